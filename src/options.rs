@@ -1,0 +1,135 @@
+//! What the core can be told: dialect, limits, default observer, prefix of the own metrics.
+//!
+//! Plain values with their defaults; where they come from (flags, environment, another program) is not known here.
+
+use std::sync::Arc;
+
+/// Everything that [`Bridge::new`](crate::Bridge::new) wants to know.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Which tag styles and fields of the wire are understood.
+    pub dialect: Dialect,
+    /// What a sender may grow, and how far.
+    pub limits: Limits,
+    /// What timers, histograms and distributions become.
+    pub observer: Observer,
+    /// Which names the bridge's own metrics have.
+    pub prefix: Prefix,
+}
+
+/// Tag styles and fields of the wire, each with its own switch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dialect {
+    /// `name:1|c|#key:value`.
+    pub dogstatsd_tags: bool,
+    /// `name,key=value:1|c`.
+    pub influxdb_tags: bool,
+    /// `name#key=value:1|c`.
+    pub librato_tags: bool,
+    /// `name[key=value]:1|c`.
+    pub signalfx_tags: bool,
+    /// A DogStatsD tag without a value becomes `key="true"`; off: it counts as a tag error and is skipped.
+    pub bare_tags: bool,
+    /// The field `c:ID` becomes the label `container_id`; off: it is skipped.
+    pub container_id: bool,
+}
+
+impl Default for Dialect {
+    fn default() -> Self {
+        Self { dogstatsd_tags: true, influxdb_tags: true, librato_tags: true, signalfx_tags: true, bare_tags: true, container_id: false }
+    }
+}
+
+/// What a sender may grow, and how far. Every limit has a flag of its name and a metric when it is hit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Series in all.
+    pub series: usize,
+    /// Families, which is distinct metric names.
+    pub families: usize,
+    /// Series of one family.
+    pub series_per_family: usize,
+    /// Distinct values of one label in one family.
+    pub values_per_label: usize,
+    /// Bytes of one line, its newline not counted.
+    pub line_bytes: usize,
+    /// Bytes of one name as sent, name tags included.
+    pub name_bytes: usize,
+    /// Bytes of the tags of one line as sent.
+    pub tags_bytes: usize,
+    /// Tags of one line.
+    pub tags: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            series: 200_000,
+            families: 10_000,
+            series_per_family: 10_000,
+            values_per_label: 5_000,
+            line_bytes: 65_535,
+            name_bytes: 1_024,
+            tags_bytes: 8_192,
+            tags: 64,
+        }
+    }
+}
+
+/// What timers (`ms`), histograms (`h`) and distributions (`d`) become.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Observer {
+    /// A histogram with these ascending upper bounds; the bucket `+Inf` is implied.
+    Histogram {
+        /// Upper bounds, ascending, finite.
+        bounds: Arc<[f64]>,
+    },
+    /// A summary over a sliding window.
+    Summary(SummaryOptions),
+}
+
+/// Upper bounds of a histogram's buckets where nothing else is asked for, in seconds.
+pub const DEFAULT_BOUNDS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+impl Default for Observer {
+    fn default() -> Self {
+        Self::Histogram { bounds: Arc::from(DEFAULT_BOUNDS) }
+    }
+}
+
+/// Quantiles and window of a summary.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SummaryOptions {
+    /// Ascending, each within 0 to 1.
+    pub quantiles: Arc<[f64]>,
+    /// Length of the sliding window in milliseconds.
+    pub max_age_ms: u64,
+    /// How many steps the window slides in.
+    pub age_buckets: u32,
+}
+
+impl Default for SummaryOptions {
+    fn default() -> Self {
+        Self { quantiles: Arc::from([0.5, 0.9, 0.99]), max_age_ms: 600_000, age_buckets: 5 }
+    }
+}
+
+/// The prefix of the bridge's own metrics; names that start with it are refused from the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Prefix {
+    /// `statsd_bridge_`.
+    #[default]
+    Bridge,
+    /// `statsd_exporter_`, as the program has that the bridge replaces.
+    Exporter,
+}
+
+impl Prefix {
+    /// The text of the prefix, its last underscore included.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Bridge => "statsd_bridge_",
+            Self::Exporter => "statsd_exporter_",
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! protocol
+mod error;
+pub use self::error::SampleError;

@@ -1,0 +1,131 @@
+//! What a worker counts between two flushes: plain numbers, no atomics.
+
+use crate::protocol::SampleError;
+
+/// Counts of one batch. [`Telemetry::flush`](super::Telemetry::flush) adds them to the own metrics.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Tally {
+    /// Lines, empty ones included.
+    pub lines: u64,
+    /// Empty lines.
+    pub lines_empty: u64,
+    /// Lines that held at least one sample.
+    pub lines_parsed: u64,
+    /// DogStatsD events.
+    pub events: u64,
+    /// DogStatsD service checks.
+    pub service_checks: u64,
+    /// Samples, refused ones included.
+    pub samples: u64,
+    /// Samples with at least one tag.
+    pub tagged_samples: u64,
+    /// Tags skipped.
+    pub tag_errors: u64,
+    /// Fields skipped.
+    pub unknown_fields: u64,
+    /// Samples that no rule matched.
+    pub unmapped: u64,
+    /// Labels renamed to `exported_*`.
+    pub labels_renamed: u64,
+    /// Times the table of routes was emptied.
+    pub routes_cleared: u64,
+    /// By [`SampleError`].
+    pub errors: [u64; SampleError::ALL.len()],
+    /// By [`Recorded`].
+    pub recorded: [u64; Recorded::ALL.len()],
+    /// By [`Refusal`].
+    pub refused: [u64; Refusal::ALL.len()],
+}
+
+/// What a recorded sample became. The names are those of statsd_exporter's label `type`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recorded {
+    /// Added to a counter.
+    Counter,
+    /// Set or changed a gauge.
+    Gauge,
+    /// Observed by a histogram or summary.
+    Observer,
+    /// Put into a set.
+    Set,
+}
+
+impl Recorded {
+    /// All of them, in the order of their discriminants.
+    pub const ALL: [Self; 4] = [Self::Counter, Self::Gauge, Self::Observer, Self::Set];
+
+    /// The value of the label `type`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Observer => "observer",
+            Self::Set => "set",
+        }
+    }
+}
+
+/// Why a well-formed sample is refused. The names are values of the label `reason`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// A counter never goes down.
+    NegativeCounter,
+    /// Nothing is left of the name.
+    EmptyName,
+    /// The name belongs to a metric of the bridge itself.
+    OwnName,
+    /// The family has another type, or its lines would be mistaken for those of another family.
+    Conflict,
+    /// The value would have become infinite.
+    ValueOverflow,
+    /// The name is longer than the limit.
+    NameTooLong,
+    /// The tags are longer than the limit.
+    TagsTooLong,
+    /// More tags than the limit.
+    TooManyTags,
+    /// A new family, and there are as many as the limit.
+    FamilyLimit,
+    /// A new gauge or a new family's first series, and there are as many series as the limit.
+    SeriesLimit,
+    /// A new gauge in a family that has as many series as the limit.
+    FamilySeriesLimit,
+    /// A new gauge with a new value of a label that has as many values as the limit.
+    LabelValueLimit,
+}
+
+impl Refusal {
+    /// All of them, in the order of their discriminants.
+    pub const ALL: [Self; 12] = [
+        Self::NegativeCounter,
+        Self::EmptyName,
+        Self::OwnName,
+        Self::Conflict,
+        Self::ValueOverflow,
+        Self::NameTooLong,
+        Self::TagsTooLong,
+        Self::TooManyTags,
+        Self::FamilyLimit,
+        Self::SeriesLimit,
+        Self::FamilySeriesLimit,
+        Self::LabelValueLimit,
+    ];
+
+    /// The value of the label `reason`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NegativeCounter => "illegal_negative_counter",
+            Self::EmptyName => "empty_metric_name",
+            Self::OwnName => "own_metric_name",
+            Self::Conflict => "conflict",
+            Self::ValueOverflow => "value_overflow",
+            Self::NameTooLong => "name_too_long",
+            Self::TagsTooLong => "tags_too_long",
+            Self::TooManyTags => "too_many_tags",
+            Self::FamilyLimit => "family_limit",
+            Self::SeriesLimit => "series_limit",
+            Self::FamilySeriesLimit => "family_series_limit",
+            Self::LabelValueLimit => "label_value_limit",
+        }
+    }
+}
