@@ -5,6 +5,11 @@ pub mod protocol;
 pub mod telemetry;
 mod time;
 
+#[cfg(feature = "cli")]
+pub mod listener;
+#[cfg(feature = "cli")]
+pub mod web;
+
 use std::sync::Arc;
 
 pub use self::options::Options;
