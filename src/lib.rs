@@ -8,7 +8,6 @@ mod time;
 #[cfg(feature = "cli")]
 pub mod listener;
 #[cfg(feature = "cli")]
-pub mod web;
 
 use std::sync::Arc;
 
