@@ -4,6 +4,8 @@ pub mod options;
 pub mod protocol;
 pub mod telemetry;
 mod time;
+#[cfg(feature = "cli")]
+pub mod web;
 
 #[cfg(feature = "cli")]
 pub mod listener;
