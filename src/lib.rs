@@ -4,12 +4,21 @@ pub mod options;
 pub mod protocol;
 pub mod telemetry;
 mod time;
-#[cfg(feature = "cli")]
-pub mod web;
 
+#[cfg(feature = "cli")]
+pub mod cli;
+#[cfg(feature = "cli")]
+pub mod demo;
+#[cfg(feature = "cli")]
+pub mod healthcheck;
 #[cfg(feature = "cli")]
 pub mod listener;
 #[cfg(feature = "cli")]
+pub mod logging;
+#[cfg(feature = "cli")]
+pub mod run;
+#[cfg(feature = "cli")]
+pub mod web;
 
 use std::sync::Arc;
 

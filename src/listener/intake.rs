@@ -1,48 +1,36 @@
 //! Where all listeners hand in what they received.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::sync::LazyLock;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::relay::Relay;
 use crate::protocol::SampleError;
 use crate::{Timestamp, Worker};
 
-/// Wall time that never goes back: read once at start, then advanced by the monotonic clock.
-#[derive(Debug, Clone, Copy)]
-pub struct Clock {
-    start: Instant,
-    start_millis: u64,
+/// The time of now: wall time that never goes back. It is read once, then advanced by the monotonic clock.
+pub fn now() -> Timestamp {
+    at(Instant::now())
 }
 
-impl Clock {
-    /// Anchors the clock to the wall time of now.
-    pub fn start() -> Self {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { start: Instant::now(), start_millis: u64::try_from(since_epoch.as_millis()).unwrap_or(0) }
-    }
-
-    /// The time of now.
-    pub fn now(&self) -> Timestamp {
-        self.at(Instant::now())
-    }
-
-    /// The time of an instant that was read already.
-    pub fn at(&self, instant: Instant) -> Timestamp {
-        let elapsed = instant.saturating_duration_since(self.start).as_millis();
-        Timestamp::from_millis(self.start_millis.saturating_add(u64::try_from(elapsed).unwrap_or(0)))
-    }
+/// The time of an instant that was read already, on the clock of [`now`].
+fn at(instant: Instant) -> Timestamp {
+    static ANCHOR: LazyLock<(Instant, Duration)> =
+        LazyLock::new(|| (Instant::now(), SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()));
+    let (start, since_epoch) = *ANCHOR;
+    let millis = since_epoch.saturating_add(instant.saturating_duration_since(start)).as_millis();
+    Timestamp::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
 }
 
 /// One receiver's way into the bridge: its worker, and its relay if lines are relayed.
 pub struct Intake {
     worker: Worker,
     relay: Option<Relay>,
-    clock: Clock,
 }
 
 impl Intake {
     /// An intake of its own for one receiving thread, or for several that share it behind a lock.
-    pub fn new(worker: Worker, relay: Option<Relay>, clock: Clock) -> Self {
-        Self { worker, relay, clock }
+    pub fn new(worker: Worker, relay: Option<Relay>) -> Self {
+        Self { worker, relay }
     }
 
     /// Relays and records what was received at `now`. A datagram may hold many lines.
@@ -50,7 +38,7 @@ impl Intake {
         if let Some(relay) = &mut self.relay {
             datagrams.clone().for_each(|datagram| relay.lines(datagram, now));
         }
-        self.worker.ingest_batch(datagrams, self.clock.at(now));
+        self.worker.ingest_batch(datagrams, at(now));
     }
 
     /// Counts `count` lines that could not be handed in whole. To be called before the batch that they came with.
@@ -75,17 +63,14 @@ impl Intake {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
     fn the_clock_follows_the_monotonic_one() {
-        let clock = Clock::start();
-        let instant = Instant::now();
-        let later = clock.at(instant + Duration::from_millis(1500));
-        assert_eq!(later.millis_since(clock.at(instant)), 1500);
+        let instant = Instant::now() + Duration::from_secs(60);
+        let later = at(instant + Duration::from_millis(1500));
+        assert!((1499..=1501).contains(&later.millis_since(at(instant))));
         let known = Timestamp::from_millis(1_700_000_000_000);
-        assert!(clock.now() > known, "milliseconds since 1970, not seconds");
+        assert!(now() > known, "milliseconds since 1970, not seconds");
     }
 }

@@ -16,7 +16,7 @@ pub mod udp;
 pub mod unix;
 
 pub use self::address::{Address, AddressError, BindError};
-pub use self::intake::{Clock, Intake};
+pub use self::intake::{Intake, now};
 
 /// Resolves when the listeners are told to stop, or nobody is left who could tell them.
 async fn stopped(stop: &mut tokio::sync::watch::Receiver<bool>) {

@@ -212,7 +212,6 @@ mod tests {
     use tokio::task::JoinHandle;
 
     use super::*;
-    use crate::listener::Clock;
     use crate::{Bridge, Options as BridgeOptions};
 
     struct Server {
@@ -229,7 +228,7 @@ mod tests {
             let bridge = Bridge::new(BridgeOptions::default());
             let (stop, stopped) = watch::channel(false);
             let options = Options { max_connections, idle_timeout, line_bytes: 20 };
-            let intake = Intake::new(bridge.worker(), None, Clock::start());
+            let intake = Intake::new(bridge.worker(), None);
             let task = tokio::spawn(serve(vec![listener], options, intake, bridge.telemetry().clone(), stopped));
             Self { at, bridge, stop, task }
         }

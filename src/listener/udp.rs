@@ -204,7 +204,6 @@ mod tests {
     use std::net::UdpSocket;
 
     use super::*;
-    use crate::listener::Clock;
     use crate::{Bridge, Options as BridgeOptions};
 
     fn own(bridge: &Bridge, series: &str) -> u64 {
@@ -221,8 +220,7 @@ mod tests {
         let bound = Bound::bind(&Address::parse(address).unwrap(), options).unwrap();
         let (bridge, stop) = (Bridge::new(BridgeOptions::default()), Arc::new(AtomicBool::new(false)));
         let at = bound.address();
-        let clock = Clock::start();
-        let threads = bound.start(bridge.telemetry(), &stop, || Ok(Intake::new(bridge.worker(), None, clock))).unwrap();
+        let threads = bound.start(bridge.telemetry(), &stop, || Ok(Intake::new(bridge.worker(), None))).unwrap();
         (at, bridge, stop, threads)
     }
 

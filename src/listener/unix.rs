@@ -217,7 +217,6 @@ pub fn check_path(path: &str) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::listener::Clock;
     use crate::{Bridge, Options as BridgeOptions};
 
     fn options(path: &Path) -> Options {
@@ -255,7 +254,7 @@ mod tests {
             sender.send_to(b"a:1|c\nlonger_than_20:1|c", &path).unwrap();
         }
         stop.send_replace(true);
-        bound.serve(Intake::new(bridge.worker(), None, Clock::start()), bridge.telemetry().clone(), stopped).await;
+        bound.serve(Intake::new(bridge.worker(), None), bridge.telemetry().clone(), stopped).await;
         let families = bridge.telemetry().families();
         let packets = families.iter().find(|f| f.name == "statsd_bridge_unixgram_packets_total").unwrap();
         assert_eq!(packets.lines, ["statsd_bridge_unixgram_packets_total 10"]);
