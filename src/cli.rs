@@ -77,8 +77,15 @@ fn command() -> Command {
     let version = version.split_once(' ').map(|(_, number)| number.to_owned()).unwrap_or_default();
     Args::command().version(version).mut_args(|arg| {
         let Some(flag) = arg.get_long().map(str::to_owned) else { return arg };
+        if !arg.get_action().takes_values() {
+            return arg;
+        }
         let arg = if takes_bool(&arg) {
-            arg.value_parser(BoolishValueParser::new()).num_args(0..=1).require_equals(true).default_missing_value("true")
+            arg.value_parser(BoolishValueParser::new())
+                .num_args(0..=1)
+                .require_equals(true)
+                .default_missing_value("true")
+                .hide_possible_values(true)
         } else {
             arg
         };
@@ -97,7 +104,7 @@ fn variable(flag: &str) -> String {
 }
 
 fn takes_bool(arg: &Arg) -> bool {
-    arg.get_value_parser().type_id() == TypeId::of::<bool>()
+    arg.get_action().takes_values() && arg.get_value_parser().type_id() == TypeId::of::<bool>()
 }
 
 /// `--no-FLAG` of a flag that is on or off, as `--FLAG=false`; all else as it is.

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use crate::listener::Address;
-use crate::listener::address::reachable;
+use crate::listener::address::{error_text, reachable};
 
 /// How long each step may take.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -14,7 +14,7 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 pub fn run(address: &Address) -> Result<(), String> {
     let candidates = address.candidates().map_err(|error| error.to_string())?;
     let target = candidates.first().copied().map(reachable).ok_or("no address")?;
-    let status = ask(target).map_err(|error| format!("not ready: http://{target}/-/ready: {error}"))?;
+    let status = ask(target).map_err(|error| format!("not ready: http://{target}/-/ready: {}", error_text(&error)))?;
     if status == "200" { Ok(()) } else { Err(format!("not ready: http://{target}/-/ready answers {status:?}")) }
 }
 

@@ -63,6 +63,8 @@ pub struct Sockets {
     unixgram: Option<unix::Bound>,
     web: StdListener,
     web_address: SocketAddr,
+    /// Target and datagram size; each receiver opens a socket of its own towards it.
+    relay: Option<(SocketAddr, usize)>,
 }
 
 impl Sockets {
@@ -77,7 +79,8 @@ impl Sockets {
         let unixgram = settings.unixgram.as_ref().map(unix::Bound::bind).transpose()?;
         let web = bind_tcp(&settings.web, "http")?;
         let web_address = web.local_addr()?;
-        Ok(Self { udp, tcp, unixgram, web, web_address })
+        let relay = settings.relay.as_ref().map(|options| relay_target(options, &udp)).transpose()?;
+        Ok(Self { udp, tcp, unixgram, web, web_address, relay })
     }
 
     /// The first UDP address, as a program on this machine reaches it.
@@ -108,21 +111,19 @@ impl Sockets {
         };
         self.udp_address().map(|at| to("udp", at)).or_else(|| self.tcp_address().map(|at| to("tcp", at))).or_else(unixgram)
     }
+}
 
-    /// The relay's target, unless that is one of these sockets.
-    fn relay_target(&self, relay: Option<&relay::Options>) -> Result<Option<(SocketAddr, usize)>, StartError> {
-        let Some(options) = relay else { return Ok(None) };
-        let target = options.resolve()?;
-        let mut own = self.udp.iter().map(udp::Bound::address).filter(|own| own.port() == target.port());
-        let is_own = own.any(|own| own.ip() == target.ip() || (own.ip().is_unspecified() && target.ip().is_loopback()));
-        if is_own { Err(StartError::RelayLoop(target)) } else { Ok(Some((target, options.packet_bytes))) }
-    }
+/// Where lines are relayed to, unless that is one of the bridge's own sockets.
+fn relay_target(options: &relay::Options, udp: &[udp::Bound]) -> Result<(SocketAddr, usize), StartError> {
+    let target = options.resolve()?;
+    let mut own = udp.iter().map(udp::Bound::address).filter(|own| own.port() == target.port());
+    let is_own = own.any(|own| own.ip() == target.ip() || (own.ip().is_unspecified() && target.ip().is_loopback()));
+    if is_own { Err(StartError::RelayLoop(target)) } else { Ok((target, options.packet_bytes)) }
 }
 
 /// Runs until `shutdown` ends, or `/-/quit` asks for the end. Then takes what the kernel holds, stays scrapeable for the
 /// linger time and returns.
 pub async fn run(sockets: Sockets, bridge: Bridge, settings: &Settings, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
-    let relay = sockets.relay_target(settings.relay.as_ref())?;
     let mut web_options = settings.web_options.clone();
     web_options.paste = sockets.line_to_paste();
     let state = Arc::new(web::State::new(&web_options));
@@ -133,7 +134,12 @@ pub async fn run(sockets: Sockets, bridge: Bridge, settings: &Settings, shutdown
     let web = tokio::spawn(web::serve(web_listener, web_options, bridge.clone(), state.clone(), until));
 
     let stop = Stop::default();
-    let listeners = start_listeners(sockets.udp, sockets.tcp, sockets.unixgram, &Parts { bridge: &bridge, settings, relay, stop: &stop });
+    let listeners = start_listeners(
+        sockets.udp,
+        sockets.tcp,
+        sockets.unixgram,
+        &Parts { bridge: &bridge, settings, relay: sockets.relay, stop: &stop },
+    );
     let listeners = match listeners {
         Ok(listeners) => listeners,
         Err(error) => {
@@ -343,6 +349,6 @@ mod tests {
         let sockets = Sockets::bind(&settings).unwrap();
         let target = sockets.udp_address().unwrap().to_string();
         let relay = relay::Options { target: crate::listener::Address::parse(&target).unwrap(), packet_bytes: 1400 };
-        assert!(matches!(sockets.relay_target(Some(&relay)), Err(StartError::RelayLoop(_))));
+        assert!(matches!(relay_target(&relay, &sockets.udp), Err(StartError::RelayLoop(_))));
     }
 }

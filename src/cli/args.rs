@@ -12,14 +12,17 @@ use super::duration;
 #[command(
     name = "statsd-bridge",
     args_override_self = true,
-    max_term_width = 110,
+    max_term_width = 120,
+    disable_help_flag = true,
+    disable_version_flag = true,
     after_help = "Every flag is also an environment variable: STATSD_BRIDGE_ and its name in capitals, dots and dashes as \
                   underscores (STATSD_BRIDGE_STATSD_LISTEN_UDP). A flag counts before its variable.\n\
                   A flag that takes BOOL is switched on by --FLAG and off by --no-FLAG."
 )]
 pub(super) struct Args {
-    /// What to do instead of just running.
-    #[arg(value_enum)]
+    /// "demo": run, and replay the *.statsd files of a folder (--examples) at the own UDP address, again every 5 s.
+    /// "healthcheck": ask the bridge at --web.listen-address whether it is ready; exit 0 if it is, else 1.
+    #[arg(value_enum, hide_possible_values = true)]
     pub(super) task: Option<Task>,
 
     /// UDP addresses; may be given more than once; "" for none.
@@ -31,7 +34,7 @@ pub(super) struct Args {
     #[arg(help_heading = "Listening")]
     pub(super) listen_tcp: Vec<String>,
     /// Path of a Unix datagram socket, or an abstract name with @ in front; "" for none.
-    #[arg(long = "statsd.listen-unixgram", value_name = "PATH", default_value = "", help_heading = "Listening")]
+    #[arg(long = "statsd.listen-unixgram", value_name = "PATH", default_value = "", hide_default_value = true, help_heading = "Listening")]
     pub(super) listen_unixgram: String,
     /// Permissions of the Unix datagram socket, octal. With the default only its owner can send; 722 lets everybody.
     #[arg(long = "statsd.unixsocket-mode", value_name = "MODE", default_value = "755", help_heading = "Listening")]
@@ -54,7 +57,13 @@ pub(super) struct Args {
     #[arg(help_heading = "Listening")]
     pub(super) tcp_idle_timeout: Duration,
     /// UDP address of another server to pass all lines on to.
-    #[arg(long = "statsd.relay.address", value_name = "ADDRESS", default_value = "", help_heading = "Listening")]
+    #[arg(
+        long = "statsd.relay.address",
+        value_name = "ADDRESS",
+        default_value = "",
+        hide_default_value = true,
+        help_heading = "Listening"
+    )]
     pub(super) relay_address: String,
     /// Bytes of a relayed datagram at most.
     #[arg(long = "statsd.relay.packet-length", value_name = "BYTES", default_value = "1400", value_parser = datagram)]
@@ -145,7 +154,13 @@ pub(super) struct Args {
     #[arg(long = "compat", value_name = "PROGRAM", value_enum, help_heading = "Compatibility")]
     pub(super) compat: Option<Compat>,
     /// Mapping file; not supported yet.
-    #[arg(long = "statsd.mapping-config", value_name = "FILE", default_value = "", help_heading = "Compatibility")]
+    #[arg(
+        long = "statsd.mapping-config",
+        value_name = "FILE",
+        default_value = "",
+        hide_default_value = true,
+        help_heading = "Compatibility"
+    )]
     pub(super) mapping_config: String,
     /// Accepted, no effect.
     #[arg(long = "statsd.cache-size", value_name = "N", help_heading = "Compatibility")]
@@ -188,14 +203,19 @@ pub(super) struct Args {
     /// Folder of the examples that `demo` replays.
     #[arg(long = "examples", value_name = "DIR", default_value = "./proto-examples", help_heading = "Program")]
     pub(super) examples: PathBuf,
+    /// Print help.
+    // The short form for both: a line or two for each flag.
+    #[arg(short = 'h', long = "help", action = ArgAction::HelpShort, help_heading = "Program")]
+    help: Option<bool>,
+    /// Print version.
+    #[arg(short = 'V', long = "version", action = ArgAction::Version, help_heading = "Program")]
+    version: Option<bool>,
 }
 
 /// What to do instead of just running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Task {
-    /// Run, and replay the *.statsd files of a folder (--examples) at the own UDP address, again every 5 s.
     Demo,
-    /// Ask the bridge at --web.listen-address whether it is ready: exit 0 if it is, else 1.
     Healthcheck,
 }
 

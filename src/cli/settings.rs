@@ -214,13 +214,12 @@ fn without_effect(args: &Args) -> Vec<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
+    use crate::cli::parse_args;
 
     fn settings(arguments: &[&str]) -> Result<Settings, String> {
         let arguments = std::iter::once(&"statsd-bridge").chain(arguments);
-        Settings::from_args(&Args::try_parse_from(arguments).expect("well-formed"))
+        Settings::from_args(&parse_args(arguments.map(Into::into)).expect("well-formed"))
     }
 
     #[test]
