@@ -45,8 +45,8 @@ pub(super) struct Args {
     /// Receiving threads for each UDP address; 0 for one a core.
     #[arg(long = "udp.workers", value_name = "N", default_value = "0", value_parser = workers, help_heading = "Listening")]
     pub(super) udp_workers: usize,
-    /// Pause that lets datagrams gather under brisk traffic; 0 for none.
-    #[arg(long = "udp.nap", value_name = "DURATION", default_value = "100us", value_parser = nap, help_heading = "Listening")]
+    /// Pause that lets datagrams gather before the next receive; 0 for none.
+    #[arg(long = "udp.nap", value_name = "DURATION", default_value = "200us", value_parser = nap, help_heading = "Listening")]
     pub(super) udp_nap: Duration,
     /// TCP connections open at once; one more is closed at once.
     #[arg(long = "tcp.max-connections", value_name = "N", default_value = "1024", value_parser = positive)]
