@@ -58,8 +58,6 @@ pub struct Options {
     pub drain_timeout: Duration,
     /// Bytes of a request's header, 16 KiB; beyond it is answered 431.
     pub max_header_bytes: usize,
-    /// The time a page is rendered at. It should be the clock that samples are recorded with.
-    pub clock: fn() -> Timestamp,
 }
 
 impl Default for Options {
@@ -78,7 +76,6 @@ impl Default for Options {
             response_timeout: Duration::from_secs(60),
             drain_timeout: Duration::from_secs(2),
             max_header_bytes: 16 * 1024,
-            clock: steady_now,
         }
     }
 }
@@ -92,8 +89,8 @@ fn steady_now() -> Timestamp {
 }
 
 /// What all listeners of one program share: readiness, requests to quit and reload, and the counts behind the bounds.
-#[derive(Debug)]
 pub struct State {
+    clock: Box<dyn Fn() -> Timestamp + Send + Sync>,
     ready: AtomicBool,
     quit: watch::Sender<bool>,
     reload: Notify,
@@ -108,6 +105,7 @@ impl State {
     pub fn new(options: &Options) -> Self {
         let semaphore = |permits: usize| Arc::new(Semaphore::new(permits.clamp(1, Semaphore::MAX_PERMITS)));
         Self {
+            clock: Box::new(steady_now),
             ready: AtomicBool::new(false),
             quit: watch::Sender::new(false),
             reload: Notify::new(),
@@ -116,6 +114,14 @@ impl State {
             pages: semaphore(options.max_pages),
             last_page_bytes: AtomicUsize::new(0),
         }
+    }
+
+    /// Renders pages at the time of `clock`, which should be the one that samples are recorded with. Without it the system's
+    /// time when the first page was asked for, carried on by a clock that never goes back.
+    #[must_use]
+    pub fn with_clock(mut self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        self.clock = Box::new(clock);
+        self
     }
 
     /// Sets what `/-/ready` answers: true while all sockets are bound and lines are taken.
