@@ -334,6 +334,8 @@ async fn a_header_beyond_the_limit_is_refused() {
     let request = |bytes: usize| format!("GET / HTTP/1.1\r\nHost: t\r\nConnection: close\r\nX: {}\r\n\r\n", "x".repeat(bytes));
     assert_eq!(status(&server.send(request(15_000)).await), 200);
     assert_eq!(status(&server.send(request(17_000)).await), 431);
+    let small = Server::start(Options { max_header_bytes: 1000, ..patient() }).await;
+    assert_eq!((status(&small.send(request(500)).await), status(&small.send(request(2000)).await)), (200, 431));
     let many: String = (0..200).map(|i| format!("X-{i}: y\r\n")).collect();
     assert_eq!(status(&server.send(format!("GET / HTTP/1.1\r\n{many}\r\n")).await), 431);
 }
