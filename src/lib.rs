@@ -55,6 +55,8 @@ pub mod name;
 pub mod options;
 pub mod telemetry;
 mod time;
+#[cfg(feature = "cli")]
+pub mod web;
 
 use std::sync::Arc;
 

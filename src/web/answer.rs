@@ -1,0 +1,150 @@
+//! Path and method to response. The only place that knows the paths.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, RETRY_AFTER, VARY,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use hyper::http::request::Parts;
+use hyper::{Method, Response, StatusCode};
+
+use super::landing;
+use super::page::{self, NoPage};
+use super::server::Site;
+use crate::options::Prefix;
+
+/// A response with its whole body.
+pub(super) type Answer = Response<Full<Bytes>>;
+
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+const METRICS: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Page,
+    Landing,
+    Healthy,
+    Ready,
+    Quit,
+    Reload,
+}
+
+impl Place {
+    fn find(path: &str, site: &Site) -> Option<Self> {
+        match path {
+            path if path == site.telemetry_path => Some(Self::Page),
+            "/" => Some(Self::Landing),
+            "/-/healthy" | "/health" | "/healthz" => Some(Self::Healthy),
+            "/-/ready" => Some(Self::Ready),
+            "/-/quit" if site.options.enable_lifecycle => Some(Self::Quit),
+            "/-/reload" if site.options.enable_lifecycle => Some(Self::Reload),
+            _ => None,
+        }
+    }
+
+    fn allows(self, method: &Method) -> bool {
+        match self {
+            Self::Quit | Self::Reload => *method == Method::PUT || *method == Method::POST,
+            Self::Page | Self::Landing | Self::Healthy | Self::Ready => *method == Method::GET || *method == Method::HEAD,
+        }
+    }
+
+    fn allow(self) -> HeaderValue {
+        match self {
+            Self::Quit | Self::Reload => HeaderValue::from_static("PUT, POST"),
+            Self::Page | Self::Landing | Self::Healthy | Self::Ready => HeaderValue::from_static("GET, HEAD"),
+        }
+    }
+}
+
+/// The answer to one request, HEAD as GET: the server leaves the body out. `local` is the address that the client reached.
+pub(super) async fn answer(site: &Arc<Site>, request: &Parts, local: Option<SocketAddr>) -> Answer {
+    let Some(place) = Place::find(request.uri.path(), site) else {
+        return text(StatusCode::NOT_FOUND, "Not found.\n");
+    };
+    if !place.allows(&request.method) {
+        let mut refusal = text(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed.\n");
+        refusal.headers_mut().insert(ALLOW, place.allow());
+        return refusal;
+    }
+    match place {
+        Place::Page => metrics(site, request).await,
+        Place::Landing => landing_page(site, local),
+        Place::Healthy => text(StatusCode::OK, format!("{} is Healthy.\n", product(site))),
+        Place::Ready if site.state.is_ready() => text(StatusCode::OK, format!("{} is Ready.\n", product(site))),
+        Place::Ready => text(StatusCode::SERVICE_UNAVAILABLE, format!("{} is not Ready.\n", product(site))),
+        Place::Quit => {
+            site.state.quit.send_replace(true);
+            text(StatusCode::OK, "Requesting termination... Goodbye!")
+        }
+        Place::Reload => {
+            site.state.reload.notify_one();
+            text(StatusCode::OK, "Requesting reload")
+        }
+    }
+}
+
+async fn metrics(site: &Arc<Site>, request: &Parts) -> Answer {
+    let gzip = page::accepts_gzip(&request.headers);
+    let patience = page::turn_patience(&request.headers, site.options.turn_timeout);
+    match page::page(site, gzip, patience).await {
+        Ok(page) => {
+            let mut answer = with_body(StatusCode::OK, METRICS, page);
+            let headers = answer.headers_mut();
+            headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+            if gzip {
+                headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            }
+            answer
+        }
+        Err(NoPage::Busy) => {
+            let mut refusal = text(StatusCode::SERVICE_UNAVAILABLE, "Too many pages are being rendered. Try again.\n");
+            refusal.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            refusal
+        }
+        Err(NoPage::Failed) => text(StatusCode::INTERNAL_SERVER_ERROR, "The page could not be rendered.\n"),
+    }
+}
+
+fn landing_page(site: &Site, local: Option<SocketAddr>) -> Answer {
+    let html = landing::html(&landing::Facts {
+        telemetry_path: &site.telemetry_path,
+        ready: site.state.is_ready(),
+        paste: site.options.paste.as_deref(),
+        address: local,
+    });
+    let mut answer = with_body(StatusCode::OK, HTML, html.into());
+    let headers = answer.headers_mut();
+    headers
+        .insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
+}
+
+/// Under the prefix of statsd_exporter the checks also say what that program says, for whoever compares the text.
+fn product(site: &Site) -> &'static str {
+    match site.bridge.telemetry().prefix() {
+        Prefix::Bridge => "Statsd Bridge",
+        Prefix::Exporter => "Statsd Exporter",
+    }
+}
+
+fn text(status: StatusCode, body: impl Into<Bytes>) -> Answer {
+    with_body(status, TEXT, body.into())
+}
+
+fn with_body(status: StatusCode, kind: HeaderValue, body: Bytes) -> Answer {
+    // Said here, because the server leaves it out where HEAD asks for an empty body.
+    let length = HeaderValue::from(body.len());
+    let mut answer = Response::new(Full::new(body));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CONTENT_LENGTH, length);
+    answer.headers_mut().insert(CONTENT_TYPE, kind);
+    answer.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    answer
+}

@@ -1,0 +1,152 @@
+//! The page of metrics and a few more over HTTP.
+//!
+//! [`serve`] runs one listener until its shutdown future ends; several listeners may share one [`State`]. Everything a client
+//! can make grow has a bound in [`Options`]. Knows the bridge as something that renders itself into a buffer; knows no
+//! series, no StatsD, no signals and no flags.
+//!
+//! ```text
+//! server      accepts, one task a connection, drains at the end
+//!   pulse     what the connection is doing and since when; cuts one that waits too long
+//!   answer    path and method to response
+//!     page    one rendering: a turn, a blocking thread, gzip, the page kept until it is sent
+//!     landing the page at /
+//! ```
+
+mod answer;
+mod landing;
+mod page;
+mod pulse;
+mod server;
+#[cfg(test)]
+mod tests;
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::{Notify, Semaphore, watch};
+
+pub use self::server::serve;
+use crate::Timestamp;
+
+/// What the web server can be told. Every bound that is hit closes one connection or refuses one page, never more.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Path of the page of metrics, `/metrics`. With `/` or the empty string that page takes the place of the landing page.
+    pub telemetry_path: String,
+    /// Whether `PUT` and `POST` of `/-/quit` and `/-/reload` are answered; off: they are 404.
+    pub enable_lifecycle: bool,
+    /// A shell line that sends one sample to the bridge, shown on the landing page; none where nothing listens.
+    pub paste: Option<String>,
+    /// Connections open at the same time, 256; one more is closed at once.
+    pub max_connections: usize,
+    /// Pages rendered at the same time, 2; at least 1.
+    pub max_renders: usize,
+    /// Pages in memory at the same time, 8; at least 1. A page is held until its client has taken it or is cut off.
+    pub max_pages: usize,
+    /// How long a request for a page waits for its turn before it is answered 503, 5 s.
+    pub turn_timeout: Duration,
+    /// From the first byte of a request to the end of its header, 10 s.
+    pub header_timeout: Duration,
+    /// Silence of a connection between requests, 120 s.
+    pub idle_timeout: Duration,
+    /// How long a response may be stuck without the client taking a byte of it, 10 s.
+    pub write_timeout: Duration,
+    /// From the end of a request's header to the last byte of its response, 60 s.
+    pub response_timeout: Duration,
+    /// How long running responses may take after shutdown, 2 s.
+    pub drain_timeout: Duration,
+    /// Bytes of a request's header, 16 KiB; beyond it is answered 431.
+    pub max_header_bytes: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            telemetry_path: "/metrics".to_owned(),
+            enable_lifecycle: false,
+            paste: None,
+            max_connections: 256,
+            max_renders: 2,
+            max_pages: 8,
+            turn_timeout: Duration::from_secs(5),
+            header_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(120),
+            write_timeout: Duration::from_secs(10),
+            response_timeout: Duration::from_secs(60),
+            drain_timeout: Duration::from_secs(2),
+            max_header_bytes: 16 * 1024,
+        }
+    }
+}
+
+/// The system's time when first asked, then carried on by a clock that never goes back.
+fn steady_now() -> Timestamp {
+    static ORIGIN: LazyLock<(Instant, Duration)> =
+        LazyLock::new(|| (Instant::now(), SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()));
+    let (start, epoch) = *ORIGIN;
+    Timestamp::from_millis(u64::try_from((epoch + start.elapsed()).as_millis()).unwrap_or(u64::MAX))
+}
+
+/// What all listeners of one program share: readiness, requests to quit and reload, and the counts behind the bounds.
+pub struct State {
+    clock: Box<dyn Fn() -> Timestamp + Send + Sync>,
+    ready: AtomicBool,
+    quit: watch::Sender<bool>,
+    reload: Notify,
+    connections: AtomicUsize,
+    renders: Arc<Semaphore>,
+    pages: Arc<Semaphore>,
+    last_page_bytes: AtomicUsize,
+}
+
+impl State {
+    /// Not ready, nothing requested. Takes `max_renders` and `max_pages` from the options.
+    pub fn new(options: &Options) -> Self {
+        let semaphore = |permits: usize| Arc::new(Semaphore::new(permits.clamp(1, Semaphore::MAX_PERMITS)));
+        Self {
+            clock: Box::new(steady_now),
+            ready: AtomicBool::new(false),
+            quit: watch::Sender::new(false),
+            reload: Notify::new(),
+            connections: AtomicUsize::new(0),
+            renders: semaphore(options.max_renders),
+            pages: semaphore(options.max_pages),
+            last_page_bytes: AtomicUsize::new(0),
+        }
+    }
+
+    /// Renders pages at the time of `clock`, which should be the one that samples are recorded with. Without it the system's
+    /// time when the first page was asked for, carried on by a clock that never goes back.
+    #[must_use]
+    pub fn with_clock(mut self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        self.clock = Box::new(clock);
+        self
+    }
+
+    /// Sets what `/-/ready` answers: true while all sockets are bound and lines are taken.
+    pub fn set_ready(&self, ready: bool) {
+        self.ready.store(ready, Ordering::Relaxed);
+    }
+
+    /// Whether `/-/ready` answers 200.
+    pub fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Relaxed)
+    }
+
+    /// Ends once `/-/quit` was asked for, at once if it was before. Any number may wait.
+    pub async fn quit_requested(&self) {
+        // An error would mean that the sender is gone, and it is borrowed here.
+        let _ = self.quit.subscribe().wait_for(|quit| *quit).await;
+    }
+
+    /// Ends once `/-/reload` was asked for since it last ended; several requests in between are one. For one waiter.
+    pub async fn reload_requested(&self) {
+        self.reload.notified().await;
+    }
+
+    /// Connections open now, over all listeners.
+    pub fn open_connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,170 @@
+//! Accepts connections, runs each in a task of its own, and ends them in order. Knows no paths.
+
+use std::convert::Infallible;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, body::Incoming};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tracing::{debug, warn};
+
+use super::answer::answer;
+use super::pulse::{Noted, Patience, Pulse};
+use super::{Options, State};
+use crate::Bridge;
+
+/// What every connection of a listener needs.
+pub(super) struct Site {
+    pub(super) options: Options,
+    pub(super) bridge: Bridge,
+    pub(super) state: Arc<State>,
+    /// Begins with a slash.
+    pub(super) telemetry_path: String,
+}
+
+impl Site {
+    pub(super) fn new(options: Options, bridge: Bridge, state: Arc<State>) -> Self {
+        let path = options.telemetry_path.as_str();
+        let telemetry_path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+        Self { options, bridge, state, telemetry_path }
+    }
+}
+
+/// Serves HTTP/1 on `listener` until `shutdown` ends, then lets running responses finish for `drain_timeout`.
+///
+/// Never fails: an error of a connection ends that connection, and an error of accepting, such as too many open files, is
+/// logged and tried again a little later. Needs a Tokio runtime with time and I/O enabled.
+pub async fn serve(listener: TcpListener, options: Options, bridge: Bridge, state: Arc<State>, shutdown: impl Future<Output = ()> + Send) {
+    let site = Arc::new(Site::new(options, bridge, state));
+    let stop = watch::Sender::new(false);
+    let mut connections = JoinSet::new();
+    let mut pause = Duration::ZERO;
+    let mut shutdown = pin!(shutdown);
+    loop {
+        tokio::select! {
+            () = &mut shutdown => break,
+            accepted = accept_after(pause, &listener) => pause = match accepted {
+                Ok(stream) => {
+                    admit(&site, stream, &stop, &mut connections);
+                    Duration::ZERO
+                }
+                Err(error) => pause_after(&error, pause),
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+    drop(listener);
+    stop.send_replace(true);
+    let drained = timeout(site.options.drain_timeout, async { while connections.join_next().await.is_some() {} });
+    if drained.await.is_err() {
+        debug!(connections = connections.len(), "HTTP connections cut at shutdown");
+    }
+}
+
+async fn accept_after(pause: Duration, listener: &TcpListener) -> io::Result<TcpStream> {
+    if !pause.is_zero() {
+        sleep(pause).await;
+    }
+    listener.accept().await.map(|(stream, _)| stream)
+}
+
+/// A connection that is gone before it was accepted costs no time. Anything else, mostly a lack of descriptors, will not be
+/// better in a microsecond, so the pause doubles up to a second; it is logged once.
+fn pause_after(error: &io::Error, pause: Duration) -> Duration {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
+        return Duration::ZERO;
+    }
+    if pause.is_zero() {
+        warn!(%error, "cannot accept an HTTP connection, trying again");
+    }
+    (pause * 2).clamp(Duration::from_millis(10), Duration::from_secs(1))
+}
+
+/// Starts a task for the connection, or closes it where so many are open.
+fn admit(site: &Arc<Site>, stream: TcpStream, stop: &watch::Sender<bool>, connections: &mut JoinSet<()>) {
+    let Some(place) = Place::take(site) else {
+        site.bridge.telemetry().scrape.connections_refused.increment(1);
+        return;
+    };
+    // Without it a small answer may wait for the client's delayed acknowledgement; failing to set it hurts nobody.
+    let _ = stream.set_nodelay(true);
+    let local = stream.local_addr().ok();
+    let (site, stop) = (Arc::clone(site), stop.subscribe());
+    connections.spawn(async move {
+        let _place = place;
+        connection(stream, site, local, stop).await;
+    });
+}
+
+/// A place among the open connections, given back when dropped.
+struct Place(Arc<Site>);
+
+impl Place {
+    fn take(site: &Arc<Site>) -> Option<Self> {
+        let most = site.options.max_connections;
+        let open = &site.state.connections;
+        open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < most).then_some(n + 1)).ok()?;
+        site.bridge.telemetry().scrape.connections.increment(1.0);
+        Some(Self(Arc::clone(site)))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.state.connections.fetch_sub(1, Ordering::Relaxed);
+        self.0.bridge.telemetry().scrape.connections.decrement(1.0);
+    }
+}
+
+/// One connection from its first byte to its end. Works on any stream, so that TLS needs nothing new here.
+pub(super) async fn connection<S>(stream: S, site: Arc<Site>, local: Option<std::net::SocketAddr>, mut stop: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let pulse = Pulse::new();
+    let patience = Patience::from(&site.options);
+    let max_header_bytes = site.options.max_header_bytes;
+    let service = service_fn(|request: Request<Incoming>| {
+        pulse.asked();
+        let (site, pulse) = (Arc::clone(&site), Arc::clone(&pulse));
+        async move {
+            // The body is dropped unread: nothing here takes one.
+            let (request, _) = request.into_parts();
+            let answer = answer(&site, &request, local).await;
+            pulse.answered();
+            Ok::<_, Infallible>(answer)
+        }
+    });
+    let mut builder = http1::Builder::new();
+    // hyper's buffer may not be smaller than this; the limit itself may.
+    builder.max_header_size(max_header_bytes).max_buf_size(max_header_bytes.max(8192)).half_close(true).header_read_timeout(None);
+    let mut serving = pin!(builder.serve_connection(TokioIo::new(Noted::new(stream, Arc::clone(&pulse))), service));
+    let mut lost = pin!(pulse.lost(patience));
+    let mut stopping = false;
+    loop {
+        tokio::select! {
+            ended = serving.as_mut() => break if let Err(error) = ended { debug!(%error, "HTTP connection ended") },
+            cut = lost.as_mut() => break debug!(?cut, "HTTP connection cut"),
+            () = stopped(&mut stop), if !stopping => {
+                stopping = true;
+                serving.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}
+
+/// Ends at shutdown, also if whoever would say so is gone.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
