@@ -29,7 +29,7 @@ pub struct Line {
     /// The name alone, suffix included.
     pub name: String,
     /// Labels in the order of the page, unescaped.
-    pub labels: Vec<(String, String)>,
+    pub labels: Labels,
     pub value: f64,
 }
 
@@ -189,9 +189,11 @@ fn parse_value_line(raw: &str) -> Result<Line, String> {
     Ok(Line { series, name, labels, value: parse_value(text)? })
 }
 
+type Labels = Vec<(String, String)>;
+
 /// Reads `a="b",c="d"}` and gives what follows the brace.
-fn parse_labels(mut rest: &str) -> Result<(Vec<(String, String)>, &str), String> {
-    let mut labels: Vec<(String, String)> = Vec::new();
+fn parse_labels(mut rest: &str) -> Result<(Labels, &str), String> {
+    let mut labels = Labels::new();
     loop {
         let (key, after) = rest.split_once("=\"").ok_or_else(|| format!("not a label: {rest:?}"))?;
         let legal =
@@ -291,7 +293,7 @@ fn check_series(family: &Family) -> Result<(), String> {
 
 /// The lines of each histogram or summary stand together: ascending bounds, then `_sum`, then `_count`.
 fn check_groups(family: &Family, key: &str) -> Result<(), String> {
-    let rest = |line: &Line| -> Vec<(String, String)> { line.labels.iter().filter(|(k, _)| k != key).cloned().collect() };
+    let rest = |line: &Line| -> Labels { line.labels.iter().filter(|(k, _)| k != key).cloned().collect() };
     let (sum, count) = (format!("{}_sum", family.name), format!("{}_count", family.name));
     let mut lines = family.lines.iter().peekable();
     while let Some(first) = lines.peek() {
@@ -392,7 +394,7 @@ fn bad_pages_are_refused() {
         ("not a value", plain("a  1\n")),
         ("not a value", plain("a inf\n")),
         ("not a value", plain("a 1 1700000000\n")),
-        ("not a value", plain("a \n")),
+        ("neither HELP", plain("a \n")),
         ("stands there twice", plain("a 1\na 2\n")),
         ("stands there twice", plain("a{b=\"c\",d=\"e\"} 1\na{d=\"e\",b=\"c\"} 1\n")),
         ("stands there twice", plain("a{b=\"\"} 1\na 1\n")),
