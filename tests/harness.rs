@@ -87,11 +87,9 @@ impl Launch {
         command.arg(format!("--statsd.listen-udp={statsd}")).arg(format!("--statsd.listen-tcp={statsd}"));
         command.arg(format!("--web.listen-address={web}")).args(&self.args).envs(self.env.iter().cloned());
         let mut running = Running { process: Process::start(command), statsd, web };
-        let ready = until("the bridge is ready", || {
-            if let Some(status) = running.process.try_wait() {
-                return Some(Err(status));
-            }
-            running.try_get("/-/ready").filter(|r| r.status == 200).map(|_| Ok(()))
+        let ready = until("the bridge is ready", || match running.process.try_wait() {
+            Some(status) => Some(Err(status)),
+            None => running.try_get("/-/ready").filter(|r| r.status == 200).map(|_| Ok(())),
         });
         match ready {
             Ok(()) => Some(running),

@@ -16,8 +16,10 @@ mod peers;
 
 // ---- the program, over real sockets ----
 
-/// Transports, web paths, flags, starting and ending.
+/// Transports, the wire as a whole, the page and the other paths.
 mod end_to_end;
+/// Flags, the environment, the first lines, signals, exit codes.
+mod starting;
 
 // ---- the program, with the programs of others ----
 

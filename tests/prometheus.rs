@@ -141,6 +141,14 @@ fn promtool_finds_nothing_but_names_that_the_sender_chose() {
 }
 
 #[test]
+fn promtool_accepts_the_configuration_that_comes_with_the_compose_file() {
+    let Some(program) = peers::promtool() else { return };
+    let config = peers::repository().join("proto-examples/prometheus/prometheus.yml");
+    let (code, output) = filter(Command::new(program).args(["check", "config"]).arg(config), b"");
+    assert_eq!(code, Some(0), "{output}");
+}
+
+#[test]
 fn python_reads_the_same_numbers() {
     let Some(python) = peers::python_with_clients() else { return };
     let bridge = Launch::new().start();
