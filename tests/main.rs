@@ -14,6 +14,15 @@ mod page;
 /// Finding the programs of others; saying which are absent.
 mod peers;
 
+// ---- the library, without sockets ----
+
+/// What a sample of a known series allocates: nothing.
+mod alloc;
+/// Limits on everything that a sender can grow.
+mod limits;
+/// What holds for any input.
+mod properties;
+
 // ---- the program, over real sockets ----
 
 /// Transports, the wire as a whole, the page and the other paths.

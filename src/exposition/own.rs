@@ -17,6 +17,8 @@ pub(crate) fn own_families(registry: &Registry, telemetry: &Telemetry) -> Vec<Ow
     let mut families = telemetry.families();
     families.extend(process_families());
     families.extend(registry_families(registry, telemetry.prefix().as_str()));
+    // A family that has not counted anything by name yet has no lines, and then no head either.
+    families.retain(|family| !family.lines.is_empty());
     families.sort_by(|a, b| a.name.cmp(&b.name));
     families
 }

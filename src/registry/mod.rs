@@ -15,7 +15,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use dashmap::DashMap;
-use rapidhash::fast::RandomState;
+use rapidhash::quality::RandomState;
 
 pub use self::conflicts::Conflict;
 pub use self::family::{Family, FamilyKind};
