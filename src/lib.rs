@@ -55,6 +55,19 @@ pub mod name;
 pub mod options;
 pub mod telemetry;
 mod time;
+
+#[cfg(feature = "cli")]
+pub mod cli;
+#[cfg(feature = "cli")]
+pub mod demo;
+#[cfg(feature = "cli")]
+pub mod healthcheck;
+#[cfg(feature = "cli")]
+pub mod listener;
+#[cfg(feature = "cli")]
+pub mod logging;
+#[cfg(feature = "cli")]
+pub mod run;
 #[cfg(feature = "cli")]
 pub mod web;
 

@@ -1,3 +1,125 @@
-//! The program.
+//! The program: flags, messages, sockets, signals, run; errors to exit codes.
 
-fn main() {}
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use statsd_bridge::cli::{self, Action, Refusal, Settings};
+use statsd_bridge::demo::Examples;
+use statsd_bridge::run::{Sockets, StartError, run};
+use statsd_bridge::{Bridge, healthcheck, logging};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+
+fn main() -> ExitCode {
+    match cli::parse(std::env::args_os()) {
+        Ok(Action::Run(settings)) => start(&settings, None),
+        Ok(Action::Demo(settings, examples)) => demo(&settings, &examples),
+        Ok(Action::Healthcheck(address)) => match healthcheck::run(&address) {
+            Ok(()) => say("ready"),
+            Err(why) => fail(1, &why),
+        },
+        Ok(Action::CheckConfig) => say("Configuration check successful, exiting"),
+        Err(Refusal::Answer(text)) => say(text.trim_end()),
+        Err(Refusal::Usage(line)) => fail(2, &line),
+    }
+}
+
+fn demo(settings: &Settings, folder: &Path) -> ExitCode {
+    match Examples::read(folder) {
+        Ok(_) if settings.udp.is_empty() => fail(2, "demo: a UDP address is needed; see --statsd.listen-udp"),
+        Ok(examples) => start(settings, Some(examples)),
+        Err(why) => fail(2, &why),
+    }
+}
+
+fn start(settings: &Settings, examples: Option<Examples>) -> ExitCode {
+    logging::start(settings.log);
+    for flag in &settings.without_effect {
+        tracing::warn!(flag, "this flag is accepted and has no effect: the bridge has nothing to tune there");
+    }
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(1, &StartError::from(error).to_string()),
+    };
+    let result = runtime.block_on(serve(settings, examples));
+    // Where it ends early, threads that still drain their sockets are not waited for, but a Unix socket's path is removed.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    result.unwrap_or_else(|error| fail(error.exit_code(), &error.to_string()))
+}
+
+/// UDP has threads of its own. Two more are enough for TCP and HTTP: TCP connections take turns at one worker anyway, and
+/// with the other thread the page is answered while they do.
+fn runtime() -> io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).max_blocking_threads(16).enable_all().build()
+}
+
+async fn serve(settings: &Settings, examples: Option<Examples>) -> Result<ExitCode, StartError> {
+    let sockets = Sockets::bind(settings)?;
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    if !settings.log.json {
+        greet(settings, &sockets, examples.as_ref());
+    }
+    let mut asked = async || {
+        tokio::select! { _ = terminate.recv() => (), _ = interrupt.recv() => () }
+    };
+    let (end, ended) = tokio::sync::oneshot::channel::<()>();
+    let asked_twice = async {
+        asked().await;
+        let _ = end.send(());
+        asked().await;
+    };
+    let replay = replay(examples, sockets.udp_address());
+    let ended = async { ended.await.unwrap_or_default() };
+    tokio::select! {
+        done = run(sockets, Bridge::new(settings.bridge.clone()), settings, ended) => done.map(|()| ExitCode::SUCCESS),
+        () = asked_twice => {
+            tracing::warn!("asked to end a second time: ending at once");
+            Ok(ExitCode::FAILURE)
+        }
+        error = replay => Err(error.into()),
+        () = ignore_hangups() => Ok(ExitCode::FAILURE),
+    }
+}
+
+/// Ends only where the demo cannot even have a socket.
+async fn replay(examples: Option<Examples>, target: Option<SocketAddr>) -> io::Error {
+    if let (Some(examples), Some(target)) = (examples, target)
+        && let Err(error) = examples.replay(target).await
+    {
+        return error;
+    }
+    std::future::pending().await
+}
+
+/// SIGHUP asks other programs of this kind to read their configuration again; it must not end this one. Never ends.
+async fn ignore_hangups() {
+    let Ok(mut hangups) = signal(SignalKind::hangup()) else { return std::future::pending().await };
+    while hangups.recv().await.is_some() {
+        tracing::info!("SIGHUP: there is no configuration file to read again");
+    }
+}
+
+/// What a person reads first: where to send and where to look.
+fn greet(settings: &Settings, sockets: &Sockets, examples: Option<&Examples>) {
+    let mut lines = vec![cli::version()];
+    if let Some(paste) = sockets.line_to_paste() {
+        lines.push(format!("send    {paste}"));
+    }
+    lines.push(format!("scrape  http://{}{}", sockets.web_address(), settings.web_options.telemetry_path));
+    lines.extend(examples.map(Examples::describe));
+    say(&lines.join("\n"));
+}
+
+/// To stdout. That nobody reads it is no reason to end.
+fn say(text: &str) -> ExitCode {
+    let _ = writeln!(io::stdout(), "{text}");
+    ExitCode::SUCCESS
+}
+
+fn fail(code: u8, why: &str) -> ExitCode {
+    let _ = writeln!(io::stderr(), "statsd-bridge: {why}");
+    ExitCode::from(code)
+}

@@ -1,0 +1,280 @@
+//! What the user typed. Names and defaults of the flags of statsd_exporter are as that program has them.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Parser, ValueEnum};
+
+use super::duration;
+
+/// StatsD and DogStatsD in, Prometheus out.
+#[derive(Debug, Parser)]
+#[command(
+    name = "statsd-bridge",
+    args_override_self = true,
+    max_term_width = 120,
+    disable_help_flag = true,
+    disable_version_flag = true,
+    after_help = "Every flag is also an environment variable: STATSD_BRIDGE_ and its name in capitals, dots and dashes as \
+                  underscores (STATSD_BRIDGE_STATSD_LISTEN_UDP). A flag counts before its variable.\n\
+                  A flag that takes BOOL is switched on by --FLAG and off by --no-FLAG."
+)]
+pub(super) struct Args {
+    /// "demo": run, and replay the *.statsd files of a folder (--examples) at the own UDP address, again every 5 s.
+    /// "healthcheck": ask the bridge at --web.listen-address whether it is ready; exit 0 if it is, else 1.
+    #[arg(value_enum, hide_possible_values = true)]
+    pub(super) task: Option<Task>,
+
+    /// UDP addresses; may be given more than once; "" for none.
+    #[arg(long = "statsd.listen-udp", value_name = "ADDRESS", default_value = ":9125", value_delimiter = ',')]
+    #[arg(help_heading = "Listening")]
+    pub(super) listen_udp: Vec<String>,
+    /// TCP addresses; may be given more than once; "" for none.
+    #[arg(long = "statsd.listen-tcp", value_name = "ADDRESS", default_value = ":9125", value_delimiter = ',')]
+    #[arg(help_heading = "Listening")]
+    pub(super) listen_tcp: Vec<String>,
+    /// Path of a Unix datagram socket, or an abstract name with @ in front; "" for none.
+    #[arg(long = "statsd.listen-unixgram", value_name = "PATH", default_value = "", hide_default_value = true, help_heading = "Listening")]
+    pub(super) listen_unixgram: String,
+    /// Permissions of the Unix datagram socket, octal. With the default only its owner can send; 722 lets everybody.
+    #[arg(long = "statsd.unixsocket-mode", value_name = "MODE", default_value = "755", help_heading = "Listening")]
+    pub(super) unixsocket_mode: String,
+    /// Receive buffer to ask the kernel for; 0 asks for 8 MiB for UDP and leaves the system's for Unix datagrams.
+    #[arg(long = "statsd.read-buffer", value_name = "BYTES", default_value = "0", help_heading = "Listening")]
+    pub(super) read_buffer: usize,
+    /// Receiving threads for each UDP address; 0 for one a core.
+    #[arg(long = "udp.workers", value_name = "N", default_value = "0", value_parser = workers, help_heading = "Listening")]
+    pub(super) udp_workers: usize,
+    /// Pause that lets datagrams gather under brisk traffic; 0 for none.
+    #[arg(long = "udp.nap", value_name = "DURATION", default_value = "100us", value_parser = nap, help_heading = "Listening")]
+    pub(super) udp_nap: Duration,
+    /// TCP connections open at once; one more is closed at once.
+    #[arg(long = "tcp.max-connections", value_name = "N", default_value = "1024", value_parser = positive)]
+    #[arg(help_heading = "Listening")]
+    pub(super) tcp_max_connections: usize,
+    /// Silence after which a TCP connection is closed; 0 for never.
+    #[arg(long = "tcp.idle-timeout", value_name = "DURATION", default_value = "5m", value_parser = duration::parse)]
+    #[arg(help_heading = "Listening")]
+    pub(super) tcp_idle_timeout: Duration,
+    /// UDP address of another server to pass all lines on to.
+    #[arg(
+        long = "statsd.relay.address",
+        value_name = "ADDRESS",
+        default_value = "",
+        hide_default_value = true,
+        help_heading = "Listening"
+    )]
+    pub(super) relay_address: String,
+    /// Bytes of a relayed datagram at most.
+    #[arg(long = "statsd.relay.packet-length", value_name = "BYTES", default_value = "1400", value_parser = datagram)]
+    #[arg(help_heading = "Listening")]
+    pub(super) relay_packet_length: usize,
+
+    /// Read DogStatsD tags: name:1|c|#key:value.
+    #[arg(long = "statsd.parse-dogstatsd-tags", value_name = "BOOL", default_value = "true", action = ArgAction::Set)]
+    #[arg(help_heading = "Wire")]
+    pub(super) parse_dogstatsd_tags: bool,
+    /// Read InfluxDB tags: name,key=value:1|c.
+    #[arg(long = "statsd.parse-influxdb-tags", value_name = "BOOL", default_value = "true", action = ArgAction::Set)]
+    #[arg(help_heading = "Wire")]
+    pub(super) parse_influxdb_tags: bool,
+    /// Read Librato tags: name#key=value:1|c.
+    #[arg(long = "statsd.parse-librato-tags", value_name = "BOOL", default_value = "true", action = ArgAction::Set)]
+    #[arg(help_heading = "Wire")]
+    pub(super) parse_librato_tags: bool,
+    /// Read SignalFX tags: name[key=value]:1|c.
+    #[arg(long = "statsd.parse-signalfx-tags", value_name = "BOOL", default_value = "true", action = ArgAction::Set)]
+    #[arg(help_heading = "Wire")]
+    pub(super) parse_signalfx_tags: bool,
+    /// A DogStatsD tag without a value becomes key="true"; else it is a tag error [default: true, with --compat false].
+    #[arg(long = "statsd.bare-tags", value_name = "BOOL", action = ArgAction::Set, help_heading = "Wire")]
+    pub(super) bare_tags: Option<bool>,
+    /// The field c:ID becomes the label container_id; else it is skipped [default: false, with --compat true].
+    #[arg(long = "statsd.container-id", value_name = "BOOL", action = ArgAction::Set, help_heading = "Wire")]
+    pub(super) container_id: Option<bool>,
+    /// What ms, h and d become [default: histogram, with --compat summary].
+    #[arg(long = "statsd.observer-type", value_name = "TYPE", value_enum, help_heading = "Wire")]
+    pub(super) observer_type: Option<ObserverType>,
+    /// Upper bounds of histogram buckets, ascending [default: 0.005,0.01,0.025,0.05,0.1,0.25,0.5,1,2.5,5,10].
+    #[arg(long = "statsd.histogram-buckets", value_name = "BOUNDS", value_delimiter = ',', help_heading = "Wire")]
+    pub(super) histogram_buckets: Option<Vec<f64>>,
+
+    /// Series in all.
+    #[arg(long = "limits.series", value_name = "N", default_value = "200000", value_parser = positive)]
+    #[arg(help_heading = "Limits")]
+    pub(super) limits_series: usize,
+    /// Families, which is distinct metric names.
+    #[arg(long = "limits.families", value_name = "N", default_value = "10000", value_parser = positive)]
+    #[arg(help_heading = "Limits")]
+    pub(super) limits_families: usize,
+    /// Series of one family.
+    #[arg(long = "limits.series-per-family", value_name = "N", default_value = "10000", value_parser = positive)]
+    #[arg(help_heading = "Limits")]
+    pub(super) limits_series_per_family: usize,
+    /// Distinct values of one label in one family.
+    #[arg(long = "limits.values-per-label", value_name = "N", default_value = "5000", value_parser = positive)]
+    #[arg(help_heading = "Limits")]
+    pub(super) limits_values_per_label: usize,
+    /// Bytes of a line, up to 1048576.
+    #[arg(long = "limits.line-bytes", value_name = "BYTES", default_value = "65535", value_parser = line)]
+    #[arg(help_heading = "Limits")]
+    pub(super) limits_line_bytes: usize,
+    /// Bytes of a name.
+    #[arg(long = "limits.name-bytes", value_name = "BYTES", default_value = "1024", value_parser = positive)]
+    #[arg(help_heading = "Limits")]
+    pub(super) limits_name_bytes: usize,
+    /// Bytes of the tags of a line.
+    #[arg(long = "limits.tags-bytes", value_name = "BYTES", default_value = "8192", value_parser = positive)]
+    #[arg(help_heading = "Limits")]
+    pub(super) limits_tags_bytes: usize,
+    /// Tags of a line.
+    #[arg(long = "limits.tags", value_name = "N", default_value = "64", value_parser = positive, help_heading = "Limits")]
+    pub(super) limits_tags: usize,
+    /// Bytes of a datagram, up to 65535; of a longer one the whole lines that fit are taken.
+    #[arg(long = "limits.datagram-bytes", value_name = "BYTES", default_value = "65535", value_parser = datagram)]
+    #[arg(help_heading = "Limits")]
+    pub(super) limits_datagram_bytes: usize,
+
+    /// Address of the page and the rest over HTTP.
+    #[arg(long = "web.listen-address", value_name = "ADDRESS", default_value = ":9102", help_heading = "Web")]
+    pub(super) web_listen_address: String,
+    /// Path of the page.
+    #[arg(long = "web.telemetry-path", value_name = "PATH", default_value = "/metrics", help_heading = "Web")]
+    pub(super) web_telemetry_path: String,
+    /// Answer PUT and POST of /-/quit and /-/reload.
+    #[arg(long = "web.enable-lifecycle", value_name = "BOOL", default_value = "false", action = ArgAction::Set)]
+    #[arg(help_heading = "Web")]
+    pub(super) web_enable_lifecycle: bool,
+    /// HTTP connections open at once; one more is closed at once.
+    #[arg(long = "web.max-connections", value_name = "N", default_value = "256", value_parser = positive)]
+    #[arg(help_heading = "Web")]
+    pub(super) web_max_connections: usize,
+
+    /// Answer as another program does: summaries, its prefix, container_id label, no bare tags.
+    #[arg(long = "compat", value_name = "PROGRAM", value_enum, help_heading = "Compatibility")]
+    pub(super) compat: Option<Compat>,
+    /// Mapping file; not supported yet.
+    #[arg(
+        long = "statsd.mapping-config",
+        value_name = "FILE",
+        default_value = "",
+        hide_default_value = true,
+        help_heading = "Compatibility"
+    )]
+    pub(super) mapping_config: String,
+    /// Accepted, no effect.
+    #[arg(long = "statsd.cache-size", value_name = "N", help_heading = "Compatibility")]
+    pub(super) cache_size: Option<u64>,
+    /// Accepted, no effect.
+    #[arg(long = "statsd.cache-type", value_name = "TYPE", value_parser = ["lru", "random"], help_heading = "Compatibility")]
+    pub(super) cache_type: Option<String>,
+    /// Accepted, no effect: there is no queue.
+    #[arg(long = "statsd.event-queue-size", value_name = "N", help_heading = "Compatibility")]
+    pub(super) event_queue_size: Option<u64>,
+    /// Accepted, no effect.
+    #[arg(long = "statsd.event-flush-threshold", value_name = "N", help_heading = "Compatibility")]
+    pub(super) event_flush_threshold: Option<u64>,
+    /// Accepted, no effect.
+    #[arg(long = "statsd.event-flush-interval", value_name = "DURATION", value_parser = duration::parse)]
+    #[arg(help_heading = "Compatibility")]
+    pub(super) event_flush_interval: Option<Duration>,
+    /// Accepted, no effect: there is no queue.
+    #[arg(long = "statsd.udp-packet-queue-size", value_name = "N", help_heading = "Compatibility")]
+    pub(super) udp_packet_queue_size: Option<u64>,
+    /// Accepted, no effect.
+    #[arg(long = "debug.dump-fsm", value_name = "FILE", help_heading = "Compatibility")]
+    pub(super) dump_fsm: Option<String>,
+
+    /// Least severe messages that are written to stderr.
+    #[arg(long = "log.level", value_name = "LEVEL", value_enum, default_value = "info", help_heading = "Logging")]
+    pub(super) log_level: LogLevel,
+    /// Form of the messages.
+    #[arg(long = "log.format", value_name = "FORMAT", value_enum, default_value = "logfmt", help_heading = "Logging")]
+    pub(super) log_format: LogFormat,
+
+    /// Check flags and configuration, open no port, exit.
+    #[arg(long = "check-config", value_name = "BOOL", default_value = "false", action = ArgAction::Set)]
+    #[arg(help_heading = "Program")]
+    pub(super) check_config: bool,
+    /// How long the page stays up after the last line was taken.
+    #[arg(long = "shutdown.linger", value_name = "DURATION", default_value = "1s", value_parser = duration::parse)]
+    #[arg(help_heading = "Program")]
+    pub(super) shutdown_linger: Duration,
+    /// Folder of the examples that `demo` replays.
+    #[arg(long = "examples", value_name = "DIR", default_value = "./proto-examples", help_heading = "Program")]
+    pub(super) examples: PathBuf,
+    /// Print help.
+    // The short form for both: a line or two for each flag.
+    #[arg(short = 'h', long = "help", action = ArgAction::HelpShort, help_heading = "Program")]
+    help: Option<bool>,
+    /// Print version.
+    #[arg(short = 'V', long = "version", action = ArgAction::Version, help_heading = "Program")]
+    version: Option<bool>,
+}
+
+/// What to do instead of just running.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Task {
+    Demo,
+    Healthcheck,
+}
+
+/// A kind of metric for timers, histograms and distributions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ObserverType {
+    Histogram,
+    Summary,
+}
+
+/// A program to answer like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Compat {
+    #[value(name = "statsd_exporter")]
+    StatsdExporter,
+}
+
+/// Severity of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogLevel {
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+/// Form of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogFormat {
+    Logfmt,
+    Json,
+}
+
+fn within(text: &str, least: usize, most: usize) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number) if (least..=most).contains(&number) => Ok(number),
+        _ if most == usize::MAX => Err(format!("expected a whole number of at least {least}")),
+        _ => Err(format!("expected a whole number from {least} to {most}")),
+    }
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    within(text, 1, usize::MAX)
+}
+
+fn workers(text: &str) -> Result<usize, String> {
+    within(text, 0, 1024)
+}
+
+fn datagram(text: &str) -> Result<usize, String> {
+    within(text, 1, 65_535)
+}
+
+fn line(text: &str) -> Result<usize, String> {
+    within(text, 1, 1 << 20)
+}
+
+fn nap(text: &str) -> Result<Duration, String> {
+    // A longer one would only fill the receive buffer.
+    const MOST: Duration = Duration::from_millis(10);
+    duration::parse(text).and_then(|nap| if nap <= MOST { Ok(nap) } else { Err("expected at most 10ms".to_owned()) })
+}

@@ -1,0 +1,286 @@
+//! What is built from what the user typed. One conversion; each of its errors is a line that names the flag.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::args::{Args, Compat, LogFormat, LogLevel, ObserverType};
+use crate::listener::{Address, relay, tcp, udp, unix};
+use crate::options::{Dialect, Limits, Observer, Prefix, SummaryOptions};
+use crate::{listener, logging, web};
+
+/// Everything that the program needs to start.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// For the core.
+    pub bridge: crate::Options,
+    /// UDP addresses; none turns UDP off.
+    pub udp: Vec<Address>,
+    /// How UDP is received.
+    pub udp_options: udp::Options,
+    /// TCP addresses; none turns TCP off.
+    pub tcp: Vec<Address>,
+    /// How TCP is received.
+    pub tcp_options: tcp::Options,
+    /// Unix datagram socket.
+    pub unixgram: Option<unix::Options>,
+    /// Where lines are passed on to.
+    pub relay: Option<relay::Options>,
+    /// Address of the page.
+    pub web: Address,
+    /// How the page is served.
+    pub web_options: web::Options,
+    /// Severity and form of messages.
+    pub log: logging::Options,
+    /// How long the page stays up at the end.
+    pub linger: Duration,
+    /// Flags that were given and have no effect.
+    pub without_effect: Vec<&'static str>,
+}
+
+impl Settings {
+    pub(super) fn from_args(args: &Args) -> Result<Self, String> {
+        if !args.mapping_config.is_empty() {
+            return Err(flagged("statsd.mapping-config", "mapping files are not supported yet in this version"));
+        }
+        let limits = limits(args);
+        Ok(Self {
+            bridge: crate::Options { dialect: dialect(args), limits, observer: observer(args)?, prefix: prefix(args) },
+            udp: addresses("statsd.listen-udp", &args.listen_udp)?,
+            udp_options: udp_options(args),
+            tcp: addresses("statsd.listen-tcp", &args.listen_tcp)?,
+            tcp_options: tcp::Options {
+                max_connections: args.tcp_max_connections,
+                idle_timeout: args.tcp_idle_timeout,
+                line_bytes: limits.line_bytes,
+            },
+            unixgram: unixgram(args)?,
+            relay: relay(args)?,
+            web: address("web.listen-address", &args.web_listen_address)?,
+            web_options: web_options(args)?,
+            log: log(args),
+            linger: args.shutdown_linger,
+            without_effect: without_effect(args),
+        })
+    }
+}
+
+fn flagged(flag: &str, why: impl std::fmt::Display) -> String {
+    format!("--{flag}: {why}")
+}
+
+fn address(flag: &str, text: &str) -> Result<Address, String> {
+    Address::parse(text).map_err(|error| flagged(flag, error))
+}
+
+fn addresses(flag: &str, texts: &[String]) -> Result<Vec<Address>, String> {
+    texts.iter().filter(|text| !text.is_empty()).map(|text| address(flag, text)).collect()
+}
+
+fn udp_options(args: &Args) -> udp::Options {
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    udp::Options {
+        workers: if args.udp_workers == 0 { cores() } else { args.udp_workers },
+        read_buffer_bytes: args.read_buffer,
+        datagram_bytes: args.limits_datagram_bytes,
+        nap: args.udp_nap,
+    }
+}
+
+fn unixgram(args: &Args) -> Result<Option<unix::Options>, String> {
+    // Checked even where no socket is asked for: a wrong value is wrong.
+    let mode = u32::from_str_radix(&args.unixsocket_mode, 8).ok().filter(|mode| *mode <= 0o777);
+    let mode = mode.ok_or_else(|| {
+        flagged("statsd.unixsocket-mode", format_args!("expected octal permissions such as 755, got {:?}", args.unixsocket_mode))
+    })?;
+    if args.listen_unixgram.is_empty() {
+        return Ok(None);
+    }
+    unix::check_path(&args.listen_unixgram).map_err(|why| flagged("statsd.listen-unixgram", why))?;
+    Ok(Some(unix::Options {
+        path: args.listen_unixgram.clone(),
+        mode,
+        read_buffer_bytes: args.read_buffer,
+        datagram_bytes: args.limits_datagram_bytes,
+    }))
+}
+
+fn relay(args: &Args) -> Result<Option<relay::Options>, String> {
+    if args.relay_address.is_empty() {
+        return Ok(None);
+    }
+    let target = address("statsd.relay.address", &args.relay_address)?;
+    Ok(Some(relay::Options { target, packet_bytes: args.relay_packet_length }))
+}
+
+fn web_options(args: &Args) -> Result<web::Options, String> {
+    let telemetry_path = args.web_telemetry_path.clone();
+    if !telemetry_path.is_empty() && !telemetry_path.starts_with('/') {
+        return Err(flagged("web.telemetry-path", format_args!("expected a path that begins with /, got {telemetry_path:?}")));
+    }
+    Ok(web::Options {
+        telemetry_path,
+        enable_lifecycle: args.web_enable_lifecycle,
+        max_connections: args.web_max_connections,
+        clock: listener::now,
+        ..web::Options::default()
+    })
+}
+
+fn log(args: &Args) -> logging::Options {
+    logging::Options {
+        level: match args.log_level {
+            LogLevel::Debug => tracing::Level::DEBUG,
+            LogLevel::Info => tracing::Level::INFO,
+            LogLevel::Warn => tracing::Level::WARN,
+            LogLevel::Error => tracing::Level::ERROR,
+        },
+        json: args.log_format == LogFormat::Json,
+    }
+}
+
+fn compatible(args: &Args) -> bool {
+    args.compat == Some(Compat::StatsdExporter)
+}
+
+fn prefix(args: &Args) -> Prefix {
+    if compatible(args) { Prefix::Exporter } else { Prefix::Bridge }
+}
+
+fn dialect(args: &Args) -> Dialect {
+    Dialect {
+        dogstatsd_tags: args.parse_dogstatsd_tags,
+        influxdb_tags: args.parse_influxdb_tags,
+        librato_tags: args.parse_librato_tags,
+        signalfx_tags: args.parse_signalfx_tags,
+        bare_tags: args.bare_tags.unwrap_or(!compatible(args)),
+        container_id: args.container_id.unwrap_or(compatible(args)),
+    }
+}
+
+fn limits(args: &Args) -> Limits {
+    Limits {
+        series: args.limits_series,
+        families: args.limits_families,
+        series_per_family: args.limits_series_per_family,
+        values_per_label: args.limits_values_per_label,
+        line_bytes: args.limits_line_bytes,
+        name_bytes: args.limits_name_bytes,
+        tags_bytes: args.limits_tags_bytes,
+        tags: args.limits_tags,
+    }
+}
+
+fn observer(args: &Args) -> Result<Observer, String> {
+    const FLAG: &str = "statsd.histogram-buckets";
+    let default = if compatible(args) { ObserverType::Summary } else { ObserverType::Histogram };
+    match (args.observer_type.unwrap_or(default), &args.histogram_buckets) {
+        (ObserverType::Summary, None) => Ok(Observer::Summary(SummaryOptions::default())),
+        (ObserverType::Summary, Some(_)) => Err(flagged(FLAG, "summaries have no buckets; add --statsd.observer-type=histogram")),
+        (ObserverType::Histogram, None) => Ok(Observer::default()),
+        (ObserverType::Histogram, Some(bounds)) => bucket_bounds(bounds).map_err(|why| flagged(FLAG, why)),
+    }
+}
+
+fn bucket_bounds(bounds: &[f64]) -> Result<Observer, String> {
+    /// Each series holds a number for each.
+    const MOST: usize = 200;
+    // +Inf is implied; whoever writes it at the end means no harm.
+    let bounds = bounds.strip_suffix(&[f64::INFINITY]).unwrap_or(bounds);
+    if bounds.is_empty() || bounds.len() > MOST {
+        return Err(format!("expected 1 to {MOST} bounds"));
+    }
+    if let Some(bad) = bounds.iter().find(|bound| !bound.is_finite()) {
+        return Err(format!("{bad} is no finite number"));
+    }
+    if let Some(pair) = bounds.windows(2).find(|pair| pair[0] >= pair[1]) {
+        return Err(format!("bounds must ascend, but {} is followed by {}", pair[0], pair[1]));
+    }
+    Ok(Observer::Histogram { bounds: Arc::from(bounds) })
+}
+
+/// Flags that tune parts of statsd_exporter which the bridge does not have.
+fn without_effect(args: &Args) -> Vec<&'static str> {
+    let flags = [
+        ("statsd.cache-size", args.cache_size.is_some()),
+        ("statsd.cache-type", args.cache_type.is_some()),
+        ("statsd.event-queue-size", args.event_queue_size.is_some()),
+        ("statsd.event-flush-threshold", args.event_flush_threshold.is_some()),
+        ("statsd.event-flush-interval", args.event_flush_interval.is_some()),
+        ("statsd.udp-packet-queue-size", args.udp_packet_queue_size.is_some()),
+        ("debug.dump-fsm", args.dump_fsm.is_some()),
+    ];
+    flags.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::parse_args;
+
+    fn settings(arguments: &[&str]) -> Result<Settings, String> {
+        let arguments = std::iter::once(&"statsd-bridge").chain(arguments);
+        Settings::from_args(&parse_args(arguments.map(Into::into)).expect("well-formed"))
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_core_and_of_statsd_exporter() {
+        let settings = settings(&[]).unwrap();
+        assert_eq!(settings.bridge.limits, Limits::default());
+        assert_eq!(settings.bridge.dialect, Dialect::default());
+        assert_eq!(settings.bridge.observer, Observer::default());
+        assert_eq!(settings.bridge.prefix, Prefix::Bridge);
+        let texts = |addresses: &[Address]| addresses.iter().map(Address::to_string).collect::<Vec<_>>();
+        assert_eq!((texts(&settings.udp), texts(&settings.tcp)), (vec![":9125".to_owned()], vec![":9125".to_owned()]));
+        assert_eq!(settings.web.to_string(), ":9102");
+        assert!(settings.unixgram.is_none() && settings.relay.is_none() && settings.without_effect.is_empty());
+    }
+
+    #[test]
+    fn compatibility_changes_what_is_not_said_otherwise() {
+        let compat = settings(&["--compat=statsd_exporter"]).unwrap().bridge;
+        assert_eq!(compat.observer, Observer::Summary(SummaryOptions::default()));
+        assert_eq!(compat.prefix, Prefix::Exporter);
+        assert!(compat.dialect.container_id && !compat.dialect.bare_tags);
+        let mixed = ["--compat=statsd_exporter", "--statsd.observer-type=histogram", "--statsd.container-id=false"];
+        let mixed = settings(&mixed).unwrap().bridge;
+        assert_eq!(mixed.observer, Observer::default());
+        assert!(!mixed.dialect.container_id && !mixed.dialect.bare_tags);
+    }
+
+    #[test]
+    fn listeners_are_turned_off_by_an_empty_address() {
+        let off = settings(&["--statsd.listen-udp=", "--statsd.listen-tcp="]).unwrap();
+        assert!(off.udp.is_empty() && off.tcp.is_empty());
+    }
+
+    #[test]
+    fn buckets_ascend() {
+        let bounds = |text: &str| settings(&[&format!("--statsd.histogram-buckets={text}")]).map(|s| s.bridge.observer);
+        assert_eq!(bounds("-1,.5,2e3,+Inf"), Ok(Observer::Histogram { bounds: Arc::from([-1.0, 0.5, 2000.0]) }));
+        for wrong in ["2,1", "1,1", "nan", "inf", "1,inf,2"] {
+            assert!(bounds(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn errors_name_their_flag() {
+        for (arguments, expected) in [
+            (&["--statsd.mapping-config=m.yml"][..], "--statsd.mapping-config: mapping files are not supported yet in this version"),
+            (&["--statsd.unixsocket-mode=abc"], "--statsd.unixsocket-mode: expected octal permissions such as 755, got \"abc\""),
+            (&["--web.telemetry-path=metrics"], "--web.telemetry-path: expected a path that begins with /, got \"metrics\""),
+            (&["--statsd.listen-unixgram=@"], "--statsd.listen-unixgram: \"@\" is no path of a Unix socket: expected 1 to 107 bytes"),
+        ] {
+            assert_eq!(settings(arguments).err().as_deref(), Some(expected));
+        }
+        for flag in ["statsd.listen-udp", "statsd.listen-tcp", "web.listen-address", "statsd.relay.address"] {
+            let error = settings(&[&format!("--{flag}=nonsense")]).expect_err("no address");
+            assert!(error.starts_with(&format!("--{flag}: \"nonsense\" is no address")), "{error}");
+        }
+    }
+
+    #[test]
+    fn flags_of_what_the_bridge_does_not_have_are_named() {
+        let given = settings(&["--statsd.cache-size=0", "--debug.dump-fsm="]).unwrap().without_effect;
+        assert_eq!(given, ["statsd.cache-size", "debug.dump-fsm"]);
+    }
+}

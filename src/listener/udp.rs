@@ -1,0 +1,278 @@
+//! UDP: one thread per (address, worker), each with a socket of its own, receiving batches with `recvmmsg`.
+//!
+//! ```text
+//! bind     sockets of one address share it by SO_REUSEPORT; the kernel spreads senders over them
+//! receive  wait (up to 250 ms) -> batch of up to 64 -> Intake -> short nap if the batch was short but traffic is brisk
+//! stop     what the kernel holds is drained, the kernel's drops are read a last time
+//! ```
+//! Linux only. What a datagram holds is not known here, except that lines end with a newline.
+
+mod batch;
+mod socket;
+
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+use std::{io, thread};
+
+use self::batch::{Batch, Wait};
+use self::socket::{DropReader, bind_workers, receive_buffer_hint, set_timer_slack};
+use super::address::{Address, BindError};
+use super::intake::Intake;
+use crate::protocol::SampleError;
+use crate::telemetry::Telemetry;
+
+/// How long a receive call waits before it looks at the stop flag again.
+const STOP_CHECK: Duration = Duration::from_millis(250);
+/// How often the kernel's drop counter is read.
+const DROPS_EVERY: Duration = Duration::from_secs(1);
+/// How long the drain at the end may take while senders go on.
+const DRAIN_AT_MOST: Duration = Duration::from_secs(2);
+/// Pause after an error of a receive call, so that a lasting one does not spin.
+const ERROR_NAP: Duration = Duration::from_millis(10);
+
+/// How UDP is received.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Threads and sockets per address, at least 1.
+    pub workers: usize,
+    /// Bytes of receive buffer to ask for; 0 asks for 8 MiB.
+    pub read_buffer_bytes: usize,
+    /// Bytes of the longest datagram, 1 to 65,535; of a longer one the whole lines are taken.
+    pub datagram_bytes: usize,
+    /// Pause before the next receive when traffic is brisk but batches are short; zero turns it off.
+    pub nap: Duration,
+}
+
+/// The sockets of one address, ready to receive.
+pub struct Bound {
+    address: SocketAddr,
+    sockets: Vec<std::net::UdpSocket>,
+    /// As the kernel counts it, which is twice what it grants.
+    receive_buffer_bytes: usize,
+    options: Options,
+}
+
+impl Bound {
+    /// Binds a socket for each worker.
+    ///
+    /// # Errors
+    /// The first socket is bound alone, so that a port which another program has is an error and not shared.
+    pub fn bind(address: &Address, options: &Options) -> Result<Self, BindError> {
+        let (address, sockets, receive_buffer_bytes) =
+            address.bind_first("udp", |candidate| bind_workers(candidate, options.workers.max(1), options.read_buffer_bytes))?;
+        Ok(Self { address, sockets, receive_buffer_bytes, options: options.clone() })
+    }
+
+    /// Where it listens, with the port that was really taken.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Starts the threads; `intake` makes one for each. They end soon after `stop` is set.
+    pub fn start(
+        self,
+        telemetry: &Arc<Telemetry>,
+        stop: &Arc<AtomicBool>,
+        mut intake: impl FnMut() -> io::Result<Intake>,
+    ) -> io::Result<Vec<JoinHandle<()>>> {
+        self.announce();
+        let address = self.address.to_string();
+        let mut threads = Vec::new();
+        for (worker, socket) in self.sockets.into_iter().enumerate() {
+            let (granted, dropped) = telemetry.udp_socket(&address, worker);
+            granted.set(self.receive_buffer_bytes as f64);
+            let mut receiver = Receiver {
+                drops: DropReader::new(&socket, dropped),
+                socket,
+                intake: intake()?,
+                telemetry: telemetry.clone(),
+                stop: stop.clone(),
+                options: self.options.clone(),
+            };
+            threads.push(Builder::new().name(format!("udp-{worker}")).spawn(move || receiver.run())?);
+        }
+        Ok(threads)
+    }
+
+    fn announce(&self) {
+        let (workers, bytes) = (self.sockets.len(), self.receive_buffer_bytes);
+        let nap = self.options.nap;
+        match receive_buffer_hint(self.options.read_buffer_bytes, bytes) {
+            None => tracing::info!(address = %self.address, workers, receive_buffer_bytes = bytes, ?nap, "listening on udp"),
+            Some(hint) => tracing::warn!(
+                address = %self.address, workers, receive_buffer_bytes = bytes, ?nap, raise_with = hint,
+                "listening on udp with a smaller receive buffer than asked for"
+            ),
+        }
+    }
+}
+
+/// One thread's state.
+struct Receiver {
+    socket: std::net::UdpSocket,
+    intake: Intake,
+    telemetry: Arc<Telemetry>,
+    drops: DropReader,
+    stop: Arc<AtomicBool>,
+    options: Options,
+}
+
+impl Receiver {
+    fn run(&mut self) {
+        set_timer_slack();
+        let mut batch = Batch::new(self.options.datagram_bytes);
+        let mut last_batch = Instant::now();
+        let mut drops_read = last_batch;
+        while !self.stop.load(Ordering::Relaxed) {
+            let received = self.receive(&mut batch, Wait::ForOne);
+            let now = Instant::now();
+            self.take(&batch, now);
+            if now.saturating_duration_since(drops_read) >= DROPS_EVERY {
+                drops_read = now;
+                self.drops.read(&self.socket);
+            }
+            self.intake.tick(now);
+            if self.nap_is_worth_it(received, now.saturating_duration_since(last_batch)) {
+                thread::sleep(self.options.nap);
+            }
+            if received > 0 {
+                last_batch = now;
+            }
+        }
+        self.drain(&mut batch);
+    }
+
+    /// Waking up costs more than receiving: at half a million datagrams a second a thread that sleeps until the next one
+    /// comes wakes for every one to four of them. A nap lets a batch gather. It is not worth it when a batch was full, which
+    /// means that more is there, or when batches are far apart, which means that each datagram would only be late.
+    fn nap_is_worth_it(&self, received: usize, since_last_batch: Duration) -> bool {
+        const BRISK: u32 = 10;
+        let nap = self.options.nap;
+        !nap.is_zero() && received > 0 && received < Batch::DATAGRAMS && since_last_batch < nap.saturating_mul(BRISK)
+    }
+
+    /// Receives into `batch`; 0 when nothing came. Errors are counted and never end the thread.
+    fn receive(&self, batch: &mut Batch, wait: Wait) -> usize {
+        match batch.receive(self.socket.as_raw_fd(), wait) {
+            Ok(received) => received,
+            Err(error) => {
+                if !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted) {
+                    self.telemetry.transport.udp_errors.increment(1);
+                    thread::sleep(ERROR_NAP);
+                }
+                0
+            }
+        }
+    }
+
+    fn take(&mut self, batch: &Batch, now: Instant) {
+        if batch.len() == 0 {
+            return;
+        }
+        let counters = &self.telemetry.transport;
+        counters.udp_packets.increment(batch.len() as u64);
+        let truncated = batch.truncated();
+        if truncated > 0 {
+            counters.udp_truncated.increment(truncated as u64);
+            self.intake.refuse_lines(SampleError::TruncatedLine, truncated);
+        }
+        self.intake.datagrams(batch.datagrams(), now);
+    }
+
+    /// Takes what the kernel holds already, then reads its drops a last time.
+    fn drain(&mut self, batch: &mut Batch) {
+        let start = Instant::now();
+        loop {
+            let received = self.receive(batch, Wait::Not);
+            let now = Instant::now();
+            self.take(batch, now);
+            if received == 0 || now.saturating_duration_since(start) >= DRAIN_AT_MOST {
+                break;
+            }
+        }
+        self.intake.finish();
+        self.drops.read(&self.socket);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+
+    use super::*;
+    use crate::{Bridge, Options as BridgeOptions};
+
+    fn own(bridge: &Bridge, series: &str) -> u64 {
+        let families = bridge.telemetry().families();
+        let line = families.iter().flat_map(|f| &f.lines).find_map(|l| l.strip_prefix(series)?.strip_prefix(' ').map(str::to_owned));
+        line.and_then(|v| v.parse().ok()).unwrap_or_else(|| panic!("no {series}"))
+    }
+
+    fn options(workers: usize, datagram_bytes: usize) -> Options {
+        Options { workers, read_buffer_bytes: 0, datagram_bytes, nap: Duration::from_micros(100) }
+    }
+
+    fn start(address: &str, options: &Options) -> (SocketAddr, Bridge, Arc<AtomicBool>, Vec<JoinHandle<()>>) {
+        let bound = Bound::bind(&Address::parse(address).unwrap(), options).unwrap();
+        let (bridge, stop) = (Bridge::new(BridgeOptions::default()), Arc::new(AtomicBool::new(false)));
+        let at = bound.address();
+        let threads = bound.start(bridge.telemetry(), &stop, || Ok(Intake::new(bridge.worker(), None))).unwrap();
+        (at, bridge, stop, threads)
+    }
+
+    fn end(stop: &AtomicBool, threads: Vec<JoinHandle<()>>) {
+        stop.store(true, Ordering::Relaxed);
+        threads.into_iter().for_each(|t| t.join().unwrap());
+    }
+
+    #[test]
+    fn every_datagram_of_every_sender_is_received_before_the_threads_end() {
+        let (at, bridge, stop, threads) = start("127.0.0.1:0", &options(2, 65_535));
+        assert_eq!(threads.len(), 2);
+        for _ in 0..16 {
+            let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+            (0..50).for_each(|_| assert_eq!(sender.send_to(b"a:1|c", at).unwrap(), 5));
+        }
+        end(&stop, threads);
+        assert_eq!(own(&bridge, "statsd_bridge_udp_packets_total"), 800);
+        for worker in 0..2 {
+            let labels = format!("{{address=\"{at}\",worker=\"{worker}\"}}");
+            assert_eq!(own(&bridge, &format!("statsd_bridge_udp_kernel_drops_total{labels}")), 0);
+            assert!(own(&bridge, &format!("statsd_bridge_udp_receive_buffer_bytes{labels}")) > 0);
+        }
+    }
+
+    #[test]
+    fn a_datagram_over_the_limit_is_counted_as_truncated() {
+        let (at, bridge, stop, threads) = start("127.0.0.1:0", &options(1, 10));
+        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+        sender.send_to(b"a:1|c\nb:1|c\n", at).unwrap();
+        sender.send_to(b"c:1|c", at).unwrap();
+        end(&stop, threads);
+        assert_eq!(own(&bridge, "statsd_bridge_udp_packets_total"), 2);
+        assert_eq!(own(&bridge, "statsd_bridge_udp_truncated_packets_total"), 1);
+    }
+
+    #[test]
+    fn a_port_that_is_taken_is_not_shared() {
+        let options = options(2, 65_535);
+        let first = Bound::bind(&Address::parse("127.0.0.1:0").unwrap(), &options).unwrap();
+        let address = first.address().to_string();
+        let second = Bound::bind(&Address::parse(&address).unwrap(), &options).err().map(|e| e.to_string());
+        assert_eq!(second, Some(format!("cannot listen on udp {address}: Address already in use")));
+    }
+
+    #[test]
+    fn an_empty_host_takes_ipv4_and_where_it_exists_ipv6() {
+        let (at, bridge, stop, threads) = start(":0", &options(1, 65_535));
+        let v4 = UdpSocket::bind("127.0.0.1:0").unwrap();
+        v4.send_to(b"a:1|c", ("127.0.0.1", at.port())).unwrap();
+        let v6 = UdpSocket::bind("[::1]:0").and_then(|s| s.send_to(b"a:1|c", ("::1", at.port())));
+        end(&stop, threads);
+        assert_eq!(own(&bridge, "statsd_bridge_udp_packets_total"), 1 + u64::from(v6.is_ok()));
+    }
+}

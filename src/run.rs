@@ -1,0 +1,354 @@
+//! The assembly: sockets, bridge and a sign to end, put together and run until everything received is recorded.
+//!
+//! ```text
+//! Sockets::bind   all sockets, or an error that names the one that cannot be had
+//! run             listeners start -> ready -> shutdown -> not ready -> listeners drain and end -> linger -> web ends
+//! ```
+//! Knows neither signals nor flags, so that a test runs all of it with port 0.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
+
+use crate::Bridge;
+use crate::cli::Settings;
+use crate::listener::address::{bind_tcp, error_text, reachable};
+use crate::listener::{AddressError, BindError, Intake, relay, tcp, udp, unix};
+use crate::web;
+
+/// How often the own histograms are folded, scraped or not.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Why the program cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A socket cannot be had.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// An address is wrong.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// All listeners are turned off.
+    #[error("At least one of UDP/TCP/Unixgram listeners must be specified.")]
+    NoListener,
+    /// Lines would come back for ever.
+    #[error("--statsd.relay.address: {0} is the bridge itself")]
+    RelayLoop(SocketAddr),
+    /// A thread, socket or the like beyond the listeners.
+    #[error("cannot start: {}", error_text(.0))]
+    System(#[from] io::Error),
+}
+
+impl StartError {
+    /// 2 where what the user typed is wrong, 1 where the machine says no.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Address(_) | Self::RelayLoop(_) | Self::Bind(BindError::Address(_)) => 2,
+            Self::Bind(_) | Self::NoListener | Self::System(_) => 1,
+        }
+    }
+}
+
+/// All sockets, bound. Nothing is received before [`run`].
+pub struct Sockets {
+    udp: Vec<udp::Bound>,
+    tcp: Vec<StdListener>,
+    unixgram: Option<unix::Bound>,
+    web: StdListener,
+    web_address: SocketAddr,
+    /// Target and datagram size; each receiver opens a socket of its own towards it.
+    relay: Option<(SocketAddr, usize)>,
+}
+
+impl Sockets {
+    /// Binds whatever the settings name.
+    pub fn bind(settings: &Settings) -> Result<Self, StartError> {
+        if settings.udp.is_empty() && settings.tcp.is_empty() && settings.unixgram.is_none() {
+            return Err(StartError::NoListener);
+        }
+        let udp = settings.udp.iter().map(|address| udp::Bound::bind(address, &settings.udp_options));
+        let udp = udp.collect::<Result<Vec<_>, _>>()?;
+        let tcp = settings.tcp.iter().map(|address| bind_tcp(address, "tcp")).collect::<Result<_, _>>()?;
+        let unixgram = settings.unixgram.as_ref().map(unix::Bound::bind).transpose()?;
+        let web = bind_tcp(&settings.web, "http")?;
+        let web_address = web.local_addr()?;
+        let relay = settings.relay.as_ref().map(|options| relay_target(options, &udp)).transpose()?;
+        Ok(Self { udp, tcp, unixgram, web, web_address, relay })
+    }
+
+    /// The first UDP address, as a program on this machine reaches it.
+    pub fn udp_address(&self) -> Option<SocketAddr> {
+        self.udp.first().map(|bound| reachable(bound.address()))
+    }
+
+    /// The first TCP address, as a program on this machine reaches it.
+    pub fn tcp_address(&self) -> Option<SocketAddr> {
+        self.tcp.first().and_then(|listener| listener.local_addr().ok()).map(reachable)
+    }
+
+    /// The address of the page, as a program on this machine reaches it.
+    pub fn web_address(&self) -> SocketAddr {
+        reachable(self.web_address)
+    }
+
+    /// A shell line that sends one sample.
+    pub fn line_to_paste(&self) -> Option<String> {
+        let to = |protocol, at: SocketAddr| format!("echo 'hello:1|c' > /dev/{protocol}/{}/{}", at.ip(), at.port());
+        let unixgram = || {
+            let bound = self.unixgram.as_ref()?;
+            let (kind, path) = match bound.path().strip_prefix('@') {
+                Some(name) => ("ABSTRACT-SENDTO", name),
+                None => ("UNIX-SENDTO", bound.path()),
+            };
+            Some(format!("echo 'hello:1|c' | socat - {kind}:{path}"))
+        };
+        self.udp_address().map(|at| to("udp", at)).or_else(|| self.tcp_address().map(|at| to("tcp", at))).or_else(unixgram)
+    }
+}
+
+/// Where lines are relayed to, unless that is one of the bridge's own sockets.
+fn relay_target(options: &relay::Options, udp: &[udp::Bound]) -> Result<(SocketAddr, usize), StartError> {
+    let target = options.resolve()?;
+    let mut own = udp.iter().map(udp::Bound::address).filter(|own| own.port() == target.port());
+    let is_own = own.any(|own| own.ip() == target.ip() || (own.ip().is_unspecified() && target.ip().is_loopback()));
+    if is_own { Err(StartError::RelayLoop(target)) } else { Ok((target, options.packet_bytes)) }
+}
+
+/// Runs until `shutdown` ends, or `/-/quit` asks for the end. Then takes what the kernel holds, stays scrapeable for the
+/// linger time and returns.
+pub async fn run(sockets: Sockets, bridge: Bridge, settings: &Settings, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
+    let mut web_options = settings.web_options.clone();
+    web_options.paste = sockets.line_to_paste();
+    let state = Arc::new(web::State::new(&web_options));
+    let (end_web, web_ended) = oneshot::channel::<()>();
+    let web_listener = TcpListener::from_std(sockets.web)?;
+    tracing::info!(address = %sockets.web_address, path = web_options.telemetry_path, "listening on http");
+    let until = async { web_ended.await.unwrap_or_default() };
+    let web = tokio::spawn(web::serve(web_listener, web_options, bridge.clone(), state.clone(), until));
+
+    let stop = Stop::default();
+    let listeners = start_listeners(
+        sockets.udp,
+        sockets.tcp,
+        sockets.unixgram,
+        &Parts { bridge: &bridge, settings, relay: sockets.relay, stop: &stop },
+    );
+    let listeners = match listeners {
+        Ok(listeners) => listeners,
+        Err(error) => {
+            stop.set();
+            return Err(error);
+        }
+    };
+    state.set_ready(true);
+    tracing::info!("ready");
+
+    let upkeep = tokio::spawn(fold_own_histograms(bridge.clone()));
+    tokio::select! {
+        () = shutdown => tracing::info!("asked to end: taking what the kernel holds"),
+        () = state.quit_requested() => tracing::info!("asked to end over http: taking what the kernel holds"),
+    }
+    state.set_ready(false);
+    stop.set();
+    listeners.ended().await;
+    log_sums(&bridge);
+    tokio::time::sleep(settings.linger).await;
+    let _ = end_web.send(());
+    let _ = web.await;
+    upkeep.abort();
+    Ok(())
+}
+
+/// The sign to end, for threads and for tasks.
+struct Stop {
+    threads: Arc<AtomicBool>,
+    tasks: watch::Sender<bool>,
+}
+
+impl Default for Stop {
+    fn default() -> Self {
+        Self { threads: Arc::default(), tasks: watch::Sender::new(false) }
+    }
+}
+
+impl Stop {
+    fn set(&self) {
+        self.threads.store(true, Ordering::Relaxed);
+        self.tasks.send_replace(true);
+    }
+}
+
+/// What every listener gets a piece of.
+struct Parts<'a> {
+    bridge: &'a Bridge,
+    settings: &'a Settings,
+    relay: Option<(SocketAddr, usize)>,
+    stop: &'a Stop,
+}
+
+impl Parts<'_> {
+    /// A worker and a relay for one receiver.
+    fn intake(&self) -> io::Result<Intake> {
+        let open = |(target, bytes)| relay::Relay::open(target, bytes, self.bridge.telemetry().clone());
+        Ok(Intake::new(self.bridge.worker(), self.relay.map(open).transpose()?))
+    }
+}
+
+struct Listeners {
+    threads: Vec<JoinHandle<()>>,
+    tasks: JoinSet<()>,
+}
+
+fn start_listeners(
+    udp: Vec<udp::Bound>,
+    tcp: Vec<StdListener>,
+    unixgram: Option<unix::Bound>,
+    parts: &Parts<'_>,
+) -> Result<Listeners, StartError> {
+    let telemetry = parts.bridge.telemetry();
+    let mut listeners = Listeners { threads: Vec::new(), tasks: JoinSet::new() };
+    for bound in udp {
+        listeners.threads.extend(bound.start(telemetry, &parts.stop.threads, || parts.intake())?);
+    }
+    if !tcp.is_empty() {
+        let sockets = tcp.into_iter().map(TcpListener::from_std).collect::<io::Result<Vec<_>>>()?;
+        for address in sockets.iter().flat_map(TcpListener::local_addr) {
+            tracing::info!(%address, "listening on tcp");
+        }
+        let stopped = parts.stop.tasks.subscribe();
+        let options = parts.settings.tcp_options.clone();
+        listeners.tasks.spawn(tcp::serve(sockets, options, parts.intake()?, telemetry.clone(), stopped));
+    }
+    if let Some(bound) = unixgram {
+        listeners.tasks.spawn(bound.serve(parts.intake()?, telemetry.clone(), parts.stop.tasks.subscribe()));
+    }
+    Ok(listeners)
+}
+
+impl Listeners {
+    /// Waits until all have drained their sockets.
+    async fn ended(mut self) {
+        let threads = std::mem::take(&mut self.threads);
+        let joined = tokio::task::spawn_blocking(|| threads.into_iter().map(JoinHandle::join).filter(Result::is_err).count());
+        let mut failed = joined.await.unwrap_or(1);
+        while let Some(ended) = self.tasks.join_next().await {
+            failed += usize::from(ended.is_err());
+        }
+        if failed > 0 {
+            tracing::error!(failed, "listeners ended by a panic");
+        }
+    }
+}
+
+async fn fold_own_histograms(bridge: Bridge) {
+    let mut interval = tokio::time::interval(UPKEEP);
+    loop {
+        interval.tick().await;
+        bridge.telemetry().run_upkeep();
+    }
+}
+
+fn log_sums(bridge: &Bridge) {
+    let sums = bridge.accounting();
+    tracing::info!(
+        lines = sums.lines,
+        lines_refused = sums.lines_refused,
+        samples = sums.samples,
+        samples_recorded = sums.recorded,
+        samples_refused = sums.samples_refused,
+        "all listeners have ended"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+    use std::io::{Read, Write};
+    use std::net::{TcpStream, UdpSocket};
+
+    use super::*;
+    use crate::cli::{self, Action};
+
+    fn settings(arguments: &[&str]) -> Settings {
+        let local = ["statsd-bridge", "--web.listen-address=127.0.0.1:0", "--shutdown.linger=0", "--udp.workers=1"];
+        match cli::parse(local.iter().chain(arguments).map(OsString::from)) {
+            Ok(Action::Run(settings)) => *settings,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn get(at: SocketAddr, path: &str) -> String {
+        let mut stream = TcpStream::connect(at).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn it_runs_from_port_0_to_the_end() {
+        let relayed_to = UdpSocket::bind("127.0.0.1:0").unwrap();
+        relayed_to.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let settings = settings(&[
+            "--statsd.listen-udp=127.0.0.1:0",
+            "--statsd.listen-tcp=127.0.0.1:0",
+            &format!("--statsd.relay.address={}", relayed_to.local_addr().unwrap()),
+        ]);
+        let sockets = Sockets::bind(&settings).unwrap();
+        let (udp, tcp, web) = (sockets.udp_address().unwrap(), sockets.tcp_address().unwrap(), sockets.web_address());
+        assert_eq!(sockets.line_to_paste(), Some(format!("echo 'hello:1|c' > /dev/udp/127.0.0.1/{}", udp.port())));
+        let bridge = Bridge::new(settings.bridge.clone());
+        let (end, ended) = oneshot::channel::<()>();
+        let running = {
+            let bridge = bridge.clone();
+            tokio::spawn(async move { run(sockets, bridge, &settings, async { ended.await.unwrap_or_default() }).await })
+        };
+        let client = tokio::task::spawn_blocking(move || {
+            while !get(web, "/-/ready").starts_with("HTTP/1.1 200") {}
+            UdpSocket::bind("127.0.0.1:0").unwrap().send_to(b"a:1|c", udp).unwrap();
+            TcpStream::connect(tcp).unwrap().write_all(b"b:1|c\n").unwrap();
+        });
+        client.await.unwrap();
+        end.send(()).unwrap();
+        running.await.unwrap().unwrap();
+        let mut lines: Vec<Vec<u8>> = Vec::new();
+        for _ in 0..2 {
+            let mut buffer = [0; 100];
+            let n = relayed_to.recv(&mut buffer).unwrap();
+            lines.push(buffer[..n].to_vec());
+        }
+        lines.sort();
+        assert_eq!(lines, [b"a:1|c\n", b"b:1|c\n"]);
+        assert!(TcpStream::connect(web).is_err(), "nothing listens any more");
+    }
+
+    #[test]
+    fn errors_have_their_exit_codes() {
+        let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let taken = format!("--statsd.listen-udp={}", taken.local_addr().unwrap());
+        for (arguments, expected) in [
+            (&["--statsd.listen-udp=", "--statsd.listen-tcp="][..], 1),
+            (&[&taken, "--statsd.listen-tcp="], 1),
+            (&["--statsd.listen-udp=no-such-host.invalid:0", "--statsd.listen-tcp="], 2),
+        ] {
+            let error = Sockets::bind(&settings(arguments)).err().expect("refused");
+            assert_eq!(error.exit_code(), expected, "{error}");
+        }
+    }
+
+    #[test]
+    fn a_relay_to_the_bridge_itself_is_refused() {
+        let settings = settings(&["--statsd.listen-udp=:0", "--statsd.listen-tcp="]);
+        let sockets = Sockets::bind(&settings).unwrap();
+        let target = sockets.udp_address().unwrap().to_string();
+        let relay = relay::Options { target: crate::listener::Address::parse(&target).unwrap(), packet_bytes: 1400 };
+        assert!(matches!(relay_target(&relay, &sockets.udp), Err(StartError::RelayLoop(_))));
+    }
+}
