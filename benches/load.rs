@@ -6,17 +6,17 @@
 use std::fmt::Write;
 
 /// Datagrams and how many lines they hold.
-pub struct Load {
+pub(crate) struct Load {
     /// Each at most 1432 bytes, lines joined by newlines.
-    pub datagrams: Vec<Vec<u8>>,
+    pub(crate) datagrams: Vec<Vec<u8>>,
     /// Lines in all.
-    pub lines: u64,
+    pub(crate) lines: u64,
 }
 
 const MOST_BYTES: usize = 1432;
 
 /// `count` datagrams over `series` series; the first ones name every series once.
-pub fn load(series: u64, count: usize) -> Load {
+pub(crate) fn load(series: u64, count: usize) -> Load {
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
     let mut below = move |n: u64| {
         random ^= random << 13;

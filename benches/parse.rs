@@ -12,7 +12,7 @@ use statsd_bridge::protocol::{Line, parse_line};
 fn parse(c: &mut Criterion) {
     let dialect = Dialect::default();
     let tagged = load::load(1_000, 400).datagrams;
-    let plain = vec![b"shop.orders.paid:1|c\nshop.latency:12.5|ms\nshop.queue.length:17|g".repeat(1); 400];
+    let plain = vec![b"shop.orders.paid:1|c\nshop.latency:12.5|ms\nshop.queue.length:17|g".to_vec(); 400];
     let all_fields =
         vec![b"shop.orders.paid:1|c|@0.5|#route:r1,method:GET|c:ci-0123456789|e:it-false,cn-web|card:low|T1700000000".to_vec(); 400];
     let packed = vec![b"shop.latency:1.5:2.5:3.5:4.5:5.5:6.5:7.5:8.5|ms|#route:r1,method:GET".to_vec(); 400];
@@ -26,8 +26,8 @@ fn parse(c: &mut Criterion) {
             b.iter(|| {
                 for line in &lines {
                     match parse_line(black_box(line), &dialect) {
-                        Line::Samples(samples) => samples.for_each(|sample| drop(black_box(sample))),
-                        other => drop(black_box(other)),
+                        Line::Samples(samples) => samples.for_each(|sample| _ = black_box(sample)),
+                        other => _ = black_box(other),
                     }
                 }
             });

@@ -20,9 +20,9 @@ mod server;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore, watch};
 
@@ -80,17 +80,9 @@ impl Default for Options {
     }
 }
 
-/// The system's time when first asked, then carried on by a clock that never goes back.
-fn steady_now() -> Timestamp {
-    static ORIGIN: LazyLock<(Instant, Duration)> =
-        LazyLock::new(|| (Instant::now(), SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()));
-    let (start, epoch) = *ORIGIN;
-    Timestamp::from_millis(u64::try_from((epoch + start.elapsed()).as_millis()).unwrap_or(u64::MAX))
-}
-
 /// What all listeners of one program share: readiness, requests to quit and reload, and the counts behind the bounds.
 pub struct State {
-    clock: Box<dyn Fn() -> Timestamp + Send + Sync>,
+    clock: fn() -> Timestamp,
     ready: AtomicBool,
     quit: watch::Sender<bool>,
     reload: Notify,
@@ -101,11 +93,12 @@ pub struct State {
 }
 
 impl State {
-    /// Not ready, nothing requested. Takes `max_renders` and `max_pages` from the options.
-    pub fn new(options: &Options) -> Self {
+    /// Not ready, nothing requested. Takes `max_renders` and `max_pages` from the options. Pages show the time of `clock`, which
+    /// is to be the one that samples are recorded with.
+    pub fn new(options: &Options, clock: fn() -> Timestamp) -> Self {
         let semaphore = |permits: usize| Arc::new(Semaphore::new(permits.clamp(1, Semaphore::MAX_PERMITS)));
         Self {
-            clock: Box::new(steady_now),
+            clock,
             ready: AtomicBool::new(false),
             quit: watch::Sender::new(false),
             reload: Notify::new(),
@@ -114,14 +107,6 @@ impl State {
             pages: semaphore(options.max_pages),
             last_page_bytes: AtomicUsize::new(0),
         }
-    }
-
-    /// Renders pages at the time of `clock`, which should be the one that samples are recorded with. Without it the system's
-    /// time when the first page was asked for, carried on by a clock that never goes back.
-    #[must_use]
-    pub fn with_clock(mut self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
-        self.clock = Box::new(clock);
-        self
     }
 
     /// Sets what `/-/ready` answers: true while all sockets are bound and lines are taken.
