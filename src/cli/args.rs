@@ -116,7 +116,7 @@ pub(super) struct Args {
     #[arg(help_heading = "Limits")]
     pub(super) limits_values_per_label: usize,
     /// Distinct label names in one family.
-    #[arg(long = "limits.labels-per-family", value_name = "N", default_value = "128", value_parser = positive)]
+    #[arg(long = "limits.labels-per-family", value_name = "N", default_value = "256", value_parser = positive)]
     #[arg(help_heading = "Limits")]
     pub(super) limits_labels_per_family: usize,
     /// Bytes that all series take, reckoned from their labels and kinds.
@@ -136,7 +136,7 @@ pub(super) struct Args {
     #[arg(help_heading = "Limits")]
     pub(super) limits_tags_bytes: usize,
     /// Tags of a line.
-    #[arg(long = "limits.tags", value_name = "N", default_value = "64", value_parser = positive, help_heading = "Limits")]
+    #[arg(long = "limits.tags", value_name = "N", default_value = "128", value_parser = positive, help_heading = "Limits")]
     pub(super) limits_tags: usize,
     /// Bytes of a datagram, up to 65535; of a longer one the whole lines that fit are taken.
     #[arg(long = "limits.datagram-bytes", value_name = "BYTES", default_value = "65535", value_parser = datagram)]
