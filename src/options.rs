@@ -51,6 +51,10 @@ pub struct Limits {
     pub series_per_family: usize,
     /// Distinct values of one label in one family.
     pub values_per_label: usize,
+    /// Distinct label names in one family.
+    pub labels_per_family: usize,
+    /// Bytes that all series take, reckoned from their labels and kinds.
+    pub series_bytes: usize,
     /// Bytes of one line, its newline not counted.
     pub line_bytes: usize,
     /// Bytes of one name as sent, name tags included.
@@ -68,10 +72,12 @@ impl Default for Limits {
             families: 10_000,
             series_per_family: 10_000,
             values_per_label: 5_000,
+            labels_per_family: 256,
+            series_bytes: 96 << 20,
             line_bytes: 65_535,
             name_bytes: 1_024,
             tags_bytes: 8_192,
-            tags: 64,
+            tags: 128,
         }
     }
 }

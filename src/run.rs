@@ -126,7 +126,7 @@ fn relay_target(options: &relay::Options, udp: &[udp::Bound]) -> Result<(SocketA
 pub async fn run(sockets: Sockets, bridge: Bridge, settings: &Settings, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
     let mut web_options = settings.web_options.clone();
     web_options.paste = sockets.line_to_paste();
-    let state = Arc::new(web::State::new(&web_options));
+    let state = Arc::new(web::State::new(&web_options, crate::listener::now));
     let (end_web, web_ended) = oneshot::channel::<()>();
     let web_listener = TcpListener::from_std(sockets.web)?;
     tracing::info!(address = %sockets.web_address, path = web_options.telemetry_path, "listening on http");

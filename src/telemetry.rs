@@ -103,6 +103,7 @@ struct IngestCounters {
     unmapped: Counter,
     labels_renamed: Counter,
     routes_cleared: Counter,
+    routes: Gauge,
     errors: [Counter; SampleError::ALL.len()],
     recorded: [Counter; Recorded::ALL.len()],
     refused: [Counter; Refusal::ALL.len()],
@@ -170,6 +171,9 @@ impl Telemetry {
         add(&c.unmapped, tally.unmapped);
         add(&c.labels_renamed, tally.labels_renamed);
         add(&c.routes_cleared, tally.routes_cleared);
+        if tally.routes != 0 {
+            c.routes.increment(tally.routes as f64);
+        }
         c.errors.iter().zip(tally.errors).for_each(|(counter, n)| add(counter, n));
         c.recorded.iter().zip(tally.recorded).for_each(|(counter, n)| add(counter, n));
         c.refused.iter().zip(tally.refused).for_each(|(counter, n)| add(counter, n));
@@ -255,6 +259,7 @@ fn ingest_counters(p: Prefix) -> IngestCounters {
         unmapped: counter("events_unmapped_total", "Samples that no mapping rule matched."),
         labels_renamed: counter("labels_renamed_total", "Labels of new identities renamed to exported_* because their name is reserved."),
         routes_cleared: counter("routes_cleared_total", "Times a worker emptied its full table of routes; series are not affected."),
+        routes: described_gauge(p, "routes", "Routes that all workers keep; a route is an identity as it was sent."),
         errors: described_counters(
             p,
             ("sample_errors_total", "Lines and samples refused by the grammar, by reason."),

@@ -115,6 +115,14 @@ pub(super) struct Args {
     #[arg(long = "limits.values-per-label", value_name = "N", default_value = "5000", value_parser = positive)]
     #[arg(help_heading = "Limits")]
     pub(super) limits_values_per_label: usize,
+    /// Distinct label names in one family.
+    #[arg(long = "limits.labels-per-family", value_name = "N", default_value = "256", value_parser = positive)]
+    #[arg(help_heading = "Limits")]
+    pub(super) limits_labels_per_family: usize,
+    /// Bytes that all series take, reckoned from their labels and kinds.
+    #[arg(long = "limits.series-bytes", value_name = "BYTES", default_value = "100663296", value_parser = positive)]
+    #[arg(help_heading = "Limits")]
+    pub(super) limits_series_bytes: usize,
     /// Bytes of a line, up to 1048576.
     #[arg(long = "limits.line-bytes", value_name = "BYTES", default_value = "65535", value_parser = line)]
     #[arg(help_heading = "Limits")]
@@ -128,7 +136,7 @@ pub(super) struct Args {
     #[arg(help_heading = "Limits")]
     pub(super) limits_tags_bytes: usize,
     /// Tags of a line.
-    #[arg(long = "limits.tags", value_name = "N", default_value = "64", value_parser = positive, help_heading = "Limits")]
+    #[arg(long = "limits.tags", value_name = "N", default_value = "128", value_parser = positive, help_heading = "Limits")]
     pub(super) limits_tags: usize,
     /// Bytes of a datagram, up to 65535; of a longer one the whole lines that fit are taken.
     #[arg(long = "limits.datagram-bytes", value_name = "BYTES", default_value = "65535", value_parser = datagram)]
@@ -149,6 +157,20 @@ pub(super) struct Args {
     #[arg(long = "web.max-connections", value_name = "N", default_value = "256", value_parser = positive)]
     #[arg(help_heading = "Web")]
     pub(super) web_max_connections: usize,
+    /// Pages rendered at once; a further one waits for its turn.
+    #[arg(long = "web.max-renders", value_name = "N", default_value = "2", value_parser = positive, help_heading = "Web")]
+    pub(super) web_max_renders: usize,
+    /// Pages in memory at once; a page is held until its client has taken it.
+    #[arg(long = "web.max-pages", value_name = "N", default_value = "8", value_parser = positive, help_heading = "Web")]
+    pub(super) web_max_pages: usize,
+    /// How long a response may be stuck without the client taking a byte.
+    #[arg(long = "web.write-timeout", value_name = "DURATION", default_value = "10s", value_parser = duration::parse)]
+    #[arg(help_heading = "Web")]
+    pub(super) web_write_timeout: Duration,
+    /// Silence after which an HTTP connection is closed.
+    #[arg(long = "web.idle-timeout", value_name = "DURATION", default_value = "2m", value_parser = duration::parse)]
+    #[arg(help_heading = "Web")]
+    pub(super) web_idle_timeout: Duration,
 
     /// Answer as another program does: summaries, its prefix, container_id label, no bare tags.
     #[arg(long = "compat", value_name = "PROGRAM", value_enum, help_heading = "Compatibility")]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::args::{Args, Compat, LogFormat, LogLevel, ObserverType};
 use crate::listener::{Address, relay, tcp, udp, unix};
 use crate::options::{Dialect, Limits, Observer, Prefix, SummaryOptions};
-use crate::{listener, logging, web};
+use crate::{logging, web};
 
 /// Everything that the program needs to start.
 #[derive(Debug, Clone)]
@@ -121,7 +121,10 @@ fn web_options(args: &Args) -> Result<web::Options, String> {
         telemetry_path,
         enable_lifecycle: args.web_enable_lifecycle,
         max_connections: args.web_max_connections,
-        clock: listener::now,
+        max_renders: args.web_max_renders,
+        max_pages: args.web_max_pages,
+        write_timeout: args.web_write_timeout,
+        idle_timeout: args.web_idle_timeout,
         ..web::Options::default()
     })
 }
@@ -163,6 +166,8 @@ fn limits(args: &Args) -> Limits {
         families: args.limits_families,
         series_per_family: args.limits_series_per_family,
         values_per_label: args.limits_values_per_label,
+        labels_per_family: args.limits_labels_per_family,
+        series_bytes: args.limits_series_bytes,
         line_bytes: args.limits_line_bytes,
         name_bytes: args.limits_name_bytes,
         tags_bytes: args.limits_tags_bytes,

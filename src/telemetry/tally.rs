@@ -27,6 +27,8 @@ pub struct Tally {
     pub unmapped: u64,
     /// Labels renamed to `exported_*`.
     pub labels_renamed: u64,
+    /// Routes that came, less those that went.
+    pub routes: i64,
     /// Times the table of routes was emptied.
     pub routes_cleared: u64,
     /// By [`SampleError`].
@@ -92,11 +94,15 @@ pub enum Refusal {
     FamilySeriesLimit,
     /// A new gauge with a new value of a label that has as many values as the limit.
     LabelValueLimit,
+    /// A new gauge with a new label in a family that has as many labels as the limit.
+    FamilyLabelLimit,
+    /// A new gauge or a new family's first series, and series take as many bytes as the limit.
+    SeriesBytesLimit,
 }
 
 impl Refusal {
     /// All of them, in the order of their discriminants.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::NegativeCounter,
         Self::EmptyName,
         Self::OwnName,
@@ -109,6 +115,8 @@ impl Refusal {
         Self::SeriesLimit,
         Self::FamilySeriesLimit,
         Self::LabelValueLimit,
+        Self::FamilyLabelLimit,
+        Self::SeriesBytesLimit,
     ];
 
     /// The value of the label `reason`.
@@ -126,6 +134,8 @@ impl Refusal {
             Self::SeriesLimit => "series_limit",
             Self::FamilySeriesLimit => "family_series_limit",
             Self::LabelValueLimit => "label_value_limit",
+            Self::FamilyLabelLimit => "family_label_limit",
+            Self::SeriesBytesLimit => "series_bytes_limit",
         }
     }
 }

@@ -20,9 +20,9 @@ mod server;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore, watch};
 
@@ -58,8 +58,6 @@ pub struct Options {
     pub drain_timeout: Duration,
     /// Bytes of a request's header, 16 KiB; beyond it is answered 431.
     pub max_header_bytes: usize,
-    /// The time a page is rendered at. It should be the clock that samples are recorded with.
-    pub clock: fn() -> Timestamp,
 }
 
 impl Default for Options {
@@ -78,22 +76,13 @@ impl Default for Options {
             response_timeout: Duration::from_secs(60),
             drain_timeout: Duration::from_secs(2),
             max_header_bytes: 16 * 1024,
-            clock: steady_now,
         }
     }
 }
 
-/// The system's time when first asked, then carried on by a clock that never goes back.
-fn steady_now() -> Timestamp {
-    static ORIGIN: LazyLock<(Instant, Duration)> =
-        LazyLock::new(|| (Instant::now(), SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()));
-    let (start, epoch) = *ORIGIN;
-    Timestamp::from_millis(u64::try_from((epoch + start.elapsed()).as_millis()).unwrap_or(u64::MAX))
-}
-
 /// What all listeners of one program share: readiness, requests to quit and reload, and the counts behind the bounds.
-#[derive(Debug)]
 pub struct State {
+    clock: fn() -> Timestamp,
     ready: AtomicBool,
     quit: watch::Sender<bool>,
     reload: Notify,
@@ -104,10 +93,12 @@ pub struct State {
 }
 
 impl State {
-    /// Not ready, nothing requested. Takes `max_renders` and `max_pages` from the options.
-    pub fn new(options: &Options) -> Self {
+    /// Not ready, nothing requested. Takes `max_renders` and `max_pages` from the options. Pages show the time of `clock`, which
+    /// is to be the one that samples are recorded with.
+    pub fn new(options: &Options, clock: fn() -> Timestamp) -> Self {
         let semaphore = |permits: usize| Arc::new(Semaphore::new(permits.clamp(1, Semaphore::MAX_PERMITS)));
         Self {
+            clock,
             ready: AtomicBool::new(false),
             quit: watch::Sender::new(false),
             reload: Notify::new(),

@@ -73,7 +73,7 @@ fn render(site: &Site, gzip: bool) -> io::Result<Vec<u8>> {
     let scrape = &site.bridge.telemetry().scrape;
     let expected = site.state.last_page_bytes.load(Ordering::Relaxed);
     let mut page = Vec::with_capacity(expected + expected / 8);
-    site.bridge.render((site.options.clock)(), &mut page);
+    site.bridge.render((site.state.clock)(), &mut page);
     site.state.last_page_bytes.store(page.len(), Ordering::Relaxed);
     let bytes = page.len();
     if gzip {

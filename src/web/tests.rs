@@ -15,11 +15,15 @@ use tokio::time::{sleep, timeout};
 
 use super::server::{Site, connection};
 use super::{Options, State, serve};
-use crate::Bridge;
 use crate::options::Options as BridgeOptions;
+use crate::{Bridge, Timestamp};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const SHORT: Duration = Duration::from_millis(40);
+
+fn now() -> Timestamp {
+    Timestamp::from_millis(1_700_000_000_000)
+}
 
 /// No limit of time but the one that a test shortens.
 fn patient() -> Options {
@@ -43,7 +47,7 @@ struct Server {
 
 impl Server {
     async fn start(options: Options) -> Self {
-        let state = Arc::new(State::new(&options));
+        let state = Arc::new(State::new(&options, now));
         Self::start_with(options, Bridge::new(BridgeOptions::default()), state).await
     }
 
@@ -173,7 +177,7 @@ async fn head_is_get_without_its_body() {
 #[tokio::test]
 async fn the_page_is_compressed_for_whoever_takes_it() {
     let server = Server::start(patient()).await;
-    server.bridge.worker().ingest(b"hello:1|c", super::steady_now());
+    server.bridge.worker().ingest(b"hello:1|c", now());
     let ask = |coding: &str| format!("GET /metrics HTTP/1.1\r\nHost: t\r\nAccept-Encoding: {coding}\r\nConnection: close\r\n\r\n");
     let plain = server.send(ask("gzip;q=0, identity")).await;
     assert_eq!(header(&plain, "content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
@@ -277,7 +281,7 @@ async fn silence_between_requests_has_a_limit_of_its_own() {
 #[tokio::test]
 async fn a_client_that_does_not_read_is_cut() {
     let options = Options { write_timeout: SHORT, ..patient() };
-    let state = Arc::new(State::new(&options));
+    let state = Arc::new(State::new(&options, now));
     let site = Arc::new(Site::new(options, Bridge::new(BridgeOptions::default()), state));
     let (stop, stopped) = watch::channel(false);
     let (mut client, stream) = duplex(512);
@@ -334,6 +338,8 @@ async fn a_header_beyond_the_limit_is_refused() {
     let request = |bytes: usize| format!("GET / HTTP/1.1\r\nHost: t\r\nConnection: close\r\nX: {}\r\n\r\n", "x".repeat(bytes));
     assert_eq!(status(&server.send(request(15_000)).await), 200);
     assert_eq!(status(&server.send(request(17_000)).await), 431);
+    let small = Server::start(Options { max_header_bytes: 1000, ..patient() }).await;
+    assert_eq!((status(&small.send(request(500)).await), status(&small.send(request(2000)).await)), (200, 431));
     let many: String = (0..200).map(|i| format!("X-{i}: y\r\n")).collect();
     assert_eq!(status(&server.send(format!("GET / HTTP/1.1\r\n{many}\r\n")).await), 431);
 }

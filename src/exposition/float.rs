@@ -1,0 +1,139 @@
+//! Numbers as Go's `strconv.FormatFloat(v, 'g', -1, 64)` writes them, which is what Prometheus' own libraries put on a page.
+//!
+//! The shortest digits that read back as the same double; an exponent below 1e-4 and from 1e21 up, or, as client_golang has it
+//! for shortest digits, from a million up (`1e+06`, `1.234567e+06`).
+
+use std::io::Write;
+
+/// Exponents from this one up are written as exponents.
+const LARGE: i32 = 6;
+
+/// Exponents below this one are written as exponents.
+const SMALL: i32 = -4;
+
+/// Appends `value`.
+pub(crate) fn push_float(value: f64, out: &mut Vec<u8>) {
+    if value.is_nan() {
+        out.extend_from_slice(b"NaN");
+    } else if value.is_infinite() {
+        out.extend_from_slice(if value > 0.0 { b"+Inf" } else { b"-Inf" });
+    } else if value == 0.0 {
+        // -0 too: it is equal to 0, and a page need not tell them apart.
+        out.push(b'0');
+    } else if value.fract() == 0.0 && value.abs() < 1e6 {
+        out.extend_from_slice(itoa::Buffer::new().format(value as i32).as_bytes());
+    } else {
+        push_digits(value, out);
+    }
+}
+
+/// Takes the shortest digits as zmij writes them (`12.5`, `1.5e-7`) apart, and writes them in Go's form.
+fn push_digits(value: f64, out: &mut Vec<u8>) {
+    let mut buffer = zmij::Buffer::new();
+    let text = buffer.format_finite(value.abs());
+    if value < 0.0 {
+        out.push(b'-');
+    }
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let all = whole.bytes().chain(fraction.bytes());
+    let leading_zeros = all.clone().take_while(|digit| *digit == b'0').count();
+    // The place of the first digit that is not 0, as a power of ten.
+    let power = whole.len() as i32 - 1 - leading_zeros as i32 + exponent;
+    let mut digits = [b'0'; 24];
+    let mut len = 0;
+    for (digit, place) in all.skip(leading_zeros).zip(&mut digits) {
+        *place = digit;
+        len += 1;
+    }
+    let digits = digits.get(..len).unwrap_or_default();
+    let significant = digits.iter().rposition(|digit| *digit != b'0').map_or(1, |last| last + 1);
+    write_digits(digits.get(..significant).unwrap_or(b"0"), power, out);
+}
+
+fn write_digits(digits: &[u8], power: i32, out: &mut Vec<u8>) {
+    let (first, others) = digits.split_at(digits.len().min(1));
+    if !(SMALL..LARGE).contains(&power) {
+        out.extend_from_slice(first);
+        if !others.is_empty() {
+            out.push(b'.');
+            out.extend_from_slice(others);
+        }
+        let sign = if power < 0 { '-' } else { '+' };
+        // Writing to a Vec cannot fail.
+        let _ = write!(out, "e{sign}{:02}", power.abs());
+    } else if power < 0 {
+        out.extend_from_slice(b"0.");
+        out.extend(std::iter::repeat_n(b'0', power.unsigned_abs() as usize - 1));
+        out.extend_from_slice(digits);
+    } else {
+        let whole = power as usize + 1;
+        let zeros = whole.saturating_sub(digits.len());
+        let (whole, fraction) = digits.split_at(whole.min(digits.len()));
+        out.extend_from_slice(whole);
+        out.extend(std::iter::repeat_n(b'0', zeros));
+        if !fraction.is_empty() {
+            out.push(b'.');
+            out.extend_from_slice(fraction);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn float(value: f64) -> String {
+        let mut out = Vec::new();
+        push_float(value, &mut out);
+        String::from_utf8(out).expect("ASCII")
+    }
+
+    #[test]
+    fn numbers_look_as_go_writes_them() {
+        for (value, want) in [
+            (0.0, "0"),
+            (-0.0, "0"),
+            (1.0, "1"),
+            (-21.0, "-21"),
+            (123456.0, "123456"),
+            (999999.0, "999999"),
+            (1e6, "1e+06"),
+            (1234567.0, "1.234567e+06"),
+            (-1234567.5, "-1.2345675e+06"),
+            (123456.789, "123456.789"),
+            (0.1, "0.1"),
+            (0.25, "0.25"),
+            (0.0001, "0.0001"),
+            (0.00001, "1e-05"),
+            (1.5e-7, "1.5e-07"),
+            (1e21, "1e+21"),
+            (1e100, "1e+100"),
+            (f64::MAX, "1.7976931348623157e+308"),
+            (5e-324, "5e-324"),
+            (0.30000000000000004, "0.30000000000000004"),
+            (9007199254740993.0, "9.007199254740992e+15"),
+            (f64::NAN, "NaN"),
+            (f64::INFINITY, "+Inf"),
+            (f64::NEG_INFINITY, "-Inf"),
+        ] {
+            assert_eq!(float(value), want);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_double_reads_back(value in any::<f64>().prop_filter("finite", |v| v.is_finite())) {
+            prop_assert_eq!(float(value).parse::<f64>(), Ok(value));
+        }
+
+        #[test]
+        fn everyday_numbers_read_back(value in -2_000_000_000i64..2_000_000_000, scale in 0u32..7) {
+            let value = value as f64 / 10f64.powi(scale as i32);
+            prop_assert_eq!(float(value).parse::<f64>(), Ok(value));
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The bridge's own families: those of the facade, of the process, and of what the registry knows by name.
+
+use std::collections::BTreeMap;
+
+use super::float::push_float;
+use crate::registry::{FamilyKind, Registry};
+use crate::telemetry::{OwnFamily, Telemetry, process_families};
+
+/// How many families at a limit are named; those after them, in the order of names, are counted as one.
+const NAMED_FAMILIES: usize = 100;
+
+/// The name under which further families are counted.
+const OTHER: &str = "_other_";
+
+/// All own families, sorted by name.
+pub(crate) fn own_families(registry: &Registry, telemetry: &Telemetry) -> Vec<OwnFamily> {
+    let mut families = telemetry.families();
+    families.extend(process_families());
+    families.extend(registry_families(registry, telemetry.prefix().as_str()));
+    // A family that has not counted anything by name yet has no lines, and then no head either.
+    families.retain(|family| !family.lines.is_empty());
+    families.sort_by(|a, b| a.name.cmp(&b.name));
+    families
+}
+
+fn registry_families(registry: &Registry, prefix: &str) -> [OwnFamily; 6] {
+    let limits = registry.limits();
+    let gauge = |name: &str, help: &'static str| Rows::new(prefix, name, help, "gauge");
+    let mut families = gauge("metrics_total", "Families by type.");
+    let mut series = gauge("series", "Series, overflow series not counted.");
+    let mut bytes = gauge("series_bytes", "Bytes that the series take, as reckoned for the limit.");
+    let mut limit = gauge("limit", "Limits in force.");
+    series.row(&[], registry.series() as f64);
+    bytes.row(&[], registry.series_bytes() as f64);
+    for (name, value) in [
+        ("families", limits.families),
+        ("labels_per_family", limits.labels_per_family),
+        ("line_bytes", limits.line_bytes),
+        ("name_bytes", limits.name_bytes),
+        ("series", limits.series),
+        ("series_bytes", limits.series_bytes),
+        ("series_per_family", limits.series_per_family),
+        ("tags", limits.tags),
+        ("tags_bytes", limits.tags_bytes),
+        ("values_per_label", limits.values_per_label),
+    ] {
+        limit.row(&[("limit", name)], value as f64);
+    }
+    for (kind, count) in families_by_type(registry) {
+        families.row(&[("type", kind)], count);
+    }
+    [families.0, series.0, bytes.0, limit.0, conflicts(registry, prefix), limited(registry, prefix)]
+}
+
+fn families_by_type(registry: &Registry) -> BTreeMap<&'static str, f64> {
+    let mut by_type = BTreeMap::from([("counter", 0.0), ("gauge", 0.0), ("histogram", 0.0), ("set", 0.0), ("summary", 0.0)]);
+    for family in registry.families() {
+        let kind = match family.kind() {
+            FamilyKind::Counter => "counter",
+            FamilyKind::Gauge => "gauge",
+            FamilyKind::Histogram { .. } => "histogram",
+            FamilyKind::Summary(_) => "summary",
+            FamilyKind::Set => "set",
+        };
+        *by_type.entry(kind).or_default() += 1.0;
+    }
+    by_type
+}
+
+fn conflicts(registry: &Registry, prefix: &str) -> OwnFamily {
+    let help = "Samples refused because their name means something else already; part of events_error_total.";
+    let mut rows = Rows::new(prefix, "events_conflict_total", help, "counter");
+    for conflict in registry.conflicts() {
+        rows.row(&[("type", conflict.kind.as_str()), ("metric_name", &conflict.name)], conflict.samples() as f64);
+    }
+    rows.0
+}
+
+fn limited(registry: &Registry, prefix: &str) -> OwnFamily {
+    let help = "Samples of new series that a family's limit folded into its overflow series, or refused.";
+    let mut rows = Rows::new(prefix, "limited_samples_total", help, "counter");
+    let mut sums: BTreeMap<[String; 4], f64> = BTreeMap::new();
+    let mut named = 0;
+    for family in registry.families() {
+        let limited = family.limited();
+        named += usize::from(!limited.is_empty());
+        for hit in limited {
+            let (name, label) = if named <= NAMED_FAMILIES { (&*hit.family, &*hit.label) } else { (OTHER, "") };
+            let action = if hit.folds { "fold" } else { "refuse" };
+            let key = [name, label, hit.limit.as_str(), action].map(str::to_owned);
+            *sums.entry(key).or_default() += hit.samples() as f64;
+        }
+    }
+    for ([family, label, limit, action], samples) in &sums {
+        rows.row(&[("family", family), ("label", label), ("limit", limit), ("action", action)], *samples);
+    }
+    rows.0
+}
+
+/// A family being written, a row at a time. Names and values need no escaping: they are escaped names and constants.
+struct Rows(OwnFamily);
+
+impl Rows {
+    fn new(prefix: &str, name: &str, help: &'static str, kind: &'static str) -> Self {
+        Self(OwnFamily { name: format!("{prefix}{name}").into(), help: help.into(), kind, lines: Vec::new() })
+    }
+
+    fn row(&mut self, labels: &[(&str, &str)], value: f64) {
+        let labels: Vec<String> = labels.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
+        let braces = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+        let mut number = Vec::new();
+        push_float(value, &mut number);
+        self.0.lines.push(format!("{}{braces} {}", self.0.name, String::from_utf8_lossy(&number)));
+    }
+}

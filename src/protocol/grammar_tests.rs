@@ -1,0 +1,168 @@
+//! Tests of the grammar; the lists are the accept list and the reject list of the wire.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn parse(line: &str) -> Line<'_> {
+    parse_line(line.as_bytes(), &Dialect::default())
+}
+
+fn sample(line: &str) -> Sample<'_> {
+    match parse(line) {
+        Line::Sample(sample) => sample,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+fn reason(line: &str) -> &'static str {
+    match parse(line) {
+        Line::Refused(refused) => refused.error.as_str(),
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+fn samples(line: &str) -> Vec<Result<(Kind, Value<'_>), &'static str>> {
+    match parse(line) {
+        Line::Samples(all) => all.map(|s| s.map(|s| (s.kind, s.value)).map_err(|r| r.error.as_str())).collect(),
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+#[test]
+fn one_sample_of_each_kind() {
+    for (line, kind, value) in [
+        ("a:1|c", Kind::Counter, Value::Number(1.0)),
+        ("a:-1.5|c", Kind::Counter, Value::Signed(-1.5)),
+        ("a:3|g", Kind::Gauge, Value::Number(3.0)),
+        ("a:+3|g", Kind::Gauge, Value::Signed(3.0)),
+        ("a:12.5|ms", Kind::Timer, Value::Number(12.5)),
+        ("a:1e3|h", Kind::Histogram, Value::Number(1000.0)),
+        ("a:5.|d", Kind::Distribution, Value::Number(5.0)),
+        ("a:bob|s", Kind::Set, Value::Member(b"bob")),
+        ("a:17|s", Kind::Set, Value::Member(b"17")),
+        ("a:x:y|s", Kind::Set, Value::Member(b"x:y")),
+    ] {
+        let got = sample(line);
+        assert_eq!((got.name, got.kind, got.value, got.weight), (&b"a"[..], kind, value, 1.0), "{line}");
+    }
+}
+
+#[test]
+fn fields_come_in_any_order() {
+    for line in [
+        "a:1|c|@0.5|#k:v,l:w",
+        "a:1|c|#k:v,l:w|@0.5",
+        "a:1|c|#k:v,l:w|@0.5|T1656581400|c:ci-1|e:it-false|card:low",
+        "a:1|c|card:low|e:it-false|c:ci-1|T1656581400|@0.5|#k:v,l:w\r",
+    ] {
+        let got = sample(line);
+        assert_eq!((got.weight, got.tags, got.unknown_fields), (2.0, &b"#k:v,l:w"[..], 0), "{line}");
+    }
+    assert_eq!(sample("a:1|c|zzz|#k:v|y|:z").unknown_fields, 3);
+    assert_eq!(sample("a:1|c|#k:v|@0.5|#l:w|T1").tags, b"#k:v|@0.5|#l:w");
+    let with_container = Dialect { container_id: true, ..Dialect::default() };
+    match parse_line(b"a:1|c|c:abc|#k:v", &with_container) {
+        Line::Sample(got) => assert_eq!(got.tags, b"c:abc|#k:v"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn refusals_have_their_reasons() {
+    for (line, want) in [
+        ("a", "malformed_line"),
+        (":1|c", "malformed_line"),
+        ("a:1", "not_enough_parts_after_colon"),
+        ("a:", "not_enough_parts_after_colon"),
+        ("a,t=v:1|x|#k:v", "mixed_tagging_styles"),
+        ("a:|c", "malformed_value"),
+        ("a:|s", "malformed_value"),
+        ("a: 1|c", "malformed_value"),
+        ("a:NaN|c", "malformed_value"),
+        ("a:1_000|c", "malformed_value"),
+        ("a:x|c|#k:v", "malformed_value"),
+        ("a:1|c|", "malformed_component"),
+        ("a:1|c||@0.1", "malformed_component"),
+        ("a:1|x||", "malformed_component"),
+        ("a:1|c|@0", "invalid_sample_factor"),
+        ("a:1|c|@-0.5", "invalid_sample_factor"),
+        ("a:1|c|@1.5", "invalid_sample_factor"),
+        ("a:1|c|@", "invalid_sample_factor"),
+        ("a:1|c|@nan|#k:v", "invalid_sample_factor"),
+        ("a:1|ms|@1e-309", "invalid_sample_factor"),
+        ("a:1|", "illegal_event"),
+        ("a:1|C", "illegal_event"),
+        ("a:1|msx", "illegal_event"),
+        ("a:1|c:2|g|#k:v", "illegal_event"),
+        ("_e{5,4}:titl|text", "malformed_event"),
+        ("_e{0,0}:|", "malformed_event"),
+        ("_e{99999999999999999999,1}:a|b", "malformed_event"),
+        ("_e{-1,5}:x", "malformed_event"),
+        ("_sc|n|9", "malformed_service_check"),
+        ("_sc|", "malformed_service_check"),
+    ] {
+        assert_eq!(reason(line), want, "{line}");
+    }
+    assert!(matches!(parse_line(b"a\xff:x|c", &Dialect::default()), Line::Refused(r) if r.error == SampleError::MalformedLine));
+}
+
+#[test]
+fn events_and_checks_are_recognised() {
+    for line in ["_e{5,4}:title|text", "_e{5,4}:1|ms:|5|c|", "_e{2,3}:é|a|b|#k:v|e:x"] {
+        assert!(matches!(parse(line), Line::Event), "{line}");
+    }
+    for line in ["_sc|name|0", "_sc|name|3|d:1|h:host|#k:v|m:all good: 5|c"] {
+        assert!(matches!(parse(line), Line::ServiceCheck), "{line}");
+    }
+}
+
+#[test]
+fn packed_values_share_kind_and_fields() {
+    use Kind::{Counter, Gauge, Timer};
+    let number = Value::Number;
+    assert_eq!(samples("a:1:2:3|ms"), [Ok((Timer, number(1.0))), Ok((Timer, number(2.0))), Ok((Timer, number(3.0)))]);
+    assert_eq!(samples("a:1:2|c|@0.5|#k:v:w"), [Ok((Counter, number(1.0))), Ok((Counter, number(2.0)))]);
+    assert_eq!(samples("a:1:x:|ms"), [Ok((Timer, number(1.0))), Err("malformed_value"), Err("malformed_value")]);
+    assert_eq!(samples("a:1:x|ms|@7"), [Err("invalid_sample_factor"), Err("malformed_value")]);
+    assert_eq!(samples("a:1|c:2|g"), [Ok((Counter, number(1.0))), Ok((Gauge, number(2.0)))]);
+    assert_eq!(samples("a:1|c|:2|c"), [Err("malformed_component"), Ok((Counter, number(2.0)))]);
+    assert_eq!(samples("a:1|c|@0.1:+2|g:"), [Ok((Counter, number(1.0))), Ok((Gauge, Value::Signed(2.0))), Err("malformed_component")]);
+}
+
+#[test]
+fn empty_lines_are_nothing() {
+    assert!(matches!(parse(""), Line::Empty));
+    assert!(matches!(parse("\r"), Line::Empty));
+}
+
+proptest! {
+    #[test]
+    fn no_line_makes_it_panic(line in proptest::collection::vec(any::<u8>(), 0..80)) {
+        drain(&line);
+    }
+
+    #[test]
+    fn no_likely_line_makes_it_panic(line in "(_e\\{|_sc\\||a|é|\\[|\\]|,|#|=){0,4}(:|\\||@|#|c|ms|g|s|T|e:|card:|0\\.1|-|\\+|1|x|,|\r){0,24}") {
+        drain(line.as_bytes());
+    }
+}
+
+fn drain(line: &[u8]) {
+    for flags in 0u8..64 {
+        let on = |bit: u8| flags >> bit & 1 == 1;
+        let dialect = Dialect {
+            dogstatsd_tags: on(0),
+            influxdb_tags: on(1),
+            librato_tags: on(2),
+            signalfx_tags: on(3),
+            bare_tags: on(4),
+            container_id: on(5),
+        };
+        match parse_line(line, &dialect) {
+            Line::Samples(samples) => assert!(samples.count() >= 1, "a line of samples holds one"),
+            Line::Sample(sample) => assert!(sample.weight >= 1.0 && !sample.name.is_empty()),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Lines with more than one sample: packed values (`a:1:2:3|ms|#k:v`) and several samples (`a:1|c:2|g`).
+
+use memchr::memchr;
+
+use super::grammar::{Suffix, suffix, why_refused, why_suffix_refused};
+use super::number::whole_number;
+use super::{Refused, Sample, SampleError, Value};
+use crate::options::Dialect;
+
+/// The samples of one line, each good or refused on its own.
+#[derive(Debug, Clone)]
+pub struct Samples<'a> {
+    name: &'a [u8],
+    /// Errors in the name's tags, not yet counted; they belong to the line's first sample.
+    name_tag_errors: Option<u32>,
+    form: Form<'a>,
+    dialect: Dialect,
+}
+
+#[derive(Debug, Clone)]
+enum Form<'a> {
+    /// What is left of the values; kind and fields are shared.
+    Packed(Option<&'a [u8]>, Result<Suffix<'a>, SampleError>),
+    /// What is left of the line.
+    Several(Option<&'a [u8]>),
+}
+
+impl<'a> Samples<'a> {
+    pub(super) fn packed(name: (&'a [u8], u32), values: &'a [u8], after: &'a [u8], dialect: &Dialect) -> Self {
+        let suffix = suffix(after, dialect).map(|(_, suffix)| suffix).map_err(|_| why_suffix_refused(after));
+        Self { name: name.0, name_tag_errors: Some(name.1), form: Form::Packed(Some(values), suffix), dialect: *dialect }
+    }
+
+    pub(super) fn several(name: (&'a [u8], u32), rest: &'a [u8], dialect: &Dialect) -> Self {
+        Self { name: name.0, name_tag_errors: Some(name.1), form: Form::Several(Some(rest)), dialect: *dialect }
+    }
+
+    fn sample(&self, suffix: &Suffix<'a>, text: &'a [u8]) -> Option<Sample<'a>> {
+        let value = match whole_number(text) {
+            _ if suffix.kind == super::Kind::Set && !text.is_empty() => Value::Member(text),
+            Some(number) if number.signed => Value::Signed(number.value),
+            Some(number) => Value::Number(number.value),
+            None => return None,
+        };
+        let first = self.name_tag_errors.is_some();
+        let (weight, tags) = (suffix.fields.weight, suffix.fields.tags);
+        let unknown_fields = if first || matches!(self.form, Form::Several(_)) { suffix.fields.unknown } else { 0 };
+        Some(Sample { name: self.name, kind: suffix.kind, value, weight, tags, unknown_fields, first })
+    }
+
+    fn next_packed(&self, text: &'a [u8], suffix: &Result<Suffix<'a>, SampleError>) -> Result<Sample<'a>, Refused> {
+        let refused = |error| Refused { error, tag_errors: 0 };
+        match suffix {
+            Ok(suffix) => self.sample(suffix, text).ok_or(refused(SampleError::MalformedValue)),
+            Err(_) if whole_number(text).is_none() => Err(refused(SampleError::MalformedValue)),
+            Err(error) => Err(refused(*error)),
+        }
+    }
+
+    fn next_of_several(&self, piece: &'a [u8]) -> Result<Sample<'a>, Refused> {
+        let Some((value, after)) = memchr(b'|', piece).and_then(|at| Some((piece.get(..at)?, piece.get(at + 1..)?))) else {
+            return Err(Refused { error: SampleError::MalformedComponent, tag_errors: 0 });
+        };
+        suffix(after, &self.dialect)
+            .ok()
+            .and_then(|(_, suffix)| self.sample(&suffix, value))
+            .ok_or_else(|| why_refused(value, after, &self.dialect))
+    }
+}
+
+/// Takes what stands before the first `:`, and leaves what follows it, or `None` at the end.
+fn take_piece<'a>(rest: &mut Option<&'a [u8]>) -> Option<&'a [u8]> {
+    let all = rest.take()?;
+    match memchr(b':', all) {
+        Some(at) => {
+            *rest = all.get(at + 1..);
+            all.get(..at)
+        }
+        None => Some(all),
+    }
+}
+
+impl<'a> Iterator for Samples<'a> {
+    type Item = Result<Sample<'a>, Refused>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut item = match &mut self.form {
+            Form::Packed(values, suffix) => {
+                let suffix = *suffix;
+                let text = take_piece(values)?;
+                self.next_packed(text, &suffix)
+            }
+            Form::Several(rest) => {
+                let piece = take_piece(rest)?;
+                self.next_of_several(piece)
+            }
+        };
+        let name_tag_errors = self.name_tag_errors.take();
+        if let Err(refused) = &mut item {
+            refused.tag_errors += name_tag_errors.unwrap_or(0);
+        }
+        Some(item)
+    }
+}

@@ -1,0 +1,124 @@
+//! A label set as the page shows it.
+
+use crate::name::{escape_label_into, escape_value_into};
+
+/// A label set: sorted by name, each name once, rendered as `a="x",b="y"`. The text is the identity of a series in its family.
+///
+/// Made for one route miss after another; `clear` keeps its memory.
+#[derive(Debug, Default)]
+pub struct Labels {
+    /// All names and raw values, one after the other.
+    arena: String,
+    /// Ends of name and value in the arena, by label.
+    spans: Vec<Span>,
+    text: String,
+    renamed: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    name: (usize, usize),
+    value: (usize, usize),
+}
+
+impl Labels {
+    /// Empties it for the next identity.
+    pub fn clear(&mut self) {
+        self.arena.clear();
+        self.spans.clear();
+        self.text.clear();
+        self.renamed = 0;
+    }
+
+    /// Adds a label; its name is escaped, and renamed where it is reserved.
+    pub fn push(&mut self, key: &str, value: &str) {
+        let start = self.arena.len();
+        self.renamed += u64::from(escape_label_into(key, &mut self.arena));
+        let middle = self.arena.len();
+        self.arena.push_str(value);
+        self.spans.push(Span { name: (start, middle), value: (middle, self.arena.len()) });
+    }
+
+    /// Sorts, lets the last of equal names win, and renders. To be called once, after the last `push`.
+    pub fn finish(&mut self) {
+        let Self { arena, spans, text, .. } = self;
+        let name = |span: &Span| slice(arena, span.name);
+        // Stable, so that of equal names the last pushed stays last.
+        spans.sort_by(|a, b| name(a).cmp(name(b)));
+        let mut kept = 0;
+        for at in 0..spans.len() {
+            let last_of_its_name = match (spans.get(at), spans.get(at + 1)) {
+                (Some(a), Some(b)) => name(a) != name(b),
+                _ => true,
+            };
+            if last_of_its_name {
+                spans.swap(kept, at);
+                kept += 1;
+            }
+        }
+        spans.truncate(kept);
+        for span in spans.iter() {
+            if !text.is_empty() {
+                text.push(',');
+            }
+            push_label(slice(arena, span.name), slice(arena, span.value), text);
+        }
+    }
+
+    /// The rendered text, empty where there is no label.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Names and raw values, sorted by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.spans.iter().map(|span| (slice(&self.arena, span.name), slice(&self.arena, span.value)))
+    }
+
+    /// How many labels.
+    pub fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
+    /// How many names were reserved and renamed.
+    pub fn renamed(&self) -> u64 {
+        self.renamed
+    }
+}
+
+fn slice(arena: &str, (start, end): (usize, usize)) -> &str {
+    arena.get(start..end).unwrap_or_default()
+}
+
+/// Appends `name="value"`, the value escaped.
+pub(super) fn push_label(name: &str, value: &str, out: &mut String) {
+    out.push_str(name);
+    out.push_str("=\"");
+    escape_value_into(value, out);
+    out.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_sorted_and_the_last_of_a_name_wins() {
+        let mut labels = Labels::default();
+        for round in 0..2 {
+            labels.clear();
+            for (k, v) in [("z", "1"), ("a.b", "old"), ("le", "q\"\n"), ("a-b", "mid"), ("a_b", "new")] {
+                labels.push(k, v);
+            }
+            labels.finish();
+            assert_eq!(labels.text(), r#"a_b="new",exported_le="q\"\n",z="1""#, "round {round}");
+            assert_eq!(labels.iter().collect::<Vec<_>>(), [("a_b", "new"), ("exported_le", "q\"\n"), ("z", "1")]);
+            assert_eq!((labels.len(), labels.renamed()), (3, 1));
+        }
+    }
+}

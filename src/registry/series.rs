@@ -1,0 +1,113 @@
+//! A series: its label text and its cells.
+
+use std::sync::{Arc, Mutex};
+
+use super::{FamilyKind, lock};
+use crate::Timestamp;
+use crate::value::{CounterCell, GaugeCell, HistogramCell, HistogramSnapshot, SetCell, SetSnapshot, SummaryCell, SummarySnapshot};
+
+/// One label set of a family.
+#[derive(Debug)]
+pub struct Series {
+    labels: Box<str>,
+    cells: Mutex<Cells>,
+}
+
+/// Cells by worker; a gauge has one for all.
+#[derive(Debug)]
+enum Cells {
+    Counter(Vec<(u32, Arc<CounterCell>)>),
+    Gauge(Arc<GaugeCell>),
+    Histogram(Vec<(u32, HistogramCell)>),
+    Summary(Vec<(u32, Arc<SummaryCell>)>),
+    Set(Vec<(u32, Arc<SetCell>)>),
+}
+
+/// A worker's cell, to write to.
+#[derive(Debug, Clone)]
+pub enum CellHandle {
+    /// Of a counter.
+    Counter(Arc<CounterCell>),
+    /// Of a gauge, shared with other workers.
+    Gauge(Arc<GaugeCell>),
+    /// Of a histogram, with its bounds.
+    Histogram(HistogramCell, Arc<[f64]>),
+    /// Of a summary.
+    Summary(Arc<SummaryCell>),
+    /// Of a set.
+    Set(Arc<SetCell>),
+}
+
+impl Series {
+    pub(super) fn new(labels: &str, kind: &FamilyKind) -> Self {
+        let cells = match kind {
+            FamilyKind::Counter => Cells::Counter(Vec::new()),
+            FamilyKind::Gauge => Cells::Gauge(Arc::default()),
+            FamilyKind::Histogram { .. } => Cells::Histogram(Vec::new()),
+            FamilyKind::Summary(_) => Cells::Summary(Vec::new()),
+            FamilyKind::Set => Cells::Set(Vec::new()),
+        };
+        Self { labels: labels.into(), cells: Mutex::new(cells) }
+    }
+
+    /// The label text, as [`Labels`](super::Labels) renders it.
+    pub fn labels(&self) -> &str {
+        &self.labels
+    }
+
+    /// The worker's cell, made if it has none. `kind` is that of the family.
+    pub(super) fn cell(&self, kind: &FamilyKind, worker: u32) -> Option<CellHandle> {
+        Some(match (&mut *lock(&self.cells), kind) {
+            (Cells::Counter(cells), FamilyKind::Counter) => CellHandle::Counter(of_worker(cells, worker, Arc::default)),
+            (Cells::Gauge(cell), FamilyKind::Gauge) => CellHandle::Gauge(Arc::clone(cell)),
+            (Cells::Histogram(cells), FamilyKind::Histogram { bounds }) => {
+                CellHandle::Histogram(of_worker(cells, worker, || HistogramCell::new(bounds.len())), Arc::clone(bounds))
+            }
+            (Cells::Summary(cells), FamilyKind::Summary(options)) => {
+                CellHandle::Summary(of_worker(cells, worker, || Arc::new(SummaryCell::new(options))))
+            }
+            (Cells::Set(cells), FamilyKind::Set) => CellHandle::Set(of_worker(cells, worker, Arc::default)),
+            _ => return None,
+        })
+    }
+
+    /// The sum of a counter, the value of a gauge, the distinct members of a set; 0 for the other kinds.
+    pub fn number(&self) -> f64 {
+        match &*lock(&self.cells) {
+            // Each part is finite, the sum of them may not be.
+            Cells::Counter(cells) => cells.iter().map(|(_, cell)| cell.get()).sum::<f64>().min(f64::MAX),
+            Cells::Gauge(cell) => cell.get(),
+            Cells::Set(cells) => {
+                let mut all = SetSnapshot::default();
+                cells.iter().for_each(|(_, cell)| cell.merge_into(&mut all));
+                all.distinct()
+            }
+            Cells::Histogram(_) | Cells::Summary(_) => 0.0,
+        }
+    }
+
+    /// Adds all workers' parts of a histogram to `into`.
+    pub fn histogram(&self, into: &mut HistogramSnapshot) {
+        if let Cells::Histogram(cells) = &*lock(&self.cells) {
+            cells.iter().for_each(|(_, cell)| cell.merge_into(into));
+        }
+    }
+
+    /// Adds all workers' parts of a summary to `into`.
+    pub fn summary(&self, now: Timestamp, into: &mut SummarySnapshot) {
+        if let Cells::Summary(cells) = &*lock(&self.cells) {
+            cells.iter().for_each(|(_, cell)| cell.merge_into(now, into));
+        }
+    }
+}
+
+/// The worker's entry, made if absent. The list is as long as workers have met the series, and grows by exactly one.
+fn of_worker<C: Clone>(cells: &mut Vec<(u32, C)>, worker: u32, new: impl FnOnce() -> C) -> C {
+    if let Some((_, cell)) = cells.iter().find(|(id, _)| *id == worker) {
+        return cell.clone();
+    }
+    let cell = new();
+    cells.reserve_exact(1);
+    cells.push((worker, cell.clone()));
+    cell
+}

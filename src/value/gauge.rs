@@ -1,0 +1,48 @@
+//! A gauge: the last value set, or changed by an amount. All workers share its cell.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// The value of a gauge.
+#[derive(Debug, Default)]
+pub struct GaugeCell {
+    bits: AtomicU64,
+}
+
+impl GaugeCell {
+    /// Sets the value.
+    #[inline(always)]
+    pub fn set(&self, value: f64) {
+        self.bits.store(value.to_bits(), Relaxed);
+    }
+
+    /// Changes the value. False, and nothing changed, if it would not be finite.
+    #[inline]
+    pub fn change(&self, by: f64) -> bool {
+        let changed = |bits| Some(f64::from_bits(bits) + by).filter(|v| v.is_finite()).map(f64::to_bits);
+        self.bits.fetch_update(Relaxed, Relaxed, changed).is_ok()
+    }
+
+    /// The value now.
+    pub fn get(&self) -> f64 {
+        f64::from_bits(self.bits.load(Relaxed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_set_and_changed_from_any_thread() {
+        let cell = GaugeCell::default();
+        std::thread::scope(|s| {
+            for _ in 0..4 {
+                s.spawn(|| (0..1000).for_each(|_| assert!(cell.change(1.0))));
+            }
+        });
+        assert_eq!(cell.get(), 4000.0);
+        cell.set(-1e308);
+        assert!(!cell.change(-1e308));
+        assert_eq!(cell.get(), -1e308);
+    }
+}

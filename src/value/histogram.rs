@@ -1,0 +1,150 @@
+//! A histogram with classic buckets: weights by upper bound, and a sum.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering, fence};
+
+/// One worker's part of a histogram, in one allocation: version, sum, and a weight for each bucket, `+Inf` last.
+///
+/// The version is odd while the writer is at work (a seqlock), so that a reader sees sum and buckets of one moment.
+#[derive(Debug, Clone)]
+pub struct HistogramCell(Arc<[AtomicU64]>);
+
+/// The version and the sum stand before the buckets.
+const BUCKETS: usize = 2;
+
+/// How often a reader looks again while the writer is at work, before it takes what is there.
+const READ_TRIES: usize = 10_000;
+
+impl HistogramCell {
+    /// An empty histogram with `bounds` finite buckets.
+    pub fn new(bounds: usize) -> Self {
+        Self((0..BUCKETS + bounds + 1).map(|_| AtomicU64::new(0)).collect())
+    }
+
+    /// Records `value` with `weight`. `bounds` are those it was made for. False, and nothing changed, if the sum would not be
+    /// finite. Only the cell's one writer may call it.
+    #[inline(always)]
+    pub fn observe(&self, bounds: &[f64], value: f64, weight: f64) -> bool {
+        let bucket = bounds.partition_point(|bound| *bound < value);
+        let ([version, sum, ..], Some(count)) = (&*self.0, self.0.get(BUCKETS + bucket)) else { return false };
+        let new_sum = f64::from_bits(sum.load(Ordering::Relaxed)) + value * weight;
+        let new_count = f64::from_bits(count.load(Ordering::Relaxed)) + weight;
+        if !new_sum.is_finite() || !new_count.is_finite() {
+            return false;
+        }
+        let before = version.load(Ordering::Relaxed);
+        version.store(before.wrapping_add(1), Ordering::Relaxed);
+        fence(Ordering::Release);
+        sum.store(new_sum.to_bits(), Ordering::Relaxed);
+        count.store(new_count.to_bits(), Ordering::Relaxed);
+        version.store(before.wrapping_add(2), Ordering::Release);
+        true
+    }
+
+    /// Where the cell's first bytes are, for a prefetch.
+    #[inline(always)]
+    pub(crate) fn address(&self) -> *const AtomicU64 {
+        self.0.as_ptr()
+    }
+
+    /// Adds what the cell holds to `into`, which is for the same bounds.
+    pub fn merge_into(&self, into: &mut HistogramSnapshot) {
+        let Some((version, cells)) = self.0.split_first() else { return };
+        let mut read = [0.0; 64];
+        // More than 62 buckets do not fit on the stack; they are rare, and read with a buffer of their own.
+        let mut long = Vec::new();
+        let read = match read.get_mut(..cells.len()) {
+            Some(read) => read,
+            None => {
+                long.resize(cells.len(), 0.0);
+                &mut long[..]
+            }
+        };
+        for attempt in 0..READ_TRIES {
+            let before = version.load(Ordering::Acquire);
+            read.iter_mut().zip(cells).for_each(|(to, from)| *to = f64::from_bits(from.load(Ordering::Relaxed)));
+            fence(Ordering::Acquire);
+            if before.is_multiple_of(2) && before == version.load(Ordering::Relaxed) {
+                break;
+            }
+            if attempt % 64 == 63 {
+                std::thread::yield_now();
+            }
+        }
+        if let Some((sum, buckets)) = read.split_first() {
+            into.sum += sum;
+            into.buckets.iter_mut().zip(buckets).for_each(|(to, from)| *to += from);
+        }
+    }
+}
+
+/// What all workers hold of one histogram.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HistogramSnapshot {
+    /// Sum of value times weight.
+    pub sum: f64,
+    /// Weight by bucket, not cumulative, `+Inf` last.
+    pub buckets: Vec<f64>,
+}
+
+impl HistogramSnapshot {
+    /// Empty, for `bounds` finite buckets.
+    pub fn new(bounds: usize) -> Self {
+        Self { sum: 0.0, buckets: vec![0.0; bounds + 1] }
+    }
+
+    /// Empties it for the next series.
+    pub fn clear(&mut self) {
+        self.sum = 0.0;
+        self.buckets.fill(0.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use super::*;
+
+    #[test]
+    fn a_bound_belongs_to_its_bucket() {
+        let bounds = [1.0, 2.0];
+        let cell = HistogramCell::new(2);
+        for value in [0.5, 1.0, 1.5, 2.0, 2.5, -7.0] {
+            assert!(cell.observe(&bounds, value, 1.0));
+        }
+        assert!(cell.observe(&bounds, 2.0, 2.5));
+        assert!(!cell.observe(&bounds, f64::MAX, 2.0), "a sum that is not finite is refused");
+        let mut all = HistogramSnapshot::new(2);
+        cell.merge_into(&mut all);
+        cell.merge_into(&mut all);
+        assert_eq!(all, HistogramSnapshot { sum: 11.0, buckets: vec![6.0, 9.0, 2.0] });
+    }
+
+    #[test]
+    fn many_buckets_are_read_too() {
+        let bounds: Vec<f64> = (0..100).map(f64::from).collect();
+        let cell = HistogramCell::new(bounds.len());
+        assert!(cell.observe(&bounds, 99.0, 1.0));
+        let mut all = HistogramSnapshot::new(bounds.len());
+        cell.merge_into(&mut all);
+        assert_eq!((all.sum, all.buckets[99]), (99.0, 1.0));
+    }
+
+    #[test]
+    fn a_reader_sees_sum_and_buckets_of_one_moment() {
+        let bounds = [1.0];
+        let (cell, done) = (HistogramCell::new(1), AtomicBool::new(false));
+        std::thread::scope(|s| {
+            s.spawn(|| {
+                (0..200_000).for_each(|i| assert!(cell.observe(&bounds, if i % 2 == 0 { 1.0 } else { 3.0 }, 1.0)));
+                done.store(true, Ordering::Relaxed);
+            });
+            while !done.load(Ordering::Relaxed) {
+                let mut all = HistogramSnapshot::new(1);
+                cell.merge_into(&mut all);
+                assert_eq!(all.sum, all.buckets[0] + 3.0 * all.buckets[1]);
+            }
+        });
+    }
+}

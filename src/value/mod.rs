@@ -1,0 +1,18 @@
+//! Cells: the values themselves, one kind a file.
+//!
+//! Every cell but a gauge's has one writer, the worker that it was made for, and any number of readers; what several workers
+//! hold of one series merges. A gauge's cell is shared, because the order of its samples matters. Knows no names and no wire.
+
+mod counter;
+mod gauge;
+mod histogram;
+mod hll;
+mod set;
+mod sketch;
+mod summary;
+
+pub use self::counter::CounterCell;
+pub use self::gauge::GaugeCell;
+pub use self::histogram::{HistogramCell, HistogramSnapshot};
+pub use self::set::{SetCell, SetSnapshot};
+pub use self::summary::{SummaryCell, SummarySnapshot};

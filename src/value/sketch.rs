@@ -1,0 +1,415 @@
+//! A weighted, mergeable sketch of a distribution: what the quantiles of a summary are read from.
+//!
+//! Up to [`POINTS_MAX`] distinct values are kept as they are, so few values give exact quantiles and cost little memory. Beyond
+//! that it is a DDSketch: bins whose bounds grow by a constant factor, so that any value of a bin is within [`ACCURACY`]
+//! (relative) of what stands for it. Either way merging is adding, and the order of adding and merging does not matter.
+//! It knows no time, no window and no lock.
+
+/// How far a quantile may be from the true one, relative to it.
+pub(super) const ACCURACY: f64 = 0.01;
+
+/// Distinct values that are kept exactly; with one more, all go into bins.
+pub(super) const POINTS_MAX: usize = 32;
+
+/// Bins of one sign at most. Those of the largest magnitudes are kept: 2048 of them span more than 17 decades.
+pub(super) const BINS_MAX: usize = 2048;
+
+/// ln of gamma, the factor from one bin's upper bound to the next: ln((1 + a) / (1 - a)) for the accuracy a, by its series.
+const LN_GAMMA: f64 = {
+    const A: f64 = ACCURACY;
+    2.0 * A * (1.0 + A * A * (1.0 / 3.0 + A * A * (1.0 / 5.0 + A * A / 7.0)))
+};
+
+/// Share of a rank that is forgiven, because weights as 1/0.3 and ranks as 0.07 * 100 are not exact in binary.
+const RANK_SLACK: f64 = 1e-9;
+
+/// See the module. Adding and merging saturate at `f64::MAX` instead of becoming infinite; nothing here panics.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Sketch {
+    weight: f64,
+    /// Exact; meaningless while `weight` is 0, as is `max`.
+    min: f64,
+    max: f64,
+    /// Value and weight, ascending by value; empty once `binned`, as bins and `zero` are before.
+    points: Vec<(f64, f64)>,
+    binned: bool,
+    zero: f64,
+    negative: Bins,
+    positive: Bins,
+}
+
+impl Sketch {
+    pub(super) fn is_empty(&self) -> bool {
+        self.weight == 0.0
+    }
+
+    /// Forgets all values and keeps the memory.
+    pub(super) fn clear(&mut self) {
+        self.points.clear();
+        self.negative.bins.clear();
+        self.positive.bins.clear();
+        (self.weight, self.zero, self.binned) = (0.0, 0.0, false);
+    }
+
+    /// Adds a finite `value` with a finite, positive `weight`. The weight's size costs nothing.
+    pub(super) fn add(&mut self, value: f64, weight: f64) {
+        let value = value + 0.0; // -0.0 and 0.0 are one value
+        self.widen(value, value, weight);
+        if self.binned { self.add_to_bin(value, weight) } else { self.add_point(value, weight) }
+    }
+
+    /// Adds what `other` holds.
+    pub(super) fn merge(&mut self, other: &Self) {
+        if other.is_empty() {
+            return;
+        }
+        self.widen(other.min, other.max, other.weight);
+        for &(value, weight) in &other.points {
+            if self.binned { self.add_to_bin(value, weight) } else { self.add_point(value, weight) }
+        }
+        if other.binned {
+            self.bin_all();
+            self.zero += other.zero;
+            self.negative.merge(&other.negative);
+            self.positive.merge(&other.positive);
+        }
+    }
+
+    /// The value of nearest rank: the smallest one such that it and all smaller ones weigh at least `q` of the whole. So of
+    /// 1, 2, 3, 4 the median is 2, `q` 0 is the minimum and 1 the maximum; a value of weight 10 counts as ten values.
+    /// NaN if the sketch is empty or `q` is NaN; a `q` beyond 0 or 1 is taken as that bound.
+    pub(super) fn quantile(&self, q: f64) -> f64 {
+        if self.is_empty() || q.is_nan() {
+            return f64::NAN;
+        }
+        if q <= 0.0 {
+            return self.min;
+        }
+        if q >= 1.0 {
+            return self.max;
+        }
+        let rank = q * self.weight * (1.0 - RANK_SLACK);
+        let points = self.points.iter().map(|&(value, weight)| (value, 0, weight));
+        let negative = self.negative.iter().rev().map(|(index, weight)| (-1.0, index, weight));
+        let positive = self.positive.iter().map(|(index, weight)| (1.0, index, weight));
+        let mut seen = 0.0;
+        let reaches = |&(_, _, weight): &(f64, i32, f64)| {
+            seen += weight;
+            weight > 0.0 && seen >= rank
+        };
+        match points.chain(negative).chain([(0.0, 0, self.zero)]).chain(positive).find(reaches) {
+            None => self.max,
+            Some((value, _, _)) if !self.binned => value,
+            Some((sign, index, _)) => (sign * magnitude_of(index)).clamp(self.min, self.max),
+        }
+    }
+
+    fn widen(&mut self, min: f64, max: f64, weight: f64) {
+        if self.is_empty() {
+            (self.min, self.max) = (min, max);
+        } else {
+            (self.min, self.max) = (self.min.min(min), self.max.max(max));
+        }
+        self.weight = (self.weight + weight).min(f64::MAX);
+    }
+
+    fn add_point(&mut self, value: f64, weight: f64) {
+        match self.points.binary_search_by(|(known, _)| known.total_cmp(&value)) {
+            Ok(at) => self.points[at].1 += weight,
+            Err(at) if self.points.len() < POINTS_MAX => self.points.insert(at, (value, weight)),
+            Err(_) => {
+                self.bin_all();
+                self.add_to_bin(value, weight);
+            }
+        }
+    }
+
+    fn bin_all(&mut self) {
+        self.binned = true;
+        // The vector is put back empty: its memory serves again when the sketch is cleared and used for a new time.
+        let mut points = std::mem::take(&mut self.points);
+        for (value, weight) in points.drain(..) {
+            self.add_to_bin(value, weight);
+        }
+        self.points = points;
+    }
+
+    fn add_to_bin(&mut self, value: f64, weight: f64) {
+        if value > 0.0 {
+            self.positive.add(index_of(value), weight);
+        } else if value < 0.0 {
+            self.negative.add(index_of(-value), weight);
+        } else {
+            self.zero += weight;
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.points.capacity() * 16 + (self.negative.bins.capacity() + self.positive.bins.capacity()) * 8
+    }
+}
+
+/// The bin of a positive, finite `magnitude`; within 37300 of 0, subnormal numbers included.
+fn index_of(magnitude: f64) -> i32 {
+    (magnitude.ln() / LN_GAMMA).ceil() as i32
+}
+
+/// What stands for a bin: its bounds are gamma^(i-1) and gamma^i, and 2 * gamma^i / (gamma + 1) is within [`ACCURACY`] of both.
+/// One exponential, so that nothing on the way overflows or loses the digits of subnormal numbers.
+fn magnitude_of(index: i32) -> f64 {
+    // 2 / (gamma + 1) = 1 - accuracy.
+    (f64::from(index) * LN_GAMMA + (-ACCURACY).ln_1p()).exp()
+}
+
+/// The weights of one sign's bins, contiguous, grown as needed up to [`BINS_MAX`]. Then the bins of the smallest magnitudes are
+/// added to the smallest one kept. Which that is depends on the largest magnitude alone, so the order of adding does not matter.
+#[derive(Debug, Clone, Default)]
+struct Bins {
+    /// Index of `bins[0]`; meaningless while there are no bins.
+    first: i32,
+    bins: Vec<f64>,
+}
+
+impl Bins {
+    fn add(&mut self, index: i32, weight: f64) {
+        if self.bins.is_empty() {
+            self.first = index;
+        }
+        let at = i64::from(index) - i64::from(self.first);
+        let at = match usize::try_from(at) {
+            Ok(at) => self.reach_up(at),
+            Err(_) => self.reach_down(at.unsigned_abs() as usize),
+        };
+        if let Some(bin) = self.bins.get_mut(at) {
+            *bin += weight;
+        }
+    }
+
+    /// Makes position `at` exist; returns where it is now.
+    fn reach_up(&mut self, at: usize) -> usize {
+        if at < self.bins.len() {
+            return at;
+        }
+        let excess = (at + 1).saturating_sub(BINS_MAX);
+        if excess == 0 {
+            self.grow_to(at + 1);
+            return at;
+        }
+        let dropped = excess.min(self.bins.len());
+        let collapsed: f64 = self.bins.drain(..dropped).sum();
+        self.grow_to(BINS_MAX);
+        self.first = self.first.saturating_add_unsigned(excess as u32);
+        if let Some(lowest) = self.bins.first_mut() {
+            *lowest += collapsed;
+        }
+        BINS_MAX - 1
+    }
+
+    /// Makes the position `below` before the first one exist, or the lowest that may; returns where it is now.
+    fn reach_down(&mut self, below: usize) -> usize {
+        let grown = below.min(BINS_MAX.saturating_sub(self.bins.len()));
+        self.grow_to(self.bins.len() + grown);
+        self.bins.rotate_right(grown);
+        self.first = self.first.saturating_sub_unsigned(grown as u32);
+        0
+    }
+
+    /// Adds empty bins up to `len`, at most [`BINS_MAX`]; the memory grows in powers of two and stays within the bound too.
+    fn grow_to(&mut self, len: usize) {
+        let room = len.next_power_of_two().min(BINS_MAX);
+        self.bins.reserve_exact(room.saturating_sub(self.bins.len()));
+        self.bins.resize(len, 0.0);
+    }
+
+    fn merge(&mut self, other: &Self) {
+        // Both ends first, the upper one before the lower: all bins that can be kept exist then, made in one go.
+        let mut ends = other.iter().map(|(index, _)| index);
+        let (lower, upper) = (ends.next(), ends.next_back());
+        for end in upper.into_iter().chain(lower) {
+            self.add(end, 0.0);
+        }
+        for (index, weight) in other.iter() {
+            self.add(index, weight);
+        }
+    }
+
+    /// Index and weight, ascending by index.
+    fn iter(&self) -> impl DoubleEndedIterator<Item = (i32, f64)> + '_ {
+        self.bins.iter().enumerate().map(|(at, &weight)| (self.first.saturating_add(at as i32), weight))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn sketch_of(samples: &[(f64, f64)]) -> Sketch {
+        let mut sketch = Sketch::default();
+        for &(value, weight) in samples {
+            sketch.add(value, weight);
+        }
+        sketch
+    }
+
+    /// The definition, on the samples themselves.
+    fn nearest_rank(samples: &[(f64, f64)], q: f64) -> f64 {
+        let mut sorted = samples.to_vec();
+        sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let whole: f64 = sorted.iter().map(|s| s.1).sum();
+        let mut seen = 0.0;
+        let found = sorted.iter().find(|s| {
+            seen += s.1;
+            seen >= q * whole * (1.0 - RANK_SLACK)
+        });
+        found.unwrap_or(&sorted[sorted.len() - 1]).0
+    }
+
+    fn assert_close(got: f64, want: f64) {
+        assert!((got - want).abs() <= want.abs() * (ACCURACY + 1e-9), "got {got}, want {want}");
+    }
+
+    const QUANTILES: [f64; 9] = [0.0, 0.01, 0.25, 0.5, 0.75, 0.9, 0.99, 0.999, 1.0];
+
+    #[test]
+    fn few_values_give_the_nearest_rank_exactly() {
+        let sketch = sketch_of(&[(4.0, 1.0), (1.0, 1.0), (3.0, 1.0), (2.0, 1.0)]);
+        let got = [0.0, 0.25, 0.26, 0.5, 0.51, 0.75, 0.9, 1.0].map(|q| sketch.quantile(q));
+        assert_eq!(got, [1.0, 1.0, 2.0, 2.0, 3.0, 3.0, 4.0, 4.0]);
+        assert_eq!([-1.0, 7.0].map(|q| sketch.quantile(q)), [1.0, 4.0]);
+        assert!(sketch.quantile(f64::NAN).is_nan());
+        assert!(Sketch::default().quantile(0.5).is_nan());
+    }
+
+    #[test]
+    fn ranks_that_binary_cannot_write_are_not_rounded_up() {
+        let sketch = sketch_of(&(1..=100).map(|i| (f64::from(i % 20), 1.0)).collect::<Vec<_>>());
+        assert_eq!(sketch.quantile(0.07 + 0.08), 2.0); // rank 15.000000000000002 of 0, 0, 0, 0, 0, 1, ..
+        let thirds = sketch_of(&[(1.0, 1.0 / 0.3), (2.0, 1.0 / 0.3), (3.0, 1.0 / 0.3)]);
+        assert_eq!(thirds.quantile(1.0 / 3.0), 1.0);
+        assert_eq!(thirds.quantile(2.0 / 3.0), 2.0);
+    }
+
+    #[test]
+    fn one_value_is_exact_whatever_it_is() {
+        let tiny = f64::from_bits(1);
+        for value in [0.1, -7.3, 0.0, tiny, -tiny, f64::MIN_POSITIVE, f64::MAX, f64::MIN] {
+            let mut sketch = Sketch::default();
+            sketch.bin_all();
+            sketch.add(value, 3.0);
+            assert_eq!(QUANTILES.map(|q| sketch.quantile(q)), [value; 9]);
+        }
+    }
+
+    #[test]
+    fn the_two_zeros_are_one_value_of_positive_sign() {
+        let sketch = sketch_of(&[(-0.0, 1.0), (0.0, 1.0)]);
+        assert_eq!(sketch.points.len(), 1);
+        assert!(sketch.quantile(0.5).is_sign_positive() && sketch.quantile(0.0).is_sign_positive());
+    }
+
+    #[test]
+    fn bins_of_all_magnitudes_are_accurate() {
+        let mut magnitude = f64::MIN_POSITIVE;
+        while magnitude < f64::MAX / 1.7 {
+            let stands = magnitude_of(index_of(magnitude));
+            assert!((stands - magnitude).abs() <= magnitude * (ACCURACY + 1e-9), "{magnitude} became {stands}");
+            magnitude *= 1.637;
+        }
+    }
+
+    #[test]
+    fn bins_stay_bounded_and_the_largest_magnitudes_accurate() {
+        let samples: Vec<_> = (0..6000).map(|i| (f64::exp(f64::from(i * 7919 % 6000) / 6000.0 * 1400.0 - 700.0), 1.0)).collect();
+        let sketch = sketch_of(&samples);
+        assert_eq!(sketch.positive.bins.len(), BINS_MAX);
+        assert_eq!(sketch.heap_bytes(), POINTS_MAX * 16 + BINS_MAX * 8);
+        assert_eq!(sketch.positive.bins.iter().sum::<f64>(), 6000.0);
+        for q in [0.98, 0.99, 0.999] {
+            assert_close(sketch.quantile(q), nearest_rank(&samples, q));
+        }
+        assert_eq!(sketch.quantile(0.0), nearest_rank(&samples, 0.0));
+    }
+
+    #[test]
+    fn the_order_does_not_matter_to_what_the_lowest_bin_collects() {
+        let orders: [fn(i32) -> i32; 3] = [|i| i, |i| 4999 - i, |i| i * 3571 % 5000];
+        for order in orders {
+            let mut bins = Bins::default();
+            (0..5000).for_each(|i| bins.add(order(i) - 2500, 1.0));
+            assert_eq!((bins.first, bins.bins.len(), bins.bins[0]), (2500 - 2048, BINS_MAX, 5000.0 - 2047.0));
+            assert!(bins.bins[1..].iter().all(|&weight| weight == 1.0));
+        }
+    }
+
+    #[test]
+    fn known_bins_and_points_take_no_memory_and_clearing_keeps_it() {
+        let samples: Vec<_> = (-500..500).map(|i| (f64::from(i) / 8.0, 1.0)).collect();
+        let mut sketch = sketch_of(&samples);
+        let before = sketch.heap_bytes();
+        for &(value, weight) in samples.iter().cycle().take(20_000) {
+            sketch.add(value, weight);
+        }
+        sketch.clear();
+        assert!(sketch.is_empty() && sketch.quantile(0.5).is_nan());
+        samples.iter().for_each(|&(value, weight)| sketch.add(value, weight));
+        assert_eq!(sketch.heap_bytes(), before);
+        assert_eq!(Sketch::default().heap_bytes(), 0);
+    }
+
+    fn samples(values: impl Strategy<Value = f64>) -> impl Strategy<Value = Vec<(f64, f64)>> {
+        prop::collection::vec((values, (1_u32..40).prop_map(f64::from)), 1..400)
+    }
+
+    fn ordinary() -> impl Strategy<Value = f64> {
+        prop_oneof![8 => -1e6..1e6, 4 => 1e-6..1e-3, 2 => -1.0..1.0, 1 => Just(0.0)]
+    }
+
+    fn any_finite() -> impl Strategy<Value = f64> {
+        use prop::num::f64::{NEGATIVE, NORMAL, POSITIVE, SUBNORMAL, ZERO};
+        prop_oneof![POSITIVE | NEGATIVE | NORMAL | SUBNORMAL | ZERO, Just(f64::MAX), Just(f64::MIN), Just(-0.0), Just(f64::from_bits(1))]
+    }
+
+    proptest! {
+        #[test]
+        fn quantiles_are_within_the_accuracy_of_the_nearest_rank(samples in samples(ordinary())) {
+            let sketch = sketch_of(&samples);
+            for q in QUANTILES {
+                assert_close(sketch.quantile(q), nearest_rank(&samples, q));
+            }
+        }
+
+        #[test]
+        fn a_weight_is_that_many_samples(samples in samples(ordinary())) {
+            let one_by_one: Vec<_> = samples.iter().flat_map(|&(v, w)| std::iter::repeat_n((v, 1.0), w as usize)).collect();
+            prop_assert_eq!(QUANTILES.map(|q| sketch_of(&samples).quantile(q)), QUANTILES.map(|q| sketch_of(&one_by_one).quantile(q)));
+        }
+
+        #[test]
+        fn merging_equals_one_sketch_of_everything(samples in samples(any_finite()), parts in 1_usize..6, by in 1_usize..7) {
+            let mut split = vec![Sketch::default(); parts];
+            for (i, &(value, weight)) in samples.iter().enumerate() {
+                split[i * by % parts].add(value, weight);
+            }
+            let mut merged = Sketch::default();
+            split.iter().for_each(|part| merged.merge(part));
+            let whole = sketch_of(&samples);
+            prop_assert_eq!(QUANTILES.map(|q| merged.quantile(q)), QUANTILES.map(|q| whole.quantile(q)));
+            prop_assert_eq!(merged.weight, whole.weight);
+        }
+
+        #[test]
+        fn no_finite_input_panics_or_leaves_the_range(values in prop::collection::vec((any_finite(), any_finite()), 1..120)) {
+            let samples: Vec<_> = values.into_iter().map(|(v, w)| (v, w.abs())).filter(|s| s.1 > 0.0).collect();
+            let mut sketch = sketch_of(&samples);
+            sketch.merge(&sketch_of(&samples));
+            for q in QUANTILES {
+                let got = sketch.quantile(q);
+                prop_assert!(samples.is_empty() || (got >= sketch.min && got <= sketch.max), "{got}");
+            }
+            prop_assert!(sketch.heap_bytes() <= POINTS_MAX * 16 + 2 * BINS_MAX * 8);
+        }
+    }
+}

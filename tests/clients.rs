@@ -1,0 +1,324 @@
+//! Real StatsD clients against the real program: tens of thousands of samples each, whose totals must come out to the sample.
+//!
+//! The client scripts in tests/python and tests/node stop after some rounds until the page shows them, so that the kernel never
+//! holds more than it can; a datagram lost all the same fails the test by the total that is short.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Instant;
+
+use crate::harness::{DEADLINE, Launch, Process, Running, until};
+use crate::page::{Page, without_own};
+use crate::peers;
+
+/// How often a script repeats its calls. A multiple of 100, so that the totals below come out even.
+const ROUNDS: u64 = 3000;
+
+/// A client script: it prints how many rounds are sent, waits for a line, and goes on.
+struct Script(Child);
+
+impl Drop for Script {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Runs a script to its end, each of its stops answered once the page shows in `rounds` what it says is sent.
+fn run_script(bridge: &Running, mut command: Command, mode: &str, rounds: &str) {
+    let (host, port) = (bridge.statsd.ip().to_string(), bridge.statsd.port().to_string());
+    command.args([&*host, &*port, &*ROUNDS.to_string(), mode]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    // What the machine sets for the client must not change what it sends.
+    for (key, _) in std::env::vars_os().filter(|(k, _)| k.to_string_lossy().starts_with("DD_")) {
+        command.env_remove(key);
+    }
+    let mut script = Script(command.spawn().unwrap_or_else(|e| panic!("{command:?}: {e}")));
+    let mut go = script.0.stdin.take().expect("stdin is a pipe");
+    let output = BufReader::new(script.0.stdout.take().expect("stdout is a pipe"));
+    let (sender, sent) = mpsc::channel();
+    std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+    loop {
+        match sent.recv_timeout(DEADLINE) {
+            Ok(line) => {
+                let n: f64 = line.parse().unwrap_or_else(|_| panic!("the script printed {line:?}"));
+                bridge.page_when(&format!("{n} rounds"), |page| page.sum(rounds) == n);
+                go.write_all(b"\n").expect("the script reads");
+            }
+            Err(mpsc::RecvTimeoutError::Disconnected) => break,
+            Err(mpsc::RecvTimeoutError::Timeout) => panic!("the script is silent"),
+        }
+    }
+    let status = until("the script ends", || script.0.try_wait().expect("a child can be asked"));
+    assert!(status.success(), "{command:?}: {status}");
+}
+
+/// Waits until every series has its value (to a billionth, sums of fractions being rounded); names those that never have.
+fn expect(bridge: &Running, expected: &[(&str, f64)]) -> Page {
+    let wrong = |page: &Page| {
+        expected.iter().fold(String::new(), |mut text, (series, value)| {
+            let found = page.value(series);
+            if !found.is_some_and(|f| (f - value).abs() <= 1e-9 * value.abs().max(1.0)) {
+                let _ = writeln!(text, "{series}: expected {value}, found {found:?}");
+            }
+            text
+        })
+    };
+    let start = Instant::now();
+    loop {
+        let page = bridge.page();
+        let wrong = wrong(&page);
+        if wrong.is_empty() {
+            return page;
+        }
+        assert!(start.elapsed() < DEADLINE, "{wrong}\n{}", bridge.page_text());
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}
+
+/// Nothing was lost, cut or refused but the negative counters; the rest of the accounts is checked by `stop`.
+fn assert_nothing_lost(page: &Page) {
+    for name in ["udp_kernel_drops_total", "udp_truncated_packets_total", "udp_receive_errors_total", "sample_errors_total"] {
+        assert_eq!(page.sum(&format!("statsd_bridge_{name}")), 0.0, "{name}");
+    }
+    let negative = page.sum_where("statsd_bridge_events_error_total", "reason", "illegal_negative_counter");
+    assert_eq!(negative, ROUNDS as f64 / 10.0);
+    assert_eq!(page.sum("statsd_bridge_events_error_total"), negative);
+    assert_eq!(page.sum("statsd_bridge_unknown_fields_total"), 0.0);
+    assert_eq!(page.sum("statsd_bridge_tag_errors_total"), 0.0);
+}
+
+/// The datagrams that the client says it sent: all but the last, in which it says so.
+fn assert_datagrams_as_the_client_counted(page: &Page) {
+    let sent = page.sum("datadog_dogstatsd_client_packets_sent");
+    assert!(sent > 1.0);
+    assert_eq!(page.sum("statsd_bridge_udp_packets_total"), sent + 1.0);
+    assert_eq!(page.sum("datadog_dogstatsd_client_packets_dropped"), 0.0);
+}
+
+const R: f64 = ROUNDS as f64;
+/// Sum of 0..R.
+const SUM_OF_ROUNDS: f64 = R * (R - 1.0) / 2.0;
+
+#[test]
+fn datadog_of_python() {
+    let Some(python) = peers::python_with_clients() else { return };
+    let expected = [
+        ("dd_requests{bare=\"true\",client=\"py\",code=\"200\",path=\"/a:b\"}", R),
+        ("dd_bytes{bare=\"true\",client=\"py\"}", SUM_OF_ROUNDS),
+        ("dd_sampled{bare=\"true\",client=\"py\"}", 4.0 * R),
+        ("dd_level{bare=\"true\",client=\"py\"}", R - 1.5),
+        ("dd_took_count{bare=\"true\",client=\"py\"}", R),
+        ("dd_took_sum{bare=\"true\",client=\"py\"}", R * 0.0495),
+        ("dd_took_bucket{bare=\"true\",client=\"py\",le=\"0.005\"}", R * 0.06),
+        ("dd_size_count{bare=\"true\",client=\"py\"}", 2.0 * R),
+        ("dd_size_sum{bare=\"true\",client=\"py\"}", 2.0 * R * 4.75),
+        ("dd_size_bucket{bare=\"true\",client=\"py\",le=\"2.5\"}", 2.0 * R * 0.3),
+        ("dd_spread_bucket{bare=\"true\",client=\"py\",le=\"0.005\"}", R * 0.25),
+        ("dd_spread_bucket{bare=\"true\",client=\"py\",le=\"2.5\"}", R * 0.75),
+        ("dd_spread_sum{bare=\"true\",client=\"py\"}", R * 1.5),
+        ("dd_users{bare=\"true\",client=\"py\"}", 50.0),
+        ("dd_timed{bare=\"true\",client=\"py\"}", 2.0 * R),
+        ("dd_carded{bare=\"true\",client=\"py\"}", R - 1.0),
+        ("dd_rounds{bare=\"true\",client=\"py\"}", R),
+        ("statsd_bridge_dogstatsd_events_total", R / 10.0),
+        ("statsd_bridge_dogstatsd_service_checks_total", R / 10.0),
+    ];
+    let samples = 11.0 * R + R / 10.0;
+    for mode in ["plain", "buffered"] {
+        let bridge = Launch::new().start();
+        let mut command = Command::new(&python);
+        command.arg(peers::repository().join("tests/python/datadog_client.py"));
+        run_script(&bridge, command, mode, "dd_rounds");
+        let page = expect(&bridge, &expected);
+        assert_eq!(page.family("dd_credit"), None);
+        if mode == "plain" {
+            assert_eq!(page.value("statsd_bridge_samples_total"), Some(samples));
+            assert_eq!(page.value("statsd_bridge_udp_packets_total"), Some(samples + R / 5.0));
+        } else {
+            let own = "datadog_dogstatsd_client_packets_sent";
+            let counted = |page: &Page| page.sum("statsd_bridge_udp_packets_total") == page.sum(own) + 1.0;
+            let page = bridge.page_when("the client's last report", counted);
+            assert_eq!(page.sum("datadog_dogstatsd_client_metrics"), samples);
+            assert_eq!(page.sum("datadog_dogstatsd_client_events"), R / 10.0);
+            assert_datagrams_as_the_client_counted(&page);
+        }
+        assert_nothing_lost(&bridge.page());
+        bridge.stop();
+    }
+}
+
+#[test]
+fn statsd_of_python() {
+    let Some(python) = peers::python_with_clients() else { return };
+    let expected = [
+        ("py_requests", R),
+        ("py_bytes", SUM_OF_ROUNDS),
+        ("py_sampled", 4.0 * R),
+        ("py_level", R - 1.0),
+        ("py_balance", 1.0 - R),
+        ("py_drift", 2.0 * R),
+        ("py_took_count", R),
+        ("py_took_sum", R * 0.0495),
+        ("py_took_bucket{le=\"0.01\"}", R * 0.11),
+        ("py_slow_count", 2.0 * R),
+        ("py_slow_sum", 4.0 * R),
+        ("py_slow_bucket{le=\"1\"}", 0.0),
+        ("py_slow_bucket{le=\"2.5\"}", 2.0 * R),
+        ("py_users", 50.0),
+        ("py_rounds", R),
+        // A negative absolute gauge is two lines, the first setting it to 0; the first of all is 0 itself.
+        ("statsd_bridge_samples_total", 12.0 * R - 1.0 + R / 10.0),
+    ];
+    for mode in ["udp", "pipeline", "tcp"] {
+        let bridge = Launch::new().start();
+        let mut command = Command::new(&python);
+        command.arg(peers::repository().join("tests/python/statsd_client.py"));
+        run_script(&bridge, command, mode, "py_rounds");
+        let page = expect(&bridge, &expected);
+        assert_nothing_lost(&page);
+        let (datagrams, connections) = ("statsd_bridge_udp_packets_total", "statsd_bridge_tcp_connections_total");
+        match mode {
+            "udp" => assert_eq!(page.value(datagrams), Some(11.0 * R + R / 10.0)),
+            "pipeline" => assert!(page.value(datagrams).is_some_and(|n| n > 0.0 && n < R)),
+            _ => assert_eq!((page.value(datagrams), page.value(connections)), (Some(0.0), Some(1.0))),
+        }
+        bridge.stop();
+    }
+}
+
+#[test]
+fn hot_shots_of_node() {
+    let Some(node) = peers::node_with_hot_shots() else { return };
+    let expected = [
+        ("hs_requests{client=\"node\",code=\"200\",path=\"/a\"}", R),
+        ("hs_bytes{client=\"node\"}", SUM_OF_ROUNDS),
+        ("hs_sampled{client=\"node\"}", 4.0 * R),
+        ("hs_level{client=\"node\"}", R - 1.5),
+        ("hs_drift{client=\"node\"}", 2.0 * R),
+        ("hs_took_count{client=\"node\"}", R),
+        ("hs_took_sum{client=\"node\"}", R * 0.0495),
+        ("hs_size_count{client=\"node\"}", 2.0 * R),
+        ("hs_size_sum{client=\"node\"}", 2.0 * R * 4.75),
+        ("hs_spread_sum{client=\"node\"}", R * 1.5),
+        ("hs_users{client=\"node\"}", 50.0),
+        ("hs_timed{client=\"node\"}", R - 1.0),
+        ("hs_rounds{client=\"node\"}", R),
+        ("statsd_bridge_dogstatsd_events_total", R / 10.0),
+        ("statsd_bridge_dogstatsd_service_checks_total", R / 10.0),
+    ];
+    let samples = 12.0 * R + R / 10.0;
+    for mode in ["plain", "buffered", "tcp"] {
+        let bridge = Launch::new().start();
+        let mut command = Command::new(&node);
+        command.arg(peers::repository().join("tests/node/hot_shots.js"));
+        run_script(&bridge, command, mode, "hs_rounds");
+        let page = expect(&bridge, &expected);
+        if mode == "buffered" {
+            let metrics = "datadog_dogstatsd_client_metrics";
+            let page = bridge.page_when("the client's last report", |page| page.sum(metrics) == samples);
+            assert_eq!(page.sum("datadog_dogstatsd_client_metrics_by_type"), samples);
+            assert_datagrams_as_the_client_counted(&page);
+        } else {
+            assert_eq!(page.value("statsd_bridge_samples_total"), Some(samples));
+            let datagrams = if mode == "plain" { samples + R / 5.0 } else { 0.0 };
+            assert_eq!(page.value("statsd_bridge_udp_packets_total"), Some(datagrams));
+        }
+        assert_nothing_lost(&page);
+        bridge.stop();
+    }
+}
+
+// ---- the sender programs of proto-examples/clients ----
+
+/// The one source of a language: the file with this ending in its folder.
+fn source(language: &str, ending: &str) -> PathBuf {
+    let folder = peers::repository().join("proto-examples/clients").join(language);
+    let entries = std::fs::read_dir(&folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
+    let paths = entries.map(|entry| entry.expect("a readable folder").path());
+    let mut found: Vec<_> = paths.filter(|p| p.extension().is_some_and(|e| e == ending)).collect();
+    assert_eq!(found.len(), 1, "one .{ending} in {}", folder.display());
+    found.remove(0)
+}
+
+/// Runs a sender against a fresh bridge; the page without own metrics must become the expected one.
+fn assert_sends_the_expected_page(mut sender: Command) {
+    let expected_path = peers::repository().join("proto-examples/clients/expected.prom");
+    let expected = std::fs::read_to_string(expected_path).expect("the expected page is there");
+    let bridge = Launch::new().start();
+    sender.args([bridge.statsd.ip().to_string(), bridge.statsd.port().to_string()]);
+    let mut process = Process::start(sender);
+    let status = process.wait();
+    assert!(status.success(), "{status}\n{}", process.log());
+    let start = Instant::now();
+    loop {
+        let page = without_own(&bridge.page_text(), "statsd_bridge_");
+        if page == expected {
+            break;
+        }
+        assert!(start.elapsed() < DEADLINE, "---- expected\n{expected}---- found\n{page}");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    bridge.stop();
+}
+
+fn interpreted(language: &str, ending: &str, interpreter: &str) {
+    let Some(interpreter) = peers::program(interpreter) else { return };
+    let mut command = Command::new(interpreter);
+    command.arg(source(language, ending));
+    assert_sends_the_expected_page(command);
+}
+
+fn compiled(language: &str, ending: &str, compiler: &str, flags: &[&str]) {
+    let Some(compiler) = peers::program(compiler) else { return };
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let program = directory.path().join("sender");
+    let mut command = Command::new(compiler);
+    command.args(flags).arg("-o").arg(&program).arg(source(language, ending)).current_dir(&directory);
+    let mut process = Process::start(command);
+    let status = process.wait();
+    assert!(status.success() && process.log().is_empty(), "{status}, and no warning:\n{}", process.log());
+    assert_sends_the_expected_page(Command::new(program));
+}
+
+#[test]
+fn the_sender_in_bash() {
+    interpreted("bash", "sh", "bash");
+}
+
+#[test]
+fn the_sender_in_python() {
+    interpreted("python", "py", "python3");
+}
+
+#[test]
+fn the_sender_in_node() {
+    interpreted("node", "js", "node");
+}
+
+#[test]
+fn the_sender_in_c() {
+    compiled("c", "c", "cc", &["-Wall", "-Wextra"]);
+}
+
+#[test]
+fn the_sender_in_rust() {
+    compiled("rust", "rs", "rustc", &["--edition=2024"]);
+}
+
+/// Every sender is short, and there is none that no test runs.
+#[test]
+fn the_senders_are_short_and_all_are_run() {
+    let sizes: HashMap<_, _> = [("bash", "sh"), ("python", "py"), ("node", "js"), ("c", "c"), ("rust", "rs")]
+        .map(|(language, ending)| (language, std::fs::read_to_string(source(language, ending)).expect("text").lines().count()))
+        .into();
+    assert!(sizes.values().all(|&lines| lines < 40), "{sizes:?}");
+    let folders = std::fs::read_dir(peers::repository().join("proto-examples/clients")).expect("the clients are there");
+    for entry in folders.map(|e| e.expect("a readable folder").path()).filter(|p: &PathBuf| Path::is_dir(p)) {
+        let name = entry.file_name().expect("a name").to_string_lossy().into_owned();
+        assert!(sizes.contains_key(&*name), "no test runs proto-examples/clients/{name}");
+    }
+}

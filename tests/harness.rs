@@ -1,0 +1,393 @@
+//! The real program under test: started on free ports, awaited, read, ended by SIGTERM; killed by its handle if a test fails.
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{LazyLock, Mutex};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::page::Page;
+
+/// How long anything may take that a test waits for.
+pub const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Asks until there is an answer; panics, naming what it waited for, after [`DEADLINE`].
+pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(start.elapsed() < DEADLINE, "waited {} s in vain: {what}", DEADLINE.as_secs());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A port that is free for UDP and TCP at this address, and that no other test of this run was given.
+pub fn free_port(host: IpAddr) -> u16 {
+    static GIVEN: LazyLock<Mutex<HashSet<u16>>> = LazyLock::new(Mutex::default);
+    until("a free port", || {
+        let tcp = TcpListener::bind((host, 0)).ok()?;
+        let port = tcp.local_addr().ok()?.port();
+        let _udp = UdpSocket::bind((host, port)).ok()?;
+        GIVEN.lock().expect("no test panics while it holds this").insert(port).then_some(port)
+    })
+}
+
+/// A command line of the program, before it is started.
+pub struct Launch {
+    host: IpAddr,
+    args: Vec<String>,
+    env: Vec<(String, String)>,
+}
+
+impl Launch {
+    /// Listens on IPv4's loopback, with the defaults otherwise.
+    pub fn new() -> Self {
+        Self { host: Ipv4Addr::LOCALHOST.into(), args: Vec::new(), env: Vec::new() }
+    }
+
+    /// Listens on this address in place of 127.0.0.1.
+    pub fn host(mut self, host: IpAddr) -> Self {
+        self.host = host;
+        self
+    }
+
+    /// One more argument.
+    pub fn arg(mut self, arg: impl Into<String>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// One more environment variable.
+    pub fn env(mut self, key: &str, value: &str) -> Self {
+        self.env.push((key.into(), value.into()));
+        self
+    }
+
+    /// Starts the program and waits until it says that it is ready. Starts again, on other ports, if one was taken meanwhile.
+    pub fn start(self) -> Running {
+        for _ in 0..5 {
+            if let Some(running) = self.try_start() {
+                return running;
+            }
+        }
+        panic!("five times a port was taken between being chosen and being bound");
+    }
+
+    fn try_start(&self) -> Option<Running> {
+        let address = || SocketAddr::new(self.host, free_port(self.host));
+        let (statsd, web) = (address(), address());
+        let mut command = bridge_command();
+        command.arg(format!("--statsd.listen-udp={statsd}")).arg(format!("--statsd.listen-tcp={statsd}"));
+        command.arg(format!("--web.listen-address={web}")).args(&self.args).envs(self.env.iter().cloned());
+        let mut running = Running { process: Process::start(command), statsd, web };
+        let ready = until("the bridge is ready", || match running.process.try_wait() {
+            Some(status) => Some(Err(status)),
+            None => running.try_get("/-/ready").filter(|r| r.status == 200).map(|_| Ok(())),
+        });
+        match ready {
+            Ok(()) => Some(running),
+            Err(status) => {
+                let log = running.process.log();
+                assert!(log.contains("in use"), "the bridge ended at once ({status}):\n{log}");
+                None
+            }
+        }
+    }
+}
+
+/// The program under test, with no argument yet and none of the environment that would change it.
+pub fn bridge_command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_statsd-bridge"));
+    for (key, _) in std::env::vars_os().filter(|(k, _)| k.to_string_lossy().starts_with("STATSD_BRIDGE_")) {
+        command.env_remove(key);
+    }
+    command
+}
+
+/// A child process whose output goes to a file. It is killed by its handle when dropped, and its output shown if the test failed.
+pub struct Process {
+    child: Child,
+    output: TempDir,
+}
+
+impl Process {
+    /// Starts a command; stdin is closed.
+    pub fn start(mut command: Command) -> Self {
+        let output = TempDir::new().expect("a temporary directory");
+        let file = File::create(output.path().join("log")).expect("a temporary file");
+        let twin = file.try_clone().expect("a second handle of a file");
+        let child = command.stdin(Stdio::null()).stdout(twin).stderr(file).spawn();
+        Self { child: child.unwrap_or_else(|e| panic!("{command:?}: {e}")), output }
+    }
+
+    /// What it has printed so far, stdout and stderr in one.
+    pub fn log(&self) -> String {
+        let bytes = std::fs::read(self.output.path().join("log")).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// How it ended, if it has.
+    pub fn try_wait(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("a child can be asked")
+    }
+
+    /// Asks it to end by a signal.
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let id = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(id, signal).expect("a child that was not waited for can be signalled");
+    }
+
+    /// Waits for its end.
+    pub fn wait(&mut self) -> ExitStatus {
+        until("a process ends", || self.try_wait())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("---- output of the process ----\n{}", self.log());
+        }
+    }
+}
+
+/// The program under test, ready.
+pub struct Running {
+    pub process: Process,
+    /// Where it listens for UDP and TCP.
+    pub statsd: SocketAddr,
+    /// Where it serves pages.
+    pub web: SocketAddr,
+}
+
+/// An HTTP answer, its body whole and not chunked any more.
+pub struct Response {
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    /// The value of a header; empty if it is absent.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.iter().find(|(k, _)| k == name).map_or("", |(_, v)| v)
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8(self.body.clone()).expect("a body in UTF-8")
+    }
+}
+
+impl Running {
+    /// A UDP socket connected to the bridge.
+    pub fn udp(&self) -> UdpSocket {
+        let socket = UdpSocket::bind((self.statsd.ip(), 0)).expect("a UDP socket");
+        socket.connect(self.statsd).expect("a connected UDP socket");
+        socket
+    }
+
+    /// Sends one datagram from a socket of its own.
+    pub fn send(&self, datagram: impl AsRef<[u8]>) {
+        let datagram = datagram.as_ref();
+        assert_eq!(self.udp().send(datagram).expect("a datagram is sent"), datagram.len());
+    }
+
+    /// A TCP connection to the bridge.
+    pub fn tcp(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.statsd).expect("the bridge accepts");
+        stream.set_read_timeout(Some(DEADLINE)).expect("a read timeout");
+        stream
+    }
+
+    /// GET of a path.
+    pub fn get(&self, path: &str) -> Response {
+        self.try_get(path).unwrap_or_else(|| panic!("no answer to GET {path}"))
+    }
+
+    fn try_get(&self, path: &str) -> Option<Response> {
+        request(self.web, "GET", path, &[]).ok()
+    }
+
+    /// The page as text.
+    pub fn page_text(&self) -> String {
+        let response = self.get("/metrics");
+        assert_eq!(response.status, 200, "{}", response.text());
+        assert!(response.header("content-type").starts_with("text/plain; version=0.0.4"), "{}", response.header("content-type"));
+        response.text()
+    }
+
+    /// The page, strictly read.
+    pub fn page(&self) -> Page {
+        let text = self.page_text();
+        Page::parse(&text).unwrap_or_else(|e| panic!("{e}\n{text}"))
+    }
+
+    /// The first page on which this holds; panics with the last page if none comes in time.
+    pub fn page_when(&self, what: &str, mut holds: impl FnMut(&Page) -> bool) -> Page {
+        let start = Instant::now();
+        loop {
+            let page = self.page();
+            if holds(&page) {
+                return page;
+            }
+            assert!(start.elapsed() < DEADLINE, "waited in vain: {what}\n{}", self.page_text());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// The page once so many samples have arrived, good or refused, and everything adds up; fails if more have.
+    pub fn page_at(&self, samples: u64) -> Page {
+        let total = |page: &Page| page.sum(&format!("{}samples_total", own_prefix(page)));
+        let what = format!("{samples} samples, adding up");
+        let page = self.page_when(&what, |page| total(page) >= samples as f64 && accounts(page).is_ok());
+        assert_eq!(total(&page), samples as f64, "more samples than were sent");
+        page
+    }
+
+    /// Waits until everything adds up, then ends the bridge by SIGTERM, which must exit with 0.
+    pub fn stop(mut self) {
+        // A page may fall between the counters of one flush, so a wrong sum is asked for again; it fails if it stays wrong.
+        let mut last = Ok(());
+        self.page_when("everything adds up", |page| {
+            let sums = accounts(page);
+            if sums != last {
+                eprintln!("accounts: {sums:?}");
+            }
+            last = sums;
+            last.is_ok()
+        });
+        self.process.signal(rustix::process::Signal::TERM);
+        let status = self.process.wait();
+        assert!(status.success(), "after SIGTERM: {status}\n{}", self.process.log());
+    }
+}
+
+/// One HTTP/1.1 request on a connection of its own.
+pub fn request(to: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)]) -> std::io::Result<Response> {
+    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n");
+    for (key, value) in headers {
+        let _ = write!(head, "{key}: {value}\r\n");
+    }
+    let mut stream = TcpStream::connect(to)?;
+    stream.set_read_timeout(Some(DEADLINE))?;
+    stream.write_all(format!("{head}\r\n").as_bytes())?;
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes)?;
+    parse_response(&bytes).ok_or_else(|| std::io::Error::other(format!("not HTTP: {:?}", String::from_utf8_lossy(&bytes))))
+}
+
+fn parse_response(bytes: &[u8]) -> Option<Response> {
+    let end = bytes.windows(4).position(|w| w == b"\r\n\r\n")?;
+    let head = std::str::from_utf8(&bytes[..end]).ok()?;
+    let mut lines = head.split("\r\n");
+    let status = lines.next()?.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?;
+    let headers: Vec<_> =
+        lines.map(|l| l.split_once(':').map(|(k, v)| (k.to_ascii_lowercase(), v.trim().to_owned()))).collect::<Option<_>>()?;
+    let mut response = Response { status, headers, body: bytes[end + 4..].to_vec() };
+    if response.header("transfer-encoding") == "chunked" {
+        response.body = unchunk(&response.body)?;
+    } else if let Ok(length) = response.header("content-length").parse::<usize>()
+        && status != 304
+        && response.body.len() != length
+        && !response.body.is_empty()
+    {
+        return None;
+    }
+    Some(response)
+}
+
+fn unchunk(mut rest: &[u8]) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let line = rest.windows(2).position(|w| w == b"\r\n")?;
+        let size = usize::from_str_radix(std::str::from_utf8(&rest[..line]).ok()?, 16).ok()?;
+        if size == 0 {
+            return Some(body);
+        }
+        body.extend_from_slice(rest.get(line + 2..line + 2 + size)?);
+        rest = rest.get(line + 4 + size..)?;
+    }
+}
+
+/// Reasons of `sample_errors_total` that refuse a whole line; the others refuse one sample.
+const LINE_REASONS: [&str; 7] = [
+    "malformed_line",
+    "mixed_tagging_styles",
+    "not_enough_parts_after_colon",
+    "line_too_long",
+    "truncated_line",
+    "malformed_event",
+    "malformed_service_check",
+];
+
+/// The prefix of the own metrics on this page.
+fn own_prefix(page: &Page) -> &'static str {
+    let prefixes = ["statsd_bridge_", "statsd_exporter_"];
+    let found = prefixes.into_iter().find(|p| page.family(&format!("{p}lines_total")).is_some());
+    found.expect("the page has the bridge's own metrics")
+}
+
+/// Everything adds up: every line is one thing, every sample is one thing. Otherwise, which sum is wrong.
+pub fn accounts(page: &Page) -> Result<(), String> {
+    let prefix = own_prefix(page);
+    let own = |name: &str| page.sum(&format!("{prefix}{name}"));
+    let errors = |reason: &str| page.sum_where(&format!("{prefix}sample_errors_total"), "reason", reason);
+    let equal = |what: &str, left: f64, right: f64| if left == right { Ok(()) } else { Err(format!("{what}: {left} != {right}")) };
+
+    let line_errors: f64 = LINE_REASONS.iter().copied().map(errors).sum();
+    let lines = own("lines_empty_total")
+        + own("lines_parsed_total")
+        + own("dogstatsd_events_total")
+        + own("dogstatsd_service_checks_total")
+        + line_errors;
+    equal("lines = empty + parsed + events + service checks + refused", own("lines_total"), lines)?;
+
+    let sample_errors = own("sample_errors_total") - line_errors;
+    let dropped = page.sum_where(&format!("{prefix}events_actions_total"), "action", "drop");
+    let samples = own("events_total") + sample_errors + own("events_error_total") + dropped;
+    equal("samples = recorded + refused by the grammar + refused + dropped", own("samples_total"), samples)?;
+
+    let conflicts = page.sum_where(&format!("{prefix}events_error_total"), "reason", "conflict");
+    equal("conflicts by name = conflicts by reason", own("events_conflict_total"), conflicts)
+}
+
+#[test]
+fn an_answer_is_taken_apart() {
+    let plain = parse_response(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A:  b\r\n\r\nhi").expect("an answer");
+    assert_eq!((plain.status, plain.header("x-a"), &*plain.text()), (200, "b", "hi"));
+    let chunked = b"HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n10\r\n0123456789abcdef\r\n0\r\n\r\n";
+    assert_eq!(parse_response(chunked).expect("an answer").text(), "hi0123456789abcdef");
+    assert!(parse_response(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nhi").is_none(), "cut short");
+    assert!(parse_response(b"HTTP/1.1 200 OK\r\nContent-Le").is_none(), "cut in the head");
+}
+
+#[test]
+fn accounts_that_do_not_add_up_are_noticed() {
+    let counter = |name: &str, lines: &str| format!("# HELP {name} x\n# TYPE {name} counter\n{lines}");
+    let page = |lines: u32, samples: u32, conflicts: u32| {
+        let errors = "statsd_bridge_sample_errors_total";
+        let conflict = "statsd_bridge_events_conflict_total";
+        let text = counter("statsd_bridge_lines_total", &format!("statsd_bridge_lines_total {lines}\n"))
+            + &counter("statsd_bridge_lines_parsed_total", "statsd_bridge_lines_parsed_total 2\n")
+            + &counter("statsd_bridge_samples_total", &format!("statsd_bridge_samples_total {samples}\n"))
+            + &counter("statsd_bridge_events_total", "statsd_bridge_events_total{type=\"gauge\"} 4\n")
+            + &counter(conflict, &format!("{conflict} {conflicts}\n"))
+            + &counter(errors, &format!("{errors}{{reason=\"malformed_line\"}} 1\n{errors}{{reason=\"illegal_event\"}} 1\n"));
+        Page::parse(&text).expect("a good page")
+    };
+    assert_eq!(accounts(&page(3, 5, 0)), Ok(()));
+    for (lines, samples, conflicts) in [(4, 5, 0), (3, 6, 0), (2, 5, 0), (3, 4, 0), (3, 5, 1)] {
+        assert!(accounts(&page(lines, samples, conflicts)).is_err(), "{lines} lines, {samples} samples, {conflicts} conflicts");
+    }
+}

@@ -1,0 +1,40 @@
+//! Every test that sees the bridge from outside, in one binary: one link, one list.
+//!
+//! `cargo test --test it NAME::` runs one module. What a test needs beyond Rust it asks [`peers`] for; CONTRIBUTING.md says how.
+
+// In a binary, `pub` says what a module offers to the others.
+#![allow(unreachable_pub)]
+
+// ---- what the tests stand on ----
+
+/// The program under test: started on free ports, awaited, read, ended.
+mod harness;
+/// A strict reader of the text page, with pages that it must accept and pages that it must refuse.
+mod page;
+/// Finding the programs of others; saying which are absent.
+mod peers;
+
+// ---- the library, without sockets ----
+
+/// What a sample of a known series allocates: nothing.
+mod alloc;
+/// The cases of proto-examples, each the page that its lines give.
+mod examples;
+/// Limits on everything that a sender can grow.
+mod limits;
+/// What holds for any input.
+mod properties;
+
+// ---- the program, over real sockets ----
+
+/// Transports, the wire as a whole, the page and the other paths.
+mod end_to_end;
+/// Flags, the environment, the first lines, signals, exit codes.
+mod starting;
+
+// ---- the program, with the programs of others ----
+
+/// Real StatsD clients, whose totals must come out to the sample, and the sender programs of proto-examples/clients.
+mod clients;
+/// The real Prometheus, promtool, and Python's parser reading the page.
+mod prometheus;

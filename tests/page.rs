@@ -1,0 +1,331 @@
+//! A strict reader of the text page 0.0.4: what a scraper may assume and promtool does not check.
+//!
+//! Stricter than the format where the bridge promises more: HELP then TYPE before each family, no blank lines, one space before
+//! a value, no timestamps. Knows no sockets; what a page must contain is the tests' affair.
+
+mod cases;
+
+use std::collections::HashSet;
+use std::fmt;
+
+/// A page that passed every check.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page {
+    pub families: Vec<Family>,
+}
+
+/// One family: its head and its lines, in the order of the page.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Family {
+    pub name: String,
+    pub help: String,
+    pub kind: String,
+    pub lines: Vec<Line>,
+}
+
+/// One line with a value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Line {
+    /// Name and labels as they stand on the page: `x{a="b"}`.
+    pub series: String,
+    /// The name alone, suffix included.
+    pub name: String,
+    /// Labels in the order of the page, unescaped.
+    pub labels: Labels,
+    pub value: f64,
+}
+
+/// The first thing wrong with a page: its line number, from 1, and what it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageError {
+    pub line: usize,
+    pub what: String,
+}
+
+impl fmt::Display for PageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.what)
+    }
+}
+
+impl Page {
+    /// Reads a page. Everything that is not exactly as it should be is an error.
+    pub fn parse(text: &str) -> Result<Self, PageError> {
+        if !text.is_empty() && !text.ends_with('\n') {
+            return Err(PageError { line: text.lines().count(), what: "no newline at the end".into() });
+        }
+        let mut families: Vec<Family> = Vec::new();
+        let mut help: Option<(String, String)> = None;
+        let mut number = 0;
+        for raw in text.split_terminator('\n') {
+            number += 1;
+            read_line(raw, &mut families, &mut help).map_err(|what| PageError { line: number, what })?;
+        }
+        let whole = |what: String| PageError { line: number, what };
+        if let Some((name, _)) = help {
+            return Err(whole(format!("HELP of {name} without TYPE")));
+        }
+        check_families(&families).map_err(whole)?;
+        Ok(Self { families })
+    }
+
+    /// The value of a series, named as it stands on the page: `x{a="b"}`.
+    pub fn value(&self, series: &str) -> Option<f64> {
+        self.lines().find(|l| l.series == series).map(|l| l.value)
+    }
+
+    /// The sum of all lines with this name; 0 if there is none.
+    pub fn sum(&self, name: &str) -> f64 {
+        self.lines().filter(|l| l.name == name).map(|l| l.value).sum()
+    }
+
+    /// The sum of the lines with this name that also have this label.
+    pub fn sum_where(&self, name: &str, key: &str, value: &str) -> f64 {
+        let has = |l: &&Line| l.name == name && l.labels.iter().any(|(k, v)| k == key && v == value);
+        self.lines().filter(has).map(|l| l.value).sum()
+    }
+
+    /// Every line of every family.
+    pub fn lines(&self) -> impl Iterator<Item = &Line> {
+        self.families.iter().flat_map(|f| &f.lines)
+    }
+
+    /// The family of this name.
+    pub fn family(&self, name: &str) -> Option<&Family> {
+        self.families.iter().find(|f| f.name == name)
+    }
+}
+
+/// The text of a page without the bridge's own families, which have this prefix, for comparison with an expected page.
+pub fn without_own(text: &str, prefix: &str) -> String {
+    let own = |name: &str| name.starts_with(prefix) || name.starts_with("process_");
+    let name = |line: &str| -> String {
+        let rest = line.strip_prefix("# HELP ").or_else(|| line.strip_prefix("# TYPE ")).unwrap_or(line);
+        rest.chars().take_while(|&c| is_name_char(c)).collect()
+    };
+    text.split_inclusive('\n').filter(|line| !own(&name(line))).collect()
+}
+
+fn read_line(raw: &str, families: &mut Vec<Family>, help: &mut Option<(String, String)>) -> Result<(), String> {
+    if raw.contains('\r') {
+        return Err("carriage return".into());
+    }
+    if let Some(rest) = raw.strip_prefix("# HELP ") {
+        let (name, text) = rest.split_once(' ').ok_or("HELP without text")?;
+        check_name(name)?;
+        check_help(text)?;
+        if families.iter().any(|f| f.name == name) {
+            return Err(format!("second HELP of {name}"));
+        }
+        return match help.replace((name.to_owned(), text.to_owned())) {
+            Some((earlier, _)) => Err(format!("HELP of {earlier} without TYPE")),
+            None => Ok(()),
+        };
+    }
+    if let Some(rest) = raw.strip_prefix("# TYPE ") {
+        let (name, kind) = rest.split_once(' ').ok_or("TYPE without kind")?;
+        let (of, text) = help.take().ok_or_else(|| format!("TYPE of {name} without HELP before it"))?;
+        if of != name {
+            return Err(format!("TYPE of {name} after HELP of {of}"));
+        }
+        if !["counter", "gauge", "histogram", "summary", "untyped"].contains(&kind) {
+            return Err(format!("unknown type {kind}"));
+        }
+        families.push(Family { name: of, help: text, kind: kind.to_owned(), lines: Vec::new() });
+        return Ok(());
+    }
+    if raw.starts_with('#') || raw.trim() != raw || raw.is_empty() {
+        return Err(format!("neither HELP, TYPE nor a value: {raw:?}"));
+    }
+    if let Some((name, _)) = help {
+        return Err(format!("a value between HELP and TYPE of {name}"));
+    }
+    let line = parse_value_line(raw)?;
+    let family = families.last_mut().ok_or("a value before any TYPE")?;
+    if !names_of(family).contains(&line.name) {
+        return Err(format!("{} stands under the TYPE of {}", line.name, family.name));
+    }
+    family.lines.push(line);
+    Ok(())
+}
+
+/// Names that the lines of a family may have.
+fn names_of(family: &Family) -> Vec<String> {
+    let with = |suffixes: &[&str]| suffixes.iter().map(|s| format!("{}{s}", family.name)).collect();
+    match &*family.kind {
+        "histogram" => with(&["_bucket", "_sum", "_count"]),
+        "summary" => with(&["", "_sum", "_count"]),
+        _ => with(&[""]),
+    }
+}
+
+fn is_name_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_' || c == ':'
+}
+
+fn check_name(name: &str) -> Result<(), String> {
+    let bad = name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) || !name.chars().all(is_name_char);
+    if bad { Err(format!("not a metric name: {name:?}")) } else { Ok(()) }
+}
+
+fn check_help(text: &str) -> Result<(), String> {
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        if c == '\\' && !matches!(chars.next(), Some('\\' | 'n')) {
+            return Err(format!("bad escape in HELP: {text:?}"));
+        }
+    }
+    if text.is_empty() { Err("empty HELP".into()) } else { Ok(()) }
+}
+
+fn parse_value_line(raw: &str) -> Result<Line, String> {
+    let name: String = raw.chars().take_while(|&c| is_name_char(c)).collect();
+    check_name(&name)?;
+    let rest = &raw[name.len()..];
+    let (labels, rest) = match rest.strip_prefix('{') {
+        Some(inside) => parse_labels(inside)?,
+        None => (Vec::new(), rest),
+    };
+    let series = raw[..raw.len() - rest.len()].to_owned();
+    let text = rest.strip_prefix(' ').ok_or_else(|| format!("no single space before the value: {raw:?}"))?;
+    Ok(Line { series, name, labels, value: parse_value(text)? })
+}
+
+type Labels = Vec<(String, String)>;
+
+/// Reads `a="b",c="d"}` and gives what follows the brace.
+fn parse_labels(mut rest: &str) -> Result<(Labels, &str), String> {
+    let mut labels = Labels::new();
+    loop {
+        let (key, after) = rest.split_once("=\"").ok_or_else(|| format!("not a label: {rest:?}"))?;
+        let legal =
+            !key.is_empty() && !key.starts_with(|c: char| c.is_ascii_digit()) && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if !legal || key.starts_with("__") {
+            return Err(format!("not a label name: {key:?}"));
+        }
+        if labels.iter().any(|(k, _)| k == key) {
+            return Err(format!("label {key} twice in one series"));
+        }
+        let (value, after) = parse_label_value(after)?;
+        labels.push((key.to_owned(), value));
+        if let Some(end) = after.strip_prefix('}') {
+            return Ok((labels, end));
+        }
+        rest = after.strip_prefix(',').ok_or_else(|| format!("neither , nor }} after a label: {after:?}"))?;
+    }
+}
+
+/// Reads up to the closing quote and gives what follows it.
+fn parse_label_value(text: &str) -> Result<(String, &str), String> {
+    let mut value = String::new();
+    let mut chars = text.char_indices();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '"' => return Ok((value, &text[at + 1..])),
+            '\\' => value.push(match chars.next() {
+                Some((_, '\\')) => '\\',
+                Some((_, '"')) => '"',
+                Some((_, 'n')) => '\n',
+                other => return Err(format!("bad escape in a label value: {other:?}")),
+            }),
+            c => value.push(c),
+        }
+    }
+    Err("label value without closing quote".into())
+}
+
+fn parse_value(text: &str) -> Result<f64, String> {
+    let digits = |c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | 'e');
+    match text {
+        "NaN" => Ok(f64::NAN),
+        "+Inf" => Ok(f64::INFINITY),
+        "-Inf" => Ok(f64::NEG_INFINITY),
+        _ if text.chars().all(digits) => text.parse().map_err(|_| format!("not a value: {text:?}")),
+        _ => Err(format!("not a value: {text:?}")),
+    }
+}
+
+fn check_families(families: &[Family]) -> Result<(), String> {
+    let mut names = HashSet::new();
+    for family in families {
+        if family.lines.is_empty() {
+            return Err(format!("{} has no lines", family.name));
+        }
+        for name in names_of(family) {
+            if !names.insert(name.clone()) {
+                return Err(format!("{name} belongs to two families"));
+            }
+        }
+        if !names_of(family).contains(&family.name) && !names.insert(family.name.clone()) {
+            return Err(format!("{} belongs to two families", family.name));
+        }
+        check_series(family)?;
+        match &*family.kind {
+            "histogram" => check_groups(family, "le")?,
+            "summary" => check_groups(family, "quantile")?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// No series twice (an empty label is no label), `le` and `quantile` only where they belong, counters finite and not negative.
+fn check_series(family: &Family) -> Result<(), String> {
+    let mut seen = HashSet::new();
+    for line in &family.lines {
+        let mut labels: Vec<_> = line.labels.iter().filter(|(_, value)| !value.is_empty()).collect();
+        labels.sort_unstable();
+        if !seen.insert((&line.name, labels)) {
+            return Err(format!("{} stands there twice", line.series));
+        }
+        let has = |key: &str| line.labels.iter().any(|(k, _)| k == key);
+        if has("le") != (family.kind == "histogram" && line.name.ends_with("_bucket")) {
+            return Err(format!("{}: le on the wrong line, or missing", line.series));
+        }
+        if has("quantile") != (family.kind == "summary" && line.name == family.name) {
+            return Err(format!("{}: quantile on the wrong line, or missing", line.series));
+        }
+        let counts = family.kind == "counter" || line.name != family.name && !line.name.ends_with("_sum");
+        if counts && !(line.value.is_finite() && line.value >= 0.0) {
+            return Err(format!("{} counts {}", line.series, line.value));
+        }
+    }
+    Ok(())
+}
+
+/// The lines of each histogram or summary stand together: ascending bounds, then `_sum`, then `_count`.
+fn check_groups(family: &Family, key: &str) -> Result<(), String> {
+    let rest = |line: &Line| -> Labels { line.labels.iter().filter(|(k, _)| k != key).cloned().collect() };
+    let (sum, count) = (format!("{}_sum", family.name), format!("{}_count", family.name));
+    let mut lines = family.lines.iter().peekable();
+    while let Some(first) = lines.peek() {
+        let labels = rest(first);
+        let mut steps = Vec::new();
+        while let Some(line) = lines.next_if(|l| l.name != sum && l.name != count && rest(l) == labels) {
+            let bound = line.labels.iter().find(|(k, _)| k == key).map_or("", |(_, v)| v);
+            steps.push((parse_value(bound)?, line.value));
+        }
+        lines.next_if(|l| l.name == sum && rest(l) == labels).ok_or_else(|| format!("{sum}{labels:?} is missing"))?;
+        let total = lines.next_if(|l| l.name == count && rest(l) == labels).ok_or_else(|| format!("{count}{labels:?} is missing"))?;
+        if !steps.is_sorted_by(|a, b| a.0 < b.0) {
+            return Err(format!("{}{labels:?}: {key} does not ascend", family.name));
+        }
+        match key {
+            "le" => check_buckets(&steps, total)?,
+            _ if steps.iter().any(|(q, _)| !(0.0..=1.0).contains(q)) => return Err(format!("{}: quantile out of range", family.name)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn check_buckets(steps: &[(f64, f64)], count: &Line) -> Result<(), String> {
+    if !steps.is_sorted_by(|a, b| a.1 <= b.1) {
+        return Err(format!("buckets of {} are not cumulative", count.series));
+    }
+    match steps.last() {
+        Some(&(f64::INFINITY, n)) if n == count.value => Ok(()),
+        Some(&(f64::INFINITY, n)) => Err(format!("{} is {}, its bucket +Inf {n}", count.series, count.value)),
+        _ => Err(format!("no bucket +Inf for {}", count.series)),
+    }
+}

@@ -1,0 +1,68 @@
+//! Finding programs of others that a test needs.
+//!
+//! Absent ones are named on stderr and the test passes; with `STATSD_BRIDGE_REQUIRE_PEERS=1`, as CI sets it, absence is a failure.
+
+use std::env;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Prometheus of any version that knows `--web.listen-address`.
+pub fn prometheus() -> Option<PathBuf> {
+    need("`prometheus` (Debian package prometheus)", on_path("prometheus"))
+}
+
+/// The checker that comes with Prometheus.
+pub fn promtool() -> Option<PathBuf> {
+    need("`promtool` (Debian package prometheus)", on_path("promtool"))
+}
+
+/// A Python that has the packages of tests/requirements.txt.
+pub fn python_with_clients() -> Option<PathBuf> {
+    let named = env::var_os("STATSD_BRIDGE_PYTHON").map(PathBuf::from);
+    let python = named.unwrap_or_else(|| repository().join("target/peers/venv/bin/python"));
+    let imports = "import datadog, statsd, prometheus_client";
+    let found = runs(Command::new(&python).args(["-c", imports])).then_some(python);
+    need("a Python with tests/requirements.txt (`STATSD_BRIDGE_PYTHON`, else target/peers/venv/bin/python)", found)
+}
+
+/// Node with hot-shots installed.
+pub fn node_with_hot_shots() -> Option<PathBuf> {
+    let installed = repository().join("tests/node/node_modules/hot-shots").is_dir();
+    need("`node` with hot-shots (`npm ci` in tests/node)", on_path("node").filter(|_| installed))
+}
+
+/// A program by its name, for the sender programs: `bash`, `cc`, `node`, `python3`, `rustc`.
+pub fn program(name: &str) -> Option<PathBuf> {
+    need(&format!("`{name}`"), on_path(name))
+}
+
+/// The root of the repository.
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn need(what: &str, found: Option<PathBuf>) -> Option<PathBuf> {
+    if found.is_none() {
+        let required = env::var_os("STATSD_BRIDGE_REQUIRE_PEERS").is_some_and(|v| v == "1");
+        assert!(!required, "needs {what}, which is absent, and STATSD_BRIDGE_REQUIRE_PEERS=1");
+        // Not `eprintln!`: the test harness would swallow what a passing test prints.
+        let test = std::thread::current().name().unwrap_or("a test").to_owned();
+        let _ = writeln!(std::io::stderr(), "skipped: {test} needs {what}");
+    }
+    found
+}
+
+fn on_path(name: &str) -> Option<PathBuf> {
+    env::split_paths(&env::var_os("PATH")?).map(|dir| dir.join(name)).find(|p| p.is_file())
+}
+
+fn runs(command: &mut Command) -> bool {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success())
+}
+
+#[test]
+fn a_program_is_found_by_its_name_or_not_at_all() {
+    assert!(on_path("sh").is_some_and(|p| p.is_absolute()));
+    assert_eq!(on_path("no-such-program-as-this"), None);
+}

@@ -1,0 +1,198 @@
+//! The page in the eyes of others: the real Prometheus scraping it, promtool, and Python's parser.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::harness::{Launch, Process, Running, free_port, request, until};
+use crate::page::Page;
+use crate::peers;
+
+/// A Prometheus of our own, scraping one bridge every second.
+struct Prometheus {
+    process: Process,
+    web: SocketAddr,
+    _data: TempDir,
+}
+
+impl Prometheus {
+    fn start(program: &std::path::Path, bridge: &Running) -> Self {
+        let data = TempDir::new().expect("a temporary directory");
+        let config = data.path().join("prometheus.yml");
+        let yaml = format!(
+            "global:\n  scrape_interval: 1s\n  scrape_timeout: 1s\nscrape_configs:\n- job_name: bridge\n  static_configs:\n  - targets: ['{}']\n",
+            bridge.web
+        );
+        std::fs::write(&config, yaml).expect("a file in a temporary directory");
+        let web = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), free_port(Ipv4Addr::LOCALHOST.into()));
+        let mut command = Command::new(program);
+        command.arg(format!("--config.file={}", config.display()));
+        command.arg(format!("--storage.tsdb.path={}", data.path().join("tsdb").display()));
+        command.arg(format!("--web.listen-address={web}"));
+        let mut prometheus = Self { process: Process::start(command), web, _data: data };
+        until("Prometheus is ready", || {
+            assert_eq!(prometheus.process.try_wait(), None, "Prometheus ended:\n{}", prometheus.process.log());
+            request(web, "GET", "/-/ready", &[]).ok().filter(|r| r.status == 200)
+        });
+        prometheus
+    }
+
+    /// The value of an instant query that gives one series; none while it gives no series.
+    fn query(&self, query: &str) -> Option<f64> {
+        let encoded: String = query.bytes().map(|b| format!("%{b:02X}")).collect();
+        let response = request(self.web, "GET", &format!("/api/v1/query?query={encoded}"), &[]).expect("Prometheus answers");
+        let json: Value = serde_json::from_slice(&response.body).expect("JSON");
+        assert_eq!(json["status"], "success", "{query}: {json}");
+        let result = json["data"]["result"].as_array().expect("a list of series");
+        assert!(result.len() <= 1, "{query}: {json}");
+        result.first().map(|series| series["value"][1].as_str().expect("a value").parse().expect("a number"))
+    }
+
+    /// Waits until a query gives this value.
+    fn expect(&self, query: &str, value: f64) {
+        let mut last = None;
+        until(&format!("{query} is {value}"), || {
+            let found = self.query(query);
+            if found != last {
+                eprintln!("{query}: {found:?}");
+                last = found;
+            }
+            found.filter(|f| (f - value).abs() <= 1e-9 * value.abs().max(1.0))
+        });
+    }
+}
+
+/// Sends some of everything, in datagrams few enough for any receive buffer; gives how many samples.
+fn send_some_of_everything(bridge: &Running) -> u64 {
+    let socket = bridge.udp();
+    let mut samples = 0;
+    for n in 0..100 {
+        let lines = [
+            format!("shop.orders:{n}|c|#country:de,path:a\"b\\c"),
+            "shop.orders:1|c|@0.5|#country:fr,städte:ü".to_owned(),
+            format!("shop.stock:{}|g|#item:n{}", n as f64 / 4.0, n % 3),
+            format!("shop.request:{}|ms|#code:200", n + 1),
+            "shop.request:3000|ms|#code:500".to_owned(),
+            format!("shop.basket:{}:{}|d|@0.25", n % 7, n % 11),
+            format!("shop.users:{n}|s"),
+        ];
+        socket.send(lines.join("\n").as_bytes()).expect("a datagram is sent");
+        samples += 8;
+        if n % 20 == 19 {
+            bridge.page_at(samples);
+        }
+    }
+    samples
+}
+
+#[test]
+fn prometheus_scrapes_and_answers_with_the_sent_totals() {
+    let Some(program) = peers::prometheus() else { return };
+    let bridge = Launch::new().start();
+    let samples = send_some_of_everything(&bridge);
+    let prometheus = Prometheus::start(&program, &bridge);
+    prometheus.expect("up{job=\"bridge\"}", 1.0);
+    prometheus.expect("shop_orders{country=\"de\"}", 4950.0);
+    prometheus.expect("sum(shop_orders)", 5150.0);
+    prometheus.expect("count(shop_orders{path=\"a\\\"b\\\\c\"})", 1.0);
+    prometheus.expect("shop_stock{item=\"n0\"}", 24.75);
+    prometheus.expect("sum(shop_request_count)", 200.0);
+    prometheus.expect("shop_request_sum{code=\"500\"}", 300.0);
+    prometheus.expect("shop_basket_count", 800.0);
+    prometheus.expect("shop_users", 100.0);
+    // 100 values spread evenly from 0.001 to 0.1: the quantile is off by no more than the bucket's interpolation.
+    let median = prometheus.query("histogram_quantile(0.5, shop_request_bucket{code=\"200\"})").expect("a quantile");
+    assert!((median - 0.05).abs() < 1e-9, "{median}");
+    let slow = prometheus.query("histogram_quantile(0.99, sum by (le) (shop_request_bucket))").expect("a quantile");
+    assert!(slow > 2.5 && slow <= 5.0, "{slow}");
+    prometheus.expect("statsd_bridge_samples_total", samples as f64);
+    // Every line of the page is a series of its own, no more and no fewer.
+    let lines = bridge.page().lines().count();
+    prometheus.expect("scrape_samples_scraped", lines as f64);
+    // It goes on: what is sent now is seen later, and the counters have not been reset in between.
+    bridge.send("shop.orders:50|c|#country:fr,städte:ü");
+    prometheus.expect("sum(shop_orders)", 5200.0);
+    prometheus.expect("resets(statsd_bridge_lines_total[1m])", 0.0);
+    prometheus.expect("max_over_time(up[1m]) - min_over_time(up[1m])", 0.0);
+    bridge.stop();
+}
+
+#[test]
+fn promtool_finds_nothing_but_names_that_the_sender_chose() {
+    let Some(program) = peers::promtool() else { return };
+    for compat in [false, true] {
+        let bridge = if compat { Launch::new().arg("--compat=statsd_exporter").start() } else { Launch::new().start() };
+        send_some_of_everything(&bridge);
+        let (code, output) = filter(Command::new(&program).args(["check", "metrics"]), bridge.page_text().as_bytes());
+        assert!(matches!(code, Some(0 | 3)), "exit code {code:?}\n{output}");
+        let wrong: Vec<_> = output
+            .lines()
+            // A StatsD counter may be called anything; the bridge's own end as they should.
+            .filter(|l| !(l.starts_with("shop_") && l.ends_with("counter metrics should have \"_total\" suffix")))
+            .collect();
+        assert!(wrong.is_empty(), "{wrong:#?}");
+        assert!(output.contains("shop_orders"), "promtool no more says what it said: is it looking?\n{output}");
+        bridge.stop();
+    }
+}
+
+#[test]
+fn promtool_accepts_the_configuration_that_comes_with_the_compose_file() {
+    let Some(program) = peers::promtool() else { return };
+    let config = peers::repository().join("proto-examples/prometheus/prometheus.yml");
+    let (code, output) = filter(Command::new(program).args(["check", "config"]).arg(config), b"");
+    assert_eq!(code, Some(0), "{output}");
+}
+
+#[test]
+fn python_reads_the_same_numbers() {
+    let Some(python) = peers::python_with_clients() else { return };
+    let bridge = Launch::new().start();
+    send_some_of_everything(&bridge);
+    let text = bridge.page_text();
+    let script = peers::repository().join("tests/python/read_page.py");
+    let (code, output) = filter(Command::new(python).arg(script), text.as_bytes());
+    assert_eq!(code, Some(0), "{output}");
+
+    let json: Vec<(String, HashMap<String, String>, String)> = serde_json::from_str(&output).expect("JSON");
+    let mut theirs: Vec<_> = json.into_iter().map(|(name, labels, value)| (name, sorted(labels), number(&value))).collect();
+    let page = Page::parse(&text).expect("a good page");
+    let mut ours: Vec<_> = page
+        .families
+        .iter()
+        .flat_map(|family| family.lines.iter().map(move |line| (family, line)))
+        .map(|(family, line)| {
+            // That parser gives every counter the ending that OpenMetrics wants.
+            let ending = if family.kind == "counter" && !line.name.ends_with("_total") { "_total" } else { "" };
+            (format!("{}{ending}", line.name), sorted(line.labels.clone()), line.value.to_bits())
+        })
+        .collect();
+    ours.sort_unstable();
+    theirs.sort_unstable();
+    assert!(ours.len() > 40);
+    assert_eq!(ours, theirs);
+    bridge.stop();
+}
+
+fn sorted(labels: impl IntoIterator<Item = (String, String)>) -> Vec<(String, String)> {
+    let mut labels: Vec<_> = labels.into_iter().collect();
+    labels.sort_unstable();
+    labels
+}
+
+/// The bits of a number as Python's `repr` writes it.
+fn number(text: &str) -> u64 {
+    text.parse::<f64>().unwrap_or_else(|_| panic!("not a number: {text}")).to_bits()
+}
+
+/// Runs a program over this input; gives its exit code and all that it printed.
+fn filter(command: &mut Command, input: &[u8]) -> (Option<i32>, String) {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+    child.stdin.take().expect("stdin is a pipe").write_all(input).expect("the program reads");
+    let output = child.wait_with_output().expect("the program ends");
+    (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr))
+}

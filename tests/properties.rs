@@ -1,0 +1,142 @@
+//! What holds for any input: nothing panics, everything adds up, the page can be read, and order does not matter where it should not.
+
+use proptest::prelude::*;
+use statsd_bridge::options::{Limits, Observer, SummaryOptions};
+use statsd_bridge::{Bridge, Options, Timestamp};
+
+use crate::page::Page;
+
+const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+/// Lines that are nearly right, which find more than random bytes do.
+fn likely_line() -> impl Strategy<Value = String> {
+    let name = "(a|b\\.c|é|le|foo|foo_count|foo_sum|process_cpu_seconds_total|statsd_bridge_x|x\\[k=v\\]y|x,k=v|x#k=v|a\\]b\\[|_e\\{1,1\\}|_sc\\|n|){1}";
+    let value = "(1|-1|\\+2|0\\.5|1e308|1e400|nan|x|1:2:3|bob|)";
+    let kind = "(c|g|ms|h|d|s|x|)";
+    let field = "(@0\\.1|@0\\.3|@2|@|#k:v|#k:\"\\\\,l:w|#le:1,quantile:2,__name__:z|#bare|#,|c:id|T1|e:x|card:low|zz|)";
+    (name, value, kind, prop::collection::vec(field, 0..4), "(\r|)").prop_map(|(name, value, kind, fields, end)| {
+        let fields: String = fields.iter().map(|field| format!("|{field}")).collect();
+        format!("{name}:{value}|{kind}{fields}{end}")
+    })
+}
+
+fn page_of(bridge: &Bridge) -> Page {
+    let mut page = Vec::new();
+    bridge.render(NOW, &mut page);
+    let text = String::from_utf8(page).expect("a page is UTF-8");
+    Page::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+fn ingest(options: Options, datagrams: &[Vec<u8>]) -> Bridge {
+    let bridge = Bridge::new(options);
+    let mut worker = bridge.worker();
+    worker.ingest_batch(datagrams.iter().map(Vec::as_slice), NOW);
+    bridge
+}
+
+fn small_limits() -> Limits {
+    Limits {
+        series: 8,
+        families: 6,
+        series_per_family: 3,
+        values_per_label: 2,
+        labels_per_family: 3,
+        line_bytes: 60,
+        name_bytes: 24,
+        tags_bytes: 30,
+        tags: 2,
+        ..Limits::default()
+    }
+}
+
+/// The families of the user, without those of the bridge itself.
+fn user_families(page: &Page) -> Vec<crate::page::Family> {
+    page.families.iter().filter(|f| !f.name.starts_with("statsd_bridge_") && !f.name.starts_with("process_")).cloned().collect()
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_add_up_and_give_a_page(
+        datagrams in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 0..20),
+    ) {
+        let bridge = ingest(Options::default(), &datagrams);
+        prop_assert!(bridge.accounting().adds_up());
+        page_of(&bridge);
+    }
+
+    #[test]
+    fn likely_lines_add_up_and_give_a_page(
+        lines in prop::collection::vec(likely_line(), 1..60),
+        summaries in any::<bool>(),
+        limited in any::<bool>(),
+    ) {
+        let observer = if summaries { Observer::Summary(SummaryOptions::default()) } else { Observer::default() };
+        let limits = if limited { small_limits() } else { Limits::default() };
+        let bridge = ingest(Options { observer, limits, ..Options::default() }, &[lines.join("\n").into_bytes()]);
+        let accounting = bridge.accounting();
+        prop_assert!(accounting.adds_up(), "{:?}", accounting);
+        prop_assert_eq!(accounting.lines, lines.len() as u64);
+        let page = page_of(&bridge);
+        crate::harness::accounts(&page).map_err(TestCaseError::fail)?;
+    }
+
+    #[test]
+    fn the_order_of_counter_lines_and_the_workers_they_meet_do_not_matter(
+        samples in prop::collection::vec((0..4u8, 0..3u8, 1..100u32), 1..200),
+        seed in any::<u64>(),
+    ) {
+        let line = |&(name, tag, value): &(u8, u8, u32)| format!("n{name}:{value}|c|#t:{tag}").into_bytes();
+        let in_order: Vec<_> = samples.iter().map(line).collect();
+        let one = ingest(Options::default(), &in_order);
+
+        let mut shuffled = samples.clone();
+        shuffled.sort_by_key(|sample| (u64::from(sample.2) ^ seed).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let many = Bridge::new(Options::default());
+        let mut workers = [many.worker(), many.worker(), many.worker()];
+        for (number, sample) in shuffled.iter().enumerate() {
+            workers[number % 3].ingest(&line(sample), NOW);
+        }
+        prop_assert_eq!(user_families(&page_of(&one)), user_families(&page_of(&many)));
+    }
+
+    #[test]
+    fn packed_values_are_as_good_as_lines(values in prop::collection::vec(0..1000u32, 1..40), kind in "(c|ms|h|d)") {
+        let texts: Vec<_> = values.iter().map(u32::to_string).collect();
+        let packed = format!("p:{}|{kind}|@0.5|#k:v", texts.join(":")).into_bytes();
+        let single: Vec<_> = texts.iter().map(|value| format!("p:{value}|{kind}|@0.5|#k:v").into_bytes()).collect();
+        prop_assert_eq!(
+            user_families(&page_of(&ingest(Options::default(), &[packed]))),
+            user_families(&page_of(&ingest(Options::default(), &single)))
+        );
+    }
+
+    #[test]
+    fn whatever_the_limits_fold_the_totals_stay_right(
+        samples in prop::collection::vec((0..3u8, 0..6u8, 0..4u8, 1..100u32), 1..200),
+        series_per_family in 1..6usize,
+        values_per_label in 1..6usize,
+    ) {
+        let limits = Limits { series_per_family, values_per_label, ..Limits::default() };
+        let lines: Vec<_> =
+            samples.iter().map(|(name, a, b, value)| format!("n{name}:{value}|c|#a:{a},b:{b}\nt{name}:{value}|h|#a:{a},b:{b}").into_bytes()).collect();
+        let page = page_of(&ingest(Options { limits, ..Options::default() }, &lines));
+        for name in 0..3u8 {
+            let of_name = || samples.iter().filter(|sample| sample.0 == name);
+            let total: f64 = of_name().map(|sample| f64::from(sample.3)).sum();
+            prop_assert_eq!(page.sum(&format!("n{name}")), total);
+            prop_assert_eq!(page.sum(&format!("t{name}_sum")), total);
+            prop_assert_eq!(page.sum(&format!("t{name}_count")), of_name().count() as f64);
+            let series = page.family(&format!("n{name}")).map_or(0, |family| family.lines.len());
+            prop_assert!(series <= series_per_family + 1, "{series} series");
+        }
+    }
+}
+
+#[test]
+fn two_pages_in_a_row_have_the_same_order() {
+    let lines: Vec<u8> = (0..500).map(|i| format!("m{}:1|c|#t:{}\n", i * 7 % 50, i * 13 % 97)).collect::<String>().into_bytes();
+    let bridge = ingest(Options::default(), &[lines]);
+    let names = |page: &Page| page.lines().map(|line| line.series.clone()).collect::<Vec<_>>();
+    let (first, second) = (page_of(&bridge), page_of(&bridge));
+    assert_eq!(names(&first), names(&second));
+}

@@ -1,0 +1,45 @@
+"""Sends with the client `datadog`: HOST PORT ROUNDS plain|buffered. What a round sends is counted out in tests/clients.rs.
+
+After some rounds it prints how many are sent and waits for a line on stdin, so that the kernel never holds many datagrams.
+"""
+
+import sys
+
+from datadog.dogstatsd import base
+
+host, port, rounds, mode = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+# Sampling left to chance could not be counted; the client still writes the rate.
+base.random = lambda: 0.0
+buffered = mode == "buffered"
+client = base.DogStatsd(
+    host=host,
+    port=port,
+    namespace="dd",
+    constant_tags=["client:py", "bare"],
+    disable_buffering=not buffered,
+    flush_interval=3600,
+    max_buffer_len=8000 if buffered else 0,
+    # Buffered, it reports on itself after every datagram; plain, only if it runs longer than this.
+    telemetry_min_flush_interval=0 if buffered else 3600,
+)
+for i in range(rounds):
+    client.increment("requests", tags=["code:200", "path:/a:b"])
+    client.count("bytes", i)
+    client.increment("sampled", sample_rate=0.25)
+    client.gauge("level", i - 0.5)
+    client.timing("took", i % 100)
+    client.histogram("size", i % 20 * 0.5, sample_rate=0.5)
+    client.distribution("spread", i % 4)
+    client.set("users", "user:%d" % (i % 50))
+    client.count_with_timestamp("timed", 2, 1700000000 + i)
+    client.gauge("carded", i, cardinality="low")
+    if i % 10 == 0:
+        client.decrement("credit")
+        client.event("title", "text\nof two lines|with a pipe", tags=["a:b"])
+        client.service_check("check", 1, message="m", tags=["a:b"])
+    client.increment("rounds")
+    if i % 20 == 19 or i == rounds - 1:
+        client.flush()
+        print(i + 1, flush=True)
+        sys.stdin.readline()
+client.close_socket()

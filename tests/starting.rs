@@ -1,0 +1,131 @@
+//! Flags, the environment, the first lines, signals, and exit codes of the real program.
+
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+
+use rustix::process::Signal;
+
+use crate::harness::{Launch, Process, bridge_command, until};
+use crate::page::Page;
+
+#[test]
+fn flags_come_from_the_environment_too_and_the_command_line_wins() {
+    let bridge = Launch::new()
+        .env("STATSD_BRIDGE_UDP_WORKERS", "1")
+        .env("STATSD_BRIDGE_LIMITS_LINE_BYTES", "10")
+        .env("STATSD_BRIDGE_STATSD_PARSE_LIBRATO_TAGS", "false")
+        .arg("--limits.line-bytes=30")
+        .start();
+    bridge.send("twenty.bytes.long:1|c\nlibrato#k=v:1|c\nmore.than.thirty.bytes.long:1|c|#a:b");
+    let page = bridge.page_at(2);
+    assert_eq!((page.value("twenty_bytes_long"), page.value("librato_k_v")), (Some(1.0), Some(1.0)));
+    assert_eq!(page.sum_where("statsd_bridge_sample_errors_total", "reason", "line_too_long"), 1.0);
+    let sockets = page.family("statsd_bridge_udp_receive_buffer_bytes").expect("the granted buffers are shown");
+    assert_eq!(sockets.lines.len(), 1);
+    bridge.stop();
+}
+
+#[test]
+fn the_page_may_have_another_path() {
+    let bridge = Launch::new().arg("--web.telemetry-path=/other").start();
+    let page = bridge.get("/other");
+    assert_eq!((page.status, bridge.get("/metrics").status), (200, 404));
+    let page = Page::parse(&page.text()).expect("a good page");
+    assert_eq!(page.value("statsd_bridge_lines_total"), Some(0.0));
+}
+
+#[test]
+fn the_first_lines_say_where_to_send_and_where_to_scrape() {
+    let bridge = Launch::new().start();
+    let log = until("the log names both addresses", || {
+        let log = bridge.process.log();
+        (log.contains(&bridge.statsd.to_string()) && log.contains(&bridge.web.to_string())).then_some(log)
+    });
+    let paste = format!("/dev/udp/{}/{}", bridge.statsd.ip(), bridge.statsd.port());
+    assert!(log.contains(&paste), "a line to paste, with {paste}:\n{log}");
+    bridge.stop();
+}
+
+#[test]
+fn sigterm_drains_what_the_kernel_holds_and_lingers() {
+    let mut bridge = Launch::new().arg("--shutdown.linger=4s").start();
+    let socket = bridge.udp();
+    // Stopped, it cannot read: the datagrams are in the kernel when the signal to end arrives.
+    bridge.process.signal(Signal::STOP);
+    for _ in 0..100 {
+        socket.send(b"drained:1|c").expect("a datagram is sent");
+    }
+    bridge.process.signal(Signal::TERM);
+    bridge.process.signal(Signal::CONT);
+    until("it is no more ready", || (bridge.get("/-/ready").status == 503).then_some(()));
+    assert_eq!(bridge.page_at(100).value("drained"), Some(100.0));
+    let status = bridge.process.wait();
+    assert_eq!(status.code(), Some(0), "{}", bridge.process.log());
+    assert!(bridge.process.log().contains("100"), "the sums are logged:\n{}", bridge.process.log());
+}
+
+#[test]
+fn sigint_ends_it_too() {
+    let mut bridge = Launch::new().arg("--shutdown.linger=0s").start();
+    bridge.process.signal(Signal::INT);
+    assert_eq!(bridge.process.wait().code(), Some(0));
+}
+
+/// Exit code and non-empty lines of output of a run that ends by itself.
+fn run(args: &[&str]) -> (Option<i32>, Vec<String>) {
+    let mut command = bridge_command();
+    command.args(args);
+    let mut process = Process::start(command);
+    let code = process.wait().code();
+    (code, process.log().lines().filter(|l| !l.trim().is_empty()).map(str::to_owned).collect())
+}
+
+#[test]
+fn a_bad_flag_is_one_clear_line_and_exit_code_2() {
+    let cases = [
+        ("--no-such-flag", "no-such-flag"),
+        ("--statsd.listen-udp=nonsense", "nonsense"),
+        ("--web.listen-address=127.0.0.1:99999", "99999"),
+        ("--udp.workers=many", "many"),
+        ("--udp.workers=0", "udp.workers"),
+        ("--limits.series=-1", "limits.series"),
+        ("--tcp.idle-timeout=soon", "soon"),
+        ("--log.level=loud", "loud"),
+        ("--compat=other", "other"),
+        ("stray", "stray"),
+    ];
+    for (arg, named) in cases {
+        let (code, lines) = run(&[arg]);
+        assert_eq!(code, Some(2), "{arg}: {lines:?}");
+        assert_eq!(lines.len(), 1, "{arg}: {lines:?}");
+        assert!(lines[0].contains(named), "{arg}: {lines:?}");
+    }
+}
+
+#[test]
+fn a_taken_port_is_named_and_exit_code_1() {
+    let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a listener");
+    let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a UDP socket");
+    let (tcp_taken, udp_taken) = (tcp.local_addr().expect("an address"), udp.local_addr().expect("an address"));
+    let taken = [("web.listen-address", tcp_taken), ("statsd.listen-tcp", tcp_taken), ("statsd.listen-udp", udp_taken)];
+    for (flag, address) in taken {
+        let args: Vec<_> = ["statsd.listen-udp", "statsd.listen-tcp", "web.listen-address"]
+            .map(|f| if f == flag { format!("--{f}={address}") } else { format!("--{f}=127.0.0.1:0") })
+            .into();
+        let (code, lines) = run(&args.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(code, Some(1), "{flag}: {lines:?}");
+        assert!(lines.iter().any(|l| l.contains(&address.to_string())), "{flag}: {address} is not named: {lines:?}");
+    }
+}
+
+#[test]
+fn version_help_and_check_config_end_at_once() {
+    let (code, lines) = run(&["--version"]);
+    assert_eq!(code, Some(0));
+    assert!(lines[0].contains(env!("CARGO_PKG_VERSION")), "{lines:?}");
+    let (code, lines) = run(&["--help"]);
+    assert_eq!(code, Some(0));
+    for flag in ["--statsd.listen-udp", "--limits.series", "--shutdown.linger"] {
+        assert!(lines.iter().any(|l| l.contains(flag)), "{flag} is not in the help");
+    }
+    assert_eq!(run(&["--check-config"]).0, Some(0));
+}
