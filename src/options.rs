@@ -72,12 +72,12 @@ impl Default for Limits {
             families: 10_000,
             series_per_family: 10_000,
             values_per_label: 5_000,
-            labels_per_family: 128,
+            labels_per_family: 256,
             series_bytes: 96 << 20,
             line_bytes: 65_535,
             name_bytes: 1_024,
             tags_bytes: 8_192,
-            tags: 64,
+            tags: 128,
         }
     }
 }

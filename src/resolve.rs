@@ -109,7 +109,11 @@ impl Resolver {
         } else {
             match Identity::of(sample, &self.dialect) {
                 Ok(identity) => self.resolve_identity(&identity, sample, &mut route),
-                Err(reason) => route.target = Target::LineRefused(reason),
+                Err(refused) => {
+                    route.target = Target::LineRefused(refused.error);
+                    route.tag_errors.name = refused.tag_errors;
+                    route.has_tag_facts = refused.tag_errors > 0;
+                }
             }
             tally.labels_renamed += self.labels.renamed();
         }

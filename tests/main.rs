@@ -18,6 +18,8 @@ mod peers;
 
 /// What a sample of a known series allocates: nothing.
 mod alloc;
+/// The cases of proto-examples, each the page that its lines give.
+mod examples;
 /// Limits on everything that a sender can grow.
 mod limits;
 /// What holds for any input.

@@ -96,9 +96,9 @@ impl Page {
     }
 }
 
-/// The text of a page without the bridge's own families, for comparison with an expected page.
-pub fn without_own(text: &str) -> String {
-    let own = |name: &str| name.starts_with("statsd_bridge_") || name.starts_with("process_");
+/// The text of a page without the bridge's own families, which have this prefix, for comparison with an expected page.
+pub fn without_own(text: &str, prefix: &str) -> String {
+    let own = |name: &str| name.starts_with(prefix) || name.starts_with("process_");
     let name = |line: &str| -> String {
         let rest = line.strip_prefix("# HELP ").or_else(|| line.strip_prefix("# TYPE ")).unwrap_or(line);
         rest.chars().take_while(|&c| is_name_char(c)).collect()

@@ -45,8 +45,8 @@ pub(super) struct Args {
     /// Receiving threads for each UDP address; 0 for one a core.
     #[arg(long = "udp.workers", value_name = "N", default_value = "0", value_parser = workers, help_heading = "Listening")]
     pub(super) udp_workers: usize,
-    /// Pause that lets datagrams gather under brisk traffic; 0 for none.
-    #[arg(long = "udp.nap", value_name = "DURATION", default_value = "100us", value_parser = nap, help_heading = "Listening")]
+    /// Pause that lets datagrams gather before the next receive; 0 for none.
+    #[arg(long = "udp.nap", value_name = "DURATION", default_value = "200us", value_parser = nap, help_heading = "Listening")]
     pub(super) udp_nap: Duration,
     /// TCP connections open at once; one more is closed at once.
     #[arg(long = "tcp.max-connections", value_name = "N", default_value = "1024", value_parser = positive)]
@@ -116,7 +116,7 @@ pub(super) struct Args {
     #[arg(help_heading = "Limits")]
     pub(super) limits_values_per_label: usize,
     /// Distinct label names in one family.
-    #[arg(long = "limits.labels-per-family", value_name = "N", default_value = "128", value_parser = positive)]
+    #[arg(long = "limits.labels-per-family", value_name = "N", default_value = "256", value_parser = positive)]
     #[arg(help_heading = "Limits")]
     pub(super) limits_labels_per_family: usize,
     /// Bytes that all series take, reckoned from their labels and kinds.
@@ -136,7 +136,7 @@ pub(super) struct Args {
     #[arg(help_heading = "Limits")]
     pub(super) limits_tags_bytes: usize,
     /// Tags of a line.
-    #[arg(long = "limits.tags", value_name = "N", default_value = "64", value_parser = positive, help_heading = "Limits")]
+    #[arg(long = "limits.tags", value_name = "N", default_value = "128", value_parser = positive, help_heading = "Limits")]
     pub(super) limits_tags: usize,
     /// Bytes of a datagram, up to 65535; of a longer one the whole lines that fit are taken.
     #[arg(long = "limits.datagram-bytes", value_name = "BYTES", default_value = "65535", value_parser = datagram)]

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! bind     sockets of one address share it by SO_REUSEPORT; the kernel spreads senders over them
-//! receive  wait (up to 250 ms) -> batch of up to 64 -> Intake -> short nap if the batch was short but traffic is brisk
+//! receive  wait (up to 250 ms) -> batch of up to 64 -> Intake -> short nap if the batch was short
 //! stop     what the kernel holds is drained, the kernel's drops are read a last time
 //! ```
 //! Linux only. What a datagram holds is not known here, except that lines end with a newline.
@@ -43,7 +43,7 @@ pub struct Options {
     pub read_buffer_bytes: usize,
     /// Bytes of the longest datagram, 1 to 65,535; of a longer one the whole lines are taken.
     pub datagram_bytes: usize,
-    /// Pause before the next receive when traffic is brisk but batches are short; zero turns it off.
+    /// Pause before the next receive after a batch that was not full; zero turns it off.
     pub nap: Duration,
 }
 
@@ -125,8 +125,7 @@ impl Receiver {
     fn run(&mut self) {
         set_timer_slack();
         let mut batch = Batch::new(self.options.datagram_bytes);
-        let mut last_batch = Instant::now();
-        let mut drops_read = last_batch;
+        let mut drops_read = Instant::now();
         while !self.stop.load(Ordering::Relaxed) {
             let received = self.receive(&mut batch, Wait::ForOne);
             let now = Instant::now();
@@ -136,23 +135,18 @@ impl Receiver {
                 self.drops.read(&self.socket);
             }
             self.intake.tick(now);
-            if self.nap_is_worth_it(received, now.saturating_duration_since(last_batch)) {
+            if self.nap_is_worth_it(received) {
                 thread::sleep(self.options.nap);
-            }
-            if received > 0 {
-                last_batch = now;
             }
         }
         self.drain(&mut batch);
     }
 
     /// Waking up costs more than receiving: at half a million datagrams a second a thread that sleeps until the next one
-    /// comes wakes for every one to four of them. A nap lets a batch gather. It is not worth it when a batch was full, which
-    /// means that more is there, or when batches are far apart, which means that each datagram would only be late.
-    fn nap_is_worth_it(&self, received: usize, since_last_batch: Duration) -> bool {
-        const BRISK: u32 = 10;
-        let nap = self.options.nap;
-        !nap.is_zero() && received > 0 && received < Batch::DATAGRAMS && since_last_batch < nap.saturating_mul(BRISK)
+    /// comes wakes for every one to four of them. A nap lets a batch gather. After a full batch there is more already.
+    /// That a lone datagram is followed by a nap too costs next to nothing, and catches the first of a burst.
+    fn nap_is_worth_it(&self, received: usize) -> bool {
+        received > 0 && received < Batch::DATAGRAMS && !self.options.nap.is_zero()
     }
 
     /// Receives into `batch`; 0 when nothing came. Errors are counted and never end the thread.

@@ -134,14 +134,17 @@ fn kind(input: &[u8]) -> IResult<&[u8], Kind, ()> {
 #[inline(always)]
 fn fields<'a>(input: &'a [u8], dialect: &Dialect) -> IResult<&'a [u8], Fields<'a>, ()> {
     let mut found = Fields { weight: 1.0, tags: &[], unknown: 0 };
-    let mut from = None;
+    let (mut from, mut has_tags, mut starts_next_sample) = (None, false, false);
     let mut rest = input;
     while let [b'|', after @ ..] = rest {
         let (field, next) = after.split_at(memchr(b'|', after).unwrap_or(after.len()));
         rest = next;
         let identity = match field {
             [] => return Err(Err::Error(())),
-            [b'#', ..] => true,
+            [b'#', ..] => {
+                has_tags = true;
+                true
+            }
             [b'@', rate @ ..] => {
                 found.weight = weight(rate).ok_or(Err::Error(()))?;
                 false
@@ -149,6 +152,7 @@ fn fields<'a>(input: &'a [u8], dialect: &Dialect) -> IResult<&'a [u8], Fields<'a
             [b'c', b':', _, ..] => dialect.container_id,
             [b'T', ..] | [b'e', b':', ..] | [b'c', b'a', b'r', b'd', b':', ..] => false,
             _ => {
+                starts_next_sample |= field.first() == Some(&b':');
                 found.unknown += 1;
                 false
             }
@@ -158,7 +162,8 @@ fn fields<'a>(input: &'a [u8], dialect: &Dialect) -> IResult<&'a [u8], Fields<'a
             found.tags = input.get(start..input.len() - rest.len()).unwrap_or_default();
         }
     }
-    if rest.is_empty() { Ok((rest, found)) } else { Err(Err::Error(())) }
+    // No field begins with a colon; without tags it is where the next of several samples begins.
+    if rest.is_empty() && (has_tags || !starts_next_sample) { Ok((rest, found)) } else { Err(Err::Error(())) }
 }
 
 /// How many samples one sample of this rate stands for; `None` for a rate outside (0, 1].

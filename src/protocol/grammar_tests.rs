@@ -59,7 +59,7 @@ fn fields_come_in_any_order() {
         let got = sample(line);
         assert_eq!((got.weight, got.tags, got.unknown_fields), (2.0, &b"#k:v,l:w"[..], 0), "{line}");
     }
-    assert_eq!(sample("a:1|c|zzz|#k:v|y").unknown_fields, 2);
+    assert_eq!(sample("a:1|c|zzz|#k:v|y|:z").unknown_fields, 3);
     assert_eq!(sample("a:1|c|#k:v|@0.5|#l:w|T1").tags, b"#k:v|@0.5|#l:w");
     let with_container = Dialect { container_id: true, ..Dialect::default() };
     match parse_line(b"a:1|c|c:abc|#k:v", &with_container) {
@@ -126,6 +126,7 @@ fn packed_values_share_kind_and_fields() {
     assert_eq!(samples("a:1:x:|ms"), [Ok((Timer, number(1.0))), Err("malformed_value"), Err("malformed_value")]);
     assert_eq!(samples("a:1:x|ms|@7"), [Err("invalid_sample_factor"), Err("malformed_value")]);
     assert_eq!(samples("a:1|c:2|g"), [Ok((Counter, number(1.0))), Ok((Gauge, number(2.0)))]);
+    assert_eq!(samples("a:1|c|:2|c"), [Err("malformed_component"), Ok((Counter, number(2.0)))]);
     assert_eq!(samples("a:1|c|@0.1:+2|g:"), [Ok((Counter, number(1.0))), Ok((Gauge, Value::Signed(2.0))), Err("malformed_component")]);
 }
 

@@ -105,6 +105,6 @@ const GOOD_BUCKETS: &str = "h_bucket{le=\"+Inf\"} 2\nh_sum 1\nh_count 2\n";
 #[test]
 fn own_families_are_cut_out_whole() {
     let page = "# HELP a x\n# TYPE a gauge\na 1\n# HELP statsd_bridge_b x\n# TYPE statsd_bridge_b gauge\nstatsd_bridge_b{c=\"d\"} 1\n";
-    assert_eq!(without_own(page), "# HELP a x\n# TYPE a gauge\na 1\n");
-    assert_eq!(without_own("process_x 1\nprocessed 1\n"), "processed 1\n");
+    assert_eq!(without_own(page, "statsd_bridge_"), "# HELP a x\n# TYPE a gauge\na 1\n");
+    assert_eq!(without_own("process_x 1\nprocessed 1\n", "statsd_bridge_"), "processed 1\n");
 }

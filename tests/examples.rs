@@ -1,0 +1,143 @@
+//! The golden cases of proto-examples: the bytes of one datagram or more, and the page that they give.
+//!
+//! Every case runs through the real pipeline, the flags beside it read as the program reads them; cases that need a real socket
+//! run against the real program. proto-examples/README.md says how a case is laid out.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use statsd_bridge::cli::{self, Action};
+use statsd_bridge::options::Prefix;
+use statsd_bridge::protocol::SampleError;
+use statsd_bridge::telemetry::Refusal;
+use statsd_bridge::{Bridge, Timestamp};
+
+use crate::harness::{self, Launch};
+use crate::page::Page;
+use crate::peers;
+
+const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+/// Fewer cases than this mean that the folder was not found whole.
+const CASES_AT_LEAST: usize = 60;
+
+/// One case: its path without an ending, and its datagrams in order.
+struct Case {
+    stem: PathBuf,
+    datagrams: Vec<Vec<u8>>,
+}
+
+impl Case {
+    fn beside(&self, ending: &str) -> Option<String> {
+        let path = self.stem.with_extension(ending);
+        path.exists().then(|| fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
+    }
+
+    fn name(&self) -> String {
+        self.stem.strip_prefix(folder()).expect("below the folder").display().to_string()
+    }
+
+    fn flags(&self) -> Vec<String> {
+        self.beside("flags").unwrap_or_default().lines().map(str::to_owned).collect()
+    }
+}
+
+fn folder() -> PathBuf {
+    peers::repository().join("proto-examples")
+}
+
+fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    gather(&folder(), &mut cases);
+    cases.sort_by(|a, b| a.stem.cmp(&b.stem));
+    assert!(cases.len() >= CASES_AT_LEAST, "{} cases below {}", cases.len(), folder().display());
+    cases
+}
+
+fn gather(folder: &Path, cases: &mut Vec<Case>) {
+    for entry in fs::read_dir(folder).expect("the folder can be read") {
+        let path = entry.expect("an entry can be read").path();
+        if path.is_dir() {
+            gather(&path, cases);
+        } else if path.extension().is_some_and(|ending| ending == "prom") && path.with_extension("statsd").exists() {
+            let stem = path.with_extension("");
+            let mut datagrams = vec![fs::read(path.with_extension("statsd")).expect("readable")];
+            datagrams.extend((2..).map_while(|n| fs::read(stem.with_extension(format!("{n}.statsd"))).ok()));
+            cases.push(Case { stem, datagrams });
+        }
+    }
+}
+
+/// The page of a case, and the text of the same.
+fn run(case: &Case) -> String {
+    if case.beside("socket").is_some() {
+        let bridge = case.flags().into_iter().fold(Launch::new(), Launch::arg).start();
+        case.datagrams.iter().for_each(|datagram| bridge.send(datagram));
+        bridge.page_when("the datagrams are counted", |page| page.sum("statsd_bridge_udp_packets_total") >= case.datagrams.len() as f64);
+        let text = bridge.page_text();
+        bridge.stop();
+        return text;
+    }
+    let arguments = ["statsd-bridge".to_owned()].into_iter().chain(case.flags()).map(OsString::from);
+    let Ok(Action::Run(settings)) = cli::parse(arguments) else { panic!("{}: the flags are refused", case.name()) };
+    let bridge = Bridge::new(settings.bridge);
+    let mut worker = bridge.worker();
+    case.datagrams.iter().for_each(|datagram| worker.ingest(datagram, NOW));
+    assert!(bridge.accounting().adds_up(), "{}", case.name());
+    let mut page = Vec::new();
+    bridge.render(NOW, &mut page);
+    String::from_utf8(page).expect("a page is UTF-8")
+}
+
+/// What differs from what the case says, line by line.
+fn differences(case: &Case) -> Vec<String> {
+    let text = run(case);
+    let page = match Page::parse(&text) {
+        Ok(page) => page,
+        Err(error) => return vec![format!("the page is bad: {error}")],
+    };
+    let prefix = if case.flags().iter().any(|flag| flag == "--compat=statsd_exporter") { Prefix::Exporter } else { Prefix::Bridge };
+    let mut found = Vec::new();
+    if let Err(why) = harness::accounts(&page) {
+        found.push(why);
+    }
+    let got = crate::page::without_own(&text, prefix.as_str());
+    let want = case.beside("prom").expect("each case has one");
+    let (got, want): (Vec<&str>, Vec<&str>) = (got.lines().collect(), want.lines().collect());
+    if got != want {
+        found.extend(want.iter().filter(|line| !got.contains(line)).map(|line| format!("missing: {line}")));
+        found.extend(got.iter().filter(|line| !want.contains(line)).map(|line| format!("not expected: {line}")));
+        found.push("or the order of lines differs".to_owned());
+    }
+    for own in case.beside("own").unwrap_or_default().lines() {
+        let (series, value) = own.rsplit_once(' ').expect("an own metric and its value");
+        let got = page.value(&format!("{}{series}", prefix.as_str()));
+        if got != value.parse().ok() {
+            found.push(format!("{series} is {got:?}, expected {value}"));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_case_gives_its_page() {
+    let mut wrong = 0;
+    for case in cases() {
+        let differences = differences(&case);
+        if !differences.is_empty() {
+            wrong += 1;
+            eprintln!("{}\n    {}", case.name(), differences.join("\n    "));
+        }
+    }
+    assert_eq!(wrong, 0, "cases differ from their pages; see above");
+}
+
+#[test]
+fn every_reason_of_refusal_has_a_case() {
+    let cases = cases();
+    let own: String = cases.iter().filter(|case| case.name().starts_with("malformed")).filter_map(|case| case.beside("own")).collect();
+    let reasons = SampleError::ALL.map(SampleError::as_str).into_iter().chain(Refusal::ALL.map(Refusal::as_str));
+    let without: Vec<&str> = reasons.filter(|reason| !own.contains(&format!("reason=\"{reason}\""))).collect();
+    assert!(without.is_empty(), "no case in proto-examples/malformed for {without:?}");
+}
