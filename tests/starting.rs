@@ -68,7 +68,9 @@ fn sigterm_drains_what_the_kernel_holds_and_lingers() {
     assert_eq!(bridge.page_at(100).value("drained"), Some(100.0));
     let status = bridge.process.wait();
     assert_eq!(status.code(), Some(0), "{}", bridge.process.log());
-    assert!(bridge.process.log().contains("100"), "the sums are logged:\n{}", bridge.process.log());
+    for sum in [" lines=100 ", " samples=100 ", " samples_recorded=100 "] {
+        assert!(bridge.process.log().contains(sum), "{sum}is not in the log:\n{}", bridge.process.log());
+    }
 }
 
 #[test]
