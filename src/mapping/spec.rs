@@ -38,7 +38,7 @@ pub struct Config {
 }
 
 /// What holds where a rule says nothing.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Defaults {
     /// What timers, histograms and distributions become; `None` where the file does not say, and the flags decide.
     pub observer: Option<Observer>,
@@ -48,12 +48,6 @@ pub struct Defaults {
     pub glob_disable_ordering: bool,
     /// Whether the order of rules holds across globs and regexes; else all globs come before all regexes.
     pub strict_order: bool,
-}
-
-impl Default for Defaults {
-    fn default() -> Self {
-        Self { observer: None, ttl: Ttl::default(), glob_disable_ordering: false, strict_order: false }
-    }
 }
 
 /// How long a series lives unseen, by kind, in milliseconds; 0: for ever; `None`: as the level above says.
