@@ -1,4 +1,4 @@
-//! The command line: what the user typed ([`args`]), what is built from it ([`settings`]), and what is to be done.
+//! The command line: what the user typed (`args`), what is built from it (`settings`), and what is to be done.
 //!
 //! Every flag is also an environment variable; every flag that is on or off has a `--no-` twin. Nothing here opens a socket.
 

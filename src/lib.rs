@@ -46,6 +46,7 @@ mod refusal_log;
 mod resolve;
 mod routes;
 
+pub mod mapping;
 pub mod registry;
 pub mod value;
 

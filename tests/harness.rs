@@ -85,6 +85,8 @@ impl Launch {
         let (statsd, web) = (address(), address());
         let mut command = bridge_command();
         command.arg(format!("--statsd.listen-udp={statsd}")).arg(format!("--statsd.listen-tcp={statsd}"));
+        // Tests that say nothing else do not wait for the linger; a flag wins over the environment.
+        command.env("STATSD_BRIDGE_SHUTDOWN_LINGER", "0s");
         command.arg(format!("--web.listen-address={web}")).args(&self.args).envs(self.env.iter().cloned());
         let mut running = Running { process: Process::start(command), statsd, web };
         let ready = until("the bridge is ready", || match running.process.try_wait() {

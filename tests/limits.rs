@@ -39,7 +39,7 @@ fn a_label_that_explodes_hurts_only_itself() {
     assert_eq!(page.value(r#"healthy{site="eu"}"#), Some(50_000.0));
     for (family, action) in [("login", "fold"), ("login_ms", "fold"), ("login_g", "refuse")] {
         let named =
-            format!(r#"statsd_bridge_limited_samples_total{{family="{family}",label="user",limit="values_per_label",action="{action}"}}"#);
+            format!(r#"statsd_bridge_limited_samples_total{{action="{action}",family="{family}",label="user",limit="values_per_label"}}"#);
         assert_eq!(page.value(&named), Some(49_900.0), "{named}");
     }
     assert_eq!(page.value(r#"statsd_bridge_events_error_total{reason="label_value_limit"}"#), Some(49_900.0));

@@ -132,7 +132,9 @@ fn promtool_finds_nothing_but_names_that_the_sender_chose() {
         let wrong: Vec<_> = output
             .lines()
             // A StatsD counter may be called anything; the bridge's own end as they should.
-            .filter(|l| !(l.starts_with("shop_") && l.ends_with("counter metrics should have \"_total\" suffix")))
+            .filter(|l| !(l.starts_with("shop_") && l.ends_with(" counter metrics should have \"_total\" suffix")))
+            // A gauge to which statsd_exporter gave the name of a counter; kept with its prefix only.
+            .filter(|l| !l.starts_with("statsd_exporter_metrics_total "))
             .collect();
         assert!(wrong.is_empty(), "{wrong:#?}");
         assert!(output.contains("shop_orders"), "promtool no more says what it said: is it looking?\n{output}");

@@ -1,11 +1,13 @@
 //! Flags, the environment, the first lines, signals, and exit codes of the real program.
 
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::process::Command;
 
 use rustix::process::Signal;
 
 use crate::harness::{Launch, Process, bridge_command, until};
 use crate::page::Page;
+use crate::peers;
 
 #[test]
 fn flags_come_from_the_environment_too_and_the_command_line_wins() {
@@ -36,12 +38,18 @@ fn the_page_may_have_another_path() {
 #[test]
 fn the_first_lines_say_where_to_send_and_where_to_scrape() {
     let bridge = Launch::new().start();
-    let log = until("the log names both addresses", || {
-        let log = bridge.process.log();
-        (log.contains(&bridge.statsd.to_string()) && log.contains(&bridge.web.to_string())).then_some(log)
-    });
-    let paste = format!("/dev/udp/{}/{}", bridge.statsd.ip(), bridge.statsd.port());
-    assert!(log.contains(&paste), "a line to paste, with {paste}:\n{log}");
+    let log = bridge.process.log();
+    let after = |word: &str| log.lines().take(5).find_map(|l| l.strip_prefix(word)).map(str::trim);
+    assert_eq!(after("scrape "), Some(&*format!("http://{}/metrics", bridge.web)), "{log}");
+    let paste = after("send ").unwrap_or_else(|| panic!("no line to paste:\n{log}"));
+    assert!(paste.contains(&format!("/dev/udp/{}/{}", bridge.statsd.ip(), bridge.statsd.port())), "{log}");
+    // What a reader would do: paste it.
+    if let Some(bash) = peers::program("bash") {
+        let mut command = Command::new(bash);
+        command.args(["-c", paste]);
+        assert!(Process::start(command).wait().success(), "{paste}");
+        assert_eq!(bridge.page_at(1).value("hello"), Some(1.0));
+    }
     bridge.stop();
 }
 
@@ -60,7 +68,9 @@ fn sigterm_drains_what_the_kernel_holds_and_lingers() {
     assert_eq!(bridge.page_at(100).value("drained"), Some(100.0));
     let status = bridge.process.wait();
     assert_eq!(status.code(), Some(0), "{}", bridge.process.log());
-    assert!(bridge.process.log().contains("100"), "the sums are logged:\n{}", bridge.process.log());
+    for sum in [" lines=100 ", " samples=100 ", " samples_recorded=100 "] {
+        assert!(bridge.process.log().contains(sum), "{sum}is not in the log:\n{}", bridge.process.log());
+    }
 }
 
 #[test]
@@ -86,7 +96,7 @@ fn a_bad_flag_is_one_clear_line_and_exit_code_2() {
         ("--statsd.listen-udp=nonsense", "nonsense"),
         ("--web.listen-address=127.0.0.1:99999", "99999"),
         ("--udp.workers=many", "many"),
-        ("--udp.workers=0", "udp.workers"),
+        ("--udp.workers=1025", "udp.workers"),
         ("--limits.series=-1", "limits.series"),
         ("--tcp.idle-timeout=soon", "soon"),
         ("--log.level=loud", "loud"),
@@ -94,11 +104,19 @@ fn a_bad_flag_is_one_clear_line_and_exit_code_2() {
         ("stray", "stray"),
     ];
     for (arg, named) in cases {
-        let (code, lines) = run(&[arg]);
+        // With the second flag no port is opened, should the first be taken for a good one.
+        let (code, lines) = run(&[arg, "--check-config"]);
         assert_eq!(code, Some(2), "{arg}: {lines:?}");
         assert_eq!(lines.len(), 1, "{arg}: {lines:?}");
         assert!(lines[0].contains(named), "{arg}: {lines:?}");
     }
+}
+
+#[test]
+fn nothing_to_listen_on_is_one_clear_line() {
+    let (code, lines) = run(&["--statsd.listen-udp=", "--statsd.listen-tcp=", "--web.listen-address=127.0.0.1:0"]);
+    assert_eq!((code, lines.len()), (Some(1), 1), "{lines:?}");
+    assert!(lines[0].contains("listener"), "{lines:?}");
 }
 
 #[test]

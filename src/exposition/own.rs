@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::float::push_float;
+use crate::options::Prefix;
 use crate::registry::{FamilyKind, Registry};
 use crate::telemetry::{OwnFamily, Telemetry, process_families};
 
@@ -16,17 +17,19 @@ const OTHER: &str = "_other_";
 pub(crate) fn own_families(registry: &Registry, telemetry: &Telemetry) -> Vec<OwnFamily> {
     let mut families = telemetry.families();
     families.extend(process_families());
-    families.extend(registry_families(registry, telemetry.prefix().as_str()));
+    families.extend(registry_families(registry, telemetry.prefix()));
     // A family that has not counted anything by name yet has no lines, and then no head either.
     families.retain(|family| !family.lines.is_empty());
     families.sort_by(|a, b| a.name.cmp(&b.name));
     families
 }
 
-fn registry_families(registry: &Registry, prefix: &str) -> [OwnFamily; 6] {
+fn registry_families(registry: &Registry, prefix: Prefix) -> [OwnFamily; 6] {
     let limits = registry.limits();
-    let gauge = |name: &str, help: &'static str| Rows::new(prefix, name, help, "gauge");
-    let mut families = gauge("metrics_total", "Families by type.");
+    let gauge = |name: &str, help: &'static str| Rows::new(prefix.as_str(), name, help, "gauge");
+    // statsd_exporter's name of it looks like a counter's.
+    let name = if prefix == Prefix::Exporter { "metrics_total" } else { "families" };
+    let mut families = gauge(name, "Families by type.");
     let mut series = gauge("series", "Series, overflow series not counted.");
     let mut bytes = gauge("series_bytes", "Bytes that the series take, as reckoned for the limit.");
     let mut limit = gauge("limit", "Limits in force.");
@@ -49,7 +52,7 @@ fn registry_families(registry: &Registry, prefix: &str) -> [OwnFamily; 6] {
     for (kind, count) in families_by_type(registry) {
         families.row(&[("type", kind)], count);
     }
-    [families.0, series.0, bytes.0, limit.0, conflicts(registry, prefix), limited(registry, prefix)]
+    [families.0, series.0, bytes.0, limit.0, conflicts(registry, prefix.as_str()), limited(registry, prefix.as_str())]
 }
 
 fn families_by_type(registry: &Registry) -> BTreeMap<&'static str, f64> {
@@ -71,7 +74,7 @@ fn conflicts(registry: &Registry, prefix: &str) -> OwnFamily {
     let help = "Samples refused because their name means something else already; part of events_error_total.";
     let mut rows = Rows::new(prefix, "events_conflict_total", help, "counter");
     for conflict in registry.conflicts() {
-        rows.row(&[("type", conflict.kind.as_str()), ("metric_name", &conflict.name)], conflict.samples() as f64);
+        rows.row(&[("metric_name", &conflict.name), ("type", conflict.kind.as_str())], conflict.samples() as f64);
     }
     rows.0
 }
@@ -92,12 +95,12 @@ fn limited(registry: &Registry, prefix: &str) -> OwnFamily {
         }
     }
     for ([family, label, limit, action], samples) in &sums {
-        rows.row(&[("family", family), ("label", label), ("limit", limit), ("action", action)], *samples);
+        rows.row(&[("action", action), ("family", family), ("label", label), ("limit", limit)], *samples);
     }
     rows.0
 }
 
-/// A family being written, a row at a time. Names and values need no escaping: they are escaped names and constants.
+/// A family being written, a row at a time, its labels sorted by name. Names and values need no escaping: they are escaped names and constants.
 struct Rows(OwnFamily);
 
 impl Rows {

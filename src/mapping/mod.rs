@@ -1,0 +1,11 @@
+//! mapping: rules that say what a metric of the wire becomes. Asked only on a route miss.
+//!
+//! ```text
+//! config    YAML, as statsd_exporter has it and more -> spec, with file, line and column of every mistake
+//! rules     spec -> compiled: one automaton for all globs, one set for all regexes -> which rule matches, and its captures
+//! template  captures -> name and labels
+//! labels    keep, drop, rename, set and map labels
+//! ```
+//! Knows no series, no limits and no I/O: whoever reads files hands their text in.
+
+pub mod spec;

@@ -1,0 +1,235 @@
+//! What a mapping file says, checked and with its defaults merged in: the form between YAML and compiled rules.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::options::Observer;
+
+/// Where something stands in a file; line and column count from 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    /// The file as it was named.
+    pub file: Arc<str>,
+    /// Line.
+    pub line: u32,
+    /// Column.
+    pub column: u32,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+/// One or more mapping files, read together.
+#[derive(Debug, Clone, Default)]
+pub struct Config {
+    /// For samples that no rule matches, and for rules that say nothing of their own.
+    pub defaults: Defaults,
+    /// In the order of the files, and in each file from the top.
+    pub rules: Vec<Rule>,
+    /// Labels of every family, environment already expanded. They replace a tag of the same name.
+    pub constant_labels: Vec<(String, String)>,
+    /// In front of every family's name, mapped or not; may be empty.
+    pub prefix: String,
+    /// Samples and the series that they must give, from `tests:` stanzas.
+    pub tests: Vec<Test>,
+}
+
+/// What holds where a rule says nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Defaults {
+    /// What timers, histograms and distributions become; `None` where the file does not say, and the flags decide.
+    pub observer: Option<Observer>,
+    /// By kind.
+    pub ttl: Ttl,
+    /// Whether a literal segment counts before `*` whatever the order of rules (statsd_exporter's `glob_disable_ordering`).
+    pub glob_disable_ordering: bool,
+    /// Whether the order of rules holds across globs and regexes; else all globs come before all regexes.
+    pub strict_order: bool,
+}
+
+/// How long a series lives unseen, by kind, in milliseconds; 0: for ever; `None`: as the level above says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ttl {
+    /// Counters.
+    pub counter_ms: Option<u64>,
+    /// Gauges.
+    pub gauge_ms: Option<u64>,
+    /// Histograms and summaries.
+    pub observer_ms: Option<u64>,
+    /// Sets.
+    pub set_ms: Option<u64>,
+}
+
+/// One rule.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    /// Where its `match` stands.
+    pub position: Position,
+    /// As written.
+    pub pattern: String,
+    /// How the pattern is read.
+    pub match_type: MatchType,
+    /// Kinds of samples it is for; `None`: all.
+    pub kind: Option<MetricKind>,
+    /// Conditions on tags, all of which must hold. The key is compared escaped.
+    pub match_tags: Vec<TagCondition>,
+    /// What is done with a match.
+    pub action: Action,
+    /// Template of the family's name.
+    pub name: String,
+    /// Templates of labels, by legal label name, sorted.
+    pub labels: Vec<(String, String)>,
+    /// Whether a tag of the wire counts before a label of the rule with the same name.
+    pub honor_labels: bool,
+    /// Help of the family.
+    pub help: Option<String>,
+    /// What observers become, the defaults merged in; `None`: as [`Defaults::observer`].
+    pub observer: Option<Observer>,
+    /// Ttl, where it differs from the defaults.
+    pub ttl: Ttl,
+    /// Each value is multiplied by it, after the unit's conversion.
+    pub scale: Option<f64>,
+    /// The unit of the values on the wire.
+    pub unit: Option<Unit>,
+    /// What the family is, where it is not what the wire says.
+    pub becomes: Option<Becomes>,
+    /// What is done to the labels, in this order, after tags and labels were joined.
+    pub label_steps: Vec<LabelStep>,
+    /// Limits of the families that it feeds, where they differ from the flags.
+    pub limits: RuleLimits,
+}
+
+/// How a pattern is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MatchType {
+    /// `a.*.b`; also `**` (any number of segments, at least one), `pre*fix` within a segment, `{a,b}`.
+    Glob,
+    /// A regular expression, searched anywhere in the name.
+    Regex,
+}
+
+/// Kinds that a rule can be for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetricKind {
+    /// `c`.
+    Counter,
+    /// `g`.
+    Gauge,
+    /// `ms`, `h`, `d`.
+    Observer,
+    /// `s`.
+    Set,
+}
+
+/// What is done with a match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// It is mapped.
+    Map,
+    /// It is dropped.
+    Drop,
+}
+
+/// A condition on a tag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TagCondition {
+    /// The tag's key, escaped to a legal label name.
+    pub key: String,
+    /// A glob of one segment (`*` any text, `pre*fix`, `{a,b}`); it must match the whole value. `*` also means: present.
+    pub value: String,
+}
+
+/// The unit of values on the wire. They are converted to the base unit, and the family's name gets the base unit's suffix
+/// (before `_total`) unless it has it. For the kind `ms` a unit replaces the division by 1000.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// To `_seconds`.
+    Seconds,
+    /// To `_seconds`.
+    Milliseconds,
+    /// To `_seconds`.
+    Microseconds,
+    /// To `_seconds`.
+    Nanoseconds,
+    /// To `_bytes`.
+    Bytes,
+    /// 1024 bytes, to `_bytes`.
+    Kibibytes,
+    /// 1024 kibibytes, to `_bytes`.
+    Mebibytes,
+    /// To `_ratio`: values in percent.
+    Percent,
+    /// To `_ratio`.
+    Ratio,
+    /// As sent, no suffix; for `ms` that carry no time.
+    None,
+}
+
+/// What a family is, where it is not what the wire says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Becomes {
+    /// A gauge: counters add to it, and may go down (`as: gauge`).
+    Gauge,
+    /// A counter: each sample of an observer or gauge counts by its value (`as: counter`).
+    Counter,
+}
+
+/// One step on the labels of a sample. Names are legal label names; those of tags are compared escaped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LabelStep {
+    /// Only these stay.
+    Keep(Vec<String>),
+    /// These go.
+    Drop(Vec<String>),
+    /// From, to; replaces a label that is there already.
+    Rename(String, String),
+    /// Name, value; replaces a label that is there already.
+    Set(String, String),
+    /// Values of this label are replaced: each pair is a glob of one segment and what it becomes; the first that fits counts.
+    MapValues(String, Vec<(String, String)>),
+}
+
+/// Limits of a family that a rule feeds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RuleLimits {
+    /// Series of the family.
+    pub series: Option<usize>,
+    /// Distinct values of one label.
+    pub values_per_label: Option<usize>,
+}
+
+/// One case of a `tests:` stanza.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Test {
+    /// Where it stands.
+    pub position: Position,
+    /// Lines of the wire, sent in order to a bridge with these rules.
+    pub lines: Vec<String>,
+    /// Lines that the page must have, as it shows them: `name{label="value"} 1`.
+    pub expect: Vec<String>,
+    /// Names of families that the page must not have.
+    pub absent: Vec<String>,
+}
+
+/// A mistake in a file, or a warning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Where.
+    pub position: Position,
+    /// Whether the file is refused for it.
+    pub is_error: bool,
+    /// Short and stable, for programs: `unknown_key`, `old_key`, `bad_duration`...
+    pub code: &'static str,
+    /// What is wrong and what to write instead, in one or two sentences.
+    pub text: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let severity = if self.is_error { "error" } else { "warning" };
+        write!(f, "{}: {severity}: {}", self.position, self.text)
+    }
+}
