@@ -8,4 +8,5 @@
 //! ```
 //! Knows no series, no limits and no I/O: whoever reads files hands their text in.
 
+pub mod config;
 pub mod spec;
