@@ -24,7 +24,7 @@ impl Slot {
 
 /// The shared sums under one set of rules.
 #[derive(Debug)]
-pub struct Hits {
+pub(crate) struct Hits {
     rules: usize,
     /// Rules, then names, then one for all other names.
     sums: Box<[AtomicU64]>,
@@ -61,12 +61,12 @@ impl Hits {
     }
 
     /// Samples of each rule, in the order of the rules.
-    pub fn rules(&self) -> Vec<u64> {
+    pub(crate) fn rules(&self) -> Vec<u64> {
         self.sums.iter().take(self.rules).map(|sum| sum.load(Relaxed)).collect()
     }
 
     /// Names that no rule matched with their samples, most first, and the samples of all names beyond the bound.
-    pub fn unmapped(&self) -> (Vec<(String, u64)>, u64) {
+    pub(crate) fn unmapped(&self) -> (Vec<(String, u64)>, u64) {
         let sum = |number: usize| self.sums.get(self.rules + number).map_or(0, |sum| sum.load(Relaxed));
         let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
         let mut all: Vec<_> = names.iter().map(|(name, number)| (name.to_string(), sum(*number as usize))).collect();

@@ -12,8 +12,8 @@ use statsd_bridge::demo::Examples;
 use statsd_bridge::run::{Signals, Sockets, StartError, run};
 use statsd_bridge::{Bridge, healthcheck, logging};
 use tokio::runtime::Runtime;
-use tokio::sync::Notify;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
 
 fn main() -> ExitCode {
     match cli::parse(std::env::args_os()) {

@@ -1,5 +1,9 @@
 //! Presets.
 /// Names.
-pub fn names() -> &'static [&'static str] { &[] }
+pub fn names() -> &'static [&'static str] {
+    &[]
+}
 /// Text.
-pub fn text(_: &str) -> Option<&'static str> { None }
+pub fn text(_: &str) -> Option<&'static str> {
+    None
+}

@@ -262,11 +262,12 @@ impl Resolver {
             Kind::Gauge => FamilyKind::Gauge,
             Kind::Set => FamilyKind::Set,
             Kind::Timer | Kind::Histogram | Kind::Distribution => {
-                let of_rule = rule.and_then(|rule| rule.observer.as_ref());
-                let of_file = self.rules.config().defaults.observer.as_ref();
-                match of_rule.or(of_file).unwrap_or(&self.bridge.options().observer) {
-                    Observer::Histogram { bounds } => FamilyKind::Histogram { bounds: Arc::clone(bounds) },
-                    Observer::Summary(summary) => FamilyKind::Summary(summary.clone()),
+                let defaults = &self.rules.config().defaults;
+                let stated = rule.and_then(|rule| rule.observer.as_ref()).or(defaults.observer.as_ref());
+                let options = rule.map_or(&defaults.observer_options, |rule| &rule.observer_options);
+                match stated.cloned().unwrap_or_else(|| options.over(&self.bridge.options().observer)) {
+                    Observer::Histogram { bounds } => FamilyKind::Histogram { bounds },
+                    Observer::Summary(summary) => FamilyKind::Summary(summary),
                 }
             }
         }

@@ -137,7 +137,12 @@ fn relay_target(options: &relay::Options, udp: &[udp::Bound]) -> Result<(SocketA
 
 /// Runs until `shutdown` ends, or `/-/quit` asks for the end. Then takes what the kernel holds, stays scrapeable for the
 /// linger time and returns.
-pub async fn run(sockets: Sockets, bridge: Bridge, settings: &Settings, signals: Signals<impl Future<Output = ()>>) -> Result<(), StartError> {
+pub async fn run(
+    sockets: Sockets,
+    bridge: Bridge,
+    settings: &Settings,
+    signals: Signals<impl Future<Output = ()>>,
+) -> Result<(), StartError> {
     let reloader = Reloader::start(&bridge, &settings.mapping)?;
     let reload = signals.reload;
     let mut web_options = settings.web_options.clone();
@@ -341,7 +346,9 @@ mod tests {
         let (end, ended) = oneshot::channel::<()>();
         let running = {
             let bridge = bridge.clone();
-            tokio::spawn(async move { run(sockets, bridge, &settings, Signals { end: async { ended.await.unwrap_or_default() }, reload: Arc::default() }).await })
+            tokio::spawn(async move {
+                run(sockets, bridge, &settings, Signals { end: async { ended.await.unwrap_or_default() }, reload: Arc::default() }).await
+            })
         };
         let client = tokio::task::spawn_blocking(move || {
             while !get(web, "/-/ready").starts_with("HTTP/1.1 200") {}

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::args::{Args, Compat, LogFormat, LogLevel, ObserverType};
 use crate::listener::{Address, relay, tcp, udp, unix};
-use crate::options::{Dialect, Limits, Observer, Prefix, SummaryOptions};
 use crate::mapping::spec::Ttl;
+use crate::options::{Dialect, Limits, Observer, Prefix, SummaryOptions};
 use crate::{logging, rulebook, web};
 
 /// Everything that the program needs to start.
@@ -46,13 +46,7 @@ impl Settings {
     pub(super) fn from_args(args: &Args) -> Result<Self, String> {
         let limits = limits(args);
         Ok(Self {
-            bridge: crate::Options {
-                dialect: dialect(args),
-                ttl: ttl(args),
-                limits,
-                observer: observer(args)?,
-                prefix: prefix(args),
-            },
+            bridge: crate::Options { dialect: dialect(args), ttl: ttl(args), limits, observer: observer(args)?, prefix: prefix(args) },
             mapping: mapping(args),
             watch_interval: args.mapping_watch_interval,
             udp: addresses("statsd.listen-udp", &args.listen_udp)?,
