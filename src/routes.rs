@@ -103,20 +103,30 @@ impl<T> Routes<T> {
     }
 
     /// A whole look-up, for what the steps did not find.
+    #[cfg(test)]
     pub(crate) fn find(&self, hash: u64, sample: &Sample<'_>) -> Option<&T> {
+        self.get(self.find_id(hash, sample)?, sample)
+    }
+
+    fn find_id(&self, hash: u64, sample: &Sample<'_>) -> Option<RouteId> {
         let mut at = self.slot_of(hash);
         loop {
             let slot = *self.slots.get(at)?;
             if slot == 0 {
                 return None;
             }
-            if slot >> 32 == hash >> 32
-                && let Some(target) = self.get(RouteId((slot as u32) - 1), sample)
-            {
-                return Some(target);
+            let id = RouteId((slot as u32).wrapping_sub(1));
+            if slot >> 32 == hash >> 32 && self.get(id, sample).is_some() {
+                return Some(id);
             }
             at = (at + 1) & (self.slots.len() - 1);
         }
+    }
+
+    /// As [`find`](Self::find), to be replaced.
+    pub(crate) fn find_mut(&mut self, hash: u64, sample: &Sample<'_>) -> Option<&mut T> {
+        let id = self.find_id(hash, sample)?;
+        self.routes.get_mut(id.0 as usize).map(|route| &mut route.target)
     }
 
     /// Adds a route for an identity that has none. A key too long to be kept is not added; says whether it was.
@@ -163,6 +173,18 @@ impl<T> Routes<T> {
     /// Whether the table is so full that it is to be cleared before the next insertion.
     pub(crate) fn is_full(&self) -> bool {
         self.routes.len() >= MAX_ROUTES || self.keys.len() >= MAX_KEY_BYTES
+    }
+
+    /// Keeps the routes whose target `keep` wants. Numbers of routes change.
+    pub(crate) fn retain(&mut self, keep: impl Fn(&T) -> bool) {
+        let old = std::mem::replace(self, Self { secrets: self.secrets, ..Self::new() });
+        for route in old.routes.into_iter().filter(|route| keep(&route.target)) {
+            let Some(key) = old.keys.get(route.key_at as usize..) else { continue };
+            let Some((name, tags)) = key.split_at_checked(usize::from(route.name_len)) else { continue };
+            let tags = tags.get(..usize::from(route.tags_len)).unwrap_or_default();
+            let identity = Sample { name, tags, kind: route.kind, ..Sample::default() };
+            self.insert(self.hash(&identity), &identity, route.target);
+        }
     }
 
     /// Forgets all routes and gives their memory back.

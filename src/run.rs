@@ -16,6 +16,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 
 use crate::Bridge;
 use crate::cli::Settings;
@@ -23,8 +24,8 @@ use crate::listener::address::{bind_tcp, error_text, reachable};
 use crate::listener::{AddressError, BindError, Intake, relay, tcp, udp, unix};
 use crate::web;
 
-/// How often the own histograms are folded, scraped or not.
-const UPKEEP: Duration = Duration::from_secs(5);
+/// How often series expire and the own histograms are folded, scraped or not.
+const MAINTENANCE: Duration = Duration::from_secs(1);
 
 /// Why the program cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -150,7 +151,7 @@ pub async fn run(sockets: Sockets, bridge: Bridge, settings: &Settings, shutdown
     state.set_ready(true);
     tracing::info!("ready");
 
-    let upkeep = tokio::spawn(fold_own_histograms(bridge.clone()));
+    let upkeep = tokio::spawn(maintain(bridge.clone()));
     tokio::select! {
         () = shutdown => tracing::info!("asked to end: taking what the kernel holds"),
         () = state.quit_requested() => tracing::info!("asked to end over http: taking what the kernel holds"),
@@ -247,11 +248,20 @@ impl Listeners {
     }
 }
 
-async fn fold_own_histograms(bridge: Bridge) {
-    let mut interval = tokio::time::interval(UPKEEP);
+/// What is to be done whether anybody scrapes or not.
+async fn maintain(bridge: Bridge) {
+    let mut interval = tokio::time::interval(MAINTENANCE);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         interval.tick().await;
-        bridge.telemetry().run_upkeep();
+        let bridge = bridge.clone();
+        let step = move || {
+            bridge.expire(crate::listener::now());
+            bridge.telemetry().run_upkeep();
+        };
+        if tokio::task::spawn_blocking(step).await.is_err() {
+            tracing::error!("maintenance ended by a panic");
+        }
     }
 }
 

@@ -101,8 +101,11 @@ struct IngestCounters {
     tag_errors: Counter,
     unknown_fields: Counter,
     unmapped: Counter,
+    mapped: Counter,
+    dropped: Counter,
     labels_renamed: Counter,
     routes_cleared: Counter,
+    expired: Counter,
     routes: Gauge,
     errors: [Counter; SampleError::ALL.len()],
     recorded: [Counter; Recorded::ALL.len()],
@@ -169,6 +172,8 @@ impl Telemetry {
         add(&c.tag_errors, tally.tag_errors);
         add(&c.unknown_fields, tally.unknown_fields);
         add(&c.unmapped, tally.unmapped);
+        add(&c.mapped, tally.mapped);
+        add(&c.dropped, tally.dropped);
         add(&c.labels_renamed, tally.labels_renamed);
         add(&c.routes_cleared, tally.routes_cleared);
         if tally.routes != 0 {
@@ -178,6 +183,13 @@ impl Telemetry {
         c.recorded.iter().zip(tally.recorded).for_each(|(counter, n)| add(counter, n));
         c.refused.iter().zip(tally.refused).for_each(|(counter, n)| add(counter, n));
         *tally = Tally::default();
+    }
+
+    /// Counts series that expired.
+    pub(crate) fn expired(&self, series: u64) {
+        if series > 0 {
+            self.ingest.expired.increment(series);
+        }
     }
 
     /// Folds what the histograms have gathered; to be called every few seconds, so that nothing depends on being scraped.
@@ -246,6 +258,8 @@ fn described_gauge(prefix: Prefix, name: &'static str, help: &'static str) -> Ga
 
 fn ingest_counters(p: Prefix) -> IngestCounters {
     let counter = |name, help| described_counter(p, name, help);
+    let actions = ("events_actions_total", "Samples that a mapping rule matched, by what it does with them.");
+    let [mapped, dropped] = described_counters(p, actions, "action", ["map", "drop"]);
     IngestCounters {
         lines: counter("lines_total", "Lines received, empty ones included."),
         lines_empty: counter("lines_empty_total", "Empty lines."),
@@ -257,8 +271,11 @@ fn ingest_counters(p: Prefix) -> IngestCounters {
         tag_errors: counter("tag_errors_total", "Tags skipped because key or value is missing."),
         unknown_fields: counter("unknown_fields_total", "Fields of a line skipped because their meaning is not known."),
         unmapped: counter("events_unmapped_total", "Samples that no mapping rule matched."),
+        mapped,
+        dropped,
         labels_renamed: counter("labels_renamed_total", "Labels of new identities renamed to exported_* because their name is reserved."),
         routes_cleared: counter("routes_cleared_total", "Times a worker emptied its full table of routes; series are not affected."),
+        expired: counter("series_expired_total", "Series that went because nothing was sent to them for their ttl."),
         routes: described_gauge(p, "routes", "Routes that all workers keep; a route is an identity as it was sent."),
         errors: described_counters(
             p,

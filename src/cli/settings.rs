@@ -44,7 +44,13 @@ impl Settings {
         }
         let limits = limits(args);
         Ok(Self {
-            bridge: crate::Options { dialect: dialect(args), limits, observer: observer(args)?, prefix: prefix(args) },
+            bridge: crate::Options {
+                dialect: dialect(args),
+                ttl: crate::mapping::spec::Ttl::default(),
+                limits,
+                observer: observer(args)?,
+                prefix: prefix(args),
+            },
             udp: addresses("statsd.listen-udp", &args.listen_udp)?,
             udp_options: udp_options(args),
             tcp: addresses("statsd.listen-tcp", &args.listen_tcp)?,

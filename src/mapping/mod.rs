@@ -9,3 +9,9 @@
 //! Knows no series, no limits and no I/O: whoever reads files hands their text in.
 
 pub mod spec;
+
+pub mod labels;
+mod rules;
+pub mod unit;
+pub use self::rules::{Found, Rules};
+pub use self::unit::Factor;

@@ -103,6 +103,27 @@ pub(super) fn push_label(name: &str, value: &str, out: &mut String) {
     out.push('"');
 }
 
+/// Takes a rendered label text apart again: names and raw values, in its order.
+pub(super) fn split(text: &str) -> impl Iterator<Item = (&str, String)> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let (name, after) = rest.split_once("=\"")?;
+        let mut value = String::new();
+        let mut chars = after.char_indices();
+        while let Some((at, c)) = chars.next() {
+            match c {
+                '"' => {
+                    rest = after.get(at + 1..).unwrap_or_default().trim_start_matches(',');
+                    return Some((name, value));
+                }
+                '\\' => value.push(chars.next().map_or('\\', |(_, c)| if c == 'n' { '\n' } else { c })),
+                c => value.push(c),
+            }
+        }
+        None
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,6 +140,8 @@ mod tests {
             assert_eq!(labels.text(), r#"a_b="new",exported_le="q\"\n",z="1""#, "round {round}");
             assert_eq!(labels.iter().collect::<Vec<_>>(), [("a_b", "new"), ("exported_le", "q\"\n"), ("z", "1")]);
             assert_eq!((labels.len(), labels.renamed()), (3, 1));
+            let apart: Vec<_> = split(labels.text()).collect();
+            assert_eq!(apart, [("a_b", "new".to_owned()), ("exported_le", "q\"\n".to_owned()), ("z", "1".to_owned())]);
         }
     }
 }
