@@ -48,6 +48,7 @@ mod resolve;
 mod routes;
 
 pub mod mapping;
+pub mod presets;
 pub mod registry;
 pub mod value;
 
@@ -68,6 +69,10 @@ pub mod healthcheck;
 pub mod listener;
 #[cfg(feature = "cli")]
 pub mod logging;
+#[cfg(feature = "cli")]
+pub mod reload;
+#[cfg(feature = "cli")]
+pub mod rulebook;
 #[cfg(feature = "cli")]
 pub mod run;
 #[cfg(feature = "cli")]
@@ -125,6 +130,20 @@ impl Bridge {
         let generation = current.generation + 1;
         *current = Current { hits: Arc::new(Hits::new(rules.config().rules.len())), rules: Arc::new(rules), generation };
         self.shared.generation.store(generation, Ordering::Release);
+    }
+
+    /// How many rules are in force.
+    pub fn rule_count(&self) -> usize {
+        self.rules().rules.config().rules.len()
+    }
+
+    /// Samples by rule and by unmapped name since the rules are in force: see [`RuleUse`].
+    pub fn rule_use(&self) -> RuleUse {
+        let Current { rules, hits, .. } = self.rules();
+        let config = rules.config();
+        let rules = config.rules.iter().zip(hits.rules()).map(|(rule, samples)| (rule.clone(), samples)).collect();
+        let (unmapped, unmapped_others) = hits.unmapped();
+        RuleUse { rules, unmapped, unmapped_others }
     }
 
     pub(crate) fn rules(&self) -> Current {
@@ -195,6 +214,17 @@ fn sum_of(families: &[OwnFamily], prefix: Prefix, name: &str, wanted: &dyn Fn(&s
     let family = families.iter().find(|family| family.name.strip_prefix(prefix.as_str()) == Some(name));
     let lines = family.map_or(&[][..], |family| &family.lines);
     lines.iter().filter(|line| wanted(line)).filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok()).sum()
+}
+
+/// What rules do: samples by rule, and by name where no rule matched. Bounded: beyond 1,000 names all are counted together.
+#[derive(Debug, Clone)]
+pub struct RuleUse {
+    /// Each rule with its samples, in the order of the rules.
+    pub rules: Vec<(mapping::spec::Rule, u64)>,
+    /// Names that no rule matched, most samples first. Empty where there are no rules.
+    pub unmapped: Vec<(String, u64)>,
+    /// Samples of further names.
+    pub unmapped_others: u64,
 }
 
 /// Sums since start; [`Accounting::adds_up`] says how they belong together.

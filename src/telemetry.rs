@@ -40,6 +40,8 @@ pub struct Telemetry {
     pub transport: Transport,
     /// Pages.
     pub scrape: Scrape,
+    /// Mapping rules.
+    pub rules: RuleMetrics,
 }
 
 /// Counters of datagrams and connections.
@@ -72,6 +74,22 @@ pub struct Transport {
     pub relay_long_lines: Counter,
     /// Lines that the relay could not send.
     pub relay_lost_lines: Counter,
+}
+
+/// What is known of the mapping rules in force.
+pub struct RuleMetrics {
+    /// Reloads that put rules in force.
+    pub reloads_good: Counter,
+    /// Reloads refused for a mistake.
+    pub reloads_bad: Counter,
+    /// 1 if the last reload, or the start, was good.
+    pub last_was_good: Gauge,
+    /// When rules were last put in force.
+    pub last_good_time: Gauge,
+    /// Hash of the texts in force.
+    pub hash: Gauge,
+    /// Rules in force.
+    pub loaded: Gauge,
 }
 
 /// Counters of pages served.
@@ -121,9 +139,9 @@ impl Telemetry {
             .map(PrometheusBuilder::build_recorder)
             .unwrap_or_else(|_| PrometheusBuilder::new().build_recorder());
         let handle = recorder.handle();
-        let (ingest, transport, scrape) =
-            metrics::with_local_recorder(&recorder, || (ingest_counters(prefix), transport(prefix), scrape(prefix)));
-        Self { prefix, recorder, handle, ingest, transport, scrape }
+        let all = || (ingest_counters(prefix), transport(prefix), scrape(prefix), rule_metrics(prefix));
+        let (ingest, transport, scrape, rules) = metrics::with_local_recorder(&recorder, all);
+        Self { prefix, recorder, handle, ingest, transport, scrape, rules }
     }
 
     /// The prefix of every name here but `process_*`.
@@ -326,6 +344,20 @@ fn transport(p: Prefix) -> Transport {
         relay_packets: counter("relay_packets_total", "Datagrams sent to the relay's target."),
         relay_long_lines: counter("relay_long_lines_total", "Lines longer than a datagram of the relay, not relayed."),
         relay_lost_lines: counter("relay_lines_lost_total", "Lines not relayed because sending failed."),
+    }
+}
+
+fn rule_metrics(p: Prefix) -> RuleMetrics {
+    let gauge = |name, help| described_gauge(p, name, help);
+    let reloads = ("config_reloads_total", "Reloads of the mapping files, by outcome; the start is none.");
+    let [reloads_good, reloads_bad] = described_counters(p, reloads, "outcome", ["success", "failure"]);
+    RuleMetrics {
+        reloads_good,
+        reloads_bad,
+        last_was_good: gauge("config_last_reload_successful", "1 if the last reload of the mapping files, or the start, was good."),
+        last_good_time: gauge("config_last_reload_success_timestamp_seconds", "When mapping rules were last put in force; 0 without any."),
+        hash: gauge("config_hash", "Hash of the mapping files in force, the same for the same texts."),
+        loaded: gauge("loaded_mappings", "Mapping rules in force."),
     }
 }
 

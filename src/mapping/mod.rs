@@ -8,6 +8,7 @@
 //! ```
 //! Knows no series, no limits and no I/O: whoever reads files hands their text in.
 
+pub mod config;
 pub mod spec;
 
 pub mod labels;
