@@ -15,6 +15,11 @@ use crate::rounds::{Arrived, Receiver};
 /// How long the start, and one answer, may take.
 const DEADLINE: Duration = Duration::from_secs(30);
 
+/// Series of the load that fit into the bridge's default limits for certain.
+const DEFAULT_LIMITS_HOLD: u64 = 100_000;
+/// More than the bridge reckons for a series of the load.
+const MOST_SERIES_BYTES: u64 = 4096;
+
 /// A bridge that is ready.
 pub(crate) struct Bridge {
     process: Process,
@@ -31,8 +36,9 @@ pub(crate) struct Page {
 }
 
 impl Bridge {
-    /// Starts the binary that cargo built beside this bench, with its defaults but for ports and `workers`.
-    pub(crate) fn start(workers: Option<u32>) -> Result<Self, String> {
+    /// Starts the binary that cargo built beside this bench, with its defaults but for ports, `workers`, and limits that would
+    /// not hold so many series.
+    pub(crate) fn start(workers: Option<u32>, series: u64) -> Result<Self, String> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_statsd-bridge"));
         for (key, _) in std::env::vars_os().filter(|(k, _)| k.to_string_lossy().starts_with("STATSD_BRIDGE_")) {
             command.env_remove(key);
@@ -40,6 +46,9 @@ impl Bridge {
         command.args(["--statsd.listen-udp=127.0.0.1:0", "--statsd.listen-tcp=", "--web.listen-address=127.0.0.1:0", "--log.format=json"]);
         if let Some(workers) = workers {
             command.arg(format!("--udp.workers={workers}"));
+        }
+        if series > DEFAULT_LIMITS_HOLD {
+            command.arg(format!("--limits.series={series}")).arg(format!("--limits.series-bytes={}", series * MOST_SERIES_BYTES));
         }
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut process = Process(command.spawn().map_err(|e| format!("cannot start the bridge: {e}"))?);

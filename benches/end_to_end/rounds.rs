@@ -81,7 +81,7 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
 
 fn row(args: &Args, series: u64) -> Result<Row, String> {
     let traffic = Traffic::new(series, args.size as usize);
-    let mut bridge = Lane::new(Bridge::start(args.workers)?, &traffic)?;
+    let mut bridge = Lane::new(Bridge::start(args.workers, series)?, &traffic)?;
     let mut floor = Lane::new(Floor::start(args.floor_nap)?, &traffic)?;
     let pace = Pace {
         rate: args.rate,
@@ -113,10 +113,10 @@ impl<'a, R: Receiver> Lane<'a, R> {
     fn part(&mut self, pace: Pace) -> Result<Part, String> {
         let before = self.arrived;
         self.receiver.process().settle()?;
-        let cpu_before = self.receiver.process().cpu_seconds()?;
+        let cpu_before = self.receiver.process().cpu()?;
         let (sent, seconds) = self.sender.send(pace)?;
         self.receiver.process().settle()?;
-        let cpu = self.receiver.process().cpu_seconds()? - cpu_before;
+        let cpu_ns = self.receiver.process().cpu()?.nanoseconds_since(&cpu_before);
         self.sent += sent;
         self.agree()?;
         let samples = self.arrived.samples - before.samples;
@@ -126,7 +126,7 @@ impl<'a, R: Receiver> Lane<'a, R> {
             samples,
             counters: self.arrived.counters.unwrap_or(0) - before.counters.unwrap_or(0),
             dropped: self.arrived.dropped - before.dropped,
-            cpu_ns: cpu * 1e9 / samples.max(1) as f64,
+            cpu_ns: cpu_ns / samples.max(1) as f64,
         })
     }
 
