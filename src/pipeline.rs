@@ -20,6 +20,9 @@ use crate::{Bridge, Timestamp};
 /// Samples looked up together. Enough to hide a miss to memory behind the others', few enough to stay in the first cache.
 const BATCH: usize = 32;
 
+/// Routes that a worker may keep beyond those of the series.
+const ROUTES_AT_LEAST: usize = 1 << 14;
+
 /// One receiving thread's side of the bridge: its routes, its counts, and the right to write its cells.
 pub struct Worker {
     bridge: Bridge,
@@ -54,7 +57,8 @@ impl Worker {
         Self {
             dialect: options.dialect,
             limits: options.limits,
-            routes: Routes::new(),
+            // One spelling of each series, and some more.
+            routes: Routes::new(options.limits.series + options.limits.series / 4 + ROUTES_AT_LEAST),
             resolver: Resolver::new(&bridge),
             tally: Tally::default(),
             hits: HitTally::default(),
