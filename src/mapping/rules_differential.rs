@@ -39,7 +39,7 @@ fn samples() -> impl Strategy<Value = Vec<Asking>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn compiled_rules_do_what_the_rules_say(
