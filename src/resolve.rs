@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::hits::{Hits, Slot};
 use crate::mapping::spec::{Action, Becomes, MetricKind, Rule};
 use crate::mapping::{Factor, Rules, labels, unit};
-use crate::name::{FamilyName, escape_into};
+use crate::name::{FamilyName, RENAMED, escape_into, escape_label_into};
 use crate::options::{Dialect, Limits, Observer};
 use crate::protocol::{Identity, Kind, Sample, SampleError, TagErrors, TagSink, Value};
 use crate::registry::{CellHandle, Conflict, FamilyKind, Labels, Limited, Membership, NotAdmitted, Request};
@@ -85,11 +85,12 @@ pub(crate) struct Resolver {
     labels: Labels,
 }
 
-/// Name and tags of an identity; tags with escaped keys.
+/// Name and tags of an identity; tags with escaped keys, renamed where they are reserved.
 #[derive(Default)]
 struct Parts {
     name: String,
     tags: Vec<(String, String)>,
+    renamed: u64,
 }
 
 impl<'a> TagSink<'a> for Parts {
@@ -99,7 +100,7 @@ impl<'a> TagSink<'a> for Parts {
 
     fn tag(&mut self, key: &'a str, value: &'a str) {
         let mut escaped = String::with_capacity(key.len());
-        escape_into(key, &mut escaped);
+        self.renamed += u64::from(escape_label_into(key, &mut escaped));
         self.tags.push((escaped, value.to_owned()));
     }
 }
@@ -182,13 +183,14 @@ impl Resolver {
     fn resolve_identity(&mut self, identity: &Identity<'_>, sample: &Sample<'_>, now: Timestamp, tally: &mut Tally) -> Route {
         self.parts.name.clear();
         self.parts.tags.clear();
+        self.parts.renamed = 0;
         let tag_errors = identity.visit(&mut self.parts);
         let is_tagged = !self.parts.tags.is_empty();
         let rules = Arc::clone(&self.rules);
         let mut route = match self.map(&rules, sample.kind) {
             Ok((mapped, slot)) => {
                 let (target, folded) = self.target(&mapped, sample, now);
-                tally.labels_renamed += self.labels.renamed();
+                tally.labels_renamed += self.parts.renamed;
                 let mut route = Route { is_mapped: mapped.rule.is_some(), slot, ..Route::to(target) };
                 route.set_extra(folded, tag_errors, mapped.factor);
                 route
@@ -232,10 +234,18 @@ impl Resolver {
         if let Some(rule) = rule {
             labels::apply(&rule.label_steps, &mut joined);
         }
+        let mapped = Mapped { rule, name: self.family_name(name, rule), kind: self.kind(kind, rule), factor: factor(kind, rule) };
         self.labels.clear();
-        joined.iter().chain(&config.constant_labels).for_each(|(key, value)| self.labels.push(key, value));
+        for (key, value) in joined.iter().chain(&config.constant_labels) {
+            if mapped.kind.reserves(key) {
+                self.parts.renamed += 1;
+                self.labels.push(&format!("{RENAMED}{key}"), value);
+            } else {
+                self.labels.push(key, value);
+            }
+        }
         self.labels.finish();
-        Ok((Mapped { rule, name: self.family_name(name, rule), kind: self.kind(kind, rule), factor: factor(kind, rule) }, slot))
+        Ok((mapped, slot))
     }
 
     fn family_name(&self, mut name: String, rule: Option<&Rule>) -> String {

@@ -45,6 +45,9 @@ use crate::mapping::spec::{Config, Finding, Position};
 
 pub use self::findings::code;
 
+/// Constant labels at most, in all files together.
+const MOST_CONSTANT_LABELS: usize = 64;
+
 /// One mapping file.
 #[derive(Debug, Clone)]
 pub struct Source {
@@ -67,7 +70,8 @@ impl Source {
 }
 
 /// Reads mapping files together; the order counts, as the module says. `environment` gives the values of the variables in
-/// constant labels. `None` if any finding is an error. Findings stand in the order of the files, in each by line and column.
+/// constant labels. `None` if any finding is an error. Of each file up to 1,000 errors and 1,000 warnings are kept; they stand
+/// in the order of the files, in each by line and column.
 pub fn load(sources: &[Source], environment: &dyn Fn(&str) -> Option<String>) -> (Option<Config>, Vec<Finding>) {
     let mut config = Config::default();
     let mut options = observer::Given::default();
@@ -154,6 +158,10 @@ fn read_constant_labels(file: &mut File<'_>, node: &tree::Node, config: &mut Con
             Ok(value) => {
                 let Some(name) = name else { continue };
                 config.constant_labels.retain(|(other, _)| *other != name);
+                if config.constant_labels.len() >= MOST_CONSTANT_LABELS {
+                    let text = format!("there are more than {MOST_CONSTANT_LABELS} constant labels; remove some");
+                    return file.findings.error(key.at, code::BAD_VALUE, text);
+                }
                 config.constant_labels.push((name, value));
             }
         }

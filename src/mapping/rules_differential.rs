@@ -28,7 +28,10 @@ fn a_rule() -> impl Strategy<Value = Rule> {
     })
 }
 
-fn samples() -> impl Strategy<Value = Vec<(String, MetricKind, Vec<(String, String)>)>> {
+/// Name, kind and tags.
+type Asking = (String, MetricKind, Vec<(String, String)>);
+
+fn samples() -> impl Strategy<Value = Vec<Asking>> {
     let name = proptest::collection::vec(proptest::sample::select(&NAMES[..]), 1..5).prop_map(|all| all.join("."));
     let value = proptest::option::of(proptest::sample::select(&VALUES[..]));
     let tags = value.prop_map(|value| value.map(|value| pairs(&[("t", value)])).unwrap_or_default());
@@ -36,7 +39,7 @@ fn samples() -> impl Strategy<Value = Vec<(String, MetricKind, Vec<(String, Stri
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn compiled_rules_do_what_the_rules_say(

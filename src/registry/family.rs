@@ -54,6 +54,15 @@ impl FamilyKind {
         matches!(self, Self::Histogram { .. } | Self::Summary(_))
     }
 
+    /// Whether a label of this name would spoil the page: one of the format's own, or one that Prometheus keeps for itself.
+    pub fn reserves(&self, label: &str) -> bool {
+        match self {
+            Self::Histogram { .. } if label == "le" => true,
+            Self::Summary(_) if label == "quantile" => true,
+            _ => label.starts_with("__"),
+        }
+    }
+
     /// What one worker's cell takes, reckoned; a summary and a set may grow beyond it.
     fn cell_bytes(&self) -> usize {
         match self {

@@ -17,8 +17,7 @@ pub(super) fn parse(text: &str, days: bool) -> Result<i64, String> {
     if digits == "0" {
         return Ok(0);
     }
-    if let Ok(number) = digits.parse::<f64>() {
-        let _ = number;
+    if digits.parse::<f64>().is_ok() && digits.chars().all(|c| c.is_ascii_digit() || c == '.') {
         return Err(format!("`{text}` has no unit: write {text}s for seconds"));
     }
     let mut nanos = 0.0;
@@ -72,7 +71,7 @@ mod tests {
 
     #[test]
     fn texts_that_are_none() {
-        for text in ["", "-", "5x", "1d", "s", ".s", "1..5s", "1s5", "1 s", "1e3s", "infs", "9999999999h"] {
+        for text in ["", "-", "5x", "1d", "s", ".s", "1..5s", "1s5", "1 s", "1e3s", "infs", "inf", "1e3", "9999999999h"] {
             assert!(parse(text, false).is_err(), "{text}");
         }
         assert!(parse("30", true).unwrap_err().contains("write 30s"));

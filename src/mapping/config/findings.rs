@@ -64,17 +64,21 @@ pub mod code {
     pub const BAD_TEST: &str = "bad_test";
 }
 
+/// Errors, and warnings, of one file that are kept at most.
+const MOST: usize = 1_000;
+
 /// Collects findings of one file.
 #[derive(Debug)]
 pub(super) struct Findings {
     file: Arc<str>,
     list: Vec<Finding>,
+    errors: usize,
 }
 
 impl Findings {
     /// None yet.
     pub(super) fn new(file: Arc<str>) -> Self {
-        Self { file, list: Vec::new() }
+        Self { file, list: Vec::new(), errors: 0 }
     }
 
     /// A place as others know it.
@@ -82,16 +86,26 @@ impl Findings {
         Position { file: Arc::clone(&self.file), line: at.line, column: at.column }
     }
 
+    /// Whether no further error is kept: its text need not be made.
+    pub(super) fn is_full(&self) -> bool {
+        self.errors >= MOST
+    }
+
     /// The file is refused for this.
     pub(super) fn error(&mut self, at: At, code: &'static str, text: impl Into<String>) {
-        let position = self.position(at);
-        self.list.push(Finding { position, is_error: true, code, text: text.into() });
+        if !self.is_full() {
+            self.errors += 1;
+            let finding = Finding { position: self.position(at), is_error: true, code, text: text.into() };
+            self.list.push(finding);
+        }
     }
 
     /// The file is taken, but this should be known.
     pub(super) fn warning(&mut self, at: At, code: &'static str, text: impl Into<String>) {
-        let position = self.position(at);
-        self.list.push(Finding { position, is_error: false, code, text: text.into() });
+        if self.list.len() - self.errors < MOST {
+            let finding = Finding { position: self.position(at), is_error: false, code, text: text.into() };
+            self.list.push(finding);
+        }
     }
 
     /// All, by place. The same is said once, even if an alias brings it in many times.

@@ -52,7 +52,7 @@ impl File<'_> {
     }
 
     fn check_key(&mut self, key: &Key, section: Section) {
-        if section.keys.contains(&key.name.as_str()) {
+        if section.keys.contains(&key.name.as_str()) || self.findings.is_full() {
             return;
         }
         if let Some((old, new)) = section.old_keys.iter().find(|(old, _)| *old == key.name) {

@@ -152,6 +152,9 @@ fn mistakes_are_named_with_their_place_and_remedy() {
         ("defaults: {scale: 1}".to_owned(), code::UNKNOWN_KEY, 1, 12, "it is a key of a rule"),
         (rule("name: m"), code::DOUBLE_KEY, 4, 3, "`name` stands twice"),
         ("mappings:\n- match: *.foo\n  name: n\n".to_owned(), code::UNQUOTED_STAR, 2, 10, "write \"*.foo\""),
+        ("mappings:\n- {match: *.foo.*, name: n}\n".to_owned(), code::UNQUOTED_STAR, 2, 11, "write \"*.foo.*\" ("),
+        (rule("<<: *no"), code::YAML, 4, 7, "anchor"),
+        ("mappings:\n- match: \"a.\\d\"\n".to_owned(), code::YAML, 2, 10, "write single quotes"),
         (rule("ttl: 30"), code::BAD_DURATION, 4, 8, "write 30s"),
         (rule("ttl: 1d"), code::BAD_DURATION, 4, 8, "write 24h"),
         (rule("honor_labels: \"yes\""), code::BAD_TYPE, 4, 17, "without quotes"),
@@ -217,6 +220,16 @@ fn bombs_are_refused() {
         let (config, findings) = read(&text);
         assert!(config.is_none() && !findings.is_empty());
     }
+}
+
+#[test]
+fn many_mistakes_and_labels_are_bounded() {
+    let old = "- {match: a, name: n, timer_type: summary, buckets: [1], quantiles: [], unknown_key: 1}\n".repeat(2_000);
+    let (config, findings) = read(&format!("mappings:\n{old}"));
+    let errors = findings.iter().filter(|finding| finding.is_error).count();
+    assert_eq!((config.is_none(), errors, findings.len()), (true, 1_000, 2_000));
+    let labels: String = (0..100).map(|n| format!("  l{n}: x\n")).collect();
+    assert_eq!(only(&format!("labels:\n{labels}")).0, code::BAD_VALUE);
 }
 
 /// Pieces that files are made of, so that random texts come far.

@@ -204,17 +204,25 @@ fn explain(error: &serde_saphyr::Error, text: &str) -> (At, &'static str, String
     if line.trim_start_matches(' ').starts_with('\t') {
         return (place, code::YAML, "this line is indented with a tab; YAML takes spaces only".to_owned());
     }
+    if let serde_saphyr::Error::UnknownAnchor { .. } = error.without_snippet() {
+        return (place, code::YAML, "this alias names an anchor that does not stand above it; write the anchor as `&name`".to_owned());
+    }
     if let serde_saphyr::Error::MultipleDocuments { .. } = error.without_snippet() {
         return (place, code::YAML, "a second document starts here; write one document to a file".to_owned());
     }
     let text = error.without_snippet().render_with_formatter(&UserMessageFormatter);
-    let text = text.lines().next().unwrap_or("not valid YAML");
-    (place, code::YAML, format!("not valid YAML: {text}"))
+    let text = text.lines().next().unwrap_or_default();
+    // The place is told apart.
+    let text = text.rsplit_once(" at line ").map_or(text, |(text, _)| text);
+    let advice = if text.contains("unknown escape") { "; between double quotes a backslash is an escape: write single quotes" } else { "" };
+    (place, code::YAML, format!("not valid YAML: {text}{advice}"))
 }
 
-/// The value after `key:` or `-` if it starts with `*` and is more than the name of an alias.
+/// The value after `key:` or `-` if it starts with `*`; not after `<<:`, where it is meant as an alias.
 fn unquoted_star(line: &str) -> Option<&str> {
-    let value = line.split_once(": ").map_or(line.trim_start().trim_start_matches("- "), |(_, value)| value).trim();
-    let value = value.split(" #").next().unwrap_or(value).trim_end_matches([',', '}', ']', ' ']);
-    (value.starts_with('*')).then_some(value)
+    let (before, value) = line.split_once(": ").unwrap_or(("", line.trim_start().trim_start_matches("- ")));
+    let value = value.split(" #").next()?.split(", ").next()?.trim();
+    // In a map or list on one line its end is not part of the value.
+    let value = if before.contains(['{', '[']) { value.trim_end_matches(['}', ']']) } else { value };
+    (value.starts_with('*') && !before.trim_end().ends_with("<<")).then_some(value)
 }
