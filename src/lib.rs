@@ -41,12 +41,14 @@
 
 pub mod protocol;
 
+mod hits;
 mod pipeline;
 mod refusal_log;
 mod resolve;
 mod routes;
 
 pub mod mapping;
+pub mod presets;
 pub mod registry;
 pub mod value;
 
@@ -68,15 +70,22 @@ pub mod listener;
 #[cfg(feature = "cli")]
 pub mod logging;
 #[cfg(feature = "cli")]
+pub mod reload;
+#[cfg(feature = "cli")]
+pub mod rulebook;
+#[cfg(feature = "cli")]
 pub mod run;
 #[cfg(feature = "cli")]
 pub mod web;
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 pub use self::options::Options;
 pub use self::pipeline::Worker;
 pub use self::time::Timestamp;
+use crate::hits::Hits;
+use crate::mapping::Rules;
 use crate::options::Prefix;
 use crate::protocol::SampleError;
 use crate::registry::Registry;
@@ -92,13 +101,65 @@ struct Shared {
     options: Options,
     registry: Registry,
     telemetry: Arc<Telemetry>,
+    rules: RwLock<Current>,
+    generation: AtomicU64,
+}
+
+/// The rules in force.
+#[derive(Clone)]
+pub(crate) struct Current {
+    pub(crate) rules: Arc<Rules>,
+    /// Rises with each change of rules; 0 is the empty set at start.
+    pub(crate) generation: u64,
+    pub(crate) hits: Arc<Hits>,
 }
 
 impl Bridge {
     /// A bridge without series.
     pub fn new(options: Options) -> Self {
         let (registry, telemetry) = (Registry::new(options.limits), Arc::new(Telemetry::new(options.prefix)));
-        Self { shared: Arc::new(Shared { options, registry, telemetry }) }
+        let rules = Current { rules: Arc::default(), generation: 0, hits: Arc::new(Hits::new(0)) };
+        Self { shared: Arc::new(Shared { options, registry, telemetry, rules: RwLock::new(rules), generation: AtomicU64::new(0) }) }
+    }
+
+    /// Puts these rules in the place of those in force, at once for each worker's next batch. Series go on: samples that lead
+    /// to a series of the same name and labels are added to it, and it takes over help, ttl and limits. A family whose own
+    /// rule now makes it another type, or gives it other buckets or quantiles, ends and begins anew.
+    pub fn replace_rules(&self, rules: Rules) {
+        let mut current = self.shared.rules.write().unwrap_or_else(PoisonError::into_inner);
+        let generation = current.generation + 1;
+        *current = Current { hits: Arc::new(Hits::new(rules.config().rules.len())), rules: Arc::new(rules), generation };
+        self.shared.generation.store(generation, Ordering::Release);
+    }
+
+    /// How many rules are in force.
+    pub fn rule_count(&self) -> usize {
+        self.rules().rules.config().rules.len()
+    }
+
+    /// Samples by rule and by unmapped name since the rules are in force: see [`RuleUse`].
+    pub fn rule_use(&self) -> RuleUse {
+        let Current { rules, hits, .. } = self.rules();
+        let config = rules.config();
+        let rules = config.rules.iter().zip(hits.rules()).map(|(rule, samples)| (rule.clone(), samples)).collect();
+        let (unmapped, unmapped_others) = hits.unmapped();
+        RuleUse { rules, unmapped, unmapped_others }
+    }
+
+    pub(crate) fn rules(&self) -> Current {
+        self.shared.rules.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    #[inline]
+    pub(crate) fn generation(&self) -> u64 {
+        self.shared.generation.load(Ordering::Acquire)
+    }
+
+    /// One step of expiry: series unseen for their ttl go. To be called about once a second; returns how many went.
+    pub fn expire(&self, now: Timestamp) -> usize {
+        let gone = self.shared.registry.expire(now, |_| {});
+        self.shared.telemetry.expired(gone as u64);
+        gone
     }
 
     /// A new worker. It is the only writer of its cells: give each receiving thread its own.
@@ -130,6 +191,7 @@ impl Bridge {
             events_and_checks: sum("dogstatsd_events_total", &all) + sum("dogstatsd_service_checks_total", &all),
             samples: sum("samples_total", &all),
             recorded: sum("events_total", &all),
+            dropped: sum("events_actions_total", &|line| line.contains("\"drop\"")),
             samples_refused: sum("sample_errors_total", &|line| !of_lines(line)) + sum("events_error_total", &all),
         }
     }
@@ -154,6 +216,17 @@ fn sum_of(families: &[OwnFamily], prefix: Prefix, name: &str, wanted: &dyn Fn(&s
     lines.iter().filter(|line| wanted(line)).filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok()).sum()
 }
 
+/// What rules do: samples by rule, and by name where no rule matched. Bounded: beyond 1,000 names all are counted together.
+#[derive(Debug, Clone)]
+pub struct RuleUse {
+    /// Each rule with its samples, in the order of the rules.
+    pub rules: Vec<(mapping::spec::Rule, u64)>,
+    /// Names that no rule matched, most samples first. Empty where there are no rules.
+    pub unmapped: Vec<(String, u64)>,
+    /// Samples of further names.
+    pub unmapped_others: u64,
+}
+
 /// Sums since start; [`Accounting::adds_up`] says how they belong together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Accounting {
@@ -171,6 +244,8 @@ pub struct Accounting {
     pub samples: u64,
     /// Samples recorded.
     pub recorded: u64,
+    /// Samples that a rule dropped.
+    pub dropped: u64,
     /// Samples refused.
     pub samples_refused: u64,
 }
@@ -179,6 +254,6 @@ impl Accounting {
     /// Whether every line and every sample is accounted for exactly once.
     pub fn adds_up(&self) -> bool {
         self.lines == self.lines_empty + self.lines_parsed + self.lines_refused + self.events_and_checks
-            && self.samples == self.recorded + self.samples_refused
+            && self.samples == self.recorded + self.dropped + self.samples_refused
     }
 }

@@ -4,14 +4,16 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use statsd_bridge::cli::{self, Action, Refusal, Settings};
 use statsd_bridge::demo::Examples;
-use statsd_bridge::run::{Sockets, StartError, run};
+use statsd_bridge::run::{Signals, Sockets, StartError, run};
 use statsd_bridge::{Bridge, healthcheck, logging};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
 
 fn main() -> ExitCode {
     match cli::parse(std::env::args_os()) {
@@ -72,15 +74,16 @@ async fn serve(settings: &Settings, examples: Option<Examples>) -> Result<ExitCo
         asked().await;
     };
     let replay = replay(examples, sockets.udp_address());
-    let ended = async { ended.await.unwrap_or_default() };
+    let reload = Arc::new(Notify::new());
+    let signals = Signals { end: async { ended.await.unwrap_or_default() }, reload: reload.clone() };
     tokio::select! {
-        done = run(sockets, Bridge::new(settings.bridge.clone()), settings, ended) => done.map(|()| ExitCode::SUCCESS),
+        done = run(sockets, Bridge::new(settings.bridge.clone()), settings, signals) => done.map(|()| ExitCode::SUCCESS),
         () = asked_twice => {
             tracing::warn!("asked to end a second time: ending at once");
             Ok(ExitCode::FAILURE)
         }
         error = replay => Err(error.into()),
-        () = ignore_hangups() => Ok(ExitCode::FAILURE),
+        () = hangups(&reload) => Ok(ExitCode::FAILURE),
     }
 }
 
@@ -94,11 +97,11 @@ async fn replay(examples: Option<Examples>, target: Option<SocketAddr>) -> io::E
     std::future::pending().await
 }
 
-/// SIGHUP asks other programs of this kind to read their configuration again; it must not end this one. Never ends.
-async fn ignore_hangups() {
+/// SIGHUP asks to read the mapping files again. Never ends.
+async fn hangups(reload: &Notify) {
     let Ok(mut hangups) = signal(SignalKind::hangup()) else { return std::future::pending().await };
     while hangups.recv().await.is_some() {
-        tracing::info!("SIGHUP: there is no configuration file to read again");
+        reload.notify_one();
     }
 }
 

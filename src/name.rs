@@ -51,7 +51,10 @@ pub(crate) fn escape_into(raw: &str, out: &mut String) {
     }
 }
 
-/// Appends a label's name as [`escape_into`], with `exported_` in front of what Prometheus keeps for itself: `le`, `quantile`
+/// What stands in front of a label that was renamed because its name is reserved.
+pub(crate) const RENAMED: &str = "exported_";
+
+/// Appends a label's name as [`escape_into`], with [`RENAMED`] in front of what Prometheus keeps for itself: `le`, `quantile`
 /// and names that start with `__`. Says whether it did.
 pub(crate) fn escape_label_into(raw: &str, out: &mut String) -> bool {
     let start = out.len();
@@ -59,7 +62,7 @@ pub(crate) fn escape_label_into(raw: &str, out: &mut String) -> bool {
     let name = out.get(start..).unwrap_or_default();
     let reserved = name == "le" || name == "quantile" || name.starts_with("__");
     if reserved {
-        out.insert_str(start, "exported_");
+        out.insert_str(start, RENAMED);
     }
     reserved
 }

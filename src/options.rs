@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use crate::mapping::spec::Ttl;
+
 /// Everything that [`Bridge::new`](crate::Bridge::new) wants to know.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
@@ -13,6 +15,8 @@ pub struct Options {
     pub limits: Limits,
     /// What timers, histograms and distributions become.
     pub observer: Observer,
+    /// How long series live unseen, where no rule says otherwise; for ever by default.
+    pub ttl: Ttl,
     /// Which names the bridge's own metrics have.
     pub prefix: Prefix,
 }

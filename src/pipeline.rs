@@ -7,17 +7,21 @@ use std::sync::Arc;
 
 use memchr::memchr;
 
+use crate::hits::HitTally;
 use crate::options::{Dialect, Limits};
 use crate::protocol::{Kind, Line, Sample, SampleError, Value, parse_line};
 use crate::refusal_log::RefusalLog;
 use crate::registry::CellHandle;
-use crate::resolve::{Resolver, Route, Target};
+use crate::resolve::{Resolver, Route, Scale, Target};
 use crate::routes::{RouteId, Routes, prefetch};
 use crate::telemetry::{Recorded, Refusal, Tally};
 use crate::{Bridge, Timestamp};
 
 /// Samples looked up together. Enough to hide a miss to memory behind the others', few enough to stay in the first cache.
 const BATCH: usize = 32;
+
+/// Routes that a worker may keep beyond those of the series.
+const ROUTES_AT_LEAST: usize = 1 << 14;
 
 /// One receiving thread's side of the bridge: its routes, its counts, and the right to write its cells.
 pub struct Worker {
@@ -27,7 +31,10 @@ pub struct Worker {
     routes: Routes<Route>,
     resolver: Resolver,
     tally: Tally,
+    hits: HitTally,
     log: RefusalLog,
+    /// What the registry said when this worker last passed; it rises when places came free.
+    changes: u64,
 }
 
 /// A sample with its place in the table.
@@ -50,10 +57,13 @@ impl Worker {
         Self {
             dialect: options.dialect,
             limits: options.limits,
-            routes: Routes::new(),
+            // One spelling of each series, and some more.
+            routes: Routes::new(options.limits.series + options.limits.series / 4 + ROUTES_AT_LEAST),
             resolver: Resolver::new(&bridge),
             tally: Tally::default(),
+            hits: HitTally::default(),
             log: RefusalLog::default(),
+            changes: 0,
             bridge,
         }
     }
@@ -65,6 +75,7 @@ impl Worker {
 
     /// Parses and records a batch of datagrams, in their order. Counts are flushed before it returns.
     pub fn ingest_batch<'a>(&mut self, datagrams: impl Iterator<Item = &'a [u8]>, now: Timestamp) {
+        self.pass();
         let mut batch = Batch { pending: [Pending::default(); BATCH], len: 0 };
         for datagram in datagrams {
             let mut rest = Some(datagram);
@@ -86,6 +97,34 @@ impl Worker {
         self.flush();
     }
 
+    /// To be called now and then by a thread that has nothing to ingest, about once a second: series that expire wait until
+    /// every worker was between two batches.
+    pub fn tick(&mut self) {
+        self.pass();
+        self.flush();
+    }
+
+    /// Between two batches: nothing is being written now. Takes over new rules, and asks again for what was refused.
+    #[inline]
+    fn pass(&mut self) {
+        let changes = self.bridge.registry().pass(self.resolver.membership());
+        if self.resolver.follow_rules() {
+            self.hits = HitTally::default();
+            self.forget_routes();
+        } else if changes != self.changes && self.resolver.side_routes_forgotten() {
+            let before = self.routes.len();
+            self.routes.retain(|route| !route.is_side());
+            self.tally.routes -= (before - self.routes.len()) as i64;
+        }
+        self.changes = changes;
+    }
+
+    fn forget_routes(&mut self) {
+        self.tally.routes -= self.routes.len() as i64;
+        self.routes.clear();
+        self.resolver.side_routes_forgotten();
+    }
+
     /// Counts a line that cannot be handed in whole: cut, or too long for whoever receives it.
     pub fn refuse_line(&mut self, reason: SampleError) {
         self.tally.lines += 1;
@@ -95,6 +134,7 @@ impl Worker {
 
     fn flush(&mut self) {
         self.bridge.telemetry().flush(&mut self.tally);
+        self.hits.flush(self.resolver.hits());
     }
 
     #[inline(always)]
@@ -162,29 +202,38 @@ impl Worker {
         self.tally.samples += pending.len() as u64;
         for p in &*pending {
             let known = p.candidate.and_then(|id| self.routes.get(id, &p.sample));
-            match known {
-                Some(route) => apply(route, &p.sample, now, &mut self.tally, &mut self.log),
-                None => self.record_unknown(&p.sample, p.hash, now),
+            let done = known.is_some_and(|route| {
+                Recording { tally: &mut self.tally, hits: &mut self.hits, log: &mut self.log, now }.apply(route, &p.sample)
+            });
+            if !done {
+                self.record_unknown(&p.sample, p.hash, now);
             }
         }
         batch.len = 0;
     }
 
-    /// A sample whose route is new, or hidden behind one with a similar hash.
+    /// A sample whose route is new, or retired, or hidden behind one with a similar hash.
     #[cold]
     #[inline(never)]
     fn record_unknown(&mut self, sample: &Sample<'_>, hash: u64, now: Timestamp) {
-        if let Some(route) = self.routes.find(hash, sample) {
-            return apply(route, sample, now, &mut self.tally, &mut self.log);
+        let mut recording = Recording { tally: &mut self.tally, hits: &mut self.hits, log: &mut self.log, now };
+        let known = self.routes.find_mut(hash, sample);
+        if known.as_ref().is_some_and(|route| recording.apply(route, sample)) {
+            return;
         }
-        let route = self.resolver.resolve(sample, &mut self.tally);
-        apply(&route, sample, now, &mut self.tally, &mut self.log);
-        if self.resolver.keeps(&route) {
+        // A series may be retired in the moment in which it was found; then it is looked for again.
+        let route = loop {
+            let route = self.resolver.resolve(sample, now, recording.tally);
+            if recording.apply(&route, sample) {
+                break route;
+            }
+        };
+        if let Some(known) = known {
+            *known = route;
+        } else if self.resolver.keeps(&route) {
             if self.routes.is_full() {
                 // The ids of this batch's other candidates may now name other routes; their keys will tell.
-                self.tally.routes -= self.routes.len() as i64;
-                self.routes.clear();
-                self.resolver.routes_cleared();
+                self.forget_routes();
                 self.tally.routes_cleared += 1;
             }
             self.tally.routes += i64::from(self.routes.insert(hash, sample, route));
@@ -206,7 +255,7 @@ impl Drop for Worker {
     fn drop(&mut self) {
         self.tally.routes -= self.routes.len() as i64;
         self.flush();
-        self.bridge.registry().release_worker(self.resolver.worker());
+        self.bridge.registry().leave(self.resolver.membership());
     }
 }
 
@@ -216,35 +265,126 @@ fn count_error(tally: &mut Tally, reason: SampleError) {
     }
 }
 
-/// Records one sample where its route leads, and counts it: recorded, or refused under one reason.
-#[inline(always)]
-fn apply(route: &Route, sample: &Sample<'_>, now: Timestamp, tally: &mut Tally, log: &mut RefusalLog) {
-    if route.has_tag_facts {
-        count_tags(route, sample, tally);
-    }
-    tally.unknown_fields += u64::from(sample.unknown_fields);
-    let (Value::Number(number) | Value::Signed(number)) = sample.value else {
-        return apply_member(route, sample, tally, log, now);
-    };
-    // Milliseconds on the wire, seconds on the page.
-    let number = if sample.kind == Kind::Timer { number / 1000.0 } else { number };
-    let outcome = match &route.target {
-        Target::Cell(CellHandle::Counter(_)) if number < 0.0 => Err(Refusal::NegativeCounter),
-        Target::Cell(CellHandle::Counter(cell)) => recorded(Recorded::Counter, cell.add(number * sample.weight)),
-        Target::Cell(CellHandle::Gauge(cell)) => match sample.value {
-            Value::Signed(_) => recorded(Recorded::Gauge, cell.change(number)),
-            _ => {
-                cell.set(number);
-                Ok(Recorded::Gauge)
+/// What recording a sample needs beside its route.
+struct Recording<'w> {
+    tally: &'w mut Tally,
+    hits: &'w mut HitTally,
+    log: &'w mut RefusalLog,
+    now: Timestamp,
+}
+
+impl Recording<'_> {
+    /// Records one sample where its route leads, and counts it: recorded, refused under one reason, or dropped.
+    ///
+    /// False, and nothing was done, if the route leads to a retired series.
+    #[inline(always)]
+    fn apply(&mut self, route: &Route, sample: &Sample<'_>) -> bool {
+        let Target::Cell(cell) = &route.target else {
+            self.count_route(route, sample);
+            self.apply_elsewhere(&route.target, sample);
+            return true;
+        };
+        if !cell.stamp().touch(self.now.as_millis()) {
+            return false;
+        }
+        self.count_route(route, sample);
+        let outcome = match sample.value {
+            Value::Number(number) | Value::Signed(number) => {
+                let number = match route.scale {
+                    Scale::One => number,
+                    Scale::Thousandth => number / 1000.0,
+                    Scale::Factor => route.extra.as_ref().map_or(number, |extra| extra.factor.apply(number)),
+                };
+                self.apply_number(cell, sample, number)
             }
-        },
-        Target::Cell(CellHandle::Histogram(cell, bounds)) => recorded(Recorded::Observer, cell.observe(bounds, number, sample.weight)),
-        Target::Cell(CellHandle::Summary(cell)) => recorded(Recorded::Observer, cell.observe(number, sample.weight, now)),
-        _ => return apply_elsewhere(route, sample, tally, log, now),
-    };
-    match outcome {
-        Ok(kind) => count_recorded(tally, kind, route),
-        Err(refusal) => count_refused(tally, refusal, sample, log, now),
+            Value::Member(member) => apply_member(cell, member),
+        };
+        match outcome {
+            Ok(kind) => self.recorded(kind, route),
+            Err(refusal) => self.refused(refusal, sample),
+        }
+        true
+    }
+
+    #[inline(always)]
+    fn apply_number(&self, cell: &CellHandle, sample: &Sample<'_>, number: f64) -> Result<Recorded, Refusal> {
+        match cell {
+            CellHandle::Counter(_) if number < 0.0 => Err(Refusal::NegativeCounter),
+            CellHandle::Counter(cell) => recorded(Recorded::Counter, cell.add(number * sample.weight)),
+            CellHandle::Gauge(cell) => match (sample.kind, sample.value) {
+                (Kind::Gauge, Value::Number(_)) => recorded(Recorded::Gauge, cell.set(number)),
+                // A gauge that a rule made of a counter goes up and down by its samples.
+                (Kind::Counter, _) => recorded(Recorded::Gauge, cell.change(number * sample.weight)),
+                (Kind::Gauge, _) => recorded(Recorded::Gauge, cell.change(number)),
+                _ => recorded(Recorded::Gauge, cell.set(number)),
+            },
+            CellHandle::Histogram(cell, bounds) => recorded(Recorded::Observer, cell.observe(bounds, number, sample.weight)),
+            CellHandle::Summary(cell) => recorded(Recorded::Observer, cell.observe(number, sample.weight, self.now)),
+            // The registry keeps kinds apart, so this cannot be met.
+            CellHandle::Set(_) => Err(Refusal::Conflict),
+        }
+    }
+
+    /// What is counted of every sample of a route, whatever becomes of it.
+    #[inline(always)]
+    fn count_route(&mut self, route: &Route, sample: &Sample<'_>) {
+        self.tally.tagged_samples += u64::from(route.is_tagged);
+        self.tally.unknown_fields += u64::from(sample.unknown_fields);
+        self.tally.mapped += u64::from(route.is_mapped);
+        self.tally.unmapped += u64::from(!route.is_mapped);
+        self.hits.count(route.slot);
+        if let Some(extra) = &route.extra {
+            let in_name = if sample.first { extra.tag_errors.name } else { 0 };
+            self.tally.tag_errors += u64::from(extra.tag_errors.fields) + u64::from(in_name);
+        }
+    }
+
+    #[inline(always)]
+    fn recorded(&mut self, kind: Recorded, route: &Route) {
+        if let Some(count) = self.tally.recorded.get_mut(kind as usize) {
+            *count += 1;
+        }
+        if let Some(limited) = route.extra.as_ref().and_then(|extra| extra.folded.as_ref()) {
+            limited.count();
+        }
+    }
+
+    #[cold]
+    fn refused(&mut self, refusal: Refusal, sample: &Sample<'_>) {
+        if let Some(count) = self.tally.refused.get_mut(refusal as usize) {
+            *count += 1;
+        }
+        self.log.refused(refusal.as_str(), sample.name, self.now);
+    }
+
+    /// A target that is no cell.
+    #[inline(never)]
+    fn apply_elsewhere(&mut self, target: &Target, sample: &Sample<'_>) {
+        match target {
+            Target::LineRefused(reason) => {
+                // What looked like a sample is a line refused as a whole.
+                self.tally.samples -= 1;
+                self.tally.lines_parsed -= 1;
+                self.tally.unmapped -= 1;
+                count_error(self.tally, *reason);
+                self.log.refused(reason.as_str(), sample.name, self.now);
+            }
+            Target::Dropped => {
+                self.tally.mapped -= 1;
+                self.tally.dropped += 1;
+            }
+            Target::Refused(refusal) => self.refused(*refusal, sample),
+            Target::Limited(refusal, limited) => {
+                limited.count();
+                self.refused(*refusal, sample);
+            }
+            Target::Conflict(conflict) => {
+                conflict.count();
+                self.refused(Refusal::Conflict, sample);
+            }
+            // Is taken by `apply`.
+            Target::Cell(_) => self.refused(Refusal::Conflict, sample),
+        }
     }
 }
 
@@ -253,65 +393,16 @@ fn recorded(kind: Recorded, done: bool) -> Result<Recorded, Refusal> {
     if done { Ok(kind) } else { Err(Refusal::ValueOverflow) }
 }
 
-#[inline(always)]
-fn count_recorded(tally: &mut Tally, kind: Recorded, route: &Route) {
-    if let Some(count) = tally.recorded.get_mut(kind as usize) {
-        *count += 1;
-    }
-    if let Some(limited) = &route.folded {
-        limited.count();
-    }
-}
-
-#[cold]
-fn count_refused(tally: &mut Tally, refusal: Refusal, sample: &Sample<'_>, log: &mut RefusalLog, now: Timestamp) {
-    if let Some(count) = tally.refused.get_mut(refusal as usize) {
-        *count += 1;
-    }
-    log.refused(refusal.as_str(), sample.name, now);
-}
-
-#[inline(never)]
-fn count_tags(route: &Route, sample: &Sample<'_>, tally: &mut Tally) {
-    tally.tagged_samples += u64::from(route.is_tagged);
-    tally.tag_errors += u64::from(route.tag_errors.fields) + if sample.first { u64::from(route.tag_errors.name) } else { 0 };
-}
-
 /// A set's member.
 #[inline(never)]
-fn apply_member(route: &Route, sample: &Sample<'_>, tally: &mut Tally, log: &mut RefusalLog, now: Timestamp) {
-    match (&route.target, sample.value) {
-        (Target::Cell(CellHandle::Set(cell)), Value::Member(member)) => {
+fn apply_member(cell: &CellHandle, member: &[u8]) -> Result<Recorded, Refusal> {
+    match cell {
+        CellHandle::Set(cell) => {
             cell.insert(member);
-            count_recorded(tally, Recorded::Set, route);
+            Ok(Recorded::Set)
         }
-        _ => apply_elsewhere(route, sample, tally, log, now),
-    }
-}
-
-/// A target that is no cell, which refuses.
-#[cold]
-#[inline(never)]
-fn apply_elsewhere(route: &Route, sample: &Sample<'_>, tally: &mut Tally, log: &mut RefusalLog, now: Timestamp) {
-    match &route.target {
-        Target::LineRefused(reason) => {
-            // What looked like a sample is a line refused as a whole.
-            tally.samples -= 1;
-            tally.lines_parsed -= 1;
-            count_error(tally, *reason);
-            log.refused(reason.as_str(), sample.name, now);
-        }
-        Target::Refused(refusal) => count_refused(tally, *refusal, sample, log, now),
-        Target::Limited(refusal, limited) => {
-            limited.count();
-            count_refused(tally, *refusal, sample, log, now);
-        }
-        Target::Conflict(conflict) => {
-            conflict.count();
-            count_refused(tally, Refusal::Conflict, sample, log, now);
-        }
-        // A cell of a kind that the sample's value does not fit. The registry keeps kinds apart, so this cannot be met.
-        Target::Cell(_) => count_refused(tally, Refusal::Conflict, sample, log, now),
+        // The registry keeps kinds apart; a rule that makes numbers of a set's members is refused when it is loaded.
+        _ => Err(Refusal::Conflict),
     }
 }
 

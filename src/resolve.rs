@@ -1,16 +1,19 @@
 //! resolve: what a new identity leads to. Runs once for each route, and holds everything that depends on the identity alone.
 //!
-//! Sizes, UTF-8, tag styles, escaping, label order, own names, type and limits are settled here, in this order; later samples of the
-//! same bytes only follow the route.
+//! Sizes, UTF-8, tag styles, mapping, escaping, label order, own names, type and limits are settled here, in this order; later
+//! samples of the same bytes only follow the route.
 
 use std::sync::Arc;
 
-use crate::Bridge;
-use crate::name::FamilyName;
+use crate::hits::{Hits, Slot};
+use crate::mapping::spec::{Action, Becomes, MetricKind, Rule};
+use crate::mapping::{Factor, Rules, labels, unit};
+use crate::name::{FamilyName, RENAMED, escape_into, escape_label_into};
 use crate::options::{Dialect, Limits, Observer};
 use crate::protocol::{Identity, Kind, Sample, SampleError, TagErrors, TagSink, Value};
-use crate::registry::{CellHandle, Conflict, FamilyKind, Labels, Limited, NotAdmitted};
+use crate::registry::{CellHandle, Conflict, FamilyKind, Labels, Limited, Membership, NotAdmitted, Request};
 use crate::telemetry::{Refusal, Tally};
+use crate::{Bridge, Timestamp};
 
 /// How many routes that lead to no cell of their own a worker keeps. A flood of new identities beyond a limit would
 /// otherwise push out the routes of healthy series.
@@ -20,12 +23,32 @@ const MAX_SIDE_ROUTES: usize = 1 << 14;
 #[derive(Debug)]
 pub(crate) struct Route {
     pub(crate) target: Target,
+    /// What few routes have.
+    pub(crate) extra: Option<Box<Extra>>,
+    /// Where samples are counted by rule, or by name if unmapped.
+    pub(crate) slot: Slot,
+    pub(crate) is_mapped: bool,
+    pub(crate) is_tagged: bool,
+    pub(crate) scale: Scale,
+}
+
+/// What few routes have.
+#[derive(Debug, Default)]
+pub(crate) struct Extra {
     /// Where samples are folded into the family's overflow series.
     pub(crate) folded: Option<Arc<Limited>>,
     pub(crate) tag_errors: TagErrors,
-    pub(crate) is_tagged: bool,
-    /// Whether tags or errors of tags are to be counted at all.
-    pub(crate) has_tag_facts: bool,
+    pub(crate) factor: Factor,
+}
+
+/// What a number is converted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scale {
+    One,
+    /// Milliseconds on the wire, seconds on the page.
+    Thousandth,
+    /// The factor in [`Extra`].
+    Factor,
 }
 
 /// Where a sample goes.
@@ -36,6 +59,16 @@ pub(crate) enum Target {
     Refused(Refusal),
     Limited(Refusal, Arc<Limited>),
     Conflict(Arc<Conflict>),
+    /// A rule said so.
+    Dropped,
+}
+
+/// What mapping made of an identity.
+struct Mapped<'r> {
+    rule: Option<&'r Rule>,
+    name: String,
+    kind: FamilyKind,
+    factor: Factor,
 }
 
 /// Makes routes for one worker.
@@ -43,35 +76,71 @@ pub(crate) struct Resolver {
     bridge: Bridge,
     dialect: Dialect,
     limits: Limits,
-    observer: FamilyKind,
-    worker: u32,
+    membership: Membership,
+    rules: Arc<Rules>,
+    generation: u64,
+    hits: Arc<Hits>,
     side_routes: usize,
-    name: String,
+    parts: Parts,
     labels: Labels,
+}
+
+/// Name and tags of an identity; tags with escaped keys, renamed where they are reserved.
+#[derive(Default)]
+struct Parts {
+    name: String,
+    tags: Vec<(String, String)>,
+    renamed: u64,
+}
+
+impl<'a> TagSink<'a> for Parts {
+    fn name(&mut self, piece: &'a str) {
+        self.name.push_str(piece);
+    }
+
+    fn tag(&mut self, key: &'a str, value: &'a str) {
+        let mut escaped = String::with_capacity(key.len());
+        self.renamed += u64::from(escape_label_into(key, &mut escaped));
+        self.tags.push((escaped, value.to_owned()));
+    }
 }
 
 impl Resolver {
     pub(crate) fn new(bridge: &Bridge) -> Self {
         let options = bridge.options();
-        let observer = match &options.observer {
-            Observer::Histogram { bounds } => FamilyKind::Histogram { bounds: Arc::clone(bounds) },
-            Observer::Summary(summary) => FamilyKind::Summary(summary.clone()),
-        };
+        let current = bridge.rules();
         Self {
             bridge: bridge.clone(),
             dialect: options.dialect,
             limits: options.limits,
-            observer,
-            worker: bridge.registry().worker_id(),
+            membership: bridge.registry().join(),
+            rules: current.rules,
+            generation: current.generation,
+            hits: current.hits,
             side_routes: 0,
-            name: String::new(),
+            parts: Parts::default(),
             labels: Labels::default(),
         }
     }
 
-    /// The number of the worker that it makes routes for.
-    pub(crate) fn worker(&self) -> u32 {
-        self.worker
+    /// The worker's place among the writers.
+    pub(crate) fn membership(&self) -> &Membership {
+        &self.membership
+    }
+
+    /// Where hits are counted under the rules in use.
+    pub(crate) fn hits(&self) -> &Arc<Hits> {
+        &self.hits
+    }
+
+    /// Takes over new rules, if there are any; then all routes are to be found anew.
+    pub(crate) fn follow_rules(&mut self) -> bool {
+        if self.bridge.generation() == self.generation {
+            return false;
+        }
+        let current = self.bridge.rules();
+        (self.rules, self.generation, self.hits) = (current.rules, current.generation, current.hits);
+        true
     }
 
     /// Whether the route is to be kept; counts those that lead to no cell of their own.
@@ -81,105 +150,235 @@ impl Resolver {
         if matches!(route.target, Target::Refused(NameTooLong | TagsTooLong | NegativeCounter | ValueOverflow)) {
             return false;
         }
-        if matches!(route.target, Target::Cell(_)) && route.folded.is_none() {
+        if !route.is_side() {
             return true;
         }
         self.side_routes += 1;
         self.side_routes <= MAX_SIDE_ROUTES
     }
 
-    /// To be called when the table of routes was cleared.
-    pub(crate) fn routes_cleared(&mut self) {
-        self.side_routes = 0;
+    /// To be called when the side routes, or all routes, were forgotten; says whether there were any.
+    pub(crate) fn side_routes_forgotten(&mut self) -> bool {
+        std::mem::take(&mut self.side_routes) > 0
     }
 
     /// The route of an identity.
-    pub(crate) fn resolve(&mut self, sample: &Sample<'_>, tally: &mut Tally) -> Route {
-        let mut route = Route {
-            target: Target::Refused(Refusal::EmptyName),
-            folded: None,
-            tag_errors: TagErrors::default(),
-            is_tagged: false,
-            has_tag_facts: false,
-        };
+    pub(crate) fn resolve(&mut self, sample: &Sample<'_>, now: Timestamp, tally: &mut Tally) -> Route {
         if sample.name.len() > self.limits.name_bytes {
-            route.target = Target::Refused(Refusal::NameTooLong);
-        } else if sample.tags.len() > self.limits.tags_bytes {
-            route.target = Target::Refused(Refusal::TagsTooLong);
-        } else {
-            match Identity::of(sample, &self.dialect) {
-                Ok(identity) => self.resolve_identity(&identity, sample, &mut route),
-                Err(refused) => {
-                    route.target = Target::LineRefused(refused.error);
-                    route.tag_errors.name = refused.tag_errors;
-                    route.has_tag_facts = refused.tag_errors > 0;
-                }
-            }
-            tally.labels_renamed += self.labels.renamed();
+            return Route::refused(Refusal::NameTooLong);
         }
+        if sample.tags.len() > self.limits.tags_bytes {
+            return Route::refused(Refusal::TagsTooLong);
+        }
+        match Identity::of(sample, &self.dialect) {
+            Ok(identity) => self.resolve_identity(&identity, sample, now, tally),
+            Err(refused) => {
+                let mut route = Route::to(Target::LineRefused(refused.error));
+                route.set_extra(None, TagErrors { name: refused.tag_errors, fields: 0 }, Factor::default());
+                route
+            }
+        }
+    }
+
+    fn resolve_identity(&mut self, identity: &Identity<'_>, sample: &Sample<'_>, now: Timestamp, tally: &mut Tally) -> Route {
+        self.parts.name.clear();
+        self.parts.tags.clear();
+        self.parts.renamed = 0;
+        let tag_errors = identity.visit(&mut self.parts);
+        let is_tagged = !self.parts.tags.is_empty();
+        let rules = Arc::clone(&self.rules);
+        let mut route = match self.map(&rules, sample.kind) {
+            Ok((mapped, slot)) => {
+                let (target, folded) = self.target(&mapped, sample, now);
+                tally.labels_renamed += self.parts.renamed;
+                let mut route = Route { is_mapped: mapped.rule.is_some(), slot, ..Route::to(target) };
+                route.set_extra(folded, tag_errors, mapped.factor);
+                route
+            }
+            Err(slot) => {
+                let mut route = Route { is_mapped: true, slot, ..Route::to(Target::Dropped) };
+                route.set_extra(None, tag_errors, Factor::default());
+                route
+            }
+        };
+        route.is_tagged = is_tagged;
         route
     }
 
-    fn resolve_identity(&mut self, identity: &Identity<'_>, sample: &Sample<'_>, route: &mut Route) {
-        self.name.clear();
+    /// Name, labels, kind and factor by the rules; `Err` where a rule drops it. Leaves the labels in `self.labels`.
+    fn map<'r>(&mut self, rules: &'r Rules, kind: Kind) -> Result<(Mapped<'r>, Slot), Slot> {
+        let config = rules.config();
+        let found = rules.find(&self.parts.name, metric_kind(kind), &self.parts.tags);
+        let rule = found.as_ref().and_then(|found| config.rules.get(found.rule));
+        let slot = match &found {
+            Some(found) => self.hits.of_rule(found.rule),
+            None => self.hits.of_name(&self.parts.name),
+        };
+        if rule.is_some_and(|rule| rule.action == Action::Drop) {
+            return Err(slot);
+        }
+        let mut name = String::new();
+        let mut joined = std::mem::take(&mut self.parts.tags);
+        match &found {
+            Some(found) => {
+                found.name(&mut name);
+                let mut of_rule = Vec::new();
+                found.labels(&mut of_rule);
+                if rule.is_some_and(|rule| rule.honor_labels) {
+                    of_rule.retain(|(key, _)| joined.iter().all(|(tag, _)| tag != key));
+                }
+                joined.extend(of_rule);
+            }
+            None => name.push_str(&self.parts.name),
+        }
+        if let Some(rule) = rule {
+            labels::apply(&rule.label_steps, &mut joined);
+        }
+        let mapped = Mapped { rule, name: self.family_name(name, rule), kind: self.kind(kind, rule), factor: factor(kind, rule) };
         self.labels.clear();
-        route.tag_errors = identity.visit(&mut Parts { name: &mut self.name, labels: &mut self.labels });
+        for (key, value) in joined.iter().chain(&config.constant_labels) {
+            if mapped.kind.reserves(key) {
+                self.parts.renamed += 1;
+                self.labels.push(&format!("{RENAMED}{key}"), value);
+            } else {
+                self.labels.push(key, value);
+            }
+        }
         self.labels.finish();
-        route.is_tagged = !self.labels.is_empty();
-        route.has_tag_facts = route.is_tagged || route.tag_errors != TagErrors::default();
-        route.target = self.target(sample, &mut route.folded);
+        Ok((mapped, slot))
     }
 
-    fn target(&self, sample: &Sample<'_>, folded: &mut Option<Arc<Limited>>) -> Target {
-        let Some(name) = FamilyName::escape(&self.name) else { return Target::Refused(Refusal::EmptyName) };
-        if self.bridge.telemetry().owns_name(name.as_str()) {
-            return Target::Refused(Refusal::OwnName);
+    fn family_name(&self, mut name: String, rule: Option<&Rule>) -> String {
+        if let Some(unit) = rule.and_then(|rule| rule.unit) {
+            let mut escaped = String::new();
+            escape_into(&name, &mut escaped);
+            name = unit::name_with_unit(&escaped, unit).into_owned();
         }
-        if self.labels.len() > self.limits.tags {
-            return Target::Refused(Refusal::TooManyTags);
-        }
-        if let Some(refusal) = refusal_of_value(sample) {
-            return Target::Refused(refusal);
-        }
-        let kind = match sample.kind {
-            Kind::Counter => &FamilyKind::Counter,
-            Kind::Gauge => &FamilyKind::Gauge,
-            Kind::Set => &FamilyKind::Set,
-            Kind::Timer | Kind::Histogram | Kind::Distribution => &self.observer,
-        };
-        match self.bridge.registry().admit(&name, kind, &self.labels, self.worker) {
-            Ok(admitted) => {
-                *folded = admitted.folded;
-                Target::Cell(admitted.cell)
-            }
-            Err(NotAdmitted::Conflict(conflict)) => Target::Conflict(conflict),
-            Err(NotAdmitted::Refused(refusal)) => Target::Refused(refusal),
-            Err(NotAdmitted::Limited(refusal, limited)) => Target::Limited(refusal, limited),
+        match &*self.rules.config().prefix {
+            _ if name.is_empty() => name,
+            prefix => format!("{prefix}{name}"),
         }
     }
+
+    /// The rule's word first, then the file's, then the flags'.
+    fn kind(&self, kind: Kind, rule: Option<&Rule>) -> FamilyKind {
+        match rule.and_then(|rule| rule.becomes) {
+            Some(Becomes::Gauge) => return FamilyKind::Gauge,
+            Some(Becomes::Counter) => return FamilyKind::Counter,
+            None => {}
+        }
+        match kind {
+            Kind::Counter => FamilyKind::Counter,
+            Kind::Gauge => FamilyKind::Gauge,
+            Kind::Set => FamilyKind::Set,
+            Kind::Timer | Kind::Histogram | Kind::Distribution => {
+                let defaults = &self.rules.config().defaults;
+                let stated = rule.and_then(|rule| rule.observer.as_ref()).or(defaults.observer.as_ref());
+                let options = rule.map_or(&defaults.observer_options, |rule| &rule.observer_options);
+                match stated.cloned().unwrap_or_else(|| options.over(&self.bridge.options().observer)) {
+                    Observer::Histogram { bounds } => FamilyKind::Histogram { bounds },
+                    Observer::Summary(summary) => FamilyKind::Summary(summary),
+                }
+            }
+        }
+    }
+
+    fn ttl_ms(&self, kind: &FamilyKind, rule: Option<&Rule>) -> u64 {
+        let levels = [rule.map(|rule| rule.ttl), Some(self.rules.config().defaults.ttl), Some(self.bridge.options().ttl)];
+        let of_kind = |ttl: crate::mapping::spec::Ttl| match kind {
+            FamilyKind::Counter => ttl.counter_ms,
+            FamilyKind::Gauge => ttl.gauge_ms,
+            FamilyKind::Histogram { .. } | FamilyKind::Summary(_) => ttl.observer_ms,
+            FamilyKind::Set => ttl.set_ms,
+        };
+        levels.into_iter().flatten().find_map(of_kind).unwrap_or(0)
+    }
+
+    fn target(&self, mapped: &Mapped<'_>, sample: &Sample<'_>, now: Timestamp) -> (Target, Option<Arc<Limited>>) {
+        let Some(name) = FamilyName::escape(&mapped.name) else { return (Target::Refused(Refusal::EmptyName), None) };
+        if self.bridge.telemetry().owns_name(name.as_str()) {
+            return (Target::Refused(Refusal::OwnName), None);
+        }
+        if self.labels.len() > self.limits.tags {
+            return (Target::Refused(Refusal::TooManyTags), None);
+        }
+        if let Some(refusal) = refusal_of_value(sample, mapped) {
+            return (Target::Refused(refusal), None);
+        }
+        let request = Request {
+            name: &name,
+            kind: &mapped.kind,
+            labels: &self.labels,
+            help: mapped.rule.and_then(|rule| rule.help.as_deref()).map(Arc::from),
+            origin: mapped.rule.map_or("", |rule| &rule.pattern),
+            ttl_ms: self.ttl_ms(&mapped.kind, mapped.rule),
+            limits: mapped.rule.map(|rule| rule.limits).unwrap_or_default(),
+            generation: self.generation,
+            worker: self.membership.id(),
+            now,
+        };
+        match self.bridge.registry().admit(&request) {
+            Ok(admitted) => (Target::Cell(admitted.cell), admitted.folded),
+            Err(NotAdmitted::Conflict(conflict)) => (Target::Conflict(conflict), None),
+            Err(NotAdmitted::Refused(refusal)) => (Target::Refused(refusal), None),
+            Err(NotAdmitted::Limited(refusal, limited)) => (Target::Limited(refusal, limited), None),
+        }
+    }
+}
+
+impl Route {
+    fn to(target: Target) -> Self {
+        Self { target, extra: None, slot: Slot::NONE, is_mapped: false, is_tagged: false, scale: Scale::One }
+    }
+
+    fn refused(refusal: Refusal) -> Self {
+        Self::to(Target::Refused(refusal))
+    }
+
+    fn set_extra(&mut self, folded: Option<Arc<Limited>>, tag_errors: TagErrors, factor: Factor) {
+        self.scale = match factor {
+            Factor { divide, multiply } if divide == 1.0 && multiply == 1.0 => Scale::One,
+            Factor { divide, multiply } if divide == 1000.0 && multiply == 1.0 => Scale::Thousandth,
+            _ => Scale::Factor,
+        };
+        if folded.is_some() || tag_errors != TagErrors::default() || self.scale == Scale::Factor {
+            self.extra = Some(Box::new(Extra { folded, tag_errors, factor }));
+        }
+    }
+
+    /// Whether it leads to no cell of its own, so that it may lead elsewhere once there is room.
+    pub(crate) fn is_side(&self) -> bool {
+        let is_folded = self.extra.as_ref().is_some_and(|extra| extra.folded.is_some());
+        is_folded || !matches!(self.target, Target::Cell(_) | Target::Dropped)
+    }
+}
+
+fn metric_kind(kind: Kind) -> MetricKind {
+    match kind {
+        Kind::Counter => MetricKind::Counter,
+        Kind::Gauge => MetricKind::Gauge,
+        Kind::Set => MetricKind::Set,
+        Kind::Timer | Kind::Histogram | Kind::Distribution => MetricKind::Observer,
+    }
+}
+
+/// The unit that a rule states, else milliseconds for the kind that says so; then the rule's scale.
+fn factor(kind: Kind, rule: Option<&Rule>) -> Factor {
+    let base = match rule.and_then(|rule| rule.unit) {
+        Some(unit) => unit::factor(unit),
+        None if kind == Kind::Timer => Factor { divide: 1000.0, multiply: 1.0 },
+        None => Factor::default(),
+    };
+    Factor { multiply: base.multiply * rule.and_then(|rule| rule.scale).unwrap_or(1.0), ..base }
 }
 
 /// Why a sample would be refused by the cell of a new series, so that no series comes to be for nothing.
-fn refusal_of_value(sample: &Sample<'_>) -> Option<Refusal> {
-    match (sample.kind, sample.value) {
-        (Kind::Counter, Value::Signed(value)) if value < 0.0 => Some(Refusal::NegativeCounter),
-        (Kind::Gauge | Kind::Set, _) | (_, Value::Member(_)) => None,
-        (_, Value::Number(value) | Value::Signed(value)) => (!(value * sample.weight).is_finite()).then_some(Refusal::ValueOverflow),
-    }
-}
-
-/// Gathers the parts of an identity.
-struct Parts<'p> {
-    name: &'p mut String,
-    labels: &'p mut Labels,
-}
-
-impl<'a> TagSink<'a> for Parts<'_> {
-    fn name(&mut self, piece: &'a str) {
-        self.name.push_str(piece);
-    }
-
-    fn tag(&mut self, key: &'a str, value: &'a str) {
-        self.labels.push(key, value);
+fn refusal_of_value(sample: &Sample<'_>, mapped: &Mapped<'_>) -> Option<Refusal> {
+    let (Value::Number(value) | Value::Signed(value)) = sample.value else { return None };
+    let value = mapped.factor.apply(value);
+    match &mapped.kind {
+        FamilyKind::Counter if value < 0.0 => Some(Refusal::NegativeCounter),
+        FamilyKind::Gauge if sample.kind == Kind::Gauge => (!value.is_finite()).then_some(Refusal::ValueOverflow),
+        _ => (!(value * sample.weight).is_finite()).then_some(Refusal::ValueOverflow),
     }
 }

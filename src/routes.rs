@@ -8,11 +8,8 @@ use rapidhash::v3::{RapidSecrets, rapidhash_v3_inline};
 
 use crate::protocol::{Kind, Sample};
 
-/// Most routes that a worker keeps; at more it forgets all and finds them again, which no series notices.
-pub(crate) const MAX_ROUTES: usize = 1 << 18;
-
-/// Most bytes of keys that a worker keeps.
-const MAX_KEY_BYTES: usize = 48 << 20;
+/// Bytes of keys that a worker keeps for each route that it may keep.
+const KEY_BYTES: usize = 192;
 
 /// Slots of an empty table.
 const FIRST_SLOTS: usize = 1 << 10;
@@ -23,6 +20,8 @@ pub(crate) struct Routes<T> {
     routes: Vec<Route<T>>,
     keys: Vec<u8>,
     secrets: RapidSecrets,
+    /// At more routes, or key bytes in proportion, the worker forgets all and finds them again, which no series notices.
+    max_routes: usize,
 }
 
 struct Route<T> {
@@ -38,8 +37,8 @@ struct Route<T> {
 pub(crate) struct RouteId(u32);
 
 impl<T> Routes<T> {
-    pub(crate) fn new() -> Self {
-        Self { slots: vec![0; FIRST_SLOTS], routes: Vec::new(), keys: Vec::new(), secrets: RapidSecrets::random() }
+    pub(crate) fn new(max_routes: usize) -> Self {
+        Self { slots: vec![0; FIRST_SLOTS], routes: Vec::new(), keys: Vec::new(), secrets: RapidSecrets::random(), max_routes }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -103,20 +102,30 @@ impl<T> Routes<T> {
     }
 
     /// A whole look-up, for what the steps did not find.
+    #[cfg(test)]
     pub(crate) fn find(&self, hash: u64, sample: &Sample<'_>) -> Option<&T> {
+        self.get(self.find_id(hash, sample)?, sample)
+    }
+
+    fn find_id(&self, hash: u64, sample: &Sample<'_>) -> Option<RouteId> {
         let mut at = self.slot_of(hash);
         loop {
             let slot = *self.slots.get(at)?;
             if slot == 0 {
                 return None;
             }
-            if slot >> 32 == hash >> 32
-                && let Some(target) = self.get(RouteId((slot as u32) - 1), sample)
-            {
-                return Some(target);
+            let id = RouteId((slot as u32).wrapping_sub(1));
+            if slot >> 32 == hash >> 32 && self.get(id, sample).is_some() {
+                return Some(id);
             }
             at = (at + 1) & (self.slots.len() - 1);
         }
+    }
+
+    /// As [`find`](Self::find), to be replaced.
+    pub(crate) fn find_mut(&mut self, hash: u64, sample: &Sample<'_>) -> Option<&mut T> {
+        let id = self.find_id(hash, sample)?;
+        self.routes.get_mut(id.0 as usize).map(|route| &mut route.target)
     }
 
     /// Adds a route for an identity that has none. A key too long to be kept is not added; says whether it was.
@@ -162,12 +171,24 @@ impl<T> Routes<T> {
 
     /// Whether the table is so full that it is to be cleared before the next insertion.
     pub(crate) fn is_full(&self) -> bool {
-        self.routes.len() >= MAX_ROUTES || self.keys.len() >= MAX_KEY_BYTES
+        self.routes.len() >= self.max_routes || self.keys.len() >= self.max_routes * KEY_BYTES
+    }
+
+    /// Keeps the routes whose target `keep` wants. Numbers of routes change.
+    pub(crate) fn retain(&mut self, keep: impl Fn(&T) -> bool) {
+        let old = std::mem::replace(self, Self { secrets: self.secrets, ..Self::new(self.max_routes) });
+        for route in old.routes.into_iter().filter(|route| keep(&route.target)) {
+            let Some(key) = old.keys.get(route.key_at as usize..) else { continue };
+            let Some((name, tags)) = key.split_at_checked(usize::from(route.name_len)) else { continue };
+            let tags = tags.get(..usize::from(route.tags_len)).unwrap_or_default();
+            let identity = Sample { name, tags, kind: route.kind, ..Sample::default() };
+            self.insert(self.hash(&identity), &identity, route.target);
+        }
     }
 
     /// Forgets all routes and gives their memory back.
     pub(crate) fn clear(&mut self) {
-        *self = Self { secrets: self.secrets, ..Self::new() };
+        *self = Self { secrets: self.secrets, ..Self::new(self.max_routes) };
     }
 }
 
@@ -210,7 +231,7 @@ mod tests {
 
     #[test]
     fn name_tags_and_kind_are_the_identity() {
-        let mut routes = Routes::new();
+        let mut routes = Routes::new(1 << 20);
         let all = [
             identity("ab", "#k:v", Kind::Counter),
             identity("a", "b#k:v", Kind::Counter),
@@ -237,7 +258,7 @@ mod tests {
 
     #[test]
     fn a_key_too_long_to_be_kept_is_just_not_kept() {
-        let mut routes = Routes::new();
+        let mut routes = Routes::new(1 << 20);
         let name = "n".repeat(70_000);
         let sample = identity(&name, "", Kind::Counter);
         routes.insert(routes.hash(&sample), &sample, 1);
@@ -247,7 +268,7 @@ mod tests {
     proptest! {
         #[test]
         fn it_is_a_map(keys in proptest::collection::vec(("[a-d]{1,3}", "[a-c]{0,3}"), 0..3000)) {
-            let (mut routes, mut model) = (Routes::new(), HashMap::new());
+            let (mut routes, mut model) = (Routes::new(1 << 20), HashMap::new());
             for (number, (name, tags)) in (0..).zip(&keys) {
                 let sample = identity(name, tags, Kind::Set);
                 prop_assert_eq!(look_up(&routes, &sample), model.get(&(name, tags)).copied());

@@ -10,21 +10,24 @@ use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
+use std::thread;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::{oneshot, watch};
-use tokio::task::JoinSet;
+use tokio::sync::{Notify, oneshot, watch};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::MissedTickBehavior;
 
 use crate::Bridge;
 use crate::cli::Settings;
 use crate::listener::address::{bind_tcp, error_text, reachable};
 use crate::listener::{AddressError, BindError, Intake, relay, tcp, udp, unix};
+use crate::reload::Reloader;
+use crate::rulebook::Mistakes;
 use crate::web;
 
-/// How often the own histograms are folded, scraped or not.
-const UPKEEP: Duration = Duration::from_secs(5);
+/// How often series expire and the own histograms are folded, scraped or not.
+const MAINTENANCE: Duration = Duration::from_secs(1);
 
 /// Why the program cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +44,9 @@ pub enum StartError {
     /// Lines would come back for ever.
     #[error("--statsd.relay.address: {0} is the bridge itself")]
     RelayLoop(SocketAddr),
+    /// There is a mistake in the mapping files.
+    #[error("the mapping files cannot be used:\n{0}")]
+    Mapping(#[from] Mistakes),
     /// A thread, socket or the like beyond the listeners.
     #[error("cannot start: {}", error_text(.0))]
     System(#[from] io::Error),
@@ -51,9 +57,17 @@ impl StartError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Address(_) | Self::RelayLoop(_) | Self::Bind(BindError::Address(_)) => 2,
-            Self::Bind(_) | Self::NoListener | Self::System(_) => 1,
+            Self::Bind(_) | Self::NoListener | Self::Mapping(_) | Self::System(_) => 1,
         }
     }
+}
+
+/// What may be asked of a running program from outside.
+pub struct Signals<F> {
+    /// Ends when the program is to end.
+    pub end: F,
+    /// Notified when the mapping files are to be read again.
+    pub reload: Arc<Notify>,
 }
 
 /// All sockets, bound. Nothing is received before [`run`].
@@ -123,7 +137,14 @@ fn relay_target(options: &relay::Options, udp: &[udp::Bound]) -> Result<(SocketA
 
 /// Runs until `shutdown` ends, or `/-/quit` asks for the end. Then takes what the kernel holds, stays scrapeable for the
 /// linger time and returns.
-pub async fn run(sockets: Sockets, bridge: Bridge, settings: &Settings, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
+pub async fn run(
+    sockets: Sockets,
+    bridge: Bridge,
+    settings: &Settings,
+    signals: Signals<impl Future<Output = ()>>,
+) -> Result<(), StartError> {
+    let reloader = Reloader::start(&bridge, &settings.mapping)?;
+    let reload = signals.reload;
     let mut web_options = settings.web_options.clone();
     web_options.paste = sockets.line_to_paste();
     let state = Arc::new(web::State::new(&web_options, crate::listener::now));
@@ -150,9 +171,17 @@ pub async fn run(sockets: Sockets, bridge: Bridge, settings: &Settings, shutdown
     state.set_ready(true);
     tracing::info!("ready");
 
-    let upkeep = tokio::spawn(fold_own_histograms(bridge.clone()));
+    let upkeep = tokio::spawn(maintain(bridge.clone()));
+    let following = tokio::spawn(reloader.follow(reload.clone(), settings.watch_interval));
+    let asked = state.clone();
+    let asking = tokio::spawn(async move {
+        loop {
+            asked.reload_requested().await;
+            reload.notify_one();
+        }
+    });
     tokio::select! {
-        () = shutdown => tracing::info!("asked to end: taking what the kernel holds"),
+        () = signals.end => tracing::info!("asked to end: taking what the kernel holds"),
         () = state.quit_requested() => tracing::info!("asked to end over http: taking what the kernel holds"),
     }
     state.set_ready(false);
@@ -162,7 +191,7 @@ pub async fn run(sockets: Sockets, bridge: Bridge, settings: &Settings, shutdown
     tokio::time::sleep(settings.linger).await;
     let _ = end_web.send(());
     let _ = web.await;
-    upkeep.abort();
+    [upkeep, following, asking].iter().for_each(JoinHandle::abort);
     Ok(())
 }
 
@@ -202,7 +231,7 @@ impl Parts<'_> {
 }
 
 struct Listeners {
-    threads: Vec<JoinHandle<()>>,
+    threads: Vec<thread::JoinHandle<()>>,
     tasks: JoinSet<()>,
 }
 
@@ -236,7 +265,7 @@ impl Listeners {
     /// Waits until all have drained their sockets.
     async fn ended(mut self) {
         let threads = std::mem::take(&mut self.threads);
-        let joined = tokio::task::spawn_blocking(|| threads.into_iter().map(JoinHandle::join).filter(Result::is_err).count());
+        let joined = tokio::task::spawn_blocking(|| threads.into_iter().map(thread::JoinHandle::join).filter(Result::is_err).count());
         let mut failed = joined.await.unwrap_or(1);
         while let Some(ended) = self.tasks.join_next().await {
             failed += usize::from(ended.is_err());
@@ -247,11 +276,20 @@ impl Listeners {
     }
 }
 
-async fn fold_own_histograms(bridge: Bridge) {
-    let mut interval = tokio::time::interval(UPKEEP);
+/// What is to be done whether anybody scrapes or not.
+async fn maintain(bridge: Bridge) {
+    let mut interval = tokio::time::interval(MAINTENANCE);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         interval.tick().await;
-        bridge.telemetry().run_upkeep();
+        let bridge = bridge.clone();
+        let step = move || {
+            bridge.expire(crate::listener::now());
+            bridge.telemetry().run_upkeep();
+        };
+        if tokio::task::spawn_blocking(step).await.is_err() {
+            tracing::error!("maintenance ended by a panic");
+        }
     }
 }
 
@@ -308,7 +346,9 @@ mod tests {
         let (end, ended) = oneshot::channel::<()>();
         let running = {
             let bridge = bridge.clone();
-            tokio::spawn(async move { run(sockets, bridge, &settings, async { ended.await.unwrap_or_default() }).await })
+            tokio::spawn(async move {
+                run(sockets, bridge, &settings, Signals { end: async { ended.await.unwrap_or_default() }, reload: Arc::default() }).await
+            })
         };
         let client = tokio::task::spawn_blocking(move || {
             while !get(web, "/-/ready").starts_with("HTTP/1.1 200") {}

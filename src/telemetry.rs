@@ -40,6 +40,8 @@ pub struct Telemetry {
     pub transport: Transport,
     /// Pages.
     pub scrape: Scrape,
+    /// Mapping rules.
+    pub rules: RuleMetrics,
 }
 
 /// Counters of datagrams and connections.
@@ -74,6 +76,22 @@ pub struct Transport {
     pub relay_lost_lines: Counter,
 }
 
+/// What is known of the mapping rules in force.
+pub struct RuleMetrics {
+    /// Reloads that put rules in force.
+    pub reloads_good: Counter,
+    /// Reloads refused for a mistake.
+    pub reloads_bad: Counter,
+    /// 1 if the last reload, or the start, was good.
+    pub last_was_good: Gauge,
+    /// When rules were last put in force.
+    pub last_good_time: Gauge,
+    /// Hash of the texts in force.
+    pub hash: Gauge,
+    /// Rules in force.
+    pub loaded: Gauge,
+}
+
 /// Counters of pages served.
 pub struct Scrape {
     /// Pages rendered.
@@ -101,8 +119,11 @@ struct IngestCounters {
     tag_errors: Counter,
     unknown_fields: Counter,
     unmapped: Counter,
+    mapped: Counter,
+    dropped: Counter,
     labels_renamed: Counter,
     routes_cleared: Counter,
+    expired: Counter,
     routes: Gauge,
     errors: [Counter; SampleError::ALL.len()],
     recorded: [Counter; Recorded::ALL.len()],
@@ -118,9 +139,9 @@ impl Telemetry {
             .map(PrometheusBuilder::build_recorder)
             .unwrap_or_else(|_| PrometheusBuilder::new().build_recorder());
         let handle = recorder.handle();
-        let (ingest, transport, scrape) =
-            metrics::with_local_recorder(&recorder, || (ingest_counters(prefix), transport(prefix), scrape(prefix)));
-        Self { prefix, recorder, handle, ingest, transport, scrape }
+        let all = || (ingest_counters(prefix), transport(prefix), scrape(prefix), rule_metrics(prefix));
+        let (ingest, transport, scrape, rules) = metrics::with_local_recorder(&recorder, all);
+        Self { prefix, recorder, handle, ingest, transport, scrape, rules }
     }
 
     /// The prefix of every name here but `process_*`.
@@ -169,6 +190,8 @@ impl Telemetry {
         add(&c.tag_errors, tally.tag_errors);
         add(&c.unknown_fields, tally.unknown_fields);
         add(&c.unmapped, tally.unmapped);
+        add(&c.mapped, tally.mapped);
+        add(&c.dropped, tally.dropped);
         add(&c.labels_renamed, tally.labels_renamed);
         add(&c.routes_cleared, tally.routes_cleared);
         if tally.routes != 0 {
@@ -178,6 +201,13 @@ impl Telemetry {
         c.recorded.iter().zip(tally.recorded).for_each(|(counter, n)| add(counter, n));
         c.refused.iter().zip(tally.refused).for_each(|(counter, n)| add(counter, n));
         *tally = Tally::default();
+    }
+
+    /// Counts series that expired.
+    pub(crate) fn expired(&self, series: u64) {
+        if series > 0 {
+            self.ingest.expired.increment(series);
+        }
     }
 
     /// Folds what the histograms have gathered; to be called every few seconds, so that nothing depends on being scraped.
@@ -246,6 +276,8 @@ fn described_gauge(prefix: Prefix, name: &'static str, help: &'static str) -> Ga
 
 fn ingest_counters(p: Prefix) -> IngestCounters {
     let counter = |name, help| described_counter(p, name, help);
+    let actions = ("events_actions_total", "Samples that a mapping rule matched, by what it does with them.");
+    let [mapped, dropped] = described_counters(p, actions, "action", ["map", "drop"]);
     IngestCounters {
         lines: counter("lines_total", "Lines received, empty ones included."),
         lines_empty: counter("lines_empty_total", "Empty lines."),
@@ -257,8 +289,11 @@ fn ingest_counters(p: Prefix) -> IngestCounters {
         tag_errors: counter("tag_errors_total", "Tags skipped because key or value is missing."),
         unknown_fields: counter("unknown_fields_total", "Fields of a line skipped because their meaning is not known."),
         unmapped: counter("events_unmapped_total", "Samples that no mapping rule matched."),
+        mapped,
+        dropped,
         labels_renamed: counter("labels_renamed_total", "Labels of new identities renamed to exported_* because their name is reserved."),
         routes_cleared: counter("routes_cleared_total", "Times a worker emptied its full table of routes; series are not affected."),
+        expired: counter("series_expired_total", "Series that went because nothing was sent to them for their ttl."),
         routes: described_gauge(p, "routes", "Routes that all workers keep; a route is an identity as it was sent."),
         errors: described_counters(
             p,
@@ -309,6 +344,20 @@ fn transport(p: Prefix) -> Transport {
         relay_packets: counter("relay_packets_total", "Datagrams sent to the relay's target."),
         relay_long_lines: counter("relay_long_lines_total", "Lines longer than a datagram of the relay, not relayed."),
         relay_lost_lines: counter("relay_lines_lost_total", "Lines not relayed because sending failed."),
+    }
+}
+
+fn rule_metrics(p: Prefix) -> RuleMetrics {
+    let gauge = |name, help| described_gauge(p, name, help);
+    let reloads = ("config_reloads_total", "Reloads of the mapping files, by outcome; the start is none.");
+    let [reloads_good, reloads_bad] = described_counters(p, reloads, "outcome", ["success", "failure"]);
+    RuleMetrics {
+        reloads_good,
+        reloads_bad,
+        last_was_good: gauge("config_last_reload_successful", "1 if the last reload of the mapping files, or the start, was good."),
+        last_good_time: gauge("config_last_reload_success_timestamp_seconds", "When mapping rules were last put in force; 0 without any."),
+        hash: gauge("config_hash", "Hash of the mapping files in force, the same for the same texts."),
+        loaded: gauge("loaded_mappings", "Mapping rules in force."),
     }
 }
 

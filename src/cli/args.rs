@@ -99,6 +99,32 @@ pub(super) struct Args {
     #[arg(long = "statsd.histogram-buckets", value_name = "BOUNDS", value_delimiter = ',', help_heading = "Wire")]
     pub(super) histogram_buckets: Option<Vec<f64>>,
 
+    /// Mapping file, or folder of them; may be given more than once, an earlier one counts before a later one.
+    #[arg(long = "statsd.mapping-config", value_name = "FILE", help_heading = "Mapping")]
+    pub(super) mapping_config: Vec<PathBuf>,
+    /// Rules for an application that come with the bridge; counted after all files. "preset list" names them.
+    #[arg(long = "preset", value_name = "NAME", value_delimiter = ',', help_heading = "Mapping")]
+    pub(super) preset: Vec<String>,
+    /// Label of every family; may be given more than once. It replaces a tag of the same name.
+    #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label, help_heading = "Mapping")]
+    pub(super) label: Vec<(String, String)>,
+    /// Look at the mapping files this often, and read them again if they changed; 0 for never.
+    #[arg(long = "mapping.watch-interval", value_name = "DURATION", default_value = "5s", value_parser = duration::parse)]
+    #[arg(help_heading = "Mapping")]
+    pub(super) mapping_watch_interval: Duration,
+    /// Counters go when unseen for this long, where no rule says otherwise; 0 for never.
+    #[arg(long = "ttl.counters", value_name = "DURATION", default_value = "0", value_parser = duration::parse, help_heading = "Mapping")]
+    pub(super) ttl_counters: Duration,
+    /// Gauges go when unseen for this long; 0 for never.
+    #[arg(long = "ttl.gauges", value_name = "DURATION", default_value = "0", value_parser = duration::parse, help_heading = "Mapping")]
+    pub(super) ttl_gauges: Duration,
+    /// Histograms and summaries go when unseen for this long; 0 for never.
+    #[arg(long = "ttl.observers", value_name = "DURATION", default_value = "0", value_parser = duration::parse, help_heading = "Mapping")]
+    pub(super) ttl_observers: Duration,
+    /// Sets go when unseen for this long; 0 for never.
+    #[arg(long = "ttl.sets", value_name = "DURATION", default_value = "0", value_parser = duration::parse, help_heading = "Mapping")]
+    pub(super) ttl_sets: Duration,
+
     /// Series in all.
     #[arg(long = "limits.series", value_name = "N", default_value = "200000", value_parser = positive)]
     #[arg(help_heading = "Limits")]
@@ -175,15 +201,6 @@ pub(super) struct Args {
     /// Answer as another program does: summaries, its prefix, container_id label, no bare tags.
     #[arg(long = "compat", value_name = "PROGRAM", value_enum, help_heading = "Compatibility")]
     pub(super) compat: Option<Compat>,
-    /// Mapping file; not supported yet.
-    #[arg(
-        long = "statsd.mapping-config",
-        value_name = "FILE",
-        default_value = "",
-        hide_default_value = true,
-        help_heading = "Compatibility"
-    )]
-    pub(super) mapping_config: String,
     /// Accepted, no effect.
     #[arg(long = "statsd.cache-size", value_name = "N", help_heading = "Compatibility")]
     pub(super) cache_size: Option<u64>,
@@ -299,4 +316,15 @@ fn nap(text: &str) -> Result<Duration, String> {
     // A longer one would only fill the receive buffer.
     const MOST: Duration = Duration::from_millis(10);
     duration::parse(text).and_then(|nap| if nap <= MOST { Ok(nap) } else { Err("expected at most 10ms".to_owned()) })
+}
+
+/// `name=value` with a legal label name that Prometheus does not keep for itself.
+fn label(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
+    let mut legal = String::new();
+    crate::name::escape_label_into(name, &mut legal);
+    if name.is_empty() || legal != name {
+        return Err(format!("{name:?} is no label name of your own: letters, digits and _, no digit first, not le, quantile or __*"));
+    }
+    Ok((name.to_owned(), value.to_owned()))
 }

@@ -5,14 +5,19 @@ use std::time::Duration;
 
 use super::args::{Args, Compat, LogFormat, LogLevel, ObserverType};
 use crate::listener::{Address, relay, tcp, udp, unix};
+use crate::mapping::spec::Ttl;
 use crate::options::{Dialect, Limits, Observer, Prefix, SummaryOptions};
-use crate::{logging, web};
+use crate::{logging, rulebook, web};
 
 /// Everything that the program needs to start.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// For the core.
     pub bridge: crate::Options,
+    /// Mapping files, presets and labels.
+    pub mapping: rulebook::Sources,
+    /// How often the files are looked at; 0 for never.
+    pub watch_interval: Duration,
     /// UDP addresses; none turns UDP off.
     pub udp: Vec<Address>,
     /// How UDP is received.
@@ -39,12 +44,11 @@ pub struct Settings {
 
 impl Settings {
     pub(super) fn from_args(args: &Args) -> Result<Self, String> {
-        if !args.mapping_config.is_empty() {
-            return Err(flagged("statsd.mapping-config", "mapping files are not supported yet in this version"));
-        }
         let limits = limits(args);
         Ok(Self {
-            bridge: crate::Options { dialect: dialect(args), limits, observer: observer(args)?, prefix: prefix(args) },
+            bridge: crate::Options { dialect: dialect(args), ttl: ttl(args), limits, observer: observer(args)?, prefix: prefix(args) },
+            mapping: mapping(args),
+            watch_interval: args.mapping_watch_interval,
             udp: addresses("statsd.listen-udp", &args.listen_udp)?,
             udp_options: udp_options(args),
             tcp: addresses("statsd.listen-tcp", &args.listen_tcp)?,
@@ -127,6 +131,25 @@ fn web_options(args: &Args) -> Result<web::Options, String> {
         idle_timeout: args.web_idle_timeout,
         ..web::Options::default()
     })
+}
+
+fn mapping(args: &Args) -> rulebook::Sources {
+    let named = |path: &&std::path::PathBuf| !path.as_os_str().is_empty();
+    rulebook::Sources {
+        paths: args.mapping_config.iter().filter(named).cloned().collect(),
+        presets: args.preset.clone(),
+        labels: args.label.clone(),
+    }
+}
+
+fn ttl(args: &Args) -> Ttl {
+    let millis = |duration: Duration| Some(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
+    Ttl {
+        counter_ms: millis(args.ttl_counters),
+        gauge_ms: millis(args.ttl_gauges),
+        observer_ms: millis(args.ttl_observers),
+        set_ms: millis(args.ttl_sets),
+    }
 }
 
 fn log(args: &Args) -> logging::Options {

@@ -12,7 +12,7 @@ pub(crate) fn render(registry: &Registry, own: &[OwnFamily], help: &str, now: Ti
         let series = family.series();
         // A family whose first series was refused has none, and then no lines.
         if !series.is_empty() {
-            head(family.name().as_str(), help, type_name(family.kind()), out);
+            head(family.name().as_str(), family.help().as_deref().unwrap_or(help), type_name(family.kind()), out);
             lines(&family, &series, now, out);
         }
     }

@@ -46,8 +46,9 @@ impl Intake {
         (0..count).for_each(|_| self.worker.refuse_line(reason));
     }
 
-    /// Sends what the relay has held for too long.
+    /// Sends what the relay has held for too long, and lets the registry know that this receiver writes nothing just now.
     pub fn tick(&mut self, now: Instant) {
+        self.worker.tick();
         if let Some(relay) = &mut self.relay {
             relay.tick(now);
         }

@@ -8,4 +8,19 @@
 //! ```
 //! Knows no series, no limits and no I/O: whoever reads files hands their text in.
 
+pub mod config;
+pub mod glob;
+pub mod labels;
+pub mod rules;
 pub mod spec;
+pub mod template;
+pub mod tried;
+pub mod unit;
+
+mod go_syntax;
+mod regex;
+mod trie;
+mod wild;
+
+pub use self::rules::{Found, Rules};
+pub use self::unit::Factor;

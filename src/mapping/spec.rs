@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::options::Observer;
+use crate::options::{Observer, SummaryOptions};
 
 /// Where something stands in a file; line and column count from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,12 +42,33 @@ pub struct Config {
 pub struct Defaults {
     /// What timers, histograms and distributions become; `None` where the file does not say, and the flags decide.
     pub observer: Option<Observer>,
+    /// Options that hold where `observer` is `None`, whichever type the flags choose.
+    pub observer_options: ObserverOptions,
     /// By kind.
     pub ttl: Ttl,
     /// Whether a literal segment counts before `*` whatever the order of rules (statsd_exporter's `glob_disable_ordering`).
     pub glob_disable_ordering: bool,
     /// Whether the order of rules holds across globs and regexes; else all globs come before all regexes.
     pub strict_order: bool,
+}
+
+/// Options of observers whose type no file says: a file may give buckets, and leave it to the flags whether there are any.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ObserverOptions {
+    /// Upper bounds, if it is a histogram.
+    pub bounds: Option<Arc<[f64]>>,
+    /// Quantiles and window, if it is a summary.
+    pub summary: Option<SummaryOptions>,
+}
+
+impl ObserverOptions {
+    /// `chosen` with the options for its type.
+    pub fn over(&self, chosen: &Observer) -> Observer {
+        match chosen {
+            Observer::Histogram { bounds } => Observer::Histogram { bounds: self.bounds.as_ref().unwrap_or(bounds).clone() },
+            Observer::Summary(options) => Observer::Summary(self.summary.as_ref().unwrap_or(options).clone()),
+        }
+    }
 }
 
 /// How long a series lives unseen, by kind, in milliseconds; 0: for ever; `None`: as the level above says.
@@ -88,6 +109,8 @@ pub struct Rule {
     pub help: Option<String>,
     /// What observers become, the defaults merged in; `None`: as [`Defaults::observer`].
     pub observer: Option<Observer>,
+    /// Options that hold where neither `observer` nor [`Defaults::observer`] says the type, the defaults merged in.
+    pub observer_options: ObserverOptions,
     /// Ttl, where it differs from the defaults.
     pub ttl: Ttl,
     /// Each value is multiplied by it, after the unit's conversion.
@@ -105,7 +128,8 @@ pub struct Rule {
 /// How a pattern is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MatchType {
-    /// `a.*.b`; also `**` (any number of segments, at least one), `pre*fix` within a segment, `{a,b}`.
+    /// `a.*.b`; also, in a file that says `syntax: extended`: `**` (any number of segments, at least one), `pre*fix` within a
+    /// segment, `{a,b}`. Without it statsd_exporter's rule holds: `*` is a whole segment, all else `[a-zA-Z0-9_-]`.
     Glob,
     /// A regular expression, searched anywhere in the name.
     Regex,

@@ -1,8 +1,7 @@
-//! A family: one name, one type, its series in the order of the page, and its limits.
+//! A family: one name, one type, its series in the order of the page.
 
-use std::collections::HashSet;
 use std::hash::BuildHasher;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use hashbrown::HashTable;
@@ -11,7 +10,9 @@ use rapidhash::quality::RandomState;
 use super::labels::push_label;
 use super::limits::{Limit, Limited, Totals};
 use super::series::{CellHandle, Series};
-use super::{Admitted, Labels, NotAdmitted, lock};
+use super::values::LabelValues;
+use super::{Admitted, Labels, NotAdmitted, Request, lock};
+use crate::Timestamp;
 use crate::name::FamilyName;
 use crate::options::{Limits, SummaryOptions};
 
@@ -23,9 +24,6 @@ const LIMITED: usize = 16;
 
 /// What a series costs beside its label text and its cells: its own fields, places in table and order, allocator.
 const SERIES_BYTES: usize = 160;
-
-/// What a label name of a family costs beside its text.
-const LABEL_BYTES: usize = 160;
 
 /// What a family is, with what its cells need.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,11 +49,25 @@ impl FamilyKind {
         std::mem::discriminant(self) == std::mem::discriminant(other)
     }
 
+    /// Whether it observes values.
+    pub fn is_observer(&self) -> bool {
+        matches!(self, Self::Histogram { .. } | Self::Summary(_))
+    }
+
+    /// Whether a label of this name would spoil the page: one of the format's own, or one that Prometheus keeps for itself.
+    pub fn reserves(&self, label: &str) -> bool {
+        match self {
+            Self::Histogram { .. } if label == "le" => true,
+            Self::Summary(_) if label == "quantile" => true,
+            _ => label.starts_with("__"),
+        }
+    }
+
     /// What one worker's cell takes, reckoned; a summary and a set may grow beyond it.
     fn cell_bytes(&self) -> usize {
         match self {
-            Self::Counter | Self::Gauge => 32,
-            Self::Histogram { bounds } => 48 + 8 * bounds.len(),
+            Self::Counter | Self::Gauge => 48,
+            Self::Histogram { bounds } => 56 + 8 * bounds.len(),
             Self::Summary(options) => 128 + 1024 * options.age_buckets as usize,
             Self::Set => 256,
         }
@@ -75,6 +87,12 @@ impl FamilyKind {
 pub struct Family {
     name: FamilyName,
     kind: FamilyKind,
+    /// The rule that made it, as its pattern is written; empty for none.
+    origin: Box<str>,
+    /// The newest rules under which a sample was admitted.
+    generation: AtomicU64,
+    /// Set once it has no series and is on its way out of the registry; nothing is admitted then.
+    gone: AtomicBool,
     members: Mutex<Members>,
 }
 
@@ -85,23 +103,22 @@ struct Members {
     /// In the order of the page once sorted; shared with pages being made.
     ordered: Arc<Vec<Arc<Series>>>,
     is_sorted: bool,
-    /// The label names of the first series, and what has been seen of each name since.
-    values: Vec<LabelValues>,
+    values: LabelValues,
+    help: Option<Arc<str>>,
     overflow: Option<Arc<Series>>,
     limited: Vec<Arc<Limited>>,
 }
 
-struct LabelValues {
-    name: Box<str>,
-    /// Hashes, so that a value costs the same whatever its length. Of rapidhash's two qualities only the better one serves: the
-    /// fast one gives one in a hundred short values the hash of another.
-    seen: HashSet<u64, RandomState>,
-    in_first_series: bool,
-}
-
 impl Family {
-    pub(super) fn new(name: FamilyName, kind: FamilyKind) -> Self {
-        Self { name, kind, members: Mutex::default() }
+    pub(super) fn new(request: &Request<'_>) -> Self {
+        Self {
+            name: request.name.clone(),
+            kind: request.kind.clone(),
+            origin: request.origin.into(),
+            generation: AtomicU64::new(request.generation),
+            gone: AtomicBool::new(false),
+            members: Mutex::default(),
+        }
     }
 
     /// The name.
@@ -112,6 +129,11 @@ impl Family {
     /// The kind.
     pub fn kind(&self) -> &FamilyKind {
         &self.kind
+    }
+
+    /// The help that a rule gave, the newest rules' if there were several.
+    pub fn help(&self) -> Option<Arc<str>> {
+        lock(&self.members).help.clone()
     }
 
     /// The series in the order of the page, which is that of their label texts; the overflow series among them.
@@ -126,10 +148,13 @@ impl Family {
         Arc::clone(&members.ordered)
     }
 
+    pub(super) fn unordered_series(&self) -> Arc<Vec<Arc<Series>>> {
+        Arc::clone(&lock(&self.members).ordered)
+    }
+
     /// How many series it has, the overflow series not counted.
     pub fn len(&self) -> usize {
-        let members = lock(&self.members);
-        members.by_labels.len() - usize::from(members.overflow.is_some())
+        lock(&self.members).len()
     }
 
     /// Whether it has none.
@@ -142,29 +167,93 @@ impl Family {
         lock(&self.members).limited.clone()
     }
 
-    pub(super) fn admit(&self, labels: &Labels, worker: u32, limits: &Limits, totals: &Totals) -> Result<Admitted, NotAdmitted> {
+    /// Whether nothing is admitted any more.
+    pub(super) fn is_gone(&self) -> bool {
+        self.gone.load(Relaxed)
+    }
+
+    /// Whether rules that were replaced made it what it is, and what asks now is their successor: then the family makes room.
+    pub(super) fn is_outdated(&self, request: &Request<'_>) -> bool {
+        let differs = if request.origin.is_empty() {
+            // Without a rule a name's type is the wire's affair; only what observers become can have changed.
+            self.kind.is_observer() && request.kind.is_observer() && self.kind != *request.kind
+        } else {
+            self.kind != *request.kind
+        };
+        differs && *self.origin == *request.origin && self.generation.load(Relaxed) < request.generation
+    }
+
+    /// Ends the family and all its series at once.
+    pub(super) fn end(&self, totals: &Totals) {
+        let members = lock(&self.members);
+        self.gone.store(true, Relaxed);
+        members.ordered.iter().for_each(|series| series.retire_now());
+        let bytes = members.by_labels.iter().map(|series| self.bytes(series.labels())).sum();
+        totals.remove_series(members.len(), bytes);
+    }
+
+    /// Finds or admits the series; `None` if the family is gone meanwhile.
+    pub(super) fn admit(&self, request: &Request<'_>, limits: &Limits, totals: &Totals) -> Option<Result<Admitted, NotAdmitted>> {
         let mut members = lock(&self.members);
-        let (series, folded) = match members.find(labels.text()) {
+        if self.is_gone() {
+            return None;
+        }
+        if self.generation.fetch_max(request.generation, Relaxed) < request.generation || members.help.is_none() {
+            members.help = request.help.clone();
+        }
+        let (series, folded) = match members.find(request.labels.text()) {
             Some(series) => (series, None),
-            None => match members.limit_for(labels, limits, totals) {
-                None => (members.add(labels, &self.kind, totals), None),
+            None => match members.limit_for(request.labels, limits, totals) {
+                None => (members.add(self, request.labels, totals), None),
                 Some((limit, label)) => {
                     let limited = members.limited(self, limit, label);
                     if !limited.folds {
-                        return Err(NotAdmitted::Limited(limit.refusal(), limited));
+                        return Some(Err(NotAdmitted::Limited(limit.refusal(), limited)));
                     }
                     (members.overflow(&self.kind), Some(limited))
                 }
             },
         };
+        // Under the family's lock, so that expiry cannot take the series out between being found and coming back to life.
+        let cell = series.cell(&self.kind, request.worker, (request.ttl_ms, request.now));
         drop(members);
         // A family's series are of its kind, so there is always a cell.
-        let cell = series.cell(&self.kind, worker).unwrap_or_else(|| CellHandle::Gauge(Arc::default()));
-        Ok(Admitted { cell, folded })
+        let cell = cell.unwrap_or_else(|| CellHandle::Gauge(Arc::default()));
+        Some(Ok(Admitted { cell, folded }))
+    }
+
+    /// Takes out those of `series` that are still retired, and returns them. The last one takes the family with it.
+    pub(super) fn take_out(&self, series: &[Arc<Series>], totals: &Totals, now: Timestamp) -> Vec<Arc<Series>> {
+        let mut members = lock(&self.members);
+        if self.is_gone() {
+            return Vec::new();
+        }
+        let gone: Vec<_> = series.iter().filter(|series| series.stays_retired(now)).map(Arc::clone).collect();
+        if gone.is_empty() {
+            return gone;
+        }
+        let before = members.len();
+        let mut bytes = 0;
+        for series in &gone {
+            bytes += members.remove(series, self);
+        }
+        // Nothing else retires whole series of a family that is not gone, so the mark tells which went.
+        Arc::make_mut(&mut members.ordered).retain(|series| !series.is_retired());
+        totals.remove_series(before - members.len(), bytes);
+        self.gone.store(members.by_labels.is_empty(), Relaxed);
+        gone
+    }
+
+    fn bytes(&self, labels: &str) -> usize {
+        SERIES_BYTES + labels.len() + self.kind.cell_bytes()
     }
 }
 
 impl Members {
+    fn len(&self) -> usize {
+        self.by_labels.len() - usize::from(self.overflow.is_some())
+    }
+
     fn find(&self, labels: &str) -> Option<Arc<Series>> {
         let hash = self.hasher.hash_one(labels);
         self.by_labels.find(hash, |series| series.labels() == labels).map(Arc::clone)
@@ -178,50 +267,39 @@ impl Members {
         self.is_sorted = false;
     }
 
+    /// Takes a series out of the table; returns the bytes that it was reckoned at.
+    fn remove(&mut self, series: &Arc<Series>, family: &Family) -> usize {
+        let hash = self.hasher.hash_one(series.labels());
+        if let Ok(entry) = self.by_labels.find_entry(hash, |known| Arc::ptr_eq(known, series)) {
+            entry.remove();
+        }
+        if self.overflow.as_ref().is_some_and(|overflow| Arc::ptr_eq(overflow, series)) {
+            self.overflow = None;
+            return 0;
+        }
+        self.values.forget(series.labels());
+        family.bytes(series.labels())
+    }
+
     /// The limit that forbids a new series with these labels, and the label where it is one of values.
     fn limit_for<'l>(&self, labels: &'l Labels, limits: &Limits, totals: &Totals) -> Option<(Limit, &'l str)> {
-        let overflows = |(name, value): &(&'l str, &'l str)| {
-            let known = self.values.iter().find(|known| *known.name == **name);
-            known.is_some_and(|known| known.seen.len() >= limits.values_per_label && !known.seen.contains(&self.hasher.hash_one(value)))
-        };
-        let mut new_names = labels.iter().map(|(name, _)| name).filter(|name| self.values.iter().all(|known| *known.name != **name));
-        if let Some((name, _)) = labels.iter().find(overflows) {
+        if let Some(name) = self.values.too_many(labels, limits.values_per_label) {
             return Some((Limit::ValuesPerLabel, name));
         }
-        if self.by_labels.len() - usize::from(self.overflow.is_some()) >= limits.series_per_family {
-            return Some((Limit::SeriesPerFamily, self.widest_label(labels)));
+        if self.len() >= limits.series_per_family {
+            return Some((Limit::SeriesPerFamily, self.values.widest(labels)));
         }
-        match new_names.next() {
-            Some(name) if self.values.len() + 1 + new_names.count() > limits.labels_per_family => Some((Limit::LabelsPerFamily, name)),
-            _ => totals.limit(limits).map(|limit| (limit, "")),
+        if let Some(name) = self.values.too_many_names(labels, limits.labels_per_family) {
+            return Some((Limit::LabelsPerFamily, name));
         }
+        totals.limit(limits).map(|limit| (limit, ""))
     }
 
-    /// The label of the refused series that has the most values so far: the likely culprit.
-    fn widest_label<'l>(&self, labels: &'l Labels) -> &'l str {
-        let count = |name: &str| self.values.iter().find(|known| &*known.name == name).map_or(0, |known| known.seen.len());
-        labels.iter().map(|(name, _)| name).max_by_key(|name| count(name)).unwrap_or("")
-    }
-
-    fn add(&mut self, labels: &Labels, kind: &FamilyKind, totals: &Totals) -> Arc<Series> {
-        let series = Arc::new(Series::new(labels.text(), kind));
-        let is_first = self.by_labels.is_empty();
+    fn add(&mut self, family: &Family, labels: &Labels, totals: &Totals) -> Arc<Series> {
+        let series = Arc::new(Series::new(labels.text(), &family.kind));
         self.insert(&series);
-        let mut bytes = SERIES_BYTES + labels.text().len() + kind.cell_bytes();
-        for (name, value) in labels.iter() {
-            let hash = self.hasher.hash_one(value);
-            match self.values.iter_mut().find(|known| &*known.name == name) {
-                Some(known) => {
-                    known.seen.insert(hash);
-                }
-                None => {
-                    bytes += LABEL_BYTES + name.len();
-                    let seen = HashSet::from_iter([hash]);
-                    self.values.push(LabelValues { name: name.into(), seen, in_first_series: is_first });
-                }
-            }
-        }
-        totals.add_series(bytes);
+        self.values.note(labels);
+        totals.add_series(family.bytes(labels.text()));
         series
     }
 
@@ -231,11 +309,11 @@ impl Members {
             return Arc::clone(series);
         }
         let mut text = String::new();
-        for known in self.values.iter().filter(|known| known.in_first_series) {
+        for name in self.values.first_names() {
             if !text.is_empty() {
                 text.push(',');
             }
-            push_label(&known.name, OVERFLOW_VALUE, &mut text);
+            push_label(name, OVERFLOW_VALUE, &mut text);
         }
         // A series of the wire may have these very labels, or there are no labels at all; then it is the overflow series.
         if let Some(series) = self.find(&text) {

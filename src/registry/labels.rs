@@ -1,6 +1,6 @@
 //! A label set as the page shows it.
 
-use crate::name::{escape_label_into, escape_value_into};
+use crate::name::{escape_into, escape_value_into};
 
 /// A label set: sorted by name, each name once, rendered as `a="x",b="y"`. The text is the identity of a series in its family.
 ///
@@ -12,7 +12,6 @@ pub struct Labels {
     /// Ends of name and value in the arena, by label.
     spans: Vec<Span>,
     text: String,
-    renamed: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -27,13 +26,12 @@ impl Labels {
         self.arena.clear();
         self.spans.clear();
         self.text.clear();
-        self.renamed = 0;
     }
 
-    /// Adds a label; its name is escaped, and renamed where it is reserved.
+    /// Adds a label; its name is escaped.
     pub fn push(&mut self, key: &str, value: &str) {
         let start = self.arena.len();
-        self.renamed += u64::from(escape_label_into(key, &mut self.arena));
+        escape_into(key, &mut self.arena);
         let middle = self.arena.len();
         self.arena.push_str(value);
         self.spans.push(Span { name: (start, middle), value: (middle, self.arena.len()) });
@@ -84,11 +82,6 @@ impl Labels {
     pub fn is_empty(&self) -> bool {
         self.spans.is_empty()
     }
-
-    /// How many names were reserved and renamed.
-    pub fn renamed(&self) -> u64 {
-        self.renamed
-    }
 }
 
 fn slice(arena: &str, (start, end): (usize, usize)) -> &str {
@@ -103,6 +96,27 @@ pub(super) fn push_label(name: &str, value: &str, out: &mut String) {
     out.push('"');
 }
 
+/// Takes a rendered label text apart again: names and raw values, in its order.
+pub(super) fn split(text: &str) -> impl Iterator<Item = (&str, String)> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let (name, after) = rest.split_once("=\"")?;
+        let mut value = String::new();
+        let mut chars = after.char_indices();
+        while let Some((at, c)) = chars.next() {
+            match c {
+                '"' => {
+                    rest = after.get(at + 1..).unwrap_or_default().trim_start_matches(',');
+                    return Some((name, value));
+                }
+                '\\' => value.push(chars.next().map_or('\\', |(_, c)| if c == 'n' { '\n' } else { c })),
+                c => value.push(c),
+            }
+        }
+        None
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,13 +126,15 @@ mod tests {
         let mut labels = Labels::default();
         for round in 0..2 {
             labels.clear();
-            for (k, v) in [("z", "1"), ("a.b", "old"), ("le", "q\"\n"), ("a-b", "mid"), ("a_b", "new")] {
+            for (k, v) in [("z", "1"), ("a.b", "old"), ("l.e", "q\"\n"), ("a-b", "mid"), ("a_b", "new")] {
                 labels.push(k, v);
             }
             labels.finish();
-            assert_eq!(labels.text(), r#"a_b="new",exported_le="q\"\n",z="1""#, "round {round}");
-            assert_eq!(labels.iter().collect::<Vec<_>>(), [("a_b", "new"), ("exported_le", "q\"\n"), ("z", "1")]);
-            assert_eq!((labels.len(), labels.renamed()), (3, 1));
+            assert_eq!(labels.text(), r#"a_b="new",l_e="q\"\n",z="1""#, "round {round}");
+            assert_eq!(labels.iter().collect::<Vec<_>>(), [("a_b", "new"), ("l_e", "q\"\n"), ("z", "1")]);
+            assert_eq!(labels.len(), 3);
+            let apart: Vec<_> = split(labels.text()).collect();
+            assert_eq!(apart, [("a_b", "new".to_owned()), ("l_e", "q\"\n".to_owned()), ("z", "1".to_owned())]);
         }
     }
 }

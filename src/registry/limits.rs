@@ -18,6 +18,11 @@ impl Totals {
         self.bytes.fetch_add(bytes, Relaxed);
     }
 
+    pub(super) fn remove_series(&self, count: usize, bytes: usize) {
+        self.series.fetch_sub(count, Relaxed);
+        self.bytes.fetch_sub(bytes, Relaxed);
+    }
+
     /// The limit that forbids one series more. Two workers may pass it at once, each by one series.
     pub(super) fn limit(&self, limits: &Limits) -> Option<Limit> {
         if self.series.load(Relaxed) >= limits.series {

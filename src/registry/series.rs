@@ -1,15 +1,18 @@
 //! A series: its label text and its cells.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use super::{FamilyKind, lock};
 use crate::Timestamp;
-use crate::value::{CounterCell, GaugeCell, HistogramCell, HistogramSnapshot, SetCell, SetSnapshot, SummaryCell, SummarySnapshot};
+use crate::value::{CounterCell, GaugeCell, HistogramCell, HistogramSnapshot, SetCell, SetSnapshot, Stamp, SummaryCell, SummarySnapshot};
 
 /// One label set of a family.
 #[derive(Debug)]
 pub struct Series {
     labels: Box<str>,
+    /// Milliseconds unseen after which it is retired; 0 for never.
+    ttl_ms: AtomicU64,
     cells: Mutex<Cells>,
 }
 
@@ -38,6 +41,20 @@ pub enum CellHandle {
     Set(Arc<SetCell>),
 }
 
+impl CellHandle {
+    /// When the cell was last written, and whether it is retired.
+    #[inline(always)]
+    pub fn stamp(&self) -> Stamp<'_> {
+        match self {
+            Self::Counter(cell) => cell.stamp(),
+            Self::Gauge(cell) => cell.stamp(),
+            Self::Histogram(cell, _) => cell.stamp(),
+            Self::Summary(cell) => cell.stamp(),
+            Self::Set(cell) => cell.stamp(),
+        }
+    }
+}
+
 impl Series {
     pub(super) fn new(labels: &str, kind: &FamilyKind) -> Self {
         let cells = match kind {
@@ -47,7 +64,7 @@ impl Series {
             FamilyKind::Summary(_) => Cells::Summary(Vec::new()),
             FamilyKind::Set => Cells::Set(Vec::new()),
         };
-        Self { labels: labels.into(), cells: Mutex::new(cells) }
+        Self { labels: labels.into(), ttl_ms: AtomicU64::new(0), cells: Mutex::new(cells) }
     }
 
     /// The label text, as [`Labels`](super::Labels) renders it.
@@ -55,9 +72,15 @@ impl Series {
         &self.labels
     }
 
-    /// The worker's cell, made if it has none. `kind` is that of the family.
-    pub(super) fn cell(&self, kind: &FamilyKind, worker: u32) -> Option<CellHandle> {
-        Some(match (&mut *lock(&self.cells), kind) {
+    /// Milliseconds unseen after which it is retired; 0 for never.
+    pub fn ttl_ms(&self) -> u64 {
+        self.ttl_ms.load(Relaxed)
+    }
+
+    /// The worker's cell, made if it has none; a retired one comes back to life. `kind` is that of the family.
+    pub(super) fn cell(&self, kind: &FamilyKind, worker: u32, (ttl_ms, now): (u64, Timestamp)) -> Option<CellHandle> {
+        self.ttl_ms.store(ttl_ms, Relaxed);
+        let handle = match (&mut *lock(&self.cells), kind) {
             (Cells::Counter(cells), FamilyKind::Counter) => CellHandle::Counter(of_worker(cells, worker, Arc::default)),
             (Cells::Gauge(cell), FamilyKind::Gauge) => CellHandle::Gauge(Arc::clone(cell)),
             (Cells::Histogram(cells), FamilyKind::Histogram { bounds }) => {
@@ -68,7 +91,61 @@ impl Series {
             }
             (Cells::Set(cells), FamilyKind::Set) => CellHandle::Set(of_worker(cells, worker, Arc::default)),
             _ => return None,
-        })
+        };
+        handle.stamp().revive(now.as_millis());
+        handle.stamp().touch(now.as_millis());
+        Some(handle)
+    }
+
+    /// Marks all cells as retired if none was written for the series' ttl. Says whether it did.
+    pub(super) fn retire_if_unseen(&self, now: Timestamp) -> bool {
+        let ttl = self.ttl_ms();
+        let mut unseen = ttl > 0;
+        self.each_stamp(|stamp| unseen &= stamp.last().is_none_or(|last| now.as_millis().saturating_sub(last) >= ttl));
+        if unseen {
+            self.each_stamp(|stamp| {
+                if let Some(last) = stamp.last().filter(|last| now.as_millis().saturating_sub(*last) >= ttl) {
+                    stamp.retire(last);
+                }
+            });
+        }
+        unseen
+    }
+
+    /// Whether all cells still bear the mark. If one was written since, the others come back to life.
+    pub(super) fn stays_retired(&self, now: Timestamp) -> bool {
+        let mut newest = None;
+        let mut alive = false;
+        self.each_stamp(|stamp| {
+            alive |= stamp.last().is_some();
+            newest = newest.max(stamp.last());
+        });
+        if alive {
+            self.each_stamp(|stamp| stamp.revive(newest.unwrap_or(now.as_millis())));
+        }
+        !alive
+    }
+
+    /// Whether all cells bear the mark.
+    pub(super) fn is_retired(&self) -> bool {
+        let mut retired = true;
+        self.each_stamp(|stamp| retired &= stamp.last().is_none());
+        retired
+    }
+
+    /// Marks all cells as retired, whatever their time: the series is gone.
+    pub(super) fn retire_now(&self) {
+        self.each_stamp(|stamp| stamp.retire_now());
+    }
+
+    fn each_stamp(&self, mut visit: impl FnMut(Stamp<'_>)) {
+        match &*lock(&self.cells) {
+            Cells::Counter(cells) => cells.iter().for_each(|(_, cell)| visit(cell.stamp())),
+            Cells::Gauge(cell) => visit(cell.stamp()),
+            Cells::Histogram(cells) => cells.iter().for_each(|(_, cell)| visit(cell.stamp())),
+            Cells::Summary(cells) => cells.iter().for_each(|(_, cell)| visit(cell.stamp())),
+            Cells::Set(cells) => cells.iter().for_each(|(_, cell)| visit(cell.stamp())),
+        }
     }
 
     /// The sum of a counter, the value of a gauge, the distinct members of a set; 0 for the other kinds.

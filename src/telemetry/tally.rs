@@ -23,6 +23,10 @@ pub struct Tally {
     pub tag_errors: u64,
     /// Fields skipped.
     pub unknown_fields: u64,
+    /// Samples that a rule mapped.
+    pub mapped: u64,
+    /// Samples that a rule dropped.
+    pub dropped: u64,
     /// Samples that no rule matched.
     pub unmapped: u64,
     /// Labels renamed to `exported_*`.

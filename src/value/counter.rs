@@ -2,10 +2,13 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use super::Stamp;
+
 /// One worker's part of a counter.
 #[derive(Debug, Default)]
 pub struct CounterCell {
     bits: AtomicU64,
+    stamp: AtomicU64,
 }
 
 impl CounterCell {
@@ -19,6 +22,12 @@ impl CounterCell {
             self.bits.store(sum.to_bits(), Relaxed);
         }
         sum.is_finite()
+    }
+
+    /// When it was last written, and whether it is retired.
+    #[inline(always)]
+    pub fn stamp(&self) -> Stamp<'_> {
+        Stamp::new(&self.stamp)
     }
 
     /// The sum so far.

@@ -2,17 +2,23 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use super::Stamp;
+
 /// The value of a gauge.
 #[derive(Debug, Default)]
 pub struct GaugeCell {
     bits: AtomicU64,
+    stamp: AtomicU64,
 }
 
 impl GaugeCell {
-    /// Sets the value.
+    /// Sets the value. False, and nothing changed, if it is not finite.
     #[inline(always)]
-    pub fn set(&self, value: f64) {
-        self.bits.store(value.to_bits(), Relaxed);
+    pub fn set(&self, value: f64) -> bool {
+        if value.is_finite() {
+            self.bits.store(value.to_bits(), Relaxed);
+        }
+        value.is_finite()
     }
 
     /// Changes the value. False, and nothing changed, if it would not be finite.
@@ -20,6 +26,12 @@ impl GaugeCell {
     pub fn change(&self, by: f64) -> bool {
         let changed = |bits| Some(f64::from_bits(bits) + by).filter(|v| v.is_finite()).map(f64::to_bits);
         self.bits.fetch_update(Relaxed, Relaxed, changed).is_ok()
+    }
+
+    /// When it was last written, and whether it is retired.
+    #[inline(always)]
+    pub fn stamp(&self) -> Stamp<'_> {
+        Stamp::new(&self.stamp)
     }
 
     /// The value now.
@@ -41,7 +53,7 @@ mod tests {
             }
         });
         assert_eq!(cell.get(), 4000.0);
-        cell.set(-1e308);
+        assert!(cell.set(-1e308) && !cell.set(f64::INFINITY));
         assert!(!cell.change(-1e308));
         assert_eq!(cell.get(), -1e308);
     }

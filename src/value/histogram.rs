@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
-/// One worker's part of a histogram, in one allocation: version, sum, and a weight for each bucket, `+Inf` last.
+use super::Stamp;
+
+/// One worker's part of a histogram, in one allocation: stamp, version, sum, and a weight for each bucket, `+Inf` last.
 ///
 /// The version is odd while the writer is at work (a seqlock), so that a reader sees sum and buckets of one moment.
 #[derive(Debug, Clone)]
 pub struct HistogramCell(Arc<[AtomicU64]>);
 
-/// The version and the sum stand before the buckets.
-const BUCKETS: usize = 2;
+/// Stamp, version and sum stand before the buckets.
+const BUCKETS: usize = 3;
 
 /// How often a reader looks again while the writer is at work, before it takes what is there.
 const READ_TRIES: usize = 10_000;
@@ -26,7 +28,7 @@ impl HistogramCell {
     #[inline(always)]
     pub fn observe(&self, bounds: &[f64], value: f64, weight: f64) -> bool {
         let bucket = bounds.partition_point(|bound| *bound < value);
-        let ([version, sum, ..], Some(count)) = (&*self.0, self.0.get(BUCKETS + bucket)) else { return false };
+        let ([_, version, sum, ..], Some(count)) = (&*self.0, self.0.get(BUCKETS + bucket)) else { return false };
         let new_sum = f64::from_bits(sum.load(Ordering::Relaxed)) + value * weight;
         let new_count = f64::from_bits(count.load(Ordering::Relaxed)) + weight;
         if !new_sum.is_finite() || !new_count.is_finite() {
@@ -41,6 +43,14 @@ impl HistogramCell {
         true
     }
 
+    /// When it was last written, and whether it is retired.
+    #[inline(always)]
+    pub fn stamp(&self) -> Stamp<'_> {
+        // The slice is never empty; see `new`.
+        static RETIRED: AtomicU64 = AtomicU64::new(u64::MAX);
+        Stamp::new(self.0.first().unwrap_or(&RETIRED))
+    }
+
     /// Where the cell's first bytes are, for a prefetch.
     #[inline(always)]
     pub(crate) fn address(&self) -> *const AtomicU64 {
@@ -49,7 +59,7 @@ impl HistogramCell {
 
     /// Adds what the cell holds to `into`, which is for the same bounds.
     pub fn merge_into(&self, into: &mut HistogramSnapshot) {
-        let Some((version, cells)) = self.0.split_first() else { return };
+        let [_, version, cells @ ..] = &*self.0 else { return };
         let mut read = [0.0; 64];
         // More than 62 buckets do not fit on the stack; they are rare, and read with a buffer of their own.
         let mut long = Vec::new();

@@ -9,10 +9,12 @@ mod histogram;
 mod hll;
 mod set;
 mod sketch;
+mod stamp;
 mod summary;
 
 pub use self::counter::CounterCell;
 pub use self::gauge::GaugeCell;
 pub use self::histogram::{HistogramCell, HistogramSnapshot};
 pub use self::set::{SetCell, SetSnapshot};
+pub use self::stamp::Stamp;
 pub use self::summary::{SummaryCell, SummarySnapshot};

@@ -3,10 +3,12 @@
 //! Members are kept as 64-bit hashes while there are few, and counted by HyperLogLog beyond that, so that no sender can make a
 //! cell grow past 16 KiB. Merging any cells gives what one cell would hold that had seen everything. The page is not known here.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rapidhash::v3::{RapidSecrets, rapidhash_v3_seeded};
 
+use super::Stamp;
 use super::hll::HyperLogLog;
 
 /// Members that are counted exactly. One more would need more memory than HyperLogLog does, 16 KiB.
@@ -22,6 +24,7 @@ const SECRETS: RapidSecrets = RapidSecrets::seed(0x5e70_fd15_71c7_0001);
 /// allocates nothing.
 #[derive(Debug, Default)]
 pub struct SetCell {
+    stamp: AtomicU64,
     members: Mutex<Members>,
 }
 
@@ -40,6 +43,12 @@ impl SetCell {
     /// Adds the members of this cell to `out`.
     pub fn merge_into(&self, out: &mut SetSnapshot) {
         out.members.merge(&self.lock());
+    }
+
+    /// When it was last written, and whether it is retired.
+    #[inline(always)]
+    pub fn stamp(&self) -> Stamp<'_> {
+        Stamp::new(&self.stamp)
     }
 
     fn lock(&self) -> MutexGuard<'_, Members> {

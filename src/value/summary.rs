@@ -7,8 +7,10 @@
 
 use std::collections::VecDeque;
 use std::mem;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::Stamp;
 use super::sketch::Sketch;
 use crate::Timestamp;
 use crate::options::SummaryOptions;
@@ -27,6 +29,7 @@ pub struct SummaryCell {
     step_ms: u64,
     /// Steps that are read: the current one and those before it. At least 1.
     steps: u64,
+    stamp: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -47,7 +50,7 @@ impl SummaryCell {
     pub fn new(options: &SummaryOptions) -> Self {
         let max_age_ms = options.max_age_ms.max(1);
         let steps = u64::from(options.age_buckets).clamp(1, STEPS_MAX.min(max_age_ms));
-        Self { step_ms: max_age_ms / steps, steps, state: Mutex::default() }
+        Self { step_ms: max_age_ms / steps, steps, stamp: AtomicU64::new(0), state: Mutex::default() }
     }
 
     /// Adds one observation that stands for `weight` of them (1 / rate on the wire).
@@ -65,6 +68,12 @@ impl SummaryCell {
         state.advance(now.as_millis() / self.step_ms, self.steps);
         state.current.add(value, weight);
         true
+    }
+
+    /// When it was last written, and whether it is retired.
+    #[inline(always)]
+    pub fn stamp(&self) -> Stamp<'_> {
+        Stamp::new(&self.stamp)
     }
 
     /// Adds what this cell holds to `out`: count and sum of all times, and the observations of the window that ends at `now`.

@@ -12,6 +12,7 @@ use hyper::header::{
 use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode};
 
+use super::api;
 use super::landing;
 use super::page::{self, NoPage};
 use super::server::Site;
@@ -22,6 +23,7 @@ pub(super) type Answer = Response<Full<Bytes>>;
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const METRICS: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +32,8 @@ enum Place {
     Landing,
     Healthy,
     Ready,
+    Rules,
+    Unmapped,
     Quit,
     Reload,
 }
@@ -41,6 +45,8 @@ impl Place {
             "/" => Some(Self::Landing),
             "/-/healthy" | "/health" | "/healthz" => Some(Self::Healthy),
             "/-/ready" => Some(Self::Ready),
+            "/api/v1/rules" => Some(Self::Rules),
+            "/api/v1/unmapped" => Some(Self::Unmapped),
             "/-/quit" if site.options.enable_lifecycle => Some(Self::Quit),
             "/-/reload" if site.options.enable_lifecycle => Some(Self::Reload),
             _ => None,
@@ -50,14 +56,14 @@ impl Place {
     fn allows(self, method: &Method) -> bool {
         match self {
             Self::Quit | Self::Reload => *method == Method::PUT || *method == Method::POST,
-            Self::Page | Self::Landing | Self::Healthy | Self::Ready => *method == Method::GET || *method == Method::HEAD,
+            _ => *method == Method::GET || *method == Method::HEAD,
         }
     }
 
     fn allow(self) -> HeaderValue {
         match self {
             Self::Quit | Self::Reload => HeaderValue::from_static("PUT, POST"),
-            Self::Page | Self::Landing | Self::Healthy | Self::Ready => HeaderValue::from_static("GET, HEAD"),
+            _ => HeaderValue::from_static("GET, HEAD"),
         }
     }
 }
@@ -78,6 +84,8 @@ pub(super) async fn answer(site: &Arc<Site>, request: &Parts, local: Option<Sock
         Place::Healthy => text(StatusCode::OK, format!("{} is Healthy.\n", product(site))),
         Place::Ready if site.state.is_ready() => text(StatusCode::OK, format!("{} is Ready.\n", product(site))),
         Place::Ready => text(StatusCode::SERVICE_UNAVAILABLE, format!("{} is not Ready.\n", product(site))),
+        Place::Rules => json(&api::rules(&site.bridge)),
+        Place::Unmapped => json(&api::unmapped(&site.bridge)),
         Place::Quit => {
             site.state.quit.send_replace(true);
             text(StatusCode::OK, "Requesting termination... Goodbye!")
@@ -132,6 +140,10 @@ fn product(site: &Site) -> &'static str {
         Prefix::Bridge => "Statsd Bridge",
         Prefix::Exporter => "Statsd Exporter",
     }
+}
+
+fn json(value: &serde_json::Value) -> Answer {
+    with_body(StatusCode::OK, JSON, value.to_string().into())
 }
 
 fn text(status: StatusCode, body: impl Into<Bytes>) -> Answer {

@@ -13,6 +13,7 @@
 //! ```
 
 mod answer;
+mod api;
 mod landing;
 mod page;
 mod pulse;

@@ -30,10 +30,8 @@ impl Batch {
 
     /// For datagrams of up to `datagram_bytes`; longer ones are cut there.
     pub(super) fn new(datagram_bytes: usize) -> Self {
-        // Equal offsets in equal pages would send all buffers' first lines to the same few sets of the first-level cache.
-        const STAGGER: usize = 1472;
         let datagram_bytes = datagram_bytes.max(1);
-        let stride = datagram_bytes.next_multiple_of(64) + STAGGER;
+        let stride = datagram_bytes.next_multiple_of(64);
         // Zeroed memory of this size comes from the kernel untouched.
         let mut memory = vec![0_u8; stride * Self::DATAGRAMS];
         let mut slices: Vec<libc::iovec> = memory

@@ -1,0 +1,125 @@
+//! What a sample costs the real program, from socket to page, beside the least that any receiver must pay.
+//!
+//! ```text
+//! cargo bench --bench end_to_end
+//! cargo bench --bench end_to_end -- --series 1000,100000 --rate 500000 --seconds 10 --rounds 5 --json out.json
+//! cargo bench --bench end_to_end -- --size 0 --workers 1       # one line a datagram, one receiving thread
+//! cargo bench --bench end_to_end -- --help                     # every flag with its default
+//! ```
+//! Starts the release build of statsd-bridge on loopback, on ports that the kernel picks, and sends it the load of `load.rs`
+//! over UDP from several sockets, paced to a rate. Rounds alternate with a floor: this executable again, as a child that
+//! receives the same datagrams in the same way (batches of 64, a nap after a short one), looks at every byte once by counting
+//! newlines, and throws them away. So what a busy machine does to one it does to the other, and the ratio says more than
+//! either number. With `--floor-nap 0` the floor waits for the next datagram at once, as a plain receiver does, and pays for
+//! the wake-ups. The default run takes a good minute.
+//!
+//! A row of the table is one number of series:
+//!
+//! | column | what |
+//! |---|---|
+//! | sent | samples sent to the bridge in all measured rounds |
+//! | a second | rate that the sender reached; below `--rate` on a machine that cannot do more, which is said |
+//! | arrived | increase of the load's counters on the page, over the counters sent |
+//! | bridge ns, floor ns | user and system CPU of the process for one sample that arrived, median of the rounds |
+//! | ratio | bridge over floor |
+//! | MiB | resident memory of the bridge after the last round and its scrape |
+//! | scrape ms, page MiB | one GET of the page with its transfer, median of the rounds; bytes of the page |
+//!
+//! CPU is what the scheduler charged to the process's threads (/proc/PID/task/*/schedstat, in nanoseconds; it is what user and
+//! system time add up to), or where the kernel does not tell that, /proc/PID/stat in ticks of mostly 10 ms.
+//! After every round the sums must be right, or the bench ends with 1: datagrams sent = received + kernel drops, samples and
+//! counters exact but for what those drops can have held, nothing refused. Linux only; it knows the bridge by its flags and
+//! its page alone. Run by `cargo test --benches` it makes one tiny round and only checks.
+
+#[cfg(target_os = "linux")]
+#[path = "end_to_end/bridge.rs"]
+mod bridge;
+#[cfg(target_os = "linux")]
+#[path = "end_to_end/floor.rs"]
+mod floor;
+#[cfg(target_os = "linux")]
+mod load;
+#[cfg(target_os = "linux")]
+#[path = "end_to_end/process.rs"]
+mod process;
+#[cfg(target_os = "linux")]
+#[path = "end_to_end/report.rs"]
+mod report;
+#[cfg(target_os = "linux")]
+#[path = "end_to_end/rounds.rs"]
+mod rounds;
+#[cfg(target_os = "linux")]
+#[path = "end_to_end/sender.rs"]
+mod sender;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// CPU, memory and scrape cost of the real program under a paced UDP load, beside receive-and-discard.
+#[derive(Debug, Parser)]
+#[command(name = "end_to_end")]
+struct Args {
+    /// Numbers of series, one row each, up to a million; above 100000 the bridge's limits of series and their bytes are raised.
+    #[arg(long, value_name = "N,..", value_delimiter = ',', default_value = "1000,10000,100000")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    series: Vec<u64>,
+    /// Samples a second to send.
+    #[arg(long, value_name = "N", default_value = "1000000", value_parser = clap::value_parser!(u64).range(1..))]
+    rate: u64,
+    /// Seconds of sending in one round; a round has one part for the bridge and one for the floor.
+    #[arg(long, value_name = "N", default_value = "3", value_parser = positive)]
+    seconds: f64,
+    /// Rounds, of which medians are taken.
+    #[arg(long, value_name = "N", default_value = "3", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rounds: u32,
+    /// Bytes of a datagram at most; 0 for one line a datagram.
+    #[arg(long, value_name = "BYTES", default_value = "1432", value_parser = clap::value_parser!(u64).range(0..=8932))]
+    size: u64,
+    /// --udp.workers of the bridge; its own default if absent.
+    #[arg(long, value_name = "N")]
+    workers: Option<u32>,
+    /// Microseconds that the floor sleeps after a batch that was not full; 0 for never. The default is the bridge's.
+    #[arg(long, value_name = "MICROSECONDS", default_value = "200", value_parser = clap::value_parser!(u64).range(0..=100_000))]
+    floor_nap: u64,
+    /// File to write the same figures to, each round's too.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Given by `cargo bench`; without it one tiny round is made.
+    #[arg(long, hide = true)]
+    bench: bool,
+    /// Be the floor.
+    #[arg(long, hide = true)]
+    floor: bool,
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|n: &f64| n.is_finite() && *n > 0.0).ok_or_else(|| "not a positive number".to_owned())
+}
+
+#[cfg(target_os = "linux")]
+fn main() -> ExitCode {
+    let mut args = Args::parse();
+    if args.floor {
+        return floor::receive(args.floor_nap);
+    }
+    if !args.bench {
+        println!("end_to_end: no --bench, so one tiny round that only checks the sums; `cargo bench` measures");
+        (args.series, args.rate, args.seconds, args.rounds) = (vec![100], 20_000, 0.1, 1);
+    }
+    match rounds::run(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("end_to_end: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn main() -> ExitCode {
+    let _ = Args::parse();
+    eprintln!("end_to_end: needs Linux, for recvmmsg, sendmmsg and /proc; nothing was measured");
+    ExitCode::FAILURE
+}

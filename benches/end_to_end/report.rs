@@ -1,0 +1,126 @@
+//! The table, and the same as JSON.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::Args;
+use crate::rounds::Part;
+
+/// One round: the bridge's part, its page, the floor's part.
+pub(crate) struct Round {
+    pub(crate) bridge: Part,
+    pub(crate) floor: Part,
+    pub(crate) scrape_seconds: f64,
+    pub(crate) page_bytes: u64,
+}
+
+/// All rounds of one number of series.
+pub(crate) struct Row {
+    pub(crate) series: u64,
+    pub(crate) rounds: Vec<Round>,
+    /// Of the bridge, after the last round and its scrape.
+    pub(crate) resident_bytes: u64,
+}
+
+/// Prints as rows come.
+pub(crate) struct Report {
+    rate: u64,
+    json: Value,
+    rows: Vec<Value>,
+    /// What the reader must know beside the table.
+    notes: Vec<String>,
+}
+
+impl Report {
+    /// Prints the head.
+    pub(crate) fn begin(args: &Args) -> Self {
+        let workers = args.workers.map_or_else(|| "default".to_owned(), |n| n.to_string());
+        let size = if args.size == 0 { "one line".to_owned() } else { format!("up to {} bytes", args.size) };
+        println!(
+            "{} samples/s, datagrams of {size}, {} rounds of {} s each for bridge and floor; bridge's workers: {workers}, floor's nap: {} us",
+            args.rate, args.rounds, args.seconds, args.floor_nap
+        );
+        println!(
+            "{:>9} {:>12} {:>10} {:>9} {:>10} {:>9} {:>6} {:>8} {:>10} {:>9}",
+            "series", "sent", "a second", "arrived", "bridge ns", "floor ns", "ratio", "MiB", "scrape ms", "page MiB"
+        );
+        let json = json!({
+            "rate": args.rate, "seconds": args.seconds, "rounds": args.rounds, "datagram_bytes": args.size,
+            "workers": args.workers, "floor_nap_micros": args.floor_nap,
+        });
+        Self { rate: args.rate, json, rows: Vec::new(), notes: Vec::new() }
+    }
+
+    /// Prints a row.
+    pub(crate) fn row(&mut self, row: Row) {
+        let bridge = median(&row, |r| r.bridge.cpu_ns);
+        let floor = median(&row, |r| r.floor.cpu_ns);
+        let of = |get: fn(&Part) -> u64| row.rounds.iter().map(|r| get(&r.bridge)).sum::<u64>();
+        let (sent, sent_counters, counters) = (of(|p| p.sent.samples), of(|p| p.sent.counters), of(|p| p.counters));
+        let rate = sent as f64 / row.rounds.iter().map(|r| r.bridge.seconds).sum::<f64>();
+        let arrived = counters as f64 / sent_counters.max(1) as f64;
+        let (scrape_ms, page_mib) = (median(&row, |r| r.scrape_seconds * 1e3), median(&row, |r| mebibytes(r.page_bytes)));
+        let resident_mib = mebibytes(row.resident_bytes);
+        // A floor of no tick at all has no ratio.
+        let ratio = (floor > 0.0).then(|| bridge / floor);
+        println!(
+            "{:>9} {sent:>12} {rate:>10.0} {:>8.3}% {bridge:>10.1} {floor:>9.1} {:>6} {resident_mib:>8.1} {scrape_ms:>10.1} {page_mib:>9.2}",
+            row.series,
+            arrived * 100.0,
+            ratio.map_or_else(|| "-".to_owned(), |r| format!("{r:.2}")),
+        );
+        self.note(&row, rate);
+        let rounds: Vec<Value> = row.rounds.iter().map(round).collect();
+        self.rows.push(json!({
+            "series": row.series, "samples_sent": sent, "samples_per_second": rate, "arrived_share": arrived,
+            "bridge_cpu_ns_per_sample": bridge, "floor_cpu_ns_per_sample": floor, "ratio": ratio,
+            "resident_mib": resident_mib, "scrape_ms": scrape_ms, "page_mib": page_mib, "rounds": rounds,
+        }));
+    }
+
+    fn note(&mut self, row: &Row, rate: f64) {
+        let dropped = |part: fn(&Round) -> Part| row.rounds.iter().map(|r| part(r).dropped).sum::<u64>();
+        for (name, dropped) in [("bridge", dropped(|r| r.bridge)), ("floor", dropped(|r| r.floor))] {
+            if dropped > 0 {
+                self.notes.push(format!("{} series: the kernel dropped {dropped} datagrams at the {name}", row.series));
+            }
+        }
+        if rate < 0.97 * self.rate as f64 {
+            self.notes.push(format!("{} series: the sender reached {rate:.0} samples/s of {}", row.series, self.rate));
+        }
+    }
+
+    /// Prints the notes and writes the JSON.
+    pub(crate) fn end(mut self, file: Option<&Path>) -> Result<(), String> {
+        println!("sent = received + kernel drops, in every round of both");
+        self.notes.iter().for_each(|note| println!("note: {note}"));
+        let Some(file) = file else { return Ok(()) };
+        self.json["rows"] = self.rows.into();
+        std::fs::write(file, format!("{:#}\n", self.json)).map_err(|e| format!("{}: {e}", file.display()))
+    }
+}
+
+fn round(round: &Round) -> Value {
+    let part = |p: &Part| {
+        json!({
+            "datagrams_sent": p.sent.datagrams, "samples_sent": p.sent.samples, "seconds": p.seconds, "samples_arrived": p.samples,
+            "datagrams_dropped": p.dropped, "cpu_ns_per_sample": p.cpu_ns,
+        })
+    };
+    json!({
+        "bridge": part(&round.bridge), "floor": part(&round.floor), "scrape_ms": round.scrape_seconds * 1e3, "page_bytes": round.page_bytes,
+    })
+}
+
+fn mebibytes(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}
+
+/// The middle one, or the mean of the middle two.
+fn median(row: &Row, of: impl Fn(&Round) -> f64) -> f64 {
+    let mut values: Vec<f64> = row.rounds.iter().map(of).collect();
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    if values.len() % 2 == 1 { values[middle] } else { (values[middle - 1] + values[middle]) / 2.0 }
+}

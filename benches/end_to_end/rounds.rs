@@ -1,0 +1,165 @@
+//! The rounds: load, measure, check the sums.
+
+use std::net::SocketAddr;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::Args;
+use crate::bridge::Bridge;
+use crate::floor::Floor;
+use crate::process::Process;
+use crate::report::{Report, Round, Row};
+use crate::sender::{Amount, Pace, Sender, Traffic};
+
+/// Samples a second before the measured rounds, which make every series known.
+const WARM_UP_RATE: u64 = 500_000;
+/// How long the sums may take to agree after the last datagram; the bridge reads the kernel's drops once a second.
+const AGREE_WITHIN: Duration = Duration::from_secs(10);
+
+/// A child process that receives the load.
+pub(crate) trait Receiver {
+    /// As messages name it.
+    const NAME: &'static str;
+    /// Where to send.
+    fn address(&self) -> SocketAddr;
+    /// The process, whose CPU is measured.
+    fn process(&self) -> &Process;
+    /// What it has received since it started.
+    fn arrived(&mut self) -> Result<Arrived, String>;
+}
+
+/// What a receiver says it has received since it started.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Arrived {
+    /// Datagrams read.
+    pub(crate) datagrams: u64,
+    /// Samples in them.
+    pub(crate) samples: u64,
+    /// Sum of the load's counters; `None` where values are thrown away.
+    pub(crate) counters: Option<u64>,
+    /// Datagrams that the kernel dropped at its sockets.
+    pub(crate) dropped: u64,
+}
+
+/// One receiver under load, and what was sent to it since it started.
+struct Lane<'a, R> {
+    receiver: R,
+    sender: Sender<'a>,
+    traffic: &'a Traffic,
+    sent: Amount,
+    arrived: Arrived,
+}
+
+/// One part of a round.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Part {
+    /// Sent in this part.
+    pub(crate) sent: Amount,
+    /// Of sending.
+    pub(crate) seconds: f64,
+    /// Increase of the samples that arrived.
+    pub(crate) samples: u64,
+    /// Increase of the load's counters.
+    pub(crate) counters: u64,
+    /// Datagrams that the kernel dropped.
+    pub(crate) dropped: u64,
+    /// CPU of the receiver for each sample that arrived, in nanoseconds.
+    pub(crate) cpu_ns: f64,
+}
+
+/// Prints a row for each number of series.
+///
+/// # Errors
+/// The first sum that is wrong, or what could not be started, sent or read. Nothing is left running.
+pub(crate) fn run(args: &Args) -> Result<(), String> {
+    let mut report = Report::begin(args);
+    for &series in &args.series {
+        report.row(row(args, series)?);
+    }
+    report.end(args.json.as_deref())
+}
+
+fn row(args: &Args, series: u64) -> Result<Row, String> {
+    let traffic = Traffic::new(series, args.size as usize);
+    let mut bridge = Lane::new(Bridge::start(args.workers, series)?, &traffic)?;
+    let mut floor = Lane::new(Floor::start(args.floor_nap)?, &traffic)?;
+    let pace = Pace {
+        rate: args.rate,
+        samples: (args.rate as f64 * args.seconds) as u64,
+        at_most: Duration::try_from_secs_f64(args.seconds).map_err(|e| format!("--seconds: {e}"))?,
+    };
+    let mut rounds = Vec::new();
+    for _ in 0..args.rounds {
+        let of_bridge = bridge.part(pace)?;
+        let page = bridge.receiver.page()?;
+        let of_floor = floor.part(pace)?;
+        rounds.push(Round { bridge: of_bridge, floor: of_floor, scrape_seconds: page.seconds, page_bytes: page.text.len() as u64 });
+    }
+    Ok(Row { series, rounds, resident_bytes: bridge.receiver.process().resident_bytes()? })
+}
+
+impl<'a, R: Receiver> Lane<'a, R> {
+    /// Warms up.
+    fn new(receiver: R, traffic: &'a Traffic) -> Result<Self, String> {
+        let sender = Sender::new(traffic, receiver.address())?;
+        let mut lane = Self { receiver, sender, traffic, sent: Amount::default(), arrived: Arrived::default() };
+        lane.sent += lane.sender.warm_up(WARM_UP_RATE)?;
+        lane.receiver.process().settle()?;
+        lane.agree()?;
+        Ok(lane)
+    }
+
+    /// Sends at this pace and measures until all is received; what it costs to ask for the sums is not measured.
+    fn part(&mut self, pace: Pace) -> Result<Part, String> {
+        let before = self.arrived;
+        self.receiver.process().settle()?;
+        let cpu_before = self.receiver.process().cpu()?;
+        let (sent, seconds) = self.sender.send(pace)?;
+        self.receiver.process().settle()?;
+        let cpu_ns = self.receiver.process().cpu()?.nanoseconds_since(&cpu_before);
+        self.sent += sent;
+        self.agree()?;
+        let samples = self.arrived.samples - before.samples;
+        Ok(Part {
+            sent,
+            seconds,
+            samples,
+            counters: self.arrived.counters.unwrap_or(0) - before.counters.unwrap_or(0),
+            dropped: self.arrived.dropped - before.dropped,
+            cpu_ns: cpu_ns / samples.max(1) as f64,
+        })
+    }
+
+    /// Waits until every datagram sent is received or counted as dropped, then checks what was in them.
+    fn agree(&mut self) -> Result<(), String> {
+        let start = Instant::now();
+        loop {
+            self.arrived = self.receiver.arrived()?;
+            if self.arrived.datagrams + self.arrived.dropped >= self.sent.datagrams || start.elapsed() > AGREE_WITHIN {
+                break;
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+        let (sent, most) = (self.sent, self.traffic.most_in_one());
+        check(sent, most, self.traffic.fewest_samples_in_one(), self.arrived)
+            .map_err(|why| format!("{}: {why}\nsent since its start: {sent:?}\narrived: {:?}", R::NAME, self.arrived))
+    }
+}
+
+/// Whether all sums are right; `most` and `fewest_samples` are those of one datagram of the load.
+fn check(sent: Amount, most: Amount, fewest_samples: u64, arrived: Arrived) -> Result<(), String> {
+    let dropped = arrived.dropped;
+    if arrived.datagrams + dropped != sent.datagrams {
+        return Err("datagrams received and datagrams dropped by the kernel are not what was sent".to_owned());
+    }
+    let lost = |sent: u64, arrived: u64| sent.checked_sub(arrived).ok_or_else(|| "more arrived than was sent".to_owned());
+    if !(dropped * fewest_samples..=dropped * most.samples).contains(&lost(sent.samples, arrived.samples)?) {
+        return Err("samples are missing that the dropped datagrams cannot have held".to_owned());
+    }
+    match arrived.counters {
+        Some(counters) if lost(sent.counters, counters)? > dropped * most.counters => {
+            Err("the counters on the page lack more than the dropped datagrams can have held".to_owned())
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,159 @@
+//! Sends the load, paced, and knows how much it has sent.
+
+use std::io::IoSlice;
+use std::net::{SocketAddr, UdpSocket};
+use std::num::NonZeroU64;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, sendmmsg};
+
+use crate::load;
+
+/// Flows of one sender, so that the kernel can spread them over the sockets of a port.
+const SOCKETS: usize = 8;
+/// Datagrams in one system call.
+const BATCH: usize = 64;
+/// Pause between batches when ahead of the rate: short, so that the load is even and not a burst a tick.
+const PAUSE: Duration = Duration::from_micros(100);
+/// Datagrams of the load at least; lines of a small number of series repeat.
+const LOAD_DATAGRAMS: usize = 2000;
+
+/// The datagrams of one number of series, in the order in which they are sent, over and over.
+pub(crate) struct Traffic {
+    datagrams: Vec<Vec<u8>>,
+    /// What each holds.
+    contents: Vec<Amount>,
+}
+
+/// Of datagrams sent, or of anything that is counted so.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Amount {
+    /// Datagrams.
+    pub(crate) datagrams: u64,
+    /// Samples in them, which is lines.
+    pub(crate) samples: u64,
+    /// Samples that are counters; each of them adds one.
+    pub(crate) counters: u64,
+}
+
+impl std::ops::AddAssign for Amount {
+    fn add_assign(&mut self, other: Self) {
+        self.datagrams += other.datagrams;
+        self.samples += other.samples;
+        self.counters += other.counters;
+    }
+}
+
+impl Traffic {
+    /// Lines over `series` series, packed into datagrams of at most `size` bytes, but one line at least.
+    pub(crate) fn new(series: u64, size: usize) -> Self {
+        let mut datagrams: Vec<Vec<u8>> = Vec::new();
+        for line in load::load(series, LOAD_DATAGRAMS).datagrams.iter().flat_map(|d| d.split(|b| *b == b'\n')) {
+            match datagrams.last_mut() {
+                Some(last) if last.len() + 1 + line.len() <= size => {
+                    last.push(b'\n');
+                    last.extend_from_slice(line);
+                }
+                _ => datagrams.push(line.to_vec()),
+            }
+        }
+        let contents = datagrams.iter().map(|d| content(d)).collect();
+        Self { datagrams, contents }
+    }
+
+    /// All datagrams once.
+    pub(crate) fn whole(&self) -> Amount {
+        let mut whole = Amount::default();
+        self.contents.iter().for_each(|c| whole += *c);
+        whole
+    }
+
+    /// The most samples, and the most counters, that one datagram holds.
+    pub(crate) fn most_in_one(&self) -> Amount {
+        let most = |of: fn(&Amount) -> u64| self.contents.iter().map(of).max().unwrap_or(0);
+        Amount { datagrams: 1, samples: most(|c| c.samples), counters: most(|c| c.counters) }
+    }
+
+    /// The fewest samples that one datagram holds.
+    pub(crate) fn fewest_samples_in_one(&self) -> u64 {
+        self.contents.iter().map(|c| c.samples).min().unwrap_or(0)
+    }
+}
+
+fn content(datagram: &[u8]) -> Amount {
+    let lines = datagram.split(|b| *b == b'\n');
+    let counters = lines.clone().filter(|line| line.windows(3).any(|w| w == b"|c|")).count();
+    Amount { datagrams: 1, samples: lines.count() as u64, counters: counters as u64 }
+}
+
+/// How fast, and when to end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    /// Samples a second.
+    pub(crate) rate: u64,
+    /// Ends after so many samples, give or take a datagram,
+    pub(crate) samples: u64,
+    /// or after so long, if the machine cannot do the rate.
+    pub(crate) at_most: Duration,
+}
+
+/// Sockets connected to one receiver.
+pub(crate) struct Sender<'a> {
+    traffic: &'a Traffic,
+    sockets: Vec<UdpSocket>,
+}
+
+impl<'a> Sender<'a> {
+    pub(crate) fn new(traffic: &'a Traffic, to: SocketAddr) -> Result<Self, String> {
+        let connected = || {
+            let socket = UdpSocket::bind("127.0.0.1:0")?;
+            socket.connect(to)?;
+            Ok(socket)
+        };
+        let sockets = (0..SOCKETS).map(|_| connected()).collect::<std::io::Result<_>>();
+        // Else the pause is 150 us; where this fails, the load is a little less even.
+        let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1000));
+        Ok(Self { traffic, sockets: sockets.map_err(|e| format!("cannot open a sending socket: {e}"))? })
+    }
+
+    /// Every datagram once over every socket, so that whichever thread serves a socket has met every series.
+    pub(crate) fn warm_up(&self, rate: u64) -> Result<Amount, String> {
+        let mut sent = Amount::default();
+        for socket in &self.sockets {
+            let samples = self.traffic.whole().samples;
+            let (amount, _) = self.run(std::slice::from_ref(socket), Pace { rate, samples, at_most: Duration::from_secs(60) })?;
+            sent += amount;
+        }
+        Ok(sent)
+    }
+
+    /// Sends from the first datagram on, all sockets in turn; says how much, and in how many seconds.
+    pub(crate) fn send(&self, pace: Pace) -> Result<(Amount, f64), String> {
+        self.run(&self.sockets, pace)
+    }
+
+    fn run(&self, sockets: &[UdpSocket], pace: Pace) -> Result<(Amount, f64), String> {
+        let slices: Vec<[IoSlice<'_>; 1]> = self.traffic.datagrams.iter().map(|d| [IoSlice::new(d)]).collect();
+        let mut nothing: Vec<SendAncillaryBuffer<'_, '_, '_>> = slices.iter().map(|_| SendAncillaryBuffer::default()).collect();
+        let mut headers: Vec<MMsgHdr<'_>> = slices.iter().zip(&mut nothing).map(|(s, n)| MMsgHdr::new(s, n)).collect();
+        let per_datagram = self.traffic.whole().samples as f64 / headers.len() as f64;
+        let (mut sent, mut at, mut turn) = (Amount::default(), 0, 0);
+        let start = Instant::now();
+        while sent.samples < pace.samples && start.elapsed() < pace.at_most {
+            let due = (start.elapsed().as_secs_f64() * pace.rate as f64).min(pace.samples as f64) - sent.samples as f64;
+            let due = (due / per_datagram).ceil();
+            if due < 1.0 {
+                thread::sleep(PAUSE);
+                continue;
+            }
+            let end = (at + BATCH.min(due as usize)).min(headers.len());
+            let taken = sendmmsg(&sockets[turn % sockets.len()], &mut headers[at..end], SendFlags::empty())
+                .map_err(|e| format!("cannot send: {e}"))?;
+            self.traffic.contents[at..at + taken].iter().for_each(|c| sent += *c);
+            at = (at + taken) % headers.len();
+            turn += 1;
+        }
+        Ok((sent, start.elapsed().as_secs_f64()))
+    }
+}

@@ -1,0 +1,137 @@
+//! Samples by rule, and by name where no rule matched: what `/api/v1/rules` and `/api/v1/unmapped` show.
+//!
+//! Workers count into plain numbers of their own and add them once a batch. Bounded: a fixed number of names is counted one by
+//! one, all further ones together. Made anew with each change of rules.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Names without a rule that are counted one by one.
+pub(crate) const NAMES: usize = 1000;
+
+/// Bytes of a name that are kept; longer ones are cut.
+const NAME_BYTES: usize = 256;
+
+/// Where a route's samples are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Slot(u32);
+
+impl Slot {
+    /// Nowhere.
+    pub(crate) const NONE: Self = Self(u32::MAX);
+}
+
+/// The shared sums under one set of rules.
+#[derive(Debug)]
+pub(crate) struct Hits {
+    rules: usize,
+    /// Rules, then names, then one for all other names.
+    sums: Box<[AtomicU64]>,
+    names: Mutex<HashMap<Box<str>, u32>>,
+}
+
+impl Hits {
+    pub(crate) fn new(rules: usize) -> Self {
+        // Without rules there is nothing to be counted by.
+        let slots = if rules == 0 { 0 } else { rules + NAMES + 1 };
+        Self { rules, sums: (0..slots).map(|_| AtomicU64::new(0)).collect(), names: Mutex::default() }
+    }
+
+    pub(crate) fn of_rule(&self, rule: usize) -> Slot {
+        u32::try_from(rule).map_or(Slot::NONE, Slot)
+    }
+
+    pub(crate) fn of_name(&self, name: &str) -> Slot {
+        if self.sums.is_empty() {
+            return Slot::NONE;
+        }
+        let name = name.char_indices().nth(NAME_BYTES).and_then(|(at, _)| name.get(..at)).unwrap_or(name);
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = names.len();
+        let number = match names.get(name) {
+            Some(number) => *number as usize,
+            None if next < NAMES => {
+                names.insert(name.into(), next as u32);
+                next
+            }
+            None => NAMES,
+        };
+        Slot((self.rules + number) as u32)
+    }
+
+    /// Samples of each rule, in the order of the rules.
+    pub(crate) fn rules(&self) -> Vec<u64> {
+        self.sums.iter().take(self.rules).map(|sum| sum.load(Relaxed)).collect()
+    }
+
+    /// Names that no rule matched with their samples, most first, and the samples of all names beyond the bound.
+    pub(crate) fn unmapped(&self) -> (Vec<(String, u64)>, u64) {
+        let sum = |number: usize| self.sums.get(self.rules + number).map_or(0, |sum| sum.load(Relaxed));
+        let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all: Vec<_> = names.iter().map(|(name, number)| (name.to_string(), sum(*number as usize))).collect();
+        all.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        (all, sum(NAMES))
+    }
+}
+
+/// One worker's counts since the last batch.
+#[derive(Debug, Default)]
+pub(crate) struct HitTally {
+    counts: Vec<u64>,
+    /// Those that are not 0.
+    touched: Vec<u32>,
+}
+
+impl HitTally {
+    #[inline(always)]
+    pub(crate) fn count(&mut self, slot: Slot) {
+        if slot == Slot::NONE {
+            return;
+        }
+        let at = slot.0 as usize;
+        if at >= self.counts.len() {
+            self.counts.resize(at + 1, 0);
+        }
+        if let Some(count) = self.counts.get_mut(at) {
+            if *count == 0 {
+                self.touched.push(slot.0);
+            }
+            *count += 1;
+        }
+    }
+
+    /// Adds the counts to the shared sums.
+    #[inline]
+    pub(crate) fn flush(&mut self, hits: &Arc<Hits>) {
+        for at in self.touched.drain(..) {
+            if let (Some(count), Some(sum)) = (self.counts.get_mut(at as usize), hits.sums.get(at as usize)) {
+                sum.fetch_add(std::mem::take(count), Relaxed);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hits_add_up_and_names_are_bounded() {
+        let hits = Arc::new(Hits::new(2));
+        let mut tally = HitTally::default();
+        for _ in 0..3 {
+            tally.count(hits.of_rule(1));
+        }
+        for i in 0..NAMES + 50 {
+            tally.count(hits.of_name(&format!("n{i}")));
+        }
+        tally.count(hits.of_name("n7"));
+        tally.flush(&hits);
+        tally.flush(&hits);
+        assert_eq!(hits.rules(), [0, 3]);
+        let (names, others) = hits.unmapped();
+        assert_eq!((names.len(), &names[0], others), (NAMES, &("n7".to_owned(), 2), 50));
+        assert_eq!(Hits::new(0).of_name("x"), Slot::NONE);
+    }
+}

@@ -1,0 +1,80 @@
+//! Durations in Go's form, `1h2m3.5s`, with days as an extra.
+
+/// Nanoseconds of each unit. Longer names stand before those that they begin with.
+const UNITS: [(&str, f64); 9] =
+    [("ns", 1.0), ("us", 1e3), ("µs", 1e3), ("μs", 1e3), ("ms", 1e6), ("s", 1e9), ("m", 60e9), ("h", 3600e9), ("d", 86_400e9)];
+
+/// What Go's durations hold at most: 292 years.
+const MOST_NANOS: f64 = i64::MAX as f64;
+
+/// Reads a duration to milliseconds; below zero if it has a `-`. What is more than nothing is at least one millisecond, for
+/// zero means something else. `days` allows the unit `d`. An error says what to write instead.
+pub(super) fn parse(text: &str, days: bool) -> Result<i64, String> {
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(rest) => (-1, rest),
+        None => (1, text.strip_prefix('+').unwrap_or(text)),
+    };
+    if digits == "0" {
+        return Ok(0);
+    }
+    if digits.parse::<f64>().is_ok() && digits.chars().all(|c| c.is_ascii_digit() || c == '.') {
+        return Err(format!("`{text}` has no unit: write {text}s for seconds"));
+    }
+    let mut nanos = 0.0;
+    let mut rest = digits;
+    while !rest.is_empty() {
+        let (part, after) = component(rest, days).ok_or_else(|| malformed(text))?;
+        nanos += part;
+        rest = after;
+    }
+    if digits.is_empty() {
+        return Err(malformed(text));
+    }
+    if nanos >= MOST_NANOS {
+        return Err(format!("`{text}` is longer than 292 years"));
+    }
+    let millis = if nanos > 0.0 { (nanos / 1e6).max(1.0) } else { 0.0 };
+    Ok(sign * millis as i64)
+}
+
+/// A number and its unit from the start of `text`, and what follows.
+fn component(text: &str, days: bool) -> Option<(f64, &str)> {
+    let (number, after) = text.split_at(text.find(|c: char| !c.is_ascii_digit() && c != '.')?);
+    let (unit, nanos) = UNITS.into_iter().find(|(unit, _)| after.starts_with(unit))?;
+    if unit == "d" && !days {
+        return None;
+    }
+    // Digits and dots only: no sign, no exponent, no infinity.
+    Some((number.parse::<f64>().ok()? * nanos, after.get(unit.len()..)?))
+}
+
+fn malformed(text: &str) -> String {
+    match text.strip_suffix('d').and_then(|days| days.parse::<f64>().ok()).filter(|days| days.is_finite()) {
+        Some(days) => format!("`{text}` has the unit d, which needs `syntax: extended`; or write {}h", days * 24.0),
+        None => format!("`{text}` is no duration: write one like 250ms, 30s, 1h30m"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        for (text, millis) in
+            [("0", 0), ("0s", 0), ("1h2m3.5s", 3_723_500), ("-5s", -5_000), ("+.5s", 500), ("1.s", 1_000), ("1us", 1), ("3h", 10_800_000)]
+        {
+            assert_eq!(parse(text, false), Ok(millis), "{text}");
+        }
+        assert_eq!(parse("1d12h", true), Ok(129_600_000));
+    }
+
+    #[test]
+    fn texts_that_are_none() {
+        for text in ["", "-", "5x", "1d", "s", ".s", "1..5s", "1s5", "1 s", "1e3s", "infs", "inf", "1e3", "9999999999h"] {
+            assert!(parse(text, false).is_err(), "{text}");
+        }
+        assert!(parse("30", true).unwrap_err().contains("write 30s"));
+        assert!(parse("2d", false).unwrap_err().contains("write 48h"));
+    }
+}

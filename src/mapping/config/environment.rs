@@ -1,0 +1,64 @@
+//! `${NAME}` and `${NAME:-default}` in a text. Asks a function for the values and reads no environment itself.
+
+/// Expands every `${NAME}`; `$$` is a `$`, and a `$` before anything else stays. A variable that is not set, or empty, takes
+/// its default; one without a default that is not set is an error, which names it.
+pub(super) fn expand(text: &str, environment: &dyn Fn(&str) -> Option<String>) -> Result<String, String> {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((plain, after)) = rest.split_once('$') {
+        out.push_str(plain);
+        if let Some(after) = after.strip_prefix('$') {
+            out.push('$');
+            rest = after;
+        } else if let Some(inner) = after.strip_prefix('{') {
+            let (reference, after) = inner.split_once('}').ok_or_else(|| format!("`{text}`: a `${{` without its `}}`"))?;
+            out.push_str(&value(reference, environment)?);
+            rest = after;
+        } else {
+            out.push('$');
+            rest = after;
+        }
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+fn value(reference: &str, environment: &dyn Fn(&str) -> Option<String>) -> Result<String, String> {
+    let (name, default) = reference.split_once(":-").map_or((reference, None), |(name, default)| (name, Some(default)));
+    if !super::pattern::is_label(name) {
+        return Err(format!("`${{{reference}}}` names no variable; write ${{NAME}} or ${{NAME:-default}}"));
+    }
+    match (environment(name), default) {
+        (Some(value), None) => Ok(value),
+        (Some(value), Some(_)) if !value.is_empty() => Ok(value),
+        (_, Some(default)) => Ok(default.to_owned()),
+        (None, None) => Err(format!("the environment variable {name} is not set; set it, or write ${{{name}:-default}}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables() {
+        let environment = |name: &str| match name {
+            "A" => Some("one".to_owned()),
+            "EMPTY" => Some(String::new()),
+            _ => None,
+        };
+        for (text, expanded) in [
+            ("plain", "plain"),
+            ("${A}", "one"),
+            ("x-${A}-${B:-two}", "x-one-two"),
+            ("${EMPTY:-d}${EMPTY}", "d"),
+            ("${B:-}", ""),
+            ("$$ $A $", "$ $A $"),
+            ("$${A}", "${A}"),
+        ] {
+            assert_eq!(expand(text, &environment).as_deref(), Ok(expanded), "{text}");
+        }
+        assert!(expand("${B}", &environment).unwrap_err().contains("variable B is not set"));
+        assert!(expand("${A", &environment).is_err() && expand("${}", &environment).is_err() && expand("${A-x}", &environment).is_err());
+    }
+}

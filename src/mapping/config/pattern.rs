@@ -1,0 +1,235 @@
+//! What is legal in patterns, names and labels, and what to write where something is not. Compiles nothing for later use.
+
+/// Bytes that a compiled regular expression may take.
+pub(super) const REGEX_BYTES: usize = 1 << 20;
+
+/// Whether it is `[a-zA-Z_][a-zA-Z0-9_]*`.
+pub(super) fn is_label(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && name.chars().all(is_word)
+}
+
+/// Whether Prometheus keeps the label for itself.
+pub(super) fn is_reserved(name: &str) -> bool {
+    name == "le" || name == "quantile" || name.starts_with("__")
+}
+
+/// What to say of a label that is none.
+pub(super) fn bad_label(name: &str) -> String {
+    let mut legal = String::new();
+    crate::name::escape_into(name, &mut legal);
+    let advice = if legal.is_empty() { "write a name".to_owned() } else { format!("write `{legal}`") };
+    format!("`{name}` is no legal label; letters, digits and `_` are, a digit not first: {advice}")
+}
+
+fn is_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
+}
+
+/// Checks the template of a family's name: letters, digits, `_`, `$1` and `${1}`, no digit first; in the extended syntax
+/// also `${word}`, a named group.
+pub(super) fn check_name(name: &str, extended: bool) -> Result<(), String> {
+    let mut rest = name;
+    let mut first = true;
+    while let Some(c) = rest.chars().next() {
+        let taken = if c == '$' { reference(rest, extended) } else { is_word(c).then_some(1) };
+        let Some(taken) = taken.filter(|_| !(first && c.is_ascii_digit())) else {
+            return Err(bad_name(name, rest, first));
+        };
+        rest = rest.get(taken..).unwrap_or_default();
+        first = false;
+    }
+    Ok(())
+}
+
+/// Bytes of the reference to a capture at the start of `text`.
+fn reference(text: &str, extended: bool) -> Option<usize> {
+    let after = text.strip_prefix('$')?;
+    let (open, body) = after.strip_prefix('{').map_or((0, after), |body| (1, body));
+    let digits = body.chars().take_while(char::is_ascii_digit).count();
+    let words = body.chars().take_while(|c| is_word(*c)).count();
+    let taken = if digits > 0 && (open == 0 || digits == words) {
+        digits
+    } else if extended && open == 1 && words > 0 {
+        words
+    } else {
+        return None;
+    };
+    match open {
+        1 => body.get(taken..)?.starts_with('}').then_some(taken + 3),
+        _ => Some(taken + 1),
+    }
+}
+
+fn bad_name(name: &str, rest: &str, first: bool) -> String {
+    let c = rest.chars().next().unwrap_or_default();
+    if first && c.is_ascii_digit() {
+        return format!("the name `{name}` starts with a digit; write `_{name}`");
+    }
+    if c == '$' {
+        return format!("`$` in the name `{name}` names no capture; write $1 or ${{1}}");
+    }
+    format!("the name `{name}` has `{c}`, which no name has; write `_` instead")
+}
+
+/// Checks a glob over a whole metric name. `extended` is the file's `syntax: extended`.
+pub(super) fn check_glob(glob: &str, extended: bool) -> Result<(), String> {
+    if glob.is_empty() {
+        return Err("an empty `match` matches nothing; write a pattern such as \"app.*.requests\"".to_owned());
+    }
+    if let Some(c) = glob.chars().find(|c| matches!(c, '\\' | '^' | '$' | '(' | ')' | '[' | ']' | '+' | '?')) {
+        return Err(format!("`{glob}` has `{c}` and looks like a regular expression; if it is one, write `match_type: regex`"));
+    }
+    if let Some(c) = glob.chars().find(|c| matches!(c, ':' | '|') || c.is_control()) {
+        return Err(format!("`{glob}` has {c:?}, which no name on the wire has"));
+    }
+    let mut depth = 0_usize;
+    for (index, segment) in glob.split('.').enumerate() {
+        if segment.is_empty() {
+            return Err(format!("`{glob}` has an empty segment; write `*` for any"));
+        }
+        depth += segment.matches('{').count();
+        depth = depth.saturating_sub(segment.matches('}').count());
+        if depth > 0 {
+            return Err(format!("`{glob}`: braces stay within one segment and are closed in it, as in `a.{{b,c}}.d`"));
+        }
+        let fault = if extended { extended_fault(segment) } else { plain_fault(segment, index == 0) };
+        if let Some(fault) = fault {
+            return Err(format!("`{glob}`: {fault}"));
+        }
+    }
+    Ok(())
+}
+
+/// What statsd_exporter has against a segment.
+fn plain_fault(segment: &str, first: bool) -> Option<String> {
+    const REMEDY: &str = "write `syntax: extended` at the top of the file, or use `match_type: regex`";
+    if segment == "*" {
+        return None;
+    }
+    if segment.contains(['*', '{', '}']) {
+        return Some(format!("`{segment}` is more than a whole `*`: {REMEDY}"));
+    }
+    if let Some(c) = segment.chars().find(|c| !is_word(*c) && *c != '-') {
+        return Some(format!("`{segment}` has `{c}`; only letters, digits, `_` and `-` stand there: {REMEDY}"));
+    }
+    if segment.starts_with('-') || first && segment.starts_with(|c: char| c.is_ascii_digit()) {
+        return Some(format!("`{segment}` starts with what statsd_exporter refuses: {REMEDY}"));
+    }
+    None
+}
+
+fn extended_fault(segment: &str) -> Option<String> {
+    match segment {
+        "**" => None,
+        _ if segment.trim() != segment => Some(format!("`{segment}` has a space at an end")),
+        _ => value_fault(segment),
+    }
+}
+
+/// Checks a glob over one text: `*`, `pre*fix`, `{a,b}`; braces do not nest.
+pub(super) fn value_fault(glob: &str) -> Option<String> {
+    if glob.is_empty() {
+        return Some("an empty pattern matches nothing; write `*` for any text".to_owned());
+    }
+    if glob.contains("**") {
+        return Some(format!("`{glob}`: `**` stands alone between dots; within a segment one `*` is enough"));
+    }
+    let mut alternatives: Option<&str> = None;
+    for (index, c) in glob.char_indices() {
+        match (c, alternatives) {
+            ('{', None) => alternatives = glob.get(index + 1..),
+            ('{', Some(_)) => return Some(format!("`{glob}`: braces do not nest; write all alternatives in one pair")),
+            ('}', None) => return Some(format!("`{glob}`: a `}}` without its `{{`")),
+            ('}', Some(from)) => {
+                let inside = from.split('}').next().unwrap_or_default();
+                if inside.contains('*') || inside.split(',').any(str::is_empty) {
+                    return Some(format!("`{glob}`: alternatives are plain texts, none of them empty"));
+                }
+                alternatives = None;
+            }
+            _ => {}
+        }
+    }
+    alternatives.map(|_| format!("`{glob}`: a `{{` without its `}}`"))
+}
+
+/// Checks a regular expression by compiling it; an error is one line and says what of Go's syntax has to be written otherwise.
+pub(super) fn check_regex(regex: &str) -> Result<(), String> {
+    // Bytes are far cheaper to compile than characters, and do for most; only what needs characters, such as \pL, is tried so.
+    if regex::bytes::RegexBuilder::new(regex).unicode(false).size_limit(REGEX_BYTES).build().is_ok() {
+        return Ok(());
+    }
+    let Err(error) = regex::RegexBuilder::new(regex).size_limit(REGEX_BYTES).build() else {
+        return Ok(());
+    };
+    let reason = match &error {
+        regex::Error::CompiledTooBig(_) => "it compiles to more than 1 MiB; make its repetitions smaller".to_owned(),
+        other => {
+            let text = other.to_string();
+            let last = text.lines().last().unwrap_or_default();
+            last.strip_prefix("error: ").unwrap_or(last).to_owned()
+        }
+    };
+    Err(format!("the regular expression `{regex}` does not compile: {reason}{}", regex_advice(regex)))
+}
+
+fn regex_advice(regex: &str) -> &'static str {
+    if regex.contains("(?=") || regex.contains("(?!") || regex.contains("(?<=") || regex.contains("(?<!") {
+        "; there is no looking ahead or behind, as in Go: use several rules in order"
+    } else if regex.contains("\\Q") {
+        "; Go's \\Q...\\E is not understood: put a backslash before each special character"
+    } else if (1..=9).any(|n| regex.contains(&format!("\\{n}"))) {
+        "; there are no backreferences, as in Go"
+    } else if regex.starts_with(['*', '+', '?']) {
+        "; this looks like a glob: write `match_type: glob`, or `.*` for any text"
+    } else if regex.contains('{') {
+        "; a brace that is meant as such is written \\{ here, which Go also takes"
+    } else if regex.contains("[[") {
+        "; a bracket within a class is written \\[ here, which Go also takes"
+    } else {
+        ""
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn globs_of_both_syntaxes() {
+        for glob in ["*", "a", "a.*.b", "a-b.0c.*", "_a"] {
+            assert_eq!(check_glob(glob, false), Ok(()), "{glob}");
+            assert_eq!(check_glob(glob, true), Ok(()), "{glob}");
+        }
+        for glob in ["a.**", "**", "pre*fix.b", "a.{b,c}.d", "a.x{b,c}*", "0a", "-a", "a b", "é"] {
+            assert!(check_glob(glob, false).unwrap_err().contains("syntax: extended"), "{glob}");
+            assert_eq!(check_glob(glob, true), Ok(()), "{glob}");
+        }
+        for glob in
+            ["", ".", "a..b", "a.", "a.b***", "a**b", "{a", "a}", "{a,{b}}", "{a,}", "{a*}", "{a.b}", " a", "a:b", "a\\.b", "(a)", "a|b"]
+        {
+            assert!(check_glob(glob, false).is_err(), "{glob}");
+            assert!(check_glob(glob, true).is_err(), "{glob}");
+        }
+    }
+
+    #[test]
+    fn names() {
+        for name in ["a", "$1", "${1}", "$1_total", "a_$10_${2}b", "_", "$1$2", "${1}2"] {
+            assert_eq!(check_name(name, false), Ok(()), "{name}");
+        }
+        for name in ["0a", "a.b", "a b", "a:b", "$", "$$1", "${", "${}", "${1", "a$", "$x", "é"] {
+            assert!(check_name(name, false).is_err(), "{name}");
+            assert!(check_name(name, true).is_err(), "{name}");
+        }
+        assert!(check_name("${x}_n", false).is_err());
+        assert_eq!(check_name("${x}_n", true), Ok(()));
+    }
+
+    #[test]
+    fn labels() {
+        assert!(is_label("x") && is_label("_x9") && is_label("le"));
+        assert!(!is_label("") && !is_label("1x") && !is_label("x.y") && !is_label("é"));
+        assert!(bad_label("x.y").contains("`x_y`"));
+    }
+}

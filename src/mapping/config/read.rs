@@ -1,0 +1,188 @@
+//! Typed values out of the tree: each reader says what the key takes when it finds something else. `null` is as if the key
+//! were not there, everywhere.
+
+use super::findings::{At, Findings, code};
+use super::keys::{self, Section};
+use super::tree::{Key, Node, Plain, Value};
+use super::{duration, pattern};
+
+/// What all readers of one file share.
+pub(super) struct File<'a> {
+    /// What was found so far.
+    pub(super) findings: Findings,
+    /// Whether the file says `syntax: extended`.
+    pub(super) extended: bool,
+    /// Values of environment variables.
+    pub(super) environment: &'a dyn Fn(&str) -> Option<String>,
+}
+
+/// The entries of a map whose keys were checked.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Fields<'n>(&'n [(Key, Node)]);
+
+impl<'n> Fields<'n> {
+    /// The value of `key`, unless it is null.
+    pub(super) fn get(self, key: &str) -> Option<&'n Node> {
+        self.entry(key).map(|(_, node)| node)
+    }
+
+    /// The place of `key`, unless its value is null.
+    pub(super) fn place(self, key: &str) -> Option<At> {
+        self.entry(key).map(|(key, _)| key.at)
+    }
+
+    fn entry(self, key: &str) -> Option<&'n (Key, Node)> {
+        self.0.iter().find(|(at, node)| at.name == key && !matches!(node.value, Value::Null))
+    }
+}
+
+impl File<'_> {
+    /// The map of a section; keys that it does not have are errors, old ones warnings.
+    pub(super) fn fields<'n>(&mut self, node: &'n Node, section: Section) -> Option<Fields<'n>> {
+        match &node.value {
+            Value::Map(entries) => {
+                for (key, _) in entries {
+                    self.check_key(key, section);
+                }
+                Some(Fields(entries))
+            }
+            Value::Null => Some(Fields(&[])),
+            _ => self.wrong(node, section.name, "a map of keys and values"),
+        }
+    }
+
+    fn check_key(&mut self, key: &Key, section: Section) {
+        if section.keys.contains(&key.name.as_str()) || self.findings.is_full() {
+            return;
+        }
+        if let Some((old, new)) = section.old_keys.iter().find(|(old, _)| *old == key.name) {
+            self.findings.warning(key.at, code::OLD_KEY, format!("`{old}` is an old spelling; write `{new}`"));
+            return;
+        }
+        let text = format!("{} has no key `{}`; {}", section.name, key.name, keys::advice(&key.name, section));
+        self.findings.error(key.at, code::UNKNOWN_KEY, text);
+    }
+
+    /// A text; numbers and booleans as they are written.
+    pub(super) fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
+        match &node.value {
+            Value::Scalar(text, _) => Some(text),
+            _ => self.wrong(node, what, "a text"),
+        }
+    }
+
+    /// `true` or `false`, unquoted.
+    pub(super) fn flag(&mut self, node: &Node, what: &str) -> Option<bool> {
+        match &node.value {
+            Value::Scalar(_, Plain::Flag(flag)) => Some(*flag),
+            _ => self.wrong(node, what, "true or false, without quotes"),
+        }
+    }
+
+    /// A finite number, unquoted.
+    pub(super) fn number(&mut self, node: &Node, what: &str) -> Option<f64> {
+        match &node.value {
+            Value::Scalar(_, Plain::Number(number)) if number.is_finite() => Some(*number),
+            _ => self.wrong(node, what, "a finite number, without quotes"),
+        }
+    }
+
+    /// A whole number from 0 to `most`.
+    pub(super) fn whole(&mut self, node: &Node, what: &str, most: u32) -> Option<u32> {
+        match &node.value {
+            Value::Scalar(_, Plain::Number(number)) if number.fract() == 0.0 && (0.0..=f64::from(most)).contains(number) => {
+                Some(*number as u32)
+            }
+            _ => self.wrong(node, what, &format!("a whole number from 0 to {most}")),
+        }
+    }
+
+    /// A duration in milliseconds; may be negative.
+    pub(super) fn duration(&mut self, node: &Node, what: &str) -> Option<i64> {
+        let text = self.text(node, what)?;
+        match duration::parse(text, self.extended) {
+            Ok(millis) => Some(millis),
+            Err(text) => {
+                self.findings.error(node.at, code::BAD_DURATION, format!("{what}: {text}"));
+                None
+            }
+        }
+    }
+
+    /// The items of a list.
+    pub(super) fn list<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n [Node]> {
+        match &node.value {
+            Value::List(items) => Some(items),
+            _ => self.wrong(node, what, "a list"),
+        }
+    }
+
+    /// A list of texts; one text alone is a list of one.
+    pub(super) fn texts(&mut self, node: &Node, what: &str) -> Vec<String> {
+        if let Value::Scalar(text, _) = &node.value {
+            return vec![text.clone()];
+        }
+        let items = self.list(node, what).unwrap_or_default();
+        items.iter().filter_map(|item| self.text(item, what).map(str::to_owned)).collect()
+    }
+
+    /// Entries of a map with free keys, in the order of the file.
+    pub(super) fn entries<'n>(&mut self, node: &'n Node, what: &str) -> &'n [(Key, Node)] {
+        match &node.value {
+            Value::Map(entries) => entries,
+            _ => self.wrong(node, what, "a map of keys and values").unwrap_or_default(),
+        }
+    }
+
+    /// Entries of a map with free keys and texts as values; null is the empty text.
+    pub(super) fn pairs<'n>(&mut self, node: &'n Node, what: &str) -> Vec<(&'n Key, &'n str)> {
+        let mut pairs = Vec::new();
+        for (key, value) in self.entries(node, what) {
+            match &value.value {
+                Value::Null => pairs.push((key, "")),
+                _ => pairs.extend(self.text(value, what).map(|text| (key, text))),
+            }
+        }
+        pairs
+    }
+
+    /// One of a few words.
+    pub(super) fn choice<T: Copy>(&mut self, node: &Node, what: &str, words: &[(&str, T)]) -> Option<T> {
+        let text = self.text(node, what)?;
+        if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
+            return Some(*value);
+        }
+        let all = || words.iter().map(|(word, _)| *word).filter(|word| !word.is_empty());
+        let advice = match keys::nearest(text, all()) {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("it is one of {}", all().collect::<Vec<_>>().join(", ")),
+        };
+        self.findings.error(node.at, code::BAD_VALUE, format!("`{text}` is no {what}; {advice}"));
+        None
+    }
+
+    /// The name of a label that the file makes: legal, and not one that Prometheus keeps for itself.
+    pub(super) fn own_label(&mut self, at: At, name: &str) -> Option<String> {
+        if !pattern::is_label(name) {
+            self.findings.error(at, code::BAD_LABEL, pattern::bad_label(name));
+            return None;
+        }
+        if pattern::is_reserved(name) {
+            let text = format!("Prometheus keeps the label `{name}` for itself; choose another name");
+            self.findings.error(at, code::RESERVED_LABEL, text);
+            return None;
+        }
+        Some(name.to_owned())
+    }
+
+    fn wrong<T>(&mut self, node: &Node, what: &str, expected: &str) -> Option<T> {
+        let got = match &node.value {
+            Value::Null => "nothing".to_owned(),
+            Value::Scalar(text, _) => format!("`{}`", text.chars().take(60).collect::<String>()),
+            Value::List(_) => "a list".to_owned(),
+            Value::Map(_) => "a map".to_owned(),
+        };
+        self.findings.error(node.at, code::BAD_TYPE, format!("{what} takes {expected}, not {got}"));
+        None
+    }
+}

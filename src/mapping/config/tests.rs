@@ -1,0 +1,298 @@
+//! Tests of whole files: what they give, and what is said of mistakes.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::{Source, code, keys, load};
+use crate::mapping::spec::{Action, Becomes, Config, Finding, LabelStep, MatchType, MetricKind, Ttl, Unit};
+use crate::options::{Observer, SummaryOptions};
+
+const EXAMPLE: &str = include_str!("../../../config.example.yml");
+
+fn source(name: &str, text: &str) -> Source {
+    Source { name: Arc::from(name), text: text.to_owned() }
+}
+
+fn read(text: &str) -> (Option<Config>, Vec<Finding>) {
+    load(&[source("f.yml", text)], &|_| None)
+}
+
+/// The file's content; it must have no finding.
+fn good(text: &str) -> Config {
+    let (config, findings) = read(text);
+    assert_eq!(findings, [], "{text}");
+    config.expect("no finding, so a configuration")
+}
+
+/// The only finding: code, line, column, text.
+fn only(text: &str) -> (&'static str, u32, u32, String) {
+    let (config, findings) = read(text);
+    let [finding] = findings.as_slice() else { panic!("{text}: {findings:#?}") };
+    assert_eq!(config.is_none(), finding.is_error);
+    (finding.code, finding.position.line, finding.position.column, finding.text.clone())
+}
+
+/// A file of one rule with these further lines.
+fn rule(lines: &str) -> String {
+    format!("mappings:\n- match: a.*\n  name: n\n  {}\n", lines.replace('\n', "\n  "))
+}
+
+#[test]
+fn the_example_loads_without_findings_and_has_every_key() {
+    let config = good(EXAMPLE);
+    assert!(config.rules.len() >= 8 && config.tests.len() == 2);
+    assert_eq!(config.constant_labels, [("env".to_owned(), "dev".to_owned()), ("app".to_owned(), "api".to_owned())]);
+    for section in keys::ALL {
+        for key in section.keys {
+            let shown = EXAMPLE.lines().any(|line| {
+                let line = line.trim_start().trim_start_matches("- ");
+                line.strip_prefix(key).is_some_and(|rest| rest.starts_with(':'))
+            });
+            assert!(shown, "`{key}` of {} is not shown", section.name);
+        }
+    }
+}
+
+#[test]
+fn the_superset_of_a_rule() {
+    let config = good(
+        "syntax: extended\nmappings:\n- match: 'a.{b,c}.**'\n  match_metric_type: set\n  match_tags: {k.1: 'x*'}\n  name: n\n  unit: ms\n  as: gauge\n  \
+         ttl: {gauges: 1d, counters: 0}\n  limits: {series: 5, values_per_label: 6}\n  set_labels: {s: 1.50}\n  keep_labels: [a-b]\n  \
+         map_values: {m: {'{x,y}': z, '*': ''}}\n  drop_labels: d\n  rename_labels: {le: bound}\n- {match: q, action: drop}\n",
+    );
+    let [rule, drop] = config.rules.as_slice() else { panic!("{config:#?}") };
+    assert_eq!((rule.kind, rule.unit, rule.becomes), (Some(MetricKind::Set), Some(Unit::Milliseconds), Some(Becomes::Gauge)));
+    assert_eq!((rule.match_tags[0].key.as_str(), rule.match_tags[0].value.as_str()), ("k_1", "x*"));
+    assert_eq!(rule.ttl, Ttl { gauge_ms: Some(86_400_000), counter_ms: Some(0), ..Ttl::default() });
+    assert_eq!((rule.limits.series, rule.limits.values_per_label), (Some(5), Some(6)));
+    let text = |text: &str| text.to_owned();
+    assert_eq!(
+        rule.label_steps,
+        [
+            LabelStep::Keep(vec![text("a_b")]),
+            LabelStep::Drop(vec![text("d")]),
+            LabelStep::Rename(text("exported_le"), text("bound")),
+            LabelStep::Set(text("s"), text("1.50")),
+            LabelStep::MapValues(text("m"), vec![(text("{x,y}"), text("z")), (text("*"), text(""))]),
+        ]
+    );
+    assert_eq!((drop.action, drop.name.as_str(), drop.position.line), (Action::Drop, "", 16));
+}
+
+#[test]
+fn scalars_keep_the_text_that_they_have_in_the_file() {
+    let config = good(
+        "mappings:\n- &d\n  match: a\n  name: n\n  labels: {x: 1.50, b: yes, c: ~, d: 007, e: \"\\u0041\", f: 0x10}\n- <<: *d\n  match: b\n",
+    );
+    for rule in &config.rules {
+        let values: Vec<&str> = rule.labels.iter().map(|(_, value)| value.as_str()).collect();
+        assert_eq!(values, ["yes", "", "007", "A", "0x10", "1.50"]);
+    }
+    assert_eq!((config.rules[1].pattern.as_str(), config.rules[1].position.line), ("b", 7));
+}
+
+#[test]
+fn observers_merge_with_the_defaults_of_the_file() {
+    let defaults = "defaults:\n  summary_options: {quantiles: [{quantile: 0.9, error: 0.1}], max_age: 1m, age_buckets: 7, buf_cap: 9}\n  histogram_options: {buckets: [1, 2, .inf]}\n";
+    let text = format!(
+        "{defaults}mappings:\n- {{match: a, name: n, observer_type: summary, summary_options: {{max_age: 5m}}}}\n- {{match: b, name: n, observer_type: histogram}}\n- {{match: c, name: n}}\n"
+    );
+    let config = good(&text);
+    let summary = |max_age_ms| SummaryOptions { quantiles: Arc::from([0.9]), max_age_ms, age_buckets: 7 };
+    let histogram = Observer::Histogram { bounds: Arc::from([1.0, 2.0]) };
+    assert_eq!(config.rules[0].observer, Some(Observer::Summary(summary(300_000))));
+    assert_eq!(config.rules[1].observer.as_ref(), Some(&histogram));
+    assert_eq!((config.rules[2].observer.as_ref(), config.defaults.observer.as_ref()), (None, None));
+    // The flags choose the type, the file has the options.
+    assert_eq!(config.rules[2].observer_options.over(&Observer::default()), histogram);
+    let flags = Observer::Summary(SummaryOptions::default());
+    assert_eq!(config.defaults.observer_options.over(&flags), Observer::Summary(summary(60_000)));
+    assert_eq!(good("defaults: {observer_type: ''}").defaults.observer, Some(flags));
+}
+
+#[test]
+fn old_keys_work_with_a_warning() {
+    let (config, findings) = read(
+        "defaults:\n  timer_type: summary\n  quantiles: [{quantile: 0.5, error: 0.1}]\nmappings:\n- match: a\n  name: n\n  timer_type: histogram\n  buckets: [1, 2]\n  match_metric_type: timer\n",
+    );
+    let config = config.expect("warnings only");
+    assert_eq!(config.rules[0].observer, Some(Observer::Histogram { bounds: Arc::from([1.0, 2.0]) }));
+    assert_eq!(config.rules[0].kind, Some(MetricKind::Observer));
+    assert!(matches!(&config.defaults.observer, Some(Observer::Summary(options)) if *options.quantiles == [0.5]));
+    assert_eq!(findings.len(), 5);
+    assert!(findings.iter().all(|finding| finding.code == code::OLD_KEY && !finding.is_error));
+    assert!(findings[0].text.contains("write `observer_type`") && findings[0].position.line == 2);
+}
+
+#[test]
+fn several_files() {
+    let one = source(
+        "one",
+        "prefix: a_\nlabels: {x: '1', y: '2'}\ndefaults: {ttl: 1m, match_type: regex, observer_type: summary, strict_order: true}\nmappings: [{match: '^a$', name: a}]\n",
+    );
+    let two =
+        source("two", "labels: {x: '${V}'}\ndefaults: {ttl: {sets: 2m}}\nmappings: [{match: b, name: b}, {match: c, name: c, ttl: 0}]\n");
+    let (config, findings) = load(&[one, two], &|name| (name == "V").then(|| "3".to_owned()));
+    let config = config.unwrap_or_else(|| panic!("{findings:#?}"));
+    let names: Vec<&str> = config.rules.iter().map(|rule| rule.name.as_str()).collect();
+    assert_eq!((names.as_slice(), config.prefix.as_str(), config.defaults.strict_order), (["a", "b", "c"].as_slice(), "a_", true));
+    assert_eq!((config.rules[0].match_type, config.rules[1].match_type), (MatchType::Regex, MatchType::Glob));
+    assert_eq!((config.rules[0].ttl.set_ms, config.rules[1].ttl.set_ms, config.rules[1].ttl.gauge_ms), (Some(60_000), Some(120_000), None));
+    assert_eq!(config.rules[2].ttl.gauge_ms, Some(0));
+    assert_eq!((config.defaults.ttl.set_ms, config.defaults.ttl.gauge_ms), (Some(120_000), Some(60_000)));
+    assert!(config.rules[1].observer.is_none() && matches!(config.defaults.observer, Some(Observer::Summary(_))));
+    assert_eq!(config.constant_labels, [("y".to_owned(), "2".to_owned()), ("x".to_owned(), "3".to_owned())]);
+}
+
+#[test]
+fn mistakes_are_named_with_their_place_and_remedy() {
+    let cases = [
+        (rule("lables: {a: b}"), code::UNKNOWN_KEY, 4, 3, "did you mean `labels`?"),
+        ("defaults: {scale: 1}".to_owned(), code::UNKNOWN_KEY, 1, 12, "it is a key of a rule"),
+        (rule("name: m"), code::DOUBLE_KEY, 4, 3, "`name` stands twice"),
+        ("mappings:\n- match: *.foo\n  name: n\n".to_owned(), code::UNQUOTED_STAR, 2, 10, "write \"*.foo\""),
+        ("mappings:\n- {match: *.foo.*, name: n}\n".to_owned(), code::UNQUOTED_STAR, 2, 11, "write \"*.foo.*\" ("),
+        (rule("<<: *no"), code::YAML, 4, 7, "anchor"),
+        ("mappings:\n- match: \"a.\\d\"\n".to_owned(), code::YAML, 2, 10, "write single quotes"),
+        (rule("ttl: 30"), code::BAD_DURATION, 4, 8, "write 30s"),
+        (rule("ttl: 1d"), code::BAD_DURATION, 4, 8, "write 24h"),
+        (rule("honor_labels: \"yes\""), code::BAD_TYPE, 4, 17, "without quotes"),
+        (rule("scale: x"), code::BAD_TYPE, 4, 10, "finite number"),
+        (rule("observer_type: Histogram"), code::BAD_VALUE, 4, 18, "did you mean histogram?"),
+        (rule("match_metric_type: set"), code::BAD_VALUE, 4, 22, "syntax: extended"),
+        (rule("histogram_options: {buckets: [2, 1]}\nobserver_type: histogram"), code::BAD_BUCKETS, 4, 36, "1 follows 2"),
+        (rule("summary_options: {max_age: -1m}"), code::BAD_DURATION, 4, 30, "below zero"),
+        (rule("summary_options: {quantiles: [{quantile: 1.5}]}"), code::BAD_QUANTILE, 4, 44, "left out"),
+        (rule("summary_options: {}\nobserver_type: histogram"), code::OBSERVER_CONFLICT, 4, 3, "observer_type: summary"),
+        (rule("ttl: -5s"), code::NEGATIVE_TTL, 4, 8, "0 to keep series for ever"),
+        (rule("labels: {x.y: b}"), code::BAD_LABEL, 4, 12, "write `x_y`"),
+        (rule("labels: {le: b}"), code::RESERVED_LABEL, 4, 12, "exported_le"),
+        (rule("set_labels: {__x: b}"), code::RESERVED_LABEL, 4, 16, "keeps the label"),
+        (rule("limits: {series: 0}"), code::BAD_VALUE, 4, 20, "action: drop"),
+        (rule("map_values: {a: {'{b': c}}"), code::BAD_GLOB, 4, 20, "without its `}`"),
+        ("mappings:\n- match: 'a.b*'\n  name: n\n".to_owned(), code::BAD_GLOB, 2, 10, "syntax: extended"),
+        ("mappings:\n- match: 'a(?=b)'\n  name: n\n  match_type: regex\n".to_owned(), code::BAD_REGEX, 2, 10, "as in Go"),
+        ("mappings:\n- match: a\n  name: a.b\n".to_owned(), code::BAD_NAME, 3, 9, "write `_`"),
+        ("mappings:\n- match: a\n".to_owned(), code::NO_NAME, 2, 3, "no `name`"),
+        ("mappings:\n- name: a\n".to_owned(), code::NO_MATCH, 2, 3, "no `match`"),
+        ("mappings: 5\n".to_owned(), code::BAD_TYPE, 1, 11, "a list"),
+        ("labels: {a: '${NO}'}\n".to_owned(), code::BAD_ENVIRONMENT, 1, 10, "variable NO is not set"),
+        ("prefix: 9x\n".to_owned(), code::BAD_NAME, 1, 9, "write `_9x`"),
+        ("tests: [{expect: [a]}]\n".to_owned(), code::BAD_TEST, 1, 9, "sends nothing"),
+        ("mappings:\n\t- match: a\n".to_owned(), code::YAML, 2, 2, "tab"),
+        ("a: [\n".to_owned(), code::YAML, 1, 4, "not valid YAML"),
+    ];
+    let mut wrong = Vec::new();
+    for (text, code, line, column, says) in cases {
+        let found = only(&text);
+        if (found.0, found.1, found.2) != (code, line, column) || !found.3.contains(says) {
+            wrong.push(format!("{text}{found:?}, not {:?}", (code, line, column, says)));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn all_mistakes_are_reported_in_order() {
+    let (config, findings) = read("mappings:\n- match: a b\n  nam: n\n- match: c\n  name: n\n  ttl: x\nfoo: 1\n");
+    assert!(config.is_none());
+    let found: Vec<_> = findings.iter().map(|finding| (finding.position.line, finding.code)).collect();
+    let wanted = [(2, code::NO_NAME), (2, code::BAD_GLOB), (3, code::UNKNOWN_KEY), (6, code::BAD_DURATION), (7, code::UNKNOWN_KEY)];
+    assert_eq!(found, wanted);
+    assert_eq!(findings[3].to_string(), "f.yml:6:8: error: `ttl`: `x` is no duration: write one like 250ms, 30s, 1h30m");
+}
+
+#[test]
+fn an_excerpt_points_at_the_place() {
+    let source = source("f", "mappings:\n- match: a\n  name: a.b\n");
+    let (_, findings) = load(std::slice::from_ref(&source), &|_| None);
+    assert_eq!(source.excerpt(&findings[0].position).as_deref(), Some("3 |   name: a.b\n  |         ^"));
+}
+
+#[test]
+fn bombs_are_refused() {
+    let mut bomb = "a: &a [x,x,x,x,x,x,x,x,x]\n".to_owned();
+    for (name, before) in "bcdefghijk".chars().zip("abcdefghij".chars()) {
+        bomb.push_str(&format!("{name}: &{name} [*{before},*{before},*{before},*{before},*{before},*{before},*{before},*{before}]\n"));
+    }
+    for text in [bomb, "[".repeat(100_000), "{a: ".repeat(100_000), "- ".repeat(100_000), "&a [*a]".to_owned()] {
+        let (config, findings) = read(&text);
+        assert!(config.is_none() && !findings.is_empty());
+    }
+}
+
+#[test]
+fn many_mistakes_and_labels_are_bounded() {
+    let old = "- {match: a, name: n, timer_type: summary, buckets: [1], quantiles: [], unknown_key: 1}\n".repeat(2_000);
+    let (config, findings) = read(&format!("mappings:\n{old}"));
+    let errors = findings.iter().filter(|finding| finding.is_error).count();
+    assert_eq!((config.is_none(), errors, findings.len()), (true, 1_000, 2_000));
+    let labels: String = (0..100).map(|n| format!("  l{n}: x\n")).collect();
+    assert_eq!(only(&format!("labels:\n{labels}")).0, code::BAD_VALUE);
+}
+
+/// Pieces that files are made of, so that random texts come far.
+fn yamlish() -> impl Strategy<Value = String> {
+    let keys = keys::ALL.iter().flat_map(|section| section.keys).map(|key| format!("{key}:"));
+    let mut pieces: Vec<String> = keys.collect();
+    let more = [
+        "\n",
+        "\n  ",
+        "\n- ",
+        "\n    ",
+        " ",
+        "- ",
+        "{",
+        "}",
+        "[",
+        "]",
+        ", ",
+        ": ",
+        "*",
+        "&a ",
+        "*a",
+        "<<: *a",
+        "'",
+        "\"",
+        "|\n",
+        "#",
+        "~",
+        "\t",
+        "-1",
+        "1.5",
+        "30s",
+        ".inf",
+        "$1",
+        "${A}",
+        "{a,b}",
+        "**",
+        "a.b",
+        "yes",
+        "!!binary ",
+        "é",
+        "\u{feff}",
+        "---\n",
+        "? ",
+        "0x1",
+        "1e999",
+        "(",
+        "regex",
+        "glob",
+    ];
+    pieces.extend(more.map(str::to_owned));
+    prop::collection::vec(prop::sample::select(pieces), 0..40).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics(text in prop_oneof![yamlish(), "\\PC{0,80}", yamlish().prop_map(|text| format!("mappings:\n- match: a\n  name: n\n  {text}"))]) {
+        let (config, findings) = read(&text);
+        prop_assert_eq!(config.is_none(), findings.iter().any(|finding| finding.is_error));
+        let source = source("f.yml", &text);
+        for finding in &findings {
+            prop_assert!(finding.position.line > 0 && finding.position.column > 0);
+            let _ = source.excerpt(&finding.position);
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! Globs of names: `a.*.b`, `**`, `pre*fix`, `{a,b}`. What a pattern says, what its wildcards took, why a name does not fit.
+//!
+//! A name is split at its dots. `*` alone is one segment, which may be empty; `**` alone is one or more segments; within a segment
+//! `*` is any text and `{a,b}` one of several. Each of them is a capture, counted from 1 from the left.
+//! Knows nothing of other rules: which of several globs counts is the trie's part.
+
+use std::ops::Range;
+
+use super::tried::Outcome;
+use super::wild::{MOST_PIECES, Piece, Wild, parse_pieces};
+
+/// Bytes of a pattern; a name is not longer, so a longer pattern could match nothing.
+const MOST_BYTES: usize = 2_048;
+/// Ways in which the groups of one pattern may be written out.
+const MOST_PATHS: usize = 256;
+
+/// Whether `pattern` is a glob as statsd_exporter takes it: `*` as whole segments only and nothing of the superset.
+pub fn is_exporter_glob(pattern: &str) -> bool {
+    Glob::parse(pattern).is_ok_and(|glob| glob.wild.is_none())
+}
+
+/// One segment of one way to write a pattern without its groups.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Exactly this text.
+    Literal(String),
+    /// `pre*fix`: pieces, a star among them, no groups, no two neighbours of the same sort.
+    Partial(Vec<Piece>),
+    /// Any one segment.
+    Star,
+    /// One or more segments.
+    Many,
+}
+
+/// A glob, taken apart.
+#[derive(Debug, Clone)]
+pub(super) struct Glob {
+    /// Each with its text as written.
+    segments: Vec<(String, Segment)>,
+    /// For captures, if `*` stands not only for whole segments.
+    wild: Option<Wild>,
+}
+
+#[derive(Debug, Clone)]
+enum Segment {
+    Pieces(Vec<Piece>),
+    Many,
+}
+
+impl Glob {
+    /// Takes `pattern` apart. Errors are a sentence.
+    pub(super) fn parse(pattern: &str) -> Result<Self, String> {
+        if pattern.len() > MOST_BYTES {
+            return Err(format!("It is {} bytes long; at most {MOST_BYTES} are allowed.", pattern.len()));
+        }
+        let mut segments = Vec::new();
+        for text in split(pattern)? {
+            let segment = if text == "**" { Segment::Many } else { Segment::Pieces(parse_segment(text, segments.is_empty())?) };
+            segments.push((text.to_owned(), segment));
+        }
+        let pieces = |(_, segment): &(String, Segment)| if let Segment::Pieces(pieces) = segment { pieces.len() } else { 1 };
+        if segments.iter().map(pieces).sum::<usize>() > MOST_PIECES {
+            return Err(format!("It has more than {MOST_PIECES} segments and wildcards."));
+        }
+        let mut glob = Self { segments, wild: None };
+        if !glob.is_plain() {
+            glob.wild = Some(glob.to_wild());
+            if glob.count_paths() > MOST_PATHS {
+                return Err(format!("Its groups `{{..}}` make more than {MOST_PATHS} combinations; split it into several rules."));
+            }
+        }
+        Ok(glob)
+    }
+
+    fn is_plain(&self) -> bool {
+        self.segments.iter().all(|(_, segment)| match segment {
+            Segment::Pieces(pieces) => matches!(pieces.as_slice(), [Piece::Text(_) | Piece::Star]),
+            Segment::Many => false,
+        })
+    }
+
+    fn to_wild(&self) -> Wild {
+        let mut wild = Wild::new();
+        for (number, (_, segment)) in self.segments.iter().enumerate() {
+            if number > 0 {
+                wild.push_text(".");
+            }
+            match segment {
+                Segment::Pieces(pieces) => wild.push_all(pieces, false),
+                Segment::Many => wild.push_star(true),
+            }
+        }
+        wild
+    }
+
+    /// How many captures it has.
+    pub(super) fn captures_len(&self) -> usize {
+        let of = |segment: &Segment| match segment {
+            Segment::Pieces(pieces) => pieces.iter().filter(|piece| !matches!(piece, Piece::Text(_))).count(),
+            Segment::Many => 1,
+        };
+        self.segments.iter().map(|(_, segment)| of(segment)).sum()
+    }
+
+    /// What each wildcard took, as ranges of bytes of `name`; `None` if it does not fit.
+    pub(super) fn captures(&self, name: &str) -> Option<Vec<Range<usize>>> {
+        if let Some(wild) = &self.wild {
+            return wild.captures(name);
+        }
+        let mut taken = Vec::new();
+        let mut start = 0;
+        let mut parts = name.split('.');
+        for (text, segment) in &self.segments {
+            let part = parts.next()?;
+            match segment {
+                Segment::Pieces(pieces) if matches!(pieces.as_slice(), [Piece::Star]) => taken.push(start..start + part.len()),
+                _ if text != part => return None,
+                _ => {}
+            }
+            start += part.len() + 1;
+        }
+        parts.next().is_none().then_some(taken)
+    }
+
+    /// All ways to write the pattern without its groups.
+    pub(super) fn paths(&self) -> Vec<Vec<Step>> {
+        let mut paths = vec![Vec::new()];
+        for (_, segment) in &self.segments {
+            let steps = match segment {
+                Segment::Many => vec![Step::Many],
+                Segment::Pieces(pieces) => written_out(pieces).into_iter().map(step).collect(),
+            };
+            paths = paths.iter().flat_map(|path| steps.iter().map(|step| [path.as_slice(), std::slice::from_ref(step)].concat())).collect();
+        }
+        paths
+    }
+
+    fn count_paths(&self) -> usize {
+        let mut count = 1_usize;
+        for (_, segment) in &self.segments {
+            let Segment::Pieces(pieces) = segment else { continue };
+            for piece in pieces {
+                if let Piece::Choice(choices) = piece {
+                    count = count.saturating_mul(choices.len());
+                }
+            }
+        }
+        count
+    }
+
+    /// Why `name` does not fit; `None` if it fits.
+    pub(super) fn mismatch(&self, name: &str) -> Option<Outcome> {
+        if self.captures(name).is_some() {
+            return None;
+        }
+        let mut parts = name.split('.');
+        for (number, (text, segment)) in self.segments.iter().enumerate() {
+            let Segment::Pieces(pieces) = segment else { return Some(Outcome::NoMatch) };
+            let Some(part) = parts.next() else {
+                return Some(Outcome::TooFewSegments { wants: self.segments.len(), has: name.split('.').count() });
+            };
+            let mut wild = Wild::new();
+            wild.push_all(pieces, false);
+            if !wild.fits(part) {
+                return Some(Outcome::Segment { number: number + 1, wants: text.clone(), has: part.to_owned() });
+            }
+        }
+        Some(Outcome::TooManySegments { wants: self.segments.len(), has: name.split('.').count() })
+    }
+}
+
+/// The segments; a dot in braces is refused, for it would make a group of several segments.
+fn split(pattern: &str) -> Result<Vec<&str>, String> {
+    let mut depth = 0_i32;
+    for c in pattern.chars() {
+        depth += match c {
+            '{' => 1,
+            '}' => -1,
+            '.' if depth > 0 => return Err("A group `{..}` stands within one segment: it may hold no dot.".to_owned()),
+            _ => 0,
+        };
+    }
+    Ok(pattern.split('.').collect())
+}
+
+fn parse_segment(text: &str, is_first: bool) -> Result<Vec<Piece>, String> {
+    if text.is_empty() {
+        return Err("A segment is empty: a name may not start or end with a dot nor have two in a row.".to_owned());
+    }
+    if text.starts_with('-') || is_first && text.starts_with(|c: char| c.is_ascii_digit()) {
+        return Err(format!("`{text}` starts with what no such segment may start with."));
+    }
+    let pieces = parse_pieces(text)?;
+    let plain = |text: &String| text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    let is_plain = pieces.iter().all(|piece| match piece {
+        Piece::Text(text) => plain(text),
+        Piece::Choice(choices) => choices.iter().all(plain),
+        Piece::Star => true,
+    });
+    if is_plain { Ok(pieces) } else { Err(format!("`{text}` holds more than letters, digits, `_`, `-` and wildcards.")) }
+}
+
+/// All combinations of a segment's groups, as pieces without groups.
+fn written_out(pieces: &[Piece]) -> Vec<Vec<Piece>> {
+    let mut all = vec![Vec::new()];
+    for piece in pieces {
+        let alternatives: Vec<Piece> = match piece {
+            Piece::Choice(choices) => choices.iter().cloned().map(Piece::Text).collect(),
+            other => vec![other.clone()],
+        };
+        all = all.iter().flat_map(|before| alternatives.iter().map(|next| joined(before, next))).collect();
+    }
+    all
+}
+
+/// `before` and `next`, neighbours of the same sort made one.
+fn joined(before: &[Piece], next: &Piece) -> Vec<Piece> {
+    let mut all = before.to_vec();
+    match (all.last_mut(), next) {
+        (_, Piece::Text(text)) if text.is_empty() => {}
+        (Some(Piece::Text(last)), Piece::Text(text)) => last.push_str(text),
+        (Some(Piece::Star), Piece::Star) => {}
+        _ => all.push(next.clone()),
+    }
+    all
+}
+
+fn step(pieces: Vec<Piece>) -> Step {
+    match pieces.as_slice() {
+        [] => Step::Literal(String::new()),
+        [Piece::Text(text)] => Step::Literal(text.clone()),
+        [Piece::Star] => Step::Star,
+        _ => Step::Partial(pieces),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn captures<'n>(pattern: &str, name: &'n str) -> Option<Vec<&'n str>> {
+        let glob = Glob::parse(pattern).expect(pattern);
+        let found: Option<Vec<&str>> = glob.captures(name).map(|ranges| ranges.into_iter().map(|range| &name[range]).collect());
+        assert_eq!(glob.mismatch(name).is_none(), found.is_some());
+        if let Some(found) = &found {
+            assert_eq!(found.len(), glob.captures_len());
+        }
+        found
+    }
+
+    #[test]
+    fn each_wildcard_is_a_capture() {
+        for (pattern, name, want) in [
+            ("a.*.c", "a.b.c", Some(vec!["b"])),
+            ("a.*.c", "a..c", Some(vec![""])),
+            ("a.*.*", "a.*.", Some(vec!["*", ""])),
+            ("a.*", "a.b.c", None),
+            ("a.**", "a.b.c", Some(vec!["b.c"])),
+            ("a.**", "a", None),
+            ("a.**", "a.", Some(vec![""])),
+            ("**.z", "a.b.z", Some(vec!["a.b"])),
+            ("**.*", "a.b.c", Some(vec!["a.b", "c"])),
+            ("a.b*d.*", "a.bcd.e", Some(vec!["c", "e"])),
+            ("a.b*", "a.b.c", None),
+            ("{a,b}.*.{c,d}_x", "b.q.d_x", Some(vec!["b", "q", "d"])),
+        ] {
+            assert_eq!(captures(pattern, name), want, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn only_patterns_of_the_superset_are_not_the_exporters() {
+        for pattern in ["a", "*", "a.*.b-c", "_a.0b"] {
+            assert!(is_exporter_glob(pattern), "{pattern}");
+        }
+        for pattern in ["a*", "a.*b", "a.**", "{a,b}", "", "-a", "a b", "é", "a..b", "a.", "0a", "bad!!metric-line.*.*"] {
+            assert!(!is_exporter_glob(pattern), "{pattern}");
+        }
+        for pattern in ["", "-a", "a b", "é", "a..b", "a.", "0a", "bad!!metric-line.*.*", "a.{b.c,d}", "a.***", "a.{b", "a.{b,c!}"] {
+            assert!(Glob::parse(pattern).is_err(), "{pattern}");
+        }
+        assert!(Glob::parse(&"a".repeat(3_000)).is_err());
+        assert!(Glob::parse(&["a"; 513].join(".")).is_err());
+        assert!(Glob::parse(&["{a,b}"; 9].join(".")).is_err());
+        assert_eq!(Glob::parse(&["{a,b}"; 8].join(".")).expect("just few enough").paths().len(), 256);
+    }
+
+    #[test]
+    fn a_mismatch_says_what_differs() {
+        let mismatch = |pattern: &str, name: &str| Glob::parse(pattern).expect(pattern).mismatch(name);
+        assert_eq!(mismatch("a.*.c", "a.b.x"), Some(Outcome::Segment { number: 3, wants: "c".into(), has: "x".into() }));
+        assert_eq!(mismatch("a.*.c", "a.b"), Some(Outcome::TooFewSegments { wants: 3, has: 2 }));
+        assert_eq!(mismatch("a.*", "a.b.c"), Some(Outcome::TooManySegments { wants: 2, has: 3 }));
+        assert_eq!(mismatch("a.**.x", "a.b.c"), Some(Outcome::NoMatch));
+        assert_eq!(mismatch("a.{b,c}", "a.d"), Some(Outcome::Segment { number: 2, wants: "{b,c}".into(), has: "d".into() }));
+    }
+}

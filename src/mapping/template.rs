@@ -1,0 +1,153 @@
+//! Templates of names and labels: `$1`, `${1}`, `${name}`, `$$`.
+//!
+//! As Go's `regexp.Expand`, with one mend: a number after `$` ends where its digits end, so `$1_total` is capture 1 and `_total`.
+//! What refers to no capture expands to nothing. Knows no patterns and escapes nothing.
+
+/// What a template refers to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reference {
+    /// A capture by its number; 0 is the whole match of a regular expression, and nothing for a glob. A number too big for the
+    /// machine is `usize::MAX`.
+    Number(usize),
+    /// A group of a regular expression by its name.
+    Name(String),
+}
+
+/// All references of `template`, in their order, repeated ones too.
+pub fn references(template: &str) -> Vec<Reference> {
+    let refers = |part| match part {
+        Part::Refers(reference) => Some(reference),
+        Part::Text(_) => None,
+    };
+    parse(template).into_iter().filter_map(refers).collect()
+}
+
+/// A template whose references are settled.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Template {
+    parts: Vec<Settled>,
+}
+
+#[derive(Debug, Clone)]
+enum Settled {
+    Text(Box<str>),
+    Capture(usize),
+}
+
+impl Template {
+    /// Settles `text`; `names` are the names of the pattern's captures by number.
+    pub(super) fn compile(text: &str, names: &[Option<&str>]) -> Self {
+        let settle = |part| match part {
+            Part::Text(text) => Some(Settled::Text(text.into())),
+            Part::Refers(Reference::Number(number)) => (number < names.len()).then_some(Settled::Capture(number)),
+            Part::Refers(Reference::Name(name)) => names.iter().position(|known| *known == Some(name.as_str())).map(Settled::Capture),
+        };
+        Self { parts: parse(text).into_iter().filter_map(settle).collect() }
+    }
+
+    /// Appends it with its references replaced; `captures` by number.
+    pub(super) fn expand(&self, captures: &[&str], out: &mut String) {
+        for part in &self.parts {
+            match part {
+                Settled::Text(text) => out.push_str(text),
+                Settled::Capture(number) => out.push_str(captures.get(*number).copied().unwrap_or_default()),
+            }
+        }
+    }
+}
+
+enum Part {
+    Text(String),
+    Refers(Reference),
+}
+
+fn parse(template: &str) -> Vec<Part> {
+    let (mut parts, mut text, mut rest) = (Vec::new(), String::new(), template);
+    while let Some((before, after)) = rest.split_once('$') {
+        text.push_str(before);
+        if let Some(after) = after.strip_prefix('$') {
+            text.push('$');
+            rest = after;
+        } else if let Some((reference, after)) = parse_reference(after) {
+            if !text.is_empty() {
+                parts.push(Part::Text(std::mem::take(&mut text)));
+            }
+            parts.push(Part::Refers(reference));
+            rest = after;
+        } else {
+            text.push('$');
+            rest = after;
+        }
+    }
+    text.push_str(rest);
+    if !text.is_empty() {
+        parts.push(Part::Text(text));
+    }
+    parts
+}
+
+/// The reference after a `$`, and what follows it; `None` if there is none, and the `$` is text.
+fn parse_reference(after: &str) -> Option<(Reference, &str)> {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    if let Some(inside) = after.strip_prefix('{') {
+        let (name, rest) = inside.split_once('}')?;
+        return (!name.is_empty() && name.chars().all(is_word)).then(|| (named(name), rest));
+    }
+    let digits = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
+    let end = if digits > 0 { digits } else { after.find(|c| !is_word(c)).unwrap_or(after.len()) };
+    let (name, rest) = after.split_at_checked(end)?;
+    (!name.is_empty()).then(|| (named(name), rest))
+}
+
+fn named(name: &str) -> Reference {
+    if name.bytes().all(|b| b.is_ascii_digit()) {
+        Reference::Number(name.parse().unwrap_or(usize::MAX))
+    } else {
+        Reference::Name(name.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_are_replaced_and_all_else_stays() {
+        let captures: Vec<String> = (0..=12).map(|number| format!("<{number}>")).collect();
+        let captures: Vec<&str> = captures.iter().map(String::as_str).collect();
+        let names: Vec<Option<&str>> = (0..=12).map(|number| if number == 2 { Some("two") } else { None }).collect();
+        for (template, want) in [
+            ("plain 100%", "plain 100%"),
+            ("$1", "<1>"),
+            ("${1}x", "<1>x"),
+            ("$1x", "<1>x"),
+            ("$1_total", "<1>_total"),
+            ("$1$2", "<1><2>"),
+            ("$10-$11-${12}", "<10>-<11>-<12>"),
+            ("$13|", "|"),
+            ("$99999999999999999999|", "|"),
+            ("$0", "<0>"),
+            ("$two ${two}", "<2> <2>"),
+            ("$two_x|", "|"),
+            ("${1x}|", "|"),
+            ("$$1", "$1"),
+            ("a$", "a$"),
+            ("${}", "${}"),
+            ("${1", "${1"),
+            ("$-", "$-"),
+            ("$é|", "|"),
+            ("", ""),
+        ] {
+            let mut out = String::new();
+            Template::compile(template, &names).expand(&captures, &mut out);
+            assert_eq!(out, want, "{template}");
+        }
+    }
+
+    #[test]
+    fn references_are_listed() {
+        let want = [Reference::Number(1), Reference::Name("x".into()), Reference::Number(10), Reference::Number(usize::MAX)];
+        assert_eq!(references("$1_a ${x} $$2 $10 $99999999999999999999"), want);
+        assert_eq!(references("a$"), []);
+    }
+}

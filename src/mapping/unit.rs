@@ -1,0 +1,77 @@
+//! What a unit does: a factor for values, and a suffix for names.
+
+use std::borrow::Cow;
+
+use super::spec::Unit;
+
+/// What a number of the wire is divided and multiplied by, in this order.
+///
+/// Division where the unit is a thousandth, because 320 / 1000 is exactly what 0.32 is, and 320 * 0.001 is not.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Factor {
+    /// First.
+    pub divide: f64,
+    /// Then.
+    pub multiply: f64,
+}
+
+impl Default for Factor {
+    fn default() -> Self {
+        Self { divide: 1.0, multiply: 1.0 }
+    }
+}
+
+impl Factor {
+    /// The converted number; may be infinite.
+    pub fn apply(self, number: f64) -> f64 {
+        number / self.divide * self.multiply
+    }
+}
+
+/// What values of this unit are converted by.
+pub fn factor(unit: Unit) -> Factor {
+    let (divide, multiply) = match unit {
+        Unit::Seconds | Unit::Bytes | Unit::Ratio | Unit::None => (1.0, 1.0),
+        Unit::Milliseconds => (1e3, 1.0),
+        Unit::Microseconds => (1e6, 1.0),
+        Unit::Nanoseconds => (1e9, 1.0),
+        Unit::Kibibytes => (1.0, 1024.0),
+        Unit::Mebibytes => (1.0, 1_048_576.0),
+        Unit::Percent => (100.0, 1.0),
+    };
+    Factor { divide, multiply }
+}
+
+/// The name with the suffix of the unit's base unit, in front of `_total` if it ends so, unless it has the suffix.
+pub fn name_with_unit(name: &str, unit: Unit) -> Cow<'_, str> {
+    let suffix = match unit {
+        Unit::Seconds | Unit::Milliseconds | Unit::Microseconds | Unit::Nanoseconds => "_seconds",
+        Unit::Bytes | Unit::Kibibytes | Unit::Mebibytes => "_bytes",
+        Unit::Percent | Unit::Ratio => "_ratio",
+        Unit::None => return Cow::Borrowed(name),
+    };
+    let (stem, total) = name.strip_suffix("_total").map_or((name, ""), |stem| (stem, "_total"));
+    if stem.ends_with(suffix) || stem.is_empty() { Cow::Borrowed(name) } else { Cow::Owned(format!("{stem}{suffix}{total}")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_convert_and_name() {
+        assert_eq!(factor(Unit::Milliseconds).apply(320.0), 0.32);
+        assert_eq!(factor(Unit::Percent).apply(7.0), 0.07);
+        assert_eq!(factor(Unit::Kibibytes).apply(2.0), 2048.0);
+        for (name, unit, want) in [
+            ("wait", Unit::Milliseconds, "wait_seconds"),
+            ("wait_seconds", Unit::Microseconds, "wait_seconds"),
+            ("sent_total", Unit::Bytes, "sent_bytes_total"),
+            ("sent_bytes_total", Unit::Mebibytes, "sent_bytes_total"),
+            ("busy", Unit::Percent, "busy_ratio"),
+            ("busy", Unit::None, "busy"),
+        ] {
+            assert_eq!(name_with_unit(name, unit), want);
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Expiry: series unseen for their ttl are marked, and taken out once no worker can be writing to them any more.
+//!
+//! Driven by whoever owns the bridge, on ingest time, with or without scrapes; a bounded number of series is looked at in one
+//! step, so that no step holds up ingest for long. [`Workers`](super::workers) says when a round of marks has been seen by all.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+
+use super::{Family, Registry, Series, lock};
+use crate::Timestamp;
+
+/// Series looked at in one step, about; a family is looked at whole.
+const STEP: usize = 50_000;
+
+/// What is marked and waits for all workers to have seen it, and how far the round has come.
+#[derive(Default)]
+pub(super) struct Expiry {
+    state: Mutex<State>,
+    /// Whether any series ever had a ttl; without, there is nothing to look for.
+    pub(super) has_ttl: AtomicBool,
+}
+
+#[derive(Default)]
+struct State {
+    epoch: u64,
+    marked: Vec<(Arc<Family>, Vec<Arc<Series>>)>,
+    /// The last family that was looked at.
+    after: Option<Box<str>>,
+}
+
+impl Registry {
+    /// One step of expiry. To be called about once a second; returns how many series went. Each is shown to `gone` once nothing
+    /// can be added to it any more.
+    pub fn expire(&self, now: Timestamp, mut gone: impl FnMut(&Series)) -> usize {
+        let mut state = lock(&self.expiry.state);
+        let count = if !state.marked.is_empty() && self.workers.all_have_seen(state.epoch) {
+            let marked = std::mem::take(&mut state.marked);
+            marked.into_iter().map(|(family, series)| self.take_out(&family, &series, now, &mut gone)).sum()
+        } else {
+            0
+        };
+        if state.marked.is_empty() && self.expiry.has_ttl.load(Relaxed) {
+            self.mark(&mut state, now);
+        }
+        count
+    }
+
+    fn mark(&self, state: &mut State, now: Timestamp) {
+        let mut looked_at = 0;
+        let mut rest = self.families_after(state.after.take().as_deref()).into_iter();
+        for family in rest.by_ref() {
+            let all = family.unordered_series();
+            looked_at += all.len() + 1;
+            let old: Vec<_> = all.iter().filter(|series| series.retire_if_unseen(now)).map(Arc::clone).collect();
+            if looked_at >= STEP {
+                state.after = Some(family.name().as_str().into());
+            }
+            if !old.is_empty() {
+                state.marked.push((family, old));
+            }
+            if looked_at >= STEP {
+                break;
+            }
+        }
+        if !state.marked.is_empty() {
+            state.epoch = self.workers.begin();
+        }
+    }
+
+    fn take_out(&self, family: &Arc<Family>, series: &[Arc<Series>], now: Timestamp, gone: &mut impl FnMut(&Series)) -> usize {
+        let out = family.take_out(series, &self.totals, now);
+        out.iter().for_each(|series| gone(series));
+        if family.is_gone() {
+            self.forget(family);
+        }
+        if !out.is_empty() {
+            self.change();
+        }
+        out.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU64;
+
+    use super::*;
+    use crate::mapping::spec::Ttl;
+    use crate::{Bridge, Options};
+
+    const START: u64 = 1_700_000_000_000;
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::from_millis(START + millis)
+    }
+
+    fn bridge(counter_ms: u64) -> Bridge {
+        let ttl = Ttl { counter_ms: Some(counter_ms), gauge_ms: Some(0), ..Ttl::default() };
+        Bridge::new(Options { ttl, ..Options::default() })
+    }
+
+    fn page(bridge: &Bridge) -> String {
+        let mut page = Vec::new();
+        bridge.render(at(0), &mut page);
+        String::from_utf8(page).expect("a page is UTF-8")
+    }
+
+    #[test]
+    fn a_series_unseen_goes_with_its_name_type_and_place() {
+        let bridge = bridge(1000);
+        let mut worker = bridge.worker();
+        worker.ingest(b"c:1|c|#a:1\nc:1|c|#a:2\ng:1|g\nh:1|h", at(0));
+        worker.ingest(b"c:1|c|#a:2", at(900));
+        assert_eq!(bridge.expire(at(1000)), 0, "marked, and this worker has not passed since");
+        assert_eq!(bridge.expire(at(1000)), 0);
+        worker.tick();
+        assert_eq!(bridge.expire(at(1001)), 1);
+        let text = page(&bridge);
+        assert!(!text.contains("c{a=\"1\"}") && text.contains("c{a=\"2\"} 2") && text.contains("\ng 1\n") && text.contains("h_count 1"));
+        assert_eq!((bridge.registry().series(), bridge.registry().families().len()), (3, 3));
+        bridge.expire(at(5000));
+        worker.tick();
+        assert_eq!(bridge.expire(at(5001)), 1);
+        assert_eq!((bridge.registry().series(), bridge.registry().families().len()), (2, 2));
+        worker.ingest(b"c:5|g", at(5002));
+        assert!(page(&bridge).contains("# TYPE c gauge\nc 5\n"), "the name is free for another type");
+    }
+
+    #[test]
+    fn a_sample_between_mark_and_end_keeps_the_series() {
+        let bridge = bridge(1000);
+        let mut worker = bridge.worker();
+        worker.ingest(b"c:1|c", at(0));
+        bridge.expire(at(1000));
+        worker.ingest(b"c:1|c", at(1001));
+        worker.tick();
+        assert_eq!(bridge.expire(at(1002)), 0);
+        assert!(page(&bridge).contains("\nc 2\n"));
+    }
+
+    #[test]
+    fn places_that_come_free_are_given_to_what_was_folded() {
+        let mut options = Options { ttl: Ttl { counter_ms: Some(1000), ..Ttl::default() }, ..Options::default() };
+        options.limits.values_per_label = 1;
+        let bridge = Bridge::new(options);
+        let mut worker = bridge.worker();
+        worker.ingest(b"c:1|c|#a:1\nc:1|c|#a:2", at(0));
+        worker.ingest(b"c:1|c|#a:2", at(900));
+        assert!(page(&bridge).contains("c{a=\"_overflow_\"} 2"));
+        bridge.expire(at(1000));
+        worker.tick();
+        assert_eq!(bridge.expire(at(1001)), 1);
+        worker.ingest(b"c:1|c|#a:2", at(1002));
+        assert!(page(&bridge).contains("c{a=\"2\"} 1"));
+    }
+
+    /// Workers that pause and come back while series expire under them: what went and what is left is all that was sent.
+    #[test]
+    fn no_sample_is_added_to_a_series_that_no_page_will_show() {
+        const ROUNDS: u64 = 20_000;
+        let bridge = bridge(1);
+        let (clock, stop) = (AtomicU64::new(0), AtomicBool::new(false));
+        let mut gone = 0.0;
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..3u64)
+                .map(|number| {
+                    let (bridge, clock) = (&bridge, &clock);
+                    scope.spawn(move || {
+                        let mut worker = bridge.worker();
+                        for round in 0..ROUNDS {
+                            let line = format!("n{}:1|c|#a:{}", (round + number) % 3, (round / 7 + number) % 5);
+                            worker.ingest(line.as_bytes(), at(clock.load(Relaxed)));
+                            if round % 64 == 0 {
+                                std::thread::yield_now();
+                            }
+                        }
+                    })
+                })
+                .collect();
+            let sweeper = scope.spawn(|| {
+                let mut sum = 0.0;
+                while !stop.load(Relaxed) {
+                    let now = clock.fetch_add(1, Relaxed) + 1;
+                    bridge.registry().expire(at(now), |series| sum += series.number());
+                }
+                sum
+            });
+            workers.into_iter().for_each(|worker| worker.join().expect("a worker ends"));
+            stop.store(true, Relaxed);
+            gone = sweeper.join().expect("the sweeper ends");
+        });
+        let left: f64 = bridge.registry().families().iter().flat_map(|family| family.series().to_vec()).map(|series| series.number()).sum();
+        assert!(gone > 0.0, "series expired while they were written to");
+        assert_eq!(gone + left, 3.0 * ROUNDS as f64);
+        assert!(bridge.accounting().adds_up());
+    }
+}

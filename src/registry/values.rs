@@ -1,0 +1,116 @@
+//! Which label names and values a family has, and how many series have each: what the limits on labels are held against.
+
+use std::collections::HashMap;
+use std::hash::BuildHasher;
+
+use rapidhash::quality::RandomState;
+
+use super::Labels;
+use super::labels::split;
+
+/// Label names and values of a family's series, the overflow series not counted.
+#[derive(Default)]
+pub(super) struct LabelValues {
+    hasher: RandomState,
+    labels: Vec<Label>,
+    has_first: bool,
+}
+
+struct Label {
+    name: Box<str>,
+    /// How many series have a value, by its hash, so that a value costs the same whatever its length. Of rapidhash's two
+    /// qualities only the better one serves: the fast one gives one in a hundred short values the hash of another.
+    series: HashMap<u64, u32, RandomState>,
+    in_first_series: bool,
+}
+
+impl LabelValues {
+    fn of(&self, name: &str) -> Option<&Label> {
+        self.labels.iter().find(|label| *label.name == *name)
+    }
+
+    /// The first label of `labels` whose value is new, where there are `limit` values already.
+    pub(super) fn too_many<'l>(&self, labels: &'l Labels, limit: usize) -> Option<&'l str> {
+        let is_too_many = |(name, value): &(&'l str, &'l str)| {
+            self.of(name).is_some_and(|known| known.series.len() >= limit && !known.series.contains_key(&self.hasher.hash_one(*value)))
+        };
+        labels.iter().find(is_too_many).map(|(name, _)| name)
+    }
+
+    /// The first new name of `labels`, where its new names are more than `limit` allows.
+    pub(super) fn too_many_names<'l>(&self, labels: &'l Labels, limit: usize) -> Option<&'l str> {
+        let mut new = labels.iter().map(|(name, _)| name).filter(|name| self.of(name).is_none());
+        let first = new.next()?;
+        (self.labels.len() + 1 + new.count() > limit).then_some(first)
+    }
+
+    /// The name of `labels` that has the most values so far: the likely culprit.
+    pub(super) fn widest<'l>(&self, labels: &'l Labels) -> &'l str {
+        let count = |name: &str| self.of(name).map_or(0, |known| known.series.len());
+        labels.iter().map(|(name, _)| name).max_by_key(|name| count(name)).unwrap_or("")
+    }
+
+    /// Notes the labels of a new series.
+    pub(super) fn note(&mut self, labels: &Labels) {
+        for (name, value) in labels.iter() {
+            let hash = self.hasher.hash_one(value);
+            match self.labels.iter_mut().find(|label| *label.name == *name) {
+                Some(label) => *label.series.entry(hash).or_default() += 1,
+                None => {
+                    let series = HashMap::from_iter([(hash, 1)]);
+                    self.labels.push(Label { name: name.into(), series, in_first_series: !self.has_first });
+                }
+            }
+        }
+        self.has_first = true;
+    }
+
+    /// Forgets the labels of a series that is gone; `labels` is its rendered text.
+    pub(super) fn forget(&mut self, labels: &str) {
+        for (name, value) in split(labels) {
+            let hash = self.hasher.hash_one(value.as_str());
+            let Some(label) = self.labels.iter_mut().find(|label| *label.name == *name) else { continue };
+            if let Some(count) = label.series.get_mut(&hash) {
+                *count -= 1;
+                if *count == 0 {
+                    label.series.remove(&hash);
+                }
+            }
+        }
+        // The names of the first series stay: they are those of the overflow series.
+        self.labels.retain(|label| label.in_first_series || !label.series.is_empty());
+    }
+
+    /// The label names of the family's first series.
+    pub(super) fn first_names(&self) -> impl Iterator<Item = &str> {
+        self.labels.iter().filter(|label| label.in_first_series).map(|label| &*label.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(pairs: &[(&str, &str)]) -> Labels {
+        let mut labels = Labels::default();
+        pairs.iter().for_each(|(name, value)| labels.push(name, value));
+        labels.finish();
+        labels
+    }
+
+    #[test]
+    fn places_come_free_when_series_go() {
+        let mut values = LabelValues::default();
+        let (first, second) = (labels(&[("a", "1"), ("b", "x")]), labels(&[("a", "2"), ("b", "x"), ("c", "\"y\\")]));
+        values.note(&first);
+        values.note(&second);
+        let third = labels(&[("a", "3"), ("b", "x")]);
+        assert_eq!(values.too_many(&third, 2), Some("a"));
+        assert_eq!(values.too_many(&third, 3), None);
+        values.forget(second.text());
+        assert_eq!(values.too_many(&third, 2), None);
+        assert_eq!(values.too_many(&labels(&[("b", "y")]), 1), Some("b"), "x is still there");
+        assert_eq!(values.too_many_names(&second, 2), Some("c"), "its name is free again, and new");
+        assert_eq!(values.first_names().collect::<Vec<_>>(), ["a", "b"]);
+    }
+}
