@@ -36,5 +36,7 @@ mod starting;
 
 /// Real StatsD clients, whose totals must come out to the sample, and the sender programs of proto-examples/clients.
 mod clients;
+/// The real Gunicorn with its preset: every request on the page.
+mod gunicorn;
 /// The real Prometheus, promtool, and Python's parser reading the page.
 mod prometheus;
