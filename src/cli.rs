@@ -5,6 +5,7 @@
 mod args;
 mod duration;
 mod settings;
+mod tools;
 
 use std::any::TypeId;
 use std::ffi::OsString;
@@ -16,6 +17,7 @@ use clap::{Arg, Command, CommandFactory, FromArgMatches};
 
 use self::args::{Args, Task};
 pub use self::settings::Settings;
+pub use self::tools::{Explain, Format, Replay, Tool};
 use crate::listener::Address;
 
 /// What the program is to do.
@@ -27,8 +29,10 @@ pub enum Action {
     Demo(Box<Settings>, PathBuf),
     /// Ask the bridge at the address whether it is ready.
     Healthcheck(Address),
-    /// Say that flags and configuration are good.
-    CheckConfig,
+    /// Say what is to be said of the configuration; the flags are good.
+    CheckConfig(Box<Settings>),
+    /// Answer a question about rules.
+    Tool(Box<Tool>),
 }
 
 /// Why there is nothing to do.
@@ -42,10 +46,14 @@ pub enum Refusal {
 
 /// Reads the command line, the program's name first, and the environment.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Action, Refusal> {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if let Some(tool) = tools::parse(&arguments) {
+        return tool.map(|tool| Action::Tool(Box::new(tool)));
+    }
     let args = parse_args(arguments)?;
     let settings = Settings::from_args(&args).map_err(Refusal::Usage)?;
     if args.check_config {
-        return Ok(Action::CheckConfig);
+        return Ok(Action::CheckConfig(Box::new(settings)));
     }
     Ok(match args.task {
         None => Action::Run(Box::new(settings)),
@@ -75,7 +83,9 @@ fn parse_args(arguments: impl IntoIterator<Item = OsString>) -> Result<Args, Ref
 fn command() -> Command {
     let version = version();
     let version = version.split_once(' ').map(|(_, number)| number.to_owned()).unwrap_or_default();
-    Args::command().version(version).mut_args(|arg| {
+    let command = Args::command().version(version);
+    let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    command.after_help(format!("{}\n\n{after}", tools::NAMED)).mut_args(|arg| {
         let Some(flag) = arg.get_long().map(str::to_owned) else { return arg };
         if !arg.get_action().takes_values() {
             return arg;

@@ -76,6 +76,8 @@ pub mod rulebook;
 #[cfg(feature = "cli")]
 pub mod run;
 #[cfg(feature = "cli")]
+pub mod tools;
+#[cfg(feature = "cli")]
 pub mod web;
 
 use std::sync::atomic::{AtomicU64, Ordering};

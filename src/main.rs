@@ -10,7 +10,7 @@ use std::time::Duration;
 use statsd_bridge::cli::{self, Action, Refusal, Settings};
 use statsd_bridge::demo::Examples;
 use statsd_bridge::run::{Signals, Sockets, StartError, run};
-use statsd_bridge::{Bridge, healthcheck, logging};
+use statsd_bridge::{Bridge, healthcheck, logging, tools};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
@@ -23,10 +23,21 @@ fn main() -> ExitCode {
             Ok(()) => say("ready"),
             Err(why) => fail(1, &why),
         },
-        Ok(Action::CheckConfig) => say("Configuration check successful, exiting"),
+        Ok(Action::CheckConfig(settings)) => check_config(&settings),
+        Ok(Action::Tool(tool)) => ExitCode::from(tools::run::run(&tool, &mut io::stdout().lock(), &mut io::stderr())),
         Err(Refusal::Answer(text)) => say(text.trim_end()),
         Err(Refusal::Usage(line)) => fail(2, &line),
     }
+}
+
+/// The remarks of `check`, and statsd_exporter's line and exit codes.
+fn check_config(settings: &Settings) -> ExitCode {
+    let report = tools::check::check(&settings.mapping, &settings.bridge);
+    let _ = write!(io::stderr(), "{}", report.remarks_text());
+    if report.exit_code(false) == 1 {
+        return fail(1, &format!("the configuration cannot be used; {}", report.summary()));
+    }
+    say("Configuration check successful, exiting")
 }
 
 fn demo(settings: &Settings, folder: &Path) -> ExitCode {
