@@ -31,6 +31,8 @@ mod properties;
 mod end_to_end;
 /// Flags, the environment, the first lines, signals, exit codes.
 mod starting;
+/// `check`, `explain`, `replay` and `preset`: exit codes, text, JSON.
+mod tools;
 
 // ---- the program, with the programs of others ----
 

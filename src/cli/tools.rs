@@ -6,6 +6,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches, Parser, ValueEnum};
 
@@ -95,7 +96,7 @@ pub enum Format {
 
 /// Say what is wrong with mapping files. Exit code 0: clean, or notes only; 1: errors; 3: warnings.
 #[derive(Debug, Parser)]
-#[command(name = "statsd-bridge check", max_term_width = 120)]
+#[command(name = "statsd-bridge check", bin_name = "statsd-bridge check", max_term_width = 120)]
 struct CheckArgs {
     /// Mapping files, or folders of them.
     #[arg(value_name = "FILE")]
@@ -110,10 +111,10 @@ struct CheckArgs {
 
 /// Say what becomes of a line, and why: how it is read, which rules are tried, what the page shows then.
 #[derive(Debug, Parser)]
-#[command(name = "statsd-bridge explain", max_term_width = 120)]
+#[command(name = "statsd-bridge explain", bin_name = "statsd-bridge explain", max_term_width = 120)]
 struct ExplainArgs {
     /// Lines as they are sent, such as 'app.requests:1|c|#env:prod'; all go to one bridge, in this order.
-    #[arg(value_name = "LINE", required = true, allow_hyphen_values = true)]
+    #[arg(value_name = "LINE", required = true)]
     lines: Vec<String>,
     /// Mapping file, or folder of them; may be given more than once.
     #[arg(long, value_name = "FILE")]
@@ -130,6 +131,7 @@ struct ExplainArgs {
 #[derive(Debug, Parser)]
 #[command(
     name = "statsd-bridge replay",
+    bin_name = "statsd-bridge replay",
     max_term_width = 120,
     long_about = "Put a capture through the bridge: the page goes to stdout, sums and unmapped names to stderr.\n\
                   Exit code 0; with --against 3 if there is a difference; 1 if a file cannot be used."
@@ -142,7 +144,7 @@ struct ReplayArgs {
     #[arg(long, value_name = "FILE")]
     config: Vec<PathBuf>,
     /// Mapping file to compare with: shows the difference in place of the page. "" is no rules at all.
-    #[arg(long, value_name = "OLD")]
+    #[arg(long, value_name = "OLD", value_parser = OsStringValueParser::new().map(PathBuf::from))]
     against: Vec<PathBuf>,
     /// Show the bridge's own metrics, too.
     #[arg(long)]
@@ -160,7 +162,7 @@ struct ReplayArgs {
 
 /// The presets that come with the bridge.
 #[derive(Debug, Parser)]
-#[command(name = "statsd-bridge preset", max_term_width = 120)]
+#[command(name = "statsd-bridge preset", bin_name = "statsd-bridge preset", max_term_width = 120)]
 enum PresetArgs {
     /// Their names.
     List,
@@ -281,11 +283,11 @@ mod tests {
 
     #[test]
     fn flags_of_the_bridge_hold_for_tools() {
-        let asked = ["explain", "a:1|c", "-x:1|c", "--config=m.yml", "--compat=statsd_exporter", "--no-statsd.parse-influxdb-tags"];
+        let asked = ["explain", "a:1|c", "x:1|c", "--config=m.yml", "--compat=statsd_exporter", "--no-statsd.parse-influxdb-tags"];
         let more =
             ["--statsd.observer-type=histogram", "--statsd.histogram-buckets=1,2", "--label", "a=b", "--label=c=d", "--limits.tags=7"];
         let Ok(Tool::Explain(explain)) = tool(&[&asked[..], &more].concat()) else { panic!("explain") };
-        assert_eq!(explain.lines, ["a:1|c", "-x:1|c"]);
+        assert_eq!(explain.lines, ["a:1|c", "x:1|c"]);
         assert_eq!((explain.options.prefix, explain.options.limits.tags), (Prefix::Exporter, 7));
         assert!(!explain.options.dialect.influxdb_tags && explain.options.dialect.librato_tags);
         assert_eq!(explain.options.observer, Observer::Histogram { bounds: [1.0, 2.0].into() });

@@ -10,10 +10,17 @@
 //! socket.
 
 pub mod check;
+pub mod explain;
+pub mod page;
 pub mod preset;
+pub mod replay;
 pub mod run;
 
+mod advice;
+mod capture;
 mod lint;
+mod packet;
+mod pcap;
 mod remark;
 mod stanzas;
 
