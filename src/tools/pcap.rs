@@ -107,7 +107,7 @@ impl Stream<'_> {
             };
             let length = length as usize;
             let read_already = if kind == 0x0a0d_0d0a { 12 } else { 8 };
-            if length < 12 || length > BLOCK_BYTES_MAX || length % 4 != 0 {
+            if !(12..=BLOCK_BYTES_MAX).contains(&length) || !length.is_multiple_of(4) {
                 return Err(invalid("a block has a length that none can have: the file is damaged"));
             }
             self.take(length.saturating_sub(read_already))?;
@@ -164,7 +164,10 @@ impl Stream<'_> {
 mod tests {
     use super::*;
 
-    fn read(bytes: &[u8]) -> (io::Result<()>, Vec<(u32, Vec<u8>, bool)>) {
+    /// Link, bytes, whether it was cut.
+    type Owned = (u32, Vec<u8>, bool);
+
+    fn read(bytes: &[u8]) -> (io::Result<()>, Vec<Owned>) {
         let mut all = Vec::new();
         let done = packets(&mut &*bytes, &mut |packet| all.push((packet.link, packet.bytes.to_vec(), packet.is_cut)));
         (done, all)
