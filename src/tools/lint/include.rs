@@ -23,6 +23,11 @@ pub(super) fn glob_includes(wide: &str, narrow: &str) -> bool {
     if !wide.contains("**") && (narrow.contains("**") || segments(wide) != segments(narrow)) {
         return false;
     }
+    // So does a segment of plain text that stands against another text or a wildcard.
+    let differs = |(wide, narrow): (&str, &str)| wide != narrow && !wide.contains(['*', '{']) && !narrow.contains('{');
+    if !wide.contains("**") && wide.split('.').zip(narrow.split('.')).any(differs) {
+        return false;
+    }
     let (Some(wide), Some(narrow)) = (written_out(wide), written_out(narrow)) else { return false };
     narrow.iter().all(|narrow| wide.iter().any(|wide| includes(wide, narrow)))
 }
