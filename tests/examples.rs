@@ -81,7 +81,9 @@ fn run(case: &Case) -> String {
     }
     let arguments = ["statsd-bridge".to_owned()].into_iter().chain(case.flags()).map(OsString::from);
     let Ok(Action::Run(settings)) = cli::parse(arguments) else { panic!("{}: the flags are refused", case.name()) };
+    let rules = settings.mapping.read().unwrap_or_else(|mistakes| panic!("{}: {mistakes}", case.name())).rules;
     let bridge = Bridge::new(settings.bridge);
+    bridge.replace_rules(rules);
     let mut worker = bridge.worker();
     case.datagrams.iter().for_each(|datagram| worker.ingest(datagram, NOW));
     assert!(bridge.accounting().adds_up(), "{}", case.name());
