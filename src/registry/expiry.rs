@@ -196,6 +196,7 @@ mod tests {
             stop.store(true, Relaxed);
             gone = sweeper.join().expect("the sweeper ends");
         });
+        eprintln!("sent {sent} expired {} gone {gone} clock {}", expired.load(Relaxed), clock.load(Relaxed));
         let left: f64 = bridge.registry().families().iter().flat_map(|family| family.series().to_vec()).map(|series| series.number()).sum();
         assert!(gone > 0.0, "series expired while they were written to");
         assert_eq!(gone + left, sent as f64);
