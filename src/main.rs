@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use statsd_bridge::cli::{self, Action, Refusal, Settings};
 use statsd_bridge::demo::Examples;
+use statsd_bridge::reload::Reloader;
 use statsd_bridge::run::{Signals, Sockets, StartError, run};
 use statsd_bridge::{Bridge, healthcheck, logging, tools};
 use tokio::runtime::Runtime;
@@ -70,7 +71,9 @@ fn runtime() -> io::Result<Runtime> {
 }
 
 async fn serve(settings: &Settings, examples: Option<Examples>) -> Result<ExitCode, StartError> {
+    let reloader = Reloader::start(&Bridge::new(settings.bridge.clone()), &settings.mapping).map_err(StartError::from)?;
     let sockets = Sockets::bind(settings)?;
+    reloader.bridge().telemetry().describe_build(env!("CARGO_PKG_VERSION"), option_env!("STATSD_BRIDGE_REVISION").unwrap_or_default());
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     if !settings.log.json {
         greet(settings, &sockets, examples.as_ref());
@@ -88,7 +91,7 @@ async fn serve(settings: &Settings, examples: Option<Examples>) -> Result<ExitCo
     let reload = Arc::new(Notify::new());
     let signals = Signals { end: async { ended.await.unwrap_or_default() }, reload: reload.clone() };
     tokio::select! {
-        done = run(sockets, Bridge::new(settings.bridge.clone()), settings, signals) => done.map(|()| ExitCode::SUCCESS),
+        done = run(sockets, reloader, settings, signals) => done.map(|()| ExitCode::SUCCESS),
         () = asked_twice => {
             tracing::warn!("asked to end a second time: ending at once");
             Ok(ExitCode::FAILURE)

@@ -42,6 +42,8 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::rulebook::Sources;
+    use crate::{Bridge, Options, Timestamp};
 
     #[test]
     fn every_file_is_a_preset() {
@@ -76,5 +78,39 @@ mod tests {
         };
         assert!(shared("airflow").contains("airflow_scheduler_heartbeat_total"));
         assert_eq!(shared("airflow"), shared("airflow-tags"));
+    }
+
+    /// Alone, and all of them that can stand beside each other.
+    #[test]
+    fn every_preset_loads_without_a_finding_and_passes_its_tests() {
+        let together: Vec<&str> = NAMES.iter().copied().filter(|name| *name != "airflow-tags").collect();
+        for presets in NAMES.iter().map(std::slice::from_ref).chain([&*together]) {
+            let sources = Sources { presets: presets.iter().map(|name| (*name).to_owned()).collect(), ..Sources::default() };
+            let book = sources.read().unwrap_or_else(|mistakes| panic!("{presets:?}: {mistakes}"));
+            assert!(book.findings.is_empty(), "{presets:?}: {:?}", book.findings);
+            let tests = book.rules.config().tests.clone();
+            assert!(!tests.is_empty(), "{presets:?}");
+            for test in tests {
+                let page = page_of(&sources, &test.lines);
+                let missing: Vec<_> = test.expect.iter().filter(|line| !page.lines().any(|found| found == *line)).collect();
+                assert!(missing.is_empty(), "{}: {missing:#?} is missing on\n{page}", test.position);
+                for family in &test.absent {
+                    assert!(!page.contains(&format!("# TYPE {family} ")), "{}: {family} is there", test.position);
+                }
+            }
+        }
+    }
+
+    /// The page of a fresh bridge after these lines, of which the presets must know every one.
+    fn page_of(sources: &Sources, lines: &[String]) -> String {
+        let bridge = Bridge::new(Options::default());
+        bridge.replace_rules(sources.read().expect("it was read before").rules);
+        let now = Timestamp::from_millis(0);
+        bridge.worker().ingest(lines.join("\n").as_bytes(), now);
+        let mut page = Vec::new();
+        bridge.render(now, &mut page);
+        let page = String::from_utf8(page).expect("a page is UTF-8");
+        assert!(page.contains("\nstatsd_bridge_events_unmapped_total 0\n"), "{lines:?}");
+        page
     }
 }

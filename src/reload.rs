@@ -33,6 +33,11 @@ impl Reloader {
         Ok(reloader)
     }
 
+    /// The bridge whose rules it keeps.
+    pub fn bridge(&self) -> &Bridge {
+        &self.bridge
+    }
+
     /// Reads the sources again and puts them in force, unless there is a mistake in them: then that is logged and counted.
     pub fn reload(&mut self) -> bool {
         match self.sources.read() {

@@ -139,11 +139,11 @@ fn relay_target(options: &relay::Options, udp: &[udp::Bound]) -> Result<(SocketA
 /// linger time and returns.
 pub async fn run(
     sockets: Sockets,
-    bridge: Bridge,
+    reloader: Reloader,
     settings: &Settings,
     signals: Signals<impl Future<Output = ()>>,
 ) -> Result<(), StartError> {
-    let reloader = Reloader::start(&bridge, &settings.mapping)?;
+    let bridge = reloader.bridge().clone();
     let reload = signals.reload;
     let mut web_options = settings.web_options.clone();
     web_options.paste = sockets.line_to_paste();
@@ -225,7 +225,7 @@ struct Parts<'a> {
 impl Parts<'_> {
     /// A worker and a relay for one receiver.
     fn intake(&self) -> io::Result<Intake> {
-        let open = |(target, bytes)| relay::Relay::open(target, bytes, self.bridge.telemetry().clone());
+        let open = |(target, bytes)| relay::Relay::open(target, bytes, self.bridge.telemetry());
         Ok(Intake::new(self.bridge.worker(), self.relay.map(open).transpose()?))
     }
 }
@@ -344,12 +344,9 @@ mod tests {
         assert_eq!(sockets.line_to_paste(), Some(format!("echo 'hello:1|c' > /dev/udp/127.0.0.1/{}", udp.port())));
         let bridge = Bridge::new(settings.bridge.clone());
         let (end, ended) = oneshot::channel::<()>();
-        let running = {
-            let bridge = bridge.clone();
-            tokio::spawn(async move {
-                run(sockets, bridge, &settings, Signals { end: async { ended.await.unwrap_or_default() }, reload: Arc::default() }).await
-            })
-        };
+        let reloader = Reloader::start(&bridge, &settings.mapping).unwrap();
+        let signals = Signals { end: async { ended.await.unwrap_or_default() }, reload: Arc::default() };
+        let running = tokio::spawn(async move { run(sockets, reloader, &settings, signals).await });
         let client = tokio::task::spawn_blocking(move || {
             while !get(web, "/-/ready").starts_with("HTTP/1.1 200") {}
             UdpSocket::bind("127.0.0.1:0").unwrap().send_to(b"a:1|c", udp).unwrap();

@@ -66,14 +66,19 @@ pub struct Transport {
     pub tcp_open: Gauge,
     /// Lines that were longer than the limit and arrived over TCP.
     pub tcp_too_long_lines: Counter,
-    /// Lines given to the relay's target.
-    pub relay_lines: Counter,
-    /// Datagrams sent to the relay's target.
-    pub relay_packets: Counter,
-    /// Lines too long for a datagram of the relay.
-    pub relay_long_lines: Counter,
-    /// Lines that the relay could not send.
-    pub relay_lost_lines: Counter,
+}
+
+/// Counters of a relay, by its target.
+#[derive(Clone)]
+pub struct RelayCounters {
+    /// Lines given to the target.
+    pub lines: Counter,
+    /// Datagrams sent to the target.
+    pub packets: Counter,
+    /// Lines too long for a datagram.
+    pub long_lines: Counter,
+    /// Lines that could not be sent.
+    pub lost_lines: Counter,
 }
 
 /// What is known of the mapping rules in force.
@@ -163,12 +168,28 @@ impl Telemetry {
         })
     }
 
-    /// A gauge with one label, for what is set now and then; `name` without prefix, described where it is first set.
-    pub fn set_gauge(&self, name: &'static str, help: &'static str, labels: &[(&'static str, String)], value: f64) {
-        let full = format!("{}{name}", self.prefix.as_str());
+    /// Counters of the relay to `target`.
+    pub fn relay(&self, target: &str) -> RelayCounters {
+        let counter = |name: &str, help: &'static str| {
+            let full = format!("{}{name}", self.prefix.as_str());
+            describe_counter!(full.clone(), help);
+            counter!(full, "target" => target.to_owned())
+        };
+        metrics::with_local_recorder(&self.recorder, || RelayCounters {
+            lines: counter("relay_lines_relayed_total", "Lines sent to the relay's target."),
+            packets: counter("relay_packets_total", "Datagrams sent to the relay's target."),
+            long_lines: counter("relay_long_lines_total", "Lines longer than a datagram of the relay, not relayed."),
+            lost_lines: counter("relay_lines_lost_total", "Lines not relayed because sending failed."),
+        })
+    }
+
+    /// Says which build runs: the gauge `build_info`, which is 1.
+    pub fn describe_build(&self, version: &str, revision: &str) {
+        let full = format!("{}build_info", self.prefix.as_str());
+        let labels = [("revision", revision.to_owned()), ("version", version.to_owned())];
         metrics::with_local_recorder(&self.recorder, || {
-            describe_gauge!(full.clone(), help);
-            gauge!(full, labels).set(value);
+            describe_gauge!(full.clone(), "1, with version and revision of the program as labels.");
+            gauge!(full, &labels).set(1.0);
         });
     }
 
@@ -340,10 +361,6 @@ fn transport(p: Prefix) -> Transport {
             "tcp_too_long_lines_total",
             "Lines over TCP that were skipped because they were longer than the limit.",
         ),
-        relay_lines: counter("relay_lines_relayed_total", "Lines sent to the relay's target."),
-        relay_packets: counter("relay_packets_total", "Datagrams sent to the relay's target."),
-        relay_long_lines: counter("relay_long_lines_total", "Lines longer than a datagram of the relay, not relayed."),
-        relay_lost_lines: counter("relay_lines_lost_total", "Lines not relayed because sending failed."),
     }
 }
 
@@ -355,7 +372,7 @@ fn rule_metrics(p: Prefix) -> RuleMetrics {
         reloads_good,
         reloads_bad,
         last_was_good: gauge("config_last_reload_successful", "1 if the last reload of the mapping files, or the start, was good."),
-        last_good_time: gauge("config_last_reload_success_timestamp_seconds", "When mapping rules were last put in force; 0 without any."),
+        last_good_time: gauge("config_last_reload_success_timestamp_seconds", "When mapping rules, or none, were last put in force."),
         hash: gauge("config_hash", "Hash of the mapping files in force, the same for the same texts."),
         loaded: gauge("loaded_mappings", "Mapping rules in force."),
     }

@@ -172,7 +172,7 @@ fn lines_are_relayed_as_they_came() {
         text += "\n";
     }
     assert_eq!(text.lines().filter(|l| !l.is_empty()).collect::<Vec<_>>(), ["relayed:1|c|#a:b", "not a line"]);
-    bridge.page_when("it is counted", |page| page.value("statsd_bridge_relay_lines_relayed_total") == Some(2.0));
+    bridge.page_when("it is counted", |page| page.sum("statsd_bridge_relay_lines_relayed_total") == 2.0);
     bridge.stop();
 }
 

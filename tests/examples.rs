@@ -39,7 +39,9 @@ impl Case {
     }
 
     fn flags(&self) -> Vec<String> {
-        self.beside("flags").unwrap_or_default().lines().map(str::to_owned).collect()
+        let mapping = self.stem.with_extension("mapping.yml");
+        let mapping = mapping.exists().then(|| format!("--statsd.mapping-config={}", mapping.display()));
+        self.beside("flags").unwrap_or_default().lines().map(str::to_owned).chain(mapping).collect()
     }
 }
 
@@ -82,6 +84,8 @@ fn run(case: &Case) -> String {
     let arguments = ["statsd-bridge".to_owned()].into_iter().chain(case.flags()).map(OsString::from);
     let Ok(Action::Run(settings)) = cli::parse(arguments) else { panic!("{}: the flags are refused", case.name()) };
     let bridge = Bridge::new(settings.bridge);
+    let rulebook = settings.mapping.read().unwrap_or_else(|mistakes| panic!("{}: {mistakes}", case.name()));
+    bridge.replace_rules(rulebook.rules);
     let mut worker = bridge.worker();
     case.datagrams.iter().for_each(|datagram| worker.ingest(datagram, NOW));
     assert!(bridge.accounting().adds_up(), "{}", case.name());

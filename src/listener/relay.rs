@@ -4,11 +4,10 @@
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::address::{Address, AddressError};
-use crate::telemetry::Telemetry;
+use crate::telemetry::{RelayCounters, Telemetry};
 
 /// A line waits no longer than this for others to fill its datagram.
 const MAX_WAIT: Duration = Duration::from_secs(1);
@@ -25,7 +24,7 @@ pub struct Options {
 /// One receiver's relay.
 pub struct Relay {
     socket: UdpSocket,
-    telemetry: Arc<Telemetry>,
+    counters: RelayCounters,
     packet: Vec<u8>,
     packet_bytes: usize,
     /// When the first line of `packet` came.
@@ -49,20 +48,29 @@ impl Options {
 
 impl Relay {
     /// Opens a socket towards `target`; nothing is sent yet.
-    pub fn open(target: SocketAddr, packet_bytes: usize, telemetry: Arc<Telemetry>) -> io::Result<Self> {
+    pub fn open(target: SocketAddr, packet_bytes: usize, telemetry: &Telemetry) -> io::Result<Self> {
         let any: SocketAddr = if target.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
         let socket = UdpSocket::bind(any)?;
         socket.set_nonblocking(true)?;
         socket.connect(target)?;
         let packet = Vec::with_capacity(packet_bytes);
-        Ok(Self { socket, telemetry, packet, packet_bytes, since: None, lines: 0, lines_before: 0, long_lines: 0 })
+        Ok(Self {
+            socket,
+            counters: telemetry.relay(&target.to_string()),
+            packet,
+            packet_bytes,
+            since: None,
+            lines: 0,
+            lines_before: 0,
+            long_lines: 0,
+        })
     }
 
     /// Packs every line of a datagram that is not empty.
     pub fn lines(&mut self, datagram: &[u8], now: Instant) {
         datagram.split(|b| *b == b'\n').filter(|line| !line.is_empty()).for_each(|line| self.line(line, now));
         if self.long_lines > 0 {
-            self.telemetry.transport.relay_long_lines.increment(std::mem::take(&mut self.long_lines));
+            self.counters.long_lines.increment(std::mem::take(&mut self.long_lines));
         }
         self.tick(now);
     }
@@ -79,21 +87,21 @@ impl Relay {
         if self.lines == 0 {
             return;
         }
-        let counters = &self.telemetry.transport;
+        let counters = &self.counters;
         let mut sent = self.socket.send(&self.packet);
         if sent.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
             // This tells of the datagram before, which nobody took; the present one was not tried yet.
-            counters.relay_lost_lines.increment(self.lines_before);
+            counters.lost_lines.increment(self.lines_before);
             sent = self.socket.send(&self.packet);
         }
         match sent {
             Ok(_) => {
-                counters.relay_packets.increment(1);
-                counters.relay_lines.increment(self.lines);
+                counters.packets.increment(1);
+                counters.lines.increment(self.lines);
                 self.lines_before = self.lines;
             }
             Err(_) => {
-                counters.relay_lost_lines.increment(self.lines);
+                counters.lost_lines.increment(self.lines);
                 self.lines_before = 0;
             }
         }
@@ -124,10 +132,10 @@ mod tests {
     use crate::options::Prefix;
 
     fn value(telemetry: &Telemetry, name: &str) -> String {
-        let full = format!("statsd_bridge_{name} ");
+        let full = format!("statsd_bridge_{name}{{");
         let families = telemetry.families();
-        let line = families.iter().flat_map(|f| &f.lines).find_map(|l| l.strip_prefix(&full).map(str::to_owned));
-        line.unwrap_or_else(|| panic!("no {name}"))
+        let line = families.iter().flat_map(|f| &f.lines).find_map(|l| l.strip_prefix(&full)?.rsplit_once(' '));
+        line.unwrap_or_else(|| panic!("no {name}")).1.to_owned()
     }
 
     fn received(socket: &UdpSocket) -> Vec<u8> {
@@ -140,8 +148,8 @@ mod tests {
     fn lines_are_packed_as_they_came_and_sent_when_full_or_late() {
         let target = UdpSocket::bind("127.0.0.1:0").unwrap();
         target.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        let telemetry = Arc::new(Telemetry::new(Prefix::Bridge));
-        let mut relay = Relay::open(target.local_addr().unwrap(), 20, telemetry.clone()).unwrap();
+        let telemetry = Telemetry::new(Prefix::Bridge);
+        let mut relay = Relay::open(target.local_addr().unwrap(), 20, &telemetry).unwrap();
         let start = Instant::now();
         relay.lines(b"a:1|c\n\nnot a sample\n", start);
         assert_eq!(value(&telemetry, "relay_packets_total"), "0", "19 of 20 bytes wait for more");
@@ -159,8 +167,8 @@ mod tests {
     #[test]
     fn a_target_that_is_gone_costs_its_lines_and_nothing_else() {
         let gone = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let telemetry = Arc::new(Telemetry::new(Prefix::Bridge));
-        let mut relay = Relay::open(gone, 1400, telemetry.clone()).unwrap();
+        let telemetry = Telemetry::new(Prefix::Bridge);
+        let mut relay = Relay::open(gone, 1400, &telemetry).unwrap();
         for _ in 0..3 {
             relay.lines(b"a:1|c\nb:1|c", Instant::now());
             relay.flush();

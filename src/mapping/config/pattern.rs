@@ -1,5 +1,7 @@
 //! What is legal in patterns, names and labels, and what to write where something is not. Compiles nothing for later use.
 
+use super::super::go_syntax::translate;
+
 /// Bytes that a compiled regular expression may take.
 pub(super) const REGEX_BYTES: usize = 1 << 20;
 
@@ -153,10 +155,11 @@ pub(super) fn value_fault(glob: &str) -> Option<String> {
     alternatives.map(|_| format!("`{glob}`: a `{{` without its `}}`"))
 }
 
-/// Checks a regular expression by compiling it; an error is one line and says what of Go's syntax has to be written otherwise.
+/// Checks a regular expression by reading it; an error is one line and says what of Go's syntax has to be written otherwise.
 pub(super) fn check_regex(regex: &str) -> Result<(), String> {
-    // Bytes are far cheaper to compile than characters, and do for most; only what needs characters, such as \pL, is tried so.
-    if regex::bytes::RegexBuilder::new(regex).unicode(false).size_limit(REGEX_BYTES).build().is_ok() {
+    // What can be read needs not be compiled twice: whoever compiles the rules says if it is too big.
+    let can_be_read = |translated: String| regex_syntax::ParserBuilder::new().utf8(false).build().parse(&translated).is_ok();
+    if translate(regex).is_ok_and(can_be_read) {
         return Ok(());
     }
     let Err(error) = regex::RegexBuilder::new(regex).size_limit(REGEX_BYTES).build() else {
