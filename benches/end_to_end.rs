@@ -8,10 +8,10 @@
 //! ```
 //! Starts the release build of statsd-bridge on loopback, on ports that the kernel picks, and sends it the load of `load.rs`
 //! over UDP from several sockets, paced to a rate. Rounds alternate with a floor: this executable again, as a child that
-//! receives the same datagrams in the same way (batches of 64, a nap after a short one), looks at every byte once by counting
+//! receives the same datagrams (in batches of 64, waiting for the next one at once), looks at every byte once by counting
 //! newlines, and throws them away. So what a busy machine does to one it does to the other, and the ratio says more than
-//! either number. With `--floor-nap 0` the floor waits for the next datagram at once, as a plain receiver does, and pays for
-//! the wake-ups. The default run takes a good minute.
+//! either number. With `--floor-nap 200` the floor naps as the bridge does, and saves the wake-ups too. The default run takes a
+//! good minute.
 //!
 //! A row of the table is one number of series:
 //!
@@ -80,8 +80,8 @@ struct Args {
     /// --udp.workers of the bridge; its own default if absent.
     #[arg(long, value_name = "N")]
     workers: Option<u32>,
-    /// Microseconds that the floor sleeps after a batch that was not full; 0 for never. The default is the bridge's.
-    #[arg(long, value_name = "MICROSECONDS", default_value = "200", value_parser = clap::value_parser!(u64).range(0..=100_000))]
+    /// Microseconds that the floor sleeps after a batch that was not full; 0 for never. The default is a plain receiver's, without.
+    #[arg(long, value_name = "MICROSECONDS", default_value = "0", value_parser = clap::value_parser!(u64).range(0..=100_000))]
     floor_nap: u64,
     /// File to write the same figures to, each round's too.
     #[arg(long, value_name = "FILE")]

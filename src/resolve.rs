@@ -87,9 +87,9 @@ pub(crate) struct Resolver {
 
 /// Name and tags of an identity; tags with escaped keys, renamed where they are reserved.
 #[derive(Default)]
-struct Parts {
-    name: String,
-    tags: Vec<(String, String)>,
+pub(crate) struct Parts {
+    pub(crate) name: String,
+    pub(crate) tags: Vec<(String, String)>,
     renamed: u64,
 }
 
@@ -353,7 +353,7 @@ impl Route {
     }
 }
 
-fn metric_kind(kind: Kind) -> MetricKind {
+pub(crate) fn metric_kind(kind: Kind) -> MetricKind {
     match kind {
         Kind::Counter => MetricKind::Counter,
         Kind::Gauge => MetricKind::Gauge,
@@ -363,7 +363,7 @@ fn metric_kind(kind: Kind) -> MetricKind {
 }
 
 /// The unit that a rule states, else milliseconds for the kind that says so; then the rule's scale.
-fn factor(kind: Kind, rule: Option<&Rule>) -> Factor {
+pub(crate) fn factor(kind: Kind, rule: Option<&Rule>) -> Factor {
     let base = match rule.and_then(|rule| rule.unit) {
         Some(unit) => unit::factor(unit),
         None if kind == Kind::Timer => Factor { divide: 1000.0, multiply: 1.0 },

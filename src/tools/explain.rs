@@ -9,12 +9,12 @@ use serde_json::{Value as Json, json};
 
 use super::advice;
 use super::page::{Family, Page};
-use crate::mapping::spec::{Action, MatchType, MetricKind, Rule};
+use crate::mapping::Rules;
+use crate::mapping::spec::{Action, MatchType, Rule};
 use crate::mapping::tried::{Outcome, Tried};
-use crate::mapping::{Rules, unit};
-use crate::name::escape_into;
 use crate::options::Options;
-use crate::protocol::{Identity, Kind, Line, Refused, Sample, TagSink, Value, parse_line};
+use crate::protocol::{Identity, Kind, Line, Refused, Sample, Value, parse_line};
+use crate::resolve::{Parts, factor, metric_kind};
 use crate::{Bridge, Timestamp, Worker};
 
 /// Any time does: it stands still.
@@ -162,40 +162,11 @@ impl Explainer {
             unknown_fields: sample.unknown_fields,
             tried,
             captures,
-            converted: number.filter(|_| !dropped).map(|number| converted(number, sample.kind, rule)),
+            converted: number.filter(|_| !dropped).map(|number| factor(sample.kind, rule).apply(number)),
             dropped,
             name: parts.name,
             tags: parts.tags,
         })
-    }
-}
-
-/// The number after unit and scale, as the resolver makes it.
-fn converted(number: f64, kind: Kind, rule: Option<&Rule>) -> f64 {
-    let factor = match rule.and_then(|rule| rule.unit) {
-        Some(stated) => unit::factor(stated),
-        None if kind == Kind::Timer => unit::factor(crate::mapping::spec::Unit::Milliseconds),
-        None => crate::mapping::Factor::default(),
-    };
-    factor.apply(number) * rule.and_then(|rule| rule.scale).unwrap_or(1.0)
-}
-
-/// Name and tags as rules see them.
-#[derive(Default)]
-struct Parts {
-    name: String,
-    tags: Vec<(String, String)>,
-}
-
-impl<'a> TagSink<'a> for Parts {
-    fn name(&mut self, piece: &'a str) {
-        self.name.push_str(piece);
-    }
-
-    fn tag(&mut self, key: &'a str, value: &'a str) {
-        let mut escaped = String::new();
-        escape_into(key, &mut escaped);
-        self.tags.push((escaped, value.to_owned()));
     }
 }
 
@@ -235,15 +206,6 @@ fn reason(series: &str) -> Option<&str> {
     let is_refusal = series.contains("sample_errors_total{") || series.contains("events_error_total{");
     let value = series.split_once("reason=\"").filter(|_| is_refusal)?.1;
     value.split('"').next()
-}
-
-fn metric_kind(kind: Kind) -> MetricKind {
-    match kind {
-        Kind::Counter => MetricKind::Counter,
-        Kind::Gauge => MetricKind::Gauge,
-        Kind::Set => MetricKind::Set,
-        Kind::Timer | Kind::Histogram | Kind::Distribution => MetricKind::Observer,
-    }
 }
 
 fn on_the_wire(kind: Kind) -> &'static str {
