@@ -38,6 +38,8 @@ impl Labels {
     }
 
     /// Sorts, lets the last of equal names win, and renders. To be called once, after the last `push`.
+    ///
+    /// A label whose value is empty goes, for Prometheus takes it for none: with and without it would be one series twice.
     pub fn finish(&mut self) {
         let Self { arena, spans, text, .. } = self;
         let name = |span: &Span| slice(arena, span.name);
@@ -55,6 +57,7 @@ impl Labels {
             }
         }
         spans.truncate(kept);
+        spans.retain(|span| !slice(arena, span.value).is_empty());
         for span in spans.iter() {
             if !text.is_empty() {
                 text.push(',');
@@ -129,6 +132,8 @@ mod tests {
             for (k, v) in [("z", "1"), ("a.b", "old"), ("l.e", "q\"\n"), ("a-b", "mid"), ("a_b", "new")] {
                 labels.push(k, v);
             }
+            labels.push("z_empty", "old");
+            labels.push("z_empty", "");
             labels.finish();
             assert_eq!(labels.text(), r#"a_b="new",l_e="q\"\n",z="1""#, "round {round}");
             assert_eq!(labels.iter().collect::<Vec<_>>(), [("a_b", "new"), ("l_e", "q\"\n"), ("z", "1")]);
