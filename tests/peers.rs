@@ -40,7 +40,11 @@ pub fn program(name: &str) -> Option<PathBuf> {
 /// Whether the mapping file of an application is there by this name.
 pub fn has_shared_mapping(name: &str) -> bool {
     let path = shared_mappings().join(name);
-    need(&format!("`{name}` in the folder of applications' own mapping files ({})", shared_mappings().display()), path.is_file().then_some(())).is_some()
+    need(
+        &format!("`{name}` in the folder of applications' own mapping files ({})", shared_mappings().display()),
+        path.is_file().then_some(()),
+    )
+    .is_some()
 }
 
 /// Where mapping files of applications stand, which are theirs and not part of this repository.
