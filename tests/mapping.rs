@@ -40,10 +40,11 @@ fn after(millis: u64) -> Timestamp {
     Timestamp::from_millis(NOW.as_millis() + millis)
 }
 
-/// Series are marked in one step and taken out in another.
-fn expire(bridge: &Bridge, now: Timestamp) {
+/// Series are marked in one step, and taken out in another once the worker has passed.
+fn expire(bridge: &Bridge, worker: &mut Worker, now: Timestamp) {
     for _ in 0..3 {
         bridge.expire(now);
+        worker.tick();
     }
 }
 
@@ -66,16 +67,16 @@ fn a_live_series_takes_over_its_ttl() {
     worker.ingest(b"a.x:1|c\na.y:1|c", NOW);
     bridge.replace_rules(rules(&with("10s")));
     worker.ingest(b"a.x:1|c", NOW);
-    expire(&bridge, after(20_000));
+    expire(&bridge, &mut worker, after(20_000));
     let text = text_at(&bridge, after(20_000));
     assert!(!text.contains("\na_x ") && text.contains("\na_y 1\n"), "what was sent since has the new ttl, what was not the old:\n{text}");
-    expire(&bridge, after(3_700_000));
+    expire(&bridge, &mut worker, after(3_700_000));
     assert!(!text_at(&bridge, after(3_700_000)).contains("\na_y "));
 
     // For ever, again.
     bridge.replace_rules(rules(&with("0")));
     worker.ingest(b"a.x:1|c", after(3_700_000));
-    expire(&bridge, after(999_000_000));
+    expire(&bridge, &mut worker, after(999_000_000));
     assert!(text_at(&bridge, after(999_000_000)).contains("\na_x 1\n"));
 }
 
