@@ -10,9 +10,9 @@ mod page;
 use std::sync::{Arc, OnceLock};
 
 use libfuzzer_sys::fuzz_target;
+use statsd_bridge::mapping::Rules;
 use statsd_bridge::mapping::config::{Source, load};
 use statsd_bridge::mapping::spec::Config;
-use statsd_bridge::mapping::Rules;
 use statsd_bridge::options::{Limits, Observer, SummaryOptions};
 use statsd_bridge::{Bridge, Options, Timestamp};
 
