@@ -22,6 +22,8 @@ mod alloc;
 mod examples;
 /// Limits on everything that a sender can grow.
 mod limits;
+/// Rules replaced in a bridge that has series.
+mod mapping;
 /// What holds for any input.
 mod properties;
 
@@ -29,6 +31,8 @@ mod properties;
 
 /// Transports, the wire as a whole, the page and the other paths.
 mod end_to_end;
+/// Mapping files read again: signals, requests, changes, mistakes, load; the API that shows what rules do.
+mod reload;
 /// Flags, the environment, the first lines, signals, exit codes.
 mod starting;
 /// `check`, `explain`, `replay` and `preset`: exit codes, text, JSON.

@@ -269,7 +269,8 @@ fn check_families(families: &[Family]) -> Result<(), String> {
     Ok(())
 }
 
-/// No series twice (an empty label is no label), `le` and `quantile` only where they belong, counters finite and not negative.
+/// No series twice (an empty label is no label), `le` of histograms and `quantile` of summaries only where they belong, counters
+/// finite and not negative.
 fn check_series(family: &Family) -> Result<(), String> {
     let mut seen = HashSet::new();
     for line in &family.lines {
@@ -279,10 +280,10 @@ fn check_series(family: &Family) -> Result<(), String> {
             return Err(format!("{} stands there twice", line.series));
         }
         let has = |key: &str| line.labels.iter().any(|(k, _)| k == key);
-        if has("le") != (family.kind == "histogram" && line.name.ends_with("_bucket")) {
+        if family.kind == "histogram" && has("le") != line.name.ends_with("_bucket") {
             return Err(format!("{}: le on the wrong line, or missing", line.series));
         }
-        if has("quantile") != (family.kind == "summary" && line.name == family.name) {
+        if family.kind == "summary" && has("quantile") != (line.name == family.name) {
             return Err(format!("{}: quantile on the wrong line, or missing", line.series));
         }
         let counts = family.kind == "counter" || line.name != family.name && !line.name.ends_with("_sum");

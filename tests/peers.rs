@@ -37,12 +37,28 @@ pub fn program(name: &str) -> Option<PathBuf> {
     need(&format!("`{name}`"), on_path(name))
 }
 
+/// Whether the mapping file of an application is there by this name.
+pub fn has_shared_mapping(name: &str) -> bool {
+    let path = shared_mappings().join(name);
+    need(
+        &format!("`{name}` in the folder of applications' own mapping files ({})", shared_mappings().display()),
+        path.is_file().then_some(()),
+    )
+    .is_some()
+}
+
+/// Where mapping files of applications stand, which are theirs and not part of this repository.
+pub fn shared_mappings() -> PathBuf {
+    let named = env::var_os("STATSD_BRIDGE_SHARED_MAPPINGS").map(PathBuf::from);
+    named.unwrap_or_else(|| repository().join("../shared/mappings"))
+}
+
 /// The root of the repository.
 pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn need(what: &str, found: Option<PathBuf>) -> Option<PathBuf> {
+fn need<T>(what: &str, found: Option<T>) -> Option<T> {
     if found.is_none() {
         let required = env::var_os("STATSD_BRIDGE_REQUIRE_PEERS").is_some_and(|v| v == "1");
         assert!(!required, "needs {what}, which is absent, and STATSD_BRIDGE_REQUIRE_PEERS=1");

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use hashbrown::HashTable;
 use rapidhash::quality::RandomState;
 
-use super::labels::push_label;
+use super::labels::{identity, push_label};
 use super::limits::{Limit, Limited, Totals};
 use super::series::{CellHandle, Series};
 use super::values::LabelValues;
@@ -255,21 +255,22 @@ impl Members {
     }
 
     fn find(&self, labels: &str) -> Option<Arc<Series>> {
-        let hash = self.hasher.hash_one(labels);
-        self.by_labels.find(hash, |series| series.labels() == labels).map(Arc::clone)
+        let wanted = identity(labels);
+        let hash = self.hasher.hash_one(&wanted);
+        self.by_labels.find(hash, |series| identity(series.labels()) == wanted).map(Arc::clone)
     }
 
     fn insert(&mut self, series: &Arc<Series>) {
-        let hash = self.hasher.hash_one(series.labels());
         let hasher = &self.hasher;
-        self.by_labels.insert_unique(hash, Arc::clone(series), |series| hasher.hash_one(series.labels()));
+        let hash = |series: &Arc<Series>| hasher.hash_one(identity(series.labels()));
+        self.by_labels.insert_unique(hash(series), Arc::clone(series), hash);
         Arc::make_mut(&mut self.ordered).push(Arc::clone(series));
         self.is_sorted = false;
     }
 
     /// Takes a series out of the table; returns the bytes that it was reckoned at.
     fn remove(&mut self, series: &Arc<Series>, family: &Family) -> usize {
-        let hash = self.hasher.hash_one(series.labels());
+        let hash = self.hasher.hash_one(identity(series.labels()));
         if let Ok(entry) = self.by_labels.find_entry(hash, |known| Arc::ptr_eq(known, series)) {
             entry.remove();
         }

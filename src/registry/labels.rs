@@ -1,8 +1,11 @@
 //! A label set as the page shows it.
 
+use std::borrow::Cow;
+
 use crate::name::{escape_into, escape_value_into};
 
-/// A label set: sorted by name, each name once, rendered as `a="x",b="y"`. The text is the identity of a series in its family.
+/// A label set: sorted by name, each name once, rendered as `a="x",b="y"`. The text, but for labels without a value, is the
+/// identity of a series in its family.
 ///
 /// Made for one route miss after another; `clear` keeps its memory.
 #[derive(Debug, Default)]
@@ -96,6 +99,23 @@ pub(super) fn push_label(name: &str, value: &str, out: &mut String) {
     out.push('"');
 }
 
+/// A rendered label text without the labels that have no value. Prometheus takes these for absent, so that with and without them
+/// it would be one series twice. They are shown nevertheless, as statsd_exporter does.
+pub(super) fn identity(text: &str) -> Cow<'_, str> {
+    // Quotes within a value are escaped, so this is an empty value and nothing else.
+    if !text.contains("=\"\"") {
+        return Cow::Borrowed(text);
+    }
+    let mut without = String::with_capacity(text.len());
+    for (name, value) in split(text).filter(|(_, value)| !value.is_empty()) {
+        if !without.is_empty() {
+            without.push(',');
+        }
+        push_label(name, &value, &mut without);
+    }
+    Cow::Owned(without)
+}
+
 /// Takes a rendered label text apart again: names and raw values, in its order.
 pub(super) fn split(text: &str) -> impl Iterator<Item = (&str, String)> {
     let mut rest = text;
@@ -135,6 +155,19 @@ mod tests {
             assert_eq!(labels.len(), 3);
             let apart: Vec<_> = split(labels.text()).collect();
             assert_eq!(apart, [("a_b", "new".to_owned()), ("l_e", "q\"\n".to_owned()), ("z", "1".to_owned())]);
+        }
+    }
+
+    #[test]
+    fn labels_without_a_value_are_not_part_of_the_identity() {
+        for (text, want) in [
+            ("", ""),
+            (r#"a="""#, ""),
+            (r#"a="",b="x",c="""#, r#"b="x""#),
+            (r#"a="=\"\"",b="=",c="\"""#, r#"a="=\"\"",b="=",c="\"""#),
+            (r#"a="=\"\",b",b="""#, r#"a="=\"\",b""#),
+        ] {
+            assert_eq!(identity(text), want, "{text}");
         }
     }
 }

@@ -1,0 +1,60 @@
+//! Any line in any dialect: what comes out is borrowed from it, finite where it is a number, and its tags can be visited.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use statsd_bridge::options::Dialect;
+use statsd_bridge::protocol::{Identity, Line, Sample, TagSink, Value, parse_line};
+
+#[derive(Default)]
+struct Bytes(usize);
+
+impl<'a> TagSink<'a> for Bytes {
+    fn name(&mut self, piece: &'a str) {
+        self.0 += piece.len();
+    }
+
+    fn tag(&mut self, key: &'a str, value: &'a str) {
+        assert!(!key.is_empty() && !value.is_empty());
+        self.0 += key.len() + value.len();
+    }
+}
+
+fn check(sample: &Sample<'_>, line: &[u8], dialect: &Dialect) {
+    assert!(!sample.name.is_empty() && sample.weight.is_finite() && sample.weight > 0.0);
+    if let Value::Number(value) | Value::Signed(value) = sample.value {
+        assert!(value.is_finite());
+    }
+    if let Ok(identity) = Identity::of(sample, dialect) {
+        let mut bytes = Bytes::default();
+        identity.visit(&mut bytes);
+        // A bare tag's value, `true`, is not on the line.
+        assert!(bytes.0 <= 5 * line.len());
+    }
+}
+
+fuzz_target!(|data: &[u8]| {
+    let Some((choice, line)) = data.split_first() else { return };
+    let dialect = Dialect {
+        dogstatsd_tags: choice & 1 == 0,
+        influxdb_tags: choice & 2 == 0,
+        librato_tags: choice & 4 == 0,
+        signalfx_tags: choice & 8 == 0,
+        bare_tags: choice & 16 == 0,
+        container_id: choice & 32 == 0,
+    };
+    match parse_line(line, &dialect) {
+        Line::Sample(sample) => check(&sample, line, &dialect),
+        Line::Samples(samples) => {
+            let mut count = 0;
+            for sample in samples {
+                count += 1;
+                if let Ok(sample) = sample {
+                    check(&sample, line, &dialect);
+                }
+            }
+            assert!(count <= line.len());
+        }
+        Line::Empty | Line::Event | Line::ServiceCheck | Line::Refused(_) => {}
+    }
+});

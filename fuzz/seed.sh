@@ -1,0 +1,24 @@
+#!/bin/sh
+# Fills fuzz/corpus from the examples: one seed a file, in the form that each target reads.
+set -eu
+cd "$(dirname "$0")"
+mkdir -p corpus/parse_line corpus/ingest corpus/mapping_load corpus/mapping_match
+n=0
+find ../proto-examples -name '*.statsd' | sort | while read -r file; do
+    n=$((n + 1))
+    # The first byte chooses the options.
+    { printf '\000'; cat "$file"; } > "corpus/ingest/example-$n"
+    { printf '\014'; cat "$file"; } > "corpus/ingest/example-$n-rules"
+    { printf '\000'; head -n 1 "$file"; } > "corpus/parse_line/example-$n"
+done
+n=0
+find .. -path ../target -prune -o -path ./target -prune -o \( -name '*.mapping.yml' -o -path '*/presets/*.yml' -o -name 'config.example.yml' \) -print |
+    sort | while read -r file; do
+    n=$((n + 1))
+    cp "$file" "corpus/mapping_load/example-$n"
+    # Patterns, an empty line, names.
+    {
+        sed -n "s/^ *-* *match: *[\"']\{0,1\}\([^\"' ]*\).*/\1/p" "$file" | head -n 12
+        printf '\na.b.c\na.b\napp.cart.hits\n'
+    } > "corpus/mapping_match/example-$n"
+done

@@ -1,0 +1,317 @@
+//! Reload of mapping files in the running program: on a signal, on request, when files change; bad files; under load.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::harness::{Launch, Running, request};
+use crate::page::Page;
+
+/// A folder with a mapping file, and a program that reads it.
+struct Mapped {
+    folder: TempDir,
+    bridge: Running,
+}
+
+/// Rules that map `app.*` to a family of this name.
+fn named(name: &str) -> String {
+    format!("mappings:\n- match: \"app.*\"\n  name: \"{name}\"\n")
+}
+
+fn own(page: &Page, name: &str) -> f64 {
+    page.value(&format!("statsd_bridge_{name}")).unwrap_or_else(|| panic!("no own metric {name}"))
+}
+
+fn reloads(page: &Page, outcome: &str) -> f64 {
+    own(page, &format!("config_reloads_total{{outcome=\"{outcome}\"}}"))
+}
+
+/// Replaces a file by another at once, as editors do.
+fn rename_over(path: &Path, text: &str) {
+    let new = path.with_extension("new");
+    fs::write(&new, text).expect("written");
+    fs::rename(&new, path).expect("renamed");
+}
+
+impl Mapped {
+    /// `watch` is how often the file is looked at; "0" for never.
+    fn start(rules: &str, watch: &str) -> Self {
+        let folder = TempDir::new().expect("a temporary directory");
+        let path = folder.path().join("rules.yml");
+        fs::write(&path, rules).expect("written");
+        let bridge = launch(&path, watch).start();
+        Self { folder, bridge }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("rules.yml")
+    }
+
+    /// Writes the file, sends SIGHUP and waits until the reload is counted.
+    fn reload(&self, rules: &str, outcome: &str) -> Page {
+        let before = reloads(&self.bridge.page(), outcome);
+        fs::write(self.path(), rules).expect("written");
+        self.bridge.process.signal(Signal::HUP);
+        self.bridge.page_when("the reload is counted", |page| reloads(page, outcome) == before + 1.0)
+    }
+
+    /// Sends a datagram of one sample and waits until it is counted.
+    fn send(&self, datagram: &str) -> Page {
+        let before = self.bridge.page().sum("statsd_bridge_samples_total");
+        self.bridge.send(datagram);
+        self.bridge.page_when("the sample is counted", |page| page.sum("statsd_bridge_samples_total") == before + 1.0)
+    }
+
+    fn api(&self, path: &str) -> Value {
+        let answer = self.bridge.get(path);
+        assert_eq!((answer.status, answer.header("content-type")), (200, "application/json"), "{path}");
+        serde_json::from_slice(&answer.body).unwrap_or_else(|error| panic!("{path}: {error}\n{}", answer.text()))
+    }
+}
+
+fn launch(path: &Path, watch: &str) -> Launch {
+    Launch::new()
+        .arg(format!("--statsd.mapping-config={}", path.display()))
+        .arg(format!("--mapping.watch-interval={watch}"))
+        .arg("--web.enable-lifecycle")
+}
+
+#[test]
+fn rules_are_read_again_on_a_signal_and_on_request() {
+    let mapped = Mapped::start(&named("one"), "0");
+    let page = mapped.send("app.x:1|c");
+    assert_eq!((page.value("one"), own(&page, "loaded_mappings"), reloads(&page, "success")), (Some(1.0), 1.0, 0.0));
+    let hash = own(&page, "config_hash");
+
+    let page = mapped.reload(&format!("{}- match: other\n  name: other\n", named("two")), "success");
+    assert_eq!(own(&page, "loaded_mappings"), 2.0);
+    assert_ne!(own(&page, "config_hash"), hash);
+    let page = mapped.send("app.x:1|c");
+    assert_eq!((page.value("one"), page.value("two")), (Some(1.0), Some(1.0)));
+
+    for (number, method) in [(2.0, "POST"), (3.0, "PUT")] {
+        fs::write(mapped.path(), named(&format!("by_{method}"))).expect("written");
+        assert_eq!(request(mapped.bridge.web, method, "/-/reload", &[]).expect("an answer").status, 200);
+        mapped.bridge.page_when("the reload is counted", |page| reloads(page, "success") == number);
+        assert_eq!(mapped.send("app.x:1|c").value(&format!("by_{method}")), Some(1.0));
+    }
+    let page = mapped.reload(&named("one"), "success");
+    assert_eq!(own(&page, "config_hash"), hash, "the same text has the same hash");
+    assert_eq!(mapped.send("app.x:1|c").value("one"), Some(2.0), "the counter goes on");
+    mapped.bridge.stop();
+}
+
+#[test]
+fn without_lifecycle_nobody_reloads_over_http() {
+    let folder = TempDir::new().expect("a temporary directory");
+    let path = folder.path().join("rules.yml");
+    fs::write(&path, named("one")).expect("written");
+    let bridge = Launch::new().arg(format!("--statsd.mapping-config={}", path.display())).start();
+    assert_eq!(request(bridge.web, "POST", "/-/reload", &[]).expect("an answer").status, 404);
+    assert_eq!(reloads(&bridge.page(), "success"), 0.0);
+    bridge.stop();
+}
+
+#[test]
+fn a_changed_file_is_seen_however_it_was_changed() {
+    let mapped = Mapped::start(&named("start"), "100ms");
+    let path = mapped.path();
+    let changes: [(&str, &dyn Fn()); 3] = [
+        ("in_place", &|| fs::write(&path, named("in_place")).expect("written")),
+        ("renamed_over", &|| rename_over(&path, &named("renamed_over"))),
+        ("by_link", &|| {
+            let other = path.with_file_name("other.yml");
+            fs::write(&other, named("by_link")).expect("written");
+            fs::remove_file(&path).expect("removed");
+            symlink(&other, &path).expect("linked");
+        }),
+    ];
+    for (number, (name, change)) in (1..).zip(changes) {
+        change();
+        // A file that is looked at while it is written, or absent for a moment, is a failure and then a success.
+        let hash = own(&mapped.bridge.page(), "config_hash");
+        mapped.bridge.page_when(&format!("{name} is in force"), |page| {
+            reloads(page, "success") >= f64::from(number) && own(page, "config_last_reload_successful") == 1.0
+        });
+        let page = mapped.send("app.x:1|c");
+        assert_eq!(page.value(name), Some(1.0), "{name}, the hash was {hash}");
+    }
+    mapped.bridge.stop();
+}
+
+#[test]
+fn a_config_map_is_followed() {
+    // As Kubernetes does it: rules.yml -> ..data/rules.yml, ..data -> a folder of its time, and the link ..data is swapped.
+    let folder = TempDir::new().expect("a temporary directory");
+    let at = |name: &str| folder.path().join(name);
+    let version = |name: &str, rules: &str| {
+        fs::create_dir(at(name)).expect("a folder");
+        fs::write(at(name).join("rules.yml"), rules).expect("written");
+        symlink(name, at("..data_tmp")).expect("linked");
+        fs::rename(at("..data_tmp"), at("..data")).expect("swapped");
+    };
+    version("..2026_01", &named("one"));
+    symlink("..data/rules.yml", at("rules.yml")).expect("linked");
+    let bridge = launch(&at("rules.yml"), "100ms").start();
+    let mapped = Mapped { folder, bridge };
+    assert_eq!(mapped.send("app.x:1|c").value("one"), Some(1.0));
+
+    let at = |name: &str| mapped.folder.path().join(name);
+    fs::create_dir(at("..2026_02")).expect("a folder");
+    fs::write(at("..2026_02").join("rules.yml"), named("two")).expect("written");
+    symlink("..2026_02", at("..data_tmp")).expect("linked");
+    fs::rename(at("..data_tmp"), at("..data")).expect("swapped");
+    fs::remove_dir_all(at("..2026_01")).expect("removed");
+    let page = mapped.bridge.page_when("the swap is seen", |page| reloads(page, "success") == 1.0);
+    assert_eq!(reloads(&page, "failure"), 0.0, "the swap is at once");
+    assert_eq!(mapped.send("app.x:1|c").value("two"), Some(1.0));
+    mapped.bridge.stop();
+}
+
+#[test]
+fn an_unchanged_file_is_not_read_into_force_again() {
+    let mapped = Mapped::start(&named("one"), "20ms");
+    rename_over(&mapped.path(), &named("one"));
+    mapped.send("app.x:1|c");
+    std::thread::sleep(Duration::from_millis(200));
+    assert_eq!(reloads(&mapped.bridge.page(), "success"), 0.0);
+    mapped.bridge.stop();
+}
+
+#[test]
+fn a_broken_file_changes_nothing_and_is_named() {
+    let mapped = Mapped::start(&named("one"), "50ms");
+    mapped.send("app.x:1|c");
+    let hash = own(&mapped.bridge.page(), "config_hash");
+    rename_over(&mapped.path(), "mappings:\n- match: \"app.*\"\n  name: two\n  labls: {a: b}\n");
+    let page = mapped.bridge.page_when("the mistake is counted", |page| reloads(page, "failure") == 1.0);
+    assert_eq!(own(&page, "config_last_reload_successful"), 0.0);
+    assert_eq!((own(&page, "loaded_mappings"), own(&page, "config_hash")), (1.0, hash), "of the rules in force");
+    let page = mapped.send("app.x:1|c");
+    assert_eq!((page.value("one"), page.value("two")), (Some(2.0), None), "the old rules are on");
+    let log = mapped.bridge.process.log();
+    assert!(log.contains("rules.yml:4:3") && log.contains("labls") && log.contains("labels"), "position and nearest key:\n{log}");
+
+    // It is tried once, not at every look.
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(reloads(&mapped.bridge.page(), "failure"), 1.0);
+
+    rename_over(&mapped.path(), &named("two"));
+    let page = mapped.bridge.page_when("it is repaired", |page| reloads(page, "success") == 1.0);
+    assert_eq!(own(&page, "config_last_reload_successful"), 1.0);
+    assert_eq!(mapped.send("app.x:1|c").value("two"), Some(1.0));
+
+    fs::remove_file(mapped.path()).expect("removed");
+    let page = mapped.bridge.page_when("its absence is counted", |page| reloads(page, "failure") >= 2.0);
+    assert_eq!(own(&page, "config_last_reload_successful"), 0.0);
+    assert_eq!(mapped.send("app.x:1|c").value("two"), Some(2.0));
+    mapped.bridge.stop();
+}
+
+#[test]
+fn a_broken_file_at_start_ends_the_program() {
+    let folder = TempDir::new().expect("a temporary directory");
+    let path = folder.path().join("rules.yml");
+    fs::write(&path, "mappings:\n- match: \"a.*\"\n").expect("written");
+    let mut command = crate::harness::bridge_command();
+    command.args(["--statsd.listen-udp=127.0.0.1:0", "--statsd.listen-tcp=", "--web.listen-address=127.0.0.1:0"]);
+    command.arg(format!("--statsd.mapping-config={}", path.display()));
+    let mut process = crate::harness::Process::start(command);
+    let status = process.wait();
+    assert!(status.code().is_some_and(|code| code != 0), "{status}");
+    assert!(process.log().contains("rules.yml:2:"), "{}", process.log());
+}
+
+#[test]
+fn what_rules_do_can_be_seen() {
+    let rules = format!(
+        "{}  match_metric_type: counter\n- match: never.*\n  name: never\n- match: noise.*\n  action: drop\n  name: x\n",
+        named("one")
+    );
+    let mapped = Mapped::start(&rules, "0");
+    mapped.bridge.send("app.x:1|c\napp.y:1|c\nnoise.a:1|c\nplain:1|c\nplain:1|c\napp.x:1|g");
+    mapped.bridge.page_at(6);
+    let answer = mapped.api("/api/v1/rules");
+    assert_eq!((&answer["status"], &answer["data"]["never_matched"]), (&Value::from("success"), &Value::from(1)));
+    let rules = answer["data"]["rules"].as_array().expect("a list");
+    let seen: Vec<_> = rules.iter().map(|rule| (rule["match"].as_str().unwrap_or(""), rule["samples"].as_u64().unwrap_or(99))).collect();
+    assert_eq!(seen, [("app.*", 2), ("never.*", 0), ("noise.*", 1)]);
+    assert!(rules[1]["position"].as_str().is_some_and(|at| at.ends_with("rules.yml:5:10")), "{}", rules[1]);
+    let answer = mapped.api("/api/v1/unmapped");
+    let names: Vec<_> =
+        answer["data"]["names"].as_array().expect("a list").iter().map(|one| (one["name"].as_str(), one["samples"].as_u64())).collect();
+    assert_eq!(names, [(Some("plain"), Some(2)), (Some("app.x"), Some(1))]);
+
+    // Bounded, whatever is sent; quotes and control characters are JSON's to escape.
+    for chunk in 0..50 {
+        let lines: Vec<String> = (0..100).map(|i| format!("n\"\\\u{1}{chunk}_{i}:1|c")).collect();
+        mapped.bridge.send(lines.join("\n"));
+        mapped.bridge.page_at(6 + 100 * (chunk + 1));
+    }
+    let answer = mapped.api("/api/v1/unmapped");
+    let listed = answer["data"]["names"].as_array().expect("a list");
+    let sum: u64 = listed.iter().filter_map(|one| one["samples"].as_u64()).sum();
+    assert_eq!((listed.len(), answer["data"]["names_known"].as_u64()), (100, Some(1000)));
+    assert_eq!(Some(5003 - sum), answer["data"]["samples_of_other_names"].as_u64());
+
+    // Another set of rules begins to count anew.
+    mapped.reload(&named("two"), "success");
+    assert_eq!(mapped.api("/api/v1/rules")["data"]["rules"][0]["samples"], 0);
+    mapped.bridge.stop();
+}
+
+#[test]
+fn nothing_is_lost_or_counted_twice_by_reloads_under_load() {
+    const LOAD: Duration = Duration::from_secs(3);
+    let rules = |moved: &str, ttl: &str| {
+        format!(
+            "defaults: {{ttl: {ttl}}}\nmappings:\n- match: steady.*\n  name: steady_total\n  labels: {{job: $1}}\n- match: moved.*\n  name: {moved}\n  help: In {moved}.\n\
+             - match: took\n  name: took_seconds\n  observer_type: histogram\n  histogram_options: {{buckets: [0.1, 1]}}\n"
+        )
+    };
+    let mapped = Mapped::start(&rules("moved_a", "1h"), "0");
+    let (path, web, is_over) = (mapped.path(), mapped.bridge.web, AtomicBool::new(false));
+    let block = "steady.a:1|c\nsteady.b:2|c\nmoved.x:1|c|#k:v\ntook:50|ms\nplain:1|c\n".repeat(20);
+    let (mut blocks, mut requests) = (0_u64, 0_u64);
+    std::thread::scope(|scope| {
+        let reloading = scope.spawn(|| {
+            let mut asked = 0;
+            while !is_over.load(Ordering::Relaxed) {
+                let text = if asked % 2 == 0 { rules("moved_b", "2h") } else { rules("moved_a", "1h") };
+                rename_over(&path, &text);
+                assert_eq!(request(web, "POST", "/-/reload", &[]).expect("an answer").status, 200);
+                asked += 1;
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            asked
+        });
+        let (start, mut stream) = (Instant::now(), mapped.bridge.tcp());
+        while start.elapsed() < LOAD {
+            stream.write_all(block.as_bytes()).expect("sent");
+            blocks += 1;
+        }
+        is_over.store(true, Ordering::Relaxed);
+        requests = reloading.join().expect("no panic");
+    });
+    let times = (blocks * 20) as f64;
+    let page = mapped.bridge.page_at(blocks * 100);
+    assert!(
+        reloads(&page, "success") > 10.0 && reloads(&page, "success") <= requests as f64,
+        "{} of {requests}",
+        reloads(&page, "success")
+    );
+    assert_eq!(reloads(&page, "failure"), 0.0);
+    assert_eq!(page.value("steady_total{job=\"a\"}"), Some(times));
+    assert_eq!(page.value("steady_total{job=\"b\"}"), Some(2.0 * times));
+    assert_eq!(page.value("moved_a{k=\"v\"}").unwrap_or(0.0) + page.value("moved_b{k=\"v\"}").unwrap_or(0.0), times);
+    assert_eq!((page.value("took_seconds_count"), page.value("plain")), (Some(times), Some(times)));
+    assert_eq!(page.sum("statsd_bridge_events_unmapped_total"), times);
+    mapped.bridge.stop();
+}
