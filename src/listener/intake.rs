@@ -25,12 +25,14 @@ fn at(instant: Instant) -> Timestamp {
 pub struct Intake {
     worker: Worker,
     relay: Option<Relay>,
+    /// Whether anything was recorded since the last tick.
+    is_busy: bool,
 }
 
 impl Intake {
     /// An intake of its own for one receiving thread, or for several that share it behind a lock.
     pub fn new(worker: Worker, relay: Option<Relay>) -> Self {
-        Self { worker, relay }
+        Self { worker, relay, is_busy: false }
     }
 
     /// Relays and records what was received at `now`. A datagram may hold many lines.
@@ -39,6 +41,7 @@ impl Intake {
             datagrams.clone().for_each(|datagram| relay.lines(datagram, now));
         }
         self.worker.ingest_batch(datagrams, at(now));
+        self.is_busy = true;
     }
 
     /// Counts `count` lines that could not be handed in whole. To be called before the batch that they came with.
@@ -48,7 +51,10 @@ impl Intake {
 
     /// Sends what the relay has held for too long, and lets the registry know that this receiver writes nothing just now.
     pub fn tick(&mut self, now: Instant) {
-        self.worker.tick();
+        // A busy worker tells the registry with each batch.
+        if !std::mem::take(&mut self.is_busy) {
+            self.worker.tick();
+        }
         if let Some(relay) = &mut self.relay {
             relay.tick(now);
         }
