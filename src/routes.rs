@@ -24,6 +24,8 @@ pub(crate) struct Routes<T> {
     max_routes: usize,
 }
 
+/// Not larger than a cache line, so that a look-up misses memory once for it.
+#[repr(align(64))]
 struct Route<T> {
     key_at: u32,
     name_len: u16,

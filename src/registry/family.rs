@@ -15,6 +15,7 @@ use super::{Admitted, Labels, NotAdmitted, Request, lock};
 use crate::Timestamp;
 use crate::name::FamilyName;
 use crate::options::{Limits, SummaryOptions};
+use crate::value::Bounds;
 
 /// The value of every label of an overflow series.
 const OVERFLOW_VALUE: &str = "_overflow_";
@@ -35,7 +36,7 @@ pub enum FamilyKind {
     /// Classic buckets.
     Histogram {
         /// Ascending, finite.
-        bounds: Arc<[f64]>,
+        bounds: Arc<Bounds>,
     },
     /// Quantiles over a sliding window.
     Summary(SummaryOptions),

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use super::{FamilyKind, lock};
 use crate::Timestamp;
-use crate::value::{CounterCell, GaugeCell, HistogramCell, HistogramSnapshot, SetCell, SetSnapshot, Stamp, SummaryCell, SummarySnapshot};
+use crate::value::{
+    Bounds, CounterCell, GaugeCell, HistogramCell, HistogramSnapshot, SetCell, SetSnapshot, Stamp, SummaryCell, SummarySnapshot,
+};
 
 /// One label set of a family.
 #[derive(Debug)]
@@ -34,7 +36,7 @@ pub enum CellHandle {
     /// Of a gauge, shared with other workers.
     Gauge(Arc<GaugeCell>),
     /// Of a histogram, with its bounds.
-    Histogram(HistogramCell, Arc<[f64]>),
+    Histogram(HistogramCell, Arc<Bounds>),
     /// Of a summary.
     Summary(Arc<SummaryCell>),
     /// Of a set.

@@ -14,6 +14,26 @@ pub struct HistogramCell(Arc<[AtomicU64]>);
 /// Stamp, version and sum stand before the buckets.
 const BUCKETS: usize = 3;
 
+/// Ascending finite upper bounds, behind a pointer of one word: a route that leads to a histogram then fits a cache line.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bounds(Box<[f64]>);
+
+impl Bounds {
+    /// These bounds, for all cells of a family.
+    pub fn shared(bounds: &[f64]) -> Arc<Self> {
+        Arc::new(Self(bounds.into()))
+    }
+}
+
+impl std::ops::Deref for Bounds {
+    type Target = [f64];
+
+    #[inline(always)]
+    fn deref(&self) -> &[f64] {
+        &self.0
+    }
+}
+
 /// How often a reader looks again while the writer is at work, before it takes what is there.
 const READ_TRIES: usize = 10_000;
 

@@ -14,7 +14,7 @@ mod summary;
 
 pub use self::counter::CounterCell;
 pub use self::gauge::GaugeCell;
-pub use self::histogram::{HistogramCell, HistogramSnapshot};
+pub use self::histogram::{Bounds, HistogramCell, HistogramSnapshot};
 pub use self::set::{SetCell, SetSnapshot};
 pub use self::stamp::Stamp;
 pub use self::summary::{SummaryCell, SummarySnapshot};
