@@ -3,7 +3,7 @@
 #[path = "load.rs"]
 mod load;
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use statsd_bridge::mapping::Rules;
 use statsd_bridge::mapping::config::{Source, load};
 use statsd_bridge::{Bridge, Options, Timestamp};
@@ -52,13 +52,12 @@ fn ingest(c: &mut Criterion) {
     });
     group.bench_function("admit_with_1000_globs", |b| {
         let lines: Vec<String> = (0..10_000).map(|i| format!("svc{}.host{i}.app.get:1|c|#shop:s,region:eu", i % 1000)).collect();
-        b.iter_with_large_drop(|| {
+        let fresh = || {
             let bridge = Bridge::new(Options::default());
             bridge.replace_rules(globs(1000));
-            let mut worker = bridge.worker();
-            worker.ingest_batch(lines.iter().map(String::as_bytes), now);
-            bridge
-        });
+            bridge.worker()
+        };
+        b.iter_batched_ref(fresh, |worker| worker.ingest_batch(lines.iter().map(String::as_bytes), now), BatchSize::PerIteration);
     });
     group.bench_function("fold", |b| {
         let lines: Vec<String> = (0..10_000).map(|i| format!("shop.orders:1|c|#user:u{i}")).collect();
