@@ -5,29 +5,12 @@ use std::sync::Arc;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
 use statsd_bridge::mapping::Rules;
-use statsd_bridge::mapping::spec::{Action, Config, MatchType, MetricKind, Position, Rule, RuleLimits, Ttl};
+use statsd_bridge::mapping::spec::{Config, MatchType, MetricKind, Position, Rule};
 
 fn rule(match_type: MatchType, pattern: String) -> Rule {
-    Rule {
-        position: Position { file: Arc::from("bench.yml"), line: 1, column: 1 },
-        pattern,
-        match_type,
-        kind: None,
-        match_tags: Vec::new(),
-        action: Action::Map,
-        name: "service_${1}_total".to_owned(),
-        labels: vec![("host".to_owned(), "$2".to_owned())],
-        honor_labels: false,
-        help: None,
-        observer: None,
-        observer_options: Default::default(),
-        ttl: Ttl::default(),
-        scale: None,
-        unit: None,
-        becomes: None,
-        label_steps: Vec::new(),
-        limits: RuleLimits::default(),
-    }
+    let position = Position { file: Arc::from("bench.yml"), line: 1, column: 1 };
+    let labels = vec![("host".to_owned(), "$2".to_owned())];
+    Rule { name: "service_${1}_total".to_owned(), labels, ..Rule::new(position, match_type, pattern) }
 }
 
 /// Rules of several forms, so that every branch of a search is taken.

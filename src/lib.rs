@@ -8,8 +8,10 @@
 //!     pipeline    the straight way: one loop, one match; each refusal is one count by reason
 //!       routes    this worker's table: raw bytes of (name, kind, tags) -> route, found without allocating
 //!         resolve     only on a route miss: sizes, escaping, label order, type
-//!         registry    only on a route miss: finds or admits the series
-//!       value     the cell itself: counter, gauge, histogram, summary, set; this worker is its only writer
+//!           mapping     rules -> family name, labels, options, or drop
+//!           registry    finds or admits the series: type, limits; expiry takes it out
+//!       recording   one sample into its cell, or counted under the reason why not
+//!         value       the cell itself: counter, gauge, histogram, summary, set; this worker is its only writer
 //! exposition  the registry's families, in a stable order -> text
 //! web         /metrics and the rest over HTTP                                (feature `cli`)
 //! telemetry   the bridge's own metrics
@@ -43,6 +45,7 @@ pub mod protocol;
 
 mod hits;
 mod pipeline;
+mod recording;
 mod refusal_log;
 mod resolve;
 mod routes;

@@ -8,30 +8,13 @@ use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
 use statsd_bridge::mapping::Rules;
-use statsd_bridge::mapping::spec::{Action, Config, MatchType, MetricKind, ObserverOptions, Position, Rule, RuleLimits, Ttl};
+use statsd_bridge::mapping::spec::{Config, MatchType, MetricKind, Position, Rule};
 
 fn rule(pattern: &str) -> Rule {
     let (match_type, pattern) = pattern.strip_prefix('~').map_or((MatchType::Glob, pattern), |regex| (MatchType::Regex, regex));
-    Rule {
-        position: Position { file: Arc::from("rules"), line: 1, column: 1 },
-        pattern: pattern.to_owned(),
-        match_type,
-        kind: None,
-        match_tags: Vec::new(),
-        action: Action::Map,
-        name: "n_$1_${2}".to_owned(),
-        labels: vec![("l".to_owned(), "$1$2".to_owned())],
-        honor_labels: false,
-        help: None,
-        observer: None,
-        observer_options: ObserverOptions::default(),
-        ttl: Ttl::default(),
-        scale: None,
-        unit: None,
-        becomes: None,
-        label_steps: Vec::new(),
-        limits: RuleLimits::default(),
-    }
+    let position = Position { file: Arc::from("rules"), line: 1, column: 1 };
+    let labels = vec![("l".to_owned(), "$1$2".to_owned())];
+    Rule { name: "n_$1_${2}".to_owned(), labels, ..Rule::new(position, match_type, pattern) }
 }
 
 fn compiled(rules: Vec<Rule>, strict_order: bool) -> Option<Rules> {

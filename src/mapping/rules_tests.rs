@@ -3,32 +3,14 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::mapping::spec::{Action, Position, RuleLimits, TagCondition, Ttl};
+use crate::mapping::spec::{Position, TagCondition};
 
 #[path = "rules_differential.rs"]
 mod differential;
 
 pub(super) fn rule(match_type: MatchType, pattern: &str) -> Rule {
-    Rule {
-        position: Position { file: Arc::from("test.yml"), line: 1, column: 1 },
-        pattern: pattern.to_owned(),
-        match_type,
-        kind: None,
-        match_tags: Vec::new(),
-        action: Action::Map,
-        name: "n".to_owned(),
-        labels: Vec::new(),
-        honor_labels: false,
-        help: None,
-        observer: None,
-        observer_options: Default::default(),
-        ttl: Ttl::default(),
-        scale: None,
-        unit: None,
-        becomes: None,
-        label_steps: Vec::new(),
-        limits: RuleLimits::default(),
-    }
+    let position = Position { file: Arc::from("test.yml"), line: 1, column: 1 };
+    Rule { name: "n".to_owned(), ..Rule::new(position, match_type, pattern) }
 }
 
 fn glob(pattern: &str) -> Rule {

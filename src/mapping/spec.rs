@@ -125,6 +125,32 @@ pub struct Rule {
     pub limits: RuleLimits,
 }
 
+impl Rule {
+    /// A rule that maps whatever `pattern` matches, and says nothing else; it has no name yet.
+    pub fn new(position: Position, match_type: MatchType, pattern: impl Into<String>) -> Self {
+        Self {
+            position,
+            pattern: pattern.into(),
+            match_type,
+            kind: None,
+            match_tags: Vec::new(),
+            action: Action::Map,
+            name: String::new(),
+            labels: Vec::new(),
+            honor_labels: false,
+            help: None,
+            observer: None,
+            observer_options: ObserverOptions::default(),
+            ttl: Ttl::default(),
+            scale: None,
+            unit: None,
+            becomes: None,
+            label_steps: Vec::new(),
+            limits: RuleLimits::default(),
+        }
+    }
+}
+
 /// How a pattern is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MatchType {
