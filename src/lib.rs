@@ -49,6 +49,7 @@ mod recording;
 mod refusal_log;
 mod resolve;
 mod routes;
+mod source;
 
 pub mod mapping;
 pub mod presets;
@@ -88,6 +89,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 pub use self::options::Options;
 pub use self::pipeline::Worker;
+pub use self::source::Source;
 pub use self::time::Timestamp;
 use crate::hits::Hits;
 use crate::mapping::Rules;
