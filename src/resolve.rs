@@ -14,7 +14,7 @@ use crate::protocol::{Identity, Kind, Sample, SampleError, TagErrors, TagSink, V
 use crate::registry::{CellHandle, Conflict, FamilyKind, Labels, Limited, Membership, NotAdmitted, Request};
 use crate::telemetry::{Refusal, Tally};
 use crate::value::Bounds;
-use crate::{Bridge, Timestamp};
+use crate::{Bridge, Source, Timestamp};
 
 /// How many routes that lead to no cell of their own a worker keeps. A flood of new identities beyond a limit would
 /// otherwise push out the routes of healthy series.
@@ -62,6 +62,13 @@ pub(crate) enum Target {
     Conflict(Arc<Conflict>),
     /// A rule said so.
     Dropped,
+}
+
+/// The sample that asks for a route.
+struct Arrival<'a> {
+    sample: &'a Sample<'a>,
+    source: &'a Source,
+    now: Timestamp,
 }
 
 /// What mapping made of an identity.
@@ -163,8 +170,8 @@ impl Resolver {
         std::mem::take(&mut self.side_routes) > 0
     }
 
-    /// The route of an identity.
-    pub(crate) fn resolve(&mut self, sample: &Sample<'_>, now: Timestamp, tally: &mut Tally) -> Route {
+    /// The route of an identity; `source` sent the sample that asks for it.
+    pub(crate) fn resolve(&mut self, sample: &Sample<'_>, source: &Source, now: Timestamp, tally: &mut Tally) -> Route {
         if sample.name.len() > self.limits.name_bytes {
             return Route::refused(Refusal::NameTooLong);
         }
@@ -172,7 +179,7 @@ impl Resolver {
             return Route::refused(Refusal::TagsTooLong);
         }
         match Identity::of(sample, &self.dialect) {
-            Ok(identity) => self.resolve_identity(&identity, sample, now, tally),
+            Ok(identity) => self.resolve_identity(&identity, &Arrival { sample, source, now }, tally),
             Err(refused) => {
                 let mut route = Route::to(Target::LineRefused(refused.error));
                 route.set_extra(None, TagErrors { name: refused.tag_errors, fields: 0 }, Factor::default());
@@ -181,16 +188,16 @@ impl Resolver {
         }
     }
 
-    fn resolve_identity(&mut self, identity: &Identity<'_>, sample: &Sample<'_>, now: Timestamp, tally: &mut Tally) -> Route {
+    fn resolve_identity(&mut self, identity: &Identity<'_>, arrival: &Arrival<'_>, tally: &mut Tally) -> Route {
         self.parts.name.clear();
         self.parts.tags.clear();
         self.parts.renamed = 0;
         let tag_errors = identity.visit(&mut self.parts);
         let is_tagged = !self.parts.tags.is_empty();
         let rules = Arc::clone(&self.rules);
-        let mut route = match self.map(&rules, sample.kind) {
+        let mut route = match self.map(&rules, arrival.sample.kind) {
             Ok((mapped, slot)) => {
-                let (target, folded) = self.target(&mapped, sample, now);
+                let (target, folded) = self.target(&mapped, arrival);
                 tally.labels_renamed += self.parts.renamed;
                 let mut route = Route { is_mapped: mapped.rule.is_some(), slot, ..Route::to(target) };
                 route.set_extra(folded, tag_errors, mapped.factor);
@@ -295,7 +302,7 @@ impl Resolver {
         levels.into_iter().flatten().find_map(of_kind).unwrap_or(0)
     }
 
-    fn target(&self, mapped: &Mapped<'_>, sample: &Sample<'_>, now: Timestamp) -> (Target, Option<Arc<Limited>>) {
+    fn target(&self, mapped: &Mapped<'_>, arrival: &Arrival<'_>) -> (Target, Option<Arc<Limited>>) {
         let Some(name) = FamilyName::escape(&mapped.name) else { return (Target::Refused(Refusal::EmptyName), None) };
         if self.bridge.telemetry().owns_name(name.as_str()) {
             return (Target::Refused(Refusal::OwnName), None);
@@ -303,7 +310,7 @@ impl Resolver {
         if self.labels.len() > self.limits.tags {
             return (Target::Refused(Refusal::TooManyTags), None);
         }
-        if let Some(refusal) = refusal_of_value(sample, mapped) {
+        if let Some(refusal) = refusal_of_value(arrival.sample, mapped) {
             return (Target::Refused(refusal), None);
         }
         let request = Request {
@@ -316,7 +323,8 @@ impl Resolver {
             limits: mapped.rule.map(|rule| rule.limits).unwrap_or_default(),
             generation: self.generation,
             worker: self.membership.id(),
-            now,
+            now: arrival.now,
+            source: *arrival.source,
         };
         match self.bridge.registry().admit(&request) {
             Ok(admitted) => (Target::Cell(admitted.cell), admitted.folded),

@@ -27,10 +27,10 @@ pub use self::labels::Labels;
 pub use self::limits::{Limit, Limited};
 pub use self::series::{CellHandle, Series};
 pub use self::workers::Membership;
-use crate::Timestamp;
 use crate::name::FamilyName;
 use crate::options::Limits;
 use crate::telemetry::{Recorded, Refusal};
+use crate::{Source, Timestamp};
 
 /// More than the cores of most machines, so that two workers with new routes rarely meet.
 const SHARDS: usize = 64;
@@ -73,6 +73,8 @@ pub struct Request<'a> {
     pub worker: u32,
     /// The time of the sample.
     pub now: Timestamp,
+    /// Who sent it.
+    pub source: Source,
 }
 
 /// A series found or admitted for a worker.
