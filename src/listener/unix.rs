@@ -17,6 +17,7 @@ use super::intake::Intake;
 use super::stopped;
 use crate::protocol::SampleError;
 use crate::telemetry::Telemetry;
+use crate::{Datagram, Source};
 
 /// Datagrams taken before they are handed in.
 const BATCH: usize = 16;
@@ -152,8 +153,9 @@ impl Batch {
         intake.refuse_lines(SampleError::TruncatedLine, truncated);
         let received = self.memory.chunks_exact(self.stride).zip(&self.lengths);
         let datagrams = received.filter_map(|(chunk, length)| {
-            let datagram = chunk.get(..*length)?;
-            if *length == self.stride { memchr::memrchr(b'\n', datagram).and_then(|end| datagram.get(..end)) } else { Some(datagram) }
+            let whole = chunk.get(..*length)?;
+            let bytes = if *length == self.stride { whole.get(..memchr::memrchr(b'\n', whole)?)? } else { whole };
+            Some(Datagram { bytes, source: &Source::Unixgram })
         });
         intake.datagrams(datagrams, Instant::now());
     }
