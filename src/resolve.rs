@@ -65,7 +65,7 @@ pub(crate) enum Target {
 }
 
 /// The sample that asks for a route.
-struct Arrival<'a> {
+struct Incoming<'a> {
     sample: &'a Sample<'a>,
     source: &'a Source,
     now: Timestamp,
@@ -179,7 +179,7 @@ impl Resolver {
             return Route::refused(Refusal::TagsTooLong);
         }
         match Identity::of(sample, &self.dialect) {
-            Ok(identity) => self.resolve_identity(&identity, &Arrival { sample, source, now }, tally),
+            Ok(identity) => self.resolve_identity(&identity, &Incoming { sample, source, now }, tally),
             Err(refused) => {
                 let mut route = Route::to(Target::LineRefused(refused.error));
                 route.set_extra(None, TagErrors { name: refused.tag_errors, fields: 0 }, Factor::default());
@@ -188,16 +188,16 @@ impl Resolver {
         }
     }
 
-    fn resolve_identity(&mut self, identity: &Identity<'_>, arrival: &Arrival<'_>, tally: &mut Tally) -> Route {
+    fn resolve_identity(&mut self, identity: &Identity<'_>, incoming: &Incoming<'_>, tally: &mut Tally) -> Route {
         self.parts.name.clear();
         self.parts.tags.clear();
         self.parts.renamed = 0;
         let tag_errors = identity.visit(&mut self.parts);
         let is_tagged = !self.parts.tags.is_empty();
         let rules = Arc::clone(&self.rules);
-        let mut route = match self.map(&rules, arrival.sample.kind) {
+        let mut route = match self.map(&rules, incoming.sample.kind) {
             Ok((mapped, slot)) => {
-                let (target, folded) = self.target(&mapped, arrival);
+                let (target, folded) = self.target(&mapped, incoming);
                 tally.labels_renamed += self.parts.renamed;
                 let mut route = Route { is_mapped: mapped.rule.is_some(), slot, ..Route::to(target) };
                 route.set_extra(folded, tag_errors, mapped.factor);
@@ -302,7 +302,7 @@ impl Resolver {
         levels.into_iter().flatten().find_map(of_kind).unwrap_or(0)
     }
 
-    fn target(&self, mapped: &Mapped<'_>, arrival: &Arrival<'_>) -> (Target, Option<Arc<Limited>>) {
+    fn target(&self, mapped: &Mapped<'_>, incoming: &Incoming<'_>) -> (Target, Option<Arc<Limited>>) {
         let Some(name) = FamilyName::escape(&mapped.name) else { return (Target::Refused(Refusal::EmptyName), None) };
         if self.bridge.telemetry().owns_name(name.as_str()) {
             return (Target::Refused(Refusal::OwnName), None);
@@ -310,7 +310,7 @@ impl Resolver {
         if self.labels.len() > self.limits.tags {
             return (Target::Refused(Refusal::TooManyTags), None);
         }
-        if let Some(refusal) = refusal_of_value(arrival.sample, mapped) {
+        if let Some(refusal) = refusal_of_value(incoming.sample, mapped) {
             return (Target::Refused(refusal), None);
         }
         let request = Request {
@@ -323,8 +323,8 @@ impl Resolver {
             limits: mapped.rule.map(|rule| rule.limits).unwrap_or_default(),
             generation: self.generation,
             worker: self.membership.id(),
-            now: arrival.now,
-            source: *arrival.source,
+            now: incoming.now,
+            source: *incoming.source,
         };
         match self.bridge.registry().admit(&request) {
             Ok(admitted) => (Target::Cell(admitted.cell), admitted.folded),
