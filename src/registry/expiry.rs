@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use super::{Family, Registry, Series, lock};
 use crate::Timestamp;
 
-/// Series looked at in one step, about; a family is looked at whole.
+/// Series looked at in one step.
 const STEP: usize = 50_000;
 
 /// What is marked and waits for all workers to have seen it, and how far the round has come.
@@ -24,51 +24,70 @@ pub(super) struct Expiry {
 struct State {
     epoch: u64,
     marked: Vec<(Arc<Family>, Vec<Arc<Series>>)>,
-    /// The last family that was looked at.
-    after: Option<Box<str>>,
+    /// Series that were ended at once. They bear the mark; a worker that wrote in the same instant may have taken it off.
+    ended: Vec<Arc<Series>>,
+    /// The family that was looked at last, and how many of its series.
+    after: Option<(Box<str>, usize)>,
 }
 
 impl Registry {
     /// One step of expiry. To be called about once a second; returns how many series went. Each is shown to `gone` once nothing
     /// can be added to it any more.
     pub fn expire(&self, now: Timestamp, mut gone: impl FnMut(&Series)) -> usize {
+        self.resting.expire(now);
         let mut state = lock(&self.expiry.state);
-        let count = if !state.marked.is_empty() && self.workers.all_have_seen(state.epoch) {
-            let marked = std::mem::take(&mut state.marked);
-            marked.into_iter().map(|(family, series)| self.take_out(&family, &series, now, &mut gone)).sum()
-        } else {
-            0
-        };
-        if state.marked.is_empty() && self.expiry.has_ttl.load(Relaxed) {
+        let is_waiting = !state.marked.is_empty() || !state.ended.is_empty();
+        if is_waiting && !self.workers.all_have_seen(state.epoch) {
+            return 0;
+        }
+        let marked = std::mem::take(&mut state.marked);
+        let count = marked.into_iter().map(|(family, series)| self.take_out(&family, &series, now, &mut gone)).sum();
+        state.ended.retain(|series| !series.is_retired());
+        state.ended.iter().for_each(|series| series.retire_now());
+        if self.expiry.has_ttl.load(Relaxed) {
             self.mark(&mut state, now);
+        }
+        if !state.marked.is_empty() || !state.ended.is_empty() {
+            state.epoch = self.workers.begin();
         }
         count
     }
 
+    /// Sees to it that nobody goes on writing to series that were ended at once.
+    pub(super) fn end(&self, series: Vec<Arc<Series>>) {
+        if !series.is_empty() {
+            let mut state = lock(&self.expiry.state);
+            state.ended.extend(series);
+            state.epoch = self.workers.begin();
+            self.change();
+        }
+    }
+
     fn mark(&self, state: &mut State, now: Timestamp) {
-        let mut looked_at = 0;
-        let mut rest = self.families_after(state.after.take().as_deref()).into_iter();
-        for family in rest.by_ref() {
-            let all = family.unordered_series();
-            looked_at += all.len() + 1;
-            let old: Vec<_> = all.iter().filter(|series| series.retire_if_unseen(now)).map(Arc::clone).collect();
-            if looked_at >= STEP {
-                state.after = Some(family.name().as_str().into());
+        let mut room = STEP;
+        let (name, mut from) = state.after.take().map_or((None, 0), |(name, from)| (Some(name), from));
+        for family in self.families_from(name.as_deref()) {
+            // Another family than the one that was looked at in part: that one has gone meanwhile.
+            from = if name.as_deref() == Some(family.name().as_str()) { from } else { 0 };
+            let all = family.series();
+            let some = all.get(from..).unwrap_or_default();
+            let some = some.get(..room).unwrap_or(some);
+            let old: Vec<_> = some.iter().filter(|series| series.retire_if_unseen(now)).map(Arc::clone).collect();
+            room -= some.len();
+            if room == 0 {
+                state.after = Some((family.name().as_str().into(), from + some.len()));
             }
             if !old.is_empty() {
                 state.marked.push((family, old));
             }
-            if looked_at >= STEP {
-                break;
+            if room == 0 {
+                return;
             }
-        }
-        if !state.marked.is_empty() {
-            state.epoch = self.workers.begin();
         }
     }
 
     fn take_out(&self, family: &Arc<Family>, series: &[Arc<Series>], now: Timestamp, gone: &mut impl FnMut(&Series)) -> usize {
-        let out = family.take_out(series, &self.totals, now);
+        let out = family.take_out(series, &self.budget(self.limits), now);
         out.iter().for_each(|series| gone(series));
         if family.is_gone() {
             self.forget(family);
@@ -157,33 +176,57 @@ mod tests {
     /// Workers that pause and come back while series expire under them: what went and what is left is all that was sent.
     #[test]
     fn no_sample_is_added_to_a_series_that_no_page_will_show() {
+        let bridge = bridge(1);
+        let (sent, gone) = churn(&bridge);
+        assert!(gone > 0.0, "series expired while they were written to");
+        assert_eq!(gone + left(&bridge), sent as f64);
+        assert!(bridge.accounting().adds_up());
+    }
+
+    /// The same where series come back with their values: nothing ever goes.
+    #[test]
+    fn series_that_rest_and_come_back_keep_every_sample() {
+        let ttl = Ttl { counter_ms: Some(1), ..Ttl::default() };
+        let bridge = Bridge::new(Options { ttl, grace_ms: u64::MAX / 2, ..Options::default() });
+        let (sent, gone) = churn(&bridge);
+        assert!(gone > 0.0, "series expired while they were written to");
+        // All come back at once, with a sample of 0.
+        let mut worker = bridge.worker();
+        for name in 0..3 {
+            (0..40).for_each(|tag| worker.ingest(format!("n{name}:0|c|#a:{tag}").as_bytes(), at(u64::MAX >> 20)));
+        }
+        assert_eq!(left(&bridge), sent as f64);
+        assert_eq!(bridge.registry().resting(), 0);
+    }
+
+    fn left(bridge: &Bridge) -> f64 {
+        bridge.registry().families().iter().flat_map(|family| family.series().to_vec()).map(|series| series.number()).sum()
+    }
+
+    /// Three workers and an expirer; how many samples were sent, and the sum of what expired.
+    fn churn(bridge: &Bridge) -> (u64, f64) {
         /// Samples of each worker at least; they go on until enough series expired, however busy the machine is.
         const ROUNDS: u64 = 20_000;
         const EXPIRED_AT_LEAST: u64 = 50;
         const ROUNDS_AT_MOST: u64 = 2_000_000;
-        let bridge = bridge(1);
         let (clock, stop, expired) = (AtomicU64::new(0), AtomicBool::new(false), AtomicU64::new(0));
-        let (mut gone, mut sent) = (0.0, 0);
         std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..3u64)
-                .map(|number| {
-                    let (bridge, clock, expired) = (&bridge, &clock, &expired);
-                    scope.spawn(move || {
-                        let mut worker = bridge.worker();
-                        for round in 0..ROUNDS_AT_MOST {
-                            if round >= ROUNDS && expired.load(Relaxed) >= EXPIRED_AT_LEAST {
-                                return round;
-                            }
-                            let line = format!("n{}:1|c|#a:{}", (round + number) % 3, (round / 100 + number) % 40);
-                            worker.ingest(line.as_bytes(), at(clock.load(Relaxed)));
-                            if round % 64 == 0 {
-                                std::thread::yield_now();
-                            }
-                        }
-                        ROUNDS_AT_MOST
-                    })
-                })
-                .collect();
+            let (clock, expired) = (&clock, &expired);
+            let write = move |number: u64| {
+                let mut worker = bridge.worker();
+                for round in 0..ROUNDS_AT_MOST {
+                    if round >= ROUNDS && expired.load(Relaxed) >= EXPIRED_AT_LEAST {
+                        return round;
+                    }
+                    let line = format!("n{}:1|c|#a:{}", (round + number) % 3, (round / 100 + number) % 40);
+                    worker.ingest(line.as_bytes(), at(clock.load(Relaxed)));
+                    if round % 64 == 0 {
+                        std::thread::yield_now();
+                    }
+                }
+                ROUNDS_AT_MOST
+            };
+            let workers: Vec<_> = (0..3u64).map(|number| scope.spawn(move || write(number))).collect();
             let sweeper = scope.spawn(|| {
                 let mut sum = 0.0;
                 while !stop.load(Relaxed) {
@@ -193,13 +236,9 @@ mod tests {
                 }
                 sum
             });
-            sent = workers.into_iter().map(|worker| worker.join().expect("a worker ends")).sum::<u64>();
+            let sent = workers.into_iter().map(|worker| worker.join().expect("a worker ends")).sum::<u64>();
             stop.store(true, Relaxed);
-            gone = sweeper.join().expect("the sweeper ends");
-        });
-        let left: f64 = bridge.registry().families().iter().flat_map(|family| family.series().to_vec()).map(|series| series.number()).sum();
-        assert!(gone > 0.0, "series expired while they were written to");
-        assert_eq!(gone + left, sent as f64);
-        assert!(bridge.accounting().adds_up());
+            (sent, sweeper.join().expect("the sweeper ends"))
+        })
     }
 }
