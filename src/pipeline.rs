@@ -302,3 +302,27 @@ impl Route {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Options;
+
+    #[test]
+    fn a_sample_that_asks_for_a_route_is_known_by_its_source() {
+        let bridge = Bridge::new(Options::default());
+        let [first, second] = ["127.0.0.1:1", "127.0.0.1:2"].map(|address| Source::Udp(address.parse().unwrap()));
+        // More samples than are looked up together, so that they are not recorded before the next datagram comes.
+        let many = "a:1|c\n".repeat(BATCH + 1);
+        let datagrams = [Datagram { bytes: many.as_bytes(), source: &first }, Datagram { bytes: b"a:1|g", source: &second }];
+        let now = Timestamp::from_millis(1_700_000_000_000);
+        let mut worker = bridge.worker();
+        worker.ingest_batch(datagrams.into_iter(), now);
+        worker.ingest(b"a:x|s", now);
+        let conflicts = bridge.registry().conflicts();
+        let mut came: Vec<Source> = conflicts.iter().map(|conflict| conflict.came.source).collect();
+        came.sort_by_key(Source::to_string);
+        assert_eq!(came, [second, Source::Unknown]);
+        assert!(conflicts.iter().all(|conflict| conflict.kept.as_ref().is_some_and(|kept| kept.source == first)));
+    }
+}

@@ -297,6 +297,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_peer_of_a_conflict_is_told_with_and_without_a_last_newline() {
+        let mut server = Server::start(2, Duration::ZERO).await;
+        let mut told = Vec::new();
+        for lines in ["a:1|c\na:1|g\n", "b:1|c\nb:1|g"] {
+            let mut stream = server.connect().await;
+            stream.write_all(lines.as_bytes()).await.unwrap();
+            told.push(Source::Tcp(stream.local_addr().unwrap()));
+        }
+        server.end().await;
+        let conflicts = server.bridge.registry().conflicts();
+        assert_eq!(conflicts.iter().map(|conflict| conflict.came.source).collect::<Vec<_>>(), told);
+    }
+
+    #[tokio::test]
     async fn a_silent_connection_is_closed() {
         let mut server = Server::start(1, Duration::from_millis(5)).await;
         let mut stream = server.connect().await;

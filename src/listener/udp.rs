@@ -203,7 +203,7 @@ impl Receiver {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Bridge, Options as BridgeOptions};
+    use crate::{Bridge, Options as BridgeOptions, Source};
 
     fn own(bridge: &Bridge, series: &str) -> u64 {
         let families = bridge.telemetry().families();
@@ -254,6 +254,17 @@ mod tests {
         end(&stop, threads);
         assert_eq!(own(&bridge, "statsd_bridge_udp_packets_total"), 2);
         assert_eq!(own(&bridge, "statsd_bridge_udp_truncated_packets_total"), 1);
+    }
+
+    #[test]
+    fn the_sender_of_a_conflict_is_told() {
+        let (at, bridge, stop, threads) = start("127.0.0.1:0", &options(1, 100));
+        let senders = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
+        senders.iter().zip([&b"a:1|c"[..], b"a:1|g"]).for_each(|(sender, line)| assert_eq!(sender.send_to(line, at).unwrap(), 5));
+        end(&stop, threads);
+        let conflicts = bridge.registry().conflicts();
+        let told: Vec<Source> = conflicts.iter().flat_map(|c| [c.kept.as_ref().unwrap().source, c.came.source]).collect();
+        assert_eq!(told, senders.map(|sender| Source::Udp(sender.local_addr().unwrap())));
     }
 
     #[test]

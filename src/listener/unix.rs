@@ -257,7 +257,7 @@ mod tests {
         let sender = StdDatagram::unbound().unwrap();
         // As many as a socket holds by default before it blocks the sender.
         for _ in 0..5 {
-            sender.send_to(b"a:1|c", &path).unwrap();
+            sender.send_to(b"a:1|g", &path).unwrap();
             sender.send_to(b"a:1|c\nlonger_than_20:1|c", &path).unwrap();
         }
         stop.send_replace(true);
@@ -266,6 +266,7 @@ mod tests {
         let packets = families.iter().find(|f| f.name == "statsd_bridge_unixgram_packets_total").unwrap();
         assert_eq!(packets.lines, ["statsd_bridge_unixgram_packets_total 10"]);
         assert!(!path.exists());
+        assert_eq!(bridge.registry().conflicts()[0].came.source, Source::Unixgram);
     }
 
     #[tokio::test]
