@@ -271,7 +271,7 @@ mod tests {
 
     #[tokio::test]
     async fn senders_that_go_on_during_the_stop_lose_nothing_unawares() {
-        for _ in 0..10 {
+        for _ in 0..40 {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("s");
             let bridge = Bridge::new(BridgeOptions::default());
