@@ -16,7 +16,7 @@ use crate::registry::CellHandle;
 use crate::resolve::{Resolver, Route, Target};
 use crate::routes::{RouteId, Routes, prefetch};
 use crate::telemetry::Tally;
-use crate::{Bridge, Timestamp};
+use crate::{Bridge, Source, Timestamp};
 
 /// Samples looked up together. Enough to hide a miss to memory behind the others', few enough to stay in the first cache.
 const BATCH: usize = 32;
@@ -38,10 +38,27 @@ pub struct Worker {
     changes: u64,
 }
 
+/// A datagram, or a piece of a stream cut at line ends, and who sent it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Datagram<'a> {
+    /// Lines, separated by newlines.
+    pub bytes: &'a [u8],
+    /// A reference, so that it costs a sample of a known series 8 bytes; looked at only for a new route.
+    pub source: &'a Source,
+}
+
+/// Of unknown source.
+impl<'a> From<&'a [u8]> for Datagram<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Self { bytes, ..Self::default() }
+    }
+}
+
 /// A sample with its place in the table.
 #[derive(Clone, Copy, Default)]
 struct Pending<'a> {
     sample: Sample<'a>,
+    source: &'a Source,
     hash: u64,
     candidate: Option<RouteId>,
 }
@@ -50,6 +67,8 @@ struct Pending<'a> {
 struct Batch<'a> {
     pending: [Pending<'a>; BATCH],
     len: usize,
+    /// Who sent the datagram at hand.
+    source: &'a Source,
 }
 
 impl Worker {
@@ -71,15 +90,22 @@ impl Worker {
 
     /// Parses and records one datagram, or a piece of a stream cut at line ends. Counts are flushed before it returns.
     pub fn ingest(&mut self, datagram: &[u8], now: Timestamp) {
-        self.ingest_batch(std::iter::once(datagram), now);
+        self.ingest_from(datagram, &Source::Unknown, now);
+    }
+
+    /// As [`ingest`](Self::ingest); `source` is told where a sample meets a limit or a conflict.
+    pub fn ingest_from(&mut self, datagram: &[u8], source: &Source, now: Timestamp) {
+        self.ingest_batch(std::iter::once(Datagram { bytes: datagram, source }), now);
     }
 
     /// Parses and records a batch of datagrams, in their order. Counts are flushed before it returns.
-    pub fn ingest_batch<'a>(&mut self, datagrams: impl Iterator<Item = &'a [u8]>, now: Timestamp) {
+    pub fn ingest_batch<'a>(&mut self, datagrams: impl Iterator<Item: Into<Datagram<'a>>>, now: Timestamp) {
         self.pass();
-        let mut batch = Batch { pending: [Pending::default(); BATCH], len: 0 };
+        let mut batch = Batch { pending: [Pending::default(); BATCH], len: 0, source: <&Source>::default() };
         for datagram in datagrams {
-            let mut rest = Some(datagram);
+            let Datagram { bytes, source } = datagram.into();
+            batch.source = source;
+            let mut rest = Some(bytes);
             while let Some(bytes) = rest {
                 let line = match memchr(b'\n', bytes) {
                     Some(end) => {
@@ -181,7 +207,7 @@ impl Worker {
         let hash = self.routes.hash(&sample);
         self.routes.prefetch_slot(hash);
         if let Some(place) = batch.pending.get_mut(batch.len) {
-            *place = Pending { sample, hash, candidate: None };
+            *place = Pending { sample, source: batch.source, hash, candidate: None };
             batch.len += 1;
         }
         if batch.len == BATCH {
@@ -207,7 +233,7 @@ impl Worker {
                 Recording { tally: &mut self.tally, hits: &mut self.hits, log: &mut self.log, now }.apply(route, &p.sample)
             });
             if !done {
-                self.record_unknown(&p.sample, p.hash, now);
+                self.record_unknown(p, now);
             }
         }
         batch.len = 0;
@@ -216,7 +242,9 @@ impl Worker {
     /// A sample whose route is new, or retired, or hidden behind one with a similar hash.
     #[cold]
     #[inline(never)]
-    fn record_unknown(&mut self, sample: &Sample<'_>, hash: u64, now: Timestamp) {
+    fn record_unknown(&mut self, pending: &Pending<'_>, now: Timestamp) {
+        let Pending { sample, source, hash, .. } = *pending;
+        let sample = &sample;
         let mut recording = Recording { tally: &mut self.tally, hits: &mut self.hits, log: &mut self.log, now };
         let known = self.routes.find_mut(hash, sample);
         if known.as_ref().is_some_and(|route| recording.apply(route, sample)) {
@@ -224,7 +252,7 @@ impl Worker {
         }
         // A series may be retired in the moment in which it was found; then it is looked for again.
         let route = loop {
-            let route = self.resolver.resolve(sample, now, recording.tally);
+            let route = self.resolver.resolve(sample, source, now, recording.tally);
             if recording.apply(&route, sample) {
                 break route;
             }
@@ -272,5 +300,29 @@ impl Route {
             Target::Cell(CellHandle::Set(cell)) => prefetch(Arc::as_ptr(cell)),
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Options;
+
+    #[test]
+    fn a_sample_that_asks_for_a_route_is_known_by_its_source() {
+        let bridge = Bridge::new(Options::default());
+        let [first, second] = ["127.0.0.1:1", "127.0.0.1:2"].map(|address| Source::Udp(address.parse().unwrap()));
+        // More samples than are looked up together, so that they are not recorded before the next datagram comes.
+        let many = "a:1|c\n".repeat(BATCH + 1);
+        let datagrams = [Datagram { bytes: many.as_bytes(), source: &first }, Datagram { bytes: b"a:1|g", source: &second }];
+        let now = Timestamp::from_millis(1_700_000_000_000);
+        let mut worker = bridge.worker();
+        worker.ingest_batch(datagrams.into_iter(), now);
+        worker.ingest(b"a:x|s", now);
+        let conflicts = bridge.registry().conflicts();
+        let mut came: Vec<Source> = conflicts.iter().map(|conflict| conflict.came.source).collect();
+        came.sort_by_key(Source::to_string);
+        assert_eq!(came, [second, Source::Unknown]);
+        assert!(conflicts.iter().all(|conflict| conflict.kept.as_ref().is_some_and(|kept| kept.source == first)));
     }
 }
