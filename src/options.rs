@@ -17,6 +17,11 @@ pub struct Options {
     pub observer: Observer,
     /// How long series live unseen, where no rule says otherwise; for ever by default.
     pub ttl: Ttl,
+    /// How long a counter, histogram or summary that expired may take to come back and go on from its old value, in
+    /// milliseconds; 0 for not at all.
+    pub grace_ms: u64,
+    /// Whether the first page that shows a new counter shows it at 0.
+    pub counters_start_at_zero: bool,
     /// Which names the bridge's own metrics have.
     pub prefix: Prefix,
 }
@@ -67,6 +72,43 @@ pub struct Limits {
     pub tags_bytes: usize,
     /// Tags of one line.
     pub tags: usize,
+    /// What becomes of samples of new series at a limit of their family.
+    pub overflow: Overflow,
+    /// Expired series whose values are kept for the case that they come back.
+    pub resting_series: usize,
+}
+
+/// What becomes of samples of new series at a limit of their family. Gauges are always refused: the last of many says nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Overflow {
+    /// Into one overflow series of the family, all of whose labels have the value `_overflow_`.
+    #[default]
+    Fold,
+    /// Into the series whose labels are the sample's but for the label that explodes, which has the value `_overflow_`; where
+    /// there is no room for that series either, folded.
+    DropLabel,
+    /// Nowhere.
+    Refuse,
+}
+
+impl Overflow {
+    /// Its name in flags, mapping files and metrics; the metric says `drop_label`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Fold => "fold",
+            Self::DropLabel => "drop_label",
+            Self::Refuse => "refuse",
+        }
+    }
+
+    /// What happens to new series, for a log.
+    pub(crate) const fn describe(self) -> &'static str {
+        match self {
+            Self::Fold => "new series are folded into the family's overflow series",
+            Self::DropLabel => "new series are folded into those that have _overflow_ for this label",
+            Self::Refuse => "new series are refused",
+        }
+    }
 }
 
 impl Default for Limits {
@@ -82,6 +124,8 @@ impl Default for Limits {
             name_bytes: 1_024,
             tags_bytes: 8_192,
             tags: 128,
+            overflow: Overflow::Fold,
+            resting_series: 50_000,
         }
     }
 }

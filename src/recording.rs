@@ -125,7 +125,7 @@ impl Recording<'_> {
             }
             Target::Conflict(conflict) => {
                 conflict.count();
-                self.refused(Refusal::Conflict, sample);
+                self.refused(conflict.reason.refusal().unwrap_or(Refusal::Conflict), sample);
             }
             // Is taken by `apply`.
             Target::Cell(_) => self.refused(Refusal::Conflict, sample),

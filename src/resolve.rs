@@ -11,10 +11,10 @@ use crate::mapping::{Factor, Rules, labels, unit};
 use crate::name::{FamilyName, RENAMED, escape_into, escape_label_into};
 use crate::options::{Dialect, Limits, Observer};
 use crate::protocol::{Identity, Kind, Sample, SampleError, TagErrors, TagSink, Value};
-use crate::registry::{CellHandle, Conflict, FamilyKind, Labels, Limited, Membership, NotAdmitted, Request};
+use crate::registry::{Arrival, CellHandle, Conflict, FamilyKind, Labels, Limited, Membership, NotAdmitted, Reason, Request};
 use crate::telemetry::{Refusal, Tally};
 use crate::value::Bounds;
-use crate::{Bridge, Timestamp};
+use crate::{Bridge, Source, Timestamp};
 
 /// How many routes that lead to no cell of their own a worker keeps. A flood of new identities beyond a limit would
 /// otherwise push out the routes of healthy series.
@@ -296,15 +296,22 @@ impl Resolver {
     }
 
     fn target(&self, mapped: &Mapped<'_>, sample: &Sample<'_>, now: Timestamp) -> (Target, Option<Arc<Limited>>) {
-        let Some(name) = FamilyName::escape(&mapped.name) else { return (Target::Refused(Refusal::EmptyName), None) };
+        let registry = self.bridge.registry();
+        let arrival = Arrival { text: &|| sample.to_string(), source: Source::Unknown, now };
+        let Some(name) = FamilyName::escape(&mapped.name) else {
+            return (Target::Conflict(registry.settle(Reason::EmptyName, "", &mapped.kind, &arrival)), None);
+        };
         if self.bridge.telemetry().owns_name(name.as_str()) {
-            return (Target::Refused(Refusal::OwnName), None);
+            return (Target::Conflict(registry.settle(Reason::OwnName, name.as_str(), &mapped.kind, &arrival)), None);
         }
         if self.labels.len() > self.limits.tags {
             return (Target::Refused(Refusal::TooManyTags), None);
         }
         if let Some(refusal) = refusal_of_value(sample, mapped) {
             return (Target::Refused(refusal), None);
+        }
+        if self.parts.renamed > 0 {
+            registry.settle(Reason::ReservedLabel, name.as_str(), &mapped.kind, &arrival).count();
         }
         let request = Request {
             name: &name,
@@ -316,12 +323,11 @@ impl Resolver {
             limits: mapped.rule.map(|rule| rule.limits).unwrap_or_default(),
             generation: self.generation,
             worker: self.membership.id(),
-            now,
+            arrival,
         };
-        match self.bridge.registry().admit(&request) {
+        match registry.admit(&request) {
             Ok(admitted) => (Target::Cell(admitted.cell), admitted.folded),
             Err(NotAdmitted::Conflict(conflict)) => (Target::Conflict(conflict), None),
-            Err(NotAdmitted::Refused(refusal)) => (Target::Refused(refusal), None),
             Err(NotAdmitted::Limited(refusal, limited)) => (Target::Limited(refusal, limited), None),
         }
     }

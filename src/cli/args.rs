@@ -124,6 +124,13 @@ pub(super) struct Args {
     /// Sets go when unseen for this long; 0 for never.
     #[arg(long = "ttl.sets", value_name = "DURATION", default_value = "0", value_parser = duration::parse, help_heading = "Mapping")]
     pub(super) ttl_sets: Duration,
+    /// A counter, histogram or summary that comes back within this time after it expired goes on from its old value; 0 for never.
+    #[arg(long = "ttl.grace", value_name = "DURATION", default_value = "1h", value_parser = duration::parse, help_heading = "Mapping")]
+    pub(super) ttl_grace: Duration,
+    /// The first page with a new counter shows it at 0, so that rate() and increase() see its first samples.
+    #[arg(long = "counters.start-at-zero", value_name = "BOOL", default_value = "false", action = ArgAction::Set)]
+    #[arg(help_heading = "Mapping")]
+    pub(super) counters_start_at_zero: bool,
 
     /// Series in all.
     #[arg(long = "limits.series", value_name = "N", default_value = "200000", value_parser = positive)]
@@ -149,6 +156,13 @@ pub(super) struct Args {
     #[arg(long = "limits.series-bytes", value_name = "BYTES", default_value = "100663296", value_parser = positive)]
     #[arg(help_heading = "Limits")]
     pub(super) limits_series_bytes: usize,
+    /// What becomes of samples of new series at a limit of their family.
+    #[arg(long = "limits.overflow", value_name = "POLICY", value_enum, default_value = "fold", help_heading = "Limits")]
+    pub(super) limits_overflow: OverflowPolicy,
+    /// Expired series whose values are kept for --ttl.grace.
+    #[arg(long = "limits.resting-series", value_name = "N", default_value = "50000", value_parser = positive)]
+    #[arg(help_heading = "Limits")]
+    pub(super) limits_resting_series: usize,
     /// Bytes of a line, up to 1048576.
     #[arg(long = "limits.line-bytes", value_name = "BYTES", default_value = "65535", value_parser = line)]
     #[arg(help_heading = "Limits")]
@@ -263,6 +277,17 @@ pub(super) enum Task {
 pub(super) enum ObserverType {
     Histogram,
     Summary,
+}
+
+/// What becomes of samples of new series at a limit of their family; gauges are always refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum OverflowPolicy {
+    /// Into one overflow series of the family.
+    Fold,
+    /// Into series that lack only the label that explodes.
+    DropLabel,
+    /// Nowhere: they are refused and counted.
+    Refuse,
 }
 
 /// A program to answer like.

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::args::{Args, Compat, LogFormat, LogLevel, ObserverType};
+use super::args::{Args, Compat, LogFormat, LogLevel, ObserverType, OverflowPolicy};
 use crate::listener::{Address, relay, tcp, udp, unix};
 use crate::mapping::spec::Ttl;
-use crate::options::{Dialect, Limits, Observer, Prefix, SummaryOptions};
+use crate::options::{Dialect, Limits, Observer, Overflow, Prefix, SummaryOptions};
 use crate::{logging, rulebook, web};
 
 /// Everything that the program needs to start.
@@ -46,7 +46,15 @@ impl Settings {
     pub(super) fn from_args(args: &Args) -> Result<Self, String> {
         let limits = limits(args);
         Ok(Self {
-            bridge: crate::Options { dialect: dialect(args), ttl: ttl(args), limits, observer: observer(args)?, prefix: prefix(args) },
+            bridge: crate::Options {
+                dialect: dialect(args),
+                limits,
+                observer: observer(args)?,
+                ttl: ttl(args),
+                grace_ms: millis(args.ttl_grace),
+                counters_start_at_zero: args.counters_start_at_zero,
+                prefix: prefix(args),
+            },
             mapping: mapping(args),
             watch_interval: args.mapping_watch_interval,
             udp: addresses("statsd.listen-udp", &args.listen_udp)?,
@@ -143,13 +151,16 @@ fn mapping(args: &Args) -> rulebook::Sources {
 }
 
 fn ttl(args: &Args) -> Ttl {
-    let millis = |duration: Duration| Some(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
     Ttl {
-        counter_ms: millis(args.ttl_counters),
-        gauge_ms: millis(args.ttl_gauges),
-        observer_ms: millis(args.ttl_observers),
-        set_ms: millis(args.ttl_sets),
+        counter_ms: Some(millis(args.ttl_counters)),
+        gauge_ms: Some(millis(args.ttl_gauges)),
+        observer_ms: Some(millis(args.ttl_observers)),
+        set_ms: Some(millis(args.ttl_sets)),
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn log(args: &Args) -> logging::Options {
@@ -195,6 +206,12 @@ fn limits(args: &Args) -> Limits {
         name_bytes: args.limits_name_bytes,
         tags_bytes: args.limits_tags_bytes,
         tags: args.limits_tags,
+        overflow: match args.limits_overflow {
+            OverflowPolicy::Fold => Overflow::Fold,
+            OverflowPolicy::DropLabel => Overflow::DropLabel,
+            OverflowPolicy::Refuse => Overflow::Refuse,
+        },
+        resting_series: args.limits_resting_series,
     }
 }
 

@@ -8,4 +8,4 @@ mod own;
 mod text;
 
 pub(crate) use self::own::own_families;
-pub(crate) use self::text::render;
+pub(crate) use self::text::{Style, render};

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::float::push_float;
 use crate::options::Prefix;
-use crate::registry::{FamilyKind, Registry};
-use crate::telemetry::{OwnFamily, Telemetry, process_families};
+use crate::registry::Registry;
+use crate::telemetry::{OwnFamily, Refusal, Telemetry, process_families};
 
 /// How many families at a limit are named; those after them, in the order of names, are counted as one.
 const NAMED_FAMILIES: usize = 100;
@@ -58,14 +58,7 @@ fn registry_families(registry: &Registry, prefix: Prefix) -> [OwnFamily; 6] {
 fn families_by_type(registry: &Registry) -> BTreeMap<&'static str, f64> {
     let mut by_type = BTreeMap::from([("counter", 0.0), ("gauge", 0.0), ("histogram", 0.0), ("set", 0.0), ("summary", 0.0)]);
     for family in registry.families() {
-        let kind = match family.kind() {
-            FamilyKind::Counter => "counter",
-            FamilyKind::Gauge => "gauge",
-            FamilyKind::Histogram { .. } => "histogram",
-            FamilyKind::Summary(_) => "summary",
-            FamilyKind::Set => "set",
-        };
-        *by_type.entry(kind).or_default() += 1.0;
+        *by_type.entry(family.kind().as_str()).or_default() += 1.0;
     }
     by_type
 }
@@ -73,8 +66,14 @@ fn families_by_type(registry: &Registry) -> BTreeMap<&'static str, f64> {
 fn conflicts(registry: &Registry, prefix: &str) -> OwnFamily {
     let help = "Samples refused because their name means something else already; part of events_error_total.";
     let mut rows = Rows::new(prefix, "events_conflict_total", help, "counter");
-    for conflict in registry.conflicts() {
-        rows.row(&[("metric_name", &conflict.name), ("type", conflict.kind.as_str())], conflict.samples() as f64);
+    let mut sums: BTreeMap<(Box<str>, &str), f64> = BTreeMap::new();
+    for conflict in registry.conflicts().iter().filter(|conflict| conflict.reason.refusal() == Some(Refusal::Conflict)) {
+        // An observer whatever it became, as statsd_exporter has it.
+        let kind = if matches!(conflict.came.kind, "histogram" | "summary") { "observer" } else { conflict.came.kind };
+        *sums.entry((conflict.name.clone(), kind)).or_default() += conflict.samples() as f64;
+    }
+    for ((name, kind), samples) in &sums {
+        rows.row(&[("metric_name", name), ("type", kind)], *samples);
     }
     rows.0
 }
@@ -84,12 +83,12 @@ fn limited(registry: &Registry, prefix: &str) -> OwnFamily {
     let mut rows = Rows::new(prefix, "limited_samples_total", help, "counter");
     let mut sums: BTreeMap<[String; 4], f64> = BTreeMap::new();
     let mut named = 0;
-    for family in registry.families() {
-        let limited = family.limited();
+    let of_families = registry.families().into_iter().map(|family| family.limited());
+    for limited in of_families.chain([registry.limited()]) {
         named += usize::from(!limited.is_empty());
         for hit in limited {
             let (name, label) = if named <= NAMED_FAMILIES { (&*hit.family, &*hit.label) } else { (OTHER, "") };
-            let action = if hit.folds { "fold" } else { "refuse" };
+            let action = hit.action.as_str();
             let key = [name, label, hit.limit.as_str(), action].map(str::to_owned);
             *sums.entry(key).or_default() += hit.samples() as f64;
         }

@@ -1,19 +1,29 @@
 //! The text format, version 0.0.4.
 
+use std::sync::Arc;
+
 use super::float::push_float;
 use crate::Timestamp;
 use crate::registry::{Family, FamilyKind, Registry, Series};
 use crate::telemetry::OwnFamily;
 use crate::value::{HistogramSnapshot, SummarySnapshot};
 
+/// How a page is made, beside what is on it.
+pub(crate) struct Style<'a> {
+    /// The help of families that no rule gives one.
+    pub(crate) help: &'a str,
+    /// Whether a counter is 0 on the first page that it is on.
+    pub(crate) counters_start_at_zero: bool,
+}
+
 /// Appends all families, then the own ones.
-pub(crate) fn render(registry: &Registry, own: &[OwnFamily], help: &str, now: Timestamp, out: &mut Vec<u8>) {
+pub(crate) fn render(registry: &Registry, own: &[OwnFamily], style: &Style<'_>, now: Timestamp, out: &mut Vec<u8>) {
     for family in registry.families() {
         let series = family.series();
         // A family whose first series was refused has none, and then no lines.
         if !series.is_empty() {
-            head(family.name().as_str(), family.help().as_deref().unwrap_or(help), type_name(family.kind()), out);
-            lines(&family, &series, now, out);
+            head(family.name().as_str(), family.help().as_deref().unwrap_or(style.help), type_name(family.kind()), out);
+            lines(&family, &series, (style, now), out);
         }
     }
     for family in own {
@@ -45,9 +55,13 @@ fn head(name: &str, help: &str, kind: &str, out: &mut Vec<u8>) {
     push(out, &["\n# TYPE ", name, " ", kind, "\n"]);
 }
 
-fn lines(family: &Family, series: &[std::sync::Arc<Series>], now: Timestamp, out: &mut Vec<u8>) {
+fn lines(family: &Family, series: &[Arc<Series>], (style, now): (&Style<'_>, Timestamp), out: &mut Vec<u8>) {
     let name = family.name().as_str();
     match family.kind() {
+        FamilyKind::Counter if style.counters_start_at_zero => {
+            let number = |series: &Series| if series.is_first_shown() { 0.0 } else { series.number() };
+            series.iter().for_each(|series| line(&[name], (series.labels(), ""), number(series), out));
+        }
         FamilyKind::Counter | FamilyKind::Gauge | FamilyKind::Set => {
             series.iter().for_each(|series| line(&[name], (series.labels(), ""), series.number(), out));
         }
@@ -56,7 +70,7 @@ fn lines(family: &Family, series: &[std::sync::Arc<Series>], now: Timestamp, out
     }
 }
 
-fn histograms(name: &str, bounds: &[f64], series: &[std::sync::Arc<Series>], out: &mut Vec<u8>) {
+fn histograms(name: &str, bounds: &[f64], series: &[Arc<Series>], out: &mut Vec<u8>) {
     let les: Vec<String> = bounds.iter().copied().chain([f64::INFINITY]).map(|bound| extra_label("le", bound)).collect();
     let mut all = HistogramSnapshot::new(bounds.len());
     for series in series {
@@ -72,7 +86,7 @@ fn histograms(name: &str, bounds: &[f64], series: &[std::sync::Arc<Series>], out
     }
 }
 
-fn summaries(name: &str, quantiles: &[f64], series: &[std::sync::Arc<Series>], now: Timestamp, out: &mut Vec<u8>) {
+fn summaries(name: &str, quantiles: &[f64], series: &[Arc<Series>], now: Timestamp, out: &mut Vec<u8>) {
     let labels: Vec<(f64, String)> = quantiles.iter().map(|q| (*q, extra_label("quantile", *q))).collect();
     let mut all = SummarySnapshot::default();
     for series in series {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::options::{Observer, SummaryOptions};
+use crate::options::{Observer, Overflow, SummaryOptions};
 
 /// Where something stands in a file; line and column count from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -249,6 +249,8 @@ pub struct RuleLimits {
     pub series: Option<usize>,
     /// Distinct values of one label.
     pub values_per_label: Option<usize>,
+    /// What becomes of samples beyond them.
+    pub overflow: Option<Overflow>,
 }
 
 /// One case of a `tests:` stanza.

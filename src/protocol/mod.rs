@@ -4,6 +4,8 @@
 //! depends on the identity of a sample only (its tags, UTF-8, tag styles that exclude each other) is left to whoever meets an
 //! identity for the first time, with [`Identity`]. Knows nothing of metrics, limits and sockets.
 
+use std::fmt;
+
 mod error;
 mod grammar;
 mod number;
@@ -68,6 +70,48 @@ impl Default for Sample<'_> {
     fn default() -> Self {
         Self { name: &[], kind: Kind::Counter, value: Value::Number(0.0), weight: 1.0, tags: &[], unknown_fields: 0, first: false }
     }
+}
+
+impl Kind {
+    /// How the wire writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "c",
+            Self::Gauge => "g",
+            Self::Timer => "ms",
+            Self::Histogram => "h",
+            Self::Distribution => "d",
+            Self::Set => "s",
+        }
+    }
+}
+
+impl fmt::Display for Sample<'_> {
+    /// As it was sent, about: for people. Control characters are escaped, bytes that are not UTF-8 replaced.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        printable(self.name, f)?;
+        match self.value {
+            Value::Number(number) => write!(f, ":{number}")?,
+            Value::Signed(number) => write!(f, ":{number:+}")?,
+            Value::Member(member) => {
+                f.write_str(":")?;
+                printable(member, f)?;
+            }
+        }
+        write!(f, "|{}", self.kind.as_str())?;
+        if self.weight != 1.0 {
+            write!(f, "|@{}", 1.0 / self.weight)?;
+        }
+        if !self.tags.is_empty() {
+            f.write_str("|")?;
+        }
+        printable(self.tags, f)
+    }
+}
+
+fn printable(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let text = String::from_utf8_lossy(bytes);
+    text.chars().try_for_each(|c| if c.is_control() { write!(f, "{}", c.escape_default()) } else { write!(f, "{c}") })
 }
 
 /// What a line is.

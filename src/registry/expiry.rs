@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use super::{Family, Registry, Series, lock};
 use crate::Timestamp;
 
-/// Series looked at in one step, about; a family is looked at whole.
+/// Series looked at in one step.
 const STEP: usize = 50_000;
 
 /// What is marked and waits for all workers to have seen it, and how far the round has come.
@@ -24,51 +24,70 @@ pub(super) struct Expiry {
 struct State {
     epoch: u64,
     marked: Vec<(Arc<Family>, Vec<Arc<Series>>)>,
-    /// The last family that was looked at.
-    after: Option<Box<str>>,
+    /// Series that were ended at once. They bear the mark; a worker that wrote in the same instant may have taken it off.
+    ended: Vec<Arc<Series>>,
+    /// The family that was looked at last, and how many of its series.
+    after: Option<(Box<str>, usize)>,
 }
 
 impl Registry {
     /// One step of expiry. To be called about once a second; returns how many series went. Each is shown to `gone` once nothing
     /// can be added to it any more.
     pub fn expire(&self, now: Timestamp, mut gone: impl FnMut(&Series)) -> usize {
+        self.resting.expire(now);
         let mut state = lock(&self.expiry.state);
-        let count = if !state.marked.is_empty() && self.workers.all_have_seen(state.epoch) {
-            let marked = std::mem::take(&mut state.marked);
-            marked.into_iter().map(|(family, series)| self.take_out(&family, &series, now, &mut gone)).sum()
-        } else {
-            0
-        };
-        if state.marked.is_empty() && self.expiry.has_ttl.load(Relaxed) {
+        let is_waiting = !state.marked.is_empty() || !state.ended.is_empty();
+        if is_waiting && !self.workers.all_have_seen(state.epoch) {
+            return 0;
+        }
+        let marked = std::mem::take(&mut state.marked);
+        let count = marked.into_iter().map(|(family, series)| self.take_out(&family, &series, now, &mut gone)).sum();
+        state.ended.retain(|series| !series.is_retired());
+        state.ended.iter().for_each(|series| series.retire_now());
+        if self.expiry.has_ttl.load(Relaxed) {
             self.mark(&mut state, now);
+        }
+        if !state.marked.is_empty() || !state.ended.is_empty() {
+            state.epoch = self.workers.begin();
         }
         count
     }
 
+    /// Sees to it that nobody goes on writing to series that were ended at once.
+    pub(super) fn end(&self, series: Vec<Arc<Series>>) {
+        if !series.is_empty() {
+            let mut state = lock(&self.expiry.state);
+            state.ended.extend(series);
+            state.epoch = self.workers.begin();
+            self.change();
+        }
+    }
+
     fn mark(&self, state: &mut State, now: Timestamp) {
-        let mut looked_at = 0;
-        let mut rest = self.families_after(state.after.take().as_deref()).into_iter();
-        for family in rest.by_ref() {
-            let all = family.unordered_series();
-            looked_at += all.len() + 1;
-            let old: Vec<_> = all.iter().filter(|series| series.retire_if_unseen(now)).map(Arc::clone).collect();
-            if looked_at >= STEP {
-                state.after = Some(family.name().as_str().into());
+        let mut room = STEP;
+        let (name, mut from) = state.after.take().map_or((None, 0), |(name, from)| (Some(name), from));
+        for family in self.families_from(name.as_deref()) {
+            // Another family than the one that was looked at in part: that one has gone meanwhile.
+            from = if name.as_deref() == Some(family.name().as_str()) { from } else { 0 };
+            let all = family.series();
+            let some = all.get(from..).unwrap_or_default();
+            let some = some.get(..room).unwrap_or(some);
+            let old: Vec<_> = some.iter().filter(|series| series.retire_if_unseen(now)).map(Arc::clone).collect();
+            room -= some.len();
+            if room == 0 {
+                state.after = Some((family.name().as_str().into(), from + some.len()));
             }
             if !old.is_empty() {
                 state.marked.push((family, old));
             }
-            if looked_at >= STEP {
-                break;
+            if room == 0 {
+                return;
             }
-        }
-        if !state.marked.is_empty() {
-            state.epoch = self.workers.begin();
         }
     }
 
     fn take_out(&self, family: &Arc<Family>, series: &[Arc<Series>], now: Timestamp, gone: &mut impl FnMut(&Series)) -> usize {
-        let out = family.take_out(series, &self.totals, now);
+        let out = family.take_out(series, &self.budget(self.limits), now);
         out.iter().for_each(|series| gone(series));
         if family.is_gone() {
             self.forget(family);

@@ -66,6 +66,14 @@ impl Labels {
         }
     }
 
+    /// The same labels, but for one value.
+    pub(super) fn with_value(&self, name: &str, value: &str) -> Self {
+        let mut changed = Self::default();
+        self.iter().for_each(|(known, old)| changed.push(known, if known == name { value } else { old }));
+        changed.finish();
+        changed
+    }
+
     /// The rendered text, empty where there is no label.
     pub fn text(&self) -> &str {
         &self.text

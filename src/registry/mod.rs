@@ -7,8 +7,12 @@
 mod conflicts;
 mod expiry;
 mod family;
+mod kind;
 mod labels;
 mod limits;
+mod members;
+mod report;
+mod resting;
 mod series;
 mod values;
 mod workers;
@@ -21,16 +25,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use dashmap::DashMap;
 use rapidhash::quality::RandomState;
 
-pub use self::conflicts::Conflict;
-pub use self::family::{Family, FamilyKind};
+pub use self::conflicts::{Conflict, Reason, Side};
+pub use self::family::Family;
+pub use self::kind::FamilyKind;
 pub use self::labels::Labels;
 pub use self::limits::{Limit, Limited};
+pub use self::report::{Cardinality, Deleted, FamilyReport, LabelReport, Wanted};
 pub use self::series::{CellHandle, Series};
 pub use self::workers::Membership;
-use crate::Timestamp;
 use crate::name::FamilyName;
-use crate::options::Limits;
-use crate::telemetry::{Recorded, Refusal};
+use crate::options::{Limits, Overflow};
+use crate::telemetry::Refusal;
+use crate::{Source, Timestamp};
 
 /// More than the cores of most machines, so that two workers with new routes rarely meet.
 const SHARDS: usize = 64;
@@ -46,12 +52,15 @@ pub struct Registry {
     conflicts: conflicts::Conflicts,
     workers: workers::Workers,
     expiry: expiry::Expiry,
+    resting: resting::Resting,
+    culprits: limits::Culprits,
+    /// The limits that kept whole families out.
+    limited: Mutex<Vec<Arc<Limited>>>,
     /// Rises when series went, so that what was refused for want of room may be asked again.
     changes: AtomicU64,
 }
 
 /// What a new route asks for.
-#[derive(Debug)]
 pub struct Request<'a> {
     /// The family's name.
     pub name: &'a FamilyName,
@@ -71,7 +80,18 @@ pub struct Request<'a> {
     pub generation: u64,
     /// The worker that will write.
     pub worker: u32,
-    /// The time of the sample.
+    /// The sample.
+    pub arrival: Arrival<'a>,
+}
+
+/// A sample that asks for a series: what reports say of it.
+#[derive(Clone, Copy)]
+pub struct Arrival<'a> {
+    /// Writes it as it was sent; asked only where it is kept.
+    pub text: &'a dyn Fn() -> String,
+    /// Who sent it.
+    pub source: Source,
+    /// When it came.
     pub now: Timestamp,
 }
 
@@ -80,8 +100,10 @@ pub struct Request<'a> {
 pub struct Admitted {
     /// The worker's cell.
     pub cell: CellHandle,
-    /// Where the sample was folded into the family's overflow series: which limit did it.
+    /// Where the sample is folded into a series that stands for many: which limit did it.
     pub folded: Option<Arc<Limited>>,
+    /// Whether the family has another help than was asked for.
+    pub has_other_help: bool,
 }
 
 /// Why a series is not admitted.
@@ -89,15 +111,13 @@ pub struct Admitted {
 pub enum NotAdmitted {
     /// Another type, or lines that would collide.
     Conflict(Arc<Conflict>),
-    /// A limit, known only in all.
-    Refused(Refusal),
-    /// A limit of the family.
+    /// A limit, and what is counted of it.
     Limited(Refusal, Arc<Limited>),
 }
 
 impl Registry {
-    /// An empty registry.
-    pub fn new(limits: Limits) -> Self {
+    /// An empty registry. Series that expired and come back within `grace_ms` go on from their old values.
+    pub fn new(limits: Limits, grace_ms: u64) -> Self {
         Self {
             limits,
             families: DashMap::with_hasher_and_shard_amount(RandomState::new(), SHARDS),
@@ -106,6 +126,9 @@ impl Registry {
             conflicts: conflicts::Conflicts::default(),
             workers: workers::Workers::default(),
             expiry: expiry::Expiry::default(),
+            resting: resting::Resting::new(grace_ms, &limits),
+            culprits: limits::Culprits::default(),
+            limited: Mutex::default(),
             changes: AtomicU64::new(0),
         }
     }
@@ -140,8 +163,10 @@ impl Registry {
         let limits = Limits {
             series_per_family: request.limits.series.unwrap_or(self.limits.series_per_family),
             values_per_label: request.limits.values_per_label.unwrap_or(self.limits.values_per_label),
+            overflow: request.limits.overflow.unwrap_or(self.limits.overflow),
             ..self.limits
         };
+        let budget = self.budget(limits);
         if request.ttl_ms > 0 {
             self.expiry.has_ttl.store(true, Relaxed);
         }
@@ -150,26 +175,60 @@ impl Registry {
             let found = self.families.get(request.name.as_str()).map(|family| Arc::clone(&family));
             let family = match found {
                 Some(family) if family.is_outdated(request) => {
-                    family.end(&self.totals);
+                    let ended = family.end(&budget);
                     self.forget(&family);
-                    self.change();
+                    self.end(ended);
                     continue;
                 }
                 Some(family) => family,
                 None => self.create(request)?,
             };
             if !family.kind().same_type(request.kind) {
-                return Err(self.conflict(request));
+                return Err(self.conflict(Reason::Type, request, &family));
             }
-            if let Some(result) = family.admit(request, &limits, &self.totals) {
+            if let Some(result) = family.admit(request, &budget) {
+                if let Ok(Admitted { has_other_help: true, .. }) = &result {
+                    self.note_other_help(request, &family);
+                }
                 return result;
             }
             self.forget(&family);
         }
     }
 
-    fn conflict(&self, request: &Request<'_>) -> NotAdmitted {
-        NotAdmitted::Conflict(self.conflicts.of(request.name.as_str(), request.kind.recorded()))
+    fn budget(&self, limits: Limits) -> limits::Budget<'_> {
+        limits::Budget { limits, totals: &self.totals, resting: &self.resting, culprits: &self.culprits }
+    }
+
+    fn note_other_help(&self, request: &Request<'_>, family: &Family) {
+        let text = |help: Option<Arc<str>>| help.as_deref().unwrap_or_default().to_owned();
+        let came = Side::of_arrival(request.name.as_str(), request.kind, &request.arrival);
+        let arrival = Arrival { text: &|| text(request.help.clone()), ..request.arrival };
+        let kept = || Some(Side { example: text(family.help()).into(), ..Side::of_family(family) });
+        self.conflicts.of(Reason::Help, came, &arrival, kept).count();
+    }
+
+    /// A family that there is no room for.
+    fn refuse_family(&self, limit: Limit, request: &Request<'_>) -> NotAdmitted {
+        let mut all = lock(&self.limited);
+        let known = all.iter().find(|known| known.limit == limit).map(Arc::clone);
+        let limited = known.unwrap_or_else(|| {
+            let new = Arc::new(Limited::new("", (limit, ""), Overflow::Refuse, &request.arrival, &self.culprits));
+            all.push(Arc::clone(&new));
+            new
+        });
+        limited.note_value(request.name.as_str());
+        NotAdmitted::Limited(limit.refusal(), limited)
+    }
+
+    /// Notes what was settled for another reason than a name that is taken.
+    pub fn settle(&self, reason: Reason, name: &str, kind: &FamilyKind, arrival: &Arrival<'_>) -> Arc<Conflict> {
+        self.conflicts.of(reason, Side::of_arrival(name, kind, arrival), arrival, || None)
+    }
+
+    fn conflict(&self, reason: Reason, request: &Request<'_>, kept: &Family) -> NotAdmitted {
+        let came = Side::of_arrival(request.name.as_str(), request.kind, &request.arrival);
+        NotAdmitted::Conflict(self.conflicts.of(reason, came, &request.arrival, || Some(Side::of_family(kept))))
     }
 
     fn create(&self, request: &Request<'_>) -> Result<Arc<Family>, NotAdmitted> {
@@ -178,14 +237,14 @@ impl Registry {
         if let Some(family) = index.get(name).filter(|family| !family.is_gone()) {
             return Ok(Arc::clone(family));
         }
-        if lines_collide(&index, name, request.kind) {
-            return Err(self.conflict(request));
+        if let Some(other) = lines_collide(&index, name, request.kind) {
+            return Err(self.conflict(Reason::Lines, request, other));
         }
         if index.len() >= self.limits.families {
-            return Err(NotAdmitted::Refused(Refusal::FamilyLimit));
+            return Err(self.refuse_family(Limit::Families, request));
         }
         if let Some(limit) = self.totals.limit(&self.limits) {
-            return Err(NotAdmitted::Refused(limit.refusal()));
+            return Err(self.refuse_family(limit, request));
         }
         let family = Arc::new(Family::new(request));
         index.insert(name.into(), Arc::clone(&family));
@@ -205,11 +264,11 @@ impl Registry {
 
     /// All families, sorted by name.
     pub fn families(&self) -> Vec<Arc<Family>> {
-        self.families_after(None)
+        self.families_from(None)
     }
 
-    fn families_after(&self, name: Option<&str>) -> Vec<Arc<Family>> {
-        let from = name.map_or(Bound::Unbounded, Bound::Excluded);
+    fn families_from(&self, name: Option<&str>) -> Vec<Arc<Family>> {
+        let from = name.map_or(Bound::Unbounded, Bound::Included);
         let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
         index.range::<str, _>((from, Bound::Unbounded)).map(|(_, family)| Arc::clone(family)).collect()
     }
@@ -229,36 +288,75 @@ impl Registry {
         &self.limits
     }
 
+    /// Series against their limits, and the `top` families that have the most.
+    pub fn cardinality(&self, top: usize) -> Cardinality {
+        let mut all: Vec<_> = self.families().iter().map(|family| family.report()).collect();
+        all.sort_by_key(|family| std::cmp::Reverse((!family.limited.is_empty(), family.series)));
+        let families = all.len();
+        all.truncate(top);
+        Cardinality {
+            series: self.series(),
+            series_limit: self.limits.series,
+            series_bytes: self.series_bytes(),
+            series_bytes_limit: self.limits.series_bytes,
+            families,
+            families_limit: self.limits.families,
+            resting: self.resting.len(),
+            limited: self.limited(),
+            top: all,
+        }
+    }
+
+    /// See [`Bridge::delete_series`](crate::Bridge::delete_series).
+    pub fn delete(&self, wanted: Wanted<'_>, dry_run: bool) -> Deleted {
+        let (mut deleted, mut ended) = (Deleted::default(), Vec::new());
+        for family in self.families() {
+            for series in family.series().iter() {
+                let labels: Vec<_> = labels::split(series.labels()).collect();
+                if !wanted(family.name().as_str(), &labels) || !(dry_run || family.end_series(series, &self.budget(self.limits))) {
+                    continue;
+                }
+                deleted.note(family.name().as_str(), series.labels());
+                if !dry_run {
+                    ended.push(Arc::clone(series));
+                }
+            }
+            if family.is_gone() {
+                self.forget(&family);
+            }
+        }
+        self.end(ended);
+        deleted
+    }
+
+    /// The limits that kept whole families out.
+    pub fn limited(&self) -> Vec<Arc<Limited>> {
+        lock(&self.limited).clone()
+    }
+
+    /// Expired series whose values are kept for the case that they come back.
+    pub fn resting(&self) -> usize {
+        self.resting.len()
+    }
+
     /// Conflicts met so far, by name and type, sorted.
     pub fn conflicts(&self) -> Vec<Arc<Conflict>> {
         self.conflicts.all()
     }
 }
 
-/// Whether a page with the new family would have lines that another family's lines could be mistaken for: `x_sum` beside a
-/// histogram `x`.
-fn lines_collide(index: &BTreeMap<Box<str>, Arc<Family>>, name: &str, kind: &FamilyKind) -> bool {
-    let taken = |name: &str| index.get(name).is_some_and(|family| !family.is_gone());
-    let taken_by_new = kind.suffixes().iter().any(|suffix| taken(&format!("{name}{suffix}")));
-    let taken_by_old = ["_sum", "_count", "_bucket"]
-        .iter()
-        .filter_map(|suffix| Some((suffix, index.get(name.strip_suffix(suffix)?)?)))
-        .any(|(suffix, family)| !family.is_gone() && family.kind().suffixes().contains(suffix));
-    taken_by_new || taken_by_old
+/// The family whose lines could be mistaken for those of the new one, or the other way round: `x_sum` beside a histogram `x`.
+fn lines_collide<'i>(index: &'i BTreeMap<Box<str>, Arc<Family>>, name: &str, kind: &FamilyKind) -> Option<&'i Arc<Family>> {
+    let living = |name: &str| index.get(name).filter(|family| !family.is_gone());
+    let taken_by_new = kind.suffixes().iter().find_map(|suffix| living(&format!("{name}{suffix}")));
+    taken_by_new.or_else(|| {
+        let suffixes = ["_sum", "_count", "_bucket"].iter();
+        let old = suffixes.filter_map(|suffix| Some((suffix, living(name.strip_suffix(suffix)?)?)));
+        old.into_iter().find(|(suffix, family)| family.kind().suffixes().contains(suffix)).map(|(_, family)| family)
+    })
 }
 
 /// A poisoned lock guards data that is still whole: nothing here panics between two changes that belong together.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl FamilyKind {
-    fn recorded(&self) -> Recorded {
-        match self {
-            Self::Counter => Recorded::Counter,
-            Self::Gauge => Recorded::Gauge,
-            Self::Histogram { .. } | Self::Summary(_) => Recorded::Observer,
-            Self::Set => Recorded::Set,
-        }
-    }
 }

@@ -1,6 +1,6 @@
 //! A series: its label text and its cells.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use super::{FamilyKind, lock};
@@ -15,6 +15,12 @@ pub struct Series {
     labels: Box<str>,
     /// Milliseconds unseen after which it is retired; 0 for never.
     ttl_ms: AtomicU64,
+    /// When its counting began.
+    created_ms: u64,
+    /// Whether it is in no family's table.
+    out: AtomicBool,
+    /// Whether a page has shown it, where the first page is to show 0.
+    shown: AtomicBool,
     cells: Mutex<Cells>,
 }
 
@@ -58,7 +64,7 @@ impl CellHandle {
 }
 
 impl Series {
-    pub(super) fn new(labels: &str, kind: &FamilyKind) -> Self {
+    pub(super) fn new(labels: &str, kind: &FamilyKind, now: Timestamp) -> Self {
         let cells = match kind {
             FamilyKind::Counter => Cells::Counter(Vec::new()),
             FamilyKind::Gauge => Cells::Gauge(Arc::default()),
@@ -66,7 +72,34 @@ impl Series {
             FamilyKind::Summary(_) => Cells::Summary(Vec::new()),
             FamilyKind::Set => Cells::Set(Vec::new()),
         };
-        Self { labels: labels.into(), ttl_ms: AtomicU64::new(0), cells: Mutex::new(cells) }
+        Self {
+            labels: labels.into(),
+            ttl_ms: AtomicU64::new(0),
+            created_ms: now.as_millis(),
+            out: AtomicBool::new(true),
+            shown: AtomicBool::new(false),
+            cells: Mutex::new(cells),
+        }
+    }
+
+    /// When its counting began: with its first sample, or where it goes on from an old value with that.
+    pub fn created(&self) -> Timestamp {
+        Timestamp::from_millis(self.created_ms)
+    }
+
+    /// Whether a page is the first to ask.
+    pub(crate) fn is_first_shown(&self) -> bool {
+        !self.shown.swap(true, Relaxed)
+    }
+
+    /// Whether it is in no family's table, and so on no page to come.
+    pub(super) fn is_out(&self) -> bool {
+        self.out.load(Relaxed)
+    }
+
+    /// Only under the family's lock.
+    pub(super) fn set_out(&self, out: bool) {
+        self.out.store(out, Relaxed);
     }
 
     /// The label text, as [`Labels`](super::Labels) renders it.

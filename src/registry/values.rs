@@ -7,6 +7,7 @@ use rapidhash::quality::RandomState;
 
 use super::Labels;
 use super::labels::split;
+use super::members::OVERFLOW_VALUE;
 
 /// Label names and values of a family's series, the overflow series not counted.
 #[derive(Default)]
@@ -32,7 +33,9 @@ impl LabelValues {
     /// The first label of `labels` whose value is new, where there are `limit` values already.
     pub(super) fn too_many<'l>(&self, labels: &'l Labels, limit: usize) -> Option<&'l str> {
         let is_too_many = |(name, value): &(&'l str, &'l str)| {
-            self.of(name).is_some_and(|known| known.series.len() >= limit && !known.series.contains_key(&self.hasher.hash_one(*value)))
+            // The value that stands for many is always let in.
+            let is_new = |known: &Label| *value != OVERFLOW_VALUE && !known.series.contains_key(&self.hasher.hash_one(*value));
+            self.of(name).is_some_and(|known| known.series.len() >= limit && is_new(known))
         };
         labels.iter().find(is_too_many).map(|(name, _)| name)
     }
@@ -48,6 +51,13 @@ impl LabelValues {
     pub(super) fn widest<'l>(&self, labels: &'l Labels) -> &'l str {
         let count = |name: &str| self.of(name).map_or(0, |known| known.series.len());
         labels.iter().map(|(name, _)| name).max_by_key(|name| count(name)).unwrap_or("")
+    }
+
+    /// Names with how many values each has, most first.
+    pub(super) fn widest_first(&self) -> Vec<(&str, usize)> {
+        let mut names: Vec<_> = self.labels.iter().map(|label| (&*label.name, label.series.len())).collect();
+        names.sort_by_key(|(name, values)| (std::cmp::Reverse(*values), *name));
+        names
     }
 
     /// Notes the labels of a new series.

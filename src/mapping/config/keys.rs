@@ -65,7 +65,7 @@ pub(super) const HISTOGRAM_OPTIONS: Section = Section {
 
 pub(super) const TTL: Section = Section { name: "`ttl`", keys: &["counters", "gauges", "observers", "sets"], old_keys: &[] };
 
-pub(super) const LIMITS: Section = Section { name: "`limits`", keys: &["series", "values_per_label"], old_keys: &[] };
+pub(super) const LIMITS: Section = Section { name: "`limits`", keys: &["overflow", "series", "values_per_label"], old_keys: &[] };
 
 pub(super) const TEST: Section = Section { name: "a test", keys: &["send", "expect", "absent"], old_keys: &[] };
 

@@ -6,6 +6,7 @@ use super::read::{Fields, File};
 use super::tree::{Node, Value};
 use super::{labels, observer, pattern};
 use crate::mapping::spec::{Action, Becomes, MatchType, MetricKind, Rule, RuleLimits, Ttl, Unit};
+use crate::options::Overflow;
 
 /// What a file says for all its rules.
 #[derive(Debug, Clone, Default)]
@@ -183,5 +184,8 @@ fn limits(file: &mut File<'_>, node: &Node) -> RuleLimits {
         }
         usize::try_from(limit).ok()
     };
-    RuleLimits { series: of("series"), values_per_label: of("values_per_label") }
+    let (series, values_per_label) = (of("series"), of("values_per_label"));
+    let words = [("fold", Overflow::Fold), ("drop-label", Overflow::DropLabel), ("refuse", Overflow::Refuse)];
+    let overflow = fields.get("overflow").and_then(|node| file.choice(node, "`overflow`", &words));
+    RuleLimits { series, values_per_label, overflow }
 }

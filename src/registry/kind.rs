@@ -1,0 +1,75 @@
+//! What a family is: its type, with what its cells need.
+
+use std::sync::Arc;
+
+use crate::options::SummaryOptions;
+use crate::value::Bounds;
+
+/// What a family is, with what its cells need.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FamilyKind {
+    /// A sum that never goes down.
+    Counter,
+    /// A value that is set or changed.
+    Gauge,
+    /// Classic buckets.
+    Histogram {
+        /// Ascending, finite.
+        bounds: Arc<Bounds>,
+    },
+    /// Quantiles over a sliding window.
+    Summary(SummaryOptions),
+    /// A distinct count, shown as a gauge.
+    Set,
+}
+
+impl FamilyKind {
+    /// Whether samples of `other` may be recorded by a family of this kind; buckets and quantiles are the family's own.
+    pub fn same_type(&self, other: &Self) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
+
+    /// Its name, as own metrics and reports have it.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram { .. } => "histogram",
+            Self::Summary(_) => "summary",
+            Self::Set => "set",
+        }
+    }
+
+    /// Whether it observes values.
+    pub fn is_observer(&self) -> bool {
+        matches!(self, Self::Histogram { .. } | Self::Summary(_))
+    }
+
+    /// Whether a label of this name would spoil the page: one of the format's own, or one that Prometheus keeps for itself.
+    pub fn reserves(&self, label: &str) -> bool {
+        match self {
+            Self::Histogram { .. } if label == "le" => true,
+            Self::Summary(_) if label == "quantile" => true,
+            _ => label.starts_with("__"),
+        }
+    }
+
+    /// What one worker's cell takes, reckoned; a summary and a set may grow beyond it.
+    pub(super) fn cell_bytes(&self) -> usize {
+        match self {
+            Self::Counter | Self::Gauge => 48,
+            Self::Histogram { bounds } => 56 + 8 * bounds.len(),
+            Self::Summary(options) => 128 + 1024 * options.age_buckets as usize,
+            Self::Set => 256,
+        }
+    }
+
+    /// What its lines have behind the family's name.
+    pub fn suffixes(&self) -> &'static [&'static str] {
+        match self {
+            Self::Histogram { .. } => &["_sum", "_count", "_bucket"],
+            Self::Summary(_) => &["_sum", "_count"],
+            Self::Counter | Self::Gauge | Self::Set => &[],
+        }
+    }
+}

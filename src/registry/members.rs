@@ -1,0 +1,251 @@
+//! The series of one family by their labels, and what the limits say of a new one. All of it is behind the family's lock.
+
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use hashbrown::HashTable;
+use rapidhash::quality::RandomState;
+
+use super::labels::{identity, push_label, split};
+use super::limits::{Budget, Limit, Limited};
+use super::report::{FamilyReport, LabelReport};
+use super::values::LabelValues;
+use super::{Family, FamilyKind, Labels, Request, Series};
+use crate::options::Overflow;
+
+/// The value of a label that stands for many.
+pub(super) const OVERFLOW_VALUE: &str = "_overflow_";
+
+/// How many combinations of limit and label a family counts one by one; further labels are counted without their name.
+const LIMITED: usize = 16;
+
+/// What a series costs beside its label text and its cells: its own fields, places in table and order, allocator.
+const SERIES_BYTES: usize = 160;
+
+/// Series made by dropping a label may be this part of a family's limit beyond it.
+const DROPPED_PART: usize = 16;
+
+/// How many labels a report names, how many values of each, and in how many series these are looked for.
+const REPORTED: (usize, usize, usize) = (10, 5, 1_000);
+
+/// A series, and the limit because of which it takes samples that are not its own.
+type Found = (Arc<Series>, Option<Arc<Limited>>);
+
+#[derive(Default)]
+pub(super) struct Members {
+    by_labels: HashTable<Arc<Series>>,
+    hasher: RandomState,
+    /// Series that came since the last page, in no order.
+    came: Vec<Arc<Series>>,
+    /// Whether some have gone since the last page.
+    have_gone: bool,
+    values: LabelValues,
+    pub(super) help: Option<Arc<str>>,
+    overflow: Option<Arc<Series>>,
+    /// Series made by dropping a label.
+    dropped: usize,
+    bytes: usize,
+    pub(super) limited: Vec<Arc<Limited>>,
+}
+
+impl Members {
+    /// How many series, the overflow series not counted.
+    pub(super) fn len(&self) -> usize {
+        self.by_labels.len() - usize::from(self.overflow.is_some())
+    }
+
+    /// Whether there is none, not even an overflow series.
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_labels.is_empty()
+    }
+
+    pub(super) fn all(&self) -> Vec<Arc<Series>> {
+        self.by_labels.iter().map(Arc::clone).collect()
+    }
+
+    /// What came since the last page, and whether some have gone.
+    pub(super) fn changes(&mut self) -> (Vec<Arc<Series>>, bool) {
+        (std::mem::take(&mut self.came), std::mem::take(&mut self.have_gone))
+    }
+
+    /// The series for these labels: known, new, or, with the limit that it hit, one that takes what is too much.
+    ///
+    /// # Errors
+    ///
+    /// The limit that refuses it.
+    pub(super) fn find_or_add(&mut self, kind: &FamilyKind, request: &Request<'_>, budget: &Budget<'_>) -> Result<Found, Arc<Limited>> {
+        if let Some(series) = self.find(request.labels.text()) {
+            return Ok((series, None));
+        }
+        let Some((limit, label)) = self.limit_for(request.labels, budget) else {
+            return Ok((self.add(kind, request.labels, request, budget), None));
+        };
+        let action = match budget.limits.overflow {
+            _ if *kind == FamilyKind::Gauge => Overflow::Refuse,
+            // No label explodes, or its name is what is too much.
+            Overflow::DropLabel if label.is_empty() || limit == Limit::LabelsPerFamily => Overflow::Fold,
+            stated => stated,
+        };
+        let limited = self.limited(request, (limit, label), action, budget);
+        limited.note(request.labels);
+        match action {
+            Overflow::Refuse => Err(limited),
+            Overflow::Fold => Ok((self.overflow(kind, request), Some(limited))),
+            Overflow::DropLabel => Ok((self.dropping(kind, (request, label), budget), Some(limited))),
+        }
+    }
+
+    fn find(&self, labels: &str) -> Option<Arc<Series>> {
+        let wanted = identity(labels);
+        let hash = self.hasher.hash_one(&wanted);
+        self.by_labels.find(hash, |series| identity(series.labels()) == wanted).map(Arc::clone)
+    }
+
+    fn insert(&mut self, series: &Arc<Series>) {
+        let hasher = &self.hasher;
+        let hash = |series: &Arc<Series>| hasher.hash_one(identity(series.labels()));
+        self.by_labels.insert_unique(hash(series), Arc::clone(series), hash);
+        self.came.push(Arc::clone(series));
+        series.set_out(false);
+    }
+
+    /// The limit that forbids a new series with these labels, and the label where it is one of values.
+    fn limit_for<'l>(&self, labels: &'l Labels, budget: &Budget<'_>) -> Option<(Limit, &'l str)> {
+        let limits = &budget.limits;
+        if let Some(name) = self.values.too_many(labels, limits.values_per_label) {
+            return Some((Limit::ValuesPerLabel, name));
+        }
+        if self.len() >= limits.series_per_family {
+            return Some((Limit::SeriesPerFamily, self.values.widest(labels)));
+        }
+        if let Some(name) = self.values.too_many_names(labels, limits.labels_per_family) {
+            return Some((Limit::LabelsPerFamily, name));
+        }
+        budget.totals.limit(limits).map(|limit| (limit, ""))
+    }
+
+    /// A new series, or one that comes back with its old value.
+    fn add(&mut self, kind: &FamilyKind, labels: &Labels, request: &Request<'_>, budget: &Budget<'_>) -> Arc<Series> {
+        let resting = budget.resting.take(request.name, kind, labels.text());
+        let series = resting.unwrap_or_else(|| Arc::new(Series::new(labels.text(), kind, request.arrival.now)));
+        self.insert(&series);
+        self.values.note(labels);
+        let bytes = bytes_of(series.labels(), kind);
+        self.bytes += bytes;
+        budget.totals.add_series(bytes);
+        series
+    }
+
+    /// Takes a series out of the table. Says whether it was the overflow series.
+    pub(super) fn remove(&mut self, series: &Arc<Series>, kind: &FamilyKind, budget: &Budget<'_>) -> bool {
+        let hash = self.hasher.hash_one(identity(series.labels()));
+        if let Ok(entry) = self.by_labels.find_entry(hash, |known| Arc::ptr_eq(known, series)) {
+            entry.remove();
+        }
+        series.set_out(true);
+        self.have_gone = true;
+        if self.overflow.as_ref().is_some_and(|overflow| Arc::ptr_eq(overflow, series)) {
+            self.overflow = None;
+            return true;
+        }
+        self.values.forget(series.labels());
+        let bytes = bytes_of(series.labels(), kind);
+        self.bytes -= bytes;
+        budget.totals.remove_series(1, bytes);
+        self.dropped = self.dropped.saturating_sub(usize::from(is_dropped(series.labels())));
+        false
+    }
+
+    /// The series that takes samples of `request` whose label has too many values: its labels, with that one, and any other
+    /// that has too many, made one.
+    fn dropping(&mut self, kind: &FamilyKind, (request, label): (&Request<'_>, &str), budget: &Budget<'_>) -> Arc<Series> {
+        let mut labels = request.labels.with_value(label, OVERFLOW_VALUE);
+        while let Some(name) = self.values.too_many(&labels, budget.limits.values_per_label).map(str::to_owned) {
+            labels = labels.with_value(&name, OVERFLOW_VALUE);
+        }
+        if let Some(series) = self.find(labels.text()) {
+            return series;
+        }
+        let most = (budget.limits.series_per_family / DROPPED_PART).max(DROPPED_PART);
+        if self.dropped >= most || budget.totals.limit(&budget.limits).is_some() {
+            return self.overflow(kind, request);
+        }
+        self.dropped += 1;
+        self.add(kind, &labels, request, budget)
+    }
+
+    /// The overflow series: the label names of the family's first series, each with the stated value.
+    fn overflow(&mut self, kind: &FamilyKind, request: &Request<'_>) -> Arc<Series> {
+        if let Some(series) = &self.overflow {
+            return Arc::clone(series);
+        }
+        let mut text = String::new();
+        for name in self.values.first_names() {
+            if !text.is_empty() {
+                text.push(',');
+            }
+            push_label(name, OVERFLOW_VALUE, &mut text);
+        }
+        // A series of the wire may have these very labels, or there are no labels at all; then it is the overflow series.
+        if let Some(series) = self.find(&text) {
+            return series;
+        }
+        let series = Arc::new(Series::new(&text, kind, request.arrival.now));
+        self.insert(&series);
+        self.overflow = Some(Arc::clone(&series));
+        series
+    }
+
+    /// The count for this limit and label, made and logged when it is hit for the first time.
+    fn limited(&mut self, request: &Request<'_>, (limit, label): (Limit, &str), action: Overflow, budget: &Budget<'_>) -> Arc<Limited> {
+        let known =
+            |label: &str| self.limited.iter().find(|l| l.limit == limit && &*l.label == label && l.action == action).map(Arc::clone);
+        let label = if known(label).is_some() || self.limited.len() < LIMITED { label } else { "" };
+        if let Some(limited) = known(label) {
+            return limited;
+        }
+        let limited = Limited::new(request.name.as_str(), (limit, label), action, &request.arrival, budget.culprits);
+        let limited = Arc::new(limited);
+        self.limited.push(Arc::clone(&limited));
+        limited
+    }
+
+    /// What there is, for people. `series` are those of the page.
+    pub(super) fn report(&self, family: &Family, series: &[Arc<Series>]) -> FamilyReport {
+        let (labels, values, looked_at) = REPORTED;
+        let mut labels: Vec<_> =
+            self.values.widest_first().into_iter().take(labels).map(|(name, values)| LabelReport::new(name, values)).collect();
+        for series in series.iter().take(looked_at) {
+            for (name, value) in split(series.labels()) {
+                let label = labels.iter_mut().find(|label| label.name == name && label.examples.len() < values);
+                if let Some(label) = label.filter(|label| !label.examples.contains(&value)) {
+                    label.examples.push(value);
+                }
+            }
+        }
+        FamilyReport {
+            name: family.name().as_str().to_owned(),
+            kind: family.kind().as_str(),
+            series: self.len(),
+            bytes: self.bytes,
+            labels,
+            limited: self.limited.clone(),
+        }
+    }
+
+    /// Ends a series at once, whoever writes to it.
+    pub(super) fn end(&mut self, series: &Arc<Series>, kind: &FamilyKind, budget: &Budget<'_>) {
+        self.remove(series, kind, budget);
+        series.retire_now();
+    }
+}
+
+/// What a series is reckoned at.
+pub(super) fn bytes_of(labels: &str, kind: &FamilyKind) -> usize {
+    SERIES_BYTES + labels.len() + kind.cell_bytes()
+}
+
+/// Whether one of its labels stands for many.
+fn is_dropped(labels: &str) -> bool {
+    labels.contains("=\"_overflow_\"")
+}
