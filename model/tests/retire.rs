@@ -18,6 +18,8 @@ struct Scene {
     steps: u32,
     /// Between two of its batches a writer leaves, and another one takes over its cells.
     changes: bool,
+    /// Whether a series that was taken out comes back with its value.
+    rests: bool,
     /// Most times that a thread is stopped where it could have gone on; `None` for all orders there are.
     preemptions: Option<usize>,
 }
@@ -52,7 +54,7 @@ fn play(scene: Scene) -> Arc<Met> {
 }
 
 fn one_order(scene: Scene, met: &Met) {
-    let table = Table::new(scene.kind, scene.fault);
+    let table = Table::new(scene.kind, scene.fault, scene.rests);
     let written: u32 = scene.writers.iter().flat_map(|batches| batches.iter()).map(|batch| batch.0).sum();
     let start = |batches: &'static [(u32, u64)]| {
         let (first, rest) = batches.split_first().expect("a writer has batches");
@@ -89,8 +91,15 @@ fn one_order(scene: Scene, met: &Met) {
     met.revived.fetch_add(u32::from(writers.iter().any(|writer| writer.revived > 0)), Relaxed);
 }
 
-const ONE: Scene =
-    Scene { kind: Kind::Counter, fault: Fault::None, writers: &[&[(1, 1), (1, 1), (1, 1)]], steps: 3, changes: false, preemptions: None };
+const ONE: Scene = Scene {
+    kind: Kind::Counter,
+    fault: Fault::None,
+    writers: &[&[(1, 1), (1, 1), (1, 1)]],
+    steps: 3,
+    changes: false,
+    rests: false,
+    preemptions: None,
+};
 
 const TWO: Scene = Scene { writers: &[&[(1, 1), (1, 1)], &[(1, 1), (1, 1)]], steps: 2, preemptions: Some(3), ..ONE };
 
@@ -107,7 +116,7 @@ fn one_writer_in_all_orders() {
 
 #[test]
 fn a_writer_whose_times_go_on_and_back() {
-    let met = play(Scene { writers: &[&[(1, 5), (1, 7), (1, 6)]], ..ONE });
+    let met = play(Scene { writers: &[&[(1, 5), (1, 7), (1, 6)]], preemptions: Some(5), ..ONE });
     assert_met([&met.twice, &met.kept, &met.revived]);
 }
 
@@ -124,6 +133,18 @@ fn a_writer_that_leaves_its_cells_to_another_one() {
 }
 
 #[test]
+fn a_series_that_comes_back_with_its_value() {
+    let met = play(Scene { rests: true, preemptions: Some(5), ..ONE });
+    assert_met([&met.twice, &met.kept, &met.revived]);
+}
+
+#[test]
+fn two_writers_and_a_series_that_comes_back() {
+    let met = play(Scene { rests: true, ..TWO });
+    assert_met([&met.gone, &met.kept, &met.revived]);
+}
+
+#[test]
 fn two_writers_with_cells_of_their_own() {
     let met = play(TWO);
     assert_met([&met.gone, &met.kept, &met.revived]);
@@ -131,7 +152,7 @@ fn two_writers_with_cells_of_their_own() {
 
 #[test]
 fn two_writers_of_one_gauge() {
-    let met = play(Scene { kind: Kind::Gauge, ..TWO });
+    let met = play(Scene { kind: Kind::Gauge, preemptions: Some(2), ..TWO });
     assert_met([&met.gone, &met.kept, &met.revived]);
 }
 
@@ -141,6 +162,12 @@ fn two_writers_of_one_gauge() {
 #[should_panic(expected = "samples are lost")]
 fn not_waiting_for_the_writers_is_found() {
     play(Scene { fault: Fault::DoesNotWait, ..ONE });
+}
+
+#[test]
+#[should_panic(expected = "a resting series is written")]
+fn not_waiting_before_a_series_rests_is_found() {
+    play(Scene { fault: Fault::DoesNotWait, rests: true, ..ONE });
 }
 
 #[test]

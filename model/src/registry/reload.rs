@@ -2,7 +2,8 @@
 //! the routes of workers.
 //!
 //! No epoch is waited for here: what a worker's running batch adds to the old cells ends with them, and counts as sent before the
-//! reload. What must hold is that nothing goes there that is written under the new rules.
+//! reload. What must hold is that nothing goes there that is written under the new rules. The marks alone cannot see to that: a
+//! writer that looked before may take them off again.
 
 use std::sync::Arc;
 
@@ -20,7 +21,8 @@ pub enum Fault {
     None,
     /// All workers but the first keep their routes when they take over new rules, and count on the marks alone.
     KeepsItsRoutes,
-    /// That a family is outdated is asked without its lock, and not again with it.
+    /// That a family is outdated is asked without its lock, and not again with it; nor are its marks set anew, as
+    /// `Registry::end` sees to.
     EndsWithoutAskingAgain,
 }
 

@@ -36,8 +36,31 @@ pub enum Kind {
 pub struct Table {
     kind: Kind,
     fault: Fault,
+    rests: bool,
     workers: Workers,
-    family: Mutex<Option<Arc<Series>>>,
+    family: Mutex<Family>,
+}
+
+#[derive(Default)]
+struct Family {
+    series: Option<Arc<Series>>,
+    /// A series that was taken out and may come back, with its sum in that moment.
+    resting: Option<(Arc<Series>, f64)>,
+}
+
+impl Family {
+    /// As `Members::add`: a new series, or the old one.
+    fn add(&mut self) -> Arc<Series> {
+        let series = match self.resting.take() {
+            Some((series, sum)) => {
+                assert_eq!(series.sum(), sum, "a resting series is written");
+                series
+            }
+            None => Arc::new(Series { cells: Mutex::default() }),
+        };
+        self.series = Some(Arc::clone(&series));
+        series
+    }
 }
 
 struct Series {
@@ -118,20 +141,26 @@ impl Series {
 }
 
 impl Table {
-    /// An empty table.
-    pub fn new(kind: Kind, fault: Fault) -> Arc<Self> {
-        Arc::new(Self { kind, fault, workers: Workers::default(), family: Mutex::new(None) })
+    /// An empty table. If `rests`, a series that is taken out is kept and comes back as it was, as with `registry::resting`.
+    pub fn new(kind: Kind, fault: Fault, rests: bool) -> Arc<Self> {
+        Arc::new(Self { kind, fault, rests, workers: Workers::default(), family: Mutex::default() })
     }
 
-    /// What a page would show.
+    /// What a page would show, now or when the resting series comes back.
     pub fn sum(&self) -> f64 {
-        lock(&self.family).as_ref().map_or(0.0, |series| series.sum())
+        let family = lock(&self.family);
+        if let Some((series, sum)) = &family.resting {
+            assert_eq!(series.sum(), *sum, "a resting series is written");
+        }
+        let shown = family.series.as_ref().map_or(0.0, |series| series.sum());
+        shown + family.resting.as_ref().map_or(0.0, |(_, sum)| *sum)
     }
 
     /// As `Family::admit`. Says also whether the cell bore the mark.
     fn admit(&self, worker: u32, now: u64) -> (Cell, bool) {
         let mut family = lock(&self.family);
-        let series = family.get_or_insert_with(|| Arc::new(Series { cells: Mutex::default() }));
+        let known = family.series.clone();
+        let series = known.unwrap_or_else(|| family.add());
         let cell = series.cell(self.kind, worker);
         let held = (self.fault != Fault::RevivesOutsideOfTheLock).then_some(family);
         let was_retired = cell.stamp().last().is_none();
@@ -205,7 +234,7 @@ pub struct Expirer {
     table: Arc<Table>,
     marked: Option<Arc<Series>>,
     epoch: u64,
-    /// The sum of all series that were taken out, each as it was in that moment.
+    /// The sum of all series that were taken out and do not rest, each as it was in that moment.
     pub taken: f64,
     /// Series taken out.
     pub gone: u32,
@@ -226,7 +255,7 @@ impl Expirer {
             self.take_out(&series);
         }
         if self.marked.is_none() {
-            self.marked.clone_from(&lock(&self.table.family));
+            self.marked.clone_from(&lock(&self.table.family).series);
             if let Some(series) = &self.marked {
                 series.retire();
                 self.epoch = self.table.workers.begin();
@@ -235,15 +264,19 @@ impl Expirer {
     }
 
     /// As `Family::take_out`.
-    fn take_out(&mut self, series: &Series) {
+    fn take_out(&mut self, series: &Arc<Series>) {
         let mut family = lock(&self.table.family);
         if self.table.fault != Fault::DoesNotLookAgain && !series.stays_retired() {
             self.kept += 1;
             return;
         }
-        *family = None;
-        drop(family);
+        family.series = None;
         self.gone += 1;
-        self.taken += series.sum();
+        let sum = series.sum();
+        if self.table.rests {
+            family.resting = Some((Arc::clone(series), sum));
+        } else {
+            self.taken += sum;
+        }
     }
 }
