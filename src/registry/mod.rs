@@ -11,6 +11,7 @@ mod kind;
 mod labels;
 mod limits;
 mod members;
+mod parts;
 mod report;
 mod resting;
 mod series;
