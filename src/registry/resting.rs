@@ -173,8 +173,27 @@ mod tests {
             assert!(text.contains(&format!("\n{line}\n")), "{line} in {text}");
         }
         other.ingest(b"c:1|c|#a:b", at(3_000));
-        assert!(page(&bridge, at(3_000)).contains("c{a=\"b\"} 10"));
+        let text = page(&bridge, at(3_000));
+        assert_eq!(text.matches("\nc{a=\"b\"} ").count(), 1, "{text}");
+        assert!(text.contains("c{a=\"b\"} 10"));
         assert_eq!(bridge.registry().resting(), 0);
+    }
+
+    #[test]
+    fn what_goes_and_comes_back_between_two_pages_is_on_them_once() {
+        let bridge = bridge(Limits::default());
+        let mut worker = bridge.worker();
+        for round in 0..3 {
+            worker.ingest(b"c:1|c|#a:b\nstays:1|c", at(round * 2_000));
+            if round == 0 {
+                page(&bridge, at(0));
+            }
+            worker.ingest(b"stays:1|c", at(round * 2_000 + 1_500));
+            pass(&bridge, &mut worker, at(round * 2_000 + 1_600));
+        }
+        worker.ingest(b"c:1|c|#a:b", at(6_000));
+        let text = page(&bridge, at(6_000));
+        assert_eq!(text.matches("\nc{a=\"b\"} 4\n").count(), 1, "{text}");
     }
 
     #[test]
