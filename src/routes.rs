@@ -102,7 +102,10 @@ impl<T> Routes<T> {
     #[inline(always)]
     pub(crate) fn prefetch_key(&self, id: RouteId) -> Option<&T> {
         let place = self.places.get(id.0)?;
-        prefetch(self.keys.address(place.key_at));
+        let key = self.keys.address(place.key_at);
+        prefetch(key);
+        // A key rarely fits what is left of its first cache line.
+        prefetch(key.wrapping_add(place.key_len()));
         place.target.as_ref()
     }
 
@@ -237,7 +240,8 @@ fn next_number<T>(hand: &mut usize, places: &Places<T>) -> u32 {
         *hand = 0;
     }
     let number = *hand;
-    *hand += if places.is_chunk_empty(number) { CHUNK } else { 1 };
+    // A chunk may have fallen empty when the hand was in the midst of it.
+    *hand = if places.is_chunk_empty(number) { (number / CHUNK + 1) * CHUNK } else { number + 1 };
     number as u32
 }
 

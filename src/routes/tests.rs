@@ -140,6 +140,12 @@ fn what_is_dead_goes_in_steps_and_its_memory_comes_back() {
     routes.sweep();
     settle(&mut routes, 1000, |_| true);
     assert_eq!((routes.len(), routes.places.capacity(), Arc::strong_count(&target)), (0, CHUNK, 1));
+    for i in 0..COUNT {
+        assert!(insert(&mut routes, &counter(&format!("other.n{i}")), (i, Arc::clone(&target))));
+    }
+    routes.sweep();
+    settle(&mut routes, 777, |(i, _)| *i != COUNT / 2);
+    assert_eq!(routes.len(), 1, "chunks that fall empty on the way hide none behind them");
 }
 
 #[test]
