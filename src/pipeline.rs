@@ -24,6 +24,15 @@ const BATCH: usize = 32;
 /// Routes that a worker may keep beyond those of the series.
 const ROUTES_AT_LEAST: usize = 1 << 14;
 
+/// Steps of keeping the table of routes in order between two batches; a step takes 10 to 50 ns.
+const STEPS_OF_BATCH: usize = 1 << 10;
+
+/// The same where there is nothing to ingest.
+const STEPS_OF_TICK: usize = 1 << 14;
+
+/// Routes that one new route may push out.
+const EVICTED_AT_MOST: usize = 8;
+
 /// One receiving thread's side of the bridge: its routes, its counts, and the right to write its cells.
 pub struct Worker {
     bridge: Bridge,
@@ -128,6 +137,7 @@ impl Worker {
     /// every worker was between two batches.
     pub fn tick(&mut self) {
         self.pass();
+        self.keep_up(STEPS_OF_TICK);
         self.flush();
     }
 
@@ -138,18 +148,35 @@ impl Worker {
         if self.resolver.follow_rules() {
             self.hits = HitTally::default();
             self.forget_routes();
-        } else if changes != self.changes && self.resolver.side_routes_forgotten() {
-            let before = self.routes.len();
-            self.routes.retain(|route| !route.is_side());
-            self.tally.routes -= (before - self.routes.len()) as i64;
+        } else if changes != self.changes {
+            // Series went: their routes lead nowhere, and what was refused for want of room may find it.
+            self.routes.sweep();
         }
         self.changes = changes;
+        if self.routes.is_unsettled() {
+            self.keep_up(STEPS_OF_BATCH);
+        }
+    }
+
+    /// Takes out routes that lead nowhere, or may lead elsewhere now, and gives their memory back: a few steps of it.
+    #[cold]
+    fn keep_up(&mut self, steps: usize) {
+        let before = self.routes.len();
+        let resolver = &mut self.resolver;
+        self.routes.keep_up(steps, Route::prefetch_cell, |route| {
+            let is_gone = route.is_retired() || route.is_side();
+            if is_gone {
+                resolver.forgot(route);
+            }
+            is_gone
+        });
+        self.tally.routes -= (before - self.routes.len()) as i64;
     }
 
     fn forget_routes(&mut self) {
         self.tally.routes -= self.routes.len() as i64;
         self.routes.clear();
-        self.resolver.side_routes_forgotten();
+        self.resolver.forgot_all();
     }
 
     /// Counts a line that cannot be handed in whole: cut, or too long for whoever receives it.
@@ -246,8 +273,8 @@ impl Worker {
         let Pending { sample, source, hash, .. } = *pending;
         let sample = &sample;
         let mut recording = Recording { tally: &mut self.tally, hits: &mut self.hits, log: &mut self.log, now };
-        let known = self.routes.find_mut(hash, sample);
-        if known.as_ref().is_some_and(|route| recording.apply(route, sample)) {
+        let known = self.routes.find(hash, sample);
+        if known.and_then(|id| self.routes.get(id, sample)).is_some_and(|route| recording.apply(route, sample)) {
             return;
         }
         // A series may be retired in the moment in which it was found; then it is looked for again.
@@ -257,15 +284,37 @@ impl Worker {
                 break route;
             }
         };
-        if let Some(known) = known {
-            *known = route;
-        } else if self.resolver.keeps(&route) {
-            if self.routes.is_full() {
-                // The ids of this batch's other candidates may now name other routes; their keys will tell.
-                self.forget_routes();
+        if let Some(id) = known {
+            self.remove_route(id);
+        }
+        if self.resolver.keeps(&route) {
+            self.keep_route(sample, hash, route);
+        }
+    }
+
+    /// Adds a route; where there is no room, others go.
+    fn keep_route(&mut self, sample: &Sample<'_>, hash: u64, route: Route) {
+        // Places and key bytes have a limit each; a long key may need the bytes of several.
+        for _ in 0..EVICTED_AT_MOST {
+            if !self.routes.is_full() {
+                break;
+            }
+            if let Some(gone) = self.routes.evict() {
+                self.resolver.forgot(&gone);
+                self.tally.routes -= 1;
                 self.tally.routes_cleared += 1;
             }
-            self.tally.routes += i64::from(self.routes.insert(hash, sample, route));
+        }
+        match self.routes.insert(hash, sample, route) {
+            Ok(()) => self.tally.routes += 1,
+            Err(route) => self.resolver.forgot(&route),
+        }
+    }
+
+    fn remove_route(&mut self, id: RouteId) {
+        if let Some(gone) = self.routes.remove(id) {
+            self.resolver.forgot(&gone);
+            self.tally.routes -= 1;
         }
     }
 
@@ -289,13 +338,19 @@ impl Drop for Worker {
 }
 
 impl Route {
+    /// Whether it leads to a series that went, or is about to.
+    fn is_retired(&self) -> bool {
+        matches!(&self.target, Target::Cell(cell) if cell.stamp().last().is_none())
+    }
+
     /// Asks the memory for the cell that a sample of this route will write.
     #[inline(always)]
     fn prefetch_cell(&self) {
         match &self.target {
             Target::Cell(CellHandle::Counter(cell)) => prefetch(Arc::as_ptr(cell)),
             Target::Cell(CellHandle::Gauge(cell)) => prefetch(Arc::as_ptr(cell)),
-            Target::Cell(CellHandle::Histogram(cell, _)) => prefetch(cell.address()),
+            // The sum is at its beginning, buckets are up to two cache lines behind it.
+            Target::Cell(CellHandle::Histogram(cell, _)) => cell.addresses().into_iter().for_each(prefetch),
             Target::Cell(CellHandle::Summary(cell)) => prefetch(Arc::as_ptr(cell)),
             Target::Cell(CellHandle::Set(cell)) => prefetch(Arc::as_ptr(cell)),
             _ => {}

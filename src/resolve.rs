@@ -161,13 +161,19 @@ impl Resolver {
         if !route.is_side() {
             return true;
         }
-        self.side_routes += 1;
-        self.side_routes <= MAX_SIDE_ROUTES
+        let has_room = self.side_routes < MAX_SIDE_ROUTES;
+        self.side_routes += usize::from(has_room);
+        has_room
     }
 
-    /// To be called when the side routes, or all routes, were forgotten; says whether there were any.
-    pub(crate) fn side_routes_forgotten(&mut self) -> bool {
-        std::mem::take(&mut self.side_routes) > 0
+    /// To be called when a route that was to be kept is so no more.
+    pub(crate) fn forgot(&mut self, route: &Route) {
+        self.side_routes -= usize::from(route.is_side()).min(self.side_routes);
+    }
+
+    /// To be called when all routes were forgotten.
+    pub(crate) fn forgot_all(&mut self) {
+        self.side_routes = 0;
     }
 
     /// The route of an identity; `source` sent the sample that asks for it.

@@ -1,5 +1,6 @@
 //! Limits: what exists goes on, what is new is folded or refused, the culprit is named, other families are untouched.
 
+use statsd_bridge::mapping::spec::Ttl;
 use statsd_bridge::options::{Limits, Overflow};
 use statsd_bridge::{Bridge, Options, Timestamp};
 
@@ -102,6 +103,36 @@ fn a_flood_of_refused_identities_keeps_the_routes_of_healthy_series() {
     assert_eq!(page.sum("attacked"), 100_000.0);
     assert!(page.sum("statsd_bridge_routes") < 20_000.0);
     assert_eq!(page.sum("statsd_bridge_routes_cleared_total"), 0.0);
+}
+
+#[test]
+fn routes_of_expired_series_go_in_steps_and_the_others_stay() {
+    const COUNT: usize = 50_000;
+    let ttl = Ttl { counter_ms: Some(1000), ..Ttl::default() };
+    let bridge = Bridge::new(Options { ttl, ..Options::default() });
+    let mut worker = bridge.worker();
+    let lines: Vec<String> = (0..COUNT).map(|i| format!("n{}:1|c|#i:{i}", i % 100)).collect();
+    worker.ingest_batch(lines.iter().map(String::as_bytes), NOW);
+    let later = Timestamp::from_millis(NOW.as_millis() + 2000);
+    worker.ingest(b"g:1|g\nlive:1|c", later);
+    let routes = || page_of(&bridge).sum("statsd_bridge_routes") as usize;
+    assert_eq!(routes(), COUNT + 2);
+    bridge.expire(later);
+    worker.tick();
+    while bridge.expire(later) > 0 {
+        worker.tick();
+    }
+    let mut before = routes();
+    let mut calls = 0;
+    while before > 2 {
+        worker.ingest(b"live:1|c", later);
+        let after = routes();
+        assert!(after <= before && before - after < 1_000, "{} routes went between two batches", before - after);
+        (before, calls) = (after, calls + 1);
+        assert!(calls < 2_000, "{after} routes are left");
+    }
+    let page = page_of(&bridge);
+    assert_eq!((page.sum("live"), page.sum("g"), page.sum("statsd_bridge_routes_cleared_total")), (1.0 + calls as f64, 1.0, 0.0));
 }
 
 #[test]
