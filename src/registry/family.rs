@@ -97,6 +97,14 @@ pub struct Family {
     members: Mutex<Members>,
 }
 
+/// What is to be known of a family to save it, at one moment.
+pub(super) struct Shape {
+    pub(super) series: Arc<Vec<Arc<Series>>>,
+    pub(super) overflow: Option<Arc<Series>>,
+    pub(super) help: Option<Arc<str>>,
+    pub(super) first_names: Vec<String>,
+}
+
 #[derive(Default)]
 struct Members {
     by_labels: HashTable<Arc<Series>>,
@@ -130,6 +138,44 @@ impl Family {
     /// The kind.
     pub fn kind(&self) -> &FamilyKind {
         &self.kind
+    }
+
+    /// The rule that made it, as its pattern is written; empty for none.
+    pub(super) fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// What is to be known to save it.
+    pub(super) fn shape(&self) -> Shape {
+        let members = lock(&self.members);
+        Shape {
+            series: Arc::clone(&members.ordered),
+            overflow: members.overflow.clone(),
+            help: members.help.clone(),
+            first_names: members.values.first_names().map(str::to_owned).collect(),
+        }
+    }
+
+    /// The label names of the overflow series, whichever series is restored first.
+    pub(super) fn restore_first_names(&self, names: &[String]) {
+        lock(&self.members).values.restore_first_names(names);
+    }
+
+    /// The overflow series with the labels that it had.
+    pub(super) fn restore_overflow(&self, request: &Request<'_>) -> Result<CellHandle, NotAdmitted> {
+        let mut members = lock(&self.members);
+        members.help.clone_from(&request.help);
+        let series = match members.find(request.labels.text()) {
+            Some(series) => series,
+            None => {
+                let series = Arc::new(Series::new(request.labels.text(), &self.kind));
+                members.insert(&series);
+                members.overflow = Some(Arc::clone(&series));
+                series
+            }
+        };
+        let cell = series.cell(&self.kind, request.worker, (request.ttl_ms, request.now));
+        Ok(cell.unwrap_or_else(|| CellHandle::Gauge(Arc::default())))
     }
 
     /// The help that a rule gave, the newest rules' if there were several.
