@@ -10,3 +10,6 @@ pub mod format;
 
 #[cfg(feature = "cli")]
 pub mod file;
+
+#[cfg(test)]
+mod tests;
