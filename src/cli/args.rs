@@ -1,5 +1,6 @@
 //! What the user typed. Names and defaults of the flags of statsd_exporter are as that program has them.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -171,7 +172,7 @@ pub(super) struct Args {
 
     /// Keep series in this file over a restart; "" for not at all. It is readable by its owner only.
     #[arg(long = "state.file", value_name = "FILE", default_value = "", hide_default_value = true, help_heading = "State")]
-    pub(super) state_file: PathBuf,
+    pub(super) state_file: OsString,
     /// Write the state file this often: what a crash may cost; at least 1s.
     #[arg(long = "state.interval", value_name = "DURATION", default_value = "30s", value_parser = interval, help_heading = "State")]
     pub(super) state_interval: Duration,

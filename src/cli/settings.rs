@@ -157,7 +157,7 @@ fn ttl(args: &Args) -> Ttl {
 }
 
 fn state(args: &Args) -> Option<snapshots::Options> {
-    let path = Some(args.state_file.clone()).filter(|path| !path.as_os_str().is_empty())?;
+    let path = Some(args.state_file.clone()).filter(|path| !path.is_empty())?.into();
     let max_age = Some(args.state_max_age).filter(|age| !age.is_zero());
     Some(snapshots::Options { path, interval: args.state_interval, max_age })
 }

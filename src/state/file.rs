@@ -170,3 +170,103 @@ impl StateFile {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::Options;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+    fn later(seconds: u64) -> Timestamp {
+        Timestamp::from_millis(NOW.as_millis() + seconds * 1000)
+    }
+
+    fn bridge() -> Bridge {
+        Bridge::new(Options::default())
+    }
+
+    /// A folder, its state file, and a snapshot of one counter in it.
+    fn kept() -> (TempDir, StateFile) {
+        let folder = TempDir::new().unwrap();
+        let file = StateFile::at(&folder.path().join("state")).unwrap();
+        let bridge = bridge();
+        bridge.worker().ingest(b"c:7|c", NOW);
+        let written = file.write(&bridge, NOW).unwrap();
+        assert_eq!((written.counts.series, written.bytes), (1, fs::metadata(file.path()).unwrap().len()));
+        (folder, file)
+    }
+
+    fn names(folder: &TempDir) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn it_is_its_owners_and_alone() {
+        let (folder, file) = kept();
+        assert_eq!(fs::metadata(file.path()).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(names(&folder), ["state"]);
+        assert!(matches!(file.restore(&bridge(), None, NOW), Found::Restored { restored: Restored { series: 1, .. }, written: NOW }));
+    }
+
+    #[test]
+    fn a_link_at_the_temporary_name_is_not_followed() {
+        let (folder, file) = kept();
+        let victim = folder.path().join("victim");
+        fs::write(&victim, "precious").unwrap();
+        symlink(&victim, folder.path().join("state.tmp")).unwrap();
+        file.write(&bridge(), NOW).unwrap();
+        assert_eq!(fs::read(&victim).unwrap(), b"precious");
+        assert_eq!(names(&folder), ["state", "victim"]);
+        assert!(fs::symlink_metadata(file.path()).unwrap().is_file());
+    }
+
+    #[test]
+    fn a_snapshot_that_fails_leaves_the_one_before() {
+        let (folder, file) = kept();
+        // A folder that is not empty cannot be removed, by whomever.
+        fs::create_dir_all(folder.path().join("state.tmp/x")).unwrap();
+        assert!(file.write(&bridge(), later(1)).is_err());
+        assert!(matches!(file.restore(&bridge(), None, later(2)), Found::Restored { written: NOW, .. }));
+    }
+
+    #[test]
+    fn age_counts_from_when_it_was_written() {
+        let (folder, file) = kept();
+        let restore = |now| file.restore(&bridge(), Some(Duration::from_secs(60)), now);
+        assert!(matches!(restore(later(60)), Found::Restored { .. }));
+        assert!(matches!(restore(later(61)), Found::TooOld { written: NOW }));
+        assert_eq!(names(&folder), ["state"], "it stays");
+        assert!(matches!(file.restore(&bridge(), None, later(61)), Found::Restored { .. }));
+        let before = Timestamp::from_millis(NOW.as_millis() - 3_600_000);
+        assert!(matches!(restore(before), Found::Restored { .. }), "from the future");
+    }
+
+    #[test]
+    fn a_bad_file_is_put_aside_and_replaces_one_from_before() {
+        let (folder, file) = kept();
+        for text in ["first", "second"] {
+            fs::write(file.path(), text).unwrap();
+            let found = file.restore(&bridge(), None, NOW);
+            assert!(matches!(&found, Found::Bad { error: ReadError::NotOne, aside: Ok(path) } if path.ends_with("state.bad")), "{found:?}");
+            assert_eq!(fs::read_to_string(folder.path().join("state.bad")).unwrap(), text);
+            assert_eq!(names(&folder), ["state.bad"]);
+        }
+        assert!(matches!(file.restore(&bridge(), None, NOW), Found::Nothing));
+    }
+
+    #[test]
+    fn what_is_no_file_is_left_alone() {
+        let folder = TempDir::new().unwrap();
+        for path in [folder.path(), Path::new("/dev/null"), &folder.path().join("absent/state")] {
+            assert!(StateFile::at(path).is_err(), "{}", path.display());
+        }
+        assert!(names(&folder).is_empty());
+    }
+}

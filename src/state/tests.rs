@@ -97,7 +97,8 @@ fn what_exceeds_the_limits_is_folded_or_refused_and_totals_stay() {
     let restored = take_up(&after, &bytes_of(&before, at(0)), at(0)).expect("a good snapshot");
     assert_eq!(restored, Restored { series: 40, folded: 270, refused: 90, expired: 0 });
     let text = page(&after, at(0));
-    let sum: f64 = text.lines().filter(|line| line.starts_with("c{")).map(|line| line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap()).sum();
+    let sum: f64 =
+        text.lines().filter(|line| line.starts_with("c{")).map(|line| line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap()).sum();
     assert_eq!(sum, 4950.0);
     assert!(text.contains("s{n=\"_overflow_\"} 90\n") && text.contains("h_count{n=\"_overflow_\"} 90\n"), "{text}");
     assert!(!text.contains("g{n=\"_overflow_\"}"));
@@ -174,8 +175,7 @@ fn new_flags_make_an_observer_another_type_with_its_first_sample() {
 fn sealed(bodies: &[Vec<u8>], series: u64) -> Vec<u8> {
     let mut bytes = bytes_of(&Bridge::new(Options::default()), at(0));
     bytes.truncate(24);
-    let mut end = vec![1];
-    end.extend(postcard::to_stdvec(&(bodies.len() as u64, series)).expect("encoded"));
+    let end = postcard::to_extend(&(bodies.len() as u64, series), vec![1]).expect("encoded");
     for body in bodies.iter().chain([&end]) {
         bytes.extend((body.len() as u32).to_le_bytes());
         bytes.extend(crc32fast::hash(body).to_le_bytes());

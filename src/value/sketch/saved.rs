@@ -101,7 +101,8 @@ mod tests {
         let good = sketch_of(&[(1.0, 2.0), (3.0, 1.0)]).save();
         let binned = sketch_of(&(0..50).map(|i| (f64::from(i - 25), 1.0)).collect::<Vec<_>>()).save();
         assert!(Sketch::restore(good.clone()).is_some() && Sketch::restore(binned.clone()).is_some());
-        let spoilt: [(&SavedSketch, fn(&mut SavedSketch)); 12] = [
+        type Spoil = fn(&mut SavedSketch);
+        let spoilt: [(&SavedSketch, Spoil); 12] = [
             (&good, |s| s.weight = f64::NAN),
             (&good, |s| s.weight = -1.0),
             (&good, |s| s.min = 9.0),
