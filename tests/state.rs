@@ -7,6 +7,10 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use rustix::process::Signal;
+use statsd_bridge::options::{Observer, SummaryOptions};
+use statsd_bridge::registry::Restored;
+use statsd_bridge::state::format;
+use statsd_bridge::{Bridge, Options, Timestamp};
 use tempfile::TempDir;
 
 use crate::harness::{Launch, Process, Running, bridge_command, until};
@@ -191,6 +195,62 @@ fn an_old_file_is_not_taken_up_and_the_age_is_a_flag() {
 fn crc32(bytes: &[u8]) -> u32 {
     let step = |crc: u32, _| if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 };
     !bytes.iter().fold(!0, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), step))
+}
+
+/// Every example of the wire, kept and taken up: the same page, every series.
+#[test]
+fn every_example_comes_back() {
+    let files = statsd_files(Path::new("proto-examples"));
+    assert!(files.len() > 50, "{} examples", files.len());
+    let now = Timestamp::from_millis(1_700_000_000_000);
+    let page = |bridge: &Bridge| {
+        let mut page = Vec::new();
+        bridge.render(now, &mut page);
+        let page = String::from_utf8(page).expect("a page is UTF-8");
+        page.split_once("# HELP process_").expect("own metrics").0.to_owned()
+    };
+    let summaries = Options { observer: Observer::Summary(SummaryOptions::default()), ..Options::default() };
+    for (file, options) in files.iter().flat_map(|file| [(file, Options::default()), (file, summaries.clone())]) {
+        let (before, after) = (Bridge::new(options.clone()), Bridge::new(options));
+        before.worker().ingest(&fs::read(file).expect("an example"), now);
+        let mut bytes = Vec::new();
+        format::write(&before, now, &mut bytes).expect("memory takes everything");
+        let mut input = &bytes[..];
+        format::read_header(&mut input).expect("a good header");
+        let mut restored = Restored::default();
+        let counts = format::read_frames(&mut input, |family| restored += after.restore(family, now)).expect("good frames");
+        assert_eq!(restored, Restored { series: counts.series, ..Restored::default() }, "{}", file.display());
+        assert_eq!(page(&after), page(&before), "{}", file.display());
+    }
+}
+
+fn statsd_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let (folders, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+    let files = files.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "statsd"));
+    files.chain(folders.iter().flat_map(|folder| statsd_files(folder))).collect()
+}
+
+/// Lengths that are claimed and not there: refused before memory is taken for them.
+#[test]
+fn a_claimed_length_takes_no_memory() {
+    let mut header = Vec::new();
+    format::write(&Bridge::new(Options::default()), Timestamp::from_millis(0), &mut header).expect("memory takes everything");
+    header.truncate(24);
+    let frame = |claimed: u32, body: &[u8]| [&header, &claimed.to_le_bytes()[..], &crc32(body).to_le_bytes(), body].concat();
+    // A family `a`, a counter, and 2^60 series of which none is there.
+    let many_series = b"\0\x01a\0\0\0\0\x80\x80\x80\x80\x80\x80\x80\x80\x10";
+    let long_name = b"\0\x80\x80\x80\x80\x80\x80\x80\x80\x10a";
+    let cases = [frame(u32::MAX, b"x"), frame(8 << 20, b"x"), frame(many_series.len() as u32, many_series), frame(11, long_name)];
+    for bytes in cases {
+        let used = allocation_counter::measure(|| {
+            let mut input = &bytes[..];
+            format::read_header(&mut input).expect("a good header");
+            format::read_frames(&mut input, drop).expect_err("no good frame");
+        });
+        // What serde takes for a sequence of any length before it has seen an element is 1 MiB at most.
+        assert!(used.bytes_max < 3 << 20, "{} bytes", used.bytes_max);
+    }
 }
 
 #[test]

@@ -96,7 +96,7 @@ impl Keeper {
             }
             Err(error) => {
                 metrics.failed.increment(1);
-                tracing::error!(%file, error = error_text(&error), "a snapshot could not be written; the one from before stays");
+                tracing::error!(%file, error = error_text(&error), "a snapshot could not be written");
             }
         }
     }

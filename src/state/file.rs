@@ -92,8 +92,11 @@ impl StateFile {
             let _ = fs::remove_file(self.temporary());
         }
         let written = written?;
-        File::open(self.folder())?.sync_all()?;
-        Ok(written)
+        match File::open(self.folder())?.sync_all() {
+            // Some file systems have no such thing for folders; the file itself is on the disk.
+            Err(error) if !matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Err(error),
+            _ => Ok(written),
+        }
     }
 
     fn write_temporary(&self, bridge: &Bridge, now: Timestamp) -> io::Result<Written> {
@@ -116,7 +119,8 @@ impl StateFile {
         OpenOptions::new().write(true).create_new(true).mode(MODE).open(path)
     }
 
-    /// Takes up the snapshot at the path, all of it or nothing. Never fails: what is bad is put aside.
+    /// Takes up the snapshot at the path, all of it or nothing, unless the disk fails between its two readings. Never fails: what is
+    /// bad is put aside.
     pub fn restore(&self, bridge: &Bridge, max_age: Option<Duration>, now: Timestamp) -> Found {
         match self.try_restore(bridge, max_age, now) {
             Ok(found) => found,

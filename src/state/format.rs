@@ -60,7 +60,7 @@ pub struct Counts {
     pub pieces: u64,
     /// Series.
     pub series: u64,
-    /// Series left out because one alone would not fit into a frame.
+    /// Series left out because they would not fit into a frame.
     pub left_out: u64,
 }
 
