@@ -268,6 +268,22 @@ fn a_path_that_cannot_be_written_is_an_error_at_start() {
 }
 
 #[test]
+fn a_snapshot_that_fails_is_counted_named_and_tried_again() {
+    let kept = Kept::new();
+    let bridge = kept.launch().arg("--state.interval=1s").start();
+    let snapshots = |page: &Page, outcome: &str| own(page, &format!("state_snapshots_total{{outcome=\"{outcome}\"}}"));
+    // A folder that is not empty is not removed.
+    let blocked = kept.folder.path().join("state.tmp");
+    until("the name is free", || fs::create_dir_all(blocked.join("x")).ok());
+    bridge.page_when("a failure", |page| snapshots(page, "failure") >= 1.0);
+    assert!(bridge.process.log().contains("a snapshot could not be written"), "{}", bridge.process.log());
+    fs::remove_dir_all(&blocked).expect("removed");
+    let before = snapshots(&bridge.page(), "success");
+    bridge.page_when("a success", |page| snapshots(page, "success") > before);
+    bridge.stop();
+}
+
+#[test]
 fn limits_hold_for_what_is_restored() {
     let kept = Kept::new();
     let bridge = kept.start();

@@ -125,8 +125,8 @@ impl Keeper {
                 if folded + refused > 0 {
                     tracing::warn!(%file, folded, refused, "not all series of the state file fit the limits, rules or names in force");
                 }
-                let milliseconds = start.elapsed().as_millis();
-                tracing::info!(%file, age = age(written), series, folded, refused, expired, milliseconds, "series were restored");
+                let seconds = start.elapsed().as_secs_f64();
+                tracing::info!(%file, age = age(written), series, folded, refused, expired, seconds, "series were restored");
             }
         }
     }
