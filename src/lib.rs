@@ -180,7 +180,8 @@ impl Bridge {
     }
 
     /// Takes up a piece that [`save`](Self::save) showed, within the limits in force: what exceeds them is folded or refused, as
-    /// new samples would be. To be called once rules are in force and before the first sample, from one thread.
+    /// new samples would be. To be called once rules are in force and before the first sample, from one thread: nobody else may
+    /// write to what is being restored.
     pub fn restore(&self, family: SavedFamily, now: Timestamp) -> Restored {
         if self.shared.telemetry.owns_name(&family.name) {
             return Restored { refused: family.series.len() as u64, ..Restored::default() };

@@ -1,7 +1,7 @@
 //! Families and series as plain data, to be kept over a restart and taken up again.
 //!
-//! What is kept is merged over workers. It comes back as one more worker's part, the [`BASE`], which nobody writes to
-//! afterwards. Admission is that of new series: limits, conflicts and folding are the same. Knows no file and no encoding.
+//! What is kept is merged over workers. It comes back as one more worker's part, the [`BASE`], with which the first
+//! worker that meets the series goes on. Admission is that of new series: limits, conflicts and folding are the same. Knows no file and no encoding.
 
 use std::sync::Arc;
 
@@ -13,8 +13,9 @@ use crate::name::{FamilyName, escape_into};
 use crate::options::SummaryOptions;
 use crate::value::{Bounds, HistogramSnapshot, SavedSet, SavedSummary, SummaryCell};
 
-/// The worker that restored parts belong to. Workers count from 0, and none comes near it.
-const BASE: u32 = u32::MAX;
+/// The worker that restored parts belong to, until the first one that meets the series takes them over. Workers count from 0, and
+/// none comes near it.
+pub(super) const BASE: u32 = u32::MAX;
 
 /// Series of one piece, and bytes of it, about: what is in memory at once.
 const PIECE_SERIES: usize = 1_024;

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
+use super::saved::BASE;
 use super::{FamilyKind, lock};
 use crate::Timestamp;
 use crate::value::{
@@ -205,9 +206,14 @@ fn all_members(cells: &[(u32, Arc<SetCell>)]) -> SetSnapshot {
     all
 }
 
-/// The worker's entry, made if absent. The list is as long as workers have met the series, and grows by exactly one.
+/// The worker's entry, made if absent; the first worker goes on with what was restored. The list is as long as workers have met
+/// the series, and grows by exactly one.
 fn of_worker<C: Clone>(cells: &mut Vec<(u32, C)>, worker: u32, new: impl FnOnce() -> C) -> C {
-    if let Some((_, cell)) = cells.iter().find(|(id, _)| *id == worker) {
+    let of = |wanted| move |(id, _): &(u32, C)| *id == wanted;
+    if let Some(at) = cells.iter().position(of(worker)).or_else(|| cells.iter().position(of(BASE)))
+        && let Some((id, cell)) = cells.get_mut(at)
+    {
+        *id = worker;
         return cell.clone();
     }
     let cell = new();

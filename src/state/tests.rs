@@ -86,6 +86,23 @@ fn a_page_is_the_same_after_a_restart_and_goes_on() {
 }
 
 #[test]
+fn the_first_worker_goes_on_with_what_was_restored() {
+    let after = Bridge::new(Options::default());
+    let bytes = bytes_of(&busy(Options::default()), at(310_000));
+    take_up(&after, &bytes, at(310_000)).expect("a good snapshot");
+    let (mut first, mut second) = (after.worker(), after.worker());
+    let before: f64 = 300.0 * 2.0;
+    for round in 1..=3 {
+        first.ingest(b"c:1|c|#n:3", at(320_000));
+        second.ingest(b"c:1|c|#n:3", at(320_000));
+        let text = page(&after, at(320_000));
+        let sum: f64 =
+            text.lines().filter(|line| line.starts_with("c{")).filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum();
+        assert_eq!(sum, before + 2.0 * f64::from(round));
+    }
+}
+
+#[test]
 fn what_exceeds_the_limits_is_folded_or_refused_and_totals_stay() {
     let before = Bridge::new(Options::default());
     let mut worker = before.worker();
