@@ -113,6 +113,8 @@ impl Family {
         }
         if !came.is_empty() {
             let ordered = Arc::make_mut(&mut ordered);
+            // Room for what came and no more: there is one of these for each family, for good.
+            ordered.reserve_exact(came.len());
             ordered.extend(came.into_iter().filter(|series| !series.is_out()));
             // Finds the sorted run that is there, and merges.
             ordered.sort_by(|a, b| a.labels().cmp(b.labels()));

@@ -1,8 +1,8 @@
 //! Which label names and values a family has, and how many series have each: what the limits on labels are held against.
 
-use std::collections::HashMap;
 use std::hash::BuildHasher;
 
+use hashbrown::HashTable;
 use rapidhash::quality::RandomState;
 
 use super::Labels;
@@ -19,10 +19,55 @@ pub(super) struct LabelValues {
 
 struct Label {
     name: Box<str>,
-    /// How many series have a value, by its hash, so that a value costs the same whatever its length. Of rapidhash's two
-    /// qualities only the better one serves: the fast one gives one in a hundred short values the hash of another.
-    series: HashMap<u64, u32, RandomState>,
+    values: HashTable<Value>,
     in_first_series: bool,
+}
+
+/// A value, by its hash, so that it costs the same whatever its length, and how many series have it. Of rapidhash's two
+/// qualities only the better one serves: the fast one gives one in a hundred short values the hash of another.
+///
+/// The hash is in halves, so that a value takes 12 bytes and not 16.
+struct Value {
+    hash: [u32; 2],
+    series: u32,
+}
+
+impl Value {
+    fn new(hash: u64) -> Self {
+        Self { hash: [hash as u32, (hash >> 32) as u32], series: 1 }
+    }
+
+    fn hash(&self) -> u64 {
+        u64::from(self.hash[0]) | u64::from(self.hash[1]) << 32
+    }
+}
+
+impl Label {
+    fn new(name: &str, in_first_series: bool) -> Self {
+        Self { name: name.into(), values: HashTable::new(), in_first_series }
+    }
+
+    fn has(&self, hash: u64) -> bool {
+        self.values.find(hash, |value| value.hash() == hash).is_some()
+    }
+
+    fn add(&mut self, hash: u64) {
+        match self.values.find_mut(hash, |value| value.hash() == hash) {
+            Some(value) => value.series += 1,
+            None => {
+                self.values.insert_unique(hash, Value::new(hash), Value::hash);
+            }
+        }
+    }
+
+    fn remove(&mut self, hash: u64) {
+        if let Ok(mut entry) = self.values.find_entry(hash, |value| value.hash() == hash) {
+            entry.get_mut().series -= 1;
+            if entry.get().series == 0 {
+                entry.remove();
+            }
+        }
+    }
 }
 
 impl LabelValues {
@@ -34,8 +79,8 @@ impl LabelValues {
     pub(super) fn too_many<'l>(&self, labels: &'l Labels, limit: usize) -> Option<&'l str> {
         let is_too_many = |(name, value): &(&'l str, &'l str)| {
             // The value that stands for many is always let in.
-            let is_new = |known: &Label| *value != OVERFLOW_VALUE && !known.series.contains_key(&self.hasher.hash_one(*value));
-            self.of(name).is_some_and(|known| known.series.len() >= limit && is_new(known))
+            let is_new = |known: &Label| *value != OVERFLOW_VALUE && !known.has(self.hasher.hash_one(*value));
+            self.of(name).is_some_and(|known| known.values.len() >= limit && is_new(known))
         };
         labels.iter().find(is_too_many).map(|(name, _)| name)
     }
@@ -49,13 +94,13 @@ impl LabelValues {
 
     /// The name of `labels` that has the most values so far: the likely culprit.
     pub(super) fn widest<'l>(&self, labels: &'l Labels) -> &'l str {
-        let count = |name: &str| self.of(name).map_or(0, |known| known.series.len());
+        let count = |name: &str| self.of(name).map_or(0, |known| known.values.len());
         labels.iter().map(|(name, _)| name).max_by_key(|name| count(name)).unwrap_or("")
     }
 
     /// Names with how many values each has, most first.
     pub(super) fn widest_first(&self) -> Vec<(&str, usize)> {
-        let mut names: Vec<_> = self.labels.iter().map(|label| (&*label.name, label.series.len())).collect();
+        let mut names: Vec<_> = self.labels.iter().map(|label| (&*label.name, label.values.len())).collect();
         names.sort_by_key(|(name, values)| (std::cmp::Reverse(*values), *name));
         names
     }
@@ -64,12 +109,13 @@ impl LabelValues {
     pub(super) fn note(&mut self, labels: &Labels) {
         for (name, value) in labels.iter() {
             let hash = self.hasher.hash_one(value);
-            match self.labels.iter_mut().find(|label| *label.name == *name) {
-                Some(label) => *label.series.entry(hash).or_default() += 1,
-                None => {
-                    let series = HashMap::from_iter([(hash, 1)]);
-                    self.labels.push(Label { name: name.into(), series, in_first_series: !self.has_first });
-                }
+            let known = self.labels.iter().position(|label| *label.name == *name);
+            let at = known.unwrap_or_else(|| {
+                self.labels.push(Label::new(name, !self.has_first));
+                self.labels.len() - 1
+            });
+            if let Some(label) = self.labels.get_mut(at) {
+                label.add(hash);
             }
         }
         self.has_first = true;
@@ -78,7 +124,7 @@ impl LabelValues {
     /// Label names of the first series of a family that was kept over a restart; to be told before any series is noted.
     pub(super) fn restore_first_names(&mut self, names: &[String]) {
         if !self.has_first && !names.is_empty() {
-            let label = |name: &String| Label { name: name.as_str().into(), series: HashMap::default(), in_first_series: true };
+            let label = |name: &String| Label::new(name, true);
             self.labels.extend(names.iter().map(label));
             self.has_first = true;
         }
@@ -88,16 +134,12 @@ impl LabelValues {
     pub(super) fn forget(&mut self, labels: &str) {
         for (name, value) in split(labels) {
             let hash = self.hasher.hash_one(value.as_str());
-            let Some(label) = self.labels.iter_mut().find(|label| *label.name == *name) else { continue };
-            if let Some(count) = label.series.get_mut(&hash) {
-                *count -= 1;
-                if *count == 0 {
-                    label.series.remove(&hash);
-                }
+            if let Some(label) = self.labels.iter_mut().find(|label| *label.name == *name) {
+                label.remove(hash);
             }
         }
         // The names of the first series stay: they are those of the overflow series.
-        self.labels.retain(|label| label.in_first_series || !label.series.is_empty());
+        self.labels.retain(|label| label.in_first_series || !label.values.is_empty());
     }
 
     /// The label names of the family's first series.
