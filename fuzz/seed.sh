@@ -2,7 +2,7 @@
 # Fills fuzz/corpus from the examples: one seed a file, in the form that each target reads.
 set -eu
 cd "$(dirname "$0")"
-mkdir -p corpus/parse_line corpus/ingest corpus/mapping_load corpus/mapping_match
+mkdir -p corpus/parse_line corpus/ingest corpus/mapping_load corpus/mapping_match corpus/selector
 n=0
 find ../proto-examples -name '*.statsd' | sort | while read -r file; do
     n=$((n + 1))
@@ -21,4 +21,9 @@ find .. -path ../target -prune -o -path ./target -prune -o \( -name '*.mapping.y
         sed -n "s/^ *-* *match: *[\"']\{0,1\}\([^\"' ]*\).*/\1/p" "$file" | head -n 12
         printf '\na.b.c\na.b\napp.cart.hits\n'
     } > "corpus/mapping_match/example-$n"
+done
+n=0
+for selector in 'up' 'up{a="b",c!=`d`,}' '{__name__=~"a.+",b!~"c|"}' "{\"up\",'é'='\\x41\\n'}" 'job:rate:5m{a=~"(?i)b"}'; do
+    n=$((n + 1))
+    printf '%s' "$selector" > "corpus/selector/example-$n"
 done

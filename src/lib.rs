@@ -12,6 +12,7 @@
 //!           registry    finds or admits the series: type, limits; expiry takes it out
 //!       recording   one sample into its cell, or counted under the reason why not
 //!         value       the cell itself: counter, gauge, histogram, summary, set; this worker is its only writer
+//! selector    which series somebody means, as Prometheus writes it
 //! exposition  the registry's families, in a stable order -> text
 //! web         /metrics and the rest over HTTP                                (feature `cli`)
 //! telemetry   the bridge's own metrics
@@ -53,6 +54,7 @@ mod routes;
 pub mod mapping;
 pub mod presets;
 pub mod registry;
+pub mod selector;
 pub mod value;
 
 mod exposition;
