@@ -184,7 +184,9 @@ impl Bridge {
     /// Deletes the series for which `wanted` says so, given the family's name and the labels. A series to which samples are
     /// still sent begins anew. With `dry_run` nothing is deleted.
     pub fn delete_series(&self, wanted: Wanted<'_>, dry_run: bool) -> Deleted {
-        self.shared.registry.delete(wanted, dry_run)
+        let deleted = self.shared.registry.delete(wanted, dry_run);
+        self.shared.telemetry.deleted(if dry_run { 0 } else { deleted.series });
+        deleted
     }
 
     /// A new worker. It is the only writer of its cells: give each receiving thread its own.

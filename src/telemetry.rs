@@ -129,6 +129,7 @@ struct IngestCounters {
     labels_renamed: Counter,
     routes_cleared: Counter,
     expired: Counter,
+    deleted: Counter,
     routes: Gauge,
     errors: [Counter; SampleError::ALL.len()],
     recorded: [Counter; Recorded::ALL.len()],
@@ -231,6 +232,13 @@ impl Telemetry {
         }
     }
 
+    /// Counts series that were deleted on request.
+    pub(crate) fn deleted(&self, series: usize) {
+        if series > 0 {
+            self.ingest.deleted.increment(series as u64);
+        }
+    }
+
     /// Folds what the histograms have gathered; to be called every few seconds, so that nothing depends on being scraped.
     pub fn run_upkeep(&self) {
         self.handle.run_upkeep();
@@ -315,6 +323,7 @@ fn ingest_counters(p: Prefix) -> IngestCounters {
         labels_renamed: counter("labels_renamed_total", "Labels of new identities renamed to exported_* because their name is reserved."),
         routes_cleared: counter("routes_cleared_total", "Times a worker emptied its full table of routes; series are not affected."),
         expired: counter("series_expired_total", "Series that went because nothing was sent to them for their ttl."),
+        deleted: counter("series_deleted_total", "Series deleted on request."),
         routes: described_gauge(p, "routes", "Routes that all workers keep; a route is an identity as it was sent."),
         errors: described_counters(
             p,
