@@ -66,6 +66,8 @@ pub mod telemetry;
 mod time;
 
 #[cfg(feature = "cli")]
+pub mod ask;
+#[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "cli")]
 pub mod demo;
@@ -83,6 +85,8 @@ pub mod rulebook;
 pub mod run;
 #[cfg(feature = "cli")]
 pub mod tools;
+#[cfg(feature = "cli")]
+pub mod top;
 #[cfg(feature = "cli")]
 pub mod web;
 
