@@ -17,6 +17,7 @@ use super::api;
 use super::landing;
 use super::page::{self, NoPage};
 use super::server::{Ends, Site};
+use super::troubles::Troubles;
 use crate::options::Prefix;
 
 /// A response with its whole body.
@@ -139,6 +140,7 @@ fn landing_page(site: &Site, local: Option<SocketAddr>) -> Answer {
         ready: site.state.is_ready(),
         paste: site.options.paste.as_deref(),
         address: local,
+        troubles: Troubles::of(&site.bridge),
     });
     let mut answer = with_body(StatusCode::OK, HTML, html.into());
     let headers = answer.headers_mut();

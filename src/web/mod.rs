@@ -10,7 +10,7 @@
 //!   answer    path and method to response
 //!     page    one rendering: a turn, a blocking thread, gzip, the page kept until it is sent
 //!     api     questions about rules, series and conflicts; deletion
-//!     landing the page at /
+//!     landing the page at /, with the worst troubles on it
 //! ```
 
 mod answer;
@@ -21,6 +21,7 @@ mod pulse;
 mod server;
 #[cfg(test)]
 mod tests;
+mod troubles;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
