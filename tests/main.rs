@@ -33,6 +33,8 @@ mod properties;
 mod end_to_end;
 /// Mapping files read again: signals, requests, changes, mistakes, load; the API that shows what rules do.
 mod reload;
+/// Who hit which limit, names in conflict, deletion by hand, `top`.
+mod series;
 /// Flags, the environment, the first lines, signals, exit codes.
 mod starting;
 /// `check`, `explain`, `replay` and `preset`: exit codes, text, JSON.
