@@ -94,7 +94,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 pub use self::options::Options;
-pub use self::pipeline::Worker;
+pub use self::pipeline::{Datagram, Worker};
 pub use self::source::Source;
 pub use self::time::Timestamp;
 use crate::hits::Hits;

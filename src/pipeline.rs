@@ -16,13 +16,22 @@ use crate::registry::CellHandle;
 use crate::resolve::{Resolver, Route, Target};
 use crate::routes::{RouteId, Routes, prefetch};
 use crate::telemetry::Tally;
-use crate::{Bridge, Timestamp};
+use crate::{Bridge, Source, Timestamp};
 
 /// Samples looked up together. Enough to hide a miss to memory behind the others', few enough to stay in the first cache.
 const BATCH: usize = 32;
 
 /// Routes that a worker may keep beyond those of the series.
 const ROUTES_AT_LEAST: usize = 1 << 14;
+
+/// Steps of keeping the table of routes in order between two batches; a step takes 10 to 50 ns.
+const STEPS_OF_BATCH: usize = 1 << 10;
+
+/// The same where there is nothing to ingest.
+const STEPS_OF_TICK: usize = 1 << 14;
+
+/// Routes that one new route may push out.
+const EVICTED_AT_MOST: usize = 8;
 
 /// One receiving thread's side of the bridge: its routes, its counts, and the right to write its cells.
 pub struct Worker {
@@ -38,10 +47,27 @@ pub struct Worker {
     changes: u64,
 }
 
+/// A datagram, or a piece of a stream cut at line ends, and who sent it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Datagram<'a> {
+    /// Lines, separated by newlines.
+    pub bytes: &'a [u8],
+    /// A reference, so that it costs a sample of a known series 8 bytes; looked at only for a new route.
+    pub source: &'a Source,
+}
+
+/// Of unknown source.
+impl<'a> From<&'a [u8]> for Datagram<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Self { bytes, ..Self::default() }
+    }
+}
+
 /// A sample with its place in the table.
 #[derive(Clone, Copy, Default)]
 struct Pending<'a> {
     sample: Sample<'a>,
+    source: &'a Source,
     hash: u64,
     candidate: Option<RouteId>,
 }
@@ -50,6 +76,8 @@ struct Pending<'a> {
 struct Batch<'a> {
     pending: [Pending<'a>; BATCH],
     len: usize,
+    /// Who sent the datagram at hand.
+    source: &'a Source,
 }
 
 impl Worker {
@@ -71,15 +99,22 @@ impl Worker {
 
     /// Parses and records one datagram, or a piece of a stream cut at line ends. Counts are flushed before it returns.
     pub fn ingest(&mut self, datagram: &[u8], now: Timestamp) {
-        self.ingest_batch(std::iter::once(datagram), now);
+        self.ingest_from(datagram, &Source::Unknown, now);
+    }
+
+    /// As [`ingest`](Self::ingest); `source` is told where a sample meets a limit or a conflict.
+    pub fn ingest_from(&mut self, datagram: &[u8], source: &Source, now: Timestamp) {
+        self.ingest_batch(std::iter::once(Datagram { bytes: datagram, source }), now);
     }
 
     /// Parses and records a batch of datagrams, in their order. Counts are flushed before it returns.
-    pub fn ingest_batch<'a>(&mut self, datagrams: impl Iterator<Item = &'a [u8]>, now: Timestamp) {
+    pub fn ingest_batch<'a>(&mut self, datagrams: impl Iterator<Item: Into<Datagram<'a>>>, now: Timestamp) {
         self.pass();
-        let mut batch = Batch { pending: [Pending::default(); BATCH], len: 0 };
+        let mut batch = Batch { pending: [Pending::default(); BATCH], len: 0, source: <&Source>::default() };
         for datagram in datagrams {
-            let mut rest = Some(datagram);
+            let Datagram { bytes, source } = datagram.into();
+            batch.source = source;
+            let mut rest = Some(bytes);
             while let Some(bytes) = rest {
                 let line = match memchr(b'\n', bytes) {
                     Some(end) => {
@@ -102,6 +137,7 @@ impl Worker {
     /// every worker was between two batches.
     pub fn tick(&mut self) {
         self.pass();
+        self.keep_up(STEPS_OF_TICK);
         self.flush();
     }
 
@@ -112,18 +148,35 @@ impl Worker {
         if self.resolver.follow_rules() {
             self.hits = HitTally::default();
             self.forget_routes();
-        } else if changes != self.changes && self.resolver.side_routes_forgotten() {
-            let before = self.routes.len();
-            self.routes.retain(|route| !route.is_side());
-            self.tally.routes -= (before - self.routes.len()) as i64;
+        } else if changes != self.changes {
+            // Series went: their routes lead nowhere, and what was refused for want of room may find it.
+            self.routes.sweep();
         }
         self.changes = changes;
+        if self.routes.is_unsettled() {
+            self.keep_up(STEPS_OF_BATCH);
+        }
+    }
+
+    /// Takes out routes that lead nowhere, or may lead elsewhere now, and gives their memory back: a few steps of it.
+    #[cold]
+    fn keep_up(&mut self, steps: usize) {
+        let before = self.routes.len();
+        let resolver = &mut self.resolver;
+        self.routes.keep_up(steps, Route::prefetch_cell, |route| {
+            let is_gone = route.is_retired() || route.is_side();
+            if is_gone {
+                resolver.forgot(route);
+            }
+            is_gone
+        });
+        self.tally.routes -= (before - self.routes.len()) as i64;
     }
 
     fn forget_routes(&mut self) {
         self.tally.routes -= self.routes.len() as i64;
         self.routes.clear();
-        self.resolver.side_routes_forgotten();
+        self.resolver.forgot_all();
     }
 
     /// Counts a line that cannot be handed in whole: cut, or too long for whoever receives it.
@@ -181,7 +234,7 @@ impl Worker {
         let hash = self.routes.hash(&sample);
         self.routes.prefetch_slot(hash);
         if let Some(place) = batch.pending.get_mut(batch.len) {
-            *place = Pending { sample, hash, candidate: None };
+            *place = Pending { sample, source: batch.source, hash, candidate: None };
             batch.len += 1;
         }
         if batch.len == BATCH {
@@ -207,7 +260,7 @@ impl Worker {
                 Recording { tally: &mut self.tally, hits: &mut self.hits, log: &mut self.log, now }.apply(route, &p.sample)
             });
             if !done {
-                self.record_unknown(&p.sample, p.hash, now);
+                self.record_unknown(p, now);
             }
         }
         batch.len = 0;
@@ -216,28 +269,52 @@ impl Worker {
     /// A sample whose route is new, or retired, or hidden behind one with a similar hash.
     #[cold]
     #[inline(never)]
-    fn record_unknown(&mut self, sample: &Sample<'_>, hash: u64, now: Timestamp) {
+    fn record_unknown(&mut self, pending: &Pending<'_>, now: Timestamp) {
+        let Pending { sample, source, hash, .. } = *pending;
+        let sample = &sample;
         let mut recording = Recording { tally: &mut self.tally, hits: &mut self.hits, log: &mut self.log, now };
-        let known = self.routes.find_mut(hash, sample);
-        if known.as_ref().is_some_and(|route| recording.apply(route, sample)) {
+        let known = self.routes.find(hash, sample);
+        if known.and_then(|id| self.routes.get(id, sample)).is_some_and(|route| recording.apply(route, sample)) {
             return;
         }
         // A series may be retired in the moment in which it was found; then it is looked for again.
         let route = loop {
-            let route = self.resolver.resolve(sample, now, recording.tally);
+            let route = self.resolver.resolve(sample, source, now, recording.tally);
             if recording.apply(&route, sample) {
                 break route;
             }
         };
-        if let Some(known) = known {
-            *known = route;
-        } else if self.resolver.keeps(&route) {
-            if self.routes.is_full() {
-                // The ids of this batch's other candidates may now name other routes; their keys will tell.
-                self.forget_routes();
+        if let Some(id) = known {
+            self.remove_route(id);
+        }
+        if self.resolver.keeps(&route) {
+            self.keep_route(sample, hash, route);
+        }
+    }
+
+    /// Adds a route; where there is no room, others go.
+    fn keep_route(&mut self, sample: &Sample<'_>, hash: u64, route: Route) {
+        // Places and key bytes have a limit each; a long key may need the bytes of several.
+        for _ in 0..EVICTED_AT_MOST {
+            if !self.routes.is_full() {
+                break;
+            }
+            if let Some(gone) = self.routes.evict() {
+                self.resolver.forgot(&gone);
+                self.tally.routes -= 1;
                 self.tally.routes_cleared += 1;
             }
-            self.tally.routes += i64::from(self.routes.insert(hash, sample, route));
+        }
+        match self.routes.insert(hash, sample, route) {
+            Ok(()) => self.tally.routes += 1,
+            Err(route) => self.resolver.forgot(&route),
+        }
+    }
+
+    fn remove_route(&mut self, id: RouteId) {
+        if let Some(gone) = self.routes.remove(id) {
+            self.resolver.forgot(&gone);
+            self.tally.routes -= 1;
         }
     }
 
@@ -261,16 +338,46 @@ impl Drop for Worker {
 }
 
 impl Route {
+    /// Whether it leads to a series that went, or is about to.
+    fn is_retired(&self) -> bool {
+        matches!(&self.target, Target::Cell(cell) if cell.stamp().last().is_none())
+    }
+
     /// Asks the memory for the cell that a sample of this route will write.
     #[inline(always)]
     fn prefetch_cell(&self) {
         match &self.target {
             Target::Cell(CellHandle::Counter(cell)) => prefetch(Arc::as_ptr(cell)),
             Target::Cell(CellHandle::Gauge(cell)) => prefetch(Arc::as_ptr(cell)),
-            Target::Cell(CellHandle::Histogram(cell, _)) => prefetch(cell.address()),
+            // The sum is at its beginning, buckets are up to two cache lines behind it.
+            Target::Cell(CellHandle::Histogram(cell, _)) => cell.addresses().into_iter().for_each(prefetch),
             Target::Cell(CellHandle::Summary(cell)) => prefetch(Arc::as_ptr(cell)),
             Target::Cell(CellHandle::Set(cell)) => prefetch(Arc::as_ptr(cell)),
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Options;
+
+    #[test]
+    fn a_sample_that_asks_for_a_route_is_known_by_its_source() {
+        let bridge = Bridge::new(Options::default());
+        let [first, second] = ["127.0.0.1:1", "127.0.0.1:2"].map(|address| Source::Udp(address.parse().unwrap()));
+        // More samples than are looked up together, so that they are not recorded before the next datagram comes.
+        let many = "a:1|c\n".repeat(BATCH + 1);
+        let datagrams = [Datagram { bytes: many.as_bytes(), source: &first }, Datagram { bytes: b"a:1|g", source: &second }];
+        let now = Timestamp::from_millis(1_700_000_000_000);
+        let mut worker = bridge.worker();
+        worker.ingest_batch(datagrams.into_iter(), now);
+        worker.ingest(b"a:x|s", now);
+        let conflicts = bridge.registry().conflicts();
+        let mut came: Vec<Source> = conflicts.iter().map(|conflict| conflict.came.source).collect();
+        came.sort_by_key(Source::to_string);
+        assert_eq!(came, [second, Source::Unknown]);
+        assert!(conflicts.iter().all(|conflict| conflict.kept.as_ref().is_some_and(|kept| kept.source == first)));
     }
 }

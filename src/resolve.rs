@@ -64,6 +64,13 @@ pub(crate) enum Target {
     Dropped,
 }
 
+/// The sample that asks for a route.
+struct Incoming<'a> {
+    sample: &'a Sample<'a>,
+    source: &'a Source,
+    now: Timestamp,
+}
+
 /// What mapping made of an identity.
 struct Mapped<'r> {
     rule: Option<&'r Rule>,
@@ -154,17 +161,23 @@ impl Resolver {
         if !route.is_side() {
             return true;
         }
-        self.side_routes += 1;
-        self.side_routes <= MAX_SIDE_ROUTES
+        let has_room = self.side_routes < MAX_SIDE_ROUTES;
+        self.side_routes += usize::from(has_room);
+        has_room
     }
 
-    /// To be called when the side routes, or all routes, were forgotten; says whether there were any.
-    pub(crate) fn side_routes_forgotten(&mut self) -> bool {
-        std::mem::take(&mut self.side_routes) > 0
+    /// To be called when a route that was to be kept is so no more.
+    pub(crate) fn forgot(&mut self, route: &Route) {
+        self.side_routes -= usize::from(route.is_side()).min(self.side_routes);
     }
 
-    /// The route of an identity.
-    pub(crate) fn resolve(&mut self, sample: &Sample<'_>, now: Timestamp, tally: &mut Tally) -> Route {
+    /// To be called when all routes were forgotten.
+    pub(crate) fn forgot_all(&mut self) {
+        self.side_routes = 0;
+    }
+
+    /// The route of an identity; `source` sent the sample that asks for it.
+    pub(crate) fn resolve(&mut self, sample: &Sample<'_>, source: &Source, now: Timestamp, tally: &mut Tally) -> Route {
         if sample.name.len() > self.limits.name_bytes {
             return Route::refused(Refusal::NameTooLong);
         }
@@ -172,7 +185,7 @@ impl Resolver {
             return Route::refused(Refusal::TagsTooLong);
         }
         match Identity::of(sample, &self.dialect) {
-            Ok(identity) => self.resolve_identity(&identity, sample, now, tally),
+            Ok(identity) => self.resolve_identity(&identity, &Incoming { sample, source, now }, tally),
             Err(refused) => {
                 let mut route = Route::to(Target::LineRefused(refused.error));
                 route.set_extra(None, TagErrors { name: refused.tag_errors, fields: 0 }, Factor::default());
@@ -181,16 +194,16 @@ impl Resolver {
         }
     }
 
-    fn resolve_identity(&mut self, identity: &Identity<'_>, sample: &Sample<'_>, now: Timestamp, tally: &mut Tally) -> Route {
+    fn resolve_identity(&mut self, identity: &Identity<'_>, incoming: &Incoming<'_>, tally: &mut Tally) -> Route {
         self.parts.name.clear();
         self.parts.tags.clear();
         self.parts.renamed = 0;
         let tag_errors = identity.visit(&mut self.parts);
         let is_tagged = !self.parts.tags.is_empty();
         let rules = Arc::clone(&self.rules);
-        let mut route = match self.map(&rules, sample.kind) {
+        let mut route = match self.map(&rules, incoming.sample.kind) {
             Ok((mapped, slot)) => {
-                let (target, folded) = self.target(&mapped, sample, now);
+                let (target, folded) = self.target(&mapped, incoming);
                 tally.labels_renamed += self.parts.renamed;
                 let mut route = Route { is_mapped: mapped.rule.is_some(), slot, ..Route::to(target) };
                 route.set_extra(folded, tag_errors, mapped.factor);
@@ -295,9 +308,9 @@ impl Resolver {
         levels.into_iter().flatten().find_map(of_kind).unwrap_or(0)
     }
 
-    fn target(&self, mapped: &Mapped<'_>, sample: &Sample<'_>, now: Timestamp) -> (Target, Option<Arc<Limited>>) {
+    fn target(&self, mapped: &Mapped<'_>, incoming: &Incoming<'_>) -> (Target, Option<Arc<Limited>>) {
         let registry = self.bridge.registry();
-        let arrival = Arrival { text: &|| sample.to_string(), source: Source::Unknown, now };
+        let arrival = Arrival { text: &|| incoming.sample.to_string(), source: *incoming.source, now: incoming.now };
         let Some(name) = FamilyName::escape(&mapped.name) else {
             return (Target::Conflict(registry.settle(Reason::EmptyName, "", &mapped.kind, &arrival)), None);
         };
@@ -307,7 +320,7 @@ impl Resolver {
         if self.labels.len() > self.limits.tags {
             return (Target::Refused(Refusal::TooManyTags), None);
         }
-        if let Some(refusal) = refusal_of_value(sample, mapped) {
+        if let Some(refusal) = refusal_of_value(incoming.sample, mapped) {
             return (Target::Refused(refusal), None);
         }
         if self.parts.renamed > 0 {

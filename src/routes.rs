@@ -1,50 +1,78 @@
 //! routes: a worker's own table from the raw bytes of an identity to where its samples go.
 //!
-//! Open addressing over 8-byte slots, found without allocating, in three steps that can be prefetched for a whole batch: slot,
-//! route, key. The key is always compared in full, so that no sender can make two identities one. What the routes lead to is
-//! not known here: a target is any value.
+//! Found without allocating, in three steps that can be prefetched for a whole batch: slot, route, key. The key is always compared
+//! in full, so that no sender can make two identities one. What the routes lead to is not known here: a target is any value.
+//!
+//! No call takes long, however large the table is: it grows, shrinks, is swept and is forgotten in steps, and at its limit one
+//! route goes for each that comes. Each insertion takes a few of these steps, the others [`Routes::keep_up`] between two batches.
+
+mod keys;
+mod places;
+mod slots;
+#[cfg(test)]
+mod tests;
 
 use rapidhash::v3::{RapidSecrets, rapidhash_v3_inline};
 
-use crate::protocol::{Kind, Sample};
+use self::keys::Keys;
+use self::places::{CHUNK, Place, Places};
+use self::slots::Slots;
+use crate::protocol::Sample;
 
 /// Bytes of keys that a worker keeps for each route that it may keep.
 const KEY_BYTES: usize = 192;
 
-/// Slots of an empty table.
-const FIRST_SLOTS: usize = 1 << 10;
+/// Steps that an insertion takes to keep keys in order. Two would do: a third of the keys' memory is garbage when it begins.
+const STEPS_WITH_INSERTION: usize = 8;
+
+/// What taking out a route costs beside looking at it, in steps: slot, key and target are elsewhere in memory.
+const STEPS_OF_REMOVAL: usize = 8;
+
+/// Places that are asked for a route to give up, one insertion at the limit.
+const EVICTION_STEPS: usize = 256;
+
+/// Forgotten tables that may wait to be taken apart beside the newest one.
+const MOST_FORGOTTEN: usize = 1;
+
+/// Routes whose targets are prefetched together when they are swept.
+const SWEPT_TOGETHER: usize = 16;
 
 pub(crate) struct Routes<T> {
-    /// Upper half: the hash's upper half. Lower half: the route's number plus one, 0 for an empty slot.
-    slots: Vec<u64>,
-    routes: Vec<Route<T>>,
-    keys: Vec<u8>,
+    slots: Slots,
+    places: Places<T>,
+    keys: Keys,
+    /// What was forgotten and is still to be dropped.
+    forgotten: Vec<(Places<T>, Keys)>,
     secrets: RapidSecrets,
-    /// At more routes, or key bytes in proportion, the worker forgets all and finds them again, which no series notices.
     max_routes: usize,
+    /// Where the sweep goes on, and how many numbers it has still to look at.
+    sweep_at: usize,
+    sweep_left: usize,
+    /// Where the next route to give up is looked for: after the last one, so that old ones go first.
+    evict_at: usize,
 }
 
-/// Not larger than a cache line, so that a look-up misses memory once for it.
-#[repr(align(64))]
-struct Route<T> {
-    key_at: u32,
-    name_len: u16,
-    tags_len: u16,
-    kind: Kind,
-    target: T,
-}
-
-/// The number of a route, valid until the table is cleared.
+/// The number of a route. Once the route went, it may be another's; only the key tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RouteId(u32);
 
 impl<T> Routes<T> {
     pub(crate) fn new(max_routes: usize) -> Self {
-        Self { slots: vec![0; FIRST_SLOTS], routes: Vec::new(), keys: Vec::new(), secrets: RapidSecrets::random(), max_routes }
+        Self {
+            slots: Slots::new(),
+            places: Places::new(),
+            keys: Keys::new(),
+            forgotten: Vec::new(),
+            secrets: RapidSecrets::random(),
+            max_routes: max_routes.min(slots::MOST),
+            sweep_at: 0,
+            sweep_left: 0,
+            evict_at: 0,
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.routes.len()
+        self.places.len()
     }
 
     /// The hash of a sample's identity. Random per table, so that a sender cannot aim at a slot.
@@ -56,142 +84,165 @@ impl<T> Routes<T> {
             .wrapping_add((sample.kind as u64).wrapping_mul(0xd6e8_feb8_6659_fd93))
     }
 
-    #[inline(always)]
-    fn slot_of(&self, hash: u64) -> usize {
-        hash as usize & (self.slots.len() - 1)
-    }
-
     /// First step of a look-up: asks the memory for the slot.
     #[inline(always)]
     pub(crate) fn prefetch_slot(&self, hash: u64) {
-        prefetch(self.slots.as_ptr().wrapping_add(self.slot_of(hash)));
+        prefetch(self.slots.address(hash));
     }
 
     /// Second step: the first route whose hash fits, most likely the one. Asks the memory for it.
     #[inline(always)]
     pub(crate) fn candidate(&self, hash: u64) -> Option<RouteId> {
-        let mut at = self.slot_of(hash);
-        loop {
-            let slot = *self.slots.get(at)?;
-            if slot == 0 {
-                return None;
-            }
-            if slot >> 32 == hash >> 32 {
-                let id = RouteId((slot as u32) - 1);
-                prefetch(self.routes.as_ptr().wrapping_add(id.0 as usize));
-                return Some(id);
-            }
-            at = (at + 1) & (self.slots.len() - 1);
-        }
+        let number = self.slots.candidate(hash)?;
+        prefetch(self.places.address(number));
+        Some(RouteId(number))
     }
 
     /// Third step: asks the memory for the candidate's key, and says where its target is.
     #[inline(always)]
     pub(crate) fn prefetch_key(&self, id: RouteId) -> Option<&T> {
-        let route = self.routes.get(id.0 as usize)?;
-        prefetch(self.keys.as_ptr().wrapping_add(route.key_at as usize));
-        Some(&route.target)
+        let place = self.places.get(id.0)?;
+        let key = self.keys.address(place.key_at);
+        prefetch(key);
+        // A key rarely fits what is left of its first cache line.
+        prefetch(key.wrapping_add(place.key_len()));
+        place.target.as_ref()
     }
 
     /// Last step: the candidate's target, if its key is the sample's.
     #[inline(always)]
     pub(crate) fn get(&self, id: RouteId, sample: &Sample<'_>) -> Option<&T> {
-        let route = self.routes.get(id.0 as usize)?;
-        let key = self.keys.get(route.key_at as usize..)?;
-        let (name, tags) = key.split_at_checked(usize::from(route.name_len))?;
-        let tags = tags.get(..usize::from(route.tags_len))?;
-        (route.kind == sample.kind && name == sample.name && tags == sample.tags).then_some(&route.target)
+        let place = self.places.get(id.0)?;
+        let key = self.keys.get(place.key_at)?;
+        let (name, tags) = key.split_at_checked(usize::from(place.name_len))?;
+        let tags = tags.get(..usize::from(place.tags_len))?;
+        let is_it = place.kind == sample.kind && name == sample.name && tags == sample.tags;
+        if is_it { place.target.as_ref() } else { None }
     }
 
     /// A whole look-up, for what the steps did not find.
-    #[cfg(test)]
-    pub(crate) fn find(&self, hash: u64, sample: &Sample<'_>) -> Option<&T> {
-        self.get(self.find_id(hash, sample)?, sample)
+    pub(crate) fn find(&self, hash: u64, sample: &Sample<'_>) -> Option<RouteId> {
+        self.slots.find(hash, |number| self.get(RouteId(number), sample).is_some()).map(RouteId)
     }
 
-    fn find_id(&self, hash: u64, sample: &Sample<'_>) -> Option<RouteId> {
-        let mut at = self.slot_of(hash);
-        loop {
-            let slot = *self.slots.get(at)?;
-            if slot == 0 {
-                return None;
-            }
-            let id = RouteId((slot as u32).wrapping_sub(1));
-            if slot >> 32 == hash >> 32 && self.get(id, sample).is_some() {
-                return Some(id);
-            }
-            at = (at + 1) & (self.slots.len() - 1);
+    /// Adds a route for an identity that has none.
+    ///
+    /// # Errors
+    ///
+    /// The target comes back if the key is too long to be kept, or the table is full: see [`evict`](Self::evict).
+    pub(crate) fn insert(&mut self, hash: u64, sample: &Sample<'_>, target: T) -> Result<(), T> {
+        self.drop_forgotten(&mut { STEPS_WITH_INSERTION });
+        self.keys.compact(&mut self.places, &mut { STEPS_WITH_INSERTION });
+        let key_len = sample.name.len() + sample.tags.len();
+        let (Ok(name_len), Ok(tags_len)) = (u16::try_from(sample.name.len()), u16::try_from(sample.tags.len())) else {
+            return Err(target);
+        };
+        if key_len > keys::LONGEST || self.is_full() {
+            return Err(target);
         }
+        let number = self.places.next_number();
+        let Some(key_at) = self.keys.insert(number, [sample.name, sample.tags]) else { return Err(target) };
+        let place = Place { target: Some(target), hash: (hash >> 32) as u32, key_at, name_len, tags_len, kind: sample.kind };
+        self.places.insert(number, place);
+        self.slots.insert(hash, number);
+        Ok(())
     }
 
-    /// As [`find`](Self::find), to be replaced.
-    pub(crate) fn find_mut(&mut self, hash: u64, sample: &Sample<'_>) -> Option<&mut T> {
-        let id = self.find_id(hash, sample)?;
-        self.routes.get_mut(id.0 as usize).map(|route| &mut route.target)
+    /// Takes a route out.
+    pub(crate) fn remove(&mut self, id: RouteId) -> Option<T> {
+        let place = self.places.remove(id.0)?;
+        self.slots.remove(u64::from(place.hash) << 32, id.0);
+        self.keys.remove(place.key_at, place.key_len());
+        place.target
     }
 
-    /// Adds a route for an identity that has none. A key too long to be kept is not added; says whether it was.
-    pub(crate) fn insert(&mut self, hash: u64, sample: &Sample<'_>, target: T) -> bool {
-        let (Ok(name_len), Ok(tags_len)) = (u16::try_from(sample.name.len()), u16::try_from(sample.tags.len())) else { return false };
-        let (Ok(key_at), Ok(number)) = (u32::try_from(self.keys.len()), u32::try_from(self.routes.len() + 1)) else { return false };
-        if (self.routes.len() + 1) * 2 > self.slots.len() {
-            self.grow();
-        }
-        self.keys.extend_from_slice(sample.name);
-        self.keys.extend_from_slice(sample.tags);
-        self.routes.push(Route { key_at, name_len, tags_len, kind: sample.kind, target });
-        self.place(hash >> 32 << 32 | u64::from(number), self.slot_of(hash));
-        true
-    }
-
-    fn place(&mut self, entry: u64, first: usize) {
-        let mask = self.slots.len() - 1;
-        let mut at = first;
-        while let Some(slot) = self.slots.get_mut(at) {
-            if *slot == 0 {
-                *slot = entry;
-                return;
-            }
-            at = (at + 1) & mask;
-        }
-    }
-
-    /// Twice the slots. The keys are hashed again, because a slot holds only half a hash.
-    #[cold]
-    fn grow(&mut self) {
-        self.slots = vec![0; self.slots.len() * 2];
-        for number in 0..self.routes.len() {
-            let Some(route) = self.routes.get(number) else { continue };
-            let Some(key) = self.keys.get(route.key_at as usize..) else { continue };
-            let Some((name, tags)) = key.split_at_checked(usize::from(route.name_len)) else { continue };
-            let tags = tags.get(..usize::from(route.tags_len)).unwrap_or_default();
-            let identity = Sample { name, tags, kind: route.kind, ..Sample::default() };
-            let hash = self.hash(&identity);
-            self.place(hash >> 32 << 32 | (number as u64 + 1), self.slot_of(hash));
-        }
-    }
-
-    /// Whether the table is so full that it is to be cleared before the next insertion.
+    /// Whether nothing can be inserted before something is taken out.
     pub(crate) fn is_full(&self) -> bool {
-        self.routes.len() >= self.max_routes || self.keys.len() >= self.max_routes * KEY_BYTES
+        self.places.len() >= self.max_routes || self.keys.used() >= self.max_routes.saturating_mul(KEY_BYTES)
     }
 
-    /// Keeps the routes whose target `keep` wants. Numbers of routes change.
-    pub(crate) fn retain(&mut self, keep: impl Fn(&T) -> bool) {
-        let old = std::mem::replace(self, Self { secrets: self.secrets, ..Self::new(self.max_routes) });
-        for route in old.routes.into_iter().filter(|route| keep(&route.target)) {
-            let Some(key) = old.keys.get(route.key_at as usize..) else { continue };
-            let Some((name, tags)) = key.split_at_checked(usize::from(route.name_len)) else { continue };
-            let tags = tags.get(..usize::from(route.tags_len)).unwrap_or_default();
-            let identity = Sample { name, tags, kind: route.kind, ..Sample::default() };
-            self.insert(self.hash(&identity), &identity, route.target);
+    /// Takes out one route, about the oldest. `None` if none was met nearby.
+    pub(crate) fn evict(&mut self) -> Option<T> {
+        for _ in 0..EVICTION_STEPS {
+            let number = next_number(&mut self.evict_at, &self.places);
+            if let Some(target) = self.remove(RouteId(number)) {
+                return Some(target);
+            }
+        }
+        None
+    }
+
+    /// Has [`keep_up`](Self::keep_up) look at every route once from now.
+    pub(crate) fn sweep(&mut self) {
+        self.sweep_left = self.places.end();
+    }
+
+    /// Whether [`keep_up`](Self::keep_up) has something to do.
+    #[inline]
+    pub(crate) fn is_unsettled(&self) -> bool {
+        self.sweep_left > 0 || self.slots.is_unsettled() || self.keys.is_unsettled() || !self.forgotten.is_empty()
+    }
+
+    /// Does about `budget` steps of what is to be done: routes that are `gone` are taken out and returned one by one, and memory
+    /// is given back. `look_ahead` is told what `gone` will be asked soon. Returns the steps that it took, which may be a few
+    /// more.
+    pub(crate) fn keep_up(&mut self, budget: usize, look_ahead: impl Fn(&T), mut gone: impl FnMut(&T) -> bool) -> usize {
+        let mut left = budget;
+        let mut over = 0;
+        self.slots.shrink();
+        self.slots.advance(&mut left);
+        self.drop_forgotten(&mut left);
+        self.keys.compact(&mut self.places, &mut left);
+        while self.sweep_left > 0 && left > 0 {
+            let mut group = [0; SWEPT_TOGETHER];
+            let size = SWEPT_TOGETHER.min(self.sweep_left).min(left);
+            for number in group.iter_mut().take(size) {
+                *number = next_number(&mut self.sweep_at, &self.places);
+                self.places.get(*number).and_then(|place| place.target.as_ref()).into_iter().for_each(&look_ahead);
+            }
+            let mut steps = size;
+            for number in group.into_iter().take(size) {
+                if self.places.get(number).and_then(|place| place.target.as_ref()).is_some_and(&mut gone) {
+                    self.remove(RouteId(number));
+                    steps += STEPS_OF_REMOVAL;
+                }
+            }
+            over += steps.saturating_sub(left);
+            left = left.saturating_sub(steps);
+            self.sweep_left = self.sweep_left.saturating_sub(size).min(self.places.end());
+        }
+        budget - left + over
+    }
+
+    fn drop_forgotten(&mut self, budget: &mut usize) {
+        while *budget > 0 {
+            let Some((places, keys)) = self.forgotten.last_mut() else { return };
+            *budget = budget.saturating_sub(STEPS_OF_REMOVAL);
+            if !places.drop_last() && !keys.drop_last() {
+                self.forgotten.pop();
+            }
         }
     }
 
-    /// Forgets all routes and gives their memory back.
+    /// Forgets all routes. Their memory is given back in steps.
     pub(crate) fn clear(&mut self) {
-        *self = Self { secrets: self.secrets, ..Self::new(self.max_routes) };
+        let empty = Self { secrets: self.secrets, ..Self::new(self.max_routes) };
+        let old = std::mem::replace(self, empty);
+        // Tables that are forgotten faster than they can be taken apart must not pile up.
+        self.forgotten = old.forgotten.into_iter().take(MOST_FORGOTTEN).collect();
+        self.forgotten.push((old.places, old.keys));
     }
+}
+
+/// The number at the hand, which goes on by one, or over a chunk that is empty.
+fn next_number<T>(hand: &mut usize, places: &Places<T>) -> u32 {
+    if *hand >= places.end() {
+        *hand = 0;
+    }
+    let number = *hand;
+    // A chunk may have fallen empty when the hand was in the midst of it.
+    *hand = if places.is_chunk_empty(number) { (number / CHUNK + 1) * CHUNK } else { number + 1 };
+    number as u32
 }
 
 /// Asks the memory for a cache line. The address may be anything.
@@ -205,81 +256,4 @@ pub(crate) fn prefetch<P>(address: *const P) {
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = address;
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::HashMap;
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn identity<'a>(name: &'a str, tags: &'a str, kind: Kind) -> Sample<'a> {
-        Sample { name: name.as_bytes(), tags: tags.as_bytes(), kind, ..Sample::default() }
-    }
-
-    fn look_up(routes: &Routes<u32>, sample: &Sample<'_>) -> Option<u32> {
-        let hash = routes.hash(sample);
-        routes.prefetch_slot(hash);
-        let quick = routes.candidate(hash).and_then(|id| {
-            routes.prefetch_key(id);
-            routes.get(id, sample).copied()
-        });
-        let whole = routes.find(hash, sample).copied();
-        assert!(quick.is_none() || quick == whole);
-        whole
-    }
-
-    #[test]
-    fn name_tags_and_kind_are_the_identity() {
-        let mut routes = Routes::new(1 << 20);
-        let all = [
-            identity("ab", "#k:v", Kind::Counter),
-            identity("a", "b#k:v", Kind::Counter),
-            identity("ab#k:v", "", Kind::Counter),
-            identity("ab", "#k:v", Kind::Gauge),
-            identity("ab", "", Kind::Counter),
-        ];
-        for (number, sample) in (0..).zip(&all) {
-            assert_eq!(look_up(&routes, sample), None);
-            routes.insert(routes.hash(sample), sample, number);
-        }
-        for (number, sample) in (0..).zip(&all) {
-            assert_eq!(look_up(&routes, sample), Some(number));
-        }
-        routes.clear();
-        assert_eq!((routes.len(), look_up(&routes, &all[0])), (0, None));
-    }
-
-    #[test]
-    fn a_prefetch_of_any_address_is_harmless() {
-        prefetch(std::ptr::null::<u8>());
-        prefetch(std::ptr::without_provenance::<u8>(usize::MAX));
-    }
-
-    #[test]
-    fn a_key_too_long_to_be_kept_is_just_not_kept() {
-        let mut routes = Routes::new(1 << 20);
-        let name = "n".repeat(70_000);
-        let sample = identity(&name, "", Kind::Counter);
-        routes.insert(routes.hash(&sample), &sample, 1);
-        assert_eq!(look_up(&routes, &sample), None);
-    }
-
-    proptest! {
-        #[test]
-        fn it_is_a_map(keys in proptest::collection::vec(("[a-d]{1,3}", "[a-c]{0,3}"), 0..3000)) {
-            let (mut routes, mut model) = (Routes::new(1 << 20), HashMap::new());
-            for (number, (name, tags)) in (0..).zip(&keys) {
-                let sample = identity(name, tags, Kind::Set);
-                prop_assert_eq!(look_up(&routes, &sample), model.get(&(name, tags)).copied());
-                model.entry((name, tags)).or_insert_with(|| {
-                    routes.insert(routes.hash(&sample), &sample, number);
-                    number
-                });
-            }
-            prop_assert_eq!(routes.len(), model.len());
-        }
-    }
 }

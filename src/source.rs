@@ -1,22 +1,31 @@
-//! Where a datagram or a stream came from: what limits and conflicts name as the culprit. Knows no sockets.
+//! source: who sent a sample, as far as the transport knows. Told to people, never to Prometheus: a label of it would grow
+//! with the number of senders' ports.
 
 use std::fmt;
 use std::net::SocketAddr;
 
-/// The sender of a datagram or stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// Who sent a sample. Known to the pipeline for each datagram, and asked for only when a new route is resolved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Source {
-    /// Not known: the caller of the library did not say.
+    /// Not told: a replay, a test, or a transport without addresses.
     #[default]
     Unknown,
-    /// The sender's address of a UDP datagram.
+    /// The sender of a UDP datagram.
     Udp(SocketAddr),
-    /// The peer of a TCP connection.
+    /// The other end of a TCP connection.
     Tcp(SocketAddr),
-    /// A Unix datagram; its senders rarely have an address.
+    /// A Unix datagram; its sender mostly has no name.
     Unixgram,
 }
 
+/// [`Source::Unknown`].
+impl Default for &Source {
+    fn default() -> Self {
+        &Source::Unknown
+    }
+}
+
+/// The transport and, where there is one, the address: `udp 127.0.0.1:5353`, `tcp [::1]:9`, `unixgram`, `unknown`.
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -25,5 +34,20 @@ impl fmt::Display for Source {
             Self::Tcp(address) => write!(f, "tcp {address}"),
             Self::Unixgram => f.write_str("unixgram"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn transport_and_address_are_shown() {
+        let shown = |source: Source| source.to_string();
+        assert_eq!(shown(Source::Udp("127.0.0.1:5353".parse().unwrap())), "udp 127.0.0.1:5353");
+        assert_eq!(shown(Source::Tcp("[::1]:9".parse().unwrap())), "tcp [::1]:9");
+        assert_eq!(shown(Source::Unixgram), "unixgram");
+        assert_eq!(shown(Source::default()), "unknown");
+        assert_eq!(<&Source>::default(), &Source::Unknown);
     }
 }

@@ -321,7 +321,10 @@ fn ingest_counters(p: Prefix) -> IngestCounters {
         mapped,
         dropped,
         labels_renamed: counter("labels_renamed_total", "Labels of new identities renamed to exported_* because their name is reserved."),
-        routes_cleared: counter("routes_cleared_total", "Times a worker emptied its full table of routes; series are not affected."),
+        routes_cleared: counter(
+            "routes_cleared_total",
+            "Routes given up for new ones because a worker's table was full; series are not affected.",
+        ),
         expired: counter("series_expired_total", "Series that went because nothing was sent to them for their ttl."),
         deleted: counter("series_deleted_total", "Series deleted on request."),
         routes: described_gauge(p, "routes", "Routes that all workers keep; a route is an identity as it was sent."),

@@ -1,6 +1,7 @@
 //! Limits: what exists goes on, what is new is folded or refused, the culprit is named, other families are untouched.
 
-use statsd_bridge::options::Limits;
+use statsd_bridge::mapping::spec::Ttl;
+use statsd_bridge::options::{Limits, Overflow};
 use statsd_bridge::{Bridge, Options, Timestamp};
 
 use crate::page::Page;
@@ -105,6 +106,36 @@ fn a_flood_of_refused_identities_keeps_the_routes_of_healthy_series() {
 }
 
 #[test]
+fn routes_of_expired_series_go_in_steps_and_the_others_stay() {
+    const COUNT: usize = 50_000;
+    let ttl = Ttl { counter_ms: Some(1000), ..Ttl::default() };
+    let bridge = Bridge::new(Options { ttl, ..Options::default() });
+    let mut worker = bridge.worker();
+    let lines: Vec<String> = (0..COUNT).map(|i| format!("n{}:1|c|#i:{i}", i % 100)).collect();
+    worker.ingest_batch(lines.iter().map(String::as_bytes), NOW);
+    let later = Timestamp::from_millis(NOW.as_millis() + 2000);
+    worker.ingest(b"g:1|g\nlive:1|c", later);
+    let routes = || page_of(&bridge).sum("statsd_bridge_routes") as usize;
+    assert_eq!(routes(), COUNT + 2);
+    bridge.expire(later);
+    worker.tick();
+    while bridge.expire(later) > 0 {
+        worker.tick();
+    }
+    let mut before = routes();
+    let mut calls = 0;
+    while before > 2 {
+        worker.ingest(b"live:1|c", later);
+        let after = routes();
+        assert!(after <= before && before - after < 1_000, "{} routes went between two batches", before - after);
+        (before, calls) = (after, calls + 1);
+        assert!(calls < 2_000, "{after} routes are left");
+    }
+    let page = page_of(&bridge);
+    assert_eq!((page.sum("live"), page.sum("g"), page.sum("statsd_bridge_routes_cleared_total")), (1.0 + calls as f64, 1.0, 0.0));
+}
+
+#[test]
 fn workers_that_come_and_go_lose_nothing_and_pile_up_nothing() {
     let bridge = bridge(Limits::default());
     for _ in 0..1_000 {
@@ -113,4 +144,124 @@ fn workers_that_come_and_go_lose_nothing_and_pile_up_nothing() {
     }
     let page = page_of(&bridge);
     assert_eq!((page.sum("c"), page.sum("t_count"), page.sum("statsd_bridge_routes")), (1_000.0, 1_000.0, 0.0));
+}
+
+#[test]
+fn drop_label_keeps_the_labels_that_do_not_explode() {
+    let bridge = bridge(Limits { values_per_label: 3, overflow: Overflow::DropLabel, ..Limits::default() });
+    let mut worker = bridge.worker();
+    for i in 0..100 {
+        let line = format!("hits:1|c|#site:s{},user:u{i}\ntook:10|ms|#site:s{},user:u{i}\nload:1|g|#user:u{i}", i % 2, i % 2);
+        worker.ingest(line.as_bytes(), NOW);
+    }
+    let page = page_of(&bridge);
+    assert_eq!(page.value(r#"hits{site="s0",user="u0"}"#), Some(1.0));
+    assert_eq!(page.value(r#"hits{site="s0",user="_overflow_"}"#), Some(48.0));
+    assert_eq!(page.value(r#"hits{site="s1",user="_overflow_"}"#), Some(49.0));
+    assert_eq!(page.sum("hits"), 100.0);
+    assert_eq!(page.value(r#"took_count{site="s1",user="_overflow_"}"#), Some(49.0));
+    assert_eq!(page.family("load").expect("the first gauges").lines.len(), 3, "the last of many gauges says nothing");
+    let named = r#"statsd_bridge_limited_samples_total{action="drop_label",family="hits",label="user",limit="values_per_label"}"#;
+    assert_eq!(page.value(named), Some(97.0));
+    assert!(bridge.accounting().adds_up());
+}
+
+#[test]
+fn labels_that_explode_together_are_dropped_together_and_stay_bounded() {
+    let limits = Limits { values_per_label: 50, series_per_family: 1_600, overflow: Overflow::DropLabel, ..Limits::default() };
+    let bridge = bridge(limits);
+    let mut worker = bridge.worker();
+    for i in 0..30_000_u64 {
+        worker.ingest(format!("n:1|c|#a:a{},b:b{},c:c{}", i * 7 % 300, i * 13 % 300, i % 40).as_bytes(), NOW);
+    }
+    let page = page_of(&bridge);
+    assert_eq!(page.sum("n"), 30_000.0);
+    let series = page.sum("statsd_bridge_series");
+    assert!(series <= 1_700.0, "the family's limit, and a sixteenth of it for series without a label: {series}");
+}
+
+#[test]
+fn refuse_refuses_and_counts() {
+    let bridge = bridge(Limits { values_per_label: 2, overflow: Overflow::Refuse, ..Limits::default() });
+    let mut worker = bridge.worker();
+    (0..10).for_each(|i| worker.ingest(format!("hits:1|c|#user:u{i}").as_bytes(), NOW));
+    let page = page_of(&bridge);
+    assert_eq!(page.sum("hits"), 2.0);
+    let named = r#"statsd_bridge_limited_samples_total{action="refuse",family="hits",label="user",limit="values_per_label"}"#;
+    assert_eq!(page.value(named), Some(8.0));
+    assert_eq!(page.value(r#"statsd_bridge_events_error_total{reason="label_value_limit"}"#), Some(8.0));
+    assert!(bridge.accounting().adds_up());
+}
+
+#[test]
+fn the_culprit_is_named_with_examples_and_a_count() {
+    let bridge = bridge(Limits { values_per_label: 10, families: 3, ..Limits::default() });
+    let mut worker = bridge.worker();
+    for round in 0..2 {
+        for i in 0..20_000 {
+            worker.ingest(format!("hits:1|c|#path:/{i},zone:z").as_bytes(), Timestamp::from_millis(NOW.as_millis() + round));
+        }
+    }
+    (0..5).for_each(|i| worker.ingest(format!("name{i}:1|c").as_bytes(), NOW));
+    let report = bridge.cardinality(1);
+    assert_eq!((report.series, report.families, report.families_limit, report.top.len()), (12, 3, 3, 1));
+    let family = &report.top[0];
+    assert_eq!((&*family.name, family.kind, family.series), ("hits", "counter", 10));
+    assert_eq!((&*family.labels[0].name, family.labels[0].values), ("path", 10));
+    assert_eq!(family.labels[0].examples.len(), 5);
+    let limited = &family.limited[0];
+    assert_eq!((&*limited.label, limited.samples(), limited.first), ("path", 39_980, NOW));
+    assert_eq!(limited.examples().iter().map(|value| &**value).collect::<Vec<_>>(), ["/10", "/11", "/12", "/13", "/14"]);
+    let distinct = limited.distinct().expect("one of the first 128");
+    assert!((distinct - 19_990.0).abs() < 0.04 * 19_990.0, "{distinct}");
+    let names = &report.limited[0];
+    assert_eq!((&*names.family, names.samples(), names.examples().len()), ("", 3, 3));
+}
+
+#[test]
+fn what_is_known_of_culprits_is_bounded() {
+    let bridge = bridge(Limits { values_per_label: 1, families: 1_000, ..Limits::default() });
+    let mut worker = bridge.worker();
+    for family in 0..400 {
+        (0..3).for_each(|i| worker.ingest(format!("n{family}:1|c|#a:{i}").as_bytes(), NOW));
+    }
+    let all = bridge.cardinality(1_000);
+    let limited = all.top.iter().flat_map(|family| &family.limited);
+    assert_eq!(limited.clone().filter(|limited| limited.distinct().is_some()).count(), 128);
+    assert_eq!(limited.map(|limited| limited.samples()).sum::<u64>(), 800);
+    let page = page_of(&bridge);
+    assert!(page.family("statsd_bridge_limited_samples_total").expect("there are some").lines.len() <= 101);
+}
+
+#[test]
+fn a_deleted_series_begins_anew_and_gives_its_place_back() {
+    let bridge = bridge(Limits { values_per_label: 2, ..Limits::default() });
+    let mut worker = bridge.worker();
+    worker.ingest(b"hits:1|c|#user:a\nhits:2|c|#user:b\nhits:4|c|#user:c\nother:1|c", NOW);
+    let wanted = |name: &str, labels: &[(&str, String)]| name == "hits" && labels.iter().all(|(_, value)| value != "b");
+    let dry = bridge.delete_series(&wanted, true);
+    assert_eq!(dry.examples, [r#"hits{user="_overflow_"}"#, r#"hits{user="a"}"#]);
+    assert_eq!(page_of(&bridge).sum("hits"), 7.0);
+    assert_eq!(bridge.delete_series(&wanted, false), dry);
+    assert_eq!(page_of(&bridge).sum("hits"), 2.0, "at once");
+    worker.ingest(b"hits:8|c|#user:a\nhits:16|c|#user:b\nhits:32|c|#user:c", NOW);
+    let page = page_of(&bridge);
+    assert_eq!((page.value(r#"hits{user="a"}"#), page.value(r#"hits{user="b"}"#)), (Some(8.0), Some(18.0)));
+    assert_eq!(page.value(r#"hits{user="_overflow_"}"#), Some(32.0));
+    let all = bridge.delete_series(&|_, _| true, false);
+    assert_eq!((all.series, bridge.cardinality(1).series, bridge.cardinality(1).families), (4, 0, 0));
+    worker.ingest(b"hits:1|g", NOW);
+    assert_eq!(page_of(&bridge).value("hits"), Some(1.0), "its name is free for another type");
+    assert!(bridge.accounting().adds_up());
+}
+
+#[test]
+fn a_new_counter_may_be_shown_at_zero_first() {
+    let bridge = Bridge::new(Options { counters_start_at_zero: true, ..Options::default() });
+    let mut worker = bridge.worker();
+    worker.ingest(b"hits:5|c\nload:3|g", NOW);
+    assert_eq!((page_of(&bridge).value("hits"), page_of(&bridge).value("hits")), (Some(0.0), Some(5.0)));
+    worker.ingest(b"hits:1|c\nhits:2|c|#a:b", NOW);
+    let page = page_of(&bridge);
+    assert_eq!((page.value("hits"), page.value(r#"hits{a="b"}"#), page.value("load")), (Some(6.0), Some(0.0), Some(3.0)));
 }

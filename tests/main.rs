@@ -24,6 +24,8 @@ mod examples;
 mod limits;
 /// Rules replaced in a bridge that has series.
 mod mapping;
+/// What workers and limits make of samples is what one worker without limits makes of them, kind by kind.
+mod merging;
 /// What holds for any input.
 mod properties;
 

@@ -24,7 +24,7 @@ pub(crate) fn own_families(registry: &Registry, telemetry: &Telemetry) -> Vec<Ow
     families
 }
 
-fn registry_families(registry: &Registry, prefix: Prefix) -> [OwnFamily; 6] {
+fn registry_families(registry: &Registry, prefix: Prefix) -> [OwnFamily; 7] {
     let limits = registry.limits();
     let gauge = |name: &str, help: &'static str| Rows::new(prefix.as_str(), name, help, "gauge");
     // statsd_exporter's name of it looks like a counter's.
@@ -32,14 +32,17 @@ fn registry_families(registry: &Registry, prefix: Prefix) -> [OwnFamily; 6] {
     let mut families = gauge(name, "Families by type.");
     let mut series = gauge("series", "Series, overflow series not counted.");
     let mut bytes = gauge("series_bytes", "Bytes that the series take, as reckoned for the limit.");
+    let mut resting = gauge("resting_series", "Expired series whose values are kept for the case that they come back.");
     let mut limit = gauge("limit", "Limits in force.");
     series.row(&[], registry.series() as f64);
     bytes.row(&[], registry.series_bytes() as f64);
+    resting.row(&[], registry.resting() as f64);
     for (name, value) in [
         ("families", limits.families),
         ("labels_per_family", limits.labels_per_family),
         ("line_bytes", limits.line_bytes),
         ("name_bytes", limits.name_bytes),
+        ("resting_series", limits.resting_series),
         ("series", limits.series),
         ("series_bytes", limits.series_bytes),
         ("series_per_family", limits.series_per_family),
@@ -52,7 +55,7 @@ fn registry_families(registry: &Registry, prefix: Prefix) -> [OwnFamily; 6] {
     for (kind, count) in families_by_type(registry) {
         families.row(&[("type", kind)], count);
     }
-    [families.0, series.0, bytes.0, limit.0, conflicts(registry, prefix.as_str()), limited(registry, prefix.as_str())]
+    [families.0, series.0, bytes.0, resting.0, limit.0, conflicts(registry, prefix.as_str()), limited(registry, prefix.as_str())]
 }
 
 fn families_by_type(registry: &Registry) -> BTreeMap<&'static str, f64> {

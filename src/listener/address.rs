@@ -156,6 +156,14 @@ pub fn bind_tcp(address: &Address, transport: &'static str) -> Result<std::net::
     })
 }
 
+/// IPv4 as such, where a socket for both families tells it as `::ffff:a.b.c.d`.
+pub(super) fn canonical(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        ip if ip.is_ipv4() => (ip, address.port()).into(),
+        _ => address,
+    }
+}
+
 /// Where a program on this machine reaches what is bound to `address`.
 pub fn reachable(address: SocketAddr) -> SocketAddr {
     match address.ip() {
@@ -190,6 +198,15 @@ mod tests {
         assert_eq!(any, ["[::]:7".parse().unwrap(), "0.0.0.0:7".parse().unwrap()]);
         let local = Address::parse("localhost:7").unwrap().candidates().unwrap();
         assert!(local[0].ip().is_loopback());
+    }
+
+    #[test]
+    fn mapped_ipv4_is_told_as_ipv4_and_a_scope_is_kept() {
+        let told = |text: &str| canonical(text.parse().unwrap()).to_string();
+        assert_eq!(told("[::ffff:10.0.0.1]:7"), "10.0.0.1:7");
+        for other in ["10.0.0.1:7", "[::1]:7", "[fe80::1%3]:7"] {
+            assert_eq!(told(other), other);
+        }
     }
 
     #[test]

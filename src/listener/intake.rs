@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::relay::Relay;
 use crate::protocol::SampleError;
-use crate::{Timestamp, Worker};
+use crate::{Datagram, Timestamp, Worker};
 
 /// The time of now: wall time that never goes back. It is read once, then advanced by the monotonic clock.
 pub fn now() -> Timestamp {
@@ -36,9 +36,9 @@ impl Intake {
     }
 
     /// Relays and records what was received at `now`. A datagram may hold many lines.
-    pub fn datagrams<'a>(&mut self, datagrams: impl Iterator<Item = &'a [u8]> + Clone, now: Instant) {
+    pub fn datagrams<'a>(&mut self, datagrams: impl Iterator<Item = Datagram<'a>> + Clone, now: Instant) {
         if let Some(relay) = &mut self.relay {
-            datagrams.clone().for_each(|datagram| relay.lines(datagram, now));
+            datagrams.clone().for_each(|datagram| relay.lines(datagram.bytes, now));
         }
         self.worker.ingest_batch(datagrams, at(now));
         self.is_busy = true;

@@ -14,11 +14,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use super::address::canonical;
 use super::framing::Framing;
 use super::intake::Intake;
 use super::stopped;
 use crate::protocol::SampleError;
 use crate::telemetry::Telemetry;
+use crate::{Datagram, Source};
 
 /// How often the shared relay is looked at.
 const TICK: Duration = Duration::from_millis(500);
@@ -109,7 +111,8 @@ fn admit(stream: TcpStream, peer: SocketAddr, shared: &Arc<Shared>, stop: &watch
     counters.tcp_open.increment(1);
     let (shared, stop) = (shared.clone(), stop.clone());
     connections.spawn(async move {
-        let mut connection = Connection { framing: Framing::new(shared.options.line_bytes), stream, shared };
+        let mut connection =
+            Connection { framing: Framing::new(shared.options.line_bytes), stream, source: Source::Tcp(canonical(peer)), shared };
         let end = connection.receive(stop).await;
         connection.finish(end, peer);
         drop(place);
@@ -129,6 +132,7 @@ enum End {
 struct Connection {
     stream: TcpStream,
     framing: Framing,
+    source: Source,
     shared: Arc<Shared>,
 }
 
@@ -167,8 +171,9 @@ impl Connection {
     }
 
     fn advance(&mut self, read: usize) {
-        let shared = &self.shared;
-        let too_long = self.framing.advance(read, |lines| shared.intake().datagrams(std::iter::once(lines), Instant::now()));
+        let (shared, source) = (&self.shared, &self.source);
+        let hand_in = |bytes: &[u8]| shared.intake().datagrams(std::iter::once(Datagram { bytes, source }), Instant::now());
+        let too_long = self.framing.advance(read, hand_in);
         if too_long > 0 {
             shared.telemetry.transport.tcp_too_long_lines.increment(too_long as u64);
             shared.intake().refuse_lines(SampleError::LineTooLong, too_long);
@@ -180,7 +185,7 @@ impl Connection {
         if let Some(rest) = self.framing.rest() {
             let mut intake = self.shared.intake();
             match end {
-                End::Closed => intake.datagrams(std::iter::once(rest), Instant::now()),
+                End::Closed => intake.datagrams(std::iter::once(Datagram { bytes: rest, source: &self.source }), Instant::now()),
                 End::Broken(_) | End::Idle | End::Stopped => intake.refuse_lines(SampleError::TruncatedLine, 1),
             }
         }
@@ -289,6 +294,20 @@ mod tests {
         }
         server.end().await;
         drop(third);
+    }
+
+    #[tokio::test]
+    async fn the_peer_of_a_conflict_is_told_with_and_without_a_last_newline() {
+        let mut server = Server::start(2, Duration::ZERO).await;
+        let mut told = Vec::new();
+        for lines in ["a:1|c\na:1|g\n", "b:1|c\nb:1|g"] {
+            let mut stream = server.connect().await;
+            stream.write_all(lines.as_bytes()).await.unwrap();
+            told.push(Source::Tcp(stream.local_addr().unwrap()));
+        }
+        server.end().await;
+        let conflicts = server.bridge.registry().conflicts();
+        assert_eq!(conflicts.iter().map(|conflict| conflict.came.source).collect::<Vec<_>>(), told);
     }
 
     #[tokio::test]

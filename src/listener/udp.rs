@@ -3,14 +3,16 @@
 //! ```text
 //! bind     sockets of one address share it by SO_REUSEPORT; the kernel spreads senders over them
 //! receive  wait (up to 250 ms) -> batch of up to 64 -> Intake -> short nap if the batch was short
-//! stop     what the kernel holds is drained, the kernel's drops are read a last time
+//! stop     the kernel is told to queue nothing more, what it holds is drained, its drops are read a last time (`group`)
 //! ```
+//! So each datagram is handed in, or counted by the kernel as dropped, or refused by it: none gets lost without a trace.
 //! Linux only. What a datagram holds is not known here, except that lines end with a newline.
 
 mod batch;
+mod group;
 mod socket;
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,6 +21,7 @@ use std::time::{Duration, Instant};
 use std::{io, thread};
 
 use self::batch::{Batch, Wait};
+use self::group::Group;
 use self::socket::{DropReader, bind_workers, receive_buffer_hint, set_timer_slack};
 use super::address::{Address, BindError};
 use super::intake::Intake;
@@ -29,7 +32,7 @@ use crate::telemetry::Telemetry;
 const STOP_CHECK: Duration = Duration::from_millis(250);
 /// How often the kernel's drop counter is read.
 const DROPS_EVERY: Duration = Duration::from_secs(1);
-/// How long the drain at the end may take while senders go on.
+/// How long the drain at the end may take where senders go on because the kernel could not be told.
 const DRAIN_AT_MOST: Duration = Duration::from_secs(2);
 /// Pause after an error of a receive call, so that a lasting one does not spin.
 const ERROR_NAP: Duration = Duration::from_millis(10);
@@ -49,8 +52,7 @@ pub struct Options {
 
 /// The sockets of one address, ready to receive.
 pub struct Bound {
-    address: SocketAddr,
-    sockets: Vec<std::net::UdpSocket>,
+    group: Group,
     /// As the kernel counts it, which is twice what it grants.
     receive_buffer_bytes: usize,
     options: Options,
@@ -64,12 +66,12 @@ impl Bound {
     pub fn bind(address: &Address, options: &Options) -> Result<Self, BindError> {
         let (address, sockets, receive_buffer_bytes) =
             address.bind_first("udp", |candidate| bind_workers(candidate, options.workers.max(1), options.read_buffer_bytes))?;
-        Ok(Self { address, sockets, receive_buffer_bytes, options: options.clone() })
+        Ok(Self { group: Group::new(address, sockets), receive_buffer_bytes, options: options.clone() })
     }
 
     /// Where it listens, with the port that was really taken.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.group.address()
     }
 
     /// Starts the threads; `intake` makes one for each. They end soon after `stop` is set.
@@ -80,14 +82,16 @@ impl Bound {
         mut intake: impl FnMut() -> io::Result<Intake>,
     ) -> io::Result<Vec<JoinHandle<()>>> {
         self.announce();
-        let address = self.address.to_string();
+        let group = Arc::new(self.group);
+        let address = group.address().to_string();
         let mut threads = Vec::new();
-        for (worker, socket) in self.sockets.into_iter().enumerate() {
+        for (worker, socket) in group.sockets().iter().cloned().enumerate() {
             let (granted, dropped) = telemetry.udp_socket(&address, worker);
             granted.set(self.receive_buffer_bytes as f64);
             let mut receiver = Receiver {
                 drops: DropReader::new(&socket, dropped),
                 socket,
+                group: group.clone(),
                 intake: intake()?,
                 telemetry: telemetry.clone(),
                 stop: stop.clone(),
@@ -99,12 +103,12 @@ impl Bound {
     }
 
     fn announce(&self) {
-        let (workers, bytes) = (self.sockets.len(), self.receive_buffer_bytes);
+        let (address, workers, bytes) = (self.group.address(), self.group.sockets().len(), self.receive_buffer_bytes);
         let nap = self.options.nap;
         match receive_buffer_hint(self.options.read_buffer_bytes, bytes) {
-            None => tracing::info!(address = %self.address, workers, receive_buffer_bytes = bytes, ?nap, "listening on udp"),
+            None => tracing::info!(%address, workers, receive_buffer_bytes = bytes, ?nap, "listening on udp"),
             Some(hint) => tracing::warn!(
-                address = %self.address, workers, receive_buffer_bytes = bytes, ?nap, raise_with = hint,
+                %address, workers, receive_buffer_bytes = bytes, ?nap, raise_with = hint,
                 "listening on udp with a smaller receive buffer than asked for"
             ),
         }
@@ -113,7 +117,8 @@ impl Bound {
 
 /// One thread's state.
 struct Receiver {
-    socket: std::net::UdpSocket,
+    socket: Arc<UdpSocket>,
+    group: Arc<Group>,
     intake: Intake,
     telemetry: Arc<Telemetry>,
     drops: DropReader,
@@ -177,14 +182,16 @@ impl Receiver {
         self.intake.datagrams(batch.datagrams(), now);
     }
 
-    /// Takes what the kernel holds already, then reads its drops a last time.
+    /// Takes what the kernel holds already and reads its drops a last time, after which nothing more can come.
     fn drain(&mut self, batch: &mut Batch) {
+        let is_shut = self.group.shut();
         let start = Instant::now();
         loop {
             let received = self.receive(batch, Wait::Not);
             let now = Instant::now();
             self.take(batch, now);
-            if received == 0 || now.saturating_duration_since(start) >= DRAIN_AT_MOST {
+            let is_late = !is_shut && now.saturating_duration_since(start) >= DRAIN_AT_MOST;
+            if received == 0 || is_late {
                 break;
             }
         }
@@ -195,10 +202,8 @@ impl Receiver {
 
 #[cfg(test)]
 mod tests {
-    use std::net::UdpSocket;
-
     use super::*;
-    use crate::{Bridge, Options as BridgeOptions};
+    use crate::{Bridge, Options as BridgeOptions, Source};
 
     fn own(bridge: &Bridge, series: &str) -> u64 {
         let families = bridge.telemetry().families();
@@ -249,6 +254,17 @@ mod tests {
         end(&stop, threads);
         assert_eq!(own(&bridge, "statsd_bridge_udp_packets_total"), 2);
         assert_eq!(own(&bridge, "statsd_bridge_udp_truncated_packets_total"), 1);
+    }
+
+    #[test]
+    fn the_sender_of_a_conflict_is_told() {
+        let (at, bridge, stop, threads) = start("127.0.0.1:0", &options(1, 100));
+        let senders = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
+        senders.iter().zip([&b"a:1|c"[..], b"a:1|g"]).for_each(|(sender, line)| assert_eq!(sender.send_to(line, at).unwrap(), 5));
+        end(&stop, threads);
+        let conflicts = bridge.registry().conflicts();
+        let told: Vec<Source> = conflicts.iter().flat_map(|c| [c.kept.as_ref().unwrap().source, c.came.source]).collect();
+        assert_eq!(told, senders.map(|sender| Source::Udp(sender.local_addr().unwrap())));
     }
 
     #[test]

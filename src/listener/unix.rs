@@ -1,6 +1,8 @@
-//! Unix datagrams (`unixgram`). Whoever sends is held up, not dropped, when the socket is full.
+//! Unix datagrams (`unixgram`). Whoever sends is held up, not dropped, when the socket is full; at the end the kernel is told
+//! first to take nothing more, so that a sender learns of each datagram that it comes too late with.
 
 use std::ffi::CString;
+use std::net::Shutdown;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{SocketAddr, UnixDatagram as StdDatagram};
@@ -17,6 +19,7 @@ use super::intake::Intake;
 use super::stopped;
 use crate::protocol::SampleError;
 use crate::telemetry::Telemetry;
+use crate::{Datagram, Source};
 
 /// Datagrams taken before they are handed in.
 const BATCH: usize = 16;
@@ -98,6 +101,9 @@ impl Bound {
                 () = tokio::time::sleep(TICK) => false,
             };
             // Until the kernel has no more; but datagrams without end must not keep the tick or the stop away.
+            if ending && let Err(error) = self.socket.shutdown(Shutdown::Read) {
+                tracing::debug!(%error, "cannot keep the kernel from receiving while the socket is drained");
+            }
             let (start, limit) = (Instant::now(), if ending { DRAIN_AT_MOST } else { TICK / 50 });
             while start.elapsed() < limit {
                 // At the end the kernel is asked, not tokio, which may not know yet of what has just come.
@@ -152,8 +158,9 @@ impl Batch {
         intake.refuse_lines(SampleError::TruncatedLine, truncated);
         let received = self.memory.chunks_exact(self.stride).zip(&self.lengths);
         let datagrams = received.filter_map(|(chunk, length)| {
-            let datagram = chunk.get(..*length)?;
-            if *length == self.stride { memchr::memrchr(b'\n', datagram).and_then(|end| datagram.get(..end)) } else { Some(datagram) }
+            let whole = chunk.get(..*length)?;
+            let bytes = if *length == self.stride { whole.get(..memchr::memrchr(b'\n', whole)?)? } else { whole };
+            Some(Datagram { bytes, source: &Source::Unixgram })
         });
         intake.datagrams(datagrams, Instant::now());
     }
@@ -250,7 +257,7 @@ mod tests {
         let sender = StdDatagram::unbound().unwrap();
         // As many as a socket holds by default before it blocks the sender.
         for _ in 0..5 {
-            sender.send_to(b"a:1|c", &path).unwrap();
+            sender.send_to(b"a:1|g", &path).unwrap();
             sender.send_to(b"a:1|c\nlonger_than_20:1|c", &path).unwrap();
         }
         stop.send_replace(true);
@@ -259,6 +266,31 @@ mod tests {
         let packets = families.iter().find(|f| f.name == "statsd_bridge_unixgram_packets_total").unwrap();
         assert_eq!(packets.lines, ["statsd_bridge_unixgram_packets_total 10"]);
         assert!(!path.exists());
+        assert_eq!(bridge.registry().conflicts()[0].came.source, Source::Unixgram);
+    }
+
+    #[tokio::test]
+    async fn senders_that_go_on_during_the_stop_lose_nothing_unawares() {
+        for _ in 0..40 {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("s");
+            let bridge = Bridge::new(BridgeOptions::default());
+            let (stop, stopped) = watch::channel(false);
+            let bound = Bound::bind(&options(&path)).unwrap();
+            let senders = [(); 3].map(|()| {
+                let sender = StdDatagram::unbound().unwrap();
+                sender.connect(&path).unwrap();
+                std::thread::spawn(move || (0_u64..).find(|_| sender.send(b"a:1|c").is_err()).unwrap())
+            });
+            let serving = tokio::spawn(bound.serve(Intake::new(bridge.worker(), None), bridge.telemetry().clone(), stopped));
+            while bridge.accounting().samples == 0 {
+                tokio::task::yield_now().await;
+            }
+            stop.send_replace(true);
+            serving.await.unwrap();
+            let sent: u64 = senders.into_iter().map(|sender| sender.join().unwrap()).sum();
+            assert_eq!(bridge.accounting().recorded, sent);
+        }
     }
 
     #[test]

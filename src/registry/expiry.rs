@@ -176,33 +176,57 @@ mod tests {
     /// Workers that pause and come back while series expire under them: what went and what is left is all that was sent.
     #[test]
     fn no_sample_is_added_to_a_series_that_no_page_will_show() {
+        let bridge = bridge(1);
+        let (sent, gone) = churn(&bridge);
+        assert!(gone > 0.0, "series expired while they were written to");
+        assert_eq!(gone + left(&bridge), sent as f64);
+        assert!(bridge.accounting().adds_up());
+    }
+
+    /// The same where series come back with their values: nothing ever goes.
+    #[test]
+    fn series_that_rest_and_come_back_keep_every_sample() {
+        let ttl = Ttl { counter_ms: Some(1), ..Ttl::default() };
+        let bridge = Bridge::new(Options { ttl, grace_ms: u64::MAX / 2, ..Options::default() });
+        let (sent, gone) = churn(&bridge);
+        assert!(gone > 0.0, "series expired while they were written to");
+        // All come back at once, with a sample of 0.
+        let mut worker = bridge.worker();
+        for name in 0..3 {
+            (0..40).for_each(|tag| worker.ingest(format!("n{name}:0|c|#a:{tag}").as_bytes(), at(u64::MAX >> 20)));
+        }
+        assert_eq!(left(&bridge), sent as f64);
+        assert_eq!(bridge.registry().resting(), 0);
+    }
+
+    fn left(bridge: &Bridge) -> f64 {
+        bridge.registry().families().iter().flat_map(|family| family.series().to_vec()).map(|series| series.number()).sum()
+    }
+
+    /// Three workers and an expirer; how many samples were sent, and the sum of what expired.
+    fn churn(bridge: &Bridge) -> (u64, f64) {
         /// Samples of each worker at least; they go on until enough series expired, however busy the machine is.
         const ROUNDS: u64 = 20_000;
         const EXPIRED_AT_LEAST: u64 = 50;
         const ROUNDS_AT_MOST: u64 = 2_000_000;
-        let bridge = bridge(1);
         let (clock, stop, expired) = (AtomicU64::new(0), AtomicBool::new(false), AtomicU64::new(0));
-        let (mut gone, mut sent) = (0.0, 0);
         std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..3u64)
-                .map(|number| {
-                    let (bridge, clock, expired) = (&bridge, &clock, &expired);
-                    scope.spawn(move || {
-                        let mut worker = bridge.worker();
-                        for round in 0..ROUNDS_AT_MOST {
-                            if round >= ROUNDS && expired.load(Relaxed) >= EXPIRED_AT_LEAST {
-                                return round;
-                            }
-                            let line = format!("n{}:1|c|#a:{}", (round + number) % 3, (round / 100 + number) % 40);
-                            worker.ingest(line.as_bytes(), at(clock.load(Relaxed)));
-                            if round % 64 == 0 {
-                                std::thread::yield_now();
-                            }
-                        }
-                        ROUNDS_AT_MOST
-                    })
-                })
-                .collect();
+            let (clock, expired) = (&clock, &expired);
+            let write = move |number: u64| {
+                let mut worker = bridge.worker();
+                for round in 0..ROUNDS_AT_MOST {
+                    if round >= ROUNDS && expired.load(Relaxed) >= EXPIRED_AT_LEAST {
+                        return round;
+                    }
+                    let line = format!("n{}:1|c|#a:{}", (round + number) % 3, (round / 100 + number) % 40);
+                    worker.ingest(line.as_bytes(), at(clock.load(Relaxed)));
+                    if round % 64 == 0 {
+                        std::thread::yield_now();
+                    }
+                }
+                ROUNDS_AT_MOST
+            };
+            let workers: Vec<_> = (0..3u64).map(|number| scope.spawn(move || write(number))).collect();
             let sweeper = scope.spawn(|| {
                 let mut sum = 0.0;
                 while !stop.load(Relaxed) {
@@ -212,13 +236,9 @@ mod tests {
                 }
                 sum
             });
-            sent = workers.into_iter().map(|worker| worker.join().expect("a worker ends")).sum::<u64>();
+            let sent = workers.into_iter().map(|worker| worker.join().expect("a worker ends")).sum::<u64>();
             stop.store(true, Relaxed);
-            gone = sweeper.join().expect("the sweeper ends");
-        });
-        let left: f64 = bridge.registry().families().iter().flat_map(|family| family.series().to_vec()).map(|series| series.number()).sum();
-        assert!(gone > 0.0, "series expired while they were written to");
-        assert_eq!(gone + left, sent as f64);
-        assert!(bridge.accounting().adds_up());
+            (sent, sweeper.join().expect("the sweeper ends"))
+        })
     }
 }

@@ -82,6 +82,8 @@ impl Family {
             ordered.extend(came.into_iter().filter(|series| !series.is_out()));
             // Finds the sorted run that is there, and merges.
             ordered.sort_by(|a, b| a.labels().cmp(b.labels()));
+            // One that went and came back since is there twice.
+            ordered.dedup_by(|a, b| Arc::ptr_eq(a, b));
         }
         Arc::clone(&ordered)
     }
@@ -123,9 +125,13 @@ impl Family {
         differs && *self.origin == *request.origin && self.generation.load(Relaxed) < request.generation
     }
 
-    /// Ends the family and all its series at once; returns these.
-    pub(super) fn end(&self, budget: &Budget<'_>) -> Vec<Arc<Series>> {
+    /// Ends the family and all its series at once; returns these. Nothing, if it is gone or up to date by now: another worker
+    /// may have come first.
+    pub(super) fn end(&self, request: &Request<'_>, budget: &Budget<'_>) -> Vec<Arc<Series>> {
         let mut members = lock(&self.members);
+        if self.is_gone() || !self.is_outdated(request) {
+            return Vec::new();
+        }
         self.gone.store(true, Relaxed);
         let all = members.all();
         all.iter().for_each(|series| members.end(series, &self.kind, budget));

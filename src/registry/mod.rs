@@ -11,6 +11,7 @@ mod kind;
 mod labels;
 mod limits;
 mod members;
+mod parts;
 mod report;
 mod resting;
 mod series;
@@ -175,9 +176,10 @@ impl Registry {
             let found = self.families.get(request.name.as_str()).map(|family| Arc::clone(&family));
             let family = match found {
                 Some(family) if family.is_outdated(request) => {
-                    let ended = family.end(&budget);
-                    self.forget(&family);
-                    self.end(ended);
+                    self.end(family.end(request, &budget));
+                    if family.is_gone() {
+                        self.forget(&family);
+                    }
                     continue;
                 }
                 Some(family) => family,

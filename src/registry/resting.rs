@@ -122,3 +122,122 @@ impl State {
 fn hash_of(hasher: &RandomState, name: &FamilyName, labels: &str) -> u64 {
     hasher.hash_one((name.as_str(), identity(labels)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mapping::spec::Ttl;
+    use crate::options::Limits;
+    use crate::{Bridge, Options, Worker};
+
+    const START: u64 = 1_700_000_000_000;
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::from_millis(START + millis)
+    }
+
+    fn bridge(limits: Limits) -> Bridge {
+        let second = Some(1_000);
+        let ttl = Ttl { counter_ms: second, gauge_ms: second, observer_ms: second, set_ms: second };
+        Bridge::new(Options { ttl, limits, grace_ms: 10_000, ..Options::default() })
+    }
+
+    /// Lets everything expire that was not seen for a second.
+    fn pass(bridge: &Bridge, worker: &mut Worker, now: Timestamp) -> usize {
+        bridge.expire(now);
+        worker.tick();
+        bridge.expire(now)
+    }
+
+    fn page(bridge: &Bridge, now: Timestamp) -> String {
+        let mut page = Vec::new();
+        bridge.render(now, &mut page);
+        String::from_utf8(page).expect("a page is UTF-8")
+    }
+
+    #[test]
+    fn what_counts_goes_on_and_what_is_set_begins_anew() {
+        let bridge = bridge(Limits::default());
+        let (mut worker, mut other) = (bridge.worker(), bridge.worker());
+        worker.ingest(b"c:5|c|#a:b\nh:1|h\ng:7|g\ns:x|s\n", at(0));
+        other.ingest(b"c:3|c|#a:b", at(0));
+        other.tick();
+        bridge.expire(at(2_000));
+        other.tick();
+        assert_eq!(pass(&bridge, &mut worker, at(2_000)), 4);
+        assert!(!page(&bridge, at(2_000)).contains("# TYPE c "), "gone, with its name");
+        assert_eq!((bridge.registry().resting(), bridge.registry().series()), (2, 0));
+        worker.ingest(b"c:1|c|#a:b\nh:1|h\ng:+1|g\ns:y|s\n", at(3_000));
+        let text = page(&bridge, at(3_000));
+        for line in ["c{a=\"b\"} 9", "h_count 2", "g 1", "s 1"] {
+            assert!(text.contains(&format!("\n{line}\n")), "{line} in {text}");
+        }
+        other.ingest(b"c:1|c|#a:b", at(3_000));
+        let text = page(&bridge, at(3_000));
+        assert_eq!(text.matches("\nc{a=\"b\"} ").count(), 1, "{text}");
+        assert!(text.contains("c{a=\"b\"} 10"));
+        assert_eq!(bridge.registry().resting(), 0);
+    }
+
+    #[test]
+    fn what_goes_and_comes_back_between_two_pages_is_on_them_once() {
+        let bridge = bridge(Limits::default());
+        let mut worker = bridge.worker();
+        for round in 0..3 {
+            worker.ingest(b"c:1|c|#a:b\nstays:1|c", at(round * 2_000));
+            if round == 0 {
+                page(&bridge, at(0));
+            }
+            worker.ingest(b"stays:1|c", at(round * 2_000 + 1_500));
+            pass(&bridge, &mut worker, at(round * 2_000 + 1_600));
+        }
+        worker.ingest(b"c:1|c|#a:b", at(6_000));
+        let text = page(&bridge, at(6_000));
+        assert_eq!(text.matches("\nc{a=\"b\"} 4\n").count(), 1, "{text}");
+    }
+
+    #[test]
+    fn grace_ends_and_another_type_ends_it() {
+        let bridge = bridge(Limits::default());
+        let mut worker = bridge.worker();
+        worker.ingest(b"a:5|c\nb:5|c", at(0));
+        pass(&bridge, &mut worker, at(2_000));
+        worker.ingest(b"b:1|g", at(3_000));
+        pass(&bridge, &mut worker, at(5_000));
+        worker.ingest(b"b:1|c", at(6_000));
+        assert!(page(&bridge, at(6_000)).contains("\nb 1\n"), "it was something else meanwhile");
+        pass(&bridge, &mut worker, at(13_000));
+        worker.ingest(b"a:1|c", at(13_000));
+        assert!(page(&bridge, at(13_000)).contains("\na 1\n"), "its time is over");
+    }
+
+    #[test]
+    fn the_oldest_go_where_there_is_no_room() {
+        for limits in [Limits { resting_series: 10, ..Limits::default() }, Limits { series_bytes: 40 * 300, ..Limits::default() }] {
+            let bridge = bridge(limits);
+            let mut worker = bridge.worker();
+            for round in 0..30 {
+                worker.ingest(format!("c:1|c|#n:{round}").as_bytes(), at(round * 100));
+                pass(&bridge, &mut worker, at(round * 100));
+            }
+            pass(&bridge, &mut worker, at(5_000));
+            assert!((8..=20).contains(&bridge.registry().resting()), "{}", bridge.registry().resting());
+            worker.ingest(b"c:1|c|#n:0\nc:1|c|#n:29", at(5_100));
+            let text = page(&bridge, at(5_100));
+            assert!(text.contains("c{n=\"0\"} 1\n") && text.contains("c{n=\"29\"} 2\n"), "{text}");
+        }
+    }
+
+    #[test]
+    fn coming_and_going_piles_nothing_up() {
+        let bridge = bridge(Limits { resting_series: 100, ..Limits::default() });
+        let mut worker = bridge.worker();
+        for round in 0..500 {
+            worker.ingest(b"a:1|c\nb:1|c", at(round * 2_000));
+            pass(&bridge, &mut worker, at(round * 2_000 + 1_500));
+        }
+        worker.ingest(b"a:0|c\nb:0|c", at(1_000_000));
+        let text = page(&bridge, at(1_000_000));
+        assert!(text.contains("\na 500\n") && text.contains("\nb 500\n"), "{text}");
+    }
+}

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
+use super::parts::Parts;
 use super::{FamilyKind, lock};
 use crate::Timestamp;
 use crate::value::{
@@ -27,11 +28,11 @@ pub struct Series {
 /// Cells by worker; a gauge has one for all.
 #[derive(Debug)]
 enum Cells {
-    Counter(Vec<(u32, Arc<CounterCell>)>),
+    Counter(Parts<Arc<CounterCell>>),
     Gauge(Arc<GaugeCell>),
-    Histogram(Vec<(u32, HistogramCell)>),
-    Summary(Vec<(u32, Arc<SummaryCell>)>),
-    Set(Vec<(u32, Arc<SetCell>)>),
+    Histogram(Parts<HistogramCell>),
+    Summary(Parts<Arc<SummaryCell>>),
+    Set(Parts<Arc<SetCell>>),
 }
 
 /// A worker's cell, to write to.
@@ -66,11 +67,11 @@ impl CellHandle {
 impl Series {
     pub(super) fn new(labels: &str, kind: &FamilyKind, now: Timestamp) -> Self {
         let cells = match kind {
-            FamilyKind::Counter => Cells::Counter(Vec::new()),
+            FamilyKind::Counter => Cells::Counter(Parts::None),
             FamilyKind::Gauge => Cells::Gauge(Arc::default()),
-            FamilyKind::Histogram { .. } => Cells::Histogram(Vec::new()),
-            FamilyKind::Summary(_) => Cells::Summary(Vec::new()),
-            FamilyKind::Set => Cells::Set(Vec::new()),
+            FamilyKind::Histogram { .. } => Cells::Histogram(Parts::None),
+            FamilyKind::Summary(_) => Cells::Summary(Parts::None),
+            FamilyKind::Set => Cells::Set(Parts::None),
         };
         Self {
             labels: labels.into(),
@@ -116,15 +117,15 @@ impl Series {
     pub(super) fn cell(&self, kind: &FamilyKind, worker: u32, (ttl_ms, now): (u64, Timestamp)) -> Option<CellHandle> {
         self.ttl_ms.store(ttl_ms, Relaxed);
         let handle = match (&mut *lock(&self.cells), kind) {
-            (Cells::Counter(cells), FamilyKind::Counter) => CellHandle::Counter(of_worker(cells, worker, Arc::default)),
+            (Cells::Counter(cells), FamilyKind::Counter) => CellHandle::Counter(cells.of_worker(worker, Arc::default)),
             (Cells::Gauge(cell), FamilyKind::Gauge) => CellHandle::Gauge(Arc::clone(cell)),
             (Cells::Histogram(cells), FamilyKind::Histogram { bounds }) => {
-                CellHandle::Histogram(of_worker(cells, worker, || HistogramCell::new(bounds.len())), Arc::clone(bounds))
+                CellHandle::Histogram(cells.of_worker(worker, || HistogramCell::new(bounds.len())), Arc::clone(bounds))
             }
             (Cells::Summary(cells), FamilyKind::Summary(options)) => {
-                CellHandle::Summary(of_worker(cells, worker, || Arc::new(SummaryCell::new(options))))
+                CellHandle::Summary(cells.of_worker(worker, || Arc::new(SummaryCell::new(options))))
             }
-            (Cells::Set(cells), FamilyKind::Set) => CellHandle::Set(of_worker(cells, worker, Arc::default)),
+            (Cells::Set(cells), FamilyKind::Set) => CellHandle::Set(cells.of_worker(worker, Arc::default)),
             _ => return None,
         };
         handle.stamp().revive(now.as_millis());
@@ -175,11 +176,11 @@ impl Series {
 
     fn each_stamp(&self, mut visit: impl FnMut(Stamp<'_>)) {
         match &*lock(&self.cells) {
-            Cells::Counter(cells) => cells.iter().for_each(|(_, cell)| visit(cell.stamp())),
+            Cells::Counter(cells) => cells.iter().for_each(|cell| visit(cell.stamp())),
             Cells::Gauge(cell) => visit(cell.stamp()),
-            Cells::Histogram(cells) => cells.iter().for_each(|(_, cell)| visit(cell.stamp())),
-            Cells::Summary(cells) => cells.iter().for_each(|(_, cell)| visit(cell.stamp())),
-            Cells::Set(cells) => cells.iter().for_each(|(_, cell)| visit(cell.stamp())),
+            Cells::Histogram(cells) => cells.iter().for_each(|cell| visit(cell.stamp())),
+            Cells::Summary(cells) => cells.iter().for_each(|cell| visit(cell.stamp())),
+            Cells::Set(cells) => cells.iter().for_each(|cell| visit(cell.stamp())),
         }
     }
 
@@ -187,11 +188,11 @@ impl Series {
     pub fn number(&self) -> f64 {
         match &*lock(&self.cells) {
             // Each part is finite, the sum of them may not be.
-            Cells::Counter(cells) => cells.iter().map(|(_, cell)| cell.get()).sum::<f64>().min(f64::MAX),
+            Cells::Counter(cells) => cells.iter().map(|cell| cell.get()).sum::<f64>().min(f64::MAX),
             Cells::Gauge(cell) => cell.get(),
             Cells::Set(cells) => {
                 let mut all = SetSnapshot::default();
-                cells.iter().for_each(|(_, cell)| cell.merge_into(&mut all));
+                cells.iter().for_each(|cell| cell.merge_into(&mut all));
                 all.distinct()
             }
             Cells::Histogram(_) | Cells::Summary(_) => 0.0,
@@ -201,25 +202,14 @@ impl Series {
     /// Adds all workers' parts of a histogram to `into`.
     pub fn histogram(&self, into: &mut HistogramSnapshot) {
         if let Cells::Histogram(cells) = &*lock(&self.cells) {
-            cells.iter().for_each(|(_, cell)| cell.merge_into(into));
+            cells.iter().for_each(|cell| cell.merge_into(into));
         }
     }
 
     /// Adds all workers' parts of a summary to `into`.
     pub fn summary(&self, now: Timestamp, into: &mut SummarySnapshot) {
         if let Cells::Summary(cells) = &*lock(&self.cells) {
-            cells.iter().for_each(|(_, cell)| cell.merge_into(now, into));
+            cells.iter().for_each(|cell| cell.merge_into(now, into));
         }
     }
-}
-
-/// The worker's entry, made if absent. The list is as long as workers have met the series, and grows by exactly one.
-fn of_worker<C: Clone>(cells: &mut Vec<(u32, C)>, worker: u32, new: impl FnOnce() -> C) -> C {
-    if let Some((_, cell)) = cells.iter().find(|(id, _)| *id == worker) {
-        return cell.clone();
-    }
-    let cell = new();
-    cells.reserve_exact(1);
-    cells.push((worker, cell.clone()));
-    cell
 }

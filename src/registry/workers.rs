@@ -1,9 +1,9 @@
 //! Who writes cells, and how far each writer has come: what tells that a retired series is not being written any more.
 
-use std::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Release};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::Ordering::{Acquire, Release};
 
-use super::lock;
+// Not from std, so that the model in `model/` can run this very file over other ones.
+use super::{Arc, AtomicU64, Mutex, lock};
 
 /// The registry's side: an epoch that rises with each round of retiring, and what each worker has seen of it.
 #[derive(Default)]

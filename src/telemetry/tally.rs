@@ -33,7 +33,7 @@ pub struct Tally {
     pub labels_renamed: u64,
     /// Routes that came, less those that went.
     pub routes: i64,
-    /// Times the table of routes was emptied.
+    /// Routes given up for new ones because the table was full.
     pub routes_cleared: u64,
     /// By [`SampleError`].
     pub errors: [u64; SampleError::ALL.len()],

@@ -1,8 +1,8 @@
 //! A counter: a sum that never goes down.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
-use super::Stamp;
+use super::{AtomicU64, Stamp};
 
 /// One worker's part of a counter.
 #[derive(Debug, Default)]

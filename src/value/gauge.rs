@@ -1,8 +1,8 @@
 //! A gauge: the last value set, or changed by an amount. All workers share its cell.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
-use super::Stamp;
+use super::{AtomicU64, Stamp};
 
 /// The value of a gauge.
 #[derive(Debug, Default)]

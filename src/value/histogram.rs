@@ -71,10 +71,11 @@ impl HistogramCell {
         Stamp::new(self.0.first().unwrap_or(&RETIRED))
     }
 
-    /// Where the cell's first bytes are, for a prefetch.
+    /// Where the cell's first, middle and last bytes are, for a prefetch.
     #[inline(always)]
-    pub(crate) fn address(&self) -> *const AtomicU64 {
-        self.0.as_ptr()
+    pub(crate) fn addresses(&self) -> [*const AtomicU64; 3] {
+        let first = self.0.as_ptr();
+        [first, first.wrapping_add(self.0.len() / 2), first.wrapping_add(self.0.len() - 1)]
     }
 
     /// Adds what the cell holds to `into`, which is for the same bounds.

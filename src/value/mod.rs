@@ -12,6 +12,9 @@ mod sketch;
 mod stamp;
 mod summary;
 
+// The files that the model in `model/` runs take it from here, so that it can be another one there.
+use std::sync::atomic::AtomicU64;
+
 pub use self::counter::CounterCell;
 pub use self::gauge::GaugeCell;
 pub use self::histogram::{Bounds, HistogramCell, HistogramSnapshot};

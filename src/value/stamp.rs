@@ -3,7 +3,9 @@
 //! A writer that finds the mark does not write; a writer that did not find it overwrites it with its time, and the cell lives
 //! on. So a cell that still bears the mark when every writer has looked since has not been written, and can go.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::AtomicU64;
 
 /// The mark of a retired cell, which is no time.
 const RETIRED: u64 = u64::MAX;

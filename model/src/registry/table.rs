@@ -1,0 +1,282 @@
+//! A table with one series, those who write it, and what takes it out.
+
+use std::sync::Arc;
+
+use loom::sync::Mutex;
+
+use super::lock;
+use super::workers::{Membership, Workers};
+use crate::value::{CounterCell, GaugeCell, Stamp};
+
+/// What of the protocol is left out, to see that the model notices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing.
+    None,
+    /// A series is taken out without waiting until all writers passed.
+    DoesNotWait,
+    /// A series is taken out without looking whether the mark is still there.
+    DoesNotLookAgain,
+    /// A writer writes what bears the mark.
+    WritesRegardless,
+    /// A writer takes the mark off after it has let go of the family's lock.
+    RevivesOutsideOfTheLock,
+}
+
+/// Whether each writer has a cell of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// It has.
+    Counter,
+    /// All share one.
+    Gauge,
+}
+
+/// A registry with one family and one label set. The series is there, or not; another one of the same labels may take its place.
+pub struct Table {
+    kind: Kind,
+    fault: Fault,
+    rests: bool,
+    workers: Workers,
+    family: Mutex<Family>,
+}
+
+#[derive(Default)]
+struct Family {
+    series: Option<Arc<Series>>,
+    /// A series that was taken out and may come back, with its sum in that moment.
+    resting: Option<(Arc<Series>, f64)>,
+}
+
+impl Family {
+    /// As `Members::add`: a new series, or the old one.
+    fn add(&mut self) -> Arc<Series> {
+        let series = match self.resting.take() {
+            Some((series, sum)) => {
+                assert_eq!(series.sum(), sum, "a resting series is written");
+                series
+            }
+            None => Arc::new(Series { cells: Mutex::default() }),
+        };
+        self.series = Some(Arc::clone(&series));
+        series
+    }
+}
+
+struct Series {
+    cells: Mutex<Vec<(u32, Cell)>>,
+}
+
+#[derive(Clone)]
+enum Cell {
+    Counter(Arc<CounterCell>),
+    Gauge(Arc<GaugeCell>),
+}
+
+impl Cell {
+    fn stamp(&self) -> Stamp<'_> {
+        match self {
+            Self::Counter(cell) => cell.stamp(),
+            Self::Gauge(cell) => cell.stamp(),
+        }
+    }
+
+    fn add_one(&self) {
+        assert!(match self {
+            Self::Counter(cell) => cell.add(1.0),
+            Self::Gauge(cell) => cell.change(1.0),
+        });
+    }
+
+    fn get(&self) -> f64 {
+        match self {
+            Self::Counter(cell) => cell.get(),
+            Self::Gauge(cell) => cell.get(),
+        }
+    }
+}
+
+impl Series {
+    /// As `Series::cell`.
+    fn cell(&self, kind: Kind, worker: u32) -> Cell {
+        let mut cells = lock(&self.cells);
+        let worker = if kind == Kind::Gauge { 0 } else { worker };
+        if let Some((_, cell)) = cells.iter().find(|(id, _)| *id == worker) {
+            return cell.clone();
+        }
+        let cell = match kind {
+            Kind::Counter => Cell::Counter(Arc::default()),
+            Kind::Gauge => Cell::Gauge(Arc::default()),
+        };
+        cells.push((worker, cell.clone()));
+        cell
+    }
+
+    fn each_stamp(&self, mut visit: impl FnMut(Stamp<'_>)) {
+        lock(&self.cells).iter().for_each(|(_, cell)| visit(cell.stamp()));
+    }
+
+    /// As `Series::retire_if_unseen`, where any time of a write is long ago.
+    fn retire(&self) {
+        self.each_stamp(|stamp| {
+            if let Some(last) = stamp.last() {
+                stamp.retire(last);
+            }
+        });
+    }
+
+    /// As `Series::stays_retired`.
+    fn stays_retired(&self) -> bool {
+        let mut newest = None;
+        self.each_stamp(|stamp| newest = newest.max(stamp.last()));
+        if let Some(newest) = newest {
+            self.each_stamp(|stamp| stamp.revive(newest));
+        }
+        newest.is_none()
+    }
+
+    fn sum(&self) -> f64 {
+        lock(&self.cells).iter().map(|(_, cell)| cell.get()).sum()
+    }
+}
+
+impl Table {
+    /// An empty table. If `rests`, a series that is taken out is kept and comes back as it was, as with `registry::resting`.
+    pub fn new(kind: Kind, fault: Fault, rests: bool) -> Arc<Self> {
+        Arc::new(Self { kind, fault, rests, workers: Workers::default(), family: Mutex::default() })
+    }
+
+    /// What a page would show, now or when the resting series comes back.
+    pub fn sum(&self) -> f64 {
+        let family = lock(&self.family);
+        if let Some((series, sum)) = &family.resting {
+            assert_eq!(series.sum(), *sum, "a resting series is written");
+        }
+        let shown = family.series.as_ref().map_or(0.0, |series| series.sum());
+        shown + family.resting.as_ref().map_or(0.0, |(_, sum)| *sum)
+    }
+
+    /// As `Family::admit`. Says also whether the cell bore the mark.
+    fn admit(&self, worker: u32, now: u64) -> (Cell, bool) {
+        let mut family = lock(&self.family);
+        let known = family.series.clone();
+        let series = known.unwrap_or_else(|| family.add());
+        let cell = series.cell(self.kind, worker);
+        let held = (self.fault != Fault::RevivesOutsideOfTheLock).then_some(family);
+        let was_retired = cell.stamp().last().is_none();
+        cell.stamp().revive(now);
+        cell.stamp().touch(now);
+        drop(held);
+        (cell, was_retired)
+    }
+}
+
+/// A worker with its place among the writers, and the one route that it needs.
+pub struct Writer {
+    table: Arc<Table>,
+    membership: Membership,
+    route: Option<Cell>,
+    now: u64,
+    /// How often it found its cell marked in a series that was still there, and took the mark off.
+    pub revived: u32,
+}
+
+impl Writer {
+    /// A writer that joins now.
+    pub fn new(table: &Arc<Table>) -> Self {
+        Self { table: Arc::clone(table), membership: table.workers.join(), route: None, now: 1, revived: 0 }
+    }
+
+    /// Writes a batch, all samples at this time. Times may go back, as those of threads do.
+    pub fn batch(&mut self, samples: u32, now: u64) {
+        self.now = now;
+        self.pass();
+        (0..samples).for_each(|_| self.write());
+    }
+
+    /// Passes between two batches.
+    pub fn pass(&self) {
+        self.table.workers.pass(&self.membership);
+    }
+
+    /// As `Worker::record` and `Worker::record_unknown`.
+    fn write(&mut self) {
+        if self.route.as_ref().is_some_and(|cell| self.record(cell)) {
+            return;
+        }
+        self.route = Some(loop {
+            let (cell, revived) = self.table.admit(self.membership.id(), self.now);
+            self.revived += u32::from(revived);
+            if self.record(&cell) {
+                break cell;
+            }
+        });
+    }
+
+    /// As `Recording::apply`.
+    fn record(&self, cell: &Cell) -> bool {
+        if !cell.stamp().touch(self.now) && self.table.fault != Fault::WritesRegardless {
+            return false;
+        }
+        cell.add_one();
+        true
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.table.workers.leave(&self.membership);
+    }
+}
+
+/// What `Registry::expire` knows from one step to the next.
+pub struct Expirer {
+    table: Arc<Table>,
+    marked: Option<Arc<Series>>,
+    epoch: u64,
+    /// The sum of all series that were taken out and do not rest, each as it was in that moment.
+    pub taken: f64,
+    /// Series taken out.
+    pub gone: u32,
+    /// Series that were found to be written since they were marked.
+    pub kept: u32,
+}
+
+impl Expirer {
+    /// Nothing is marked yet.
+    pub fn new(table: &Arc<Table>) -> Self {
+        Self { table: Arc::clone(table), marked: None, epoch: 0, taken: 0.0, gone: 0, kept: 0 }
+    }
+
+    /// One step, as `Registry::expire`.
+    pub fn expire(&mut self) {
+        let waits = self.table.fault != Fault::DoesNotWait;
+        if let Some(series) = self.marked.take_if(|_| !waits || self.table.workers.all_have_seen(self.epoch)) {
+            self.take_out(&series);
+        }
+        if self.marked.is_none() {
+            self.marked.clone_from(&lock(&self.table.family).series);
+            if let Some(series) = &self.marked {
+                series.retire();
+                self.epoch = self.table.workers.begin();
+            }
+        }
+    }
+
+    /// As `Family::take_out`.
+    fn take_out(&mut self, series: &Arc<Series>) {
+        let mut family = lock(&self.table.family);
+        if self.table.fault != Fault::DoesNotLookAgain && !series.stays_retired() {
+            self.kept += 1;
+            return;
+        }
+        family.series = None;
+        self.gone += 1;
+        let sum = series.sum();
+        if self.table.rests {
+            family.resting = Some((Arc::clone(series), sum));
+        } else {
+            self.taken += sum;
+        }
+    }
+}

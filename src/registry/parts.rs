@@ -1,0 +1,71 @@
+//! The cells of one series, by worker. Most series are met by one worker, so that one needs no list.
+
+/// A cell for each worker that has met the series; cells are handles, cheap to clone.
+#[derive(Debug, Default)]
+pub(super) enum Parts<C> {
+    /// No worker has met it yet.
+    #[default]
+    None,
+    One(u32, C),
+    // A list behind one word keeps the series small.
+    #[expect(clippy::box_collection, reason = "three words in each series for the sake of few")]
+    Many(Box<Vec<(u32, C)>>),
+}
+
+impl<C: Clone> Parts<C> {
+    /// The worker's cell, made if it has none. The list grows by exactly one.
+    pub(super) fn of_worker(&mut self, worker: u32, new: impl FnOnce() -> C) -> C {
+        if let Some(cell) = self.of(worker) {
+            return cell.clone();
+        }
+        let cell = new();
+        *self = match std::mem::take(self) {
+            Self::None => Self::One(worker, cell.clone()),
+            Self::One(first, other) => Self::Many(Box::new(vec![(first, other), (worker, cell.clone())])),
+            Self::Many(mut all) => {
+                all.reserve_exact(1);
+                all.push((worker, cell.clone()));
+                Self::Many(all)
+            }
+        };
+        cell
+    }
+}
+
+impl<C> Parts<C> {
+    /// All cells, in the order in which they came.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &C> {
+        let (one, many) = match self {
+            Self::None => (None, &[][..]),
+            Self::One(_, cell) => (Some(cell), &[][..]),
+            Self::Many(all) => (None, &all[..]),
+        };
+        one.into_iter().chain(many.iter().map(|(_, cell)| cell))
+    }
+
+    fn of(&self, worker: u32) -> Option<&C> {
+        match self {
+            Self::One(id, cell) if *id == worker => Some(cell),
+            Self::Many(all) => all.iter().find(|(id, _)| *id == worker).map(|(_, cell)| cell),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn each_worker_has_its_own() {
+        let mut parts = Parts::default();
+        for round in 0..2 {
+            for worker in [7, 0, 3] {
+                assert_eq!(*parts.of_worker(worker, || Arc::new(worker * 10)), worker * 10, "round {round}");
+            }
+        }
+        assert_eq!(parts.iter().map(|cell| **cell).collect::<Vec<_>>(), [70, 0, 30]);
+    }
+}
