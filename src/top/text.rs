@@ -96,7 +96,7 @@ fn limits(now: &Snapshot, before: Option<&Snapshot>, lines: &mut Vec<Line>) {
         let label = text(&hit["label"]);
         let label = if label.is_empty() { String::new() } else { format!(" of label {label}") };
         let mut line = format!("{what}: {}{label}, {} ", text(&hit["limit"]), text(&hit["action"]));
-        let _ = write!(line, "{} samples{}", grouped(samples), rate(samples, old, now, before));
+        let _ = write!(line, "{}{}", in_samples(samples), rate(samples, old, now, before));
         if let Some(distinct) = hit["distinct_values_refused"].as_u64() {
             let _ = write!(line, ", about {} distinct", grouped(distinct));
         }
@@ -138,8 +138,8 @@ fn conflicts(conflicts: &Value, lines: &mut Vec<Line>) {
     head("CONFLICTS", lines);
     for conflict in list(conflicts) {
         let said = format!("{} ({})", text(&conflict["name"]), text(&conflict["reason"]));
-        let samples = grouped(number(&conflict["samples"]));
-        lines.push(Line::new(Style::Plain, &format!("{said}: {}; {samples} samples", text(&conflict["policy"]))));
+        let samples = in_samples(number(&conflict["samples"]));
+        lines.push(Line::new(Style::Plain, &format!("{said}: {}; {samples}", text(&conflict["policy"]))));
         for (word, side) in [("kept", &conflict["kept"]), ("came", &conflict["came"])].iter().filter(|(_, side)| side.is_object()) {
             let example = side["sample"].as_str().or_else(|| side["help"].as_str()).unwrap_or_default();
             let (kind, name) = (text(&side["type"]), text(&side["name"]));
@@ -177,12 +177,16 @@ fn joined(values: &Value) -> String {
     list(values).map(text).collect::<Vec<_>>().join(", ")
 }
 
+fn in_samples(number: u64) -> String {
+    if number == 1 { "1 sample".to_owned() } else { format!("{} samples", grouped(number)) }
+}
+
 /// `1,234,567`.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);

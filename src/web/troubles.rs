@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::Bridge;
+use crate::options::Overflow;
 use crate::registry::{Conflict, Limited};
 
 /// How many of each are shown.
@@ -39,14 +40,9 @@ fn limit(hit: &Limited) -> String {
     let family = if hit.family.is_empty() { "new families" } else { &hit.family };
     let label = if hit.label.is_empty() { String::new() } else { format!(", label {}", hit.label) };
     let examples = hit.examples().join(", ");
-    let such_as = if examples.is_empty() { String::new() } else { format!(", such as {examples}") };
-    format!(
-        "{family}: {}{label}: {} samples, {}{such_as}; first from {}",
-        hit.limit.as_str(),
-        hit.samples(),
-        hit.action.as_str(),
-        hit.source
-    )
+    let such_as = if examples.is_empty() { String::new() } else { format!("such as {examples}; ") };
+    let done = if hit.action == Overflow::Refuse { "refused" } else { "folded" };
+    format!("{family}{label}: {}; samples {done}: {}; {such_as}first from {}", hit.limit.as_str(), hit.samples(), hit.source)
 }
 
 fn conflict(conflict: &Conflict) -> String {
