@@ -200,6 +200,7 @@ mod tests {
             (&["--statsd.listen-upd=:1"][..], "unexpected argument '--statsd.listen-upd' found"),
             (&["--log.level=loud"], "invalid value 'loud' for '--log.level <LEVEL>'"),
             (&["--tcp.idle-timeout=5"], "invalid value '5' for '--tcp.idle-timeout <DURATION>': "),
+            (&["--state.interval=999ms"], "invalid value '999ms' for '--state.interval <DURATION>': expected at least 1s"),
             (&["--limits.series=0"], "invalid value '0' for '--limits.series <N>': "),
             (&["dance"], "invalid value 'dance' for '[TASK]'"),
         ] {

@@ -55,6 +55,8 @@ pub mod mapping;
 pub mod presets;
 pub mod registry;
 pub mod selector;
+#[cfg(feature = "state")]
+pub mod state;
 pub mod value;
 
 mod exposition;
@@ -101,7 +103,7 @@ use crate::hits::Hits;
 use crate::mapping::Rules;
 use crate::options::Prefix;
 use crate::protocol::SampleError;
-use crate::registry::{Cardinality, Conflict, Deleted, Registry, Wanted};
+use crate::registry::{Cardinality, Conflict, Deleted, Registry, RestoreRules, Restored, SavedFamily, Wanted};
 use crate::telemetry::{OwnFamily, Telemetry};
 
 /// The bridge: registry, options and own metrics. Cheap to clone; all clones are one bridge.
@@ -191,6 +193,31 @@ impl Bridge {
         let deleted = self.shared.registry.delete(wanted, dry_run);
         self.shared.telemetry.deleted(if dry_run { 0 } else { deleted.series });
         deleted
+    }
+
+    /// Shows every series to `each`, family by family in pieces of bounded size, so that they can be kept over a restart. Workers
+    /// may go on meanwhile: each value is that of the moment when it is read.
+    ///
+    /// # Errors
+    ///
+    /// The first one that `each` returned; nothing more is shown then.
+    pub fn save<E>(&self, now: Timestamp, each: &mut dyn FnMut(&SavedFamily) -> Result<(), E>) -> Result<(), E> {
+        self.shared.registry.save(now, each)
+    }
+
+    /// Takes up a piece that [`save`](Self::save) showed, within the limits in force: what exceeds them is folded or refused, as
+    /// new samples would be. To be called once rules are in force and before the first sample, from one thread: nobody else may
+    /// write to what is being restored.
+    pub fn restore(&self, family: SavedFamily, now: Timestamp) -> Restored {
+        if self.shared.telemetry.owns_name(&family.name) {
+            return Restored { refused: family.series.len() as u64, ..Restored::default() };
+        }
+        let rules = self.rules().rules;
+        let rule = rules.config().rules.iter().find(|rule| !family.origin.is_empty() && *rule.pattern == *family.origin);
+        let kind = family.kind.restore();
+        let ttl_ms = kind.map_or(0, |kind| resolve::ttl_ms(&kind, rule, (&rules, &self.shared.options)));
+        let rules = RestoreRules { ttl_ms, limits: rule.map(|rule| rule.limits).unwrap_or_default() };
+        self.shared.registry.restore(family, rules, now)
     }
 
     /// A new worker. It is the only writer of its cells: give each receiving thread its own.

@@ -6,10 +6,10 @@
 use std::sync::Arc;
 
 use crate::hits::{Hits, Slot};
-use crate::mapping::spec::{Action, Becomes, MetricKind, Rule};
+use crate::mapping::spec::{Action, Becomes, MetricKind, Rule, Ttl};
 use crate::mapping::{Factor, Rules, labels, unit};
 use crate::name::{FamilyName, RENAMED, escape_into, escape_label_into};
-use crate::options::{Dialect, Limits, Observer};
+use crate::options::{Dialect, Limits, Observer, Options};
 use crate::protocol::{Identity, Kind, Sample, SampleError, TagErrors, TagSink, Value};
 use crate::registry::{Arrival, CellHandle, Conflict, FamilyKind, Labels, Limited, Membership, NotAdmitted, Reason, Request};
 use crate::telemetry::{Refusal, Tally};
@@ -297,17 +297,6 @@ impl Resolver {
         }
     }
 
-    fn ttl_ms(&self, kind: &FamilyKind, rule: Option<&Rule>) -> u64 {
-        let levels = [rule.map(|rule| rule.ttl), Some(self.rules.config().defaults.ttl), Some(self.bridge.options().ttl)];
-        let of_kind = |ttl: crate::mapping::spec::Ttl| match kind {
-            FamilyKind::Counter => ttl.counter_ms,
-            FamilyKind::Gauge => ttl.gauge_ms,
-            FamilyKind::Histogram { .. } | FamilyKind::Summary(_) => ttl.observer_ms,
-            FamilyKind::Set => ttl.set_ms,
-        };
-        levels.into_iter().flatten().find_map(of_kind).unwrap_or(0)
-    }
-
     fn target(&self, mapped: &Mapped<'_>, incoming: &Incoming<'_>) -> (Target, Option<Arc<Limited>>) {
         let registry = self.bridge.registry();
         let arrival = Arrival { text: &|| incoming.sample.to_string(), source: *incoming.source, now: incoming.now };
@@ -332,10 +321,11 @@ impl Resolver {
             labels: &self.labels,
             help: mapped.rule.and_then(|rule| rule.help.as_deref()).map(Arc::from),
             origin: mapped.rule.map_or("", |rule| &rule.pattern),
-            ttl_ms: self.ttl_ms(&mapped.kind, mapped.rule),
+            ttl_ms: ttl_ms(&mapped.kind, mapped.rule, (&self.rules, self.bridge.options())),
             limits: mapped.rule.map(|rule| rule.limits).unwrap_or_default(),
             generation: self.generation,
             worker: self.membership.id(),
+            created: arrival.now,
             arrival,
         };
         match registry.admit(&request) {
@@ -393,6 +383,18 @@ pub(crate) fn factor(kind: Kind, rule: Option<&Rule>) -> Factor {
         None => Factor::default(),
     };
     Factor { multiply: base.multiply * rule.and_then(|rule| rule.scale).unwrap_or(1.0), ..base }
+}
+
+/// The rule's word first, then the file's, then the flags'.
+pub(crate) fn ttl_ms(kind: &FamilyKind, rule: Option<&Rule>, (rules, options): (&Rules, &Options)) -> u64 {
+    let levels = [rule.map(|rule| rule.ttl), Some(rules.config().defaults.ttl), Some(options.ttl)];
+    let of_kind = |ttl: Ttl| match kind {
+        FamilyKind::Counter => ttl.counter_ms,
+        FamilyKind::Gauge => ttl.gauge_ms,
+        FamilyKind::Histogram { .. } | FamilyKind::Summary(_) => ttl.observer_ms,
+        FamilyKind::Set => ttl.set_ms,
+    };
+    levels.into_iter().flatten().find_map(of_kind).unwrap_or(0)
 }
 
 /// Why a sample would be refused by the cell of a new series, so that no series comes to be for nothing.

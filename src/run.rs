@@ -2,12 +2,16 @@
 //!
 //! ```text
 //! Sockets::bind   all sockets, or an error that names the one that cannot be had
-//! run             listeners start -> ready -> shutdown -> not ready -> listeners drain and end -> linger -> web ends
+//! run             series are restored -> listeners start -> ready -> shutdown -> not ready -> listeners drain and end
+//!                 -> series are kept -> linger -> web ends
 //! ```
 //! Knows neither signals nor flags, so that a test runs all of it with port 0.
 
+pub mod snapshots;
+
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -18,6 +22,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::MissedTickBehavior;
 
+use self::snapshots::Snapshots;
 use crate::Bridge;
 use crate::cli::Settings;
 use crate::listener::address::{bind_tcp, error_text, reachable};
@@ -47,6 +52,14 @@ pub enum StartError {
     /// There is a mistake in the mapping files.
     #[error("the mapping files cannot be used:\n{0}")]
     Mapping(#[from] Mistakes),
+    /// The state file cannot be written.
+    #[error("--state.file: cannot write {}: {}", path.display(), error_text(error))]
+    State {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
     /// A thread, socket or the like beyond the listeners.
     #[error("cannot start: {}", error_text(.0))]
     System(#[from] io::Error),
@@ -57,7 +70,7 @@ impl StartError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Address(_) | Self::RelayLoop(_) | Self::Bind(BindError::Address(_)) => 2,
-            Self::Bind(_) | Self::NoListener | Self::Mapping(_) | Self::System(_) => 1,
+            Self::Bind(_) | Self::NoListener | Self::Mapping(_) | Self::State { .. } | Self::System(_) => 1,
         }
     }
 }
@@ -144,6 +157,7 @@ pub async fn run(
     signals: Signals<impl Future<Output = ()>>,
 ) -> Result<(), StartError> {
     let bridge = reloader.bridge().clone();
+    let snapshots = Snapshots::start(&bridge, settings.state.as_ref()).await?;
     let reload = signals.reload;
     let mut web_options = settings.web_options.clone();
     web_options.paste = sockets.line_to_paste();
@@ -188,6 +202,9 @@ pub async fn run(
     stop.set();
     listeners.ended().await;
     log_sums(&bridge);
+    if let Some(snapshots) = snapshots {
+        snapshots.end().await;
+    }
     tokio::time::sleep(settings.linger).await;
     let _ = end_web.send(());
     let _ = web.await;

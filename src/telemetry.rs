@@ -5,6 +5,7 @@
 //! statsd_exporter where it has one. Knows no sockets and no series.
 
 mod process;
+mod state;
 mod tally;
 
 use std::borrow::Cow;
@@ -13,6 +14,7 @@ use metrics::{Counter, Gauge, Histogram, counter, describe_counter, describe_gau
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 pub use self::process::process_families;
+pub use self::state::StateMetrics;
 pub use self::tally::{Recorded, Refusal, Tally};
 use crate::options::Prefix;
 use crate::protocol::SampleError;
@@ -42,6 +44,8 @@ pub struct Telemetry {
     pub scrape: Scrape,
     /// Mapping rules.
     pub rules: RuleMetrics,
+    /// The state file.
+    pub state: StateMetrics,
 }
 
 /// Counters of datagrams and connections.
@@ -145,9 +149,9 @@ impl Telemetry {
             .map(PrometheusBuilder::build_recorder)
             .unwrap_or_else(|_| PrometheusBuilder::new().build_recorder());
         let handle = recorder.handle();
-        let all = || (ingest_counters(prefix), transport(prefix), scrape(prefix), rule_metrics(prefix));
-        let (ingest, transport, scrape, rules) = metrics::with_local_recorder(&recorder, all);
-        Self { prefix, recorder, handle, ingest, transport, scrape, rules }
+        let all = || (ingest_counters(prefix), transport(prefix), scrape(prefix), rule_metrics(prefix), state::state_metrics(prefix));
+        let (ingest, transport, scrape, rules, state) = metrics::with_local_recorder(&recorder, all);
+        Self { prefix, recorder, handle, ingest, transport, scrape, rules, state }
     }
 
     /// The prefix of every name here but `process_*`.

@@ -39,6 +39,8 @@ mod reload;
 mod series;
 /// Flags, the environment, the first lines, signals, exit codes.
 mod starting;
+/// Series kept over a restart: clean ends, crashes, bad files, limits, restarts under load.
+mod state;
 /// `check`, `explain`, `replay` and `preset`: exit codes, text, JSON.
 mod tools;
 

@@ -1,5 +1,6 @@
 //! What the user typed. Names and defaults of the flags of statsd_exporter are as that program has them.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -183,6 +184,16 @@ pub(super) struct Args {
     #[arg(help_heading = "Limits")]
     pub(super) limits_datagram_bytes: usize,
 
+    /// Keep series in this file over a restart; "" for not at all. It is readable by its owner only.
+    #[arg(long = "state.file", value_name = "FILE", default_value = "", hide_default_value = true, help_heading = "State")]
+    pub(super) state_file: OsString,
+    /// Write the state file this often: what a crash may cost; at least 1s.
+    #[arg(long = "state.interval", value_name = "DURATION", default_value = "30s", value_parser = interval, help_heading = "State")]
+    pub(super) state_interval: Duration,
+    /// Take no state file up that is older; 0 for one of any age.
+    #[arg(long = "state.max-age", value_name = "DURATION", default_value = "24h", value_parser = duration::parse, help_heading = "State")]
+    pub(super) state_max_age: Duration,
+
     /// Address of the page and the rest over HTTP.
     #[arg(long = "web.listen-address", value_name = "ADDRESS", default_value = ":9102", help_heading = "Web")]
     pub(super) web_listen_address: String,
@@ -345,6 +356,11 @@ fn nap(text: &str) -> Result<Duration, String> {
     // A longer one would only fill the receive buffer.
     const MOST: Duration = Duration::from_millis(10);
     duration::parse(text).and_then(|nap| if nap <= MOST { Ok(nap) } else { Err("expected at most 10ms".to_owned()) })
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    const LEAST: Duration = Duration::from_secs(1);
+    duration::parse(text).and_then(|time| if time >= LEAST { Ok(time) } else { Err("expected at least 1s".to_owned()) })
 }
 
 /// `name=value` with a legal label name that Prometheus does not keep for itself.

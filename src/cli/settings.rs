@@ -7,6 +7,7 @@ use super::args::{Args, Compat, LogFormat, LogLevel, ObserverType, OverflowPolic
 use crate::listener::{Address, relay, tcp, udp, unix};
 use crate::mapping::spec::Ttl;
 use crate::options::{Dialect, Limits, Observer, Overflow, Prefix, SummaryOptions};
+use crate::run::snapshots;
 use crate::{logging, rulebook, web};
 
 /// Everything that the program needs to start.
@@ -34,6 +35,8 @@ pub struct Settings {
     pub web: Address,
     /// How the page is served.
     pub web_options: web::Options,
+    /// Where series are kept over a restart.
+    pub state: Option<snapshots::Options>,
     /// Severity and form of messages.
     pub log: logging::Options,
     /// How long the page stays up at the end.
@@ -69,6 +72,7 @@ impl Settings {
             relay: relay(args)?,
             web: address("web.listen-address", &args.web_listen_address)?,
             web_options: web_options(args)?,
+            state: state(args),
             log: log(args),
             linger: args.shutdown_linger,
             without_effect: without_effect(args),
@@ -162,6 +166,12 @@ fn ttl(args: &Args) -> Ttl {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn state(args: &Args) -> Option<snapshots::Options> {
+    let path = Some(args.state_file.clone()).filter(|path| !path.is_empty())?.into();
+    let max_age = Some(args.state_max_age).filter(|age| !age.is_zero());
+    Some(snapshots::Options { path, interval: args.state_interval, max_age })
 }
 
 fn log(args: &Args) -> logging::Options {
@@ -297,6 +307,15 @@ mod tests {
     fn listeners_are_turned_off_by_an_empty_address() {
         let off = settings(&["--statsd.listen-udp=", "--statsd.listen-tcp="]).unwrap();
         assert!(off.udp.is_empty() && off.tcp.is_empty());
+    }
+
+    #[test]
+    fn state_is_kept_where_a_file_is_named() {
+        let state = |arguments: &[&str]| settings(arguments).unwrap().state;
+        assert_eq!((state(&[]), state(&["--state.file=", "--state.interval=1s"])), (None, None));
+        let given = state(&["--state.file=/a/b"]).unwrap();
+        assert_eq!((given.interval, given.max_age), (Duration::from_secs(30), Some(Duration::from_secs(24 * 3600))));
+        assert_eq!(state(&["--state.file=b", "--state.max-age=0"]).unwrap().max_age, None);
     }
 
     #[test]

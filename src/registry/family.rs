@@ -34,6 +34,14 @@ pub struct Family {
     ordered: Mutex<Arc<Vec<Arc<Series>>>>,
 }
 
+/// What is to be known of a family to save it, at one moment.
+pub(super) struct Shape {
+    pub(super) series: Arc<Vec<Arc<Series>>>,
+    pub(super) overflow: Option<Arc<Series>>,
+    pub(super) help: Option<Arc<str>>,
+    pub(super) first_names: Vec<String>,
+}
+
 impl Family {
     pub(super) fn new(request: &Request<'_>) -> Self {
         Self {
@@ -56,6 +64,32 @@ impl Family {
     /// The kind.
     pub fn kind(&self) -> &FamilyKind {
         &self.kind
+    }
+
+    /// The rule that made it, as its pattern is written; empty for none.
+    pub(super) fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// What is to be known to save it.
+    pub(super) fn shape(&self) -> Shape {
+        let series = self.series();
+        let (overflow, first_names) = lock(&self.members).overflow_shape();
+        Shape { series, overflow, help: self.help(), first_names }
+    }
+
+    /// The label names of the overflow series, whichever series is restored first.
+    pub(super) fn restore_first_names(&self, names: &[String]) {
+        lock(&self.members).restore_first_names(names);
+    }
+
+    /// The overflow series with the labels that it had.
+    pub(super) fn restore_overflow(&self, request: &Request<'_>) -> CellHandle {
+        let mut members = lock(&self.members);
+        members.help.clone_from(&request.help);
+        let series = members.restore_overflow(&self.kind, request);
+        let cell = series.cell(&self.kind, request.worker, (request.ttl_ms, request.arrival.now));
+        cell.unwrap_or_else(|| CellHandle::Gauge(Arc::default()))
     }
 
     /// The help that a rule gave, the newest rules' if there were several.
@@ -86,6 +120,11 @@ impl Family {
             ordered.dedup_by(|a, b| Arc::ptr_eq(a, b));
         }
         Arc::clone(&ordered)
+    }
+
+    /// Whether it has a series with these labels.
+    pub(super) fn has(&self, labels: &str) -> bool {
+        lock(&self.members).has(labels)
     }
 
     /// How many series it has, the overflow series not counted.

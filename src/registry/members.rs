@@ -9,6 +9,7 @@ use rapidhash::quality::RandomState;
 use super::labels::{identity, push_label, split};
 use super::limits::{Budget, EXAMPLE_BYTES, Limit, Limited, shortened};
 use super::report::{FamilyReport, LabelReport};
+use super::saved::BASE;
 use super::values::LabelValues;
 use super::{Family, FamilyKind, Labels, Request, Series};
 use crate::options::Overflow;
@@ -95,6 +96,11 @@ impl Members {
         }
     }
 
+    /// Whether there is one with these labels.
+    pub(super) fn has(&self, labels: &str) -> bool {
+        self.find(labels).is_some()
+    }
+
     fn find(&self, labels: &str) -> Option<Arc<Series>> {
         let wanted = identity(labels);
         let hash = self.hasher.hash_one(&wanted);
@@ -127,7 +133,11 @@ impl Members {
     /// A new series, or one that comes back with its old value.
     fn add(&mut self, kind: &FamilyKind, labels: &Labels, request: &Request<'_>, budget: &Budget<'_>) -> Arc<Series> {
         let resting = budget.resting.take(request.name, kind, labels.text());
-        let series = resting.unwrap_or_else(|| Arc::new(Series::new(labels.text(), kind, request.arrival.now)));
+        let series = resting.unwrap_or_else(|| Arc::new(Series::new(labels.text(), kind, request.created)));
+        if request.worker == BASE {
+            // Pages before the restart have shown it.
+            series.is_first_shown();
+        }
         self.insert(&series);
         self.values.note(labels);
         let bytes = bytes_of(series.labels(), kind);
@@ -190,10 +200,30 @@ impl Members {
         if let Some(series) = self.find(&text) {
             return series;
         }
-        let series = Arc::new(Series::new(&text, kind, request.arrival.now));
+        self.new_overflow(kind, &text, request)
+    }
+
+    fn new_overflow(&mut self, kind: &FamilyKind, labels: &str, request: &Request<'_>) -> Arc<Series> {
+        let series = Arc::new(Series::new(labels, kind, request.created));
         self.insert(&series);
         self.overflow = Some(Arc::clone(&series));
         series
+    }
+
+    /// The overflow series, and the label names that it has or would have.
+    pub(super) fn overflow_shape(&self) -> (Option<Arc<Series>>, Vec<String>) {
+        (self.overflow.clone(), self.values.first_names().map(str::to_owned).collect())
+    }
+
+    /// See [`Family::restore_first_names`].
+    pub(super) fn restore_first_names(&mut self, names: &[String]) {
+        self.values.restore_first_names(names);
+    }
+
+    /// The overflow series with the labels of `request`.
+    pub(super) fn restore_overflow(&mut self, kind: &FamilyKind, request: &Request<'_>) -> Arc<Series> {
+        let text = request.labels.text();
+        self.find(text).unwrap_or_else(|| self.new_overflow(kind, text, request))
     }
 
     /// The count for this limit and label, made and logged when it is hit for the first time.

@@ -14,6 +14,7 @@ mod members;
 mod parts;
 mod report;
 mod resting;
+mod saved;
 mod series;
 mod values;
 mod workers;
@@ -32,6 +33,7 @@ pub use self::kind::FamilyKind;
 pub use self::labels::Labels;
 pub use self::limits::{Limit, Limited};
 pub use self::report::{Cardinality, Deleted, FamilyReport, LabelReport, Wanted};
+pub use self::saved::{RestoreRules, Restored, SavedFamily, SavedKind, SavedSeries, SavedValue};
 pub use self::series::{CellHandle, Series};
 pub use self::workers::Membership;
 use crate::name::FamilyName;
@@ -81,6 +83,8 @@ pub struct Request<'a> {
     pub generation: u64,
     /// The worker that will write.
     pub worker: u32,
+    /// When the counting of a new series began: now, unless it is restored.
+    pub created: Timestamp,
     /// The sample.
     pub arrival: Arrival<'a>,
 }

@@ -1,5 +1,7 @@
 //! The cells of one series, by worker. Most series are met by one worker, so that one needs no list.
 
+use super::saved::BASE;
+
 /// A cell for each worker that has met the series; cells are handles, cheap to clone.
 #[derive(Debug, Default)]
 pub(super) enum Parts<C> {
@@ -13,9 +15,10 @@ pub(super) enum Parts<C> {
 }
 
 impl<C: Clone> Parts<C> {
-    /// The worker's cell, made if it has none. The list grows by exactly one.
+    /// The worker's cell, made if it has none; the first worker goes on with what was restored. The list grows by exactly one.
     pub(super) fn of_worker(&mut self, worker: u32, new: impl FnOnce() -> C) -> C {
-        if let Some(cell) = self.of(worker) {
+        if let Some((id, cell)) = self.entry(worker) {
+            *id = worker;
             return cell.clone();
         }
         let cell = new();
@@ -43,10 +46,15 @@ impl<C> Parts<C> {
         one.into_iter().chain(many.iter().map(|(_, cell)| cell))
     }
 
-    fn of(&self, worker: u32) -> Option<&C> {
+    /// The worker's entry, else that of what was restored.
+    fn entry(&mut self, worker: u32) -> Option<(&mut u32, &C)> {
         match self {
-            Self::One(id, cell) if *id == worker => Some(cell),
-            Self::Many(all) => all.iter().find(|(id, _)| *id == worker).map(|(_, cell)| cell),
+            Self::One(id, cell) if *id == worker || *id == BASE => Some((id, cell)),
+            Self::Many(all) => {
+                let at = |wanted| move |(id, _): &(u32, C)| *id == wanted;
+                let found = all.iter().position(at(worker)).or_else(|| all.iter().position(at(BASE)))?;
+                all.get_mut(found).map(|(id, cell)| (id, &*cell))
+            }
             _ => None,
         }
     }
@@ -67,5 +75,14 @@ mod tests {
             }
         }
         assert_eq!(parts.iter().map(|cell| **cell).collect::<Vec<_>>(), [70, 0, 30]);
+    }
+
+    #[test]
+    fn the_first_worker_goes_on_with_what_was_restored() {
+        let mut parts = Parts::default();
+        for (worker, cell) in [(BASE, 1), (BASE, 1), (0, 1), (1, 2), (0, 1), (BASE, 3), (1, 2), (2, 3)] {
+            assert_eq!(*parts.of_worker(worker, || Arc::new(cell)), cell, "worker {worker}");
+        }
+        assert_eq!(parts.iter().count(), 3);
     }
 }

@@ -40,6 +40,7 @@ struct State {
 
 struct Rested {
     number: u64,
+    end_ms: u64,
     name: FamilyName,
     kind: FamilyKind,
     series: Arc<Series>,
@@ -52,6 +53,11 @@ impl Resting {
 
     /// Keeps a series that expired, if its kind has something to lose.
     pub(super) fn put(&self, name: &FamilyName, kind: &FamilyKind, series: &Arc<Series>, now: Timestamp) {
+        self.put_until(name, kind, series, now.as_millis().saturating_add(self.grace_ms));
+    }
+
+    /// The same, for a time that began before a restart.
+    pub(super) fn put_until(&self, name: &FamilyName, kind: &FamilyKind, series: &Arc<Series>, end_ms: u64) {
         let accumulates = *kind == FamilyKind::Counter || kind.is_observer();
         if self.grace_ms == 0 || self.most == 0 || !accumulates {
             return;
@@ -67,8 +73,8 @@ impl Resting {
         let number = state.next;
         state.next += 1;
         state.bytes += bytes_of(series.labels(), kind);
-        state.order.push_back((hash, number, now.as_millis() + self.grace_ms));
-        let rested = Rested { number, name: name.clone(), kind: kind.clone(), series: Arc::clone(series) };
+        state.order.push_back((hash, number, end_ms));
+        let rested = Rested { number, end_ms, name: name.clone(), kind: kind.clone(), series: Arc::clone(series) };
         let hasher = &state.hasher;
         state.by_identity.insert_unique(hash, rested, |known| hash_of(hasher, &known.name, known.series.labels()));
     }
@@ -93,6 +99,13 @@ impl Resting {
         while state.order.front().is_some_and(|(.., end)| *end <= now.as_millis()) {
             state.forget_oldest();
         }
+    }
+
+    /// All that rest, in no order, each with the end of its time.
+    pub(super) fn all(&self) -> Vec<(FamilyName, FamilyKind, Arc<Series>, u64)> {
+        let state = lock(&self.state);
+        let copy = |rested: &Rested| (rested.name.clone(), rested.kind.clone(), Arc::clone(&rested.series), rested.end_ms);
+        state.by_identity.iter().map(copy).collect()
     }
 
     /// How many rest.

@@ -184,18 +184,37 @@ impl Series {
         }
     }
 
+    /// Milliseconds of the last write to any cell; `None` if it is retired.
+    pub(super) fn last(&self) -> Option<u64> {
+        let mut newest = None;
+        self.each_stamp(|stamp| newest = newest.max(stamp.last()));
+        newest
+    }
+
     /// The sum of a counter, the value of a gauge, the distinct members of a set; 0 for the other kinds.
     pub fn number(&self) -> f64 {
         match &*lock(&self.cells) {
             // Each part is finite, the sum of them may not be.
             Cells::Counter(cells) => cells.iter().map(|cell| cell.get()).sum::<f64>().min(f64::MAX),
             Cells::Gauge(cell) => cell.get(),
-            Cells::Set(cells) => {
-                let mut all = SetSnapshot::default();
-                cells.iter().for_each(|cell| cell.merge_into(&mut all));
-                all.distinct()
-            }
+            Cells::Set(cells) => all_members(cells).distinct(),
             Cells::Histogram(_) | Cells::Summary(_) => 0.0,
+        }
+    }
+
+    /// All workers' parts of a set.
+    pub(super) fn set(&self) -> SetSnapshot {
+        match &*lock(&self.cells) {
+            Cells::Set(cells) => all_members(cells),
+            _ => SetSnapshot::default(),
+        }
+    }
+
+    /// What `read` makes of all workers' parts of a summary, which are none for another kind.
+    pub(super) fn with_summaries<R>(&self, read: impl FnOnce(&mut dyn Iterator<Item = &SummaryCell>) -> R) -> R {
+        match &*lock(&self.cells) {
+            Cells::Summary(cells) => read(&mut cells.iter().map(|cell| &**cell)),
+            _ => read(&mut std::iter::empty()),
         }
     }
 
@@ -212,4 +231,10 @@ impl Series {
             cells.iter().for_each(|cell| cell.merge_into(now, into));
         }
     }
+}
+
+fn all_members(cells: &Parts<Arc<SetCell>>) -> SetSnapshot {
+    let mut all = SetSnapshot::default();
+    cells.iter().for_each(|cell| cell.merge_into(&mut all));
+    all
 }

@@ -75,6 +75,15 @@ impl LabelValues {
         self.has_first = true;
     }
 
+    /// Label names of the first series of a family that was kept over a restart; to be told before any series is noted.
+    pub(super) fn restore_first_names(&mut self, names: &[String]) {
+        if !self.has_first && !names.is_empty() {
+            let label = |name: &String| Label { name: name.as_str().into(), series: HashMap::default(), in_first_series: true };
+            self.labels.extend(names.iter().map(label));
+            self.has_first = true;
+        }
+    }
+
     /// Forgets the labels of a series that is gone; `labels` is its rendered text.
     pub(super) fn forget(&mut self, labels: &str) {
         for (name, value) in split(labels) {

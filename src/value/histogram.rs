@@ -63,6 +63,27 @@ impl HistogramCell {
         true
     }
 
+    /// Adds what was saved of a histogram with the same bounds. False, and nothing changed, if the number of buckets is another
+    /// one, or a sum would not be a number that could have come about. Only the cell's one writer may call it.
+    #[must_use]
+    pub fn absorb(&self, saved: &HistogramSnapshot) -> bool {
+        let [_, version, sum, buckets @ ..] = &*self.0 else { return false };
+        let added = |to: &AtomicU64, by: f64| f64::from_bits(to.load(Ordering::Relaxed)) + by;
+        let is_good = |(to, by): (&AtomicU64, &f64)| *by >= 0.0 && added(to, *by).is_finite();
+        if buckets.len() != saved.buckets.len() || !added(sum, saved.sum).is_finite() || !buckets.iter().zip(&saved.buckets).all(is_good) {
+            return false;
+        }
+        let before = version.load(Ordering::Relaxed);
+        version.store(before.wrapping_add(1), Ordering::Relaxed);
+        fence(Ordering::Release);
+        sum.store(added(sum, saved.sum).to_bits(), Ordering::Relaxed);
+        for (to, by) in buckets.iter().zip(&saved.buckets) {
+            to.store(added(to, *by).to_bits(), Ordering::Relaxed);
+        }
+        version.store(before.wrapping_add(2), Ordering::Release);
+        true
+    }
+
     /// When it was last written, and whether it is retired.
     #[inline(always)]
     pub fn stamp(&self) -> Stamp<'_> {
@@ -150,6 +171,26 @@ mod tests {
         cell.merge_into(&mut all);
         cell.merge_into(&mut all);
         assert_eq!(all, HistogramSnapshot { sum: 11.0, buckets: vec![6.0, 9.0, 2.0] });
+    }
+
+    #[test]
+    fn what_was_saved_is_added_and_goes_on() {
+        let bounds = [1.0, 2.0];
+        let (first, second) = (HistogramCell::new(2), HistogramCell::new(2));
+        assert!(first.observe(&bounds, 0.5, 2.5) && first.observe(&bounds, 7.0, 1.0));
+        let mut saved = HistogramSnapshot::new(2);
+        first.merge_into(&mut saved);
+        assert!(second.absorb(&saved) && second.absorb(&saved) && second.observe(&bounds, 1.5, 1.0));
+        let mut all = HistogramSnapshot::new(2);
+        second.merge_into(&mut all);
+        assert_eq!(all, HistogramSnapshot { sum: 18.0, buckets: vec![5.0, 1.0, 2.0] });
+        let odd = [(1.0, vec![1.0, 2.0]), (f64::NAN, vec![0.0; 3]), (0.0, vec![0.0, -1.0, 0.0]), (0.0, vec![0.0, 0.0, f64::INFINITY])];
+        for (sum, buckets) in odd {
+            assert!(!second.absorb(&HistogramSnapshot { sum, buckets }));
+        }
+        let mut after = HistogramSnapshot::new(2);
+        second.merge_into(&mut after);
+        assert_eq!(after, all);
     }
 
     #[test]

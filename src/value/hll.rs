@@ -24,6 +24,19 @@ impl HyperLogLog {
         Self { registers: Box::new([0; REGISTERS]) }
     }
 
+    /// From registers as [`registers`](Self::registers) gives them; `None` if their number or one of them cannot be.
+    pub(super) fn from_registers(registers: &[u8]) -> Option<Self> {
+        if registers.iter().any(|rank| usize::from(*rank) > RANK_MAX) {
+            return None;
+        }
+        Some(Self { registers: Box::new(registers.try_into().ok()?) })
+    }
+
+    /// All registers, in order.
+    pub(super) fn registers(&self) -> &[u8] {
+        &self.registers[..]
+    }
+
     pub(super) fn insert(&mut self, hash: u64) {
         let register = &mut self.registers[(hash >> (64 - INDEX_BITS)) as usize];
         // The bit set below the last one of the hash ends the run of zeros.

@@ -3,11 +3,14 @@
 //! Members are kept as 64-bit hashes while there are few, and counted by HyperLogLog beyond that, so that no sender can make a
 //! cell grow past 16 KiB. Merging any cells gives what one cell would hold that had seen everything. The page is not known here.
 
+mod saved;
+
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rapidhash::v3::{RapidSecrets, rapidhash_v3_seeded};
 
+pub use self::saved::SavedSet;
 use super::Stamp;
 use super::hll::HyperLogLog;
 

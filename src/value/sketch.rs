@@ -5,6 +5,10 @@
 //! (relative) of what stands for it. Either way merging is adding, and the order of adding and merging does not matter.
 //! It knows no time, no window and no lock.
 
+mod saved;
+
+pub use self::saved::SavedSketch;
+
 /// How far a quantile may be from the true one, relative to it.
 pub(super) const ACCURACY: f64 = 0.01;
 

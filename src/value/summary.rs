@@ -5,11 +5,14 @@
 //! the merged window is that of one cell. What the quantiles are computed from is the sketch's business; page and names are not
 //! known here.
 
+mod saved;
+
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub use self::saved::SavedSummary;
 use super::Stamp;
 use super::sketch::Sketch;
 use crate::Timestamp;

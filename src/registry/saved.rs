@@ -1,0 +1,430 @@
+//! Families and series as plain data, to be kept over a restart and taken up again.
+//!
+//! What is kept is merged over workers. It comes back as one more worker's part, the [`BASE`], with which the first
+//! worker that meets the series goes on. Admission is that of new series: limits, conflicts and folding are the same. Knows no file and no encoding.
+
+use std::sync::Arc;
+
+use super::labels::split;
+use super::{Arrival, CellHandle, Family, FamilyKind, Labels, Registry, Request, Series};
+use crate::mapping::spec::RuleLimits;
+use crate::name::{FamilyName, escape_into};
+use crate::options::SummaryOptions;
+use crate::value::{Bounds, HistogramSnapshot, SavedSet, SavedSummary, SummaryCell};
+use crate::{Source, Timestamp};
+
+/// The worker that restored parts belong to, until the first one that meets the series takes them over. Workers count from 0, and
+/// none comes near it.
+pub(super) const BASE: u32 = u32::MAX;
+
+/// Series of one piece, and bytes of it, about: what is in memory at once.
+const PIECE_SERIES: usize = 1_024;
+const PIECE_BYTES: usize = 256 << 10;
+
+/// Steps of a summary's window and buckets of a histogram that a saved family may have; rules allow fewer.
+const STEPS_MAX: u32 = 1_000;
+const BOUNDS_MAX: usize = 10_000;
+
+/// A family, or a piece of it: a large family comes in several, each with the same head.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "state", derive(serde::Serialize, serde::Deserialize))]
+pub struct SavedFamily {
+    /// The name.
+    pub name: String,
+    /// Type, buckets, quantiles.
+    pub kind: SavedKind,
+    /// The help that a rule gave.
+    pub help: Option<String>,
+    /// The rule that made it, as its pattern is written; empty for none.
+    pub origin: String,
+    /// The label names of its first series, which are those of the overflow series.
+    pub first_names: Vec<String>,
+    /// Series.
+    pub series: Vec<SavedSeries>,
+}
+
+/// What a family is.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "state", derive(serde::Serialize, serde::Deserialize))]
+pub enum SavedKind {
+    /// A sum that never goes down.
+    Counter,
+    /// A value that is set or changed.
+    Gauge,
+    /// A distinct count.
+    Set,
+    /// Classic buckets.
+    Histogram {
+        /// Upper bounds, ascending, finite.
+        bounds: Vec<f64>,
+    },
+    /// Quantiles over a sliding window.
+    Summary {
+        /// Ascending, each within 0 to 1.
+        quantiles: Vec<f64>,
+        /// Length of the window in milliseconds.
+        max_age_ms: u64,
+        /// Steps of the window.
+        age_buckets: u32,
+    },
+}
+
+/// A series.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "state", derive(serde::Serialize, serde::Deserialize))]
+pub struct SavedSeries {
+    /// The labels as the page shows them.
+    pub labels: String,
+    /// Whether it is the family's overflow series.
+    pub overflow: bool,
+    /// When it was last written, milliseconds since 1970.
+    pub last_ms: u64,
+    /// Milliseconds unseen after which it expires; 0 for never.
+    pub ttl_ms: u64,
+    /// When its counting began, milliseconds since 1970.
+    pub created_ms: u64,
+    /// Until when it rests, milliseconds since 1970: it has expired, and goes on if it comes back before that. 0 for one that lives.
+    pub resting_until_ms: u64,
+    /// The value.
+    pub value: SavedValue,
+}
+
+/// A value, merged over workers.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "state", derive(serde::Serialize, serde::Deserialize))]
+pub enum SavedValue {
+    /// Of a counter or a gauge.
+    Number(f64),
+    /// Of a histogram.
+    Histogram {
+        /// Sum of value times weight.
+        sum: f64,
+        /// Weight by bucket, not cumulative, `+Inf` last.
+        buckets: Vec<f64>,
+    },
+    /// Of a summary.
+    Summary(SavedSummary),
+    /// Of a set.
+    Set(SavedSet),
+}
+
+/// What became of series that were to be restored.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Restored {
+    /// Series that are there again.
+    pub series: u64,
+    /// Series folded into their family's overflow series, because of a limit.
+    pub folded: u64,
+    /// Series not restored: a gauge or a new family at a limit, a name that is taken, or nothing that could have been saved.
+    pub refused: u64,
+    /// Series not restored because their ttl passed meanwhile.
+    pub expired: u64,
+}
+
+impl std::ops::AddAssign for Restored {
+    fn add_assign(&mut self, other: Self) {
+        self.series += other.series;
+        self.folded += other.folded;
+        self.refused += other.refused;
+        self.expired += other.expired;
+    }
+}
+
+/// What the rules in force say of a restored family.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RestoreRules {
+    /// Milliseconds unseen after which a series expires that had no ttl so far; 0 for never.
+    pub ttl_ms: u64,
+    /// Limits of the family, where its rule has its own.
+    pub limits: RuleLimits,
+}
+
+impl Registry {
+    /// Shows every series to `each`, family by family in pieces of bounded size. Values are those of the moment when they are
+    /// read; no lock is held while `each` runs. Ends at the first error.
+    ///
+    /// # Errors
+    ///
+    /// The first one that `each` returned.
+    pub fn save<E>(&self, now: Timestamp, each: &mut dyn FnMut(&SavedFamily) -> Result<(), E>) -> Result<(), E> {
+        // One that comes back while families are saved may be in none of those saved later, and one that expires in none of those
+        // before; who is both alive and resting is restored alive.
+        let mut resting = self.resting.all();
+        self.families().iter().try_for_each(|family| save_family(family, now, each))?;
+        resting.extend(self.resting.all());
+        resting.sort_by(|a, b| (&a.0, a.2.labels()).cmp(&(&b.0, b.2.labels())));
+        resting.dedup_by(|a, b| Arc::ptr_eq(&a.2, &b.2));
+        save_resting(&resting, now, each)
+    }
+
+    /// Restores a piece of a family. To be called before the first sample, from one thread.
+    pub fn restore(&self, saved: SavedFamily, rules: RestoreRules, now: Timestamp) -> Restored {
+        let all_refused = Restored { refused: saved.series.len() as u64, ..Restored::default() };
+        let Some((name, kind)) = checked_name(&saved.name).zip(saved.kind.restore()) else { return all_refused };
+        let no_labels = Labels::default();
+        let request = Request {
+            name: &name,
+            kind: &kind,
+            labels: &no_labels,
+            help: saved.help.as_deref().map(Arc::from),
+            origin: &saved.origin,
+            ttl_ms: rules.ttl_ms,
+            limits: rules.limits,
+            generation: 0,
+            worker: BASE,
+            created: now,
+            arrival: Arrival { text: &|| "restored from the state file".to_owned(), source: Source::Unknown, now },
+        };
+        let mut restored = Restored::default();
+        for series in saved.series {
+            restored += match series.resting_until_ms {
+                0 => self.restore_series(&request, series, &saved.first_names),
+                end => self.restore_resting(&request, series, end),
+            };
+        }
+        restored
+    }
+
+    fn restore_series(&self, request: &Request<'_>, saved: SavedSeries, first_names: &[String]) -> Restored {
+        let (one, none) = (1, Restored::default());
+        let refused = Restored { refused: one, ..none };
+        // After the clock went back, a time to come would keep the series for longer than its ttl.
+        let now = request.arrival.now;
+        let last = Timestamp::from_millis(saved.last_ms.min(now.as_millis()));
+        // A series without a ttl may have got one with new flags or rules; otherwise it would stay until a sample comes.
+        let ttl_ms = if saved.ttl_ms > 0 { saved.ttl_ms } else { request.ttl_ms };
+        if ttl_ms > 0 && now.as_millis() - last.as_millis() >= ttl_ms {
+            return Restored { expired: one, ..none };
+        }
+        let Some(labels) = checked_labels(&saved.labels, request.kind) else { return refused };
+        if !saved.value.is_of(request.kind) {
+            return refused;
+        }
+        let Ok(family) = self.create(request) else { return refused };
+        if family.kind() != request.kind {
+            return refused;
+        }
+        family.restore_first_names(first_names);
+        let created = Timestamp::from_millis(saved.created_ms.min(now.as_millis()));
+        let arrival = Arrival { now: last, ..request.arrival };
+        let request = Request { labels: &labels, help: request.help.clone(), ttl_ms, created, arrival, ..*request };
+        let admitted = if saved.overflow {
+            Ok((family.restore_overflow(&request), false))
+        } else {
+            self.admit(&request).map(|admitted| (admitted.cell, admitted.folded.is_some()))
+        };
+        match admitted {
+            Ok((cell, _)) if !saved.value.absorbed_by(&cell, now) => refused,
+            Ok((cell, true)) => {
+                // What was folded before may have been written later.
+                cell.stamp().touch(now.as_millis());
+                Restored { folded: one, ..none }
+            }
+            Ok((_, false)) => Restored { series: one, ..none },
+            Err(_) => refused,
+        }
+    }
+}
+
+impl Registry {
+    /// One that had expired before, and rests on.
+    fn restore_resting(&self, request: &Request<'_>, saved: SavedSeries, end_ms: u64) -> Restored {
+        let now = request.arrival.now;
+        let family = self.families.get(request.name.as_str()).map(|family| Arc::clone(&family));
+        if end_ms <= now.as_millis() || family.is_some_and(|family| family.has(&saved.labels)) {
+            return Restored { expired: 1, ..Restored::default() };
+        }
+        let is_good = checked_labels(&saved.labels, request.kind).is_some() && saved.value.is_of(request.kind);
+        let series = Arc::new(Series::new(&saved.labels, request.kind, Timestamp::from_millis(saved.created_ms)));
+        let cell = series.cell(request.kind, BASE, (saved.ttl_ms, now)).filter(|_| is_good);
+        if !cell.is_some_and(|cell| saved.value.absorbed_by(&cell, now)) {
+            return Restored { refused: 1, ..Restored::default() };
+        }
+        series.retire_now();
+        // Pages before the restart have shown it.
+        series.is_first_shown();
+        self.resting.put_until(request.name, request.kind, &series, end_ms);
+        Restored { series: 1, ..Restored::default() }
+    }
+}
+
+fn save_resting<E>(
+    all: &[(FamilyName, FamilyKind, Arc<Series>, u64)],
+    now: Timestamp,
+    each: &mut dyn FnMut(&SavedFamily) -> Result<(), E>,
+) -> Result<(), E> {
+    for family in all.chunk_by(|a, b| a.0 == b.0 && a.1 == b.1) {
+        for piece in family.chunks(PIECE_SERIES / 16) {
+            let Some((name, kind, ..)) = piece.first() else { continue };
+            let saved = |(_, kind, series, end_ms): &(FamilyName, FamilyKind, Arc<Series>, u64)| SavedSeries {
+                last_ms: now.as_millis(),
+                resting_until_ms: *end_ms,
+                ..SavedSeries::of(series, kind, now)
+            };
+            each(&SavedFamily { series: piece.iter().map(saved).collect(), ..SavedFamily::empty(name.as_str(), kind) })?;
+        }
+    }
+    Ok(())
+}
+
+impl SavedFamily {
+    fn empty(name: &str, kind: &FamilyKind) -> Self {
+        let (name, origin) = (name.to_owned(), String::new());
+        Self { name, kind: kind.save(), help: None, origin, first_names: Vec::new(), series: Vec::new() }
+    }
+}
+
+impl SavedSeries {
+    /// A series that lives and is no overflow series.
+    fn of(series: &Series, kind: &FamilyKind, now: Timestamp) -> Self {
+        Self {
+            labels: series.labels().to_owned(),
+            overflow: false,
+            last_ms: series.last().unwrap_or(now.as_millis()),
+            ttl_ms: series.ttl_ms(),
+            created_ms: series.created().as_millis(),
+            resting_until_ms: 0,
+            value: series.save(kind, now),
+        }
+    }
+}
+
+fn save_family<E>(family: &Family, now: Timestamp, each: &mut dyn FnMut(&SavedFamily) -> Result<(), E>) -> Result<(), E> {
+    let shape = family.shape();
+    let mut piece = SavedFamily {
+        help: shape.help.as_deref().map(str::to_owned),
+        origin: family.origin().to_owned(),
+        first_names: shape.first_names,
+        ..SavedFamily::empty(family.name().as_str(), family.kind())
+    };
+    let mut bytes = 0;
+    for series in shape.series.iter() {
+        // Retired: it has outlived its ttl, and rests if it may.
+        if series.is_retired() {
+            continue;
+        }
+        let overflow = shape.overflow.as_ref().is_some_and(|overflow| Arc::ptr_eq(overflow, series));
+        let saved = SavedSeries { overflow, ..SavedSeries::of(series, family.kind(), now) };
+        bytes += saved.labels.len() + saved.value.bytes();
+        piece.series.push(saved);
+        if piece.series.len() >= PIECE_SERIES || bytes >= PIECE_BYTES {
+            each(&piece)?;
+            piece.series.clear();
+            bytes = 0;
+        }
+    }
+    if piece.series.is_empty() { Ok(()) } else { each(&piece) }
+}
+
+/// The name, if it is one as they are escaped.
+fn checked_name(text: &str) -> Option<FamilyName> {
+    FamilyName::escape(text).filter(|name| name.as_str() == text)
+}
+
+/// The labels, if this is how they would be rendered, and none would spoil the page.
+fn checked_labels(text: &str, kind: &FamilyKind) -> Option<Labels> {
+    let (mut labels, mut legal) = (Labels::default(), String::new());
+    for (name, value) in split(text) {
+        legal.clear();
+        escape_into(name, &mut legal);
+        if name.is_empty() || legal != name || kind.reserves(name) {
+            return None;
+        }
+        labels.push(name, &value);
+    }
+    labels.finish();
+    Some(labels).filter(|labels| labels.text() == text)
+}
+
+impl FamilyKind {
+    fn save(&self) -> SavedKind {
+        match self {
+            Self::Counter => SavedKind::Counter,
+            Self::Gauge => SavedKind::Gauge,
+            Self::Set => SavedKind::Set,
+            Self::Histogram { bounds } => SavedKind::Histogram { bounds: bounds.to_vec() },
+            Self::Summary(options) => SavedKind::Summary {
+                quantiles: options.quantiles.to_vec(),
+                max_age_ms: options.max_age_ms,
+                age_buckets: options.age_buckets,
+            },
+        }
+    }
+}
+
+impl SavedKind {
+    /// `None` where no rule and no flag could have asked for it.
+    pub(crate) fn restore(&self) -> Option<FamilyKind> {
+        let ascend = |numbers: &[f64]| numbers.iter().all(|number| number.is_finite()) && numbers.is_sorted_by(|a, b| a < b);
+        match self {
+            Self::Counter => Some(FamilyKind::Counter),
+            Self::Gauge => Some(FamilyKind::Gauge),
+            Self::Set => Some(FamilyKind::Set),
+            Self::Histogram { bounds } => {
+                let is_good = bounds.len() <= BOUNDS_MAX && ascend(bounds);
+                is_good.then(|| FamilyKind::Histogram { bounds: Bounds::shared(bounds) })
+            }
+            Self::Summary { quantiles, max_age_ms, age_buckets } => {
+                let is_good = *age_buckets <= STEPS_MAX
+                    && quantiles.len() <= BOUNDS_MAX
+                    && ascend(quantiles)
+                    && quantiles.iter().all(|q| (0.0..=1.0).contains(q));
+                let quantiles = Arc::from(&**quantiles);
+                is_good.then_some(FamilyKind::Summary(SummaryOptions { quantiles, max_age_ms: *max_age_ms, age_buckets: *age_buckets }))
+            }
+        }
+    }
+}
+
+impl SavedValue {
+    /// Bytes when encoded, about.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Number(_) => 16,
+            Self::Histogram { buckets, .. } => 8 * buckets.len() + 16,
+            // A sketch of many values; one of few takes less.
+            Self::Summary(summary) => 16 + 4096 * summary.steps.len(),
+            Self::Set(SavedSet::Exact(hashes)) => 10 * hashes.len() + 16,
+            Self::Set(SavedSet::Estimated(registers)) => registers.len() + 16,
+        }
+    }
+
+    fn is_of(&self, kind: &FamilyKind) -> bool {
+        match (self, kind) {
+            (Self::Number(sum), FamilyKind::Counter) => sum.is_finite() && *sum >= 0.0,
+            (Self::Number(value), FamilyKind::Gauge) => value.is_finite(),
+            (Self::Histogram { buckets, .. }, FamilyKind::Histogram { bounds }) => buckets.len() == bounds.len() + 1,
+            (Self::Summary(_), FamilyKind::Summary(_)) | (Self::Set(_), FamilyKind::Set) => true,
+            _ => false,
+        }
+    }
+
+    /// Adds it to the cell; false, and nothing changed, if it cannot be.
+    fn absorbed_by(self, cell: &CellHandle, now: Timestamp) -> bool {
+        match (self, cell) {
+            (Self::Number(sum), CellHandle::Counter(cell)) => cell.add(sum),
+            (Self::Number(value), CellHandle::Gauge(cell)) => cell.set(value),
+            (Self::Histogram { sum, buckets }, CellHandle::Histogram(cell, _)) => cell.absorb(&HistogramSnapshot { sum, buckets }),
+            (Self::Summary(summary), CellHandle::Summary(cell)) => cell.absorb(summary, now),
+            (Self::Set(set), CellHandle::Set(cell)) => cell.absorb(set),
+            _ => false,
+        }
+    }
+}
+
+impl Series {
+    fn save(&self, kind: &FamilyKind, now: Timestamp) -> SavedValue {
+        match kind {
+            FamilyKind::Counter | FamilyKind::Gauge => SavedValue::Number(self.number()),
+            FamilyKind::Histogram { bounds } => {
+                let mut all = HistogramSnapshot::new(bounds.len());
+                self.histogram(&mut all);
+                // Each part is finite, the sum of them may not be.
+                let finite = |number: f64| number.clamp(f64::MIN, f64::MAX);
+                SavedValue::Histogram { sum: finite(all.sum), buckets: all.buckets.into_iter().map(finite).collect() }
+            }
+            FamilyKind::Summary(_) => SavedValue::Summary(self.with_summaries(|cells| SummaryCell::save(cells, now))),
+            FamilyKind::Set => SavedValue::Set(self.set().save()),
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! A set as plain numbers, to be kept and taken up again.
+//!
+//! Hashes mean something only together with how members are hashed: whoever changes that makes saved sets another format.
+
+use super::{EXACT_MAX, HyperLogLog, Members, SetCell, SetSnapshot};
+
+/// What is known of a set's members.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "state", derive(serde::Serialize, serde::Deserialize))]
+pub enum SavedSet {
+    /// The hashes of all members, at most 2048.
+    Exact(Vec<u64>),
+    /// The registers of the estimate, 16384.
+    Estimated(Vec<u8>),
+}
+
+impl SetSnapshot {
+    /// What it holds.
+    pub fn save(&self) -> SavedSet {
+        match &self.members {
+            Members::Exact(hashes) => SavedSet::Exact(hashes.clone()),
+            Members::Estimated(hll) => SavedSet::Estimated(hll.registers().to_vec()),
+        }
+    }
+}
+
+impl SetCell {
+    /// Adds the members that were saved. False, and nothing changed, if no set could have held this.
+    #[must_use]
+    pub fn absorb(&self, saved: SavedSet) -> bool {
+        let members = match saved {
+            SavedSet::Exact(hashes) if hashes.len() > EXACT_MAX => return false,
+            SavedSet::Exact(mut hashes) => {
+                hashes.sort_unstable();
+                hashes.dedup();
+                Members::Exact(hashes)
+            }
+            SavedSet::Estimated(registers) => match HyperLogLog::from_registers(&registers) {
+                Some(hll) => Members::Estimated(hll),
+                None => return false,
+            },
+        };
+        self.lock().merge(&members);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn cell_of(members: impl IntoIterator<Item = u64>) -> SetCell {
+        let cell = SetCell::new();
+        members.into_iter().for_each(|n| cell.insert(&n.to_le_bytes()));
+        cell
+    }
+
+    fn snapshot(cell: &SetCell) -> SetSnapshot {
+        let mut out = SetSnapshot::default();
+        cell.merge_into(&mut out);
+        out
+    }
+
+    proptest! {
+        #[test]
+        fn a_restored_set_goes_on_as_the_saved_one(before in 0_u64..4000, after in 0_u64..4000, shared in 0_u64..2000) {
+            let saved = cell_of(0..before);
+            let restored = SetCell::new();
+            prop_assert!(restored.absorb(snapshot(&saved).save()));
+            for n in before.saturating_sub(shared)..before + after {
+                saved.insert(&n.to_le_bytes());
+                restored.insert(&n.to_le_bytes());
+            }
+            prop_assert_eq!(snapshot(&restored).save(), snapshot(&saved).save());
+        }
+    }
+
+    #[test]
+    fn what_no_set_could_hold_is_refused() {
+        let cell = cell_of(0..3);
+        let odd =
+            [SavedSet::Exact((0..=EXACT_MAX as u64).collect()), SavedSet::Estimated(vec![0; 7]), SavedSet::Estimated(vec![52; 1 << 14])];
+        for saved in odd {
+            assert!(!cell.absorb(saved));
+        }
+        assert!(cell.absorb(SavedSet::Exact(vec![5, 1, 5])));
+        assert_eq!(snapshot(&cell).distinct(), 5.0);
+    }
+}
