@@ -26,8 +26,8 @@ struct State {
     marked: Vec<(Arc<Family>, Vec<Arc<Series>>)>,
     /// Series that were ended at once. They bear the mark; a worker that wrote in the same instant may have taken it off.
     ended: Vec<Arc<Series>>,
-    /// The family that was looked at last, and how many of its series.
-    after: Option<(Box<str>, usize)>,
+    /// The family that was looked at last, and the labels of its series that was.
+    after: Option<(Box<str>, Box<str>)>,
 }
 
 impl Registry {
@@ -65,22 +65,20 @@ impl Registry {
 
     fn mark(&self, state: &mut State, now: Timestamp) {
         let mut room = STEP;
-        let (name, mut from) = state.after.take().map_or((None, 0), |(name, from)| (Some(name), from));
-        for family in self.families_from(name.as_deref()) {
-            // Another family than the one that was looked at in part: that one has gone meanwhile.
-            from = if name.as_deref() == Some(family.name().as_str()) { from } else { 0 };
+        let after = state.after.take();
+        for family in self.families_from(after.as_ref().map(|(name, _)| &**name)) {
             let all = family.series();
-            let some = all.get(from..).unwrap_or_default();
-            let some = some.get(..room).unwrap_or(some);
+            let seen = after.as_ref().filter(|(name, _)| **name == *family.name().as_str());
+            let from = seen.map_or(0, |(_, labels)| all.partition_point(|series| series.labels() <= &**labels));
+            let rest = all.get(from..).unwrap_or_default();
+            let some = rest.get(..room).unwrap_or(rest);
             let old: Vec<_> = some.iter().filter(|series| series.retire_if_unseen(now)).map(Arc::clone).collect();
-            room -= some.len();
-            if room == 0 {
-                state.after = Some((family.name().as_str().into(), from + some.len()));
-            }
             if !old.is_empty() {
-                state.marked.push((family, old));
+                state.marked.push((Arc::clone(&family), old));
             }
-            if room == 0 {
+            room -= some.len();
+            if let Some(last) = some.last().filter(|_| room == 0) {
+                state.after = Some((family.name().as_str().into(), last.labels().into()));
                 return;
             }
         }
