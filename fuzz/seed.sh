@@ -2,7 +2,7 @@
 # Fills fuzz/corpus from the examples: one seed a file, in the form that each target reads.
 set -eu
 cd "$(dirname "$0")"
-mkdir -p corpus/parse_line corpus/ingest corpus/mapping_load corpus/mapping_match corpus/state_read
+mkdir -p corpus/parse_line corpus/ingest corpus/mapping_load corpus/mapping_match corpus/state_read corpus/selector
 n=0
 find ../proto-examples -name '*.statsd' | sort | while read -r file; do
     n=$((n + 1))
@@ -27,4 +27,9 @@ n=0
 find ../proto-examples -name '*.statsd' | sort | head -n 40 | while read -r file; do
     n=$((n + 1))
     { printf '\002'; cat "$file"; } > "corpus/state_read/example-$n"
+done
+n=0
+for selector in 'up' 'up{a="b",c!=`d`,}' '{__name__=~"a.+",b!~"c|"}' "{\"up\",'é'='\\x41\\n'}" 'job:rate:5m{a=~"(?i)b"}'; do
+    n=$((n + 1))
+    printf '%s' "$selector" > "corpus/selector/example-$n"
 done

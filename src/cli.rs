@@ -6,6 +6,7 @@ mod args;
 mod duration;
 mod settings;
 mod tools;
+mod top;
 
 use std::any::TypeId;
 use std::ffi::OsString;
@@ -18,6 +19,7 @@ use clap::{Arg, Command, CommandFactory, FromArgMatches};
 use self::args::{Args, Task};
 pub use self::settings::Settings;
 pub use self::tools::{Explain, Format, Replay, Tool};
+pub use self::top::Top;
 use crate::listener::Address;
 
 /// What the program is to do.
@@ -33,6 +35,8 @@ pub enum Action {
     CheckConfig(Box<Settings>),
     /// Answer a question about rules.
     Tool(Box<Tool>),
+    /// Show what takes the room in a running bridge.
+    Top(Box<Top>),
 }
 
 /// Why there is nothing to do.
@@ -49,6 +53,9 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Action, Re
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     if let Some(tool) = tools::parse(&arguments) {
         return tool.map(|tool| Action::Tool(Box::new(tool)));
+    }
+    if let Some(top) = top::parse(&arguments) {
+        return top.map(|top| Action::Top(Box::new(top)));
     }
     let args = parse_args(arguments)?;
     let settings = Settings::from_args(&args).map_err(Refusal::Usage)?;

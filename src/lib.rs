@@ -12,6 +12,7 @@
 //!           registry    finds or admits the series: type, limits; expiry takes it out
 //!       recording   one sample into its cell, or counted under the reason why not
 //!         value       the cell itself: counter, gauge, histogram, summary, set; this worker is its only writer
+//! selector    which series somebody means, as Prometheus writes it
 //! exposition  the registry's families, in a stable order -> text
 //! web         /metrics and the rest over HTTP                                (feature `cli`)
 //! telemetry   the bridge's own metrics
@@ -53,6 +54,7 @@ mod routes;
 pub mod mapping;
 pub mod presets;
 pub mod registry;
+pub mod selector;
 #[cfg(feature = "state")]
 pub mod state;
 pub mod value;
@@ -65,6 +67,8 @@ mod source;
 pub mod telemetry;
 mod time;
 
+#[cfg(feature = "cli")]
+pub mod ask;
 #[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "cli")]
@@ -83,6 +87,8 @@ pub mod rulebook;
 pub mod run;
 #[cfg(feature = "cli")]
 pub mod tools;
+#[cfg(feature = "cli")]
+pub mod top;
 #[cfg(feature = "cli")]
 pub mod web;
 
@@ -184,7 +190,9 @@ impl Bridge {
     /// Deletes the series for which `wanted` says so, given the family's name and the labels. A series to which samples are
     /// still sent begins anew. With `dry_run` nothing is deleted.
     pub fn delete_series(&self, wanted: Wanted<'_>, dry_run: bool) -> Deleted {
-        self.shared.registry.delete(wanted, dry_run)
+        let deleted = self.shared.registry.delete(wanted, dry_run);
+        self.shared.telemetry.deleted(if dry_run { 0 } else { deleted.series });
+        deleted
     }
 
     /// Shows every series to `each`, family by family in pieces of bounded size, so that they can be kept over a restart. Workers

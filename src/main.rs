@@ -11,7 +11,7 @@ use statsd_bridge::cli::{self, Action, Refusal, Settings};
 use statsd_bridge::demo::Examples;
 use statsd_bridge::reload::Reloader;
 use statsd_bridge::run::{Signals, Sockets, StartError, run};
-use statsd_bridge::{Bridge, healthcheck, logging, tools};
+use statsd_bridge::{Bridge, healthcheck, logging, tools, top};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         },
         Ok(Action::CheckConfig(settings)) => check_config(&settings),
         Ok(Action::Tool(tool)) => ExitCode::from(tools::run::run(&tool, &mut io::stdout().lock(), &mut io::stderr())),
+        Ok(Action::Top(asked)) => ExitCode::from(top::run(&asked)),
         Err(Refusal::Answer(text)) => say(text.trim_end()),
         Err(Refusal::Usage(line)) => fail(2, &line),
     }

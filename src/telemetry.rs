@@ -133,6 +133,7 @@ struct IngestCounters {
     labels_renamed: Counter,
     routes_cleared: Counter,
     expired: Counter,
+    deleted: Counter,
     routes: Gauge,
     errors: [Counter; SampleError::ALL.len()],
     recorded: [Counter; Recorded::ALL.len()],
@@ -235,6 +236,13 @@ impl Telemetry {
         }
     }
 
+    /// Counts series that were deleted on request.
+    pub(crate) fn deleted(&self, series: usize) {
+        if series > 0 {
+            self.ingest.deleted.increment(series as u64);
+        }
+    }
+
     /// Folds what the histograms have gathered; to be called every few seconds, so that nothing depends on being scraped.
     pub fn run_upkeep(&self) {
         self.handle.run_upkeep();
@@ -322,6 +330,7 @@ fn ingest_counters(p: Prefix) -> IngestCounters {
             "Routes given up for new ones because a worker's table was full; series are not affected.",
         ),
         expired: counter("series_expired_total", "Series that went because nothing was sent to them for their ttl."),
+        deleted: counter("series_deleted_total", "Series deleted on request."),
         routes: described_gauge(p, "routes", "Routes that all workers keep; a route is an identity as it was sent."),
         errors: described_counters(
             p,

@@ -35,6 +35,8 @@ mod properties;
 mod end_to_end;
 /// Mapping files read again: signals, requests, changes, mistakes, load; the API that shows what rules do.
 mod reload;
+/// Who hit which limit, names in conflict, deletion by hand, `top`.
+mod series;
 /// Flags, the environment, the first lines, signals, exit codes.
 mod starting;
 /// Series kept over a restart: clean ends, crashes, bad files, limits, restarts under load.

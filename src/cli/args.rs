@@ -204,6 +204,10 @@ pub(super) struct Args {
     #[arg(long = "web.enable-lifecycle", value_name = "BOOL", default_value = "false", action = ArgAction::Set)]
     #[arg(help_heading = "Web")]
     pub(super) web_enable_lifecycle: bool,
+    /// Answer POST of /api/v1/series/delete, which deletes series.
+    #[arg(long = "web.enable-admin-api", value_name = "BOOL", default_value = "false", action = ArgAction::Set)]
+    #[arg(help_heading = "Web")]
+    pub(super) web_enable_admin_api: bool,
     /// HTTP connections open at once; one more is closed at once.
     #[arg(long = "web.max-connections", value_name = "N", default_value = "256", value_parser = positive)]
     #[arg(help_heading = "Web")]

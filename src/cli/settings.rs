@@ -136,6 +136,7 @@ fn web_options(args: &Args) -> Result<web::Options, String> {
     Ok(web::Options {
         telemetry_path,
         enable_lifecycle: args.web_enable_lifecycle,
+        enable_admin_api: args.web_enable_admin_api,
         max_connections: args.web_max_connections,
         max_renders: args.web_max_renders,
         max_pages: args.web_max_pages,

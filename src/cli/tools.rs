@@ -19,7 +19,8 @@ pub(super) const NAMED: &str = "Tools, each with a --help of its own:
   statsd-bridge check FILE...               say what is wrong with mapping files
   statsd-bridge explain LINE...             say what becomes of a line, and why
   statsd-bridge replay CAPTURE...           the page of a file of lines or a pcap; --against OLD for the difference
-  statsd-bridge preset list | show NAME     the presets that come with the bridge";
+  statsd-bridge preset list | show NAME     the presets that come with the bridge
+  statsd-bridge top                         what takes the room in a running bridge, and who hit which limit; live";
 
 /// Headings of the flags that tools share with the bridge.
 const SHARED: [&str; 4] = ["Wire", "Mapping", "Limits", "Compatibility"];

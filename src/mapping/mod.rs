@@ -22,5 +22,6 @@ mod regex;
 mod trie;
 mod wild;
 
+pub(crate) use self::regex::Expression;
 pub use self::rules::{Found, Rules};
 pub use self::unit::Factor;

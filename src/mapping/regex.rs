@@ -17,9 +17,13 @@ const SET_CACHE_BYTES: usize = 16 << 20;
 /// Expressions of one set. Bigger sets outgrow their states, which makes them slow; smaller ones are searched more often.
 const SET_LENGTH: usize = 128;
 
+/// Compiled bytes of one expression that must fit a whole value, and of its states while it searches. Whoever asks for series may
+/// send many of them.
+const WHOLE_BYTES: usize = 512 << 10;
+
 /// One expression.
 #[derive(Debug)]
-pub(super) struct Expression {
+pub(crate) struct Expression {
     regex: Regex,
 }
 
@@ -28,7 +32,19 @@ impl Expression {
     pub(super) fn compile(pattern: &str) -> Result<Self, String> {
         let translated = translate(pattern)?;
         let built = RegexBuilder::new(&translated).size_limit(EXPRESSION_BYTES).build();
-        built.map(|regex| Self { regex }).map_err(|error| said(&error))
+        built.map(|regex| Self { regex }).map_err(|error| said(&error, EXPRESSION_BYTES))
+    }
+
+    /// Compiles `pattern` so that it must fit all of a text, `.` being any character: Prometheus' `=~`. Errors are a sentence.
+    pub(crate) fn whole(pattern: &str) -> Result<Self, String> {
+        let translated = translate(pattern)?;
+        let build = |pattern: &str| {
+            let built = RegexBuilder::new(pattern).size_limit(WHOLE_BYTES).dfa_size_limit(WHOLE_BYTES).build();
+            built.map_err(|error| said(&error, WHOLE_BYTES))
+        };
+        // By itself first: a bracket of its own must not close the one around it.
+        build(&translated)?;
+        Ok(Self { regex: build(&format!(r"\A(?s:{translated})\z"))? })
     }
 
     /// Names of its captures by number; the first is the whole match.
@@ -36,8 +52,8 @@ impl Expression {
         self.regex.capture_names().collect()
     }
 
-    /// Whether it is found in `name`.
-    pub(super) fn fits(&self, name: &str) -> bool {
+    /// Whether it is found in `name`; one made by [`whole`](Self::whole): whether it fits all of it.
+    pub(crate) fn fits(&self, name: &str) -> bool {
         self.regex.is_match(name.as_bytes())
     }
 
@@ -49,9 +65,9 @@ impl Expression {
 }
 
 /// One sentence of the crate's error, which shows the translated pattern over several lines.
-fn said(error: &regex::Error) -> String {
+fn said(error: &regex::Error, most: usize) -> String {
     match error {
-        regex::Error::CompiledTooBig(_) => format!("It is too big: compiled it takes more than {EXPRESSION_BYTES} bytes."),
+        regex::Error::CompiledTooBig(_) => format!("It is too big: compiled it takes more than {most} bytes."),
         other => {
             let text = other.to_string();
             let last = text.lines().last().unwrap_or_default().trim();

@@ -1,4 +1,4 @@
-//! protocol: a line of the wire in, borrowed samples out. The only module that knows the grammar, and the only one with nom.
+//! protocol: a line of the wire in, borrowed samples out. The only module that knows the grammar.
 //!
 //! StatsD, DogStatsD 1.0 to 1.6, and the tag styles of InfluxDB, Librato and SignalFX. Nothing is copied or allocated; what
 //! depends on the identity of a sample only (its tags, UTF-8, tag styles that exclude each other) is left to whoever meets an

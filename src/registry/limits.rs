@@ -122,7 +122,7 @@ struct Culprit {
 const EXAMPLES: usize = 5;
 
 /// How much of an example is kept.
-const EXAMPLE_BYTES: usize = 120;
+pub(super) const EXAMPLE_BYTES: usize = 120;
 
 /// How many hit limits keep a culprit, over all families; the others count their samples only.
 const CULPRITS: usize = 128;

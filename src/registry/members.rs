@@ -7,7 +7,7 @@ use hashbrown::HashTable;
 use rapidhash::quality::RandomState;
 
 use super::labels::{identity, push_label, split};
-use super::limits::{Budget, Limit, Limited};
+use super::limits::{Budget, EXAMPLE_BYTES, Limit, Limited, shortened};
 use super::report::{FamilyReport, LabelReport};
 use super::saved::BASE;
 use super::values::LabelValues;
@@ -246,10 +246,11 @@ impl Members {
         let mut labels: Vec<_> =
             self.values.widest_first().into_iter().take(labels).map(|(name, values)| LabelReport::new(name, values)).collect();
         for series in series.iter().take(looked_at) {
-            for (name, value) in split(series.labels()) {
+            for (name, value) in split(series.labels()).filter(|(_, value)| value != OVERFLOW_VALUE) {
                 let label = labels.iter_mut().find(|label| label.name == name && label.examples.len() < values);
-                if let Some(label) = label.filter(|label| !label.examples.contains(&value)) {
-                    label.examples.push(value);
+                let value = shortened(&value, EXAMPLE_BYTES);
+                if let Some(label) = label.filter(|label| label.examples.iter().all(|known| known != value)) {
+                    label.examples.push(value.to_owned());
                 }
             }
         }

@@ -296,9 +296,10 @@ impl Registry {
 
     /// Series against their limits, and the `top` families that have the most.
     pub fn cardinality(&self, top: usize) -> Cardinality {
-        let mut all: Vec<_> = self.families().iter().map(|family| family.report()).collect();
-        all.sort_by_key(|family| std::cmp::Reverse((!family.limited.is_empty(), family.series)));
+        let mut all = self.families();
         let families = all.len();
+        // Only those that are shown are looked through, and held twice.
+        all.sort_by_cached_key(|family| std::cmp::Reverse((!family.limited().is_empty(), family.len())));
         all.truncate(top);
         Cardinality {
             series: self.series(),
@@ -309,7 +310,7 @@ impl Registry {
             families_limit: self.limits.families,
             resting: self.resting.len(),
             limited: self.limited(),
-            top: all,
+            top: all.iter().map(|family| family.report()).collect(),
         }
     }
 

@@ -52,7 +52,7 @@ pub struct LabelReport {
     pub name: String,
     /// Distinct values in the family's series.
     pub values: usize,
-    /// Some of them.
+    /// Some of them, each cut at 120 bytes.
     pub examples: Vec<String>,
 }
 

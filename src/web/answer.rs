@@ -5,17 +5,19 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body_util::Full;
+use hyper::body::Incoming;
 use hyper::header::{
     ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, RETRY_AFTER, VARY,
     X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::http::request::Parts;
-use hyper::{Method, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 
 use super::api;
 use super::landing;
 use super::page::{self, NoPage};
-use super::server::Site;
+use super::server::{Ends, Site};
+use super::troubles::Troubles;
 use crate::options::Prefix;
 
 /// A response with its whole body.
@@ -34,6 +36,9 @@ enum Place {
     Ready,
     Rules,
     Unmapped,
+    Cardinality,
+    Conflicts,
+    Delete,
     Quit,
     Reload,
 }
@@ -47,6 +52,9 @@ impl Place {
             "/-/ready" => Some(Self::Ready),
             "/api/v1/rules" => Some(Self::Rules),
             "/api/v1/unmapped" => Some(Self::Unmapped),
+            "/api/v1/cardinality" => Some(Self::Cardinality),
+            "/api/v1/conflicts" => Some(Self::Conflicts),
+            "/api/v1/series/delete" => Some(Self::Delete),
             "/-/quit" if site.options.enable_lifecycle => Some(Self::Quit),
             "/-/reload" if site.options.enable_lifecycle => Some(Self::Reload),
             _ => None,
@@ -55,6 +63,7 @@ impl Place {
 
     fn allows(self, method: &Method) -> bool {
         match self {
+            Self::Delete => *method == Method::POST,
             Self::Quit | Self::Reload => *method == Method::PUT || *method == Method::POST,
             _ => *method == Method::GET || *method == Method::HEAD,
         }
@@ -62,14 +71,17 @@ impl Place {
 
     fn allow(self) -> HeaderValue {
         match self {
+            Self::Delete => HeaderValue::from_static("POST"),
             Self::Quit | Self::Reload => HeaderValue::from_static("PUT, POST"),
             _ => HeaderValue::from_static("GET, HEAD"),
         }
     }
 }
 
-/// The answer to one request, HEAD as GET: the server leaves the body out. `local` is the address that the client reached.
-pub(super) async fn answer(site: &Arc<Site>, request: &Parts, local: Option<SocketAddr>) -> Answer {
+/// The answer to one request, HEAD as GET: the server leaves the body out.
+pub(super) async fn answer(site: &Arc<Site>, request: Request<Incoming>, ends: Ends) -> Answer {
+    // The body is dropped unread where nothing takes one.
+    let (request, body) = request.into_parts();
     let Some(place) = Place::find(request.uri.path(), site) else {
         return text(StatusCode::NOT_FOUND, "Not found.\n");
     };
@@ -79,13 +91,16 @@ pub(super) async fn answer(site: &Arc<Site>, request: &Parts, local: Option<Sock
         return refusal;
     }
     match place {
-        Place::Page => metrics(site, request).await,
-        Place::Landing => landing_page(site, local),
+        Place::Page => metrics(site, &request).await,
+        Place::Landing => landing_page(site, ends.local),
         Place::Healthy => text(StatusCode::OK, format!("{} is Healthy.\n", product(site))),
         Place::Ready if site.state.is_ready() => text(StatusCode::OK, format!("{} is Ready.\n", product(site))),
         Place::Ready => text(StatusCode::SERVICE_UNAVAILABLE, format!("{} is not Ready.\n", product(site))),
-        Place::Rules => json(&api::rules(&site.bridge)),
-        Place::Unmapped => json(&api::unmapped(&site.bridge)),
+        Place::Rules => json(api::rules(&site.bridge).into()),
+        Place::Unmapped => json(api::unmapped(&site.bridge).into()),
+        Place::Cardinality => json(api::cardinality(site, request.uri.query()).await),
+        Place::Conflicts => json(api::conflicts(&site.bridge).into()),
+        Place::Delete => json(api::delete(site, &request, body, ends.peer).await),
         Place::Quit => {
             site.state.quit.send_replace(true);
             text(StatusCode::OK, "Requesting termination... Goodbye!")
@@ -125,6 +140,7 @@ fn landing_page(site: &Site, local: Option<SocketAddr>) -> Answer {
         ready: site.state.is_ready(),
         paste: site.options.paste.as_deref(),
         address: local,
+        troubles: Troubles::of(&site.bridge),
     });
     let mut answer = with_body(StatusCode::OK, HTML, html.into());
     let headers = answer.headers_mut();
@@ -142,8 +158,8 @@ fn product(site: &Site) -> &'static str {
     }
 }
 
-fn json(value: &serde_json::Value) -> Answer {
-    with_body(StatusCode::OK, JSON, value.to_string().into())
+fn json(reply: api::Reply) -> Answer {
+    with_body(reply.status, JSON, reply.body)
 }
 
 fn text(status: StatusCode, body: impl Into<Bytes>) -> Answer {

@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 
+use super::troubles::Troubles;
+
 const TEMPLATE: &str = include_str!("landing.html");
 
 /// What the page tells.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Facts<'a> {
     /// Where the metrics are.
     pub(super) telemetry_path: &'a str,
@@ -15,6 +17,8 @@ pub(super) struct Facts<'a> {
     pub(super) paste: Option<&'a str>,
     /// The address under which the client reached the bridge.
     pub(super) address: Option<SocketAddr>,
+    /// What is wrong with what is sent.
+    pub(super) troubles: Troubles,
 }
 
 /// The page, in one pass over the template, so that nothing in a fact is taken for a mark.
@@ -42,8 +46,28 @@ fn fill(mark: &str, facts: &Facts<'_>) -> String {
             .paste
             .map(|line| format!("<section>\n<h2>Send a sample</h2>\n<pre>{}</pre>\n</section>\n", escape(line)))
             .unwrap_or_default(),
+        "troubles" => troubles(&facts.troubles),
         _ => String::new(),
     }
+}
+
+/// Sections for what there is, nothing where there is nothing.
+fn troubles(troubles: &Troubles) -> String {
+    let mut html = String::new();
+    for (title, lines, path) in
+        [("Limits hit", &troubles.limits, "/api/v1/cardinality"), ("Names in conflict", &troubles.conflicts, "/api/v1/conflicts")]
+    {
+        if !lines.is_empty() {
+            let items: String = lines.iter().map(|line| format!("<p>{}</p>\n", escape(line))).collect();
+            html.push_str(&format!(
+                "<section class=\"trouble\">\n<h2>{title}</h2>\n{items}<p><a href=\"{path}\">{path}</a></p>\n</section>\n"
+            ));
+        }
+    }
+    if troubles.more > 0 {
+        html.push_str(&format!("<p class=\"more\">and {} more</p>\n", troubles.more));
+    }
+    html
 }
 
 /// What to put into prometheus.yml.
@@ -65,6 +89,10 @@ fn escape(text: &str) -> String {
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
             '\'' => escaped.push_str("&#39;"),
+            // Nothing of the wire turns the text around it.
+            c if c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => {
+                escaped.push(if c == '\n' { c } else { '\u{fffd}' });
+            }
             c => escaped.push(c),
         }
     }
@@ -75,7 +103,13 @@ fn escape(text: &str) -> String {
 mod tests {
     use super::*;
 
-    const FACTS: Facts<'static> = Facts { telemetry_path: "/metrics", ready: true, paste: None, address: None };
+    const FACTS: Facts<'static> = Facts {
+        telemetry_path: "/metrics",
+        ready: true,
+        paste: None,
+        address: None,
+        troubles: Troubles { limits: Vec::new(), conflicts: Vec::new(), more: 0 },
+    };
 
     #[test]
     fn every_mark_is_filled_and_what_is_filled_in_is_escaped() {
@@ -93,5 +127,16 @@ mod tests {
         assert!(html(&FACTS).contains(">ready<") && html(&Facts { ready: false, ..FACTS }).contains(">not ready<"));
         let elsewhere = Facts { telemetry_path: "/m", address: Some(([127, 0, 0, 1], 81).into()), ..FACTS };
         assert!(html(&elsewhere).contains("metrics_path: /m\n") && html(&elsewhere).contains("127.0.0.1:81"));
+    }
+
+    #[test]
+    fn troubles_are_shown_where_there_are_any_and_are_never_markup() {
+        assert!(!html(&FACTS).contains("Limits hit") && !html(&FACTS).contains("Names in conflict"));
+        let limits = vec!["login: <script>alert('u1')</script>\u{202e}\u{1b}".to_owned()];
+        let conflicts = vec!["up&{{path}}".to_owned()];
+        let page = html(&Facts { troubles: Troubles { limits, conflicts, more: 3 }, ..FACTS });
+        assert!(page.contains("<p>login: &lt;script&gt;alert(&#39;u1&#39;)&lt;/script&gt;\u{fffd}\u{fffd}</p>"));
+        assert!(page.contains("<p>up&amp;{{path}}</p>") && page.contains("and 3 more"));
+        assert!(!page.contains("<script"));
     }
 }

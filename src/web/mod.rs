@@ -9,7 +9,8 @@
 //!   pulse     what the connection is doing and since when; cuts one that waits too long
 //!   answer    path and method to response
 //!     page    one rendering: a turn, a blocking thread, gzip, the page kept until it is sent
-//!     landing the page at /
+//!     api     questions about rules, series and conflicts; deletion
+//!     landing the page at /, with the worst troubles on it
 //! ```
 
 mod answer;
@@ -20,6 +21,7 @@ mod pulse;
 mod server;
 #[cfg(test)]
 mod tests;
+mod troubles;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -30,6 +32,9 @@ use tokio::sync::{Notify, Semaphore, watch};
 pub use self::server::serve;
 use crate::Timestamp;
 
+/// Answers about series that are made, or in memory, at once. Few: they are for people, and scrapes go first.
+const MAX_REPORTS: usize = 2;
+
 /// What the web server can be told. Every bound that is hit closes one connection or refuses one page, never more.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -37,6 +42,8 @@ pub struct Options {
     pub telemetry_path: String,
     /// Whether `PUT` and `POST` of `/-/quit` and `/-/reload` are answered; off: they are 404.
     pub enable_lifecycle: bool,
+    /// Whether `POST` of `/api/v1/series/delete` deletes series; off: it is 403.
+    pub enable_admin_api: bool,
     /// A shell line that sends one sample to the bridge, shown on the landing page; none where nothing listens.
     pub paste: Option<String>,
     /// Connections open at the same time, 256; one more is closed at once.
@@ -66,6 +73,7 @@ impl Default for Options {
         Self {
             telemetry_path: "/metrics".to_owned(),
             enable_lifecycle: false,
+            enable_admin_api: false,
             paste: None,
             max_connections: 256,
             max_renders: 2,
@@ -90,6 +98,8 @@ pub struct State {
     connections: AtomicUsize,
     renders: Arc<Semaphore>,
     pages: Arc<Semaphore>,
+    /// Answers of the API about series that are being made, or are in memory.
+    reports: Arc<Semaphore>,
     last_page_bytes: AtomicUsize,
 }
 
@@ -106,6 +116,7 @@ impl State {
             connections: AtomicUsize::new(0),
             renders: semaphore(options.max_renders),
             pages: semaphore(options.max_pages),
+            reports: semaphore(MAX_REPORTS),
             last_page_bytes: AtomicUsize::new(0),
         }
     }

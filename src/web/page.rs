@@ -31,15 +31,21 @@ pub(super) enum NoPage {
     Failed,
 }
 
-/// A rendered page whose place in memory is given back when the last reference to it is dropped.
-struct Held {
-    page: Vec<u8>,
+/// A body whose place in memory is given back when the last reference to it is dropped.
+pub(super) struct Held {
+    body: Vec<u8>,
     _place: OwnedSemaphorePermit,
+}
+
+impl Held {
+    pub(super) fn bytes(body: Vec<u8>, place: OwnedSemaphorePermit) -> Bytes {
+        Bytes::from_owner(Self { body, _place: place })
+    }
 }
 
 impl AsRef<[u8]> for Held {
     fn as_ref(&self) -> &[u8] {
-        &self.page
+        &self.body
     }
 }
 
@@ -62,7 +68,7 @@ pub(super) async fn page(site: &Arc<Site>, gzip: bool, patience: Duration) -> Re
         page
     });
     match rendered.await {
-        Ok(Ok(page)) => Ok(Bytes::from_owner(Held { page, _place: place })),
+        Ok(Ok(page)) => Ok(Held::bytes(page, place)),
         Ok(Err(_)) | Err(_) => Err(NoPage::Failed),
     }
 }

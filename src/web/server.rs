@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -99,12 +100,21 @@ fn admit(site: &Arc<Site>, stream: TcpStream, stop: &watch::Sender<bool>, connec
     };
     // Without it a small answer may wait for the client's delayed acknowledgement; failing to set it hurts nobody.
     let _ = stream.set_nodelay(true);
-    let local = stream.local_addr().ok();
+    let ends = Ends { local: stream.local_addr().ok(), peer: stream.peer_addr().ok() };
     let (site, stop) = (Arc::clone(site), stop.subscribe());
     connections.spawn(async move {
         let _place = place;
-        connection(stream, site, local, stop).await;
+        connection(stream, site, ends, stop).await;
     });
+}
+
+/// The addresses of a connection, where it has any.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Ends {
+    /// The one that the client reached.
+    pub(super) local: Option<SocketAddr>,
+    /// The client's.
+    pub(super) peer: Option<SocketAddr>,
 }
 
 /// A place among the open connections, given back when dropped.
@@ -128,7 +138,7 @@ impl Drop for Place {
 }
 
 /// One connection from its first byte to its end. Works on any stream, so that TLS needs nothing new here.
-pub(super) async fn connection<S>(stream: S, site: Arc<Site>, local: Option<std::net::SocketAddr>, mut stop: watch::Receiver<bool>)
+pub(super) async fn connection<S>(stream: S, site: Arc<Site>, ends: Ends, mut stop: watch::Receiver<bool>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -139,9 +149,7 @@ where
         pulse.asked();
         let (site, pulse) = (Arc::clone(&site), Arc::clone(&pulse));
         async move {
-            // The body is dropped unread: nothing here takes one.
-            let (request, _) = request.into_parts();
-            let answer = answer(&site, &request, local).await;
+            let answer = answer(&site, request, ends).await;
             pulse.answered();
             Ok::<_, Infallible>(answer)
         }

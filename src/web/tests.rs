@@ -1,6 +1,8 @@
 //! The web server over real sockets, driven by raw bytes. No test asserts how long something takes: limits that must act are
 //! set to a few milliseconds, all others to an hour, and a test that waits in vain is ended by [`soon`].
 
+mod api;
+
 use std::io::Read as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,7 +15,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use super::server::{Site, connection};
+use super::server::{Ends, Site, connection};
 use super::{Options, State, serve};
 use crate::options::Options as BridgeOptions;
 use crate::{Bridge, Timestamp};
@@ -152,6 +154,10 @@ async fn every_path_and_method_has_its_answer() {
         ("OPTIONS", "*", 404, None),
         ("CONNECT", "t:80", 404, None),
         ("GET", "http://t/-/healthy", 200, None),
+        ("GET", "/api/v1/rules", 200, None),
+        ("HEAD", "/api/v1/cardinality", 200, None),
+        ("POST", "/api/v1/conflicts", 405, Some("GET, HEAD")),
+        ("PUT", "/api/v1/series/delete", 405, Some("POST")),
     ] {
         let reply = server.ask(method, path).await;
         assert_eq!((status(&reply), header(&reply, "allow")), (code, allow), "{method} {path}: {reply}");
@@ -286,7 +292,7 @@ async fn a_client_that_does_not_read_is_cut() {
     let (stop, stopped) = watch::channel(false);
     let (mut client, stream) = duplex(512);
     client.write_all(b"GET / HTTP/1.1\r\nHost: t\r\n\r\n").await.expect("sent");
-    soon(connection(stream, site, None, stopped)).await;
+    soon(connection(stream, site, Ends::default(), stopped)).await;
     assert!(!*stop.borrow(), "it ended without being told to");
     let mut taken = Vec::new();
     client.read_to_end(&mut taken).await.expect("what was on its way");

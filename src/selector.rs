@@ -1,0 +1,172 @@
+//! Series selectors as Prometheus has them: `name{a="b",c!="d",e=~"re",f!~"re"}`, `{__name__=~"..."}`.
+//!
+//! A label that is absent equals `""`; regular expressions are Go's and must fit the whole value. Knows no registry: whoever has
+//! a series asks with its name and labels.
+
+mod grammar;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use crate::mapping::Expression;
+
+/// The label that stands for the family's name.
+const NAME: &str = "__name__";
+
+/// Bytes of a selector's text.
+pub const MOST_BYTES: usize = 8192;
+
+/// Matchers of a selector, each of which may hold a compiled expression of up to 512 KiB.
+pub const MOST_MATCHERS: usize = 10;
+
+/// A selector: all its matchers must hold.
+#[derive(Debug)]
+pub struct Selector {
+    /// Those of the name first.
+    matchers: Vec<Matcher>,
+}
+
+/// One condition on a label.
+#[derive(Debug)]
+struct Matcher {
+    label: Box<str>,
+    value: Box<str>,
+    test: Test,
+}
+
+#[derive(Debug)]
+enum Test {
+    Equal,
+    NotEqual,
+    Fits(Expression),
+    FitsNot(Expression),
+}
+
+/// Why a text is no selector: a sentence that says where, and what to write instead.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct SelectorError(String);
+
+impl Selector {
+    /// Reads a selector of at most [`MOST_BYTES`] and [`MOST_MATCHERS`].
+    ///
+    /// # Errors
+    ///
+    /// Anything that Prometheus refuses, too: no quotes, a name given twice, an expression that does not compile, or no matcher
+    /// that needs a value, which would mean every series.
+    pub fn parse(text: &str) -> Result<Self, SelectorError> {
+        if text.len() > MOST_BYTES {
+            return Err(SelectorError(format!("A selector has at most {MOST_BYTES} bytes, this one {}.", text.len())));
+        }
+        let read = grammar::selector(text)?;
+        let names_inside = read.matchers.iter().find(|raw| raw.label == NAME);
+        if let (Some(name), Some(inside)) = (&read.name, names_inside) {
+            let inside = &inside.value;
+            return Err(SelectorError(format!("The name must not be set twice: {name:?} or {inside:?}; write one of them.")));
+        }
+        let name = read.name.map(|name| grammar::Raw { label: NAME.to_owned(), sign: "=", value: name });
+        let mut matchers = name.into_iter().chain(read.matchers).map(Matcher::new).collect::<Result<Vec<_>, _>>()?;
+        matchers.sort_by_key(|matcher| *matcher.label != *NAME);
+        if matchers.iter().all(|matcher| matcher.holds("")) {
+            return Err(SelectorError(
+                "A selector must contain at least one matcher that does not match the empty string, such as a name or label=\"value\": \
+                 a label that is absent equals \"\", so this would mean every series. Write {__name__=~\".+\"} to mean that."
+                    .to_owned(),
+            ));
+        }
+        Ok(Self { matchers })
+    }
+
+    /// Whether the series of this family's name and these labels is meant. `labels` have raw values, each name once.
+    pub fn matches(&self, name: &str, labels: &[(&str, String)]) -> bool {
+        self.matchers.iter().all(|matcher| match &*matcher.label {
+            NAME => matcher.holds(name),
+            label => matcher.holds(labels.iter().find(|(known, _)| *known == label).map_or("", |(_, value)| value)),
+        })
+    }
+
+    /// The names that it states with `=`.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let stated = |matcher: &&Matcher| &*matcher.label == NAME && matches!(matcher.test, Test::Equal);
+        self.matchers.iter().filter(stated).map(|matcher| &*matcher.value)
+    }
+}
+
+impl Matcher {
+    fn new(raw: grammar::Raw) -> Result<Self, SelectorError> {
+        let compile = |value: &str| {
+            Expression::whole(value)
+                .map_err(|why| SelectorError(format!("The regular expression {value:?} of the label {} cannot be used. {why}", raw.label)))
+        };
+        let test = match raw.sign {
+            "!=" => Test::NotEqual,
+            "=~" => Test::Fits(compile(&raw.value)?),
+            "!~" => Test::FitsNot(compile(&raw.value)?),
+            _ => Test::Equal,
+        };
+        Ok(Self { label: raw.label.into(), value: raw.value.into(), test })
+    }
+
+    fn holds(&self, value: &str) -> bool {
+        match &self.test {
+            Test::Equal => *self.value == *value,
+            Test::NotEqual => *self.value != *value,
+            Test::Fits(expression) => expression.fits(value),
+            Test::FitsNot(expression) => !expression.fits(value),
+        }
+    }
+
+    fn sign(&self) -> &'static str {
+        match self.test {
+            Test::Equal => "=",
+            Test::NotEqual => "!=",
+            Test::Fits(_) => "=~",
+            Test::FitsNot(_) => "!~",
+        }
+    }
+}
+
+/// A text that is read as the same selector: the name in front where there is one, values in double quotes.
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (mut inside, mut in_front) = (self.matchers.as_slice(), false);
+        if let Some((first, rest)) = inside.split_first()
+            && &*first.label == NAME
+            && matches!(first.test, Test::Equal)
+            && grammar::is_name(&first.value)
+            && rest.iter().all(|matcher| &*matcher.label != NAME)
+        {
+            f.write_str(&first.value)?;
+            (inside, in_front) = (rest, true);
+        }
+        if in_front && inside.is_empty() {
+            return Ok(());
+        }
+        f.write_str("{")?;
+        for (at, matcher) in inside.iter().enumerate() {
+            f.write_str(if at == 0 { "" } else { "," })?;
+            if grammar::is_label(&matcher.label) {
+                f.write_str(&matcher.label)?;
+            } else {
+                write_quoted(&matcher.label, f)?;
+            }
+            f.write_str(matcher.sign())?;
+            write_quoted(&matcher.value, f)?;
+        }
+        f.write_str("}")
+    }
+}
+
+fn write_quoted(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str("\"")?;
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => write!(f, "\\{c}")?,
+            '\n' => f.write_str("\\n")?,
+            c if c.is_control() => write!(f, "\\u{:04x}", u32::from(c))?,
+            c => write!(f, "{c}")?,
+        }
+    }
+    f.write_str("\"")
+}

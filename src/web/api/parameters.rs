@@ -1,0 +1,75 @@
+//! Parameters of a query or of a form, `application/x-www-form-urlencoded`.
+
+use super::Mistake;
+
+/// Parameters of a request. Beyond it the request is refused.
+const MOST: usize = 32;
+
+/// Names and values in their order, decoded.
+pub(super) struct Parameters(Vec<(String, String)>);
+
+impl Parameters {
+    /// Reads several texts as one. What is not `known` is refused: it might have been meant to narrow what is asked for.
+    pub(super) fn read(texts: &[&str], known: &[&str]) -> Result<Self, Mistake> {
+        let mut all = Vec::new();
+        for pair in texts.iter().flat_map(|text| text.split('&')).filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let (name, value) = (decoded(name)?, decoded(value)?);
+            if !known.contains(&name.as_str()) {
+                return Err(Mistake::bad(format!("There is no parameter {name:?} here; there is {}.", known.join(", "))));
+            }
+            if all.len() >= MOST {
+                return Err(Mistake::bad(format!("A request has at most {MOST} parameters.")));
+            }
+            all.push((name, value));
+        }
+        Ok(Self(all))
+    }
+
+    /// All values of a name.
+    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The value of a name that should come once.
+    pub(super) fn last(&self, name: &str) -> Option<&str> {
+        self.all(name).last()
+    }
+}
+
+/// `+` is a space, `%41` a byte.
+fn decoded(text: &str) -> Result<String, Mistake> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
+                let number = digit(rest.next()).and_then(|high| Some(high * 16 + digit(rest.next())?));
+                let byte = number.and_then(|number| u8::try_from(number).ok());
+                byte.ok_or_else(|| Mistake::bad("In a parameter % stands before two hexadecimal digits; write %25 for % itself."))?
+            }
+            byte => byte,
+        });
+    }
+    String::from_utf8(bytes).map_err(|_| Mistake::bad("A parameter is not UTF-8."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries_and_forms_are_decoded() {
+        let read = |texts: &[&str]| Parameters::read(texts, &["match[]", "match"]);
+        let parameters = read(&["match[]=a%7Bb%3D%22c+d%22%7D&&match%5B%5D=%C3%A9", "match=x=y"]).expect("good");
+        assert_eq!(parameters.all("match[]").collect::<Vec<_>>(), ["a{b=\"c d\"}", "é"]);
+        assert_eq!((parameters.last("match"), parameters.last("other")), (Some("x=y"), None));
+        for (bad, why) in [("match=%", "hexadecimal"), ("match=%4", "hexadecimal"), ("match=%zz", "hexadecimal"), ("match=%ff", "UTF-8")] {
+            assert!(read(&[bad]).err().expect(bad).text.contains(why), "{bad}");
+        }
+        assert!(read(&["start=1"]).err().expect("unknown").text.contains("no parameter \"start\" here; there is match[], match."));
+        assert!(read(&["match=a&".repeat(33).as_str()]).err().expect("too many").text.contains("at most 32"));
+    }
+}
