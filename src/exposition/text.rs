@@ -2,35 +2,24 @@
 
 use std::sync::Arc;
 
+use super::Style;
 use super::float::push_float;
 use crate::Timestamp;
-use crate::registry::{Family, FamilyKind, Registry, Series};
+use crate::registry::{Family, FamilyKind, Series};
 use crate::telemetry::OwnFamily;
 use crate::value::{HistogramSnapshot, SummarySnapshot};
 
-/// How a page is made, beside what is on it.
-pub(crate) struct Style<'a> {
-    /// The help of families that no rule gives one.
-    pub(crate) help: &'a str,
-    /// Whether a counter is 0 on the first page that it is on.
-    pub(crate) counters_start_at_zero: bool,
+/// What stands before a family's lines.
+pub(super) fn head(family: &Family, style: &Style, out: &mut Vec<u8>) {
+    let help = family.help();
+    push_head(family.name().as_str(), help.as_deref().unwrap_or(style.help), type_name(family.kind()), out);
 }
 
-/// Appends all families, then the own ones.
-pub(crate) fn render(registry: &Registry, own: &[OwnFamily], style: &Style<'_>, now: Timestamp, out: &mut Vec<u8>) {
-    for family in registry.families() {
-        let series = family.series();
-        // A family whose first series was refused has none, and then no lines.
-        if !series.is_empty() {
-            head(family.name().as_str(), family.help().as_deref().unwrap_or(style.help), type_name(family.kind()), out);
-            lines(&family, &series, (style, now), out);
-        }
-    }
-    for family in own {
-        head(&family.name, &family.help, family.kind, out);
-        for line in &family.lines {
-            push(out, &[line, "\n"]);
-        }
+/// One of the bridge's own families.
+pub(super) fn own(family: &OwnFamily, out: &mut Vec<u8>) {
+    push_head(&family.name, &family.help, family.kind, out);
+    for line in &family.lines {
+        push(out, &[line, "\n"]);
     }
 }
 
@@ -43,7 +32,7 @@ fn type_name(kind: &FamilyKind) -> &'static str {
     }
 }
 
-fn head(name: &str, help: &str, kind: &str, out: &mut Vec<u8>) {
+fn push_head(name: &str, help: &str, kind: &str, out: &mut Vec<u8>) {
     push(out, &["# HELP ", name, " "]);
     for byte in help.bytes() {
         match byte {
@@ -55,7 +44,8 @@ fn head(name: &str, help: &str, kind: &str, out: &mut Vec<u8>) {
     push(out, &["\n# TYPE ", name, " ", kind, "\n"]);
 }
 
-fn lines(family: &Family, series: &[Arc<Series>], (style, now): (&Style<'_>, Timestamp), out: &mut Vec<u8>) {
+/// The lines of some of a family's series.
+pub(super) fn series(family: &Family, series: &[Arc<Series>], (style, now): (&Style, Timestamp), out: &mut Vec<u8>) {
     let name = family.name().as_str();
     match family.kind() {
         FamilyKind::Counter if style.counters_start_at_zero => {
