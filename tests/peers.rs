@@ -19,11 +19,21 @@ pub fn promtool() -> Option<PathBuf> {
 
 /// A Python that has the packages of tests/requirements.txt.
 pub fn python_with_clients() -> Option<PathBuf> {
-    let named = env::var_os("STATSD_BRIDGE_PYTHON").map(PathBuf::from);
-    let python = named.unwrap_or_else(|| repository().join("target/peers/venv/bin/python"));
+    let python = test_python();
     let imports = "import datadog, gunicorn, statsd, prometheus_client";
     let found = runs(Command::new(&python).args(["-c", imports])).then_some(python);
     need("a Python with tests/requirements.txt (`STATSD_BRIDGE_PYTHON`, else target/peers/venv/bin/python)", found)
+}
+
+/// A Python that has what tests/python/check_deploy.py needs: the schemas of Kubernetes, and Helm as a library.
+pub fn python_with_helm() -> Option<PathBuf> {
+    let found = Some(test_python()).filter(|python| runs(Command::new(python).args(["-c", "import helm_python, kubernetes_validate"])));
+    need("a Python with tests/requirements.txt, kubernetes-validate and helm-python-sdk among them", found)
+}
+
+/// The checker of units that comes with systemd.
+pub fn systemd_analyze() -> Option<PathBuf> {
+    need("`systemd-analyze` (Debian package systemd)", on_path("systemd-analyze"))
 }
 
 /// Node with hot-shots installed.
@@ -85,6 +95,12 @@ pub fn has_shared_mapping(name: &str) -> bool {
 pub fn shared_mappings() -> PathBuf {
     let named = env::var_os("STATSD_BRIDGE_SHARED_MAPPINGS").map(PathBuf::from);
     named.unwrap_or_else(|| repository().join("../shared/mappings"))
+}
+
+/// The Python whose packages are those of tests/requirements.txt, if it is there.
+fn test_python() -> PathBuf {
+    let named = env::var_os("STATSD_BRIDGE_PYTHON").map(PathBuf::from);
+    named.unwrap_or_else(|| repository().join("target/peers/venv/bin/python"))
 }
 
 /// The root of the repository.
