@@ -46,9 +46,13 @@ mod tools;
 
 // ---- the program, with the programs of others ----
 
-/// Real StatsD clients, whose totals must come out to the sample, and the sender programs of proto-examples/clients.
+/// Real StatsD clients, whose totals must come out to the sample.
 mod clients;
+/// What is in deploy/: unit, manifests, chart, package, each by its own checker; flags and probes by the bridge itself.
+mod deploy;
 /// The real Gunicorn with its preset: every request on the page.
 mod gunicorn;
+/// The senders of proto-examples/clients, in ten languages: 10,000 samples each, and the table of docs/clients.md.
+mod languages;
 /// The real Prometheus, promtool, and Python's parser reading the page.
 mod prometheus;
