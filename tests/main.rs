@@ -40,8 +40,12 @@ mod tools;
 
 // ---- the program, with the programs of others ----
 
+/// The automation platform of proto-examples/apps: its demo, against the table of its metrics.
+mod automation;
 /// Real StatsD clients, whose totals must come out to the sample, and the sender programs of proto-examples/clients.
 mod clients;
+/// Every expression of the dashboards and rules of proto-examples, asked of the real Prometheus; promtool's tests of the rules.
+mod dashboards;
 /// The real Gunicorn with its preset: every request on the page.
 mod gunicorn;
 /// The real Prometheus, promtool, and Python's parser reading the page.

@@ -21,7 +21,7 @@ pub fn promtool() -> Option<PathBuf> {
 pub fn python_with_clients() -> Option<PathBuf> {
     let named = env::var_os("STATSD_BRIDGE_PYTHON").map(PathBuf::from);
     let python = named.unwrap_or_else(|| repository().join("target/peers/venv/bin/python"));
-    let imports = "import datadog, gunicorn, statsd, prometheus_client";
+    let imports = "import datadog, gunicorn, psutil, statsd, prometheus_client";
     let found = runs(Command::new(&python).args(["-c", imports])).then_some(python);
     need("a Python with tests/requirements.txt (`STATSD_BRIDGE_PYTHON`, else target/peers/venv/bin/python)", found)
 }
