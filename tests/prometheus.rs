@@ -47,11 +47,38 @@ impl Prometheus {
         prometheus
     }
 
+    /// Scrapes one bridge as proto-examples/prometheus/prometheus.yml says, with its rules, but every second; nobody is alerted.
+    pub fn scraping_as_the_example_does(program: &std::path::Path, bridge: &Running) -> Self {
+        let folder = peers::repository().join("proto-examples/prometheus");
+        let mut yaml = std::fs::read_to_string(folder.join("prometheus.yml")).expect("the example's configuration");
+        let rules = format!("{}/rules/", folder.display());
+        let changes = [
+            ("scrape_interval: 15s", "scrape_interval: 1s"),
+            ("scrape_timeout: 10s", "scrape_timeout: 1s"),
+            ("evaluation_interval: 15s", "evaluation_interval: 1s"),
+            ("rules/", &rules),
+            ("bridge:9102", &bridge.web.to_string()),
+            // Neither an Alertmanager nor a second Prometheus.
+            ("[\"alertmanager:9093\"]", "[]"),
+            ("[\"localhost:9090\"]", "[]"),
+        ];
+        for (from, to) in changes {
+            assert!(yaml.contains(from), "the example's configuration has no {from}");
+            yaml = yaml.replace(from, to);
+        }
+        Self::with_config(program, &yaml)
+    }
+
+    /// The JSON of a GET of the HTTP API: `rules` for /api/v1/rules.
+    pub fn api(&self, path: &str) -> Value {
+        let response = request(self.web, "GET", &format!("/api/v1/{path}"), &[]).expect("Prometheus answers");
+        serde_json::from_slice(&response.body).expect("JSON")
+    }
+
     /// What an instant query gives: its series, each `{"metric": {..}, "value": [time, "number"]}`; or why it fails.
     pub fn series(&self, query: &str) -> Result<Vec<Value>, String> {
         let encoded: String = query.bytes().map(|b| format!("%{b:02X}")).collect();
-        let response = request(self.web, "GET", &format!("/api/v1/query?query={encoded}"), &[]).expect("Prometheus answers");
-        let json: Value = serde_json::from_slice(&response.body).expect("JSON");
+        let json = self.api(&format!("query?query={encoded}"));
         match json["data"]["result"].as_array() {
             Some(series) if json["status"] == "success" => Ok(series.clone()),
             _ => Err(json["error"].as_str().unwrap_or("no list of series").to_owned()),
