@@ -56,35 +56,46 @@ fn variables(dashboard: &Value) -> BTreeMap<&str, &str> {
         .collect()
 }
 
-/// An expression as Grafana would send it, every value of every variable chosen.
-fn substituted(expression: &str, variables: &BTreeMap<&str, &str>) -> String {
+/// An expression as Grafana would send it, every value of every variable chosen, which is what All means.
+fn substituted(prometheus: &Prometheus, expression: &str, variables: &BTreeMap<&str, &str>) -> String {
     let mut expression = expression.to_owned();
     for (from, to) in GRAFANA {
         expression = expression.replace(from, to);
     }
-    for name in variables.keys() {
-        expression = expression.replace(&format!("=~\"${name}\""), "=~\".+\"");
+    for (label, metric) in variables {
+        let found = prometheus.series(&format!("count by ({label}) ({metric})")).expect("the values of a variable");
+        // Of the characters in these values only these mean something in a regex.
+        let escaped = |value: &str| value.replace('.', "\\\\.").replace('{', "\\\\{").replace('}', "\\\\}");
+        let values: Vec<String> = found.iter().map(|series| escaped(text(&series["metric"], label))).collect();
+        expression = expression.replace(&format!("=~\"${label}\""), &format!("=~\"{}\"", values.join("|")));
     }
     assert!(!expression.contains('$'), "a variable that nobody knows: {expression}");
     expression
 }
 
 /// Every expression of all dashboards, by where it stands.
-fn expressions() -> Vec<(String, String)> {
+fn expressions(prometheus: &Prometheus) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for (file, dashboard) in &dashboards() {
         let variables = variables(dashboard);
-        for (label, metric) in &variables {
-            found.push((format!("{file}: variable {label}"), format!("{metric}{{{label}=~\".+\"}}")));
-        }
         for panel in list(dashboard, "panels").iter().filter(|panel| panel["type"] != "row") {
             let place = format!("{file}: {}", text(panel, "title"));
             let targets = list(panel, "targets");
             assert!(!targets.is_empty(), "{place} asks nothing");
-            found.extend(targets.iter().map(|target| (place.clone(), substituted(text(target, "expr"), &variables))));
+            let asked = targets.iter().map(|target| substituted(prometheus, text(target, "expr"), &variables));
+            found.extend(asked.map(|asked| (place.clone(), asked)));
         }
     }
     found
+}
+
+/// What fills the variables of all dashboards: an expression that gives every value.
+fn values_of_variables() -> Vec<(String, String)> {
+    let of = |(file, dashboard): &(String, Value)| -> Vec<(String, String)> {
+        let variables = variables(dashboard);
+        variables.iter().map(|(label, metric)| (format!("{file}: variable {label}"), format!("{metric}{{{label}!=\"\"}}"))).collect()
+    };
+    dashboards().iter().flat_map(of).collect()
 }
 
 /// What is wrong with an answer that a panel has to show: it fails, is empty, or has no number in it.
@@ -133,7 +144,8 @@ fn every_expression_of_dashboards_and_rules_answers() {
     assert_eq!(wrong(&prometheus, "no_such_metric").as_deref(), Some("empty"));
     assert!(wrong(&prometheus, "sum(").is_some_and(|error| error.contains("parse error")));
 
-    let asked = expressions();
+    all_answered(&prometheus, &values_of_variables(), wrong);
+    let asked = expressions(&prometheus);
     assert!(asked.len() > 150, "only {} expressions", asked.len());
     all_answered(&prometheus, &asked, wrong);
 
