@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::harness::{Launch, Process, Running};
+use crate::harness::{Launch, Process, Running, bridge_command};
 use crate::page::{Family, Page};
 use crate::peers;
 use crate::prometheus::Prometheus;
@@ -224,6 +224,91 @@ fn prometheus_has_every_metric_by_the_name_of_the_document() {
     prometheus.expect("count({__name__=~\"automation_.+\"}) or vector(0)", 0.0);
     prometheus.expect("count({__name__=~\"process_(cpu_seconds_total|resident_memory_bytes)\",job=\"statsd-bridge\"})", 2.0);
     bridge.stop();
+}
+
+/// The document's examples of use, one after the other, and that nothing was imported that it complains of.
+const USE: &str = r#"
+import sys
+from automation.metrics.collectors import AuditAgentCollector, SystemCollector, TestWatcherCollector
+from automation.metrics.custom_metrics import test_watcher_tests_run
+
+class TestWatcher:
+    def __init__(self):
+        self.metrics = TestWatcherCollector(self)
+        self.metrics.set_running_status(True)
+
+    def process_changes(self):
+        with self.metrics.time_processing():
+            self.metrics.record_file_processed()
+
+TestWatcher().process_changes()
+collector = TestWatcherCollector()
+collector.record_file_processed()
+collector.record_test_run('pass')
+collector.record_api_call('deepseek', 'success', 1.5)
+collector.update_memory_usage()
+test_watcher_tests_run.labels(status='pass').inc()
+test_watcher_tests_run.labels(status='fail').inc()
+
+collector = AuditAgentCollector()
+collector.record_run('scheduled')
+collector.update_coverage(85.5)
+collector.record_completion_marker_found()
+try:
+    with collector.time_run():
+        raise ValueError
+except ValueError:
+    pass
+
+SystemCollector().collect_all()
+SystemCollector().collect_cpu()
+SystemCollector().collect_memory()
+SystemCollector().collect_disk()
+
+assert not {'flask', 'prometheus_client'} & set(sys.modules), 'imported'
+for mistake in [lambda: test_watcher_tests_run.inc(), lambda: test_watcher_tests_run.labels(state='pass')]:
+    try:
+        mistake()
+    except ValueError:
+        continue
+    raise AssertionError('labels are not checked')
+"#;
+
+#[test]
+fn the_examples_of_the_document_run() {
+    let Some(python) = peers::python_with_clients() else { return };
+    let bridge = Launch::new().arg(format!("--statsd.mapping-config={}", platform().join("mapping.yml").display())).start();
+    let mut command = Command::new(python);
+    command.args(["-B", "-c", USE]).current_dir(platform());
+    command.env("STATSD_HOST", bridge.statsd.ip().to_string()).env("STATSD_PORT", bridge.statsd.port().to_string());
+    let mut process = Process::start(command);
+    assert!(process.wait().success(), "{}", process.log());
+    let page = bridge.page_at(27);
+    let counts = [
+        ("test_watcher_files_processed_total", 2.0),
+        ("test_watcher_tests_run_total{status=\"pass\"}", 2.0),
+        ("test_watcher_tests_run_total{status=\"fail\"}", 1.0),
+        ("test_watcher_processing_duration_seconds_count", 1.0),
+        // Timed although the block raised an exception.
+        ("audit_agent_run_duration_seconds_count", 1.0),
+        ("test_watcher_api_calls_total{api=\"deepseek\",status=\"success\"}", 1.0),
+        ("api_deepseek_response_time_seconds", 1.5),
+        ("audit_agent_coverage_percent", 85.5),
+        ("test_watcher_is_running", 1.0),
+    ];
+    for (series, value) in counts {
+        assert_eq!(page.value(series), Some(value), "{series}");
+    }
+    bridge.stop();
+}
+
+#[test]
+fn the_mapping_has_no_finding() {
+    let mut command = bridge_command();
+    command.args(["check", "--strict"]).arg(platform().join("mapping.yml"));
+    let mut check = Process::start(command);
+    let status = check.wait();
+    assert!(status.success() && check.log().contains("nothing to remark"), "{status}\n{}", check.log());
 }
 
 /// What of a row is summed: of a histogram its number of observations.
