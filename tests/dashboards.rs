@@ -113,7 +113,7 @@ fn bridge_in_traffic(python: &Path) -> (Running, Process) {
     let mapping = folder("apps/automation/mapping.yml");
     let bridge = Launch::new().arg(format!("--statsd.mapping-config={}", mapping.display())).arg("--limits.values-per-label=20").start();
     let mut command = Command::new(python);
-    command.arg("-B").arg(folder("grafana/traffic.py")).args(["--trouble", "--rate=50"]);
+    command.arg("-B").arg(folder("grafana/traffic.py")).args(["--rate=50", "--send", "emmett", "prompter", "automation", "trouble"]);
     command.arg(format!("--host={}", bridge.statsd.ip())).arg(format!("--port={}", bridge.statsd.port()));
     let traffic = Process::start(command);
     (bridge, traffic)

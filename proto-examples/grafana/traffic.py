@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Traffic for the dashboards: what the three example applications send, made up, until Ctrl-C. Standard library only.
 
-    python3 traffic.py [--host 127.0.0.1] [--port 9125] [--rate 20] [--seconds 0] [--trouble]
+    python3 traffic.py [--host 127.0.0.1] [--port 9125] [--rate 20] [--seconds 0] [--send emmett prompter automation trouble]
 
-One turn is a request or a piece of work of each application; --rate is turns a second. --trouble adds what the dashboard of the
-bridge is there to show: bad lines, a name of two types, a label with too many values.
+One turn is a request or a piece of work of each application; --rate is turns a second. `trouble` is what the dashboard of the
+bridge is there to show: bad lines, a name of two types, a label with too many values; it is only sent when named.
 """
 
 import argparse
@@ -140,22 +140,24 @@ def trouble(turn: int) -> list[str]:
     ]
 
 
+SENDERS = {"emmett": emmett, "prompter": prompter, "automation": automation, "trouble": trouble}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=9125)
     parser.add_argument("--rate", type=float, default=20)
     parser.add_argument("--seconds", type=float, default=0, help="0 for ever")
-    parser.add_argument("--trouble", action="store_true")
+    parser.add_argument("--send", nargs="+", choices=SENDERS, default=["emmett", "prompter", "automation"])
     args = parser.parse_args()
     to = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     to.connect((args.host, args.port))
     start, turn = time.monotonic(), 0
     while args.seconds == 0 or time.monotonic() - start < args.seconds:
-        parts = [emmett(turn), prompter(turn), automation(turn)] + ([trouble(turn)] if args.trouble else [])
-        for lines in parts:
+        for name in args.send:
             try:
-                to.send("\n".join(lines).encode())
+                to.send("\n".join(SENDERS[name](turn)).encode())
             except ConnectionRefusedError:
                 # The bridge is not there now; what was sent is lost, as with any sender over UDP.
                 pass
