@@ -46,8 +46,12 @@ mod tools;
 
 // ---- the program, with the programs of others ----
 
+/// The automation platform of proto-examples/apps: its demo, against the table of its metrics.
+mod automation;
 /// Real StatsD clients, whose totals must come out to the sample.
 mod clients;
+/// Every expression of the dashboards and rules of proto-examples, asked of the real Prometheus; promtool's tests of the rules.
+mod dashboards;
 /// What is in deploy/: unit, manifests, chart, package, each by its own checker; flags and probes by the bridge itself.
 mod deploy;
 /// The real Gunicorn with its preset: every request on the page.

@@ -20,7 +20,7 @@ pub fn promtool() -> Option<PathBuf> {
 /// A Python that has the packages of tests/requirements.txt.
 pub fn python_with_clients() -> Option<PathBuf> {
     let python = test_python();
-    let imports = "import datadog, gunicorn, statsd, prometheus_client";
+    let imports = "import datadog, gunicorn, psutil, statsd, prometheus_client";
     let found = runs(Command::new(&python).args(["-c", imports])).then_some(python);
     need("a Python with tests/requirements.txt (`STATSD_BRIDGE_PYTHON`, else target/peers/venv/bin/python)", found)
 }

@@ -12,21 +12,27 @@ use crate::harness::{Launch, Process, Running, free_port, request, until};
 use crate::page::Page;
 use crate::peers;
 
-/// A Prometheus of our own, scraping one bridge every second.
-struct Prometheus {
+/// A Prometheus of our own.
+pub struct Prometheus {
     process: Process,
     web: SocketAddr,
     _data: TempDir,
 }
 
 impl Prometheus {
+    /// Scrapes one bridge every second.
     fn start(program: &std::path::Path, bridge: &Running) -> Self {
-        let data = TempDir::new().expect("a temporary directory");
-        let config = data.path().join("prometheus.yml");
         let yaml = format!(
             "global:\n  scrape_interval: 1s\n  scrape_timeout: 1s\nscrape_configs:\n- job_name: bridge\n  static_configs:\n  - targets: ['{}']\n",
             bridge.web
         );
+        Self::with_config(program, &yaml)
+    }
+
+    /// Does what this configuration says.
+    pub fn with_config(program: &std::path::Path, yaml: &str) -> Self {
+        let data = TempDir::new().expect("a temporary directory");
+        let config = data.path().join("prometheus.yml");
         std::fs::write(&config, yaml).expect("a file in a temporary directory");
         let web = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), free_port(Ipv4Addr::LOCALHOST.into()));
         let mut command = Command::new(program);
@@ -41,19 +47,53 @@ impl Prometheus {
         prometheus
     }
 
+    /// Scrapes one bridge as proto-examples/prometheus/prometheus.yml says, with its rules, but every second; nobody is alerted.
+    pub fn scraping_as_the_example_does(program: &std::path::Path, bridge: &Running) -> Self {
+        let folder = peers::repository().join("proto-examples/prometheus");
+        let mut yaml = std::fs::read_to_string(folder.join("prometheus.yml")).expect("the example's configuration");
+        let rules = format!("{}/rules/", folder.display());
+        let changes = [
+            ("scrape_interval: 15s", "scrape_interval: 1s"),
+            ("scrape_timeout: 10s", "scrape_timeout: 1s"),
+            ("evaluation_interval: 15s", "evaluation_interval: 1s"),
+            ("rules/", &rules),
+            ("bridge:9102", &bridge.web.to_string()),
+            // Neither an Alertmanager nor a second Prometheus.
+            ("[\"alertmanager:9093\"]", "[]"),
+            ("[\"localhost:9090\"]", "[]"),
+        ];
+        for (from, to) in changes {
+            assert!(yaml.contains(from), "the example's configuration has no {from}");
+            yaml = yaml.replace(from, to);
+        }
+        Self::with_config(program, &yaml)
+    }
+
+    /// The JSON of a GET of the HTTP API: `rules` for /api/v1/rules.
+    pub fn api(&self, path: &str) -> Value {
+        let response = request(self.web, "GET", &format!("/api/v1/{path}"), &[]).expect("Prometheus answers");
+        serde_json::from_slice(&response.body).expect("JSON")
+    }
+
+    /// What an instant query gives: its series, each `{"metric": {..}, "value": [time, "number"]}`; or why it fails.
+    pub fn series(&self, query: &str) -> Result<Vec<Value>, String> {
+        let encoded: String = query.bytes().map(|b| format!("%{b:02X}")).collect();
+        let json = self.api(&format!("query?query={encoded}"));
+        match json["data"]["result"].as_array() {
+            Some(series) if json["status"] == "success" => Ok(series.clone()),
+            _ => Err(json["error"].as_str().unwrap_or("no list of series").to_owned()),
+        }
+    }
+
     /// The value of an instant query that gives one series; none while it gives no series.
     fn query(&self, query: &str) -> Option<f64> {
-        let encoded: String = query.bytes().map(|b| format!("%{b:02X}")).collect();
-        let response = request(self.web, "GET", &format!("/api/v1/query?query={encoded}"), &[]).expect("Prometheus answers");
-        let json: Value = serde_json::from_slice(&response.body).expect("JSON");
-        assert_eq!(json["status"], "success", "{query}: {json}");
-        let result = json["data"]["result"].as_array().expect("a list of series");
-        assert!(result.len() <= 1, "{query}: {json}");
+        let result = self.series(query).unwrap_or_else(|error| panic!("{query}: {error}"));
+        assert!(result.len() <= 1, "{query}: {result:?}");
         result.first().map(|series| series["value"][1].as_str().expect("a value").parse().expect("a number"))
     }
 
     /// Waits until a query gives this value.
-    fn expect(&self, query: &str, value: f64) {
+    pub fn expect(&self, query: &str, value: f64) {
         let mut last = None;
         until(&format!("{query} is {value}"), || {
             let found = self.query(query);
@@ -192,7 +232,7 @@ fn number(text: &str) -> u64 {
 }
 
 /// Runs a program over this input; gives its exit code and all that it printed.
-fn filter(command: &mut Command, input: &[u8]) -> (Option<i32>, String) {
+pub fn filter(command: &mut Command, input: &[u8]) -> (Option<i32>, String) {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
     child.stdin.take().expect("stdin is a pipe").write_all(input).expect("the program reads");
     let output = child.wait_with_output().expect("the program ends");
