@@ -40,6 +40,8 @@ mod tools;
 
 // ---- the program, with the programs of others ----
 
+/// The web applications of proto-examples/apps, started for real and asked for real; and the Python modules that they stand on.
+mod apps;
 /// Real StatsD clients, whose totals must come out to the sample, and the sender programs of proto-examples/clients.
 mod clients;
 /// The real Gunicorn with its preset: every request on the page.

@@ -32,6 +32,14 @@ pub fn node_with_hot_shots() -> Option<PathBuf> {
     need("`node` with hot-shots (`npm ci` in tests/node)", on_path("node").filter(|_| installed))
 }
 
+/// A Python that also has the packages of tests/requirements-apps.txt.
+pub fn python_with_frameworks() -> Option<PathBuf> {
+    let python = python_with_clients()?;
+    let imports = "import emmett, fastapi, flask, uvicorn_worker, websockets";
+    let found = runs(Command::new(&python).args(["-c", imports])).then_some(python);
+    need("a Python with tests/requirements-apps.txt (`STATSD_BRIDGE_PYTHON`, else target/peers/venv/bin/python)", found)
+}
+
 /// A program by its name, for the sender programs: `bash`, `cc`, `node`, `python3`, `rustc`.
 pub fn program(name: &str) -> Option<PathBuf> {
     need(&format!("`{name}`"), on_path(name))

@@ -12,21 +12,27 @@ use crate::harness::{Launch, Process, Running, free_port, request, until};
 use crate::page::Page;
 use crate::peers;
 
-/// A Prometheus of our own, scraping one bridge every second.
-struct Prometheus {
+/// A Prometheus of our own.
+pub struct Prometheus {
     process: Process,
     web: SocketAddr,
     _data: TempDir,
 }
 
 impl Prometheus {
+    /// Scrapes one bridge every second.
     fn start(program: &std::path::Path, bridge: &Running) -> Self {
-        let data = TempDir::new().expect("a temporary directory");
-        let config = data.path().join("prometheus.yml");
         let yaml = format!(
             "global:\n  scrape_interval: 1s\n  scrape_timeout: 1s\nscrape_configs:\n- job_name: bridge\n  static_configs:\n  - targets: ['{}']\n",
             bridge.web
         );
+        Self::with_config(program, &yaml)
+    }
+
+    /// Does what this configuration says.
+    pub fn with_config(program: &std::path::Path, yaml: &str) -> Self {
+        let data = TempDir::new().expect("a temporary directory");
+        let config = data.path().join("prometheus.yml");
         std::fs::write(&config, yaml).expect("a file in a temporary directory");
         let web = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), free_port(Ipv4Addr::LOCALHOST.into()));
         let mut command = Command::new(program);
@@ -53,7 +59,7 @@ impl Prometheus {
     }
 
     /// Waits until a query gives this value.
-    fn expect(&self, query: &str, value: f64) {
+    pub fn expect(&self, query: &str, value: f64) {
         let mut last = None;
         until(&format!("{query} is {value}"), || {
             let found = self.query(query);
@@ -192,7 +198,7 @@ fn number(text: &str) -> u64 {
 }
 
 /// Runs a program over this input; gives its exit code and all that it printed.
-fn filter(command: &mut Command, input: &[u8]) -> (Option<i32>, String) {
+pub fn filter(command: &mut Command, input: &[u8]) -> (Option<i32>, String) {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
     child.stdin.take().expect("stdin is a pipe").write_all(input).expect("the program reads");
     let output = child.wait_with_output().expect("the program ends");
