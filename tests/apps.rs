@@ -12,7 +12,7 @@ mod table;
 
 use std::process::Command;
 
-use crate::harness::Process;
+use crate::harness::{Process, bridge_command};
 use crate::peers;
 
 #[test]
@@ -25,4 +25,15 @@ fn the_python_modules_pass_their_tests() {
     let status = application::ended(&mut tests);
     let log = tests.log();
     assert!(status.success() && log.contains("\nOK"), "{status}\n{log}");
+}
+
+#[test]
+fn the_mappings_have_no_finding() {
+    for name in ["emmett", "prompter"] {
+        let mut command = bridge_command();
+        command.args(["check", "--strict"]).arg(application::folder(name).join("mapping.yml"));
+        let mut check = Process::start(command);
+        let status = check.wait();
+        assert!(status.success() && check.log().contains("nothing to remark"), "{name}: {status}\n{}", check.log());
+    }
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use super::application::{Application, Ask, folder, totals};
+use super::application::{Application, Ask, folder, plain, totals};
 use super::table;
 use crate::harness::{Launch, Process, Running};
 use crate::page::Page;
@@ -23,7 +23,8 @@ const ASGI: [&str; 4] = ["-m", "uvicorn", "--port={port}", "app:app"];
 
 fn asks() -> Vec<Ask> {
     let mut asks = vec![
-        Ask::get("/", 200, 60),
+        Ask::get("/", 200, 55),
+        Ask::get("/example/1", 200, 5).of_route("/example"),
         Ask::get("/test-metrics", 200, 50),
         Ask::get("/orders/5000", 404, 30).of_route("/orders/<int:order>"),
         Ask::get("/orders", 201, 40).method("POST").body(BODY),
@@ -76,7 +77,7 @@ fn assert_every_request_is_where_it_belongs(page: &Page) {
     assert_eq!(page.value(posted), Some(40.0 * BODY.len() as f64));
     assert_eq!(page.sum("emmett_http_request_size_bytes_sum"), 40.0 * BODY.len() as f64, "no other request had a body");
     let index = "emmett_http_response_size_bytes_sum{endpoint=\"/\",method=\"GET\",status=\"200\"}";
-    assert_eq!(page.value(index), Some(60.0 * "Emmett, tracked.\n".len() as f64));
+    assert_eq!(page.value(index), Some(55.0 * "Emmett, tracked.\n".len() as f64));
     for name in ["sample_errors_total", "events_error_total", "events_unmapped_total", "tag_errors_total", "limited_samples_total"] {
         assert_eq!(page.sum(&format!("statsd_bridge_{name}")), 0.0, "{name}");
     }
@@ -140,7 +141,23 @@ fn switched_off_nothing_is_sent() {
         // Its end would send what was kept back.
         drop(application);
     }
-    assert_eq!(bridge.page().sum("statsd_bridge_udp_packets_total"), 0.0);
+    bridge.send("last:1|c");
+    bridge.page_at(1);
+    bridge.stop();
+}
+
+#[test]
+fn a_job_counts_as_a_request() {
+    let Some(python) = peers::python_with_frameworks() else { return };
+    let bridge = bridge();
+    let mut command = plain(Command::new(python));
+    command.args(["-B", "-m", "emmett", "-a", "app", "sweep"]).current_dir(folder(NAME));
+    command.env("STATSD_ADDRESS", bridge.statsd.to_string());
+    let mut job = Process::start(command);
+    assert!(job.wait().success(), "{}", job.log());
+    let page = bridge.page_when("the job", |page| page.sum("emmett_http_request_duration_seconds_count") >= 1.0);
+    let series = "emmett_http_requests_total{endpoint=\"/jobs/sweep\",method=\"POST\",status=\"200\"}";
+    assert_eq!(page.value(series), Some(1.0));
     bridge.stop();
 }
 

@@ -1,8 +1,9 @@
 """An Emmett application whose metrics the bridge serves: `emmett -a app serve --host 127.0.0.1 --port 8081`.
 
-No handler below says anything about metrics; tracking.py sees them all.
+No handler below needs to say anything about metrics; tracking.py sees them all.
 """
 
+import asyncio
 import os
 import sqlite3
 from contextlib import closing
@@ -11,7 +12,7 @@ from emmett import abort, now, redirect, request, response, websocket
 from emmett.tools import service
 
 import system
-from tracking import TrackedApp, metrics
+from tracking import TrackedApp, metrics, track_request
 
 #: Where the bridge serves the page; `/metrics` of this application leads there.
 PAGE = os.environ.get("METRICS_PAGE", "http://127.0.0.1:9102/metrics")
@@ -64,6 +65,26 @@ async def fail():
 @app.route("/metrics", methods=["get"])
 async def page():
     redirect(PAGE)
+
+
+@app.route("/example/<int:number>", methods=["get"])
+@service.json
+@track_request("GET", "/example")
+async def example(number):
+    # Counted once, under the endpoint that the decorator names.
+    return {"message": "hello", "number": number}
+
+
+@track_request("POST", "/jobs/sweep")
+async def sweep():
+    # No request at all; the decorator makes it count as one.
+    await asyncio.sleep(0)
+
+
+@app.command("sweep")
+def sweep_command():
+    """What a timer would start: `emmett -a app sweep`."""
+    asyncio.run(sweep())
 
 
 @app.websocket("/ws/echo")
