@@ -195,13 +195,20 @@ class Metrics:
             with self._lock:
                 if self._thread is not None:
                     return
-                self._thread = threading.Thread(target=_flush_for_ever, args=(self,), daemon=True)
-            self._thread.start()
+                self._thread = threading.Thread(target=_flush_for_ever, args=(self,), daemon=False)
+            try:
+                self._thread.start()
+            except RuntimeError:
+                # The interpreter is ending. What is registered with atexit sends it, if this was not recorded even later.
+                pass
 
 
 def _flush_for_ever(metrics: Metrics) -> None:
-    while not metrics._closed:
-        time.sleep(metrics._interval)
+    # No daemon, and waiting for the main thread's end: so it sends once more when the process exits, also in a child of
+    # multiprocessing, where nothing that is registered with atexit runs. Servers have their workers in such.
+    main = threading.main_thread()
+    while main.is_alive() and not metrics._closed:
+        main.join(metrics._interval)
         try:
             metrics.flush()
         except Exception:

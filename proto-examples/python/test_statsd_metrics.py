@@ -8,6 +8,8 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
+import tempfile
 import threading
 import time
 import unittest
@@ -161,6 +163,30 @@ class Recording(BridgeCase):
         self.assertNotIn('forked_total{who="parent"}', self.page())
         slow.flush()
         self.wait_for({'forked_total{who="parent"}': 1, 'forked_total{who="child"}': 1})
+
+    def test_an_exit_loses_nothing_not_even_of_a_child_of_multiprocessing(self):
+        program = f"""
+import multiprocessing
+from statsd_metrics import Metrics
+
+def work(who):
+    metrics = Metrics({self.address!r}, flush_interval=3600)
+    for _ in range(100):
+        metrics.count("done_total", who=who)
+
+if __name__ == "__main__":
+    work("parent")
+    for method in ("spawn", "fork"):
+        child = multiprocessing.get_context(method).Process(target=work, args=(method,))
+        child.start()
+        child.join()
+"""
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, "program.py")
+            file.write_text(program)
+            environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+            subprocess.run([sys.executable, "-B", file], check=True, env=environment, timeout=60)
+        self.wait_for({f'done_total{{who="{who}"}}': 100 for who in ("parent", "spawn", "fork")})
 
     def test_without_a_bridge_nothing_fails(self):
         lonely = Metrics(f"127.0.0.1:{free_port()}", flush_interval=3600)

@@ -48,12 +48,15 @@ fn start(python: &Path, bridge: &Running, args: &[&str], env: &[(&str, &str)]) -
     Application::start(python, NAME, args, &env)
 }
 
-/// Asks for everything, and for so many WebSockets; gives the page that has it.
-fn page_after_all(python: &Path, bridge: &Running, application: &Application, websockets: u64) -> Page {
-    let asks = asks();
-    let sent: u64 = asks.iter().map(|ask| ask.times).sum();
+/// Asks for everything, and for so many WebSockets.
+fn ask_for_all(python: &Path, application: &Application, websockets: u64) {
+    application.ask(python, &asks(), json!([{"path": "/ws/echo", "times": websockets}]));
+}
+
+/// The page that has all of it. The application has ended at once after its last answer: it must have sent what it had not yet.
+fn page_of_all(bridge: &Running, websockets: u64) -> Page {
+    let sent: u64 = asks().iter().map(|ask| ask.times).sum();
     assert_eq!(sent, 300);
-    application.ask(python, &asks, json!([{"path": "/ws/echo", "times": websockets}]));
     // Histograms may come a datagram after the counters.
     let all = ["requests_total", "request_duration_seconds_count", "request_size_bytes_count", "response_size_bytes_count"];
     bridge.page_when("all requests and WebSockets", |page| {
@@ -91,7 +94,9 @@ fn every_request_is_on_the_page_and_in_prometheus() {
     let Some(python) = peers::python_with_frameworks() else { return };
     let bridge = bridge();
     let application = start(&python, &bridge, &RSGI, &[]);
-    let page = page_after_all(&python, &bridge, &application, WEBSOCKETS);
+    ask_for_all(&python, &application, WEBSOCKETS);
+    application.stop();
+    let page = page_of_all(&bridge, WEBSOCKETS);
     table::assert_as_the_table_says(NAME, &page);
     assert_every_request_is_where_it_belongs(&page);
     assert_eq!(page.value("emmett_ws_connections_total"), Some(WEBSOCKETS as f64));
@@ -115,7 +120,6 @@ fn every_request_is_on_the_page_and_in_prometheus() {
         prometheus.expect("histogram_quantile(0.95, sum by (le) (emmett_http_request_duration_seconds_bucket)) > bool 0", 1.0);
         prometheus.expect("emmett_ws_connections_total", WEBSOCKETS as f64);
     }
-    application.stop();
     bridge.stop();
 }
 
@@ -124,9 +128,10 @@ fn every_request_is_on_the_page_over_asgi() {
     let Some(python) = peers::python_with_frameworks() else { return };
     let bridge = bridge();
     let application = start(&python, &bridge, &ASGI, &[]);
-    let page = page_after_all(&python, &bridge, &application, 0);
-    assert_every_request_is_where_it_belongs(&page);
+    ask_for_all(&python, &application, 0);
     drop(application);
+    let page = page_of_all(&bridge, 0);
+    assert_every_request_is_where_it_belongs(&page);
     bridge.stop();
 }
 

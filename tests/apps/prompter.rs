@@ -26,7 +26,7 @@ const GUNICORN: [&str; 7] = [
     "--bind=127.0.0.1:{port}",
     "app:app",
 ];
-/// Runs a minute and worker: 180 runs are more than four workers may have.
+/// Runs a minute and worker: 182 runs are more than four workers may have.
 const RATE_LIMIT: &str = "25";
 
 const TEMPLATES: &str = "/api/prompt-templates";
@@ -191,7 +191,8 @@ fn four_workers_add_up_to_the_request() {
         application.ask(&python, &some, json!([]));
         asks.extend(some);
     }
-    bridge.page_when("the first probes", |page| page.sum("prompter_probe_attempts_total") >= 3.0);
+    // A rate needs a first value that Prometheus has seen.
+    let (mut openai, mut google) = (run(&python, &application, 1, 1), run(&python, &application, 2, 1));
     let prometheus = peers::prometheus().map(|program| {
         let target = bridge.web;
         let yaml = format!("global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs: [{{job_name: prompter, static_configs: [{{targets: ['{target}']}}]}}]\n");
@@ -199,12 +200,18 @@ fn four_workers_add_up_to_the_request() {
     });
     if let Some(prometheus) = &prometheus {
         prometheus.expect("sum(prompter_probe_attempts_total)", 3.0);
+        prometheus.expect("prompter_prompt_results_insert_total", 2.0);
+        prometheus.expect("prompter_openai_fingerprint_present_total", 1.0);
     }
     let others = other_asks();
     application.ask(&python, &others, json!([]));
     asks.extend(others);
-    let (openai, google) = (run(&python, &application, 1, 60), run(&python, &application, 2, 120));
+    openai.extend(run(&python, &application, 1, 60));
+    google.extend(run(&python, &application, 2, 120));
     asks.extend(openai.iter().chain(&google).cloned());
+
+    // At once after its last answer: it must send what it has not yet.
+    application.stop();
 
     let requests: f64 = asks.iter().map(|ask| ask.times as f64).sum();
     let runs = count(&openai, 200) + count(&google, 200);
@@ -223,7 +230,6 @@ fn four_workers_add_up_to_the_request() {
     if let Some(prometheus) = &prometheus {
         assert_queries(prometheus, &openai, &google, requests);
     }
-    application.stop();
     bridge.stop();
 }
 

@@ -81,8 +81,17 @@ class TrackedApp(App):
         App.pipeline.fset(self, [RouteOf(self), *pipes] if metrics.enabled else pipes)
 
     async def __call__(self, scope, receive, send):
+        if scope["type"] == "lifespan" and "lifespan" not in self._asgi_handlers:
+            return await self._lifespan(receive, send)
         _said.set([])
         await self._asgi(scope, receive, send)
+
+    async def _lifespan(self, receive, send):
+        # Emmett 2.8 leaves it out, and without it uvicorn ends by a signal that lets no thread send what is left.
+        while (event := (await receive())["type"]) != "lifespan.shutdown":
+            await send({"type": f"{event}.complete"})
+        metrics.flush()
+        await send({"type": f"{event}.complete"})
 
     async def __rsgi__(self, scope, protocol):
         if not metrics.enabled:
