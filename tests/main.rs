@@ -46,6 +46,8 @@ mod tools;
 
 // ---- the program, with the programs of others ----
 
+/// The web applications of proto-examples/apps, started for real and asked for real; and the Python modules that they stand on.
+mod apps;
 /// The automation platform of proto-examples/apps: its demo, against the table of its metrics.
 mod automation;
 /// Real StatsD clients, whose totals must come out to the sample.

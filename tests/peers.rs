@@ -42,6 +42,14 @@ pub fn node_with_hot_shots() -> Option<PathBuf> {
     need("`node` with hot-shots (`npm ci` in tests/node)", on_path("node").filter(|_| installed))
 }
 
+/// A Python that also has the packages of tests/requirements-apps.txt.
+pub fn python_with_frameworks() -> Option<PathBuf> {
+    let python = python_with_clients()?;
+    let imports = "import emmett, fastapi, flask, uvicorn_worker, websockets";
+    let found = runs(Command::new(&python).args(["-c", imports])).then_some(python);
+    need("a Python with tests/requirements-apps.txt (`STATSD_BRIDGE_PYTHON`, else target/peers/venv/bin/python)", found)
+}
+
 /// Node with node-statsd installed.
 pub fn node_with_node_statsd() -> Option<PathBuf> {
     let installed = repository().join("tests/node/node_modules/node-statsd").is_dir();

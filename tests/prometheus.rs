@@ -57,7 +57,7 @@ impl Prometheus {
             ("scrape_timeout: 10s", "scrape_timeout: 1s"),
             ("evaluation_interval: 15s", "evaluation_interval: 1s"),
             ("rules/", &rules),
-            ("bridge:9102", &bridge.web.to_string()),
+            ("\"bridge-emmett:9102\", \"bridge-prompter:9102\", \"bridge-automation:9102\"", &format!("{:?}", bridge.web.to_string())),
             // Neither an Alertmanager nor a second Prometheus.
             ("[\"alertmanager:9093\"]", "[]"),
             ("[\"localhost:9090\"]", "[]"),
