@@ -210,7 +210,7 @@ impl Bridge {
     /// new samples would be. To be called once rules are in force and before the first sample, from one thread: nobody else may
     /// write to what is being restored.
     pub fn restore(&self, family: SavedFamily, now: Timestamp) -> Restored {
-        if self.shared.telemetry.owns_name(&family.name) {
+        if self.owns_name(&family.name) {
             return Restored { refused: family.series.len() as u64, ..Restored::default() };
         }
         let rules = self.rules().rules;
@@ -254,6 +254,11 @@ impl Bridge {
             dropped: sum("events_actions_total", &|line| line.contains("\"drop\"")),
             samples_refused: sum("sample_errors_total", &|line| !of_lines(line)) + sum("events_error_total", &all),
         }
+    }
+
+    /// Whether a name is, or would be read as, one of the bridge's own.
+    pub(crate) fn owns_name(&self, name: &str) -> bool {
+        self.shared.telemetry.owns_name(name, !self.shared.options.without_process_metrics)
     }
 
     /// The own metrics.

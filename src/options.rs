@@ -24,6 +24,8 @@ pub struct Options {
     pub counters_start_at_zero: bool,
     /// Which names the bridge's own metrics have.
     pub prefix: Prefix,
+    /// Whether the page is without the `process_*` of the bridge's own process; the names are then free for others.
+    pub without_process_metrics: bool,
 }
 
 /// Tag styles and fields of the wire, each with its own switch.

@@ -303,7 +303,7 @@ impl Resolver {
         let Some(name) = FamilyName::escape(&mapped.name) else {
             return (Target::Conflict(registry.settle(Reason::EmptyName, "", &mapped.kind, &arrival)), None);
         };
-        if self.bridge.telemetry().owns_name(name.as_str()) {
+        if self.bridge.owns_name(name.as_str()) {
             return (Target::Conflict(registry.settle(Reason::OwnName, name.as_str(), &mapped.kind, &arrival)), None);
         }
         if self.labels.len() > self.limits.tags {

@@ -47,8 +47,10 @@ impl Prometheus {
         prometheus
     }
 
-    /// Scrapes one bridge as proto-examples/prometheus/prometheus.yml says, with its rules, but every second; nobody is alerted.
-    pub fn scraping_as_the_example_does(program: &std::path::Path, bridge: &Running) -> Self {
+    /// Scrapes bridges as proto-examples/prometheus/prometheus.yml says, with its rules, but every second; nobody is alerted. The
+    /// first one stands for that of the automation platform.
+    pub fn scraping_as_the_example_does(program: &std::path::Path, bridges: [&Running; 2]) -> Self {
+        let [automation, other] = bridges.map(|bridge| bridge.web.to_string());
         let folder = peers::repository().join("proto-examples/prometheus");
         let mut yaml = std::fs::read_to_string(folder.join("prometheus.yml")).expect("the example's configuration");
         let rules = format!("{}/rules/", folder.display());
@@ -57,7 +59,8 @@ impl Prometheus {
             ("scrape_timeout: 10s", "scrape_timeout: 1s"),
             ("evaluation_interval: 15s", "evaluation_interval: 1s"),
             ("rules/", &rules),
-            ("\"bridge-emmett:9102\", \"bridge-prompter:9102\", \"bridge-automation:9102\"", &format!("{:?}", bridge.web.to_string())),
+            ("\"bridge-emmett:9102\", \"bridge-prompter:9102\", \"bridge-automation:9102\"", &format!("{automation:?}, {other:?}")),
+            ("bridge-automation:9102;", &format!("{automation};")),
             // Neither an Alertmanager nor a second Prometheus.
             ("[\"alertmanager:9093\"]", "[]"),
             ("[\"localhost:9090\"]", "[]"),

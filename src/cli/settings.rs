@@ -57,6 +57,7 @@ impl Settings {
                 grace_ms: millis(args.ttl_grace),
                 counters_start_at_zero: args.counters_start_at_zero,
                 prefix: prefix(args),
+                without_process_metrics: !args.web_process_metrics,
             },
             mapping: mapping(args),
             watch_interval: args.mapping_watch_interval,

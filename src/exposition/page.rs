@@ -36,7 +36,7 @@ impl Page {
     /// A page of what the bridge has now; values are those of the moment in which they are written.
     pub(crate) fn new(bridge: &Bridge, format: Format, now: Timestamp) -> Self {
         // Before the families, so that a page shows at least the samples that it says were recorded.
-        let own = own_families(bridge.registry(), bridge.telemetry()).into_iter();
+        let own = own_families(bridge).into_iter();
         let families = bridge.registry().families().into_iter();
         Self { format, style: Style::of(bridge.options()), now, families, current: None, own, is_ended: false }
     }
