@@ -9,6 +9,8 @@
 
 /// The program under test: started on free ports, awaited, read, ended.
 mod harness;
+/// A strict reader of OpenMetrics, with the verdicts of the specification.
+mod openmetrics;
 /// A strict reader of the text page, with pages that it must accept and pages that it must refuse.
 mod page;
 /// Finding the programs of others; saying which are absent.
