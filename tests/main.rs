@@ -22,6 +22,8 @@ mod peers;
 mod alloc;
 /// The cases of proto-examples, each the page that its lines give.
 mod examples;
+/// Text, OpenMetrics and protobuf of one page; which one a scraper gets.
+mod formats;
 /// Limits on everything that a sender can grow.
 mod limits;
 /// Rules replaced in a bridge that has series.

@@ -9,8 +9,8 @@ mod verdicts;
 
 use std::collections::HashSet;
 
-use self::line::is_name;
 pub use self::line::Sample;
+use self::line::is_name;
 
 /// A page that passed every check.
 #[derive(Debug, Clone, Default)]
@@ -104,8 +104,13 @@ impl Page {
 
     /// Whether every `le` and `quantile` has the one form that the specification wants.
     pub fn check_canonical(&self) -> Result<(), String> {
-        for family in self.families.iter().filter(|family| ["histogram", "summary"].contains(&family.kind())) {
-            for label in family.samples.iter().filter_map(|s| s.label("le").or(s.label("quantile"))) {
+        for family in &self.families {
+            let name = match family.kind() {
+                "histogram" => "le",
+                "summary" => "quantile",
+                _ => continue,
+            };
+            for label in family.samples.iter().filter_map(|sample| sample.label(name)) {
                 if label != "+Inf" && !label.contains(['.', 'e']) {
                     return Err(format!("{}: {label:?} is not canonical", family.name));
                 }

@@ -21,6 +21,10 @@ struct Prometheus {
 
 impl Prometheus {
     fn start(program: &std::path::Path, bridge: &Running) -> Self {
+        Self::start_with(program, bridge, &[])
+    }
+
+    fn start_with(program: &std::path::Path, bridge: &Running, flags: &[&str]) -> Self {
         let data = TempDir::new().expect("a temporary directory");
         let config = data.path().join("prometheus.yml");
         let yaml = format!(
@@ -32,7 +36,7 @@ impl Prometheus {
         let mut command = Command::new(program);
         command.arg(format!("--config.file={}", config.display()));
         command.arg(format!("--storage.tsdb.path={}", data.path().join("tsdb").display()));
-        command.arg(format!("--web.listen-address={web}"));
+        command.arg(format!("--web.listen-address={web}")).args(flags);
         let mut prometheus = Self { process: Process::start(command), web, _data: data };
         until("Prometheus is ready", || {
             assert_eq!(prometheus.process.try_wait(), None, "Prometheus ended:\n{}", prometheus.process.log());
@@ -121,6 +125,63 @@ fn prometheus_scrapes_and_answers_with_the_sent_totals() {
     bridge.stop();
 }
 
+/// The type that Prometheus was told of a family.
+fn type_of(prometheus: &Prometheus, family: &str) -> Option<String> {
+    let response = request(prometheus.web, "GET", &format!("/api/v1/metadata?metric={family}"), &[]).expect("Prometheus answers");
+    let json: Value = serde_json::from_slice(&response.body).expect("JSON");
+    json["data"][family][0]["type"].as_str().map(str::to_owned)
+}
+
+#[test]
+fn prometheus_gets_the_format_that_it_asks_for_and_the_same_series_from_each() {
+    let Some(program) = peers::prometheus() else { return };
+    let bridge = Launch::new().start();
+    let samples = send_some_of_everything(&bridge);
+    let lines = bridge.page().lines().count() as f64;
+    // By default it asks for OpenMetrics, in which a counter without `_total` has no type; with the flag for protobuf.
+    let runs: [(&[&str], &str); 2] = [(&[], "unknown"), (&["--enable-feature=native-histograms"], "counter")];
+    for (flags, kind) in runs {
+        let prometheus = Prometheus::start_with(&program, &bridge, flags);
+        prometheus.expect("up{job=\"bridge\"}", 1.0);
+        prometheus.expect("scrape_samples_scraped", lines);
+        until("Prometheus knows the types", || type_of(&prometheus, "shop_orders"));
+        assert_eq!(type_of(&prometheus, "shop_orders").as_deref(), Some(kind), "{flags:?}");
+        assert_eq!(type_of(&prometheus, "shop_request").as_deref(), Some("histogram"), "{flags:?}");
+        for (query, value) in [
+            ("shop_orders{country=\"de\"}", 4950.0),
+            ("sum(shop_orders)", 5150.0),
+            ("count(shop_orders{path=\"a\\\"b\\\\c\"})", 1.0),
+            ("shop_stock{item=\"n0\"}", 24.75),
+            ("shop_request_sum{code=\"500\"}", 300.0),
+            ("shop_request_bucket{code=\"200\",le=\"0.05\"}", 50.0),
+            ("shop_request_bucket{code=\"500\",le=\"+Inf\"}", 100.0),
+            ("shop_basket_count", 800.0),
+            ("shop_users", 100.0),
+            ("statsd_bridge_samples_total", samples as f64),
+        ] {
+            prometheus.expect(query, value);
+        }
+    }
+    bridge.stop();
+}
+
+#[test]
+fn prometheus_reads_a_family_of_several_messages_as_one() {
+    let Some(program) = peers::prometheus() else { return };
+    let large = ["--limits.series-per-family=100000", "--limits.values-per-label=100000"];
+    let bridge = large.into_iter().fold(Launch::new(), Launch::arg).start();
+    for first in (0..60_000).step_by(1_000) {
+        let lines: Vec<String> = (first..first + 1_000).map(|n| format!("large:{n}|c|#host:some-host-{n},zone:a")).collect();
+        bridge.send(lines.join("\n"));
+        bridge.page_at(first + 1_000);
+    }
+    let prometheus = Prometheus::start_with(&program, &bridge, &["--enable-feature=native-histograms"]);
+    prometheus.expect("count(large)", 60_000.0);
+    prometheus.expect("sum(large)", 59_999.0 * 30_000.0);
+    prometheus.expect("scrape_samples_scraped", bridge.page().lines().count() as f64);
+    bridge.stop();
+}
+
 #[test]
 fn promtool_finds_nothing_but_names_that_the_sender_chose() {
     let Some(program) = peers::promtool() else { return };
@@ -192,7 +253,7 @@ fn number(text: &str) -> u64 {
 }
 
 /// Runs a program over this input; gives its exit code and all that it printed.
-fn filter(command: &mut Command, input: &[u8]) -> (Option<i32>, String) {
+pub fn filter(command: &mut Command, input: &[u8]) -> (Option<i32>, String) {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
     child.stdin.take().expect("stdin is a pipe").write_all(input).expect("the program reads");
     let output = child.wait_with_output().expect("the program ends");

@@ -51,7 +51,7 @@ fn sample(family: &Family, sample: &Sample) -> Result<(), String> {
     if ["_bucket", "_count", "_gcount"].contains(&suffix) && sample.value.fract() != 0.0 {
         return Err("a count that is not whole".to_owned());
     }
-    if ["_total", "_sum", "_count", "_bucket", "_gcount"].contains(&suffix) && !(sample.value >= 0.0) {
+    if ["_total", "_sum", "_count", "_bucket", "_gcount"].contains(&suffix) && (sample.value < 0.0 || sample.value.is_nan()) {
         return Err("a sum or count that is negative or no number".to_owned());
     }
     if suffix == "_gsum" && sample.value.is_nan() {
