@@ -1,4 +1,4 @@
-//! exposition: the registry's families, in a stable order, as a page.
+//! exposition: the registry's families, in a stable order, as a page in the format that a scraper asks for.
 //!
 //! Families are sorted by name, series by their label text; the bridge's own families follow. Reads cells while they are written;
 //! what a page shows of one series is consistent in itself. Knows no HTTP.
