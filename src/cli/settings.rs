@@ -56,6 +56,7 @@ impl Settings {
                 ttl: ttl(args),
                 grace_ms: millis(args.ttl_grace),
                 counters_start_at_zero: args.counters_start_at_zero,
+                created_lines: args.web_created_lines,
                 prefix: prefix(args),
                 without_process_metrics: !args.web_process_metrics,
             },
