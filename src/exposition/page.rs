@@ -12,7 +12,7 @@ use crate::{Bridge, Timestamp};
 const STEP_BYTES: usize = 64 << 10;
 
 /// Series between two looks at how much there is.
-const STEP_SERIES: usize = 64;
+const STEP_SERIES: usize = 16;
 
 /// A page: all families, each with its series in a stable order, then the bridge's own families.
 pub struct Page {
