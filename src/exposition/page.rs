@@ -11,7 +11,7 @@ use crate::{Bridge, Timestamp};
 /// How much is appended in one step, about. A family's head, or a series, is never cut.
 const STEP_BYTES: usize = 64 << 10;
 
-/// Series between two looks at how much there is.
+/// Series between two looks at how much there is, and how far ahead memory is asked for.
 const STEP_SERIES: usize = 16;
 
 /// A page: all families, each with its series in a stable order, then the bridge's own families.
@@ -59,6 +59,9 @@ impl Page {
         if let Some(current) = &mut self.current {
             let rest = current.series.get(current.done..).unwrap_or_default();
             let some = rest.get(..STEP_SERIES).unwrap_or(rest);
+            // Series lie anywhere: their memory is asked for while those before them are written.
+            rest.iter().skip(2 * STEP_SERIES).take(STEP_SERIES).for_each(|series| series.prefetch());
+            rest.iter().skip(STEP_SERIES).take(STEP_SERIES).for_each(|series| series.prefetch_values());
             match self.format {
                 Format::Text => text::series(&current.family, some, (&self.style, self.now), out),
             }

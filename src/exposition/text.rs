@@ -9,6 +9,9 @@ use crate::registry::{Family, FamilyKind, Series};
 use crate::telemetry::OwnFamily;
 use crate::value::{HistogramSnapshot, SummarySnapshot};
 
+/// Braces, spaces and the longest number of a line.
+const LINE_REST: usize = 32;
+
 /// What stands before a family's lines.
 pub(super) fn head(family: &Family, style: &Style, out: &mut Vec<u8>) {
     let help = family.help();
@@ -50,60 +53,87 @@ pub(super) fn series(family: &Family, series: &[Arc<Series>], (style, now): (&St
     match family.kind() {
         FamilyKind::Counter if style.counters_start_at_zero => {
             let number = |series: &Series| if series.is_first_shown() { 0.0 } else { series.number() };
-            series.iter().for_each(|series| line(&[name], (series.labels(), ""), number(series), out));
+            numbers(name, series, number, out);
         }
-        FamilyKind::Counter | FamilyKind::Gauge | FamilyKind::Set => {
-            series.iter().for_each(|series| line(&[name], (series.labels(), ""), series.number(), out));
-        }
+        FamilyKind::Counter | FamilyKind::Gauge | FamilyKind::Set => numbers(name, series, Series::number, out),
         FamilyKind::Histogram { bounds } => histograms(name, bounds, series, out),
         FamilyKind::Summary(options) => summaries(name, &options.quantiles, series, now, out),
     }
 }
 
+fn numbers(name: &str, all: &[Arc<Series>], number: impl Fn(&Series) -> f64, out: &mut Vec<u8>) {
+    all.iter().for_each(|series| line(name, "", series.labels(), number(series), out));
+}
+
 fn histograms(name: &str, bounds: &[f64], series: &[Arc<Series>], out: &mut Vec<u8>) {
     let les: Vec<String> = bounds.iter().copied().chain([f64::INFINITY]).map(|bound| extra_label("le", bound)).collect();
     let mut all = HistogramSnapshot::new(bounds.len());
+    let mut beginning = Vec::new();
     for series in series {
         all.clear();
         series.histogram(&mut all);
         let mut cumulative = 0.0;
+        begin(name, "_bucket", series.labels(), &mut beginning);
         for (le, weight) in les.iter().zip(&all.buckets) {
             cumulative += weight;
-            line(&[name, "_bucket"], (series.labels(), le), cumulative, out);
+            line_with(&beginning, le, cumulative, out);
         }
-        line(&[name, "_sum"], (series.labels(), ""), all.sum, out);
-        line(&[name, "_count"], (series.labels(), ""), cumulative, out);
+        line(name, "_sum", series.labels(), all.sum, out);
+        line(name, "_count", series.labels(), cumulative, out);
     }
 }
 
 fn summaries(name: &str, quantiles: &[f64], series: &[Arc<Series>], now: Timestamp, out: &mut Vec<u8>) {
     let labels: Vec<(f64, String)> = quantiles.iter().map(|q| (*q, extra_label("quantile", *q))).collect();
     let mut all = SummarySnapshot::default();
+    let mut beginning = Vec::new();
     for series in series {
         all.clear();
         series.summary(now, &mut all);
+        begin(name, "", series.labels(), &mut beginning);
         for (quantile, label) in &labels {
-            line(&[name], (series.labels(), label), all.quantile(*quantile), out);
+            line_with(&beginning, label, all.quantile(*quantile), out);
         }
-        line(&[name, "_sum"], (series.labels(), ""), all.sum, out);
-        line(&[name, "_count"], (series.labels(), ""), all.count, out);
+        line(name, "_sum", series.labels(), all.sum, out);
+        line(name, "_count", series.labels(), all.count, out);
     }
 }
 
+/// A label of the format's, with what stands between it and the value.
 fn extra_label(name: &str, value: f64) -> String {
     let mut text = format!("{name}=\"").into_bytes();
     push_float(value, &mut text);
-    text.push(b'"');
+    text.extend_from_slice(b"\"} ");
     String::from_utf8(text).unwrap_or_default()
 }
 
-/// One sample line; `labels` are the series' own and one of the format's.
-fn line(name: &[&str], labels: (&str, &str), value: f64, out: &mut Vec<u8>) {
-    push(out, name);
-    match labels {
-        ("", "") => {}
-        (one, "") | ("", one) => push(out, &["{", one, "}"]),
-        (own, extra) => push(out, &["{", own, ",", extra, "}"]),
+/// Puts into `beginning` what all lines of a series begin with that have a label of the format's.
+fn begin(name: &str, suffix: &str, labels: &str, beginning: &mut Vec<u8>) {
+    beginning.clear();
+    push(beginning, &[name, suffix, "{", labels]);
+    if !labels.is_empty() {
+        beginning.push(b',');
+    }
+}
+
+/// One sample line with a label of the format's.
+fn line_with(beginning: &[u8], label: &str, value: f64, out: &mut Vec<u8>) {
+    out.extend_from_slice(beginning);
+    out.extend_from_slice(label.as_bytes());
+    push_float(value, out);
+    out.push(b'\n');
+}
+
+/// One sample line with the series' own labels.
+fn line(name: &str, suffix: &str, labels: &str, value: f64, out: &mut Vec<u8>) {
+    // All at once: growing is looked after once a line.
+    out.reserve(name.len() + suffix.len() + labels.len() + LINE_REST);
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(suffix.as_bytes());
+    if !labels.is_empty() {
+        out.push(b'{');
+        out.extend_from_slice(labels.as_bytes());
+        out.push(b'}');
     }
     out.push(b' ');
     push_float(value, out);
