@@ -16,8 +16,8 @@ use crate::{Bridge, Timestamp};
 /// How much is appended in one step, about. A family's head, or a series, is never cut.
 const STEP_BYTES: usize = 64 << 10;
 
-/// Series between two looks at how much there is.
-const STEP_SERIES: usize = 64;
+/// Series between two looks at how much there is, and how far ahead memory is asked for.
+const STEP_SERIES: usize = 16;
 
 /// A page: all families, each with its series in a stable order, then the bridge's own families.
 pub struct Page {
@@ -126,6 +126,9 @@ impl Page {
     fn go_on(&mut self, mut current: Current, out: &mut Vec<u8>) -> Option<Current> {
         let rest = current.series.get(current.done..).unwrap_or_default();
         let some = rest.get(..STEP_SERIES).unwrap_or(rest);
+        // Series lie anywhere: their memory is asked for while those before them are written.
+        rest.iter().skip(2 * STEP_SERIES).take(STEP_SERIES).for_each(|series| series.prefetch());
+        rest.iter().skip(STEP_SERIES).take(STEP_SERIES).for_each(|series| series.prefetch_values());
         let (named, how) = ((&*current.family, &current.names), (&self.style, self.now));
         match self.format {
             Format::Text => text::series(named, some, how, out),
