@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use crate::mapping::spec::Ttl;
+pub use crate::name::NameValidation;
 
 /// Everything that [`Bridge::new`](crate::Bridge::new) wants to know.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +25,8 @@ pub struct Options {
     pub counters_start_at_zero: bool,
     /// Which names the bridge's own metrics have.
     pub prefix: Prefix,
+    /// Which names and label names there are.
+    pub names: NameValidation,
 }
 
 /// Tag styles and fields of the wire, each with its own switch.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::hits::{Hits, Slot};
 use crate::mapping::spec::{Action, Becomes, MetricKind, Rule, Ttl};
 use crate::mapping::{Factor, Rules, labels, unit};
-use crate::name::{FamilyName, RENAMED, escape_into, escape_label_into};
+use crate::name::{FamilyName, NameValidation, RENAMED};
 use crate::options::{Dialect, Limits, Observer, Options};
 use crate::protocol::{Identity, Kind, Sample, SampleError, TagErrors, TagSink, Value};
 use crate::registry::{Arrival, CellHandle, Conflict, FamilyKind, Labels, Limited, Membership, NotAdmitted, Reason, Request};
@@ -93,12 +93,18 @@ pub(crate) struct Resolver {
     labels: Labels,
 }
 
-/// Name and tags of an identity; tags with escaped keys, renamed where they are reserved.
-#[derive(Default)]
+/// Name and tags of an identity; tags with their keys as labels have them, renamed where they are reserved.
 pub(crate) struct Parts {
+    names: NameValidation,
     pub(crate) name: String,
     pub(crate) tags: Vec<(String, String)>,
     renamed: u64,
+}
+
+impl Parts {
+    pub(crate) fn new(names: NameValidation) -> Self {
+        Self { names, name: String::new(), tags: Vec::new(), renamed: 0 }
+    }
 }
 
 impl<'a> TagSink<'a> for Parts {
@@ -108,7 +114,7 @@ impl<'a> TagSink<'a> for Parts {
 
     fn tag(&mut self, key: &'a str, value: &'a str) {
         let mut escaped = String::with_capacity(key.len());
-        self.renamed += u64::from(escape_label_into(key, &mut escaped));
+        self.renamed += u64::from(self.names.push_label(key, &mut escaped));
         self.tags.push((escaped, value.to_owned()));
     }
 }
@@ -126,8 +132,8 @@ impl Resolver {
             generation: current.generation,
             hits: current.hits,
             side_routes: 0,
-            parts: Parts::default(),
-            labels: Labels::default(),
+            parts: Parts::new(options.names),
+            labels: Labels::new(options.names),
         }
     }
 
@@ -265,7 +271,7 @@ impl Resolver {
     fn family_name(&self, mut name: String, rule: Option<&Rule>) -> String {
         if let Some(unit) = rule.and_then(|rule| rule.unit) {
             let mut escaped = String::new();
-            escape_into(&name, &mut escaped);
+            self.parts.names.push_name(&name, &mut escaped);
             name = unit::name_with_unit(&escaped, unit).into_owned();
         }
         match &*self.rules.config().prefix {
@@ -300,10 +306,10 @@ impl Resolver {
     fn target(&self, mapped: &Mapped<'_>, incoming: &Incoming<'_>) -> (Target, Option<Arc<Limited>>) {
         let registry = self.bridge.registry();
         let arrival = Arrival { text: &|| incoming.sample.to_string(), source: *incoming.source, now: incoming.now };
-        let Some(name) = FamilyName::escape(&mapped.name) else {
+        let Some(name) = FamilyName::new(&mapped.name, self.parts.names) else {
             return (Target::Conflict(registry.settle(Reason::EmptyName, "", &mapped.kind, &arrival)), None);
         };
-        if self.bridge.telemetry().owns_name(name.as_str()) {
+        if self.bridge.owns_name(name.as_str()) {
             return (Target::Conflict(registry.settle(Reason::OwnName, name.as_str(), &mapped.kind, &arrival)), None);
         }
         if self.labels.len() > self.limits.tags {

@@ -107,6 +107,8 @@ pub struct Scrape {
     pub pages: Counter,
     /// Pages refused because so many were being rendered.
     pub busy: Counter,
+    /// Families left out of pages because their escaped name is another family's.
+    pub families_left_out: Counter,
     /// Seconds of rendering and compressing one page.
     pub seconds: Histogram,
     /// Bytes of the last page before compression.
@@ -400,6 +402,11 @@ fn scrape(p: Prefix) -> Scrape {
     Scrape {
         pages: described_counter(p, "scrapes_total", "Pages rendered."),
         busy: described_counter(p, "scrapes_refused_total", "Pages refused with 503 because so many were being rendered."),
+        families_left_out: described_counter(
+            p,
+            "page_families_left_out_total",
+            "Families left out of pages because the escaping asked for gives them the name of another one.",
+        ),
         seconds: histogram!(seconds),
         bytes: described_gauge(p, "scrape_page_bytes", "Size of the last page before compression."),
         connections: described_gauge(p, "http_connections_open", "HTTP connections open now."),

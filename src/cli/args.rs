@@ -93,6 +93,10 @@ pub(super) struct Args {
     /// The field c:ID becomes the label container_id; else it is skipped [default: false, with --compat true].
     #[arg(long = "statsd.container-id", value_name = "BOOL", action = ArgAction::Set, help_heading = "Wire")]
     pub(super) container_id: Option<bool>,
+    /// Which names and label names are kept: legacy escapes all but letters, digits and _; utf8 keeps what is sent, and each
+    /// page escapes it as its scraper asks.
+    #[arg(long = "name-validation", value_name = "NAMES", value_enum, default_value = "legacy", help_heading = "Wire")]
+    pub(super) name_validation: NameSet,
     /// What ms, h and d become [default: histogram, with --compat summary].
     #[arg(long = "statsd.observer-type", value_name = "TYPE", value_enum, help_heading = "Wire")]
     pub(super) observer_type: Option<ObserverType>,
@@ -294,6 +298,15 @@ pub(super) enum ObserverType {
     Summary,
 }
 
+/// Names of families and labels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum NameSet {
+    /// Letters, digits and _.
+    Legacy,
+    /// Any text.
+    Utf8,
+}
+
 /// What becomes of samples of new series at a limit of their family; gauges are always refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum OverflowPolicy {
@@ -367,7 +380,7 @@ fn interval(text: &str) -> Result<Duration, String> {
 fn label(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
     let mut legal = String::new();
-    crate::name::escape_label_into(name, &mut legal);
+    crate::name::NameValidation::Legacy.push_label(name, &mut legal);
     if name.is_empty() || legal != name {
         return Err(format!("{name:?} is no label name of your own: letters, digits and _, no digit first, not le, quantile or __*"));
     }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::args::{Args, Compat, LogFormat, LogLevel, ObserverType, OverflowPolicy};
+use super::args::{Args, Compat, LogFormat, LogLevel, NameSet, ObserverType, OverflowPolicy};
 use crate::listener::{Address, relay, tcp, udp, unix};
 use crate::mapping::spec::Ttl;
-use crate::options::{Dialect, Limits, Observer, Overflow, Prefix, SummaryOptions};
+use crate::options::{Dialect, Limits, NameValidation, Observer, Overflow, Prefix, SummaryOptions};
 use crate::run::snapshots;
 use crate::{logging, rulebook, web};
 
@@ -57,6 +57,7 @@ impl Settings {
                 grace_ms: millis(args.ttl_grace),
                 counters_start_at_zero: args.counters_start_at_zero,
                 prefix: prefix(args),
+                names: names(args),
             },
             mapping: mapping(args),
             watch_interval: args.mapping_watch_interval,
@@ -152,6 +153,14 @@ fn mapping(args: &Args) -> rulebook::Sources {
         paths: args.mapping_config.iter().filter(named).cloned().collect(),
         presets: args.preset.clone(),
         labels: args.label.clone(),
+        names: names(args),
+    }
+}
+
+fn names(args: &Args) -> NameValidation {
+    match args.name_validation {
+        NameSet::Legacy => NameValidation::Legacy,
+        NameSet::Utf8 => NameValidation::Utf8,
     }
 }
 

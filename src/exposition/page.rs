@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
+use super::escape::{Names, without_clashes};
 use super::{Format, Style, own_families, text};
+use crate::name::Escaping;
 use crate::registry::{Family, Series};
 use crate::telemetry::OwnFamily;
 use crate::{Bridge, Timestamp};
@@ -28,18 +30,23 @@ pub struct Page {
 /// The family at hand, and how many of its series are on the page.
 struct Current {
     family: Arc<Family>,
+    names: Names,
     series: Arc<Vec<Arc<Series>>>,
     done: usize,
 }
 
 impl Page {
     /// A page of what the bridge has now; values are those of the moment in which they are written.
-    pub(crate) fn new(bridge: &Bridge, format: Format, now: Timestamp) -> Self {
+    pub(crate) fn new(bridge: &Bridge, (format, escaping): (Format, Escaping), now: Timestamp) -> Self {
+        let style = Style::of(bridge.options(), escaping);
+        let (families, left_out) = without_clashes(bridge.registry().families(), style.escaping);
+        bridge.telemetry().scrape.families_left_out.increment(left_out.len() as u64);
+        left_out.iter().for_each(|(family, kept)| bridge.registry().note_left_out(family, kept, now));
         Self {
             format,
-            style: Style::of(bridge.options()),
+            style,
             now,
-            families: bridge.registry().families().into_iter(),
+            families: families.into_iter(),
             current: None,
             own: own_families(bridge.registry(), bridge.telemetry()).into_iter(),
             is_ended: false,
@@ -60,7 +67,7 @@ impl Page {
             let rest = current.series.get(current.done..).unwrap_or_default();
             let some = rest.get(..STEP_SERIES).unwrap_or(rest);
             match self.format {
-                Format::Text => text::series(&current.family, some, (&self.style, self.now), out),
+                Format::Text => text::series((&current.family, &current.names), some, (&self.style, self.now), out),
             }
             current.done += some.len();
             if current.done >= current.series.len() {
@@ -70,10 +77,11 @@ impl Page {
             let series = family.series();
             // A family whose first series was refused has none, and then no head.
             if !series.is_empty() {
+                let names = Names::of(&family, &series, self.style.escaping);
                 match self.format {
-                    Format::Text => text::head(&family, &self.style, out),
+                    Format::Text => text::head((&family, &names), &self.style, out),
                 }
-                self.current = Some(Current { family, series, done: 0 });
+                self.current = Some(Current { family, names, series, done: 0 });
             }
         } else if let Some(own) = self.own.next() {
             match self.format {

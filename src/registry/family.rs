@@ -97,6 +97,11 @@ impl Family {
         lock(&self.members).help.clone()
     }
 
+    /// Whether a label name of its series may stand in quotes. False is certain.
+    pub fn may_have_quoted_names(&self) -> bool {
+        lock(&self.members).may_have_quoted_names
+    }
+
     /// The sample that made it, as it was sent, and who sent it.
     pub(super) fn first_sample(&self) -> (&str, Source) {
         (&self.first.0, self.first.1)
@@ -137,6 +142,11 @@ impl Family {
     /// Whether it has none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Whether a page has anything to show of it.
+    pub(crate) fn has_lines(&self) -> bool {
+        !lock(&self.members).is_empty()
     }
 
     /// What it has, for people.

@@ -31,6 +31,7 @@ pub use self::conflicts::{Conflict, Reason, Side};
 pub use self::family::Family;
 pub use self::kind::FamilyKind;
 pub use self::labels::Labels;
+pub(crate) use self::labels::{may_have_quoted_names, push_label, split};
 pub use self::limits::{Limit, Limited};
 pub use self::report::{Cardinality, Deleted, FamilyReport, LabelReport, Wanted};
 pub use self::saved::{RestoreRules, Restored, SavedFamily, SavedKind, SavedSeries, SavedValue};
@@ -320,6 +321,7 @@ impl Registry {
         for family in self.families() {
             for series in family.series().iter() {
                 let labels: Vec<_> = labels::split(series.labels()).collect();
+                let labels: Vec<_> = labels.iter().map(|(name, value)| (&**name, value.clone())).collect();
                 if !wanted(family.name().as_str(), &labels) || !(dry_run || family.end_series(series, &self.budget(self.limits))) {
                     continue;
                 }
@@ -344,6 +346,14 @@ impl Registry {
     /// Expired series whose values are kept for the case that they come back.
     pub fn resting(&self) -> usize {
         self.resting.len()
+    }
+
+    /// Notes that a page left `family` out, because under the page's escaping its name is that of `kept`. Counts pages.
+    pub(crate) fn note_left_out(&self, family: &Family, kept: &Family, now: Timestamp) {
+        let (sample, source) = family.first_sample();
+        let arrival = Arrival { text: &|| sample.to_owned(), source, now };
+        let came = Side::of_arrival(family.name().as_str(), family.kind(), &arrival);
+        self.conflicts.of(Reason::Escaping, came, &arrival, || Some(Side::of_family(kept))).count();
     }
 
     /// Conflicts met so far, by name and type, sorted.

@@ -1,0 +1,154 @@
+//! The names of a family and of its labels as one page has them, under the escaping that its scraper asks for.
+//!
+//! Names that every Prometheus accepts are the usual case, stay as they are and cost nothing here. What clashes once it is escaped
+//! is settled so that the page is valid and nothing is lost unseen: of two families with one name one is left out, and is told to
+//! whoever makes the page; of two labels of one family with one name one is renamed `exported_...`. In both cases the one whose
+//! name needs no escaping stays, else the first in the order of their names. Knows no format but for its quotes.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::name::{Escaping, RENAMED, escape_value_into, is_legacy_label};
+use crate::registry::{Family, Series, may_have_quoted_names, push_label, split};
+
+/// A family's names on one page.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Names {
+    name: String,
+    /// What its lines begin with where the name is in quotes: `{"na.me`, the suffix to follow.
+    quoted: Option<String>,
+    /// Label names that the page has otherwise.
+    labels: BTreeMap<String, String>,
+}
+
+impl Names {
+    /// Of a family and the series of it that the page is to show. Without an escaping nothing needs one.
+    pub(super) fn of(family: &Family, series: &[Arc<Series>], escaping: Option<Escaping>) -> Self {
+        let name = family.name();
+        let Some(escaping) = escaping else { return Self { name: name.as_str().to_owned(), ..Self::default() } };
+        let labels = if family.may_have_quoted_names() { label_names(series, escaping) } else { BTreeMap::new() };
+        let quoted = (escaping == Escaping::AllowUtf8 && !name.is_legacy()).then(|| {
+            let mut start = "{\"".to_owned();
+            escape_value_into(name.as_str(), &mut start);
+            start
+        });
+        Self { name: page_name(family, escaping), quoted, labels }
+    }
+
+    /// The family's name on the page, without quotes.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Appends the name as `# HELP` and `# TYPE` have it.
+    pub(super) fn push_head(&self, out: &mut Vec<u8>) {
+        match &self.quoted {
+            None => out.extend_from_slice(self.name().as_bytes()),
+            Some(start) => {
+                out.extend_from_slice(start.as_bytes().get(1..).unwrap_or_default());
+                out.push(b'"');
+            }
+        }
+    }
+
+    /// Appends the name of a line with this suffix. Returns what is to stand before the first label: `{`, or `,` where the braces
+    /// are open already and must be closed.
+    #[inline]
+    pub(super) fn push_line(&self, suffix: &str, out: &mut Vec<u8>) -> &'static str {
+        match &self.quoted {
+            None => {
+                out.extend_from_slice(self.name.as_bytes());
+                out.extend_from_slice(suffix.as_bytes());
+                "{"
+            }
+            Some(start) => {
+                out.extend_from_slice(start.as_bytes());
+                out.extend_from_slice(suffix.as_bytes());
+                out.push(b'"');
+                ","
+            }
+        }
+    }
+
+    /// A rendered label text of one of the series with the page's names.
+    #[inline]
+    pub(super) fn labels<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        if self.labels.is_empty() || !may_have_quoted_names(text) { Cow::Borrowed(text) } else { Cow::Owned(self.renamed(text)) }
+    }
+
+    fn renamed(&self, text: &str) -> String {
+        let mut renamed = String::with_capacity(text.len() + 16);
+        for (name, value) in split(text) {
+            if !renamed.is_empty() {
+                renamed.push(',');
+            }
+            push_label(self.labels.get(&*name).map_or(&*name, String::as_str), &value, &mut renamed);
+        }
+        renamed
+    }
+}
+
+fn page_name(family: &Family, escaping: Escaping) -> String {
+    let name = family.name();
+    if name.is_legacy() {
+        return name.as_str().to_owned();
+    }
+    let mut escaped = String::new();
+    escaping.push_name(name.as_str(), &mut escaped);
+    escaped
+}
+
+/// The label names of these series that need escaping, with what they become. No two names become one, so neither do two
+/// series.
+fn label_names(series: &[Arc<Series>], escaping: Escaping) -> BTreeMap<String, String> {
+    if escaping == Escaping::AllowUtf8 {
+        return BTreeMap::new();
+    }
+    let mut all = BTreeSet::new();
+    for series in series {
+        for (name, _) in split(series.labels()) {
+            if !all.contains(&*name) {
+                all.insert(name.into_owned());
+            }
+        }
+    }
+    let (mut taken, odd): (BTreeSet<String>, BTreeSet<String>) = all.into_iter().partition(|name| is_legacy_label(name));
+    let mut names = BTreeMap::new();
+    for name in odd {
+        let mut escaped = String::new();
+        escaping.push_label(&name, &mut escaped);
+        while escaped.starts_with("__") || taken.contains(&escaped) {
+            escaped.insert_str(0, RENAMED);
+        }
+        taken.insert(escaped.clone());
+        names.insert(name, escaped);
+    }
+    names
+}
+
+/// A family that a page leaves out, and the one that has its name there.
+pub(super) type LeftOut = (Arc<Family>, Arc<Family>);
+
+/// Splits families into those of a page and those that it leaves out because a line of theirs would have the name of another
+/// family's line.
+pub(super) fn without_clashes(families: Vec<Arc<Family>>, escaping: Option<Escaping>) -> (Vec<Arc<Family>>, Vec<LeftOut>) {
+    let Some(escaping) = escaping.filter(|escaping| *escaping != Escaping::AllowUtf8) else { return (families, Vec::new()) };
+    if families.iter().all(|family| family.name().is_legacy()) {
+        return (families, Vec::new());
+    }
+    let mut taken: HashMap<String, Arc<Family>> = HashMap::new();
+    let mut left_out = Vec::new();
+    let mut by_right: Vec<&Arc<Family>> = families.iter().filter(|family| family.has_lines()).collect();
+    by_right.sort_by_key(|family| !family.name().is_legacy());
+    for family in by_right {
+        let name = page_name(family, escaping);
+        let lines: Vec<String> = family.kind().suffixes().iter().map(|suffix| format!("{name}{suffix}")).chain([name.clone()]).collect();
+        match lines.iter().find_map(|line| taken.get(line)).filter(|_| !family.name().is_legacy()) {
+            Some(other) => left_out.push((Arc::clone(family), Arc::clone(other))),
+            None => taken.extend(lines.into_iter().map(|line| (line, Arc::clone(family)))),
+        }
+    }
+    let gone: HashSet<*const Family> = left_out.iter().map(|(family, _)| Arc::as_ptr(family)).collect();
+    (families.into_iter().filter(|family| !gone.contains(&Arc::as_ptr(family))).collect(), left_out)
+}
