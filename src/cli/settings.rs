@@ -313,6 +313,13 @@ mod tests {
     }
 
     #[test]
+    fn names_are_legacy_unless_it_is_said_otherwise() {
+        let names = |arguments: &[&str]| settings(arguments).map(|s| (s.bridge.names, s.mapping.names)).unwrap();
+        assert_eq!(names(&[]), (NameValidation::Legacy, NameValidation::Legacy));
+        assert_eq!(names(&["--name-validation=utf8"]), (NameValidation::Utf8, NameValidation::Utf8));
+    }
+
+    #[test]
     fn listeners_are_turned_off_by_an_empty_address() {
         let off = settings(&["--statsd.listen-udp=", "--statsd.listen-tcp="]).unwrap();
         assert!(off.udp.is_empty() && off.tcp.is_empty());

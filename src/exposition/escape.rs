@@ -33,7 +33,12 @@ impl Names {
             escape_value_into(name.as_str(), &mut start);
             start
         });
-        Self { name: page_name(family, escaping), quoted, labels }
+        Self { name: page_name(family, Some(escaping)).into_owned(), quoted, labels }
+    }
+
+    /// Of one of the bridge's own families, whose name needs nothing.
+    pub(super) fn of_own(name: &str) -> Self {
+        Self { name: name.to_owned(), ..Self::default() }
     }
 
     /// The family's name on the page, without quotes.
@@ -89,14 +94,17 @@ impl Names {
     }
 }
 
-fn page_name(family: &Family, escaping: Escaping) -> String {
+/// The family's name on a page, without quotes.
+pub(super) fn page_name(family: &Family, escaping: Option<Escaping>) -> Cow<'_, str> {
     let name = family.name();
-    if name.is_legacy() {
-        return name.as_str().to_owned();
+    match escaping {
+        Some(escaping) if escaping != Escaping::AllowUtf8 && !name.is_legacy() => {
+            let mut escaped = String::new();
+            escaping.push_name(name.as_str(), &mut escaped);
+            Cow::Owned(escaped)
+        }
+        _ => Cow::Borrowed(name.as_str()),
     }
-    let mut escaped = String::new();
-    escaping.push_name(name.as_str(), &mut escaped);
-    escaped
 }
 
 /// The label names of these series that need escaping, with what they become. No two names become one, so neither do two
@@ -130,11 +138,11 @@ fn label_names(series: &[Arc<Series>], escaping: Escaping) -> BTreeMap<String, S
 /// A family that a page leaves out, and the one that has its name there.
 pub(super) type LeftOut = (Arc<Family>, Arc<Family>);
 
-/// Splits families into those of a page and those that it leaves out because a line of theirs would have the name of another
-/// family's line.
-pub(super) fn without_clashes(families: Vec<Arc<Family>>, escaping: Option<Escaping>) -> (Vec<Arc<Family>>, Vec<LeftOut>) {
-    let Some(escaping) = escaping.filter(|escaping| *escaping != Escaping::AllowUtf8) else { return (families, Vec::new()) };
-    if families.iter().all(|family| family.name().is_legacy()) {
+/// Splits families, sorted by name, into those of a page, sorted by the page's names, and those that it leaves out because a line
+/// of theirs would have the name of another family's line.
+pub(super) fn without_clashes(mut families: Vec<Arc<Family>>, escaping: Option<Escaping>) -> (Vec<Arc<Family>>, Vec<LeftOut>) {
+    let changes_names = escaping.is_some_and(|escaping| escaping != Escaping::AllowUtf8);
+    if !changes_names || families.iter().all(|family| family.name().is_legacy()) {
         return (families, Vec::new());
     }
     let mut taken: HashMap<String, Arc<Family>> = HashMap::new();
@@ -143,12 +151,15 @@ pub(super) fn without_clashes(families: Vec<Arc<Family>>, escaping: Option<Escap
     by_right.sort_by_key(|family| !family.name().is_legacy());
     for family in by_right {
         let name = page_name(family, escaping);
-        let lines: Vec<String> = family.kind().suffixes().iter().map(|suffix| format!("{name}{suffix}")).chain([name.clone()]).collect();
+        let lines: Vec<String> =
+            family.kind().suffixes().iter().map(|suffix| format!("{name}{suffix}")).chain([name.to_string()]).collect();
         match lines.iter().find_map(|line| taken.get(line)).filter(|_| !family.name().is_legacy()) {
             Some(other) => left_out.push((Arc::clone(family), Arc::clone(other))),
             None => taken.extend(lines.into_iter().map(|line| (line, Arc::clone(family)))),
         }
     }
     let gone: HashSet<*const Family> = left_out.iter().map(|(family, _)| Arc::as_ptr(family)).collect();
-    (families.into_iter().filter(|family| !gone.contains(&Arc::as_ptr(family))).collect(), left_out)
+    families.retain(|family| !gone.contains(&Arc::as_ptr(family)));
+    families.sort_by_cached_key(|family| page_name(family, escaping).into_owned());
+    (families, left_out)
 }
