@@ -44,6 +44,7 @@
 
 pub mod protocol;
 
+mod exemplar;
 mod hits;
 mod pipeline;
 mod recording;

@@ -133,6 +133,8 @@ struct IngestCounters {
     mapped: Counter,
     dropped: Counter,
     labels_renamed: Counter,
+    exemplars: Counter,
+    exemplars_refused: Counter,
     routes_cleared: Counter,
     expired: Counter,
     deleted: Counter,
@@ -221,6 +223,8 @@ impl Telemetry {
         add(&c.mapped, tally.mapped);
         add(&c.dropped, tally.dropped);
         add(&c.labels_renamed, tally.labels_renamed);
+        add(&c.exemplars, tally.exemplars);
+        add(&c.exemplars_refused, tally.exemplars_refused);
         add(&c.routes_cleared, tally.routes_cleared);
         if tally.routes != 0 {
             c.routes.increment(tally.routes as f64);
@@ -327,6 +331,11 @@ fn ingest_counters(p: Prefix) -> IngestCounters {
         mapped,
         dropped,
         labels_renamed: counter("labels_renamed_total", "Labels of new identities renamed to exported_* because their name is reserved."),
+        exemplars: counter("exemplars_total", "Exemplars kept, each in place of an older one."),
+        exemplars_refused: counter(
+            "exemplars_refused_total",
+            "Exemplars not kept because their label is too long or too many series have some; their samples are recorded.",
+        ),
         routes_cleared: counter(
             "routes_cleared_total",
             "Routes given up for new ones because a worker's table was full; series are not affected.",

@@ -150,6 +150,27 @@ fn line_of_any_name() -> impl Strategy<Value = String> {
     (name, "(c|g|ms|s)", prop::collection::vec(tag, 0..3)).prop_map(|(name, kind, tags)| format!("{name}:1|{kind}|#{}", tags.join(",")))
 }
 
+proptest! {
+    #[test]
+    fn a_trace_changes_no_series(
+        samples in prop::collection::vec((0..3u8, 0..2u8, "(c|g|ms|h|d|s)", any::<Option<u8>>(), 0..3u8), 1..100),
+    ) {
+        let line = |with_trace: bool| {
+            samples.iter().map(|(name, tag, kind, trace, place)| {
+                let mut tags = vec![format!("t:{tag}"), "u:v".to_owned()];
+                if let Some(trace) = trace.filter(|_| with_trace) {
+                    tags.insert(usize::from(*place), format!("trace_id:{trace}"));
+                }
+                format!("{kind}{name}:1|{kind}|#{}", tags.join(",")).into_bytes()
+            }).collect::<Vec<_>>()
+        };
+        let options = || Options { exemplar_tag: Some("trace_id".into()), ..Options::default() };
+        let (with, without) = (ingest(options(), &line(true)), ingest(options(), &line(false)));
+        prop_assert!(with.accounting().adds_up());
+        prop_assert_eq!(user_families(&page_of(&with)), user_families(&page_of(&without)));
+    }
+}
+
 fn page_under(bridge: &Bridge, escaping: Escaping) -> Page {
     let (mut page, mut text) = (bridge.page_escaped(Format::Text, escaping, NOW), Vec::new());
     while page.more(&mut text) {}

@@ -97,6 +97,9 @@ pub(super) struct Args {
     /// page escapes it as its scraper asks.
     #[arg(long = "name-validation", value_name = "NAMES", value_enum, default_value = "legacy", help_heading = "Wire")]
     pub(super) name_validation: NameSet,
+    /// Key of the DogStatsD tag that names a sample's trace, such as trace_id: it is no label but makes exemplars; "" for none.
+    #[arg(long = "exemplars.tag", value_name = "KEY", default_value = "", hide_default_value = true, help_heading = "Wire")]
+    pub(super) exemplars_tag: String,
     /// What ms, h and d become [default: histogram, with --compat summary].
     #[arg(long = "statsd.observer-type", value_name = "TYPE", value_enum, help_heading = "Wire")]
     pub(super) observer_type: Option<ObserverType>,
@@ -168,6 +171,10 @@ pub(super) struct Args {
     #[arg(long = "limits.resting-series", value_name = "N", default_value = "50000", value_parser = positive)]
     #[arg(help_heading = "Limits")]
     pub(super) limits_resting_series: usize,
+    /// Series that may have exemplars.
+    #[arg(long = "limits.exemplar-series", value_name = "N", default_value = "10000", value_parser = positive)]
+    #[arg(help_heading = "Limits")]
+    pub(super) limits_exemplar_series: usize,
     /// Bytes of a line, up to 1048576.
     #[arg(long = "limits.line-bytes", value_name = "BYTES", default_value = "65535", value_parser = line)]
     #[arg(help_heading = "Limits")]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::args::{Args, Compat, LogFormat, LogLevel, NameSet, ObserverType, OverflowPolicy};
+use crate::exemplar::ExemplarTag;
 use crate::listener::{Address, relay, tcp, udp, unix};
 use crate::mapping::spec::Ttl;
 use crate::options::{Dialect, Limits, NameValidation, Observer, Overflow, Prefix, SummaryOptions};
@@ -58,6 +59,7 @@ impl Settings {
                 counters_start_at_zero: args.counters_start_at_zero,
                 prefix: prefix(args),
                 names: names(args),
+                exemplar_tag: exemplar_tag(args)?,
             },
             mapping: mapping(args),
             watch_interval: args.mapping_watch_interval,
@@ -157,6 +159,15 @@ fn mapping(args: &Args) -> rulebook::Sources {
     }
 }
 
+fn exemplar_tag(args: &Args) -> Result<Option<Arc<str>>, String> {
+    let key = &*args.exemplars_tag;
+    if key.is_empty() {
+        return Ok(None);
+    }
+    let why = || flagged("exemplars.tag", format_args!("{key:?} is no key of a tag: leave out : , | and #"));
+    ExemplarTag::new(key).map(|_| Some(Arc::from(key))).ok_or_else(why)
+}
+
 fn names(args: &Args) -> NameValidation {
     match args.name_validation {
         NameSet::Legacy => NameValidation::Legacy,
@@ -232,6 +243,7 @@ fn limits(args: &Args) -> Limits {
             OverflowPolicy::Refuse => Overflow::Refuse,
         },
         resting_series: args.limits_resting_series,
+        exemplar_series: args.limits_exemplar_series,
     }
 }
 
@@ -347,6 +359,7 @@ mod tests {
     fn errors_name_their_flag() {
         for (arguments, expected) in [
             (&["--statsd.unixsocket-mode=abc"][..], "--statsd.unixsocket-mode: expected octal permissions such as 755, got \"abc\""),
+            (&["--exemplars.tag=a:b"], "--exemplars.tag: \"a:b\" is no key of a tag: leave out : , | and #"),
             (&["--web.telemetry-path=metrics"], "--web.telemetry-path: expected a path that begins with /, got \"metrics\""),
             (&["--statsd.listen-unixgram=@"], "--statsd.listen-unixgram: \"@\" is no path of a Unix socket: expected 1 to 107 bytes"),
         ] {

@@ -4,6 +4,7 @@
 //! what a page shows of one series is consistent in itself. Knows no HTTP.
 
 mod escape;
+mod exemplar;
 mod float;
 mod own;
 mod page;

@@ -38,6 +38,7 @@ fn registry_families(registry: &Registry, prefix: Prefix) -> [OwnFamily; 7] {
     bytes.row(&[], registry.series_bytes() as f64);
     resting.row(&[], registry.resting() as f64);
     for (name, value) in [
+        ("exemplar_series", limits.exemplar_series),
         ("families", limits.families),
         ("labels_per_family", limits.labels_per_family),
         ("line_bytes", limits.line_bytes),

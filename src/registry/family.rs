@@ -219,7 +219,7 @@ impl Family {
         drop(members);
         // A family's series are of its kind, so there is always a cell.
         let cell = cell.unwrap_or_else(|| CellHandle::Gauge(Arc::default()));
-        Some(Ok(Admitted { cell, folded, has_other_help }))
+        Some(Ok(Admitted { cell, series, folded, has_other_help }))
     }
 
     /// Takes out those of `series` that are still retired, and returns them. The last one takes the family with it.
