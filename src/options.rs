@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use crate::mapping::spec::Ttl;
+pub use crate::name::NameValidation;
 
 /// Everything that [`Bridge::new`](crate::Bridge::new) wants to know.
 #[derive(Debug, Clone, Default)]
@@ -26,6 +27,11 @@ pub struct Options {
     pub created_lines: bool,
     /// Which names the bridge's own metrics have.
     pub prefix: Prefix,
+    /// Which names and label names there are.
+    pub names: NameValidation,
+    /// The key of the DogStatsD tag that is no label but links a sample to a trace, as it is sent; `None` for none. Not empty,
+    /// and without any of `: , | #`: else there is none.
+    pub exemplar_tag: Option<Arc<str>>,
 }
 
 /// Tag styles and fields of the wire, each with its own switch.
@@ -78,6 +84,8 @@ pub struct Limits {
     pub overflow: Overflow,
     /// Expired series whose values are kept for the case that they come back.
     pub resting_series: usize,
+    /// Series that may have exemplars.
+    pub exemplar_series: usize,
 }
 
 /// What becomes of samples of new series at a limit of their family. Gauges are always refused: the last of many says nothing.
@@ -128,6 +136,7 @@ impl Default for Limits {
             tags: 128,
             overflow: Overflow::Fold,
             resting_series: 50_000,
+            exemplar_series: 10_000,
         }
     }
 }

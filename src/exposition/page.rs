@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::escape::Names;
+use super::escape::{Names, without_clashes};
 use super::openmetrics::{self, Piece};
 use super::protobuf::Messages;
 use super::shape::{OnPage, Shape};
@@ -53,11 +53,15 @@ impl Current {
 impl Page {
     /// A page of what the bridge has now; values are those of the moment in which they are written.
     pub(crate) fn new(bridge: &Bridge, (format, escaping): (Format, Escaping), now: Timestamp) -> Self {
+        let style = Style::of(bridge.options(), escaping);
+        let (families, left_out) = without_clashes(bridge.registry().families(), style.escaping);
+        bridge.telemetry().scrape.families_left_out.increment(left_out.len() as u64);
+        left_out.iter().for_each(|(family, kept)| bridge.registry().note_left_out(family, kept, now));
         Self {
             format,
-            style: Style::of(bridge.options(), escaping),
+            style,
             now,
-            families: bridge.registry().families(),
+            families,
             own: own_families(bridge.registry(), bridge.telemetry()),
             begun: 0,
             current: None,
@@ -144,6 +148,6 @@ impl Page {
     }
 
     fn on_page(&self) -> OnPage<'_> {
-        OnPage { families: &self.families, own: &self.own }
+        OnPage { families: &self.families, own: &self.own, escaping: self.style.escaping }
     }
 }
