@@ -44,6 +44,7 @@
 
 pub mod protocol;
 
+mod exemplar;
 mod hits;
 mod pipeline;
 mod recording;
@@ -102,7 +103,7 @@ pub use self::source::Source;
 pub use self::time::Timestamp;
 use crate::hits::Hits;
 use crate::mapping::Rules;
-use crate::name::Escaping;
+use crate::name::{Escaping, is_legacy_name};
 use crate::options::Prefix;
 use crate::protocol::SampleError;
 use crate::registry::{Cardinality, Conflict, Deleted, Registry, RestoreRules, Restored, SavedFamily, Wanted};
@@ -218,7 +219,8 @@ impl Bridge {
         let rule = rules.config().rules.iter().find(|rule| !family.origin.is_empty() && *rule.pattern == *family.origin);
         let kind = family.kind.restore();
         let ttl_ms = kind.map_or(0, |kind| resolve::ttl_ms(&kind, rule, (&rules, &self.shared.options)));
-        let rules = RestoreRules { ttl_ms, limits: rule.map(|rule| rule.limits).unwrap_or_default() };
+        let limits = rule.map(|rule| rule.limits).unwrap_or_default();
+        let rules = RestoreRules { ttl_ms, limits, names: self.shared.options.names };
         self.shared.registry.restore(family, rules, now)
     }
 
@@ -238,7 +240,8 @@ impl Bridge {
         self.page_escaped(format, Escaping::default(), now)
     }
 
-    /// The page, to be taken a part at a time, names escaped as it is said.
+    /// The page, to be taken a part at a time, names escaped as it is said. Under
+    /// [`NameValidation::Legacy`](options::NameValidation) none needs it.
     pub fn page_escaped(&self, format: Format, escaping: Escaping, now: Timestamp) -> Page {
         Page::new(self, (format, escaping), now)
     }
@@ -262,9 +265,16 @@ impl Bridge {
         }
     }
 
-    /// Whether a name is, or would be read as, one of the bridge's own.
+    /// Whether a name is one of the bridge's own on any page: as it is, or once it is escaped.
     pub(crate) fn owns_name(&self, name: &str) -> bool {
-        self.shared.telemetry.owns_name(name, !self.shared.options.without_process_metrics)
+        let owns = |name: &str| self.shared.telemetry.owns_name(name, !self.shared.options.without_process_metrics);
+        let owns_escaped = || {
+            let mut escaped = String::new();
+            // The only scheme under which two words may have one underscore between them that was none.
+            Escaping::Underscores.push_name(name, &mut escaped);
+            owns(&escaped)
+        };
+        owns(name) || !is_legacy_name(name) && owns_escaped()
     }
 
     /// The own metrics.

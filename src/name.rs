@@ -1,37 +1,90 @@
 //! Names that Prometheus accepts, legal by construction: the one place that escapes.
 //!
-//! The rule is statsd_exporter's: letters, digits and `_` stay; every other character becomes `_`, a run of `-` becomes one
-//! `_`; a leading digit gets `_` in front. Knows nothing of where a name comes from.
+//! Under [`NameValidation::Legacy`] names are escaped on arrival, by statsd_exporter's rule: letters, digits and `_` stay; every
+//! other character becomes `_`, a run of `-` becomes one `_`; a leading digit gets `_` in front. Under
+//! [`NameValidation::Utf8`] they stay as they were sent, and each page escapes them as its scraper asks: see [`Escaping`].
+//! Knows nothing of where a name comes from.
+
+mod escaping;
 
 use std::fmt;
 
-/// A metric name, `[a-zA-Z_][a-zA-Z0-9_]*`.
+pub use self::escaping::{Escaping, is_legacy_label, is_legacy_name};
+
+/// Which names and label names there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum NameValidation {
+    /// Letters, digits and `_`, no digit first: what every Prometheus accepts. What is sent is escaped to it.
+    #[default]
+    Legacy,
+    /// Any text that is not empty, as Prometheus accepts it from version 3 on.
+    Utf8,
+}
+
+impl NameValidation {
+    /// Appends `raw` as it is kept. Appends nothing for an empty `raw`.
+    pub(crate) fn push_name(self, raw: &str, out: &mut String) {
+        match self {
+            Self::Legacy => escape_into(raw, out),
+            Self::Utf8 => out.push_str(raw),
+        }
+    }
+
+    /// Appends a label's name as it is kept, with [`RENAMED`] in front of what Prometheus keeps for itself: `le`, `quantile` and
+    /// names that start with `__`. Says whether it did.
+    pub(crate) fn push_label(self, raw: &str, out: &mut String) -> bool {
+        let start = out.len();
+        self.push_name(raw, out);
+        let name = out.get(start..).unwrap_or_default();
+        let reserved = name == "le" || name == "quantile" || name.starts_with("__");
+        if reserved {
+            out.insert_str(start, RENAMED);
+        }
+        reserved
+    }
+}
+
+/// A metric name: `[a-zA-Z_][a-zA-Z0-9_]*`, or any text that is not empty under [`NameValidation::Utf8`].
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FamilyName(Box<str>);
+pub struct FamilyName {
+    text: Box<str>,
+    is_legacy: bool,
+}
 
 impl FamilyName {
+    /// `raw` as it is kept; `None` if nothing is left of it.
+    pub fn new(raw: &str, names: NameValidation) -> Option<Self> {
+        let mut text = String::with_capacity(raw.len() + 1);
+        names.push_name(raw, &mut text);
+        let is_legacy = is_legacy_name(&text);
+        if text.is_empty() { None } else { Some(Self { text: text.into_boxed_str(), is_legacy }) }
+    }
+
     /// Escapes `raw`; `None` if nothing is left of it.
     pub fn escape(raw: &str) -> Option<Self> {
-        let mut text = String::with_capacity(raw.len() + 1);
-        escape_into(raw, &mut text);
-        if text.is_empty() { None } else { Some(Self(text.into_boxed_str())) }
+        Self::new(raw, NameValidation::Legacy)
     }
 
     /// The text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// Whether every Prometheus accepts it, so that no page has to escape it.
+    pub fn is_legacy(&self) -> bool {
+        self.is_legacy
     }
 }
 
 impl std::borrow::Borrow<str> for FamilyName {
     fn borrow(&self) -> &str {
-        &self.0
+        &self.text
     }
 }
 
 impl fmt::Display for FamilyName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
@@ -54,17 +107,29 @@ pub(crate) fn escape_into(raw: &str, out: &mut String) {
 /// What stands in front of a label that was renamed because its name is reserved.
 pub(crate) const RENAMED: &str = "exported_";
 
-/// Appends a label's name as [`escape_into`], with [`RENAMED`] in front of what Prometheus keeps for itself: `le`, `quantile`
-/// and names that start with `__`. Says whether it did.
-pub(crate) fn escape_label_into(raw: &str, out: &mut String) -> bool {
-    let start = out.len();
-    escape_into(raw, out);
-    let name = out.get(start..).unwrap_or_default();
-    let reserved = name == "le" || name == "quantile" || name.starts_with("__");
-    if reserved {
-        out.insert_str(start, RENAMED);
+/// Appends `text` in quotes, as pages have names that are not [legacy](is_legacy_name).
+pub(crate) fn push_quoted(text: &str, out: &mut String) {
+    out.push('"');
+    escape_value_into(text, out);
+    out.push('"');
+}
+
+/// A series as pages have it where names stay as they are: `name{label="value"}`, or `{"na.me",label="value"}`. `labels` are rendered.
+pub(crate) fn series_text(name: &str, labels: &str) -> String {
+    match (is_legacy_name(name), labels) {
+        (true, "") => name.to_owned(),
+        (true, labels) => format!("{name}{{{labels}}}"),
+        (false, labels) => {
+            let mut text = "{".to_owned();
+            push_quoted(name, &mut text);
+            if !labels.is_empty() {
+                text.push(',');
+                text.push_str(labels);
+            }
+            text.push('}');
+            text
+        }
     }
-    reserved
 }
 
 /// Appends a label's value as both text formats want it between its quotes.
@@ -81,40 +146,6 @@ pub(crate) fn escape_value_into(value: &str, out: &mut String) {
         rest = special.get(1..).unwrap_or_default();
     }
     out.push_str(rest);
-}
-
-/// How names that older readers do not know are written on a page: what the `escaping` parameter of a scrape's `Accept` asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Escaping {
-    /// Every character that is not legal becomes `_`.
-    #[default]
-    Underscores,
-    /// `.` becomes `_dot_`, `_` becomes `__`, every other character that is not legal `__`.
-    Dots,
-    /// A name that is not legal gets `U__` in front, its `_` are doubled, and other characters become `_HEX_`.
-    Values,
-    /// Names stay as they are, quoted where they must be.
-    AllowUtf8,
-}
-
-impl Escaping {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Underscores, Self::Dots, Self::Values, Self::AllowUtf8];
-
-    /// The scheme of this name, as `Accept` and `Content-Type` have it; `None` for a name that is not known.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|scheme| scheme.as_str() == name)
-    }
-
-    /// Its name in `Accept` and `Content-Type`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Underscores => "underscores",
-            Self::Dots => "dots",
-            Self::Values => "values",
-            Self::AllowUtf8 => "allow-utf-8",
-        }
-    }
 }
 
 #[cfg(test)]
@@ -150,12 +181,6 @@ mod tests {
     }
 
     #[test]
-    fn escaping_schemes_have_names() {
-        assert!(Escaping::ALL.iter().all(|scheme| Escaping::parse(scheme.as_str()) == Some(*scheme)));
-        assert_eq!((Escaping::parse("utf8"), Escaping::parse("")), (None, None));
-    }
-
-    #[test]
     fn reserved_labels_are_renamed_after_escaping() {
         for (raw, want) in [
             ("le", "exported_le"),
@@ -166,10 +191,33 @@ mod tests {
             ("_x", "_x"),
         ] {
             let mut out = String::from("before ");
-            let renamed = escape_label_into(raw, &mut out);
+            let renamed = NameValidation::Legacy.push_label(raw, &mut out);
             assert_eq!(out, format!("before {want}"));
             assert_eq!(renamed, want.starts_with("exported_"));
         }
+    }
+
+    #[test]
+    fn names_in_utf8_stay_but_for_reserved_labels() {
+        let name = |raw| FamilyName::new(raw, NameValidation::Utf8);
+        assert_eq!(name(""), None);
+        for (raw, is_legacy) in [("a.b--c", false), ("1.x", false), ("é\0", false), ("a_b", true), ("a:b", true)] {
+            let name = name(raw).expect("a name");
+            assert_eq!((name.as_str(), name.is_legacy()), (raw, is_legacy));
+        }
+        for (raw, want) in [("le", "exported_le"), ("__x.y", "exported___x.y"), ("..x", "..x"), ("l.e", "l.e")] {
+            let mut out = String::new();
+            assert_eq!(NameValidation::Utf8.push_label(raw, &mut out), out != raw);
+            assert_eq!(out, want);
+        }
+    }
+
+    #[test]
+    fn a_series_is_written_as_prometheus_reads_it() {
+        assert_eq!(series_text("a", ""), "a");
+        assert_eq!(series_text("a", "b=\"c\""), "a{b=\"c\"}");
+        assert_eq!(series_text("a.\"b", ""), "{\"a.\\\"b\"}");
+        assert_eq!(series_text("a.b", "b=\"c\""), "{\"a.b\",b=\"c\"}");
     }
 
     #[test]

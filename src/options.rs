@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use crate::mapping::spec::Ttl;
+pub use crate::name::NameValidation;
 
 /// Everything that [`Bridge::new`](crate::Bridge::new) wants to know.
 #[derive(Debug, Clone, Default)]
@@ -28,6 +29,11 @@ pub struct Options {
     pub prefix: Prefix,
     /// Whether the page is without the `process_*` of the bridge's own process; the names are then free for others.
     pub without_process_metrics: bool,
+    /// Which names and label names there are.
+    pub names: NameValidation,
+    /// The key of the DogStatsD tag that is no label but links a sample to a trace, as it is sent; `None` for none. Not empty,
+    /// and without any of `: , | #`: else there is none.
+    pub exemplar_tag: Option<Arc<str>>,
 }
 
 /// Tag styles and fields of the wire, each with its own switch.
@@ -80,6 +86,8 @@ pub struct Limits {
     pub overflow: Overflow,
     /// Expired series whose values are kept for the case that they come back.
     pub resting_series: usize,
+    /// Series that may have exemplars.
+    pub exemplar_series: usize,
 }
 
 /// What becomes of samples of new series at a limit of their family. Gauges are always refused: the last of many says nothing.
@@ -130,6 +138,7 @@ impl Default for Limits {
             tags: 128,
             overflow: Overflow::Fold,
             resting_series: 50_000,
+            exemplar_series: 10_000,
         }
     }
 }

@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use memchr::memchr;
 
+use crate::exemplar::ExemplarTag;
 use crate::hits::HitTally;
 use crate::options::{Dialect, Limits};
-use crate::protocol::{Line, Sample, SampleError, parse_line};
+use crate::protocol::{Line, Sample, SampleError, Value, parse_line};
 use crate::recording::{Recording, count_error};
 use crate::refusal_log::RefusalLog;
 use crate::registry::CellHandle;
@@ -40,6 +41,9 @@ pub struct Worker {
     limits: Limits,
     routes: Routes<Route>,
     resolver: Resolver,
+    /// The tag that is cut out of tags, and what is left of them.
+    exemplar_tag: Option<ExemplarTag>,
+    cut: Vec<u8>,
     tally: Tally,
     hits: HitTally,
     log: RefusalLog,
@@ -89,6 +93,8 @@ impl Worker {
             // One spelling of each series, and some more.
             routes: Routes::new(options.limits.series + options.limits.series / 4 + ROUTES_AT_LEAST),
             resolver: Resolver::new(&bridge),
+            exemplar_tag: options.exemplar_tag.as_deref().and_then(ExemplarTag::new),
+            cut: Vec::new(),
             tally: Tally::default(),
             hits: HitTally::default(),
             log: RefusalLog::default(),
@@ -231,6 +237,9 @@ impl Worker {
 
     #[inline(always)]
     fn push<'a>(&mut self, sample: Sample<'a>, batch: &mut Batch<'a>, now: Timestamp) {
+        if self.exemplar_tag.is_some() && !sample.tags.is_empty() && self.push_with_exemplar(&sample, batch, now) {
+            return;
+        }
         let hash = self.routes.hash(&sample);
         self.routes.prefetch_slot(hash);
         if let Some(place) = batch.pending.get_mut(batch.len) {
@@ -239,6 +248,54 @@ impl Worker {
         }
         if batch.len == BATCH {
             self.record(batch, now);
+        }
+    }
+
+    /// Records a sample that has the exemplars' tag, without it; false if it has none. What came before is recorded first, so that
+    /// the order stays.
+    #[cold]
+    #[inline(never)]
+    fn push_with_exemplar<'a>(&mut self, sample: &Sample<'a>, batch: &mut Batch<'a>, now: Timestamp) -> bool {
+        let mut cut = std::mem::take(&mut self.cut);
+        let trace = self.exemplar_tag.as_ref().and_then(|tag| tag.cut(sample.tags, &mut cut));
+        if let Some(trace) = trace {
+            self.record(batch, now);
+            let sample = Sample { tags: &cut, ..*sample };
+            let pending = Pending { sample, source: batch.source, hash: self.routes.hash(&sample), candidate: None };
+            self.record_exemplar(&pending, trace, now);
+        }
+        self.cut = cut;
+        trace.is_some()
+    }
+
+    /// Records a sample by itself, and notes its exemplar if a counter or a histogram took it.
+    fn record_exemplar(&mut self, pending: &Pending<'_>, trace: &str, now: Timestamp) {
+        let Pending { sample, hash, .. } = pending;
+        self.tally.samples += 1;
+        // A route that was made without an exemplar does not know its series.
+        let known = self.routes.find(*hash, sample);
+        let lacks_series = |route: &Route| route.series().is_none() && route.may_have_exemplars();
+        if let Some(id) = known.filter(|id| self.routes.get(*id, sample).is_some_and(lacks_series)) {
+            self.remove_route(id);
+        }
+        let before = self.tally.recorded;
+        self.record_unknown(pending, true, now);
+        if self.tally.recorded == before {
+            return;
+        }
+        let route = self.routes.find(*hash, sample).and_then(|id| self.routes.get(id, sample));
+        let Some((route, series)) = route.and_then(|route| Some((route, route.series()?))) else { return };
+        let (Value::Number(number) | Value::Signed(number)) = sample.value else { return };
+        let number = route.convert(number);
+        let measured = match &route.target {
+            Target::Cell(CellHandle::Histogram(_, bounds)) => (bounds.partition_point(|bound| *bound < number), number),
+            _ => (0, number * sample.weight),
+        };
+        let label = self.exemplar_tag.as_ref().map_or("", ExemplarTag::label);
+        if self.bridge.registry().note_exemplar(series, (label, trace), measured, now) {
+            self.tally.exemplars += 1;
+        } else {
+            self.tally.exemplars_refused += 1;
         }
     }
 
@@ -260,7 +317,7 @@ impl Worker {
                 Recording { tally: &mut self.tally, hits: &mut self.hits, log: &mut self.log, now }.apply(route, &p.sample)
             });
             if !done {
-                self.record_unknown(p, now);
+                self.record_unknown(p, false, now);
             }
         }
         batch.len = 0;
@@ -269,7 +326,7 @@ impl Worker {
     /// A sample whose route is new, or retired, or hidden behind one with a similar hash.
     #[cold]
     #[inline(never)]
-    fn record_unknown(&mut self, pending: &Pending<'_>, now: Timestamp) {
+    fn record_unknown(&mut self, pending: &Pending<'_>, has_exemplar: bool, now: Timestamp) {
         let Pending { sample, source, hash, .. } = *pending;
         let sample = &sample;
         let mut recording = Recording { tally: &mut self.tally, hits: &mut self.hits, log: &mut self.log, now };
@@ -279,7 +336,11 @@ impl Worker {
         }
         // A series may be retired in the moment in which it was found; then it is looked for again.
         let route = loop {
-            let route = self.resolver.resolve(sample, source, now, recording.tally);
+            let route = if has_exemplar {
+                self.resolver.resolve_with_series(sample, source, now, recording.tally)
+            } else {
+                self.resolver.resolve(sample, source, now, recording.tally)
+            };
             if recording.apply(&route, sample) {
                 break route;
             }
@@ -343,6 +404,11 @@ impl Route {
         matches!(&self.target, Target::Cell(cell) if cell.stamp().last().is_none())
     }
 
+    /// Whether OpenMetrics has exemplars for what it leads to.
+    fn may_have_exemplars(&self) -> bool {
+        matches!(self.target, Target::Cell(CellHandle::Counter(_) | CellHandle::Histogram(..)))
+    }
+
     /// Asks the memory for the cell that a sample of this route will write.
     #[inline(always)]
     fn prefetch_cell(&self) {
@@ -362,6 +428,61 @@ impl Route {
 mod tests {
     use super::*;
     use crate::Options;
+
+    #[test]
+    fn a_trace_is_an_exemplar_and_makes_neither_series_nor_route() {
+        let bridge = Bridge::new(Options { exemplar_tag: Some("trace_id".into()), ..Options::default() });
+        let mut worker = bridge.worker();
+        let at = |millis| Timestamp::from_millis(1_700_000_000_000 + millis);
+        worker.ingest(b"c_total:1|c|#k:v\nt:20|ms|#k:v", at(0));
+        for i in 0..100_u64 {
+            let lines = format!(
+                "c_total:1|c|@0.5|#k:v,trace_id:c{i}\nt:{}|ms|#trace_id:t{i},k:v\ng:{i}|g|#trace_id:g{i}\ng:+1|g\ns:x|s|#trace_id:s{i}",
+                i * 10
+            );
+            worker.ingest(lines.as_bytes(), at(i));
+        }
+        worker.ingest(b"n,k=v,trace_id=n1:1|c\nc_total:-1|c|#k:v,trace_id:refused", at(200));
+        let long = format!("c_total:0|c|#k:v,trace_id:{}", "x".repeat(200));
+        worker.ingest(long.as_bytes(), at(300));
+        drop(worker);
+        assert!(bridge.accounting().adds_up());
+        let seen: Vec<_> = bridge
+            .registry()
+            .families()
+            .iter()
+            .flat_map(|family| family.series().iter().map(|one| (family.name().to_string(), one.clone())).collect::<Vec<_>>())
+            .collect();
+        let texts: Vec<_> = seen.iter().map(|(name, series)| format!("{name}{{{}}} {}", series.labels(), series.number())).collect();
+        assert_eq!(texts, ["c_total{k=\"v\"} 201", "g{} 100", "n{k=\"v\"} 1", "s{} 1", "t{k=\"v\"} 0"]);
+        let exemplars = |at: usize| -> Vec<_> {
+            let all = seen[at].1.exemplars().into_iter();
+            all.map(|one| (one.bucket, one.labels.into_string(), one.value, one.time)).collect()
+        };
+        assert_eq!(exemplars(0), [(0, "trace_id=\"c99\"".to_owned(), 2.0, at(99))]);
+        let of_timer = exemplars(4);
+        // Buckets end at .005 .01 .025 .05 .1 .25 .5 1 s.
+        assert_eq!(of_timer.iter().map(|one| one.0).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(of_timer[4], (4, "trace_id=\"t10\"".to_owned(), 0.1, at(10)));
+        assert!([1, 2, 3].into_iter().all(|at| exemplars(at).is_empty()));
+        assert_eq!(bridge.registry().series_with_exemplars(), 2);
+        let own = |name: &str| {
+            let families = bridge.telemetry().families();
+            families.iter().find(|family| family.name == format!("statsd_bridge_{name}")).expect(name).lines[0].clone()
+        };
+        assert_eq!(own("exemplars_total"), "statsd_bridge_exemplars_total 200");
+        assert_eq!(own("exemplars_refused_total"), "statsd_bridge_exemplars_refused_total 1");
+    }
+
+    #[test]
+    fn traces_do_not_fill_the_table_of_routes() {
+        let bridge = Bridge::new(Options { exemplar_tag: Some("trace_id".into()), ..Options::default() });
+        let mut worker = bridge.worker();
+        for i in 0..1_000 {
+            worker.ingest(format!("c:1|c|#trace_id:{i}\nh:1:2|h|#a:b,trace_id:{i}\nc:1|c:2|c").as_bytes(), Timestamp::from_millis(1));
+        }
+        assert_eq!(worker.routes.len(), 3);
+    }
 
     #[test]
     fn a_sample_that_asks_for_a_route_is_known_by_its_source() {

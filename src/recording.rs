@@ -7,7 +7,7 @@ use crate::hits::HitTally;
 use crate::protocol::{Kind, Sample, SampleError, Value};
 use crate::refusal_log::RefusalLog;
 use crate::registry::CellHandle;
-use crate::resolve::{Route, Scale, Target};
+use crate::resolve::{Route, Target};
 use crate::telemetry::{Recorded, Refusal, Tally};
 
 /// What recording a sample needs beside its route.
@@ -34,14 +34,7 @@ impl Recording<'_> {
         }
         self.count_route(route, sample);
         let outcome = match sample.value {
-            Value::Number(number) | Value::Signed(number) => {
-                let number = match route.scale {
-                    Scale::One => number,
-                    Scale::Thousandth => number / 1000.0,
-                    Scale::Factor => route.extra.as_ref().map_or(number, |extra| extra.factor.apply(number)),
-                };
-                self.apply_number(cell, sample, number)
-            }
+            Value::Number(number) | Value::Signed(number) => self.apply_number(cell, sample, route.convert(number)),
             Value::Member(member) => apply_member(cell, member),
         };
         match outcome {

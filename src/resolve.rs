@@ -8,10 +8,10 @@ use std::sync::Arc;
 use crate::hits::{Hits, Slot};
 use crate::mapping::spec::{Action, Becomes, MetricKind, Rule, Ttl};
 use crate::mapping::{Factor, Rules, labels, unit};
-use crate::name::{FamilyName, RENAMED, escape_into, escape_label_into};
+use crate::name::{FamilyName, NameValidation, RENAMED};
 use crate::options::{Dialect, Limits, Observer, Options};
 use crate::protocol::{Identity, Kind, Sample, SampleError, TagErrors, TagSink, Value};
-use crate::registry::{Arrival, CellHandle, Conflict, FamilyKind, Labels, Limited, Membership, NotAdmitted, Reason, Request};
+use crate::registry::{Arrival, CellHandle, Conflict, FamilyKind, Labels, Limited, Membership, NotAdmitted, Reason, Request, Series};
 use crate::telemetry::{Refusal, Tally};
 use crate::value::Bounds;
 use crate::{Bridge, Source, Timestamp};
@@ -40,6 +40,8 @@ pub(crate) struct Extra {
     pub(crate) folded: Option<Arc<Limited>>,
     pub(crate) tag_errors: TagErrors,
     pub(crate) factor: Factor,
+    /// Where exemplars are noted, once a sample brought one.
+    pub(crate) series: Option<Arc<Series>>,
 }
 
 /// What a number is converted by.
@@ -79,6 +81,13 @@ struct Mapped<'r> {
     factor: Factor,
 }
 
+/// What a route reaches beside its cell.
+#[derive(Default)]
+struct Reached {
+    folded: Option<Arc<Limited>>,
+    series: Option<Arc<Series>>,
+}
+
 /// Makes routes for one worker.
 pub(crate) struct Resolver {
     bridge: Bridge,
@@ -89,16 +98,27 @@ pub(crate) struct Resolver {
     generation: u64,
     hits: Arc<Hits>,
     side_routes: usize,
+    /// Whether the route at hand is to lead to its series, too.
+    wants_series: bool,
     parts: Parts,
     labels: Labels,
 }
 
-/// Name and tags of an identity; tags with escaped keys, renamed where they are reserved.
-#[derive(Default)]
+/// Name and tags of an identity; tags with their keys as labels have them, renamed where they are reserved.
 pub(crate) struct Parts {
+    names: NameValidation,
+    /// The key of the tag that is no label.
+    exemplar_tag: Option<Arc<str>>,
     pub(crate) name: String,
     pub(crate) tags: Vec<(String, String)>,
     renamed: u64,
+}
+
+impl Parts {
+    pub(crate) fn new(options: &Options) -> Self {
+        let (names, exemplar_tag) = (options.names, options.exemplar_tag.clone());
+        Self { names, exemplar_tag, name: String::new(), tags: Vec::new(), renamed: 0 }
+    }
 }
 
 impl<'a> TagSink<'a> for Parts {
@@ -107,8 +127,12 @@ impl<'a> TagSink<'a> for Parts {
     }
 
     fn tag(&mut self, key: &'a str, value: &'a str) {
+        if self.exemplar_tag.as_deref() == Some(key) {
+            // In the name, where it cannot be cut out beforehand.
+            return;
+        }
         let mut escaped = String::with_capacity(key.len());
-        self.renamed += u64::from(escape_label_into(key, &mut escaped));
+        self.renamed += u64::from(self.names.push_label(key, &mut escaped));
         self.tags.push((escaped, value.to_owned()));
     }
 }
@@ -126,8 +150,9 @@ impl Resolver {
             generation: current.generation,
             hits: current.hits,
             side_routes: 0,
-            parts: Parts::default(),
-            labels: Labels::default(),
+            wants_series: false,
+            parts: Parts::new(options),
+            labels: Labels::new(options.names),
         }
     }
 
@@ -176,6 +201,14 @@ impl Resolver {
         self.side_routes = 0;
     }
 
+    /// As [`resolve`](Self::resolve), of a sample that brings an exemplar: the route leads to the series, too.
+    pub(crate) fn resolve_with_series(&mut self, sample: &Sample<'_>, source: &Source, now: Timestamp, tally: &mut Tally) -> Route {
+        self.wants_series = true;
+        let route = self.resolve(sample, source, now, tally);
+        self.wants_series = false;
+        route
+    }
+
     /// The route of an identity; `source` sent the sample that asks for it.
     pub(crate) fn resolve(&mut self, sample: &Sample<'_>, source: &Source, now: Timestamp, tally: &mut Tally) -> Route {
         if sample.name.len() > self.limits.name_bytes {
@@ -188,7 +221,7 @@ impl Resolver {
             Ok(identity) => self.resolve_identity(&identity, &Incoming { sample, source, now }, tally),
             Err(refused) => {
                 let mut route = Route::to(Target::LineRefused(refused.error));
-                route.set_extra(None, TagErrors { name: refused.tag_errors, fields: 0 }, Factor::default());
+                route.set_extra(Reached::default(), TagErrors { name: refused.tag_errors, fields: 0 }, Factor::default());
                 route
             }
         }
@@ -203,15 +236,15 @@ impl Resolver {
         let rules = Arc::clone(&self.rules);
         let mut route = match self.map(&rules, incoming.sample.kind) {
             Ok((mapped, slot)) => {
-                let (target, folded) = self.target(&mapped, incoming);
+                let (target, reached) = self.target(&mapped, incoming);
                 tally.labels_renamed += self.parts.renamed;
                 let mut route = Route { is_mapped: mapped.rule.is_some(), slot, ..Route::to(target) };
-                route.set_extra(folded, tag_errors, mapped.factor);
+                route.set_extra(reached, tag_errors, mapped.factor);
                 route
             }
             Err(slot) => {
                 let mut route = Route { is_mapped: true, slot, ..Route::to(Target::Dropped) };
-                route.set_extra(None, tag_errors, Factor::default());
+                route.set_extra(Reached::default(), tag_errors, Factor::default());
                 route
             }
         };
@@ -265,7 +298,7 @@ impl Resolver {
     fn family_name(&self, mut name: String, rule: Option<&Rule>) -> String {
         if let Some(unit) = rule.and_then(|rule| rule.unit) {
             let mut escaped = String::new();
-            escape_into(&name, &mut escaped);
+            self.parts.names.push_name(&name, &mut escaped);
             name = unit::name_with_unit(&escaped, unit).into_owned();
         }
         match &*self.rules.config().prefix {
@@ -297,20 +330,20 @@ impl Resolver {
         }
     }
 
-    fn target(&self, mapped: &Mapped<'_>, incoming: &Incoming<'_>) -> (Target, Option<Arc<Limited>>) {
+    fn target(&self, mapped: &Mapped<'_>, incoming: &Incoming<'_>) -> (Target, Reached) {
         let registry = self.bridge.registry();
         let arrival = Arrival { text: &|| incoming.sample.to_string(), source: *incoming.source, now: incoming.now };
-        let Some(name) = FamilyName::escape(&mapped.name) else {
-            return (Target::Conflict(registry.settle(Reason::EmptyName, "", &mapped.kind, &arrival)), None);
+        let Some(name) = FamilyName::new(&mapped.name, self.parts.names) else {
+            return (Target::Conflict(registry.settle(Reason::EmptyName, "", &mapped.kind, &arrival)), Reached::default());
         };
         if self.bridge.owns_name(name.as_str()) {
-            return (Target::Conflict(registry.settle(Reason::OwnName, name.as_str(), &mapped.kind, &arrival)), None);
+            return (Target::Conflict(registry.settle(Reason::OwnName, name.as_str(), &mapped.kind, &arrival)), Reached::default());
         }
         if self.labels.len() > self.limits.tags {
-            return (Target::Refused(Refusal::TooManyTags), None);
+            return (Target::Refused(Refusal::TooManyTags), Reached::default());
         }
         if let Some(refusal) = refusal_of_value(incoming.sample, mapped) {
-            return (Target::Refused(refusal), None);
+            return (Target::Refused(refusal), Reached::default());
         }
         if self.parts.renamed > 0 {
             registry.settle(Reason::ReservedLabel, name.as_str(), &mapped.kind, &arrival).count();
@@ -330,9 +363,13 @@ impl Resolver {
             arrival,
         };
         match registry.admit(&request) {
-            Ok(admitted) => (Target::Cell(admitted.cell), admitted.folded),
-            Err(NotAdmitted::Conflict(conflict)) => (Target::Conflict(conflict), None),
-            Err(NotAdmitted::Limited(refusal, limited)) => (Target::Limited(refusal, limited), None),
+            Ok(admitted) => {
+                let has_exemplars = matches!(mapped.kind, FamilyKind::Counter | FamilyKind::Histogram { .. });
+                let series = (self.wants_series && has_exemplars).then_some(admitted.series);
+                (Target::Cell(admitted.cell), Reached { folded: admitted.folded, series })
+            }
+            Err(NotAdmitted::Conflict(conflict)) => (Target::Conflict(conflict), Reached::default()),
+            Err(NotAdmitted::Limited(refusal, limited)) => (Target::Limited(refusal, limited), Reached::default()),
         }
     }
 }
@@ -349,15 +386,30 @@ impl Route {
         Self::to(Target::Refused(refusal))
     }
 
-    fn set_extra(&mut self, folded: Option<Arc<Limited>>, tag_errors: TagErrors, factor: Factor) {
+    fn set_extra(&mut self, Reached { folded, series }: Reached, tag_errors: TagErrors, factor: Factor) {
         self.scale = match factor {
             Factor { divide, multiply } if divide == 1.0 && multiply == 1.0 => Scale::One,
             Factor { divide, multiply } if divide == 1000.0 && multiply == 1.0 => Scale::Thousandth,
             _ => Scale::Factor,
         };
-        if folded.is_some() || tag_errors != TagErrors::default() || self.scale == Scale::Factor {
-            self.extra = Some(Box::new(Extra { folded, tag_errors, factor }));
+        if folded.is_some() || series.is_some() || tag_errors != TagErrors::default() || self.scale == Scale::Factor {
+            self.extra = Some(Box::new(Extra { folded, tag_errors, factor, series }));
         }
+    }
+
+    /// A number of the wire as the page shows it.
+    #[inline(always)]
+    pub(crate) fn convert(&self, number: f64) -> f64 {
+        match self.scale {
+            Scale::One => number,
+            Scale::Thousandth => number / 1000.0,
+            Scale::Factor => self.extra.as_ref().map_or(number, |extra| extra.factor.apply(number)),
+        }
+    }
+
+    /// The series whose exemplars a sample of it may be.
+    pub(crate) fn series(&self) -> Option<&Arc<Series>> {
+        self.extra.as_ref()?.series.as_ref()
     }
 
     /// Whether it leads to no cell of its own, so that it may lead elsewhere once there is room.

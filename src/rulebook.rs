@@ -8,9 +8,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::mapping::config::{Source, load};
+use crate::mapping::config::{Source, load_for};
 use crate::mapping::spec::{Finding, Position};
 use crate::mapping::{Rules, spec};
+use crate::name::NameValidation;
 use crate::presets;
 
 /// A mapping file larger than this is refused: it is something else.
@@ -25,6 +26,8 @@ pub struct Sources {
     pub presets: Vec<String>,
     /// Labels of every family.
     pub labels: Vec<(String, String)>,
+    /// Which names of families and labels rules may give.
+    pub names: NameValidation,
 }
 
 /// Rules read and compiled.
@@ -51,7 +54,7 @@ impl fmt::Display for Mistakes {
 impl Sources {
     /// Whether nothing is named.
     pub fn is_empty(&self) -> bool {
-        *self == Self::default()
+        self.paths.is_empty() && self.presets.is_empty() && self.labels.is_empty()
     }
 
     /// Reads, checks and compiles everything.
@@ -62,7 +65,7 @@ impl Sources {
     pub fn read(&self) -> Result<Rulebook, Mistakes> {
         let texts = self.texts().map_err(|finding| Mistakes(vec![finding]))?;
         let hash = hash(&texts, &self.labels);
-        let (config, findings) = load(&texts, &|name| std::env::var(name).ok());
+        let (config, findings) = load_for(&texts, self.names, &|name| std::env::var(name).ok());
         let Some(mut config) = config else { return Err(Mistakes(findings)) };
         for (name, value) in &self.labels {
             config.constant_labels.retain(|(known, _)| known != name);

@@ -127,25 +127,32 @@ impl Matcher {
     }
 }
 
-/// A text that is read as the same selector: the name in front where there is one, values in double quotes.
+/// A text that is read as the same selector: the name in front where there is one, in the braces if it needs quotes; values in
+/// double quotes.
 impl fmt::Display for Selector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (mut inside, mut in_front) = (self.matchers.as_slice(), false);
+        let (mut inside, mut comma) = (self.matchers.as_slice(), "");
+        let (mut in_front, mut quoted) = (None, None);
         if let Some((first, rest)) = inside.split_first()
             && &*first.label == NAME
             && matches!(first.test, Test::Equal)
-            && grammar::is_name(&first.value)
             && rest.iter().all(|matcher| &*matcher.label != NAME)
         {
-            f.write_str(&first.value)?;
-            (inside, in_front) = (rest, true);
+            *(if grammar::is_name(&first.value) { &mut in_front } else { &mut quoted }) = Some(&*first.value);
+            inside = rest;
         }
-        if in_front && inside.is_empty() {
+        f.write_str(in_front.unwrap_or_default())?;
+        if in_front.is_some() && inside.is_empty() {
             return Ok(());
         }
         f.write_str("{")?;
-        for (at, matcher) in inside.iter().enumerate() {
-            f.write_str(if at == 0 { "" } else { "," })?;
+        if let Some(name) = quoted {
+            write_quoted(name, f)?;
+            comma = ",";
+        }
+        for matcher in inside {
+            f.write_str(comma)?;
+            comma = ",";
             if grammar::is_label(&matcher.label) {
                 f.write_str(&matcher.label)?;
             } else {

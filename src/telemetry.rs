@@ -134,6 +134,8 @@ pub struct Scrape {
     pub busy: Counter,
     cut: [Counter; ScrapeCut::NAMES.len()],
     connections_cut: [Counter; CONNECTION_CUTS.len()],
+    /// Families left out of pages because their escaped name is another family's.
+    pub families_left_out: Counter,
     /// Seconds of rendering and compressing one page.
     pub seconds: Histogram,
     /// Bytes of the last page before compression.
@@ -174,6 +176,8 @@ struct IngestCounters {
     mapped: Counter,
     dropped: Counter,
     labels_renamed: Counter,
+    exemplars: Counter,
+    exemplars_refused: Counter,
     routes_cleared: Counter,
     expired: Counter,
     deleted: Counter,
@@ -265,6 +269,8 @@ impl Telemetry {
         add(&c.mapped, tally.mapped);
         add(&c.dropped, tally.dropped);
         add(&c.labels_renamed, tally.labels_renamed);
+        add(&c.exemplars, tally.exemplars);
+        add(&c.exemplars_refused, tally.exemplars_refused);
         add(&c.routes_cleared, tally.routes_cleared);
         if tally.routes != 0 {
             c.routes.increment(tally.routes as f64);
@@ -371,6 +377,11 @@ fn ingest_counters(p: Prefix) -> IngestCounters {
         mapped,
         dropped,
         labels_renamed: counter("labels_renamed_total", "Labels of new identities renamed to exported_* because their name is reserved."),
+        exemplars: counter("exemplars_total", "Exemplars kept, each in place of an older one."),
+        exemplars_refused: counter(
+            "exemplars_refused_total",
+            "Exemplars not kept because their label is too long or too many series have some; their samples are recorded.",
+        ),
         routes_cleared: counter(
             "routes_cleared_total",
             "Routes given up for new ones because a worker's table was full; series are not affected.",
@@ -453,6 +464,11 @@ fn scrape(p: Prefix) -> Scrape {
             ScrapeCut::NAMES,
         ),
         busy: described_counter(p, "scrapes_refused_total", "Pages refused with 503 because so many were being rendered."),
+        families_left_out: described_counter(
+            p,
+            "page_families_left_out_total",
+            "Families left out of pages because the escaping asked for gives them the name of another one.",
+        ),
         seconds: histogram!(seconds),
         bytes: described_gauge(p, "scrape_page_bytes", "Size of the last page before compression."),
         connections_cut: described_counters(

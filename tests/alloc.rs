@@ -42,6 +42,11 @@ fn nor_does_one_of_a_known_summary() {
 }
 
 #[test]
+fn nor_does_one_without_a_trace_where_traces_are_exemplars() {
+    assert_eq!(allocations_when_known(Options { exemplar_tag: Some("trace_id".into()), ..Options::default() }), 0);
+}
+
+#[test]
 fn a_new_series_does_so_the_count_counts() {
     let bridge = Bridge::new(Options::default());
     let mut worker = bridge.worker();

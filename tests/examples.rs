@@ -8,16 +8,25 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use statsd_bridge::cli::{self, Action};
+use statsd_bridge::name::Escaping;
 use statsd_bridge::options::Prefix;
 use statsd_bridge::protocol::SampleError;
 use statsd_bridge::telemetry::Refusal;
-use statsd_bridge::{Bridge, Timestamp};
+use statsd_bridge::{Bridge, Format, Timestamp};
 
 use crate::harness::{self, Launch};
 use crate::page::Page;
 use crate::peers;
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+/// Endings of expected pages, and the escaping that each is made with.
+const ESCAPINGS: [(&str, Escaping); 4] = [
+    ("prom", Escaping::Underscores),
+    ("dots.prom", Escaping::Dots),
+    ("values.prom", Escaping::Values),
+    ("allow-utf-8.prom", Escaping::AllowUtf8),
+];
 
 /// Fewer cases than this mean that the folder was not found whole.
 const CASES_AT_LEAST: usize = 60;
@@ -99,27 +108,34 @@ fn bridge_of(case: &Case) -> Bridge {
     bridge
 }
 
-/// The page of a case, and the text of the same.
-fn run(case: &Case) -> String {
+/// The text of a case's page under each escaping that it has a page for; the first one is the usual one.
+fn run(case: &Case) -> Vec<(&'static str, String)> {
     if case.beside("socket").is_some() {
         let bridge = case.flags().into_iter().fold(Launch::new(), Launch::arg).start();
         case.datagrams.iter().for_each(|datagram| bridge.send(datagram));
         bridge.page_when("the datagrams are counted", |page| page.sum("statsd_bridge_udp_packets_total") >= case.datagrams.len() as f64);
         let text = bridge.page_text();
         bridge.stop();
-        return text;
+        return vec![("prom", text)];
     }
     let bridge = bridge_of(case);
     assert!(bridge.accounting().adds_up(), "{}", case.name());
-    let mut page = Vec::new();
-    bridge.render(NOW, &mut page);
-    String::from_utf8(page).expect("a page is UTF-8")
+    let asked = ESCAPINGS.into_iter().filter(|(ending, _)| case.beside(ending).is_some());
+    let page = |(ending, escaping)| {
+        let (mut page, mut text) = (bridge.page_escaped(Format::Text, escaping, NOW), Vec::new());
+        while page.more(&mut text) {}
+        (ending, String::from_utf8(text).expect("a page is UTF-8"))
+    };
+    asked.map(page).collect()
 }
 
 /// What differs from what the case says, line by line.
 fn differences(case: &Case) -> Vec<String> {
-    let text = run(case);
-    let page = match Page::parse(&text) {
+    run(case).iter().flat_map(|(ending, text)| page_differences(case, ending, text)).collect()
+}
+
+fn page_differences(case: &Case, ending: &str, text: &str) -> Vec<String> {
+    let page = match Page::parse(text) {
         Ok(page) => page,
         Err(error) => return vec![format!("the page is bad: {error}")],
     };
@@ -128,13 +144,16 @@ fn differences(case: &Case) -> Vec<String> {
     if let Err(why) = harness::accounts(&page) {
         found.push(why);
     }
-    let got = crate::page::without_own(&text, prefix.as_str());
-    let want = case.beside("prom").expect("each case has one");
+    let got = crate::page::without_own(text, prefix.as_str());
+    let want = case.beside(ending).expect("it was asked for");
     let (got, want): (Vec<&str>, Vec<&str>) = (got.lines().collect(), want.lines().collect());
     if got != want {
         found.extend(want.iter().filter(|line| !got.contains(line)).map(|line| format!("missing: {line}")));
         found.extend(got.iter().filter(|line| !want.contains(line)).map(|line| format!("not expected: {line}")));
-        found.push("or the order of lines differs".to_owned());
+        found.push(format!("or the order of lines differs, in .{ending}"));
+    }
+    if ending != "prom" {
+        return found;
     }
     for own in case.beside("own").unwrap_or_default().lines() {
         let (series, value) = own.rsplit_once(' ').expect("an own metric and its value");

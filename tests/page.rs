@@ -1,7 +1,7 @@
 //! A strict reader of the text page 0.0.4: what a scraper may assume and promtool does not check.
 //!
 //! Stricter than the format where the bridge promises more: HELP then TYPE before each family, no blank lines, one space before
-//! a value, no timestamps. Knows no sockets; what a page must contain is the tests' affair.
+//! a value, no timestamps. Names stand in quotes where, and only where, they need it: `{"na.me","l.x"="v"} 1`. Knows no sockets; what a page must contain is the tests' affair.
 
 mod cases;
 
@@ -111,8 +111,8 @@ fn read_line(raw: &str, families: &mut Vec<Family>, help: &mut Option<(String, S
         return Err("carriage return".into());
     }
     if let Some(rest) = raw.strip_prefix("# HELP ") {
-        let (name, text) = rest.split_once(' ').ok_or("HELP without text")?;
-        check_name(name)?;
+        let (name, text) = head_name(rest)?;
+        let (name, text) = (&*name, text.ok_or("HELP without text")?);
         check_help(text)?;
         if families.iter().any(|f| f.name == name) {
             return Err(format!("second HELP of {name}"));
@@ -123,7 +123,8 @@ fn read_line(raw: &str, families: &mut Vec<Family>, help: &mut Option<(String, S
         };
     }
     if let Some(rest) = raw.strip_prefix("# TYPE ") {
-        let (name, kind) = rest.split_once(' ').ok_or("TYPE without kind")?;
+        let (name, kind) = head_name(rest)?;
+        let kind = kind.ok_or("TYPE without kind")?;
         let (of, text) = help.take().ok_or_else(|| format!("TYPE of {name} without HELP before it"))?;
         if of != name {
             return Err(format!("TYPE of {name} after HELP of {of}"));
@@ -168,6 +169,33 @@ fn check_name(name: &str) -> Result<(), String> {
     if bad { Err(format!("not a metric name: {name:?}")) } else { Ok(()) }
 }
 
+/// The name in a head, in quotes or not, and what follows it and a space.
+fn head_name(text: &str) -> Result<(String, Option<&str>), String> {
+    let (name, rest) = match text.strip_prefix('"') {
+        Some(quoted) => {
+            let (name, rest) = parse_quoted(quoted)?;
+            check_quoted(&name, &|name| check_name(name).is_ok())?;
+            (name, rest)
+        }
+        None => {
+            let name: String = text.chars().take_while(|&c| c != ' ').collect();
+            check_name(&name)?;
+            let rest = &text[name.len()..];
+            (name, rest)
+        }
+    };
+    Ok((name, rest.strip_prefix(' ')))
+}
+
+/// A name in quotes is one that needs them.
+fn check_quoted(name: &str, is_plain: &dyn Fn(&str) -> bool) -> Result<(), String> {
+    if name.is_empty() || is_plain(name) { Err(format!("no name that needs quotes: {name:?}")) } else { Ok(()) }
+}
+
+fn is_label_name(key: &str) -> bool {
+    !key.is_empty() && !key.starts_with(|c: char| c.is_ascii_digit()) && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
 fn check_help(text: &str) -> Result<(), String> {
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
@@ -179,12 +207,26 @@ fn check_help(text: &str) -> Result<(), String> {
 }
 
 fn parse_value_line(raw: &str) -> Result<Line, String> {
-    let name: String = raw.chars().take_while(|&c| is_name_char(c)).collect();
-    check_name(&name)?;
-    let rest = &raw[name.len()..];
-    let (labels, rest) = match rest.strip_prefix('{') {
-        Some(inside) => parse_labels(inside)?,
-        None => (Vec::new(), rest),
+    let (name, labels, rest) = match raw.strip_prefix("{\"") {
+        Some(quoted) => {
+            let (name, rest) = parse_quoted(quoted)?;
+            check_quoted(&name, &|name| check_name(name).is_ok())?;
+            let (labels, rest) = match rest.strip_prefix(',') {
+                Some(inside) => parse_labels(inside)?,
+                None => (Vec::new(), rest.strip_prefix('}').ok_or("no } after a name in quotes")?),
+            };
+            (name, labels, rest)
+        }
+        None => {
+            let name: String = raw.chars().take_while(|&c| is_name_char(c)).collect();
+            check_name(&name)?;
+            let rest = &raw[name.len()..];
+            let (labels, rest) = match rest.strip_prefix('{') {
+                Some(inside) => parse_labels(inside)?,
+                None => (Vec::new(), rest),
+            };
+            (name, labels, rest)
+        }
     };
     let series = raw[..raw.len() - rest.len()].to_owned();
     let text = rest.strip_prefix(' ').ok_or_else(|| format!("no single space before the value: {raw:?}"))?;
@@ -193,21 +235,32 @@ fn parse_value_line(raw: &str) -> Result<Line, String> {
 
 type Labels = Vec<(String, String)>;
 
-/// Reads `a="b",c="d"}` and gives what follows the brace.
+/// Reads `a="b","c.d"="e"}` and gives what follows the brace.
 fn parse_labels(mut rest: &str) -> Result<(Labels, &str), String> {
     let mut labels = Labels::new();
     loop {
-        let (key, after) = rest.split_once("=\"").ok_or_else(|| format!("not a label: {rest:?}"))?;
-        let legal =
-            !key.is_empty() && !key.starts_with(|c: char| c.is_ascii_digit()) && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        if !legal || key.starts_with("__") {
+        let (key, after) = match rest.strip_prefix('"') {
+            Some(quoted) => {
+                let (key, after) = parse_quoted(quoted)?;
+                check_quoted(&key, &is_label_name)?;
+                (key, after.strip_prefix("=\"").ok_or_else(|| format!("not a label: {rest:?}"))?)
+            }
+            None => {
+                let (key, after) = rest.split_once("=\"").ok_or_else(|| format!("not a label: {rest:?}"))?;
+                if !is_label_name(key) {
+                    return Err(format!("not a label name: {key:?}"));
+                }
+                (key.to_owned(), after)
+            }
+        };
+        if key.starts_with("__") {
             return Err(format!("not a label name: {key:?}"));
         }
-        if labels.iter().any(|(k, _)| k == key) {
+        if labels.iter().any(|(k, _)| *k == key) {
             return Err(format!("label {key} twice in one series"));
         }
-        let (value, after) = parse_label_value(after)?;
-        labels.push((key.to_owned(), value));
+        let (value, after) = parse_quoted(after)?;
+        labels.push((key, value));
         if let Some(end) = after.strip_prefix('}') {
             return Ok((labels, end));
         }
@@ -216,7 +269,7 @@ fn parse_labels(mut rest: &str) -> Result<(Labels, &str), String> {
 }
 
 /// Reads up to the closing quote and gives what follows it.
-fn parse_label_value(text: &str) -> Result<(String, &str), String> {
+fn parse_quoted(text: &str) -> Result<(String, &str), String> {
     let mut value = String::new();
     let mut chars = text.char_indices();
     while let Some((at, c)) = chars.next() {
@@ -226,12 +279,12 @@ fn parse_label_value(text: &str) -> Result<(String, &str), String> {
                 Some((_, '\\')) => '\\',
                 Some((_, '"')) => '"',
                 Some((_, 'n')) => '\n',
-                other => return Err(format!("bad escape in a label value: {other:?}")),
+                other => return Err(format!("bad escape in quotes: {other:?}")),
             }),
             c => value.push(c),
         }
     }
-    Err("label value without closing quote".into())
+    Err("no closing quote".into())
 }
 
 fn parse_value(text: &str) -> Result<f64, String> {

@@ -1,8 +1,9 @@
 //! What holds for any input: nothing panics, everything adds up, the page can be read, and order does not matter where it should not.
 
 use proptest::prelude::*;
-use statsd_bridge::options::{Limits, Observer, SummaryOptions};
-use statsd_bridge::{Bridge, Options, Timestamp};
+use statsd_bridge::name::{Escaping, is_legacy_label, is_legacy_name};
+use statsd_bridge::options::{Limits, NameValidation, Observer, SummaryOptions};
+use statsd_bridge::{Bridge, Format, Options, Timestamp};
 
 use crate::page::Page;
 
@@ -139,4 +140,75 @@ fn two_pages_in_a_row_have_the_same_order() {
     let names = |page: &Page| page.lines().map(|line| line.series.clone()).collect::<Vec<_>>();
     let (first, second) = (page_of(&bridge), page_of(&bridge));
     assert_eq!(names(&first), names(&second));
+}
+
+/// Lines with names and tags that need escaping, and some that become the same when they are.
+fn line_of_any_name() -> impl Strategy<Value = String> {
+    let word = "(a|b|é|0|le|\"|\\\\|=|x y|日|U__a_2e_b|a_dot_b|_sum|_count|_bucket|statsd|bridge|process|open_fds)";
+    let name = prop::collection::vec(prop_oneof![word, "[._ -]"], 1..4).prop_map(|words| words.concat());
+    let tag = (name.clone(), "[a-c\",=]{0,2}").prop_map(|(key, value)| format!("{key}:{value}"));
+    (name, "(c|g|ms|s)", prop::collection::vec(tag, 0..3)).prop_map(|(name, kind, tags)| format!("{name}:1|{kind}|#{}", tags.join(",")))
+}
+
+proptest! {
+    #[test]
+    fn a_trace_changes_no_series(
+        samples in prop::collection::vec((0..3u8, 0..2u8, "(c|g|ms|h|d|s)", any::<Option<u8>>(), 0..3u8), 1..100),
+    ) {
+        let line = |with_trace: bool| {
+            samples.iter().map(|(name, tag, kind, trace, place)| {
+                let mut tags = vec![format!("t:{tag}"), "u:v".to_owned()];
+                if let Some(trace) = trace.filter(|_| with_trace) {
+                    tags.insert(usize::from(*place), format!("trace_id:{trace}"));
+                }
+                format!("{kind}{name}:1|{kind}|#{}", tags.join(",")).into_bytes()
+            }).collect::<Vec<_>>()
+        };
+        let options = || Options { exemplar_tag: Some("trace_id".into()), ..Options::default() };
+        let (with, without) = (ingest(options(), &line(true)), ingest(options(), &line(false)));
+        prop_assert!(with.accounting().adds_up());
+        prop_assert_eq!(user_families(&page_of(&with)), user_families(&page_of(&without)));
+    }
+}
+
+fn page_under(bridge: &Bridge, escaping: Escaping) -> Page {
+    let (mut page, mut text) = (bridge.page_escaped(Format::Text, escaping, NOW), Vec::new());
+    while page.more(&mut text) {}
+    let text = String::from_utf8(text).expect("a page is UTF-8");
+    Page::parse(&text).unwrap_or_else(|error| panic!("{escaping:?}: {error}\n{text}"))
+}
+
+/// Families left out of pages so far.
+fn left_out(page: &Page) -> f64 {
+    page.value("statsd_bridge_page_families_left_out_total").expect("an own metric")
+}
+
+proptest! {
+    #[test]
+    fn names_of_any_sort_give_a_page_under_each_escaping(
+        lines in prop::collection::vec(line_of_any_name(), 1..60),
+        any in prop::collection::vec(any::<String>(), 0..10),
+        summaries in any::<bool>(),
+        limited in any::<bool>(),
+    ) {
+        let observer = if summaries { Observer::Summary(SummaryOptions::default()) } else { Observer::default() };
+        let limits = if limited { small_limits() } else { Limits::default() };
+        let options = Options { observer, limits, names: NameValidation::Utf8, ..Options::default() };
+        let any: Vec<String> = any.iter().map(|text| format!("{0}:1|c|#{0}:v", text.replace(['\n', '\r'], " "))).collect();
+        let bridge = ingest(options, &[lines.join("\n").into_bytes(), any.join("\n").into_bytes()]);
+        prop_assert!(bridge.accounting().adds_up());
+        let kept = page_under(&bridge, Escaping::AllowUtf8);
+        let mut before = left_out(&kept);
+        for escaping in [Escaping::Underscores, Escaping::Dots, Escaping::Values] {
+            let page = page_under(&bridge, escaping);
+            crate::harness::accounts(&page).map_err(TestCaseError::fail)?;
+            prop_assert!(page.families.iter().all(|family| is_legacy_name(&family.name)));
+            prop_assert!(page.lines().flat_map(|line| &line.labels).all(|(key, _)| is_legacy_label(key)));
+            // What is not on the page is counted.
+            let missing = kept.families.len() - page.families.len();
+            prop_assert_eq!(left_out(&page) - before, missing as f64);
+            prop_assert!(missing > 0 || page.lines().count() == kept.lines().count());
+            before = left_out(&page);
+        }
+    }
 }

@@ -93,6 +93,13 @@ pub(super) struct Args {
     /// The field c:ID becomes the label container_id; else it is skipped [default: false, with --compat true].
     #[arg(long = "statsd.container-id", value_name = "BOOL", action = ArgAction::Set, help_heading = "Wire")]
     pub(super) container_id: Option<bool>,
+    /// Which names and label names are kept: legacy escapes all but letters, digits and _; utf8 keeps what is sent, and each
+    /// page escapes it as its scraper asks.
+    #[arg(long = "name-validation", value_name = "NAMES", value_enum, default_value = "legacy", help_heading = "Wire")]
+    pub(super) name_validation: NameSet,
+    /// Key of the DogStatsD tag that names a sample's trace, such as trace_id: it is no label but makes exemplars; "" for none.
+    #[arg(long = "exemplars.tag", value_name = "KEY", default_value = "", hide_default_value = true, help_heading = "Wire")]
+    pub(super) exemplars_tag: String,
     /// What ms, h and d become [default: histogram, with --compat summary].
     #[arg(long = "statsd.observer-type", value_name = "TYPE", value_enum, help_heading = "Wire")]
     pub(super) observer_type: Option<ObserverType>,
@@ -164,6 +171,10 @@ pub(super) struct Args {
     #[arg(long = "limits.resting-series", value_name = "N", default_value = "50000", value_parser = positive)]
     #[arg(help_heading = "Limits")]
     pub(super) limits_resting_series: usize,
+    /// Series that may have exemplars.
+    #[arg(long = "limits.exemplar-series", value_name = "N", default_value = "10000", value_parser = positive)]
+    #[arg(help_heading = "Limits")]
+    pub(super) limits_exemplar_series: usize,
     /// Bytes of a line, up to 1048576.
     #[arg(long = "limits.line-bytes", value_name = "BYTES", default_value = "65535", value_parser = line)]
     #[arg(help_heading = "Limits")]
@@ -302,6 +313,15 @@ pub(super) enum ObserverType {
     Summary,
 }
 
+/// Names of families and labels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum NameSet {
+    /// Letters, digits and _.
+    Legacy,
+    /// Any text.
+    Utf8,
+}
+
 /// What becomes of samples of new series at a limit of their family; gauges are always refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum OverflowPolicy {
@@ -375,7 +395,7 @@ fn interval(text: &str) -> Result<Duration, String> {
 fn label(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
     let mut legal = String::new();
-    crate::name::escape_label_into(name, &mut legal);
+    crate::name::NameValidation::Legacy.push_label(name, &mut legal);
     if name.is_empty() || legal != name {
         return Err(format!("{name:?} is no label name of your own: letters, digits and _, no digit first, not le, quantile or __*"));
     }

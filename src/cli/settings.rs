@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::args::{Args, Compat, LogFormat, LogLevel, ObserverType, OverflowPolicy};
+use super::args::{Args, Compat, LogFormat, LogLevel, NameSet, ObserverType, OverflowPolicy};
+use crate::exemplar::ExemplarTag;
 use crate::listener::{Address, relay, tcp, udp, unix};
 use crate::mapping::spec::Ttl;
-use crate::options::{Dialect, Limits, Observer, Overflow, Prefix, SummaryOptions};
+use crate::options::{Dialect, Limits, NameValidation, Observer, Overflow, Prefix, SummaryOptions};
 use crate::run::snapshots;
 use crate::{logging, rulebook, web};
 
@@ -59,6 +60,8 @@ impl Settings {
                 created_lines: args.web_created_lines,
                 prefix: prefix(args),
                 without_process_metrics: !args.web_process_metrics,
+                names: names(args),
+                exemplar_tag: exemplar_tag(args)?,
             },
             mapping: mapping(args),
             watch_interval: args.mapping_watch_interval,
@@ -154,6 +157,23 @@ fn mapping(args: &Args) -> rulebook::Sources {
         paths: args.mapping_config.iter().filter(named).cloned().collect(),
         presets: args.preset.clone(),
         labels: args.label.clone(),
+        names: names(args),
+    }
+}
+
+fn exemplar_tag(args: &Args) -> Result<Option<Arc<str>>, String> {
+    let key = &*args.exemplars_tag;
+    if key.is_empty() {
+        return Ok(None);
+    }
+    let why = || flagged("exemplars.tag", format_args!("{key:?} is no key of a tag: leave out : , | and #"));
+    ExemplarTag::new(key).map(|_| Some(Arc::from(key))).ok_or_else(why)
+}
+
+fn names(args: &Args) -> NameValidation {
+    match args.name_validation {
+        NameSet::Legacy => NameValidation::Legacy,
+        NameSet::Utf8 => NameValidation::Utf8,
     }
 }
 
@@ -225,6 +245,7 @@ fn limits(args: &Args) -> Limits {
             OverflowPolicy::Refuse => Overflow::Refuse,
         },
         resting_series: args.limits_resting_series,
+        exemplar_series: args.limits_exemplar_series,
     }
 }
 
@@ -306,6 +327,13 @@ mod tests {
     }
 
     #[test]
+    fn names_are_legacy_unless_it_is_said_otherwise() {
+        let names = |arguments: &[&str]| settings(arguments).map(|s| (s.bridge.names, s.mapping.names)).unwrap();
+        assert_eq!(names(&[]), (NameValidation::Legacy, NameValidation::Legacy));
+        assert_eq!(names(&["--name-validation=utf8"]), (NameValidation::Utf8, NameValidation::Utf8));
+    }
+
+    #[test]
     fn listeners_are_turned_off_by_an_empty_address() {
         let off = settings(&["--statsd.listen-udp=", "--statsd.listen-tcp="]).unwrap();
         assert!(off.udp.is_empty() && off.tcp.is_empty());
@@ -333,6 +361,7 @@ mod tests {
     fn errors_name_their_flag() {
         for (arguments, expected) in [
             (&["--statsd.unixsocket-mode=abc"][..], "--statsd.unixsocket-mode: expected octal permissions such as 755, got \"abc\""),
+            (&["--exemplars.tag=a:b"], "--exemplars.tag: \"a:b\" is no key of a tag: leave out : , | and #"),
             (&["--web.telemetry-path=metrics"], "--web.telemetry-path: expected a path that begins with /, got \"metrics\""),
             (&["--statsd.listen-unixgram=@"], "--statsd.listen-unixgram: \"@\" is no path of a Unix socket: expected 1 to 107 bytes"),
         ] {

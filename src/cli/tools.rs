@@ -204,11 +204,12 @@ fn explain(arguments: &[OsString]) -> Result<Tool, Refusal> {
 fn replay(arguments: &[OsString]) -> Result<Tool, Refusal> {
     let (args, settings) = read::<ReplayArgs>(arguments)?;
     let named = |path: &PathBuf| !path.as_os_str().is_empty();
-    let labels = settings.mapping.labels.clone();
+    let (labels, names) = (settings.mapping.labels.clone(), settings.mapping.names);
     let against = (!args.against.is_empty()).then(|| Sources {
         paths: args.against.into_iter().filter(named).collect(),
         presets: Vec::new(),
         labels,
+        names,
     });
     Ok(Tool::Replay(Box::new(Replay {
         captures: args.captures,

@@ -1,26 +1,44 @@
-//! The names of a family and of its labels as one page has them.
+//! The names of a family and of its labels as one page has them, under the escaping that its scraper asks for.
+//!
+//! Names that every Prometheus accepts are the usual case, stay as they are and cost nothing here. What clashes once it is escaped
+//! is settled so that the page is valid and nothing is lost unseen: of two families with one name one is left out, and is told to
+//! whoever makes the page; of two labels of one family with one name one is renamed `exported_...`. In both cases the one whose
+//! name needs no escaping stays, else the first in the order of their names. Knows no format but for its quotes.
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::name::Escaping;
-use crate::registry::{Family, Series};
+use crate::name::{Escaping, RENAMED, escape_value_into, is_legacy_label};
+use crate::registry::{Family, Series, may_have_quoted_names, push_label, split};
 
 /// A family's names on one page.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Names {
     name: String,
+    /// What its lines begin with where the name is in quotes: `{"na.me`, the suffix to follow.
+    quoted: Option<String>,
+    /// Label names that the page has otherwise.
+    labels: BTreeMap<String, String>,
 }
 
 impl Names {
     /// Of a family and the series of it that the page is to show. Without an escaping nothing needs one.
-    pub(super) fn of(family: &Family, _series: &[Arc<Series>], _escaping: Option<Escaping>) -> Self {
-        Self { name: family.name().as_str().to_owned() }
+    pub(super) fn of(family: &Family, series: &[Arc<Series>], escaping: Option<Escaping>) -> Self {
+        let name = family.name();
+        let Some(escaping) = escaping else { return Self { name: name.as_str().to_owned(), ..Self::default() } };
+        let labels = if family.may_have_quoted_names() { label_names(series, escaping) } else { BTreeMap::new() };
+        let quoted = (escaping == Escaping::AllowUtf8 && !name.is_legacy()).then(|| {
+            let mut start = "{\"".to_owned();
+            escape_value_into(name.as_str(), &mut start);
+            start
+        });
+        Self { name: page_name(family, Some(escaping)).into_owned(), quoted, labels }
     }
 
     /// Of one of the bridge's own families, whose name needs nothing.
     pub(super) fn of_own(name: &str) -> Self {
-        Self { name: name.to_owned() }
+        Self { name: name.to_owned(), ..Self::default() }
     }
 
     /// The family's name on the page, without quotes.
@@ -30,21 +48,118 @@ impl Names {
 
     /// Appends the name as `# HELP` and `# TYPE` have it.
     pub(super) fn push_head(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.name.as_bytes());
+        match &self.quoted {
+            None => out.extend_from_slice(self.name().as_bytes()),
+            Some(start) => {
+                out.extend_from_slice(start.as_bytes().get(1..).unwrap_or_default());
+                out.push(b'"');
+            }
+        }
     }
 
     /// Appends the name of a line with this suffix. Returns what is to stand before the first label: `{`, or `,` where the braces
     /// are open already and must be closed.
     #[inline]
     pub(super) fn push_line(&self, suffix: &str, out: &mut Vec<u8>) -> &'static str {
-        out.extend_from_slice(self.name.as_bytes());
-        out.extend_from_slice(suffix.as_bytes());
-        "{"
+        match &self.quoted {
+            None => {
+                out.extend_from_slice(self.name.as_bytes());
+                out.extend_from_slice(suffix.as_bytes());
+                "{"
+            }
+            Some(start) => {
+                out.extend_from_slice(start.as_bytes());
+                out.extend_from_slice(suffix.as_bytes());
+                out.push(b'"');
+                ","
+            }
+        }
     }
 
     /// A rendered label text of one of the series with the page's names.
     #[inline]
     pub(super) fn labels<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        Cow::Borrowed(text)
+        if self.labels.is_empty() || !may_have_quoted_names(text) { Cow::Borrowed(text) } else { Cow::Owned(self.renamed(text)) }
     }
+
+    fn renamed(&self, text: &str) -> String {
+        let mut renamed = String::with_capacity(text.len() + 16);
+        for (name, value) in split(text) {
+            if !renamed.is_empty() {
+                renamed.push(',');
+            }
+            push_label(self.labels.get(&*name).map_or(&*name, String::as_str), &value, &mut renamed);
+        }
+        renamed
+    }
+}
+
+/// The family's name on a page, without quotes.
+pub(super) fn page_name(family: &Family, escaping: Option<Escaping>) -> Cow<'_, str> {
+    let name = family.name();
+    match escaping {
+        Some(escaping) if escaping != Escaping::AllowUtf8 && !name.is_legacy() => {
+            let mut escaped = String::new();
+            escaping.push_name(name.as_str(), &mut escaped);
+            Cow::Owned(escaped)
+        }
+        _ => Cow::Borrowed(name.as_str()),
+    }
+}
+
+/// The label names of these series that need escaping, with what they become. No two names become one, so neither do two
+/// series.
+fn label_names(series: &[Arc<Series>], escaping: Escaping) -> BTreeMap<String, String> {
+    if escaping == Escaping::AllowUtf8 {
+        return BTreeMap::new();
+    }
+    let mut all = BTreeSet::new();
+    for series in series {
+        for (name, _) in split(series.labels()) {
+            if !all.contains(&*name) {
+                all.insert(name.into_owned());
+            }
+        }
+    }
+    let (mut taken, odd): (BTreeSet<String>, BTreeSet<String>) = all.into_iter().partition(|name| is_legacy_label(name));
+    let mut names = BTreeMap::new();
+    for name in odd {
+        let mut escaped = String::new();
+        escaping.push_label(&name, &mut escaped);
+        while escaped.starts_with("__") || taken.contains(&escaped) {
+            escaped.insert_str(0, RENAMED);
+        }
+        taken.insert(escaped.clone());
+        names.insert(name, escaped);
+    }
+    names
+}
+
+/// A family that a page leaves out, and the one that has its name there.
+pub(super) type LeftOut = (Arc<Family>, Arc<Family>);
+
+/// Splits families, sorted by name, into those of a page, sorted by the page's names, and those that it leaves out because a line
+/// of theirs would have the name of another family's line.
+pub(super) fn without_clashes(mut families: Vec<Arc<Family>>, escaping: Option<Escaping>) -> (Vec<Arc<Family>>, Vec<LeftOut>) {
+    let changes_names = escaping.is_some_and(|escaping| escaping != Escaping::AllowUtf8);
+    if !changes_names || families.iter().all(|family| family.name().is_legacy()) {
+        return (families, Vec::new());
+    }
+    let mut taken: HashMap<String, Arc<Family>> = HashMap::new();
+    let mut left_out = Vec::new();
+    let mut by_right: Vec<&Arc<Family>> = families.iter().filter(|family| family.has_lines()).collect();
+    by_right.sort_by_key(|family| !family.name().is_legacy());
+    for family in by_right {
+        let name = page_name(family, escaping);
+        let lines: Vec<String> =
+            family.kind().suffixes().iter().map(|suffix| format!("{name}{suffix}")).chain([name.to_string()]).collect();
+        match lines.iter().find_map(|line| taken.get(line)).filter(|_| !family.name().is_legacy()) {
+            Some(other) => left_out.push((Arc::clone(family), Arc::clone(other))),
+            None => taken.extend(lines.into_iter().map(|line| (line, Arc::clone(family)))),
+        }
+    }
+    let gone: HashSet<*const Family> = left_out.iter().map(|(family, _)| Arc::as_ptr(family)).collect();
+    families.retain(|family| !gone.contains(&Arc::as_ptr(family)));
+    families.sort_by_cached_key(|family| page_name(family, escaping).into_owned());
+    (families, left_out)
 }

@@ -6,13 +6,14 @@
 use std::sync::Arc;
 
 use super::escape::Names;
+use super::exemplar::push_exemplar_openmetrics;
 use super::float::push_float;
 use super::own_values::{OwnSeries, OwnValue, own_series};
 use super::shape::Shape;
 use super::text::push;
 use super::{Style, shown_number};
 use crate::Timestamp;
-use crate::registry::{Family, FamilyKind, Series};
+use crate::registry::{Exemplar, Family, FamilyKind, Series};
 use crate::telemetry::OwnFamily;
 use crate::value::{HistogramSnapshot, SummarySnapshot};
 
@@ -126,11 +127,14 @@ pub(super) fn series(piece: Piece<'_>, series: &[Arc<Series>], (style, now): (&S
     let names = piece.names;
     match piece.family.kind() {
         FamilyKind::Counter | FamilyKind::Gauge | FamilyKind::Set => {
-            let has_created = style.created_lines && piece.shape == Shape::Typed && *piece.family.kind() == FamilyKind::Counter;
+            let is_counter = piece.shape == Shape::Typed && *piece.family.kind() == FamilyKind::Counter;
             for series in series {
                 let labels = names.labels(series.labels());
                 line((names, ""), (&labels, ""), Number::Float(shown_number(piece.family.kind(), series, style)), out);
-                if has_created {
+                if is_counter {
+                    exemplar_of(0, &series.exemplars(), out);
+                }
+                if is_counter && style.created_lines {
                     created_of_counter(names, &labels, series.created(), out);
                 }
             }
@@ -151,11 +155,13 @@ fn histograms(piece: Piece<'_>, bounds: &[f64], (series, style): (&[Arc<Series>]
         all.clear();
         series.histogram(&mut all);
         let labels = names.labels(series.labels());
+        let exemplars = if is_typed { series.exemplars() } else { Vec::new() };
         let mut cumulative = 0.0;
-        for (le, weight) in les.iter().zip(&all.buckets) {
+        for (nth, (le, weight)) in les.iter().zip(&all.buckets).enumerate() {
             cumulative += weight;
             if is_wanted("_bucket") {
                 line((names, "_bucket"), (&labels, le), count(cumulative), out);
+                exemplar_of(nth, &exemplars, out);
             }
         }
         let has_sum = all.sum >= 0.0 || !is_typed;
@@ -224,6 +230,16 @@ pub(super) fn own(family: &OwnFamily, shape: Shape, out: &mut Vec<u8>) {
                 line((&names, "_count"), (labels, ""), Number::Count(count), out);
             }
         }
+    }
+}
+
+/// Puts the bucket's exemplar, if it has one, behind the line that was appended last.
+fn exemplar_of(bucket: usize, exemplars: &[Exemplar], out: &mut Vec<u8>) {
+    if let Some(exemplar) = exemplars.iter().find(|exemplar| exemplar.bucket == bucket) {
+        // Its newline.
+        out.pop();
+        push_exemplar_openmetrics(exemplar, out);
+        out.push(b'\n');
     }
 }
 

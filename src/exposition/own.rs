@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::float::push_float;
 use crate::Bridge;
 use crate::options::Prefix;
-use crate::registry::Registry;
+use crate::registry::{Registry, push_label};
 use crate::telemetry::{OwnFamily, Refusal, process_families};
 
 /// How many families at a limit are named; those after them, in the order of names, are counted as one.
@@ -42,6 +42,7 @@ fn registry_families(registry: &Registry, prefix: Prefix) -> [OwnFamily; 7] {
     bytes.row(&[], registry.series_bytes() as f64);
     resting.row(&[], registry.resting() as f64);
     for (name, value) in [
+        ("exemplar_series", limits.exemplar_series),
         ("families", limits.families),
         ("labels_per_family", limits.labels_per_family),
         ("line_bytes", limits.line_bytes),
@@ -106,7 +107,7 @@ fn limited(registry: &Registry, prefix: &str) -> OwnFamily {
     rows.0
 }
 
-/// A family being written, a row at a time, its labels sorted by name. Names and values need no escaping: they are escaped names and constants.
+/// A family being written, a row at a time, its labels sorted by name. Their names need no escaping: they are constants.
 struct Rows(OwnFamily);
 
 impl Rows {
@@ -115,8 +116,12 @@ impl Rows {
     }
 
     fn row(&mut self, labels: &[(&str, &str)], value: f64) {
-        let labels: Vec<String> = labels.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
-        let braces = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+        let mut text = String::new();
+        for (name, value) in labels {
+            text.push_str(if text.is_empty() { "{" } else { "," });
+            push_label(name, value, &mut text);
+        }
+        let braces = if text.is_empty() { text } else { text + "}" };
         let mut number = Vec::new();
         push_float(value, &mut number);
         self.0.lines.push(format!("{}{braces} {}", self.0.name, String::from_utf8_lossy(&number)));

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::escape::Names;
+use super::escape::{Names, without_clashes};
 use super::openmetrics::{self, Piece};
 use super::protobuf::Messages;
 use super::shape::{OnPage, Shape};
@@ -55,17 +55,11 @@ impl Page {
     pub(crate) fn new(bridge: &Bridge, (format, escaping): (Format, Escaping), now: Timestamp) -> Self {
         // Before the families, so that a page shows at least the samples that it says were recorded.
         let own = own_families(bridge);
-        Self {
-            format,
-            style: Style::of(bridge.options(), escaping),
-            now,
-            families: bridge.registry().families(),
-            own,
-            begun: 0,
-            current: None,
-            messages: Messages::default(),
-            is_ended: false,
-        }
+        let style = Style::of(bridge.options(), escaping);
+        let (families, left_out) = without_clashes(bridge.registry().families(), style.escaping);
+        bridge.telemetry().scrape.families_left_out.increment(left_out.len() as u64);
+        left_out.iter().for_each(|(family, kept)| bridge.registry().note_left_out(family, kept, now));
+        Self { format, style, now, families, own, begun: 0, current: None, messages: Messages::default(), is_ended: false }
     }
 
     /// Appends the next part, about 64 KiB. False if there is nothing more.
@@ -149,6 +143,6 @@ impl Page {
     }
 
     fn on_page(&self) -> OnPage<'_> {
-        OnPage { families: &self.families, own: &self.own }
+        OnPage { families: &self.families, own: &self.own, escaping: self.style.escaping }
     }
 }

@@ -15,7 +15,7 @@ use super::escape::Names;
 use super::own_values::{OwnSeries, OwnValue, own_series};
 use super::{Style, shown_number};
 use crate::Timestamp;
-use crate::registry::{Family, FamilyKind, Series};
+use crate::registry::{Exemplar, Family, FamilyKind, Series};
 use crate::telemetry::OwnFamily;
 use crate::value::{HistogramSnapshot, SummarySnapshot};
 
@@ -68,8 +68,10 @@ impl Messages {
             kind @ (FamilyKind::Counter | FamilyKind::Gauge | FamilyKind::Set) => {
                 for series in series {
                     let number = shown_number(kind, series, style);
-                    let created = (*kind == FamilyKind::Counter).then(|| series.created());
-                    metric(&names.labels(series.labels()), piece, |out| self::number(number, created, out));
+                    metric(&names.labels(series.labels()), piece, |out| match kind {
+                        FamilyKind::Counter => counter(number, series, out),
+                        _ => message(2, out, |out| double(1, number, out)),
+                    });
                 }
             }
             FamilyKind::Histogram { bounds } => {
@@ -77,7 +79,7 @@ impl Messages {
                 for series in series {
                     all.clear();
                     series.histogram(&mut all);
-                    metric(&names.labels(series.labels()), piece, |out| histogram(&all, bounds, series.created(), out));
+                    metric(&names.labels(series.labels()), piece, |out| histogram(&all, bounds, series, out));
                 }
             }
             FamilyKind::Summary(options) => {
@@ -171,30 +173,33 @@ fn metric(labels: &str, out: &mut Vec<u8>, value: impl FnOnce(&mut Vec<u8>)) {
     });
 }
 
-fn number(value: f64, created: Option<Timestamp>, out: &mut Vec<u8>) {
-    match created {
-        Some(created) => message(3, out, |out| {
-            double(1, value, out);
-            timestamp(3, created, out);
-        }),
-        None => message(2, out, |out| double(1, value, out)),
-    }
+fn counter(value: f64, series: &Series, out: &mut Vec<u8>) {
+    message(3, out, |out| {
+        double(1, value, out);
+        series.exemplars().first().into_iter().for_each(|of| exemplar(2, of, out));
+        timestamp(3, series.created(), out);
+    });
 }
 
-fn histogram(all: &HistogramSnapshot, bounds: &[f64], created: Timestamp, out: &mut Vec<u8>) {
+fn histogram(all: &HistogramSnapshot, bounds: &[f64], series: &Series, out: &mut Vec<u8>) {
     let total: f64 = all.buckets.iter().sum();
+    let exemplars = series.exemplars();
+    let exemplar_of = |bucket: usize| exemplars.iter().find(|exemplar| exemplar.bucket == bucket);
     message(7, out, |out| {
         number_field(1, whole(total), out);
         double(2, all.sum, out);
         let mut cumulative = 0.0;
-        // The last one, `+Inf`, is the count.
-        for (bound, weight) in bounds.iter().zip(&all.buckets) {
+        for (nth, (bound, weight)) in bounds.iter().zip(&all.buckets).enumerate() {
             cumulative += weight;
-            bucket(*bound, cumulative, out);
+            bucket((*bound, cumulative), exemplar_of(nth), out);
+        }
+        // The last one is the count, and is left out where it has nothing else to say.
+        if let Some(exemplar) = exemplar_of(bounds.len()) {
+            bucket((f64::INFINITY, total), Some(exemplar), out);
         }
         fraction(4, total, out);
         // Native fields, 5 to 14, come here. With them, no field 4: it would make the native histogram one of floats.
-        timestamp(15, created, out);
+        timestamp(15, series.created(), out);
     });
 }
 
@@ -203,15 +208,16 @@ fn own_histogram(buckets: &[(f64, f64)], sum: f64, out: &mut Vec<u8>) {
         number_field(1, whole(buckets.last().map_or(0.0, |(_, count)| *count)), out);
         double(2, sum, out);
         for (bound, count) in buckets.iter().filter(|(bound, _)| bound.is_finite()) {
-            bucket(*bound, *count, out);
+            bucket((*bound, *count), None, out);
         }
     });
 }
 
-fn bucket(bound: f64, cumulative: f64, out: &mut Vec<u8>) {
+fn bucket((bound, cumulative): (f64, f64), exemplar_of: Option<&Exemplar>, out: &mut Vec<u8>) {
     message(3, out, |out| {
         number_field(1, whole(cumulative), out);
         double(2, bound, out);
+        exemplar_of.into_iter().for_each(|of| exemplar(3, of, out));
         fraction(4, cumulative, out);
     });
 }
@@ -227,6 +233,14 @@ fn summary(all: &SummarySnapshot, quantiles: &[f64], created: Timestamp, out: &m
             });
         }
         timestamp(4, created, out);
+    });
+}
+
+fn exemplar(field: u32, of: &Exemplar, out: &mut Vec<u8>) {
+    message(field, out, |out| {
+        label_pairs(&of.labels, out);
+        double(2, of.value, out);
+        timestamp(3, of.time, out);
     });
 }
 

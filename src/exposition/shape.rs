@@ -9,7 +9,9 @@
 
 use std::sync::Arc;
 
+use super::escape::page_name;
 use crate::Timestamp;
+use crate::name::Escaping;
 use crate::registry::{Family, FamilyKind, Series};
 use crate::telemetry::OwnFamily;
 
@@ -52,11 +54,12 @@ pub(super) enum Shape {
     Apart,
 }
 
-/// The families of a page by name; both lists are sorted.
+/// The families of a page by name; both lists are sorted by the names that the page has.
 #[derive(Clone, Copy)]
 pub(super) struct OnPage<'a> {
     pub(super) families: &'a [Arc<Family>],
     pub(super) own: &'a [OwnFamily],
+    pub(super) escaping: Option<Escaping>,
 }
 
 impl OnPage<'_> {
@@ -109,7 +112,7 @@ impl OnPage<'_> {
     /// What the family of this name is, the name given in pieces.
     fn claim(&self, name: &[&str]) -> Option<Claim> {
         let name = || name.iter().flat_map(|piece| piece.bytes());
-        let of_wire = self.families.binary_search_by(|family| family.name().as_str().bytes().cmp(name()));
+        let of_wire = self.families.binary_search_by(|family| page_name(family, self.escaping).bytes().cmp(name()));
         let family = of_wire.ok().and_then(|at| self.families.get(at));
         family.map(|family| Claim::of(family.kind())).or_else(|| {
             let at = self.own.binary_search_by(|family| family.name.bytes().cmp(name())).ok()?;

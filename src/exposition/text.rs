@@ -21,7 +21,7 @@ pub(super) fn head((family, names): (&Family, &Names), style: &Style, out: &mut 
 
 /// One of the bridge's own families.
 pub(super) fn own(family: &OwnFamily, out: &mut Vec<u8>) {
-    push_head(&|out| push(out, &[&family.name]), &family.help, family.kind, out);
+    push_head(&|out| Names::of_own(&family.name).push_head(out), &family.help, family.kind, out);
     for line in &family.lines {
         push(out, &[line, "\n"]);
     }

@@ -42,6 +42,7 @@ use self::findings::Findings;
 use self::read::{Fields, File};
 use self::rule::FileDefaults;
 use crate::mapping::spec::{Config, Finding, Position};
+use crate::name::NameValidation;
 
 pub use self::findings::code;
 
@@ -73,6 +74,11 @@ impl Source {
 /// constant labels. `None` if any finding is an error. Of each file up to 1,000 errors and 1,000 warnings are kept; they stand
 /// in the order of the files, in each by line and column.
 pub fn load(sources: &[Source], environment: &dyn Fn(&str) -> Option<String>) -> (Option<Config>, Vec<Finding>) {
+    load_for(sources, NameValidation::Legacy, environment)
+}
+
+/// As [`load`], for a bridge with these names: under [`NameValidation::Utf8`] names of families and labels may be any text.
+pub fn load_for(sources: &[Source], names: NameValidation, environment: &dyn Fn(&str) -> Option<String>) -> (Option<Config>, Vec<Finding>) {
     let mut config = Config::default();
     let mut options = observer::Given::default();
     let mut all = Vec::new();
@@ -81,7 +87,7 @@ pub fn load(sources: &[Source], environment: &dyn Fn(&str) -> Option<String>) ->
         match tree::parse(&source.text) {
             Err((at, code, text)) => findings.error(at, code, text),
             Ok(root) => {
-                let mut file = File { findings, extended: false, environment };
+                let mut file = File { findings, extended: false, names, environment };
                 if let Some(fields) = file.fields(&root, keys::TOP) {
                     let defaults = read_file(&mut file, fields, &mut config);
                     options = defaults.observer.over(&options);
@@ -141,7 +147,7 @@ fn read_defaults(file: &mut File<'_>, top: Fields<'_>, config: &mut Config) -> F
 
 fn read_prefix(file: &mut File<'_>, node: &tree::Node, config: &mut Config) {
     let Some(prefix) = file.text(node, "`prefix`") else { return };
-    if prefix.is_empty() || pattern::is_label(prefix) {
+    if prefix.is_empty() || pattern::is_label(prefix, file.names) {
         config.prefix = prefix.to_owned();
     } else {
         let mut legal = String::new();

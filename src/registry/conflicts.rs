@@ -34,6 +34,8 @@ pub enum Reason {
     ReservedLabel,
     /// Two rules give one family different helps: the first one stays, the sample is recorded.
     Help,
+    /// A page's escaping gives two families one name: the sample is recorded, and such pages leave one family out.
+    Escaping,
 }
 
 impl Reason {
@@ -46,6 +48,7 @@ impl Reason {
             Self::EmptyName => "empty_name",
             Self::ReservedLabel => "reserved_label",
             Self::Help => "help",
+            Self::Escaping => "escaping",
         }
     }
 
@@ -58,6 +61,7 @@ impl Reason {
             Self::EmptyName => "refused: a metric needs a name",
             Self::ReservedLabel => "recorded: the label is renamed exported_...",
             Self::Help => "recorded: the first help of a family stays",
+            Self::Escaping => "recorded, but not on pages whose escaping gives it the name of another family",
         }
     }
 
@@ -67,7 +71,7 @@ impl Reason {
             Self::Type | Self::Lines => Some(Refusal::Conflict),
             Self::OwnName => Some(Refusal::OwnName),
             Self::EmptyName => Some(Refusal::EmptyName),
-            Self::ReservedLabel | Self::Help => None,
+            Self::ReservedLabel | Self::Help | Self::Escaping => None,
         }
     }
 }
@@ -90,7 +94,7 @@ pub struct Side {
 pub struct Conflict {
     /// What clashed.
     pub reason: Reason,
-    /// The escaped name, as it would have been on the page.
+    /// The name, as it is kept.
     pub name: Box<str>,
     /// When it was met first.
     pub first: Timestamp,
@@ -102,12 +106,12 @@ pub struct Conflict {
 }
 
 impl Conflict {
-    /// Counts one sample, or one new identity where samples are recorded all the same.
+    /// Counts one sample, or one new identity or page where samples are recorded all the same.
     pub fn count(&self) {
         self.samples.fetch_add(1, Relaxed);
     }
 
-    /// Samples refused so far; for reasons whose samples are recorded: identities that met it.
+    /// Samples refused so far; for reasons whose samples are recorded: identities that met it, or pages.
     pub fn samples(&self) -> u64 {
         self.samples.load(Relaxed)
     }

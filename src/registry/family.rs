@@ -102,6 +102,11 @@ impl Family {
         lock(&self.members).unit
     }
 
+    /// Whether a label name of its series may stand in quotes. False is certain.
+    pub fn may_have_quoted_names(&self) -> bool {
+        lock(&self.members).may_have_quoted_names
+    }
+
     /// The sample that made it, as it was sent, and who sent it.
     pub(super) fn first_sample(&self) -> (&str, Source) {
         (&self.first.0, self.first.1)
@@ -142,6 +147,11 @@ impl Family {
     /// Whether it has none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Whether a page has anything to show of it.
+    pub(crate) fn has_lines(&self) -> bool {
+        !lock(&self.members).is_empty()
     }
 
     /// What it has, for people.
@@ -215,7 +225,7 @@ impl Family {
         drop(members);
         // A family's series are of its kind, so there is always a cell.
         let cell = cell.unwrap_or_else(|| CellHandle::Gauge(Arc::default()));
-        Some(Ok(Admitted { cell, folded, has_other_help }))
+        Some(Ok(Admitted { cell, series, folded, has_other_help }))
     }
 
     /// Takes out those of `series` that are still retired, and returns them. The last one takes the family with it.

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use crate::name::{escape_into, escape_value_into};
+use crate::name::{NameValidation, escape_value_into, is_legacy_label, push_quoted};
 
-/// A label set: sorted by name, each name once, rendered as `a="x",b="y"`. The text, but for labels without a value, is the
-/// identity of a series in its family.
+/// A label set: sorted by name, each name once, rendered as `a="x",b="y"`; names that not every Prometheus accepts stand in
+/// quotes, `"a.b"="x"`. The text, but for labels without a value, is the identity of a series in its family.
 ///
 /// Made for one route miss after another; `clear` keeps its memory.
 #[derive(Debug, Default)]
@@ -15,6 +15,7 @@ pub struct Labels {
     /// Ends of name and value in the arena, by label.
     spans: Vec<Span>,
     text: String,
+    names: NameValidation,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +25,11 @@ struct Span {
 }
 
 impl Labels {
+    /// None yet. The default is of legacy names.
+    pub fn new(names: NameValidation) -> Self {
+        Self { names, ..Self::default() }
+    }
+
     /// Empties it for the next identity.
     pub fn clear(&mut self) {
         self.arena.clear();
@@ -31,10 +37,10 @@ impl Labels {
         self.text.clear();
     }
 
-    /// Adds a label; its name is escaped.
+    /// Adds a label; its name is escaped unless names are kept.
     pub fn push(&mut self, key: &str, value: &str) {
         let start = self.arena.len();
-        escape_into(key, &mut self.arena);
+        self.names.push_name(key, &mut self.arena);
         let middle = self.arena.len();
         self.arena.push_str(value);
         self.spans.push(Span { name: (start, middle), value: (middle, self.arena.len()) });
@@ -68,7 +74,7 @@ impl Labels {
 
     /// The same labels, but for one value.
     pub(super) fn with_value(&self, name: &str, value: &str) -> Self {
-        let mut changed = Self::default();
+        let mut changed = Self::new(self.names);
         self.iter().for_each(|(known, old)| changed.push(known, if known == name { value } else { old }));
         changed.finish();
         changed
@@ -77,6 +83,11 @@ impl Labels {
     /// The rendered text, empty where there is no label.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Which names it takes.
+    pub(super) fn names(&self) -> NameValidation {
+        self.names
     }
 
     /// Names and raw values, sorted by name.
@@ -99,9 +110,13 @@ fn slice(arena: &str, (start, end): (usize, usize)) -> &str {
     arena.get(start..end).unwrap_or_default()
 }
 
-/// Appends `name="value"`, the value escaped.
-pub(super) fn push_label(name: &str, value: &str, out: &mut String) {
-    out.push_str(name);
+/// Appends `name="value"`, the value escaped, the name in quotes if it needs them.
+pub(crate) fn push_label(name: &str, value: &str, out: &mut String) {
+    if is_legacy_label(name) {
+        out.push_str(name);
+    } else {
+        push_quoted(name, out);
+    }
     out.push_str("=\"");
     escape_value_into(value, out);
     out.push('"');
@@ -119,30 +134,45 @@ pub(super) fn identity(text: &str) -> Cow<'_, str> {
         if !without.is_empty() {
             without.push(',');
         }
-        push_label(name, &value, &mut without);
+        push_label(&name, &value, &mut without);
     }
     Cow::Owned(without)
 }
 
-/// Takes a rendered label text apart again: names and raw values, in its order.
-pub(super) fn split(text: &str) -> impl Iterator<Item = (&str, String)> {
+/// Whether a rendered label text may have a name in quotes. It may say so of one that has none, never the other way round.
+pub(crate) fn may_have_quoted_names(text: &str) -> bool {
+    text.starts_with('"') || text.contains(",\"")
+}
+
+/// Takes a rendered label text apart again: raw names and values, in its order.
+pub(crate) fn split(text: &str) -> impl Iterator<Item = (Cow<'_, str>, String)> {
     let mut rest = text;
     std::iter::from_fn(move || {
-        let (name, after) = rest.split_once("=\"")?;
-        let mut value = String::new();
-        let mut chars = after.char_indices();
-        while let Some((at, c)) = chars.next() {
-            match c {
-                '"' => {
-                    rest = after.get(at + 1..).unwrap_or_default().trim_start_matches(',');
-                    return Some((name, value));
-                }
-                '\\' => value.push(chars.next().map_or('\\', |(_, c)| if c == 'n' { '\n' } else { c })),
-                c => value.push(c),
+        let (name, after) = match rest.strip_prefix('"') {
+            Some(quoted) => {
+                let (name, after) = unquoted(quoted)?;
+                (Cow::Owned(name), after.strip_prefix("=\"")?)
             }
-        }
-        None
+            None => rest.split_once("=\"").map(|(name, after)| (Cow::Borrowed(name), after))?,
+        };
+        let (value, after) = unquoted(after)?;
+        rest = after.strip_prefix(',').unwrap_or(after);
+        Some((name, value))
     })
+}
+
+/// What stands up to the closing quote, without its escapes, and what follows that.
+fn unquoted(text: &str) -> Option<(String, &str)> {
+    let mut plain = String::new();
+    let mut chars = text.char_indices();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '"' => return Some((plain, text.get(at + 1..)?)),
+            '\\' => plain.push(chars.next().map_or('\\', |(_, c)| if c == 'n' { '\n' } else { c })),
+            c => plain.push(c),
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -162,8 +192,22 @@ mod tests {
             assert_eq!(labels.iter().collect::<Vec<_>>(), [("a_b", "new"), ("l_e", "q\"\n"), ("z", "1")]);
             assert_eq!(labels.len(), 3);
             let apart: Vec<_> = split(labels.text()).collect();
-            assert_eq!(apart, [("a_b", "new".to_owned()), ("l_e", "q\"\n".to_owned()), ("z", "1".to_owned())]);
+            assert_eq!(apart, [("a_b", "new"), ("l_e", "q\"\n"), ("z", "1")].map(|(name, value)| (name.into(), value.to_owned())));
         }
+    }
+
+    #[test]
+    fn names_in_utf8_are_kept_and_stand_in_quotes() {
+        let given = [("a.b", ""), ("a_b", "="), ("é\"=\"", ",\""), ("x", "\\"), ("x=", "1"), ("\n", "y")];
+        let mut labels = Labels::new(NameValidation::Utf8);
+        given.iter().for_each(|(name, value)| labels.push(name, value));
+        labels.finish();
+        assert_eq!(labels.text(), r#""\n"="y","a.b"="",a_b="=",x="\\","x="="1","é\"=\""=",\"""#);
+        let mut sorted = given.map(|(name, value)| (Cow::Borrowed(name), value.to_owned()));
+        sorted.sort();
+        assert_eq!(split(labels.text()).collect::<Vec<_>>(), sorted);
+        assert!(may_have_quoted_names(labels.text()) && !may_have_quoted_names(r#"a="x",b="\"y""#));
+        assert_eq!(identity(labels.text()), labels.text().replace(r#""a.b"="","#, ""));
     }
 
     #[test]

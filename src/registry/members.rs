@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 use rapidhash::quality::RandomState;
 
-use super::labels::{identity, push_label, split};
+use super::labels::{identity, may_have_quoted_names, push_label, split};
 use super::limits::{Budget, EXAMPLE_BYTES, Limit, Limited, shortened};
 use super::report::{FamilyReport, LabelReport};
 use super::saved::BASE;
@@ -45,6 +45,8 @@ pub(super) struct Members {
     /// The base unit of the values, if a rule says so.
     pub(super) unit: Option<&'static str>,
     overflow: Option<Arc<Series>>,
+    /// Whether a label name may stand in quotes, of any series that there ever was.
+    pub(super) may_have_quoted_names: bool,
     /// Series made by dropping a label.
     dropped: usize,
     bytes: usize,
@@ -114,6 +116,7 @@ impl Members {
         let hash = |series: &Arc<Series>| hasher.hash_one(identity(series.labels()));
         self.by_labels.insert_unique(hash(series), Arc::clone(series), hash);
         self.came.push(Arc::clone(series));
+        self.may_have_quoted_names |= may_have_quoted_names(series.labels());
         series.set_out(false);
     }
 
@@ -249,7 +252,7 @@ impl Members {
             self.values.widest_first().into_iter().take(labels).map(|(name, values)| LabelReport::new(name, values)).collect();
         for series in series.iter().take(looked_at) {
             for (name, value) in split(series.labels()).filter(|(_, value)| value != OVERFLOW_VALUE) {
-                let label = labels.iter_mut().find(|label| label.name == name && label.examples.len() < values);
+                let label = labels.iter_mut().find(|label| label.name == *name && label.examples.len() < values);
                 let value = shortened(&value, EXAMPLE_BYTES);
                 if let Some(label) = label.filter(|label| label.examples.iter().all(|known| known != value)) {
                     label.examples.push(value.to_owned());

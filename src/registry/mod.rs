@@ -5,6 +5,7 @@
 //! series is admitted, so that nothing on the page can hurt another family. Knows no wire and no page format.
 
 mod conflicts;
+mod exemplars;
 mod expiry;
 mod family;
 mod kind;
@@ -28,9 +29,11 @@ use dashmap::DashMap;
 use rapidhash::quality::RandomState;
 
 pub use self::conflicts::{Conflict, Reason, Side};
+pub use self::exemplars::Exemplar;
 pub use self::family::Family;
 pub use self::kind::FamilyKind;
 pub use self::labels::Labels;
+pub(crate) use self::labels::{may_have_quoted_names, push_label, split};
 pub use self::limits::{Limit, Limited};
 pub use self::report::{Cardinality, Deleted, FamilyReport, LabelReport, Wanted};
 pub use self::saved::{RestoreRules, Restored, SavedFamily, SavedKind, SavedSeries, SavedValue};
@@ -57,6 +60,7 @@ pub struct Registry {
     expiry: expiry::Expiry,
     resting: resting::Resting,
     culprits: limits::Culprits,
+    exemplars: exemplars::Places,
     /// The limits that kept whole families out.
     limited: Mutex<Vec<Arc<Limited>>>,
     /// Rises when series went, so that what was refused for want of room may be asked again.
@@ -107,6 +111,8 @@ pub struct Arrival<'a> {
 pub struct Admitted {
     /// The worker's cell.
     pub cell: CellHandle,
+    /// The series that it is of.
+    pub series: Arc<Series>,
     /// Where the sample is folded into a series that stands for many: which limit did it.
     pub folded: Option<Arc<Limited>>,
     /// Whether the family has another help than was asked for.
@@ -135,6 +141,7 @@ impl Registry {
             expiry: expiry::Expiry::default(),
             resting: resting::Resting::new(grace_ms, &limits),
             culprits: limits::Culprits::default(),
+            exemplars: exemplars::Places::new(limits.exemplar_series),
             limited: Mutex::default(),
             changes: AtomicU64::new(0),
         }
@@ -322,6 +329,7 @@ impl Registry {
         for family in self.families() {
             for series in family.series().iter() {
                 let labels: Vec<_> = labels::split(series.labels()).collect();
+                let labels: Vec<_> = labels.iter().map(|(name, value)| (&**name, value.clone())).collect();
                 if !wanted(family.name().as_str(), &labels) || !(dry_run || family.end_series(series, &self.budget(self.limits))) {
                     continue;
                 }
@@ -346,6 +354,25 @@ impl Registry {
     /// Expired series whose values are kept for the case that they come back.
     pub fn resting(&self) -> usize {
         self.resting.len()
+    }
+
+    /// Notes that a page left `family` out, because under the page's escaping its name is that of `kept`. Counts pages.
+    pub(crate) fn note_left_out(&self, family: &Family, kept: &Family, now: Timestamp) {
+        let (sample, source) = family.first_sample();
+        let arrival = Arrival { text: &|| sample.to_owned(), source, now };
+        let came = Side::of_arrival(family.name().as_str(), family.kind(), &arrival);
+        self.conflicts.of(Reason::Escaping, came, &arrival, || Some(Side::of_family(kept))).count();
+    }
+
+    /// Notes an exemplar of a series: its label's name and raw value, its bucket and value. False if it is not kept, because its
+    /// label is too long or too many series have exemplars.
+    pub(crate) fn note_exemplar(&self, series: &Series, label: (&str, &str), measured: (usize, f64), time: Timestamp) -> bool {
+        series.note_exemplar(label, measured, time, &self.exemplars)
+    }
+
+    /// Series that have exemplars.
+    pub fn series_with_exemplars(&self) -> usize {
+        self.exemplars.taken()
     }
 
     /// Conflicts met so far, by name and type, sorted.

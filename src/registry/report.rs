@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::Limited;
+use crate::name::series_text;
 
 /// Series against their limits, and the families that have the most.
 #[derive(Debug, Clone)]
@@ -70,7 +71,7 @@ pub type Wanted<'w> = &'w dyn Fn(&str, &[(&str, String)]) -> bool;
 pub struct Deleted {
     /// How many series match, and so are gone unless it was a dry run.
     pub series: usize,
-    /// Up to 20 of them, as the page shows them: `name{label="value"}`.
+    /// Up to 20 of them, as the page shows them where names stay as they are: `name{label="value"}`, `{"na.me"}`.
     pub examples: Vec<String>,
 }
 
@@ -81,7 +82,7 @@ impl Deleted {
     pub(super) fn note(&mut self, name: &str, labels: &str) {
         self.series += 1;
         if self.examples.len() < NAMED {
-            self.examples.push(if labels.is_empty() { name.to_owned() } else { format!("{name}{{{labels}}}") });
+            self.examples.push(series_text(name, labels));
         }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::labels::split;
 use super::{Arrival, CellHandle, Family, FamilyKind, Labels, Registry, Request, Series};
 use crate::mapping::spec::RuleLimits;
-use crate::name::{FamilyName, escape_into};
+use crate::name::{FamilyName, NameValidation};
 use crate::options::SummaryOptions;
 use crate::value::{Bounds, HistogramSnapshot, SavedSet, SavedSummary, SummaryCell};
 use crate::{Source, Timestamp};
@@ -137,6 +137,8 @@ pub struct RestoreRules {
     pub ttl_ms: u64,
     /// Limits of the family, where its rule has its own.
     pub limits: RuleLimits,
+    /// Which names are taken.
+    pub names: NameValidation,
 }
 
 impl Registry {
@@ -160,8 +162,8 @@ impl Registry {
     /// Restores a piece of a family. To be called before the first sample, from one thread.
     pub fn restore(&self, saved: SavedFamily, rules: RestoreRules, now: Timestamp) -> Restored {
         let all_refused = Restored { refused: saved.series.len() as u64, ..Restored::default() };
-        let Some((name, kind)) = checked_name(&saved.name).zip(saved.kind.restore()) else { return all_refused };
-        let no_labels = Labels::default();
+        let Some((name, kind)) = checked_name(&saved.name, rules.names).zip(saved.kind.restore()) else { return all_refused };
+        let no_labels = Labels::new(rules.names);
         let request = Request {
             name: &name,
             kind: &kind,
@@ -198,7 +200,7 @@ impl Registry {
         if ttl_ms > 0 && now.as_millis() - last.as_millis() >= ttl_ms {
             return Restored { expired: one, ..none };
         }
-        let Some(labels) = checked_labels(&saved.labels, request.kind) else { return refused };
+        let Some(labels) = checked_labels(&saved.labels, request.kind, request.labels.names()) else { return refused };
         if !saved.value.is_of(request.kind) {
             return refused;
         }
@@ -236,7 +238,7 @@ impl Registry {
         if end_ms <= now.as_millis() || family.is_some_and(|family| family.has(&saved.labels)) {
             return Restored { expired: 1, ..Restored::default() };
         }
-        let is_good = checked_labels(&saved.labels, request.kind).is_some() && saved.value.is_of(request.kind);
+        let is_good = checked_labels(&saved.labels, request.kind, request.labels.names()).is_some() && saved.value.is_of(request.kind);
         let series = Arc::new(Series::new(&saved.labels, request.kind, Timestamp::from_millis(saved.created_ms)));
         let cell = series.cell(request.kind, BASE, (saved.ttl_ms, now)).filter(|_| is_good);
         if !cell.is_some_and(|cell| saved.value.absorbed_by(&cell, now)) {
@@ -318,21 +320,21 @@ fn save_family<E>(family: &Family, now: Timestamp, each: &mut dyn FnMut(&SavedFa
     if piece.series.is_empty() { Ok(()) } else { each(&piece) }
 }
 
-/// The name, if it is one as they are escaped.
-fn checked_name(text: &str) -> Option<FamilyName> {
-    FamilyName::escape(text).filter(|name| name.as_str() == text)
+/// The name, if it is one as they are kept.
+fn checked_name(text: &str, names: NameValidation) -> Option<FamilyName> {
+    FamilyName::new(text, names).filter(|name| name.as_str() == text)
 }
 
 /// The labels, if this is how they would be rendered, and none would spoil the page.
-fn checked_labels(text: &str, kind: &FamilyKind) -> Option<Labels> {
-    let (mut labels, mut legal) = (Labels::default(), String::new());
+fn checked_labels(text: &str, kind: &FamilyKind, names: NameValidation) -> Option<Labels> {
+    let (mut labels, mut legal) = (Labels::new(names), String::new());
     for (name, value) in split(text) {
         legal.clear();
-        escape_into(name, &mut legal);
-        if name.is_empty() || legal != name || kind.reserves(name) {
+        names.push_name(&name, &mut legal);
+        if name.is_empty() || legal != *name || kind.reserves(&name) {
             return None;
         }
-        labels.push(name, &value);
+        labels.push(&name, &value);
     }
     labels.finish();
     Some(labels).filter(|labels| labels.text() == text)

@@ -36,6 +36,11 @@ fn selectors_mean_what_they_mean_in_prometheus() {
         ("{__name__!=\"up\",a=\"b\"}", ("up", "a=b"), false),
         ("{\"up\"}", ("up", ""), true),
         ("{\"up\", \"a\"='b'}", ("up", "a=b"), true),
+        ("{\"my.name\"}", ("my.name", ""), true),
+        ("{\"my.name\"}", ("my_name", ""), false),
+        ("{\"my.name\", \"l.x\"=\"v\", y!=\"z\"}", ("my.name", "l.x=v"), true),
+        ("{\"my.name\", \"l.x\"=\"v\"}", ("my.name", "l_x=v"), false),
+        ("{\"a\\\"\\n\\\\\"}", ("a\"\n\\", ""), true),
         ("job:rate:5m", ("job:rate:5m", ""), true),
         (r#"{a="\"\\\n\x41\102é\u00e9\U0001F600"}"#, ("up", "a=\"\\\nABéé\u{1f600}"), true),
         (r#"{a='\'"'}"#, ("up", "a='\""), true),
@@ -91,6 +96,18 @@ fn refusals_say_where_and_what_to_write() {
     let many = format!("{{{}}}", "a=\"b\",".repeat(MOST_MATCHERS + 1));
     assert!(Selector::parse(&many).expect_err("too many").to_string().contains("at most 10 matchers"));
     assert!(Selector::parse(&"a".repeat(MOST_BYTES + 1)).expect_err("too long").to_string().contains("at most 8192 bytes"));
+}
+
+#[test]
+fn a_name_that_needs_quotes_is_written_in_the_braces() {
+    for (text, written) in [
+        ("{__name__=\"my.name\"}", "{\"my.name\"}"),
+        ("{\"l.x\"=\"v\",\"my.name\"}", "{\"my.name\",\"l.x\"=\"v\"}"),
+        ("{\"up\",a=\"b\"}", "up{a=\"b\"}"),
+        ("{__name__=~\"my.*\"}", "{__name__=~\"my.*\"}"),
+    ] {
+        assert_eq!(Selector::parse(text).expect("good").to_string(), written);
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::format::{Counts, ReadError, VERSION, read_frames, read_header, write};
 use crate::mapping::spec::Ttl;
-use crate::options::{Limits, Observer, SummaryOptions};
+use crate::options::{Limits, NameValidation, Observer, SummaryOptions};
 use crate::registry::Restored;
 use crate::{Bridge, Options, Timestamp};
 
@@ -195,6 +195,24 @@ fn series_that_rest_go_on_resting_and_created_times_stay() {
     let late = Bridge::new(options());
     take_up(&late, &bytes, at(70_000)).expect("a good snapshot");
     assert_eq!(late.registry().resting(), 0, "their time is over");
+}
+
+#[test]
+fn names_that_are_kept_come_back_and_those_that_are_not_are_refused() {
+    let utf8 = || Options { names: NameValidation::Utf8, ..summaries() };
+    let bridge = Bridge::new(utf8());
+    bridge.worker().ingest("my.name:2|c|#l.x:v,\"\\=\":w\nné:3|g\nplain:4|c|#a:b\nt.t:5|ms|#é:1".as_bytes(), at(1000));
+    let (before, bytes) = (page(&bridge, at(1000)), bytes_of(&bridge, at(1000)));
+    let back = Bridge::new(utf8());
+    let restored = take_up(&back, &bytes, at(1000)).expect("good");
+    assert_eq!(restored, Restored { series: 4, ..Restored::default() });
+    assert_eq!(page(&back, at(1000)), before);
+    back.worker().ingest("my.name:1|c|#l.x:v,\"\\=\":w".as_bytes(), at(1000));
+    assert!(page(&back, at(1000)).contains("my_name{exported_____=\"w\",l_x=\"v\"} 3\n"), "{}", page(&back, at(1000)));
+
+    let legacy = Bridge::new(summaries());
+    let restored = take_up(&legacy, &bytes, at(1000)).expect("good");
+    assert_eq!(restored, Restored { series: 1, refused: 3, ..Restored::default() });
 }
 
 #[test]

@@ -31,6 +31,10 @@ pub struct Tally {
     pub unmapped: u64,
     /// Labels renamed to `exported_*`.
     pub labels_renamed: u64,
+    /// Exemplars kept.
+    pub exemplars: u64,
+    /// Exemplars not kept: the label too long, or too many series that have some.
+    pub exemplars_refused: u64,
     /// Routes that came, less those that went.
     pub routes: i64,
     /// Routes given up for new ones because the table was full.

@@ -135,7 +135,7 @@ impl Explainer {
     }
 
     fn sample(&self, sample: &Sample<'_>) -> Result<Explained, Refused> {
-        let mut parts = Parts::default();
+        let mut parts = Parts::new(self.bridge.options());
         let errors = Identity::of(sample, &self.bridge.options().dialect)?.visit(&mut parts);
         let rules = self.bridge.rules().rules;
         let config = rules.config();

@@ -90,6 +90,33 @@ fn created_lines_say_when_counting_began() {
 }
 
 #[test]
+fn exemplars_stand_where_they_may() {
+    let options = Options { exemplar_tag: Some("trace_id".into()), ..Options::default() };
+    let sent =
+        "x_total:2|c|#trace_id:one\nplain:1|c|#trace_id:two\nh:30000|ms|#trace_id:thr\"ee\nh:6|ms|#trace_id:four\ng:1|g|#trace_id:five";
+    let bridge = bridge(options, "", &[sent]);
+    assert_eq!(differences(&bridge), [""; 0]);
+    let text = openmetrics(&bridge);
+    Page::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    for line in [
+        "x_total 2.0 # {trace_id=\"one\"} 2 1700000000.123",
+        "plain 1.0",
+        "h_bucket{le=\"0.01\"} 1 # {trace_id=\"four\"} 0.006 1700000000.123",
+        "h_bucket{le=\"0.025\"} 1",
+        "h_bucket{le=\"+Inf\"} 2 # {trace_id=\"thr\\\"ee\"} 30 1700000000.123",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
+    let messages = super::protobuf(&bridge);
+    let metric = |name: &str| messages.iter().find(|family| family.name.as_deref() == Some(name)).expect(name).metric[0].clone();
+    let exemplars: Vec<_> = metric("h").histogram.expect("a histogram").bucket.into_iter().filter_map(|bucket| bucket.exemplar).collect();
+    let trace = |nth: usize| exemplars[nth].label[0].value.clone().expect("a value");
+    assert_eq!((exemplars.len(), trace(0), trace(1)), (2, "four".to_owned(), "thr\"ee".to_owned()));
+    assert_eq!((exemplars[1].value, exemplars[1].timestamp.as_ref().map(|t| t.nanos)), (Some(30.0), Some(123_000_000)));
+    assert_eq!(metric("x_total").counter.expect("a counter").exemplar.and_then(|exemplar| exemplar.value), Some(2.0));
+}
+
+#[test]
 fn the_unit_is_that_of_the_rule_where_the_name_ends_in_it() {
     let rules = "mappings:\n- match: wait\n  name: wait\n  unit: milliseconds\n- match: sent\n  name: sent_total\n  unit: kibibytes\n";
     let bridge = run(rules, "wait:1|ms\nsent:1|c\nother_seconds:1|g", false);

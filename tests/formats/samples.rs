@@ -69,7 +69,8 @@ fn values(family: &MetricFamily, metric: &Metric) -> Vec<Value> {
 fn of_histogram(histogram: &Histogram) -> Vec<Value> {
     let count = histogram.count_float.unwrap_or(histogram.count.expect("a count") as f64);
     let bucket = |bound: f64, count: f64| ("_bucket", Some(("le".to_owned(), bound.to_string())), count);
-    let buckets = histogram.bucket.iter().map(|of| {
+    let finite = histogram.bucket.iter().filter(|bucket| bucket.upper_bound != Some(f64::INFINITY));
+    let buckets = finite.map(|of| {
         let whole = of.cumulative_count.expect("a count") as f64;
         let exact = of.cumulative_count_float.unwrap_or(whole);
         assert!((whole - exact).abs() <= 0.5 && (of.cumulative_count_float.is_none() || whole != exact), "{of:?}");

@@ -22,6 +22,11 @@ fn good_pages_are_read() {
     let two = format!("{head}{}{}", series("", 3), series("a=\"b\",", 1));
     assert_eq!(Page::parse(&two).expect("two histograms").sum("h_count"), 4.0);
 
+    let quoted = "# HELP \"a.\\\"b\" x\n# TYPE \"a.\\\"b\" gauge\n{\"a.\\\"b\"} 1\n{\"a.\\\"b\",c=\"d\",\"é}\"=\"f\"} 2\n";
+    let quoted = Page::parse(quoted).expect("names in quotes");
+    assert_eq!((quoted.families[0].name.as_str(), quoted.sum("a.\"b")), ("a.\"b", 3.0));
+    assert_eq!(quoted.sum_where("a.\"b", "é}", "f"), 2.0);
+
     let summary = "# HELP s x\n# TYPE s summary\ns{quantile=\"0.5\"} NaN\ns{quantile=\"0.99\"} 1\ns_sum 2\ns_count 1\n";
     assert_eq!(Page::parse(summary).expect("a summary").value("s_sum"), Some(2.0));
     assert_eq!(Page::parse("").expect("an empty page").families.len(), 0);
@@ -62,8 +67,20 @@ fn bad_pages_are_refused() {
         ("not a label name", plain("a{__b=\"d\"} 1\n")),
         ("twice in one series", plain("a{b=\"c\",b=\"d\"} 1\n")),
         ("neither , nor }", plain("a{b=\"c\" } 1\n")),
-        ("bad escape in a label", plain("a{b=\"\\t\"} 1\n")),
+        ("bad escape in quotes", plain("a{b=\"\\t\"} 1\n")),
         ("closing quote", plain("a{b=\"c} 1\n")),
+        ("needs quotes", "# HELP \"a\" x\n# TYPE \"a\" gauge\na 1\n".into()),
+        ("not a metric name", "# HELP a.b x\n# TYPE a.b gauge\na 1\n".into()),
+        ("HELP without text", "# HELP \"a.b\"x\n".into()),
+        ("needs quotes", plain("{\"a\"} 1\n")),
+        ("needs quotes", plain("{\"\"} 1\n")),
+        ("under the TYPE of a", plain("{\"a.b\"} 1\n")),
+        ("needs quotes", plain("a{\"b\"=\"c\"} 1\n")),
+        ("not a label name", plain("a{\"__b.c\"=\"c\"} 1\n")),
+        ("not a label:", plain("a{\"b.c\"} 1\n")),
+        ("no }", plain("{\"a.b\" 1\n")),
+        ("closing quote", plain("{\"a.b 1\n")),
+        ("not a label:", plain("{\"a.b\",} 1\n")),
         ("single space", plain("a{b=\"c\"}1\n")),
         ("not a value", plain("a  1\n")),
         ("not a value", plain("a inf\n")),

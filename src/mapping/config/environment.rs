@@ -25,7 +25,7 @@ pub(super) fn expand(text: &str, environment: &dyn Fn(&str) -> Option<String>) -
 
 fn value(reference: &str, environment: &dyn Fn(&str) -> Option<String>) -> Result<String, String> {
     let (name, default) = reference.split_once(":-").map_or((reference, None), |(name, default)| (name, Some(default)));
-    if !super::pattern::is_label(name) {
+    if !crate::name::is_legacy_label(name) {
         return Err(format!("`${{{reference}}}` names no variable; write ${{NAME}} or ${{NAME:-default}}"));
     }
     match (environment(name), default) {

@@ -10,7 +10,7 @@ pub(super) fn templates(file: &mut File<'_>, fields: Fields<'_>) -> Vec<(String,
     let Some(node) = fields.get("labels") else { return Vec::new() };
     let mut templates = Vec::new();
     for (key, template) in file.pairs(node, "`labels`") {
-        if !pattern::is_label(&key.name) {
+        if !pattern::is_label(&key.name, file.names) {
             file.findings.error(key.at, code::BAD_LABEL, pattern::bad_label(&key.name));
             continue;
         }
@@ -86,10 +86,10 @@ fn tag_keys(file: &mut File<'_>, at: At, keys: &[String]) -> Vec<String> {
     keys.iter().filter_map(|key| tag_key(file, at, key)).collect()
 }
 
-/// A tag's key as its label is named: escaped, reserved names with `exported_` in front.
+/// A tag's key as its label is named: escaped unless names are kept, reserved names with `exported_` in front.
 fn tag_key(file: &mut File<'_>, at: At, key: &str) -> Option<String> {
     let mut label = String::new();
-    crate::name::escape_label_into(key, &mut label);
+    file.names.push_label(key, &mut label);
     if label.is_empty() {
         file.findings.error(at, code::BAD_LABEL, "the name of a label is empty; write one");
         return None;

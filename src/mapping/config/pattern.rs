@@ -1,13 +1,14 @@
 //! What is legal in patterns, names and labels, and what to write where something is not. Compiles nothing for later use.
 
 use super::super::go_syntax::translate;
+use crate::name::{NameValidation, is_legacy_label};
 
 /// Bytes that a compiled regular expression may take.
 pub(super) const REGEX_BYTES: usize = 1 << 20;
 
-/// Whether it is `[a-zA-Z_][a-zA-Z0-9_]*`.
-pub(super) fn is_label(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && name.chars().all(is_word)
+/// Whether it is `[a-zA-Z_][a-zA-Z0-9_]*`, or any text that is not empty where names are kept.
+pub(super) fn is_label(name: &str, names: NameValidation) -> bool {
+    is_legacy_label(name) || names == NameValidation::Utf8 && !name.is_empty()
 }
 
 /// Whether Prometheus keeps the label for itself.
@@ -28,13 +29,14 @@ fn is_word(c: char) -> bool {
 }
 
 /// Checks the template of a family's name: letters, digits, `_`, `$1` and `${1}`, no digit first; in the extended syntax
-/// also `${word}`, a named group.
-pub(super) fn check_name(name: &str, extended: bool) -> Result<(), String> {
+/// also `${word}`, a named group. Where names are kept all text is legal.
+pub(super) fn check_name(name: &str, extended: bool, names: NameValidation) -> Result<(), String> {
     let mut rest = name;
     let mut first = true;
     while let Some(c) = rest.chars().next() {
-        let taken = if c == '$' { reference(rest, extended) } else { is_word(c).then_some(1) };
-        let Some(taken) = taken.filter(|_| !(first && c.is_ascii_digit())) else {
+        let is_kept = names == NameValidation::Utf8;
+        let taken = if c == '$' { reference(rest, extended) } else { (is_kept || is_word(c)).then_some(c.len_utf8()) };
+        let Some(taken) = taken.filter(|_| is_kept || !(first && c.is_ascii_digit())) else {
             return Err(bad_name(name, rest, first));
         };
         rest = rest.get(taken..).unwrap_or_default();
@@ -219,20 +221,25 @@ mod tests {
     #[test]
     fn names() {
         for name in ["a", "$1", "${1}", "$1_total", "a_$10_${2}b", "_", "$1$2", "${1}2"] {
-            assert_eq!(check_name(name, false), Ok(()), "{name}");
+            assert_eq!(check_name(name, false, NameValidation::Legacy), Ok(()), "{name}");
         }
         for name in ["0a", "a.b", "a b", "a:b", "$", "$$1", "${", "${}", "${1", "a$", "$x", "é"] {
-            assert!(check_name(name, false).is_err(), "{name}");
-            assert!(check_name(name, true).is_err(), "{name}");
+            assert!(check_name(name, false, NameValidation::Legacy).is_err(), "{name}");
+            assert!(check_name(name, true, NameValidation::Legacy).is_err(), "{name}");
         }
-        assert!(check_name("${x}_n", false).is_err());
-        assert_eq!(check_name("${x}_n", true), Ok(()));
+        assert!(check_name("${x}_n", false, NameValidation::Legacy).is_err());
+        assert_eq!(check_name("${x}_n", true, NameValidation::Legacy), Ok(()));
     }
 
     #[test]
     fn labels() {
-        assert!(is_label("x") && is_label("_x9") && is_label("le"));
-        assert!(!is_label("") && !is_label("1x") && !is_label("x.y") && !is_label("é"));
+        assert!(is_label("x", NameValidation::Legacy) && is_label("_x9", NameValidation::Legacy) && is_label("le", NameValidation::Legacy));
+        assert!(
+            !is_label("", NameValidation::Legacy)
+                && !is_label("1x", NameValidation::Legacy)
+                && !is_label("x.y", NameValidation::Legacy)
+                && !is_label("é", NameValidation::Legacy)
+        );
         assert!(bad_label("x.y").contains("`x_y`"));
     }
 }

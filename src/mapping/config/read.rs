@@ -5,6 +5,7 @@ use super::findings::{At, Findings, code};
 use super::keys::{self, Section};
 use super::tree::{Key, Node, Plain, Value};
 use super::{duration, pattern};
+use crate::name::NameValidation;
 
 /// What all readers of one file share.
 pub(super) struct File<'a> {
@@ -12,6 +13,8 @@ pub(super) struct File<'a> {
     pub(super) findings: Findings,
     /// Whether the file says `syntax: extended`.
     pub(super) extended: bool,
+    /// Which names of families and labels there are.
+    pub(super) names: NameValidation,
     /// Values of environment variables.
     pub(super) environment: &'a dyn Fn(&str) -> Option<String>,
 }
@@ -163,7 +166,7 @@ impl File<'_> {
 
     /// The name of a label that the file makes: legal, and not one that Prometheus keeps for itself.
     pub(super) fn own_label(&mut self, at: At, name: &str) -> Option<String> {
-        if !pattern::is_label(name) {
+        if !pattern::is_label(name, self.names) {
             self.findings.error(at, code::BAD_LABEL, pattern::bad_label(name));
             return None;
         }

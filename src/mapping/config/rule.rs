@@ -106,7 +106,7 @@ fn read_name(file: &mut File<'_>, rule: &Node, fields: Fields<'_>, action: Actio
     };
     let at = node.map_or(rule.at, |node| node.at);
     if !name.is_empty() {
-        if let Err(fault) = pattern::check_name(name, file.extended) {
+        if let Err(fault) = pattern::check_name(name, file.extended, file.names) {
             file.findings.error(at, code::BAD_NAME, fault);
         }
     } else if action == Action::Map {

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::{Source, code, keys, load};
+use super::{Source, code, keys, load, load_for};
 use crate::mapping::spec::{Action, Becomes, Config, Finding, LabelStep, MatchType, MetricKind, Ttl, Unit};
-use crate::options::{Observer, SummaryOptions};
+use crate::options::{NameValidation, Observer, SummaryOptions};
 
 const EXAMPLE: &str = include_str!("../../../config.example.yml");
 
@@ -295,4 +295,24 @@ proptest! {
             let _ = source.excerpt(&finding.position);
         }
     }
+}
+
+#[test]
+fn names_are_any_text_where_they_are_kept() {
+    let text = "prefix: my.\nlabels: {data.center: a}\nmappings:\n- match: a.*\n  match_tags: {x.y: z}\n  name: 1st.$1\n  labels: {l.x: v}\n  \
+                rename_labels: {x.y: y.z}\n";
+    let (config, findings) = load_for(&[source("f.yml", text)], NameValidation::Utf8, &|_| None);
+    let config = config.unwrap_or_else(|| panic!("{findings:?}"));
+    let rule = &config.rules[0];
+    assert_eq!((&*config.prefix, &*rule.name, &*rule.labels[0].0, &*rule.match_tags[0].key), ("my.", "1st.$1", "l.x", "x.y"));
+    assert_eq!(rule.label_steps, [LabelStep::Rename("x.y".to_owned(), "y.z".to_owned())]);
+    assert_eq!(config.constant_labels[0].0, "data.center");
+
+    let (config, findings) = load(&[source("f.yml", text)], &|_| None);
+    assert!(config.is_none());
+    let codes: Vec<_> = findings.iter().map(|finding| finding.code).collect();
+    assert_eq!(codes, [code::BAD_NAME, code::BAD_LABEL, code::BAD_NAME, code::BAD_LABEL, code::BAD_LABEL]);
+    let bad = "mappings: [{match: a, name: a.$, labels: {__x: v, '': w}}]";
+    let (config, _) = load_for(&[source("f.yml", bad)], NameValidation::Utf8, &|_| None);
+    assert!(config.is_none(), "a reference to nothing, and a label without a name");
 }

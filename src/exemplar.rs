@@ -1,0 +1,119 @@
+//! The tag that links a sample to a trace: cut out of the sample's tags before its series is looked for, so that it is no label
+//! and makes no series and no route. What was cut is kept as an exemplar.
+//!
+//! Knows the form of DogStatsD tags; the grammar has read the line already.
+
+use std::ops::Range;
+
+use memchr::{memchr2, memmem, memrchr};
+
+/// Characters of an exemplar's label, name and value together, as OpenMetrics allows.
+pub(crate) const LABEL_CHARS: usize = 128;
+
+/// The key of the tag, as it is sent.
+#[derive(Debug, Clone)]
+pub(crate) struct ExemplarTag {
+    key: Box<str>,
+    /// The name of the label that it becomes.
+    label: Box<str>,
+    finder: memmem::Finder<'static>,
+}
+
+impl ExemplarTag {
+    /// `None` for a key that is empty or could not be sent.
+    pub(crate) fn new(key: &str) -> Option<Self> {
+        let is_good = !key.is_empty() && !key.contains([':', ',', '|', '#', '\n', '\r']);
+        is_good.then(|| {
+            let mut label = String::new();
+            crate::name::escape_into(key, &mut label);
+            Self { key: key.into(), label: label.into(), finder: memmem::Finder::new(key.as_bytes()).into_owned() }
+        })
+    }
+
+    /// The name of its label.
+    pub(crate) fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// Writes `tags` without this tag to `rest`, and returns the tag's value, the last one if there are several. `None` if there
+    /// is none with a value in UTF-8; `rest` is of no meaning then.
+    pub(crate) fn cut<'t>(&self, tags: &'t [u8], rest: &mut Vec<u8>) -> Option<&'t str> {
+        let (mut done, mut from, mut value) = (0, 0, None);
+        rest.clear();
+        while let Some(at) = tags.get(from..).and_then(|left| self.finder.find(left)) {
+            let start = from + at;
+            from = start + self.key.len();
+            let Some(of_value) = self.value(tags, start) else { continue };
+            value = Some(str::from_utf8(tags.get(of_value.clone())?).ok()?);
+            let start = start - usize::from(tags.get(..start).is_some_and(|before| before.ends_with(b",#") || before.ends_with(b"##")));
+            // One of the commas around it goes with it.
+            let has_comma_behind = tags.get(of_value.end) == Some(&b',');
+            let end = of_value.end + usize::from(has_comma_behind);
+            rest.extend_from_slice(tags.get(done..start)?);
+            if !has_comma_behind && rest.last() == Some(&b',') {
+                rest.pop();
+            }
+            (done, from) = (end, end);
+        }
+        rest.extend_from_slice(tags.get(done..)?);
+        value
+    }
+
+    /// The value of the tag whose key stands at `start`, if this is a tag, and has one.
+    fn value(&self, tags: &[u8], start: usize) -> Option<Range<usize>> {
+        let before = tags.get(..start)?;
+        let field = memrchr(b'|', before).map_or(0, |at| at + 1);
+        let is_tag = matches!(before.last(), Some(b'#' | b',')) && tags.get(field) == Some(&b'#');
+        let colon = start + self.key.len();
+        if !is_tag || tags.get(colon) != Some(&b':') {
+            return None;
+        }
+        let value = colon + 1;
+        let len = tags.get(value..).map_or(0, |rest| memchr2(b',', b'|', rest).unwrap_or(rest.len()));
+        (len > 0).then_some(value..value + len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tag_is_cut_wherever_it_stands() {
+        let tag = ExemplarTag::new("trace_id").expect("a key");
+        for (tags, rest, value) in [
+            ("#trace_id:x", "#", Some("x")),
+            ("#k:v,trace_id:x", "#k:v", Some("x")),
+            ("#trace_id:x,k:v", "#k:v", Some("x")),
+            ("#k:v,trace_id:x,l:w", "#k:v,l:w", Some("x")),
+            ("#k:v,trace_id:x:y", "#k:v", Some("x:y")),
+            ("#k:v,#trace_id:x,#l:w", "#k:v,#l:w", Some("x")),
+            ("#k:v|c:id|#trace_id:x", "#k:v|c:id|#", Some("x")),
+            ("#trace_id:x|c:id|#k:v", "#|c:id|#k:v", Some("x")),
+            ("#trace_id:x,trace_id:é", "#", Some("é")),
+            ("#trace_id:x,k:v,trace_id:y", "#k:v", Some("y")),
+            ("#my_trace_id:x", "", None),
+            ("#trace_ids:x", "", None),
+            ("#trace_id", "", None),
+            ("#trace_id:,k:v", "", None),
+            ("#k:trace_id:x", "", None),
+            ("c:a,trace_id:x", "", None),
+            ("", "", None),
+        ] {
+            let mut left = vec![b'?'];
+            assert_eq!(tag.cut(tags.as_bytes(), &mut left), value, "{tags}");
+            if value.is_some() {
+                assert_eq!(String::from_utf8_lossy(&left), rest, "{tags}");
+            }
+        }
+        assert_eq!(tag.cut(b"#trace_id:\xff", &mut Vec::new()), None, "the line is refused for it");
+    }
+
+    #[test]
+    fn a_key_is_one_that_can_be_sent() {
+        for key in ["", "a:b", "a,b", "a|b", "#a", "a\nb"] {
+            assert!(ExemplarTag::new(key).is_none(), "{key:?}");
+        }
+        assert_eq!(ExemplarTag::new("dd.trace_id").expect("a key").label(), "dd_trace_id");
+    }
+}
