@@ -13,7 +13,7 @@
 //!       recording   one sample into its cell, or counted under the reason why not
 //!         value       the cell itself: counter, gauge, histogram, summary, set; this worker is its only writer
 //! selector    which series somebody means, as Prometheus writes it
-//! exposition  the registry's families, in a stable order -> text
+//! exposition  the registry's families, in a stable order -> text, OpenMetrics, protobuf
 //! web         /metrics and the rest over HTTP                                (feature `cli`)
 //! telemetry   the bridge's own metrics
 //! ```
@@ -95,13 +95,14 @@ pub mod web;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-pub use self::exposition::{Format, Page};
+pub use self::exposition::{Format, Negotiated, Page};
 pub use self::options::Options;
 pub use self::pipeline::{Datagram, Worker};
 pub use self::source::Source;
 pub use self::time::Timestamp;
 use crate::hits::Hits;
 use crate::mapping::Rules;
+use crate::name::Escaping;
 use crate::options::Prefix;
 use crate::protocol::SampleError;
 use crate::registry::{Cardinality, Conflict, Deleted, Registry, RestoreRules, Restored, SavedFamily, Wanted};
@@ -210,7 +211,7 @@ impl Bridge {
     /// new samples would be. To be called once rules are in force and before the first sample, from one thread: nobody else may
     /// write to what is being restored.
     pub fn restore(&self, family: SavedFamily, now: Timestamp) -> Restored {
-        if self.shared.telemetry.owns_name(&family.name) {
+        if self.owns_name(&family.name) {
             return Restored { refused: family.series.len() as u64, ..Restored::default() };
         }
         let rules = self.rules().rules;
@@ -232,9 +233,14 @@ impl Bridge {
         while page.more(out) {}
     }
 
-    /// The page, to be taken a part at a time.
+    /// The page, to be taken a part at a time, names escaped by underscores where they need it.
     pub fn page(&self, format: Format, now: Timestamp) -> Page {
-        Page::new(self, format, now)
+        self.page_escaped(format, Escaping::default(), now)
+    }
+
+    /// The page, to be taken a part at a time, names escaped as it is said.
+    pub fn page_escaped(&self, format: Format, escaping: Escaping, now: Timestamp) -> Page {
+        Page::new(self, (format, escaping), now)
     }
 
     /// The sums since start, read from the own metrics as a page would show them.
@@ -254,6 +260,11 @@ impl Bridge {
             dropped: sum("events_actions_total", &|line| line.contains("\"drop\"")),
             samples_refused: sum("sample_errors_total", &|line| !of_lines(line)) + sum("events_error_total", &all),
         }
+    }
+
+    /// Whether a name is, or would be read as, one of the bridge's own.
+    pub(crate) fn owns_name(&self, name: &str) -> bool {
+        self.shared.telemetry.owns_name(name, !self.shared.options.without_process_metrics)
     }
 
     /// The own metrics.

@@ -83,6 +83,40 @@ pub(crate) fn escape_value_into(value: &str, out: &mut String) {
     out.push_str(rest);
 }
 
+/// How names that older readers do not know are written on a page: what the `escaping` parameter of a scrape's `Accept` asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Escaping {
+    /// Every character that is not legal becomes `_`.
+    #[default]
+    Underscores,
+    /// `.` becomes `_dot_`, `_` becomes `__`, every other character that is not legal `__`.
+    Dots,
+    /// A name that is not legal gets `U__` in front, its `_` are doubled, and other characters become `_HEX_`.
+    Values,
+    /// Names stay as they are, quoted where they must be.
+    AllowUtf8,
+}
+
+impl Escaping {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Underscores, Self::Dots, Self::Values, Self::AllowUtf8];
+
+    /// The scheme of this name, as `Accept` and `Content-Type` have it; `None` for a name that is not known.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scheme| scheme.as_str() == name)
+    }
+
+    /// Its name in `Accept` and `Content-Type`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Underscores => "underscores",
+            Self::Dots => "dots",
+            Self::Values => "values",
+            Self::AllowUtf8 => "allow-utf-8",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,6 +147,12 @@ mod tests {
         }
         assert_eq!(FamilyName::escape(""), None);
         assert_eq!(FamilyName::escape("1.x").expect("legal").as_str(), "_1_x");
+    }
+
+    #[test]
+    fn escaping_schemes_have_names() {
+        assert!(Escaping::ALL.iter().all(|scheme| Escaping::parse(scheme.as_str()) == Some(*scheme)));
+        assert_eq!((Escaping::parse("utf8"), Escaping::parse("")), (None, None));
     }
 
     #[test]

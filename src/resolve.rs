@@ -303,7 +303,7 @@ impl Resolver {
         let Some(name) = FamilyName::escape(&mapped.name) else {
             return (Target::Conflict(registry.settle(Reason::EmptyName, "", &mapped.kind, &arrival)), None);
         };
-        if self.bridge.telemetry().owns_name(name.as_str()) {
+        if self.bridge.owns_name(name.as_str()) {
             return (Target::Conflict(registry.settle(Reason::OwnName, name.as_str(), &mapped.kind, &arrival)), None);
         }
         if self.labels.len() > self.limits.tags {
@@ -320,6 +320,7 @@ impl Resolver {
             kind: &mapped.kind,
             labels: &self.labels,
             help: mapped.rule.and_then(|rule| rule.help.as_deref()).map(Arc::from),
+            unit: mapped.rule.and_then(|rule| rule.unit).and_then(unit::base),
             origin: mapped.rule.map_or("", |rule| &rule.pattern),
             ttl_ms: ttl_ms(&mapped.kind, mapped.rule, (&self.rules, self.bridge.options())),
             limits: mapped.rule.map(|rule| rule.limits).unwrap_or_default(),

@@ -160,8 +160,11 @@ impl Telemetry {
     }
 
     /// Whether a name is, or would be read as, one of the bridge's own.
-    pub fn owns_name(&self, name: &str) -> bool {
-        name.starts_with(self.prefix.as_str()) || process::NAMES.contains(&name)
+    ///
+    /// The names of its process belong to it wherever they are on the page: see
+    /// [`Options::without_process_metrics`](crate::Options::without_process_metrics).
+    pub fn owns_name(&self, name: &str, has_process_metrics: bool) -> bool {
+        name.starts_with(self.prefix.as_str()) || has_process_metrics && process::NAMES.contains(&name)
     }
 
     /// Gauges of one bound UDP socket: bytes of receive buffer granted, datagrams the kernel dropped (a counter).

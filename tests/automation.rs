@@ -10,9 +10,8 @@ use crate::page::{Family, Page};
 use crate::peers;
 use crate::prometheus::Prometheus;
 
-/// Names that the bridge's own process has on every page: the platform's stand there with this in front.
-const ALSO_OF_THE_BRIDGE: [&str; 2] = ["process_cpu_seconds_total", "process_resident_memory_bytes"];
-const PREFIX: &str = "automation_";
+/// Names that a bridge's own process has too: those of the platform have its job.
+const ALSO_OF_A_BRIDGE: [&str; 2] = ["process_cpu_seconds_total", "process_resident_memory_bytes"];
 
 /// Two rounds of the demo, whose head says what a round is.
 const ROUNDS: f64 = 2.0;
@@ -100,14 +99,6 @@ struct Row {
     bounds: Vec<String>,
 }
 
-impl Row {
-    /// The name on the page.
-    fn page_name(&self) -> String {
-        let prefix = if ALSO_OF_THE_BRIDGE.contains(&&*self.name) { PREFIX } else { "" };
-        format!("{prefix}{}", self.name)
-    }
-}
-
 fn table() -> Vec<Row> {
     let text = std::fs::read_to_string(platform().join("metrics.tsv")).expect("the table is there");
     let rows = text.lines().filter(|line| !line.starts_with('#')).skip(1);
@@ -144,12 +135,12 @@ fn assert_the_page_is_as_the_table_says(page: &Page) {
     assert_eq!(rows.len(), 40, "metrics of the table");
     let mut wrong: Vec<String> = Vec::new();
     for row in &rows {
-        let found = page.family(&row.page_name());
+        let found = page.family(&row.name);
         let problem = found.map_or_else(|| Some("is not on the page".to_owned()), |family| difference(row, family));
         wrong.extend(problem.map(|problem| format!("{} {problem}", row.name)));
     }
-    let expected: BTreeSet<String> = rows.iter().map(Row::page_name).collect();
-    let own = |name: &str| name.starts_with("statsd_bridge_") || (name.starts_with("process_") && !expected.contains(name));
+    let expected: BTreeSet<String> = rows.iter().map(|row| row.name.clone()).collect();
+    let own = |name: &str| name.starts_with("statsd_bridge_");
     let unexpected = page.families.iter().filter(|family| !own(&family.name) && !expected.contains(&family.name));
     wrong.extend(unexpected.map(|family| format!("{} is not in the table", family.name)));
     assert!(wrong.is_empty(), "{wrong:#?}");
@@ -162,10 +153,10 @@ fn assert_measured_figures(page: &Page) {
         assert!((0.0..=100.0).contains(&value(percent)), "{percent} {}", value(percent));
     }
     // A Python with psutil takes some megabytes, threads and files.
-    for memory in ["test_watcher_memory_usage_bytes", "automation_process_resident_memory_bytes"] {
+    for memory in ["test_watcher_memory_usage_bytes", "process_resident_memory_bytes"] {
         assert!(value(memory) > 5e6, "{memory} {}", value(memory));
     }
-    for some in ["automation_process_cpu_seconds_total", "process_open_file_descriptors", "process_threads_count"] {
+    for some in ["process_cpu_seconds_total", "process_open_file_descriptors", "process_threads_count"] {
         assert!(value(some) > 0.0, "{some}");
     }
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs_f64();
@@ -178,9 +169,15 @@ fn assert_measured_figures(page: &Page) {
     assert!(value("audit_agent_run_duration_seconds_sum") >= value("audit_agent_analysis_duration_seconds_sum"));
 }
 
+/// A bridge as the platform's README starts it.
+fn platform_bridge() -> Running {
+    let mapping = format!("--statsd.mapping-config={}", platform().join("mapping.yml").display());
+    Launch::new().arg(mapping).arg("--no-web.process-metrics").start()
+}
+
 /// The demo has run, and the page has all of it.
 fn bridge_after_the_demo(python: &Path) -> (Running, Page) {
-    let bridge = Launch::new().arg(format!("--statsd.mapping-config={}", platform().join("mapping.yml").display())).start();
+    let bridge = platform_bridge();
     let log = run_demo(python, &bridge);
     assert!(log.contains("a call ended with TimeoutError") && !log.contains("destroyed"), "{log}");
     let page = bridge.page_at(SAMPLES[0] * ROUNDS as u64 + SAMPLES[1]);
@@ -210,18 +207,17 @@ fn the_demo_gives_the_page_of_the_document() {
 fn prometheus_has_every_metric_by_the_name_of_the_document() {
     let (Some(program), Some(python)) = (peers::prometheus(), peers::python_with_clients()) else { return };
     let (bridge, page) = bridge_after_the_demo(&python);
-    let prometheus = Prometheus::scraping_as_the_example_does(&program, &bridge);
+    let other = Launch::new().start();
+    let prometheus = Prometheus::scraping_as_the_example_does(&program, [&bridge, &other]);
     for row in table() {
-        let of_the_page: f64 = page.lines().filter(|line| line.name == counted(&row, &row.page_name())).map(|line| line.value).sum();
+        let of_the_page: f64 = page.lines().filter(|line| line.name == counted(&row)).map(|line| line.value).sum();
         // Of the names that every process has, Prometheus tells whose they are by the job, as it always does.
-        let job = if ALSO_OF_THE_BRIDGE.contains(&&*row.name) { "{job=\"automation\"}" } else { "" };
-        prometheus.expect(&format!("sum({}{job})", counted(&row, &row.name)), of_the_page);
-        assert_eq!(row.page_name() == row.name, job.is_empty(), "{}", row.name);
+        let job = if ALSO_OF_A_BRIDGE.contains(&&*row.name) { "{job=\"automation\"}" } else { "" };
+        prometheus.expect(&format!("sum({}{job})", counted(&row)), of_the_page);
     }
     for (series, amount) in COUNTS {
         prometheus.expect(series, amount * ROUNDS);
     }
-    prometheus.expect("count({__name__=~\"automation_.+\"}) or vector(0)", 0.0);
     prometheus.expect("count({__name__=~\"process_(cpu_seconds_total|resident_memory_bytes)\",job=\"statsd-bridge\"})", 2.0);
     bridge.stop();
 }
@@ -277,7 +273,7 @@ for mistake in [lambda: test_watcher_tests_run.inc(), lambda: test_watcher_tests
 #[test]
 fn the_examples_of_the_document_run() {
     let Some(python) = peers::python_with_clients() else { return };
-    let bridge = Launch::new().arg(format!("--statsd.mapping-config={}", platform().join("mapping.yml").display())).start();
+    let bridge = platform_bridge();
     let mut command = Command::new(python);
     command.args(["-B", "-c", USE]).current_dir(platform());
     command.env("STATSD_HOST", bridge.statsd.ip().to_string()).env("STATSD_PORT", bridge.statsd.port().to_string());
@@ -312,6 +308,6 @@ fn the_mapping_has_no_finding() {
 }
 
 /// What of a row is summed: of a histogram its number of observations.
-fn counted(row: &Row, name: &str) -> String {
-    if row.kind == "histogram" { format!("{name}_count") } else { name.to_owned() }
+fn counted(row: &Row) -> String {
+    if row.kind == "histogram" { format!("{}_count", row.name) } else { row.name.clone() }
 }

@@ -111,7 +111,8 @@ fn wrong(prometheus: &Prometheus, expression: &str) -> Option<String> {
 /// A bridge whose limit on values of a label is soon reached, and the traffic with its trouble.
 fn bridge_in_traffic(python: &Path) -> (Running, Process) {
     let mapping = folder("apps/automation/mapping.yml");
-    let bridge = Launch::new().arg(format!("--statsd.mapping-config={}", mapping.display())).arg("--limits.values-per-label=20").start();
+    let bridge = Launch::new().arg(format!("--statsd.mapping-config={}", mapping.display())).arg("--limits.values-per-label=20");
+    let bridge = bridge.arg("--no-web.process-metrics").start();
     let mut command = Command::new(python);
     command.arg("-B").arg(folder("grafana/traffic.py")).args(["--rate=50", "--send", "emmett", "prompter", "automation", "trouble"]);
     command.arg(format!("--host={}", bridge.statsd.ip())).arg(format!("--port={}", bridge.statsd.port()));
@@ -139,7 +140,9 @@ fn loaded_rules(prometheus: &Prometheus) -> Vec<Value> {
 fn every_expression_of_dashboards_and_rules_answers() {
     let (Some(program), Some(python)) = (peers::prometheus(), peers::program("python3")) else { return };
     let (bridge, mut traffic) = bridge_in_traffic(&python);
-    let prometheus = Prometheus::scraping_as_the_example_does(&program, &bridge);
+    // One that shows its own process.
+    let other = Launch::new().start();
+    let prometheus = Prometheus::scraping_as_the_example_does(&program, [&bridge, &other]);
     // That this test can fail.
     assert_eq!(wrong(&prometheus, "no_such_metric").as_deref(), Some("empty"));
     assert!(wrong(&prometheus, "sum(").is_some_and(|error| error.contains("parse error")));

@@ -9,6 +9,8 @@
 
 /// The program under test: started on free ports, awaited, read, ended.
 mod harness;
+/// A strict reader of OpenMetrics, with the verdicts of the specification.
+mod openmetrics;
 /// A strict reader of the text page, with pages that it must accept and pages that it must refuse.
 mod page;
 /// Finding the programs of others; saying which are absent.
@@ -20,6 +22,8 @@ mod peers;
 mod alloc;
 /// The cases of proto-examples, each the page that its lines give.
 mod examples;
+/// Text, OpenMetrics and protobuf of one page; which one a scraper gets.
+mod formats;
 /// Limits on everything that a sender can grow.
 mod limits;
 /// Rules replaced in a bridge that has series.

@@ -111,6 +111,15 @@ fn test_python() -> PathBuf {
     named.unwrap_or_else(|| repository().join("target/peers/venv/bin/python"))
 }
 
+/// A file of cases that others published or whose answers their programs gave; not part of this repository.
+pub fn shared_corpus(name: &str) -> Option<serde_json::Value> {
+    let named = env::var_os("STATSD_BRIDGE_SHARED_CORPUS").map(PathBuf::from);
+    let path = named.unwrap_or_else(|| repository().join("../shared/corpus")).join(name);
+    let what = format!("`{name}` in the folder of published cases (`STATSD_BRIDGE_SHARED_CORPUS`, else {})", path.display());
+    let text = need(&what, std::fs::read_to_string(&path).ok())?;
+    Some(serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
+}
+
 /// The root of the repository.
 pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -22,15 +22,19 @@ pub struct Prometheus {
 impl Prometheus {
     /// Scrapes one bridge every second.
     fn start(program: &std::path::Path, bridge: &Running) -> Self {
+        Self::start_with(program, bridge, &[])
+    }
+
+    fn start_with(program: &std::path::Path, bridge: &Running, flags: &[&str]) -> Self {
         let yaml = format!(
             "global:\n  scrape_interval: 1s\n  scrape_timeout: 1s\nscrape_configs:\n- job_name: bridge\n  static_configs:\n  - targets: ['{}']\n",
             bridge.web
         );
-        Self::with_config(program, &yaml)
+        Self::with_config(program, &yaml, flags)
     }
 
     /// Does what this configuration says.
-    pub fn with_config(program: &std::path::Path, yaml: &str) -> Self {
+    pub fn with_config(program: &std::path::Path, yaml: &str, flags: &[&str]) -> Self {
         let data = TempDir::new().expect("a temporary directory");
         let config = data.path().join("prometheus.yml");
         std::fs::write(&config, yaml).expect("a file in a temporary directory");
@@ -38,7 +42,7 @@ impl Prometheus {
         let mut command = Command::new(program);
         command.arg(format!("--config.file={}", config.display()));
         command.arg(format!("--storage.tsdb.path={}", data.path().join("tsdb").display()));
-        command.arg(format!("--web.listen-address={web}"));
+        command.arg(format!("--web.listen-address={web}")).args(flags);
         let mut prometheus = Self { process: Process::start(command), web, _data: data };
         until("Prometheus is ready", || {
             assert_eq!(prometheus.process.try_wait(), None, "Prometheus ended:\n{}", prometheus.process.log());
@@ -47,8 +51,10 @@ impl Prometheus {
         prometheus
     }
 
-    /// Scrapes one bridge as proto-examples/prometheus/prometheus.yml says, with its rules, but every second; nobody is alerted.
-    pub fn scraping_as_the_example_does(program: &std::path::Path, bridge: &Running) -> Self {
+    /// Scrapes bridges as proto-examples/prometheus/prometheus.yml says, with its rules, but every second; nobody is alerted. The
+    /// first one stands for that of the automation platform.
+    pub fn scraping_as_the_example_does(program: &std::path::Path, bridges: [&Running; 2]) -> Self {
+        let [automation, other] = bridges.map(|bridge| bridge.web.to_string());
         let folder = peers::repository().join("proto-examples/prometheus");
         let mut yaml = std::fs::read_to_string(folder.join("prometheus.yml")).expect("the example's configuration");
         let rules = format!("{}/rules/", folder.display());
@@ -57,7 +63,8 @@ impl Prometheus {
             ("scrape_timeout: 10s", "scrape_timeout: 1s"),
             ("evaluation_interval: 15s", "evaluation_interval: 1s"),
             ("rules/", &rules),
-            ("\"bridge-emmett:9102\", \"bridge-prompter:9102\", \"bridge-automation:9102\"", &format!("{:?}", bridge.web.to_string())),
+            ("\"bridge-emmett:9102\", \"bridge-prompter:9102\", \"bridge-automation:9102\"", &format!("{automation:?}, {other:?}")),
+            ("bridge-automation:9102;", &format!("{automation};")),
             // Neither an Alertmanager nor a second Prometheus.
             ("[\"alertmanager:9093\"]", "[]"),
             ("[\"localhost:9090\"]", "[]"),
@@ -66,7 +73,7 @@ impl Prometheus {
             assert!(yaml.contains(from), "the example's configuration has no {from}");
             yaml = yaml.replace(from, to);
         }
-        Self::with_config(program, &yaml)
+        Self::with_config(program, &yaml, &[])
     }
 
     /// The JSON of a GET of the HTTP API: `rules` for /api/v1/rules.
@@ -158,6 +165,63 @@ fn prometheus_scrapes_and_answers_with_the_sent_totals() {
     prometheus.expect("sum(shop_orders)", 5200.0);
     prometheus.expect("resets(statsd_bridge_lines_total[1m])", 0.0);
     prometheus.expect("max_over_time(up[1m]) - min_over_time(up[1m])", 0.0);
+    bridge.stop();
+}
+
+/// The type that Prometheus was told of a family.
+fn type_of(prometheus: &Prometheus, family: &str) -> Option<String> {
+    let response = request(prometheus.web, "GET", &format!("/api/v1/metadata?metric={family}"), &[]).expect("Prometheus answers");
+    let json: Value = serde_json::from_slice(&response.body).expect("JSON");
+    json["data"][family][0]["type"].as_str().map(str::to_owned)
+}
+
+#[test]
+fn prometheus_gets_the_format_that_it_asks_for_and_the_same_series_from_each() {
+    let Some(program) = peers::prometheus() else { return };
+    let bridge = Launch::new().start();
+    let samples = send_some_of_everything(&bridge);
+    let lines = bridge.page().lines().count() as f64;
+    // By default it asks for OpenMetrics, in which a counter without `_total` has no type; with the flag for protobuf.
+    let runs: [(&[&str], &str); 2] = [(&[], "unknown"), (&["--enable-feature=native-histograms"], "counter")];
+    for (flags, kind) in runs {
+        let prometheus = Prometheus::start_with(&program, &bridge, flags);
+        prometheus.expect("up{job=\"bridge\"}", 1.0);
+        prometheus.expect("scrape_samples_scraped", lines);
+        until("Prometheus knows the types", || type_of(&prometheus, "shop_orders"));
+        assert_eq!(type_of(&prometheus, "shop_orders").as_deref(), Some(kind), "{flags:?}");
+        assert_eq!(type_of(&prometheus, "shop_request").as_deref(), Some("histogram"), "{flags:?}");
+        for (query, value) in [
+            ("shop_orders{country=\"de\"}", 4950.0),
+            ("sum(shop_orders)", 5150.0),
+            ("count(shop_orders{path=\"a\\\"b\\\\c\"})", 1.0),
+            ("shop_stock{item=\"n0\"}", 24.75),
+            ("shop_request_sum{code=\"500\"}", 300.0),
+            ("shop_request_bucket{code=\"200\",le=\"0.05\"}", 50.0),
+            ("shop_request_bucket{code=\"500\",le=\"+Inf\"}", 100.0),
+            ("shop_basket_count", 800.0),
+            ("shop_users", 100.0),
+            ("statsd_bridge_samples_total", samples as f64),
+        ] {
+            prometheus.expect(query, value);
+        }
+    }
+    bridge.stop();
+}
+
+#[test]
+fn prometheus_reads_a_family_of_several_messages_as_one() {
+    let Some(program) = peers::prometheus() else { return };
+    let large = ["--limits.series-per-family=100000", "--limits.values-per-label=100000"];
+    let bridge = large.into_iter().fold(Launch::new(), Launch::arg).start();
+    for first in (0..60_000).step_by(1_000) {
+        let lines: Vec<String> = (first..first + 1_000).map(|n| format!("large:{n}|c|#host:some-host-{n},zone:a")).collect();
+        bridge.send(lines.join("\n"));
+        bridge.page_at(first + 1_000);
+    }
+    let prometheus = Prometheus::start_with(&program, &bridge, &["--enable-feature=native-histograms"]);
+    prometheus.expect("count(large)", 60_000.0);
+    prometheus.expect("sum(large)", 59_999.0 * 30_000.0);
+    prometheus.expect("scrape_samples_scraped", bridge.page().lines().count() as f64);
     bridge.stop();
 }
 

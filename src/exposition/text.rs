@@ -2,22 +2,23 @@
 
 use std::sync::Arc;
 
-use super::Style;
+use super::escape::Names;
 use super::float::push_float;
+use super::{Style, shown_number};
 use crate::Timestamp;
 use crate::registry::{Family, FamilyKind, Series};
 use crate::telemetry::OwnFamily;
 use crate::value::{HistogramSnapshot, SummarySnapshot};
 
 /// What stands before a family's lines.
-pub(super) fn head(family: &Family, style: &Style, out: &mut Vec<u8>) {
+pub(super) fn head((family, names): (&Family, &Names), style: &Style, out: &mut Vec<u8>) {
     let help = family.help();
-    push_head(family.name().as_str(), help.as_deref().unwrap_or(style.help), type_name(family.kind()), out);
+    push_head(&|out| names.push_head(out), help.as_deref().unwrap_or(style.help), type_name(family.kind()), out);
 }
 
 /// One of the bridge's own families.
 pub(super) fn own(family: &OwnFamily, out: &mut Vec<u8>) {
-    push_head(&family.name, &family.help, family.kind, out);
+    push_head(&|out| push(out, &[&family.name]), &family.help, family.kind, out);
     for line in &family.lines {
         push(out, &[line, "\n"]);
     }
@@ -32,8 +33,10 @@ fn type_name(kind: &FamilyKind) -> &'static str {
     }
 }
 
-fn push_head(name: &str, help: &str, kind: &str, out: &mut Vec<u8>) {
-    push(out, &["# HELP ", name, " "]);
+fn push_head(name: &dyn Fn(&mut Vec<u8>), help: &str, kind: &str, out: &mut Vec<u8>) {
+    push(out, &["# HELP "]);
+    name(out);
+    push(out, &[" "]);
     for byte in help.bytes() {
         match byte {
             b'\\' => out.extend_from_slice(b"\\\\"),
@@ -41,52 +44,53 @@ fn push_head(name: &str, help: &str, kind: &str, out: &mut Vec<u8>) {
             _ => out.push(byte),
         }
     }
-    push(out, &["\n# TYPE ", name, " ", kind, "\n"]);
+    push(out, &["\n# TYPE "]);
+    name(out);
+    push(out, &[" ", kind, "\n"]);
 }
 
 /// The lines of some of a family's series.
-pub(super) fn series(family: &Family, series: &[Arc<Series>], (style, now): (&Style, Timestamp), out: &mut Vec<u8>) {
-    let name = family.name().as_str();
+pub(super) fn series((family, names): (&Family, &Names), series: &[Arc<Series>], (style, now): (&Style, Timestamp), out: &mut Vec<u8>) {
     match family.kind() {
-        FamilyKind::Counter if style.counters_start_at_zero => {
-            let number = |series: &Series| if series.is_first_shown() { 0.0 } else { series.number() };
-            series.iter().for_each(|series| line(&[name], (series.labels(), ""), number(series), out));
+        kind @ (FamilyKind::Counter | FamilyKind::Gauge | FamilyKind::Set) => {
+            for series in series {
+                line((names, ""), (&names.labels(series.labels()), ""), shown_number(kind, series, style), out);
+            }
         }
-        FamilyKind::Counter | FamilyKind::Gauge | FamilyKind::Set => {
-            series.iter().for_each(|series| line(&[name], (series.labels(), ""), series.number(), out));
-        }
-        FamilyKind::Histogram { bounds } => histograms(name, bounds, series, out),
-        FamilyKind::Summary(options) => summaries(name, &options.quantiles, series, now, out),
+        FamilyKind::Histogram { bounds } => histograms(names, bounds, series, out),
+        FamilyKind::Summary(options) => summaries(names, &options.quantiles, series, now, out),
     }
 }
 
-fn histograms(name: &str, bounds: &[f64], series: &[Arc<Series>], out: &mut Vec<u8>) {
+fn histograms(names: &Names, bounds: &[f64], series: &[Arc<Series>], out: &mut Vec<u8>) {
     let les: Vec<String> = bounds.iter().copied().chain([f64::INFINITY]).map(|bound| extra_label("le", bound)).collect();
     let mut all = HistogramSnapshot::new(bounds.len());
     for series in series {
         all.clear();
         series.histogram(&mut all);
+        let labels = names.labels(series.labels());
         let mut cumulative = 0.0;
         for (le, weight) in les.iter().zip(&all.buckets) {
             cumulative += weight;
-            line(&[name, "_bucket"], (series.labels(), le), cumulative, out);
+            line((names, "_bucket"), (&labels, le), cumulative, out);
         }
-        line(&[name, "_sum"], (series.labels(), ""), all.sum, out);
-        line(&[name, "_count"], (series.labels(), ""), cumulative, out);
+        line((names, "_sum"), (&labels, ""), all.sum, out);
+        line((names, "_count"), (&labels, ""), cumulative, out);
     }
 }
 
-fn summaries(name: &str, quantiles: &[f64], series: &[Arc<Series>], now: Timestamp, out: &mut Vec<u8>) {
-    let labels: Vec<(f64, String)> = quantiles.iter().map(|q| (*q, extra_label("quantile", *q))).collect();
+fn summaries(names: &Names, quantiles: &[f64], series: &[Arc<Series>], now: Timestamp, out: &mut Vec<u8>) {
+    let quantiles: Vec<(f64, String)> = quantiles.iter().map(|q| (*q, extra_label("quantile", *q))).collect();
     let mut all = SummarySnapshot::default();
     for series in series {
         all.clear();
         series.summary(now, &mut all);
-        for (quantile, label) in &labels {
-            line(&[name], (series.labels(), label), all.quantile(*quantile), out);
+        let labels = names.labels(series.labels());
+        for (quantile, label) in &quantiles {
+            line((names, ""), (&labels, label), all.quantile(*quantile), out);
         }
-        line(&[name, "_sum"], (series.labels(), ""), all.sum, out);
-        line(&[name, "_count"], (series.labels(), ""), all.count, out);
+        line((names, "_sum"), (&labels, ""), all.sum, out);
+        line((names, "_count"), (&labels, ""), all.count, out);
     }
 }
 
@@ -98,18 +102,19 @@ fn extra_label(name: &str, value: f64) -> String {
 }
 
 /// One sample line; `labels` are the series' own and one of the format's.
-fn line(name: &[&str], labels: (&str, &str), value: f64, out: &mut Vec<u8>) {
-    push(out, name);
+fn line((names, suffix): (&Names, &str), labels: (&str, &str), value: f64, out: &mut Vec<u8>) {
+    let open = names.push_line(suffix, out);
     match labels {
-        ("", "") => {}
-        (one, "") | ("", one) => push(out, &["{", one, "}"]),
-        (own, extra) => push(out, &["{", own, ",", extra, "}"]),
+        ("", "") if open == "{" => {}
+        ("", "") => out.push(b'}'),
+        (one, "") | ("", one) => push(out, &[open, one, "}"]),
+        (own, extra) => push(out, &[open, own, ",", extra, "}"]),
     }
     out.push(b' ');
     push_float(value, out);
     out.push(b'\n');
 }
 
-fn push(out: &mut Vec<u8>, parts: &[&str]) {
+pub(super) fn push(out: &mut Vec<u8>, parts: &[&str]) {
     parts.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
 }

@@ -97,6 +97,11 @@ impl Family {
         lock(&self.members).help.clone()
     }
 
+    /// The base unit of its values, if a rule says so.
+    pub fn unit(&self) -> Option<&'static str> {
+        lock(&self.members).unit
+    }
+
     /// The sample that made it, as it was sent, and who sent it.
     pub(super) fn first_sample(&self) -> (&str, Source) {
         (&self.first.0, self.first.1)
@@ -199,6 +204,7 @@ impl Family {
         if self.generation.fetch_max(request.generation, Relaxed) < request.generation || members.help.is_none() {
             members.help = request.help.clone();
         }
+        members.unit = request.unit.or(members.unit);
         let has_other_help = request.help.is_some() && members.help != request.help;
         let (series, folded) = match members.find_or_add(&self.kind, request, budget) {
             Ok(found) => found,

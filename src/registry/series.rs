@@ -218,6 +218,17 @@ impl Series {
         }
     }
 
+    /// Whether a histogram's sum, a summary's sum or a value in its window is negative. Cheaper than to read them all.
+    pub(crate) fn has_negative(&self, now: Timestamp) -> bool {
+        match &*lock(&self.cells) {
+            Cells::Histogram(cells) => cells.iter().map(HistogramCell::sum).sum::<f64>() < 0.0,
+            Cells::Summary(cells) => {
+                cells.iter().any(|cell| cell.has_negative(now)) || cells.iter().map(|cell| cell.sum()).sum::<f64>() < 0.0
+            }
+            Cells::Counter(_) | Cells::Gauge(_) | Cells::Set(_) => false,
+        }
+    }
+
     /// Adds all workers' parts of a histogram to `into`.
     pub fn histogram(&self, into: &mut HistogramSnapshot) {
         if let Cells::Histogram(cells) = &*lock(&self.cells) {

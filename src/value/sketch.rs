@@ -47,6 +47,10 @@ impl Sketch {
         self.weight == 0.0
     }
 
+    pub(super) fn has_negative(&self) -> bool {
+        !self.is_empty() && self.min < 0.0
+    }
+
     /// Forgets all values and keeps the memory.
     pub(super) fn clear(&mut self) {
         self.points.clear();

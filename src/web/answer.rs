@@ -26,7 +26,6 @@ pub(super) type Answer = Response<Full<Bytes>>;
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const METRICS: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
@@ -113,13 +112,16 @@ pub(super) async fn answer(site: &Arc<Site>, request: Request<Incoming>, ends: E
 }
 
 async fn metrics(site: &Arc<Site>, request: &Parts) -> Answer {
+    let wanted = page::negotiated(&request.headers, site.bridge.telemetry().prefix());
     let gzip = page::accepts_gzip(&request.headers);
     let patience = page::turn_patience(&request.headers, site.options.turn_timeout);
-    match page::page(site, gzip, patience).await {
+    match page::page(site, (wanted, gzip), patience).await {
         Ok(page) => {
-            let mut answer = with_body(StatusCode::OK, METRICS, page);
+            // Made of constants; it is always a header's value.
+            let kind = HeaderValue::try_from(wanted.content_type()).unwrap_or(TEXT);
+            let mut answer = with_body(StatusCode::OK, kind, page);
             let headers = answer.headers_mut();
-            headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+            headers.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
             if gzip {
                 headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
             }

@@ -12,12 +12,14 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use hyper::HeaderMap;
-use hyper::header::ACCEPT_ENCODING;
+use hyper::header::{ACCEPT, ACCEPT_ENCODING};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::server::Site;
+use crate::Negotiated;
+use crate::options::Prefix;
 
 /// Fast and nearly as small on pages, which repeat themselves: twice the speed of the usual 6.
 const GZIP_LEVEL: u32 = 2;
@@ -49,8 +51,8 @@ impl AsRef<[u8]> for Held {
     }
 }
 
-/// The page, compressed if `gzip`. Waits at most `patience` for its turn.
-pub(super) async fn page(site: &Arc<Site>, gzip: bool, patience: Duration) -> Result<Bytes, NoPage> {
+/// The page in the format that is wanted, compressed if `gzip`. Waits at most `patience` for its turn.
+pub(super) async fn page(site: &Arc<Site>, (wanted, gzip): (Negotiated, bool), patience: Duration) -> Result<Bytes, NoPage> {
     let state = &site.state;
     let turn = async {
         let place = Arc::clone(&state.pages).acquire_owned().await;
@@ -63,7 +65,7 @@ pub(super) async fn page(site: &Arc<Site>, gzip: bool, patience: Duration) -> Re
     };
     let site = Arc::clone(site);
     let rendered = spawn_blocking(move || {
-        let page = render(&site, gzip);
+        let page = render(&site, wanted, gzip);
         drop(turn);
         page
     });
@@ -74,12 +76,13 @@ pub(super) async fn page(site: &Arc<Site>, gzip: bool, patience: Duration) -> Re
 }
 
 /// Takes as long as the page is big; not for an async thread.
-fn render(site: &Site, gzip: bool) -> io::Result<Vec<u8>> {
+fn render(site: &Site, wanted: Negotiated, gzip: bool) -> io::Result<Vec<u8>> {
     let start = Instant::now();
     let scrape = &site.bridge.telemetry().scrape;
     let expected = site.state.last_page_bytes.load(Ordering::Relaxed);
     let mut page = Vec::with_capacity(expected + expected / 8);
-    site.bridge.render((site.state.clock)(), &mut page);
+    let mut parts = site.bridge.page_escaped(wanted.format, wanted.escaping, (site.state.clock)());
+    while parts.more(&mut page) {}
     site.state.last_page_bytes.store(page.len(), Ordering::Relaxed);
     let bytes = page.len();
     if gzip {
@@ -92,6 +95,12 @@ fn render(site: &Site, gzip: bool) -> io::Result<Vec<u8>> {
     scrape.bytes.set(bytes as f64);
     scrape.seconds.record(start.elapsed().as_secs_f64());
     Ok(page)
+}
+
+/// What the client's `Accept` asks for. In the place of statsd_exporter, which has no OpenMetrics, that is not offered.
+pub(super) fn negotiated(headers: &HeaderMap, prefix: Prefix) -> Negotiated {
+    let accept: Vec<&str> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+    Negotiated::of(&accept.join(","), prefix != Prefix::Exporter)
 }
 
 /// Whether the client takes gzip: by name, or by `*` where it is not named, in either case with a quality above zero.

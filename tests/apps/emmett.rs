@@ -107,7 +107,7 @@ fn every_request_is_on_the_page_and_in_prometheus() {
             rules.display(),
             bridge.web
         );
-        let prometheus = Prometheus::with_config(&program, &yaml);
+        let prometheus = Prometheus::with_config(&program, &yaml, &[]);
         prometheus.expect("sum(emmett_http_requests_total)", 300.0);
         for ((method, route, status), times) in totals(&asks()) {
             prometheus.expect(

@@ -196,7 +196,7 @@ fn four_workers_add_up_to_the_request() {
     let prometheus = peers::prometheus().map(|program| {
         let target = bridge.web;
         let yaml = format!("global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs: [{{job_name: prompter, static_configs: [{{targets: ['{target}']}}]}}]\n");
-        Prometheus::with_config(&program, &yaml)
+        Prometheus::with_config(&program, &yaml, &[])
     });
     if let Some(prometheus) = &prometheus {
         prometheus.expect("sum(prompter_probe_attempts_total)", 3.0);
