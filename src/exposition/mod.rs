@@ -4,6 +4,7 @@
 //! what a page shows of one series is consistent in itself. Knows no HTTP.
 
 mod float;
+mod native;
 mod own;
 mod page;
 mod text;
