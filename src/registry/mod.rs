@@ -11,6 +11,8 @@ mod kind;
 mod labels;
 mod limits;
 mod members;
+#[cfg(test)]
+mod native_tests;
 mod parts;
 mod report;
 mod resting;

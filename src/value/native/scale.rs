@@ -19,7 +19,7 @@ static BOUNDS: [f64; 256] = bounds();
 /// From one bound to the next in schema 1 to 8. The first is the double below the root of 2: client libraries and Prometheus have
 /// it so, and what counts is that all agree.
 const FACTORS: [f64; 8] = [
-    1.414213562373095,
+    std::f64::consts::SQRT_2.next_down(),
     1.189207115002721,
     1.0905077326652577,
     1.0442737824274138,
@@ -145,7 +145,10 @@ mod tests {
             assert!((bound / near - 1.0).abs() < 1e-14, "{at}");
         }
         assert!(BOUNDS.is_sorted_by(|a, b| a < b) && *BOUNDS.last().unwrap() < 1.0);
-        assert_eq!([BOUNDS[64], BOUNDS[128], BOUNDS[192]], [0.5946035575013605, 0.7071067811865475, 0.8408964152537144]);
+        assert_eq!(
+            [BOUNDS[64], BOUNDS[128], BOUNDS[192]],
+            [0.5946035575013605, std::f64::consts::FRAC_1_SQRT_2.next_down(), 0.8408964152537144]
+        );
     }
 
     proptest! {
