@@ -3,9 +3,13 @@
 #[path = "load.rs"]
 mod load;
 
+use std::hint::black_box;
+
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use statsd_bridge::mapping::Rules;
 use statsd_bridge::mapping::config::{Source, load};
+use statsd_bridge::options::{DEFAULT_BOUNDS, NativeHistograms, NativeOptions, NativeWhen};
+use statsd_bridge::value::{Bounds, HistogramCell, NativeCell};
 use statsd_bridge::{Bridge, Options, Timestamp};
 
 /// So many rules, none of which matches the load.
@@ -73,5 +77,38 @@ fn ingest(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, ingest);
+/// One observation of a histogram whose cell is at hand, of values over four powers of ten.
+fn observe(c: &mut Criterion) {
+    let now = Timestamp::from_millis(1_700_000_000_000);
+    let values: Vec<f64> =
+        (0..4096_u32).map(|i| 10_f64.powf(f64::from(i.wrapping_mul(2_654_435_761) >> 12) / f64::from(1 << 18) - 3.0)).collect();
+    let bounds = Bounds::shared(&DEFAULT_BOUNDS, Some(NativeOptions::default()));
+    let mut group = c.benchmark_group("observe");
+    group.throughput(Throughput::Elements(values.len() as u64));
+    let classic = HistogramCell::new(bounds.len());
+    group.bench_function("classic", |b| b.iter(|| values.iter().all(|value| classic.observe(&bounds, black_box(*value), 1.0))));
+    let native = NativeCell::new(classic.clone(), &bounds, now).expect("native buckets are asked for");
+    group.bench_function("classic_and_native", |b| b.iter(|| values.iter().all(|value| native.observe(black_box(*value), 1.0, now))));
+    group.finish();
+
+    let mut group = c.benchmark_group("ingest_native");
+    for series in [1_000, 100_000] {
+        let load = load::load(series, 4_000);
+        group.throughput(Throughput::Elements(load.lines));
+        for (name, when) in [("never", NativeWhen::Never), ("always", NativeWhen::Always)] {
+            group.bench_function(BenchmarkId::new(name, series), |b| {
+                let native = NativeHistograms { when, ..NativeHistograms::default() };
+                let mut worker = Bridge::new(Options { native, ..Options::default() }).worker();
+                b.iter(|| {
+                    for batch in load.datagrams.chunks(64) {
+                        worker.ingest_batch(batch.iter().map(Vec::as_slice), now);
+                    }
+                });
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, ingest, observe);
 criterion_main!(benches);

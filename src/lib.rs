@@ -136,6 +136,9 @@ impl Bridge {
     /// A bridge without series.
     pub fn new(options: Options) -> Self {
         let (registry, telemetry) = (Registry::new(options.limits, options.grace_ms), Arc::new(Telemetry::new(options.prefix)));
+        if options.native.when == options::NativeWhen::Always {
+            registry.want_native();
+        }
         let rules = Current { rules: Arc::default(), generation: 0, hits: Arc::new(Hits::new(0)) };
         Self { shared: Arc::new(Shared { options, registry, telemetry, rules: RwLock::new(rules), generation: AtomicU64::new(0) }) }
     }
@@ -227,6 +230,12 @@ impl Bridge {
     /// A new worker. It is the only writer of its cells: give each receiving thread its own.
     pub fn worker(&self) -> Worker {
         Worker::new(self.clone())
+    }
+
+    /// From now on histograms keep native buckets beside the classic ones, where [`Options::native`] and the rules let them: each
+    /// from its next sample on. To be called when somebody asks for a format that shows them. It costs nothing when repeated.
+    pub fn want_native_histograms(&self) {
+        self.shared.registry.want_native();
     }
 
     /// Appends the page, text format 0.0.4: families, then own metrics.

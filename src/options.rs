@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::mapping::spec::Ttl;
 pub use crate::name::NameValidation;
+use crate::value::{SCHEMA_MAX, SCHEMA_MIN, ZERO_THRESHOLD, schema_of};
 
 /// Everything that [`Bridge::new`](crate::Bridge::new) wants to know.
 #[derive(Debug, Clone, Default)]
@@ -16,6 +17,8 @@ pub struct Options {
     pub limits: Limits,
     /// What timers, histograms and distributions become.
     pub observer: Observer,
+    /// Which histograms have native buckets beside the classic ones, and from when on.
+    pub native: NativeHistograms,
     /// How long series live unseen, where no rule says otherwise; for ever by default.
     pub ttl: Ttl,
     /// How long a counter, histogram or summary that expired may take to come back and go on from its old value, in
@@ -150,6 +153,8 @@ pub enum Observer {
     Histogram {
         /// Upper bounds, ascending, finite.
         bounds: Arc<[f64]>,
+        /// What is said of native buckets; the rest is as [`Options::native`] has it.
+        native: NativeChoice,
     },
     /// A summary over a sliding window.
     Summary(SummaryOptions),
@@ -160,7 +165,92 @@ pub const DEFAULT_BOUNDS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
 
 impl Default for Observer {
     fn default() -> Self {
-        Self::Histogram { bounds: Arc::from(DEFAULT_BOUNDS) }
+        Self::Histogram { bounds: Arc::from(DEFAULT_BOUNDS), native: NativeChoice::default() }
+    }
+}
+
+/// Which histograms have native buckets, and from when on. Only protobuf can show them, and they cost memory.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct NativeHistograms {
+    /// From when on.
+    pub when: NativeWhen,
+    /// How they are kept, where a rule says nothing else. `None`: only where a rule gives a factor.
+    pub options: Option<NativeOptions>,
+}
+
+impl Default for NativeHistograms {
+    fn default() -> Self {
+        Self { when: NativeWhen::default(), options: Some(NativeOptions::default()) }
+    }
+}
+
+/// From when on histograms keep native buckets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum NativeWhen {
+    /// Never, whatever a rule says.
+    Never,
+    /// From when somebody first asks for a page that can show them.
+    #[default]
+    Asked,
+    /// From the first sample.
+    Always,
+}
+
+/// How native buckets are kept.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "state", derive(serde::Serialize, serde::Deserialize))]
+pub struct NativeOptions {
+    /// The resolution to begin with: from -4 to 8, each bucket `2^(2^-schema)` times as wide as the one before. 3 by default.
+    pub schema: i8,
+    /// Buckets populated at most, the zero bucket not counted; 160 by default. Beyond it the resolution is halved.
+    pub max_buckets: u32,
+    /// Values up to here, of either sign, are in the zero bucket; 2^-128 by default.
+    pub zero_threshold: f64,
+    /// Rather than halving, a histogram whose last reset is so many milliseconds ago begins anew; 0, the default, for never.
+    pub min_reset_ms: u64,
+    /// Rather than halving, the zero bucket widens up to here; 0, the default, for not at all.
+    pub max_zero_threshold: f64,
+}
+
+/// The most buckets that a flag or a rule may ask for.
+pub const NATIVE_BUCKETS_MAX: u32 = 512;
+
+/// How much wider than the one before a native bucket is at most, where nothing else is asked for.
+pub const NATIVE_FACTOR: f64 = 1.1;
+
+impl Default for NativeOptions {
+    fn default() -> Self {
+        Self { schema: 3, max_buckets: 160, zero_threshold: ZERO_THRESHOLD, min_reset_ms: 0, max_zero_threshold: 0.0 }
+    }
+}
+
+impl NativeOptions {
+    /// Whether a flag, a rule or a program that uses the library can have asked for them.
+    pub(crate) fn is_legal(&self) -> bool {
+        let is_threshold = |threshold: f64| threshold.is_finite() && threshold >= 0.0;
+        (SCHEMA_MIN..=SCHEMA_MAX).contains(&self.schema) && is_threshold(self.zero_threshold) && is_threshold(self.max_zero_threshold)
+    }
+}
+
+/// What a rule says of native buckets; `None` where it says nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct NativeChoice {
+    /// How much wider than the one before a bucket is at most; not above 1 for no native buckets.
+    pub factor: Option<f64>,
+    /// Buckets populated at most.
+    pub max_buckets: Option<u32>,
+}
+
+impl NativeHistograms {
+    /// What holds where a rule says `choice`; `None` for no native buckets.
+    pub fn options(&self, choice: NativeChoice) -> Option<NativeOptions> {
+        let base = self.options.filter(|_| self.when != NativeWhen::Never);
+        let mut options = match choice.factor {
+            Some(factor) if self.when != NativeWhen::Never => NativeOptions { schema: schema_of(factor)?, ..base.unwrap_or_default() },
+            _ => base?,
+        };
+        options.max_buckets = choice.max_buckets.unwrap_or(options.max_buckets).clamp(1, NATIVE_BUCKETS_MAX);
+        Some(options)
     }
 }
 

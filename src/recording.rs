@@ -21,7 +21,7 @@ pub(crate) struct Recording<'w> {
 impl Recording<'_> {
     /// Records one sample where its route leads, and counts it: recorded, refused under one reason, or dropped.
     ///
-    /// False, and nothing was done, if the route leads to a retired series.
+    /// False, and nothing was done, if the route leads to a retired series, or to a cell that another one replaces.
     #[inline(always)]
     pub(crate) fn apply(&mut self, route: &Route, sample: &Sample<'_>) -> bool {
         let Target::Cell(cell) = &route.target else {
@@ -29,7 +29,7 @@ impl Recording<'_> {
             self.apply_elsewhere(&route.target, sample);
             return true;
         };
-        if !cell.stamp().touch(self.now.as_millis()) {
+        if cell.is_outgrown() || !cell.stamp().touch(self.now.as_millis()) {
             return false;
         }
         self.count_route(route, sample);
@@ -57,6 +57,7 @@ impl Recording<'_> {
                 _ => recorded(Recorded::Gauge, cell.set(number)),
             },
             CellHandle::Histogram(cell, bounds) => recorded(Recorded::Observer, cell.observe(bounds, number, sample.weight)),
+            CellHandle::Native(cell) => recorded(Recorded::Observer, cell.observe(number, sample.weight, self.now)),
             CellHandle::Summary(cell) => recorded(Recorded::Observer, cell.observe(number, sample.weight, self.now)),
             // The registry keeps kinds apart, so this cannot be met.
             CellHandle::Set(_) => Err(Refusal::Conflict),

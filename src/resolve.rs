@@ -323,7 +323,10 @@ impl Resolver {
                 let stated = rule.and_then(|rule| rule.observer.as_ref()).or(defaults.observer.as_ref());
                 let options = rule.map_or(&defaults.observer_options, |rule| &rule.observer_options);
                 match stated.cloned().unwrap_or_else(|| options.over(&self.bridge.options().observer)) {
-                    Observer::Histogram { bounds } => FamilyKind::Histogram { bounds: Bounds::shared(&bounds) },
+                    Observer::Histogram { bounds, native } => {
+                        let native = self.bridge.options().native.options(native);
+                        FamilyKind::Histogram { bounds: Bounds::shared(&bounds, native) }
+                    }
                     Observer::Summary(summary) => FamilyKind::Summary(summary),
                 }
             }

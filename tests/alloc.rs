@@ -1,7 +1,7 @@
 //! A sample of a known series allocates nothing, whatever its kind and however it is written.
 
 use allocation_counter::measure;
-use statsd_bridge::options::{Observer, SummaryOptions};
+use statsd_bridge::options::{NativeHistograms, NativeWhen, Observer, SummaryOptions};
 use statsd_bridge::{Bridge, Options, Timestamp};
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -44,6 +44,12 @@ fn nor_does_one_of_a_known_summary() {
 #[test]
 fn nor_does_one_without_a_trace_where_traces_are_exemplars() {
     assert_eq!(allocations_when_known(Options { exemplar_tag: Some("trace_id".into()), ..Options::default() }), 0);
+}
+
+#[test]
+fn nor_does_one_of_a_histogram_with_native_buckets() {
+    let native = NativeHistograms { when: NativeWhen::Always, ..NativeHistograms::default() };
+    assert_eq!(allocations_when_known(Options { native, ..Options::default() }), 0);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{ArgAction, Parser, ValueEnum};
 
 use super::duration;
+use crate::options::NATIVE_BUCKETS_MAX;
 
 /// StatsD and DogStatsD in, Prometheus out.
 #[derive(Debug, Parser)]
@@ -106,6 +107,17 @@ pub(super) struct Args {
     /// Upper bounds of histogram buckets, ascending [default: 0.005,0.01,0.025,0.05,0.1,0.25,0.5,1,2.5,5,10].
     #[arg(long = "statsd.histogram-buckets", value_name = "BOUNDS", value_delimiter = ',', help_heading = "Wire")]
     pub(super) histogram_buckets: Option<Vec<f64>>,
+    /// From when on histograms keep native buckets too, which only protobuf shows.
+    #[arg(long = "statsd.native-histograms", value_name = "WHEN", value_enum, default_value = "asked", help_heading = "Wire")]
+    pub(super) native_histograms: NativeHistograms,
+    /// How much wider than the one before a native bucket is at most; 1 for native buckets only where a rule gives a factor.
+    #[arg(long = "statsd.native-histogram-factor", value_name = "FACTOR", default_value = "1.1", value_parser = factor)]
+    #[arg(help_heading = "Wire")]
+    pub(super) native_histogram_factor: f64,
+    /// Native buckets of a series at most, up to 512; beyond it the resolution is halved.
+    #[arg(long = "statsd.native-histogram-max-buckets", value_name = "N", default_value = "160", value_parser = native_buckets)]
+    #[arg(help_heading = "Wire")]
+    pub(super) native_histogram_max_buckets: u32,
 
     /// Mapping file, or folder of them; may be given more than once, an earlier one counts before a later one.
     #[arg(long = "statsd.mapping-config", value_name = "FILE", help_heading = "Mapping")]
@@ -322,6 +334,17 @@ pub(super) enum NameSet {
     Utf8,
 }
 
+/// From when on histograms keep native buckets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum NativeHistograms {
+    /// Never, whatever a rule says.
+    Never,
+    /// From the first scrape that asks for protobuf.
+    Asked,
+    /// From the first sample.
+    Always,
+}
+
 /// What becomes of samples of new series at a limit of their family; gauges are always refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum OverflowPolicy {
@@ -366,6 +389,15 @@ fn within(text: &str, least: usize, most: usize) -> Result<usize, String> {
 
 fn positive(text: &str) -> Result<usize, String> {
     within(text, 1, usize::MAX)
+}
+
+fn factor(text: &str) -> Result<f64, String> {
+    let factor = text.parse::<f64>().ok().filter(|factor| factor.is_finite() && *factor >= 1.0);
+    factor.ok_or_else(|| format!("expected a number from 1 on such as 1.1, got {text:?}"))
+}
+
+fn native_buckets(text: &str) -> Result<u32, String> {
+    within(text, 1, NATIVE_BUCKETS_MAX as usize).map(|buckets| buckets as u32)
 }
 
 fn workers(text: &str) -> Result<usize, String> {

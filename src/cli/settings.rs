@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::args::{Args, Compat, LogFormat, LogLevel, NameSet, ObserverType, OverflowPolicy};
+use super::args::{self, Args, Compat, LogFormat, LogLevel, NameSet, ObserverType, OverflowPolicy};
 use crate::exemplar::ExemplarTag;
 use crate::listener::{Address, relay, tcp, udp, unix};
 use crate::mapping::spec::Ttl;
-use crate::options::{Dialect, Limits, NameValidation, Observer, Overflow, Prefix, SummaryOptions};
+use crate::options::{
+    Dialect, Limits, NameValidation, NativeChoice, NativeHistograms, NativeOptions, NativeWhen, Observer, Overflow, Prefix, SummaryOptions,
+};
 use crate::run::snapshots;
+use crate::value::schema_of;
 use crate::{logging, rulebook, web};
 
 /// Everything that the program needs to start.
@@ -54,6 +57,7 @@ impl Settings {
                 dialect: dialect(args),
                 limits,
                 observer: observer(args)?,
+                native: native(args),
                 ttl: ttl(args),
                 grace_ms: millis(args.ttl_grace),
                 counters_start_at_zero: args.counters_start_at_zero,
@@ -274,7 +278,18 @@ fn bucket_bounds(bounds: &[f64]) -> Result<Observer, String> {
     if let Some(pair) = bounds.windows(2).find(|pair| pair[0] >= pair[1]) {
         return Err(format!("bounds must ascend, but {} is followed by {}", pair[0], pair[1]));
     }
-    Ok(Observer::Histogram { bounds: Arc::from(bounds) })
+    Ok(Observer::Histogram { bounds: Arc::from(bounds), native: NativeChoice::default() })
+}
+
+fn native(args: &Args) -> NativeHistograms {
+    let when = match args.native_histograms {
+        args::NativeHistograms::Never => NativeWhen::Never,
+        args::NativeHistograms::Asked => NativeWhen::Asked,
+        args::NativeHistograms::Always => NativeWhen::Always,
+    };
+    let max_buckets = args.native_histogram_max_buckets;
+    let options = |schema| NativeOptions { schema, max_buckets, ..NativeOptions::default() };
+    NativeHistograms { when, options: schema_of(args.native_histogram_factor).map(options) }
 }
 
 /// Flags that tune parts of statsd_exporter which the bridge does not have.
@@ -351,10 +366,23 @@ mod tests {
     #[test]
     fn buckets_ascend() {
         let bounds = |text: &str| settings(&[&format!("--statsd.histogram-buckets={text}")]).map(|s| s.bridge.observer);
-        assert_eq!(bounds("-1,.5,2e3,+Inf"), Ok(Observer::Histogram { bounds: Arc::from([-1.0, 0.5, 2000.0]) }));
+        assert_eq!(
+            bounds("-1,.5,2e3,+Inf"),
+            Ok(Observer::Histogram { bounds: Arc::from([-1.0, 0.5, 2000.0]), native: NativeChoice::default() })
+        );
         for wrong in ["2,1", "1,1", "nan", "inf", "1,inf,2"] {
             assert!(bounds(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn native_buckets_are_as_the_client_libraries_have_them() {
+        let native = |flags: &[&str]| settings(flags).map(|settings| settings.bridge.native);
+        assert_eq!(native(&[]), Ok(NativeHistograms::default()));
+        let (when, options) = (NativeWhen::Always, NativeOptions { schema: 0, max_buckets: 256, ..NativeOptions::default() });
+        let all = ["--statsd.native-histograms=always", "--statsd.native-histogram-factor=2", "--statsd.native-histogram-max-buckets=256"];
+        assert_eq!(native(&all), Ok(NativeHistograms { when, options: Some(options) }));
+        assert_eq!(native(&["--statsd.native-histogram-factor=1"]).unwrap().options, None);
     }
 
     #[test]

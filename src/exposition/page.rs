@@ -53,6 +53,10 @@ impl Current {
 impl Page {
     /// A page of what the bridge has now; values are those of the moment in which they are written.
     pub(crate) fn new(bridge: &Bridge, (format, escaping): (Format, Escaping), now: Timestamp) -> Self {
+        if format == Format::Protobuf {
+            // The only format that can show native buckets: from now on somebody wants them.
+            bridge.want_native_histograms();
+        }
         // Before the families, so that a page shows at least the samples that it says were recorded.
         let own = own_families(bridge);
         let style = Style::of(bridge.options(), escaping);

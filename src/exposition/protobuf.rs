@@ -13,11 +13,11 @@ use std::sync::Arc;
 
 use super::escape::Names;
 use super::own_values::{OwnSeries, OwnValue, own_series};
-use super::{Style, shown_number};
+use super::{Style, native, shown_number};
 use crate::Timestamp;
 use crate::registry::{Exemplar, Family, FamilyKind, Series};
 use crate::telemetry::OwnFamily;
-use crate::value::{HistogramSnapshot, SummarySnapshot};
+use crate::value::{HistogramSnapshot, NativeSnapshot, SummarySnapshot};
 
 /// How much of one family is held back. With it, a page needs about as much memory at once.
 const HELD_MAX: usize = 3 << 20;
@@ -76,10 +76,19 @@ impl Messages {
             }
             FamilyKind::Histogram { bounds } => {
                 let mut all = HistogramSnapshot::new(bounds.len());
+                let mut native =
+                    bounds.native().filter(|_| bounds.is_native_wanted()).map(|options| (NativeSnapshot::new(options), options));
                 for series in series {
                     all.clear();
-                    series.histogram(&mut all);
-                    metric(&names.labels(series.labels()), piece, |out| histogram(&all, bounds, series, out));
+                    let native = native.as_mut().and_then(|(native, options)| {
+                        native.clear(options);
+                        series.histogram_with_native(bounds, &mut all, native).then_some(&*native)
+                    });
+                    if native.is_none() {
+                        all.clear();
+                        series.histogram(&mut all);
+                    }
+                    metric(&names.labels(series.labels()), piece, |out| histogram((&all, native), bounds, series, out));
                 }
             }
             FamilyKind::Summary(options) => {
@@ -181,7 +190,7 @@ fn counter(value: f64, series: &Series, out: &mut Vec<u8>) {
     });
 }
 
-fn histogram(all: &HistogramSnapshot, bounds: &[f64], series: &Series, out: &mut Vec<u8>) {
+fn histogram((all, native): (&HistogramSnapshot, Option<&NativeSnapshot>), bounds: &[f64], series: &Series, out: &mut Vec<u8>) {
     let total: f64 = all.buckets.iter().sum();
     let exemplars = series.exemplars();
     let exemplar_of = |bucket: usize| exemplars.iter().find(|exemplar| exemplar.bucket == bucket);
@@ -197,8 +206,10 @@ fn histogram(all: &HistogramSnapshot, bounds: &[f64], series: &Series, out: &mut
         if let Some(exemplar) = exemplar_of(bounds.len()) {
             bucket((f64::INFINITY, total), Some(exemplar), out);
         }
-        fraction(4, total, out);
-        // Native fields, 5 to 14, come here. With them, no field 4: it would make the native histogram one of floats.
+        match native {
+            Some(native) => native::fields(native, total, out),
+            None => fraction(4, total, out),
+        }
         timestamp(15, series.created(), out);
     });
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::options::{Observer, Overflow, SummaryOptions};
+use crate::options::{NativeChoice, Observer, Overflow, SummaryOptions};
 
 /// Where something stands in a file; line and column count from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +57,8 @@ pub struct Defaults {
 pub struct ObserverOptions {
     /// Upper bounds, if it is a histogram.
     pub bounds: Option<Arc<[f64]>>,
+    /// What is said of native buckets, if it is a histogram.
+    pub native: NativeChoice,
     /// Quantiles and window, if it is a summary.
     pub summary: Option<SummaryOptions>,
 }
@@ -65,7 +67,13 @@ impl ObserverOptions {
     /// `chosen` with the options for its type.
     pub fn over(&self, chosen: &Observer) -> Observer {
         match chosen {
-            Observer::Histogram { bounds } => Observer::Histogram { bounds: self.bounds.as_ref().unwrap_or(bounds).clone() },
+            Observer::Histogram { bounds, native } => Observer::Histogram {
+                bounds: self.bounds.as_ref().unwrap_or(bounds).clone(),
+                native: NativeChoice {
+                    factor: self.native.factor.or(native.factor),
+                    max_buckets: self.native.max_buckets.or(native.max_buckets),
+                },
+            },
             Observer::Summary(options) => Observer::Summary(self.summary.as_ref().unwrap_or(options).clone()),
         }
     }

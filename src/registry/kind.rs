@@ -12,9 +12,9 @@ pub enum FamilyKind {
     Counter,
     /// A value that is set or changed.
     Gauge,
-    /// Classic buckets.
+    /// Classic buckets, and native ones where its options and somebody ask for them.
     Histogram {
-        /// Ascending, finite.
+        /// Ascending, finite; and how native buckets are kept.
         bounds: Arc<Bounds>,
     },
     /// Quantiles over a sliding window.
@@ -40,6 +40,13 @@ impl FamilyKind {
         }
     }
 
+    /// From now on its histograms keep native buckets, if they may.
+    pub(super) fn want_native(&self) {
+        if let Self::Histogram { bounds } = self {
+            bounds.want_native();
+        }
+    }
+
     /// Whether it observes values.
     pub fn is_observer(&self) -> bool {
         matches!(self, Self::Histogram { .. } | Self::Summary(_))
@@ -54,7 +61,7 @@ impl FamilyKind {
         }
     }
 
-    /// What one worker's cell takes, reckoned; a summary and a set may grow beyond it.
+    /// What one worker's cell takes, reckoned; a summary, a set and a histogram with native buckets may grow beyond it.
     pub(super) fn cell_bytes(&self) -> usize {
         match self {
             Self::Counter | Self::Gauge => 48,

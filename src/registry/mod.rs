@@ -12,6 +12,8 @@ mod kind;
 mod labels;
 mod limits;
 mod members;
+#[cfg(test)]
+mod native_tests;
 mod parts;
 mod report;
 mod resting;
@@ -22,7 +24,7 @@ mod workers;
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use dashmap::DashMap;
@@ -65,6 +67,8 @@ pub struct Registry {
     limited: Mutex<Vec<Arc<Limited>>>,
     /// Rises when series went, so that what was refused for want of room may be asked again.
     changes: AtomicU64,
+    /// Whether histograms are to keep native buckets; only ever goes up.
+    is_native_wanted: AtomicBool,
 }
 
 /// What a new route asks for.
@@ -144,6 +148,7 @@ impl Registry {
             exemplars: exemplars::Places::new(limits.exemplar_series),
             limited: Mutex::default(),
             changes: AtomicU64::new(0),
+            is_native_wanted: AtomicBool::new(false),
         }
     }
 
@@ -262,9 +267,20 @@ impl Registry {
             return Err(self.refuse_family(limit, request));
         }
         let family = Arc::new(Family::new(request));
+        // Read under the lock under which it is spread, so that no family is missed.
+        if self.is_native_wanted.load(Relaxed) {
+            family.kind().want_native();
+        }
         index.insert(name.into(), Arc::clone(&family));
         self.families.insert(name.into(), Arc::clone(&family));
         Ok(family)
+    }
+
+    /// From now on histograms keep native buckets beside the classic ones, where their family may: each from its next sample on.
+    pub fn want_native(&self) {
+        if !self.is_native_wanted.swap(true, Relaxed) {
+            self.families().iter().for_each(|family| family.kind().want_native());
+        }
     }
 
     /// Takes a family out that is gone, unless its name has a new one already.

@@ -33,6 +33,16 @@ impl<C: Clone> Parts<C> {
         };
         cell
     }
+
+    /// Puts a cell in the place of the worker's, which it has.
+    pub(super) fn replace(&mut self, worker: u32, new: C) -> C {
+        match self {
+            Self::One(id, cell) if *id == worker => *cell = new.clone(),
+            Self::Many(all) => all.iter_mut().filter(|(id, _)| *id == worker).for_each(|(_, cell)| *cell = new.clone()),
+            _ => {}
+        }
+        new
+    }
 }
 
 impl<C> Parts<C> {
@@ -75,6 +85,12 @@ mod tests {
             }
         }
         assert_eq!(parts.iter().map(|cell| **cell).collect::<Vec<_>>(), [70, 0, 30]);
+        assert_eq!(*parts.replace(0, Arc::new(5)), 5);
+        assert_eq!(parts.iter().map(|cell| **cell).collect::<Vec<_>>(), [70, 5, 30]);
+        let mut one = Parts::default();
+        one.of_worker(1, || 8);
+        one.replace(1, 9);
+        assert_eq!(one.of_worker(1, || 8), 9);
     }
 
     #[test]

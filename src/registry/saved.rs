@@ -9,8 +9,8 @@ use super::labels::split;
 use super::{Arrival, CellHandle, Family, FamilyKind, Labels, Registry, Request, Series};
 use crate::mapping::spec::RuleLimits;
 use crate::name::{FamilyName, NameValidation};
-use crate::options::SummaryOptions;
-use crate::value::{Bounds, HistogramSnapshot, SavedSet, SavedSummary, SummaryCell};
+use crate::options::{NativeOptions, SummaryOptions};
+use crate::value::{Bounds, HistogramSnapshot, NativeSnapshot, SavedNative, SavedSet, SavedSummary, SummaryCell};
 use crate::{Source, Timestamp};
 
 /// The worker that restored parts belong to, until the first one that meets the series takes them over. Workers count from 0, and
@@ -53,10 +53,12 @@ pub enum SavedKind {
     Gauge,
     /// A distinct count.
     Set,
-    /// Classic buckets.
+    /// Classic buckets, and native ones.
     Histogram {
         /// Upper bounds, ascending, finite.
         bounds: Vec<f64>,
+        /// How native buckets are kept; `None` if they are not.
+        native: Option<NativeOptions>,
     },
     /// Quantiles over a sliding window.
     Summary {
@@ -101,6 +103,8 @@ pub enum SavedValue {
         sum: f64,
         /// Weight by bucket, not cumulative, `+Inf` last.
         buckets: Vec<f64>,
+        /// Native buckets, if it has any.
+        native: Option<SavedNative>,
     },
     /// Of a summary.
     Summary(SavedSummary),
@@ -179,6 +183,11 @@ impl Registry {
             created: now,
             arrival: Arrival { text: &|| "restored from the state file".to_owned(), source: Source::Unknown, now },
         };
+        // Where native buckets were kept they go on; also those of series to come, as before.
+        if saved.series.iter().any(|series| matches!(series.value, SavedValue::Histogram { native: Some(_), .. })) {
+            self.want_native();
+            kind.want_native();
+        }
         let mut restored = Restored::default();
         for series in saved.series {
             restored += match series.resting_until_ms {
@@ -346,7 +355,7 @@ impl FamilyKind {
             Self::Counter => SavedKind::Counter,
             Self::Gauge => SavedKind::Gauge,
             Self::Set => SavedKind::Set,
-            Self::Histogram { bounds } => SavedKind::Histogram { bounds: bounds.to_vec() },
+            Self::Histogram { bounds } => SavedKind::Histogram { bounds: bounds.to_vec(), native: bounds.native().copied() },
             Self::Summary(options) => SavedKind::Summary {
                 quantiles: options.quantiles.to_vec(),
                 max_age_ms: options.max_age_ms,
@@ -364,9 +373,9 @@ impl SavedKind {
             Self::Counter => Some(FamilyKind::Counter),
             Self::Gauge => Some(FamilyKind::Gauge),
             Self::Set => Some(FamilyKind::Set),
-            Self::Histogram { bounds } => {
-                let is_good = bounds.len() <= BOUNDS_MAX && ascend(bounds);
-                is_good.then(|| FamilyKind::Histogram { bounds: Bounds::shared(bounds) })
+            Self::Histogram { bounds, native } => {
+                let is_good = bounds.len() <= BOUNDS_MAX && ascend(bounds) && native.is_none_or(|options| options.is_legal());
+                is_good.then(|| FamilyKind::Histogram { bounds: Bounds::shared(bounds, *native) })
             }
             Self::Summary { quantiles, max_age_ms, age_buckets } => {
                 let is_good = *age_buckets <= STEPS_MAX
@@ -385,7 +394,10 @@ impl SavedValue {
     fn bytes(&self) -> usize {
         match self {
             Self::Number(_) => 16,
-            Self::Histogram { buckets, .. } => 8 * buckets.len() + 16,
+            Self::Histogram { buckets, native, .. } => {
+                let native = native.as_ref().map_or(0, |native| native.positive.len() + native.negative.len());
+                8 * buckets.len() + 16 + 12 * native
+            }
             // A sketch of many values; one of few takes less.
             Self::Summary(summary) => 16 + 4096 * summary.steps.len(),
             Self::Set(SavedSet::Exact(hashes)) => 10 * hashes.len() + 16,
@@ -408,7 +420,10 @@ impl SavedValue {
         match (self, cell) {
             (Self::Number(sum), CellHandle::Counter(cell)) => cell.add(sum),
             (Self::Number(value), CellHandle::Gauge(cell)) => cell.set(value),
-            (Self::Histogram { sum, buckets }, CellHandle::Histogram(cell, _)) => cell.absorb(&HistogramSnapshot { sum, buckets }),
+            (Self::Histogram { sum, buckets, .. }, CellHandle::Histogram(cell, _)) => cell.absorb(&HistogramSnapshot { sum, buckets }),
+            (Self::Histogram { sum, buckets, native }, CellHandle::Native(cell)) => {
+                cell.absorb(&HistogramSnapshot { sum, buckets }, native.as_ref())
+            }
             (Self::Summary(summary), CellHandle::Summary(cell)) => cell.absorb(summary, now),
             (Self::Set(set), CellHandle::Set(cell)) => cell.absorb(set),
             _ => false,
@@ -417,15 +432,24 @@ impl SavedValue {
 }
 
 impl Series {
+    fn saved_histogram(&self, bounds: &Bounds) -> (HistogramSnapshot, Option<SavedNative>) {
+        let mut all = HistogramSnapshot::new(bounds.len());
+        let Some(mut native) = bounds.native().map(NativeSnapshot::new) else {
+            self.histogram(&mut all);
+            return (all, None);
+        };
+        let has_native = self.histogram_with_native(bounds, &mut all, &mut native);
+        (all, has_native.then(|| native.save()))
+    }
+
     fn save(&self, kind: &FamilyKind, now: Timestamp) -> SavedValue {
         match kind {
             FamilyKind::Counter | FamilyKind::Gauge => SavedValue::Number(self.number()),
             FamilyKind::Histogram { bounds } => {
-                let mut all = HistogramSnapshot::new(bounds.len());
-                self.histogram(&mut all);
+                let (all, native) = self.saved_histogram(bounds);
                 // Each part is finite, the sum of them may not be.
                 let finite = |number: f64| number.clamp(f64::MIN, f64::MAX);
-                SavedValue::Histogram { sum: finite(all.sum), buckets: all.buckets.into_iter().map(finite).collect() }
+                SavedValue::Histogram { sum: finite(all.sum), buckets: all.buckets.into_iter().map(finite).collect(), native }
             }
             FamilyKind::Summary(_) => SavedValue::Summary(self.with_summaries(|cells| SummaryCell::save(cells, now))),
             FamilyKind::Set => SavedValue::Set(self.set().save()),

@@ -9,7 +9,8 @@ use super::{FamilyKind, lock};
 use crate::Timestamp;
 use crate::routes::prefetch;
 use crate::value::{
-    Bounds, CounterCell, GaugeCell, HistogramCell, HistogramSnapshot, SetCell, SetSnapshot, Stamp, SummaryCell, SummarySnapshot,
+    Bounds, CounterCell, GaugeCell, HistogramCell, HistogramSnapshot, NativeCell, NativeSnapshot, SetCell, SetSnapshot, Stamp, SummaryCell,
+    SummarySnapshot, merge_classic,
 };
 
 /// One label set of a family.
@@ -33,9 +34,44 @@ pub struct Series {
 enum Cells {
     Counter(Parts<Arc<CounterCell>>),
     Gauge(Arc<GaugeCell>),
-    Histogram(Parts<HistogramCell>),
+    Histogram(Parts<HistogramPart>),
     Summary(Parts<Arc<SummaryCell>>),
     Set(Parts<Arc<SetCell>>),
+}
+
+/// A worker's part of a histogram: of two words either way.
+#[derive(Debug, Clone)]
+enum HistogramPart {
+    Classic(HistogramCell),
+    Native(Arc<NativeCell>),
+}
+
+const _: () = assert!(size_of::<HistogramPart>() == 16, "each series would grow for the sake of few");
+
+impl HistogramPart {
+    fn classic(&self) -> &HistogramCell {
+        match self {
+            Self::Classic(cell) => cell,
+            Self::Native(cell) => cell.classic(),
+        }
+    }
+
+    fn handle(&self, bounds: &Arc<Bounds>) -> CellHandle {
+        match self {
+            Self::Classic(cell) => CellHandle::Histogram(cell.clone(), Arc::clone(bounds)),
+            Self::Native(cell) => CellHandle::Native(Arc::clone(cell)),
+        }
+    }
+
+    /// The same cell with native buckets, if it has none and the family is to have them.
+    fn made_native(&self, bounds: &Arc<Bounds>, now: Timestamp) -> Option<Self> {
+        match self {
+            Self::Classic(cell) if bounds.is_native_wanted() => {
+                NativeCell::new(cell.clone(), bounds, now).map(|cell| Self::Native(Arc::new(cell)))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// A worker's cell, to write to.
@@ -45,8 +81,10 @@ pub enum CellHandle {
     Counter(Arc<CounterCell>),
     /// Of a gauge, shared with other workers.
     Gauge(Arc<GaugeCell>),
-    /// Of a histogram, with its bounds.
+    /// Of a histogram with classic buckets only, with its bounds.
     Histogram(HistogramCell, Arc<Bounds>),
+    /// Of a histogram with classic and native buckets.
+    Native(Arc<NativeCell>),
     /// Of a summary.
     Summary(Arc<SummaryCell>),
     /// Of a set.
@@ -54,6 +92,12 @@ pub enum CellHandle {
 }
 
 impl CellHandle {
+    /// Whether its histogram is to have native buckets and this cell has none: the series then has another one to give.
+    #[inline(always)]
+    pub(crate) fn is_outgrown(&self) -> bool {
+        matches!(self, Self::Histogram(_, bounds) if bounds.is_native_wanted())
+    }
+
     /// When the cell was last written, and whether it is retired.
     #[inline(always)]
     pub fn stamp(&self) -> Stamp<'_> {
@@ -61,6 +105,7 @@ impl CellHandle {
             Self::Counter(cell) => cell.stamp(),
             Self::Gauge(cell) => cell.stamp(),
             Self::Histogram(cell, _) => cell.stamp(),
+            Self::Native(cell) => cell.stamp(),
             Self::Summary(cell) => cell.stamp(),
             Self::Set(cell) => cell.stamp(),
         }
@@ -107,7 +152,7 @@ impl Series {
         match &*cells {
             Cells::Counter(cells) => cells.iter().take(1).for_each(|cell| prefetch(Arc::as_ptr(cell))),
             Cells::Gauge(cell) => prefetch(Arc::as_ptr(cell)),
-            Cells::Histogram(cells) => cells.iter().take(1).for_each(|cell| cell.addresses().into_iter().for_each(prefetch)),
+            Cells::Histogram(cells) => cells.iter().take(1).for_each(|cell| cell.classic().addresses().into_iter().for_each(prefetch)),
             Cells::Summary(cells) => cells.iter().take(1).for_each(|cell| prefetch(Arc::as_ptr(cell))),
             Cells::Set(cells) => cells.iter().take(1).for_each(|cell| prefetch(Arc::as_ptr(cell))),
         }
@@ -145,7 +190,11 @@ impl Series {
             (Cells::Counter(cells), FamilyKind::Counter) => CellHandle::Counter(cells.of_worker(worker, Arc::default)),
             (Cells::Gauge(cell), FamilyKind::Gauge) => CellHandle::Gauge(Arc::clone(cell)),
             (Cells::Histogram(cells), FamilyKind::Histogram { bounds }) => {
-                CellHandle::Histogram(cells.of_worker(worker, || HistogramCell::new(bounds.len())), Arc::clone(bounds))
+                let part = cells.of_worker(worker, || HistogramPart::Classic(HistogramCell::new(bounds.len())));
+                match part.made_native(bounds, now) {
+                    Some(native) => cells.replace(worker, native).handle(bounds),
+                    None => part.handle(bounds),
+                }
             }
             (Cells::Summary(cells), FamilyKind::Summary(options)) => {
                 CellHandle::Summary(cells.of_worker(worker, || Arc::new(SummaryCell::new(options))))
@@ -203,7 +252,7 @@ impl Series {
         match &*lock(&self.cells) {
             Cells::Counter(cells) => cells.iter().for_each(|cell| visit(cell.stamp())),
             Cells::Gauge(cell) => visit(cell.stamp()),
-            Cells::Histogram(cells) => cells.iter().for_each(|cell| visit(cell.stamp())),
+            Cells::Histogram(cells) => cells.iter().for_each(|cell| visit(cell.classic().stamp())),
             Cells::Summary(cells) => cells.iter().for_each(|cell| visit(cell.stamp())),
             Cells::Set(cells) => cells.iter().for_each(|cell| visit(cell.stamp())),
         }
@@ -246,7 +295,7 @@ impl Series {
     /// Whether a histogram's sum, a summary's sum or a value in its window is negative. Cheaper than to read them all.
     pub(crate) fn has_negative(&self, now: Timestamp) -> bool {
         match &*lock(&self.cells) {
-            Cells::Histogram(cells) => cells.iter().map(HistogramCell::sum).sum::<f64>() < 0.0,
+            Cells::Histogram(cells) => cells.iter().map(|cell| cell.classic().sum()).sum::<f64>() < 0.0,
             Cells::Summary(cells) => {
                 cells.iter().any(|cell| cell.has_negative(now)) || cells.iter().map(|cell| cell.sum()).sum::<f64>() < 0.0
             }
@@ -257,8 +306,27 @@ impl Series {
     /// Adds all workers' parts of a histogram to `into`.
     pub fn histogram(&self, into: &mut HistogramSnapshot) {
         if let Cells::Histogram(cells) = &*lock(&self.cells) {
-            cells.iter().for_each(|cell| cell.merge_into(into));
+            cells.iter().for_each(|cell| cell.classic().merge_into(into));
         }
+    }
+
+    /// Adds all workers' parts of a histogram to both, each part at one moment. `bounds` are those of the family; what a part
+    /// without native buckets holds is put into those that its classic buckets tell, so that weights agree. Says whether a part
+    /// has native buckets of its own.
+    pub fn histogram_with_native(&self, bounds: &Bounds, classic: &mut HistogramSnapshot, native: &mut NativeSnapshot) -> bool {
+        let mut has_native = false;
+        if let Cells::Histogram(cells) = &*lock(&self.cells) {
+            for part in cells.iter() {
+                match part {
+                    HistogramPart::Classic(cell) => merge_classic(cell, bounds, classic, native),
+                    HistogramPart::Native(cell) => {
+                        cell.merge_into(classic, native);
+                        has_native = true;
+                    }
+                }
+            }
+        }
+        has_native
     }
 
     /// Adds all workers' parts of a summary to `into`.

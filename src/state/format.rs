@@ -20,7 +20,7 @@ const MAGIC: [u8; 8] = *b"sdbstate";
 
 /// Rises with every change that a reader of the last version would not understand: fields of the records, how members of sets
 /// are hashed, how bins of summaries are cut.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 const HEADER_BYTES: usize = 24;
 

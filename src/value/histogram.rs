@@ -14,26 +14,6 @@ pub struct HistogramCell(Arc<[AtomicU64]>);
 /// Stamp, version and sum stand before the buckets.
 const BUCKETS: usize = 3;
 
-/// Ascending finite upper bounds, behind a pointer of one word: a route that leads to a histogram then fits a cache line.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Bounds(Box<[f64]>);
-
-impl Bounds {
-    /// These bounds, for all cells of a family.
-    pub fn shared(bounds: &[f64]) -> Arc<Self> {
-        Arc::new(Self(bounds.into()))
-    }
-}
-
-impl std::ops::Deref for Bounds {
-    type Target = [f64];
-
-    #[inline(always)]
-    fn deref(&self) -> &[f64] {
-        &self.0
-    }
-}
-
 /// How often a reader looks again while the writer is at work, before it takes what is there.
 const READ_TRIES: usize = 10_000;
 
@@ -82,6 +62,16 @@ impl HistogramCell {
         }
         version.store(before.wrapping_add(2), Ordering::Release);
         true
+    }
+
+    /// Empties it, for a histogram that begins anew. Only the cell's one writer may call it.
+    pub(super) fn reset(&self) {
+        let [_, version, cells @ ..] = &*self.0 else { return };
+        let before = version.load(Ordering::Relaxed);
+        version.store(before.wrapping_add(1), Ordering::Relaxed);
+        fence(Ordering::Release);
+        cells.iter().for_each(|cell| cell.store(0, Ordering::Relaxed));
+        version.store(before.wrapping_add(2), Ordering::Release);
     }
 
     /// When it was last written, and whether it is retired.
@@ -148,6 +138,12 @@ impl HistogramSnapshot {
     /// Empty, for `bounds` finite buckets.
     pub fn new(bounds: usize) -> Self {
         Self { sum: 0.0, buckets: vec![0.0; bounds + 1] }
+    }
+
+    /// Adds what another one holds, which is for the same bounds.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.sum += other.sum;
+        self.buckets.iter_mut().zip(&other.buckets).for_each(|(to, from)| *to += from);
     }
 
     /// Empties it for the next series.

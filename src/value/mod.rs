@@ -3,10 +3,12 @@
 //! Every cell but a gauge's has one writer, the worker that it was made for, and any number of readers; what several workers
 //! hold of one series merges. A gauge's cell is shared, because the order of its samples matters. Knows no names and no wire.
 
+mod bounds;
 mod counter;
 mod gauge;
 mod histogram;
 mod hll;
+mod native;
 mod set;
 mod sketch;
 mod stamp;
@@ -15,9 +17,11 @@ mod summary;
 // The files that the model in `model/` runs take it from here, so that it can be another one there.
 use std::sync::atomic::AtomicU64;
 
+pub use self::bounds::Bounds;
 pub use self::counter::CounterCell;
 pub use self::gauge::GaugeCell;
-pub use self::histogram::{Bounds, HistogramCell, HistogramSnapshot};
+pub use self::histogram::{HistogramCell, HistogramSnapshot};
+pub use self::native::{NativeCell, NativeSnapshot, SCHEMA_MAX, SCHEMA_MIN, SavedNative, Spans, ZERO_THRESHOLD, merge_classic, schema_of};
 pub use self::set::{SavedSet, SetCell, SetSnapshot};
 pub use self::sketch::SavedSketch;
 pub use self::stamp::Stamp;

@@ -7,7 +7,7 @@ use super::keys::{HISTOGRAM_OPTIONS, QUANTILE, SUMMARY_OPTIONS};
 use super::read::{Fields, File};
 use super::tree::{Node, Plain, Value};
 use crate::mapping::spec::ObserverOptions;
-use crate::options::{DEFAULT_BOUNDS, Observer, SummaryOptions};
+use crate::options::{DEFAULT_BOUNDS, NATIVE_BUCKETS_MAX, NativeChoice, Observer, SummaryOptions};
 
 /// Steps that a summary's window has at most: each holds a sketch for every series.
 const MOST_AGE_BUCKETS: u32 = 1_000;
@@ -27,6 +27,7 @@ pub(super) struct Given {
     /// `observer_type`.
     pub(super) kind: Option<Type>,
     bounds: Option<Arc<[f64]>>,
+    native: NativeChoice,
     quantiles: Option<Arc<[f64]>>,
     max_age_ms: Option<u64>,
     age_buckets: Option<u32>,
@@ -41,6 +42,10 @@ impl Given {
         Self {
             kind: self.kind.or(below.kind),
             bounds: self.bounds.or_else(|| below.bounds.clone()),
+            native: NativeChoice {
+                factor: self.native.factor.or(below.native.factor),
+                max_buckets: self.native.max_buckets.or(below.native.max_buckets),
+            },
             quantiles: self.quantiles.or_else(|| below.quantiles.clone()),
             max_age_ms: self.max_age_ms.or(below.max_age_ms),
             age_buckets: self.age_buckets.or(below.age_buckets),
@@ -52,7 +57,10 @@ impl Given {
     /// The observer, if the type is said.
     pub(super) fn observer(&self) -> Option<Observer> {
         Some(match self.kind? {
-            Type::Histogram => Observer::Histogram { bounds: self.bounds.clone().unwrap_or_else(|| Arc::from(DEFAULT_BOUNDS)) },
+            Type::Histogram => {
+                let bounds = self.bounds.clone().unwrap_or_else(|| Arc::from(DEFAULT_BOUNDS));
+                Observer::Histogram { bounds, native: self.native }
+            }
             Type::Summary => Observer::Summary(self.summary()),
         })
     }
@@ -60,7 +68,7 @@ impl Given {
     /// The options, for where the type is not said.
     pub(super) fn options(&self) -> ObserverOptions {
         let has_summary = self.quantiles.is_some() || self.max_age_ms.is_some() || self.age_buckets.is_some();
-        ObserverOptions { bounds: self.bounds.clone(), summary: has_summary.then(|| self.summary()) }
+        ObserverOptions { bounds: self.bounds.clone(), native: self.native, summary: has_summary.then(|| self.summary()) }
     }
 
     fn summary(&self) -> SummaryOptions {
@@ -144,9 +152,16 @@ fn summary_options(file: &mut File<'_>, node: &Node, given: &mut Given) {
 fn histogram_options(file: &mut File<'_>, node: &Node, given: &mut Given) {
     let Some(fields) = file.fields(node, HISTOGRAM_OPTIONS) else { return };
     given.bounds = fields.get("buckets").and_then(|node| bounds(file, node));
-    // Checked, and kept for native histograms.
-    fields.get("native_histogram_bucket_factor").and_then(|node| file.number(node, "`native_histogram_bucket_factor`"));
-    fields.get("native_histogram_max_buckets").and_then(|node| file.whole(node, "`native_histogram_max_buckets`", u32::MAX));
+    // 0 is the default for both, as in statsd_exporter; a factor of 1 or less otherwise means no native buckets.
+    let factor = fields.get("native_histogram_bucket_factor").and_then(|node| file.number(node, "`native_histogram_bucket_factor`"));
+    given.native.factor = factor.filter(|factor| *factor != 0.0);
+    let Some(node) = fields.get("native_histogram_max_buckets") else { return };
+    let most = file.whole(node, "`native_histogram_max_buckets`", u32::MAX).filter(|most| *most > 0);
+    if let Some(most) = most.filter(|most| *most > NATIVE_BUCKETS_MAX) {
+        let text = format!("`native_histogram_max_buckets: {most}` is more than a histogram may have; it has {NATIVE_BUCKETS_MAX}");
+        file.findings.warning(node.at, code::BAD_BUCKETS, text);
+    }
+    given.native.max_buckets = most.map(|most| most.min(NATIVE_BUCKETS_MAX));
 }
 
 /// Upper bounds; `None` for an empty list, which means the default. `+Inf` may stand last and is implied.

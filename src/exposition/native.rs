@@ -1,0 +1,200 @@
+//! The native fields of protobuf's `io.prometheus.client.Histogram`: 4 to 14, to stand behind the classic ones in the same message.
+//!
+//! Counts that are all whole go as integers, each as its difference to the one before; if one is a fraction, because of sampling,
+//! all go as doubles, and so does the count of the whole. Repeated fields are not packed, as in the Go client.
+
+use crate::value::{NativeSnapshot, Spans};
+
+/// Kinds of fields on the wire.
+mod wire {
+    pub(super) const VARINT: u32 = 0;
+    pub(super) const FIXED64: u32 = 1;
+    pub(super) const LENGTH: u32 = 2;
+}
+
+/// Appends the fields of `native`; `count` is that of the classic buckets of the same moment. The message needs the whole count
+/// in field 1 and the sum in field 2 as ever; field 4, the count as a double, stands here, if at all.
+pub(super) fn fields(native: &NativeSnapshot, count: f64, out: &mut Vec<u8>) {
+    let is_whole = native.is_whole();
+    if !is_whole {
+        double(4, count, out);
+    }
+    varint_field(5, zigzag(native.schema().into()), out);
+    double(6, native.zero_threshold(), out);
+    match is_whole {
+        true => varint_field(7, native.zero_weight() as u64, out),
+        false => double(8, native.zero_weight(), out),
+    }
+    side(&native.negative_spans(), 9, is_whole, out);
+    side(&native.positive_spans(), 12, is_whole, out);
+}
+
+/// Spans in `field`, differences in the next one or doubles in the one after that.
+fn side(spans: &Spans, field: u32, is_whole: bool, out: &mut Vec<u8>) {
+    for (offset, length) in &spans.spans {
+        let (offset, length) = (zigzag((*offset).into()), u64::from(*length));
+        tag(field, wire::LENGTH, out);
+        varint((2 + varint_len(offset) + varint_len(length)) as u64, out);
+        varint_field(1, offset, out);
+        varint_field(2, length, out);
+    }
+    if is_whole {
+        spans.deltas().for_each(|delta| varint_field(field + 1, zigzag(delta), out));
+    } else {
+        spans.weights.iter().for_each(|weight| double(field + 2, *weight, out));
+    }
+}
+
+/// Small numbers of either sign become small ones without.
+fn zigzag(number: i64) -> u64 {
+    (number << 1 ^ number >> 63) as u64
+}
+
+fn varint_len(number: u64) -> usize {
+    (64 - (number | 1).leading_zeros()).div_ceil(7) as usize
+}
+
+fn varint(mut number: u64, out: &mut Vec<u8>) {
+    while number >= 0x80 {
+        out.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
+}
+
+fn tag(field: u32, kind: u32, out: &mut Vec<u8>) {
+    varint((field << 3 | kind).into(), out);
+}
+
+fn varint_field(field: u32, number: u64, out: &mut Vec<u8>) {
+    tag(field, wire::VARINT, out);
+    varint(number, out);
+}
+
+fn double(field: u32, number: f64, out: &mut Vec<u8>) {
+    tag(field, wire::FIXED64, out);
+    out.extend_from_slice(&number.to_le_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+
+    use super::*;
+    use crate::Timestamp;
+    use crate::options::NativeOptions;
+    use crate::value::{Bounds, HistogramCell, HistogramSnapshot, NativeCell};
+
+    /// As metrics.proto has it, but for the classic buckets and exemplars.
+    #[derive(Clone, PartialEq, Message)]
+    struct Histogram {
+        #[prost(double, optional, tag = "4")]
+        sample_count_float: Option<f64>,
+        #[prost(sint32, optional, tag = "5")]
+        schema: Option<i32>,
+        #[prost(double, optional, tag = "6")]
+        zero_threshold: Option<f64>,
+        #[prost(uint64, optional, tag = "7")]
+        zero_count: Option<u64>,
+        #[prost(double, optional, tag = "8")]
+        zero_count_float: Option<f64>,
+        #[prost(message, repeated, tag = "9")]
+        negative_span: Vec<BucketSpan>,
+        #[prost(sint64, repeated, packed = "false", tag = "10")]
+        negative_delta: Vec<i64>,
+        #[prost(double, repeated, packed = "false", tag = "11")]
+        negative_count: Vec<f64>,
+        #[prost(message, repeated, tag = "12")]
+        positive_span: Vec<BucketSpan>,
+        #[prost(sint64, repeated, packed = "false", tag = "13")]
+        positive_delta: Vec<i64>,
+        #[prost(double, repeated, packed = "false", tag = "14")]
+        positive_count: Vec<f64>,
+    }
+
+    #[derive(Clone, PartialEq, Message)]
+    struct BucketSpan {
+        #[prost(sint32, optional, tag = "1")]
+        offset: Option<i32>,
+        #[prost(uint32, optional, tag = "2")]
+        length: Option<u32>,
+    }
+
+    fn span(offset: i32, length: u32) -> BucketSpan {
+        BucketSpan { offset: Some(offset), length: Some(length) }
+    }
+
+    fn encoded(options: NativeOptions, samples: &[(f64, f64)]) -> Vec<u8> {
+        let now = Timestamp::from_millis(1_700_000_000_000);
+        let bounds = Bounds::shared(&[1.0], Some(options));
+        let cell = NativeCell::new(HistogramCell::new(1), &bounds, now).expect("the options ask for native buckets");
+        samples.iter().for_each(|(value, weight)| assert!(cell.observe(*value, *weight, now)));
+        let (mut classic, mut native) = (HistogramSnapshot::new(1), NativeSnapshot::new(&options));
+        cell.merge_into(&mut classic, &mut native);
+        let mut out = Vec::new();
+        fields(&native, classic.buckets.iter().sum(), &mut out);
+        out
+    }
+
+    /// Decodes with nothing unknown left over, and to the same bytes again.
+    fn decoded(bytes: &[u8]) -> Histogram {
+        let histogram = Histogram::decode(bytes).expect("a message");
+        assert_eq!(histogram.encode_to_vec(), bytes);
+        histogram
+    }
+
+    #[test]
+    fn whole_counts_are_integers() {
+        let samples = [(0.0, 2.0), (1.0, 1.0), (1.2, 3.0), (-300.0, 1e12), (2.0, 1.0), (1e9, 7.0)];
+        let histogram = decoded(&encoded(NativeOptions { schema: 2, ..NativeOptions::default() }, &samples));
+        let wanted = Histogram {
+            schema: Some(2),
+            zero_threshold: Some(2_f64.powi(-128)),
+            zero_count: Some(2),
+            negative_span: vec![span(33, 1)],
+            negative_delta: vec![1_000_000_000_000],
+            positive_span: vec![span(0, 5), span(115, 1)],
+            positive_delta: vec![1, -1, 3, -3, 1, 6],
+            ..Histogram::default()
+        };
+        assert_eq!(histogram, wanted);
+    }
+
+    #[test]
+    fn a_fraction_makes_all_of_them_doubles() {
+        let samples = [(0.0, 2.0), (1.0, 1.0 / 0.3), (-0.5, 4.0)];
+        let histogram = decoded(&encoded(NativeOptions { schema: -1, ..NativeOptions::default() }, &samples));
+        let wanted = Histogram {
+            sample_count_float: Some(6.0 + 1.0 / 0.3),
+            schema: Some(-1),
+            zero_threshold: Some(2_f64.powi(-128)),
+            zero_count_float: Some(2.0),
+            negative_span: vec![span(0, 1)],
+            negative_count: vec![4.0],
+            positive_span: vec![span(0, 1)],
+            positive_count: vec![1.0 / 0.3],
+            ..Histogram::default()
+        };
+        assert_eq!(histogram, wanted);
+    }
+
+    #[test]
+    fn nothing_is_known_for_a_native_histogram_too() {
+        let empty = decoded(&encoded(NativeOptions::default(), &[]));
+        assert_eq!((empty.zero_threshold, empty.zero_count, empty.positive_span), (Some(2_f64.powi(-128)), Some(0), vec![]));
+        let empty = decoded(&encoded(NativeOptions { zero_threshold: 0.0, ..NativeOptions::default() }, &[]));
+        assert_eq!((empty.zero_threshold, empty.positive_span), (Some(0.0), vec![span(0, 0)]));
+    }
+
+    #[test]
+    fn every_length_of_a_number_is_right() {
+        for bits in 0..64 {
+            for number in [1_u64 << bits, (1 << bits) - 1] {
+                let mut out = Vec::new();
+                varint(number, &mut out);
+                assert_eq!(out.len(), varint_len(number), "{number}");
+                assert_eq!(prost::encoding::encoded_len_varint(number), varint_len(number));
+            }
+        }
+    }
+}

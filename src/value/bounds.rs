@@ -1,0 +1,57 @@
+//! What all cells of a family of histograms share: the bounds of classic buckets, and how native ones are kept.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use crate::options::NativeOptions;
+
+/// Ascending finite upper bounds, behind a pointer of one word: a route that leads to a histogram then fits a cache line.
+///
+/// Beside them, whether cells are to keep native buckets too: they cost memory, so they may begin only when somebody asks.
+#[derive(Debug)]
+pub struct Bounds {
+    bounds: Box<[f64]>,
+    /// `None`: never.
+    native: Option<NativeOptions>,
+    /// Only ever goes up.
+    is_native_wanted: AtomicBool,
+}
+
+impl Bounds {
+    /// These bounds, for all cells of a family; with `native`, native buckets once they are wanted.
+    pub fn shared(bounds: &[f64], native: Option<NativeOptions>) -> Arc<Self> {
+        Arc::new(Self { bounds: bounds.into(), native, is_native_wanted: AtomicBool::new(false) })
+    }
+
+    /// How native buckets are kept, if they may be.
+    pub fn native(&self) -> Option<&NativeOptions> {
+        self.native.as_ref()
+    }
+
+    /// Whether cells are to keep native buckets.
+    #[inline(always)]
+    pub fn is_native_wanted(&self) -> bool {
+        self.is_native_wanted.load(Relaxed)
+    }
+
+    /// From now on cells are to keep native buckets, if they may.
+    pub fn want_native(&self) {
+        self.is_native_wanted.store(self.native.is_some(), Relaxed);
+    }
+}
+
+/// What somebody asked for; whether native buckets are kept already does not count.
+impl PartialEq for Bounds {
+    fn eq(&self, other: &Self) -> bool {
+        self.bounds == other.bounds && self.native == other.native
+    }
+}
+
+impl std::ops::Deref for Bounds {
+    type Target = [f64];
+
+    #[inline(always)]
+    fn deref(&self) -> &[f64] {
+        &self.bounds
+    }
+}

@@ -1,0 +1,102 @@
+//! Populated buckets of one sign, by key.
+
+/// Room for so many more, at least, when a bucket comes for which there is none.
+const ROOM: usize = 4;
+
+/// Weights by key, ascending. A key is there once something fell into its bucket.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Buckets(Vec<Bucket>);
+
+/// Key and weight; the weight in halves, so that both take 12 bytes and not 16.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Bucket {
+    key: i32,
+    weight: [u32; 2],
+}
+
+impl Bucket {
+    fn new(key: i32, weight: f64) -> Self {
+        let bits = weight.to_bits();
+        Self { key, weight: [bits as u32, (bits >> 32) as u32] }
+    }
+
+    #[inline(always)]
+    fn weight(&self) -> f64 {
+        f64::from_bits(u64::from(self.weight[0]) | u64::from(self.weight[1]) << 32)
+    }
+
+    #[inline(always)]
+    fn add(&mut self, weight: f64) {
+        *self = Self::new(self.key, add_finite(self.weight(), weight));
+    }
+}
+
+/// Each sum of a histogram is finite; that of several may not be, and the largest number is shown for it.
+#[inline(always)]
+pub(super) fn add_finite(a: f64, b: f64) -> f64 {
+    (a + b).min(f64::MAX)
+}
+
+impl Buckets {
+    /// How many are populated.
+    #[inline(always)]
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Key and weight of each, ascending.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (i32, f64)> + '_ {
+        self.0.iter().map(|bucket| (bucket.key, bucket.weight()))
+    }
+
+    /// The key that is nearest to zero.
+    pub(super) fn first_key(&self) -> Option<i32> {
+        self.0.first().map(|bucket| bucket.key)
+    }
+
+    /// Whether the bucket of this key is populated.
+    pub(super) fn has(&self, key: i32) -> bool {
+        self.0.binary_search_by_key(&key, |bucket| bucket.key).is_ok()
+    }
+
+    /// Adds to a bucket. Only one that was not populated may allocate: room for a few, or for a quarter more.
+    #[inline(always)]
+    pub(super) fn add(&mut self, key: i32, weight: f64) {
+        let at = self.0.partition_point(|bucket| bucket.key < key);
+        match self.0.get_mut(at) {
+            Some(bucket) if bucket.key == key => bucket.add(weight),
+            _ => self.insert(at, Bucket::new(key, weight)),
+        }
+    }
+
+    #[cold]
+    fn insert(&mut self, at: usize, bucket: Bucket) {
+        if self.0.len() == self.0.capacity() {
+            self.0.reserve_exact(ROOM.max(self.0.len() / 4));
+        }
+        self.0.insert(at.min(self.0.len()), bucket);
+    }
+
+    /// Joins buckets that are one when the schema is coarser by one.
+    pub(super) fn halve(&mut self) {
+        self.0.iter_mut().for_each(|bucket| bucket.key = super::scale::coarser(bucket.key, 1));
+        self.0.dedup_by(|next, kept| {
+            let is_same = next.key == kept.key;
+            if is_same {
+                kept.add(next.weight());
+            }
+            is_same
+        });
+    }
+
+    /// Takes out the buckets up to this key; what they weigh together.
+    pub(super) fn take_to(&mut self, key: i32) -> f64 {
+        let end = self.0.partition_point(|bucket| bucket.key <= key);
+        self.0.drain(..end).map(|bucket| bucket.weight()).fold(0.0, add_finite)
+    }
+
+    /// Empties it and keeps its memory.
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+}

@@ -1,0 +1,123 @@
+//! Exponential buckets of both signs and the zero bucket between them: adding, widening, halving, merging.
+
+use super::buckets::{Buckets, add_finite};
+use super::scale::{self, SCHEMA_MIN, coarser, key_of, upper_bound};
+
+/// Weights by exponential bucket. Equal buckets of several of these add up to those of one that saw everything.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Exponential {
+    pub(super) schema: i8,
+    /// Values up to here, of either sign, are in the zero bucket.
+    pub(super) zero_threshold: f64,
+    pub(super) zero_weight: f64,
+    pub(super) positive: Buckets,
+    pub(super) negative: Buckets,
+}
+
+impl Exponential {
+    pub(super) fn new(schema: i8, zero_threshold: f64) -> Self {
+        let schema = schema.clamp(SCHEMA_MIN, scale::SCHEMA_MAX);
+        Self { schema, zero_threshold, zero_weight: 0.0, positive: Buckets::default(), negative: Buckets::default() }
+    }
+
+    /// Empties it for these options, and keeps its memory.
+    pub(super) fn clear(&mut self, schema: i8, zero_threshold: f64) {
+        self.schema = schema.clamp(SCHEMA_MIN, scale::SCHEMA_MAX);
+        (self.zero_threshold, self.zero_weight) = (zero_threshold, 0.0);
+        self.positive.clear();
+        self.negative.clear();
+    }
+
+    /// Adds a value that is a number.
+    #[inline(always)]
+    pub(super) fn add(&mut self, value: f64, weight: f64) {
+        if value > self.zero_threshold {
+            self.positive.add(key_of(value, self.schema), weight);
+        } else if value < -self.zero_threshold {
+            self.negative.add(key_of(-value, self.schema), weight);
+        } else {
+            self.zero_weight = add_finite(self.zero_weight, weight);
+        }
+    }
+
+    /// Populated buckets; the zero bucket does not count.
+    #[inline(always)]
+    pub(super) fn populated(&self) -> usize {
+        self.positive.len() + self.negative.len()
+    }
+
+    /// Makes the schema coarser by one. False if there is none.
+    pub(super) fn halve(&mut self) -> bool {
+        if self.schema <= SCHEMA_MIN {
+            return false;
+        }
+        self.schema -= 1;
+        self.positive.halve();
+        self.negative.halve();
+        true
+    }
+
+    /// Halves until at most `limit` buckets are populated, or there is no coarser schema.
+    pub(super) fn fit(&mut self, limit: usize) {
+        while self.populated() > limit && self.halve() {}
+    }
+
+    /// Widens the zero bucket by the populated bucket that is nearest to it, of both signs. False, and nothing changed, if it
+    /// would end above `limit`, or nothing is populated.
+    pub(super) fn widen(&mut self, limit: f64) -> bool {
+        if self.zero_threshold >= limit {
+            return false;
+        }
+        let keys = [self.positive.first_key(), self.negative.first_key()];
+        let Some(key) = keys.into_iter().flatten().min() else { return false };
+        let threshold = upper_bound(key, self.schema);
+        if threshold > limit {
+            return false;
+        }
+        self.zero_threshold = threshold;
+        self.swallow(key);
+        true
+    }
+
+    /// Adds all that `other` holds. Both come to the coarser schema and the wider zero bucket; where that ends within a populated
+    /// bucket, it takes in the whole of it.
+    pub(super) fn merge(&mut self, other: &Self) {
+        while self.schema > other.schema && self.halve() {}
+        let steps = (other.schema - self.schema).unsigned_abs();
+        for (of, to) in [(&other.positive, &mut self.positive), (&other.negative, &mut self.negative)] {
+            of.iter().for_each(|(key, weight)| to.add(coarser(key, steps), weight));
+        }
+        self.zero_weight = add_finite(self.zero_weight, other.zero_weight);
+        if self.zero_threshold != other.zero_threshold {
+            self.zero_threshold = self.zero_threshold.max(other.zero_threshold);
+            self.clear_zero();
+        }
+    }
+
+    /// Leaves no bucket that begins within the zero bucket.
+    fn clear_zero(&mut self) {
+        if self.zero_threshold > 0.0 {
+            let key = key_of(self.zero_threshold, self.schema);
+            if self.positive.has(key) || self.negative.has(key) {
+                self.zero_threshold = upper_bound(key, self.schema);
+            }
+            self.swallow(key);
+        }
+    }
+
+    fn swallow(&mut self, key: i32) {
+        let weight = add_finite(self.positive.take_to(key), self.negative.take_to(key));
+        self.zero_weight = add_finite(self.zero_weight, weight);
+    }
+
+    /// Adds what classic buckets hold, each at its upper bound, and what is above the last bound right above it: where nothing
+    /// better is known.
+    pub(super) fn add_classic(&mut self, bounds: &[f64], weights: &[f64]) {
+        for (bound, weight) in bounds.iter().zip(weights).filter(|(_, weight)| **weight > 0.0) {
+            self.add(*bound, *weight);
+        }
+        if let Some(beyond) = weights.get(bounds.len()).filter(|weight| **weight > 0.0) {
+            self.add(bounds.last().copied().unwrap_or(0.0).next_up(), *beyond);
+        }
+    }
+}
