@@ -218,9 +218,14 @@ pub const NATIVE_BUCKETS_MAX: u32 = 512;
 /// How much wider than the one before a native bucket is at most, where nothing else is asked for.
 pub const NATIVE_FACTOR: f64 = 1.1;
 
+impl NativeOptions {
+    pub(crate) const DEFAULT: Self =
+        Self { schema: 3, max_buckets: 160, zero_threshold: ZERO_THRESHOLD, min_reset_ms: 0, max_zero_threshold: 0.0 };
+}
+
 impl Default for NativeOptions {
     fn default() -> Self {
-        Self { schema: 3, max_buckets: 160, zero_threshold: ZERO_THRESHOLD, min_reset_ms: 0, max_zero_threshold: 0.0 }
+        Self::DEFAULT
     }
 }
 

@@ -417,7 +417,10 @@ impl Route {
             Target::Cell(CellHandle::Gauge(cell)) => prefetch(Arc::as_ptr(cell)),
             // The sum is at its beginning, buckets are up to two cache lines behind it.
             Target::Cell(CellHandle::Histogram(cell, _)) => cell.addresses().into_iter().for_each(prefetch),
-            Target::Cell(CellHandle::Native(cell)) => prefetch(Arc::as_ptr(cell)),
+            Target::Cell(CellHandle::Native(classic, cell)) => {
+                classic.addresses().into_iter().for_each(prefetch);
+                cell.addresses().into_iter().for_each(prefetch);
+            }
             Target::Cell(CellHandle::Summary(cell)) => prefetch(Arc::as_ptr(cell)),
             Target::Cell(CellHandle::Set(cell)) => prefetch(Arc::as_ptr(cell)),
             _ => {}

@@ -57,7 +57,7 @@ impl Recording<'_> {
                 _ => recorded(Recorded::Gauge, cell.set(number)),
             },
             CellHandle::Histogram(cell, bounds) => recorded(Recorded::Observer, cell.observe(bounds, number, sample.weight)),
-            CellHandle::Native(cell) => recorded(Recorded::Observer, cell.observe(number, sample.weight, self.now)),
+            CellHandle::Native(_, cell) => recorded(Recorded::Observer, cell.observe(number, sample.weight, self.now)),
             CellHandle::Summary(cell) => recorded(Recorded::Observer, cell.observe(number, sample.weight, self.now)),
             // The registry keeps kinds apart, so this cannot be met.
             CellHandle::Set(_) => Err(Refusal::Conflict),

@@ -421,7 +421,7 @@ impl SavedValue {
             (Self::Number(sum), CellHandle::Counter(cell)) => cell.add(sum),
             (Self::Number(value), CellHandle::Gauge(cell)) => cell.set(value),
             (Self::Histogram { sum, buckets, .. }, CellHandle::Histogram(cell, _)) => cell.absorb(&HistogramSnapshot { sum, buckets }),
-            (Self::Histogram { sum, buckets, native }, CellHandle::Native(cell)) => {
+            (Self::Histogram { sum, buckets, native }, CellHandle::Native(_, cell)) => {
                 cell.absorb(&HistogramSnapshot { sum, buckets }, native.as_ref())
             }
             (Self::Summary(summary), CellHandle::Summary(cell)) => cell.absorb(summary, now),

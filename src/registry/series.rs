@@ -59,7 +59,7 @@ impl HistogramPart {
     fn handle(&self, bounds: &Arc<Bounds>) -> CellHandle {
         match self {
             Self::Classic(cell) => CellHandle::Histogram(cell.clone(), Arc::clone(bounds)),
-            Self::Native(cell) => CellHandle::Native(Arc::clone(cell)),
+            Self::Native(cell) => CellHandle::Native(cell.classic().clone(), Arc::clone(cell)),
         }
     }
 
@@ -83,8 +83,8 @@ pub enum CellHandle {
     Gauge(Arc<GaugeCell>),
     /// Of a histogram with classic buckets only, with its bounds.
     Histogram(HistogramCell, Arc<Bounds>),
-    /// Of a histogram with classic and native buckets.
-    Native(Arc<NativeCell>),
+    /// Of a histogram with classic and native buckets; the classic ones beside it, so that memory can be asked for both at once.
+    Native(HistogramCell, Arc<NativeCell>),
     /// Of a summary.
     Summary(Arc<SummaryCell>),
     /// Of a set.
@@ -104,8 +104,7 @@ impl CellHandle {
         match self {
             Self::Counter(cell) => cell.stamp(),
             Self::Gauge(cell) => cell.stamp(),
-            Self::Histogram(cell, _) => cell.stamp(),
-            Self::Native(cell) => cell.stamp(),
+            Self::Histogram(cell, _) | Self::Native(cell, _) => cell.stamp(),
             Self::Summary(cell) => cell.stamp(),
             Self::Set(cell) => cell.stamp(),
         }

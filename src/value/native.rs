@@ -19,19 +19,18 @@ use self::exponential::Exponential;
 pub use self::saved::SavedNative;
 pub use self::scale::{SCHEMA_MAX, SCHEMA_MIN, ZERO_THRESHOLD, schema_of};
 pub use self::snapshot::{NativeSnapshot, Spans};
-use super::{Bounds, HistogramCell, HistogramSnapshot, Stamp};
+use super::{Bounds, HistogramCell, HistogramSnapshot};
 use crate::Timestamp;
 use crate::options::NativeOptions;
 
 /// One worker's part of a histogram with native and classic buckets: one thread observes, the scrape reads now and then.
 ///
-/// Memory: about 170 bytes beside the classic cell when new, and 12 bytes for each populated bucket, of which there are
+/// Memory: about 150 bytes beside the classic cell when new, and 12 bytes for each populated bucket, of which there are
 /// [`NativeOptions::max_buckets`] at most, and one; or 268 where that is less, because there is no coarser schema than -4. A sample
 /// that falls into a bucket that is populated allocates nothing.
 #[derive(Debug)]
 pub struct NativeCell {
     bounds: Arc<Bounds>,
-    options: NativeOptions,
     classic: HistogramCell,
     state: Mutex<State>,
 }
@@ -51,11 +50,11 @@ impl NativeCell {
     /// Goes on with a classic cell, of which nobody else is the writer from now on: its weights are put into native buckets as
     /// well as their bounds tell. `None` if the family has no native buckets.
     pub fn new(classic: HistogramCell, bounds: &Arc<Bounds>, now: Timestamp) -> Option<Self> {
-        let options = *bounds.native()?;
+        let options = bounds.native()?;
         let mut shape = Exponential::new(options.schema, options.zero_threshold);
         seed(&mut shape, &classic, bounds);
         let state = State { shape, reset_ms: now.as_millis(), was_reset: false, due_ms: 0 };
-        Some(Self { bounds: Arc::clone(bounds), options, classic, state: Mutex::new(state) })
+        Some(Self { bounds: Arc::clone(bounds), classic, state: Mutex::new(state) })
     }
 
     /// Records `value` with `weight`, in classic and native buckets. False, and nothing changed, if the sum would not be finite.
@@ -70,7 +69,7 @@ impl NativeCell {
             return false;
         }
         state.shape.add(value, weight);
-        if state.shape.populated() > self.options.max_buckets as usize {
+        if state.shape.populated() > self.options().max_buckets as usize {
             self.limit(&mut state, (value, weight), now);
         }
         true
@@ -80,7 +79,7 @@ impl NativeCell {
     /// wide; else half the resolution.
     #[cold]
     fn limit(&self, state: &mut State, (value, weight): (f64, f64), now: Timestamp) {
-        let reset_after_ms = self.options.min_reset_ms;
+        let reset_after_ms = self.options().min_reset_ms;
         if reset_after_ms > 0 && state.due_ms == 0 {
             if now.as_millis().saturating_sub(state.reset_ms) >= reset_after_ms {
                 self.reset(state, now);
@@ -91,7 +90,7 @@ impl NativeCell {
             }
             state.due_ms = state.reset_ms.saturating_add(reset_after_ms);
         }
-        if !state.shape.widen(self.options.max_zero_threshold) {
+        if !state.shape.widen(self.options().max_zero_threshold) {
             state.shape.halve();
         }
     }
@@ -99,14 +98,21 @@ impl NativeCell {
     #[cold]
     fn reset(&self, state: &mut State, now: Timestamp) {
         self.classic.reset();
-        state.shape.clear(self.options.schema, self.options.zero_threshold);
+        state.shape.clear(self.options().schema, self.options().zero_threshold);
         (state.reset_ms, state.was_reset, state.due_ms) = (now.as_millis(), true, 0);
     }
 
-    /// When it was last written, and whether it is retired.
+    /// What is in [`Bounds`]; the cell was made because it is there.
     #[inline(always)]
-    pub fn stamp(&self) -> Stamp<'_> {
-        self.classic.stamp()
+    fn options(&self) -> &NativeOptions {
+        self.bounds.native().unwrap_or(&NativeOptions::DEFAULT)
+    }
+
+    /// Where its parts are, for a prefetch.
+    #[inline(always)]
+    pub(crate) fn addresses(&self) -> [*const u8; 3] {
+        let first = std::ptr::from_ref(self).cast::<u8>();
+        [first, first.wrapping_add(64), first.wrapping_add(size_of::<Self>() - 1)]
     }
 
     /// The classic buckets, to be read.
@@ -119,7 +125,7 @@ impl NativeCell {
         let state = self.lock();
         self.classic.merge_into(classic);
         let reset_ms = if state.was_reset { state.reset_ms } else { 0 };
-        native.add(&state.shape, reset_ms, self.options.max_buckets as usize);
+        native.add(&state.shape, reset_ms, self.options().max_buckets as usize);
     }
 
     /// Adds what was saved of a histogram with the same bounds; without native buckets these are told from the classic ones.
@@ -130,14 +136,14 @@ impl NativeCell {
         let shape = match native {
             Some(saved) => saved.restore(classic),
             None => {
-                let mut shape = Exponential::new(self.options.schema, self.options.zero_threshold);
+                let mut shape = Exponential::new(self.options().schema, self.options().zero_threshold);
                 shape.add_classic(&self.bounds, &classic.buckets);
                 Some(shape)
             }
         };
         let Some(shape) = shape.filter(|_| self.classic.absorb(classic)) else { return false };
         state.shape.merge(&shape);
-        state.shape.fit(self.options.max_buckets as usize);
+        state.shape.fit(self.options().max_buckets as usize);
         true
     }
 
