@@ -1,10 +1,10 @@
-//! Milliseconds a page, by number of series.
+//! Milliseconds a page, by format and number of series; parts are thrown away, as a stream's would be.
 
 #[path = "load.rs"]
 mod load;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use statsd_bridge::{Bridge, Options, Timestamp};
+use statsd_bridge::{Bridge, Format, Options, Timestamp};
 
 fn scrape(c: &mut Criterion) {
     let now = Timestamp::from_millis(1_700_000_000_000);
@@ -16,13 +16,19 @@ fn scrape(c: &mut Criterion) {
         worker.ingest_batch(load::load(series, 0).datagrams.iter().map(Vec::as_slice), now);
         let mut page = Vec::new();
         bridge.render(now, &mut page);
+        // Lines of text, whatever the format, so that they can be compared.
         group.throughput(Throughput::Elements(page.iter().filter(|b| **b == b'\n').count() as u64));
-        group.bench_function(BenchmarkId::new("text", series), |b| {
-            b.iter(|| {
-                page.clear();
-                bridge.render(now, &mut page);
+        for (name, format) in [("text", Format::Text), ("openmetrics", Format::OpenMetrics), ("protobuf", Format::Protobuf)] {
+            group.bench_function(BenchmarkId::new(name, series), |b| {
+                b.iter(|| {
+                    let mut made = bridge.page(format, now);
+                    page.clear();
+                    while made.more(&mut page) {
+                        page.clear();
+                    }
+                });
             });
-        });
+        }
     }
     group.finish();
 }

@@ -13,7 +13,7 @@
 //!       recording   one sample into its cell, or counted under the reason why not
 //!         value       the cell itself: counter, gauge, histogram, summary, set; this worker is its only writer
 //! selector    which series somebody means, as Prometheus writes it
-//! exposition  the registry's families, in a stable order -> text
+//! exposition  the registry's families, in a stable order -> text, OpenMetrics, protobuf
 //! web         /metrics and the rest over HTTP                                (feature `cli`)
 //! telemetry   the bridge's own metrics
 //! ```
@@ -96,7 +96,7 @@ pub mod web;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-pub use self::exposition::{Format, Page};
+pub use self::exposition::{Format, Negotiated, Page};
 pub use self::options::Options;
 pub use self::pipeline::{Datagram, Worker};
 pub use self::source::Source;
@@ -268,7 +268,7 @@ impl Bridge {
 
     /// Whether a name is one of the bridge's own on any page: as it is, or once it is escaped.
     pub(crate) fn owns_name(&self, name: &str) -> bool {
-        let owns = |name: &str| self.shared.telemetry.owns_name(name);
+        let owns = |name: &str| self.shared.telemetry.owns_name(name, !self.shared.options.without_process_metrics);
         let owns_escaped = || {
             let mut escaped = String::new();
             // The only scheme under which two words may have one underscore between them that was none.

@@ -23,8 +23,12 @@ pub struct Options {
     pub grace_ms: u64,
     /// Whether the first page that shows a new counter shows it at 0.
     pub counters_start_at_zero: bool,
+    /// Whether OpenMetrics pages say of each counter, histogram and summary when its counting began.
+    pub created_lines: bool,
     /// Which names the bridge's own metrics have.
     pub prefix: Prefix,
+    /// Whether the page is without the `process_*` of the bridge's own process; the names are then free for others.
+    pub without_process_metrics: bool,
     /// Which names and label names there are.
     pub names: NameValidation,
     /// The key of the DogStatsD tag that is no label but links a sample to a trace, as it is sent; `None` for none. Not empty,

@@ -353,6 +353,7 @@ impl Resolver {
             kind: &mapped.kind,
             labels: &self.labels,
             help: mapped.rule.and_then(|rule| rule.help.as_deref()).map(Arc::from),
+            unit: mapped.rule.and_then(|rule| rule.unit).and_then(unit::base),
             origin: mapped.rule.map_or("", |rule| &rule.pattern),
             ttl_ms: ttl_ms(&mapped.kind, mapped.rule, (&self.rules, self.bridge.options())),
             limits: mapped.rule.map(|rule| rule.limits).unwrap_or_default(),

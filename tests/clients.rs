@@ -3,16 +3,14 @@
 //! The client scripts in tests/python and tests/node stop after some rounds until the page shows them, so that the kernel never
 //! holds more than it can; a datagram lost all the same fails the test by the total that is short.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Instant;
 
-use crate::harness::{DEADLINE, Launch, Process, Running, until};
-use crate::page::{Page, without_own};
+use crate::harness::{DEADLINE, Launch, Running, until};
+use crate::page::Page;
 use crate::peers;
 
 /// How often a script repeats its calls. A multiple of 100, so that the totals below come out even.
@@ -229,96 +227,5 @@ fn hot_shots_of_node() {
         }
         assert_nothing_lost(&page);
         bridge.stop();
-    }
-}
-
-// ---- the sender programs of proto-examples/clients ----
-
-/// The one source of a language: the file with this ending in its folder.
-fn source(language: &str, ending: &str) -> PathBuf {
-    let folder = peers::repository().join("proto-examples/clients").join(language);
-    let entries = std::fs::read_dir(&folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
-    let paths = entries.map(|entry| entry.expect("a readable folder").path());
-    let mut found: Vec<_> = paths.filter(|p| p.extension().is_some_and(|e| e == ending)).collect();
-    assert_eq!(found.len(), 1, "one .{ending} in {}", folder.display());
-    found.remove(0)
-}
-
-/// Runs a sender against a fresh bridge; the page without own metrics must become the expected one.
-fn assert_sends_the_expected_page(mut sender: Command) {
-    let expected_path = peers::repository().join("proto-examples/clients/expected.prom");
-    let expected = std::fs::read_to_string(expected_path).expect("the expected page is there");
-    let bridge = Launch::new().start();
-    sender.args([bridge.statsd.ip().to_string(), bridge.statsd.port().to_string()]);
-    let mut process = Process::start(sender);
-    let status = process.wait();
-    assert!(status.success(), "{status}\n{}", process.log());
-    let start = Instant::now();
-    loop {
-        let page = without_own(&bridge.page_text(), "statsd_bridge_");
-        if page == expected {
-            break;
-        }
-        assert!(start.elapsed() < DEADLINE, "---- expected\n{expected}---- found\n{page}");
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
-    bridge.stop();
-}
-
-fn interpreted(language: &str, ending: &str, interpreter: &str) {
-    let Some(interpreter) = peers::program(interpreter) else { return };
-    let mut command = Command::new(interpreter);
-    command.arg(source(language, ending));
-    assert_sends_the_expected_page(command);
-}
-
-fn compiled(language: &str, ending: &str, compiler: &str, flags: &[&str]) {
-    let Some(compiler) = peers::program(compiler) else { return };
-    let directory = tempfile::tempdir().expect("a temporary directory");
-    let program = directory.path().join("sender");
-    let mut command = Command::new(compiler);
-    command.args(flags).arg("-o").arg(&program).arg(source(language, ending)).current_dir(&directory);
-    let mut process = Process::start(command);
-    let status = process.wait();
-    assert!(status.success() && process.log().is_empty(), "{status}, and no warning:\n{}", process.log());
-    assert_sends_the_expected_page(Command::new(program));
-}
-
-#[test]
-fn the_sender_in_bash() {
-    interpreted("bash", "sh", "bash");
-}
-
-#[test]
-fn the_sender_in_python() {
-    interpreted("python", "py", "python3");
-}
-
-#[test]
-fn the_sender_in_node() {
-    interpreted("node", "js", "node");
-}
-
-#[test]
-fn the_sender_in_c() {
-    compiled("c", "c", "cc", &["-Wall", "-Wextra"]);
-}
-
-#[test]
-fn the_sender_in_rust() {
-    compiled("rust", "rs", "rustc", &["--edition=2024"]);
-}
-
-/// Every sender is short, and there is none that no test runs.
-#[test]
-fn the_senders_are_short_and_all_are_run() {
-    let sizes: HashMap<_, _> = [("bash", "sh"), ("python", "py"), ("node", "js"), ("c", "c"), ("rust", "rs")]
-        .map(|(language, ending)| (language, std::fs::read_to_string(source(language, ending)).expect("text").lines().count()))
-        .into();
-    assert!(sizes.values().all(|&lines| lines < 40), "{sizes:?}");
-    let folders = std::fs::read_dir(peers::repository().join("proto-examples/clients")).expect("the clients are there");
-    for entry in folders.map(|e| e.expect("a readable folder").path()).filter(|p: &PathBuf| Path::is_dir(p)) {
-        let name = entry.file_name().expect("a name").to_string_lossy().into_owned();
-        assert!(sizes.contains_key(&*name), "no test runs proto-examples/clients/{name}");
     }
 }

@@ -265,6 +265,32 @@ fn a_second_scrape_has_the_same_lines_in_the_same_order() {
 }
 
 #[test]
+fn the_page_comes_in_the_format_that_is_asked_for() {
+    let openmetrics = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
+    let protobuf = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited";
+    for (compat, accept, begins) in [
+        (false, openmetrics, "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=allow-utf-8"),
+        (true, openmetrics, "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"),
+        (true, protobuf, "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited; escaping="),
+    ] {
+        let launch = if compat { Launch::new().arg("--compat=statsd_exporter") } else { Launch::new() };
+        let bridge = launch.start();
+        bridge.send("asked_total:1|c");
+        bridge.page_at(1);
+        let response = request(bridge.web, "GET", "/metrics", &[("Accept", accept)]).expect("an answer");
+        assert!(response.header("content-type").starts_with(begins), "{}", response.header("content-type"));
+        assert_eq!(response.header("vary"), "Accept, Accept-Encoding");
+        if begins.starts_with("application/openmetrics") {
+            let page = crate::openmetrics::Page::parse(&response.text()).expect("a good page");
+            assert_eq!(page.value("asked_total", &[]), Some(1.0));
+        } else {
+            assert!(begins.starts_with("text/") == Page::parse(&response.text()).is_ok(), "{accept}");
+        }
+        bridge.stop();
+    }
+}
+
+#[test]
 fn the_page_comes_compressed_to_who_asks_for_it() {
     let bridge = Launch::new().start();
     bridge.send("zipped:1|c|#a:b");

@@ -86,6 +86,28 @@ fn gather(folder: &Path, cases: &mut Vec<Case>) {
     }
 }
 
+/// Shows each case that needs no socket to `visit`: its name, and a bridge that was sent its lines.
+pub fn each_bridge(visit: &mut dyn FnMut(&str, &Bridge)) {
+    for case in cases() {
+        let is_there = case.beside("shared").is_none_or(|name| peers::has_shared_mapping(name.trim()));
+        if case.beside("socket").is_none() && is_there {
+            visit(&case.name(), &bridge_of(&case));
+        }
+    }
+}
+
+/// A bridge that was sent a case's lines, with its flags and rules.
+fn bridge_of(case: &Case) -> Bridge {
+    let arguments = ["statsd-bridge".to_owned()].into_iter().chain(case.flags()).map(OsString::from);
+    let Ok(Action::Run(settings)) = cli::parse(arguments) else { panic!("{}: the flags are refused", case.name()) };
+    let book = settings.mapping.read().unwrap_or_else(|mistakes| panic!("{}: the rules are refused:\n{mistakes}", case.name()));
+    let bridge = Bridge::new(settings.bridge);
+    bridge.replace_rules(book.rules);
+    let mut worker = bridge.worker();
+    case.datagrams.iter().for_each(|datagram| worker.ingest(datagram, NOW));
+    bridge
+}
+
 /// The text of a case's page under each escaping that it has a page for; the first one is the usual one.
 fn run(case: &Case) -> Vec<(&'static str, String)> {
     if case.beside("socket").is_some() {
@@ -96,13 +118,7 @@ fn run(case: &Case) -> Vec<(&'static str, String)> {
         bridge.stop();
         return vec![("prom", text)];
     }
-    let arguments = ["statsd-bridge".to_owned()].into_iter().chain(case.flags()).map(OsString::from);
-    let Ok(Action::Run(settings)) = cli::parse(arguments) else { panic!("{}: the flags are refused", case.name()) };
-    let book = settings.mapping.read().unwrap_or_else(|mistakes| panic!("{}: the rules are refused:\n{mistakes}", case.name()));
-    let bridge = Bridge::new(settings.bridge);
-    bridge.replace_rules(book.rules);
-    let mut worker = bridge.worker();
-    case.datagrams.iter().for_each(|datagram| worker.ingest(datagram, NOW));
+    let bridge = bridge_of(case);
     assert!(bridge.accounting().adds_up(), "{}", case.name());
     let asked = ESCAPINGS.into_iter().filter(|(ending, _)| case.beside(ending).is_some());
     let page = |(ending, escaping)| {

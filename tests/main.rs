@@ -9,6 +9,8 @@
 
 /// The program under test: started on free ports, awaited, read, ended.
 mod harness;
+/// A strict reader of OpenMetrics, with the verdicts of the specification.
+mod openmetrics;
 /// A strict reader of the text page, with pages that it must accept and pages that it must refuse.
 mod page;
 /// Finding the programs of others; saying which are absent.
@@ -20,6 +22,8 @@ mod peers;
 mod alloc;
 /// The cases of proto-examples, each the page that its lines give.
 mod examples;
+/// Text, OpenMetrics and protobuf of one page; which one a scraper gets.
+mod formats;
 /// Limits on everything that a sender can grow.
 mod limits;
 /// Rules replaced in a bridge that has series.
@@ -46,9 +50,19 @@ mod tools;
 
 // ---- the program, with the programs of others ----
 
-/// Real StatsD clients, whose totals must come out to the sample, and the sender programs of proto-examples/clients.
+/// The web applications of proto-examples/apps, started for real and asked for real; and the Python modules that they stand on.
+mod apps;
+/// The automation platform of proto-examples/apps: its demo, against the table of its metrics.
+mod automation;
+/// Real StatsD clients, whose totals must come out to the sample.
 mod clients;
+/// Every expression of the dashboards and rules of proto-examples, asked of the real Prometheus; promtool's tests of the rules.
+mod dashboards;
+/// What is in deploy/: unit, manifests, chart, package, each by its own checker; flags and probes by the bridge itself.
+mod deploy;
 /// The real Gunicorn with its preset: every request on the page.
 mod gunicorn;
+/// The senders of proto-examples/clients, in ten languages: 10,000 samples each, and the table of docs/clients.md.
+mod languages;
 /// The real Prometheus, promtool, and Python's parser reading the page.
 mod prometheus;

@@ -19,11 +19,21 @@ pub fn promtool() -> Option<PathBuf> {
 
 /// A Python that has the packages of tests/requirements.txt.
 pub fn python_with_clients() -> Option<PathBuf> {
-    let named = env::var_os("STATSD_BRIDGE_PYTHON").map(PathBuf::from);
-    let python = named.unwrap_or_else(|| repository().join("target/peers/venv/bin/python"));
-    let imports = "import datadog, gunicorn, statsd, prometheus_client";
+    let python = test_python();
+    let imports = "import datadog, gunicorn, psutil, statsd, prometheus_client";
     let found = runs(Command::new(&python).args(["-c", imports])).then_some(python);
     need("a Python with tests/requirements.txt (`STATSD_BRIDGE_PYTHON`, else target/peers/venv/bin/python)", found)
+}
+
+/// A Python that has what tests/python/check_deploy.py needs: the schemas of Kubernetes, and Helm as a library.
+pub fn python_with_helm() -> Option<PathBuf> {
+    let found = Some(test_python()).filter(|python| runs(Command::new(python).args(["-c", "import helm_python, kubernetes_validate"])));
+    need("a Python with tests/requirements.txt, kubernetes-validate and helm-python-sdk among them", found)
+}
+
+/// The checker of units that comes with systemd.
+pub fn systemd_analyze() -> Option<PathBuf> {
+    need("`systemd-analyze` (Debian package systemd)", on_path("systemd-analyze"))
 }
 
 /// Node with hot-shots installed.
@@ -32,7 +42,49 @@ pub fn node_with_hot_shots() -> Option<PathBuf> {
     need("`node` with hot-shots (`npm ci` in tests/node)", on_path("node").filter(|_| installed))
 }
 
-/// A program by its name, for the sender programs: `bash`, `cc`, `node`, `python3`, `rustc`.
+/// A Python that also has the packages of tests/requirements-apps.txt.
+pub fn python_with_frameworks() -> Option<PathBuf> {
+    let python = python_with_clients()?;
+    let imports = "import emmett, fastapi, flask, uvicorn_worker, websockets";
+    let found = runs(Command::new(&python).args(["-c", imports])).then_some(python);
+    need("a Python with tests/requirements-apps.txt (`STATSD_BRIDGE_PYTHON`, else target/peers/venv/bin/python)", found)
+}
+
+/// Node with node-statsd installed.
+pub fn node_with_node_statsd() -> Option<PathBuf> {
+    let installed = repository().join("tests/node/node_modules/node-statsd").is_dir();
+    need("`node` with node-statsd (`npm ci` in tests/node)", on_path("node").filter(|_| installed))
+}
+
+/// Ruby with the gem statsd-ruby.
+pub fn ruby_with_statsd() -> Option<PathBuf> {
+    let found = on_path("ruby").filter(|ruby| runs(Command::new(ruby).args(["-e", "require 'statsd'"])));
+    need("`ruby` with statsd-ruby (Debian packages ruby, ruby-statsd)", found)
+}
+
+/// Perl with the module Net::Statsd.
+pub fn perl_with_net_statsd() -> Option<PathBuf> {
+    let found = on_path("perl").filter(|perl| runs(Command::new(perl).args(["-MNet::Statsd", "-e", "1"])));
+    need("`perl` with Net::Statsd (Debian packages perl, libnet-statsd-perl)", found)
+}
+
+/// Go, and where Debian puts the source of its libraries, which has go-statsd-client.
+pub fn go_with_cactus() -> Option<(PathBuf, &'static Path)> {
+    let sources = Path::new("/usr/share/gocode");
+    let installed = sources.join("src/github.com/cactus/go-statsd-client/statsd").is_dir();
+    let what = "`go` with go-statsd-client (Debian packages golang-go, golang-github-cactus-go-statsd-client-dev)";
+    Some((need(what, on_path("go").filter(|_| installed))?, sources))
+}
+
+/// Cargo with all that this manifest locks in its cache, so that it builds without a network.
+pub fn cargo_with_crates_of(manifest: &Path) -> Option<PathBuf> {
+    let cargo = env::var_os("CARGO").map(PathBuf::from).or_else(|| on_path("cargo"));
+    let found = cargo
+        .filter(|cargo| runs(Command::new(cargo).args(["fetch", "--offline", "--locked", "--quiet", "--manifest-path"]).arg(manifest)));
+    need(&format!("`cargo` with the crates of {} (`cargo fetch --locked`)", manifest.display()), found)
+}
+
+/// A program by its name, for the sender programs: `bash`, `cc`, `go`, `java`, `node`, `perl`, `php`, `python3`, `ruby`, `rustc`.
 pub fn program(name: &str) -> Option<PathBuf> {
     need(&format!("`{name}`"), on_path(name))
 }
@@ -51,6 +103,21 @@ pub fn has_shared_mapping(name: &str) -> bool {
 pub fn shared_mappings() -> PathBuf {
     let named = env::var_os("STATSD_BRIDGE_SHARED_MAPPINGS").map(PathBuf::from);
     named.unwrap_or_else(|| repository().join("../shared/mappings"))
+}
+
+/// The Python whose packages are those of tests/requirements.txt, if it is there.
+fn test_python() -> PathBuf {
+    let named = env::var_os("STATSD_BRIDGE_PYTHON").map(PathBuf::from);
+    named.unwrap_or_else(|| repository().join("target/peers/venv/bin/python"))
+}
+
+/// A file of cases that others published or whose answers their programs gave; not part of this repository.
+pub fn shared_corpus(name: &str) -> Option<serde_json::Value> {
+    let named = env::var_os("STATSD_BRIDGE_SHARED_CORPUS").map(PathBuf::from);
+    let path = named.unwrap_or_else(|| repository().join("../shared/corpus")).join(name);
+    let what = format!("`{name}` in the folder of published cases (`STATSD_BRIDGE_SHARED_CORPUS`, else {})", path.display());
+    let text = need(&what, std::fs::read_to_string(&path).ok())?;
+    Some(serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
 }
 
 /// The root of the repository.

@@ -12,27 +12,37 @@ use crate::harness::{Launch, Process, Running, free_port, request, until};
 use crate::page::Page;
 use crate::peers;
 
-/// A Prometheus of our own, scraping one bridge every second.
-struct Prometheus {
+/// A Prometheus of our own.
+pub struct Prometheus {
     process: Process,
     web: SocketAddr,
     _data: TempDir,
 }
 
 impl Prometheus {
+    /// Scrapes one bridge every second.
     fn start(program: &std::path::Path, bridge: &Running) -> Self {
-        let data = TempDir::new().expect("a temporary directory");
-        let config = data.path().join("prometheus.yml");
+        Self::start_with(program, bridge, &[])
+    }
+
+    fn start_with(program: &std::path::Path, bridge: &Running, flags: &[&str]) -> Self {
         let yaml = format!(
             "global:\n  scrape_interval: 1s\n  scrape_timeout: 1s\nscrape_configs:\n- job_name: bridge\n  static_configs:\n  - targets: ['{}']\n",
             bridge.web
         );
+        Self::with_config(program, &yaml, flags)
+    }
+
+    /// Does what this configuration says.
+    pub fn with_config(program: &std::path::Path, yaml: &str, flags: &[&str]) -> Self {
+        let data = TempDir::new().expect("a temporary directory");
+        let config = data.path().join("prometheus.yml");
         std::fs::write(&config, yaml).expect("a file in a temporary directory");
         let web = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), free_port(Ipv4Addr::LOCALHOST.into()));
         let mut command = Command::new(program);
         command.arg(format!("--config.file={}", config.display()));
         command.arg(format!("--storage.tsdb.path={}", data.path().join("tsdb").display()));
-        command.arg(format!("--web.listen-address={web}"));
+        command.arg(format!("--web.listen-address={web}")).args(flags);
         let mut prometheus = Self { process: Process::start(command), web, _data: data };
         until("Prometheus is ready", || {
             assert_eq!(prometheus.process.try_wait(), None, "Prometheus ended:\n{}", prometheus.process.log());
@@ -41,19 +51,56 @@ impl Prometheus {
         prometheus
     }
 
+    /// Scrapes bridges as proto-examples/prometheus/prometheus.yml says, with its rules, but every second; nobody is alerted. The
+    /// first one stands for that of the automation platform.
+    pub fn scraping_as_the_example_does(program: &std::path::Path, bridges: [&Running; 2]) -> Self {
+        let [automation, other] = bridges.map(|bridge| bridge.web.to_string());
+        let folder = peers::repository().join("proto-examples/prometheus");
+        let mut yaml = std::fs::read_to_string(folder.join("prometheus.yml")).expect("the example's configuration");
+        let rules = format!("{}/rules/", folder.display());
+        let changes = [
+            ("scrape_interval: 15s", "scrape_interval: 1s"),
+            ("scrape_timeout: 10s", "scrape_timeout: 1s"),
+            ("evaluation_interval: 15s", "evaluation_interval: 1s"),
+            ("rules/", &rules),
+            ("\"bridge-emmett:9102\", \"bridge-prompter:9102\", \"bridge-automation:9102\"", &format!("{automation:?}, {other:?}")),
+            ("bridge-automation:9102;", &format!("{automation};")),
+            // Neither an Alertmanager nor a second Prometheus.
+            ("[\"alertmanager:9093\"]", "[]"),
+            ("[\"localhost:9090\"]", "[]"),
+        ];
+        for (from, to) in changes {
+            assert!(yaml.contains(from), "the example's configuration has no {from}");
+            yaml = yaml.replace(from, to);
+        }
+        Self::with_config(program, &yaml, &[])
+    }
+
+    /// The JSON of a GET of the HTTP API: `rules` for /api/v1/rules.
+    pub fn api(&self, path: &str) -> Value {
+        let response = request(self.web, "GET", &format!("/api/v1/{path}"), &[]).expect("Prometheus answers");
+        serde_json::from_slice(&response.body).expect("JSON")
+    }
+
+    /// What an instant query gives: its series, each `{"metric": {..}, "value": [time, "number"]}`; or why it fails.
+    pub fn series(&self, query: &str) -> Result<Vec<Value>, String> {
+        let encoded: String = query.bytes().map(|b| format!("%{b:02X}")).collect();
+        let json = self.api(&format!("query?query={encoded}"));
+        match json["data"]["result"].as_array() {
+            Some(series) if json["status"] == "success" => Ok(series.clone()),
+            _ => Err(json["error"].as_str().unwrap_or("no list of series").to_owned()),
+        }
+    }
+
     /// The value of an instant query that gives one series; none while it gives no series.
     fn query(&self, query: &str) -> Option<f64> {
-        let encoded: String = query.bytes().map(|b| format!("%{b:02X}")).collect();
-        let response = request(self.web, "GET", &format!("/api/v1/query?query={encoded}"), &[]).expect("Prometheus answers");
-        let json: Value = serde_json::from_slice(&response.body).expect("JSON");
-        assert_eq!(json["status"], "success", "{query}: {json}");
-        let result = json["data"]["result"].as_array().expect("a list of series");
-        assert!(result.len() <= 1, "{query}: {json}");
+        let result = self.series(query).unwrap_or_else(|error| panic!("{query}: {error}"));
+        assert!(result.len() <= 1, "{query}: {result:?}");
         result.first().map(|series| series["value"][1].as_str().expect("a value").parse().expect("a number"))
     }
 
     /// Waits until a query gives this value.
-    fn expect(&self, query: &str, value: f64) {
+    pub fn expect(&self, query: &str, value: f64) {
         let mut last = None;
         until(&format!("{query} is {value}"), || {
             let found = self.query(query);
@@ -118,6 +165,63 @@ fn prometheus_scrapes_and_answers_with_the_sent_totals() {
     prometheus.expect("sum(shop_orders)", 5200.0);
     prometheus.expect("resets(statsd_bridge_lines_total[1m])", 0.0);
     prometheus.expect("max_over_time(up[1m]) - min_over_time(up[1m])", 0.0);
+    bridge.stop();
+}
+
+/// The type that Prometheus was told of a family.
+fn type_of(prometheus: &Prometheus, family: &str) -> Option<String> {
+    let response = request(prometheus.web, "GET", &format!("/api/v1/metadata?metric={family}"), &[]).expect("Prometheus answers");
+    let json: Value = serde_json::from_slice(&response.body).expect("JSON");
+    json["data"][family][0]["type"].as_str().map(str::to_owned)
+}
+
+#[test]
+fn prometheus_gets_the_format_that_it_asks_for_and_the_same_series_from_each() {
+    let Some(program) = peers::prometheus() else { return };
+    let bridge = Launch::new().start();
+    let samples = send_some_of_everything(&bridge);
+    let lines = bridge.page().lines().count() as f64;
+    // By default it asks for OpenMetrics, in which a counter without `_total` has no type; with the flag for protobuf.
+    let runs: [(&[&str], &str); 2] = [(&[], "unknown"), (&["--enable-feature=native-histograms"], "counter")];
+    for (flags, kind) in runs {
+        let prometheus = Prometheus::start_with(&program, &bridge, flags);
+        prometheus.expect("up{job=\"bridge\"}", 1.0);
+        prometheus.expect("scrape_samples_scraped", lines);
+        until("Prometheus knows the types", || type_of(&prometheus, "shop_orders"));
+        assert_eq!(type_of(&prometheus, "shop_orders").as_deref(), Some(kind), "{flags:?}");
+        assert_eq!(type_of(&prometheus, "shop_request").as_deref(), Some("histogram"), "{flags:?}");
+        for (query, value) in [
+            ("shop_orders{country=\"de\"}", 4950.0),
+            ("sum(shop_orders)", 5150.0),
+            ("count(shop_orders{path=\"a\\\"b\\\\c\"})", 1.0),
+            ("shop_stock{item=\"n0\"}", 24.75),
+            ("shop_request_sum{code=\"500\"}", 300.0),
+            ("shop_request_bucket{code=\"200\",le=\"0.05\"}", 50.0),
+            ("shop_request_bucket{code=\"500\",le=\"+Inf\"}", 100.0),
+            ("shop_basket_count", 800.0),
+            ("shop_users", 100.0),
+            ("statsd_bridge_samples_total", samples as f64),
+        ] {
+            prometheus.expect(query, value);
+        }
+    }
+    bridge.stop();
+}
+
+#[test]
+fn prometheus_reads_a_family_of_several_messages_as_one() {
+    let Some(program) = peers::prometheus() else { return };
+    let large = ["--limits.series-per-family=100000", "--limits.values-per-label=100000"];
+    let bridge = large.into_iter().fold(Launch::new(), Launch::arg).start();
+    for first in (0..60_000).step_by(1_000) {
+        let lines: Vec<String> = (first..first + 1_000).map(|n| format!("large:{n}|c|#host:some-host-{n},zone:a")).collect();
+        bridge.send(lines.join("\n"));
+        bridge.page_at(first + 1_000);
+    }
+    let prometheus = Prometheus::start_with(&program, &bridge, &["--enable-feature=native-histograms"]);
+    prometheus.expect("count(large)", 60_000.0);
+    prometheus.expect("sum(large)", 59_999.0 * 30_000.0);
+    prometheus.expect("scrape_samples_scraped", bridge.page().lines().count() as f64);
     bridge.stop();
 }
 
@@ -192,7 +296,7 @@ fn number(text: &str) -> u64 {
 }
 
 /// Runs a program over this input; gives its exit code and all that it printed.
-fn filter(command: &mut Command, input: &[u8]) -> (Option<i32>, String) {
+pub fn filter(command: &mut Command, input: &[u8]) -> (Option<i32>, String) {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
     child.stdin.take().expect("stdin is a pipe").write_all(input).expect("the program reads");
     let output = child.wait_with_output().expect("the program ends");

@@ -219,6 +219,14 @@ pub(super) struct Args {
     #[arg(long = "web.enable-admin-api", value_name = "BOOL", default_value = "false", action = ArgAction::Set)]
     #[arg(help_heading = "Web")]
     pub(super) web_enable_admin_api: bool,
+    /// Show the bridge's own process_* on the page; without, the names are free for what is sent.
+    #[arg(long = "web.process-metrics", value_name = "BOOL", default_value = "true", action = ArgAction::Set)]
+    #[arg(help_heading = "Web")]
+    pub(super) web_process_metrics: bool,
+    /// Say in OpenMetrics when the counting of each counter, histogram and summary began: a line x_created for each series.
+    #[arg(long = "web.created-lines", value_name = "BOOL", default_value = "false", action = ArgAction::Set)]
+    #[arg(help_heading = "Web")]
+    pub(super) web_created_lines: bool,
     /// HTTP connections open at once; one more is closed at once.
     #[arg(long = "web.max-connections", value_name = "N", default_value = "256", value_parser = positive)]
     #[arg(help_heading = "Web")]

@@ -4,7 +4,6 @@ use super::float::push_float;
 use crate::registry::Exemplar;
 
 /// Appends ` # {trace_id="x"} 0.67 1700000000.123`, to stand behind the value of a bucket's or a counter's line.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the formats that have exemplars"))]
 pub(super) fn push_exemplar_openmetrics(exemplar: &Exemplar, out: &mut Vec<u8>) {
     out.extend_from_slice(b" # {");
     out.extend_from_slice(exemplar.labels.as_bytes());

@@ -3,10 +3,11 @@
 //! The shortest digits that read back as the same double; an exponent below 1e-4 and from 1e21 up, or, as client_golang has it
 //! for shortest digits, from a million up (`1e+06`, `1.234567e+06`).
 
-use std::io::Write;
-
 /// Exponents from this one up are written as exponents.
 const LARGE: i32 = 6;
+
+/// Whole numbers below this one have at most 15 digits, so that no shorter digits read back as the same double.
+const EXACT: f64 = 1e15;
 
 /// Exponents below this one are written as exponents.
 const SMALL: i32 = -4;
@@ -20,11 +21,30 @@ pub(crate) fn push_float(value: f64, out: &mut Vec<u8>) {
     } else if value == 0.0 {
         // -0 too: it is equal to 0, and a page need not tell them apart.
         out.push(b'0');
-    } else if value.fract() == 0.0 && value.abs() < 1e6 {
-        out.extend_from_slice(itoa::Buffer::new().format(value as i32).as_bytes());
+    } else if value.abs() < EXACT && value as i64 as f64 == value {
+        push_whole(value as i64, out);
+    } else if (1e-4..1e6).contains(&value.abs()) {
+        // No exponent and a fraction: zmij's form is Go's.
+        out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
     } else {
         push_digits(value, out);
     }
+}
+
+/// A number other than 0 whose digits are the shortest ones that read back as the same double.
+fn push_whole(value: i64, out: &mut Vec<u8>) {
+    let mut buffer = itoa::Buffer::new();
+    let text = buffer.format(value);
+    let digits = text.trim_start_matches('-').as_bytes();
+    if digits.len() <= LARGE as usize {
+        out.extend_from_slice(text.as_bytes());
+        return;
+    }
+    if value < 0 {
+        out.push(b'-');
+    }
+    let significant = digits.iter().rposition(|digit| *digit != b'0').map_or(1, |last| last + 1);
+    write_digits(digits.get(..significant).unwrap_or(b"0"), digits.len() as i32 - 1, out);
 }
 
 /// Takes the shortest digits as zmij writes them (`12.5`, `1.5e-7`) apart, and writes them in Go's form.
@@ -60,9 +80,11 @@ fn write_digits(digits: &[u8], power: i32, out: &mut Vec<u8>) {
             out.push(b'.');
             out.extend_from_slice(others);
         }
-        let sign = if power < 0 { '-' } else { '+' };
-        // Writing to a Vec cannot fail.
-        let _ = write!(out, "e{sign}{:02}", power.abs());
+        out.extend_from_slice(if power < 0 { b"e-" } else { b"e+" });
+        if power.abs() < 10 {
+            out.push(b'0');
+        }
+        out.extend_from_slice(itoa::Buffer::new().format(power.abs()).as_bytes());
     } else if power < 0 {
         out.extend_from_slice(b"0.");
         out.extend(std::iter::repeat_n(b'0', power.unsigned_abs() as usize - 1));
@@ -124,7 +146,32 @@ mod tests {
         }
     }
 
+    fn slowly(value: f64) -> String {
+        let mut out = Vec::new();
+        push_digits(value, &mut out);
+        String::from_utf8(out).expect("ASCII")
+    }
+
+    #[test]
+    fn the_short_ways_say_the_same_at_their_edges() {
+        for edge in [1e-4, 1.0, 999_999.0, 1e6, 1e9, 1e14, 1e15, 9e15, 1e16] {
+            for value in [edge, f64::next_up(edge), f64::next_down(edge), edge + 1.0, edge - 1.0, edge + 0.5, edge * 10.0, edge / 10.0] {
+                for value in [value, -value].into_iter().filter(|value| *value != 0.0) {
+                    assert_eq!(float(value), slowly(value));
+                }
+            }
+        }
+    }
+
     proptest! {
+        #[test]
+        fn the_short_ways_say_the_same(bits in any::<f64>(), whole in -2_000_000_000_000_000i64..2_000_000_000_000_000, power in -12i32..4) {
+            let decimal = whole as f64 * 10f64.powi(power);
+            for value in [bits, whole as f64, decimal, decimal.trunc()].into_iter().filter(|value| value.is_finite() && *value != 0.0) {
+                prop_assert_eq!(float(value), slowly(value));
+            }
+        }
+
         #[test]
         fn every_double_reads_back(value in any::<f64>().prop_filter("finite", |v| v.is_finite())) {
             prop_assert_eq!(float(value).parse::<f64>(), Ok(value));

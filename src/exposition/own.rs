@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::float::push_float;
+use crate::Bridge;
 use crate::options::Prefix;
 use crate::registry::{Registry, push_label};
-use crate::telemetry::{OwnFamily, Refusal, Telemetry, process_families};
+use crate::telemetry::{OwnFamily, Refusal, process_families};
 
 /// How many families at a limit are named; those after them, in the order of names, are counted as one.
 const NAMED_FAMILIES: usize = 100;
@@ -14,9 +15,12 @@ const NAMED_FAMILIES: usize = 100;
 const OTHER: &str = "_other_";
 
 /// All own families, sorted by name.
-pub(crate) fn own_families(registry: &Registry, telemetry: &Telemetry) -> Vec<OwnFamily> {
+pub(crate) fn own_families(bridge: &Bridge) -> Vec<OwnFamily> {
+    let (registry, telemetry) = (bridge.registry(), bridge.telemetry());
     let mut families = telemetry.families();
-    families.extend(process_families());
+    if !bridge.options().without_process_metrics {
+        families.extend(process_families());
+    }
     families.extend(registry_families(registry, telemetry.prefix()));
     // A family that has not counted anything by name yet has no lines, and then no head either.
     families.retain(|family| !family.lines.is_empty());

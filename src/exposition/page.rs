@@ -4,6 +4,9 @@
 use std::sync::Arc;
 
 use super::escape::{Names, without_clashes};
+use super::openmetrics::{self, Piece};
+use super::protobuf::Messages;
+use super::shape::{OnPage, Shape};
 use super::{Format, Style, own_families, text};
 use crate::name::Escaping;
 use crate::registry::{Family, Series};
@@ -13,17 +16,20 @@ use crate::{Bridge, Timestamp};
 /// How much is appended in one step, about. A family's head, or a series, is never cut.
 const STEP_BYTES: usize = 64 << 10;
 
-/// Series between two looks at how much there is.
-const STEP_SERIES: usize = 64;
+/// Series between two looks at how much there is, and how far ahead memory is asked for.
+const STEP_SERIES: usize = 16;
 
 /// A page: all families, each with its series in a stable order, then the bridge's own families.
 pub struct Page {
     format: Format,
     style: Style,
     now: Timestamp,
-    families: std::vec::IntoIter<Arc<Family>>,
+    /// Both sorted by name, and how many of them, the own ones after the others, were begun.
+    families: Vec<Arc<Family>>,
+    own: Vec<OwnFamily>,
+    begun: usize,
     current: Option<Current>,
-    own: std::vec::IntoIter<OwnFamily>,
+    messages: Messages,
     is_ended: bool,
 }
 
@@ -32,25 +38,28 @@ struct Current {
     family: Arc<Family>,
     names: Names,
     series: Arc<Vec<Arc<Series>>>,
+    shape: Shape,
+    /// Which piece of a family that is taken apart.
+    part: usize,
     done: usize,
+}
+
+impl Current {
+    fn piece(&self) -> Piece<'_> {
+        Piece { family: &self.family, names: &self.names, shape: self.shape, part: self.part }
+    }
 }
 
 impl Page {
     /// A page of what the bridge has now; values are those of the moment in which they are written.
     pub(crate) fn new(bridge: &Bridge, (format, escaping): (Format, Escaping), now: Timestamp) -> Self {
+        // Before the families, so that a page shows at least the samples that it says were recorded.
+        let own = own_families(bridge);
         let style = Style::of(bridge.options(), escaping);
         let (families, left_out) = without_clashes(bridge.registry().families(), style.escaping);
         bridge.telemetry().scrape.families_left_out.increment(left_out.len() as u64);
         left_out.iter().for_each(|(family, kept)| bridge.registry().note_left_out(family, kept, now));
-        Self {
-            format,
-            style,
-            now,
-            families: families.into_iter(),
-            current: None,
-            own: own_families(bridge.registry(), bridge.telemetry()).into_iter(),
-            is_ended: false,
-        }
+        Self { format, style, now, families, own, begun: 0, current: None, messages: Messages::default(), is_ended: false }
     }
 
     /// Appends the next part, about 64 KiB. False if there is nothing more.
@@ -63,32 +72,77 @@ impl Page {
     }
 
     fn step(&mut self, out: &mut Vec<u8>) {
-        if let Some(current) = &mut self.current {
-            let rest = current.series.get(current.done..).unwrap_or_default();
-            let some = rest.get(..STEP_SERIES).unwrap_or(rest);
+        if self.messages.take(out) {
+            return;
+        }
+        if let Some(current) = self.current.take() {
+            self.current = self.go_on(current, out);
+            return;
+        }
+        let next = self.begun;
+        self.begun += 1;
+        if let Some(family) = self.families.get(next) {
+            self.current = self.begin(Arc::clone(family), out);
+        } else if let Some(own) = next.checked_sub(self.families.len()).and_then(|at| self.own.get(at)) {
             match self.format {
-                Format::Text => text::series((&current.family, &current.names), some, (&self.style, self.now), out),
-            }
-            current.done += some.len();
-            if current.done >= current.series.len() {
-                self.current = None;
-            }
-        } else if let Some(family) = self.families.next() {
-            let series = family.series();
-            // A family whose first series was refused has none, and then no head.
-            if !series.is_empty() {
-                let names = Names::of(&family, &series, self.style.escaping);
-                match self.format {
-                    Format::Text => text::head((&family, &names), &self.style, out),
-                }
-                self.current = Some(Current { family, names, series, done: 0 });
-            }
-        } else if let Some(own) = self.own.next() {
-            match self.format {
-                Format::Text => text::own(&own, out),
+                Format::Text => text::own(own, out),
+                Format::OpenMetrics => openmetrics::own(own, self.on_page().shape_of_own(own), out),
+                Format::Protobuf => self.messages.own(own),
             }
         } else {
+            if self.format == Format::OpenMetrics {
+                out.extend_from_slice(openmetrics::END);
+            }
             self.is_ended = true;
         }
+    }
+
+    /// A family's head. A family whose first series was refused has no series, and then no head.
+    fn begin(&mut self, family: Arc<Family>, out: &mut Vec<u8>) -> Option<Current> {
+        let series = family.series();
+        if series.is_empty() {
+            return None;
+        }
+        let names = Names::of(&family, &series, self.style.escaping);
+        let mut current = Current { family, names, series, shape: Shape::Typed, part: 0, done: 0 };
+        match self.format {
+            Format::Text => text::head((&current.family, &current.names), &self.style, out),
+            Format::OpenMetrics => {
+                current.shape = self.on_page().shape(&current.family, (current.names.name(), &current.series), self.now);
+                openmetrics::head(current.piece(), &self.style, out);
+            }
+            Format::Protobuf => self.messages.begin((&current.family, &current.names), &self.style),
+        }
+        Some(current)
+    }
+
+    /// Some more series. None if the family is done.
+    fn go_on(&mut self, mut current: Current, out: &mut Vec<u8>) -> Option<Current> {
+        let rest = current.series.get(current.done..).unwrap_or_default();
+        let some = rest.get(..STEP_SERIES).unwrap_or(rest);
+        // Series lie anywhere: their memory is asked for while those before them are written.
+        rest.iter().skip(2 * STEP_SERIES).take(STEP_SERIES).for_each(|series| series.prefetch());
+        rest.iter().skip(STEP_SERIES).take(STEP_SERIES).for_each(|series| series.prefetch_values());
+        let (named, how) = ((&*current.family, &current.names), (&self.style, self.now));
+        match self.format {
+            Format::Text => text::series(named, some, how, out),
+            Format::OpenMetrics => openmetrics::series(current.piece(), some, how, out),
+            Format::Protobuf => self.messages.series(named, some, how),
+        }
+        current.done += some.len();
+        if current.done < current.series.len() {
+            return Some(current);
+        }
+        if current.part + 1 < Piece::count(current.family.kind(), current.shape) {
+            (current.part, current.done) = (current.part + 1, 0);
+            openmetrics::head(current.piece(), &self.style, out);
+            return Some(current);
+        }
+        self.messages.end();
+        None
+    }
+
+    fn on_page(&self) -> OnPage<'_> {
+        OnPage { families: &self.families, own: &self.own, escaping: self.style.escaping }
     }
 }

@@ -42,16 +42,22 @@ pub fn factor(unit: Unit) -> Factor {
     Factor { divide, multiply }
 }
 
+/// The base unit, as names end in it.
+pub fn base(unit: Unit) -> Option<&'static str> {
+    match unit {
+        Unit::Seconds | Unit::Milliseconds | Unit::Microseconds | Unit::Nanoseconds => Some("seconds"),
+        Unit::Bytes | Unit::Kibibytes | Unit::Mebibytes => Some("bytes"),
+        Unit::Percent | Unit::Ratio => Some("ratio"),
+        Unit::None => None,
+    }
+}
+
 /// The name with the suffix of the unit's base unit, in front of `_total` if it ends so, unless it has the suffix.
 pub fn name_with_unit(name: &str, unit: Unit) -> Cow<'_, str> {
-    let suffix = match unit {
-        Unit::Seconds | Unit::Milliseconds | Unit::Microseconds | Unit::Nanoseconds => "_seconds",
-        Unit::Bytes | Unit::Kibibytes | Unit::Mebibytes => "_bytes",
-        Unit::Percent | Unit::Ratio => "_ratio",
-        Unit::None => return Cow::Borrowed(name),
-    };
+    let Some(base) = base(unit) else { return Cow::Borrowed(name) };
     let (stem, total) = name.strip_suffix("_total").map_or((name, ""), |stem| (stem, "_total"));
-    if stem.ends_with(suffix) || stem.is_empty() { Cow::Borrowed(name) } else { Cow::Owned(format!("{stem}{suffix}{total}")) }
+    let has_unit = stem.strip_suffix(base).is_some_and(|stem| stem.ends_with('_'));
+    if has_unit || stem.is_empty() { Cow::Borrowed(name) } else { Cow::Owned(format!("{stem}_{base}{total}")) }
 }
 
 #[cfg(test)]

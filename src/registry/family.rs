@@ -97,6 +97,11 @@ impl Family {
         lock(&self.members).help.clone()
     }
 
+    /// The base unit of its values, if a rule says so.
+    pub fn unit(&self) -> Option<&'static str> {
+        lock(&self.members).unit
+    }
+
     /// Whether a label name of its series may stand in quotes. False is certain.
     pub fn may_have_quoted_names(&self) -> bool {
         lock(&self.members).may_have_quoted_names
@@ -209,6 +214,7 @@ impl Family {
         if self.generation.fetch_max(request.generation, Relaxed) < request.generation || members.help.is_none() {
             members.help = request.help.clone();
         }
+        members.unit = request.unit.or(members.unit);
         let has_other_help = request.help.is_some() && members.help != request.help;
         let (series, folded) = match members.find_or_add(&self.kind, request, budget) {
             Ok(found) => found,

@@ -59,7 +59,8 @@ impl FamilyKind {
         match self {
             Self::Counter | Self::Gauge => 48,
             Self::Histogram { bounds } => 56 + 8 * bounds.len(),
-            Self::Summary(options) => 128 + 1024 * options.age_buckets as usize,
+            // Between a step of few values, which takes a tenth of it, and one of many, which takes ten times as much.
+            Self::Summary(options) => 128 + 400 * options.age_buckets as usize,
             Self::Set => 256,
         }
     }

@@ -42,6 +42,8 @@ pub(super) struct Members {
     have_gone: bool,
     values: LabelValues,
     pub(super) help: Option<Arc<str>>,
+    /// The base unit of the values, if a rule says so.
+    pub(super) unit: Option<&'static str>,
     overflow: Option<Arc<Series>>,
     /// Whether a label name may stand in quotes, of any series that there ever was.
     pub(super) may_have_quoted_names: bool,

@@ -77,6 +77,8 @@ pub struct Request<'a> {
     pub labels: &'a Labels,
     /// The family's help, if a rule says so.
     pub help: Option<Arc<str>>,
+    /// The base unit of the values, if a rule says so.
+    pub unit: Option<&'static str>,
     /// The rule that asks, as its pattern is written; empty for none.
     pub origin: &'a str,
     /// Milliseconds unseen after which the series expires; 0 for never.

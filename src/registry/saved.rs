@@ -169,6 +169,8 @@ impl Registry {
             kind: &kind,
             labels: &no_labels,
             help: saved.help.as_deref().map(Arc::from),
+            // The rules say it anew with the first sample.
+            unit: None,
             origin: &saved.origin,
             ttl_ms: rules.ttl_ms,
             limits: rules.limits,

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use super::parts::Parts;
 use super::{FamilyKind, lock};
 use crate::Timestamp;
+use crate::routes::prefetch;
 use crate::value::{
     Bounds, CounterCell, GaugeCell, HistogramCell, HistogramSnapshot, SetCell, SetSnapshot, Stamp, SummaryCell, SummarySnapshot,
 };
@@ -86,6 +87,27 @@ impl Series {
     /// When its counting began: with its first sample, or where it goes on from an old value with that.
     pub fn created(&self) -> Timestamp {
         Timestamp::from_millis(self.created_ms)
+    }
+
+    /// Asks the memory for it.
+    pub(crate) fn prefetch(&self) {
+        let first = std::ptr::from_ref(self).cast::<u8>();
+        prefetch(first);
+        prefetch(first.wrapping_add(size_of::<Self>() - 1));
+    }
+
+    /// Asks the memory for what a page shows of it, the first worker's part of it at least.
+    pub(crate) fn prefetch_values(&self) {
+        prefetch(self.labels.as_ptr());
+        // Whoever holds the lock brings it into the cache as well.
+        let Ok(cells) = self.cells.try_lock() else { return };
+        match &*cells {
+            Cells::Counter(cells) => cells.iter().take(1).for_each(|cell| prefetch(Arc::as_ptr(cell))),
+            Cells::Gauge(cell) => prefetch(Arc::as_ptr(cell)),
+            Cells::Histogram(cells) => cells.iter().take(1).for_each(|cell| cell.addresses().into_iter().for_each(prefetch)),
+            Cells::Summary(cells) => cells.iter().take(1).for_each(|cell| prefetch(Arc::as_ptr(cell))),
+            Cells::Set(cells) => cells.iter().take(1).for_each(|cell| prefetch(Arc::as_ptr(cell))),
+        }
     }
 
     /// Whether a page is the first to ask.
@@ -215,6 +237,17 @@ impl Series {
         match &*lock(&self.cells) {
             Cells::Summary(cells) => read(&mut cells.iter().map(|cell| &**cell)),
             _ => read(&mut std::iter::empty()),
+        }
+    }
+
+    /// Whether a histogram's sum, a summary's sum or a value in its window is negative. Cheaper than to read them all.
+    pub(crate) fn has_negative(&self, now: Timestamp) -> bool {
+        match &*lock(&self.cells) {
+            Cells::Histogram(cells) => cells.iter().map(HistogramCell::sum).sum::<f64>() < 0.0,
+            Cells::Summary(cells) => {
+                cells.iter().any(|cell| cell.has_negative(now)) || cells.iter().map(|cell| cell.sum()).sum::<f64>() < 0.0
+            }
+            Cells::Counter(_) | Cells::Gauge(_) | Cells::Set(_) => false,
         }
     }
 

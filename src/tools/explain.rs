@@ -175,7 +175,7 @@ impl Seen {
         let mut page = Vec::new();
         bridge.render(NOW, &mut page);
         let mut seen = Self { page: Page::parse(&String::from_utf8_lossy(&page)), own: Page::default() };
-        let own = |name: &String| bridge.telemetry().owns_name(name);
+        let own = |name: &String| bridge.owns_name(name);
         let names: Vec<String> = seen.page.families.keys().filter(|name| own(name)).cloned().collect();
         for name in names {
             if let Some(family) =

@@ -87,7 +87,7 @@ fn without_own(page: &str, bridge: &Bridge) -> String {
     let mut is_own = false;
     for line in page.lines() {
         if let Some(rest) = line.strip_prefix("# HELP ").or_else(|| line.strip_prefix("# TYPE ")) {
-            is_own = bridge.telemetry().owns_name(rest.split(' ').next().unwrap_or_default());
+            is_own = bridge.owns_name(rest.split(' ').next().unwrap_or_default());
         }
         if !is_own {
             out.push_str(line);

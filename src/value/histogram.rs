@@ -92,6 +92,11 @@ impl HistogramCell {
         Stamp::new(self.0.first().unwrap_or(&RETIRED))
     }
 
+    /// The sum of value times weight.
+    pub fn sum(&self) -> f64 {
+        self.0.get(BUCKETS - 1).map_or(0.0, |sum| f64::from_bits(sum.load(Ordering::Relaxed)))
+    }
+
     /// Where the cell's first, middle and last bytes are, for a prefetch.
     #[inline(always)]
     pub(crate) fn addresses(&self) -> [*const AtomicU64; 3] {

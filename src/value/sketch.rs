@@ -47,6 +47,10 @@ impl Sketch {
         self.weight == 0.0
     }
 
+    pub(super) fn has_negative(&self) -> bool {
+        !self.is_empty() && self.min < 0.0
+    }
+
     /// Forgets all values and keeps the memory.
     pub(super) fn clear(&mut self) {
         self.points.clear();
@@ -67,6 +71,9 @@ impl Sketch {
         if other.is_empty() {
             return;
         }
+        if self.is_empty() {
+            return self.copy(other);
+        }
         self.widen(other.min, other.max, other.weight);
         for &(value, weight) in &other.points {
             if self.binned { self.add_to_bin(value, weight) } else { self.add_point(value, weight) }
@@ -77,6 +84,15 @@ impl Sketch {
             self.negative.merge(&other.negative);
             self.positive.merge(&other.positive);
         }
+    }
+
+    /// Becomes what `other` is, in the memory that there is.
+    fn copy(&mut self, other: &Self) {
+        (self.weight, self.min, self.max) = (other.weight, other.min, other.max);
+        (self.binned, self.zero) = (other.binned, other.zero);
+        self.points.clone_from(&other.points);
+        self.negative.copy(&other.negative);
+        self.positive.copy(&other.positive);
     }
 
     /// The value of nearest rank: the smallest one such that it and all smaller ones weigh at least `q` of the whole. So of
@@ -176,6 +192,11 @@ struct Bins {
 }
 
 impl Bins {
+    fn copy(&mut self, other: &Self) {
+        self.first = other.first;
+        self.bins.clone_from(&other.bins);
+    }
+
     fn add(&mut self, index: i32, weight: f64) {
         if self.bins.is_empty() {
             self.first = index;

@@ -98,6 +98,20 @@ impl SummaryCell {
         out.window.merge(&state.current);
     }
 
+    /// The sum of all observations ever, each times its weight.
+    pub fn sum(&self) -> f64 {
+        self.lock().sum
+    }
+
+    /// Whether the window that ends at `now` has a negative observation.
+    pub fn has_negative(&self, now: Timestamp) -> bool {
+        let step = now.as_millis() / self.step_ms;
+        let state = self.lock();
+        let live = |of: u64| step.saturating_sub(of) < self.steps;
+        let past = state.past.iter().filter(|(of, _)| live(*of)).any(|(_, sketch)| sketch.has_negative());
+        past || (live(state.step) && state.current.has_negative())
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // A thread that died here left numbers that are at worst one sample short; they are still worth showing.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper::header::{
     ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, RETRY_AFTER, VARY,
@@ -15,18 +15,22 @@ use hyper::{Method, Request, Response, StatusCode};
 
 use super::api;
 use super::landing;
-use super::page::{self, NoPage};
+use super::page::coding::Coding;
+use super::page::{self, PageBody, Times};
+use super::pulse::Pulse;
 use super::server::{Ends, Site};
 use super::troubles::Troubles;
+use crate::Negotiated;
 use crate::options::Prefix;
 
-/// A response with its whole body.
-pub(super) type Answer = Response<Full<Bytes>>;
+/// A response with its whole body, or with a page that comes in pieces.
+pub(super) type Answer = Response<Either<Full<Bytes>, PageBody>>;
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const METRICS: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+
+const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
@@ -113,25 +117,38 @@ pub(super) async fn answer(site: &Arc<Site>, request: Request<Incoming>, ends: E
 }
 
 async fn metrics(site: &Arc<Site>, request: &Parts) -> Answer {
-    let gzip = page::accepts_gzip(&request.headers);
-    let patience = page::turn_patience(&request.headers, site.options.turn_timeout);
-    match page::page(site, gzip, patience).await {
-        Ok(page) => {
-            let mut answer = with_body(StatusCode::OK, METRICS, page);
-            let headers = answer.headers_mut();
-            headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
-            if gzip {
-                headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-            }
-            answer
-        }
-        Err(NoPage::Busy) => {
+    let wanted = page::negotiated(&request.headers, site.bridge.telemetry().prefix());
+    let Some(coding) = Coding::of(&request.headers) else {
+        return text(StatusCode::NOT_ACCEPTABLE, "There is no coding that Accept-Encoding allows: gzip, zstd and identity there are.\n");
+    };
+    // A page is not made for nobody to see: making it marks new counters as shown.
+    if request.method == Method::HEAD {
+        return page_answer((wanted, coding), Either::Left(Full::default()));
+    }
+    let times = Times::of(&request.headers, site.options.turn_timeout);
+    // Whoever serves a connection says how it does; without that, nothing can be cut.
+    let pulse = request.extensions.get::<Arc<Pulse>>().cloned().unwrap_or_else(Pulse::new);
+    match page::page(site, (wanted, coding), times, pulse).await {
+        Ok(body) => page_answer((wanted, coding), Either::Right(body)),
+        Err(page::Busy) => {
             let mut refusal = text(StatusCode::SERVICE_UNAVAILABLE, "Too many pages are being rendered. Try again.\n");
             refusal.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
             refusal
         }
-        Err(NoPage::Failed) => text(StatusCode::INTERNAL_SERVER_ERROR, "The page could not be rendered.\n"),
     }
+}
+
+fn page_answer((wanted, coding): (Negotiated, Coding), body: Either<Full<Bytes>, PageBody>) -> Answer {
+    let mut answer = Response::new(body);
+    let headers = answer.headers_mut();
+    // Made of constants; it is always a header's value.
+    headers.insert(CONTENT_TYPE, HeaderValue::try_from(wanted.content_type()).unwrap_or(TEXT));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+    headers.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
+    if let Some(coding) = coding.header() {
+        headers.insert(CONTENT_ENCODING, coding);
+    }
+    answer
 }
 
 fn landing_page(site: &Site, local: Option<SocketAddr>) -> Answer {
@@ -169,10 +186,10 @@ fn text(status: StatusCode, body: impl Into<Bytes>) -> Answer {
 fn with_body(status: StatusCode, kind: HeaderValue, body: Bytes) -> Answer {
     // Said here, because the server leaves it out where HEAD asks for an empty body.
     let length = HeaderValue::from(body.len());
-    let mut answer = Response::new(Full::new(body));
+    let mut answer = Response::new(Either::Left(Full::new(body)));
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_LENGTH, length);
     answer.headers_mut().insert(CONTENT_TYPE, kind);
-    answer.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    answer.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
     answer
 }

@@ -6,15 +6,17 @@
 //!
 //! ```text
 //! server      accepts, one task a connection, drains at the end
+//!   crowd     all connections, and which one goes for another
 //!   pulse     what the connection is doing and since when; cuts one that waits too long
 //!   answer    path and method to response
-//!     page    one rendering: a turn, a blocking thread, gzip, the page kept until it is sent
+//!     page    one scrape: its turn, and the page rendered and compressed a piece at a time, as its client takes it
 //!     api     questions about rules, series and conflicts; deletion
 //!     landing the page at /, with the worst troubles on it
 //! ```
 
 mod answer;
 mod api;
+mod crowd;
 mod landing;
 mod page;
 mod pulse;
@@ -46,11 +48,12 @@ pub struct Options {
     pub enable_admin_api: bool,
     /// A shell line that sends one sample to the bridge, shown on the landing page; none where nothing listens.
     pub paste: Option<String>,
-    /// Connections open at the same time, 256; one more is closed at once.
+    /// Connections open at the same time, 256. With one more, the one goes that has been silent for the longest; if there is none,
+    /// the new one is closed at once.
     pub max_connections: usize,
-    /// Pages rendered at the same time, 2; at least 1.
+    /// Threads that render and compress pages at the same time, 2; at least 1.
     pub max_renders: usize,
-    /// Pages in memory at the same time, 8; at least 1. A page is held until its client has taken it or is cut off.
+    /// Pages on their way at the same time, 8; at least 1. Each is made as its client takes it.
     pub max_pages: usize,
     /// How long a request for a page waits for its turn before it is answered 503, 5 s.
     pub turn_timeout: Duration,
@@ -96,28 +99,25 @@ pub struct State {
     quit: watch::Sender<bool>,
     reload: Notify,
     connections: AtomicUsize,
-    renders: Arc<Semaphore>,
-    pages: Arc<Semaphore>,
+    crowd: crowd::Crowd,
+    pages: page::turns::Pages,
     /// Answers of the API about series that are being made, or are in memory.
     reports: Arc<Semaphore>,
-    last_page_bytes: AtomicUsize,
 }
 
 impl State {
     /// Not ready, nothing requested. Takes `max_renders` and `max_pages` from the options. Pages show the time of `clock`, which
     /// is to be the one that samples are recorded with.
     pub fn new(options: &Options, clock: fn() -> Timestamp) -> Self {
-        let semaphore = |permits: usize| Arc::new(Semaphore::new(permits.clamp(1, Semaphore::MAX_PERMITS)));
         Self {
             clock,
             ready: AtomicBool::new(false),
             quit: watch::Sender::new(false),
             reload: Notify::new(),
             connections: AtomicUsize::new(0),
-            renders: semaphore(options.max_renders),
-            pages: semaphore(options.max_pages),
-            reports: semaphore(MAX_REPORTS),
-            last_page_bytes: AtomicUsize::new(0),
+            crowd: crowd::Crowd::default(),
+            pages: page::turns::Pages::new(options.max_pages, options.max_renders),
+            reports: Arc::new(Semaphore::new(MAX_REPORTS)),
         }
     }
 

@@ -1,35 +1,43 @@
-//! One scrape: waits for its turn, renders and compresses on a blocking thread, and keeps the page only until it is sent.
+//! One scrape: waits for its turn, and is sent the page a piece at a time, as fast as its client takes it.
 //!
-//! Two bounds: pages being rendered, which is CPU, and pages in memory, because a client that reads slowly holds a whole
-//! page. Neither turn is lost when a client goes away. Knows the bridge's `render` and nothing of what it writes.
+//! ```text
+//! turns       who may be sent a page when; which scrapes get the same one
+//!   stream    the page being made, as far ahead of its clients as a few pieces
+//!     coding  plain, gzip, zstd
+//! ```
+//! Three bounds: threads that render, which is CPU; pages on their way, each some 100 KiB whatever its size; and what a client may
+//! keep others waiting. Nothing is lost when a client goes away. Knows the bridge's page as bytes that come in parts.
 
-use std::io::{self, Write};
+pub(super) mod coding;
+mod stream;
+pub(super) mod turns;
+
+use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use hyper::HeaderMap;
-use hyper::header::ACCEPT_ENCODING;
+use hyper::body::{Body, Frame};
+use hyper::header::ACCEPT;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::task::spawn_blocking;
-use tokio::time::timeout;
+use tokio::sync::mpsc::{Receiver, channel};
+use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
+use self::coding::Coding;
+use self::stream::{AHEAD, Piece, serve};
+use self::turns::Member;
+use super::pulse::{Cut, Pulse};
 use super::server::Site;
+use crate::Negotiated;
+use crate::options::Prefix;
+use crate::telemetry::ScrapeCut;
 
-/// Fast and nearly as small on pages, which repeat themselves: twice the speed of the usual 6.
-const GZIP_LEVEL: u32 = 2;
-
-/// Why there is no page.
+/// No turn in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum NoPage {
-    /// No turn in time.
-    Busy,
-    /// Rendering failed.
-    Failed,
-}
+pub(super) struct Busy;
 
 /// A body whose place in memory is given back when the last reference to it is dropped.
 pub(super) struct Held {
@@ -49,76 +57,126 @@ impl AsRef<[u8]> for Held {
     }
 }
 
-/// The page, compressed if `gzip`. Waits at most `patience` for its turn.
-pub(super) async fn page(site: &Arc<Site>, gzip: bool, patience: Duration) -> Result<Bytes, NoPage> {
-    let state = &site.state;
-    let turn = async {
-        let place = Arc::clone(&state.pages).acquire_owned().await;
-        let turn = Arc::clone(&state.renders).acquire_owned().await;
-        place.and_then(|place| turn.map(|turn| (place, turn)))
-    };
-    let Ok(Ok((place, turn))) = timeout(patience, turn).await else {
-        site.bridge.telemetry().scrape.busy.increment(1);
-        return Err(NoPage::Busy);
-    };
-    let site = Arc::clone(site);
-    let rendered = spawn_blocking(move || {
-        let page = render(&site, gzip);
-        drop(turn);
-        page
-    });
-    match rendered.await {
-        Ok(Ok(page)) => Ok(Held::bytes(page, place)),
-        Ok(Err(_)) | Err(_) => Err(NoPage::Failed),
+/// What the client's `Accept` asks for. In the place of statsd_exporter, which has no OpenMetrics, that is not offered.
+pub(super) fn negotiated(headers: &HeaderMap, prefix: Prefix) -> Negotiated {
+    let accept: Vec<&str> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+    Negotiated::of(&accept.join(","), prefix != Prefix::Exporter)
+}
+
+/// What a scraper says of its time.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Times {
+    /// When it is answered that there is no turn.
+    turn: Instant,
+    /// When it gives up.
+    end: Option<Instant>,
+}
+
+impl Times {
+    /// Waits `most` for a turn, or less where the scraper says when it gives up: three quarters of that time, so that rest is
+    /// left for the page itself.
+    pub(super) fn of(headers: &HeaderMap, most: Duration) -> Self {
+        let now = Instant::now();
+        let said = said_timeout(headers);
+        let turn = now + said.map_or(most, |said| most.min(said * 3 / 4));
+        Self { turn, end: said.and_then(|said| now.checked_add(said)) }
     }
 }
 
-/// Takes as long as the page is big; not for an async thread.
-fn render(site: &Site, gzip: bool) -> io::Result<Vec<u8>> {
-    let start = Instant::now();
-    let scrape = &site.bridge.telemetry().scrape;
-    let expected = site.state.last_page_bytes.load(Ordering::Relaxed);
-    let mut page = Vec::with_capacity(expected + expected / 8);
-    site.bridge.render((site.state.clock)(), &mut page);
-    site.state.last_page_bytes.store(page.len(), Ordering::Relaxed);
-    let bytes = page.len();
-    if gzip {
-        let mut encoder = GzEncoder::new(Vec::with_capacity(bytes / 8 + 64), Compression::new(GZIP_LEVEL));
-        encoder.write_all(&page)?;
-        page = encoder.finish()?;
-    }
-    page.shrink_to_fit();
-    scrape.pages.increment(1);
-    scrape.bytes.set(bytes as f64);
-    scrape.seconds.record(start.elapsed().as_secs_f64());
-    Ok(page)
+fn said_timeout(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get("x-prometheus-scrape-timeout-seconds")?.to_str().ok()?;
+    let said = Duration::try_from_secs_f64(text.trim().parse().ok()?).ok()?;
+    // Longer than a day is as good as nothing said.
+    (!said.is_zero() && said < Duration::from_secs(86_400)).then_some(said)
 }
 
-/// Whether the client takes gzip: by name, or by `*` where it is not named, in either case with a quality above zero.
-pub(super) fn accepts_gzip(headers: &HeaderMap) -> bool {
-    let (mut named, mut any) = (None, None);
-    for coding in headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')) {
-        let mut parts = coding.split(';').map(str::trim);
-        let name = parts.next().unwrap_or_default();
-        let quality = parts.find_map(|p| p.strip_prefix("q=").or_else(|| p.strip_prefix("Q=")));
-        // A quality that is no number is taken as a no: an uncompressed page is right for everybody.
-        let yes = quality.is_none_or(|q| q.trim().parse::<f32>().is_ok_and(|q| q > 0.0));
-        if name.eq_ignore_ascii_case("gzip") || name.eq_ignore_ascii_case("x-gzip") {
-            named = Some(yes);
-        } else if name == "*" {
-            any = Some(yes);
+/// The page, from its first byte on.
+pub(super) async fn page(
+    site: &Arc<Site>,
+    (wanted, coding): (Negotiated, Coding),
+    times: Times,
+    pulse: Arc<Pulse>,
+) -> Result<PageBody, Busy> {
+    let (to, mut from) = channel(AHEAD);
+    let member = Member { to, pulse: Arc::clone(&pulse) };
+    if let Some(gathering) = site.state.pages.join(wanted, coding, member) {
+        tokio::spawn(serve(Arc::clone(site), gathering));
+    }
+    match timeout_at(times.turn, from.recv()).await {
+        Ok(Some(Piece::Begun)) => {
+            let deadline = times.end.map(|end| Box::pin(sleep_until(end)));
+            Ok(PageBody { from, deadline, site: Arc::clone(site), pulse, end: End::NotYet })
+        }
+        _ => {
+            site.bridge.telemetry().scrape.busy.increment(1);
+            Err(Busy)
         }
     }
-    named.or(any).unwrap_or(false)
 }
 
-/// How long to wait for a turn: `most`, or less where the scraper says when it gives up. Three quarters of that time, so
-/// that rest is left for the page itself.
-pub(super) fn turn_patience(headers: &HeaderMap, most: Duration) -> Duration {
-    let said = headers.get("x-prometheus-scrape-timeout-seconds").and_then(|value| value.to_str().ok()?.trim().parse::<f64>().ok());
-    match said.and_then(|seconds| Duration::try_from_secs_f64(seconds * 0.75).ok()) {
-        Some(said) if !said.is_zero() => said.min(most),
-        _ => most,
+/// The body of a page. Fails, and thereby ends the connection before the body's end, if the page cannot be completed.
+pub(super) struct PageBody {
+    from: Receiver<Piece>,
+    deadline: Option<Pin<Box<Sleep>>>,
+    site: Arc<Site>,
+    pulse: Arc<Pulse>,
+    end: End,
+}
+
+/// How the page ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    NotYet,
+    Complete,
+    TimedOut,
+    Failed,
+}
+
+impl Body for PageBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        if self.end == End::Complete {
+            return Poll::Ready(None);
+        }
+        if self.deadline.as_mut().is_some_and(|deadline| deadline.as_mut().poll(cx).is_ready()) {
+            self.end = End::TimedOut;
+            return Poll::Ready(Some(Err(io::ErrorKind::TimedOut.into())));
+        }
+        loop {
+            match ready!(self.from.poll_recv(cx)) {
+                Some(Piece::Bytes(bytes)) => return Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                Some(Piece::Begun) => {}
+                Some(Piece::End) => {
+                    self.end = End::Complete;
+                    self.from.close();
+                    return Poll::Ready(None);
+                }
+                None => {
+                    self.end = End::Failed;
+                    return Poll::Ready(Some(Err(io::Error::other("the page could not be completed"))));
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.end == End::Complete
+    }
+}
+
+impl Drop for PageBody {
+    fn drop(&mut self) {
+        let cut = match (self.pulse.cut(), self.end) {
+            (_, End::Complete) => return,
+            (Some(Cut::Crowded), _) => ScrapeCut::Crowded,
+            (Some(_), _) => ScrapeCut::Slow,
+            (None, End::TimedOut) => ScrapeCut::Timeout,
+            (None, End::Failed) => ScrapeCut::Failed,
+            (None, End::NotYet) => ScrapeCut::Left,
+        };
+        self.site.bridge.telemetry().scrape.cut(cut);
     }
 }
 
@@ -129,30 +187,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn gzip_is_taken_only_where_it_is_wanted() {
-        let accepts = |text: &'static str| accepts_gzip(&HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static(text))]));
-        for yes in ["gzip", "GZIP", "x-gzip", "deflate, gzip;q=1.0, *;q=0.5", "br,gzip ; q=0.001", "*", "*;q=0, gzip", "gzip;Q=0.5"] {
-            assert!(accepts(yes), "{yes}");
-        }
-        for no in ["", "identity", "gzip;q=0", "gzip;q=0.000", "gzip;q=0, *", "*;q=0", "gzip;q=abc", "gzip;q=NaN", "gzip;q=-1", "gzippy"] {
-            assert!(!accepts(no), "{no}");
-        }
-        assert!(!accepts_gzip(&HeaderMap::new()));
-    }
-
-    #[test]
     fn a_scraper_is_not_kept_waiting_past_its_own_limit() {
         let most = Duration::from_secs(5);
-        let patience = |text: &'static str| {
-            turn_patience(
-                &HeaderMap::from_iter([("x-prometheus-scrape-timeout-seconds".parse().expect("a name"), HeaderValue::from_static(text))]),
-                most,
-            )
+        let times = |text: &'static str| {
+            let name = "x-prometheus-scrape-timeout-seconds".parse().expect("a name");
+            let before = Instant::now();
+            let times = Times::of(&HeaderMap::from_iter([(name, HeaderValue::from_static(text))]), most);
+            (times.turn - before, times.end.map(|end| end - before))
         };
-        assert_eq!(patience("2"), Duration::from_millis(1500));
-        for odd in ["10", "0", "-1", "NaN", "inf", "1e300", "soon", ""] {
-            assert_eq!(patience(odd), most, "{odd}");
+        let (turn, end) = times("2");
+        assert!(turn >= Duration::from_millis(1500) && turn < most, "{turn:?}");
+        assert!(end.is_some_and(|end| end >= Duration::from_secs(2)), "{end:?}");
+        let (turn, end) = times("10");
+        assert!(turn >= most && end.is_some(), "{turn:?} {end:?}");
+        for odd in ["0", "-1", "NaN", "inf", "1e300", "1e6", "soon", ""] {
+            let (turn, end) = times(odd);
+            assert!(turn >= most && end.is_none(), "{odd}: {turn:?} {end:?}");
         }
-        assert_eq!(turn_patience(&HeaderMap::new(), most), most);
     }
 }

@@ -12,11 +12,15 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
 use super::Options;
 
-/// Why a connection was cut.
+/// How long a client may take nothing of its answer before its connection may go for another one.
+const STUCK: Duration = Duration::from_secs(1);
+
+/// Why a connection was cut; in the order of the metric's reasons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cut {
     /// Nothing was asked for a long time.
@@ -27,6 +31,8 @@ pub(super) enum Cut {
     Write,
     /// The response as a whole took too long.
     Response,
+    /// Others needed its place.
+    Crowded,
 }
 
 /// How long each state may last.
@@ -69,9 +75,14 @@ enum Phase {
     Answered,
 }
 
-/// Shared by a connection's stream, its service and its watch; all three run in one task, so the lock is never waited for.
+/// Shared by a connection's stream, its service and its watch, which run in one task, and by whoever looks for a connection to
+/// cut, so the lock is hardly waited for.
 #[derive(Debug)]
-pub(super) struct Pulse(Mutex<Beat>);
+pub(super) struct Pulse {
+    beat: Mutex<Beat>,
+    /// Somebody else has ended it.
+    ended: Notify,
+}
 
 #[derive(Debug)]
 struct Beat {
@@ -82,15 +93,18 @@ struct Beat {
     stuck: Option<Instant>,
     /// Whether bytes came during a response: part of the next header, perhaps.
     read_ahead: bool,
+    /// Why it was cut.
+    cut: Option<Cut>,
 }
 
 impl Pulse {
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self(Mutex::new(Beat { phase: Phase::Idle, since: Instant::now(), stuck: None, read_ahead: false })))
+        let beat = Beat { phase: Phase::Idle, since: Instant::now(), stuck: None, read_ahead: false, cut: None };
+        Arc::new(Self { beat: Mutex::new(beat), ended: Notify::new() })
     }
 
     fn beat(&self) -> MutexGuard<'_, Beat> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.beat.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A request's header is complete.
@@ -148,11 +162,40 @@ impl Pulse {
         passed(beat.since, limit).then_some(cut)
     }
 
+    /// Ends the connection from outside.
+    pub(super) fn end(&self, cut: Cut) {
+        self.beat().cut.get_or_insert(cut);
+        self.ended.notify_one();
+    }
+
+    /// Why the connection was cut, if it was.
+    pub(super) fn cut(&self) -> Option<Cut> {
+        self.beat().cut
+    }
+
+    /// Since when it only takes up room: silent, or with a header that has not ended, or with an answer that the client does
+    /// not take. None while it is being served, and once it is cut.
+    pub(super) fn idle_since(&self) -> Option<Instant> {
+        let beat = self.beat();
+        match (beat.cut, beat.phase) {
+            (Some(_), _) => None,
+            (None, Phase::Idle | Phase::Header) => Some(beat.since),
+            (None, Phase::Asked | Phase::Answered) => beat.stuck.filter(|since| since.elapsed() >= STUCK),
+        }
+    }
+
     /// Ends when the connection has to be cut.
     pub(super) async fn lost(&self, patience: Patience) -> Cut {
         loop {
-            sleep(patience.step()).await;
+            tokio::select! {
+                () = sleep(patience.step()) => {}
+                () = self.ended.notified() => {}
+            }
+            if let Some(cut) = self.cut() {
+                return cut;
+            }
             if let Some(cut) = self.overdue(&patience, Instant::now()) {
+                self.beat().cut = Some(cut);
                 return cut;
             }
         }

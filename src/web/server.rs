@@ -92,7 +92,7 @@ fn pause_after(error: &io::Error, pause: Duration) -> Duration {
     (pause * 2).clamp(Duration::from_millis(10), Duration::from_secs(1))
 }
 
-/// Starts a task for the connection, or closes it where so many are open.
+/// Starts a task for the connection. Where so many are open, one that is silent goes for it; if there is none, it is closed.
 fn admit(site: &Arc<Site>, stream: TcpStream, stop: &watch::Sender<bool>, connections: &mut JoinSet<()>) {
     let Some(place) = Place::take(site) else {
         site.bridge.telemetry().scrape.connections_refused.increment(1);
@@ -124,7 +124,14 @@ impl Place {
     fn take(site: &Arc<Site>) -> Option<Self> {
         let most = site.options.max_connections;
         let open = &site.state.connections;
-        open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < most).then_some(n + 1)).ok()?;
+        let is_room = open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < most).then_some(n + 1)).is_ok();
+        if !is_room {
+            if !site.state.crowd.cut_idlest() {
+                return None;
+            }
+            // In place of the one that is about to end.
+            open.fetch_add(1, Ordering::Relaxed);
+        }
         site.bridge.telemetry().scrape.connections.increment(1.0);
         Some(Self(Arc::clone(site)))
     }
@@ -143,10 +150,13 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let pulse = Pulse::new();
+    let _listed = site.state.crowd.list(&pulse);
     let patience = Patience::from(&site.options);
     let max_header_bytes = site.options.max_header_bytes;
-    let service = service_fn(|request: Request<Incoming>| {
+    let service = service_fn(|mut request: Request<Incoming>| {
         pulse.asked();
+        // So that a slow client's page can be cut for others.
+        request.extensions_mut().insert(Arc::clone(&pulse));
         let (site, pulse) = (Arc::clone(&site), Arc::clone(&pulse));
         async move {
             let answer = answer(&site, request, ends).await;
@@ -163,7 +173,10 @@ where
     loop {
         tokio::select! {
             ended = serving.as_mut() => break if let Err(error) = ended { debug!(%error, "HTTP connection ended") },
-            cut = lost.as_mut() => break debug!(?cut, "HTTP connection cut"),
+            cut = lost.as_mut() => {
+                site.bridge.telemetry().scrape.connection_cut(cut as usize);
+                break debug!(?cut, "HTTP connection cut");
+            }
             () = stopped(&mut stop), if !stopping => {
                 stopping = true;
                 serving.as_mut().graceful_shutdown();

@@ -1,10 +1,15 @@
-/* Sends samples to a StatsD server: ./send HOST PORT */
+/* Sends 10,000 samples to a StatsD server: ./send [HOST [PORT]] */
 #define _POSIX_C_SOURCE 200809L
 #include <netdb.h>
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 #include <sys/socket.h>
+#include <time.h>
 
+static const char *argument(int argc, char **argv, int n, const char *name, const char *otherwise) {
+    const char *set = getenv(name);
+    return argc > n ? argv[n] : set ? set : otherwise;
+}
 static int connect_udp(const char *host, const char *port) {
     struct addrinfo hints = {.ai_socktype = SOCK_DGRAM}, *found;
     if (getaddrinfo(host, port, &hints, &found) != 0) return -1;
@@ -13,25 +18,19 @@ static int connect_udp(const char *host, const char *port) {
     freeaddrinfo(found);
     return fd;
 }
-
-/* A failed send is ignored: it must not disturb what is being measured. */
-static void send_sample(int fd, const char *line) { (void)!send(fd, line, strlen(line), 0); }
-
 int main(int argc, char **argv) {
-    int fd = connect_udp(argc > 1 ? argv[1] : "127.0.0.1", argc > 2 ? argv[2] : "9125");
-    if (fd < 0) {
-        fprintf(stderr, "send: no such address\n");
-        return 1;
+    int fd = connect_udp(argument(argc, argv, 1, "STATSD_HOST", "127.0.0.1"), argument(argc, argv, 2, "STATSD_PORT", "9125"));
+    if (fd < 0) return fprintf(stderr, "send: no such address\n"), 1;
+    for (int i = 1; i <= 1250; i++) {
+        char lines[512];
+        int length = snprintf(lines, sizeof lines,
+                              "client.requests:1|c|#route:%s,method:%s\nclient.bytes:%d|c\n"
+                              "client.queue_depth:%d|g\nclient.queue_depth:-3|g\nclient.request_time:%d|ms\n"
+                              "client.job_seconds:0.75|h|@0.25\nclient.response_size:%d|d\nclient.users:u%d|s",
+                              "/orders", "GET", i, i, i % 4 * 250, i % 8, i % 100);
+        /* A failed send is ignored: it must not disturb what is being measured. */
+        (void)!send(fd, lines, (size_t)length, 0);
+        /* UDP has no brake but the sender's. */
+        if (i % 10 == 0) nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
     }
-    char line[256];
-    for (int count = 1; count <= 2; count++) {
-        snprintf(line, sizeof line, "client.requests:%d|c|#route:%s,method:%s", count, "/orders", "GET");
-        send_sample(fd, line);
-    }
-    send_sample(fd, "client.queue_depth:40|g");
-    send_sample(fd, "client.queue_depth:-3|g");
-    send_sample(fd, "client.request_time:320|ms");
-    send_sample(fd, "client.job_seconds:0.75|h|@0.25");
-    send_sample(fd, "client.users:ada|s");
-    send_sample(fd, "client.users:grace|s");
 }

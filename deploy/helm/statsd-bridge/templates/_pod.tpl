@@ -1,0 +1,101 @@
+{{/* The template of the pod, which Deployment and DaemonSet share. */}}
+{{- define "bridge.pod" -}}
+{{- $mapping := include "bridge.mapping" . -}}
+metadata:
+  {{- with .Values.podAnnotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  labels:
+    {{- include "bridge.selector" . | nindent 4 }}
+    {{- with .Values.podLabels }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+spec:
+  serviceAccountName: {{ include "bridge.account" . }}
+  automountServiceAccountToken: false
+  terminationGracePeriodSeconds: {{ .Values.terminationGracePeriodSeconds }}
+  {{- with .Values.priorityClassName }}
+  priorityClassName: {{ . }}
+  {{- end }}
+  {{- with .Values.imagePullSecrets }}
+  imagePullSecrets:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.podSecurityContext }}
+  securityContext:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  containers:
+    - name: statsd-bridge
+      image: "{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}"
+      imagePullPolicy: {{ .Values.image.pullPolicy }}
+      args:
+        {{- include "bridge.args" . | nindent 8 }}
+      {{- with .Values.extraEnv }}
+      env:
+        {{- range $name, $value := . }}
+        - name: {{ $name }}
+          value: {{ $value | quote }}
+        {{- end }}
+      {{- end }}
+      ports:
+        - name: http
+          containerPort: {{ .Values.service.port }}
+          protocol: TCP
+        {{- range $protocol := list "udp" "tcp" }}
+        {{- with index $.Values.statsd (printf "%sPort" $protocol) }}
+        - name: statsd-{{ $protocol }}
+          containerPort: {{ . }}
+          protocol: {{ upper $protocol }}
+        {{- end }}
+        {{- end }}
+      {{- range $field := list "livenessProbe" "readinessProbe" "lifecycle" "resources" "securityContext" }}
+      {{- with index $.Values $field }}
+      {{ $field }}:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      {{- end }}
+      {{- if $mapping }}
+      volumeMounts:
+        - name: mapping
+          mountPath: /etc/statsd-bridge
+          readOnly: true
+      {{- end }}
+  {{- if $mapping }}
+  volumes:
+    - name: mapping
+      configMap:
+        name: {{ $mapping }}
+        items:
+          - key: {{ include "bridge.mappingKey" . }}
+            path: mapping.yml
+  {{- end }}
+  {{- range $field := list "nodeSelector" "tolerations" "affinity" "topologySpreadConstraints" }}
+  {{- with index $.Values $field }}
+  {{ $field }}:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- end }}
+{{- end -}}
+
+{{/* A list; those of the user come last, and a flag given twice is an error that the bridge names. */}}
+{{- define "bridge.args" -}}
+- {{ printf "--web.listen-address=:%v" .Values.service.port | quote }}
+- {{ printf "--web.telemetry-path=%s" .Values.service.path | quote }}
+- {{ printf "--statsd.listen-udp=%s" (ternary (printf ":%v" .Values.statsd.udpPort) "" (not (empty .Values.statsd.udpPort))) | quote }}
+- {{ printf "--statsd.listen-tcp=%s" (ternary (printf ":%v" .Values.statsd.tcpPort) "" (not (empty .Values.statsd.tcpPort))) | quote }}
+- {{ printf "--shutdown.linger=%s" .Values.shutdownLinger | quote }}
+{{- with .Values.compat }}
+- {{ printf "--compat=%s" . | quote }}
+{{- end }}
+{{- range .Values.presets }}
+- {{ printf "--preset=%s" . | quote }}
+{{- end }}
+{{- if include "bridge.mapping" . }}
+- --statsd.mapping-config=/etc/statsd-bridge/mapping.yml
+{{- end }}
+{{- with .Values.extraArgs }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}

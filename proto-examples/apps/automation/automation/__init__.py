@@ -1,0 +1,1 @@
+"""The automation platform, as far as its metrics go."""

@@ -1,0 +1,60 @@
+"""Calls coroutines from threads that have no event loop, and counts what becomes of each call."""
+
+import asyncio
+import concurrent.futures
+import threading
+
+from .metrics.collectors import SafeAsyncBridgeCollector
+
+
+class SafeAsyncBridge:
+    """An event loop in a thread of its own; a context manager that ends it."""
+
+    def __init__(self):
+        self.metrics = SafeAsyncBridgeCollector()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._pending, self._lock = 0, threading.Lock()
+
+    def __enter__(self):
+        self._thread.start()
+        self.metrics.update_active_loops(1)
+        return self
+
+    def __exit__(self, *_):
+        asyncio.run_coroutine_threadsafe(self._settle(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+        self.metrics.update_active_loops(0)
+
+    def call(self, coroutine, timeout: float):
+        """The coroutine's result. Raises what it raises, or TimeoutError, after which it is cancelled."""
+        self.metrics.record_call()
+        self._count(+1)
+        try:
+            with self.metrics.time_execution():
+                future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+                try:
+                    return future.result(timeout)
+                except concurrent.futures.TimeoutError:
+                    future.cancel()
+                    self.metrics.record_timeout()
+                    raise
+                except Exception:
+                    self.metrics.record_error()
+                    raise
+        finally:
+            self._count(-1)
+
+    @staticmethod
+    async def _settle() -> None:
+        # Calls that were cancelled come to their end before the loop does.
+        cancelled = asyncio.all_tasks() - {asyncio.current_task()}
+        await asyncio.gather(*cancelled, return_exceptions=True)
+
+    def _count(self, change: int) -> None:
+        # Sent under the lock: two threads must not send their counts in the wrong order.
+        with self._lock:
+            self._pending += change
+            self.metrics.update_pending_tasks(self._pending)

@@ -1,0 +1,106 @@
+//! The lines of an own family taken apart again, for formats in which a line is not a line of text.
+
+use crate::telemetry::OwnFamily;
+
+/// One label set of an own family.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct OwnSeries<'a> {
+    /// As on a text page, between the braces.
+    pub(super) labels: &'a str,
+    pub(super) value: OwnValue,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum OwnValue {
+    Number(f64),
+    /// Upper bounds with cumulative counts, `+Inf` last, and the sum.
+    Histogram {
+        buckets: Vec<(f64, f64)>,
+        sum: f64,
+    },
+}
+
+/// The series of a family, in the order of its lines.
+pub(super) fn own_series(family: &OwnFamily) -> Vec<OwnSeries<'_>> {
+    let mut all: Vec<OwnSeries<'_>> = Vec::new();
+    let lines = family.lines.iter().filter_map(|line| Line::parse(line, &family.name));
+    for Line { suffix, labels, value } in lines {
+        if family.kind != "histogram" {
+            all.push(OwnSeries { labels, value: OwnValue::Number(value) });
+            continue;
+        }
+        let (labels, bound) = if suffix == "_bucket" { without_bound(labels) } else { (labels, f64::NAN) };
+        if all.last().is_none_or(|last| last.labels != labels) {
+            all.push(OwnSeries { labels, value: OwnValue::Histogram { buckets: Vec::new(), sum: 0.0 } });
+        }
+        if let Some(OwnSeries { value: OwnValue::Histogram { buckets, sum }, .. }) = all.last_mut() {
+            match suffix {
+                "_bucket" => buckets.push((bound, value)),
+                "_sum" => *sum = value,
+                // What it counts is the last bucket.
+                _ => {}
+            }
+        }
+    }
+    all
+}
+
+struct Line<'a> {
+    suffix: &'a str,
+    labels: &'a str,
+    value: f64,
+}
+
+impl<'a> Line<'a> {
+    fn parse(line: &'a str, name: &str) -> Option<Self> {
+        let (series, value) = line.rsplit_once(' ')?;
+        let (full, labels) = match series.split_once('{') {
+            Some((full, labels)) => (full, labels.strip_suffix('}')?),
+            None => (series, ""),
+        };
+        Some(Self { suffix: full.strip_prefix(name)?, labels, value: value.parse().ok()? })
+    }
+}
+
+/// The recorder writes `le` last.
+fn without_bound(labels: &str) -> (&str, f64) {
+    let (others, bound) = labels.rsplit_once("le=\"").unwrap_or((labels, ""));
+    (others.trim_end_matches(','), bound.trim_end_matches('"').parse().unwrap_or(f64::INFINITY))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_become_numbers_and_histograms() {
+        let family = |kind, lines: &[&str]| OwnFamily {
+            name: "a".into(),
+            help: "".into(),
+            kind,
+            lines: lines.iter().map(|line| (*line).to_owned()).collect(),
+        };
+        let numbers = family("gauge", &["a 1.5", r#"a{x="} \" 2"} 3"#]);
+        let number = |labels, value| OwnSeries { labels, value: OwnValue::Number(value) };
+        assert_eq!(own_series(&numbers), [number("", 1.5), number(r#"x="} \" 2""#, 3.0)]);
+        let histogram = family(
+            "histogram",
+            &[
+                r#"a_bucket{le="0.5"} 1"#,
+                r#"a_bucket{le="+Inf"} 3"#,
+                "a_sum 7.5",
+                "a_count 3",
+                r#"a_bucket{k="v",le="+Inf"} 2"#,
+                r#"a_sum{k="v"} 2"#,
+            ],
+        );
+        let value = |buckets: &[(f64, f64)], sum| OwnValue::Histogram { buckets: buckets.to_vec(), sum };
+        assert_eq!(
+            own_series(&histogram),
+            [
+                OwnSeries { labels: "", value: value(&[(0.5, 1.0), (f64::INFINITY, 3.0)], 7.5) },
+                OwnSeries { labels: r#"k="v""#, value: value(&[(f64::INFINITY, 2.0)], 2.0) },
+            ]
+        );
+    }
+}

@@ -1,0 +1,373 @@
+//! Messages of the type `io.prometheus.client.MetricFamily`, each behind its length, written field by field.
+//!
+//! A message says its length first, and a family's values change while they are read; so a family is held back until it is
+//! whole, in pieces, up to [`HELD_MAX`]. A family that is larger becomes several messages of the same name, which Prometheus
+//! reads as one family; within the default limits no family is. A series allocates nothing: lengths of what is inside it are
+//! written into a place kept free.
+//!
+//! Counts are whole numbers in the fields that every reader knows; where sampling made one fractional it is rounded there, and
+//! stands exactly in the field for floats beside it, which newer ones prefer. Counters keep their full name and type.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::escape::Names;
+use super::own_values::{OwnSeries, OwnValue, own_series};
+use super::{Style, shown_number};
+use crate::Timestamp;
+use crate::registry::{Exemplar, Family, FamilyKind, Series};
+use crate::telemetry::OwnFamily;
+use crate::value::{HistogramSnapshot, SummarySnapshot};
+
+/// How much of one family is held back. With it, a page needs about as much memory at once.
+const HELD_MAX: usize = 3 << 20;
+
+/// The size of a piece, about.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// The numbers of `MetricType`.
+mod kind {
+    pub(super) const COUNTER: u64 = 0;
+    pub(super) const GAUGE: u64 = 1;
+    pub(super) const SUMMARY: u64 = 2;
+    pub(super) const HISTOGRAM: u64 = 4;
+}
+
+/// The family at hand, held back, and messages that are whole and not yet taken.
+#[derive(Debug, Default)]
+pub(super) struct Messages {
+    /// Name, help and type of the family at hand.
+    head: Vec<u8>,
+    unit: Option<&'static str>,
+    pieces: VecDeque<Vec<u8>>,
+    held: usize,
+    /// Pieces of whole messages.
+    whole: VecDeque<Vec<u8>>,
+}
+
+impl Messages {
+    /// Begins a family; the one before it must be ended.
+    pub(super) fn begin(&mut self, (family, names): (&Family, &Names), style: &Style) {
+        let help = family.help();
+        let kind = match family.kind() {
+            FamilyKind::Counter => kind::COUNTER,
+            FamilyKind::Gauge | FamilyKind::Set => kind::GAUGE,
+            FamilyKind::Summary(_) => kind::SUMMARY,
+            FamilyKind::Histogram { .. } => kind::HISTOGRAM,
+        };
+        let has_unit = |unit: &str| names.name().trim_end_matches("_total").strip_suffix(unit).is_some_and(|stem| stem.ends_with('_'));
+        self.unit = family.unit().filter(|unit| has_unit(unit));
+        self.head(names.name(), help.as_deref().unwrap_or(style.help), kind);
+    }
+
+    /// Adds some series of the family that was begun.
+    pub(super) fn series(&mut self, (family, names): (&Family, &Names), series: &[Arc<Series>], (style, now): (&Style, Timestamp)) {
+        let piece = self.piece();
+        let before = piece.len();
+        match family.kind() {
+            kind @ (FamilyKind::Counter | FamilyKind::Gauge | FamilyKind::Set) => {
+                for series in series {
+                    let number = shown_number(kind, series, style);
+                    metric(&names.labels(series.labels()), piece, |out| match kind {
+                        FamilyKind::Counter => counter(number, series, out),
+                        _ => message(2, out, |out| double(1, number, out)),
+                    });
+                }
+            }
+            FamilyKind::Histogram { bounds } => {
+                let mut all = HistogramSnapshot::new(bounds.len());
+                for series in series {
+                    all.clear();
+                    series.histogram(&mut all);
+                    metric(&names.labels(series.labels()), piece, |out| histogram(&all, bounds, series, out));
+                }
+            }
+            FamilyKind::Summary(options) => {
+                let mut all = SummarySnapshot::default();
+                for series in series {
+                    all.clear();
+                    series.summary(now, &mut all);
+                    metric(&names.labels(series.labels()), piece, |out| summary(&all, &options.quantiles, series.created(), out));
+                }
+            }
+        }
+        self.held += piece.len() - before;
+        if self.held >= HELD_MAX {
+            self.end();
+        }
+    }
+
+    /// One of the bridge's own families, whole.
+    pub(super) fn own(&mut self, family: &OwnFamily) {
+        let kind = match family.kind {
+            "counter" => kind::COUNTER,
+            "histogram" => kind::HISTOGRAM,
+            _ => kind::GAUGE,
+        };
+        self.unit = None;
+        self.head(&family.name, &family.help, kind);
+        let piece = self.piece();
+        let before = piece.len();
+        for OwnSeries { labels, value } in own_series(family) {
+            metric(labels, piece, |out| match value {
+                OwnValue::Number(value) if kind == kind::COUNTER => message(3, out, |out| double(1, value, out)),
+                OwnValue::Number(value) => message(2, out, |out| double(1, value, out)),
+                OwnValue::Histogram { buckets, sum } => own_histogram(&buckets, sum, out),
+            });
+        }
+        self.held += piece.len() - before;
+        self.end();
+    }
+
+    /// Makes a message of what is held. What follows of the same family goes into one more.
+    pub(super) fn end(&mut self) {
+        if self.held == 0 {
+            return;
+        }
+        let mut unit = Vec::new();
+        if let Some(name) = self.unit {
+            text(5, name, &mut unit);
+        }
+        let mut first = Vec::with_capacity(self.head.len() + 10);
+        varint((self.head.len() + self.held + unit.len()) as u64, &mut first);
+        first.extend_from_slice(&self.head);
+        self.whole.push_back(first);
+        self.whole.append(&mut self.pieces);
+        self.whole.push_back(unit);
+        self.held = 0;
+    }
+
+    /// Appends a piece of a whole message; false if there is none.
+    pub(super) fn take(&mut self, out: &mut Vec<u8>) -> bool {
+        match self.whole.pop_front() {
+            Some(piece) => {
+                out.extend_from_slice(&piece);
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn head(&mut self, name: &str, help: &str, kind: u64) {
+        self.head.clear();
+        text(1, name, &mut self.head);
+        text(2, help, &mut self.head);
+        number_field(3, kind, &mut self.head);
+    }
+
+    /// The piece to append to.
+    fn piece(&mut self) -> &mut Vec<u8> {
+        if self.pieces.back().is_none_or(|piece| piece.len() >= PIECE_BYTES) {
+            self.pieces.push_back(Vec::new());
+        }
+        // There is one now.
+        self.pieces.back_mut().unwrap_or(&mut self.head)
+    }
+}
+
+/// A `Metric`: labels, then the value.
+fn metric(labels: &str, out: &mut Vec<u8>, value: impl FnOnce(&mut Vec<u8>)) {
+    message(4, out, |out| {
+        label_pairs(labels, out);
+        value(out);
+    });
+}
+
+fn counter(value: f64, series: &Series, out: &mut Vec<u8>) {
+    message(3, out, |out| {
+        double(1, value, out);
+        series.exemplars().first().into_iter().for_each(|of| exemplar(2, of, out));
+        timestamp(3, series.created(), out);
+    });
+}
+
+fn histogram(all: &HistogramSnapshot, bounds: &[f64], series: &Series, out: &mut Vec<u8>) {
+    let total: f64 = all.buckets.iter().sum();
+    let exemplars = series.exemplars();
+    let exemplar_of = |bucket: usize| exemplars.iter().find(|exemplar| exemplar.bucket == bucket);
+    message(7, out, |out| {
+        number_field(1, whole(total), out);
+        double(2, all.sum, out);
+        let mut cumulative = 0.0;
+        for (nth, (bound, weight)) in bounds.iter().zip(&all.buckets).enumerate() {
+            cumulative += weight;
+            bucket((*bound, cumulative), exemplar_of(nth), out);
+        }
+        // The last one is the count, and is left out where it has nothing else to say.
+        if let Some(exemplar) = exemplar_of(bounds.len()) {
+            bucket((f64::INFINITY, total), Some(exemplar), out);
+        }
+        fraction(4, total, out);
+        // Native fields, 5 to 14, come here. With them, no field 4: it would make the native histogram one of floats.
+        timestamp(15, series.created(), out);
+    });
+}
+
+fn own_histogram(buckets: &[(f64, f64)], sum: f64, out: &mut Vec<u8>) {
+    message(7, out, |out| {
+        number_field(1, whole(buckets.last().map_or(0.0, |(_, count)| *count)), out);
+        double(2, sum, out);
+        for (bound, count) in buckets.iter().filter(|(bound, _)| bound.is_finite()) {
+            bucket((*bound, *count), None, out);
+        }
+    });
+}
+
+fn bucket((bound, cumulative): (f64, f64), exemplar_of: Option<&Exemplar>, out: &mut Vec<u8>) {
+    message(3, out, |out| {
+        number_field(1, whole(cumulative), out);
+        double(2, bound, out);
+        exemplar_of.into_iter().for_each(|of| exemplar(3, of, out));
+        fraction(4, cumulative, out);
+    });
+}
+
+fn summary(all: &SummarySnapshot, quantiles: &[f64], created: Timestamp, out: &mut Vec<u8>) {
+    message(4, out, |out| {
+        number_field(1, whole(all.count), out);
+        double(2, all.sum, out);
+        for quantile in quantiles {
+            message(3, out, |out| {
+                double(1, *quantile, out);
+                double(2, all.quantile(*quantile), out);
+            });
+        }
+        timestamp(4, created, out);
+    });
+}
+
+fn exemplar(field: u32, of: &Exemplar, out: &mut Vec<u8>) {
+    message(field, out, |out| {
+        label_pairs(&of.labels, out);
+        double(2, of.value, out);
+        timestamp(3, of.time, out);
+    });
+}
+
+fn whole(count: f64) -> u64 {
+    count.round() as u64
+}
+
+/// The count as a float, where it is not a whole number.
+fn fraction(field: u32, count: f64, out: &mut Vec<u8>) {
+    if count.fract() != 0.0 {
+        double(field, count, out);
+    }
+}
+
+fn timestamp(field: u32, time: Timestamp, out: &mut Vec<u8>) {
+    let (seconds, millis) = (time.as_millis() / 1000, time.as_millis() % 1000);
+    message(field, out, |out| {
+        number_field(1, seconds, out);
+        if millis > 0 {
+            number_field(2, millis * 1_000_000, out);
+        }
+    });
+}
+
+/// The label pairs of a rendered label text: `a="x",b="y"`. Names that are not legal stand in quotes too.
+fn label_pairs(text: &str, out: &mut Vec<u8>) {
+    let mut rest = text.as_bytes();
+    while !rest.is_empty() {
+        message(1, out, |out| {
+            rest = match rest.strip_prefix(b"\"") {
+                Some(quoted) => {
+                    let rest = unquoted(1, quoted, out);
+                    rest.strip_prefix(b"=").unwrap_or(rest)
+                }
+                None => {
+                    let (name, rest) = rest.split_at(memchr::memchr(b'=', rest).unwrap_or(rest.len()));
+                    bytes(1, name, out);
+                    rest.get(1..).unwrap_or_default()
+                }
+            };
+            rest = unquoted(2, rest.strip_prefix(b"\"").unwrap_or(rest), out);
+        });
+        rest = rest.strip_prefix(b",").unwrap_or(rest);
+    }
+}
+
+/// A field of what stands up to the closing quote, without its escapes; returns what follows the quote.
+fn unquoted<'t>(field: u32, text: &'t [u8], out: &mut Vec<u8>) -> &'t [u8] {
+    let end = memchr::memchr2(b'"', b'\\', text).unwrap_or(text.len());
+    let (plain, rest) = text.split_at(end);
+    if rest.first() != Some(&b'\\') {
+        bytes(field, plain, out);
+        return rest.get(1..).unwrap_or_default();
+    }
+    let mut rest = text;
+    message(field, out, |out| {
+        while let Some(at) = memchr::memchr2(b'"', b'\\', rest) {
+            let (plain, special) = rest.split_at(at);
+            out.extend_from_slice(plain);
+            if special.first() == Some(&b'"') {
+                rest = special.get(1..).unwrap_or_default();
+                return;
+            }
+            out.extend(special.get(1).map(|c| if *c == b'n' { b'\n' } else { *c }));
+            rest = special.get(2..).unwrap_or_default();
+        }
+        rest = &[];
+    });
+    rest
+}
+
+const VARINT: u32 = 0;
+const FIXED64: u32 = 1;
+const LENGTH: u32 = 2;
+
+fn tag(field: u32, wire: u32, out: &mut Vec<u8>) {
+    // Fields up to 15 take one byte, and there are no others here.
+    out.push((field << 3 | wire) as u8);
+}
+
+fn varint(mut value: u64, out: &mut Vec<u8>) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+fn number_field(field: u32, value: u64, out: &mut Vec<u8>) {
+    tag(field, VARINT, out);
+    varint(value, out);
+}
+
+fn double(field: u32, value: f64, out: &mut Vec<u8>) {
+    tag(field, FIXED64, out);
+    out.extend_from_slice(&value.to_le_bytes());
+}
+
+fn text(field: u32, value: &str, out: &mut Vec<u8>) {
+    bytes(field, value.as_bytes(), out);
+}
+
+fn bytes(field: u32, value: &[u8], out: &mut Vec<u8>) {
+    tag(field, LENGTH, out);
+    varint(value.len() as u64, out);
+    out.extend_from_slice(value);
+}
+
+/// A field with what `content` appends, which moves up if its length needs more than one byte.
+fn message(field: u32, out: &mut Vec<u8>, content: impl FnOnce(&mut Vec<u8>)) {
+    tag(field, LENGTH, out);
+    out.push(0);
+    let start = out.len();
+    content(out);
+    let length = out.len() - start;
+    let mut more = length >> 7;
+    let mut extra = 0;
+    while more > 0 {
+        (more, extra) = (more >> 7, extra + 1);
+    }
+    if extra > 0 {
+        out.resize(out.len() + extra, 0);
+        out.copy_within(start..start + length, start + extra);
+    }
+    let places = out.get_mut(start - 1..start + extra).unwrap_or_default();
+    for (nth, place) in places.iter_mut().enumerate() {
+        let seven = (length >> (7 * nth)) as u8;
+        *place = if nth == extra { seven & 0x7f } else { seven | 0x80 };
+    }
+}

@@ -1,0 +1,246 @@
+//! The dashboards and rules of proto-examples: promtool's word on the rules and their tests, and every expression asked of the real
+//! Prometheus while the traffic of proto-examples/grafana runs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::harness::{Launch, Process, Running, until};
+use crate::peers;
+use crate::prometheus::{Prometheus, filter};
+
+/// What Grafana puts in the place of its own variables, for a scrape every second.
+const GRAFANA: [(&str, &str); 2] = [("$__rate_interval", "8s"), ("$__range", "15s")];
+
+fn folder(name: &str) -> PathBuf {
+    peers::repository().join("proto-examples").join(name)
+}
+
+/// The files of a folder, by name.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    files.sort();
+    assert!(!files.is_empty(), "{} is empty", folder.display());
+    files
+}
+
+fn dashboards() -> Vec<(String, Value)> {
+    let read = |path: PathBuf| {
+        let text = std::fs::read_to_string(&path).expect("a dashboard");
+        let json = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        (path.file_name().expect("a file").to_string_lossy().into_owned(), json)
+    };
+    files(&folder("grafana/dashboards")).into_iter().map(read).collect()
+}
+
+fn list<'a>(json: &'a Value, key: &str) -> &'a [Value] {
+    json[key].as_array().map_or(&[], Vec::as_slice)
+}
+
+fn text<'a>(json: &'a Value, key: &str) -> &'a str {
+    json[key].as_str().unwrap_or_else(|| panic!("no text `{key}` in {json}"))
+}
+
+/// The names of a dashboard's own variables that are asked of Prometheus, each with the metric that has it as a label.
+fn variables(dashboard: &Value) -> BTreeMap<&str, &str> {
+    let of_queries = list(&dashboard["templating"], "list").iter().filter(|variable| variable["type"] == "query");
+    of_queries
+        .map(|variable| {
+            let inner = text(variable, "definition").strip_prefix("label_values(").and_then(|rest| rest.strip_suffix(')'));
+            let (metric, label) = inner.and_then(|inner| inner.split_once(", ")).expect("label_values(metric, label)");
+            (label, metric)
+        })
+        .collect()
+}
+
+/// An expression as Grafana would send it, every value of every variable chosen, which is what All means.
+fn substituted(prometheus: &Prometheus, expression: &str, variables: &BTreeMap<&str, &str>) -> String {
+    let mut expression = expression.to_owned();
+    for (from, to) in GRAFANA {
+        expression = expression.replace(from, to);
+    }
+    for (label, metric) in variables {
+        let found = prometheus.series(&format!("count by ({label}) ({metric})")).expect("the values of a variable");
+        // Of the characters in these values only these mean something in a regex.
+        let escaped = |value: &str| value.replace('.', "\\\\.").replace('{', "\\\\{").replace('}', "\\\\}");
+        let values: Vec<String> = found.iter().map(|series| escaped(text(&series["metric"], label))).collect();
+        expression = expression.replace(&format!("=~\"${label}\""), &format!("=~\"{}\"", values.join("|")));
+    }
+    assert!(!expression.contains('$'), "a variable that nobody knows: {expression}");
+    expression
+}
+
+/// Every expression of all dashboards, by where it stands.
+fn expressions(prometheus: &Prometheus) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for (file, dashboard) in &dashboards() {
+        let variables = variables(dashboard);
+        for panel in list(dashboard, "panels").iter().filter(|panel| panel["type"] != "row") {
+            let place = format!("{file}: {}", text(panel, "title"));
+            let targets = list(panel, "targets");
+            assert!(!targets.is_empty(), "{place} asks nothing");
+            let asked = targets.iter().map(|target| substituted(prometheus, text(target, "expr"), &variables));
+            found.extend(asked.map(|asked| (place.clone(), asked)));
+        }
+    }
+    found
+}
+
+/// What fills the variables of all dashboards: an expression that gives every value.
+fn values_of_variables() -> Vec<(String, String)> {
+    let of = |(file, dashboard): &(String, Value)| -> Vec<(String, String)> {
+        let variables = variables(dashboard);
+        variables.iter().map(|(label, metric)| (format!("{file}: variable {label}"), format!("{metric}{{{label}!=\"\"}}"))).collect()
+    };
+    dashboards().iter().flat_map(of).collect()
+}
+
+/// What is wrong with an answer that a panel has to show: it fails, is empty, or has no number in it.
+fn wrong(prometheus: &Prometheus, expression: &str) -> Option<String> {
+    match prometheus.series(expression) {
+        Err(error) => Some(error),
+        Ok(series) if series.is_empty() => Some("empty".to_owned()),
+        Ok(series) if series.iter().all(|one| one["value"][1] == "NaN") => Some("NaN".to_owned()),
+        Ok(_) => None,
+    }
+}
+
+/// A bridge whose limit on values of a label is soon reached, and the traffic with its trouble.
+fn bridge_in_traffic(python: &Path) -> (Running, Process) {
+    let mapping = folder("apps/automation/mapping.yml");
+    let bridge = Launch::new().arg(format!("--statsd.mapping-config={}", mapping.display())).arg("--limits.values-per-label=20");
+    let bridge = bridge.arg("--no-web.process-metrics").start();
+    let mut command = Command::new(python);
+    command.arg("-B").arg(folder("grafana/traffic.py")).args(["--rate=50", "--send", "emmett", "prompter", "automation", "trouble"]);
+    command.arg(format!("--host={}", bridge.statsd.ip())).arg(format!("--port={}", bridge.statsd.port()));
+    let traffic = Process::start(command);
+    (bridge, traffic)
+}
+
+/// Waits until all of these are answered as they must be; panics with those that are not.
+fn all_answered(prometheus: &Prometheus, expressions: &[(String, String)], is_wrong: impl Fn(&Prometheus, &str) -> Option<String>) {
+    let left = || -> Vec<String> {
+        let asked = expressions.iter().filter_map(|(place, asked)| Some(format!("{place}: {}\n    {asked}", is_wrong(prometheus, asked)?)));
+        asked.collect()
+    };
+    let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| until("all answers", || left().is_empty().then_some(()))));
+    assert!(done.is_ok(), "{}", left().join("\n"));
+}
+
+/// The rules that Prometheus has loaded.
+fn loaded_rules(prometheus: &Prometheus) -> Vec<Value> {
+    let groups = prometheus.api("rules");
+    list(&groups["data"], "groups").iter().flat_map(|group| list(group, "rules").to_vec()).collect()
+}
+
+#[test]
+fn every_expression_of_dashboards_and_rules_answers() {
+    let (Some(program), Some(python)) = (peers::prometheus(), peers::program("python3")) else { return };
+    let (bridge, mut traffic) = bridge_in_traffic(&python);
+    // One that shows its own process.
+    let other = Launch::new().start();
+    let prometheus = Prometheus::scraping_as_the_example_does(&program, [&bridge, &other]);
+    // That this test can fail.
+    assert_eq!(wrong(&prometheus, "no_such_metric").as_deref(), Some("empty"));
+    assert!(wrong(&prometheus, "sum(").is_some_and(|error| error.contains("parse error")));
+
+    all_answered(&prometheus, &values_of_variables(), wrong);
+    let asked = expressions(&prometheus);
+    assert!(asked.len() > 150, "only {} expressions", asked.len());
+    all_answered(&prometheus, &asked, wrong);
+
+    let rules = loaded_rules(&prometheus);
+    assert_eq!(rules.len(), written_rules().len(), "rules that Prometheus has loaded");
+    let of_type = |kind: &str, key: &str| -> Vec<(String, String)> {
+        let rules = rules.iter().filter(|rule| rule["type"] == kind);
+        rules.map(|rule| (format!("rule {}", text(rule, "name")), text(rule, key).to_owned())).collect()
+    };
+    // What is recorded is there, under its name and by its expression; an alert may be silent, but must not fail.
+    all_answered(&prometheus, &of_type("recording", "name"), wrong);
+    all_answered(&prometheus, &of_type("recording", "query"), wrong);
+    all_answered(&prometheus, &of_type("alerting", "query"), |prometheus, expression| prometheus.series(expression).err());
+    for rule in loaded_rules(&prometheus) {
+        assert_eq!((&rule["health"], &rule["lastError"]), (&Value::from("ok"), &Value::Null), "{rule}");
+    }
+    // The trouble is seen as what it is.
+    prometheus.expect("count(ALERTS{alertname=\"BridgeFamilyAtLimit\",family=\"demo_logins\",label=\"user\"})", 1.0);
+    assert_eq!(prometheus.series("ALERTS{alertname=\"BridgeDown\"}"), Ok(Vec::new()));
+
+    assert_eq!(traffic.try_wait(), None, "the traffic ended:\n{}", traffic.log());
+    drop(traffic);
+    bridge.stop();
+}
+
+/// Names of the rules in the files, alerts and records, as they are written.
+fn written_rules() -> Vec<(&'static str, String)> {
+    let mut names = Vec::new();
+    for path in files(&folder("prometheus/rules")) {
+        let yaml = std::fs::read_to_string(path).expect("a file of rules");
+        for line in yaml.lines() {
+            let name = |key: &str| line.trim_start().strip_prefix(key).map(|name| name.trim().to_owned());
+            names.extend(name("- alert:").map(|name| ("alert", name)));
+            names.extend(name("- record:").map(|name| ("record", name)));
+        }
+    }
+    names
+}
+
+#[test]
+fn promtool_accepts_the_rules_and_their_tests_pass() {
+    let Some(program) = peers::promtool() else { return };
+    for (words, name) in [(["check", "rules"], "prometheus/rules"), (["test", "rules"], "prometheus/tests")] {
+        let (code, output) = filter(Command::new(&program).args(words).args(files(&folder(name))), b"");
+        assert_eq!(code, Some(0), "{output}");
+        assert!(output.contains("SUCCESS") && !output.contains("FAILED"), "{output}");
+    }
+}
+
+#[test]
+fn every_alert_has_a_case_that_fires_and_one_that_does_not() {
+    let mut firing = BTreeSet::new();
+    let mut silent = BTreeSet::new();
+    for path in files(&folder("prometheus/tests")) {
+        let yaml = std::fs::read_to_string(path).expect("a file of tests");
+        for case in yaml.split("alertname: ").skip(1) {
+            let name = case.split([',', '\n']).next().unwrap_or_default().trim().to_owned();
+            let is_silent = case.split_once("exp_alerts:").is_some_and(|(_, alerts)| alerts.trim_start().starts_with("[]"));
+            if is_silent {
+                silent.insert(name)
+            } else {
+                firing.insert(name)
+            };
+        }
+    }
+    let alerts: BTreeSet<String> = written_rules().into_iter().filter(|(kind, _)| *kind == "alert").map(|(_, name)| name).collect();
+    assert!(alerts.len() > 20, "{alerts:?}");
+    assert_eq!(alerts, firing, "alerts, and those of which a case fires");
+    assert_eq!(alerts, silent, "alerts, and those of which a case does not fire");
+}
+
+#[test]
+fn dashboards_are_well_formed() {
+    let mut names = BTreeSet::new();
+    let dashboards = dashboards();
+    assert_eq!(dashboards.len(), 7);
+    for (file, dashboard) in &dashboards {
+        for key in ["uid", "title"] {
+            assert!(names.insert(text(dashboard, key).to_owned()), "{file}: {key} is another dashboard's too");
+        }
+        // Without it Grafana asks which of its data sources is meant by a name of this machine.
+        let source = list(&dashboard["templating"], "list").iter().find(|variable| variable["name"] == "datasource");
+        assert!(source.is_some_and(|variable| variable["type"] == "datasource"), "{file}");
+        let mut taken = BTreeMap::new();
+        for panel in list(dashboard, "panels") {
+            assert!(panel["type"] == "row" || panel["datasource"]["uid"] == "${datasource}", "{file}: {}", panel["title"]);
+            let at = |key: &str| panel["gridPos"][key].as_u64().unwrap_or_else(|| panic!("{file}: {}: no {key}", panel["title"]));
+            assert!(at("x") + at("w") <= 24, "{file}: {} is wider than the page", panel["title"]);
+            for cell in (at("y")..at("y") + at("h")).flat_map(|y| (at("x")..at("x") + at("w")).map(move |x| (x, y))) {
+                let other = taken.insert(cell, text(panel, "title"));
+                assert_eq!(other, None, "{file}: {} lies on another panel", panel["title"]);
+            }
+        }
+    }
+}

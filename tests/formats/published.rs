@@ -1,0 +1,143 @@
+//! What Prometheus' own library answers and writes, as published beside this repository.
+
+use prost::Message;
+use statsd_bridge::{Negotiated, Options};
+
+use super::messages::{MetricFamily, decode};
+use super::{bridge, openmetrics, protobuf, text};
+use crate::peers;
+
+/// Where RFC 9110 is followed and the library does not: types and names of parameters in any case. And a variant of protobuf
+/// that is for people and that no scraper asks for, in whose place the text format is answered.
+const OTHERWISE: [(&str, &str); 2] = [
+    ("upper case", "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores"),
+    ("proto text", "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"),
+];
+
+#[test]
+fn each_accept_header_gets_what_the_library_answers() {
+    let Some(corpus) = peers::shared_corpus("exposition.json") else { return };
+    let cases = corpus["negotiation"].as_array().expect("a list");
+    assert!(cases.len() >= 34, "{}", cases.len());
+    for case in cases {
+        let accept = case["accept"].as_str().unwrap_or_default();
+        let name = case["name"].as_str().expect("a name");
+        for (column, offers) in [("classic", false), ("with_openmetrics", true)] {
+            let otherwise = OTHERWISE.iter().find(|(other, _)| *other == name && (offers || name == "proto text"));
+            let want = otherwise.map_or_else(|| case[column].as_str().expect("text"), |(_, want)| want);
+            assert_eq!(Negotiated::of(accept, offers).content_type(), want, "{name}, {column}: {accept}");
+        }
+    }
+}
+
+/// The families of the published pages that StatsD can bring about.
+const RULES: &str = r#"
+mappings:
+- match: requests
+  name: requests
+  help: "Help \\ \n \" x"
+  labels:
+    a_b: "x\"y\\z\nw é"
+    cc: ""
+- match: requests_total
+  name: requests_total
+  help: "Help \\ \n \" x"
+- match: my.gauge
+  name: my_gauge
+  help: "Help \\ \n \" x"
+- match: s
+  name: s
+  help: "Help \\ \n \" x"
+  observer_type: summary
+  summary_options:
+    quantiles: [{quantile: 0.5, error: 0.05}, {quantile: 1, error: 0.05}]
+- match: h
+  name: h
+  help: "Help \\ \n \" x"
+  observer_type: histogram
+  histogram_options:
+    buckets: [1, 2.5]
+"#;
+
+const SENT: &str = "requests:1|c\nrequests_total:1e21|c\nmy.gauge:0|g\nmy.gauge:-0.5|g\ns:1:2:3|d\nh:1:2:3|d";
+
+/// The text of one family: its head and its lines.
+fn family_of<'t>(page: &'t str, name: &str) -> Vec<&'t str> {
+    let head = format!("# HELP {name} ");
+    let from = page.lines().skip_while(|line| !line.starts_with(&head));
+    let end = |(nth, line): &(usize, &str)| *nth == 0 || !(line.starts_with("# HELP ") || *line == "# EOF");
+    from.enumerate().take_while(end).map(|(_, line)| line).collect()
+}
+
+#[test]
+fn families_are_written_as_the_library_writes_them() {
+    let Some(corpus) = peers::shared_corpus("exposition.json") else { return };
+    let bridge = bridge(Options::default(), RULES, &[SENT]);
+    let rendered = |kind: &str| corpus["rendered"][kind]["text"].as_str().unwrap_or_else(|| panic!("{kind}")).to_owned();
+    // There, the second label is `c`, which is too short for a rule's label.
+    let theirs = rendered("text/plain; version=0.0.4; charset=utf-8; escaping=underscores").replace(",c=\"\"}", ",cc=\"\"}");
+    let ours = text(&bridge);
+    for name in ["requests", "requests_total", "my_gauge", "s", "h"] {
+        assert!(family_of(&theirs, name).len() > 2, "{name}");
+        assert_eq!(family_of(&ours, name), family_of(&theirs, name));
+    }
+    // The library lets the counters `requests` and `requests_total` collide, which we do not.
+    let theirs = rendered("application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores");
+    let ours = openmetrics(&bridge);
+    for name in ["my_gauge", "s", "h"] {
+        assert_eq!(family_of(&ours, name), family_of(&theirs, name));
+    }
+    let alone = openmetrics(&super::bridge(Options::default(), RULES, &["requests_total:1e21|c"]));
+    let want = theirs.lines().position(|line| line == "# TYPE requests counter").expect("the counter");
+    let want: Vec<&str> = theirs.lines().skip(want - 1).take(3).collect();
+    assert_eq!(family_of(&alone, "requests"), want);
+}
+
+#[test]
+fn messages_are_those_of_the_library() {
+    let Some(corpus) = peers::shared_corpus("exposition.json") else { return };
+    let kind = "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited; escaping=underscores";
+    let hex = corpus["rendered"][kind]["hex"].as_str().expect("hex");
+    let bytes: Vec<u8> = hex.as_bytes().chunks(2).map(|two| u8::from_str_radix(std::str::from_utf8(two).unwrap(), 16).unwrap()).collect();
+    let theirs = decode_theirs(&bytes);
+    let ours = protobuf(&bridge(Options::default(), RULES, &[SENT]));
+    for name in ["requests", "requests_total", "my_gauge", "s", "h"] {
+        let find = |families: &[MetricFamily]| families.iter().find(|family| family.name.as_deref() == Some(name)).expect(name).clone();
+        let (ours, theirs) = (without_created(find(&ours)), without_native(find(&theirs)));
+        assert_eq!(ours, theirs);
+        assert_eq!(ours.encode_to_vec(), theirs.encode_to_vec());
+    }
+}
+
+/// Their page, whose bytes must also be what our types make of it.
+fn decode_theirs(bytes: &[u8]) -> Vec<MetricFamily> {
+    let families = decode(bytes);
+    assert_eq!(families.len(), 8);
+    families
+}
+
+fn without_created(mut family: MetricFamily) -> MetricFamily {
+    for metric in &mut family.metric {
+        let created = [
+            metric.counter.as_mut().and_then(|counter| counter.created.take()),
+            metric.summary.as_mut().and_then(|summary| summary.created.take()),
+            metric.histogram.as_mut().and_then(|histogram| histogram.created.take()),
+        ];
+        let has_one = created.iter().flatten().any(|created| (created.seconds, created.nanos) == (1_700_000_000, 123_000_000));
+        assert!(has_one || metric.gauge.is_some(), "{metric:?}");
+        // See RULES.
+        for pair in metric.label.iter_mut().filter(|pair| pair.name.as_deref() == Some("cc")) {
+            pair.name = Some("c".to_owned());
+        }
+    }
+    family
+}
+
+/// Their histogram has native buckets too.
+fn without_native(mut family: MetricFamily) -> MetricFamily {
+    for histogram in family.metric.iter_mut().filter_map(|metric| metric.histogram.as_mut()) {
+        (histogram.schema, histogram.zero_threshold, histogram.zero_count) = (None, None, None);
+        (histogram.positive_span, histogram.positive_delta) = (Vec::new(), Vec::new());
+    }
+    family
+}
