@@ -180,6 +180,7 @@ impl Bridge {
     pub fn expire(&self, now: Timestamp) -> usize {
         let gone = self.shared.registry.expire(now, |_| {});
         self.shared.telemetry.expired(gone as u64);
+        self.shared.registry.forget_exemplars();
         gone
     }
 

@@ -460,7 +460,7 @@ mod tests {
         let texts: Vec<_> = seen.iter().map(|(name, series)| format!("{name}{{{}}} {}", series.labels(), series.number())).collect();
         assert_eq!(texts, ["c_total{k=\"v\"} 201", "g{} 100", "n{k=\"v\"} 1", "s{} 1", "t{k=\"v\"} 0"]);
         let exemplars = |at: usize| -> Vec<_> {
-            let all = seen[at].1.exemplars().into_iter();
+            let all = bridge.registry().exemplars(&seen[at].1).into_iter();
             all.map(|one| (one.bucket, one.labels.into_string(), one.value, one.time)).collect()
         };
         assert_eq!(exemplars(0), [(0, "trace_id=\"c99\"".to_owned(), 2.0, at(99))]);

@@ -1,11 +1,17 @@
-//! Exemplars of series: the newest one of each bucket, and of each counter. Made for a series when a sample brings the first
-//! one, as long as not too many have some. Not kept over a restart.
+//! Exemplars of series: the newest one of each bucket, and of each counter; for so many series as may have some. Not kept over a
+//! restart.
+//!
+//! They lie beside the series and not in them, because few have any. A series is known by its address, which no other gets as
+//! long as there is a weak reference to it.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Weak};
+
+use dashmap::{DashMap, Entry};
+use rapidhash::quality::RandomState;
 
 use super::labels::push_label;
-use super::{Series, lock};
+use super::{Registry, Series};
 use crate::Timestamp;
 use crate::exemplar::LABEL_CHARS;
 
@@ -22,118 +28,153 @@ pub struct Exemplar {
     pub time: Timestamp,
 }
 
-/// Those of one series.
-#[derive(Debug)]
-pub(super) struct Exemplars {
-    by_bucket: Mutex<Vec<Exemplar>>,
-    place: Arc<AtomicUsize>,
-}
-
-/// How many series have exemplars, and how many may.
+/// Exemplars of all series that have some.
 #[derive(Debug, Default)]
-pub(super) struct Places {
-    taken: Arc<AtomicUsize>,
+pub(super) struct Exemplars {
+    by_address: DashMap<usize, OfSeries, RandomState>,
+    /// Series that have some.
+    taken: AtomicUsize,
+    /// How many may have some.
     most: usize,
 }
 
-impl Places {
+/// Exemplars of one series, by bucket.
+#[derive(Debug)]
+struct OfSeries {
+    series: Weak<Series>,
+    by_bucket: Vec<Exemplar>,
+}
+
+impl Exemplars {
+    /// None, of up to `most` series.
     pub(super) fn new(most: usize) -> Self {
-        Self { taken: Arc::default(), most }
+        Self { most, ..Self::default() }
     }
 
-    /// How many series have exemplars.
-    pub(super) fn taken(&self) -> usize {
-        self.taken.load(Relaxed)
-    }
-
-    fn take(&self) -> Option<Box<Exemplars>> {
-        // Workers that come at once may exceed it by as many as they are.
-        if self.taken() >= self.most {
-            return None;
+    fn of(&self, series: &Arc<Series>) -> Vec<Exemplar> {
+        if self.taken.load(Relaxed) == 0 {
+            return Vec::new();
         }
-        self.taken.fetch_add(1, Relaxed);
-        Some(Box::new(Exemplars { by_bucket: Mutex::default(), place: Arc::clone(&self.taken) }))
-    }
-}
-
-impl Drop for Exemplars {
-    fn drop(&mut self) {
-        self.place.fetch_sub(1, Relaxed);
-    }
-}
-
-impl Series {
-    /// The newest exemplar of each bucket that has one, by bucket; of a counter one at most.
-    pub fn exemplars(&self) -> Vec<Exemplar> {
-        self.exemplars.get().map_or_else(Vec::new, |all| lock(&all.by_bucket).clone())
+        self.by_address.get(&address(series)).map_or_else(Vec::new, |of| of.by_bucket.clone())
     }
 
-    /// Notes one, in place of an older one of its bucket. False if its label is too long or too many series have some.
-    pub(super) fn note_exemplar(
-        &self,
-        (name, text): (&str, &str),
-        (bucket, value): (usize, f64),
-        time: Timestamp,
-        places: &Places,
-    ) -> bool {
-        if name.chars().count() + text.chars().count() > LABEL_CHARS {
-            return false;
-        }
-        let all = match self.exemplars.get() {
-            Some(all) => all,
-            None => {
-                let Some(new) = places.take() else { return false };
-                self.exemplars.get_or_init(|| new)
+    /// Notes one, in place of an older one of its bucket. False if too many series have some.
+    fn note(&self, series: &Arc<Series>, exemplar: Exemplar) -> bool {
+        match self.by_address.entry(address(series)) {
+            Entry::Occupied(mut of) => of.get_mut().note(exemplar),
+            // Workers that come at once may exceed it by as many as they are.
+            Entry::Vacant(_) if self.taken.load(Relaxed) >= self.most => return false,
+            Entry::Vacant(place) => {
+                self.taken.fetch_add(1, Relaxed);
+                place.insert(OfSeries { series: Arc::downgrade(series), by_bucket: vec![exemplar] });
             }
-        };
-        let mut labels = String::with_capacity(name.len() + text.len() + 3);
-        push_label(name, text, &mut labels);
-        let exemplar = Exemplar { bucket, labels: labels.into(), value, time };
-        let mut all = lock(&all.by_bucket);
-        match all.binary_search_by_key(&bucket, |known| known.bucket) {
+        }
+        true
+    }
+
+    fn forget_gone(&self) {
+        if self.taken.load(Relaxed) > 0 {
+            self.by_address.retain(|_, of| {
+                let is_there = of.series.strong_count() > 0;
+                self.taken.fetch_sub(usize::from(!is_there), Relaxed);
+                is_there
+            });
+        }
+    }
+}
+
+impl OfSeries {
+    fn note(&mut self, exemplar: Exemplar) {
+        match self.by_bucket.binary_search_by_key(&exemplar.bucket, |known| known.bucket) {
             Ok(at) => {
-                if let Some(known) = all.get_mut(at).filter(|known| known.time <= time) {
+                if let Some(known) = self.by_bucket.get_mut(at).filter(|known| known.time <= exemplar.time) {
                     *known = exemplar;
                 }
             }
             Err(at) => {
-                all.reserve_exact(1);
-                all.insert(at, exemplar);
+                self.by_bucket.reserve_exact(1);
+                self.by_bucket.insert(at, exemplar);
             }
         }
-        true
+    }
+}
+
+fn address(series: &Arc<Series>) -> usize {
+    Arc::as_ptr(series).addr()
+}
+
+impl Registry {
+    /// The newest exemplar of each bucket of a series that has one, by bucket; of a counter one at most.
+    pub fn exemplars(&self, series: &Arc<Series>) -> Vec<Exemplar> {
+        self.exemplars.of(series)
+    }
+
+    /// How many series have exemplars.
+    pub fn series_with_exemplars(&self) -> usize {
+        self.exemplars.taken.load(Relaxed)
+    }
+
+    /// Gives the places of series that are gone back. To be called now and then.
+    pub(crate) fn forget_exemplars(&self) {
+        self.exemplars.forget_gone();
+    }
+
+    /// Notes an exemplar: its label's name and raw value, its bucket and value. False if it is not kept, because its label is too
+    /// long or too many series have exemplars.
+    pub(crate) fn note_exemplar(
+        &self,
+        series: &Arc<Series>,
+        (name, trace): (&str, &str),
+        (bucket, value): (usize, f64),
+        time: Timestamp,
+    ) -> bool {
+        if name.chars().count() + trace.chars().count() > LABEL_CHARS {
+            return false;
+        }
+        let mut labels = String::with_capacity(name.len() + trace.len() + 3);
+        push_label(name, trace, &mut labels);
+        self.exemplars.note(series, Exemplar { bucket, labels: labels.into(), value, time })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::options::Limits;
     use crate::registry::FamilyKind;
 
-    fn series() -> Series {
-        Series::new("", &FamilyKind::Counter, Timestamp::from_millis(0))
+    fn series() -> Arc<Series> {
+        Arc::new(Series::new("", &FamilyKind::Counter, Timestamp::from_millis(0)))
+    }
+
+    fn registry(exemplar_series: usize) -> Registry {
+        Registry::new(Limits { exemplar_series, ..Limits::default() }, 0)
     }
 
     #[test]
     fn the_newest_of_each_bucket_stays() {
-        let (series, places) = (series(), Places::new(1));
-        let note = |bucket, text, millis| series.note_exemplar(("id", text), (bucket, 0.5), Timestamp::from_millis(millis), &places);
-        assert!(series.exemplars().is_empty());
+        let (series, registry) = (series(), registry(1));
+        let note =
+            |bucket, text: &str, millis| registry.note_exemplar(&series, ("id", text), (bucket, 0.5), Timestamp::from_millis(millis));
+        assert!(registry.exemplars(&series).is_empty());
         assert!(note(3, "a", 10) && note(1, "b\"", 11) && note(3, "c", 12) && note(3, "old", 9));
-        let seen: Vec<_> = series.exemplars().into_iter().map(|one| (one.bucket, one.labels.into_string(), one.time.as_millis())).collect();
-        assert_eq!(seen, [(1, "id=\"b\\\"\"".to_owned(), 11), (3, "id=\"c\"".to_owned(), 12)]);
-        let (longest, too_long) = ("é".repeat(126), "é".repeat(127));
-        assert!(note(0, &longest, 13) && !note(0, &too_long, 14));
+        let seen = registry.exemplars(&series);
+        let seen: Vec<_> = seen.iter().map(|one| (one.bucket, &*one.labels, one.time.as_millis())).collect();
+        assert_eq!(seen, [(1, "id=\"b\\\"\"", 11), (3, "id=\"c\"", 12)]);
+        assert!(note(0, &"é".repeat(126), 13) && !note(0, &"é".repeat(127), 14));
     }
 
     #[test]
     fn series_with_exemplars_are_bounded() {
-        let places = Places::new(1);
-        let note = |series: &Series| series.note_exemplar(("id", "x"), (0, 1.0), Timestamp::from_millis(1), &places);
-        let (first, second) = (series(), series());
-        assert!(note(&first) && note(&first) && !note(&second) && second.exemplars().is_empty());
-        assert_eq!(places.taken(), 1);
+        let (first, second, registry) = (series(), series(), registry(1));
+        let note = |series: &Arc<Series>| registry.note_exemplar(series, ("id", "x"), (0, 1.0), Timestamp::from_millis(1));
+        assert!(note(&first) && note(&first) && !note(&second) && registry.exemplars(&second).is_empty());
+        registry.forget_exemplars();
+        assert_eq!(registry.series_with_exemplars(), 1);
         drop(first);
+        assert!(!note(&second), "nobody has looked yet");
+        registry.forget_exemplars();
         assert!(note(&second), "its place came free");
+        assert_eq!(registry.series_with_exemplars(), 1);
     }
 }

@@ -62,7 +62,7 @@ pub struct Registry {
     expiry: expiry::Expiry,
     resting: resting::Resting,
     culprits: limits::Culprits,
-    exemplars: exemplars::Places,
+    exemplars: exemplars::Exemplars,
     /// The limits that kept whole families out.
     limited: Mutex<Vec<Arc<Limited>>>,
     /// Rises when series went, so that what was refused for want of room may be asked again.
@@ -145,7 +145,7 @@ impl Registry {
             expiry: expiry::Expiry::default(),
             resting: resting::Resting::new(grace_ms, &limits),
             culprits: limits::Culprits::default(),
-            exemplars: exemplars::Places::new(limits.exemplar_series),
+            exemplars: exemplars::Exemplars::new(limits.exemplar_series),
             limited: Mutex::default(),
             changes: AtomicU64::new(0),
             is_native_wanted: AtomicBool::new(false),
@@ -378,17 +378,6 @@ impl Registry {
         let arrival = Arrival { text: &|| sample.to_owned(), source, now };
         let came = Side::of_arrival(family.name().as_str(), family.kind(), &arrival);
         self.conflicts.of(Reason::Escaping, came, &arrival, || Some(Side::of_family(kept))).count();
-    }
-
-    /// Notes an exemplar of a series: its label's name and raw value, its bucket and value. False if it is not kept, because its
-    /// label is too long or too many series have exemplars.
-    pub(crate) fn note_exemplar(&self, series: &Series, label: (&str, &str), measured: (usize, f64), time: Timestamp) -> bool {
-        series.note_exemplar(label, measured, time, &self.exemplars)
-    }
-
-    /// Series that have exemplars.
-    pub fn series_with_exemplars(&self) -> usize {
-        self.exemplars.taken()
     }
 
     /// Conflicts met so far, by name and type, sorted.

@@ -1,9 +1,8 @@
 //! A series: its label text and its cells.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 
-use super::exemplars::Exemplars;
 use super::parts::Parts;
 use super::{FamilyKind, lock};
 use crate::Timestamp;
@@ -26,7 +25,6 @@ pub struct Series {
     /// Whether a page has shown it, where the first page is to show 0.
     shown: AtomicBool,
     cells: Mutex<Cells>,
-    pub(super) exemplars: OnceLock<Box<Exemplars>>,
 }
 
 /// Cells by worker; a gauge has one for all.
@@ -127,7 +125,6 @@ impl Series {
             out: AtomicBool::new(true),
             shown: AtomicBool::new(false),
             cells: Mutex::new(cells),
-            exemplars: OnceLock::new(),
         }
     }
 
