@@ -5,8 +5,14 @@
 //! series, no StatsD, no signals and no flags.
 //!
 //! ```text
+//! listener    TCP and Unix sockets; networks that may connect
 //! server      accepts, one task a connection, drains at the end
+//!   tls       the handshake; what a client has to prove
 //!   pulse     what the connection is doing and since when; cuts one that waits too long
+//!   http2     the same for a connection with many requests at once
+//!   gate      who may ask, by the web configuration file in force
+//!     config  that file: read and checked, every mistake by line and column
+//!     auth    passwords, one at a time, verdicts kept
 //!   answer    path and method to response
 //!     page    one rendering: a turn, a blocking thread, gzip, the page kept until it is sent
 //!     api     questions about rules, series and conflicts; deletion
@@ -15,12 +21,18 @@
 
 mod answer;
 mod api;
+mod auth;
+mod config;
+mod gate;
+mod http2;
 mod landing;
+mod listener;
 mod page;
 mod pulse;
 mod server;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod troubles;
 
 use std::sync::Arc;
@@ -29,6 +41,9 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore, watch};
 
+pub use self::config::{WebConfigError, check as check_config};
+pub use self::gate::Gate;
+pub use self::listener::{Listener, Network};
 pub use self::server::serve;
 use crate::Timestamp;
 
@@ -44,6 +59,10 @@ pub struct Options {
     pub enable_lifecycle: bool,
     /// Whether `POST` of `/api/v1/series/delete` deletes series; off: it is 403.
     pub enable_admin_api: bool,
+    /// Whether the paths of both are on another listener only: here they are 404.
+    pub admin_elsewhere: bool,
+    /// Networks that may connect over TCP, all by default; a connection from elsewhere is closed at once.
+    pub allow_from: Vec<Network>,
     /// A shell line that sends one sample to the bridge, shown on the landing page; none where nothing listens.
     pub paste: Option<String>,
     /// Connections open at the same time, 256; one more is closed at once.
@@ -54,7 +73,7 @@ pub struct Options {
     pub max_pages: usize,
     /// How long a request for a page waits for its turn before it is answered 503, 5 s.
     pub turn_timeout: Duration,
-    /// From the first byte of a request to the end of its header, 10 s.
+    /// From the first byte of a request to the end of its header, 10 s; also the whole of a TLS handshake.
     pub header_timeout: Duration,
     /// Silence of a connection between requests, 120 s.
     pub idle_timeout: Duration,
@@ -74,6 +93,8 @@ impl Default for Options {
             telemetry_path: "/metrics".to_owned(),
             enable_lifecycle: false,
             enable_admin_api: false,
+            admin_elsewhere: false,
+            allow_from: Vec::new(),
             paste: None,
             max_connections: 256,
             max_renders: 2,
@@ -91,6 +112,7 @@ impl Default for Options {
 
 /// What all listeners of one program share: readiness, requests to quit and reload, and the counts behind the bounds.
 pub struct State {
+    gate: Arc<Gate>,
     clock: fn() -> Timestamp,
     ready: AtomicBool,
     quit: watch::Sender<bool>,
@@ -109,6 +131,7 @@ impl State {
     pub fn new(options: &Options, clock: fn() -> Timestamp) -> Self {
         let semaphore = |permits: usize| Arc::new(Semaphore::new(permits.clamp(1, Semaphore::MAX_PERMITS)));
         Self {
+            gate: Arc::new(Gate::open()),
             clock,
             ready: AtomicBool::new(false),
             quit: watch::Sender::new(false),
@@ -119,6 +142,12 @@ impl State {
             reports: semaphore(MAX_REPORTS),
             last_page_bytes: AtomicUsize::new(0),
         }
+    }
+
+    /// With a gate in place of the one that lets everybody in.
+    pub fn behind(mut self, gate: Arc<Gate>) -> Self {
+        self.gate = gate;
+        self
     }
 
     /// Sets what `/-/ready` answers: true while all sockets are bound and lines are taken.
