@@ -30,7 +30,9 @@ pub enum Action {
     /// Run the bridge and replay the examples of a folder at it.
     Demo(Box<Settings>, PathBuf),
     /// Ask the bridge at the address whether it is ready.
-    Healthcheck(WebAddress),
+    ///
+    /// With the web configuration file that it was started with, if it was.
+    Healthcheck(WebAddress, Option<PathBuf>),
     /// Say what is to be said of the configuration; the flags are good.
     CheckConfig(Box<Settings>),
     /// Answer a question about rules.
@@ -66,7 +68,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Action, Re
         None => Action::Run(Box::new(settings)),
         Some(Task::Demo) => Action::Demo(Box::new(settings), args.examples),
         Some(Task::Healthcheck) => match settings.web.into_iter().next() {
-            Some(address) => Action::Healthcheck(address),
+            Some(address) => Action::Healthcheck(address, settings.web_config),
             None => return Err(Refusal::Usage("healthcheck: --web.listen-address names no address".to_owned())),
         },
     })

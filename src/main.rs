@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     match cli::parse(std::env::args_os()) {
         Ok(Action::Run(settings)) => start(&settings, None),
         Ok(Action::Demo(settings, examples)) => demo(&settings, &examples),
-        Ok(Action::Healthcheck(address)) => match healthcheck::run(&address) {
+        Ok(Action::Healthcheck(address, config)) => match healthcheck::run(&address, config.as_deref()) {
             Ok(()) => say("ready"),
             Err(why) => fail(1, &why),
         },

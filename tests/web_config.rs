@@ -517,3 +517,36 @@ fn a_handshake_that_does_not_come_takes_a_place_among_the_connections() {
     until("there is room again", || client.get(bridge.web, "/-/ready", &[]).ok());
     bridge.stop();
 }
+
+#[test]
+fn the_health_check_needs_neither_password_nor_certificate() {
+    let check = |bridge: &Guarded, args: &[&str]| {
+        let mut command = bridge_command();
+        command.arg("healthcheck").arg(format!("--web.listen-address={}", bridge.web)).args(args);
+        run(command)
+    };
+    for config in [TLS.to_owned(), format!("{TLS}{CLIENTS}"), format!("{TLS}  max_version: TLS12\n{CLIENTS}"), format!("{TLS}{}", users())]
+    {
+        let bridge = Guarded::start(&config);
+        let file = format!("--web.config.file={}", bridge.path("web.yml").display());
+        let (code, output) = check(&bridge, &[&file]);
+        assert_eq!((code, output.trim()), (Some(0), "ready"), "{config}: {output}");
+        let (code, output) = check(&bridge, &[]);
+        assert_eq!(code, Some(1), "over plain HTTP: {output}");
+        bridge.stop();
+    }
+    let bridge = Guarded::start(&users());
+    let file = format!("--web.config.file={}", bridge.path("web.yml").display());
+    assert_eq!(check(&bridge, &[&file]).0, Some(0));
+    assert_eq!(check(&bridge, &[]).0, Some(1), "a password that nobody spoke of");
+    let web = bridge.web;
+    bridge.stop();
+    let mut command = bridge_command();
+    command.arg("healthcheck").arg(format!("--web.listen-address={web}"));
+    assert_eq!(run(command).0, Some(1), "nobody listens");
+}
+
+/// A file that asks for a password.
+fn users() -> String {
+    format!("basic_auth_users: {{ann: \"{RIGHT}\"}}\n")
+}

@@ -89,6 +89,11 @@ impl Gate {
         self.tls().is_some()
     }
 
+    /// Whether a password is asked for now.
+    pub fn has_users(&self) -> bool {
+        !self.config().users.is_empty()
+    }
+
     /// Whether a request with these headers may pass. May wait for a password to be checked.
     pub(super) async fn passage(&self, config: &WebConfig, headers: &HeaderMap, metrics: &WebMetrics) -> Passage {
         if !self.bucket.lock().unwrap_or_else(PoisonError::into_inner).take(config.rate, Instant::now()) {

@@ -83,3 +83,60 @@ fn reason(error: &io::Error) -> HandshakeError {
         _ => HandshakeError::Other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair};
+    use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+    use tokio::io::AsyncReadExt;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    const SHORT: Duration = Duration::from_millis(40);
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn config() -> Arc<ServerConfig> {
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::default().self_signed(&key).unwrap().der().clone();
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        Arc::new(builder.with_no_client_auth().with_single_cert(vec![certificate], key).unwrap())
+    }
+
+    /// Both ends of a connection.
+    async fn pair() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        (client, listener.accept().await.unwrap().0)
+    }
+
+    async fn why(bytes: &[u8], patience: Duration) -> (Option<HandshakeError>, TcpStream) {
+        let (mut client, server) = pair().await;
+        client.write_all(bytes).await.unwrap();
+        if patience == HOUR {
+            client.shutdown().await.unwrap();
+        }
+        (shake(server, config(), patience).await.err(), client)
+    }
+
+    #[tokio::test]
+    async fn a_client_that_says_nothing_or_half_of_it_is_not_waited_for() {
+        assert_eq!(why(b"", SHORT).await.0, Some(HandshakeError::Timeout));
+        // The beginning of a record of 512 bytes.
+        assert_eq!(why(&[0x16, 3, 1, 2, 0, 1], SHORT).await.0, Some(HandshakeError::Timeout));
+    }
+
+    #[tokio::test]
+    async fn what_is_no_tls_is_told_so() {
+        let (error, mut client) = why(b"GET / HTTP/1.1\r\n\r\n", HOUR).await;
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert_eq!(error, Some(HandshakeError::NotTls));
+        assert!(answer.starts_with("HTTP/1.0 400 ") && answer.ends_with("HTTPS server.\n"), "{answer}");
+        assert_eq!(why(b"\x00rubbish that is no record of anything", HOUR).await.0, Some(HandshakeError::NotTls));
+        assert_eq!(why(b"", HOUR).await.0, Some(HandshakeError::Closed));
+        assert_eq!(why(&[0x16, 3, 1, 2, 0, 1], HOUR).await.0, Some(HandshakeError::Closed));
+    }
+}
