@@ -2,20 +2,20 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::os::unix::net::UnixStream;
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
 
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::harness::{DEADLINE, Process, Response, bridge_command, free_port, parse_response, request, until};
+use crate::harness::{Process, Response, bridge_command, request, until};
 use crate::page::Page;
-use crate::peers;
 
 mod authority;
 mod client;
+mod programs;
+mod sockets;
 
 use authority::Authority;
 use client::Client;
@@ -150,37 +150,6 @@ fn tls_is_served_and_nothing_else() {
 }
 
 #[test]
-fn openssl_is_refused_what_is_not_offered() {
-    let Some(openssl) = peers::program("openssl") else { return };
-    let handshake = |bridge: &Guarded, args: &[&str]| {
-        let mut command = Command::new(&openssl);
-        command.args(["s_client", "-connect", &bridge.web.to_string(), "-CAfile"]).arg(bridge.path("ca.crt")).args(args);
-        run(command)
-    };
-    let bridge = Guarded::start(TLS);
-    for good in [&["-tls1_2"][..], &["-tls1_3"], &["-tls1_2", "-cipher", "ECDHE+AESGCM"], &["-groups", "P-521"]] {
-        let (code, output) = handshake(&bridge, good);
-        assert!(code == Some(0) && output.contains("Verify return code: 0 (ok)"), "{good:?}: {output}");
-    }
-    for bad in [
-        &["-tls1", "-cipher", "ALL:@SECLEVEL=0"][..],
-        &["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"],
-        &["-tls1_2", "-cipher", "ECDHE+AES:!AESGCM:!AESCCM:@SECLEVEL=0"],
-        &["-tls1_2", "-cipher", "kRSA:@SECLEVEL=0"],
-    ] {
-        let (code, output) = handshake(&bridge, bad);
-        assert!(code != Some(0) && output.contains("no peer certificate available"), "{bad:?}: {output}");
-    }
-    bridge.stop();
-    let narrow = Guarded::start(&format!("{TLS}  min_version: TLS13\n  curve_preferences: [CurveP521]\n"));
-    assert_eq!(handshake(&narrow, &["-groups", "P-521"]).0, Some(0));
-    for bad in [&["-groups", "P-384"][..], &["-tls1_2"]] {
-        assert_ne!(handshake(&narrow, bad).0, Some(0), "{bad:?}");
-    }
-    narrow.stop();
-}
-
-#[test]
 fn a_client_proves_who_it_is() {
     let bridge =
         Guarded::start(&format!("{TLS}{CLIENTS}  client_allowed_sans: [scraper.example, 10.9.8.7, spiffe://a/b, me@example.org]\n"));
@@ -310,200 +279,6 @@ fn a_new_certificate_is_taken_and_a_broken_one_is_not() {
 }
 
 #[test]
-fn curl_speaks_http2_and_is_refused_like_anybody() {
-    let Some(curl) = peers::program("curl") else { return };
-    let ask = |bridge: &Guarded, args: &[&str]| {
-        let mut command = Command::new(&curl);
-        command.args(["-sS", "-o", "-", "-w", "\n%{http_version} %{http_code}", "--max-time", "60", "--cacert"]);
-        command.arg(bridge.path("ca.crt")).args(args).arg(format!("https://{}/metrics", bridge.web));
-        let (code, output) = run(command);
-        (code, output.lines().last().unwrap_or_default().to_owned(), output)
-    };
-    let users = format!("basic_auth_users: {{ann: \"{RIGHT}\"}}\n");
-    let bridge = Guarded::start(&format!("{TLS}{users}"));
-    let (code, last, output) = ask(&bridge, &["-u", "ann:right"]);
-    assert_eq!((code, &*last), (Some(0), "2 200"), "{output}");
-    assert!(Page::parse(output.rsplit_once('\n').expect("lines").0).is_ok(), "{output}");
-    assert_eq!(ask(&bridge, &["-u", "ann:right", "--http1.1"]).1, "1.1 200");
-    assert_eq!(ask(&bridge, &["-u", "ann:wrong"]).1, "2 401");
-    assert_eq!(ask(&bridge, &[]).1, "2 401");
-    assert_eq!(ask(&bridge, &["-u", "ann:right", "--tls-max", "1.1", "--ciphers", "ALL:@SECLEVEL=0"]).0, Some(35));
-    // A header beyond the limit ends its request and not the server.
-    let long = format!("X-Long: {}", "x".repeat(40_000));
-    assert_ne!(ask(&bridge, &["-u", "ann:right", "-H", &long]).1, "2 200");
-    assert_eq!(ask(&bridge, &["-u", "ann:right"]).1, "2 200");
-    bridge.stop();
-    let old = Guarded::start(&format!("{TLS}http_server_config: {{http2: false}}\n"));
-    assert_eq!(ask(&old, &["--http2"]).1, "1.1 200");
-    old.stop();
-    let strict = Guarded::start(&format!("{TLS}{CLIENTS}"));
-    strict.authority.issue("client", &["a"]).write(&strict.path("client.crt"), &strict.path("client.key"));
-    assert_ne!(ask(&strict, &[]).0, Some(0), "a certificate is required");
-    let (certificate, key) = (strict.path("client.crt"), strict.path("client.key"));
-    let (certificate, key) = (certificate.to_str().expect("UTF-8"), key.to_str().expect("UTF-8"));
-    assert_eq!(ask(&strict, &["--cert", certificate, "--key", key]).1, "2 200");
-    strict.stop();
-}
-
-#[test]
-fn python_reads_with_a_certificate_and_a_password() {
-    let Some(python) = peers::python_with_clients() else { return };
-    let bridge = Guarded::start(&format!("{TLS}{CLIENTS}basic_auth_users: {{ann: \"{RIGHT}\"}}\n"));
-    bridge.authority.issue("client", &["a"]).write(&bridge.path("client.crt"), &bridge.path("client.key"));
-    let mut command = Command::new(python);
-    command.arg(peers::repository().join("tests/python/read_guarded.py")).arg(format!("https://{}", bridge.web)).arg(bridge.folder.path());
-    let (code, output) = run(command);
-    assert_eq!((code, output.trim()), (Some(0), "all as expected"), "{output}");
-    bridge.stop();
-}
-
-#[test]
-fn prometheus_scrapes_with_a_certificate_and_a_password() {
-    let Some(program) = peers::prometheus() else { return };
-    let bridge = Guarded::start(&format!("{TLS}{CLIENTS}basic_auth_users: {{ann: \"{RIGHT}\"}}\n"));
-    bridge.authority.issue("client", &["a"]).write(&bridge.path("client.crt"), &bridge.path("client.key"));
-    let job = |name: &str, tls: &str, password: &str| {
-        format!(
-            "- job_name: {name}\n  scheme: https\n  static_configs: [{{targets: ['{}']}}]\n  tls_config: {{ca_file: ca.crt{tls}}}\n  \
-             basic_auth: {{username: ann, password: {password}}}\n",
-            bridge.web
-        )
-    };
-    let certificate = ", cert_file: client.crt, key_file: client.key";
-    let jobs = job("good", certificate, "right") + &job("password", certificate, "wrong") + &job("certificate", "", "right");
-    let yaml = format!("global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs:\n{jobs}");
-    fs::write(bridge.path("prometheus.yml"), yaml).expect("written");
-    let web = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), free_port(Ipv4Addr::LOCALHOST.into()));
-    let mut command = Command::new(program);
-    command.arg(format!("--config.file={}", bridge.path("prometheus.yml").display()));
-    command.arg(format!("--storage.tsdb.path={}", bridge.path("tsdb").display())).arg(format!("--web.listen-address={web}"));
-    let mut prometheus = Process::start(command);
-    let targets = until("Prometheus has tried all three", || {
-        assert_eq!(prometheus.try_wait(), None, "Prometheus ended:\n{}", prometheus.log());
-        let response = request(web, "GET", "/api/v1/targets", &[]).ok().filter(|r| r.status == 200)?;
-        let json: serde_json::Value = serde_json::from_slice(&response.body).expect("JSON");
-        let targets = json["data"]["activeTargets"].as_array()?.clone();
-        (targets.len() == 3 && targets.iter().all(|target| target["health"] != "unknown")).then_some(targets)
-    });
-    let health = |job: &str| {
-        let target = targets.iter().find(|target| target["labels"]["job"] == job).expect("a target");
-        (target["health"].as_str().expect("text").to_owned(), target["lastError"].as_str().expect("text").to_owned())
-    };
-    assert_eq!(health("good"), ("up".to_owned(), String::new()));
-    let (password, certificate) = (health("password"), health("certificate"));
-    assert!(password.0 == "down" && password.1.contains("401"), "{password:?}");
-    assert!(certificate.0 == "down" && certificate.1.contains("certificate"), "{certificate:?}");
-    drop(prometheus);
-    bridge.stop();
-}
-
-#[test]
-fn a_bad_file_ends_the_start_and_the_check() {
-    let folder = TempDir::new().expect("a temporary folder");
-    let path = folder.path().join("web.yml");
-    let check = |text: &str, args: &[&str]| {
-        fs::write(&path, text).expect("written");
-        let mut command = plain_command();
-        command.arg("--web.listen-address=127.0.0.1:0").arg(format!("--web.config.file={}", path.display())).args(args);
-        run(command)
-    };
-    for args in [&[][..], &["--check-config"]] {
-        let (code, output) = check("tls_server_config:\n  cert_filse: x\n", args);
-        assert_eq!(code, Some(1), "{output}");
-        let expected = format!("{}:2:3: `tls_server_config` has no key `cert_filse`; did you mean `cert_file`?", path.display());
-        assert!(output.contains(&expected), "{output}");
-    }
-    let (code, output) = check("rate_limit: {interval: 1s}\n", &["--check-config"]);
-    assert!(code == Some(0) && output.contains("web.yml:1:24: `burst` is 0"), "{output}");
-    let mut command = plain_command();
-    command.args(["--web.listen-address=127.0.0.1:0", "--web.config.file=no/such/file"]);
-    let (code, output) = run(command);
-    assert!(code == Some(1) && output.contains("cannot read no/such/file: No such file or directory"), "{output}");
-}
-
-#[test]
-fn several_addresses_a_unix_socket_and_an_admin_of_its_own() {
-    let folder = TempDir::new().expect("a temporary folder");
-    let socket = folder.path().join("web.sock");
-    let mut command = plain_command();
-    command.args(["--web.listen-address=127.0.0.1:0", "--web.listen-address=127.0.0.1:0", "--web.admin-listen-address=127.0.0.1:0"]);
-    command.arg(format!("--web.listen-address=unix:{}", socket.display())).args(["--web.enable-lifecycle", "--web.enable-admin-api"]);
-    let mut process = Process::start(command);
-    let addresses = ready(&mut process);
-    let &[first, second, admin] = addresses.as_slice() else { panic!("{addresses:?}\n{}", process.log()) };
-    let status = |to: SocketAddr, method: &str, path: &str| request(to, method, path, &[]).expect("an answer").status;
-    for address in [first, second, admin] {
-        assert_eq!(status(address, "GET", "/metrics"), 200);
-    }
-    let mut stream = UnixStream::connect(&socket).expect("connected");
-    stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
-    stream.write_all(b"GET /-/ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").expect("sent");
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).expect("an answer");
-    assert_eq!(parse_response(&answer).expect("HTTP").status, 200);
-    for path in ["/-/reload", "/-/quit", "/api/v1/series/delete?match[]=x"] {
-        assert_eq!(status(first, "POST", path), 404, "{path}");
-    }
-    assert_eq!(status(admin, "POST", "/-/reload"), 200);
-    assert_eq!(status(admin, "POST", "/api/v1/series/delete?match[]=x"), 200);
-    assert_eq!(status(admin, "POST", "/-/quit"), 200);
-    assert!(process.wait().success());
-    assert!(!socket.exists(), "its path is removed");
-}
-
-#[test]
-fn other_networks_are_not_let_in() {
-    let allowed = |networks: &[&str]| {
-        let mut command = plain_command();
-        command.arg("--web.listen-address=127.0.0.1:0").arg("--web.admin-listen-address=[::1]:0");
-        command.args(networks.iter().map(|network| format!("--web.allow-from={network}")));
-        let mut process = Process::start(command);
-        let addresses = ready(&mut process);
-        (process, addresses)
-    };
-    let (process, addresses) = allowed(&["10.0.0.0/8", "::1"]);
-    assert!(request(addresses[0], "GET", "/metrics", &[]).is_err(), "closed at once");
-    let page = request(addresses[1], "GET", "/metrics", &[]).expect("an answer").text();
-    assert_eq!(Page::parse(&page).expect("a good page").value("statsd_bridge_http_connections_denied_total"), Some(1.0));
-    drop(process);
-    let (_process, addresses) = allowed(&["127.0.0.0/8"]);
-    assert_eq!(request(addresses[0], "GET", "/metrics", &[]).expect("an answer").status, 200);
-}
-
-#[test]
-fn sockets_of_systemd_are_taken() {
-    let Some(python) = peers::program("python3") else { return };
-    // What systemd does: the sockets are open from number 3 on, and the environment says how many and whose.
-    let script = "import os, socket, sys\n\
-        def open(family, address):\n\
-        \x20   made = socket.socket(family, socket.SOCK_STREAM)\n\
-        \x20   made.bind(address)\n\
-        \x20   made.listen()\n\
-        \x20   return made\n\
-        tcp, unix = open(socket.AF_INET, ('127.0.0.1', 0)), open(socket.AF_UNIX, sys.argv[1])\n\
-        high = [os.dup2(s.fileno(), n + 20, False) for n, s in enumerate([tcp, unix])]\n\
-        for n, number in enumerate(high): os.dup2(number, n + 3, True)\n\
-        os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='2')\n\
-        os.execv(sys.argv[2], sys.argv[2:])\n";
-    let folder = TempDir::new().expect("a temporary folder");
-    let socket = folder.path().join("web.sock");
-    let bridge = plain_command();
-    let mut command = Command::new(python);
-    command.args(["-c", script]).arg(&socket).arg(bridge.get_program()).args(bridge.get_args()).arg("--web.systemd-socket");
-    let mut process = Process::start(command);
-    let addresses = ready(&mut process);
-    assert_eq!(addresses.len(), 1, "{}", process.log());
-    assert_eq!(request(addresses[0], "GET", "/-/ready", &[]).expect("an answer").status, 200);
-    assert!(UnixStream::connect(&socket).is_ok());
-    process.signal(Signal::TERM);
-    assert!(process.wait().success());
-    let mut alone = plain_command();
-    alone.arg("--web.systemd-socket");
-    let (code, output) = run(alone);
-    assert!(code == Some(1) && output.contains("systemd has given no stream socket"), "{output}");
-}
-
-#[test]
 fn a_handshake_that_does_not_come_takes_a_place_among_the_connections() {
     let bridge = Guarded::start_with(TLS, &["--web.max-connections=2"]);
     let client = bridge.client();
@@ -513,34 +288,6 @@ fn a_handshake_that_does_not_come_takes_a_place_among_the_connections() {
     drop((silent, kept));
     until("there is room again", || client.get(bridge.web, "/-/ready", &[]).ok());
     bridge.stop();
-}
-
-#[test]
-fn the_health_check_needs_neither_password_nor_certificate() {
-    let check = |bridge: &Guarded, args: &[&str]| {
-        let mut command = bridge_command();
-        command.arg("healthcheck").arg(format!("--web.listen-address={}", bridge.web)).args(args);
-        run(command)
-    };
-    for config in [TLS.to_owned(), format!("{TLS}{CLIENTS}"), format!("{TLS}  max_version: TLS12\n{CLIENTS}"), format!("{TLS}{}", users())]
-    {
-        let bridge = Guarded::start(&config);
-        let file = format!("--web.config.file={}", bridge.path("web.yml").display());
-        let (code, output) = check(&bridge, &[&file]);
-        assert_eq!((code, output.trim()), (Some(0), "ready"), "{config}: {output}");
-        let (code, output) = check(&bridge, &[]);
-        assert_eq!(code, Some(1), "over plain HTTP: {output}");
-        bridge.stop();
-    }
-    let bridge = Guarded::start(&users());
-    let file = format!("--web.config.file={}", bridge.path("web.yml").display());
-    assert_eq!(check(&bridge, &[&file]).0, Some(0));
-    assert_eq!(check(&bridge, &[]).0, Some(1), "a password that nobody spoke of");
-    let web = bridge.web;
-    bridge.stop();
-    let mut command = bridge_command();
-    command.arg("healthcheck").arg(format!("--web.listen-address={web}"));
-    assert_eq!(run(command).0, Some(1), "nobody listens");
 }
 
 /// A file that asks for a password.
