@@ -1,11 +1,12 @@
 # The image is the program and nothing else: no shell, no libc, no user database.
 #
-# Static by musl, not slim Debian: the target comes with rustup, needs no C compiler beside the linker (every dependency is
-# Rust), and leaves nothing in the image that would have to be patched. musl's slower allocator does not matter, because a
-# sample of a known series allocates nothing.
+# Static by musl, not slim Debian: the target comes with rustup, needs musl's C compiler beside the linker (for TLS; all else is
+# Rust), and leaves nothing in the image that would have to be patched. musl's slower allocator does not matter, because a sample
+# of a known series allocates nothing.
 
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /src
+RUN apt-get update && apt-get install -y --no-install-recommends musl-tools
 RUN rustup target add "$(uname -m)-unknown-linux-musl"
 COPY . .
 RUN target="$(uname -m)-unknown-linux-musl" \

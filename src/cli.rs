@@ -3,7 +3,6 @@
 //! Every flag is also an environment variable; every flag that is on or off has a `--no-` twin. Nothing here opens a socket.
 
 mod args;
-mod duration;
 mod settings;
 mod tools;
 mod top;
@@ -20,7 +19,8 @@ use self::args::{Args, Task};
 pub use self::settings::Settings;
 pub use self::tools::{Explain, Format, Replay, Tool};
 pub use self::top::Top;
-use crate::listener::Address;
+use crate::duration;
+use crate::run::web::WebAddress;
 
 /// What the program is to do.
 #[derive(Debug)]
@@ -30,7 +30,9 @@ pub enum Action {
     /// Run the bridge and replay the examples of a folder at it.
     Demo(Box<Settings>, PathBuf),
     /// Ask the bridge at the address whether it is ready.
-    Healthcheck(Address),
+    ///
+    /// With the web configuration file that it was started with, if it was.
+    Healthcheck(WebAddress, Option<PathBuf>),
     /// Say what is to be said of the configuration; the flags are good.
     CheckConfig(Box<Settings>),
     /// Answer a question about rules.
@@ -65,7 +67,10 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Action, Re
     Ok(match args.task {
         None => Action::Run(Box::new(settings)),
         Some(Task::Demo) => Action::Demo(Box::new(settings), args.examples),
-        Some(Task::Healthcheck) => Action::Healthcheck(settings.web),
+        Some(Task::Healthcheck) => match settings.web.into_iter().next() {
+            Some(address) => Action::Healthcheck(address, settings.web_config),
+            None => return Err(Refusal::Usage("healthcheck: --web.listen-address names no address".to_owned())),
+        },
     })
 }
 

@@ -75,6 +75,8 @@ pub mod cli;
 #[cfg(feature = "cli")]
 pub mod demo;
 #[cfg(feature = "cli")]
+mod duration;
+#[cfg(feature = "cli")]
 pub mod healthcheck;
 #[cfg(feature = "cli")]
 pub mod listener;

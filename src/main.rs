@@ -11,7 +11,7 @@ use statsd_bridge::cli::{self, Action, Refusal, Settings};
 use statsd_bridge::demo::Examples;
 use statsd_bridge::reload::Reloader;
 use statsd_bridge::run::{Signals, Sockets, StartError, run};
-use statsd_bridge::{Bridge, healthcheck, logging, tools, top};
+use statsd_bridge::{Bridge, healthcheck, logging, tools, top, web};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     match cli::parse(std::env::args_os()) {
         Ok(Action::Run(settings)) => start(&settings, None),
         Ok(Action::Demo(settings, examples)) => demo(&settings, &examples),
-        Ok(Action::Healthcheck(address)) => match healthcheck::run(&address) {
+        Ok(Action::Healthcheck(address, config)) => match healthcheck::run(&address, config.as_deref()) {
             Ok(()) => say("ready"),
             Err(why) => fail(1, &why),
         },
@@ -38,6 +38,12 @@ fn check_config(settings: &Settings) -> ExitCode {
     let _ = write!(io::stderr(), "{}", report.remarks_text());
     if report.exit_code(false) == 1 {
         return fail(1, &format!("the configuration cannot be used; {}", report.summary()));
+    }
+    if let Some(path) = &settings.web_config {
+        match web::check_config(path) {
+            Ok(warnings) => warnings.iter().for_each(|warning| drop(writeln!(io::stderr(), "{warning}"))),
+            Err(error) => return fail(1, &StartError::from(error).to_string()),
+        }
     }
     say("Configuration check successful, exiting")
 }
@@ -126,7 +132,7 @@ fn greet(settings: &Settings, sockets: &Sockets, examples: Option<&Examples>) {
     if let Some(paste) = sockets.line_to_paste() {
         lines.push(format!("send    {paste}"));
     }
-    lines.push(format!("scrape  http://{}{}", sockets.web_address(), settings.web_options.telemetry_path));
+    lines.push(format!("scrape  {}", sockets.page_url(&settings.web_options.telemetry_path)));
     lines.extend(examples.map(Examples::describe));
     say(&lines.join("\n"));
 }

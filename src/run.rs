@@ -8,6 +8,7 @@
 //! Knows neither signals nor flags, so that a test runs all of it with port 0.
 
 pub mod snapshots;
+pub mod web;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
@@ -18,18 +19,19 @@ use std::thread;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::MissedTickBehavior;
 
 use self::snapshots::Snapshots;
+use self::web::WebSockets;
 use crate::Bridge;
 use crate::cli::Settings;
 use crate::listener::address::{bind_tcp, error_text, reachable};
 use crate::listener::{AddressError, BindError, Intake, relay, tcp, udp, unix};
 use crate::reload::Reloader;
 use crate::rulebook::Mistakes;
-use crate::web;
+use crate::web::{State as WebState, WebConfigError};
 
 /// How often series expire and the own histograms are folded, scraped or not.
 const MAINTENANCE: Duration = Duration::from_secs(1);
@@ -60,6 +62,12 @@ pub enum StartError {
         /// Why.
         error: io::Error,
     },
+    /// There is a mistake in the web configuration file.
+    #[error("the web configuration cannot be used:\n{0}")]
+    WebConfig(#[from] WebConfigError),
+    /// The program was not started by a socket of systemd.
+    #[error("--web.systemd-socket: systemd has given no stream socket; start the bridge by its .socket unit, or take the flag out")]
+    NoSystemdSocket,
     /// A thread, socket or the like beyond the listeners.
     #[error("cannot start: {}", error_text(.0))]
     System(#[from] io::Error),
@@ -70,7 +78,13 @@ impl StartError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Address(_) | Self::RelayLoop(_) | Self::Bind(BindError::Address(_)) => 2,
-            Self::Bind(_) | Self::NoListener | Self::Mapping(_) | Self::State { .. } | Self::System(_) => 1,
+            Self::Bind(_)
+            | Self::NoListener
+            | Self::Mapping(_)
+            | Self::State { .. }
+            | Self::System(_)
+            | Self::WebConfig(_)
+            | Self::NoSystemdSocket => 1,
         }
     }
 }
@@ -88,8 +102,8 @@ pub struct Sockets {
     udp: Vec<udp::Bound>,
     tcp: Vec<StdListener>,
     unixgram: Option<unix::Bound>,
-    web: StdListener,
-    web_address: SocketAddr,
+    /// HTTP, and who may read.
+    pub web: WebSockets,
     /// Target and datagram size; each receiver opens a socket of its own towards it.
     relay: Option<(SocketAddr, usize)>,
 }
@@ -104,10 +118,9 @@ impl Sockets {
         let udp = udp.collect::<Result<Vec<_>, _>>()?;
         let tcp = settings.tcp.iter().map(|address| bind_tcp(address, "tcp")).collect::<Result<_, _>>()?;
         let unixgram = settings.unixgram.as_ref().map(unix::Bound::bind).transpose()?;
-        let web = bind_tcp(&settings.web, "http")?;
-        let web_address = web.local_addr()?;
+        let web = WebSockets::bind(settings)?;
         let relay = settings.relay.as_ref().map(|options| relay_target(options, &udp)).transpose()?;
-        Ok(Self { udp, tcp, unixgram, web, web_address, relay })
+        Ok(Self { udp, tcp, unixgram, web, relay })
     }
 
     /// The first UDP address, as a program on this machine reaches it.
@@ -120,9 +133,12 @@ impl Sockets {
         self.tcp.first().and_then(|listener| listener.local_addr().ok()).map(reachable)
     }
 
-    /// The address of the page, as a program on this machine reaches it.
-    pub fn web_address(&self) -> SocketAddr {
-        reachable(self.web_address)
+    /// Where the page is, as a program on this machine reaches it.
+    pub fn page_url(&self, path: &str) -> String {
+        match (self.web.address(), self.web.path()) {
+            (Some(address), _) => format!("{}://{}{path}", self.web.scheme(), reachable(address)),
+            (None, socket) => format!("{path} at {}", socket.unwrap_or("the sockets of systemd")),
+        }
     }
 
     /// A shell line that sends one sample.
@@ -161,12 +177,8 @@ pub async fn run(
     let reload = signals.reload;
     let mut web_options = settings.web_options.clone();
     web_options.paste = sockets.line_to_paste();
-    let state = Arc::new(web::State::new(&web_options, crate::listener::now));
-    let (end_web, web_ended) = oneshot::channel::<()>();
-    let web_listener = TcpListener::from_std(sockets.web)?;
-    tracing::info!(address = %sockets.web_address, path = web_options.telemetry_path, "listening on http");
-    let until = async { web_ended.await.unwrap_or_default() };
-    let web = tokio::spawn(web::serve(web_listener, web_options, bridge.clone(), state.clone(), until));
+    let web = sockets.web.start(&web_options, &bridge, WebState::new(&web_options, crate::listener::now))?;
+    let state = Arc::clone(&web.state);
 
     let stop = Stop::default();
     let listeners = start_listeners(
@@ -206,8 +218,7 @@ pub async fn run(
         snapshots.end().await;
     }
     tokio::time::sleep(settings.linger).await;
-    let _ = end_web.send(());
-    let _ = web.await;
+    web.end().await;
     [upkeep, following, asking].iter().for_each(JoinHandle::abort);
     Ok(())
 }
@@ -328,6 +339,8 @@ mod tests {
     use std::io::{Read, Write};
     use std::net::{TcpStream, UdpSocket};
 
+    use tokio::sync::oneshot;
+
     use super::*;
     use crate::cli::{self, Action};
 
@@ -357,7 +370,7 @@ mod tests {
             &format!("--statsd.relay.address={}", relayed_to.local_addr().unwrap()),
         ]);
         let sockets = Sockets::bind(&settings).unwrap();
-        let (udp, tcp, web) = (sockets.udp_address().unwrap(), sockets.tcp_address().unwrap(), sockets.web_address());
+        let (udp, tcp, web) = (sockets.udp_address().unwrap(), sockets.tcp_address().unwrap(), sockets.web.address().unwrap());
         assert_eq!(sockets.line_to_paste(), Some(format!("echo 'hello:1|c' > /dev/udp/127.0.0.1/{}", udp.port())));
         let bridge = Bridge::new(settings.bridge.clone());
         let (end, ended) = oneshot::channel::<()>();

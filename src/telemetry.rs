@@ -7,6 +7,7 @@
 mod process;
 mod state;
 mod tally;
+mod web;
 
 use std::borrow::Cow;
 
@@ -16,6 +17,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, 
 pub use self::process::process_families;
 pub use self::state::StateMetrics;
 pub use self::tally::{Recorded, Refusal, Tally};
+pub use self::web::{HandshakeError, WebMetrics};
 use crate::options::Prefix;
 use crate::protocol::SampleError;
 
@@ -46,6 +48,8 @@ pub struct Telemetry {
     pub rules: RuleMetrics,
     /// The state file.
     pub state: StateMetrics,
+    /// Who may read.
+    pub web: WebMetrics,
 }
 
 /// Counters of datagrams and connections.
@@ -196,9 +200,11 @@ impl Telemetry {
             .map(PrometheusBuilder::build_recorder)
             .unwrap_or_else(|_| PrometheusBuilder::new().build_recorder());
         let handle = recorder.handle();
-        let all = || (ingest_counters(prefix), transport(prefix), scrape(prefix), rule_metrics(prefix), state::state_metrics(prefix));
-        let (ingest, transport, scrape, rules, state) = metrics::with_local_recorder(&recorder, all);
-        Self { prefix, recorder, handle, ingest, transport, scrape, rules, state }
+        let all = || (ingest_counters(prefix), transport(prefix), scrape(prefix), rule_metrics(prefix));
+        let (ingest, transport, scrape, rules) = metrics::with_local_recorder(&recorder, all);
+        let rest = || (state::state_metrics(prefix), web::web_metrics(prefix));
+        let (state, web) = metrics::with_local_recorder(&recorder, rest);
+        Self { prefix, recorder, handle, ingest, transport, scrape, rules, state, web }
     }
 
     /// The prefix of every name here but `process_*`.

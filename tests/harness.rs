@@ -289,7 +289,8 @@ pub fn request(to: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)
     parse_response(&bytes).ok_or_else(|| std::io::Error::other(format!("not HTTP: {:?}", String::from_utf8_lossy(&bytes))))
 }
 
-fn parse_response(bytes: &[u8]) -> Option<Response> {
+/// The answer in these bytes; none if they are no whole one.
+pub fn parse_response(bytes: &[u8]) -> Option<Response> {
     let end = bytes.windows(4).position(|w| w == b"\r\n\r\n")?;
     let head = std::str::from_utf8(&bytes[..end]).ok()?;
     let mut lines = head.split("\r\n");

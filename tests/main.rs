@@ -47,6 +47,8 @@ mod starting;
 mod state;
 /// `check`, `explain`, `replay` and `preset`: exit codes, text, JSON.
 mod tools;
+/// Who may read: TLS, certificates of clients, users, rates, networks, sockets; also by curl, OpenSSL, Python and Prometheus.
+mod web_config;
 
 // ---- the program, with the programs of others ----
 

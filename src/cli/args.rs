@@ -217,9 +217,22 @@ pub(super) struct Args {
     #[arg(long = "state.max-age", value_name = "DURATION", default_value = "24h", value_parser = duration::parse, help_heading = "State")]
     pub(super) state_max_age: Duration,
 
-    /// Address of the page and the rest over HTTP.
-    #[arg(long = "web.listen-address", value_name = "ADDRESS", default_value = ":9102", help_heading = "Web")]
-    pub(super) web_listen_address: String,
+    /// Addresses of the page and the rest over HTTP, or unix:PATH; may be given more than once.
+    #[arg(long = "web.listen-address", value_name = "ADDRESS", default_value = ":9102", value_delimiter = ',', help_heading = "Web")]
+    pub(super) web_listen_address: Vec<String>,
+    /// Listen on the sockets that systemd opened, and on no --web.listen-address.
+    #[arg(long = "web.systemd-socket", value_name = "BOOL", default_value = "false", action = ArgAction::Set)]
+    #[arg(help_heading = "Web")]
+    pub(super) web_systemd_socket: bool,
+    /// TLS, users, headers and rate limit, in the format of exporter-toolkit; "" for none.
+    #[arg(long = "web.config.file", value_name = "FILE", default_value = "", hide_default_value = true, help_heading = "Web")]
+    pub(super) web_config_file: OsString,
+    /// Network that may connect, such as 10.0.0.0/8; may be given more than once; all may if none is given.
+    #[arg(long = "web.allow-from", value_name = "NETWORK", value_delimiter = ',', help_heading = "Web")]
+    pub(super) web_allow_from: Vec<String>,
+    /// Addresses on which alone lifecycle and deletion are answered; may be given more than once.
+    #[arg(long = "web.admin-listen-address", value_name = "ADDRESS", value_delimiter = ',', help_heading = "Web")]
+    pub(super) web_admin_listen_address: Vec<String>,
     /// Path of the page.
     #[arg(long = "web.telemetry-path", value_name = "PATH", default_value = "/metrics", help_heading = "Web")]
     pub(super) web_telemetry_path: String,

@@ -1,5 +1,6 @@
 //! What is built from what the user typed. One conversion; each of its errors is a line that names the flag.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use crate::options::{
     Dialect, Limits, NameValidation, NativeChoice, NativeHistograms, NativeOptions, NativeWhen, Observer, Overflow, Prefix, SummaryOptions,
 };
 use crate::run::snapshots;
+use crate::run::web::WebAddress;
 use crate::value::schema_of;
 use crate::{logging, rulebook, web};
 
@@ -35,8 +37,14 @@ pub struct Settings {
     pub unixgram: Option<unix::Options>,
     /// Where lines are passed on to.
     pub relay: Option<relay::Options>,
-    /// Address of the page.
-    pub web: Address,
+    /// Addresses of the page.
+    pub web: Vec<WebAddress>,
+    /// Addresses on which alone lifecycle and deletion are answered; none: on those of the page.
+    pub web_admin: Vec<WebAddress>,
+    /// Whether systemd's sockets take the place of `web`.
+    pub web_systemd: bool,
+    /// The web configuration file.
+    pub web_config: Option<PathBuf>,
     /// How the page is served.
     pub web_options: web::Options,
     /// Where series are kept over a restart.
@@ -79,7 +87,10 @@ impl Settings {
             },
             unixgram: unixgram(args)?,
             relay: relay(args)?,
-            web: address("web.listen-address", &args.web_listen_address)?,
+            web: web_addresses("web.listen-address", &args.web_listen_address)?,
+            web_admin: web_addresses("web.admin-listen-address", &args.web_admin_listen_address)?,
+            web_systemd: args.web_systemd_socket,
+            web_config: Some(args.web_config_file.clone()).filter(|path| !path.is_empty()).map(PathBuf::from),
             web_options: web_options(args)?,
             state: state(args),
             log: log(args),
@@ -99,6 +110,10 @@ fn address(flag: &str, text: &str) -> Result<Address, String> {
 
 fn addresses(flag: &str, texts: &[String]) -> Result<Vec<Address>, String> {
     texts.iter().filter(|text| !text.is_empty()).map(|text| address(flag, text)).collect()
+}
+
+fn web_addresses(flag: &str, texts: &[String]) -> Result<Vec<WebAddress>, String> {
+    texts.iter().filter(|text| !text.is_empty()).map(|text| WebAddress::parse(text).map_err(|why| flagged(flag, why))).collect()
 }
 
 fn udp_options(args: &Args) -> udp::Options {
@@ -142,8 +157,11 @@ fn web_options(args: &Args) -> Result<web::Options, String> {
     if !telemetry_path.is_empty() && !telemetry_path.starts_with('/') {
         return Err(flagged("web.telemetry-path", format_args!("expected a path that begins with /, got {telemetry_path:?}")));
     }
+    let networks = args.web_allow_from.iter().filter(|text| !text.is_empty());
+    let allow_from = networks.map(|text| web::Network::parse(text).map_err(|why| flagged("web.allow-from", why)));
     Ok(web::Options {
         telemetry_path,
+        allow_from: allow_from.collect::<Result<_, _>>()?,
         enable_lifecycle: args.web_enable_lifecycle,
         enable_admin_api: args.web_enable_admin_api,
         max_connections: args.web_max_connections,
@@ -325,7 +343,8 @@ mod tests {
         assert_eq!(settings.bridge.prefix, Prefix::Bridge);
         let texts = |addresses: &[Address]| addresses.iter().map(Address::to_string).collect::<Vec<_>>();
         assert_eq!((texts(&settings.udp), texts(&settings.tcp)), (vec![":9125".to_owned()], vec![":9125".to_owned()]));
-        assert_eq!(settings.web.to_string(), ":9102");
+        assert_eq!(settings.web.iter().map(WebAddress::to_string).collect::<Vec<_>>(), [":9102"]);
+        assert!(settings.web_admin.is_empty() && settings.web_config.is_none() && settings.web_options.allow_from.is_empty());
         assert!(settings.unixgram.is_none() && settings.relay.is_none() && settings.without_effect.is_empty());
     }
 
@@ -391,11 +410,16 @@ mod tests {
             (&["--statsd.unixsocket-mode=abc"][..], "--statsd.unixsocket-mode: expected octal permissions such as 755, got \"abc\""),
             (&["--exemplars.tag=a:b"], "--exemplars.tag: \"a:b\" is no key of a tag: leave out : , | and #"),
             (&["--web.telemetry-path=metrics"], "--web.telemetry-path: expected a path that begins with /, got \"metrics\""),
+            (
+                &["--web.allow-from=10.0.0.0/8,here"],
+                "--web.allow-from: \"here\" is no network: write it as 10.0.0.0/8, fd00::/8 or 127.0.0.1",
+            ),
             (&["--statsd.listen-unixgram=@"], "--statsd.listen-unixgram: \"@\" is no path of a Unix socket: expected 1 to 107 bytes"),
         ] {
             assert_eq!(settings(arguments).err().as_deref(), Some(expected));
         }
-        for flag in ["statsd.listen-udp", "statsd.listen-tcp", "web.listen-address", "statsd.relay.address"] {
+        let flags = ["statsd.listen-udp", "statsd.listen-tcp", "web.listen-address", "web.admin-listen-address", "statsd.relay.address"];
+        for flag in flags {
             let error = settings(&[&format!("--{flag}=nonsense")]).expect_err("no address");
             assert!(error.starts_with(&format!("--{flag}: \"nonsense\" is no address")), "{error}");
         }

@@ -72,7 +72,7 @@ impl Bound {
             (StdDatagram::bind_addr(&address).map_err(words)?, None)
         } else {
             let path = Path::new(&options.path);
-            remove_stale(path)?;
+            remove_stale(path, |path| StdDatagram::unbound()?.connect(path))?;
             let socket = StdDatagram::bind(path).map_err(words)?;
             let owned = OwnedPath::new(path).map_err(words)?;
             fs::set_permissions(path, fs::Permissions::from_mode(options.mode)).map_err(words)?;
@@ -166,8 +166,8 @@ impl Batch {
     }
 }
 
-/// Makes way for the socket if nobody listens on what is there.
-fn remove_stale(path: &Path) -> Result<(), String> {
+/// Makes way for the socket if nobody listens on what is there, which `probe` finds out by connecting.
+pub(crate) fn remove_stale(path: &Path, probe: impl Fn(&Path) -> io::Result<()>) -> Result<(), String> {
     let there = match fs::symlink_metadata(path) {
         Ok(there) => there,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -176,7 +176,7 @@ fn remove_stale(path: &Path) -> Result<(), String> {
     if !there.file_type().is_socket() {
         return Err("the path exists and is no socket".to_owned());
     }
-    match StdDatagram::unbound().and_then(|probe| probe.connect(path)) {
+    match probe(path) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             tracing::info!(path = %path.display(), "removing a socket that nobody listens on");
             fs::remove_file(path).map_err(|error| error_text(&error))
@@ -187,13 +187,14 @@ fn remove_stale(path: &Path) -> Result<(), String> {
 }
 
 /// The path of a socket of ours. Removed at the end, unless another program has put its own there meanwhile.
-struct OwnedPath {
+pub(crate) struct OwnedPath {
     path: PathBuf,
     identity: (u64, u64),
 }
 
 impl OwnedPath {
-    fn new(path: &Path) -> io::Result<Self> {
+    /// Of a socket that was just bound.
+    pub(crate) fn new(path: &Path) -> io::Result<Self> {
         Ok(Self { path: path.to_owned(), identity: identity(path)? })
     }
 }

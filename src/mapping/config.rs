@@ -21,15 +21,15 @@
 
 mod duration;
 mod environment;
-mod findings;
-mod keys;
+pub(crate) mod findings;
+pub(crate) mod keys;
 mod labels;
 mod observer;
 mod pattern;
 mod read;
 mod rule;
 mod stanza;
-mod tree;
+pub(crate) mod tree;
 
 #[cfg(test)]
 mod corpus_tests;

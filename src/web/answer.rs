@@ -58,9 +58,9 @@ impl Place {
             "/api/v1/unmapped" => Some(Self::Unmapped),
             "/api/v1/cardinality" => Some(Self::Cardinality),
             "/api/v1/conflicts" => Some(Self::Conflicts),
-            "/api/v1/series/delete" => Some(Self::Delete),
-            "/-/quit" if site.options.enable_lifecycle => Some(Self::Quit),
-            "/-/reload" if site.options.enable_lifecycle => Some(Self::Reload),
+            "/api/v1/series/delete" if !site.options.admin_elsewhere => Some(Self::Delete),
+            "/-/quit" if site.options.enable_lifecycle && !site.options.admin_elsewhere => Some(Self::Quit),
+            "/-/reload" if site.options.enable_lifecycle && !site.options.admin_elsewhere => Some(Self::Reload),
             _ => None,
         }
     }
@@ -179,7 +179,7 @@ fn json(reply: api::Reply) -> Answer {
     with_body(reply.status, JSON, reply.body)
 }
 
-fn text(status: StatusCode, body: impl Into<Bytes>) -> Answer {
+pub(super) fn text(status: StatusCode, body: impl Into<Bytes>) -> Answer {
     with_body(status, TEXT, body.into())
 }
 

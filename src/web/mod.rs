@@ -5,9 +5,15 @@
 //! series, no StatsD, no signals and no flags.
 //!
 //! ```text
+//! listener    TCP and Unix sockets; networks that may connect
 //! server      accepts, one task a connection, drains at the end
 //!   crowd     all connections, and which one goes for another
+//!   tls       the handshake; what a client has to prove
 //!   pulse     what the connection is doing and since when; cuts one that waits too long
+//!   http2     the same for a connection with many requests at once
+//!   gate      who may ask, by the web configuration file in force
+//!     config  that file: read and checked, every mistake by line and column
+//!     auth    passwords, one at a time, verdicts kept
 //!   answer    path and method to response
 //!     page    one scrape: its turn, and the page rendered and compressed a piece at a time, as its client takes it
 //!     api     questions about rules, series and conflicts; deletion
@@ -16,13 +22,19 @@
 
 mod answer;
 mod api;
+mod auth;
+mod config;
 mod crowd;
+mod gate;
+mod http2;
 mod landing;
+mod listener;
 mod page;
 mod pulse;
 mod server;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod troubles;
 
 use std::sync::Arc;
@@ -31,6 +43,9 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore, watch};
 
+pub use self::config::{WebConfigError, check as check_config};
+pub use self::gate::Gate;
+pub use self::listener::{Listener, Network};
 pub use self::server::serve;
 use crate::Timestamp;
 
@@ -46,6 +61,10 @@ pub struct Options {
     pub enable_lifecycle: bool,
     /// Whether `POST` of `/api/v1/series/delete` deletes series; off: it is 403.
     pub enable_admin_api: bool,
+    /// Whether the paths of both are on another listener only: here they are 404.
+    pub admin_elsewhere: bool,
+    /// Networks that may connect over TCP, all by default; a connection from elsewhere is closed at once.
+    pub allow_from: Vec<Network>,
     /// A shell line that sends one sample to the bridge, shown on the landing page; none where nothing listens.
     pub paste: Option<String>,
     /// Connections open at the same time, 256. With one more, the one goes that has been silent for the longest; if there is none,
@@ -57,7 +76,7 @@ pub struct Options {
     pub max_pages: usize,
     /// How long a request for a page waits for its turn before it is answered 503, 5 s.
     pub turn_timeout: Duration,
-    /// From the first byte of a request to the end of its header, 10 s.
+    /// From the first byte of a request to the end of its header, 10 s; also the whole of a TLS handshake.
     pub header_timeout: Duration,
     /// Silence of a connection between requests, 120 s.
     pub idle_timeout: Duration,
@@ -77,6 +96,8 @@ impl Default for Options {
             telemetry_path: "/metrics".to_owned(),
             enable_lifecycle: false,
             enable_admin_api: false,
+            admin_elsewhere: false,
+            allow_from: Vec::new(),
             paste: None,
             max_connections: 256,
             max_renders: 2,
@@ -94,6 +115,7 @@ impl Default for Options {
 
 /// What all listeners of one program share: readiness, requests to quit and reload, and the counts behind the bounds.
 pub struct State {
+    gate: Arc<Gate>,
     clock: fn() -> Timestamp,
     ready: AtomicBool,
     quit: watch::Sender<bool>,
@@ -110,6 +132,7 @@ impl State {
     /// is to be the one that samples are recorded with.
     pub fn new(options: &Options, clock: fn() -> Timestamp) -> Self {
         Self {
+            gate: Arc::new(Gate::open()),
             clock,
             ready: AtomicBool::new(false),
             quit: watch::Sender::new(false),
@@ -119,6 +142,12 @@ impl State {
             pages: page::turns::Pages::new(options.max_pages, options.max_renders),
             reports: Arc::new(Semaphore::new(MAX_REPORTS)),
         }
+    }
+
+    /// With a gate in place of the one that lets everybody in.
+    pub fn behind(mut self, gate: Arc<Gate>) -> Self {
+        self.gate = gate;
+        self
     }
 
     /// Sets what `/-/ready` answers: true while all sockets are bound and lines are taken.

@@ -38,10 +38,10 @@ pub(super) enum Cut {
 /// How long each state may last.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
-    idle: Duration,
-    header: Duration,
-    write: Duration,
-    response: Duration,
+    pub(super) idle: Duration,
+    pub(super) header: Duration,
+    pub(super) write: Duration,
+    pub(super) response: Duration,
 }
 
 impl From<&Options> for Patience {
@@ -56,7 +56,7 @@ impl From<&Options> for Patience {
 }
 
 impl Patience {
-    fn step(&self) -> Duration {
+    pub(super) fn step(&self) -> Duration {
         let shortest = self.idle.min(self.header).min(self.write).min(self.response);
         (shortest / 4).clamp(Duration::from_millis(5), Duration::from_secs(5))
     }

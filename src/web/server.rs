@@ -8,20 +8,23 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use hyper::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, body::Incoming};
+use hyper::{Request, StatusCode, body::Incoming};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
-use super::answer::answer;
+use super::answer::{Answer, answer, text};
+use super::gate::Passage;
+use super::listener::{Listener, Stream};
 use super::pulse::{Noted, Patience, Pulse};
-use super::{Options, State};
+use super::tls::{Peek, Shaken, shake};
+use super::{Options, State, http2};
 use crate::Bridge;
 
 /// What every connection of a listener needs.
@@ -41,11 +44,19 @@ impl Site {
     }
 }
 
-/// Serves HTTP/1 on `listener` until `shutdown` ends, then lets running responses finish for `drain_timeout`.
+/// Serves HTTP on `listener` until `shutdown` ends, then lets running responses finish for `drain_timeout`.
 ///
-/// Never fails: an error of a connection ends that connection, and an error of accepting, such as too many open files, is
-/// logged and tried again a little later. Needs a Tokio runtime with time and I/O enabled.
-pub async fn serve(listener: TcpListener, options: Options, bridge: Bridge, state: Arc<State>, shutdown: impl Future<Output = ()> + Send) {
+/// Over TLS, and only to those who may read, where the gate of `state` says so. Never fails: an error of a connection ends that
+/// connection, and an error of accepting, such as too many open files, is logged and tried again a little later. Needs a Tokio
+/// runtime with time and I/O enabled.
+pub async fn serve(
+    listener: impl Into<Listener>,
+    options: Options,
+    bridge: Bridge,
+    state: Arc<State>,
+    shutdown: impl Future<Output = ()> + Send,
+) {
+    let listener = listener.into();
     let site = Arc::new(Site::new(options, bridge, state));
     let stop = watch::Sender::new(false);
     let mut connections = JoinSet::new();
@@ -72,11 +83,11 @@ pub async fn serve(listener: TcpListener, options: Options, bridge: Bridge, stat
     }
 }
 
-async fn accept_after(pause: Duration, listener: &TcpListener) -> io::Result<TcpStream> {
+async fn accept_after(pause: Duration, listener: &Listener) -> io::Result<Stream> {
     if !pause.is_zero() {
         sleep(pause).await;
     }
-    listener.accept().await.map(|(stream, _)| stream)
+    listener.accept().await
 }
 
 /// A connection that is gone before it was accepted costs no time. Anything else, mostly a lack of descriptors, will not be
@@ -92,20 +103,53 @@ fn pause_after(error: &io::Error, pause: Duration) -> Duration {
     (pause * 2).clamp(Duration::from_millis(10), Duration::from_secs(1))
 }
 
-/// Starts a task for the connection. Where so many are open, one that is silent goes for it; if there is none, it is closed.
-fn admit(site: &Arc<Site>, stream: TcpStream, stop: &watch::Sender<bool>, connections: &mut JoinSet<()>) {
+/// Starts a task for the connection, or closes it if it may not come from there. Where so many are open, one that is silent goes for
+/// it; if there is none, it is closed.
+fn admit(site: &Arc<Site>, stream: Stream, stop: &watch::Sender<bool>, connections: &mut JoinSet<()>) {
+    let ends = stream.ends();
+    let allowed = &site.options.allow_from;
+    if !allowed.is_empty() && ends.peer.is_some_and(|peer| !allowed.iter().any(|network| network.contains(peer.ip()))) {
+        site.bridge.telemetry().web.denied.increment(1);
+        return;
+    }
     let Some(place) = Place::take(site) else {
         site.bridge.telemetry().scrape.connections_refused.increment(1);
         return;
     };
-    // Without it a small answer may wait for the client's delayed acknowledgement; failing to set it hurts nobody.
-    let _ = stream.set_nodelay(true);
-    let ends = Ends { local: stream.local_addr().ok(), peer: stream.peer_addr().ok() };
     let (site, stop) = (Arc::clone(site), stop.subscribe());
-    connections.spawn(async move {
-        let _place = place;
-        connection(stream, site, ends, stop).await;
-    });
+    match stream {
+        Stream::Tcp(stream) => {
+            // Without it a small answer may wait for the client's delayed acknowledgement; failing to set it hurts nobody.
+            let _ = stream.set_nodelay(true);
+            connections.spawn(async move {
+                let _place = place;
+                over_tls_or_not(stream, site, ends, stop).await;
+            });
+        }
+        Stream::Unix(stream) => {
+            connections.spawn(async move {
+                let _place = place;
+                over_tls_or_not(stream, site, ends, stop).await;
+            });
+        }
+    }
+}
+
+/// A handshake, if TLS is asked for; then HTTP in the version that it led to.
+async fn over_tls_or_not<S>(stream: S, site: Arc<Site>, ends: Ends, mut stop: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Peek,
+{
+    let Some(config) = site.state.gate.tls() else { return connection(stream, site, ends, stop).await };
+    let shaken = tokio::select! {
+        shaken = shake(stream, config, site.options.header_timeout) => shaken,
+        () = stopped(&mut stop) => return,
+    };
+    match shaken {
+        Ok(Shaken { stream, http2: true }) => http2::connection(stream, site, ends, stop).await,
+        Ok(Shaken { stream, http2: false }) => connection(stream, site, ends, stop).await,
+        Err(error) => site.bridge.telemetry().web.handshake_error(error),
+    }
 }
 
 /// The addresses of a connection, where it has any.
@@ -144,7 +188,7 @@ impl Drop for Place {
     }
 }
 
-/// One connection from its first byte to its end. Works on any stream, so that TLS needs nothing new here.
+/// One connection of HTTP/1 from its first byte to its end. Works on any stream, so that TLS needs nothing new here.
 pub(super) async fn connection<S>(stream: S, site: Arc<Site>, ends: Ends, mut stop: watch::Receiver<bool>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -159,7 +203,7 @@ where
         request.extensions_mut().insert(Arc::clone(&pulse));
         let (site, pulse) = (Arc::clone(&site), Arc::clone(&pulse));
         async move {
-            let answer = answer(&site, request, ends).await;
+            let answer = guarded(&site, request, ends).await;
             pulse.answered();
             Ok::<_, Infallible>(answer)
         }
@@ -185,7 +229,38 @@ where
     }
 }
 
+/// The answer, or the gate's refusal, with the headers that the configuration gives to every one.
+pub(super) async fn guarded(site: &Arc<Site>, request: Request<Incoming>, ends: Ends) -> Answer {
+    let config = site.state.gate.config();
+    let passage = site.state.gate.passage(&config, request.headers(), &site.bridge.telemetry().web).await;
+    let mut answer = match refusal(passage) {
+        Some(refusal) => refusal,
+        None => answer(site, request, ends).await,
+    };
+    for (name, value) in &config.headers {
+        answer.headers_mut().insert(name, value.clone());
+    }
+    answer
+}
+
+/// What exporter-toolkit says to those who may not pass; none to those who may.
+fn refusal(passage: Passage) -> Option<Answer> {
+    let (status, words) = match passage {
+        Passage::Free => return None,
+        Passage::Unauthorized => (StatusCode::UNAUTHORIZED, "Unauthorized\n"),
+        Passage::TooMany => (StatusCode::TOO_MANY_REQUESTS, "Too Many Requests\n"),
+        Passage::Busy => (StatusCode::SERVICE_UNAVAILABLE, "Too many passwords are being checked. Try again.\n"),
+    };
+    let mut answer = text(status, words);
+    match passage {
+        Passage::Unauthorized => drop(answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic"))),
+        Passage::Busy => drop(answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"))),
+        Passage::Free | Passage::TooMany => {}
+    }
+    Some(answer)
+}
+
 /// Ends at shutdown, also if whoever would say so is gone.
-async fn stopped(stop: &mut watch::Receiver<bool>) {
+pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }

@@ -2,6 +2,7 @@
 //! set to a few milliseconds, all others to an hour, and a test that waits in vain is ended by [`soon`].
 
 mod api;
+mod http2;
 mod page;
 
 use std::net::SocketAddr;

@@ -6,16 +6,16 @@ use crate::mapping::spec::{Finding, Position};
 
 /// A place in the file at hand; line and column count from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct At {
+pub(crate) struct At {
     /// Line.
-    pub(super) line: u32,
+    pub(crate) line: u32,
     /// Column.
-    pub(super) column: u32,
+    pub(crate) column: u32,
 }
 
 impl At {
     /// The first character of a file.
-    pub(super) const START: Self = Self { line: 1, column: 1 };
+    pub(crate) const START: Self = Self { line: 1, column: 1 };
 }
 
 /// Every code of a finding. Programs depend on them: they stay as they are.

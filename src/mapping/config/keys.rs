@@ -84,7 +84,7 @@ pub(super) fn advice(key: &str, section: Section) -> String {
 }
 
 /// The candidate that `text` most likely means: at most a third of its letters differ, and no more than three.
-pub(super) fn nearest<'a>(text: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(text: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     // The longest key has 30 letters: what is far longer is near to none.
     if text.len() > 64 {
         return None;

@@ -17,16 +17,16 @@ const MOST_DEPTH: usize = 16;
 
 /// A value and its place.
 #[derive(Debug, Clone)]
-pub(super) struct Node {
+pub(crate) struct Node {
     /// Where it is defined: for an alias or a merged key, where the anchor stands.
-    pub(super) at: At,
+    pub(crate) at: At,
     /// What it is.
-    pub(super) value: Value,
+    pub(crate) value: Value,
 }
 
 /// A value of YAML.
 #[derive(Debug, Clone)]
-pub(super) enum Value {
+pub(crate) enum Value {
     /// Nothing, `null` or `~`.
     Null,
     /// Text, as written if it is a number or a boolean, and which of these it is.
@@ -39,7 +39,7 @@ pub(super) enum Value {
 
 /// What an unquoted scalar is.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Plain {
+pub(crate) enum Plain {
     /// Neither of the others, or quoted.
     Text,
     /// `true`, `yes`, `on` and their opposites.
@@ -50,15 +50,15 @@ pub(super) enum Plain {
 
 /// A key and its place.
 #[derive(Debug, Clone)]
-pub(super) struct Key {
+pub(crate) struct Key {
     /// Where.
-    pub(super) at: At,
+    pub(crate) at: At,
     /// The key.
-    pub(super) name: String,
+    pub(crate) name: String,
 }
 
 /// Reads a file. An error has its place, its code and its text.
-pub(super) fn parse(text: &str) -> Result<Node, (At, &'static str, String)> {
+pub(crate) fn parse(text: &str) -> Result<Node, (At, &'static str, String)> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.len() > MOST_BYTES {
         return Err((At::START, code::YAML, format!("the file has more than {} MiB", MOST_BYTES >> 20)));

@@ -15,7 +15,7 @@ const UNITS: [(&str, u64); 8] = [
 ];
 
 /// Reads a duration of up to a year; there are no negative ones.
-pub(super) fn parse(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     const MOST: Duration = Duration::from_secs(366 * 24 * 3600);
     if text == "0" {
         return Ok(Duration::ZERO);
