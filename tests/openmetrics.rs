@@ -10,7 +10,7 @@ mod verdicts;
 use std::collections::HashSet;
 
 pub use self::line::Sample;
-use self::line::is_name;
+use self::line::{is_name, unquote};
 
 /// A page that passed every check.
 #[derive(Debug, Clone, Default)]
@@ -124,11 +124,17 @@ impl Page {
         let rest = line.strip_prefix("# ").ok_or("neither metadata nor a sample")?;
         let (key, rest) = rest.split_once(' ').ok_or("metadata without a name")?;
         let (name, text) = match rest.strip_prefix('"') {
-            Some(quoted) => quoted.split_once("\" ").ok_or("metadata without text")?,
-            None => rest.split_once(' ').filter(|(name, _)| is_name(name)).ok_or("metadata without a good name or text")?,
+            Some(quoted) => {
+                let (name, rest) = unquote(quoted)?;
+                (name, rest.strip_prefix(' ').ok_or("metadata without text")?)
+            }
+            None => {
+                let split = rest.split_once(' ').filter(|(name, _)| is_name(name));
+                split.map(|(name, text)| (name.to_owned(), text)).ok_or("metadata without a good name or text")?
+            }
         };
         if current.as_ref().is_none_or(|family| family.name != name) {
-            self.families.extend(current.replace(Family { name: name.to_owned(), ..Family::default() }));
+            self.families.extend(current.replace(Family { name, ..Family::default() }));
         }
         let family = current.as_mut().expect("there is one now");
         if !family.samples.is_empty() {

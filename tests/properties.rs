@@ -178,6 +178,14 @@ fn page_under(bridge: &Bridge, escaping: Escaping) -> Page {
     Page::parse(&text).unwrap_or_else(|error| panic!("{escaping:?}: {error}\n{text}"))
 }
 
+/// Whether a strict reader takes the page in OpenMetrics.
+fn openmetrics_under(bridge: &Bridge, escaping: Escaping) -> Result<(), String> {
+    let (mut page, mut text) = (bridge.page_escaped(Format::OpenMetrics, escaping, NOW), Vec::new());
+    while page.more(&mut text) {}
+    let text = String::from_utf8(text).expect("a page is UTF-8");
+    crate::openmetrics::Page::parse(&text).map(drop).map_err(|error| format!("{error}\n{text}"))
+}
+
 /// Families left out of pages so far.
 fn left_out(page: &Page) -> f64 {
     page.value("statsd_bridge_page_families_left_out_total").expect("an own metric")
@@ -204,11 +212,13 @@ proptest! {
             crate::harness::accounts(&page).map_err(TestCaseError::fail)?;
             prop_assert!(page.families.iter().all(|family| is_legacy_name(&family.name)));
             prop_assert!(page.lines().flat_map(|line| &line.labels).all(|(key, _)| is_legacy_label(key)));
+            let strict = openmetrics_under(&bridge, escaping);
+            prop_assert!(strict.is_ok(), "{escaping:?}: {}", strict.err().unwrap_or_default());
             // What is not on the page is counted.
             let missing = kept.families.len() - page.families.len();
             prop_assert_eq!(left_out(&page) - before, missing as f64);
             prop_assert!(missing > 0 || page.lines().count() == kept.lines().count());
-            before = left_out(&page);
+            before = left_out(&page) + missing as f64;
         }
     }
 }

@@ -19,9 +19,10 @@ mod text;
 pub use self::negotiate::Negotiated;
 pub(crate) use self::own::own_families;
 pub use self::page::Page;
+use crate::Timestamp;
 use crate::name::Escaping;
 use crate::options::{NameValidation, Options, Prefix};
-use crate::registry::{FamilyKind, Series};
+use crate::registry::{FamilyKind, Registry, Series};
 
 /// What a page is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,6 +47,15 @@ pub(crate) struct Style {
     pub(crate) created_lines: bool,
     /// How names are escaped, where there may be some that need it.
     pub(crate) escaping: Option<Escaping>,
+}
+
+/// What series are written with.
+#[derive(Clone, Copy)]
+pub(crate) struct How<'a> {
+    pub(crate) style: &'a Style,
+    pub(crate) now: Timestamp,
+    /// Where exemplars are.
+    pub(crate) registry: &'a Registry,
 }
 
 impl Style {

@@ -11,7 +11,7 @@ use super::float::push_float;
 use super::own_values::{OwnSeries, OwnValue, own_series};
 use super::shape::Shape;
 use super::text::push;
-use super::{Style, shown_number};
+use super::{How, Style, shown_number};
 use crate::Timestamp;
 use crate::registry::{Exemplar, Family, FamilyKind, Series};
 use crate::telemetry::OwnFamily;
@@ -123,8 +123,8 @@ fn push_head(name: &[u8], (help, kind, unit): (&str, &str, Option<&str>), out: &
 }
 
 /// The lines of some of a family's series.
-pub(super) fn series(piece: Piece<'_>, series: &[Arc<Series>], (style, now): (&Style, Timestamp), out: &mut Vec<u8>) {
-    let names = piece.names;
+pub(super) fn series(piece: Piece<'_>, series: &[Arc<Series>], how: How<'_>, out: &mut Vec<u8>) {
+    let (names, How { style, now, registry }) = (piece.names, how);
     match piece.family.kind() {
         FamilyKind::Counter | FamilyKind::Gauge | FamilyKind::Set => {
             let is_counter = piece.shape == Shape::Typed && *piece.family.kind() == FamilyKind::Counter;
@@ -132,19 +132,19 @@ pub(super) fn series(piece: Piece<'_>, series: &[Arc<Series>], (style, now): (&S
                 let labels = names.labels(series.labels());
                 line((names, ""), (&labels, ""), Number::Float(shown_number(piece.family.kind(), series, style)), out);
                 if is_counter {
-                    exemplar_of(0, &series.exemplars(), out);
+                    exemplar_of(0, &registry.exemplars(series), out);
                 }
                 if is_counter && style.created_lines {
                     created_of_counter(names, &labels, series.created(), out);
                 }
             }
         }
-        FamilyKind::Histogram { bounds } => histograms(piece, bounds, (series, style), out),
+        FamilyKind::Histogram { bounds } => histograms(piece, bounds, (series, how), out),
         FamilyKind::Summary(options) => summaries(piece, &options.quantiles, (series, style, now), out),
     }
 }
 
-fn histograms(piece: Piece<'_>, bounds: &[f64], (series, style): (&[Arc<Series>], &Style), out: &mut Vec<u8>) {
+fn histograms(piece: Piece<'_>, bounds: &[f64], (series, how): (&[Arc<Series>], How<'_>), out: &mut Vec<u8>) {
     let les: Vec<String> = bounds.iter().copied().chain([f64::INFINITY]).map(|bound| extra_label("le", bound)).collect();
     let (names, is_typed) = (piece.names, piece.shape == Shape::Typed);
     let is_wanted = |suffix: &str| is_typed || piece.suffix() == suffix;
@@ -155,7 +155,7 @@ fn histograms(piece: Piece<'_>, bounds: &[f64], (series, style): (&[Arc<Series>]
         all.clear();
         series.histogram(&mut all);
         let labels = names.labels(series.labels());
-        let exemplars = if is_typed { series.exemplars() } else { Vec::new() };
+        let exemplars = if is_typed { how.registry.exemplars(series) } else { Vec::new() };
         let mut cumulative = 0.0;
         for (nth, (le, weight)) in les.iter().zip(&all.buckets).enumerate() {
             cumulative += weight;
@@ -171,7 +171,7 @@ fn histograms(piece: Piece<'_>, bounds: &[f64], (series, style): (&[Arc<Series>]
         if has_sum && is_wanted("_count") {
             line((names, "_count"), (&labels, ""), count(cumulative), out);
         }
-        if style.created_lines && is_typed {
+        if how.style.created_lines && is_typed {
             line((names, "_created"), (&labels, ""), Number::Time(series.created()), out);
         }
     }

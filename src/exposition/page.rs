@@ -7,7 +7,7 @@ use super::escape::{Names, without_clashes};
 use super::openmetrics::{self, Piece};
 use super::protobuf::Messages;
 use super::shape::{OnPage, Shape};
-use super::{Format, Style, own_families, text};
+use super::{Format, How, Style, own_families, text};
 use crate::name::Escaping;
 use crate::registry::{Family, Series};
 use crate::telemetry::OwnFamily;
@@ -21,6 +21,7 @@ const STEP_SERIES: usize = 16;
 
 /// A page: all families, each with its series in a stable order, then the bridge's own families.
 pub struct Page {
+    bridge: Bridge,
     format: Format,
     style: Style,
     now: Timestamp,
@@ -63,7 +64,8 @@ impl Page {
         let (families, left_out) = without_clashes(bridge.registry().families(), style.escaping);
         bridge.telemetry().scrape.families_left_out.increment(left_out.len() as u64);
         left_out.iter().for_each(|(family, kept)| bridge.registry().note_left_out(family, kept, now));
-        Self { format, style, now, families, own, begun: 0, current: None, messages: Messages::default(), is_ended: false }
+        let (bridge, messages) = (bridge.clone(), Messages::default());
+        Self { bridge, format, style, now, families, own, begun: 0, current: None, messages, is_ended: false }
     }
 
     /// Appends the next part, about 64 KiB. False if there is nothing more.
@@ -127,9 +129,10 @@ impl Page {
         // Series lie anywhere: their memory is asked for while those before them are written.
         rest.iter().skip(2 * STEP_SERIES).take(STEP_SERIES).for_each(|series| series.prefetch());
         rest.iter().skip(STEP_SERIES).take(STEP_SERIES).for_each(|series| series.prefetch_values());
-        let (named, how) = ((&*current.family, &current.names), (&self.style, self.now));
+        let named = (&*current.family, &current.names);
+        let how = How { style: &self.style, now: self.now, registry: self.bridge.registry() };
         match self.format {
-            Format::Text => text::series(named, some, how, out),
+            Format::Text => text::series(named, some, (how.style, how.now), out),
             Format::OpenMetrics => openmetrics::series(current.piece(), some, how, out),
             Format::Protobuf => self.messages.series(named, some, how),
         }

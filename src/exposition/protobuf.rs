@@ -13,9 +13,9 @@ use std::sync::Arc;
 
 use super::escape::Names;
 use super::own_values::{OwnSeries, OwnValue, own_series};
-use super::{Style, native, shown_number};
+use super::{How, Style, native, shown_number};
 use crate::Timestamp;
-use crate::registry::{Exemplar, Family, FamilyKind, Series};
+use crate::registry::{Exemplar, Family, FamilyKind, Registry, Series};
 use crate::telemetry::OwnFamily;
 use crate::value::{HistogramSnapshot, NativeSnapshot, SummarySnapshot};
 
@@ -61,7 +61,8 @@ impl Messages {
     }
 
     /// Adds some series of the family that was begun.
-    pub(super) fn series(&mut self, (family, names): (&Family, &Names), series: &[Arc<Series>], (style, now): (&Style, Timestamp)) {
+    pub(super) fn series(&mut self, (family, names): (&Family, &Names), series: &[Arc<Series>], how: How<'_>) {
+        let How { style, now, registry } = how;
         let piece = self.piece();
         let before = piece.len();
         match family.kind() {
@@ -69,7 +70,7 @@ impl Messages {
                 for series in series {
                     let number = shown_number(kind, series, style);
                     metric(&names.labels(series.labels()), piece, |out| match kind {
-                        FamilyKind::Counter => counter(number, series, out),
+                        FamilyKind::Counter => counter(number, (series, registry), out),
                         _ => message(2, out, |out| double(1, number, out)),
                     });
                 }
@@ -88,7 +89,7 @@ impl Messages {
                         all.clear();
                         series.histogram(&mut all);
                     }
-                    metric(&names.labels(series.labels()), piece, |out| histogram((&all, native), bounds, series, out));
+                    metric(&names.labels(series.labels()), piece, |out| histogram((&all, native), bounds, (series, registry), out));
                 }
             }
             FamilyKind::Summary(options) => {
@@ -182,17 +183,22 @@ fn metric(labels: &str, out: &mut Vec<u8>, value: impl FnOnce(&mut Vec<u8>)) {
     });
 }
 
-fn counter(value: f64, series: &Series, out: &mut Vec<u8>) {
+fn counter(value: f64, (series, registry): (&Arc<Series>, &Registry), out: &mut Vec<u8>) {
     message(3, out, |out| {
         double(1, value, out);
-        series.exemplars().first().into_iter().for_each(|of| exemplar(2, of, out));
+        registry.exemplars(series).first().into_iter().for_each(|of| exemplar(2, of, out));
         timestamp(3, series.created(), out);
     });
 }
 
-fn histogram((all, native): (&HistogramSnapshot, Option<&NativeSnapshot>), bounds: &[f64], series: &Series, out: &mut Vec<u8>) {
+fn histogram(
+    (all, native): (&HistogramSnapshot, Option<&NativeSnapshot>),
+    bounds: &[f64],
+    (series, registry): (&Arc<Series>, &Registry),
+    out: &mut Vec<u8>,
+) {
     let total: f64 = all.buckets.iter().sum();
-    let exemplars = series.exemplars();
+    let exemplars = registry.exemplars(series);
     let exemplar_of = |bucket: usize| exemplars.iter().find(|exemplar| exemplar.bucket == bucket);
     message(7, out, |out| {
         number_field(1, whole(total), out);

@@ -93,7 +93,7 @@ fn label_set(inside: &str) -> Result<(Option<String>, Labels, &str), String> {
 }
 
 /// What stands up to the closing quote, and what follows it.
-fn unquote(text: &str) -> Result<(String, &str), String> {
+pub fn unquote(text: &str) -> Result<(String, &str), String> {
     let mut plain = String::new();
     let mut chars = text.char_indices();
     while let Some((at, c)) = chars.next() {
