@@ -53,12 +53,16 @@ impl Current {
 impl Page {
     /// A page of what the bridge has now; values are those of the moment in which they are written.
     pub(crate) fn new(bridge: &Bridge, (format, escaping): (Format, Escaping), now: Timestamp) -> Self {
+        let style = Style::of(bridge.options(), escaping);
+        // Counted before the own metrics are read, so that this page tells of it.
+        if style.escaping.is_some() {
+            let (_, left_out) = without_clashes(bridge.registry().families(), style.escaping);
+            bridge.telemetry().scrape.families_left_out.increment(left_out.len() as u64);
+            left_out.iter().for_each(|(family, kept)| bridge.registry().note_left_out(family, kept, now));
+        }
         // Before the families, so that a page shows at least the samples that it says were recorded.
         let own = own_families(bridge);
-        let style = Style::of(bridge.options(), escaping);
-        let (families, left_out) = without_clashes(bridge.registry().families(), style.escaping);
-        bridge.telemetry().scrape.families_left_out.increment(left_out.len() as u64);
-        left_out.iter().for_each(|(family, kept)| bridge.registry().note_left_out(family, kept, now));
+        let (families, _) = without_clashes(bridge.registry().families(), style.escaping);
         Self { format, style, now, families, own, begun: 0, current: None, messages: Messages::default(), is_ended: false }
     }
 
