@@ -1,7 +1,7 @@
 //! One page, three formats: text, OpenMetrics and protobuf show the same samples under the same names.
 
 mod collisions;
-mod messages;
+pub mod messages;
 mod published;
 pub mod samples;
 

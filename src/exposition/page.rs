@@ -58,12 +58,16 @@ impl Page {
             // The only format that can show native buckets: from now on somebody wants them.
             bridge.want_native_histograms();
         }
+        let style = Style::of(bridge.options(), escaping);
+        // Counted before the own metrics are read, so that this page tells of it.
+        if style.escaping.is_some() {
+            let (_, left_out) = without_clashes(bridge.registry().families(), style.escaping);
+            bridge.telemetry().scrape.families_left_out.increment(left_out.len() as u64);
+            left_out.iter().for_each(|(family, kept)| bridge.registry().note_left_out(family, kept, now));
+        }
         // Before the families, so that a page shows at least the samples that it says were recorded.
         let own = own_families(bridge);
-        let style = Style::of(bridge.options(), escaping);
-        let (families, left_out) = without_clashes(bridge.registry().families(), style.escaping);
-        bridge.telemetry().scrape.families_left_out.increment(left_out.len() as u64);
-        left_out.iter().for_each(|(family, kept)| bridge.registry().note_left_out(family, kept, now));
+        let (families, _) = without_clashes(bridge.registry().families(), style.escaping);
         let (bridge, messages) = (bridge.clone(), Messages::default());
         Self { bridge, format, style, now, families, own, begun: 0, current: None, messages, is_ended: false }
     }
