@@ -279,14 +279,19 @@ fn a_new_certificate_is_taken_and_a_broken_one_is_not() {
 }
 
 #[test]
-fn a_handshake_that_does_not_come_takes_a_place_among_the_connections() {
+fn a_handshake_that_does_not_come_makes_room_for_others() {
     let bridge = Guarded::start_with(TLS, &["--web.max-connections=2"]);
     let client = bridge.client();
-    let kept = client.connect(bridge.web).expect("a connection");
-    let silent = TcpStream::connect(bridge.web).expect("connected");
-    until("the third is refused", || client.connect(bridge.web).is_err().then_some(()));
-    drop((silent, kept));
-    until("there is room again", || client.get(bridge.web, "/-/ready", &[]).ok());
+    let mut silent = TcpStream::connect(bridge.web).expect("connected");
+    silent.set_read_timeout(Some(std::time::Duration::from_secs(10))).expect("a timeout");
+    let second = client.connect(bridge.web).expect("a connection");
+    let third = client.connect(bridge.web).expect("in place of the silent one");
+    let mut byte = [0];
+    assert!(matches!(silent.read(&mut byte), Ok(0) | Err(_)), "it is closed");
+    drop((second, third));
+    let page = until("there is room again", || client.get(bridge.web, "/metrics", &[]).ok());
+    let cut = "statsd_bridge_http_connections_cut_total{reason=\"crowded\"} 1";
+    assert!(page.text().contains(cut), "{}", page.text());
     bridge.stop();
 }
 

@@ -141,10 +141,18 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Peek,
 {
     let Some(config) = site.state.gate.tls() else { return connection(stream, site, ends, stop).await };
+    // Until the handshake is done the connection is an idle one, that goes for another if there is no room.
+    let pulse = Pulse::new();
+    let listed = site.state.crowd.list(&pulse);
     let shaken = tokio::select! {
         shaken = shake(stream, config, site.options.header_timeout) => shaken,
+        cut = pulse.lost(Patience::from(&site.options)) => {
+            site.bridge.telemetry().scrape.connection_cut(cut as usize);
+            return debug!(?cut, "HTTPS connection cut in its handshake");
+        }
         () = stopped(&mut stop) => return,
     };
+    drop(listed);
     match shaken {
         Ok(Shaken { stream, http2: true }) => http2::connection(stream, site, ends, stop).await,
         Ok(Shaken { stream, http2: false }) => connection(stream, site, ends, stop).await,
