@@ -209,6 +209,35 @@ fn prometheus_gets_the_format_that_it_asks_for_and_the_same_series_from_each() {
 }
 
 #[test]
+fn prometheus_reads_quantiles_from_native_histograms_and_classic_ones_side_by_side() {
+    let Some(program) = peers::prometheus() else { return };
+    let bridge = Launch::new().start();
+    let native = Prometheus::start_with(&program, &bridge, &["--enable-feature=native-histograms"]);
+    let classic = Prometheus::start(&program, &bridge);
+    native.expect("up{job=\"bridge\"}", 1.0);
+    // From 1 ms to 21 s, each 1 % above the one before: the quantile of 0.5 is the 500th of a thousand.
+    let value = |nth: usize| 0.001 * 1.01_f64.powi(nth as i32);
+    let lines: Vec<String> = (0..1_000).map(|nth| format!("took:{}|h", value(nth))).collect();
+    for some in lines.chunks(50) {
+        bridge.send(&some.join("\n"));
+    }
+    bridge.page_at(1_000);
+    native.expect("histogram_count(took)", 1_000.0);
+    native.expect("count(took_bucket) or vector(0)", 0.0);
+    classic.expect("took_count", 1_000.0);
+    // Factor 1.1 is schema 3: each bucket is 2^(1/8) times as wide as the one before.
+    let factor = 2_f64.powf(1.0 / 8.0);
+    for (quantile, nth) in [(0.01, 9), (0.1, 99), (0.5, 499), (0.9, 899), (0.99, 989)] {
+        let exact = value(nth);
+        let found = native.query(&format!("histogram_quantile({quantile}, took)")).expect("a quantile");
+        assert!((exact / factor..=exact * factor).contains(&found), "{quantile}: {found}, not {exact}");
+    }
+    let coarse = classic.query("histogram_quantile(0.5, took_bucket)").expect("a quantile");
+    assert!((0.1..=0.25).contains(&coarse), "the classic bucket of {}: {coarse}", value(499));
+    bridge.stop();
+}
+
+#[test]
 fn prometheus_reads_a_family_of_several_messages_as_one() {
     let Some(program) = peers::prometheus() else { return };
     let large = ["--limits.series-per-family=100000", "--limits.values-per-label=100000"];
