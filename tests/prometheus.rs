@@ -219,7 +219,7 @@ fn prometheus_reads_quantiles_from_native_histograms_and_classic_ones_side_by_si
     let value = |nth: usize| 0.001 * 1.01_f64.powi(nth as i32);
     let lines: Vec<String> = (0..1_000).map(|nth| format!("took:{}|h", value(nth))).collect();
     for some in lines.chunks(50) {
-        bridge.send(&some.join("\n"));
+        bridge.send(some.join("\n"));
     }
     bridge.page_at(1_000);
     native.expect("histogram_count(took)", 1_000.0);
