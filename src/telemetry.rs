@@ -159,7 +159,7 @@ impl Scrape {
     }
 
     /// Counts an HTTP connection that was cut.
-    pub(crate) fn connection_cut(&self, why: usize) {
+    pub fn connection_cut(&self, why: usize) {
         if let Some(counter) = self.connections_cut.get(why) {
             counter.increment(1);
         }
