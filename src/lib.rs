@@ -13,7 +13,7 @@
 //!       recording   one sample into its cell, or counted under the reason why not
 //!         value       the cell itself: counter, gauge, histogram, summary, set; this worker is its only writer
 //! selector    which series somebody means, as Prometheus writes it
-//! exposition  the registry's families, in a stable order -> text, OpenMetrics, protobuf
+//! exposition  the registry's families, in a stable order -> text, OpenMetrics, protobuf, OpenMetrics, protobuf
 //! web         /metrics and the rest over HTTP                                (feature `cli`)
 //! telemetry   the bridge's own metrics
 //! ```

@@ -12,6 +12,9 @@ use tokio::sync::Notify;
 use crate::rulebook::{Mistakes, Rulebook, Sources};
 use crate::{Bridge, listener};
 
+/// How long a file that cannot be read is given before that counts: it may just be in the middle of being replaced.
+const SETTLE: Duration = Duration::from_millis(50);
+
 /// Keeps a bridge's rules those of its sources.
 pub struct Reloader {
     bridge: Bridge,
@@ -60,9 +63,13 @@ impl Reloader {
         }
     }
 
-    /// Reloads if the texts are not those that were last tried.
+    /// Reloads if the texts are not those that were last tried. May wait a moment; not for an async thread.
     pub fn reload_if_changed(&mut self) {
-        if self.sources.text_hash().is_none_or(|hash| hash != self.tried) {
+        let hash = self.sources.text_hash().or_else(|| {
+            std::thread::sleep(SETTLE);
+            self.sources.text_hash()
+        });
+        if hash.is_none_or(|hash| hash != self.tried) {
             self.reload();
         }
     }

@@ -41,6 +41,16 @@ fn the_unit_is_verified() {
 }
 
 #[test]
+fn the_socket_unit_is_verified() {
+    let Some(analyze) = peers::systemd_analyze() else { return };
+    let (folder, _) = unit();
+    let socket = folder.path().join("statsd-bridge.socket");
+    fs::write(&socket, read("systemd/with-socket/statsd-bridge.socket")).expect("a temporary file");
+    let output = Command::new(analyze).arg("verify").arg(&socket).output().expect("systemd-analyze runs");
+    assert!(output.status.success() && output.stdout.is_empty() && output.stderr.is_empty(), "{}", said(&output));
+}
+
+#[test]
 fn the_unit_is_little_exposed() {
     let Some(analyze) = peers::systemd_analyze() else { return };
     let (_folder, unit) = unit();
