@@ -1,0 +1,121 @@
+//! Types and values of series into plain data, and back where it can have been saved.
+
+use std::sync::Arc;
+
+use super::super::{CellHandle, FamilyKind, Series};
+use super::{SavedKind, SavedValue};
+use crate::Timestamp;
+use crate::options::SummaryOptions;
+use crate::value::{Bounds, HistogramSnapshot, NativeSnapshot, SavedNative, SavedSet, SummaryCell};
+
+/// Steps of a summary's window and buckets of a histogram that a saved family may have; rules allow fewer.
+const STEPS_MAX: u32 = 1_000;
+const BOUNDS_MAX: usize = 10_000;
+
+impl FamilyKind {
+    pub(super) fn save(&self) -> SavedKind {
+        match self {
+            Self::Counter => SavedKind::Counter,
+            Self::Gauge => SavedKind::Gauge,
+            Self::Set => SavedKind::Set,
+            Self::Histogram { bounds } => SavedKind::Histogram { bounds: bounds.to_vec(), native: bounds.native().copied() },
+            Self::Summary(options) => SavedKind::Summary {
+                quantiles: options.quantiles.to_vec(),
+                max_age_ms: options.max_age_ms,
+                age_buckets: options.age_buckets,
+            },
+        }
+    }
+}
+
+impl SavedKind {
+    /// `None` where no rule and no flag could have asked for it.
+    pub(crate) fn restore(&self) -> Option<FamilyKind> {
+        let ascend = |numbers: &[f64]| numbers.iter().all(|number| number.is_finite()) && numbers.is_sorted_by(|a, b| a < b);
+        match self {
+            Self::Counter => Some(FamilyKind::Counter),
+            Self::Gauge => Some(FamilyKind::Gauge),
+            Self::Set => Some(FamilyKind::Set),
+            Self::Histogram { bounds, native } => {
+                let is_good = bounds.len() <= BOUNDS_MAX && ascend(bounds) && native.is_none_or(|options| options.is_legal());
+                is_good.then(|| FamilyKind::Histogram { bounds: Bounds::shared(bounds, *native) })
+            }
+            Self::Summary { quantiles, max_age_ms, age_buckets } => {
+                let is_good = *age_buckets <= STEPS_MAX
+                    && quantiles.len() <= BOUNDS_MAX
+                    && ascend(quantiles)
+                    && quantiles.iter().all(|q| (0.0..=1.0).contains(q));
+                let quantiles = Arc::from(&**quantiles);
+                is_good.then_some(FamilyKind::Summary(SummaryOptions { quantiles, max_age_ms: *max_age_ms, age_buckets: *age_buckets }))
+            }
+        }
+    }
+}
+
+impl SavedValue {
+    /// Bytes when encoded, about.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Number(_) => 16,
+            Self::Histogram { buckets, native, .. } => {
+                let native = native.as_ref().map_or(0, |native| native.positive.len() + native.negative.len());
+                8 * buckets.len() + 16 + 12 * native
+            }
+            // A sketch of many values; one of few takes less.
+            Self::Summary(summary) => 16 + 4096 * summary.steps.len(),
+            Self::Set(SavedSet::Exact(hashes)) => 10 * hashes.len() + 16,
+            Self::Set(SavedSet::Estimated(registers)) => registers.len() + 16,
+        }
+    }
+
+    pub(super) fn is_of(&self, kind: &FamilyKind) -> bool {
+        match (self, kind) {
+            (Self::Number(sum), FamilyKind::Counter) => sum.is_finite() && *sum >= 0.0,
+            (Self::Number(value), FamilyKind::Gauge) => value.is_finite(),
+            (Self::Histogram { buckets, .. }, FamilyKind::Histogram { bounds }) => buckets.len() == bounds.len() + 1,
+            (Self::Summary(_), FamilyKind::Summary(_)) | (Self::Set(_), FamilyKind::Set) => true,
+            _ => false,
+        }
+    }
+
+    /// Adds it to the cell; false, and nothing changed, if it cannot be.
+    pub(super) fn absorbed_by(self, cell: &CellHandle, now: Timestamp) -> bool {
+        match (self, cell) {
+            (Self::Number(sum), CellHandle::Counter(cell)) => cell.add(sum),
+            (Self::Number(value), CellHandle::Gauge(cell)) => cell.set(value),
+            (Self::Histogram { sum, buckets, .. }, CellHandle::Histogram(cell, _)) => cell.absorb(&HistogramSnapshot { sum, buckets }),
+            (Self::Histogram { sum, buckets, native }, CellHandle::Native(_, cell)) => {
+                cell.absorb(&HistogramSnapshot { sum, buckets }, native.as_ref())
+            }
+            (Self::Summary(summary), CellHandle::Summary(cell)) => cell.absorb(summary, now),
+            (Self::Set(set), CellHandle::Set(cell)) => cell.absorb(set),
+            _ => false,
+        }
+    }
+}
+
+impl Series {
+    fn saved_histogram(&self, bounds: &Bounds) -> (HistogramSnapshot, Option<SavedNative>) {
+        let mut all = HistogramSnapshot::new(bounds.len());
+        let Some(mut native) = bounds.native().map(NativeSnapshot::new) else {
+            self.histogram(&mut all);
+            return (all, None);
+        };
+        let has_native = self.histogram_with_native(bounds, &mut all, &mut native);
+        (all, has_native.then(|| native.save()))
+    }
+
+    pub(super) fn save(&self, kind: &FamilyKind, now: Timestamp) -> SavedValue {
+        match kind {
+            FamilyKind::Counter | FamilyKind::Gauge => SavedValue::Number(self.number()),
+            FamilyKind::Histogram { bounds } => {
+                let (all, native) = self.saved_histogram(bounds);
+                // Each part is finite, the sum of them may not be.
+                let finite = |number: f64| number.clamp(f64::MIN, f64::MAX);
+                SavedValue::Histogram { sum: finite(all.sum), buckets: all.buckets.into_iter().map(finite).collect(), native }
+            }
+            FamilyKind::Summary(_) => SavedValue::Summary(self.with_summaries(|cells| SummaryCell::save(cells, now))),
+            FamilyKind::Set => SavedValue::Set(self.set().save()),
+        }
+    }
+}
