@@ -143,6 +143,9 @@ fn every_expression_of_dashboards_and_rules_answers() {
     // One that shows its own process.
     let other = Launch::new().start();
     let prometheus = Prometheus::scraping_as_the_example_does(&program, [&bridge, &other]);
+    // Both are values of the dashboards' variables from here on.
+    prometheus.expect("count(statsd_bridge_lines_total)", 2.0);
+    prometheus.expect("count(statsd_bridge_build_info)", 2.0);
     // That this test can fail.
     assert_eq!(wrong(&prometheus, "no_such_metric").as_deref(), Some("empty"));
     assert!(wrong(&prometheus, "sum(").is_some_and(|error| error.contains("parse error")));
