@@ -3,14 +3,8 @@
 //! Counts that are all whole go as integers, each as its difference to the one before; if one is a fraction, because of sampling,
 //! all go as doubles, and so does the count of the whole. Repeated fields are not packed, as in the Go client.
 
+use super::protobuf::{LENGTH, double, number_field, tag, varint};
 use crate::value::{NativeSnapshot, Spans};
-
-/// Kinds of fields on the wire.
-mod wire {
-    pub(super) const VARINT: u32 = 0;
-    pub(super) const FIXED64: u32 = 1;
-    pub(super) const LENGTH: u32 = 2;
-}
 
 /// Appends the fields of `native`; `count` is that of the classic buckets of the same moment. The message needs the whole count
 /// in field 1 and the sum in field 2 as ever; field 4, the count as a double, stands here, if at all.
@@ -19,10 +13,10 @@ pub(super) fn fields(native: &NativeSnapshot, count: f64, out: &mut Vec<u8>) {
     if !is_whole {
         double(4, count, out);
     }
-    varint_field(5, zigzag(native.schema().into()), out);
+    number_field(5, zigzag(native.schema().into()), out);
     double(6, native.zero_threshold(), out);
     match is_whole {
-        true => varint_field(7, native.zero_weight() as u64, out),
+        true => number_field(7, native.zero_weight() as u64, out),
         false => double(8, native.zero_weight(), out),
     }
     side(&native.negative_spans(), 9, is_whole, out);
@@ -33,13 +27,13 @@ pub(super) fn fields(native: &NativeSnapshot, count: f64, out: &mut Vec<u8>) {
 fn side(spans: &Spans, field: u32, is_whole: bool, out: &mut Vec<u8>) {
     for (offset, length) in &spans.spans {
         let (offset, length) = (zigzag((*offset).into()), u64::from(*length));
-        tag(field, wire::LENGTH, out);
+        tag(field, LENGTH, out);
         varint((2 + varint_len(offset) + varint_len(length)) as u64, out);
-        varint_field(1, offset, out);
-        varint_field(2, length, out);
+        number_field(1, offset, out);
+        number_field(2, length, out);
     }
     if is_whole {
-        spans.deltas().for_each(|delta| varint_field(field + 1, zigzag(delta), out));
+        spans.deltas().for_each(|delta| number_field(field + 1, zigzag(delta), out));
     } else {
         spans.weights.iter().for_each(|weight| double(field + 2, *weight, out));
     }
@@ -52,28 +46,6 @@ fn zigzag(number: i64) -> u64 {
 
 fn varint_len(number: u64) -> usize {
     (64 - (number | 1).leading_zeros()).div_ceil(7) as usize
-}
-
-fn varint(mut number: u64, out: &mut Vec<u8>) {
-    while number >= 0x80 {
-        out.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    out.push(number as u8);
-}
-
-fn tag(field: u32, kind: u32, out: &mut Vec<u8>) {
-    varint((field << 3 | kind).into(), out);
-}
-
-fn varint_field(field: u32, number: u64, out: &mut Vec<u8>) {
-    tag(field, wire::VARINT, out);
-    varint(number, out);
-}
-
-fn double(field: u32, number: f64, out: &mut Vec<u8>) {
-    tag(field, wire::FIXED64, out);
-    out.extend_from_slice(&number.to_le_bytes());
 }
 
 #[cfg(test)]

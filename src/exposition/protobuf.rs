@@ -81,14 +81,16 @@ impl Messages {
                     bounds.native().filter(|_| bounds.is_native_wanted()).map(|options| (NativeSnapshot::new(options), options));
                 for series in series {
                     all.clear();
-                    let native = native.as_mut().and_then(|(native, options)| {
-                        native.clear(options);
-                        series.histogram_with_native(bounds, &mut all, native).then_some(&*native)
-                    });
-                    if native.is_none() {
-                        all.clear();
-                        series.histogram(&mut all);
-                    }
+                    let native = match &mut native {
+                        Some((native, options)) => {
+                            native.clear(options);
+                            series.histogram_with_native(bounds, &mut all, native).then_some(&*native)
+                        }
+                        None => {
+                            series.histogram(&mut all);
+                            None
+                        }
+                    };
                     metric(&names.labels(series.labels()), piece, |out| histogram((&all, native), bounds, (series, registry), out));
                 }
             }
@@ -331,14 +333,14 @@ fn unquoted<'t>(field: u32, text: &'t [u8], out: &mut Vec<u8>) -> &'t [u8] {
 
 const VARINT: u32 = 0;
 const FIXED64: u32 = 1;
-const LENGTH: u32 = 2;
+pub(super) const LENGTH: u32 = 2;
 
-fn tag(field: u32, wire: u32, out: &mut Vec<u8>) {
+pub(super) fn tag(field: u32, wire: u32, out: &mut Vec<u8>) {
     // Fields up to 15 take one byte, and there are no others here.
     out.push((field << 3 | wire) as u8);
 }
 
-fn varint(mut value: u64, out: &mut Vec<u8>) {
+pub(super) fn varint(mut value: u64, out: &mut Vec<u8>) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;
@@ -346,12 +348,12 @@ fn varint(mut value: u64, out: &mut Vec<u8>) {
     out.push(value as u8);
 }
 
-fn number_field(field: u32, value: u64, out: &mut Vec<u8>) {
+pub(super) fn number_field(field: u32, value: u64, out: &mut Vec<u8>) {
     tag(field, VARINT, out);
     varint(value, out);
 }
 
-fn double(field: u32, value: f64, out: &mut Vec<u8>) {
+pub(super) fn double(field: u32, value: f64, out: &mut Vec<u8>) {
     tag(field, FIXED64, out);
     out.extend_from_slice(&value.to_le_bytes());
 }
