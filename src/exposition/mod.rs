@@ -6,6 +6,7 @@
 mod escape;
 mod exemplar;
 mod float;
+mod line;
 mod native;
 mod negotiate;
 mod openmetrics;
