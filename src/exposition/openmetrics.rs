@@ -140,8 +140,6 @@ fn histograms(piece: Piece<'_>, (series, how): (&[Arc<Series>], How<'_>), lines:
     let (names, is_typed) = (piece.names, piece.shape == Shape::Typed);
     let is_wanted = |suffix: &str| is_typed || piece.suffix() == suffix;
     let (with_buckets, with_sum, with_count) = (is_wanted("_bucket"), is_wanted("_sum"), is_wanted("_count"));
-    // A type that forbids nothing leaves numbers as they are.
-    let push_count = if is_typed { push_count } else { push_canonical };
     for series in series {
         let labels = names.labels(series.labels());
         lines.of_series((names, "_bucket"), &labels);
@@ -154,7 +152,7 @@ fn histograms(piece: Piece<'_>, (series, how): (&[Arc<Series>], How<'_>), lines:
         for (nth, (le, weight)) in lines.extras.iter().zip(&all.buckets).enumerate() {
             cumulative += weight;
             if with_buckets {
-                line_with(&lines.beginning, le, |out| push_count(cumulative, out), out);
+                line_with(&lines.beginning, le, |out| push_weight(cumulative, is_typed, out), out);
                 exemplars.next_if(|exemplar| exemplar.bucket == nth).iter().for_each(|exemplar| push_exemplar(exemplar, out));
             }
         }
@@ -163,7 +161,7 @@ fn histograms(piece: Piece<'_>, (series, how): (&[Arc<Series>], How<'_>), lines:
             line((names, "_sum"), &labels, |out| push_canonical(all.sum, out), out);
         }
         if has_sum && with_count {
-            line((names, "_count"), &labels, |out| push_count(cumulative, out), out);
+            line((names, "_count"), &labels, |out| push_weight(cumulative, is_typed, out), out);
         }
         if how.style.created_lines && is_typed {
             line((names, "_created"), &labels, |out| push_seconds(series.created(), out), out);
@@ -179,7 +177,6 @@ fn summaries(
 ) {
     let (names, is_typed) = (piece.names, piece.shape == Shape::Typed);
     let is_wanted = |suffix: &str| is_typed || piece.suffix() == suffix;
-    let push_count = if is_typed { push_count } else { push_canonical };
     for series in series {
         let labels = names.labels(series.labels());
         lines.of_series((names, ""), &labels);
@@ -196,12 +193,18 @@ fn summaries(
             line((names, "_sum"), &labels, |out| push_canonical(all.sum, out), out);
         }
         if is_wanted("_count") {
-            line((names, "_count"), &labels, |out| push_count(all.count, out), out);
+            line((names, "_count"), &labels, |out| push_weight(all.count, is_typed, out), out);
         }
         if how.style.created_lines && is_typed {
             line((names, "_created"), &labels, |out| push_seconds(series.created(), out), out);
         }
     }
+}
+
+/// A count. A type that forbids nothing leaves it as it is.
+#[inline]
+fn push_weight(count: f64, is_typed: bool, out: &mut Vec<u8>) {
+    if is_typed { push_count(count, out) } else { push_canonical(count, out) }
 }
 
 /// One of the bridge's own families.

@@ -44,6 +44,8 @@ pub(super) struct Messages {
     held: usize,
     /// Pieces of whole messages.
     whole: VecDeque<Vec<u8>>,
+    /// Memory of a piece that was taken, for the next one.
+    spare: Vec<u8>,
 }
 
 impl Messages {
@@ -153,8 +155,13 @@ impl Messages {
     /// Appends a piece of a whole message; false if there is none.
     pub(super) fn take(&mut self, out: &mut Vec<u8>) -> bool {
         match self.whole.pop_front() {
-            Some(piece) => {
+            Some(mut piece) => {
                 out.extend_from_slice(&piece);
+                piece.clear();
+                // Beside pieces there are heads and units, which have next to none.
+                if piece.capacity() > self.spare.capacity() {
+                    self.spare = piece;
+                }
                 true
             }
             None => false,
@@ -171,7 +178,7 @@ impl Messages {
     /// The piece to append to.
     fn piece(&mut self) -> &mut Vec<u8> {
         if self.pieces.back().is_none_or(|piece| piece.len() >= PIECE_BYTES) {
-            self.pieces.push_back(Vec::new());
+            self.pieces.push_back(std::mem::take(&mut self.spare));
         }
         // There is one now.
         self.pieces.back_mut().unwrap_or(&mut self.head)
