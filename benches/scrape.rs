@@ -153,9 +153,8 @@ fn by_format(c: &mut Criterion) {
         }
         row(&mut group, BenchmarkId::new("protobuf+native", series), &native, Format::Protobuf);
         let mut part = Vec::new();
-        let codings: [(&str, fn() -> Coding); 2] = [("text+gzip", Coding::gzip), ("text+zstd", Coding::zstd)];
         group.throughput(lines(&classic));
-        for (name, coding) in codings {
+        for (name, coding) in [("text+gzip", Coding::gzip as fn() -> Coding), ("text+zstd", Coding::zstd)] {
             group.bench_function(BenchmarkId::new(name, series), |b| {
                 b.iter(|| {
                     let mut coding = coding();

@@ -169,12 +169,7 @@ fn histograms(piece: Piece<'_>, (series, how): (&[Arc<Series>], How<'_>), lines:
     }
 }
 
-fn summaries(
-    (piece, quantiles): (Piece<'_>, &[f64]),
-    (series, how): (&[Arc<Series>], How<'_>),
-    lines: &mut Lines,
-    out: &mut Vec<u8>,
-) {
+fn summaries((piece, quantiles): (Piece<'_>, &[f64]), (series, how): (&[Arc<Series>], How<'_>), lines: &mut Lines, out: &mut Vec<u8>) {
     let (names, is_typed) = (piece.names, piece.shape == Shape::Typed);
     let is_wanted = |suffix: &str| is_typed || piece.suffix() == suffix;
     for series in series {

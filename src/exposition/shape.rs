@@ -77,11 +77,7 @@ impl OnPage<'_> {
             FamilyKind::Summary(_) => false,
         };
         // Last, because it looks at each series.
-        if is_odd || self.has(&[name, "_created"]) || any_has_negative(series, now) {
-            Shape::Apart
-        } else {
-            Shape::Typed
-        }
+        if is_odd || self.has(&[name, "_created"]) || any_has_negative(series, now) { Shape::Apart } else { Shape::Typed }
     }
 
     /// The shape of one of the bridge's own families.
