@@ -1,7 +1,7 @@
 //! Nanoseconds a line of a page: by format and coding over the mix of `load.rs`, by kind, and where series are new.
 //!
 //! ```text
-//! cargo bench --bench scrape                  # about two minutes
+//! cargo bench --bench scrape                  # about a minute
 //! cargo bench --bench scrape -- 'kind/'       # one group: mix, kind, order, names
 //! ```
 //! A line is one of the TEXT page, head lines and own metrics among them, whatever the format: so the rows of one size or kind are
