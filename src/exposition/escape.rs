@@ -9,6 +9,8 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use rapidhash::quality::RandomState;
+
 use crate::name::{Escaping, RENAMED, escape_value_into, is_legacy_label};
 use crate::registry::{Family, Series, may_have_quoted_names, push_label, split};
 
@@ -145,17 +147,18 @@ pub(super) fn without_clashes(mut families: Vec<Arc<Family>>, escaping: Option<E
     if !changes_names || families.iter().all(|family| family.name().is_legacy()) {
         return (families, Vec::new());
     }
-    let mut taken: HashMap<String, Arc<Family>> = HashMap::new();
+    let mut taken: HashMap<Cow<'_, str>, &Arc<Family>, RandomState> = HashMap::default();
     let mut left_out = Vec::new();
     let mut by_right: Vec<&Arc<Family>> = families.iter().filter(|family| family.has_lines()).collect();
     by_right.sort_by_key(|family| !family.name().is_legacy());
     for family in by_right {
         let name = page_name(family, escaping);
-        let lines: Vec<String> =
-            family.kind().suffixes().iter().map(|suffix| format!("{name}{suffix}")).chain([name.to_string()]).collect();
-        match lines.iter().find_map(|line| taken.get(line)).filter(|_| !family.name().is_legacy()) {
+        let with_suffix = |suffix: &&str| Cow::Owned(format!("{name}{suffix}"));
+        let lines: Vec<Cow<'_, str>> = family.kind().suffixes().iter().map(with_suffix).collect();
+        let other = lines.iter().chain([&name]).find_map(|line| taken.get(line)).filter(|_| !family.name().is_legacy());
+        match other {
             Some(other) => left_out.push((Arc::clone(family), Arc::clone(other))),
-            None => taken.extend(lines.into_iter().map(|line| (line, Arc::clone(family)))),
+            None => taken.extend(lines.into_iter().chain([name]).map(|line| (line, family))),
         }
     }
     let gone: HashSet<*const Family> = left_out.iter().map(|(family, _)| Arc::as_ptr(family)).collect();

@@ -9,18 +9,80 @@ const LARGE: i32 = 6;
 /// Whole numbers below this one have at most 15 digits, so that no shorter digits read back as the same double.
 const EXACT: f64 = 1e15;
 
+/// Whole numbers from 0 up to here look the same however they are written: digits.
+const PLAIN: u32 = 1_000_000;
+
 /// Exponents below this one are written as exponents.
 const SMALL: i32 = -4;
 
 /// Appends `value`.
+#[inline]
 pub(crate) fn push_float(value: f64, out: &mut Vec<u8>) {
+    match plain(value) {
+        Some(number) => push_plain(number, out),
+        None => push_any(value, out),
+    }
+}
+
+/// Appends `value` as OpenMetrics has its `le`, `quantile` and numbers: with `.0` where it would look like a whole number.
+#[inline]
+pub(super) fn push_canonical(value: f64, out: &mut Vec<u8>) {
+    match plain(value.abs()) {
+        Some(number) => {
+            if value < 0.0 {
+                out.push(b'-');
+            }
+            push_plain(number, out);
+            out.extend_from_slice(b".0");
+        }
+        None => push_any(value, out),
+    }
+}
+
+/// Appends a count as OpenMetrics wants it, rounded and all its digits.
+#[inline]
+pub(super) fn push_count(count: f64, out: &mut Vec<u8>) {
+    match plain(count) {
+        Some(number) => push_plain(number, out),
+        None => push_any_count(count, out),
+    }
+}
+
+fn push_any_count(count: f64, out: &mut Vec<u8>) {
+    // Above that a double is no longer any whole number.
+    const WHOLE: f64 = 9_007_199_254_740_992.0;
+    let count = count.round();
+    if (0.0..WHOLE).contains(&count) {
+        out.extend_from_slice(itoa::Buffer::new().format(count as u64).as_bytes());
+    } else {
+        push_canonical(count, out);
+    }
+}
+
+/// The number, if it is one of those that most of a page are. -0 too: it is equal to 0, and a page need not tell them apart.
+#[inline]
+fn plain(value: f64) -> Option<u32> {
+    let number = value as u32;
+    (f64::from(number) == value && number < PLAIN).then_some(number)
+}
+
+/// Digits of a number below [`PLAIN`]. Most have few, and for these a call that copies them costs more than they do.
+#[inline]
+fn push_plain(number: u32, out: &mut Vec<u8>) {
+    let digit = |place: u32| b'0' + (number / place % 10) as u8;
+    match number {
+        0..10 => out.push(digit(1)),
+        10..100 => out.extend_from_slice(&[digit(10), digit(1)]),
+        100..1_000 => out.extend_from_slice(&[digit(100), digit(10), digit(1)]),
+        _ => out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes()),
+    }
+}
+
+fn push_any(value: f64, out: &mut Vec<u8>) {
     if value.is_nan() {
         out.extend_from_slice(b"NaN");
     } else if value.is_infinite() {
         out.extend_from_slice(if value > 0.0 { b"+Inf" } else { b"-Inf" });
-    } else if value == 0.0 {
-        // -0 too: it is equal to 0, and a page need not tell them apart.
-        out.push(b'0');
     } else if value.abs() < EXACT && value as i64 as f64 == value {
         push_whole(value as i64, out);
     } else if (1e-4..1e6).contains(&value.abs()) {
@@ -163,7 +225,47 @@ mod tests {
         }
     }
 
+    fn pushed(value: f64, push: fn(f64, &mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        push(value, &mut out);
+        String::from_utf8(out).expect("ASCII")
+    }
+
+    #[test]
+    fn openmetrics_tells_counts_from_numbers() {
+        for (value, canonical, count) in [
+            (0.0, "0.0", "0"),
+            (-0.0, "0.0", "0"),
+            (7.0, "7.0", "7"),
+            (-7.0, "-7.0", "-7.0"),
+            (0.5, "0.5", "1"),
+            (999_999.0, "999999.0", "999999"),
+            (1e6, "1e+06", "1000000"),
+            (1_234_567.5, "1.2345675e+06", "1234568"),
+            (9_007_199_254_740_991.0, "9.007199254740991e+15", "9007199254740991"),
+            (9_007_199_254_740_992.0, "9.007199254740992e+15", "9.007199254740992e+15"),
+            (f64::INFINITY, "+Inf", "+Inf"),
+            (f64::NAN, "NaN", "NaN"),
+        ] {
+            assert_eq!((&*pushed(value, push_canonical), &*pushed(value, push_count)), (canonical, count));
+        }
+    }
+
     proptest! {
+        #[test]
+        fn a_number_of_openmetrics_is_that_of_text_or_has_a_point(
+            value in prop_oneof![any::<f64>(), (-2_000_000i32..2_000_000).prop_map(f64::from), -1e4..1e4],
+        ) {
+            let text = float(value);
+            let is_digits = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+            prop_assert_eq!(pushed(value, push_canonical), if is_digits { text + ".0" } else { text });
+        }
+
+        #[test]
+        fn digits_of_counts_are_those_of_whole_numbers(count in prop_oneof![0u64..2_000, 0u64..2_000_000, 0u64..1 << 53]) {
+            prop_assert_eq!(pushed(count as f64, push_count), count.to_string());
+        }
+
         #[test]
         fn the_short_ways_say_the_same(bits in any::<f64>(), whole in -2_000_000_000_000_000i64..2_000_000_000_000_000, power in -12i32..4) {
             let decimal = whole as f64 * 10f64.powi(power);

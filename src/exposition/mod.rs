@@ -6,6 +6,7 @@
 mod escape;
 mod exemplar;
 mod float;
+mod line;
 mod native;
 mod negotiate;
 mod openmetrics;
@@ -15,6 +16,7 @@ mod page;
 mod protobuf;
 mod shape;
 mod text;
+mod wire;
 
 pub use self::negotiate::Negotiated;
 pub(crate) use self::own::own_families;

@@ -3,7 +3,7 @@
 //! Counts that are all whole go as integers, each as its difference to the one before; if one is a fraction, because of sampling,
 //! all go as doubles, and so does the count of the whole. Repeated fields are not packed, as in the Go client.
 
-use super::protobuf::{LENGTH, double, number_field, tag, varint};
+use super::wire::{LENGTH, double, number_field, tag, varint, varint_len};
 use crate::value::{NativeSnapshot, Spans};
 
 /// Appends the fields of `native`; `count` is that of the classic buckets of the same moment. The message needs the whole count
@@ -42,10 +42,6 @@ fn side(spans: &Spans, field: u32, is_whole: bool, out: &mut Vec<u8>) {
 /// Small numbers of either sign become small ones without.
 fn zigzag(number: i64) -> u64 {
     (number << 1 ^ number >> 63) as u64
-}
-
-fn varint_len(number: u64) -> usize {
-    (64 - (number | 1).leading_zeros()).div_ceil(7) as usize
 }
 
 #[cfg(test)]

@@ -7,15 +7,14 @@ use std::sync::Arc;
 
 use super::escape::Names;
 use super::exemplar::push_exemplar_openmetrics;
-use super::float::push_float;
+use super::float::{push_canonical, push_count};
+use super::line::{Lines, extra, line, line_of, line_with, push, push_help, rest_of_line};
 use super::own_values::{OwnSeries, OwnValue, own_series};
 use super::shape::Shape;
-use super::text::push;
 use super::{How, Style, shown_number};
 use crate::Timestamp;
 use crate::registry::{Exemplar, Family, FamilyKind, Series};
 use crate::telemetry::OwnFamily;
-use crate::value::{HistogramSnapshot, SummarySnapshot};
 
 /// The last line, without which a page is known to be cut.
 pub(super) const END: &[u8] = b"# EOF\n";
@@ -104,14 +103,7 @@ fn push_head(name: &[u8], (help, kind, unit): (&str, &str, Option<&str>), out: &
     out.extend_from_slice(b"# HELP ");
     out.extend_from_slice(name);
     out.push(b' ');
-    for byte in help.bytes() {
-        match byte {
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'"' => out.extend_from_slice(b"\\\""),
-            _ => out.push(byte),
-        }
-    }
+    push_help(help, true, out);
     out.extend_from_slice(b"\n# TYPE ");
     out.extend_from_slice(name);
     push(out, &[" ", kind, "\n"]);
@@ -122,88 +114,92 @@ fn push_head(name: &[u8], (help, kind, unit): (&str, &str, Option<&str>), out: &
     }
 }
 
-/// The lines of some of a family's series.
-pub(super) fn series(piece: Piece<'_>, series: &[Arc<Series>], how: How<'_>, out: &mut Vec<u8>) {
-    let (names, How { style, now, registry }) = (piece.names, how);
+/// The lines of some of the series of the family that `lines` are for.
+pub(super) fn series(piece: Piece<'_>, series: &[Arc<Series>], how: How<'_>, lines: &mut Lines, out: &mut Vec<u8>) {
+    let (names, How { style, registry, .. }) = (piece.names, how);
     match piece.family.kind() {
-        FamilyKind::Counter | FamilyKind::Gauge | FamilyKind::Set => {
-            let is_counter = piece.shape == Shape::Typed && *piece.family.kind() == FamilyKind::Counter;
+        kind @ (FamilyKind::Counter | FamilyKind::Gauge | FamilyKind::Set) => {
+            let is_counter = piece.shape == Shape::Typed && *kind == FamilyKind::Counter;
             for series in series {
-                let labels = names.labels(series.labels());
-                line((names, ""), (&labels, ""), Number::Float(shown_number(piece.family.kind(), series, style)), out);
+                let (labels, value) = (names.labels(series.labels()), shown_number(kind, series, style));
+                line_of(&lines.start, (names, &labels), |out| push_canonical(value, out), out);
                 if is_counter {
-                    exemplar_of(0, &registry.exemplars(series), out);
+                    registry.exemplars(series).first().into_iter().for_each(|exemplar| push_exemplar(exemplar, out));
                 }
                 if is_counter && style.created_lines {
                     created_of_counter(names, &labels, series.created(), out);
                 }
             }
         }
-        FamilyKind::Histogram { bounds } => histograms(piece, bounds, (series, how), out),
-        FamilyKind::Summary(options) => summaries(piece, &options.quantiles, (series, style, now), out),
+        FamilyKind::Histogram { .. } => histograms(piece, (series, how), lines, out),
+        FamilyKind::Summary(options) => summaries((piece, &options.quantiles), (series, how), lines, out),
     }
 }
 
-fn histograms(piece: Piece<'_>, bounds: &[f64], (series, how): (&[Arc<Series>], How<'_>), out: &mut Vec<u8>) {
-    let les: Vec<String> = bounds.iter().copied().chain([f64::INFINITY]).map(|bound| extra_label("le", bound)).collect();
+fn histograms(piece: Piece<'_>, (series, how): (&[Arc<Series>], How<'_>), lines: &mut Lines, out: &mut Vec<u8>) {
     let (names, is_typed) = (piece.names, piece.shape == Shape::Typed);
     let is_wanted = |suffix: &str| is_typed || piece.suffix() == suffix;
-    // A type that forbids nothing leaves numbers as they are.
-    let count = |count: f64| if is_typed { Number::Count(count) } else { Number::Float(count) };
-    let mut all = HistogramSnapshot::new(bounds.len());
+    let (with_buckets, with_sum, with_count) = (is_wanted("_bucket"), is_wanted("_sum"), is_wanted("_count"));
     for series in series {
-        all.clear();
-        series.histogram(&mut all);
         let labels = names.labels(series.labels());
-        let exemplars = if is_typed { how.registry.exemplars(series) } else { Vec::new() };
+        lines.of_series((names, "_bucket"), &labels);
+        let all = &mut lines.histogram;
+        all.clear();
+        series.histogram(all);
+        // Ordered by bucket, as lines are.
+        let mut exemplars = if is_typed { how.registry.exemplars(series) } else { Vec::new() }.into_iter().peekable();
         let mut cumulative = 0.0;
-        for (nth, (le, weight)) in les.iter().zip(&all.buckets).enumerate() {
+        for (nth, (le, weight)) in lines.extras.iter().zip(&all.buckets).enumerate() {
             cumulative += weight;
-            if is_wanted("_bucket") {
-                line((names, "_bucket"), (&labels, le), count(cumulative), out);
-                exemplar_of(nth, &exemplars, out);
+            if with_buckets {
+                line_with(&lines.beginning, le, |out| push_weight(cumulative, is_typed, out), out);
+                exemplars.next_if(|exemplar| exemplar.bucket == nth).iter().for_each(|exemplar| push_exemplar(exemplar, out));
             }
         }
         let has_sum = all.sum >= 0.0 || !is_typed;
-        if has_sum && is_wanted("_sum") {
-            line((names, "_sum"), (&labels, ""), Number::Float(all.sum), out);
+        if has_sum && with_sum {
+            line((names, "_sum"), &labels, |out| push_canonical(all.sum, out), out);
         }
-        if has_sum && is_wanted("_count") {
-            line((names, "_count"), (&labels, ""), count(cumulative), out);
+        if has_sum && with_count {
+            line((names, "_count"), &labels, |out| push_weight(cumulative, is_typed, out), out);
         }
         if how.style.created_lines && is_typed {
-            line((names, "_created"), (&labels, ""), Number::Time(series.created()), out);
+            line((names, "_created"), &labels, |out| push_seconds(series.created(), out), out);
         }
     }
 }
 
-fn summaries(piece: Piece<'_>, quantiles: &[f64], (series, style, now): (&[Arc<Series>], &Style, Timestamp), out: &mut Vec<u8>) {
-    let quantiles: Vec<(f64, String)> = quantiles.iter().map(|q| (*q, extra_label("quantile", *q))).collect();
+fn summaries((piece, quantiles): (Piece<'_>, &[f64]), (series, how): (&[Arc<Series>], How<'_>), lines: &mut Lines, out: &mut Vec<u8>) {
     let (names, is_typed) = (piece.names, piece.shape == Shape::Typed);
     let is_wanted = |suffix: &str| is_typed || piece.suffix() == suffix;
-    let mut all = SummarySnapshot::default();
     for series in series {
-        all.clear();
-        series.summary(now, &mut all);
         let labels = names.labels(series.labels());
-        if is_wanted("") {
-            for (quantile, label) in &quantiles {
-                let value = all.quantile(*quantile);
-                if !(is_typed && value < 0.0) {
-                    line((names, ""), (&labels, label), Number::Float(value), out);
-                }
+        lines.of_series((names, ""), &labels);
+        let all = &mut lines.summary;
+        all.clear();
+        series.summary(how.now, all);
+        for (quantile, label) in quantiles.iter().zip(&lines.extras).filter(|_| is_wanted("")) {
+            let value = all.quantile(*quantile);
+            if !(is_typed && value < 0.0) {
+                line_with(&lines.beginning, label, |out| push_canonical(value, out), out);
             }
         }
         if is_wanted("_sum") && (all.sum >= 0.0 || !is_typed) {
-            line((names, "_sum"), (&labels, ""), Number::Float(all.sum), out);
+            line((names, "_sum"), &labels, |out| push_canonical(all.sum, out), out);
         }
         if is_wanted("_count") {
-            line((names, "_count"), (&labels, ""), if is_typed { Number::Count(all.count) } else { Number::Float(all.count) }, out);
+            line((names, "_count"), &labels, |out| push_weight(all.count, is_typed, out), out);
         }
-        if style.created_lines && is_typed {
-            line((names, "_created"), (&labels, ""), Number::Time(series.created()), out);
+        if how.style.created_lines && is_typed {
+            line((names, "_created"), &labels, |out| push_seconds(series.created(), out), out);
         }
     }
+}
+
+/// A count. A type that forbids nothing leaves it as it is.
+#[inline]
+fn push_weight(count: f64, is_typed: bool, out: &mut Vec<u8>) {
+    if is_typed { push_count(count, out) } else { push_canonical(count, out) }
 }
 
 /// One of the bridge's own families.
@@ -220,34 +216,27 @@ pub(super) fn own(family: &OwnFamily, shape: Shape, out: &mut Vec<u8>) {
     let names = Names::of_own(&family.name);
     for OwnSeries { labels, value } in own_series(family) {
         match value {
-            OwnValue::Number(value) => line((&names, ""), (labels, ""), Number::Float(value), out),
+            OwnValue::Number(value) => line((&names, ""), labels, |out| push_canonical(value, out), out),
             OwnValue::Histogram { buckets, sum } => {
+                let mut lines = Lines::default();
+                lines.of_series((&names, "_bucket"), labels);
                 for (bound, count) in &buckets {
-                    line((&names, "_bucket"), (labels, &extra_label("le", *bound)), Number::Count(*count), out);
+                    line_with(&lines.beginning, &extra("le", *bound, push_canonical), |out| push_count(*count, out), out);
                 }
-                line((&names, "_sum"), (labels, ""), Number::Float(sum), out);
+                line((&names, "_sum"), labels, |out| push_canonical(sum, out), out);
                 let count = buckets.last().map_or(0.0, |(_, count)| *count);
-                line((&names, "_count"), (labels, ""), Number::Count(count), out);
+                line((&names, "_count"), labels, |out| push_count(count, out), out);
             }
         }
     }
 }
 
-/// Puts the bucket's exemplar, if it has one, behind the line that was appended last.
-fn exemplar_of(bucket: usize, exemplars: &[Exemplar], out: &mut Vec<u8>) {
-    if let Some(exemplar) = exemplars.iter().find(|exemplar| exemplar.bucket == bucket) {
-        // Its newline.
-        out.pop();
-        push_exemplar_openmetrics(exemplar, out);
-        out.push(b'\n');
-    }
-}
-
-fn extra_label(name: &str, value: f64) -> String {
-    let mut text = format!("{name}=\"").into_bytes();
-    push_canonical(value, &mut text);
-    text.push(b'"');
-    String::from_utf8(text).unwrap_or_default()
+/// Puts an exemplar behind the line that was appended last.
+fn push_exemplar(exemplar: &Exemplar, out: &mut Vec<u8>) {
+    // Its newline.
+    out.pop();
+    push_exemplar_openmetrics(exemplar, out);
+    out.push(b'\n');
 }
 
 /// `x_created` of the counter `x_total`.
@@ -262,59 +251,7 @@ fn created_of_counter(names: &Names, labels: &str, created: Timestamp, out: &mut
         name.extend_from_slice(b"_created");
     }
     out.extend_from_slice(&name);
-    rest_of_line(open, (labels, ""), Number::Time(created), out);
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Number {
-    Float(f64),
-    /// Rounded.
-    Count(f64),
-    /// In seconds.
-    Time(Timestamp),
-}
-
-/// One sample line; `labels` are the series' own and one of the format's.
-fn line((names, suffix): (&Names, &str), labels: (&str, &str), number: Number, out: &mut Vec<u8>) {
-    let open = names.push_line(suffix, out);
-    rest_of_line(open, labels, number, out);
-}
-
-fn rest_of_line(open: &str, labels: (&str, &str), number: Number, out: &mut Vec<u8>) {
-    match labels {
-        ("", "") if open == "{" => {}
-        ("", "") => out.push(b'}'),
-        (one, "") | ("", one) => push(out, &[open, one, "}"]),
-        (own, extra) => push(out, &[open, own, ",", extra, "}"]),
-    }
-    out.push(b' ');
-    match number {
-        Number::Float(value) => push_canonical(value, out),
-        Number::Count(count) => push_count(count, out),
-        Number::Time(time) => push_seconds(time, out),
-    }
-    out.push(b'\n');
-}
-
-/// As text has it, but with `.0` where it would look like a whole number.
-fn push_canonical(value: f64, out: &mut Vec<u8>) {
-    let start = out.len();
-    push_float(value, out);
-    let is_plain = |byte: &u8| byte.is_ascii_digit() || *byte == b'-';
-    if out.get(start..).is_some_and(|digits| digits.iter().all(is_plain)) {
-        out.extend_from_slice(b".0");
-    }
-}
-
-fn push_count(count: f64, out: &mut Vec<u8>) {
-    // Above that a double is no longer any whole number.
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    let count = count.round();
-    if (0.0..EXACT).contains(&count) {
-        out.extend_from_slice(itoa::Buffer::new().format(count as u64).as_bytes());
-    } else {
-        push_canonical(count, out);
-    }
+    rest_of_line(open, labels, |out| push_seconds(created, out), out);
 }
 
 fn push_seconds(time: Timestamp, out: &mut Vec<u8>) {

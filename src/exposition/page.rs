@@ -4,6 +4,8 @@
 use std::sync::Arc;
 
 use super::escape::{Names, without_clashes};
+use super::float::{push_canonical, push_float};
+use super::line::Lines;
 use super::openmetrics::{self, Piece};
 use super::protobuf::Messages;
 use super::shape::{OnPage, Shape};
@@ -30,6 +32,8 @@ pub struct Page {
     own: Vec<OwnFamily>,
     begun: usize,
     current: Option<Current>,
+    /// Of the family at hand.
+    lines: Lines,
     messages: Messages,
     is_ended: bool,
 }
@@ -59,17 +63,9 @@ impl Page {
             bridge.want_native_histograms();
         }
         let style = Style::of(bridge.options(), escaping);
-        // Counted before the own metrics are read, so that this page tells of it.
-        if style.escaping.is_some() {
-            let (_, left_out) = without_clashes(bridge.registry().families(), style.escaping);
-            bridge.telemetry().scrape.families_left_out.increment(left_out.len() as u64);
-            left_out.iter().for_each(|(family, kept)| bridge.registry().note_left_out(family, kept, now));
-        }
-        // Before the families, so that a page shows at least the samples that it says were recorded.
-        let own = own_families(bridge);
-        let (families, _) = without_clashes(bridge.registry().families(), style.escaping);
-        let (bridge, messages) = (bridge.clone(), Messages::default());
-        Self { bridge, format, style, now, families, own, begun: 0, current: None, messages, is_ended: false }
+        let (families, own) = families(bridge, &style, now);
+        let (bridge, lines, messages) = (bridge.clone(), Lines::default(), Messages::default());
+        Self { bridge, format, style, now, families, own, begun: 0, current: None, lines, messages, is_ended: false }
     }
 
     /// Appends the next part, about 64 KiB. False if there is nothing more.
@@ -116,8 +112,12 @@ impl Page {
         let names = Names::of(&family, &series, self.style.escaping);
         let mut current = Current { family, names, series, shape: Shape::Typed, part: 0, done: 0 };
         match self.format {
-            Format::Text => text::head((&current.family, &current.names), &self.style, out),
+            Format::Text => {
+                self.lines.of_family(current.family.kind(), &current.names, push_float);
+                text::head((&current.family, &current.names), &self.style, out);
+            }
             Format::OpenMetrics => {
+                self.lines.of_family(current.family.kind(), &current.names, push_canonical);
                 current.shape = self.on_page().shape(&current.family, (current.names.name(), &current.series), self.now);
                 openmetrics::head(current.piece(), &self.style, out);
             }
@@ -136,8 +136,8 @@ impl Page {
         let named = (&*current.family, &current.names);
         let how = How { style: &self.style, now: self.now, registry: self.bridge.registry() };
         match self.format {
-            Format::Text => text::series(named, some, (how.style, how.now), out),
-            Format::OpenMetrics => openmetrics::series(current.piece(), some, how, out),
+            Format::Text => text::series(named, some, (how.style, how.now), &mut self.lines, out),
+            Format::OpenMetrics => openmetrics::series(current.piece(), some, how, &mut self.lines, out),
             Format::Protobuf => self.messages.series(named, some, how),
         }
         current.done += some.len();
@@ -156,4 +156,24 @@ impl Page {
     fn on_page(&self) -> OnPage<'_> {
         OnPage { families: &self.families, own: &self.own, escaping: self.style.escaping }
     }
+}
+
+/// The families of a page that is begun now, and the own ones.
+fn families(bridge: &Bridge, style: &Style, now: Timestamp) -> (Vec<Arc<Family>>, Vec<OwnFamily>) {
+    let registry = bridge.registry();
+    if style.escaping.is_none() {
+        // The own ones first, so that a page shows at least the samples that it says were recorded.
+        let own = own_families(bridge);
+        return (registry.families(), own);
+    }
+    // Counted before the own metrics are read, so that this page tells of it.
+    let before = registry.families();
+    let (on_page, left_out) = without_clashes(before.clone(), style.escaping);
+    bridge.telemetry().scrape.families_left_out.increment(left_out.len() as u64);
+    left_out.iter().for_each(|(family, kept)| registry.note_left_out(family, kept, now));
+    let own = own_families(bridge);
+    // To look for clashes takes long where there are many families, and in this moment it is rare that one comes.
+    let after = registry.families();
+    let is_same = before.len() == after.len() && before.iter().zip(&after).all(|(before, after)| Arc::ptr_eq(before, after));
+    (if is_same { on_page } else { without_clashes(after, style.escaping).0 }, own)
 }

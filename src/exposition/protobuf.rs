@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use super::escape::Names;
 use super::own_values::{OwnSeries, OwnValue, own_series};
+use super::wire::{LENGTH, ONE_BYTE, bytes, double, message, number_field, tag_of, text, varint, varint_len};
 use super::{How, Style, native, shown_number};
 use crate::Timestamp;
 use crate::registry::{Exemplar, Family, FamilyKind, Registry, Series};
@@ -43,6 +44,8 @@ pub(super) struct Messages {
     held: usize,
     /// Pieces of whole messages.
     whole: VecDeque<Vec<u8>>,
+    /// Memory of a piece that was taken, for the next one.
+    spare: Vec<u8>,
 }
 
 impl Messages {
@@ -152,8 +155,13 @@ impl Messages {
     /// Appends a piece of a whole message; false if there is none.
     pub(super) fn take(&mut self, out: &mut Vec<u8>) -> bool {
         match self.whole.pop_front() {
-            Some(piece) => {
+            Some(mut piece) => {
                 out.extend_from_slice(&piece);
+                piece.clear();
+                // Beside pieces there are heads and units, which have next to none.
+                if piece.capacity() > self.spare.capacity() {
+                    self.spare = piece;
+                }
                 true
             }
             None => false,
@@ -170,7 +178,7 @@ impl Messages {
     /// The piece to append to.
     fn piece(&mut self) -> &mut Vec<u8> {
         if self.pieces.back().is_none_or(|piece| piece.len() >= PIECE_BYTES) {
-            self.pieces.push_back(Vec::new());
+            self.pieces.push_back(std::mem::take(&mut self.spare));
         }
         // There is one now.
         self.pieces.back_mut().unwrap_or(&mut self.head)
@@ -200,19 +208,20 @@ fn histogram(
     out: &mut Vec<u8>,
 ) {
     let total: f64 = all.buckets.iter().sum();
-    let exemplars = registry.exemplars(series);
-    let exemplar_of = |bucket: usize| exemplars.iter().find(|exemplar| exemplar.bucket == bucket);
+    // Ordered by bucket, as buckets are.
+    let mut exemplars = registry.exemplars(series).into_iter().peekable();
+    let mut exemplar_of = |bucket: usize| exemplars.next_if(|exemplar| exemplar.bucket == bucket);
     message(7, out, |out| {
         number_field(1, whole(total), out);
         double(2, all.sum, out);
         let mut cumulative = 0.0;
         for (nth, (bound, weight)) in bounds.iter().zip(&all.buckets).enumerate() {
             cumulative += weight;
-            bucket((*bound, cumulative), exemplar_of(nth), out);
+            bucket((*bound, cumulative), exemplar_of(nth).as_ref(), out);
         }
         // The last one is the count, and is left out where it has nothing else to say.
         if let Some(exemplar) = exemplar_of(bounds.len()) {
-            bucket((f64::INFINITY, total), Some(exemplar), out);
+            bucket((f64::INFINITY, total), Some(&exemplar), out);
         }
         match native {
             Some(native) => native::fields(native, total, out),
@@ -233,6 +242,12 @@ fn own_histogram(buckets: &[(f64, f64)], sum: f64, out: &mut Vec<u8>) {
 }
 
 fn bucket((bound, cumulative): (f64, f64), exemplar_of: Option<&Exemplar>, out: &mut Vec<u8>) {
+    // What most of them are, of which the length is known beforehand.
+    if let (None, Some(count)) = (exemplar_of, as_whole(cumulative)) {
+        out.extend_from_slice(&[tag_of(3, LENGTH), (1 + varint_len(count) + 9) as u8]);
+        number_field(1, count, out);
+        return double(2, bound, out);
+    }
     message(3, out, |out| {
         number_field(1, whole(cumulative), out);
         double(2, bound, out);
@@ -246,10 +261,9 @@ fn summary(all: &SummarySnapshot, quantiles: &[f64], created: Timestamp, out: &m
         number_field(1, whole(all.count), out);
         double(2, all.sum, out);
         for quantile in quantiles {
-            message(3, out, |out| {
-                double(1, *quantile, out);
-                double(2, all.quantile(*quantile), out);
-            });
+            out.extend_from_slice(&[tag_of(3, LENGTH), 9 + 9]);
+            double(1, *quantile, out);
+            double(2, all.quantile(*quantile), out);
         }
         timestamp(4, created, out);
     });
@@ -264,46 +278,79 @@ fn exemplar(field: u32, of: &Exemplar, out: &mut Vec<u8>) {
 }
 
 fn whole(count: f64) -> u64 {
-    count.round() as u64
+    as_whole(count).unwrap_or_else(|| count.round() as u64)
+}
+
+/// The count, if it is a whole number that an integer can hold; a count is never negative.
+#[inline]
+fn as_whole(count: f64) -> Option<u64> {
+    let whole = count as i64;
+    (whole as f64 == count && (0..i64::MAX).contains(&whole)).then_some(whole as u64)
 }
 
 /// The count as a float, where it is not a whole number.
 fn fraction(field: u32, count: f64, out: &mut Vec<u8>) {
-    if count.fract() != 0.0 {
+    if as_whole(count).is_none() && count.fract() != 0.0 {
         double(field, count, out);
     }
 }
 
 fn timestamp(field: u32, time: Timestamp, out: &mut Vec<u8>) {
-    let (seconds, millis) = (time.as_millis() / 1000, time.as_millis() % 1000);
-    message(field, out, |out| {
-        number_field(1, seconds, out);
-        if millis > 0 {
-            number_field(2, millis * 1_000_000, out);
-        }
-    });
+    let (seconds, nanos) = (time.as_millis() / 1000, time.as_millis() % 1000 * 1_000_000);
+    let length = 1 + varint_len(seconds) + if nanos > 0 { 1 + varint_len(nanos) } else { 0 };
+    out.extend_from_slice(&[tag_of(field, LENGTH), length as u8]);
+    number_field(1, seconds, out);
+    if nanos > 0 {
+        number_field(2, nanos, out);
+    }
 }
 
 /// The label pairs of a rendered label text: `a="x",b="y"`. Names that are not legal stand in quotes too.
 fn label_pairs(text: &str, out: &mut Vec<u8>) {
     let mut rest = text.as_bytes();
     while !rest.is_empty() {
-        message(1, out, |out| {
-            rest = match rest.strip_prefix(b"\"") {
-                Some(quoted) => {
-                    let rest = unquoted(1, quoted, out);
-                    rest.strip_prefix(b"=").unwrap_or(rest)
-                }
-                None => {
-                    let (name, rest) = rest.split_at(memchr::memchr(b'=', rest).unwrap_or(rest.len()));
-                    bytes(1, name, out);
-                    rest.get(1..).unwrap_or_default()
-                }
-            };
-            rest = unquoted(2, rest.strip_prefix(b"\"").unwrap_or(rest), out);
-        });
+        rest = match plain_pair(rest) {
+            Some((name, value, rest)) => {
+                out.extend_from_slice(&[tag_of(1, LENGTH), (4 + name.len() + value.len()) as u8, tag_of(1, LENGTH), name.len() as u8]);
+                out.extend_from_slice(name);
+                out.extend_from_slice(&[tag_of(2, LENGTH), value.len() as u8]);
+                out.extend_from_slice(value);
+                rest
+            }
+            None => label_pair(rest, out),
+        };
         rest = rest.strip_prefix(b",").unwrap_or(rest);
     }
+}
+
+/// What most label texts begin with: a name without quotes, a value without escapes, both short. Then what follows them.
+#[inline]
+fn plain_pair(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let (name, rest) = text.split_at_checked(text.iter().position(|byte| *byte == b'=')?)?;
+    let value = rest.strip_prefix(b"=\"")?;
+    let (value, rest) = value.split_at_checked(value.iter().position(|byte| matches!(byte, b'"' | b'\\'))?)?;
+    let rest = rest.strip_prefix(b"\"")?;
+    let is_short = 4 + name.len() + value.len() <= ONE_BYTE;
+    (is_short && name.first() != Some(&b'"')).then_some((name, value, rest))
+}
+
+/// One pair, whatever it is like. Returns what follows it.
+fn label_pair<'t>(mut rest: &'t [u8], out: &mut Vec<u8>) -> &'t [u8] {
+    message(1, out, |out| {
+        rest = match rest.strip_prefix(b"\"") {
+            Some(quoted) => {
+                let rest = unquoted(1, quoted, out);
+                rest.strip_prefix(b"=").unwrap_or(rest)
+            }
+            None => {
+                let (name, rest) = rest.split_at(memchr::memchr(b'=', rest).unwrap_or(rest.len()));
+                bytes(1, name, out);
+                rest.get(1..).unwrap_or_default()
+            }
+        };
+        rest = unquoted(2, rest.strip_prefix(b"\"").unwrap_or(rest), out);
+    });
+    rest
 }
 
 /// A field of what stands up to the closing quote, without its escapes; returns what follows the quote.
@@ -329,64 +376,4 @@ fn unquoted<'t>(field: u32, text: &'t [u8], out: &mut Vec<u8>) -> &'t [u8] {
         rest = &[];
     });
     rest
-}
-
-const VARINT: u32 = 0;
-const FIXED64: u32 = 1;
-pub(super) const LENGTH: u32 = 2;
-
-pub(super) fn tag(field: u32, wire: u32, out: &mut Vec<u8>) {
-    // Fields up to 15 take one byte, and there are no others here.
-    out.push((field << 3 | wire) as u8);
-}
-
-pub(super) fn varint(mut value: u64, out: &mut Vec<u8>) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
-
-pub(super) fn number_field(field: u32, value: u64, out: &mut Vec<u8>) {
-    tag(field, VARINT, out);
-    varint(value, out);
-}
-
-pub(super) fn double(field: u32, value: f64, out: &mut Vec<u8>) {
-    tag(field, FIXED64, out);
-    out.extend_from_slice(&value.to_le_bytes());
-}
-
-fn text(field: u32, value: &str, out: &mut Vec<u8>) {
-    bytes(field, value.as_bytes(), out);
-}
-
-fn bytes(field: u32, value: &[u8], out: &mut Vec<u8>) {
-    tag(field, LENGTH, out);
-    varint(value.len() as u64, out);
-    out.extend_from_slice(value);
-}
-
-/// A field with what `content` appends, which moves up if its length needs more than one byte.
-fn message(field: u32, out: &mut Vec<u8>, content: impl FnOnce(&mut Vec<u8>)) {
-    tag(field, LENGTH, out);
-    out.push(0);
-    let start = out.len();
-    content(out);
-    let length = out.len() - start;
-    let mut more = length >> 7;
-    let mut extra = 0;
-    while more > 0 {
-        (more, extra) = (more >> 7, extra + 1);
-    }
-    if extra > 0 {
-        out.resize(out.len() + extra, 0);
-        out.copy_within(start..start + length, start + extra);
-    }
-    let places = out.get_mut(start - 1..start + extra).unwrap_or_default();
-    for (nth, place) in places.iter_mut().enumerate() {
-        let seven = (length >> (7 * nth)) as u8;
-        *place = if nth == extra { seven & 0x7f } else { seven | 0x80 };
-    }
 }

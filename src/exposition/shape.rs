@@ -15,6 +15,9 @@ use crate::name::Escaping;
 use crate::registry::{Family, FamilyKind, Series};
 use crate::telemetry::OwnFamily;
 
+/// How far ahead memory is asked for, in series.
+const AHEAD: usize = 16;
+
 /// What is claimed of names: the type of a family in text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Claim {
@@ -74,11 +77,7 @@ impl OnPage<'_> {
             FamilyKind::Summary(_) => false,
         };
         // Last, because it looks at each series.
-        if is_odd || self.has(&[name, "_created"]) || series.iter().any(|series| series.has_negative(now)) {
-            Shape::Apart
-        } else {
-            Shape::Typed
-        }
+        if is_odd || self.has(&[name, "_created"]) || any_has_negative(series, now) { Shape::Apart } else { Shape::Typed }
     }
 
     /// The shape of one of the bridge's own families.
@@ -119,4 +118,13 @@ impl OnPage<'_> {
             self.own.get(at).map(Claim::of_own)
         })
     }
+}
+
+fn any_has_negative(series: &[Arc<Series>], now: Timestamp) -> bool {
+    // Series lie anywhere: their memory is asked for while those before them are looked at.
+    let ahead = series.iter().skip(AHEAD).map(Some).chain(std::iter::repeat(None));
+    series.iter().zip(ahead).any(|(series, ahead)| {
+        ahead.into_iter().for_each(|ahead| ahead.prefetch());
+        series.has_negative(now)
+    })
 }

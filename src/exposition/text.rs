@@ -4,14 +4,11 @@ use std::sync::Arc;
 
 use super::escape::Names;
 use super::float::push_float;
+use super::line::{Lines, line, line_of, line_with, push, push_help};
 use super::{Style, shown_number};
 use crate::Timestamp;
 use crate::registry::{Family, FamilyKind, Series};
 use crate::telemetry::OwnFamily;
-use crate::value::{HistogramSnapshot, SummarySnapshot};
-
-/// Braces, spaces and the longest number of a line.
-const LINE_REST: usize = 32;
 
 /// What stands before a family's lines.
 pub(super) fn head((family, names): (&Family, &Names), style: &Style, out: &mut Vec<u8>) {
@@ -40,108 +37,60 @@ fn push_head(name: &dyn Fn(&mut Vec<u8>), help: &str, kind: &str, out: &mut Vec<
     push(out, &["# HELP "]);
     name(out);
     push(out, &[" "]);
-    for byte in help.bytes() {
-        match byte {
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            _ => out.push(byte),
-        }
-    }
+    push_help(help, false, out);
     push(out, &["\n# TYPE "]);
     name(out);
     push(out, &[" ", kind, "\n"]);
 }
 
-/// The lines of some of a family's series.
-pub(super) fn series((family, names): (&Family, &Names), series: &[Arc<Series>], (style, now): (&Style, Timestamp), out: &mut Vec<u8>) {
+/// The lines of some of the series of the family that `lines` are for.
+pub(super) fn series(
+    (family, names): (&Family, &Names),
+    series: &[Arc<Series>],
+    (style, now): (&Style, Timestamp),
+    lines: &mut Lines,
+    out: &mut Vec<u8>,
+) {
     match family.kind() {
         kind @ (FamilyKind::Counter | FamilyKind::Gauge | FamilyKind::Set) => {
             for series in series {
-                line((names, ""), &names.labels(series.labels()), shown_number(kind, series, style), out);
+                let value = shown_number(kind, series, style);
+                line_of(&lines.start, (names, &names.labels(series.labels())), |out| push_float(value, out), out);
             }
         }
-        FamilyKind::Histogram { bounds } => histograms(names, bounds, series, out),
-        FamilyKind::Summary(options) => summaries(names, &options.quantiles, series, now, out),
+        FamilyKind::Histogram { .. } => histograms(names, series, lines, out),
+        FamilyKind::Summary(options) => summaries((names, &options.quantiles), (series, now), lines, out),
     }
 }
 
-fn histograms(names: &Names, bounds: &[f64], series: &[Arc<Series>], out: &mut Vec<u8>) {
-    let les: Vec<String> = bounds.iter().copied().chain([f64::INFINITY]).map(|bound| extra_label("le", bound)).collect();
-    let mut all = HistogramSnapshot::new(bounds.len());
-    let mut beginning = Vec::new();
+fn histograms(names: &Names, series: &[Arc<Series>], lines: &mut Lines, out: &mut Vec<u8>) {
     for series in series {
-        all.clear();
-        series.histogram(&mut all);
         let labels = names.labels(series.labels());
+        lines.of_series((names, "_bucket"), &labels);
+        let all = &mut lines.histogram;
+        all.clear();
+        series.histogram(all);
         let mut cumulative = 0.0;
-        begin((names, "_bucket"), &labels, &mut beginning);
-        for (le, weight) in les.iter().zip(&all.buckets) {
+        for (le, weight) in lines.extras.iter().zip(&all.buckets) {
             cumulative += weight;
-            line_with(&beginning, le, cumulative, out);
+            line_with(&lines.beginning, le, |out| push_float(cumulative, out), out);
         }
-        line((names, "_sum"), &labels, all.sum, out);
-        line((names, "_count"), &labels, cumulative, out);
+        line((names, "_sum"), &labels, |out| push_float(all.sum, out), out);
+        line((names, "_count"), &labels, |out| push_float(cumulative, out), out);
     }
 }
 
-fn summaries(names: &Names, quantiles: &[f64], series: &[Arc<Series>], now: Timestamp, out: &mut Vec<u8>) {
-    let quantiles: Vec<(f64, String)> = quantiles.iter().map(|q| (*q, extra_label("quantile", *q))).collect();
-    let mut all = SummarySnapshot::default();
-    let mut beginning = Vec::new();
+fn summaries((names, quantiles): (&Names, &[f64]), (series, now): (&[Arc<Series>], Timestamp), lines: &mut Lines, out: &mut Vec<u8>) {
     for series in series {
-        all.clear();
-        series.summary(now, &mut all);
         let labels = names.labels(series.labels());
-        begin((names, ""), &labels, &mut beginning);
-        for (quantile, label) in &quantiles {
-            line_with(&beginning, label, all.quantile(*quantile), out);
+        lines.of_series((names, ""), &labels);
+        let all = &mut lines.summary;
+        all.clear();
+        series.summary(now, all);
+        for (quantile, label) in quantiles.iter().zip(&lines.extras) {
+            line_with(&lines.beginning, label, |out| push_float(all.quantile(*quantile), out), out);
         }
-        line((names, "_sum"), &labels, all.sum, out);
-        line((names, "_count"), &labels, all.count, out);
+        line((names, "_sum"), &labels, |out| push_float(all.sum, out), out);
+        line((names, "_count"), &labels, |out| push_float(all.count, out), out);
     }
-}
-
-/// A label of the format's, with what stands between it and the value.
-fn extra_label(name: &str, value: f64) -> String {
-    let mut text = format!("{name}=\"").into_bytes();
-    push_float(value, &mut text);
-    text.extend_from_slice(b"\"} ");
-    String::from_utf8(text).unwrap_or_default()
-}
-
-/// Puts into `beginning` what all lines of a series begin with that have a label of the format's.
-fn begin((names, suffix): (&Names, &str), labels: &str, beginning: &mut Vec<u8>) {
-    beginning.clear();
-    let open = names.push_line(suffix, beginning);
-    push(beginning, &[open, labels]);
-    if !labels.is_empty() {
-        beginning.push(b',');
-    }
-}
-
-/// One sample line with a label of the format's.
-fn line_with(beginning: &[u8], label: &str, value: f64, out: &mut Vec<u8>) {
-    out.extend_from_slice(beginning);
-    out.extend_from_slice(label.as_bytes());
-    push_float(value, out);
-    out.push(b'\n');
-}
-
-/// One sample line with the series' own labels.
-fn line((names, suffix): (&Names, &str), labels: &str, value: f64, out: &mut Vec<u8>) {
-    // All at once: growing is looked after once a line.
-    out.reserve(names.name().len() + suffix.len() + labels.len() + LINE_REST);
-    let open = names.push_line(suffix, out);
-    match labels {
-        "" if open == "{" => {}
-        "" => out.push(b'}'),
-        labels => push(out, &[open, labels, "}"]),
-    }
-    out.push(b' ');
-    push_float(value, out);
-    out.push(b'\n');
-}
-
-pub(super) fn push(out: &mut Vec<u8>, parts: &[&str]) {
-    parts.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
 }

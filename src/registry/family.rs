@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use super::limits::{Budget, Limited};
 use super::members::Members;
+use super::order::merge;
 use super::report::FamilyReport;
 use super::series::{CellHandle, Series};
 use super::{Admitted, FamilyKind, NotAdmitted, Request, lock};
@@ -114,7 +115,7 @@ impl Family {
 
     /// The series in the order of the page, which is that of their label texts; the overflow series among them.
     ///
-    /// Sorted only if series have come since the last call. Ingest does not wait for it.
+    /// What came since the last call is sorted, and merged into what was there. Ingest does not wait for it.
     pub fn series(&self) -> Arc<Vec<Arc<Series>>> {
         let mut ordered = lock(&self.ordered);
         let (came, have_gone) = lock(&self.members).changes();
@@ -122,14 +123,7 @@ impl Family {
             Arc::make_mut(&mut ordered).retain(|series| !series.is_out());
         }
         if !came.is_empty() {
-            let ordered = Arc::make_mut(&mut ordered);
-            // Room for what came and no more: there is one of these for each family, for good.
-            ordered.reserve_exact(came.len());
-            ordered.extend(came.into_iter().filter(|series| !series.is_out()));
-            // Finds the sorted run that is there, and merges.
-            ordered.sort_by(|a, b| a.labels().cmp(b.labels()));
-            // One that went and came back since is there twice.
-            ordered.dedup_by(|a, b| Arc::ptr_eq(a, b));
+            merge(Arc::make_mut(&mut ordered), came.into_iter().filter(|series| !series.is_out()).collect());
         }
         Arc::clone(&ordered)
     }

@@ -14,6 +14,7 @@ mod limits;
 mod members;
 #[cfg(test)]
 mod native_tests;
+mod order;
 mod parts;
 mod report;
 mod resting;

@@ -1,0 +1,132 @@
+//! Sample lines as text and OpenMetrics have them. What is the same on all lines of a family or of a series is made once, because
+//! most of a page is that. How a number looks is the format's affair, as is what stands behind it.
+
+use super::escape::Names;
+use crate::registry::FamilyKind;
+use crate::value::{HistogramSnapshot, SummarySnapshot};
+
+/// Braces, spaces and the longest number of a line.
+const LINE_REST: usize = 32;
+
+/// Appends a number.
+pub(super) type Push = fn(f64, &mut Vec<u8>);
+
+/// What the series of one family are read into and written with.
+#[derive(Debug)]
+pub(super) struct Lines {
+    /// What each line of a single number begins with, if it has labels: all up to these.
+    pub(super) start: Vec<u8>,
+    /// Of each bucket or quantile the label, with what stands between it and the value.
+    pub(super) extras: Vec<Box<[u8]>>,
+    /// What all lines of the series at hand begin with that have such a label.
+    pub(super) beginning: Vec<u8>,
+    pub(super) histogram: HistogramSnapshot,
+    pub(super) summary: SummarySnapshot,
+}
+
+impl Default for Lines {
+    fn default() -> Self {
+        Self {
+            start: Vec::new(),
+            extras: Vec::new(),
+            beginning: Vec::new(),
+            histogram: HistogramSnapshot::new(0),
+            summary: SummarySnapshot::default(),
+        }
+    }
+}
+
+impl Lines {
+    /// Goes over to another family, whose bounds and quantiles are written by `push`.
+    pub(super) fn of_family(&mut self, kind: &FamilyKind, names: &Names, push: Push) {
+        self.start.clear();
+        let open = names.push_line("", &mut self.start);
+        self.start.extend_from_slice(open.as_bytes());
+        self.extras.clear();
+        match kind {
+            FamilyKind::Counter | FamilyKind::Gauge | FamilyKind::Set => {}
+            FamilyKind::Histogram { bounds } => {
+                self.histogram = HistogramSnapshot::new(bounds.len());
+                self.extras.extend(bounds.iter().chain([&f64::INFINITY]).map(|bound| extra("le", *bound, push)));
+            }
+            FamilyKind::Summary(options) => self.extras.extend(options.quantiles.iter().map(|q| extra("quantile", *q, push))),
+        }
+    }
+
+    /// Goes over to the series with these labels: what stands on its lines before an extra label.
+    pub(super) fn of_series(&mut self, (names, suffix): (&Names, &str), labels: &str) {
+        self.beginning.clear();
+        let open = names.push_line(suffix, &mut self.beginning);
+        push(&mut self.beginning, &[open, labels]);
+        if !labels.is_empty() {
+            self.beginning.push(b',');
+        }
+    }
+}
+
+/// A label of the format's, with what stands between it and the value.
+pub(super) fn extra(name: &str, value: f64, push_number: Push) -> Box<[u8]> {
+    let mut text = Vec::new();
+    push(&mut text, &[name, "=\""]);
+    push_number(value, &mut text);
+    push(&mut text, &["\"} "]);
+    text.into()
+}
+
+/// One line with an extra label.
+#[inline]
+pub(super) fn line_with(beginning: &[u8], extra: &[u8], number: impl FnOnce(&mut Vec<u8>), out: &mut Vec<u8>) {
+    out.extend_from_slice(beginning);
+    out.extend_from_slice(extra);
+    number(out);
+    out.push(b'\n');
+}
+
+/// One line of a family of single numbers; `start` is that of [`Lines`].
+#[inline]
+pub(super) fn line_of(start: &[u8], (names, labels): (&Names, &str), number: impl FnOnce(&mut Vec<u8>), out: &mut Vec<u8>) {
+    if labels.is_empty() {
+        return line((names, ""), labels, number, out);
+    }
+    // All at once: growing is looked after once a line.
+    out.reserve(start.len() + labels.len() + LINE_REST);
+    out.extend_from_slice(start);
+    out.extend_from_slice(labels.as_bytes());
+    out.extend_from_slice(b"} ");
+    number(out);
+    out.push(b'\n');
+}
+
+/// One line with the series' own labels.
+pub(super) fn line((names, suffix): (&Names, &str), labels: &str, number: impl FnOnce(&mut Vec<u8>), out: &mut Vec<u8>) {
+    let open = names.push_line(suffix, out);
+    rest_of_line(open, labels, number, out);
+}
+
+/// What follows the name of a line, of which `open` is what [`Names::push_line`] says.
+pub(super) fn rest_of_line(open: &str, labels: &str, number: impl FnOnce(&mut Vec<u8>), out: &mut Vec<u8>) {
+    out.reserve(labels.len() + LINE_REST);
+    match labels {
+        "" if open == "{" => out.push(b' '),
+        "" => push(out, &["} "]),
+        labels => push(out, &[open, labels, "} "]),
+    }
+    number(out);
+    out.push(b'\n');
+}
+
+/// Appends a help text; OpenMetrics escapes quotes too.
+pub(super) fn push_help(help: &str, escapes_quotes: bool, out: &mut Vec<u8>) {
+    for byte in help.bytes() {
+        match byte {
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'"' if escapes_quotes => out.extend_from_slice(b"\\\""),
+            _ => out.push(byte),
+        }
+    }
+}
+
+pub(super) fn push(out: &mut Vec<u8>, parts: &[&str]) {
+    parts.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
+}
