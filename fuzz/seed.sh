@@ -2,7 +2,7 @@
 # Fills fuzz/corpus from the examples: one seed a file, in the form that each target reads.
 set -eu
 cd "$(dirname "$0")"
-mkdir -p corpus/parse_line corpus/ingest corpus/mapping_load corpus/mapping_match corpus/state_read corpus/selector
+mkdir -p corpus/parse_line corpus/ingest corpus/mapping_load corpus/mapping_match corpus/state_read corpus/selector corpus/quick_line
 n=0
 find ../proto-examples -name '*.statsd' | sort | while read -r file; do
     n=$((n + 1))
@@ -10,6 +10,7 @@ find ../proto-examples -name '*.statsd' | sort | while read -r file; do
     { printf '\000'; cat "$file"; } > "corpus/ingest/example-$n"
     { printf '\014'; cat "$file"; } > "corpus/ingest/example-$n-rules"
     { printf '\000'; head -n 1 "$file"; } > "corpus/parse_line/example-$n"
+    cp "$file" "corpus/quick_line/example-$n"
 done
 n=0
 find .. -path ../target -prune -o -path ./target -prune -o \( -name '*.mapping.yml' -o -path '*/presets/*.yml' -o -name 'config.example.yml' \) -print |

@@ -3,19 +3,25 @@
 //! Samples are gathered into small batches, so that the look-ups of a batch can be prefetched together; nothing is queued
 //! beyond the call. A sample of a known series allocates nothing and locks nothing. Knows no sockets and no page.
 
+mod exemplars;
+mod upkeep;
+
 use std::sync::Arc;
 
 use memchr::memchr;
 
+use self::upkeep::{STEPS_OF_BATCH, STEPS_OF_TICK};
 use crate::exemplar::ExemplarTag;
 use crate::hits::HitTally;
 use crate::options::{Dialect, Limits};
-use crate::protocol::{Line, Sample, SampleError, Value, parse_line};
+#[cfg(target_arch = "x86_64")]
+use crate::protocol::Avx2;
+use crate::protocol::{Finder, Line, Plain, Sample, SampleError, parse_line, quick_line};
 use crate::recording::{Recording, count_error};
 use crate::refusal_log::RefusalLog;
 use crate::registry::CellHandle;
 use crate::resolve::{Resolver, Route, Target};
-use crate::routes::{RouteId, Routes, prefetch};
+use crate::routes::{Routes, prefetch};
 use crate::telemetry::Tally;
 use crate::{Bridge, Source, Timestamp};
 
@@ -25,20 +31,13 @@ const BATCH: usize = 32;
 /// Routes that a worker may keep beyond those of the series.
 const ROUTES_AT_LEAST: usize = 1 << 14;
 
-/// Steps of keeping the table of routes in order between two batches; a step takes 10 to 50 ns.
-const STEPS_OF_BATCH: usize = 1 << 10;
-
-/// The same where there is nothing to ingest.
-const STEPS_OF_TICK: usize = 1 << 14;
-
-/// Routes that one new route may push out.
-const EVICTED_AT_MOST: usize = 8;
-
 /// One receiving thread's side of the bridge: its routes, its counts, and the right to write its cells.
 pub struct Worker {
     bridge: Bridge,
     dialect: Dialect,
     limits: Limits,
+    #[cfg(target_arch = "x86_64")]
+    avx2: Option<Avx2>,
     routes: Routes<Route>,
     resolver: Resolver,
     /// The tag that is cut out of tags, and what is left of them.
@@ -73,7 +72,6 @@ struct Pending<'a> {
     sample: Sample<'a>,
     source: &'a Source,
     hash: u64,
-    candidate: Option<RouteId>,
 }
 
 /// Samples parsed and not yet recorded.
@@ -90,6 +88,8 @@ impl Worker {
         Self {
             dialect: options.dialect,
             limits: options.limits,
+            #[cfg(target_arch = "x86_64")]
+            avx2: Avx2::find(),
             // One spelling of each series, and some more.
             routes: Routes::new(options.limits.series + options.limits.series / 4 + ROUTES_AT_LEAST),
             resolver: Resolver::new(&bridge),
@@ -116,12 +116,39 @@ impl Worker {
     /// Parses and records a batch of datagrams, in their order. Counts are flushed before it returns.
     pub fn ingest_batch<'a>(&mut self, datagrams: impl Iterator<Item: Into<Datagram<'a>>>, now: Timestamp) {
         self.pass();
+        #[cfg(target_arch = "x86_64")]
+        match self.avx2 {
+            // SAFETY: the processor can do all that the function is compiled for, or there were no `finder`.
+            Some(finder) => unsafe { self.ingest_with_avx2(datagrams, finder, now) },
+            None => self.ingest_with(datagrams, Plain, now),
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        self.ingest_with(datagrams, Plain, now);
+        self.flush();
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+    fn ingest_with_avx2<'a>(&mut self, datagrams: impl Iterator<Item: Into<Datagram<'a>>>, finder: Avx2, now: Timestamp) {
+        self.ingest_with(datagrams, finder, now);
+    }
+
+    /// The loop over lines, for one way of finding delimiters.
+    #[inline(always)]
+    fn ingest_with<'a>(&mut self, datagrams: impl Iterator<Item: Into<Datagram<'a>>>, finder: impl Finder, now: Timestamp) {
         let mut batch = Batch { pending: [Pending::default(); BATCH], len: 0, source: <&Source>::default() };
         for datagram in datagrams {
             let Datagram { bytes, source } = datagram.into();
             batch.source = source;
             let mut rest = Some(bytes);
             while let Some(bytes) = rest {
+                if let Some((sample, len)) = quick_line(bytes, self.limits.line_bytes, finder) {
+                    rest = bytes.get(len + 1..);
+                    self.tally.lines += 1;
+                    self.tally.lines_parsed += 1;
+                    self.push(sample, &mut batch, now);
+                    continue;
+                }
                 let line = match memchr(b'\n', bytes) {
                     Some(end) => {
                         rest = bytes.get(end + 1..);
@@ -136,7 +163,6 @@ impl Worker {
             }
         }
         self.record(&mut batch, now);
-        self.flush();
     }
 
     /// To be called now and then by a thread that has nothing to ingest, about once a second: series that expire wait until
@@ -162,27 +188,6 @@ impl Worker {
         if self.routes.is_unsettled() {
             self.keep_up(STEPS_OF_BATCH);
         }
-    }
-
-    /// Takes out routes that lead nowhere, or may lead elsewhere now, and gives their memory back: a few steps of it.
-    #[cold]
-    fn keep_up(&mut self, steps: usize) {
-        let before = self.routes.len();
-        let resolver = &mut self.resolver;
-        self.routes.keep_up(steps, Route::prefetch_cell, |route| {
-            let is_gone = route.is_retired() || route.is_side();
-            if is_gone {
-                resolver.forgot(route);
-            }
-            is_gone
-        });
-        self.tally.routes -= (before - self.routes.len()) as i64;
-    }
-
-    fn forget_routes(&mut self) {
-        self.tally.routes -= self.routes.len() as i64;
-        self.routes.clear();
-        self.resolver.forgot_all();
     }
 
     /// Counts a line that cannot be handed in whole: cut, or too long for whoever receives it.
@@ -243,7 +248,7 @@ impl Worker {
         let hash = self.routes.hash(&sample);
         self.routes.prefetch_slot(hash);
         if let Some(place) = batch.pending.get_mut(batch.len) {
-            *place = Pending { sample, source: batch.source, hash, candidate: None };
+            *place = Pending { sample, source: batch.source, hash };
             batch.len += 1;
         }
         if batch.len == BATCH {
@@ -251,76 +256,40 @@ impl Worker {
         }
     }
 
-    /// Records a sample that has the exemplars' tag, without it; false if it has none. What came before is recorded first, so that
-    /// the order stays.
-    #[cold]
-    #[inline(never)]
-    fn push_with_exemplar<'a>(&mut self, sample: &Sample<'a>, batch: &mut Batch<'a>, now: Timestamp) -> bool {
-        let mut cut = std::mem::take(&mut self.cut);
-        let trace = self.exemplar_tag.as_ref().and_then(|tag| tag.cut(sample.tags, &mut cut));
-        if let Some(trace) = trace {
-            self.record(batch, now);
-            let sample = Sample { tags: &cut, ..*sample };
-            let pending = Pending { sample, source: batch.source, hash: self.routes.hash(&sample), candidate: None };
-            self.record_exemplar(&pending, trace, now);
-        }
-        self.cut = cut;
-        trace.is_some()
-    }
-
-    /// Records a sample by itself, and notes its exemplar if a counter or a histogram took it.
-    fn record_exemplar(&mut self, pending: &Pending<'_>, trace: &str, now: Timestamp) {
-        let Pending { sample, hash, .. } = pending;
-        self.tally.samples += 1;
-        // A route that was made without an exemplar does not know its series.
-        let known = self.routes.find(*hash, sample);
-        let lacks_series = |route: &Route| route.series().is_none() && route.may_have_exemplars();
-        if let Some(id) = known.filter(|id| self.routes.get(*id, sample).is_some_and(lacks_series)) {
-            self.remove_route(id);
-        }
-        let before = self.tally.recorded;
-        self.record_unknown(pending, true, now);
-        if self.tally.recorded == before {
-            return;
-        }
-        let route = self.routes.find(*hash, sample).and_then(|id| self.routes.get(id, sample));
-        let Some((route, series)) = route.and_then(|route| Some((route, route.series()?))) else { return };
-        let (Value::Number(number) | Value::Signed(number)) = sample.value else { return };
-        let number = route.convert(number);
-        let measured = match &route.target {
-            Target::Cell(CellHandle::Histogram(_, bounds)) => (bounds.partition_point(|bound| *bound < number), number),
-            _ => (0, number * sample.weight),
-        };
-        let label = self.exemplar_tag.as_ref().map_or("", ExemplarTag::label);
-        if self.bridge.registry().note_exemplar(series, (label, trace), measured, now) {
-            self.tally.exemplars += 1;
-        } else {
-            self.tally.exemplars_refused += 1;
-        }
-    }
-
-    /// Looks a batch up in three rounds and records it.
+    /// Looks a batch up and records it.
     fn record(&mut self, batch: &mut Batch<'_>, now: Timestamp) {
-        let Some(pending) = batch.pending.get_mut(..batch.len) else { return };
-        for p in &mut *pending {
-            p.candidate = self.routes.candidate(p.hash);
-        }
-        for p in &*pending {
-            if let Some(route) = p.candidate.and_then(|id| self.routes.prefetch_key(id)) {
-                route.prefetch_cell();
-            }
-        }
+        let Some(pending) = batch.pending.get(..batch.len) else { return };
         self.tally.samples += pending.len() as u64;
-        for p in &*pending {
-            let known = p.candidate.and_then(|id| self.routes.get(id, &p.sample));
-            let done = known.is_some_and(|route| {
-                Recording { tally: &mut self.tally, hits: &mut self.hits, log: &mut self.log, now }.apply(route, &p.sample)
-            });
-            if !done {
+        let known = self.record_known(pending, now);
+        if let Some(others) = pending.get(known..) {
+            for p in others {
                 self.record_unknown(p, false, now);
             }
         }
         batch.len = 0;
+    }
+
+    /// Looks samples up in three rounds and records them, up to the first one that needs more than that. Returns how many.
+    #[inline(always)]
+    fn record_known(&mut self, pending: &[Pending<'_>], now: Timestamp) -> usize {
+        let routes = &self.routes;
+        let mut places = [None; BATCH];
+        for (place, p) in places.iter_mut().zip(pending) {
+            *place = routes.candidate(p.hash);
+        }
+        for place in places.iter().take(pending.len()).flatten() {
+            if let Some(route) = routes.prefetch_key(place) {
+                route.prefetch_cell();
+            }
+        }
+        let mut recording = Recording { tally: &mut self.tally, hits: &mut self.hits, log: &mut self.log, now };
+        for (number, (place, p)) in places.iter().zip(pending).enumerate() {
+            let route = place.and_then(|place| routes.target(place, &p.sample));
+            if !route.is_some_and(|route| recording.apply(route, &p.sample)) {
+                return number;
+            }
+        }
+        pending.len()
     }
 
     /// A sample whose route is new, or retired, or hidden behind one with a similar hash.
@@ -353,32 +322,6 @@ impl Worker {
         }
     }
 
-    /// Adds a route; where there is no room, others go.
-    fn keep_route(&mut self, sample: &Sample<'_>, hash: u64, route: Route) {
-        // Places and key bytes have a limit each; a long key may need the bytes of several.
-        for _ in 0..EVICTED_AT_MOST {
-            if !self.routes.is_full() {
-                break;
-            }
-            if let Some(gone) = self.routes.evict() {
-                self.resolver.forgot(&gone);
-                self.tally.routes -= 1;
-                self.tally.routes_cleared += 1;
-            }
-        }
-        match self.routes.insert(hash, sample, route) {
-            Ok(()) => self.tally.routes += 1,
-            Err(route) => self.resolver.forgot(&route),
-        }
-    }
-
-    fn remove_route(&mut self, id: RouteId) {
-        if let Some(gone) = self.routes.remove(id) {
-            self.resolver.forgot(&gone);
-            self.tally.routes -= 1;
-        }
-    }
-
     #[cold]
     fn refuse(&mut self, reason: SampleError, line: &[u8], now: Timestamp) {
         self.count_error(reason);
@@ -399,16 +342,6 @@ impl Drop for Worker {
 }
 
 impl Route {
-    /// Whether it leads to a series that went, or is about to.
-    fn is_retired(&self) -> bool {
-        matches!(&self.target, Target::Cell(cell) if cell.stamp().last().is_none())
-    }
-
-    /// Whether OpenMetrics has exemplars for what it leads to.
-    fn may_have_exemplars(&self) -> bool {
-        matches!(self.target, Target::Cell(CellHandle::Counter(_) | CellHandle::Histogram(..)))
-    }
-
     /// Asks the memory for the cell that a sample of this route will write.
     #[inline(always)]
     fn prefetch_cell(&self) {

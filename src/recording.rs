@@ -9,6 +9,7 @@ use crate::refusal_log::RefusalLog;
 use crate::registry::CellHandle;
 use crate::resolve::{Route, Target};
 use crate::telemetry::{Recorded, Refusal, Tally};
+use crate::value::GaugeCell;
 
 /// What recording a sample needs beside its route.
 pub(crate) struct Recording<'w> {
@@ -25,52 +26,96 @@ impl Recording<'_> {
     #[inline(always)]
     pub(crate) fn apply(&mut self, route: &Route, sample: &Sample<'_>) -> bool {
         let Target::Cell(cell) = &route.target else {
-            self.count_route(route, sample);
-            self.apply_elsewhere(&route.target, sample);
+            self.apply_elsewhere(route, sample);
             return true;
         };
-        if cell.is_outgrown() || !cell.stamp().touch(self.now.as_millis()) {
-            return false;
-        }
-        self.count_route(route, sample);
-        let outcome = match sample.value {
-            Value::Number(number) | Value::Signed(number) => self.apply_number(cell, sample, route.convert(number)),
-            Value::Member(member) => apply_member(cell, member),
+        let number = match sample.value {
+            Value::Number(number) | Value::Signed(number) => route.convert(number),
+            Value::Member(member) => return self.apply_member(route, cell, (member, sample)),
         };
-        match outcome {
-            Ok(kind) => self.recorded(kind, route),
-            Err(refusal) => self.refused(refusal, sample),
+        let millis = self.now.as_millis();
+        let (kind, is_done) = match cell {
+            CellHandle::Counter(cell) => {
+                if !cell.stamp().touch(millis) {
+                    return false;
+                }
+                if number < 0.0 {
+                    self.count_route(route, sample);
+                    self.refused(Refusal::NegativeCounter, sample);
+                    return true;
+                }
+                (Recorded::Counter, cell.add(number * sample.weight))
+            }
+            CellHandle::Histogram(cell, bounds) => {
+                if bounds.is_native_wanted() || !cell.stamp().touch(millis) {
+                    return false;
+                }
+                (Recorded::Observer, cell.observe(bounds, number, sample.weight))
+            }
+            CellHandle::Gauge(cell) => {
+                if !cell.stamp().touch(millis) {
+                    return false;
+                }
+                (Recorded::Gauge, apply_gauge(cell, sample, number))
+            }
+            cell => {
+                if !cell.stamp().touch(millis) {
+                    return false;
+                }
+                let Some(is_done) = self.apply_observer(cell, sample.weight, number) else {
+                    self.count_route(route, sample);
+                    self.refused(Refusal::Conflict, sample);
+                    return true;
+                };
+                (Recorded::Observer, is_done)
+            }
+        };
+        self.count_route(route, sample);
+        if is_done {
+            self.recorded(kind, route)
+        } else {
+            self.refused(Refusal::ValueOverflow, sample)
         }
         true
     }
 
-    #[inline(always)]
-    fn apply_number(&self, cell: &CellHandle, sample: &Sample<'_>, number: f64) -> Result<Recorded, Refusal> {
+    /// A sample of the kinds of observers that take longer. `None` for a set, which takes no number.
+    fn apply_observer(&self, cell: &CellHandle, weight: f64, number: f64) -> Option<bool> {
         match cell {
-            CellHandle::Counter(_) if number < 0.0 => Err(Refusal::NegativeCounter),
-            CellHandle::Counter(cell) => recorded(Recorded::Counter, cell.add(number * sample.weight)),
-            CellHandle::Gauge(cell) => match (sample.kind, sample.value) {
-                (Kind::Gauge, Value::Number(_)) => recorded(Recorded::Gauge, cell.set(number)),
-                // A gauge that a rule made of a counter goes up and down by its samples.
-                (Kind::Counter, _) => recorded(Recorded::Gauge, cell.change(number * sample.weight)),
-                (Kind::Gauge, _) => recorded(Recorded::Gauge, cell.change(number)),
-                _ => recorded(Recorded::Gauge, cell.set(number)),
-            },
-            CellHandle::Histogram(cell, bounds) => recorded(Recorded::Observer, cell.observe(bounds, number, sample.weight)),
-            CellHandle::Native(_, cell) => recorded(Recorded::Observer, cell.observe(number, sample.weight, self.now)),
-            CellHandle::Summary(cell) => recorded(Recorded::Observer, cell.observe(number, sample.weight, self.now)),
-            // The registry keeps kinds apart, so this cannot be met.
-            CellHandle::Set(_) => Err(Refusal::Conflict),
+            CellHandle::Native(_, cell) => Some(cell.observe(number, weight, self.now)),
+            CellHandle::Summary(cell) => Some(cell.observe(number, weight, self.now)),
+            // Counters, gauges and histograms with classic buckets only were taken before; the registry keeps sets apart.
+            _ => None,
         }
+    }
+
+    /// A set's member.
+    #[inline(never)]
+    fn apply_member(&mut self, route: &Route, cell: &CellHandle, (member, sample): (&[u8], &Sample<'_>)) -> bool {
+        if cell.is_outgrown() || !cell.stamp().touch(self.now.as_millis()) {
+            return false;
+        }
+        self.count_route(route, sample);
+        match cell {
+            CellHandle::Set(cell) => {
+                cell.insert(member);
+                self.recorded(Recorded::Set, route);
+            }
+            // The registry keeps kinds apart; a rule that makes numbers of a set's members is refused when it is loaded.
+            _ => self.refused(Refusal::Conflict, sample),
+        }
+        true
     }
 
     /// What is counted of every sample of a route, whatever becomes of it.
     #[inline(always)]
     fn count_route(&mut self, route: &Route, sample: &Sample<'_>) {
-        self.tally.tagged_samples += u64::from(route.is_tagged);
-        self.tally.unknown_fields += u64::from(sample.unknown_fields);
-        self.tally.mapped += u64::from(route.is_mapped);
-        self.tally.unmapped += u64::from(!route.is_mapped);
+        if let Some(count) = self.tally.routed.get_mut(usize::from(route.is_mapped) | usize::from(route.is_tagged) << 1) {
+            *count += 1;
+        }
+        if sample.unknown_fields > 0 {
+            self.tally.unknown_fields += u64::from(sample.unknown_fields);
+        }
         self.hits.count(route.slot);
         if let Some(extra) = &route.extra {
             let in_name = if sample.first { extra.tag_errors.name } else { 0 };
@@ -98,18 +143,18 @@ impl Recording<'_> {
 
     /// A target that is no cell.
     #[inline(never)]
-    fn apply_elsewhere(&mut self, target: &Target, sample: &Sample<'_>) {
-        match target {
+    fn apply_elsewhere(&mut self, route: &Route, sample: &Sample<'_>) {
+        self.count_route(route, sample);
+        match &route.target {
             Target::LineRefused(reason) => {
                 // What looked like a sample is a line refused as a whole.
                 self.tally.samples -= 1;
                 self.tally.lines_parsed -= 1;
-                self.tally.unmapped -= 1;
+                self.tally.unrouted += 1;
                 count_error(self.tally, *reason);
                 self.log.refused(reason.as_str(), sample.name, self.now);
             }
             Target::Dropped => {
-                self.tally.mapped -= 1;
                 self.tally.dropped += 1;
             }
             Target::Refused(refusal) => self.refused(*refusal, sample),
@@ -128,20 +173,13 @@ impl Recording<'_> {
 }
 
 #[inline(always)]
-fn recorded(kind: Recorded, done: bool) -> Result<Recorded, Refusal> {
-    if done { Ok(kind) } else { Err(Refusal::ValueOverflow) }
-}
-
-/// A set's member.
-#[inline(never)]
-fn apply_member(cell: &CellHandle, member: &[u8]) -> Result<Recorded, Refusal> {
-    match cell {
-        CellHandle::Set(cell) => {
-            cell.insert(member);
-            Ok(Recorded::Set)
-        }
-        // The registry keeps kinds apart; a rule that makes numbers of a set's members is refused when it is loaded.
-        _ => Err(Refusal::Conflict),
+fn apply_gauge(cell: &GaugeCell, sample: &Sample<'_>, number: f64) -> bool {
+    match (sample.kind, sample.value) {
+        (Kind::Gauge, Value::Number(_)) => cell.set(number),
+        // A gauge that a rule made of a counter goes up and down by its samples.
+        (Kind::Counter, _) => cell.change(number * sample.weight),
+        (Kind::Gauge, _) => cell.change(number),
+        _ => cell.set(number),
     }
 }
 

@@ -12,7 +12,7 @@ mod slots;
 #[cfg(test)]
 mod tests;
 
-use rapidhash::v3::{RapidSecrets, rapidhash_v3_inline};
+use rapidhash::v3::{RapidSecrets, rapidhash_v3_nano_inline};
 
 use self::keys::Keys;
 use self::places::{CHUNK, Place, Places};
@@ -78,10 +78,13 @@ impl<T> Routes<T> {
     /// The hash of a sample's identity. Random per table, so that a sender cannot aim at a slot.
     #[inline(always)]
     pub(crate) fn hash(&self, sample: &Sample<'_>) -> u64 {
-        let name = rapidhash_v3_inline::<true, false, false>(sample.name, &self.secrets);
-        let tags = rapidhash_v3_inline::<true, false, false>(sample.tags, &self.secrets);
-        (name ^ (tags.rotate_left(23)).wrapping_mul(0x9e37_79b9_7f4a_7c15))
-            .wrapping_add((sample.kind as u64).wrapping_mul(0xd6e8_feb8_6659_fd93))
+        let name = rapidhash_v3_nano_inline::<false, false>(sample.name, &self.secrets);
+        let tags = rapidhash_v3_nano_inline::<false, false>(sample.tags, &self.secrets);
+        // One mixing step for both, instead of one for each and something to put them together.
+        let [.., name_key, tags_key] = self.secrets.secrets;
+        let kind = (sample.kind as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let wide = u128::from(name ^ name_key) * u128::from(tags ^ tags_key ^ kind);
+        wide as u64 ^ (wide >> 64) as u64
     }
 
     /// First step of a look-up: asks the memory for the slot.
@@ -90,18 +93,17 @@ impl<T> Routes<T> {
         prefetch(self.slots.address(hash));
     }
 
-    /// Second step: the first route whose hash fits, most likely the one. Asks the memory for it.
+    /// Second step: the first place whose hash fits, most likely the one. Asks the memory for it.
     #[inline(always)]
-    pub(crate) fn candidate(&self, hash: u64) -> Option<RouteId> {
-        let number = self.slots.candidate(hash)?;
-        prefetch(self.places.address(number));
-        Some(RouteId(number))
+    pub(crate) fn candidate(&self, hash: u64) -> Option<&Place<T>> {
+        let place = self.places.get(self.slots.candidate(hash)?)?;
+        prefetch(place);
+        Some(place)
     }
 
     /// Third step: asks the memory for the candidate's key, and says where its target is.
     #[inline(always)]
-    pub(crate) fn prefetch_key(&self, id: RouteId) -> Option<&T> {
-        let place = self.places.get(id.0)?;
+    pub(crate) fn prefetch_key<'r>(&self, place: &'r Place<T>) -> Option<&'r T> {
         let key = self.keys.address(place.key_at);
         prefetch(key);
         // A key rarely fits what is left of its first cache line.
@@ -111,13 +113,18 @@ impl<T> Routes<T> {
 
     /// Last step: the candidate's target, if its key is the sample's.
     #[inline(always)]
+    pub(crate) fn target<'r>(&self, place: &'r Place<T>, sample: &Sample<'_>) -> Option<&'r T> {
+        let (name_len, tags_len) = (sample.name.len(), sample.tags.len());
+        if usize::from(place.name_len) != name_len || usize::from(place.tags_len) != tags_len || place.kind != sample.kind {
+            return None;
+        }
+        let (name, tags) = self.keys.get(place.key_at)?.get(..name_len + tags_len)?.split_at_checked(name_len)?;
+        if is_same(name, sample.name) && is_same(tags, sample.tags) { place.target.as_ref() } else { None }
+    }
+
+    /// The target of a route, if its key is the sample's.
     pub(crate) fn get(&self, id: RouteId, sample: &Sample<'_>) -> Option<&T> {
-        let place = self.places.get(id.0)?;
-        let key = self.keys.get(place.key_at)?;
-        let (name, tags) = key.split_at_checked(usize::from(place.name_len))?;
-        let tags = tags.get(..usize::from(place.tags_len))?;
-        let is_it = place.kind == sample.kind && name == sample.name && tags == sample.tags;
-        if is_it { place.target.as_ref() } else { None }
+        self.target(self.places.get(id.0)?, sample)
     }
 
     /// A whole look-up, for what the steps did not find.
@@ -231,6 +238,26 @@ impl<T> Routes<T> {
         // Tables that are forgotten faster than they can be taken apart must not pile up.
         self.forgotten = old.forgotten.into_iter().take(MOST_FORGOTTEN).collect();
         self.forgotten.push((old.places, old.keys));
+    }
+}
+
+/// Whether two short texts of the same length are equal: in place, as a call would cost more than the comparison.
+#[inline(always)]
+fn is_same(a: &[u8], b: &[u8]) -> bool {
+    /// Their first and last `N` bytes, which may overlap.
+    #[inline(always)]
+    fn ends<const N: usize>(a: &[u8], b: &[u8]) -> bool {
+        a.first_chunk::<N>() == b.first_chunk() && a.last_chunk::<N>() == b.last_chunk()
+    }
+    match a.len() {
+        32.. => {
+            let (parts, _) = a.as_chunks::<16>();
+            parts.iter().zip(b.as_chunks::<16>().0).all(|(a, b)| a == b) && a.last_chunk::<16>() == b.last_chunk()
+        }
+        16.. => ends::<16>(a, b),
+        8.. => ends::<8>(a, b),
+        4.. => ends::<4>(a, b),
+        _ => a == b,
     }
 }
 

@@ -210,11 +210,11 @@ impl Telemetry {
         add(&c.events, tally.events);
         add(&c.service_checks, tally.service_checks);
         add(&c.samples, tally.samples);
-        add(&c.tags, tally.tagged_samples);
+        add(&c.tags, tally.tagged());
         add(&c.tag_errors, tally.tag_errors);
         add(&c.unknown_fields, tally.unknown_fields);
-        add(&c.unmapped, tally.unmapped);
-        add(&c.mapped, tally.mapped);
+        add(&c.unmapped, tally.unmapped());
+        add(&c.mapped, tally.mapped());
         add(&c.dropped, tally.dropped);
         add(&c.labels_renamed, tally.labels_renamed);
         add(&c.exemplars, tally.exemplars);

@@ -10,11 +10,15 @@ mod error;
 mod grammar;
 mod number;
 mod packed;
+mod quick;
 mod tags;
 
 pub use self::error::SampleError;
 pub use self::grammar::parse_line;
 pub use self::packed::Samples;
+#[cfg(target_arch = "x86_64")]
+pub use self::quick::Avx2;
+pub use self::quick::{Finder, Marks, Plain, WINDOW, quick_line};
 pub use self::tags::{Identity, TagErrors, TagSink};
 
 /// The kind of a sample on the wire.

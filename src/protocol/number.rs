@@ -79,6 +79,42 @@ fn slow_number(input: &[u8], signed: bool, end: usize) -> IResult<&[u8], Number,
     }
 }
 
+/// Bytes of the longest text that [`decimal`] reads.
+pub(super) const DECIMAL: usize = 8;
+
+/// The first `len` bytes as a number, if they are digits and at most one point, and not more than [`DECIMAL`]; `None` for other
+/// forms of numbers, and for what is none. As exact as [`number`]. It takes all bytes at once, as what they are is hard to foresee.
+#[inline(always)]
+pub(super) fn decimal(text: [u8; DECIMAL], len: usize) -> Option<f64> {
+    /// The same byte eight times.
+    const fn all(byte: u8) -> u64 {
+        u64::from_le_bytes([byte; DECIMAL])
+    }
+    if len == 0 || len > DECIMAL {
+        return None;
+    }
+    // The last byte of the text is the highest one; before the first one stand zeroes.
+    let shifted = (u64::from_le_bytes(text) ^ all(b'0')) << (8 * (DECIMAL - len));
+    let at_point = shifted ^ all(b'.' ^ b'0');
+    // The highest bit of the first byte that is a point; those of later bytes may be wrong.
+    let point = at_point.wrapping_sub(all(1)) & !at_point & all(0x80);
+    let (digits, places) = if point == 0 {
+        (shifted, 0)
+    } else {
+        let before = (1 << (point.trailing_zeros() & !7)) - 1;
+        let after = !(before << 8 | 0xff);
+        ((shifted & before) << 8 | (shifted & after), (after.count_ones() / 8) as usize)
+    };
+    if (digits.wrapping_add(all(0x76)) | digits) & all(0x80) != 0 || (point != 0 && len == 1) {
+        return None;
+    }
+    // Neighbours are put together: one digit with one, two with two, four with four.
+    let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8) & 0x00ff_00ff_00ff_00ff;
+    let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_ffff_0000_ffff;
+    let whole = fours.wrapping_mul(10_000).wrapping_add(fours >> 32) as u32;
+    Some(f64::from(whole) / EXACT_POWERS.get(places).copied().unwrap_or(1.0))
+}
+
 /// A number that is the whole input.
 pub(super) fn whole_number(input: &[u8]) -> Option<Number> {
     match number(input) {
@@ -158,7 +194,31 @@ mod tests {
         assert_eq!(number(b"1e3:2").expect("a number").0, b":2");
     }
 
+    /// The first eight bytes, and behind them what may stand there.
+    fn short(text: &str) -> Option<f64> {
+        let mut bytes = *b"|c|#8.5:";
+        bytes.iter_mut().zip(text.bytes()).for_each(|(to, from)| *to = from);
+        decimal(bytes, text.len())
+    }
+
+    #[test]
+    fn short_decimals_are_read_at_once() {
+        for text in ["0", "1", "00", "5.", ".5", "426.1", "12345678", "1234567.", ".1234567", "0.000001", "99999999", "1.5"] {
+            assert_eq!(short(text), text.parse().ok(), "{text}");
+        }
+        for text in ["", ".", "..", "1.2.3", "+1", "-1", "1e3", "1:2", "1 ", "12\u{ff}", "\u{0}1", "/1", "1;", "123456789"] {
+            assert_eq!(short(text), None, "{text}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn short_decimals_are_those_of_the_grammar(text in "[0-9]{0,5}\\.?[0-9]{0,4}|[0-9.]{0,8}|[ -~]{1,3}") {
+            let plain = text.bytes().all(|b| b.is_ascii_digit() || b == b'.') && text.len() <= DECIMAL;
+            let want = whole_number(text.as_bytes()).map(|n| n.value).filter(|_| plain);
+            prop_assert_eq!(short(&text).map(f64::to_bits), want.map(f64::to_bits));
+        }
+
         #[test]
         fn every_double_comes_back(value in any::<f64>().prop_filter("finite", |v| v.is_finite())) {
             for text in [format!("{value}"), format!("{value:e}")] {

@@ -4,12 +4,12 @@
 
 use crate::protocol::Kind;
 
-/// Routes of one chunk.
-pub(super) const CHUNK: usize = 1 << 12;
+/// Routes of one chunk: 64 KiB.
+pub(super) const CHUNK: usize = 1 << 10;
 
 /// Not larger than a cache line, so that a look-up misses memory once for it.
 #[repr(align(64))]
-pub(super) struct Place<T> {
+pub(crate) struct Place<T> {
     /// `None` if the place is free.
     pub(super) target: Option<T>,
     /// The upper half of the hash, enough to find the slot. In a free place: the next free one of its chunk, plus one.
@@ -21,6 +21,11 @@ pub(super) struct Place<T> {
 }
 
 impl<T> Place<T> {
+    /// A free place, and the next free one of its chunk plus one.
+    fn free(next: u32) -> Self {
+        Self { target: None, hash: next, key_at: 0, name_len: 0, tags_len: 0, kind: Kind::Counter }
+    }
+
     /// Bytes of the key.
     pub(super) fn key_len(&self) -> usize {
         usize::from(self.name_len) + usize::from(self.tags_len)
@@ -35,10 +40,17 @@ pub(super) struct Places<T> {
 }
 
 struct Chunk<T> {
-    places: Vec<Place<T>>,
-    /// The first free place plus one; 0 for none.
+    /// `None` while nothing of the chunk is in use. An array, so that a number within a chunk needs no check of its bounds.
+    places: Option<Box<[Place<T>; CHUNK]>>,
+    /// Places that were ever in use: the first ones.
+    opened: usize,
+    /// The first free place among them plus one; 0 for none.
     free: u32,
     used: usize,
+}
+
+impl<T> Chunk<T> {
+    const EMPTY: Self = Self { places: None, opened: 0, free: 0, used: 0 };
 }
 
 impl<T> Places<T> {
@@ -53,24 +65,20 @@ impl<T> Places<T> {
 
     /// One more than the highest number that may be in use.
     pub(super) fn end(&self) -> usize {
-        self.chunks.last().map_or(0, |last| (self.chunks.len() - 1) * CHUNK + last.places.len())
+        self.chunks.last().map_or(0, |last| (self.chunks.len() - 1) * CHUNK + last.opened)
     }
 
+    /// A place of a chunk in use, free or not.
     #[inline(always)]
     pub(super) fn get(&self, number: u32) -> Option<&Place<T>> {
-        self.chunks.get(number as usize / CHUNK)?.places.get(number as usize % CHUNK)
+        let places = self.chunks.get(number as usize / CHUNK)?.places.as_ref()?;
+        Some(&places[number as usize % CHUNK])
     }
 
     #[inline(always)]
     pub(super) fn get_mut(&mut self, number: u32) -> Option<&mut Place<T>> {
-        self.chunks.get_mut(number as usize / CHUNK)?.places.get_mut(number as usize % CHUNK)
-    }
-
-    /// Where a place is, for a prefetch.
-    #[inline(always)]
-    pub(super) fn address(&self, number: u32) -> *const Place<T> {
-        let chunk = self.chunks.get(number as usize / CHUNK).map_or(std::ptr::null(), |chunk| chunk.places.as_ptr());
-        chunk.wrapping_add(number as usize % CHUNK)
+        let places = self.chunks.get_mut(number as usize / CHUNK)?.places.as_mut()?;
+        Some(&mut places[number as usize % CHUNK])
     }
 
     /// Whether the chunk of this number holds nothing, so that it may be passed over.
@@ -84,7 +92,7 @@ impl<T> Places<T> {
             self.room_from += 1;
         }
         let at = self.chunks.get(self.room_from).map_or(0, |chunk| match chunk.free {
-            0 => chunk.places.len(),
+            0 => chunk.opened,
             free => free as usize - 1,
         });
         (self.room_from * CHUNK + at) as u32
@@ -94,19 +102,17 @@ impl<T> Places<T> {
     pub(super) fn insert(&mut self, number: u32, place: Place<T>) {
         let at = number as usize / CHUNK;
         if at == self.chunks.len() {
-            self.chunks.push(Chunk { places: Vec::new(), free: 0, used: 0 });
+            self.chunks.push(Chunk::EMPTY);
         }
         let Some(chunk) = self.chunks.get_mut(at) else { return };
-        if chunk.places.capacity() == 0 {
-            chunk.places.reserve_exact(CHUNK);
+        let places = chunk.places.get_or_insert_with(|| Box::new(std::array::from_fn(|_| Place::free(0))));
+        let free = &mut places[number as usize % CHUNK];
+        if number as usize % CHUNK < chunk.opened {
+            chunk.free = free.hash;
+        } else {
+            chunk.opened += 1;
         }
-        match chunk.places.get_mut(number as usize % CHUNK) {
-            Some(free) => {
-                chunk.free = free.hash;
-                *free = place;
-            }
-            None => chunk.places.push(place),
-        }
+        *free = place;
         chunk.used += 1;
         self.len += 1;
     }
@@ -115,15 +121,14 @@ impl<T> Places<T> {
     pub(super) fn remove(&mut self, number: u32) -> Option<Place<T>> {
         let at = number as usize / CHUNK;
         let chunk = self.chunks.get_mut(at)?;
-        let place = chunk.places.get_mut(number as usize % CHUNK)?;
+        let place = &mut chunk.places.as_mut()?[number as usize % CHUNK];
         place.target.as_ref()?;
-        let free = Place { target: None, hash: chunk.free, key_at: 0, name_len: 0, tags_len: 0, kind: Kind::Counter };
-        let gone = std::mem::replace(place, free);
+        let gone = std::mem::replace(place, Place::free(chunk.free));
         chunk.free = number % CHUNK as u32 + 1;
         chunk.used -= 1;
         // The first chunk stays: a small table would otherwise allocate again and again.
         if chunk.used == 0 && at > 0 {
-            *chunk = Chunk { places: Vec::new(), free: 0, used: 0 };
+            *chunk = Chunk::EMPTY;
         }
         self.len -= 1;
         self.room_from = self.room_from.min(at);
@@ -136,7 +141,9 @@ impl<T> Places<T> {
     /// Drops the last place, for a table that is taken apart; false if there is none.
     pub(super) fn drop_last(&mut self) -> bool {
         while let Some(chunk) = self.chunks.last_mut() {
-            if chunk.places.pop().is_some() {
+            if let (Some(places), Some(last)) = (&mut chunk.places, chunk.opened.checked_sub(1)) {
+                places[last % CHUNK].target = None;
+                chunk.opened = last;
                 return true;
             }
             self.chunks.pop();
@@ -147,6 +154,6 @@ impl<T> Places<T> {
     /// Places that take memory.
     #[cfg(test)]
     pub(super) fn capacity(&self) -> usize {
-        self.chunks.iter().map(|chunk| chunk.places.capacity()).sum()
+        self.chunks.iter().filter(|chunk| chunk.places.is_some()).count() * CHUNK
     }
 }

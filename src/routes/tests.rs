@@ -18,9 +18,9 @@ fn counter(name: &str) -> Sample<'_> {
 fn look_up<T: Clone + PartialEq>(routes: &Routes<T>, sample: &Sample<'_>) -> Option<T> {
     let hash = routes.hash(sample);
     routes.prefetch_slot(hash);
-    let quick = routes.candidate(hash).and_then(|id| {
-        routes.prefetch_key(id);
-        routes.get(id, sample).cloned()
+    let quick = routes.candidate(hash).and_then(|place| {
+        routes.prefetch_key(place);
+        routes.target(place, sample).cloned()
     });
     let whole = routes.find(hash, sample).and_then(|id| routes.get(id, sample)).cloned();
     assert!(quick.is_none() || quick == whole);

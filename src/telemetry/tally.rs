@@ -17,18 +17,17 @@ pub struct Tally {
     pub service_checks: u64,
     /// Samples, refused ones included.
     pub samples: u64,
-    /// Samples with at least one tag.
-    pub tagged_samples: u64,
+    /// Samples by what their route says: those that a rule mapped at the odd places, those with tags at 2 and 3. One count for a
+    /// sample, where three are shown.
+    pub routed: [u64; 4],
     /// Tags skipped.
     pub tag_errors: u64,
     /// Fields skipped.
     pub unknown_fields: u64,
-    /// Samples that a rule mapped.
-    pub mapped: u64,
-    /// Samples that a rule dropped.
+    /// Mapped ones that a rule dropped: they do not count as mapped.
     pub dropped: u64,
-    /// Samples that no rule matched.
-    pub unmapped: u64,
+    /// Unmapped ones whose line was refused: they do not count as unmapped.
+    pub unrouted: u64,
     /// Labels renamed to `exported_*`.
     pub labels_renamed: u64,
     /// Exemplars kept.
@@ -45,6 +44,26 @@ pub struct Tally {
     pub recorded: [u64; Recorded::ALL.len()],
     /// By [`Refusal`].
     pub refused: [u64; Refusal::ALL.len()],
+}
+
+impl Tally {
+    /// Samples with at least one tag.
+    pub fn tagged(&self) -> u64 {
+        let [_, _, unmapped, mapped] = self.routed;
+        unmapped + mapped
+    }
+
+    /// Samples that a rule mapped, and did not drop.
+    pub fn mapped(&self) -> u64 {
+        let [_, untagged, _, tagged] = self.routed;
+        (untagged + tagged).saturating_sub(self.dropped)
+    }
+
+    /// Samples that no rule matched, and whose lines were not refused.
+    pub fn unmapped(&self) -> u64 {
+        let [untagged, _, tagged, _] = self.routed;
+        (untagged + tagged).saturating_sub(self.unrouted)
+    }
 }
 
 /// What a recorded sample became. The names are those of statsd_exporter's label `type`.

@@ -14,6 +14,9 @@ pub struct HistogramCell(Arc<[AtomicU64]>);
 /// Stamp, version and sum stand before the buckets.
 const BUCKETS: usize = 3;
 
+/// Bounds that are all compared with a value; among more of them its bucket is searched.
+const COUNTED_BOUNDS: usize = 16;
+
 /// How often a reader looks again while the writer is at work, before it takes what is there.
 const READ_TRIES: usize = 10_000;
 
@@ -27,7 +30,7 @@ impl HistogramCell {
     /// finite. Only the cell's one writer may call it.
     #[inline(always)]
     pub fn observe(&self, bounds: &[f64], value: f64, weight: f64) -> bool {
-        let bucket = bounds.partition_point(|bound| *bound < value);
+        let bucket = bucket_of(bounds, value);
         let ([_, version, sum, ..], Some(count)) = (&*self.0, self.0.get(BUCKETS + bucket)) else { return false };
         let new_sum = f64::from_bits(sum.load(Ordering::Relaxed)) + value * weight;
         let new_count = f64::from_bits(count.load(Ordering::Relaxed)) + weight;
@@ -123,6 +126,16 @@ impl HistogramCell {
             into.buckets.iter_mut().zip(buckets).for_each(|(to, from)| *to += from);
         }
     }
+}
+
+/// The first bucket whose bound is not below the value.
+#[inline(always)]
+fn bucket_of(bounds: &[f64], value: f64) -> usize {
+    if bounds.len() > COUNTED_BOUNDS {
+        return bounds.partition_point(|bound| *bound < value);
+    }
+    // No step waits for the one before.
+    bounds.iter().map(|bound| usize::from(*bound < value)).sum()
 }
 
 /// What all workers hold of one histogram.

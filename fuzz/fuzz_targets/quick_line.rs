@@ -1,0 +1,26 @@
+//! Any bytes: each way of reading the frequent form of a line at once says what the grammar says, or nothing.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use statsd_bridge::options::Dialect;
+#[cfg(target_arch = "x86_64")]
+use statsd_bridge::protocol::Avx2;
+use statsd_bridge::protocol::{Line, Plain, parse_line, quick_line};
+
+/// Longer than some lines that are tried, and shorter than others.
+const LONGEST: usize = 200;
+
+fuzz_target!(|lines: &[u8]| {
+    let found = quick_line(lines, LONGEST, Plain);
+    #[cfg(target_arch = "x86_64")]
+    if let Some(finder) = Avx2::find() {
+        assert_eq!(quick_line(lines, LONGEST, finder), found);
+    }
+    let Some((sample, len)) = found else { return };
+    assert!(len <= LONGEST && len == lines.iter().position(|byte| *byte == b'\n').unwrap_or(lines.len()));
+    match parse_line(&lines[..len], &Dialect::default()) {
+        Line::Sample(known) => assert_eq!(sample, known),
+        other => panic!("{} is {other:?}", lines.escape_ascii()),
+    }
+});
