@@ -168,6 +168,7 @@ impl Body for PageBody {
 
 impl Drop for PageBody {
     fn drop(&mut self) {
+        self.pulse.answered();
         let cut = match (self.pulse.cut(), self.end) {
             (_, End::Complete) => return,
             (Some(Cut::Crowded), _) => ScrapeCut::Crowded,

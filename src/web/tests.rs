@@ -15,6 +15,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
+use super::pulse::Pulse;
 use super::server::{Ends, Site, connection};
 use super::{Options, State, serve};
 use crate::options::Options as BridgeOptions;
@@ -277,7 +278,7 @@ async fn a_client_that_does_not_read_is_cut() {
     let (stop, stopped) = watch::channel(false);
     let (mut client, stream) = duplex(512);
     client.write_all(b"GET / HTTP/1.1\r\nHost: t\r\n\r\n").await.expect("sent");
-    soon(connection(stream, site, Ends::default(), stopped)).await;
+    soon(connection(stream, (site, Pulse::new()), Ends::default(), stopped)).await;
     assert!(!*stop.borrow(), "it ended without being told to");
     let mut taken = Vec::new();
     client.read_to_end(&mut taken).await.expect("what was on its way");

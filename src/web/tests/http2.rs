@@ -23,7 +23,7 @@ impl Client {
         let site = Arc::new(Site::new(options, Bridge::new(BridgeOptions::default()), state));
         let (ours, theirs): (DuplexStream, DuplexStream) = duplex(64 << 10);
         let (stop, stopped) = watch::channel(false);
-        let served = tokio::spawn(serve_connection(theirs, site, Ends::default(), stopped));
+        let served = tokio::spawn(serve_connection(theirs, (site, Pulse::new()), Ends::default(), stopped));
         let (requests, connection) = builder.handshake(ours).await.expect("a handshake");
         Self { requests, ends: tokio::spawn(connection), served, stop }
     }
