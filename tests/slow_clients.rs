@@ -22,13 +22,13 @@ const MOST_OPEN: usize = 64;
 const HALF_OPEN: usize = 300;
 
 /// Series on the page, each a line of some 200 bytes: the page is more than the sockets of a connection take in.
-const SERIES: usize = 40_000;
+const SERIES: usize = 20_000;
 
-/// Memory that all bad clients together may cost, in KiB: two pages, and there are six of those who do not read theirs.
+/// Memory that all bad clients together may cost, in KiB: four pages, and six who do not read theirs.
 const MOST_KIB: u64 = 16 << 10;
 
 /// Pages that the good client asks for meanwhile.
-const PAGES: usize = 8;
+const PAGES: usize = 4;
 
 /// What a scraper waits for a page by default.
 const SCRAPE_TIMEOUT: Duration = Duration::from_secs(10);
