@@ -88,7 +88,10 @@ pub(super) fn scrape(p: Prefix) -> Scrape {
         bytes: described_gauge(p, "scrape_page_bytes", "Size of the last page before compression."),
         connections_cut: described_counters(
             p,
-            ("http_connections_cut_total", "HTTP connections cut by a limit of time or size, for what is no HTTP, or for a new one, by reason."),
+            (
+                "http_connections_cut_total",
+                "HTTP connections cut by a limit of time or size, for what is no HTTP, or for a new one, by reason.",
+            ),
             "reason",
             CONNECTION_CUTS,
         ),
