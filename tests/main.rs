@@ -41,6 +41,8 @@ mod end_to_end;
 mod reload;
 /// Who hit which limit, names in conflict, deletion by hand, `top`.
 mod series;
+/// Bad clients of every sort at once: a good one is served, nothing sent is lost, connections and memory stay bounded.
+mod slow_clients;
 /// Flags, the environment, the first lines, signals, exit codes.
 mod starting;
 /// Series kept over a restart: clean ends, crashes, bad files, limits, restarts under load.

@@ -290,8 +290,10 @@ fn a_handshake_that_does_not_come_makes_room_for_others() {
     assert!(matches!(silent.read(&mut byte), Ok(0) | Err(_)), "it is closed");
     drop((second, third));
     let page = until("there is room again", || client.get(bridge.web, "/metrics", &[]).ok());
-    let cut = "statsd_bridge_http_connections_cut_total{reason=\"crowded\"} 1";
-    assert!(page.text().contains(cut), "{}", page.text());
+    let page = Page::parse(&page.text()).expect("a good page");
+    // Perhaps one of the others too, if the last one came before they had gone.
+    assert!(page.sum_where("statsd_bridge_http_connections_cut_total", "reason", "crowded") >= 1.0);
+    assert!(page.value("statsd_bridge_http_connections_open").is_some_and(|open| open <= 2.0));
     bridge.stop();
 }
 

@@ -6,7 +6,7 @@ use super::{described_counter, described_counters, described_gauge};
 use crate::options::Prefix;
 
 /// Why an HTTP connection was cut, in the order of the web server's reasons.
-const CONNECTION_CUTS: [&str; 5] = ["idle", "header", "write", "response", "crowded"];
+const CONNECTION_CUTS: [&str; 7] = ["idle", "header", "write", "response", "crowded", "header_too_large", "malformed"];
 
 /// Why a scrape did not get its page to the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +88,10 @@ pub(super) fn scrape(p: Prefix) -> Scrape {
         bytes: described_gauge(p, "scrape_page_bytes", "Size of the last page before compression."),
         connections_cut: described_counters(
             p,
-            ("http_connections_cut_total", "HTTP connections cut by a limit of time, or for a new one, by reason."),
+            (
+                "http_connections_cut_total",
+                "HTTP connections cut by a limit of time or size, for what is no HTTP, or for a new one, by reason.",
+            ),
             "reason",
             CONNECTION_CUTS,
         ),

@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use tracing::debug;
 
-use super::pulse::{Cut, Patience};
+use super::pulse::{Cut, Patience, Pulse, STUCK};
 use super::server::{Ends, Site, guarded, stopped};
 
 /// Requests of one connection at the same time.
@@ -34,17 +34,19 @@ const PIECE: usize = 16 << 10;
 const WINDOW: u32 = 64 << 10;
 
 /// Serves until the client leaves, is cut, or the server stops.
-pub(super) async fn connection<S>(stream: S, site: Arc<Site>, ends: Ends, mut stop: watch::Receiver<bool>)
+pub(super) async fn connection<S>(stream: S, (site, pulse): (Arc<Site>, Arc<Pulse>), ends: Ends, mut stop: watch::Receiver<bool>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let streams = Arc::new(Streams::new());
+    let streams = Arc::new(Streams::new(pulse));
     let patience = Patience::from(&site.options);
     let builder = builder(&site);
-    let noted = Arc::clone(&streams);
-    let service = service_fn(move |request: Request<Incoming>| {
+    let (noted, of) = (Arc::clone(&streams), Arc::clone(&site));
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        // So that the connection of a slow client can be cut for others.
+        request.extensions_mut().insert(Arc::clone(&noted.pulse));
         let stream = OpenStream::new(Arc::clone(&noted));
-        let site = Arc::clone(&site);
+        let site = Arc::clone(&of);
         async move {
             let answer = guarded(&site, request, ends).await;
             stream.progress();
@@ -57,7 +59,10 @@ where
     loop {
         tokio::select! {
             ended = serving.as_mut() => break if let Err(error) = ended { debug!(%error, "HTTP/2 connection ended") },
-            cut = lost.as_mut() => break debug!(?cut, "HTTP/2 connection cut"),
+            cut = lost.as_mut() => {
+                site.bridge.telemetry().scrape.connection_cut(cut as usize);
+                break debug!(?cut, "HTTP/2 connection cut");
+            }
             () = stopped(&mut stop), if !stopping => {
                 stopping = true;
                 serving.as_mut().graceful_shutdown();
@@ -82,7 +87,11 @@ fn builder(site: &Site) -> http2::Builder<TokioExecutor> {
 }
 
 /// The requests that are open on one connection.
-struct Streams(Mutex<Open>);
+struct Streams {
+    open: Mutex<Open>,
+    /// What the connection as a whole is doing.
+    pulse: Arc<Pulse>,
+}
 
 struct Open {
     next: u64,
@@ -98,12 +107,12 @@ struct Times {
 }
 
 impl Streams {
-    fn new() -> Self {
-        Self(Mutex::new(Open { next: 0, by_number: HashMap::new(), idle_since: Instant::now() }))
+    fn new(pulse: Arc<Pulse>) -> Self {
+        Self { open: Mutex::new(Open { next: 0, by_number: HashMap::new(), idle_since: Instant::now() }), pulse }
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn overdue(&self, patience: &Patience, now: Instant) -> Option<Cut> {
@@ -118,10 +127,23 @@ impl Streams {
         })
     }
 
+    /// Whether there are answers, and the client takes nothing of any.
+    fn is_stuck(&self, now: Instant) -> bool {
+        let open = self.open();
+        let stuck = |times: &Times| times.took.is_some_and(|took| now.saturating_duration_since(took) >= STUCK);
+        !open.by_number.is_empty() && open.by_number.values().all(stuck)
+    }
+
     async fn lost(&self, patience: Patience) -> Cut {
         loop {
-            sleep(patience.step()).await;
-            if let Some(cut) = self.overdue(&patience, Instant::now()) {
+            tokio::select! {
+                () = sleep(patience.step().min(STUCK)) => {}
+                cut = self.pulse.ended() => return cut,
+            }
+            let now = Instant::now();
+            self.pulse.wrote(self.is_stuck(now));
+            if let Some(cut) = self.overdue(&patience, now) {
+                self.pulse.end(cut);
                 return cut;
             }
         }
@@ -139,6 +161,9 @@ impl OpenStream {
         let mut open = streams.open();
         let number = open.next;
         open.next += 1;
+        if open.by_number.is_empty() {
+            streams.pulse.asked();
+        }
         open.by_number.insert(number, Times { asked: Instant::now(), took: None });
         drop(open);
         Self { streams, number }
@@ -156,6 +181,9 @@ impl Drop for OpenStream {
         let mut open = self.streams.open();
         open.by_number.remove(&self.number);
         open.idle_since = Instant::now();
+        if open.by_number.is_empty() {
+            self.streams.pulse.begin();
+        }
     }
 }
 
@@ -214,7 +242,7 @@ mod tests {
     #[tokio::test]
     async fn a_body_comes_whole_and_in_pieces() {
         let whole: Vec<u8> = (0..3 * PIECE + 5).map(|n| n as u8).collect();
-        let streams = Arc::new(Streams::new());
+        let streams = Arc::new(Streams::new(Pulse::new()));
         let body = Box::pin(Full::new(Bytes::from(whole.clone())));
         let mut pieces = Pieces { body, rest: Bytes::new(), stream: OpenStream::new(Arc::clone(&streams)) };
         assert_eq!(pieces.size_hint().exact(), Some(whole.len() as u64));
@@ -236,7 +264,7 @@ mod tests {
         let second = Duration::from_secs(1);
         let options =
             Options { idle_timeout: 100 * second, write_timeout: 10 * second, response_timeout: 50 * second, ..Options::default() };
-        let (patience, streams) = (Patience::from(&options), Arc::new(Streams::new()));
+        let (patience, streams) = (Patience::from(&options), Arc::new(Streams::new(Pulse::new())));
         let after = |seconds: u32| streams.overdue(&patience, Instant::now() + seconds * second);
         assert_eq!((after(99), after(101)), (None, Some(Cut::Idle)));
         let asked = OpenStream::new(Arc::clone(&streams));

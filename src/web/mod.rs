@@ -38,7 +38,7 @@ mod tls;
 mod troubles;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore, watch};
@@ -67,8 +67,8 @@ pub struct Options {
     pub allow_from: Vec<Network>,
     /// A shell line that sends one sample to the bridge, shown on the landing page; none where nothing listens.
     pub paste: Option<String>,
-    /// Connections open at the same time, 256. With one more, the one goes that has been silent for the longest; if there is none,
-    /// the new one is closed at once.
+    /// Connections open at the same time, 256, over all listeners. With one more, the one goes that has asked nothing for the
+    /// longest, but not in its first 20 ms; if all are being served, the new one is closed at once.
     pub max_connections: usize,
     /// Threads that render and compress pages at the same time, 2; at least 1.
     pub max_renders: usize,
@@ -120,7 +120,9 @@ pub struct State {
     ready: AtomicBool,
     quit: watch::Sender<bool>,
     reload: Notify,
-    connections: AtomicUsize,
+    /// Connections that may still be opened.
+    connections: Arc<Semaphore>,
+    max_connections: usize,
     crowd: crowd::Crowd,
     pages: page::turns::Pages,
     /// Answers of the API about series that are being made, or are in memory.
@@ -128,16 +130,18 @@ pub struct State {
 }
 
 impl State {
-    /// Not ready, nothing requested. Takes `max_renders` and `max_pages` from the options. Pages show the time of `clock`, which
+    /// Not ready, nothing requested. Takes `max_connections`, `max_renders` and `max_pages` from the options. Pages show the time of `clock`, which
     /// is to be the one that samples are recorded with.
     pub fn new(options: &Options, clock: fn() -> Timestamp) -> Self {
+        let max_connections = options.max_connections.min(Semaphore::MAX_PERMITS);
         Self {
             gate: Arc::new(Gate::open()),
             clock,
             ready: AtomicBool::new(false),
             quit: watch::Sender::new(false),
             reload: Notify::new(),
-            connections: AtomicUsize::new(0),
+            connections: Arc::new(Semaphore::new(max_connections)),
+            max_connections,
             crowd: crowd::Crowd::default(),
             pages: page::turns::Pages::new(options.max_pages, options.max_renders),
             reports: Arc::new(Semaphore::new(MAX_REPORTS)),
@@ -173,6 +177,6 @@ impl State {
 
     /// Connections open now, over all listeners.
     pub fn open_connections(&self) -> usize {
-        self.connections.load(Ordering::Relaxed)
+        self.max_connections.saturating_sub(self.connections.available_permits())
     }
 }

@@ -4,11 +4,13 @@
 //! turns       who may be sent a page when; which scrapes get the same one
 //!   stream    the page being made, as far ahead of its clients as a few pieces
 //!     coding  plain, gzip, zstd
+//!     spares  memory for pieces and codings, used again
 //! ```
 //! Three bounds: threads that render, which is CPU; pages on their way, each some 100 KiB whatever its size; and what a client may
 //! keep others waiting. Nothing is lost when a client goes away. Knows the bridge's page as bytes that come in parts.
 
 pub(super) mod coding;
+mod spares;
 mod stream;
 pub(super) mod turns;
 
@@ -168,6 +170,7 @@ impl Body for PageBody {
 
 impl Drop for PageBody {
     fn drop(&mut self) {
+        self.pulse.answered();
         let cut = match (self.pulse.cut(), self.end) {
             (_, End::Complete) => return,
             (Some(Cut::Crowded), _) => ScrapeCut::Crowded,

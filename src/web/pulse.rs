@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep};
 use super::Options;
 
 /// How long a client may take nothing of its answer before its connection may go for another one.
-const STUCK: Duration = Duration::from_secs(1);
+pub(super) const STUCK: Duration = Duration::from_secs(1);
 
 /// Why a connection was cut; in the order of the metric's reasons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +33,10 @@ pub(super) enum Cut {
     Response,
     /// Others needed its place.
     Crowded,
+    /// A header was longer than may be.
+    HeaderTooLarge,
+    /// What came was no HTTP.
+    Malformed,
 }
 
 /// How long each state may last.
@@ -71,7 +75,7 @@ enum Phase {
     Header,
     /// A request is being answered.
     Asked,
-    /// The answer is known and on its way.
+    /// All of the answer is known and on its way.
     Answered,
 }
 
@@ -107,13 +111,19 @@ impl Pulse {
         self.beat.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// From now on a request is waited for: after what was no HTTP, and where the requests are told otherwise than by bytes.
+    pub(super) fn begin(&self) {
+        let mut beat = self.beat();
+        (beat.phase, beat.since) = (Phase::Idle, Instant::now());
+    }
+
     /// A request's header is complete.
     pub(super) fn asked(&self) {
         let mut beat = self.beat();
         (beat.phase, beat.since, beat.read_ahead) = (Phase::Asked, Instant::now(), false);
     }
 
-    /// Its response is known; from here on it is only written.
+    /// All of its response is known; from here on it is only written.
     pub(super) fn answered(&self) {
         let mut beat = self.beat();
         if beat.phase == Phase::Asked {
@@ -130,7 +140,8 @@ impl Pulse {
         }
     }
 
-    fn wrote(&self, stuck: bool) {
+    /// Whether the client takes nothing, of some that is to be written.
+    pub(super) fn wrote(&self, stuck: bool) {
         let mut beat = self.beat();
         beat.stuck = if stuck { beat.stuck.or_else(|| Some(Instant::now())) } else { None };
         if beat.phase == Phase::Idle {
@@ -184,15 +195,22 @@ impl Pulse {
         }
     }
 
+    /// Ends when the connection is cut from outside.
+    pub(super) async fn ended(&self) -> Cut {
+        loop {
+            self.ended.notified().await;
+            if let Some(cut) = self.cut() {
+                return cut;
+            }
+        }
+    }
+
     /// Ends when the connection has to be cut.
     pub(super) async fn lost(&self, patience: Patience) -> Cut {
         loop {
             tokio::select! {
                 () = sleep(patience.step()) => {}
-                () = self.ended.notified() => {}
-            }
-            if let Some(cut) = self.cut() {
-                return cut;
+                cut = self.ended() => return cut,
             }
             if let Some(cut) = self.overdue(&patience, Instant::now()) {
                 self.beat().cut = Some(cut);

@@ -5,16 +5,16 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use http_body_util::Either;
 use hyper::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, StatusCode, body::Incoming};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
@@ -22,7 +22,7 @@ use tracing::{debug, warn};
 use super::answer::{Answer, answer, text};
 use super::gate::Passage;
 use super::listener::{Listener, Stream};
-use super::pulse::{Noted, Patience, Pulse};
+use super::pulse::{Cut, Noted, Patience, Pulse};
 use super::tls::{Peek, Shaken, shake};
 use super::{Options, State, http2};
 use crate::Bridge;
@@ -65,12 +65,18 @@ pub async fn serve(
     loop {
         tokio::select! {
             () = &mut shutdown => break,
-            accepted = accept_after(pause, &listener) => pause = match accepted {
+            accepted = accept_after(pause, &listener) => match accepted {
                 Ok(stream) => {
-                    admit(&site, stream, &stop, &mut connections);
-                    Duration::ZERO
+                    pause = Duration::ZERO;
+                    let place = tokio::select! {
+                        () = &mut shutdown => break,
+                        place = place_for(&site, &stream) => place,
+                    };
+                    if let Some(place) = place {
+                        start(place, stream, &stop, &mut connections);
+                    }
                 }
-                Err(error) => pause_after(&error, pause),
+                Err(error) => pause = pause_after(&error, pause),
             },
             Some(_) = connections.join_next() => {}
         }
@@ -103,47 +109,45 @@ fn pause_after(error: &io::Error, pause: Duration) -> Duration {
     (pause * 2).clamp(Duration::from_millis(10), Duration::from_secs(1))
 }
 
-/// Starts a task for the connection, or closes it if it may not come from there. Where so many are open, one that is silent goes for
-/// it; if there is none, it is closed.
-fn admit(site: &Arc<Site>, stream: Stream, stop: &watch::Sender<bool>, connections: &mut JoinSet<()>) {
-    let ends = stream.ends();
+/// A place for the connection, unless it may not come from there. Where so many are open, one that is silent goes for it; if there is
+/// none, there is no place.
+async fn place_for(site: &Arc<Site>, stream: &Stream) -> Option<Place> {
     let allowed = &site.options.allow_from;
-    if !allowed.is_empty() && ends.peer.is_some_and(|peer| !allowed.iter().any(|network| network.contains(peer.ip()))) {
+    if !allowed.is_empty() && stream.ends().peer.is_some_and(|peer| !allowed.iter().any(|network| network.contains(peer.ip()))) {
         site.bridge.telemetry().web.denied.increment(1);
-        return;
+        return None;
     }
-    let Some(place) = Place::take(site) else {
+    let place = Place::take(site).await;
+    if place.is_none() {
         site.bridge.telemetry().scrape.connections_refused.increment(1);
-        return;
-    };
-    let (site, stop) = (Arc::clone(site), stop.subscribe());
+    }
+    place
+}
+
+/// Starts a task for the connection.
+fn start(place: Place, stream: Stream, stop: &watch::Sender<bool>, connections: &mut JoinSet<()>) {
+    let (ends, stop) = (stream.ends(), stop.subscribe());
     match stream {
         Stream::Tcp(stream) => {
             // Without it a small answer may wait for the client's delayed acknowledgement; failing to set it hurts nobody.
             let _ = stream.set_nodelay(true);
-            connections.spawn(async move {
-                let _place = place;
-                over_tls_or_not(stream, site, ends, stop).await;
-            });
+            connections.spawn(async move { over_tls_or_not(stream, &place, ends, stop).await });
         }
         Stream::Unix(stream) => {
-            connections.spawn(async move {
-                let _place = place;
-                over_tls_or_not(stream, site, ends, stop).await;
-            });
+            connections.spawn(async move { over_tls_or_not(stream, &place, ends, stop).await });
         }
     }
 }
 
 /// A handshake, if TLS is asked for; then HTTP in the version that it led to.
-async fn over_tls_or_not<S>(stream: S, site: Arc<Site>, ends: Ends, mut stop: watch::Receiver<bool>)
+async fn over_tls_or_not<S>(stream: S, place: &Place, ends: Ends, mut stop: watch::Receiver<bool>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Peek,
 {
-    let Some(config) = site.state.gate.tls() else { return connection(stream, site, ends, stop).await };
+    let Place { site, pulse, .. } = place;
+    let of = (Arc::clone(site), Arc::clone(pulse));
     // Until the handshake is done the connection is an idle one, that goes for another if there is no room.
-    let pulse = Pulse::new();
-    let listed = site.state.crowd.list(&pulse);
+    let Some(config) = site.state.gate.tls() else { return connection(stream, of, ends, stop).await };
     let shaken = tokio::select! {
         shaken = shake(stream, config, site.options.header_timeout) => shaken,
         cut = pulse.lost(Patience::from(&site.options)) => {
@@ -152,10 +156,10 @@ where
         }
         () = stopped(&mut stop) => return,
     };
-    drop(listed);
+    pulse.begin();
     match shaken {
-        Ok(Shaken { stream, http2: true }) => http2::connection(stream, site, ends, stop).await,
-        Ok(Shaken { stream, http2: false }) => connection(stream, site, ends, stop).await,
+        Ok(Shaken { stream, http2: true }) => http2::connection(stream, of, ends, stop).await,
+        Ok(Shaken { stream, http2: false }) => connection(stream, of, ends, stop).await,
         Err(error) => site.bridge.telemetry().web.handshake_error(error),
     }
 }
@@ -170,39 +174,46 @@ pub(super) struct Ends {
 }
 
 /// A place among the open connections, given back when dropped.
-struct Place(Arc<Site>);
+struct Place {
+    site: Arc<Site>,
+    pulse: Arc<Pulse>,
+    _permit: OwnedSemaphorePermit,
+}
 
 impl Place {
-    fn take(site: &Arc<Site>) -> Option<Self> {
-        let most = site.options.max_connections;
-        let open = &site.state.connections;
-        let is_room = open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < most).then_some(n + 1)).is_ok();
-        if !is_room {
-            if !site.state.crowd.cut_idlest() {
-                return None;
+    /// Waits for the end of the one that goes, so that never more are open than may be; none if nobody can go.
+    async fn take(site: &Arc<Site>) -> Option<Self> {
+        let free = &site.state.connections;
+        let permit = loop {
+            if let Ok(permit) = Arc::clone(free).try_acquire_owned() {
+                break permit;
             }
-            // In place of the one that is about to end.
-            open.fetch_add(1, Ordering::Relaxed);
-        }
+            let going = site.state.crowd.make_room()?;
+            tokio::select! {
+                permit = Arc::clone(free).acquire_owned() => break permit.ok()?,
+                // Its time may be over, or another one's who has come to rest meanwhile.
+                () = going.by() => {}
+            }
+        };
+        let pulse = Pulse::new();
+        site.state.crowd.list(&pulse);
         site.bridge.telemetry().scrape.connections.increment(1.0);
-        Some(Self(Arc::clone(site)))
+        Some(Self { site: Arc::clone(site), pulse, _permit: permit })
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.state.connections.fetch_sub(1, Ordering::Relaxed);
-        self.0.bridge.telemetry().scrape.connections.decrement(1.0);
+        self.site.state.crowd.forget(&self.pulse);
+        self.site.bridge.telemetry().scrape.connections.decrement(1.0);
     }
 }
 
 /// One connection of HTTP/1 from its first byte to its end. Works on any stream, so that TLS needs nothing new here.
-pub(super) async fn connection<S>(stream: S, site: Arc<Site>, ends: Ends, mut stop: watch::Receiver<bool>)
+pub(super) async fn connection<S>(stream: S, (site, pulse): (Arc<Site>, Arc<Pulse>), ends: Ends, mut stop: watch::Receiver<bool>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let pulse = Pulse::new();
-    let _listed = site.state.crowd.list(&pulse);
     let patience = Patience::from(&site.options);
     let max_header_bytes = site.options.max_header_bytes;
     let service = service_fn(|mut request: Request<Incoming>| {
@@ -212,7 +223,10 @@ where
         let (site, pulse) = (Arc::clone(&site), Arc::clone(&pulse));
         async move {
             let answer = guarded(&site, request, ends).await;
-            pulse.answered();
+            // A page says so itself when it ends: between two pieces of it nothing is left to write either.
+            if matches!(answer.body(), Either::Left(_)) {
+                pulse.answered();
+            }
             Ok::<_, Infallible>(answer)
         }
     });
@@ -224,7 +238,10 @@ where
     let mut stopping = false;
     loop {
         tokio::select! {
-            ended = serving.as_mut() => break if let Err(error) = ended { debug!(%error, "HTTP connection ended") },
+            ended = serving.as_mut() => break if let Err(error) = ended {
+                refused(&error).inspect(|cut| site.bridge.telemetry().scrape.connection_cut(*cut as usize));
+                debug!(%error, "HTTP connection ended");
+            },
             cut = lost.as_mut() => {
                 site.bridge.telemetry().scrape.connection_cut(cut as usize);
                 break debug!(?cut, "HTTP connection cut");
@@ -235,6 +252,14 @@ where
             }
         }
     }
+}
+
+/// Why hyper ended the connection, where it was for what the client sent.
+fn refused(error: &hyper::Error) -> Option<Cut> {
+    if error.is_parse_too_large() {
+        return Some(Cut::HeaderTooLarge);
+    }
+    error.is_parse().then_some(Cut::Malformed)
 }
 
 /// The answer, or the gate's refusal, with the headers that the configuration gives to every one.

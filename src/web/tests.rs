@@ -15,6 +15,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
+use super::pulse::Pulse;
 use super::server::{Ends, Site, connection};
 use super::{Options, State, serve};
 use crate::options::Options as BridgeOptions;
@@ -277,7 +278,7 @@ async fn a_client_that_does_not_read_is_cut() {
     let (stop, stopped) = watch::channel(false);
     let (mut client, stream) = duplex(512);
     client.write_all(b"GET / HTTP/1.1\r\nHost: t\r\n\r\n").await.expect("sent");
-    soon(connection(stream, site, Ends::default(), stopped)).await;
+    soon(connection(stream, (site, Pulse::new()), Ends::default(), stopped)).await;
     assert!(!*stop.borrow(), "it ended without being told to");
     let mut taken = Vec::new();
     client.read_to_end(&mut taken).await.expect("what was on its way");
@@ -337,6 +338,23 @@ async fn many_clients_at_once_are_all_answered() {
     assert_eq!(server.metric("statsd_bridge_scrapes_total"), 50.0);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crowd_that_asks_nothing_never_takes_more_places_than_there_are() {
+    let server = Server::start(Options { max_connections: 4, ..patient() }).await;
+    let mut crowd = Vec::new();
+    for _ in 0..40 {
+        let mut stream = server.connect().await;
+        stream.write_all(b"GET / HT").await.expect("sent");
+        crowd.push(stream);
+        assert!(server.state.open_connections() <= 4);
+    }
+    assert_eq!(status(&server.ask("GET", "/-/healthy").await), 200);
+    assert!(server.state.open_connections() <= 4);
+    let cut = server.labelled("statsd_bridge_http_connections_cut_total{reason=\"crowded\"}");
+    let refused = server.metric("statsd_bridge_http_connections_refused_total");
+    assert!(cut >= 37.0 && refused == 0.0, "{cut} {refused}");
+}
+
 #[tokio::test]
 async fn a_header_beyond_the_limit_is_refused() {
     let server = Server::start(patient()).await;
@@ -347,6 +365,7 @@ async fn a_header_beyond_the_limit_is_refused() {
     assert_eq!((status(&small.send(request(500)).await), status(&small.send(request(2000)).await)), (200, 431));
     let many: String = (0..200).map(|i| format!("X-{i}: y\r\n")).collect();
     assert_eq!(status(&server.send(format!("GET / HTTP/1.1\r\n{many}\r\n")).await), 431);
+    assert_eq!(server.labelled("statsd_bridge_http_connections_cut_total{reason=\"header_too_large\"}"), 2.0);
 }
 
 #[tokio::test]
@@ -365,6 +384,7 @@ async fn rubbish_ends_its_own_connection_only() {
         server.send_bytes(rubbish).await;
     }
     assert_eq!(status(&server.ask("GET", "/-/healthy").await), 200);
+    assert!(server.labelled("statsd_bridge_http_connections_cut_total{reason=\"malformed\"}") >= 4.0);
 }
 
 #[tokio::test]

@@ -1,15 +1,20 @@
 //! Content codings: which one a client wants, and the bytes of a page in it, a piece at a time. Knows no page and no thread.
 
-use std::io::{self, Write};
+use std::io;
 use std::mem;
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use flate2::{Compress, Compression, FlushCompress, Status};
 use hyper::HeaderMap;
 use hyper::header::{ACCEPT_ENCODING, HeaderValue};
+use zstd::stream::raw::{CParameter, Encoder as ZstdEncoder, InBuffer, Operation, OutBuffer};
+
+use super::spares::Spares;
 
 /// Fast and nearly as small on pages, which repeat themselves: twice the speed of the usual 6.
 const GZIP_LEVEL: u32 = 2;
+
+/// 32 KiB, the most that there is.
+const GZIP_WINDOW: u8 = 15;
 
 /// Smaller and faster than gzip; higher levels take more time and memory than they save.
 const ZSTD_LEVEL: i32 = 1;
@@ -19,6 +24,9 @@ const ZSTD_WINDOW: u32 = 17;
 
 /// Compressed bytes that are worth being sent.
 const WORTH_SENDING: usize = 32 << 10;
+
+/// Room for what a step of compression puts out.
+const ROOM: usize = 8 << 10;
 
 /// How the bytes of a page are coded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,50 +86,112 @@ fn quality_of(text: &str) -> u16 {
 }
 
 /// Takes a page as it is rendered and gives it as it is sent.
-pub(super) enum Encoder {
-    Identity,
-    Gzip(GzEncoder<Vec<u8>>),
-    Zstd(zstd::Encoder<'static, Vec<u8>>),
+pub(super) struct Encoder {
+    packer: Packer,
+    /// What is not yet worth being sent.
+    packed: Vec<u8>,
 }
 
-impl Encoder {
+/// The state of a coding. Worth being kept for the next page: it is hundreds of KiB.
+pub(super) enum Packer {
+    Identity,
+    Gzip(Compress),
+    Zstd(ZstdEncoder<'static>),
+}
+
+impl Packer {
     /// An error only where there is no memory for it.
-    pub(super) fn new(coding: Coding) -> io::Result<Self> {
+    fn new(coding: Coding) -> io::Result<Self> {
         Ok(match coding {
             Coding::Identity => Self::Identity,
-            Coding::Gzip => Self::Gzip(GzEncoder::new(Vec::new(), Compression::new(GZIP_LEVEL))),
+            Coding::Gzip => Self::Gzip(Compress::new_gzip(Compression::new(GZIP_LEVEL), GZIP_WINDOW)),
             Coding::Zstd => {
-                let mut encoder = zstd::Encoder::new(Vec::new(), ZSTD_LEVEL)?;
-                encoder.window_log(ZSTD_WINDOW)?;
+                let mut encoder = ZstdEncoder::new(ZSTD_LEVEL)?;
+                encoder.set_parameter(CParameter::WindowLog(ZSTD_WINDOW))?;
                 Self::Zstd(encoder)
             }
         })
     }
 
-    /// Takes all of `raw`; returns what is to be sent now, which may be nothing. Plain bytes come back as they are, with their
-    /// memory, and `raw` is empty; else `raw` is left for the caller to use again.
-    pub(super) fn write(&mut self, raw: &mut Vec<u8>) -> io::Result<Vec<u8>> {
-        let packed = match self {
-            Self::Identity => return Ok(mem::take(raw)),
-            Self::Gzip(encoder) => {
-                encoder.write_all(raw)?;
-                encoder.get_mut()
-            }
-            Self::Zstd(encoder) => {
-                encoder.write_all(raw)?;
-                encoder.get_mut()
-            }
-        };
-        Ok(if packed.len() < WORTH_SENDING { Vec::new() } else { mem::take(packed) })
+    pub(super) fn coding(&self) -> Coding {
+        match self {
+            Self::Identity => Coding::Identity,
+            Self::Gzip(_) => Coding::Gzip,
+            Self::Zstd(_) => Coding::Zstd,
+        }
     }
 
-    /// The last bytes.
-    pub(super) fn finish(self) -> io::Result<Vec<u8>> {
+    /// Made ready for the next page.
+    fn reset(&mut self) -> io::Result<()> {
         match self {
-            Self::Identity => Ok(Vec::new()),
-            Self::Gzip(encoder) => encoder.finish(),
-            Self::Zstd(encoder) => encoder.finish(),
+            Self::Identity => {}
+            Self::Gzip(packer) => packer.reset(),
+            Self::Zstd(packer) => packer.reinit()?,
         }
+        Ok(())
+    }
+}
+
+impl Encoder {
+    /// An error only where there is no memory for it.
+    pub(super) fn new(coding: Coding, spares: &Spares) -> io::Result<Self> {
+        let packer = spares.packer(coding).map_or_else(|| Packer::new(coding), Ok)?;
+        Ok(Self { packer, packed: Vec::new() })
+    }
+
+    /// Takes all of `raw`; returns what is to be sent now, which may be nothing. Plain bytes come back as they are, with their
+    /// memory, and `raw` is empty; else `raw` is left for the caller to use again.
+    pub(super) fn write(&mut self, raw: &mut Vec<u8>, spares: &Spares) -> io::Result<Vec<u8>> {
+        if let Packer::Identity = self.packer {
+            return Ok(mem::take(raw));
+        }
+        if self.packed.capacity() == 0 {
+            self.packed = spares.buffer();
+        }
+        let mut rest = raw.as_slice();
+        while !rest.is_empty() {
+            self.packed.reserve(ROOM);
+            let taken = self.step(rest)?;
+            rest = rest.get(taken..).unwrap_or_default();
+        }
+        Ok(if self.packed.len() < WORTH_SENDING { Vec::new() } else { mem::take(&mut self.packed) })
+    }
+
+    /// Takes some of `raw`, and says how much.
+    fn step(&mut self, raw: &[u8]) -> io::Result<usize> {
+        match &mut self.packer {
+            Packer::Identity => Ok(raw.len()),
+            Packer::Gzip(packer) => {
+                let before = packer.total_in();
+                packer.compress_vec(raw, &mut self.packed, FlushCompress::None)?;
+                Ok(usize::try_from(packer.total_in() - before).unwrap_or(raw.len()))
+            }
+            Packer::Zstd(packer) => {
+                let (at, mut input) = (self.packed.len(), InBuffer::around(raw));
+                packer.run(&mut input, &mut OutBuffer::around_pos(&mut self.packed, at))?;
+                Ok(input.pos())
+            }
+        }
+    }
+
+    /// The last bytes. What the coding needed is kept for the next page.
+    pub(super) fn finish(mut self, spares: &Spares) -> io::Result<Vec<u8>> {
+        loop {
+            self.packed.reserve(ROOM);
+            let at = self.packed.len();
+            let is_done = match &mut self.packer {
+                Packer::Identity => return Ok(Vec::new()),
+                Packer::Gzip(packer) => packer.compress_vec(&[], &mut self.packed, FlushCompress::Finish)? == Status::StreamEnd,
+                Packer::Zstd(packer) => packer.finish(&mut OutBuffer::around_pos(&mut self.packed, at), true)? == 0,
+            };
+            if is_done {
+                break;
+            }
+        }
+        if self.packer.reset().is_ok() {
+            spares.keep_packer(self.packer);
+        }
+        Ok(self.packed)
     }
 }
 
@@ -179,14 +249,16 @@ mod tests {
     #[test]
     fn every_coding_gives_back_what_it_was_given() {
         let pieces: Vec<Vec<u8>> = (0..40).map(|i| format!("line {i} {}\n", i * 7919).repeat(1000).into_bytes()).collect();
-        for coding in [Coding::Identity, Coding::Gzip, Coding::Zstd] {
-            let mut encoder = Encoder::new(coding).expect("memory");
+        let spares = Spares::default();
+        // Each also with what another page left.
+        for coding in [Coding::Identity, Coding::Gzip, Coding::Zstd, Coding::Gzip, Coding::Zstd] {
+            let mut encoder = Encoder::new(coding, &spares).expect("memory");
             let mut sent = Vec::new();
             for piece in &pieces {
                 let mut raw = piece.clone();
-                sent.extend(encoder.write(&mut raw).expect("memory"));
+                sent.extend(encoder.write(&mut raw, &spares).expect("memory"));
             }
-            sent.extend(encoder.finish().expect("memory"));
+            sent.extend(encoder.finish(&spares).expect("memory"));
             let mut plain = Vec::new();
             match coding {
                 Coding::Identity => plain = sent,

@@ -11,6 +11,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use super::coding::{Coding, Encoder};
+use super::spares::Spares;
 use super::turns::{Gathering, Member, Sending};
 use crate::web::pulse::Cut;
 use crate::web::server::Site;
@@ -24,9 +25,6 @@ const ROOM: usize = 2;
 
 /// Pieces of one turn, so that others get theirs.
 const TURN: usize = 16;
-
-/// Room for a piece and for what a step may exceed it by.
-const PIECE_BYTES: usize = 80 << 10;
 
 /// How long a client may hold up others who are sent the same page.
 const HOLD_UP: Duration = Duration::from_millis(100);
@@ -141,7 +139,7 @@ async fn wait_for_room(members: &mut Vec<Member>, room: usize) {
 impl Making {
     fn begin(site: &Site, wanted: Negotiated, coding: Coding) -> io::Result<Self> {
         let page = site.bridge.page_escaped(wanted.format, wanted.escaping, (site.state.clock)());
-        Ok(Self { page, encoder: Encoder::new(coding)?, raw: Vec::new(), raw_bytes: 0, busy: Duration::ZERO })
+        Ok(Self { page, encoder: Encoder::new(coding, site.state.pages.spares())?, raw: Vec::new(), raw_bytes: 0, busy: Duration::ZERO })
     }
 
     /// Makes pieces until somebody has no room, the turn is over, or the page is. Takes as long as that is; not for an async
@@ -152,15 +150,18 @@ impl Making {
             Some(making) => making,
             None => Self::begin(site, wanted, coding)?,
         };
+        let spares = site.state.pages.spares();
         for _ in 0..TURN {
             // Room for the last piece too.
             if members.iter().any(|member| member.to.capacity() < ROOM && !member.to.is_closed()) {
                 break;
             }
-            making.raw.reserve(PIECE_BYTES);
+            if making.raw.capacity() == 0 {
+                making.raw = spares.buffer();
+            }
             let is_more = making.page.more(&mut making.raw);
             making.raw_bytes += making.raw.len();
-            send_to(members, making.encoder.write(&mut making.raw)?);
+            send_to(members, making.encoder.write(&mut making.raw, spares)?, spares);
             making.raw.clear();
             if !is_more {
                 return making.end(site, members, start).map(|()| Turn::Complete);
@@ -172,7 +173,9 @@ impl Making {
 
     /// The last piece, and the page is counted.
     fn end(self, site: &Site, members: &[Member], start: Instant) -> io::Result<()> {
-        send_to(members, self.encoder.finish()?);
+        let spares = site.state.pages.spares();
+        send_to(members, self.encoder.finish(spares)?, spares);
+        spares.keep(self.raw);
         let scrape = &site.bridge.telemetry().scrape;
         scrape.pages.increment(members.len() as u64);
         scrape.shared.increment(members.len().saturating_sub(1) as u64);
@@ -182,11 +185,11 @@ impl Making {
     }
 }
 
-fn send_to(members: &[Member], piece: Vec<u8>) {
+fn send_to(members: &[Member], piece: Vec<u8>, spares: &Arc<Spares>) {
     if piece.is_empty() {
         return;
     }
-    let piece = Bytes::from(piece);
+    let piece = spares.piece(piece);
     for member in members {
         // There is room, or it has left.
         let _ = member.to.try_send(Piece::Bytes(piece.clone()));

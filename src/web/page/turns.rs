@@ -9,6 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, interval};
 
 use super::coding::Coding;
+use super::spares::Spares;
 use super::stream::Piece;
 use crate::Negotiated;
 use crate::web::pulse::{Cut, Pulse};
@@ -28,6 +29,7 @@ pub(in crate::web) struct Pages {
     /// Pages of which nothing is rendered yet.
     gathering: Mutex<Vec<Arc<Gathering>>>,
     sending: Mutex<Vec<Arc<Sending>>>,
+    spares: Arc<Spares>,
 }
 
 /// Scrapes that will be sent the same page.
@@ -65,7 +67,18 @@ impl Pages {
     /// `places` pages on their way at once, `turns` of them being rendered; at least one of each.
     pub(in crate::web) fn new(places: usize, turns: usize) -> Self {
         let semaphore = |permits: usize| Arc::new(Semaphore::new(permits.clamp(1, Semaphore::MAX_PERMITS)));
-        Self { places: semaphore(places), turns: semaphore(turns), gathering: Mutex::default(), sending: Mutex::default() }
+        Self {
+            places: semaphore(places),
+            turns: semaphore(turns),
+            gathering: Mutex::default(),
+            sending: Mutex::default(),
+            spares: Arc::default(),
+        }
+    }
+
+    /// What pages are made with.
+    pub(super) fn spares(&self) -> &Arc<Spares> {
+        &self.spares
     }
 
     /// Joins those who wait for the same page. If there are none, returns the new gathering, whose page somebody has to make.

@@ -7,6 +7,7 @@ use tokio::io::DuplexStream;
 
 use super::*;
 use crate::web::http2::connection as serve_connection;
+use crate::web::pulse::Cut;
 
 struct Client {
     requests: SendRequest<Bytes>,
@@ -15,6 +16,7 @@ struct Client {
     /// The server's side.
     served: JoinHandle<()>,
     stop: watch::Sender<bool>,
+    pulse: Arc<Pulse>,
 }
 
 impl Client {
@@ -23,9 +25,10 @@ impl Client {
         let site = Arc::new(Site::new(options, Bridge::new(BridgeOptions::default()), state));
         let (ours, theirs): (DuplexStream, DuplexStream) = duplex(64 << 10);
         let (stop, stopped) = watch::channel(false);
-        let served = tokio::spawn(serve_connection(theirs, site, Ends::default(), stopped));
+        let pulse = Pulse::new();
+        let served = tokio::spawn(serve_connection(theirs, (site, Arc::clone(&pulse)), Ends::default(), stopped));
         let (requests, connection) = builder.handshake(ours).await.expect("a handshake");
-        Self { requests, ends: tokio::spawn(connection), served, stop }
+        Self { requests, ends: tokio::spawn(connection), served, stop, pulse }
     }
 
     async fn get(&mut self, path: &str) -> (StatusCode, Vec<u8>) {
@@ -70,6 +73,26 @@ async fn a_client_that_takes_nothing_is_cut() {
 async fn a_silent_client_is_cut() {
     let client = Client::start(Options { idle_timeout: SHORT, ..patient() }, &Builder::new()).await;
     soon(client.served).await.expect("cut, and no panic");
+}
+
+#[tokio::test]
+async fn a_connection_may_go_for_another_one_while_nothing_is_asked() {
+    let mut client = Client::start(patient(), &Builder::new()).await;
+    assert_eq!(client.get("/-/healthy").await.0, StatusCode::OK);
+    soon(async {
+        while client.pulse.idle_since().is_none() {
+            sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+    // A client that has no room for a byte takes nothing of its answer.
+    let mut client = Client::start(patient(), Builder::new().initial_window_size(0)).await;
+    let (answer, _) = client.requests.send_request(request("/"), true).expect("sent");
+    let _answer = soon(answer).await.expect("an answer");
+    assert_eq!(client.pulse.idle_since(), None);
+    client.pulse.end(Cut::Crowded);
+    soon(client.served).await.expect("no panic");
+    let _ = soon(client.ends).await.expect("it is told by the end of its connection");
 }
 
 #[tokio::test]

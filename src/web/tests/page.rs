@@ -151,6 +151,25 @@ async fn slow_clients_go_when_others_wait() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_waits_for_the_next_piece_goes_for_nobody() {
+    let server = large(Options { max_connections: 1, ..patient() }).await;
+    let mut stream = server.connect().await;
+    stream.write_all(request("").as_bytes()).await.expect("sent");
+    let mut reply = vec![0; 1000];
+    stream.read_exact(&mut reply).await.expect("a beginning");
+    // Now nothing more of the page is made, and the client takes all there is.
+    let turns = soon(server.state.pages.turns.acquire_many(2)).await.expect("open");
+    while let Ok(read) = timeout(SHORT, stream.read_buf(&mut reply)).await {
+        assert_ne!(read.expect("open"), 0);
+    }
+    assert_eq!(rest(&mut server.connect().await).await, b"", "there is no room for another one");
+    assert_eq!(server.metric("statsd_bridge_http_connections_refused_total"), 1.0);
+    drop(turns);
+    reply.extend(rest(&mut stream).await);
+    assert!(unchunked(&reply).1.is_some(), "the page came to its end");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn those_who_wait_share_a_page_and_none_holds_up_the_others() {
     let server = large(patient()).await;
     let turns = server.state.pages.turns.acquire_many(2).await.expect("open");

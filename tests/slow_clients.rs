@@ -1,0 +1,208 @@
+//! Clients that read slowly, ask without end, never end what they ask, or only take up room, all at once: a good client gets its
+//! pages, nothing that was sent is lost, connections and memory stay bounded.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::thread::{self, JoinHandle, sleep};
+use std::time::{Duration, Instant};
+
+use flate2::read::GzDecoder;
+
+use crate::harness::{Launch, Response, Running, parse_response};
+use crate::page::Page;
+
+const GET: &[u8] = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
+
+/// Connections that may be open; far fewer than all clients want.
+const MOST_OPEN: usize = 64;
+
+/// Connections that come in one moment, each with half a request. Each takes a descriptor of the tests, of which there may be 1,024.
+const HALF_OPEN: usize = 300;
+
+/// Series on the page, each a line of some 200 bytes: the page is more than the sockets of a connection take in.
+const SERIES: usize = 20_000;
+
+/// Memory that all bad clients together may cost, in KiB: four pages, and six who do not read theirs.
+const MOST_KIB: u64 = 16 << 10;
+
+/// Pages that the good client asks for meanwhile.
+const PAGES: usize = 4;
+
+/// What a scraper waits for a page by default.
+const SCRAPE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Clients on threads of their own, which are told to stop and waited for, also when the test fails.
+struct Clients {
+    to: SocketAddr,
+    stop: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Clients {
+    fn new(to: SocketAddr) -> Self {
+        Self { to, stop: Arc::default(), threads: Vec::new() }
+    }
+
+    /// Does this over and over until told to stop; `act` is to come back soon then.
+    fn repeat(&mut self, act: impl Fn(&AtomicBool) + Send + 'static) {
+        let stop = Arc::clone(&self.stop);
+        self.threads.push(thread::spawn(move || {
+            while !stop.load(Relaxed) {
+                act(&stop);
+            }
+        }));
+    }
+
+    /// So many clients who each do this with one connection after another.
+    fn crowd(&mut self, count: usize, act: fn(&mut TcpStream, &AtomicBool)) {
+        let to = self.to;
+        for _ in 0..count {
+            self.repeat(move |stop| match connect(to) {
+                Some(mut stream) => act(&mut stream, stop),
+                None => sleep(Duration::from_millis(5)),
+            });
+        }
+    }
+}
+
+impl Drop for Clients {
+    fn drop(&mut self) {
+        self.stop.store(true, Relaxed);
+        self.threads.drain(..).for_each(|thread| drop(thread.join()));
+    }
+}
+
+/// A connection on which nobody waits for long.
+fn connect(to: SocketAddr) -> Option<TcpStream> {
+    let moment = Duration::from_millis(300);
+    let stream = TcpStream::connect_timeout(&to, moment).ok()?;
+    stream.set_read_timeout(Some(moment)).ok()?;
+    stream.set_write_timeout(Some(moment)).ok()?;
+    Some(stream)
+}
+
+fn reads_slowly(stream: &mut TcpStream, stop: &AtomicBool) {
+    let _ = stream.write_all(GET);
+    while !stop.load(Relaxed) && stream.read(&mut [0; 64]).is_ok_and(|n| n > 0) {
+        sleep(Duration::from_millis(20));
+    }
+}
+
+fn closes_half(stream: &mut TcpStream, _stop: &AtomicBool) {
+    let _ = stream.write_all(b"GET /metrics HT");
+    let _ = stream.shutdown(Shutdown::Write);
+    sleep(Duration::from_millis(50));
+}
+
+fn sends_a_large_header(stream: &mut TcpStream, stop: &AtomicBool) {
+    let _ = stream.write_all(b"GET /metrics HTTP/1.1\r\nX: ");
+    while !stop.load(Relaxed) && stream.write_all(&[b'x'; 4096]).is_ok() {
+        sleep(Duration::from_millis(5));
+    }
+}
+
+fn asks_without_reading(stream: &mut TcpStream, stop: &AtomicBool) {
+    let many = GET.repeat(100);
+    while !stop.load(Relaxed) && stream.write_all(&many).is_ok() {}
+}
+
+/// Very many in one moment, who say half of what they want and then stay.
+fn come_at_once(to: SocketAddr) {
+    let mut held: Vec<_> = (0..HALF_OPEN).filter_map(|_| connect(to)).collect();
+    held.iter_mut().for_each(|stream| drop(stream.write_all(b"GET /metrics HT")));
+    sleep(Duration::from_millis(100));
+}
+
+/// One scrape on a connection of its own. One that is cut before its answer begins is tried again, as a scraper would; an answer
+/// that has begun must be good and complete.
+fn scrape(bridge: &Running) -> String {
+    let start = Instant::now();
+    let answer = loop {
+        match try_scrape(bridge.web) {
+            Ok(bytes) if !bytes.is_empty() => break bytes,
+            other => assert!(start.elapsed() < SCRAPE_TIMEOUT, "no page: {other:?}"),
+        }
+    };
+    let complete = parse_response(&answer).filter(|response: &Response| response.status == 200);
+    let Some(page) = complete else {
+        let begins = String::from_utf8_lossy(&answer[..answer.len().min(300)]);
+        panic!("of a page came {} bytes, then no more: {begins}", answer.len());
+    };
+    let mut text = String::new();
+    GzDecoder::new(&*page.body).read_to_string(&mut text).expect("gzip");
+    text
+}
+
+fn try_scrape(to: SocketAddr) -> std::io::Result<Vec<u8>> {
+    let mut stream = TcpStream::connect_timeout(&to, SCRAPE_TIMEOUT)?;
+    stream.set_read_timeout(Some(SCRAPE_TIMEOUT))?;
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n")?;
+    let mut bytes = Vec::new();
+    match stream.read_to_end(&mut bytes) {
+        Err(error) if bytes.is_empty() => Err(error),
+        _ => Ok(bytes),
+    }
+}
+
+/// The value of a line of the page.
+fn value(page: &str, series: &str) -> f64 {
+    let line = page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("no {series}")).parse().expect("a number")
+}
+
+/// A figure of the program's memory in KiB.
+fn kib(bridge: &Running, key: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", bridge.process.id())).expect("a running program");
+    let line = status.lines().find_map(|line| line.strip_prefix(key)).expect("a kernel that says it");
+    line.trim_matches(|c: char| !c.is_ascii_digit()).parse().expect("a number")
+}
+
+fn cut(page: &Page, reason: &str) -> f64 {
+    page.sum_where("statsd_bridge_http_connections_cut_total", "reason", reason)
+}
+
+#[test]
+fn a_good_client_gets_its_pages_among_bad_ones() {
+    let bridge = Launch::new().arg(format!("--web.max-connections={MOST_OPEN}")).start();
+    let lines: String = (0..SERIES).map(|n| format!("family{}:1|c|#number:{n:0>180}\n", n % 50)).collect();
+    bridge.tcp().write_all(lines.as_bytes()).expect("taken");
+    while value(&scrape(&bridge), "statsd_bridge_samples_total") < SERIES as f64 {}
+    let rest = kib(&bridge, "VmRSS:");
+
+    let mut clients = Clients::new(bridge.web);
+    // Together fewer than pages may be on their way: no page has to go for another one.
+    clients.crowd(4, reads_slowly);
+    clients.crowd(2, asks_without_reading);
+    clients.crowd(4, closes_half);
+    clients.crowd(2, sends_a_large_header);
+    let to = bridge.web;
+    clients.repeat(move |_| come_at_once(to));
+    let (sent, socket) = (Arc::new(AtomicU64::new(0)), bridge.udp());
+    let counted = Arc::clone(&sent);
+    clients.repeat(move |_| {
+        socket.send(b"ingested:1|c").expect("a datagram is sent");
+        counted.fetch_add(1, Relaxed);
+        sleep(Duration::from_millis(1));
+    });
+    for _ in 0..PAGES {
+        let open = value(&scrape(&bridge), "statsd_bridge_http_connections_open");
+        assert!(open >= 1.0 && open <= MOST_OPEN as f64, "{open} connections are open");
+    }
+    let peak = kib(&bridge, "VmHWM:");
+    drop(clients);
+
+    assert!(peak < rest + MOST_KIB, "{rest} KiB at rest, {peak} at most");
+    let sent = sent.load(Relaxed) as f64;
+    let page = bridge.page_when("all that was sent is counted, and all bad clients are gone", |page| {
+        let lost = page.sum("statsd_bridge_udp_kernel_drops_total");
+        page.value("ingested").is_some_and(|ingested| ingested + lost == sent)
+            && page.value("statsd_bridge_http_connections_open") == Some(1.0)
+    });
+    for reason in ["crowded", "header_too_large"] {
+        assert!(cut(&page, reason) > 0.0, "{reason}");
+    }
+    assert!(page.sum_where("statsd_bridge_scrapes_cut_total", "reason", "crowded") > 0.0, "those who do not read go for others");
+    bridge.stop();
+}
