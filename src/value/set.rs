@@ -102,7 +102,7 @@ impl Default for Members {
 fn place(hashes: &[u64], hash: u64) -> Result<usize, usize> {
     // Of n, 95 in 100 are within the root of n of where they would be if they were spread exactly.
     let nearby = 1 << ((usize::BITS - hashes.len().leading_zeros()) / 2);
-    let guess = ((hash >> 32) * hashes.len() as u64 >> 32) as usize;
+    let guess = (((hash >> 32) * hashes.len() as u64) >> 32) as usize;
     let from = guess.saturating_sub(nearby);
     let near = hashes.get(from..(guess + nearby).min(hashes.len())).unwrap_or_default();
     match (near.first(), near.last()) {
