@@ -55,7 +55,9 @@ mod rounds;
 #[path = "end_to_end/sender.rs"]
 mod sender;
 
-use std::path::{Path, PathBuf};
+#[cfg(target_os = "linux")]
+use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -118,6 +120,7 @@ struct Args {
     floor: bool,
 }
 
+#[cfg(target_os = "linux")]
 /// Largest datagram that a buffer of the bridge is sure to take.
 const MOST_BYTES: usize = 8932;
 
