@@ -3,7 +3,9 @@
 //! ```text
 //! cargo bench --bench end_to_end
 //! cargo bench --bench end_to_end -- --series 1000,100000 --rate 500000 --seconds 10 --rounds 5 --json out.json
-//! cargo bench --bench end_to_end -- --size 0 --workers 1       # one line a datagram, one receiving thread
+//! cargo bench --bench end_to_end -- --lines 1,4,16 --series 1000       # rows by lines in a datagram
+//! cargo bench --bench end_to_end -- --workers 1,2 --senders 2 --series 1000 --rate 3000000     # scaling
+//! cargo bench --bench end_to_end -- --pictures docs/pictures   # cost-by-series.svg and cost-by-lines.svg, with their JSON
 //! cargo bench --bench end_to_end -- --help                     # every flag with its default
 //! ```
 //! Starts the release build of statsd-bridge on loopback, on ports that the kernel picks, and sends it the load of `load.rs`
@@ -13,10 +15,11 @@
 //! either number. With `--floor-nap 200` the floor naps as the bridge does, and saves the wake-ups too. The default run takes a
 //! good minute.
 //!
-//! A row of the table is one number of series:
+//! A row of the table is one number of series, one packing and one number of workers:
 //!
 //! | column | what |
 //! |---|---|
+//! | lines | lines in a datagram, on average |
 //! | sent | samples sent to the bridge in all measured rounds |
 //! | a second | rate that the sender reached; below `--rate` on a machine that cannot do more, which is said |
 //! | arrived | increase of the load's counters on the page, over the counters sent |
@@ -52,13 +55,22 @@ mod rounds;
 #[path = "end_to_end/sender.rs"]
 mod sender;
 
+#[cfg(target_os = "linux")]
+use std::path::Path;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 
+#[cfg(target_os = "linux")]
+use crate::{rounds::Setting, sender::Packing};
+
+#[cfg(target_os = "linux")]
+#[path = "end_to_end/picture.rs"]
+mod picture;
+
 /// CPU, memory and scrape cost of the real program under a paced UDP load, beside receive-and-discard.
-#[derive(Debug, Parser)]
+#[derive(Debug, Clone, Parser)]
 #[command(name = "end_to_end")]
 struct Args {
     /// Numbers of series, one row each, up to a million; above 100000 the bridge's limits of series and their bytes are raised.
@@ -74,24 +86,71 @@ struct Args {
     /// Rounds, of which medians are taken.
     #[arg(long, value_name = "N", default_value = "3", value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: u32,
-    /// Bytes of a datagram at most; 0 for one line a datagram.
-    #[arg(long, value_name = "BYTES", default_value = "1432", value_parser = clap::value_parser!(u64).range(0..=8932))]
-    size: u64,
-    /// --udp.workers of the bridge; its own default if absent.
-    #[arg(long, value_name = "N")]
-    workers: Option<u32>,
+    /// Bytes of a datagram at most, one row each; 0 for one line a datagram.
+    #[arg(long, value_name = "BYTES,..", value_delimiter = ',', default_value = "1432")]
+    #[arg(value_parser = clap::value_parser!(u64).range(0..=8932))]
+    size: Vec<u64>,
+    /// Lines of a datagram at most, one row each, in place of --size.
+    #[arg(long, value_name = "N,..", value_delimiter = ',', conflicts_with = "size")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=1000))]
+    lines: Vec<u64>,
+    /// --udp.workers of the bridge, one row each; its own default if absent.
+    #[arg(long, value_name = "N,..", value_delimiter = ',')]
+    workers: Vec<u32>,
+    /// Threads that send, each its share of the rate over sockets of its own.
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u32).range(1..=64))]
+    senders: u32,
     /// Microseconds that the floor sleeps after a batch that was not full; 0 for never. The default is a plain receiver's, without.
     #[arg(long, value_name = "MICROSECONDS", default_value = "0", value_parser = clap::value_parser!(u64).range(0..=100_000))]
     floor_nap: u64,
     /// File to write the same figures to, each round's too.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// File to draw the cost to, against series, or against lines where there is one number of series.
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// Folder for cost-by-series.svg and cost-by-lines.svg, and the same as JSON: makes both runs, of 5 rounds, with rows of its own.
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["series", "rate", "size", "lines", "rounds", "json", "svg"])]
+    pictures: Option<PathBuf>,
     /// Given by `cargo bench`; without it one tiny round is made.
     #[arg(long, hide = true)]
     bench: bool,
     /// Be the floor.
     #[arg(long, hide = true)]
     floor: bool,
+}
+
+#[cfg(target_os = "linux")]
+/// Largest datagram that a buffer of the bridge is sure to take.
+const MOST_BYTES: usize = 8932;
+
+#[cfg(target_os = "linux")]
+impl Args {
+    /// One for each row.
+    fn settings(&self) -> Vec<Setting> {
+        let of_size = |size: &u64| Packing { bytes: *size as usize, lines: usize::MAX };
+        let of_lines = |lines: &u64| Packing { bytes: MOST_BYTES, lines: *lines as usize };
+        let packings: Vec<Packing> =
+            if self.lines.is_empty() { self.size.iter().map(of_size).collect() } else { self.lines.iter().map(of_lines).collect() };
+        let workers: Vec<Option<u32>> = if self.workers.is_empty() { vec![None] } else { self.workers.iter().copied().map(Some).collect() };
+        let of_series = |series: u64| packings.iter().map(move |packing| (series, *packing));
+        let with_packing = self.series.iter().flat_map(|series| of_series(*series));
+        with_packing
+            .flat_map(|(series, packing)| workers.iter().map(move |workers| Setting { series, packing, workers: *workers }))
+            .collect()
+    }
+
+    /// The two runs of `--pictures`. Rates are the same within each, and what one sender reaches on a small machine.
+    fn of_pictures(&self, folder: &Path) -> [Self; 2] {
+        let files = |name: &str| [Some(folder.join(format!("{name}.svg"))), Some(folder.join(format!("{name}.json")))];
+        let [[series_svg, series_json], [lines_svg, lines_json]] = [files("cost-by-series"), files("cost-by-lines")];
+        let by_series = vec![1_000, 3_000, 10_000, 30_000, 100_000, 300_000];
+        let both = Self { rounds: 5, pictures: None, ..self.clone() };
+        [
+            Self { series: by_series, rate: 1_000_000, svg: series_svg, json: series_json, ..both.clone() },
+            Self { series: vec![1_000], lines: vec![1, 2, 4, 8, 16, 27], rate: 300_000, svg: lines_svg, json: lines_json, ..both },
+        ]
+    }
 }
 
 fn positive(text: &str) -> Result<f64, String> {
@@ -108,7 +167,8 @@ fn main() -> ExitCode {
         println!("end_to_end: no --bench, so one tiny round that only checks the sums; `cargo bench` measures");
         (args.series, args.rate, args.seconds, args.rounds) = (vec![100], 20_000, 0.1, 1);
     }
-    match rounds::run(&args) {
+    let runs = args.pictures.as_deref().map_or_else(|| vec![args.clone()], |folder| args.of_pictures(folder).into());
+    match runs.iter().try_for_each(rounds::run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             eprintln!("end_to_end: {why}");

@@ -1,5 +1,7 @@
 //! Nanoseconds a sample from bytes to cell, by number of series, without sockets.
 
+#[path = "kinds.rs"]
+mod kinds;
 #[path = "load.rs"]
 mod load;
 
@@ -77,6 +79,24 @@ fn ingest(c: &mut Criterion) {
     group.finish();
 }
 
+/// The same lines of each kind, so that only the cells differ.
+fn kinds(c: &mut Criterion) {
+    let mut group = c.benchmark_group("kind");
+    for kind in kinds::KINDS {
+        let datagrams = kind.datagrams(1_000, 100_000);
+        group.throughput(Throughput::Elements(100_000));
+        group.bench_function(kind.name, |b| {
+            let mut worker = kind.worker(1_000);
+            b.iter(|| {
+                for batch in datagrams.chunks(64) {
+                    worker.ingest_batch(batch.iter().map(Vec::as_slice), kinds::NOW);
+                }
+            });
+        });
+    }
+    group.finish();
+}
+
 /// One observation of a histogram whose cell is at hand, of values over four powers of ten.
 fn observe(c: &mut Criterion) {
     let now = Timestamp::from_millis(1_700_000_000_000);
@@ -110,5 +130,5 @@ fn observe(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, ingest, observe);
+criterion_group!(benches, ingest, kinds, observe);
 criterion_main!(benches);

@@ -24,6 +24,8 @@ mod alloc;
 mod examples;
 /// Text, OpenMetrics and protobuf of one page; which one a scraper gets.
 mod formats;
+/// What is objected to in a count of instructions.
+mod instructions;
 /// Limits on everything that a sender can grow.
 mod limits;
 /// Rules replaced in a bridge that has series.

@@ -1,11 +1,10 @@
 //! The table, and the same as JSON.
 
-use std::path::Path;
-
 use serde_json::{Value, json};
 
 use crate::Args;
-use crate::rounds::Part;
+use crate::picture::{Curve, Picture, Point, short};
+use crate::rounds::{Part, Setting};
 
 /// One round: the bridge's part, its page, the floor's part.
 pub(crate) struct Round {
@@ -15,9 +14,11 @@ pub(crate) struct Round {
     pub(crate) page_bytes: u64,
 }
 
-/// All rounds of one number of series.
+/// All rounds of one setting.
 pub(crate) struct Row {
-    pub(crate) series: u64,
+    pub(crate) setting: Setting,
+    /// On average.
+    pub(crate) lines_of_datagram: f64,
     pub(crate) rounds: Vec<Round>,
     /// Of the bridge, after the last round and its scrape.
     pub(crate) resident_bytes: u64,
@@ -28,6 +29,8 @@ pub(crate) struct Report {
     rate: u64,
     json: Value,
     rows: Vec<Value>,
+    /// What a picture shows of each row.
+    points: Vec<(f64, f64, [Point; 2])>,
     /// What the reader must know beside the table.
     notes: Vec<String>,
 }
@@ -35,21 +38,19 @@ pub(crate) struct Report {
 impl Report {
     /// Prints the head.
     pub(crate) fn begin(args: &Args) -> Self {
-        let workers = args.workers.map_or_else(|| "default".to_owned(), |n| n.to_string());
-        let size = if args.size == 0 { "one line".to_owned() } else { format!("up to {} bytes", args.size) };
         println!(
-            "{} samples/s, datagrams of {size}, {} rounds of {} s each for bridge and floor; bridge's workers: {workers}, floor's nap: {} us",
-            args.rate, args.rounds, args.seconds, args.floor_nap
+            "{} samples/s from {} threads, {} rounds of {} s each for bridge and floor; floor's nap: {} us",
+            args.rate, args.senders, args.rounds, args.seconds, args.floor_nap
         );
         println!(
-            "{:>9} {:>12} {:>10} {:>9} {:>10} {:>9} {:>6} {:>8} {:>10} {:>9}",
-            "series", "sent", "a second", "arrived", "bridge ns", "floor ns", "ratio", "MiB", "scrape ms", "page MiB"
+            "{:>9} {:>5} {:>7} {:>12} {:>10} {:>9} {:>10} {:>9} {:>6} {:>8} {:>10} {:>9}",
+            "series", "lines", "workers", "sent", "a second", "arrived", "bridge ns", "floor ns", "ratio", "MiB", "scrape ms", "page MiB"
         );
         let json = json!({
-            "rate": args.rate, "seconds": args.seconds, "rounds": args.rounds, "datagram_bytes": args.size,
-            "workers": args.workers, "floor_nap_micros": args.floor_nap,
+            "rate": args.rate, "seconds": args.seconds, "rounds": args.rounds, "senders": args.senders,
+            "floor_nap_micros": args.floor_nap,
         });
-        Self { rate: args.rate, json, rows: Vec::new(), notes: Vec::new() }
+        Self { rate: args.rate, json, rows: Vec::new(), points: Vec::new(), notes: Vec::new() }
     }
 
     /// Prints a row.
@@ -65,15 +66,27 @@ impl Report {
         // A floor of no tick at all has no ratio.
         let ratio = (floor > 0.0).then(|| bridge / floor);
         println!(
-            "{:>9} {sent:>12} {rate:>10.0} {:>8.3}% {bridge:>10.1} {floor:>9.1} {:>6} {resident_mib:>8.1} {scrape_ms:>10.1} {page_mib:>9.2}",
-            row.series,
+            "{:>9} {:>5.1} {:>7} {sent:>12} {rate:>10.0} {:>8.3}% {bridge:>10.1} {floor:>9.1} {:>6} {resident_mib:>8.1} {scrape_ms:>10.1} {page_mib:>9.2}",
+            row.setting.series,
+            row.lines_of_datagram,
+            row.setting.workers.map_or_else(|| "default".to_owned(), |n| n.to_string()),
             arrived * 100.0,
             ratio.map_or_else(|| "-".to_owned(), |r| format!("{r:.2}")),
         );
         self.note(&row, rate);
+        self.points.push((
+            row.setting.series as f64,
+            row.lines_of_datagram,
+            [|r: &Round| r.bridge, |r: &Round| r.floor].map(|of| {
+                let costs = row.rounds.iter().map(|r| of(r).cpu_ns);
+                let (low, high) = costs.fold((f64::INFINITY, 0_f64), |(low, high), cost| (low.min(cost), high.max(cost)));
+                Point { x: 0.0, y: median(&row, |r| of(r).cpu_ns), low, high }
+            }),
+        ));
         let rounds: Vec<Value> = row.rounds.iter().map(round).collect();
         self.rows.push(json!({
-            "series": row.series, "samples_sent": sent, "samples_per_second": rate, "arrived_share": arrived,
+            "series": row.setting.series, "lines_of_datagram": row.lines_of_datagram, "workers": row.setting.workers,
+            "samples_sent": sent, "samples_per_second": rate, "arrived_share": arrived,
             "bridge_cpu_ns_per_sample": bridge, "floor_cpu_ns_per_sample": floor, "ratio": ratio,
             "resident_mib": resident_mib, "scrape_ms": scrape_ms, "page_mib": page_mib, "rounds": rounds,
         }));
@@ -83,21 +96,42 @@ impl Report {
         let dropped = |part: fn(&Round) -> Part| row.rounds.iter().map(|r| part(r).dropped).sum::<u64>();
         for (name, dropped) in [("bridge", dropped(|r| r.bridge)), ("floor", dropped(|r| r.floor))] {
             if dropped > 0 {
-                self.notes.push(format!("{} series: the kernel dropped {dropped} datagrams at the {name}", row.series));
+                self.notes.push(format!("{} series: the kernel dropped {dropped} datagrams at the {name}", row.setting.series));
             }
         }
         if rate < 0.97 * self.rate as f64 {
-            self.notes.push(format!("{} series: the sender reached {rate:.0} samples/s of {}", row.series, self.rate));
+            self.notes.push(format!("{} series: the senders reached {rate:.0} samples/s of {}", row.setting.series, self.rate));
         }
     }
 
-    /// Prints the notes and writes the JSON.
-    pub(crate) fn end(mut self, file: Option<&Path>) -> Result<(), String> {
+    /// Prints the notes, writes the JSON and the picture.
+    pub(crate) fn end(mut self, args: &Args) -> Result<(), String> {
         println!("sent = received + kernel drops, in every round of both");
         self.notes.iter().for_each(|note| println!("note: {note}"));
-        let Some(file) = file else { return Ok(()) };
+        if let Some(file) = &args.svg {
+            std::fs::write(file, self.picture().svg()).map_err(|e| format!("{}: {e}", file.display()))?;
+        }
+        let Some(file) = &args.json else { return Ok(()) };
         self.json["rows"] = self.rows.into();
         std::fs::write(file, format!("{:#}\n", self.json)).map_err(|e| format!("{}: {e}", file.display()))
+    }
+
+    /// Cost against the number of series, or against lines where all rows have one number of series.
+    fn picture(&self) -> Picture {
+        let is_by_series = self.points.windows(2).any(|pair| pair[0].0 != pair[1].0);
+        let curve = |name: &'static str, of: usize| {
+            let points =
+                self.points.iter().map(|(series, lines, points)| Point { x: if is_by_series { *series } else { *lines }, ..points[of] });
+            Curve { name, points: points.collect() }
+        };
+        Picture {
+            title: if is_by_series { "CPU of one sample, by number of series" } else { "CPU of one sample, by lines in a datagram" }
+                .to_owned(),
+            note: format!("{} samples a second over UDP; median of the rounds, and their span", short(self.rate as f64)),
+            x: if is_by_series { "series" } else { "lines in a datagram" },
+            y: "nanoseconds a sample",
+            curves: vec![curve("bridge, from socket to cell", 0), curve("floor: receive and discard", 1)],
+        }
     }
 }
 

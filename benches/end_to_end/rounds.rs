@@ -9,7 +9,7 @@ use crate::bridge::Bridge;
 use crate::floor::Floor;
 use crate::process::Process;
 use crate::report::{Report, Round, Row};
-use crate::sender::{Amount, Pace, Sender, Traffic};
+use crate::sender::{Amount, Pace, Packing, Sender, Traffic};
 
 /// Samples a second before the measured rounds, which make every series known.
 const WARM_UP_RATE: u64 = 500_000;
@@ -44,7 +44,7 @@ pub(crate) struct Arrived {
 /// One receiver under load, and what was sent to it since it started.
 struct Lane<'a, R> {
     receiver: R,
-    sender: Sender<'a>,
+    senders: Vec<Sender<'a>>,
     traffic: &'a Traffic,
     sent: Amount,
     arrived: Arrived,
@@ -67,22 +67,33 @@ pub(crate) struct Part {
     pub(crate) cpu_ns: f64,
 }
 
-/// Prints a row for each number of series.
-///
-/// # Errors
-/// The first sum that is wrong, or what could not be started, sent or read. Nothing is left running.
-pub(crate) fn run(args: &Args) -> Result<(), String> {
-    let mut report = Report::begin(args);
-    for &series in &args.series {
-        report.row(row(args, series)?);
-    }
-    report.end(args.json.as_deref())
+/// What rows differ by.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Setting {
+    /// Number of series.
+    pub(crate) series: u64,
+    /// How lines are packed.
+    pub(crate) packing: Packing,
+    /// The bridge's workers; its own default if absent.
+    pub(crate) workers: Option<u32>,
 }
 
-fn row(args: &Args, series: u64) -> Result<Row, String> {
-    let traffic = Traffic::new(series, args.size as usize);
-    let mut bridge = Lane::new(Bridge::start(args.workers, series)?, &traffic)?;
-    let mut floor = Lane::new(Floor::start(args.floor_nap)?, &traffic)?;
+/// Prints a row for each number of series, each packing and each number of workers; writes what files are asked for.
+///
+/// # Errors
+/// The first sum that is wrong, or what could not be started, sent, read or written. Nothing is left running.
+pub(crate) fn run(args: &Args) -> Result<(), String> {
+    let mut report = Report::begin(args);
+    for setting in args.settings() {
+        report.row(row(args, setting)?);
+    }
+    report.end(args)
+}
+
+fn row(args: &Args, setting: Setting) -> Result<Row, String> {
+    let traffic = Traffic::new(setting.series, setting.packing);
+    let mut bridge = Lane::new(Bridge::start(setting.workers, setting.series)?, &traffic, args.senders)?;
+    let mut floor = Lane::new(Floor::start(args.floor_nap)?, &traffic, args.senders)?;
     let pace = Pace {
         rate: args.rate,
         samples: (args.rate as f64 * args.seconds) as u64,
@@ -95,15 +106,18 @@ fn row(args: &Args, series: u64) -> Result<Row, String> {
         let of_floor = floor.part(pace)?;
         rounds.push(Round { bridge: of_bridge, floor: of_floor, scrape_seconds: page.seconds, page_bytes: page.text.len() as u64 });
     }
-    Ok(Row { series, rounds, resident_bytes: bridge.receiver.process().resident_bytes()? })
+    let resident_bytes = bridge.receiver.process().resident_bytes()?;
+    Ok(Row { setting, lines_of_datagram: traffic.lines_of_datagram(), rounds, resident_bytes })
 }
 
 impl<'a, R: Receiver> Lane<'a, R> {
     /// Warms up.
-    fn new(receiver: R, traffic: &'a Traffic) -> Result<Self, String> {
-        let sender = Sender::new(traffic, receiver.address())?;
-        let mut lane = Self { receiver, sender, traffic, sent: Amount::default(), arrived: Arrived::default() };
-        lane.sent += lane.sender.warm_up(WARM_UP_RATE)?;
+    fn new(receiver: R, traffic: &'a Traffic, senders: u32) -> Result<Self, String> {
+        let senders = (0..senders).map(|_| Sender::new(traffic, receiver.address())).collect::<Result<_, _>>()?;
+        let mut lane = Self { receiver, senders, traffic, sent: Amount::default(), arrived: Arrived::default() };
+        for sender in &lane.senders {
+            lane.sent += sender.warm_up(WARM_UP_RATE)?;
+        }
         lane.receiver.process().settle()?;
         lane.agree()?;
         Ok(lane)
@@ -114,7 +128,7 @@ impl<'a, R: Receiver> Lane<'a, R> {
         let before = self.arrived;
         self.receiver.process().settle()?;
         let cpu_before = self.receiver.process().cpu()?;
-        let (sent, seconds) = self.sender.send(pace)?;
+        let (sent, seconds) = self.send(pace)?;
         self.receiver.process().settle()?;
         let cpu_ns = self.receiver.process().cpu()?.nanoseconds_since(&cpu_before);
         self.sent += sent;
@@ -127,6 +141,22 @@ impl<'a, R: Receiver> Lane<'a, R> {
             counters: self.arrived.counters.unwrap_or(0) - before.counters.unwrap_or(0),
             dropped: self.arrived.dropped - before.dropped,
             cpu_ns: cpu_ns / samples.max(1) as f64,
+        })
+    }
+
+    /// All senders at once, each its share; seconds are those of the slowest.
+    fn send(&self, pace: Pace) -> Result<(Amount, f64), String> {
+        let many = self.senders.len().max(1) as u64;
+        let pace = Pace { rate: (pace.rate / many).max(1), samples: pace.samples / many, ..pace };
+        thread::scope(|scope| {
+            let threads: Vec<_> = self.senders.iter().map(|sender| scope.spawn(move || sender.send(pace))).collect();
+            let (mut all, mut longest) = (Amount::default(), 0_f64);
+            for thread in threads {
+                let (sent, seconds) = thread.join().map_err(|_| "a sender died".to_owned())??;
+                all += sent;
+                longest = longest.max(seconds);
+            }
+            Ok((all, longest))
         })
     }
 

@@ -45,17 +45,31 @@ impl std::ops::AddAssign for Amount {
     }
 }
 
+/// How many lines a datagram holds: as many as fit both, but one at least.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Packing {
+    /// Bytes at most.
+    pub(crate) bytes: usize,
+    /// Lines at most.
+    pub(crate) lines: usize,
+}
+
 impl Traffic {
-    /// Lines over `series` series, packed into datagrams of at most `size` bytes, but one line at least.
-    pub(crate) fn new(series: u64, size: usize) -> Self {
+    /// Lines over `series` series, packed into datagrams.
+    pub(crate) fn new(series: u64, packing: Packing) -> Self {
+        let mut lines = 0;
         let mut datagrams: Vec<Vec<u8>> = Vec::new();
         for line in load::load(series, LOAD_DATAGRAMS).datagrams.iter().flat_map(|d| d.split(|b| *b == b'\n')) {
             match datagrams.last_mut() {
-                Some(last) if last.len() + 1 + line.len() <= size => {
+                Some(last) if last.len() + 1 + line.len() <= packing.bytes && lines < packing.lines => {
                     last.push(b'\n');
                     last.extend_from_slice(line);
+                    lines += 1;
                 }
-                _ => datagrams.push(line.to_vec()),
+                _ => {
+                    datagrams.push(line.to_vec());
+                    lines = 1;
+                }
             }
         }
         let contents = datagrams.iter().map(|d| content(d)).collect();
@@ -67,6 +81,11 @@ impl Traffic {
         let mut whole = Amount::default();
         self.contents.iter().for_each(|c| whole += *c);
         whole
+    }
+
+    /// Lines of a datagram, on average.
+    pub(crate) fn lines_of_datagram(&self) -> f64 {
+        self.whole().samples as f64 / self.datagrams.len() as f64
     }
 
     /// The most samples, and the most counters, that one datagram holds.
@@ -98,7 +117,7 @@ pub(crate) struct Pace {
     pub(crate) at_most: Duration,
 }
 
-/// Sockets connected to one receiver.
+/// Sockets connected to one receiver; one thread sends over them.
 pub(crate) struct Sender<'a> {
     traffic: &'a Traffic,
     sockets: Vec<UdpSocket>,
@@ -112,8 +131,6 @@ impl<'a> Sender<'a> {
             Ok(socket)
         };
         let sockets = (0..SOCKETS).map(|_| connected()).collect::<std::io::Result<_>>();
-        // Else the pause is 150 us; where this fails, the load is a little less even.
-        let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1000));
         Ok(Self { traffic, sockets: sockets.map_err(|e| format!("cannot open a sending socket: {e}"))? })
     }
 
@@ -134,6 +151,8 @@ impl<'a> Sender<'a> {
     }
 
     fn run(&self, sockets: &[UdpSocket], pace: Pace) -> Result<(Amount, f64), String> {
+        // Else the pause is 150 us; where this fails, the load is a little less even.
+        let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1000));
         let slices: Vec<[IoSlice<'_>; 1]> = self.traffic.datagrams.iter().map(|d| [IoSlice::new(d)]).collect();
         let mut nothing: Vec<SendAncillaryBuffer<'_, '_, '_>> = slices.iter().map(|_| SendAncillaryBuffer::default()).collect();
         let mut headers: Vec<MMsgHdr<'_>> = slices.iter().zip(&mut nothing).map(|(s, n)| MMsgHdr::new(s, n)).collect();

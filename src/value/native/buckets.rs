@@ -62,11 +62,27 @@ impl Buckets {
     /// Adds to a bucket. Only one that was not populated may allocate: room for a few, or for a quarter more.
     #[inline(always)]
     pub(super) fn add(&mut self, key: i32, weight: f64) {
-        let at = self.0.partition_point(|bucket| bucket.key < key);
+        let at = self.place(key);
         match self.0.get_mut(at) {
             Some(bucket) if bucket.key == key => bucket.add(weight),
             _ => self.insert(at, Bucket::new(key, weight)),
         }
+    }
+
+    /// Where the bucket of this key is, or would be. Keys are ascending whole numbers, so a bucket is no further from either end
+    /// than its key is from that end's key: where no bucket between is empty, that leaves one place.
+    #[inline(always)]
+    fn place(&self, key: i32) -> usize {
+        let (Some(first), Some(last)) = (self.0.first(), self.0.last()) else { return 0 };
+        if key <= first.key {
+            return 0;
+        }
+        if key > last.key {
+            return self.0.len();
+        }
+        let to = (key.abs_diff(first.key) as usize).min(self.0.len() - 1);
+        let from = (self.0.len() - 1).saturating_sub(last.key.abs_diff(key) as usize);
+        from + self.0.get(from..to).map_or(0, |between| between.partition_point(|bucket| bucket.key < key))
     }
 
     #[cold]
@@ -98,5 +114,22 @@ impl Buckets {
     /// Empties it and keeps its memory.
     pub(super) fn clear(&mut self) {
         self.0.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_found_between_any_keys() {
+        let lists: [&[i32]; 7] =
+            [&[], &[5], &[1, 2, 3], &[1, 3, 4, 9], &[-7, -6, 0, 1, 50, 51, 52], &[i32::MIN, 0, i32::MAX], &[i32::MIN, i32::MAX]];
+        for keys in lists {
+            let buckets = Buckets(keys.iter().map(|key| Bucket::new(*key, 1.0)).collect());
+            for key in (-60..60).chain([i32::MIN, i32::MIN + 1, i32::MAX - 1, i32::MAX]) {
+                assert_eq!(buckets.place(key), keys.partition_point(|other| *other < key), "{key} in {keys:?}");
+            }
+        }
     }
 }

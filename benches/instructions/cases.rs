@@ -1,0 +1,160 @@
+//! What is counted: each case is made ready first, which is not counted, then run.
+
+use std::hint::black_box;
+
+use statsd_bridge::mapping::Rules;
+use statsd_bridge::mapping::config::{Source, load as load_rules};
+use statsd_bridge::options::Dialect;
+use statsd_bridge::protocol::{Line, parse_line};
+use statsd_bridge::{Bridge, Format, Options};
+
+use crate::kinds::{KINDS, Kind, NOW};
+use crate::load;
+
+/// Lines of a case at least: enough that what a random seed moves in the tables is far below a percent.
+const LINES: u64 = 20_000;
+
+/// Pages of a case, for the same reason.
+const PAGES: u64 = 8;
+
+/// A part of the bridge with its load.
+pub(crate) struct Case {
+    /// As the baseline names it.
+    pub(crate) name: String,
+    what: What,
+}
+
+#[derive(Clone, Copy)]
+enum What {
+    Parse(fn() -> Vec<Vec<u8>>),
+    Known { series: u64 },
+    OneLineADatagram,
+    Kind(Kind),
+    New { rules: usize },
+    Scrape(Format),
+}
+
+/// A case that is ready.
+pub(crate) struct Ready {
+    /// Lines that one run handles; of a page, lines of its text form, whatever the format.
+    pub(crate) lines: u64,
+    /// What is counted. It leaves what it was given behind, so that dropping it is not counted.
+    pub(crate) run: Box<dyn FnMut()>,
+}
+
+/// All of them, in the order of the data.
+pub(crate) fn all() -> Vec<Case> {
+    let case = |name: &str, what| Case { name: name.to_owned(), what };
+    let mut cases = vec![
+        case("parse/tagged_1432_bytes", What::Parse(|| load::load(1_000, 400).datagrams)),
+        case("parse/plain", What::Parse(|| vec![b"shop.orders.paid:1|c\nshop.latency:12.5|ms\nshop.queue.length:17|g".to_vec(); 400])),
+    ];
+    cases.extend([1_000, 10_000, 100_000].map(|series| case(&format!("ingest/known_{series}"), What::Known { series })));
+    cases.push(case("ingest/one_line_a_datagram", What::OneLineADatagram));
+    cases.extend(KINDS.map(|kind| case(&format!("kind/{}", kind.name), What::Kind(kind))));
+    cases.push(case("ingest/new_routes", What::New { rules: 0 }));
+    cases.push(case("ingest/new_routes_1000_globs", What::New { rules: 1_000 }));
+    let formats = [("text", Format::Text), ("openmetrics", Format::OpenMetrics), ("protobuf", Format::Protobuf)];
+    cases.extend(formats.map(|(name, format)| case(&format!("scrape/{name}"), What::Scrape(format))));
+    cases
+}
+
+impl Case {
+    /// Makes it ready: series are known, memory is warm, but for cases of new routes.
+    pub(crate) fn prepare(&self) -> Ready {
+        match self.what {
+            What::Parse(datagrams) => parse(datagrams()),
+            What::Known { series } => {
+                // The first datagrams name every series, in order; those after them, at random.
+                let named = load::load(series, 0).datagrams;
+                let mut datagrams = load::load(series, named.len() + LINES as usize / 20).datagrams;
+                let mut worker = Bridge::new(Options::default()).worker();
+                worker.ingest_batch(datagrams.iter().map(Vec::as_slice), NOW);
+                ingest(worker, datagrams.split_off(named.len()))
+            }
+            What::OneLineADatagram => {
+                let datagrams = load::load(1_000, LINES as usize / 20).datagrams;
+                let mut worker = Bridge::new(Options::default()).worker();
+                worker.ingest_batch(datagrams.iter().map(Vec::as_slice), NOW);
+                ingest(worker, datagrams.iter().flat_map(|d| d.split(|b| *b == b'\n')).map(<[u8]>::to_vec).collect())
+            }
+            What::Kind(kind) => {
+                // Sets beyond the threshold take 16 KiB and thousands of members each to make.
+                let series = if kind.name == "set_estimated" { 20 } else { 1_000 };
+                // A summary that has seen enough has bins, a set hundreds of members.
+                let mut datagrams = kind.datagrams(series, 6 * LINES);
+                let mut worker = kind.worker(series);
+                worker.ingest_batch(datagrams.iter().map(Vec::as_slice), NOW);
+                ingest(worker, datagrams.split_off(datagrams.len() / 6 * 5))
+            }
+            What::New { rules } => {
+                let count = LINES / 2;
+                let lines = (0..count).map(|i| format!("svc{}.host{}.app.get:1|c|#shop:s{i},region:eu", i % 1000, i % 100).into_bytes());
+                let bridge = Bridge::new(Options::default());
+                bridge.replace_rules(globs(rules));
+                ingest(bridge.worker(), lines.collect())
+            }
+            What::Scrape(format) => scrape(format),
+        }
+    }
+}
+
+fn parse(datagrams: Vec<Vec<u8>>) -> Ready {
+    let dialect = Dialect::default();
+    let lines = lines_of(&datagrams);
+    let run = move || {
+        for line in datagrams.iter().flat_map(|d| d.split(|b| *b == b'\n')) {
+            match parse_line(black_box(line), &dialect) {
+                Line::Samples(samples) => samples.for_each(|sample| _ = black_box(sample)),
+                other => _ = black_box(other),
+            }
+        }
+    };
+    Ready { lines, run: Box::new(run) }
+}
+
+/// In batches of 64 datagrams, as they come from a socket.
+fn ingest(mut worker: statsd_bridge::Worker, datagrams: Vec<Vec<u8>>) -> Ready {
+    let lines = lines_of(&datagrams);
+    let run = move || {
+        for batch in datagrams.chunks(64) {
+            worker.ingest_batch(batch.iter().map(Vec::as_slice), NOW);
+        }
+    };
+    Ready { lines, run: Box::new(run) }
+}
+
+fn scrape(format: Format) -> Ready {
+    let bridge = Bridge::new(Options::default());
+    bridge.worker().ingest_batch(load::load(1_000, 0).datagrams.iter().map(Vec::as_slice), NOW);
+    let mut page = Vec::new();
+    bridge.render(NOW, &mut page);
+    let lines = page.iter().filter(|b| **b == b'\n').count() as u64;
+    let run = move || {
+        for _ in 0..PAGES {
+            let mut made = bridge.page(format, NOW);
+            page.clear();
+            while made.more(&mut page) {
+                page.clear();
+            }
+        }
+    };
+    let mut ready = Ready { lines: lines * PAGES, run: Box::new(run) };
+    // Whatever is made once, for the first page.
+    (ready.run)();
+    ready
+}
+
+fn lines_of(datagrams: &[Vec<u8>]) -> u64 {
+    datagrams.iter().map(|d| 1 + d.iter().filter(|b| **b == b'\n').count() as u64).sum()
+}
+
+/// So many rules; new routes of the load match one in a thousand.
+fn globs(count: usize) -> Rules {
+    let rules: String =
+        (0..count).map(|i| format!("- match: 'svc{i}.*.app.*'\n  name: 'm{i}'\n  labels: {{host: $1, verb: $2}}\n")).collect();
+    let text = format!("mappings:\n{rules}");
+    let (config, findings) = load_rules(&[Source { name: "bench".into(), text }], &|_| None);
+    let config = config.unwrap_or_else(|| panic!("{findings:?}"));
+    Rules::compile(config).unwrap_or_else(|findings| panic!("{findings:?}"))
+}
