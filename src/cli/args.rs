@@ -47,9 +47,9 @@ pub(super) struct Args {
     /// Receiving threads for each UDP address; 0 for one a core.
     #[arg(long = "udp.workers", value_name = "N", default_value = "0", value_parser = workers, help_heading = "Listening")]
     pub(super) udp_workers: usize,
-    /// Pause that lets datagrams gather before the next receive; 0 for none.
-    #[arg(long = "udp.nap", value_name = "DURATION", default_value = "200us", value_parser = nap, help_heading = "Listening")]
-    pub(super) udp_nap: Duration,
+    /// Pause that lets datagrams gather before the next receive; 0 for none [default: 200us to 1ms, by the receive buffer granted].
+    #[arg(long = "udp.nap", value_name = "DURATION", value_parser = nap, help_heading = "Listening")]
+    pub(super) udp_nap: Option<Duration>,
     /// TCP connections open at once; one more is closed at once.
     #[arg(long = "tcp.max-connections", value_name = "N", default_value = "1024", value_parser = positive)]
     #[arg(help_heading = "Listening")]

@@ -34,6 +34,9 @@ const STOP_CHECK: Duration = Duration::from_millis(250);
 const DROPS_EVERY: Duration = Duration::from_secs(1);
 /// How long the drain at the end may take where senders go on because the kernel could not be told.
 const DRAIN_AT_MOST: Duration = Duration::from_secs(2);
+/// Naps where none is asked for: more than that gathers little more, and less gathers next to nothing.
+const SHORTEST_NAP: Duration = Duration::from_micros(200);
+const LONGEST_NAP: Duration = Duration::from_millis(1);
 /// Pause after an error of a receive call, so that a lasting one does not spin.
 const ERROR_NAP: Duration = Duration::from_millis(10);
 
@@ -46,8 +49,9 @@ pub struct Options {
     pub read_buffer_bytes: usize,
     /// Bytes of the longest datagram, 1 to 65,535; of a longer one the whole lines are taken.
     pub datagram_bytes: usize,
-    /// Pause before the next receive after a batch that was not full; zero turns it off.
-    pub nap: Duration,
+    /// Pause before the next receive after a batch that was not full; zero turns it off. `None` for one that the receive buffer
+    /// holds: 200 microseconds to 1 millisecond.
+    pub nap: Option<Duration>,
 }
 
 /// The sockets of one address, ready to receive.
@@ -82,6 +86,7 @@ impl Bound {
         mut intake: impl FnMut() -> io::Result<Intake>,
     ) -> io::Result<Vec<JoinHandle<()>>> {
         self.announce();
+        let nap = self.nap();
         let group = Arc::new(self.group);
         let address = group.address().to_string();
         let mut threads = Vec::new();
@@ -95,16 +100,21 @@ impl Bound {
                 intake: intake()?,
                 telemetry: telemetry.clone(),
                 stop: stop.clone(),
-                options: self.options.clone(),
+                datagram_bytes: self.options.datagram_bytes,
+                nap,
             };
             threads.push(Builder::new().name(format!("udp-{worker}")).spawn(move || receiver.run())?);
         }
         Ok(threads)
     }
 
+    fn nap(&self) -> Duration {
+        self.options.nap.unwrap_or_else(|| nap_within(self.receive_buffer_bytes))
+    }
+
     fn announce(&self) {
         let (address, workers, bytes) = (self.group.address(), self.group.sockets().len(), self.receive_buffer_bytes);
-        let nap = self.options.nap;
+        let nap = self.nap();
         match receive_buffer_hint(self.options.read_buffer_bytes, bytes) {
             None => tracing::info!(%address, workers, receive_buffer_bytes = bytes, ?nap, "listening on udp"),
             Some(hint) => tracing::warn!(
@@ -123,13 +133,14 @@ struct Receiver {
     telemetry: Arc<Telemetry>,
     drops: DropReader,
     stop: Arc<AtomicBool>,
-    options: Options,
+    datagram_bytes: usize,
+    nap: Duration,
 }
 
 impl Receiver {
     fn run(&mut self) {
         set_timer_slack();
-        let mut batch = Batch::new(self.options.datagram_bytes);
+        let mut batch = Batch::new(self.datagram_bytes);
         let mut drops_read = Instant::now();
         while !self.stop.load(Ordering::Relaxed) {
             let received = self.receive(&mut batch, Wait::ForOne);
@@ -141,7 +152,7 @@ impl Receiver {
             }
             self.intake.tick(now);
             if self.nap_is_worth_it(received) {
-                thread::sleep(self.options.nap);
+                thread::sleep(self.nap);
             }
         }
         self.drain(&mut batch);
@@ -151,7 +162,7 @@ impl Receiver {
     /// comes wakes for every one to four of them. A nap lets a batch gather. After a full batch there is more already.
     /// That a lone datagram is followed by a nap too costs next to nothing, and catches the first of a burst.
     fn nap_is_worth_it(&self, received: usize) -> bool {
-        received > 0 && received < Batch::DATAGRAMS && !self.options.nap.is_zero()
+        received > 0 && received < Batch::DATAGRAMS && !self.nap.is_zero()
     }
 
     /// Receives into `batch`; 0 when nothing came. Errors are counted and never end the thread.
@@ -200,6 +211,14 @@ impl Receiver {
     }
 }
 
+/// The longest nap that costs next to no room: an eighth of the receive buffer at two gigabytes a second, which is more than one
+/// sender was seen to reach over loopback.
+fn nap_within(receive_buffer_bytes: usize) -> Duration {
+    const BYTES_PER_MICROSECOND: usize = 2000;
+    let micros = receive_buffer_bytes / 8 / BYTES_PER_MICROSECOND;
+    Duration::from_micros(micros as u64).clamp(SHORTEST_NAP, LONGEST_NAP)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -212,7 +231,7 @@ mod tests {
     }
 
     fn options(workers: usize, datagram_bytes: usize) -> Options {
-        Options { workers, read_buffer_bytes: 0, datagram_bytes, nap: Duration::from_micros(100) }
+        Options { workers, read_buffer_bytes: 0, datagram_bytes, nap: Some(Duration::from_micros(100)) }
     }
 
     fn start(address: &str, options: &Options) -> (SocketAddr, Bridge, Arc<AtomicBool>, Vec<JoinHandle<()>>) {
@@ -242,6 +261,13 @@ mod tests {
             let labels = format!("{{address=\"{at}\",worker=\"{worker}\"}}");
             assert_eq!(own(&bridge, &format!("statsd_bridge_udp_kernel_drops_total{labels}")), 0);
             assert!(own(&bridge, &format!("statsd_bridge_udp_receive_buffer_bytes{labels}")) > 0);
+        }
+    }
+
+    #[test]
+    fn the_receive_buffer_says_how_long_a_nap_may_be() {
+        for (bytes, micros) in [(0, 200), (425_984, 200), (8_000_000, 500), (16 << 20, 1000), (usize::MAX, 1000)] {
+            assert_eq!(nap_within(bytes), Duration::from_micros(micros), "{bytes}");
         }
     }
 
