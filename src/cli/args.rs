@@ -41,7 +41,7 @@ pub(super) struct Args {
     /// Permissions of the Unix datagram socket, octal. With the default only its owner can send; 722 lets everybody.
     #[arg(long = "statsd.unixsocket-mode", value_name = "MODE", default_value = "755", help_heading = "Listening")]
     pub(super) unixsocket_mode: String,
-    /// Receive buffer to ask the kernel for; 0 asks for 8 MiB for UDP and leaves the system's for Unix datagrams.
+    /// Receive buffer to ask the kernel for; 0 asks for 16 MiB for UDP and leaves the system's for Unix datagrams.
     #[arg(long = "statsd.read-buffer", value_name = "BYTES", default_value = "0", help_heading = "Listening")]
     pub(super) read_buffer: usize,
     /// Receiving threads for each UDP address; 0 for one a core.

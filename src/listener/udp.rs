@@ -45,7 +45,7 @@ const ERROR_NAP: Duration = Duration::from_millis(10);
 pub struct Options {
     /// Threads and sockets per address, at least 1.
     pub workers: usize,
-    /// Bytes of receive buffer to ask for; 0 asks for 8 MiB.
+    /// Bytes of receive buffer to ask for; 0 asks for 16 MiB.
     pub read_buffer_bytes: usize,
     /// Bytes of the longest datagram, 1 to 65,535; of a longer one the whole lines are taken.
     pub datagram_bytes: usize,
