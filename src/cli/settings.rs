@@ -67,34 +67,34 @@ impl Settings {
                 observer: observer(args)?,
                 native: native(args),
                 ttl: ttl(args),
-                grace_ms: millis(args.ttl_grace),
-                counters_start_at_zero: args.counters_start_at_zero,
-                created_lines: args.web_created_lines,
+                grace_ms: millis(args.mapping.ttl_grace),
+                counters_start_at_zero: args.mapping.counters_start_at_zero,
+                created_lines: args.web.created_lines,
                 prefix: prefix(args),
-                without_process_metrics: !args.web_process_metrics,
+                without_process_metrics: !args.web.process_metrics,
                 names: names(args),
                 exemplar_tag: exemplar_tag(args)?,
             },
             mapping: mapping(args),
-            watch_interval: args.mapping_watch_interval,
-            udp: addresses("statsd.listen-udp", &args.listen_udp)?,
+            watch_interval: args.mapping.watch_interval,
+            udp: addresses("statsd.listen-udp", &args.listening.listen_udp)?,
             udp_options: udp_options(args),
-            tcp: addresses("statsd.listen-tcp", &args.listen_tcp)?,
+            tcp: addresses("statsd.listen-tcp", &args.listening.listen_tcp)?,
             tcp_options: tcp::Options {
-                max_connections: args.tcp_max_connections,
-                idle_timeout: args.tcp_idle_timeout,
+                max_connections: args.listening.tcp_max_connections,
+                idle_timeout: args.listening.tcp_idle_timeout,
                 line_bytes: limits.line_bytes,
             },
             unixgram: unixgram(args)?,
             relay: relay(args)?,
-            web: web_addresses("web.listen-address", &args.web_listen_address)?,
-            web_admin: web_addresses("web.admin-listen-address", &args.web_admin_listen_address)?,
-            web_systemd: args.web_systemd_socket,
-            web_config: Some(args.web_config_file.clone()).filter(|path| !path.is_empty()).map(PathBuf::from),
+            web: web_addresses("web.listen-address", &args.web.listen_address)?,
+            web_admin: web_addresses("web.admin-listen-address", &args.web.admin_listen_address)?,
+            web_systemd: args.web.systemd_socket,
+            web_config: Some(args.web.config_file.clone()).filter(|path| !path.is_empty()).map(PathBuf::from),
             web_options: web_options(args)?,
             state: state(args),
             log: log(args),
-            linger: args.shutdown_linger,
+            linger: args.program.shutdown_linger,
             without_effect: without_effect(args),
         })
     }
@@ -119,56 +119,56 @@ fn web_addresses(flag: &str, texts: &[String]) -> Result<Vec<WebAddress>, String
 fn udp_options(args: &Args) -> udp::Options {
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     udp::Options {
-        workers: if args.udp_workers == 0 { cores() } else { args.udp_workers },
-        read_buffer_bytes: args.read_buffer,
-        datagram_bytes: args.limits_datagram_bytes,
-        nap: args.udp_nap,
+        workers: if args.listening.udp_workers == 0 { cores() } else { args.listening.udp_workers },
+        read_buffer_bytes: args.listening.read_buffer,
+        datagram_bytes: args.limits.datagram_bytes,
+        nap: args.listening.udp_nap,
     }
 }
 
 fn unixgram(args: &Args) -> Result<Option<unix::Options>, String> {
     // Checked even where no socket is asked for: a wrong value is wrong.
-    let mode = u32::from_str_radix(&args.unixsocket_mode, 8).ok().filter(|mode| *mode <= 0o777);
+    let mode = u32::from_str_radix(&args.listening.unixsocket_mode, 8).ok().filter(|mode| *mode <= 0o777);
     let mode = mode.ok_or_else(|| {
-        flagged("statsd.unixsocket-mode", format_args!("expected octal permissions such as 755, got {:?}", args.unixsocket_mode))
+        flagged("statsd.unixsocket-mode", format_args!("expected octal permissions such as 755, got {:?}", args.listening.unixsocket_mode))
     })?;
-    if args.listen_unixgram.is_empty() {
+    if args.listening.listen_unixgram.is_empty() {
         return Ok(None);
     }
-    unix::check_path(&args.listen_unixgram).map_err(|why| flagged("statsd.listen-unixgram", why))?;
+    unix::check_path(&args.listening.listen_unixgram).map_err(|why| flagged("statsd.listen-unixgram", why))?;
     Ok(Some(unix::Options {
-        path: args.listen_unixgram.clone(),
+        path: args.listening.listen_unixgram.clone(),
         mode,
-        read_buffer_bytes: args.read_buffer,
-        datagram_bytes: args.limits_datagram_bytes,
+        read_buffer_bytes: args.listening.read_buffer,
+        datagram_bytes: args.limits.datagram_bytes,
     }))
 }
 
 fn relay(args: &Args) -> Result<Option<relay::Options>, String> {
-    if args.relay_address.is_empty() {
+    if args.listening.relay_address.is_empty() {
         return Ok(None);
     }
-    let target = address("statsd.relay.address", &args.relay_address)?;
-    Ok(Some(relay::Options { target, packet_bytes: args.relay_packet_length }))
+    let target = address("statsd.relay.address", &args.listening.relay_address)?;
+    Ok(Some(relay::Options { target, packet_bytes: args.listening.relay_packet_length }))
 }
 
 fn web_options(args: &Args) -> Result<web::Options, String> {
-    let telemetry_path = args.web_telemetry_path.clone();
+    let telemetry_path = args.web.telemetry_path.clone();
     if !telemetry_path.is_empty() && !telemetry_path.starts_with('/') {
         return Err(flagged("web.telemetry-path", format_args!("expected a path that begins with /, got {telemetry_path:?}")));
     }
-    let networks = args.web_allow_from.iter().filter(|text| !text.is_empty());
+    let networks = args.web.allow_from.iter().filter(|text| !text.is_empty());
     let allow_from = networks.map(|text| web::Network::parse(text).map_err(|why| flagged("web.allow-from", why)));
     Ok(web::Options {
         telemetry_path,
         allow_from: allow_from.collect::<Result<_, _>>()?,
-        enable_lifecycle: args.web_enable_lifecycle,
-        enable_admin_api: args.web_enable_admin_api,
-        max_connections: args.web_max_connections,
-        max_renders: args.web_max_renders,
-        max_pages: args.web_max_pages,
-        write_timeout: args.web_write_timeout,
-        idle_timeout: args.web_idle_timeout,
+        enable_lifecycle: args.web.enable_lifecycle,
+        enable_admin_api: args.web.enable_admin_api,
+        max_connections: args.web.max_connections,
+        max_renders: args.web.max_renders,
+        max_pages: args.web.max_pages,
+        write_timeout: args.web.write_timeout,
+        idle_timeout: args.web.idle_timeout,
         ..web::Options::default()
     })
 }
@@ -176,15 +176,15 @@ fn web_options(args: &Args) -> Result<web::Options, String> {
 fn mapping(args: &Args) -> rulebook::Sources {
     let named = |path: &&std::path::PathBuf| !path.as_os_str().is_empty();
     rulebook::Sources {
-        paths: args.mapping_config.iter().filter(named).cloned().collect(),
-        presets: args.preset.clone(),
-        labels: args.label.clone(),
+        paths: args.mapping.mapping_config.iter().filter(named).cloned().collect(),
+        presets: args.mapping.preset.clone(),
+        labels: args.mapping.label.clone(),
         names: names(args),
     }
 }
 
 fn exemplar_tag(args: &Args) -> Result<Option<Arc<str>>, String> {
-    let key = &*args.exemplars_tag;
+    let key = &*args.wire.exemplars_tag;
     if key.is_empty() {
         return Ok(None);
     }
@@ -193,7 +193,7 @@ fn exemplar_tag(args: &Args) -> Result<Option<Arc<str>>, String> {
 }
 
 fn names(args: &Args) -> NameValidation {
-    match args.name_validation {
+    match args.wire.name_validation {
         NameSet::Legacy => NameValidation::Legacy,
         NameSet::Utf8 => NameValidation::Utf8,
     }
@@ -201,10 +201,10 @@ fn names(args: &Args) -> NameValidation {
 
 fn ttl(args: &Args) -> Ttl {
     Ttl {
-        counter_ms: Some(millis(args.ttl_counters)),
-        gauge_ms: Some(millis(args.ttl_gauges)),
-        observer_ms: Some(millis(args.ttl_observers)),
-        set_ms: Some(millis(args.ttl_sets)),
+        counter_ms: Some(millis(args.mapping.ttl_counters)),
+        gauge_ms: Some(millis(args.mapping.ttl_gauges)),
+        observer_ms: Some(millis(args.mapping.ttl_observers)),
+        set_ms: Some(millis(args.mapping.ttl_sets)),
     }
 }
 
@@ -213,25 +213,25 @@ fn millis(duration: Duration) -> u64 {
 }
 
 fn state(args: &Args) -> Option<snapshots::Options> {
-    let path = Some(args.state_file.clone()).filter(|path| !path.is_empty())?.into();
-    let max_age = Some(args.state_max_age).filter(|age| !age.is_zero());
-    Some(snapshots::Options { path, interval: args.state_interval, max_age })
+    let path = Some(args.state.file.clone()).filter(|path| !path.is_empty())?.into();
+    let max_age = Some(args.state.max_age).filter(|age| !age.is_zero());
+    Some(snapshots::Options { path, interval: args.state.interval, max_age })
 }
 
 fn log(args: &Args) -> logging::Options {
     logging::Options {
-        level: match args.log_level {
+        level: match args.logging.level {
             LogLevel::Debug => tracing::Level::DEBUG,
             LogLevel::Info => tracing::Level::INFO,
             LogLevel::Warn => tracing::Level::WARN,
             LogLevel::Error => tracing::Level::ERROR,
         },
-        json: args.log_format == LogFormat::Json,
+        json: args.logging.format == LogFormat::Json,
     }
 }
 
 fn compatible(args: &Args) -> bool {
-    args.compat == Some(Compat::StatsdExporter)
+    args.compatibility.compat == Some(Compat::StatsdExporter)
 }
 
 fn prefix(args: &Args) -> Prefix {
@@ -240,41 +240,41 @@ fn prefix(args: &Args) -> Prefix {
 
 fn dialect(args: &Args) -> Dialect {
     Dialect {
-        dogstatsd_tags: args.parse_dogstatsd_tags,
-        influxdb_tags: args.parse_influxdb_tags,
-        librato_tags: args.parse_librato_tags,
-        signalfx_tags: args.parse_signalfx_tags,
-        bare_tags: args.bare_tags.unwrap_or(!compatible(args)),
-        container_id: args.container_id.unwrap_or(compatible(args)),
+        dogstatsd_tags: args.wire.parse_dogstatsd_tags,
+        influxdb_tags: args.wire.parse_influxdb_tags,
+        librato_tags: args.wire.parse_librato_tags,
+        signalfx_tags: args.wire.parse_signalfx_tags,
+        bare_tags: args.wire.bare_tags.unwrap_or(!compatible(args)),
+        container_id: args.wire.container_id.unwrap_or(compatible(args)),
     }
 }
 
 fn limits(args: &Args) -> Limits {
     Limits {
-        series: args.limits_series,
-        families: args.limits_families,
-        series_per_family: args.limits_series_per_family,
-        values_per_label: args.limits_values_per_label,
-        labels_per_family: args.limits_labels_per_family,
-        series_bytes: args.limits_series_bytes,
-        line_bytes: args.limits_line_bytes,
-        name_bytes: args.limits_name_bytes,
-        tags_bytes: args.limits_tags_bytes,
-        tags: args.limits_tags,
-        overflow: match args.limits_overflow {
+        series: args.limits.series,
+        families: args.limits.families,
+        series_per_family: args.limits.series_per_family,
+        values_per_label: args.limits.values_per_label,
+        labels_per_family: args.limits.labels_per_family,
+        series_bytes: args.limits.series_bytes,
+        line_bytes: args.limits.line_bytes,
+        name_bytes: args.limits.name_bytes,
+        tags_bytes: args.limits.tags_bytes,
+        tags: args.limits.tags,
+        overflow: match args.limits.overflow {
             OverflowPolicy::Fold => Overflow::Fold,
             OverflowPolicy::DropLabel => Overflow::DropLabel,
             OverflowPolicy::Refuse => Overflow::Refuse,
         },
-        resting_series: args.limits_resting_series,
-        exemplar_series: args.limits_exemplar_series,
+        resting_series: args.limits.resting_series,
+        exemplar_series: args.limits.exemplar_series,
     }
 }
 
 fn observer(args: &Args) -> Result<Observer, String> {
     const FLAG: &str = "statsd.histogram-buckets";
     let default = if compatible(args) { ObserverType::Summary } else { ObserverType::Histogram };
-    match (args.observer_type.unwrap_or(default), &args.histogram_buckets) {
+    match (args.wire.observer_type.unwrap_or(default), &args.wire.histogram_buckets) {
         (ObserverType::Summary, None) => Ok(Observer::Summary(SummaryOptions::default())),
         (ObserverType::Summary, Some(_)) => Err(flagged(FLAG, "summaries have no buckets; add --statsd.observer-type=histogram")),
         (ObserverType::Histogram, None) => Ok(Observer::default()),
@@ -300,26 +300,26 @@ fn bucket_bounds(bounds: &[f64]) -> Result<Observer, String> {
 }
 
 fn native(args: &Args) -> NativeHistograms {
-    let when = match args.native_histograms {
+    let when = match args.wire.native_histograms {
         args::NativeHistograms::Never => NativeWhen::Never,
         args::NativeHistograms::Asked => NativeWhen::Asked,
         args::NativeHistograms::Always => NativeWhen::Always,
     };
-    let max_buckets = args.native_histogram_max_buckets;
+    let max_buckets = args.wire.native_histogram_max_buckets;
     let options = |schema| NativeOptions { schema, max_buckets, ..NativeOptions::default() };
-    NativeHistograms { when, options: schema_of(args.native_histogram_factor).map(options) }
+    NativeHistograms { when, options: schema_of(args.wire.native_histogram_factor).map(options) }
 }
 
 /// Flags that tune parts of statsd_exporter which the bridge does not have.
 fn without_effect(args: &Args) -> Vec<&'static str> {
     let flags = [
-        ("statsd.cache-size", args.cache_size.is_some()),
-        ("statsd.cache-type", args.cache_type.is_some()),
-        ("statsd.event-queue-size", args.event_queue_size.is_some()),
-        ("statsd.event-flush-threshold", args.event_flush_threshold.is_some()),
-        ("statsd.event-flush-interval", args.event_flush_interval.is_some()),
-        ("statsd.udp-packet-queue-size", args.udp_packet_queue_size.is_some()),
-        ("debug.dump-fsm", args.dump_fsm.is_some()),
+        ("statsd.cache-size", args.compatibility.cache_size.is_some()),
+        ("statsd.cache-type", args.compatibility.cache_type.is_some()),
+        ("statsd.event-queue-size", args.compatibility.event_queue_size.is_some()),
+        ("statsd.event-flush-threshold", args.compatibility.event_flush_threshold.is_some()),
+        ("statsd.event-flush-interval", args.compatibility.event_flush_interval.is_some()),
+        ("statsd.udp-packet-queue-size", args.compatibility.udp_packet_queue_size.is_some()),
+        ("debug.dump-fsm", args.compatibility.dump_fsm.is_some()),
     ];
     flags.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag).collect()
 }
