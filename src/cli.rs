@@ -61,12 +61,12 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Action, Re
     }
     let args = parse_args(arguments)?;
     let settings = Settings::from_args(&args).map_err(Refusal::Usage)?;
-    if args.check_config {
+    if args.program.check_config {
         return Ok(Action::CheckConfig(Box::new(settings)));
     }
     Ok(match args.task {
         None => Action::Run(Box::new(settings)),
-        Some(Task::Demo) => Action::Demo(Box::new(settings), args.examples),
+        Some(Task::Demo) => Action::Demo(Box::new(settings), args.program.examples),
         Some(Task::Healthcheck) => match settings.web.into_iter().next() {
             Some(address) => Action::Healthcheck(address, settings.web_config),
             None => return Err(Refusal::Usage("healthcheck: --web.listen-address names no address".to_owned())),
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_flag_that_is_on_or_off_has_four_forms_and_the_last_one_counts() {
-        let parsed = |arguments: &[&str]| args(arguments).unwrap().parse_dogstatsd_tags;
+        let parsed = |arguments: &[&str]| args(arguments).unwrap().wire.parse_dogstatsd_tags;
         assert!(parsed(&[]));
         assert!(!parsed(&["--no-statsd.parse-dogstatsd-tags"]));
         assert!(!parsed(&["--statsd.parse-dogstatsd-tags=false"]));
@@ -195,8 +195,8 @@ mod tests {
     #[test]
     fn an_address_flag_may_come_often_and_other_flags_count_by_their_last() {
         let typed = args(&["--statsd.listen-udp=:1", "--statsd.listen-udp", "[::1]:2,127.0.0.1:3"]).unwrap();
-        assert_eq!(typed.listen_udp, [":1", "[::1]:2", "127.0.0.1:3"]);
-        assert_eq!(args(&["--limits.series=1", "--limits.series=2"]).unwrap().limits_series, 2);
+        assert_eq!(typed.listening.listen_udp, [":1", "[::1]:2", "127.0.0.1:3"]);
+        assert_eq!(args(&["--limits.series=1", "--limits.series=2"]).unwrap().limits.series, 2);
     }
 
     #[test]

@@ -67,34 +67,34 @@ impl Settings {
                 observer: observer(args)?,
                 native: native(args),
                 ttl: ttl(args),
-                grace_ms: millis(args.ttl_grace),
-                counters_start_at_zero: args.counters_start_at_zero,
-                created_lines: args.web_created_lines,
+                grace_ms: millis(args.mapping.ttl_grace),
+                counters_start_at_zero: args.mapping.counters_start_at_zero,
+                created_lines: args.web.created_lines,
                 prefix: prefix(args),
-                without_process_metrics: !args.web_process_metrics,
+                without_process_metrics: !args.web.process_metrics,
                 names: names(args),
                 exemplar_tag: exemplar_tag(args)?,
             },
             mapping: mapping(args),
-            watch_interval: args.mapping_watch_interval,
-            udp: addresses("statsd.listen-udp", &args.listen_udp)?,
+            watch_interval: args.mapping.watch_interval,
+            udp: addresses("statsd.listen-udp", &args.listening.listen_udp)?,
             udp_options: udp_options(args),
-            tcp: addresses("statsd.listen-tcp", &args.listen_tcp)?,
+            tcp: addresses("statsd.listen-tcp", &args.listening.listen_tcp)?,
             tcp_options: tcp::Options {
-                max_connections: args.tcp_max_connections,
-                idle_timeout: args.tcp_idle_timeout,
+                max_connections: args.listening.tcp_max_connections,
+                idle_timeout: args.listening.tcp_idle_timeout,
                 line_bytes: limits.line_bytes,
             },
             unixgram: unixgram(args)?,
             relay: relay(args)?,
-            web: web_addresses("web.listen-address", &args.web_listen_address)?,
-            web_admin: web_addresses("web.admin-listen-address", &args.web_admin_listen_address)?,
-            web_systemd: args.web_systemd_socket,
-            web_config: Some(args.web_config_file.clone()).filter(|path| !path.is_empty()).map(PathBuf::from),
+            web: web_addresses("web.listen-address", &args.web.listen_address)?,
+            web_admin: web_addresses("web.admin-listen-address", &args.web.admin_listen_address)?,
+            web_systemd: args.web.systemd_socket,
+            web_config: Some(args.web.config_file.clone()).filter(|path| !path.is_empty()).map(PathBuf::from),
             web_options: web_options(args)?,
             state: state(args),
             log: log(args),
-            linger: args.shutdown_linger,
+            linger: args.program.shutdown_linger,
             without_effect: without_effect(args),
         })
     }
@@ -119,56 +119,56 @@ fn web_addresses(flag: &str, texts: &[String]) -> Result<Vec<WebAddress>, String
 fn udp_options(args: &Args) -> udp::Options {
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     udp::Options {
-        workers: if args.udp_workers == 0 { cores() } else { args.udp_workers },
-        read_buffer_bytes: args.read_buffer,
-        datagram_bytes: args.limits_datagram_bytes,
-        nap: args.udp_nap,
+        workers: if args.listening.udp_workers == 0 { cores() } else { args.listening.udp_workers },
+        read_buffer_bytes: args.listening.read_buffer,
+        datagram_bytes: args.limits.datagram_bytes,
+        nap: args.listening.udp_nap,
     }
 }
 
 fn unixgram(args: &Args) -> Result<Option<unix::Options>, String> {
     // Checked even where no socket is asked for: a wrong value is wrong.
-    let mode = u32::from_str_radix(&args.unixsocket_mode, 8).ok().filter(|mode| *mode <= 0o777);
+    let mode = u32::from_str_radix(&args.listening.unixsocket_mode, 8).ok().filter(|mode| *mode <= 0o777);
     let mode = mode.ok_or_else(|| {
-        flagged("statsd.unixsocket-mode", format_args!("expected octal permissions such as 755, got {:?}", args.unixsocket_mode))
+        flagged("statsd.unixsocket-mode", format_args!("expected octal permissions such as 755, got {:?}", args.listening.unixsocket_mode))
     })?;
-    if args.listen_unixgram.is_empty() {
+    if args.listening.listen_unixgram.is_empty() {
         return Ok(None);
     }
-    unix::check_path(&args.listen_unixgram).map_err(|why| flagged("statsd.listen-unixgram", why))?;
+    unix::check_path(&args.listening.listen_unixgram).map_err(|why| flagged("statsd.listen-unixgram", why))?;
     Ok(Some(unix::Options {
-        path: args.listen_unixgram.clone(),
+        path: args.listening.listen_unixgram.clone(),
         mode,
-        read_buffer_bytes: args.read_buffer,
-        datagram_bytes: args.limits_datagram_bytes,
+        read_buffer_bytes: args.listening.read_buffer,
+        datagram_bytes: args.limits.datagram_bytes,
     }))
 }
 
 fn relay(args: &Args) -> Result<Option<relay::Options>, String> {
-    if args.relay_address.is_empty() {
+    if args.listening.relay_address.is_empty() {
         return Ok(None);
     }
-    let target = address("statsd.relay.address", &args.relay_address)?;
-    Ok(Some(relay::Options { target, packet_bytes: args.relay_packet_length }))
+    let target = address("statsd.relay.address", &args.listening.relay_address)?;
+    Ok(Some(relay::Options { target, packet_bytes: args.listening.relay_packet_length }))
 }
 
 fn web_options(args: &Args) -> Result<web::Options, String> {
-    let telemetry_path = args.web_telemetry_path.clone();
+    let telemetry_path = args.web.telemetry_path.clone();
     if !telemetry_path.is_empty() && !telemetry_path.starts_with('/') {
         return Err(flagged("web.telemetry-path", format_args!("expected a path that begins with /, got {telemetry_path:?}")));
     }
-    let networks = args.web_allow_from.iter().filter(|text| !text.is_empty());
+    let networks = args.web.allow_from.iter().filter(|text| !text.is_empty());
     let allow_from = networks.map(|text| web::Network::parse(text).map_err(|why| flagged("web.allow-from", why)));
     Ok(web::Options {
         telemetry_path,
         allow_from: allow_from.collect::<Result<_, _>>()?,
-        enable_lifecycle: args.web_enable_lifecycle,
-        enable_admin_api: args.web_enable_admin_api,
-        max_connections: args.web_max_connections,
-        max_renders: args.web_max_renders,
-        max_pages: args.web_max_pages,
-        write_timeout: args.web_write_timeout,
-        idle_timeout: args.web_idle_timeout,
+        enable_lifecycle: args.web.enable_lifecycle,
+        enable_admin_api: args.web.enable_admin_api,
+        max_connections: args.web.max_connections,
+        max_renders: args.web.max_renders,
+        max_pages: args.web.max_pages,
+        write_timeout: args.web.write_timeout,
+        idle_timeout: args.web.idle_timeout,
         ..web::Options::default()
     })
 }
@@ -176,15 +176,15 @@ fn web_options(args: &Args) -> Result<web::Options, String> {
 fn mapping(args: &Args) -> rulebook::Sources {
     let named = |path: &&std::path::PathBuf| !path.as_os_str().is_empty();
     rulebook::Sources {
-        paths: args.mapping_config.iter().filter(named).cloned().collect(),
-        presets: args.preset.clone(),
-        labels: args.label.clone(),
+        paths: args.mapping.mapping_config.iter().filter(named).cloned().collect(),
+        presets: args.mapping.preset.clone(),
+        labels: args.mapping.label.clone(),
         names: names(args),
     }
 }
 
 fn exemplar_tag(args: &Args) -> Result<Option<Arc<str>>, String> {
-    let key = &*args.exemplars_tag;
+    let key = &*args.wire.exemplars_tag;
     if key.is_empty() {
         return Ok(None);
     }
@@ -193,7 +193,7 @@ fn exemplar_tag(args: &Args) -> Result<Option<Arc<str>>, String> {
 }
 
 fn names(args: &Args) -> NameValidation {
-    match args.name_validation {
+    match args.wire.name_validation {
         NameSet::Legacy => NameValidation::Legacy,
         NameSet::Utf8 => NameValidation::Utf8,
     }
@@ -201,10 +201,10 @@ fn names(args: &Args) -> NameValidation {
 
 fn ttl(args: &Args) -> Ttl {
     Ttl {
-        counter_ms: Some(millis(args.ttl_counters)),
-        gauge_ms: Some(millis(args.ttl_gauges)),
-        observer_ms: Some(millis(args.ttl_observers)),
-        set_ms: Some(millis(args.ttl_sets)),
+        counter_ms: Some(millis(args.mapping.ttl_counters)),
+        gauge_ms: Some(millis(args.mapping.ttl_gauges)),
+        observer_ms: Some(millis(args.mapping.ttl_observers)),
+        set_ms: Some(millis(args.mapping.ttl_sets)),
     }
 }
 
@@ -213,25 +213,25 @@ fn millis(duration: Duration) -> u64 {
 }
 
 fn state(args: &Args) -> Option<snapshots::Options> {
-    let path = Some(args.state_file.clone()).filter(|path| !path.is_empty())?.into();
-    let max_age = Some(args.state_max_age).filter(|age| !age.is_zero());
-    Some(snapshots::Options { path, interval: args.state_interval, max_age })
+    let path = Some(args.state.file.clone()).filter(|path| !path.is_empty())?.into();
+    let max_age = Some(args.state.max_age).filter(|age| !age.is_zero());
+    Some(snapshots::Options { path, interval: args.state.interval, max_age })
 }
 
 fn log(args: &Args) -> logging::Options {
     logging::Options {
-        level: match args.log_level {
+        level: match args.logging.level {
             LogLevel::Debug => tracing::Level::DEBUG,
             LogLevel::Info => tracing::Level::INFO,
             LogLevel::Warn => tracing::Level::WARN,
             LogLevel::Error => tracing::Level::ERROR,
         },
-        json: args.log_format == LogFormat::Json,
+        json: args.logging.format == LogFormat::Json,
     }
 }
 
 fn compatible(args: &Args) -> bool {
-    args.compat == Some(Compat::StatsdExporter)
+    args.compatibility.compat == Some(Compat::StatsdExporter)
 }
 
 fn prefix(args: &Args) -> Prefix {
@@ -240,41 +240,41 @@ fn prefix(args: &Args) -> Prefix {
 
 fn dialect(args: &Args) -> Dialect {
     Dialect {
-        dogstatsd_tags: args.parse_dogstatsd_tags,
-        influxdb_tags: args.parse_influxdb_tags,
-        librato_tags: args.parse_librato_tags,
-        signalfx_tags: args.parse_signalfx_tags,
-        bare_tags: args.bare_tags.unwrap_or(!compatible(args)),
-        container_id: args.container_id.unwrap_or(compatible(args)),
+        dogstatsd_tags: args.wire.parse_dogstatsd_tags,
+        influxdb_tags: args.wire.parse_influxdb_tags,
+        librato_tags: args.wire.parse_librato_tags,
+        signalfx_tags: args.wire.parse_signalfx_tags,
+        bare_tags: args.wire.bare_tags.unwrap_or(!compatible(args)),
+        container_id: args.wire.container_id.unwrap_or(compatible(args)),
     }
 }
 
 fn limits(args: &Args) -> Limits {
     Limits {
-        series: args.limits_series,
-        families: args.limits_families,
-        series_per_family: args.limits_series_per_family,
-        values_per_label: args.limits_values_per_label,
-        labels_per_family: args.limits_labels_per_family,
-        series_bytes: args.limits_series_bytes,
-        line_bytes: args.limits_line_bytes,
-        name_bytes: args.limits_name_bytes,
-        tags_bytes: args.limits_tags_bytes,
-        tags: args.limits_tags,
-        overflow: match args.limits_overflow {
+        series: args.limits.series,
+        families: args.limits.families,
+        series_per_family: args.limits.series_per_family,
+        values_per_label: args.limits.values_per_label,
+        labels_per_family: args.limits.labels_per_family,
+        series_bytes: args.limits.series_bytes,
+        line_bytes: args.limits.line_bytes,
+        name_bytes: args.limits.name_bytes,
+        tags_bytes: args.limits.tags_bytes,
+        tags: args.limits.tags,
+        overflow: match args.limits.overflow {
             OverflowPolicy::Fold => Overflow::Fold,
             OverflowPolicy::DropLabel => Overflow::DropLabel,
             OverflowPolicy::Refuse => Overflow::Refuse,
         },
-        resting_series: args.limits_resting_series,
-        exemplar_series: args.limits_exemplar_series,
+        resting_series: args.limits.resting_series,
+        exemplar_series: args.limits.exemplar_series,
     }
 }
 
 fn observer(args: &Args) -> Result<Observer, String> {
     const FLAG: &str = "statsd.histogram-buckets";
     let default = if compatible(args) { ObserverType::Summary } else { ObserverType::Histogram };
-    match (args.observer_type.unwrap_or(default), &args.histogram_buckets) {
+    match (args.wire.observer_type.unwrap_or(default), &args.wire.histogram_buckets) {
         (ObserverType::Summary, None) => Ok(Observer::Summary(SummaryOptions::default())),
         (ObserverType::Summary, Some(_)) => Err(flagged(FLAG, "summaries have no buckets; add --statsd.observer-type=histogram")),
         (ObserverType::Histogram, None) => Ok(Observer::default()),
@@ -300,134 +300,29 @@ fn bucket_bounds(bounds: &[f64]) -> Result<Observer, String> {
 }
 
 fn native(args: &Args) -> NativeHistograms {
-    let when = match args.native_histograms {
+    let when = match args.wire.native_histograms {
         args::NativeHistograms::Never => NativeWhen::Never,
         args::NativeHistograms::Asked => NativeWhen::Asked,
         args::NativeHistograms::Always => NativeWhen::Always,
     };
-    let max_buckets = args.native_histogram_max_buckets;
+    let max_buckets = args.wire.native_histogram_max_buckets;
     let options = |schema| NativeOptions { schema, max_buckets, ..NativeOptions::default() };
-    NativeHistograms { when, options: schema_of(args.native_histogram_factor).map(options) }
+    NativeHistograms { when, options: schema_of(args.wire.native_histogram_factor).map(options) }
 }
 
 /// Flags that tune parts of statsd_exporter which the bridge does not have.
 fn without_effect(args: &Args) -> Vec<&'static str> {
     let flags = [
-        ("statsd.cache-size", args.cache_size.is_some()),
-        ("statsd.cache-type", args.cache_type.is_some()),
-        ("statsd.event-queue-size", args.event_queue_size.is_some()),
-        ("statsd.event-flush-threshold", args.event_flush_threshold.is_some()),
-        ("statsd.event-flush-interval", args.event_flush_interval.is_some()),
-        ("statsd.udp-packet-queue-size", args.udp_packet_queue_size.is_some()),
-        ("debug.dump-fsm", args.dump_fsm.is_some()),
+        ("statsd.cache-size", args.compatibility.cache_size.is_some()),
+        ("statsd.cache-type", args.compatibility.cache_type.is_some()),
+        ("statsd.event-queue-size", args.compatibility.event_queue_size.is_some()),
+        ("statsd.event-flush-threshold", args.compatibility.event_flush_threshold.is_some()),
+        ("statsd.event-flush-interval", args.compatibility.event_flush_interval.is_some()),
+        ("statsd.udp-packet-queue-size", args.compatibility.udp_packet_queue_size.is_some()),
+        ("debug.dump-fsm", args.compatibility.dump_fsm.is_some()),
     ];
     flags.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cli::parse_args;
-
-    fn settings(arguments: &[&str]) -> Result<Settings, String> {
-        let arguments = std::iter::once(&"statsd-bridge").chain(arguments);
-        Settings::from_args(&parse_args(arguments.map(Into::into)).expect("well-formed"))
-    }
-
-    #[test]
-    fn defaults_are_those_of_the_core_and_of_statsd_exporter() {
-        let settings = settings(&[]).unwrap();
-        assert_eq!(settings.bridge.limits, Limits::default());
-        assert_eq!(settings.bridge.dialect, Dialect::default());
-        assert_eq!(settings.bridge.observer, Observer::default());
-        assert_eq!(settings.bridge.prefix, Prefix::Bridge);
-        let texts = |addresses: &[Address]| addresses.iter().map(Address::to_string).collect::<Vec<_>>();
-        assert_eq!((texts(&settings.udp), texts(&settings.tcp)), (vec![":9125".to_owned()], vec![":9125".to_owned()]));
-        assert_eq!(settings.web.iter().map(WebAddress::to_string).collect::<Vec<_>>(), [":9102"]);
-        assert!(settings.web_admin.is_empty() && settings.web_config.is_none() && settings.web_options.allow_from.is_empty());
-        assert!(settings.unixgram.is_none() && settings.relay.is_none() && settings.without_effect.is_empty());
-    }
-
-    #[test]
-    fn compatibility_changes_what_is_not_said_otherwise() {
-        let compat = settings(&["--compat=statsd_exporter"]).unwrap().bridge;
-        assert_eq!(compat.observer, Observer::Summary(SummaryOptions::default()));
-        assert_eq!(compat.prefix, Prefix::Exporter);
-        assert!(compat.dialect.container_id && !compat.dialect.bare_tags);
-        let mixed = ["--compat=statsd_exporter", "--statsd.observer-type=histogram", "--statsd.container-id=false"];
-        let mixed = settings(&mixed).unwrap().bridge;
-        assert_eq!(mixed.observer, Observer::default());
-        assert!(!mixed.dialect.container_id && !mixed.dialect.bare_tags);
-    }
-
-    #[test]
-    fn names_are_legacy_unless_it_is_said_otherwise() {
-        let names = |arguments: &[&str]| settings(arguments).map(|s| (s.bridge.names, s.mapping.names)).unwrap();
-        assert_eq!(names(&[]), (NameValidation::Legacy, NameValidation::Legacy));
-        assert_eq!(names(&["--name-validation=utf8"]), (NameValidation::Utf8, NameValidation::Utf8));
-    }
-
-    #[test]
-    fn listeners_are_turned_off_by_an_empty_address() {
-        let off = settings(&["--statsd.listen-udp=", "--statsd.listen-tcp="]).unwrap();
-        assert!(off.udp.is_empty() && off.tcp.is_empty());
-    }
-
-    #[test]
-    fn state_is_kept_where_a_file_is_named() {
-        let state = |arguments: &[&str]| settings(arguments).unwrap().state;
-        assert_eq!((state(&[]), state(&["--state.file=", "--state.interval=1s"])), (None, None));
-        let given = state(&["--state.file=/a/b"]).unwrap();
-        assert_eq!((given.interval, given.max_age), (Duration::from_secs(30), Some(Duration::from_secs(24 * 3600))));
-        assert_eq!(state(&["--state.file=b", "--state.max-age=0"]).unwrap().max_age, None);
-    }
-
-    #[test]
-    fn buckets_ascend() {
-        let bounds = |text: &str| settings(&[&format!("--statsd.histogram-buckets={text}")]).map(|s| s.bridge.observer);
-        assert_eq!(
-            bounds("-1,.5,2e3,+Inf"),
-            Ok(Observer::Histogram { bounds: Arc::from([-1.0, 0.5, 2000.0]), native: NativeChoice::default() })
-        );
-        for wrong in ["2,1", "1,1", "nan", "inf", "1,inf,2"] {
-            assert!(bounds(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn native_buckets_are_as_the_client_libraries_have_them() {
-        let native = |flags: &[&str]| settings(flags).map(|settings| settings.bridge.native);
-        assert_eq!(native(&[]), Ok(NativeHistograms::default()));
-        let (when, options) = (NativeWhen::Always, NativeOptions { schema: 0, max_buckets: 256, ..NativeOptions::default() });
-        let all = ["--statsd.native-histograms=always", "--statsd.native-histogram-factor=2", "--statsd.native-histogram-max-buckets=256"];
-        assert_eq!(native(&all), Ok(NativeHistograms { when, options: Some(options) }));
-        assert_eq!(native(&["--statsd.native-histogram-factor=1"]).unwrap().options, None);
-    }
-
-    #[test]
-    fn errors_name_their_flag() {
-        for (arguments, expected) in [
-            (&["--statsd.unixsocket-mode=abc"][..], "--statsd.unixsocket-mode: expected octal permissions such as 755, got \"abc\""),
-            (&["--exemplars.tag=a:b"], "--exemplars.tag: \"a:b\" is no key of a tag: leave out : , | and #"),
-            (&["--web.telemetry-path=metrics"], "--web.telemetry-path: expected a path that begins with /, got \"metrics\""),
-            (
-                &["--web.allow-from=10.0.0.0/8,here"],
-                "--web.allow-from: \"here\" is no network: write it as 10.0.0.0/8, fd00::/8 or 127.0.0.1",
-            ),
-            (&["--statsd.listen-unixgram=@"], "--statsd.listen-unixgram: \"@\" is no path of a Unix socket: expected 1 to 107 bytes"),
-        ] {
-            assert_eq!(settings(arguments).err().as_deref(), Some(expected));
-        }
-        let flags = ["statsd.listen-udp", "statsd.listen-tcp", "web.listen-address", "web.admin-listen-address", "statsd.relay.address"];
-        for flag in flags {
-            let error = settings(&[&format!("--{flag}=nonsense")]).expect_err("no address");
-            assert!(error.starts_with(&format!("--{flag}: \"nonsense\" is no address")), "{error}");
-        }
-    }
-
-    #[test]
-    fn flags_of_what_the_bridge_does_not_have_are_named() {
-        let given = settings(&["--statsd.cache-size=0", "--debug.dump-fsm="]).unwrap().without_effect;
-        assert_eq!(given, ["statsd.cache-size", "debug.dump-fsm"]);
-    }
-}
+mod tests;

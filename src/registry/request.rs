@@ -1,0 +1,70 @@
+//! What is asked of the registry, and what it answers. Knows nothing of how it is decided.
+
+use std::sync::Arc;
+
+use super::{CellHandle, Conflict, FamilyKind, Labels, Limited, Series};
+use crate::mapping::spec::RuleLimits;
+use crate::name::FamilyName;
+use crate::telemetry::Refusal;
+use crate::{Source, Timestamp};
+
+/// What a new route asks for.
+pub struct Request<'a> {
+    /// The family's name.
+    pub name: &'a FamilyName,
+    /// What the family is to be.
+    pub kind: &'a FamilyKind,
+    /// The labels.
+    pub labels: &'a Labels,
+    /// The family's help, if a rule says so.
+    pub help: Option<Arc<str>>,
+    /// The base unit of the values, if a rule says so.
+    pub unit: Option<&'static str>,
+    /// The rule that asks, as its pattern is written; empty for none.
+    pub origin: &'a str,
+    /// Milliseconds unseen after which the series expires; 0 for never.
+    pub ttl_ms: u64,
+    /// Limits of the family, where a rule has its own.
+    pub limits: RuleLimits,
+    /// Rises with each change of rules.
+    pub generation: u64,
+    /// The worker that will write.
+    pub worker: u32,
+    /// When the counting of a new series began: now, unless it is restored.
+    pub created: Timestamp,
+    /// The sample.
+    pub arrival: Arrival<'a>,
+}
+
+/// A sample that asks for a series: what reports say of it.
+#[derive(Clone, Copy)]
+pub struct Arrival<'a> {
+    /// Writes it as it was sent; asked only where it is kept.
+    pub text: &'a dyn Fn() -> String,
+    /// Who sent it.
+    pub source: Source,
+    /// When it came.
+    pub now: Timestamp,
+}
+
+/// A series found or admitted for a worker.
+#[derive(Debug)]
+pub struct Admitted {
+    /// The worker's cell.
+    pub cell: CellHandle,
+    /// The series that it is of.
+    pub series: Arc<Series>,
+    /// Where the sample is folded into a series that stands for many: which limit did it.
+    pub folded: Option<Arc<Limited>>,
+    /// Whether the family has another help than was asked for.
+    pub has_other_help: bool,
+}
+
+/// Why a series is not admitted.
+#[derive(Debug)]
+pub enum NotAdmitted {
+    /// Another type, or lines that would collide.
+    Conflict(Arc<Conflict>),
+    /// A limit, and what is counted of it.
+    Limited(Refusal, Arc<Limited>),
+}

@@ -1,0 +1,84 @@
+//! What is counted of datagrams and connections, and of the relay.
+
+use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge};
+
+use super::{described_counter, described_gauge};
+use crate::options::Prefix;
+
+/// Counters of datagrams and connections.
+pub struct Transport {
+    /// UDP datagrams received.
+    pub udp_packets: Counter,
+    /// UDP datagrams that were longer than the receive buffer.
+    pub udp_truncated: Counter,
+    /// Errors of a UDP receive call.
+    pub udp_errors: Counter,
+    /// Unix datagrams received.
+    pub unixgram_packets: Counter,
+    /// TCP connections accepted.
+    pub tcp_connections: Counter,
+    /// TCP connections that ended by an error.
+    pub tcp_connection_errors: Counter,
+    /// TCP connections refused because so many were open.
+    pub tcp_connections_refused: Counter,
+    /// TCP connections closed after being silent for too long.
+    pub tcp_idle_closed: Counter,
+    /// TCP connections open now.
+    pub tcp_open: Gauge,
+    /// Lines that were longer than the limit and arrived over TCP.
+    pub tcp_too_long_lines: Counter,
+}
+
+/// Counters of a relay, by its target.
+#[derive(Clone)]
+pub struct RelayCounters {
+    /// Lines given to the target.
+    pub lines: Counter,
+    /// Datagrams sent to the target.
+    pub packets: Counter,
+    /// Lines too long for a datagram.
+    pub long_lines: Counter,
+    /// Lines that could not be sent.
+    pub lost_lines: Counter,
+}
+
+pub(super) fn transport(p: Prefix) -> Transport {
+    let counter = |name, help| described_counter(p, name, help);
+    describe_gauge!(
+        format!("{}udp_receive_buffer_bytes", p.as_str()),
+        "Receive buffer that the kernel granted to a UDP socket, as it counts it (twice what was asked for)."
+    );
+    describe_counter!(
+        format!("{}udp_kernel_drops_total", p.as_str()),
+        "Datagrams that the kernel dropped at a UDP socket, mostly because its receive buffer was full."
+    );
+    Transport {
+        udp_packets: counter("udp_packets_total", "UDP datagrams received."),
+        udp_truncated: counter("udp_truncated_packets_total", "UDP datagrams cut at the size limit; their last line is refused."),
+        udp_errors: counter("udp_receive_errors_total", "Errors of a UDP receive call."),
+        unixgram_packets: counter("unixgram_packets_total", "Unix datagrams received."),
+        tcp_connections: counter("tcp_connections_total", "TCP connections accepted."),
+        tcp_connection_errors: counter("tcp_connection_errors_total", "TCP connections that ended by an error."),
+        tcp_connections_refused: counter("tcp_connections_refused_total", "TCP connections closed at once because so many were open."),
+        tcp_idle_closed: counter("tcp_idle_closed_total", "TCP connections closed after a silence longer than the limit."),
+        tcp_open: described_gauge(p, "tcp_connections_open", "TCP connections open now."),
+        tcp_too_long_lines: counter(
+            "tcp_too_long_lines_total",
+            "Lines over TCP that were skipped because they were longer than the limit.",
+        ),
+    }
+}
+
+pub(super) fn relay_counters(p: Prefix, target: &str) -> RelayCounters {
+    let counter = |name: &str, help: &'static str| {
+        let full = format!("{}{name}", p.as_str());
+        describe_counter!(full.clone(), help);
+        counter!(full, "target" => target.to_owned())
+    };
+    RelayCounters {
+        lines: counter("relay_lines_relayed_total", "Lines sent to the relay's target."),
+        packets: counter("relay_packets_total", "Datagrams sent to the relay's target."),
+        long_lines: counter("relay_long_lines_total", "Lines longer than a datagram of the relay, not relayed."),
+        lost_lines: counter("relay_lines_lost_total", "Lines not relayed because sending failed."),
+    }
+}

@@ -1,0 +1,104 @@
+//! What each path and method answers, and what the program says and hears over HTTP.
+
+use super::*;
+
+#[tokio::test]
+async fn every_path_and_method_has_its_answer() {
+    let server = Server::start(patient()).await;
+    for (method, path, code, allow) in [
+        ("GET", "/", 200, None),
+        ("GET", "/?a=b", 200, None),
+        ("GET", "/metrics", 200, None),
+        ("GET", "/metrics?name%5B%5D=x", 200, None),
+        ("GET", "/-/healthy", 200, None),
+        ("GET", "/health", 200, None),
+        ("GET", "/healthz", 200, None),
+        ("GET", "/-/ready", 503, None),
+        ("POST", "/", 405, Some("GET, HEAD")),
+        ("DELETE", "/metrics", 405, Some("GET, HEAD")),
+        ("OPTIONS", "/-/healthy", 405, Some("GET, HEAD")),
+        ("BREW", "/-/ready", 405, Some("GET, HEAD")),
+        ("GET", "/metrics/", 404, None),
+        ("GET", "/nothing", 404, None),
+        ("GET", "//", 404, None),
+        ("POST", "/-/quit", 404, None),
+        ("PUT", "/-/reload", 404, None),
+        ("OPTIONS", "*", 404, None),
+        ("CONNECT", "t:80", 404, None),
+        ("GET", "http://t/-/healthy", 200, None),
+        ("GET", "/api/v1/rules", 200, None),
+        ("HEAD", "/api/v1/cardinality", 200, None),
+        ("POST", "/api/v1/conflicts", 405, Some("GET, HEAD")),
+        ("PUT", "/api/v1/series/delete", 405, Some("POST")),
+    ] {
+        let reply = server.ask(method, path).await;
+        assert_eq!((status(&reply), header(&reply, "allow")), (code, allow), "{method} {path}: {reply}");
+    }
+    assert_eq!(body(&server.ask("GET", "/-/healthy").await), "Statsd Bridge is Healthy.\n");
+    let landing = server.ask("GET", "/").await;
+    assert_eq!(header(&landing, "content-type"), Some("text/html; charset=utf-8"));
+    assert!(body(&landing).contains(&server.address.to_string()), "it names the address to scrape");
+}
+
+#[tokio::test]
+async fn head_is_get_without_its_body() {
+    let server = Server::start(patient()).await;
+    for path in ["/", "/metrics", "/-/healthy", "/healthz", "/-/ready"] {
+        let (get, head) = (server.ask("GET", path).await, server.ask("HEAD", path).await);
+        assert_eq!((status(&head), body(&head)), (status(&get), ""), "{path}");
+        assert_eq!(header(&head, "content-type"), header(&get, "content-type"), "{path}");
+        // How long a page will be is not known before it is made, and for HEAD it is not.
+        assert_eq!(header(&head, "content-length").is_some(), path != "/metrics", "{path}: {head}");
+    }
+    assert_eq!(status(&server.ask("HEAD", "/nothing").await), 404);
+    assert_eq!(server.metric("statsd_bridge_scrapes_total"), 1.0, "only the page that was seen was made");
+}
+
+#[tokio::test]
+async fn the_path_of_the_page_can_be_moved_even_to_the_root() {
+    for (option, path) in [("/", "/"), ("", "/"), ("stats", "/stats"), ("/a/b", "/a/b")] {
+        let server = Server::start(Options { telemetry_path: option.to_owned(), ..patient() }).await;
+        let reply = server.ask("GET", path).await;
+        assert_eq!(header(&reply, "content-type"), Some("text/plain; version=0.0.4; charset=utf-8; escaping=underscores"), "{option:?}");
+        assert_eq!(status(&server.ask("GET", "/metrics").await), 404, "{option:?}");
+    }
+}
+
+#[tokio::test]
+async fn ready_is_what_the_program_says() {
+    let server = Server::start(patient()).await;
+    assert_eq!(body(&server.ask("GET", "/-/ready").await), "Statsd Bridge is not Ready.\n");
+    server.state.set_ready(true);
+    let reply = server.ask("GET", "/-/ready").await;
+    assert_eq!((status(&reply), body(&reply)), (200, "Statsd Bridge is Ready.\n"));
+    server.state.set_ready(false);
+    assert_eq!(status(&server.ask("GET", "/-/ready").await), 503);
+}
+
+#[tokio::test]
+async fn quit_and_reload_reach_whoever_waits_for_them() {
+    let server = Server::start(Options { enable_lifecycle: true, ..patient() }).await;
+    let reply = server.ask("GET", "/-/quit").await;
+    assert_eq!((status(&reply), header(&reply, "allow")), (405, Some("PUT, POST")));
+    assert!(timeout(SHORT, server.state.quit_requested()).await.is_err(), "a refused request asks for nothing");
+
+    let state = Arc::clone(&server.state);
+    let waiting = tokio::spawn(async move { state.reload_requested().await });
+    assert_eq!(body(&server.ask("POST", "/-/reload").await), "Requesting reload");
+    soon(waiting).await.expect("reload was heard");
+
+    let state = Arc::clone(&server.state);
+    let waiting = tokio::spawn(async move { state.quit_requested().await });
+    assert_eq!(body(&server.ask("PUT", "/-/quit").await), "Requesting termination... Goodbye!");
+    soon(waiting).await.expect("quit was heard");
+    soon(server.state.quit_requested()).await;
+}
+
+#[tokio::test]
+async fn requests_in_one_piece_are_answered_in_order() {
+    let server = Server::start(patient()).await;
+    let three = "GET /-/healthy HTTP/1.1\r\nHost: t\r\n\r\nGET /metrics HTTP/1.1\r\nHost: t\r\n\r\nGET /nothing HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n";
+    let replies = server.send(three).await;
+    let codes: Vec<u16> = replies.match_indices("HTTP/1.1 ").map(|(at, _)| status(&replies[at..])).collect();
+    assert_eq!(codes, [200, 200, 404]);
+}
