@@ -3,6 +3,12 @@
 //! It takes 64-bit hashes, each bit as good as a coin toss, and knows nothing of what was hashed. The estimator is Ertl's
 //! improved one ("New cardinality estimation algorithms for HyperLogLog sketches", 2017): no tables and no bias to correct, at any
 //! cardinality.
+//!
+//! Inserting needs no lock: a register only rises, each by itself, so that whoever reads meanwhile finds what all insertions that
+//! ended before would have left, and perhaps some of those under way.
+
+use std::sync::atomic::AtomicU8;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Bits of a hash that choose the register.
 const INDEX_BITS: u32 = 14;
@@ -14,47 +20,64 @@ const REGISTERS: usize = 1 << INDEX_BITS;
 const RANK_MAX: usize = 64 - INDEX_BITS as usize + 1;
 
 /// The registers: each the highest rank seen, the rank being 1 + the zeros that the hash has behind its index.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct HyperLogLog {
-    registers: Box<[u8; REGISTERS]>,
+    registers: Box<[AtomicU8; REGISTERS]>,
+}
+
+impl Clone for HyperLogLog {
+    fn clone(&self) -> Self {
+        let mut copy = Self::new();
+        copy.merge(self);
+        copy
+    }
 }
 
 impl HyperLogLog {
     pub(super) fn new() -> Self {
-        Self { registers: Box::new([0; REGISTERS]) }
+        Self { registers: Box::new([const { AtomicU8::new(0) }; REGISTERS]) }
     }
 
     /// From registers as [`registers`](Self::registers) gives them; `None` if their number or one of them cannot be.
     pub(super) fn from_registers(registers: &[u8]) -> Option<Self> {
-        if registers.iter().any(|rank| usize::from(*rank) > RANK_MAX) {
+        if registers.len() != REGISTERS || registers.iter().any(|rank| usize::from(*rank) > RANK_MAX) {
             return None;
         }
-        Some(Self { registers: Box::new(registers.try_into().ok()?) })
+        let mut hll = Self::new();
+        hll.registers.iter_mut().zip(registers).for_each(|(mine, rank)| *mine.get_mut() = *rank);
+        Some(hll)
     }
 
     /// All registers, in order.
-    pub(super) fn registers(&self) -> &[u8] {
-        &self.registers[..]
+    pub(super) fn registers(&self) -> impl Iterator<Item = u8> {
+        self.registers.iter().map(|register| register.load(Relaxed))
     }
 
-    pub(super) fn insert(&mut self, hash: u64) {
-        let register = &mut self.registers[(hash >> (64 - INDEX_BITS)) as usize];
+    #[inline]
+    pub(super) fn insert(&self, hash: u64) {
         // The bit set below the last one of the hash ends the run of zeros.
         let rank = ((hash << INDEX_BITS) | (1 << (INDEX_BITS - 1))).leading_zeros() + 1;
-        *register = (*register).max(rank as u8);
+        raise(&self.registers[(hash >> (64 - INDEX_BITS)) as usize], rank as u8);
     }
 
-    /// Makes this what it would be if it had seen the hashes of `other` too.
+    /// Makes this what it would be if it had seen the hashes of `other` too. Nobody else has it, so that no register needs a
+    /// branch or an atomic operation: which of two is higher cannot be foretold.
     pub(super) fn merge(&mut self, other: &Self) {
-        for (mine, other) in self.registers.iter_mut().zip(other.registers.iter()) {
-            *mine = (*mine).max(*other);
+        for (mine, other) in self.registers.iter_mut().zip(other.registers()) {
+            let mine = mine.get_mut();
+            *mine = (*mine).max(other);
         }
+    }
+
+    /// As [`merge`](Self::merge), while others insert and read.
+    pub(super) fn merge_shared(&self, other: &Self) {
+        self.registers.iter().zip(other.registers()).for_each(|(mine, rank)| raise(mine, rank));
     }
 
     /// Distinct hashes seen, about: not rounded, finite.
     pub(super) fn estimate(&self) -> f64 {
         let mut of_rank = [0_u32; RANK_MAX + 1];
-        for &rank in self.registers.iter() {
+        for rank in self.registers() {
             of_rank[usize::from(rank).min(RANK_MAX)] += 1;
         }
         let m = REGISTERS as f64;
@@ -66,6 +89,14 @@ impl HyperLogLog {
         z += m * sigma(share(0));
         // z is 0 only if all registers are at their highest, which no number of honest members brings about.
         (m * m / (2.0 * std::f64::consts::LN_2 * z)).min(u64::MAX as f64)
+    }
+}
+
+/// Makes it at least `rank`, whoever else does so. Few insertions raise a register, and those that do not only read.
+#[inline(always)]
+fn raise(register: &AtomicU8, rank: u8) {
+    if register.load(Relaxed) < rank {
+        register.fetch_max(rank, Relaxed);
     }
 }
 
@@ -116,20 +147,20 @@ mod tests {
 
     #[test]
     fn the_ends_of_the_scale_are_finite() {
-        let mut hll = HyperLogLog::new();
+        let hll = HyperLogLog::new();
         assert_eq!(hll.estimate(), 0.0);
         hll.insert(0);
         hll.insert(u64::MAX);
-        assert_eq!((hll.registers[0], hll.registers[REGISTERS - 1]), (RANK_MAX as u8, 1));
+        assert_eq!((hll.registers().next(), hll.registers().last()), (Some(RANK_MAX as u8), Some(1)));
         assert_eq!(hll.estimate().round(), 2.0);
-        hll.registers.fill(RANK_MAX as u8);
-        assert_eq!(hll.estimate(), u64::MAX as f64);
+        let full = HyperLogLog::from_registers(&[RANK_MAX as u8; REGISTERS]).expect("each may be that high");
+        assert_eq!(full.estimate(), u64::MAX as f64);
     }
 
     #[test]
     fn estimates_are_good_from_one_to_a_million() {
         for start in [0, 1 << 40, 2 << 40] {
-            let mut hll = HyperLogLog::new();
+            let hll = HyperLogLog::new();
             for n in 0..1_000_000_u64 {
                 hll.insert(hash(start + n));
                 if [1, 10, 100, 1000, 10_000, 30_000, 50_000, 100_000, 1_000_000].contains(&(n + 1)) {
@@ -142,16 +173,47 @@ mod tests {
 
     #[test]
     fn merging_equals_one_that_saw_everything() {
-        let (mut whole, mut parts) = (HyperLogLog::new(), [(); 3].map(|()| HyperLogLog::new()));
+        let (whole, parts) = (HyperLogLog::new(), [(); 3].map(|()| HyperLogLog::new()));
         for n in 0..50_000_u64 {
             whole.insert(hash(n));
             parts[(n % 3) as usize].insert(hash(n));
         }
-        let [mut merged, second, third] = parts;
-        merged.merge(&second);
-        merged.merge(&third);
-        assert_eq!(merged, whole);
-        merged.merge(&second);
-        assert_eq!(merged, whole);
+        let [first, second, third] = parts;
+        let mut merged = first.clone();
+        for part in [&second, &third, &second] {
+            merged.merge(part);
+            first.merge_shared(part);
+        }
+        assert!(merged.registers().eq(whole.registers()));
+        assert!(first.registers().eq(whole.registers()));
+    }
+
+    #[test]
+    fn registers_are_those_of_the_definition() {
+        let (hll, mut want) = (HyperLogLog::new(), vec![0_u8; REGISTERS]);
+        for n in 0..30_000_u64 {
+            let bits = format!("{:064b}", hash(n));
+            let (index, rest) = bits.split_at(INDEX_BITS as usize);
+            let rank = rest.find('1').unwrap_or(rest.len()) + 1;
+            let index = usize::from_str_radix(index, 2).expect("binary digits");
+            want[index] = want[index].max(rank as u8);
+            hll.insert(hash(n));
+        }
+        assert!(hll.registers().eq(want.iter().copied()));
+        let again = HyperLogLog::from_registers(&want).expect("they are good");
+        assert!(again.registers().eq(want) && again.estimate() == hll.estimate());
+    }
+
+    #[test]
+    fn threads_that_insert_at_once_lose_nothing() {
+        let (shared, whole) = (HyperLogLog::new(), HyperLogLog::new());
+        (0..40_000).for_each(|n| whole.insert(hash(n)));
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let shared = &shared;
+                scope.spawn(move || (thread * 8000..thread * 8000 + 16_000).for_each(|n| shared.insert(hash(n))));
+            }
+        });
+        assert!(shared.registers().eq(whole.registers()));
     }
 }

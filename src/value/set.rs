@@ -1,12 +1,13 @@
 //! The cell of a set: how many distinct members were seen.
 //!
 //! Members are kept as 64-bit hashes while there are few, and counted by HyperLogLog beyond that, so that no sender can make a
-//! cell grow past 16 KiB. Merging any cells gives what one cell would hold that had seen everything. The page is not known here.
+//! cell grow past 16 KiB. The few are behind a lock; the estimate is written and read without one. Merging any cells gives what
+//! one cell would hold that had seen everything. The page is not known here.
 
 mod saved;
 
 use std::sync::atomic::AtomicU64;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rapidhash::v3::{RapidSecrets, rapidhash_v3_seeded};
 
@@ -21,14 +22,19 @@ pub(super) const EXACT_MAX: usize = 2048;
 /// on purpose changes the count of his own set, which he could as well by sending something else.
 const SECRETS: RapidSecrets = RapidSecrets::seed(0x5e70_fd15_71c7_0001);
 
-/// One worker's value of one set series: one thread inserts, the scrape reads now and then.
+/// One worker's value of one set series: its worker inserts, the scrape reads now and then. More threads may insert as well.
 ///
 /// Memory: 8 bytes a member, rounded up to a power of two, up to 2048 members; from there on 16 KiB. Inserting a known member
-/// allocates nothing.
+/// allocates nothing, and beyond 2048 members no insertion waits for anybody.
+// In this order, because a sample of an estimated set needs the first two, and the prefetch asks for where the cell begins.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub struct SetCell {
     stamp: AtomicU64,
-    members: Mutex<Members>,
+    /// There once one member too many was seen. It is put there under the lock of `exact`, with all that this held.
+    estimate: OnceLock<HyperLogLog>,
+    /// Ascending, distinct, at most [`EXACT_MAX`]. Says nothing any more once there is an estimate.
+    exact: Mutex<Vec<u64>>,
 }
 
 impl SetCell {
@@ -40,12 +46,61 @@ impl SetCell {
     /// Adds a member: any bytes, the empty ones too.
     pub fn insert(&self, member: &[u8]) {
         let hash = rapidhash_v3_seeded(member, &SECRETS);
-        self.lock().insert(hash);
+        match self.estimate.get() {
+            Some(hll) => hll.insert(hash),
+            None => self.insert_locked(hash),
+        }
     }
 
-    /// Adds the members of this cell to `out`.
+    fn insert_locked(&self, hash: u64) {
+        let mut exact = self.lock();
+        // Another thread may have had the lock first, and put the estimate there.
+        if let Some(hll) = self.estimate.get() {
+            return hll.insert(hash);
+        }
+        let Err(at) = place(&exact, hash) else { return };
+        if exact.len() < EXACT_MAX {
+            exact.insert(at, hash);
+        } else {
+            let hll = estimated(&exact);
+            hll.insert(hash);
+            self.publish(hll, &mut exact);
+        }
+    }
+
+    /// Makes it an estimate, which holds all members of `exact`; there was none before. The lock is held, which this shows.
+    fn publish(&self, hll: HyperLogLog, exact: &mut MutexGuard<'_, Vec<u64>>) {
+        self.estimate.get_or_init(|| hll);
+        // Afterwards, so that at no time the members are in neither.
+        **exact = Vec::new();
+    }
+
+    /// Adds the members of this cell to `out`: all whose insertion has ended, perhaps some of those under way.
     pub fn merge_into(&self, out: &mut SetSnapshot) {
-        out.members.merge(&self.lock());
+        if let Some(hll) = self.estimate.get() {
+            return out.members.merge_estimate(hll);
+        }
+        let exact = self.lock();
+        match self.estimate.get() {
+            Some(hll) => out.members.merge_estimate(hll),
+            None => out.members.merge_exact(&exact),
+        }
+    }
+
+    /// Adds the members of a set that was kept.
+    fn merge_from(&self, members: Members) {
+        let mut exact = self.lock();
+        match (self.estimate.get(), members) {
+            (Some(hll), Members::Exact(hashes)) => hashes.iter().for_each(|&hash| hll.insert(hash)),
+            (Some(hll), Members::Estimated(other)) => hll.merge_shared(&other),
+            (None, mut all) => {
+                all.merge_exact(&exact);
+                match all {
+                    Members::Exact(hashes) => *exact = hashes,
+                    Members::Estimated(hll) => self.publish(hll, &mut exact),
+                }
+            }
+        }
     }
 
     /// When it was last written, and whether it is retired.
@@ -54,9 +109,9 @@ impl SetCell {
         Stamp::new(&self.stamp)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Members> {
+    fn lock(&self) -> MutexGuard<'_, Vec<u64>> {
         // A thread that died here left a set that is at worst one member short.
-        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+        self.exact.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -85,7 +140,7 @@ impl SetSnapshot {
 }
 
 /// Which of the two it is depends only on how many distinct hashes were seen, never on order or merging.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 enum Members {
     /// Ascending, distinct, at most [`EXACT_MAX`]. A hash table would be faster to grow but twice as large.
     Exact(Vec<u64>),
@@ -114,32 +169,10 @@ fn place(hashes: &[u64], hash: u64) -> Result<usize, usize> {
 }
 
 impl Members {
-    fn insert(&mut self, hash: u64) {
+    fn merge_exact(&mut self, other: &[u64]) {
         match self {
-            Self::Estimated(hll) => hll.insert(hash),
+            Self::Estimated(hll) => other.iter().for_each(|&hash| hll.insert(hash)),
             Self::Exact(hashes) => {
-                let Err(at) = place(hashes, hash) else { return };
-                if hashes.len() < EXACT_MAX {
-                    hashes.insert(at, hash);
-                } else {
-                    let mut hll = estimated(hashes);
-                    hll.insert(hash);
-                    *self = Self::Estimated(hll);
-                }
-            }
-        }
-    }
-
-    fn merge(&mut self, other: &Self) {
-        match (&mut *self, other) {
-            (Self::Estimated(hll), Self::Estimated(other)) => hll.merge(other),
-            (Self::Estimated(hll), Self::Exact(other)) => other.iter().for_each(|&hash| hll.insert(hash)),
-            (Self::Exact(hashes), Self::Estimated(other)) => {
-                let mut hll = other.clone();
-                hashes.iter().for_each(|&hash| hll.insert(hash));
-                *self = Self::Estimated(hll);
-            }
-            (Self::Exact(hashes), Self::Exact(other)) => {
                 // Two ascending runs: the stable sort finds and merges them in one pass.
                 hashes.extend_from_slice(other);
                 hashes.sort();
@@ -150,10 +183,21 @@ impl Members {
             }
         }
     }
+
+    fn merge_estimate(&mut self, other: &HyperLogLog) {
+        match self {
+            Self::Estimated(hll) => hll.merge(other),
+            Self::Exact(hashes) => {
+                let hll = other.clone();
+                hashes.iter().for_each(|&hash| hll.insert(hash));
+                *self = Self::Estimated(hll);
+            }
+        }
+    }
 }
 
 fn estimated(hashes: &[u64]) -> HyperLogLog {
-    let mut hll = HyperLogLog::new();
+    let hll = HyperLogLog::new();
     hashes.iter().for_each(|&hash| hll.insert(hash));
     hll
 }
@@ -177,10 +221,9 @@ mod tests {
     }
 
     fn capacity(cell: &SetCell) -> Option<usize> {
-        match &*cell.lock() {
-            Members::Exact(hashes) => Some(hashes.capacity()),
-            Members::Estimated(_) => None,
-        }
+        let capacity = cell.lock().capacity();
+        assert!(cell.estimate.get().is_none() || capacity == 0);
+        cell.estimate.get().is_none().then_some(capacity)
     }
 
     #[test]
@@ -217,6 +260,64 @@ mod tests {
                 assert_eq!(place(&hashes, hash), hashes.binary_search(&hash), "{hash} of {}", hashes.len());
             }
         }
+    }
+
+    /// Waits for nobody: a lock that is held by another thread does not keep an estimated set from being written and read.
+    #[test]
+    fn an_estimated_set_takes_no_lock() {
+        let cell = cell_of(0..5000);
+        let before = snapshot([&cell]).distinct();
+        let _held = cell.lock();
+        (5000..9000_u64).for_each(|n| cell.insert(format!("member-{n}").as_bytes()));
+        let all = cell_of(0..9000);
+        assert_eq!(snapshot([&cell]).save(), snapshot([&all]).save());
+        assert!(snapshot([&cell]).distinct() > before);
+    }
+
+    /// Four threads insert what overlaps, each beginning with few, so that all are about when the estimate takes over.
+    #[test]
+    fn the_change_to_an_estimate_loses_no_member() {
+        let whole = cell_of(0..3000);
+        for _ in 0..20 {
+            let (cell, barrier) = (SetCell::new(), std::sync::Barrier::new(4));
+            std::thread::scope(|scope| {
+                for thread in 0..4_u64 {
+                    let (cell, barrier) = (&cell, &barrier);
+                    scope.spawn(move || {
+                        barrier.wait();
+                        (thread..3000).step_by(3).for_each(|n| cell.insert(format!("member-{n}").as_bytes()));
+                    });
+                }
+            });
+            assert_eq!(snapshot([&cell]).save(), snapshot([&whole]).save());
+        }
+    }
+
+    /// What a reader has found is there for ever, and whatever was inserted before it began is found.
+    #[test]
+    fn readers_see_a_set_that_only_grows() {
+        use std::sync::atomic::Ordering::{Acquire, Release};
+
+        let (cell, inserted) = (SetCell::new(), AtomicU64::new(0));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for n in 0..6000_u64 {
+                    cell.insert(&n.to_le_bytes());
+                    inserted.store(n + 1, Release);
+                }
+            });
+            let mut last = 0.0;
+            loop {
+                let at_least = inserted.load(Acquire);
+                let got = snapshot([&cell]).distinct();
+                assert!(got >= last, "{got} after {last}");
+                assert!(got >= at_least.min(EXACT_MAX as u64) as f64 && got >= at_least as f64 * 0.97, "{got} of {at_least}");
+                last = got;
+                if at_least == 6000 {
+                    break;
+                }
+            }
+        });
     }
 
     #[test]
@@ -263,7 +364,7 @@ mod tests {
             assert!(died.join().is_err());
         });
         cell.insert(b"after");
-        assert!(cell.members.is_poisoned());
+        assert!(cell.exact.is_poisoned());
         assert_eq!(snapshot([&cell]).distinct(), 4.0);
     }
 
@@ -282,7 +383,7 @@ mod tests {
             if repeated {
                 workers.iter().for_each(|cell| cell.merge_into(&mut merged));
             }
-            prop_assert_eq!(&merged.members, &*whole.lock());
+            prop_assert_eq!(merged.save(), snapshot([&whole]).save());
             prop_assert_eq!(merged.distinct(), snapshot([&whole]).distinct());
         }
     }

@@ -19,7 +19,7 @@ impl SetSnapshot {
     pub fn save(&self) -> SavedSet {
         match &self.members {
             Members::Exact(hashes) => SavedSet::Exact(hashes.clone()),
-            Members::Estimated(hll) => SavedSet::Estimated(hll.registers().to_vec()),
+            Members::Estimated(hll) => SavedSet::Estimated(hll.registers().collect()),
         }
     }
 }
@@ -40,7 +40,7 @@ impl SetCell {
                 None => return false,
             },
         };
-        self.lock().merge(&members);
+        self.merge_from(members);
         true
     }
 }
@@ -74,6 +74,17 @@ mod tests {
                 restored.insert(&n.to_le_bytes());
             }
             prop_assert_eq!(snapshot(&restored).save(), snapshot(&saved).save());
+        }
+    }
+
+    /// Whichever of the two forms is taken up by whichever.
+    #[test]
+    fn taking_up_is_as_inserting() {
+        for (own, kept) in [(10, 20), (1500, 1500), (10, 4000), (4000, 10), (4000, 5000)] {
+            let cell = cell_of(0..own);
+            assert!(cell.absorb(snapshot(&cell_of(own / 2..own / 2 + kept)).save()));
+            let want = cell_of(0..own.max(own / 2 + kept));
+            assert_eq!(snapshot(&cell).save(), snapshot(&want).save(), "{own} and {kept}");
         }
     }
 
