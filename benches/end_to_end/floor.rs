@@ -20,7 +20,7 @@ const BATCH: usize = 64;
 /// Bytes of a datagram at most. No multiple of a page, so that the buffers' first lines fall into different sets of the cache.
 const BUFFER_BYTES: usize = 9024;
 /// Receive buffer to ask for, as the bridge does.
-const RECEIVE_BUFFER_BYTES: usize = 8 << 20;
+const RECEIVE_BUFFER_BYTES: usize = 16 << 20;
 
 static DATAGRAMS: AtomicU64 = AtomicU64::new(0);
 static LINES: AtomicU64 = AtomicU64::new(0);

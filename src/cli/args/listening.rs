@@ -23,7 +23,7 @@ pub(in crate::cli) struct Listening {
     /// Receive buffer to ask the kernel for; 0 asks for 16 MiB for UDP and leaves the system's for Unix datagrams.
     #[arg(long = "statsd.read-buffer", value_name = "BYTES", default_value = "0")]
     pub(in crate::cli) read_buffer: usize,
-    /// Receiving threads for each UDP address; 0 for one a core.
+    /// Receiving threads for each UDP address; 0 for one for every four cores, 1 to 8.
     #[arg(long = "udp.workers", value_name = "N", default_value = "0", value_parser = workers)]
     pub(in crate::cli) udp_workers: usize,
     /// Pause that lets datagrams gather before the next receive; 0 for none [default: 200us to 1ms, by the receive buffer granted].
