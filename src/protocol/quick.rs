@@ -125,9 +125,6 @@ fn in_window<'a, F: Finder>(lines: &'a [u8], window: &[u8; WINDOW], longest: usi
     if name_len == 0 || len > longest || matches!(line, [b'_', ..] | [.., b'\r']) {
         return None;
     }
-    // Longer numbers are rare, and those that begin so late.
-    let value_at = name_len + 1;
-    let value = decimal(*window.get(value_at..value_at + DECIMAL)?.first_chunk()?, value_end.checked_sub(value_at)?)?;
     let (kind, kind_len) = kind(*line.get(value_end + 1)?)?;
     if kind_len == 2 && line.get(value_end + 2) != Some(&b's') {
         return None;
@@ -139,8 +136,13 @@ fn in_window<'a, F: Finder>(lines: &'a [u8], window: &[u8; WINDOW], longest: usi
         [b'|', tags @ ..] if tags.first() == Some(&b'#') && has_none_between(marks.pipe, fields_at + 1, len) => tags,
         _ => return None,
     };
-    let name = line.get(..name_len)?;
-    Some((Sample { name, kind, value: Value::Number(value), weight: 1.0, tags, unknown_fields: 0, first: true }, len))
+    let (name, value_at) = (line.get(..name_len)?, name_len + 1);
+    let value = match kind {
+        Kind::Set => Value::Member(line.get(value_at..value_end).filter(|member| !member.is_empty())?),
+        // Longer numbers are rare, and those that begin so late.
+        _ => Value::Number(decimal(*window.get(value_at..value_at + DECIMAL)?.first_chunk()?, value_end.checked_sub(value_at)?)?),
+    };
+    Some((Sample { name, kind, value, weight: 1.0, tags, unknown_fields: 0, first: true }, len))
 }
 
 /// Where a line ends that is longer than a window; `None` if a field begins behind the window.
@@ -160,7 +162,7 @@ fn has_none_between(bits: u64, from: usize, to: usize) -> bool {
     (bits & before_end).checked_shr(from as u32).unwrap_or(0) == 0
 }
 
-/// The kind that begins with this byte, and its length. A set's value is no number, so it is none of these.
+/// The kind that begins with this byte, and its length.
 #[inline(always)]
 fn kind(first: u8) -> Option<(Kind, usize)> {
     match first {
@@ -169,6 +171,7 @@ fn kind(first: u8) -> Option<(Kind, usize)> {
         b'm' => Some((Kind::Timer, 2)),
         b'h' => Some((Kind::Histogram, 1)),
         b'd' => Some((Kind::Distribution, 1)),
+        b's' => Some((Kind::Set, 1)),
         _ => None,
     }
 }
@@ -211,7 +214,17 @@ mod tests {
     #[test]
     fn the_frequent_form_is_read() {
         let long = format!("{}:1|c|#a:{}", "n".repeat(50), "v".repeat(500));
-        for line in ["a:1|c", "a:426.1|ms", "shop.orders:12|h|#shop:berlin,kind", "a:0|g", ".:.5|d|#", "a:1|c|#a:b,c:d,#e", &long] {
+        for line in [
+            "a:1|c",
+            "a:426.1|ms",
+            "shop.orders:12|h|#shop:berlin,kind",
+            "a:0|g",
+            ".:.5|d|#",
+            "a:1|c|#a:b,c:d,#e",
+            "a:u:1 é|s|#a:b",
+            "a:1|s",
+            &long,
+        ] {
             for after in ["", "\n", "\nb:1|c|#x|y:3", "\n\n", "\n|", "\n:"] {
                 assert!(check(format!("{line}{after}").as_bytes()), "{line}{after}");
                 let padded = format!("{line}{after}{}", "\nnext:2|ms|@0.5|#z:y".repeat(8));
@@ -236,7 +249,7 @@ mod tests {
             "a:1|cc",
             "a:1|m",
             "a:1|mx",
-            "a:1|s",
+            "a:|s",
             "a:+1|g",
             "a:-1|g",
             "a:1e3|c",
