@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
@@ -37,9 +37,17 @@ pub(super) enum Verdict {
     Busy,
 }
 
+/// Of this process alone. Without random numbers it is constant: verdicts are then found by a hash that others can compute, and
+/// that is all.
+fn key() -> hmac::Key {
+    let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new());
+    key.unwrap_or_else(|_| hmac::Key::new(hmac::HMAC_SHA256, &[0; 32]))
+}
+
 /// Checks passwords, and remembers what came out.
 pub(super) struct Passwords {
-    key: hmac::Key,
+    /// Made when the first password comes: the first random numbers of a process take 20 ms, which most processes never need.
+    key: OnceLock<hmac::Key>,
     good: Mutex<Kept>,
     /// Apart, so that wrong passwords do not push out right ones.
     bad: Mutex<Kept>,
@@ -50,11 +58,8 @@ pub(super) struct Passwords {
 
 impl Passwords {
     pub(super) fn new() -> Self {
-        // Without random numbers the key is constant: verdicts are then found by a hash that others can compute, and that is all.
-        let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new());
-        let key = key.unwrap_or_else(|_| hmac::Key::new(hmac::HMAC_SHA256, &[0; 32]));
         let (waiting, turn) = (Arc::new(Semaphore::new(MOST_WAITING)), Arc::new(Semaphore::new(1)));
-        Self { key, good: Mutex::default(), bad: Mutex::default(), waiting, turn, comparisons: Arc::default() }
+        Self { key: OnceLock::new(), good: Mutex::default(), bad: Mutex::default(), waiting, turn, comparisons: Arc::default() }
     }
 
     /// The verdict on a request with these headers; `users` are hashes by user.
@@ -107,7 +112,7 @@ impl Passwords {
     }
 
     fn digest(&self, parts: &[&[u8]]) -> Digest {
-        let mut context = hmac::Context::with_key(&self.key);
+        let mut context = hmac::Context::with_key(self.key.get_or_init(key));
         for part in parts {
             context.update(&part.len().to_be_bytes());
             context.update(part);
