@@ -68,13 +68,7 @@ impl Kind {
 
     /// `count` lines, every series named once, then at random, with their values; as datagrams of at most 1432 bytes.
     pub(crate) fn datagrams(&self, series: u64, count: u64) -> Vec<Vec<u8>> {
-        let mut random = 0x9e37_79b9_7f4a_7c15_u64;
-        let mut below = move |n: u64| {
-            random ^= random << 13;
-            random ^= random >> 7;
-            random ^= random << 17;
-            (random >> 33) % n
-        };
+        let mut below = crate::load::below();
         let (mut datagrams, mut line) = (vec![Vec::new()], String::new());
         for n in 0..count {
             line.clear();

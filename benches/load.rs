@@ -15,15 +15,20 @@ pub(crate) struct Load {
 
 const MOST_BYTES: usize = 1432;
 
-/// `count` datagrams over `series` series; the first ones name every series once.
-pub(crate) fn load(series: u64, count: usize) -> Load {
+/// Numbers below the one asked for, at random, and the same ones every time.
+pub(crate) fn below() -> impl FnMut(u64) -> u64 {
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut below = move |n: u64| {
+    move |n| {
         random ^= random << 13;
         random ^= random >> 7;
         random ^= random << 17;
         (random >> 33) % n
-    };
+    }
+}
+
+/// `count` datagrams over `series` series; the first ones name every series once.
+pub(crate) fn load(series: u64, count: usize) -> Load {
+    let mut below = below();
     let mut load = Load { datagrams: Vec::new(), lines: 0 };
     let mut next = 0;
     while load.datagrams.len() < count || next < series {
