@@ -8,10 +8,10 @@ mod load;
 use std::hint::black_box;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use statsd_bridge::internals::cell::{Bounds, HistogramCell, NativeCell};
 use statsd_bridge::mapping::Rules;
 use statsd_bridge::mapping::config::{Source, load};
 use statsd_bridge::options::{DEFAULT_BOUNDS, NativeHistograms, NativeOptions, NativeWhen};
-use statsd_bridge::value::{Bounds, HistogramCell, NativeCell};
 use statsd_bridge::{Bridge, Options, Timestamp};
 
 /// So many rules, none of which matches the load.

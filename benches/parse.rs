@@ -6,8 +6,8 @@ mod load;
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use statsd_bridge::internals::protocol::{Line, parse_line};
 use statsd_bridge::options::Dialect;
-use statsd_bridge::protocol::{Line, parse_line};
 
 fn parse(c: &mut Criterion) {
     let dialect = Dialect::default();

@@ -1,21 +1,21 @@
 //! statsd-bridge: StatsD and DogStatsD in, Prometheus out.
 //!
-//! One datagram, from socket to page:
+//! One datagram, from socket to scrape:
 //!
 //! ```text
-//! listener    a socket's batch of datagrams, transport counters              (feature `cli`)
-//!   protocol  datagram -> lines -> samples, all borrowed
-//!     pipeline    the straight way: one loop, one match; each refusal is one count by reason
-//!       routes    this worker's table: raw bytes of (name, kind, tags) -> route, found without allocating
-//!         resolve     only on a route miss: sizes, escaping, label order, type
-//!           mapping     rules -> family name, labels, options, or drop
-//!           registry    finds or admits the series: type, limits; expiry takes it out
-//!       recording   one sample into its cell, or counted under the reason why not
-//!         value       the cell itself: counter, gauge, histogram, summary, set; this worker is its only writer
-//! selector    which series somebody means, as Prometheus writes it
-//! exposition  the registry's families, in a stable order -> text, OpenMetrics, protobuf, OpenMetrics, protobuf
-//! web         /metrics and the rest over HTTP                                (feature `cli`)
-//! telemetry   the bridge's own metrics
+//! program/listener   a socket's batch of datagrams or a stream's lines                         (feature `cli`)
+//!   ingest/protocol    datagram -> lines -> samples, all borrowed
+//!     ingest/pipeline    the straight way: one loop, one match; each rejection is one count by reason
+//!       ingest/bindings    this worker's table: raw bytes of (name, kind, tags) -> where it leads, found without allocating
+//!         ingest/resolve     only on a miss: sizes, escaping, label order, type
+//!           mapping            rules -> family name, labels, options, or drop
+//!           registry           finds or admits the series: type, limits; expiry takes it out
+//!       ingest/recording   one sample into its cell, or counted under the reason why not
+//!         registry/cell      the value itself: counter, gauge, histogram, summary, set; this worker is its only writer
+//! selector           which series somebody means, as Prometheus writes it
+//! exposition         the registry's families, in a stable order -> text, OpenMetrics, protobuf
+//! program/web        /metrics and the rest over HTTP                                           (feature `cli`)
+//! telemetry          the bridge's own metrics
 //! ```
 //!
 //! The core takes bytes and a time and does no I/O; it needs no runtime:
@@ -42,311 +42,49 @@
 //! # Ok::<(), std::string::FromUtf8Error>(())
 //! ```
 
-pub mod protocol;
+mod bridge;
+mod engine;
 
-mod exemplar;
-mod hits;
-mod pipeline;
-mod recording;
-mod refusal_log;
-mod resolve;
-mod routes;
-
-pub mod mapping;
-pub mod presets;
-pub mod registry;
-pub mod selector;
-#[cfg(feature = "state")]
-pub mod state;
-pub mod value;
+mod ingest;
 
 mod exposition;
+pub mod mapping;
+mod registry;
+mod selector;
+#[cfg(feature = "state")]
+mod state;
+mod telemetry;
 
+mod hits;
 pub mod name;
 pub mod options;
+mod prefetch;
 mod source;
-pub mod telemetry;
 mod time;
 
 #[cfg(feature = "cli")]
-pub mod ask;
-#[cfg(feature = "cli")]
-pub mod cli;
-#[cfg(feature = "cli")]
-pub mod demo;
-#[cfg(feature = "cli")]
-mod duration;
-#[cfg(feature = "cli")]
-pub mod healthcheck;
-#[cfg(feature = "cli")]
-pub mod listener;
-#[cfg(feature = "cli")]
-pub mod logging;
-#[cfg(feature = "cli")]
-pub mod reload;
-#[cfg(feature = "cli")]
-pub mod rulebook;
-#[cfg(feature = "cli")]
-pub mod run;
-#[cfg(feature = "cli")]
-pub mod tools;
-#[cfg(feature = "cli")]
-pub mod top;
-#[cfg(feature = "cli")]
-pub mod web;
+#[doc(hidden)]
+pub mod program;
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
-
+pub use self::bridge::{Accounting, Bridge, RuleUse};
 pub use self::exposition::{Format, Negotiated, Page};
+pub use self::ingest::pipeline::{Datagram, Worker};
 pub use self::options::Options;
-pub use self::pipeline::{Datagram, Worker};
+pub use self::registry::{
+    Cardinality, Conflict, Deleted, FamilyReport, LabelReport, Limit, Limited, Reason, Restored, SavedFamily, Side, Wanted,
+};
+pub use self::selector::Selector;
 pub use self::source::Source;
 pub use self::time::Timestamp;
-use crate::hits::Hits;
-use crate::mapping::Rules;
-use crate::name::{Escaping, is_legacy_name};
-use crate::options::Prefix;
-use crate::protocol::SampleError;
-use crate::registry::{Cardinality, Conflict, Deleted, Registry, RestoreRules, Restored, SavedFamily, Wanted};
-use crate::telemetry::{OwnFamily, Telemetry};
 
-/// The bridge: registry, options and own metrics. Cheap to clone; all clones are one bridge.
-#[derive(Clone)]
-pub struct Bridge {
-    shared: Arc<Shared>,
-}
-
-struct Shared {
-    options: Options,
-    registry: Registry,
-    telemetry: Arc<Telemetry>,
-    rules: RwLock<Current>,
-    generation: AtomicU64,
-}
-
-/// The rules in force.
-#[derive(Clone)]
-pub(crate) struct Current {
-    pub(crate) rules: Arc<Rules>,
-    /// Rises with each change of rules; 0 is the empty set at start.
-    pub(crate) generation: u64,
-    pub(crate) hits: Arc<Hits>,
-}
-
-impl Bridge {
-    /// A bridge without series.
-    pub fn new(options: Options) -> Self {
-        let (registry, telemetry) = (Registry::new(options.limits, options.grace_ms), Arc::new(Telemetry::new(options.prefix)));
-        if options.native.when == options::NativeWhen::Always {
-            registry.want_native();
-        }
-        let rules = Current { rules: Arc::default(), generation: 0, hits: Arc::new(Hits::new(0)) };
-        Self { shared: Arc::new(Shared { options, registry, telemetry, rules: RwLock::new(rules), generation: AtomicU64::new(0) }) }
-    }
-
-    /// Puts these rules in the place of those in force, at once for each worker's next batch. Series go on: samples that lead
-    /// to a series of the same name and labels are added to it, and it takes over help, ttl and limits. A family whose own
-    /// rule now makes it another type, or gives it other buckets or quantiles, ends and begins anew.
-    pub fn replace_rules(&self, rules: Rules) {
-        let mut current = self.shared.rules.write().unwrap_or_else(PoisonError::into_inner);
-        let generation = current.generation + 1;
-        *current = Current { hits: Arc::new(Hits::new(rules.config().rules.len())), rules: Arc::new(rules), generation };
-        self.shared.generation.store(generation, Ordering::Release);
-    }
-
-    /// How many rules are in force.
-    pub fn rule_count(&self) -> usize {
-        self.rules().rules.config().rules.len()
-    }
-
-    /// Samples by rule and by unmapped name since the rules are in force: see [`RuleUse`].
-    pub fn rule_use(&self) -> RuleUse {
-        let Current { rules, hits, .. } = self.rules();
-        let config = rules.config();
-        let rules = config.rules.iter().zip(hits.rules()).map(|(rule, samples)| (rule.clone(), samples)).collect();
-        let (unmapped, unmapped_others) = hits.unmapped();
-        RuleUse { rules, unmapped, unmapped_others }
-    }
-
-    pub(crate) fn rules(&self) -> Current {
-        self.shared.rules.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    #[inline]
-    pub(crate) fn generation(&self) -> u64 {
-        self.shared.generation.load(Ordering::Acquire)
-    }
-
-    /// One step of expiry: series unseen for their ttl go. To be called about once a second; returns how many went.
-    pub fn expire(&self, now: Timestamp) -> usize {
-        let gone = self.shared.registry.expire(now, |_| {});
-        self.shared.telemetry.expired(gone as u64);
-        self.shared.registry.forget_exemplars();
-        gone
-    }
-
-    /// Series against their limits, and the `top` families that have the most.
-    pub fn cardinality(&self, top: usize) -> Cardinality {
-        self.shared.registry.cardinality(top)
-    }
-
-    /// What names mean something else already, or were settled otherwise: at most 100, then `_other_`.
-    pub fn conflicts(&self) -> Vec<Arc<Conflict>> {
-        self.shared.registry.conflicts()
-    }
-
-    /// Deletes the series for which `wanted` says so, given the family's name and the labels. A series to which samples are
-    /// still sent begins anew. With `dry_run` nothing is deleted.
-    pub fn delete_series(&self, wanted: Wanted<'_>, dry_run: bool) -> Deleted {
-        let deleted = self.shared.registry.delete(wanted, dry_run);
-        self.shared.telemetry.deleted(if dry_run { 0 } else { deleted.series });
-        deleted
-    }
-
-    /// Shows every series to `each`, family by family in pieces of bounded size, so that they can be kept over a restart. Workers
-    /// may go on meanwhile: each value is that of the moment when it is read.
-    ///
-    /// # Errors
-    ///
-    /// The first one that `each` returned; nothing more is shown then.
-    pub fn save<E>(&self, now: Timestamp, each: &mut dyn FnMut(&SavedFamily) -> Result<(), E>) -> Result<(), E> {
-        self.shared.registry.save(now, each)
-    }
-
-    /// Takes up a piece that [`save`](Self::save) showed, within the limits in force: what exceeds them is folded or refused, as
-    /// new samples would be. To be called once rules are in force and before the first sample, from one thread: nobody else may
-    /// write to what is being restored.
-    pub fn restore(&self, family: SavedFamily, now: Timestamp) -> Restored {
-        if self.owns_name(&family.name) {
-            return Restored { refused: family.series.len() as u64, ..Restored::default() };
-        }
-        let rules = self.rules().rules;
-        let rule = rules.config().rules.iter().find(|rule| !family.origin.is_empty() && *rule.pattern == *family.origin);
-        let kind = family.kind.restore();
-        let ttl_ms = kind.map_or(0, |kind| resolve::ttl_ms(&kind, rule, (&rules, &self.shared.options)));
-        let limits = rule.map(|rule| rule.limits).unwrap_or_default();
-        let rules = RestoreRules { ttl_ms, limits, names: self.shared.options.names };
-        self.shared.registry.restore(family, rules, now)
-    }
-
-    /// A new worker. It is the only writer of its cells: give each receiving thread its own.
-    pub fn worker(&self) -> Worker {
-        Worker::new(self.clone())
-    }
-
-    /// From now on histograms keep native buckets beside the classic ones, where [`Options::native`] and the rules let them: each
-    /// from its next sample on. To be called when somebody asks for a format that shows them. It costs nothing when repeated.
-    pub fn want_native_histograms(&self) {
-        self.shared.registry.want_native();
-    }
-
-    /// Appends the page, text format 0.0.4: families, then own metrics.
-    pub fn render(&self, now: Timestamp, out: &mut Vec<u8>) {
-        let mut page = self.page(Format::Text, now);
-        while page.more(out) {}
-    }
-
-    /// The page, to be taken a part at a time, names escaped by underscores where they need it.
-    pub fn page(&self, format: Format, now: Timestamp) -> Page {
-        self.page_escaped(format, Escaping::default(), now)
-    }
-
-    /// The page, to be taken a part at a time, names escaped as it is said. Under
-    /// [`NameValidation::Legacy`](options::NameValidation) none needs it.
-    pub fn page_escaped(&self, format: Format, escaping: Escaping, now: Timestamp) -> Page {
-        Page::new(self, (format, escaping), now)
-    }
-
-    /// The sums since start, read from the own metrics as a page would show them.
-    pub fn accounting(&self) -> Accounting {
-        let families = self.shared.telemetry.families();
-        let sum = |name: &str, wanted: &dyn Fn(&str) -> bool| sum_of(&families, self.shared.options.prefix, name, wanted);
-        let all = |_: &str| true;
-        let of_lines = |line: &str| SampleError::ALL.iter().any(|e| e.refuses_line() && line.contains(&format!("\"{}\"", e.as_str())));
-        Accounting {
-            lines: sum("lines_total", &all),
-            lines_empty: sum("lines_empty_total", &all),
-            lines_parsed: sum("lines_parsed_total", &all),
-            lines_refused: sum("sample_errors_total", &of_lines),
-            events_and_checks: sum("dogstatsd_events_total", &all) + sum("dogstatsd_service_checks_total", &all),
-            samples: sum("samples_total", &all),
-            recorded: sum("events_total", &all),
-            dropped: sum("events_actions_total", &|line| line.contains("\"drop\"")),
-            samples_refused: sum("sample_errors_total", &|line| !of_lines(line)) + sum("events_error_total", &all),
-        }
-    }
-
-    /// Whether a name is one of the bridge's own on any page: as it is, or once it is escaped.
-    pub(crate) fn owns_name(&self, name: &str) -> bool {
-        let owns = |name: &str| self.shared.telemetry.owns_name(name, !self.shared.options.without_process_metrics);
-        let owns_escaped = || {
-            let mut escaped = String::new();
-            // The only scheme under which two words may have one underscore between them that was none.
-            Escaping::Underscores.push_name(name, &mut escaped);
-            owns(&escaped)
-        };
-        owns(name) || !is_legacy_name(name) && owns_escaped()
-    }
-
-    /// The own metrics.
-    pub fn telemetry(&self) -> &Arc<Telemetry> {
-        &self.shared.telemetry
-    }
-
-    pub(crate) fn options(&self) -> &Options {
-        &self.shared.options
-    }
-
-    pub(crate) fn registry(&self) -> &Registry {
-        &self.shared.registry
-    }
-}
-
-fn sum_of(families: &[OwnFamily], prefix: Prefix, name: &str, wanted: &dyn Fn(&str) -> bool) -> u64 {
-    let family = families.iter().find(|family| family.name.strip_prefix(prefix.as_str()) == Some(name));
-    let lines = family.map_or(&[][..], |family| &family.lines);
-    lines.iter().filter(|line| wanted(line)).filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok()).sum()
-}
-
-/// What rules do: samples by rule, and by name where no rule matched. Bounded: beyond 1,000 names all are counted together.
-#[derive(Debug, Clone)]
-pub struct RuleUse {
-    /// Each rule with its samples, in the order of the rules.
-    pub rules: Vec<(mapping::spec::Rule, u64)>,
-    /// Names that no rule matched, most samples first. Empty where there are no rules.
-    pub unmapped: Vec<(String, u64)>,
-    /// Samples of further names.
-    pub unmapped_others: u64,
-}
-
-/// Sums since start; [`Accounting::adds_up`] says how they belong together.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Accounting {
-    /// Lines received.
-    pub lines: u64,
-    /// Empty lines.
-    pub lines_empty: u64,
-    /// Lines that held samples.
-    pub lines_parsed: u64,
-    /// Lines refused.
-    pub lines_refused: u64,
-    /// DogStatsD events and service checks.
-    pub events_and_checks: u64,
-    /// Samples received.
-    pub samples: u64,
-    /// Samples recorded.
-    pub recorded: u64,
-    /// Samples that a rule dropped.
-    pub dropped: u64,
-    /// Samples refused.
-    pub samples_refused: u64,
-}
-
-impl Accounting {
-    /// Whether every line and every sample is accounted for exactly once.
-    pub fn adds_up(&self) -> bool {
-        self.lines == self.lines_empty + self.lines_parsed + self.lines_refused + self.events_and_checks
-            && self.samples == self.recorded + self.dropped + self.samples_refused
-    }
+/// What the project's own benches, fuzz targets and tests need. Not part of the library: it changes with any release.
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::ingest::protocol;
+    #[cfg(feature = "cli")]
+    pub use crate::program::cli;
+    pub use crate::registry::cell;
+    #[cfg(feature = "state")]
+    pub use crate::state::format;
+    pub use crate::telemetry::Refusal;
 }

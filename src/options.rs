@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use crate::mapping::spec::Ttl;
 pub use crate::name::NameValidation;
-use crate::value::{SCHEMA_MAX, SCHEMA_MIN, ZERO_THRESHOLD, schema_of};
+use crate::registry::cell::{SCHEMA_MAX, SCHEMA_MIN, ZERO_THRESHOLD, schema_of};
 
-/// Everything that [`Bridge::new`](crate::Bridge::new) wants to know.
+/// Everything that [`Bridge::new`](crate::bridge::Bridge::new) wants to know.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     /// Which tag styles and fields of the wire are understood.

@@ -15,10 +15,10 @@ use crate::mapping::Expression;
 const NAME: &str = "__name__";
 
 /// Bytes of a selector's text.
-pub const MOST_BYTES: usize = 8192;
+pub(crate) const MOST_BYTES: usize = 8192;
 
 /// Matchers of a selector, each of which may hold a compiled expression of up to 512 KiB.
-pub const MOST_MATCHERS: usize = 10;
+pub(crate) const MOST_MATCHERS: usize = 10;
 
 /// A selector: all its matchers must hold.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ enum Test {
 pub struct SelectorError(String);
 
 impl Selector {
-    /// Reads a selector of at most [`MOST_BYTES`] and [`MOST_MATCHERS`].
+    /// Reads a selector of at most 8,192 bytes and 10 matchers.
     ///
     /// # Errors
     ///

@@ -19,16 +19,21 @@ use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 use self::ingest::{IngestCounters, ingest_counters};
-pub use self::process::process_families;
-pub use self::rules::RuleMetrics;
+pub(crate) use self::process::process_families;
+pub(crate) use self::rules::RuleMetrics;
 use self::rules::rule_metrics;
+pub(crate) use self::scrape::Scrape;
+#[cfg(feature = "cli")]
+pub(crate) use self::scrape::ScrapeCut;
 use self::scrape::scrape;
-pub use self::scrape::{Scrape, ScrapeCut};
-pub use self::state::StateMetrics;
-pub use self::tally::{Recorded, Refusal, Tally};
-pub use self::transport::{RelayCounters, Transport};
+pub(crate) use self::state::StateMetrics;
+pub use self::tally::Refusal;
+pub(crate) use self::tally::{Recorded, Tally};
+pub(crate) use self::transport::{RelayCounters, Transport};
 use self::transport::{relay_counters, transport};
-pub use self::web::{HandshakeError, WebMetrics};
+#[cfg(feature = "cli")]
+pub(crate) use self::web::HandshakeError;
+pub(crate) use self::web::WebMetrics;
 use crate::options::Prefix;
 
 /// One own family, ready for any page format.
@@ -86,7 +91,7 @@ impl Telemetry {
     /// Whether a name is, or would be read as, one of the bridge's own.
     ///
     /// The names of its process belong to it wherever they are on the page: see
-    /// [`Options::without_process_metrics`](crate::Options::without_process_metrics).
+    /// [`Options::without_process_metrics`](crate::options::Options::without_process_metrics).
     pub fn owns_name(&self, name: &str, has_process_metrics: bool) -> bool {
         name.starts_with(self.prefix.as_str()) || has_process_metrics && process::NAMES.contains(&name)
     }
@@ -202,7 +207,7 @@ fn described_gauge(prefix: Prefix, name: &'static str, help: &'static str) -> Ga
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::SampleError;
+    use crate::ingest::protocol::SampleError;
 
     #[test]
     fn families_come_sorted_whatever_the_recorder_does() {

@@ -7,11 +7,11 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use statsd_bridge::cli::{self, Action};
+use statsd_bridge::internals::Refusal;
+use statsd_bridge::internals::cli::{self, Action};
+use statsd_bridge::internals::protocol::SampleError;
 use statsd_bridge::name::Escaping;
 use statsd_bridge::options::Prefix;
-use statsd_bridge::protocol::SampleError;
-use statsd_bridge::telemetry::Refusal;
 use statsd_bridge::{Bridge, Format, Timestamp};
 
 use crate::harness::{self, Launch};

@@ -6,8 +6,8 @@
 use std::collections::HashSet;
 
 use proptest::prelude::*;
+use statsd_bridge::internals::cell::{SetCell, SetSnapshot, SummaryCell, SummarySnapshot};
 use statsd_bridge::options::{Limits, Observer, Overflow, SummaryOptions};
-use statsd_bridge::value::{SetCell, SetSnapshot, SummaryCell, SummarySnapshot};
 use statsd_bridge::{Bridge, Options, Timestamp};
 
 use crate::page::{Family, Page};

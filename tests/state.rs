@@ -7,9 +7,9 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use rustix::process::Signal;
+use statsd_bridge::Restored;
+use statsd_bridge::internals::format;
 use statsd_bridge::options::{Observer, SummaryOptions};
-use statsd_bridge::registry::Restored;
-use statsd_bridge::state::format;
 use statsd_bridge::{Bridge, Options, Timestamp};
 use tempfile::TempDir;
 
@@ -214,7 +214,7 @@ fn every_example_comes_back() {
         let (before, after) = (Bridge::new(options.clone()), Bridge::new(options));
         before.worker().ingest(&fs::read(file).expect("an example"), now);
         let mut bytes = Vec::new();
-        format::write(&before, now, &mut bytes).expect("memory takes everything");
+        before.write_state(now, &mut bytes).expect("memory takes everything");
         let mut input = &bytes[..];
         format::read_header(&mut input).expect("a good header");
         let mut restored = Restored::default();
@@ -235,7 +235,7 @@ fn statsd_files(folder: &Path) -> Vec<PathBuf> {
 #[test]
 fn a_claimed_length_takes_no_memory() {
     let mut header = Vec::new();
-    format::write(&Bridge::new(Options::default()), Timestamp::from_millis(0), &mut header).expect("memory takes everything");
+    Bridge::new(Options::default()).write_state(Timestamp::from_millis(0), &mut header).expect("memory takes everything");
     header.truncate(24);
     let frame = |claimed: u32, body: &[u8]| [&header, &claimed.to_le_bytes()[..], &crc32(body).to_le_bytes(), body].concat();
     // A family `a`, a counter, and 2^60 series of which none is there.

@@ -2,10 +2,10 @@
 
 use std::hint::black_box;
 
+use statsd_bridge::internals::protocol::{Line, parse_line};
 use statsd_bridge::mapping::Rules;
 use statsd_bridge::mapping::config::{Source, load as load_rules};
 use statsd_bridge::options::Dialect;
-use statsd_bridge::protocol::{Line, parse_line};
 use statsd_bridge::{Bridge, Format, Options};
 
 use crate::kinds::{KINDS, Kind, NOW};

@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use statsd_bridge::options::Dialect;
-use statsd_bridge::protocol::{Identity, Line, Sample, TagSink, Value, parse_line};
+use statsd_bridge::internals::protocol::{Identity, Line, Sample, TagSink, Value, parse_line};
 
 #[derive(Default)]
 struct Bytes(usize);

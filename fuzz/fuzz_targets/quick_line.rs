@@ -5,8 +5,8 @@
 use libfuzzer_sys::fuzz_target;
 use statsd_bridge::options::Dialect;
 #[cfg(target_arch = "x86_64")]
-use statsd_bridge::protocol::Avx2;
-use statsd_bridge::protocol::{Line, Plain, parse_line, quick_line};
+use statsd_bridge::internals::protocol::Avx2;
+use statsd_bridge::internals::protocol::{Line, Plain, parse_line, quick_line};
 
 /// Longer than some lines that are tried, and shorter than others.
 const LONGEST: usize = 200;

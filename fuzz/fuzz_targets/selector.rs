@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use statsd_bridge::selector::Selector;
+use statsd_bridge::Selector;
 
 fuzz_target!(|text: &str| {
     match Selector::parse(text) {

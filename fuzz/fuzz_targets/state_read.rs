@@ -9,8 +9,8 @@
 mod page;
 
 use libfuzzer_sys::fuzz_target;
-use statsd_bridge::registry::Restored;
-use statsd_bridge::state::format::{ReadError, read_frames, read_header, write};
+use statsd_bridge::Restored;
+use statsd_bridge::internals::format::{ReadError, read_frames, read_header};
 use statsd_bridge::{Bridge, Options, Timestamp};
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -18,7 +18,7 @@ const HEADER_BYTES: usize = 24;
 
 fn bytes_of(bridge: &Bridge) -> Vec<u8> {
     let mut bytes = Vec::new();
-    write(bridge, NOW, &mut bytes).expect("memory takes everything");
+    bridge.write_state(NOW, &mut bytes).expect("memory takes everything");
     bytes
 }
 

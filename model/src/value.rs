@@ -5,11 +5,11 @@
 
 use loom::sync::atomic::AtomicU64;
 
-#[path = "../../src/value/counter.rs"]
+#[path = "../../src/registry/cell/counter.rs"]
 mod counter;
-#[path = "../../src/value/gauge.rs"]
+#[path = "../../src/registry/cell/gauge.rs"]
 mod gauge;
-#[path = "../../src/value/stamp.rs"]
+#[path = "../../src/registry/cell/stamp.rs"]
 mod stamp;
 
 pub(crate) use self::counter::CounterCell;

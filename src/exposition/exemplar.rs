@@ -20,7 +20,7 @@ pub(super) fn push_exemplar_openmetrics(exemplar: &Exemplar, out: &mut Vec<u8>) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Timestamp;
+    use crate::time::Timestamp;
 
     #[test]
     fn an_exemplar_stands_behind_the_value() {

@@ -3,7 +3,7 @@
 
 use super::escape::Names;
 use crate::registry::FamilyKind;
-use crate::value::{HistogramSnapshot, SummarySnapshot};
+use crate::registry::cell::{HistogramSnapshot, SummarySnapshot};
 
 /// Braces, spaces and the longest number of a line.
 const LINE_REST: usize = 32;

@@ -21,10 +21,10 @@ mod wire;
 pub use self::negotiate::Negotiated;
 pub(crate) use self::own::own_families;
 pub use self::page::Page;
-use crate::Timestamp;
 use crate::name::Escaping;
 use crate::options::{NameValidation, Options, Prefix};
 use crate::registry::{FamilyKind, Registry, Series};
+use crate::time::Timestamp;
 
 /// What a page is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

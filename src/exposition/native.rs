@@ -4,7 +4,7 @@
 //! all go as doubles, and so does the count of the whole. Repeated fields are not packed, as in the Go client.
 
 use super::wire::{LENGTH, double, number_field, tag, varint, varint_len};
-use crate::value::{NativeSnapshot, Spans};
+use crate::registry::cell::{NativeSnapshot, Spans};
 
 /// Appends the fields of `native`; `count` is that of the classic buckets of the same moment. The message needs the whole count
 /// in field 1 and the sum in field 2 as ever; field 4, the count as a double, stands here, if at all.
@@ -49,9 +49,9 @@ mod tests {
     use prost::Message;
 
     use super::*;
-    use crate::Timestamp;
     use crate::options::NativeOptions;
-    use crate::value::{Bounds, HistogramCell, HistogramSnapshot, NativeCell};
+    use crate::registry::cell::{Bounds, HistogramCell, HistogramSnapshot, NativeCell};
+    use crate::time::Timestamp;
 
     /// As metrics.proto has it, but for the classic buckets and exemplars.
     #[derive(Clone, PartialEq, Message)]

@@ -12,9 +12,9 @@ use super::line::{Lines, extra, line, line_of, line_with, push, push_help, rest_
 use super::own_values::{OwnSeries, OwnValue, own_series};
 use super::shape::Shape;
 use super::{How, Style, shown_number};
-use crate::Timestamp;
 use crate::registry::{Exemplar, Family, FamilyKind, Series};
 use crate::telemetry::OwnFamily;
+use crate::time::Timestamp;
 
 /// The last line, without which a page is known to be cut.
 pub(super) const END: &[u8] = b"# EOF\n";

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::float::push_float;
-use crate::Bridge;
+use crate::engine::Engine;
 use crate::options::Prefix;
 use crate::registry::{Registry, push_label};
 use crate::telemetry::{OwnFamily, Refusal, process_families};
@@ -15,10 +15,10 @@ const NAMED_FAMILIES: usize = 100;
 const OTHER: &str = "_other_";
 
 /// All own families, sorted by name.
-pub(crate) fn own_families(bridge: &Bridge) -> Vec<OwnFamily> {
-    let (registry, telemetry) = (bridge.registry(), bridge.telemetry());
+pub(crate) fn own_families(engine: &Engine) -> Vec<OwnFamily> {
+    let (registry, telemetry) = (engine.registry(), engine.telemetry());
     let mut families = telemetry.families();
-    if !bridge.options().without_process_metrics {
+    if !engine.options().without_process_metrics {
         families.extend(process_families());
     }
     families.extend(registry_families(registry, telemetry.prefix()));

@@ -10,10 +10,11 @@ use super::openmetrics::{self, Piece};
 use super::protobuf::Messages;
 use super::shape::{OnPage, Shape};
 use super::{Format, How, Style, own_families, text};
+use crate::engine::Engine;
 use crate::name::Escaping;
 use crate::registry::{Family, Series};
 use crate::telemetry::OwnFamily;
-use crate::{Bridge, Timestamp};
+use crate::time::Timestamp;
 
 /// How much is appended in one step, about. A family's head, or a series, is never cut.
 const STEP_BYTES: usize = 64 << 10;
@@ -23,7 +24,7 @@ const STEP_SERIES: usize = 16;
 
 /// A page: all families, each with its series in a stable order, then the bridge's own families.
 pub struct Page {
-    bridge: Bridge,
+    engine: Arc<Engine>,
     format: Format,
     style: Style,
     now: Timestamp,
@@ -57,15 +58,15 @@ impl Current {
 
 impl Page {
     /// A page of what the bridge has now; values are those of the moment in which they are written.
-    pub(crate) fn new(bridge: &Bridge, (format, escaping): (Format, Escaping), now: Timestamp) -> Self {
+    pub(crate) fn new(engine: &Arc<Engine>, (format, escaping): (Format, Escaping), now: Timestamp) -> Self {
         if format == Format::Protobuf {
             // The only format that can show native buckets: from now on somebody wants them.
-            bridge.want_native_histograms();
+            engine.registry().want_native();
         }
-        let style = Style::of(bridge.options(), escaping);
-        let (families, own) = families(bridge, &style, now);
-        let (bridge, lines, messages) = (bridge.clone(), Lines::default(), Messages::default());
-        Self { bridge, format, style, now, families, own, begun: 0, current: None, lines, messages, is_ended: false }
+        let style = Style::of(engine.options(), escaping);
+        let (families, own) = families(engine, &style, now);
+        let (engine, lines, messages) = (Arc::clone(engine), Lines::default(), Messages::default());
+        Self { engine, format, style, now, families, own, begun: 0, current: None, lines, messages, is_ended: false }
     }
 
     /// Appends the next part, about 64 KiB. False if there is nothing more.
@@ -134,7 +135,7 @@ impl Page {
         rest.iter().skip(2 * STEP_SERIES).take(STEP_SERIES).for_each(|series| series.prefetch());
         rest.iter().skip(STEP_SERIES).take(STEP_SERIES).for_each(|series| series.prefetch_values());
         let named = (&*current.family, &current.names);
-        let how = How { style: &self.style, now: self.now, registry: self.bridge.registry() };
+        let how = How { style: &self.style, now: self.now, registry: self.engine.registry() };
         match self.format {
             Format::Text => text::series(named, some, (how.style, how.now), &mut self.lines, out),
             Format::OpenMetrics => openmetrics::series(current.piece(), some, how, &mut self.lines, out),
@@ -159,19 +160,19 @@ impl Page {
 }
 
 /// The families of a page that is begun now, and the own ones.
-fn families(bridge: &Bridge, style: &Style, now: Timestamp) -> (Vec<Arc<Family>>, Vec<OwnFamily>) {
-    let registry = bridge.registry();
+fn families(engine: &Engine, style: &Style, now: Timestamp) -> (Vec<Arc<Family>>, Vec<OwnFamily>) {
+    let registry = engine.registry();
     if style.escaping.is_none() {
         // The own ones first, so that a page shows at least the samples that it says were recorded.
-        let own = own_families(bridge);
+        let own = own_families(engine);
         return (registry.families(), own);
     }
     // Counted before the own metrics are read, so that this page tells of it.
     let before = registry.families();
     let (on_page, left_out) = without_clashes(before.clone(), style.escaping);
-    bridge.telemetry().scrape.families_left_out.increment(left_out.len() as u64);
+    engine.telemetry().scrape.families_left_out.increment(left_out.len() as u64);
     left_out.iter().for_each(|(family, kept)| registry.note_left_out(family, kept, now));
-    let own = own_families(bridge);
+    let own = own_families(engine);
     // To look for clashes takes long where there are many families, and in this moment it is rare that one comes.
     let after = registry.families();
     let is_same = before.len() == after.len() && before.iter().zip(&after).all(|(before, after)| Arc::ptr_eq(before, after));

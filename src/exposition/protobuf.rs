@@ -15,10 +15,10 @@ use super::escape::Names;
 use super::own_values::{OwnSeries, OwnValue, own_series};
 use super::wire::{LENGTH, ONE_BYTE, bytes, double, message, number_field, tag_of, text, varint, varint_len};
 use super::{How, Style, native, shown_number};
-use crate::Timestamp;
+use crate::registry::cell::{HistogramSnapshot, NativeSnapshot, SummarySnapshot};
 use crate::registry::{Exemplar, Family, FamilyKind, Registry, Series};
 use crate::telemetry::OwnFamily;
-use crate::value::{HistogramSnapshot, NativeSnapshot, SummarySnapshot};
+use crate::time::Timestamp;
 
 /// How much of one family is held back. With it, a page needs about as much memory at once.
 const HELD_MAX: usize = 3 << 20;

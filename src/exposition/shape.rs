@@ -10,10 +10,10 @@
 use std::sync::Arc;
 
 use super::escape::page_name;
-use crate::Timestamp;
 use crate::name::Escaping;
 use crate::registry::{Family, FamilyKind, Series};
 use crate::telemetry::OwnFamily;
+use crate::time::Timestamp;
 
 /// How far ahead memory is asked for, in series.
 const AHEAD: usize = 16;

@@ -6,9 +6,9 @@ use super::escape::Names;
 use super::float::push_float;
 use super::line::{Lines, line, line_of, line_with, push, push_help};
 use super::{Style, shown_number};
-use crate::Timestamp;
 use crate::registry::{Family, FamilyKind, Series};
 use crate::telemetry::OwnFamily;
+use crate::time::Timestamp;
 
 /// What stands before a family's lines.
 pub(super) fn head((family, names): (&Family, &Names), style: &Style, out: &mut Vec<u8>) {

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use super::limits::shortened;
 use super::{Arrival, Family, FamilyKind, lock};
+use crate::source::Source;
 use crate::telemetry::Refusal;
-use crate::{Source, Timestamp};
+use crate::time::Timestamp;
 
 /// How many conflicts are kept each on its own; what comes after them is counted under [`OTHER`].
 const NAMES: usize = 100;

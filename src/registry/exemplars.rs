@@ -12,12 +12,12 @@ use rapidhash::quality::RandomState;
 
 use super::labels::push_label;
 use super::{Registry, Series};
-use crate::Timestamp;
-use crate::exemplar::LABEL_CHARS;
+use crate::ingest::exemplar_tag::LABEL_CHARS;
+use crate::time::Timestamp;
 
 /// One measurement, and the trace that it belongs to.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Exemplar {
+pub(crate) struct Exemplar {
     /// The number of the histogram's bucket, `+Inf` the last; 0 of a counter.
     pub bucket: usize,
     /// The label as a page has it: `trace_id="x"`. Up to 128 characters, name and raw value together.
@@ -105,12 +105,13 @@ fn address(series: &Arc<Series>) -> usize {
 
 impl Registry {
     /// The newest exemplar of each bucket of a series that has one, by bucket; of a counter one at most.
-    pub fn exemplars(&self, series: &Arc<Series>) -> Vec<Exemplar> {
+    pub(crate) fn exemplars(&self, series: &Arc<Series>) -> Vec<Exemplar> {
         self.exemplars.of(series)
     }
 
     /// How many series have exemplars.
-    pub fn series_with_exemplars(&self) -> usize {
+    #[cfg(test)]
+    pub(crate) fn series_with_exemplars(&self) -> usize {
         self.exemplars.taken.load(Relaxed)
     }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use super::{Family, Registry, Series, lock};
-use crate::Timestamp;
+use crate::time::Timestamp;
 
 /// Series looked at in one step.
 const STEP: usize = 50_000;
@@ -33,7 +33,7 @@ struct State {
 impl Registry {
     /// One step of expiry. To be called about once a second; returns how many series went. Each is shown to `gone` once nothing
     /// can be added to it any more.
-    pub fn expire(&self, now: Timestamp, mut gone: impl FnMut(&Series)) -> usize {
+    pub(crate) fn expire(&self, now: Timestamp, mut gone: impl FnMut(&Series)) -> usize {
         self.resting.expire(now);
         let mut state = lock(&self.expiry.state);
         let is_waiting = !state.marked.is_empty() || !state.ended.is_empty();
@@ -102,8 +102,9 @@ mod tests {
     use std::sync::atomic::AtomicU64;
 
     use super::*;
+    use crate::bridge::Bridge;
     use crate::mapping::spec::Ttl;
-    use crate::{Bridge, Options};
+    use crate::options::Options;
 
     const START: u64 = 1_700_000_000_000;
 

@@ -13,13 +13,14 @@ use super::report::FamilyReport;
 use super::series::{CellHandle, Series};
 use super::{Admitted, FamilyKind, NotAdmitted, Request, lock};
 use crate::name::FamilyName;
-use crate::{Source, Timestamp};
+use crate::source::Source;
+use crate::time::Timestamp;
 
 /// Series taken out while the lock is held once, so that a worker with a new series never waits long.
 const TAKE_OUT: usize = 256;
 
 /// One name, one type, and the series.
-pub struct Family {
+pub(crate) struct Family {
     name: FamilyName,
     kind: FamilyKind,
     /// The rule that made it, as its pattern is written; empty for none.
@@ -58,12 +59,12 @@ impl Family {
     }
 
     /// The name.
-    pub fn name(&self) -> &FamilyName {
+    pub(crate) fn name(&self) -> &FamilyName {
         &self.name
     }
 
     /// The kind.
-    pub fn kind(&self) -> &FamilyKind {
+    pub(crate) fn kind(&self) -> &FamilyKind {
         &self.kind
     }
 
@@ -94,17 +95,17 @@ impl Family {
     }
 
     /// The help that a rule gave, the newest rules' if there were several.
-    pub fn help(&self) -> Option<Arc<str>> {
+    pub(crate) fn help(&self) -> Option<Arc<str>> {
         lock(&self.members).help.clone()
     }
 
     /// The base unit of its values, if a rule says so.
-    pub fn unit(&self) -> Option<&'static str> {
+    pub(crate) fn unit(&self) -> Option<&'static str> {
         lock(&self.members).unit
     }
 
     /// Whether a label name of its series may stand in quotes. False is certain.
-    pub fn may_have_quoted_names(&self) -> bool {
+    pub(crate) fn may_have_quoted_names(&self) -> bool {
         lock(&self.members).may_have_quoted_names
     }
 
@@ -116,7 +117,7 @@ impl Family {
     /// The series in the order of the page, which is that of their label texts; the overflow series among them.
     ///
     /// What came since the last call is sorted, and merged into what was there. Ingest does not wait for it.
-    pub fn series(&self) -> Arc<Vec<Arc<Series>>> {
+    pub(crate) fn series(&self) -> Arc<Vec<Arc<Series>>> {
         let mut ordered = lock(&self.ordered);
         let (came, have_gone) = lock(&self.members).changes();
         if have_gone {
@@ -134,13 +135,8 @@ impl Family {
     }
 
     /// How many series it has, the overflow series not counted.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         lock(&self.members).len()
-    }
-
-    /// Whether it has none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// Whether a page has anything to show of it.
@@ -155,7 +151,7 @@ impl Family {
     }
 
     /// The limits that it has hit.
-    pub fn limited(&self) -> Vec<Arc<Limited>> {
+    pub(crate) fn limited(&self) -> Vec<Arc<Limited>> {
         lock(&self.members).limited.clone()
     }
 

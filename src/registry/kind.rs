@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use crate::options::SummaryOptions;
-use crate::value::Bounds;
+use crate::registry::cell::Bounds;
 
 /// What a family is, with what its cells need.
 #[derive(Debug, Clone, PartialEq)]
-pub enum FamilyKind {
+pub(crate) enum FamilyKind {
     /// A sum that never goes down.
     Counter,
     /// A value that is set or changed.
@@ -25,12 +25,12 @@ pub enum FamilyKind {
 
 impl FamilyKind {
     /// Whether samples of `other` may be recorded by a family of this kind; buckets and quantiles are the family's own.
-    pub fn same_type(&self, other: &Self) -> bool {
+    pub(crate) fn same_type(&self, other: &Self) -> bool {
         std::mem::discriminant(self) == std::mem::discriminant(other)
     }
 
     /// Its name, as own metrics and reports have it.
-    pub fn as_str(&self) -> &'static str {
+    pub(crate) fn as_str(&self) -> &'static str {
         match self {
             Self::Counter => "counter",
             Self::Gauge => "gauge",
@@ -48,12 +48,12 @@ impl FamilyKind {
     }
 
     /// Whether it observes values.
-    pub fn is_observer(&self) -> bool {
+    pub(crate) fn is_observer(&self) -> bool {
         matches!(self, Self::Histogram { .. } | Self::Summary(_))
     }
 
     /// Whether a label of this name would spoil the page: one of the format's own, or one that Prometheus keeps for itself.
-    pub fn reserves(&self, label: &str) -> bool {
+    pub(crate) fn reserves(&self, label: &str) -> bool {
         match self {
             Self::Histogram { .. } if label == "le" => true,
             Self::Summary(_) if label == "quantile" => true,
@@ -73,7 +73,7 @@ impl FamilyKind {
     }
 
     /// What its lines have behind the family's name.
-    pub fn suffixes(&self) -> &'static [&'static str] {
+    pub(crate) fn suffixes(&self) -> &'static [&'static str] {
         match self {
             Self::Histogram { .. } => &["_sum", "_count", "_bucket"],
             Self::Summary(_) => &["_sum", "_count"],

@@ -9,7 +9,7 @@ use crate::name::{NameValidation, escape_value_into, is_legacy_label, push_quote
 ///
 /// Made for one route miss after another; `clear` keeps its memory.
 #[derive(Debug, Default)]
-pub struct Labels {
+pub(crate) struct Labels {
     /// All names and raw values, one after the other.
     arena: String,
     /// Ends of name and value in the arena, by label.
@@ -26,19 +26,19 @@ struct Span {
 
 impl Labels {
     /// None yet. The default is of legacy names.
-    pub fn new(names: NameValidation) -> Self {
+    pub(crate) fn new(names: NameValidation) -> Self {
         Self { names, ..Self::default() }
     }
 
     /// Empties it for the next identity.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.arena.clear();
         self.spans.clear();
         self.text.clear();
     }
 
     /// Adds a label; its name is escaped unless names are kept.
-    pub fn push(&mut self, key: &str, value: &str) {
+    pub(crate) fn push(&mut self, key: &str, value: &str) {
         let start = self.arena.len();
         self.names.push_name(key, &mut self.arena);
         let middle = self.arena.len();
@@ -47,7 +47,7 @@ impl Labels {
     }
 
     /// Sorts, lets the last of equal names win, and renders. To be called once, after the last `push`.
-    pub fn finish(&mut self) {
+    pub(crate) fn finish(&mut self) {
         let Self { arena, spans, text, .. } = self;
         let name = |span: &Span| slice(arena, span.name);
         // Stable, so that of equal names the last pushed stays last.
@@ -81,7 +81,7 @@ impl Labels {
     }
 
     /// The rendered text, empty where there is no label.
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         &self.text
     }
 
@@ -91,18 +91,13 @@ impl Labels {
     }
 
     /// Names and raw values, sorted by name.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.spans.iter().map(|span| (slice(&self.arena, span.name), slice(&self.arena, span.value)))
     }
 
     /// How many labels.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.spans.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.spans.is_empty()
     }
 }
 

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use super::resting::Resting;
 use super::{Arrival, Labels, lock};
 use crate::options::{Limits, Overflow};
+use crate::registry::cell::{SetCell, SetSnapshot};
+use crate::source::Source;
 use crate::telemetry::Refusal;
-use crate::value::{SetCell, SetSnapshot};
-use crate::{Source, Timestamp};
+use crate::time::Timestamp;
 
 /// What all families have together.
 #[derive(Debug, Default)]

@@ -4,6 +4,8 @@
 //! into it outlives its statement, and a page is made from the sorted index beside it. Limits and conflicts are settled here, when a
 //! series is admitted, so that nothing on the page can hurt another family. Knows no wire and no page format.
 
+pub mod cell;
+
 mod conflicts;
 mod exemplars;
 mod expiry;
@@ -33,25 +35,26 @@ use dashmap::DashMap;
 use rapidhash::quality::RandomState;
 
 pub use self::conflicts::{Conflict, Reason, Side};
-pub use self::exemplars::Exemplar;
-pub use self::family::Family;
-pub use self::kind::FamilyKind;
-pub use self::labels::Labels;
+pub(crate) use self::exemplars::Exemplar;
+pub(crate) use self::family::Family;
+pub(crate) use self::kind::FamilyKind;
+pub(crate) use self::labels::Labels;
 pub(crate) use self::labels::{may_have_quoted_names, push_label, split};
 pub use self::limits::{Limit, Limited};
 pub use self::report::{Cardinality, Deleted, FamilyReport, LabelReport, Wanted};
-pub use self::request::{Admitted, Arrival, NotAdmitted, Request};
-pub use self::saved::{RestoreRules, Restored, SavedFamily, SavedKind, SavedSeries, SavedValue};
-pub use self::series::{CellHandle, Series};
-pub use self::workers::Membership;
-use crate::Timestamp;
+pub(crate) use self::request::{Admitted, Arrival, NotAdmitted, Request};
+pub(crate) use self::saved::RestoreRules;
+pub use self::saved::{Restored, SavedFamily};
+pub(crate) use self::series::{CellHandle, Series};
+pub(crate) use self::workers::Membership;
 use crate::options::{Limits, Overflow};
+use crate::time::Timestamp;
 
 /// More than the cores of most machines, so that two workers with new routes rarely meet.
 const SHARDS: usize = 64;
 
 /// All families. One for a bridge.
-pub struct Registry {
+pub(crate) struct Registry {
     limits: Limits,
     families: DashMap<Box<str>, Arc<Family>, RandomState>,
     /// The same families in the order of the page. Its lock also makes the creation of families one at a time, so that two
@@ -74,7 +77,7 @@ pub struct Registry {
 
 impl Registry {
     /// An empty registry. Series that expired and come back within `grace_ms` go on from their old values.
-    pub fn new(limits: Limits, grace_ms: u64) -> Self {
+    pub(crate) fn new(limits: Limits, grace_ms: u64) -> Self {
         Self {
             limits,
             families: DashMap::with_hasher_and_shard_amount(RandomState::new(), SHARDS),
@@ -93,18 +96,18 @@ impl Registry {
     }
 
     /// A place for a new worker.
-    pub fn join(&self) -> Membership {
+    pub(crate) fn join(&self) -> Membership {
         self.workers.join()
     }
 
     /// Gives a worker's place back; the next worker goes on writing its cells.
-    pub fn leave(&self, member: &Membership) {
+    pub(crate) fn leave(&self, member: &Membership) {
         self.workers.leave(member);
     }
 
     /// To be called by a worker between two batches. Returns a number that rises when places came free.
     #[inline]
-    pub fn pass(&self, member: &Membership) -> u64 {
+    pub(crate) fn pass(&self, member: &Membership) -> u64 {
         self.workers.pass(member);
         self.changes.load(Relaxed)
     }
@@ -118,7 +121,7 @@ impl Registry {
     /// # Errors
     ///
     /// [`NotAdmitted`], each of which is to be counted.
-    pub fn admit(&self, request: &Request<'_>) -> Result<Admitted, NotAdmitted> {
+    pub(crate) fn admit(&self, request: &Request<'_>) -> Result<Admitted, NotAdmitted> {
         let limits = Limits {
             series_per_family: request.limits.series.unwrap_or(self.limits.series_per_family),
             values_per_label: request.limits.values_per_label.unwrap_or(self.limits.values_per_label),
@@ -182,7 +185,7 @@ impl Registry {
     }
 
     /// Notes what was settled for another reason than a name that is taken.
-    pub fn settle(&self, reason: Reason, name: &str, kind: &FamilyKind, arrival: &Arrival<'_>) -> Arc<Conflict> {
+    pub(crate) fn settle(&self, reason: Reason, name: &str, kind: &FamilyKind, arrival: &Arrival<'_>) -> Arc<Conflict> {
         self.conflicts.of(reason, Side::of_arrival(name, kind, arrival), arrival, || None)
     }
 
@@ -217,7 +220,7 @@ impl Registry {
     }
 
     /// From now on histograms keep native buckets beside the classic ones, where their family may: each from its next sample on.
-    pub fn want_native(&self) {
+    pub(crate) fn want_native(&self) {
         if !self.is_native_wanted.swap(true, Relaxed) {
             self.families().iter().for_each(|family| family.kind().want_native());
         }
@@ -234,7 +237,7 @@ impl Registry {
     }
 
     /// All families, sorted by name.
-    pub fn families(&self) -> Vec<Arc<Family>> {
+    pub(crate) fn families(&self) -> Vec<Arc<Family>> {
         self.families_from(None)
     }
 
@@ -245,22 +248,22 @@ impl Registry {
     }
 
     /// Series admitted, overflow series not counted.
-    pub fn series(&self) -> usize {
+    pub(crate) fn series(&self) -> usize {
         self.totals.series.load(Relaxed)
     }
 
     /// Bytes that the series take, as reckoned for the limit.
-    pub fn series_bytes(&self) -> usize {
+    pub(crate) fn series_bytes(&self) -> usize {
         self.totals.bytes.load(Relaxed)
     }
 
     /// The limits it keeps.
-    pub fn limits(&self) -> &Limits {
+    pub(crate) fn limits(&self) -> &Limits {
         &self.limits
     }
 
     /// Series against their limits, and the `top` families that have the most.
-    pub fn cardinality(&self, top: usize) -> Cardinality {
+    pub(crate) fn cardinality(&self, top: usize) -> Cardinality {
         let mut all = self.families();
         let families = all.len();
         // Only those that are shown are looked through, and held twice.
@@ -279,8 +282,8 @@ impl Registry {
         }
     }
 
-    /// See [`Bridge::delete_series`](crate::Bridge::delete_series).
-    pub fn delete(&self, wanted: Wanted<'_>, dry_run: bool) -> Deleted {
+    /// See [`Bridge::delete_series`](crate::bridge::Bridge::delete_series).
+    pub(crate) fn delete(&self, wanted: Wanted<'_>, dry_run: bool) -> Deleted {
         let (mut deleted, mut ended) = (Deleted::default(), Vec::new());
         for family in self.families() {
             for series in family.series().iter() {
@@ -303,12 +306,12 @@ impl Registry {
     }
 
     /// The limits that kept whole families out.
-    pub fn limited(&self) -> Vec<Arc<Limited>> {
+    pub(crate) fn limited(&self) -> Vec<Arc<Limited>> {
         lock(&self.limited).clone()
     }
 
     /// Expired series whose values are kept for the case that they come back.
-    pub fn resting(&self) -> usize {
+    pub(crate) fn resting(&self) -> usize {
         self.resting.len()
     }
 
@@ -321,7 +324,7 @@ impl Registry {
     }
 
     /// Conflicts met so far, by name and type, sorted.
-    pub fn conflicts(&self) -> Vec<Arc<Conflict>> {
+    pub(crate) fn conflicts(&self) -> Vec<Arc<Conflict>> {
         self.conflicts.all()
     }
 }

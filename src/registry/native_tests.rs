@@ -1,11 +1,14 @@
 //! Native buckets from sample to series: from when on, for which families, over workers and over a restart.
 
 use super::{Family, FamilyKind, Series};
+use crate::bridge::Bridge;
+use crate::ingest::pipeline::Worker;
 use crate::mapping::Rules;
 use crate::mapping::config::{Source, load};
+use crate::options::Options;
 use crate::options::{NativeHistograms, NativeWhen};
-use crate::value::{Bounds, HistogramSnapshot, NativeSnapshot};
-use crate::{Bridge, Options, Timestamp, Worker};
+use crate::registry::cell::{Bounds, HistogramSnapshot, NativeSnapshot};
+use crate::time::Timestamp;
 use std::sync::Arc;
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);

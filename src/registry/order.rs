@@ -56,8 +56,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::Timestamp;
     use crate::registry::FamilyKind;
+    use crate::time::Timestamp;
 
     fn series(labels: &str) -> Arc<Series> {
         Arc::new(Series::new(labels, &FamilyKind::Gauge, Timestamp::from_millis(0)))

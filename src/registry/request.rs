@@ -5,11 +5,12 @@ use std::sync::Arc;
 use super::{CellHandle, Conflict, FamilyKind, Labels, Limited, Series};
 use crate::mapping::spec::RuleLimits;
 use crate::name::FamilyName;
+use crate::source::Source;
 use crate::telemetry::Refusal;
-use crate::{Source, Timestamp};
+use crate::time::Timestamp;
 
 /// What a new route asks for.
-pub struct Request<'a> {
+pub(crate) struct Request<'a> {
     /// The family's name.
     pub name: &'a FamilyName,
     /// What the family is to be.
@@ -38,7 +39,7 @@ pub struct Request<'a> {
 
 /// A sample that asks for a series: what reports say of it.
 #[derive(Clone, Copy)]
-pub struct Arrival<'a> {
+pub(crate) struct Arrival<'a> {
     /// Writes it as it was sent; asked only where it is kept.
     pub text: &'a dyn Fn() -> String,
     /// Who sent it.
@@ -49,7 +50,7 @@ pub struct Arrival<'a> {
 
 /// A series found or admitted for a worker.
 #[derive(Debug)]
-pub struct Admitted {
+pub(crate) struct Admitted {
     /// The worker's cell.
     pub cell: CellHandle,
     /// The series that it is of.
@@ -62,7 +63,7 @@ pub struct Admitted {
 
 /// Why a series is not admitted.
 #[derive(Debug)]
-pub enum NotAdmitted {
+pub(crate) enum NotAdmitted {
     /// Another type, or lines that would collide.
     Conflict(Arc<Conflict>),
     /// A limit, and what is counted of it.

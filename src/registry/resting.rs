@@ -13,9 +13,9 @@ use rapidhash::quality::RandomState;
 use super::labels::identity;
 use super::members::bytes_of;
 use super::{FamilyKind, Series, lock};
-use crate::Timestamp;
 use crate::name::FamilyName;
 use crate::options::Limits;
+use crate::time::Timestamp;
 
 /// Resting series may take this part of the bytes that all series may take.
 const BYTES_PART: usize = 4;
@@ -139,9 +139,11 @@ fn hash_of(hasher: &RandomState, name: &FamilyName, labels: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bridge::Bridge;
+    use crate::ingest::pipeline::Worker;
     use crate::mapping::spec::Ttl;
     use crate::options::Limits;
-    use crate::{Bridge, Options, Worker};
+    use crate::options::Options;
 
     const START: u64 = 1_700_000_000_000;
 

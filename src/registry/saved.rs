@@ -12,8 +12,9 @@ use super::{Arrival, Family, FamilyKind, Labels, Registry, Request, Series};
 use crate::mapping::spec::RuleLimits;
 use crate::name::{FamilyName, NameValidation};
 use crate::options::NativeOptions;
-use crate::value::{SavedNative, SavedSet, SavedSummary};
-use crate::{Source, Timestamp};
+use crate::registry::cell::{SavedNative, SavedSet, SavedSummary};
+use crate::source::Source;
+use crate::time::Timestamp;
 
 /// The worker that restored parts belong to, until the first one that meets the series takes them over. Workers count from 0, and
 /// none comes near it.
@@ -134,7 +135,7 @@ impl std::ops::AddAssign for Restored {
 
 /// What the rules in force say of a restored family.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct RestoreRules {
+pub(crate) struct RestoreRules {
     /// Milliseconds unseen after which a series expires that had no ttl so far; 0 for never.
     pub ttl_ms: u64,
     /// Limits of the family, where its rule has its own.
@@ -150,7 +151,7 @@ impl Registry {
     /// # Errors
     ///
     /// The first one that `each` returned.
-    pub fn save<E>(&self, now: Timestamp, each: &mut dyn FnMut(&SavedFamily) -> Result<(), E>) -> Result<(), E> {
+    pub(crate) fn save<E>(&self, now: Timestamp, each: &mut dyn FnMut(&SavedFamily) -> Result<(), E>) -> Result<(), E> {
         // One that comes back while families are saved may be in none of those saved later, and one that expires in none of those
         // before; who is both alive and resting is restored alive.
         let mut resting = self.resting.all();
@@ -162,7 +163,7 @@ impl Registry {
     }
 
     /// Restores a piece of a family. To be called before the first sample, from one thread.
-    pub fn restore(&self, saved: SavedFamily, rules: RestoreRules, now: Timestamp) -> Restored {
+    pub(crate) fn restore(&self, saved: SavedFamily, rules: RestoreRules, now: Timestamp) -> Restored {
         let all_refused = Restored { refused: saved.series.len() as u64, ..Restored::default() };
         let Some((name, kind)) = checked_name(&saved.name, rules.names).zip(saved.kind.restore()) else { return all_refused };
         let no_labels = Labels::new(rules.names);

@@ -5,16 +5,16 @@ use std::sync::{Arc, Mutex};
 
 use super::parts::Parts;
 use super::{FamilyKind, lock};
-use crate::Timestamp;
-use crate::routes::prefetch;
-use crate::value::{
+use crate::prefetch::prefetch;
+use crate::registry::cell::{
     Bounds, CounterCell, GaugeCell, HistogramCell, HistogramSnapshot, NativeCell, NativeSnapshot, SetCell, SetSnapshot, Stamp, SummaryCell,
     SummarySnapshot, merge_classic,
 };
+use crate::time::Timestamp;
 
 /// One label set of a family.
 #[derive(Debug)]
-pub struct Series {
+pub(crate) struct Series {
     labels: Box<str>,
     /// Milliseconds unseen after which it is retired; 0 for never.
     ttl_ms: AtomicU64,
@@ -74,7 +74,7 @@ impl HistogramPart {
 
 /// A worker's cell, to write to.
 #[derive(Debug, Clone)]
-pub enum CellHandle {
+pub(crate) enum CellHandle {
     /// Of a counter.
     Counter(Arc<CounterCell>),
     /// Of a gauge, shared with other workers.
@@ -98,7 +98,7 @@ impl CellHandle {
 
     /// When the cell was last written, and whether it is retired.
     #[inline(always)]
-    pub fn stamp(&self) -> Stamp<'_> {
+    pub(crate) fn stamp(&self) -> Stamp<'_> {
         match self {
             Self::Counter(cell) => cell.stamp(),
             Self::Gauge(cell) => cell.stamp(),
@@ -129,7 +129,7 @@ impl Series {
     }
 
     /// When its counting began: with its first sample, or where it goes on from an old value with that.
-    pub fn created(&self) -> Timestamp {
+    pub(crate) fn created(&self) -> Timestamp {
         Timestamp::from_millis(self.created_ms)
     }
 
@@ -170,12 +170,12 @@ impl Series {
     }
 
     /// The label text, as [`Labels`](super::Labels) renders it.
-    pub fn labels(&self) -> &str {
+    pub(crate) fn labels(&self) -> &str {
         &self.labels
     }
 
     /// Milliseconds unseen after which it is retired; 0 for never.
-    pub fn ttl_ms(&self) -> u64 {
+    pub(crate) fn ttl_ms(&self) -> u64 {
         self.ttl_ms.load(Relaxed)
     }
 
@@ -262,7 +262,7 @@ impl Series {
     }
 
     /// The sum of a counter, the value of a gauge, the distinct members of a set; 0 for the other kinds.
-    pub fn number(&self) -> f64 {
+    pub(crate) fn number(&self) -> f64 {
         match &*lock(&self.cells) {
             // Each part is finite, the sum of them may not be.
             Cells::Counter(cells) => cells.iter().map(|cell| cell.get()).sum::<f64>().min(f64::MAX),
@@ -300,7 +300,7 @@ impl Series {
     }
 
     /// Adds all workers' parts of a histogram to `into`.
-    pub fn histogram(&self, into: &mut HistogramSnapshot) {
+    pub(crate) fn histogram(&self, into: &mut HistogramSnapshot) {
         if let Cells::Histogram(cells) = &*lock(&self.cells) {
             cells.iter().for_each(|cell| cell.classic().merge_into(into));
         }
@@ -309,7 +309,7 @@ impl Series {
     /// Adds all workers' parts of a histogram to both, each part at one moment. `bounds` are those of the family; what a part
     /// without native buckets holds is put into those that its classic buckets tell, so that weights agree. Says whether a part
     /// has native buckets of its own.
-    pub fn histogram_with_native(&self, bounds: &Bounds, classic: &mut HistogramSnapshot, native: &mut NativeSnapshot) -> bool {
+    pub(crate) fn histogram_with_native(&self, bounds: &Bounds, classic: &mut HistogramSnapshot, native: &mut NativeSnapshot) -> bool {
         let mut has_native = false;
         if let Cells::Histogram(cells) = &*lock(&self.cells) {
             for part in cells.iter() {
@@ -326,7 +326,7 @@ impl Series {
     }
 
     /// Adds all workers' parts of a summary to `into`.
-    pub fn summary(&self, now: Timestamp, into: &mut SummarySnapshot) {
+    pub(crate) fn summary(&self, now: Timestamp, into: &mut SummarySnapshot) {
         if let Cells::Summary(cells) = &*lock(&self.cells) {
             cells.iter().for_each(|cell| cell.merge_into(now, into));
         }

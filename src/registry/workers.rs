@@ -20,14 +20,14 @@ struct List {
 }
 
 /// A worker's place among the writers.
-pub struct Membership {
+pub(crate) struct Membership {
     id: u32,
     seen: Arc<AtomicU64>,
 }
 
 impl Membership {
     /// A number that no other living worker has, and small.
-    pub fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.id
     }
 }

@@ -13,8 +13,8 @@ use std::io::{self, ErrorKind, Read, Write};
 
 use serde::{Deserialize, Serialize};
 
-use crate::registry::SavedFamily;
-use crate::{Bridge, Timestamp};
+use crate::registry::{Registry, SavedFamily};
+use crate::time::Timestamp;
 
 const MAGIC: [u8; 8] = *b"sdbstate";
 
@@ -76,15 +76,15 @@ enum Record {
     End { pieces: u64, series: u64 },
 }
 
-/// Writes all series of `bridge`. The memory that it takes does not grow with their number.
+/// Writes all series of `registry`. The memory that it takes does not grow with their number.
 ///
 /// # Errors
 ///
 /// Those of `out`.
-pub fn write(bridge: &Bridge, now: Timestamp, out: &mut impl Write) -> io::Result<Counts> {
+pub(crate) fn write(registry: &Registry, now: Timestamp, out: &mut impl Write) -> io::Result<Counts> {
     write_header(now, out)?;
     let (mut counts, mut body) = (Counts::default(), Vec::new());
-    bridge.save(now, &mut |family| {
+    registry.save(now, &mut |family| {
         body = encode(&RecordRef::Family(family), std::mem::take(&mut body))?;
         if body.len() > FRAME_MAX {
             counts.left_out += family.series.len() as u64;

@@ -2,11 +2,13 @@
 
 use proptest::prelude::*;
 
-use super::format::{Counts, ReadError, VERSION, read_frames, read_header, write};
+use super::format::{Counts, ReadError, VERSION, read_frames, read_header};
+use crate::bridge::Bridge;
 use crate::mapping::spec::Ttl;
+use crate::options::Options;
 use crate::options::{Limits, NameValidation, Observer, SummaryOptions};
 use crate::registry::Restored;
-use crate::{Bridge, Options, Timestamp};
+use crate::time::Timestamp;
 
 const START_MS: u64 = 1_700_000_000_000;
 
@@ -20,7 +22,7 @@ fn summaries() -> Options {
 
 fn bytes_of(bridge: &Bridge, now: Timestamp) -> Vec<u8> {
     let mut bytes = Vec::new();
-    write(bridge, now, &mut bytes).expect("memory takes everything");
+    bridge.write_state(now, &mut bytes).expect("memory takes everything");
     bytes
 }
 

@@ -3,8 +3,8 @@
 use metrics::{Counter, Gauge};
 
 use super::{Recorded, Refusal, Tally, described_counter, described_counters, described_gauge};
+use crate::ingest::protocol::SampleError;
 use crate::options::Prefix;
-use crate::protocol::SampleError;
 
 /// Counters that worker threads flush their tallies into.
 pub(super) struct IngestCounters {

@@ -27,7 +27,7 @@ pub(super) const NAMES: [&str; 10] = [
 ///
 /// As with Go's collector an unlimited address space is shown as 18446744073709551615, and the network's bytes are those of
 /// the process's network namespace, which the kernel does not count per process.
-pub fn process_families() -> Vec<OwnFamily> {
+pub(crate) fn process_families() -> Vec<OwnFamily> {
     if !cfg!(target_os = "linux") {
         return Vec::new();
     }

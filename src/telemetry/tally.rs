@@ -1,6 +1,6 @@
 //! What a worker counts between two flushes: plain numbers, no atomics.
 
-use crate::protocol::SampleError;
+use crate::ingest::protocol::SampleError;
 
 /// Counts of one batch. [`Telemetry::flush`](super::Telemetry::flush) adds them to the own metrics.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -68,7 +68,7 @@ impl Tally {
 
 /// What a recorded sample became. The names are those of statsd_exporter's label `type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Recorded {
+pub(crate) enum Recorded {
     /// Added to a counter.
     Counter,
     /// Set or changed a gauge.
@@ -81,10 +81,10 @@ pub enum Recorded {
 
 impl Recorded {
     /// All of them, in the order of their discriminants.
-    pub const ALL: [Self; 4] = [Self::Counter, Self::Gauge, Self::Observer, Self::Set];
+    pub(crate) const ALL: [Self; 4] = [Self::Counter, Self::Gauge, Self::Observer, Self::Set];
 
     /// The value of the label `type`.
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Counter => "counter",
             Self::Gauge => "gauge",

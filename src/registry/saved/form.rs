@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::super::{CellHandle, FamilyKind, Series};
 use super::{SavedKind, SavedValue};
-use crate::Timestamp;
 use crate::options::SummaryOptions;
-use crate::value::{Bounds, HistogramSnapshot, NativeSnapshot, SavedNative, SavedSet, SummaryCell};
+use crate::registry::cell::{Bounds, HistogramSnapshot, NativeSnapshot, SavedNative, SavedSet, SummaryCell};
+use crate::time::Timestamp;
 
 /// Steps of a summary's window and buckets of a histogram that a saved family may have; rules allow fewer.
 const STEPS_MAX: u32 = 1_000;

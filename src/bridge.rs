@@ -1,0 +1,235 @@
+//! bridge: the facade, what an embedding program calls. Everything behind it takes the engine, or less.
+
+use std::sync::Arc;
+
+use crate::engine::{Engine, RulesInForce};
+use crate::exposition::{Format, Page};
+use crate::ingest::pipeline::Worker;
+use crate::ingest::protocol::SampleError;
+use crate::ingest::resolve;
+use crate::mapping::Rules;
+use crate::mapping::spec::Rule;
+use crate::name::Escaping;
+use crate::options::{Options, Prefix};
+use crate::registry::{Cardinality, Conflict, Deleted, RestoreRules, Restored, SavedFamily, Wanted};
+use crate::telemetry::{OwnFamily, Telemetry};
+use crate::time::Timestamp;
+
+/// The bridge: registry, options and own metrics. Cheap to clone; all clones are one bridge.
+#[derive(Clone)]
+pub struct Bridge {
+    engine: Arc<Engine>,
+}
+
+impl Bridge {
+    /// A bridge without series.
+    pub fn new(options: Options) -> Self {
+        Self { engine: Arc::new(Engine::new(options)) }
+    }
+
+    /// Puts these rules in the place of those in force, at once for each worker's next batch. Series go on: samples that lead
+    /// to a series of the same name and labels are added to it, and it takes over help, ttl and limits. A family whose own
+    /// rule now makes it another type, or gives it other buckets or quantiles, ends and begins anew.
+    pub fn replace_rules(&self, rules: Rules) {
+        self.engine.replace_rules(rules);
+    }
+
+    /// How many rules are in force.
+    pub fn rule_count(&self) -> usize {
+        self.engine.rules().rules.config().rules.len()
+    }
+
+    /// Samples by rule and by unmapped name since the rules are in force: see [`RuleUse`].
+    pub fn rule_use(&self) -> RuleUse {
+        let RulesInForce { rules, hits, .. } = self.engine.rules();
+        let config = rules.config();
+        let rules = config.rules.iter().zip(hits.rules()).map(|(rule, samples)| (rule.clone(), samples)).collect();
+        let (unmapped, unmapped_others) = hits.unmapped();
+        RuleUse { rules, unmapped, unmapped_others }
+    }
+
+    /// One step of expiry: series unseen for their ttl go. To be called about once a second; returns how many went.
+    pub fn expire(&self, now: Timestamp) -> usize {
+        let gone = self.engine.registry().expire(now, |_| {});
+        self.engine.telemetry().expired(gone as u64);
+        self.engine.registry().forget_exemplars();
+        gone
+    }
+
+    /// Series against their limits, and the `top` families that have the most.
+    pub fn cardinality(&self, top: usize) -> Cardinality {
+        self.engine.registry().cardinality(top)
+    }
+
+    /// What names mean something else already, or were settled otherwise: at most 100, then `_other_`.
+    pub fn conflicts(&self) -> Vec<Arc<Conflict>> {
+        self.engine.registry().conflicts()
+    }
+
+    /// Deletes the series for which `wanted` says so, given the family's name and the labels. A series to which samples are
+    /// still sent begins anew. With `dry_run` nothing is deleted.
+    pub fn delete_series(&self, wanted: Wanted<'_>, dry_run: bool) -> Deleted {
+        let deleted = self.engine.registry().delete(wanted, dry_run);
+        self.engine.telemetry().deleted(if dry_run { 0 } else { deleted.series });
+        deleted
+    }
+
+    /// Shows every series to `each`, family by family in pieces of bounded size, so that they can be kept over a restart. Workers
+    /// may go on meanwhile: each value is that of the moment when it is read.
+    ///
+    /// # Errors
+    ///
+    /// The first one that `each` returned; nothing more is shown then.
+    pub fn save<E>(&self, now: Timestamp, each: &mut dyn FnMut(&SavedFamily) -> Result<(), E>) -> Result<(), E> {
+        self.engine.registry().save(now, each)
+    }
+
+    /// Writes all series as a snapshot. The memory that it takes does not grow with their number.
+    ///
+    /// # Errors
+    ///
+    /// Those of `out`.
+    #[cfg(feature = "state")]
+    pub fn write_state(&self, now: Timestamp, out: &mut impl std::io::Write) -> std::io::Result<crate::state::format::Counts> {
+        crate::state::format::write(self.engine.registry(), now, out)
+    }
+
+    /// Takes up a piece that [`save`](Self::save) showed, within the limits in force: what exceeds them is folded or refused, as
+    /// new samples would be. To be called once rules are in force and before the first sample, from one thread: nobody else may
+    /// write to what is being restored.
+    pub fn restore(&self, family: SavedFamily, now: Timestamp) -> Restored {
+        if self.engine.owns_name(&family.name) {
+            return Restored { refused: family.series.len() as u64, ..Restored::default() };
+        }
+        let rules = self.engine.rules().rules;
+        let rule = rules.config().rules.iter().find(|rule| !family.origin.is_empty() && *rule.pattern == *family.origin);
+        let kind = family.kind.restore();
+        let ttl_ms = kind.map_or(0, |kind| resolve::ttl_ms(&kind, rule, (&rules, self.engine.options())));
+        let limits = rule.map(|rule| rule.limits).unwrap_or_default();
+        let rules = RestoreRules { ttl_ms, limits, names: self.engine.options().names };
+        self.engine.registry().restore(family, rules, now)
+    }
+
+    /// A new worker. It is the only writer of its cells: give each receiving thread its own.
+    pub fn worker(&self) -> Worker {
+        Worker::new(Arc::clone(&self.engine))
+    }
+
+    /// From now on histograms keep native buckets beside the classic ones, where [`Options::native`] and the rules let them: each
+    /// from its next sample on. To be called when somebody asks for a format that shows them. It costs nothing when repeated.
+    pub fn want_native_histograms(&self) {
+        self.engine.registry().want_native();
+    }
+
+    /// Appends the page, text format 0.0.4: families, then own metrics.
+    pub fn render(&self, now: Timestamp, out: &mut Vec<u8>) {
+        let mut page = self.page(Format::Text, now);
+        while page.more(out) {}
+    }
+
+    /// The page, to be taken a part at a time, names escaped by underscores where they need it.
+    pub fn page(&self, format: Format, now: Timestamp) -> Page {
+        self.page_escaped(format, Escaping::default(), now)
+    }
+
+    /// The page, to be taken a part at a time, names escaped as it is said. Under
+    /// [`NameValidation::Legacy`](crate::options::NameValidation) none needs it.
+    pub fn page_escaped(&self, format: Format, escaping: Escaping, now: Timestamp) -> Page {
+        Page::new(&self.engine, (format, escaping), now)
+    }
+
+    /// The sums since start, read from the own metrics as a page would show them.
+    pub fn accounting(&self) -> Accounting {
+        let families = self.engine.telemetry().families();
+        let sum = |name: &str, wanted: &dyn Fn(&str) -> bool| sum_of(&families, self.engine.options().prefix, name, wanted);
+        let all = |_: &str| true;
+        let of_lines = |line: &str| SampleError::ALL.iter().any(|e| e.refuses_line() && line.contains(&format!("\"{}\"", e.as_str())));
+        Accounting {
+            lines: sum("lines_total", &all),
+            lines_empty: sum("lines_empty_total", &all),
+            lines_parsed: sum("lines_parsed_total", &all),
+            lines_refused: sum("sample_errors_total", &of_lines),
+            events_and_checks: sum("dogstatsd_events_total", &all) + sum("dogstatsd_service_checks_total", &all),
+            samples: sum("samples_total", &all),
+            recorded: sum("events_total", &all),
+            dropped: sum("events_actions_total", &|line| line.contains("\"drop\"")),
+            samples_refused: sum("sample_errors_total", &|line| !of_lines(line)) + sum("events_error_total", &all),
+        }
+    }
+
+    /// The rules in force, with their hits.
+    #[cfg(feature = "cli")]
+    pub(crate) fn rules(&self) -> RulesInForce {
+        self.engine.rules()
+    }
+
+    /// Whether a name is one of the self-metrics in any exposition.
+    #[cfg(feature = "cli")]
+    pub(crate) fn owns_name(&self, name: &str) -> bool {
+        self.engine.owns_name(name)
+    }
+
+    /// The own metrics.
+    pub fn telemetry(&self) -> &Arc<Telemetry> {
+        self.engine.telemetry()
+    }
+
+    /// What it was made with.
+    #[cfg(any(feature = "cli", test))]
+    pub(crate) fn options(&self) -> &Options {
+        self.engine.options()
+    }
+
+    #[cfg(any(feature = "cli", test))]
+    pub(crate) fn registry(&self) -> &crate::registry::Registry {
+        self.engine.registry()
+    }
+}
+
+fn sum_of(families: &[OwnFamily], prefix: Prefix, name: &str, wanted: &dyn Fn(&str) -> bool) -> u64 {
+    let family = families.iter().find(|family| family.name.strip_prefix(prefix.as_str()) == Some(name));
+    let lines = family.map_or(&[][..], |family| &family.lines);
+    lines.iter().filter(|line| wanted(line)).filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok()).sum()
+}
+
+/// What rules do: samples by rule, and by name where no rule matched. Bounded: beyond 1,000 names all are counted together.
+#[derive(Debug, Clone)]
+pub struct RuleUse {
+    /// Each rule with its samples, in the order of the rules.
+    pub rules: Vec<(Rule, u64)>,
+    /// Names that no rule matched, most samples first. Empty where there are no rules.
+    pub unmapped: Vec<(String, u64)>,
+    /// Samples of further names.
+    pub unmapped_others: u64,
+}
+
+/// Sums since start; [`Accounting::adds_up`] says how they belong together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Accounting {
+    /// Lines received.
+    pub lines: u64,
+    /// Empty lines.
+    pub lines_empty: u64,
+    /// Lines that held samples.
+    pub lines_parsed: u64,
+    /// Lines refused.
+    pub lines_refused: u64,
+    /// DogStatsD events and service checks.
+    pub events_and_checks: u64,
+    /// Samples received.
+    pub samples: u64,
+    /// Samples recorded.
+    pub recorded: u64,
+    /// Samples that a rule dropped.
+    pub dropped: u64,
+    /// Samples refused.
+    pub samples_refused: u64,
+}
+
+impl Accounting {
+    /// Whether every line and every sample is accounted for exactly once.
+    pub fn adds_up(&self) -> bool {
+        self.lines == self.lines_empty + self.lines_parsed + self.lines_refused + self.events_and_checks
+            && self.samples == self.recorded + self.dropped + self.samples_refused
+    }
+}

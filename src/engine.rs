@@ -1,0 +1,89 @@
+//! engine: what the facade owns and the stages share: options, registry, self-metrics, the rules in force.
+//!
+//! Ingest and exposition take it, or a part of it; neither knows the facade.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::hits::Hits;
+use crate::mapping::Rules;
+use crate::name::{Escaping, is_legacy_name};
+use crate::options::{NativeWhen, Options};
+use crate::registry::Registry;
+use crate::telemetry::Telemetry;
+
+/// One bridge's state. Shared by reference: whoever ingests or shows series holds the same one.
+pub(crate) struct Engine {
+    options: Options,
+    registry: Registry,
+    telemetry: Arc<Telemetry>,
+    rules: RwLock<RulesInForce>,
+    generation: AtomicU64,
+}
+
+/// The rules in force.
+#[derive(Clone)]
+pub(crate) struct RulesInForce {
+    pub(crate) rules: Arc<Rules>,
+    /// Rises with each change of rules; 0 is the empty set at start.
+    pub(crate) generation: u64,
+    pub(crate) hits: Arc<Hits>,
+}
+
+impl Engine {
+    /// An engine without series and without rules.
+    pub(crate) fn new(options: Options) -> Self {
+        let (registry, telemetry) = (Registry::new(options.limits, options.grace_ms), Arc::new(Telemetry::new(options.prefix)));
+        if options.native.when == NativeWhen::Always {
+            registry.want_native();
+        }
+        let rules = RulesInForce { rules: Arc::default(), generation: 0, hits: Arc::new(Hits::new(0)) };
+        Self { options, registry, telemetry, rules: RwLock::new(rules), generation: AtomicU64::new(0) }
+    }
+
+    /// Puts these rules in the place of those in force. A worker takes them over with its next batch.
+    pub(crate) fn replace_rules(&self, rules: Rules) {
+        let mut current = self.rules.write().unwrap_or_else(PoisonError::into_inner);
+        let generation = current.generation + 1;
+        *current = RulesInForce { hits: Arc::new(Hits::new(rules.config().rules.len())), rules: Arc::new(rules), generation };
+        self.generation.store(generation, Ordering::Release);
+    }
+
+    /// The rules in force, with their hits.
+    pub(crate) fn rules(&self) -> RulesInForce {
+        self.rules.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The generation of the rules in force, read without a lock.
+    #[inline]
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Whether a name is one of the self-metrics in any exposition: as it is, or once it is escaped.
+    pub(crate) fn owns_name(&self, name: &str) -> bool {
+        let owns = |name: &str| self.telemetry.owns_name(name, !self.options.without_process_metrics);
+        let owns_escaped = || {
+            let mut escaped = String::new();
+            // The only scheme under which two words may have one underscore between them that was none.
+            Escaping::Underscores.push_name(name, &mut escaped);
+            owns(&escaped)
+        };
+        owns(name) || !is_legacy_name(name) && owns_escaped()
+    }
+
+    /// What the bridge was made with.
+    pub(crate) fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Families and series.
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The self-metrics.
+    pub(crate) fn telemetry(&self) -> &Arc<Telemetry> {
+        &self.telemetry
+    }
+}

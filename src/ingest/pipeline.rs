@@ -1,0 +1,368 @@
+//! pipeline: the straight way of a batch of datagrams, from bytes to recorded samples. One loop over lines, one over look-ups.
+//!
+//! Samples are gathered into small batches, so that the look-ups of a batch can be prefetched together; nothing is queued
+//! beyond the call. A sample of a known series allocates nothing and locks nothing. Knows no sockets and no page.
+
+mod exemplars;
+mod upkeep;
+
+use std::sync::Arc;
+
+use memchr::memchr;
+
+use self::upkeep::{STEPS_OF_BATCH, STEPS_OF_TICK};
+use crate::engine::Engine;
+use crate::hits::HitTally;
+use crate::ingest::bindings::Routes;
+use crate::ingest::exemplar_tag::ExemplarTag;
+#[cfg(target_arch = "x86_64")]
+use crate::ingest::protocol::Avx2;
+use crate::ingest::protocol::{Finder, Line, Plain, Sample, SampleError, parse_line, quick_line};
+use crate::ingest::recording::{Recording, count_error};
+use crate::ingest::rejection_log::RefusalLog;
+use crate::ingest::resolve::{Resolver, Route, Target};
+use crate::options::{Dialect, Limits};
+use crate::prefetch::prefetch;
+use crate::registry::CellHandle;
+use crate::source::Source;
+use crate::telemetry::Tally;
+use crate::time::Timestamp;
+
+/// Samples looked up together. Enough to hide a miss to memory behind the others', few enough to stay in the first cache.
+const BATCH: usize = 32;
+
+/// Routes that a worker may keep beyond those of the series.
+const ROUTES_AT_LEAST: usize = 1 << 14;
+
+/// One receiving thread's side of the bridge: its routes, its counts, and the right to write its cells.
+pub struct Worker {
+    engine: Arc<Engine>,
+    dialect: Dialect,
+    limits: Limits,
+    #[cfg(target_arch = "x86_64")]
+    avx2: Option<Avx2>,
+    routes: Routes<Route>,
+    resolver: Resolver,
+    /// The tag that is cut out of tags, and what is left of them.
+    exemplar_tag: Option<ExemplarTag>,
+    cut: Vec<u8>,
+    tally: Tally,
+    hits: HitTally,
+    log: RefusalLog,
+    /// What the registry said when this worker last passed; it rises when places came free.
+    changes: u64,
+}
+
+/// A datagram, or a piece of a stream cut at line ends, and who sent it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Datagram<'a> {
+    /// Lines, separated by newlines.
+    pub bytes: &'a [u8],
+    /// A reference, so that it costs a sample of a known series 8 bytes; looked at only for a new route.
+    pub source: &'a Source,
+}
+
+/// Of unknown source.
+impl<'a> From<&'a [u8]> for Datagram<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Self { bytes, ..Self::default() }
+    }
+}
+
+/// A sample with its place in the table.
+#[derive(Clone, Copy, Default)]
+struct Pending<'a> {
+    sample: Sample<'a>,
+    source: &'a Source,
+    hash: u64,
+}
+
+/// Samples parsed and not yet recorded.
+struct Batch<'a> {
+    pending: [Pending<'a>; BATCH],
+    len: usize,
+    /// Who sent the datagram at hand.
+    source: &'a Source,
+}
+
+impl Worker {
+    pub(crate) fn new(engine: Arc<Engine>) -> Self {
+        let options = engine.options();
+        Self {
+            dialect: options.dialect,
+            limits: options.limits,
+            #[cfg(target_arch = "x86_64")]
+            avx2: Avx2::find(),
+            // One spelling of each series, and some more.
+            routes: Routes::new(options.limits.series + options.limits.series / 4 + ROUTES_AT_LEAST),
+            resolver: Resolver::new(&engine),
+            exemplar_tag: options.exemplar_tag.as_deref().and_then(ExemplarTag::new),
+            cut: Vec::new(),
+            tally: Tally::default(),
+            hits: HitTally::default(),
+            log: RefusalLog::default(),
+            changes: 0,
+            engine,
+        }
+    }
+
+    /// Parses and records one datagram, or a piece of a stream cut at line ends. Counts are flushed before it returns.
+    pub fn ingest(&mut self, datagram: &[u8], now: Timestamp) {
+        self.ingest_from(datagram, &Source::Unknown, now);
+    }
+
+    /// As [`ingest`](Self::ingest); `source` is told where a sample meets a limit or a conflict.
+    pub fn ingest_from(&mut self, datagram: &[u8], source: &Source, now: Timestamp) {
+        self.ingest_batch(std::iter::once(Datagram { bytes: datagram, source }), now);
+    }
+
+    /// Parses and records a batch of datagrams, in their order. Counts are flushed before it returns.
+    pub fn ingest_batch<'a>(&mut self, datagrams: impl Iterator<Item: Into<Datagram<'a>>>, now: Timestamp) {
+        self.pass();
+        #[cfg(target_arch = "x86_64")]
+        match self.avx2 {
+            // SAFETY: the processor can do all that the function is compiled for, or there were no `finder`.
+            Some(finder) => unsafe { self.ingest_with_avx2(datagrams, finder, now) },
+            None => self.ingest_with(datagrams, Plain, now),
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        self.ingest_with(datagrams, Plain, now);
+        self.flush();
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+    fn ingest_with_avx2<'a>(&mut self, datagrams: impl Iterator<Item: Into<Datagram<'a>>>, finder: Avx2, now: Timestamp) {
+        self.ingest_with(datagrams, finder, now);
+    }
+
+    /// The loop over lines, for one way of finding delimiters.
+    #[inline(always)]
+    fn ingest_with<'a>(&mut self, datagrams: impl Iterator<Item: Into<Datagram<'a>>>, finder: impl Finder, now: Timestamp) {
+        let mut batch = Batch { pending: [Pending::default(); BATCH], len: 0, source: <&Source>::default() };
+        for datagram in datagrams {
+            let Datagram { bytes, source } = datagram.into();
+            batch.source = source;
+            let mut rest = Some(bytes);
+            while let Some(bytes) = rest {
+                if let Some((sample, len)) = quick_line(bytes, self.limits.line_bytes, finder) {
+                    rest = bytes.get(len + 1..);
+                    self.tally.lines += 1;
+                    self.tally.lines_parsed += 1;
+                    self.push(sample, &mut batch, now);
+                    continue;
+                }
+                let line = match memchr(b'\n', bytes) {
+                    Some(end) => {
+                        rest = bytes.get(end + 1..);
+                        bytes.get(..end).unwrap_or_default()
+                    }
+                    None => {
+                        rest = None;
+                        bytes
+                    }
+                };
+                self.line(line, &mut batch, now);
+            }
+        }
+        self.record(&mut batch, now);
+    }
+
+    /// To be called now and then by a thread that has nothing to ingest, about once a second: series that expire wait until
+    /// every worker was between two batches.
+    pub fn tick(&mut self) {
+        self.pass();
+        self.keep_up(STEPS_OF_TICK);
+        self.flush();
+    }
+
+    /// Between two batches: nothing is being written now. Takes over new rules, and asks again for what was refused.
+    #[inline]
+    fn pass(&mut self) {
+        let changes = self.engine.registry().pass(self.resolver.membership());
+        if self.resolver.follow_rules() {
+            self.hits = HitTally::default();
+            self.forget_routes();
+        } else if changes != self.changes {
+            // Series went: their routes lead nowhere, and what was refused for want of room may find it.
+            self.routes.sweep();
+        }
+        self.changes = changes;
+        if self.routes.is_unsettled() {
+            self.keep_up(STEPS_OF_BATCH);
+        }
+    }
+
+    /// Counts a line that cannot be handed in whole: cut, or too long for whoever receives it.
+    pub fn refuse_line(&mut self, reason: SampleError) {
+        self.tally.lines += 1;
+        self.count_error(reason);
+        self.flush();
+    }
+
+    fn flush(&mut self) {
+        self.engine.telemetry().flush(&mut self.tally);
+        self.hits.flush(self.resolver.hits());
+    }
+
+    #[inline(always)]
+    fn line<'a>(&mut self, line: &'a [u8], batch: &mut Batch<'a>, now: Timestamp) {
+        self.tally.lines += 1;
+        if line.len() > self.limits.line_bytes {
+            return self.refuse(SampleError::LineTooLong, line, now);
+        }
+        match parse_line(line, &self.dialect) {
+            Line::Sample(sample) => {
+                self.tally.lines_parsed += 1;
+                self.push(sample, batch, now);
+            }
+            Line::Empty => self.tally.lines_empty += 1,
+            Line::Samples(samples) => {
+                self.tally.lines_parsed += 1;
+                for sample in samples {
+                    match sample {
+                        Ok(sample) => self.push(sample, batch, now),
+                        Err(refused) => {
+                            self.tally.samples += 1;
+                            self.tally.tag_errors += u64::from(refused.tag_errors);
+                            self.refuse(refused.error, line, now);
+                        }
+                    }
+                }
+            }
+            Line::Event => self.tally.events += 1,
+            Line::ServiceCheck => self.tally.service_checks += 1,
+            Line::Refused(refused) => {
+                if !refused.error.refuses_line() {
+                    self.tally.lines_parsed += 1;
+                    self.tally.samples += 1;
+                }
+                self.tally.tag_errors += u64::from(refused.tag_errors);
+                self.refuse(refused.error, line, now);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn push<'a>(&mut self, sample: Sample<'a>, batch: &mut Batch<'a>, now: Timestamp) {
+        if self.exemplar_tag.is_some() && !sample.tags.is_empty() && self.push_with_exemplar(&sample, batch, now) {
+            return;
+        }
+        let hash = self.routes.hash(&sample);
+        self.routes.prefetch_slot(hash);
+        if let Some(place) = batch.pending.get_mut(batch.len) {
+            *place = Pending { sample, source: batch.source, hash };
+            batch.len += 1;
+        }
+        if batch.len == BATCH {
+            self.record(batch, now);
+        }
+    }
+
+    /// Looks a batch up and records it.
+    fn record(&mut self, batch: &mut Batch<'_>, now: Timestamp) {
+        let Some(pending) = batch.pending.get(..batch.len) else { return };
+        self.tally.samples += pending.len() as u64;
+        let known = self.record_known(pending, now);
+        if let Some(others) = pending.get(known..) {
+            for p in others {
+                self.record_unknown(p, false, now);
+            }
+        }
+        batch.len = 0;
+    }
+
+    /// Looks samples up in three rounds and records them, up to the first one that needs more than that. Returns how many.
+    #[inline(always)]
+    fn record_known(&mut self, pending: &[Pending<'_>], now: Timestamp) -> usize {
+        let routes = &self.routes;
+        let mut places = [None; BATCH];
+        for (place, p) in places.iter_mut().zip(pending) {
+            *place = routes.candidate(p.hash);
+        }
+        for place in places.iter().take(pending.len()).flatten() {
+            if let Some(route) = routes.prefetch_key(place) {
+                route.prefetch_cell();
+            }
+        }
+        let mut recording = Recording { tally: &mut self.tally, hits: &mut self.hits, log: &mut self.log, now };
+        for (number, (place, p)) in places.iter().zip(pending).enumerate() {
+            let route = place.and_then(|place| routes.target(place, &p.sample));
+            if !route.is_some_and(|route| recording.apply(route, &p.sample)) {
+                return number;
+            }
+        }
+        pending.len()
+    }
+
+    /// A sample whose route is new, or retired, or hidden behind one with a similar hash.
+    #[cold]
+    #[inline(never)]
+    fn record_unknown(&mut self, pending: &Pending<'_>, has_exemplar: bool, now: Timestamp) {
+        let Pending { sample, source, hash, .. } = *pending;
+        let sample = &sample;
+        let mut recording = Recording { tally: &mut self.tally, hits: &mut self.hits, log: &mut self.log, now };
+        let known = self.routes.find(hash, sample);
+        if known.and_then(|id| self.routes.get(id, sample)).is_some_and(|route| recording.apply(route, sample)) {
+            return;
+        }
+        // A series may be retired in the moment in which it was found; then it is looked for again.
+        let route = loop {
+            let route = if has_exemplar {
+                self.resolver.resolve_with_series(sample, source, now, recording.tally)
+            } else {
+                self.resolver.resolve(sample, source, now, recording.tally)
+            };
+            if recording.apply(&route, sample) {
+                break route;
+            }
+        };
+        if let Some(id) = known {
+            self.remove_route(id);
+        }
+        if self.resolver.keeps(&route) {
+            self.keep_route(sample, hash, route);
+        }
+    }
+
+    #[cold]
+    fn refuse(&mut self, reason: SampleError, line: &[u8], now: Timestamp) {
+        self.count_error(reason);
+        self.log.refused(reason.as_str(), line, now);
+    }
+
+    fn count_error(&mut self, reason: SampleError) {
+        count_error(&mut self.tally, reason);
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.tally.routes -= self.routes.len() as i64;
+        self.flush();
+        self.engine.registry().leave(self.resolver.membership());
+    }
+}
+
+impl Route {
+    /// Asks the memory for the cell that a sample of this route will write.
+    #[inline(always)]
+    fn prefetch_cell(&self) {
+        match &self.target {
+            Target::Cell(CellHandle::Counter(cell)) => prefetch(Arc::as_ptr(cell)),
+            Target::Cell(CellHandle::Gauge(cell)) => prefetch(Arc::as_ptr(cell)),
+            // The sum is at its beginning, buckets are up to two cache lines behind it.
+            Target::Cell(CellHandle::Histogram(cell, _)) => cell.addresses().into_iter().for_each(prefetch),
+            Target::Cell(CellHandle::Native(classic, cell)) => {
+                classic.addresses().into_iter().for_each(prefetch);
+                cell.addresses().into_iter().for_each(prefetch);
+            }
+            Target::Cell(CellHandle::Summary(cell)) => prefetch(Arc::as_ptr(cell)),
+            Target::Cell(CellHandle::Set(cell)) => prefetch(Arc::as_ptr(cell)),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

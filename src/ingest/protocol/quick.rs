@@ -1,0 +1,305 @@
+//! The frequent form of a line, read at once: `name:12.5|ms|#host:web1,zone:b`, with tags or without.
+//!
+//! Delimiters of 64 bytes are found together, as bits of three words; the rest is arithmetic on these words. A line is read as the
+//! grammar reads it, or not at all: whatever is not of this form to the letter is left to [`parse_line`](super::parse_line), which
+//! is the reference that tests and a fuzz target hold this against.
+
+use memchr::memchr2;
+
+use super::number::{DECIMAL, decimal};
+use super::{Kind, Sample, Value};
+
+/// Bytes whose delimiters are found together. Name, value and kind must end among them; tags may go on.
+pub const WINDOW: usize = 64;
+
+/// Where delimiters stand in a window: bit `i` is byte `i`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Marks {
+    newline: u64,
+    colon: u64,
+    pipe: u64,
+}
+
+/// A way to find delimiters.
+pub trait Finder: Copy {
+    /// Where delimiters stand.
+    fn marks(self, window: &[u8; WINDOW]) -> Marks;
+}
+
+/// The way for every processor: eight bytes at a time.
+#[derive(Debug, Clone, Copy)]
+pub struct Plain;
+
+impl Finder for Plain {
+    #[inline(always)]
+    fn marks(self, window: &[u8; WINDOW]) -> Marks {
+        Marks { newline: bits(window, b'\n'), colon: bits(window, b':'), pipe: bits(window, b'|') }
+    }
+}
+
+/// A bit for each byte of the window that is `wanted`.
+#[inline(always)]
+fn bits(window: &[u8; WINDOW], wanted: u8) -> u64 {
+    const LOW: u64 = u64::from_le_bytes([0x7f; 8]);
+    /// Moves the highest bits of eight bytes together, to the highest byte.
+    const TOGETHER: u64 = 0x0002_0408_1020_4081;
+    window.as_chunks::<8>().0.iter().rev().fold(0, |bits, bytes| {
+        let other = u64::from_le_bytes(*bytes) ^ u64::from_le_bytes([wanted; 8]);
+        let is_wanted = !(((other & LOW) + LOW) | other | LOW);
+        bits << 8 | is_wanted.wrapping_mul(TOGETHER) >> 56
+    })
+}
+
+/// The way for x86-64 processors of 2013 and later: 32 bytes at a time, with AVX2.
+///
+/// Whoever has one has found that the processor can do what the level x86-64-v3 adds for whole numbers and bytes: AVX2, BMI1, BMI2,
+/// LZCNT and POPCNT.
+#[cfg(target_arch = "x86_64")]
+#[derive(Debug, Clone, Copy)]
+pub struct Avx2(());
+
+#[cfg(target_arch = "x86_64")]
+impl Avx2 {
+    /// `None` if this processor lacks any of it.
+    pub fn find() -> Option<Self> {
+        let is_found = is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("bmi1")
+            && is_x86_feature_detected!("bmi2")
+            && is_x86_feature_detected!("lzcnt")
+            && is_x86_feature_detected!("popcnt");
+        is_found.then_some(Self(()))
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Finder for Avx2 {
+    #[inline(always)]
+    fn marks(self, window: &[u8; WINDOW]) -> Marks {
+        // SAFETY: the processor has AVX2, or there were no `self`.
+        unsafe { marks_avx2(window) }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[inline]
+#[target_feature(enable = "avx2")]
+fn marks_avx2(window: &[u8; WINDOW]) -> Marks {
+    use std::arch::x86_64::{__m256i, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_set1_epi8};
+    let from: *const __m256i = window.as_ptr().cast();
+    // SAFETY: the two loads ask for no alignment, and read the 64 bytes of the window.
+    let (low, high) = unsafe { (_mm256_loadu_si256(from), _mm256_loadu_si256(from.add(1))) };
+    let bits = |wanted: u8| {
+        let wanted = _mm256_set1_epi8(wanted.cast_signed());
+        let half = |half| u64::from(_mm256_movemask_epi8(_mm256_cmpeq_epi8(half, wanted)).cast_unsigned());
+        half(low) | half(high) << 32
+    };
+    Marks { newline: bits(b'\n'), colon: bits(b':'), pipe: bits(b'|') }
+}
+
+/// The sample of the first of `lines`, and the length of that line without its newline. `None` if the line is not of the frequent
+/// form, or longer than `longest` bytes.
+#[inline(always)]
+pub fn quick_line<F: Finder>(lines: &[u8], longest: usize, finder: F) -> Option<(Sample<'_>, usize)> {
+    match lines.first_chunk() {
+        Some(window) => in_window(lines, window, longest, finder),
+        None => {
+            // The last line of a datagram. Zeroes are no delimiters.
+            let mut window = [0; WINDOW];
+            window.get_mut(..lines.len())?.copy_from_slice(lines);
+            in_window(lines, &window, longest, finder)
+        }
+    }
+}
+
+#[inline(always)]
+fn in_window<'a, F: Finder>(lines: &'a [u8], window: &[u8; WINDOW], longest: usize, finder: F) -> Option<(Sample<'a>, usize)> {
+    let marks = finder.marks(window);
+    let len = match marks.newline.trailing_zeros() as usize {
+        WINDOW if lines.len() > WINDOW => far_end(lines)?,
+        WINDOW => lines.len(),
+        len => len,
+    };
+    let line = lines.get(..len)?;
+    let (name_len, value_end) = (marks.colon.trailing_zeros() as usize, marks.pipe.trailing_zeros() as usize);
+    // What begins with an underscore may be an event or a service check.
+    if name_len == 0 || len > longest || matches!(line, [b'_', ..] | [.., b'\r']) {
+        return None;
+    }
+    let (kind, kind_len) = kind(*line.get(value_end + 1)?)?;
+    if kind_len == 2 && line.get(value_end + 2) != Some(&b's') {
+        return None;
+    }
+    let fields_at = value_end + 1 + kind_len;
+    let tags = match line.get(fields_at..)? {
+        [] => Default::default(),
+        // No field is behind the tags; of those behind the window, `far_end` knows.
+        [b'|', tags @ ..] if tags.first() == Some(&b'#') && has_none_between(marks.pipe, fields_at + 1, len) => tags,
+        _ => return None,
+    };
+    let (name, value_at) = (line.get(..name_len)?, name_len + 1);
+    let value = match kind {
+        Kind::Set => Value::Member(line.get(value_at..value_end).filter(|member| !member.is_empty())?),
+        // Longer numbers are rare, and those that begin so late.
+        _ => Value::Number(decimal(*window.get(value_at..value_at + DECIMAL)?.first_chunk()?, value_end.checked_sub(value_at)?)?),
+    };
+    Some((Sample { name, kind, value, weight: 1.0, tags, unknown_fields: 0, first: true }, len))
+}
+
+/// Where a line ends that is longer than a window; `None` if a field begins behind the window.
+#[inline(never)]
+fn far_end(lines: &[u8]) -> Option<usize> {
+    let beyond = lines.get(WINDOW..)?;
+    match memchr2(b'\n', b'|', beyond) {
+        Some(at) => (beyond.get(at) == Some(&b'\n')).then_some(WINDOW + at),
+        None => Some(lines.len()),
+    }
+}
+
+/// Whether no bit is set from `from` on and before `to`.
+#[inline(always)]
+fn has_none_between(bits: u64, from: usize, to: usize) -> bool {
+    let before_end = if to < WINDOW { (1 << to) - 1 } else { u64::MAX };
+    (bits & before_end).checked_shr(from as u32).unwrap_or(0) == 0
+}
+
+/// The kind that begins with this byte, and its length.
+#[inline(always)]
+fn kind(first: u8) -> Option<(Kind, usize)> {
+    match first {
+        b'c' => Some((Kind::Counter, 1)),
+        b'g' => Some((Kind::Gauge, 1)),
+        b'm' => Some((Kind::Timer, 2)),
+        b'h' => Some((Kind::Histogram, 1)),
+        b'd' => Some((Kind::Distribution, 1)),
+        b's' => Some((Kind::Set, 1)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::ingest::protocol::{Line, parse_line};
+    use crate::options::Dialect;
+
+    const LONGEST: usize = 4096;
+
+    /// What all ways say, which is the same.
+    fn quick(lines: &[u8]) -> Option<(Sample<'_>, usize)> {
+        let found = quick_line(lines, LONGEST, Plain);
+        #[cfg(target_arch = "x86_64")]
+        match Avx2::find() {
+            Some(finder) => assert_eq!(quick_line(lines, LONGEST, finder), found),
+            None => eprintln!("this processor has no AVX2, which was left out"),
+        }
+        found
+    }
+
+    /// What is found is the first line, and what the grammar says of it.
+    fn check(lines: &[u8]) -> bool {
+        let Some((sample, len)) = quick(lines) else { return false };
+        assert_eq!(len, lines.iter().position(|byte| *byte == b'\n').unwrap_or(lines.len()));
+        for dialect in [Dialect::default(), Dialect { dogstatsd_tags: false, bare_tags: false, container_id: false, ..Dialect::default() }]
+        {
+            match parse_line(&lines[..len], &dialect) {
+                Line::Sample(known) => assert_eq!(sample, known),
+                other => panic!("{} is {other:?}", lines.escape_ascii()),
+            }
+        }
+        true
+    }
+
+    #[test]
+    fn the_frequent_form_is_read() {
+        let long = format!("{}:1|c|#a:{}", "n".repeat(50), "v".repeat(500));
+        for line in [
+            "a:1|c",
+            "a:426.1|ms",
+            "shop.orders:12|h|#shop:berlin,kind",
+            "a:0|g",
+            ".:.5|d|#",
+            "a:1|c|#a:b,c:d,#e",
+            "a:u:1 é|s|#a:b",
+            "a:1|s",
+            &long,
+        ] {
+            for after in ["", "\n", "\nb:1|c|#x|y:3", "\n\n", "\n|", "\n:"] {
+                assert!(check(format!("{line}{after}").as_bytes()), "{line}{after}");
+                let padded = format!("{line}{after}{}", "\nnext:2|ms|@0.5|#z:y".repeat(8));
+                assert!(after.is_empty() || check(padded.as_bytes()), "{padded}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_of_the_form_is_left_to_the_grammar() {
+        let far = format!("a:1|c|#a:{}|@0.5", "v".repeat(80));
+        let late = format!("{}:1|c", "n".repeat(60));
+        for line in [
+            "",
+            "\n",
+            "a",
+            "a:",
+            ":1|c",
+            "a:1",
+            "a:1|",
+            "a:1|x",
+            "a:1|cc",
+            "a:1|m",
+            "a:1|mx",
+            "a:|s",
+            "a:+1|g",
+            "a:-1|g",
+            "a:1e3|c",
+            "a:1:2|c",
+            "a:123456789|c",
+            "a:1|c|",
+            "a:1|c||#b:c",
+            "a:1|c|@0.5",
+            "a:1|c|#b:c|@0.5",
+            "a:1|c|T1|#b:c",
+            "a:1|c\r",
+            "a:|c",
+            "a:1|c\r\n",
+            "_e{1,1}:1|c|#a:b",
+            "_sc|a|0",
+            "_x:1|c",
+            "a\n:1|c",
+            "a:1\n|c",
+            "a:1|\nc",
+            "a:1|c|\n#a:b",
+            "a:1|m\ns",
+            &far,
+            &late,
+        ] {
+            assert_eq!(quick(line.as_bytes()), None, "{line:?}");
+        }
+        assert_eq!(quick_line(b"abc:1|c", 6, Plain), None, "longer than the limit");
+    }
+
+    proptest! {
+        #[test]
+        fn it_says_what_the_grammar_says(lines in "([a-z_.]{1,12}:[0-9.+e-]{1,6}\\|(c|g|ms|h|d|s|m)(\\|[#@T|]?[a-z:,|0-9.]{0,40})?[\r\n]{0,2}){1,3}") {
+            check(lines.as_bytes());
+        }
+
+        #[test]
+        fn it_says_what_the_grammar_says_of_any_bytes(lines in prop::collection::vec(prop::sample::select(&b":|\n\r#@_acgmshd1.9,\xff"[..]), 0..150)) {
+            check(&lines);
+        }
+
+        #[test]
+        fn all_ways_find_the_same(window in prop::collection::vec(prop::sample::select(&b":|\n;{\x0b\x8a\xbaax\0"[..]), WINDOW)) {
+            let window = window.first_chunk::<WINDOW>().expect("as many as asked for");
+            let by_byte = |wanted| window.iter().rev().fold(0, |bits, byte| bits << 1 | u64::from(*byte == wanted));
+            let marks = Marks { newline: by_byte(b'\n'), colon: by_byte(b':'), pipe: by_byte(b'|') };
+            prop_assert_eq!(Plain.marks(window), marks);
+            #[cfg(target_arch = "x86_64")]
+            if let Some(finder) = Avx2::find() {
+                prop_assert_eq!(finder.marks(window), marks);
+            }
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! recording: one sample put where its route leads, and counted exactly once: recorded, refused under one reason, or dropped.
+//!
+//! The end of the straight way. Knows neither bytes nor look-ups; a sample of a known series allocates nothing here.
+
+use crate::hits::HitTally;
+use crate::ingest::protocol::{Kind, Sample, SampleError, Value};
+use crate::ingest::rejection_log::RefusalLog;
+use crate::ingest::resolve::{Route, Target};
+use crate::registry::CellHandle;
+use crate::registry::cell::GaugeCell;
+use crate::telemetry::{Recorded, Refusal, Tally};
+use crate::time::Timestamp;
+
+/// What recording a sample needs beside its route.
+pub(crate) struct Recording<'w> {
+    pub(crate) tally: &'w mut Tally,
+    pub(crate) hits: &'w mut HitTally,
+    pub(crate) log: &'w mut RefusalLog,
+    pub(crate) now: Timestamp,
+}
+
+impl Recording<'_> {
+    /// Records one sample where its route leads, and counts it: recorded, refused under one reason, or dropped.
+    ///
+    /// False, and nothing was done, if the route leads to a retired series, or to a cell that another one replaces.
+    #[inline(always)]
+    pub(crate) fn apply(&mut self, route: &Route, sample: &Sample<'_>) -> bool {
+        let Target::Cell(cell) = &route.target else {
+            self.apply_elsewhere(route, sample);
+            return true;
+        };
+        let number = match sample.value {
+            Value::Number(number) | Value::Signed(number) => route.convert(number),
+            Value::Member(member) => return self.apply_member(route, cell, (member, sample)),
+        };
+        let millis = self.now.as_millis();
+        let (kind, is_done) = match cell {
+            CellHandle::Counter(cell) => {
+                if !cell.stamp().touch(millis) {
+                    return false;
+                }
+                if number < 0.0 {
+                    self.count_route(route, sample);
+                    self.refused(Refusal::NegativeCounter, sample);
+                    return true;
+                }
+                (Recorded::Counter, cell.add(number * sample.weight))
+            }
+            CellHandle::Histogram(cell, bounds) => {
+                if bounds.is_native_wanted() || !cell.stamp().touch(millis) {
+                    return false;
+                }
+                (Recorded::Observer, cell.observe(bounds, number, sample.weight))
+            }
+            CellHandle::Gauge(cell) => {
+                if !cell.stamp().touch(millis) {
+                    return false;
+                }
+                (Recorded::Gauge, apply_gauge(cell, sample, number))
+            }
+            cell => {
+                if !cell.stamp().touch(millis) {
+                    return false;
+                }
+                let Some(is_done) = self.apply_observer(cell, sample.weight, number) else {
+                    self.count_route(route, sample);
+                    self.refused(Refusal::Conflict, sample);
+                    return true;
+                };
+                (Recorded::Observer, is_done)
+            }
+        };
+        self.count_route(route, sample);
+        if is_done {
+            self.recorded(kind, route)
+        } else {
+            self.refused(Refusal::ValueOverflow, sample)
+        }
+        true
+    }
+
+    /// A sample of the kinds of observers that take longer. `None` for a set, which takes no number.
+    fn apply_observer(&self, cell: &CellHandle, weight: f64, number: f64) -> Option<bool> {
+        match cell {
+            CellHandle::Native(_, cell) => Some(cell.observe(number, weight, self.now)),
+            CellHandle::Summary(cell) => Some(cell.observe(number, weight, self.now)),
+            // Counters, gauges and histograms with classic buckets only were taken before; the registry keeps sets apart.
+            _ => None,
+        }
+    }
+
+    /// A set's member.
+    #[inline(never)]
+    fn apply_member(&mut self, route: &Route, cell: &CellHandle, (member, sample): (&[u8], &Sample<'_>)) -> bool {
+        if cell.is_outgrown() || !cell.stamp().touch(self.now.as_millis()) {
+            return false;
+        }
+        self.count_route(route, sample);
+        match cell {
+            CellHandle::Set(cell) => {
+                cell.insert(member);
+                self.recorded(Recorded::Set, route);
+            }
+            // The registry keeps kinds apart; a rule that makes numbers of a set's members is refused when it is loaded.
+            _ => self.refused(Refusal::Conflict, sample),
+        }
+        true
+    }
+
+    /// What is counted of every sample of a route, whatever becomes of it.
+    #[inline(always)]
+    fn count_route(&mut self, route: &Route, sample: &Sample<'_>) {
+        if let Some(count) = self.tally.routed.get_mut(usize::from(route.is_mapped) | usize::from(route.is_tagged) << 1) {
+            *count += 1;
+        }
+        if sample.unknown_fields > 0 {
+            self.tally.unknown_fields += u64::from(sample.unknown_fields);
+        }
+        self.hits.count(route.slot);
+        if let Some(extra) = &route.extra {
+            let in_name = if sample.first { extra.tag_errors.name } else { 0 };
+            self.tally.tag_errors += u64::from(extra.tag_errors.fields) + u64::from(in_name);
+        }
+    }
+
+    #[inline(always)]
+    fn recorded(&mut self, kind: Recorded, route: &Route) {
+        if let Some(count) = self.tally.recorded.get_mut(kind as usize) {
+            *count += 1;
+        }
+        if let Some(limited) = route.extra.as_ref().and_then(|extra| extra.folded.as_ref()) {
+            limited.count();
+        }
+    }
+
+    #[cold]
+    fn refused(&mut self, refusal: Refusal, sample: &Sample<'_>) {
+        if let Some(count) = self.tally.refused.get_mut(refusal as usize) {
+            *count += 1;
+        }
+        self.log.refused(refusal.as_str(), sample.name, self.now);
+    }
+
+    /// A target that is no cell.
+    #[inline(never)]
+    fn apply_elsewhere(&mut self, route: &Route, sample: &Sample<'_>) {
+        self.count_route(route, sample);
+        match &route.target {
+            Target::LineRefused(reason) => {
+                // What looked like a sample is a line refused as a whole.
+                self.tally.samples -= 1;
+                self.tally.lines_parsed -= 1;
+                self.tally.unrouted += 1;
+                count_error(self.tally, *reason);
+                self.log.refused(reason.as_str(), sample.name, self.now);
+            }
+            Target::Dropped => {
+                self.tally.dropped += 1;
+            }
+            Target::Refused(refusal) => self.refused(*refusal, sample),
+            Target::Limited(refusal, limited) => {
+                limited.count();
+                self.refused(*refusal, sample);
+            }
+            Target::Conflict(conflict) => {
+                conflict.count();
+                self.refused(conflict.reason.refusal().unwrap_or(Refusal::Conflict), sample);
+            }
+            // Is taken by `apply`.
+            Target::Cell(_) => self.refused(Refusal::Conflict, sample),
+        }
+    }
+}
+
+#[inline(always)]
+fn apply_gauge(cell: &GaugeCell, sample: &Sample<'_>, number: f64) -> bool {
+    match (sample.kind, sample.value) {
+        (Kind::Gauge, Value::Number(_)) => cell.set(number),
+        // A gauge that a rule made of a counter goes up and down by its samples.
+        (Kind::Counter, _) => cell.change(number * sample.weight),
+        (Kind::Gauge, _) => cell.change(number),
+        _ => cell.set(number),
+    }
+}
+
+/// Counts a line or sample that the grammar, or its identity, refused.
+pub(crate) fn count_error(tally: &mut Tally, reason: SampleError) {
+    if let Some(count) = tally.errors.get_mut(reason as usize) {
+        *count += 1;
+    }
+}

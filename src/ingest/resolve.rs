@@ -1,0 +1,212 @@
+//! resolve: what a new identity leads to. Runs once for each route, and holds everything that depends on the identity alone.
+//!
+//! Sizes, UTF-8, tag styles, mapping, escaping, label order, own names, type and limits are settled here, in this order; later
+//! samples of the same bytes only follow the route. Here a route is made: what mapping makes of an identity is said in `mapped`, what
+//! a route holds in `route`; the registry is asked here only. Knows no sockets and no page.
+
+mod mapped;
+mod route;
+
+use std::sync::Arc;
+
+pub(crate) use self::mapped::ttl_ms;
+use self::mapped::{Mapped, Mapper};
+#[cfg(feature = "cli")]
+pub(crate) use self::mapped::{Parts, factor, metric_kind};
+use self::route::Reached;
+pub(crate) use self::route::{Route, Target};
+use crate::engine::Engine;
+use crate::hits::Hits;
+use crate::ingest::protocol::{Identity, Kind, Sample, TagErrors, Value};
+use crate::mapping::{Factor, unit};
+use crate::name::{FamilyName, NameValidation};
+use crate::options::{Dialect, Limits};
+use crate::registry::{Arrival, FamilyKind, Membership, NotAdmitted, Reason, Request};
+use crate::source::Source;
+use crate::telemetry::{Refusal, Tally};
+use crate::time::Timestamp;
+
+/// How many routes that lead to no cell of their own a worker keeps. A flood of new identities beyond a limit would
+/// otherwise push out the routes of healthy series.
+const MAX_SIDE_ROUTES: usize = 1 << 14;
+
+/// The sample that asks for a route.
+struct Incoming<'a> {
+    sample: &'a Sample<'a>,
+    source: &'a Source,
+    now: Timestamp,
+}
+
+/// Makes routes for one worker.
+pub(crate) struct Resolver {
+    engine: Arc<Engine>,
+    dialect: Dialect,
+    limits: Limits,
+    membership: Membership,
+    names: NameValidation,
+    mapper: Mapper,
+    side_routes: usize,
+    /// Whether the route at hand is to lead to its series, too.
+    wants_series: bool,
+}
+
+impl Resolver {
+    pub(crate) fn new(engine: &Arc<Engine>) -> Self {
+        let options = engine.options();
+        Self {
+            engine: Arc::clone(engine),
+            dialect: options.dialect,
+            limits: options.limits,
+            membership: engine.registry().join(),
+            names: options.names,
+            mapper: Mapper::new(options, engine.rules()),
+            side_routes: 0,
+            wants_series: false,
+        }
+    }
+
+    /// The worker's place among the writers.
+    pub(crate) fn membership(&self) -> &Membership {
+        &self.membership
+    }
+
+    /// Where hits are counted under the rules in use.
+    pub(crate) fn hits(&self) -> &Arc<Hits> {
+        &self.mapper.current.hits
+    }
+
+    /// Takes over new rules, if there are any; then all routes are to be found anew.
+    pub(crate) fn follow_rules(&mut self) -> bool {
+        if self.engine.generation() == self.mapper.current.generation {
+            return false;
+        }
+        self.mapper.current = self.engine.rules();
+        true
+    }
+
+    /// Whether the route is to be kept; counts those that lead to no cell of their own.
+    pub(crate) fn keeps(&mut self, route: &Route) -> bool {
+        use Refusal::{NameTooLong, NegativeCounter, TagsTooLong, ValueOverflow};
+        // Too large to be kept, or a matter of the value and not of the identity.
+        if matches!(route.target, Target::Refused(NameTooLong | TagsTooLong | NegativeCounter | ValueOverflow)) {
+            return false;
+        }
+        if !route.is_side() {
+            return true;
+        }
+        let has_room = self.side_routes < MAX_SIDE_ROUTES;
+        self.side_routes += usize::from(has_room);
+        has_room
+    }
+
+    /// To be called when a route that was to be kept is so no more.
+    pub(crate) fn forgot(&mut self, route: &Route) {
+        self.side_routes -= usize::from(route.is_side()).min(self.side_routes);
+    }
+
+    /// To be called when all routes were forgotten.
+    pub(crate) fn forgot_all(&mut self) {
+        self.side_routes = 0;
+    }
+
+    /// As [`resolve`](Self::resolve), of a sample that brings an exemplar: the route leads to the series, too.
+    pub(crate) fn resolve_with_series(&mut self, sample: &Sample<'_>, source: &Source, now: Timestamp, tally: &mut Tally) -> Route {
+        self.wants_series = true;
+        let route = self.resolve(sample, source, now, tally);
+        self.wants_series = false;
+        route
+    }
+
+    /// The route of an identity; `source` sent the sample that asks for it.
+    pub(crate) fn resolve(&mut self, sample: &Sample<'_>, source: &Source, now: Timestamp, tally: &mut Tally) -> Route {
+        if sample.name.len() > self.limits.name_bytes {
+            return Route::refused(Refusal::NameTooLong);
+        }
+        if sample.tags.len() > self.limits.tags_bytes {
+            return Route::refused(Refusal::TagsTooLong);
+        }
+        match Identity::of(sample, &self.dialect) {
+            Ok(identity) => self.resolve_identity(&identity, &Incoming { sample, source, now }, tally),
+            Err(refused) => {
+                let mut route = Route::to(Target::LineRefused(refused.error));
+                route.set_extra(Reached::default(), TagErrors { name: refused.tag_errors, fields: 0 }, Factor::default());
+                route
+            }
+        }
+    }
+
+    fn resolve_identity(&mut self, identity: &Identity<'_>, incoming: &Incoming<'_>, tally: &mut Tally) -> Route {
+        let (tag_errors, is_tagged) = self.mapper.take(identity);
+        let rules = Arc::clone(&self.mapper.current.rules);
+        let mut route = match self.mapper.map(&rules, incoming.sample.kind) {
+            Ok((mapped, slot)) => {
+                let (target, reached) = self.target(&mapped, incoming);
+                tally.labels_renamed += self.mapper.renamed();
+                let mut route = Route { is_mapped: mapped.rule.is_some(), slot, ..Route::to(target) };
+                route.set_extra(reached, tag_errors, mapped.factor);
+                route
+            }
+            Err(slot) => {
+                let mut route = Route { is_mapped: true, slot, ..Route::to(Target::Dropped) };
+                route.set_extra(Reached::default(), tag_errors, Factor::default());
+                route
+            }
+        };
+        route.is_tagged = is_tagged;
+        route
+    }
+
+    fn target(&self, mapped: &Mapped<'_>, incoming: &Incoming<'_>) -> (Target, Reached) {
+        let registry = self.engine.registry();
+        let arrival = Arrival { text: &|| incoming.sample.to_string(), source: *incoming.source, now: incoming.now };
+        let Some(name) = FamilyName::new(&mapped.name, self.names) else {
+            return (Target::Conflict(registry.settle(Reason::EmptyName, "", &mapped.kind, &arrival)), Reached::default());
+        };
+        if self.engine.owns_name(name.as_str()) {
+            return (Target::Conflict(registry.settle(Reason::OwnName, name.as_str(), &mapped.kind, &arrival)), Reached::default());
+        }
+        if self.mapper.labels.len() > self.limits.tags {
+            return (Target::Refused(Refusal::TooManyTags), Reached::default());
+        }
+        if let Some(refusal) = refusal_of_value(incoming.sample, mapped) {
+            return (Target::Refused(refusal), Reached::default());
+        }
+        if self.mapper.renamed() > 0 {
+            registry.settle(Reason::ReservedLabel, name.as_str(), &mapped.kind, &arrival).count();
+        }
+        let request = Request {
+            name: &name,
+            kind: &mapped.kind,
+            labels: &self.mapper.labels,
+            help: mapped.rule.and_then(|rule| rule.help.as_deref()).map(Arc::from),
+            unit: mapped.rule.and_then(|rule| rule.unit).and_then(unit::base),
+            origin: mapped.rule.map_or("", |rule| &rule.pattern),
+            ttl_ms: ttl_ms(&mapped.kind, mapped.rule, (&self.mapper.current.rules, self.engine.options())),
+            limits: mapped.rule.map(|rule| rule.limits).unwrap_or_default(),
+            generation: self.mapper.current.generation,
+            worker: self.membership.id(),
+            created: arrival.now,
+            arrival,
+        };
+        match registry.admit(&request) {
+            Ok(admitted) => {
+                let has_exemplars = matches!(mapped.kind, FamilyKind::Counter | FamilyKind::Histogram { .. });
+                let series = (self.wants_series && has_exemplars).then_some(admitted.series);
+                (Target::Cell(admitted.cell), Reached { folded: admitted.folded, series })
+            }
+            Err(NotAdmitted::Conflict(conflict)) => (Target::Conflict(conflict), Reached::default()),
+            Err(NotAdmitted::Limited(refusal, limited)) => (Target::Limited(refusal, limited), Reached::default()),
+        }
+    }
+}
+
+/// Why a sample would be refused by the cell of a new series, so that no series comes to be for nothing.
+fn refusal_of_value(sample: &Sample<'_>, mapped: &Mapped<'_>) -> Option<Refusal> {
+    let (Value::Number(value) | Value::Signed(value)) = sample.value else { return None };
+    let value = mapped.factor.apply(value);
+    match &mapped.kind {
+        FamilyKind::Counter if value < 0.0 => Some(Refusal::NegativeCounter),
+        FamilyKind::Gauge if sample.kind == Kind::Gauge => (!value.is_finite()).then_some(Refusal::ValueOverflow),
+        _ => (!(value * sample.weight).is_finite()).then_some(Refusal::ValueOverflow),
+    }
+}

@@ -1,0 +1,200 @@
+//! What mapping makes of an identity: its rule, the family's name, its labels, its kind and the factor of its values.
+//!
+//! Rules first, then what the mapping file says for all, then the flags. Must not know the registry's limits and conflicts: whether
+//! there is a place for such a series is asked elsewhere.
+
+use std::sync::Arc;
+
+use crate::engine::RulesInForce;
+use crate::hits::Slot;
+use crate::ingest::protocol::{Identity, Kind, TagErrors, TagSink};
+use crate::mapping::spec::{Action, Becomes, MetricKind, Rule, Ttl};
+use crate::mapping::{Factor, Rules, labels, unit};
+use crate::name::{NameValidation, RENAMED};
+use crate::options::{NativeHistograms, Observer, Options};
+use crate::registry::cell::Bounds;
+use crate::registry::{FamilyKind, Labels};
+
+/// What mapping made of an identity.
+pub(super) struct Mapped<'r> {
+    pub(super) rule: Option<&'r Rule>,
+    pub(super) name: String,
+    pub(super) kind: FamilyKind,
+    pub(super) factor: Factor,
+}
+
+/// Maps one identity after the other, under the rules it was last given.
+pub(super) struct Mapper {
+    pub(super) current: RulesInForce,
+    observer: Observer,
+    native: NativeHistograms,
+    parts: Parts,
+    /// The labels of the identity mapped last.
+    pub(super) labels: Labels,
+}
+
+/// Name and tags of an identity; tags with their keys as labels have them, renamed where they are reserved.
+pub(crate) struct Parts {
+    names: NameValidation,
+    /// The key of the tag that is no label.
+    exemplar_tag: Option<Arc<str>>,
+    pub(crate) name: String,
+    pub(crate) tags: Vec<(String, String)>,
+    renamed: u64,
+}
+
+impl Parts {
+    pub(crate) fn new(options: &Options) -> Self {
+        let (names, exemplar_tag) = (options.names, options.exemplar_tag.clone());
+        Self { names, exemplar_tag, name: String::new(), tags: Vec::new(), renamed: 0 }
+    }
+}
+
+impl<'a> TagSink<'a> for Parts {
+    fn name(&mut self, piece: &'a str) {
+        self.name.push_str(piece);
+    }
+
+    fn tag(&mut self, key: &'a str, value: &'a str) {
+        if self.exemplar_tag.as_deref() == Some(key) {
+            // In the name, where it cannot be cut out beforehand.
+            return;
+        }
+        let mut escaped = String::with_capacity(key.len());
+        self.renamed += u64::from(self.names.push_label(key, &mut escaped));
+        self.tags.push((escaped, value.to_owned()));
+    }
+}
+
+impl Mapper {
+    pub(super) fn new(options: &Options, current: RulesInForce) -> Self {
+        let (observer, native) = (options.observer.clone(), options.native);
+        Self { current, observer, native, parts: Parts::new(options), labels: Labels::new(options.names) }
+    }
+
+    /// How many labels of the identity at hand were renamed.
+    pub(super) fn renamed(&self) -> u64 {
+        self.parts.renamed
+    }
+
+    /// Takes an identity apart; the next [`map`](Self::map) is of it. Returns its faulty tags, and whether it has good ones.
+    pub(super) fn take(&mut self, identity: &Identity<'_>) -> (TagErrors, bool) {
+        self.parts.name.clear();
+        self.parts.tags.clear();
+        self.parts.renamed = 0;
+        let tag_errors = identity.visit(&mut self.parts);
+        (tag_errors, !self.parts.tags.is_empty())
+    }
+
+    /// Name, labels, kind and factor by the rules; `Err` where a rule drops it. Leaves the labels in `labels`.
+    pub(super) fn map<'r>(&mut self, rules: &'r Rules, kind: Kind) -> Result<(Mapped<'r>, Slot), Slot> {
+        let config = rules.config();
+        let found = rules.find(&self.parts.name, metric_kind(kind), &self.parts.tags);
+        let rule = found.as_ref().and_then(|found| config.rules.get(found.rule));
+        let slot = match &found {
+            Some(found) => self.current.hits.of_rule(found.rule),
+            None => self.current.hits.of_name(&self.parts.name),
+        };
+        if rule.is_some_and(|rule| rule.action == Action::Drop) {
+            return Err(slot);
+        }
+        let mut name = String::new();
+        let mut joined = std::mem::take(&mut self.parts.tags);
+        match &found {
+            Some(found) => {
+                found.name(&mut name);
+                let mut of_rule = Vec::new();
+                found.labels(&mut of_rule);
+                if rule.is_some_and(|rule| rule.honor_labels) {
+                    of_rule.retain(|(key, _)| joined.iter().all(|(tag, _)| tag != key));
+                }
+                joined.extend(of_rule);
+            }
+            None => name.push_str(&self.parts.name),
+        }
+        if let Some(rule) = rule {
+            labels::apply(&rule.label_steps, &mut joined);
+        }
+        let mapped = Mapped { rule, name: self.family_name(name, rule), kind: self.kind(kind, rule), factor: factor(kind, rule) };
+        self.labels.clear();
+        for (key, value) in joined.iter().chain(&config.constant_labels) {
+            if mapped.kind.reserves(key) {
+                self.parts.renamed += 1;
+                self.labels.push(&format!("{RENAMED}{key}"), value);
+            } else {
+                self.labels.push(key, value);
+            }
+        }
+        self.labels.finish();
+        Ok((mapped, slot))
+    }
+
+    fn family_name(&self, mut name: String, rule: Option<&Rule>) -> String {
+        if let Some(unit) = rule.and_then(|rule| rule.unit) {
+            let mut escaped = String::new();
+            self.parts.names.push_name(&name, &mut escaped);
+            name = unit::name_with_unit(&escaped, unit).into_owned();
+        }
+        match &*self.current.rules.config().prefix {
+            _ if name.is_empty() => name,
+            prefix => format!("{prefix}{name}"),
+        }
+    }
+
+    /// The rule's word first, then the file's, then the flags'.
+    fn kind(&self, kind: Kind, rule: Option<&Rule>) -> FamilyKind {
+        match rule.and_then(|rule| rule.becomes) {
+            Some(Becomes::Gauge) => return FamilyKind::Gauge,
+            Some(Becomes::Counter) => return FamilyKind::Counter,
+            None => {}
+        }
+        match kind {
+            Kind::Counter => FamilyKind::Counter,
+            Kind::Gauge => FamilyKind::Gauge,
+            Kind::Set => FamilyKind::Set,
+            Kind::Timer | Kind::Histogram | Kind::Distribution => {
+                let defaults = &self.current.rules.config().defaults;
+                let stated = rule.and_then(|rule| rule.observer.as_ref()).or(defaults.observer.as_ref());
+                let options = rule.map_or(&defaults.observer_options, |rule| &rule.observer_options);
+                match stated.cloned().unwrap_or_else(|| options.over(&self.observer)) {
+                    Observer::Histogram { bounds, native } => {
+                        let native = self.native.options(native);
+                        FamilyKind::Histogram { bounds: Bounds::shared(&bounds, native) }
+                    }
+                    Observer::Summary(summary) => FamilyKind::Summary(summary),
+                }
+            }
+        }
+    }
+}
+
+pub(crate) fn metric_kind(kind: Kind) -> MetricKind {
+    match kind {
+        Kind::Counter => MetricKind::Counter,
+        Kind::Gauge => MetricKind::Gauge,
+        Kind::Set => MetricKind::Set,
+        Kind::Timer | Kind::Histogram | Kind::Distribution => MetricKind::Observer,
+    }
+}
+
+/// The unit that a rule states, else milliseconds for the kind that says so; then the rule's scale.
+pub(crate) fn factor(kind: Kind, rule: Option<&Rule>) -> Factor {
+    let base = match rule.and_then(|rule| rule.unit) {
+        Some(unit) => unit::factor(unit),
+        None if kind == Kind::Timer => Factor { divide: 1000.0, multiply: 1.0 },
+        None => Factor::default(),
+    };
+    Factor { multiply: base.multiply * rule.and_then(|rule| rule.scale).unwrap_or(1.0), ..base }
+}
+
+/// The rule's word first, then the file's, then the flags'.
+pub(crate) fn ttl_ms(kind: &FamilyKind, rule: Option<&Rule>, (rules, options): (&Rules, &Options)) -> u64 {
+    let levels = [rule.map(|rule| rule.ttl), Some(rules.config().defaults.ttl), Some(options.ttl)];
+    let of_kind = |ttl: Ttl| match kind {
+        FamilyKind::Counter => ttl.counter_ms,
+        FamilyKind::Gauge => ttl.gauge_ms,
+        FamilyKind::Histogram { .. } | FamilyKind::Summary(_) => ttl.observer_ms,
+        FamilyKind::Set => ttl.set_ms,
+    };
+    levels.into_iter().flatten().find_map(of_kind).unwrap_or(0)
+}

@@ -1,0 +1,109 @@
+//! A route: where the samples of an identity go, how their numbers are converted, and where they are counted.
+//!
+//! Only holds what was settled. Knows neither rules nor options, and asks nobody.
+
+use std::sync::Arc;
+
+use crate::hits::Slot;
+use crate::ingest::protocol::{SampleError, TagErrors};
+use crate::mapping::Factor;
+use crate::registry::{CellHandle, Conflict, Limited, Series};
+use crate::telemetry::Refusal;
+
+/// What the raw bytes of an identity resolved to.
+#[derive(Debug)]
+pub(crate) struct Route {
+    pub(crate) target: Target,
+    /// What few routes have.
+    pub(crate) extra: Option<Box<Extra>>,
+    /// Where samples are counted by rule, or by name if unmapped.
+    pub(crate) slot: Slot,
+    pub(crate) is_mapped: bool,
+    pub(crate) is_tagged: bool,
+    pub(crate) scale: Scale,
+}
+
+/// What few routes have.
+#[derive(Debug, Default)]
+pub(crate) struct Extra {
+    /// Where samples are folded into the family's overflow series.
+    pub(crate) folded: Option<Arc<Limited>>,
+    pub(crate) tag_errors: TagErrors,
+    pub(crate) factor: Factor,
+    /// Where exemplars are noted, once a sample brought one.
+    pub(crate) series: Option<Arc<Series>>,
+}
+
+/// What a number is converted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scale {
+    One,
+    /// Milliseconds on the wire, seconds on the page.
+    Thousandth,
+    /// The factor in [`Extra`].
+    Factor,
+}
+
+/// Where a sample goes.
+#[derive(Debug)]
+pub(crate) enum Target {
+    Cell(CellHandle),
+    LineRefused(SampleError),
+    Refused(Refusal),
+    Limited(Refusal, Arc<Limited>),
+    Conflict(Arc<Conflict>),
+    /// A rule said so.
+    Dropped,
+}
+
+/// What a route reaches beside its cell.
+#[derive(Default)]
+pub(super) struct Reached {
+    pub(super) folded: Option<Arc<Limited>>,
+    pub(super) series: Option<Arc<Series>>,
+}
+
+// Together with the 9 bytes that the table of routes keeps beside it, it fits a cache line.
+const _: () = assert!(size_of::<Route>() <= 48, "a route has grown");
+
+impl Route {
+    pub(super) fn to(target: Target) -> Self {
+        Self { target, extra: None, slot: Slot::NONE, is_mapped: false, is_tagged: false, scale: Scale::One }
+    }
+
+    pub(super) fn refused(refusal: Refusal) -> Self {
+        Self::to(Target::Refused(refusal))
+    }
+
+    pub(super) fn set_extra(&mut self, Reached { folded, series }: Reached, tag_errors: TagErrors, factor: Factor) {
+        self.scale = match factor {
+            Factor { divide, multiply } if divide == 1.0 && multiply == 1.0 => Scale::One,
+            Factor { divide, multiply } if divide == 1000.0 && multiply == 1.0 => Scale::Thousandth,
+            _ => Scale::Factor,
+        };
+        if folded.is_some() || series.is_some() || tag_errors != TagErrors::default() || self.scale == Scale::Factor {
+            self.extra = Some(Box::new(Extra { folded, tag_errors, factor, series }));
+        }
+    }
+
+    /// A number of the wire as the page shows it.
+    #[inline(always)]
+    pub(crate) fn convert(&self, number: f64) -> f64 {
+        match self.scale {
+            Scale::One => number,
+            Scale::Thousandth => number / 1000.0,
+            Scale::Factor => self.extra.as_ref().map_or(number, |extra| extra.factor.apply(number)),
+        }
+    }
+
+    /// The series whose exemplars a sample of it may be.
+    pub(crate) fn series(&self) -> Option<&Arc<Series>> {
+        self.extra.as_ref()?.series.as_ref()
+    }
+
+    /// Whether it leads to no cell of its own, so that it may lead elsewhere once there is room.
+    pub(crate) fn is_side(&self) -> bool {
+        let is_folded = self.extra.as_ref().is_some_and(|extra| extra.folded.is_some());
+        is_folded || !matches!(self.target, Target::Cell(_) | Target::Dropped)
+    }
+}

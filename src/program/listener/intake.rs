@@ -1,0 +1,85 @@
+//! Where all listeners hand in what they received.
+
+use std::sync::LazyLock;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use super::relay::Relay;
+use crate::ingest::pipeline::Datagram;
+use crate::ingest::pipeline::Worker;
+use crate::ingest::protocol::SampleError;
+use crate::time::Timestamp;
+
+/// The time of now: wall time that never goes back. It is read once, then advanced by the monotonic clock.
+pub(crate) fn now() -> Timestamp {
+    at(Instant::now())
+}
+
+/// The time of an instant that was read already, on the clock of [`now`].
+fn at(instant: Instant) -> Timestamp {
+    static ANCHOR: LazyLock<(Instant, Duration)> =
+        LazyLock::new(|| (Instant::now(), SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()));
+    let (start, since_epoch) = *ANCHOR;
+    let millis = since_epoch.saturating_add(instant.saturating_duration_since(start)).as_millis();
+    Timestamp::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
+}
+
+/// One receiver's way into the bridge: its worker, and its relay if lines are relayed.
+pub(crate) struct Intake {
+    worker: Worker,
+    relay: Option<Relay>,
+    /// Whether anything was recorded since the last tick.
+    is_busy: bool,
+}
+
+impl Intake {
+    /// An intake of its own for one receiving thread, or for several that share it behind a lock.
+    pub(crate) fn new(worker: Worker, relay: Option<Relay>) -> Self {
+        Self { worker, relay, is_busy: false }
+    }
+
+    /// Relays and records what was received at `now`. A datagram may hold many lines.
+    pub(crate) fn datagrams<'a>(&mut self, datagrams: impl Iterator<Item = Datagram<'a>> + Clone, now: Instant) {
+        if let Some(relay) = &mut self.relay {
+            datagrams.clone().for_each(|datagram| relay.lines(datagram.bytes, now));
+        }
+        self.worker.ingest_batch(datagrams, at(now));
+        self.is_busy = true;
+    }
+
+    /// Counts `count` lines that could not be handed in whole. To be called before the batch that they came with.
+    pub(crate) fn refuse_lines(&mut self, reason: SampleError, count: usize) {
+        (0..count).for_each(|_| self.worker.refuse_line(reason));
+    }
+
+    /// Sends what the relay has held for too long, and lets the registry know that this receiver writes nothing just now.
+    pub(crate) fn tick(&mut self, now: Instant) {
+        // A busy worker tells the registry with each batch.
+        if !std::mem::take(&mut self.is_busy) {
+            self.worker.tick();
+        }
+        if let Some(relay) = &mut self.relay {
+            relay.tick(now);
+        }
+    }
+
+    /// Sends what the relay still holds.
+    pub(crate) fn finish(&mut self) {
+        if let Some(relay) = &mut self.relay {
+            relay.flush();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_follows_the_monotonic_one() {
+        let instant = Instant::now() + Duration::from_secs(60);
+        let later = at(instant + Duration::from_millis(1500));
+        assert!((1499..=1501).contains(&later.millis_since(at(instant))));
+        let known = Timestamp::from_millis(1_700_000_000_000);
+        assert!(now() > known, "milliseconds since 1970, not seconds");
+    }
+}

@@ -1,0 +1,329 @@
+//! TCP: newline-framed lines. All connections share one intake, which is locked only while whole lines are handed in.
+//!
+//! A connection costs 4 KiB while its lines are short, and never more than the limit of a line. A line without a newline
+//! counts if the sender ends the stream after it; if the stream breaks, or is ended from here, it may be cut and is refused.
+
+use std::io::{self, Read as _};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use socket2::SockRef;
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use super::address::canonical;
+use super::framing::Framing;
+use super::intake::Intake;
+use super::stopped;
+use crate::ingest::pipeline::Datagram;
+use crate::ingest::protocol::SampleError;
+use crate::source::Source;
+use crate::telemetry::Telemetry;
+
+/// How often the shared relay is looked at.
+const TICK: Duration = Duration::from_millis(500);
+/// Pause after an error of accept, which mostly means that file descriptors have run out.
+const ACCEPT_NAP: Duration = Duration::from_millis(100);
+/// How long reading what the kernel holds may take at the end.
+const DRAIN_AT_MOST: Duration = Duration::from_secs(2);
+
+/// How TCP is received.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Connections open at once, over all addresses; more are closed at once.
+    pub max_connections: usize,
+    /// Silence after which a connection is closed; zero: never.
+    pub idle_timeout: Duration,
+    /// Bytes of the longest line, its newline not counted.
+    pub line_bytes: usize,
+}
+
+/// What all connections share.
+struct Shared {
+    intake: Mutex<Intake>,
+    telemetry: Arc<Telemetry>,
+    options: Options,
+    places: Arc<Semaphore>,
+}
+
+/// Receives on all `listeners` until `stop` turns true, then reads what connections have sent already and returns.
+pub(crate) async fn serve(
+    listeners: Vec<TcpListener>,
+    options: Options,
+    intake: Intake,
+    telemetry: Arc<Telemetry>,
+    stop: watch::Receiver<bool>,
+) {
+    let places = Arc::new(Semaphore::new(options.max_connections.min(Semaphore::MAX_PERMITS)));
+    let shared = Arc::new(Shared { intake: Mutex::new(intake), telemetry, options, places });
+    let mut acceptors = JoinSet::new();
+    for listener in listeners {
+        acceptors.spawn(accept_all(listener, shared.clone(), stop.clone()));
+    }
+    let mut tick = tokio::time::interval(TICK);
+    loop {
+        tokio::select! {
+            ended = acceptors.join_next() => if ended.is_none() { break },
+            _ = tick.tick() => shared.intake().tick(Instant::now()),
+        }
+    }
+    shared.intake().finish();
+}
+
+/// Accepts until told to stop; returns when all its connections have ended.
+async fn accept_all(listener: TcpListener, shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            biased;
+            () = stopped(&mut stop) => break,
+            Some(_) = connections.join_next() => (),
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => admit(stream, peer, &shared, &stop, &mut connections),
+                Err(error) => {
+                    shared.telemetry.transport.tcp_connection_errors.increment(1);
+                    tracing::debug!(%error, "cannot accept a tcp connection");
+                    tokio::time::sleep(ACCEPT_NAP).await;
+                }
+            },
+        }
+    }
+    // Connections that the kernel has accepted already may hold lines too. It is asked itself, here and in `drain`, because
+    // tokio may not know yet of what has just come.
+    while let Ok((stream, peer)) = SockRef::from(&listener).accept() {
+        let stream: std::net::TcpStream = stream.into();
+        let peer = peer.as_socket();
+        if let (Ok(()), Some(peer)) = (stream.set_nonblocking(true), peer)
+            && let Ok(stream) = TcpStream::from_std(stream)
+        {
+            admit(stream, peer, &shared, &stop, &mut connections);
+        }
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+/// Starts a task for the connection, or closes it if there are too many.
+fn admit(stream: TcpStream, peer: SocketAddr, shared: &Arc<Shared>, stop: &watch::Receiver<bool>, connections: &mut JoinSet<()>) {
+    let counters = &shared.telemetry.transport;
+    let Ok(place) = shared.places.clone().try_acquire_owned() else {
+        counters.tcp_connections_refused.increment(1);
+        tracing::debug!(%peer, "tcp connection refused: too many are open");
+        return;
+    };
+    counters.tcp_connections.increment(1);
+    counters.tcp_open.increment(1);
+    let (shared, stop) = (shared.clone(), stop.clone());
+    connections.spawn(async move {
+        let mut connection =
+            Connection { framing: Framing::new(shared.options.line_bytes), stream, source: Source::Tcp(canonical(peer)), shared };
+        let end = connection.receive(stop).await;
+        connection.finish(end, peer);
+        drop(place);
+    });
+}
+
+/// How a connection ended.
+enum End {
+    /// The sender closed it.
+    Closed,
+    /// It broke.
+    Broken(io::Error),
+    Idle,
+    Stopped,
+}
+
+struct Connection {
+    stream: TcpStream,
+    framing: Framing,
+    source: Source,
+    shared: Arc<Shared>,
+}
+
+impl Connection {
+    async fn receive(&mut self, mut stop: watch::Receiver<bool>) -> End {
+        let idle = self.shared.options.idle_timeout;
+        loop {
+            let read = self.stream.read(self.framing.room());
+            let silence = async { if idle.is_zero() { std::future::pending().await } else { tokio::time::sleep(idle).await } };
+            let read = tokio::select! {
+                biased;
+                () = stopped(&mut stop) => return self.drain(),
+                read = read => read,
+                () = silence => return End::Idle,
+            };
+            match read {
+                Ok(0) => return End::Closed,
+                Ok(n) => self.advance(n),
+                Err(error) => return End::Broken(error),
+            }
+        }
+    }
+
+    /// Reads what the kernel holds already.
+    fn drain(&mut self) -> End {
+        let start = Instant::now();
+        while start.elapsed() < DRAIN_AT_MOST {
+            match (&*SockRef::from(&self.stream)).read(self.framing.room()) {
+                Ok(0) => return End::Closed,
+                Ok(n) => self.advance(n),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return End::Broken(error),
+            }
+        }
+        End::Stopped
+    }
+
+    fn advance(&mut self, read: usize) {
+        let (shared, source) = (&self.shared, &self.source);
+        let hand_in = |bytes: &[u8]| shared.intake().datagrams(std::iter::once(Datagram { bytes, source }), Instant::now());
+        let too_long = self.framing.advance(read, hand_in);
+        if too_long > 0 {
+            shared.telemetry.transport.tcp_too_long_lines.increment(too_long as u64);
+            shared.intake().refuse_lines(SampleError::LineTooLong, too_long);
+        }
+    }
+
+    fn finish(&mut self, end: End, peer: SocketAddr) {
+        let counters = &self.shared.telemetry.transport;
+        if let Some(rest) = self.framing.rest() {
+            let mut intake = self.shared.intake();
+            match end {
+                End::Closed => intake.datagrams(std::iter::once(Datagram { bytes: rest, source: &self.source }), Instant::now()),
+                End::Broken(_) | End::Idle | End::Stopped => intake.refuse_lines(SampleError::TruncatedLine, 1),
+            }
+        }
+        match end {
+            End::Broken(error) => {
+                counters.tcp_connection_errors.increment(1);
+                tracing::debug!(%peer, %error, "tcp connection broke");
+            }
+            End::Idle => {
+                counters.tcp_idle_closed.increment(1);
+                tracing::debug!(%peer, "tcp connection closed after a long silence");
+            }
+            End::Closed | End::Stopped => (),
+        }
+        counters.tcp_open.decrement(1);
+    }
+}
+
+impl Shared {
+    /// Held for a synchronous hand-in only, never across an await.
+    fn intake(&self) -> MutexGuard<'_, Intake> {
+        self.intake.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt;
+    use tokio::task::JoinHandle;
+
+    use super::*;
+    use crate::bridge::Bridge;
+    use crate::options::Options as BridgeOptions;
+
+    struct Server {
+        at: SocketAddr,
+        bridge: Bridge,
+        stop: watch::Sender<bool>,
+        task: JoinHandle<()>,
+    }
+
+    impl Server {
+        async fn start(max_connections: usize, idle_timeout: Duration) -> Self {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let at = listener.local_addr().unwrap();
+            let bridge = Bridge::new(BridgeOptions::default());
+            let (stop, stopped) = watch::channel(false);
+            let options = Options { max_connections, idle_timeout, line_bytes: 20 };
+            let intake = Intake::new(bridge.worker(), None);
+            let task = tokio::spawn(serve(vec![listener], options, intake, bridge.telemetry().clone(), stopped));
+            Self { at, bridge, stop, task }
+        }
+
+        async fn connect(&self) -> TcpStream {
+            TcpStream::connect(self.at).await.unwrap()
+        }
+
+        fn own(&self, name: &str) -> String {
+            let full = format!("statsd_bridge_{name} ");
+            let families = self.bridge.telemetry().families();
+            let found = families.iter().flat_map(|f| &f.lines).find_map(|l| l.strip_prefix(&full).map(str::to_owned));
+            found.unwrap_or_else(|| panic!("no {name}"))
+        }
+
+        async fn end(&mut self) {
+            self.stop.send_replace(true);
+            (&mut self.task).await.unwrap();
+        }
+    }
+
+    /// Whether the other side closed the connection, orderly or not.
+    async fn is_closed(stream: &mut TcpStream) -> bool {
+        let read = tokio::time::timeout(Duration::from_secs(10), stream.read(&mut [0])).await.expect("closed in time");
+        matches!(read, Ok(0) | Err(_))
+    }
+
+    #[tokio::test]
+    async fn a_line_that_is_too_long_is_counted_and_the_connection_goes_on() {
+        let mut server = Server::start(10, Duration::ZERO).await;
+        let mut stream = server.connect().await;
+        stream.write_all(b"a:1|c\n").await.unwrap();
+        stream.write_all(&[b'x'; 5000]).await.unwrap();
+        stream.write_all(b"\nb:1|c").await.unwrap();
+        drop(stream);
+        server.end().await;
+        assert_eq!(server.own("tcp_too_long_lines_total"), "1");
+        assert_eq!((server.own("tcp_connections_total"), server.own("tcp_connections_open")), ("1".into(), "0".into()));
+        assert_eq!(server.own("tcp_connection_errors_total"), "0");
+    }
+
+    #[tokio::test]
+    async fn connections_over_the_limit_are_closed_at_once_and_leave_room_later() {
+        let mut server = Server::start(1, Duration::ZERO).await;
+        let first = server.connect().await;
+        while server.own("tcp_connections_open") != "1" {
+            tokio::task::yield_now().await;
+        }
+        assert!(is_closed(&mut server.connect().await).await);
+        assert_eq!(server.own("tcp_connections_refused_total"), "1");
+        drop(first);
+        while server.own("tcp_connections_open") != "0" {
+            tokio::task::yield_now().await;
+        }
+        let third = server.connect().await;
+        while server.own("tcp_connections_total") != "2" {
+            tokio::task::yield_now().await;
+        }
+        server.end().await;
+        drop(third);
+    }
+
+    #[tokio::test]
+    async fn the_peer_of_a_conflict_is_told_with_and_without_a_last_newline() {
+        let mut server = Server::start(2, Duration::ZERO).await;
+        let mut told = Vec::new();
+        for lines in ["a:1|c\na:1|g\n", "b:1|c\nb:1|g"] {
+            let mut stream = server.connect().await;
+            stream.write_all(lines.as_bytes()).await.unwrap();
+            told.push(Source::Tcp(stream.local_addr().unwrap()));
+        }
+        server.end().await;
+        let conflicts = server.bridge.registry().conflicts();
+        assert_eq!(conflicts.iter().map(|conflict| conflict.came.source).collect::<Vec<_>>(), told);
+    }
+
+    #[tokio::test]
+    async fn a_silent_connection_is_closed() {
+        let mut server = Server::start(1, Duration::from_millis(5)).await;
+        let mut stream = server.connect().await;
+        assert!(is_closed(&mut stream).await);
+        server.end().await;
+        assert_eq!(server.own("tcp_idle_closed_total"), "1");
+    }
+}

@@ -1,0 +1,316 @@
+//! UDP: one thread per (address, worker), each with a socket of its own, receiving batches with `recvmmsg`.
+//!
+//! ```text
+//! bind     sockets of one address share it by SO_REUSEPORT; the kernel spreads senders over them
+//! receive  wait (up to 250 ms) -> batch of up to 64 -> Intake -> short nap if the batch was short
+//! stop     the kernel is told to queue nothing more, what it holds is drained, its drops are read a last time (`group`)
+//! ```
+//! So each datagram is handed in, or counted by the kernel as dropped, or refused by it: none gets lost without a trace.
+//! Linux only. What a datagram holds is not known here, except that lines end with a newline.
+
+mod batch;
+mod group;
+mod socket;
+
+use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+use std::{io, thread};
+
+use self::batch::{Batch, Wait};
+use self::group::Group;
+use self::socket::{DropReader, bind_workers, receive_buffer_hint, set_timer_slack};
+use super::address::{Address, BindError};
+use super::intake::Intake;
+use crate::ingest::protocol::SampleError;
+use crate::telemetry::Telemetry;
+
+/// How long a receive call waits before it looks at the stop flag again.
+const STOP_CHECK: Duration = Duration::from_millis(250);
+/// How often the kernel's drop counter is read.
+const DROPS_EVERY: Duration = Duration::from_secs(1);
+/// How long the drain at the end may take where senders go on because the kernel could not be told.
+const DRAIN_AT_MOST: Duration = Duration::from_secs(2);
+/// Naps where none is asked for: more than that gathers little more, and less gathers next to nothing.
+const SHORTEST_NAP: Duration = Duration::from_micros(200);
+const LONGEST_NAP: Duration = Duration::from_millis(1);
+/// Pause after an error of a receive call, so that a lasting one does not spin.
+const ERROR_NAP: Duration = Duration::from_millis(10);
+
+/// How UDP is received.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Threads and sockets per address, at least 1.
+    pub workers: usize,
+    /// Bytes of receive buffer to ask for; 0 asks for 16 MiB.
+    pub read_buffer_bytes: usize,
+    /// Bytes of the longest datagram, 1 to 65,535; of a longer one the whole lines are taken.
+    pub datagram_bytes: usize,
+    /// Pause before the next receive after a batch that was not full; zero turns it off. `None` for one that the receive buffer
+    /// holds: 200 microseconds to 1 millisecond.
+    pub nap: Option<Duration>,
+}
+
+/// The sockets of one address, ready to receive.
+pub(crate) struct Bound {
+    group: Group,
+    /// As the kernel counts it, which is twice what it grants.
+    receive_buffer_bytes: usize,
+    options: Options,
+}
+
+impl Bound {
+    /// Binds a socket for each worker.
+    ///
+    /// # Errors
+    /// The first socket is bound alone, so that a port which another program has is an error and not shared.
+    pub(crate) fn bind(address: &Address, options: &Options) -> Result<Self, BindError> {
+        let (address, sockets, receive_buffer_bytes) =
+            address.bind_first("udp", |candidate| bind_workers(candidate, options.workers.max(1), options.read_buffer_bytes))?;
+        Ok(Self { group: Group::new(address, sockets), receive_buffer_bytes, options: options.clone() })
+    }
+
+    /// Where it listens, with the port that was really taken.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.group.address()
+    }
+
+    /// Starts the threads; `intake` makes one for each. They end soon after `stop` is set.
+    pub(crate) fn start(
+        self,
+        telemetry: &Arc<Telemetry>,
+        stop: &Arc<AtomicBool>,
+        mut intake: impl FnMut() -> io::Result<Intake>,
+    ) -> io::Result<Vec<JoinHandle<()>>> {
+        self.announce();
+        let nap = self.nap();
+        let group = Arc::new(self.group);
+        let address = group.address().to_string();
+        let mut threads = Vec::new();
+        for (worker, socket) in group.sockets().iter().cloned().enumerate() {
+            let (granted, dropped) = telemetry.udp_socket(&address, worker);
+            granted.set(self.receive_buffer_bytes as f64);
+            let mut receiver = Receiver {
+                drops: DropReader::new(&socket, dropped),
+                socket,
+                group: group.clone(),
+                intake: intake()?,
+                telemetry: telemetry.clone(),
+                stop: stop.clone(),
+                datagram_bytes: self.options.datagram_bytes,
+                nap,
+            };
+            threads.push(Builder::new().name(format!("udp-{worker}")).spawn(move || receiver.run())?);
+        }
+        Ok(threads)
+    }
+
+    fn nap(&self) -> Duration {
+        self.options.nap.unwrap_or_else(|| nap_within(self.receive_buffer_bytes))
+    }
+
+    fn announce(&self) {
+        let (address, workers, bytes) = (self.group.address(), self.group.sockets().len(), self.receive_buffer_bytes);
+        let nap = self.nap();
+        match receive_buffer_hint(self.options.read_buffer_bytes, bytes) {
+            None => tracing::info!(%address, workers, receive_buffer_bytes = bytes, ?nap, "listening on udp"),
+            Some(hint) => tracing::warn!(
+                %address, workers, receive_buffer_bytes = bytes, ?nap, raise_with = hint,
+                "listening on udp with a smaller receive buffer than asked for"
+            ),
+        }
+    }
+}
+
+/// One thread's state.
+struct Receiver {
+    socket: Arc<UdpSocket>,
+    group: Arc<Group>,
+    intake: Intake,
+    telemetry: Arc<Telemetry>,
+    drops: DropReader,
+    stop: Arc<AtomicBool>,
+    datagram_bytes: usize,
+    nap: Duration,
+}
+
+impl Receiver {
+    fn run(&mut self) {
+        set_timer_slack();
+        let mut batch = Batch::new(self.datagram_bytes);
+        let mut drops_read = Instant::now();
+        while !self.stop.load(Ordering::Relaxed) {
+            let received = self.receive(&mut batch, Wait::ForOne);
+            let now = Instant::now();
+            self.take(&batch, now);
+            if now.saturating_duration_since(drops_read) >= DROPS_EVERY {
+                drops_read = now;
+                self.drops.read(&self.socket);
+            }
+            self.intake.tick(now);
+            if self.nap_is_worth_it(received) {
+                thread::sleep(self.nap);
+            }
+        }
+        self.drain(&mut batch);
+    }
+
+    /// Waking up costs more than receiving: at half a million datagrams a second a thread that sleeps until the next one
+    /// comes wakes for every one to four of them. A nap lets a batch gather. After a full batch there is more already.
+    /// That a lone datagram is followed by a nap too costs next to nothing, and catches the first of a burst.
+    fn nap_is_worth_it(&self, received: usize) -> bool {
+        received > 0 && received < Batch::DATAGRAMS && !self.nap.is_zero()
+    }
+
+    /// Receives into `batch`; 0 when nothing came. Errors are counted and never end the thread.
+    fn receive(&self, batch: &mut Batch, wait: Wait) -> usize {
+        match batch.receive(self.socket.as_raw_fd(), wait) {
+            Ok(received) => received,
+            Err(error) => {
+                if !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted) {
+                    self.telemetry.transport.udp_errors.increment(1);
+                    thread::sleep(ERROR_NAP);
+                }
+                0
+            }
+        }
+    }
+
+    fn take(&mut self, batch: &Batch, now: Instant) {
+        if batch.len() == 0 {
+            return;
+        }
+        let counters = &self.telemetry.transport;
+        counters.udp_packets.increment(batch.len() as u64);
+        let truncated = batch.truncated();
+        if truncated > 0 {
+            counters.udp_truncated.increment(truncated as u64);
+            self.intake.refuse_lines(SampleError::TruncatedLine, truncated);
+        }
+        self.intake.datagrams(batch.datagrams(), now);
+    }
+
+    /// Takes what the kernel holds already and reads its drops a last time, after which nothing more can come.
+    fn drain(&mut self, batch: &mut Batch) {
+        let is_shut = self.group.shut();
+        let start = Instant::now();
+        loop {
+            let received = self.receive(batch, Wait::Not);
+            let now = Instant::now();
+            self.take(batch, now);
+            let is_late = !is_shut && now.saturating_duration_since(start) >= DRAIN_AT_MOST;
+            if received == 0 || is_late {
+                break;
+            }
+        }
+        self.intake.finish();
+        self.drops.read(&self.socket);
+    }
+}
+
+/// The longest nap that costs next to no room: an eighth of the receive buffer at two gigabytes a second, which is more than one
+/// sender was seen to reach over loopback.
+fn nap_within(receive_buffer_bytes: usize) -> Duration {
+    const BYTES_PER_MICROSECOND: usize = 2000;
+    let micros = receive_buffer_bytes / 8 / BYTES_PER_MICROSECOND;
+    Duration::from_micros(micros as u64).clamp(SHORTEST_NAP, LONGEST_NAP)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bridge::Bridge;
+    use crate::options::Options as BridgeOptions;
+    use crate::source::Source;
+
+    fn own(bridge: &Bridge, series: &str) -> u64 {
+        let families = bridge.telemetry().families();
+        let line = families.iter().flat_map(|f| &f.lines).find_map(|l| l.strip_prefix(series)?.strip_prefix(' ').map(str::to_owned));
+        line.and_then(|v| v.parse().ok()).unwrap_or_else(|| panic!("no {series}"))
+    }
+
+    fn options(workers: usize, datagram_bytes: usize) -> Options {
+        Options { workers, read_buffer_bytes: 0, datagram_bytes, nap: Some(Duration::from_micros(100)) }
+    }
+
+    fn start(address: &str, options: &Options) -> (SocketAddr, Bridge, Arc<AtomicBool>, Vec<JoinHandle<()>>) {
+        let bound = Bound::bind(&Address::parse(address).unwrap(), options).unwrap();
+        let (bridge, stop) = (Bridge::new(BridgeOptions::default()), Arc::new(AtomicBool::new(false)));
+        let at = bound.address();
+        let threads = bound.start(bridge.telemetry(), &stop, || Ok(Intake::new(bridge.worker(), None))).unwrap();
+        (at, bridge, stop, threads)
+    }
+
+    fn end(stop: &AtomicBool, threads: Vec<JoinHandle<()>>) {
+        stop.store(true, Ordering::Relaxed);
+        threads.into_iter().for_each(|t| t.join().unwrap());
+    }
+
+    #[test]
+    fn every_datagram_of_every_sender_is_received_before_the_threads_end() {
+        let (at, bridge, stop, threads) = start("127.0.0.1:0", &options(2, 65_535));
+        assert_eq!(threads.len(), 2);
+        for _ in 0..16 {
+            let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+            (0..50).for_each(|_| assert_eq!(sender.send_to(b"a:1|c", at).unwrap(), 5));
+        }
+        end(&stop, threads);
+        assert_eq!(own(&bridge, "statsd_bridge_udp_packets_total"), 800);
+        for worker in 0..2 {
+            let labels = format!("{{address=\"{at}\",worker=\"{worker}\"}}");
+            assert_eq!(own(&bridge, &format!("statsd_bridge_udp_kernel_drops_total{labels}")), 0);
+            assert!(own(&bridge, &format!("statsd_bridge_udp_receive_buffer_bytes{labels}")) > 0);
+        }
+    }
+
+    #[test]
+    fn the_receive_buffer_says_how_long_a_nap_may_be() {
+        for (bytes, micros) in [(0, 200), (425_984, 200), (8_000_000, 500), (16 << 20, 1000), (usize::MAX, 1000)] {
+            assert_eq!(nap_within(bytes), Duration::from_micros(micros), "{bytes}");
+        }
+    }
+
+    #[test]
+    fn a_datagram_over_the_limit_is_counted_as_truncated() {
+        let (at, bridge, stop, threads) = start("127.0.0.1:0", &options(1, 10));
+        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+        sender.send_to(b"a:1|c\nb:1|c\n", at).unwrap();
+        sender.send_to(b"c:1|c", at).unwrap();
+        end(&stop, threads);
+        assert_eq!(own(&bridge, "statsd_bridge_udp_packets_total"), 2);
+        assert_eq!(own(&bridge, "statsd_bridge_udp_truncated_packets_total"), 1);
+    }
+
+    #[test]
+    fn the_sender_of_a_conflict_is_told() {
+        let (at, bridge, stop, threads) = start("127.0.0.1:0", &options(1, 100));
+        let senders = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
+        senders.iter().zip([&b"a:1|c"[..], b"a:1|g"]).for_each(|(sender, line)| assert_eq!(sender.send_to(line, at).unwrap(), 5));
+        end(&stop, threads);
+        let conflicts = bridge.registry().conflicts();
+        let told: Vec<Source> = conflicts.iter().flat_map(|c| [c.kept.as_ref().unwrap().source, c.came.source]).collect();
+        assert_eq!(told, senders.map(|sender| Source::Udp(sender.local_addr().unwrap())));
+    }
+
+    #[test]
+    fn a_port_that_is_taken_is_not_shared() {
+        let options = options(2, 65_535);
+        let first = Bound::bind(&Address::parse("127.0.0.1:0").unwrap(), &options).unwrap();
+        let address = first.address().to_string();
+        let second = Bound::bind(&Address::parse(&address).unwrap(), &options).err().map(|e| e.to_string());
+        assert_eq!(second, Some(format!("cannot listen on udp {address}: Address already in use")));
+    }
+
+    #[test]
+    fn an_empty_host_takes_ipv4_and_where_it_exists_ipv6() {
+        let (at, bridge, stop, threads) = start(":0", &options(1, 65_535));
+        let v4 = UdpSocket::bind("127.0.0.1:0").unwrap();
+        v4.send_to(b"a:1|c", ("127.0.0.1", at.port())).unwrap();
+        let v6 = UdpSocket::bind("[::1]:0").and_then(|s| s.send_to(b"a:1|c", ("::1", at.port())));
+        end(&stop, threads);
+        assert_eq!(own(&bridge, "statsd_bridge_udp_packets_total"), 1 + u64::from(v6.is_ok()));
+    }
+}

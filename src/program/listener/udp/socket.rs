@@ -1,0 +1,181 @@
+//! Sockets of one UDP address: shared port, receive buffer, the kernel's count of what it dropped.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::fs::MetadataExt;
+use std::{fs, io, mem};
+
+use metrics::Counter;
+use socket2::{Socket, Type};
+
+use super::STOP_CHECK;
+use crate::program::listener::address::new_socket;
+
+/// Receive buffer asked for where the user asks for none: three million samples a second, packed, wait in it for a tenth of a second,
+/// which is what a worker takes to meet 100,000 series for the first time.
+const DEFAULT_READ_BUFFER_BYTES: usize = 16 << 20;
+
+/// Binds `workers` sockets to `address`; gives the real address and the size of the receive buffers too.
+pub(super) fn bind_workers(
+    address: SocketAddr,
+    workers: usize,
+    read_buffer_bytes: usize,
+) -> io::Result<(SocketAddr, Vec<UdpSocket>, usize)> {
+    // The first one is bound without SO_REUSEPORT. With it, a second bridge on the port would start without an error and
+    // take half of the datagrams.
+    let first = new_socket(address, Type::DGRAM)?;
+    first.bind(&address.into())?;
+    first.set_reuse_port(true)?;
+    let bound = first.local_addr()?.as_socket().ok_or(io::ErrorKind::AddrNotAvailable)?;
+    let mut sockets = vec![first];
+    while sockets.len() < workers {
+        let socket = new_socket(bound, Type::DGRAM)?;
+        socket.set_reuse_port(true)?;
+        socket.bind(&bound.into())?;
+        sockets.push(socket);
+    }
+    let mut granted = usize::MAX;
+    for socket in &sockets {
+        granted = granted.min(grow_receive_buffer(socket, wanted(read_buffer_bytes))?);
+        socket.set_read_timeout(Some(STOP_CHECK))?;
+    }
+    Ok((bound, sockets.into_iter().map(Into::into).collect(), granted))
+}
+
+fn wanted(read_buffer_bytes: usize) -> usize {
+    if read_buffer_bytes == 0 { DEFAULT_READ_BUFFER_BYTES } else { read_buffer_bytes }
+}
+
+/// Asks for a receive buffer of `bytes`, beyond the system's limit if the program may, and says what the kernel granted.
+fn grow_receive_buffer(socket: &Socket, bytes: usize) -> io::Result<usize> {
+    let value = libc::c_int::try_from(bytes).unwrap_or(libc::c_int::MAX);
+    if !force_receive_buffer(socket.as_raw_fd(), value) {
+        socket.set_recv_buffer_size(bytes.min(libc::c_int::MAX as usize))?;
+    }
+    socket.recv_buffer_size()
+}
+
+/// SO_RCVBUFFORCE; false where the program has no CAP_NET_ADMIN.
+fn force_receive_buffer(socket: RawFd, value: libc::c_int) -> bool {
+    let size = mem::size_of::<libc::c_int>() as libc::socklen_t;
+    // SAFETY: the option takes a `c_int`; the pointer is to one that lives until the call returns.
+    let result = unsafe { libc::setsockopt(socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, (&raw const value).cast(), size) };
+    result == 0
+}
+
+/// The command that would let the kernel grant all that was asked for; `None` if it did.
+pub(super) fn receive_buffer_hint(read_buffer_bytes: usize, granted: usize) -> Option<String> {
+    let wanted = wanted(read_buffer_bytes);
+    // The kernel books twice what it grants, for its own overhead.
+    (granted / 2 < wanted).then(|| format!("sysctl -w net.core.rmem_max={wanted}"))
+}
+
+/// Lets a sleep of this thread end within a microsecond of its time; the kernel's default of 50 would half spoil the nap.
+pub(super) fn set_timer_slack() {
+    const NANOSECONDS: libc::c_ulong = 1000;
+    // SAFETY: PR_SET_TIMERSLACK takes one number and touches no memory. Where it fails, naps are longer.
+    let _ = unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, NANOSECONDS) };
+}
+
+/// Turns the kernel's drop counter of one socket, which wraps at 32 bits, into a metric.
+pub(super) struct DropReader {
+    counter: Counter,
+    inode: Option<u64>,
+    seen: u32,
+}
+
+impl DropReader {
+    pub(super) fn new(socket: &UdpSocket, counter: Counter) -> Self {
+        Self { counter, inode: inode(socket.as_raw_fd()), seen: 0 }
+    }
+
+    /// Adds what was dropped since the call before.
+    pub(super) fn read(&mut self, socket: &UdpSocket) {
+        let dropped = drops_by_meminfo(socket.as_raw_fd()).or_else(|_| drops_by_proc(self.inode));
+        if let Ok(dropped) = dropped {
+            self.counter.increment(u64::from(dropped.wrapping_sub(self.seen)));
+            self.seen = dropped;
+        }
+    }
+}
+
+/// The drop counter as SO_MEMINFO tells it. Unlike SO_RXQ_OVFL it needs no later datagram to be told with.
+fn drops_by_meminfo(socket: RawFd) -> io::Result<u32> {
+    /// Where the drops stand in what SO_MEMINFO gives.
+    const SK_MEMINFO_DROPS: usize = 8;
+    let mut info = [0_u32; SK_MEMINFO_DROPS + 1];
+    let mut size = mem::size_of_val(&info) as libc::socklen_t;
+    // SAFETY: the kernel writes at most `size` bytes to `info`, which has that many, and the real number to `size`; both
+    // live until the call returns.
+    let result = unsafe { libc::getsockopt(socket, libc::SOL_SOCKET, libc::SO_MEMINFO, (&raw mut info).cast(), &raw mut size) };
+    if result != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    if (size as usize) < mem::size_of_val(&info) {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
+    Ok(info[SK_MEMINFO_DROPS])
+}
+
+/// The drop counter as /proc/net tells it, for kernels before 4.12.
+fn drops_by_proc(inode: Option<u64>) -> io::Result<u32> {
+    let inode = inode.ok_or(io::ErrorKind::Unsupported)?;
+    let tables = ["/proc/net/udp", "/proc/net/udp6"].map(fs::read_to_string);
+    let found = tables.iter().flatten().find_map(|table| drops_in_table(table, inode));
+    found.ok_or_else(|| io::ErrorKind::NotFound.into())
+}
+
+fn drops_in_table(table: &str, inode: u64) -> Option<u32> {
+    const INODE: usize = 9;
+    const DROPS: usize = 12;
+    table.lines().skip(1).find_map(|line| {
+        let mut columns = line.split_ascii_whitespace().skip(INODE);
+        let found = columns.next()?.parse() == Ok(inode);
+        if found { columns.nth(DROPS - INODE - 1)?.parse().ok() } else { None }
+    })
+}
+
+fn inode(socket: RawFd) -> Option<u64> {
+    fs::metadata(format!("/proc/self/fd/{socket}")).ok().map(|m| m.ino())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_kernel_drops_is_told_the_same_by_both_ways() {
+        let (address, sockets, _) = bind_workers("127.0.0.1:0".parse().unwrap(), 1, 1).unwrap();
+        let receiver = &sockets[0];
+        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+        const SENT: u32 = 500;
+        for _ in 0..SENT {
+            sender.send_to(&[b'x'; 1000], address).unwrap();
+        }
+        let by_meminfo = drops_by_meminfo(receiver.as_raw_fd()).unwrap();
+        let by_proc = drops_by_proc(inode(receiver.as_raw_fd())).unwrap();
+        receiver.set_nonblocking(true).unwrap();
+        let mut buffer = [0; 2000];
+        let received = (0..SENT).take_while(|_| receiver.recv(&mut buffer).is_ok()).count();
+        assert!(by_meminfo > 0, "the buffer was too small for all");
+        assert_eq!(by_meminfo, by_proc);
+        assert_eq!(by_meminfo as usize + received, SENT as usize);
+    }
+
+    #[test]
+    fn the_table_is_searched_by_inode() {
+        let table = "   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n\
+             123: 0100007F:23A5 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 4711 2 0000000000000000 17\n\
+             124: 0100007F:23A6 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 4712 2 0000000000000000 4294967295\n";
+        assert_eq!(drops_in_table(table, 4711), Some(17));
+        assert_eq!(drops_in_table(table, 4712), Some(u32::MAX));
+        assert_eq!(drops_in_table(table, 17), None);
+    }
+
+    #[test]
+    fn a_clipped_buffer_names_the_command_that_would_raise_it() {
+        assert_eq!(receive_buffer_hint(0, 32 << 20), None);
+        assert_eq!(receive_buffer_hint(0, 425_984).as_deref(), Some("sysctl -w net.core.rmem_max=16777216"));
+        assert_eq!(receive_buffer_hint(1000, 2304), None);
+    }
+}

@@ -1,0 +1,306 @@
+//! Unix datagrams (`unixgram`). Whoever sends is held up, not dropped, when the socket is full; at the end the kernel is told
+//! first to take nothing more, so that a sender learns of each datagram that it comes too late with.
+
+use std::ffi::CString;
+use std::net::Shutdown;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::{SocketAddr, UnixDatagram as StdDatagram};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use std::{fs, io};
+
+use tokio::net::UnixDatagram;
+use tokio::sync::watch;
+
+use super::address::{BindError, error_text};
+use super::intake::Intake;
+use super::stopped;
+use crate::ingest::pipeline::Datagram;
+use crate::ingest::protocol::SampleError;
+use crate::source::Source;
+use crate::telemetry::Telemetry;
+
+/// Datagrams taken before they are handed in.
+const BATCH: usize = 16;
+/// How often the relay is looked at while nothing comes.
+const TICK: Duration = Duration::from_millis(500);
+/// Pause after an error of a receive call.
+const ERROR_NAP: Duration = Duration::from_millis(10);
+/// How long the drain at the end may take while senders go on.
+const DRAIN_AT_MOST: Duration = Duration::from_secs(2);
+
+/// Where and how Unix datagrams are received.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Path of the socket; a leading `@` means an abstract name, which is in no folder.
+    pub path: String,
+    /// Permissions of the path.
+    pub mode: u32,
+    /// Bytes of receive buffer to ask for; 0 leaves the system's.
+    pub read_buffer_bytes: usize,
+    /// Bytes of the longest datagram; of a longer one the whole lines are taken.
+    pub datagram_bytes: usize,
+}
+
+/// A bound socket. Its path is removed when it is dropped.
+pub(crate) struct Bound {
+    socket: StdDatagram,
+    _path: Option<OwnedPath>,
+    options: Options,
+}
+
+impl Bound {
+    /// Binds the socket. A socket left behind by a program that is gone is replaced.
+    ///
+    /// # Errors
+    /// A path that exists and is no socket, or on which a program still listens, is left alone.
+    pub(crate) fn bind(options: &Options) -> Result<Self, BindError> {
+        let failed = |why| BindError::Listen { transport: "unixgram", address: options.path.clone(), why };
+        Self::try_bind(options).map_err(failed)
+    }
+
+    /// Path or abstract name, as the user typed it.
+    pub(crate) fn path(&self) -> &str {
+        &self.options.path
+    }
+
+    fn try_bind(options: &Options) -> Result<Self, String> {
+        let words = |error: io::Error| error_text(&error);
+        let (socket, path) = if let Some(name) = options.path.strip_prefix('@') {
+            let address = SocketAddr::from_abstract_name(name).map_err(words)?;
+            (StdDatagram::bind_addr(&address).map_err(words)?, None)
+        } else {
+            let path = Path::new(&options.path);
+            remove_stale(path, |path| StdDatagram::unbound()?.connect(path))?;
+            let socket = StdDatagram::bind(path).map_err(words)?;
+            let owned = OwnedPath::new(path).map_err(words)?;
+            fs::set_permissions(path, fs::Permissions::from_mode(options.mode)).map_err(words)?;
+            (socket, Some(owned))
+        };
+        if options.read_buffer_bytes > 0 {
+            socket2::SockRef::from(&socket).set_recv_buffer_size(options.read_buffer_bytes).map_err(words)?;
+        }
+        socket.set_nonblocking(true).map_err(words)?;
+        Ok(Self { socket, _path: path, options: options.clone() })
+    }
+
+    /// Receives until `stop` turns true, drains what the kernel holds, removes the path and returns.
+    pub(crate) async fn serve(self, mut intake: Intake, telemetry: Arc<Telemetry>, mut stop: watch::Receiver<bool>) {
+        let socket = match self.socket.try_clone().and_then(UnixDatagram::from_std) {
+            Ok(socket) => socket,
+            Err(error) => return tracing::error!(%error, "cannot receive on unixgram"),
+        };
+        tracing::info!(path = self.options.path, "listening on unixgram");
+        let mut batch = Batch::new(self.options.datagram_bytes);
+        loop {
+            let ending = tokio::select! {
+                biased;
+                () = stopped(&mut stop) => true,
+                ready = socket.readable() => { if ready.is_err() { tokio::time::sleep(ERROR_NAP).await; } false }
+                () = tokio::time::sleep(TICK) => false,
+            };
+            // Until the kernel has no more; but datagrams without end must not keep the tick or the stop away.
+            if ending && let Err(error) = self.socket.shutdown(Shutdown::Read) {
+                tracing::debug!(%error, "cannot keep the kernel from receiving while the socket is drained");
+            }
+            let (start, limit) = (Instant::now(), if ending { DRAIN_AT_MOST } else { TICK / 50 });
+            while start.elapsed() < limit {
+                // At the end the kernel is asked, not tokio, which may not know yet of what has just come.
+                let failed = if ending { batch.receive(|b| self.socket.recv(b)) } else { batch.receive(|b| socket.try_recv(b)) };
+                batch.hand_in(&mut intake, &telemetry);
+                match failed {
+                    None => tokio::task::yield_now().await,
+                    Some(io::ErrorKind::WouldBlock) => break,
+                    Some(_) => tokio::time::sleep(ERROR_NAP).await,
+                }
+            }
+            intake.tick(Instant::now());
+            if ending {
+                return intake.finish();
+            }
+        }
+    }
+}
+
+/// Some datagrams on their way from the kernel to the intake.
+struct Batch {
+    memory: Vec<u8>,
+    /// One more than a datagram may have, which tells the ones that are cut.
+    stride: usize,
+    lengths: Vec<usize>,
+}
+
+impl Batch {
+    fn new(datagram_bytes: usize) -> Self {
+        let stride = datagram_bytes.saturating_add(1);
+        Self { memory: vec![0; stride.saturating_mul(BATCH)], stride, lengths: Vec::with_capacity(BATCH) }
+    }
+
+    /// Fills the batch; the kind of the error that ended it, if one did.
+    fn receive(&mut self, receive: impl Fn(&mut [u8]) -> io::Result<usize>) -> Option<io::ErrorKind> {
+        self.lengths.clear();
+        for chunk in self.memory.chunks_exact_mut(self.stride) {
+            match receive(chunk) {
+                Ok(length) => self.lengths.push(length),
+                Err(error) => return Some(error.kind()),
+            }
+        }
+        None
+    }
+
+    fn hand_in(&self, intake: &mut Intake, telemetry: &Telemetry) {
+        if self.lengths.is_empty() {
+            return;
+        }
+        telemetry.transport.unixgram_packets.increment(self.lengths.len() as u64);
+        let truncated = self.lengths.iter().filter(|length| **length == self.stride).count();
+        intake.refuse_lines(SampleError::TruncatedLine, truncated);
+        let received = self.memory.chunks_exact(self.stride).zip(&self.lengths);
+        let datagrams = received.filter_map(|(chunk, length)| {
+            let whole = chunk.get(..*length)?;
+            let bytes = if *length == self.stride { whole.get(..memchr::memrchr(b'\n', whole)?)? } else { whole };
+            Some(Datagram { bytes, source: &Source::Unixgram })
+        });
+        intake.datagrams(datagrams, Instant::now());
+    }
+}
+
+/// Makes way for the socket if nobody listens on what is there, which `probe` finds out by connecting.
+pub(crate) fn remove_stale(path: &Path, probe: impl Fn(&Path) -> io::Result<()>) -> Result<(), String> {
+    let there = match fs::symlink_metadata(path) {
+        Ok(there) => there,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error_text(&error)),
+    };
+    if !there.file_type().is_socket() {
+        return Err("the path exists and is no socket".to_owned());
+    }
+    match probe(path) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            tracing::info!(path = %path.display(), "removing a socket that nobody listens on");
+            fs::remove_file(path).map_err(|error| error_text(&error))
+        }
+        Err(error) => Err(format!("the socket exists and cannot be probed: {}", error_text(&error))),
+        Ok(()) => Err("the socket exists and a program listens on it".to_owned()),
+    }
+}
+
+/// The path of a socket of ours. Removed at the end, unless another program has put its own there meanwhile.
+pub(crate) struct OwnedPath {
+    path: PathBuf,
+    identity: (u64, u64),
+}
+
+impl OwnedPath {
+    /// Of a socket that was just bound.
+    pub(crate) fn new(path: &Path) -> io::Result<Self> {
+        Ok(Self { path: path.to_owned(), identity: identity(path)? })
+    }
+}
+
+impl Drop for OwnedPath {
+    fn drop(&mut self) {
+        if identity(&self.path).is_ok_and(|now| now == self.identity) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    fs::symlink_metadata(path).map(|m| (m.dev(), m.ino()))
+}
+
+/// Checks the form of a path or abstract name, without touching the file system.
+pub(crate) fn check_path(path: &str) -> Result<(), String> {
+    // sun_path has 108 bytes, of which a path needs one for its end and an abstract name one for its beginning.
+    const MOST: usize = 107;
+    let name = path.strip_prefix('@').unwrap_or(path);
+    if name.is_empty() || path.len() > MOST || CString::new(path).is_err() {
+        return Err(format!("{path:?} is no path of a Unix socket: expected 1 to {MOST} bytes"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bridge::Bridge;
+    use crate::options::Options as BridgeOptions;
+
+    fn options(path: &Path) -> Options {
+        Options { path: path.to_str().unwrap().to_owned(), mode: 0o722, read_buffer_bytes: 0, datagram_bytes: 20 }
+    }
+
+    #[test]
+    fn a_stale_socket_is_replaced_and_a_live_one_and_a_file_are_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s");
+        drop(StdDatagram::bind(&path).unwrap());
+        let first = Bound::bind(&options(&path)).expect("nobody listens on it");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o722);
+        let second = Bound::bind(&options(&path)).err().map(|e| e.to_string());
+        let at = path.display();
+        assert_eq!(second, Some(format!("cannot listen on unixgram {at}: the socket exists and a program listens on it")));
+        drop(first);
+        assert!(!path.exists(), "removed at the end");
+        fs::write(&path, "precious").unwrap();
+        assert!(Bound::bind(&options(&path)).is_err());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+    }
+
+    #[tokio::test]
+    async fn datagrams_are_drained_before_it_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s");
+        let bridge = Bridge::new(BridgeOptions::default());
+        let (stop, stopped) = watch::channel(false);
+        let bound = Bound::bind(&options(&path)).unwrap();
+        let sender = StdDatagram::unbound().unwrap();
+        // As many as a socket holds by default before it blocks the sender.
+        for _ in 0..5 {
+            sender.send_to(b"a:1|g", &path).unwrap();
+            sender.send_to(b"a:1|c\nlonger_than_20:1|c", &path).unwrap();
+        }
+        stop.send_replace(true);
+        bound.serve(Intake::new(bridge.worker(), None), bridge.telemetry().clone(), stopped).await;
+        let families = bridge.telemetry().families();
+        let packets = families.iter().find(|f| f.name == "statsd_bridge_unixgram_packets_total").unwrap();
+        assert_eq!(packets.lines, ["statsd_bridge_unixgram_packets_total 10"]);
+        assert!(!path.exists());
+        assert_eq!(bridge.registry().conflicts()[0].came.source, Source::Unixgram);
+    }
+
+    #[tokio::test]
+    async fn senders_that_go_on_during_the_stop_lose_nothing_unawares() {
+        for _ in 0..40 {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("s");
+            let bridge = Bridge::new(BridgeOptions::default());
+            let (stop, stopped) = watch::channel(false);
+            let bound = Bound::bind(&options(&path)).unwrap();
+            let senders = [(); 3].map(|()| {
+                let sender = StdDatagram::unbound().unwrap();
+                sender.connect(&path).unwrap();
+                std::thread::spawn(move || (0_u64..).find(|_| sender.send(b"a:1|c").is_err()).unwrap())
+            });
+            let serving = tokio::spawn(bound.serve(Intake::new(bridge.worker(), None), bridge.telemetry().clone(), stopped));
+            while bridge.accounting().samples == 0 {
+                tokio::task::yield_now().await;
+            }
+            stop.send_replace(true);
+            serving.await.unwrap();
+            let sent: u64 = senders.into_iter().map(|sender| sender.join().unwrap()).sum();
+            assert_eq!(bridge.accounting().recorded, sent);
+        }
+    }
+
+    #[test]
+    fn names_that_are_none() {
+        assert_eq!((check_path("/run/s"), check_path("@name")), (Ok(()), Ok(())));
+        for path in ["", "@", "a\0b", &"x".repeat(108)] {
+            assert!(check_path(path).is_err(), "{path:?}");
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Reload: the rules of the flags' files put in force at start, on request, and when the files change.
+//!
+//! A file is read, checked and compiled as a whole before anything changes; on any mistake the rules in force stay. Files are
+//! looked at in intervals, by their text: that sees an editor's rename, a swapped link of a ConfigMap and a network file system
+//! alike, which watches of the kernel do not.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::bridge::Bridge;
+use crate::program::listener;
+use crate::program::rulebook::{Mistakes, Rulebook, Sources};
+
+/// How long a file that cannot be read is given before that counts: it may just be in the middle of being replaced.
+const SETTLE: Duration = Duration::from_millis(50);
+
+/// Keeps a bridge's rules those of its sources.
+pub(super) struct Reloader {
+    bridge: Bridge,
+    sources: Sources,
+    /// Of the texts that were last tried, good or bad.
+    tried: u64,
+}
+
+impl Reloader {
+    /// Reads the sources and puts them in force.
+    ///
+    /// # Errors
+    ///
+    /// The mistakes in them; the bridge has no rules then.
+    pub(super) fn start(bridge: &Bridge, sources: &Sources) -> Result<Self, Mistakes> {
+        let book = sources.read()?;
+        let mut reloader = Self { bridge: bridge.clone(), sources: sources.clone(), tried: 0 };
+        reloader.put_in_force(book);
+        Ok(reloader)
+    }
+
+    /// The bridge whose rules it keeps.
+    pub(super) fn bridge(&self) -> &Bridge {
+        &self.bridge
+    }
+
+    /// Reads the sources again and puts them in force, unless there is a mistake in them: then that is logged and counted.
+    pub(super) fn reload(&mut self) -> bool {
+        match self.sources.read() {
+            Ok(book) => {
+                self.put_in_force(book);
+                self.bridge.telemetry().rules.reloads_good.increment(1);
+                tracing::info!(rules = self.bridge.rule_count(), "mapping files were read again and are in force");
+                true
+            }
+            Err(mistakes) => {
+                self.tried = self.sources.text_hash().unwrap_or(0);
+                self.bridge.telemetry().rules.reloads_bad.increment(1);
+                self.bridge.telemetry().rules.last_was_good.set(0.0);
+                for mistake in &mistakes.0 {
+                    tracing::error!("{mistake}");
+                }
+                tracing::error!("mapping files were read again and are not in force; the rules from before stay");
+                false
+            }
+        }
+    }
+
+    /// Reloads if the texts are not those that were last tried. May wait a moment; not for an async thread.
+    pub(super) fn reload_if_changed(&mut self) {
+        let hash = self.sources.text_hash().or_else(|| {
+            std::thread::sleep(SETTLE);
+            self.sources.text_hash()
+        });
+        if hash.is_none_or(|hash| hash != self.tried) {
+            self.reload();
+        }
+    }
+
+    fn put_in_force(&mut self, book: Rulebook) {
+        for warning in &book.findings {
+            tracing::warn!("{warning}");
+        }
+        self.tried = book.hash;
+        let metrics = &self.bridge.telemetry().rules;
+        metrics.loaded.set(book.rules.config().rules.len() as f64);
+        metrics.hash.set(book.hash as f64);
+        metrics.last_was_good.set(1.0);
+        metrics.last_good_time.set(listener::now().as_millis() as f64 / 1000.0);
+        self.bridge.replace_rules(book.rules);
+    }
+
+    /// Reloads when `asked` says so, and when the files changed, looked at every `interval` (0: never). Never ends.
+    pub(super) async fn follow(self, asked: Arc<Notify>, interval: Duration) {
+        let interval = if interval.is_zero() || self.sources.paths.is_empty() { Duration::MAX } else { interval };
+        let mut reloader = self;
+        loop {
+            let is_asked = tokio::select! {
+                () = asked.notified() => true,
+                () = tokio::time::sleep(interval) => false,
+            };
+            let step = move || {
+                if is_asked {
+                    reloader.reload();
+                } else {
+                    reloader.reload_if_changed();
+                }
+                reloader
+            };
+            reloader = match tokio::task::spawn_blocking(step).await {
+                Ok(reloader) => reloader,
+                Err(_) => {
+                    tracing::error!("reading the mapping files ended by a panic; they are not read again");
+                    return;
+                }
+            };
+        }
+    }
+}

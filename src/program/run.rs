@@ -1,0 +1,337 @@
+//! The assembly: sockets, bridge and a sign to end, put together and run until everything received is recorded.
+//!
+//! ```text
+//! Sockets::bind   all sockets, or an error that names the one that cannot be had
+//! run             series are restored -> listeners start -> ready -> shutdown -> not ready -> listeners drain and end
+//!                 -> series are kept -> linger -> web ends
+//! ```
+//! Knows neither signals nor flags, so that a test runs all of it with port 0.
+
+pub(super) mod snapshots;
+pub(super) mod web;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, watch};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::MissedTickBehavior;
+
+use self::snapshots::Snapshots;
+use self::web::WebSockets;
+use crate::bridge::Bridge;
+use crate::program::cli::Settings;
+use crate::program::listener::address::{bind_tcp, error_text, reachable};
+use crate::program::listener::{AddressError, BindError, Intake, relay, tcp, udp, unix};
+use crate::program::reload::Reloader;
+use crate::program::rulebook::Mistakes;
+use crate::program::web::{State as WebState, WebConfigError};
+
+/// How often series expire and the own histograms are folded, scraped or not.
+const MAINTENANCE: Duration = Duration::from_secs(1);
+
+/// Why the program cannot start.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StartError {
+    /// A socket cannot be had.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// An address is wrong.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// All listeners are turned off.
+    #[error("At least one of UDP/TCP/Unixgram listeners must be specified.")]
+    NoListener,
+    /// Lines would come back for ever.
+    #[error("--statsd.relay.address: {0} is the bridge itself")]
+    RelayLoop(SocketAddr),
+    /// There is a mistake in the mapping files.
+    #[error("the mapping files cannot be used:\n{0}")]
+    Mapping(#[from] Mistakes),
+    /// The state file cannot be written.
+    #[error("--state.file: cannot write {}: {}", path.display(), error_text(error))]
+    State {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// There is a mistake in the web configuration file.
+    #[error("the web configuration cannot be used:\n{0}")]
+    WebConfig(#[from] WebConfigError),
+    /// The program was not started by a socket of systemd.
+    #[error("--web.systemd-socket: systemd has given no stream socket; start the bridge by its .socket unit, or take the flag out")]
+    NoSystemdSocket,
+    /// A thread, socket or the like beyond the listeners.
+    #[error("cannot start: {}", error_text(.0))]
+    System(#[from] io::Error),
+}
+
+impl StartError {
+    /// 2 where what the user typed is wrong, 1 where the machine says no.
+    pub(super) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Address(_) | Self::RelayLoop(_) | Self::Bind(BindError::Address(_)) => 2,
+            Self::Bind(_)
+            | Self::NoListener
+            | Self::Mapping(_)
+            | Self::State { .. }
+            | Self::System(_)
+            | Self::WebConfig(_)
+            | Self::NoSystemdSocket => 1,
+        }
+    }
+}
+
+/// What may be asked of a running program from outside.
+pub(super) struct Signals<F> {
+    /// Ends when the program is to end.
+    pub end: F,
+    /// Notified when the mapping files are to be read again.
+    pub reload: Arc<Notify>,
+}
+
+/// All sockets, bound. Nothing is received before [`run`].
+pub(super) struct Sockets {
+    udp: Vec<udp::Bound>,
+    tcp: Vec<StdListener>,
+    unixgram: Option<unix::Bound>,
+    /// HTTP, and who may read.
+    pub web: WebSockets,
+    /// Target and datagram size; each receiver opens a socket of its own towards it.
+    relay: Option<(SocketAddr, usize)>,
+}
+
+impl Sockets {
+    /// Binds whatever the settings name.
+    pub(super) fn bind(settings: &Settings) -> Result<Self, StartError> {
+        if settings.udp.is_empty() && settings.tcp.is_empty() && settings.unixgram.is_none() {
+            return Err(StartError::NoListener);
+        }
+        let udp = settings.udp.iter().map(|address| udp::Bound::bind(address, &settings.udp_options));
+        let udp = udp.collect::<Result<Vec<_>, _>>()?;
+        let tcp = settings.tcp.iter().map(|address| bind_tcp(address, "tcp")).collect::<Result<_, _>>()?;
+        let unixgram = settings.unixgram.as_ref().map(unix::Bound::bind).transpose()?;
+        let web = WebSockets::bind(settings)?;
+        let relay = settings.relay.as_ref().map(|options| relay_target(options, &udp)).transpose()?;
+        Ok(Self { udp, tcp, unixgram, web, relay })
+    }
+
+    /// The first UDP address, as a program on this machine reaches it.
+    pub(super) fn udp_address(&self) -> Option<SocketAddr> {
+        self.udp.first().map(|bound| reachable(bound.address()))
+    }
+
+    /// The first TCP address, as a program on this machine reaches it.
+    pub(super) fn tcp_address(&self) -> Option<SocketAddr> {
+        self.tcp.first().and_then(|listener| listener.local_addr().ok()).map(reachable)
+    }
+
+    /// Where the page is, as a program on this machine reaches it.
+    pub(super) fn page_url(&self, path: &str) -> String {
+        match (self.web.address(), self.web.path()) {
+            (Some(address), _) => format!("{}://{}{path}", self.web.scheme(), reachable(address)),
+            (None, socket) => format!("{path} at {}", socket.unwrap_or("the sockets of systemd")),
+        }
+    }
+
+    /// A shell line that sends one sample.
+    pub(super) fn line_to_paste(&self) -> Option<String> {
+        let to = |protocol, at: SocketAddr| format!("echo 'hello:1|c' > /dev/{protocol}/{}/{}", at.ip(), at.port());
+        let unixgram = || {
+            let bound = self.unixgram.as_ref()?;
+            let (kind, path) = match bound.path().strip_prefix('@') {
+                Some(name) => ("ABSTRACT-SENDTO", name),
+                None => ("UNIX-SENDTO", bound.path()),
+            };
+            Some(format!("echo 'hello:1|c' | socat - {kind}:{path}"))
+        };
+        self.udp_address().map(|at| to("udp", at)).or_else(|| self.tcp_address().map(|at| to("tcp", at))).or_else(unixgram)
+    }
+}
+
+/// Where lines are relayed to, unless that is one of the bridge's own sockets.
+fn relay_target(options: &relay::Options, udp: &[udp::Bound]) -> Result<(SocketAddr, usize), StartError> {
+    let target = options.resolve()?;
+    let mut own = udp.iter().map(udp::Bound::address).filter(|own| own.port() == target.port());
+    let is_own = own.any(|own| own.ip() == target.ip() || (own.ip().is_unspecified() && target.ip().is_loopback()));
+    if is_own { Err(StartError::RelayLoop(target)) } else { Ok((target, options.packet_bytes)) }
+}
+
+/// Runs until `shutdown` ends, or `/-/quit` asks for the end. Then takes what the kernel holds, stays scrapeable for the
+/// linger time and returns.
+pub(super) async fn run(
+    sockets: Sockets,
+    reloader: Reloader,
+    settings: &Settings,
+    signals: Signals<impl Future<Output = ()>>,
+) -> Result<(), StartError> {
+    let bridge = reloader.bridge().clone();
+    let snapshots = Snapshots::start(&bridge, settings.state.as_ref()).await?;
+    let reload = signals.reload;
+    let mut web_options = settings.web_options.clone();
+    web_options.paste = sockets.line_to_paste();
+    let web = sockets.web.start(&web_options, &bridge, WebState::new(&web_options, crate::program::listener::now))?;
+    let state = Arc::clone(&web.state);
+
+    let stop = Stop::default();
+    let listeners = start_listeners(
+        sockets.udp,
+        sockets.tcp,
+        sockets.unixgram,
+        &Parts { bridge: &bridge, settings, relay: sockets.relay, stop: &stop },
+    );
+    let listeners = match listeners {
+        Ok(listeners) => listeners,
+        Err(error) => {
+            stop.set();
+            return Err(error);
+        }
+    };
+    state.set_ready(true);
+    tracing::info!("ready");
+
+    let upkeep = tokio::spawn(maintain(bridge.clone()));
+    let following = tokio::spawn(reloader.follow(reload.clone(), settings.watch_interval));
+    let asked = state.clone();
+    let asking = tokio::spawn(async move {
+        loop {
+            asked.reload_requested().await;
+            reload.notify_one();
+        }
+    });
+    tokio::select! {
+        () = signals.end => tracing::info!("asked to end: taking what the kernel holds"),
+        () = state.quit_requested() => tracing::info!("asked to end over http: taking what the kernel holds"),
+    }
+    state.set_ready(false);
+    stop.set();
+    listeners.ended().await;
+    log_sums(&bridge);
+    if let Some(snapshots) = snapshots {
+        snapshots.end().await;
+    }
+    tokio::time::sleep(settings.linger).await;
+    web.end().await;
+    [upkeep, following, asking].iter().for_each(JoinHandle::abort);
+    Ok(())
+}
+
+/// The sign to end, for threads and for tasks.
+struct Stop {
+    threads: Arc<AtomicBool>,
+    tasks: watch::Sender<bool>,
+}
+
+impl Default for Stop {
+    fn default() -> Self {
+        Self { threads: Arc::default(), tasks: watch::Sender::new(false) }
+    }
+}
+
+impl Stop {
+    fn set(&self) {
+        self.threads.store(true, Ordering::Relaxed);
+        self.tasks.send_replace(true);
+    }
+}
+
+/// What every listener gets a piece of.
+struct Parts<'a> {
+    bridge: &'a Bridge,
+    settings: &'a Settings,
+    relay: Option<(SocketAddr, usize)>,
+    stop: &'a Stop,
+}
+
+impl Parts<'_> {
+    /// A worker and a relay for one receiver.
+    fn intake(&self) -> io::Result<Intake> {
+        let open = |(target, bytes)| relay::Relay::open(target, bytes, self.bridge.telemetry());
+        Ok(Intake::new(self.bridge.worker(), self.relay.map(open).transpose()?))
+    }
+}
+
+struct Listeners {
+    threads: Vec<thread::JoinHandle<()>>,
+    tasks: JoinSet<()>,
+}
+
+fn start_listeners(
+    udp: Vec<udp::Bound>,
+    tcp: Vec<StdListener>,
+    unixgram: Option<unix::Bound>,
+    parts: &Parts<'_>,
+) -> Result<Listeners, StartError> {
+    let telemetry = parts.bridge.telemetry();
+    let mut listeners = Listeners { threads: Vec::new(), tasks: JoinSet::new() };
+    for bound in udp {
+        listeners.threads.extend(bound.start(telemetry, &parts.stop.threads, || parts.intake())?);
+    }
+    if !tcp.is_empty() {
+        let sockets = tcp.into_iter().map(TcpListener::from_std).collect::<io::Result<Vec<_>>>()?;
+        for address in sockets.iter().flat_map(TcpListener::local_addr) {
+            tracing::info!(%address, "listening on tcp");
+        }
+        let stopped = parts.stop.tasks.subscribe();
+        let options = parts.settings.tcp_options.clone();
+        listeners.tasks.spawn(tcp::serve(sockets, options, parts.intake()?, telemetry.clone(), stopped));
+    }
+    if let Some(bound) = unixgram {
+        listeners.tasks.spawn(bound.serve(parts.intake()?, telemetry.clone(), parts.stop.tasks.subscribe()));
+    }
+    Ok(listeners)
+}
+
+impl Listeners {
+    /// Waits until all have drained their sockets.
+    async fn ended(mut self) {
+        let threads = std::mem::take(&mut self.threads);
+        let joined = tokio::task::spawn_blocking(|| threads.into_iter().map(thread::JoinHandle::join).filter(Result::is_err).count());
+        let mut failed = joined.await.unwrap_or(1);
+        while let Some(ended) = self.tasks.join_next().await {
+            failed += usize::from(ended.is_err());
+        }
+        if failed > 0 {
+            tracing::error!(failed, "listeners ended by a panic");
+        }
+    }
+}
+
+/// What is to be done whether anybody scrapes or not.
+async fn maintain(bridge: Bridge) {
+    let mut interval = tokio::time::interval(MAINTENANCE);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        let bridge = bridge.clone();
+        let step = move || {
+            bridge.expire(crate::program::listener::now());
+            bridge.telemetry().run_upkeep();
+        };
+        if tokio::task::spawn_blocking(step).await.is_err() {
+            tracing::error!("maintenance ended by a panic");
+        }
+    }
+}
+
+fn log_sums(bridge: &Bridge) {
+    let sums = bridge.accounting();
+    tracing::info!(
+        lines = sums.lines,
+        lines_refused = sums.lines_refused,
+        samples = sums.samples,
+        samples_recorded = sums.recorded,
+        samples_refused = sums.samples_refused,
+        "all listeners have ended"
+    );
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,134 @@
+//! When series are kept and taken up: at start, on a timer, and once more when the last sample is recorded.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
+
+use super::StartError;
+use crate::bridge::Bridge;
+use crate::program::listener::address::error_text;
+use crate::program::listener::now;
+use crate::program::state_file::{Found, StateFile, Written};
+use crate::time::Timestamp;
+
+/// Where and how often series are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// The file.
+    pub path: PathBuf,
+    /// From one snapshot to the next: what a crash may cost.
+    pub interval: Duration,
+    /// A file that is older is not taken up; none for any age.
+    pub max_age: Option<Duration>,
+}
+
+/// Keeps a bridge's series in a file.
+pub(super) struct Snapshots {
+    keeper: Arc<Keeper>,
+    timer: JoinHandle<()>,
+}
+
+struct Keeper {
+    bridge: Bridge,
+    file: StateFile,
+    /// Held while a snapshot is written: never two at once.
+    turn: Mutex<()>,
+}
+
+impl Snapshots {
+    /// Takes up what the file holds and starts the timer; none without options. To be awaited before anything is received.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written. That it cannot be read is none.
+    pub(super) async fn start(bridge: &Bridge, options: Option<&Options>) -> Result<Option<Self>, StartError> {
+        let Some(Options { path, interval, max_age }) = options.cloned() else { return Ok(None) };
+        let unusable = |error| StartError::State { path: path.clone(), error };
+        let file = StateFile::at(&path).map_err(unusable)?;
+        let keeper = Arc::new(Keeper { bridge: bridge.clone(), file, turn: Mutex::default() });
+        let restoring = Arc::clone(&keeper);
+        let restored = tokio::task::spawn_blocking(move || restoring.restore(max_age)).await;
+        restored.map_err(|error| unusable(std::io::Error::other(error)))?;
+        Ok(Some(Self { timer: tokio::spawn(tick(Arc::clone(&keeper), interval)), keeper }))
+    }
+
+    /// Writes the last snapshot, after one that may be under way. To be awaited when nothing is received any more.
+    pub(super) async fn end(self) {
+        self.timer.abort();
+        self.keeper.snapshot().await;
+    }
+}
+
+async fn tick(keeper: Arc<Keeper>, interval: Duration) {
+    let mut interval = tokio::time::interval_at(tokio::time::Instant::now() + interval, interval);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        keeper.snapshot().await;
+    }
+}
+
+impl Keeper {
+    async fn snapshot(self: &Arc<Self>) {
+        let keeper = Arc::clone(self);
+        if tokio::task::spawn_blocking(move || keeper.write()).await.is_err() {
+            tracing::error!("a snapshot ended by a panic");
+        }
+    }
+
+    fn write(&self) {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let (start, written_at) = (Instant::now(), now());
+        let metrics = &self.bridge.telemetry().state;
+        let file = self.file.path().display();
+        match self.file.write(&self.bridge, written_at) {
+            Ok(Written { counts, bytes }) => {
+                metrics.written.increment(1);
+                metrics.seconds.set(start.elapsed().as_secs_f64());
+                metrics.bytes.set(bytes as f64);
+                metrics.time.set(written_at.as_millis() as f64 / 1000.0);
+                tracing::debug!(%file, series = counts.series, bytes, "a snapshot was written");
+                if counts.left_out > 0 {
+                    tracing::error!(%file, series = counts.left_out, "series are too large for the state file and are not kept");
+                }
+            }
+            Err(error) => {
+                metrics.failed.increment(1);
+                tracing::error!(%file, error = error_text(&error), "a snapshot could not be written");
+            }
+        }
+    }
+
+    fn restore(&self, max_age: Option<Duration>) {
+        let (start, now) = (Instant::now(), now());
+        let file = self.file.path().display();
+        let age = |written: Timestamp| format!("{}s", now.as_millis().saturating_sub(written.as_millis()) / 1000);
+        match self.file.restore(&self.bridge, max_age, now) {
+            Found::Nothing => tracing::info!(%file, "no state file yet: all series begin anew"),
+            Found::TooOld { written } => {
+                tracing::warn!(%file, age = age(written), "the state file is older than --state.max-age: all series begin anew");
+            }
+            Found::Bad { error, aside } => {
+                let aside = aside.map_or_else(|error| format!("nowhere: {}", error_text(&error)), |path| path.display().to_string());
+                tracing::error!(%file, %error, kept = aside, "the state file cannot be used and is put aside: all series begin anew");
+            }
+            Found::Restored { restored, written } => {
+                if written > now {
+                    tracing::warn!(%file, "the state file is from the future: the clock went back");
+                }
+                let metrics = &self.bridge.telemetry().state;
+                metrics.restored.set((restored.series + restored.folded) as f64);
+                metrics.refused.set(restored.refused as f64);
+                let crate::registry::Restored { series, folded, refused, expired } = restored;
+                if folded + refused > 0 {
+                    tracing::warn!(%file, folded, refused, "not all series of the state file fit the limits, rules or names in force");
+                }
+                let seconds = start.elapsed().as_secs_f64();
+                tracing::info!(%file, age = age(written), series, folded, refused, expired, seconds, "series were restored");
+            }
+        }
+    }
+}

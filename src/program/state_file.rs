@@ -1,0 +1,277 @@
+//! The file of a snapshot: replaced at once or not at all, readable by its owner only; a bad one is put aside, never in the way.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufReader, BufWriter, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::bridge::Bridge;
+use crate::registry::Restored;
+use crate::state::format::{self, Counts, ReadError};
+use crate::time::Timestamp;
+
+/// Permissions of the file: what it holds may name users.
+const MODE: u32 = 0o600;
+
+/// A path at which snapshots are kept. One program at a time may use it.
+#[derive(Debug, Clone)]
+pub(super) struct StateFile {
+    path: PathBuf,
+}
+
+/// A snapshot that was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Written {
+    /// What is in it.
+    pub counts: Counts,
+    /// Its size.
+    pub bytes: u64,
+}
+
+/// What was found at the path.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// No file.
+    Nothing,
+    /// A good one, taken up.
+    Restored {
+        /// What became of its series.
+        restored: Restored,
+        /// When it was written.
+        written: Timestamp,
+    },
+    /// A good one that is too old; it stays where it is until the next snapshot.
+    TooOld {
+        /// When it was written.
+        written: Timestamp,
+    },
+    /// Not a good one; nothing of it was taken up.
+    Bad {
+        /// Why.
+        error: ReadError,
+        /// Where it is now; an error if it could not be put aside.
+        aside: Result<PathBuf, io::Error>,
+    },
+}
+
+impl StateFile {
+    /// The file at `path`; found out is only whether one can be written there.
+    ///
+    /// # Errors
+    ///
+    /// There is something at the path that is no file, or the folder cannot be written to.
+    pub(super) fn at(path: &Path) -> io::Result<Self> {
+        let file = Self { path: path.to_owned() };
+        // Followed, so that what a link leads to counts; a link to nowhere is replaced by the first snapshot.
+        match fs::metadata(path) {
+            Ok(found) if !found.is_file() => return Err(io::Error::other("there is something that is not a file")),
+            _ => {}
+        }
+        file.create_temporary()?;
+        fs::remove_file(file.temporary())?;
+        Ok(file)
+    }
+
+    /// The path.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes a snapshot beside the path, has the disk take it, and renames it to the path.
+    ///
+    /// # Errors
+    ///
+    /// Those of the file system. The file from before is untouched then.
+    pub(super) fn write(&self, bridge: &Bridge, now: Timestamp) -> io::Result<Written> {
+        let written = self.write_temporary(bridge, now).and_then(|written| {
+            fs::rename(self.temporary(), &self.path)?;
+            Ok(written)
+        });
+        if written.is_err() {
+            let _ = fs::remove_file(self.temporary());
+        }
+        let written = written?;
+        match File::open(self.folder())?.sync_all() {
+            // Some file systems have no such thing for folders; the file itself is on the disk.
+            Err(error) if !matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Err(error),
+            _ => Ok(written),
+        }
+    }
+
+    fn write_temporary(&self, bridge: &Bridge, now: Timestamp) -> io::Result<Written> {
+        let mut out = BufWriter::with_capacity(64 << 10, self.create_temporary()?);
+        let counts = bridge.write_state(now, &mut out)?;
+        out.flush()?;
+        let file = out.get_ref();
+        file.sync_all()?;
+        Ok(Written { counts, bytes: file.metadata()?.len() })
+    }
+
+    /// A new file that nobody else can have open or have placed there: one that is left over goes first, and a link is not
+    /// followed.
+    fn create_temporary(&self) -> io::Result<File> {
+        let path = self.temporary();
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        OpenOptions::new().write(true).create_new(true).mode(MODE).open(path)
+    }
+
+    /// Takes up the snapshot at the path, all of it or nothing, unless the disk fails between its two readings. Never fails: what is
+    /// bad is put aside.
+    pub(super) fn restore(&self, bridge: &Bridge, max_age: Option<Duration>, now: Timestamp) -> Found {
+        match self.try_restore(bridge, max_age, now) {
+            Ok(found) => found,
+            Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Found::Nothing,
+            Err(error) => Found::Bad { error, aside: self.put_aside() },
+        }
+    }
+
+    fn try_restore(&self, bridge: &Bridge, max_age: Option<Duration>, now: Timestamp) -> Result<Found, ReadError> {
+        // Should it be a pipe meanwhile, opening must not wait for its other end.
+        let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(&self.path).map_err(ReadError::Io)?;
+        if !file.metadata().map_err(ReadError::Io)?.is_file() {
+            return Err(ReadError::NotOne);
+        }
+        let mut input = BufReader::with_capacity(64 << 10, file);
+        let written = format::read_header(&mut input)?;
+        let age_ms = now.as_millis().saturating_sub(written.as_millis());
+        if max_age.is_some_and(|most| u128::from(age_ms) > most.as_millis()) {
+            return Ok(Found::TooOld { written });
+        }
+        let start = input.stream_position()?;
+        // First only to see that all of it is good, so that nothing is taken up by half.
+        format::read_frames(&mut input, drop)?;
+        input.seek(SeekFrom::Start(start))?;
+        let mut restored = Restored::default();
+        format::read_frames(&mut input, |family| restored += bridge.restore(family, now))?;
+        Ok(Found::Restored { restored, written })
+    }
+
+    /// Renames the file so that it can be looked at; one from before is replaced.
+    fn put_aside(&self) -> Result<PathBuf, io::Error> {
+        let aside = self.with(".bad");
+        fs::rename(&self.path, &aside)?;
+        Ok(aside)
+    }
+
+    fn temporary(&self) -> PathBuf {
+        self.with(".tmp")
+    }
+
+    fn with(&self, suffix: &str) -> PathBuf {
+        let mut path = OsString::from(&self.path);
+        path.push(suffix);
+        path.into()
+    }
+
+    fn folder(&self) -> &Path {
+        match self.path.parent() {
+            Some(folder) if folder != Path::new("") => folder,
+            _ => Path::new("."),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::options::Options;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+    fn later(seconds: u64) -> Timestamp {
+        Timestamp::from_millis(NOW.as_millis() + seconds * 1000)
+    }
+
+    fn bridge() -> Bridge {
+        Bridge::new(Options::default())
+    }
+
+    /// A folder, its state file, and a snapshot of one counter in it.
+    fn kept() -> (TempDir, StateFile) {
+        let folder = TempDir::new().unwrap();
+        let file = StateFile::at(&folder.path().join("state")).unwrap();
+        let bridge = bridge();
+        bridge.worker().ingest(b"c:7|c", NOW);
+        let written = file.write(&bridge, NOW).unwrap();
+        assert_eq!((written.counts.series, written.bytes), (1, fs::metadata(file.path()).unwrap().len()));
+        (folder, file)
+    }
+
+    fn names(folder: &TempDir) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn it_is_its_owners_and_alone() {
+        let (folder, file) = kept();
+        assert_eq!(fs::metadata(file.path()).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(names(&folder), ["state"]);
+        assert!(matches!(file.restore(&bridge(), None, NOW), Found::Restored { restored: Restored { series: 1, .. }, written: NOW }));
+    }
+
+    #[test]
+    fn a_link_at_the_temporary_name_is_not_followed() {
+        let (folder, file) = kept();
+        let victim = folder.path().join("victim");
+        fs::write(&victim, "precious").unwrap();
+        symlink(&victim, folder.path().join("state.tmp")).unwrap();
+        file.write(&bridge(), NOW).unwrap();
+        assert_eq!(fs::read(&victim).unwrap(), b"precious");
+        assert_eq!(names(&folder), ["state", "victim"]);
+        assert!(fs::symlink_metadata(file.path()).unwrap().is_file());
+    }
+
+    #[test]
+    fn a_snapshot_that_fails_leaves_the_one_before() {
+        let (folder, file) = kept();
+        // A folder that is not empty cannot be removed, by whomever.
+        fs::create_dir_all(folder.path().join("state.tmp/x")).unwrap();
+        assert!(file.write(&bridge(), later(1)).is_err());
+        assert!(matches!(file.restore(&bridge(), None, later(2)), Found::Restored { written: NOW, .. }));
+    }
+
+    #[test]
+    fn age_counts_from_when_it_was_written() {
+        let (folder, file) = kept();
+        let restore = |now| file.restore(&bridge(), Some(Duration::from_secs(60)), now);
+        assert!(matches!(restore(later(60)), Found::Restored { .. }));
+        assert!(matches!(restore(later(61)), Found::TooOld { written: NOW }));
+        assert_eq!(names(&folder), ["state"], "it stays");
+        assert!(matches!(file.restore(&bridge(), None, later(61)), Found::Restored { .. }));
+        let before = Timestamp::from_millis(NOW.as_millis() - 3_600_000);
+        assert!(matches!(restore(before), Found::Restored { .. }), "from the future");
+    }
+
+    #[test]
+    fn a_bad_file_is_put_aside_and_replaces_one_from_before() {
+        let (folder, file) = kept();
+        for text in ["first", "second"] {
+            fs::write(file.path(), text).unwrap();
+            let found = file.restore(&bridge(), None, NOW);
+            assert!(matches!(&found, Found::Bad { error: ReadError::NotOne, aside: Ok(path) } if path.ends_with("state.bad")), "{found:?}");
+            assert_eq!(fs::read_to_string(folder.path().join("state.bad")).unwrap(), text);
+            assert_eq!(names(&folder), ["state.bad"]);
+        }
+        assert!(matches!(file.restore(&bridge(), None, NOW), Found::Nothing));
+    }
+
+    #[test]
+    fn what_is_no_file_is_left_alone() {
+        let folder = TempDir::new().unwrap();
+        for path in [folder.path(), Path::new("/dev/null"), &folder.path().join("absent/state")] {
+            assert!(StateFile::at(path).is_err(), "{}", path.display());
+        }
+        assert!(names(&folder).is_empty());
+    }
+}

@@ -1,0 +1,133 @@
+//! Captures as a stream of datagrams: files of lines, or captures of a network. Constant memory, however long the file is.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::Path;
+
+use super::packet::{Content, content};
+use super::pcap;
+
+/// Read at once.
+const CHUNK_BYTES: usize = 64 << 10;
+/// A line without end is given up after so many bytes: no limit of the bridge lets it in.
+const LINE_BYTES_MAX: usize = 2 << 20;
+
+/// What a capture held beside datagrams.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Skipped {
+    /// Packets that were no UDP, or went to another port.
+    pub other_packets: u64,
+    /// Pieces of larger datagrams.
+    pub fragments: u64,
+    /// Datagrams of which the capture holds only the start.
+    pub cut: u64,
+}
+
+/// What is fed.
+pub(super) enum Piece<'a> {
+    /// Whole lines.
+    Lines(&'a [u8]),
+    /// A line that was too long, or cut, is to be counted as such.
+    TooLong,
+    /// As above.
+    Cut,
+}
+
+/// Reads one capture; `-` is stdin. `feed` gets every piece, with the number of bytes read so far.
+///
+/// # Errors
+///
+/// A line that names the file.
+pub(super) fn read(path: &Path, port: Option<u16>, skipped: &mut Skipped, feed: &mut dyn FnMut(Piece<'_>)) -> Result<(), String> {
+    let named = |error: io::Error| format!("{}: {error}", path.display());
+    let reader: Box<dyn Read> = if path == Path::new("-") { Box::new(io::stdin()) } else { Box::new(File::open(path).map_err(named)?) };
+    let mut reader = BufReader::with_capacity(CHUNK_BYTES, reader);
+    let mut start = Vec::with_capacity(4);
+    (&mut reader).take(4).read_to_end(&mut start).map_err(named)?;
+    let is_capture = start.first_chunk().is_some_and(|start| pcap::is_capture(*start));
+    let mut whole = start.as_slice().chain(reader);
+    let done = if is_capture {
+        pcap::packets(&mut whole, &mut |packet| match content(packet.link, packet.bytes) {
+            Content::Udp { port: to, .. } if port.is_some_and(|wanted| wanted != to) => skipped.other_packets += 1,
+            Content::Udp { payload, is_cut: false, .. } => feed(Piece::Lines(payload)),
+            Content::Udp { payload, .. } => {
+                skipped.cut += 1;
+                // The last line is not whole.
+                if let Some(whole) = payload.iter().rposition(|byte| *byte == b'\n').and_then(|end| payload.get(..end)) {
+                    feed(Piece::Lines(whole));
+                }
+                feed(Piece::Cut);
+            }
+            Content::Fragment => skipped.fragments += 1,
+            Content::Other => skipped.other_packets += 1,
+        })
+    } else {
+        lines(&mut whole, feed)
+    };
+    done.map_err(named)
+}
+
+/// Chunks that end with a line.
+fn lines(reader: &mut dyn Read, feed: &mut dyn FnMut(Piece<'_>)) -> io::Result<()> {
+    let mut buffer: Vec<u8> = Vec::with_capacity(2 * CHUNK_BYTES);
+    let mut chunk = vec![0; CHUNK_BYTES];
+    // Within a line that was given up.
+    let mut is_skipping = false;
+    loop {
+        let read = match reader.read(&mut chunk) {
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        let mut bytes = chunk.get(..read).unwrap_or_default();
+        if read == 0 {
+            break;
+        }
+        if is_skipping {
+            let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else { continue };
+            bytes = bytes.get(end + 1..).unwrap_or_default();
+            is_skipping = false;
+        }
+        buffer.extend_from_slice(bytes);
+        if let Some(end) = buffer.iter().rposition(|byte| *byte == b'\n') {
+            feed(Piece::Lines(buffer.get(..end).unwrap_or_default()));
+            buffer.drain(..=end);
+        } else if buffer.len() > LINE_BYTES_MAX {
+            feed(Piece::TooLong);
+            buffer.clear();
+            is_skipping = true;
+        }
+    }
+    if !buffer.is_empty() {
+        feed(Piece::Lines(&buffer));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fed(text: &[u8]) -> (Vec<u8>, usize) {
+        let (mut all, mut too_long) = (Vec::new(), 0);
+        let mut feed = |piece: Piece<'_>| match piece {
+            Piece::Lines(lines) => {
+                all.extend_from_slice(lines);
+                all.push(b'\n');
+            }
+            Piece::TooLong | Piece::Cut => too_long += 1,
+        };
+        lines(&mut &*text, &mut feed).expect("bytes can be read");
+        (all, too_long)
+    }
+
+    #[test]
+    fn lines_come_whole_whatever_the_chunks() {
+        let text: String = (0..40_000).map(|n| format!("line{n}:1|c\n")).collect();
+        assert_eq!(fed(text.as_bytes()), (text.clone().into_bytes(), 0));
+        assert_eq!(fed(b"a:1|c"), (b"a:1|c\n".to_vec(), 0), "without a newline at the end");
+        let long = format!("a:1|c\n{}\nb:1|c\n", "x".repeat(3 << 20));
+        let (all, too_long) = fed(long.as_bytes());
+        assert_eq!((all.as_slice(), too_long), (&b"a:1|c\nb:1|c\n"[..], 1));
+    }
+}

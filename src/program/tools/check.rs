@@ -1,0 +1,135 @@
+//! `check`: everything provable about mapping files before they run. The same code serves `--check-config`.
+//!
+//! The loader's findings come first; only a file without errors is looked at further.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::{Remark, Severity, lint, stanzas};
+use crate::mapping::Rules;
+use crate::mapping::config::Source;
+use crate::options::Options;
+use crate::program::rulebook::Sources;
+
+/// What was found.
+#[derive(Debug, Clone)]
+pub(crate) struct Report {
+    /// In the order of the files, in each by line and column.
+    pub remarks: Vec<Remark>,
+    /// Rules read; 0 if the files are refused.
+    pub rules: usize,
+    /// `tests:` stanzas run.
+    pub tests: usize,
+    /// The texts that positions point into; empty if they cannot be read.
+    pub texts: Vec<Source>,
+}
+
+/// Reads, checks and tries out the sources. `options` are those of the bridge that would run them: they decide what observers
+/// become, and what tests see.
+pub(crate) fn check(sources: &Sources, options: &Options) -> Report {
+    let texts = sources.texts().unwrap_or_default();
+    match sources.read() {
+        Err(mistakes) => Report { remarks: mistakes.0.into_iter().map(Remark::from).collect(), rules: 0, tests: 0, texts },
+        Ok(book) => {
+            let mut remarks: Vec<Remark> = book.findings.into_iter().map(Remark::from).collect();
+            remarks.extend(lint::lint(&book.rules, options));
+            remarks.extend(stanzas::run(&book.rules, options));
+            let config = book.rules.config();
+            let (rules, tests) = (config.rules.len(), config.tests.len());
+            sort(&mut remarks, &texts);
+            Report { remarks, rules, tests, texts }
+        }
+    }
+}
+
+/// By file in the order of the texts, then by line and column.
+fn sort(remarks: &mut [Remark], texts: &[Source]) {
+    let file = |remark: &Remark| texts.iter().position(|text| text.name == remark.position.file);
+    remarks.sort_by_key(|remark| (file(remark), remark.position.line, remark.position.column));
+}
+
+impl Report {
+    /// How many remarks of this severity there are.
+    pub(crate) fn count(&self, severity: Severity) -> usize {
+        self.remarks.iter().filter(|remark| remark.severity == severity).count()
+    }
+
+    /// The worst severity; `None` if there is no remark.
+    pub(crate) fn worst(&self) -> Option<Severity> {
+        self.remarks.iter().map(|remark| remark.severity).max()
+    }
+
+    /// 0 if clean or notes only, 1 for errors, 3 for warnings only; with `strict`, warnings are 1 too.
+    pub(crate) fn exit_code(&self, strict: bool) -> u8 {
+        match self.worst() {
+            Some(Severity::Error) => 1,
+            Some(Severity::Warning) if strict => 1,
+            Some(Severity::Warning) => 3,
+            Some(Severity::Note) | None => 0,
+        }
+    }
+
+    /// The remarks for people, each with its line and a caret; empty if there are none. What is said of several lines of a
+    /// file in the same words is said once.
+    pub(crate) fn remarks_text(&self) -> String {
+        let mut out = String::new();
+        for (at, remark) in self.remarks.iter().enumerate() {
+            let is_same =
+                |other: &&Remark| (other.code, &other.text, &other.position.file) == (remark.code, &remark.text, &remark.position.file);
+            if self.remarks.get(..at).unwrap_or_default().iter().any(|other| is_same(&other)) {
+                continue;
+            }
+            let _ = writeln!(out, "{remark}");
+            let source = self.texts.iter().find(|text| text.name == remark.position.file);
+            if let Some(excerpt) = source.and_then(|source| source.excerpt(&remark.position)) {
+                for line in excerpt.lines() {
+                    let _ = writeln!(out, "    {line}");
+                }
+            }
+            let others = self.remarks.get(at + 1..).unwrap_or_default().iter().filter(is_same);
+            let others: Vec<String> = others.map(|other| other.position.line.to_string()).collect();
+            if !others.is_empty() {
+                let _ = writeln!(out, "    the same in line{} {}", if others.len() == 1 { "" } else { "s" }, others.join(", "));
+            }
+        }
+        out
+    }
+
+    /// One line of sums.
+    pub(crate) fn summary(&self) -> String {
+        let (errors, warnings, notes) = (self.count(Severity::Error), self.count(Severity::Warning), self.count(Severity::Note));
+        if errors > 0 && self.rules == 0 {
+            return format!("refused: {}", plural(errors, "error"));
+        }
+        let read = format!("{}, {}", plural(self.rules, "rule"), plural(self.tests, "test"));
+        let found: Vec<String> = [(errors, "error"), (warnings, "warning"), (notes, "note")]
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, word)| plural(count, word))
+            .collect();
+        if found.is_empty() { format!("{read}: nothing to remark") } else { format!("{read}: {}", found.join(", ")) }
+    }
+
+    /// As a program reads it.
+    pub(crate) fn to_json(&self) -> Value {
+        json!({
+            "rules": self.rules,
+            "tests": self.tests,
+            "errors": self.count(Severity::Error),
+            "warnings": self.count(Severity::Warning),
+            "notes": self.count(Severity::Note),
+            "findings": self.remarks.iter().map(Remark::to_json).collect::<Vec<_>>(),
+        })
+    }
+}
+
+fn plural(count: usize, word: &str) -> String {
+    if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
+}
+
+/// The same rules again: a bridge takes its rules for good.
+pub(super) fn recompiled(rules: &Rules) -> Rules {
+    // What compiled once compiles again.
+    Rules::compile(rules.config().clone()).unwrap_or_default()
+}

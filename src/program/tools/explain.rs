@@ -1,0 +1,302 @@
+//! `explain`: what becomes of a line, and why.
+//!
+//! The line goes through a real bridge, whose page and own counters tell what came of it; the same parser and the same rules
+//! are asked for the steps between.
+
+mod text;
+
+use serde_json::{Value as Json, json};
+
+use super::advice;
+use super::page::{Family, Page};
+use crate::bridge::Bridge;
+use crate::ingest::pipeline::Worker;
+use crate::ingest::protocol::{Identity, Kind, Line, Refused, Sample, Value, parse_line};
+use crate::ingest::resolve::{Parts, factor, metric_kind};
+use crate::mapping::Rules;
+use crate::mapping::spec::{Action, MatchType, Rule};
+use crate::mapping::tried::{Outcome, Tried};
+use crate::options::Options;
+use crate::time::Timestamp;
+
+/// Any time does: it stands still.
+const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+/// Explains lines, one after the other; they share one bridge.
+pub(crate) struct Explainer {
+    bridge: Bridge,
+    worker: Worker,
+    before: Seen,
+}
+
+/// What a page shows: families of the wire, and the own counters.
+#[derive(Default)]
+struct Seen {
+    page: Page,
+    own: Page,
+}
+
+/// What became of a line.
+#[derive(Debug, Clone)]
+pub(crate) struct Explanation {
+    /// The line.
+    pub line: String,
+    /// `samples`, `empty`, `event`, `service_check` or `refused`.
+    pub reading: &'static str,
+    /// Each sample, or why it was refused by the grammar.
+    pub samples: Vec<Result<Explained, &'static str>>,
+    /// Reasons of refusal, of the line or of samples, by the counters that rose, each with a sentence.
+    pub refused: Vec<(String, &'static str)>,
+    /// Rows of the page that are new or changed, by family.
+    pub page: Vec<(String, Family)>,
+    /// Own counters that rose, with by how much.
+    pub counters: Vec<(String, f64)>,
+}
+
+/// One sample.
+#[derive(Debug, Clone)]
+pub(crate) struct Explained {
+    /// The name without tags, raw.
+    pub name: String,
+    /// As on the wire: `c`, `g`, `ms`, `h`, `d`, `s`.
+    pub kind: &'static str,
+    /// The value as a number, or a set's member.
+    pub value: String,
+    /// How many samples it stands for: 1/rate.
+    pub weight: f64,
+    /// Keys escaped, values raw.
+    pub tags: Vec<(String, String)>,
+    /// Tags skipped.
+    pub tag_errors: u32,
+    /// Fields skipped.
+    pub unknown_fields: u32,
+    /// Rules in the order of precedence, and what became of each.
+    pub tried: Vec<TriedRule>,
+    /// What `$1`, `$2` and so on stand for.
+    pub captures: Vec<String>,
+    /// The number after unit and scale; `None` for a set or a rule that drops.
+    pub converted: Option<f64>,
+    /// Whether the rule that counts drops it.
+    pub dropped: bool,
+}
+
+/// A rule that was tried.
+#[derive(Debug, Clone)]
+pub(crate) struct TriedRule {
+    /// Counted from 1.
+    pub number: usize,
+    /// `file:line:column`.
+    pub position: String,
+    /// As written.
+    pub pattern: String,
+    /// Whether it is a regular expression.
+    pub is_regex: bool,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+impl Explainer {
+    /// A bridge with these rules.
+    pub(crate) fn new(rules: Rules, options: Options) -> Self {
+        let bridge = Bridge::new(options);
+        bridge.replace_rules(rules);
+        let before = Seen::now(&bridge);
+        Self { worker: bridge.worker(), bridge, before }
+    }
+
+    /// Sends a line and says what became of it.
+    pub(crate) fn explain(&mut self, line: &str) -> Explanation {
+        let (reading, samples) = self.read(line.as_bytes());
+        self.worker.ingest(line.as_bytes(), NOW);
+        let after = Seen::now(&self.bridge);
+        let counters = risen(&after.own, &self.before.own);
+        let refused = counters.iter().filter_map(|(series, _)| reason(series)).map(|reason| (reason.to_owned(), advice::of_reason(reason)));
+        let refused = refused.collect();
+        let page = after.page.changes_since(&self.before.page).into_iter().collect();
+        self.before = after;
+        Explanation { line: line.to_owned(), reading, samples, refused, page, counters }
+    }
+
+    fn read(&self, line: &[u8]) -> (&'static str, Vec<Result<Explained, &'static str>>) {
+        let one = |sample: Result<Sample<'_>, Refused>| match sample.and_then(|sample| self.sample(&sample)) {
+            Ok(explained) => Ok(explained),
+            Err(refused) => Err(refused.error.as_str()),
+        };
+        match parse_line(line, &self.bridge.options().dialect) {
+            Line::Empty => ("empty", Vec::new()),
+            Line::Event => ("event", Vec::new()),
+            Line::ServiceCheck => ("service_check", Vec::new()),
+            Line::Refused(refused) if refused.error.refuses_line() => ("refused", Vec::new()),
+            Line::Refused(refused) => ("samples", vec![Err(refused.error.as_str())]),
+            Line::Sample(sample) => match Identity::of(&sample, &self.bridge.options().dialect) {
+                Err(_) => ("refused", Vec::new()),
+                Ok(_) => ("samples", vec![one(Ok(sample))]),
+            },
+            Line::Samples(samples) => ("samples", samples.map(one).collect()),
+        }
+    }
+
+    fn sample(&self, sample: &Sample<'_>) -> Result<Explained, Refused> {
+        let mut parts = Parts::new(self.bridge.options());
+        let errors = Identity::of(sample, &self.bridge.options().dialect)?.visit(&mut parts);
+        let rules = self.bridge.rules().rules;
+        let config = rules.config();
+        let kind = metric_kind(sample.kind);
+        let found = rules.find(&parts.name, kind, &parts.tags);
+        let rule = found.as_ref().and_then(|found| config.rules.get(found.rule));
+        let tried = rules.tried(&parts.name, kind, &parts.tags).into_iter();
+        let tried = tried.filter_map(|tried| Some(TriedRule::new(&tried, config.rules.get(tried.rule)?))).collect();
+        let captures = found.as_ref().map(|found| found.captures().into_iter().map(str::to_owned).collect()).unwrap_or_default();
+        let dropped = rule.is_some_and(|rule| rule.action == Action::Drop);
+        let number = match sample.value {
+            Value::Number(number) | Value::Signed(number) => Some(number),
+            Value::Member(_) => None,
+        };
+        Ok(Explained {
+            kind: on_the_wire(sample.kind),
+            value: match sample.value {
+                Value::Number(number) => number.to_string(),
+                Value::Signed(number) => format!("{number:+}"),
+                Value::Member(member) => String::from_utf8_lossy(member).into_owned(),
+            },
+            weight: sample.weight,
+            tag_errors: errors.name + errors.fields,
+            unknown_fields: sample.unknown_fields,
+            tried,
+            captures,
+            converted: number.filter(|_| !dropped).map(|number| factor(sample.kind, rule).apply(number)),
+            dropped,
+            name: parts.name,
+            tags: parts.tags,
+        })
+    }
+}
+
+impl Seen {
+    fn now(bridge: &Bridge) -> Self {
+        let mut page = Vec::new();
+        bridge.render(NOW, &mut page);
+        let mut seen = Self { page: Page::parse(&String::from_utf8_lossy(&page)), own: Page::default() };
+        let own = |name: &String| bridge.owns_name(name);
+        let names: Vec<String> = seen.page.families.keys().filter(|name| own(name)).cloned().collect();
+        for name in names {
+            if let Some(family) =
+                seen.page.families.remove(&name).filter(|family| family.kind == "counter" && !name.starts_with("process_"))
+            {
+                seen.own.families.insert(name, family);
+            }
+        }
+        seen
+    }
+}
+
+fn risen(after: &Page, before: &Page) -> Vec<(String, f64)> {
+    let mut all = Vec::new();
+    for (name, family) in after.changes_since(before) {
+        let old = before.families.get(&name).map(Family::by_series).unwrap_or_default();
+        let number = |text: &str| text.parse::<f64>().unwrap_or(0.0);
+        for (series, value) in family.rows {
+            let by = number(&value) - old.get(series.as_str()).map_or(0.0, |value| number(value));
+            all.push((series, by));
+        }
+    }
+    all
+}
+
+/// The reason in a counter of refusals.
+fn reason(series: &str) -> Option<&str> {
+    let is_refusal = series.contains("sample_errors_total{") || series.contains("events_error_total{");
+    let value = series.split_once("reason=\"").filter(|_| is_refusal)?.1;
+    value.split('"').next()
+}
+
+fn on_the_wire(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Counter => "c",
+        Kind::Gauge => "g",
+        Kind::Timer => "ms",
+        Kind::Histogram => "h",
+        Kind::Distribution => "d",
+        Kind::Set => "s",
+    }
+}
+
+impl TriedRule {
+    fn new(tried: &Tried, rule: &Rule) -> Self {
+        Self {
+            number: tried.rule + 1,
+            position: rule.position.to_string(),
+            pattern: rule.pattern.clone(),
+            is_regex: rule.match_type == MatchType::Regex,
+            outcome: tried.outcome.clone(),
+        }
+    }
+
+    fn has_matched(&self) -> bool {
+        matches!(self.outcome, Outcome::Matched | Outcome::Hidden { .. })
+    }
+
+    /// How far it was from matching: more is nearer.
+    fn nearness(&self) -> usize {
+        match &self.outcome {
+            Outcome::Matched | Outcome::Hidden { .. } => usize::MAX,
+            Outcome::Tag { .. } => usize::MAX - 1,
+            Outcome::Kind { .. } => usize::MAX - 2,
+            Outcome::TooFewSegments { wants, has } => wants.min(has).saturating_add(1),
+            Outcome::TooManySegments { wants, .. } => wants.saturating_add(1),
+            Outcome::Segment { number, .. } => *number,
+            Outcome::NoMatch => 1,
+        }
+    }
+}
+
+impl Explanation {
+    /// As a program reads it.
+    pub(crate) fn to_json(&self) -> Json {
+        let samples: Vec<Json> = self
+            .samples
+            .iter()
+            .map(|sample| match sample {
+                Ok(explained) => explained.to_json(),
+                Err(reason) => json!({ "refused": reason, "advice": advice::of_reason(reason) }),
+            })
+            .collect();
+        let families = self.page.iter().map(|(name, family)| {
+            let rows: Vec<String> = family.rows.iter().map(|(series, value)| super::page::row(series, value)).collect();
+            json!({ "family": name, "type": family.kind, "rows": rows })
+        });
+        json!({
+            "line": self.line,
+            "reading": self.reading,
+            "samples": samples,
+            "refused": self.refused.iter().map(|(reason, advice)| json!({ "reason": reason, "advice": advice })).collect::<Vec<_>>(),
+            "page": families.collect::<Vec<_>>(),
+            "counters": self.counters.iter().map(|(series, by)| json!({ "counter": series, "by": by })).collect::<Vec<_>>(),
+        })
+    }
+}
+
+impl Explained {
+    fn to_json(&self) -> Json {
+        let rules = self.tried.iter().map(|tried| {
+            json!({
+                "rule": tried.number, "position": tried.position, "match": tried.pattern,
+                "match_type": if tried.is_regex { "regex" } else { "glob" },
+                "matched": tried.outcome == Outcome::Matched, "outcome": tried.outcome.to_string(),
+            })
+        });
+        json!({
+            "name": self.name,
+            "kind": self.kind,
+            "value": self.value,
+            "weight": self.weight,
+            "tags": self.tags.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect::<Vec<_>>(),
+            "tag_errors": self.tag_errors,
+            "unknown_fields": self.unknown_fields,
+            "rules": rules.collect::<Vec<_>>(),
+            "captures": self.captures,
+            "dropped": self.dropped,
+            "converted": self.converted,
+        })
+    }
+}

@@ -1,0 +1,127 @@
+//! The difference between two pages, by family and series.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use crate::program::tools::page::{Family, Page, row};
+
+/// Everything that differs; empty if nothing does.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Difference {
+    /// By name of the family, sorted.
+    pub families: Vec<(String, Change)>,
+}
+
+/// What differs in a family.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// Only the old page has it.
+    Gone(Family),
+    /// Only the new page has it.
+    New(Family),
+    /// Both have it.
+    Changed {
+        /// Old and new type, if they differ.
+        kind: Option<(String, String)>,
+        /// Rows that are gone, or have another value now.
+        minus: Vec<(String, String)>,
+        /// Rows that are new, or had another value.
+        plus: Vec<(String, String)>,
+    },
+}
+
+impl Difference {
+    /// From the text of two pages.
+    pub(crate) fn between(old: &str, new: &str) -> Self {
+        let (old, new) = (Page::parse(old), Page::parse(new));
+        let names: BTreeSet<&String> = old.families.keys().chain(new.families.keys()).collect();
+        let families = names.into_iter().filter_map(|name| {
+            let change = match (old.families.get(name), new.families.get(name)) {
+                (Some(old), None) => Change::Gone(old.clone()),
+                (None, Some(new)) => Change::New(new.clone()),
+                (Some(old), Some(new)) if old != new => {
+                    let kind = (old.kind != new.kind).then(|| (old.kind.clone(), new.kind.clone()));
+                    Change::Changed { kind, minus: only_in(old, new), plus: only_in(new, old) }
+                }
+                _ => return None,
+            };
+            Some((name.clone(), change))
+        });
+        Self { families: families.collect() }
+    }
+
+    /// For people: `-` is the old page, `+` the new one; at most `most` rows of each family and side.
+    pub(crate) fn to_text(&self, most: usize) -> String {
+        let mut out = String::new();
+        for (name, change) in &self.families {
+            match change {
+                Change::Gone(family) => write_whole('-', name, family, most, &mut out),
+                Change::New(family) => write_whole('+', name, family, most, &mut out),
+                Change::Changed { kind, minus, plus } => {
+                    let kind = kind.as_ref().map_or_else(String::new, |(old, new)| format!(": {old} -> {new}"));
+                    let _ = writeln!(out, "  {name}{kind}");
+                    write_rows('-', minus, most, &mut out);
+                    write_rows('+', plus, most, &mut out);
+                }
+            }
+        }
+        if out.is_empty() { "no difference\n".to_owned() } else { out }
+    }
+
+    /// As a program reads it.
+    pub(crate) fn to_json(&self) -> Value {
+        let lines = |rows: &[(String, String)]| rows.iter().map(|(series, value)| row(series, value)).collect::<Vec<_>>();
+        let families = self.families.iter().map(|(name, change)| match change {
+            Change::Gone(family) => json!({ "family": name, "change": "gone", "old_type": family.kind, "minus": lines(&family.rows) }),
+            Change::New(family) => json!({ "family": name, "change": "new", "new_type": family.kind, "plus": lines(&family.rows) }),
+            Change::Changed { kind, minus, plus } => {
+                let (old, new) = kind.clone().unzip();
+                json!({
+                    "family": name, "change": "changed", "old_type": old, "new_type": new, "minus": lines(minus), "plus": lines(plus),
+                })
+            }
+        });
+        Value::Array(families.collect())
+    }
+}
+
+fn only_in(one: &Family, other: &Family) -> Vec<(String, String)> {
+    let other = other.by_series();
+    one.rows.iter().filter(|(series, value)| other.get(series.as_str()) != Some(&value.as_str())).cloned().collect()
+}
+
+fn write_whole(sign: char, name: &str, family: &Family, most: usize, out: &mut String) {
+    let series = family.series();
+    let _ = writeln!(out, "{sign} {name}: {}, {series} series", family.kind);
+    write_rows(sign, &family.rows, most, out);
+}
+
+fn write_rows(sign: char, rows: &[(String, String)], most: usize, out: &mut String) {
+    for (series, value) in rows.iter().take(most) {
+        let _ = writeln!(out, "{sign}   {}", row(series, value));
+    }
+    if rows.len() > most {
+        let _ = writeln!(out, "{sign}   and {} more lines; --all shows them", rows.len() - most);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn differences_are_by_family_and_series() {
+        let old = "# TYPE a counter\na{x=\"1\"} 1\na{x=\"2\"} 2\n# TYPE b gauge\nb 1\n# TYPE d gauge\nd 1\n";
+        let new = "# TYPE a counter\na{x=\"1\"} 1\na{x=\"3\"} 2\n# TYPE c gauge\nc 1\n# TYPE d counter\nd 1\n";
+        let difference = Difference::between(old, new);
+        assert_eq!(
+            difference.to_text(20),
+            "  a\n-   a{x=\"2\"} 2\n+   a{x=\"3\"} 2\n- b: gauge, 1 series\n-   b 1\n+ c: gauge, 1 series\n+   c 1\n  d: gauge -> counter\n"
+        );
+        assert_eq!(difference.to_json()[0]["minus"][0], "a{x=\"2\"} 2");
+        assert!(difference.to_text(0).contains("-   and 1 more lines"));
+        assert_eq!(Difference::between(old, old).to_text(20), "no difference\n");
+    }
+}

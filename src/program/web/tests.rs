@@ -1,0 +1,141 @@
+//! The web server over real sockets, driven by raw bytes. No test asserts how long something takes: limits that must act are
+//! set to a few milliseconds, all others to an hour, and a test that waits in vain is ended by [`soon`].
+
+mod api;
+mod bounds;
+mod http2;
+mod page;
+mod paths;
+mod shutdown;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+use super::pulse::Pulse;
+use super::server::{Ends, Site, connection};
+use super::{Options, State, serve};
+use crate::bridge::Bridge;
+use crate::options::Options as BridgeOptions;
+use crate::time::Timestamp;
+
+const HOUR: Duration = Duration::from_secs(3600);
+const SHORT: Duration = Duration::from_millis(40);
+
+fn now() -> Timestamp {
+    Timestamp::from_millis(1_700_000_000_000)
+}
+
+/// No limit of time but the one that a test shortens.
+fn patient() -> Options {
+    Options {
+        turn_timeout: HOUR,
+        header_timeout: HOUR,
+        idle_timeout: HOUR,
+        write_timeout: HOUR,
+        response_timeout: HOUR,
+        ..Options::default()
+    }
+}
+
+struct Server {
+    address: SocketAddr,
+    state: Arc<State>,
+    bridge: Bridge,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Server {
+    async fn start(options: Options) -> Self {
+        let state = Arc::new(State::new(&options, now));
+        Self::start_with(options, Bridge::new(BridgeOptions::default()), state).await
+    }
+
+    async fn start_with(options: Options, bridge: Bridge, state: Arc<State>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let (stop, stopped) = oneshot::channel();
+        let shutdown = async { stopped.await.unwrap_or_default() };
+        let task = tokio::spawn(serve(listener, options, bridge.clone(), Arc::clone(&state), shutdown));
+        Self { address, state, bridge, stop, task }
+    }
+
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.expect("listening")
+    }
+
+    /// Sends bytes on a connection of their own and reads until the server closes it.
+    async fn send(&self, request: impl AsRef<[u8]>) -> String {
+        String::from_utf8(self.send_bytes(request).await).expect("text")
+    }
+
+    async fn send_bytes(&self, request: impl AsRef<[u8]>) -> Vec<u8> {
+        let mut stream = self.connect().await;
+        stream.write_all(request.as_ref()).await.expect("sent");
+        rest(&mut stream).await
+    }
+
+    async fn ask(&self, method: &str, path: &str) -> String {
+        self.send(format!("{method} {path} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n")).await
+    }
+
+    /// The value of an own metric without labels.
+    fn metric(&self, name: &str) -> f64 {
+        self.labelled(name)
+    }
+
+    /// The value of an own metric with its labels as the page has them.
+    fn labelled(&self, name: &str) -> f64 {
+        let families = self.bridge.telemetry().families();
+        let line = families.iter().flat_map(|f| &f.lines).find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.expect("a metric").parse().expect("a number")
+    }
+}
+
+async fn soon<T>(what: impl Future<Output = T>) -> T {
+    timeout(Duration::from_secs(30), what).await.expect("it never came")
+}
+
+/// Everything until the server closes; a reset counts as a close.
+async fn rest(stream: &mut TcpStream) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let _ = soon(stream.read_to_end(&mut bytes)).await;
+    bytes
+}
+
+/// One response on a connection that stays open.
+async fn exchange(stream: &mut TcpStream, path: &str) -> String {
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: t\r\n\r\n").as_bytes()).await.expect("sent");
+    let mut text = String::new();
+    loop {
+        if let Some((head, body)) = text.split_once("\r\n\r\n")
+            && body.len() >= header(head, "content-length").and_then(|n| n.parse().ok()).unwrap_or(0)
+        {
+            return text;
+        }
+        let mut piece = [0; 4096];
+        let n = soon(stream.read(&mut piece)).await.expect("open");
+        assert_ne!(n, 0, "closed after {text:?}");
+        text.push_str(std::str::from_utf8(&piece[..n]).expect("ASCII"));
+    }
+}
+
+fn header<'a>(reply: &'a str, name: &str) -> Option<&'a str> {
+    let head = reply.split("\r\n\r\n").next()?;
+    head.lines().filter_map(|line| line.split_once(": ")).find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+}
+
+fn status(reply: &str) -> u16 {
+    reply.get(9..12).and_then(|code| code.parse().ok()).unwrap_or_else(|| panic!("no status: {reply:?}"))
+}
+
+fn body(reply: &str) -> &str {
+    reply.split_once("\r\n\r\n").expect("a header").1
+}

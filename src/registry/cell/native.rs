@@ -1,0 +1,176 @@
+//! Native histograms: exponential buckets that come as values do, beside the classic ones of the same cell.
+//!
+//! The arithmetic is that of Prometheus' Go client, to the bucket: which schema, which key, when resolution is halved, when the
+//! zero bucket widens, when all begins anew. Weights are numbers and not counts, as everywhere here. Knows no page and no wire.
+
+mod buckets;
+#[cfg(test)]
+mod corpus_tests;
+mod exponential;
+mod saved;
+mod scale;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use self::exponential::Exponential;
+pub use self::saved::SavedNative;
+pub use self::scale::{SCHEMA_MAX, SCHEMA_MIN, ZERO_THRESHOLD, schema_of};
+pub use self::snapshot::{NativeSnapshot, Spans};
+use super::{Bounds, HistogramCell, HistogramSnapshot};
+use crate::options::NativeOptions;
+use crate::time::Timestamp;
+
+/// One worker's part of a histogram with native and classic buckets: one thread observes, the scrape reads now and then.
+///
+/// Memory: about 150 bytes beside the classic cell when new, and 12 bytes for each populated bucket, of which there are
+/// [`NativeOptions::max_buckets`] at most, and one; or 268 where that is less, because there is no coarser schema than -4. A sample
+/// that falls into a bucket that is populated allocates nothing.
+#[derive(Debug)]
+pub struct NativeCell {
+    bounds: Arc<Bounds>,
+    classic: HistogramCell,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    shape: Exponential,
+    /// When it was made or last reset, in milliseconds.
+    reset_ms: u64,
+    /// Whether it was reset at all.
+    was_reset: bool,
+    /// When it is to be reset, in milliseconds; 0 for not at all.
+    due_ms: u64,
+}
+
+impl NativeCell {
+    /// Goes on with a classic cell, of which nobody else is the writer from now on: its weights are put into native buckets as
+    /// well as their bounds tell. `None` if the family has no native buckets.
+    pub fn new(classic: HistogramCell, bounds: &Arc<Bounds>, now: Timestamp) -> Option<Self> {
+        let options = bounds.native()?;
+        let mut shape = Exponential::new(options.schema, options.zero_threshold);
+        seed(&mut shape, &classic, bounds);
+        let state = State { shape, reset_ms: now.as_millis(), was_reset: false, due_ms: 0 };
+        Some(Self { bounds: Arc::clone(bounds), classic, state: Mutex::new(state) })
+    }
+
+    /// Records `value` with `weight`, in classic and native buckets. False, and nothing changed, if the sum would not be finite.
+    /// Only the cell's one writer may call it. A reset that was put off is made up for with the first sample after its time.
+    #[inline]
+    pub fn observe(&self, value: f64, weight: f64, now: Timestamp) -> bool {
+        let mut state = self.lock();
+        if state.due_ms > 0 && now.as_millis() >= state.due_ms {
+            self.reset(&mut state, now);
+        }
+        if !self.classic.observe(&self.bounds, value, weight) {
+            return false;
+        }
+        state.shape.add(value, weight);
+        if state.shape.populated() > self.options().max_buckets as usize {
+            self.limit(&mut state, (value, weight), now);
+        }
+        true
+    }
+
+    /// One step towards fewer buckets: all anew if there was no reset for long enough; else a wider zero bucket if it may be so
+    /// wide; else half the resolution.
+    #[cold]
+    fn limit(&self, state: &mut State, (value, weight): (f64, f64), now: Timestamp) {
+        let reset_after_ms = self.options().min_reset_ms;
+        if reset_after_ms > 0 && state.due_ms == 0 {
+            if now.as_millis().saturating_sub(state.reset_ms) >= reset_after_ms {
+                self.reset(state, now);
+                if self.classic.observe(&self.bounds, value, weight) {
+                    state.shape.add(value, weight);
+                }
+                return;
+            }
+            state.due_ms = state.reset_ms.saturating_add(reset_after_ms);
+        }
+        if !state.shape.widen(self.options().max_zero_threshold) {
+            state.shape.halve();
+        }
+    }
+
+    #[cold]
+    fn reset(&self, state: &mut State, now: Timestamp) {
+        self.classic.reset();
+        state.shape.clear(self.options().schema, self.options().zero_threshold);
+        (state.reset_ms, state.was_reset, state.due_ms) = (now.as_millis(), true, 0);
+    }
+
+    /// What is in [`Bounds`]; the cell was made because it is there.
+    #[inline(always)]
+    fn options(&self) -> &NativeOptions {
+        self.bounds.native().unwrap_or(&NativeOptions::DEFAULT)
+    }
+
+    /// Where its parts are, for a prefetch.
+    #[inline(always)]
+    pub(crate) fn addresses(&self) -> [*const u8; 3] {
+        let first = std::ptr::from_ref(self).cast::<u8>();
+        [first, first.wrapping_add(64), first.wrapping_add(size_of::<Self>() - 1)]
+    }
+
+    /// The classic buckets, to be read.
+    pub fn classic(&self) -> &HistogramCell {
+        &self.classic
+    }
+
+    /// Adds what the cell holds at one moment to both, which are for the same family.
+    pub fn merge_into(&self, classic: &mut HistogramSnapshot, native: &mut NativeSnapshot) {
+        let state = self.lock();
+        self.classic.merge_into(classic);
+        let reset_ms = if state.was_reset { state.reset_ms } else { 0 };
+        native.add(&state.shape, reset_ms, self.options().max_buckets as usize);
+    }
+
+    /// Adds what was saved of a histogram with the same bounds; without native buckets these are told from the classic ones.
+    /// False, and nothing changed, if no histogram could have held this. Only the cell's one writer may call it.
+    #[must_use]
+    pub fn absorb(&self, classic: &HistogramSnapshot, native: Option<&SavedNative>) -> bool {
+        let mut state = self.lock();
+        let shape = match native {
+            Some(saved) => saved.restore(classic),
+            None => {
+                let mut shape = Exponential::new(self.options().schema, self.options().zero_threshold);
+                shape.add_classic(&self.bounds, &classic.buckets);
+                Some(shape)
+            }
+        };
+        let Some(shape) = shape.filter(|_| self.classic.absorb(classic)) else { return false };
+        state.shape.merge(&shape);
+        state.shape.fit(self.options().max_buckets as usize);
+        true
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A thread that died here left numbers that are at worst one sample short; they are still worth showing.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Adds a part without native buckets of its own to both. What its classic buckets hold is put into native ones at their bounds,
+/// so that counts agree; it is where the first sample that makes the cell a native one goes on from.
+pub fn merge_classic(cell: &HistogramCell, bounds: &Bounds, classic: &mut HistogramSnapshot, native: &mut NativeSnapshot) {
+    let Some(options) = bounds.native() else { return cell.merge_into(classic) };
+    let mut alone = HistogramSnapshot::new(bounds.len());
+    cell.merge_into(&mut alone);
+    let mut shape = Exponential::new(options.schema, options.zero_threshold);
+    shape.add_classic(bounds, &alone.buckets);
+    shape.fit(options.max_buckets as usize);
+    native.add(&shape, 0, options.max_buckets as usize);
+    classic.add(&alone);
+}
+
+fn seed(shape: &mut Exponential, classic: &HistogramCell, bounds: &Bounds) {
+    let mut all = HistogramSnapshot::new(bounds.len());
+    classic.merge_into(&mut all);
+    shape.add_classic(bounds, &all.buckets);
+    if let Some(options) = bounds.native() {
+        shape.fit(options.max_buckets as usize);
+    }
+}
