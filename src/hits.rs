@@ -13,7 +13,7 @@ pub(crate) const NAMES: usize = 1000;
 /// Bytes of a name that are kept; longer ones are cut.
 const NAME_BYTES: usize = 256;
 
-/// Where a route's samples are counted.
+/// Where a binding's samples are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Slot(u32);
 

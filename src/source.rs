@@ -4,7 +4,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-/// Who sent a sample. Known to the pipeline for each datagram, and asked for only when a new route is resolved.
+/// Who sent a sample. Known to the pipeline for each datagram, and asked for only when a new binding is resolved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Source {
     /// Not told: a replay, a test, or a transport without addresses.

@@ -1,10 +1,10 @@
-//! routes: a worker's own table from the raw bytes of an identity to where its samples go.
+//! bindings: a worker's own table from the raw bytes of an identity to where its samples go.
 //!
-//! Found without allocating, in three steps that can be prefetched for a whole batch: slot, route, key. The key is always compared
-//! in full, so that no sender can make two identities one. What the routes lead to is not known here: a target is any value.
+//! Found without allocating, in three steps that can be prefetched for a whole batch: slot, binding, key. The key is always compared
+//! in full, so that no sender can make two identities one. What the bindings lead to is not known here: a target is any value.
 //!
 //! No call takes long, however large the table is: it grows, shrinks, is swept and is forgotten in steps, and at its limit one
-//! route goes for each that comes. Each insertion takes a few of these steps, the others [`Routes::keep_up`] between two batches.
+//! binding goes for each that comes. Each insertion takes a few of these steps, the others [`Bindings::keep_up`] between two batches.
 
 mod keys;
 mod places;
@@ -20,52 +20,52 @@ use self::slots::Slots;
 use crate::ingest::protocol::Sample;
 use crate::prefetch::prefetch;
 
-/// Bytes of keys that a worker keeps for each route that it may keep.
+/// Bytes of keys that a worker keeps for each binding that it may keep.
 const KEY_BYTES: usize = 192;
 
 /// Steps that an insertion takes to keep keys in order. Two would do: a third of the keys' memory is garbage when it begins.
 const STEPS_WITH_INSERTION: usize = 8;
 
-/// What taking out a route costs beside looking at it, in steps: slot, key and target are elsewhere in memory.
+/// What taking out a binding costs beside looking at it, in steps: slot, key and target are elsewhere in memory.
 const STEPS_OF_REMOVAL: usize = 8;
 
-/// Places that are asked for a route to give up, one insertion at the limit.
+/// Places that are asked for a binding to give up, one insertion at the limit.
 const EVICTION_STEPS: usize = 256;
 
 /// Forgotten tables that may wait to be taken apart beside the newest one.
 const MOST_FORGOTTEN: usize = 1;
 
-/// Routes whose targets are prefetched together when they are swept.
+/// Bindings whose targets are prefetched together when they are swept.
 const SWEPT_TOGETHER: usize = 16;
 
-pub(crate) struct Routes<T> {
+pub(crate) struct Bindings<T> {
     slots: Slots,
     places: Places<T>,
     keys: Keys,
     /// What was forgotten and is still to be dropped.
     forgotten: Vec<(Places<T>, Keys)>,
     secrets: RapidSecrets,
-    max_routes: usize,
+    max_bindings: usize,
     /// Where the sweep goes on, and how many numbers it has still to look at.
     sweep_at: usize,
     sweep_left: usize,
-    /// Where the next route to give up is looked for: after the last one, so that old ones go first.
+    /// Where the next binding to give up is looked for: after the last one, so that old ones go first.
     evict_at: usize,
 }
 
-/// The number of a route. Once the route went, it may be another's; only the key tells.
+/// The number of a binding. Once the binding went, it may be another's; only the key tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct RouteId(u32);
+pub(crate) struct BindingId(u32);
 
-impl<T> Routes<T> {
-    pub(crate) fn new(max_routes: usize) -> Self {
+impl<T> Bindings<T> {
+    pub(crate) fn new(max_bindings: usize) -> Self {
         Self {
             slots: Slots::new(),
             places: Places::new(),
             keys: Keys::new(),
             forgotten: Vec::new(),
             secrets: RapidSecrets::random(),
-            max_routes: max_routes.min(slots::MOST),
+            max_bindings: max_bindings.min(slots::MOST),
             sweep_at: 0,
             sweep_left: 0,
             evict_at: 0,
@@ -123,17 +123,17 @@ impl<T> Routes<T> {
         if is_same(name, sample.name) && is_same(tags, sample.tags) { place.target.as_ref() } else { None }
     }
 
-    /// The target of a route, if its key is the sample's.
-    pub(crate) fn get(&self, id: RouteId, sample: &Sample<'_>) -> Option<&T> {
+    /// The target of a binding, if its key is the sample's.
+    pub(crate) fn get(&self, id: BindingId, sample: &Sample<'_>) -> Option<&T> {
         self.target(self.places.get(id.0)?, sample)
     }
 
     /// A whole look-up, for what the steps did not find.
-    pub(crate) fn find(&self, hash: u64, sample: &Sample<'_>) -> Option<RouteId> {
-        self.slots.find(hash, |number| self.get(RouteId(number), sample).is_some()).map(RouteId)
+    pub(crate) fn find(&self, hash: u64, sample: &Sample<'_>) -> Option<BindingId> {
+        self.slots.find(hash, |number| self.get(BindingId(number), sample).is_some()).map(BindingId)
     }
 
-    /// Adds a route for an identity that has none.
+    /// Adds a binding for an identity that has none.
     ///
     /// # Errors
     ///
@@ -156,8 +156,8 @@ impl<T> Routes<T> {
         Ok(())
     }
 
-    /// Takes a route out.
-    pub(crate) fn remove(&mut self, id: RouteId) -> Option<T> {
+    /// Takes a binding out.
+    pub(crate) fn remove(&mut self, id: BindingId) -> Option<T> {
         let place = self.places.remove(id.0)?;
         self.slots.remove(u64::from(place.hash) << 32, id.0);
         self.keys.remove(place.key_at, place.key_len());
@@ -166,21 +166,21 @@ impl<T> Routes<T> {
 
     /// Whether nothing can be inserted before something is taken out.
     pub(crate) fn is_full(&self) -> bool {
-        self.places.len() >= self.max_routes || self.keys.used() >= self.max_routes.saturating_mul(KEY_BYTES)
+        self.places.len() >= self.max_bindings || self.keys.used() >= self.max_bindings.saturating_mul(KEY_BYTES)
     }
 
-    /// Takes out one route, about the oldest. `None` if none was met nearby.
+    /// Takes out one binding, about the oldest. `None` if none was met nearby.
     pub(crate) fn evict(&mut self) -> Option<T> {
         for _ in 0..EVICTION_STEPS {
             let number = next_number(&mut self.evict_at, &self.places);
-            if let Some(target) = self.remove(RouteId(number)) {
+            if let Some(target) = self.remove(BindingId(number)) {
                 return Some(target);
             }
         }
         None
     }
 
-    /// Has [`keep_up`](Self::keep_up) look at every route once from now.
+    /// Has [`keep_up`](Self::keep_up) look at every binding once from now.
     pub(crate) fn sweep(&mut self) {
         self.sweep_left = self.places.end();
     }
@@ -191,7 +191,7 @@ impl<T> Routes<T> {
         self.sweep_left > 0 || self.slots.is_unsettled() || self.keys.is_unsettled() || !self.forgotten.is_empty()
     }
 
-    /// Does about `budget` steps of what is to be done: routes that are `gone` are taken out and returned one by one, and memory
+    /// Does about `budget` steps of what is to be done: bindings that are `gone` are taken out and returned one by one, and memory
     /// is given back. `look_ahead` is told what `gone` will be asked soon. Returns the steps that it took, which may be a few
     /// more.
     pub(crate) fn keep_up(&mut self, budget: usize, look_ahead: impl Fn(&T), mut gone: impl FnMut(&T) -> bool) -> usize {
@@ -211,7 +211,7 @@ impl<T> Routes<T> {
             let mut steps = size;
             for number in group.into_iter().take(size) {
                 if self.places.get(number).and_then(|place| place.target.as_ref()).is_some_and(&mut gone) {
-                    self.remove(RouteId(number));
+                    self.remove(BindingId(number));
                     steps += STEPS_OF_REMOVAL;
                 }
             }
@@ -232,9 +232,9 @@ impl<T> Routes<T> {
         }
     }
 
-    /// Forgets all routes. Their memory is given back in steps.
+    /// Forgets all bindings. Their memory is given back in steps.
     pub(crate) fn clear(&mut self) {
-        let empty = Self { secrets: self.secrets, ..Self::new(self.max_routes) };
+        let empty = Self { secrets: self.secrets, ..Self::new(self.max_bindings) };
         let old = std::mem::replace(self, empty);
         // Tables that are forgotten faster than they can be taken apart must not pile up.
         self.forgotten = old.forgotten.into_iter().take(MOST_FORGOTTEN).collect();

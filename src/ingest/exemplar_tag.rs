@@ -1,5 +1,5 @@
 //! The tag that links a sample to a trace: cut out of the sample's tags before its series is looked for, so that it is no label
-//! and makes no series and no route. What was cut is kept as an exemplar.
+//! and makes no series and no binding. What was cut is kept as an exemplar.
 //!
 //! Knows the form of DogStatsD tags; the grammar has read the line already.
 

@@ -13,14 +13,14 @@ use memchr::memchr;
 use self::upkeep::{STEPS_OF_BATCH, STEPS_OF_TICK};
 use crate::engine::Engine;
 use crate::hits::HitTally;
-use crate::ingest::bindings::Routes;
+use crate::ingest::bindings::Bindings;
 use crate::ingest::exemplar_tag::ExemplarTag;
 #[cfg(target_arch = "x86_64")]
 use crate::ingest::protocol::Avx2;
 use crate::ingest::protocol::{Finder, Line, Plain, Sample, SampleError, parse_line, quick_line};
 use crate::ingest::recording::{Recording, count_error};
 use crate::ingest::rejection_log::RefusalLog;
-use crate::ingest::resolve::{Resolver, Route, Target};
+use crate::ingest::resolve::{Binding, Resolver, Target};
 use crate::options::{Dialect, Limits};
 use crate::prefetch::prefetch;
 use crate::registry::CellHandle;
@@ -31,17 +31,17 @@ use crate::time::Timestamp;
 /// Samples looked up together. Enough to hide a miss to memory behind the others', few enough to stay in the first cache.
 const BATCH: usize = 32;
 
-/// Routes that a worker may keep beyond those of the series.
+/// Bindings that a worker may keep beyond those of the series.
 const ROUTES_AT_LEAST: usize = 1 << 14;
 
-/// One receiving thread's side of the bridge: its routes, its counts, and the right to write its cells.
+/// One receiving thread's side of the bridge: its bindings, its counts, and the right to write its cells.
 pub struct Worker {
     engine: Arc<Engine>,
     dialect: Dialect,
     limits: Limits,
     #[cfg(target_arch = "x86_64")]
     avx2: Option<Avx2>,
-    routes: Routes<Route>,
+    bindings: Bindings<Binding>,
     resolver: Resolver,
     /// The tag that is cut out of tags, and what is left of them.
     exemplar_tag: Option<ExemplarTag>,
@@ -58,7 +58,7 @@ pub struct Worker {
 pub struct Datagram<'a> {
     /// Lines, separated by newlines.
     pub bytes: &'a [u8],
-    /// A reference, so that it costs a sample of a known series 8 bytes; looked at only for a new route.
+    /// A reference, so that it costs a sample of a known series 8 bytes; looked at only for a new binding.
     pub source: &'a Source,
 }
 
@@ -94,7 +94,7 @@ impl Worker {
             #[cfg(target_arch = "x86_64")]
             avx2: Avx2::find(),
             // One spelling of each series, and some more.
-            routes: Routes::new(options.limits.series + options.limits.series / 4 + ROUTES_AT_LEAST),
+            bindings: Bindings::new(options.limits.series + options.limits.series / 4 + ROUTES_AT_LEAST),
             resolver: Resolver::new(&engine),
             exemplar_tag: options.exemplar_tag.as_deref().and_then(ExemplarTag::new),
             cut: Vec::new(),
@@ -182,13 +182,13 @@ impl Worker {
         let changes = self.engine.registry().pass(self.resolver.membership());
         if self.resolver.follow_rules() {
             self.hits = HitTally::default();
-            self.forget_routes();
+            self.forget_bindings();
         } else if changes != self.changes {
-            // Series went: their routes lead nowhere, and what was refused for want of room may find it.
-            self.routes.sweep();
+            // Series went: their bindings lead nowhere, and what was refused for want of room may find it.
+            self.bindings.sweep();
         }
         self.changes = changes;
-        if self.routes.is_unsettled() {
+        if self.bindings.is_unsettled() {
             self.keep_up(STEPS_OF_BATCH);
         }
     }
@@ -248,8 +248,8 @@ impl Worker {
         if self.exemplar_tag.is_some() && !sample.tags.is_empty() && self.push_with_exemplar(&sample, batch, now) {
             return;
         }
-        let hash = self.routes.hash(&sample);
-        self.routes.prefetch_slot(hash);
+        let hash = self.bindings.hash(&sample);
+        self.bindings.prefetch_slot(hash);
         if let Some(place) = batch.pending.get_mut(batch.len) {
             *place = Pending { sample, source: batch.source, hash };
             batch.len += 1;
@@ -275,53 +275,53 @@ impl Worker {
     /// Looks samples up in three rounds and records them, up to the first one that needs more than that. Returns how many.
     #[inline(always)]
     fn record_known(&mut self, pending: &[Pending<'_>], now: Timestamp) -> usize {
-        let routes = &self.routes;
+        let bindings = &self.bindings;
         let mut places = [None; BATCH];
         for (place, p) in places.iter_mut().zip(pending) {
-            *place = routes.candidate(p.hash);
+            *place = bindings.candidate(p.hash);
         }
         for place in places.iter().take(pending.len()).flatten() {
-            if let Some(route) = routes.prefetch_key(place) {
-                route.prefetch_cell();
+            if let Some(binding) = bindings.prefetch_key(place) {
+                binding.prefetch_cell();
             }
         }
         let mut recording = Recording { tally: &mut self.tally, hits: &mut self.hits, log: &mut self.log, now };
         for (number, (place, p)) in places.iter().zip(pending).enumerate() {
-            let route = place.and_then(|place| routes.target(place, &p.sample));
-            if !route.is_some_and(|route| recording.apply(route, &p.sample)) {
+            let binding = place.and_then(|place| bindings.target(place, &p.sample));
+            if !binding.is_some_and(|binding| recording.apply(binding, &p.sample)) {
                 return number;
             }
         }
         pending.len()
     }
 
-    /// A sample whose route is new, or retired, or hidden behind one with a similar hash.
+    /// A sample whose binding is new, or retired, or hidden behind one with a similar hash.
     #[cold]
     #[inline(never)]
     fn record_unknown(&mut self, pending: &Pending<'_>, has_exemplar: bool, now: Timestamp) {
         let Pending { sample, source, hash, .. } = *pending;
         let sample = &sample;
         let mut recording = Recording { tally: &mut self.tally, hits: &mut self.hits, log: &mut self.log, now };
-        let known = self.routes.find(hash, sample);
-        if known.and_then(|id| self.routes.get(id, sample)).is_some_and(|route| recording.apply(route, sample)) {
+        let known = self.bindings.find(hash, sample);
+        if known.and_then(|id| self.bindings.get(id, sample)).is_some_and(|binding| recording.apply(binding, sample)) {
             return;
         }
         // A series may be retired in the moment in which it was found; then it is looked for again.
-        let route = loop {
-            let route = if has_exemplar {
+        let binding = loop {
+            let binding = if has_exemplar {
                 self.resolver.resolve_with_series(sample, source, now, recording.tally)
             } else {
                 self.resolver.resolve(sample, source, now, recording.tally)
             };
-            if recording.apply(&route, sample) {
-                break route;
+            if recording.apply(&binding, sample) {
+                break binding;
             }
         };
         if let Some(id) = known {
-            self.remove_route(id);
+            self.remove_binding(id);
         }
-        if self.resolver.keeps(&route) {
-            self.keep_route(sample, hash, route);
+        if self.resolver.keeps(&binding) {
+            self.keep_binding(sample, hash, binding);
         }
     }
 
@@ -338,14 +338,14 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        self.tally.routes -= self.routes.len() as i64;
+        self.tally.bindings -= self.bindings.len() as i64;
         self.flush();
         self.engine.registry().leave(self.resolver.membership());
     }
 }
 
-impl Route {
-    /// Asks the memory for the cell that a sample of this route will write.
+impl Binding {
+    /// Asks the memory for the cell that a sample of this binding will write.
     #[inline(always)]
     fn prefetch_cell(&self) {
         match &self.target {

@@ -1,17 +1,17 @@
-//! recording: one sample put where its route leads, and counted exactly once: recorded, refused under one reason, or dropped.
+//! recording: one sample put where its binding leads, and counted exactly once: recorded, refused under one reason, or dropped.
 //!
 //! The end of the straight way. Knows neither bytes nor look-ups; a sample of a known series allocates nothing here.
 
 use crate::hits::HitTally;
 use crate::ingest::protocol::{Kind, Sample, SampleError, Value};
 use crate::ingest::rejection_log::RefusalLog;
-use crate::ingest::resolve::{Route, Target};
+use crate::ingest::resolve::{Binding, Target};
 use crate::registry::CellHandle;
 use crate::registry::cell::GaugeCell;
 use crate::telemetry::{Recorded, Refusal, Tally};
 use crate::time::Timestamp;
 
-/// What recording a sample needs beside its route.
+/// What recording a sample needs beside its binding.
 pub(crate) struct Recording<'w> {
     pub(crate) tally: &'w mut Tally,
     pub(crate) hits: &'w mut HitTally,
@@ -20,18 +20,18 @@ pub(crate) struct Recording<'w> {
 }
 
 impl Recording<'_> {
-    /// Records one sample where its route leads, and counts it: recorded, refused under one reason, or dropped.
+    /// Records one sample where its binding leads, and counts it: recorded, refused under one reason, or dropped.
     ///
-    /// False, and nothing was done, if the route leads to a retired series, or to a cell that another one replaces.
+    /// False, and nothing was done, if the binding leads to a retired series, or to a cell that another one replaces.
     #[inline(always)]
-    pub(crate) fn apply(&mut self, route: &Route, sample: &Sample<'_>) -> bool {
-        let Target::Cell(cell) = &route.target else {
-            self.apply_elsewhere(route, sample);
+    pub(crate) fn apply(&mut self, binding: &Binding, sample: &Sample<'_>) -> bool {
+        let Target::Cell(cell) = &binding.target else {
+            self.apply_elsewhere(binding, sample);
             return true;
         };
         let number = match sample.value {
-            Value::Number(number) | Value::Signed(number) => route.convert(number),
-            Value::Member(member) => return self.apply_member(route, cell, (member, sample)),
+            Value::Number(number) | Value::Signed(number) => binding.convert(number),
+            Value::Member(member) => return self.apply_member(binding, cell, (member, sample)),
         };
         let millis = self.now.as_millis();
         let (kind, is_done) = match cell {
@@ -40,7 +40,7 @@ impl Recording<'_> {
                     return false;
                 }
                 if number < 0.0 {
-                    self.count_route(route, sample);
+                    self.count_binding(binding, sample);
                     self.refused(Refusal::NegativeCounter, sample);
                     return true;
                 }
@@ -63,16 +63,16 @@ impl Recording<'_> {
                     return false;
                 }
                 let Some(is_done) = self.apply_observer(cell, sample.weight, number) else {
-                    self.count_route(route, sample);
+                    self.count_binding(binding, sample);
                     self.refused(Refusal::Conflict, sample);
                     return true;
                 };
                 (Recorded::Observer, is_done)
             }
         };
-        self.count_route(route, sample);
+        self.count_binding(binding, sample);
         if is_done {
-            self.recorded(kind, route)
+            self.recorded(kind, binding)
         } else {
             self.refused(Refusal::ValueOverflow, sample)
         }
@@ -91,15 +91,15 @@ impl Recording<'_> {
 
     /// A set's member.
     #[inline(never)]
-    fn apply_member(&mut self, route: &Route, cell: &CellHandle, (member, sample): (&[u8], &Sample<'_>)) -> bool {
+    fn apply_member(&mut self, binding: &Binding, cell: &CellHandle, (member, sample): (&[u8], &Sample<'_>)) -> bool {
         if cell.is_outgrown() || !cell.stamp().touch(self.now.as_millis()) {
             return false;
         }
-        self.count_route(route, sample);
+        self.count_binding(binding, sample);
         match cell {
             CellHandle::Set(cell) => {
                 cell.insert(member);
-                self.recorded(Recorded::Set, route);
+                self.recorded(Recorded::Set, binding);
             }
             // The registry keeps kinds apart; a rule that makes numbers of a set's members is refused when it is loaded.
             _ => self.refused(Refusal::Conflict, sample),
@@ -107,28 +107,28 @@ impl Recording<'_> {
         true
     }
 
-    /// What is counted of every sample of a route, whatever becomes of it.
+    /// What is counted of every sample of a binding, whatever becomes of it.
     #[inline(always)]
-    fn count_route(&mut self, route: &Route, sample: &Sample<'_>) {
-        if let Some(count) = self.tally.routed.get_mut(usize::from(route.is_mapped) | usize::from(route.is_tagged) << 1) {
+    fn count_binding(&mut self, binding: &Binding, sample: &Sample<'_>) {
+        if let Some(count) = self.tally.bound.get_mut(usize::from(binding.is_mapped) | usize::from(binding.is_tagged) << 1) {
             *count += 1;
         }
         if sample.unknown_fields > 0 {
             self.tally.unknown_fields += u64::from(sample.unknown_fields);
         }
-        self.hits.count(route.slot);
-        if let Some(extra) = &route.extra {
+        self.hits.count(binding.slot);
+        if let Some(extra) = &binding.extra {
             let in_name = if sample.first { extra.tag_errors.name } else { 0 };
             self.tally.tag_errors += u64::from(extra.tag_errors.fields) + u64::from(in_name);
         }
     }
 
     #[inline(always)]
-    fn recorded(&mut self, kind: Recorded, route: &Route) {
+    fn recorded(&mut self, kind: Recorded, binding: &Binding) {
         if let Some(count) = self.tally.recorded.get_mut(kind as usize) {
             *count += 1;
         }
-        if let Some(limited) = route.extra.as_ref().and_then(|extra| extra.folded.as_ref()) {
+        if let Some(limited) = binding.extra.as_ref().and_then(|extra| extra.folded.as_ref()) {
             limited.count();
         }
     }
@@ -143,14 +143,14 @@ impl Recording<'_> {
 
     /// A target that is no cell.
     #[inline(never)]
-    fn apply_elsewhere(&mut self, route: &Route, sample: &Sample<'_>) {
-        self.count_route(route, sample);
-        match &route.target {
+    fn apply_elsewhere(&mut self, binding: &Binding, sample: &Sample<'_>) {
+        self.count_binding(binding, sample);
+        match &binding.target {
             Target::LineRefused(reason) => {
                 // What looked like a sample is a line refused as a whole.
                 self.tally.samples -= 1;
                 self.tally.lines_parsed -= 1;
-                self.tally.unrouted += 1;
+                self.tally.unbound += 1;
                 count_error(self.tally, *reason);
                 self.log.refused(reason.as_str(), sample.name, self.now);
             }

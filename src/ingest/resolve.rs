@@ -1,20 +1,20 @@
-//! resolve: what a new identity leads to. Runs once for each route, and holds everything that depends on the identity alone.
+//! resolve: what a new identity leads to. Runs once for each binding, and holds everything that depends on the identity alone.
 //!
 //! Sizes, UTF-8, tag styles, mapping, escaping, label order, own names, type and limits are settled here, in this order; later
-//! samples of the same bytes only follow the route. Here a route is made: what mapping makes of an identity is said in `mapped`, what
-//! a route holds in `route`; the registry is asked here only. Knows no sockets and no page.
+//! samples of the same bytes only follow the binding. Here a binding is made: what mapping makes of an identity is said in `mapped`, what
+//! a binding holds in `binding`; the registry is asked here only. Knows no sockets and no page.
 
+mod binding;
 mod mapped;
-mod route;
 
 use std::sync::Arc;
 
+use self::binding::Reached;
+pub(crate) use self::binding::{Binding, Target};
 pub(crate) use self::mapped::ttl_ms;
 use self::mapped::{Mapped, Mapper};
 #[cfg(feature = "cli")]
 pub(crate) use self::mapped::{Parts, factor, metric_kind};
-use self::route::Reached;
-pub(crate) use self::route::{Route, Target};
 use crate::engine::Engine;
 use crate::hits::Hits;
 use crate::ingest::protocol::{Identity, Kind, Sample, TagErrors, Value};
@@ -26,18 +26,18 @@ use crate::source::Source;
 use crate::telemetry::{Refusal, Tally};
 use crate::time::Timestamp;
 
-/// How many routes that lead to no cell of their own a worker keeps. A flood of new identities beyond a limit would
-/// otherwise push out the routes of healthy series.
+/// How many bindings that lead to no cell of their own a worker keeps. A flood of new identities beyond a limit would
+/// otherwise push out the bindings of healthy series.
 const MAX_SIDE_ROUTES: usize = 1 << 14;
 
-/// The sample that asks for a route.
+/// The sample that asks for a binding.
 struct Incoming<'a> {
     sample: &'a Sample<'a>,
     source: &'a Source,
     now: Timestamp,
 }
 
-/// Makes routes for one worker.
+/// Makes bindings for one worker.
 pub(crate) struct Resolver {
     engine: Arc<Engine>,
     dialect: Dialect,
@@ -45,8 +45,8 @@ pub(crate) struct Resolver {
     membership: Membership,
     names: NameValidation,
     mapper: Mapper,
-    side_routes: usize,
-    /// Whether the route at hand is to lead to its series, too.
+    side_bindings: usize,
+    /// Whether the binding at hand is to lead to its series, too.
     wants_series: bool,
 }
 
@@ -60,7 +60,7 @@ impl Resolver {
             membership: engine.registry().join(),
             names: options.names,
             mapper: Mapper::new(options, engine.rules()),
-            side_routes: 0,
+            side_bindings: 0,
             wants_series: false,
         }
     }
@@ -75,7 +75,7 @@ impl Resolver {
         &self.mapper.current.hits
     }
 
-    /// Takes over new rules, if there are any; then all routes are to be found anew.
+    /// Takes over new rules, if there are any; then all bindings are to be found anew.
     pub(crate) fn follow_rules(&mut self) -> bool {
         if self.engine.generation() == self.mapper.current.generation {
             return false;
@@ -84,76 +84,76 @@ impl Resolver {
         true
     }
 
-    /// Whether the route is to be kept; counts those that lead to no cell of their own.
-    pub(crate) fn keeps(&mut self, route: &Route) -> bool {
+    /// Whether the binding is to be kept; counts those that lead to no cell of their own.
+    pub(crate) fn keeps(&mut self, binding: &Binding) -> bool {
         use Refusal::{NameTooLong, NegativeCounter, TagsTooLong, ValueOverflow};
         // Too large to be kept, or a matter of the value and not of the identity.
-        if matches!(route.target, Target::Refused(NameTooLong | TagsTooLong | NegativeCounter | ValueOverflow)) {
+        if matches!(binding.target, Target::Refused(NameTooLong | TagsTooLong | NegativeCounter | ValueOverflow)) {
             return false;
         }
-        if !route.is_side() {
+        if !binding.is_side() {
             return true;
         }
-        let has_room = self.side_routes < MAX_SIDE_ROUTES;
-        self.side_routes += usize::from(has_room);
+        let has_room = self.side_bindings < MAX_SIDE_ROUTES;
+        self.side_bindings += usize::from(has_room);
         has_room
     }
 
-    /// To be called when a route that was to be kept is so no more.
-    pub(crate) fn forgot(&mut self, route: &Route) {
-        self.side_routes -= usize::from(route.is_side()).min(self.side_routes);
+    /// To be called when a binding that was to be kept is so no more.
+    pub(crate) fn forgot(&mut self, binding: &Binding) {
+        self.side_bindings -= usize::from(binding.is_side()).min(self.side_bindings);
     }
 
-    /// To be called when all routes were forgotten.
+    /// To be called when all bindings were forgotten.
     pub(crate) fn forgot_all(&mut self) {
-        self.side_routes = 0;
+        self.side_bindings = 0;
     }
 
-    /// As [`resolve`](Self::resolve), of a sample that brings an exemplar: the route leads to the series, too.
-    pub(crate) fn resolve_with_series(&mut self, sample: &Sample<'_>, source: &Source, now: Timestamp, tally: &mut Tally) -> Route {
+    /// As [`resolve`](Self::resolve), of a sample that brings an exemplar: the binding leads to the series, too.
+    pub(crate) fn resolve_with_series(&mut self, sample: &Sample<'_>, source: &Source, now: Timestamp, tally: &mut Tally) -> Binding {
         self.wants_series = true;
-        let route = self.resolve(sample, source, now, tally);
+        let binding = self.resolve(sample, source, now, tally);
         self.wants_series = false;
-        route
+        binding
     }
 
-    /// The route of an identity; `source` sent the sample that asks for it.
-    pub(crate) fn resolve(&mut self, sample: &Sample<'_>, source: &Source, now: Timestamp, tally: &mut Tally) -> Route {
+    /// The binding of an identity; `source` sent the sample that asks for it.
+    pub(crate) fn resolve(&mut self, sample: &Sample<'_>, source: &Source, now: Timestamp, tally: &mut Tally) -> Binding {
         if sample.name.len() > self.limits.name_bytes {
-            return Route::refused(Refusal::NameTooLong);
+            return Binding::refused(Refusal::NameTooLong);
         }
         if sample.tags.len() > self.limits.tags_bytes {
-            return Route::refused(Refusal::TagsTooLong);
+            return Binding::refused(Refusal::TagsTooLong);
         }
         match Identity::of(sample, &self.dialect) {
             Ok(identity) => self.resolve_identity(&identity, &Incoming { sample, source, now }, tally),
             Err(refused) => {
-                let mut route = Route::to(Target::LineRefused(refused.error));
-                route.set_extra(Reached::default(), TagErrors { name: refused.tag_errors, fields: 0 }, Factor::default());
-                route
+                let mut binding = Binding::to(Target::LineRefused(refused.error));
+                binding.set_extra(Reached::default(), TagErrors { name: refused.tag_errors, fields: 0 }, Factor::default());
+                binding
             }
         }
     }
 
-    fn resolve_identity(&mut self, identity: &Identity<'_>, incoming: &Incoming<'_>, tally: &mut Tally) -> Route {
+    fn resolve_identity(&mut self, identity: &Identity<'_>, incoming: &Incoming<'_>, tally: &mut Tally) -> Binding {
         let (tag_errors, is_tagged) = self.mapper.take(identity);
         let rules = Arc::clone(&self.mapper.current.rules);
-        let mut route = match self.mapper.map(&rules, incoming.sample.kind) {
+        let mut binding = match self.mapper.map(&rules, incoming.sample.kind) {
             Ok((mapped, slot)) => {
                 let (target, reached) = self.target(&mapped, incoming);
                 tally.labels_renamed += self.mapper.renamed();
-                let mut route = Route { is_mapped: mapped.rule.is_some(), slot, ..Route::to(target) };
-                route.set_extra(reached, tag_errors, mapped.factor);
-                route
+                let mut binding = Binding { is_mapped: mapped.rule.is_some(), slot, ..Binding::to(target) };
+                binding.set_extra(reached, tag_errors, mapped.factor);
+                binding
             }
             Err(slot) => {
-                let mut route = Route { is_mapped: true, slot, ..Route::to(Target::Dropped) };
-                route.set_extra(Reached::default(), tag_errors, Factor::default());
-                route
+                let mut binding = Binding { is_mapped: true, slot, ..Binding::to(Target::Dropped) };
+                binding.set_extra(Reached::default(), tag_errors, Factor::default());
+                binding
             }
         };
-        route.is_tagged = is_tagged;
-        route
+        binding.is_tagged = is_tagged;
+        binding
     }
 
     fn target(&self, mapped: &Mapped<'_>, incoming: &Incoming<'_>) -> (Target, Reached) {

@@ -1,4 +1,4 @@
-//! mapping: rules that say what a metric of the wire becomes. Asked only on a route miss.
+//! mapping: rules that say what a metric of the wire becomes. Asked only on a binding miss.
 //!
 //! ```text
 //! config    YAML, as statsd_exporter has it and more -> spec, with file, line and column of every mistake

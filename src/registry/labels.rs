@@ -7,7 +7,7 @@ use crate::name::{NameValidation, escape_value_into, is_legacy_label, push_quote
 /// A label set: sorted by name, each name once, rendered as `a="x",b="y"`; names that not every Prometheus accepts stand in
 /// quotes, `"a.b"="x"`. The text, but for labels without a value, is the identity of a series in its family.
 ///
-/// Made for one route miss after another; `clear` keeps its memory.
+/// Made for one binding miss after another; `clear` keeps its memory.
 #[derive(Debug, Default)]
 pub(crate) struct Labels {
     /// All names and raw values, one after the other.

@@ -1,6 +1,6 @@
-//! registry: families and their series; finds or admits the series of a new route.
+//! registry: families and their series; finds or admits the series of a new binding.
 //!
-//! Asked only on a route miss, so it may lock and allocate. The families' map is dashmap, read by many workers; no reference
+//! Asked only on a binding miss, so it may lock and allocate. The families' map is dashmap, read by many workers; no reference
 //! into it outlives its statement, and a page is made from the sorted index beside it. Limits and conflicts are settled here, when a
 //! series is admitted, so that nothing on the page can hurt another family. Knows no wire and no page format.
 
@@ -50,7 +50,7 @@ pub(crate) use self::workers::Membership;
 use crate::options::{Limits, Overflow};
 use crate::time::Timestamp;
 
-/// More than the cores of most machines, so that two workers with new routes rarely meet.
+/// More than the cores of most machines, so that two workers with new bindings rarely meet.
 const SHARDS: usize = 64;
 
 /// All families. One for a bridge.

@@ -9,7 +9,7 @@ use crate::source::Source;
 use crate::telemetry::Refusal;
 use crate::time::Timestamp;
 
-/// What a new route asks for.
+/// What a new binding asks for.
 pub(crate) struct Request<'a> {
     /// The family's name.
     pub name: &'a FamilyName,

@@ -23,10 +23,10 @@ pub(super) struct IngestCounters {
     labels_renamed: Counter,
     exemplars: Counter,
     exemplars_refused: Counter,
-    routes_cleared: Counter,
+    bindings_cleared: Counter,
     pub(super) expired: Counter,
     pub(super) deleted: Counter,
-    routes: Gauge,
+    bindings: Gauge,
     errors: [Counter; SampleError::ALL.len()],
     recorded: [Counter; Recorded::ALL.len()],
     refused: [Counter; Refusal::ALL.len()],
@@ -55,9 +55,9 @@ impl IngestCounters {
         add(&self.labels_renamed, tally.labels_renamed);
         add(&self.exemplars, tally.exemplars);
         add(&self.exemplars_refused, tally.exemplars_refused);
-        add(&self.routes_cleared, tally.routes_cleared);
-        if tally.routes != 0 {
-            self.routes.increment(tally.routes as f64);
+        add(&self.bindings_cleared, tally.bindings_cleared);
+        if tally.bindings != 0 {
+            self.bindings.increment(tally.bindings as f64);
         }
         self.errors.iter().zip(tally.errors).for_each(|(counter, n)| add(counter, n));
         self.recorded.iter().zip(tally.recorded).for_each(|(counter, n)| add(counter, n));
@@ -88,13 +88,13 @@ pub(super) fn ingest_counters(p: Prefix) -> IngestCounters {
             "exemplars_refused_total",
             "Exemplars not kept because their label is too long or too many series have some; their samples are recorded.",
         ),
-        routes_cleared: counter(
+        bindings_cleared: counter(
             "routes_cleared_total",
             "Routes given up for new ones because a worker's table was full; series are not affected.",
         ),
         expired: counter("series_expired_total", "Series that went because nothing was sent to them for their ttl."),
         deleted: counter("series_deleted_total", "Series deleted on request."),
-        routes: described_gauge(p, "routes", "Routes that all workers keep; a route is an identity as it was sent."),
+        bindings: described_gauge(p, "routes", "Routes that all workers keep; a route is an identity as it was sent."),
         errors: described_counters(
             p,
             ("sample_errors_total", "Lines and samples refused by the grammar, by reason."),

@@ -17,9 +17,9 @@ pub struct Tally {
     pub service_checks: u64,
     /// Samples, refused ones included.
     pub samples: u64,
-    /// Samples by what their route says: those that a rule mapped at the odd places, those with tags at 2 and 3. One count for a
+    /// Samples by what their binding says: those that a rule mapped at the odd places, those with tags at 2 and 3. One count for a
     /// sample, where three are shown.
-    pub routed: [u64; 4],
+    pub bound: [u64; 4],
     /// Tags skipped.
     pub tag_errors: u64,
     /// Fields skipped.
@@ -27,17 +27,17 @@ pub struct Tally {
     /// Mapped ones that a rule dropped: they do not count as mapped.
     pub dropped: u64,
     /// Unmapped ones whose line was refused: they do not count as unmapped.
-    pub unrouted: u64,
+    pub unbound: u64,
     /// Labels renamed to `exported_*`.
     pub labels_renamed: u64,
     /// Exemplars kept.
     pub exemplars: u64,
     /// Exemplars not kept: the label too long, or too many series that have some.
     pub exemplars_refused: u64,
-    /// Routes that came, less those that went.
-    pub routes: i64,
-    /// Routes given up for new ones because the table was full.
-    pub routes_cleared: u64,
+    /// Bindings that came, less those that went.
+    pub bindings: i64,
+    /// Bindings given up for new ones because the table was full.
+    pub bindings_cleared: u64,
     /// By [`SampleError`].
     pub errors: [u64; SampleError::ALL.len()],
     /// By [`Recorded`].
@@ -49,20 +49,20 @@ pub struct Tally {
 impl Tally {
     /// Samples with at least one tag.
     pub fn tagged(&self) -> u64 {
-        let [_, _, unmapped, mapped] = self.routed;
+        let [_, _, unmapped, mapped] = self.bound;
         unmapped + mapped
     }
 
     /// Samples that a rule mapped, and did not drop.
     pub fn mapped(&self) -> u64 {
-        let [_, untagged, _, tagged] = self.routed;
+        let [_, untagged, _, tagged] = self.bound;
         (untagged + tagged).saturating_sub(self.dropped)
     }
 
     /// Samples that no rule matched, and whose lines were not refused.
     pub fn unmapped(&self) -> u64 {
-        let [untagged, _, tagged, _] = self.routed;
-        (untagged + tagged).saturating_sub(self.unrouted)
+        let [untagged, _, tagged, _] = self.bound;
+        (untagged + tagged).saturating_sub(self.unbound)
     }
 }
 

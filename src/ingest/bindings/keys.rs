@@ -14,7 +14,7 @@ pub(super) const LONGEST: usize = SEGMENT / 4 - HEADER;
 /// Keys begin at a multiple of this, so that 32 bits say where.
 const UNIT: usize = 4;
 
-/// What stands before a key: the number of its route, or, with the highest bit set, the units of a key that went.
+/// What stands before a key: the number of its binding, or, with the highest bit set, the units of a key that went.
 const HEADER: usize = UNIT;
 const GONE: u32 = 1 << 31;
 

@@ -1,10 +1,10 @@
-//! The routes themselves, by number, in chunks: no route moves when more come, and an empty chunk gives its memory back.
+//! The bindings themselves, by number, in chunks: no binding moves when more come, and an empty chunk gives its memory back.
 //!
 //! Knows neither hashes nor the bytes of keys.
 
 use crate::ingest::protocol::Kind;
 
-/// Routes of one chunk: 64 KiB.
+/// Bindings of one chunk: 64 KiB.
 pub(super) const CHUNK: usize = 1 << 10;
 
 /// Not larger than a cache line, so that a look-up misses memory once for it.
@@ -98,7 +98,7 @@ impl<T> Places<T> {
         (self.room_from * CHUNK + at) as u32
     }
 
-    /// Puts a route where [`next_number`](Self::next_number) said.
+    /// Puts a binding where [`next_number`](Self::next_number) said.
     pub(super) fn insert(&mut self, number: u32, place: Place<T>) {
         let at = number as usize / CHUNK;
         if at == self.chunks.len() {

@@ -1,12 +1,12 @@
-//! The slots: from a hash to the number of a route, by open addressing. Grows and shrinks a few slots at a time.
+//! The slots: from a hash to the number of a binding, by open addressing. Grows and shrinks a few slots at a time.
 //!
 //! A slot is found by the hash's upper bits and keeps them, so a table of another size is filled without hashing a key again.
 //! While that goes on there are two tables, and what is not found in the new one is looked for in the old. Knows no keys.
 
-/// Bits of a slot that hold a route's number plus one; the others hold the hash's upper bits. 0 is an empty slot.
+/// Bits of a slot that hold a binding's number plus one; the others hold the hash's upper bits. 0 is an empty slot.
 const NUMBER_BITS: u32 = 26;
 
-/// More routes than this cannot be numbered.
+/// More bindings than this cannot be numbered.
 pub(super) const MOST: usize = (1 << NUMBER_BITS) - 2;
 
 /// Slots of an empty table.

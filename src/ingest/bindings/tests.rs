@@ -14,32 +14,32 @@ fn counter(name: &str) -> Sample<'_> {
     identity(name, "", Kind::Counter)
 }
 
-/// Both ways of a look-up; the quick one may only miss what another route's hash hides.
-fn look_up<T: Clone + PartialEq>(routes: &Routes<T>, sample: &Sample<'_>) -> Option<T> {
-    let hash = routes.hash(sample);
-    routes.prefetch_slot(hash);
-    let quick = routes.candidate(hash).and_then(|place| {
-        routes.prefetch_key(place);
-        routes.target(place, sample).cloned()
+/// Both ways of a look-up; the quick one may only miss what another binding's hash hides.
+fn look_up<T: Clone + PartialEq>(bindings: &Bindings<T>, sample: &Sample<'_>) -> Option<T> {
+    let hash = bindings.hash(sample);
+    bindings.prefetch_slot(hash);
+    let quick = bindings.candidate(hash).and_then(|place| {
+        bindings.prefetch_key(place);
+        bindings.target(place, sample).cloned()
     });
-    let whole = routes.find(hash, sample).and_then(|id| routes.get(id, sample)).cloned();
+    let whole = bindings.find(hash, sample).and_then(|id| bindings.get(id, sample)).cloned();
     assert!(quick.is_none() || quick == whole);
     whole
 }
 
-fn insert<T>(routes: &mut Routes<T>, sample: &Sample<'_>, target: T) -> bool {
-    routes.insert(routes.hash(sample), sample, target).is_ok()
+fn insert<T>(bindings: &mut Bindings<T>, sample: &Sample<'_>, target: T) -> bool {
+    bindings.insert(bindings.hash(sample), sample, target).is_ok()
 }
 
-fn remove<T>(routes: &mut Routes<T>, sample: &Sample<'_>) -> Option<T> {
-    routes.find(routes.hash(sample), sample).and_then(|id| routes.remove(id))
+fn remove<T>(bindings: &mut Bindings<T>, sample: &Sample<'_>) -> Option<T> {
+    bindings.find(bindings.hash(sample), sample).and_then(|id| bindings.remove(id))
 }
 
 /// Runs `keep_up` to its end in calls of at most `budget` steps; returns how many calls it took.
-fn settle<T>(routes: &mut Routes<T>, budget: usize, gone: impl Fn(&T) -> bool) -> usize {
+fn settle<T>(bindings: &mut Bindings<T>, budget: usize, gone: impl Fn(&T) -> bool) -> usize {
     let mut calls = 0;
-    while routes.is_unsettled() {
-        let steps = routes.keep_up(budget, |_| {}, &gone);
+    while bindings.is_unsettled() {
+        let steps = bindings.keep_up(budget, |_| {}, &gone);
         assert!(steps <= budget + MOST_OVER_BUDGET, "{steps} steps of {budget}");
         calls += 1;
         assert!(calls < 1_000_000, "it comes to an end");
@@ -52,7 +52,7 @@ const MOST_OVER_BUDGET: usize = SWEPT_TOGETHER * (STEPS_OF_REMOVAL + 1);
 
 #[test]
 fn name_tags_and_kind_are_the_identity() {
-    let mut routes = Routes::new(1 << 20);
+    let mut bindings = Bindings::new(1 << 20);
     let all = [
         identity("ab", "#k:v", Kind::Counter),
         identity("a", "b#k:v", Kind::Counter),
@@ -61,14 +61,14 @@ fn name_tags_and_kind_are_the_identity() {
         identity("ab", "", Kind::Counter),
     ];
     for (number, sample) in (0..).zip(&all) {
-        assert_eq!(look_up(&routes, sample), None);
-        assert!(insert(&mut routes, sample, number));
+        assert_eq!(look_up(&bindings, sample), None);
+        assert!(insert(&mut bindings, sample, number));
     }
     for (number, sample) in (0..).zip(&all) {
-        assert_eq!(look_up(&routes, sample), Some(number));
+        assert_eq!(look_up(&bindings, sample), Some(number));
     }
-    routes.clear();
-    assert_eq!((routes.len(), look_up(&routes, &all[0])), (0, None));
+    bindings.clear();
+    assert_eq!((bindings.len(), look_up(&bindings, &all[0])), (0, None));
 }
 
 #[test]
@@ -79,108 +79,108 @@ fn a_prefetch_of_any_address_is_harmless() {
 
 #[test]
 fn a_key_too_long_to_be_kept_is_just_not_kept() {
-    let mut routes = Routes::new(1 << 20);
+    let mut bindings = Bindings::new(1 << 20);
     for (len, is_kept) in [(70_000, false), (keys::LONGEST + 1, false), (keys::LONGEST, true)] {
         let name = "n".repeat(len);
-        assert_eq!(insert(&mut routes, &counter(&name), 1), is_kept);
-        assert_eq!(look_up(&routes, &counter(&name)).is_some(), is_kept);
+        assert_eq!(insert(&mut bindings, &counter(&name), 1), is_kept);
+        assert_eq!(look_up(&bindings, &counter(&name)).is_some(), is_kept);
     }
 }
 
 #[test]
 fn a_full_table_gives_up_the_oldest() {
-    let mut routes = Routes::new(100);
+    let mut bindings = Bindings::new(100);
     for i in 0..1000 {
         let name = format!("n{i}");
-        if routes.is_full() {
-            assert!(!insert(&mut routes, &counter(&name), i));
-            assert_eq!(routes.evict(), Some(i - 100));
+        if bindings.is_full() {
+            assert!(!insert(&mut bindings, &counter(&name), i));
+            assert_eq!(bindings.evict(), Some(i - 100));
         }
-        assert!(insert(&mut routes, &counter(&name), i));
+        assert!(insert(&mut bindings, &counter(&name), i));
     }
-    assert_eq!(routes.len(), 100);
-    assert!((900..1000).all(|i| look_up(&routes, &counter(&format!("n{i}"))) == Some(i)));
+    assert_eq!(bindings.len(), 100);
+    assert!((900..1000).all(|i| look_up(&bindings, &counter(&format!("n{i}"))) == Some(i)));
 }
 
 #[test]
 fn key_bytes_have_a_limit_of_their_own() {
-    let mut routes = Routes::new(1000);
+    let mut bindings = Bindings::new(1000);
     for i in 0..500 {
-        while routes.is_full() {
-            assert!(routes.evict().is_some());
+        while bindings.is_full() {
+            assert!(bindings.evict().is_some());
         }
-        assert!(insert(&mut routes, &counter(&format!("{i}{}", "n".repeat(8000))), i));
+        assert!(insert(&mut bindings, &counter(&format!("{i}{}", "n".repeat(8000))), i));
     }
-    assert!((20..=25).contains(&routes.len()), "{}", routes.len());
-    assert!(routes.keys.held() <= 192_000 * 3 / 2 + 3 * keys::SEGMENT, "{}", routes.keys.held());
+    assert!((20..=25).contains(&bindings.len()), "{}", bindings.len());
+    assert!(bindings.keys.held() <= 192_000 * 3 / 2 + 3 * keys::SEGMENT, "{}", bindings.keys.held());
 }
 
 #[test]
 fn what_is_dead_goes_in_steps_and_its_memory_comes_back() {
     const COUNT: usize = 100_000;
     let target = Arc::new(());
-    let mut routes = Routes::new(1 << 20);
+    let mut bindings = Bindings::new(1 << 20);
     for i in 0..COUNT {
-        assert!(insert(&mut routes, &counter(&format!("some.name.n{i}")), (i, Arc::clone(&target))));
+        assert!(insert(&mut bindings, &counter(&format!("some.name.n{i}")), (i, Arc::clone(&target))));
     }
-    settle(&mut routes, 1000, |_| true);
-    assert_eq!(routes.len(), COUNT, "nothing is swept unless that is asked for");
-    let full = (routes.slots.capacity(), routes.places.capacity(), routes.keys.held());
-    routes.sweep();
-    let calls = settle(&mut routes, 1000, |(i, _)| i % 1000 != 0);
+    settle(&mut bindings, 1000, |_| true);
+    assert_eq!(bindings.len(), COUNT, "nothing is swept unless that is asked for");
+    let full = (bindings.slots.capacity(), bindings.places.capacity(), bindings.keys.held());
+    bindings.sweep();
+    let calls = settle(&mut bindings, 1000, |(i, _)| i % 1000 != 0);
     assert!(calls > COUNT * STEPS_OF_REMOVAL / 1000, "{calls}");
-    assert_eq!((routes.len(), Arc::strong_count(&target)), (100, 101));
-    assert!((0..COUNT).all(|i| look_up(&routes, &counter(&format!("some.name.n{i}"))).is_some() == (i % 1000 == 0)));
+    assert_eq!((bindings.len(), Arc::strong_count(&target)), (100, 101));
+    assert!((0..COUNT).all(|i| look_up(&bindings, &counter(&format!("some.name.n{i}"))).is_some() == (i % 1000 == 0)));
     assert!(
-        routes.slots.capacity() * 16 < full.0 && routes.keys.held() <= 3 * keys::SEGMENT,
+        bindings.slots.capacity() * 16 < full.0 && bindings.keys.held() <= 3 * keys::SEGMENT,
         "{} {}",
-        routes.slots.capacity(),
-        routes.keys.held()
+        bindings.slots.capacity(),
+        bindings.keys.held()
     );
-    routes.sweep();
-    settle(&mut routes, 1000, |_| true);
-    assert_eq!((routes.len(), routes.places.capacity(), Arc::strong_count(&target)), (0, CHUNK, 1));
+    bindings.sweep();
+    settle(&mut bindings, 1000, |_| true);
+    assert_eq!((bindings.len(), bindings.places.capacity(), Arc::strong_count(&target)), (0, CHUNK, 1));
     for i in 0..COUNT {
-        assert!(insert(&mut routes, &counter(&format!("other.n{i}")), (i, Arc::clone(&target))));
+        assert!(insert(&mut bindings, &counter(&format!("other.n{i}")), (i, Arc::clone(&target))));
     }
-    routes.sweep();
-    settle(&mut routes, 777, |(i, _)| *i != COUNT / 2);
-    assert_eq!(routes.len(), 1, "chunks that fall empty on the way hide none behind them");
+    bindings.sweep();
+    settle(&mut bindings, 777, |(i, _)| *i != COUNT / 2);
+    assert_eq!(bindings.len(), 1, "chunks that fall empty on the way hide none behind them");
 }
 
 #[test]
 fn a_table_that_is_forgotten_is_dropped_in_steps() {
     let target = Arc::new(());
-    let mut routes = Routes::new(1 << 20);
+    let mut bindings = Bindings::new(1 << 20);
     for round in 1..=5 {
         for i in 0..5000 {
-            assert!(insert(&mut routes, &counter(&format!("n{i}")), Arc::clone(&target)));
+            assert!(insert(&mut bindings, &counter(&format!("n{i}")), Arc::clone(&target)));
         }
-        routes.clear();
-        assert_eq!(routes.len(), 0);
+        bindings.clear();
+        assert_eq!(bindings.len(), 0);
         assert!((5000..=10_000 + round).contains(&Arc::strong_count(&target)), "not at once, and of no more than two tables");
     }
-    assert!(settle(&mut routes, 1000, |_| false) > 30);
+    assert!(settle(&mut bindings, 1000, |_| false) > 30);
     assert_eq!(Arc::strong_count(&target), 1);
 }
 
 #[test]
 fn memory_is_used_again_under_churn() {
     const ALIVE: usize = 10_000;
-    let mut routes = Routes::new(1 << 20);
+    let mut bindings = Bindings::new(1 << 20);
     let name = |i: usize| format!("some.name.{}{i}", "x".repeat(i % 57));
     let mut early = (0, 0, 0);
     for i in 0..30 * ALIVE {
-        assert!(insert(&mut routes, &counter(&name(i)), i));
+        assert!(insert(&mut bindings, &counter(&name(i)), i));
         if i >= ALIVE {
-            // Neither the oldest nor the newest, as routes really die.
+            // Neither the oldest nor the newest, as bindings really die.
             let old = (i - ALIVE) ^ 1;
-            assert_eq!(remove(&mut routes, &counter(&name(old))), Some(old));
+            assert_eq!(remove(&mut bindings, &counter(&name(old))), Some(old));
         }
         if i % 1000 == 0 {
-            routes.keep_up(200, |_| {}, |_| false);
+            bindings.keep_up(200, |_| {}, |_| false);
         }
-        let now = (routes.slots.capacity(), routes.places.capacity(), routes.keys.held());
+        let now = (bindings.slots.capacity(), bindings.places.capacity(), bindings.keys.held());
         if i < 4 * ALIVE {
             early = (early.0.max(now.0), early.1.max(now.1), early.2.max(now.2));
         } else {
@@ -213,7 +213,7 @@ fn growing_moves_a_few_slots_at_a_time() {
 enum Step {
     Insert(u16),
     Remove(u16),
-    /// Routes whose target is a multiple of this are dead.
+    /// Bindings whose target is a multiple of this are dead.
     Sweep(u32),
     KeepUp(usize),
     Evict,
@@ -233,7 +233,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// One worker's table beside its model.
 struct Checked {
-    routes: Routes<u32>,
+    bindings: Bindings<u32>,
     model: HashMap<String, u32>,
     dead: u32,
     next: u32,
@@ -241,7 +241,7 @@ struct Checked {
 
 impl Checked {
     fn new() -> Self {
-        Self { routes: Routes::new(3000), model: HashMap::new(), dead: u32::MAX, next: 1 }
+        Self { bindings: Bindings::new(3000), model: HashMap::new(), dead: u32::MAX, next: 1 }
     }
 
     /// Keys of many lengths, so that some segments fill up.
@@ -253,10 +253,10 @@ impl Checked {
         match step {
             Step::Insert(number) => {
                 let key = Self::key(*number);
-                assert_eq!(look_up(&self.routes, &counter(&key)), self.model.get(&key).copied());
+                assert_eq!(look_up(&self.bindings, &counter(&key)), self.model.get(&key).copied());
                 if !self.model.contains_key(&key) {
-                    let is_full = self.routes.is_full();
-                    assert_eq!(insert(&mut self.routes, &counter(&key), self.next), !is_full);
+                    let is_full = self.bindings.is_full();
+                    assert_eq!(insert(&mut self.bindings, &counter(&key), self.next), !is_full);
                     if !is_full {
                         self.model.insert(key, self.next);
                     }
@@ -265,15 +265,15 @@ impl Checked {
             }
             Step::Remove(number) => {
                 let key = Self::key(*number);
-                assert_eq!(remove(&mut self.routes, &counter(&key)), self.model.remove(&key));
+                assert_eq!(remove(&mut self.bindings, &counter(&key)), self.model.remove(&key));
             }
             Step::Sweep(dead) => {
                 self.dead = *dead;
-                self.routes.sweep();
+                self.bindings.sweep();
             }
             Step::KeepUp(budget) => {
                 let (dead, model) = (self.dead, &mut self.model);
-                let steps = self.routes.keep_up(
+                let steps = self.bindings.keep_up(
                     *budget,
                     |_| {},
                     |target| {
@@ -287,16 +287,16 @@ impl Checked {
                 assert!(steps <= budget + MOST_OVER_BUDGET);
             }
             Step::Evict => {
-                if let Some(target) = self.routes.evict() {
+                if let Some(target) = self.bindings.evict() {
                     self.model.retain(|_, known| *known != target);
                 }
             }
             Step::Clear => {
-                self.routes.clear();
+                self.bindings.clear();
                 self.model.clear();
             }
         }
-        assert_eq!(self.routes.len(), self.model.len());
+        assert_eq!(self.bindings.len(), self.model.len());
     }
 }
 
@@ -310,7 +310,7 @@ proptest! {
         }
         for worker in &workers {
             for (key, target) in &worker.model {
-                prop_assert_eq!(look_up(&worker.routes, &counter(key)), Some(*target));
+                prop_assert_eq!(look_up(&worker.bindings, &counter(key)), Some(*target));
             }
         }
     }

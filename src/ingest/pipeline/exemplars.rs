@@ -5,7 +5,7 @@
 use super::{Batch, Pending, Worker};
 use crate::ingest::exemplar_tag::ExemplarTag;
 use crate::ingest::protocol::{Sample, Value};
-use crate::ingest::resolve::{Route, Target};
+use crate::ingest::resolve::{Binding, Target};
 use crate::registry::CellHandle;
 use crate::time::Timestamp;
 
@@ -20,7 +20,7 @@ impl Worker {
         if let Some(trace) = trace {
             self.record(batch, now);
             let sample = Sample { tags: &cut, ..*sample };
-            let pending = Pending { sample, source: batch.source, hash: self.routes.hash(&sample) };
+            let pending = Pending { sample, source: batch.source, hash: self.bindings.hash(&sample) };
             self.record_exemplar(&pending, trace, now);
         }
         self.cut = cut;
@@ -31,22 +31,22 @@ impl Worker {
     fn record_exemplar(&mut self, pending: &Pending<'_>, trace: &str, now: Timestamp) {
         let Pending { sample, hash, .. } = pending;
         self.tally.samples += 1;
-        // A route that was made without an exemplar does not know its series.
-        let known = self.routes.find(*hash, sample);
-        let lacks_series = |route: &Route| route.series().is_none() && route.may_have_exemplars();
-        if let Some(id) = known.filter(|id| self.routes.get(*id, sample).is_some_and(lacks_series)) {
-            self.remove_route(id);
+        // A binding that was made without an exemplar does not know its series.
+        let known = self.bindings.find(*hash, sample);
+        let lacks_series = |binding: &Binding| binding.series().is_none() && binding.may_have_exemplars();
+        if let Some(id) = known.filter(|id| self.bindings.get(*id, sample).is_some_and(lacks_series)) {
+            self.remove_binding(id);
         }
         let before = self.tally.recorded;
         self.record_unknown(pending, true, now);
         if self.tally.recorded == before {
             return;
         }
-        let route = self.routes.find(*hash, sample).and_then(|id| self.routes.get(id, sample));
-        let Some((route, series)) = route.and_then(|route| Some((route, route.series()?))) else { return };
+        let binding = self.bindings.find(*hash, sample).and_then(|id| self.bindings.get(id, sample));
+        let Some((binding, series)) = binding.and_then(|binding| Some((binding, binding.series()?))) else { return };
         let (Value::Number(number) | Value::Signed(number)) = sample.value else { return };
-        let number = route.convert(number);
-        let measured = match &route.target {
+        let number = binding.convert(number);
+        let measured = match &binding.target {
             Target::Cell(CellHandle::Histogram(_, bounds)) => (bounds.partition_point(|bound| *bound < number), number),
             _ => (0, number * sample.weight),
         };
@@ -59,7 +59,7 @@ impl Worker {
     }
 }
 
-impl Route {
+impl Binding {
     /// Whether OpenMetrics has exemplars for what it leads to.
     fn may_have_exemplars(&self) -> bool {
         matches!(self.target, Target::Cell(CellHandle::Counter(_) | CellHandle::Histogram(..)))

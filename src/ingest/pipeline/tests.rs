@@ -5,7 +5,7 @@ use crate::bridge::Bridge;
 use crate::options::Options;
 
 #[test]
-fn a_trace_is_an_exemplar_and_makes_neither_series_nor_route() {
+fn a_trace_is_an_exemplar_and_makes_neither_series_nor_binding() {
     let bridge = Bridge::new(Options { exemplar_tag: Some("trace_id".into()), ..Options::default() });
     let mut worker = bridge.worker();
     let at = |millis| Timestamp::from_millis(1_700_000_000_000 + millis);
@@ -50,17 +50,17 @@ fn a_trace_is_an_exemplar_and_makes_neither_series_nor_route() {
 }
 
 #[test]
-fn traces_do_not_fill_the_table_of_routes() {
+fn traces_do_not_fill_the_table_of_bindings() {
     let bridge = Bridge::new(Options { exemplar_tag: Some("trace_id".into()), ..Options::default() });
     let mut worker = bridge.worker();
     for i in 0..1_000 {
         worker.ingest(format!("c:1|c|#trace_id:{i}\nh:1:2|h|#a:b,trace_id:{i}\nc:1|c:2|c").as_bytes(), Timestamp::from_millis(1));
     }
-    assert_eq!(worker.routes.len(), 3);
+    assert_eq!(worker.bindings.len(), 3);
 }
 
 #[test]
-fn a_sample_that_asks_for_a_route_is_known_by_its_source() {
+fn a_sample_that_asks_for_a_binding_is_known_by_its_source() {
     let bridge = Bridge::new(Options::default());
     let [first, second] = ["127.0.0.1:1", "127.0.0.1:2"].map(|address| Source::Udp(address.parse().unwrap()));
     // More samples than are looked up together, so that they are not recorded before the next datagram comes.

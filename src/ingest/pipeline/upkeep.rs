@@ -1,71 +1,71 @@
-//! A worker's routes between two batches and at their limit: which are taken out, when, and in how many steps.
+//! A worker's bindings between two batches and at their limit: which are taken out, when, and in how many steps.
 //!
 //! Knows no bytes and no values.
 
 use super::Worker;
-use crate::ingest::bindings::RouteId;
+use crate::ingest::bindings::BindingId;
 use crate::ingest::protocol::Sample;
-use crate::ingest::resolve::{Route, Target};
+use crate::ingest::resolve::{Binding, Target};
 
-/// Steps of keeping the table of routes in order between two batches; a step takes 10 to 50 ns.
+/// Steps of keeping the table of bindings in order between two batches; a step takes 10 to 50 ns.
 pub(super) const STEPS_OF_BATCH: usize = 1 << 10;
 
 /// The same where there is nothing to ingest.
 pub(super) const STEPS_OF_TICK: usize = 1 << 14;
 
-/// Routes that one new route may push out.
+/// Bindings that one new binding may push out.
 const EVICTED_AT_MOST: usize = 8;
 
 impl Worker {
-    /// Takes out routes that lead nowhere, or may lead elsewhere now, and gives their memory back: a few steps of it.
+    /// Takes out bindings that lead nowhere, or may lead elsewhere now, and gives their memory back: a few steps of it.
     #[cold]
     pub(super) fn keep_up(&mut self, steps: usize) {
-        let before = self.routes.len();
+        let before = self.bindings.len();
         let resolver = &mut self.resolver;
-        self.routes.keep_up(steps, Route::prefetch_cell, |route| {
-            let is_gone = route.is_retired() || route.is_side();
+        self.bindings.keep_up(steps, Binding::prefetch_cell, |binding| {
+            let is_gone = binding.is_retired() || binding.is_side();
             if is_gone {
-                resolver.forgot(route);
+                resolver.forgot(binding);
             }
             is_gone
         });
-        self.tally.routes -= (before - self.routes.len()) as i64;
+        self.tally.bindings -= (before - self.bindings.len()) as i64;
     }
 
-    pub(super) fn forget_routes(&mut self) {
-        self.tally.routes -= self.routes.len() as i64;
-        self.routes.clear();
+    pub(super) fn forget_bindings(&mut self) {
+        self.tally.bindings -= self.bindings.len() as i64;
+        self.bindings.clear();
         self.resolver.forgot_all();
     }
 
-    /// Adds a route; where there is no room, others go.
-    pub(super) fn keep_route(&mut self, sample: &Sample<'_>, hash: u64, route: Route) {
+    /// Adds a binding; where there is no room, others go.
+    pub(super) fn keep_binding(&mut self, sample: &Sample<'_>, hash: u64, binding: Binding) {
         // Places and key bytes have a limit each; a long key may need the bytes of several.
         for _ in 0..EVICTED_AT_MOST {
-            if !self.routes.is_full() {
+            if !self.bindings.is_full() {
                 break;
             }
-            if let Some(gone) = self.routes.evict() {
+            if let Some(gone) = self.bindings.evict() {
                 self.resolver.forgot(&gone);
-                self.tally.routes -= 1;
-                self.tally.routes_cleared += 1;
+                self.tally.bindings -= 1;
+                self.tally.bindings_cleared += 1;
             }
         }
-        match self.routes.insert(hash, sample, route) {
-            Ok(()) => self.tally.routes += 1,
-            Err(route) => self.resolver.forgot(&route),
+        match self.bindings.insert(hash, sample, binding) {
+            Ok(()) => self.tally.bindings += 1,
+            Err(binding) => self.resolver.forgot(&binding),
         }
     }
 
-    pub(super) fn remove_route(&mut self, id: RouteId) {
-        if let Some(gone) = self.routes.remove(id) {
+    pub(super) fn remove_binding(&mut self, id: BindingId) {
+        if let Some(gone) = self.bindings.remove(id) {
             self.resolver.forgot(&gone);
-            self.tally.routes -= 1;
+            self.tally.bindings -= 1;
         }
     }
 }
 
-impl Route {
+impl Binding {
     /// Whether it leads to a series that went, or is about to.
     fn is_retired(&self) -> bool {
         matches!(&self.target, Target::Cell(cell) if cell.stamp().last().is_none())

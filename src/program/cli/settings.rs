@@ -118,7 +118,7 @@ fn web_addresses(flag: &str, texts: &[String]) -> Result<Vec<WebAddress>, String
     texts.iter().filter(|text| !text.is_empty()).map(|text| WebAddress::parse(text).map_err(|why| flagged(flag, why))).collect()
 }
 
-/// One for every four cores, 1 to 8. One takes some ten million samples a second, each keeps routes and cells of its own, and gauges
+/// One for every four cores, 1 to 8. One takes some ten million samples a second, each keeps bindings and cells of its own, and gauges
 /// are in order within one: two on two cores cost half as much memory again, and take no more.
 fn default_workers() -> usize {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);

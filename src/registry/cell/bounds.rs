@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use crate::options::NativeOptions;
 
-/// Ascending finite upper bounds, behind a pointer of one word: a route that leads to a histogram then fits a cache line.
+/// Ascending finite upper bounds, behind a pointer of one word: a binding that leads to a histogram then fits a cache line.
 ///
 /// Beside them, whether cells are to keep native buckets too: they cost memory, so they may begin only when somebody asks.
 #[derive(Debug)]

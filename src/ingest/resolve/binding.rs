@@ -1,4 +1,4 @@
-//! A route: where the samples of an identity go, how their numbers are converted, and where they are counted.
+//! A binding: where the samples of an identity go, how their numbers are converted, and where they are counted.
 //!
 //! Only holds what was settled. Knows neither rules nor options, and asks nobody.
 
@@ -12,9 +12,9 @@ use crate::telemetry::Refusal;
 
 /// What the raw bytes of an identity resolved to.
 #[derive(Debug)]
-pub(crate) struct Route {
+pub(crate) struct Binding {
     pub(crate) target: Target,
-    /// What few routes have.
+    /// What few bindings have.
     pub(crate) extra: Option<Box<Extra>>,
     /// Where samples are counted by rule, or by name if unmapped.
     pub(crate) slot: Slot,
@@ -23,7 +23,7 @@ pub(crate) struct Route {
     pub(crate) scale: Scale,
 }
 
-/// What few routes have.
+/// What few bindings have.
 #[derive(Debug, Default)]
 pub(crate) struct Extra {
     /// Where samples are folded into the family's overflow series.
@@ -56,17 +56,17 @@ pub(crate) enum Target {
     Dropped,
 }
 
-/// What a route reaches beside its cell.
+/// What a binding reaches beside its cell.
 #[derive(Default)]
 pub(super) struct Reached {
     pub(super) folded: Option<Arc<Limited>>,
     pub(super) series: Option<Arc<Series>>,
 }
 
-// Together with the 9 bytes that the table of routes keeps beside it, it fits a cache line.
-const _: () = assert!(size_of::<Route>() <= 48, "a route has grown");
+// Together with the 9 bytes that the table of bindings keeps beside it, it fits a cache line.
+const _: () = assert!(size_of::<Binding>() <= 48, "a binding has grown");
 
-impl Route {
+impl Binding {
     pub(super) fn to(target: Target) -> Self {
         Self { target, extra: None, slot: Slot::NONE, is_mapped: false, is_tagged: false, scale: Scale::One }
     }
