@@ -34,6 +34,8 @@ mod mapping;
 mod merging;
 /// What holds for any input.
 mod properties;
+/// Which file under src/ may import which: layers, the facade, no cycles.
+mod structure;
 
 // ---- the program, over real sockets ----
 

@@ -1,0 +1,131 @@
+//! Which file under `src/` may import which. Reads the sources with `syn`; a path counts for the file that defines what it names.
+//!
+//! Code that only tests compile does not count. `mod x;` and re-exports (`pub use`, `pub(crate) use`) are no imports.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use self::graph::{Graph, Pair};
+use self::resolve::Import;
+use self::sources::{How, Sources, Tree};
+
+/// Files and imports as a graph, its cycles.
+mod graph;
+/// From a path to the file that defines what it names.
+mod resolve;
+/// Modules, their names, the paths that they write.
+mod sources;
+
+/// Pairs of files in one folder that are one subject and may import each other; each with the reason.
+const ALLOWED: &[Pair<'_>] = &[];
+
+#[test]
+fn every_path_within_the_crate_leads_to_a_file() {
+    let (sources, imports) = read_src();
+    none(&sources.faults);
+    none(&lost(&imports));
+    assert!(sources.modules.len() > 50 && Graph::new(&imports).len() > 100, "src/ was read, and it has imports");
+}
+
+#[test]
+fn the_core_imports_nothing_from_the_program() {
+    none(&from_program(&read_src().1));
+}
+
+#[test]
+fn the_core_does_not_name_the_facade() {
+    none(&facade_named(&read_src().1));
+}
+
+#[test]
+fn files_do_not_import_each_other_in_circles() {
+    none(&Graph::new(&read_src().1).faults(ALLOWED));
+}
+
+#[test]
+fn no_file_imports_by_the_re_exports_of_the_root() {
+    none(&by_root(&read_src().1));
+}
+
+fn none(faults: &[String]) {
+    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+}
+
+fn read_src() -> (Sources, Vec<Import>) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut tree = Tree::new();
+    read_folder(root, "src", &mut tree);
+    read(&tree)
+}
+
+fn read_folder(root: &Path, folder: &str, tree: &mut Tree) {
+    for entry in fs::read_dir(root.join(folder)).unwrap() {
+        let entry = entry.unwrap();
+        let path = format!("{folder}/{}", entry.file_name().to_str().unwrap());
+        if entry.file_type().unwrap().is_dir() {
+            read_folder(root, &path, tree);
+        } else if path.ends_with(".rs") {
+            tree.insert(path, fs::read_to_string(entry.path()).unwrap());
+        }
+    }
+}
+
+fn read(tree: &Tree) -> (Sources, Vec<Import>) {
+    let sources = Sources::read(tree);
+    let imports = resolve::imports(&sources);
+    (sources, imports)
+}
+
+fn lost(imports: &[Import]) -> Vec<String> {
+    imports.iter().filter(|import| import.lost).map(|import| show(import, "nothing that the checker finds")).collect()
+}
+
+/// Imports from `crate::program` outside of it.
+fn from_program(imports: &[Import]) -> Vec<String> {
+    let outside = imports.iter().filter(|import| is_core(&import.from) || import.from == "src/bridge.rs");
+    listed(outside, |import| leads_to(import, is_program))
+}
+
+/// Imports of `Bridge`, and of anything else that its file defines.
+fn facade_named(imports: &[Import]) -> Vec<String> {
+    let core = imports.iter().filter(|import| is_core(&import.from));
+    listed(core, |import| {
+        let bridge = import.targets.iter().find(|(file, name)| file == "src/lib.rs" && name == "Bridge").map(|(file, _)| file.clone());
+        bridge.or_else(|| leads_to(import, is_facade))
+    })
+}
+
+/// Paths such as `crate::Options` where `crate::options::Options` is meant.
+fn by_root(imports: &[Import]) -> Vec<String> {
+    listed(imports.iter(), |import| import.by_root.then(|| leads_to(import, |_| true).unwrap_or_else(|| "src/lib.rs".to_owned())))
+}
+
+/// Everything but the facade, the roots and the program.
+fn is_core(file: &str) -> bool {
+    !is_program(file) && !is_facade(file) && file != "src/lib.rs" && file != "src/main.rs"
+}
+
+fn is_program(file: &str) -> bool {
+    file == "src/program.rs" || file.starts_with("src/program/")
+}
+
+fn is_facade(file: &str) -> bool {
+    file == "src/bridge.rs" || file.starts_with("src/bridge/")
+}
+
+fn leads_to(import: &Import, wanted: impl Fn(&str) -> bool) -> Option<String> {
+    let defining = import.targets.iter().map(|(file, _)| file);
+    defining.chain(&import.passes).find(|file| wanted(file)).cloned()
+}
+
+fn listed<'a>(imports: impl Iterator<Item = &'a Import>, fault: impl Fn(&Import) -> Option<String>) -> Vec<String> {
+    let lines: BTreeSet<(String, usize, String)> =
+        imports.filter_map(|import| fault(import).map(|to| (import.from.clone(), import.line, show(import, &to)))).collect();
+    lines.into_iter().map(|(_, _, line)| line).collect()
+}
+
+fn show(import: &Import, to: &str) -> String {
+    let verb = if import.how == How::ReExport { "re-exports" } else { "imports" };
+    format!("{}:{} {verb} {} -> {to}", import.from, import.line, import.path)
+}
