@@ -39,8 +39,9 @@ impl Graph {
         graph
     }
 
-    pub fn len(&self) -> usize {
-        self.edges.values().map(BTreeMap::len).sum()
+    /// Every edge as a line of text.
+    pub fn lines(&self) -> Vec<String> {
+        self.edges.iter().flat_map(|(from, to)| to.keys().map(move |to| self.show(from, to))).collect()
     }
 
     fn next(&self, file: &str) -> impl Iterator<Item = &str> {
@@ -53,7 +54,7 @@ impl Graph {
 
     fn show(&self, from: &str, to: &str) -> String {
         let Edge { line, path, lines } = &self.edges[from][to];
-        let more = if lines.len() > 1 { format!(" (and in {} more lines)", lines.len() - 1) } else { String::new() };
+        let more = if lines.len() > 1 { format!(" ({} lines)", lines.len()) } else { String::new() };
         format!("{from}:{line} imports {path}{more} -> {to}")
     }
 
@@ -79,7 +80,7 @@ impl Graph {
         Some(format!("allowed pair {one} and {other}: {fault}"))
     }
 
-    /// The strongly connected components, where the files of an allowed pair count as one.
+    /// The strongly connected components that hold a cycle which is more than allowed pairs: the largest first.
     fn circles(&self, allowed: &[Pair<'_>]) -> Vec<BTreeSet<String>> {
         let files: BTreeSet<&str> = self.edges.iter().flat_map(|(from, to)| to.keys().chain([from])).map(String::as_str).collect();
         let reached: BTreeMap<&str, BTreeSet<&str>> = files.iter().map(|file| (*file, self.reached(file))).collect();
@@ -111,7 +112,9 @@ impl Graph {
         let starts = within.iter().flat_map(|from| self.next(from).map(move |to| (from.as_str(), to)));
         let ways =
             starts.filter(|(from, to)| within.contains(*to) && !is_allowed(from, to)).filter_map(|(from, to)| self.way(to, from, within));
-        ways.min_by_key(Vec::len)
+        let mut shortest = ways.min_by_key(Vec::len)?;
+        shortest.rotate_right(1);
+        Some(shortest)
     }
 
     /// The shortest chain of files from one to another, both included.

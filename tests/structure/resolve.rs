@@ -1,4 +1,7 @@
 //! Finds the file that defines what a path names, through every re-export.
+//!
+//! A name's own scopes within a function are not told apart: a `use` inside of a function counts for its whole module. What a glob of a
+//! module brings counts where it is named; a trait that a glob brings for its methods alone is not seen.
 
 use std::collections::BTreeSet;
 
@@ -47,12 +50,12 @@ fn import(sources: &Sources, written: &Written) -> Option<Import> {
         return None;
     }
     let is_outside = module.file != "src/lib.rs" && module.file != "src/main.rs";
-    let globs_root = matches!(written.how, How::Glob | How::ReExport) && meanings.contains(&Meaning::Module(0)) && written.path.len() < 2;
+    let globs_root = written.glob && meanings.contains(&Meaning::Module(0));
     let targets = meanings.iter().filter_map(|meaning| match meaning {
         Meaning::Item(module, name) => Some((sources.modules[*module].file.clone(), name.clone())),
         Meaning::Module(_) | Meaning::Outside => None,
     });
-    let glob = if written.how == How::Glob { "::*" } else { "" };
+    let glob = if written.glob { "::*" } else { "" };
     Some(Import {
         from: module.file.clone(),
         line: written.line,

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
-use syn::ext::IdentExt;
-use syn::parse::Parser;
-use syn::punctuated::Punctuated;
 use syn::visit::{self, Visit};
-use syn::{Attribute, Item, ItemMod, ItemUse, Meta, Stmt, Token, UseTree, Visibility};
+use syn::{Attribute, Item, ItemMod, ItemUse, Stmt, UseTree, Visibility};
+
+use super::syntax::{attributes_of, is_of_tests, names_of, path_attribute, plain};
 
 /// Sources by path, such as `src/lib.rs`.
 pub type Tree = BTreeMap<String, String>;
@@ -42,12 +41,15 @@ pub struct Written {
     pub path: Vec<String>,
     pub line: usize,
     pub how: How,
+    /// Whether `::*` follows.
+    pub glob: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum How {
+    /// A private `use`.
     Use,
-    Glob,
+    /// A `use` that others may see: `pub`, `pub(crate)` and so on.
     ReExport,
     /// In an expression, a type, a pattern or the tokens of a macro.
     Inline,
@@ -149,10 +151,6 @@ fn join(folder: &str, path: &str) -> String {
     parts.join("/")
 }
 
-fn plain(ident: &Ident) -> String {
-    ident.unraw().to_string()
-}
-
 fn line_of(ident: &Ident) -> usize {
     ident.span().start().line
 }
@@ -165,33 +163,33 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn write(&mut self, path: Vec<String>, line: usize, how: How) {
-        self.sources.written.push(Written { module: self.module, path, line, how });
+        self.sources.written.push(Written { module: self.module, path, line, how, glob: false });
     }
 
-    fn read_use(&mut self, tree: &UseTree, mut path: Vec<String>, public: bool) {
-        let how = if public { How::ReExport } else { How::Use };
+    fn read_use(&mut self, tree: &UseTree, mut path: Vec<String>, how: How) {
         match tree {
             UseTree::Path(part) => {
                 path.push(plain(&part.ident));
-                self.read_use(&part.tree, path, public);
+                self.read_use(&part.tree, path, how);
             }
-            UseTree::Group(group) => group.items.iter().for_each(|tree| self.read_use(tree, path.clone(), public)),
+            UseTree::Group(group) => group.items.iter().for_each(|tree| self.read_use(tree, path.clone(), how)),
             UseTree::Glob(glob) => {
                 self.sources.modules[self.module].globs.push(path.clone());
-                self.write(path, glob.star_token.spans[0].start().line, if public { How::ReExport } else { How::Glob });
+                let line = glob.star_token.spans[0].start().line;
+                self.sources.written.push(Written { module: self.module, path, line, how, glob: true });
             }
-            UseTree::Name(name) => self.import(path, &name.ident, None, (public, how)),
-            UseTree::Rename(name) => self.import(path, &name.ident, Some(plain(&name.rename)), (public, how)),
+            UseTree::Name(name) => self.import(path, &name.ident, None, how),
+            UseTree::Rename(name) => self.import(path, &name.ident, Some(plain(&name.rename)), how),
         }
     }
 
-    fn import(&mut self, mut path: Vec<String>, ident: &Ident, rename: Option<String>, (public, how): (bool, How)) {
-        if plain(ident) != "self" || path.is_empty() {
+    fn import(&mut self, mut path: Vec<String>, ident: &Ident, rename: Option<String>, how: How) {
+        if ident != "self" || path.is_empty() {
             path.push(plain(ident));
         }
         let name = rename.or_else(|| path.last().cloned()).unwrap_or_default();
         if name != "_" {
-            self.sources.bind(self.module, &name, Binding::Import { path: path.clone(), public });
+            self.sources.bind(self.module, &name, Binding::Import { path: path.clone(), public: how == How::ReExport });
         }
         self.write(path, line_of(ident), how);
     }
@@ -234,13 +232,14 @@ impl<'ast> Visit<'ast> for Reader<'_> {
     }
 
     fn visit_item_use(&mut self, item: &'ast ItemUse) {
-        let public = match &item.vis {
-            Visibility::Inherited => false,
-            Visibility::Restricted(restricted) => !restricted.path.is_ident("self"),
-            _ => true,
+        let how = match &item.vis {
+            Visibility::Inherited => How::Use,
+            Visibility::Restricted(restricted) if restricted.path.is_ident("self") => How::Use,
+            _ => How::ReExport,
         };
+        // `use ::name` is of another crate.
         if item.leading_colon.is_none() {
-            self.read_use(&item.tree, Vec::new(), public);
+            self.read_use(&item.tree, Vec::new(), how);
         }
     }
 
@@ -304,102 +303,4 @@ impl<'ast> Visit<'ast> for Reader<'_> {
     fn visit_attribute(&mut self, _: &'ast Attribute) {}
 
     fn visit_vis_restricted(&mut self, _: &'ast syn::VisRestricted) {}
-}
-
-/// Whether only tests compile what has these attributes.
-fn is_of_tests(attributes: &[Attribute]) -> bool {
-    attributes.iter().any(|attribute| match &attribute.meta {
-        Meta::Path(path) => path.is_ident("test"),
-        Meta::List(list) => list.path.is_ident("cfg") && syn::parse2(list.tokens.clone()).is_ok_and(|meta| needs_tests(&meta)),
-        Meta::NameValue(_) => false,
-    })
-}
-
-fn needs_tests(condition: &Meta) -> bool {
-    match condition {
-        Meta::Path(path) => path.is_ident("test"),
-        Meta::List(list) => {
-            let parts = Punctuated::<Meta, Token![,]>::parse_terminated.parse2(list.tokens.clone()).unwrap_or_default();
-            list.path.is_ident("all") && parts.iter().any(needs_tests)
-                || list.path.is_ident("any") && !parts.is_empty() && parts.iter().all(needs_tests)
-        }
-        Meta::NameValue(_) => false,
-    }
-}
-
-fn path_attribute(attributes: &[Attribute]) -> Option<String> {
-    attributes.iter().find_map(|attribute| match &attribute.meta {
-        Meta::NameValue(meta) if meta.path.is_ident("path") => match &meta.value {
-            syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(path), .. }) => Some(path.value()),
-            _ => None,
-        },
-        _ => None,
-    })
-}
-
-fn attributes_of(item: &Item) -> &[Attribute] {
-    match item {
-        Item::Const(item) => &item.attrs,
-        Item::Enum(item) => &item.attrs,
-        Item::ExternCrate(item) => &item.attrs,
-        Item::Fn(item) => &item.attrs,
-        Item::ForeignMod(item) => &item.attrs,
-        Item::Impl(item) => &item.attrs,
-        Item::Macro(item) => &item.attrs,
-        Item::Mod(item) => &item.attrs,
-        Item::Static(item) => &item.attrs,
-        Item::Struct(item) => &item.attrs,
-        Item::Trait(item) => &item.attrs,
-        Item::TraitAlias(item) => &item.attrs,
-        Item::Type(item) => &item.attrs,
-        Item::Union(item) => &item.attrs,
-        Item::Use(item) => &item.attrs,
-        _ => &[],
-    }
-}
-
-/// The names that an item defines in its module, `use` and `mod` apart.
-fn names_of(item: &Item) -> Vec<String> {
-    let ident = match item {
-        Item::Const(item) => &item.ident,
-        Item::Enum(item) => &item.ident,
-        Item::Fn(item) => &item.sig.ident,
-        Item::Static(item) => &item.ident,
-        Item::Struct(item) => &item.ident,
-        Item::Trait(item) => &item.ident,
-        Item::TraitAlias(item) => &item.ident,
-        Item::Type(item) => &item.ident,
-        Item::Union(item) => &item.ident,
-        Item::Macro(item) if item.ident.is_some() => return item.ident.iter().map(plain).collect(),
-        Item::ForeignMod(block) => {
-            let name = |item: &syn::ForeignItem| match item {
-                syn::ForeignItem::Fn(item) => Some(plain(&item.sig.ident)),
-                syn::ForeignItem::Static(item) => Some(plain(&item.ident)),
-                syn::ForeignItem::Type(item) => Some(plain(&item.ident)),
-                _ => None,
-            };
-            return block.items.iter().filter_map(name).collect();
-        }
-        // `thread_local! { static NAME: .. }` and its like.
-        Item::Macro(item) => return statics_in(item.mac.tokens.clone()),
-        _ => return Vec::new(),
-    };
-    vec![plain(ident)]
-}
-
-fn statics_in(tokens: TokenStream) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut after_keyword = false;
-    for token in tokens {
-        match token {
-            TokenTree::Ident(ident) if after_keyword => found.push(plain(&ident)),
-            TokenTree::Ident(ident) if ident == "static" || ident == "const" => {
-                after_keyword = true;
-                continue;
-            }
-            _ => (),
-        }
-        after_keyword = false;
-    }
-    found
 }
