@@ -1,3 +1,5 @@
+//! Each rule of the checker broken on a small tree, with the message; each way to import; a clean tree.
+
 use super::graph::{Graph, Pair};
 use super::resolve::Import;
 use super::sources::Tree;
@@ -80,7 +82,8 @@ fn a_clean_tree_passes() {
 
 #[test]
 fn the_core_is_caught_at_the_program() {
-    let engine = "use crate::{\n    options::Options,\n    program::run,\n};\npub struct Engine;\nfn f() { assert!(crate::program::run().is_ok(), \"{}\", 1); }";
+    let engine = "use crate::{\n    options::Options,\n    program::run,\n};\npub struct Engine;\n\
+        fn f() { assert!(crate::program::run().is_ok(), \"{}\", 1); }";
     let found = from_program(&clean_but(&[("src/engine.rs", engine)]));
     let expected = [
         "src/engine.rs:3 imports crate::program::run -> src/program/mod.rs",
@@ -215,7 +218,8 @@ fn a_path_leads_through_re_exports_to_the_file_that_defines() {
         ("a.rs", "use crate::many::{Deep, Kind, Other as Named, inner::Two};\nuse Kind::*;\nfn f() { Named::new(); Deep; Two }"),
         (
             "many.rs",
-            "mod deep; mod kind; pub mod inner { pub use super::deep::two::*; }\npub use self::deep::Deep; pub(crate) use kind::{Kind, Renamed as Other};",
+            "mod deep; mod kind; pub mod inner { pub use super::deep::two::*; } \
+             pub use self::deep::Deep; pub(crate) use kind::{Kind, Renamed as Other};",
         ),
         ("many/deep/mod.rs", "pub mod two; mod one; pub use one::*;"),
         ("many/deep/one.rs", "pub struct Deep;"),

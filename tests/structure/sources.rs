@@ -197,7 +197,10 @@ impl Reader<'_> {
     /// The paths in a macro's tokens, which have no syntax of their own.
     fn read_tokens(&mut self, tokens: TokenStream) {
         let tokens: Vec<TokenTree> = tokens.into_iter().collect();
-        let is = |at: Option<usize>, wanted: char| matches!(at.and_then(|at| tokens.get(at)), Some(TokenTree::Punct(punct)) if punct.as_char() == wanted);
+        let is = |at: Option<usize>, wanted: char| {
+            let token = at.and_then(|at| tokens.get(at));
+            matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == wanted)
+        };
         let mut at = 0;
         while at < tokens.len() {
             let start = at;
