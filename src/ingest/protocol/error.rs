@@ -5,7 +5,7 @@
 /// Names and meaning are those of statsd_exporter where it has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SampleError {
-    /// The line has no `:`, or nothing before it, or is not UTF-8.
+    /// The line has no `:`, or nothing before it, or its name is not UTF-8.
     MalformedLine,
     /// Tags in the name and DogStatsD tags in one line.
     MixedTaggingStyles,

@@ -20,7 +20,8 @@ use nom::{Err, IResult, Mode, OutputMode, PResult, Parser};
 use super::fields::{SampleFields, kind, suffix, why_rejected};
 use super::number::{Number, number};
 use super::packed::Samples;
-use super::tags::name_tags;
+use super::styles::NameParts;
+use super::tags::{is_blank, name_tags};
 use super::{Kind, Rejected, Sample, SampleError, Value};
 use crate::options::Dialect;
 
@@ -45,7 +46,7 @@ impl<'a> Parser<&'a [u8]> for Until {
 /// What a line is.
 #[derive(Debug, Clone)]
 pub enum Line<'a> {
-    /// Nothing, or a lone `\r`.
+    /// Nothing, or blanks only.
     Empty,
     /// One sample, by far the most frequent case.
     Sample(Sample<'a>),
@@ -62,11 +63,28 @@ pub enum Line<'a> {
 /// Parses one line, given without its newline.
 #[inline]
 pub fn parse_line<'a>(line: &'a [u8], dialect: &Dialect) -> Line<'a> {
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let line = match line {
+        [first, .., last] if *first > b' ' && *last > b' ' => line,
+        _ => trimmed(line, dialect),
+    };
     match single_sample(line, dialect) {
         Ok((_, sample)) => Line::Sample(sample),
         Err(_) => other_line(line, dialect),
     }
+}
+
+/// The line without blanks at its ends: clients pad lines, and cut them out of text. To statsd_exporter they belong to the line.
+#[cold]
+#[inline(never)]
+fn trimmed<'a>(line: &'a [u8], dialect: &Dialect) -> &'a [u8] {
+    let is_kept = |byte: &u8| !is_blank(char::from(*byte));
+    let start = if dialect.exporter_rules { 0 } else { line.iter().position(is_kept).unwrap_or(line.len()) };
+    let line = line.get(start..).unwrap_or_default();
+    // An event says how long its text is, blanks included.
+    if dialect.exporter_rules || is_event_or_check(line) {
+        return line.strip_suffix(b"\r").unwrap_or(line);
+    }
+    line.get(..line.iter().rposition(is_kept).map_or(0, |last| last + 1)).unwrap_or_default()
 }
 
 /// The frequent form: `name:value|kind` and fields, one sample.
@@ -117,8 +135,12 @@ fn other_line<'a>(line: &'a [u8], dialect: &Dialect) -> Line<'a> {
     }
     let whole = |error| Line::Rejected(Rejected { error, tag_errors: 0 });
     let Ok((rest, name)) = Until(b':').parse(line) else { return whole(SampleError::MalformedLine) };
-    let (Ok(_), Ok(name_text)) = (str::from_utf8(line), str::from_utf8(name)) else { return whole(SampleError::MalformedLine) };
-    let in_name = name_tags(name_text, dialect);
+    let parts = NameParts::of(name, dialect);
+    let has_bad_name = [parts.head, parts.tail].into_iter().any(|piece| str::from_utf8(piece).is_err());
+    if has_bad_name || dialect.exporter_rules && str::from_utf8(line).is_err() {
+        return whole(SampleError::MalformedLine);
+    }
+    let in_name = name_tags(&parts, dialect);
     let rejected = |error| Line::Rejected(Rejected { error, tag_errors: in_name.errors });
     let has_tags_field = memmem::find(rest, b"|#").is_some();
     if has_tags_field && in_name.labels > 0 {

@@ -149,7 +149,7 @@ proptest! {
 }
 
 fn drain(line: &[u8]) {
-    for flags in 0u8..64 {
+    for flags in 0u8..=255 {
         let on = |bit: u8| flags >> bit & 1 == 1;
         let dialect = Dialect {
             dogstatsd_tags: on(0),
@@ -158,6 +158,8 @@ fn drain(line: &[u8]) {
             signalfx_tags: on(3),
             bare_tags: on(4),
             container_id: on(5),
+            graphite_tags: on(6),
+            exporter_rules: on(7),
         };
         match parse_line(line, &dialect) {
             Line::Samples(samples) => assert!(samples.count() >= 1, "a line of samples holds one"),

@@ -247,13 +247,16 @@ fn prefix(args: &Args) -> Prefix {
 }
 
 fn dialect(args: &Args) -> Dialect {
+    let base = if compatible(args) { Dialect::STATSD_EXPORTER } else { Dialect::default() };
     Dialect {
         dogstatsd_tags: args.wire.parse_dogstatsd_tags,
         influxdb_tags: args.wire.parse_influxdb_tags,
         librato_tags: args.wire.parse_librato_tags,
         signalfx_tags: args.wire.parse_signalfx_tags,
-        bare_tags: args.wire.bare_tags.unwrap_or(!compatible(args)),
-        container_id: args.wire.container_id.unwrap_or(compatible(args)),
+        graphite_tags: args.wire.parse_graphite_tags.unwrap_or(base.graphite_tags),
+        bare_tags: args.wire.bare_tags.unwrap_or(base.bare_tags),
+        container_id: args.wire.container_id.unwrap_or(base.container_id),
+        exporter_rules: base.exporter_rules,
     }
 }
 

@@ -12,7 +12,7 @@ pub(super) fn of_reason(reason: &str) -> &'static str {
 
 fn of_grammar(error: SampleError) -> &'static str {
     match error {
-        SampleError::MalformedLine => "a line is NAME:VALUE|KIND in UTF-8, with a name before the first `:`; write app.requests:1|c",
+        SampleError::MalformedLine => "a line is NAME:VALUE|KIND, with a name in UTF-8 before the `:`; write app.requests:1|c",
         SampleError::MixedTaggingStyles => {
             "tags stand in the name and after |#, and a line may have only one style; write app.requests:1|c|#key:value"
         }

@@ -21,6 +21,9 @@ pub(in crate::program::cli) struct Wire {
     /// Read SignalFX tags: name[key=value]:1|c.
     #[arg(long = "statsd.parse-signalfx-tags", value_name = "BOOL", default_value = "true", action = ArgAction::Set)]
     pub(in crate::program::cli) parse_signalfx_tags: bool,
+    /// Read Graphite tags: name;key=value:1|c [default: true, with --compat false].
+    #[arg(long = "statsd.parse-graphite-tags", value_name = "BOOL", action = ArgAction::Set)]
+    pub(in crate::program::cli) parse_graphite_tags: Option<bool>,
     /// A DogStatsD tag without a value becomes key="true"; else it is a tag error [default: true, with --compat false].
     #[arg(long = "statsd.bare-tags", value_name = "BOOL", action = ArgAction::Set)]
     pub(in crate::program::cli) bare_tags: Option<bool>,
