@@ -8,7 +8,8 @@ use super::args::{self, Args, Compat, LogFormat, LogLevel, NameSet, ObserverType
 use crate::ingest::exemplar_tag::ExemplarTag;
 use crate::mapping::spec::Ttl;
 use crate::options::{
-    Dialect, Limits, NameValidation, NativeChoice, NativeHistograms, NativeOptions, NativeWhen, Observer, Overflow, Prefix, SummaryOptions,
+    Dialect, Limits, NameValidation, NativeChoice, NativeHistograms, NativeOptions, NativeWhen, Observer, Overflow, Prefix, SignedGauges,
+    SummaryOptions,
 };
 use crate::program::listener::{Address, relay, tcp, udp, unix};
 use crate::program::logging;
@@ -74,6 +75,10 @@ impl Settings {
                 created_lines: args.web.created_lines,
                 prefix: prefix(args),
                 without_process_metrics: !args.web.process_metrics,
+                signed_gauges: match args.wire.signed_gauges {
+                    args::SignedGauges::Change => SignedGauges::Change,
+                    args::SignedGauges::Absolute => SignedGauges::Absolute,
+                },
                 names: names(args),
                 exemplar_tag: exemplar_tag(args)?,
             },
