@@ -5,8 +5,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use crate::program::listener::Address;
-use crate::program::listener::address::{error_text, reachable};
+use crate::program::net::{Address, error_text, reachable};
 
 /// How long all of one question may take, once there is a connection, and how long that may take.
 const TIMEOUT: Duration = Duration::from_secs(3);

@@ -8,6 +8,7 @@ mod duration;
 mod healthcheck;
 mod listener;
 mod logging;
+mod net;
 mod presets;
 mod reload;
 mod rulebook;

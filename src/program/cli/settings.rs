@@ -10,8 +10,9 @@ use crate::mapping::spec::Ttl;
 use crate::options::{
     Dialect, Limits, NameValidation, NativeChoice, NativeHistograms, NativeOptions, NativeWhen, Observer, Overflow, Prefix, SummaryOptions,
 };
-use crate::program::listener::{Address, relay, tcp, udp, unix};
+use crate::program::listener::{relay, tcp, udp, unix};
 use crate::program::logging;
+use crate::program::net::Address;
 use crate::program::rulebook;
 use crate::program::run::snapshots;
 use crate::program::run::web::WebAddress;

@@ -7,7 +7,6 @@
 //! Intake lines to the relay, if there is one, and all bytes to its Worker
 //! ```
 
-pub(super) mod address;
 mod framing;
 mod intake;
 pub(super) mod relay;
@@ -15,7 +14,6 @@ pub(super) mod tcp;
 pub(super) mod udp;
 pub(super) mod unix;
 
-pub(super) use self::address::{Address, AddressError, BindError};
 pub(super) use self::intake::{Intake, now};
 
 /// Resolves when the listeners are told to stop, or nobody is left who could tell them.

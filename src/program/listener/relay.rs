@@ -6,7 +6,7 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use super::address::{Address, AddressError};
+use crate::program::net::{Address, AddressError};
 use crate::telemetry::{RelayCounters, Telemetry};
 
 /// A line waits no longer than this for others to fill its datagram.

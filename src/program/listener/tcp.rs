@@ -14,12 +14,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use super::address::canonical;
 use super::framing::Framing;
 use super::intake::Intake;
 use super::stopped;
 use crate::ingest::pipeline::Datagram;
 use crate::ingest::protocol::SampleError;
+use crate::program::net::canonical;
 use crate::source::Source;
 use crate::telemetry::Telemetry;
 

@@ -23,9 +23,9 @@ use std::{io, thread};
 use self::batch::{Batch, Wait};
 use self::group::Group;
 use self::socket::{DropReader, bind_workers, receive_buffer_hint, set_timer_slack};
-use super::address::{Address, BindError};
 use super::intake::Intake;
 use crate::ingest::protocol::SampleError;
+use crate::program::net::{Address, BindError};
 use crate::telemetry::Telemetry;
 
 /// How long a receive call waits before it looks at the stop flag again.

@@ -14,11 +14,11 @@ use std::{fs, io};
 use tokio::net::UnixDatagram;
 use tokio::sync::watch;
 
-use super::address::{BindError, error_text};
 use super::intake::Intake;
 use super::stopped;
 use crate::ingest::pipeline::Datagram;
 use crate::ingest::protocol::SampleError;
+use crate::program::net::{BindError, error_text};
 use crate::source::Source;
 use crate::telemetry::Telemetry;
 

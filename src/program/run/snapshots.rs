@@ -9,8 +9,8 @@ use tokio::time::MissedTickBehavior;
 
 use super::StartError;
 use crate::bridge::Bridge;
-use crate::program::listener::address::error_text;
 use crate::program::listener::now;
+use crate::program::net::error_text;
 use crate::program::state_file::{Found, StateFile, Written};
 use crate::time::Timestamp;
 

@@ -14,9 +14,8 @@ use tokio::task::JoinSet;
 use super::StartError;
 use crate::bridge::Bridge;
 use crate::program::cli::Settings;
-use crate::program::listener::address::{Address, bind_tcp, error_text};
 use crate::program::listener::unix::{OwnedPath, check_path, remove_stale};
-use crate::program::listener::{AddressError, BindError};
+use crate::program::net::{Address, AddressError, BindError, bind_tcp, error_text};
 use crate::program::web::{self, Gate, Listener};
 
 /// Where HTTP is to be listened for.

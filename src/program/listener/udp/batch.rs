@@ -5,7 +5,7 @@ use std::os::fd::RawFd;
 use std::{io, mem, ptr};
 
 use crate::ingest::pipeline::Datagram;
-use crate::program::listener::address::canonical;
+use crate::program::net::canonical;
 use crate::source::Source;
 
 /// Whether a receive call waits.

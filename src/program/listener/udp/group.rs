@@ -99,9 +99,9 @@ mod tests {
     use super::*;
     use crate::bridge::Bridge;
     use crate::options::Options as BridgeOptions;
-    use crate::program::listener::address::Address;
     use crate::program::listener::intake::Intake;
     use crate::program::listener::udp::{Bound, Options};
+    use crate::program::net::Address;
 
     /// A connected sender that learns of each of its datagrams that the kernel refused.
     struct Sender(UdpSocket);

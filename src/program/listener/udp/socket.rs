@@ -9,7 +9,7 @@ use metrics::Counter;
 use socket2::{Socket, Type};
 
 use super::STOP_CHECK;
-use crate::program::listener::address::new_socket;
+use crate::program::net::new_socket;
 
 /// Receive buffer asked for where the user asks for none: three million samples a second, packed, wait in it for a tenth of a second,
 /// which is what a worker takes to meet 100,000 series for the first time.

@@ -81,7 +81,7 @@ impl Address {
     }
 
     /// Runs `bind` on the candidates until one is not refused for want of its address family.
-    pub(super) fn bind_first<T>(&self, transport: &'static str, mut bind: impl FnMut(SocketAddr) -> io::Result<T>) -> Result<T, BindError> {
+    pub(crate) fn bind_first<T>(&self, transport: &'static str, mut bind: impl FnMut(SocketAddr) -> io::Result<T>) -> Result<T, BindError> {
         let candidates = self.candidates()?;
         let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
         for candidate in candidates {
@@ -134,7 +134,7 @@ pub(crate) fn error_text(error: &io::Error) -> String {
 }
 
 /// An unbound socket for `address`; one for all of IPv6 takes IPv4 as well.
-pub(super) fn new_socket(address: SocketAddr, kind: Type) -> io::Result<Socket> {
+pub(crate) fn new_socket(address: SocketAddr, kind: Type) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), kind.cloexec(), None)?;
     if address.is_ipv6() && address.ip().is_unspecified() {
         socket.set_only_v6(false)?;
@@ -157,7 +157,7 @@ pub(crate) fn bind_tcp(address: &Address, transport: &'static str) -> Result<std
 }
 
 /// IPv4 as such, where a socket for both families tells it as `::ffff:a.b.c.d`.
-pub(super) fn canonical(address: SocketAddr) -> SocketAddr {
+pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
     match address.ip().to_canonical() {
         ip if ip.is_ipv4() => (ip, address.port()).into(),
         _ => address,
