@@ -20,7 +20,7 @@ pub use self::settings::Settings;
 pub use self::tools::{Explain, Format, Replay, Tool};
 pub use self::top::Top;
 use crate::program::duration;
-use crate::program::run::web::WebAddress;
+use crate::program::net::WebAddress;
 
 /// What the program is to do.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 
 mod ask;
 pub mod cli;
+mod clock;
 mod demo;
 mod duration;
 mod healthcheck;

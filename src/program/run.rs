@@ -177,7 +177,7 @@ pub(super) async fn run(
     let reload = signals.reload;
     let mut web_options = settings.web_options.clone();
     web_options.paste = sockets.line_to_paste();
-    let web = sockets.web.start(&web_options, &bridge, WebState::new(&web_options, crate::program::listener::now))?;
+    let web = sockets.web.start(&web_options, &bridge, WebState::new(&web_options, crate::program::clock::now))?;
     let state = Arc::clone(&web.state);
 
     let stop = Stop::default();
@@ -312,7 +312,7 @@ async fn maintain(bridge: Bridge) {
         interval.tick().await;
         let bridge = bridge.clone();
         let step = move || {
-            bridge.expire(crate::program::listener::now());
+            bridge.expire(crate::program::clock::now());
             bridge.telemetry().run_upkeep();
         };
         if tokio::task::spawn_blocking(step).await.is_err() {

@@ -12,10 +12,9 @@ use crate::options::{
 };
 use crate::program::listener::{relay, tcp, udp, unix};
 use crate::program::logging;
-use crate::program::net::Address;
+use crate::program::net::{Address, WebAddress, check_path};
 use crate::program::rulebook;
 use crate::program::run::snapshots;
-use crate::program::run::web::WebAddress;
 use crate::program::web;
 use crate::registry::cell::schema_of;
 
@@ -144,7 +143,7 @@ fn unixgram(args: &Args) -> Result<Option<unix::Options>, String> {
     if args.listening.listen_unixgram.is_empty() {
         return Ok(None);
     }
-    unix::check_path(&args.listening.listen_unixgram).map_err(|why| flagged("statsd.listen-unixgram", why))?;
+    check_path(&args.listening.listen_unixgram).map_err(|why| flagged("statsd.listen-unixgram", why))?;
     Ok(Some(unix::Options {
         path: args.listening.listen_unixgram.clone(),
         mode,

@@ -14,7 +14,7 @@ pub(super) mod tcp;
 pub(super) mod udp;
 pub(super) mod unix;
 
-pub(super) use self::intake::{Intake, now};
+pub(super) use self::intake::Intake;
 
 /// Resolves when the listeners are told to stop, or nobody is left who could tell them.
 async fn stopped(stop: &mut tokio::sync::watch::Receiver<bool>) {

@@ -9,7 +9,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::StartError;
 use crate::bridge::Bridge;
-use crate::program::listener::now;
+use crate::program::clock::now;
 use crate::program::net::error_text;
 use crate::program::state_file::{Found, StateFile, Written};
 use crate::time::Timestamp;

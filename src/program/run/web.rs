@@ -1,9 +1,8 @@
 //! The web server's sockets, its gate, and the tasks that serve them.
 
-use std::fmt;
 use std::net::{SocketAddr, TcpListener as StdTcp};
 use std::os::unix::net::{UnixListener as StdUnix, UnixStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use listenfd::ListenFd;
@@ -14,44 +13,8 @@ use tokio::task::JoinSet;
 use super::StartError;
 use crate::bridge::Bridge;
 use crate::program::cli::Settings;
-use crate::program::listener::unix::{OwnedPath, check_path, remove_stale};
-use crate::program::net::{Address, AddressError, BindError, bind_tcp, error_text};
+use crate::program::net::{BindError, OwnedPath, WebAddress, bind_tcp, error_text, remove_stale};
 use crate::program::web::{self, Gate, Listener};
-
-/// Where HTTP is to be listened for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WebAddress {
-    /// `HOST:PORT`.
-    Tcp(Address),
-    /// `unix:PATH`.
-    Unix(PathBuf),
-}
-
-impl WebAddress {
-    /// Reads `HOST:PORT` or `unix:PATH`.
-    ///
-    /// # Errors
-    ///
-    /// What to write instead, in words.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let Some(path) = text.strip_prefix("unix:") else {
-            return Address::parse(text).map(Self::Tcp).map_err(|error: AddressError| error.to_string());
-        };
-        if path.starts_with('@') {
-            return Err(format!("{text:?}: an abstract name has no permissions; write unix:/run/statsd-bridge/web.sock"));
-        }
-        check_path(path).map(|()| Self::Unix(PathBuf::from(path)))
-    }
-}
-
-impl fmt::Display for WebAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(address) => address.fmt(f),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
-}
 
 /// All sockets of the web server, bound, and the gate in front of them.
 pub(crate) struct WebSockets {
@@ -204,20 +167,5 @@ impl Serving {
         self.following.abort();
         self.stop.send_replace(true);
         while self.servers.join_next().await.is_some() {}
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_are_tcp_or_a_path() {
-        for text in ["127.0.0.1:9102", ":0", "unix:/run/a.sock", "unix:relative"] {
-            assert_eq!(WebAddress::parse(text).map(|address| address.to_string()), Ok(text.to_owned()));
-        }
-        for text in ["", "unix:", "unix:@name", "vsock://:1", &format!("unix:/{}", "x".repeat(107))] {
-            assert!(WebAddress::parse(text).is_err(), "{text}");
-        }
     }
 }
