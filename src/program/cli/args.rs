@@ -6,6 +6,7 @@
 mod limits;
 mod listening;
 mod mapping;
+mod numbers;
 mod web;
 mod wire;
 
@@ -22,7 +23,7 @@ use self::mapping::Mapping;
 use self::web::Web;
 use self::wire::Wire;
 pub(super) use self::wire::{NameSet, NativeHistograms, ObserverType};
-use super::duration;
+use crate::program::duration;
 
 /// StatsD and DogStatsD in, Prometheus out.
 #[derive(Debug, Parser)]
@@ -169,22 +170,6 @@ pub(super) enum LogLevel {
 pub(super) enum LogFormat {
     Logfmt,
     Json,
-}
-
-fn within(text: &str, least: usize, most: usize) -> Result<usize, String> {
-    match text.parse() {
-        Ok(number) if (least..=most).contains(&number) => Ok(number),
-        _ if most == usize::MAX => Err(format!("expected a whole number of at least {least}")),
-        _ => Err(format!("expected a whole number from {least} to {most}")),
-    }
-}
-
-fn positive(text: &str) -> Result<usize, String> {
-    within(text, 1, usize::MAX)
-}
-
-fn datagram(text: &str) -> Result<usize, String> {
-    within(text, 1, 65_535)
 }
 
 fn interval(text: &str) -> Result<Duration, String> {

@@ -28,8 +28,6 @@ use crate::ingest::protocol::SampleError;
 use crate::program::net::{Address, BindError};
 use crate::telemetry::Telemetry;
 
-/// How long a receive call waits before it looks at the stop flag again.
-const STOP_CHECK: Duration = Duration::from_millis(250);
 /// How often the kernel's drop counter is read.
 const DROPS_EVERY: Duration = Duration::from_secs(1);
 /// How long the drain at the end may take where senders go on because the kernel could not be told.

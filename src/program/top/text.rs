@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::Snapshot;
+use super::readout::Readout;
 
 /// Characters of a bar.
 const BAR: usize = 24;
@@ -50,7 +50,7 @@ fn plain(c: char) -> char {
 }
 
 /// All of it; with an earlier answer also what is new a second.
-pub(super) fn lines(now: &Snapshot, before: Option<&Snapshot>) -> Vec<Line> {
+pub(super) fn lines(now: &Readout, before: Option<&Readout>) -> Vec<Line> {
     let mut lines = Vec::new();
     totals(&now.cardinality["totals"], &mut lines);
     limits(now, before, &mut lines);
@@ -81,7 +81,7 @@ fn hits(cardinality: &Value) -> impl Iterator<Item = (&str, &Value)> {
     list(&cardinality["families_kept_out"]).map(|hit| ("", hit)).chain(of_families)
 }
 
-fn limits(now: &Snapshot, before: Option<&Snapshot>, lines: &mut Vec<Line>) {
+fn limits(now: &Readout, before: Option<&Readout>, lines: &mut Vec<Line>) {
     let mut all = hits(&now.cardinality).peekable();
     if all.peek().is_none() {
         return;
@@ -107,7 +107,7 @@ fn limits(now: &Snapshot, before: Option<&Snapshot>, lines: &mut Vec<Line>) {
     }
 }
 
-fn families(now: &Snapshot, before: Option<&Snapshot>, lines: &mut Vec<Line>) {
+fn families(now: &Readout, before: Option<&Readout>, lines: &mut Vec<Line>) {
     let all = || list(&now.cardinality["families"]);
     if all().next().is_none() {
         return;
@@ -154,7 +154,7 @@ fn head(text: &str, lines: &mut Vec<Line>) {
 }
 
 /// How many came a second since the earlier answer; nothing where none came, or nothing is known.
-fn rate(count: u64, old: Option<u64>, now: &Snapshot, before: Option<&Snapshot>) -> String {
+fn rate(count: u64, old: Option<u64>, now: &Readout, before: Option<&Readout>) -> String {
     let (Some(old), Some(before)) = (old, before) else { return String::new() };
     let seconds = now.at.duration_since(before.at).as_secs_f64();
     let came = count.saturating_sub(old);
@@ -210,7 +210,7 @@ mod tests {
 
     use super::*;
 
-    fn snapshot(at: Instant, samples: u64) -> Snapshot {
+    fn readout(at: Instant, samples: u64) -> Readout {
         let hit = json!({
             "limit": "values_per_label", "label": "user", "action": "fold", "samples": samples, "distinct_values_refused": 49_900,
             "examples": ["u100", "u\u{1b}[2J"], "first_hit": "2023-11-14T22:13:20Z", "first_source": "udp 127.0.0.1:5",
@@ -229,7 +229,7 @@ mod tests {
             "kept": { "name": "up", "type": "counter", "sample": "up:1|c", "source": "udp 127.0.0.1:5" },
             "came": { "name": "up", "type": "gauge", "sample": "up:1|g\n", "source": "unknown" },
         });
-        Snapshot {
+        Readout {
             cardinality: json!({ "totals": totals, "families": [login], "families_kept_out": [kept_out] }),
             conflicts: json!([conflict]),
             at,
@@ -239,7 +239,7 @@ mod tests {
     #[test]
     fn the_culprit_stands_there_and_nothing_of_the_wire_moves_the_cursor() {
         let start = Instant::now();
-        let (before, now) = (snapshot(start, 1_000), snapshot(start + Duration::from_secs(2), 49_900));
+        let (before, now) = (readout(start, 1_000), readout(start + Duration::from_secs(2), 49_900));
         let lines = lines(&now, Some(&before));
         let all = lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join("\n");
         assert_eq!(
@@ -271,7 +271,7 @@ up (type): refused: so it is; 2 samples
     #[test]
     fn an_answer_of_any_form_is_shown_somehow() {
         for odd in [json!(null), json!([]), json!({ "families": [1, {}], "families_kept_out": [null], "totals": 7 })] {
-            let now = Snapshot { cardinality: odd.clone(), conflicts: json!([odd]), at: Instant::now() };
+            let now = Readout { cardinality: odd.clone(), conflicts: json!([odd]), at: Instant::now() };
             assert!(lines(&now, Some(&now)).len() >= 3);
         }
     }

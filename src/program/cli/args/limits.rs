@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 
-use super::{datagram, positive, within};
+use super::numbers::{datagram, positive, within};
 
 /// How much there may be of what senders can make grow.
 #[derive(Debug, clap::Args)]

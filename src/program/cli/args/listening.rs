@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{datagram, duration, positive, within};
+use super::numbers::{datagram, positive, within};
+use crate::program::duration;
 
 /// Where lines come from, and where they are passed on to.
 #[derive(Debug, clap::Args)]

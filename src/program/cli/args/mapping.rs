@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::ArgAction;
 
-use super::duration;
+use crate::program::duration;
 
 /// Rules, labels, and how long series stay.
 #[derive(Debug, clap::Args)]

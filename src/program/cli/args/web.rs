@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use clap::ArgAction;
 
-use super::{duration, positive};
+use super::numbers::positive;
+use crate::program::duration;
 
 /// The page and the rest over HTTP.
 #[derive(Debug, clap::Args)]

@@ -2,7 +2,7 @@
 
 use clap::{ArgAction, ValueEnum};
 
-use super::within;
+use super::numbers::within;
 use crate::options::NATIVE_BUCKETS_MAX;
 
 /// What is read of a line, and what its samples become.
