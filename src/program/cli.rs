@@ -1,11 +1,11 @@
-//! The command line: what the user typed (`args`), what is built from it (`settings`), and what is to be done.
+//! The command line: what the user typed (`args`), what is built from it (`conversion`), and what is to be done.
 //!
 //! Every flag is also an environment variable; every flag that is on or off has a `--no-` twin. Nothing here opens a socket.
 
 mod args;
-mod settings;
-mod tools;
-mod top;
+mod conversion;
+mod tool_args;
+mod top_args;
 
 use std::any::TypeId;
 use std::ffi::OsString;
@@ -16,9 +16,9 @@ use clap::error::ErrorKind;
 use clap::{Arg, Command, CommandFactory, FromArgMatches};
 
 use self::args::{Args, Task};
-pub use self::settings::Settings;
-pub use self::tools::{Explain, Format, Replay, Tool};
-pub use self::top::Top;
+pub use self::conversion::Settings;
+pub use self::tool_args::{Explain, Format, Replay, Tool};
+pub use self::top_args::Top;
 use crate::program::duration;
 use crate::program::net::WebAddress;
 
@@ -53,10 +53,10 @@ pub enum Refusal {
 /// Reads the command line, the program's name first, and the environment.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Action, Refusal> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    if let Some(tool) = tools::parse(&arguments) {
+    if let Some(tool) = tool_args::parse(&arguments) {
         return tool.map(|tool| Action::Tool(Box::new(tool)));
     }
-    if let Some(top) = top::parse(&arguments) {
+    if let Some(top) = top_args::parse(&arguments) {
         return top.map(|top| Action::Top(Box::new(top)));
     }
     let args = parse_args(arguments)?;
@@ -97,7 +97,7 @@ fn command() -> Command {
     let version = version.split_once(' ').map(|(_, number)| number.to_owned()).unwrap_or_default();
     let command = Args::command().version(version);
     let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-    command.after_help(format!("{}\n\n{after}", tools::NAMED)).mut_args(|arg| {
+    command.after_help(format!("{}\n\n{after}", tool_args::NAMED)).mut_args(|arg| {
         let Some(flag) = arg.get_long().map(str::to_owned) else { return arg };
         if !arg.get_action().takes_values() {
             return arg;

@@ -45,7 +45,7 @@ pub fn main() -> ExitCode {
             Err(why) => fail(1, &why),
         },
         Ok(Action::CheckConfig(settings)) => check_config(&settings),
-        Ok(Action::Tool(tool)) => ExitCode::from(tools::run::run(&tool, &mut io::stdout().lock(), &mut io::stderr())),
+        Ok(Action::Tool(tool)) => ExitCode::from(tools::run_tool::run(&tool, &mut io::stdout().lock(), &mut io::stderr())),
         Ok(Action::Top(asked)) => ExitCode::from(top::run(&asked)),
         Err(Refusal::Answer(text)) => say(text.trim_end()),
         Err(Refusal::Usage(line)) => fail(2, &line),

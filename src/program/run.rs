@@ -7,8 +7,8 @@
 //! ```
 //! Knows neither signals nor flags, so that a test runs all of it with port 0.
 
+mod http_sockets;
 pub(super) mod snapshots;
-pub(super) mod web;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
@@ -23,8 +23,8 @@ use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::MissedTickBehavior;
 
+use self::http_sockets::WebSockets;
 use self::snapshots::Snapshots;
-use self::web::WebSockets;
 use crate::bridge::Bridge;
 use crate::program::cli::Settings;
 use crate::program::listener::{Intake, relay, tcp, udp, unix};

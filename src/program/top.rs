@@ -4,13 +4,13 @@
 //!
 //! ```text
 //! readout  questions to the bridge -> what it says at one time
-//! text     that -> lines
+//! lines    that -> lines
 //! screen   lines -> a terminal, which is left as it was
 //! ```
 
+mod lines;
 mod readout;
 mod screen;
-mod text;
 
 use std::io::{self, IsTerminal, Write};
 
@@ -46,7 +46,7 @@ fn once(format: Format, now: &Readout, out: &mut dyn Write) -> io::Result<()> {
             serde_json::to_writer_pretty(&mut *out, &json!({ "cardinality": now.cardinality, "conflicts": now.conflicts }))?;
             writeln!(out)
         }
-        Format::Text => text::lines(now, None).iter().try_for_each(|line| writeln!(out, "{}", line.text)),
+        Format::Text => lines::lines(now, None).iter().try_for_each(|line| writeln!(out, "{}", line.text)),
     }
 }
 
@@ -66,7 +66,7 @@ async fn show(top: &Top, first: Readout, screen: &mut Screen) -> io::Result<()> 
     let (mut before, mut now, mut trouble) = (None, first, None);
     loop {
         let title = format!("statsd-bridge top   {}   every {:?}   q: quit", top.url, top.interval);
-        let lines = text::lines(&now, before.as_ref());
+        let lines = lines::lines(&now, before.as_ref());
         screen.draw(&title, trouble.as_deref(), &lines)?;
         let (url, limit) = (top.url.clone(), top.limit);
         let mut next = Box::pin(async {

@@ -1,14 +1,14 @@
 //! What the user typed. Names and defaults of the flags of statsd_exporter are as that program has them.
 //!
 //! A module for each heading of the help that has many flags. Knows nothing of what is built from them.
-//! To clap a field's name is the flag's, so it must be the only one of all headings, and none that a tool has (`tools`).
+//! To clap a field's name is the flag's, so it must be the only one of all headings, and none that a tool has (`tool_args`).
 
-mod limits;
-mod listening;
-mod mapping;
+mod limit_flags;
+mod listening_flags;
+mod mapping_flags;
 mod numbers;
-mod web;
-mod wire;
+mod web_flags;
+mod wire_flags;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -16,13 +16,13 @@ use std::time::Duration;
 
 use clap::{ArgAction, Parser, ValueEnum};
 
-use self::limits::Limits;
-pub(super) use self::limits::OverflowPolicy;
-use self::listening::Listening;
-use self::mapping::Mapping;
-use self::web::Web;
-use self::wire::Wire;
-pub(super) use self::wire::{NameSet, NativeHistograms, ObserverType};
+use self::limit_flags::Limits;
+pub(super) use self::limit_flags::OverflowPolicy;
+use self::listening_flags::Listening;
+use self::mapping_flags::Mapping;
+use self::web_flags::Web;
+use self::wire_flags::Wire;
+pub(super) use self::wire_flags::{NameSet, NativeHistograms, ObserverType};
 use crate::program::duration;
 
 /// StatsD and DogStatsD in, Prometheus out.

@@ -3,12 +3,12 @@
 //! The line goes through a real bridge, whose page and own counters tell what came of it; the same parser and the same rules
 //! are asked for the steps between.
 
-mod text;
+mod explanation_text;
 
 use serde_json::{Value as Json, json};
 
 use super::advice;
-use super::page::{Family, Page};
+use super::parsed_exposition::{Family, Page};
 use crate::bridge::Bridge;
 use crate::ingest::pipeline::Worker;
 use crate::ingest::protocol::{Identity, Kind, Line, Refused, Sample, Value, parse_line};
@@ -262,7 +262,7 @@ impl Explanation {
             })
             .collect();
         let families = self.page.iter().map(|(name, family)| {
-            let rows: Vec<String> = family.rows.iter().map(|(series, value)| super::page::row(series, value)).collect();
+            let rows: Vec<String> = family.rows.iter().map(|(series, value)| super::parsed_exposition::row(series, value)).collect();
             json!({ "family": name, "type": family.kind, "rows": rows })
         });
         json!({

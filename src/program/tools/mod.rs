@@ -11,10 +11,10 @@
 
 pub(super) mod check;
 pub(super) mod explain;
-pub(super) mod page;
+pub(super) mod parsed_exposition;
 pub(super) mod preset;
 pub(super) mod replay;
-pub(super) mod run;
+pub(super) mod run_tool;
 
 mod advice;
 mod capture;

@@ -7,7 +7,7 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetat
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
-use super::text::{Line, Style};
+use super::lines::{Line, Style};
 
 /// Another screen, no cursor, long lines cut; and back.
 const ENTER: &str = "\x1b[?1049h\x1b[?25l\x1b[?7l";

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::program::tools::page::{Family, Page, row};
+use crate::program::tools::parsed_exposition::{Family, Page, row};
 
 /// Everything that differs; empty if nothing does.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use super::tools::Format;
+use super::tool_args::Format;
 use super::{Refusal, duration, refusal};
 use crate::program::ask::Base;
 

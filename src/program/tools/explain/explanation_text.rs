@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{Explained, Explanation, TriedRule};
 use crate::mapping::tried::Outcome;
 use crate::program::tools::advice;
-use crate::program::tools::page::{Family, row};
+use crate::program::tools::parsed_exposition::{Family, row};
 
 /// Rules that did not match and are shown all the same.
 const SHOWN: usize = 20;
