@@ -14,9 +14,11 @@ mod presets;
 mod reload;
 mod rulebook;
 mod run;
+mod settings;
 mod state_file;
 mod tools;
 mod top;
+mod version;
 mod web;
 
 use std::io::{self, Write};
@@ -26,7 +28,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::cli::{Action, Refusal, Settings};
+use self::cli::{EarlyExit, Invocation};
+use self::settings::Settings;
+use self::version::version;
 use crate::bridge::Bridge;
 use crate::program::demo::Examples;
 use crate::program::reload::Reloader;
@@ -38,17 +42,17 @@ use tokio::sync::Notify;
 /// Runs the program with the arguments and the environment of the process.
 pub fn main() -> ExitCode {
     match cli::parse(std::env::args_os()) {
-        Ok(Action::Run(settings)) => start(&settings, None),
-        Ok(Action::Demo(settings, examples)) => demo(&settings, &examples),
-        Ok(Action::Healthcheck(address, config)) => match healthcheck::run(&address, config.as_deref()) {
+        Ok(Invocation::Run(settings)) => start(&settings, None),
+        Ok(Invocation::Demo(settings, examples)) => demo(&settings, &examples),
+        Ok(Invocation::Healthcheck(address, config)) => match healthcheck::run(&address, config.as_deref()) {
             Ok(()) => say("ready"),
             Err(why) => fail(1, &why),
         },
-        Ok(Action::CheckConfig(settings)) => check_config(&settings),
-        Ok(Action::Tool(tool)) => ExitCode::from(tools::run_tool::run(&tool, &mut io::stdout().lock(), &mut io::stderr())),
-        Ok(Action::Top(asked)) => ExitCode::from(top::run(&asked)),
-        Err(Refusal::Answer(text)) => say(text.trim_end()),
-        Err(Refusal::Usage(line)) => fail(2, &line),
+        Ok(Invocation::CheckConfig(settings)) => check_config(&settings),
+        Ok(Invocation::Tool(tool)) => ExitCode::from(tools::run_tool::run(&tool, &mut io::stdout().lock(), &mut io::stderr())),
+        Ok(Invocation::Top(asked)) => ExitCode::from(top::run(&asked)),
+        Err(EarlyExit::Help(text)) => say(text.trim_end()),
+        Err(EarlyExit::Usage(line)) => fail(2, &line),
     }
 }
 
@@ -148,7 +152,7 @@ async fn hangups(reload: &Notify) {
 
 /// What a person reads first: where to send and where to look.
 fn greet(settings: &Settings, sockets: &Sockets, examples: Option<&Examples>) {
-    let mut lines = vec![cli::version()];
+    let mut lines = vec![version()];
     if let Some(paste) = sockets.line_to_paste() {
         lines.push(format!("send    {paste}"));
     }

@@ -10,10 +10,10 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::StartError;
+use super::start_error::StartError;
 use crate::bridge::Bridge;
-use crate::program::cli::Settings;
 use crate::program::net::{BindError, OwnedPath, WebAddress, bind_tcp, error_text, remove_stale};
+use crate::program::settings::Settings;
 use crate::program::web::{self, Gate, Listener};
 
 /// All sockets of the web server, bound, and the gate in front of them.

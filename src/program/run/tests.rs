@@ -7,12 +7,12 @@ use std::net::{TcpStream, UdpSocket};
 use tokio::sync::oneshot;
 
 use super::*;
-use crate::program::cli::{self, Action};
+use crate::program::cli::{self, Invocation};
 
 fn settings(arguments: &[&str]) -> Settings {
     let local = ["statsd-bridge", "--web.listen-address=127.0.0.1:0", "--shutdown.linger=0", "--udp.workers=1"];
     match cli::parse(local.iter().chain(arguments).map(OsString::from)) {
-        Ok(Action::Run(settings)) => *settings,
+        Ok(Invocation::Run(settings)) => *settings,
         other => panic!("{other:?}"),
     }
 }
