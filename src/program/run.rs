@@ -5,10 +5,11 @@
 //! run             series are restored -> listeners start -> ready -> shutdown -> not ready -> listeners drain and end
 //!                 -> series are kept -> linger -> web ends
 //! ```
-//! Knows neither signals nor flags, so that a test runs all of it with port 0.
+//! Knows neither signals (`start` does) nor flags, so that a test runs all of it with port 0.
 
 mod http_sockets;
 mod snapshots;
+pub(super) mod start;
 mod start_error;
 
 use std::io;

@@ -22,7 +22,7 @@ const SHOWN: usize = 20;
 const PROGRESS: Duration = Duration::from_millis(500);
 
 /// Runs a tool; returns the exit code. That nobody reads the answer is no error.
-pub(crate) fn run(tool: &Tool, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
+pub(crate) fn run_tool(tool: &Tool, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
     let done = match tool {
         Tool::Check { sources, options, format, strict } => {
             let report = check(sources, options);
