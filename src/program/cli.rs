@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use self::args::Task;
 pub use self::early_exit::EarlyExit;
 use self::flags::parse_args;
-pub use self::tool_args::{Explain, Format, Replay, Tool};
+pub use self::tool_args::{AnswerFormat, Explain, Replay, Tool};
 pub use self::top_args::Top;
 use crate::program::net::WebAddress;
 use crate::program::settings::Settings;

@@ -5,9 +5,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::program::listener::{relay, tcp, udp, unix};
+use crate::program::listener::relay::RelayOptions;
+use crate::program::listener::tcp::TcpOptions;
+use crate::program::listener::udp::UdpOptions;
+use crate::program::listener::unix::UnixgramOptions;
+use crate::program::logging::LogOptions;
 use crate::program::net::{Address, WebAddress};
-use crate::program::{logging, rulebook, web};
+use crate::program::{rulebook, web};
 
 /// Everything that the program needs to start.
 #[derive(Debug, Clone)]
@@ -21,15 +25,15 @@ pub struct Settings {
     /// UDP addresses; none turns UDP off.
     pub udp: Vec<Address>,
     /// How UDP is received.
-    pub udp_options: udp::Options,
+    pub udp_options: UdpOptions,
     /// TCP addresses; none turns TCP off.
     pub tcp: Vec<Address>,
     /// How TCP is received.
-    pub tcp_options: tcp::Options,
+    pub tcp_options: TcpOptions,
     /// Unix datagram socket.
-    pub unixgram: Option<unix::Options>,
+    pub unixgram: Option<UnixgramOptions>,
     /// Where lines are passed on to.
-    pub relay: Option<relay::Options>,
+    pub relay: Option<RelayOptions>,
     /// Addresses of the page.
     pub web: Vec<WebAddress>,
     /// Addresses on which alone lifecycle and deletion are answered; none: on those of the page.
@@ -43,7 +47,7 @@ pub struct Settings {
     /// Where series are kept over a restart.
     pub state: Option<SnapshotOptions>,
     /// Severity and form of messages.
-    pub log: logging::Options,
+    pub log: LogOptions,
     /// How long the page stays up at the end.
     pub linger: Duration,
     /// Flags that were given and have no effect.

@@ -20,7 +20,7 @@ use tokio::time::sleep;
 
 use self::readout::Readout;
 use self::screen::{Event, Screen};
-use crate::program::cli::{Format, Top};
+use crate::program::cli::{AnswerFormat, Top};
 
 /// The bridge cannot be asked.
 const UNREACHABLE: u8 = 1;
@@ -34,19 +34,19 @@ pub(super) fn run(top: &Top) -> u8 {
             return UNREACHABLE;
         }
     };
-    let is_live = !top.once && top.format == Format::Text && io::stdout().is_terminal();
+    let is_live = !top.once && top.format == AnswerFormat::Text && io::stdout().is_terminal();
     // That nobody reads it is no error.
     let _ = if is_live { live(top, first) } else { once(top.format, &first, &mut io::stdout().lock()) };
     0
 }
 
-fn once(format: Format, now: &Readout, out: &mut dyn Write) -> io::Result<()> {
+fn once(format: AnswerFormat, now: &Readout, out: &mut dyn Write) -> io::Result<()> {
     match format {
-        Format::Json => {
+        AnswerFormat::Json => {
             serde_json::to_writer_pretty(&mut *out, &json!({ "cardinality": now.cardinality, "conflicts": now.conflicts }))?;
             writeln!(out)
         }
-        Format::Text => lines::lines(now, None).iter().try_for_each(|line| writeln!(out, "{}", line.text)),
+        AnswerFormat::Text => lines::lines(now, None).iter().try_for_each(|line| writeln!(out, "{}", line.text)),
     }
 }
 

@@ -16,13 +16,13 @@ use std::time::Duration;
 
 use clap::{ArgAction, Parser, ValueEnum};
 
-use self::limit_flags::Limits;
+use self::limit_flags::LimitFlags;
 pub(super) use self::limit_flags::OverflowPolicy;
-use self::listening_flags::Listening;
-use self::mapping_flags::Mapping;
-use self::web_flags::Web;
-use self::wire_flags::Wire;
-pub(super) use self::wire_flags::{NameSet, NativeHistograms, ObserverType};
+use self::listening_flags::ListeningFlags;
+use self::mapping_flags::MappingFlags;
+use self::web_flags::WebFlags;
+use self::wire_flags::WireFlags;
+pub(super) use self::wire_flags::{NameSet, NativeBucketsWhen, ObserverType};
 use crate::program::duration;
 
 /// StatsD and DogStatsD in, Prometheus out.
@@ -44,29 +44,29 @@ pub(super) struct Args {
     pub(super) task: Option<Task>,
 
     #[command(flatten)]
-    pub(super) listening: Listening,
+    pub(super) listening: ListeningFlags,
     #[command(flatten)]
-    pub(super) wire: Wire,
+    pub(super) wire: WireFlags,
     #[command(flatten)]
-    pub(super) mapping: Mapping,
+    pub(super) mapping: MappingFlags,
     #[command(flatten)]
-    pub(super) limits: Limits,
+    pub(super) limits: LimitFlags,
     #[command(flatten)]
-    pub(super) state: State,
+    pub(super) state: StateFlags,
     #[command(flatten)]
-    pub(super) web: Web,
+    pub(super) web: WebFlags,
     #[command(flatten)]
-    pub(super) compatibility: Compatibility,
+    pub(super) compatibility: CompatibilityFlags,
     #[command(flatten)]
-    pub(super) logging: Logging,
+    pub(super) logging: LoggingFlags,
     #[command(flatten)]
-    pub(super) program: Program,
+    pub(super) program: ProgramFlags,
 }
 
 /// What is kept over a restart.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "State")]
-pub(super) struct State {
+pub(super) struct StateFlags {
     /// Keep series in this file over a restart; "" for not at all. It is readable by its owner only.
     #[arg(long = "state.file", value_name = "FILE", default_value = "", hide_default_value = true)]
     pub(super) file: OsString,
@@ -81,7 +81,7 @@ pub(super) struct State {
 /// What a user of statsd_exporter may have in the command line.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Compatibility")]
-pub(super) struct Compatibility {
+pub(super) struct CompatibilityFlags {
     /// Answer as another program does: summaries, its prefix, container_id label, no bare tags.
     #[arg(long = "compat", value_name = "PROGRAM", value_enum)]
     pub(super) compat: Option<Compat>,
@@ -111,7 +111,7 @@ pub(super) struct Compatibility {
 /// Messages.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Logging")]
-pub(super) struct Logging {
+pub(super) struct LoggingFlags {
     /// Least severe messages that are written to stderr.
     #[arg(long = "log.level", value_name = "LEVEL", value_enum, default_value = "info")]
     pub(super) level: LogLevel,
@@ -123,7 +123,7 @@ pub(super) struct Logging {
 /// The program itself.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Program")]
-pub(super) struct Program {
+pub(super) struct ProgramFlags {
     /// Check flags and configuration, open no port, exit.
     #[arg(long = "check-config", value_name = "BOOL", default_value = "false", action = ArgAction::Set)]
     pub(super) check_config: bool,

@@ -6,14 +6,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::args::{self, Args, Compat, LogFormat, LogLevel, NameSet, ObserverType, OverflowPolicy};
+use super::args::{Args, Compat, LogFormat, LogLevel, NameSet, NativeBucketsWhen, ObserverType, OverflowPolicy};
 use crate::ingest::exemplar_tag::ExemplarTag;
 use crate::mapping::spec::Ttl;
 use crate::options::{
     Dialect, Limits, NameValidation, NativeChoice, NativeHistograms, NativeOptions, NativeWhen, Observer, Overflow, Prefix, SummaryOptions,
 };
-use crate::program::listener::{relay, tcp, udp, unix};
-use crate::program::logging;
+use crate::program::listener::relay::RelayOptions;
+use crate::program::listener::tcp::TcpOptions;
+use crate::program::listener::udp::UdpOptions;
+use crate::program::listener::unix::UnixgramOptions;
+use crate::program::logging::LogOptions;
 use crate::program::net::{Address, WebAddress, check_path};
 use crate::program::rulebook;
 use crate::program::settings::{Settings, SnapshotOptions};
@@ -47,7 +50,7 @@ pub(super) fn settings(args: &Args) -> Result<Settings, String> {
         udp: addresses("statsd.listen-udp", &args.listening.listen_udp)?,
         udp_options: udp_options(args),
         tcp: addresses("statsd.listen-tcp", &args.listening.listen_tcp)?,
-        tcp_options: tcp::Options {
+        tcp_options: TcpOptions {
             max_connections: args.listening.tcp_max_connections,
             idle_timeout: args.listening.tcp_idle_timeout,
             line_bytes: limits.line_bytes,
@@ -89,8 +92,8 @@ fn default_workers() -> usize {
     (cores / 4).clamp(1, 8)
 }
 
-fn udp_options(args: &Args) -> udp::Options {
-    udp::Options {
+fn udp_options(args: &Args) -> UdpOptions {
+    UdpOptions {
         workers: if args.listening.udp_workers == 0 { default_workers() } else { args.listening.udp_workers },
         read_buffer_bytes: args.listening.read_buffer,
         datagram_bytes: args.limits.datagram_bytes,
@@ -98,7 +101,7 @@ fn udp_options(args: &Args) -> udp::Options {
     }
 }
 
-fn unixgram(args: &Args) -> Result<Option<unix::Options>, String> {
+fn unixgram(args: &Args) -> Result<Option<UnixgramOptions>, String> {
     // Checked even where no socket is asked for: a wrong value is wrong.
     let mode = u32::from_str_radix(&args.listening.unixsocket_mode, 8).ok().filter(|mode| *mode <= 0o777);
     let mode = mode.ok_or_else(|| {
@@ -108,7 +111,7 @@ fn unixgram(args: &Args) -> Result<Option<unix::Options>, String> {
         return Ok(None);
     }
     check_path(&args.listening.listen_unixgram).map_err(|why| flagged("statsd.listen-unixgram", why))?;
-    Ok(Some(unix::Options {
+    Ok(Some(UnixgramOptions {
         path: args.listening.listen_unixgram.clone(),
         mode,
         read_buffer_bytes: args.listening.read_buffer,
@@ -116,12 +119,12 @@ fn unixgram(args: &Args) -> Result<Option<unix::Options>, String> {
     }))
 }
 
-fn relay(args: &Args) -> Result<Option<relay::Options>, String> {
+fn relay(args: &Args) -> Result<Option<RelayOptions>, String> {
     if args.listening.relay_address.is_empty() {
         return Ok(None);
     }
     let target = address("statsd.relay.address", &args.listening.relay_address)?;
-    Ok(Some(relay::Options { target, packet_bytes: args.listening.relay_packet_length }))
+    Ok(Some(RelayOptions { target, packet_bytes: args.listening.relay_packet_length }))
 }
 
 fn web_options(args: &Args) -> Result<web::Options, String> {
@@ -190,8 +193,8 @@ fn state(args: &Args) -> Option<SnapshotOptions> {
     Some(SnapshotOptions { path, interval: args.state.interval, max_age })
 }
 
-fn log(args: &Args) -> logging::Options {
-    logging::Options {
+fn log(args: &Args) -> LogOptions {
+    LogOptions {
         level: match args.logging.level {
             LogLevel::Debug => tracing::Level::DEBUG,
             LogLevel::Info => tracing::Level::INFO,
@@ -273,9 +276,9 @@ fn bucket_bounds(bounds: &[f64]) -> Result<Observer, String> {
 
 fn native(args: &Args) -> NativeHistograms {
     let when = match args.wire.native_histograms {
-        args::NativeHistograms::Never => NativeWhen::Never,
-        args::NativeHistograms::Asked => NativeWhen::Asked,
-        args::NativeHistograms::Always => NativeWhen::Always,
+        NativeBucketsWhen::Never => NativeWhen::Never,
+        NativeBucketsWhen::Asked => NativeWhen::Asked,
+        NativeBucketsWhen::Always => NativeWhen::Always,
     };
     let max_buckets = args.wire.native_histogram_max_buckets;
     let options = |schema| NativeOptions { schema, max_buckets, ..NativeOptions::default() };

@@ -30,7 +30,7 @@ pub enum Tool {
         /// Of the bridge that would run it.
         options: Box<Options>,
         /// How to answer.
-        format: Format,
+        format: AnswerFormat,
         /// Warnings end with exit code 1.
         strict: bool,
     },
@@ -54,7 +54,7 @@ pub struct Explain {
     /// Of the bridge.
     pub options: Options,
     /// How to answer.
-    pub format: Format,
+    pub format: AnswerFormat,
     /// Show every rule that was tried.
     pub all: bool,
 }
@@ -71,7 +71,7 @@ pub struct Replay {
     /// Of the bridge.
     pub options: Options,
     /// How to answer.
-    pub format: Format,
+    pub format: AnswerFormat,
     /// Show the own metrics, too.
     pub own: bool,
     /// Show every difference and every unmapped name.
@@ -82,7 +82,7 @@ pub struct Replay {
 
 /// How a tool answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum Format {
+pub enum AnswerFormat {
     /// For people.
     #[default]
     Text,
@@ -102,7 +102,7 @@ struct CheckArgs {
     strict: bool,
     /// How to answer.
     #[arg(long, value_enum, default_value = "text")]
-    format: Format,
+    format: AnswerFormat,
 }
 
 /// Say what becomes of a line, and why: how it is read, which rules are tried, what the page shows then.
@@ -120,7 +120,7 @@ struct ExplainArgs {
     all: bool,
     /// How to answer.
     #[arg(long, value_enum, default_value = "text")]
-    format: Format,
+    format: AnswerFormat,
 }
 
 /// Put a capture through the bridge: the page goes to stdout, sums and unmapped names to stderr.
@@ -153,7 +153,7 @@ struct ReplayArgs {
     port: Option<u16>,
     /// How to answer.
     #[arg(long, value_enum, default_value = "text")]
-    format: Format,
+    format: AnswerFormat,
 }
 
 /// The presets that come with the bridge.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Parser;
 
 use super::early_exit::{EarlyExit, early_exit};
-use super::tool_args::Format;
+use super::tool_args::AnswerFormat;
 use crate::program::ask::Base;
 use crate::program::duration;
 
@@ -33,7 +33,7 @@ pub struct Top {
     pub limit: u16,
     /// How to answer; JSON is printed once.
     #[arg(long, value_enum, default_value = "text")]
-    pub format: Format,
+    pub format: AnswerFormat,
 }
 
 /// What `top` is asked; `None` if the first argument after the program's name is another.
@@ -63,7 +63,7 @@ mod tests {
         Top::command().debug_assert();
         let plain = top(&[]).expect("defaults");
         assert_eq!((plain.url.to_string().as_str(), plain.interval), ("http://127.0.0.1:9102", Duration::from_secs(2)));
-        assert!((plain.limit, plain.once, plain.format) == (20, false, Format::Text));
+        assert!((plain.limit, plain.once, plain.format) == (20, false, AnswerFormat::Text));
         for (arguments, expected) in [
             (
                 &["--url=127.0.0.1:9102"][..],

@@ -32,7 +32,7 @@ const DRAIN_AT_MOST: Duration = Duration::from_secs(2);
 
 /// Where and how Unix datagrams are received.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Options {
+pub struct UnixgramOptions {
     /// Path of the socket; a leading `@` means an abstract name, which is in no folder.
     pub path: String,
     /// Permissions of the path.
@@ -44,18 +44,18 @@ pub struct Options {
 }
 
 /// A bound socket. Its path is removed when it is dropped.
-pub(crate) struct Bound {
+pub(crate) struct BoundUnixgram {
     socket: StdDatagram,
     _path: Option<OwnedPath>,
-    options: Options,
+    options: UnixgramOptions,
 }
 
-impl Bound {
+impl BoundUnixgram {
     /// Binds the socket. A socket left behind by a program that is gone is replaced.
     ///
     /// # Errors
     /// A path that exists and is no socket, or on which a program still listens, is left alone.
-    pub(crate) fn bind(options: &Options) -> Result<Self, BindError> {
+    pub(crate) fn bind(options: &UnixgramOptions) -> Result<Self, BindError> {
         let failed = |why| BindError::Listen { transport: "unixgram", address: options.path.clone(), why };
         Self::try_bind(options).map_err(failed)
     }
@@ -65,7 +65,7 @@ impl Bound {
         &self.options.path
     }
 
-    fn try_bind(options: &Options) -> Result<Self, String> {
+    fn try_bind(options: &UnixgramOptions) -> Result<Self, String> {
         let words = |error: io::Error| error_text(&error);
         let (socket, path) = if let Some(name) = options.path.strip_prefix('@') {
             let address = SocketAddr::from_abstract_name(name).map_err(words)?;
@@ -92,7 +92,7 @@ impl Bound {
             Err(error) => return tracing::error!(%error, "cannot receive on unixgram"),
         };
         tracing::info!(path = self.options.path, "listening on unixgram");
-        let mut batch = Batch::new(self.options.datagram_bytes);
+        let mut batch = UnixgramBatch::new(self.options.datagram_bytes);
         loop {
             let ending = tokio::select! {
                 biased;
@@ -124,14 +124,14 @@ impl Bound {
 }
 
 /// Some datagrams on their way from the kernel to the intake.
-struct Batch {
+struct UnixgramBatch {
     memory: Vec<u8>,
     /// One more than a datagram may have, which tells the ones that are cut.
     stride: usize,
     lengths: Vec<usize>,
 }
 
-impl Batch {
+impl UnixgramBatch {
     fn new(datagram_bytes: usize) -> Self {
         let stride = datagram_bytes.saturating_add(1);
         Self { memory: vec![0; stride.saturating_mul(BATCH)], stride, lengths: Vec::with_capacity(BATCH) }
@@ -172,8 +172,8 @@ mod tests {
     use crate::bridge::Bridge;
     use crate::options::Options as BridgeOptions;
 
-    fn options(path: &Path) -> Options {
-        Options { path: path.to_str().unwrap().to_owned(), mode: 0o722, read_buffer_bytes: 0, datagram_bytes: 20 }
+    fn options(path: &Path) -> UnixgramOptions {
+        UnixgramOptions { path: path.to_str().unwrap().to_owned(), mode: 0o722, read_buffer_bytes: 0, datagram_bytes: 20 }
     }
 
     #[test]
@@ -181,15 +181,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s");
         drop(StdDatagram::bind(&path).unwrap());
-        let first = Bound::bind(&options(&path)).expect("nobody listens on it");
+        let first = BoundUnixgram::bind(&options(&path)).expect("nobody listens on it");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o722);
-        let second = Bound::bind(&options(&path)).err().map(|e| e.to_string());
+        let second = BoundUnixgram::bind(&options(&path)).err().map(|e| e.to_string());
         let at = path.display();
         assert_eq!(second, Some(format!("cannot listen on unixgram {at}: the socket exists and a program listens on it")));
         drop(first);
         assert!(!path.exists(), "removed at the end");
         fs::write(&path, "precious").unwrap();
-        assert!(Bound::bind(&options(&path)).is_err());
+        assert!(BoundUnixgram::bind(&options(&path)).is_err());
         assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
     }
 
@@ -199,7 +199,7 @@ mod tests {
         let path = folder.path().join("s");
         let bridge = Bridge::new(BridgeOptions::default());
         let (stop, stopped) = watch::channel(false);
-        let bound = Bound::bind(&options(&path)).unwrap();
+        let bound = BoundUnixgram::bind(&options(&path)).unwrap();
         let sender = StdDatagram::unbound().unwrap();
         // As many as a socket holds by default before it blocks the sender.
         for _ in 0..5 {
@@ -222,7 +222,7 @@ mod tests {
             let path = folder.path().join("s");
             let bridge = Bridge::new(BridgeOptions::default());
             let (stop, stopped) = watch::channel(false);
-            let bound = Bound::bind(&options(&path)).unwrap();
+            let bound = BoundUnixgram::bind(&options(&path)).unwrap();
             let senders = [(); 3].map(|()| {
                 let sender = StdDatagram::unbound().unwrap();
                 sender.connect(&path).unwrap();

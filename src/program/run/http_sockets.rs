@@ -17,13 +17,13 @@ use crate::program::settings::Settings;
 use crate::program::web::{self, Gate, Listener};
 
 /// All sockets of the web server, bound, and the gate in front of them.
-pub(crate) struct WebSockets {
-    bound: Vec<Bound>,
+pub(crate) struct HttpSockets {
+    bound: Vec<BoundHttp>,
     gate: Arc<Gate>,
 }
 
-struct Bound {
-    socket: Socket,
+struct BoundHttp {
+    socket: StreamSocket,
     /// As a person names it.
     shown: String,
     is_admin: bool,
@@ -31,12 +31,12 @@ struct Bound {
     path: Option<OwnedPath>,
 }
 
-enum Socket {
+enum StreamSocket {
     Tcp(StdTcp),
     Unix(StdUnix),
 }
 
-impl WebSockets {
+impl HttpSockets {
     /// Reads the web configuration file and binds, or takes from systemd, whatever the settings name.
     pub(crate) fn bind(settings: &Settings) -> Result<Self, StartError> {
         let gate = match &settings.web_config {
@@ -52,17 +52,17 @@ impl WebSockets {
         let mut bound = if settings.web_systemd {
             from_systemd()?
         } else {
-            settings.web.iter().map(|address| Bound::bind(address, false)).collect::<Result<_, _>>()?
+            settings.web.iter().map(|address| BoundHttp::bind(address, false)).collect::<Result<_, _>>()?
         };
         for address in &settings.web_admin {
-            bound.push(Bound::bind(address, true)?);
+            bound.push(BoundHttp::bind(address, true)?);
         }
         Ok(Self { bound, gate: Arc::new(gate) })
     }
 
     /// The first TCP address of the page.
     pub(crate) fn address(&self) -> Option<SocketAddr> {
-        self.bound.iter().filter(|bound| !bound.is_admin).find_map(Bound::address)
+        self.bound.iter().filter(|bound| !bound.is_admin).find_map(BoundHttp::address)
     }
 
     /// `https` where the gate asks for TLS, else `http`.
@@ -72,7 +72,7 @@ impl WebSockets {
 
     /// The first Unix socket of the page.
     pub(crate) fn path(&self) -> Option<&str> {
-        self.bound.iter().find(|bound| !bound.is_admin && matches!(bound.socket, Socket::Unix(_))).map(|bound| bound.shown.as_str())
+        self.bound.iter().find(|bound| !bound.is_admin && matches!(bound.socket, StreamSocket::Unix(_))).map(|bound| bound.shown.as_str())
     }
 
     /// Begins to serve on all sockets, and to follow the configuration file.
@@ -86,8 +86,8 @@ impl WebSockets {
             let options = web::Options { admin_elsewhere: has_admin && !bound.is_admin, ..options.clone() };
             tracing::info!(address = bound.shown, path = options.telemetry_path, admin = bound.is_admin, "listening on {scheme}");
             let listener = match bound.socket {
-                Socket::Tcp(socket) => Listener::Tcp(TcpListener::from_std(socket)?),
-                Socket::Unix(socket) => Listener::Unix(UnixListener::from_std(socket)?),
+                StreamSocket::Tcp(socket) => Listener::Tcp(TcpListener::from_std(socket)?),
+                StreamSocket::Unix(socket) => Listener::Unix(UnixListener::from_std(socket)?),
             };
             paths.extend(bound.path);
             let mut stopped = stop.subscribe();
@@ -99,25 +99,25 @@ impl WebSockets {
     }
 }
 
-impl Bound {
+impl BoundHttp {
     fn bind(address: &WebAddress, is_admin: bool) -> Result<Self, StartError> {
         match address {
             WebAddress::Tcp(address) => {
                 let socket = bind_tcp(address, "http")?;
-                Ok(Self { shown: socket.local_addr()?.to_string(), socket: Socket::Tcp(socket), is_admin, path: None })
+                Ok(Self { shown: socket.local_addr()?.to_string(), socket: StreamSocket::Tcp(socket), is_admin, path: None })
             }
             WebAddress::Unix(path) => {
                 let failed = |why| BindError::Listen { transport: "http", address: address.to_string(), why };
                 let (socket, owned) = bind_path(path).map_err(failed)?;
-                Ok(Self { socket: Socket::Unix(socket), shown: address.to_string(), is_admin, path: Some(owned) })
+                Ok(Self { socket: StreamSocket::Unix(socket), shown: address.to_string(), is_admin, path: Some(owned) })
             }
         }
     }
 
     fn address(&self) -> Option<SocketAddr> {
         match &self.socket {
-            Socket::Tcp(socket) => socket.local_addr().ok(),
-            Socket::Unix(_) => None,
+            StreamSocket::Tcp(socket) => socket.local_addr().ok(),
+            StreamSocket::Unix(_) => None,
         }
     }
 }
@@ -133,7 +133,7 @@ fn bind_path(path: &Path) -> Result<(StdUnix, OwnedPath), String> {
 }
 
 /// The sockets that systemd opened for this process.
-fn from_systemd() -> Result<Vec<Bound>, StartError> {
+fn from_systemd() -> Result<Vec<BoundHttp>, StartError> {
     let mut given = ListenFd::from_env();
     if given.len() == 0 {
         return Err(StartError::NoSystemdSocket);
@@ -143,11 +143,16 @@ fn from_systemd() -> Result<Vec<Bound>, StartError> {
             // Taken as TCP first; where it is none it stays and is taken as a Unix socket.
             if let Ok(Some(socket)) = given.take_tcp_listener(index) {
                 socket.set_nonblocking(true)?;
-                return Ok(Bound { shown: socket.local_addr()?.to_string(), socket: Socket::Tcp(socket), is_admin: false, path: None });
+                return Ok(BoundHttp {
+                    shown: socket.local_addr()?.to_string(),
+                    socket: StreamSocket::Tcp(socket),
+                    is_admin: false,
+                    path: None,
+                });
             }
             let socket = given.take_unix_listener(index)?.ok_or(StartError::NoSystemdSocket)?;
             socket.set_nonblocking(true)?;
-            Ok(Bound { socket: Socket::Unix(socket), shown: "a Unix socket of systemd".to_owned(), is_admin: false, path: None })
+            Ok(BoundHttp { socket: StreamSocket::Unix(socket), shown: "a Unix socket of systemd".to_owned(), is_admin: false, path: None })
         })
         .collect()
 }

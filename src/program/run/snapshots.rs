@@ -11,7 +11,7 @@ use crate::bridge::Bridge;
 use crate::program::clock::now;
 use crate::program::net::error_text;
 use crate::program::settings::SnapshotOptions;
-use crate::program::state_file::{Found, StateFile, Written};
+use crate::program::state_file::{RestoreOutcome, StateFile, Written};
 use crate::time::Timestamp;
 
 /// Keeps a bridge's series in a file.
@@ -96,15 +96,15 @@ impl Keeper {
         let file = self.file.path().display();
         let age = |written: Timestamp| format!("{}s", now.as_millis().saturating_sub(written.as_millis()) / 1000);
         match self.file.restore(&self.bridge, max_age, now) {
-            Found::Nothing => tracing::info!(%file, "no state file yet: all series begin anew"),
-            Found::TooOld { written } => {
+            RestoreOutcome::Nothing => tracing::info!(%file, "no state file yet: all series begin anew"),
+            RestoreOutcome::TooOld { written } => {
                 tracing::warn!(%file, age = age(written), "the state file is older than --state.max-age: all series begin anew");
             }
-            Found::Bad { error, aside } => {
+            RestoreOutcome::Bad { error, aside } => {
                 let aside = aside.map_or_else(|error| format!("nowhere: {}", error_text(&error)), |path| path.display().to_string());
                 tracing::error!(%file, %error, kept = aside, "the state file cannot be used and is put aside: all series begin anew");
             }
-            Found::Restored { restored, written } => {
+            RestoreOutcome::Restored { restored, written } => {
                 if written > now {
                     tracing::warn!(%file, "the state file is from the future: the clock went back");
                 }

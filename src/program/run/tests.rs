@@ -80,6 +80,6 @@ fn a_relay_to_the_bridge_itself_is_refused() {
     let settings = settings(&["--statsd.listen-udp=:0", "--statsd.listen-tcp="]);
     let sockets = Sockets::bind(&settings).unwrap();
     let target = sockets.udp_address().unwrap().to_string();
-    let relay = relay::Options { target: crate::program::net::Address::parse(&target).unwrap(), packet_bytes: 1400 };
+    let relay = RelayOptions { target: crate::program::net::Address::parse(&target).unwrap(), packet_bytes: 1400 };
     assert!(matches!(relay_target(&relay, &sockets.udp), Err(StartError::RelayLoop(_))));
 }

@@ -8,7 +8,7 @@ use crate::options::NATIVE_BUCKETS_MAX;
 /// What is read of a line, and what its samples become.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Wire")]
-pub(in crate::program::cli) struct Wire {
+pub(in crate::program::cli) struct WireFlags {
     /// Read DogStatsD tags: name:1|c|#key:value.
     #[arg(long = "statsd.parse-dogstatsd-tags", value_name = "BOOL", default_value = "true", action = ArgAction::Set)]
     pub(in crate::program::cli) parse_dogstatsd_tags: bool,
@@ -42,7 +42,7 @@ pub(in crate::program::cli) struct Wire {
     pub(in crate::program::cli) histogram_buckets: Option<Vec<f64>>,
     /// From when on histograms keep native buckets too, which only protobuf shows.
     #[arg(long = "statsd.native-histograms", value_name = "WHEN", value_enum, default_value = "asked")]
-    pub(in crate::program::cli) native_histograms: NativeHistograms,
+    pub(in crate::program::cli) native_histograms: NativeBucketsWhen,
     /// How much wider than the one before a native bucket is at most; 1 for native buckets only where a rule gives a factor.
     #[arg(long = "statsd.native-histogram-factor", value_name = "FACTOR", default_value = "1.1", value_parser = factor)]
     pub(in crate::program::cli) native_histogram_factor: f64,
@@ -69,7 +69,7 @@ pub(in crate::program::cli) enum NameSet {
 
 /// From when on histograms keep native buckets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(in crate::program::cli) enum NativeHistograms {
+pub(in crate::program::cli) enum NativeBucketsWhen {
     /// Never, whatever a rule says.
     Never,
     /// From the first scrape that asks for protobuf.
