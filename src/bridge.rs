@@ -11,7 +11,7 @@ use crate::mapping::Rules;
 use crate::mapping::spec::Rule;
 use crate::name::Escaping;
 use crate::options::{Options, Prefix};
-use crate::registry::{Cardinality, Conflict, Deleted, RestoreRules, Restored, SavedFamily, Wanted};
+use crate::registry::{Cardinality, Conflict, Deleted, RestoreRules, Restored, SavedFamily, Wanted, save};
 use crate::telemetry::{OwnFamily, Telemetry};
 use crate::time::Timestamp;
 
@@ -52,7 +52,7 @@ impl Bridge {
     pub fn expire(&self, now: Timestamp) -> usize {
         let gone = self.engine.registry().expire(now, |_| {});
         self.engine.telemetry().expired(gone as u64);
-        self.engine.registry().forget_exemplars();
+        self.engine.registry().exemplars().forget_gone();
         gone
     }
 
@@ -81,7 +81,7 @@ impl Bridge {
     ///
     /// The first one that `each` returned; nothing more is shown then.
     pub fn save<E>(&self, now: Timestamp, each: &mut dyn FnMut(&SavedFamily) -> Result<(), E>) -> Result<(), E> {
-        self.engine.registry().save(now, each)
+        save(self.engine.registry(), now, each)
     }
 
     /// Writes all series as a snapshot. The memory that it takes does not grow with their number.
@@ -107,7 +107,7 @@ impl Bridge {
         let ttl_ms = kind.map_or(0, |kind| resolve::ttl_ms(&kind, rule, (&rules, self.engine.options())));
         let limits = rule.map(|rule| rule.limits).unwrap_or_default();
         let rules = RestoreRules { ttl_ms, limits, names: self.engine.options().names };
-        self.engine.registry().restore(family, rules, now)
+        family.restore(self.engine.registry(), rules, now)
     }
 
     /// A new worker. It is the only writer of its cells: give each receiving thread its own.

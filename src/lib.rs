@@ -56,6 +56,7 @@ mod state;
 mod telemetry;
 
 mod hits;
+mod lock;
 pub mod name;
 pub mod options;
 mod prefetch;

@@ -23,7 +23,7 @@ pub(crate) use self::own::own_families;
 pub use self::page::Page;
 use crate::name::Escaping;
 use crate::options::{NameValidation, Options, Prefix};
-use crate::registry::{FamilyKind, Registry, Series};
+use crate::registry::{Exemplars, FamilyKind, Series};
 use crate::time::Timestamp;
 
 /// What a page is written in.
@@ -57,7 +57,7 @@ pub(crate) struct How<'a> {
     pub(crate) style: &'a Style,
     pub(crate) now: Timestamp,
     /// Where exemplars are.
-    pub(crate) registry: &'a Registry,
+    pub(crate) exemplars: &'a Exemplars,
 }
 
 impl Style {

@@ -116,7 +116,7 @@ fn push_head(name: &[u8], (help, kind, unit): (&str, &str, Option<&str>), out: &
 
 /// The lines of some of the series of the family that `lines` are for.
 pub(super) fn series(piece: Piece<'_>, series: &[Arc<Series>], how: How<'_>, lines: &mut Lines, out: &mut Vec<u8>) {
-    let (names, How { style, registry, .. }) = (piece.names, how);
+    let (names, How { style, exemplars, .. }) = (piece.names, how);
     match piece.family.kind() {
         kind @ (FamilyKind::Counter | FamilyKind::Gauge | FamilyKind::Set) => {
             let is_counter = piece.shape == Shape::Typed && *kind == FamilyKind::Counter;
@@ -124,7 +124,7 @@ pub(super) fn series(piece: Piece<'_>, series: &[Arc<Series>], how: How<'_>, lin
                 let (labels, value) = (names.labels(series.labels()), shown_number(kind, series, style));
                 line_of(&lines.start, (names, &labels), |out| push_canonical(value, out), out);
                 if is_counter {
-                    registry.exemplars(series).first().into_iter().for_each(|exemplar| push_exemplar(exemplar, out));
+                    exemplars.of(series).first().into_iter().for_each(|exemplar| push_exemplar(exemplar, out));
                 }
                 if is_counter && style.created_lines {
                     created_of_counter(names, &labels, series.created(), out);
@@ -147,7 +147,7 @@ fn histograms(piece: Piece<'_>, (series, how): (&[Arc<Series>], How<'_>), lines:
         all.clear();
         series.histogram(all);
         // Ordered by bucket, as lines are.
-        let mut exemplars = if is_typed { how.registry.exemplars(series) } else { Vec::new() }.into_iter().peekable();
+        let mut exemplars = if is_typed { how.exemplars.of(series) } else { Vec::new() }.into_iter().peekable();
         let mut cumulative = 0.0;
         for (nth, (le, weight)) in lines.extras.iter().zip(&all.buckets).enumerate() {
             cumulative += weight;

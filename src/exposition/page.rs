@@ -135,7 +135,7 @@ impl Page {
         rest.iter().skip(2 * STEP_SERIES).take(STEP_SERIES).for_each(|series| series.prefetch());
         rest.iter().skip(STEP_SERIES).take(STEP_SERIES).for_each(|series| series.prefetch_values());
         let named = (&*current.family, &current.names);
-        let how = How { style: &self.style, now: self.now, registry: self.engine.registry() };
+        let how = How { style: &self.style, now: self.now, exemplars: self.engine.registry().exemplars() };
         match self.format {
             Format::Text => text::series(named, some, (how.style, how.now), &mut self.lines, out),
             Format::OpenMetrics => openmetrics::series(current.piece(), some, how, &mut self.lines, out),

@@ -16,7 +16,7 @@ use super::own_values::{OwnSeries, OwnValue, own_series};
 use super::wire::{LENGTH, ONE_BYTE, bytes, double, message, number_field, tag_of, text, varint, varint_len};
 use super::{How, Style, native, shown_number};
 use crate::registry::cell::{HistogramSnapshot, NativeSnapshot, SummarySnapshot};
-use crate::registry::{Exemplar, Family, FamilyKind, Registry, Series};
+use crate::registry::{Exemplar, Exemplars, Family, FamilyKind, Series};
 use crate::telemetry::OwnFamily;
 use crate::time::Timestamp;
 
@@ -65,7 +65,7 @@ impl Messages {
 
     /// Adds some series of the family that was begun.
     pub(super) fn series(&mut self, (family, names): (&Family, &Names), series: &[Arc<Series>], how: How<'_>) {
-        let How { style, now, registry } = how;
+        let How { style, now, exemplars } = how;
         let piece = self.piece();
         let before = piece.len();
         match family.kind() {
@@ -73,7 +73,7 @@ impl Messages {
                 for series in series {
                     let number = shown_number(kind, series, style);
                     metric(&names.labels(series.labels()), piece, |out| match kind {
-                        FamilyKind::Counter => counter(number, (series, registry), out),
+                        FamilyKind::Counter => counter(number, (series, exemplars), out),
                         _ => message(2, out, |out| double(1, number, out)),
                     });
                 }
@@ -94,7 +94,7 @@ impl Messages {
                             None
                         }
                     };
-                    metric(&names.labels(series.labels()), piece, |out| histogram((&all, native), bounds, (series, registry), out));
+                    metric(&names.labels(series.labels()), piece, |out| histogram((&all, native), bounds, (series, exemplars), out));
                 }
             }
             FamilyKind::Summary(options) => {
@@ -193,10 +193,10 @@ fn metric(labels: &str, out: &mut Vec<u8>, value: impl FnOnce(&mut Vec<u8>)) {
     });
 }
 
-fn counter(value: f64, (series, registry): (&Arc<Series>, &Registry), out: &mut Vec<u8>) {
+fn counter(value: f64, (series, exemplars): (&Arc<Series>, &Exemplars), out: &mut Vec<u8>) {
     message(3, out, |out| {
         double(1, value, out);
-        registry.exemplars(series).first().into_iter().for_each(|of| exemplar(2, of, out));
+        exemplars.of(series).first().into_iter().for_each(|of| exemplar(2, of, out));
         timestamp(3, series.created(), out);
     });
 }
@@ -204,12 +204,12 @@ fn counter(value: f64, (series, registry): (&Arc<Series>, &Registry), out: &mut 
 fn histogram(
     (all, native): (&HistogramSnapshot, Option<&NativeSnapshot>),
     bounds: &[f64],
-    (series, registry): (&Arc<Series>, &Registry),
+    (series, exemplars): (&Arc<Series>, &Exemplars),
     out: &mut Vec<u8>,
 ) {
     let total: f64 = all.buckets.iter().sum();
     // Ordered by bucket, as buckets are.
-    let mut exemplars = registry.exemplars(series).into_iter().peekable();
+    let mut exemplars = exemplars.of(series).into_iter().peekable();
     let mut exemplar_of = |bucket: usize| exemplars.next_if(|exemplar| exemplar.bucket == bucket);
     message(7, out, |out| {
         number_field(1, whole(total), out);

@@ -6,12 +6,16 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
-use super::limits::{Budget, Limited};
+use super::budget::Budget;
+use super::conflicts::Side;
+use super::kind::FamilyKind;
+use super::limited::Limited;
 use super::members::Members;
 use super::order::merge;
 use super::report::FamilyReport;
+use super::request::{Admitted, NotAdmitted, Request};
 use super::series::{CellHandle, Series};
-use super::{Admitted, FamilyKind, NotAdmitted, Request, lock};
+use crate::lock::lock;
 use crate::name::FamilyName;
 use crate::source::Source;
 use crate::time::Timestamp;
@@ -114,6 +118,12 @@ impl Family {
         (&self.first.0, self.first.1)
     }
 
+    /// It as one side of a conflict.
+    pub(super) fn side(&self) -> Side {
+        let (example, source) = self.first_sample();
+        Side { name: self.name.as_str().into(), kind: self.kind.as_str(), example: example.into(), source }
+    }
+
     /// The series in the order of the page, which is that of their label texts; the overflow series among them.
     ///
     /// What came since the last call is sorted, and merged into what was there. Ingest does not wait for it.
@@ -147,7 +157,7 @@ impl Family {
     /// What it has, for people.
     pub(super) fn report(&self) -> FamilyReport {
         let series = self.series();
-        lock(&self.members).report(self, &series)
+        lock(&self.members).report((self.name.as_str(), &self.kind), &series)
     }
 
     /// The limits that it has hit.

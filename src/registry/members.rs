@@ -6,22 +6,20 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 use rapidhash::quality::RandomState;
 
-use super::labels::{identity, may_have_quoted_names, push_label, split};
-use super::limits::{Budget, EXAMPLE_BYTES, Limit, Limited, shortened};
+use super::budget::Budget;
+use super::example::{VALUE_BYTES, shortened};
+use super::kind::FamilyKind;
+use super::label_set::{Labels, identity, may_have_quoted_names, push_label, split};
+use super::limited::{Limit, Limited};
+use super::parts::BASE;
 use super::report::{FamilyReport, LabelReport};
-use super::saved::BASE;
-use super::values::LabelValues;
-use super::{Family, FamilyKind, Labels, Request, Series};
+use super::request::Request;
+use super::series::Series;
+use super::values::{LabelValues, OVERFLOW_VALUE};
 use crate::options::Overflow;
-
-/// The value of a label that stands for many.
-pub(super) const OVERFLOW_VALUE: &str = "_overflow_";
 
 /// How many combinations of limit and label a family counts one by one; further labels are counted without their name.
 const LIMITED: usize = 16;
-
-/// What a series costs beside its label text and its cells: its own fields, places in table and order, allocator.
-const SERIES_BYTES: usize = 160;
 
 /// Series made by dropping a label may be this part of a family's limit beyond it.
 const DROPPED_PART: usize = 16;
@@ -145,7 +143,7 @@ impl Members {
         }
         self.insert(&series);
         self.values.note(labels);
-        let bytes = bytes_of(series.labels(), kind);
+        let bytes = series.bytes(kind);
         self.bytes += bytes;
         budget.totals.add_series(bytes);
         series
@@ -164,7 +162,7 @@ impl Members {
             return true;
         }
         self.values.forget(series.labels());
-        let bytes = bytes_of(series.labels(), kind);
+        let bytes = series.bytes(kind);
         self.bytes -= bytes;
         budget.totals.remove_series(1, bytes);
         self.dropped = self.dropped.saturating_sub(usize::from(is_dropped(series.labels())));
@@ -220,7 +218,7 @@ impl Members {
         (self.overflow.clone(), self.values.first_names().map(str::to_owned).collect())
     }
 
-    /// See [`Family::restore_first_names`].
+    /// The label names of the overflow series, whichever series is restored first.
     pub(super) fn restore_first_names(&mut self, names: &[String]) {
         self.values.restore_first_names(names);
     }
@@ -245,23 +243,23 @@ impl Members {
         limited
     }
 
-    /// What there is, for people. `series` are those of the page.
-    pub(super) fn report(&self, family: &Family, series: &[Arc<Series>]) -> FamilyReport {
+    /// What there is, for people, of the family of this name and kind. `series` are those of the page.
+    pub(super) fn report(&self, (family, kind): (&str, &FamilyKind), series: &[Arc<Series>]) -> FamilyReport {
         let (labels, values, looked_at) = REPORTED;
         let mut labels: Vec<_> =
             self.values.widest_first().into_iter().take(labels).map(|(name, values)| LabelReport::new(name, values)).collect();
         for series in series.iter().take(looked_at) {
             for (name, value) in split(series.labels()).filter(|(_, value)| value != OVERFLOW_VALUE) {
                 let label = labels.iter_mut().find(|label| label.name == *name && label.examples.len() < values);
-                let value = shortened(&value, EXAMPLE_BYTES);
+                let value = shortened(&value, VALUE_BYTES);
                 if let Some(label) = label.filter(|label| label.examples.iter().all(|known| known != value)) {
                     label.examples.push(value.to_owned());
                 }
             }
         }
         FamilyReport {
-            name: family.name().as_str().to_owned(),
-            kind: family.kind().as_str(),
+            name: family.to_owned(),
+            kind: kind.as_str(),
             series: self.len(),
             bytes: self.bytes,
             labels,
@@ -274,11 +272,6 @@ impl Members {
         self.remove(series, kind, budget);
         series.retire_now();
     }
-}
-
-/// What a series is reckoned at.
-pub(super) fn bytes_of(labels: &str, kind: &FamilyKind) -> usize {
-    SERIES_BYTES + labels.len() + kind.cell_bytes()
 }
 
 /// Whether one of its labels stands for many.

@@ -10,9 +10,10 @@ use std::sync::{Arc, Mutex};
 use hashbrown::HashTable;
 use rapidhash::quality::RandomState;
 
-use super::labels::identity;
-use super::members::bytes_of;
-use super::{FamilyKind, Series, lock};
+use super::kind::FamilyKind;
+use super::label_set::identity;
+use super::series::Series;
+use crate::lock::lock;
 use crate::name::FamilyName;
 use crate::options::Limits;
 use crate::time::Timestamp;
@@ -72,7 +73,7 @@ impl Resting {
         let hash = state.hash(name, series.labels());
         let number = state.next;
         state.next += 1;
-        state.bytes += bytes_of(series.labels(), kind);
+        state.bytes += series.bytes(kind);
         state.order.push_back((hash, number, end_ms));
         let rested = Rested { number, end_ms, name: name.clone(), kind: kind.clone(), series: Arc::clone(series) };
         let hasher = &state.hasher;
@@ -89,7 +90,7 @@ impl Resting {
         let wanted = identity(labels);
         let is_it = |known: &Rested| known.name == *name && identity(known.series.labels()) == wanted;
         let (rested, _) = state.by_identity.find_entry(hash, is_it).ok()?.remove();
-        state.bytes -= bytes_of(rested.series.labels(), &rested.kind);
+        state.bytes -= rested.series.bytes(&rested.kind);
         (rested.kind == *kind).then_some(rested.series)
     }
 
@@ -127,7 +128,7 @@ impl State {
         };
         if let Ok(entry) = self.by_identity.find_entry(hash, |known| known.number == number) {
             let (rested, _) = entry.remove();
-            self.bytes -= bytes_of(rested.series.labels(), &rested.kind);
+            self.bytes -= rested.series.bytes(&rested.kind);
         }
     }
 }

@@ -5,9 +5,10 @@ use std::hash::BuildHasher;
 use hashbrown::HashTable;
 use rapidhash::quality::RandomState;
 
-use super::Labels;
-use super::labels::split;
-use super::members::OVERFLOW_VALUE;
+use super::label_set::{Labels, split};
+
+/// The value of a label that stands for many.
+pub(super) const OVERFLOW_VALUE: &str = "_overflow_";
 
 /// Label names and values of a family's series, the overflow series not counted.
 #[derive(Default)]

@@ -51,7 +51,7 @@ impl Worker {
             _ => (0, number * sample.weight),
         };
         let label = self.exemplar_tag.as_ref().map_or("", ExemplarTag::label);
-        if self.engine.registry().note_exemplar(series, (label, trace), measured, now) {
+        if self.engine.registry().exemplars().note(series, (label, trace), measured, now) {
             self.tally.exemplars += 1;
         } else {
             self.tally.exemplars_refused += 1;
