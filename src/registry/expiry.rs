@@ -113,8 +113,7 @@ mod tests {
 
     use super::*;
     use crate::bridge::Bridge;
-    use crate::mapping::spec::Ttl;
-    use crate::options::Options;
+    use crate::options::{Options, Ttl};
 
     const START: u64 = 1_700_000_000_000;
 

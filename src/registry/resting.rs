@@ -142,9 +142,7 @@ mod tests {
     use super::*;
     use crate::bridge::Bridge;
     use crate::ingest::pipeline::Worker;
-    use crate::mapping::spec::Ttl;
-    use crate::options::Limits;
-    use crate::options::Options;
+    use crate::options::{Options, Ttl};
 
     const START: u64 = 1_700_000_000_000;
 

@@ -4,9 +4,7 @@ use proptest::prelude::*;
 
 use super::format::{Counts, ReadError, VERSION, read_frames, read_header};
 use crate::bridge::Bridge;
-use crate::mapping::spec::Ttl;
-use crate::options::Options;
-use crate::options::{Limits, NameValidation, Observer, SummaryOptions};
+use crate::options::{Limits, NameValidation, Observer, Options, SummaryOptions, Ttl};
 use crate::registry::Restored;
 use crate::time::Timestamp;
 
@@ -172,7 +170,7 @@ fn time_to_live_goes_on_from_the_last_sample() {
 #[test]
 fn series_that_rest_go_on_resting_and_created_times_stay() {
     let second = Some(1_000);
-    let ttl = crate::mapping::spec::Ttl { counter_ms: second, observer_ms: second, ..Default::default() };
+    let ttl = Ttl { counter_ms: second, observer_ms: second, ..Default::default() };
     let options = || Options { ttl, grace_ms: 60_000, counters_start_at_zero: true, ..Options::default() };
     let before = Bridge::new(options());
     let mut worker = before.worker();

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::args::{self, Args, Compat, LogFormat, LogLevel, NameSet, ObserverType, OverflowPolicy};
 use crate::ingest::exemplar_tag::ExemplarTag;
-use crate::mapping::spec::Ttl;
 use crate::options::{
     Dialect, Limits, NameValidation, NativeChoice, NativeHistograms, NativeOptions, NativeWhen, Observer, Overflow, Prefix, SummaryOptions,
+    Ttl,
 };
 use crate::program::listener::{Address, relay, tcp, udp, unix};
 use crate::program::logging;
