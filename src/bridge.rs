@@ -12,7 +12,7 @@ use crate::mapping::spec::Rule;
 use crate::name::Escaping;
 use crate::options::{Options, Prefix};
 use crate::registry::{Cardinality, Conflict, Deleted, RestoreRules, Restored, SavedFamily, Wanted, save};
-use crate::telemetry::{OwnFamily, Telemetry};
+use crate::telemetry::{SelfFamily, Telemetry};
 use crate::time::Timestamp;
 
 /// The bridge: registry, options and own metrics. Cheap to clone; all clones are one bridge.
@@ -186,7 +186,7 @@ impl Bridge {
     }
 }
 
-fn sum_of(families: &[OwnFamily], prefix: Prefix, name: &str, wanted: &dyn Fn(&str) -> bool) -> u64 {
+fn sum_of(families: &[SelfFamily], prefix: Prefix, name: &str, wanted: &dyn Fn(&str) -> bool) -> u64 {
     let family = families.iter().find(|family| family.name.strip_prefix(prefix.as_str()) == Some(name));
     let lines = family.map_or(&[][..], |family| &family.lines);
     lines.iter().filter(|line| wanted(line)).filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok()).sum()

@@ -13,7 +13,7 @@ use super::own_values::{OwnSeries, OwnValue, own_series};
 use super::shape::Shape;
 use super::{How, Style, shown_number};
 use crate::registry::{Exemplar, Family, FamilyKind, Series};
-use crate::telemetry::OwnFamily;
+use crate::telemetry::SelfFamily;
 use crate::time::Timestamp;
 
 /// The last line, without which a page is known to be cut.
@@ -203,7 +203,7 @@ fn push_weight(count: f64, is_typed: bool, out: &mut Vec<u8>) {
 }
 
 /// One of the bridge's own families.
-pub(super) fn own(family: &OwnFamily, shape: Shape, out: &mut Vec<u8>) {
+pub(super) fn own(family: &SelfFamily, shape: Shape, out: &mut Vec<u8>) {
     let mut name = family.name.as_bytes().to_vec();
     let kind = match (shape, family.kind) {
         (Shape::Typed, kind) => kind,

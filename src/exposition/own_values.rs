@@ -1,6 +1,6 @@
 //! The lines of an own family taken apart again, for formats in which a line is not a line of text.
 
-use crate::telemetry::OwnFamily;
+use crate::telemetry::SelfFamily;
 
 /// One label set of an own family.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,7 +21,7 @@ pub(super) enum OwnValue {
 }
 
 /// The series of a family, in the order of its lines.
-pub(super) fn own_series(family: &OwnFamily) -> Vec<OwnSeries<'_>> {
+pub(super) fn own_series(family: &SelfFamily) -> Vec<OwnSeries<'_>> {
     let mut all: Vec<OwnSeries<'_>> = Vec::new();
     let lines = family.lines.iter().filter_map(|line| Line::parse(line, &family.name));
     for Line { suffix, labels, value } in lines {
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn lines_become_numbers_and_histograms() {
-        let family = |kind, lines: &[&str]| OwnFamily {
+        let family = |kind, lines: &[&str]| SelfFamily {
             name: "a".into(),
             help: "".into(),
             kind,

@@ -13,7 +13,7 @@ use super::{Format, How, Style, own_families, text};
 use crate::engine::Engine;
 use crate::name::Escaping;
 use crate::registry::{Family, Series};
-use crate::telemetry::OwnFamily;
+use crate::telemetry::SelfFamily;
 use crate::time::Timestamp;
 
 /// How much is appended in one step, about. A family's head, or a series, is never cut.
@@ -30,7 +30,7 @@ pub struct Page {
     now: Timestamp,
     /// Both sorted by name, and how many of them, the own ones after the others, were begun.
     families: Vec<Arc<Family>>,
-    own: Vec<OwnFamily>,
+    own: Vec<SelfFamily>,
     begun: usize,
     current: Option<Current>,
     /// Of the family at hand.
@@ -160,7 +160,7 @@ impl Page {
 }
 
 /// The families of a page that is begun now, and the own ones.
-fn families(engine: &Engine, style: &Style, now: Timestamp) -> (Vec<Arc<Family>>, Vec<OwnFamily>) {
+fn families(engine: &Engine, style: &Style, now: Timestamp) -> (Vec<Arc<Family>>, Vec<SelfFamily>) {
     let registry = engine.registry();
     if style.escaping.is_none() {
         // The own ones first, so that a page shows at least the samples that it says were recorded.

@@ -17,7 +17,7 @@ use super::wire::{LENGTH, ONE_BYTE, bytes, double, message, number_field, tag_of
 use super::{How, Style, native, shown_number};
 use crate::registry::cell::{HistogramSnapshot, NativeSnapshot, SummarySnapshot};
 use crate::registry::{Exemplar, Exemplars, Family, FamilyKind, Series};
-use crate::telemetry::OwnFamily;
+use crate::telemetry::SelfFamily;
 use crate::time::Timestamp;
 
 /// How much of one family is held back. With it, a page needs about as much memory at once.
@@ -113,7 +113,7 @@ impl Messages {
     }
 
     /// One of the bridge's own families, whole.
-    pub(super) fn own(&mut self, family: &OwnFamily) {
+    pub(super) fn own(&mut self, family: &SelfFamily) {
         let kind = match family.kind {
             "counter" => kind::COUNTER,
             "histogram" => kind::HISTOGRAM,

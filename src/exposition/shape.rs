@@ -12,7 +12,7 @@ use std::sync::Arc;
 use super::escape::page_name;
 use crate::name::Escaping;
 use crate::registry::{Family, FamilyKind, Series};
-use crate::telemetry::OwnFamily;
+use crate::telemetry::SelfFamily;
 use crate::time::Timestamp;
 
 /// How far ahead memory is asked for, in series.
@@ -37,7 +37,7 @@ impl Claim {
         }
     }
 
-    fn of_own(family: &OwnFamily) -> Self {
+    fn of_own(family: &SelfFamily) -> Self {
         match family.kind {
             "counter" => Self::Counter,
             "histogram" => Self::Histogram,
@@ -61,7 +61,7 @@ pub(super) enum Shape {
 #[derive(Clone, Copy)]
 pub(super) struct OnPage<'a> {
     pub(super) families: &'a [Arc<Family>],
-    pub(super) own: &'a [OwnFamily],
+    pub(super) own: &'a [SelfFamily],
     pub(super) escaping: Option<Escaping>,
 }
 
@@ -81,7 +81,7 @@ impl OnPage<'_> {
     }
 
     /// The shape of one of the bridge's own families.
-    pub(super) fn shape_of_own(&self, family: &OwnFamily) -> Shape {
+    pub(super) fn shape_of_own(&self, family: &SelfFamily) -> Shape {
         match Claim::of_own(family) {
             Claim::Counter => self.of_counter(&family.name),
             Claim::Gauge | Claim::Histogram | Claim::Summary => Shape::Typed,
