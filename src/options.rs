@@ -62,7 +62,7 @@ impl Default for Dialect {
 }
 
 /// What a sender may grow, and how far. Every limit has a flag of its name and a metric when it is hit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
     /// Series in all.
     pub series: usize,
@@ -90,6 +90,9 @@ pub struct Limits {
     pub resting_series: usize,
     /// Series that may have exemplars.
     pub exemplar_series: usize,
+    /// How much one sample may add, after its rate: to a counter, to the count or the sum of an observer, or as the change of a gauge.
+    /// One sample far above the others would hide them for good: an f64 has 53 bits. A gauge may be set to any finite number. Infinite for no limit.
+    pub sample_value: f64,
 }
 
 /// What becomes of samples of new series at a limit of their family. Gauges are always refused: the last of many says nothing.
@@ -141,6 +144,7 @@ impl Default for Limits {
             overflow: Overflow::Fold,
             resting_series: 50_000,
             exemplar_series: 10_000,
+            sample_value: 1e15,
         }
     }
 }

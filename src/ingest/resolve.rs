@@ -10,14 +10,14 @@ mod mapped;
 use std::sync::Arc;
 
 use self::binding::Reached;
-pub(crate) use self::binding::{Binding, Target};
+pub(crate) use self::binding::{Binding, Target, change_of_gauge};
 pub(crate) use self::mapped::ttl_ms;
 use self::mapped::{Mapped, Mapper};
 #[cfg(feature = "cli")]
 pub(crate) use self::mapped::{Parts, factor, metric_kind};
 use crate::engine::Engine;
 use crate::hits::Hits;
-use crate::ingest::protocol::{Identity, Kind, Sample, TagErrors, Value};
+use crate::ingest::protocol::{Identity, Sample, TagErrors, Value};
 use crate::mapping::{Factor, unit};
 use crate::name::{FamilyName, NameValidation};
 use crate::options::{Dialect, Limits};
@@ -86,9 +86,9 @@ impl Resolver {
 
     /// Whether the binding is to be kept; counts those that lead to no cell of their own.
     pub(crate) fn keeps(&mut self, binding: &Binding) -> bool {
-        use Refusal::{NameTooLong, NegativeCounter, TagsTooLong, ValueOverflow};
+        use Refusal::{NameTooLong, NegativeCounter, TagsTooLong, ValueOverflow, ValueTooLarge};
         // Too large to be kept, or a matter of the value and not of the identity.
-        if matches!(binding.target, Target::Refused(NameTooLong | TagsTooLong | NegativeCounter | ValueOverflow)) {
+        if matches!(binding.target, Target::Refused(NameTooLong | TagsTooLong | NegativeCounter | ValueOverflow | ValueTooLarge)) {
             return false;
         }
         if !binding.is_side() {
@@ -168,7 +168,7 @@ impl Resolver {
         if self.mapper.labels.len() > self.limits.tags {
             return (Target::Refused(Refusal::TooManyTags), Reached::default());
         }
-        if let Some(refusal) = refusal_of_value(incoming.sample, mapped) {
+        if let Some(refusal) = refusal_of_value(incoming.sample, mapped, self.limits.sample_value) {
             return (Target::Refused(refusal), Reached::default());
         }
         if self.mapper.renamed() > 0 {
@@ -201,12 +201,16 @@ impl Resolver {
 }
 
 /// Why a sample would be refused by the cell of a new series, so that no series comes to be for nothing.
-fn refusal_of_value(sample: &Sample<'_>, mapped: &Mapped<'_>) -> Option<Refusal> {
+fn refusal_of_value(sample: &Sample<'_>, mapped: &Mapped<'_>, most: f64) -> Option<Refusal> {
     let (Value::Number(value) | Value::Signed(value)) = sample.value else { return None };
     let value = mapped.factor.apply(value);
+    let too_large = |added: f64| (!(0.0..=most).contains(&added.abs())).then(|| Refusal::of_large(added));
     match &mapped.kind {
+        _ if !value.is_finite() => Some(Refusal::ValueOverflow),
         FamilyKind::Counter if value < 0.0 => Some(Refusal::NegativeCounter),
-        FamilyKind::Gauge if sample.kind == Kind::Gauge => (!value.is_finite()).then_some(Refusal::ValueOverflow),
-        _ => (!(value * sample.weight).is_finite()).then_some(Refusal::ValueOverflow),
+        FamilyKind::Counter => too_large(value * sample.weight),
+        FamilyKind::Gauge => change_of_gauge(sample, value).and_then(too_large),
+        FamilyKind::Histogram { .. } | FamilyKind::Summary(_) => too_large(value * sample.weight).or(too_large(sample.weight)),
+        FamilyKind::Set => None,
     }
 }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crate::hits::Slot;
-use crate::ingest::protocol::{SampleError, TagErrors};
+use crate::ingest::protocol::{Kind, Sample, SampleError, TagErrors, Value};
 use crate::mapping::Factor;
 use crate::prefetch::prefetch;
 use crate::registry::{CellHandle, Conflict, Limited, Series};
@@ -134,5 +134,16 @@ impl Binding {
             Target::Cell(CellHandle::Set(cell)) => prefetch(Arc::as_ptr(cell)),
             _ => {}
         }
+    }
+}
+
+/// By how much a sample changes a gauge; `None` if it sets it. `number` is the converted value.
+#[inline(always)]
+pub(crate) fn change_of_gauge(sample: &Sample<'_>, number: f64) -> Option<f64> {
+    match (sample.kind, sample.value) {
+        // A gauge that a rule made of a counter goes up and down by its samples.
+        (Kind::Counter, _) => Some(number * sample.weight),
+        (Kind::Gauge, Value::Signed(_)) => Some(number),
+        _ => None,
     }
 }

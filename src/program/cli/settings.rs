@@ -276,6 +276,7 @@ fn limits(args: &Args) -> Limits {
         },
         resting_series: args.limits.resting_series,
         exemplar_series: args.limits.exemplar_series,
+        sample_value: args.limits.sample_value.unwrap_or(if compatible(args) { f64::INFINITY } else { Limits::default().sample_value }),
     }
 }
 
