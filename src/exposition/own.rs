@@ -40,7 +40,7 @@ fn registry_families(registry: &Registry, prefix: Prefix) -> [SelfFamily; 7] {
     let mut limit = gauge("limit", "Limits in force.");
     series.row(&[], registry.series() as f64);
     bytes.row(&[], registry.series_bytes() as f64);
-    resting.row(&[], registry.resting() as f64);
+    resting.row(&[], registry.in_grace() as f64);
     for (name, value) in [
         ("exemplar_series", limits.exemplar_series as f64),
         ("families", limits.families as f64),

@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+use super::grace::GracePeriod;
 use super::limited::{Culprits, Limit};
-use super::resting::Resting;
 use crate::options::Limits;
 
 /// What all families have together.
@@ -41,6 +41,6 @@ pub(super) struct Budget<'r> {
     /// With those of the rule that asks.
     pub(super) limits: Limits,
     pub(super) totals: &'r Totals,
-    pub(super) resting: &'r Resting,
+    pub(super) grace: &'r GracePeriod,
     pub(super) culprits: &'r Culprits,
 }

@@ -204,7 +204,7 @@ mod tests {
             (0..40).for_each(|tag| worker.ingest(format!("n{name}:0|c|#a:{tag}").as_bytes(), at(u64::MAX >> 20)));
         }
         assert_eq!(left(&bridge), sent as f64);
-        assert_eq!(bridge.registry().resting(), 0);
+        assert_eq!(bridge.registry().in_grace(), 0);
     }
 
     fn left(bridge: &Bridge) -> f64 {

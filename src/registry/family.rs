@@ -41,7 +41,7 @@ pub(crate) struct Family {
 }
 
 /// What is to be known of a family to save it, at one moment.
-pub(super) struct Shape {
+pub(super) struct FamilySnapshot {
     pub(super) series: Arc<Vec<Arc<Series>>>,
     pub(super) overflow: Option<Arc<Series>>,
     pub(super) help: Option<Arc<str>>,
@@ -78,10 +78,10 @@ impl Family {
     }
 
     /// What is to be known to save it.
-    pub(super) fn shape(&self) -> Shape {
+    pub(super) fn snapshot(&self) -> FamilySnapshot {
         let series = self.series();
-        let (overflow, first_names) = lock(&self.members).overflow_shape();
-        Shape { series, overflow, help: self.help(), first_names }
+        let (overflow, first_names) = lock(&self.members).overflow_and_first_names();
+        FamilySnapshot { series, overflow, help: self.help(), first_names }
     }
 
     /// The label names of the overflow series, whichever series is restored first.
@@ -238,7 +238,7 @@ impl Family {
             }
             for series in some.iter().filter(|series| !series.is_out() && series.stays_retired(now)) {
                 if !members.remove(series, &self.kind, budget) {
-                    budget.resting.put(&self.name, &self.kind, series, now);
+                    budget.grace.put(&self.name, &self.kind, series, now);
                 }
                 gone.push(Arc::clone(series));
             }

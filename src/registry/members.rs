@@ -28,7 +28,7 @@ const DROPPED_PART: usize = 16;
 const REPORTED: (usize, usize, usize) = (10, 5, 1_000);
 
 /// A series, and the limit because of which it takes samples that are not its own.
-type Found = (Arc<Series>, Option<Arc<Limited>>);
+type SeriesFound = (Arc<Series>, Option<Arc<Limited>>);
 
 #[derive(Default)]
 pub(super) struct Members {
@@ -76,7 +76,12 @@ impl Members {
     /// # Errors
     ///
     /// The limit that refuses it.
-    pub(super) fn find_or_add(&mut self, kind: &FamilyKind, request: &Request<'_>, budget: &Budget<'_>) -> Result<Found, Arc<Limited>> {
+    pub(super) fn find_or_add(
+        &mut self,
+        kind: &FamilyKind,
+        request: &Request<'_>,
+        budget: &Budget<'_>,
+    ) -> Result<SeriesFound, Arc<Limited>> {
         if let Some(series) = self.find(request.labels.text()) {
             return Ok((series, None));
         }
@@ -135,8 +140,8 @@ impl Members {
 
     /// A new series, or one that comes back with its old value.
     fn add(&mut self, kind: &FamilyKind, labels: &Labels, request: &Request<'_>, budget: &Budget<'_>) -> Arc<Series> {
-        let resting = budget.resting.take(request.name, kind, labels.text());
-        let series = resting.unwrap_or_else(|| Arc::new(Series::new(labels.text(), kind, request.created)));
+        let old = budget.grace.take(request.name, kind, labels.text());
+        let series = old.unwrap_or_else(|| Arc::new(Series::new(labels.text(), kind, request.created)));
         if request.worker == BASE {
             // Pages before the restart have shown it.
             series.is_first_shown();
@@ -214,7 +219,7 @@ impl Members {
     }
 
     /// The overflow series, and the label names that it has or would have.
-    pub(super) fn overflow_shape(&self) -> (Option<Arc<Series>>, Vec<String>) {
+    pub(super) fn overflow_and_first_names(&self) -> (Option<Arc<Series>>, Vec<String>) {
         (self.overflow.clone(), self.values.first_names().map(str::to_owned).collect())
     }
 

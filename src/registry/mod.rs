@@ -14,6 +14,7 @@ mod exemplars;
 mod expiry;
 mod families;
 mod family;
+mod grace;
 mod kind;
 mod label_set;
 mod limited;
@@ -24,7 +25,6 @@ mod order;
 mod parts;
 mod report;
 mod request;
-mod resting;
 mod saved;
 mod series;
 mod values;
@@ -41,13 +41,13 @@ pub(crate) use self::exemplars::{Exemplar, Exemplars};
 use self::expiry::Expiry;
 use self::families::{Families, lines_collide};
 pub(crate) use self::family::Family;
+use self::grace::GracePeriod;
 pub(crate) use self::kind::FamilyKind;
 pub(crate) use self::label_set::{Labels, may_have_quoted_names, push_label, split};
 use self::limited::Culprits;
 pub use self::limited::{Limit, Limited};
 pub use self::report::{Cardinality, Deleted, FamilyReport, LabelReport, Wanted};
 pub(crate) use self::request::{Admitted, NotAdmitted, Request};
-use self::resting::Resting;
 pub(crate) use self::saved::{RestoreRules, save};
 pub use self::saved::{Restored, SavedFamily};
 pub(crate) use self::series::{CellHandle, Series};
@@ -66,7 +66,7 @@ pub(crate) struct Registry {
     conflicts: Conflicts,
     workers: Workers,
     expiry: Expiry,
-    resting: Resting,
+    grace: GracePeriod,
     culprits: Culprits,
     exemplars: Exemplars,
     /// The limits that kept whole families out.
@@ -87,7 +87,7 @@ impl Registry {
             conflicts: Conflicts::default(),
             workers: Workers::default(),
             expiry: Expiry::default(),
-            resting: Resting::new(grace_ms, &limits),
+            grace: GracePeriod::new(grace_ms, &limits),
             culprits: Culprits::default(),
             exemplars: Exemplars::new(limits.exemplar_series),
             limited: Mutex::default(),
@@ -160,7 +160,7 @@ impl Registry {
     }
 
     fn budget(&self, limits: Limits) -> Budget<'_> {
-        Budget { limits, totals: &self.totals, resting: &self.resting, culprits: &self.culprits }
+        Budget { limits, totals: &self.totals, grace: &self.grace, culprits: &self.culprits }
     }
 
     fn note_other_help(&self, request: &Request<'_>, family: &Family) {
@@ -261,7 +261,7 @@ impl Registry {
             series_bytes_limit: self.limits.series_bytes,
             families,
             families_limit: self.limits.families,
-            resting: self.resting.len(),
+            resting: self.grace.len(),
             limited: self.limited(),
             top: all.iter().map(|family| family.report()).collect(),
         }
@@ -293,7 +293,7 @@ impl Registry {
     /// One step of expiry. To be called about once a second; returns how many series went. Each is shown to `gone` once nothing
     /// can be added to it any more.
     pub(crate) fn expire(&self, now: Timestamp, gone: impl FnMut(&Series)) -> usize {
-        self.resting.expire(now);
+        self.grace.expire(now);
         let count = self.expiry.step((&self.families, &self.workers), &self.budget(self.limits), now, gone);
         if count > 0 {
             self.change();
@@ -315,8 +315,8 @@ impl Registry {
     }
 
     /// Expired series whose values are kept for the case that they come back.
-    pub(crate) fn resting(&self) -> usize {
-        self.resting.len()
+    pub(crate) fn in_grace(&self) -> usize {
+        self.grace.len()
     }
 
     /// Notes that a page left `family` out, because under the page's escaping its name is that of `kept`. Counts pages.

@@ -86,7 +86,7 @@ pub struct SavedSeries {
     pub ttl_ms: u64,
     /// When its counting began, milliseconds since 1970.
     pub created_ms: u64,
-    /// Until when it rests, milliseconds since 1970: it has expired, and goes on if it comes back before that. 0 for one that lives.
+    /// When its grace period ends, milliseconds since 1970: it has expired, and goes on if it comes back before. 0 for one that lives.
     pub resting_until_ms: u64,
     /// The value.
     pub value: SavedValue,
@@ -154,13 +154,13 @@ pub(crate) struct RestoreRules {
 /// The first one that `each` returned.
 pub(crate) fn save<E>(registry: &Registry, now: Timestamp, each: &mut dyn FnMut(&SavedFamily) -> Result<(), E>) -> Result<(), E> {
     // One that comes back while families are saved may be in none of those saved later, and one that expires in none of those
-    // before; who is both alive and resting is restored alive.
-    let mut resting = registry.resting.all();
+    // before; who is both alive and in grace is restored alive.
+    let mut in_grace = registry.grace.all();
     registry.families().iter().try_for_each(|family| save_family(family, now, each))?;
-    resting.extend(registry.resting.all());
-    resting.sort_by(|a, b| (&a.0, a.2.labels()).cmp(&(&b.0, b.2.labels())));
-    resting.dedup_by(|a, b| Arc::ptr_eq(&a.2, &b.2));
-    save_resting(&resting, now, each)
+    in_grace.extend(registry.grace.all());
+    in_grace.sort_by(|a, b| (&a.0, a.2.labels()).cmp(&(&b.0, b.2.labels())));
+    in_grace.dedup_by(|a, b| Arc::ptr_eq(&a.2, &b.2));
+    save_in_grace(&in_grace, now, each)
 }
 
 impl SavedFamily {
@@ -193,7 +193,7 @@ impl SavedFamily {
         for series in self.series {
             restored += match series.resting_until_ms {
                 0 => series.restore(registry, &request, &self.first_names),
-                end => series.restore_resting(registry, &request, end),
+                end => series.restore_in_grace(registry, &request, end),
             };
         }
         restored
@@ -241,8 +241,8 @@ impl SavedSeries {
         }
     }
 
-    /// One that had expired before, and rests on.
-    fn restore_resting(self, registry: &Registry, request: &Request<'_>, end_ms: u64) -> Restored {
+    /// One that had expired before, and whose grace period goes on.
+    fn restore_in_grace(self, registry: &Registry, request: &Request<'_>, end_ms: u64) -> Restored {
         let now = request.arrival.now;
         let family = registry.families.get(request.name.as_str());
         if end_ms <= now.as_millis() || family.is_some_and(|family| family.has(&self.labels)) {
@@ -257,12 +257,12 @@ impl SavedSeries {
         series.retire_now();
         // Pages before the restart have shown it.
         series.is_first_shown();
-        registry.resting.put_until(request.name, request.kind, &series, end_ms);
+        registry.grace.put_until(request.name, request.kind, &series, end_ms);
         Restored { series: 1, ..Restored::default() }
     }
 }
 
-fn save_resting<E>(
+fn save_in_grace<E>(
     all: &[(FamilyName, FamilyKind, Arc<Series>, u64)],
     now: Timestamp,
     each: &mut dyn FnMut(&SavedFamily) -> Result<(), E>,
@@ -304,20 +304,20 @@ impl SavedSeries {
 }
 
 fn save_family<E>(family: &Family, now: Timestamp, each: &mut dyn FnMut(&SavedFamily) -> Result<(), E>) -> Result<(), E> {
-    let shape = family.shape();
+    let snapshot = family.snapshot();
     let mut piece = SavedFamily {
-        help: shape.help.as_deref().map(str::to_owned),
+        help: snapshot.help.as_deref().map(str::to_owned),
         origin: family.origin().to_owned(),
-        first_names: shape.first_names,
+        first_names: snapshot.first_names,
         ..SavedFamily::empty(family.name().as_str(), family.kind())
     };
     let mut bytes = 0;
-    for series in shape.series.iter() {
-        // Retired: it has outlived its ttl, and rests if it may.
+    for series in snapshot.series.iter() {
+        // Retired: it has outlived its ttl, and is in grace if it may be.
         if series.is_retired() {
             continue;
         }
-        let overflow = shape.overflow.as_ref().is_some_and(|overflow| Arc::ptr_eq(overflow, series));
+        let overflow = snapshot.overflow.as_ref().is_some_and(|overflow| Arc::ptr_eq(overflow, series));
         let saved = SavedSeries { overflow, ..SavedSeries::of(series, family.kind(), now) };
         bytes += saved.labels.len() + saved.value.bytes();
         piece.series.push(saved);

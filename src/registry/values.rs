@@ -20,7 +20,7 @@ pub(super) struct LabelValues {
 
 struct Label {
     name: Box<str>,
-    values: HashTable<Value>,
+    values: HashTable<ValueCount>,
     in_first_series: bool,
 }
 
@@ -28,12 +28,12 @@ struct Label {
 /// qualities only the better one serves: the fast one gives one in a hundred short values the hash of another.
 ///
 /// The hash is in halves, so that a value takes 12 bytes and not 16.
-struct Value {
+struct ValueCount {
     hash: [u32; 2],
     series: u32,
 }
 
-impl Value {
+impl ValueCount {
     fn new(hash: u64) -> Self {
         Self { hash: [hash as u32, (hash >> 32) as u32], series: 1 }
     }
@@ -56,7 +56,7 @@ impl Label {
         match self.values.find_mut(hash, |value| value.hash() == hash) {
             Some(value) => value.series += 1,
             None => {
-                self.values.insert_unique(hash, Value::new(hash), Value::hash);
+                self.values.insert_unique(hash, ValueCount::new(hash), ValueCount::hash);
             }
         }
     }
