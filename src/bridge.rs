@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::engine::{Engine, RulesInForce};
-use crate::exposition::{Format, Page};
+use crate::exposition::{Exposition, Format};
 use crate::ingest::pipeline::Worker;
 use crate::ingest::protocol::SampleError;
 use crate::ingest::resolve;
@@ -15,7 +15,7 @@ use crate::registry::{Cardinality, Conflict, Deleted, RestoreRules, Restored, Sa
 use crate::telemetry::{SelfFamily, Telemetry};
 use crate::time::Timestamp;
 
-/// The bridge: registry, options and own metrics. Cheap to clone; all clones are one bridge.
+/// The bridge: registry, options and self-metrics. Cheap to clone; all clones are one bridge.
 #[derive(Clone)]
 pub struct Bridge {
     engine: Arc<Engine>,
@@ -121,24 +121,24 @@ impl Bridge {
         self.engine.registry().want_native();
     }
 
-    /// Appends the page, text format 0.0.4: families, then own metrics.
+    /// Appends the exposition, text format 0.0.4: families, then self-metrics.
     pub fn render(&self, now: Timestamp, out: &mut Vec<u8>) {
-        let mut page = self.page(Format::Text, now);
-        while page.more(out) {}
+        let mut exposition = self.exposition(Format::Text, now);
+        while exposition.more(out) {}
     }
 
-    /// The page, to be taken a part at a time, names escaped by underscores where they need it.
-    pub fn page(&self, format: Format, now: Timestamp) -> Page {
-        self.page_escaped(format, Escaping::default(), now)
+    /// The exposition, to be taken a part at a time, names escaped by underscores where they need it.
+    pub fn exposition(&self, format: Format, now: Timestamp) -> Exposition {
+        self.exposition_escaped(format, Escaping::default(), now)
     }
 
-    /// The page, to be taken a part at a time, names escaped as it is said. Under
+    /// The exposition, to be taken a part at a time, names escaped as it is said. Under
     /// [`NameValidation::Legacy`](crate::options::NameValidation) none needs it.
-    pub fn page_escaped(&self, format: Format, escaping: Escaping, now: Timestamp) -> Page {
-        Page::new(&self.engine, (format, escaping), now)
+    pub fn exposition_escaped(&self, format: Format, escaping: Escaping, now: Timestamp) -> Exposition {
+        Exposition::new(&self.engine, (format, escaping), now)
     }
 
-    /// The sums since start, read from the own metrics as a page would show them.
+    /// The sums since start, read from the self-metrics as an exposition shows them.
     pub fn accounting(&self) -> Accounting {
         let families = self.engine.telemetry().families();
         let sum = |name: &str, wanted: &dyn Fn(&str) -> bool| sum_of(&families, self.engine.options().prefix, name, wanted);
@@ -169,7 +169,7 @@ impl Bridge {
         self.engine.owns_name(name)
     }
 
-    /// The own metrics.
+    /// The self-metrics.
     pub fn telemetry(&self) -> &Arc<Telemetry> {
         self.engine.telemetry()
     }

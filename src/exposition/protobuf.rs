@@ -12,15 +12,15 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::escape::Names;
-use super::own_values::{OwnSeries, OwnValue, own_series};
+use super::self_values::{SelfSeries, SelfValue, self_series};
 use super::wire::{LENGTH, ONE_BYTE, bytes, double, message, number_field, tag_of, text, varint, varint_len};
-use super::{How, Style, native, shown_number};
+use super::{How, Style, native_fields, shown_number};
 use crate::registry::cell::{HistogramSnapshot, NativeSnapshot, SummarySnapshot};
 use crate::registry::{Exemplar, Exemplars, Family, FamilyKind, Series};
 use crate::telemetry::SelfFamily;
 use crate::time::Timestamp;
 
-/// How much of one family is held back. With it, a page needs about as much memory at once.
+/// How much of one family is held back. With it, an exposition needs about as much memory at once.
 const HELD_MAX: usize = 3 << 20;
 
 /// The size of a piece, about.
@@ -112,8 +112,8 @@ impl Messages {
         }
     }
 
-    /// One of the bridge's own families, whole.
-    pub(super) fn own(&mut self, family: &SelfFamily) {
+    /// One of the self-families, whole.
+    pub(super) fn self_family(&mut self, family: &SelfFamily) {
         let kind = match family.kind {
             "counter" => kind::COUNTER,
             "histogram" => kind::HISTOGRAM,
@@ -123,11 +123,11 @@ impl Messages {
         self.head(&family.name, &family.help, kind);
         let piece = self.piece();
         let before = piece.len();
-        for OwnSeries { labels, value } in own_series(family) {
+        for SelfSeries { labels, value } in self_series(family) {
             metric(labels, piece, |out| match value {
-                OwnValue::Number(value) if kind == kind::COUNTER => message(3, out, |out| double(1, value, out)),
-                OwnValue::Number(value) => message(2, out, |out| double(1, value, out)),
-                OwnValue::Histogram { buckets, sum } => own_histogram(&buckets, sum, out),
+                SelfValue::Number(value) if kind == kind::COUNTER => message(3, out, |out| double(1, value, out)),
+                SelfValue::Number(value) => message(2, out, |out| double(1, value, out)),
+                SelfValue::Histogram { buckets, sum } => self_histogram(&buckets, sum, out),
             });
         }
         self.held += piece.len() - before;
@@ -224,14 +224,14 @@ fn histogram(
             bucket((f64::INFINITY, total), Some(&exemplar), out);
         }
         match native {
-            Some(native) => native::fields(native, total, out),
+            Some(native) => native_fields::fields(native, total, out),
             None => fraction(4, total, out),
         }
         timestamp(15, series.created(), out);
     });
 }
 
-fn own_histogram(buckets: &[(f64, f64)], sum: f64, out: &mut Vec<u8>) {
+fn self_histogram(buckets: &[(f64, f64)], sum: f64, out: &mut Vec<u8>) {
     message(7, out, |out| {
         number_field(1, whole(buckets.last().map_or(0.0, |(_, count)| *count)), out);
         double(2, sum, out);

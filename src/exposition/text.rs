@@ -16,9 +16,9 @@ pub(super) fn head((family, names): (&Family, &Names), style: &Style, out: &mut 
     push_head(&|out| names.push_head(out), help.as_deref().unwrap_or(style.help), type_name(family.kind()), out);
 }
 
-/// One of the bridge's own families.
-pub(super) fn own(family: &SelfFamily, out: &mut Vec<u8>) {
-    push_head(&|out| Names::of_own(&family.name).push_head(out), &family.help, family.kind, out);
+/// One of the self-families.
+pub(super) fn self_family(family: &SelfFamily, out: &mut Vec<u8>) {
+    push_head(&|out| Names::of_self_family(&family.name).push_head(out), &family.help, family.kind, out);
     for line in &family.lines {
         push(out, &[line, "\n"]);
     }

@@ -1,4 +1,4 @@
-//! The bridge's own families: those of the facade, of the process, and of what the registry knows by name.
+//! The self-families: those of the facade, of the process, and of what the registry knows by name.
 
 use std::collections::BTreeMap;
 
@@ -14,8 +14,8 @@ const NAMED_FAMILIES: usize = 100;
 /// The name under which further families are counted.
 const OTHER: &str = "_other_";
 
-/// All own families, sorted by name.
-pub(crate) fn own_families(engine: &Engine) -> Vec<SelfFamily> {
+/// All self-families, sorted by name.
+pub(crate) fn self_families(engine: &Engine) -> Vec<SelfFamily> {
     let (registry, telemetry) = (engine.registry(), engine.telemetry());
     let mut families = telemetry.families();
     if !engine.options().without_process_metrics {
