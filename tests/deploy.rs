@@ -5,8 +5,11 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use crate::harness::{Launch, bridge_command};
+use crate::harness::bridge_command;
 use crate::peers;
+
+/// The manifests of Kubernetes and the Helm chart.
+mod kubernetes;
 
 fn deploy(file: &str) -> PathBuf {
     peers::repository().join("deploy").join(file)
@@ -115,46 +118,5 @@ fn what_the_package_holds_is_there() {
     for script in ["debian/postinst", "debian/postrm"] {
         let output = Command::new("sh").arg("-n").arg(deploy(script)).output().expect("a shell");
         assert!(output.status.success() && read(script).contains("#DEBHELPER#"), "{script}: {}", said(&output));
-    }
-}
-
-// ---- Kubernetes and Helm ----
-
-#[test]
-fn versions_of_chart_and_manifests_are_the_bridges() {
-    let version = env!("CARGO_PKG_VERSION");
-    assert!(read("helm/statsd-bridge/Chart.yaml").contains(&format!("\nappVersion: {version}\n")));
-    for file in ["kubernetes/daemonset.yaml", "kubernetes/sidecar.yaml"] {
-        assert!(read(file).contains(&format!("image: statsd-bridge:{version}\n")), "{file}");
-    }
-}
-
-/// Every manifest and every rendering of the chart fits the schemas of Kubernetes; each bridge in them takes its flags and answers its
-/// probes with 200.
-#[test]
-fn manifests_and_chart_fit_and_their_probes_pass() {
-    let Some(python) = peers::python_with_helm() else { return };
-    let script = peers::repository().join("tests/python/check_deploy.py");
-    let output = Command::new(python).arg("-B").arg(script).output().expect("Python runs");
-    assert!(output.status.success(), "{}", said(&output));
-    let bridges: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).expect("a list in JSON");
-    assert!(bridges.len() > 5, "{}", said(&output));
-    let texts = |value: &serde_json::Value| -> Vec<String> {
-        value.as_array().into_iter().flatten().map(|text| text.as_str().expect("texts").to_owned()).collect()
-    };
-    let rules = peers::repository().join("config.example.yml");
-    for bridge in &bridges {
-        let args = texts(&bridge["args"]);
-        // The file of the ConfigMap is not here; any rules will do to see that the flag is taken.
-        let args = args.iter().map(|arg| arg.replace("/etc/statsd-bridge/mapping.yml", &rules.to_string_lossy()));
-        let checked = bridge_command().arg("--check-config").args(args.clone()).output().expect("the bridge runs");
-        assert!(checked.status.success(), "{bridge}: {}", said(&checked));
-        // Addresses and the path of the page are those of tests; so is the time that an end takes.
-        let others = args.filter(|arg| !["listen", "telemetry-path", "linger"].iter().any(|word| arg.contains(word)));
-        let running = others.fold(Launch::new(), Launch::arg).start();
-        for probe in texts(&bridge["probes"]) {
-            assert_eq!(running.get(&probe).status, 200, "{bridge}: {probe}");
-        }
-        running.stop();
     }
 }

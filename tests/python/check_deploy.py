@@ -1,7 +1,7 @@
 """Checks deploy/kubernetes and deploy/helm; prints, as JSON, what tests/deploy.rs tries with the real bridge.
 
 Schemas are those of kubernetes-validate, strict: a field that Kubernetes does not know is an error. The chart is linted and rendered
-by Helm itself (helm-python-sdk). What no schema sees is checked here: that ports, selectors and probes fit each other.
+by Helm itself (helm-python-sdk). What no schema sees is checked here: that ports, selectors, volumes and probes fit each other.
 """
 
 import json
@@ -18,29 +18,63 @@ CHART = ROOT / "deploy/helm/statsd-bridge"
 VERSION = "1.37"
 IMAGE = "statsd-bridge:"
 # Kinds of operators: no schema of Kubernetes has them.
-CUSTOM = {"ServiceMonitor", "PodMonitoring"}
+CUSTOM = {"ServiceMonitor", "PodMonitoring", "PrometheusRule"}
+WORKLOADS = {"Deployment", "DaemonSet", "StatefulSet"}
 
 # Values as someone has them who comes from the chart prometheus-statsd-exporter: every key that it knows, set to something.
 COMMUNITY = yaml.safe_load((ROOT / "tests/python/community-values.yaml").read_text())
+
+
+CLAIM = {"persistentVolumeClaim": {"claimName": "mine"}}
+# A file and the state on volumes that the chart knows nothing of.
+ON_EXTRA_VOLUMES = {
+    "extraArgs": ["--web.config.file=/secrets/web.yml", "--state.file=/data/state"],
+    "extraVolumes": [{"name": "secrets", "secret": {"secretName": "s"}}, {"name": "data", "emptyDir": {}}],
+    "extraVolumeMounts": [{"name": "secrets", "mountPath": "/secrets"}, {"name": "data", "mountPath": "/data"}],
+}
+
+# By what is special about them.
+RENDERINGS = {
+    "defaults": {},
+    "community": COMMUNITY,
+    "daemonset": {"kind": "DaemonSet", "serviceMonitor": {"enabled": True}, "compat": "statsd_exporter", "presets": ["gunicorn"]},
+    "no tcp": {"statsd": {"tcpPort": 0}},
+    "deployment by name": {"statsd": {"mappingConfigMapName": "mine"}, "serviceAccount": {"create": False}},
+    "exec probes": {"probeHandler": "exec", "livenessProbe": {"periodSeconds": 30}},
+    "web configuration": {"webConfig": {"content": "http_server_config: {http2: false}\n", "tlsSecretName": "certificate"}},
+    "web configuration by name": {"webConfig": {"secretName": "mine", "key": "other.yml"}, "state": {"enabled": True}},
+    "extra volumes": ON_EXTRA_VOLUMES,
+    "web configuration by variable": {**ON_EXTRA_VOLUMES, "extraArgs": [], "extraEnv": {"STATSD_BRIDGE_WEB_CONFIG_FILE": "/secrets/web.yml"}},
+    "state of a set": {"kind": "StatefulSet", "replicaCount": 2, "state": {"enabled": True, "claim": {"storageClassName": "fast"}}},
+    "state on a claim": {"state": {"enabled": True, "volume": CLAIM}},
+    "state of nodes": {"kind": "DaemonSet", "state": {"enabled": True, "volume": {"hostPath": {"path": "/var/lib/statsd-bridge"}}}},
+}
+
+# What the chart rejects, with a word that the error must have.
+REJECTED = {
+    "kind": {"kind": "Job"},
+    "udpPrt": {"statsd": {"udpPrt": 1}},
+    "networkPolcy": {"networkPolcy": {}},
+    "port": {"service": {"port": "http"}},
+    "extraVolumes": {"extraVolumes": {"a": "b"}},
+    "mountPath": {"extraVolumeMounts": [{"name": "a"}]},
+    "shutdownLinger": {"shutdownLinger": "20"},
+    "one claim": {"replicaCount": 2, "state": {"enabled": True, "volume": CLAIM}},
+}
 
 
 def main():
     bridges = []
     kubernetes = [doc for path in sorted((ROOT / "deploy/kubernetes").glob("*.yaml")) for doc in yaml.safe_load_all(path.read_text())]
     bridges += check("deploy/kubernetes", kubernetes)
-    lint({})
-    lint(COMMUNITY)
-    for name, values in {
-        "defaults": {},
-        "community": COMMUNITY,
-        "daemonset": {"kind": "DaemonSet", "serviceMonitor": {"enabled": True}, "compat": "statsd_exporter", "presets": ["gunicorn"]},
-        "no tcp": {"statsd": {"tcpPort": 0}},
-        "deployment by name": {"statsd": {"mappingConfigMapName": "mine"}, "serviceAccount": {"create": False}},
-    }.items():
+    for name, values in RENDERINGS.items():
+        lint(values)
         bridges += check(f"deploy/helm, {name}", render(values))
     check_community(render(COMMUNITY))
-    check_refused()
-    print(json.dumps(bridges))
+    check_state()
+    for word, values in REJECTED.items():
+        check_rejected(word, values)
+    print(json.dumps({"bridges": bridges}))
 
 
 def fail(message):
@@ -61,14 +95,14 @@ def render(values):
     return [doc for text in texts for doc in yaml.safe_load_all(text) if doc]
 
 
-def check_refused():
+def check_rejected(word, values):
     try:
-        render({"kind": "StatefulSet"})
+        render(values)
     except Exception as error:  # its type is the library's own
-        if "kind must be" not in str(error):
-            fail(f"a wrong kind is refused with {error}")
+        if word not in str(error):
+            fail(f"{values} is rejected without the word {word!r}: {error}")
     else:
-        fail("a wrong kind is not refused")
+        fail(f"{values} is not rejected")
 
 
 def check(where, docs):
@@ -78,7 +112,10 @@ def check(where, docs):
     for doc in docs:
         if doc["kind"] not in CUSTOM:
             kubernetes_validate.validate(doc, VERSION, strict=True)
-    pods = [doc["spec"]["template"] for doc in docs if doc["kind"] in ("Deployment", "DaemonSet")]
+    workloads = [doc for doc in docs if doc["kind"] in WORKLOADS]
+    pods = [doc["spec"]["template"] for doc in workloads]
+    for workload in workloads:
+        check_volumes(where, workload["spec"])
     services = [doc for doc in docs if doc["kind"] == "Service"]
     for service in services:
         check_service(where, service, pods)
@@ -121,17 +158,59 @@ def check_monitor(where, monitor, services):
                 fail(f"{where}: service {service['metadata']['name']} has no port {endpoint['port']}")
 
 
+def check_volumes(where, spec):
+    """Every mount is of a volume, every volume is mounted, and what the flags name lies on one; state and claims can be written."""
+    pod = spec["template"]["spec"]
+    claims = [claim["metadata"]["name"] for claim in spec.get("volumeClaimTemplates", [])]
+    volumes = [volume["name"] for volume in pod.get("volumes", [])] + claims
+    mounts = [mount for c in containers(spec["template"]) for mount in c.get("volumeMounts", [])]
+    if sorted({mount["name"] for mount in mounts}) != sorted(volumes):
+        fail(f"{where}: volumes {volumes}, mounts {mounts}")
+    for argument in [argument for c in containers(spec["template"]) for argument in c.get("args", [])]:
+        flag, _, path = argument.partition("=")
+        if flag in ("--web.config.file", "--state.file", "--statsd.mapping-config"):
+            under = [mount for mount in mounts if path.startswith(mount["mountPath"] + "/")]
+            if len(under) != 1 or flag == "--state.file" and under[0].get("readOnly"):
+                fail(f"{where}: {argument} is on {under}")
+
+
 def check_bridge(where, container):
     ports = {p["name"]: p["containerPort"] for p in container["ports"]}
-    probes = [container[kind]["httpGet"] for kind in ("startupProbe", "readinessProbe", "livenessProbe") if kind in container]
-    if len(probes) < 2 or any(p["port"] not in ports for p in probes):
+    probes = [container[kind] for kind in ("startupProbe", "readinessProbe", "livenessProbe") if kind in container]
+    gets = [probe["httpGet"] for probe in probes if "httpGet" in probe]
+    commands = [probe for probe in probes if "exec" in probe]
+    if len(probes) < 2 or len(gets) + len(commands) != len(probes) or any(p["port"] not in ports for p in gets):
         fail(f"{where}: two probes at ports that are there, not {probes}")
+    # The health check waits for 3 s.
+    if any(p["timeoutSeconds"] < 4 or p["exec"]["command"][:2] != ["/statsd-bridge", "healthcheck"] for p in commands):
+        fail(f"{where}: exec probes {commands}")
     if "memory" not in container["resources"]["limits"] or "cpu" not in container["resources"]["requests"]:
         fail(f"{where}: resources {container['resources']}")
     context = container["securityContext"]
     if not context["readOnlyRootFilesystem"] or context["allowPrivilegeEscalation"] or context["capabilities"]["drop"] != ["ALL"]:
         fail(f"{where}: securityContext {context}")
-    return {"where": where, "args": container["args"], "probes": [p["path"] for p in probes]}
+    return {
+        "where": where,
+        "args": container["args"],
+        "env": {variable["name"]: variable["value"] for variable in container.get("env", [])},
+        "gets": [get["path"] for get in gets],
+        "commands": [command["exec"]["command"] for command in commands],
+    }
+
+
+def check_state():
+    """Where the state lies, and that no two bridges of one rollout write it."""
+    def spec(name):
+        return next(doc["spec"] for doc in render(RENDERINGS[name]) if doc["kind"] in WORKLOADS)
+
+    claims = spec("state of a set")["volumeClaimTemplates"]
+    if [(c["metadata"]["name"], c["spec"]["storageClassName"]) for c in claims] != [("state", "fast")]:
+        fail(f"state of a set: {claims}")
+    claimed = spec("state on a claim")
+    if claimed["strategy"] != {"type": "Recreate"} or {"name": "state", **CLAIM} not in claimed["template"]["spec"]["volumes"]:
+        fail(f"state on a claim: {claimed}")
+    if {"name": "state", "emptyDir": {}} not in spec("web configuration by name")["template"]["spec"]["volumes"]:
+        fail("state is on an emptyDir where nothing else is said")
 
 
 def check_community(docs):
