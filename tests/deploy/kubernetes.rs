@@ -121,6 +121,21 @@ fn manifests_and_chart_fit_and_their_probes_pass() {
     }
 }
 
+#[test]
+fn promtool_reads_the_rules_of_the_chart() {
+    let (Some(promtool), Some(found)) = (peers::promtool(), checked()) else { return };
+    let rules = found["rules"].as_object().expect("by name");
+    assert_eq!(rules.len(), 3, "{found}");
+    for (name, spec) in rules {
+        // JSON is YAML.
+        let file = tempfile::Builder::new().suffix(".yml").tempfile().expect("a temporary file");
+        fs::write(file.path(), spec.to_string()).expect("a temporary file");
+        let output = Command::new(&promtool).args(["check", "rules"]).arg(file.path()).output().expect("promtool runs");
+        let expected: usize = spec["groups"].as_array().expect("groups").iter().map(|g| g["rules"].as_array().map_or(0, Vec::len)).sum();
+        assert!(output.status.success() && said(&output).contains(&format!("{expected} rules found")), "{name}: {}", said(&output));
+    }
+}
+
 /// What the checker of manifests and chart says.
 fn checked() -> Option<Value> {
     let python = peers::python_with_helm()?;

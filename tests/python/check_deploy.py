@@ -44,9 +44,23 @@ RENDERINGS = {
     "web configuration": {"webConfig": {"content": "http_server_config: {http2: false}\n", "tlsSecretName": "certificate"}},
     "web configuration by name": {"webConfig": {"secretName": "mine", "key": "other.yml"}, "state": {"enabled": True}},
     "extra volumes": ON_EXTRA_VOLUMES,
-    "web configuration by variable": {**ON_EXTRA_VOLUMES, "extraArgs": [], "extraEnv": {"STATSD_BRIDGE_WEB_CONFIG_FILE": "/secrets/web.yml"}},
+    "web configuration by variable": {
+        **ON_EXTRA_VOLUMES, "extraArgs": [], "extraEnv": {"STATSD_BRIDGE_WEB_CONFIG_FILE": "/secrets/web.yml"}
+    },
     "state of a set": {"kind": "StatefulSet", "replicaCount": 2, "state": {"enabled": True, "claim": {"storageClassName": "fast"}}},
     "state on a claim": {"state": {"enabled": True, "volume": CLAIM}},
+    "all that is off": {
+        "networkPolicy": {"enabled": True, "senders": [{"namespaceSelector": {}}], "readers": [{"podSelector": {}}], "egress": [{}]},
+        "podDisruptionBudget": {"enabled": True, "minAvailable": 0},
+        "prometheusRule": {"enabled": True, "namespace": "rules", "additionalGroups": [{"name": "mine", "rules": []}]},
+        "dashboards": {"enabled": True, "namespace": "dashboards"},
+        "serviceMonitor": {"enabled": True, "scheme": "https", "tlsConfig": {"caFile": "/ca"}, "basicAuth": {"username": {"name": "a"}}},
+    },
+    "policy without senders": {
+        "networkPolicy": {"enabled": True},
+        "statsd": {"udpPort": 0, "tcpPort": 0},
+        "extraArgs": ["--statsd.listen-unixgram=@of-a-test-of-the-chart"],
+    },
     "state of nodes": {"kind": "DaemonSet", "state": {"enabled": True, "volume": {"hostPath": {"path": "/var/lib/statsd-bridge"}}}},
 }
 
@@ -59,6 +73,8 @@ REJECTED = {
     "extraVolumes": {"extraVolumes": {"a": "b"}},
     "mountPath": {"extraVolumeMounts": [{"name": "a"}]},
     "shutdownLinger": {"shutdownLinger": "20"},
+    "readers": {"networkPolicy": {"readers": "prometheus"}},
+    "maxUnavailable": {"podDisruptionBudget": {"maxUnavailable": "half"}},
     "one claim": {"replicaCount": 2, "state": {"enabled": True, "volume": CLAIM}},
 }
 
@@ -72,9 +88,11 @@ def main():
         bridges += check(f"deploy/helm, {name}", render(values))
     check_community(render(COMMUNITY))
     check_state()
+    check_guards()
+    rules = check_rules_and_dashboards()
     for word, values in REJECTED.items():
         check_rejected(word, values)
-    print(json.dumps({"bridges": bridges}))
+    print(json.dumps({"bridges": bridges, "rules": rules}))
 
 
 def fail(message):
@@ -122,6 +140,10 @@ def check(where, docs):
     for doc in docs:
         if doc["kind"] == "ServiceMonitor":
             check_monitor(where, doc, services)
+        if doc["kind"] == "NetworkPolicy":
+            check_policy(where, doc["spec"], pods)
+        if doc["kind"] == "PodDisruptionBudget" and not selected(doc["spec"]["selector"]["matchLabels"], pods):
+            fail(f"{where}: the PodDisruptionBudget selects nothing")
     bridges = [c for pod in pods for c in containers(pod) if c["image"].startswith(IMAGE) or c["name"] == "statsd-bridge"]
     if not bridges:
         fail(f"{where}: no bridge")
@@ -136,15 +158,22 @@ def selects(selector, labels):
     return all(labels.get(key) == value for key, value in selector.items())
 
 
+def selected(selector, pods):
+    return [pod for pod in pods if selects(selector, pod["metadata"]["labels"])]
+
+
+def named_ports(pod):
+    return {(p["name"], p["protocol"]) for c in containers(pod) for p in c.get("ports", [])}
+
+
 def check_service(where, service, pods):
     name = service["metadata"]["name"]
-    selected = [pod for pod in pods if selects(service["spec"]["selector"], pod["metadata"]["labels"])]
-    if not selected:
+    found = selected(service["spec"]["selector"], pods)
+    if not found:
         fail(f"{where}: service {name} selects nothing")
     for port in service["spec"]["ports"]:
-        for pod in selected:
-            named = {(p["name"], p["protocol"]) for c in containers(pod) for p in c.get("ports", [])}
-            if (port["targetPort"], port["protocol"]) not in named:
+        for pod in found:
+            if (port["targetPort"], port["protocol"]) not in named_ports(pod):
                 fail(f"{where}: service {name}: no container has port {port['targetPort']}/{port['protocol']}")
 
 
@@ -172,6 +201,15 @@ def check_volumes(where, spec):
             under = [mount for mount in mounts if path.startswith(mount["mountPath"] + "/")]
             if len(under) != 1 or flag == "--state.file" and under[0].get("readOnly"):
                 fail(f"{where}: {argument} is on {under}")
+
+
+def check_policy(where, spec, pods):
+    """Every port of the pods is in one rule; a rule without ports would open all."""
+    if len(selected(spec["podSelector"]["matchLabels"], pods)) != len(pods) or sorted(spec["policyTypes"]) != ["Egress", "Ingress"]:
+        fail(f"{where}: NetworkPolicy {spec}")
+    opened = sorted((p["port"], p["protocol"]) for rule in spec["ingress"] for p in rule["ports"])
+    if not all(rule["ports"] for rule in spec["ingress"]) or any(opened != sorted(named_ports(pod)) for pod in pods):
+        fail(f"{where}: the NetworkPolicy opens {opened}")
 
 
 def check_bridge(where, container):
@@ -233,6 +271,54 @@ def check_community(docs):
     replicas = [doc["spec"]["replicas"] for doc in render({"replicaCount": 3}) if doc["kind"] == "Deployment"]
     if replicas != [3]:
         fail(f"community: replicas {replicas}")
+
+
+def check_guards():
+    """Who is let in, and how many bridges may end at once."""
+    def spec(kind, values):
+        return next((doc["spec"] for doc in render(values) if doc["kind"] == kind), None)
+
+    policy = spec("NetworkPolicy", RENDERINGS["all that is off"])
+    if [(len(rule["ports"]), rule["from"]) for rule in policy["ingress"]] != [(2, [{"namespaceSelector": {}}]), (1, [{"podSelector": {}}])]:
+        fail(f"NetworkPolicy: {policy}")
+    open_to_all = spec("NetworkPolicy", {"networkPolicy": {"enabled": True}})
+    if any("from" in rule for rule in open_to_all["ingress"]) or open_to_all["egress"] != []:
+        fail(f"NetworkPolicy without peers: {open_to_all}")
+    on = {"enabled": True}
+    for given, expected in [({}, {"maxUnavailable": 1}), ({"minAvailable": 0},) * 2, ({"maxUnavailable": "50%"},) * 2]:
+        found = spec("PodDisruptionBudget", {"podDisruptionBudget": {**on, **given}})
+        if {key: value for key, value in found.items() if key != "selector"} != expected:
+            fail(f"PodDisruptionBudget of {given}: {found}")
+    if spec("PodDisruptionBudget", {"podDisruptionBudget": on, "kind": "DaemonSet"}):
+        fail("a DaemonSet has a PodDisruptionBudget, which does nothing")
+
+
+def check_rules_and_dashboards():
+    """The chart's rules and dashboards are those of proto-examples, but for job and prefix; returns the rules, for promtool."""
+    originals = {
+        "bridge.rules.yml": "prometheus/rules/bridge.yml",
+        "dashboards/statsd-bridge.json": "grafana/dashboards/statsd-bridge.json",
+    }
+    for copy, original in originals.items():
+        if (CHART / "files" / copy).read_text() != (ROOT / "proto-examples" / original).read_text():
+            fail(f"{CHART}/files/{copy} is not proto-examples/{original}: copy it")
+    rules = {}
+    for name, values in {"job": {"prometheusRule": {"job": "statsd-bridge"}}, "release": {}, "compat": {"compat": "statsd_exporter"}}.items():
+        rule = {"enabled": True, **values.pop("prometheusRule", {})}
+        docs = render({**values, "prometheusRule": rule, "dashboards": {"enabled": True}})
+        rules[name] = next(doc["spec"] for doc in docs if doc["kind"] == "PrometheusRule")
+        marked = next(doc for doc in docs if doc["metadata"]["labels"].get("grafana_dashboard") == "1")
+        dashboard = marked["data"]["statsd-bridge.json"]
+        if ("statsd_bridge_" in dashboard + json.dumps(rules[name])) == (name == "compat"):
+            fail(f"{name}: wrong prefix of the self-metrics")
+        if name != "compat" and json.loads(dashboard) != json.loads((CHART / "files/dashboards/statsd-bridge.json").read_text()):
+            fail(f"{name}: the dashboard has changed on its way")
+    if rules["job"] != yaml.safe_load((CHART / "files/bridge.rules.yml").read_text()):
+        fail("the rules have changed on their way")
+    jobs = set(re.findall(r'job="([^"]*)"', json.dumps(rules["release"]).replace('\\"', '"')))
+    if jobs != {"demo-statsd-bridge"}:
+        fail(f"rules ask for the jobs {jobs}; a ServiceMonitor gives the name of the Service")
+    return rules
 
 
 def leaves(value):
