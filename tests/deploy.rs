@@ -79,6 +79,7 @@ fn the_settings_of_the_unit_are_flags_of_the_bridge() {
     assert!(known.contains("STATSD_BRIDGE_WEB_LISTEN_ADDRESS"), "{known:?}");
     let mut command = bridge_command();
     command.arg("--check-config");
+    let folder = tempfile::tempdir().expect("a temporary folder");
     let mut set = 0;
     for line in read("systemd/statsd-bridge.default").lines() {
         let Some((name, value)) = line.trim_start_matches('#').split_once('=').filter(|(name, _)| name.starts_with("STATSD_BRIDGE_"))
@@ -87,13 +88,35 @@ fn the_settings_of_the_unit_are_flags_of_the_bridge() {
         };
         assert!(known.contains(name), "{name} is no flag");
         if !value.starts_with("/etc/statsd-bridge/") {
-            command.env(name, value);
+            // The folders that systemd makes are not here.
+            let here = |path: &str| folder.path().join(path).display().to_string();
+            let path = value.strip_prefix("/var/lib/statsd-bridge/").or_else(|| value.strip_prefix("/run/statsd-bridge/"));
+            command.env(name, path.map_or_else(|| value.to_owned(), here));
             set += 1;
         }
     }
     assert!(set > 4, "{set} settings");
     let output = command.output().expect("the bridge runs");
     assert!(output.status.success(), "{}", said(&output));
+}
+
+/// What a setting names under /var/lib or /run lies in a folder that the unit makes, and that purging the package removes.
+#[test]
+fn the_folders_of_the_settings_are_those_of_the_unit() {
+    let (unit, settings) = (read("systemd/statsd-bridge.service"), read("systemd/statsd-bridge.default"));
+    for (above, key) in [("/var/lib/", "StateDirectory"), ("/run/", "RuntimeDirectory")] {
+        let named = settings.lines().filter_map(|line| line.split_once('=')?.1.strip_prefix(above)?.split_once('/'));
+        let folders: BTreeSet<_> = named.map(|(folder, _)| folder).collect();
+        assert_eq!(folders.len(), 1, "{key}: {folders:?}");
+        for folder in folders {
+            assert!(unit.contains(&format!("\n{key}={folder}\n")), "{key}={folder}");
+        }
+    }
+    assert!(unit.contains("\nStateDirectoryMode=0700\n"));
+    assert!(read("debian/postrm").contains("rm -rf /var/lib/statsd-bridge\n"));
+    let documented = fs::read_to_string(peers::repository().join("docs/restarts.md")).expect("a document");
+    let setting = settings.lines().find_map(|line| line.strip_prefix("#STATSD_BRIDGE_STATE_FILE=")).expect("a setting");
+    assert!(documented.contains(&format!("\nSTATSD_BRIDGE_STATE_FILE={setting}\n")), "docs/restarts.md");
 }
 
 // ---- the Debian package ----
