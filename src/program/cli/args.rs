@@ -21,7 +21,7 @@ use self::listening::Listening;
 use self::mapping::Mapping;
 use self::web::Web;
 use self::wire::Wire;
-pub(super) use self::wire::{NameSet, NativeHistograms, ObserverType};
+pub(super) use self::wire::{NameSet, NativeHistograms, ObserverType, SignedGauges};
 use super::duration;
 
 /// StatsD and DogStatsD in, Prometheus out.

@@ -8,7 +8,8 @@ use super::args::{self, Args, Compat, LogFormat, LogLevel, NameSet, ObserverType
 use crate::ingest::exemplar_tag::ExemplarTag;
 use crate::mapping::spec::Ttl;
 use crate::options::{
-    Dialect, Limits, NameValidation, NativeChoice, NativeHistograms, NativeOptions, NativeWhen, Observer, Overflow, Prefix, SummaryOptions,
+    Dialect, Limits, NameValidation, NativeChoice, NativeHistograms, NativeOptions, NativeWhen, Observer, Overflow, Prefix, SignedGauges,
+    SummaryOptions,
 };
 use crate::program::listener::{Address, relay, tcp, udp, unix};
 use crate::program::logging;
@@ -74,6 +75,10 @@ impl Settings {
                 created_lines: args.web.created_lines,
                 prefix: prefix(args),
                 without_process_metrics: !args.web.process_metrics,
+                signed_gauges: match args.wire.signed_gauges {
+                    args::SignedGauges::Change => SignedGauges::Change,
+                    args::SignedGauges::Absolute => SignedGauges::Absolute,
+                },
                 names: names(args),
                 exemplar_tag: exemplar_tag(args)?,
             },
@@ -276,6 +281,7 @@ fn limits(args: &Args) -> Limits {
         },
         resting_series: args.limits.resting_series,
         exemplar_series: args.limits.exemplar_series,
+        sample_value: args.limits.sample_value.unwrap_or(if compatible(args) { f64::INFINITY } else { Limits::default().sample_value }),
     }
 }
 
