@@ -9,7 +9,7 @@ use crate::engine::RulesInForce;
 use crate::hits::Slot;
 use crate::ingest::protocol::{Identity, Kind, TagErrors, TagSink};
 use crate::mapping::spec::{Action, Becomes, MetricKind, Rule};
-use crate::mapping::{Factor, Rules, labels, unit};
+use crate::mapping::{Factor, Rules, label_steps, unit};
 use crate::name::{NameValidation, RENAMED};
 use crate::options::{NativeHistograms, Observer, Options, Ttl};
 use crate::registry::cell::Bounds;
@@ -113,7 +113,7 @@ impl Mapper {
             None => name.push_str(&self.parts.name),
         }
         if let Some(rule) = rule {
-            labels::apply(&rule.label_steps, &mut joined);
+            label_steps::apply(&rule.label_steps, &mut joined);
         }
         let mapped = Mapped { rule, name: self.family_name(name, rule), kind: self.kind(kind, rule), factor: factor(kind, rule) };
         self.labels.clear();
