@@ -22,7 +22,7 @@ use self::listening_flags::ListeningFlags;
 use self::mapping_flags::MappingFlags;
 use self::web_flags::WebFlags;
 use self::wire_flags::WireFlags;
-pub(super) use self::wire_flags::{NameSet, NativeBucketsWhen, ObserverType};
+pub(super) use self::wire_flags::{NameSet, NativeBucketsWhen, ObserverType, SignedGaugeMeaning};
 use crate::program::duration;
 
 /// StatsD and DogStatsD in, Prometheus out.

@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::args::{Args, Compat, LogFormat, LogLevel, NameSet, NativeBucketsWhen, ObserverType, OverflowPolicy};
+use super::args::{Args, Compat, LogFormat, LogLevel, NameSet, NativeBucketsWhen, ObserverType, OverflowPolicy, SignedGaugeMeaning};
 use crate::ingest::exemplar_tag::ExemplarTag;
 use crate::mapping::spec::Ttl;
 use crate::options::{
-    Dialect, Limits, NameValidation, NativeChoice, NativeHistograms, NativeOptions, NativeWhen, Observer, Overflow, Prefix, SummaryOptions,
+    Dialect, Limits, NameValidation, NativeChoice, NativeHistograms, NativeOptions, NativeWhen, Observer, Overflow, Prefix, SignedGauges,
+    SummaryOptions,
 };
 use crate::program::listener::relay::RelayOptions;
 use crate::program::listener::tcp::TcpOptions;
@@ -42,6 +43,10 @@ pub(super) fn settings(args: &Args) -> Result<Settings, String> {
             created_lines: args.web.created_lines,
             prefix: prefix(args),
             without_process_metrics: !args.web.process_metrics,
+            signed_gauges: match args.wire.signed_gauges {
+                SignedGaugeMeaning::Change => SignedGauges::Change,
+                SignedGaugeMeaning::Absolute => SignedGauges::Absolute,
+            },
             names: names(args),
             exemplar_tag: exemplar_tag(args)?,
         },
@@ -243,6 +248,7 @@ fn limits(args: &Args) -> Limits {
         },
         resting_series: args.limits.resting_series,
         exemplar_series: args.limits.exemplar_series,
+        sample_value: args.limits.sample_value.unwrap_or(if compatible(args) { f64::INFINITY } else { Limits::default().sample_value }),
     }
 }
 

@@ -12,9 +12,9 @@ use super::parsed_exposition::{ParsedExposition, ParsedFamily};
 use crate::bridge::Bridge;
 use crate::ingest::pipeline::Worker;
 use crate::ingest::protocol::{Identity, Kind, Line, Refused, Sample, Value, parse_line};
-use crate::ingest::resolve::{Parts, factor, metric_kind};
+use crate::ingest::resolve::{Parts, change_of_gauge, factor, metric_kind, signed_sets};
 use crate::mapping::Rules;
-use crate::mapping::spec::{Action, MatchType, Rule};
+use crate::mapping::spec::{Action, Becomes, MatchType, Rule};
 use crate::mapping::tried::{Outcome, Tried};
 use crate::options::Options;
 use crate::time::Timestamp;
@@ -76,6 +76,8 @@ pub(crate) struct Explained {
     pub captures: Vec<String>,
     /// The number after unit and scale; `None` for a set or a rule that drops.
     pub converted: Option<f64>,
+    /// What it does to a gauge: `changes the gauge by -5` or `sets it to -5`; `None` for other kinds.
+    pub effect: Option<String>,
     /// Whether the rule that counts drops it.
     pub dropped: bool,
 }
@@ -152,6 +154,8 @@ impl Explainer {
             Value::Number(number) | Value::Signed(number) => Some(number),
             Value::Member(_) => None,
         };
+        let converted = number.filter(|_| !dropped).map(|number| factor(sample.kind, rule).apply(number));
+        let signed_sets = signed_sets(rule, &rules, self.bridge.options().signed_gauges);
         Ok(Explained {
             kind: on_the_wire(sample.kind),
             value: match sample.value {
@@ -164,7 +168,8 @@ impl Explainer {
             unknown_fields: sample.unknown_fields,
             tried,
             captures,
-            converted: number.filter(|_| !dropped).map(|number| factor(sample.kind, rule).apply(number)),
+            converted,
+            effect: converted.filter(|_| is_gauge(sample.kind, rule)).map(|number| effect(sample, number, signed_sets)),
             dropped,
             name: parts.name,
             tags: parts.tags,
@@ -208,6 +213,21 @@ fn reason(series: &str) -> Option<&str> {
     let is_refusal = series.contains("sample_errors_total{") || series.contains("events_error_total{");
     let value = series.split_once("reason=\"").filter(|_| is_refusal)?.1;
     value.split('"').next()
+}
+
+/// Whether its family is a gauge.
+fn is_gauge(kind: Kind, rule: Option<&Rule>) -> bool {
+    match rule.and_then(|rule| rule.becomes) {
+        Some(becomes) => becomes == Becomes::Gauge,
+        None => kind == Kind::Gauge,
+    }
+}
+
+fn effect(sample: &Sample<'_>, number: f64, signed_sets: bool) -> String {
+    match change_of_gauge(sample, number, signed_sets) {
+        Some(change) => format!("changes the gauge by {change}"),
+        None => format!("sets it to {number}"),
+    }
 }
 
 fn on_the_wire(kind: Kind) -> &'static str {
@@ -297,6 +317,7 @@ impl Explained {
             "captures": self.captures,
             "dropped": self.dropped,
             "converted": self.converted,
+            "effect": self.effect,
         })
     }
 }

@@ -34,6 +34,9 @@ pub(in crate::program::cli) struct WireFlags {
     /// Key of the DogStatsD tag that names a sample's trace, such as trace_id: it is no label but makes exemplars; "" for none.
     #[arg(long = "exemplars.tag", value_name = "KEY", default_value = "", hide_default_value = true)]
     pub(in crate::program::cli) exemplars_tag: String,
+    /// What a gauge's value with a sign does: change it, as in etsy's StatsD, or set it, as the clients of DogStatsD mean it.
+    #[arg(long = "statsd.signed-gauges", value_name = "MEANING", value_enum, default_value = "change")]
+    pub(in crate::program::cli) signed_gauges: SignedGaugeMeaning,
     /// What ms, h and d become [default: histogram, with --compat summary].
     #[arg(long = "statsd.observer-type", value_name = "TYPE", value_enum)]
     pub(in crate::program::cli) observer_type: Option<ObserverType>,
@@ -56,6 +59,15 @@ pub(in crate::program::cli) struct WireFlags {
 pub(in crate::program::cli) enum ObserverType {
     Histogram,
     Summary,
+}
+
+/// What a gauge's value with a sign does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::program::cli) enum SignedGaugeMeaning {
+    /// name:-5|g lowers the gauge by 5.
+    Change,
+    /// name:-5|g sets the gauge to -5.
+    Absolute,
 }
 
 /// Names of families and labels.

@@ -88,6 +88,7 @@ impl Explained {
             None if self.dropped => say("dropped", "the rule says so", out),
             _ => {}
         }
+        self.effect.iter().for_each(|effect| say("effect", effect, out));
     }
 
     fn write_rules(&self, all: bool, out: &mut String) {
