@@ -8,10 +8,10 @@ use std::sync::Arc;
 use crate::engine::RulesInForce;
 use crate::hits::Slot;
 use crate::ingest::protocol::{Identity, Kind, TagErrors, TagSink};
-use crate::mapping::spec::{Action, Becomes, MetricKind, Rule, Ttl};
+use crate::mapping::spec::{Action, Becomes, MetricKind, Rule};
 use crate::mapping::{Factor, Rules, labels, unit};
 use crate::name::{NameValidation, RENAMED};
-use crate::options::{NativeHistograms, Observer, Options, SignedGauges};
+use crate::options::{NativeHistograms, Observer, Options, SignedGauges, Ttl};
 use crate::registry::cell::Bounds;
 use crate::registry::{FamilyKind, Labels};
 

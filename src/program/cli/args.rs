@@ -22,7 +22,7 @@ use self::listening_flags::ListeningFlags;
 use self::mapping_flags::MappingFlags;
 use self::web_flags::WebFlags;
 use self::wire_flags::WireFlags;
-pub(super) use self::wire_flags::{NameSet, NativeBucketsWhen, ObserverType, SignedGaugeMeaning};
+pub(super) use self::wire_flags::{NameSet, NativeBucketsWhen, ObserverType, SignedGaugesMeaning};
 use crate::program::duration;
 
 /// StatsD and DogStatsD in, Prometheus out.

@@ -6,12 +6,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::args::{Args, Compat, LogFormat, LogLevel, NameSet, NativeBucketsWhen, ObserverType, OverflowPolicy, SignedGaugeMeaning};
+use super::args::{Args, Compat, LogFormat, LogLevel, NameSet, NativeBucketsWhen, ObserverType, OverflowPolicy, SignedGaugesMeaning};
 use crate::ingest::exemplar_tag::ExemplarTag;
-use crate::mapping::spec::Ttl;
 use crate::options::{
     Dialect, Limits, NameValidation, NativeChoice, NativeHistograms, NativeOptions, NativeWhen, Observer, Overflow, Prefix, SignedGauges,
-    SummaryOptions,
+    SummaryOptions, Ttl,
 };
 use crate::program::listener::relay::RelayOptions;
 use crate::program::listener::tcp::TcpOptions;
@@ -44,8 +43,8 @@ pub(super) fn settings(args: &Args) -> Result<Settings, String> {
             prefix: prefix(args),
             without_process_metrics: !args.web.process_metrics,
             signed_gauges: match args.wire.signed_gauges {
-                SignedGaugeMeaning::Change => SignedGauges::Change,
-                SignedGaugeMeaning::Absolute => SignedGauges::Absolute,
+                SignedGaugesMeaning::Change => SignedGauges::Change,
+                SignedGaugesMeaning::Absolute => SignedGauges::Absolute,
             },
             names: names(args),
             exemplar_tag: exemplar_tag(args)?,

@@ -36,7 +36,7 @@ pub(in crate::program::cli) struct WireFlags {
     pub(in crate::program::cli) exemplars_tag: String,
     /// What a gauge's value with a sign does: change it, as in etsy's StatsD, or set it, as the clients of DogStatsD mean it.
     #[arg(long = "statsd.signed-gauges", value_name = "MEANING", value_enum, default_value = "change")]
-    pub(in crate::program::cli) signed_gauges: SignedGaugeMeaning,
+    pub(in crate::program::cli) signed_gauges: SignedGaugesMeaning,
     /// What ms, h and d become [default: histogram, with --compat summary].
     #[arg(long = "statsd.observer-type", value_name = "TYPE", value_enum)]
     pub(in crate::program::cli) observer_type: Option<ObserverType>,
@@ -63,7 +63,7 @@ pub(in crate::program::cli) enum ObserverType {
 
 /// What a gauge's value with a sign does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(in crate::program::cli) enum SignedGaugeMeaning {
+pub(in crate::program::cli) enum SignedGaugesMeaning {
     /// name:-5|g lowers the gauge by 5.
     Change,
     /// name:-5|g sets the gauge to -5.
