@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use statsd_bridge::options::Dialect;
+use statsd_bridge::options::{Dialect, PackedValues};
 use statsd_bridge::internals::protocol::{Identity, Line, Sample, TagSink, Value, parse_line};
 
 #[derive(Default)]
@@ -43,6 +43,7 @@ fuzz_target!(|data: &[u8]| {
         bare_tags: choice & 16 == 0,
         container_id: choice & 32 == 0,
         graphite_tags: choice & 64 == 0,
+        packed_values: [PackedValues::All, PackedValues::Observers, PackedValues::Never][usize::from(choice % 3)],
         exporter_rules: choice & 128 != 0,
     };
     match parse_line(line, &dialect) {

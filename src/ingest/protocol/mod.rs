@@ -4,7 +4,9 @@
 //! depends on the identity of a sample only (its tags, UTF-8, tag styles that exclude each other) is left to whoever meets an
 //! identity for the first time, with [`Identity`]. Knows nothing of metrics, limits and sockets.
 
+mod colons;
 mod error;
+mod events;
 mod fields;
 mod grammar;
 mod number;

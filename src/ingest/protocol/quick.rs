@@ -138,7 +138,11 @@ fn in_window<'a, F: Finder>(lines: &'a [u8], window: &[u8; WINDOW], longest: usi
     };
     let (name, value_at) = (line.get(..name_len)?, name_len + 1);
     let value = match kind {
-        Kind::Set => Value::Member(line.get(value_at..value_end).filter(|member| !member.is_empty())?),
+        // Which of several colons a member follows is not seen here.
+        Kind::Set if has_none_between(marks.colon, value_at, value_end) => {
+            Value::Member(line.get(value_at..value_end).filter(|member| !member.is_empty())?)
+        }
+        Kind::Set => return None,
         // Longer numbers are rare, and those that begin so late.
         _ => Value::Number(decimal(*window.get(value_at..value_at + DECIMAL)?.first_chunk()?, value_end.checked_sub(value_at)?)?),
     };
@@ -221,7 +225,7 @@ mod tests {
             "a:0|g",
             ".:.5|d|#",
             "a:1|c|#a:b,c:d,#e",
-            "a:u:1 é|s|#a:b",
+            "a:u.1 é|s|#a:b",
             "a:1|s",
             &long,
         ] {
@@ -271,6 +275,8 @@ mod tests {
             "a:1|c ",
             "a:1|c|#b:c\t",
             "a:1|s\0",
+            "a:x:y|s",
+            "a,k=v:w:y|s|#b:c",
             "a\n:1|c",
             "a:1\n|c",
             "a:1|\nc",

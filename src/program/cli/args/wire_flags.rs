@@ -30,6 +30,10 @@ pub(in crate::program::cli) struct WireFlags {
     /// The field c:ID becomes the label container_id; else it is skipped [default: false, with --compat true].
     #[arg(long = "statsd.container-id", value_name = "BOOL", action = ArgAction::Set)]
     pub(in crate::program::cli) container_id: Option<bool>,
+    /// Numbers with colons between them, name:1:2:3|ms, are packed values; else all but the last belong to the name
+    /// [default: true, with --compat for ms, h and d only, and others are rejected].
+    #[arg(long = "statsd.packed-values", value_name = "BOOL", action = ArgAction::Set)]
+    pub(in crate::program::cli) packed_values: Option<bool>,
     /// Which names and label names are kept: legacy escapes all but letters, digits and _; utf8 keeps what is sent, and each
     /// page escapes it as its scraper asks.
     #[arg(long = "name-validation", value_name = "NAMES", value_enum, default_value = "legacy")]
