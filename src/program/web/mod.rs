@@ -20,22 +20,15 @@
 //!     landing the page at /, with the worst troubles on it
 //! ```
 
-mod answer;
+mod access;
+mod activity;
 mod api;
-mod auth;
-mod config;
-mod crowd;
-mod gate;
-mod http2;
-mod landing;
-mod listener;
-mod page;
-mod pulse;
-mod server;
+mod connection;
+mod pages;
+mod router;
+mod scrape;
 #[cfg(test)]
 mod tests;
-mod tls;
-mod troubles;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -43,10 +36,10 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore, watch};
 
-pub(super) use self::config::{WebConfigError, check as check_config};
-pub(super) use self::gate::Gate;
-pub(super) use self::listener::{Listener, Network};
-pub(super) use self::server::serve;
+pub(super) use self::access::gate::Gate;
+pub(super) use self::access::networks::{Listener, Network};
+pub(super) use self::access::web_config::{WebConfigError, check as check_config};
+pub(super) use self::connection::accept::serve;
 use crate::time::Timestamp;
 
 /// Answers about series that are made, or in memory, at once. Few: they are for people, and scrapes go first.
@@ -124,8 +117,8 @@ pub(super) struct State {
     connections: Arc<Semaphore>,
     #[cfg(test)]
     max_connections: usize,
-    crowd: crowd::Crowd,
-    pages: page::turns::Pages,
+    crowd: connection::open::Crowd,
+    pages: scrape::queue::Pages,
     /// Answers of the API about series that are being made, or are in memory.
     reports: Arc<Semaphore>,
 }
@@ -144,8 +137,8 @@ impl State {
             connections: Arc::new(Semaphore::new(max_connections)),
             #[cfg(test)]
             max_connections,
-            crowd: crowd::Crowd::default(),
-            pages: page::turns::Pages::new(options.max_pages, options.max_renders),
+            crowd: connection::open::Crowd::default(),
+            pages: scrape::queue::Pages::new(options.max_pages, options.max_renders),
             reports: Arc::new(Semaphore::new(MAX_REPORTS)),
         }
     }

@@ -1,11 +1,11 @@
 //! The web server over real sockets, driven by raw bytes. No test asserts how long something takes: limits that must act are
 //! set to a few milliseconds, all others to an hour, and a test that waits in vain is ended by [`soon`].
 
-mod api;
-mod bounds;
-mod http2;
-mod page;
+mod api_calls;
+mod client_limits;
+mod http2_clients;
 mod paths;
+mod scrapes;
 mod shutdown;
 
 use std::net::SocketAddr;
@@ -18,11 +18,11 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use super::pulse::Pulse;
-use super::server::{Ends, Site, connection};
 use super::{Options, State, serve};
 use crate::bridge::Bridge;
 use crate::options::Options as BridgeOptions;
+use crate::program::web::activity::Pulse;
+use crate::program::web::connection::accept::{Ends, Site, connection};
 use crate::time::Timestamp;
 
 const HOUR: Duration = Duration::from_secs(3600);

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::parameters::Parameters;
 use super::{Mistake, Reply, in_turn, success, time_of};
-use crate::program::web::server::Site;
+use crate::program::web::connection::accept::Site;
 use crate::registry::{Cardinality, FamilyReport, Limited};
 
 /// Families that are listed, and how many may be asked for.

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::parameters::Parameters;
 use super::{Mistake, Reply, in_turn, success};
-use crate::program::web::server::Site;
+use crate::program::web::connection::accept::Site;
 use crate::registry::Family;
 use crate::selector::Selector;
 

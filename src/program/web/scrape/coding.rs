@@ -8,7 +8,7 @@ use hyper::HeaderMap;
 use hyper::header::{ACCEPT_ENCODING, HeaderValue};
 use zstd::stream::raw::{CParameter, Encoder as ZstdEncoder, InBuffer, Operation, OutBuffer};
 
-use super::spares::Spares;
+use super::memory::Spares;
 
 /// Fast and nearly as small on pages, which repeat themselves: twice the speed of the usual 6.
 const GZIP_LEVEL: u32 = 2;

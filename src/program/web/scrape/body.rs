@@ -9,11 +9,6 @@
 //! Three bounds: threads that render, which is CPU; pages on their way, each some 100 KiB whatever its size; and what a client may
 //! keep others waiting. Nothing is lost when a client goes away. Knows the bridge's page as bytes that come in parts.
 
-pub(super) mod coding;
-mod spares;
-mod stream;
-pub(super) mod turns;
-
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -28,27 +23,27 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::{Receiver, channel};
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
-use self::coding::Coding;
-use self::stream::{AHEAD, Piece, serve};
-use self::turns::Member;
-use super::pulse::{Cut, Pulse};
-use super::server::Site;
+use super::coding::Coding;
+use super::queue::Member;
+use super::rendering::{AHEAD, Piece, serve};
 use crate::exposition::Negotiated;
 use crate::options::Prefix;
+use crate::program::web::activity::{Cut, Pulse};
+use crate::program::web::connection::accept::Site;
 use crate::telemetry::ScrapeCut;
 
 /// No turn in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Busy;
+pub(in crate::program::web) struct Busy;
 
 /// A body whose place in memory is given back when the last reference to it is dropped.
-pub(super) struct Held {
+pub(in crate::program::web) struct Held {
     body: Vec<u8>,
     _place: OwnedSemaphorePermit,
 }
 
 impl Held {
-    pub(super) fn bytes(body: Vec<u8>, place: OwnedSemaphorePermit) -> Bytes {
+    pub(in crate::program::web) fn bytes(body: Vec<u8>, place: OwnedSemaphorePermit) -> Bytes {
         Bytes::from_owner(Self { body, _place: place })
     }
 }
@@ -60,14 +55,14 @@ impl AsRef<[u8]> for Held {
 }
 
 /// What the client's `Accept` asks for. In the place of statsd_exporter, which has no OpenMetrics, that is not offered.
-pub(super) fn negotiated(headers: &HeaderMap, prefix: Prefix) -> Negotiated {
+pub(in crate::program::web) fn negotiated(headers: &HeaderMap, prefix: Prefix) -> Negotiated {
     let accept: Vec<&str> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
     Negotiated::of(&accept.join(","), prefix != Prefix::Exporter)
 }
 
 /// What a scraper says of its time.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Times {
+pub(in crate::program::web) struct Times {
     /// When it is answered that there is no turn.
     turn: Instant,
     /// When it gives up.
@@ -77,7 +72,7 @@ pub(super) struct Times {
 impl Times {
     /// Waits `most` for a turn, or less where the scraper says when it gives up: three quarters of that time, so that rest is
     /// left for the page itself.
-    pub(super) fn of(headers: &HeaderMap, most: Duration) -> Self {
+    pub(in crate::program::web) fn of(headers: &HeaderMap, most: Duration) -> Self {
         let now = Instant::now();
         let said = said_timeout(headers);
         let turn = now + said.map_or(most, |said| most.min(said * 3 / 4));
@@ -93,7 +88,7 @@ fn said_timeout(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// The page, from its first byte on.
-pub(super) async fn page(
+pub(in crate::program::web) async fn page(
     site: &Arc<Site>,
     (wanted, coding): (Negotiated, Coding),
     times: Times,
@@ -117,7 +112,7 @@ pub(super) async fn page(
 }
 
 /// The body of a page. Fails, and thereby ends the connection before the body's end, if the page cannot be completed.
-pub(super) struct PageBody {
+pub(in crate::program::web) struct PageBody {
     from: Receiver<Piece>,
     deadline: Option<Pin<Box<Sleep>>>,
     site: Arc<Site>,

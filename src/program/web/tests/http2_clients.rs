@@ -6,8 +6,8 @@ use hyper::{Request, StatusCode};
 use tokio::io::DuplexStream;
 
 use super::*;
-use crate::program::web::http2::connection as serve_connection;
-use crate::program::web::pulse::Cut;
+use crate::program::web::activity::Cut;
+use crate::program::web::connection::http2::connection as serve_connection;
 
 struct Client {
     requests: SendRequest<Bytes>,

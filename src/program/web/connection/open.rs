@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::pulse::{Cut, Pulse};
+use crate::program::web::activity::{Cut, Pulse};
 
 /// What a connection has at least to say what it wants, before it may go for another one. Without it, those who come at once push
 /// each other out before anybody has read what they sent. Longer, and a flood takes longer to pass.
@@ -16,26 +16,26 @@ const LOOK_AROUND: Duration = Duration::from_millis(50);
 
 /// The connections that are open.
 #[derive(Debug, Default)]
-pub(super) struct Crowd(Mutex<Vec<Arc<Pulse>>>);
+pub(in crate::program::web) struct Crowd(Mutex<Vec<Arc<Pulse>>>);
 
 /// There will be room, at the latest about then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Going(Instant);
+pub(in crate::program::web) struct Going(Instant);
 
 impl Crowd {
     /// Knows of a connection from now on.
-    pub(super) fn list(&self, pulse: &Arc<Pulse>) {
+    pub(in crate::program::web) fn list(&self, pulse: &Arc<Pulse>) {
         self.all().push(Arc::clone(pulse));
     }
 
     /// Knows of it no longer.
-    pub(super) fn forget(&self, pulse: &Arc<Pulse>) {
+    pub(in crate::program::web) fn forget(&self, pulse: &Arc<Pulse>) {
         self.all().retain(|other| !Arc::ptr_eq(other, pulse));
     }
 
     /// Cuts the connection that has taken up room for the longest without being served, unless it has just come. `None` if all are
     /// being served.
-    pub(super) fn make_room(&self) -> Option<Going> {
+    pub(in crate::program::web) fn make_room(&self) -> Option<Going> {
         self.make_room_at(Instant::now())
     }
 
@@ -60,7 +60,7 @@ impl Crowd {
 
 impl Going {
     /// Ends then.
-    pub(super) async fn by(self) {
+    pub(in crate::program::web) async fn by(self) {
         sleep_until(self.0).await;
     }
 }

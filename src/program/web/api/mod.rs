@@ -9,10 +9,10 @@
 //! ```
 
 mod cardinality;
-mod conflicts;
 mod delete;
+mod name_conflicts;
 mod parameters;
-mod rules;
+mod rule_use;
 
 use std::sync::Arc;
 
@@ -24,18 +24,18 @@ use time::format_description::well_known::Rfc3339;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-pub(super) use self::cardinality::cardinality;
-pub(super) use self::conflicts::conflicts;
-pub(super) use self::delete::delete;
-pub(super) use self::rules::{rules, unmapped};
-use super::page::Held;
-use super::server::Site;
+pub(in crate::program::web) use self::cardinality::cardinality;
+pub(in crate::program::web) use self::delete::delete;
+pub(in crate::program::web) use self::name_conflicts::conflicts;
+pub(in crate::program::web) use self::rule_use::{rules, unmapped};
+use super::scrape::body::Held;
+use crate::program::web::connection::accept::Site;
 use crate::time::Timestamp;
 
 /// A status and a JSON document.
-pub(super) struct Reply {
-    pub(super) status: StatusCode,
-    pub(super) body: Bytes,
+pub(in crate::program::web) struct Reply {
+    pub(in crate::program::web) status: StatusCode,
+    pub(in crate::program::web) body: Bytes,
 }
 
 impl From<Value> for Reply {

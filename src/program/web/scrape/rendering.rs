@@ -11,12 +11,12 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use super::coding::{Coding, Encoder};
-use super::spares::Spares;
-use super::turns::{Gathering, Member, Sending};
+use super::memory::Spares;
+use super::queue::{Gathering, Member, Sending};
 use crate::exposition::Negotiated;
 use crate::exposition::Page;
-use crate::program::web::pulse::Cut;
-use crate::program::web::server::Site;
+use crate::program::web::activity::Cut;
+use crate::program::web::connection::accept::Site;
 
 /// Pieces that may wait for a client. A piece is about 64 KiB.
 pub(super) const AHEAD: usize = 4;

@@ -10,9 +10,9 @@
 //! unit. Names of cipher suites that rustls does not do are left out with a warning as long as one is left. Reads files, and
 //! knows no connection.
 
-mod http;
-mod sheet;
-mod tls;
+mod http_section;
+mod reader;
+mod tls_section;
 
 #[cfg(test)]
 mod tests;
@@ -29,7 +29,7 @@ use std::time::Duration;
 use hyper::header::{HeaderName, HeaderValue};
 use rustls::ServerConfig;
 
-use self::sheet::{Section, Sheet};
+use self::reader::{Section, Sheet};
 use crate::mapping::config::tree;
 
 /// Bytes of one file that are read at most, certificates included.
@@ -40,38 +40,38 @@ const TOP: Section =
 
 /// What a file says, checked and ready for use.
 #[derive(Debug, Clone, Default)]
-pub(super) struct WebConfig {
+pub(in crate::program::web) struct WebConfig {
     /// For connections; none: plain HTTP.
-    pub(super) tls: Option<Arc<ServerConfig>>,
+    pub(in crate::program::web) tls: Option<Arc<ServerConfig>>,
     /// For every answer.
-    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(in crate::program::web) headers: Vec<(HeaderName, HeaderValue)>,
     /// Bcrypt hashes by user; empty: everybody may read.
-    pub(super) users: HashMap<String, String>,
+    pub(in crate::program::web) users: HashMap<String, String>,
     /// How often anybody may ask; none: without a limit.
-    pub(super) rate: Option<Rate>,
+    pub(in crate::program::web) rate: Option<Rate>,
 }
 
 /// One request an interval in the long run, and so many at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Rate {
+pub(in crate::program::web) struct Rate {
     /// Above zero.
-    pub(super) interval: Duration,
+    pub(in crate::program::web) interval: Duration,
     /// With 0 no request passes.
-    pub(super) burst: u32,
+    pub(in crate::program::web) burst: u32,
 }
 
 /// A file that was read, with all files that it names.
 #[derive(Debug)]
-pub(super) struct Loaded {
-    pub(super) config: WebConfig,
+pub(in crate::program::web) struct Loaded {
+    pub(in crate::program::web) config: WebConfig,
     /// What should be known of it.
-    pub(super) warnings: Vec<String>,
+    pub(in crate::program::web) warnings: Vec<String>,
     /// The file itself first, then those that it names.
-    pub(super) files: Vec<PathBuf>,
+    pub(in crate::program::web) files: Vec<PathBuf>,
     /// Of the texts of these files.
-    pub(super) hash: u64,
+    pub(in crate::program::web) hash: u64,
     /// Whether there is nothing in it.
-    pub(super) is_blank: bool,
+    pub(in crate::program::web) is_blank: bool,
 }
 
 /// Why a web configuration file cannot be used: a line for each mistake, `FILE:LINE:COLUMN: what is wrong and what to write`.
@@ -80,7 +80,7 @@ pub(crate) struct WebConfigError {
     /// At least one.
     pub lines: Vec<String>,
     /// The file and those that it names, as far as they are known.
-    pub(super) files: Vec<PathBuf>,
+    pub(in crate::program::web) files: Vec<PathBuf>,
 }
 
 impl fmt::Display for WebConfigError {
@@ -99,7 +99,7 @@ pub(crate) fn check(path: &Path) -> Result<Vec<String>, WebConfigError> {
 }
 
 /// Reads a file and those that it names. Takes time for files; not for an async thread.
-pub(super) fn read(path: &Path) -> Result<Loaded, WebConfigError> {
+pub(in crate::program::web) fn read(path: &Path) -> Result<Loaded, WebConfigError> {
     let shown = path.display().to_string();
     let unreadable = |why: String| WebConfigError { lines: vec![why], files: vec![path.to_owned()] };
     let bytes = read_file(path).map_err(|why| unreadable(format!("cannot read {shown}: {why}")))?;
@@ -122,12 +122,12 @@ pub(super) fn read(path: &Path) -> Result<Loaded, WebConfigError> {
 
 fn build(root: &tree::Node, sheet: &mut Sheet) -> WebConfig {
     let Some(fields) = sheet.fields(root, TOP) else { return WebConfig::default() };
-    let (http2, headers) = fields.get("http_server_config").map_or((true, Vec::new()), |node| http::server(node, sheet));
+    let (http2, headers) = fields.get("http_server_config").map_or((true, Vec::new()), |node| http_section::server(node, sheet));
     WebConfig {
-        tls: fields.get("tls_server_config").and_then(|node| tls::server(node, http2, sheet)).map(Arc::new),
+        tls: fields.get("tls_server_config").and_then(|node| tls_section::server(node, http2, sheet)).map(Arc::new),
         headers,
-        users: fields.get("basic_auth_users").map(|node| http::users(node, sheet)).unwrap_or_default(),
-        rate: fields.get("rate_limit").and_then(|node| http::rate(node, sheet)),
+        users: fields.get("basic_auth_users").map(|node| http_section::users(node, sheet)).unwrap_or_default(),
+        rate: fields.get("rate_limit").and_then(|node| http_section::rate(node, sheet)),
     }
 }
 
@@ -143,7 +143,7 @@ fn read_file(path: &Path) -> Result<Vec<u8>, String> {
 }
 
 /// The same for the same texts; a file that cannot be read has a hash too.
-pub(super) fn hash_files(files: &[PathBuf]) -> u64 {
+pub(in crate::program::web) fn hash_files(files: &[PathBuf]) -> u64 {
     let mut hasher = DefaultHasher::new();
     for file in files {
         read_file(file).hash(&mut hasher);

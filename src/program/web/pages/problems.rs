@@ -11,17 +11,17 @@ const SHOWN: usize = 5;
 
 /// What is wrong, briefly.
 #[derive(Debug, Default)]
-pub(super) struct Troubles {
+pub(in crate::program::web) struct Troubles {
     /// Limits that were hit, most samples first.
-    pub(super) limits: Vec<String>,
+    pub(in crate::program::web) limits: Vec<String>,
     /// Names in conflict, most samples first.
-    pub(super) conflicts: Vec<String>,
+    pub(in crate::program::web) conflicts: Vec<String>,
     /// How many there are beyond these.
-    pub(super) more: usize,
+    pub(in crate::program::web) more: usize,
 }
 
 impl Troubles {
-    pub(super) fn of(bridge: &Bridge) -> Self {
+    pub(in crate::program::web) fn of(bridge: &Bridge) -> Self {
         let registry = bridge.registry();
         let of_families = registry.families().into_iter().flat_map(|family| family.limited());
         let mut limits: Vec<Arc<Limited>> = registry.limited().into_iter().chain(of_families).collect();

@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
-use super::Options;
+use crate::program::web::Options;
 
 /// How long a client may take nothing of its answer before its connection may go for another one.
 pub(super) const STUCK: Duration = Duration::from_secs(1);

@@ -10,11 +10,11 @@ use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 
-use super::sheet::{Fields, Section, Sheet};
+use super::reader::{Fields, Section, Sheet};
 use crate::mapping::config::findings::At;
 use crate::mapping::config::tree::{Node, Value};
-use crate::program::web::tls::clients::{Clients, Proof};
-use crate::program::web::tls::offer::{self, Offer};
+use crate::program::web::access::tls::client_certificates::{Clients, Proof};
+use crate::program::web::access::tls::offer::{self, Offer};
 
 const TLS: Section = Section {
     name: "`tls_server_config`",

@@ -21,8 +21,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use tracing::debug;
 
-use super::pulse::{Cut, Patience, Pulse, STUCK};
-use super::server::{Ends, Site, guarded, stopped};
+use crate::program::web::activity::{Cut, Patience, Pulse, STUCK};
+use crate::program::web::connection::accept::{Ends, Site, guarded, stopped};
 
 /// Requests of one connection at the same time.
 const STREAMS: u32 = 16;
@@ -34,8 +34,12 @@ const PIECE: usize = 16 << 10;
 const WINDOW: u32 = 64 << 10;
 
 /// Serves until the client leaves, is cut, or the server stops.
-pub(super) async fn connection<S>(stream: S, (site, pulse): (Arc<Site>, Arc<Pulse>), ends: Ends, mut stop: watch::Receiver<bool>)
-where
+pub(in crate::program::web) async fn connection<S>(
+    stream: S,
+    (site, pulse): (Arc<Site>, Arc<Pulse>),
+    ends: Ends,
+    mut stop: watch::Receiver<bool>,
+) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let streams = Arc::new(Streams::new(pulse));

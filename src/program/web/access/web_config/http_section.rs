@@ -8,7 +8,7 @@ use bcrypt::HashParts;
 use hyper::header::{HeaderName, HeaderValue};
 
 use super::Rate;
-use super::sheet::{Section, Sheet, shortened};
+use super::reader::{Section, Sheet, shortened};
 use crate::mapping::config::tree::{Node, Plain, Value};
 use crate::program::duration;
 

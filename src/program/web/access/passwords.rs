@@ -30,7 +30,7 @@ type Digest = [u8; 32];
 
 /// What becomes of a request for its user and password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(in crate::program::web) enum Verdict {
     Good,
     Bad,
     /// Not known: so many are waiting.
@@ -45,7 +45,7 @@ fn key() -> hmac::Key {
 }
 
 /// Checks passwords, and remembers what came out.
-pub(super) struct Passwords {
+pub(in crate::program::web) struct Passwords {
     /// Made when the first password comes: the first random numbers of a process take 20 ms, which most processes never need.
     key: OnceLock<hmac::Key>,
     good: Mutex<Kept>,
@@ -57,13 +57,13 @@ pub(super) struct Passwords {
 }
 
 impl Passwords {
-    pub(super) fn new() -> Self {
+    pub(in crate::program::web) fn new() -> Self {
         let (waiting, turn) = (Arc::new(Semaphore::new(MOST_WAITING)), Arc::new(Semaphore::new(1)));
         Self { key: OnceLock::new(), good: Mutex::default(), bad: Mutex::default(), waiting, turn, comparisons: Arc::default() }
     }
 
     /// The verdict on a request with these headers; `users` are hashes by user.
-    pub(super) async fn check(&self, users: &HashMap<String, String>, headers: &HeaderMap) -> Verdict {
+    pub(in crate::program::web) async fn check(&self, users: &HashMap<String, String>, headers: &HeaderMap) -> Verdict {
         let Some((user, password)) = credentials(headers) else { return Verdict::Bad };
         let known = users.get(&user);
         let hash = known.cloned().unwrap_or_else(|| self.nobodys_hash(users, &user));
@@ -122,7 +122,7 @@ impl Passwords {
 
     /// Comparisons made so far.
     #[cfg(test)]
-    pub(super) fn comparisons(&self) -> u64 {
+    pub(in crate::program::web) fn comparisons(&self) -> u64 {
         self.comparisons.load(Ordering::Relaxed)
     }
 }

@@ -2,27 +2,27 @@
 
 use std::net::SocketAddr;
 
-use super::troubles::Troubles;
+use super::problems::Troubles;
 
 const TEMPLATE: &str = include_str!("landing.html");
 
 /// What the page tells.
 #[derive(Debug)]
-pub(super) struct Facts<'a> {
+pub(in crate::program::web) struct Facts<'a> {
     /// Where the metrics are.
-    pub(super) telemetry_path: &'a str,
+    pub(in crate::program::web) telemetry_path: &'a str,
     /// Whether lines are taken now.
-    pub(super) ready: bool,
+    pub(in crate::program::web) ready: bool,
     /// A shell line that sends a sample.
-    pub(super) paste: Option<&'a str>,
+    pub(in crate::program::web) paste: Option<&'a str>,
     /// The address under which the client reached the bridge.
-    pub(super) address: Option<SocketAddr>,
+    pub(in crate::program::web) address: Option<SocketAddr>,
     /// What is wrong with what is sent.
-    pub(super) troubles: Troubles,
+    pub(in crate::program::web) troubles: Troubles,
 }
 
 /// The page, in one pass over the template, so that nothing in a fact is taken for a mark.
-pub(super) fn html(facts: &Facts<'_>) -> String {
+pub(in crate::program::web) fn html(facts: &Facts<'_>) -> String {
     let mut html = String::with_capacity(TEMPLATE.len() + 512);
     let mut rest = TEMPLATE;
     while let Some((before, mark)) = rest.split_once("{{") {

@@ -9,10 +9,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, interval};
 
 use super::coding::Coding;
-use super::spares::Spares;
-use super::stream::Piece;
+use super::memory::Spares;
+use super::rendering::Piece;
 use crate::exposition::Negotiated;
-use crate::program::web::pulse::{Cut, Pulse};
+use crate::program::web::activity::{Cut, Pulse};
 
 /// A page that has waited so long for its clients may be cut for others.
 const WAITED_ENOUGH: Duration = Duration::from_millis(250);

@@ -19,25 +19,26 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
-use super::answer::{Answer, answer, text};
-use super::gate::Passage;
-use super::listener::{Listener, Stream};
-use super::pulse::{Cut, Noted, Patience, Pulse};
-use super::tls::{Peek, Shaken, shake};
-use super::{Options, State, http2};
+use super::handshake::{Peek, Shaken, shake};
+use super::http2;
 use crate::bridge::Bridge;
+use crate::program::web::access::gate::Passage;
+use crate::program::web::access::networks::{Listener, Stream};
+use crate::program::web::activity::{Cut, Noted, Patience, Pulse};
+use crate::program::web::router::{Answer, answer, text};
+use crate::program::web::{Options, State};
 
 /// What every connection of a listener needs.
-pub(super) struct Site {
-    pub(super) options: Options,
-    pub(super) bridge: Bridge,
-    pub(super) state: Arc<State>,
+pub(in crate::program::web) struct Site {
+    pub(in crate::program::web) options: Options,
+    pub(in crate::program::web) bridge: Bridge,
+    pub(in crate::program::web) state: Arc<State>,
     /// Begins with a slash.
-    pub(super) telemetry_path: String,
+    pub(in crate::program::web) telemetry_path: String,
 }
 
 impl Site {
-    pub(super) fn new(options: Options, bridge: Bridge, state: Arc<State>) -> Self {
+    pub(in crate::program::web) fn new(options: Options, bridge: Bridge, state: Arc<State>) -> Self {
         let path = options.telemetry_path.as_str();
         let telemetry_path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
         Self { options, bridge, state, telemetry_path }
@@ -166,11 +167,11 @@ where
 
 /// The addresses of a connection, where it has any.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Ends {
+pub(in crate::program::web) struct Ends {
     /// The one that the client reached.
-    pub(super) local: Option<SocketAddr>,
+    pub(in crate::program::web) local: Option<SocketAddr>,
     /// The client's.
-    pub(super) peer: Option<SocketAddr>,
+    pub(in crate::program::web) peer: Option<SocketAddr>,
 }
 
 /// A place among the open connections, given back when dropped.
@@ -210,8 +211,12 @@ impl Drop for Place {
 }
 
 /// One connection of HTTP/1 from its first byte to its end. Works on any stream, so that TLS needs nothing new here.
-pub(super) async fn connection<S>(stream: S, (site, pulse): (Arc<Site>, Arc<Pulse>), ends: Ends, mut stop: watch::Receiver<bool>)
-where
+pub(in crate::program::web) async fn connection<S>(
+    stream: S,
+    (site, pulse): (Arc<Site>, Arc<Pulse>),
+    ends: Ends,
+    mut stop: watch::Receiver<bool>,
+) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let patience = Patience::from(&site.options);
@@ -263,7 +268,7 @@ fn refused(error: &hyper::Error) -> Option<Cut> {
 }
 
 /// The answer, or the gate's refusal, with the headers that the configuration gives to every one.
-pub(super) async fn guarded(site: &Arc<Site>, request: Request<Incoming>, ends: Ends) -> Answer {
+pub(in crate::program::web) async fn guarded(site: &Arc<Site>, request: Request<Incoming>, ends: Ends) -> Answer {
     let config = site.state.gate.config();
     let passage = site.state.gate.passage(&config, request.headers(), &site.bridge.telemetry().web).await;
     let mut answer = match refusal(passage) {
@@ -294,6 +299,6 @@ fn refusal(passage: Passage) -> Option<Answer> {
 }
 
 /// Ends at shutdown, also if whoever would say so is gone.
-pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
+pub(in crate::program::web) async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }

@@ -14,14 +14,14 @@ use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 
 use super::api;
-use super::landing;
-use super::page::coding::Coding;
-use super::page::{self, PageBody, Times};
-use super::pulse::Pulse;
-use super::server::{Ends, Site};
-use super::troubles::Troubles;
+use super::pages::landing;
+use super::pages::problems::Troubles;
+use super::scrape::body::{self, PageBody, Times};
+use super::scrape::coding::Coding;
 use crate::exposition::Negotiated;
 use crate::options::Prefix;
+use crate::program::web::activity::Pulse;
+use crate::program::web::connection::accept::{Ends, Site};
 
 /// A response with its whole body, or with a page that comes in pieces.
 pub(super) type Answer = Response<Either<Full<Bytes>, PageBody>>;
@@ -117,7 +117,7 @@ pub(super) async fn answer(site: &Arc<Site>, request: Request<Incoming>, ends: E
 }
 
 async fn metrics(site: &Arc<Site>, request: &Parts) -> Answer {
-    let wanted = page::negotiated(&request.headers, site.bridge.telemetry().prefix());
+    let wanted = body::negotiated(&request.headers, site.bridge.telemetry().prefix());
     let Some(coding) = Coding::of(&request.headers) else {
         return text(StatusCode::NOT_ACCEPTABLE, "There is no coding that Accept-Encoding allows: gzip, zstd and identity there are.\n");
     };
@@ -128,9 +128,9 @@ async fn metrics(site: &Arc<Site>, request: &Parts) -> Answer {
     let times = Times::of(&request.headers, site.options.turn_timeout);
     // Whoever serves a connection says how it does; without that, nothing can be cut.
     let pulse = request.extensions.get::<Arc<Pulse>>().cloned().unwrap_or_else(Pulse::new);
-    match page::page(site, (wanted, coding), times, pulse).await {
+    match body::page(site, (wanted, coding), times, pulse).await {
         Ok(body) => page_answer((wanted, coding), Either::Right(body)),
-        Err(page::Busy) => {
+        Err(body::Busy) => {
             let mut refusal = text(StatusCode::SERVICE_UNAVAILABLE, "Too many pages are being rendered. Try again.\n");
             refusal.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
             refusal

@@ -12,12 +12,12 @@ use hyper::HeaderMap;
 use rustls::ServerConfig;
 use tokio::time::Instant;
 
-use super::auth::{Passwords, Verdict};
-use super::config::{self, Rate, WebConfig, WebConfigError};
+use super::passwords::{Passwords, Verdict};
+use super::web_config::{self, Rate, WebConfig, WebConfigError};
 use crate::telemetry::{Telemetry, WebMetrics};
 
 /// How often the file is looked at.
-pub(super) const LOOK: Duration = Duration::from_secs(1);
+pub(in crate::program::web) const LOOK: Duration = Duration::from_secs(1);
 
 /// The door of all listeners of one program.
 pub(crate) struct Gate {
@@ -41,7 +41,7 @@ struct Source {
 
 /// What becomes of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Passage {
+pub(in crate::program::web) enum Passage {
     /// It is answered.
     Free,
     /// 401.
@@ -64,7 +64,7 @@ impl Gate {
     ///
     /// Every mistake in it.
     pub(crate) fn read(path: PathBuf) -> Result<(Self, Vec<String>), WebConfigError> {
-        let loaded = config::read(&path)?;
+        let loaded = web_config::read(&path)?;
         let source =
             Source { path, files: loaded.files, tried: loaded.hash, has_tls: loaded.config.tls.is_some(), was_blank: loaded.is_blank };
         Ok((Self::with(loaded.config, Some(source)), loaded.warnings))
@@ -75,12 +75,12 @@ impl Gate {
         Self { in_force: RwLock::new(Arc::new(config)), passwords: Passwords::new(), bucket, source: Mutex::new(source) }
     }
 
-    pub(super) fn config(&self) -> Arc<WebConfig> {
+    pub(in crate::program::web) fn config(&self) -> Arc<WebConfig> {
         Arc::clone(&self.in_force.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// For the next connection; none: plain HTTP.
-    pub(super) fn tls(&self) -> Option<Arc<ServerConfig>> {
+    pub(in crate::program::web) fn tls(&self) -> Option<Arc<ServerConfig>> {
         self.config().tls.clone()
     }
 
@@ -95,7 +95,7 @@ impl Gate {
     }
 
     /// Whether a request with these headers may pass. May wait for a password to be checked.
-    pub(super) async fn passage(&self, config: &WebConfig, headers: &HeaderMap, metrics: &WebMetrics) -> Passage {
+    pub(in crate::program::web) async fn passage(&self, config: &WebConfig, headers: &HeaderMap, metrics: &WebMetrics) -> Passage {
         if !self.bucket.lock().unwrap_or_else(PoisonError::into_inner).take(config.rate, Instant::now()) {
             metrics.rate_limited.increment(1);
             return Passage::TooMany;
@@ -133,10 +133,10 @@ impl Gate {
     }
 
     /// Reads the file again if a text is another one than was last tried.
-    pub(super) fn read_if_changed(&self, metrics: &WebMetrics) {
+    pub(in crate::program::web) fn read_if_changed(&self, metrics: &WebMetrics) {
         let mut source = self.source.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(source) = source.as_mut() else { return };
-        if config::hash_files(&source.files) == source.tried {
+        if web_config::hash_files(&source.files) == source.tried {
             return;
         }
         match reread(source) {
@@ -160,12 +160,12 @@ impl Gate {
 
 /// What is to come into force, or why not.
 fn reread(source: &mut Source) -> Result<WebConfig, Vec<String>> {
-    let loaded = match config::read(&source.path) {
+    let loaded = match web_config::read(&source.path) {
         Ok(loaded) => loaded,
         Err(error) => {
             // Also of files that were not there before: when one of them changes, all is tried again.
             source.files = error.files;
-            source.tried = config::hash_files(&source.files);
+            source.tried = web_config::hash_files(&source.files);
             return Err(error.lines);
         }
     };

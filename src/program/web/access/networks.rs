@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
-use super::server::Ends;
+use crate::program::web::connection::accept::Ends;
 
 /// A bound socket that clients connect to.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl From<UnixListener> for Listener {
 }
 
 impl Listener {
-    pub(super) async fn accept(&self) -> io::Result<Stream> {
+    pub(in crate::program::web) async fn accept(&self) -> io::Result<Stream> {
         match self {
             Self::Tcp(listener) => listener.accept().await.map(|(stream, _)| Stream::Tcp(stream)),
             Self::Unix(listener) => listener.accept().await.map(|(stream, _)| Stream::Unix(stream)),
@@ -40,13 +40,13 @@ impl Listener {
 
 /// A connection as it was accepted.
 #[derive(Debug)]
-pub(super) enum Stream {
+pub(in crate::program::web) enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
 
 impl Stream {
-    pub(super) fn ends(&self) -> Ends {
+    pub(in crate::program::web) fn ends(&self) -> Ends {
         match self {
             Self::Tcp(stream) => Ends { local: stream.local_addr().ok(), peer: stream.peer_addr().ok() },
             Self::Unix(_) => Ends::default(),

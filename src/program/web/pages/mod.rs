@@ -1,0 +1,4 @@
+//! Pages of HTML.
+
+pub(super) mod landing;
+pub(super) mod problems;
