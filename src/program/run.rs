@@ -31,7 +31,7 @@ use crate::program::listener::address::{bind_tcp, error_text, reachable};
 use crate::program::listener::{AddressError, BindError, Intake, relay, tcp, udp, unix};
 use crate::program::reload::Reloader;
 use crate::program::rulebook::Mistakes;
-use crate::program::web::{State as WebState, WebConfigError};
+use crate::program::web::{WebConfigError, WebState};
 
 /// How often series expire and the own histograms are folded, scraped or not.
 const MAINTENANCE: Duration = Duration::from_secs(1);
@@ -178,7 +178,7 @@ pub(super) async fn run(
     let mut web_options = settings.web_options.clone();
     web_options.paste = sockets.line_to_paste();
     let web = sockets.web.start(&web_options, &bridge, WebState::new(&web_options, crate::program::listener::now))?;
-    let state = Arc::clone(&web.state);
+    let state = Arc::clone(&web.state.lifecycle);
 
     let stop = Stop::default();
     let listeners = start_listeners(

@@ -17,7 +17,7 @@ use crate::program::cli::Settings;
 use crate::program::listener::address::{Address, bind_tcp, error_text};
 use crate::program::listener::unix::{OwnedPath, check_path, remove_stale};
 use crate::program::listener::{AddressError, BindError};
-use crate::program::web::{self, Gate, Listener};
+use crate::program::web::{self, Gate, WebListener};
 
 /// Where HTTP is to be listened for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,18 +114,18 @@ impl WebSockets {
     }
 
     /// Begins to serve on all sockets, and to follow the configuration file.
-    pub(super) fn start(self, options: &web::Options, bridge: &Bridge, state: web::State) -> Result<Serving, StartError> {
+    pub(super) fn start(self, options: &web::WebOptions, bridge: &Bridge, state: web::WebState) -> Result<Serving, StartError> {
         let state = Arc::new(state.behind(Arc::clone(&self.gate)));
         let stop = watch::Sender::new(false);
         let mut servers = JoinSet::new();
         let mut paths = Vec::new();
         let (scheme, has_admin) = (self.scheme(), self.bound.iter().any(|bound| bound.is_admin));
         for bound in self.bound {
-            let options = web::Options { admin_elsewhere: has_admin && !bound.is_admin, ..options.clone() };
+            let options = web::WebOptions { admin_elsewhere: has_admin && !bound.is_admin, ..options.clone() };
             tracing::info!(address = bound.shown, path = options.telemetry_path, admin = bound.is_admin, "listening on {scheme}");
             let listener = match bound.socket {
-                Socket::Tcp(socket) => Listener::Tcp(TcpListener::from_std(socket)?),
-                Socket::Unix(socket) => Listener::Unix(UnixListener::from_std(socket)?),
+                Socket::Tcp(socket) => WebListener::Tcp(TcpListener::from_std(socket)?),
+                Socket::Unix(socket) => WebListener::Unix(UnixListener::from_std(socket)?),
             };
             paths.extend(bound.path);
             let mut stopped = stop.subscribe();
@@ -192,7 +192,7 @@ fn from_systemd() -> Result<Vec<Bound>, StartError> {
 
 /// The web server while it runs.
 pub(super) struct Serving {
-    pub(super) state: Arc<web::State>,
+    pub(super) state: Arc<web::WebState>,
     servers: JoinSet<()>,
     stop: watch::Sender<bool>,
     following: tokio::task::JoinHandle<()>,

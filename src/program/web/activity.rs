@@ -1,29 +1,23 @@
-//! What a connection is doing and since when, and the end of one that keeps the server waiting.
+//! What one connection is doing and since when, which deadline it has missed, and why it was cut.
 //!
-//! hyper has one time limit for both a slow header and an idle connection, and none for a client that stops reading. So the
-//! stream notes its own progress here, and a watch beside the connection ends it. The watch looks at fixed steps, a quarter
-//! of the shortest limit, instead of arming a timer for each state: a limit is then kept to within a quarter, and nothing
-//! depends on when hyper chooses to poll. Knows bytes and time, no HTTP.
+//! hyper has one timeout for both a slow header and an idle connection, and none for a client that stops reading. So the connection
+//! notes its progress here, and a check beside it cuts it. The check runs at a fixed interval, a quarter of the shortest deadline,
+//! instead of one timer for each phase: a deadline is then kept to within a quarter, and nothing depends on when hyper polls.
+//! `connection` writes what happens and `scrape` reads it; this module stands below both. It knows time, no sockets and no HTTP.
 
-use std::io::{self, IoSlice};
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
-use crate::program::web::Options;
+/// How long a client may take nothing of its response before its connection may be evicted.
+pub(super) const STALLED: Duration = Duration::from_secs(1);
 
-/// How long a client may take nothing of its answer before its connection may go for another one.
-pub(super) const STUCK: Duration = Duration::from_secs(1);
-
-/// Why a connection was cut; in the order of the metric's reasons.
+/// Why a connection was cut, in the order of the metric's reasons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cut {
-    /// Nothing was asked for a long time.
+pub(super) enum CutReason {
+    /// No request came for too long.
     Idle,
     /// A header did not end.
     Header,
@@ -31,246 +25,183 @@ pub(super) enum Cut {
     Write,
     /// The response as a whole took too long.
     Response,
-    /// Others needed its place.
-    Crowded,
-    /// A header was longer than may be.
+    /// Others needed its room.
+    Evicted,
+    /// A header was over the limit.
     HeaderTooLarge,
-    /// What came was no HTTP.
+    /// The bytes were not HTTP.
     Malformed,
 }
 
-/// How long each state may last.
+/// How long each phase of a connection may last.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Patience {
+pub(super) struct Deadlines {
     pub(super) idle: Duration,
     pub(super) header: Duration,
     pub(super) write: Duration,
     pub(super) response: Duration,
 }
 
-impl From<&Options> for Patience {
-    fn from(options: &Options) -> Self {
-        Self {
-            idle: options.idle_timeout,
-            header: options.header_timeout,
-            write: options.write_timeout,
-            response: options.response_timeout,
-        }
-    }
-}
-
-impl Patience {
-    pub(super) fn step(&self) -> Duration {
+impl Deadlines {
+    /// How often a connection is checked.
+    pub(super) fn check_interval(&self) -> Duration {
         let shortest = self.idle.min(self.header).min(self.write).min(self.response);
         (shortest / 4).clamp(Duration::from_millis(5), Duration::from_secs(5))
     }
 }
 
-/// Where in its round of requests a connection is.
+/// Where between two requests a connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// Between requests.
+    /// Waiting for a request.
     Idle,
-    /// Some of a header has come.
+    /// Part of a header has come.
     Header,
     /// A request is being answered.
-    Asked,
-    /// All of the answer is known and on its way.
-    Answered,
+    Handling,
+    /// The response is complete and being written.
+    Writing,
 }
 
-/// Shared by a connection's stream, its service and its watch, which run in one task, and by whoever looks for a connection to
-/// cut, so the lock is hardly waited for.
+/// The activity of one connection. Its stream, its service and its check run in one task; besides them only whoever looks for a
+/// connection to evict takes the lock, so it is rarely waited for.
 #[derive(Debug)]
-pub(super) struct Pulse {
-    beat: Mutex<Beat>,
-    /// Somebody else has ended it.
-    ended: Notify,
+pub(super) struct Activity {
+    progress: Mutex<Progress>,
+    /// Notified when another task cuts the connection.
+    cut_by_others: Notify,
 }
 
 #[derive(Debug)]
-struct Beat {
+struct Progress {
     phase: Phase,
     /// When the phase began; while idle, when the last byte went either way.
     since: Instant,
     /// Since when the client takes nothing of what is to be written.
-    stuck: Option<Instant>,
-    /// Whether bytes came during a response: part of the next header, perhaps.
+    stalled: Option<Instant>,
+    /// Whether bytes came during a response; they may begin the next header.
     read_ahead: bool,
-    /// Why it was cut.
-    cut: Option<Cut>,
+    /// Why the connection was cut, if it was.
+    cut: Option<CutReason>,
 }
 
-impl Pulse {
+impl Activity {
     pub(super) fn new() -> Arc<Self> {
-        let beat = Beat { phase: Phase::Idle, since: Instant::now(), stuck: None, read_ahead: false, cut: None };
-        Arc::new(Self { beat: Mutex::new(beat), ended: Notify::new() })
+        let progress = Progress { phase: Phase::Idle, since: Instant::now(), stalled: None, read_ahead: false, cut: None };
+        Arc::new(Self { progress: Mutex::new(progress), cut_by_others: Notify::new() })
     }
 
-    fn beat(&self) -> MutexGuard<'_, Beat> {
-        self.beat.lock().unwrap_or_else(PoisonError::into_inner)
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From now on a request is waited for: after what was no HTTP, and where the requests are told otherwise than by bytes.
-    pub(super) fn begin(&self) {
-        let mut beat = self.beat();
-        (beat.phase, beat.since) = (Phase::Idle, Instant::now());
+    /// The connection waits for a request from now on: after a TLS handshake, and in HTTP/2 after the last open request.
+    pub(super) fn awaits_request(&self) {
+        let mut progress = self.progress();
+        (progress.phase, progress.since) = (Phase::Idle, Instant::now());
     }
 
-    /// A request's header is complete.
-    pub(super) fn asked(&self) {
-        let mut beat = self.beat();
-        (beat.phase, beat.since, beat.read_ahead) = (Phase::Asked, Instant::now(), false);
+    /// The header of a request is complete.
+    pub(super) fn request_began(&self) {
+        let mut progress = self.progress();
+        (progress.phase, progress.since, progress.read_ahead) = (Phase::Handling, Instant::now(), false);
     }
 
-    /// All of its response is known; from here on it is only written.
-    pub(super) fn answered(&self) {
-        let mut beat = self.beat();
-        if beat.phase == Phase::Asked {
-            beat.phase = Phase::Answered;
+    /// The response is complete; what is left is to write it.
+    pub(super) fn response_complete(&self) {
+        let mut progress = self.progress();
+        if progress.phase == Phase::Handling {
+            progress.phase = Phase::Writing;
         }
     }
 
-    fn read(&self) {
-        let mut beat = self.beat();
-        match beat.phase {
-            Phase::Idle => (beat.phase, beat.since) = (Phase::Header, Instant::now()),
+    /// Bytes came from the client.
+    pub(super) fn read(&self) {
+        let mut progress = self.progress();
+        match progress.phase {
+            Phase::Idle => (progress.phase, progress.since) = (Phase::Header, Instant::now()),
             Phase::Header => {}
-            Phase::Asked | Phase::Answered => beat.read_ahead = true,
+            Phase::Handling | Phase::Writing => progress.read_ahead = true,
         }
     }
 
-    /// Whether the client takes nothing, of some that is to be written.
-    pub(super) fn wrote(&self, stuck: bool) {
-        let mut beat = self.beat();
-        beat.stuck = if stuck { beat.stuck.or_else(|| Some(Instant::now())) } else { None };
-        if beat.phase == Phase::Idle {
-            beat.since = Instant::now();
+    /// Bytes were to be written; `stalled` says that the client took none of them.
+    pub(super) fn wrote(&self, stalled: bool) {
+        let mut progress = self.progress();
+        progress.stalled = if stalled { progress.stalled.or_else(|| Some(Instant::now())) } else { None };
+        if progress.phase == Phase::Idle {
+            progress.since = Instant::now();
         }
     }
 
-    /// Everything so far was given to the kernel.
-    fn flushed(&self) {
-        let mut beat = self.beat();
-        if beat.phase == Phase::Answered {
-            let next = if beat.read_ahead { Phase::Header } else { Phase::Idle };
-            (beat.phase, beat.since, beat.read_ahead) = (next, Instant::now(), false);
+    /// Everything written so far was handed to the kernel.
+    pub(super) fn flushed(&self) {
+        let mut progress = self.progress();
+        if progress.phase == Phase::Writing {
+            let next = if progress.read_ahead { Phase::Header } else { Phase::Idle };
+            (progress.phase, progress.since, progress.read_ahead) = (next, Instant::now(), false);
         }
     }
 
-    /// Which limit of `patience` is passed at `now`, if any.
-    fn overdue(&self, patience: &Patience, now: Instant) -> Option<Cut> {
-        let beat = self.beat();
+    /// The deadline that is missed at `now`, if any.
+    fn overdue(&self, deadlines: &Deadlines, now: Instant) -> Option<CutReason> {
+        let progress = self.progress();
         let passed = |since: Instant, limit| now.saturating_duration_since(since) >= limit;
-        if beat.stuck.is_some_and(|since| passed(since, patience.write)) {
-            return Some(Cut::Write);
+        if progress.stalled.is_some_and(|since| passed(since, deadlines.write)) {
+            return Some(CutReason::Write);
         }
-        let (limit, cut) = match beat.phase {
-            Phase::Idle => (patience.idle, Cut::Idle),
-            Phase::Header => (patience.header, Cut::Header),
-            Phase::Asked | Phase::Answered => (patience.response, Cut::Response),
+        let (limit, reason) = match progress.phase {
+            Phase::Idle => (deadlines.idle, CutReason::Idle),
+            Phase::Header => (deadlines.header, CutReason::Header),
+            Phase::Handling | Phase::Writing => (deadlines.response, CutReason::Response),
         };
-        passed(beat.since, limit).then_some(cut)
+        passed(progress.since, limit).then_some(reason)
     }
 
-    /// Ends the connection from outside.
-    pub(super) fn end(&self, cut: Cut) {
-        self.beat().cut.get_or_insert(cut);
-        self.ended.notify_one();
+    /// Cuts the connection from another task. The first reason stays.
+    pub(super) fn cut(&self, reason: CutReason) {
+        self.progress().cut.get_or_insert(reason);
+        self.cut_by_others.notify_one();
     }
 
     /// Why the connection was cut, if it was.
-    pub(super) fn cut(&self) -> Option<Cut> {
-        self.beat().cut
+    pub(super) fn cut_reason(&self) -> Option<CutReason> {
+        self.progress().cut
     }
 
-    /// Since when it only takes up room: silent, or with a header that has not ended, or with an answer that the client does
-    /// not take. None while it is being served, and once it is cut.
+    /// Since when the connection only takes up room: it is silent, its header does not end, or the client takes nothing of the
+    /// response. None while it is being served, and once it is cut.
     pub(super) fn idle_since(&self) -> Option<Instant> {
-        let beat = self.beat();
-        match (beat.cut, beat.phase) {
+        let progress = self.progress();
+        match (progress.cut, progress.phase) {
             (Some(_), _) => None,
-            (None, Phase::Idle | Phase::Header) => Some(beat.since),
-            (None, Phase::Asked | Phase::Answered) => beat.stuck.filter(|since| since.elapsed() >= STUCK),
+            (None, Phase::Idle | Phase::Header) => Some(progress.since),
+            (None, Phase::Handling | Phase::Writing) => progress.stalled.filter(|since| since.elapsed() >= STALLED),
         }
     }
 
-    /// Ends when the connection is cut from outside.
-    pub(super) async fn ended(&self) -> Cut {
+    /// Waits until another task cuts the connection.
+    pub(super) async fn cut_by_others(&self) -> CutReason {
         loop {
-            self.ended.notified().await;
-            if let Some(cut) = self.cut() {
-                return cut;
+            self.cut_by_others.notified().await;
+            if let Some(reason) = self.cut_reason() {
+                return reason;
             }
         }
     }
 
-    /// Ends when the connection has to be cut.
-    pub(super) async fn lost(&self, patience: Patience) -> Cut {
+    /// Waits until the connection misses a deadline, or another task cuts it.
+    pub(super) async fn cut_when_overdue(&self, deadlines: Deadlines) -> CutReason {
         loop {
             tokio::select! {
-                () = sleep(patience.step()) => {}
-                cut = self.ended() => return cut,
+                () = sleep(deadlines.check_interval()) => {}
+                reason = self.cut_by_others() => return reason,
             }
-            if let Some(cut) = self.overdue(&patience, Instant::now()) {
-                self.beat().cut = Some(cut);
-                return cut;
+            if let Some(reason) = self.overdue(&deadlines, Instant::now()) {
+                self.progress().cut = Some(reason);
+                return reason;
             }
         }
-    }
-}
-
-/// A stream that notes its progress.
-#[derive(Debug)]
-pub(super) struct Noted<S> {
-    stream: S,
-    pulse: Arc<Pulse>,
-}
-
-impl<S> Noted<S> {
-    pub(super) fn new(stream: S, pulse: Arc<Pulse>) -> Self {
-        Self { stream, pulse }
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Noted<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if buf.filled().len() > before {
-            self.pulse.read();
-        }
-        polled
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Noted<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.pulse.wrote(polled.is_pending());
-        polled
-    }
-
-    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.pulse.wrote(polled.is_pending());
-        polled
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let polled = Pin::new(&mut self.stream).poll_flush(cx);
-        if polled.is_ready() {
-            self.pulse.flushed();
-        }
-        polled
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 
@@ -278,55 +209,55 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Noted<S> {
 mod tests {
     use super::*;
 
-    const PATIENCE: Patience = Patience {
+    const DEADLINES: Deadlines = Deadlines {
         idle: Duration::from_secs(1000),
         header: Duration::from_secs(10),
         write: Duration::from_secs(20),
         response: Duration::from_secs(100),
     };
 
-    fn after(pulse: &Pulse, seconds: u64) -> Option<Cut> {
-        pulse.overdue(&PATIENCE, Instant::now() + Duration::from_secs(seconds))
+    fn after(activity: &Activity, seconds: u64) -> Option<CutReason> {
+        activity.overdue(&DEADLINES, Instant::now() + Duration::from_secs(seconds))
     }
 
     #[test]
     fn each_phase_has_its_own_limit() {
-        let pulse = Pulse::new();
-        assert_eq!((after(&pulse, 999), after(&pulse, 1001)), (None, Some(Cut::Idle)));
-        pulse.read();
-        assert_eq!((after(&pulse, 9), after(&pulse, 11)), (None, Some(Cut::Header)));
-        pulse.asked();
-        assert_eq!((after(&pulse, 99), after(&pulse, 101)), (None, Some(Cut::Response)));
-        pulse.flushed();
-        assert_eq!(after(&pulse, 101), Some(Cut::Response), "a flush before the answer ends nothing");
-        pulse.answered();
-        pulse.flushed();
-        assert_eq!((after(&pulse, 999), after(&pulse, 1001)), (None, Some(Cut::Idle)));
+        let activity = Activity::new();
+        assert_eq!((after(&activity, 999), after(&activity, 1001)), (None, Some(CutReason::Idle)));
+        activity.read();
+        assert_eq!((after(&activity, 9), after(&activity, 11)), (None, Some(CutReason::Header)));
+        activity.request_began();
+        assert_eq!((after(&activity, 99), after(&activity, 101)), (None, Some(CutReason::Response)));
+        activity.flushed();
+        assert_eq!(after(&activity, 101), Some(CutReason::Response), "a flush before the answer ends nothing");
+        activity.response_complete();
+        activity.flushed();
+        assert_eq!((after(&activity, 999), after(&activity, 1001)), (None, Some(CutReason::Idle)));
     }
 
     #[test]
-    fn a_stuck_write_is_cut_in_every_phase_until_a_byte_is_taken() {
-        let pulse = Pulse::new();
-        pulse.asked();
-        pulse.wrote(true);
-        assert_eq!((after(&pulse, 19), after(&pulse, 21)), (None, Some(Cut::Write)));
-        pulse.wrote(false);
-        assert_eq!(after(&pulse, 21), None);
+    fn a_stalled_write_is_cut_in_every_phase_until_a_byte_is_taken() {
+        let activity = Activity::new();
+        activity.request_began();
+        activity.wrote(true);
+        assert_eq!((after(&activity, 19), after(&activity, 21)), (None, Some(CutReason::Write)));
+        activity.wrote(false);
+        assert_eq!(after(&activity, 21), None);
     }
 
     #[test]
     fn a_header_begun_during_a_response_has_a_headers_time() {
-        let pulse = Pulse::new();
-        pulse.asked();
-        pulse.read();
-        pulse.answered();
-        pulse.flushed();
-        assert_eq!(after(&pulse, 11), Some(Cut::Header));
+        let activity = Activity::new();
+        activity.request_began();
+        activity.read();
+        activity.response_complete();
+        activity.flushed();
+        assert_eq!(after(&activity, 11), Some(CutReason::Header));
     }
 
     #[test]
-    fn the_watch_looks_often_enough_and_not_too_often() {
-        assert_eq!(PATIENCE.step(), Duration::from_millis(2500));
-        assert_eq!(Patience { idle: Duration::ZERO, ..PATIENCE }.step(), Duration::from_millis(5));
+    fn the_check_runs_often_enough_and_not_too_often() {
+        assert_eq!(DEADLINES.check_interval(), Duration::from_millis(2500));
+        assert_eq!(Deadlines { idle: Duration::ZERO, ..DEADLINES }.check_interval(), Duration::from_millis(5));
     }
 }

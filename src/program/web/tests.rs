@@ -18,11 +18,13 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use super::{Options, State, serve};
+use super::activity::Activity;
+use super::addresses::ConnectionAddresses;
+use super::connection::http1;
+use super::server::acceptor;
+use super::{WebOptions, WebState, serve};
 use crate::bridge::Bridge;
 use crate::options::Options as BridgeOptions;
-use crate::program::web::activity::Pulse;
-use crate::program::web::connection::accept::{Ends, Site, connection};
 use crate::time::Timestamp;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -33,32 +35,32 @@ fn now() -> Timestamp {
 }
 
 /// No limit of time but the one that a test shortens.
-fn patient() -> Options {
-    Options {
+fn patient() -> WebOptions {
+    WebOptions {
         turn_timeout: HOUR,
         header_timeout: HOUR,
         idle_timeout: HOUR,
         write_timeout: HOUR,
         response_timeout: HOUR,
-        ..Options::default()
+        ..WebOptions::default()
     }
 }
 
-struct Server {
+struct TestServer {
     address: SocketAddr,
-    state: Arc<State>,
+    state: Arc<WebState>,
     bridge: Bridge,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
 
-impl Server {
-    async fn start(options: Options) -> Self {
-        let state = Arc::new(State::new(&options, now));
+impl TestServer {
+    async fn start(options: WebOptions) -> Self {
+        let state = Arc::new(WebState::new(&options, now));
         Self::start_with(options, Bridge::new(BridgeOptions::default()), state).await
     }
 
-    async fn start_with(options: Options, bridge: Bridge, state: Arc<State>) -> Self {
+    async fn start_with(options: WebOptions, bridge: Bridge, state: Arc<WebState>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let (stop, stopped) = oneshot::channel();

@@ -1,8 +1,8 @@
-//! gate: who may ask, by the web configuration file in force: TLS, users, rate, and the headers of every answer.
+//! Which requests are let in, by the web configuration that is in force, and how a changed file comes into force.
 //!
-//! The file, and the certificates that it names, are looked at in intervals, by their text, as mapping files are; each
-//! connection and each request takes what is in force when it comes. What was read with a mistake never comes into force.
-//! Knows no paths of the server.
+//! The file, and the certificates that it names, are hashed every second, as mapping files are. Each connection and each request
+//! takes the configuration that is in force when it arrives. A file with a mistake never comes into force. This module knows
+//! neither the paths of the server nor how a response is written.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -12,43 +12,44 @@ use hyper::HeaderMap;
 use rustls::ServerConfig;
 use tokio::time::Instant;
 
-use super::passwords::{Passwords, Verdict};
-use super::web_config::{self, Rate, WebConfig, WebConfigError};
+use super::passwords::{PasswordVerdict, Passwords};
+use super::rate_limit::TokenBucket;
+use super::web_config::{self, WebConfig, WebConfigError};
 use crate::telemetry::{Telemetry, WebMetrics};
 
-/// How often the file is looked at.
-pub(in crate::program::web) const LOOK: Duration = Duration::from_secs(1);
+/// How often the files are looked at.
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The door of all listeners of one program.
+/// Decides on the requests of all listeners of one program.
 pub(crate) struct Gate {
     in_force: RwLock<Arc<WebConfig>>,
     passwords: Passwords,
-    bucket: Mutex<Bucket>,
-    source: Mutex<Option<Source>>,
+    bucket: Mutex<TokenBucket>,
+    file: Mutex<Option<WatchedFile>>,
 }
 
-/// Where the configuration comes from.
+/// The file that the configuration comes from.
 #[derive(Debug, Clone)]
-struct Source {
+struct WatchedFile {
     path: PathBuf,
     /// The file and those that it names.
     files: Vec<PathBuf>,
-    /// Of the texts that were last tried, good or bad.
-    tried: u64,
+    /// Hash of the contents that were last read, with or without a mistake.
+    last_hash: u64,
     has_tls: bool,
     was_blank: bool,
 }
 
 /// What becomes of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::program::web) enum Passage {
+pub(in crate::program::web) enum AccessDecision {
     /// It is answered.
-    Free,
+    Allowed,
     /// 401.
     Unauthorized,
-    /// 429.
-    TooMany,
-    /// 503: so many passwords are being checked.
+    /// 429: over `rate_limit`.
+    RateLimited,
+    /// 503: too many passwords are being checked.
     Busy,
 }
 
@@ -65,21 +66,27 @@ impl Gate {
     /// Every mistake in it.
     pub(crate) fn read(path: PathBuf) -> Result<(Self, Vec<String>), WebConfigError> {
         let loaded = web_config::read(&path)?;
-        let source =
-            Source { path, files: loaded.files, tried: loaded.hash, has_tls: loaded.config.tls.is_some(), was_blank: loaded.is_blank };
-        Ok((Self::with(loaded.config, Some(source)), loaded.warnings))
+        let file = WatchedFile {
+            path,
+            files: loaded.files,
+            last_hash: loaded.hash,
+            has_tls: loaded.config.tls.is_some(),
+            was_blank: loaded.is_blank,
+        };
+        Ok((Self::with(loaded.config, Some(file)), loaded.warnings))
     }
 
-    fn with(config: WebConfig, source: Option<Source>) -> Self {
-        let bucket = Mutex::new(Bucket::new(config.rate, Instant::now()));
-        Self { in_force: RwLock::new(Arc::new(config)), passwords: Passwords::new(), bucket, source: Mutex::new(source) }
+    fn with(config: WebConfig, file: Option<WatchedFile>) -> Self {
+        let bucket = Mutex::new(TokenBucket::new(config.rate, Instant::now()));
+        Self { in_force: RwLock::new(Arc::new(config)), passwords: Passwords::new(), bucket, file: Mutex::new(file) }
     }
 
+    /// The configuration in force.
     pub(in crate::program::web) fn config(&self) -> Arc<WebConfig> {
         Arc::clone(&self.in_force.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// For the next connection; none: plain HTTP.
+    /// TLS of the next connection; none: plain HTTP.
     pub(in crate::program::web) fn tls(&self) -> Option<Arc<ServerConfig>> {
         self.config().tls.clone()
     }
@@ -94,36 +101,36 @@ impl Gate {
         !self.config().users.is_empty()
     }
 
-    /// Whether a request with these headers may pass. May wait for a password to be checked.
-    pub(in crate::program::web) async fn passage(&self, config: &WebConfig, headers: &HeaderMap, metrics: &WebMetrics) -> Passage {
+    /// Decides on a request with these headers. May wait for a password to be checked.
+    pub(in crate::program::web) async fn decide(&self, config: &WebConfig, headers: &HeaderMap, metrics: &WebMetrics) -> AccessDecision {
         if !self.bucket.lock().unwrap_or_else(PoisonError::into_inner).take(config.rate, Instant::now()) {
             metrics.rate_limited.increment(1);
-            return Passage::TooMany;
+            return AccessDecision::RateLimited;
         }
         if config.users.is_empty() {
-            return Passage::Free;
+            return AccessDecision::Allowed;
         }
         match self.passwords.check(&config.users, headers).await {
-            Verdict::Good => Passage::Free,
-            Verdict::Bad => {
+            PasswordVerdict::Good => AccessDecision::Allowed,
+            PasswordVerdict::Bad => {
                 metrics.unauthorized.increment(1);
-                Passage::Unauthorized
+                AccessDecision::Unauthorized
             }
-            Verdict::Busy => {
+            PasswordVerdict::Busy => {
                 metrics.passwords_refused.increment(1);
-                Passage::Busy
+                AccessDecision::Busy
             }
         }
     }
 
-    /// Looks at the file every second and puts it in force when it has changed. Ends at once where there is none.
+    /// Looks at the files every second and puts them in force when they have changed. Ends at once where there is none.
     pub(crate) async fn follow(self: Arc<Self>, telemetry: Arc<Telemetry>) {
         telemetry.web.last_was_good.set(1.0);
-        if self.source.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
+        if self.file.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
             return;
         }
         loop {
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(WATCH_INTERVAL).await;
             let (gate, telemetry) = (Arc::clone(&self), Arc::clone(&telemetry));
             if tokio::task::spawn_blocking(move || gate.read_if_changed(&telemetry.web)).await.is_err() {
                 tracing::error!("reading the web configuration file ended by a panic; it is not read again");
@@ -132,19 +139,19 @@ impl Gate {
         }
     }
 
-    /// Reads the file again if a text is another one than was last tried.
-    pub(in crate::program::web) fn read_if_changed(&self, metrics: &WebMetrics) {
-        let mut source = self.source.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(source) = source.as_mut() else { return };
-        if web_config::hash_files(&source.files) == source.tried {
+    /// Reads the file again if its contents are not those that were last read.
+    fn read_if_changed(&self, metrics: &WebMetrics) {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(file) = file.as_mut() else { return };
+        if web_config::hash_files(&file.files) == file.last_hash {
             return;
         }
-        match reread(source) {
+        match reread(file) {
             Ok(config) => {
                 *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
                 metrics.reloads_good.increment(1);
                 metrics.last_was_good.set(1.0);
-                tracing::info!(file = %source.path.display(), "the web configuration was read again and is in force");
+                tracing::info!(file = %file.path.display(), "the web configuration was read again and is in force");
             }
             Err(lines) => {
                 metrics.reloads_bad.increment(1);
@@ -158,85 +165,39 @@ impl Gate {
     }
 }
 
-/// What is to come into force, or why not.
-fn reread(source: &mut Source) -> Result<WebConfig, Vec<String>> {
-    let loaded = match web_config::read(&source.path) {
+/// The configuration that is to come into force, or why there is none.
+fn reread(file: &mut WatchedFile) -> Result<WebConfig, Vec<String>> {
+    let loaded = match web_config::read(&file.path) {
         Ok(loaded) => loaded,
         Err(error) => {
-            // Also of files that were not there before: when one of them changes, all is tried again.
-            source.files = error.files;
-            source.tried = web_config::hash_files(&source.files);
+            // Files that this version names for the first time count too: when one of them changes, all are read again.
+            file.files = error.files;
+            file.last_hash = web_config::hash_files(&file.files);
             return Err(error.lines);
         }
     };
-    source.files = loaded.files;
-    source.tried = loaded.hash;
-    let shown = source.path.display();
-    if loaded.config.tls.is_some() != source.has_tls {
-        let text = if source.has_tls { "TLS cannot be switched off" } else { "TLS cannot be switched on" };
+    file.files = loaded.files;
+    file.last_hash = loaded.hash;
+    let shown = file.path.display();
+    if loaded.config.tls.is_some() != file.has_tls {
+        let text = if file.has_tls { "TLS cannot be switched off" } else { "TLS cannot be switched on" };
         return Err(vec![format!("{shown}: {text} while the bridge runs; start it again")]);
     }
     // A file that is being written is empty for a moment; taken as it is, it would let everybody in.
-    if loaded.is_blank && !source.was_blank {
+    if loaded.is_blank && !file.was_blank {
         return Err(vec![format!("{shown} is empty; to let everybody in write `{{}}`")]);
     }
-    source.was_blank = loaded.is_blank;
+    file.was_blank = loaded.is_blank;
     for warning in loaded.warnings {
         tracing::warn!("{warning}");
     }
     Ok(loaded.config)
 }
 
-/// Requests that may come at once, and one more each interval.
-#[derive(Debug)]
-struct Bucket {
-    rate: Option<Rate>,
-    left: f64,
-    at: Instant,
-}
-
-impl Bucket {
-    fn new(rate: Option<Rate>, now: Instant) -> Self {
-        Self { rate, left: rate.map_or(0.0, |rate| f64::from(rate.burst)), at: now }
-    }
-
-    /// Takes one, if there is one. Another rate than before begins with a full bucket.
-    fn take(&mut self, rate: Option<Rate>, now: Instant) -> bool {
-        if rate != self.rate {
-            *self = Self::new(rate, now);
-        }
-        let Some(rate) = self.rate else { return true };
-        let passed = now.saturating_duration_since(self.at).as_secs_f64() / rate.interval.as_secs_f64();
-        (self.left, self.at) = ((self.left + passed).min(f64::from(rate.burst)), now);
-        let is_there = self.left >= 1.0;
-        if is_there {
-            self.left -= 1.0;
-        }
-        is_there
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::options::Prefix;
-
-    fn rate(burst: u32) -> Option<Rate> {
-        Some(Rate { interval: Duration::from_secs(10), burst })
-    }
-
-    #[test]
-    fn a_bucket_gives_its_burst_and_then_one_an_interval() {
-        let start = Instant::now();
-        let mut bucket = Bucket::new(rate(2), start);
-        let mut take = |seconds| bucket.take(rate(2), start + Duration::from_secs(seconds));
-        assert_eq!([0, 0, 0, 9, 10, 10].map(&mut take), [true, true, false, false, true, false]);
-        // No more than the burst gathers.
-        assert_eq!([1000, 1000, 1000].map(&mut take), [true, true, false]);
-        // Another burst is another bucket; none lets nothing through, no rate everything.
-        assert!(bucket.take(rate(1), start) && !bucket.take(rate(1), start));
-        assert!(!bucket.take(rate(0), start) && bucket.take(None, start));
-    }
 
     #[test]
     fn a_file_with_a_mistake_never_comes_into_force() {

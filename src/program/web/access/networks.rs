@@ -1,67 +1,16 @@
-//! listener: where connections come from, TCP or a Unix socket, and which networks may.
+//! Networks that `--web.allow-from` names, in CIDR form. Knows no sockets.
 
 use std::fmt;
-use std::io;
 use std::net::IpAddr;
-
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-
-use crate::program::web::connection::accept::Ends;
-
-/// A bound socket that clients connect to.
-#[derive(Debug)]
-pub(crate) enum Listener {
-    /// An address and a port.
-    Tcp(TcpListener),
-    /// A path.
-    Unix(UnixListener),
-}
-
-impl From<TcpListener> for Listener {
-    fn from(listener: TcpListener) -> Self {
-        Self::Tcp(listener)
-    }
-}
-
-impl From<UnixListener> for Listener {
-    fn from(listener: UnixListener) -> Self {
-        Self::Unix(listener)
-    }
-}
-
-impl Listener {
-    pub(in crate::program::web) async fn accept(&self) -> io::Result<Stream> {
-        match self {
-            Self::Tcp(listener) => listener.accept().await.map(|(stream, _)| Stream::Tcp(stream)),
-            Self::Unix(listener) => listener.accept().await.map(|(stream, _)| Stream::Unix(stream)),
-        }
-    }
-}
-
-/// A connection as it was accepted.
-#[derive(Debug)]
-pub(in crate::program::web) enum Stream {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-}
-
-impl Stream {
-    pub(in crate::program::web) fn ends(&self) -> Ends {
-        match self {
-            Self::Tcp(stream) => Ends { local: stream.local_addr().ok(), peer: stream.peer_addr().ok() },
-            Self::Unix(_) => Ends::default(),
-        }
-    }
-}
 
 /// A network in CIDR form: an address, and how many of its leading bits count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Network {
+pub struct AllowedNetwork {
     base: IpAddr,
     bits: u8,
 }
 
-impl Network {
+impl AllowedNetwork {
     /// Reads `10.0.0.0/8`, `fd00::/8`, or one address.
     ///
     /// # Errors
@@ -86,7 +35,7 @@ impl Network {
         Ok(network)
     }
 
-    /// Whether the address is one of it; IPv4 that a socket for both families tells as `::ffff:a.b.c.d` is IPv4.
+    /// Whether the address belongs to it. An IPv4 address that a dual-stack socket reports as `::ffff:a.b.c.d` counts as IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         address.is_ipv4() == self.base.is_ipv4() && self.number(address) & self.mask() == self.first()
@@ -111,7 +60,7 @@ impl Network {
     }
 }
 
-impl fmt::Display for Network {
+impl fmt::Display for AllowedNetwork {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.base, self.bits)
     }
@@ -133,7 +82,7 @@ mod tests {
             ("fd00::/8", "fdff::1", "fe00::"),
             ("::1", "::1", "::2"),
         ] {
-            let network = Network::parse(network).unwrap();
+            let network = AllowedNetwork::parse(network).unwrap();
             assert!(network.contains(inside.parse().unwrap()), "{network} {inside}");
             assert!(!network.contains(outside.parse().unwrap()), "{network} {outside}");
         }
@@ -142,9 +91,9 @@ mod tests {
     #[test]
     fn what_is_no_network_is_refused_with_advice() {
         for bad in ["", "10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0.0/+8", "10.0.0/8", "localhost", "10.0.0.0/8/8"] {
-            assert!(Network::parse(bad).is_err_and(|why| why.contains("10.0.0.0/8")), "{bad}");
+            assert!(AllowedNetwork::parse(bad).is_err_and(|why| why.contains("10.0.0.0/8")), "{bad}");
         }
-        assert!(Network::parse("10.1.2.3/8").unwrap_err().ends_with("write 10.0.0.0/8"));
-        assert!(Network::parse("fd01::1/8").unwrap_err().ends_with("write fd00::/8"));
+        assert!(AllowedNetwork::parse("10.1.2.3/8").unwrap_err().ends_with("write 10.0.0.0/8"));
+        assert!(AllowedNetwork::parse("fd01::1/8").unwrap_err().ends_with("write fd00::/8"));
     }
 }

@@ -1,7 +1,7 @@
-//! TLS: the handshake of a connection, and what rustls does not bring: one curve, and the checks of exporter-toolkit on
-//! certificates of clients. Knows no HTTP beyond the first byte of a client that speaks it by mistake.
+//! What rustls does not have and the web configuration needs: the names of versions, cipher suites and curves, one more curve, and
+//! exporter-toolkit's checks of client certificates. Knows no connections: the handshake belongs to `connection`.
 
-pub(in crate::program::web) mod client_certificates;
-pub(in crate::program::web) mod offer;
+pub(super) mod client_certificates;
+pub(super) mod offer;
 mod p521;
 mod sans;

@@ -1,15 +1,17 @@
-//! config: the file of `--web.config.file`, in the format of exporter-toolkit, to settings that are ready for use, or to every
-//! mistake in it with its line and column.
+//! The file of `--web.config.file`, in the format of exporter-toolkit: read into settings that are ready for use, or into the list
+//! of all its mistakes, each with line and column.
 //!
 //! ```text
-//! sheet   typed values out of the YAML tree, each mistake with its place
-//!   tls   tls_server_config: certificates, versions, ciphers, curves, client certificates
-//!   http  http_server_config, basic_auth_users, rate_limit
+//! tls_section    tls_server_config: certificates, versions, cipher suites, curves, client certificates
+//! http_section   http_server_config, basic_auth_users, rate_limit
+//!   reader         typed values out of the YAML tree; each mistake with its place
+//!     files          the bytes of the file and of those that it names
 //! ```
-//! A file that exporter-toolkit takes is taken, but for what rustls does not do (TLS 1.0 and 1.1), and for durations without a
-//! unit. Names of cipher suites that rustls does not do are left out with a warning as long as one is left. Reads files, and
-//! knows no connection.
+//! A file that exporter-toolkit accepts is accepted here, except for what rustls does not offer (TLS 1.0 and 1.1) and for durations
+//! without a unit. Cipher suites that rustls does not offer are left out with a warning as long as one is left. This module reads
+//! files; it knows neither connections nor requests, nor when a file comes into force.
 
+mod files;
 mod http_section;
 mod reader;
 mod tls_section;
@@ -19,59 +21,48 @@ mod tests;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::fs::File;
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use hyper::header::{HeaderName, HeaderValue};
 use rustls::ServerConfig;
 
-use self::reader::{Section, Sheet};
+pub(super) use self::files::hash_files;
+use self::files::read_file;
+use self::reader::{ConfigReader, ConfigSection};
+use super::rate_limit::RateLimit;
 use crate::mapping::config::tree;
 
-/// Bytes of one file that are read at most, certificates included.
-const MOST_BYTES: u64 = 1 << 20;
-
-const TOP: Section =
-    Section { name: "the web configuration file", keys: &["tls_server_config", "http_server_config", "basic_auth_users", "rate_limit"] };
+const TOP: ConfigSection = ConfigSection {
+    name: "the web configuration file",
+    keys: &["tls_server_config", "http_server_config", "basic_auth_users", "rate_limit"],
+};
 
 /// What a file says, checked and ready for use.
 #[derive(Debug, Clone, Default)]
 pub(in crate::program::web) struct WebConfig {
-    /// For connections; none: plain HTTP.
-    pub(in crate::program::web) tls: Option<Arc<ServerConfig>>,
-    /// For every answer.
+    /// TLS for connections; none: plain HTTP.
+    pub(super) tls: Option<Arc<ServerConfig>>,
+    /// Headers of every response.
     pub(in crate::program::web) headers: Vec<(HeaderName, HeaderValue)>,
     /// Bcrypt hashes by user; empty: everybody may read.
-    pub(in crate::program::web) users: HashMap<String, String>,
-    /// How often anybody may ask; none: without a limit.
-    pub(in crate::program::web) rate: Option<Rate>,
-}
-
-/// One request an interval in the long run, and so many at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::program::web) struct Rate {
-    /// Above zero.
-    pub(in crate::program::web) interval: Duration,
-    /// With 0 no request passes.
-    pub(in crate::program::web) burst: u32,
+    pub(super) users: HashMap<String, String>,
+    /// How many requests may come; none: no limit.
+    pub(super) rate: Option<RateLimit>,
 }
 
 /// A file that was read, with all files that it names.
 #[derive(Debug)]
-pub(in crate::program::web) struct Loaded {
-    pub(in crate::program::web) config: WebConfig,
-    /// What should be known of it.
-    pub(in crate::program::web) warnings: Vec<String>,
+pub(super) struct LoadedWebConfig {
+    pub(super) config: WebConfig,
+    /// What the operator should know about it.
+    pub(super) warnings: Vec<String>,
     /// The file itself first, then those that it names.
-    pub(in crate::program::web) files: Vec<PathBuf>,
-    /// Of the texts of these files.
-    pub(in crate::program::web) hash: u64,
-    /// Whether there is nothing in it.
-    pub(in crate::program::web) is_blank: bool,
+    pub(super) files: Vec<PathBuf>,
+    /// Hash of the contents of these files.
+    pub(super) hash: u64,
+    /// Whether the file is empty.
+    pub(super) is_blank: bool,
 }
 
 /// Why a web configuration file cannot be used: a line for each mistake, `FILE:LINE:COLUMN: what is wrong and what to write`.
@@ -80,7 +71,7 @@ pub(crate) struct WebConfigError {
     /// At least one.
     pub lines: Vec<String>,
     /// The file and those that it names, as far as they are known.
-    pub(in crate::program::web) files: Vec<PathBuf>,
+    pub(super) files: Vec<PathBuf>,
 }
 
 impl fmt::Display for WebConfigError {
@@ -99,54 +90,34 @@ pub(crate) fn check(path: &Path) -> Result<Vec<String>, WebConfigError> {
 }
 
 /// Reads a file and those that it names. Takes time for files; not for an async thread.
-pub(in crate::program::web) fn read(path: &Path) -> Result<Loaded, WebConfigError> {
+pub(super) fn read(path: &Path) -> Result<LoadedWebConfig, WebConfigError> {
     let shown = path.display().to_string();
     let unreadable = |why: String| WebConfigError { lines: vec![why], files: vec![path.to_owned()] };
     let bytes = read_file(path).map_err(|why| unreadable(format!("cannot read {shown}: {why}")))?;
     let text = String::from_utf8(bytes).map_err(|_| unreadable(format!("{shown} is no text in UTF-8")))?;
     let folder = path.parent().map(Path::to_owned).unwrap_or_default();
-    let mut sheet = Sheet::new(shown, folder, path.to_owned());
+    let mut reader = ConfigReader::new(shown, folder, path.to_owned());
     let config = match tree::parse(&text) {
-        Ok(root) => build(&root, &mut sheet),
+        Ok(root) => build(&root, &mut reader),
         Err((at, _, why)) => {
-            sheet.error(at, why);
+            reader.error(at, why);
             WebConfig::default()
         }
     };
-    if !sheet.mistakes.is_empty() {
-        return Err(WebConfigError { lines: sheet.mistakes(), files: sheet.files });
+    if !reader.mistakes.is_empty() {
+        return Err(WebConfigError { lines: reader.mistakes(), files: reader.files });
     }
-    let hash = hash_files(&sheet.files);
-    Ok(Loaded { config, warnings: sheet.warnings, files: sheet.files, hash, is_blank: text.trim().is_empty() })
+    let hash = hash_files(&reader.files);
+    Ok(LoadedWebConfig { config, warnings: reader.warnings, files: reader.files, hash, is_blank: text.trim().is_empty() })
 }
 
-fn build(root: &tree::Node, sheet: &mut Sheet) -> WebConfig {
-    let Some(fields) = sheet.fields(root, TOP) else { return WebConfig::default() };
-    let (http2, headers) = fields.get("http_server_config").map_or((true, Vec::new()), |node| http_section::server(node, sheet));
+fn build(root: &tree::Node, reader: &mut ConfigReader) -> WebConfig {
+    let Some(fields) = reader.fields(root, TOP) else { return WebConfig::default() };
+    let (http2, headers) = fields.get("http_server_config").map_or((true, Vec::new()), |node| http_section::http_server(node, reader));
     WebConfig {
-        tls: fields.get("tls_server_config").and_then(|node| tls_section::server(node, http2, sheet)).map(Arc::new),
+        tls: fields.get("tls_server_config").and_then(|node| tls_section::tls_server(node, http2, reader)).map(Arc::new),
         headers,
-        users: fields.get("basic_auth_users").map(|node| http_section::users(node, sheet)).unwrap_or_default(),
-        rate: fields.get("rate_limit").and_then(|node| http_section::rate(node, sheet)),
+        users: fields.get("basic_auth_users").map(|node| http_section::users(node, reader)).unwrap_or_default(),
+        rate: fields.get("rate_limit").and_then(|node| http_section::rate_limit(node, reader)),
     }
-}
-
-/// A whole file; an error in words.
-fn read_file(path: &Path) -> Result<Vec<u8>, String> {
-    let words = |error: io::Error| crate::program::listener::address::error_text(&error);
-    let mut bytes = Vec::new();
-    File::open(path).map_err(words)?.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(words)?;
-    if bytes.len() as u64 > MOST_BYTES {
-        return Err(format!("it has more than {} KiB", MOST_BYTES >> 10));
-    }
-    Ok(bytes)
-}
-
-/// The same for the same texts; a file that cannot be read has a hash too.
-pub(in crate::program::web) fn hash_files(files: &[PathBuf]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    for file in files {
-        read_file(file).hash(&mut hasher);
-    }
-    hasher.finish()
 }

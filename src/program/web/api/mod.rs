@@ -1,111 +1,84 @@
 //! `/api/v1/...`: what the bridge knows of rules, series and conflicts, as JSON in the envelope of Prometheus' own API.
 //!
 //! ```text
-//! rules        rules in force, names without a rule
-//! cardinality  which families and labels take the room, which limits were hit, and by whom
-//! conflicts    names that mean something else already
-//! delete       series that somebody wants gone
-//!   parameters   of a query or a form
+//! rule_use        rules in force, names without a rule
+//! name_conflicts  names that mean something else already
+//! cardinality     which families and labels take the room, which limits were hit, and by whom
+//! delete          series to delete
+//!   parameters      of a query or a form
+//! report_slots    what takes long: a few at once, on blocking threads
+//!   reply           the envelope
 //! ```
+//! Knows the bridge and the request, and neither paths nor connections.
 
 mod cardinality;
 mod delete;
 mod name_conflicts;
 mod parameters;
+mod reply;
+mod report_slots;
 mod rule_use;
 
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::time::Duration;
 
-use bytes::Bytes;
-use hyper::StatusCode;
-use serde_json::{Value, json};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
-use tokio::task::spawn_blocking;
-use tokio::time::timeout;
+use hyper::body::Incoming;
+use hyper::http::request::Parts;
 
-pub(in crate::program::web) use self::cardinality::cardinality;
-pub(in crate::program::web) use self::delete::delete;
-pub(in crate::program::web) use self::name_conflicts::conflicts;
-pub(in crate::program::web) use self::rule_use::{rules, unmapped};
-use super::scrape::body::Held;
-use crate::program::web::connection::accept::Site;
-use crate::time::Timestamp;
+pub(super) use self::reply::ApiReply;
+pub(super) use self::report_slots::ReportSlots;
+use crate::bridge::Bridge;
 
-/// A status and a JSON document.
-pub(in crate::program::web) struct Reply {
-    pub(in crate::program::web) status: StatusCode,
-    pub(in crate::program::web) body: Bytes,
+/// Answers the calls of the API.
+pub(super) struct Api {
+    bridge: Bridge,
+    slots: ReportSlots,
+    /// How long a report waits for a slot.
+    turn_timeout: Duration,
+    may_delete: bool,
 }
 
-impl From<Value> for Reply {
-    fn from(value: Value) -> Self {
-        Self { status: StatusCode::OK, body: value.to_string().into() }
-    }
-}
-
-/// Why there is no answer: in the envelope, with what to do instead.
-#[derive(Debug)]
-struct Mistake {
-    status: StatusCode,
-    /// Prometheus' word for it.
-    kind: &'static str,
-    text: String,
-}
-
-impl Mistake {
-    fn new(status: StatusCode, kind: &'static str, text: impl Into<String>) -> Self {
-        Self { status, kind, text: text.into() }
+impl Api {
+    /// Without `may_delete`, deletion is answered 403.
+    pub(super) fn new(bridge: Bridge, slots: ReportSlots, turn_timeout: Duration, may_delete: bool) -> Self {
+        Self { bridge, slots, turn_timeout, may_delete }
     }
 
-    /// The request is wrong.
-    fn bad(text: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "bad_data", text)
+    /// `/api/v1/rules`.
+    pub(super) fn rules(&self) -> ApiReply {
+        rule_use::rules(&self.bridge).into()
     }
-}
 
-impl From<Mistake> for Reply {
-    fn from(mistake: Mistake) -> Self {
-        let body = json!({ "status": "error", "errorType": mistake.kind, "error": mistake.text });
-        Self { status: mistake.status, body: body.to_string().into() }
+    /// `/api/v1/unmapped`.
+    pub(super) fn unmapped(&self) -> ApiReply {
+        rule_use::unmapped(&self.bridge).into()
     }
-}
 
-fn success(data: Value) -> Value {
-    json!({ "status": "success", "data": data })
-}
-
-/// A time in both forms, milliseconds since 1970 and RFC 3339.
-fn time_of(now: Timestamp) -> (u64, Option<String>) {
-    let millis = now.as_millis();
-    let date = OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000).ok();
-    (millis, date.and_then(|date| date.format(&Rfc3339).ok()))
-}
-
-/// Does what may take long with many series: on a blocking thread, a few at once. The answer holds its place until it is sent.
-async fn in_turn(site: &Arc<Site>, work: impl FnOnce(&Site) -> Result<Value, Mistake> + Send + 'static) -> Reply {
-    let waiting = timeout(site.options.turn_timeout, Arc::clone(&site.state.reports).acquire_owned());
-    let Ok(Ok(place)) = waiting.await else {
-        return Mistake::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Too many answers are being made. Try again.").into();
-    };
-    let site = Arc::clone(site);
-    let made = spawn_blocking(move || work(&site).map(|value| Held::bytes(value.to_string().into(), place))).await;
-    match made {
-        Ok(Ok(body)) => Reply { status: StatusCode::OK, body },
-        Ok(Err(mistake)) => mistake.into(),
-        Err(_) => Mistake::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "The answer could not be made.").into(),
+    /// `/api/v1/conflicts`.
+    pub(super) fn conflicts(&self) -> ApiReply {
+        name_conflicts::conflicts(&self.bridge).into()
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    /// `/api/v1/cardinality`, with the query of the request.
+    pub(super) async fn cardinality(&self, query: Option<&str>) -> ApiReply {
+        let limit = match cardinality::limit(query) {
+            Ok(limit) => limit,
+            Err(error) => return error.into(),
+        };
+        let bridge = self.bridge.clone();
+        self.slots.run(self.turn_timeout, move || Ok(cardinality::report(&bridge, limit))).await
+    }
 
-    #[test]
-    fn times_are_said_in_both_forms() {
-        let text = |millis| time_of(Timestamp::from_millis(millis));
-        assert_eq!(text(1_700_000_000_123), (1_700_000_000_123, Some("2023-11-14T22:13:20.123Z".to_owned())));
-        assert_eq!(text(0).1.as_deref(), Some("1970-01-01T00:00:00Z"));
-        assert_eq!(text(u64::MAX).1, None, "beyond the calendar");
+    /// `/api/v1/series/delete`, with its parameters in the query, in a form, or in both. `peer` asked for it.
+    pub(super) async fn delete(&self, request: &Parts, body: Incoming, peer: Option<SocketAddr>) -> ApiReply {
+        if !self.may_delete {
+            return delete::disabled().into();
+        }
+        let deletion = match delete::read(request, body).await {
+            Ok(deletion) => deletion,
+            Err(error) => return error.into(),
+        };
+        let bridge = self.bridge.clone();
+        self.slots.run(self.turn_timeout, move || deletion.carry_out(&bridge, peer)).await
     }
 }

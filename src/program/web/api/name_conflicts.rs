@@ -1,15 +1,15 @@
-//! `/api/v1/conflicts`: names that were settled when they were met, because they would have spoilt the page.
+//! `/api/v1/conflicts`: names that would have made the exposition invalid, and what was done about each.
 
 use serde_json::{Value, json};
 
-use super::{success, time_of};
+use super::reply::{ApiData, time_of};
 use crate::bridge::Bridge;
 use crate::registry::{Conflict, Reason, Side};
 
 /// The answer: one entry a conflict, by name. The core keeps 101 at most.
-pub(in crate::program::web) fn conflicts(bridge: &Bridge) -> Value {
+pub(super) fn conflicts(bridge: &Bridge) -> ApiData {
     let all: Vec<Value> = bridge.conflicts().iter().map(|conflict| entry(conflict)).collect();
-    success(json!({ "conflicts": all }))
+    ApiData::new(json!({ "conflicts": all }))
 }
 
 fn entry(conflict: &Conflict) -> Value {

@@ -1,17 +1,17 @@
-//! `/api/v1/rules` and `/api/v1/unmapped`: what rules do.
+//! `/api/v1/rules` and `/api/v1/unmapped`: the rules in force with the samples that they matched, and the names without a rule.
 
 use serde_json::{Value, json};
 
-use super::success;
+use super::reply::ApiData;
 use crate::bridge::Bridge;
 use crate::bridge::RuleUse;
 use crate::mapping::spec::{Action, MatchType};
 
 /// Names that one answer lists.
-const TOP: usize = 100;
+const MAX_NAMES: usize = 100;
 
 /// `/api/v1/rules`: each rule in force with the samples that it matched since; how many never did.
-pub(in crate::program::web) fn rules(bridge: &Bridge) -> Value {
+pub(super) fn rules(bridge: &Bridge) -> ApiData {
     let RuleUse { rules, .. } = bridge.rule_use();
     let never = rules.iter().filter(|(_, samples)| *samples == 0).count();
     let list: Vec<Value> = rules
@@ -29,13 +29,13 @@ pub(in crate::program::web) fn rules(bridge: &Bridge) -> Value {
             })
         })
         .collect();
-    success(json!({ "rules": list, "never_matched": never }))
+    ApiData::new(json!({ "rules": list, "never_matched": never }))
 }
 
 /// `/api/v1/unmapped`: the names that no rule matched, most samples first.
-pub(in crate::program::web) fn unmapped(bridge: &Bridge) -> Value {
+pub(super) fn unmapped(bridge: &Bridge) -> ApiData {
     let RuleUse { unmapped, unmapped_others, .. } = bridge.rule_use();
-    let names: Vec<Value> = unmapped.iter().take(TOP).map(|(name, samples)| json!({ "name": name, "samples": samples })).collect();
-    let further: u64 = unmapped.iter().skip(TOP).map(|(_, samples)| samples).sum();
-    success(json!({ "names": names, "names_known": unmapped.len(), "samples_of_other_names": further + unmapped_others }))
+    let names: Vec<Value> = unmapped.iter().take(MAX_NAMES).map(|(name, samples)| json!({ "name": name, "samples": samples })).collect();
+    let further: u64 = unmapped.iter().skip(MAX_NAMES).map(|(_, samples)| samples).sum();
+    ApiData::new(json!({ "names": names, "names_known": unmapped.len(), "samples_of_other_names": further + unmapped_others }))
 }

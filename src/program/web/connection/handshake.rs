@@ -1,4 +1,5 @@
-//! The handshake of one connection: bounded in time, its failures counted by reason.
+//! The TLS handshake of one connection, with a deadline; its failure by reason. Knows no HTTP beyond the first byte of a client that
+//! speaks it by mistake.
 
 use std::io;
 use std::sync::Arc;
@@ -14,26 +15,26 @@ use tracing::debug;
 
 use crate::telemetry::HandshakeError;
 
-/// What a client of plain HTTP gets from a listener that speaks TLS.
+/// The response to a client that speaks plain HTTP to a TLS listener.
 const WRONG_SCHEME: &[u8] = b"HTTP/1.0 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n\
     Client sent an HTTP request to an HTTPS server.\n";
 
-/// A connection after its handshake.
-pub(in crate::program::web) struct Shaken<S> {
-    pub(in crate::program::web) stream: TlsStream<S>,
+/// A stream after its handshake.
+pub(super) struct SecureStream<S> {
+    pub(super) stream: TlsStream<S>,
     /// Whether both sides agreed on HTTP/2.
-    pub(in crate::program::web) http2: bool,
+    pub(super) is_http2: bool,
 }
 
-/// Does the handshake, which may take `patience` in all.
-pub(in crate::program::web) async fn shake<S>(stream: S, config: Arc<ServerConfig>, patience: Duration) -> Result<Shaken<S>, HandshakeError>
+/// Does the handshake, which may take `limit` in all.
+pub(super) async fn handshake<S>(stream: S, config: Arc<ServerConfig>, limit: Duration) -> Result<SecureStream<S>, HandshakeError>
 where
-    S: AsyncRead + AsyncWrite + Unpin + Peek,
+    S: AsyncRead + AsyncWrite + Unpin + FirstByte,
 {
-    let end = Instant::now() + patience;
+    let end = Instant::now() + limit;
     let mut stream = stream;
     if timeout_at(end, stream.starts_with_letter()).await.map_err(|_| HandshakeError::Timeout)? {
-        // The answer is short and the socket's buffer is empty: this waits for nothing.
+        // The response is short and the socket's buffer is empty: this waits for nothing.
         let _ = timeout_at(end, stream.write_all(WRONG_SCHEME)).await;
         let _ = timeout_at(end, stream.shutdown()).await;
         return Err(HandshakeError::NotTls);
@@ -41,8 +42,8 @@ where
     match timeout_at(end, TlsAcceptor::from(config).accept(stream)).await {
         Err(_) => Err(HandshakeError::Timeout),
         Ok(Ok(stream)) => {
-            let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-            Ok(Shaken { stream, http2 })
+            let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+            Ok(SecureStream { stream, is_http2 })
         }
         Ok(Err(error)) => {
             debug!(%error, "TLS handshake failed");
@@ -51,22 +52,22 @@ where
     }
 }
 
-/// A stream that may tell its first byte without taking it.
-pub(in crate::program::web) trait Peek {
-    /// Whether what comes first is a letter, as in `GET`, and no handshake. Waits for it.
+/// A stream whose first byte can be seen without taking it.
+pub(super) trait FirstByte {
+    /// Waits for the first byte, and says whether it is a letter, as in `GET`, which begins no handshake.
     async fn starts_with_letter(&mut self) -> bool;
 }
 
-impl Peek for TcpStream {
+impl FirstByte for TcpStream {
     async fn starts_with_letter(&mut self) -> bool {
         let mut first = [0];
         matches!(self.peek(&mut first).await, Ok(1) if first[0].is_ascii_uppercase())
     }
 }
 
-impl Peek for tokio::net::UnixStream {
+impl FirstByte for tokio::net::UnixStream {
     async fn starts_with_letter(&mut self) -> bool {
-        // Cannot be asked: such a client gets a TLS alert.
+        // A Unix socket cannot be peeked at: such a client gets a TLS alert.
         false
     }
 }
@@ -112,13 +113,13 @@ mod tests {
         (client, listener.accept().await.unwrap().0)
     }
 
-    async fn why(bytes: &[u8], patience: Duration) -> (Option<HandshakeError>, TcpStream) {
+    async fn why(bytes: &[u8], limit: Duration) -> (Option<HandshakeError>, TcpStream) {
         let (mut client, server) = pair().await;
         client.write_all(bytes).await.unwrap();
-        if patience == HOUR {
+        if limit == HOUR {
             client.shutdown().await.unwrap();
         }
-        (shake(server, config(), patience).await.err(), client)
+        (handshake(server, config(), limit).await.err(), client)
     }
 
     #[tokio::test]

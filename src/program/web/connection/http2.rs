@@ -1,8 +1,8 @@
-//! http2: one connection of HTTP/2 from its first byte to its end.
+//! One connection of HTTP/2 from its first byte to its end, on any stream.
 //!
-//! Many requests run at once here, so what the connection waits for is noted request by request: each has a time to be answered
-//! in, and each answer a time in which the client must take a piece of it. An answer is given out in pieces, and the next piece
-//! only when there is room for it: a client that opens no room is seen.
+//! Many requests run at once here, so progress is noted for each request: it has a deadline for its whole response, and one for the
+//! client to take the next part of it. A response is given out in parts, and the next part only when there is room for it: a client
+//! that opens no window is noticed. This module knows no paths and no TLS.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -17,57 +17,47 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use tracing::debug;
 
-use crate::program::web::activity::{Cut, Patience, Pulse, STUCK};
-use crate::program::web::connection::accept::{Ends, Site, guarded, stopped};
+use super::client::ClientConnection;
+use crate::program::web::activity::{Activity, CutReason, Deadlines, STALLED};
 
 /// Requests of one connection at the same time.
-const STREAMS: u32 = 16;
-/// Streams reset by the client before they were looked at, and by us for the client's mistakes; one more ends the connection.
-const RESETS: usize = 32;
-/// Bytes of an answer that are given out at once, and that wait in the connection for each request.
-const PIECE: usize = 16 << 10;
+const MAX_REQUESTS: u32 = 16;
+/// Streams reset by the client before they were accepted, and requests reset for the client's mistakes; one more ends the connection.
+const MAX_RESETS: usize = 32;
+/// Bytes of a response that are given out at once, and that wait in the connection for each request.
+const PART_BYTES: usize = 16 << 10;
 /// Bytes of a request's body that a client may send unasked; no body has more than 64 KiB.
-const WINDOW: u32 = 64 << 10;
+const WINDOW_BYTES: u32 = 64 << 10;
 
 /// Serves until the client leaves, is cut, or the server stops.
-pub(in crate::program::web) async fn connection<S>(
-    stream: S,
-    (site, pulse): (Arc<Site>, Arc<Pulse>),
-    ends: Ends,
-    mut stop: watch::Receiver<bool>,
-) where
+pub(in crate::program::web) async fn serve<S>(stream: S, connection: ClientConnection)
+where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let streams = Arc::new(Streams::new(pulse));
-    let patience = Patience::from(&site.options);
-    let builder = builder(&site);
-    let (noted, of) = (Arc::clone(&streams), Arc::clone(&site));
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        // So that the connection of a slow client can be cut for others.
-        request.extensions_mut().insert(Arc::clone(&noted.pulse));
-        let stream = OpenStream::new(Arc::clone(&noted));
-        let site = Arc::clone(&of);
+    let requests = Arc::new(RequestProgress::new(Arc::clone(&connection.activity)));
+    let service = service_fn(|request: Request<Incoming>| {
+        let open = OpenRequest::new(Arc::clone(&requests));
+        let response = connection.respond(request);
         async move {
-            let answer = guarded(&site, request, ends).await;
-            stream.progress();
-            Ok::<_, Infallible>(answer.map(|body| Pieces { body: Box::pin(body), rest: Bytes::new(), stream }))
+            let response = response.await;
+            open.progress();
+            Ok::<_, Infallible>(response.map(|body| PartedBody { body: Box::pin(body), rest: Bytes::new(), open }))
         }
     });
-    let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
-    let mut lost = pin!(streams.lost(patience));
+    let mut serving = pin!(builder(connection.limits.header_bytes).serve_connection(TokioIo::new(stream), service));
+    let mut overdue = pin!(requests.cut_when_overdue(connection.limits.deadlines));
     let mut stopping = false;
     loop {
         tokio::select! {
             ended = serving.as_mut() => break if let Err(error) = ended { debug!(%error, "HTTP/2 connection ended") },
-            cut = lost.as_mut() => {
-                site.bridge.telemetry().scrape.connection_cut(cut as usize);
+            cut = overdue.as_mut() => {
+                connection.count_cut(cut);
                 break debug!(?cut, "HTTP/2 connection cut");
             }
-            () = stopped(&mut stop), if !stopping => {
+            () = connection.stopped(), if !stopping => {
                 stopping = true;
                 serving.as_mut().graceful_shutdown();
             }
@@ -75,135 +65,138 @@ pub(in crate::program::web) async fn connection<S>(
     }
 }
 
-fn builder(site: &Site) -> http2::Builder<TokioExecutor> {
+fn builder(header_bytes: usize) -> http2::Builder<TokioExecutor> {
     let mut builder = http2::Builder::new(TokioExecutor::new());
-    let header_bytes = u32::try_from(site.options.max_header_bytes).unwrap_or(u32::MAX);
     builder
         .timer(TokioTimer::new())
-        .max_concurrent_streams(STREAMS)
-        .max_header_list_size(header_bytes)
-        .max_pending_accept_reset_streams(RESETS)
-        .max_local_error_reset_streams(RESETS)
-        .max_send_buf_size(2 * PIECE)
-        .initial_stream_window_size(WINDOW)
-        .initial_connection_window_size(WINDOW * 2);
+        .max_concurrent_streams(MAX_REQUESTS)
+        .max_header_list_size(u32::try_from(header_bytes).unwrap_or(u32::MAX))
+        .max_pending_accept_reset_streams(MAX_RESETS)
+        .max_local_error_reset_streams(MAX_RESETS)
+        .max_send_buf_size(2 * PART_BYTES)
+        .initial_stream_window_size(WINDOW_BYTES)
+        .initial_connection_window_size(WINDOW_BYTES * 2);
     builder
 }
 
-/// The requests that are open on one connection.
-struct Streams {
-    open: Mutex<Open>,
-    /// What the connection as a whole is doing.
-    pulse: Arc<Pulse>,
+/// The progress of all open requests of one connection.
+struct RequestProgress {
+    open: Mutex<OpenRequests>,
+    /// The activity of the connection as a whole.
+    activity: Arc<Activity>,
 }
 
-struct Open {
+struct OpenRequests {
     next: u64,
-    by_number: HashMap<u64, Times>,
+    by_number: HashMap<u64, RequestTimes>,
     /// When the last request ended, or the connection began.
     idle_since: Instant,
 }
 
-struct Times {
-    asked: Instant,
-    /// When the client last took a piece of the answer; none before there is one.
+struct RequestTimes {
+    began: Instant,
+    /// When the client last took a part of the response; none before there is a response.
     took: Option<Instant>,
 }
 
-impl Streams {
-    fn new(pulse: Arc<Pulse>) -> Self {
-        Self { open: Mutex::new(Open { next: 0, by_number: HashMap::new(), idle_since: Instant::now() }), pulse }
+impl RequestProgress {
+    fn new(activity: Arc<Activity>) -> Self {
+        let open = OpenRequests { next: 0, by_number: HashMap::new(), idle_since: Instant::now() };
+        Self { open: Mutex::new(open), activity }
     }
 
-    fn open(&self) -> MutexGuard<'_, Open> {
+    fn open(&self) -> MutexGuard<'_, OpenRequests> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn overdue(&self, patience: &Patience, now: Instant) -> Option<Cut> {
+    /// The deadline that is missed at `now`, if any.
+    fn overdue(&self, deadlines: &Deadlines, now: Instant) -> Option<CutReason> {
         let open = self.open();
         let passed = |since: Instant, limit| now.saturating_duration_since(since) >= limit;
         if open.by_number.is_empty() {
-            return passed(open.idle_since, patience.idle).then_some(Cut::Idle);
+            return passed(open.idle_since, deadlines.idle).then_some(CutReason::Idle);
         }
         open.by_number.values().find_map(|times| match times.took {
-            Some(took) if passed(took, patience.write) => Some(Cut::Write),
-            _ => passed(times.asked, patience.response).then_some(Cut::Response),
+            Some(took) if passed(took, deadlines.write) => Some(CutReason::Write),
+            _ => passed(times.began, deadlines.response).then_some(CutReason::Response),
         })
     }
 
-    /// Whether there are answers, and the client takes nothing of any.
-    fn is_stuck(&self, now: Instant) -> bool {
+    /// Whether there are responses, and the client takes nothing of any.
+    fn is_stalled(&self, now: Instant) -> bool {
         let open = self.open();
-        let stuck = |times: &Times| times.took.is_some_and(|took| now.saturating_duration_since(took) >= STUCK);
-        !open.by_number.is_empty() && open.by_number.values().all(stuck)
+        let stalled = |times: &RequestTimes| times.took.is_some_and(|took| now.saturating_duration_since(took) >= STALLED);
+        !open.by_number.is_empty() && open.by_number.values().all(stalled)
     }
 
-    async fn lost(&self, patience: Patience) -> Cut {
+    /// Waits until a request misses a deadline, or another task cuts the connection.
+    async fn cut_when_overdue(&self, deadlines: Deadlines) -> CutReason {
         loop {
             tokio::select! {
-                () = sleep(patience.step().min(STUCK)) => {}
-                cut = self.pulse.ended() => return cut,
+                () = sleep(deadlines.check_interval().min(STALLED)) => {}
+                cut = self.activity.cut_by_others() => return cut,
             }
             let now = Instant::now();
-            self.pulse.wrote(self.is_stuck(now));
-            if let Some(cut) = self.overdue(&patience, now) {
-                self.pulse.end(cut);
+            self.activity.wrote(self.is_stalled(now));
+            if let Some(cut) = self.overdue(&deadlines, now) {
+                self.activity.cut(cut);
                 return cut;
             }
         }
     }
 }
 
-/// A request from its header to the last piece of its answer; ends when dropped.
-struct OpenStream {
-    streams: Arc<Streams>,
+/// One request from its header to the last part of its response; ends when dropped.
+struct OpenRequest {
+    requests: Arc<RequestProgress>,
     number: u64,
 }
 
-impl OpenStream {
-    fn new(streams: Arc<Streams>) -> Self {
-        let mut open = streams.open();
+impl OpenRequest {
+    fn new(requests: Arc<RequestProgress>) -> Self {
+        let mut open = requests.open();
         let number = open.next;
         open.next += 1;
         if open.by_number.is_empty() {
-            streams.pulse.asked();
+            requests.activity.request_began();
         }
-        open.by_number.insert(number, Times { asked: Instant::now(), took: None });
+        open.by_number.insert(number, RequestTimes { began: Instant::now(), took: None });
         drop(open);
-        Self { streams, number }
+        Self { requests, number }
     }
 
+    /// The client took a part of the response, or the response began.
     fn progress(&self) {
-        if let Some(times) = self.streams.open().by_number.get_mut(&self.number) {
+        if let Some(times) = self.requests.open().by_number.get_mut(&self.number) {
             times.took = Some(Instant::now());
         }
     }
 }
 
-impl Drop for OpenStream {
+impl Drop for OpenRequest {
     fn drop(&mut self) {
-        let mut open = self.streams.open();
+        let mut open = self.requests.open();
         open.by_number.remove(&self.number);
         open.idle_since = Instant::now();
         if open.by_number.is_empty() {
-            self.streams.pulse.begin();
+            self.requests.activity.awaits_request();
         }
     }
 }
 
-/// A body in pieces.
-struct Pieces<B> {
+/// A body that is given out in parts of bounded size.
+struct PartedBody<B> {
     body: Pin<Box<B>>,
     rest: Bytes,
-    stream: OpenStream,
+    open: OpenRequest,
 }
 
-impl<B: Body<Data = Bytes>> Body for Pieces<B> {
+impl<B: Body<Data = Bytes>> Body for PartedBody<B> {
     type Data = Bytes;
     type Error = B::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        self.stream.progress();
+        self.open.progress();
         if self.rest.is_empty() {
             let frame = match self.body.as_mut().poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => frame,
@@ -214,8 +207,8 @@ impl<B: Body<Data = Bytes>> Body for Pieces<B> {
                 Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
             }
         }
-        let piece = self.rest.len().min(PIECE);
-        Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(piece)))))
+        let part = self.rest.len().min(PART_BYTES);
+        Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(part)))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -241,44 +234,42 @@ mod tests {
     use http_body_util::{BodyExt, Full};
 
     use super::*;
-    use crate::program::web::Options;
 
     #[tokio::test]
-    async fn a_body_comes_whole_and_in_pieces() {
-        let whole: Vec<u8> = (0..3 * PIECE + 5).map(|n| n as u8).collect();
-        let streams = Arc::new(Streams::new(Pulse::new()));
+    async fn a_body_comes_whole_and_in_parts() {
+        let whole: Vec<u8> = (0..3 * PART_BYTES + 5).map(|n| n as u8).collect();
+        let requests = Arc::new(RequestProgress::new(Activity::new()));
         let body = Box::pin(Full::new(Bytes::from(whole.clone())));
-        let mut pieces = Pieces { body, rest: Bytes::new(), stream: OpenStream::new(Arc::clone(&streams)) };
-        assert_eq!(pieces.size_hint().exact(), Some(whole.len() as u64));
+        let mut parts = PartedBody { body, rest: Bytes::new(), open: OpenRequest::new(Arc::clone(&requests)) };
+        assert_eq!(parts.size_hint().exact(), Some(whole.len() as u64));
         let (mut together, mut sizes) = (Vec::new(), Vec::new());
-        while let Some(frame) = pieces.frame().await {
+        while let Some(frame) = parts.frame().await {
             let data = frame.unwrap().into_data().unwrap();
             sizes.push(data.len());
             together.extend_from_slice(&data);
         }
-        assert_eq!(sizes, [PIECE, PIECE, PIECE, 5]);
-        assert!(together == whole && pieces.is_end_stream());
-        assert_eq!(streams.open().by_number.len(), 1);
-        drop(pieces);
-        assert_eq!(streams.open().by_number.len(), 0);
+        assert_eq!(sizes, [PART_BYTES, PART_BYTES, PART_BYTES, 5]);
+        assert!(together == whole && parts.is_end_stream());
+        assert_eq!(requests.open().by_number.len(), 1);
+        drop(parts);
+        assert_eq!(requests.open().by_number.len(), 0);
     }
 
     #[test]
     fn each_request_has_its_own_time() {
         let second = Duration::from_secs(1);
-        let options =
-            Options { idle_timeout: 100 * second, write_timeout: 10 * second, response_timeout: 50 * second, ..Options::default() };
-        let (patience, streams) = (Patience::from(&options), Arc::new(Streams::new(Pulse::new())));
-        let after = |seconds: u32| streams.overdue(&patience, Instant::now() + seconds * second);
-        assert_eq!((after(99), after(101)), (None, Some(Cut::Idle)));
-        let asked = OpenStream::new(Arc::clone(&streams));
-        assert_eq!((after(49), after(51)), (None, Some(Cut::Response)));
-        asked.progress();
-        let other = OpenStream::new(Arc::clone(&streams));
-        assert_eq!((after(9), after(11)), (None, Some(Cut::Write)));
-        drop(asked);
-        assert_eq!((after(49), after(51)), (None, Some(Cut::Response)));
+        let deadlines = Deadlines { idle: 100 * second, header: 10 * second, write: 10 * second, response: 50 * second };
+        let requests = Arc::new(RequestProgress::new(Activity::new()));
+        let after = |seconds: u32| requests.overdue(&deadlines, Instant::now() + seconds * second);
+        assert_eq!((after(99), after(101)), (None, Some(CutReason::Idle)));
+        let first = OpenRequest::new(Arc::clone(&requests));
+        assert_eq!((after(49), after(51)), (None, Some(CutReason::Response)));
+        first.progress();
+        let other = OpenRequest::new(Arc::clone(&requests));
+        assert_eq!((after(9), after(11)), (None, Some(CutReason::Write)));
+        drop(first);
+        assert_eq!((after(49), after(51)), (None, Some(CutReason::Response)));
         drop(other);
-        assert_eq!((after(99), after(101)), (None, Some(Cut::Idle)));
+        assert_eq!((after(99), after(101)), (None, Some(CutReason::Idle)));
     }
 }

@@ -1,28 +1,28 @@
-//! The page at `/`: what this is, how to send, how to scrape, where to look. Knows only the facts it is given.
+//! The HTML at `/`: what this is, how to send, how to scrape, where to look. Knows only the facts that it is given.
 
 use std::net::SocketAddr;
 
-use super::problems::Troubles;
+use super::problems::Problems;
 
 const TEMPLATE: &str = include_str!("landing.html");
 
 /// What the page tells.
 #[derive(Debug)]
-pub(in crate::program::web) struct Facts<'a> {
+pub(super) struct LandingFacts<'a> {
     /// Where the metrics are.
-    pub(in crate::program::web) telemetry_path: &'a str,
+    pub(super) telemetry_path: &'a str,
     /// Whether lines are taken now.
-    pub(in crate::program::web) ready: bool,
+    pub(super) ready: bool,
     /// A shell line that sends a sample.
-    pub(in crate::program::web) paste: Option<&'a str>,
+    pub(super) paste: Option<&'a str>,
     /// The address under which the client reached the bridge.
-    pub(in crate::program::web) address: Option<SocketAddr>,
+    pub(super) address: Option<SocketAddr>,
     /// What is wrong with what is sent.
-    pub(in crate::program::web) troubles: Troubles,
+    pub(super) problems: Problems,
 }
 
 /// The page, in one pass over the template, so that nothing in a fact is taken for a mark.
-pub(in crate::program::web) fn html(facts: &Facts<'_>) -> String {
+pub(super) fn html(facts: &LandingFacts<'_>) -> String {
     let mut html = String::with_capacity(TEMPLATE.len() + 512);
     let mut rest = TEMPLATE;
     while let Some((before, mark)) = rest.split_once("{{") {
@@ -35,7 +35,7 @@ pub(in crate::program::web) fn html(facts: &Facts<'_>) -> String {
     html
 }
 
-fn fill(mark: &str, facts: &Facts<'_>) -> String {
+fn fill(mark: &str, facts: &LandingFacts<'_>) -> String {
     match mark {
         "version" => env!("CARGO_PKG_VERSION").to_owned(),
         "path" => escape(facts.telemetry_path),
@@ -46,16 +46,16 @@ fn fill(mark: &str, facts: &Facts<'_>) -> String {
             .paste
             .map(|line| format!("<section>\n<h2>Send a sample</h2>\n<pre>{}</pre>\n</section>\n", escape(line)))
             .unwrap_or_default(),
-        "troubles" => troubles(&facts.troubles),
+        "problems" => problems(&facts.problems),
         _ => String::new(),
     }
 }
 
 /// Sections for what there is, nothing where there is nothing.
-fn troubles(troubles: &Troubles) -> String {
+fn problems(problems: &Problems) -> String {
     let mut html = String::new();
     for (title, lines, path) in
-        [("Limits hit", &troubles.limits, "/api/v1/cardinality"), ("Names in conflict", &troubles.conflicts, "/api/v1/conflicts")]
+        [("Limits hit", &problems.limits, "/api/v1/cardinality"), ("Names in conflict", &problems.conflicts, "/api/v1/conflicts")]
     {
         if !lines.is_empty() {
             let items: String = lines.iter().map(|line| format!("<p>{}</p>\n", escape(line))).collect();
@@ -64,14 +64,14 @@ fn troubles(troubles: &Troubles) -> String {
             ));
         }
     }
-    if troubles.more > 0 {
-        html.push_str(&format!("<p class=\"more\">and {} more</p>\n", troubles.more));
+    if problems.more > 0 {
+        html.push_str(&format!("<p class=\"more\">and {} more</p>\n", problems.more));
     }
     html
 }
 
 /// What to put into prometheus.yml.
-fn scrape_config(facts: &Facts<'_>) -> String {
+fn scrape_config(facts: &LandingFacts<'_>) -> String {
     let target = facts.address.map_or_else(|| "localhost:9102".to_owned(), |address| address.to_string());
     let path = match facts.telemetry_path {
         "/metrics" => String::new(),
@@ -103,17 +103,17 @@ fn escape(text: &str) -> String {
 mod tests {
     use super::*;
 
-    const FACTS: Facts<'static> = Facts {
+    const FACTS: LandingFacts<'static> = LandingFacts {
         telemetry_path: "/metrics",
         ready: true,
         paste: None,
         address: None,
-        troubles: Troubles { limits: Vec::new(), conflicts: Vec::new(), more: 0 },
+        problems: Problems { limits: Vec::new(), conflicts: Vec::new(), more: 0 },
     };
 
     #[test]
     fn every_mark_is_filled_and_what_is_filled_in_is_escaped() {
-        let html = html(&Facts { telemetry_path: "/m<\"{{version}}", paste: Some("echo 'a:1|c' > /dev/udp/h/9125 && x"), ..FACTS });
+        let html = html(&LandingFacts { telemetry_path: "/m<\"{{version}}", paste: Some("echo 'a:1|c' > /dev/udp/h/9125 && x"), ..FACTS });
         assert!(html.contains("echo &#39;a:1|c&#39; &gt; /dev/udp/h/9125 &amp;&amp; x</pre>"));
         assert!(html.contains("<a href=\"/m&lt;&quot;{{version}}\">"), "a fact is text, whatever is in it");
         assert_eq!(html.matches("{{").count(), 3, "those of the path, three times, and none of the template");
@@ -124,17 +124,17 @@ mod tests {
     fn it_says_only_what_holds() {
         assert!(!html(&FACTS).contains("Send a sample"));
         assert!(!html(&FACTS).contains("metrics_path"));
-        assert!(html(&FACTS).contains(">ready<") && html(&Facts { ready: false, ..FACTS }).contains(">not ready<"));
-        let elsewhere = Facts { telemetry_path: "/m", address: Some(([127, 0, 0, 1], 81).into()), ..FACTS };
+        assert!(html(&FACTS).contains(">ready<") && html(&LandingFacts { ready: false, ..FACTS }).contains(">not ready<"));
+        let elsewhere = LandingFacts { telemetry_path: "/m", address: Some(([127, 0, 0, 1], 81).into()), ..FACTS };
         assert!(html(&elsewhere).contains("metrics_path: /m\n") && html(&elsewhere).contains("127.0.0.1:81"));
     }
 
     #[test]
-    fn troubles_are_shown_where_there_are_any_and_are_never_markup() {
+    fn problems_are_shown_where_there_are_any_and_are_never_markup() {
         assert!(!html(&FACTS).contains("Limits hit") && !html(&FACTS).contains("Names in conflict"));
         let limits = vec!["login: <script>alert('u1')</script>\u{202e}\u{1b}".to_owned()];
         let conflicts = vec!["up&{{path}}".to_owned()];
-        let page = html(&Facts { troubles: Troubles { limits, conflicts, more: 3 }, ..FACTS });
+        let page = html(&LandingFacts { problems: Problems { limits, conflicts, more: 3 }, ..FACTS });
         assert!(page.contains("<p>login: &lt;script&gt;alert(&#39;u1&#39;)&lt;/script&gt;\u{fffd}\u{fffd}</p>"));
         assert!(page.contains("<p>up&amp;{{path}}</p>") && page.contains("and 3 more"));
         assert!(!page.contains("<script"));

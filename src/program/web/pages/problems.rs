@@ -1,4 +1,5 @@
-//! Limits that were hit and names in conflict, a line each, for the landing page. Plain text: whoever shows it escapes it.
+//! Limits that were hit and names in conflict, a line each, for the landing page. Plain text: whoever shows it escapes it. Knows no
+//! HTML.
 
 use std::sync::Arc;
 
@@ -9,19 +10,19 @@ use crate::registry::{Conflict, Limited};
 /// How many of each are shown.
 const SHOWN: usize = 5;
 
-/// What is wrong, briefly.
+/// The worst problems of what is sent.
 #[derive(Debug, Default)]
-pub(in crate::program::web) struct Troubles {
+pub(super) struct Problems {
     /// Limits that were hit, most samples first.
-    pub(in crate::program::web) limits: Vec<String>,
+    pub(super) limits: Vec<String>,
     /// Names in conflict, most samples first.
-    pub(in crate::program::web) conflicts: Vec<String>,
-    /// How many there are beyond these.
-    pub(in crate::program::web) more: usize,
+    pub(super) conflicts: Vec<String>,
+    /// How many more there are.
+    pub(super) more: usize,
 }
 
-impl Troubles {
-    pub(in crate::program::web) fn of(bridge: &Bridge) -> Self {
+impl Problems {
+    pub(super) fn of(bridge: &Bridge) -> Self {
         let registry = bridge.registry();
         let of_families = registry.families().into_iter().flat_map(|family| family.limited());
         let mut limits: Vec<Arc<Limited>> = registry.limited().into_iter().chain(of_families).collect();

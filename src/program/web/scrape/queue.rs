@@ -1,60 +1,51 @@
-//! Who may be sent a page when: places for pages on their way, scrapes that wait for the same page, and which page goes if all
-//! places are taken. Knows what waits and how long, not what a page is.
+//! Which scrape is served when: how many expositions are sent and rendered at once, which scrapes share one, and which is cut when
+//! others wait. Knows what waits and for how long, not what an exposition is.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::mpsc::Sender;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, interval};
 
-use super::coding::Coding;
-use super::memory::Spares;
-use super::rendering::Piece;
+use super::coding::ContentCoding;
+use super::recipient::Recipient;
 use crate::exposition::Negotiated;
-use crate::program::web::activity::{Cut, Pulse};
+use crate::program::web::activity::{Activity, CutReason};
 
-/// A page that has waited so long for its clients may be cut for others.
-const WAITED_ENOUGH: Duration = Duration::from_millis(250);
+/// An exposition that has waited so long for its clients may be cut for others.
+const MAX_WAIT: Duration = Duration::from_millis(250);
 
-/// How often one who waits looks around.
-const LOOK_AROUND: Duration = Duration::from_millis(50);
+/// How often a scrape that waits looks for an exposition to cut.
+const RECHECK: Duration = Duration::from_millis(50);
 
-/// The pages of a program.
-pub(in crate::program::web) struct Pages {
-    /// Pages that are being sent.
-    pub(in crate::program::web) places: Arc<Semaphore>,
-    /// Threads that render and compress, each for a moment.
-    pub(in crate::program::web) turns: Arc<Semaphore>,
-    /// Pages of which nothing is rendered yet.
-    gathering: Mutex<Vec<Arc<Gathering>>>,
-    sending: Mutex<Vec<Arc<Sending>>>,
-    spares: Arc<Spares>,
+/// The scrapes of a program.
+pub(in crate::program::web) struct ScrapeQueue {
+    /// Expositions that may still be sent at the same time.
+    pub(in crate::program::web) transfers: Arc<Semaphore>,
+    /// Threads that may still render and compress, each for a moment.
+    pub(in crate::program::web) renders: Arc<Semaphore>,
+    /// Scrapes of which nothing is rendered yet.
+    waiting: Mutex<Vec<Arc<SharedScrape>>>,
+    sending: Mutex<Vec<Arc<Transfer>>>,
 }
 
-/// Scrapes that will be sent the same page.
-pub(super) struct Gathering {
+/// Scrapes that will be sent the same exposition.
+pub(super) struct SharedScrape {
     wanted: Negotiated,
-    coding: Coding,
-    /// `None` once rendering has begun: who comes later would see values from before it asked.
-    members: Mutex<Option<Vec<Member>>>,
+    coding: ContentCoding,
+    /// `None` once rendering has begun: a later scrape would see values from before it asked.
+    recipients: Mutex<Option<Vec<Recipient>>>,
 }
 
-/// One scrape, as whoever makes its page sees it.
-pub(super) struct Member {
-    pub(super) to: Sender<Piece>,
-    pub(super) pulse: Arc<Pulse>,
+/// An exposition that is being sent.
+pub(super) struct Transfer {
+    activities: Vec<Arc<Activity>>,
+    waited: Mutex<WaitTime>,
 }
 
-/// A page on its way.
-pub(super) struct Sending {
-    pulses: Vec<Arc<Pulse>>,
-    waited: Mutex<Waited>,
-}
-
-/// For the clients.
+/// How long a transfer has waited for its clients.
 #[derive(Default)]
-struct Waited {
+struct WaitTime {
     before: Duration,
     since: Option<Instant>,
 }
@@ -63,71 +54,60 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Pages {
-    /// `places` pages on their way at once, `turns` of them being rendered; at least one of each.
-    pub(in crate::program::web) fn new(places: usize, turns: usize) -> Self {
+impl ScrapeQueue {
+    /// `transfers` expositions being sent at once, `renders` of them being rendered; at least one of each.
+    pub(in crate::program::web) fn new(transfers: usize, renders: usize) -> Self {
         let semaphore = |permits: usize| Arc::new(Semaphore::new(permits.clamp(1, Semaphore::MAX_PERMITS)));
-        Self {
-            places: semaphore(places),
-            turns: semaphore(turns),
-            gathering: Mutex::default(),
-            sending: Mutex::default(),
-            spares: Arc::default(),
-        }
+        Self { transfers: semaphore(transfers), renders: semaphore(renders), waiting: Mutex::default(), sending: Mutex::default() }
     }
 
-    /// What pages are made with.
-    pub(super) fn spares(&self) -> &Arc<Spares> {
-        &self.spares
-    }
-
-    /// Joins those who wait for the same page. If there are none, returns the new gathering, whose page somebody has to make.
-    pub(super) fn join(&self, wanted: Negotiated, coding: Coding, member: Member) -> Option<Arc<Gathering>> {
-        let mut gathering = lock(&self.gathering);
-        let mut member = Some(member);
-        for other in gathering.iter().filter(|other| other.wanted == wanted && other.coding == coding) {
-            if let Some(members) = &mut *lock(&other.members) {
-                members.extend(member.take());
+    /// Joins the scrapes that wait for the same exposition. If there are none, returns a new one that the caller has to render.
+    pub(super) fn join(&self, wanted: Negotiated, coding: ContentCoding, recipient: Recipient) -> Option<Arc<SharedScrape>> {
+        let mut waiting = lock(&self.waiting);
+        let mut recipient = Some(recipient);
+        for other in waiting.iter().filter(|other| other.wanted == wanted && other.coding == coding) {
+            if let Some(recipients) = &mut *lock(&other.recipients) {
+                recipients.extend(recipient.take());
                 return None;
             }
         }
-        let new = Arc::new(Gathering { wanted, coding, members: Mutex::new(Some(member.into_iter().collect())) });
-        gathering.push(Arc::clone(&new));
+        let new = Arc::new(SharedScrape { wanted, coding, recipients: Mutex::new(Some(recipient.into_iter().collect())) });
+        waiting.push(Arc::clone(&new));
         Some(new)
     }
 
-    /// Scrapes for which nothing is rendered yet.
+    /// How many scrapes wait for their turn.
     #[cfg(test)]
     pub(in crate::program::web) fn waiting(&self) -> usize {
-        lock(&self.gathering).iter().map(|gathering| lock(&gathering.members).as_ref().map_or(0, Vec::len)).sum()
+        lock(&self.waiting).iter().map(|scrape| lock(&scrape.recipients).as_ref().map_or(0, Vec::len)).sum()
     }
 
-    /// From now on nobody joins. Returns those who still want the page.
-    pub(super) fn close(&self, gathering: &Arc<Gathering>) -> Vec<Member> {
-        lock(&self.gathering).retain(|other| !Arc::ptr_eq(other, gathering));
-        let mut members = lock(&gathering.members).take().unwrap_or_default();
-        members.retain(|member| !member.to.is_closed());
-        members
+    /// From now on no scrape joins. Returns the recipients that still wait.
+    pub(super) fn close(&self, scrape: &Arc<SharedScrape>) -> Vec<Recipient> {
+        lock(&self.waiting).retain(|other| !Arc::ptr_eq(other, scrape));
+        let mut recipients = lock(&scrape.recipients).take().unwrap_or_default();
+        recipients.retain(|recipient| !recipient.is_gone());
+        recipients
     }
 
-    /// A place and a first turn for a page; `None` once nobody wants it any more. While it waits for a place, the page whose
-    /// clients are slowest is cut, if they are slow.
-    pub(super) async fn admit(&self, gathering: &Gathering) -> Option<(OwnedSemaphorePermit, OwnedSemaphorePermit)> {
-        let mut look = interval(LOOK_AROUND);
-        let mut place = None;
+    /// A permit to send and a first one to render; `None` once nobody waits any more. While the scrape waits to be sent, the
+    /// transfer whose clients are slowest is cut, if they are slow.
+    pub(super) async fn admit(&self, scrape: &SharedScrape) -> Option<(OwnedSemaphorePermit, OwnedSemaphorePermit)> {
+        let mut recheck = interval(RECHECK);
+        let mut transfer = None;
         loop {
-            let semaphore = if place.is_none() { &self.places } else { &self.turns };
+            let semaphore = if transfer.is_none() { &self.transfers } else { &self.renders };
             tokio::select! {
                 biased;
-                permit = Arc::clone(semaphore).acquire_owned() => match place.take() {
-                    None => place = Some(permit.ok()?),
-                    Some(place) => return Some((place, permit.ok()?)),
+                permit = Arc::clone(semaphore).acquire_owned() => match transfer.take() {
+                    None => transfer = Some(permit.ok()?),
+                    Some(transfer) => return Some((transfer, permit.ok()?)),
                 },
-                _ = look.tick() => {
-                    if !gathering.is_wanted() {
+                _ = recheck.tick() => {
+                    if !scrape.is_wanted() {
                         return None;
                     }
-                    if place.is_none() {
+                    if transfer.is_none() {
                         self.cut_slowest();
                     }
                 }
@@ -135,59 +115,59 @@ impl Pages {
         }
     }
 
-    /// A page begins to be sent.
-    pub(super) fn begin(&self, members: &[Member]) -> Arc<Sending> {
-        let pulses = members.iter().map(|member| Arc::clone(&member.pulse)).collect();
-        let sending = Arc::new(Sending { pulses, waited: Mutex::default() });
-        lock(&self.sending).push(Arc::clone(&sending));
-        sending
+    /// An exposition begins to be sent.
+    pub(super) fn begin(&self, recipients: &[Recipient]) -> Arc<Transfer> {
+        let activities = recipients.iter().map(|recipient| Arc::clone(&recipient.activity)).collect();
+        let transfer = Arc::new(Transfer { activities, waited: Mutex::default() });
+        lock(&self.sending).push(Arc::clone(&transfer));
+        transfer
     }
 
-    /// It is sent, or cut.
-    pub(super) fn end(&self, sending: &Arc<Sending>) {
-        lock(&self.sending).retain(|other| !Arc::ptr_eq(other, sending));
+    /// The exposition is sent, or cut.
+    pub(super) fn end(&self, transfer: &Arc<Transfer>) {
+        lock(&self.sending).retain(|other| !Arc::ptr_eq(other, transfer));
     }
 
     fn cut_slowest(&self) {
         let now = Instant::now();
         let mut sending = lock(&self.sending);
-        let waited = |sending: &Arc<Sending>| lock(&sending.waited).so_far(now);
+        let waited = |transfer: &Arc<Transfer>| lock(&transfer.waited).so_far(now);
         let slowest = sending.iter().map(waited).enumerate().max_by_key(|(_, waited)| *waited);
-        if let Some((at, _)) = slowest.filter(|(_, waited)| *waited >= WAITED_ENOUGH) {
-            sending.swap_remove(at).pulses.iter().for_each(|pulse| pulse.end(Cut::Crowded));
+        if let Some((at, _)) = slowest.filter(|(_, waited)| *waited >= MAX_WAIT) {
+            sending.swap_remove(at).activities.iter().for_each(|activity| activity.cut(CutReason::Evicted));
         }
     }
 }
 
-impl Gathering {
+impl SharedScrape {
     pub(super) fn wanted(&self) -> Negotiated {
         self.wanted
     }
 
-    pub(super) fn coding(&self) -> Coding {
+    pub(super) fn coding(&self) -> ContentCoding {
         self.coding
     }
 
     fn is_wanted(&self) -> bool {
-        lock(&self.members).as_ref().is_some_and(|members| members.iter().any(|member| !member.to.is_closed()))
+        lock(&self.recipients).as_ref().is_some_and(|all| all.iter().any(|recipient| !recipient.is_gone()))
     }
 }
 
-impl Sending {
-    /// From now on the page waits for its clients.
-    pub(super) fn waits(&self) {
+impl Transfer {
+    /// Rendering waits for the clients from now on.
+    pub(super) fn wait_begins(&self) {
         lock(&self.waited).since = Some(Instant::now());
     }
 
-    /// It goes on.
-    pub(super) fn goes_on(&self) {
+    /// Rendering goes on.
+    pub(super) fn wait_ends(&self) {
         let mut waited = lock(&self.waited);
         waited.before = waited.so_far(Instant::now());
         waited.since = None;
     }
 }
 
-impl Waited {
+impl WaitTime {
     fn so_far(&self, now: Instant) -> Duration {
         self.before + self.since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
     }

@@ -1,49 +1,46 @@
-//! A page being made for one or several scrapes: rendered and compressed on a blocking thread for as long as the clients take it,
-//! and put aside, without a thread, while they do not.
+//! One exposition, rendered for one or several scrapes: on a blocking thread for as long as the clients take it, and set aside,
+//! without a thread, while they do not. Knows neither requests nor connections.
 
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
-use super::coding::{Coding, Encoder};
-use super::memory::Spares;
-use super::queue::{Gathering, Member, Sending};
-use crate::exposition::Negotiated;
-use crate::exposition::Page;
-use crate::program::web::activity::Cut;
-use crate::program::web::connection::accept::Site;
+use super::coding::ContentCoding;
+use super::encoder::Encoder;
+use super::expositions::ExpositionMaker;
+use super::memory::SpareMemory;
+use super::queue::{ScrapeQueue, SharedScrape, Transfer};
+use super::recipient::{Recipient, ScrapeChunk};
+use crate::exposition::{Negotiated, Page};
+use crate::program::web::activity::CutReason;
+use crate::telemetry::Telemetry;
 
-/// Pieces that may wait for a client. A piece is about 64 KiB.
-pub(super) const AHEAD: usize = 4;
+/// Chunks for which all recipients must have room before rendering goes on, so that it does not go on for each one.
+const MIN_ROOM: usize = 2;
 
-/// Pieces for which there is to be room before rendering goes on, so that it does not go on for each one.
-const ROOM: usize = 2;
+/// Chunks of one turn, so that other expositions get theirs.
+const CHUNKS_PER_TURN: usize = 16;
 
-/// Pieces of one turn, so that others get theirs.
-const TURN: usize = 16;
+/// How long a client may hold up others who are sent the same exposition.
+const MAX_HOLD_UP: Duration = Duration::from_millis(100);
 
-/// How long a client may hold up others who are sent the same page.
-const HOLD_UP: Duration = Duration::from_millis(100);
+/// How often to look whether all recipients have room again.
+const RECHECK: Duration = Duration::from_millis(1);
 
-/// How often one looks whether all have room again.
-const LOOK_AROUND: Duration = Duration::from_millis(1);
-
-/// What a scrape is sent.
-pub(super) enum Piece {
-    /// The turn has come.
-    Begun,
-    Bytes(Bytes),
-    /// That was all.
-    End,
+/// What expositions are rendered with.
+pub(in crate::program::web) struct Renderer {
+    pub(in crate::program::web) expositions: ExpositionMaker,
+    pub(in crate::program::web) queue: Arc<ScrapeQueue>,
+    pub(in crate::program::web) memory: Arc<SpareMemory>,
+    pub(in crate::program::web) telemetry: Arc<Telemetry>,
 }
 
-/// A page half made.
-struct Making {
+/// An exposition that is rendered in part.
+struct PartialExposition {
     page: Page,
     encoder: Encoder,
     raw: Vec<u8>,
@@ -52,147 +49,149 @@ struct Making {
 }
 
 /// Why a turn ended.
-enum Turn {
-    /// There is more to come.
-    More(Box<Making>),
-    /// The page is complete.
+enum TurnEnd {
+    /// There is more to render.
+    More(Box<PartialExposition>),
+    /// The exposition is complete.
     Complete,
 }
 
-/// Makes the page of a gathering, from waiting for a place to its last byte. Never fails: scrapes whose sender goes away without
-/// an end are cut.
-pub(super) async fn serve(site: Arc<Site>, gathering: Arc<Gathering>) {
-    let pages = &site.state.pages;
-    let admitted = pages.admit(&gathering).await;
-    let members = pages.close(&gathering);
-    let Some((_place, turn)) = admitted.filter(|_| !members.is_empty()) else { return };
-    let sending = pages.begin(&members);
-    members.iter().for_each(|member| drop(member.to.try_send(Piece::Begun)));
-    send(&site, members, &sending, (gathering.wanted(), gathering.coding()), turn).await;
-    pages.end(&sending);
-}
+impl Renderer {
+    /// Renders the exposition of a shared scrape, from waiting for its turn to the last byte. Never fails: recipients whose channel
+    /// closes without an end are cut.
+    pub(super) async fn run(self: Arc<Self>, scrape: Arc<SharedScrape>) {
+        let admitted = self.queue.admit(&scrape).await;
+        let recipients = self.queue.close(&scrape);
+        let Some((_transfer, turn)) = admitted.filter(|_| !recipients.is_empty()) else { return };
+        let transfer = self.queue.begin(&recipients);
+        recipients.iter().for_each(|recipient| drop(recipient.chunks.try_send(ScrapeChunk::Begun)));
+        self.send(recipients, &transfer, (scrape.wanted(), scrape.coding()), turn).await;
+        self.queue.end(&transfer);
+    }
 
-async fn send(
-    site: &Arc<Site>,
-    mut members: Vec<Member>,
-    sending: &Sending,
-    (wanted, coding): (Negotiated, Coding),
-    turn: OwnedSemaphorePermit,
-) {
-    let mut turn = Some(turn);
-    let mut making = None;
-    loop {
-        let permit = match turn.take() {
-            Some(first) => Ok(first),
-            None => Arc::clone(&site.state.pages.turns).acquire_owned().await,
+    async fn send(
+        self: &Arc<Self>,
+        mut recipients: Vec<Recipient>,
+        transfer: &Transfer,
+        (wanted, coding): (Negotiated, ContentCoding),
+        turn: OwnedSemaphorePermit,
+    ) {
+        let mut turn = Some(turn);
+        let mut partial = None;
+        loop {
+            let permit = match turn.take() {
+                Some(first) => Ok(first),
+                None => Arc::clone(&self.queue.renders).acquire_owned().await,
+            };
+            let Ok(permit) = permit else { return };
+            let (renderer, to_do) = (Arc::clone(self), partial.take());
+            let done = spawn_blocking(move || {
+                let done = renderer.take_turn(to_do, (wanted, coding), &recipients);
+                drop(permit);
+                (done, recipients)
+            });
+            let Ok((Ok(done), still)) = done.await else { return };
+            recipients = still;
+            transfer.wait_begins();
+            let TurnEnd::More(more) = done else { break };
+            partial = Some(*more);
+            wait_for_room(&mut recipients, MIN_ROOM).await;
+            transfer.wait_ends();
+            if recipients.is_empty() {
+                return;
+            }
+        }
+        for recipient in &recipients {
+            // Until it has taken all, or is cut by the deadlines of its connection.
+            if recipient.chunks.send(ScrapeChunk::End).await.is_ok() {
+                recipient.chunks.closed().await;
+            }
+        }
+    }
+
+    /// Renders chunks until a recipient has no room, the turn is over, or the exposition is complete. Takes that long; not for an
+    /// async thread.
+    fn take_turn(
+        &self,
+        partial: Option<PartialExposition>,
+        (wanted, coding): (Negotiated, ContentCoding),
+        recipients: &[Recipient],
+    ) -> io::Result<TurnEnd> {
+        let start = Instant::now();
+        let mut partial = match partial {
+            Some(partial) => partial,
+            None => self.begin(wanted, coding)?,
         };
-        let Ok(permit) = permit else { return };
-        let to_do = making.take();
-        let of = Arc::clone(site);
-        let done = spawn_blocking(move || {
-            let done = Making::go_on(&of, to_do, (wanted, coding), &members);
-            drop(permit);
-            (done, members)
-        });
-        let Ok((Ok(done), still)) = done.await else { return };
-        members = still;
-        sending.waits();
-        let Turn::More(more) = done else { break };
-        making = Some(*more);
-        wait_for_room(&mut members, ROOM).await;
-        sending.goes_on();
-        if members.is_empty() {
+        for _ in 0..CHUNKS_PER_TURN {
+            // Room for the last chunk too.
+            if recipients.iter().any(|recipient| recipient.chunks.capacity() < MIN_ROOM && !recipient.is_gone()) {
+                break;
+            }
+            if partial.raw.capacity() == 0 {
+                partial.raw = self.memory.buffer();
+            }
+            let is_more = partial.page.more(&mut partial.raw);
+            partial.raw_bytes += partial.raw.len();
+            self.send_to(recipients, partial.encoder.write(&mut partial.raw, &self.memory)?);
+            partial.raw.clear();
+            if !is_more {
+                return self.complete(partial, recipients, start).map(|()| TurnEnd::Complete);
+            }
+        }
+        partial.busy += start.elapsed();
+        Ok(TurnEnd::More(Box::new(partial)))
+    }
+
+    fn begin(&self, wanted: Negotiated, coding: ContentCoding) -> io::Result<PartialExposition> {
+        let page = self.expositions.begin(wanted);
+        let encoder = Encoder::new(coding, &self.memory)?;
+        Ok(PartialExposition { page, encoder, raw: Vec::new(), raw_bytes: 0, busy: Duration::ZERO })
+    }
+
+    /// Sends the last chunk, and counts the exposition.
+    fn complete(&self, partial: PartialExposition, recipients: &[Recipient], start: Instant) -> io::Result<()> {
+        self.send_to(recipients, partial.encoder.finish(&self.memory)?);
+        self.memory.keep(partial.raw);
+        let scrape = &self.telemetry.scrape;
+        scrape.pages.increment(recipients.len() as u64);
+        scrape.shared.increment(recipients.len().saturating_sub(1) as u64);
+        scrape.bytes.set(partial.raw_bytes as f64);
+        scrape.seconds.record((partial.busy + start.elapsed()).as_secs_f64());
+        Ok(())
+    }
+
+    fn send_to(&self, recipients: &[Recipient], chunk: Vec<u8>) {
+        if chunk.is_empty() {
             return;
         }
-    }
-    for member in &members {
-        // Until it has taken all, or is cut by the limits of its connection.
-        if member.to.send(Piece::End).await.is_ok() {
-            member.to.closed().await;
+        let chunk = self.memory.share(chunk);
+        for recipient in recipients {
+            // There is room, or the client has left.
+            let _ = recipient.chunks.try_send(ScrapeChunk::Bytes(chunk.clone()));
         }
     }
 }
 
-/// Waits until all have room for so many pieces. Who has left is left out, and who holds up others is cut.
-async fn wait_for_room(members: &mut Vec<Member>, room: usize) {
-    if let [only] = &members[..] {
-        let is_there = only.to.reserve_many(room).await.is_ok();
-        members.truncate(usize::from(is_there));
+/// Waits until all recipients have room for so many chunks. Leaves out those that have left, and cuts those that hold up others.
+async fn wait_for_room(recipients: &mut Vec<Recipient>, room: usize) {
+    if let [only] = &recipients[..] {
+        let is_there = only.chunks.reserve_many(room).await.is_ok();
+        recipients.truncate(usize::from(is_there));
         return;
     }
     let mut held_up = None;
     loop {
-        members.retain(|member| !member.to.is_closed());
-        let ready = members.iter().filter(|member| member.to.capacity() >= room).count();
-        if ready == members.len() {
+        recipients.retain(|recipient| !recipient.is_gone());
+        let ready = recipients.iter().filter(|recipient| recipient.chunks.capacity() >= room).count();
+        if ready == recipients.len() {
             return;
         }
-        if ready > 0 && held_up.get_or_insert_with(Instant::now).elapsed() >= HOLD_UP {
-            let slow = |member: &mut Member| member.to.capacity() < room;
-            members.extract_if(.., slow).for_each(|member| member.pulse.end(Cut::Crowded));
+        if ready > 0 && held_up.get_or_insert_with(Instant::now).elapsed() >= MAX_HOLD_UP {
+            let slow = |recipient: &mut Recipient| recipient.chunks.capacity() < room;
+            recipients.extract_if(.., slow).for_each(|recipient| recipient.activity.cut(CutReason::Evicted));
             return;
         }
-        // Pages are shared where many ask at once; looking is simpler than being told by each of them.
-        sleep(LOOK_AROUND).await;
-    }
-}
-
-impl Making {
-    fn begin(site: &Site, wanted: Negotiated, coding: Coding) -> io::Result<Self> {
-        let page = site.bridge.page_escaped(wanted.format, wanted.escaping, (site.state.clock)());
-        Ok(Self { page, encoder: Encoder::new(coding, site.state.pages.spares())?, raw: Vec::new(), raw_bytes: 0, busy: Duration::ZERO })
-    }
-
-    /// Makes pieces until somebody has no room, the turn is over, or the page is. Takes as long as that is; not for an async
-    /// thread.
-    fn go_on(site: &Site, making: Option<Self>, (wanted, coding): (Negotiated, Coding), members: &[Member]) -> io::Result<Turn> {
-        let start = Instant::now();
-        let mut making = match making {
-            Some(making) => making,
-            None => Self::begin(site, wanted, coding)?,
-        };
-        let spares = site.state.pages.spares();
-        for _ in 0..TURN {
-            // Room for the last piece too.
-            if members.iter().any(|member| member.to.capacity() < ROOM && !member.to.is_closed()) {
-                break;
-            }
-            if making.raw.capacity() == 0 {
-                making.raw = spares.buffer();
-            }
-            let is_more = making.page.more(&mut making.raw);
-            making.raw_bytes += making.raw.len();
-            send_to(members, making.encoder.write(&mut making.raw, spares)?, spares);
-            making.raw.clear();
-            if !is_more {
-                return making.end(site, members, start).map(|()| Turn::Complete);
-            }
-        }
-        making.busy += start.elapsed();
-        Ok(Turn::More(Box::new(making)))
-    }
-
-    /// The last piece, and the page is counted.
-    fn end(self, site: &Site, members: &[Member], start: Instant) -> io::Result<()> {
-        let spares = site.state.pages.spares();
-        send_to(members, self.encoder.finish(spares)?, spares);
-        spares.keep(self.raw);
-        let scrape = &site.bridge.telemetry().scrape;
-        scrape.pages.increment(members.len() as u64);
-        scrape.shared.increment(members.len().saturating_sub(1) as u64);
-        scrape.bytes.set(self.raw_bytes as f64);
-        scrape.seconds.record((self.busy + start.elapsed()).as_secs_f64());
-        Ok(())
-    }
-}
-
-fn send_to(members: &[Member], piece: Vec<u8>, spares: &Arc<Spares>) {
-    if piece.is_empty() {
-        return;
-    }
-    let piece = spares.piece(piece);
-    for member in members {
-        // There is room, or it has left.
-        let _ = member.to.try_send(Piece::Bytes(piece.clone()));
+        // Expositions are shared where many ask at once; looking is simpler than being told by each of them.
+        sleep(RECHECK).await;
     }
 }

@@ -5,13 +5,13 @@ use serde_json::{Value, json};
 use super::*;
 use crate::options::Limits;
 
-async fn server(options: Options, limits: Limits) -> Server {
-    let state = Arc::new(State::new(&options, now));
-    Server::start_with(options, Bridge::new(BridgeOptions { limits, ..BridgeOptions::default() }), state).await
+async fn server(options: WebOptions, limits: Limits) -> TestServer {
+    let state = Arc::new(WebState::new(&options, now));
+    TestServer::start_with(options, Bridge::new(BridgeOptions { limits, ..BridgeOptions::default() }), state).await
 }
 
-async fn with_admin() -> Server {
-    let server = server(Options { enable_admin_api: true, ..patient() }, Limits::default()).await;
+async fn with_admin() -> TestServer {
+    let server = server(WebOptions { enable_admin_api: true, ..patient() }, Limits::default()).await;
     server.bridge.worker().ingest(b"a:1|c|#u:1\na:1|c|#u:2\na:1|c|#u:3\nb:1|g|#u:1\nt:5|ms|#u:1", now());
     server
 }
@@ -21,7 +21,7 @@ fn document(reply: &str) -> Value {
     serde_json::from_str(body(reply)).unwrap_or_else(|error| panic!("{error}: {reply}"))
 }
 
-impl Server {
+impl TestServer {
     async fn data(&self, path: &str) -> Value {
         let mut document = document(&self.ask("GET", path).await);
         assert_eq!(document["status"], "success", "{path}: {document}");
@@ -87,7 +87,7 @@ async fn cardinality_names_the_culprit() {
 
 #[tokio::test]
 async fn a_wrong_limit_says_what_to_write() {
-    let server = Server::start(patient()).await;
+    let server = TestServer::start(patient()).await;
     for wrong in ["limit=0", "limit=1001", "limit=x", "limit=-1", "limit="] {
         let (code, text) = server.refusal(get(&format!("/api/v1/cardinality?{wrong}"))).await;
         assert!(code == 400 && text.contains("write a whole number from 1 to 1000"), "{wrong}: {code} {text}");
@@ -99,7 +99,7 @@ async fn a_wrong_limit_says_what_to_write() {
 
 #[tokio::test]
 async fn conflicts_show_both_sides() {
-    let server = Server::start(patient()).await;
+    let server = TestServer::start(patient()).await;
     server.bridge.worker().ingest(b"up:1|c|#a:b\nup:2|g\nup:3|g\nlabelled:1|c|#le:1", now());
     let data = server.data("/api/v1/conflicts").await;
     let [renamed, up] = data["conflicts"].as_array().expect("a list").as_slice() else { panic!("{data}") };
@@ -164,7 +164,7 @@ async fn a_wrong_deletion_deletes_nothing_and_says_why() {
 
 #[tokio::test]
 async fn without_its_flag_nothing_is_deleted() {
-    let server = Server::start(patient()).await;
+    let server = TestServer::start(patient()).await;
     server.bridge.worker().ingest(b"a:1|c", now());
     let (code, text) = server.refusal(post("match[]=a", "", "")).await;
     assert!(code == 403 && text.contains("--web.enable-admin-api"), "{code} {text}");

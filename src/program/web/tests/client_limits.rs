@@ -4,7 +4,7 @@ use super::*;
 
 #[tokio::test]
 async fn a_header_that_never_ends_is_cut_and_a_drip_does_not_help() {
-    let server = Server::start(Options { header_timeout: SHORT, ..patient() }).await;
+    let server = TestServer::start(WebOptions { header_timeout: SHORT, ..patient() }).await;
     assert_eq!(server.send("GET / HT").await, "");
 
     let (mut reader, mut writer) = server.connect().await.into_split();
@@ -22,13 +22,13 @@ async fn a_header_that_never_ends_is_cut_and_a_drip_does_not_help() {
 
 #[tokio::test]
 async fn silence_between_requests_has_a_limit_of_its_own() {
-    let server = Server::start(Options { header_timeout: SHORT, ..patient() }).await;
+    let server = TestServer::start(WebOptions { header_timeout: SHORT, ..patient() }).await;
     let mut stream = server.connect().await;
     for _ in 0..2 {
         assert_eq!(status(&exchange(&mut stream, "/-/healthy").await), 200);
         sleep(SHORT * 3).await;
     }
-    let server = Server::start(Options { idle_timeout: SHORT, ..patient() }).await;
+    let server = TestServer::start(WebOptions { idle_timeout: SHORT, ..patient() }).await;
     let mut stream = server.connect().await;
     assert_eq!(status(&exchange(&mut stream, "/-/healthy").await), 200);
     assert_eq!(rest(&mut stream).await, b"");
@@ -37,13 +37,13 @@ async fn silence_between_requests_has_a_limit_of_its_own() {
 
 #[tokio::test]
 async fn a_client_that_does_not_read_is_cut() {
-    let options = Options { write_timeout: SHORT, ..patient() };
-    let state = Arc::new(State::new(&options, now));
-    let site = Arc::new(Site::new(options, Bridge::new(BridgeOptions::default()), state));
+    let options = WebOptions { write_timeout: SHORT, ..patient() };
+    let (state, bridge) = (WebState::new(&options, now), Bridge::new(BridgeOptions::default()));
     let (stop, stopped) = watch::channel(false);
     let (mut client, stream) = duplex(512);
     client.write_all(b"GET / HTTP/1.1\r\nHost: t\r\n\r\n").await.expect("sent");
-    soon(connection(stream, (site, Pulse::new()), Ends::default(), stopped)).await;
+    let client_connection = acceptor(options, &bridge, &state).client(ConnectionAddresses::default(), Activity::new(), stopped);
+    soon(http1::serve(stream, client_connection)).await;
     assert!(!*stop.borrow(), "it ended without being told to");
     let mut taken = Vec::new();
     client.read_to_end(&mut taken).await.expect("what was on its way");
@@ -52,9 +52,9 @@ async fn a_client_that_does_not_read_is_cut() {
 
 #[tokio::test]
 async fn connections_are_bounded_over_all_listeners() {
-    let options = Options { max_connections: 2, ..patient() };
-    let first = Server::start(options.clone()).await;
-    let second = Server::start_with(options, first.bridge.clone(), Arc::clone(&first.state)).await;
+    let options = WebOptions { max_connections: 2, ..patient() };
+    let first = TestServer::start(options.clone()).await;
+    let second = TestServer::start_with(options, first.bridge.clone(), Arc::clone(&first.state)).await;
     let (mut a, mut b) = (first.connect().await, second.connect().await);
     assert_eq!(status(&exchange(&mut a, "/-/healthy").await), 200);
     assert_eq!(status(&exchange(&mut b, "/-/healthy").await), 200);
@@ -63,15 +63,15 @@ async fn connections_are_bounded_over_all_listeners() {
     assert_eq!(rest(&mut a).await, b"", "for it the one went that was silent for the longest");
     assert_eq!(status(&exchange(&mut b, "/-/healthy").await), 200, "the other one never noticed");
     assert_eq!(first.labelled("statsd_bridge_http_connections_cut_total{reason=\"crowded\"}"), 1.0);
-    assert_eq!((first.state.open_connections(), first.metric("statsd_bridge_http_connections_open")), (2, 2.0));
+    assert_eq!((first.state.open.count(), first.metric("statsd_bridge_http_connections_open")), (2, 2.0));
 
     // With both being served there is nobody to go.
-    let turns = first.state.pages.turns.acquire_many(2).await.expect("open");
+    let turns = first.state.scrapes.renders.acquire_many(2).await.expect("open");
     for stream in [&mut b, &mut c] {
         stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: t\r\n\r\n").await.expect("sent");
     }
     soon(async {
-        while first.state.pages.places.available_permits() + 1 > Options::default().max_pages || first.state.pages.waiting() < 2 {
+        while first.state.scrapes.transfers.available_permits() + 1 > WebOptions::default().max_pages || first.state.scrapes.waiting() < 2 {
             sleep(Duration::from_millis(1)).await;
         }
     })
@@ -80,7 +80,7 @@ async fn connections_are_bounded_over_all_listeners() {
     assert_eq!(first.metric("statsd_bridge_http_connections_refused_total"), 1.0);
     drop((turns, b));
     soon(async {
-        while first.state.open_connections() > 1 {
+        while first.state.open.count() > 1 {
             sleep(Duration::from_millis(1)).await;
         }
     })
@@ -90,7 +90,7 @@ async fn connections_are_bounded_over_all_listeners() {
 
 #[tokio::test]
 async fn many_clients_at_once_are_all_answered() {
-    let server = Arc::new(Server::start(patient()).await);
+    let server = Arc::new(TestServer::start(patient()).await);
     let clients: Vec<_> = (0..100)
         .map(|i| {
             let server = Arc::clone(&server);
@@ -105,16 +105,16 @@ async fn many_clients_at_once_are_all_answered() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crowd_that_asks_nothing_never_takes_more_places_than_there_are() {
-    let server = Server::start(Options { max_connections: 4, ..patient() }).await;
+    let server = TestServer::start(WebOptions { max_connections: 4, ..patient() }).await;
     let mut crowd = Vec::new();
     for _ in 0..40 {
         let mut stream = server.connect().await;
         stream.write_all(b"GET / HT").await.expect("sent");
         crowd.push(stream);
-        assert!(server.state.open_connections() <= 4);
+        assert!(server.state.open.count() <= 4);
     }
     assert_eq!(status(&server.ask("GET", "/-/healthy").await), 200);
-    assert!(server.state.open_connections() <= 4);
+    assert!(server.state.open.count() <= 4);
     let cut = server.labelled("statsd_bridge_http_connections_cut_total{reason=\"crowded\"}");
     let refused = server.metric("statsd_bridge_http_connections_refused_total");
     assert!(cut >= 37.0 && refused == 0.0, "{cut} {refused}");
@@ -122,11 +122,11 @@ async fn a_crowd_that_asks_nothing_never_takes_more_places_than_there_are() {
 
 #[tokio::test]
 async fn a_header_beyond_the_limit_is_refused() {
-    let server = Server::start(patient()).await;
+    let server = TestServer::start(patient()).await;
     let request = |bytes: usize| format!("GET / HTTP/1.1\r\nHost: t\r\nConnection: close\r\nX: {}\r\n\r\n", "x".repeat(bytes));
     assert_eq!(status(&server.send(request(15_000)).await), 200);
     assert_eq!(status(&server.send(request(17_000)).await), 431);
-    let small = Server::start(Options { max_header_bytes: 1000, ..patient() }).await;
+    let small = TestServer::start(WebOptions { max_header_bytes: 1000, ..patient() }).await;
     assert_eq!((status(&small.send(request(500)).await), status(&small.send(request(2000)).await)), (200, 431));
     let many: String = (0..200).map(|i| format!("X-{i}: y\r\n")).collect();
     assert_eq!(status(&server.send(format!("GET / HTTP/1.1\r\n{many}\r\n")).await), 431);
@@ -135,7 +135,7 @@ async fn a_header_beyond_the_limit_is_refused() {
 
 #[tokio::test]
 async fn rubbish_ends_its_own_connection_only() {
-    let server = Server::start(patient()).await;
+    let server = TestServer::start(patient()).await;
     for rubbish in [
         &b"\x16\x03\x01\x02\x00\x01\x00"[..],
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
@@ -154,10 +154,10 @@ async fn rubbish_ends_its_own_connection_only() {
 
 #[tokio::test]
 async fn a_page_waits_for_its_turn_and_not_for_ever() {
-    let server = Server::start(Options { turn_timeout: SHORT, ..patient() }).await;
-    for turns in [&server.state.pages.turns, &server.state.pages.places] {
+    let server = TestServer::start(WebOptions { turn_timeout: SHORT, ..patient() }).await;
+    for turns in [&server.state.scrapes.renders, &server.state.scrapes.transfers] {
         soon(async {
-            while server.state.pages.places.available_permits() < Options::default().max_pages {
+            while server.state.scrapes.transfers.available_permits() < WebOptions::default().max_pages {
                 sleep(Duration::from_millis(1)).await;
             }
         })
@@ -172,8 +172,8 @@ async fn a_page_waits_for_its_turn_and_not_for_ever() {
     assert_eq!(server.metric("statsd_bridge_scrapes_refused_total"), 2.0);
     assert_eq!(server.metric("statsd_bridge_scrapes_total"), 0.0);
 
-    let server = Server::start(Options { max_renders: 0, max_pages: 0, ..patient() }).await;
-    let taken = server.state.pages.turns.acquire().await.expect("open");
+    let server = TestServer::start(WebOptions { max_renders: 0, max_pages: 0, ..patient() }).await;
+    let taken = server.state.scrapes.renders.acquire().await.expect("open");
     let short = "GET /metrics HTTP/1.1\r\nHost: t\r\nX-Prometheus-Scrape-Timeout-Seconds: 0.02\r\nConnection: close\r\n\r\n";
     assert_eq!(status(&server.send(short).await), 503, "a scraper's own limit counts");
     drop(taken);

@@ -6,8 +6,8 @@ use hyper::{Request, StatusCode};
 use tokio::io::DuplexStream;
 
 use super::*;
-use crate::program::web::activity::Cut;
-use crate::program::web::connection::http2::connection as serve_connection;
+use crate::program::web::activity::CutReason;
+use crate::program::web::connection::http2;
 
 struct Client {
     requests: SendRequest<Bytes>,
@@ -16,19 +16,19 @@ struct Client {
     /// The server's side.
     served: JoinHandle<()>,
     stop: watch::Sender<bool>,
-    pulse: Arc<Pulse>,
+    activity: Arc<Activity>,
 }
 
 impl Client {
-    async fn start(options: Options, builder: &Builder) -> Self {
-        let state = Arc::new(State::new(&options, now));
-        let site = Arc::new(Site::new(options, Bridge::new(BridgeOptions::default()), state));
+    async fn start(options: WebOptions, builder: &Builder) -> Self {
+        let (state, bridge) = (WebState::new(&options, now), Bridge::new(BridgeOptions::default()));
         let (ours, theirs): (DuplexStream, DuplexStream) = duplex(64 << 10);
         let (stop, stopped) = watch::channel(false);
-        let pulse = Pulse::new();
-        let served = tokio::spawn(serve_connection(theirs, (site, Arc::clone(&pulse)), Ends::default(), stopped));
+        let activity = Activity::new();
+        let client = acceptor(options, &bridge, &state).client(ConnectionAddresses::default(), Arc::clone(&activity), stopped);
+        let served = tokio::spawn(http2::serve(theirs, client));
         let (requests, connection) = builder.handshake(ours).await.expect("a handshake");
-        Self { requests, ends: tokio::spawn(connection), served, stop, pulse }
+        Self { requests, ends: tokio::spawn(connection), served, stop, activity }
     }
 
     async fn get(&mut self, path: &str) -> (StatusCode, Vec<u8>) {
@@ -62,7 +62,7 @@ async fn many_requests_share_a_connection() {
 
 #[tokio::test]
 async fn a_client_that_takes_nothing_is_cut() {
-    let options = Options { write_timeout: SHORT, ..patient() };
+    let options = WebOptions { write_timeout: SHORT, ..patient() };
     let mut client = Client::start(options, Builder::new().initial_window_size(0)).await;
     let (answer, _) = client.requests.send_request(request("/metrics"), true).expect("sent");
     let _answer = soon(answer).await.expect("a header");
@@ -71,7 +71,7 @@ async fn a_client_that_takes_nothing_is_cut() {
 
 #[tokio::test]
 async fn a_silent_client_is_cut() {
-    let client = Client::start(Options { idle_timeout: SHORT, ..patient() }, &Builder::new()).await;
+    let client = Client::start(WebOptions { idle_timeout: SHORT, ..patient() }, &Builder::new()).await;
     soon(client.served).await.expect("cut, and no panic");
 }
 
@@ -80,7 +80,7 @@ async fn a_connection_may_go_for_another_one_while_nothing_is_asked() {
     let mut client = Client::start(patient(), &Builder::new()).await;
     assert_eq!(client.get("/-/healthy").await.0, StatusCode::OK);
     soon(async {
-        while client.pulse.idle_since().is_none() {
+        while client.activity.idle_since().is_none() {
             sleep(Duration::from_millis(1)).await;
         }
     })
@@ -89,8 +89,8 @@ async fn a_connection_may_go_for_another_one_while_nothing_is_asked() {
     let mut client = Client::start(patient(), Builder::new().initial_window_size(0)).await;
     let (answer, _) = client.requests.send_request(request("/"), true).expect("sent");
     let _answer = soon(answer).await.expect("an answer");
-    assert_eq!(client.pulse.idle_since(), None);
-    client.pulse.end(Cut::Crowded);
+    assert_eq!(client.activity.idle_since(), None);
+    client.activity.cut(CutReason::Evicted);
     soon(client.served).await.expect("no panic");
     let _ = soon(client.ends).await.expect("it is told by the end of its connection");
 }

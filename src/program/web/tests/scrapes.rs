@@ -30,8 +30,8 @@ fn unchunked(reply: &[u8]) -> (String, Option<Vec<u8>>) {
 }
 
 /// A server whose page is a few MiB, more than any socket takes in while nobody reads.
-async fn large(options: Options) -> Server {
-    let server = Server::start(options).await;
+async fn large(options: WebOptions) -> TestServer {
+    let server = TestServer::start(options).await;
     let mut worker = server.bridge.worker();
     for series in 0..5_000 {
         let mut line = String::new();
@@ -46,7 +46,7 @@ fn sent(page: &[u8]) -> Vec<&[u8]> {
     page.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"family")).collect()
 }
 
-fn rendered(server: &Server) -> Vec<u8> {
+fn rendered(server: &TestServer) -> Vec<u8> {
     let mut page = Vec::new();
     server.bridge.render(now(), &mut page);
     page
@@ -61,14 +61,14 @@ async fn wait_for(what: &str, is_so: impl Fn() -> bool) {
     timeout(Duration::from_secs(30), waiting).await.unwrap_or_else(|_| panic!("in vain: {what}"));
 }
 
-fn cut(server: &Server, reason: &str) -> f64 {
+fn cut(server: &TestServer, reason: &str) -> f64 {
     server.labelled(&format!("statsd_bridge_scrapes_cut_total{{reason=\"{reason}\"}}"))
 }
 
 /// All places and turns are free.
-fn is_at_rest(server: &Server) -> bool {
-    let (pages, options) = (&server.state.pages, Options::default());
-    (pages.places.available_permits(), pages.turns.available_permits()) == (options.max_pages, options.max_renders)
+fn is_at_rest(server: &TestServer) -> bool {
+    let (scrapes, options) = (&server.state.scrapes, WebOptions::default());
+    (scrapes.transfers.available_permits(), scrapes.renders.available_permits()) == (options.max_pages, options.max_renders)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -100,8 +100,8 @@ async fn the_page_is_the_same_in_every_coding() {
 async fn a_head_shows_no_counter() {
     let bridge = Bridge::new(BridgeOptions { counters_start_at_zero: true, ..BridgeOptions::default() });
     let options = patient();
-    let state = Arc::new(State::new(&options, now));
-    let server = Server::start_with(options, bridge, state).await;
+    let state = Arc::new(WebState::new(&options, now));
+    let server = TestServer::start_with(options, bridge, state).await;
     server.bridge.worker().ingest(b"hello:5|c", now());
     assert_eq!(status(&server.ask("HEAD", "/metrics").await), 200);
     assert!(server.ask("GET", "/metrics").await.contains("\nhello 0\n"));
@@ -123,7 +123,7 @@ async fn a_client_that_leaves_is_counted_and_gives_its_place_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_stops_reading_is_cut_and_sees_no_end() {
-    let server = large(Options { write_timeout: SHORT, ..patient() }).await;
+    let server = large(WebOptions { write_timeout: SHORT, ..patient() }).await;
     let mut stream = server.connect().await;
     stream.write_all(request("").as_bytes()).await.expect("sent");
     wait_for("it is cut", || cut(&server, "slow") > 0.0).await;
@@ -136,7 +136,7 @@ async fn a_client_that_stops_reading_is_cut_and_sees_no_end() {
 async fn slow_clients_go_when_others_wait() {
     let server = large(patient()).await;
     let mut slow = Vec::new();
-    for _ in 0..Options::default().max_pages {
+    for _ in 0..WebOptions::default().max_pages {
         let mut stream = server.connect().await;
         stream.write_all(request("").as_bytes()).await.expect("sent");
         stream.read_exact(&mut [0; 1000]).await.expect("a beginning");
@@ -146,19 +146,19 @@ async fn slow_clients_go_when_others_wait() {
     let reply = server.send_bytes(request("Accept-Encoding: gzip\r\n")).await;
     assert!(unchunked(&reply).1.is_some());
     wait_for("one was cut", || cut(&server, "crowded") == 1.0).await;
-    wait_for("its place is free", || server.state.pages.places.available_permits() == 1).await;
+    wait_for("its place is free", || server.state.scrapes.transfers.available_permits() == 1).await;
     assert_eq!(cut(&server, "crowded"), 1.0, "the others are as they were");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_waits_for_the_next_piece_goes_for_nobody() {
-    let server = large(Options { max_connections: 1, ..patient() }).await;
+    let server = large(WebOptions { max_connections: 1, ..patient() }).await;
     let mut stream = server.connect().await;
     stream.write_all(request("").as_bytes()).await.expect("sent");
     let mut reply = vec![0; 1000];
     stream.read_exact(&mut reply).await.expect("a beginning");
     // Now nothing more of the page is made, and the client takes all there is.
-    let turns = soon(server.state.pages.turns.acquire_many(2)).await.expect("open");
+    let turns = soon(server.state.scrapes.renders.acquire_many(2)).await.expect("open");
     while let Ok(read) = timeout(SHORT, stream.read_buf(&mut reply)).await {
         assert_ne!(read.expect("open"), 0);
     }
@@ -172,14 +172,14 @@ async fn a_client_that_waits_for_the_next_piece_goes_for_nobody() {
 #[tokio::test(flavor = "multi_thread")]
 async fn those_who_wait_share_a_page_and_none_holds_up_the_others() {
     let server = large(patient()).await;
-    let turns = server.state.pages.turns.acquire_many(2).await.expect("open");
+    let turns = server.state.scrapes.renders.acquire_many(2).await.expect("open");
     let mut clients = Vec::new();
     for _ in 0..4 {
         let mut stream = server.connect().await;
         stream.write_all(request("").as_bytes()).await.expect("sent");
         clients.push(stream);
     }
-    wait_for("all wait", || server.state.pages.waiting() == 4).await;
+    wait_for("all wait", || server.state.scrapes.waiting() == 4).await;
     // What comes in while they wait is on their page.
     server.bridge.worker().ingest(b"family_late:1|c", now());
     drop(turns);

@@ -1,4 +1,4 @@
-//! What a client has to prove by its certificate.
+//! Verification of client certificates, with the rules that exporter-toolkit adds to those of rustls.
 
 use std::sync::Arc;
 
@@ -10,47 +10,52 @@ use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, 
 
 use super::sans;
 
-/// The check of every certificate that a client shows. That it holds the key is always checked.
+/// Verifies each certificate that a client shows. That the client holds its key is always verified.
 #[derive(Debug)]
-pub(in crate::program::web) struct Clients {
+pub(in crate::program::web::access) struct ClientCertificates {
     mandatory: bool,
-    proof: Proof,
-    /// Names of which one has to stand in the certificate.
+    proof: ClientProof,
+    /// Names of which the certificate must have at least one.
     sans: Option<Vec<String>>,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
-/// Who must have issued a certificate.
+/// What a certificate has to prove.
 #[derive(Debug)]
-pub(in crate::program::web) enum Proof {
-    /// Anybody.
+pub(in crate::program::web::access) enum ClientProof {
+    /// Nothing: any issuer is accepted.
     Anything,
-    /// Nobody is known, so none is good.
+    /// No issuer is known, so every certificate is rejected.
     Nothing,
-    /// One of these issuers; or it is itself one of the certificates that were given as issuers.
+    /// One of these issuers has issued it, or it is itself one of their certificates.
     Issued {
-        /// Knows the issuers.
+        /// Verifies against the issuers.
         verifier: Arc<dyn ClientCertVerifier>,
         /// Their certificates.
         pinned: Vec<CertificateDer<'static>>,
     },
 }
 
-impl Clients {
-    pub(in crate::program::web) fn new(mandatory: bool, proof: Proof, sans: Option<Vec<String>>, provider: &CryptoProvider) -> Self {
+impl ClientCertificates {
+    pub(in crate::program::web::access) fn new(
+        mandatory: bool,
+        proof: ClientProof,
+        sans: Option<Vec<String>>,
+        provider: &CryptoProvider,
+    ) -> Self {
         Self { mandatory, proof, sans, algorithms: provider.signature_verification_algorithms }
     }
 }
 
-impl ClientCertVerifier for Clients {
+impl ClientCertVerifier for ClientCertificates {
     fn client_auth_mandatory(&self) -> bool {
         self.mandatory
     }
 
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         match &self.proof {
-            Proof::Issued { verifier, .. } => verifier.root_hint_subjects(),
-            Proof::Anything | Proof::Nothing => &[],
+            ClientProof::Issued { verifier, .. } => verifier.root_hint_subjects(),
+            ClientProof::Anything | ClientProof::Nothing => &[],
         }
     }
 
@@ -61,12 +66,12 @@ impl ClientCertVerifier for Clients {
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
         match &self.proof {
-            Proof::Anything => {}
-            Proof::Nothing => return Err(CertificateError::UnknownIssuer.into()),
-            Proof::Issued { verifier, pinned } => match verifier.verify_client_cert(end_entity, intermediates, now) {
+            ClientProof::Anything => {}
+            ClientProof::Nothing => return Err(CertificateError::UnknownIssuer.into()),
+            ClientProof::Issued { verifier, pinned } => match verifier.verify_client_cert(end_entity, intermediates, now) {
                 Ok(_) => {}
-                // A certificate that signed itself says that it is an issuer, and Go takes it if it is one of those that were
-                // given. Its dates were checked before this error.
+                // A self-signed certificate says that it is an issuer. Go accepts it where it is one of those that are given.
+                // Its dates were checked before this error.
                 Err(error) if is_issuer_as_client(&error) && pinned.iter().any(|known| known.as_ref() == end_entity.as_ref()) => {}
                 Err(error) => return Err(error),
             },

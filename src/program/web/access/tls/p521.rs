@@ -1,5 +1,5 @@
-//! Key exchange on the curve P-521, which configuration files may ask for and rustls does not bring. The arithmetic is
-//! AWS-LC's, as that of the other curves is.
+//! Key exchange on the curve P-521, which configuration files may name and rustls does not have. The arithmetic is AWS-LC's, as
+//! for the other curves.
 
 use aws_lc_rs::agreement::{ECDH_P521, PrivateKey, PublicKey, UnparsedPublicKey, agree};
 use rustls::crypto::{ActiveKeyExchange, GetRandomFailed, SharedSecret, SupportedKxGroup};
@@ -8,7 +8,7 @@ use rustls::{Error, NamedGroup, PeerMisbehaved};
 
 /// Ephemeral Diffie-Hellman on secp521r1.
 #[derive(Debug)]
-pub(in crate::program::web) struct P521;
+pub(in crate::program::web::access) struct P521;
 
 impl SupportedKxGroup for P521 {
     fn start(&self) -> Result<Box<dyn ActiveKeyExchange>, Error> {

@@ -1,4 +1,4 @@
-//! The alternative names of a certificate: a few steps into its DER, no further. Reads bytes that anybody may have sent.
+//! The subject alternative names of a certificate, read from its DER. The bytes are untrusted; this module knows nothing else of X.509.
 
 use std::net::IpAddr;
 

@@ -1,18 +1,19 @@
-//! Typed values out of the tree of one file, and the mistakes in it by place. Knows no key.
+//! Typed values out of the YAML tree of one file, and its mistakes with line and column. Knows no key of the format.
 
 use std::path::{Path, PathBuf};
 
+use super::files::read_file;
 use crate::mapping::config::findings::At;
 use crate::mapping::config::keys::nearest;
 use crate::mapping::config::tree::{Key, Node, Plain, Value};
 
 /// Mistakes that are kept at most.
-const MOST: usize = 100;
+const MAX_MISTAKES: usize = 100;
 
-/// A kind of map in the file.
+/// A map of the format: its name and the keys that it may have.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Section {
-    /// As it is called in a mistake.
+pub(super) struct ConfigSection {
+    /// Its name in the text of a mistake.
     pub(super) name: &'static str,
     /// Its keys.
     pub(super) keys: &'static [&'static str],
@@ -20,46 +21,46 @@ pub(super) struct Section {
 
 /// One file while it is read.
 #[derive(Debug)]
-pub(super) struct Sheet {
+pub(super) struct ConfigReader {
     shown: String,
     folder: PathBuf,
     pub(super) mistakes: Vec<(At, String)>,
     pub(super) warnings: Vec<String>,
-    /// This file, then those that it names.
+    /// The file itself first, then those that it names.
     pub(super) files: Vec<PathBuf>,
 }
 
-/// The entries of a map whose keys were checked.
+/// The entries of a section; its keys are checked.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Fields<'n>(&'n [(Key, Node)]);
+pub(super) struct SectionEntries<'n>(&'n [(Key, Node)]);
 
-impl<'n> Fields<'n> {
+impl<'n> SectionEntries<'n> {
     /// The value of `key`, unless it is null.
     pub(super) fn get(self, key: &str) -> Option<&'n Node> {
         self.0.iter().find(|(k, node)| k.name == key && !matches!(node.value, Value::Null)).map(|(_, node)| node)
     }
 }
 
-impl Sheet {
+impl ConfigReader {
     pub(super) fn new(shown: String, folder: PathBuf, path: PathBuf) -> Self {
         Self { shown, folder, mistakes: Vec::new(), warnings: Vec::new(), files: vec![path] }
     }
 
-    /// The file is refused for this.
+    /// Notes a mistake, for which the file is rejected.
     pub(super) fn error(&mut self, at: At, text: impl Into<String>) {
-        if self.mistakes.len() < MOST {
+        if self.mistakes.len() < MAX_MISTAKES {
             self.mistakes.push((at, text.into()));
         }
     }
 
-    /// The file is taken, but this should be known.
+    /// Notes a warning; the file is accepted.
     pub(super) fn warning(&mut self, at: At, text: &str) {
-        if self.warnings.len() < MOST {
+        if self.warnings.len() < MAX_MISTAKES {
             self.warnings.push(self.placed(at, text));
         }
     }
 
-    /// All mistakes by place, each in one line.
+    /// All mistakes in the order of the file, a line each.
     pub(super) fn mistakes(&self) -> Vec<String> {
         let mut sorted: Vec<&(At, String)> = self.mistakes.iter().collect();
         sorted.sort_by_key(|(at, _)| *at);
@@ -70,8 +71,8 @@ impl Sheet {
         format!("{}:{}:{}: {text}", self.shown, at.line, at.column)
     }
 
-    /// The map of a section; keys that it does not have are mistakes.
-    pub(super) fn fields<'n>(&mut self, node: &'n Node, section: Section) -> Option<Fields<'n>> {
+    /// The entries of a section. A key that the section does not have is a mistake.
+    pub(super) fn fields<'n>(&mut self, node: &'n Node, section: ConfigSection) -> Option<SectionEntries<'n>> {
         match &node.value {
             Value::Map(entries) => {
                 for (key, _) in entries.iter().filter(|(key, _)| !section.keys.contains(&key.name.as_str())) {
@@ -81,14 +82,14 @@ impl Sheet {
                     };
                     self.error(key.at, format!("{} has no key `{}`; {advice}", section.name, shortened(&key.name)));
                 }
-                Some(Fields(entries))
+                Some(SectionEntries(entries))
             }
-            Value::Null => Some(Fields(&[])),
+            Value::Null => Some(SectionEntries(&[])),
             _ => self.wrong(node, section.name, "is a map of keys and values"),
         }
     }
 
-    /// A text; numbers and booleans as they are written.
+    /// A text; numbers and booleans as they are written in the file.
     pub(super) fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
         match &node.value {
             Value::Scalar(text, _) => Some(text),
@@ -128,11 +129,11 @@ impl Sheet {
         }
     }
 
-    /// The text of a file that the key names, relative to the folder of this one. It is remembered as belonging to this file.
+    /// The bytes of the file that a key names, relative to the folder of this one. Its path is added to `files`.
     pub(super) fn file(&mut self, node: &Node, key: &str, path: &str) -> Option<Vec<u8>> {
         let path = self.folder.join(Path::new(path));
         self.files.push(path.clone());
-        match super::read_file(&path) {
+        match read_file(&path) {
             Ok(bytes) => Some(bytes),
             Err(why) => {
                 let text = format!("{key}: cannot read {}: {why}; a relative path begins at the folder of this file", path.display());
@@ -157,7 +158,7 @@ impl Sheet {
     }
 }
 
-/// So much of a text as fits a message.
+/// The beginning of a text, short enough for a message.
 pub(super) fn shortened(text: &str) -> String {
     text.chars().take(80).collect()
 }

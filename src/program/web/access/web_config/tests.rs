@@ -1,6 +1,7 @@
 //! Files and what is said of them: the settings of each section, every mistake at its place, and exporter-toolkit's own files.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
 use tempfile::TempDir;
@@ -28,7 +29,7 @@ impl Folder {
         self.0.path().join("web.yml")
     }
 
-    fn read(&self, text: &str) -> Result<Loaded, Vec<String>> {
+    fn read(&self, text: &str) -> Result<LoadedWebConfig, Vec<String>> {
         std::fs::write(self.path(), text).expect("written");
         let start = format!("{}:", self.path().display());
         read(&self.path())
@@ -69,7 +70,7 @@ fn everything_that_can_be_said() {
     assert!(tls.ignore_client_order);
     assert_eq!(tls.crypto_provider().kx_groups.len(), 2);
     assert_eq!(config.headers.len(), 2);
-    assert_eq!(config.rate, Some(Rate { interval: Duration::from_secs(90), burst: 5 }));
+    assert_eq!(config.rate, Some(RateLimit { interval: Duration::from_secs(90), burst: 5 }));
     assert_eq!(config.users.len(), 1);
 }
 
@@ -191,7 +192,7 @@ fn a_file_that_cannot_be_read_is_named() {
     assert_eq!(error.to_string(), "cannot read no/such/file.yml: No such file or directory");
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("big.yml");
-    std::fs::write(&path, "#".repeat(usize::try_from(MOST_BYTES).unwrap() + 1)).unwrap();
+    std::fs::write(&path, "#".repeat(usize::try_from(files::MAX_FILE_BYTES).unwrap() + 1)).unwrap();
     assert!(read(&path).unwrap_err().to_string().ends_with("it has more than 1024 KiB"));
     std::fs::write(&path, b"\xff\xfe").unwrap();
     assert!(read(&path).unwrap_err().to_string().ends_with("is no text in UTF-8"));

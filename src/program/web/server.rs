@@ -1,0 +1,79 @@
+//! Puts the parts of the server together for one listener, and runs it. Knows what each part needs, and nothing of what it does.
+
+use std::sync::Arc;
+
+use super::activity::Deadlines;
+use super::api::Api;
+use super::connection::accept::Acceptor;
+use super::connection::client::ConnectionLimits;
+use super::connection::socket::WebListener;
+use super::handler::RequestHandler;
+use super::options::WebOptions;
+use super::pages::LandingPage;
+use super::router::Router;
+use super::scrape::endpoint::ScrapeEndpoint;
+use super::scrape::expositions::ExpositionMaker;
+use super::scrape::rendering::Renderer;
+use super::state::WebState;
+use crate::bridge::Bridge;
+
+/// Serves HTTP on `listener` until `shutdown` ends, then lets running responses finish for `drain_timeout`.
+///
+/// Over TLS, and only to those who may read, where the gate of `state` says so. Never fails: an error of a connection ends that
+/// connection, and an error of accepting, such as too many open files, is logged and tried again a little later. Needs a Tokio
+/// runtime with time and I/O enabled.
+pub(in crate::program) async fn serve(
+    listener: impl Into<WebListener>,
+    options: WebOptions,
+    bridge: Bridge,
+    state: Arc<WebState>,
+    shutdown: impl Future<Output = ()> + Send,
+) {
+    acceptor(options, &bridge, &state).run(listener.into(), shutdown).await;
+}
+
+/// The acceptor of one listener, with all that its connections lead to.
+pub(super) fn acceptor(options: WebOptions, bridge: &Bridge, state: &WebState) -> Acceptor {
+    let telemetry = Arc::clone(bridge.telemetry());
+    let limits = limits(&options);
+    let (allow_from, drain_timeout) = (options.allow_from.clone(), options.drain_timeout);
+    let handler = RequestHandler::new(Arc::clone(&state.gate), router(options, bridge, state), Arc::clone(&telemetry));
+    Acceptor {
+        allow_from,
+        limits,
+        drain_timeout,
+        open: Arc::clone(&state.open),
+        gate: Arc::clone(&state.gate),
+        handler: Arc::new(handler),
+        telemetry,
+    }
+}
+
+fn limits(options: &WebOptions) -> ConnectionLimits {
+    let deadlines = Deadlines {
+        idle: options.idle_timeout,
+        header: options.header_timeout,
+        write: options.write_timeout,
+        response: options.response_timeout,
+    };
+    ConnectionLimits { deadlines, header_bytes: options.max_header_bytes }
+}
+
+fn router(options: WebOptions, bridge: &Bridge, state: &WebState) -> Router {
+    let telemetry = bridge.telemetry();
+    let path = options.telemetry_path;
+    let telemetry_path = if path.starts_with('/') { path } else { format!("/{path}") };
+    let expositions = ExpositionMaker::new(bridge.clone(), state.clock);
+    let renderer =
+        Renderer { expositions, queue: Arc::clone(&state.scrapes), memory: Arc::clone(&state.memory), telemetry: Arc::clone(telemetry) };
+    Router {
+        lifecycle: Arc::clone(&state.lifecycle),
+        answers_lifecycle: options.enable_lifecycle && !options.admin_elsewhere,
+        answers_deletion: !options.admin_elsewhere,
+        prefix: telemetry.prefix(),
+        scrape: ScrapeEndpoint::new(renderer, options.turn_timeout),
+        api: Api::new(bridge.clone(), state.reports.clone(), options.turn_timeout, options.enable_admin_api),
+        landing: LandingPage::new(bridge.clone(), telemetry_path.clone(), options.paste),
+        telemetry_path,
+    }
+}
