@@ -52,7 +52,7 @@ impl Deadlines {
 
 /// Where between two requests a connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
+enum ConnectionPhase {
     /// Waiting for a request.
     Idle,
     /// Part of a header has come.
@@ -67,14 +67,14 @@ enum Phase {
 /// connection to evict takes the lock, so it is rarely waited for.
 #[derive(Debug)]
 pub(super) struct Activity {
-    progress: Mutex<Progress>,
+    progress: Mutex<ConnectionProgress>,
     /// Notified when another task cuts the connection.
     cut_by_others: Notify,
 }
 
 #[derive(Debug)]
-struct Progress {
-    phase: Phase,
+struct ConnectionProgress {
+    phase: ConnectionPhase,
     /// When the phase began; while idle, when the last byte went either way.
     since: Instant,
     /// Since when the client takes nothing of what is to be written.
@@ -87,31 +87,32 @@ struct Progress {
 
 impl Activity {
     pub(super) fn new() -> Arc<Self> {
-        let progress = Progress { phase: Phase::Idle, since: Instant::now(), stalled: None, read_ahead: false, cut: None };
+        let progress =
+            ConnectionProgress { phase: ConnectionPhase::Idle, since: Instant::now(), stalled: None, read_ahead: false, cut: None };
         Arc::new(Self { progress: Mutex::new(progress), cut_by_others: Notify::new() })
     }
 
-    fn progress(&self) -> MutexGuard<'_, Progress> {
+    fn progress(&self) -> MutexGuard<'_, ConnectionProgress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The connection waits for a request from now on: after a TLS handshake, and in HTTP/2 after the last open request.
     pub(super) fn awaits_request(&self) {
         let mut progress = self.progress();
-        (progress.phase, progress.since) = (Phase::Idle, Instant::now());
+        (progress.phase, progress.since) = (ConnectionPhase::Idle, Instant::now());
     }
 
     /// The header of a request is complete.
     pub(super) fn request_began(&self) {
         let mut progress = self.progress();
-        (progress.phase, progress.since, progress.read_ahead) = (Phase::Handling, Instant::now(), false);
+        (progress.phase, progress.since, progress.read_ahead) = (ConnectionPhase::Handling, Instant::now(), false);
     }
 
     /// The response is complete; what is left is to write it.
     pub(super) fn response_complete(&self) {
         let mut progress = self.progress();
-        if progress.phase == Phase::Handling {
-            progress.phase = Phase::Writing;
+        if progress.phase == ConnectionPhase::Handling {
+            progress.phase = ConnectionPhase::Writing;
         }
     }
 
@@ -119,9 +120,9 @@ impl Activity {
     pub(super) fn read(&self) {
         let mut progress = self.progress();
         match progress.phase {
-            Phase::Idle => (progress.phase, progress.since) = (Phase::Header, Instant::now()),
-            Phase::Header => {}
-            Phase::Handling | Phase::Writing => progress.read_ahead = true,
+            ConnectionPhase::Idle => (progress.phase, progress.since) = (ConnectionPhase::Header, Instant::now()),
+            ConnectionPhase::Header => {}
+            ConnectionPhase::Handling | ConnectionPhase::Writing => progress.read_ahead = true,
         }
     }
 
@@ -129,7 +130,7 @@ impl Activity {
     pub(super) fn wrote(&self, stalled: bool) {
         let mut progress = self.progress();
         progress.stalled = if stalled { progress.stalled.or_else(|| Some(Instant::now())) } else { None };
-        if progress.phase == Phase::Idle {
+        if progress.phase == ConnectionPhase::Idle {
             progress.since = Instant::now();
         }
     }
@@ -137,8 +138,8 @@ impl Activity {
     /// Everything written so far was handed to the kernel.
     pub(super) fn flushed(&self) {
         let mut progress = self.progress();
-        if progress.phase == Phase::Writing {
-            let next = if progress.read_ahead { Phase::Header } else { Phase::Idle };
+        if progress.phase == ConnectionPhase::Writing {
+            let next = if progress.read_ahead { ConnectionPhase::Header } else { ConnectionPhase::Idle };
             (progress.phase, progress.since, progress.read_ahead) = (next, Instant::now(), false);
         }
     }
@@ -151,9 +152,9 @@ impl Activity {
             return Some(CutReason::Write);
         }
         let (limit, reason) = match progress.phase {
-            Phase::Idle => (deadlines.idle, CutReason::Idle),
-            Phase::Header => (deadlines.header, CutReason::Header),
-            Phase::Handling | Phase::Writing => (deadlines.response, CutReason::Response),
+            ConnectionPhase::Idle => (deadlines.idle, CutReason::Idle),
+            ConnectionPhase::Header => (deadlines.header, CutReason::Header),
+            ConnectionPhase::Handling | ConnectionPhase::Writing => (deadlines.response, CutReason::Response),
         };
         passed(progress.since, limit).then_some(reason)
     }
@@ -175,8 +176,8 @@ impl Activity {
         let progress = self.progress();
         match (progress.cut, progress.phase) {
             (Some(_), _) => None,
-            (None, Phase::Idle | Phase::Header) => Some(progress.since),
-            (None, Phase::Handling | Phase::Writing) => progress.stalled.filter(|since| since.elapsed() >= STALLED),
+            (None, ConnectionPhase::Idle | ConnectionPhase::Header) => Some(progress.since),
+            (None, ConnectionPhase::Handling | ConnectionPhase::Writing) => progress.stalled.filter(|since| since.elapsed() >= STALLED),
         }
     }
 

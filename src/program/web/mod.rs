@@ -14,8 +14,8 @@
 //!         pages         HTML: the landing page
 //!         lifecycle     readiness; requests to quit and to reload
 //!       activity      what a connection is doing; below connection and scrape
-//! options       what an operator may set
-//! state         what all listeners share
+//! web_options   what an operator may set
+//! web_state     what all listeners share
 //! ```
 //! Imports go down this list only. This module knows the bridge as something that renders itself and answers questions; it knows no
 //! StatsD, no signals and no flags.
@@ -27,20 +27,20 @@ mod api;
 mod connection;
 mod handler;
 mod lifecycle;
-mod options;
 mod pages;
 mod response;
 mod router;
 mod scrape;
 mod server;
-mod state;
 #[cfg(test)]
 mod tests;
+mod web_options;
+mod web_state;
 
 pub(super) use self::access::gate::Gate;
 pub(super) use self::access::networks::AllowedNetwork;
 pub(super) use self::access::web_config::{WebConfigError, check as check_config};
-pub(super) use self::connection::socket::WebListener;
-pub(super) use self::options::WebOptions;
+pub(super) use self::connection::web_listener::WebListener;
 pub(super) use self::server::serve;
-pub(super) use self::state::WebState;
+pub(super) use self::web_options::WebOptions;
+pub(super) use self::web_state::WebState;

@@ -6,15 +6,15 @@ use super::activity::Deadlines;
 use super::api::Api;
 use super::connection::accept::Acceptor;
 use super::connection::client::ConnectionLimits;
-use super::connection::socket::WebListener;
+use super::connection::web_listener::WebListener;
 use super::handler::RequestHandler;
-use super::options::WebOptions;
 use super::pages::LandingPage;
 use super::router::Router;
 use super::scrape::endpoint::ScrapeEndpoint;
 use super::scrape::expositions::ExpositionMaker;
-use super::scrape::rendering::Renderer;
-use super::state::WebState;
+use super::scrape::renderer::Renderer;
+use super::web_options::WebOptions;
+use super::web_state::WebState;
 use crate::bridge::Bridge;
 
 /// Serves HTTP on `listener` until `shutdown` ends, then lets running responses finish for `drain_timeout`.

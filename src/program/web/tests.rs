@@ -88,12 +88,12 @@ impl TestServer {
         self.send(format!("{method} {path} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n")).await
     }
 
-    /// The value of an own metric without labels.
+    /// The value of a self-metric without labels.
     fn metric(&self, name: &str) -> f64 {
         self.labelled(name)
     }
 
-    /// The value of an own metric with its labels as the page has them.
+    /// The value of a self-metric with its labels as the exposition has them.
     fn labelled(&self, name: &str) -> f64 {
         let families = self.bridge.telemetry().families();
         let line = families.iter().flat_map(|f| &f.lines).find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));

@@ -4,7 +4,7 @@
 //! ```text
 //! tls_section    tls_server_config: certificates, versions, cipher suites, curves, client certificates
 //! http_section   http_server_config, basic_auth_users, rate_limit
-//!   reader         typed values out of the YAML tree; each mistake with its place
+//!   reader         typed values out of the YAML tree; each mistake with line and column
 //!     files          the bytes of the file and of those that it names
 //! ```
 //! A file that exporter-toolkit accepts is accepted here, except for what rustls does not offer (TLS 1.0 and 1.1) and for durations

@@ -60,7 +60,7 @@ pub(super) async fn read(request: &Parts, body: Incoming) -> Result<Deletion, Ap
     Ok(Deletion { selectors: selectors.iter().map(read).collect::<Result<_, _>>()?, dry_run })
 }
 
-/// A browser says from where a form was sent. Another site's page must not delete what its reader may.
+/// A browser says which site a form was sent from. A page of another site must not delete what its reader may delete.
 fn is_of_another_site(headers: &HeaderMap) -> bool {
     let text = |value: &hyper::header::HeaderValue| value.to_str().unwrap_or_default().to_owned();
     let Some(origin) = headers.get(ORIGIN).map(text) else { return false };

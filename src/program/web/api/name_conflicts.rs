@@ -6,7 +6,7 @@ use super::reply::{ApiData, time_of};
 use crate::bridge::Bridge;
 use crate::registry::{Conflict, Reason, Side};
 
-/// The answer: one entry a conflict, by name. The core keeps 101 at most.
+/// The reply: one entry for each conflict, by name. The core keeps 101 at most.
 pub(super) fn conflicts(bridge: &Bridge) -> ApiData {
     let all: Vec<Value> = bridge.conflicts().iter().map(|conflict| entry(conflict)).collect();
     ApiData::new(json!({ "conflicts": all }))

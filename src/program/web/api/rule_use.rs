@@ -7,7 +7,7 @@ use crate::bridge::Bridge;
 use crate::bridge::RuleUse;
 use crate::mapping::spec::{Action, MatchType};
 
-/// Names that one answer lists.
+/// Names that one reply lists.
 const MAX_NAMES: usize = 100;
 
 /// `/api/v1/rules`: each rule in force with the samples that it matched since; how many never did.

@@ -14,7 +14,7 @@ use tracing::{debug, warn};
 use super::client::{ClientConnection, ConnectionLimits};
 use super::handshake::{FirstByte, SecureStream, handshake};
 use super::open::{ConnectionSlot, OpenConnections};
-use super::socket::{WebListener, WebStream};
+use super::web_listener::{WebListener, WebStream};
 use super::{http1, http2};
 use crate::program::web::access::gate::Gate;
 use crate::program::web::access::networks::AllowedNetwork;

@@ -43,7 +43,7 @@ impl ClientConnection {
         self.telemetry.scrape.connection_cut(reason as usize);
     }
 
-    /// Waits until the server stops, or whoever would say so is gone.
+    /// Waits until the server stops.
     pub(super) async fn stopped(&self) {
         let _ = self.stop.clone().wait_for(|stop| *stop).await;
     }

@@ -6,7 +6,7 @@ use super::problems::Problems;
 
 const TEMPLATE: &str = include_str!("landing.html");
 
-/// What the page tells.
+/// What the landing page shows.
 #[derive(Debug)]
 pub(super) struct LandingFacts<'a> {
     /// Where the metrics are.
@@ -21,7 +21,7 @@ pub(super) struct LandingFacts<'a> {
     pub(super) problems: Problems,
 }
 
-/// The page, in one pass over the template, so that nothing in a fact is taken for a mark.
+/// The page, in one pass over the template, so that a `{{` within a fact is plain text.
 pub(super) fn html(facts: &LandingFacts<'_>) -> String {
     let mut html = String::with_capacity(TEMPLATE.len() + 512);
     let mut rest = TEMPLATE;

@@ -1,17 +1,17 @@
 //! One scrape: it waits for its turn, and is sent the exposition chunk by chunk, as fast as its client takes it.
 //!
 //! ```text
-//! endpoint      one scrape, from its headers to the first byte
-//!   request       format and timeout that the headers ask for
-//!   body          the body of the response; counts what was cut
-//!   rendering     renders the exposition a few chunks ahead of its recipients
-//!     expositions   makes expositions: all that is known of the bridge
-//!     queue         which scrape is served when; which scrapes share an exposition
-//!       recipient     the way from the renderer to one scrape
-//!     encoder       the exposition in its content coding
-//!       memory        buffers and compressors, used again
-//!         compressor    the state of gzip or zstd
-//!           coding        content codings; which one a client asks for
+//! endpoint         one scrape, from its headers to the first byte
+//!   request_headers  format and timeout that the headers ask for
+//!   body             the body of the response; counts what was cut
+//!   renderer         renders the exposition a few chunks ahead of its recipients
+//!     expositions      makes expositions: all that is known of the bridge
+//!     queue            which scrape is served when; which scrapes share an exposition
+//!       recipient        the way from the renderer to one scrape
+//!     encoder          the exposition in its content coding
+//!       memory           buffers and compressors, used again
+//!         compressor       the state of gzip or zstd
+//!           coding           content codings; which one a client asks for
 //! ```
 //! Three limits: threads that render, which is CPU; expositions being sent, each some 100 KiB whatever its size; and how long a client
 //! may keep others waiting. Nothing is lost when a client leaves. Knows no paths and no sockets.
@@ -25,5 +25,5 @@ pub(super) mod expositions;
 pub(super) mod memory;
 pub(super) mod queue;
 mod recipient;
-pub(super) mod rendering;
-mod request;
+pub(super) mod renderer;
+mod request_headers;

@@ -28,7 +28,7 @@ impl TestServer {
         document["data"].take()
     }
 
-    /// The status and the envelope of a refusal.
+    /// The status and the text of an error in its envelope.
     async fn refusal(&self, request: String) -> (u16, String) {
         let reply = self.send(request).await;
         let document = document(&reply);

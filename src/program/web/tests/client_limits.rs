@@ -1,4 +1,4 @@
-//! What a client can make grow has a bound: time, header, connections, pages; and rubbish hurts nobody else.
+//! Everything that a client can make grow has a limit: time, headers, connections, expositions; and rubbish hurts nobody else.
 
 use super::*;
 

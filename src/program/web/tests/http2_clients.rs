@@ -85,7 +85,7 @@ async fn a_connection_may_go_for_another_one_while_nothing_is_asked() {
         }
     })
     .await;
-    // A client that has no room for a byte takes nothing of its answer.
+    // A client whose window has no room for a byte takes nothing of its response.
     let mut client = Client::start(patient(), Builder::new().initial_window_size(0)).await;
     let (answer, _) = client.requests.send_request(request("/"), true).expect("sent");
     let _answer = soon(answer).await.expect("an answer");

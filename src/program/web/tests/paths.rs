@@ -47,7 +47,7 @@ async fn head_is_get_without_its_body() {
         let (get, head) = (server.ask("GET", path).await, server.ask("HEAD", path).await);
         assert_eq!((status(&head), body(&head)), (status(&get), ""), "{path}");
         assert_eq!(header(&head, "content-type"), header(&get, "content-type"), "{path}");
-        // How long a page will be is not known before it is made, and for HEAD it is not.
+        // The length of an exposition is not known before it is rendered, and for HEAD it is not rendered.
         assert_eq!(header(&head, "content-length").is_some(), path != "/metrics", "{path}: {head}");
     }
     assert_eq!(status(&server.ask("HEAD", "/nothing").await), 404);

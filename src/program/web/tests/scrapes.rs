@@ -1,4 +1,4 @@
-//! Pages over real sockets: what arrives is what is rendered, whatever the coding and however the client reads.
+//! Scrapes over real sockets: what arrives is what is rendered, whatever the coding and however the client reads.
 
 use std::fmt::Write as _;
 use std::io::Read as _;
@@ -29,7 +29,7 @@ fn unchunked(reply: &[u8]) -> (String, Option<Vec<u8>>) {
     }
 }
 
-/// A server whose page is a few MiB, more than any socket takes in while nobody reads.
+/// A server whose exposition has a few MiB, more than any socket takes in while nobody reads.
 async fn large(options: WebOptions) -> TestServer {
     let server = TestServer::start(options).await;
     let mut worker = server.bridge.worker();
@@ -41,7 +41,7 @@ async fn large(options: WebOptions) -> TestServer {
     server
 }
 
-/// What a page shows of series that were sent, for own figures move on.
+/// The lines of series that were sent; self-metrics change from one exposition to the next.
 fn sent(page: &[u8]) -> Vec<&[u8]> {
     page.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"family")).collect()
 }
@@ -65,7 +65,7 @@ fn cut(server: &TestServer, reason: &str) -> f64 {
     server.labelled(&format!("statsd_bridge_scrapes_cut_total{{reason=\"{reason}\"}}"))
 }
 
-/// All places and turns are free.
+/// Nothing is being rendered or sent.
 fn is_at_rest(server: &TestServer) -> bool {
     let (scrapes, options) = (&server.state.scrapes, WebOptions::default());
     (scrapes.transfers.available_permits(), scrapes.renders.available_permits()) == (options.max_pages, options.max_renders)
@@ -157,7 +157,7 @@ async fn a_client_that_waits_for_the_next_piece_goes_for_nobody() {
     stream.write_all(request("").as_bytes()).await.expect("sent");
     let mut reply = vec![0; 1000];
     stream.read_exact(&mut reply).await.expect("a beginning");
-    // Now nothing more of the page is made, and the client takes all there is.
+    // Now nothing more of the exposition is rendered, and the client takes all there is.
     let turns = soon(server.state.scrapes.renders.acquire_many(2)).await.expect("open");
     while let Ok(read) = timeout(SHORT, stream.read_buf(&mut reply)).await {
         assert_ne!(read.expect("open"), 0);
@@ -180,7 +180,7 @@ async fn those_who_wait_share_a_page_and_none_holds_up_the_others() {
         clients.push(stream);
     }
     wait_for("all wait", || server.state.scrapes.waiting() == 4).await;
-    // What comes in while they wait is on their page.
+    // What comes in while they wait is in their exposition.
     server.bridge.worker().ingest(b"family_late:1|c", now());
     drop(turns);
     let mut slow = clients.pop().expect("four");

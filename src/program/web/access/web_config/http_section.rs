@@ -61,7 +61,7 @@ pub(super) fn users(node: &Node, reader: &mut ConfigReader) -> HashMap<String, S
             reader.error(key.at, format!("the user `{user}` can never log in: basic authentication ends a name at its first colon"));
             continue;
         }
-        // The value is not shown: whoever forgets to hash has written the password.
+        // The value is not shown: an operator who forgot to hash has written the password.
         match cost(hash) {
             Some(cost) => {
                 if cost >= SLOW_COST {

@@ -113,7 +113,7 @@ impl ConfigReader {
         }
     }
 
-    /// A list of texts with their places.
+    /// A list of texts, each with its line and column.
     pub(super) fn texts<'n>(&mut self, node: &'n Node, what: &str) -> Vec<(At, &'n str)> {
         match &node.value {
             Value::List(items) => items.iter().filter_map(|item| self.text(item, what).map(|text| (item.at, text))).collect(),

@@ -1,4 +1,4 @@
-//! Files and what is said of them: the settings of each section, every mistake at its place, and exporter-toolkit's own files.
+//! Web configuration files: the settings of each section, each mistake with line and column, and exporter-toolkit's own files.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

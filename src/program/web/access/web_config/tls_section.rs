@@ -139,7 +139,7 @@ fn pem(fields: SectionEntries<'_>, (inline, file): (&str, &str), reader: &mut Co
     Some((node.at, reader.text(node, &format!("`{inline}`"))?.as_bytes().to_vec()))
 }
 
-/// The place to name for a key that is missing: the empty one, or the section.
+/// Where to report a missing key: at the key that is empty, or at the section.
 fn missing_at(fields: SectionEntries<'_>, keys: (&str, &str), section: At) -> At {
     fields.get(keys.1).or_else(|| fields.get(keys.0)).map_or(section, |node| node.at)
 }

@@ -6,9 +6,9 @@ use super::access::gate::Gate;
 use super::api::ReportSlots;
 use super::connection::open::OpenConnections;
 use super::lifecycle::Lifecycle;
-use super::options::WebOptions;
 use super::scrape::memory::SpareMemory;
 use super::scrape::queue::ScrapeQueue;
+use super::web_options::WebOptions;
 use crate::time::Timestamp;
 
 /// The state that all listeners share.
