@@ -59,6 +59,7 @@ mod hits;
 pub mod name;
 pub mod options;
 mod prefetch;
+mod said;
 mod source;
 mod time;
 

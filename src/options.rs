@@ -32,6 +32,8 @@ pub struct Options {
     pub prefix: Prefix,
     /// Whether the page is without the `process_*` of the bridge's own process; the names are then free for others.
     pub without_process_metrics: bool,
+    /// What a signed value does to a gauge, where no rule says otherwise.
+    pub signed_gauges: SignedGauges,
     /// Which names and label names there are.
     pub names: NameValidation,
     /// The key of the DogStatsD tag that is no label but links a sample to a trace, as it is sent; `None` for none. Not empty,
@@ -63,7 +65,7 @@ impl Default for Dialect {
 }
 
 /// What a sender may grow, and how far. Every limit has a flag of its name and a metric when it is hit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
     /// Series in all.
     pub series: usize,
@@ -91,6 +93,9 @@ pub struct Limits {
     pub resting_series: usize,
     /// Series that may have exemplars.
     pub exemplar_series: usize,
+    /// How much one sample may add, after its rate: to a counter, to the count or the sum of an observer, or as the change of a gauge.
+    /// One sample far above the others would hide them for good: an f64 has 53 bits. A gauge may be set to any finite number. Infinite for no limit.
+    pub sample_value: f64,
 }
 
 /// What becomes of samples of new series at a limit of their family. Gauges are always refused: the last of many says nothing.
@@ -142,8 +147,21 @@ impl Default for Limits {
             overflow: Overflow::Fold,
             resting_series: 50_000,
             exemplar_series: 10_000,
+            sample_value: 1e15,
         }
     }
+}
+
+/// What a gauge's sample with a sign in front does: `level:-5|g`, `level:+5|g`.
+///
+/// The line is the same in both dialects: etsy's StatsD changes the gauge, the clients of DogStatsD set it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SignedGauges {
+    /// It changes the gauge by this amount, as in etsy's StatsD.
+    #[default]
+    Change,
+    /// It sets the gauge, as the clients of DogStatsD mean it.
+    Absolute,
 }
 
 /// What timers (`ms`), histograms (`h`) and distributions (`d`) become.

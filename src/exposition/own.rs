@@ -42,20 +42,21 @@ fn registry_families(registry: &Registry, prefix: Prefix) -> [OwnFamily; 7] {
     bytes.row(&[], registry.series_bytes() as f64);
     resting.row(&[], registry.resting() as f64);
     for (name, value) in [
-        ("exemplar_series", limits.exemplar_series),
-        ("families", limits.families),
-        ("labels_per_family", limits.labels_per_family),
-        ("line_bytes", limits.line_bytes),
-        ("name_bytes", limits.name_bytes),
-        ("resting_series", limits.resting_series),
-        ("series", limits.series),
-        ("series_bytes", limits.series_bytes),
-        ("series_per_family", limits.series_per_family),
-        ("tags", limits.tags),
-        ("tags_bytes", limits.tags_bytes),
-        ("values_per_label", limits.values_per_label),
+        ("exemplar_series", limits.exemplar_series as f64),
+        ("families", limits.families as f64),
+        ("labels_per_family", limits.labels_per_family as f64),
+        ("line_bytes", limits.line_bytes as f64),
+        ("name_bytes", limits.name_bytes as f64),
+        ("resting_series", limits.resting_series as f64),
+        ("sample_value", limits.sample_value),
+        ("series", limits.series as f64),
+        ("series_bytes", limits.series_bytes as f64),
+        ("series_per_family", limits.series_per_family as f64),
+        ("tags", limits.tags as f64),
+        ("tags_bytes", limits.tags_bytes as f64),
+        ("values_per_label", limits.values_per_label as f64),
     ] {
-        limit.row(&[("limit", name)], value as f64);
+        limit.row(&[("limit", name)], value);
     }
     for (kind, count) in families_by_type(registry) {
         families.row(&[("type", kind)], count);

@@ -285,7 +285,8 @@ impl Worker {
                 binding.prefetch_cell();
             }
         }
-        let mut recording = Recording { tally: &mut self.tally, hits: &mut self.hits, log: &mut self.log, now };
+        let mut recording =
+            Recording { tally: &mut self.tally, hits: &mut self.hits, log: &mut self.log, now, most: self.limits.sample_value };
         for (number, (place, p)) in places.iter().zip(pending).enumerate() {
             let binding = place.and_then(|place| bindings.target(place, &p.sample));
             if !binding.is_some_and(|binding| recording.apply(binding, &p.sample)) {
@@ -301,7 +302,8 @@ impl Worker {
     fn record_unknown(&mut self, pending: &Pending<'_>, has_exemplar: bool, now: Timestamp) {
         let Pending { sample, source, hash, .. } = *pending;
         let sample = &sample;
-        let mut recording = Recording { tally: &mut self.tally, hits: &mut self.hits, log: &mut self.log, now };
+        let mut recording =
+            Recording { tally: &mut self.tally, hits: &mut self.hits, log: &mut self.log, now, most: self.limits.sample_value };
         let known = self.bindings.find(hash, sample);
         if known.and_then(|id| self.bindings.get(id, sample)).is_some_and(|binding| recording.apply(binding, sample)) {
             return;

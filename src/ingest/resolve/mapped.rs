@@ -11,7 +11,7 @@ use crate::ingest::protocol::{Identity, Kind, TagErrors, TagSink};
 use crate::mapping::spec::{Action, Becomes, MetricKind, Rule, Ttl};
 use crate::mapping::{Factor, Rules, labels, unit};
 use crate::name::{NameValidation, RENAMED};
-use crate::options::{NativeHistograms, Observer, Options};
+use crate::options::{NativeHistograms, Observer, Options, SignedGauges};
 use crate::registry::cell::Bounds;
 use crate::registry::{FamilyKind, Labels};
 
@@ -21,6 +21,8 @@ pub(super) struct Mapped<'r> {
     pub(super) name: String,
     pub(super) kind: FamilyKind,
     pub(super) factor: Factor,
+    /// Whether a gauge's signed value sets it.
+    pub(super) signed_sets: bool,
 }
 
 /// Maps one identity after the other, under the rules it was last given.
@@ -28,6 +30,7 @@ pub(super) struct Mapper {
     pub(super) current: RulesInForce,
     observer: Observer,
     native: NativeHistograms,
+    signed_gauges: SignedGauges,
     parts: Parts,
     /// The labels of the identity mapped last.
     pub(super) labels: Labels,
@@ -68,8 +71,8 @@ impl<'a> TagSink<'a> for Parts {
 
 impl Mapper {
     pub(super) fn new(options: &Options, current: RulesInForce) -> Self {
-        let (observer, native) = (options.observer.clone(), options.native);
-        Self { current, observer, native, parts: Parts::new(options), labels: Labels::new(options.names) }
+        let (observer, native, signed_gauges) = (options.observer.clone(), options.native, options.signed_gauges);
+        Self { current, observer, native, signed_gauges, parts: Parts::new(options), labels: Labels::new(options.names) }
     }
 
     /// How many labels of the identity at hand were renamed.
@@ -115,7 +118,13 @@ impl Mapper {
         if let Some(rule) = rule {
             labels::apply(&rule.label_steps, &mut joined);
         }
-        let mapped = Mapped { rule, name: self.family_name(name, rule), kind: self.kind(kind, rule), factor: factor(kind, rule) };
+        let mapped = Mapped {
+            rule,
+            name: self.family_name(name, rule),
+            kind: self.kind(kind, rule),
+            factor: factor(kind, rule),
+            signed_sets: signed_sets(rule, rules, self.signed_gauges),
+        };
         self.labels.clear();
         for (key, value) in joined.iter().chain(&config.constant_labels) {
             if mapped.kind.reserves(key) {
@@ -175,6 +184,12 @@ pub(crate) fn metric_kind(kind: Kind) -> MetricKind {
         Kind::Set => MetricKind::Set,
         Kind::Timer | Kind::Histogram | Kind::Distribution => MetricKind::Observer,
     }
+}
+
+/// Whether a gauge's signed value sets it: the rule's word first, then the file's, then the flags'.
+pub(crate) fn signed_sets(rule: Option<&Rule>, rules: &Rules, flag: SignedGauges) -> bool {
+    let of_rule = rule.and_then(|rule| rule.signed_gauges);
+    of_rule.or(rules.config().defaults.signed_gauges).unwrap_or(flag) == SignedGauges::Absolute
 }
 
 /// The unit that a rule states, else milliseconds for the kind that says so; then the rule's scale.

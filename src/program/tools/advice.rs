@@ -39,6 +39,9 @@ fn of_refusal(refusal: Refusal) -> &'static str {
             "a family of this name, or of a name like it, has another type already; give one of them another name by a rule"
         }
         Refusal::ValueOverflow => "the value would become infinite; send smaller numbers",
+        Refusal::ValueTooLarge => {
+            "one sample would add more than --limits.sample-value, after its sampling rate; send smaller numbers or raise the limit"
+        }
         Refusal::NameTooLong => "the name is longer than --limits.name-bytes",
         Refusal::TagsTooLong => "the tags are longer than --limits.tags-bytes",
         Refusal::TooManyTags => "it has more tags than --limits.tags",

@@ -5,20 +5,20 @@
 //!
 //! ```text
 //! server        puts the parts together for one listener
+//!   web_state     what all listeners share
 //!   connection    accepts; limits, TLS, HTTP/1, HTTP/2
 //!     handler       one request: through the gate, to the router
-//!       access        who may connect and ask: networks, TLS, users, rate limit, the web configuration file
 //!       router        from path and method to the response
 //!         scrape        one scrape: its turn, its exposition, rendered and compressed as the client takes it
 //!         api           questions about rules, series and conflicts; deletion
 //!         pages         HTML: the landing page
 //!         lifecycle     readiness; requests to quit and to reload
-//!       activity      what a connection is doing; below connection and scrape
+//!       access        who may connect and ask: networks, TLS, users, rate limit, the web configuration file
+//!     activity      what a connection is doing: connection writes it, scrape reads it
 //! web_options   what an operator may set
-//! web_state     what all listeners share
 //! ```
-//! Imports go down this list only. This module knows the bridge as something that renders itself and answers questions; it knows no
-//! StatsD, no signals and no flags.
+//! Imports lead from the outer parts to the inner ones only. This module knows the bridge as something that renders itself and answers
+//! questions; it knows no StatsD, no signals and no flags.
 
 mod access;
 mod activity;

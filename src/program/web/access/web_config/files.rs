@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use crate::program::listener::address::error_text;
+use crate::program::net::error_text;
 
 /// Bytes of one file that are read at most, certificates included.
 pub(super) const MAX_FILE_BYTES: u64 = 1 << 20;

@@ -2,12 +2,12 @@
 
 use clap::ValueEnum;
 
-use super::{datagram, positive, within};
+use super::numbers::{datagram, positive, within};
 
 /// How much there may be of what senders can make grow.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Limits")]
-pub(in crate::program::cli) struct Limits {
+pub(in crate::program::cli) struct LimitFlags {
     /// Series in all.
     #[arg(long = "limits.series", value_name = "N", default_value = "200000", value_parser = positive)]
     pub(in crate::program::cli) series: usize,
@@ -35,6 +35,10 @@ pub(in crate::program::cli) struct Limits {
     /// Series that may have exemplars.
     #[arg(long = "limits.exemplar-series", value_name = "N", default_value = "10000", value_parser = positive)]
     pub(in crate::program::cli) exemplar_series: usize,
+    /// How much one sample may add to a counter, to the count or the sum of an observer, or to a gauge that it changes, after its
+    /// sampling rate; inf for no limit [default: 1e15, with --compat inf].
+    #[arg(long = "limits.sample-value", value_name = "NUMBER", value_parser = above_zero)]
+    pub(in crate::program::cli) sample_value: Option<f64>,
     /// Bytes of a line, up to 1048576.
     #[arg(long = "limits.line-bytes", value_name = "BYTES", default_value = "65535", value_parser = line)]
     pub(in crate::program::cli) line_bytes: usize,
@@ -61,6 +65,11 @@ pub(in crate::program::cli) enum OverflowPolicy {
     DropLabel,
     /// Nowhere: they are refused and counted.
     Refuse,
+}
+
+fn above_zero(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|number| *number > 0.0);
+    number.ok_or_else(|| format!("expected a number above 0 such as 1e15, or inf for no limit, got {text:?}"))
 }
 
 fn line(text: &str) -> Result<usize, String> {
