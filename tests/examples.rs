@@ -122,7 +122,7 @@ fn run(case: &Case) -> Vec<(&'static str, String)> {
     assert!(bridge.accounting().adds_up(), "{}", case.name());
     let asked = ESCAPINGS.into_iter().filter(|(ending, _)| case.beside(ending).is_some());
     let page = |(ending, escaping)| {
-        let (mut page, mut text) = (bridge.page_escaped(Format::Text, escaping, NOW), Vec::new());
+        let (mut page, mut text) = (bridge.exposition_escaped(Format::Text, escaping, NOW), Vec::new());
         while page.more(&mut text) {}
         (ending, String::from_utf8(text).expect("a page is UTF-8"))
     };

@@ -8,10 +8,9 @@ use std::time::Duration;
 
 use super::args::{Args, Compat, LogFormat, LogLevel, NameSet, NativeBucketsWhen, ObserverType, OverflowPolicy, SignedGaugesMeaning};
 use crate::ingest::exemplar_tag::ExemplarTag;
-use crate::mapping::spec::Ttl;
 use crate::options::{
     Dialect, Limits, NameValidation, NativeChoice, NativeHistograms, NativeOptions, NativeWhen, Observer, Overflow, Prefix, SignedGauges,
-    SummaryOptions,
+    SummaryOptions, Ttl,
 };
 use crate::program::listener::relay::RelayOptions;
 use crate::program::listener::tcp::TcpOptions;

@@ -11,8 +11,8 @@ use super::advice;
 use super::parsed_exposition::{ParsedExposition, ParsedFamily};
 use crate::bridge::Bridge;
 use crate::ingest::pipeline::Worker;
-use crate::ingest::protocol::{Identity, Kind, Line, Refused, Sample, Value, parse_line};
-use crate::ingest::resolve::{Parts, change_of_gauge, factor, metric_kind, signed_sets};
+use crate::ingest::protocol::{Identity, Kind, Line, Rejected, Sample, Value, parse_line};
+use crate::ingest::resolve::{NameAndTags, change_of_gauge, factor, metric_kind, signed_sets};
 use crate::mapping::Rules;
 use crate::mapping::spec::{Action, Becomes, MatchType, Rule};
 use crate::mapping::tried::{Outcome, Tried};
@@ -120,16 +120,16 @@ impl Explainer {
     }
 
     fn read(&self, line: &[u8]) -> (&'static str, Vec<Result<Explained, &'static str>>) {
-        let one = |sample: Result<Sample<'_>, Refused>| match sample.and_then(|sample| self.sample(&sample)) {
+        let one = |sample: Result<Sample<'_>, Rejected>| match sample.and_then(|sample| self.sample(&sample)) {
             Ok(explained) => Ok(explained),
-            Err(refused) => Err(refused.error.as_str()),
+            Err(rejected) => Err(rejected.error.as_str()),
         };
         match parse_line(line, &self.bridge.options().dialect) {
             Line::Empty => ("empty", Vec::new()),
             Line::Event => ("event", Vec::new()),
             Line::ServiceCheck => ("service_check", Vec::new()),
-            Line::Refused(refused) if refused.error.refuses_line() => ("refused", Vec::new()),
-            Line::Refused(refused) => ("samples", vec![Err(refused.error.as_str())]),
+            Line::Rejected(rejected) if rejected.error.rejects_line() => ("refused", Vec::new()),
+            Line::Rejected(rejected) => ("samples", vec![Err(rejected.error.as_str())]),
             Line::Sample(sample) => match Identity::of(&sample, &self.bridge.options().dialect) {
                 Err(_) => ("refused", Vec::new()),
                 Ok(_) => ("samples", vec![one(Ok(sample))]),
@@ -138,8 +138,8 @@ impl Explainer {
         }
     }
 
-    fn sample(&self, sample: &Sample<'_>) -> Result<Explained, Refused> {
-        let mut parts = Parts::new(self.bridge.options());
+    fn sample(&self, sample: &Sample<'_>) -> Result<Explained, Rejected> {
+        let mut parts = NameAndTags::new(self.bridge.options());
         let errors = Identity::of(sample, &self.bridge.options().dialect)?.visit(&mut parts);
         let rules = self.bridge.rules().rules;
         let config = rules.config();

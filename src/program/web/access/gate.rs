@@ -101,6 +101,11 @@ impl Gate {
         !self.config().users.is_empty()
     }
 
+    /// Whether requests are limited by rate now.
+    pub(crate) fn has_rate(&self) -> bool {
+        self.config().rate.is_some()
+    }
+
     /// Decides on a request with these headers. May wait for a password to be checked.
     pub(in crate::program::web) async fn decide(&self, config: &WebConfig, headers: &HeaderMap, metrics: &WebMetrics) -> AccessDecision {
         if !self.bucket.lock().unwrap_or_else(PoisonError::into_inner).take(config.rate, Instant::now()) {

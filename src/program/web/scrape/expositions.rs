@@ -1,7 +1,7 @@
 //! Makes expositions: all that a scrape knows of the bridge.
 
 use crate::bridge::Bridge;
-use crate::exposition::{Negotiated, Page};
+use crate::exposition::{Exposition, Negotiated};
 use crate::time::Timestamp;
 
 /// Makes expositions of what the bridge has recorded.
@@ -17,7 +17,7 @@ impl ExpositionMaker {
     }
 
     /// The beginning of an exposition as of now, which is then taken part by part.
-    pub(super) fn begin(&self, wanted: Negotiated) -> Page {
-        self.bridge.page_escaped(wanted.format, wanted.escaping, (self.clock)())
+    pub(super) fn begin(&self, wanted: Negotiated) -> Exposition {
+        self.bridge.exposition_escaped(wanted.format, wanted.escaping, (self.clock)())
     }
 }

@@ -15,7 +15,7 @@ use super::expositions::ExpositionMaker;
 use super::memory::SpareMemory;
 use super::queue::{ScrapeQueue, SharedScrape, Transfer};
 use super::recipient::{Recipient, ScrapeChunk};
-use crate::exposition::{Negotiated, Page};
+use crate::exposition::{Exposition, Negotiated};
 use crate::program::web::activity::CutReason;
 use crate::telemetry::Telemetry;
 
@@ -41,7 +41,7 @@ pub(in crate::program::web) struct Renderer {
 
 /// An exposition that is rendered in part.
 struct PartialExposition {
-    page: Page,
+    exposition: Exposition,
     encoder: Encoder,
     raw: Vec<u8>,
     raw_bytes: usize,
@@ -130,7 +130,7 @@ impl Renderer {
             if partial.raw.capacity() == 0 {
                 partial.raw = self.memory.buffer();
             }
-            let is_more = partial.page.more(&mut partial.raw);
+            let is_more = partial.exposition.more(&mut partial.raw);
             partial.raw_bytes += partial.raw.len();
             self.send_to(recipients, partial.encoder.write(&mut partial.raw, &self.memory)?);
             partial.raw.clear();
@@ -143,9 +143,9 @@ impl Renderer {
     }
 
     fn begin(&self, wanted: Negotiated, coding: ContentCoding) -> io::Result<PartialExposition> {
-        let page = self.expositions.begin(wanted);
+        let exposition = self.expositions.begin(wanted);
         let encoder = Encoder::new(coding, &self.memory)?;
-        Ok(PartialExposition { page, encoder, raw: Vec::new(), raw_bytes: 0, busy: Duration::ZERO })
+        Ok(PartialExposition { exposition, encoder, raw: Vec::new(), raw_bytes: 0, busy: Duration::ZERO })
     }
 
     /// Sends the last chunk, and counts the exposition.

@@ -3,52 +3,15 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
-use super::resting::Resting;
-use super::{Arrival, Labels, lock};
-use crate::options::{Limits, Overflow};
+use super::arrival::Arrival;
+use super::example::{VALUE_BYTES, shortened};
+use super::label_set::Labels;
+use crate::lock::lock;
+use crate::options::Overflow;
 use crate::registry::cell::{SetCell, SetSnapshot};
 use crate::source::Source;
 use crate::telemetry::Refusal;
 use crate::time::Timestamp;
-
-/// What all families have together.
-#[derive(Debug, Default)]
-pub(super) struct Totals {
-    pub(super) series: AtomicUsize,
-    pub(super) bytes: AtomicUsize,
-}
-
-impl Totals {
-    pub(super) fn add_series(&self, bytes: usize) {
-        self.series.fetch_add(1, Relaxed);
-        self.bytes.fetch_add(bytes, Relaxed);
-    }
-
-    pub(super) fn remove_series(&self, count: usize, bytes: usize) {
-        self.series.fetch_sub(count, Relaxed);
-        self.bytes.fetch_sub(bytes, Relaxed);
-    }
-
-    /// The limit that forbids one series more. Two workers may pass it at once, each by one series.
-    pub(super) fn limit(&self, limits: &Limits) -> Option<Limit> {
-        if self.series.load(Relaxed) >= limits.series {
-            Some(Limit::Series)
-        } else if self.bytes.load(Relaxed) >= limits.series_bytes {
-            Some(Limit::SeriesBytes)
-        } else {
-            None
-        }
-    }
-}
-
-/// What the registry has for the series of all families, as one family gets to see it.
-pub(super) struct Budget<'r> {
-    /// With those of the rule that asks.
-    pub(super) limits: Limits,
-    pub(super) totals: &'r Totals,
-    pub(super) resting: &'r Resting,
-    pub(super) culprits: &'r Culprits,
-}
 
 /// A limit on new series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,9 +85,6 @@ struct Culprit {
 /// How many of the refused values are kept as examples.
 const EXAMPLES: usize = 5;
 
-/// How much of an example is kept.
-pub(super) const EXAMPLE_BYTES: usize = 120;
-
 /// How many hit limits keep a culprit, over all families; the others count their samples only.
 const CULPRITS: usize = 128;
 
@@ -172,7 +132,7 @@ impl Limited {
         culprit.values.insert(value.as_bytes());
         let mut examples = lock(&culprit.examples);
         if examples.len() < EXAMPLES {
-            let value = shortened(value, EXAMPLE_BYTES);
+            let value = shortened(value, VALUE_BYTES);
             if examples.iter().all(|known| &**known != value) {
                 examples.push(value.into());
             }
@@ -191,10 +151,4 @@ impl Limited {
         self.culprit.as_ref()?.values.merge_into(&mut all);
         Some(all.distinct())
     }
-}
-
-/// The beginning of a text, cut between characters.
-pub(super) fn shortened(text: &str, bytes: usize) -> &str {
-    let end = (0..=bytes).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
-    if text.len() <= bytes { text } else { text.get(..end).unwrap_or_default() }
 }

@@ -2,7 +2,7 @@
 
 use metrics::{Counter, Gauge};
 
-use super::{described_counter, described_counters, described_gauge};
+use super::described::{described_counter, described_counters, described_gauge};
 use crate::options::Prefix;
 
 /// Counters of connections and requests that were not let in, and of the web configuration file.

@@ -1,4 +1,4 @@
-//! The bridge's own families: those of the facade, of the process, and of what the registry knows by name.
+//! The self-families: those of the facade, of the process, and of what the registry knows by name.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use super::float::push_float;
 use crate::engine::Engine;
 use crate::options::Prefix;
 use crate::registry::{Registry, push_label};
-use crate::telemetry::{OwnFamily, Refusal, process_families};
+use crate::telemetry::{Refusal, SelfFamily, process_families};
 
 /// How many families at a limit are named; those after them, in the order of names, are counted as one.
 const NAMED_FAMILIES: usize = 100;
@@ -14,8 +14,8 @@ const NAMED_FAMILIES: usize = 100;
 /// The name under which further families are counted.
 const OTHER: &str = "_other_";
 
-/// All own families, sorted by name.
-pub(crate) fn own_families(engine: &Engine) -> Vec<OwnFamily> {
+/// All self-families, sorted by name.
+pub(crate) fn self_families(engine: &Engine) -> Vec<SelfFamily> {
     let (registry, telemetry) = (engine.registry(), engine.telemetry());
     let mut families = telemetry.families();
     if !engine.options().without_process_metrics {
@@ -28,7 +28,7 @@ pub(crate) fn own_families(engine: &Engine) -> Vec<OwnFamily> {
     families
 }
 
-fn registry_families(registry: &Registry, prefix: Prefix) -> [OwnFamily; 7] {
+fn registry_families(registry: &Registry, prefix: Prefix) -> [SelfFamily; 7] {
     let limits = registry.limits();
     let gauge = |name: &str, help: &'static str| Rows::new(prefix.as_str(), name, help, "gauge");
     // statsd_exporter's name of it looks like a counter's.
@@ -40,7 +40,7 @@ fn registry_families(registry: &Registry, prefix: Prefix) -> [OwnFamily; 7] {
     let mut limit = gauge("limit", "Limits in force.");
     series.row(&[], registry.series() as f64);
     bytes.row(&[], registry.series_bytes() as f64);
-    resting.row(&[], registry.resting() as f64);
+    resting.row(&[], registry.in_grace() as f64);
     for (name, value) in [
         ("exemplar_series", limits.exemplar_series as f64),
         ("families", limits.families as f64),
@@ -72,7 +72,7 @@ fn families_by_type(registry: &Registry) -> BTreeMap<&'static str, f64> {
     by_type
 }
 
-fn conflicts(registry: &Registry, prefix: &str) -> OwnFamily {
+fn conflicts(registry: &Registry, prefix: &str) -> SelfFamily {
     let help = "Samples refused because their name means something else already; part of events_error_total.";
     let mut rows = Rows::new(prefix, "events_conflict_total", help, "counter");
     let mut sums: BTreeMap<(Box<str>, &str), f64> = BTreeMap::new();
@@ -87,7 +87,7 @@ fn conflicts(registry: &Registry, prefix: &str) -> OwnFamily {
     rows.0
 }
 
-fn limited(registry: &Registry, prefix: &str) -> OwnFamily {
+fn limited(registry: &Registry, prefix: &str) -> SelfFamily {
     let help = "Samples of new series that a family's limit folded into its overflow series, or refused.";
     let mut rows = Rows::new(prefix, "limited_samples_total", help, "counter");
     let mut sums: BTreeMap<[String; 4], f64> = BTreeMap::new();
@@ -109,11 +109,11 @@ fn limited(registry: &Registry, prefix: &str) -> OwnFamily {
 }
 
 /// A family being written, a row at a time, its labels sorted by name. Their names need no escaping: they are constants.
-struct Rows(OwnFamily);
+struct Rows(SelfFamily);
 
 impl Rows {
     fn new(prefix: &str, name: &str, help: &'static str, kind: &'static str) -> Self {
-        Self(OwnFamily { name: format!("{prefix}{name}").into(), help: help.into(), kind, lines: Vec::new() })
+        Self(SelfFamily { name: format!("{prefix}{name}").into(), help: help.into(), kind, lines: Vec::new() })
     }
 
     fn row(&mut self, labels: &[(&str, &str)], value: f64) {

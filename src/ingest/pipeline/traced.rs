@@ -35,7 +35,7 @@ impl Worker {
         let known = self.bindings.find(*hash, sample);
         let lacks_series = |binding: &Binding| binding.series().is_none() && binding.may_have_exemplars();
         if let Some(id) = known.filter(|id| self.bindings.get(*id, sample).is_some_and(lacks_series)) {
-            self.remove_binding(id);
+            self.upkeep().remove(id);
         }
         let before = self.tally.recorded;
         self.record_unknown(pending, true, now);
@@ -51,17 +51,10 @@ impl Worker {
             _ => (0, number * sample.weight),
         };
         let label = self.exemplar_tag.as_ref().map_or("", ExemplarTag::label);
-        if self.engine.registry().note_exemplar(series, (label, trace), measured, now) {
+        if self.engine.registry().exemplars().note(series, (label, trace), measured, now) {
             self.tally.exemplars += 1;
         } else {
             self.tally.exemplars_refused += 1;
         }
-    }
-}
-
-impl Binding {
-    /// Whether OpenMetrics has exemplars for what it leads to.
-    fn may_have_exemplars(&self) -> bool {
-        matches!(self.target, Target::Cell(CellHandle::Counter(_) | CellHandle::Histogram(..)))
     }
 }

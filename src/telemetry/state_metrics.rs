@@ -2,7 +2,7 @@
 
 use metrics::{Counter, Gauge};
 
-use super::{described_counters, described_gauge};
+use super::described::{described_counters, described_gauge};
 use crate::options::Prefix;
 
 /// Snapshots of the state file, and what was taken up from one at start.

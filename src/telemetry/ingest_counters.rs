@@ -2,7 +2,8 @@
 
 use metrics::{Counter, Gauge};
 
-use super::{Recorded, Refusal, Tally, described_counter, described_counters, described_gauge};
+use super::described::{described_counter, described_counters, described_gauge};
+use super::tally::{Recorded, Refusal, Tally};
 use crate::ingest::protocol::SampleError;
 use crate::options::Prefix;
 

@@ -1,17 +1,17 @@
-//! The lines of an own family taken apart again, for formats in which a line is not a line of text.
+//! The lines of a self-family taken apart again, for formats in which a line is not a line of text.
 
-use crate::telemetry::OwnFamily;
+use crate::telemetry::SelfFamily;
 
-/// One label set of an own family.
+/// One label set of a self-family.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct OwnSeries<'a> {
-    /// As on a text page, between the braces.
+pub(super) struct SelfSeries<'a> {
+    /// As in a text exposition, between the braces.
     pub(super) labels: &'a str,
-    pub(super) value: OwnValue,
+    pub(super) value: SelfValue,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum OwnValue {
+pub(super) enum SelfValue {
     Number(f64),
     /// Upper bounds with cumulative counts, `+Inf` last, and the sum.
     Histogram {
@@ -21,19 +21,19 @@ pub(super) enum OwnValue {
 }
 
 /// The series of a family, in the order of its lines.
-pub(super) fn own_series(family: &OwnFamily) -> Vec<OwnSeries<'_>> {
-    let mut all: Vec<OwnSeries<'_>> = Vec::new();
-    let lines = family.lines.iter().filter_map(|line| Line::parse(line, &family.name));
-    for Line { suffix, labels, value } in lines {
+pub(super) fn self_series(family: &SelfFamily) -> Vec<SelfSeries<'_>> {
+    let mut all: Vec<SelfSeries<'_>> = Vec::new();
+    let lines = family.lines.iter().filter_map(|line| SelfLine::parse(line, &family.name));
+    for SelfLine { suffix, labels, value } in lines {
         if family.kind != "histogram" {
-            all.push(OwnSeries { labels, value: OwnValue::Number(value) });
+            all.push(SelfSeries { labels, value: SelfValue::Number(value) });
             continue;
         }
         let (labels, bound) = if suffix == "_bucket" { without_bound(labels) } else { (labels, f64::NAN) };
         if all.last().is_none_or(|last| last.labels != labels) {
-            all.push(OwnSeries { labels, value: OwnValue::Histogram { buckets: Vec::new(), sum: 0.0 } });
+            all.push(SelfSeries { labels, value: SelfValue::Histogram { buckets: Vec::new(), sum: 0.0 } });
         }
-        if let Some(OwnSeries { value: OwnValue::Histogram { buckets, sum }, .. }) = all.last_mut() {
+        if let Some(SelfSeries { value: SelfValue::Histogram { buckets, sum }, .. }) = all.last_mut() {
             match suffix {
                 "_bucket" => buckets.push((bound, value)),
                 "_sum" => *sum = value,
@@ -45,13 +45,13 @@ pub(super) fn own_series(family: &OwnFamily) -> Vec<OwnSeries<'_>> {
     all
 }
 
-struct Line<'a> {
+struct SelfLine<'a> {
     suffix: &'a str,
     labels: &'a str,
     value: f64,
 }
 
-impl<'a> Line<'a> {
+impl<'a> SelfLine<'a> {
     fn parse(line: &'a str, name: &str) -> Option<Self> {
         let (series, value) = line.rsplit_once(' ')?;
         let (full, labels) = match series.split_once('{') {
@@ -74,15 +74,15 @@ mod tests {
 
     #[test]
     fn lines_become_numbers_and_histograms() {
-        let family = |kind, lines: &[&str]| OwnFamily {
+        let family = |kind, lines: &[&str]| SelfFamily {
             name: "a".into(),
             help: "".into(),
             kind,
             lines: lines.iter().map(|line| (*line).to_owned()).collect(),
         };
         let numbers = family("gauge", &["a 1.5", r#"a{x="} \" 2"} 3"#]);
-        let number = |labels, value| OwnSeries { labels, value: OwnValue::Number(value) };
-        assert_eq!(own_series(&numbers), [number("", 1.5), number(r#"x="} \" 2""#, 3.0)]);
+        let number = |labels, value| SelfSeries { labels, value: SelfValue::Number(value) };
+        assert_eq!(self_series(&numbers), [number("", 1.5), number(r#"x="} \" 2""#, 3.0)]);
         let histogram = family(
             "histogram",
             &[
@@ -94,12 +94,12 @@ mod tests {
                 r#"a_sum{k="v"} 2"#,
             ],
         );
-        let value = |buckets: &[(f64, f64)], sum| OwnValue::Histogram { buckets: buckets.to_vec(), sum };
+        let value = |buckets: &[(f64, f64)], sum| SelfValue::Histogram { buckets: buckets.to_vec(), sum };
         assert_eq!(
-            own_series(&histogram),
+            self_series(&histogram),
             [
-                OwnSeries { labels: "", value: value(&[(0.5, 1.0), (f64::INFINITY, 3.0)], 7.5) },
-                OwnSeries { labels: r#"k="v""#, value: value(&[(f64::INFINITY, 2.0)], 2.0) },
+                SelfSeries { labels: "", value: value(&[(0.5, 1.0), (f64::INFINITY, 3.0)], 7.5) },
+                SelfSeries { labels: r#"k="v""#, value: value(&[(f64::INFINITY, 2.0)], 2.0) },
             ]
         );
     }

@@ -2,7 +2,7 @@
 
 use metrics::{Counter, Gauge};
 
-use super::{described_counters, described_gauge};
+use super::described::{described_counters, described_gauge};
 use crate::options::Prefix;
 
 /// What is known of the mapping rules in force.

@@ -1,6 +1,6 @@
 //! Expired series whose values are kept for a while, so that a counter that comes back goes on instead of falling to zero.
 //!
-//! Bounded in time, in number and in bytes; the oldest go first. A series rests only while it is in no family's table: it is
+//! Bounded in time, in number and in bytes; the oldest go first. A series is here only while it is in no family's table: it is
 //! put here, and taken from here, under its family's lock.
 
 use std::collections::VecDeque;
@@ -10,27 +10,28 @@ use std::sync::{Arc, Mutex};
 use hashbrown::HashTable;
 use rapidhash::quality::RandomState;
 
-use super::labels::identity;
-use super::members::bytes_of;
-use super::{FamilyKind, Series, lock};
+use super::kind::FamilyKind;
+use super::label_set::identity;
+use super::series::Series;
+use crate::lock::lock;
 use crate::name::FamilyName;
 use crate::options::Limits;
 use crate::time::Timestamp;
 
-/// Resting series may take this part of the bytes that all series may take.
+/// Series in their grace period may take this part of the bytes that all series may take.
 const BYTES_PART: usize = 4;
 
-/// The series that rest.
-pub(super) struct Resting {
+/// The series that are in their grace period.
+pub(super) struct GracePeriod {
     grace_ms: u64,
     most: usize,
     most_bytes: usize,
-    state: Mutex<State>,
+    kept: Mutex<Kept>,
 }
 
 #[derive(Default)]
-struct State {
-    by_identity: HashTable<Rested>,
+struct Kept {
+    by_identity: HashTable<Expired>,
     hasher: RandomState,
     /// Hash, number and end of each that was put here, oldest first; some are taken meanwhile.
     order: VecDeque<(u64, u64, u64)>,
@@ -38,7 +39,7 @@ struct State {
     bytes: usize,
 }
 
-struct Rested {
+struct Expired {
     number: u64,
     end_ms: u64,
     name: FamilyName,
@@ -46,9 +47,9 @@ struct Rested {
     series: Arc<Series>,
 }
 
-impl Resting {
+impl GracePeriod {
     pub(super) fn new(grace_ms: u64, limits: &Limits) -> Self {
-        Self { grace_ms, most: limits.resting_series, most_bytes: limits.series_bytes / BYTES_PART, state: Mutex::default() }
+        Self { grace_ms, most: limits.resting_series, most_bytes: limits.series_bytes / BYTES_PART, kept: Mutex::default() }
     }
 
     /// Keeps a series that expired, if its kind has something to lose.
@@ -62,59 +63,59 @@ impl Resting {
         if self.grace_ms == 0 || self.most == 0 || !accumulates {
             return;
         }
-        let state = &mut *lock(&self.state);
+        let kept = &mut *lock(&self.kept);
         // What came back leaves its place in the order behind.
         let is_full =
-            |state: &State| state.by_identity.len() >= self.most || state.order.len() >= 2 * self.most || state.bytes >= self.most_bytes;
-        while is_full(state) {
-            state.forget_oldest();
+            |kept: &Kept| kept.by_identity.len() >= self.most || kept.order.len() >= 2 * self.most || kept.bytes >= self.most_bytes;
+        while is_full(kept) {
+            kept.forget_oldest();
         }
-        let hash = state.hash(name, series.labels());
-        let number = state.next;
-        state.next += 1;
-        state.bytes += bytes_of(series.labels(), kind);
-        state.order.push_back((hash, number, end_ms));
-        let rested = Rested { number, end_ms, name: name.clone(), kind: kind.clone(), series: Arc::clone(series) };
-        let hasher = &state.hasher;
-        state.by_identity.insert_unique(hash, rested, |known| hash_of(hasher, &known.name, known.series.labels()));
+        let hash = kept.hash(name, series.labels());
+        let number = kept.next;
+        kept.next += 1;
+        kept.bytes += series.bytes(kind);
+        kept.order.push_back((hash, number, end_ms));
+        let expired = Expired { number, end_ms, name: name.clone(), kind: kind.clone(), series: Arc::clone(series) };
+        let hasher = &kept.hasher;
+        kept.by_identity.insert_unique(hash, expired, |known| hash_of(hasher, &known.name, known.series.labels()));
     }
 
-    /// Gives a series back that rested, if it is still of this kind.
+    /// Gives a series back, if it is here and still of this kind.
     pub(super) fn take(&self, name: &FamilyName, kind: &FamilyKind, labels: &str) -> Option<Arc<Series>> {
         if self.grace_ms == 0 {
             return None;
         }
-        let state = &mut *lock(&self.state);
-        let hash = state.hash(name, labels);
+        let kept = &mut *lock(&self.kept);
+        let hash = kept.hash(name, labels);
         let wanted = identity(labels);
-        let is_it = |known: &Rested| known.name == *name && identity(known.series.labels()) == wanted;
-        let (rested, _) = state.by_identity.find_entry(hash, is_it).ok()?.remove();
-        state.bytes -= bytes_of(rested.series.labels(), &rested.kind);
-        (rested.kind == *kind).then_some(rested.series)
+        let is_it = |known: &Expired| known.name == *name && identity(known.series.labels()) == wanted;
+        let (expired, _) = kept.by_identity.find_entry(hash, is_it).ok()?.remove();
+        kept.bytes -= expired.series.bytes(&expired.kind);
+        (expired.kind == *kind).then_some(expired.series)
     }
 
     /// Forgets those whose time is over.
     pub(super) fn expire(&self, now: Timestamp) {
-        let state = &mut *lock(&self.state);
-        while state.order.front().is_some_and(|(.., end)| *end <= now.as_millis()) {
-            state.forget_oldest();
+        let kept = &mut *lock(&self.kept);
+        while kept.order.front().is_some_and(|(.., end)| *end <= now.as_millis()) {
+            kept.forget_oldest();
         }
     }
 
-    /// All that rest, in no order, each with the end of its time.
+    /// All that are kept, in no order, each with the end of its time.
     pub(super) fn all(&self) -> Vec<(FamilyName, FamilyKind, Arc<Series>, u64)> {
-        let state = lock(&self.state);
-        let copy = |rested: &Rested| (rested.name.clone(), rested.kind.clone(), Arc::clone(&rested.series), rested.end_ms);
-        state.by_identity.iter().map(copy).collect()
+        let kept = lock(&self.kept);
+        let copy = |expired: &Expired| (expired.name.clone(), expired.kind.clone(), Arc::clone(&expired.series), expired.end_ms);
+        kept.by_identity.iter().map(copy).collect()
     }
 
-    /// How many rest.
+    /// How many are kept.
     pub(super) fn len(&self) -> usize {
-        lock(&self.state).by_identity.len()
+        lock(&self.kept).by_identity.len()
     }
 }
 
-impl State {
+impl Kept {
     fn hash(&self, name: &FamilyName, labels: &str) -> u64 {
         hash_of(&self.hasher, name, labels)
     }
@@ -126,8 +127,8 @@ impl State {
             return self.by_identity.clear();
         };
         if let Ok(entry) = self.by_identity.find_entry(hash, |known| known.number == number) {
-            let (rested, _) = entry.remove();
-            self.bytes -= bytes_of(rested.series.labels(), &rested.kind);
+            let (expired, _) = entry.remove();
+            self.bytes -= expired.series.bytes(&expired.kind);
         }
     }
 }
@@ -141,9 +142,7 @@ mod tests {
     use super::*;
     use crate::bridge::Bridge;
     use crate::ingest::pipeline::Worker;
-    use crate::mapping::spec::Ttl;
-    use crate::options::Limits;
-    use crate::options::Options;
+    use crate::options::{Options, Ttl};
 
     const START: u64 = 1_700_000_000_000;
 
@@ -181,7 +180,7 @@ mod tests {
         other.tick();
         assert_eq!(pass(&bridge, &mut worker, at(2_000)), 4);
         assert!(!page(&bridge, at(2_000)).contains("# TYPE c "), "gone, with its name");
-        assert_eq!((bridge.registry().resting(), bridge.registry().series()), (2, 0));
+        assert_eq!((bridge.registry().in_grace(), bridge.registry().series()), (2, 0));
         worker.ingest(b"c:1|c|#a:b\nh:1|h\ng:+1|g\ns:y|s\n", at(3_000));
         let text = page(&bridge, at(3_000));
         for line in ["c{a=\"b\"} 9", "h_count 2", "g 1", "s 1"] {
@@ -191,7 +190,7 @@ mod tests {
         let text = page(&bridge, at(3_000));
         assert_eq!(text.matches("\nc{a=\"b\"} ").count(), 1, "{text}");
         assert!(text.contains("c{a=\"b\"} 10"));
-        assert_eq!(bridge.registry().resting(), 0);
+        assert_eq!(bridge.registry().in_grace(), 0);
     }
 
     #[test]
@@ -236,7 +235,7 @@ mod tests {
                 pass(&bridge, &mut worker, at(round * 100));
             }
             pass(&bridge, &mut worker, at(5_000));
-            assert!((8..=20).contains(&bridge.registry().resting()), "{}", bridge.registry().resting());
+            assert!((8..=20).contains(&bridge.registry().in_grace()), "{}", bridge.registry().in_grace());
             worker.ingest(b"c:1|c|#n:0\nc:1|c|#n:29", at(5_100));
             let text = page(&bridge, at(5_100));
             assert!(text.contains("c{n=\"0\"} 1\n") && text.contains("c{n=\"29\"} 2\n"), "{text}");
