@@ -1,11 +1,11 @@
-//! The assembly: sockets, bridge and a sign to end, put together and run until everything received is recorded.
+//! The assembly: puts sockets, bridge and web server together and runs them until everything received is recorded.
 //!
 //! ```text
 //! Sockets::bind   all sockets, or an error that names the one that cannot be had
 //! run             series are restored -> listeners start -> ready -> shutdown -> not ready -> listeners drain and end
 //!                 -> series are kept -> linger -> web ends
 //! ```
-//! Knows neither signals (`start` does) nor flags, so that a test runs all of it with port 0.
+//! Must not know signals (`start` does) or flags, so that a test runs all of it with port 0.
 
 mod http_sockets;
 mod snapshots;

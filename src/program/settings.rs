@@ -1,6 +1,6 @@
-//! What the program is told at its start: the settings, built from what the user typed.
+//! What the program is told at its start: the settings, as built from what the user typed.
 //!
-//! Values only. Knows no flags, and nothing of how a setting is carried out.
+//! Holds values only. Must not know flags, nor how a setting is carried out.
 
 use std::path::PathBuf;
 use std::time::Duration;

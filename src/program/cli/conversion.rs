@@ -1,6 +1,6 @@
-//! From what the user typed to the settings. One conversion; each of its errors is a line that names the flag.
+//! Builds the settings from what the user typed. Every error is one line that names the flag.
 //!
-//! Knows what every flag means, and nothing of how it is done.
+//! Knows what each flag means and the defaults that depend on other flags. Must not know how a setting is carried out.
 
 use std::path::PathBuf;
 use std::sync::Arc;

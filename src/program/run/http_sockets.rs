@@ -1,4 +1,6 @@
-//! The web server's sockets, its gate, and the tasks that serve them.
+//! The web server's sockets and access control, from the settings to the tasks that serve them.
+//!
+//! Binds addresses and paths, or takes systemd's sockets. Must not know what a request is answered with.
 
 use std::net::{SocketAddr, TcpListener as StdTcp};
 use std::os::unix::net::{UnixListener as StdUnix, UnixStream};

@@ -24,8 +24,8 @@ const UNITS: usize = SEGMENT / UNIT;
 /// More segments could not be told apart by 32 bits.
 const MOST_SEGMENTS: usize = 1 << 16;
 
-pub(super) struct Keys {
-    segments: Vec<Segment>,
+pub(super) struct KeyBytes {
+    segments: Vec<KeySegment>,
     /// The segment that is written to.
     head: usize,
     /// Segments without memory.
@@ -38,14 +38,14 @@ pub(super) struct Keys {
 }
 
 #[derive(Default)]
-struct Segment {
+struct KeySegment {
     bytes: Vec<u8>,
     used: usize,
 }
 
-impl Keys {
+impl KeyBytes {
     pub(super) fn new() -> Self {
-        Self { segments: vec![Segment::default()], head: 0, spare: Vec::new(), used: 0, copying: (0, 0), is_copying: false }
+        Self { segments: vec![KeySegment::default()], head: 0, spare: Vec::new(), used: 0, copying: (0, 0), is_copying: false }
     }
 
     /// Bytes in use.
@@ -95,7 +95,7 @@ impl Keys {
         self.head = match self.spare.pop() {
             Some(spare) => spare,
             None if self.segments.len() < MOST_SEGMENTS => {
-                self.segments.push(Segment::default());
+                self.segments.push(KeySegment::default());
                 self.segments.len() - 1
             }
             None => return None,
@@ -140,7 +140,7 @@ impl Keys {
                 continue;
             }
             let next = if self.copying.0 + 1 < self.segments.len() { self.copying.0 + 1 } else { 0 };
-            let is_wanted = |segment: &Segment| segment.used > 0 && segment.used < SEGMENT * 2 / 3;
+            let is_wanted = |segment: &KeySegment| segment.used > 0 && segment.used < SEGMENT * 2 / 3;
             self.is_copying = next != self.head && self.segments.get(next).is_some_and(is_wanted);
             self.copying = (next, 0);
         }
