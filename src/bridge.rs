@@ -143,7 +143,7 @@ impl Bridge {
         let families = self.engine.telemetry().families();
         let sum = |name: &str, wanted: &dyn Fn(&str) -> bool| sum_of(&families, self.engine.options().prefix, name, wanted);
         let all = |_: &str| true;
-        let of_lines = |line: &str| SampleError::ALL.iter().any(|e| e.refuses_line() && line.contains(&format!("\"{}\"", e.as_str())));
+        let of_lines = |line: &str| SampleError::ALL.iter().any(|e| e.rejects_line() && line.contains(&format!("\"{}\"", e.as_str())));
         Accounting {
             lines: sum("lines_total", &all),
             lines_empty: sum("lines_empty_total", &all),

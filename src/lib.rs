@@ -60,6 +60,7 @@ mod lock;
 pub mod name;
 pub mod options;
 mod prefetch;
+mod said;
 mod source;
 mod time;
 

@@ -31,6 +31,8 @@ pub struct Options {
     pub prefix: Prefix,
     /// Whether the page is without the `process_*` of the bridge's own process; the names are then free for others.
     pub without_process_metrics: bool,
+    /// What a signed value does to a gauge, where no rule says otherwise.
+    pub signed_gauges: SignedGauges,
     /// Which names and label names there are.
     pub names: NameValidation,
     /// The key of the DogStatsD tag that is no label but links a sample to a trace, as it is sent; `None` for none. Not empty,
@@ -147,6 +149,18 @@ impl Default for Limits {
             sample_value: 1e15,
         }
     }
+}
+
+/// What a gauge's sample with a sign in front does: `level:-5|g`, `level:+5|g`.
+///
+/// The line is the same in both dialects: etsy's StatsD changes the gauge, the clients of DogStatsD set it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SignedGauges {
+    /// It changes the gauge by this amount, as in etsy's StatsD.
+    #[default]
+    Change,
+    /// It sets the gauge, as the clients of DogStatsD mean it.
+    Absolute,
 }
 
 /// What timers (`ms`), histograms (`h`) and distributions (`d`) become.

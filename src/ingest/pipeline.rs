@@ -234,13 +234,13 @@ impl Worker {
             }
             Line::Event => self.tally.events += 1,
             Line::ServiceCheck => self.tally.service_checks += 1,
-            Line::Refused(refused) => {
-                if !refused.error.refuses_line() {
+            Line::Rejected(rejected) => {
+                if !rejected.error.rejects_line() {
                     self.tally.lines_parsed += 1;
                     self.tally.samples += 1;
                 }
-                self.tally.tag_errors += u64::from(refused.tag_errors);
-                self.refuse(refused.error, line, now);
+                self.tally.tag_errors += u64::from(rejected.tag_errors);
+                self.refuse(rejected.error, line, now);
             }
         }
     }

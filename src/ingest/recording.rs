@@ -60,7 +60,7 @@ impl Recording<'_> {
                 if !cell.stamp().touch(millis) {
                     return false;
                 }
-                let Some(is_done) = self.apply_gauge(cell, sample, number) else {
+                let Some(is_done) = self.apply_gauge(cell, sample, number, binding.signed_sets) else {
                     return self.reject(Refusal::of_large(number * sample.weight), binding, sample);
                 };
                 (Recorded::Gauge, is_done)
@@ -89,8 +89,8 @@ impl Recording<'_> {
 
     /// Sets or changes a gauge. `None` for a change that is too large.
     #[inline(always)]
-    fn apply_gauge(&self, cell: &GaugeCell, sample: &Sample<'_>, number: f64) -> Option<bool> {
-        match change_of_gauge(sample, number) {
+    fn apply_gauge(&self, cell: &GaugeCell, sample: &Sample<'_>, number: f64, signed_sets: bool) -> Option<bool> {
+        match change_of_gauge(sample, number, signed_sets) {
             None => Some(cell.set(number)),
             Some(change) => (change.abs() <= self.most).then(|| cell.change(change)),
         }

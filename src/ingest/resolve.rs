@@ -14,14 +14,14 @@ pub(crate) use self::binding::{Binding, Target, change_of_gauge};
 pub(crate) use self::mapped::ttl_ms;
 use self::mapped::{Mapped, Mapper};
 #[cfg(feature = "cli")]
-pub(crate) use self::mapped::{Parts, factor, metric_kind};
+pub(crate) use self::mapped::{NameAndTags, factor, metric_kind, signed_sets};
 use crate::engine::Engine;
 use crate::hits::Hits;
-use crate::ingest::protocol::{Identity, Sample, TagErrors, Value};
+use crate::ingest::protocol::{Identity, Kind, Sample, TagErrors, Value};
 use crate::mapping::{Factor, unit};
 use crate::name::{FamilyName, NameValidation};
 use crate::options::{Dialect, Limits};
-use crate::registry::{Arrival, FamilyKind, Membership, NotAdmitted, Reason, Request};
+use crate::registry::{Admitted, Arrival, CellHandle, FamilyKind, Membership, NotAdmitted, Reason, Request};
 use crate::source::Source;
 use crate::telemetry::{Refusal, Tally};
 use crate::time::Timestamp;
@@ -142,7 +142,8 @@ impl Resolver {
             Ok((mapped, slot)) => {
                 let (target, reached) = self.target(&mapped, incoming);
                 tally.labels_renamed += self.mapper.renamed();
-                let mut binding = Binding { is_mapped: mapped.rule.is_some(), slot, ..Binding::to(target) };
+                let mut binding =
+                    Binding { is_mapped: mapped.rule.is_some(), signed_sets: mapped.signed_sets, slot, ..Binding::to(target) };
                 binding.set_extra(reached, tag_errors, mapped.factor);
                 binding
             }
@@ -190,6 +191,7 @@ impl Resolver {
         };
         match registry.admit(&request) {
             Ok(admitted) => {
+                self.warn_of_change(name.as_str(), mapped, incoming, &admitted);
                 let has_exemplars = matches!(mapped.kind, FamilyKind::Counter | FamilyKind::Histogram { .. });
                 let series = (self.wants_series && has_exemplars).then_some(admitted.series);
                 (Target::Cell(admitted.cell), Reached { folded: admitted.folded, series })
@@ -197,6 +199,22 @@ impl Resolver {
             Err(NotAdmitted::Conflict(conflict)) => (Target::Conflict(conflict), Reached::default()),
             Err(NotAdmitted::Limited(refusal, limited)) => (Target::Limited(refusal, limited), Reached::default()),
         }
+    }
+}
+
+impl Resolver {
+    /// Says once for each family that its first sample lowers a gauge from 0: the clients of DogStatsD mean to set it.
+    fn warn_of_change(&self, family: &str, mapped: &Mapped<'_>, Incoming { sample, now, .. }: &Incoming<'_>, admitted: &Admitted) {
+        let (CellHandle::Gauge(cell), Kind::Gauge, Value::Signed(value)) = (&admitted.cell, sample.kind, sample.value) else { return };
+        let is_first = admitted.series.created() == *now && cell.get() == 0.0;
+        if mapped.signed_sets || value >= 0.0 || !is_first || !self.engine.said().first_time(family) {
+            return;
+        }
+        tracing::warn!(
+            family, sample = %sample,
+            "the first sample of a gauge lowers it from 0; if the client means to set it, as those of DogStatsD do, \
+             start with --statsd.signed-gauges=absolute or write `signed_gauges: absolute` in its rule"
+        );
     }
 }
 
@@ -209,7 +227,7 @@ fn refusal_of_value(sample: &Sample<'_>, mapped: &Mapped<'_>, most: f64) -> Opti
         _ if !value.is_finite() => Some(Refusal::ValueOverflow),
         FamilyKind::Counter if value < 0.0 => Some(Refusal::NegativeCounter),
         FamilyKind::Counter => too_large(value * sample.weight),
-        FamilyKind::Gauge => change_of_gauge(sample, value).and_then(too_large),
+        FamilyKind::Gauge => change_of_gauge(sample, value, mapped.signed_sets).and_then(too_large),
         FamilyKind::Histogram { .. } | FamilyKind::Summary(_) => too_large(value * sample.weight).or(too_large(sample.weight)),
         FamilyKind::Set => None,
     }

@@ -142,9 +142,12 @@ fn read_defaults(file: &mut File<'_>, top: Fields<'_>, config: &mut Config) -> F
     }
     let ttl = fields.get("ttl").map(|node| rule::ttl(file, node)).unwrap_or_default();
     whole.ttl = rule::over(ttl, whole.ttl);
+    let signed_gauges = rule::signed_gauges(file, fields);
+    whole.signed_gauges = signed_gauges.or(whole.signed_gauges);
     FileDefaults {
         match_type: fields.get("match_type").and_then(|node| file.choice(node, "match type", &rule::MATCH_TYPES)),
         ttl,
+        signed_gauges,
         observer: observer::read(file, fields),
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::options::{NativeChoice, Observer, Overflow, SummaryOptions, Ttl};
+use crate::options::{NativeChoice, Observer, Overflow, SignedGauges, SummaryOptions, Ttl};
 
 /// Where something stands in a file; line and column count from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +46,8 @@ pub struct Defaults {
     pub observer_options: ObserverOptions,
     /// By kind.
     pub ttl: Ttl,
+    /// What a signed value does to a gauge; `None`: as the flags say.
+    pub signed_gauges: Option<SignedGauges>,
     /// Whether a literal segment counts before `*` whatever the order of rules (statsd_exporter's `glob_disable_ordering`).
     pub glob_disable_ordering: bool,
     /// Whether the order of rules holds across globs and regexes; else all globs come before all regexes.
@@ -114,6 +116,8 @@ pub struct Rule {
     pub unit: Option<Unit>,
     /// What the family is, where it is not what the wire says.
     pub becomes: Option<Becomes>,
+    /// What a signed value does to its gauges, the defaults of its file merged in; `None`: as [`Defaults::signed_gauges`].
+    pub signed_gauges: Option<SignedGauges>,
     /// What is done to the labels, in this order, after tags and labels were joined.
     pub label_steps: Vec<LabelStep>,
     /// Limits of the families that it feeds, where they differ from the flags.
@@ -140,6 +144,7 @@ impl Rule {
             scale: None,
             unit: None,
             becomes: None,
+            signed_gauges: None,
             label_steps: Vec::new(),
             limits: RuleLimits::default(),
         }

@@ -21,6 +21,8 @@ pub(crate) struct Binding {
     pub(crate) slot: Slot,
     pub(crate) is_mapped: bool,
     pub(crate) is_tagged: bool,
+    /// Whether a gauge's signed value sets it.
+    pub(crate) signed_sets: bool,
     pub(crate) scale: Scale,
 }
 
@@ -69,7 +71,7 @@ const _: () = assert!(size_of::<Binding>() <= 48, "a binding has grown");
 
 impl Binding {
     pub(super) fn to(target: Target) -> Self {
-        Self { target, extra: None, slot: Slot::NONE, is_mapped: false, is_tagged: false, scale: Scale::One }
+        Self { target, extra: None, slot: Slot::NONE, is_mapped: false, is_tagged: false, signed_sets: false, scale: Scale::One }
     }
 
     pub(super) fn refused(refusal: Refusal) -> Self {
@@ -137,13 +139,13 @@ impl Binding {
     }
 }
 
-/// By how much a sample changes a gauge; `None` if it sets it. `number` is the converted value.
+/// By how much a sample changes a gauge; `None` if it sets it. `number` is the converted value, `signed_sets` what the binding says.
 #[inline(always)]
-pub(crate) fn change_of_gauge(sample: &Sample<'_>, number: f64) -> Option<f64> {
+pub(crate) fn change_of_gauge(sample: &Sample<'_>, number: f64, signed_sets: bool) -> Option<f64> {
     match (sample.kind, sample.value) {
         // A gauge that a rule made of a counter goes up and down by its samples.
         (Kind::Counter, _) => Some(number * sample.weight),
-        (Kind::Gauge, Value::Signed(_)) => Some(number),
+        (Kind::Gauge, Value::Signed(_)) if !signed_sets => Some(number),
         _ => None,
     }
 }

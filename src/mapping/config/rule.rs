@@ -6,7 +6,7 @@ use super::read::{Fields, File};
 use super::tree::{Node, Value};
 use super::{labels, observer, pattern};
 use crate::mapping::spec::{Action, Becomes, MatchType, MetricKind, Rule, RuleLimits, Unit};
-use crate::options::{Overflow, Ttl};
+use crate::options::{Overflow, SignedGauges, Ttl};
 
 /// What a file says for all its rules.
 #[derive(Debug, Clone, Default)]
@@ -15,6 +15,8 @@ pub(super) struct FileDefaults {
     pub(super) match_type: Option<MatchType>,
     /// `ttl`.
     pub(super) ttl: Ttl,
+    /// `signed_gauges`.
+    pub(super) signed_gauges: Option<SignedGauges>,
     /// Observer type and options.
     pub(super) observer: observer::Given,
 }
@@ -73,6 +75,7 @@ pub(super) fn read(file: &mut File<'_>, node: &Node, defaults: &FileDefaults) ->
         scale: fields.get("scale").and_then(|node| file.number(node, "`scale`")),
         unit: fields.get("unit").and_then(|node| file.choice(node, "unit", &UNITS)),
         becomes: read_becomes(file, fields),
+        signed_gauges: signed_gauges(file, fields).or(defaults.signed_gauges),
         label_steps: labels::steps(file, fields),
         limits: fields.get("limits").map(|node| limits(file, node)).unwrap_or_default(),
         pattern: pattern?,
@@ -141,6 +144,12 @@ fn read_kind(file: &mut File<'_>, fields: Fields<'_>) -> Option<MetricKind> {
 fn read_becomes(file: &mut File<'_>, fields: Fields<'_>) -> Option<Becomes> {
     let node = fields.get("as")?;
     file.choice(node, "value of `as`", &[("gauge", Becomes::Gauge), ("counter", Becomes::Counter)])
+}
+
+/// What a signed value does to a gauge.
+pub(super) fn signed_gauges(file: &mut File<'_>, fields: Fields<'_>) -> Option<SignedGauges> {
+    let node = fields.get("signed_gauges")?;
+    file.choice(node, "value of `signed_gauges`", &[("change", SignedGauges::Change), ("absolute", SignedGauges::Absolute)])
 }
 
 /// A ttl: a duration for all kinds, or a map by kind. One below zero counts as not said: statsd_exporter loads it, and then

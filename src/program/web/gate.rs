@@ -94,6 +94,11 @@ impl Gate {
         !self.config().users.is_empty()
     }
 
+    /// Whether requests are limited by rate now.
+    pub(crate) fn has_rate(&self) -> bool {
+        self.config().rate.is_some()
+    }
+
     /// Whether a request with these headers may pass. May wait for a password to be checked.
     pub(super) async fn passage(&self, config: &WebConfig, headers: &HeaderMap, metrics: &WebMetrics) -> Passage {
         if !self.bucket.lock().unwrap_or_else(PoisonError::into_inner).take(config.rate, Instant::now()) {

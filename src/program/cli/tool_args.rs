@@ -10,17 +10,12 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches, Parser, ValueEnum};
 
-use super::{Refusal, Settings, command, parse_args, refusal, without_negation};
+use super::conversion;
+use super::early_exit::{EarlyExit, early_exit};
+use super::flags::{command, parse_args, without_negation};
 use crate::options::Options;
 use crate::program::rulebook::Sources;
-
-/// What the help of the program says of them.
-pub(super) const NAMED: &str = "Tools, each with a --help of its own:
-  statsd-bridge check FILE...               say what is wrong with mapping files
-  statsd-bridge explain LINE...             say what becomes of a line, and why
-  statsd-bridge replay CAPTURE...           the page of a file of lines or a pcap; --against OLD for the difference
-  statsd-bridge preset list | show NAME     the presets that come with the bridge
-  statsd-bridge top                         what takes the room in a running bridge, and who hit which limit; live";
+use crate::program::settings::Settings;
 
 /// Headings of the flags that tools share with the bridge.
 const SHARED: [&str; 4] = ["Wire", "Mapping", "Limits", "Compatibility"];
@@ -35,7 +30,7 @@ pub enum Tool {
         /// Of the bridge that would run it.
         options: Box<Options>,
         /// How to answer.
-        format: Format,
+        format: AnswerFormat,
         /// Warnings end with exit code 1.
         strict: bool,
     },
@@ -59,7 +54,7 @@ pub struct Explain {
     /// Of the bridge.
     pub options: Options,
     /// How to answer.
-    pub format: Format,
+    pub format: AnswerFormat,
     /// Show every rule that was tried.
     pub all: bool,
 }
@@ -76,7 +71,7 @@ pub struct Replay {
     /// Of the bridge.
     pub options: Options,
     /// How to answer.
-    pub format: Format,
+    pub format: AnswerFormat,
     /// Show the own metrics, too.
     pub own: bool,
     /// Show every difference and every unmapped name.
@@ -87,7 +82,7 @@ pub struct Replay {
 
 /// How a tool answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum Format {
+pub enum AnswerFormat {
     /// For people.
     #[default]
     Text,
@@ -107,7 +102,7 @@ struct CheckArgs {
     strict: bool,
     /// How to answer.
     #[arg(long, value_enum, default_value = "text")]
-    format: Format,
+    format: AnswerFormat,
 }
 
 /// Say what becomes of a line, and why: how it is read, which rules are tried, what the page shows then.
@@ -125,7 +120,7 @@ struct ExplainArgs {
     all: bool,
     /// How to answer.
     #[arg(long, value_enum, default_value = "text")]
-    format: Format,
+    format: AnswerFormat,
 }
 
 /// Put a capture through the bridge: the page goes to stdout, sums and unmapped names to stderr.
@@ -158,7 +153,7 @@ struct ReplayArgs {
     port: Option<u16>,
     /// How to answer.
     #[arg(long, value_enum, default_value = "text")]
-    format: Format,
+    format: AnswerFormat,
 }
 
 /// The presets that come with the bridge.
@@ -175,7 +170,7 @@ enum PresetArgs {
 }
 
 /// The tool that the first argument after the program's name asks for; `None` if it asks for none.
-pub(super) fn parse(arguments: &[OsString]) -> Option<Result<Tool, Refusal>> {
+pub(super) fn parse(arguments: &[OsString]) -> Option<Result<Tool, EarlyExit>> {
     let rest = arguments.get(1..).unwrap_or_default();
     Some(match rest.first()?.to_str()? {
         "check" => check(rest),
@@ -186,22 +181,22 @@ pub(super) fn parse(arguments: &[OsString]) -> Option<Result<Tool, Refusal>> {
     })
 }
 
-fn check(arguments: &[OsString]) -> Result<Tool, Refusal> {
+fn check(arguments: &[OsString]) -> Result<Tool, EarlyExit> {
     let (args, settings) = read::<CheckArgs>(arguments)?;
     let sources = with_files(settings.mapping, args.files);
     if sources.paths.is_empty() && sources.presets.is_empty() {
-        return Err(Refusal::Usage("check: name a mapping file, or a preset with --preset".to_owned()));
+        return Err(EarlyExit::Usage("check: name a mapping file, or a preset with --preset".to_owned()));
     }
     Ok(Tool::Check { sources, options: Box::new(settings.bridge), format: args.format, strict: args.strict })
 }
 
-fn explain(arguments: &[OsString]) -> Result<Tool, Refusal> {
+fn explain(arguments: &[OsString]) -> Result<Tool, EarlyExit> {
     let (args, settings) = read::<ExplainArgs>(arguments)?;
     let sources = with_files(settings.mapping, args.config);
     Ok(Tool::Explain(Box::new(Explain { lines: args.lines, sources, options: settings.bridge, format: args.format, all: args.all })))
 }
 
-fn replay(arguments: &[OsString]) -> Result<Tool, Refusal> {
+fn replay(arguments: &[OsString]) -> Result<Tool, EarlyExit> {
     let (args, settings) = read::<ReplayArgs>(arguments)?;
     let named = |path: &PathBuf| !path.as_os_str().is_empty();
     let (labels, names) = (settings.mapping.labels.clone(), settings.mapping.names);
@@ -223,8 +218,8 @@ fn replay(arguments: &[OsString]) -> Result<Tool, Refusal> {
     })))
 }
 
-fn preset(arguments: &[OsString]) -> Result<Tool, Refusal> {
-    match PresetArgs::try_parse_from(arguments).map_err(refusal)? {
+fn preset(arguments: &[OsString]) -> Result<Tool, EarlyExit> {
+    match PresetArgs::try_parse_from(arguments).map_err(early_exit)? {
         PresetArgs::List => Ok(Tool::PresetList),
         PresetArgs::Show { name } => Ok(Tool::PresetShow(name)),
     }
@@ -236,7 +231,7 @@ fn with_files(sources: Sources, files: Vec<PathBuf>) -> Sources {
 }
 
 /// The tool's own arguments, and the settings that the shared flags make.
-fn read<T: CommandFactory + FromArgMatches>(arguments: &[OsString]) -> Result<(T, Settings), Refusal> {
+fn read<T: CommandFactory + FromArgMatches>(arguments: &[OsString]) -> Result<(T, Settings), EarlyExit> {
     let bridge = command();
     let shared: Vec<Arg> = bridge.get_arguments().filter(|arg| is_shared(arg)).cloned().collect();
     let ids: Vec<(String, String)> = shared.iter().filter_map(|arg| Some((arg.get_id().to_string(), arg.get_long()?.to_owned()))).collect();
@@ -245,9 +240,9 @@ fn read<T: CommandFactory + FromArgMatches>(arguments: &[OsString]) -> Result<(T
         .args(shared.into_iter().map(|arg| arg.hide(true)))
         .after_help("The bridge's flags for wire, mapping, limits and --compat hold here too: see statsd-bridge --help.");
     let given = arguments.iter().cloned().map(|argument| without_negation(argument, &bridge));
-    let matches = tool.try_get_matches_from(given).map_err(refusal)?;
-    let own = T::from_arg_matches(&matches).map_err(refusal)?;
-    let settings = Settings::from_args(&parse_args(again(&matches, &ids))?).map_err(Refusal::Usage)?;
+    let matches = tool.try_get_matches_from(given).map_err(early_exit)?;
+    let own = T::from_arg_matches(&matches).map_err(early_exit)?;
+    let settings = conversion::settings(&parse_args(again(&matches, &ids))?).map_err(EarlyExit::Usage)?;
     Ok((own, settings))
 }
 
@@ -271,7 +266,7 @@ mod tests {
     use super::*;
     use crate::options::{Observer, Prefix};
 
-    fn tool(arguments: &[&str]) -> Result<Tool, Refusal> {
+    fn tool(arguments: &[&str]) -> Result<Tool, EarlyExit> {
         let arguments: Vec<OsString> = std::iter::once(&"statsd-bridge").chain(arguments).map(OsString::from).collect();
         parse(&arguments).expect("a tool")
     }
@@ -306,9 +301,9 @@ mod tests {
             (&["explain"], "the following required arguments were not provided"),
             (&["preset", "show"], "the following required arguments were not provided"),
         ] {
-            let Err(Refusal::Usage(line)) = tool(arguments) else { panic!("{arguments:?}") };
+            let Err(EarlyExit::Usage(line)) = tool(arguments) else { panic!("{arguments:?}") };
             assert!(line.starts_with(expected) && !line.contains('\n'), "{line}");
         }
-        assert!(matches!(tool(&["replay", "--help"]), Err(Refusal::Answer(text)) if text.contains("--against")));
+        assert!(matches!(tool(&["replay", "--help"]), Err(EarlyExit::Help(text)) if text.contains("--against")));
     }
 }

@@ -1,9 +1,8 @@
 //! The web server's sockets, its gate, and the tasks that serve them.
 
-use std::fmt;
 use std::net::{SocketAddr, TcpListener as StdTcp};
 use std::os::unix::net::{UnixListener as StdUnix, UnixStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use listenfd::ListenFd;
@@ -11,57 +10,20 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::StartError;
+use super::start_error::StartError;
 use crate::bridge::Bridge;
-use crate::program::cli::Settings;
-use crate::program::listener::address::{Address, bind_tcp, error_text};
-use crate::program::listener::unix::{OwnedPath, check_path, remove_stale};
-use crate::program::listener::{AddressError, BindError};
+use crate::program::net::{BindError, OwnedPath, WebAddress, bind_tcp, error_text, remove_stale};
+use crate::program::settings::Settings;
 use crate::program::web::{self, Gate, Listener};
 
-/// Where HTTP is to be listened for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WebAddress {
-    /// `HOST:PORT`.
-    Tcp(Address),
-    /// `unix:PATH`.
-    Unix(PathBuf),
-}
-
-impl WebAddress {
-    /// Reads `HOST:PORT` or `unix:PATH`.
-    ///
-    /// # Errors
-    ///
-    /// What to write instead, in words.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let Some(path) = text.strip_prefix("unix:") else {
-            return Address::parse(text).map(Self::Tcp).map_err(|error: AddressError| error.to_string());
-        };
-        if path.starts_with('@') {
-            return Err(format!("{text:?}: an abstract name has no permissions; write unix:/run/statsd-bridge/web.sock"));
-        }
-        check_path(path).map(|()| Self::Unix(PathBuf::from(path)))
-    }
-}
-
-impl fmt::Display for WebAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(address) => address.fmt(f),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
-}
-
 /// All sockets of the web server, bound, and the gate in front of them.
-pub(crate) struct WebSockets {
-    bound: Vec<Bound>,
+pub(crate) struct HttpSockets {
+    bound: Vec<BoundHttp>,
     gate: Arc<Gate>,
 }
 
-struct Bound {
-    socket: Socket,
+struct BoundHttp {
+    socket: StreamSocket,
     /// As a person names it.
     shown: String,
     is_admin: bool,
@@ -69,12 +31,12 @@ struct Bound {
     path: Option<OwnedPath>,
 }
 
-enum Socket {
+enum StreamSocket {
     Tcp(StdTcp),
     Unix(StdUnix),
 }
 
-impl WebSockets {
+impl HttpSockets {
     /// Reads the web configuration file and binds, or takes from systemd, whatever the settings name.
     pub(crate) fn bind(settings: &Settings) -> Result<Self, StartError> {
         let gate = match &settings.web_config {
@@ -90,17 +52,17 @@ impl WebSockets {
         let mut bound = if settings.web_systemd {
             from_systemd()?
         } else {
-            settings.web.iter().map(|address| Bound::bind(address, false)).collect::<Result<_, _>>()?
+            settings.web.iter().map(|address| BoundHttp::bind(address, false)).collect::<Result<_, _>>()?
         };
         for address in &settings.web_admin {
-            bound.push(Bound::bind(address, true)?);
+            bound.push(BoundHttp::bind(address, true)?);
         }
         Ok(Self { bound, gate: Arc::new(gate) })
     }
 
     /// The first TCP address of the page.
     pub(crate) fn address(&self) -> Option<SocketAddr> {
-        self.bound.iter().filter(|bound| !bound.is_admin).find_map(Bound::address)
+        self.bound.iter().filter(|bound| !bound.is_admin).find_map(BoundHttp::address)
     }
 
     /// `https` where the gate asks for TLS, else `http`.
@@ -110,7 +72,7 @@ impl WebSockets {
 
     /// The first Unix socket of the page.
     pub(crate) fn path(&self) -> Option<&str> {
-        self.bound.iter().find(|bound| !bound.is_admin && matches!(bound.socket, Socket::Unix(_))).map(|bound| bound.shown.as_str())
+        self.bound.iter().find(|bound| !bound.is_admin && matches!(bound.socket, StreamSocket::Unix(_))).map(|bound| bound.shown.as_str())
     }
 
     /// Begins to serve on all sockets, and to follow the configuration file.
@@ -124,8 +86,8 @@ impl WebSockets {
             let options = web::Options { admin_elsewhere: has_admin && !bound.is_admin, ..options.clone() };
             tracing::info!(address = bound.shown, path = options.telemetry_path, admin = bound.is_admin, "listening on {scheme}");
             let listener = match bound.socket {
-                Socket::Tcp(socket) => Listener::Tcp(TcpListener::from_std(socket)?),
-                Socket::Unix(socket) => Listener::Unix(UnixListener::from_std(socket)?),
+                StreamSocket::Tcp(socket) => Listener::Tcp(TcpListener::from_std(socket)?),
+                StreamSocket::Unix(socket) => Listener::Unix(UnixListener::from_std(socket)?),
             };
             paths.extend(bound.path);
             let mut stopped = stop.subscribe();
@@ -137,25 +99,25 @@ impl WebSockets {
     }
 }
 
-impl Bound {
+impl BoundHttp {
     fn bind(address: &WebAddress, is_admin: bool) -> Result<Self, StartError> {
         match address {
             WebAddress::Tcp(address) => {
                 let socket = bind_tcp(address, "http")?;
-                Ok(Self { shown: socket.local_addr()?.to_string(), socket: Socket::Tcp(socket), is_admin, path: None })
+                Ok(Self { shown: socket.local_addr()?.to_string(), socket: StreamSocket::Tcp(socket), is_admin, path: None })
             }
             WebAddress::Unix(path) => {
                 let failed = |why| BindError::Listen { transport: "http", address: address.to_string(), why };
                 let (socket, owned) = bind_path(path).map_err(failed)?;
-                Ok(Self { socket: Socket::Unix(socket), shown: address.to_string(), is_admin, path: Some(owned) })
+                Ok(Self { socket: StreamSocket::Unix(socket), shown: address.to_string(), is_admin, path: Some(owned) })
             }
         }
     }
 
     fn address(&self) -> Option<SocketAddr> {
         match &self.socket {
-            Socket::Tcp(socket) => socket.local_addr().ok(),
-            Socket::Unix(_) => None,
+            StreamSocket::Tcp(socket) => socket.local_addr().ok(),
+            StreamSocket::Unix(_) => None,
         }
     }
 }
@@ -171,7 +133,7 @@ fn bind_path(path: &Path) -> Result<(StdUnix, OwnedPath), String> {
 }
 
 /// The sockets that systemd opened for this process.
-fn from_systemd() -> Result<Vec<Bound>, StartError> {
+fn from_systemd() -> Result<Vec<BoundHttp>, StartError> {
     let mut given = ListenFd::from_env();
     if given.len() == 0 {
         return Err(StartError::NoSystemdSocket);
@@ -181,11 +143,16 @@ fn from_systemd() -> Result<Vec<Bound>, StartError> {
             // Taken as TCP first; where it is none it stays and is taken as a Unix socket.
             if let Ok(Some(socket)) = given.take_tcp_listener(index) {
                 socket.set_nonblocking(true)?;
-                return Ok(Bound { shown: socket.local_addr()?.to_string(), socket: Socket::Tcp(socket), is_admin: false, path: None });
+                return Ok(BoundHttp {
+                    shown: socket.local_addr()?.to_string(),
+                    socket: StreamSocket::Tcp(socket),
+                    is_admin: false,
+                    path: None,
+                });
             }
             let socket = given.take_unix_listener(index)?.ok_or(StartError::NoSystemdSocket)?;
             socket.set_nonblocking(true)?;
-            Ok(Bound { socket: Socket::Unix(socket), shown: "a Unix socket of systemd".to_owned(), is_admin: false, path: None })
+            Ok(BoundHttp { socket: StreamSocket::Unix(socket), shown: "a Unix socket of systemd".to_owned(), is_admin: false, path: None })
         })
         .collect()
 }
@@ -205,20 +172,5 @@ impl Serving {
         self.following.abort();
         self.stop.send_replace(true);
         while self.servers.join_next().await.is_some() {}
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_are_tcp_or_a_path() {
-        for text in ["127.0.0.1:9102", ":0", "unix:/run/a.sock", "unix:relative"] {
-            assert_eq!(WebAddress::parse(text).map(|address| address.to_string()), Ok(text.to_owned()));
-        }
-        for text in ["", "unix:", "unix:@name", "vsock://:1", &format!("unix:/{}", "x".repeat(107))] {
-            assert!(WebAddress::parse(text).is_err(), "{text}");
-        }
     }
 }

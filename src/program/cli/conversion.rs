@@ -1,105 +1,76 @@
-//! What is built from what the user typed. One conversion; each of its errors is a line that names the flag.
+//! From what the user typed to the settings. One conversion; each of its errors is a line that names the flag.
+//!
+//! Knows what every flag means, and nothing of how it is done.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::args::{self, Args, Compat, LogFormat, LogLevel, NameSet, ObserverType, OverflowPolicy};
+use super::args::{Args, Compat, LogFormat, LogLevel, NameSet, NativeBucketsWhen, ObserverType, OverflowPolicy, SignedGaugesMeaning};
 use crate::ingest::exemplar_tag::ExemplarTag;
 use crate::options::{
-    Dialect, Limits, NameValidation, NativeChoice, NativeHistograms, NativeOptions, NativeWhen, Observer, Overflow, Prefix, SummaryOptions,
-    Ttl,
+    Dialect, Limits, NameValidation, NativeChoice, NativeHistograms, NativeOptions, NativeWhen, Observer, Overflow, Prefix, SignedGauges,
+    SummaryOptions, Ttl,
 };
-use crate::program::listener::{Address, relay, tcp, udp, unix};
-use crate::program::logging;
+use crate::program::listener::relay::RelayOptions;
+use crate::program::listener::tcp::TcpOptions;
+use crate::program::listener::udp::UdpOptions;
+use crate::program::listener::unix::UnixgramOptions;
+use crate::program::logging::LogOptions;
+use crate::program::net::{Address, WebAddress, check_path};
 use crate::program::rulebook;
-use crate::program::run::snapshots;
-use crate::program::run::web::WebAddress;
+use crate::program::settings::{Settings, SnapshotOptions};
 use crate::program::web;
 use crate::registry::cell::schema_of;
 
-/// Everything that the program needs to start.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// For the core.
-    pub bridge: crate::options::Options,
-    /// Mapping files, presets and labels.
-    pub mapping: rulebook::Sources,
-    /// How often the files are looked at; 0 for never.
-    pub watch_interval: Duration,
-    /// UDP addresses; none turns UDP off.
-    pub udp: Vec<Address>,
-    /// How UDP is received.
-    pub udp_options: udp::Options,
-    /// TCP addresses; none turns TCP off.
-    pub tcp: Vec<Address>,
-    /// How TCP is received.
-    pub tcp_options: tcp::Options,
-    /// Unix datagram socket.
-    pub unixgram: Option<unix::Options>,
-    /// Where lines are passed on to.
-    pub relay: Option<relay::Options>,
-    /// Addresses of the page.
-    pub web: Vec<WebAddress>,
-    /// Addresses on which alone lifecycle and deletion are answered; none: on those of the page.
-    pub web_admin: Vec<WebAddress>,
-    /// Whether systemd's sockets take the place of `web`.
-    pub web_systemd: bool,
-    /// The web configuration file.
-    pub web_config: Option<PathBuf>,
-    /// How the page is served.
-    pub web_options: web::Options,
-    /// Where series are kept over a restart.
-    pub state: Option<snapshots::Options>,
-    /// Severity and form of messages.
-    pub log: logging::Options,
-    /// How long the page stays up at the end.
-    pub linger: Duration,
-    /// Flags that were given and have no effect.
-    pub without_effect: Vec<&'static str>,
-}
-
-impl Settings {
-    pub(super) fn from_args(args: &Args) -> Result<Self, String> {
-        let limits = limits(args);
-        Ok(Self {
-            bridge: crate::options::Options {
-                dialect: dialect(args),
-                limits,
-                observer: observer(args)?,
-                native: native(args),
-                ttl: ttl(args),
-                grace_ms: millis(args.mapping.ttl_grace),
-                counters_start_at_zero: args.mapping.counters_start_at_zero,
-                created_lines: args.web.created_lines,
-                prefix: prefix(args),
-                without_process_metrics: !args.web.process_metrics,
-                names: names(args),
-                exemplar_tag: exemplar_tag(args)?,
+/// The settings that the flags make.
+///
+/// # Errors
+///
+/// A line that names the flag whose value is wrong.
+pub(super) fn settings(args: &Args) -> Result<Settings, String> {
+    let limits = limits(args);
+    Ok(Settings {
+        bridge: crate::options::Options {
+            dialect: dialect(args),
+            limits,
+            observer: observer(args)?,
+            native: native(args),
+            ttl: ttl(args),
+            grace_ms: millis(args.mapping.ttl_grace),
+            counters_start_at_zero: args.mapping.counters_start_at_zero,
+            created_lines: args.web.created_lines,
+            prefix: prefix(args),
+            without_process_metrics: !args.web.process_metrics,
+            signed_gauges: match args.wire.signed_gauges {
+                SignedGaugesMeaning::Change => SignedGauges::Change,
+                SignedGaugesMeaning::Absolute => SignedGauges::Absolute,
             },
-            mapping: mapping(args),
-            watch_interval: args.mapping.watch_interval,
-            udp: addresses("statsd.listen-udp", &args.listening.listen_udp)?,
-            udp_options: udp_options(args),
-            tcp: addresses("statsd.listen-tcp", &args.listening.listen_tcp)?,
-            tcp_options: tcp::Options {
-                max_connections: args.listening.tcp_max_connections,
-                idle_timeout: args.listening.tcp_idle_timeout,
-                line_bytes: limits.line_bytes,
-            },
-            unixgram: unixgram(args)?,
-            relay: relay(args)?,
-            web: web_addresses("web.listen-address", &args.web.listen_address)?,
-            web_admin: web_addresses("web.admin-listen-address", &args.web.admin_listen_address)?,
-            web_systemd: args.web.systemd_socket,
-            web_config: Some(args.web.config_file.clone()).filter(|path| !path.is_empty()).map(PathBuf::from),
-            web_options: web_options(args)?,
-            state: state(args),
-            log: log(args),
-            linger: args.program.shutdown_linger,
-            without_effect: without_effect(args),
-        })
-    }
+            names: names(args),
+            exemplar_tag: exemplar_tag(args)?,
+        },
+        mapping: mapping(args),
+        watch_interval: args.mapping.watch_interval,
+        udp: addresses("statsd.listen-udp", &args.listening.listen_udp)?,
+        udp_options: udp_options(args),
+        tcp: addresses("statsd.listen-tcp", &args.listening.listen_tcp)?,
+        tcp_options: TcpOptions {
+            max_connections: args.listening.tcp_max_connections,
+            idle_timeout: args.listening.tcp_idle_timeout,
+            line_bytes: limits.line_bytes,
+        },
+        unixgram: unixgram(args)?,
+        relay: relay(args)?,
+        web: web_addresses("web.listen-address", &args.web.listen_address)?,
+        web_admin: web_addresses("web.admin-listen-address", &args.web.admin_listen_address)?,
+        web_systemd: args.web.systemd_socket,
+        web_config: Some(args.web.config_file.clone()).filter(|path| !path.is_empty()).map(PathBuf::from),
+        web_options: web_options(args)?,
+        state: state(args),
+        log: log(args),
+        linger: args.program.shutdown_linger,
+        without_effect: without_effect(args),
+    })
 }
 
 fn flagged(flag: &str, why: impl std::fmt::Display) -> String {
@@ -125,8 +96,8 @@ fn default_workers() -> usize {
     (cores / 4).clamp(1, 8)
 }
 
-fn udp_options(args: &Args) -> udp::Options {
-    udp::Options {
+fn udp_options(args: &Args) -> UdpOptions {
+    UdpOptions {
         workers: if args.listening.udp_workers == 0 { default_workers() } else { args.listening.udp_workers },
         read_buffer_bytes: args.listening.read_buffer,
         datagram_bytes: args.limits.datagram_bytes,
@@ -134,7 +105,7 @@ fn udp_options(args: &Args) -> udp::Options {
     }
 }
 
-fn unixgram(args: &Args) -> Result<Option<unix::Options>, String> {
+fn unixgram(args: &Args) -> Result<Option<UnixgramOptions>, String> {
     // Checked even where no socket is asked for: a wrong value is wrong.
     let mode = u32::from_str_radix(&args.listening.unixsocket_mode, 8).ok().filter(|mode| *mode <= 0o777);
     let mode = mode.ok_or_else(|| {
@@ -143,8 +114,8 @@ fn unixgram(args: &Args) -> Result<Option<unix::Options>, String> {
     if args.listening.listen_unixgram.is_empty() {
         return Ok(None);
     }
-    unix::check_path(&args.listening.listen_unixgram).map_err(|why| flagged("statsd.listen-unixgram", why))?;
-    Ok(Some(unix::Options {
+    check_path(&args.listening.listen_unixgram).map_err(|why| flagged("statsd.listen-unixgram", why))?;
+    Ok(Some(UnixgramOptions {
         path: args.listening.listen_unixgram.clone(),
         mode,
         read_buffer_bytes: args.listening.read_buffer,
@@ -152,12 +123,12 @@ fn unixgram(args: &Args) -> Result<Option<unix::Options>, String> {
     }))
 }
 
-fn relay(args: &Args) -> Result<Option<relay::Options>, String> {
+fn relay(args: &Args) -> Result<Option<RelayOptions>, String> {
     if args.listening.relay_address.is_empty() {
         return Ok(None);
     }
     let target = address("statsd.relay.address", &args.listening.relay_address)?;
-    Ok(Some(relay::Options { target, packet_bytes: args.listening.relay_packet_length }))
+    Ok(Some(RelayOptions { target, packet_bytes: args.listening.relay_packet_length }))
 }
 
 fn web_options(args: &Args) -> Result<web::Options, String> {
@@ -220,14 +191,14 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn state(args: &Args) -> Option<snapshots::Options> {
+fn state(args: &Args) -> Option<SnapshotOptions> {
     let path = Some(args.state.file.clone()).filter(|path| !path.is_empty())?.into();
     let max_age = Some(args.state.max_age).filter(|age| !age.is_zero());
-    Some(snapshots::Options { path, interval: args.state.interval, max_age })
+    Some(SnapshotOptions { path, interval: args.state.interval, max_age })
 }
 
-fn log(args: &Args) -> logging::Options {
-    logging::Options {
+fn log(args: &Args) -> LogOptions {
+    LogOptions {
         level: match args.logging.level {
             LogLevel::Debug => tracing::Level::DEBUG,
             LogLevel::Info => tracing::Level::INFO,
@@ -310,9 +281,9 @@ fn bucket_bounds(bounds: &[f64]) -> Result<Observer, String> {
 
 fn native(args: &Args) -> NativeHistograms {
     let when = match args.wire.native_histograms {
-        args::NativeHistograms::Never => NativeWhen::Never,
-        args::NativeHistograms::Asked => NativeWhen::Asked,
-        args::NativeHistograms::Always => NativeWhen::Always,
+        NativeBucketsWhen::Never => NativeWhen::Never,
+        NativeBucketsWhen::Asked => NativeWhen::Asked,
+        NativeBucketsWhen::Always => NativeWhen::Always,
     };
     let max_buckets = args.wire.native_histogram_max_buckets;
     let options = |schema| NativeOptions { schema, max_buckets, ..NativeOptions::default() };

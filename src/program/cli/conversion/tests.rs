@@ -5,7 +5,7 @@ use crate::program::cli::parse_args;
 
 fn settings(arguments: &[&str]) -> Result<Settings, String> {
     let arguments = std::iter::once(&"statsd-bridge").chain(arguments);
-    Settings::from_args(&parse_args(arguments.map(Into::into)).expect("well-formed"))
+    super::settings(&parse_args(arguments.map(Into::into)).expect("well-formed"))
 }
 
 #[test]

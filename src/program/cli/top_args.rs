@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use super::tools::Format;
-use super::{Refusal, duration, refusal};
+use super::early_exit::{EarlyExit, early_exit};
+use super::tool_args::AnswerFormat;
 use crate::program::ask::Base;
+use crate::program::duration;
 
 /// Show what takes the room in a running bridge, and who hit which limit. In a terminal live, until q or Ctrl-C.
 #[derive(Debug, Clone, Parser)]
@@ -32,13 +33,13 @@ pub struct Top {
     pub limit: u16,
     /// How to answer; JSON is printed once.
     #[arg(long, value_enum, default_value = "text")]
-    pub format: Format,
+    pub format: AnswerFormat,
 }
 
 /// What `top` is asked; `None` if the first argument after the program's name is another.
-pub(super) fn parse(arguments: &[OsString]) -> Option<Result<Top, Refusal>> {
+pub(super) fn parse(arguments: &[OsString]) -> Option<Result<Top, EarlyExit>> {
     let rest = arguments.get(1..).unwrap_or_default();
-    (rest.first()?.to_str()? == "top").then(|| Top::try_parse_from(rest).map_err(refusal))
+    (rest.first()?.to_str()? == "top").then(|| Top::try_parse_from(rest).map_err(early_exit))
 }
 
 fn interval(text: &str) -> Result<Duration, String> {
@@ -52,7 +53,7 @@ mod tests {
 
     use super::*;
 
-    fn top(arguments: &[&str]) -> Result<Top, Refusal> {
+    fn top(arguments: &[&str]) -> Result<Top, EarlyExit> {
         let arguments: Vec<OsString> = ["statsd-bridge", "top"].iter().chain(arguments).map(OsString::from).collect();
         parse(&arguments).expect("it is top")
     }
@@ -62,7 +63,7 @@ mod tests {
         Top::command().debug_assert();
         let plain = top(&[]).expect("defaults");
         assert_eq!((plain.url.to_string().as_str(), plain.interval), ("http://127.0.0.1:9102", Duration::from_secs(2)));
-        assert!((plain.limit, plain.once, plain.format) == (20, false, Format::Text));
+        assert!((plain.limit, plain.once, plain.format) == (20, false, AnswerFormat::Text));
         for (arguments, expected) in [
             (
                 &["--url=127.0.0.1:9102"][..],
@@ -73,7 +74,7 @@ mod tests {
             (&["--limit=1001"], "invalid value '1001' for '--limit <N>'"),
             (&["--statsd.listen-udp=:1"], "unexpected argument '--statsd.listen-udp'"),
         ] {
-            let Err(Refusal::Usage(line)) = top(arguments) else { panic!("{arguments:?}") };
+            let Err(EarlyExit::Usage(line)) = top(arguments) else { panic!("{arguments:?}") };
             assert!(line.starts_with(expected) && !line.contains('\n'), "{line}");
         }
         assert!(parse(&["statsd-bridge".into(), "--top".into()]).is_none());

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use clap::ArgAction;
 
-use super::{duration, positive};
+use super::numbers::positive;
+use crate::program::duration;
 
 /// The page and the rest over HTTP.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Web")]
-pub(in crate::program::cli) struct Web {
+pub(in crate::program::cli) struct WebFlags {
     /// Addresses of the page and the rest over HTTP, or unix:PATH; may be given more than once.
     #[arg(long = "web.listen-address", value_name = "ADDRESS", default_value = ":9102", value_delimiter = ',')]
     pub(in crate::program::cli) listen_address: Vec<String>,

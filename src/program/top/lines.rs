@@ -4,21 +4,21 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::Snapshot;
+use super::readout::Readout;
 
 /// Characters of a bar.
 const BAR: usize = 24;
 
 /// How a line is to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Style {
+pub(super) enum LineStyle {
     Plain,
     Dim,
     Head,
     Alert,
 }
 
-impl Style {
+impl LineStyle {
     /// The number of the escape sequence.
     pub(super) const fn code(self) -> Option<&'static str> {
         match self {
@@ -32,13 +32,13 @@ impl Style {
 
 /// One line without control characters.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Line {
-    pub(super) style: Style,
+pub(super) struct ScreenLine {
+    pub(super) style: LineStyle,
     pub(super) text: String,
 }
 
-impl Line {
-    pub(super) fn new(style: Style, text: &str) -> Self {
+impl ScreenLine {
+    pub(super) fn new(style: LineStyle, text: &str) -> Self {
         Self { style, text: text.trim_end().chars().map(plain).collect() }
     }
 }
@@ -50,7 +50,7 @@ fn plain(c: char) -> char {
 }
 
 /// All of it; with an earlier answer also what is new a second.
-pub(super) fn lines(now: &Snapshot, before: Option<&Snapshot>) -> Vec<Line> {
+pub(super) fn lines(now: &Readout, before: Option<&Readout>) -> Vec<ScreenLine> {
     let mut lines = Vec::new();
     totals(&now.cardinality["totals"], &mut lines);
     limits(now, before, &mut lines);
@@ -59,19 +59,19 @@ pub(super) fn lines(now: &Snapshot, before: Option<&Snapshot>) -> Vec<Line> {
     lines
 }
 
-fn totals(totals: &Value, lines: &mut Vec<Line>) {
+fn totals(totals: &Value, lines: &mut Vec<ScreenLine>) {
     for (name, key) in [("series", "series"), ("bytes", "series_bytes"), ("families", "families")] {
         let (used, limit) = (number(&totals[key]), number(&totals[format!("{key}_limit")]));
         let part = if limit == 0 { 0.0 } else { used as f64 / limit as f64 };
         let full = ((part * BAR as f64).round() as usize).min(BAR);
-        let style = if part >= 0.9 { Style::Alert } else { Style::Plain };
+        let style = if part >= 0.9 { LineStyle::Alert } else { LineStyle::Plain };
         let show = if key == "series_bytes" { bytes } else { grouped };
         let bar = format!("[{}{}]", "#".repeat(full), ".".repeat(BAR - full));
-        lines.push(Line::new(style, &format!("{name:<9} {bar} {:>5.1} %  {} of {}", part * 100.0, show(used), show(limit))));
+        lines.push(ScreenLine::new(style, &format!("{name:<9} {bar} {:>5.1} %  {} of {}", part * 100.0, show(used), show(limit))));
     }
     let resting = number(&totals["resting_series"]);
     if resting > 0 {
-        lines.push(Line::new(Style::Plain, &format!("resting   {} expired series keep their values", grouped(resting))));
+        lines.push(ScreenLine::new(LineStyle::Plain, &format!("resting   {} expired series keep their values", grouped(resting))));
     }
 }
 
@@ -81,7 +81,7 @@ fn hits(cardinality: &Value) -> impl Iterator<Item = (&str, &Value)> {
     list(&cardinality["families_kept_out"]).map(|hit| ("", hit)).chain(of_families)
 }
 
-fn limits(now: &Snapshot, before: Option<&Snapshot>, lines: &mut Vec<Line>) {
+fn limits(now: &Readout, before: Option<&Readout>, lines: &mut Vec<ScreenLine>) {
     let mut all = hits(&now.cardinality).peekable();
     if all.peek().is_none() {
         return;
@@ -100,14 +100,14 @@ fn limits(now: &Snapshot, before: Option<&Snapshot>, lines: &mut Vec<Line>) {
         if let Some(distinct) = hit["distinct_values_refused"].as_u64() {
             let _ = write!(line, ", about {} distinct", grouped(distinct));
         }
-        lines.push(Line::new(Style::Alert, &line));
+        lines.push(ScreenLine::new(LineStyle::Alert, &line));
         let first = (text(&hit["first_hit"]), text(&hit["first_source"]));
-        lines.push(Line::new(Style::Plain, &format!("    first {} from {}", first.0, first.1)));
-        lines.push(Line::new(Style::Plain, &format!("    such as {}", joined(&hit["examples"]))));
+        lines.push(ScreenLine::new(LineStyle::Plain, &format!("    first {} from {}", first.0, first.1)));
+        lines.push(ScreenLine::new(LineStyle::Plain, &format!("    such as {}", joined(&hit["examples"]))));
     }
 }
 
-fn families(now: &Snapshot, before: Option<&Snapshot>, lines: &mut Vec<Line>) {
+fn families(now: &Readout, before: Option<&Readout>, lines: &mut Vec<ScreenLine>) {
     let all = || list(&now.cardinality["families"]);
     if all().next().is_none() {
         return;
@@ -127,11 +127,11 @@ fn families(now: &Snapshot, before: Option<&Snapshot>, lines: &mut Vec<Line>) {
         let labels = labels.collect::<Vec<_>>().join("; ");
         let size = bytes(number(&family["series_bytes"]));
         let row = format!("{name:<width$}  {:<9} {:>10} {size:>10}  {labels}", text(&family["type"]), grouped(series));
-        lines.push(Line::new(Style::Plain, &format!("{row}{}", rate(series, old, now, before))));
+        lines.push(ScreenLine::new(LineStyle::Plain, &format!("{row}{}", rate(series, old, now, before))));
     }
 }
 
-fn conflicts(conflicts: &Value, lines: &mut Vec<Line>) {
+fn conflicts(conflicts: &Value, lines: &mut Vec<ScreenLine>) {
     if list(conflicts).next().is_none() {
         return;
     }
@@ -139,22 +139,22 @@ fn conflicts(conflicts: &Value, lines: &mut Vec<Line>) {
     for conflict in list(conflicts) {
         let said = format!("{} ({})", text(&conflict["name"]), text(&conflict["reason"]));
         let samples = in_samples(number(&conflict["samples"]));
-        lines.push(Line::new(Style::Plain, &format!("{said}: {}; {samples}", text(&conflict["policy"]))));
+        lines.push(ScreenLine::new(LineStyle::Plain, &format!("{said}: {}; {samples}", text(&conflict["policy"]))));
         for (word, side) in [("kept", &conflict["kept"]), ("came", &conflict["came"])].iter().filter(|(_, side)| side.is_object()) {
             let example = side["sample"].as_str().or_else(|| side["help"].as_str()).unwrap_or_default();
             let (kind, name) = (text(&side["type"]), text(&side["name"]));
-            lines.push(Line::new(Style::Plain, &format!("    {word} {kind} {name}: {example}   from {}", text(&side["source"]))));
+            lines.push(ScreenLine::new(LineStyle::Plain, &format!("    {word} {kind} {name}: {example}   from {}", text(&side["source"]))));
         }
     }
 }
 
-fn head(text: &str, lines: &mut Vec<Line>) {
-    lines.push(Line::new(Style::Plain, ""));
-    lines.push(Line::new(Style::Head, text));
+fn head(text: &str, lines: &mut Vec<ScreenLine>) {
+    lines.push(ScreenLine::new(LineStyle::Plain, ""));
+    lines.push(ScreenLine::new(LineStyle::Head, text));
 }
 
 /// How many came a second since the earlier answer; nothing where none came, or nothing is known.
-fn rate(count: u64, old: Option<u64>, now: &Snapshot, before: Option<&Snapshot>) -> String {
+fn rate(count: u64, old: Option<u64>, now: &Readout, before: Option<&Readout>) -> String {
     let (Some(old), Some(before)) = (old, before) else { return String::new() };
     let seconds = now.at.duration_since(before.at).as_secs_f64();
     let came = count.saturating_sub(old);
@@ -210,7 +210,7 @@ mod tests {
 
     use super::*;
 
-    fn snapshot(at: Instant, samples: u64) -> Snapshot {
+    fn readout(at: Instant, samples: u64) -> Readout {
         let hit = json!({
             "limit": "values_per_label", "label": "user", "action": "fold", "samples": samples, "distinct_values_refused": 49_900,
             "examples": ["u100", "u\u{1b}[2J"], "first_hit": "2023-11-14T22:13:20Z", "first_source": "udp 127.0.0.1:5",
@@ -229,7 +229,7 @@ mod tests {
             "kept": { "name": "up", "type": "counter", "sample": "up:1|c", "source": "udp 127.0.0.1:5" },
             "came": { "name": "up", "type": "gauge", "sample": "up:1|g\n", "source": "unknown" },
         });
-        Snapshot {
+        Readout {
             cardinality: json!({ "totals": totals, "families": [login], "families_kept_out": [kept_out] }),
             conflicts: json!([conflict]),
             at,
@@ -239,7 +239,7 @@ mod tests {
     #[test]
     fn the_culprit_stands_there_and_nothing_of_the_wire_moves_the_cursor() {
         let start = Instant::now();
-        let (before, now) = (snapshot(start, 1_000), snapshot(start + Duration::from_secs(2), 49_900));
+        let (before, now) = (readout(start, 1_000), readout(start + Duration::from_secs(2), 49_900));
         let lines = lines(&now, Some(&before));
         let all = lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join("\n");
         assert_eq!(
@@ -265,13 +265,13 @@ up (type): refused: so it is; 2 samples
     kept counter up: up:1|c   from udp 127.0.0.1:5
     came gauge up: up:1|g\u{fffd}   from unknown"
         );
-        assert_eq!(lines.first().map(|line| line.style), Some(Style::Alert), "nearly full");
+        assert_eq!(lines.first().map(|line| line.style), Some(LineStyle::Alert), "nearly full");
     }
 
     #[test]
     fn an_answer_of_any_form_is_shown_somehow() {
         for odd in [json!(null), json!([]), json!({ "families": [1, {}], "families_kept_out": [null], "totals": 7 })] {
-            let now = Snapshot { cardinality: odd.clone(), conflicts: json!([odd]), at: Instant::now() };
+            let now = Readout { cardinality: odd.clone(), conflicts: json!([odd]), at: Instant::now() };
             assert!(lines(&now, Some(&now)).len() >= 3);
         }
     }

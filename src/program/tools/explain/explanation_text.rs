@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{Explained, Explanation, TriedRule};
 use crate::mapping::tried::Outcome;
 use crate::program::tools::advice;
-use crate::program::tools::page::{Family, row};
+use crate::program::tools::parsed_exposition::{ParsedFamily, row};
 
 /// Rules that did not match and are shown all the same.
 const SHOWN: usize = 20;
@@ -88,6 +88,7 @@ impl Explained {
             None if self.dropped => say("dropped", "the rule says so", out),
             _ => {}
         }
+        self.effect.iter().for_each(|effect| say("effect", effect, out));
     }
 
     fn write_rules(&self, all: bool, out: &mut String) {
@@ -115,7 +116,7 @@ impl Explained {
 }
 
 /// The rows of a family; of buckets only the first that rose, and how many follow it.
-fn rows(family: &Family) -> Vec<String> {
+fn rows(family: &ParsedFamily) -> Vec<String> {
     let is_bucket = |series: &str| family.kind == "histogram" && series.contains("_bucket{");
     let mut rows = Vec::new();
     let zero_or_later = family.rows.iter().filter(|(series, value)| is_bucket(series) && value != "0").count();

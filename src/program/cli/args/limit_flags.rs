@@ -2,12 +2,12 @@
 
 use clap::ValueEnum;
 
-use super::{datagram, positive, within};
+use super::numbers::{datagram, positive, within};
 
 /// How much there may be of what senders can make grow.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Limits")]
-pub(in crate::program::cli) struct Limits {
+pub(in crate::program::cli) struct LimitFlags {
     /// Series in all.
     #[arg(long = "limits.series", value_name = "N", default_value = "200000", value_parser = positive)]
     pub(in crate::program::cli) series: usize,

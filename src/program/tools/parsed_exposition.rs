@@ -4,21 +4,21 @@ use std::collections::BTreeMap;
 
 /// A page.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Page {
+pub(crate) struct ParsedExposition {
     /// By name.
-    pub families: BTreeMap<String, Family>,
+    pub families: BTreeMap<String, ParsedFamily>,
 }
 
 /// One family.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Family {
+pub(crate) struct ParsedFamily {
     /// `counter`, `gauge`, `histogram` or `summary`.
     pub kind: String,
     /// Lines as the page has them, by what stands before the value: in the order of the page where `rows` is.
     pub rows: Vec<(String, String)>,
 }
 
-impl Page {
+impl ParsedExposition {
     /// Takes a text page apart. Lines before the first `# TYPE` are left out.
     pub(crate) fn parse(text: &str) -> Self {
         let mut page = Self::default();
@@ -38,21 +38,21 @@ impl Page {
     }
 
     /// The rows that are new since `before`, or have another value, by family.
-    pub(crate) fn changes_since(&self, before: &Self) -> BTreeMap<String, Family> {
+    pub(crate) fn changes_since(&self, before: &Self) -> BTreeMap<String, ParsedFamily> {
         let mut changed = BTreeMap::new();
         for (name, family) in &self.families {
-            let old = before.families.get(name).map(Family::by_series).unwrap_or_default();
+            let old = before.families.get(name).map(ParsedFamily::by_series).unwrap_or_default();
             let is_new = |(series, value): &&(String, String)| old.get(series.as_str()) != Some(&value.as_str());
             let rows: Vec<_> = family.rows.iter().filter(is_new).cloned().collect();
             if !rows.is_empty() {
-                changed.insert(name.clone(), Family { kind: family.kind.clone(), rows });
+                changed.insert(name.clone(), ParsedFamily { kind: family.kind.clone(), rows });
             }
         }
         changed
     }
 }
 
-impl Family {
+impl ParsedFamily {
     /// Values by what stands before them.
     pub(crate) fn by_series(&self) -> BTreeMap<&str, &str> {
         self.rows.iter().map(|(series, value)| (series.as_str(), value.as_str())).collect()
@@ -83,8 +83,8 @@ mod tests {
 
     #[test]
     fn a_page_is_taken_apart_and_compared() {
-        let old = Page::parse("# HELP a x\n# TYPE a counter\na{k=\"v w\"} 1\na 2\n");
-        let new = Page::parse(
+        let old = ParsedExposition::parse("# HELP a x\n# TYPE a counter\na{k=\"v w\"} 1\na 2\n");
+        let new = ParsedExposition::parse(
             "# TYPE a counter\na{k=\"v w\"} 1\na 3\n# TYPE b histogram\nb_bucket{le=\"+Inf\"} 1\nb_sum 1\nb_count 1\n# TYPE c gauge\nc 1\n",
         );
         assert_eq!(old.families["a"].by_series()["a{k=\"v w\"}"], "1");

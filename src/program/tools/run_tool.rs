@@ -9,7 +9,7 @@ use super::check::check;
 use super::explain::Explainer;
 use super::preset;
 use super::replay::{self, Difference, Replayer, Skipped};
-use crate::program::cli::{Explain, Format, Replay, Tool};
+use crate::program::cli::{AnswerFormat, Explain, Replay, Tool};
 use crate::program::rulebook::{Rulebook, Sources};
 
 /// A file cannot be used.
@@ -22,13 +22,13 @@ const SHOWN: usize = 20;
 const PROGRESS: Duration = Duration::from_millis(500);
 
 /// Runs a tool; returns the exit code. That nobody reads the answer is no error.
-pub(crate) fn run(tool: &Tool, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
+pub(crate) fn run_tool(tool: &Tool, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
     let done = match tool {
         Tool::Check { sources, options, format, strict } => {
             let report = check(sources, options);
             match format {
-                Format::Json => write_json(&report.to_json(), out),
-                Format::Text => write_text(&format!("{}{}\n", report.remarks_text(), report.summary()), out),
+                AnswerFormat::Json => write_json(&report.to_json(), out),
+                AnswerFormat::Text => write_text(&format!("{}{}\n", report.remarks_text(), report.summary()), out),
             }
             Ok(report.exit_code(*strict))
         }
@@ -53,8 +53,8 @@ fn explain(asked: &Explain, out: &mut dyn Write) -> Result<u8, String> {
     let mut explainer = Explainer::new(read(&asked.sources)?.rules, asked.options.clone());
     let explanations: Vec<_> = asked.lines.iter().flat_map(|line| line.split('\n')).map(|line| explainer.explain(line)).collect();
     match asked.format {
-        Format::Json => write_json(&Value::Array(explanations.iter().map(super::explain::Explanation::to_json).collect()), out),
-        Format::Text => {
+        AnswerFormat::Json => write_json(&Value::Array(explanations.iter().map(super::explain::Explanation::to_json).collect()), out),
+        AnswerFormat::Text => {
             let texts: Vec<String> = explanations.iter().map(|explanation| explanation.to_text(asked.all)).collect();
             write_text(&texts.join("\n"), out);
         }
@@ -79,7 +79,7 @@ fn replay(asked: &Replay, out: &mut dyn Write, err: &mut dyn Write) -> Result<u8
     let (Some(page), Some(replayer)) = (pages.last(), replayers.last()) else { return Ok(FAILED) };
     let most = if asked.all { usize::MAX } else { SHOWN };
     match (asked.format, &difference) {
-        (Format::Json, _) => {
+        (AnswerFormat::Json, _) => {
             let mut answer = replay::to_json(replayer);
             if let Value::Object(fields) = &mut answer {
                 fields.insert("page".to_owned(), json!(page));
@@ -89,10 +89,10 @@ fn replay(asked: &Replay, out: &mut dyn Write, err: &mut dyn Write) -> Result<u8
             }
             write_json(&answer, out);
         }
-        (Format::Text, None) => write_text(page, out),
-        (Format::Text, Some(difference)) => write_text(&difference.to_text(most), out),
+        (AnswerFormat::Text, None) => write_text(page, out),
+        (AnswerFormat::Text, Some(difference)) => write_text(&difference.to_text(most), out),
     }
-    if asked.format == Format::Text {
+    if asked.format == AnswerFormat::Text {
         // Not before the page, should both go to the same place.
         let _ = out.flush();
         write_text(&replay::sums_text(&replayer.accounting(), &skipped), err);

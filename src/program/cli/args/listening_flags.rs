@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use super::{datagram, duration, positive, within};
+use super::numbers::{datagram, positive, within};
+use crate::program::duration;
 
 /// Where lines come from, and where they are passed on to.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Listening")]
-pub(in crate::program::cli) struct Listening {
+pub(in crate::program::cli) struct ListeningFlags {
     /// UDP addresses; may be given more than once; "" for none.
     #[arg(long = "statsd.listen-udp", value_name = "ADDRESS", default_value = ":9125", value_delimiter = ',')]
     pub(in crate::program::cli) listen_udp: Vec<String>,

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use clap::ArgAction;
 
-use super::duration;
+use crate::program::duration;
 
 /// Rules, labels, and how long series stay.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Mapping")]
-pub(in crate::program::cli) struct Mapping {
+pub(in crate::program::cli) struct MappingFlags {
     /// Mapping file, or folder of them; may be given more than once, an earlier one counts before a later one.
     #[arg(long = "statsd.mapping-config", value_name = "FILE")]
     pub(in crate::program::cli) mapping_config: Vec<PathBuf>,

@@ -1,12 +1,9 @@
-//! Addresses to listen on: what the user typed, where it points, and sockets for it.
+//! Addresses as the user types them, `HOST:PORT`, and the socket addresses that they stand for.
 //!
-//! `host:port`; an empty host means every address of the machine, IPv6 and IPv4. Knows no transport's own options.
+//! An empty host means every address of the machine, IPv6 and IPv4. Opens no socket.
 
 use std::fmt;
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
-
-use socket2::{Domain, Socket, Type};
 
 /// A checked `host:port`. [`fmt::Display`] gives back what was typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,25 +76,6 @@ impl Address {
             }
         }
     }
-
-    /// Runs `bind` on the candidates until one is not refused for want of its address family.
-    pub(super) fn bind_first<T>(&self, transport: &'static str, mut bind: impl FnMut(SocketAddr) -> io::Result<T>) -> Result<T, BindError> {
-        let candidates = self.candidates()?;
-        let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-        for candidate in candidates {
-            match bind(candidate) {
-                Ok(bound) => return Ok(bound),
-                Err(error) => {
-                    let no_such_family = matches!(error.raw_os_error(), Some(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL));
-                    last = error;
-                    if !no_such_family {
-                        break;
-                    }
-                }
-            }
-        }
-        Err(BindError::Listen { transport, address: self.text.clone(), why: error_text(&last) })
-    }
 }
 
 impl fmt::Display for Address {
@@ -106,58 +84,8 @@ impl fmt::Display for Address {
     }
 }
 
-/// Why a listener could not start.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum BindError {
-    /// The operating system said no.
-    #[error("cannot listen on {transport} {address}: {why}")]
-    Listen {
-        /// `udp`, `tcp`, `unixgram` or `http`.
-        transport: &'static str,
-        /// As the user typed it.
-        address: String,
-        /// In words.
-        why: String,
-    },
-    /// The address itself is wrong.
-    #[error(transparent)]
-    Address(#[from] AddressError),
-}
-
-/// An operating system's error in words, without its number.
-pub(crate) fn error_text(error: &io::Error) -> String {
-    let text = error.to_string();
-    match text.split_once(" (os error") {
-        Some((words, _)) => words.to_owned(),
-        None => text,
-    }
-}
-
-/// An unbound socket for `address`; one for all of IPv6 takes IPv4 as well.
-pub(super) fn new_socket(address: SocketAddr, kind: Type) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), kind.cloexec(), None)?;
-    if address.is_ipv6() && address.ip().is_unspecified() {
-        socket.set_only_v6(false)?;
-    }
-    Ok(socket)
-}
-
-/// Binds a TCP listener for use by tokio.
-pub(crate) fn bind_tcp(address: &Address, transport: &'static str) -> Result<std::net::TcpListener, BindError> {
-    // As many connections may wait in the kernel as it allows; the limits of open ones are the servers'.
-    const BACKLOG: i32 = 4096;
-    address.bind_first(transport, |candidate| {
-        let socket = new_socket(candidate, Type::STREAM)?;
-        socket.set_reuse_address(true)?;
-        socket.bind(&candidate.into())?;
-        socket.listen(BACKLOG)?;
-        socket.set_nonblocking(true)?;
-        Ok(socket.into())
-    })
-}
-
 /// IPv4 as such, where a socket for both families tells it as `::ffff:a.b.c.d`.
-pub(super) fn canonical(address: SocketAddr) -> SocketAddr {
+pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
     match address.ip().to_canonical() {
         ip if ip.is_ipv4() => (ip, address.port()).into(),
         _ => address,
@@ -207,13 +135,5 @@ mod tests {
         for other in ["10.0.0.1:7", "[::1]:7", "[fe80::1%3]:7"] {
             assert_eq!(told(other), other);
         }
-    }
-
-    #[test]
-    fn a_taken_port_is_named() {
-        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = taken.local_addr().unwrap().to_string();
-        let error = bind_tcp(&Address::parse(&address).unwrap(), "tcp").unwrap_err();
-        assert_eq!(error.to_string(), format!("cannot listen on tcp {address}: Address already in use"));
     }
 }

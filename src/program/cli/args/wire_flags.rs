@@ -2,13 +2,13 @@
 
 use clap::{ArgAction, ValueEnum};
 
-use super::within;
+use super::numbers::within;
 use crate::options::NATIVE_BUCKETS_MAX;
 
 /// What is read of a line, and what its samples become.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Wire")]
-pub(in crate::program::cli) struct Wire {
+pub(in crate::program::cli) struct WireFlags {
     /// Read DogStatsD tags: name:1|c|#key:value.
     #[arg(long = "statsd.parse-dogstatsd-tags", value_name = "BOOL", default_value = "true", action = ArgAction::Set)]
     pub(in crate::program::cli) parse_dogstatsd_tags: bool,
@@ -34,6 +34,9 @@ pub(in crate::program::cli) struct Wire {
     /// Key of the DogStatsD tag that names a sample's trace, such as trace_id: it is no label but makes exemplars; "" for none.
     #[arg(long = "exemplars.tag", value_name = "KEY", default_value = "", hide_default_value = true)]
     pub(in crate::program::cli) exemplars_tag: String,
+    /// What a gauge's value with a sign does: change it, as in etsy's StatsD, or set it, as the clients of DogStatsD mean it.
+    #[arg(long = "statsd.signed-gauges", value_name = "MEANING", value_enum, default_value = "change")]
+    pub(in crate::program::cli) signed_gauges: SignedGaugesMeaning,
     /// What ms, h and d become [default: histogram, with --compat summary].
     #[arg(long = "statsd.observer-type", value_name = "TYPE", value_enum)]
     pub(in crate::program::cli) observer_type: Option<ObserverType>,
@@ -42,7 +45,7 @@ pub(in crate::program::cli) struct Wire {
     pub(in crate::program::cli) histogram_buckets: Option<Vec<f64>>,
     /// From when on histograms keep native buckets too, which only protobuf shows.
     #[arg(long = "statsd.native-histograms", value_name = "WHEN", value_enum, default_value = "asked")]
-    pub(in crate::program::cli) native_histograms: NativeHistograms,
+    pub(in crate::program::cli) native_histograms: NativeBucketsWhen,
     /// How much wider than the one before a native bucket is at most; 1 for native buckets only where a rule gives a factor.
     #[arg(long = "statsd.native-histogram-factor", value_name = "FACTOR", default_value = "1.1", value_parser = factor)]
     pub(in crate::program::cli) native_histogram_factor: f64,
@@ -58,6 +61,15 @@ pub(in crate::program::cli) enum ObserverType {
     Summary,
 }
 
+/// What a gauge's value with a sign does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::program::cli) enum SignedGaugesMeaning {
+    /// name:-5|g lowers the gauge by 5.
+    Change,
+    /// name:-5|g sets the gauge to -5.
+    Absolute,
+}
+
 /// Names of families and labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(in crate::program::cli) enum NameSet {
@@ -69,7 +81,7 @@ pub(in crate::program::cli) enum NameSet {
 
 /// From when on histograms keep native buckets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(in crate::program::cli) enum NativeHistograms {
+pub(in crate::program::cli) enum NativeBucketsWhen {
     /// Never, whatever a rule says.
     Never,
     /// From the first scrape that asks for protobuf.
