@@ -4,10 +4,11 @@
 //! `config.example.yml`, which shows every key. A file that statsd_exporter takes is taken; what it refuses is refused, but for
 //! labels of one letter and the keys that only the bridge has. Values of its own keys that it refuses (globs such as `**`,
 //! `pre*fix` and `{a,b}`, days in durations, `match_metric_type: set`, dropping without a `name`, named groups in names) are
-//! taken in a file that says `syntax: extended`. Refused although statsd_exporter takes it: a bare number as a duration (it
-//! means nanoseconds there), buckets that do not ascend, a `max_age` below zero: with these it fails at the first sample.
-//! Quantiles outside 0 to 1, with which it fails at the first scrape, are left out with a warning; they are errors in the
-//! extended syntax.
+//! taken in a file that says `syntax: extended`. Rejected although statsd_exporter takes it: a bare number as a duration (it
+//! means nanoseconds there), a `scale` that is not finite, buckets that do not ascend, a `max_age` below zero: with the last two it
+//! fails at the first sample. Taken with a warning, and errors in the extended syntax: quantiles outside 0 to 1, with which it fails
+//! at the first scrape, and buckets at `-.inf` and `.nan`, which count nothing, are left out; a bucket or a `quantile` that is null
+//! is 0; `age_buckets: 2.5` is 2.
 //!
 //! # Several files
 //!
@@ -28,11 +29,14 @@ mod observer;
 mod pattern;
 mod read;
 mod rule;
+mod scalar;
 mod stanza;
 pub(crate) mod tree;
 
 #[cfg(test)]
 mod corpus_tests;
+#[cfg(test)]
+mod observer_tests;
 #[cfg(test)]
 mod tests;
 

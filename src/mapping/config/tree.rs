@@ -8,6 +8,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Vis
 use serde_saphyr::{Location, NonFiniteFloatPolicy, Spanned, UserMessageFormatter};
 
 use super::findings::{At, code};
+use super::scalar;
 
 /// Bytes of one file that are read at most.
 const MOST_BYTES: usize = 16 << 20;
@@ -44,7 +45,7 @@ pub(crate) enum Plain {
     Text,
     /// `true`, `yes`, `on` and their opposites.
     Flag(bool),
-    /// A number.
+    /// A number; infinite or none for `.inf` and `.nan`.
     Number(f64),
 }
 
@@ -168,8 +169,15 @@ fn node(raw: Spanned<Raw>, text: &str) -> Node {
     let value = match raw.value {
         Raw::Null => Value::Null,
         Raw::Flag(flag) => Value::Scalar(written(flag.to_string()), Plain::Flag(flag)),
-        Raw::Number(number) => Value::Scalar(written(number.to_string()), Plain::Number(number)),
-        Raw::Text(text) => Value::Scalar(text, Plain::Text),
+        Raw::Number(number) => {
+            let written = written(number.to_string());
+            let number = scalar::octal(&written).unwrap_or(number);
+            Value::Scalar(written, Plain::Number(number))
+        }
+        Raw::Text(value) => match slice(raw.defined, text) {
+            Some(written) => scalar::text(value, written),
+            None => Value::Scalar(value, Plain::Text),
+        },
         Raw::List(items) => Value::List(items.into_iter().map(|item| node(item, text)).collect()),
         Raw::Map(entries) => {
             Value::Map(entries.into_iter().map(|(key, item)| (Key { at: at(key.defined), name: key.value }, node(item, text))).collect())
