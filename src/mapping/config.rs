@@ -20,6 +20,7 @@
 //!
 //! Knows no files, only their text and name; asks a function for environment variables.
 
+mod document;
 mod duration;
 mod environment;
 pub(crate) mod findings;
@@ -88,13 +89,19 @@ pub fn load_for(sources: &[Source], names: NameValidation, environment: &dyn Fn(
     let mut all = Vec::new();
     for source in sources {
         let mut findings = Findings::new(Arc::clone(&source.name));
-        match tree::parse(&source.text) {
+        let (text, second) = document::first(source.text.strip_prefix('\u{feff}').unwrap_or(&source.text));
+        match tree::parse(text) {
             Err((at, code, text)) => findings.error(at, code, text),
             Ok(root) => {
                 let mut file = File { findings, extended: false, names, environment };
                 if let Some(fields) = file.fields(&root, keys::TOP) {
                     let defaults = read_file(&mut file, fields, &mut config);
                     options = defaults.observer.over(&options);
+                }
+                if let Some(at) = second {
+                    let said =
+                        ["a second document begins here", "only the first is read, as by statsd_exporter", "write one document to a file"];
+                    file.doubt(at, code::SECOND_DOCUMENT, said);
                 }
                 findings = file.findings;
             }

@@ -58,9 +58,8 @@ pub(crate) struct Key {
     pub(crate) name: String,
 }
 
-/// Reads a file. An error has its place, its code and its text.
+/// Reads a file of one document. An error has its place, its code and its text.
 pub(crate) fn parse(text: &str) -> Result<Node, (At, &'static str, String)> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.len() > MOST_BYTES {
         return Err((At::START, code::YAML, format!("the file has more than {} MiB", MOST_BYTES >> 20)));
     }
@@ -214,9 +213,6 @@ fn explain(error: &serde_saphyr::Error, text: &str) -> (At, &'static str, String
     }
     if let serde_saphyr::Error::UnknownAnchor { .. } = error.without_snippet() {
         return (place, code::YAML, "this alias names an anchor that does not stand above it; write the anchor as `&name`".to_owned());
-    }
-    if let serde_saphyr::Error::MultipleDocuments { .. } = error.without_snippet() {
-        return (place, code::YAML, "a second document starts here; write one document to a file".to_owned());
     }
     let text = error.without_snippet().render_with_formatter(&UserMessageFormatter);
     let text = text.lines().next().unwrap_or_default();
