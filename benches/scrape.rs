@@ -114,7 +114,7 @@ fn of_a_kind(options: Options, kind: &str) -> Bridge {
 }
 
 fn page(bridge: &Bridge, format: Format, part: &mut Vec<u8>, mut each: impl FnMut(&[u8])) {
-    let mut page = bridge.page(format, NOW);
+    let mut page = bridge.exposition(format, NOW);
     loop {
         part.clear();
         let is_more = page.more(part);

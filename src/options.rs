@@ -4,7 +4,6 @@
 
 use std::sync::Arc;
 
-use crate::mapping::spec::Ttl;
 pub use crate::name::NameValidation;
 use crate::registry::cell::{SCHEMA_MAX, SCHEMA_MIN, ZERO_THRESHOLD, schema_of};
 
@@ -292,6 +291,19 @@ impl Default for SummaryOptions {
     fn default() -> Self {
         Self { quantiles: Arc::from([0.5, 0.9, 0.99]), max_age_ms: 600_000, age_buckets: 5 }
     }
+}
+
+/// How long a series lives unseen, by kind, in milliseconds; 0: for ever; `None`: as the level above says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ttl {
+    /// Counters.
+    pub counter_ms: Option<u64>,
+    /// Gauges.
+    pub gauge_ms: Option<u64>,
+    /// Histograms and summaries.
+    pub observer_ms: Option<u64>,
+    /// Sets.
+    pub set_ms: Option<u64>,
 }
 
 /// The prefix of the bridge's own metrics; names that start with it are refused from the wire.

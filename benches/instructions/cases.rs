@@ -132,7 +132,7 @@ fn scrape(format: Format) -> Ready {
     let lines = page.iter().filter(|b| **b == b'\n').count() as u64;
     let run = move || {
         for _ in 0..PAGES {
-            let mut made = bridge.page(format, NOW);
+            let mut made = bridge.exposition(format, NOW);
             page.clear();
             while made.more(&mut page) {
                 page.clear();

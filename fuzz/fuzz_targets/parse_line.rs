@@ -55,6 +55,6 @@ fuzz_target!(|data: &[u8]| {
             }
             assert!(count <= line.len());
         }
-        Line::Empty | Line::Event | Line::ServiceCheck | Line::Refused(_) => {}
+        Line::Empty | Line::Event | Line::ServiceCheck | Line::Rejected(_) => {}
     }
 });

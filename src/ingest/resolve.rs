@@ -14,7 +14,7 @@ pub(crate) use self::binding::{Binding, Target, change_of_gauge};
 pub(crate) use self::mapped::ttl_ms;
 use self::mapped::{Mapped, Mapper};
 #[cfg(feature = "cli")]
-pub(crate) use self::mapped::{Parts, factor, metric_kind, signed_sets};
+pub(crate) use self::mapped::{NameAndTags, factor, metric_kind, signed_sets};
 use crate::engine::Engine;
 use crate::hits::Hits;
 use crate::ingest::protocol::{Identity, Kind, Sample, TagErrors, Value};

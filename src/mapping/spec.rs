@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::options::{NativeChoice, Observer, Overflow, SignedGauges, SummaryOptions};
+use crate::options::{NativeChoice, Observer, Overflow, SignedGauges, SummaryOptions, Ttl};
 
 /// Where something stands in a file; line and column count from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,19 +79,6 @@ impl ObserverOptions {
             Observer::Summary(options) => Observer::Summary(self.summary.as_ref().unwrap_or(options).clone()),
         }
     }
-}
-
-/// How long a series lives unseen, by kind, in milliseconds; 0: for ever; `None`: as the level above says.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Ttl {
-    /// Counters.
-    pub counter_ms: Option<u64>,
-    /// Gauges.
-    pub gauge_ms: Option<u64>,
-    /// Histograms and summaries.
-    pub observer_ms: Option<u64>,
-    /// Sets.
-    pub set_ms: Option<u64>,
 }
 
 /// One rule.

@@ -15,8 +15,8 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme, StreamOwned};
 
 use crate::program::ask;
-use crate::program::listener::address::error_text;
-use crate::program::run::web::WebAddress;
+use crate::program::net::WebAddress;
+use crate::program::net::error_text;
 use crate::program::web::Gate;
 
 /// More than such an answer has.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::bridge::Bridge;
-use crate::program::listener;
+use crate::program::clock;
 use crate::program::rulebook::{Mistakes, Rulebook, Sources};
 
 /// How long a file that cannot be read is given before that counts: it may just be in the middle of being replaced.
@@ -84,7 +84,7 @@ impl Reloader {
         metrics.loaded.set(book.rules.config().rules.len() as f64);
         metrics.hash.set(book.hash as f64);
         metrics.last_was_good.set(1.0);
-        metrics.last_good_time.set(listener::now().as_millis() as f64 / 1000.0);
+        metrics.last_good_time.set(clock::now().as_millis() as f64 / 1000.0);
         self.bridge.replace_rules(book.rules);
     }
 

@@ -1,6 +1,6 @@
-//! Why a line or a sample is refused before anything is known of its series.
+//! Why a line or a sample is rejected before anything is known of its series.
 
-/// A reason of refusal by the grammar. `as_str` is the value of the label `reason`.
+/// A reason of rejection by the grammar. `as_str` is the value of the label `reason`.
 ///
 /// Names and meaning are those of statsd_exporter where it has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -62,8 +62,17 @@ impl SampleError {
         }
     }
 
-    /// Whether the whole line is refused (it then counts as a line and holds no sample), or one sample of it.
-    pub const fn refuses_line(self) -> bool {
+    /// Whether the whole line is rejected (it then counts as a line and holds no sample), or one sample of it.
+    pub const fn rejects_line(self) -> bool {
         (self as usize) <= Self::MalformedServiceCheck as usize
     }
+}
+
+/// A rejection, and the tag errors met before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rejected {
+    /// Why.
+    pub error: SampleError,
+    /// Tags skipped before the rejection.
+    pub tag_errors: u32,
 }

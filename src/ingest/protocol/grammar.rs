@@ -17,10 +17,11 @@ use memchr::{memchr, memmem};
 use nom::error::ParseError;
 use nom::{Err, IResult, Mode, OutputMode, PResult, Parser};
 
-use super::number::{number, whole_number};
+use super::fields::{SampleFields, kind, suffix, why_rejected};
+use super::number::{Number, number};
 use super::packed::Samples;
-use super::tags::{dogstatsd_tag_errors, name_tags};
-use super::{Kind, Line, Refused, Sample, SampleError, Value};
+use super::tags::name_tags;
+use super::{Kind, Rejected, Sample, SampleError, Value};
 use crate::options::Dialect;
 
 /// Takes the bytes before a delimiter, at least one, and consumes the delimiter.
@@ -41,19 +42,21 @@ impl<'a> Parser<&'a [u8]> for Until {
     }
 }
 
-/// What follows the value: kind and fields.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Suffix<'a> {
-    pub(super) kind: Kind,
-    pub(super) fields: Fields<'a>,
-}
-
-/// What the fields of a sample say.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Fields<'a> {
-    pub(super) weight: f64,
-    pub(super) tags: &'a [u8],
-    pub(super) unknown: u32,
+/// What a line is.
+#[derive(Debug, Clone)]
+pub enum Line<'a> {
+    /// Nothing, or a lone `\r`.
+    Empty,
+    /// One sample, by far the most frequent case.
+    Sample(Sample<'a>),
+    /// Packed values or several samples; each may be rejected on its own.
+    Samples(Samples<'a>),
+    /// A DogStatsD event.
+    Event,
+    /// A DogStatsD service check.
+    ServiceCheck,
+    /// Rejected, as a whole or its only sample.
+    Rejected(Rejected),
 }
 
 /// Parses one line, given without its newline.
@@ -81,13 +84,13 @@ fn single_sample<'a>(line: &'a [u8], dialect: &Dialect) -> IResult<&'a [u8], Sam
         (_, RawValue { number: Some(number), .. }) => Value::Number(number.value),
         _ => return Err(Err::Error(())),
     };
-    let Fields { weight, tags, unknown } = suffix.fields;
+    let SampleFields { weight, tags, unknown } = suffix.fields;
     Ok((rest, Sample { name, kind: suffix.kind, value, weight, tags, unknown_fields: unknown, first: true }))
 }
 
 struct RawValue<'a> {
     text: &'a [u8],
-    number: Option<super::number::Number>,
+    number: Option<Number>,
 }
 
 /// The value and the `|` after it. A number ends itself; anything else ends at the `|`.
@@ -102,81 +105,6 @@ fn value(input: &[u8]) -> IResult<&[u8], RawValue<'_>, ()> {
     Until(b'|').map(|text| RawValue { text, number: None }).parse(input)
 }
 
-/// Kind and fields, up to the end of the input.
-#[inline(always)]
-pub(super) fn suffix<'a>(input: &'a [u8], dialect: &Dialect) -> IResult<&'a [u8], Suffix<'a>, ()> {
-    let (rest, kind) = kind(input)?;
-    let (rest, fields) = fields(rest, dialect)?;
-    Ok((rest, Suffix { kind, fields }))
-}
-
-/// The kind, which ends at a `|` or at the end of the input; neither is consumed.
-#[inline(always)]
-fn kind(input: &[u8]) -> IResult<&[u8], Kind, ()> {
-    let (kind, rest) = match input {
-        [b'c', rest @ ..] => (Kind::Counter, rest),
-        [b'g', rest @ ..] => (Kind::Gauge, rest),
-        [b'm', b's', rest @ ..] => (Kind::Timer, rest),
-        [b'h', rest @ ..] => (Kind::Histogram, rest),
-        [b'd', rest @ ..] => (Kind::Distribution, rest),
-        [b's', rest @ ..] => (Kind::Set, rest),
-        _ => return Err(Err::Error(())),
-    };
-    match rest {
-        [] | [b'|', ..] => Ok((rest, kind)),
-        _ => Err(Err::Error(())),
-    }
-}
-
-/// All fields, each with its `|` in front, in any order.
-///
-/// What belongs to the identity is kept as one stretch of the line, so that it can be looked up without being taken apart.
-#[inline(always)]
-fn fields<'a>(input: &'a [u8], dialect: &Dialect) -> IResult<&'a [u8], Fields<'a>, ()> {
-    let mut found = Fields { weight: 1.0, tags: &[], unknown: 0 };
-    let (mut from, mut has_tags, mut starts_next_sample) = (None, false, false);
-    let mut rest = input;
-    while let [b'|', after @ ..] = rest {
-        let (field, next) = after.split_at(memchr(b'|', after).unwrap_or(after.len()));
-        rest = next;
-        let identity = match field {
-            [] => return Err(Err::Error(())),
-            [b'#', ..] => {
-                has_tags = true;
-                true
-            }
-            [b'@', rate @ ..] => {
-                found.weight = weight(rate).ok_or(Err::Error(()))?;
-                false
-            }
-            [b'c', b':', _, ..] => dialect.container_id,
-            [b'T', ..] | [b'e', b':', ..] | [b'c', b'a', b'r', b'd', b':', ..] => false,
-            _ => {
-                starts_next_sample |= field.first() == Some(&b':');
-                found.unknown += 1;
-                false
-            }
-        };
-        if identity {
-            let start = *from.get_or_insert(input.len() - after.len());
-            found.tags = input.get(start..input.len() - rest.len()).unwrap_or_default();
-        }
-    }
-    // No field begins with a colon; without tags it is where the next of several samples begins.
-    if rest.is_empty() && (has_tags || !starts_next_sample) { Ok((rest, found)) } else { Err(Err::Error(())) }
-}
-
-/// How many samples one sample of this rate stands for; `None` for a rate outside (0, 1].
-#[inline]
-fn weight(rate: &[u8]) -> Option<f64> {
-    if rate == b"1" {
-        return Some(1.0);
-    }
-    let rate = whole_number(rate)?.value;
-    let weight = 1.0 / rate;
-    (rate > 0.0 && rate <= 1.0 && weight.is_finite()).then_some(weight)
-}
-
 /// Whatever is not one good sample.
 #[cold]
 #[inline(never)]
@@ -187,47 +115,26 @@ fn other_line<'a>(line: &'a [u8], dialect: &Dialect) -> Line<'a> {
     if is_event_or_check(line) {
         return event_or_check(line);
     }
-    let whole = |error| Line::Refused(Refused { error, tag_errors: 0 });
+    let whole = |error| Line::Rejected(Rejected { error, tag_errors: 0 });
     let Ok((rest, name)) = Until(b':').parse(line) else { return whole(SampleError::MalformedLine) };
     let (Ok(_), Ok(name_text)) = (str::from_utf8(line), str::from_utf8(name)) else { return whole(SampleError::MalformedLine) };
     let in_name = name_tags(name_text, dialect);
-    let refused = |error| Line::Refused(Refused { error, tag_errors: in_name.errors });
+    let rejected = |error| Line::Rejected(Rejected { error, tag_errors: in_name.errors });
     let has_tags_field = memmem::find(rest, b"|#").is_some();
     if has_tags_field && in_name.labels > 0 {
-        return refused(SampleError::MixedTaggingStyles);
+        return rejected(SampleError::MixedTaggingStyles);
     }
     let Some((value, after)) = memchr(b'|', rest).and_then(|at| Some((rest.get(..at)?, rest.get(at + 1..)?))) else {
-        return refused(SampleError::NotEnoughParts);
+        return rejected(SampleError::NotEnoughParts);
     };
     if memchr(b':', value).is_some() && kind(after).map(|(_, kind)| kind) != Ok(Kind::Set) {
         Line::Samples(Samples::packed((name, in_name.errors), value, after, dialect))
     } else if !has_tags_field && memchr(b':', after).is_some() {
         Line::Samples(Samples::several((name, in_name.errors), rest, dialect))
     } else {
-        let mut why = why_refused(value, after, dialect);
+        let mut why = why_rejected(value, after, dialect);
         why.tag_errors += in_name.errors;
-        Line::Refused(why)
-    }
-}
-
-/// Why `value|after` is no sample; asked only where it is none.
-pub(super) fn why_refused(value: &[u8], after: &[u8], dialect: &Dialect) -> Refused {
-    let is_set = matches!(kind(after), Ok((_, Kind::Set)));
-    let error =
-        if !is_set && whole_number(value).is_none() || value.is_empty() { SampleError::MalformedValue } else { why_suffix_refused(after) };
-    let tag_errors = if error == SampleError::IllegalEvent { dogstatsd_tag_errors(after, dialect) } else { 0 };
-    Refused { error, tag_errors }
-}
-
-/// Why `kind|field|field` is none, whatever the value; asked only where it is none.
-pub(super) fn why_suffix_refused(after: &[u8]) -> SampleError {
-    let fields = || after.split(|&b| b == b'|').skip(1);
-    if fields().any(<[u8]>::is_empty) {
-        SampleError::MalformedComponent
-    } else if fields().any(|f| f.strip_prefix(b"@").is_some_and(|rate| weight(rate).is_none())) {
-        SampleError::InvalidSampleFactor
-    } else {
-        SampleError::IllegalEvent
+        Line::Rejected(why)
     }
 }
 
@@ -241,13 +148,13 @@ fn event_or_check(line: &[u8]) -> Line<'_> {
     if line.starts_with(b"_e{") {
         match event(line) {
             Some(()) => Line::Event,
-            None => Line::Refused(Refused { error: SampleError::MalformedEvent, tag_errors: 0 }),
+            None => Line::Rejected(Rejected { error: SampleError::MalformedEvent, tag_errors: 0 }),
         }
     } else {
         let mut fields = line.split(|&b| b == b'|').skip(1);
         match (fields.next(), fields.next()) {
             (Some(name), Some([b'0'..=b'3'])) if !name.is_empty() => Line::ServiceCheck,
-            _ => Line::Refused(Refused { error: SampleError::MalformedServiceCheck, tag_errors: 0 }),
+            _ => Line::Rejected(Rejected { error: SampleError::MalformedServiceCheck, tag_errors: 0 }),
         }
     }
 }

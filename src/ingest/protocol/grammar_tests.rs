@@ -17,7 +17,7 @@ fn sample(line: &str) -> Sample<'_> {
 
 fn reason(line: &str) -> &'static str {
     match parse(line) {
-        Line::Refused(refused) => refused.error.as_str(),
+        Line::Rejected(rejected) => rejected.error.as_str(),
         other => panic!("{line}: {other:?}"),
     }
 }
@@ -69,7 +69,7 @@ fn fields_come_in_any_order() {
 }
 
 #[test]
-fn refusals_have_their_reasons() {
+fn rejections_have_their_reasons() {
     for (line, want) in [
         ("a", "malformed_line"),
         (":1|c", "malformed_line"),
@@ -104,7 +104,7 @@ fn refusals_have_their_reasons() {
     ] {
         assert_eq!(reason(line), want, "{line}");
     }
-    assert!(matches!(parse_line(b"a\xff:x|c", &Dialect::default()), Line::Refused(r) if r.error == SampleError::MalformedLine));
+    assert!(matches!(parse_line(b"a\xff:x|c", &Dialect::default()), Line::Rejected(r) if r.error == SampleError::MalformedLine));
 }
 
 #[test]

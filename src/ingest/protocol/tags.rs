@@ -1,6 +1,6 @@
 //! Tags, in the name and in fields: taken apart only when an identity is new.
 
-use super::{Refused, Sample, SampleError};
+use super::{Rejected, Sample, SampleError};
 use crate::options::Dialect;
 
 /// A name divided by one of the tag styles that stand in the name.
@@ -118,16 +118,16 @@ impl<'a> Identity<'a> {
     /// # Errors
     ///
     /// `MalformedLine` if name or tags are not UTF-8, `MixedTaggingStyles` if there are tags both in the name and in a field.
-    /// Both refuse the whole line.
-    pub fn of(sample: &Sample<'a>, dialect: &Dialect) -> Result<Self, Refused> {
+    /// Both reject the whole line.
+    pub fn of(sample: &Sample<'a>, dialect: &Dialect) -> Result<Self, Rejected> {
         let (Ok(name), Ok(fields)) = (str::from_utf8(sample.name), str::from_utf8(sample.tags)) else {
-            return Err(Refused { error: SampleError::MalformedLine, tag_errors: 0 });
+            return Err(Rejected { error: SampleError::MalformedLine, tag_errors: 0 });
         };
         let has_tags_field = fields.split('|').any(|field| field.starts_with('#'));
         if has_tags_field {
             let in_name = name_tags(name, dialect);
             if in_name.labels > 0 {
-                return Err(Refused { error: SampleError::MixedTaggingStyles, tag_errors: in_name.errors });
+                return Err(Rejected { error: SampleError::MixedTaggingStyles, tag_errors: in_name.errors });
             }
         }
         Ok(Self { name, fields, dialect: *dialect })

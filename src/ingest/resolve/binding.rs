@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::hits::Slot;
 use crate::ingest::protocol::{Kind, Sample, SampleError, TagErrors, Value};
 use crate::mapping::Factor;
+use crate::prefetch::prefetch;
 use crate::registry::{CellHandle, Conflict, Limited, Series};
 use crate::telemetry::Refusal;
 
@@ -107,6 +108,34 @@ impl Binding {
     pub(crate) fn is_side(&self) -> bool {
         let is_folded = self.extra.as_ref().is_some_and(|extra| extra.folded.is_some());
         is_folded || !matches!(self.target, Target::Cell(_) | Target::Dropped)
+    }
+
+    /// Whether OpenMetrics has exemplars for what it leads to.
+    pub(crate) fn may_have_exemplars(&self) -> bool {
+        matches!(self.target, Target::Cell(CellHandle::Counter(_) | CellHandle::Histogram(..)))
+    }
+
+    /// Whether it leads to a series that went, or is about to.
+    pub(crate) fn is_retired(&self) -> bool {
+        matches!(&self.target, Target::Cell(cell) if cell.stamp().last().is_none())
+    }
+
+    /// Asks the memory for the cell that a sample of this binding will write.
+    #[inline(always)]
+    pub(crate) fn prefetch_cell(&self) {
+        match &self.target {
+            Target::Cell(CellHandle::Counter(cell)) => prefetch(Arc::as_ptr(cell)),
+            Target::Cell(CellHandle::Gauge(cell)) => prefetch(Arc::as_ptr(cell)),
+            // The sum is at its beginning, buckets are up to two cache lines behind it.
+            Target::Cell(CellHandle::Histogram(cell, _)) => cell.addresses().into_iter().for_each(prefetch),
+            Target::Cell(CellHandle::Native(classic, cell)) => {
+                classic.addresses().into_iter().for_each(prefetch);
+                cell.addresses().into_iter().for_each(prefetch);
+            }
+            Target::Cell(CellHandle::Summary(cell)) => prefetch(Arc::as_ptr(cell)),
+            Target::Cell(CellHandle::Set(cell)) => prefetch(Arc::as_ptr(cell)),
+            _ => {}
+        }
     }
 }
 

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use crate::engine::RulesInForce;
 use crate::hits::Slot;
 use crate::ingest::protocol::{Identity, Kind, TagErrors, TagSink};
-use crate::mapping::spec::{Action, Becomes, MetricKind, Rule, Ttl};
+use crate::mapping::spec::{Action, Becomes, MetricKind, Rule};
 use crate::mapping::{Factor, Rules, labels, unit};
 use crate::name::{NameValidation, RENAMED};
-use crate::options::{NativeHistograms, Observer, Options, SignedGauges};
+use crate::options::{NativeHistograms, Observer, Options, SignedGauges, Ttl};
 use crate::registry::cell::Bounds;
 use crate::registry::{FamilyKind, Labels};
 
@@ -31,13 +31,13 @@ pub(super) struct Mapper {
     observer: Observer,
     native: NativeHistograms,
     signed_gauges: SignedGauges,
-    parts: Parts,
+    parts: NameAndTags,
     /// The labels of the identity mapped last.
     pub(super) labels: Labels,
 }
 
 /// Name and tags of an identity; tags with their keys as labels have them, renamed where they are reserved.
-pub(crate) struct Parts {
+pub(crate) struct NameAndTags {
     names: NameValidation,
     /// The key of the tag that is no label.
     exemplar_tag: Option<Arc<str>>,
@@ -46,14 +46,14 @@ pub(crate) struct Parts {
     renamed: u64,
 }
 
-impl Parts {
+impl NameAndTags {
     pub(crate) fn new(options: &Options) -> Self {
         let (names, exemplar_tag) = (options.names, options.exemplar_tag.clone());
         Self { names, exemplar_tag, name: String::new(), tags: Vec::new(), renamed: 0 }
     }
 }
 
-impl<'a> TagSink<'a> for Parts {
+impl<'a> TagSink<'a> for NameAndTags {
     fn name(&mut self, piece: &'a str) {
         self.name.push_str(piece);
     }
@@ -72,7 +72,7 @@ impl<'a> TagSink<'a> for Parts {
 impl Mapper {
     pub(super) fn new(options: &Options, current: RulesInForce) -> Self {
         let (observer, native, signed_gauges) = (options.observer.clone(), options.native, options.signed_gauges);
-        Self { current, observer, native, signed_gauges, parts: Parts::new(options), labels: Labels::new(options.names) }
+        Self { current, observer, native, signed_gauges, parts: NameAndTags::new(options), labels: Labels::new(options.names) }
     }
 
     /// How many labels of the identity at hand were renamed.

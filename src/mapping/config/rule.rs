@@ -5,8 +5,8 @@ use super::keys::{LIMITS, RULE, TTL};
 use super::read::{Fields, File};
 use super::tree::{Node, Value};
 use super::{labels, observer, pattern};
-use crate::mapping::spec::{Action, Becomes, MatchType, MetricKind, Rule, RuleLimits, Ttl, Unit};
-use crate::options::{Overflow, SignedGauges};
+use crate::mapping::spec::{Action, Becomes, MatchType, MetricKind, Rule, RuleLimits, Unit};
+use crate::options::{Overflow, SignedGauges, Ttl};
 
 /// What a file says for all its rules.
 #[derive(Debug, Clone, Default)]

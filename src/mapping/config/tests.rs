@@ -5,8 +5,8 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::{Source, code, keys, load, load_for};
-use crate::mapping::spec::{Action, Becomes, Config, Finding, LabelStep, MatchType, MetricKind, Ttl, Unit};
-use crate::options::{NameValidation, NativeChoice, Observer, SummaryOptions};
+use crate::mapping::spec::{Action, Becomes, Config, Finding, LabelStep, MatchType, MetricKind, Unit};
+use crate::options::{NameValidation, NativeChoice, Observer, SummaryOptions, Ttl};
 
 const EXAMPLE: &str = include_str!("../../../config.example.yml");
 

@@ -7,7 +7,6 @@
 //! Intake lines to the relay, if there is one, and all bytes to its Worker
 //! ```
 
-pub(super) mod address;
 mod framing;
 mod intake;
 pub(super) mod relay;
@@ -15,8 +14,7 @@ pub(super) mod tcp;
 pub(super) mod udp;
 pub(super) mod unix;
 
-pub(super) use self::address::{Address, AddressError, BindError};
-pub(super) use self::intake::{Intake, now};
+pub(super) use self::intake::Intake;
 
 /// Resolves when the listeners are told to stop, or nobody is left who could tell them.
 async fn stopped(stop: &mut tokio::sync::watch::Receiver<bool>) {

@@ -7,7 +7,6 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::{Remark, Severity, lint, stanzas};
-use crate::mapping::Rules;
 use crate::mapping::config::Source;
 use crate::options::Options;
 use crate::program::rulebook::Sources;
@@ -126,10 +125,4 @@ impl Report {
 
 fn plural(count: usize, word: &str) -> String {
     if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
-}
-
-/// The same rules again: a bridge takes its rules for good.
-pub(super) fn recompiled(rules: &Rules) -> Rules {
-    // What compiled once compiles again.
-    Rules::compile(rules.config().clone()).unwrap_or_default()
 }

@@ -3,16 +3,16 @@
 //! The line goes through a real bridge, whose page and own counters tell what came of it; the same parser and the same rules
 //! are asked for the steps between.
 
-mod text;
+mod explanation_text;
 
 use serde_json::{Value as Json, json};
 
 use super::advice;
-use super::page::{Family, Page};
+use super::parsed_exposition::{ParsedExposition, ParsedFamily};
 use crate::bridge::Bridge;
 use crate::ingest::pipeline::Worker;
-use crate::ingest::protocol::{Identity, Kind, Line, Refused, Sample, Value, parse_line};
-use crate::ingest::resolve::{Parts, change_of_gauge, factor, metric_kind, signed_sets};
+use crate::ingest::protocol::{Identity, Kind, Line, Rejected, Sample, Value, parse_line};
+use crate::ingest::resolve::{NameAndTags, change_of_gauge, factor, metric_kind, signed_sets};
 use crate::mapping::Rules;
 use crate::mapping::spec::{Action, Becomes, MatchType, Rule};
 use crate::mapping::tried::{Outcome, Tried};
@@ -32,8 +32,8 @@ pub(crate) struct Explainer {
 /// What a page shows: families of the wire, and the own counters.
 #[derive(Default)]
 struct Seen {
-    page: Page,
-    own: Page,
+    page: ParsedExposition,
+    own: ParsedExposition,
 }
 
 /// What became of a line.
@@ -48,7 +48,7 @@ pub(crate) struct Explanation {
     /// Reasons of refusal, of the line or of samples, by the counters that rose, each with a sentence.
     pub refused: Vec<(String, &'static str)>,
     /// Rows of the page that are new or changed, by family.
-    pub page: Vec<(String, Family)>,
+    pub page: Vec<(String, ParsedFamily)>,
     /// Own counters that rose, with by how much.
     pub counters: Vec<(String, f64)>,
 }
@@ -120,16 +120,16 @@ impl Explainer {
     }
 
     fn read(&self, line: &[u8]) -> (&'static str, Vec<Result<Explained, &'static str>>) {
-        let one = |sample: Result<Sample<'_>, Refused>| match sample.and_then(|sample| self.sample(&sample)) {
+        let one = |sample: Result<Sample<'_>, Rejected>| match sample.and_then(|sample| self.sample(&sample)) {
             Ok(explained) => Ok(explained),
-            Err(refused) => Err(refused.error.as_str()),
+            Err(rejected) => Err(rejected.error.as_str()),
         };
         match parse_line(line, &self.bridge.options().dialect) {
             Line::Empty => ("empty", Vec::new()),
             Line::Event => ("event", Vec::new()),
             Line::ServiceCheck => ("service_check", Vec::new()),
-            Line::Refused(refused) if refused.error.refuses_line() => ("refused", Vec::new()),
-            Line::Refused(refused) => ("samples", vec![Err(refused.error.as_str())]),
+            Line::Rejected(rejected) if rejected.error.rejects_line() => ("refused", Vec::new()),
+            Line::Rejected(rejected) => ("samples", vec![Err(rejected.error.as_str())]),
             Line::Sample(sample) => match Identity::of(&sample, &self.bridge.options().dialect) {
                 Err(_) => ("refused", Vec::new()),
                 Ok(_) => ("samples", vec![one(Ok(sample))]),
@@ -138,8 +138,8 @@ impl Explainer {
         }
     }
 
-    fn sample(&self, sample: &Sample<'_>) -> Result<Explained, Refused> {
-        let mut parts = Parts::new(self.bridge.options());
+    fn sample(&self, sample: &Sample<'_>) -> Result<Explained, Rejected> {
+        let mut parts = NameAndTags::new(self.bridge.options());
         let errors = Identity::of(sample, &self.bridge.options().dialect)?.visit(&mut parts);
         let rules = self.bridge.rules().rules;
         let config = rules.config();
@@ -181,7 +181,7 @@ impl Seen {
     fn now(bridge: &Bridge) -> Self {
         let mut page = Vec::new();
         bridge.render(NOW, &mut page);
-        let mut seen = Self { page: Page::parse(&String::from_utf8_lossy(&page)), own: Page::default() };
+        let mut seen = Self { page: ParsedExposition::parse(&String::from_utf8_lossy(&page)), own: ParsedExposition::default() };
         let own = |name: &String| bridge.owns_name(name);
         let names: Vec<String> = seen.page.families.keys().filter(|name| own(name)).cloned().collect();
         for name in names {
@@ -195,10 +195,10 @@ impl Seen {
     }
 }
 
-fn risen(after: &Page, before: &Page) -> Vec<(String, f64)> {
+fn risen(after: &ParsedExposition, before: &ParsedExposition) -> Vec<(String, f64)> {
     let mut all = Vec::new();
     for (name, family) in after.changes_since(before) {
-        let old = before.families.get(&name).map(Family::by_series).unwrap_or_default();
+        let old = before.families.get(&name).map(ParsedFamily::by_series).unwrap_or_default();
         let number = |text: &str| text.parse::<f64>().unwrap_or(0.0);
         for (series, value) in family.rows {
             let by = number(&value) - old.get(series.as_str()).map_or(0.0, |value| number(value));
@@ -282,7 +282,7 @@ impl Explanation {
             })
             .collect();
         let families = self.page.iter().map(|(name, family)| {
-            let rows: Vec<String> = family.rows.iter().map(|(series, value)| super::page::row(series, value)).collect();
+            let rows: Vec<String> = family.rows.iter().map(|(series, value)| super::parsed_exposition::row(series, value)).collect();
             json!({ "family": name, "type": family.kind, "rows": rows })
         });
         json!({

@@ -11,10 +11,9 @@
 
 pub(super) mod check;
 pub(super) mod explain;
-pub(super) mod page;
+pub(super) mod parsed_exposition;
 pub(super) mod preset;
 pub(super) mod replay;
-pub(super) mod run;
 
 mod advice;
 mod capture;
@@ -22,6 +21,8 @@ mod lint;
 mod packet;
 mod pcap;
 mod remark;
+mod run_tool;
 mod stanzas;
 
 pub(super) use self::remark::{Remark, Severity};
+pub(super) use self::run_tool::run_tool;

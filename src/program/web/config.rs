@@ -133,7 +133,7 @@ fn build(root: &tree::Node, sheet: &mut Sheet) -> WebConfig {
 
 /// A whole file; an error in words.
 fn read_file(path: &Path) -> Result<Vec<u8>, String> {
-    let words = |error: io::Error| crate::program::listener::address::error_text(&error);
+    let words = |error: io::Error| crate::program::net::error_text(&error);
     let mut bytes = Vec::new();
     File::open(path).map_err(words)?.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(words)?;
     if bytes.len() as u64 > MOST_BYTES {

@@ -13,8 +13,8 @@ use tokio::time::sleep;
 use super::coding::{Coding, Encoder};
 use super::spares::Spares;
 use super::turns::{Gathering, Member, Sending};
+use crate::exposition::Exposition;
 use crate::exposition::Negotiated;
-use crate::exposition::Page;
 use crate::program::web::pulse::Cut;
 use crate::program::web::server::Site;
 
@@ -44,7 +44,7 @@ pub(super) enum Piece {
 
 /// A page half made.
 struct Making {
-    page: Page,
+    page: Exposition,
     encoder: Encoder,
     raw: Vec<u8>,
     raw_bytes: usize,
@@ -139,7 +139,7 @@ async fn wait_for_room(members: &mut Vec<Member>, room: usize) {
 
 impl Making {
     fn begin(site: &Site, wanted: Negotiated, coding: Coding) -> io::Result<Self> {
-        let page = site.bridge.page_escaped(wanted.format, wanted.escaping, (site.state.clock)());
+        let page = site.bridge.exposition_escaped(wanted.format, wanted.escaping, (site.state.clock)());
         Ok(Self { page, encoder: Encoder::new(coding, site.state.pages.spares())?, raw: Vec::new(), raw_bytes: 0, busy: Duration::ZERO })
     }
 
