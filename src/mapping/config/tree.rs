@@ -174,7 +174,10 @@ fn node(raw: Spanned<Raw>, text: &str) -> Node {
             Value::Scalar(written, Plain::Number(number))
         }
         Raw::Text(value) => match slice(raw.defined, text) {
-            Some(written) => scalar::text(value, written),
+            Some(written) => {
+                let (text, number) = scalar::text(value, written);
+                Value::Scalar(text, number.map_or(Plain::Text, Plain::Number))
+            }
             None => Value::Scalar(value, Plain::Text),
         },
         Raw::List(items) => Value::List(items.into_iter().map(|item| node(item, text)).collect()),
