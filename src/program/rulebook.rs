@@ -1,7 +1,7 @@
-//! The rules as the flags name them: mapping files, folders, presets and labels, read and compiled together.
+//! Reads and compiles the rules that the flags name: mapping files, folders, presets and labels together.
 //!
-//! Precedence: files in the order of the flags, a folder's files in the order of their names, presets last; an earlier rule
-//! counts before a later one. Labels of flags replace those of files. Reads files and the environment; knows no bridge.
+//! Precedence: files in the order of the flags, a folder's files by name, presets last; an earlier rule counts before a later
+//! one. Labels of flags replace those of files. Reads files and the environment; must not know the bridge.
 
 use std::fmt;
 use std::fs;

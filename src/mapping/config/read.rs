@@ -82,6 +82,24 @@ impl File<'_> {
         }
     }
 
+    /// What statsd_exporter takes although it cannot be meant: a warning, which says what is wrong, what becomes of it and what to
+    /// write instead; in the extended syntax an error, of which nothing becomes.
+    pub(super) fn doubt(&mut self, at: At, code: &'static str, [wrong, so, instead]: [&str; 3]) {
+        if self.extended {
+            self.findings.error(at, code, format!("{wrong}; {instead}"));
+        } else {
+            self.findings.warning(at, code, format!("{wrong}; {so}; {instead}"));
+        }
+    }
+
+    /// Any number, unquoted; infinite or none where the file says `.inf` or `.nan`.
+    pub(super) fn any_number(&mut self, node: &Node, what: &str) -> Option<f64> {
+        match &node.value {
+            Value::Scalar(_, Plain::Number(number)) => Some(*number),
+            _ => self.wrong(node, what, "a number, without quotes"),
+        }
+    }
+
     /// A finite number, unquoted.
     pub(super) fn number(&mut self, node: &Node, what: &str) -> Option<f64> {
         match &node.value {
@@ -90,9 +108,15 @@ impl File<'_> {
         }
     }
 
-    /// A whole number from 0 to `most`.
+    /// A whole number from 0 to `most`. A fraction counts without what stands after its dot, as in statsd_exporter.
     pub(super) fn whole(&mut self, node: &Node, what: &str, most: u32) -> Option<u32> {
         match &node.value {
+            Value::Scalar(text, Plain::Number(number)) if number.fract() != 0.0 && (0.0..=f64::from(most)).contains(number) => {
+                let so = format!("it counts as {}", number.trunc());
+                let wrong = format!("{what} takes a whole number, not `{text}`");
+                self.doubt(node.at, code::BAD_VALUE, [&wrong, &so, "write a whole number"]);
+                Some(*number as u32)
+            }
             Value::Scalar(_, Plain::Number(number)) if number.fract() == 0.0 && (0.0..=f64::from(most)).contains(number) => {
                 Some(*number as u32)
             }

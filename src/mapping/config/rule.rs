@@ -68,7 +68,8 @@ pub(super) fn read(file: &mut File<'_>, node: &Node, defaults: &FileDefaults) ->
         match_tags: labels::conditions(file, fields),
         labels: labels::templates(file, fields),
         honor_labels: fields.get("honor_labels").and_then(|node| file.flag(node, "`honor_labels`")).unwrap_or(false),
-        help: fields.get("help").and_then(|node| file.text(node, "`help`")).map(str::to_owned),
+        // An empty one is as if it were not there, as in statsd_exporter.
+        help: fields.get("help").and_then(|node| file.text(node, "`help`")).filter(|help| !help.is_empty()).map(str::to_owned),
         observer: merged.observer(),
         observer_options: merged.options(),
         ttl: over(fields.get("ttl").map(|node| ttl(file, node)).unwrap_or_default(), defaults.ttl),

@@ -1,4 +1,4 @@
-//! What each reason of refusal means, and what to write instead.
+//! Says what each reason of a rejection means, and what to write instead. Must not know the line that was rejected.
 
 use crate::ingest::protocol::SampleError;
 use crate::telemetry::Refusal;

@@ -1,6 +1,6 @@
-//! `check`: everything provable about mapping files before they run. The same code serves `--check-config`.
+//! `check`: everything that can be proved about mapping files before they run. `--check-config` uses the same code.
 //!
-//! The loader's findings come first; only a file without errors is looked at further.
+//! The loader's findings come first; only a file without errors is examined further. Must not print.
 
 use std::fmt::Write as _;
 

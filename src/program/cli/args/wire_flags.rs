@@ -1,4 +1,4 @@
-//! The flags about lines: what is read of them, and what their samples become.
+//! The flags of the heading Wire: what is read of a line, and what its samples become. Must not know how a line is parsed.
 
 use clap::{ArgAction, ValueEnum};
 
