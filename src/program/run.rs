@@ -35,7 +35,7 @@ use crate::program::listener::{Intake, tcp};
 use crate::program::net::{bind_tcp, reachable};
 use crate::program::reload::Reloader;
 use crate::program::settings::Settings;
-use crate::program::web::State as WebState;
+use crate::program::web::WebState;
 
 /// How often series expire and the own histograms are folded, scraped or not.
 const MAINTENANCE: Duration = Duration::from_secs(1);
@@ -129,7 +129,7 @@ pub(super) async fn run(
     let mut web_options = settings.web_options.clone();
     web_options.paste = sockets.line_to_paste();
     let web = sockets.web.start(&web_options, &bridge, WebState::new(&web_options, crate::program::clock::now))?;
-    let state = Arc::clone(&web.state);
+    let state = Arc::clone(&web.state.lifecycle);
 
     let stop = Stop::default();
     let listeners = start_listeners(

@@ -43,7 +43,7 @@ pub struct Settings {
     /// The web configuration file.
     pub web_config: Option<PathBuf>,
     /// How the page is served.
-    pub web_options: web::Options,
+    pub web_options: web::WebOptions,
     /// Where series are kept over a restart.
     pub state: Option<SnapshotOptions>,
     /// Severity and form of messages.

@@ -21,6 +21,6 @@ pub use self::grammar::{Line, parse_line};
 pub use self::packed::Samples;
 #[cfg(target_arch = "x86_64")]
 pub use self::quick::Avx2;
-pub use self::quick::{Finder, Marks, Plain, WINDOW, quick_line};
+pub use self::quick::{Finder, Marks, PlainFinder, WINDOW, quick_line};
 pub use self::sample::{Kind, Sample, Value};
 pub use self::tags::{Identity, TagErrors, TagSink};

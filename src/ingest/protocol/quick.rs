@@ -28,9 +28,9 @@ pub trait Finder: Copy {
 
 /// The way for every processor: eight bytes at a time.
 #[derive(Debug, Clone, Copy)]
-pub struct Plain;
+pub struct PlainFinder;
 
-impl Finder for Plain {
+impl Finder for PlainFinder {
     #[inline(always)]
     fn marks(self, window: &[u8; WINDOW]) -> Marks {
         Marks { newline: bits(window, b'\n'), colon: bits(window, b':'), pipe: bits(window, b'|') }
@@ -192,7 +192,7 @@ mod tests {
 
     /// What all ways say, which is the same.
     fn quick(lines: &[u8]) -> Option<(Sample<'_>, usize)> {
-        let found = quick_line(lines, LONGEST, Plain);
+        let found = quick_line(lines, LONGEST, PlainFinder);
         #[cfg(target_arch = "x86_64")]
         match Avx2::find() {
             Some(finder) => assert_eq!(quick_line(lines, LONGEST, finder), found),
@@ -287,7 +287,7 @@ mod tests {
         ] {
             assert_eq!(quick(line.as_bytes()), None, "{line:?}");
         }
-        assert_eq!(quick_line(b"abc:1|c", 6, Plain), None, "longer than the limit");
+        assert_eq!(quick_line(b"abc:1|c", 6, PlainFinder), None, "longer than the limit");
     }
 
     proptest! {
@@ -306,7 +306,7 @@ mod tests {
             let window = window.first_chunk::<WINDOW>().expect("as many as asked for");
             let by_byte = |wanted| window.iter().rev().fold(0, |bits, byte| bits << 1 | u64::from(*byte == wanted));
             let marks = Marks { newline: by_byte(b'\n'), colon: by_byte(b':'), pipe: by_byte(b'|') };
-            prop_assert_eq!(Plain.marks(window), marks);
+            prop_assert_eq!(PlainFinder.marks(window), marks);
             #[cfg(target_arch = "x86_64")]
             if let Some(finder) = Avx2::find() {
                 prop_assert_eq!(finder.marks(window), marks);

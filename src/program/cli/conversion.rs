@@ -131,14 +131,14 @@ fn relay(args: &Args) -> Result<Option<RelayOptions>, String> {
     Ok(Some(RelayOptions { target, packet_bytes: args.listening.relay_packet_length }))
 }
 
-fn web_options(args: &Args) -> Result<web::Options, String> {
+fn web_options(args: &Args) -> Result<web::WebOptions, String> {
     let telemetry_path = args.web.telemetry_path.clone();
     if !telemetry_path.is_empty() && !telemetry_path.starts_with('/') {
         return Err(flagged("web.telemetry-path", format_args!("expected a path that begins with /, got {telemetry_path:?}")));
     }
     let networks = args.web.allow_from.iter().filter(|text| !text.is_empty());
-    let allow_from = networks.map(|text| web::Network::parse(text).map_err(|why| flagged("web.allow-from", why)));
-    Ok(web::Options {
+    let allow_from = networks.map(|text| web::AllowedNetwork::parse(text).map_err(|why| flagged("web.allow-from", why)));
+    Ok(web::WebOptions {
         telemetry_path,
         allow_from: allow_from.collect::<Result<_, _>>()?,
         enable_lifecycle: args.web.enable_lifecycle,
@@ -148,7 +148,7 @@ fn web_options(args: &Args) -> Result<web::Options, String> {
         max_pages: args.web.max_pages,
         write_timeout: args.web.write_timeout,
         idle_timeout: args.web.idle_timeout,
-        ..web::Options::default()
+        ..web::WebOptions::default()
     })
 }
 
