@@ -225,7 +225,7 @@ fn refusal_of_value(sample: &Sample<'_>, mapped: &Mapped<'_>, most: f64) -> Opti
     let too_large = |added: f64| (!(0.0..=most).contains(&added.abs())).then(|| Refusal::of_large(added));
     match &mapped.kind {
         _ if !value.is_finite() => Some(Refusal::ValueOverflow),
-        FamilyKind::Counter if value < 0.0 => Some(Refusal::NegativeCounter),
+        FamilyKind::Counter if value * sample.weight < 0.0 => Some(Refusal::NegativeCounter),
         FamilyKind::Counter => too_large(value * sample.weight),
         FamilyKind::Gauge => change_of_gauge(sample, value, mapped.signed_sets).and_then(too_large),
         FamilyKind::Histogram { .. } | FamilyKind::Summary(_) => too_large(value * sample.weight).or(too_large(sample.weight)),
