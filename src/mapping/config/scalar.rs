@@ -1,8 +1,6 @@
 //! Numbers that statsd_exporter's YAML reads and the parser does not, or reads otherwise: `010` is octal, `1__0` and `1_0.5` are
 //! numbers, `.inf` is one and `1e400` is none.
 
-use super::tree::{Plain, Value};
-
 /// The value of an octal number with a leading zero, such as `010` or `-0_17`; `None` for any other text.
 pub(super) fn octal(written: &str) -> Option<f64> {
     let (sign, digits) = signed(written);
@@ -11,22 +9,8 @@ pub(super) fn octal(written: &str) -> Option<f64> {
     is_octal.then(|| digits.bytes().fold(0.0, |sum, digit| sum * 8.0 + f64::from(digit - b'0')) * sign)
 }
 
-/// The scalar of a text that the parser takes for no number; `written` is how it stands in the file, with its quotes.
-pub(super) fn text(value: String, written: &str) -> Value {
-    if written.starts_with(['\'', '"']) {
-        return Value::Scalar(value, Plain::Text);
-    }
-    // The parser spells out what is too big for a number as infinite.
-    let is_spelt_out = matches!(value.as_str(), ".inf" | "-.inf" | ".nan");
-    let plain = match number(written) {
-        Some(number) => Plain::Number(number),
-        None => Plain::Text,
-    };
-    Value::Scalar(if is_spelt_out { written.to_owned() } else { value }, plain)
-}
-
-/// What is not finite, and numbers with `_` in places where only Go takes it.
-fn number(written: &str) -> Option<f64> {
+/// What is not finite, and numbers with `_` in places where only Go takes it; `None` for any other text.
+pub(super) fn number(written: &str) -> Option<f64> {
     match written {
         ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => return Some(f64::INFINITY),
         "-.inf" | "-.Inf" | "-.INF" => return Some(f64::NEG_INFINITY),

@@ -174,8 +174,13 @@ fn node(raw: Spanned<Raw>, text: &str) -> Node {
             Value::Scalar(written, Plain::Number(number))
         }
         Raw::Text(value) => match slice(raw.defined, text) {
-            Some(written) => scalar::text(value, written),
-            None => Value::Scalar(value, Plain::Text),
+            Some(written) if !written.starts_with(['\'', '"']) => {
+                let plain = scalar::number(written).map_or(Plain::Text, Plain::Number);
+                // The parser spells out as infinite what is too big for a number.
+                let is_spelt_out = matches!(value.as_str(), ".inf" | "-.inf" | ".nan");
+                Value::Scalar(if is_spelt_out { written.to_owned() } else { value }, plain)
+            }
+            _ => Value::Scalar(value, Plain::Text),
         },
         Raw::List(items) => Value::List(items.into_iter().map(|item| node(item, text)).collect()),
         Raw::Map(entries) => {
