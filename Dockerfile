@@ -17,7 +17,8 @@ FROM scratch
 COPY --from=build /statsd-bridge /statsd-bridge
 # By number, so that it needs no /etc/passwd and runAsNonRoot can check it.
 USER 65532:65532
-# StatsD over UDP and TCP; metrics. The program writes no file, so the root may be read-only.
+# StatsD over UDP and TCP; metrics. The program writes no file but that of --state.file, which goes on a volume, so
+# the root may be read-only.
 EXPOSE 9125/udp 9125/tcp 9102/tcp
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s --retries=3 CMD ["/statsd-bridge", "healthcheck"]
 ENTRYPOINT ["/statsd-bridge"]

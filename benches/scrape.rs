@@ -38,7 +38,7 @@ const OF_A_KIND: u64 = 10_000;
 
 const FORMATS: [(&str, Format); 3] = [("text", Format::Text), ("openmetrics", Format::OpenMetrics), ("protobuf", Format::Protobuf)];
 
-/// As src/web/page/coding.rs has them.
+/// As src/program/web/scrape/compressor.rs has them.
 const GZIP_LEVEL: u32 = 2;
 const ZSTD_LEVEL: i32 = 1;
 const ZSTD_WINDOW: u32 = 17;
@@ -114,7 +114,7 @@ fn of_a_kind(options: Options, kind: &str) -> Bridge {
 }
 
 fn page(bridge: &Bridge, format: Format, part: &mut Vec<u8>, mut each: impl FnMut(&[u8])) {
-    let mut page = bridge.page(format, NOW);
+    let mut page = bridge.exposition(format, NOW);
     loop {
         part.clear();
         let is_more = page.more(part);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::engine::{Engine, RulesInForce};
-use crate::exposition::{Format, Page};
+use crate::exposition::{Exposition, Format};
 use crate::ingest::pipeline::Worker;
 use crate::ingest::protocol::SampleError;
 use crate::ingest::resolve;
@@ -11,11 +11,11 @@ use crate::mapping::Rules;
 use crate::mapping::spec::Rule;
 use crate::name::Escaping;
 use crate::options::{Options, Prefix};
-use crate::registry::{Cardinality, Conflict, Deleted, RestoreRules, Restored, SavedFamily, Wanted};
-use crate::telemetry::{OwnFamily, Telemetry};
+use crate::registry::{Cardinality, Conflict, Deleted, RestoreRules, Restored, SavedFamily, Wanted, save};
+use crate::telemetry::{SelfFamily, Telemetry};
 use crate::time::Timestamp;
 
-/// The bridge: registry, options and own metrics. Cheap to clone; all clones are one bridge.
+/// The bridge: registry, options and self-metrics. Cheap to clone; all clones are one bridge.
 #[derive(Clone)]
 pub struct Bridge {
     engine: Arc<Engine>,
@@ -52,7 +52,7 @@ impl Bridge {
     pub fn expire(&self, now: Timestamp) -> usize {
         let gone = self.engine.registry().expire(now, |_| {});
         self.engine.telemetry().expired(gone as u64);
-        self.engine.registry().forget_exemplars();
+        self.engine.registry().exemplars().forget_gone();
         gone
     }
 
@@ -81,7 +81,7 @@ impl Bridge {
     ///
     /// The first one that `each` returned; nothing more is shown then.
     pub fn save<E>(&self, now: Timestamp, each: &mut dyn FnMut(&SavedFamily) -> Result<(), E>) -> Result<(), E> {
-        self.engine.registry().save(now, each)
+        save(self.engine.registry(), now, each)
     }
 
     /// Writes all series as a snapshot. The memory that it takes does not grow with their number.
@@ -107,7 +107,7 @@ impl Bridge {
         let ttl_ms = kind.map_or(0, |kind| resolve::ttl_ms(&kind, rule, (&rules, self.engine.options())));
         let limits = rule.map(|rule| rule.limits).unwrap_or_default();
         let rules = RestoreRules { ttl_ms, limits, names: self.engine.options().names };
-        self.engine.registry().restore(family, rules, now)
+        family.restore(self.engine.registry(), rules, now)
     }
 
     /// A new worker. It is the only writer of its cells: give each receiving thread its own.
@@ -121,29 +121,29 @@ impl Bridge {
         self.engine.registry().want_native();
     }
 
-    /// Appends the page, text format 0.0.4: families, then own metrics.
+    /// Appends the exposition, text format 0.0.4: families, then self-metrics.
     pub fn render(&self, now: Timestamp, out: &mut Vec<u8>) {
-        let mut page = self.page(Format::Text, now);
-        while page.more(out) {}
+        let mut exposition = self.exposition(Format::Text, now);
+        while exposition.more(out) {}
     }
 
-    /// The page, to be taken a part at a time, names escaped by underscores where they need it.
-    pub fn page(&self, format: Format, now: Timestamp) -> Page {
-        self.page_escaped(format, Escaping::default(), now)
+    /// The exposition, to be taken a part at a time, names escaped by underscores where they need it.
+    pub fn exposition(&self, format: Format, now: Timestamp) -> Exposition {
+        self.exposition_escaped(format, Escaping::default(), now)
     }
 
-    /// The page, to be taken a part at a time, names escaped as it is said. Under
+    /// The exposition, to be taken a part at a time, names escaped as it is said. Under
     /// [`NameValidation::Legacy`](crate::options::NameValidation) none needs it.
-    pub fn page_escaped(&self, format: Format, escaping: Escaping, now: Timestamp) -> Page {
-        Page::new(&self.engine, (format, escaping), now)
+    pub fn exposition_escaped(&self, format: Format, escaping: Escaping, now: Timestamp) -> Exposition {
+        Exposition::new(&self.engine, (format, escaping), now)
     }
 
-    /// The sums since start, read from the own metrics as a page would show them.
+    /// The sums since start, read from the self-metrics as an exposition shows them.
     pub fn accounting(&self) -> Accounting {
         let families = self.engine.telemetry().families();
         let sum = |name: &str, wanted: &dyn Fn(&str) -> bool| sum_of(&families, self.engine.options().prefix, name, wanted);
         let all = |_: &str| true;
-        let of_lines = |line: &str| SampleError::ALL.iter().any(|e| e.refuses_line() && line.contains(&format!("\"{}\"", e.as_str())));
+        let of_lines = |line: &str| SampleError::ALL.iter().any(|e| e.rejects_line() && line.contains(&format!("\"{}\"", e.as_str())));
         Accounting {
             lines: sum("lines_total", &all),
             lines_empty: sum("lines_empty_total", &all),
@@ -169,7 +169,7 @@ impl Bridge {
         self.engine.owns_name(name)
     }
 
-    /// The own metrics.
+    /// The self-metrics.
     pub fn telemetry(&self) -> &Arc<Telemetry> {
         self.engine.telemetry()
     }
@@ -186,7 +186,7 @@ impl Bridge {
     }
 }
 
-fn sum_of(families: &[OwnFamily], prefix: Prefix, name: &str, wanted: &dyn Fn(&str) -> bool) -> u64 {
+fn sum_of(families: &[SelfFamily], prefix: Prefix, name: &str, wanted: &dyn Fn(&str) -> bool) -> u64 {
     let family = families.iter().find(|family| family.name.strip_prefix(prefix.as_str()) == Some(name));
     let lines = family.map_or(&[][..], |family| &family.lines);
     lines.iter().filter(|line| wanted(line)).filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok()).sum()

@@ -10,6 +10,7 @@ use crate::mapping::Rules;
 use crate::name::{Escaping, is_legacy_name};
 use crate::options::{NativeWhen, Options};
 use crate::registry::Registry;
+use crate::said::Said;
 use crate::telemetry::Telemetry;
 
 /// One bridge's state. Shared by reference: whoever ingests or shows series holds the same one.
@@ -19,6 +20,7 @@ pub(crate) struct Engine {
     telemetry: Arc<Telemetry>,
     rules: RwLock<RulesInForce>,
     generation: AtomicU64,
+    said: Said,
 }
 
 /// The rules in force.
@@ -38,7 +40,7 @@ impl Engine {
             registry.want_native();
         }
         let rules = RulesInForce { rules: Arc::default(), generation: 0, hits: Arc::new(Hits::new(0)) };
-        Self { options, registry, telemetry, rules: RwLock::new(rules), generation: AtomicU64::new(0) }
+        Self { options, registry, telemetry, rules: RwLock::new(rules), generation: AtomicU64::new(0), said: Said::default() }
     }
 
     /// Puts these rules in the place of those in force. A worker takes them over with its next batch.
@@ -70,6 +72,11 @@ impl Engine {
             owns(&escaped)
         };
         owns(name) || !is_legacy_name(name) && owns_escaped()
+    }
+
+    /// Families that a message was logged about.
+    pub(crate) fn said(&self) -> &Said {
+        &self.said
     }
 
     /// What the bridge was made with.

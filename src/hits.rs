@@ -5,7 +5,9 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
+
+use crate::lock::lock;
 
 /// Names without a rule that are counted one by one.
 pub(crate) const NAMES: usize = 1000;
@@ -47,7 +49,7 @@ impl Hits {
             return Slot::NONE;
         }
         let name = name.char_indices().nth(NAME_BYTES).and_then(|(at, _)| name.get(..at)).unwrap_or(name);
-        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut names = lock(&self.names);
         let next = names.len();
         let number = match names.get(name) {
             Some(number) => *number as usize,
@@ -68,7 +70,7 @@ impl Hits {
     /// Names that no rule matched with their samples, most first, and the samples of all names beyond the bound.
     pub(crate) fn unmapped(&self) -> (Vec<(String, u64)>, u64) {
         let sum = |number: usize| self.sums.get(self.rules + number).map_or(0, |sum| sum.load(Relaxed));
-        let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let names = lock(&self.names);
         let mut all: Vec<_> = names.iter().map(|(name, number)| (name.to_string(), sum(*number as usize))).collect();
         all.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         (all, sum(NAMES))

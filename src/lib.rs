@@ -56,9 +56,11 @@ mod state;
 mod telemetry;
 
 mod hits;
+mod lock;
 pub mod name;
 pub mod options;
 mod prefetch;
+mod said;
 mod source;
 mod time;
 
@@ -67,7 +69,7 @@ mod time;
 pub mod program;
 
 pub use self::bridge::{Accounting, Bridge, RuleUse};
-pub use self::exposition::{Format, Negotiated, Page};
+pub use self::exposition::{Exposition, Format, Negotiated};
 pub use self::ingest::pipeline::{Datagram, Worker};
 pub use self::options::Options;
 pub use self::registry::{

@@ -4,7 +4,6 @@
 
 use std::sync::Arc;
 
-use crate::mapping::spec::Ttl;
 pub use crate::name::NameValidation;
 use crate::registry::cell::{SCHEMA_MAX, SCHEMA_MIN, ZERO_THRESHOLD, schema_of};
 
@@ -32,6 +31,8 @@ pub struct Options {
     pub prefix: Prefix,
     /// Whether the page is without the `process_*` of the bridge's own process; the names are then free for others.
     pub without_process_metrics: bool,
+    /// What a signed value does to a gauge, where no rule says otherwise.
+    pub signed_gauges: SignedGauges,
     /// Which names and label names there are.
     pub names: NameValidation,
     /// The key of the DogStatsD tag that is no label but links a sample to a trace, as it is sent; `None` for none. Not empty,
@@ -50,20 +51,65 @@ pub struct Dialect {
     pub librato_tags: bool,
     /// `name[key=value]:1|c`.
     pub signalfx_tags: bool,
+    /// `name;key=value:1|c`.
+    pub graphite_tags: bool,
     /// A DogStatsD tag without a value becomes `key="true"`; off: it counts as a tag error and is skipped.
     pub bare_tags: bool,
     /// The field `c:ID` becomes the label `container_id`; off: it is skipped.
     pub container_id: bool,
+    /// Which kinds may have packed values, `name:1:2:3|ms`.
+    pub packed_values: PackedValues,
+    /// Lines are read as statsd_exporter reads them, where the bridge's own reading differs: blanks at the ends belong to the
+    /// line, the first colon ends a name, brackets and delimiters of tags end a name whatever they hold, InfluxDB's escapes mean nothing, and a line that is
+    /// not UTF-8 is rejected.
+    pub exporter_rules: bool,
+}
+
+/// Which kinds may have packed values: numbers with colons between them, of one name and kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PackedValues {
+    /// None: numbers before the last one belong to the name.
+    Never,
+    /// Timers, histograms and distributions; lines of other kinds are rejected.
+    Observers,
+    /// All but sets.
+    #[default]
+    All,
+}
+
+impl Dialect {
+    /// How statsd_exporter reads lines.
+    pub const STATSD_EXPORTER: Self = Self {
+        dogstatsd_tags: true,
+        influxdb_tags: true,
+        librato_tags: true,
+        signalfx_tags: true,
+        graphite_tags: false,
+        bare_tags: false,
+        container_id: true,
+        packed_values: PackedValues::Observers,
+        exporter_rules: true,
+    };
 }
 
 impl Default for Dialect {
     fn default() -> Self {
-        Self { dogstatsd_tags: true, influxdb_tags: true, librato_tags: true, signalfx_tags: true, bare_tags: true, container_id: false }
+        Self {
+            dogstatsd_tags: true,
+            influxdb_tags: true,
+            librato_tags: true,
+            signalfx_tags: true,
+            graphite_tags: true,
+            bare_tags: true,
+            container_id: false,
+            packed_values: PackedValues::All,
+            exporter_rules: false,
+        }
     }
 }
 
 /// What a sender may grow, and how far. Every limit has a flag of its name and a metric when it is hit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
     /// Series in all.
     pub series: usize,
@@ -91,6 +137,9 @@ pub struct Limits {
     pub resting_series: usize,
     /// Series that may have exemplars.
     pub exemplar_series: usize,
+    /// How much one sample may add, after its rate: to a counter, to the count or the sum of an observer, or as the change of a gauge.
+    /// One sample far above the others would hide them for good: an f64 has 53 bits. A gauge may be set to any finite number. Infinite for no limit.
+    pub sample_value: f64,
 }
 
 /// What becomes of samples of new series at a limit of their family. Gauges are always refused: the last of many says nothing.
@@ -142,8 +191,21 @@ impl Default for Limits {
             overflow: Overflow::Fold,
             resting_series: 50_000,
             exemplar_series: 10_000,
+            sample_value: 1e15,
         }
     }
+}
+
+/// What a gauge's sample with a sign in front does: `level:-5|g`, `level:+5|g`.
+///
+/// The line is the same in both dialects: etsy's StatsD changes the gauge, the clients of DogStatsD set it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SignedGauges {
+    /// It changes the gauge by this amount, as in etsy's StatsD.
+    #[default]
+    Change,
+    /// It sets the gauge, as the clients of DogStatsD mean it.
+    Absolute,
 }
 
 /// What timers (`ms`), histograms (`h`) and distributions (`d`) become.
@@ -274,6 +336,19 @@ impl Default for SummaryOptions {
     fn default() -> Self {
         Self { quantiles: Arc::from([0.5, 0.9, 0.99]), max_age_ms: 600_000, age_buckets: 5 }
     }
+}
+
+/// How long a series lives unseen, by kind, in milliseconds; 0: for ever; `None`: as the level above says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ttl {
+    /// Counters.
+    pub counter_ms: Option<u64>,
+    /// Gauges.
+    pub gauge_ms: Option<u64>,
+    /// Histograms and summaries.
+    pub observer_ms: Option<u64>,
+    /// Sets.
+    pub set_ms: Option<u64>,
 }
 
 /// The prefix of the bridge's own metrics; names that start with it are refused from the wire.

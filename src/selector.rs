@@ -9,6 +9,7 @@ mod tests;
 
 use std::fmt;
 
+use self::grammar::SelectorError;
 use crate::mapping::Expression;
 
 /// The label that stands for the family's name.
@@ -16,9 +17,6 @@ const NAME: &str = "__name__";
 
 /// Bytes of a selector's text.
 pub(crate) const MOST_BYTES: usize = 8192;
-
-/// Matchers of a selector, each of which may hold a compiled expression of up to 512 KiB.
-pub(crate) const MOST_MATCHERS: usize = 10;
 
 /// A selector: all its matchers must hold.
 #[derive(Debug)]
@@ -32,21 +30,16 @@ pub struct Selector {
 struct Matcher {
     label: Box<str>,
     value: Box<str>,
-    test: Test,
+    comparison: Comparison,
 }
 
 #[derive(Debug)]
-enum Test {
+enum Comparison {
     Equal,
     NotEqual,
     Fits(Expression),
     FitsNot(Expression),
 }
-
-/// Why a text is no selector: a sentence that says where, and what to write instead.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct SelectorError(String);
 
 impl Selector {
     /// Reads a selector of at most 8,192 bytes and 10 matchers.
@@ -65,7 +58,7 @@ impl Selector {
             let inside = &inside.value;
             return Err(SelectorError(format!("The name must not be set twice: {name:?} or {inside:?}; write one of them.")));
         }
-        let name = read.name.map(|name| grammar::Raw { label: NAME.to_owned(), sign: "=", value: name });
+        let name = read.name.map(|name| grammar::MatcherText { label: NAME.to_owned(), sign: "=", value: name });
         let mut matchers = name.into_iter().chain(read.matchers).map(Matcher::new).collect::<Result<Vec<_>, _>>()?;
         matchers.sort_by_key(|matcher| *matcher.label != *NAME);
         if matchers.iter().all(|matcher| matcher.holds("")) {
@@ -88,41 +81,41 @@ impl Selector {
 
     /// The names that it states with `=`.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        let stated = |matcher: &&Matcher| &*matcher.label == NAME && matches!(matcher.test, Test::Equal);
+        let stated = |matcher: &&Matcher| &*matcher.label == NAME && matches!(matcher.comparison, Comparison::Equal);
         self.matchers.iter().filter(stated).map(|matcher| &*matcher.value)
     }
 }
 
 impl Matcher {
-    fn new(raw: grammar::Raw) -> Result<Self, SelectorError> {
+    fn new(raw: grammar::MatcherText) -> Result<Self, SelectorError> {
         let compile = |value: &str| {
             Expression::whole(value)
                 .map_err(|why| SelectorError(format!("The regular expression {value:?} of the label {} cannot be used. {why}", raw.label)))
         };
-        let test = match raw.sign {
-            "!=" => Test::NotEqual,
-            "=~" => Test::Fits(compile(&raw.value)?),
-            "!~" => Test::FitsNot(compile(&raw.value)?),
-            _ => Test::Equal,
+        let comparison = match raw.sign {
+            "!=" => Comparison::NotEqual,
+            "=~" => Comparison::Fits(compile(&raw.value)?),
+            "!~" => Comparison::FitsNot(compile(&raw.value)?),
+            _ => Comparison::Equal,
         };
-        Ok(Self { label: raw.label.into(), value: raw.value.into(), test })
+        Ok(Self { label: raw.label.into(), value: raw.value.into(), comparison })
     }
 
     fn holds(&self, value: &str) -> bool {
-        match &self.test {
-            Test::Equal => *self.value == *value,
-            Test::NotEqual => *self.value != *value,
-            Test::Fits(expression) => expression.fits(value),
-            Test::FitsNot(expression) => !expression.fits(value),
+        match &self.comparison {
+            Comparison::Equal => *self.value == *value,
+            Comparison::NotEqual => *self.value != *value,
+            Comparison::Fits(expression) => expression.fits(value),
+            Comparison::FitsNot(expression) => !expression.fits(value),
         }
     }
 
     fn sign(&self) -> &'static str {
-        match self.test {
-            Test::Equal => "=",
-            Test::NotEqual => "!=",
-            Test::Fits(_) => "=~",
-            Test::FitsNot(_) => "!~",
+        match self.comparison {
+            Comparison::Equal => "=",
+            Comparison::NotEqual => "!=",
+            Comparison::Fits(_) => "=~",
+            Comparison::FitsNot(_) => "!~",
         }
     }
 }
@@ -135,7 +128,7 @@ impl fmt::Display for Selector {
         let (mut in_front, mut quoted) = (None, None);
         if let Some((first, rest)) = inside.split_first()
             && &*first.label == NAME
-            && matches!(first.test, Test::Equal)
+            && matches!(first.comparison, Comparison::Equal)
             && rest.iter().all(|matcher| &*matcher.label != NAME)
         {
             *(if grammar::is_name(&first.value) { &mut in_front } else { &mut quoted }) = Some(&*first.value);

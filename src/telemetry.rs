@@ -4,50 +4,41 @@
 //! into a plain [`Tally`] and flush it once a batch; everything rarer uses the handles directly. Names and reasons are those of
 //! statsd_exporter where it has one. Knows no sockets and no series.
 
-mod ingest;
+mod described;
+mod ingest_counters;
 mod process;
-mod rules;
+mod rule_metrics;
 mod scrape;
-mod state;
+mod self_family;
+mod state_metrics;
 mod tally;
 mod transport;
-mod web;
+mod web_metrics;
 
-use std::borrow::Cow;
-
-use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
+use metrics::{Counter, Gauge, counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
-use self::ingest::{IngestCounters, ingest_counters};
+use self::ingest_counters::{IngestCounters, ingest_counters};
 pub(crate) use self::process::process_families;
-pub(crate) use self::rules::RuleMetrics;
-use self::rules::rule_metrics;
+pub(crate) use self::rule_metrics::RuleMetrics;
+use self::rule_metrics::rule_metrics;
 pub(crate) use self::scrape::Scrape;
 #[cfg(feature = "cli")]
 pub(crate) use self::scrape::ScrapeCut;
 use self::scrape::scrape;
-pub(crate) use self::state::StateMetrics;
+pub(crate) use self::self_family::SelfFamily;
+use self::self_family::parse_families;
+pub(crate) use self::state_metrics::StateMetrics;
+use self::state_metrics::state_metrics;
 pub use self::tally::Refusal;
 pub(crate) use self::tally::{Recorded, Tally};
 pub(crate) use self::transport::{RelayCounters, Transport};
 use self::transport::{relay_counters, transport};
 #[cfg(feature = "cli")]
-pub(crate) use self::web::HandshakeError;
-pub(crate) use self::web::WebMetrics;
+pub(crate) use self::web_metrics::HandshakeError;
+pub(crate) use self::web_metrics::WebMetrics;
+use self::web_metrics::web_metrics;
 use crate::options::Prefix;
-
-/// One own family, ready for any page format.
-#[derive(Debug, Clone, PartialEq)]
-pub struct OwnFamily {
-    /// Full name, prefix included.
-    pub name: Cow<'static, str>,
-    /// One line of help.
-    pub help: Cow<'static, str>,
-    /// `counter`, `gauge` or `histogram`.
-    pub kind: &'static str,
-    /// Sample lines as they stand on a text page, in a stable order, without newlines.
-    pub lines: Vec<String>,
-}
 
 /// Handles of the own metrics that are not counted per sample, and the flush of those that are.
 pub struct Telemetry {
@@ -78,7 +69,7 @@ impl Telemetry {
         let handle = recorder.handle();
         let all = || (ingest_counters(prefix), transport(prefix), scrape(prefix), rule_metrics(prefix));
         let (ingest, transport, scrape, rules) = metrics::with_local_recorder(&recorder, all);
-        let rest = || (state::state_metrics(prefix), web::web_metrics(prefix));
+        let rest = || (state_metrics(prefix), web_metrics(prefix));
         let (state, web) = metrics::with_local_recorder(&recorder, rest);
         Self { prefix, recorder, handle, ingest, transport, scrape, rules, state, web }
     }
@@ -146,62 +137,9 @@ impl Telemetry {
     }
 
     /// All families that the facade carries, sorted by name, each with its lines in a stable order.
-    pub fn families(&self) -> Vec<OwnFamily> {
+    pub fn families(&self) -> Vec<SelfFamily> {
         parse_families(&self.handle.render())
     }
-}
-
-/// Reads the small text page of metrics-exporter-prometheus, whose order changes from render to render, into families.
-fn parse_families(page: &str) -> Vec<OwnFamily> {
-    let mut families: Vec<OwnFamily> = Vec::new();
-    let mut help = ("", "");
-    for line in page.lines() {
-        if let Some((name, text)) = line.strip_prefix("# HELP ").and_then(|l| l.split_once(' ')) {
-            help = (name, text);
-        } else if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|l| l.split_once(' ')) {
-            let kind = match kind {
-                "counter" => "counter",
-                "histogram" => "histogram",
-                _ => "gauge",
-            };
-            let help = if help.0 == name { help.1.to_owned() } else { String::new() };
-            families.push(OwnFamily { name: name.to_owned().into(), help: help.into(), kind, lines: Vec::new() });
-        } else if !line.is_empty()
-            && let Some(family) = families.last_mut()
-        {
-            family.lines.push(line.to_owned());
-        }
-    }
-    for family in &mut families {
-        if family.kind != "histogram" {
-            family.lines.sort_unstable();
-        }
-    }
-    families.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-    families
-}
-
-fn described_counter(prefix: Prefix, name: &'static str, help: &'static str) -> Counter {
-    let full = format!("{}{name}", prefix.as_str());
-    describe_counter!(full.clone(), help);
-    counter!(full)
-}
-
-fn described_counters<const N: usize>(
-    prefix: Prefix,
-    (name, help): (&'static str, &'static str),
-    label: &'static str,
-    values: [&'static str; N],
-) -> [Counter; N] {
-    let full = format!("{}{name}", prefix.as_str());
-    describe_counter!(full.clone(), help);
-    values.map(|value| counter!(full.clone(), label => value))
-}
-
-fn described_gauge(prefix: Prefix, name: &'static str, help: &'static str) -> Gauge {
-    let full = format!("{}{name}", prefix.as_str());
-    describe_gauge!(full.clone(), help);
-    gauge!(full)
 }
 
 #[cfg(test)]

@@ -10,9 +10,13 @@ mod prompter;
 /// What an application's documents promise of its metrics, compared with a page.
 mod table;
 
+use std::ffi::OsStr;
+use std::net::{TcpListener, UdpSocket};
 use std::process::Command;
 
-use crate::harness::{Process, bridge_command};
+use rustix::process::Signal;
+
+use crate::harness::{DEADLINE, Process, bridge_command, until};
 use crate::peers;
 
 #[test]
@@ -25,6 +29,37 @@ fn the_python_modules_pass_their_tests() {
     let status = application::ended(&mut tests);
     let log = tests.log();
     assert!(status.success() && log.contains("\nOK"), "{status}\n{log}");
+}
+
+/// The traffic of docker-compose.yaml and of the dashboards: SIGTERM ends it well, also as the first process of a container, which
+/// nothing ends by default.
+#[test]
+fn sigterm_ends_the_traffic() {
+    let Some(python) = peers::program("python3") else { return };
+    let examples = peers::repository().join("proto-examples");
+    let web = TcpListener::bind("127.0.0.1:0").expect("a listener");
+    web.set_nonblocking(true).expect("a socket");
+    let statsd = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    statsd.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+    let requests = tempfile::NamedTempFile::new().expect("a temporary file");
+    std::fs::write(requests.path(), format!("1 GET http://{}/\n", web.local_addr().expect("an address"))).expect("written");
+    let start = |arguments: &[&OsStr]| {
+        let mut command = Command::new(&python);
+        command.arg("-B").args(arguments);
+        Process::start(command)
+    };
+    let end = |mut process: Process| {
+        process.signal(Signal::TERM);
+        let status = process.wait();
+        assert!(status.success() && !process.log().contains("Traceback"), "{status}\n{}", process.log());
+    };
+    let to_web = start(&[examples.join("apps/traffic/traffic.py").as_os_str(), requests.path().as_os_str()]);
+    drop(until("it asks", || web.accept().ok()));
+    end(to_web);
+    let port = format!("--port={}", statsd.local_addr().expect("an address").port());
+    let to_bridge = start(&[examples.join("grafana/traffic.py").as_os_str(), OsStr::new(&port)]);
+    statsd.recv(&mut [0; 65_536]).expect("it sends");
+    end(to_bridge);
 }
 
 #[test]

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use rustix::process::Signal;
+
 use crate::harness::{Launch, Process, Running, bridge_command};
 use crate::page::{Family, Page};
 use crate::peers;
@@ -73,17 +75,22 @@ fn platform() -> PathBuf {
     peers::repository().join("proto-examples/apps/automation")
 }
 
-/// Runs the demo to its end; gives what it printed.
-fn run_demo(python: &Path, bridge: &Running) -> String {
+/// Starts the demo.
+fn start_demo(python: &Path, bridge: &Running, rounds: f64) -> Process {
     let mut command = Command::new(python);
     command.arg("-B").arg(platform().join("demo_prometheus_metrics.py"));
     command.arg(format!("--host={}", bridge.statsd.ip())).arg(format!("--port={}", bridge.statsd.port()));
-    command.arg(format!("--rounds={ROUNDS}")).arg("--work=0.02");
+    command.arg(format!("--rounds={rounds}")).arg("--work=0.02");
     // Tags that the machine sets for the client would be labels.
     for key in ["DD_ENV", "DD_SERVICE", "DD_VERSION", "DD_TAGS", "DATADOG_TAGS"] {
         command.env_remove(key);
     }
-    let mut demo = Process::start(command);
+    Process::start(command)
+}
+
+/// Runs the demo to its end; gives what it printed.
+fn run_demo(python: &Path, bridge: &Running) -> String {
+    let mut demo = start_demo(python, bridge, ROUNDS);
     let status = demo.wait();
     let log = demo.log();
     assert!(status.success() && !log.contains("Traceback"), "{status}\n{log}");
@@ -200,6 +207,50 @@ fn the_demo_gives_the_page_of_the_document() {
     for name in ["sample_errors_total", "events_error_total", "events_unmapped_total", "tag_errors_total"] {
         assert_eq!(page.sum(&format!("statsd_bridge_{name}")), 0.0, "{name}");
     }
+    bridge.stop();
+}
+
+/// As a container's first process it would not even end: nothing ends that one by default.
+#[test]
+fn sigterm_ends_the_demo_wherever_it_is() {
+    let Some(python) = peers::python_with_clients() else { return };
+    let bridge = platform_bridge();
+    let mut demo = start_demo(&python, &bridge, 0.0);
+    bridge.page_when("TestWatcher runs", |page| page.value("test_watcher_is_running") == Some(1.0));
+    demo.signal(Signal::TERM);
+    let status = demo.wait();
+    assert!(status.success() && !demo.log().contains("Traceback") && !demo.log().contains("Warning"), "{status}\n{}", demo.log());
+    bridge.page_when("TestWatcher has ended", |page| page.value("test_watcher_is_running") == Some(0.0));
+    bridge.stop();
+}
+
+/// A call that waits for an hour, and a signal that becomes an exception in it.
+const ENDLESS_CALL: &str = r#"
+import asyncio
+import signal
+from automation.safe_async_bridge import SafeAsyncBridge
+
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+try:
+    with SafeAsyncBridge() as bridge:
+        bridge.call(asyncio.sleep(3600), timeout=3600)
+except KeyboardInterrupt:
+    print("interrupted")
+"#;
+
+#[test]
+fn an_interrupted_call_is_cancelled_and_not_waited_for() {
+    let Some(python) = peers::python_with_clients() else { return };
+    let bridge = platform_bridge();
+    let mut command = Command::new(python);
+    command.args(["-B", "-c", ENDLESS_CALL]).current_dir(platform());
+    command.env("STATSD_HOST", bridge.statsd.ip().to_string()).env("STATSD_PORT", bridge.statsd.port().to_string());
+    let mut process = Process::start(command);
+    bridge.page_when("the call waits", |page| page.value("safe_async_bridge_pending_tasks") == Some(1.0));
+    process.signal(Signal::TERM);
+    assert!(process.wait().success() && process.log().trim() == "interrupted", "{}", process.log());
+    let ended = |name: &str, page: &Page| page.value(&format!("safe_async_bridge_{name}")) == Some(0.0);
+    bridge.page_when("nothing waits", |page| ended("pending_tasks", page) && ended("active_loops", page));
     bridge.stop();
 }
 

@@ -5,8 +5,11 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use crate::harness::{Launch, bridge_command};
+use crate::harness::bridge_command;
 use crate::peers;
+
+/// The manifests of Kubernetes and the Helm chart.
+mod kubernetes;
 
 fn deploy(file: &str) -> PathBuf {
     peers::repository().join("deploy").join(file)
@@ -76,6 +79,7 @@ fn the_settings_of_the_unit_are_flags_of_the_bridge() {
     assert!(known.contains("STATSD_BRIDGE_WEB_LISTEN_ADDRESS"), "{known:?}");
     let mut command = bridge_command();
     command.arg("--check-config");
+    let folder = tempfile::tempdir().expect("a temporary folder");
     let mut set = 0;
     for line in read("systemd/statsd-bridge.default").lines() {
         let Some((name, value)) = line.trim_start_matches('#').split_once('=').filter(|(name, _)| name.starts_with("STATSD_BRIDGE_"))
@@ -84,13 +88,35 @@ fn the_settings_of_the_unit_are_flags_of_the_bridge() {
         };
         assert!(known.contains(name), "{name} is no flag");
         if !value.starts_with("/etc/statsd-bridge/") {
-            command.env(name, value);
+            // The folders that systemd makes are not here.
+            let here = |path: &str| folder.path().join(path).display().to_string();
+            let path = value.strip_prefix("/var/lib/statsd-bridge/").or_else(|| value.strip_prefix("/run/statsd-bridge/"));
+            command.env(name, path.map_or_else(|| value.to_owned(), here));
             set += 1;
         }
     }
     assert!(set > 4, "{set} settings");
     let output = command.output().expect("the bridge runs");
     assert!(output.status.success(), "{}", said(&output));
+}
+
+/// What a setting names under /var/lib or /run lies in a folder that the unit makes, and that purging the package removes.
+#[test]
+fn the_folders_of_the_settings_are_those_of_the_unit() {
+    let (unit, settings) = (read("systemd/statsd-bridge.service"), read("systemd/statsd-bridge.default"));
+    for (above, key) in [("/var/lib/", "StateDirectory"), ("/run/", "RuntimeDirectory")] {
+        let named = settings.lines().filter_map(|line| line.split_once('=')?.1.strip_prefix(above)?.split_once('/'));
+        let folders: BTreeSet<_> = named.map(|(folder, _)| folder).collect();
+        assert_eq!(folders.len(), 1, "{key}: {folders:?}");
+        for folder in folders {
+            assert!(unit.contains(&format!("\n{key}={folder}\n")), "{key}={folder}");
+        }
+    }
+    assert!(unit.contains("\nStateDirectoryMode=0700\n"));
+    assert!(read("debian/postrm").contains("rm -rf /var/lib/statsd-bridge\n"));
+    let documented = fs::read_to_string(peers::repository().join("docs/restarts.md")).expect("a document");
+    let setting = settings.lines().find_map(|line| line.strip_prefix("#STATSD_BRIDGE_STATE_FILE=")).expect("a setting");
+    assert!(documented.contains(&format!("\nSTATSD_BRIDGE_STATE_FILE={setting}\n")), "docs/restarts.md");
 }
 
 // ---- the Debian package ----
@@ -115,46 +141,5 @@ fn what_the_package_holds_is_there() {
     for script in ["debian/postinst", "debian/postrm"] {
         let output = Command::new("sh").arg("-n").arg(deploy(script)).output().expect("a shell");
         assert!(output.status.success() && read(script).contains("#DEBHELPER#"), "{script}: {}", said(&output));
-    }
-}
-
-// ---- Kubernetes and Helm ----
-
-#[test]
-fn versions_of_chart_and_manifests_are_the_bridges() {
-    let version = env!("CARGO_PKG_VERSION");
-    assert!(read("helm/statsd-bridge/Chart.yaml").contains(&format!("\nappVersion: {version}\n")));
-    for file in ["kubernetes/daemonset.yaml", "kubernetes/sidecar.yaml"] {
-        assert!(read(file).contains(&format!("image: statsd-bridge:{version}\n")), "{file}");
-    }
-}
-
-/// Every manifest and every rendering of the chart fits the schemas of Kubernetes; each bridge in them takes its flags and answers its
-/// probes with 200.
-#[test]
-fn manifests_and_chart_fit_and_their_probes_pass() {
-    let Some(python) = peers::python_with_helm() else { return };
-    let script = peers::repository().join("tests/python/check_deploy.py");
-    let output = Command::new(python).arg("-B").arg(script).output().expect("Python runs");
-    assert!(output.status.success(), "{}", said(&output));
-    let bridges: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).expect("a list in JSON");
-    assert!(bridges.len() > 5, "{}", said(&output));
-    let texts = |value: &serde_json::Value| -> Vec<String> {
-        value.as_array().into_iter().flatten().map(|text| text.as_str().expect("texts").to_owned()).collect()
-    };
-    let rules = peers::repository().join("config.example.yml");
-    for bridge in &bridges {
-        let args = texts(&bridge["args"]);
-        // The file of the ConfigMap is not here; any rules will do to see that the flag is taken.
-        let args = args.iter().map(|arg| arg.replace("/etc/statsd-bridge/mapping.yml", &rules.to_string_lossy()));
-        let checked = bridge_command().arg("--check-config").args(args.clone()).output().expect("the bridge runs");
-        assert!(checked.status.success(), "{bridge}: {}", said(&checked));
-        // Addresses and the path of the page are those of tests; so is the time that an end takes.
-        let others = args.filter(|arg| !["listen", "telemetry-path", "linger"].iter().any(|word| arg.contains(word)));
-        let running = others.fold(Launch::new(), Launch::arg).start();
-        for probe in texts(&bridge["probes"]) {
-            assert_eq!(running.get(&probe).status, 200, "{bridge}: {probe}");
-        }
-        running.stop();
     }
 }

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpStream, UdpSocket};
 use std::os::unix::net::UnixDatagram;
 
-use crate::harness::{DEADLINE, Launch, free_port, request};
+use crate::harness::{DEADLINE, Launch, free_port, request, until};
 use crate::page::Page;
 
 fn refused(page: &Page, reason: &str) -> f64 {
@@ -97,6 +97,24 @@ fn tcp_lines_may_come_in_pieces() {
     let page = bridge.page_when("the last line, without newline", |page| page.value("tcp_last") == Some(3.0));
     assert_eq!(page.value("statsd_bridge_tcp_connections_total"), Some(1.0));
     bridge.page_when("the connection is closed", |page| page.value("statsd_bridge_tcp_connections_open") == Some(0.0));
+    bridge.stop();
+}
+
+#[test]
+fn a_gauge_that_begins_with_a_negative_change_is_named_once() {
+    let bridge = Launch::new().start();
+    bridge.send("freezer:-18|g|#room:a\nfreezer:-18|g|#room:b\nset.first:0|g\nset.first:-3|g\nraised:+4|g\nlast:-1|g");
+    let page = bridge.page_at(6);
+    assert_eq!((page.value("last"), page.value("set_first")), (Some(-1.0), Some(-3.0)));
+    let named = |family: &str| bridge.process.log().matches(&format!("family={family} ")).count();
+    until("the last gauge is named", || (named("last") == 1).then_some(()));
+    assert_eq!(["freezer", "set_first", "raised"].map(named), [1, 0, 0]);
+    assert!(bridge.process.log().contains("--statsd.signed-gauges=absolute"));
+    bridge.stop();
+    let bridge = Launch::new().arg("--statsd.signed-gauges=absolute").start();
+    bridge.send("freezer:-18|g\nfreezer:-18|g");
+    assert_eq!(bridge.page_at(2).value("freezer"), Some(-18.0));
+    assert!(!bridge.process.log().contains("signed-gauges"));
     bridge.stop();
 }
 

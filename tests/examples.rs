@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use statsd_bridge::internals::Refusal;
-use statsd_bridge::internals::cli::{self, Action};
+use statsd_bridge::internals::cli::{self, Invocation};
 use statsd_bridge::internals::protocol::SampleError;
 use statsd_bridge::name::Escaping;
 use statsd_bridge::options::Prefix;
@@ -99,7 +99,7 @@ pub fn each_bridge(visit: &mut dyn FnMut(&str, &Bridge)) {
 /// A bridge that was sent a case's lines, with its flags and rules.
 fn bridge_of(case: &Case) -> Bridge {
     let arguments = ["statsd-bridge".to_owned()].into_iter().chain(case.flags()).map(OsString::from);
-    let Ok(Action::Run(settings)) = cli::parse(arguments) else { panic!("{}: the flags are refused", case.name()) };
+    let Ok(Invocation::Run(settings)) = cli::parse(arguments) else { panic!("{}: the flags are refused", case.name()) };
     let book = settings.mapping.read().unwrap_or_else(|mistakes| panic!("{}: the rules are refused:\n{mistakes}", case.name()));
     let bridge = Bridge::new(settings.bridge);
     bridge.replace_rules(book.rules);
@@ -122,7 +122,7 @@ fn run(case: &Case) -> Vec<(&'static str, String)> {
     assert!(bridge.accounting().adds_up(), "{}", case.name());
     let asked = ESCAPINGS.into_iter().filter(|(ending, _)| case.beside(ending).is_some());
     let page = |(ending, escaping)| {
-        let (mut page, mut text) = (bridge.page_escaped(Format::Text, escaping, NOW), Vec::new());
+        let (mut page, mut text) = (bridge.exposition_escaped(Format::Text, escaping, NOW), Vec::new());
         while page.more(&mut text) {}
         (ending, String::from_utf8(text).expect("a page is UTF-8"))
     };

@@ -6,7 +6,7 @@ mod published;
 pub mod samples;
 
 use statsd_bridge::mapping::Rules;
-use statsd_bridge::mapping::config::{Source, load};
+use statsd_bridge::mapping::config::{MappingText, load};
 use statsd_bridge::name::Escaping;
 use statsd_bridge::{Bridge, Format, Options, Timestamp};
 
@@ -17,7 +17,7 @@ const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_123);
 
 /// The page in a format.
 fn page(bridge: &Bridge, (format, escaping): (Format, Escaping)) -> Vec<u8> {
-    let (mut page, mut out) = (bridge.page_escaped(format, escaping, NOW), Vec::new());
+    let (mut page, mut out) = (bridge.exposition_escaped(format, escaping, NOW), Vec::new());
     while page.more(&mut out) {}
     out
 }
@@ -36,7 +36,7 @@ fn protobuf(bridge: &Bridge) -> Vec<MetricFamily> {
 
 /// A bridge with these options and rules that was sent these datagrams.
 fn bridge(options: Options, rules: &str, datagrams: &[&str]) -> Bridge {
-    let source = Source { name: "rules.yml".into(), text: rules.to_owned() };
+    let source = MappingText { name: "rules.yml".into(), text: rules.to_owned() };
     let (config, findings) = load(&[source], &|_| None);
     let rules = Rules::compile(config.unwrap_or_else(|| panic!("{findings:?}"))).unwrap_or_else(|findings| panic!("{findings:?}"));
     let bridge = Bridge::new(options);
@@ -99,7 +99,7 @@ fn a_large_family_is_one_message_or_a_few() {
     assert!(count(&large) > 1);
     assert_eq!(differences(&large), [""; 0]);
     // What is appended at a time stays small all the same.
-    let (mut page, mut part) = (large.page(Format::Protobuf, NOW), Vec::new());
+    let (mut page, mut part) = (large.exposition(Format::Protobuf, NOW), Vec::new());
     while page.more(&mut part) {
         assert!(part.len() < 256 << 10, "{}", part.len());
         part.clear();

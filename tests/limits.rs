@@ -1,7 +1,6 @@
 //! Limits: what exists goes on, what is new is folded or refused, the culprit is named, other families are untouched.
 
-use statsd_bridge::mapping::spec::Ttl;
-use statsd_bridge::options::{Limits, Overflow};
+use statsd_bridge::options::{Limits, Overflow, Ttl};
 use statsd_bridge::{Bridge, Options, Timestamp};
 
 use crate::page::Page;

@@ -68,6 +68,8 @@ mod clients;
 mod dashboards;
 /// What is in deploy/: unit, manifests, chart, package, each by its own checker; flags and probes by the bridge itself.
 mod deploy;
+/// What the documents tell a new user to do, done: commands, calls of a client, rules, scrape configurations.
+mod documents;
 /// The real Gunicorn with its preset: every request on the page.
 mod gunicorn;
 /// The senders of proto-examples/clients, in ten languages: 10,000 samples each, and the table of docs/clients.md.

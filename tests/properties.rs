@@ -172,7 +172,7 @@ proptest! {
 }
 
 fn page_under(bridge: &Bridge, escaping: Escaping) -> Page {
-    let (mut page, mut text) = (bridge.page_escaped(Format::Text, escaping, NOW), Vec::new());
+    let (mut page, mut text) = (bridge.exposition_escaped(Format::Text, escaping, NOW), Vec::new());
     while page.more(&mut text) {}
     let text = String::from_utf8(text).expect("a page is UTF-8");
     Page::parse(&text).unwrap_or_else(|error| panic!("{escaping:?}: {error}\n{text}"))
@@ -180,7 +180,7 @@ fn page_under(bridge: &Bridge, escaping: Escaping) -> Page {
 
 /// Whether a strict reader takes the page in OpenMetrics.
 fn openmetrics_under(bridge: &Bridge, escaping: Escaping) -> Result<(), String> {
-    let (mut page, mut text) = (bridge.page_escaped(Format::OpenMetrics, escaping, NOW), Vec::new());
+    let (mut page, mut text) = (bridge.exposition_escaped(Format::OpenMetrics, escaping, NOW), Vec::new());
     while page.more(&mut text) {}
     let text = String::from_utf8(text).expect("a page is UTF-8");
     crate::openmetrics::Page::parse(&text).map(drop).map_err(|error| format!("{error}\n{text}"))

@@ -9,6 +9,7 @@ bridge is there to show: bad lines, a name of two types, a label with too many v
 
 import argparse
 import random
+import signal
 import socket
 import time
 
@@ -166,6 +167,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    # SIGTERM ends it as Ctrl-C does. Without a handler the first process of a container does not see it, and is killed after 10 s.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         main()
     except KeyboardInterrupt:

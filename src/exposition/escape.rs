@@ -1,8 +1,8 @@
-//! The names of a family and of its labels as one page has them, under the escaping that its scraper asks for.
+//! The names of a family and of its labels as one exposition has them, under the escaping that its scraper asks for.
 //!
 //! Names that every Prometheus accepts are the usual case, stay as they are and cost nothing here. What clashes once it is escaped
-//! is settled so that the page is valid and nothing is lost unseen: of two families with one name one is left out, and is told to
-//! whoever makes the page; of two labels of one family with one name one is renamed `exported_...`. In both cases the one whose
+//! is settled so that the exposition is valid and nothing is lost unseen: of two families with one name one is left out, and is told to
+//! whoever makes the exposition; of two labels of one family with one name one is renamed `exported_...`. In both cases the one whose
 //! name needs no escaping stays, else the first in the order of their names. Knows no format but for its quotes.
 
 use std::borrow::Cow;
@@ -14,18 +14,18 @@ use rapidhash::quality::RandomState;
 use crate::name::{Escaping, RENAMED, escape_value_into, is_legacy_label};
 use crate::registry::{Family, Series, may_have_quoted_names, push_label, split};
 
-/// A family's names on one page.
+/// A family's names on one exposition.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Names {
     name: String,
     /// What its lines begin with where the name is in quotes: `{"na.me`, the suffix to follow.
     quoted: Option<String>,
-    /// Label names that the page has otherwise.
+    /// Label names that the exposition has otherwise.
     labels: BTreeMap<String, String>,
 }
 
 impl Names {
-    /// Of a family and the series of it that the page is to show. Without an escaping nothing needs one.
+    /// Of a family and the series of it that the exposition is to show. Without an escaping nothing needs one.
     pub(super) fn of(family: &Family, series: &[Arc<Series>], escaping: Option<Escaping>) -> Self {
         let name = family.name();
         let Some(escaping) = escaping else { return Self { name: name.as_str().to_owned(), ..Self::default() } };
@@ -35,15 +35,15 @@ impl Names {
             escape_value_into(name.as_str(), &mut start);
             start
         });
-        Self { name: page_name(family, Some(escaping)).into_owned(), quoted, labels }
+        Self { name: exposed_name(family, Some(escaping)).into_owned(), quoted, labels }
     }
 
-    /// Of one of the bridge's own families, whose name needs nothing.
-    pub(super) fn of_own(name: &str) -> Self {
+    /// Of one of the self-families, whose name needs nothing.
+    pub(super) fn of_self_family(name: &str) -> Self {
         Self { name: name.to_owned(), ..Self::default() }
     }
 
-    /// The family's name on the page, without quotes.
+    /// The family's name in the exposition, without quotes.
     pub(super) fn name(&self) -> &str {
         &self.name
     }
@@ -78,7 +78,7 @@ impl Names {
         }
     }
 
-    /// A rendered label text of one of the series with the page's names.
+    /// A rendered label text of one of the series with the exposition's names.
     #[inline]
     pub(super) fn labels<'t>(&self, text: &'t str) -> Cow<'t, str> {
         if self.labels.is_empty() || !may_have_quoted_names(text) { Cow::Borrowed(text) } else { Cow::Owned(self.renamed(text)) }
@@ -96,8 +96,8 @@ impl Names {
     }
 }
 
-/// The family's name on a page, without quotes.
-pub(super) fn page_name(family: &Family, escaping: Option<Escaping>) -> Cow<'_, str> {
+/// The family's name in an exposition, without quotes.
+pub(super) fn exposed_name(family: &Family, escaping: Option<Escaping>) -> Cow<'_, str> {
     let name = family.name();
     match escaping {
         Some(escaping) if escaping != Escaping::AllowUtf8 && !name.is_legacy() => {
@@ -137,11 +137,11 @@ fn label_names(series: &[Arc<Series>], escaping: Escaping) -> BTreeMap<String, S
     names
 }
 
-/// A family that a page leaves out, and the one that has its name there.
+/// A family that an exposition leaves out, and the one that has its name there.
 pub(super) type LeftOut = (Arc<Family>, Arc<Family>);
 
-/// Splits families, sorted by name, into those of a page, sorted by the page's names, and those that it leaves out because a line
-/// of theirs would have the name of another family's line.
+/// Splits families, sorted by name, into those of an exposition, sorted by the names that they have in it, and those that it leaves
+/// out because a line of theirs would have the name of another family's line.
 pub(super) fn without_clashes(mut families: Vec<Arc<Family>>, escaping: Option<Escaping>) -> (Vec<Arc<Family>>, Vec<LeftOut>) {
     let changes_names = escaping.is_some_and(|escaping| escaping != Escaping::AllowUtf8);
     if !changes_names || families.iter().all(|family| family.name().is_legacy()) {
@@ -152,7 +152,7 @@ pub(super) fn without_clashes(mut families: Vec<Arc<Family>>, escaping: Option<E
     let mut by_right: Vec<&Arc<Family>> = families.iter().filter(|family| family.has_lines()).collect();
     by_right.sort_by_key(|family| !family.name().is_legacy());
     for family in by_right {
-        let name = page_name(family, escaping);
+        let name = exposed_name(family, escaping);
         let with_suffix = |suffix: &&str| Cow::Owned(format!("{name}{suffix}"));
         let lines: Vec<Cow<'_, str>> = family.kind().suffixes().iter().map(with_suffix).collect();
         let other = lines.iter().chain([&name]).find_map(|line| taken.get(line)).filter(|_| !family.name().is_legacy());
@@ -163,6 +163,6 @@ pub(super) fn without_clashes(mut families: Vec<Arc<Family>>, escaping: Option<E
     }
     let gone: HashSet<*const Family> = left_out.iter().map(|(family, _)| Arc::as_ptr(family)).collect();
     families.retain(|family| !gone.contains(&Arc::as_ptr(family)));
-    families.sort_by_cached_key(|family| page_name(family, escaping).into_owned());
+    families.sort_by_cached_key(|family| exposed_name(family, escaping).into_owned());
     (families, left_out)
 }

@@ -1,4 +1,4 @@
-//! Numbers as Go's `strconv.FormatFloat(v, 'g', -1, 64)` writes them, which is what Prometheus' own libraries put on a page.
+//! Numbers as Go's `strconv.FormatFloat(v, 'g', -1, 64)` writes them, which is what Prometheus' own libraries put in an exposition.
 //!
 //! The shortest digits that read back as the same double; an exponent below 1e-4 and from 1e21 up, or, as client_golang has it
 //! for shortest digits, from a million up (`1e+06`, `1.234567e+06`).
@@ -59,7 +59,7 @@ fn push_any_count(count: f64, out: &mut Vec<u8>) {
     }
 }
 
-/// The number, if it is one of those that most of a page are. -0 too: it is equal to 0, and a page need not tell them apart.
+/// The number, if it is of the kind that most are. -0 too: it is equal to 0, and an exposition need not tell them apart.
 #[inline]
 fn plain(value: f64) -> Option<u32> {
     let number = value as u32;

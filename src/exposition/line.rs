@@ -1,5 +1,5 @@
 //! Sample lines as text and OpenMetrics have them. What is the same on all lines of a family or of a series is made once, because
-//! most of a page is that. How a number looks is the format's affair, as is what stands behind it.
+//! most of an exposition is that. How a number looks is the format's affair, as is what stands behind it.
 
 use super::escape::Names;
 use crate::registry::FamilyKind;

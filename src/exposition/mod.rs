@@ -1,32 +1,31 @@
-//! exposition: the registry's families, in a stable order, as a page in the format that a scraper asks for.
+//! exposition: the registry's families, in a stable order, in the format that a scraper asks for.
 //!
-//! Families are sorted by name, series by their label text; the bridge's own families follow. Reads cells while they are written;
-//! what a page shows of one series is consistent in itself. Knows no HTTP.
+//! Families are sorted by name, series by their label text; the self-families follow. Reads cells while they are written;
+//! what an exposition shows of one series is consistent in itself. Knows no HTTP.
 
 mod escape;
-mod exemplar;
+mod exemplar_text;
 mod float;
 mod line;
-mod native;
+mod native_fields;
 mod negotiate;
 mod openmetrics;
-mod own;
-mod own_values;
-mod page;
 mod protobuf;
+mod rendering;
+mod self_families;
+mod self_values;
 mod shape;
 mod text;
 mod wire;
 
 pub use self::negotiate::Negotiated;
-pub(crate) use self::own::own_families;
-pub use self::page::Page;
+pub use self::rendering::Exposition;
 use crate::name::Escaping;
 use crate::options::{NameValidation, Options, Prefix};
-use crate::registry::{FamilyKind, Registry, Series};
+use crate::registry::{Exemplars, FamilyKind, Series};
 use crate::time::Timestamp;
 
-/// What a page is written in.
+/// What an exposition is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Format {
     /// The text format, version 0.0.4.
@@ -38,12 +37,12 @@ pub enum Format {
     Protobuf,
 }
 
-/// How a page is made, beside what is on it.
+/// How an exposition is made, beside what is in it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Style {
     /// The help of families that no rule gives one.
     pub(crate) help: &'static str,
-    /// Whether a counter is 0 on the first page that it is on.
+    /// Whether a counter is 0 on the first exposition that it is in.
     pub(crate) counters_start_at_zero: bool,
     /// Whether OpenMetrics says when counting began.
     pub(crate) created_lines: bool,
@@ -57,7 +56,7 @@ pub(crate) struct How<'a> {
     pub(crate) style: &'a Style,
     pub(crate) now: Timestamp,
     /// Where exemplars are.
-    pub(crate) registry: &'a Registry,
+    pub(crate) exemplars: &'a Exemplars,
 }
 
 impl Style {
@@ -72,7 +71,7 @@ impl Style {
     }
 }
 
-/// The number of a counter, gauge or set, as a page is to show it.
+/// The number of a counter, gauge or set, as an exposition is to show it.
 fn shown_number(kind: &FamilyKind, series: &Series, style: &Style) -> f64 {
     if style.counters_start_at_zero && *kind == FamilyKind::Counter && series.is_first_shown() { 0.0 } else { series.number() }
 }

@@ -14,11 +14,11 @@ const CLAUSES_MAX: usize = 64;
 /// What a scrape gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Negotiated {
-    /// What the page is written in.
+    /// What the exposition is written in.
     pub format: Format,
     /// How names that are not legal everywhere are written.
     pub escaping: Escaping,
-    /// The version of OpenMetrics that was asked for; the page is the same.
+    /// The version of OpenMetrics that was asked for; the exposition is the same.
     old_openmetrics: bool,
 }
 
@@ -40,7 +40,7 @@ impl Negotiated {
         wanted.filter_map(Clause::negotiated).find(|found| offers_openmetrics || found.format != Format::OpenMetrics).unwrap_or_default()
     }
 
-    /// The `Content-Type` of the page.
+    /// The `Content-Type` of the exposition.
     pub fn content_type(&self) -> String {
         let kind = match self.format {
             Format::Text => "text/plain; version=0.0.4; charset=utf-8",

@@ -1,27 +1,27 @@
 //! OpenMetrics 1.0.0. What a family is shown as is settled in [`super::shape`].
 //!
 //! Counts of buckets, histograms and summaries must be whole numbers here; those that sampling made fractional are rounded, so
-//! that they still rise from bucket to bucket. A sum that turns negative while the page is made is left out with its count.
+//! that they still rise from bucket to bucket. A sum that turns negative while the exposition is made is left out with its count.
 
 use std::sync::Arc;
 
 use super::escape::Names;
-use super::exemplar::push_exemplar_openmetrics;
+use super::exemplar_text::push_exemplar_openmetrics;
 use super::float::{push_canonical, push_count};
 use super::line::{Lines, extra, line, line_of, line_with, push, push_help, rest_of_line};
-use super::own_values::{OwnSeries, OwnValue, own_series};
+use super::self_values::{SelfSeries, SelfValue, self_series};
 use super::shape::Shape;
 use super::{How, Style, shown_number};
 use crate::registry::{Exemplar, Family, FamilyKind, Series};
-use crate::telemetry::OwnFamily;
+use crate::telemetry::SelfFamily;
 use crate::time::Timestamp;
 
-/// The last line, without which a page is known to be cut.
+/// The last line, without which an exposition is known to be cut.
 pub(super) const END: &[u8] = b"# EOF\n";
 
-/// A piece of a page: a family, or one of those that it is taken apart into.
+/// A part of an exposition: a family, or one of those that it is taken apart into.
 #[derive(Clone, Copy)]
-pub(super) struct Piece<'a> {
+pub(super) struct FamilyPart<'a> {
     pub(super) family: &'a Family,
     pub(super) names: &'a Names,
     pub(super) shape: Shape,
@@ -29,7 +29,7 @@ pub(super) struct Piece<'a> {
     pub(super) part: usize,
 }
 
-impl Piece<'_> {
+impl FamilyPart<'_> {
     /// How many pieces a family of this kind and shape has.
     pub(super) fn count(kind: &FamilyKind, shape: Shape) -> usize {
         if shape == Shape::Apart { parts(kind).len() } else { 1 }
@@ -49,24 +49,24 @@ fn parts(kind: &FamilyKind) -> &'static [&'static str] {
     }
 }
 
-/// What stands before the lines of a piece.
-pub(super) fn head(piece: Piece<'_>, style: &Style, out: &mut Vec<u8>) {
-    let help = piece.family.help();
+/// What stands before the lines of a part.
+pub(super) fn head(part: FamilyPart<'_>, style: &Style, out: &mut Vec<u8>) {
+    let help = part.family.help();
     let mut name = Vec::new();
-    let kind = match (piece.shape, piece.family.kind()) {
+    let kind = match (part.shape, part.family.kind()) {
         (Shape::Apart, _) => {
-            piece.names.push_line(piece.suffix(), &mut name);
+            part.names.push_line(part.suffix(), &mut name);
             if name.first() == Some(&b'{') {
                 name.remove(0);
             }
             "unknown"
         }
         (Shape::Unknown, _) => {
-            piece.names.push_head(&mut name);
+            part.names.push_head(&mut name);
             "unknown"
         }
         (Shape::Typed, kind) => {
-            piece.names.push_head(&mut name);
+            part.names.push_head(&mut name);
             match kind {
                 FamilyKind::Counter => {
                     without_total(&mut name);
@@ -78,7 +78,7 @@ pub(super) fn head(piece: Piece<'_>, style: &Style, out: &mut Vec<u8>) {
             }
         }
     };
-    let unit = piece.family.unit().filter(|unit| ends_in_unit(&name, unit));
+    let unit = part.family.unit().filter(|unit| ends_in_unit(&name, unit));
     push_head(&name, (help.as_deref().unwrap_or(style.help), kind, unit), out);
 }
 
@@ -115,30 +115,30 @@ fn push_head(name: &[u8], (help, kind, unit): (&str, &str, Option<&str>), out: &
 }
 
 /// The lines of some of the series of the family that `lines` are for.
-pub(super) fn series(piece: Piece<'_>, series: &[Arc<Series>], how: How<'_>, lines: &mut Lines, out: &mut Vec<u8>) {
-    let (names, How { style, registry, .. }) = (piece.names, how);
-    match piece.family.kind() {
+pub(super) fn series(part: FamilyPart<'_>, series: &[Arc<Series>], how: How<'_>, lines: &mut Lines, out: &mut Vec<u8>) {
+    let (names, How { style, exemplars, .. }) = (part.names, how);
+    match part.family.kind() {
         kind @ (FamilyKind::Counter | FamilyKind::Gauge | FamilyKind::Set) => {
-            let is_counter = piece.shape == Shape::Typed && *kind == FamilyKind::Counter;
+            let is_counter = part.shape == Shape::Typed && *kind == FamilyKind::Counter;
             for series in series {
                 let (labels, value) = (names.labels(series.labels()), shown_number(kind, series, style));
                 line_of(&lines.start, (names, &labels), |out| push_canonical(value, out), out);
                 if is_counter {
-                    registry.exemplars(series).first().into_iter().for_each(|exemplar| push_exemplar(exemplar, out));
+                    exemplars.of(series).first().into_iter().for_each(|exemplar| push_exemplar(exemplar, out));
                 }
                 if is_counter && style.created_lines {
                     created_of_counter(names, &labels, series.created(), out);
                 }
             }
         }
-        FamilyKind::Histogram { .. } => histograms(piece, (series, how), lines, out),
-        FamilyKind::Summary(options) => summaries((piece, &options.quantiles), (series, how), lines, out),
+        FamilyKind::Histogram { .. } => histograms(part, (series, how), lines, out),
+        FamilyKind::Summary(options) => summaries((part, &options.quantiles), (series, how), lines, out),
     }
 }
 
-fn histograms(piece: Piece<'_>, (series, how): (&[Arc<Series>], How<'_>), lines: &mut Lines, out: &mut Vec<u8>) {
-    let (names, is_typed) = (piece.names, piece.shape == Shape::Typed);
-    let is_wanted = |suffix: &str| is_typed || piece.suffix() == suffix;
+fn histograms(part: FamilyPart<'_>, (series, how): (&[Arc<Series>], How<'_>), lines: &mut Lines, out: &mut Vec<u8>) {
+    let (names, is_typed) = (part.names, part.shape == Shape::Typed);
+    let is_wanted = |suffix: &str| is_typed || part.suffix() == suffix;
     let (with_buckets, with_sum, with_count) = (is_wanted("_bucket"), is_wanted("_sum"), is_wanted("_count"));
     for series in series {
         let labels = names.labels(series.labels());
@@ -147,7 +147,7 @@ fn histograms(piece: Piece<'_>, (series, how): (&[Arc<Series>], How<'_>), lines:
         all.clear();
         series.histogram(all);
         // Ordered by bucket, as lines are.
-        let mut exemplars = if is_typed { how.registry.exemplars(series) } else { Vec::new() }.into_iter().peekable();
+        let mut exemplars = if is_typed { how.exemplars.of(series) } else { Vec::new() }.into_iter().peekable();
         let mut cumulative = 0.0;
         for (nth, (le, weight)) in lines.extras.iter().zip(&all.buckets).enumerate() {
             cumulative += weight;
@@ -169,9 +169,9 @@ fn histograms(piece: Piece<'_>, (series, how): (&[Arc<Series>], How<'_>), lines:
     }
 }
 
-fn summaries((piece, quantiles): (Piece<'_>, &[f64]), (series, how): (&[Arc<Series>], How<'_>), lines: &mut Lines, out: &mut Vec<u8>) {
-    let (names, is_typed) = (piece.names, piece.shape == Shape::Typed);
-    let is_wanted = |suffix: &str| is_typed || piece.suffix() == suffix;
+fn summaries((part, quantiles): (FamilyPart<'_>, &[f64]), (series, how): (&[Arc<Series>], How<'_>), lines: &mut Lines, out: &mut Vec<u8>) {
+    let (names, is_typed) = (part.names, part.shape == Shape::Typed);
+    let is_wanted = |suffix: &str| is_typed || part.suffix() == suffix;
     for series in series {
         let labels = names.labels(series.labels());
         lines.of_series((names, ""), &labels);
@@ -202,8 +202,8 @@ fn push_weight(count: f64, is_typed: bool, out: &mut Vec<u8>) {
     if is_typed { push_count(count, out) } else { push_canonical(count, out) }
 }
 
-/// One of the bridge's own families.
-pub(super) fn own(family: &OwnFamily, shape: Shape, out: &mut Vec<u8>) {
+/// One of the self-families.
+pub(super) fn self_family(family: &SelfFamily, shape: Shape, out: &mut Vec<u8>) {
     let mut name = family.name.as_bytes().to_vec();
     let kind = match (shape, family.kind) {
         (Shape::Typed, kind) => kind,
@@ -213,11 +213,11 @@ pub(super) fn own(family: &OwnFamily, shape: Shape, out: &mut Vec<u8>) {
         without_total(&mut name);
     }
     push_head(&name, (&family.help, kind, None), out);
-    let names = Names::of_own(&family.name);
-    for OwnSeries { labels, value } in own_series(family) {
+    let names = Names::of_self_family(&family.name);
+    for SelfSeries { labels, value } in self_series(family) {
         match value {
-            OwnValue::Number(value) => line((&names, ""), labels, |out| push_canonical(value, out), out),
-            OwnValue::Histogram { buckets, sum } => {
+            SelfValue::Number(value) => line((&names, ""), labels, |out| push_canonical(value, out), out),
+            SelfValue::Histogram { buckets, sum } => {
                 let mut lines = Lines::default();
                 lines.of_series((&names, "_bucket"), labels);
                 for (bound, count) in &buckets {

@@ -12,15 +12,15 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::escape::Names;
-use super::own_values::{OwnSeries, OwnValue, own_series};
+use super::self_values::{SelfSeries, SelfValue, self_series};
 use super::wire::{LENGTH, ONE_BYTE, bytes, double, message, number_field, tag_of, text, varint, varint_len};
-use super::{How, Style, native, shown_number};
+use super::{How, Style, native_fields, shown_number};
 use crate::registry::cell::{HistogramSnapshot, NativeSnapshot, SummarySnapshot};
-use crate::registry::{Exemplar, Family, FamilyKind, Registry, Series};
-use crate::telemetry::OwnFamily;
+use crate::registry::{Exemplar, Exemplars, Family, FamilyKind, Series};
+use crate::telemetry::SelfFamily;
 use crate::time::Timestamp;
 
-/// How much of one family is held back. With it, a page needs about as much memory at once.
+/// How much of one family is held back. With it, an exposition needs about as much memory at once.
 const HELD_MAX: usize = 3 << 20;
 
 /// The size of a piece, about.
@@ -65,7 +65,7 @@ impl Messages {
 
     /// Adds some series of the family that was begun.
     pub(super) fn series(&mut self, (family, names): (&Family, &Names), series: &[Arc<Series>], how: How<'_>) {
-        let How { style, now, registry } = how;
+        let How { style, now, exemplars } = how;
         let piece = self.piece();
         let before = piece.len();
         match family.kind() {
@@ -73,7 +73,7 @@ impl Messages {
                 for series in series {
                     let number = shown_number(kind, series, style);
                     metric(&names.labels(series.labels()), piece, |out| match kind {
-                        FamilyKind::Counter => counter(number, (series, registry), out),
+                        FamilyKind::Counter => counter(number, (series, exemplars), out),
                         _ => message(2, out, |out| double(1, number, out)),
                     });
                 }
@@ -94,7 +94,7 @@ impl Messages {
                             None
                         }
                     };
-                    metric(&names.labels(series.labels()), piece, |out| histogram((&all, native), bounds, (series, registry), out));
+                    metric(&names.labels(series.labels()), piece, |out| histogram((&all, native), bounds, (series, exemplars), out));
                 }
             }
             FamilyKind::Summary(options) => {
@@ -112,8 +112,8 @@ impl Messages {
         }
     }
 
-    /// One of the bridge's own families, whole.
-    pub(super) fn own(&mut self, family: &OwnFamily) {
+    /// One of the self-families, whole.
+    pub(super) fn self_family(&mut self, family: &SelfFamily) {
         let kind = match family.kind {
             "counter" => kind::COUNTER,
             "histogram" => kind::HISTOGRAM,
@@ -123,11 +123,11 @@ impl Messages {
         self.head(&family.name, &family.help, kind);
         let piece = self.piece();
         let before = piece.len();
-        for OwnSeries { labels, value } in own_series(family) {
+        for SelfSeries { labels, value } in self_series(family) {
             metric(labels, piece, |out| match value {
-                OwnValue::Number(value) if kind == kind::COUNTER => message(3, out, |out| double(1, value, out)),
-                OwnValue::Number(value) => message(2, out, |out| double(1, value, out)),
-                OwnValue::Histogram { buckets, sum } => own_histogram(&buckets, sum, out),
+                SelfValue::Number(value) if kind == kind::COUNTER => message(3, out, |out| double(1, value, out)),
+                SelfValue::Number(value) => message(2, out, |out| double(1, value, out)),
+                SelfValue::Histogram { buckets, sum } => self_histogram(&buckets, sum, out),
             });
         }
         self.held += piece.len() - before;
@@ -193,10 +193,10 @@ fn metric(labels: &str, out: &mut Vec<u8>, value: impl FnOnce(&mut Vec<u8>)) {
     });
 }
 
-fn counter(value: f64, (series, registry): (&Arc<Series>, &Registry), out: &mut Vec<u8>) {
+fn counter(value: f64, (series, exemplars): (&Arc<Series>, &Exemplars), out: &mut Vec<u8>) {
     message(3, out, |out| {
         double(1, value, out);
-        registry.exemplars(series).first().into_iter().for_each(|of| exemplar(2, of, out));
+        exemplars.of(series).first().into_iter().for_each(|of| exemplar(2, of, out));
         timestamp(3, series.created(), out);
     });
 }
@@ -204,12 +204,12 @@ fn counter(value: f64, (series, registry): (&Arc<Series>, &Registry), out: &mut 
 fn histogram(
     (all, native): (&HistogramSnapshot, Option<&NativeSnapshot>),
     bounds: &[f64],
-    (series, registry): (&Arc<Series>, &Registry),
+    (series, exemplars): (&Arc<Series>, &Exemplars),
     out: &mut Vec<u8>,
 ) {
     let total: f64 = all.buckets.iter().sum();
     // Ordered by bucket, as buckets are.
-    let mut exemplars = registry.exemplars(series).into_iter().peekable();
+    let mut exemplars = exemplars.of(series).into_iter().peekable();
     let mut exemplar_of = |bucket: usize| exemplars.next_if(|exemplar| exemplar.bucket == bucket);
     message(7, out, |out| {
         number_field(1, whole(total), out);
@@ -224,14 +224,14 @@ fn histogram(
             bucket((f64::INFINITY, total), Some(&exemplar), out);
         }
         match native {
-            Some(native) => native::fields(native, total, out),
+            Some(native) => native_fields::fields(native, total, out),
             None => fraction(4, total, out),
         }
         timestamp(15, series.created(), out);
     });
 }
 
-fn own_histogram(buckets: &[(f64, f64)], sum: f64, out: &mut Vec<u8>) {
+fn self_histogram(buckets: &[(f64, f64)], sum: f64, out: &mut Vec<u8>) {
     message(7, out, |out| {
         number_field(1, whole(buckets.last().map_or(0.0, |(_, count)| *count)), out);
         double(2, sum, out);

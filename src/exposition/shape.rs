@@ -4,15 +4,15 @@
 //! Samples have the names that they have in text, whatever the scraper asks for, so that no query breaks when it begins to ask
 //! for something else. So a counter whose name does not end in `_total` is of the type `unknown`, and where a type would claim a
 //! name that another family has, or forbid a number, the type gives way: the counter becomes `unknown`, a histogram or summary
-//! is taken apart into an `unknown` family for each name of its lines. This depends on what is on the page and on nothing else,
+//! is taken apart into an `unknown` family for each name of its lines. This depends on what is in the exposition and on nothing else,
 //! not on an order.
 
 use std::sync::Arc;
 
-use super::escape::page_name;
+use super::escape::exposed_name;
 use crate::name::Escaping;
 use crate::registry::{Family, FamilyKind, Series};
-use crate::telemetry::OwnFamily;
+use crate::telemetry::SelfFamily;
 use crate::time::Timestamp;
 
 /// How far ahead memory is asked for, in series.
@@ -37,7 +37,7 @@ impl Claim {
         }
     }
 
-    fn of_own(family: &OwnFamily) -> Self {
+    fn of_self_family(family: &SelfFamily) -> Self {
         match family.kind {
             "counter" => Self::Counter,
             "histogram" => Self::Histogram,
@@ -57,15 +57,15 @@ pub(super) enum Shape {
     Apart,
 }
 
-/// The families of a page by name; both lists are sorted by the names that the page has.
+/// The families of an exposition by name; both lists are sorted by the names that the exposition has.
 #[derive(Clone, Copy)]
-pub(super) struct OnPage<'a> {
+pub(super) struct Contents<'a> {
     pub(super) families: &'a [Arc<Family>],
-    pub(super) own: &'a [OwnFamily],
+    pub(super) self_families: &'a [SelfFamily],
     pub(super) escaping: Option<Escaping>,
 }
 
-impl OnPage<'_> {
+impl Contents<'_> {
     /// The shape of a family with these series.
     pub(super) fn shape(&self, family: &Family, (name, series): (&str, &[Arc<Series>]), now: Timestamp) -> Shape {
         let kind = family.kind();
@@ -80,9 +80,9 @@ impl OnPage<'_> {
         if is_odd || self.has(&[name, "_created"]) || any_has_negative(series, now) { Shape::Apart } else { Shape::Typed }
     }
 
-    /// The shape of one of the bridge's own families.
-    pub(super) fn shape_of_own(&self, family: &OwnFamily) -> Shape {
-        match Claim::of_own(family) {
+    /// The shape of one of the self-families.
+    pub(super) fn shape_of_self_family(&self, family: &SelfFamily) -> Shape {
+        match Claim::of_self_family(family) {
             Claim::Counter => self.of_counter(&family.name),
             Claim::Gauge | Claim::Histogram | Claim::Summary => Shape::Typed,
         }
@@ -111,11 +111,11 @@ impl OnPage<'_> {
     /// What the family of this name is, the name given in pieces.
     fn claim(&self, name: &[&str]) -> Option<Claim> {
         let name = || name.iter().flat_map(|piece| piece.bytes());
-        let of_wire = self.families.binary_search_by(|family| page_name(family, self.escaping).bytes().cmp(name()));
+        let of_wire = self.families.binary_search_by(|family| exposed_name(family, self.escaping).bytes().cmp(name()));
         let family = of_wire.ok().and_then(|at| self.families.get(at));
         family.map(|family| Claim::of(family.kind())).or_else(|| {
-            let at = self.own.binary_search_by(|family| family.name.bytes().cmp(name())).ok()?;
-            self.own.get(at).map(Claim::of_own)
+            let at = self.self_families.binary_search_by(|family| family.name.bytes().cmp(name())).ok()?;
+            self.self_families.get(at).map(Claim::of_self_family)
         })
     }
 }

@@ -7,7 +7,7 @@ use super::float::push_float;
 use super::line::{Lines, line, line_of, line_with, push, push_help};
 use super::{Style, shown_number};
 use crate::registry::{Family, FamilyKind, Series};
-use crate::telemetry::OwnFamily;
+use crate::telemetry::SelfFamily;
 use crate::time::Timestamp;
 
 /// What stands before a family's lines.
@@ -16,9 +16,9 @@ pub(super) fn head((family, names): (&Family, &Names), style: &Style, out: &mut 
     push_head(&|out| names.push_head(out), help.as_deref().unwrap_or(style.help), type_name(family.kind()), out);
 }
 
-/// One of the bridge's own families.
-pub(super) fn own(family: &OwnFamily, out: &mut Vec<u8>) {
-    push_head(&|out| Names::of_own(&family.name).push_head(out), &family.help, family.kind, out);
+/// One of the self-families.
+pub(super) fn self_family(family: &SelfFamily, out: &mut Vec<u8>) {
+    push_head(&|out| Names::of_self_family(&family.name).push_head(out), &family.help, family.kind, out);
     for line in &family.lines {
         push(out, &[line, "\n"]);
     }

@@ -7,9 +7,6 @@ use std::ops::Range;
 
 use memchr::{memchr2, memmem, memrchr};
 
-/// Characters of an exemplar's label, name and value together, as OpenMetrics allows.
-pub(crate) const LABEL_CHARS: usize = 128;
-
 /// The key of the tag, as it is sent.
 #[derive(Debug, Clone)]
 pub(crate) struct ExemplarTag {

@@ -3,27 +3,25 @@
 //! Samples are gathered into small batches, so that the look-ups of a batch can be prefetched together; nothing is queued
 //! beyond the call. A sample of a known series allocates nothing and locks nothing. Knows no sockets and no page.
 
-mod exemplars;
+mod traced;
 mod upkeep;
 
 use std::sync::Arc;
 
 use memchr::memchr;
 
-use self::upkeep::{STEPS_OF_BATCH, STEPS_OF_TICK};
+use self::upkeep::{STEPS_OF_BATCH, STEPS_OF_TICK, Upkeep};
 use crate::engine::Engine;
 use crate::hits::HitTally;
 use crate::ingest::bindings::Bindings;
 use crate::ingest::exemplar_tag::ExemplarTag;
 #[cfg(target_arch = "x86_64")]
 use crate::ingest::protocol::Avx2;
-use crate::ingest::protocol::{Finder, Line, Plain, Sample, SampleError, parse_line, quick_line};
+use crate::ingest::protocol::{Finder, Line, PlainFinder, Sample, SampleError, parse_line, quick_line};
 use crate::ingest::recording::{Recording, count_error};
 use crate::ingest::rejection_log::RefusalLog;
-use crate::ingest::resolve::{Binding, Resolver, Target};
+use crate::ingest::resolve::{Binding, Resolver};
 use crate::options::{Dialect, Limits};
-use crate::prefetch::prefetch;
-use crate::registry::CellHandle;
 use crate::source::Source;
 use crate::telemetry::Tally;
 use crate::time::Timestamp;
@@ -123,10 +121,10 @@ impl Worker {
         match self.avx2 {
             // SAFETY: the processor can do all that the function is compiled for, or there were no `finder`.
             Some(finder) => unsafe { self.ingest_with_avx2(datagrams, finder, now) },
-            None => self.ingest_with(datagrams, Plain, now),
+            None => self.ingest_with(datagrams, PlainFinder, now),
         }
         #[cfg(not(target_arch = "x86_64"))]
-        self.ingest_with(datagrams, Plain, now);
+        self.ingest_with(datagrams, PlainFinder, now);
         self.flush();
     }
 
@@ -172,7 +170,7 @@ impl Worker {
     /// every worker was between two batches.
     pub fn tick(&mut self) {
         self.pass();
-        self.keep_up(STEPS_OF_TICK);
+        self.upkeep().run(STEPS_OF_TICK);
         self.flush();
     }
 
@@ -182,15 +180,19 @@ impl Worker {
         let changes = self.engine.registry().pass(self.resolver.membership());
         if self.resolver.follow_rules() {
             self.hits = HitTally::default();
-            self.forget_bindings();
+            self.upkeep().forget_all();
         } else if changes != self.changes {
             // Series went: their bindings lead nowhere, and what was refused for want of room may find it.
             self.bindings.sweep();
         }
         self.changes = changes;
         if self.bindings.is_unsettled() {
-            self.keep_up(STEPS_OF_BATCH);
+            self.upkeep().run(STEPS_OF_BATCH);
         }
+    }
+
+    fn upkeep(&mut self) -> Upkeep<'_> {
+        Upkeep { bindings: &mut self.bindings, resolver: &mut self.resolver, tally: &mut self.tally }
     }
 
     /// Counts a line that cannot be handed in whole: cut, or too long for whoever receives it.
@@ -232,13 +234,13 @@ impl Worker {
             }
             Line::Event => self.tally.events += 1,
             Line::ServiceCheck => self.tally.service_checks += 1,
-            Line::Refused(refused) => {
-                if !refused.error.refuses_line() {
+            Line::Rejected(rejected) => {
+                if !rejected.error.rejects_line() {
                     self.tally.lines_parsed += 1;
                     self.tally.samples += 1;
                 }
-                self.tally.tag_errors += u64::from(refused.tag_errors);
-                self.refuse(refused.error, line, now);
+                self.tally.tag_errors += u64::from(rejected.tag_errors);
+                self.refuse(rejected.error, line, now);
             }
         }
     }
@@ -285,7 +287,8 @@ impl Worker {
                 binding.prefetch_cell();
             }
         }
-        let mut recording = Recording { tally: &mut self.tally, hits: &mut self.hits, log: &mut self.log, now };
+        let mut recording =
+            Recording { tally: &mut self.tally, hits: &mut self.hits, log: &mut self.log, now, most: self.limits.sample_value };
         for (number, (place, p)) in places.iter().zip(pending).enumerate() {
             let binding = place.and_then(|place| bindings.target(place, &p.sample));
             if !binding.is_some_and(|binding| recording.apply(binding, &p.sample)) {
@@ -301,7 +304,8 @@ impl Worker {
     fn record_unknown(&mut self, pending: &Pending<'_>, has_exemplar: bool, now: Timestamp) {
         let Pending { sample, source, hash, .. } = *pending;
         let sample = &sample;
-        let mut recording = Recording { tally: &mut self.tally, hits: &mut self.hits, log: &mut self.log, now };
+        let mut recording =
+            Recording { tally: &mut self.tally, hits: &mut self.hits, log: &mut self.log, now, most: self.limits.sample_value };
         let known = self.bindings.find(hash, sample);
         if known.and_then(|id| self.bindings.get(id, sample)).is_some_and(|binding| recording.apply(binding, sample)) {
             return;
@@ -318,10 +322,10 @@ impl Worker {
             }
         };
         if let Some(id) = known {
-            self.remove_binding(id);
+            self.upkeep().remove(id);
         }
         if self.resolver.keeps(&binding) {
-            self.keep_binding(sample, hash, binding);
+            self.upkeep().keep(sample, hash, binding);
         }
     }
 
@@ -341,26 +345,6 @@ impl Drop for Worker {
         self.tally.bindings -= self.bindings.len() as i64;
         self.flush();
         self.engine.registry().leave(self.resolver.membership());
-    }
-}
-
-impl Binding {
-    /// Asks the memory for the cell that a sample of this binding will write.
-    #[inline(always)]
-    fn prefetch_cell(&self) {
-        match &self.target {
-            Target::Cell(CellHandle::Counter(cell)) => prefetch(Arc::as_ptr(cell)),
-            Target::Cell(CellHandle::Gauge(cell)) => prefetch(Arc::as_ptr(cell)),
-            // The sum is at its beginning, buckets are up to two cache lines behind it.
-            Target::Cell(CellHandle::Histogram(cell, _)) => cell.addresses().into_iter().for_each(prefetch),
-            Target::Cell(CellHandle::Native(classic, cell)) => {
-                classic.addresses().into_iter().for_each(prefetch);
-                cell.addresses().into_iter().for_each(prefetch);
-            }
-            Target::Cell(CellHandle::Summary(cell)) => prefetch(Arc::as_ptr(cell)),
-            Target::Cell(CellHandle::Set(cell)) => prefetch(Arc::as_ptr(cell)),
-            _ => {}
-        }
     }
 }
 

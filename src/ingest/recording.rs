@@ -3,9 +3,9 @@
 //! The end of the straight way. Knows neither bytes nor look-ups; a sample of a known series allocates nothing here.
 
 use crate::hits::HitTally;
-use crate::ingest::protocol::{Kind, Sample, SampleError, Value};
+use crate::ingest::protocol::{Sample, SampleError, Value};
 use crate::ingest::rejection_log::RefusalLog;
-use crate::ingest::resolve::{Binding, Target};
+use crate::ingest::resolve::{Binding, Target, change_of_gauge};
 use crate::registry::CellHandle;
 use crate::registry::cell::GaugeCell;
 use crate::telemetry::{Recorded, Refusal, Tally};
@@ -17,6 +17,8 @@ pub(crate) struct Recording<'w> {
     pub(crate) hits: &'w mut HitTally,
     pub(crate) log: &'w mut RefusalLog,
     pub(crate) now: Timestamp,
+    /// How much one sample may add: see [`Limits::sample_value`](crate::options::Limits::sample_value).
+    pub(crate) most: f64,
 }
 
 impl Recording<'_> {
@@ -39,16 +41,18 @@ impl Recording<'_> {
                 if !cell.stamp().touch(millis) {
                     return false;
                 }
-                if number < 0.0 {
-                    self.count_binding(binding, sample);
-                    self.refused(Refusal::NegativeCounter, sample);
-                    return true;
+                let amount = number * sample.weight;
+                if !(0.0..=self.most).contains(&amount) {
+                    return self.reject(if amount < 0.0 { Refusal::NegativeCounter } else { Refusal::of_large(amount) }, binding, sample);
                 }
-                (Recorded::Counter, cell.add(number * sample.weight))
+                (Recorded::Counter, cell.add(amount))
             }
             CellHandle::Histogram(cell, bounds) => {
                 if bounds.is_native_wanted() || !cell.stamp().touch(millis) {
                     return false;
+                }
+                if self.is_too_large(number, sample.weight) {
+                    return self.reject(Refusal::of_large(number * sample.weight), binding, sample);
                 }
                 (Recorded::Observer, cell.observe(bounds, number, sample.weight))
             }
@@ -56,16 +60,20 @@ impl Recording<'_> {
                 if !cell.stamp().touch(millis) {
                     return false;
                 }
-                (Recorded::Gauge, apply_gauge(cell, sample, number))
+                let Some(is_done) = self.apply_gauge(cell, sample, number, binding.signed_sets) else {
+                    return self.reject(Refusal::of_large(number * sample.weight), binding, sample);
+                };
+                (Recorded::Gauge, is_done)
             }
             cell => {
                 if !cell.stamp().touch(millis) {
                     return false;
                 }
+                if self.is_too_large(number, sample.weight) {
+                    return self.reject(Refusal::of_large(number * sample.weight), binding, sample);
+                }
                 let Some(is_done) = self.apply_observer(cell, sample.weight, number) else {
-                    self.count_binding(binding, sample);
-                    self.refused(Refusal::Conflict, sample);
-                    return true;
+                    return self.reject(Refusal::Conflict, binding, sample);
                 };
                 (Recorded::Observer, is_done)
             }
@@ -77,6 +85,15 @@ impl Recording<'_> {
             self.refused(Refusal::ValueOverflow, sample)
         }
         true
+    }
+
+    /// Sets or changes a gauge. `None` for a change that is too large.
+    #[inline(always)]
+    fn apply_gauge(&self, cell: &GaugeCell, sample: &Sample<'_>, number: f64, signed_sets: bool) -> Option<bool> {
+        match change_of_gauge(sample, number, signed_sets) {
+            None => Some(cell.set(number)),
+            Some(change) => (change.abs() <= self.most).then(|| cell.change(change)),
+        }
     }
 
     /// A sample of the kinds of observers that take longer. `None` for a set, which takes no number.
@@ -133,6 +150,22 @@ impl Recording<'_> {
         }
     }
 
+    /// Whether an observation would add too much to the count or to the sum.
+    #[inline(always)]
+    fn is_too_large(&self, number: f64, weight: f64) -> bool {
+        // Not `>`: a product that is no number is too large as well.
+        !(weight <= self.most && (number * weight).abs() <= self.most)
+    }
+
+    /// A sample of a known binding that its cell cannot take. True, because it is counted.
+    #[cold]
+    #[inline(never)]
+    fn reject(&mut self, refusal: Refusal, binding: &Binding, sample: &Sample<'_>) -> bool {
+        self.count_binding(binding, sample);
+        self.refused(refusal, sample);
+        true
+    }
+
     #[cold]
     fn refused(&mut self, refusal: Refusal, sample: &Sample<'_>) {
         if let Some(count) = self.tally.refused.get_mut(refusal as usize) {
@@ -169,17 +202,6 @@ impl Recording<'_> {
             // Is taken by `apply`.
             Target::Cell(_) => self.refused(Refusal::Conflict, sample),
         }
-    }
-}
-
-#[inline(always)]
-fn apply_gauge(cell: &GaugeCell, sample: &Sample<'_>, number: f64) -> bool {
-    match (sample.kind, sample.value) {
-        (Kind::Gauge, Value::Number(_)) => cell.set(number),
-        // A gauge that a rule made of a counter goes up and down by its samples.
-        (Kind::Counter, _) => cell.change(number * sample.weight),
-        (Kind::Gauge, _) => cell.change(number),
-        _ => cell.set(number),
     }
 }
 

@@ -10,18 +10,18 @@ mod mapped;
 use std::sync::Arc;
 
 use self::binding::Reached;
-pub(crate) use self::binding::{Binding, Target};
+pub(crate) use self::binding::{Binding, Target, change_of_gauge};
 pub(crate) use self::mapped::ttl_ms;
 use self::mapped::{Mapped, Mapper};
 #[cfg(feature = "cli")]
-pub(crate) use self::mapped::{Parts, factor, metric_kind};
+pub(crate) use self::mapped::{NameAndTags, factor, metric_kind, signed_sets};
 use crate::engine::Engine;
 use crate::hits::Hits;
 use crate::ingest::protocol::{Identity, Kind, Sample, TagErrors, Value};
 use crate::mapping::{Factor, unit};
 use crate::name::{FamilyName, NameValidation};
 use crate::options::{Dialect, Limits};
-use crate::registry::{Arrival, FamilyKind, Membership, NotAdmitted, Reason, Request};
+use crate::registry::{Admitted, Arrival, CellHandle, FamilyKind, Membership, NotAdmitted, Reason, Request};
 use crate::source::Source;
 use crate::telemetry::{Refusal, Tally};
 use crate::time::Timestamp;
@@ -86,9 +86,9 @@ impl Resolver {
 
     /// Whether the binding is to be kept; counts those that lead to no cell of their own.
     pub(crate) fn keeps(&mut self, binding: &Binding) -> bool {
-        use Refusal::{NameTooLong, NegativeCounter, TagsTooLong, ValueOverflow};
+        use Refusal::{NameTooLong, NegativeCounter, TagsTooLong, ValueOverflow, ValueTooLarge};
         // Too large to be kept, or a matter of the value and not of the identity.
-        if matches!(binding.target, Target::Refused(NameTooLong | TagsTooLong | NegativeCounter | ValueOverflow)) {
+        if matches!(binding.target, Target::Refused(NameTooLong | TagsTooLong | NegativeCounter | ValueOverflow | ValueTooLarge)) {
             return false;
         }
         if !binding.is_side() {
@@ -142,7 +142,8 @@ impl Resolver {
             Ok((mapped, slot)) => {
                 let (target, reached) = self.target(&mapped, incoming);
                 tally.labels_renamed += self.mapper.renamed();
-                let mut binding = Binding { is_mapped: mapped.rule.is_some(), slot, ..Binding::to(target) };
+                let mut binding =
+                    Binding { is_mapped: mapped.rule.is_some(), signed_sets: mapped.signed_sets, slot, ..Binding::to(target) };
                 binding.set_extra(reached, tag_errors, mapped.factor);
                 binding
             }
@@ -168,7 +169,7 @@ impl Resolver {
         if self.mapper.labels.len() > self.limits.tags {
             return (Target::Refused(Refusal::TooManyTags), Reached::default());
         }
-        if let Some(refusal) = refusal_of_value(incoming.sample, mapped) {
+        if let Some(refusal) = refusal_of_value(incoming.sample, mapped, self.limits.sample_value) {
             return (Target::Refused(refusal), Reached::default());
         }
         if self.mapper.renamed() > 0 {
@@ -190,6 +191,7 @@ impl Resolver {
         };
         match registry.admit(&request) {
             Ok(admitted) => {
+                self.warn_of_change(name.as_str(), mapped, incoming, &admitted);
                 let has_exemplars = matches!(mapped.kind, FamilyKind::Counter | FamilyKind::Histogram { .. });
                 let series = (self.wants_series && has_exemplars).then_some(admitted.series);
                 (Target::Cell(admitted.cell), Reached { folded: admitted.folded, series })
@@ -200,13 +202,33 @@ impl Resolver {
     }
 }
 
+impl Resolver {
+    /// Says once for each family that its first sample lowers a gauge from 0: the clients of DogStatsD mean to set it.
+    fn warn_of_change(&self, family: &str, mapped: &Mapped<'_>, Incoming { sample, now, .. }: &Incoming<'_>, admitted: &Admitted) {
+        let (CellHandle::Gauge(cell), Kind::Gauge, Value::Signed(value)) = (&admitted.cell, sample.kind, sample.value) else { return };
+        let is_first = admitted.series.created() == *now && cell.get() == 0.0;
+        if mapped.signed_sets || value >= 0.0 || !is_first || !self.engine.said().first_time(family) {
+            return;
+        }
+        tracing::warn!(
+            family, sample = %sample,
+            "the first sample of a gauge lowers it from 0; if the client means to set it, as those of DogStatsD do, \
+             start with --statsd.signed-gauges=absolute or write `signed_gauges: absolute` in its rule"
+        );
+    }
+}
+
 /// Why a sample would be refused by the cell of a new series, so that no series comes to be for nothing.
-fn refusal_of_value(sample: &Sample<'_>, mapped: &Mapped<'_>) -> Option<Refusal> {
+fn refusal_of_value(sample: &Sample<'_>, mapped: &Mapped<'_>, most: f64) -> Option<Refusal> {
     let (Value::Number(value) | Value::Signed(value)) = sample.value else { return None };
     let value = mapped.factor.apply(value);
+    let too_large = |added: f64| (!(0.0..=most).contains(&added.abs())).then(|| Refusal::of_large(added));
     match &mapped.kind {
+        _ if !value.is_finite() => Some(Refusal::ValueOverflow),
         FamilyKind::Counter if value < 0.0 => Some(Refusal::NegativeCounter),
-        FamilyKind::Gauge if sample.kind == Kind::Gauge => (!value.is_finite()).then_some(Refusal::ValueOverflow),
-        _ => (!(value * sample.weight).is_finite()).then_some(Refusal::ValueOverflow),
+        FamilyKind::Counter => too_large(value * sample.weight),
+        FamilyKind::Gauge => change_of_gauge(sample, value, mapped.signed_sets).and_then(too_large),
+        FamilyKind::Histogram { .. } | FamilyKind::Summary(_) => too_large(value * sample.weight).or(too_large(sample.weight)),
+        FamilyKind::Set => None,
     }
 }

@@ -56,14 +56,14 @@ const MOST_CONSTANT_LABELS: usize = 64;
 
 /// One mapping file.
 #[derive(Debug, Clone)]
-pub struct Source {
+pub struct MappingText {
     /// As findings shall name it.
     pub name: Arc<str>,
     /// Its text, of up to 16 MiB.
     pub text: String,
 }
 
-impl Source {
+impl MappingText {
     /// The line at `position`, of up to 160 characters, and below it a caret at the column; `None` if there is no such line.
     /// What a person reads below a finding.
     pub fn excerpt(&self, position: &Position) -> Option<String> {
@@ -78,12 +78,16 @@ impl Source {
 /// Reads mapping files together; the order counts, as the module says. `environment` gives the values of the variables in
 /// constant labels. `None` if any finding is an error. Of each file up to 1,000 errors and 1,000 warnings are kept; they stand
 /// in the order of the files, in each by line and column.
-pub fn load(sources: &[Source], environment: &dyn Fn(&str) -> Option<String>) -> (Option<Config>, Vec<Finding>) {
+pub fn load(sources: &[MappingText], environment: &dyn Fn(&str) -> Option<String>) -> (Option<Config>, Vec<Finding>) {
     load_for(sources, NameValidation::Legacy, environment)
 }
 
 /// As [`load`], for a bridge with these names: under [`NameValidation::Utf8`] names of families and labels may be any text.
-pub fn load_for(sources: &[Source], names: NameValidation, environment: &dyn Fn(&str) -> Option<String>) -> (Option<Config>, Vec<Finding>) {
+pub fn load_for(
+    sources: &[MappingText],
+    names: NameValidation,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> (Option<Config>, Vec<Finding>) {
     let mut config = Config::default();
     let mut options = observer::Given::default();
     let mut all = Vec::new();
@@ -149,9 +153,12 @@ fn read_defaults(file: &mut File<'_>, top: Fields<'_>, config: &mut Config) -> F
     }
     let ttl = fields.get("ttl").map(|node| rule::ttl(file, node)).unwrap_or_default();
     whole.ttl = rule::over(ttl, whole.ttl);
+    let signed_gauges = rule::signed_gauges(file, fields);
+    whole.signed_gauges = signed_gauges.or(whole.signed_gauges);
     FileDefaults {
         match_type: fields.get("match_type").and_then(|node| file.choice(node, "match type", &rule::MATCH_TYPES)),
         ttl,
+        signed_gauges,
         observer: observer::read(file, fields),
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::options::{NativeChoice, Observer, Overflow, SummaryOptions};
+use crate::options::{NativeChoice, Observer, Overflow, SignedGauges, SummaryOptions, Ttl};
 
 /// Where something stands in a file; line and column count from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +46,8 @@ pub struct Defaults {
     pub observer_options: ObserverOptions,
     /// By kind.
     pub ttl: Ttl,
+    /// What a signed value does to a gauge; `None`: as the flags say.
+    pub signed_gauges: Option<SignedGauges>,
     /// Whether a literal segment counts before `*` whatever the order of rules (statsd_exporter's `glob_disable_ordering`).
     pub glob_disable_ordering: bool,
     /// Whether the order of rules holds across globs and regexes; else all globs come before all regexes.
@@ -77,19 +79,6 @@ impl ObserverOptions {
             Observer::Summary(options) => Observer::Summary(self.summary.as_ref().unwrap_or(options).clone()),
         }
     }
-}
-
-/// How long a series lives unseen, by kind, in milliseconds; 0: for ever; `None`: as the level above says.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Ttl {
-    /// Counters.
-    pub counter_ms: Option<u64>,
-    /// Gauges.
-    pub gauge_ms: Option<u64>,
-    /// Histograms and summaries.
-    pub observer_ms: Option<u64>,
-    /// Sets.
-    pub set_ms: Option<u64>,
 }
 
 /// One rule.
@@ -127,6 +116,8 @@ pub struct Rule {
     pub unit: Option<Unit>,
     /// What the family is, where it is not what the wire says.
     pub becomes: Option<Becomes>,
+    /// What a signed value does to its gauges, the defaults of its file merged in; `None`: as [`Defaults::signed_gauges`].
+    pub signed_gauges: Option<SignedGauges>,
     /// What is done to the labels, in this order, after tags and labels were joined.
     pub label_steps: Vec<LabelStep>,
     /// Limits of the families that it feeds, where they differ from the flags.
@@ -153,6 +144,7 @@ impl Rule {
             scale: None,
             unit: None,
             becomes: None,
+            signed_gauges: None,
             label_steps: Vec::new(),
             limits: RuleLimits::default(),
         }

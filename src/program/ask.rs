@@ -1,12 +1,13 @@
-//! One GET of a running bridge, for the commands that ask it: bounded in time and in bytes. Knows no paths.
+//! Sends one GET request to a running bridge, for the subcommands that ask it something; bounded in time and in bytes.
+//!
+//! Reads URLs and addresses, and gives back a status and a body. Must not know which paths exist or what a body means.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use crate::program::listener::Address;
-use crate::program::listener::address::{error_text, reachable};
+use crate::program::net::{Address, error_text, reachable};
 
 /// How long all of one question may take, once there is a connection, and how long that may take.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -21,7 +22,7 @@ pub struct Base {
 
 /// A status and a whole body.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct HttpAnswer {
     /// As in `HTTP/1.1 200 OK`.
     pub status: u16,
     /// At most as many bytes as were asked for.
@@ -51,7 +52,7 @@ impl Base {
     }
 
     /// GETs `path`, which begins with a slash. An error says in words what went wrong.
-    pub fn get(&self, path: &str, most_bytes: usize) -> Result<Answer, String> {
+    pub fn get(&self, path: &str, most_bytes: usize) -> Result<HttpAnswer, String> {
         let path = format!("{}{path}", self.path);
         let failed = |why: String| format!("http://{}{path}: {why}", self.host);
         let target = target(&self.address).map_err(failed)?;
@@ -72,7 +73,7 @@ pub(crate) fn target(address: &Address) -> Result<SocketAddr, String> {
 }
 
 /// GETs a path; what the server sends beyond `most_bytes`, its header included, is an error.
-pub(crate) fn get(target: SocketAddr, host: &str, path: &str, most_bytes: usize) -> io::Result<Answer> {
+pub(crate) fn get(target: SocketAddr, host: &str, path: &str, most_bytes: usize) -> io::Result<HttpAnswer> {
     let mut stream = TcpStream::connect_timeout(&target, TIMEOUT)?;
     let end = Instant::now() + TIMEOUT;
     stream.set_write_timeout(Some(TIMEOUT))?;
@@ -104,7 +105,7 @@ pub(crate) fn get(target: SocketAddr, host: &str, path: &str, most_bytes: usize)
     }
 }
 
-fn answer(bytes: &[u8]) -> io::Result<Answer> {
+fn answer(bytes: &[u8]) -> io::Result<HttpAnswer> {
     let split = || {
         let end = memchr::memmem::find(bytes, b"\r\n\r\n")?;
         let head = std::str::from_utf8(bytes.get(..end)?).ok()?;
@@ -113,7 +114,7 @@ fn answer(bytes: &[u8]) -> io::Result<Answer> {
         let length = head.lines().filter_map(|line| line.split_once(':')).find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
         let length: Option<usize> = length.and_then(|(_, value)| value.trim().parse().ok());
         let body = bytes.get(end + 4..)?;
-        length.is_none_or(|length| length == body.len()).then(|| Answer { status, body: body.to_owned() })
+        length.is_none_or(|length| length == body.len()).then(|| HttpAnswer { status, body: body.to_owned() })
     };
     split().ok_or_else(|| io::Error::other("the answer is cut short, or no HTTP"))
 }
@@ -141,7 +142,7 @@ mod tests {
         }
     }
 
-    fn answered(text: &'static str, most_bytes: usize) -> Result<Answer, String> {
+    fn answered(text: &'static str, most_bytes: usize) -> Result<HttpAnswer, String> {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let base = Base::parse(&format!("http://{}/x", listener.local_addr().expect("bound"))).expect("a URL");
         let server = std::thread::spawn(move || {
@@ -159,8 +160,8 @@ mod tests {
     #[test]
     fn an_answer_is_whole_or_none() {
         let good = "HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nhi";
-        assert_eq!(answered(good, 1000), Ok(Answer { status: 404, body: b"hi".to_vec() }));
-        assert_eq!(answered("HTTP/1.0 200\r\n\r\nhi", 1000), Ok(Answer { status: 200, body: b"hi".to_vec() }));
+        assert_eq!(answered(good, 1000), Ok(HttpAnswer { status: 404, body: b"hi".to_vec() }));
+        assert_eq!(answered("HTTP/1.0 200\r\n\r\nhi", 1000), Ok(HttpAnswer { status: 200, body: b"hi".to_vec() }));
         for (bad, most, why) in [
             (good, 20, "longer than 20 bytes"),
             ("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nhi", 1000, "cut short"),

@@ -1,4 +1,6 @@
-//! The demo: replays the example files of a folder at the bridge's own UDP address, as any client would send them.
+//! The demo: sends the example files of a folder to the bridge's own UDP address, again and again, as any client would.
+//!
+//! Cuts files into datagrams at line ends. Must not know StatsD beyond its newline, nor the bridge beyond its address.
 
 use std::fs;
 use std::io;
@@ -7,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::net::UdpSocket;
+
+use crate::program::net::error_text;
 
 /// Time between two replays.
 pub(super) const PAUSE: Duration = Duration::from_secs(5);
@@ -31,14 +35,14 @@ impl Examples {
             format!("demo: {}: {why}; name the folder of the examples with --examples=DIR", path.display())
         };
         let mut paths = Vec::new();
-        find(folder, &mut paths).map_err(|(path, error)| failed(&path, &crate::program::listener::address::error_text(&error)))?;
+        find(folder, &mut paths).map_err(|(path, error)| failed(&path, &error_text(&error)))?;
         if paths.is_empty() {
             return Err(failed(folder, &"there is no *.statsd file in it"));
         }
         paths.sort();
         let mut datagrams = Vec::new();
         for path in &paths {
-            let bytes = fs::read(path).map_err(|error| failed(path, &crate::program::listener::address::error_text(&error)))?;
+            let bytes = fs::read(path).map_err(|error| failed(path, &error_text(&error)))?;
             pack(&bytes, &mut datagrams);
         }
         Ok(Self { files: paths.len(), datagrams })

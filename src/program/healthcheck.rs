@@ -1,7 +1,7 @@
-//! Asks a running bridge whether it is ready. For probes of containers that have no other program in them.
+//! Asks a running bridge whether it is ready, for the probes of containers that hold no other program.
 //!
-//! The probe has no password and no certificate. Where the web configuration file asks for them, being turned away by the bridge
-//! is all that can be seen, and counts as ready.
+//! The probe has no password and no certificate, and takes its turn in a rate limit. Where the web configuration file has those,
+//! a rejection by the bridge is all that the probe can see, and counts as ready. Must not know more of the API than `/-/ready`.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -15,8 +15,8 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme, StreamOwned};
 
 use crate::program::ask;
-use crate::program::listener::address::error_text;
-use crate::program::run::web::WebAddress;
+use crate::program::net::WebAddress;
+use crate::program::net::error_text;
 use crate::program::web::Gate;
 
 /// More than such an answer has.
@@ -43,6 +43,7 @@ pub(super) fn run(address: &WebAddress, config: Option<&Path>) -> Result<(), Str
     match status {
         Some(200) | None => Ok(()),
         Some(401) if gate.has_users() => Ok(()),
+        Some(429) if gate.has_rate() => Ok(()),
         Some(status) => Err(format!("not ready: {scheme}://{target}/-/ready answers {status}")),
     }
 }

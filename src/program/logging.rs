@@ -1,4 +1,4 @@
-//! Messages: logfmt or JSON lines on stderr, so that stdout stays with what a person reads first.
+//! Writes log messages to stderr as logfmt or JSON; stdout is for what a person reads first. Must not know who logs what.
 
 use std::io;
 
@@ -11,7 +11,7 @@ use tracing_subscriber::{Layer, Registry};
 
 /// Severity and form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Options {
+pub struct LogOptions {
     /// The least severe messages that are written.
     pub level: Level,
     /// JSON; else logfmt.
@@ -19,7 +19,7 @@ pub struct Options {
 }
 
 /// Sends this process's messages to stderr from now on. Only the first call has an effect.
-pub(super) fn start(options: Options) {
+pub(super) fn start(options: LogOptions) {
     // What libraries say below `info` is about themselves.
     let own = LevelFilter::from_level(options.level);
     let filter = Targets::new().with_target(env!("CARGO_CRATE_NAME"), own).with_default(own.min(LevelFilter::INFO));

@@ -1,8 +1,8 @@
-//! Reload: the rules of the flags' files put in force at start, on request, and when the files change.
+//! Puts the rules that the flags name in force: at start, on request, and when the files change.
 //!
-//! A file is read, checked and compiled as a whole before anything changes; on any mistake the rules in force stay. Files are
-//! looked at in intervals, by their text: that sees an editor's rename, a swapped link of a ConfigMap and a network file system
-//! alike, which watches of the kernel do not.
+//! A change is read, checked and compiled as a whole before it counts; after any mistake the rules in force stay. Files are
+//! compared by their text at intervals: unlike the kernel's file watches, that notices an editor's rename, a swapped link of a
+//! ConfigMap and a change on a network file system. Must not know how a rule matches.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::bridge::Bridge;
-use crate::program::listener;
+use crate::program::clock;
 use crate::program::rulebook::{Mistakes, Rulebook, Sources};
 
 /// How long a file that cannot be read is given before that counts: it may just be in the middle of being replaced.
@@ -84,7 +84,7 @@ impl Reloader {
         metrics.loaded.set(book.rules.config().rules.len() as f64);
         metrics.hash.set(book.hash as f64);
         metrics.last_was_good.set(1.0);
-        metrics.last_good_time.set(listener::now().as_millis() as f64 / 1000.0);
+        metrics.last_good_time.set(clock::now().as_millis() as f64 / 1000.0);
         self.bridge.replace_rules(book.rules);
     }
 

@@ -1,18 +1,19 @@
-//! The assembly: sockets, bridge and a sign to end, put together and run until everything received is recorded.
+//! The assembly: puts sockets, bridge and web server together and runs them until everything received is recorded.
 //!
 //! ```text
 //! Sockets::bind   all sockets, or an error that names the one that cannot be had
 //! run             series are restored -> listeners start -> ready -> shutdown -> not ready -> listeners drain and end
 //!                 -> series are kept -> linger -> web ends
 //! ```
-//! Knows neither signals nor flags, so that a test runs all of it with port 0.
+//! Must not know signals (`start` does) or flags, so that a test runs all of it with port 0.
 
-pub(super) mod snapshots;
-pub(super) mod web;
+mod http_sockets;
+mod snapshots;
+pub(super) mod start;
+mod start_error;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -23,71 +24,21 @@ use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::MissedTickBehavior;
 
+use self::http_sockets::HttpSockets;
 use self::snapshots::Snapshots;
-use self::web::WebSockets;
+pub(super) use self::start_error::StartError;
 use crate::bridge::Bridge;
-use crate::program::cli::Settings;
-use crate::program::listener::address::{bind_tcp, error_text, reachable};
-use crate::program::listener::{AddressError, BindError, Intake, relay, tcp, udp, unix};
+use crate::program::listener::relay::{Relay, RelayOptions};
+use crate::program::listener::udp::BoundUdp;
+use crate::program::listener::unix::BoundUnixgram;
+use crate::program::listener::{Intake, tcp};
+use crate::program::net::{bind_tcp, reachable};
 use crate::program::reload::Reloader;
-use crate::program::rulebook::Mistakes;
-use crate::program::web::{State as WebState, WebConfigError};
+use crate::program::settings::Settings;
+use crate::program::web::WebState;
 
 /// How often series expire and the own histograms are folded, scraped or not.
 const MAINTENANCE: Duration = Duration::from_secs(1);
-
-/// Why the program cannot start.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum StartError {
-    /// A socket cannot be had.
-    #[error(transparent)]
-    Bind(#[from] BindError),
-    /// An address is wrong.
-    #[error(transparent)]
-    Address(#[from] AddressError),
-    /// All listeners are turned off.
-    #[error("At least one of UDP/TCP/Unixgram listeners must be specified.")]
-    NoListener,
-    /// Lines would come back for ever.
-    #[error("--statsd.relay.address: {0} is the bridge itself")]
-    RelayLoop(SocketAddr),
-    /// There is a mistake in the mapping files.
-    #[error("the mapping files cannot be used:\n{0}")]
-    Mapping(#[from] Mistakes),
-    /// The state file cannot be written.
-    #[error("--state.file: cannot write {}: {}", path.display(), error_text(error))]
-    State {
-        /// Its path.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
-    /// There is a mistake in the web configuration file.
-    #[error("the web configuration cannot be used:\n{0}")]
-    WebConfig(#[from] WebConfigError),
-    /// The program was not started by a socket of systemd.
-    #[error("--web.systemd-socket: systemd has given no stream socket; start the bridge by its .socket unit, or take the flag out")]
-    NoSystemdSocket,
-    /// A thread, socket or the like beyond the listeners.
-    #[error("cannot start: {}", error_text(.0))]
-    System(#[from] io::Error),
-}
-
-impl StartError {
-    /// 2 where what the user typed is wrong, 1 where the machine says no.
-    pub(super) fn exit_code(&self) -> u8 {
-        match self {
-            Self::Address(_) | Self::RelayLoop(_) | Self::Bind(BindError::Address(_)) => 2,
-            Self::Bind(_)
-            | Self::NoListener
-            | Self::Mapping(_)
-            | Self::State { .. }
-            | Self::System(_)
-            | Self::WebConfig(_)
-            | Self::NoSystemdSocket => 1,
-        }
-    }
-}
 
 /// What may be asked of a running program from outside.
 pub(super) struct Signals<F> {
@@ -99,11 +50,11 @@ pub(super) struct Signals<F> {
 
 /// All sockets, bound. Nothing is received before [`run`].
 pub(super) struct Sockets {
-    udp: Vec<udp::Bound>,
+    udp: Vec<BoundUdp>,
     tcp: Vec<StdListener>,
-    unixgram: Option<unix::Bound>,
+    unixgram: Option<BoundUnixgram>,
     /// HTTP, and who may read.
-    pub web: WebSockets,
+    pub web: HttpSockets,
     /// Target and datagram size; each receiver opens a socket of its own towards it.
     relay: Option<(SocketAddr, usize)>,
 }
@@ -114,11 +65,11 @@ impl Sockets {
         if settings.udp.is_empty() && settings.tcp.is_empty() && settings.unixgram.is_none() {
             return Err(StartError::NoListener);
         }
-        let udp = settings.udp.iter().map(|address| udp::Bound::bind(address, &settings.udp_options));
+        let udp = settings.udp.iter().map(|address| BoundUdp::bind(address, &settings.udp_options));
         let udp = udp.collect::<Result<Vec<_>, _>>()?;
         let tcp = settings.tcp.iter().map(|address| bind_tcp(address, "tcp")).collect::<Result<_, _>>()?;
-        let unixgram = settings.unixgram.as_ref().map(unix::Bound::bind).transpose()?;
-        let web = WebSockets::bind(settings)?;
+        let unixgram = settings.unixgram.as_ref().map(BoundUnixgram::bind).transpose()?;
+        let web = HttpSockets::bind(settings)?;
         let relay = settings.relay.as_ref().map(|options| relay_target(options, &udp)).transpose()?;
         Ok(Self { udp, tcp, unixgram, web, relay })
     }
@@ -157,9 +108,9 @@ impl Sockets {
 }
 
 /// Where lines are relayed to, unless that is one of the bridge's own sockets.
-fn relay_target(options: &relay::Options, udp: &[udp::Bound]) -> Result<(SocketAddr, usize), StartError> {
+fn relay_target(options: &RelayOptions, udp: &[BoundUdp]) -> Result<(SocketAddr, usize), StartError> {
     let target = options.resolve()?;
-    let mut own = udp.iter().map(udp::Bound::address).filter(|own| own.port() == target.port());
+    let mut own = udp.iter().map(BoundUdp::address).filter(|own| own.port() == target.port());
     let is_own = own.any(|own| own.ip() == target.ip() || (own.ip().is_unspecified() && target.ip().is_loopback()));
     if is_own { Err(StartError::RelayLoop(target)) } else { Ok((target, options.packet_bytes)) }
 }
@@ -177,15 +128,15 @@ pub(super) async fn run(
     let reload = signals.reload;
     let mut web_options = settings.web_options.clone();
     web_options.paste = sockets.line_to_paste();
-    let web = sockets.web.start(&web_options, &bridge, WebState::new(&web_options, crate::program::listener::now))?;
-    let state = Arc::clone(&web.state);
+    let web = sockets.web.start(&web_options, &bridge, WebState::new(&web_options, crate::program::clock::now))?;
+    let state = Arc::clone(&web.state.lifecycle);
 
     let stop = Stop::default();
     let listeners = start_listeners(
         sockets.udp,
         sockets.tcp,
         sockets.unixgram,
-        &Parts { bridge: &bridge, settings, relay: sockets.relay, stop: &stop },
+        &ListenerContext { bridge: &bridge, settings, relay: sockets.relay, stop: &stop },
     );
     let listeners = match listeners {
         Ok(listeners) => listeners,
@@ -243,17 +194,17 @@ impl Stop {
 }
 
 /// What every listener gets a piece of.
-struct Parts<'a> {
+struct ListenerContext<'a> {
     bridge: &'a Bridge,
     settings: &'a Settings,
     relay: Option<(SocketAddr, usize)>,
     stop: &'a Stop,
 }
 
-impl Parts<'_> {
+impl ListenerContext<'_> {
     /// A worker and a relay for one receiver.
     fn intake(&self) -> io::Result<Intake> {
-        let open = |(target, bytes)| relay::Relay::open(target, bytes, self.bridge.telemetry());
+        let open = |(target, bytes)| Relay::open(target, bytes, self.bridge.telemetry());
         Ok(Intake::new(self.bridge.worker(), self.relay.map(open).transpose()?))
     }
 }
@@ -264,27 +215,27 @@ struct Listeners {
 }
 
 fn start_listeners(
-    udp: Vec<udp::Bound>,
+    udp: Vec<BoundUdp>,
     tcp: Vec<StdListener>,
-    unixgram: Option<unix::Bound>,
-    parts: &Parts<'_>,
+    unixgram: Option<BoundUnixgram>,
+    context: &ListenerContext<'_>,
 ) -> Result<Listeners, StartError> {
-    let telemetry = parts.bridge.telemetry();
+    let telemetry = context.bridge.telemetry();
     let mut listeners = Listeners { threads: Vec::new(), tasks: JoinSet::new() };
     for bound in udp {
-        listeners.threads.extend(bound.start(telemetry, &parts.stop.threads, || parts.intake())?);
+        listeners.threads.extend(bound.start(telemetry, &context.stop.threads, || context.intake())?);
     }
     if !tcp.is_empty() {
         let sockets = tcp.into_iter().map(TcpListener::from_std).collect::<io::Result<Vec<_>>>()?;
         for address in sockets.iter().flat_map(TcpListener::local_addr) {
             tracing::info!(%address, "listening on tcp");
         }
-        let stopped = parts.stop.tasks.subscribe();
-        let options = parts.settings.tcp_options.clone();
-        listeners.tasks.spawn(tcp::serve(sockets, options, parts.intake()?, telemetry.clone(), stopped));
+        let stopped = context.stop.tasks.subscribe();
+        let options = context.settings.tcp_options.clone();
+        listeners.tasks.spawn(tcp::serve(sockets, options, context.intake()?, telemetry.clone(), stopped));
     }
     if let Some(bound) = unixgram {
-        listeners.tasks.spawn(bound.serve(parts.intake()?, telemetry.clone(), parts.stop.tasks.subscribe()));
+        listeners.tasks.spawn(bound.serve(context.intake()?, telemetry.clone(), context.stop.tasks.subscribe()));
     }
     Ok(listeners)
 }
@@ -312,7 +263,7 @@ async fn maintain(bridge: Bridge) {
         interval.tick().await;
         let bridge = bridge.clone();
         let step = move || {
-            bridge.expire(crate::program::listener::now());
+            bridge.expire(crate::program::clock::now());
             bridge.telemetry().run_upkeep();
         };
         if tokio::task::spawn_blocking(step).await.is_err() {

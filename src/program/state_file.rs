@@ -1,4 +1,6 @@
-//! The file of a snapshot: replaced at once or not at all, readable by its owner only; a bad one is put aside, never in the way.
+//! The file that holds a snapshot: replaced as a whole or not at all, readable by its owner only. A bad file is put aside.
+//!
+//! Must not know when a snapshot is due, nor what a series is made of.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -32,7 +34,7 @@ pub(super) struct Written {
 
 /// What was found at the path.
 #[derive(Debug)]
-pub(super) enum Found {
+pub(super) enum RestoreOutcome {
     /// No file.
     Nothing,
     /// A good one, taken up.
@@ -122,15 +124,15 @@ impl StateFile {
 
     /// Takes up the snapshot at the path, all of it or nothing, unless the disk fails between its two readings. Never fails: what is
     /// bad is put aside.
-    pub(super) fn restore(&self, bridge: &Bridge, max_age: Option<Duration>, now: Timestamp) -> Found {
+    pub(super) fn restore(&self, bridge: &Bridge, max_age: Option<Duration>, now: Timestamp) -> RestoreOutcome {
         match self.try_restore(bridge, max_age, now) {
             Ok(found) => found,
-            Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Found::Nothing,
-            Err(error) => Found::Bad { error, aside: self.put_aside() },
+            Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => RestoreOutcome::Nothing,
+            Err(error) => RestoreOutcome::Bad { error, aside: self.put_aside() },
         }
     }
 
-    fn try_restore(&self, bridge: &Bridge, max_age: Option<Duration>, now: Timestamp) -> Result<Found, ReadError> {
+    fn try_restore(&self, bridge: &Bridge, max_age: Option<Duration>, now: Timestamp) -> Result<RestoreOutcome, ReadError> {
         // Should it be a pipe meanwhile, opening must not wait for its other end.
         let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(&self.path).map_err(ReadError::Io)?;
         if !file.metadata().map_err(ReadError::Io)?.is_file() {
@@ -140,7 +142,7 @@ impl StateFile {
         let written = format::read_header(&mut input)?;
         let age_ms = now.as_millis().saturating_sub(written.as_millis());
         if max_age.is_some_and(|most| u128::from(age_ms) > most.as_millis()) {
-            return Ok(Found::TooOld { written });
+            return Ok(RestoreOutcome::TooOld { written });
         }
         let start = input.stream_position()?;
         // First only to see that all of it is good, so that nothing is taken up by half.
@@ -148,7 +150,7 @@ impl StateFile {
         input.seek(SeekFrom::Start(start))?;
         let mut restored = Restored::default();
         format::read_frames(&mut input, |family| restored += bridge.restore(family, now))?;
-        Ok(Found::Restored { restored, written })
+        Ok(RestoreOutcome::Restored { restored, written })
     }
 
     /// Renames the file so that it can be looked at; one from before is replaced.
@@ -217,7 +219,10 @@ mod tests {
         let (folder, file) = kept();
         assert_eq!(fs::metadata(file.path()).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(names(&folder), ["state"]);
-        assert!(matches!(file.restore(&bridge(), None, NOW), Found::Restored { restored: Restored { series: 1, .. }, written: NOW }));
+        assert!(matches!(
+            file.restore(&bridge(), None, NOW),
+            RestoreOutcome::Restored { restored: Restored { series: 1, .. }, written: NOW }
+        ));
     }
 
     #[test]
@@ -238,19 +243,19 @@ mod tests {
         // A folder that is not empty cannot be removed, by whomever.
         fs::create_dir_all(folder.path().join("state.tmp/x")).unwrap();
         assert!(file.write(&bridge(), later(1)).is_err());
-        assert!(matches!(file.restore(&bridge(), None, later(2)), Found::Restored { written: NOW, .. }));
+        assert!(matches!(file.restore(&bridge(), None, later(2)), RestoreOutcome::Restored { written: NOW, .. }));
     }
 
     #[test]
     fn age_counts_from_when_it_was_written() {
         let (folder, file) = kept();
         let restore = |now| file.restore(&bridge(), Some(Duration::from_secs(60)), now);
-        assert!(matches!(restore(later(60)), Found::Restored { .. }));
-        assert!(matches!(restore(later(61)), Found::TooOld { written: NOW }));
+        assert!(matches!(restore(later(60)), RestoreOutcome::Restored { .. }));
+        assert!(matches!(restore(later(61)), RestoreOutcome::TooOld { written: NOW }));
         assert_eq!(names(&folder), ["state"], "it stays");
-        assert!(matches!(file.restore(&bridge(), None, later(61)), Found::Restored { .. }));
+        assert!(matches!(file.restore(&bridge(), None, later(61)), RestoreOutcome::Restored { .. }));
         let before = Timestamp::from_millis(NOW.as_millis() - 3_600_000);
-        assert!(matches!(restore(before), Found::Restored { .. }), "from the future");
+        assert!(matches!(restore(before), RestoreOutcome::Restored { .. }), "from the future");
     }
 
     #[test]
@@ -259,11 +264,14 @@ mod tests {
         for text in ["first", "second"] {
             fs::write(file.path(), text).unwrap();
             let found = file.restore(&bridge(), None, NOW);
-            assert!(matches!(&found, Found::Bad { error: ReadError::NotOne, aside: Ok(path) } if path.ends_with("state.bad")), "{found:?}");
+            assert!(
+                matches!(&found, RestoreOutcome::Bad { error: ReadError::NotOne, aside: Ok(path) } if path.ends_with("state.bad")),
+                "{found:?}"
+            );
             assert_eq!(fs::read_to_string(folder.path().join("state.bad")).unwrap(), text);
             assert_eq!(names(&folder), ["state.bad"]);
         }
-        assert!(matches!(file.restore(&bridge(), None, NOW), Found::Nothing));
+        assert!(matches!(file.restore(&bridge(), None, NOW), RestoreOutcome::Nothing));
     }
 
     #[test]

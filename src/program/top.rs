@@ -1,65 +1,55 @@
 //! `statsd-bridge top`: asks a running bridge what takes the room and who hit which limit, and shows it, once or live.
 //!
-//! Knows the bridge by its API over HTTP only.
-//!
 //! ```text
-//! text    an answer -> lines
-//! screen  lines -> a terminal, which is left as it was
+//! readout  questions to the bridge -> what it says at one time
+//! lines    that -> lines for people
+//! screen   lines -> a terminal, which is left as it was
 //! ```
+//! Must not know the bridge other than by its API over HTTP.
 
+mod lines;
+mod readout;
 mod screen;
-mod text;
 
 use std::io::{self, IsTerminal, Write};
-use std::time::Instant;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
+use self::readout::Readout;
 use self::screen::{Event, Screen};
-use crate::program::ask::Base;
-use crate::program::cli::{Format, Top};
+use crate::program::cli::{AnswerFormat, Top};
 
 /// The bridge cannot be asked.
 const UNREACHABLE: u8 = 1;
 
-/// Bytes of one answer.
-const ANSWER_BYTES: usize = 16 << 20;
-
-/// What the bridge says at one time.
-struct Snapshot {
-    cardinality: Value,
-    conflicts: Value,
-    at: Instant,
-}
-
 /// Shows it; returns the exit code.
 pub(super) fn run(top: &Top) -> u8 {
-    let first = match Snapshot::take(&top.url, top.limit) {
+    let first = match Readout::take(&top.url, top.limit) {
         Ok(first) => first,
         Err(why) => {
             let _ = writeln!(io::stderr(), "statsd-bridge: {why}");
             return UNREACHABLE;
         }
     };
-    let is_live = !top.once && top.format == Format::Text && io::stdout().is_terminal();
+    let is_live = !top.once && top.format == AnswerFormat::Text && io::stdout().is_terminal();
     // That nobody reads it is no error.
     let _ = if is_live { live(top, first) } else { once(top.format, &first, &mut io::stdout().lock()) };
     0
 }
 
-fn once(format: Format, now: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
+fn once(format: AnswerFormat, now: &Readout, out: &mut dyn Write) -> io::Result<()> {
     match format {
-        Format::Json => {
+        AnswerFormat::Json => {
             serde_json::to_writer_pretty(&mut *out, &json!({ "cardinality": now.cardinality, "conflicts": now.conflicts }))?;
             writeln!(out)
         }
-        Format::Text => text::lines(now, None).iter().try_for_each(|line| writeln!(out, "{}", line.text)),
+        AnswerFormat::Text => lines::lines(now, None).iter().try_for_each(|line| writeln!(out, "{}", line.text)),
     }
 }
 
-fn live(top: &Top, first: Snapshot) -> io::Result<()> {
+fn live(top: &Top, first: Readout) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let done = runtime.block_on(async {
         let mut screen = Screen::enter()?;
@@ -71,16 +61,16 @@ fn live(top: &Top, first: Snapshot) -> io::Result<()> {
 }
 
 /// Asks, draws and waits, until somebody wants it to end.
-async fn show(top: &Top, first: Snapshot, screen: &mut Screen) -> io::Result<()> {
+async fn show(top: &Top, first: Readout, screen: &mut Screen) -> io::Result<()> {
     let (mut before, mut now, mut trouble) = (None, first, None);
     loop {
         let title = format!("statsd-bridge top   {}   every {:?}   q: quit", top.url, top.interval);
-        let lines = text::lines(&now, before.as_ref());
+        let lines = lines::lines(&now, before.as_ref());
         screen.draw(&title, trouble.as_deref(), &lines)?;
         let (url, limit) = (top.url.clone(), top.limit);
         let mut next = Box::pin(async {
             sleep(top.interval).await;
-            spawn_blocking(move || Snapshot::take(&url, limit)).await
+            spawn_blocking(move || Readout::take(&url, limit)).await
         });
         let taken = loop {
             tokio::select! {
@@ -95,23 +85,5 @@ async fn show(top: &Top, first: Snapshot, screen: &mut Screen) -> io::Result<()>
             Ok(taken) => (before, now, trouble) = (Some(now), taken, None),
             Err(why) => trouble = Some(format!("no answer, showing what was: {why}")),
         }
-    }
-}
-
-impl Snapshot {
-    fn take(url: &Base, limit: u16) -> Result<Self, String> {
-        let cardinality = ask(url, &format!("/api/v1/cardinality?limit={limit}"))?;
-        let conflicts = ask(url, "/api/v1/conflicts")?;
-        Ok(Self { cardinality, conflicts: conflicts["conflicts"].clone(), at: Instant::now() })
-    }
-}
-
-/// The `data` of an answer.
-fn ask(url: &Base, path: &str) -> Result<Value, String> {
-    let answer = url.get(path, ANSWER_BYTES)?;
-    let document: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    match (answer.status, &document["data"]) {
-        (200, Value::Object(_)) => Ok(document["data"].clone()),
-        (status, _) => Err(format!("{url}{path} answers {status}, and not as a statsd-bridge does")),
     }
 }

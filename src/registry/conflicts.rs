@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
-use super::limits::shortened;
-use super::{Arrival, Family, FamilyKind, lock};
+use super::arrival::Arrival;
+use super::kind::FamilyKind;
+use crate::lock::lock;
 use crate::source::Source;
 use crate::telemetry::Refusal;
 use crate::time::Timestamp;
@@ -15,9 +16,6 @@ const NAMES: usize = 100;
 
 /// The name under which further ones are counted.
 const OTHER: &str = "_other_";
-
-/// How much of a sample is kept.
-const EXAMPLE_BYTES: usize = 160;
 
 /// What clashed, and so what was done about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -152,17 +150,5 @@ impl Side {
     /// A sample that comes; its text is added where it is kept.
     pub(super) fn of_arrival(name: &str, kind: &FamilyKind, arrival: &Arrival<'_>) -> Self {
         Self { name: name.into(), kind: kind.as_str(), example: "".into(), source: arrival.source }
-    }
-
-    pub(super) fn of_family(family: &Family) -> Self {
-        let (example, source) = family.first_sample();
-        Self { name: family.name().as_str().into(), kind: family.kind().as_str(), example: example.into(), source }
-    }
-}
-
-impl Arrival<'_> {
-    /// The sample as it was sent, cut at 160 bytes.
-    pub(super) fn example(&self) -> String {
-        shortened(&(self.text)(), EXAMPLE_BYTES).to_owned()
     }
 }

@@ -10,10 +10,12 @@ use std::sync::{Arc, Weak};
 use dashmap::{DashMap, Entry};
 use rapidhash::quality::RandomState;
 
-use super::labels::push_label;
-use super::{Registry, Series};
-use crate::ingest::exemplar_tag::LABEL_CHARS;
+use super::label_set::push_label;
+use super::series::Series;
 use crate::time::Timestamp;
+
+/// Characters of an exemplar's label, name and value together, as OpenMetrics allows.
+const LABEL_CHARS: usize = 128;
 
 /// One measurement, and the trace that it belongs to.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,7 +32,7 @@ pub(crate) struct Exemplar {
 
 /// Exemplars of all series that have some.
 #[derive(Debug, Default)]
-pub(super) struct Exemplars {
+pub(crate) struct Exemplars {
     by_address: DashMap<usize, OfSeries, RandomState>,
     /// Series that have some.
     taken: AtomicUsize,
@@ -51,17 +53,28 @@ impl Exemplars {
         Self { most, ..Self::default() }
     }
 
-    fn of(&self, series: &Arc<Series>) -> Vec<Exemplar> {
+    /// The newest exemplar of each bucket of a series that has one, by bucket; of a counter one at most.
+    pub(crate) fn of(&self, series: &Arc<Series>) -> Vec<Exemplar> {
         if self.taken.load(Relaxed) == 0 {
             return Vec::new();
         }
         self.by_address.get(&address(series)).map_or_else(Vec::new, |of| of.by_bucket.clone())
     }
 
-    /// Notes one, in place of an older one of its bucket. False if too many series have some.
-    fn note(&self, series: &Arc<Series>, exemplar: Exemplar) -> bool {
+    /// Notes one, in place of an older one of its bucket: its label's name and raw value, its bucket and value. False if it is not
+    /// kept, because its label is too long or too many series have exemplars.
+    pub(crate) fn note(&self, series: &Arc<Series>, (name, trace): (&str, &str), (bucket, value): (usize, f64), time: Timestamp) -> bool {
+        if name.chars().count() + trace.chars().count() > LABEL_CHARS {
+            return false;
+        }
+        let mut labels = String::with_capacity(name.len() + trace.len() + 3);
+        push_label(name, trace, &mut labels);
+        self.keep(series, Exemplar { bucket, labels: labels.into(), value, time })
+    }
+
+    fn keep(&self, series: &Arc<Series>, exemplar: Exemplar) -> bool {
         match self.by_address.entry(address(series)) {
-            Entry::Occupied(mut of) => of.get_mut().note(exemplar),
+            Entry::Occupied(mut of) => of.get_mut().keep(exemplar),
             // Workers that come at once may exceed it by as many as they are.
             Entry::Vacant(_) if self.taken.load(Relaxed) >= self.most => return false,
             Entry::Vacant(place) => {
@@ -72,7 +85,14 @@ impl Exemplars {
         true
     }
 
-    fn forget_gone(&self) {
+    /// How many series have some.
+    #[cfg(test)]
+    pub(crate) fn series(&self) -> usize {
+        self.taken.load(Relaxed)
+    }
+
+    /// Gives the places of series that are gone back. To be called now and then.
+    pub(crate) fn forget_gone(&self) {
         if self.taken.load(Relaxed) > 0 {
             self.by_address.retain(|_, of| {
                 let is_there = of.series.strong_count() > 0;
@@ -84,7 +104,7 @@ impl Exemplars {
 }
 
 impl OfSeries {
-    fn note(&mut self, exemplar: Exemplar) {
+    fn keep(&mut self, exemplar: Exemplar) {
         match self.by_bucket.binary_search_by_key(&exemplar.bucket, |known| known.bucket) {
             Ok(at) => {
                 if let Some(known) = self.by_bucket.get_mut(at).filter(|known| known.time <= exemplar.time) {
@@ -103,63 +123,22 @@ fn address(series: &Arc<Series>) -> usize {
     Arc::as_ptr(series).addr()
 }
 
-impl Registry {
-    /// The newest exemplar of each bucket of a series that has one, by bucket; of a counter one at most.
-    pub(crate) fn exemplars(&self, series: &Arc<Series>) -> Vec<Exemplar> {
-        self.exemplars.of(series)
-    }
-
-    /// How many series have exemplars.
-    #[cfg(test)]
-    pub(crate) fn series_with_exemplars(&self) -> usize {
-        self.exemplars.taken.load(Relaxed)
-    }
-
-    /// Gives the places of series that are gone back. To be called now and then.
-    pub(crate) fn forget_exemplars(&self) {
-        self.exemplars.forget_gone();
-    }
-
-    /// Notes an exemplar: its label's name and raw value, its bucket and value. False if it is not kept, because its label is too
-    /// long or too many series have exemplars.
-    pub(crate) fn note_exemplar(
-        &self,
-        series: &Arc<Series>,
-        (name, trace): (&str, &str),
-        (bucket, value): (usize, f64),
-        time: Timestamp,
-    ) -> bool {
-        if name.chars().count() + trace.chars().count() > LABEL_CHARS {
-            return false;
-        }
-        let mut labels = String::with_capacity(name.len() + trace.len() + 3);
-        push_label(name, trace, &mut labels);
-        self.exemplars.note(series, Exemplar { bucket, labels: labels.into(), value, time })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::options::Limits;
     use crate::registry::FamilyKind;
 
     fn series() -> Arc<Series> {
         Arc::new(Series::new("", &FamilyKind::Counter, Timestamp::from_millis(0)))
     }
 
-    fn registry(exemplar_series: usize) -> Registry {
-        Registry::new(Limits { exemplar_series, ..Limits::default() }, 0)
-    }
-
     #[test]
     fn the_newest_of_each_bucket_stays() {
-        let (series, registry) = (series(), registry(1));
-        let note =
-            |bucket, text: &str, millis| registry.note_exemplar(&series, ("id", text), (bucket, 0.5), Timestamp::from_millis(millis));
-        assert!(registry.exemplars(&series).is_empty());
+        let (series, exemplars) = (series(), Exemplars::new(1));
+        let note = |bucket, text: &str, millis| exemplars.note(&series, ("id", text), (bucket, 0.5), Timestamp::from_millis(millis));
+        assert!(exemplars.of(&series).is_empty());
         assert!(note(3, "a", 10) && note(1, "b\"", 11) && note(3, "c", 12) && note(3, "old", 9));
-        let seen = registry.exemplars(&series);
+        let seen = exemplars.of(&series);
         let seen: Vec<_> = seen.iter().map(|one| (one.bucket, &*one.labels, one.time.as_millis())).collect();
         assert_eq!(seen, [(1, "id=\"b\\\"\"", 11), (3, "id=\"c\"", 12)]);
         assert!(note(0, &"é".repeat(126), 13) && !note(0, &"é".repeat(127), 14));
@@ -167,15 +146,15 @@ mod tests {
 
     #[test]
     fn series_with_exemplars_are_bounded() {
-        let (first, second, registry) = (series(), series(), registry(1));
-        let note = |series: &Arc<Series>| registry.note_exemplar(series, ("id", "x"), (0, 1.0), Timestamp::from_millis(1));
-        assert!(note(&first) && note(&first) && !note(&second) && registry.exemplars(&second).is_empty());
-        registry.forget_exemplars();
-        assert_eq!(registry.series_with_exemplars(), 1);
+        let (first, second, exemplars) = (series(), series(), Exemplars::new(1));
+        let note = |series: &Arc<Series>| exemplars.note(series, ("id", "x"), (0, 1.0), Timestamp::from_millis(1));
+        assert!(note(&first) && note(&first) && !note(&second) && exemplars.of(&second).is_empty());
+        exemplars.forget_gone();
+        assert_eq!(exemplars.series(), 1);
         drop(first);
         assert!(!note(&second), "nobody has looked yet");
-        registry.forget_exemplars();
+        exemplars.forget_gone();
         assert!(note(&second), "its place came free");
-        assert_eq!(registry.series_with_exemplars(), 1);
+        assert_eq!(exemplars.series(), 1);
     }
 }

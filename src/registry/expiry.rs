@@ -6,22 +6,28 @@
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
-use super::{Family, Registry, Series, lock};
+use super::budget::Budget;
+use super::families::Families;
+use super::family::Family;
+use super::series::Series;
+use super::workers::Workers;
+use crate::lock::lock;
 use crate::time::Timestamp;
 
 /// Series looked at in one step.
 const STEP: usize = 50_000;
 
-/// What is marked and waits for all workers to have seen it, and how far the round has come.
+/// Ends series in two steps: marks first, and what bears the mark still when all workers have seen it goes.
 #[derive(Default)]
 pub(super) struct Expiry {
-    state: Mutex<State>,
+    round: Mutex<Round>,
     /// Whether any series ever had a ttl; without, there is nothing to look for.
-    pub(super) has_ttl: AtomicBool,
+    has_ttl: AtomicBool,
 }
 
+/// What is marked and waits for all workers to have seen it, and how far the look at all series has come.
 #[derive(Default)]
-struct State {
+struct Round {
     epoch: u64,
     marked: Vec<(Arc<Family>, Vec<Arc<Series>>)>,
     /// Series that were ended at once. They bear the mark; a worker that wrote in the same instant may have taken it off.
@@ -30,43 +36,59 @@ struct State {
     after: Option<(Box<str>, Box<str>)>,
 }
 
-impl Registry {
-    /// One step of expiry. To be called about once a second; returns how many series went. Each is shown to `gone` once nothing
-    /// can be added to it any more.
-    pub(crate) fn expire(&self, now: Timestamp, mut gone: impl FnMut(&Series)) -> usize {
-        self.resting.expire(now);
-        let mut state = lock(&self.expiry.state);
-        let is_waiting = !state.marked.is_empty() || !state.ended.is_empty();
-        if is_waiting && !self.workers.all_have_seen(state.epoch) {
+impl Expiry {
+    /// A series with a ttl is there, or is about to be.
+    pub(super) fn expect_ttl(&self) {
+        self.has_ttl.store(true, Relaxed);
+    }
+
+    /// One step. Returns how many series went; each is shown to `gone` once nothing can be added to it any more.
+    pub(super) fn step(
+        &self,
+        (families, workers): (&Families, &Workers),
+        budget: &Budget<'_>,
+        now: Timestamp,
+        mut gone: impl FnMut(&Series),
+    ) -> usize {
+        let mut round = lock(&self.round);
+        let is_waiting = !round.marked.is_empty() || !round.ended.is_empty();
+        if is_waiting && !workers.all_have_seen(round.epoch) {
             return 0;
         }
-        let marked = std::mem::take(&mut state.marked);
-        let count = marked.into_iter().map(|(family, series)| self.take_out(&family, &series, now, &mut gone)).sum();
-        state.ended.retain(|series| !series.is_retired());
-        state.ended.iter().for_each(|series| series.retire_now());
-        if self.expiry.has_ttl.load(Relaxed) {
-            self.mark(&mut state, now);
+        let mut count = 0;
+        for (family, series) in std::mem::take(&mut round.marked) {
+            let out = family.take_out(&series, budget, now);
+            out.iter().for_each(|series| gone(series));
+            if family.is_gone() {
+                families.forget(&family);
+            }
+            count += out.len();
         }
-        if !state.marked.is_empty() || !state.ended.is_empty() {
-            state.epoch = self.workers.begin();
+        round.ended.retain(|series| !series.is_retired());
+        round.ended.iter().for_each(|series| series.retire_now());
+        if self.has_ttl.load(Relaxed) {
+            round.mark(families, now);
+        }
+        if !round.marked.is_empty() || !round.ended.is_empty() {
+            round.epoch = workers.begin();
         }
         count
     }
 
     /// Sees to it that nobody goes on writing to series that were ended at once.
-    pub(super) fn end(&self, series: Vec<Arc<Series>>) {
-        if !series.is_empty() {
-            let mut state = lock(&self.expiry.state);
-            state.ended.extend(series);
-            state.epoch = self.workers.begin();
-            self.change();
-        }
+    pub(super) fn end(&self, series: Vec<Arc<Series>>, workers: &Workers) {
+        let mut round = lock(&self.round);
+        round.ended.extend(series);
+        round.epoch = workers.begin();
     }
+}
 
-    fn mark(&self, state: &mut State, now: Timestamp) {
+impl Round {
+    /// Marks old series, from where the last step ended.
+    fn mark(&mut self, families: &Families, now: Timestamp) {
         let mut room = STEP;
-        let after = state.after.take();
-        for family in self.families_from(after.as_ref().map(|(name, _)| &**name)) {
+        let after = self.after.take();
+        for family in families.from(after.as_ref().map(|(name, _)| &**name)) {
             let all = family.series();
             let seen = after.as_ref().filter(|(name, _)| **name == *family.name().as_str());
             let from = seen.map_or(0, |(_, labels)| all.partition_point(|series| series.labels() <= &**labels));
@@ -74,26 +96,14 @@ impl Registry {
             let some = rest.get(..room).unwrap_or(rest);
             let old: Vec<_> = some.iter().filter(|series| series.retire_if_unseen(now)).map(Arc::clone).collect();
             if !old.is_empty() {
-                state.marked.push((Arc::clone(&family), old));
+                self.marked.push((Arc::clone(&family), old));
             }
             room -= some.len();
             if let Some(last) = some.last().filter(|_| room == 0) {
-                state.after = Some((family.name().as_str().into(), last.labels().into()));
+                self.after = Some((family.name().as_str().into(), last.labels().into()));
                 return;
             }
         }
-    }
-
-    fn take_out(&self, family: &Arc<Family>, series: &[Arc<Series>], now: Timestamp, gone: &mut impl FnMut(&Series)) -> usize {
-        let out = family.take_out(series, &self.budget(self.limits), now);
-        out.iter().for_each(|series| gone(series));
-        if family.is_gone() {
-            self.forget(family);
-        }
-        if !out.is_empty() {
-            self.change();
-        }
-        out.len()
     }
 }
 
@@ -103,8 +113,7 @@ mod tests {
 
     use super::*;
     use crate::bridge::Bridge;
-    use crate::mapping::spec::Ttl;
-    use crate::options::Options;
+    use crate::options::{Options, Ttl};
 
     const START: u64 = 1_700_000_000_000;
 
@@ -195,7 +204,7 @@ mod tests {
             (0..40).for_each(|tag| worker.ingest(format!("n{name}:0|c|#a:{tag}").as_bytes(), at(u64::MAX >> 20)));
         }
         assert_eq!(left(&bridge), sent as f64);
-        assert_eq!(bridge.registry().resting(), 0);
+        assert_eq!(bridge.registry().in_grace(), 0);
     }
 
     fn left(bridge: &Bridge) -> f64 {

@@ -6,12 +6,16 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
-use super::limits::{Budget, Limited};
+use super::budget::Budget;
+use super::conflicts::Side;
+use super::kind::FamilyKind;
+use super::limited::Limited;
 use super::members::Members;
 use super::order::merge;
 use super::report::FamilyReport;
+use super::request::{Admitted, NotAdmitted, Request};
 use super::series::{CellHandle, Series};
-use super::{Admitted, FamilyKind, NotAdmitted, Request, lock};
+use crate::lock::lock;
 use crate::name::FamilyName;
 use crate::source::Source;
 use crate::time::Timestamp;
@@ -37,7 +41,7 @@ pub(crate) struct Family {
 }
 
 /// What is to be known of a family to save it, at one moment.
-pub(super) struct Shape {
+pub(super) struct FamilySnapshot {
     pub(super) series: Arc<Vec<Arc<Series>>>,
     pub(super) overflow: Option<Arc<Series>>,
     pub(super) help: Option<Arc<str>>,
@@ -74,10 +78,10 @@ impl Family {
     }
 
     /// What is to be known to save it.
-    pub(super) fn shape(&self) -> Shape {
+    pub(super) fn snapshot(&self) -> FamilySnapshot {
         let series = self.series();
-        let (overflow, first_names) = lock(&self.members).overflow_shape();
-        Shape { series, overflow, help: self.help(), first_names }
+        let (overflow, first_names) = lock(&self.members).overflow_and_first_names();
+        FamilySnapshot { series, overflow, help: self.help(), first_names }
     }
 
     /// The label names of the overflow series, whichever series is restored first.
@@ -114,6 +118,12 @@ impl Family {
         (&self.first.0, self.first.1)
     }
 
+    /// It as one side of a conflict.
+    pub(super) fn side(&self) -> Side {
+        let (example, source) = self.first_sample();
+        Side { name: self.name.as_str().into(), kind: self.kind.as_str(), example: example.into(), source }
+    }
+
     /// The series in the order of the page, which is that of their label texts; the overflow series among them.
     ///
     /// What came since the last call is sorted, and merged into what was there. Ingest does not wait for it.
@@ -147,7 +157,7 @@ impl Family {
     /// What it has, for people.
     pub(super) fn report(&self) -> FamilyReport {
         let series = self.series();
-        lock(&self.members).report(self, &series)
+        lock(&self.members).report((self.name.as_str(), &self.kind), &series)
     }
 
     /// The limits that it has hit.
@@ -228,7 +238,7 @@ impl Family {
             }
             for series in some.iter().filter(|series| !series.is_out() && series.stays_retired(now)) {
                 if !members.remove(series, &self.kind, budget) {
-                    budget.resting.put(&self.name, &self.kind, series, now);
+                    budget.grace.put(&self.name, &self.kind, series, now);
                 }
                 gone.push(Arc::clone(series));
             }

@@ -6,22 +6,20 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 use rapidhash::quality::RandomState;
 
-use super::labels::{identity, may_have_quoted_names, push_label, split};
-use super::limits::{Budget, EXAMPLE_BYTES, Limit, Limited, shortened};
+use super::budget::Budget;
+use super::example::{VALUE_BYTES, shortened};
+use super::kind::FamilyKind;
+use super::label_set::{Labels, identity, may_have_quoted_names, push_label, split};
+use super::limited::{Limit, Limited};
+use super::parts::BASE;
 use super::report::{FamilyReport, LabelReport};
-use super::saved::BASE;
-use super::values::LabelValues;
-use super::{Family, FamilyKind, Labels, Request, Series};
+use super::request::Request;
+use super::series::Series;
+use super::values::{LabelValues, OVERFLOW_VALUE};
 use crate::options::Overflow;
-
-/// The value of a label that stands for many.
-pub(super) const OVERFLOW_VALUE: &str = "_overflow_";
 
 /// How many combinations of limit and label a family counts one by one; further labels are counted without their name.
 const LIMITED: usize = 16;
-
-/// What a series costs beside its label text and its cells: its own fields, places in table and order, allocator.
-const SERIES_BYTES: usize = 160;
 
 /// Series made by dropping a label may be this part of a family's limit beyond it.
 const DROPPED_PART: usize = 16;
@@ -30,7 +28,7 @@ const DROPPED_PART: usize = 16;
 const REPORTED: (usize, usize, usize) = (10, 5, 1_000);
 
 /// A series, and the limit because of which it takes samples that are not its own.
-type Found = (Arc<Series>, Option<Arc<Limited>>);
+type SeriesFound = (Arc<Series>, Option<Arc<Limited>>);
 
 #[derive(Default)]
 pub(super) struct Members {
@@ -78,7 +76,12 @@ impl Members {
     /// # Errors
     ///
     /// The limit that refuses it.
-    pub(super) fn find_or_add(&mut self, kind: &FamilyKind, request: &Request<'_>, budget: &Budget<'_>) -> Result<Found, Arc<Limited>> {
+    pub(super) fn find_or_add(
+        &mut self,
+        kind: &FamilyKind,
+        request: &Request<'_>,
+        budget: &Budget<'_>,
+    ) -> Result<SeriesFound, Arc<Limited>> {
         if let Some(series) = self.find(request.labels.text()) {
             return Ok((series, None));
         }
@@ -137,15 +140,15 @@ impl Members {
 
     /// A new series, or one that comes back with its old value.
     fn add(&mut self, kind: &FamilyKind, labels: &Labels, request: &Request<'_>, budget: &Budget<'_>) -> Arc<Series> {
-        let resting = budget.resting.take(request.name, kind, labels.text());
-        let series = resting.unwrap_or_else(|| Arc::new(Series::new(labels.text(), kind, request.created)));
+        let old = budget.grace.take(request.name, kind, labels.text());
+        let series = old.unwrap_or_else(|| Arc::new(Series::new(labels.text(), kind, request.created)));
         if request.worker == BASE {
             // Pages before the restart have shown it.
             series.is_first_shown();
         }
         self.insert(&series);
         self.values.note(labels);
-        let bytes = bytes_of(series.labels(), kind);
+        let bytes = series.bytes(kind);
         self.bytes += bytes;
         budget.totals.add_series(bytes);
         series
@@ -164,7 +167,7 @@ impl Members {
             return true;
         }
         self.values.forget(series.labels());
-        let bytes = bytes_of(series.labels(), kind);
+        let bytes = series.bytes(kind);
         self.bytes -= bytes;
         budget.totals.remove_series(1, bytes);
         self.dropped = self.dropped.saturating_sub(usize::from(is_dropped(series.labels())));
@@ -216,11 +219,11 @@ impl Members {
     }
 
     /// The overflow series, and the label names that it has or would have.
-    pub(super) fn overflow_shape(&self) -> (Option<Arc<Series>>, Vec<String>) {
+    pub(super) fn overflow_and_first_names(&self) -> (Option<Arc<Series>>, Vec<String>) {
         (self.overflow.clone(), self.values.first_names().map(str::to_owned).collect())
     }
 
-    /// See [`Family::restore_first_names`].
+    /// The label names of the overflow series, whichever series is restored first.
     pub(super) fn restore_first_names(&mut self, names: &[String]) {
         self.values.restore_first_names(names);
     }
@@ -245,23 +248,23 @@ impl Members {
         limited
     }
 
-    /// What there is, for people. `series` are those of the page.
-    pub(super) fn report(&self, family: &Family, series: &[Arc<Series>]) -> FamilyReport {
+    /// What there is, for people, of the family of this name and kind. `series` are those of the page.
+    pub(super) fn report(&self, (family, kind): (&str, &FamilyKind), series: &[Arc<Series>]) -> FamilyReport {
         let (labels, values, looked_at) = REPORTED;
         let mut labels: Vec<_> =
             self.values.widest_first().into_iter().take(labels).map(|(name, values)| LabelReport::new(name, values)).collect();
         for series in series.iter().take(looked_at) {
             for (name, value) in split(series.labels()).filter(|(_, value)| value != OVERFLOW_VALUE) {
                 let label = labels.iter_mut().find(|label| label.name == *name && label.examples.len() < values);
-                let value = shortened(&value, EXAMPLE_BYTES);
+                let value = shortened(&value, VALUE_BYTES);
                 if let Some(label) = label.filter(|label| label.examples.iter().all(|known| known != value)) {
                     label.examples.push(value.to_owned());
                 }
             }
         }
         FamilyReport {
-            name: family.name().as_str().to_owned(),
-            kind: family.kind().as_str(),
+            name: family.to_owned(),
+            kind: kind.as_str(),
             series: self.len(),
             bytes: self.bytes,
             labels,
@@ -274,11 +277,6 @@ impl Members {
         self.remove(series, kind, budget);
         series.retire_now();
     }
-}
-
-/// What a series is reckoned at.
-pub(super) fn bytes_of(labels: &str, kind: &FamilyKind) -> usize {
-    SERIES_BYTES + labels.len() + kind.cell_bytes()
 }
 
 /// Whether one of its labels stands for many.

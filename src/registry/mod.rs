@@ -6,13 +6,18 @@
 
 pub mod cell;
 
+mod arrival;
+mod budget;
 mod conflicts;
+mod example;
 mod exemplars;
 mod expiry;
+mod families;
 mod family;
+mod grace;
 mod kind;
-mod labels;
-mod limits;
+mod label_set;
+mod limited;
 mod members;
 #[cfg(test)]
 mod native_tests;
@@ -20,53 +25,50 @@ mod order;
 mod parts;
 mod report;
 mod request;
-mod resting;
 mod saved;
 mod series;
 mod values;
 mod workers;
 
-use std::collections::BTreeMap;
-use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex};
 
-use dashmap::DashMap;
-use rapidhash::quality::RandomState;
-
+pub(crate) use self::arrival::Arrival;
+use self::budget::{Budget, Totals};
+use self::conflicts::Conflicts;
 pub use self::conflicts::{Conflict, Reason, Side};
-pub(crate) use self::exemplars::Exemplar;
+pub(crate) use self::exemplars::{Exemplar, Exemplars};
+use self::expiry::Expiry;
+use self::families::{Families, lines_collide};
 pub(crate) use self::family::Family;
+use self::grace::GracePeriod;
 pub(crate) use self::kind::FamilyKind;
-pub(crate) use self::labels::Labels;
-pub(crate) use self::labels::{may_have_quoted_names, push_label, split};
-pub use self::limits::{Limit, Limited};
+pub(crate) use self::label_set::{Labels, may_have_quoted_names, push_label, split};
+use self::limited::Culprits;
+pub use self::limited::{Limit, Limited};
 pub use self::report::{Cardinality, Deleted, FamilyReport, LabelReport, Wanted};
-pub(crate) use self::request::{Admitted, Arrival, NotAdmitted, Request};
-pub(crate) use self::saved::RestoreRules;
+pub(crate) use self::request::{Admitted, NotAdmitted, Request};
+pub(crate) use self::saved::{RestoreRules, save};
 pub use self::saved::{Restored, SavedFamily};
 pub(crate) use self::series::{CellHandle, Series};
 pub(crate) use self::workers::Membership;
+use self::workers::Workers;
+// Taken from here by the file that the model in `model/` runs, so that they can be other ones there.
+use crate::lock::lock;
 use crate::options::{Limits, Overflow};
 use crate::time::Timestamp;
-
-/// More than the cores of most machines, so that two workers with new bindings rarely meet.
-const SHARDS: usize = 64;
 
 /// All families. One for a bridge.
 pub(crate) struct Registry {
     limits: Limits,
-    families: DashMap<Box<str>, Arc<Family>, RandomState>,
-    /// The same families in the order of the page. Its lock also makes the creation of families one at a time, so that two
-    /// whose lines would collide cannot both come to be.
-    index: RwLock<BTreeMap<Box<str>, Arc<Family>>>,
-    totals: limits::Totals,
-    conflicts: conflicts::Conflicts,
-    workers: workers::Workers,
-    expiry: expiry::Expiry,
-    resting: resting::Resting,
-    culprits: limits::Culprits,
-    exemplars: exemplars::Exemplars,
+    families: Families,
+    totals: Totals,
+    conflicts: Conflicts,
+    workers: Workers,
+    expiry: Expiry,
+    grace: GracePeriod,
+    culprits: Culprits,
+    exemplars: Exemplars,
     /// The limits that kept whole families out.
     limited: Mutex<Vec<Arc<Limited>>>,
     /// Rises when series went, so that what was refused for want of room may be asked again.
@@ -80,15 +82,14 @@ impl Registry {
     pub(crate) fn new(limits: Limits, grace_ms: u64) -> Self {
         Self {
             limits,
-            families: DashMap::with_hasher_and_shard_amount(RandomState::new(), SHARDS),
-            index: RwLock::default(),
-            totals: limits::Totals::default(),
-            conflicts: conflicts::Conflicts::default(),
-            workers: workers::Workers::default(),
-            expiry: expiry::Expiry::default(),
-            resting: resting::Resting::new(grace_ms, &limits),
-            culprits: limits::Culprits::default(),
-            exemplars: exemplars::Exemplars::new(limits.exemplar_series),
+            families: Families::default(),
+            totals: Totals::default(),
+            conflicts: Conflicts::default(),
+            workers: Workers::default(),
+            expiry: Expiry::default(),
+            grace: GracePeriod::new(grace_ms, &limits),
+            culprits: Culprits::default(),
+            exemplars: Exemplars::new(limits.exemplar_series),
             limited: Mutex::default(),
             changes: AtomicU64::new(0),
             is_native_wanted: AtomicBool::new(false),
@@ -130,16 +131,15 @@ impl Registry {
         };
         let budget = self.budget(limits);
         if request.ttl_ms > 0 {
-            self.expiry.has_ttl.store(true, Relaxed);
+            self.expiry.expect_ttl();
         }
         // A family that goes just now is made anew; that it goes again and again is not to be expected.
         loop {
-            let found = self.families.get(request.name.as_str()).map(|family| Arc::clone(&family));
-            let family = match found {
+            let family = match self.families.get(request.name.as_str()) {
                 Some(family) if family.is_outdated(request) => {
                     self.end(family.end(request, &budget));
                     if family.is_gone() {
-                        self.forget(&family);
+                        self.families.forget(&family);
                     }
                     continue;
                 }
@@ -155,19 +155,19 @@ impl Registry {
                 }
                 return result;
             }
-            self.forget(&family);
+            self.families.forget(&family);
         }
     }
 
-    fn budget(&self, limits: Limits) -> limits::Budget<'_> {
-        limits::Budget { limits, totals: &self.totals, resting: &self.resting, culprits: &self.culprits }
+    fn budget(&self, limits: Limits) -> Budget<'_> {
+        Budget { limits, totals: &self.totals, grace: &self.grace, culprits: &self.culprits }
     }
 
     fn note_other_help(&self, request: &Request<'_>, family: &Family) {
         let text = |help: Option<Arc<str>>| help.as_deref().unwrap_or_default().to_owned();
         let came = Side::of_arrival(request.name.as_str(), request.kind, &request.arrival);
         let arrival = Arrival { text: &|| text(request.help.clone()), ..request.arrival };
-        let kept = || Some(Side { example: text(family.help()).into(), ..Side::of_family(family) });
+        let kept = || Some(Side { example: text(family.help()).into(), ..family.side() });
         self.conflicts.of(Reason::Help, came, &arrival, kept).count();
     }
 
@@ -191,32 +191,28 @@ impl Registry {
 
     fn conflict(&self, reason: Reason, request: &Request<'_>, kept: &Family) -> NotAdmitted {
         let came = Side::of_arrival(request.name.as_str(), request.kind, &request.arrival);
-        NotAdmitted::Conflict(self.conflicts.of(reason, came, &request.arrival, || Some(Side::of_family(kept))))
+        NotAdmitted::Conflict(self.conflicts.of(reason, came, &request.arrival, || Some(kept.side())))
     }
 
     fn create(&self, request: &Request<'_>) -> Result<Arc<Family>, NotAdmitted> {
         let name = request.name.as_str();
-        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(family) = index.get(name).filter(|family| !family.is_gone()) {
-            return Ok(Arc::clone(family));
-        }
-        if let Some(other) = lines_collide(&index, name, request.kind) {
-            return Err(self.conflict(Reason::Lines, request, other));
-        }
-        if index.len() >= self.limits.families {
-            return Err(self.refuse_family(Limit::Families, request));
-        }
-        if let Some(limit) = self.totals.limit(&self.limits) {
-            return Err(self.refuse_family(limit, request));
-        }
-        let family = Arc::new(Family::new(request));
-        // Read under the lock under which it is spread, so that no family is missed.
-        if self.is_native_wanted.load(Relaxed) {
-            family.kind().want_native();
-        }
-        index.insert(name.into(), Arc::clone(&family));
-        self.families.insert(name.into(), Arc::clone(&family));
-        Ok(family)
+        self.families.get_or_create(name, |index| {
+            if let Some(other) = lines_collide(index, name, request.kind) {
+                return Err(self.conflict(Reason::Lines, request, other));
+            }
+            if index.len() >= self.limits.families {
+                return Err(self.refuse_family(Limit::Families, request));
+            }
+            if let Some(limit) = self.totals.limit(&self.limits) {
+                return Err(self.refuse_family(limit, request));
+            }
+            let family = Arc::new(Family::new(request));
+            // Read under the lock under which it is spread, so that no family is missed.
+            if self.is_native_wanted.load(Relaxed) {
+                family.kind().want_native();
+            }
+            Ok(family)
+        })
     }
 
     /// From now on histograms keep native buckets beside the classic ones, where their family may: each from its next sample on.
@@ -226,25 +222,9 @@ impl Registry {
         }
     }
 
-    /// Takes a family out that is gone, unless its name has a new one already.
-    fn forget(&self, family: &Arc<Family>) {
-        let name = family.name().as_str();
-        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
-        if index.get(name).is_some_and(|known| Arc::ptr_eq(known, family)) {
-            index.remove(name);
-        }
-        self.families.remove_if(name, |_, known| Arc::ptr_eq(known, family));
-    }
-
     /// All families, sorted by name.
     pub(crate) fn families(&self) -> Vec<Arc<Family>> {
-        self.families_from(None)
-    }
-
-    fn families_from(&self, name: Option<&str>) -> Vec<Arc<Family>> {
-        let from = name.map_or(Bound::Unbounded, Bound::Included);
-        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
-        index.range::<str, _>((from, Bound::Unbounded)).map(|(_, family)| Arc::clone(family)).collect()
+        self.families.from(None)
     }
 
     /// Series admitted, overflow series not counted.
@@ -255,6 +235,11 @@ impl Registry {
     /// Bytes that the series take, as reckoned for the limit.
     pub(crate) fn series_bytes(&self) -> usize {
         self.totals.bytes.load(Relaxed)
+    }
+
+    /// Exemplars of the series that have some.
+    pub(crate) fn exemplars(&self) -> &Exemplars {
+        &self.exemplars
     }
 
     /// The limits it keeps.
@@ -276,7 +261,7 @@ impl Registry {
             series_bytes_limit: self.limits.series_bytes,
             families,
             families_limit: self.limits.families,
-            resting: self.resting.len(),
+            resting: self.grace.len(),
             limited: self.limited(),
             top: all.iter().map(|family| family.report()).collect(),
         }
@@ -287,7 +272,7 @@ impl Registry {
         let (mut deleted, mut ended) = (Deleted::default(), Vec::new());
         for family in self.families() {
             for series in family.series().iter() {
-                let labels: Vec<_> = labels::split(series.labels()).collect();
+                let labels: Vec<_> = split(series.labels()).collect();
                 let labels: Vec<_> = labels.iter().map(|(name, value)| (&**name, value.clone())).collect();
                 if !wanted(family.name().as_str(), &labels) || !(dry_run || family.end_series(series, &self.budget(self.limits))) {
                     continue;
@@ -298,11 +283,30 @@ impl Registry {
                 }
             }
             if family.is_gone() {
-                self.forget(&family);
+                self.families.forget(&family);
             }
         }
         self.end(ended);
         deleted
+    }
+
+    /// One step of expiry. To be called about once a second; returns how many series went. Each is shown to `gone` once nothing
+    /// can be added to it any more.
+    pub(crate) fn expire(&self, now: Timestamp, gone: impl FnMut(&Series)) -> usize {
+        self.grace.expire(now);
+        let count = self.expiry.step((&self.families, &self.workers), &self.budget(self.limits), now, gone);
+        if count > 0 {
+            self.change();
+        }
+        count
+    }
+
+    /// Sees to it that nobody goes on writing to series that were ended at once.
+    fn end(&self, series: Vec<Arc<Series>>) {
+        if !series.is_empty() {
+            self.expiry.end(series, &self.workers);
+            self.change();
+        }
     }
 
     /// The limits that kept whole families out.
@@ -311,8 +315,8 @@ impl Registry {
     }
 
     /// Expired series whose values are kept for the case that they come back.
-    pub(crate) fn resting(&self) -> usize {
-        self.resting.len()
+    pub(crate) fn in_grace(&self) -> usize {
+        self.grace.len()
     }
 
     /// Notes that a page left `family` out, because under the page's escaping its name is that of `kept`. Counts pages.
@@ -320,27 +324,11 @@ impl Registry {
         let (sample, source) = family.first_sample();
         let arrival = Arrival { text: &|| sample.to_owned(), source, now };
         let came = Side::of_arrival(family.name().as_str(), family.kind(), &arrival);
-        self.conflicts.of(Reason::Escaping, came, &arrival, || Some(Side::of_family(kept))).count();
+        self.conflicts.of(Reason::Escaping, came, &arrival, || Some(kept.side())).count();
     }
 
     /// Conflicts met so far, by name and type, sorted.
     pub(crate) fn conflicts(&self) -> Vec<Arc<Conflict>> {
         self.conflicts.all()
     }
-}
-
-/// The family whose lines could be mistaken for those of the new one, or the other way round: `x_sum` beside a histogram `x`.
-fn lines_collide<'i>(index: &'i BTreeMap<Box<str>, Arc<Family>>, name: &str, kind: &FamilyKind) -> Option<&'i Arc<Family>> {
-    let living = |name: &str| index.get(name).filter(|family| !family.is_gone());
-    let taken_by_new = kind.suffixes().iter().find_map(|suffix| living(&format!("{name}{suffix}")));
-    taken_by_new.or_else(|| {
-        let suffixes = ["_sum", "_count", "_bucket"].iter();
-        let old = suffixes.filter_map(|suffix| Some((suffix, living(name.strip_suffix(suffix)?)?)));
-        old.into_iter().find(|(suffix, family)| family.kind().suffixes().contains(suffix)).map(|(_, family)| family)
-    })
-}
-
-/// A poisoned lock guards data that is still whole: nothing here panics between two changes that belong together.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,7 +6,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use super::Series;
+use super::series::Series;
 
 /// Adds `came`, in any order, to `ordered`, in place; it may hold one that is there already, which stays there once.
 pub(super) fn merge(ordered: &mut Vec<Arc<Series>>, mut came: Vec<Arc<Series>>) {

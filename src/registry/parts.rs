@@ -1,6 +1,8 @@
 //! The cells of one series, by worker. Most series are met by one worker, so that one needs no list.
 
-use super::saved::BASE;
+/// The worker that restored parts belong to, until the first one that meets the series takes them over. Workers count from 0, and
+/// none comes near it.
+pub(super) const BASE: u32 = u32::MAX;
 
 /// A cell for each worker that has met the series; cells are handles, cheap to clone.
 #[derive(Debug, Default)]

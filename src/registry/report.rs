@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::Limited;
+use super::limited::Limited;
 use crate::name::series_text;
 
 /// Series against their limits, and the families that have the most.

@@ -2,10 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{CellHandle, Conflict, FamilyKind, Labels, Limited, Series};
+use super::arrival::Arrival;
+use super::conflicts::Conflict;
+use super::kind::FamilyKind;
+use super::label_set::Labels;
+use super::limited::Limited;
+use super::series::{CellHandle, Series};
 use crate::mapping::spec::RuleLimits;
 use crate::name::FamilyName;
-use crate::source::Source;
 use crate::telemetry::Refusal;
 use crate::time::Timestamp;
 
@@ -35,17 +39,6 @@ pub(crate) struct Request<'a> {
     pub created: Timestamp,
     /// The sample.
     pub arrival: Arrival<'a>,
-}
-
-/// A sample that asks for a series: what reports say of it.
-#[derive(Clone, Copy)]
-pub(crate) struct Arrival<'a> {
-    /// Writes it as it was sent; asked only where it is kept.
-    pub text: &'a dyn Fn() -> String,
-    /// Who sent it.
-    pub source: Source,
-    /// When it came.
-    pub now: Timestamp,
 }
 
 /// A series found or admitted for a worker.

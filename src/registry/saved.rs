@@ -7,18 +7,20 @@ mod form;
 
 use std::sync::Arc;
 
-use super::labels::split;
-use super::{Arrival, Family, FamilyKind, Labels, Registry, Request, Series};
+use super::Registry;
+use super::arrival::Arrival;
+use super::family::Family;
+use super::kind::FamilyKind;
+use super::label_set::{Labels, split};
+use super::parts::BASE;
+use super::request::Request;
+use super::series::Series;
 use crate::mapping::spec::RuleLimits;
 use crate::name::{FamilyName, NameValidation};
 use crate::options::NativeOptions;
 use crate::registry::cell::{SavedNative, SavedSet, SavedSummary};
 use crate::source::Source;
 use crate::time::Timestamp;
-
-/// The worker that restored parts belong to, until the first one that meets the series takes them over. Workers count from 0, and
-/// none comes near it.
-pub(super) const BASE: u32 = u32::MAX;
 
 /// Series of one piece, and bytes of it, about: what is in memory at once.
 const PIECE_SERIES: usize = 1_024;
@@ -84,7 +86,7 @@ pub struct SavedSeries {
     pub ttl_ms: u64,
     /// When its counting began, milliseconds since 1970.
     pub created_ms: u64,
-    /// Until when it rests, milliseconds since 1970: it has expired, and goes on if it comes back before that. 0 for one that lives.
+    /// When its grace period ends, milliseconds since 1970: it has expired, and goes on if it comes back before. 0 for one that lives.
     pub resting_until_ms: u64,
     /// The value.
     pub value: SavedValue,
@@ -144,37 +146,37 @@ pub(crate) struct RestoreRules {
     pub names: NameValidation,
 }
 
-impl Registry {
-    /// Shows every series to `each`, family by family in pieces of bounded size. Values are those of the moment when they are
-    /// read; no lock is held while `each` runs. Ends at the first error.
-    ///
-    /// # Errors
-    ///
-    /// The first one that `each` returned.
-    pub(crate) fn save<E>(&self, now: Timestamp, each: &mut dyn FnMut(&SavedFamily) -> Result<(), E>) -> Result<(), E> {
-        // One that comes back while families are saved may be in none of those saved later, and one that expires in none of those
-        // before; who is both alive and resting is restored alive.
-        let mut resting = self.resting.all();
-        self.families().iter().try_for_each(|family| save_family(family, now, each))?;
-        resting.extend(self.resting.all());
-        resting.sort_by(|a, b| (&a.0, a.2.labels()).cmp(&(&b.0, b.2.labels())));
-        resting.dedup_by(|a, b| Arc::ptr_eq(&a.2, &b.2));
-        save_resting(&resting, now, each)
-    }
+/// Shows every series to `each`, family by family in pieces of bounded size. Values are those of the moment when they are
+/// read; no lock is held while `each` runs. Ends at the first error.
+///
+/// # Errors
+///
+/// The first one that `each` returned.
+pub(crate) fn save<E>(registry: &Registry, now: Timestamp, each: &mut dyn FnMut(&SavedFamily) -> Result<(), E>) -> Result<(), E> {
+    // One that comes back while families are saved may be in none of those saved later, and one that expires in none of those
+    // before; who is both alive and in grace is restored alive.
+    let mut in_grace = registry.grace.all();
+    registry.families().iter().try_for_each(|family| save_family(family, now, each))?;
+    in_grace.extend(registry.grace.all());
+    in_grace.sort_by(|a, b| (&a.0, a.2.labels()).cmp(&(&b.0, b.2.labels())));
+    in_grace.dedup_by(|a, b| Arc::ptr_eq(&a.2, &b.2));
+    save_in_grace(&in_grace, now, each)
+}
 
-    /// Restores a piece of a family. To be called before the first sample, from one thread.
-    pub(crate) fn restore(&self, saved: SavedFamily, rules: RestoreRules, now: Timestamp) -> Restored {
-        let all_refused = Restored { refused: saved.series.len() as u64, ..Restored::default() };
-        let Some((name, kind)) = checked_name(&saved.name, rules.names).zip(saved.kind.restore()) else { return all_refused };
+impl SavedFamily {
+    /// Restores this piece of a family. To be called before the first sample, from one thread.
+    pub(crate) fn restore(self, registry: &Registry, rules: RestoreRules, now: Timestamp) -> Restored {
+        let all_refused = Restored { refused: self.series.len() as u64, ..Restored::default() };
+        let Some((name, kind)) = checked_name(&self.name, rules.names).zip(self.kind.restore()) else { return all_refused };
         let no_labels = Labels::new(rules.names);
         let request = Request {
             name: &name,
             kind: &kind,
             labels: &no_labels,
-            help: saved.help.as_deref().map(Arc::from),
+            help: self.help.as_deref().map(Arc::from),
             // The rules say it anew with the first sample.
             unit: None,
-            origin: &saved.origin,
+            origin: &self.origin,
             ttl_ms: rules.ttl_ms,
             limits: rules.limits,
             generation: 0,
@@ -183,50 +185,52 @@ impl Registry {
             arrival: Arrival { text: &|| "restored from the state file".to_owned(), source: Source::Unknown, now },
         };
         // Where native buckets were kept they go on; also those of series to come, as before.
-        if saved.series.iter().any(|series| matches!(series.value, SavedValue::Histogram { native: Some(_), .. })) {
-            self.want_native();
+        if self.series.iter().any(|series| matches!(series.value, SavedValue::Histogram { native: Some(_), .. })) {
+            registry.want_native();
             kind.want_native();
         }
         let mut restored = Restored::default();
-        for series in saved.series {
+        for series in self.series {
             restored += match series.resting_until_ms {
-                0 => self.restore_series(&request, series, &saved.first_names),
-                end => self.restore_resting(&request, series, end),
+                0 => series.restore(registry, &request, &self.first_names),
+                end => series.restore_in_grace(registry, &request, end),
             };
         }
         restored
     }
+}
 
-    fn restore_series(&self, request: &Request<'_>, saved: SavedSeries, first_names: &[String]) -> Restored {
+impl SavedSeries {
+    fn restore(self, registry: &Registry, request: &Request<'_>, first_names: &[String]) -> Restored {
         let (one, none) = (1, Restored::default());
         let refused = Restored { refused: one, ..none };
         // After the clock went back, a time to come would keep the series for longer than its ttl.
         let now = request.arrival.now;
-        let last = Timestamp::from_millis(saved.last_ms.min(now.as_millis()));
+        let last = Timestamp::from_millis(self.last_ms.min(now.as_millis()));
         // A series without a ttl may have got one with new flags or rules; otherwise it would stay until a sample comes.
-        let ttl_ms = if saved.ttl_ms > 0 { saved.ttl_ms } else { request.ttl_ms };
+        let ttl_ms = if self.ttl_ms > 0 { self.ttl_ms } else { request.ttl_ms };
         if ttl_ms > 0 && now.as_millis() - last.as_millis() >= ttl_ms {
             return Restored { expired: one, ..none };
         }
-        let Some(labels) = checked_labels(&saved.labels, request.kind, request.labels.names()) else { return refused };
-        if !saved.value.is_of(request.kind) {
+        let Some(labels) = checked_labels(&self.labels, request.kind, request.labels.names()) else { return refused };
+        if !self.value.is_of(request.kind) {
             return refused;
         }
-        let Ok(family) = self.create(request) else { return refused };
+        let Ok(family) = registry.create(request) else { return refused };
         if family.kind() != request.kind {
             return refused;
         }
         family.restore_first_names(first_names);
-        let created = Timestamp::from_millis(saved.created_ms.min(now.as_millis()));
+        let created = Timestamp::from_millis(self.created_ms.min(now.as_millis()));
         let arrival = Arrival { now: last, ..request.arrival };
         let request = Request { labels: &labels, help: request.help.clone(), ttl_ms, created, arrival, ..*request };
-        let admitted = if saved.overflow {
+        let admitted = if self.overflow {
             Ok((family.restore_overflow(&request), false))
         } else {
-            self.admit(&request).map(|admitted| (admitted.cell, admitted.folded.is_some()))
+            registry.admit(&request).map(|admitted| (admitted.cell, admitted.folded.is_some()))
         };
         match admitted {
-            Ok((cell, _)) if !saved.value.absorbed_by(&cell, now) => refused,
+            Ok((cell, _)) if !self.value.absorbed_by(&cell, now) => refused,
             Ok((cell, true)) => {
                 // What was folded before may have been written later.
                 cell.stamp().touch(now.as_millis());
@@ -236,31 +240,29 @@ impl Registry {
             Err(_) => refused,
         }
     }
-}
 
-impl Registry {
-    /// One that had expired before, and rests on.
-    fn restore_resting(&self, request: &Request<'_>, saved: SavedSeries, end_ms: u64) -> Restored {
+    /// One that had expired before, and whose grace period goes on.
+    fn restore_in_grace(self, registry: &Registry, request: &Request<'_>, end_ms: u64) -> Restored {
         let now = request.arrival.now;
-        let family = self.families.get(request.name.as_str()).map(|family| Arc::clone(&family));
-        if end_ms <= now.as_millis() || family.is_some_and(|family| family.has(&saved.labels)) {
+        let family = registry.families.get(request.name.as_str());
+        if end_ms <= now.as_millis() || family.is_some_and(|family| family.has(&self.labels)) {
             return Restored { expired: 1, ..Restored::default() };
         }
-        let is_good = checked_labels(&saved.labels, request.kind, request.labels.names()).is_some() && saved.value.is_of(request.kind);
-        let series = Arc::new(Series::new(&saved.labels, request.kind, Timestamp::from_millis(saved.created_ms)));
-        let cell = series.cell(request.kind, BASE, (saved.ttl_ms, now)).filter(|_| is_good);
-        if !cell.is_some_and(|cell| saved.value.absorbed_by(&cell, now)) {
+        let is_good = checked_labels(&self.labels, request.kind, request.labels.names()).is_some() && self.value.is_of(request.kind);
+        let series = Arc::new(Series::new(&self.labels, request.kind, Timestamp::from_millis(self.created_ms)));
+        let cell = series.cell(request.kind, BASE, (self.ttl_ms, now)).filter(|_| is_good);
+        if !cell.is_some_and(|cell| self.value.absorbed_by(&cell, now)) {
             return Restored { refused: 1, ..Restored::default() };
         }
         series.retire_now();
         // Pages before the restart have shown it.
         series.is_first_shown();
-        self.resting.put_until(request.name, request.kind, &series, end_ms);
+        registry.grace.put_until(request.name, request.kind, &series, end_ms);
         Restored { series: 1, ..Restored::default() }
     }
 }
 
-fn save_resting<E>(
+fn save_in_grace<E>(
     all: &[(FamilyName, FamilyKind, Arc<Series>, u64)],
     now: Timestamp,
     each: &mut dyn FnMut(&SavedFamily) -> Result<(), E>,
@@ -282,7 +284,7 @@ fn save_resting<E>(
 impl SavedFamily {
     fn empty(name: &str, kind: &FamilyKind) -> Self {
         let (name, origin) = (name.to_owned(), String::new());
-        Self { name, kind: kind.save(), help: None, origin, first_names: Vec::new(), series: Vec::new() }
+        Self { name, kind: SavedKind::of(kind), help: None, origin, first_names: Vec::new(), series: Vec::new() }
     }
 }
 
@@ -296,26 +298,26 @@ impl SavedSeries {
             ttl_ms: series.ttl_ms(),
             created_ms: series.created().as_millis(),
             resting_until_ms: 0,
-            value: series.save(kind, now),
+            value: SavedValue::of(series, kind, now),
         }
     }
 }
 
 fn save_family<E>(family: &Family, now: Timestamp, each: &mut dyn FnMut(&SavedFamily) -> Result<(), E>) -> Result<(), E> {
-    let shape = family.shape();
+    let snapshot = family.snapshot();
     let mut piece = SavedFamily {
-        help: shape.help.as_deref().map(str::to_owned),
+        help: snapshot.help.as_deref().map(str::to_owned),
         origin: family.origin().to_owned(),
-        first_names: shape.first_names,
+        first_names: snapshot.first_names,
         ..SavedFamily::empty(family.name().as_str(), family.kind())
     };
     let mut bytes = 0;
-    for series in shape.series.iter() {
-        // Retired: it has outlived its ttl, and rests if it may.
+    for series in snapshot.series.iter() {
+        // Retired: it has outlived its ttl, and is in grace if it may be.
         if series.is_retired() {
             continue;
         }
-        let overflow = shape.overflow.as_ref().is_some_and(|overflow| Arc::ptr_eq(overflow, series));
+        let overflow = snapshot.overflow.as_ref().is_some_and(|overflow| Arc::ptr_eq(overflow, series));
         let saved = SavedSeries { overflow, ..SavedSeries::of(series, family.kind(), now) };
         bytes += saved.labels.len() + saved.value.bytes();
         piece.series.push(saved);

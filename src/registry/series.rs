@@ -3,14 +3,18 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
+use super::kind::FamilyKind;
 use super::parts::Parts;
-use super::{FamilyKind, lock};
+use crate::lock::lock;
 use crate::prefetch::prefetch;
 use crate::registry::cell::{
     Bounds, CounterCell, GaugeCell, HistogramCell, HistogramSnapshot, NativeCell, NativeSnapshot, SetCell, SetSnapshot, Stamp, SummaryCell,
     SummarySnapshot, merge_classic,
 };
 use crate::time::Timestamp;
+
+/// What a series costs beside its label text and its cells: its own fields, places in table and order, allocator.
+const SERIES_BYTES: usize = 160;
 
 /// One label set of a family.
 #[derive(Debug)]
@@ -172,6 +176,11 @@ impl Series {
     /// The label text, as [`Labels`](super::Labels) renders it.
     pub(crate) fn labels(&self) -> &str {
         &self.labels
+    }
+
+    /// What it is reckoned at; `kind` is that of the family.
+    pub(super) fn bytes(&self, kind: &FamilyKind) -> usize {
+        SERIES_BYTES + self.labels.len() + kind.cell_bytes()
     }
 
     /// Milliseconds unseen after which it is retired; 0 for never.

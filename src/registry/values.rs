@@ -5,9 +5,10 @@ use std::hash::BuildHasher;
 use hashbrown::HashTable;
 use rapidhash::quality::RandomState;
 
-use super::Labels;
-use super::labels::split;
-use super::members::OVERFLOW_VALUE;
+use super::label_set::{Labels, split};
+
+/// The value of a label that stands for many.
+pub(super) const OVERFLOW_VALUE: &str = "_overflow_";
 
 /// Label names and values of a family's series, the overflow series not counted.
 #[derive(Default)]
@@ -19,7 +20,7 @@ pub(super) struct LabelValues {
 
 struct Label {
     name: Box<str>,
-    values: HashTable<Value>,
+    values: HashTable<ValueCount>,
     in_first_series: bool,
 }
 
@@ -27,12 +28,12 @@ struct Label {
 /// qualities only the better one serves: the fast one gives one in a hundred short values the hash of another.
 ///
 /// The hash is in halves, so that a value takes 12 bytes and not 16.
-struct Value {
+struct ValueCount {
     hash: [u32; 2],
     series: u32,
 }
 
-impl Value {
+impl ValueCount {
     fn new(hash: u64) -> Self {
         Self { hash: [hash as u32, (hash >> 32) as u32], series: 1 }
     }
@@ -55,7 +56,7 @@ impl Label {
         match self.values.find_mut(hash, |value| value.hash() == hash) {
             Some(value) => value.series += 1,
             None => {
-                self.values.insert_unique(hash, Value::new(hash), Value::hash);
+                self.values.insert_unique(hash, ValueCount::new(hash), ValueCount::hash);
             }
         }
     }

@@ -15,19 +15,25 @@ use nom::combinator::opt;
 use nom::error::{ErrorKind, ParseError};
 use nom::{Err, IResult, Parser};
 
-use super::{MOST_MATCHERS, SelectorError};
+/// Matchers of a selector, each of which may hold a compiled expression of up to 512 KiB.
+pub(super) const MOST_MATCHERS: usize = 10;
+
+/// Why a text is no selector: a sentence that says where, and what to write instead.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct SelectorError(pub(super) String);
 
 /// A selector as it is written.
 #[derive(Debug, Default)]
 pub(super) struct Read {
     /// In front of the braces, or alone in quotes within them.
     pub(super) name: Option<String>,
-    pub(super) matchers: Vec<Raw>,
+    pub(super) matchers: Vec<MatcherText>,
 }
 
 /// A matcher as it is written.
 #[derive(Debug)]
-pub(super) struct Raw {
+pub(super) struct MatcherText {
     pub(super) label: String,
     pub(super) sign: &'static str,
     pub(super) value: String,
@@ -157,7 +163,7 @@ fn item<'a>(input: &'a str, read: &mut Read) -> Parsed<'a, ()> {
     match opt(string).parse(rest)? {
         (_, Some(_)) if key.is_empty() => mistake(input, "A label's name is not empty."),
         (rest, Some(value)) => {
-            read.matchers.push(Raw { label: key, sign, value });
+            read.matchers.push(MatcherText { label: key, sign, value });
             Ok((rest, ()))
         }
         (rest, None) if rest.starts_with('=') => mistake(rest, "It is = and not ==."),

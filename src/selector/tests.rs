@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::grammar::MOST_MATCHERS;
 use super::*;
 
 fn labels(text: &str) -> Vec<(&str, String)> {

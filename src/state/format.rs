@@ -13,7 +13,7 @@ use std::io::{self, ErrorKind, Read, Write};
 
 use serde::{Deserialize, Serialize};
 
-use crate::registry::{Registry, SavedFamily};
+use crate::registry::{Registry, SavedFamily, save};
 use crate::time::Timestamp;
 
 const MAGIC: [u8; 8] = *b"sdbstate";
@@ -84,7 +84,7 @@ enum Record {
 pub(crate) fn write(registry: &Registry, now: Timestamp, out: &mut impl Write) -> io::Result<Counts> {
     write_header(now, out)?;
     let (mut counts, mut body) = (Counts::default(), Vec::new());
-    registry.save(now, &mut |family| {
+    save(registry, now, &mut |family| {
         body = encode(&RecordRef::Family(family), std::mem::take(&mut body))?;
         if body.len() > FRAME_MAX {
             counts.left_out += family.series.len() as u64;

@@ -4,9 +4,7 @@ use proptest::prelude::*;
 
 use super::format::{Counts, ReadError, VERSION, read_frames, read_header};
 use crate::bridge::Bridge;
-use crate::mapping::spec::Ttl;
-use crate::options::Options;
-use crate::options::{Limits, NameValidation, Observer, SummaryOptions};
+use crate::options::{Limits, NameValidation, Observer, Options, SummaryOptions, Ttl};
 use crate::registry::Restored;
 use crate::time::Timestamp;
 
@@ -172,7 +170,7 @@ fn time_to_live_goes_on_from_the_last_sample() {
 #[test]
 fn series_that_rest_go_on_resting_and_created_times_stay() {
     let second = Some(1_000);
-    let ttl = crate::mapping::spec::Ttl { counter_ms: second, observer_ms: second, ..Default::default() };
+    let ttl = Ttl { counter_ms: second, observer_ms: second, ..Default::default() };
     let options = || Options { ttl, grace_ms: 60_000, counters_start_at_zero: true, ..Options::default() };
     let before = Bridge::new(options());
     let mut worker = before.worker();
@@ -185,7 +183,7 @@ fn series_that_rest_go_on_resting_and_created_times_stay() {
     let bytes = bytes_of(&before, at(5_000));
     let after = Bridge::new(options());
     assert_eq!(take_up(&after, &bytes, at(5_100)).expect("a good snapshot").series, 4);
-    assert_eq!((after.registry().resting(), after.registry().series()), (3, 1));
+    assert_eq!((after.registry().in_grace(), after.registry().series()), (3, 1));
     after.worker().ingest(b"c:1|c|#a:b\nh:2|h\nlives:1|c", at(5_200));
     let text = page(&after, at(5_200));
     assert!(text.contains("c{a=\"b\"} 6\n") && text.contains("h_sum 3\n") && text.contains("lives 6\n"), "{text}");
@@ -196,7 +194,7 @@ fn series_that_rest_go_on_resting_and_created_times_stay() {
     assert_eq!((created("c"), created("lives")), (Some(at(0)), Some(at(4_900))));
     let late = Bridge::new(options());
     take_up(&late, &bytes, at(70_000)).expect("a good snapshot");
-    assert_eq!(late.registry().resting(), 0, "their time is over");
+    assert_eq!(late.registry().in_grace(), 0, "their time is over");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::fmt::Display;
 use std::fs;
 use std::sync::OnceLock;
 
-use super::OwnFamily;
+use super::self_family::SelfFamily;
 
 /// Names that belong to this module; refused from the wire.
 pub(super) const NAMES: [&str; 10] = [
@@ -27,7 +27,7 @@ pub(super) const NAMES: [&str; 10] = [
 ///
 /// As with Go's collector an unlimited address space is shown as 18446744073709551615, and the network's bytes are those of
 /// the process's network namespace, which the kernel does not count per process.
-pub(crate) fn process_families() -> Vec<OwnFamily> {
+pub(crate) fn process_families() -> Vec<SelfFamily> {
     if !cfg!(target_os = "linux") {
         return Vec::new();
     }
@@ -52,16 +52,16 @@ pub(crate) fn process_families() -> Vec<OwnFamily> {
     families.into_iter().flatten().collect()
 }
 
-fn counter(name: &'static str, help: &'static str, value: Option<impl Display>) -> Option<OwnFamily> {
+fn counter(name: &'static str, help: &'static str, value: Option<impl Display>) -> Option<SelfFamily> {
     family("counter", name, help, value)
 }
 
-fn gauge(name: &'static str, help: &'static str, value: Option<impl Display>) -> Option<OwnFamily> {
+fn gauge(name: &'static str, help: &'static str, value: Option<impl Display>) -> Option<SelfFamily> {
     family("gauge", name, help, value)
 }
 
-fn family(kind: &'static str, name: &'static str, help: &'static str, value: Option<impl Display>) -> Option<OwnFamily> {
-    value.map(|value| OwnFamily { name: name.into(), help: help.into(), kind, lines: vec![format!("{name} {value}")] })
+fn family(kind: &'static str, name: &'static str, help: &'static str, value: Option<impl Display>) -> Option<SelfFamily> {
+    value.map(|value| SelfFamily { name: name.into(), help: help.into(), kind, lines: vec![format!("{name} {value}")] })
 }
 
 fn read(file: &str) -> Option<String> {
@@ -249,7 +249,7 @@ mod tests {
         assert!(open(&after) >= open(&before) + 20.0, "other tests may have closed some, not most");
     }
 
-    fn value_of(families: &[OwnFamily], name: &str) -> f64 {
+    fn value_of(families: &[SelfFamily], name: &str) -> f64 {
         let line = families.iter().find(|f| f.name == name).and_then(|f| f.lines.first()).expect("a line");
         line.strip_prefix(name).expect("starts with its name").trim().parse().expect("a number")
     }

@@ -2,7 +2,7 @@
 
 use metrics::{Counter, Gauge, Histogram, describe_histogram, histogram};
 
-use super::{described_counter, described_counters, described_gauge};
+use super::described::{described_counter, described_counters, described_gauge};
 use crate::options::Prefix;
 
 /// Why an HTTP connection was cut, in the order of the web server's reasons.

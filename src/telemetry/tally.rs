@@ -107,6 +107,8 @@ pub enum Refusal {
     Conflict,
     /// The value would have become infinite.
     ValueOverflow,
+    /// One sample would have added more than the limit.
+    ValueTooLarge,
     /// The name is longer than the limit.
     NameTooLong,
     /// The tags are longer than the limit.
@@ -128,13 +130,19 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Why a sample is refused that would add `amount`, which is above the limit.
+    pub(crate) fn of_large(amount: f64) -> Self {
+        if amount.is_finite() { Self::ValueTooLarge } else { Self::ValueOverflow }
+    }
+
     /// All of them, in the order of their discriminants.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::NegativeCounter,
         Self::EmptyName,
         Self::OwnName,
         Self::Conflict,
         Self::ValueOverflow,
+        Self::ValueTooLarge,
         Self::NameTooLong,
         Self::TagsTooLong,
         Self::TooManyTags,
@@ -154,6 +162,7 @@ impl Refusal {
             Self::OwnName => "own_metric_name",
             Self::Conflict => "conflict",
             Self::ValueOverflow => "value_overflow",
+            Self::ValueTooLarge => "value_too_large",
             Self::NameTooLong => "name_too_long",
             Self::TagsTooLong => "tags_too_long",
             Self::TooManyTags => "too_many_tags",

@@ -2,7 +2,7 @@
 
 use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge};
 
-use super::{described_counter, described_gauge};
+use super::described::{described_counter, described_gauge};
 use crate::options::Prefix;
 
 /// Counters of datagrams and connections.

@@ -121,7 +121,7 @@ fn sockets_of_systemd_are_taken() {
 }
 
 #[test]
-fn the_health_check_needs_neither_password_nor_certificate() {
+fn the_health_check_needs_neither_password_nor_certificate_nor_a_turn() {
     let check = |bridge: &Guarded, args: &[&str]| {
         let mut command = bridge_command();
         command.arg("healthcheck").arg(format!("--web.listen-address={}", bridge.web)).args(args);
@@ -141,6 +141,12 @@ fn the_health_check_needs_neither_password_nor_certificate() {
     let file = format!("--web.config.file={}", bridge.path("web.yml").display());
     assert_eq!(check(&bridge, &[&file]).0, Some(0));
     assert_eq!(check(&bridge, &[]).0, Some(1), "a password that nobody spoke of");
+    bridge.stop();
+    // One request an hour, and the health check is the second one at the latest.
+    let bridge = Guarded::start("rate_limit: {interval: 1h, burst: 1}");
+    let file = format!("--web.config.file={}", bridge.path("web.yml").display());
+    assert_eq!([check(&bridge, &[&file]).0, check(&bridge, &[&file]).0], [Some(0); 2], "turned away by the rate limit");
+    assert_eq!(check(&bridge, &[]).0, Some(1), "a rate limit that nobody spoke of");
     let web = bridge.web;
     bridge.stop();
     let mut command = bridge_command();

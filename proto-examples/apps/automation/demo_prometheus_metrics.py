@@ -5,6 +5,7 @@ A round is the same each time: 5 files, 9 test runs, 6 API calls, 3 audit runs, 
 
 import argparse
 import asyncio
+import signal
 import time
 
 from automation.metrics import connect
@@ -69,9 +70,10 @@ def demo_safe_async_bridge(work: float) -> None:
         raise ValueError("as it should")
 
     with SafeAsyncBridge() as bridge:
-        for coroutine, timeout in [(asyncio.sleep(work), 5), (asyncio.sleep(work), 5), (fails(), 5), (asyncio.sleep(60), work)]:
+        calls = [(asyncio.sleep, (work,), 5), (asyncio.sleep, (work,), 5), (fails, (), 5), (asyncio.sleep, (60,), work)]
+        for function, arguments, timeout in calls:
             try:
-                bridge.call(coroutine, timeout)
+                bridge.call(function(*arguments), timeout)
                 print("  a call succeeded")
             except (ValueError, TimeoutError) as error:
                 print(f"  a call ended with {type(error).__name__}")
@@ -97,18 +99,22 @@ def main() -> None:
     args = parser.parse_args()
     connect(args.host, args.port)
     done = 0
-    while args.rounds == 0 or done < args.rounds:
-        demo_test_watcher(args.work)
-        demo_api()
-        demo_audit_agent(args.work)
-        demo_safe_async_bridge(args.work)
-        demo_system(args.work)
-        done += 1
-    TestWatcherCollector().set_running_status(False)
+    try:
+        while args.rounds == 0 or done < args.rounds:
+            demo_test_watcher(args.work)
+            demo_api()
+            demo_audit_agent(args.work)
+            demo_safe_async_bridge(args.work)
+            demo_system(args.work)
+            done += 1
+    finally:
+        TestWatcherCollector().set_running_status(False)
     print("Demo complete. The bridge still shows the metrics.")
 
 
 if __name__ == "__main__":
+    # SIGTERM ends it as Ctrl-C does. Without a handler the first process of a container does not see it, and is killed after 10 s.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         main()
     except KeyboardInterrupt:

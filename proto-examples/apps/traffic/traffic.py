@@ -8,6 +8,7 @@ import argparse
 import http.client
 import pathlib
 import random
+import signal
 import time
 from urllib.parse import urlsplit
 
@@ -63,6 +64,8 @@ def main():
 
 
 if __name__ == "__main__":
+    # SIGTERM ends it as Ctrl-C does. Without a handler the first process of a container does not see it, and is killed after 10 s.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         main()
     except KeyboardInterrupt:

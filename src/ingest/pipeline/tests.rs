@@ -31,7 +31,7 @@ fn a_trace_is_an_exemplar_and_makes_neither_series_nor_binding() {
     let texts: Vec<_> = seen.iter().map(|(name, series)| format!("{name}{{{}}} {}", series.labels(), series.number())).collect();
     assert_eq!(texts, ["c_total{k=\"v\"} 201", "g{} 100", "n{k=\"v\"} 1", "s{} 1", "t{k=\"v\"} 0"]);
     let exemplars = |at: usize| -> Vec<_> {
-        let all = bridge.registry().exemplars(&seen[at].1).into_iter();
+        let all = bridge.registry().exemplars().of(&seen[at].1).into_iter();
         all.map(|one| (one.bucket, one.labels.into_string(), one.value, one.time)).collect()
     };
     assert_eq!(exemplars(0), [(0, "trace_id=\"c99\"".to_owned(), 2.0, at(99))]);
@@ -40,7 +40,7 @@ fn a_trace_is_an_exemplar_and_makes_neither_series_nor_binding() {
     assert_eq!(of_timer.iter().map(|one| one.0).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5, 6, 7]);
     assert_eq!(of_timer[4], (4, "trace_id=\"t10\"".to_owned(), 0.1, at(10)));
     assert!([1, 2, 3].into_iter().all(|at| exemplars(at).is_empty()));
-    assert_eq!(bridge.registry().series_with_exemplars(), 2);
+    assert_eq!(bridge.registry().exemplars().series(), 2);
     let own = |name: &str| {
         let families = bridge.telemetry().families();
         families.iter().find(|family| family.name == format!("statsd_bridge_{name}")).expect(name).lines[0].clone()

@@ -2,10 +2,10 @@
 //!
 //! Knows no bytes and no values.
 
-use super::Worker;
-use crate::ingest::bindings::BindingId;
+use crate::ingest::bindings::{BindingId, Bindings};
 use crate::ingest::protocol::Sample;
-use crate::ingest::resolve::{Binding, Target};
+use crate::ingest::resolve::{Binding, Resolver};
+use crate::telemetry::Tally;
 
 /// Steps of keeping the table of bindings in order between two batches; a step takes 10 to 50 ns.
 pub(super) const STEPS_OF_BATCH: usize = 1 << 10;
@@ -16,12 +16,19 @@ pub(super) const STEPS_OF_TICK: usize = 1 << 14;
 /// Bindings that one new binding may push out.
 const EVICTED_AT_MOST: usize = 8;
 
-impl Worker {
+/// A worker's table of bindings, with those who count what comes and goes.
+pub(super) struct Upkeep<'w> {
+    pub(super) bindings: &'w mut Bindings<Binding>,
+    pub(super) resolver: &'w mut Resolver,
+    pub(super) tally: &'w mut Tally,
+}
+
+impl Upkeep<'_> {
     /// Takes out bindings that lead nowhere, or may lead elsewhere now, and gives their memory back: a few steps of it.
     #[cold]
-    pub(super) fn keep_up(&mut self, steps: usize) {
+    pub(super) fn run(&mut self, steps: usize) {
         let before = self.bindings.len();
-        let resolver = &mut self.resolver;
+        let resolver = &mut *self.resolver;
         self.bindings.keep_up(steps, Binding::prefetch_cell, |binding| {
             let is_gone = binding.is_retired() || binding.is_side();
             if is_gone {
@@ -32,14 +39,15 @@ impl Worker {
         self.tally.bindings -= (before - self.bindings.len()) as i64;
     }
 
-    pub(super) fn forget_bindings(&mut self) {
+    /// Takes all bindings out.
+    pub(super) fn forget_all(&mut self) {
         self.tally.bindings -= self.bindings.len() as i64;
         self.bindings.clear();
         self.resolver.forgot_all();
     }
 
     /// Adds a binding; where there is no room, others go.
-    pub(super) fn keep_binding(&mut self, sample: &Sample<'_>, hash: u64, binding: Binding) {
+    pub(super) fn keep(&mut self, sample: &Sample<'_>, hash: u64, binding: Binding) {
         // Places and key bytes have a limit each; a long key may need the bytes of several.
         for _ in 0..EVICTED_AT_MOST {
             if !self.bindings.is_full() {
@@ -57,17 +65,11 @@ impl Worker {
         }
     }
 
-    pub(super) fn remove_binding(&mut self, id: BindingId) {
+    /// Takes one binding out.
+    pub(super) fn remove(&mut self, id: BindingId) {
         if let Some(gone) = self.bindings.remove(id) {
             self.resolver.forgot(&gone);
             self.tally.bindings -= 1;
         }
-    }
-}
-
-impl Binding {
-    /// Whether it leads to a series that went, or is about to.
-    fn is_retired(&self) -> bool {
-        matches!(&self.target, Target::Cell(cell) if cell.stamp().last().is_none())
     }
 }

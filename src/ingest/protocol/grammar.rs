@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! checkout.time:12.5|ms|@0.1|#host:web1,zone:b
-//! ^^^^^^^^^^^^^ name, up to the first ':'
+//! ^^^^^^^^^^^^^ name, up to a ':': `colons` says which one
 //!               ^^^^ value: a finite decimal; a set's is any text
 //!                    ^^ kind: c g ms h d s
 //!                       ^^^^ field: sample rate
@@ -17,11 +17,15 @@ use memchr::{memchr, memmem};
 use nom::error::ParseError;
 use nom::{Err, IResult, Mode, OutputMode, PResult, Parser};
 
-use super::number::{number, whole_number};
+use super::colons::before_value;
+use super::events::{Other, event_or_check, is_event_or_check};
+use super::fields::{SampleFields, kind, suffix, why_rejected};
+use super::number::{Number, number};
 use super::packed::Samples;
-use super::tags::{dogstatsd_tag_errors, name_tags};
-use super::{Kind, Line, Refused, Sample, SampleError, Value};
-use crate::options::Dialect;
+use super::styles::NameParts;
+use super::tags::{is_blank, name_tags};
+use super::{Kind, Rejected, Sample, SampleError, Value};
+use crate::options::{Dialect, PackedValues};
 
 /// Takes the bytes before a delimiter, at least one, and consumes the delimiter.
 struct Until(u8);
@@ -41,29 +45,48 @@ impl<'a> Parser<&'a [u8]> for Until {
     }
 }
 
-/// What follows the value: kind and fields.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Suffix<'a> {
-    pub(super) kind: Kind,
-    pub(super) fields: Fields<'a>,
-}
-
-/// What the fields of a sample say.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Fields<'a> {
-    pub(super) weight: f64,
-    pub(super) tags: &'a [u8],
-    pub(super) unknown: u32,
+/// What a line is.
+#[derive(Debug, Clone)]
+pub enum Line<'a> {
+    /// Nothing, or blanks only.
+    Empty,
+    /// One sample, by far the most frequent case.
+    Sample(Sample<'a>),
+    /// Packed values or several samples; each may be rejected on its own.
+    Samples(Samples<'a>),
+    /// A DogStatsD event.
+    Event,
+    /// A DogStatsD service check.
+    ServiceCheck,
+    /// Rejected, as a whole or its only sample.
+    Rejected(Rejected),
 }
 
 /// Parses one line, given without its newline.
 #[inline]
 pub fn parse_line<'a>(line: &'a [u8], dialect: &Dialect) -> Line<'a> {
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let line = match line {
+        [first, .., last] if *first > b' ' && *last > b' ' => line,
+        _ => trimmed(line, dialect),
+    };
     match single_sample(line, dialect) {
         Ok((_, sample)) => Line::Sample(sample),
         Err(_) => other_line(line, dialect),
     }
+}
+
+/// The line without blanks at its ends: clients pad lines, and cut them out of text. To statsd_exporter they belong to the line.
+#[cold]
+#[inline(never)]
+fn trimmed<'a>(line: &'a [u8], dialect: &Dialect) -> &'a [u8] {
+    let is_kept = |byte: &u8| !is_blank(char::from(*byte));
+    let start = if dialect.exporter_rules { 0 } else { line.iter().position(is_kept).unwrap_or(line.len()) };
+    let line = line.get(start..).unwrap_or_default();
+    // An event says how long its text is, blanks included.
+    if dialect.exporter_rules || is_event_or_check(line) {
+        return line.strip_suffix(b"\r").unwrap_or(line);
+    }
+    line.get(..line.iter().rposition(is_kept).map_or(0, |last| last + 1)).unwrap_or_default()
 }
 
 /// The frequent form: `name:value|kind` and fields, one sample.
@@ -73,7 +96,18 @@ fn single_sample<'a>(line: &'a [u8], dialect: &Dialect) -> IResult<&'a [u8], Sam
         return Err(Err::Error(()));
     }
     let (rest, name) = Until(b':').parse(line)?;
-    let (rest, value) = value(rest)?;
+    let (rest, sample) = sample(name, rest, dialect)?;
+    match sample.value {
+        // Where the member begins has to be found out.
+        Value::Member(member) if memchr(b':', member).is_some() => Err(Err::Error(())),
+        _ => Ok((rest, sample)),
+    }
+}
+
+/// `value|kind` and fields, one sample of this name.
+#[inline(always)]
+fn sample<'a>(name: &'a [u8], input: &'a [u8], dialect: &Dialect) -> IResult<&'a [u8], Sample<'a>, ()> {
+    let (rest, value) = value(input)?;
     let (rest, suffix) = suffix(rest, dialect)?;
     let value = match (suffix.kind, value) {
         (Kind::Set, RawValue { text, .. }) => Value::Member(text),
@@ -81,13 +115,13 @@ fn single_sample<'a>(line: &'a [u8], dialect: &Dialect) -> IResult<&'a [u8], Sam
         (_, RawValue { number: Some(number), .. }) => Value::Number(number.value),
         _ => return Err(Err::Error(())),
     };
-    let Fields { weight, tags, unknown } = suffix.fields;
+    let SampleFields { weight, tags, unknown } = suffix.fields;
     Ok((rest, Sample { name, kind: suffix.kind, value, weight, tags, unknown_fields: unknown, first: true }))
 }
 
 struct RawValue<'a> {
     text: &'a [u8],
-    number: Option<super::number::Number>,
+    number: Option<Number>,
 }
 
 /// The value and the `|` after it. A number ends itself; anything else ends at the `|`.
@@ -102,82 +136,7 @@ fn value(input: &[u8]) -> IResult<&[u8], RawValue<'_>, ()> {
     Until(b'|').map(|text| RawValue { text, number: None }).parse(input)
 }
 
-/// Kind and fields, up to the end of the input.
-#[inline(always)]
-pub(super) fn suffix<'a>(input: &'a [u8], dialect: &Dialect) -> IResult<&'a [u8], Suffix<'a>, ()> {
-    let (rest, kind) = kind(input)?;
-    let (rest, fields) = fields(rest, dialect)?;
-    Ok((rest, Suffix { kind, fields }))
-}
-
-/// The kind, which ends at a `|` or at the end of the input; neither is consumed.
-#[inline(always)]
-fn kind(input: &[u8]) -> IResult<&[u8], Kind, ()> {
-    let (kind, rest) = match input {
-        [b'c', rest @ ..] => (Kind::Counter, rest),
-        [b'g', rest @ ..] => (Kind::Gauge, rest),
-        [b'm', b's', rest @ ..] => (Kind::Timer, rest),
-        [b'h', rest @ ..] => (Kind::Histogram, rest),
-        [b'd', rest @ ..] => (Kind::Distribution, rest),
-        [b's', rest @ ..] => (Kind::Set, rest),
-        _ => return Err(Err::Error(())),
-    };
-    match rest {
-        [] | [b'|', ..] => Ok((rest, kind)),
-        _ => Err(Err::Error(())),
-    }
-}
-
-/// All fields, each with its `|` in front, in any order.
-///
-/// What belongs to the identity is kept as one stretch of the line, so that it can be looked up without being taken apart.
-#[inline(always)]
-fn fields<'a>(input: &'a [u8], dialect: &Dialect) -> IResult<&'a [u8], Fields<'a>, ()> {
-    let mut found = Fields { weight: 1.0, tags: &[], unknown: 0 };
-    let (mut from, mut has_tags, mut starts_next_sample) = (None, false, false);
-    let mut rest = input;
-    while let [b'|', after @ ..] = rest {
-        let (field, next) = after.split_at(memchr(b'|', after).unwrap_or(after.len()));
-        rest = next;
-        let identity = match field {
-            [] => return Err(Err::Error(())),
-            [b'#', ..] => {
-                has_tags = true;
-                true
-            }
-            [b'@', rate @ ..] => {
-                found.weight = weight(rate).ok_or(Err::Error(()))?;
-                false
-            }
-            [b'c', b':', _, ..] => dialect.container_id,
-            [b'T', ..] | [b'e', b':', ..] | [b'c', b'a', b'r', b'd', b':', ..] => false,
-            _ => {
-                starts_next_sample |= field.first() == Some(&b':');
-                found.unknown += 1;
-                false
-            }
-        };
-        if identity {
-            let start = *from.get_or_insert(input.len() - after.len());
-            found.tags = input.get(start..input.len() - rest.len()).unwrap_or_default();
-        }
-    }
-    // No field begins with a colon; without tags it is where the next of several samples begins.
-    if rest.is_empty() && (has_tags || !starts_next_sample) { Ok((rest, found)) } else { Err(Err::Error(())) }
-}
-
-/// How many samples one sample of this rate stands for; `None` for a rate outside (0, 1].
-#[inline]
-fn weight(rate: &[u8]) -> Option<f64> {
-    if rate == b"1" {
-        return Some(1.0);
-    }
-    let rate = whole_number(rate)?.value;
-    let weight = 1.0 / rate;
-    (rate > 0.0 && rate <= 1.0 && weight.is_finite()).then_some(weight)
-}
-
-/// Whatever is not one good sample.
+/// Whatever is not the frequent form.
 #[cold]
 #[inline(never)]
 fn other_line<'a>(line: &'a [u8], dialect: &Dialect) -> Line<'a> {
@@ -185,79 +144,67 @@ fn other_line<'a>(line: &'a [u8], dialect: &Dialect) -> Line<'a> {
         return Line::Empty;
     }
     if is_event_or_check(line) {
-        return event_or_check(line);
+        return match event_or_check(line) {
+            Ok(Other::Event) => Line::Event,
+            Ok(Other::ServiceCheck) => Line::ServiceCheck,
+            Result::Err(error) => Line::Rejected(Rejected { error, tag_errors: 0 }),
+        };
     }
-    let whole = |error| Line::Refused(Refused { error, tag_errors: 0 });
-    let Ok((rest, name)) = Until(b':').parse(line) else { return whole(SampleError::MalformedLine) };
-    let (Ok(_), Ok(name_text)) = (str::from_utf8(line), str::from_utf8(name)) else { return whole(SampleError::MalformedLine) };
-    let in_name = name_tags(name_text, dialect);
-    let refused = |error| Line::Refused(Refused { error, tag_errors: in_name.errors });
+    match name_and_rest(line, dialect) {
+        Some((name, rest)) => named_line(line, (name, rest), dialect),
+        None => Line::Rejected(Rejected { error: SampleError::MalformedLine, tag_errors: 0 }),
+    }
+}
+
+/// What stands before and behind the colon of the value; `None` if there is no colon, or nothing before it.
+fn name_and_rest<'a>(line: &'a [u8], dialect: &Dialect) -> Option<(&'a [u8], &'a [u8])> {
+    let first = memchr(b':', line)?;
+    let pipe = memchr(b'|', line.get(first..)?).map(|at| first + at);
+    let colon = match pipe.and_then(|pipe| Some((line.get(..pipe)?, line.get(pipe + 1..)?))) {
+        Some((head, after)) => before_value(head, first, kind_of(after), dialect),
+        None => first,
+    };
+    let (name, rest) = (line.get(..colon)?, line.get(colon + 1..)?);
+    (!name.is_empty()).then_some((name, rest))
+}
+
+/// A line with a name, and what follows the name's colon.
+fn named_line<'a>(line: &'a [u8], (name, rest): (&'a [u8], &'a [u8]), dialect: &Dialect) -> Line<'a> {
+    let parts = NameParts::of(name, dialect);
+    let has_bad_name = [parts.head, parts.tail].into_iter().any(|piece| str::from_utf8(piece).is_err());
+    if has_bad_name || dialect.exporter_rules && str::from_utf8(line).is_err() {
+        return Line::Rejected(Rejected { error: SampleError::MalformedLine, tag_errors: 0 });
+    }
+    let in_name = name_tags(&parts, dialect);
+    let rejected = |error| Line::Rejected(Rejected { error, tag_errors: in_name.errors });
     let has_tags_field = memmem::find(rest, b"|#").is_some();
     if has_tags_field && in_name.labels > 0 {
-        return refused(SampleError::MixedTaggingStyles);
+        return rejected(SampleError::MixedTaggingStyles);
     }
     let Some((value, after)) = memchr(b'|', rest).and_then(|at| Some((rest.get(..at)?, rest.get(at + 1..)?))) else {
-        return refused(SampleError::NotEnoughParts);
+        return rejected(SampleError::NotEnoughParts);
     };
-    if memchr(b':', value).is_some() && kind(after).map(|(_, kind)| kind) != Ok(Kind::Set) {
-        Line::Samples(Samples::packed((name, in_name.errors), value, after, dialect))
-    } else if !has_tags_field && memchr(b':', after).is_some() {
-        Line::Samples(Samples::several((name, in_name.errors), rest, dialect))
-    } else {
-        let mut why = why_refused(value, after, dialect);
-        why.tag_errors += in_name.errors;
-        Line::Refused(why)
-    }
-}
-
-/// Why `value|after` is no sample; asked only where it is none.
-pub(super) fn why_refused(value: &[u8], after: &[u8], dialect: &Dialect) -> Refused {
-    let is_set = matches!(kind(after), Ok((_, Kind::Set)));
-    let error =
-        if !is_set && whole_number(value).is_none() || value.is_empty() { SampleError::MalformedValue } else { why_suffix_refused(after) };
-    let tag_errors = if error == SampleError::IllegalEvent { dogstatsd_tag_errors(after, dialect) } else { 0 };
-    Refused { error, tag_errors }
-}
-
-/// Why `kind|field|field` is none, whatever the value; asked only where it is none.
-pub(super) fn why_suffix_refused(after: &[u8]) -> SampleError {
-    let fields = || after.split(|&b| b == b'|').skip(1);
-    if fields().any(<[u8]>::is_empty) {
-        SampleError::MalformedComponent
-    } else if fields().any(|f| f.strip_prefix(b"@").is_some_and(|rate| weight(rate).is_none())) {
-        SampleError::InvalidSampleFactor
-    } else {
-        SampleError::IllegalEvent
-    }
-}
-
-#[inline(always)]
-fn is_event_or_check(line: &[u8]) -> bool {
-    matches!(line, [b'_', b'e', b'{', ..] | [b'_', b's', b'c', b'|', ..])
-}
-
-/// `_e{TITLE_BYTES,TEXT_BYTES}:title|text|...` or `_sc|name|status|...`; only the frame is looked at.
-fn event_or_check(line: &[u8]) -> Line<'_> {
-    if line.starts_with(b"_e{") {
-        match event(line) {
-            Some(()) => Line::Event,
-            None => Line::Refused(Refused { error: SampleError::MalformedEvent, tag_errors: 0 }),
+    let kind = kind_of(after);
+    if memchr(b':', value).is_some() && kind != Some(Kind::Set) {
+        if dialect.packed_values == PackedValues::Observers && !kind.is_some_and(Kind::is_observed) {
+            return rejected(SampleError::InvalidExtendedAggregateType);
         }
-    } else {
-        let mut fields = line.split(|&b| b == b'|').skip(1);
-        match (fields.next(), fields.next()) {
-            (Some(name), Some([b'0'..=b'3'])) if !name.is_empty() => Line::ServiceCheck,
-            _ => Line::Refused(Refused { error: SampleError::MalformedServiceCheck, tag_errors: 0 }),
-        }
+        return Line::Samples(Samples::packed((name, in_name.errors), value, after, dialect));
     }
+    if let Ok((_, sample)) = sample(name, rest, dialect) {
+        return Line::Sample(sample);
+    }
+    if !has_tags_field && memchr(b':', after).is_some() {
+        return Line::Samples(Samples::several((name, in_name.errors), rest, dialect));
+    }
+    let mut why = why_rejected(value, after, dialect);
+    why.tag_errors += in_name.errors;
+    Line::Rejected(why)
 }
 
-fn event(line: &[u8]) -> Option<()> {
-    let (rest, lengths) = Until(b'}').parse(line.strip_prefix(b"_e{")?).ok()?;
-    let (title, text) = str::from_utf8(lengths).ok()?.split_once(',')?;
-    let (title, text): (usize, usize) = (title.parse().ok()?, text.parse().ok()?);
-    let body = rest.strip_prefix(b":")?.get(title..)?.strip_prefix(b"|")?.get(text..)?;
-    (title > 0 && matches!(body, [] | [b'|', ..])).then_some(())
+/// The kind that `after` begins with.
+fn kind_of(after: &[u8]) -> Option<Kind> {
+    kind(after).ok().map(|(_, kind)| kind)
 }
 
 #[cfg(test)]

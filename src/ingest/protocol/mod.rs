@@ -1,145 +1,26 @@
 //! protocol: a line of the wire in, borrowed samples out. The only module that knows the grammar.
 //!
-//! StatsD, DogStatsD 1.0 to 1.6, and the tag styles of InfluxDB, Librato and SignalFX. Nothing is copied or allocated; what
+//! StatsD, DogStatsD 1.0 to 1.6, and the tag styles of InfluxDB, Librato, SignalFX and Graphite. Nothing is copied or allocated; what
 //! depends on the identity of a sample only (its tags, UTF-8, tag styles that exclude each other) is left to whoever meets an
 //! identity for the first time, with [`Identity`]. Knows nothing of metrics, limits and sockets.
 
-use std::fmt;
-
+mod colons;
 mod error;
+mod events;
+mod fields;
 mod grammar;
 mod number;
 mod packed;
 mod quick;
+mod sample;
+mod styles;
 mod tags;
 
-pub use self::error::SampleError;
-pub use self::grammar::parse_line;
+pub use self::error::{Rejected, SampleError};
+pub use self::grammar::{Line, parse_line};
 pub use self::packed::Samples;
 #[cfg(target_arch = "x86_64")]
 pub use self::quick::Avx2;
-pub use self::quick::{Finder, Marks, Plain, WINDOW, quick_line};
+pub use self::quick::{Finder, Marks, PlainFinder, WINDOW, quick_line};
+pub use self::sample::{Kind, Sample, Value};
 pub use self::tags::{Identity, TagErrors, TagSink};
-
-/// The kind of a sample on the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// `c`.
-    Counter,
-    /// `g`.
-    Gauge,
-    /// `ms`: milliseconds.
-    Timer,
-    /// `h`.
-    Histogram,
-    /// `d`.
-    Distribution,
-    /// `s`.
-    Set,
-}
-
-/// What a sample says of its series.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Value<'a> {
-    /// A finite number, absolute for a gauge.
-    Number(f64),
-    /// A finite number with a sign in front; for a gauge that is a change.
-    Signed(f64),
-    /// A member of a set.
-    Member(&'a [u8]),
-}
-
-/// One measurement on the wire, all borrowed from its line.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Sample<'a> {
-    /// Everything before the first `:`, name tags included. Not empty.
-    pub name: &'a [u8],
-    /// The kind.
-    pub kind: Kind,
-    /// The value.
-    pub value: Value<'a>,
-    /// How many samples this one stands for: 1/rate, at least 1.
-    pub weight: f64,
-    /// The fields of the line that belong to the identity, as they stand there, from the first byte of the first to the last
-    /// byte of the last: `#k:v,k:v` and, where the dialect wants it, `c:ID`. Fields between them may be others.
-    pub tags: &'a [u8],
-    /// Fields skipped because their meaning is not known.
-    pub unknown_fields: u32,
-    /// Whether it is the first sample of its line: errors in name tags are counted once a line.
-    pub first: bool,
-}
-
-impl Default for Sample<'_> {
-    /// A counter of nothing, to fill a batch with.
-    fn default() -> Self {
-        Self { name: &[], kind: Kind::Counter, value: Value::Number(0.0), weight: 1.0, tags: &[], unknown_fields: 0, first: false }
-    }
-}
-
-impl Kind {
-    /// How the wire writes it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Counter => "c",
-            Self::Gauge => "g",
-            Self::Timer => "ms",
-            Self::Histogram => "h",
-            Self::Distribution => "d",
-            Self::Set => "s",
-        }
-    }
-}
-
-impl fmt::Display for Sample<'_> {
-    /// As it was sent, about: for people. Control characters are escaped, bytes that are not UTF-8 replaced.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        printable(self.name, f)?;
-        match self.value {
-            Value::Number(number) => write!(f, ":{number}")?,
-            Value::Signed(number) => write!(f, ":{number:+}")?,
-            Value::Member(member) => {
-                f.write_str(":")?;
-                printable(member, f)?;
-            }
-        }
-        write!(f, "|{}", self.kind.as_str())?;
-        if self.weight != 1.0 {
-            write!(f, "|@{}", 1.0 / self.weight)?;
-        }
-        if !self.tags.is_empty() {
-            f.write_str("|")?;
-        }
-        printable(self.tags, f)
-    }
-}
-
-fn printable(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let text = String::from_utf8_lossy(bytes);
-    text.chars().try_for_each(|c| if c.is_control() { write!(f, "{}", c.escape_default()) } else { write!(f, "{c}") })
-}
-
-/// What a line is.
-#[derive(Debug, Clone)]
-pub enum Line<'a> {
-    /// Nothing, or a lone `\r`.
-    Empty,
-    /// One sample, by far the most frequent case.
-    Sample(Sample<'a>),
-    /// Packed values or several samples; each may be refused on its own.
-    Samples(Samples<'a>),
-    /// A DogStatsD event.
-    Event,
-    /// A DogStatsD service check.
-    ServiceCheck,
-    /// Refused, as a whole or its only sample.
-    Refused(Refused),
-}
-
-/// A refusal, and the tag errors met before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Refused {
-    /// Why.
-    pub error: SampleError,
-    /// Tags skipped before the refusal.
-    pub tag_errors: u32,
-}

@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn all_else_is_refused() {
+    fn all_else_is_rejected() {
         for text in [
             "",
             "+",

@@ -2,12 +2,12 @@
 
 use memchr::memchr;
 
-use super::grammar::{Suffix, suffix, why_refused, why_suffix_refused};
+use super::fields::{Suffix, suffix, why_rejected, why_suffix_rejected};
 use super::number::whole_number;
-use super::{Refused, Sample, SampleError, Value};
+use super::{Kind, Rejected, Sample, SampleError, Value};
 use crate::options::Dialect;
 
-/// The samples of one line, each good or refused on its own.
+/// The samples of one line, each good or rejected on its own.
 #[derive(Debug, Clone)]
 pub struct Samples<'a> {
     name: &'a [u8],
@@ -27,7 +27,7 @@ enum Form<'a> {
 
 impl<'a> Samples<'a> {
     pub(super) fn packed(name: (&'a [u8], u32), values: &'a [u8], after: &'a [u8], dialect: &Dialect) -> Self {
-        let suffix = suffix(after, dialect).map(|(_, suffix)| suffix).map_err(|_| why_suffix_refused(after));
+        let suffix = suffix(after, dialect).map(|(_, suffix)| suffix).map_err(|_| why_suffix_rejected(after));
         Self { name: name.0, name_tag_errors: Some(name.1), form: Form::Packed(Some(values), suffix), dialect: *dialect }
     }
 
@@ -37,7 +37,7 @@ impl<'a> Samples<'a> {
 
     fn sample(&self, suffix: &Suffix<'a>, text: &'a [u8]) -> Option<Sample<'a>> {
         let value = match whole_number(text) {
-            _ if suffix.kind == super::Kind::Set && !text.is_empty() => Value::Member(text),
+            _ if suffix.kind == Kind::Set && !text.is_empty() => Value::Member(text),
             Some(number) if number.signed => Value::Signed(number.value),
             Some(number) => Value::Number(number.value),
             None => return None,
@@ -48,23 +48,23 @@ impl<'a> Samples<'a> {
         Some(Sample { name: self.name, kind: suffix.kind, value, weight, tags, unknown_fields, first })
     }
 
-    fn next_packed(&self, text: &'a [u8], suffix: &Result<Suffix<'a>, SampleError>) -> Result<Sample<'a>, Refused> {
-        let refused = |error| Refused { error, tag_errors: 0 };
+    fn next_packed(&self, text: &'a [u8], suffix: &Result<Suffix<'a>, SampleError>) -> Result<Sample<'a>, Rejected> {
+        let rejected = |error| Rejected { error, tag_errors: 0 };
         match suffix {
-            Ok(suffix) => self.sample(suffix, text).ok_or(refused(SampleError::MalformedValue)),
-            Err(_) if whole_number(text).is_none() => Err(refused(SampleError::MalformedValue)),
-            Err(error) => Err(refused(*error)),
+            Ok(suffix) => self.sample(suffix, text).ok_or(rejected(SampleError::MalformedValue)),
+            Err(_) if whole_number(text).is_none() => Err(rejected(SampleError::MalformedValue)),
+            Err(error) => Err(rejected(*error)),
         }
     }
 
-    fn next_of_several(&self, piece: &'a [u8]) -> Result<Sample<'a>, Refused> {
+    fn next_of_several(&self, piece: &'a [u8]) -> Result<Sample<'a>, Rejected> {
         let Some((value, after)) = memchr(b'|', piece).and_then(|at| Some((piece.get(..at)?, piece.get(at + 1..)?))) else {
-            return Err(Refused { error: SampleError::MalformedComponent, tag_errors: 0 });
+            return Err(Rejected { error: SampleError::MalformedComponent, tag_errors: 0 });
         };
         suffix(after, &self.dialect)
             .ok()
             .and_then(|(_, suffix)| self.sample(&suffix, value))
-            .ok_or_else(|| why_refused(value, after, &self.dialect))
+            .ok_or_else(|| why_rejected(value, after, &self.dialect))
     }
 }
 
@@ -81,7 +81,7 @@ fn take_piece<'a>(rest: &mut Option<&'a [u8]>) -> Option<&'a [u8]> {
 }
 
 impl<'a> Iterator for Samples<'a> {
-    type Item = Result<Sample<'a>, Refused>;
+    type Item = Result<Sample<'a>, Rejected>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let mut item = match &mut self.form {
@@ -96,8 +96,8 @@ impl<'a> Iterator for Samples<'a> {
             }
         };
         let name_tag_errors = self.name_tag_errors.take();
-        if let Err(refused) = &mut item {
-            refused.tag_errors += name_tag_errors.unwrap_or(0);
+        if let Err(rejected) = &mut item {
+            rejected.tag_errors += name_tag_errors.unwrap_or(0);
         }
         Some(item)
     }

@@ -5,8 +5,9 @@
 use std::sync::Arc;
 
 use crate::hits::Slot;
-use crate::ingest::protocol::{SampleError, TagErrors};
+use crate::ingest::protocol::{Kind, Sample, SampleError, TagErrors, Value};
 use crate::mapping::Factor;
+use crate::prefetch::prefetch;
 use crate::registry::{CellHandle, Conflict, Limited, Series};
 use crate::telemetry::Refusal;
 
@@ -20,6 +21,8 @@ pub(crate) struct Binding {
     pub(crate) slot: Slot,
     pub(crate) is_mapped: bool,
     pub(crate) is_tagged: bool,
+    /// Whether a gauge's signed value sets it.
+    pub(crate) signed_sets: bool,
     pub(crate) scale: Scale,
 }
 
@@ -68,7 +71,7 @@ const _: () = assert!(size_of::<Binding>() <= 48, "a binding has grown");
 
 impl Binding {
     pub(super) fn to(target: Target) -> Self {
-        Self { target, extra: None, slot: Slot::NONE, is_mapped: false, is_tagged: false, scale: Scale::One }
+        Self { target, extra: None, slot: Slot::NONE, is_mapped: false, is_tagged: false, signed_sets: false, scale: Scale::One }
     }
 
     pub(super) fn refused(refusal: Refusal) -> Self {
@@ -105,5 +108,44 @@ impl Binding {
     pub(crate) fn is_side(&self) -> bool {
         let is_folded = self.extra.as_ref().is_some_and(|extra| extra.folded.is_some());
         is_folded || !matches!(self.target, Target::Cell(_) | Target::Dropped)
+    }
+
+    /// Whether OpenMetrics has exemplars for what it leads to.
+    pub(crate) fn may_have_exemplars(&self) -> bool {
+        matches!(self.target, Target::Cell(CellHandle::Counter(_) | CellHandle::Histogram(..)))
+    }
+
+    /// Whether it leads to a series that went, or is about to.
+    pub(crate) fn is_retired(&self) -> bool {
+        matches!(&self.target, Target::Cell(cell) if cell.stamp().last().is_none())
+    }
+
+    /// Asks the memory for the cell that a sample of this binding will write.
+    #[inline(always)]
+    pub(crate) fn prefetch_cell(&self) {
+        match &self.target {
+            Target::Cell(CellHandle::Counter(cell)) => prefetch(Arc::as_ptr(cell)),
+            Target::Cell(CellHandle::Gauge(cell)) => prefetch(Arc::as_ptr(cell)),
+            // The sum is at its beginning, buckets are up to two cache lines behind it.
+            Target::Cell(CellHandle::Histogram(cell, _)) => cell.addresses().into_iter().for_each(prefetch),
+            Target::Cell(CellHandle::Native(classic, cell)) => {
+                classic.addresses().into_iter().for_each(prefetch);
+                cell.addresses().into_iter().for_each(prefetch);
+            }
+            Target::Cell(CellHandle::Summary(cell)) => prefetch(Arc::as_ptr(cell)),
+            Target::Cell(CellHandle::Set(cell)) => prefetch(Arc::as_ptr(cell)),
+            _ => {}
+        }
+    }
+}
+
+/// By how much a sample changes a gauge; `None` if it sets it. `number` is the converted value, `signed_sets` what the binding says.
+#[inline(always)]
+pub(crate) fn change_of_gauge(sample: &Sample<'_>, number: f64, signed_sets: bool) -> Option<f64> {
+    match (sample.kind, sample.value) {
+        // A gauge that a rule made of a counter goes up and down by its samples.
+        (Kind::Counter, _) => Some(number * sample.weight),
+        (Kind::Gauge, Value::Signed(_)) if !signed_sets => Some(number),
+        _ => None,
     }
 }

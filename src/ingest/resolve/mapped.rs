@@ -8,10 +8,10 @@ use std::sync::Arc;
 use crate::engine::RulesInForce;
 use crate::hits::Slot;
 use crate::ingest::protocol::{Identity, Kind, TagErrors, TagSink};
-use crate::mapping::spec::{Action, Becomes, MetricKind, Rule, Ttl};
-use crate::mapping::{Factor, Rules, labels, unit};
+use crate::mapping::spec::{Action, Becomes, MetricKind, Rule};
+use crate::mapping::{Factor, Rules, label_steps, unit};
 use crate::name::{NameValidation, RENAMED};
-use crate::options::{NativeHistograms, Observer, Options};
+use crate::options::{NativeHistograms, Observer, Options, SignedGauges, Ttl};
 use crate::registry::cell::Bounds;
 use crate::registry::{FamilyKind, Labels};
 
@@ -21,6 +21,8 @@ pub(super) struct Mapped<'r> {
     pub(super) name: String,
     pub(super) kind: FamilyKind,
     pub(super) factor: Factor,
+    /// Whether a gauge's signed value sets it.
+    pub(super) signed_sets: bool,
 }
 
 /// Maps one identity after the other, under the rules it was last given.
@@ -28,13 +30,14 @@ pub(super) struct Mapper {
     pub(super) current: RulesInForce,
     observer: Observer,
     native: NativeHistograms,
-    parts: Parts,
+    signed_gauges: SignedGauges,
+    parts: NameAndTags,
     /// The labels of the identity mapped last.
     pub(super) labels: Labels,
 }
 
 /// Name and tags of an identity; tags with their keys as labels have them, renamed where they are reserved.
-pub(crate) struct Parts {
+pub(crate) struct NameAndTags {
     names: NameValidation,
     /// The key of the tag that is no label.
     exemplar_tag: Option<Arc<str>>,
@@ -43,19 +46,19 @@ pub(crate) struct Parts {
     renamed: u64,
 }
 
-impl Parts {
+impl NameAndTags {
     pub(crate) fn new(options: &Options) -> Self {
         let (names, exemplar_tag) = (options.names, options.exemplar_tag.clone());
         Self { names, exemplar_tag, name: String::new(), tags: Vec::new(), renamed: 0 }
     }
 }
 
-impl<'a> TagSink<'a> for Parts {
-    fn name(&mut self, piece: &'a str) {
+impl TagSink for NameAndTags {
+    fn name(&mut self, piece: &str) {
         self.name.push_str(piece);
     }
 
-    fn tag(&mut self, key: &'a str, value: &'a str) {
+    fn tag(&mut self, key: &str, value: &str) {
         if self.exemplar_tag.as_deref() == Some(key) {
             // In the name, where it cannot be cut out beforehand.
             return;
@@ -68,8 +71,8 @@ impl<'a> TagSink<'a> for Parts {
 
 impl Mapper {
     pub(super) fn new(options: &Options, current: RulesInForce) -> Self {
-        let (observer, native) = (options.observer.clone(), options.native);
-        Self { current, observer, native, parts: Parts::new(options), labels: Labels::new(options.names) }
+        let (observer, native, signed_gauges) = (options.observer.clone(), options.native, options.signed_gauges);
+        Self { current, observer, native, signed_gauges, parts: NameAndTags::new(options), labels: Labels::new(options.names) }
     }
 
     /// How many labels of the identity at hand were renamed.
@@ -113,9 +116,15 @@ impl Mapper {
             None => name.push_str(&self.parts.name),
         }
         if let Some(rule) = rule {
-            labels::apply(&rule.label_steps, &mut joined);
+            label_steps::apply(&rule.label_steps, &mut joined);
         }
-        let mapped = Mapped { rule, name: self.family_name(name, rule), kind: self.kind(kind, rule), factor: factor(kind, rule) };
+        let mapped = Mapped {
+            rule,
+            name: self.family_name(name, rule),
+            kind: self.kind(kind, rule),
+            factor: factor(kind, rule),
+            signed_sets: signed_sets(rule, rules, self.signed_gauges),
+        };
         self.labels.clear();
         for (key, value) in joined.iter().chain(&config.constant_labels) {
             if mapped.kind.reserves(key) {
@@ -175,6 +184,12 @@ pub(crate) fn metric_kind(kind: Kind) -> MetricKind {
         Kind::Set => MetricKind::Set,
         Kind::Timer | Kind::Histogram | Kind::Distribution => MetricKind::Observer,
     }
+}
+
+/// Whether a gauge's signed value sets it: the rule's word first, then the file's, then the flags'.
+pub(crate) fn signed_sets(rule: Option<&Rule>, rules: &Rules, flag: SignedGauges) -> bool {
+    let of_rule = rule.and_then(|rule| rule.signed_gauges);
+    of_rule.or(rules.config().defaults.signed_gauges).unwrap_or(flag) == SignedGauges::Absolute
 }
 
 /// The unit that a rule states, else milliseconds for the kind that says so; then the rule's scale.

@@ -19,7 +19,16 @@ pub(super) const TOP: Section =
 
 pub(super) const DEFAULTS: Section = Section {
     name: "`defaults`",
-    keys: &["observer_type", "match_type", "glob_disable_ordering", "strict_order", "ttl", "summary_options", "histogram_options"],
+    keys: &[
+        "observer_type",
+        "match_type",
+        "glob_disable_ordering",
+        "strict_order",
+        "ttl",
+        "signed_gauges",
+        "summary_options",
+        "histogram_options",
+    ],
     old_keys: OLD_OBSERVER_KEYS,
 };
 
@@ -42,6 +51,7 @@ pub(super) const RULE: Section = Section {
         "scale",
         "unit",
         "as",
+        "signed_gauges",
         "keep_labels",
         "drop_labels",
         "rename_labels",

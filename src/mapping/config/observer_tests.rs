@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{Source, code, load};
+use super::{MappingText, code, load};
 use crate::mapping::spec::{Config, Finding};
 use crate::options::{DEFAULT_BOUNDS, Observer, SummaryOptions};
 
 fn read(head: &str, options: &str) -> (Option<Config>, Vec<Finding>) {
     let text = format!("{head}mappings:\n- match: a\n  name: n\n  {options}\n");
-    load(&[Source { name: Arc::from("f.yml"), text }], &|_| None)
+    load(&[MappingText { name: Arc::from("f.yml"), text }], &|_| None)
 }
 
 type Bounds = (Vec<f64>, Vec<String>);

@@ -3,10 +3,10 @@
 use super::findings::code;
 use super::keys::{LIMITS, RULE, TTL};
 use super::read::{Fields, File};
-use super::tree::{Node, Value};
+use super::tree::{Node, YamlValue};
 use super::{labels, observer, pattern};
-use crate::mapping::spec::{Action, Becomes, MatchType, MetricKind, Rule, RuleLimits, Ttl, Unit};
-use crate::options::Overflow;
+use crate::mapping::spec::{Action, Becomes, MatchType, MetricKind, Rule, RuleLimits, Unit};
+use crate::options::{Overflow, SignedGauges, Ttl};
 
 /// What a file says for all its rules.
 #[derive(Debug, Clone, Default)]
@@ -15,6 +15,8 @@ pub(super) struct FileDefaults {
     pub(super) match_type: Option<MatchType>,
     /// `ttl`.
     pub(super) ttl: Ttl,
+    /// `signed_gauges`.
+    pub(super) signed_gauges: Option<SignedGauges>,
     /// Observer type and options.
     pub(super) observer: observer::Given,
 }
@@ -47,7 +49,7 @@ const UNITS: [(&str, Unit); 19] = [
 
 /// Reads a rule. `None` where an error leaves nothing to go on with; every error is among the findings.
 pub(super) fn read(file: &mut File<'_>, node: &Node, defaults: &FileDefaults) -> Option<Rule> {
-    if !matches!(node.value, Value::Map(_)) {
+    if !matches!(node.value, YamlValue::Map(_)) {
         file.findings.error(node.at, code::BAD_TYPE, "a rule is a map of keys: `match`, `name` and others");
         return None;
     }
@@ -74,6 +76,7 @@ pub(super) fn read(file: &mut File<'_>, node: &Node, defaults: &FileDefaults) ->
         scale: fields.get("scale").and_then(|node| file.number(node, "`scale`")),
         unit: fields.get("unit").and_then(|node| file.choice(node, "unit", &UNITS)),
         becomes: read_becomes(file, fields),
+        signed_gauges: signed_gauges(file, fields).or(defaults.signed_gauges),
         label_steps: labels::steps(file, fields),
         limits: fields.get("limits").map(|node| limits(file, node)).unwrap_or_default(),
         pattern: pattern?,
@@ -144,10 +147,16 @@ fn read_becomes(file: &mut File<'_>, fields: Fields<'_>) -> Option<Becomes> {
     file.choice(node, "value of `as`", &[("gauge", Becomes::Gauge), ("counter", Becomes::Counter)])
 }
 
+/// What a signed value does to a gauge.
+pub(super) fn signed_gauges(file: &mut File<'_>, fields: Fields<'_>) -> Option<SignedGauges> {
+    let node = fields.get("signed_gauges")?;
+    file.choice(node, "value of `signed_gauges`", &[("change", SignedGauges::Change), ("absolute", SignedGauges::Absolute)])
+}
+
 /// A ttl: a duration for all kinds, or a map by kind. One below zero counts as not said: statsd_exporter loads it, and then
 /// shows each series for a second at most.
 pub(super) fn ttl(file: &mut File<'_>, node: &Node) -> Ttl {
-    if !matches!(node.value, Value::Map(_)) {
+    if !matches!(node.value, YamlValue::Map(_)) {
         let all = one_ttl(file, node);
         return Ttl { counter_ms: all, gauge_ms: all, observer_ms: all, set_ms: all };
     }

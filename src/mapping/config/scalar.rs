@@ -9,8 +9,18 @@ pub(super) fn octal(written: &str) -> Option<f64> {
     is_octal.then(|| digits.bytes().fold(0.0, |sum, digit| sum * 8.0 + f64::from(digit - b'0')) * sign)
 }
 
-/// What is not finite, and numbers with `_` in places where only Go takes it; `None` for any other text.
-pub(super) fn number(written: &str) -> Option<f64> {
+/// Text and number of a scalar that the parser takes for no number; `written` is how it stands in the file, with its quotes.
+pub(super) fn text(value: String, written: &str) -> (String, Option<f64>) {
+    if written.starts_with(['\'', '"']) {
+        return (value, None);
+    }
+    // The parser spells out what is too big for a number as infinite.
+    let is_spelt_out = matches!(value.as_str(), ".inf" | "-.inf" | ".nan");
+    (if is_spelt_out { written.to_owned() } else { value }, number(written))
+}
+
+/// What is not finite, and numbers with `_` in places where only Go takes it.
+fn number(written: &str) -> Option<f64> {
     match written {
         ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => return Some(f64::INFINITY),
         "-.inf" | "-.Inf" | "-.INF" => return Some(f64::NEG_INFINITY),

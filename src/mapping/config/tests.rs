@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::{Source, code, keys, load, load_for};
-use crate::mapping::spec::{Action, Becomes, Config, Finding, LabelStep, MatchType, MetricKind, Ttl, Unit};
-use crate::options::{NameValidation, NativeChoice, Observer, SummaryOptions};
+use super::{MappingText, code, keys, load, load_for};
+use crate::mapping::spec::{Action, Becomes, Config, Finding, LabelStep, MatchType, MetricKind, Unit};
+use crate::options::{NameValidation, NativeChoice, Observer, SummaryOptions, Ttl};
 
 const EXAMPLE: &str = include_str!("../../../config.example.yml");
 
-fn source(name: &str, text: &str) -> Source {
-    Source { name: Arc::from(name), text: text.to_owned() }
+fn source(name: &str, text: &str) -> MappingText {
+    MappingText { name: Arc::from(name), text: text.to_owned() }
 }
 
 fn read(text: &str) -> (Option<Config>, Vec<Finding>) {

@@ -1,13 +1,14 @@
-//! What the user typed. Names and defaults of the flags of statsd_exporter are as that program has them.
+//! What the user typed. The flags of statsd_exporter keep their names and defaults.
 //!
-//! A module for each heading of the help that has many flags. Knows nothing of what is built from them.
-//! To clap a field's name is the flag's, so it must be the only one of all headings, and none that a tool has (`tools`).
+//! A heading of the help with many flags has a file of its own. Must not know what is built from a flag. clap identifies a flag
+//! by the name of its field, so a field's name must occur once in all headings and in no tool (`tool_args`).
 
-mod limits;
-mod listening;
-mod mapping;
-mod web;
-mod wire;
+mod limit_flags;
+mod listening_flags;
+mod mapping_flags;
+mod numbers;
+mod web_flags;
+mod wire_flags;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -15,14 +16,14 @@ use std::time::Duration;
 
 use clap::{ArgAction, Parser, ValueEnum};
 
-use self::limits::Limits;
-pub(super) use self::limits::OverflowPolicy;
-use self::listening::Listening;
-use self::mapping::Mapping;
-use self::web::Web;
-use self::wire::Wire;
-pub(super) use self::wire::{NameSet, NativeHistograms, ObserverType};
-use super::duration;
+use self::limit_flags::LimitFlags;
+pub(super) use self::limit_flags::OverflowPolicy;
+use self::listening_flags::ListeningFlags;
+use self::mapping_flags::MappingFlags;
+use self::web_flags::WebFlags;
+use self::wire_flags::WireFlags;
+pub(super) use self::wire_flags::{NameSet, NativeBucketsWhen, ObserverType, SignedGaugesMeaning};
+use crate::program::duration;
 
 /// StatsD and DogStatsD in, Prometheus out.
 #[derive(Debug, Parser)]
@@ -43,29 +44,29 @@ pub(super) struct Args {
     pub(super) task: Option<Task>,
 
     #[command(flatten)]
-    pub(super) listening: Listening,
+    pub(super) listening: ListeningFlags,
     #[command(flatten)]
-    pub(super) wire: Wire,
+    pub(super) wire: WireFlags,
     #[command(flatten)]
-    pub(super) mapping: Mapping,
+    pub(super) mapping: MappingFlags,
     #[command(flatten)]
-    pub(super) limits: Limits,
+    pub(super) limits: LimitFlags,
     #[command(flatten)]
-    pub(super) state: State,
+    pub(super) state: StateFlags,
     #[command(flatten)]
-    pub(super) web: Web,
+    pub(super) web: WebFlags,
     #[command(flatten)]
-    pub(super) compatibility: Compatibility,
+    pub(super) compatibility: CompatibilityFlags,
     #[command(flatten)]
-    pub(super) logging: Logging,
+    pub(super) logging: LoggingFlags,
     #[command(flatten)]
-    pub(super) program: Program,
+    pub(super) program: ProgramFlags,
 }
 
 /// What is kept over a restart.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "State")]
-pub(super) struct State {
+pub(super) struct StateFlags {
     /// Keep series in this file over a restart; "" for not at all. It is readable by its owner only.
     #[arg(long = "state.file", value_name = "FILE", default_value = "", hide_default_value = true)]
     pub(super) file: OsString,
@@ -80,8 +81,8 @@ pub(super) struct State {
 /// What a user of statsd_exporter may have in the command line.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Compatibility")]
-pub(super) struct Compatibility {
-    /// Answer as another program does: summaries, its prefix, container_id label, no bare tags.
+pub(super) struct CompatibilityFlags {
+    /// Answer as another program does: summaries, its prefix, container_id label, no bare tags, lines read by its rules.
     #[arg(long = "compat", value_name = "PROGRAM", value_enum)]
     pub(super) compat: Option<Compat>,
     /// Accepted, no effect.
@@ -110,7 +111,7 @@ pub(super) struct Compatibility {
 /// Messages.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Logging")]
-pub(super) struct Logging {
+pub(super) struct LoggingFlags {
     /// Least severe messages that are written to stderr.
     #[arg(long = "log.level", value_name = "LEVEL", value_enum, default_value = "info")]
     pub(super) level: LogLevel,
@@ -122,7 +123,7 @@ pub(super) struct Logging {
 /// The program itself.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Program")]
-pub(super) struct Program {
+pub(super) struct ProgramFlags {
     /// Check flags and configuration, open no port, exit.
     #[arg(long = "check-config", value_name = "BOOL", default_value = "false", action = ArgAction::Set)]
     pub(super) check_config: bool,
@@ -169,22 +170,6 @@ pub(super) enum LogLevel {
 pub(super) enum LogFormat {
     Logfmt,
     Json,
-}
-
-fn within(text: &str, least: usize, most: usize) -> Result<usize, String> {
-    match text.parse() {
-        Ok(number) if (least..=most).contains(&number) => Ok(number),
-        _ if most == usize::MAX => Err(format!("expected a whole number of at least {least}")),
-        _ => Err(format!("expected a whole number from {least} to {most}")),
-    }
-}
-
-fn positive(text: &str) -> Result<usize, String> {
-    within(text, 1, usize::MAX)
-}
-
-fn datagram(text: &str) -> Result<usize, String> {
-    within(text, 1, 65_535)
 }
 
 fn interval(text: &str) -> Result<Duration, String> {

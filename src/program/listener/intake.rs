@@ -1,27 +1,14 @@
-//! Where all listeners hand in what they received.
+//! Where every listener hands in what it received: lines to the relay, if there is one, and all bytes to a worker.
+//!
+//! Must not know which kind of socket the bytes came from.
 
-use std::sync::LazyLock;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use super::relay::Relay;
 use crate::ingest::pipeline::Datagram;
 use crate::ingest::pipeline::Worker;
 use crate::ingest::protocol::SampleError;
-use crate::time::Timestamp;
-
-/// The time of now: wall time that never goes back. It is read once, then advanced by the monotonic clock.
-pub(crate) fn now() -> Timestamp {
-    at(Instant::now())
-}
-
-/// The time of an instant that was read already, on the clock of [`now`].
-fn at(instant: Instant) -> Timestamp {
-    static ANCHOR: LazyLock<(Instant, Duration)> =
-        LazyLock::new(|| (Instant::now(), SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()));
-    let (start, since_epoch) = *ANCHOR;
-    let millis = since_epoch.saturating_add(instant.saturating_duration_since(start)).as_millis();
-    Timestamp::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
-}
+use crate::program::clock;
 
 /// One receiver's way into the bridge: its worker, and its relay if lines are relayed.
 pub(crate) struct Intake {
@@ -42,7 +29,7 @@ impl Intake {
         if let Some(relay) = &mut self.relay {
             datagrams.clone().for_each(|datagram| relay.lines(datagram.bytes, now));
         }
-        self.worker.ingest_batch(datagrams, at(now));
+        self.worker.ingest_batch(datagrams, clock::at(now));
         self.is_busy = true;
     }
 
@@ -67,19 +54,5 @@ impl Intake {
         if let Some(relay) = &mut self.relay {
             relay.flush();
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_clock_follows_the_monotonic_one() {
-        let instant = Instant::now() + Duration::from_secs(60);
-        let later = at(instant + Duration::from_millis(1500));
-        assert!((1499..=1501).contains(&later.millis_since(at(instant))));
-        let known = Timestamp::from_millis(1_700_000_000_000);
-        assert!(now() > known, "milliseconds since 1970, not seconds");
     }
 }

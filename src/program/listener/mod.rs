@@ -1,13 +1,13 @@
-//! Listeners: sockets in, bytes and a time out. They count datagrams and connections, and know no StatsD but its newline.
+//! Listeners: turn sockets into bytes with a time and a source, and count datagrams and connections.
 //!
 //! ```text
-//! udp    a thread of its own per (address, worker): recvmmsg batches -> Intake
-//! tcp    tokio tasks: framing cuts the stream into whole lines       -> one shared Intake
-//! unix   a tokio task: Unix datagrams                                -> Intake
-//! Intake lines to the relay, if there is one, and all bytes to its Worker
+//! udp     a thread of its own per (address, worker): recvmmsg batches -> Intake
+//! tcp     tokio tasks: framing cuts the stream into whole lines       -> one shared Intake
+//! unix    a tokio task: Unix datagrams                                -> Intake
+//! Intake  lines to the relay, if there is one, and all bytes to its Worker
 //! ```
+//! Must not know StatsD, except that lines end with a newline.
 
-pub(super) mod address;
 mod framing;
 mod intake;
 pub(super) mod relay;
@@ -15,8 +15,7 @@ pub(super) mod tcp;
 pub(super) mod udp;
 pub(super) mod unix;
 
-pub(super) use self::address::{Address, AddressError, BindError};
-pub(super) use self::intake::{Intake, now};
+pub(super) use self::intake::Intake;
 
 /// Resolves when the listeners are told to stop, or nobody is left who could tell them.
 async fn stopped(stop: &mut tokio::sync::watch::Receiver<bool>) {

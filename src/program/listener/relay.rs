@@ -1,12 +1,13 @@
-//! Passes lines on to another StatsD server over UDP, before anything is known of them.
+//! Passes lines on to another StatsD server over UDP, before anything is known about them.
 //!
 //! Each receiver has a relay of its own. Sending never blocks: what the kernel does not take at once is lost and counted.
+//! Must not parse a line.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use super::address::{Address, AddressError};
+use crate::program::net::{Address, AddressError};
 use crate::telemetry::{RelayCounters, Telemetry};
 
 /// A line waits no longer than this for others to fill its datagram.
@@ -14,7 +15,7 @@ const MAX_WAIT: Duration = Duration::from_secs(1);
 
 /// Where to, and in datagrams of what size.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct RelayOptions {
     /// The other server.
     pub target: Address,
     /// Bytes of a datagram, at least 1; 1400 fits an Ethernet frame with room for tunnels.
@@ -37,7 +38,7 @@ pub(crate) struct Relay {
     long_lines: u64,
 }
 
-impl Options {
+impl RelayOptions {
     /// The address of the target, looked up now.
     pub fn resolve(&self) -> Result<SocketAddr, AddressError> {
         let candidates = self.target.candidates()?;
@@ -178,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_target_needs_host_and_port() {
-        let resolve = |text| Options { target: Address::parse(text).unwrap(), packet_bytes: 1400 }.resolve();
+        let resolve = |text| RelayOptions { target: Address::parse(text).unwrap(), packet_bytes: 1400 }.resolve();
         assert!(resolve("127.0.0.1:0").is_err());
         assert!(resolve(":8125").is_err());
         assert_eq!(resolve("[::1]:8125"), Ok("[::1]:8125".parse().unwrap()));

@@ -1,7 +1,8 @@
-//! TCP: newline-framed lines. All connections share one intake, which is locked only while whole lines are handed in.
+//! TCP: newline-framed lines. All connections share one intake, locked only while whole lines are handed in.
 //!
-//! A connection costs 4 KiB while its lines are short, and never more than the limit of a line. A line without a newline
-//! counts if the sender ends the stream after it; if the stream breaks, or is ended from here, it may be cut and is refused.
+//! A connection costs 4 KiB while its lines are short, and never more than the limit of a line. A line without a newline counts
+//! if the sender ends the stream after it; if the stream breaks, or is ended from here, the line may be cut and is rejected.
+//! Must not know what a line means.
 
 use std::io::{self, Read as _};
 use std::net::SocketAddr;
@@ -14,12 +15,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use super::address::canonical;
 use super::framing::Framing;
 use super::intake::Intake;
 use super::stopped;
 use crate::ingest::pipeline::Datagram;
 use crate::ingest::protocol::SampleError;
+use crate::program::net::canonical;
 use crate::source::Source;
 use crate::telemetry::Telemetry;
 
@@ -32,7 +33,7 @@ const DRAIN_AT_MOST: Duration = Duration::from_secs(2);
 
 /// How TCP is received.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Options {
+pub struct TcpOptions {
     /// Connections open at once, over all addresses; more are closed at once.
     pub max_connections: usize,
     /// Silence after which a connection is closed; zero: never.
@@ -45,14 +46,14 @@ pub struct Options {
 struct Shared {
     intake: Mutex<Intake>,
     telemetry: Arc<Telemetry>,
-    options: Options,
+    options: TcpOptions,
     places: Arc<Semaphore>,
 }
 
 /// Receives on all `listeners` until `stop` turns true, then reads what connections have sent already and returns.
 pub(crate) async fn serve(
     listeners: Vec<TcpListener>,
-    options: Options,
+    options: TcpOptions,
     intake: Intake,
     telemetry: Arc<Telemetry>,
     stop: watch::Receiver<bool>,
@@ -127,7 +128,7 @@ fn admit(stream: TcpStream, peer: SocketAddr, shared: &Arc<Shared>, stop: &watch
 }
 
 /// How a connection ended.
-enum End {
+enum ConnectionEnd {
     /// The sender closed it.
     Closed,
     /// It broke.
@@ -144,7 +145,7 @@ struct Connection {
 }
 
 impl Connection {
-    async fn receive(&mut self, mut stop: watch::Receiver<bool>) -> End {
+    async fn receive(&mut self, mut stop: watch::Receiver<bool>) -> ConnectionEnd {
         let idle = self.shared.options.idle_timeout;
         loop {
             let read = self.stream.read(self.framing.room());
@@ -153,28 +154,28 @@ impl Connection {
                 biased;
                 () = stopped(&mut stop) => return self.drain(),
                 read = read => read,
-                () = silence => return End::Idle,
+                () = silence => return ConnectionEnd::Idle,
             };
             match read {
-                Ok(0) => return End::Closed,
+                Ok(0) => return ConnectionEnd::Closed,
                 Ok(n) => self.advance(n),
-                Err(error) => return End::Broken(error),
+                Err(error) => return ConnectionEnd::Broken(error),
             }
         }
     }
 
     /// Reads what the kernel holds already.
-    fn drain(&mut self) -> End {
+    fn drain(&mut self) -> ConnectionEnd {
         let start = Instant::now();
         while start.elapsed() < DRAIN_AT_MOST {
             match (&*SockRef::from(&self.stream)).read(self.framing.room()) {
-                Ok(0) => return End::Closed,
+                Ok(0) => return ConnectionEnd::Closed,
                 Ok(n) => self.advance(n),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) => return End::Broken(error),
+                Err(error) => return ConnectionEnd::Broken(error),
             }
         }
-        End::Stopped
+        ConnectionEnd::Stopped
     }
 
     fn advance(&mut self, read: usize) {
@@ -187,25 +188,27 @@ impl Connection {
         }
     }
 
-    fn finish(&mut self, end: End, peer: SocketAddr) {
+    fn finish(&mut self, end: ConnectionEnd, peer: SocketAddr) {
         let counters = &self.shared.telemetry.transport;
         if let Some(rest) = self.framing.rest() {
             let mut intake = self.shared.intake();
             match end {
-                End::Closed => intake.datagrams(std::iter::once(Datagram { bytes: rest, source: &self.source }), Instant::now()),
-                End::Broken(_) | End::Idle | End::Stopped => intake.refuse_lines(SampleError::TruncatedLine, 1),
+                ConnectionEnd::Closed => intake.datagrams(std::iter::once(Datagram { bytes: rest, source: &self.source }), Instant::now()),
+                ConnectionEnd::Broken(_) | ConnectionEnd::Idle | ConnectionEnd::Stopped => {
+                    intake.refuse_lines(SampleError::TruncatedLine, 1)
+                }
             }
         }
         match end {
-            End::Broken(error) => {
+            ConnectionEnd::Broken(error) => {
                 counters.tcp_connection_errors.increment(1);
                 tracing::debug!(%peer, %error, "tcp connection broke");
             }
-            End::Idle => {
+            ConnectionEnd::Idle => {
                 counters.tcp_idle_closed.increment(1);
                 tracing::debug!(%peer, "tcp connection closed after a long silence");
             }
-            End::Closed | End::Stopped => (),
+            ConnectionEnd::Closed | ConnectionEnd::Stopped => (),
         }
         counters.tcp_open.decrement(1);
     }
@@ -227,20 +230,20 @@ mod tests {
     use crate::bridge::Bridge;
     use crate::options::Options as BridgeOptions;
 
-    struct Server {
+    struct TcpServer {
         at: SocketAddr,
         bridge: Bridge,
         stop: watch::Sender<bool>,
         task: JoinHandle<()>,
     }
 
-    impl Server {
+    impl TcpServer {
         async fn start(max_connections: usize, idle_timeout: Duration) -> Self {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let at = listener.local_addr().unwrap();
             let bridge = Bridge::new(BridgeOptions::default());
             let (stop, stopped) = watch::channel(false);
-            let options = Options { max_connections, idle_timeout, line_bytes: 20 };
+            let options = TcpOptions { max_connections, idle_timeout, line_bytes: 20 };
             let intake = Intake::new(bridge.worker(), None);
             let task = tokio::spawn(serve(vec![listener], options, intake, bridge.telemetry().clone(), stopped));
             Self { at, bridge, stop, task }
@@ -271,7 +274,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_line_that_is_too_long_is_counted_and_the_connection_goes_on() {
-        let mut server = Server::start(10, Duration::ZERO).await;
+        let mut server = TcpServer::start(10, Duration::ZERO).await;
         let mut stream = server.connect().await;
         stream.write_all(b"a:1|c\n").await.unwrap();
         stream.write_all(&[b'x'; 5000]).await.unwrap();
@@ -285,7 +288,7 @@ mod tests {
 
     #[tokio::test]
     async fn connections_over_the_limit_are_closed_at_once_and_leave_room_later() {
-        let mut server = Server::start(1, Duration::ZERO).await;
+        let mut server = TcpServer::start(1, Duration::ZERO).await;
         let first = server.connect().await;
         while server.own("tcp_connections_open") != "1" {
             tokio::task::yield_now().await;
@@ -306,7 +309,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_peer_of_a_conflict_is_told_with_and_without_a_last_newline() {
-        let mut server = Server::start(2, Duration::ZERO).await;
+        let mut server = TcpServer::start(2, Duration::ZERO).await;
         let mut told = Vec::new();
         for lines in ["a:1|c\na:1|g\n", "b:1|c\nb:1|g"] {
             let mut stream = server.connect().await;
@@ -320,7 +323,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_silent_connection_is_closed() {
-        let mut server = Server::start(1, Duration::from_millis(5)).await;
+        let mut server = TcpServer::start(1, Duration::from_millis(5)).await;
         let mut stream = server.connect().await;
         assert!(is_closed(&mut stream).await);
         server.end().await;

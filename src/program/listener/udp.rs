@@ -2,11 +2,11 @@
 //!
 //! ```text
 //! bind     sockets of one address share it by SO_REUSEPORT; the kernel spreads senders over them
-//! receive  wait (up to 250 ms) -> batch of up to 64 -> Intake -> short nap if the batch was short
+//! receive  wait (up to 250 ms) -> batch of up to 64 -> Intake -> short pause if the batch was short
 //! stop     the kernel is told to queue nothing more, what it holds is drained, its drops are read a last time (`group`)
 //! ```
-//! So each datagram is handed in, or counted by the kernel as dropped, or refused by it: none gets lost without a trace.
-//! Linux only. What a datagram holds is not known here, except that lines end with a newline.
+//! So each datagram is handed in, counted by the kernel as dropped, or refused by the kernel: none is lost without a trace.
+//! Linux only. Must not know what a datagram holds, except that lines end with a newline.
 
 mod batch;
 mod group;
@@ -20,16 +20,14 @@ use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 use std::{io, thread};
 
-use self::batch::{Batch, Wait};
+use self::batch::{UdpBatch, Wait};
 use self::group::Group;
 use self::socket::{DropReader, bind_workers, receive_buffer_hint, set_timer_slack};
-use super::address::{Address, BindError};
 use super::intake::Intake;
 use crate::ingest::protocol::SampleError;
+use crate::program::net::{Address, BindError};
 use crate::telemetry::Telemetry;
 
-/// How long a receive call waits before it looks at the stop flag again.
-const STOP_CHECK: Duration = Duration::from_millis(250);
 /// How often the kernel's drop counter is read.
 const DROPS_EVERY: Duration = Duration::from_secs(1);
 /// How long the drain at the end may take where senders go on because the kernel could not be told.
@@ -42,7 +40,7 @@ const ERROR_NAP: Duration = Duration::from_millis(10);
 
 /// How UDP is received.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Options {
+pub struct UdpOptions {
     /// Threads and sockets per address, at least 1.
     pub workers: usize,
     /// Bytes of receive buffer to ask for; 0 asks for 16 MiB.
@@ -55,19 +53,19 @@ pub struct Options {
 }
 
 /// The sockets of one address, ready to receive.
-pub(crate) struct Bound {
+pub(crate) struct BoundUdp {
     group: Group,
     /// As the kernel counts it, which is twice what it grants.
     receive_buffer_bytes: usize,
-    options: Options,
+    options: UdpOptions,
 }
 
-impl Bound {
+impl BoundUdp {
     /// Binds a socket for each worker.
     ///
     /// # Errors
     /// The first socket is bound alone, so that a port which another program has is an error and not shared.
-    pub(crate) fn bind(address: &Address, options: &Options) -> Result<Self, BindError> {
+    pub(crate) fn bind(address: &Address, options: &UdpOptions) -> Result<Self, BindError> {
         let (address, sockets, receive_buffer_bytes) =
             address.bind_first("udp", |candidate| bind_workers(candidate, options.workers.max(1), options.read_buffer_bytes))?;
         Ok(Self { group: Group::new(address, sockets), receive_buffer_bytes, options: options.clone() })
@@ -140,7 +138,7 @@ struct Receiver {
 impl Receiver {
     fn run(&mut self) {
         set_timer_slack();
-        let mut batch = Batch::new(self.datagram_bytes);
+        let mut batch = UdpBatch::new(self.datagram_bytes);
         let mut drops_read = Instant::now();
         while !self.stop.load(Ordering::Relaxed) {
             let received = self.receive(&mut batch, Wait::ForOne);
@@ -162,11 +160,11 @@ impl Receiver {
     /// comes wakes for every one to four of them. A nap lets a batch gather. After a full batch there is more already.
     /// That a lone datagram is followed by a nap too costs next to nothing, and catches the first of a burst.
     fn nap_is_worth_it(&self, received: usize) -> bool {
-        received > 0 && received < Batch::DATAGRAMS && !self.nap.is_zero()
+        received > 0 && received < UdpBatch::DATAGRAMS && !self.nap.is_zero()
     }
 
     /// Receives into `batch`; 0 when nothing came. Errors are counted and never end the thread.
-    fn receive(&self, batch: &mut Batch, wait: Wait) -> usize {
+    fn receive(&self, batch: &mut UdpBatch, wait: Wait) -> usize {
         match batch.receive(self.socket.as_raw_fd(), wait) {
             Ok(received) => received,
             Err(error) => {
@@ -179,7 +177,7 @@ impl Receiver {
         }
     }
 
-    fn take(&mut self, batch: &Batch, now: Instant) {
+    fn take(&mut self, batch: &UdpBatch, now: Instant) {
         if batch.len() == 0 {
             return;
         }
@@ -194,7 +192,7 @@ impl Receiver {
     }
 
     /// Takes what the kernel holds already and reads its drops a last time, after which nothing more can come.
-    fn drain(&mut self, batch: &mut Batch) {
+    fn drain(&mut self, batch: &mut UdpBatch) {
         let is_shut = self.group.shut();
         let start = Instant::now();
         loop {
@@ -232,12 +230,12 @@ mod tests {
         line.and_then(|v| v.parse().ok()).unwrap_or_else(|| panic!("no {series}"))
     }
 
-    fn options(workers: usize, datagram_bytes: usize) -> Options {
-        Options { workers, read_buffer_bytes: 0, datagram_bytes, nap: Some(Duration::from_micros(100)) }
+    fn options(workers: usize, datagram_bytes: usize) -> UdpOptions {
+        UdpOptions { workers, read_buffer_bytes: 0, datagram_bytes, nap: Some(Duration::from_micros(100)) }
     }
 
-    fn start(address: &str, options: &Options) -> (SocketAddr, Bridge, Arc<AtomicBool>, Vec<JoinHandle<()>>) {
-        let bound = Bound::bind(&Address::parse(address).unwrap(), options).unwrap();
+    fn start(address: &str, options: &UdpOptions) -> (SocketAddr, Bridge, Arc<AtomicBool>, Vec<JoinHandle<()>>) {
+        let bound = BoundUdp::bind(&Address::parse(address).unwrap(), options).unwrap();
         let (bridge, stop) = (Bridge::new(BridgeOptions::default()), Arc::new(AtomicBool::new(false)));
         let at = bound.address();
         let threads = bound.start(bridge.telemetry(), &stop, || Ok(Intake::new(bridge.worker(), None))).unwrap();
@@ -298,9 +296,9 @@ mod tests {
     #[test]
     fn a_port_that_is_taken_is_not_shared() {
         let options = options(2, 65_535);
-        let first = Bound::bind(&Address::parse("127.0.0.1:0").unwrap(), &options).unwrap();
+        let first = BoundUdp::bind(&Address::parse("127.0.0.1:0").unwrap(), &options).unwrap();
         let address = first.address().to_string();
-        let second = Bound::bind(&Address::parse(&address).unwrap(), &options).err().map(|e| e.to_string());
+        let second = BoundUdp::bind(&Address::parse(&address).unwrap(), &options).err().map(|e| e.to_string());
         assert_eq!(second, Some(format!("cannot listen on udp {address}: Address already in use")));
     }
 

@@ -1,12 +1,13 @@
-//! Unix datagrams (`unixgram`). Whoever sends is held up, not dropped, when the socket is full; at the end the kernel is told
-//! first to take nothing more, so that a sender learns of each datagram that it comes too late with.
+//! Unix datagrams (`unixgram`). When the socket is full, a sender is held up and nothing is dropped. At the end the kernel is
+//! first told to take nothing more, so that a sender learns of every datagram that comes too late.
+//!
+//! Must not know what a datagram holds, except that lines end with a newline.
 
-use std::ffi::CString;
 use std::net::Shutdown;
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram as StdDatagram};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use std::{fs, io};
@@ -14,11 +15,11 @@ use std::{fs, io};
 use tokio::net::UnixDatagram;
 use tokio::sync::watch;
 
-use super::address::{BindError, error_text};
 use super::intake::Intake;
 use super::stopped;
 use crate::ingest::pipeline::Datagram;
 use crate::ingest::protocol::SampleError;
+use crate::program::net::{BindError, OwnedPath, error_text, remove_stale};
 use crate::source::Source;
 use crate::telemetry::Telemetry;
 
@@ -33,7 +34,7 @@ const DRAIN_AT_MOST: Duration = Duration::from_secs(2);
 
 /// Where and how Unix datagrams are received.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Options {
+pub struct UnixgramOptions {
     /// Path of the socket; a leading `@` means an abstract name, which is in no folder.
     pub path: String,
     /// Permissions of the path.
@@ -45,18 +46,18 @@ pub struct Options {
 }
 
 /// A bound socket. Its path is removed when it is dropped.
-pub(crate) struct Bound {
+pub(crate) struct BoundUnixgram {
     socket: StdDatagram,
     _path: Option<OwnedPath>,
-    options: Options,
+    options: UnixgramOptions,
 }
 
-impl Bound {
+impl BoundUnixgram {
     /// Binds the socket. A socket left behind by a program that is gone is replaced.
     ///
     /// # Errors
     /// A path that exists and is no socket, or on which a program still listens, is left alone.
-    pub(crate) fn bind(options: &Options) -> Result<Self, BindError> {
+    pub(crate) fn bind(options: &UnixgramOptions) -> Result<Self, BindError> {
         let failed = |why| BindError::Listen { transport: "unixgram", address: options.path.clone(), why };
         Self::try_bind(options).map_err(failed)
     }
@@ -66,7 +67,7 @@ impl Bound {
         &self.options.path
     }
 
-    fn try_bind(options: &Options) -> Result<Self, String> {
+    fn try_bind(options: &UnixgramOptions) -> Result<Self, String> {
         let words = |error: io::Error| error_text(&error);
         let (socket, path) = if let Some(name) = options.path.strip_prefix('@') {
             let address = SocketAddr::from_abstract_name(name).map_err(words)?;
@@ -93,7 +94,7 @@ impl Bound {
             Err(error) => return tracing::error!(%error, "cannot receive on unixgram"),
         };
         tracing::info!(path = self.options.path, "listening on unixgram");
-        let mut batch = Batch::new(self.options.datagram_bytes);
+        let mut batch = UnixgramBatch::new(self.options.datagram_bytes);
         loop {
             let ending = tokio::select! {
                 biased;
@@ -125,14 +126,14 @@ impl Bound {
 }
 
 /// Some datagrams on their way from the kernel to the intake.
-struct Batch {
+struct UnixgramBatch {
     memory: Vec<u8>,
     /// One more than a datagram may have, which tells the ones that are cut.
     stride: usize,
     lengths: Vec<usize>,
 }
 
-impl Batch {
+impl UnixgramBatch {
     fn new(datagram_bytes: usize) -> Self {
         let stride = datagram_bytes.saturating_add(1);
         Self { memory: vec![0; stride.saturating_mul(BATCH)], stride, lengths: Vec::with_capacity(BATCH) }
@@ -167,70 +168,14 @@ impl Batch {
     }
 }
 
-/// Makes way for the socket if nobody listens on what is there, which `probe` finds out by connecting.
-pub(crate) fn remove_stale(path: &Path, probe: impl Fn(&Path) -> io::Result<()>) -> Result<(), String> {
-    let there = match fs::symlink_metadata(path) {
-        Ok(there) => there,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error_text(&error)),
-    };
-    if !there.file_type().is_socket() {
-        return Err("the path exists and is no socket".to_owned());
-    }
-    match probe(path) {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            tracing::info!(path = %path.display(), "removing a socket that nobody listens on");
-            fs::remove_file(path).map_err(|error| error_text(&error))
-        }
-        Err(error) => Err(format!("the socket exists and cannot be probed: {}", error_text(&error))),
-        Ok(()) => Err("the socket exists and a program listens on it".to_owned()),
-    }
-}
-
-/// The path of a socket of ours. Removed at the end, unless another program has put its own there meanwhile.
-pub(crate) struct OwnedPath {
-    path: PathBuf,
-    identity: (u64, u64),
-}
-
-impl OwnedPath {
-    /// Of a socket that was just bound.
-    pub(crate) fn new(path: &Path) -> io::Result<Self> {
-        Ok(Self { path: path.to_owned(), identity: identity(path)? })
-    }
-}
-
-impl Drop for OwnedPath {
-    fn drop(&mut self) {
-        if identity(&self.path).is_ok_and(|now| now == self.identity) {
-            let _ = fs::remove_file(&self.path);
-        }
-    }
-}
-
-fn identity(path: &Path) -> io::Result<(u64, u64)> {
-    fs::symlink_metadata(path).map(|m| (m.dev(), m.ino()))
-}
-
-/// Checks the form of a path or abstract name, without touching the file system.
-pub(crate) fn check_path(path: &str) -> Result<(), String> {
-    // sun_path has 108 bytes, of which a path needs one for its end and an abstract name one for its beginning.
-    const MOST: usize = 107;
-    let name = path.strip_prefix('@').unwrap_or(path);
-    if name.is_empty() || path.len() > MOST || CString::new(path).is_err() {
-        return Err(format!("{path:?} is no path of a Unix socket: expected 1 to {MOST} bytes"));
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::bridge::Bridge;
     use crate::options::Options as BridgeOptions;
 
-    fn options(path: &Path) -> Options {
-        Options { path: path.to_str().unwrap().to_owned(), mode: 0o722, read_buffer_bytes: 0, datagram_bytes: 20 }
+    fn options(path: &Path) -> UnixgramOptions {
+        UnixgramOptions { path: path.to_str().unwrap().to_owned(), mode: 0o722, read_buffer_bytes: 0, datagram_bytes: 20 }
     }
 
     #[test]
@@ -238,15 +183,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s");
         drop(StdDatagram::bind(&path).unwrap());
-        let first = Bound::bind(&options(&path)).expect("nobody listens on it");
+        let first = BoundUnixgram::bind(&options(&path)).expect("nobody listens on it");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o722);
-        let second = Bound::bind(&options(&path)).err().map(|e| e.to_string());
+        let second = BoundUnixgram::bind(&options(&path)).err().map(|e| e.to_string());
         let at = path.display();
         assert_eq!(second, Some(format!("cannot listen on unixgram {at}: the socket exists and a program listens on it")));
         drop(first);
         assert!(!path.exists(), "removed at the end");
         fs::write(&path, "precious").unwrap();
-        assert!(Bound::bind(&options(&path)).is_err());
+        assert!(BoundUnixgram::bind(&options(&path)).is_err());
         assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
     }
 
@@ -256,7 +201,7 @@ mod tests {
         let path = folder.path().join("s");
         let bridge = Bridge::new(BridgeOptions::default());
         let (stop, stopped) = watch::channel(false);
-        let bound = Bound::bind(&options(&path)).unwrap();
+        let bound = BoundUnixgram::bind(&options(&path)).unwrap();
         let sender = StdDatagram::unbound().unwrap();
         // As many as a socket holds by default before it blocks the sender.
         for _ in 0..5 {
@@ -279,7 +224,7 @@ mod tests {
             let path = folder.path().join("s");
             let bridge = Bridge::new(BridgeOptions::default());
             let (stop, stopped) = watch::channel(false);
-            let bound = Bound::bind(&options(&path)).unwrap();
+            let bound = BoundUnixgram::bind(&options(&path)).unwrap();
             let senders = [(); 3].map(|()| {
                 let sender = StdDatagram::unbound().unwrap();
                 sender.connect(&path).unwrap();
@@ -293,14 +238,6 @@ mod tests {
             serving.await.unwrap();
             let sent: u64 = senders.into_iter().map(|sender| sender.join().unwrap()).sum();
             assert_eq!(bridge.accounting().recorded, sent);
-        }
-    }
-
-    #[test]
-    fn names_that_are_none() {
-        assert_eq!((check_path("/run/s"), check_path("@name")), (Ok(()), Ok(())));
-        for path in ["", "@", "a\0b", &"x".repeat(108)] {
-            assert!(check_path(path).is_err(), "{path:?}");
         }
     }
 }

@@ -1,29 +1,20 @@
-//! When series are kept and taken up: at start, on a timer, and once more when the last sample is recorded.
+//! Decides when series are kept and restored: at start, on a timer, and once more after the last sample is recorded.
+//!
+//! Must not know the format of a snapshot, nor how its file is replaced.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
-use super::StartError;
+use super::start_error::StartError;
 use crate::bridge::Bridge;
-use crate::program::listener::address::error_text;
-use crate::program::listener::now;
-use crate::program::state_file::{Found, StateFile, Written};
+use crate::program::clock::now;
+use crate::program::net::error_text;
+use crate::program::settings::SnapshotOptions;
+use crate::program::state_file::{RestoreOutcome, StateFile, Written};
 use crate::time::Timestamp;
-
-/// Where and how often series are kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Options {
-    /// The file.
-    pub path: PathBuf,
-    /// From one snapshot to the next: what a crash may cost.
-    pub interval: Duration,
-    /// A file that is older is not taken up; none for any age.
-    pub max_age: Option<Duration>,
-}
 
 /// Keeps a bridge's series in a file.
 pub(super) struct Snapshots {
@@ -44,8 +35,8 @@ impl Snapshots {
     /// # Errors
     ///
     /// The file cannot be written. That it cannot be read is none.
-    pub(super) async fn start(bridge: &Bridge, options: Option<&Options>) -> Result<Option<Self>, StartError> {
-        let Some(Options { path, interval, max_age }) = options.cloned() else { return Ok(None) };
+    pub(super) async fn start(bridge: &Bridge, options: Option<&SnapshotOptions>) -> Result<Option<Self>, StartError> {
+        let Some(SnapshotOptions { path, interval, max_age }) = options.cloned() else { return Ok(None) };
         let unusable = |error| StartError::State { path: path.clone(), error };
         let file = StateFile::at(&path).map_err(unusable)?;
         let keeper = Arc::new(Keeper { bridge: bridge.clone(), file, turn: Mutex::default() });
@@ -107,15 +98,15 @@ impl Keeper {
         let file = self.file.path().display();
         let age = |written: Timestamp| format!("{}s", now.as_millis().saturating_sub(written.as_millis()) / 1000);
         match self.file.restore(&self.bridge, max_age, now) {
-            Found::Nothing => tracing::info!(%file, "no state file yet: all series begin anew"),
-            Found::TooOld { written } => {
+            RestoreOutcome::Nothing => tracing::info!(%file, "no state file yet: all series begin anew"),
+            RestoreOutcome::TooOld { written } => {
                 tracing::warn!(%file, age = age(written), "the state file is older than --state.max-age: all series begin anew");
             }
-            Found::Bad { error, aside } => {
+            RestoreOutcome::Bad { error, aside } => {
                 let aside = aside.map_or_else(|error| format!("nowhere: {}", error_text(&error)), |path| path.display().to_string());
                 tracing::error!(%file, %error, kept = aside, "the state file cannot be used and is put aside: all series begin anew");
             }
-            Found::Restored { restored, written } => {
+            RestoreOutcome::Restored { restored, written } => {
                 if written > now {
                     tracing::warn!(%file, "the state file is from the future: the clock went back");
                 }

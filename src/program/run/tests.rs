@@ -7,12 +7,12 @@ use std::net::{TcpStream, UdpSocket};
 use tokio::sync::oneshot;
 
 use super::*;
-use crate::program::cli::{self, Action};
+use crate::program::cli::{self, Invocation};
 
 fn settings(arguments: &[&str]) -> Settings {
     let local = ["statsd-bridge", "--web.listen-address=127.0.0.1:0", "--shutdown.linger=0", "--udp.workers=1"];
     match cli::parse(local.iter().chain(arguments).map(OsString::from)) {
-        Ok(Action::Run(settings)) => *settings,
+        Ok(Invocation::Run(settings)) => *settings,
         other => panic!("{other:?}"),
     }
 }
@@ -80,6 +80,6 @@ fn a_relay_to_the_bridge_itself_is_refused() {
     let settings = settings(&["--statsd.listen-udp=:0", "--statsd.listen-tcp="]);
     let sockets = Sockets::bind(&settings).unwrap();
     let target = sockets.udp_address().unwrap().to_string();
-    let relay = relay::Options { target: crate::program::listener::Address::parse(&target).unwrap(), packet_bytes: 1400 };
+    let relay = RelayOptions { target: crate::program::net::Address::parse(&target).unwrap(), packet_bytes: 1400 };
     assert!(matches!(relay_target(&relay, &sockets.udp), Err(StartError::RelayLoop(_))));
 }

@@ -1,4 +1,7 @@
-//! Captures as a stream of datagrams: files of lines, or captures of a network. Constant memory, however long the file is.
+//! Reads captures as a stream of datagrams: files of lines, or captures of a network. Takes constant memory, however long the
+//! file is.
+//!
+//! Must not know what becomes of a line.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -24,7 +27,7 @@ pub(crate) struct Skipped {
 }
 
 /// What is fed.
-pub(super) enum Piece<'a> {
+pub(super) enum CapturePiece<'a> {
     /// Whole lines.
     Lines(&'a [u8]),
     /// A line that was too long, or cut, is to be counted as such.
@@ -38,7 +41,7 @@ pub(super) enum Piece<'a> {
 /// # Errors
 ///
 /// A line that names the file.
-pub(super) fn read(path: &Path, port: Option<u16>, skipped: &mut Skipped, feed: &mut dyn FnMut(Piece<'_>)) -> Result<(), String> {
+pub(super) fn read(path: &Path, port: Option<u16>, skipped: &mut Skipped, feed: &mut dyn FnMut(CapturePiece<'_>)) -> Result<(), String> {
     let named = |error: io::Error| format!("{}: {error}", path.display());
     let reader: Box<dyn Read> = if path == Path::new("-") { Box::new(io::stdin()) } else { Box::new(File::open(path).map_err(named)?) };
     let mut reader = BufReader::with_capacity(CHUNK_BYTES, reader);
@@ -49,14 +52,14 @@ pub(super) fn read(path: &Path, port: Option<u16>, skipped: &mut Skipped, feed: 
     let done = if is_capture {
         pcap::packets(&mut whole, &mut |packet| match content(packet.link, packet.bytes) {
             Content::Udp { port: to, .. } if port.is_some_and(|wanted| wanted != to) => skipped.other_packets += 1,
-            Content::Udp { payload, is_cut: false, .. } => feed(Piece::Lines(payload)),
+            Content::Udp { payload, is_cut: false, .. } => feed(CapturePiece::Lines(payload)),
             Content::Udp { payload, .. } => {
                 skipped.cut += 1;
                 // The last line is not whole.
                 if let Some(whole) = payload.iter().rposition(|byte| *byte == b'\n').and_then(|end| payload.get(..end)) {
-                    feed(Piece::Lines(whole));
+                    feed(CapturePiece::Lines(whole));
                 }
-                feed(Piece::Cut);
+                feed(CapturePiece::Cut);
             }
             Content::Fragment => skipped.fragments += 1,
             Content::Other => skipped.other_packets += 1,
@@ -68,7 +71,7 @@ pub(super) fn read(path: &Path, port: Option<u16>, skipped: &mut Skipped, feed: 
 }
 
 /// Chunks that end with a line.
-fn lines(reader: &mut dyn Read, feed: &mut dyn FnMut(Piece<'_>)) -> io::Result<()> {
+fn lines(reader: &mut dyn Read, feed: &mut dyn FnMut(CapturePiece<'_>)) -> io::Result<()> {
     let mut buffer: Vec<u8> = Vec::with_capacity(2 * CHUNK_BYTES);
     let mut chunk = vec![0; CHUNK_BYTES];
     // Within a line that was given up.
@@ -90,16 +93,16 @@ fn lines(reader: &mut dyn Read, feed: &mut dyn FnMut(Piece<'_>)) -> io::Result<(
         }
         buffer.extend_from_slice(bytes);
         if let Some(end) = buffer.iter().rposition(|byte| *byte == b'\n') {
-            feed(Piece::Lines(buffer.get(..end).unwrap_or_default()));
+            feed(CapturePiece::Lines(buffer.get(..end).unwrap_or_default()));
             buffer.drain(..=end);
         } else if buffer.len() > LINE_BYTES_MAX {
-            feed(Piece::TooLong);
+            feed(CapturePiece::TooLong);
             buffer.clear();
             is_skipping = true;
         }
     }
     if !buffer.is_empty() {
-        feed(Piece::Lines(&buffer));
+        feed(CapturePiece::Lines(&buffer));
     }
     Ok(())
 }
@@ -110,12 +113,12 @@ mod tests {
 
     fn fed(text: &[u8]) -> (Vec<u8>, usize) {
         let (mut all, mut too_long) = (Vec::new(), 0);
-        let mut feed = |piece: Piece<'_>| match piece {
-            Piece::Lines(lines) => {
+        let mut feed = |piece: CapturePiece<'_>| match piece {
+            CapturePiece::Lines(lines) => {
                 all.extend_from_slice(lines);
                 all.push(b'\n');
             }
-            Piece::TooLong | Piece::Cut => too_long += 1,
+            CapturePiece::TooLong | CapturePiece::Cut => too_long += 1,
         };
         lines(&mut &*text, &mut feed).expect("bytes can be read");
         (all, too_long)

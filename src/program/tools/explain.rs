@@ -1,20 +1,20 @@
 //! `explain`: what becomes of a line, and why.
 //!
-//! The line goes through a real bridge, whose page and own counters tell what came of it; the same parser and the same rules
-//! are asked for the steps between.
+//! The line goes through a real bridge, whose exposition and self-metrics tell what came of it. The parser and the rules are
+//! asked again for the steps between. Must not print.
 
-mod text;
+mod explanation_text;
 
 use serde_json::{Value as Json, json};
 
 use super::advice;
-use super::page::{Family, Page};
+use super::parsed_exposition::{ParsedExposition, ParsedFamily};
 use crate::bridge::Bridge;
 use crate::ingest::pipeline::Worker;
-use crate::ingest::protocol::{Identity, Kind, Line, Refused, Sample, Value, parse_line};
-use crate::ingest::resolve::{Parts, factor, metric_kind};
+use crate::ingest::protocol::{Identity, Kind, Line, Rejected, Sample, Value, parse_line};
+use crate::ingest::resolve::{NameAndTags, change_of_gauge, factor, metric_kind, signed_sets};
 use crate::mapping::Rules;
-use crate::mapping::spec::{Action, MatchType, Rule};
+use crate::mapping::spec::{Action, Becomes, MatchType, Rule};
 use crate::mapping::tried::{Outcome, Tried};
 use crate::options::Options;
 use crate::time::Timestamp;
@@ -32,8 +32,8 @@ pub(crate) struct Explainer {
 /// What a page shows: families of the wire, and the own counters.
 #[derive(Default)]
 struct Seen {
-    page: Page,
-    own: Page,
+    page: ParsedExposition,
+    own: ParsedExposition,
 }
 
 /// What became of a line.
@@ -48,7 +48,7 @@ pub(crate) struct Explanation {
     /// Reasons of refusal, of the line or of samples, by the counters that rose, each with a sentence.
     pub refused: Vec<(String, &'static str)>,
     /// Rows of the page that are new or changed, by family.
-    pub page: Vec<(String, Family)>,
+    pub page: Vec<(String, ParsedFamily)>,
     /// Own counters that rose, with by how much.
     pub counters: Vec<(String, f64)>,
 }
@@ -76,6 +76,8 @@ pub(crate) struct Explained {
     pub captures: Vec<String>,
     /// The number after unit and scale; `None` for a set or a rule that drops.
     pub converted: Option<f64>,
+    /// What it does to a gauge: `changes the gauge by -5` or `sets it to -5`; `None` for other kinds.
+    pub effect: Option<String>,
     /// Whether the rule that counts drops it.
     pub dropped: bool,
 }
@@ -118,16 +120,16 @@ impl Explainer {
     }
 
     fn read(&self, line: &[u8]) -> (&'static str, Vec<Result<Explained, &'static str>>) {
-        let one = |sample: Result<Sample<'_>, Refused>| match sample.and_then(|sample| self.sample(&sample)) {
+        let one = |sample: Result<Sample<'_>, Rejected>| match sample.and_then(|sample| self.sample(&sample)) {
             Ok(explained) => Ok(explained),
-            Err(refused) => Err(refused.error.as_str()),
+            Err(rejected) => Err(rejected.error.as_str()),
         };
         match parse_line(line, &self.bridge.options().dialect) {
             Line::Empty => ("empty", Vec::new()),
             Line::Event => ("event", Vec::new()),
             Line::ServiceCheck => ("service_check", Vec::new()),
-            Line::Refused(refused) if refused.error.refuses_line() => ("refused", Vec::new()),
-            Line::Refused(refused) => ("samples", vec![Err(refused.error.as_str())]),
+            Line::Rejected(rejected) if rejected.error.rejects_line() => ("refused", Vec::new()),
+            Line::Rejected(rejected) => ("samples", vec![Err(rejected.error.as_str())]),
             Line::Sample(sample) => match Identity::of(&sample, &self.bridge.options().dialect) {
                 Err(_) => ("refused", Vec::new()),
                 Ok(_) => ("samples", vec![one(Ok(sample))]),
@@ -136,8 +138,8 @@ impl Explainer {
         }
     }
 
-    fn sample(&self, sample: &Sample<'_>) -> Result<Explained, Refused> {
-        let mut parts = Parts::new(self.bridge.options());
+    fn sample(&self, sample: &Sample<'_>) -> Result<Explained, Rejected> {
+        let mut parts = NameAndTags::new(self.bridge.options());
         let errors = Identity::of(sample, &self.bridge.options().dialect)?.visit(&mut parts);
         let rules = self.bridge.rules().rules;
         let config = rules.config();
@@ -152,6 +154,8 @@ impl Explainer {
             Value::Number(number) | Value::Signed(number) => Some(number),
             Value::Member(_) => None,
         };
+        let converted = number.filter(|_| !dropped).map(|number| factor(sample.kind, rule).apply(number));
+        let signed_sets = signed_sets(rule, &rules, self.bridge.options().signed_gauges);
         Ok(Explained {
             kind: on_the_wire(sample.kind),
             value: match sample.value {
@@ -164,7 +168,8 @@ impl Explainer {
             unknown_fields: sample.unknown_fields,
             tried,
             captures,
-            converted: number.filter(|_| !dropped).map(|number| factor(sample.kind, rule).apply(number)),
+            converted,
+            effect: converted.filter(|_| is_gauge(sample.kind, rule)).map(|number| effect(sample, number, signed_sets)),
             dropped,
             name: parts.name,
             tags: parts.tags,
@@ -176,7 +181,7 @@ impl Seen {
     fn now(bridge: &Bridge) -> Self {
         let mut page = Vec::new();
         bridge.render(NOW, &mut page);
-        let mut seen = Self { page: Page::parse(&String::from_utf8_lossy(&page)), own: Page::default() };
+        let mut seen = Self { page: ParsedExposition::parse(&String::from_utf8_lossy(&page)), own: ParsedExposition::default() };
         let own = |name: &String| bridge.owns_name(name);
         let names: Vec<String> = seen.page.families.keys().filter(|name| own(name)).cloned().collect();
         for name in names {
@@ -190,10 +195,10 @@ impl Seen {
     }
 }
 
-fn risen(after: &Page, before: &Page) -> Vec<(String, f64)> {
+fn risen(after: &ParsedExposition, before: &ParsedExposition) -> Vec<(String, f64)> {
     let mut all = Vec::new();
     for (name, family) in after.changes_since(before) {
-        let old = before.families.get(&name).map(Family::by_series).unwrap_or_default();
+        let old = before.families.get(&name).map(ParsedFamily::by_series).unwrap_or_default();
         let number = |text: &str| text.parse::<f64>().unwrap_or(0.0);
         for (series, value) in family.rows {
             let by = number(&value) - old.get(series.as_str()).map_or(0.0, |value| number(value));
@@ -208,6 +213,21 @@ fn reason(series: &str) -> Option<&str> {
     let is_refusal = series.contains("sample_errors_total{") || series.contains("events_error_total{");
     let value = series.split_once("reason=\"").filter(|_| is_refusal)?.1;
     value.split('"').next()
+}
+
+/// Whether its family is a gauge.
+fn is_gauge(kind: Kind, rule: Option<&Rule>) -> bool {
+    match rule.and_then(|rule| rule.becomes) {
+        Some(becomes) => becomes == Becomes::Gauge,
+        None => kind == Kind::Gauge,
+    }
+}
+
+fn effect(sample: &Sample<'_>, number: f64, signed_sets: bool) -> String {
+    match change_of_gauge(sample, number, signed_sets) {
+        Some(change) => format!("changes the gauge by {change}"),
+        None => format!("sets it to {number}"),
+    }
 }
 
 fn on_the_wire(kind: Kind) -> &'static str {
@@ -262,7 +282,7 @@ impl Explanation {
             })
             .collect();
         let families = self.page.iter().map(|(name, family)| {
-            let rows: Vec<String> = family.rows.iter().map(|(series, value)| super::page::row(series, value)).collect();
+            let rows: Vec<String> = family.rows.iter().map(|(series, value)| super::parsed_exposition::row(series, value)).collect();
             json!({ "family": name, "type": family.kind, "rows": rows })
         });
         json!({
@@ -297,6 +317,7 @@ impl Explained {
             "captures": self.captures,
             "dropped": self.dropped,
             "converted": self.converted,
+            "effect": self.effect,
         })
     }
 }

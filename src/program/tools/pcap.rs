@@ -1,6 +1,6 @@
-//! Captures of a network: classic pcap and pcapng, read as a stream, one packet in memory at a time.
+//! Reads captures of a network, classic pcap and pcapng, as a stream with one packet in memory at a time.
 //!
-//! Knows the two file formats and nothing of what packets hold. Every length is bounded before it is believed.
+//! Bounds every length before using it. Must not know what a packet holds.
 
 use std::io::{self, Read};
 
@@ -35,7 +35,7 @@ pub(super) struct Packet<'a> {
 pub(super) fn packets(reader: &mut dyn Read, each: &mut dyn FnMut(Packet<'_>)) -> io::Result<()> {
     let mut magic = [0; 4];
     reader.read_exact(&mut magic)?;
-    let mut stream = Stream { reader, little: false, buffer: Vec::new() };
+    let mut stream = CaptureReader { reader, little: false, buffer: Vec::new() };
     let done = match u32::from_be_bytes(magic) {
         0xa1b2_c3d4 | 0xa1b2_3c4d => stream.classic(each),
         0xd4c3_b2a1 | 0x4d3c_b2a1 => {
@@ -55,13 +55,13 @@ fn invalid(why: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, why.to_owned())
 }
 
-struct Stream<'r> {
+struct CaptureReader<'r> {
     reader: &'r mut dyn Read,
     little: bool,
     buffer: Vec<u8>,
 }
 
-impl Stream<'_> {
+impl CaptureReader<'_> {
     fn take(&mut self, length: usize) -> io::Result<()> {
         self.buffer.resize(length, 0);
         self.reader.read_exact(&mut self.buffer)

@@ -1,7 +1,8 @@
-//! `replay`: a capture through the real pipeline to its page, or the difference between the pages of two configurations.
+//! `replay`: a capture through the real pipeline to its exposition, or the difference between the expositions of two
+//! configurations.
 //!
-//! Time stands still, so nothing expires: the page shows every series that the capture holds. With two configurations both
-//! bridges are fed in one pass, so stdin will do.
+//! Time stands still, so nothing expires and every series of the capture is shown. Two configurations are fed in one pass, so
+//! that stdin can be compared too. Must not print.
 
 mod difference;
 
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 
 pub(crate) use self::difference::Difference;
 pub(crate) use super::capture::Skipped;
-use super::capture::{self, Piece};
+use super::capture::{self, CapturePiece};
 use crate::bridge::Accounting;
 use crate::bridge::Bridge;
 use crate::bridge::RuleUse;
@@ -56,11 +57,11 @@ impl Replayer {
         self.bridge.rule_use()
     }
 
-    fn feed(&mut self, piece: &Piece<'_>) {
+    fn feed(&mut self, piece: &CapturePiece<'_>) {
         match piece {
-            Piece::Lines(lines) => self.worker.ingest(lines, NOW),
-            Piece::TooLong => self.worker.refuse_line(SampleError::LineTooLong),
-            Piece::Cut => self.worker.refuse_line(SampleError::TruncatedLine),
+            CapturePiece::Lines(lines) => self.worker.ingest(lines, NOW),
+            CapturePiece::TooLong => self.worker.refuse_line(SampleError::LineTooLong),
+            CapturePiece::Cut => self.worker.refuse_line(SampleError::TruncatedLine),
         }
     }
 }
@@ -79,7 +80,7 @@ pub(crate) fn replay(
 ) -> Result<(), String> {
     capture::read(path, port, skipped, &mut |piece| {
         replayers.iter_mut().for_each(|replayer| replayer.feed(&piece));
-        if let Piece::Lines(lines) = piece {
+        if let CapturePiece::Lines(lines) = piece {
             progress(lines.len());
         }
     })

@@ -1,6 +1,6 @@
-//! `tests:` stanzas, run: lines through a bridge of their own, its page compared. Knows no files.
+//! Runs the `tests:` stanzas of mapping files: their lines through a bridge of their own, its exposition compared. Must not read
+//! files.
 
-use super::check::recompiled;
 use super::{Remark, Severity};
 use crate::bridge::Bridge;
 use crate::mapping::Rules;
@@ -32,6 +32,12 @@ fn run_one(test: &Test, rules: &Rules, options: &Options) -> Vec<Remark> {
     let unwanted = test.absent.iter().filter(is_there);
     let unwanted = unwanted.map(|family| remark(format!("this test expects no family `{family}`, but the page has it")));
     missing.chain(unwanted).collect()
+}
+
+/// The same rules again: a bridge takes its rules for good.
+fn recompiled(rules: &Rules) -> Rules {
+    // What compiled once compiles again.
+    Rules::compile(rules.config().clone()).unwrap_or_default()
 }
 
 /// What the page has in place of a line: the lines of its name, at most three.

@@ -1,4 +1,4 @@
-//! A terminal with a screen of its own: drawn over, resized, and left as it was. Knows no bridge.
+//! A terminal with a screen of its own: drawn over, resized, and left as it was found. Must not know the bridge.
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Read, Write};
@@ -7,7 +7,7 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetat
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
-use super::text::{Line, Style};
+use super::lines::{LineStyle, ScreenLine};
 
 /// Another screen, no cursor, long lines cut; and back.
 const ENTER: &str = "\x1b[?1049h\x1b[?25l\x1b[?7l";
@@ -27,14 +27,14 @@ pub(super) enum Event {
 
 /// The terminal, until it is dropped.
 pub(super) struct Screen {
-    keys: Option<Keys>,
+    keys: Option<Keyboard>,
     ends: [Signal; 3],
     resized: Signal,
     has_colour: bool,
 }
 
 /// The keyboard, raw: a key is read when it is pressed, and none is shown.
-struct Keys {
+struct Keyboard {
     /// Told, or left alone, by the thread that reads.
     ended: oneshot::Receiver<()>,
     old: Termios,
@@ -47,7 +47,7 @@ impl Screen {
         let [interrupt, terminate, hangup] = kinds;
         let ends = [interrupt?, terminate?, hangup?];
         let resized = signal(SignalKind::window_change())?;
-        let keys = if io::stdin().is_terminal() { Some(Keys::take()?) } else { None };
+        let keys = if io::stdin().is_terminal() { Some(Keyboard::take()?) } else { None };
         // https://no-color.org
         let has_colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let screen = Self { keys, ends, resized, has_colour };
@@ -56,12 +56,12 @@ impl Screen {
     }
 
     /// Draws all anew, as much as there is room for.
-    pub(super) fn draw(&self, title: &str, trouble: Option<&str>, lines: &[Line]) -> io::Result<()> {
+    pub(super) fn draw(&self, title: &str, trouble: Option<&str>, lines: &[ScreenLine]) -> io::Result<()> {
         let (width, height) = match tcgetwinsize(io::stdout()) {
             Ok(size) if size.ws_col > 0 && size.ws_row > 0 => (usize::from(size.ws_col), usize::from(size.ws_row)),
             _ => USUAL,
         };
-        let head = [Line::new(Style::Dim, title), Line::new(Style::Alert, trouble.unwrap_or_default())];
+        let head = [ScreenLine::new(LineStyle::Dim, title), ScreenLine::new(LineStyle::Alert, trouble.unwrap_or_default())];
         let mut out = String::from("\x1b[H");
         for (at, line) in head.iter().chain(lines).take(height).enumerate() {
             let text: String = line.text.chars().take(width).collect();
@@ -83,7 +83,7 @@ impl Screen {
             _ = terminate.recv() => Event::End,
             _ = hangup.recv() => Event::End,
             _ = self.resized.recv() => Event::Resized,
-            () = Keys::end(self.keys.as_mut()) => Event::End,
+            () = Keyboard::end(self.keys.as_mut()) => Event::End,
         }
     }
 }
@@ -94,7 +94,7 @@ impl Drop for Screen {
     }
 }
 
-impl Keys {
+impl Keyboard {
     fn take() -> io::Result<Self> {
         let old = tcgetattr(io::stdin())?;
         let mut raw = old.clone();
@@ -133,7 +133,7 @@ fn until_end() {
     }
 }
 
-impl Drop for Keys {
+impl Drop for Keyboard {
     fn drop(&mut self) {
         let _ = tcsetattr(io::stdin(), OptionalActions::Flush, &self.old);
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::time::Duration;
 
 use super::Stamp;
 
@@ -17,8 +18,11 @@ const BUCKETS: usize = 3;
 /// Bounds that are all compared with a value; among more of them its bucket is searched.
 const COUNTED_BOUNDS: usize = 16;
 
-/// How often a reader looks again while the writer is at work, before it takes what is there.
-const READ_TRIES: usize = 10_000;
+/// How often a reader looks again at once, while the writer is at work.
+const SPINS: u32 = 64;
+
+/// How often it looks again in all, about a second with the pauses, before it takes what is there.
+const READ_TRIES: u32 = SPINS + 1_500;
 
 impl HistogramCell {
     /// An empty histogram with `bounds` finite buckets.
@@ -117,14 +121,19 @@ impl HistogramCell {
             if before.is_multiple_of(2) && before == version.load(Ordering::Relaxed) {
                 break;
             }
-            if attempt % 64 == 63 {
-                std::thread::yield_now();
-            }
+            pause(attempt);
         }
         if let Some((sum, buckets)) = read.split_first() {
             into.sum += sum;
             into.buckets.iter_mut().zip(buckets).for_each(|(to, from)| *to += from);
         }
+    }
+}
+
+/// Between two tries to read. A writer that lost its processor in the midst of a write needs milliseconds to get it back.
+fn pause(attempt: u32) {
+    if attempt >= SPINS {
+        std::thread::sleep(Duration::from_micros(u64::from(attempt - SPINS + 1).min(1_000)));
     }
 }
 

@@ -32,11 +32,11 @@ use crate::time::Timestamp;
 pub struct NativeCell {
     bounds: Arc<Bounds>,
     classic: HistogramCell,
-    state: Mutex<State>,
+    state: Mutex<NativeState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct NativeState {
     shape: Exponential,
     /// When it was made or last reset, in milliseconds.
     reset_ms: u64,
@@ -53,7 +53,7 @@ impl NativeCell {
         let options = bounds.native()?;
         let mut shape = Exponential::new(options.schema, options.zero_threshold);
         seed(&mut shape, &classic, bounds);
-        let state = State { shape, reset_ms: now.as_millis(), was_reset: false, due_ms: 0 };
+        let state = NativeState { shape, reset_ms: now.as_millis(), was_reset: false, due_ms: 0 };
         Some(Self { bounds: Arc::clone(bounds), classic, state: Mutex::new(state) })
     }
 
@@ -78,7 +78,7 @@ impl NativeCell {
     /// One step towards fewer buckets: all anew if there was no reset for long enough; else a wider zero bucket if it may be so
     /// wide; else half the resolution.
     #[cold]
-    fn limit(&self, state: &mut State, (value, weight): (f64, f64), now: Timestamp) {
+    fn limit(&self, state: &mut NativeState, (value, weight): (f64, f64), now: Timestamp) {
         let reset_after_ms = self.options().min_reset_ms;
         if reset_after_ms > 0 && state.due_ms == 0 {
             if now.as_millis().saturating_sub(state.reset_ms) >= reset_after_ms {
@@ -96,7 +96,7 @@ impl NativeCell {
     }
 
     #[cold]
-    fn reset(&self, state: &mut State, now: Timestamp) {
+    fn reset(&self, state: &mut NativeState, now: Timestamp) {
         self.classic.reset();
         state.shape.clear(self.options().schema, self.options().zero_threshold);
         (state.reset_ms, state.was_reset, state.due_ms) = (now.as_millis(), true, 0);
@@ -147,7 +147,7 @@ impl NativeCell {
         true
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, NativeState> {
         // A thread that died here left numbers that are at worst one sample short; they are still worth showing.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

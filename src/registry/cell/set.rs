@@ -88,16 +88,16 @@ impl SetCell {
     }
 
     /// Adds the members of a set that was kept.
-    fn merge_from(&self, members: Members) {
+    fn merge_from(&self, members: SetMembers) {
         let mut exact = self.lock();
         match (self.estimate.get(), members) {
-            (Some(hll), Members::Exact(hashes)) => hashes.iter().for_each(|&hash| hll.insert(hash)),
-            (Some(hll), Members::Estimated(other)) => hll.merge_shared(&other),
+            (Some(hll), SetMembers::Exact(hashes)) => hashes.iter().for_each(|&hash| hll.insert(hash)),
+            (Some(hll), SetMembers::Estimated(other)) => hll.merge_shared(&other),
             (None, mut all) => {
                 all.merge_exact(&exact);
                 match all {
-                    Members::Exact(hashes) => *exact = hashes,
-                    Members::Estimated(hll) => self.publish(hll, &mut exact),
+                    SetMembers::Exact(hashes) => *exact = hashes,
+                    SetMembers::Estimated(hll) => self.publish(hll, &mut exact),
                 }
             }
         }
@@ -118,36 +118,36 @@ impl SetCell {
 /// A set's value at one time, over all workers. Starts empty; each cell's `merge_into` adds to it.
 #[derive(Debug, Clone, Default)]
 pub struct SetSnapshot {
-    members: Members,
+    members: SetMembers,
 }
 
 impl SetSnapshot {
     /// Distinct members, a whole number: exact up to 2048, else an estimate with a standard error of 0.8 %, at least 2049.
     pub fn distinct(&self) -> f64 {
         match &self.members {
-            Members::Exact(hashes) => hashes.len() as f64,
-            Members::Estimated(hll) => hll.estimate().round().max((EXACT_MAX + 1) as f64),
+            SetMembers::Exact(hashes) => hashes.len() as f64,
+            SetMembers::Estimated(hll) => hll.estimate().round().max((EXACT_MAX + 1) as f64),
         }
     }
 
     /// Makes it empty, for the next series.
     pub fn clear(&mut self) {
         match &mut self.members {
-            Members::Exact(hashes) => hashes.clear(),
-            Members::Estimated(_) => self.members = Members::default(),
+            SetMembers::Exact(hashes) => hashes.clear(),
+            SetMembers::Estimated(_) => self.members = SetMembers::default(),
         }
     }
 }
 
 /// Which of the two it is depends only on how many distinct hashes were seen, never on order or merging.
 #[derive(Debug, Clone)]
-enum Members {
+enum SetMembers {
     /// Ascending, distinct, at most [`EXACT_MAX`]. A hash table would be faster to grow but twice as large.
     Exact(Vec<u64>),
     Estimated(HyperLogLog),
 }
 
-impl Default for Members {
+impl Default for SetMembers {
     fn default() -> Self {
         Self::Exact(Vec::new())
     }
@@ -168,7 +168,7 @@ fn place(hashes: &[u64], hash: u64) -> Result<usize, usize> {
     }
 }
 
-impl Members {
+impl SetMembers {
     fn merge_exact(&mut self, other: &[u64]) {
         match self {
             Self::Estimated(hll) => other.iter().for_each(|&hash| hll.insert(hash)),

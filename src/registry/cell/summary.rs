@@ -33,11 +33,11 @@ pub struct SummaryCell {
     /// Steps that are read: the current one and those before it. At least 1.
     steps: u64,
     stamp: AtomicU64,
-    state: Mutex<State>,
+    state: Mutex<SummaryState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct SummaryState {
     count: f64,
     sum: f64,
     /// Number of the current step, counted from the epoch.
@@ -112,13 +112,13 @@ impl SummaryCell {
         past || (live(state.step) && state.current.has_negative())
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, SummaryState> {
         // A thread that died here left numbers that are at worst one sample short; they are still worth showing.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl SummaryState {
     /// Makes `step` the current one, if it is later than that.
     fn advance(&mut self, step: u64, steps: u64) {
         if step <= self.step {

@@ -2,33 +2,30 @@
 
 use std::sync::Arc;
 
-use super::super::{CellHandle, FamilyKind, Series};
 use super::{SavedKind, SavedValue};
 use crate::options::SummaryOptions;
 use crate::registry::cell::{Bounds, HistogramSnapshot, NativeSnapshot, SavedNative, SavedSet, SummaryCell};
+use crate::registry::kind::FamilyKind;
+use crate::registry::series::{CellHandle, Series};
 use crate::time::Timestamp;
 
 /// Steps of a summary's window and buckets of a histogram that a saved family may have; rules allow fewer.
 const STEPS_MAX: u32 = 1_000;
 const BOUNDS_MAX: usize = 10_000;
 
-impl FamilyKind {
-    pub(super) fn save(&self) -> SavedKind {
-        match self {
-            Self::Counter => SavedKind::Counter,
-            Self::Gauge => SavedKind::Gauge,
-            Self::Set => SavedKind::Set,
-            Self::Histogram { bounds } => SavedKind::Histogram { bounds: bounds.to_vec(), native: bounds.native().copied() },
-            Self::Summary(options) => SavedKind::Summary {
-                quantiles: options.quantiles.to_vec(),
-                max_age_ms: options.max_age_ms,
-                age_buckets: options.age_buckets,
-            },
+impl SavedKind {
+    pub(super) fn of(kind: &FamilyKind) -> Self {
+        match kind {
+            FamilyKind::Counter => Self::Counter,
+            FamilyKind::Gauge => Self::Gauge,
+            FamilyKind::Set => Self::Set,
+            FamilyKind::Histogram { bounds } => Self::Histogram { bounds: bounds.to_vec(), native: bounds.native().copied() },
+            FamilyKind::Summary(options) => {
+                Self::Summary { quantiles: options.quantiles.to_vec(), max_age_ms: options.max_age_ms, age_buckets: options.age_buckets }
+            }
         }
     }
-}
 
-impl SavedKind {
     /// `None` where no rule and no flag could have asked for it.
     pub(crate) fn restore(&self) -> Option<FamilyKind> {
         let ascend = |numbers: &[f64]| numbers.iter().all(|number| number.is_finite()) && numbers.is_sorted_by(|a, b| a < b);
@@ -53,6 +50,21 @@ impl SavedKind {
 }
 
 impl SavedValue {
+    /// All workers' parts; `kind` is that of the family.
+    pub(super) fn of(series: &Series, kind: &FamilyKind, now: Timestamp) -> Self {
+        match kind {
+            FamilyKind::Counter | FamilyKind::Gauge => Self::Number(series.number()),
+            FamilyKind::Histogram { bounds } => {
+                let (all, native) = saved_histogram(series, bounds);
+                // Each part is finite, the sum of them may not be.
+                let finite = |number: f64| number.clamp(f64::MIN, f64::MAX);
+                Self::Histogram { sum: finite(all.sum), buckets: all.buckets.into_iter().map(finite).collect(), native }
+            }
+            FamilyKind::Summary(_) => Self::Summary(series.with_summaries(|cells| SummaryCell::save(cells, now))),
+            FamilyKind::Set => Self::Set(series.set().save()),
+        }
+    }
+
     /// Bytes when encoded, about.
     pub(super) fn bytes(&self) -> usize {
         match self {
@@ -94,28 +106,12 @@ impl SavedValue {
     }
 }
 
-impl Series {
-    fn saved_histogram(&self, bounds: &Bounds) -> (HistogramSnapshot, Option<SavedNative>) {
-        let mut all = HistogramSnapshot::new(bounds.len());
-        let Some(mut native) = bounds.native().map(NativeSnapshot::new) else {
-            self.histogram(&mut all);
-            return (all, None);
-        };
-        let has_native = self.histogram_with_native(bounds, &mut all, &mut native);
-        (all, has_native.then(|| native.save()))
-    }
-
-    pub(super) fn save(&self, kind: &FamilyKind, now: Timestamp) -> SavedValue {
-        match kind {
-            FamilyKind::Counter | FamilyKind::Gauge => SavedValue::Number(self.number()),
-            FamilyKind::Histogram { bounds } => {
-                let (all, native) = self.saved_histogram(bounds);
-                // Each part is finite, the sum of them may not be.
-                let finite = |number: f64| number.clamp(f64::MIN, f64::MAX);
-                SavedValue::Histogram { sum: finite(all.sum), buckets: all.buckets.into_iter().map(finite).collect(), native }
-            }
-            FamilyKind::Summary(_) => SavedValue::Summary(self.with_summaries(|cells| SummaryCell::save(cells, now))),
-            FamilyKind::Set => SavedValue::Set(self.set().save()),
-        }
-    }
+fn saved_histogram(series: &Series, bounds: &Bounds) -> (HistogramSnapshot, Option<SavedNative>) {
+    let mut all = HistogramSnapshot::new(bounds.len());
+    let Some(mut native) = bounds.native().map(NativeSnapshot::new) else {
+        series.histogram(&mut all);
+        return (all, None);
+    };
+    let has_native = series.histogram_with_native(bounds, &mut all, &mut native);
+    (all, has_native.then(|| native.save()))
 }

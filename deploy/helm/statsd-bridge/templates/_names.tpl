@@ -39,3 +39,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- define "bridge.mappingKey" -}}
 {{- .Values.statsd.mappingConfigMapKey | default "statsd.mappingConf" -}}
 {{- end -}}
+
+{{/* A text that names the bridge's self-metrics, with the names that they have under `compat`: docs/migrating.md. */}}
+{{- define "bridge.metricNames" -}}
+{{- if .compat -}}
+{{- .text | replace "statsd_bridge_families" "statsd_exporter_metrics_total" | replace "statsd_bridge_" "statsd_exporter_" -}}
+{{- else -}}
+{{- .text -}}
+{{- end -}}
+{{- end -}}

@@ -1,6 +1,5 @@
 {{/* The template of the pod, which Deployment and DaemonSet share. */}}
 {{- define "bridge.pod" -}}
-{{- $mapping := include "bridge.mapping" . -}}
 metadata:
   {{- with .Values.podAnnotations }}
   annotations:
@@ -50,26 +49,26 @@ spec:
           protocol: {{ upper $protocol }}
         {{- end }}
         {{- end }}
-      {{- range $field := list "livenessProbe" "readinessProbe" "lifecycle" "resources" "securityContext" }}
+      {{- range $field := list "livenessProbe" "readinessProbe" }}
+      {{- /* null is no probe, {} is the chart's. */}}
+      {{- if kindIs "map" (index $.Values $field) }}
+      {{ $field }}:
+        {{- include "bridge.probe" (dict "name" $field "context" $) | nindent 8 }}
+      {{- end }}
+      {{- end }}
+      {{- range $field := list "lifecycle" "resources" "securityContext" }}
       {{- with index $.Values $field }}
       {{ $field }}:
         {{- toYaml . | nindent 8 }}
       {{- end }}
       {{- end }}
-      {{- if $mapping }}
+      {{- with include "bridge.mounts" . | trim }}
       volumeMounts:
-        - name: mapping
-          mountPath: /etc/statsd-bridge
-          readOnly: true
+        {{- . | nindent 8 }}
       {{- end }}
-  {{- if $mapping }}
+  {{- with include "bridge.volumes" . | trim }}
   volumes:
-    - name: mapping
-      configMap:
-        name: {{ $mapping }}
-        items:
-          - key: {{ include "bridge.mappingKey" . }}
-            path: mapping.yml
+    {{- . | nindent 4 }}
   {{- end }}
   {{- range $field := list "nodeSelector" "tolerations" "affinity" "topologySpreadConstraints" }}
   {{- with index $.Values $field }}
@@ -79,7 +78,7 @@ spec:
   {{- end }}
 {{- end -}}
 
-{{/* A list; those of the user come last, and a flag given twice is an error that the bridge names. */}}
+{{/* A list; those of the user come last, and count before the chart's. */}}
 {{- define "bridge.args" -}}
 - {{ printf "--web.listen-address=:%v" .Values.service.port | quote }}
 - {{ printf "--web.telemetry-path=%s" .Values.service.path | quote }}
@@ -94,6 +93,12 @@ spec:
 {{- end }}
 {{- if include "bridge.mapping" . }}
 - --statsd.mapping-config=/etc/statsd-bridge/mapping.yml
+{{- end }}
+{{- if include "bridge.webSources" . }}
+- --web.config.file=/etc/statsd-bridge-web/{{ .Values.webConfig.key }}
+{{- end }}
+{{- if .Values.state.enabled }}
+- --state.file=/var/lib/statsd-bridge/state
 {{- end }}
 {{- with .Values.extraArgs }}
 {{ toYaml . }}

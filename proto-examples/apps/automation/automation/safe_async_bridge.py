@@ -44,14 +44,20 @@ class SafeAsyncBridge:
                 except Exception:
                     self.metrics.record_error()
                     raise
+                except BaseException:
+                    # The program is asked to end: nobody waits for the coroutine any more.
+                    future.cancel()
+                    raise
         finally:
             self._count(-1)
 
     @staticmethod
     async def _settle() -> None:
-        # Calls that were cancelled come to their end before the loop does.
-        cancelled = asyncio.all_tasks() - {asyncio.current_task()}
-        await asyncio.gather(*cancelled, return_exceptions=True)
+        # What still runs is cancelled, and comes to its end before the loop does.
+        running = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
 
     def _count(self, change: int) -> None:
         # Sent under the lock: two threads must not send their counts in the wrong order.

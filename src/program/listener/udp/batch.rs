@@ -1,11 +1,13 @@
-//! A batch of datagrams in one system call. All memory that the kernel writes to is owned here.
+//! Receives a batch of datagrams in one system call, and owns all memory that the kernel writes to.
+//!
+//! Must not know what a datagram holds, except that lines end with a newline.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::RawFd;
 use std::{io, mem, ptr};
 
 use crate::ingest::pipeline::Datagram;
-use crate::program::listener::address::canonical;
+use crate::program::net::canonical;
 use crate::source::Source;
 
 /// Whether a receive call waits.
@@ -21,7 +23,7 @@ pub(super) enum Wait {
 type Name = [u8; mem::size_of::<libc::sockaddr_in6>()];
 
 /// Buffers for 64 datagrams. Of their 4 MiB only what datagrams have really filled is ever touched, and so resident.
-pub(super) struct Batch {
+pub(super) struct UdpBatch {
     /// Datagram `i` begins at `i * stride`. Never resized: `slices` points into it.
     memory: Vec<u8>,
     stride: usize,
@@ -36,7 +38,7 @@ pub(super) struct Batch {
     received: usize,
 }
 
-impl Batch {
+impl UdpBatch {
     /// Datagrams in one call. Larger batches gain nothing and fall out of the cache.
     pub(super) const DATAGRAMS: usize = 64;
 
@@ -151,7 +153,7 @@ mod tests {
 
     use super::*;
 
-    fn bytes(batch: &Batch) -> Vec<&[u8]> {
+    fn bytes(batch: &UdpBatch) -> Vec<&[u8]> {
         batch.datagrams().map(|datagram| datagram.bytes).collect()
     }
 
@@ -165,7 +167,7 @@ mod tests {
     #[test]
     fn datagrams_come_whole_and_in_order() {
         let (receiver, sender) = pair();
-        let mut batch = Batch::new(65_535);
+        let mut batch = UdpBatch::new(65_535);
         let none = batch.receive(receiver.as_raw_fd(), Wait::Not).unwrap_err();
         assert_eq!(none.kind(), io::ErrorKind::WouldBlock);
         let largest = vec![b'x'; 65_507];
@@ -180,7 +182,7 @@ mod tests {
     #[test]
     fn a_cut_datagram_gives_its_whole_lines() {
         let (receiver, sender) = pair();
-        let mut batch = Batch::new(12);
+        let mut batch = UdpBatch::new(12);
         for datagram in [&b"a:1|c\nb:1|c\nc:1|c"[..], b"long_name:1|c", b"exactly_12_b", b"a:1|c\nlong_name:1|c"] {
             sender.send(datagram).unwrap();
         }
@@ -206,7 +208,7 @@ mod tests {
                 }
             };
             let to = (to.parse::<std::net::IpAddr>().unwrap(), receiver.local_addr().unwrap().port());
-            let mut batch = Batch::new(100);
+            let mut batch = UdpBatch::new(100);
             // The second batch is of the other senders, so that nothing of the first may be left.
             for senders in [3, 2] {
                 let senders: Vec<UdpSocket> = (0..senders).map(|_| UdpSocket::bind(from).unwrap()).collect();

@@ -99,9 +99,9 @@ mod tests {
     use super::*;
     use crate::bridge::Bridge;
     use crate::options::Options as BridgeOptions;
-    use crate::program::listener::address::Address;
     use crate::program::listener::intake::Intake;
-    use crate::program::listener::udp::{Bound, Options};
+    use crate::program::listener::udp::{BoundUdp, UdpOptions};
+    use crate::program::net::Address;
 
     /// A connected sender that learns of each of its datagrams that the kernel refused.
     struct Sender(UdpSocket);
@@ -143,8 +143,8 @@ mod tests {
 
     /// Stops a listener with two workers on `bind` while senders to the hosts go on, and looks where each datagram went.
     fn stop_under_load(bind: &str, hosts: &[&str]) {
-        let options = Options { workers: 2, read_buffer_bytes: 0, datagram_bytes: 100, nap: Some(Duration::ZERO) };
-        let bound = Bound::bind(&Address::parse(bind).unwrap(), &options).unwrap();
+        let options = UdpOptions { workers: 2, read_buffer_bytes: 0, datagram_bytes: 100, nap: Some(Duration::ZERO) };
+        let bound = BoundUdp::bind(&Address::parse(bind).unwrap(), &options).unwrap();
         let port = bound.address().port();
         let (bridge, stop) = (Bridge::new(BridgeOptions::default()), Arc::new(AtomicBool::new(false)));
         let threads = bound.start(bridge.telemetry(), &stop, || Ok(Intake::new(bridge.worker(), None))).unwrap();

@@ -1,16 +1,20 @@
-//! Sockets of one UDP address: shared port, receive buffer, the kernel's count of what it dropped.
+//! The sockets of one UDP address: the shared port, the receive buffer, and the kernel's count of dropped datagrams.
+//!
+//! Must not receive anything.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
 use std::{fs, io, mem};
 
 use metrics::Counter;
 use socket2::{Socket, Type};
 
-use super::STOP_CHECK;
-use crate::program::listener::address::new_socket;
+use crate::program::net::new_socket;
 
+/// How long a receive call waits before its thread looks at the stop flag again.
+const STOP_CHECK: Duration = Duration::from_millis(250);
 /// Receive buffer asked for where the user asks for none: three million samples a second, packed, wait in it for a tenth of a second,
 /// which is what a worker takes to meet 100,000 series for the first time.
 const DEFAULT_READ_BUFFER_BYTES: usize = 16 << 20;

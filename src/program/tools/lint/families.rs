@@ -1,4 +1,6 @@
-//! Families that several rules feed, and on which they do not agree: type, buckets, help, labels.
+//! Finds families that several rules feed and that these rules describe differently: type, buckets, help, labels.
+//!
+//! Must not know which samples arrive.
 
 use std::collections::HashMap;
 
@@ -36,13 +38,13 @@ fn family_name(rule: &Rule) -> String {
 }
 
 /// The type of a rule's family where the rule itself says it; `of_observers` if only observers are known.
-struct Shape {
+struct KnownType {
     counter_gauge_or_set: Option<&'static str>,
     observer: Option<Observer>,
 }
 
-fn shape(rule: &Rule, config: &Config, options: &Options) -> Shape {
-    let plain = |name| Shape { counter_gauge_or_set: Some(name), observer: None };
+fn known_type(rule: &Rule, config: &Config, options: &Options) -> KnownType {
+    let plain = |name| KnownType { counter_gauge_or_set: Some(name), observer: None };
     match (rule.becomes, rule.kind) {
         (Some(Becomes::Gauge), _) | (None, Some(MetricKind::Gauge)) => plain("gauge"),
         (Some(Becomes::Counter), _) | (None, Some(MetricKind::Counter)) => plain("counter"),
@@ -51,7 +53,7 @@ fn shape(rule: &Rule, config: &Config, options: &Options) -> Shape {
         (None, Some(MetricKind::Observer) | None) => {
             let stated = rule.observer.clone().or_else(|| config.defaults.observer.clone());
             let observer = stated.unwrap_or_else(|| rule.observer_options.over(&options.observer));
-            Shape { counter_gauge_or_set: None, observer: Some(observer) }
+            KnownType { counter_gauge_or_set: None, observer: Some(observer) }
         }
     }
 }
@@ -64,7 +66,7 @@ fn observer_name(observer: &Observer) -> &'static str {
 }
 
 fn type_clash(name: &str, earlier: &Rule, later: &Rule, of: (&Config, &Options)) -> Option<Remark> {
-    let (before, after) = (shape(earlier, of.0, of.1), shape(later, of.0, of.1));
+    let (before, after) = (known_type(earlier, of.0, of.1), known_type(later, of.0, of.1));
     let at = place(earlier, later);
     let clash = |before: &str, after: &str| {
         let text = format!(

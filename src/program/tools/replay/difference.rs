@@ -1,11 +1,11 @@
-//! The difference between two pages, by family and series.
+//! The difference between two expositions, by family and series. Must not know where they came from.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::program::tools::page::{Family, Page, row};
+use crate::program::tools::parsed_exposition::{ParsedExposition, ParsedFamily, row};
 
 /// Everything that differs; empty if nothing does.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,9 +18,9 @@ pub(crate) struct Difference {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Change {
     /// Only the old page has it.
-    Gone(Family),
+    Gone(ParsedFamily),
     /// Only the new page has it.
-    New(Family),
+    New(ParsedFamily),
     /// Both have it.
     Changed {
         /// Old and new type, if they differ.
@@ -35,7 +35,7 @@ pub(crate) enum Change {
 impl Difference {
     /// From the text of two pages.
     pub(crate) fn between(old: &str, new: &str) -> Self {
-        let (old, new) = (Page::parse(old), Page::parse(new));
+        let (old, new) = (ParsedExposition::parse(old), ParsedExposition::parse(new));
         let names: BTreeSet<&String> = old.families.keys().chain(new.families.keys()).collect();
         let families = names.into_iter().filter_map(|name| {
             let change = match (old.families.get(name), new.families.get(name)) {
@@ -87,12 +87,12 @@ impl Difference {
     }
 }
 
-fn only_in(one: &Family, other: &Family) -> Vec<(String, String)> {
+fn only_in(one: &ParsedFamily, other: &ParsedFamily) -> Vec<(String, String)> {
     let other = other.by_series();
     one.rows.iter().filter(|(series, value)| other.get(series.as_str()) != Some(&value.as_str())).cloned().collect()
 }
 
-fn write_whole(sign: char, name: &str, family: &Family, most: usize, out: &mut String) {
+fn write_whole(sign: char, name: &str, family: &ParsedFamily, most: usize, out: &mut String) {
     let series = family.series();
     let _ = writeln!(out, "{sign} {name}: {}, {series} series", family.kind);
     write_rows(sign, &family.rows, most, out);

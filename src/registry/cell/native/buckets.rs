@@ -5,16 +5,16 @@ const ROOM: usize = 4;
 
 /// Weights by key, ascending. A key is there once something fell into its bucket.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Buckets(Vec<Bucket>);
+pub(super) struct Buckets(Vec<NativeBucket>);
 
 /// Key and weight; the weight in halves, so that both take 12 bytes and not 16.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Bucket {
+struct NativeBucket {
     key: i32,
     weight: [u32; 2],
 }
 
-impl Bucket {
+impl NativeBucket {
     fn new(key: i32, weight: f64) -> Self {
         let bits = weight.to_bits();
         Self { key, weight: [bits as u32, (bits >> 32) as u32] }
@@ -65,7 +65,7 @@ impl Buckets {
         let at = self.place(key);
         match self.0.get_mut(at) {
             Some(bucket) if bucket.key == key => bucket.add(weight),
-            _ => self.insert(at, Bucket::new(key, weight)),
+            _ => self.insert(at, NativeBucket::new(key, weight)),
         }
     }
 
@@ -86,7 +86,7 @@ impl Buckets {
     }
 
     #[cold]
-    fn insert(&mut self, at: usize, bucket: Bucket) {
+    fn insert(&mut self, at: usize, bucket: NativeBucket) {
         if self.0.len() == self.0.capacity() {
             self.0.reserve_exact(ROOM.max(self.0.len() / 4));
         }
@@ -126,7 +126,7 @@ mod tests {
         let lists: [&[i32]; 7] =
             [&[], &[5], &[1, 2, 3], &[1, 3, 4, 9], &[-7, -6, 0, 1, 50, 51, 52], &[i32::MIN, 0, i32::MAX], &[i32::MIN, i32::MAX]];
         for keys in lists {
-            let buckets = Buckets(keys.iter().map(|key| Bucket::new(*key, 1.0)).collect());
+            let buckets = Buckets(keys.iter().map(|key| NativeBucket::new(*key, 1.0)).collect());
             for key in (-60..60).chain([i32::MIN, i32::MIN + 1, i32::MAX - 1, i32::MAX]) {
                 assert_eq!(buckets.place(key), keys.partition_point(|other| *other < key), "{key} in {keys:?}");
             }

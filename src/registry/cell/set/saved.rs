@@ -2,7 +2,7 @@
 //!
 //! Hashes mean something only together with how members are hashed: whoever changes that makes saved sets another format.
 
-use super::{EXACT_MAX, HyperLogLog, Members, SetCell, SetSnapshot};
+use super::{EXACT_MAX, HyperLogLog, SetCell, SetMembers, SetSnapshot};
 
 /// What is known of a set's members.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,8 +18,8 @@ impl SetSnapshot {
     /// What it holds.
     pub fn save(&self) -> SavedSet {
         match &self.members {
-            Members::Exact(hashes) => SavedSet::Exact(hashes.clone()),
-            Members::Estimated(hll) => SavedSet::Estimated(hll.registers().collect()),
+            SetMembers::Exact(hashes) => SavedSet::Exact(hashes.clone()),
+            SetMembers::Estimated(hll) => SavedSet::Estimated(hll.registers().collect()),
         }
     }
 }
@@ -33,10 +33,10 @@ impl SetCell {
             SavedSet::Exact(mut hashes) => {
                 hashes.sort_unstable();
                 hashes.dedup();
-                Members::Exact(hashes)
+                SetMembers::Exact(hashes)
             }
             SavedSet::Estimated(registers) => match HyperLogLog::from_registers(&registers) {
-                Some(hll) => Members::Estimated(hll),
+                Some(hll) => SetMembers::Estimated(hll),
                 None => return false,
             },
         };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{State, SummaryCell};
+use super::{SummaryCell, SummaryState};
 use crate::registry::cell::sketch::{SavedSketch, Sketch};
 use crate::time::Timestamp;
 
@@ -59,7 +59,7 @@ impl SummaryCell {
     }
 }
 
-impl State {
+impl SummaryState {
     /// Adds what belongs to `step`, which is within the window.
     fn add_step(&mut self, step: u64, sketch: &Sketch, steps: u64) {
         self.advance(step, steps);

@@ -1,0 +1,181 @@
+//! An exposition being made, a part at a time, so that memory does not grow with it. The order of families and series is settled here;
+//! what they look like is the format's affair.
+
+use std::sync::Arc;
+
+use super::escape::{Names, without_clashes};
+use super::float::{push_canonical, push_float};
+use super::line::Lines;
+use super::openmetrics::{self, FamilyPart};
+use super::protobuf::Messages;
+use super::self_families::self_families;
+use super::shape::{Contents, Shape};
+use super::{Format, How, Style, text};
+use crate::engine::Engine;
+use crate::name::Escaping;
+use crate::registry::{Family, Series};
+use crate::telemetry::SelfFamily;
+use crate::time::Timestamp;
+
+/// How much is appended in one step, about. A family's head, or a series, is never cut.
+const STEP_BYTES: usize = 64 << 10;
+
+/// Series between two looks at how much there is, and how far ahead memory is asked for.
+const STEP_SERIES: usize = 16;
+
+/// An exposition: all families, each with its series in a stable order, then the self-families.
+pub struct Exposition {
+    engine: Arc<Engine>,
+    format: Format,
+    style: Style,
+    now: Timestamp,
+    /// Both sorted by name, and how many of them, the self-families after the others, were begun.
+    families: Vec<Arc<Family>>,
+    self_families: Vec<SelfFamily>,
+    begun: usize,
+    current: Option<Current>,
+    /// Of the family at hand.
+    lines: Lines,
+    messages: Messages,
+    is_ended: bool,
+}
+
+/// The family at hand, and how many of its series are in the exposition.
+struct Current {
+    family: Arc<Family>,
+    names: Names,
+    series: Arc<Vec<Arc<Series>>>,
+    shape: Shape,
+    /// Which piece of a family that is taken apart.
+    part: usize,
+    done: usize,
+}
+
+impl Current {
+    fn as_part(&self) -> FamilyPart<'_> {
+        FamilyPart { family: &self.family, names: &self.names, shape: self.shape, part: self.part }
+    }
+}
+
+impl Exposition {
+    /// An exposition of what the bridge has now; values are those of the moment in which they are written.
+    pub(crate) fn new(engine: &Arc<Engine>, (format, escaping): (Format, Escaping), now: Timestamp) -> Self {
+        if format == Format::Protobuf {
+            // The only format that can show native buckets: from now on somebody wants them.
+            engine.registry().want_native();
+        }
+        let style = Style::of(engine.options(), escaping);
+        let (families, self_families) = families(engine, &style, now);
+        let (engine, lines, messages) = (Arc::clone(engine), Lines::default(), Messages::default());
+        Self { engine, format, style, now, families, self_families, begun: 0, current: None, lines, messages, is_ended: false }
+    }
+
+    /// Appends the next part, about 64 KiB. False if there is nothing more.
+    pub fn more(&mut self, out: &mut Vec<u8>) -> bool {
+        let full = out.len() + STEP_BYTES;
+        while out.len() < full && !self.is_ended {
+            self.step(out);
+        }
+        !self.is_ended
+    }
+
+    fn step(&mut self, out: &mut Vec<u8>) {
+        if self.messages.take(out) {
+            return;
+        }
+        if let Some(current) = self.current.take() {
+            self.current = self.go_on(current, out);
+            return;
+        }
+        let next = self.begun;
+        self.begun += 1;
+        if let Some(family) = self.families.get(next) {
+            self.current = self.begin(Arc::clone(family), out);
+        } else if let Some(family) = next.checked_sub(self.families.len()).and_then(|at| self.self_families.get(at)) {
+            match self.format {
+                Format::Text => text::self_family(family, out),
+                Format::OpenMetrics => openmetrics::self_family(family, self.contents().shape_of_self_family(family), out),
+                Format::Protobuf => self.messages.self_family(family),
+            }
+        } else {
+            if self.format == Format::OpenMetrics {
+                out.extend_from_slice(openmetrics::END);
+            }
+            self.is_ended = true;
+        }
+    }
+
+    /// A family's head. A family whose first series was refused has no series, and then no head.
+    fn begin(&mut self, family: Arc<Family>, out: &mut Vec<u8>) -> Option<Current> {
+        let series = family.series();
+        if series.is_empty() {
+            return None;
+        }
+        let names = Names::of(&family, &series, self.style.escaping);
+        let mut current = Current { family, names, series, shape: Shape::Typed, part: 0, done: 0 };
+        match self.format {
+            Format::Text => {
+                self.lines.of_family(current.family.kind(), &current.names, push_float);
+                text::head((&current.family, &current.names), &self.style, out);
+            }
+            Format::OpenMetrics => {
+                self.lines.of_family(current.family.kind(), &current.names, push_canonical);
+                current.shape = self.contents().shape(&current.family, (current.names.name(), &current.series), self.now);
+                openmetrics::head(current.as_part(), &self.style, out);
+            }
+            Format::Protobuf => self.messages.begin((&current.family, &current.names), &self.style),
+        }
+        Some(current)
+    }
+
+    /// Some more series. None if the family is done.
+    fn go_on(&mut self, mut current: Current, out: &mut Vec<u8>) -> Option<Current> {
+        let rest = current.series.get(current.done..).unwrap_or_default();
+        let some = rest.get(..STEP_SERIES).unwrap_or(rest);
+        // Series lie anywhere: their memory is asked for while those before them are written.
+        rest.iter().skip(2 * STEP_SERIES).take(STEP_SERIES).for_each(|series| series.prefetch());
+        rest.iter().skip(STEP_SERIES).take(STEP_SERIES).for_each(|series| series.prefetch_values());
+        let named = (&*current.family, &current.names);
+        let how = How { style: &self.style, now: self.now, exemplars: self.engine.registry().exemplars() };
+        match self.format {
+            Format::Text => text::series(named, some, (how.style, how.now), &mut self.lines, out),
+            Format::OpenMetrics => openmetrics::series(current.as_part(), some, how, &mut self.lines, out),
+            Format::Protobuf => self.messages.series(named, some, how),
+        }
+        current.done += some.len();
+        if current.done < current.series.len() {
+            return Some(current);
+        }
+        if current.part + 1 < FamilyPart::count(current.family.kind(), current.shape) {
+            (current.part, current.done) = (current.part + 1, 0);
+            openmetrics::head(current.as_part(), &self.style, out);
+            return Some(current);
+        }
+        self.messages.end();
+        None
+    }
+
+    fn contents(&self) -> Contents<'_> {
+        Contents { families: &self.families, self_families: &self.self_families, escaping: self.style.escaping }
+    }
+}
+
+/// The families of an exposition that is begun now, and the self-families.
+fn families(engine: &Engine, style: &Style, now: Timestamp) -> (Vec<Arc<Family>>, Vec<SelfFamily>) {
+    let registry = engine.registry();
+    if style.escaping.is_none() {
+        // The self-families first, so that an exposition shows at least the samples that it says were recorded.
+        let self_families = self_families(engine);
+        return (registry.families(), self_families);
+    }
+    // Counted before the self-metrics are read, so that this exposition tells of it.
+    let before = registry.families();
+    let (kept, left_out) = without_clashes(before.clone(), style.escaping);
+    engine.telemetry().scrape.families_left_out.increment(left_out.len() as u64);
+    left_out.iter().for_each(|(family, kept)| registry.note_left_out(family, kept, now));
+    let self_families = self_families(engine);
+    // To look for clashes takes long where there are many families, and in this moment it is rare that one comes.
+    let after = registry.families();
+    let is_same = before.len() == after.len() && before.iter().zip(&after).all(|(before, after)| Arc::ptr_eq(before, after));
+    (if is_same { kept } else { without_clashes(after, style.escaping).0 }, self_families)
+}

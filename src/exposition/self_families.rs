@@ -1,0 +1,130 @@
+//! The self-families: those of the facade, of the process, and of what the registry knows by name.
+
+use std::collections::BTreeMap;
+
+use super::float::push_float;
+use crate::engine::Engine;
+use crate::options::Prefix;
+use crate::registry::{Registry, push_label};
+use crate::telemetry::{Refusal, SelfFamily, process_families};
+
+/// How many families at a limit are named; those after them, in the order of names, are counted as one.
+const NAMED_FAMILIES: usize = 100;
+
+/// The name under which further families are counted.
+const OTHER: &str = "_other_";
+
+/// All self-families, sorted by name.
+pub(crate) fn self_families(engine: &Engine) -> Vec<SelfFamily> {
+    let (registry, telemetry) = (engine.registry(), engine.telemetry());
+    let mut families = telemetry.families();
+    if !engine.options().without_process_metrics {
+        families.extend(process_families());
+    }
+    families.extend(registry_families(registry, telemetry.prefix()));
+    // A family that has not counted anything by name yet has no lines, and then no head either.
+    families.retain(|family| !family.lines.is_empty());
+    families.sort_by(|a, b| a.name.cmp(&b.name));
+    families
+}
+
+fn registry_families(registry: &Registry, prefix: Prefix) -> [SelfFamily; 7] {
+    let limits = registry.limits();
+    let gauge = |name: &str, help: &'static str| Rows::new(prefix.as_str(), name, help, "gauge");
+    // statsd_exporter's name of it looks like a counter's.
+    let name = if prefix == Prefix::Exporter { "metrics_total" } else { "families" };
+    let mut families = gauge(name, "Families by type.");
+    let mut series = gauge("series", "Series, overflow series not counted.");
+    let mut bytes = gauge("series_bytes", "Bytes that the series take, as reckoned for the limit.");
+    let mut resting = gauge("resting_series", "Expired series whose values are kept for the case that they come back.");
+    let mut limit = gauge("limit", "Limits in force.");
+    series.row(&[], registry.series() as f64);
+    bytes.row(&[], registry.series_bytes() as f64);
+    resting.row(&[], registry.in_grace() as f64);
+    for (name, value) in [
+        ("exemplar_series", limits.exemplar_series as f64),
+        ("families", limits.families as f64),
+        ("labels_per_family", limits.labels_per_family as f64),
+        ("line_bytes", limits.line_bytes as f64),
+        ("name_bytes", limits.name_bytes as f64),
+        ("resting_series", limits.resting_series as f64),
+        ("sample_value", limits.sample_value),
+        ("series", limits.series as f64),
+        ("series_bytes", limits.series_bytes as f64),
+        ("series_per_family", limits.series_per_family as f64),
+        ("tags", limits.tags as f64),
+        ("tags_bytes", limits.tags_bytes as f64),
+        ("values_per_label", limits.values_per_label as f64),
+    ] {
+        limit.row(&[("limit", name)], value);
+    }
+    for (kind, count) in families_by_type(registry) {
+        families.row(&[("type", kind)], count);
+    }
+    [families.0, series.0, bytes.0, resting.0, limit.0, conflicts(registry, prefix.as_str()), limited(registry, prefix.as_str())]
+}
+
+fn families_by_type(registry: &Registry) -> BTreeMap<&'static str, f64> {
+    let mut by_type = BTreeMap::from([("counter", 0.0), ("gauge", 0.0), ("histogram", 0.0), ("set", 0.0), ("summary", 0.0)]);
+    for family in registry.families() {
+        *by_type.entry(family.kind().as_str()).or_default() += 1.0;
+    }
+    by_type
+}
+
+fn conflicts(registry: &Registry, prefix: &str) -> SelfFamily {
+    let help = "Samples refused because their name means something else already; part of events_error_total.";
+    let mut rows = Rows::new(prefix, "events_conflict_total", help, "counter");
+    let mut sums: BTreeMap<(Box<str>, &str), f64> = BTreeMap::new();
+    for conflict in registry.conflicts().iter().filter(|conflict| conflict.reason.refusal() == Some(Refusal::Conflict)) {
+        // An observer whatever it became, as statsd_exporter has it.
+        let kind = if matches!(conflict.came.kind, "histogram" | "summary") { "observer" } else { conflict.came.kind };
+        *sums.entry((conflict.name.clone(), kind)).or_default() += conflict.samples() as f64;
+    }
+    for ((name, kind), samples) in &sums {
+        rows.row(&[("metric_name", name), ("type", kind)], *samples);
+    }
+    rows.0
+}
+
+fn limited(registry: &Registry, prefix: &str) -> SelfFamily {
+    let help = "Samples of new series that a family's limit folded into its overflow series, or refused.";
+    let mut rows = Rows::new(prefix, "limited_samples_total", help, "counter");
+    let mut sums: BTreeMap<[String; 4], f64> = BTreeMap::new();
+    let mut named = 0;
+    let of_families = registry.families().into_iter().map(|family| family.limited());
+    for limited in of_families.chain([registry.limited()]) {
+        named += usize::from(!limited.is_empty());
+        for hit in limited {
+            let (name, label) = if named <= NAMED_FAMILIES { (&*hit.family, &*hit.label) } else { (OTHER, "") };
+            let action = hit.action.as_str();
+            let key = [name, label, hit.limit.as_str(), action].map(str::to_owned);
+            *sums.entry(key).or_default() += hit.samples() as f64;
+        }
+    }
+    for ([family, label, limit, action], samples) in &sums {
+        rows.row(&[("action", action), ("family", family), ("label", label), ("limit", limit)], *samples);
+    }
+    rows.0
+}
+
+/// A family being written, a row at a time, its labels sorted by name. Their names need no escaping: they are constants.
+struct Rows(SelfFamily);
+
+impl Rows {
+    fn new(prefix: &str, name: &str, help: &'static str, kind: &'static str) -> Self {
+        Self(SelfFamily { name: format!("{prefix}{name}").into(), help: help.into(), kind, lines: Vec::new() })
+    }
+
+    fn row(&mut self, labels: &[(&str, &str)], value: f64) {
+        let mut text = String::new();
+        for (name, value) in labels {
+            text.push_str(if text.is_empty() { "{" } else { "," });
+            push_label(name, value, &mut text);
+        }
+        let braces = if text.is_empty() { text } else { text + "}" };
+        let mut number = Vec::new();
+        push_float(value, &mut number);
+        self.0.lines.push(format!("{}{braces} {}", self.0.name, String::from_utf8_lossy(&number)));
+    }
+}

@@ -1,0 +1,55 @@
+//! The flags of the heading Mapping: rules, constant labels, times to live. Must not read a mapping file.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::ArgAction;
+
+use crate::program::duration;
+
+/// Rules, labels, and how long series stay.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Mapping")]
+pub(in crate::program::cli) struct MappingFlags {
+    /// Mapping file, or folder of them; may be given more than once, an earlier one counts before a later one.
+    #[arg(long = "statsd.mapping-config", value_name = "FILE")]
+    pub(in crate::program::cli) mapping_config: Vec<PathBuf>,
+    /// Rules for an application that come with the bridge; counted after all files. "preset list" names them.
+    #[arg(long = "preset", value_name = "NAME", value_delimiter = ',')]
+    pub(in crate::program::cli) preset: Vec<String>,
+    /// Label of every family; may be given more than once. It replaces a tag of the same name.
+    #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label)]
+    pub(in crate::program::cli) label: Vec<(String, String)>,
+    /// Look at the mapping files this often, and read them again if they changed; 0 for never.
+    #[arg(long = "mapping.watch-interval", value_name = "DURATION", default_value = "5s", value_parser = duration::parse)]
+    pub(in crate::program::cli) watch_interval: Duration,
+    /// Counters go when unseen for this long, where no rule says otherwise; 0 for never.
+    #[arg(long = "ttl.counters", value_name = "DURATION", default_value = "0", value_parser = duration::parse)]
+    pub(in crate::program::cli) ttl_counters: Duration,
+    /// Gauges go when unseen for this long; 0 for never.
+    #[arg(long = "ttl.gauges", value_name = "DURATION", default_value = "0", value_parser = duration::parse)]
+    pub(in crate::program::cli) ttl_gauges: Duration,
+    /// Histograms and summaries go when unseen for this long; 0 for never.
+    #[arg(long = "ttl.observers", value_name = "DURATION", default_value = "0", value_parser = duration::parse)]
+    pub(in crate::program::cli) ttl_observers: Duration,
+    /// Sets go when unseen for this long; 0 for never.
+    #[arg(long = "ttl.sets", value_name = "DURATION", default_value = "0", value_parser = duration::parse)]
+    pub(in crate::program::cli) ttl_sets: Duration,
+    /// A counter, histogram or summary that comes back within this time after it expired goes on from its old value; 0 for never.
+    #[arg(long = "ttl.grace", value_name = "DURATION", default_value = "1h", value_parser = duration::parse)]
+    pub(in crate::program::cli) ttl_grace: Duration,
+    /// The first page with a new counter shows it at 0, so that rate() and increase() see its first samples.
+    #[arg(long = "counters.start-at-zero", value_name = "BOOL", default_value = "false", action = ArgAction::Set)]
+    pub(in crate::program::cli) counters_start_at_zero: bool,
+}
+
+/// `name=value` with a legal label name that Prometheus does not keep for itself.
+fn label(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
+    let mut legal = String::new();
+    crate::name::NameValidation::Legacy.push_label(name, &mut legal);
+    if name.is_empty() || legal != name {
+        return Err(format!("{name:?} is no label name of your own: letters, digits and _, no digit first, not le, quantile or __*"));
+    }
+    Ok((name.to_owned(), value.to_owned()))
+}

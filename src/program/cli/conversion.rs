@@ -1,0 +1,316 @@
+//! Builds the settings from what the user typed. Every error is one line that names the flag.
+//!
+//! Knows what each flag means and the defaults that depend on other flags. Must not know how a setting is carried out.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::args::{Args, Compat, LogFormat, LogLevel, NameSet, NativeBucketsWhen, ObserverType, OverflowPolicy, SignedGaugesMeaning};
+use crate::ingest::exemplar_tag::ExemplarTag;
+use crate::options::{
+    Dialect, Limits, NameValidation, NativeChoice, NativeHistograms, NativeOptions, NativeWhen, Observer, Overflow, PackedValues, Prefix,
+    SignedGauges, SummaryOptions, Ttl,
+};
+use crate::program::listener::relay::RelayOptions;
+use crate::program::listener::tcp::TcpOptions;
+use crate::program::listener::udp::UdpOptions;
+use crate::program::listener::unix::UnixgramOptions;
+use crate::program::logging::LogOptions;
+use crate::program::net::{Address, WebAddress, check_path};
+use crate::program::rulebook;
+use crate::program::settings::{Settings, SnapshotOptions};
+use crate::program::web;
+use crate::registry::cell::schema_of;
+
+/// The settings that the flags make.
+///
+/// # Errors
+///
+/// A line that names the flag whose value is wrong.
+pub(super) fn settings(args: &Args) -> Result<Settings, String> {
+    let limits = limits(args);
+    Ok(Settings {
+        bridge: crate::options::Options {
+            dialect: dialect(args),
+            limits,
+            observer: observer(args)?,
+            native: native(args),
+            ttl: ttl(args),
+            grace_ms: millis(args.mapping.ttl_grace),
+            counters_start_at_zero: args.mapping.counters_start_at_zero,
+            created_lines: args.web.created_lines,
+            prefix: prefix(args),
+            without_process_metrics: !args.web.process_metrics,
+            signed_gauges: match args.wire.signed_gauges {
+                SignedGaugesMeaning::Change => SignedGauges::Change,
+                SignedGaugesMeaning::Absolute => SignedGauges::Absolute,
+            },
+            names: names(args),
+            exemplar_tag: exemplar_tag(args)?,
+        },
+        mapping: mapping(args),
+        watch_interval: args.mapping.watch_interval,
+        udp: addresses("statsd.listen-udp", &args.listening.listen_udp)?,
+        udp_options: udp_options(args),
+        tcp: addresses("statsd.listen-tcp", &args.listening.listen_tcp)?,
+        tcp_options: TcpOptions {
+            max_connections: args.listening.tcp_max_connections,
+            idle_timeout: args.listening.tcp_idle_timeout,
+            line_bytes: limits.line_bytes,
+        },
+        unixgram: unixgram(args)?,
+        relay: relay(args)?,
+        web: web_addresses("web.listen-address", &args.web.listen_address)?,
+        web_admin: web_addresses("web.admin-listen-address", &args.web.admin_listen_address)?,
+        web_systemd: args.web.systemd_socket,
+        web_config: Some(args.web.config_file.clone()).filter(|path| !path.is_empty()).map(PathBuf::from),
+        web_options: web_options(args)?,
+        state: state(args),
+        log: log(args),
+        linger: args.program.shutdown_linger,
+        without_effect: without_effect(args),
+    })
+}
+
+fn flagged(flag: &str, why: impl std::fmt::Display) -> String {
+    format!("--{flag}: {why}")
+}
+
+fn address(flag: &str, text: &str) -> Result<Address, String> {
+    Address::parse(text).map_err(|error| flagged(flag, error))
+}
+
+fn addresses(flag: &str, texts: &[String]) -> Result<Vec<Address>, String> {
+    texts.iter().filter(|text| !text.is_empty()).map(|text| address(flag, text)).collect()
+}
+
+fn web_addresses(flag: &str, texts: &[String]) -> Result<Vec<WebAddress>, String> {
+    texts.iter().filter(|text| !text.is_empty()).map(|text| WebAddress::parse(text).map_err(|why| flagged(flag, why))).collect()
+}
+
+/// One for every four cores, 1 to 8. One takes some ten million samples a second, each keeps bindings and cells of its own, and gauges
+/// are in order within one: two on two cores cost half as much memory again, and take no more.
+fn default_workers() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    (cores / 4).clamp(1, 8)
+}
+
+fn udp_options(args: &Args) -> UdpOptions {
+    UdpOptions {
+        workers: if args.listening.udp_workers == 0 { default_workers() } else { args.listening.udp_workers },
+        read_buffer_bytes: args.listening.read_buffer,
+        datagram_bytes: args.limits.datagram_bytes,
+        nap: args.listening.udp_nap,
+    }
+}
+
+fn unixgram(args: &Args) -> Result<Option<UnixgramOptions>, String> {
+    // Checked even where no socket is asked for: a wrong value is wrong.
+    let mode = u32::from_str_radix(&args.listening.unixsocket_mode, 8).ok().filter(|mode| *mode <= 0o777);
+    let mode = mode.ok_or_else(|| {
+        flagged("statsd.unixsocket-mode", format_args!("expected octal permissions such as 755, got {:?}", args.listening.unixsocket_mode))
+    })?;
+    if args.listening.listen_unixgram.is_empty() {
+        return Ok(None);
+    }
+    check_path(&args.listening.listen_unixgram).map_err(|why| flagged("statsd.listen-unixgram", why))?;
+    Ok(Some(UnixgramOptions {
+        path: args.listening.listen_unixgram.clone(),
+        mode,
+        read_buffer_bytes: args.listening.read_buffer,
+        datagram_bytes: args.limits.datagram_bytes,
+    }))
+}
+
+fn relay(args: &Args) -> Result<Option<RelayOptions>, String> {
+    if args.listening.relay_address.is_empty() {
+        return Ok(None);
+    }
+    let target = address("statsd.relay.address", &args.listening.relay_address)?;
+    Ok(Some(RelayOptions { target, packet_bytes: args.listening.relay_packet_length }))
+}
+
+fn web_options(args: &Args) -> Result<web::WebOptions, String> {
+    let telemetry_path = args.web.telemetry_path.clone();
+    if !telemetry_path.is_empty() && !telemetry_path.starts_with('/') {
+        return Err(flagged("web.telemetry-path", format_args!("expected a path that begins with /, got {telemetry_path:?}")));
+    }
+    let networks = args.web.allow_from.iter().filter(|text| !text.is_empty());
+    let allow_from = networks.map(|text| web::AllowedNetwork::parse(text).map_err(|why| flagged("web.allow-from", why)));
+    Ok(web::WebOptions {
+        telemetry_path,
+        allow_from: allow_from.collect::<Result<_, _>>()?,
+        enable_lifecycle: args.web.enable_lifecycle,
+        enable_admin_api: args.web.enable_admin_api,
+        max_connections: args.web.max_connections,
+        max_renders: args.web.max_renders,
+        max_pages: args.web.max_pages,
+        write_timeout: args.web.write_timeout,
+        idle_timeout: args.web.idle_timeout,
+        ..web::WebOptions::default()
+    })
+}
+
+fn mapping(args: &Args) -> rulebook::Sources {
+    let named = |path: &&std::path::PathBuf| !path.as_os_str().is_empty();
+    rulebook::Sources {
+        paths: args.mapping.mapping_config.iter().filter(named).cloned().collect(),
+        presets: args.mapping.preset.clone(),
+        labels: args.mapping.label.clone(),
+        names: names(args),
+    }
+}
+
+fn exemplar_tag(args: &Args) -> Result<Option<Arc<str>>, String> {
+    let key = &*args.wire.exemplars_tag;
+    if key.is_empty() {
+        return Ok(None);
+    }
+    let why = || flagged("exemplars.tag", format_args!("{key:?} is no key of a tag: leave out : , | and #"));
+    ExemplarTag::new(key).map(|_| Some(Arc::from(key))).ok_or_else(why)
+}
+
+fn names(args: &Args) -> NameValidation {
+    match args.wire.name_validation {
+        NameSet::Legacy => NameValidation::Legacy,
+        NameSet::Utf8 => NameValidation::Utf8,
+    }
+}
+
+fn ttl(args: &Args) -> Ttl {
+    Ttl {
+        counter_ms: Some(millis(args.mapping.ttl_counters)),
+        gauge_ms: Some(millis(args.mapping.ttl_gauges)),
+        observer_ms: Some(millis(args.mapping.ttl_observers)),
+        set_ms: Some(millis(args.mapping.ttl_sets)),
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn state(args: &Args) -> Option<SnapshotOptions> {
+    let path = Some(args.state.file.clone()).filter(|path| !path.is_empty())?.into();
+    let max_age = Some(args.state.max_age).filter(|age| !age.is_zero());
+    Some(SnapshotOptions { path, interval: args.state.interval, max_age })
+}
+
+fn log(args: &Args) -> LogOptions {
+    LogOptions {
+        level: match args.logging.level {
+            LogLevel::Debug => tracing::Level::DEBUG,
+            LogLevel::Info => tracing::Level::INFO,
+            LogLevel::Warn => tracing::Level::WARN,
+            LogLevel::Error => tracing::Level::ERROR,
+        },
+        json: args.logging.format == LogFormat::Json,
+    }
+}
+
+fn compatible(args: &Args) -> bool {
+    args.compatibility.compat == Some(Compat::StatsdExporter)
+}
+
+fn prefix(args: &Args) -> Prefix {
+    if compatible(args) { Prefix::Exporter } else { Prefix::Bridge }
+}
+
+fn dialect(args: &Args) -> Dialect {
+    let base = if compatible(args) { Dialect::STATSD_EXPORTER } else { Dialect::default() };
+    Dialect {
+        dogstatsd_tags: args.wire.parse_dogstatsd_tags,
+        influxdb_tags: args.wire.parse_influxdb_tags,
+        librato_tags: args.wire.parse_librato_tags,
+        signalfx_tags: args.wire.parse_signalfx_tags,
+        graphite_tags: args.wire.parse_graphite_tags.unwrap_or(base.graphite_tags),
+        bare_tags: args.wire.bare_tags.unwrap_or(base.bare_tags),
+        container_id: args.wire.container_id.unwrap_or(base.container_id),
+        packed_values: match args.wire.packed_values {
+            Some(true) => PackedValues::All,
+            Some(false) => PackedValues::Never,
+            None => base.packed_values,
+        },
+        exporter_rules: base.exporter_rules,
+    }
+}
+
+fn limits(args: &Args) -> Limits {
+    Limits {
+        series: args.limits.series,
+        families: args.limits.families,
+        series_per_family: args.limits.series_per_family,
+        values_per_label: args.limits.values_per_label,
+        labels_per_family: args.limits.labels_per_family,
+        series_bytes: args.limits.series_bytes,
+        line_bytes: args.limits.line_bytes,
+        name_bytes: args.limits.name_bytes,
+        tags_bytes: args.limits.tags_bytes,
+        tags: args.limits.tags,
+        overflow: match args.limits.overflow {
+            OverflowPolicy::Fold => Overflow::Fold,
+            OverflowPolicy::DropLabel => Overflow::DropLabel,
+            OverflowPolicy::Refuse => Overflow::Refuse,
+        },
+        resting_series: args.limits.resting_series,
+        exemplar_series: args.limits.exemplar_series,
+        sample_value: args.limits.sample_value.unwrap_or(if compatible(args) { f64::INFINITY } else { Limits::default().sample_value }),
+    }
+}
+
+fn observer(args: &Args) -> Result<Observer, String> {
+    const FLAG: &str = "statsd.histogram-buckets";
+    let default = if compatible(args) { ObserverType::Summary } else { ObserverType::Histogram };
+    match (args.wire.observer_type.unwrap_or(default), &args.wire.histogram_buckets) {
+        (ObserverType::Summary, None) => Ok(Observer::Summary(SummaryOptions::default())),
+        (ObserverType::Summary, Some(_)) => Err(flagged(FLAG, "summaries have no buckets; add --statsd.observer-type=histogram")),
+        (ObserverType::Histogram, None) => Ok(Observer::default()),
+        (ObserverType::Histogram, Some(bounds)) => bucket_bounds(bounds).map_err(|why| flagged(FLAG, why)),
+    }
+}
+
+fn bucket_bounds(bounds: &[f64]) -> Result<Observer, String> {
+    /// Each series holds a number for each.
+    const MOST: usize = 200;
+    // +Inf is implied; whoever writes it at the end means no harm.
+    let bounds = bounds.strip_suffix(&[f64::INFINITY]).unwrap_or(bounds);
+    if bounds.is_empty() || bounds.len() > MOST {
+        return Err(format!("expected 1 to {MOST} bounds"));
+    }
+    if let Some(bad) = bounds.iter().find(|bound| !bound.is_finite()) {
+        return Err(format!("{bad} is no finite number"));
+    }
+    if let Some(pair) = bounds.windows(2).find(|pair| pair[0] >= pair[1]) {
+        return Err(format!("bounds must ascend, but {} is followed by {}", pair[0], pair[1]));
+    }
+    Ok(Observer::Histogram { bounds: Arc::from(bounds), native: NativeChoice::default() })
+}
+
+fn native(args: &Args) -> NativeHistograms {
+    let when = match args.wire.native_histograms {
+        NativeBucketsWhen::Never => NativeWhen::Never,
+        NativeBucketsWhen::Asked => NativeWhen::Asked,
+        NativeBucketsWhen::Always => NativeWhen::Always,
+    };
+    let max_buckets = args.wire.native_histogram_max_buckets;
+    let options = |schema| NativeOptions { schema, max_buckets, ..NativeOptions::default() };
+    NativeHistograms { when, options: schema_of(args.wire.native_histogram_factor).map(options) }
+}
+
+/// Flags that tune parts of statsd_exporter which the bridge does not have.
+fn without_effect(args: &Args) -> Vec<&'static str> {
+    let flags = [
+        ("statsd.cache-size", args.compatibility.cache_size.is_some()),
+        ("statsd.cache-type", args.compatibility.cache_type.is_some()),
+        ("statsd.event-queue-size", args.compatibility.event_queue_size.is_some()),
+        ("statsd.event-flush-threshold", args.compatibility.event_flush_threshold.is_some()),
+        ("statsd.event-flush-interval", args.compatibility.event_flush_interval.is_some()),
+        ("statsd.udp-packet-queue-size", args.compatibility.udp_packet_queue_size.is_some()),
+        ("debug.dump-fsm", args.compatibility.dump_fsm.is_some()),
+    ];
+    flags.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,309 @@
+//! The command lines of the tools: `check`, `explain`, `replay` and `preset` as the first argument.
+//!
+//! The bridge's flags that change what a line becomes work here too, with their environment variables; the same code reads them.
+//! Must not run a tool.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches, Parser, ValueEnum};
+
+use super::conversion;
+use super::early_exit::{EarlyExit, early_exit};
+use super::flags::{command, parse_args, without_negation};
+use crate::options::Options;
+use crate::program::rulebook::Sources;
+use crate::program::settings::Settings;
+
+/// Headings of the flags that tools share with the bridge.
+const SHARED: [&str; 4] = ["Wire", "Mapping", "Limits", "Compatibility"];
+
+/// A question about rules.
+#[derive(Debug, Clone)]
+pub enum Tool {
+    /// `check`.
+    Check {
+        /// What to check.
+        sources: Sources,
+        /// Of the bridge that would run it.
+        options: Box<Options>,
+        /// How to answer.
+        format: AnswerFormat,
+        /// Warnings end with exit code 1.
+        strict: bool,
+    },
+    /// `explain`.
+    Explain(Box<Explain>),
+    /// `replay`.
+    Replay(Box<Replay>),
+    /// `preset list`.
+    PresetList,
+    /// `preset show`.
+    PresetShow(String),
+}
+
+/// What `explain` is asked.
+#[derive(Debug, Clone)]
+pub struct Explain {
+    /// Lines of the wire.
+    pub lines: Vec<String>,
+    /// The rules.
+    pub sources: Sources,
+    /// Of the bridge.
+    pub options: Options,
+    /// How to answer.
+    pub format: AnswerFormat,
+    /// Show every rule that was tried.
+    pub all: bool,
+}
+
+/// What `replay` is asked.
+#[derive(Debug, Clone)]
+pub struct Replay {
+    /// Files of lines or captures of a network; `-` is stdin.
+    pub captures: Vec<PathBuf>,
+    /// The rules.
+    pub sources: Sources,
+    /// Other rules, to compare with.
+    pub against: Option<Sources>,
+    /// Of the bridge.
+    pub options: Options,
+    /// How to answer.
+    pub format: AnswerFormat,
+    /// Show the own metrics, too.
+    pub own: bool,
+    /// Show every difference and every unmapped name.
+    pub all: bool,
+    /// Only UDP datagrams to this port.
+    pub port: Option<u16>,
+}
+
+/// How a tool answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum AnswerFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs: one JSON document.
+    Json,
+}
+
+/// Say what is wrong with mapping files. Exit code 0: clean, or notes only; 1: errors; 3: warnings.
+#[derive(Debug, Parser)]
+#[command(name = "statsd-bridge check", bin_name = "statsd-bridge check", max_term_width = 120)]
+struct CheckArgs {
+    /// Mapping files, or folders of them.
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Warnings end with exit code 1.
+    #[arg(long)]
+    strict: bool,
+    /// How to answer.
+    #[arg(long, value_enum, default_value = "text")]
+    format: AnswerFormat,
+}
+
+/// Say what becomes of a line, and why: how it is read, which rules are tried, what the page shows then.
+#[derive(Debug, Parser)]
+#[command(name = "statsd-bridge explain", bin_name = "statsd-bridge explain", max_term_width = 120)]
+struct ExplainArgs {
+    /// Lines as they are sent, such as 'app.requests:1|c|#env:prod'; all go to one bridge, in this order.
+    #[arg(value_name = "LINE", required = true)]
+    lines: Vec<String>,
+    /// Mapping file, or folder of them; may be given more than once.
+    #[arg(long, value_name = "FILE")]
+    config: Vec<PathBuf>,
+    /// Show every rule that was tried, not only the 20 that come nearest.
+    #[arg(long)]
+    all: bool,
+    /// How to answer.
+    #[arg(long, value_enum, default_value = "text")]
+    format: AnswerFormat,
+}
+
+/// Put a capture through the bridge: the page goes to stdout, sums and unmapped names to stderr.
+#[derive(Debug, Parser)]
+#[command(
+    name = "statsd-bridge replay",
+    bin_name = "statsd-bridge replay",
+    max_term_width = 120,
+    long_about = "Put a capture through the bridge: the page goes to stdout, sums and unmapped names to stderr.\n\
+                  Exit code 0; with --against 3 if there is a difference; 1 if a file cannot be used."
+)]
+struct ReplayArgs {
+    /// Files of lines, or captures of a network (pcap, pcapng) with UDP datagrams; "-" is stdin.
+    #[arg(value_name = "CAPTURE", required = true)]
+    captures: Vec<PathBuf>,
+    /// Mapping file, or folder of them; may be given more than once.
+    #[arg(long, value_name = "FILE")]
+    config: Vec<PathBuf>,
+    /// Mapping file to compare with: shows the difference in place of the page. "" is no rules at all.
+    #[arg(long, value_name = "OLD", value_parser = OsStringValueParser::new().map(PathBuf::from))]
+    against: Vec<PathBuf>,
+    /// Show the bridge's own metrics, too.
+    #[arg(long)]
+    own: bool,
+    /// Show every difference and every unmapped name, not only the first 20.
+    #[arg(long)]
+    all: bool,
+    /// Of a capture of a network, only datagrams to this UDP port.
+    #[arg(long, value_name = "PORT")]
+    port: Option<u16>,
+    /// How to answer.
+    #[arg(long, value_enum, default_value = "text")]
+    format: AnswerFormat,
+}
+
+/// The presets that come with the bridge.
+#[derive(Debug, Parser)]
+#[command(name = "statsd-bridge preset", bin_name = "statsd-bridge preset", max_term_width = 120)]
+enum PresetArgs {
+    /// Their names.
+    List,
+    /// The text of one: a mapping file.
+    Show {
+        /// As `list` has it.
+        name: String,
+    },
+}
+
+/// The tool that the first argument after the program's name asks for; `None` if it asks for none.
+pub(super) fn parse(arguments: &[OsString]) -> Option<Result<Tool, EarlyExit>> {
+    let rest = arguments.get(1..).unwrap_or_default();
+    Some(match rest.first()?.to_str()? {
+        "check" => check(rest),
+        "explain" => explain(rest),
+        "replay" => replay(rest),
+        "preset" => preset(rest),
+        _ => return None,
+    })
+}
+
+fn check(arguments: &[OsString]) -> Result<Tool, EarlyExit> {
+    let (args, settings) = read::<CheckArgs>(arguments)?;
+    let sources = with_files(settings.mapping, args.files);
+    if sources.paths.is_empty() && sources.presets.is_empty() {
+        return Err(EarlyExit::Usage("check: name a mapping file, or a preset with --preset".to_owned()));
+    }
+    Ok(Tool::Check { sources, options: Box::new(settings.bridge), format: args.format, strict: args.strict })
+}
+
+fn explain(arguments: &[OsString]) -> Result<Tool, EarlyExit> {
+    let (args, settings) = read::<ExplainArgs>(arguments)?;
+    let sources = with_files(settings.mapping, args.config);
+    Ok(Tool::Explain(Box::new(Explain { lines: args.lines, sources, options: settings.bridge, format: args.format, all: args.all })))
+}
+
+fn replay(arguments: &[OsString]) -> Result<Tool, EarlyExit> {
+    let (args, settings) = read::<ReplayArgs>(arguments)?;
+    let named = |path: &PathBuf| !path.as_os_str().is_empty();
+    let (labels, names) = (settings.mapping.labels.clone(), settings.mapping.names);
+    let against = (!args.against.is_empty()).then(|| Sources {
+        paths: args.against.into_iter().filter(named).collect(),
+        presets: Vec::new(),
+        labels,
+        names,
+    });
+    Ok(Tool::Replay(Box::new(Replay {
+        captures: args.captures,
+        sources: with_files(settings.mapping, args.config),
+        against,
+        options: settings.bridge,
+        format: args.format,
+        own: args.own,
+        all: args.all,
+        port: args.port,
+    })))
+}
+
+fn preset(arguments: &[OsString]) -> Result<Tool, EarlyExit> {
+    match PresetArgs::try_parse_from(arguments).map_err(early_exit)? {
+        PresetArgs::List => Ok(Tool::PresetList),
+        PresetArgs::Show { name } => Ok(Tool::PresetShow(name)),
+    }
+}
+
+/// Files named to the tool count in place of those of the bridge's flags and variables.
+fn with_files(sources: Sources, files: Vec<PathBuf>) -> Sources {
+    if files.is_empty() { sources } else { Sources { paths: files, ..sources } }
+}
+
+/// The tool's own arguments, and the settings that the shared flags make.
+fn read<T: CommandFactory + FromArgMatches>(arguments: &[OsString]) -> Result<(T, Settings), EarlyExit> {
+    let bridge = command();
+    let shared: Vec<Arg> = bridge.get_arguments().filter(|arg| is_shared(arg)).cloned().collect();
+    let ids: Vec<(String, String)> = shared.iter().filter_map(|arg| Some((arg.get_id().to_string(), arg.get_long()?.to_owned()))).collect();
+    let tool = T::command()
+        .args_override_self(true)
+        .args(shared.into_iter().map(|arg| arg.hide(true)))
+        .after_help("The bridge's flags for wire, mapping, limits and --compat hold here too: see statsd-bridge --help.");
+    let given = arguments.iter().cloned().map(|argument| without_negation(argument, &bridge));
+    let matches = tool.try_get_matches_from(given).map_err(early_exit)?;
+    let own = T::from_arg_matches(&matches).map_err(early_exit)?;
+    let settings = conversion::settings(&parse_args(again(&matches, &ids))?).map_err(EarlyExit::Usage)?;
+    Ok((own, settings))
+}
+
+fn is_shared(arg: &Arg) -> bool {
+    arg.get_help_heading().is_some_and(|heading| SHARED.contains(&heading)) && arg.get_action().takes_values()
+}
+
+/// The shared flags as they were typed, for the bridge's own parser, which reads the environment too.
+fn again(matches: &ArgMatches, ids: &[(String, String)]) -> Vec<OsString> {
+    let mut flags = vec![OsString::from("statsd-bridge")];
+    for (id, long) in ids.iter().filter(|(id, _)| matches.value_source(id) == Some(ValueSource::CommandLine)) {
+        for value in matches.get_raw(id).into_iter().flatten() {
+            flags.push([OsStr::new("--"), OsStr::new(long), OsStr::new("="), value].into_iter().collect());
+        }
+    }
+    flags
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::{Observer, Prefix};
+
+    fn tool(arguments: &[&str]) -> Result<Tool, EarlyExit> {
+        let arguments: Vec<OsString> = std::iter::once(&"statsd-bridge").chain(arguments).map(OsString::from).collect();
+        parse(&arguments).expect("a tool")
+    }
+
+    #[test]
+    fn the_commands_are_sound() {
+        for command in [CheckArgs::command(), ExplainArgs::command(), ReplayArgs::command(), PresetArgs::command()] {
+            command.debug_assert();
+        }
+    }
+
+    #[test]
+    fn flags_of_the_bridge_hold_for_tools() {
+        let asked = ["explain", "a:1|c", "x:1|c", "--config=m.yml", "--compat=statsd_exporter", "--no-statsd.parse-influxdb-tags"];
+        let more =
+            ["--statsd.observer-type=histogram", "--statsd.histogram-buckets=1,2", "--label", "a=b", "--label=c=d", "--limits.tags=7"];
+        let Ok(Tool::Explain(explain)) = tool(&[&asked[..], &more].concat()) else { panic!("explain") };
+        assert_eq!(explain.lines, ["a:1|c", "x:1|c"]);
+        assert_eq!((explain.options.prefix, explain.options.limits.tags), (Prefix::Exporter, 7));
+        assert!(!explain.options.dialect.influxdb_tags && explain.options.dialect.librato_tags);
+        assert_eq!(explain.options.observer, Observer::Histogram { bounds: [1.0, 2.0].into(), native: Default::default() });
+        assert_eq!(explain.sources.paths, [PathBuf::from("m.yml")]);
+        assert_eq!(explain.sources.labels, [("a".to_owned(), "b".to_owned()), ("c".to_owned(), "d".to_owned())]);
+    }
+
+    #[test]
+    fn wrong_usage_is_one_clear_line() {
+        for (arguments, expected) in [
+            (&["check"][..], "check: name a mapping file"),
+            (&["check", "a.yml", "--format=xml"], "invalid value 'xml' for '--format <FORMAT>'"),
+            (&["check", "a.yml", "--statsd.listen-udp=:1"], "unexpected argument '--statsd.listen-udp'"),
+            (&["explain"], "the following required arguments were not provided"),
+            (&["preset", "show"], "the following required arguments were not provided"),
+        ] {
+            let Err(EarlyExit::Usage(line)) = tool(arguments) else { panic!("{arguments:?}") };
+            assert!(line.starts_with(expected) && !line.contains('\n'), "{line}");
+        }
+        assert!(matches!(tool(&["replay", "--help"]), Err(EarlyExit::Help(text)) if text.contains("--against")));
+    }
+}

@@ -1,0 +1,82 @@
+//! The command line of `top`. Must not ask the bridge anything.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use clap::Parser;
+
+use super::early_exit::{EarlyExit, early_exit};
+use super::tool_args::AnswerFormat;
+use crate::program::ask::Base;
+use crate::program::duration;
+
+/// Show what takes the room in a running bridge, and who hit which limit. In a terminal live, until q or Ctrl-C.
+#[derive(Debug, Clone, Parser)]
+#[command(
+    name = "statsd-bridge top",
+    bin_name = "statsd-bridge top",
+    max_term_width = 120,
+    after_help = "Exit code 0; 1 if the bridge cannot be reached; 2 for wrong usage."
+)]
+pub struct Top {
+    /// The bridge's address over HTTP.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9102", value_parser = Base::parse)]
+    pub url: Base,
+    /// How often to ask, at least 100ms.
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = interval)]
+    pub interval: Duration,
+    /// Print once and end, as without a terminal.
+    #[arg(long)]
+    pub once: bool,
+    /// Families to show, those with most series, up to 1000.
+    #[arg(long, value_name = "N", default_value = "20", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub limit: u16,
+    /// How to answer; JSON is printed once.
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: AnswerFormat,
+}
+
+/// What `top` is asked; `None` if the first argument after the program's name is another.
+pub(super) fn parse(arguments: &[OsString]) -> Option<Result<Top, EarlyExit>> {
+    let rest = arguments.get(1..).unwrap_or_default();
+    (rest.first()?.to_str()? == "top").then(|| Top::try_parse_from(rest).map_err(early_exit))
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    const LEAST: Duration = Duration::from_millis(100);
+    duration::parse(text).and_then(|interval| if interval < LEAST { Err("expected at least 100ms".to_owned()) } else { Ok(interval) })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn top(arguments: &[&str]) -> Result<Top, EarlyExit> {
+        let arguments: Vec<OsString> = ["statsd-bridge", "top"].iter().chain(arguments).map(OsString::from).collect();
+        parse(&arguments).expect("it is top")
+    }
+
+    #[test]
+    fn defaults_and_wrong_usage() {
+        Top::command().debug_assert();
+        let plain = top(&[]).expect("defaults");
+        assert_eq!((plain.url.to_string().as_str(), plain.interval), ("http://127.0.0.1:9102", Duration::from_secs(2)));
+        assert!((plain.limit, plain.once, plain.format) == (20, false, AnswerFormat::Text));
+        for (arguments, expected) in [
+            (
+                &["--url=127.0.0.1:9102"][..],
+                "invalid value '127.0.0.1:9102' for '--url <URL>': \"127.0.0.1:9102\" does not begin with http://",
+            ),
+            (&["--interval=10ms"], "invalid value '10ms' for '--interval <DURATION>': expected at least 100ms"),
+            (&["--limit=0"], "invalid value '0' for '--limit <N>'"),
+            (&["--limit=1001"], "invalid value '1001' for '--limit <N>'"),
+            (&["--statsd.listen-udp=:1"], "unexpected argument '--statsd.listen-udp'"),
+        ] {
+            let Err(EarlyExit::Usage(line)) = top(arguments) else { panic!("{arguments:?}") };
+            assert!(line.starts_with(expected) && !line.contains('\n'), "{line}");
+        }
+        assert!(parse(&["statsd-bridge".into(), "--top".into()]).is_none());
+    }
+}

@@ -1,0 +1,17 @@
+//! Prints one line for whoever started the program, and gives the exit code that goes with it. Must not know what the line
+//! means.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+/// To stdout. That nobody reads it is no reason to end.
+pub(super) fn say(text: &str) -> ExitCode {
+    let _ = writeln!(io::stdout(), "{text}");
+    ExitCode::SUCCESS
+}
+
+/// To stderr, after the name of the program.
+pub(super) fn fail(code: u8, why: &str) -> ExitCode {
+    let _ = writeln!(io::stderr(), "statsd-bridge: {why}");
+    ExitCode::from(code)
+}

@@ -1,0 +1,57 @@
+//! Addresses of the web server as the user types them: `HOST:PORT` or `unix:PATH`. Must not open a socket or know HTTP.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use super::address::{Address, AddressError};
+use super::socket_path::check_path;
+
+/// Where HTTP is to be listened for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WebAddress {
+    /// `HOST:PORT`.
+    Tcp(Address),
+    /// `unix:PATH`.
+    Unix(PathBuf),
+}
+
+impl WebAddress {
+    /// Reads `HOST:PORT` or `unix:PATH`.
+    ///
+    /// # Errors
+    ///
+    /// What to write instead, in words.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let Some(path) = text.strip_prefix("unix:") else {
+            return Address::parse(text).map(Self::Tcp).map_err(|error: AddressError| error.to_string());
+        };
+        if path.starts_with('@') {
+            return Err(format!("{text:?}: an abstract name has no permissions; write unix:/run/statsd-bridge/web.sock"));
+        }
+        check_path(path).map(|()| Self::Unix(PathBuf::from(path)))
+    }
+}
+
+impl fmt::Display for WebAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_tcp_or_a_path() {
+        for text in ["127.0.0.1:9102", ":0", "unix:/run/a.sock", "unix:relative"] {
+            assert_eq!(WebAddress::parse(text).map(|address| address.to_string()), Ok(text.to_owned()));
+        }
+        for text in ["", "unix:", "unix:@name", "vsock://:1", &format!("unix:/{}", "x".repeat(107))] {
+            assert!(WebAddress::parse(text).is_err(), "{text}");
+        }
+    }
+}

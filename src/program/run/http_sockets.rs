@@ -1,0 +1,178 @@
+//! The web server's sockets and access control, from the settings to the tasks that serve them.
+//!
+//! Binds addresses and paths, or takes systemd's sockets. Must not know what a request is answered with.
+
+use std::net::{SocketAddr, TcpListener as StdTcp};
+use std::os::unix::net::{UnixListener as StdUnix, UnixStream};
+use std::path::Path;
+use std::sync::Arc;
+
+use listenfd::ListenFd;
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::start_error::StartError;
+use crate::bridge::Bridge;
+use crate::program::net::{BindError, OwnedPath, WebAddress, bind_tcp, error_text, remove_stale};
+use crate::program::settings::Settings;
+use crate::program::web::{self, Gate, WebListener};
+
+/// All sockets of the web server, bound, and the gate in front of them.
+pub(crate) struct HttpSockets {
+    bound: Vec<BoundHttp>,
+    gate: Arc<Gate>,
+}
+
+struct BoundHttp {
+    socket: StreamSocket,
+    /// As a person names it.
+    shown: String,
+    is_admin: bool,
+    /// Removed when the server has ended.
+    path: Option<OwnedPath>,
+}
+
+enum StreamSocket {
+    Tcp(StdTcp),
+    Unix(StdUnix),
+}
+
+impl HttpSockets {
+    /// Reads the web configuration file and binds, or takes from systemd, whatever the settings name.
+    pub(crate) fn bind(settings: &Settings) -> Result<Self, StartError> {
+        let gate = match &settings.web_config {
+            Some(path) => {
+                let (gate, warnings) = Gate::read(path.clone())?;
+                for warning in warnings {
+                    tracing::warn!("{warning}");
+                }
+                gate
+            }
+            None => Gate::open(),
+        };
+        let mut bound = if settings.web_systemd {
+            from_systemd()?
+        } else {
+            settings.web.iter().map(|address| BoundHttp::bind(address, false)).collect::<Result<_, _>>()?
+        };
+        for address in &settings.web_admin {
+            bound.push(BoundHttp::bind(address, true)?);
+        }
+        Ok(Self { bound, gate: Arc::new(gate) })
+    }
+
+    /// The first TCP address of the page.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        self.bound.iter().filter(|bound| !bound.is_admin).find_map(BoundHttp::address)
+    }
+
+    /// `https` where the gate asks for TLS, else `http`.
+    pub(crate) fn scheme(&self) -> &'static str {
+        if self.gate.has_tls() { "https" } else { "http" }
+    }
+
+    /// The first Unix socket of the page.
+    pub(crate) fn path(&self) -> Option<&str> {
+        self.bound.iter().find(|bound| !bound.is_admin && matches!(bound.socket, StreamSocket::Unix(_))).map(|bound| bound.shown.as_str())
+    }
+
+    /// Begins to serve on all sockets, and to follow the configuration file.
+    pub(super) fn start(self, options: &web::WebOptions, bridge: &Bridge, state: web::WebState) -> Result<Serving, StartError> {
+        let state = Arc::new(state.behind(Arc::clone(&self.gate)));
+        let stop = watch::Sender::new(false);
+        let mut servers = JoinSet::new();
+        let mut paths = Vec::new();
+        let (scheme, has_admin) = (self.scheme(), self.bound.iter().any(|bound| bound.is_admin));
+        for bound in self.bound {
+            let options = web::WebOptions { admin_elsewhere: has_admin && !bound.is_admin, ..options.clone() };
+            tracing::info!(address = bound.shown, path = options.telemetry_path, admin = bound.is_admin, "listening on {scheme}");
+            let listener = match bound.socket {
+                StreamSocket::Tcp(socket) => WebListener::Tcp(TcpListener::from_std(socket)?),
+                StreamSocket::Unix(socket) => WebListener::Unix(UnixListener::from_std(socket)?),
+            };
+            paths.extend(bound.path);
+            let mut stopped = stop.subscribe();
+            let until = async move { drop(stopped.wait_for(|stop| *stop).await) };
+            servers.spawn(web::serve(listener, options, bridge.clone(), Arc::clone(&state), until));
+        }
+        let following = tokio::spawn(self.gate.follow(Arc::clone(bridge.telemetry())));
+        Ok(Serving { state, servers, stop, following, _paths: paths })
+    }
+}
+
+impl BoundHttp {
+    fn bind(address: &WebAddress, is_admin: bool) -> Result<Self, StartError> {
+        match address {
+            WebAddress::Tcp(address) => {
+                let socket = bind_tcp(address, "http")?;
+                Ok(Self { shown: socket.local_addr()?.to_string(), socket: StreamSocket::Tcp(socket), is_admin, path: None })
+            }
+            WebAddress::Unix(path) => {
+                let failed = |why| BindError::Listen { transport: "http", address: address.to_string(), why };
+                let (socket, owned) = bind_path(path).map_err(failed)?;
+                Ok(Self { socket: StreamSocket::Unix(socket), shown: address.to_string(), is_admin, path: Some(owned) })
+            }
+        }
+    }
+
+    fn address(&self) -> Option<SocketAddr> {
+        match &self.socket {
+            StreamSocket::Tcp(socket) => socket.local_addr().ok(),
+            StreamSocket::Unix(_) => None,
+        }
+    }
+}
+
+/// A socket at this path. One that a program left behind is replaced.
+fn bind_path(path: &Path) -> Result<(StdUnix, OwnedPath), String> {
+    let words = |error: std::io::Error| error_text(&error);
+    remove_stale(path, |path| UnixStream::connect(path).map(drop))?;
+    let socket = StdUnix::bind(path).map_err(words)?;
+    let owned = OwnedPath::new(path).map_err(words)?;
+    socket.set_nonblocking(true).map_err(words)?;
+    Ok((socket, owned))
+}
+
+/// The sockets that systemd opened for this process.
+fn from_systemd() -> Result<Vec<BoundHttp>, StartError> {
+    let mut given = ListenFd::from_env();
+    if given.len() == 0 {
+        return Err(StartError::NoSystemdSocket);
+    }
+    (0..given.len())
+        .map(|index| {
+            // Taken as TCP first; where it is none it stays and is taken as a Unix socket.
+            if let Ok(Some(socket)) = given.take_tcp_listener(index) {
+                socket.set_nonblocking(true)?;
+                return Ok(BoundHttp {
+                    shown: socket.local_addr()?.to_string(),
+                    socket: StreamSocket::Tcp(socket),
+                    is_admin: false,
+                    path: None,
+                });
+            }
+            let socket = given.take_unix_listener(index)?.ok_or(StartError::NoSystemdSocket)?;
+            socket.set_nonblocking(true)?;
+            Ok(BoundHttp { socket: StreamSocket::Unix(socket), shown: "a Unix socket of systemd".to_owned(), is_admin: false, path: None })
+        })
+        .collect()
+}
+
+/// The web server while it runs.
+pub(super) struct Serving {
+    pub(super) state: Arc<web::WebState>,
+    servers: JoinSet<()>,
+    stop: watch::Sender<bool>,
+    following: tokio::task::JoinHandle<()>,
+    _paths: Vec<OwnedPath>,
+}
+
+impl Serving {
+    /// Lets running responses finish, and ends.
+    pub(super) async fn end(mut self) {
+        self.following.abort();
+        self.stop.send_replace(true);
+        while self.servers.join_next().await.is_some() {}
+    }
+}

@@ -1,0 +1,287 @@
+//! Formats a readout as lines for people. No control character that came over the wire reaches the terminal.
+//!
+//! Must not know a terminal.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::readout::Readout;
+
+/// Characters of a bar.
+const BAR: usize = 24;
+
+/// How a line is to look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LineStyle {
+    Plain,
+    Dim,
+    Head,
+    Alert,
+}
+
+impl LineStyle {
+    /// The number of the escape sequence.
+    pub(super) const fn code(self) -> Option<&'static str> {
+        match self {
+            Self::Plain => None,
+            Self::Dim => Some("2"),
+            Self::Head => Some("1"),
+            Self::Alert => Some("1;31"),
+        }
+    }
+}
+
+/// One line without control characters.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct ScreenLine {
+    pub(super) style: LineStyle,
+    pub(super) text: String,
+}
+
+impl ScreenLine {
+    pub(super) fn new(style: LineStyle, text: &str) -> Self {
+        Self { style, text: text.trim_end().chars().map(plain).collect() }
+    }
+}
+
+/// Characters that would move the cursor, or the text around them, are shown as one that stands for them.
+fn plain(c: char) -> char {
+    let is_hidden = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    if c.is_control() || is_hidden { '\u{fffd}' } else { c }
+}
+
+/// All of it; with an earlier answer also what is new a second.
+pub(super) fn lines(now: &Readout, before: Option<&Readout>) -> Vec<ScreenLine> {
+    let mut lines = Vec::new();
+    totals(&now.cardinality["totals"], &mut lines);
+    limits(now, before, &mut lines);
+    families(now, before, &mut lines);
+    conflicts(&now.conflicts, &mut lines);
+    lines
+}
+
+fn totals(totals: &Value, lines: &mut Vec<ScreenLine>) {
+    for (name, key) in [("series", "series"), ("bytes", "series_bytes"), ("families", "families")] {
+        let (used, limit) = (number(&totals[key]), number(&totals[format!("{key}_limit")]));
+        let part = if limit == 0 { 0.0 } else { used as f64 / limit as f64 };
+        let full = ((part * BAR as f64).round() as usize).min(BAR);
+        let style = if part >= 0.9 { LineStyle::Alert } else { LineStyle::Plain };
+        let show = if key == "series_bytes" { bytes } else { grouped };
+        let bar = format!("[{}{}]", "#".repeat(full), ".".repeat(BAR - full));
+        lines.push(ScreenLine::new(style, &format!("{name:<9} {bar} {:>5.1} %  {} of {}", part * 100.0, show(used), show(limit))));
+    }
+    let resting = number(&totals["resting_series"]);
+    if resting > 0 {
+        lines.push(ScreenLine::new(LineStyle::Plain, &format!("resting   {} expired series keep their values", grouped(resting))));
+    }
+}
+
+/// Limits that were hit, with what they belong to.
+fn hits(cardinality: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    let of_families = list(&cardinality["families"]).flat_map(|family| list(&family["limits_hit"]).map(|hit| (text(&family["name"]), hit)));
+    list(&cardinality["families_kept_out"]).map(|hit| ("", hit)).chain(of_families)
+}
+
+fn limits(now: &Readout, before: Option<&Readout>, lines: &mut Vec<ScreenLine>) {
+    let mut all = hits(&now.cardinality).peekable();
+    if all.peek().is_none() {
+        return;
+    }
+    head("LIMITS HIT", lines);
+    let key = |(family, hit): (&str, &Value)| (family.to_owned(), ["limit", "label", "action"].map(|key| text(&hit[key]).to_owned()));
+    for (family, hit) in all {
+        let samples = number(&hit["samples"]);
+        let old = before.and_then(|before| hits(&before.cardinality).find(|old| key(*old) == key((family, hit))));
+        let old = old.map(|(_, old)| number(&old["samples"]));
+        let what = if family.is_empty() { "new families" } else { family };
+        let label = text(&hit["label"]);
+        let label = if label.is_empty() { String::new() } else { format!(" of label {label}") };
+        let mut line = format!("{what}: {}{label}, {} ", text(&hit["limit"]), text(&hit["action"]));
+        let _ = write!(line, "{}{}", in_samples(samples), rate(samples, old, now, before));
+        if let Some(distinct) = hit["distinct_values_refused"].as_u64() {
+            let _ = write!(line, ", about {} distinct", grouped(distinct));
+        }
+        lines.push(ScreenLine::new(LineStyle::Alert, &line));
+        let first = (text(&hit["first_hit"]), text(&hit["first_source"]));
+        lines.push(ScreenLine::new(LineStyle::Plain, &format!("    first {} from {}", first.0, first.1)));
+        lines.push(ScreenLine::new(LineStyle::Plain, &format!("    such as {}", joined(&hit["examples"]))));
+    }
+}
+
+fn families(now: &Readout, before: Option<&Readout>, lines: &mut Vec<ScreenLine>) {
+    let all = || list(&now.cardinality["families"]);
+    if all().next().is_none() {
+        return;
+    }
+    // Names come from the wire, so even their width is bounded.
+    let width = all().map(|family| text(&family["name"]).chars().count()).max().unwrap_or(0).clamp(8, 48);
+    head(&format!("{:<width$}  {:<9} {:>10} {:>10}  WIDEST LABELS", "FAMILY", "TYPE", "SERIES", "BYTES"), lines);
+    for family in all() {
+        let name = text(&family["name"]);
+        let series = number(&family["series"]);
+        let old = before.and_then(|before| list(&before.cardinality["families"]).find(|old| text(&old["name"]) == name));
+        let old = old.map(|old| number(&old["series"]));
+        let labels = list(&family["labels"]).take(3).map(|label| {
+            let values = number(&label["values"]);
+            format!("{} {} ({})", text(&label["name"]), grouped(values), joined(&label["examples"]))
+        });
+        let labels = labels.collect::<Vec<_>>().join("; ");
+        let size = bytes(number(&family["series_bytes"]));
+        let row = format!("{name:<width$}  {:<9} {:>10} {size:>10}  {labels}", text(&family["type"]), grouped(series));
+        lines.push(ScreenLine::new(LineStyle::Plain, &format!("{row}{}", rate(series, old, now, before))));
+    }
+}
+
+fn conflicts(conflicts: &Value, lines: &mut Vec<ScreenLine>) {
+    if list(conflicts).next().is_none() {
+        return;
+    }
+    head("CONFLICTS", lines);
+    for conflict in list(conflicts) {
+        let said = format!("{} ({})", text(&conflict["name"]), text(&conflict["reason"]));
+        let samples = in_samples(number(&conflict["samples"]));
+        lines.push(ScreenLine::new(LineStyle::Plain, &format!("{said}: {}; {samples}", text(&conflict["policy"]))));
+        for (word, side) in [("kept", &conflict["kept"]), ("came", &conflict["came"])].iter().filter(|(_, side)| side.is_object()) {
+            let example = side["sample"].as_str().or_else(|| side["help"].as_str()).unwrap_or_default();
+            let (kind, name) = (text(&side["type"]), text(&side["name"]));
+            lines.push(ScreenLine::new(LineStyle::Plain, &format!("    {word} {kind} {name}: {example}   from {}", text(&side["source"]))));
+        }
+    }
+}
+
+fn head(text: &str, lines: &mut Vec<ScreenLine>) {
+    lines.push(ScreenLine::new(LineStyle::Plain, ""));
+    lines.push(ScreenLine::new(LineStyle::Head, text));
+}
+
+/// How many came a second since the earlier answer; nothing where none came, or nothing is known.
+fn rate(count: u64, old: Option<u64>, now: &Readout, before: Option<&Readout>) -> String {
+    let (Some(old), Some(before)) = (old, before) else { return String::new() };
+    let seconds = now.at.duration_since(before.at).as_secs_f64();
+    let came = count.saturating_sub(old);
+    if came == 0 || seconds <= 0.0 { String::new() } else { format!(" (+{}/s)", grouped((came as f64 / seconds).ceil() as u64)) }
+}
+
+fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+fn number(value: &Value) -> u64 {
+    value.as_u64().unwrap_or_default()
+}
+
+fn joined(values: &Value) -> String {
+    list(values).map(text).collect::<Vec<_>>().join(", ")
+}
+
+fn in_samples(number: u64) -> String {
+    if number == 1 { "1 sample".to_owned() } else { format!("{} samples", grouped(number)) }
+}
+
+/// `1,234,567`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+fn bytes(number: u64) -> String {
+    match number {
+        0..10_240 => format!("{number} B"),
+        10_240..10_485_760 => format!("{:.1} KiB", number as f64 / 1024.0),
+        _ => format!("{:.1} MiB", number as f64 / 1_048_576.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn readout(at: Instant, samples: u64) -> Readout {
+        let hit = json!({
+            "limit": "values_per_label", "label": "user", "action": "fold", "samples": samples, "distinct_values_refused": 49_900,
+            "examples": ["u100", "u\u{1b}[2J"], "first_hit": "2023-11-14T22:13:20Z", "first_source": "udp 127.0.0.1:5",
+        });
+        let login = json!({
+            "name": "login", "type": "counter", "series": 100, "series_bytes": 23_552, "limits_hit": [hit],
+            "labels": [{ "name": "user", "values": 100, "examples": ["u0", "u1"] }, { "name": "site", "values": 1, "examples": ["eu"] }],
+        });
+        let kept_out = json!({ "limit": "families", "label": "", "action": "refuse", "samples": 3, "distinct_values_refused": null });
+        let totals = json!({
+            "series": 190_000, "series_limit": 200_000, "series_bytes": 23_552, "series_bytes_limit": 100_663_296,
+            "families": 1, "families_limit": 0, "resting_series": 7,
+        });
+        let conflict = json!({
+            "name": "up", "reason": "type", "policy": "refused: so it is", "samples": 2,
+            "kept": { "name": "up", "type": "counter", "sample": "up:1|c", "source": "udp 127.0.0.1:5" },
+            "came": { "name": "up", "type": "gauge", "sample": "up:1|g\n", "source": "unknown" },
+        });
+        Readout {
+            cardinality: json!({ "totals": totals, "families": [login], "families_kept_out": [kept_out] }),
+            conflicts: json!([conflict]),
+            at,
+        }
+    }
+
+    #[test]
+    fn the_culprit_stands_there_and_nothing_of_the_wire_moves_the_cursor() {
+        let start = Instant::now();
+        let (before, now) = (readout(start, 1_000), readout(start + Duration::from_secs(2), 49_900));
+        let lines = lines(&now, Some(&before));
+        let all = lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join("\n");
+        assert_eq!(
+            all,
+            "series    [#######################.]  95.0 %  190,000 of 200,000
+bytes     [........................]   0.0 %  23.0 KiB of 96.0 MiB
+families  [........................]   0.0 %  1 of 0
+resting   7 expired series keep their values
+
+LIMITS HIT
+new families: families, refuse 3 samples
+    first  from
+    such as
+login: values_per_label of label user, fold 49,900 samples (+24,450/s), about 49,900 distinct
+    first 2023-11-14T22:13:20Z from udp 127.0.0.1:5
+    such as u100, u\u{fffd}[2J
+
+FAMILY    TYPE          SERIES      BYTES  WIDEST LABELS
+login     counter          100   23.0 KiB  user 100 (u0, u1); site 1 (eu)
+
+CONFLICTS
+up (type): refused: so it is; 2 samples
+    kept counter up: up:1|c   from udp 127.0.0.1:5
+    came gauge up: up:1|g\u{fffd}   from unknown"
+        );
+        assert_eq!(lines.first().map(|line| line.style), Some(LineStyle::Alert), "nearly full");
+    }
+
+    #[test]
+    fn an_answer_of_any_form_is_shown_somehow() {
+        for odd in [json!(null), json!([]), json!({ "families": [1, {}], "families_kept_out": [null], "totals": 7 })] {
+            let now = Readout { cardinality: odd.clone(), conflicts: json!([odd]), at: Instant::now() };
+            assert!(lines(&now, Some(&now)).len() >= 3);
+        }
+    }
+
+    #[test]
+    fn numbers_for_people() {
+        assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!([0, 10_240, 10_485_760].map(bytes), ["0 B", "10.0 KiB", "10.0 MiB"]);
+        assert_eq!("a\u{202e}b\u{9b}\t".chars().map(plain).collect::<String>(), "a\u{fffd}b\u{fffd}\u{fffd}");
+    }
+}

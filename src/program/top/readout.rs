@@ -1,0 +1,39 @@
+//! What a running bridge says at one time, asked of its API over HTTP. Must not know how it is shown.
+
+use std::time::Instant;
+
+use serde_json::Value;
+
+use crate::program::ask::Base;
+
+/// Bytes of one answer.
+const ANSWER_BYTES: usize = 16 << 20;
+
+/// What the bridge says at one time.
+pub(super) struct Readout {
+    /// The answer of `/api/v1/cardinality`.
+    pub(super) cardinality: Value,
+    /// The conflicts of `/api/v1/conflicts`.
+    pub(super) conflicts: Value,
+    /// When it said so.
+    pub(super) at: Instant,
+}
+
+impl Readout {
+    /// Asks the bridge at `url` for at most `limit` families. An error says in words what went wrong.
+    pub(super) fn take(url: &Base, limit: u16) -> Result<Self, String> {
+        let cardinality = ask(url, &format!("/api/v1/cardinality?limit={limit}"))?;
+        let conflicts = ask(url, "/api/v1/conflicts")?;
+        Ok(Self { cardinality, conflicts: conflicts["conflicts"].clone(), at: Instant::now() })
+    }
+}
+
+/// The `data` of an answer.
+fn ask(url: &Base, path: &str) -> Result<Value, String> {
+    let answer = url.get(path, ANSWER_BYTES)?;
+    let document: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    match (answer.status, &document["data"]) {
+        (200, Value::Object(_)) => Ok(document["data"].clone()),
+        (status, _) => Err(format!("{url}{path} answers {status}, and not as a statsd-bridge does")),
+    }
+}

@@ -1,0 +1,82 @@
+//! All families by name: a map that is asked for each new binding, and an index beside it in the order of the exposition.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use dashmap::DashMap;
+use rapidhash::quality::RandomState;
+
+use super::family::Family;
+use super::kind::FamilyKind;
+
+/// More than the cores of most machines, so that two workers with new bindings rarely meet.
+const SHARDS: usize = 64;
+
+/// Families in the order of the exposition.
+pub(super) type Index = BTreeMap<Box<str>, Arc<Family>>;
+
+/// All families of a registry.
+pub(super) struct Families {
+    by_name: DashMap<Box<str>, Arc<Family>, RandomState>,
+    /// The same families in the order of the exposition. Its lock also makes the creation of families one at a time, so that two
+    /// whose lines would collide cannot both come to be.
+    index: RwLock<Index>,
+}
+
+impl Default for Families {
+    fn default() -> Self {
+        Self { by_name: DashMap::with_hasher_and_shard_amount(RandomState::new(), SHARDS), index: RwLock::default() }
+    }
+}
+
+impl Families {
+    /// The family of this name; it may be on its way out.
+    pub(super) fn get(&self, name: &str) -> Option<Arc<Family>> {
+        self.by_name.get(name).map(|family| Arc::clone(&family))
+    }
+
+    /// The living family of this name, else what `new` makes of the others; no other family comes to be meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// That of `new`.
+    pub(super) fn get_or_create<E>(&self, name: &str, new: impl FnOnce(&Index) -> Result<Arc<Family>, E>) -> Result<Arc<Family>, E> {
+        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(family) = index.get(name).filter(|family| !family.is_gone()) {
+            return Ok(Arc::clone(family));
+        }
+        let family = new(&index)?;
+        index.insert(name.into(), Arc::clone(&family));
+        self.by_name.insert(name.into(), Arc::clone(&family));
+        Ok(family)
+    }
+
+    /// Takes a family out that is gone, unless its name has a new one already.
+    pub(super) fn forget(&self, family: &Arc<Family>) {
+        let name = family.name().as_str();
+        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+        if index.get(name).is_some_and(|known| Arc::ptr_eq(known, family)) {
+            index.remove(name);
+        }
+        self.by_name.remove_if(name, |_, known| Arc::ptr_eq(known, family));
+    }
+
+    /// Those from this name on, sorted by name; all for `None`.
+    pub(super) fn from(&self, name: Option<&str>) -> Vec<Arc<Family>> {
+        let from = name.map_or(Bound::Unbounded, Bound::Included);
+        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+        index.range::<str, _>((from, Bound::Unbounded)).map(|(_, family)| Arc::clone(family)).collect()
+    }
+}
+
+/// The family whose lines could be mistaken for those of the new one, or the other way round: `x_sum` beside a histogram `x`.
+pub(super) fn lines_collide<'i>(index: &'i Index, name: &str, kind: &FamilyKind) -> Option<&'i Arc<Family>> {
+    let living = |name: &str| index.get(name).filter(|family| !family.is_gone());
+    let taken_by_new = kind.suffixes().iter().find_map(|suffix| living(&format!("{name}{suffix}")));
+    taken_by_new.or_else(|| {
+        let suffixes = ["_sum", "_count", "_bucket"].iter();
+        let old = suffixes.filter_map(|suffix| Some((suffix, living(name.strip_suffix(suffix)?)?)));
+        old.into_iter().find(|(suffix, family)| family.kind().suffixes().contains(suffix)).map(|(_, family)| family)
+    })
+}

@@ -1,0 +1,118 @@
+//! What is counted of lines and samples, and of the series that they lead to.
+
+use metrics::{Counter, Gauge};
+
+use super::described::{described_counter, described_counters, described_gauge};
+use super::tally::{Recorded, Refusal, Tally};
+use crate::ingest::protocol::SampleError;
+use crate::options::Prefix;
+
+/// Counters that worker threads flush their tallies into.
+pub(super) struct IngestCounters {
+    lines: Counter,
+    lines_empty: Counter,
+    lines_parsed: Counter,
+    events: Counter,
+    service_checks: Counter,
+    samples: Counter,
+    tags: Counter,
+    tag_errors: Counter,
+    unknown_fields: Counter,
+    unmapped: Counter,
+    mapped: Counter,
+    dropped: Counter,
+    labels_renamed: Counter,
+    exemplars: Counter,
+    exemplars_refused: Counter,
+    bindings_cleared: Counter,
+    pub(super) expired: Counter,
+    pub(super) deleted: Counter,
+    bindings: Gauge,
+    errors: [Counter; SampleError::ALL.len()],
+    recorded: [Counter; Recorded::ALL.len()],
+    refused: [Counter; Refusal::ALL.len()],
+}
+
+impl IngestCounters {
+    /// Adds a batch's counts.
+    pub(super) fn add(&self, tally: &Tally) {
+        let add = |counter: &Counter, n: u64| {
+            if n > 0 {
+                counter.increment(n);
+            }
+        };
+        add(&self.lines, tally.lines);
+        add(&self.lines_empty, tally.lines_empty);
+        add(&self.lines_parsed, tally.lines_parsed);
+        add(&self.events, tally.events);
+        add(&self.service_checks, tally.service_checks);
+        add(&self.samples, tally.samples);
+        add(&self.tags, tally.tagged());
+        add(&self.tag_errors, tally.tag_errors);
+        add(&self.unknown_fields, tally.unknown_fields);
+        add(&self.unmapped, tally.unmapped());
+        add(&self.mapped, tally.mapped());
+        add(&self.dropped, tally.dropped);
+        add(&self.labels_renamed, tally.labels_renamed);
+        add(&self.exemplars, tally.exemplars);
+        add(&self.exemplars_refused, tally.exemplars_refused);
+        add(&self.bindings_cleared, tally.bindings_cleared);
+        if tally.bindings != 0 {
+            self.bindings.increment(tally.bindings as f64);
+        }
+        self.errors.iter().zip(tally.errors).for_each(|(counter, n)| add(counter, n));
+        self.recorded.iter().zip(tally.recorded).for_each(|(counter, n)| add(counter, n));
+        self.refused.iter().zip(tally.refused).for_each(|(counter, n)| add(counter, n));
+    }
+}
+
+pub(super) fn ingest_counters(p: Prefix) -> IngestCounters {
+    let counter = |name, help| described_counter(p, name, help);
+    let actions = ("events_actions_total", "Samples that a mapping rule matched, by what it does with them.");
+    let [mapped, dropped] = described_counters(p, actions, "action", ["map", "drop"]);
+    IngestCounters {
+        lines: counter("lines_total", "Lines received, empty ones included."),
+        lines_empty: counter("lines_empty_total", "Empty lines."),
+        lines_parsed: counter("lines_parsed_total", "Lines that held at least one sample, good or refused."),
+        events: counter("dogstatsd_events_total", "DogStatsD events received; they are counted and not kept."),
+        service_checks: counter("dogstatsd_service_checks_total", "DogStatsD service checks received; they are counted and not kept."),
+        samples: counter("samples_total", "Samples received, refused ones included."),
+        tags: counter("tags_total", "Samples that had at least one tag."),
+        tag_errors: counter("tag_errors_total", "Tags skipped because key or value is missing."),
+        unknown_fields: counter("unknown_fields_total", "Fields of a line skipped because their meaning is not known."),
+        unmapped: counter("events_unmapped_total", "Samples that no mapping rule matched."),
+        mapped,
+        dropped,
+        labels_renamed: counter("labels_renamed_total", "Labels of new identities renamed to exported_* because their name is reserved."),
+        exemplars: counter("exemplars_total", "Exemplars kept, each in place of an older one."),
+        exemplars_refused: counter(
+            "exemplars_refused_total",
+            "Exemplars not kept because their label is too long or too many series have some; their samples are recorded.",
+        ),
+        bindings_cleared: counter(
+            "routes_cleared_total",
+            "Routes given up for new ones because a worker's table was full; series are not affected.",
+        ),
+        expired: counter("series_expired_total", "Series that went because nothing was sent to them for their ttl."),
+        deleted: counter("series_deleted_total", "Series deleted on request."),
+        bindings: described_gauge(p, "routes", "Routes that all workers keep; a route is an identity as it was sent."),
+        errors: described_counters(
+            p,
+            ("sample_errors_total", "Lines and samples refused by the grammar, by reason."),
+            "reason",
+            SampleError::ALL.map(SampleError::as_str),
+        ),
+        recorded: described_counters(
+            p,
+            ("events_total", "Samples recorded, by what they became; a packed line holds several."),
+            "type",
+            Recorded::ALL.map(Recorded::as_str),
+        ),
+        refused: described_counters(
+            p,
+            ("events_error_total", "Well-formed samples refused, by reason."),
+            "reason",
+            Refusal::ALL.map(Refusal::as_str),
+        ),
+    }
+}

@@ -1,0 +1,39 @@
+//! What is known of snapshots.
+
+use metrics::{Counter, Gauge};
+
+use super::described::{described_counters, described_gauge};
+use crate::options::Prefix;
+
+/// Snapshots of the state file, and what was taken up from one at start.
+pub struct StateMetrics {
+    /// Snapshots written.
+    pub written: Counter,
+    /// Snapshots that could not be written.
+    pub failed: Counter,
+    /// Seconds that the last one took.
+    pub seconds: Gauge,
+    /// Size of the last one.
+    pub bytes: Gauge,
+    /// When the last one was written.
+    pub time: Gauge,
+    /// Series restored at start, folded ones included.
+    pub restored: Gauge,
+    /// Series not restored at start for a limit or a conflict.
+    pub refused: Gauge,
+}
+
+pub(super) fn state_metrics(p: Prefix) -> StateMetrics {
+    let gauge = |name, help| described_gauge(p, name, help);
+    let snapshots = ("state_snapshots_total", "Snapshots of all series for the state file, by outcome.");
+    let [written, failed] = described_counters(p, snapshots, "outcome", ["success", "failure"]);
+    StateMetrics {
+        written,
+        failed,
+        seconds: gauge("state_snapshot_seconds", "Time that the last snapshot took."),
+        bytes: gauge("state_snapshot_bytes", "Size of the last snapshot."),
+        time: gauge("state_snapshot_timestamp_seconds", "When the last snapshot was written."),
+        restored: gauge("state_restored_series", "Series taken up from the state file at start, folded ones included."),
+        refused: gauge("state_refused_series", "Series of the state file that were not taken up for a limit or a conflict."),
+    }
+}
