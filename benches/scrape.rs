@@ -38,7 +38,7 @@ const OF_A_KIND: u64 = 10_000;
 
 const FORMATS: [(&str, Format); 3] = [("text", Format::Text), ("openmetrics", Format::OpenMetrics), ("protobuf", Format::Protobuf)];
 
-/// As src/web/page/coding.rs has them.
+/// As src/program/web/scrape/compressor.rs has them.
 const GZIP_LEVEL: u32 = 2;
 const ZSTD_LEVEL: i32 = 1;
 const ZSTD_WINDOW: u32 = 17;

@@ -6,7 +6,7 @@ mod published;
 pub mod samples;
 
 use statsd_bridge::mapping::Rules;
-use statsd_bridge::mapping::config::{Source, load};
+use statsd_bridge::mapping::config::{MappingText, load};
 use statsd_bridge::name::Escaping;
 use statsd_bridge::{Bridge, Format, Options, Timestamp};
 
@@ -36,7 +36,7 @@ fn protobuf(bridge: &Bridge) -> Vec<MetricFamily> {
 
 /// A bridge with these options and rules that was sent these datagrams.
 fn bridge(options: Options, rules: &str, datagrams: &[&str]) -> Bridge {
-    let source = Source { name: "rules.yml".into(), text: rules.to_owned() };
+    let source = MappingText { name: "rules.yml".into(), text: rules.to_owned() };
     let (config, findings) = load(&[source], &|_| None);
     let rules = Rules::compile(config.unwrap_or_else(|| panic!("{findings:?}"))).unwrap_or_else(|findings| panic!("{findings:?}"));
     let bridge = Bridge::new(options);

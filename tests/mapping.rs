@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use statsd_bridge::mapping::Rules;
-use statsd_bridge::mapping::config::{Source, load};
+use statsd_bridge::mapping::config::{MappingText, load};
 use statsd_bridge::{Bridge, Options, Timestamp, Worker};
 
 use crate::page::Page;
@@ -12,7 +12,7 @@ use crate::peers;
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 fn rules(text: &str) -> Rules {
-    let source = Source { name: Arc::from("rules.yml"), text: text.to_owned() };
+    let source = MappingText { name: Arc::from("rules.yml"), text: text.to_owned() };
     let (config, findings) = load(&[source], &|_| None);
     Rules::compile(config.unwrap_or_else(|| panic!("{findings:?}"))).unwrap_or_else(|findings| panic!("{findings:?}"))
 }

@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 
 use libfuzzer_sys::fuzz_target;
 use statsd_bridge::mapping::Rules;
-use statsd_bridge::mapping::config::{Source, load};
+use statsd_bridge::mapping::config::{MappingText, load};
 use statsd_bridge::mapping::spec::Config;
 use statsd_bridge::options::{Limits, Observer, SummaryOptions};
 use statsd_bridge::{Bridge, Options, Timestamp};
@@ -21,7 +21,7 @@ const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 fn config() -> Config {
     static CONFIG: OnceLock<Config> = OnceLock::new();
     let read = || {
-        let source = Source { name: Arc::from("rules"), text: include_str!("../../config.example.yml").to_owned() };
+        let source = MappingText { name: Arc::from("rules"), text: include_str!("../../config.example.yml").to_owned() };
         load(&[source], &|_| None).0.expect("the example is good")
     };
     CONFIG.get_or_init(read).clone()

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
 use statsd_bridge::mapping::Rules;
-use statsd_bridge::mapping::config::{Source, load};
+use statsd_bridge::mapping::config::{MappingText, load};
 use statsd_bridge::{Bridge, Options, Timestamp};
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 fuzz_target!(|text: &str| {
-    let source = Source { name: Arc::from("rules.yml"), text: text.to_owned() };
+    let source = MappingText { name: Arc::from("rules.yml"), text: text.to_owned() };
     let (config, findings) = load(std::slice::from_ref(&source), &|name| (name.len() % 2 == 0).then(|| name.to_owned()));
     assert_eq!(config.is_none(), findings.iter().any(|finding| finding.is_error), "refused exactly for an error");
     for finding in &findings {

@@ -6,7 +6,7 @@
 //! No call takes long, however large the table is: it grows, shrinks, is swept and is forgotten in steps, and at its limit one
 //! binding goes for each that comes. Each insertion takes a few of these steps, the others [`Bindings::keep_up`] between two batches.
 
-mod keys;
+mod key_bytes;
 mod places;
 mod slots;
 #[cfg(test)]
@@ -14,7 +14,7 @@ mod tests;
 
 use rapidhash::v3::{RapidSecrets, rapidhash_v3_nano_inline};
 
-use self::keys::Keys;
+use self::key_bytes::KeyBytes;
 use self::places::{CHUNK, Place, Places};
 use self::slots::Slots;
 use crate::ingest::protocol::Sample;
@@ -41,9 +41,9 @@ const SWEPT_TOGETHER: usize = 16;
 pub(crate) struct Bindings<T> {
     slots: Slots,
     places: Places<T>,
-    keys: Keys,
+    keys: KeyBytes,
     /// What was forgotten and is still to be dropped.
-    forgotten: Vec<(Places<T>, Keys)>,
+    forgotten: Vec<(Places<T>, KeyBytes)>,
     secrets: RapidSecrets,
     max_bindings: usize,
     /// Where the sweep goes on, and how many numbers it has still to look at.
@@ -62,7 +62,7 @@ impl<T> Bindings<T> {
         Self {
             slots: Slots::new(),
             places: Places::new(),
-            keys: Keys::new(),
+            keys: KeyBytes::new(),
             forgotten: Vec::new(),
             secrets: RapidSecrets::random(),
             max_bindings: max_bindings.min(slots::MOST),
@@ -145,7 +145,7 @@ impl<T> Bindings<T> {
         let (Ok(name_len), Ok(tags_len)) = (u16::try_from(sample.name.len()), u16::try_from(sample.tags.len())) else {
             return Err(target);
         };
-        if key_len > keys::LONGEST || self.is_full() {
+        if key_len > key_bytes::LONGEST || self.is_full() {
             return Err(target);
         }
         let number = self.places.next_number();

@@ -4,10 +4,11 @@
 //! `config.example.yml`, which shows every key. A file that statsd_exporter takes is taken; what it refuses is refused, but for
 //! labels of one letter and the keys that only the bridge has. Values of its own keys that it refuses (globs such as `**`,
 //! `pre*fix` and `{a,b}`, days in durations, `match_metric_type: set`, dropping without a `name`, named groups in names) are
-//! taken in a file that says `syntax: extended`. Refused although statsd_exporter takes it: a bare number as a duration (it
-//! means nanoseconds there), buckets that do not ascend, a `max_age` below zero: with these it fails at the first sample.
-//! Quantiles outside 0 to 1, with which it fails at the first scrape, are left out with a warning; they are errors in the
-//! extended syntax.
+//! taken in a file that says `syntax: extended`. Rejected although statsd_exporter takes it: a bare number as a duration (it
+//! means nanoseconds there), a `scale` that is not finite, buckets that do not ascend, a `max_age` below zero: with the last two it
+//! fails at the first sample. Taken with a warning, and errors in the extended syntax: quantiles outside 0 to 1, with which it fails
+//! at the first scrape, and buckets at `-.inf` and `.nan`, which count nothing, are left out; a bucket or a `quantile` that is null
+//! is 0; `age_buckets: 2.5` is 2.
 //!
 //! # Several files
 //!
@@ -19,6 +20,7 @@
 //!
 //! Knows no files, only their text and name; asks a function for environment variables.
 
+mod document;
 mod duration;
 mod environment;
 pub(crate) mod findings;
@@ -28,11 +30,14 @@ mod observer;
 mod pattern;
 mod read;
 mod rule;
+mod scalar;
 mod stanza;
 pub(crate) mod tree;
 
 #[cfg(test)]
 mod corpus_tests;
+#[cfg(test)]
+mod observer_tests;
 #[cfg(test)]
 mod tests;
 
@@ -51,14 +56,14 @@ const MOST_CONSTANT_LABELS: usize = 64;
 
 /// One mapping file.
 #[derive(Debug, Clone)]
-pub struct Source {
+pub struct MappingText {
     /// As findings shall name it.
     pub name: Arc<str>,
     /// Its text, of up to 16 MiB.
     pub text: String,
 }
 
-impl Source {
+impl MappingText {
     /// The line at `position`, of up to 160 characters, and below it a caret at the column; `None` if there is no such line.
     /// What a person reads below a finding.
     pub fn excerpt(&self, position: &Position) -> Option<String> {
@@ -73,24 +78,34 @@ impl Source {
 /// Reads mapping files together; the order counts, as the module says. `environment` gives the values of the variables in
 /// constant labels. `None` if any finding is an error. Of each file up to 1,000 errors and 1,000 warnings are kept; they stand
 /// in the order of the files, in each by line and column.
-pub fn load(sources: &[Source], environment: &dyn Fn(&str) -> Option<String>) -> (Option<Config>, Vec<Finding>) {
+pub fn load(sources: &[MappingText], environment: &dyn Fn(&str) -> Option<String>) -> (Option<Config>, Vec<Finding>) {
     load_for(sources, NameValidation::Legacy, environment)
 }
 
 /// As [`load`], for a bridge with these names: under [`NameValidation::Utf8`] names of families and labels may be any text.
-pub fn load_for(sources: &[Source], names: NameValidation, environment: &dyn Fn(&str) -> Option<String>) -> (Option<Config>, Vec<Finding>) {
+pub fn load_for(
+    sources: &[MappingText],
+    names: NameValidation,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> (Option<Config>, Vec<Finding>) {
     let mut config = Config::default();
     let mut options = observer::Given::default();
     let mut all = Vec::new();
     for source in sources {
         let mut findings = Findings::new(Arc::clone(&source.name));
-        match tree::parse(&source.text) {
+        let (text, second) = document::first(source.text.strip_prefix('\u{feff}').unwrap_or(&source.text));
+        match tree::parse(text) {
             Err((at, code, text)) => findings.error(at, code, text),
             Ok(root) => {
                 let mut file = File { findings, extended: false, names, environment };
                 if let Some(fields) = file.fields(&root, keys::TOP) {
                     let defaults = read_file(&mut file, fields, &mut config);
                     options = defaults.observer.over(&options);
+                }
+                if let Some(at) = second {
+                    let said =
+                        ["a second document begins here", "only the first is read, as by statsd_exporter", "write one document to a file"];
+                    file.doubt(at, code::SECOND_DOCUMENT, said);
                 }
                 findings = file.findings;
             }

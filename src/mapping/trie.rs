@@ -19,11 +19,11 @@ pub(super) struct Trie {
     /// Whole names without wildcards, and their rules in ascending order.
     literals: HashMap<Box<str>, Vec<u32>, RandomState>,
     /// The root is the first; there is none if no pattern has wildcards.
-    nodes: Vec<Node>,
+    nodes: Vec<TrieNode>,
 }
 
 #[derive(Debug)]
-struct Node {
+struct TrieNode {
     literals: HashMap<Box<str>, u32, RandomState>,
     partials: Partials,
     star: Option<u32>,
@@ -56,7 +56,7 @@ impl Trie {
             return;
         }
         if self.nodes.is_empty() {
-            self.nodes.push(Node::new(rule, false));
+            self.nodes.push(TrieNode::new(rule, false));
         }
         let mut at = 0;
         for step in path {
@@ -78,7 +78,7 @@ impl Trie {
             Step::Many => *node.many.get_or_insert(fresh),
         };
         if child == fresh {
-            self.nodes.push(Node::new(rule, below_many));
+            self.nodes.push(TrieNode::new(rule, below_many));
         }
         child
     }
@@ -95,7 +95,7 @@ impl Trie {
     }
 }
 
-impl Node {
+impl TrieNode {
     fn new(lowest: u32, below_many: bool) -> Self {
         Self { literals: HashMap::default(), partials: Partials::default(), star: None, many: None, rules: Vec::new(), lowest, below_many }
     }
@@ -163,7 +163,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn end(&mut self, node: &Node) -> bool {
+    fn end(&mut self, node: &TrieNode) -> bool {
         let better = |rule: &u32| self.best.is_none_or(|best| *rule < best) && (self.fits)(*rule);
         match node.rules.iter().copied().find(better) {
             Some(rule) => {
@@ -203,9 +203,9 @@ struct Partial {
 }
 
 #[derive(Hash)]
-struct Ends<'a>(&'a str, &'a str);
+struct SegmentEnds<'a>(&'a str, &'a str);
 
-impl Equivalent<(Box<str>, Box<str>)> for Ends<'_> {
+impl Equivalent<(Box<str>, Box<str>)> for SegmentEnds<'_> {
     fn equivalent(&self, key: &(Box<str>, Box<str>)) -> bool {
         *self.0 == *key.0 && *self.1 == *key.1
     }
@@ -248,7 +248,7 @@ impl Partials {
             let ends_at = segment.len().checked_sub(*end).filter(|ends_at| start <= ends_at);
             let parts = ends_at.and_then(|ends_at| Some((segment.get(..*start)?, segment.get(*start..ends_at)?, segment.get(ends_at..)?)));
             let Some((start, middle, end)) = parts else { continue };
-            for index in self.by_ends.get(&Ends(start, end)).into_iter().flatten() {
+            for index in self.by_ends.get(&SegmentEnds(start, end)).into_iter().flatten() {
                 if let Some(partial) = self.all.get(*index)
                     && partial.middle.as_ref().is_none_or(|wild| wild.fits(middle))
                 {

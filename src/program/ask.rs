@@ -1,4 +1,6 @@
-//! One GET of a running bridge, for the commands that ask it: bounded in time and in bytes. Knows no paths.
+//! Sends one GET request to a running bridge, for the subcommands that ask it something; bounded in time and in bytes.
+//!
+//! Reads URLs and addresses, and gives back a status and a body. Must not know which paths exist or what a body means.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};

@@ -1,4 +1,4 @@
-//! `--check-config`: says what is wrong with the configuration, and starts nothing.
+//! `--check-config`: checks the mapping files and the web configuration file and prints what is wrong. Must not start anything.
 
 use std::io::{self, Write};
 use std::process::ExitCode;

@@ -1,6 +1,14 @@
-//! The command line: what the user typed (`args`), what is built from it (`conversion`), and what is to be done.
+//! The command line: from arguments and environment to what the program is to do.
 //!
-//! Every flag is also an environment variable; every flag that is on or off has a `--no-` twin. Nothing here opens a socket.
+//! ```text
+//! args        what the user typed, flag by flag
+//! flags       the same as one clap command: environment variables, `--no-` twins, the help
+//! conversion  from that to the settings
+//! tool_args   the command lines of check, explain, replay and preset
+//! top_args    the command line of top
+//! early_exit  help, version and wrong usage
+//! ```
+//! Must not open a socket, read a mapping file or print anything.
 
 mod address_advice;
 mod args;

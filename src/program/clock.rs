@@ -1,4 +1,4 @@
-//! The program's clock: wall time that never goes back. The core is told the time by whoever asks this clock.
+//! The program's clock: wall time that never goes back. The core has no clock; its callers ask this one and pass the time on.
 
 use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

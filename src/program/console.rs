@@ -1,4 +1,5 @@
-//! Lines for whoever started the program, and the exit code that goes with them. Knows nothing of what they say.
+//! Prints one line for whoever started the program, and gives the exit code that goes with it. Must not know what the line
+//! means.
 
 use std::io::{self, Write};
 use std::process::ExitCode;

@@ -1,4 +1,6 @@
-//! The demo: replays the example files of a folder at the bridge's own UDP address, as any client would send them.
+//! The demo: sends the example files of a folder to the bridge's own UDP address, again and again, as any client would.
+//!
+//! Cuts files into datagrams at line ends. Must not know StatsD beyond its newline, nor the bridge beyond its address.
 
 use std::fs;
 use std::io;

@@ -1,4 +1,4 @@
-//! Durations in Go's form: `250ms`, `1m30s`, `1.5h`, `0`.
+//! Parses durations as Go writes them: `250ms`, `1m30s`, `1.5h`, `0`. Must not know what a duration is for.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
-//! Asks a running bridge whether it is ready. For probes of containers that have no other program in them.
+//! Asks a running bridge whether it is ready, for the probes of containers that hold no other program.
 //!
-//! The probe has no password and no certificate, and takes its turn in a rate limit. Where the web configuration file has those, being
-//! turned away by the bridge is all that can be seen, and counts as ready.
+//! The probe has no password and no certificate, and takes its turn in a rate limit. Where the web configuration file has those,
+//! a rejection by the bridge is all that the probe can see, and counts as ready. Must not know more of the API than `/-/ready`.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};

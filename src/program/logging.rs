@@ -1,4 +1,4 @@
-//! Messages: logfmt or JSON lines on stderr, so that stdout stays with what a person reads first.
+//! Writes log messages to stderr as logfmt or JSON; stdout is for what a person reads first. Must not know who logs what.
 
 use std::io;
 

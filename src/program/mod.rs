@@ -1,4 +1,4 @@
-//! program: everything that needs sockets, clocks, a runtime or a terminal. The core imports nothing from here.
+//! The program: everything that needs sockets, clocks, a runtime or a terminal. The core imports nothing from here.
 //!
 //! ```text
 //! cli          what the user typed -> what is to be done

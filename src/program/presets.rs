@@ -1,7 +1,7 @@
-//! Mapping files that come with the program, one for an application: their names and their text.
+//! The mapping files that come with the program, one for each application: their names and their texts.
 //!
-//! The files stand in `presets/` and are plain mapping files with `tests:` of their own. Knows no mapping: whoever asks for a preset reads
-//! its text like any other file.
+//! They are plain mapping files of `presets/`, with `tests:` of their own. Must not parse them: a preset's text is read like any
+//! other file.
 
 /// By name, sorted.
 const PRESETS: [(&str, &str); 9] = [

@@ -1,8 +1,8 @@
-//! Reload: the rules of the flags' files put in force at start, on request, and when the files change.
+//! Puts the rules that the flags name in force: at start, on request, and when the files change.
 //!
-//! A file is read, checked and compiled as a whole before anything changes; on any mistake the rules in force stay. Files are
-//! looked at in intervals, by their text: that sees an editor's rename, a swapped link of a ConfigMap and a network file system
-//! alike, which watches of the kernel do not.
+//! A change is read, checked and compiled as a whole before it counts; after any mistake the rules in force stay. Files are
+//! compared by their text at intervals: unlike the kernel's file watches, that notices an editor's rename, a swapped link of a
+//! ConfigMap and a change on a network file system. Must not know how a rule matches.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,14 +1,14 @@
-//! The rules as the flags name them: mapping files, folders, presets and labels, read and compiled together.
+//! Reads and compiles the rules that the flags name: mapping files, folders, presets and labels together.
 //!
-//! Precedence: files in the order of the flags, a folder's files in the order of their names, presets last; an earlier rule
-//! counts before a later one. Labels of flags replace those of files. Reads files and the environment; knows no bridge.
+//! Precedence: files in the order of the flags, a folder's files by name, presets last; an earlier rule counts before a later
+//! one. Labels of flags replace those of files. Reads files and the environment; must not know the bridge.
 
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::mapping::config::{Source, load_for};
+use crate::mapping::config::{MappingText, load_for};
 use crate::mapping::spec::{Finding, Position};
 use crate::mapping::{Rules, spec};
 use crate::name::NameValidation;
@@ -83,17 +83,17 @@ impl Sources {
     }
 
     /// The texts of all sources, in the order of their precedence.
-    pub fn texts(&self) -> Result<Vec<Source>, Finding> {
+    pub fn texts(&self) -> Result<Vec<MappingText>, Finding> {
         let mut texts = Vec::new();
         for path in self.files()? {
-            texts.push(Source { name: path.display().to_string().into(), text: read_file(&path)? });
+            texts.push(MappingText { name: path.display().to_string().into(), text: read_file(&path)? });
         }
         for name in &self.presets {
             let Some(text) = presets::text(name) else {
                 let known = presets::names().join(", ");
                 return Err(unreadable(Path::new(name), format!("there is no preset of this name; there are {known}")));
             };
-            texts.push(Source { name: format!("preset {name}").into(), text: text.to_owned() });
+            texts.push(MappingText { name: format!("preset {name}").into(), text: text.to_owned() });
         }
         Ok(texts)
     }
@@ -130,7 +130,7 @@ fn unreadable(path: &Path, why: impl fmt::Display) -> Finding {
 }
 
 /// FNV-1a over everything that the rules are made from. Stable over versions and machines, which a metric should be.
-fn hash(texts: &[Source], labels: &[(String, String)]) -> u64 {
+fn hash(texts: &[MappingText], labels: &[(String, String)]) -> u64 {
     let fields = texts.iter().flat_map(|source| [&*source.name, &source.text]);
     let fields = fields.chain(labels.iter().flat_map(|(name, value)| [&**name, value]));
     let bytes = fields.flat_map(|field| field.bytes().chain([0]));

@@ -1,11 +1,11 @@
-//! The assembly: sockets, bridge and a sign to end, put together and run until everything received is recorded.
+//! The assembly: puts sockets, bridge and web server together and runs them until everything received is recorded.
 //!
 //! ```text
 //! Sockets::bind   all sockets, or an error that names the one that cannot be had
 //! run             series are restored -> listeners start -> ready -> shutdown -> not ready -> listeners drain and end
 //!                 -> series are kept -> linger -> web ends
 //! ```
-//! Knows neither signals (`start` does) nor flags, so that a test runs all of it with port 0.
+//! Must not know signals (`start` does) or flags, so that a test runs all of it with port 0.
 
 mod http_sockets;
 mod snapshots;
@@ -35,7 +35,7 @@ use crate::program::listener::{Intake, tcp};
 use crate::program::net::{bind_tcp, reachable};
 use crate::program::reload::Reloader;
 use crate::program::settings::Settings;
-use crate::program::web::State as WebState;
+use crate::program::web::WebState;
 
 /// How often series expire and the own histograms are folded, scraped or not.
 const MAINTENANCE: Duration = Duration::from_secs(1);
@@ -131,7 +131,7 @@ pub(super) async fn run(
     let mut web_options = settings.web_options.clone();
     web_options.paste = sockets.line_to_paste();
     let web = sockets.web.start(&web_options, &bridge, WebState::new(&web_options, crate::program::clock::now))?;
-    let state = Arc::clone(&web.state);
+    let state = Arc::clone(&web.state.lifecycle);
 
     let stop = Stop::default();
     let listeners = start_listeners(

@@ -1,6 +1,6 @@
-//! What the program is told at its start: the settings, built from what the user typed.
+//! What the program is told at its start: the settings, as built from what the user typed.
 //!
-//! Values only. Knows no flags, and nothing of how a setting is carried out.
+//! Holds values only. Must not know flags, nor how a setting is carried out.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -44,7 +44,7 @@ pub struct Settings {
     /// The web configuration file.
     pub web_config: Option<PathBuf>,
     /// How the page is served.
-    pub web_options: web::Options,
+    pub web_options: web::WebOptions,
     /// Where series are kept over a restart.
     pub state: Option<SnapshotOptions>,
     /// Severity and form of messages.

@@ -1,4 +1,6 @@
-//! The file of a snapshot: replaced at once or not at all, readable by its owner only; a bad one is put aside, never in the way.
+//! The file that holds a snapshot: replaced as a whole or not at all, readable by its owner only. A bad file is put aside.
+//!
+//! Must not know when a snapshot is due, nor what a series is made of.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};

@@ -1,12 +1,11 @@
 //! `statsd-bridge top`: asks a running bridge what takes the room and who hit which limit, and shows it, once or live.
 //!
-//! Knows the bridge by its API over HTTP only.
-//!
 //! ```text
 //! readout  questions to the bridge -> what it says at one time
-//! lines    that -> lines
+//! lines    that -> lines for people
 //! screen   lines -> a terminal, which is left as it was
 //! ```
+//! Must not know the bridge other than by its API over HTTP.
 
 mod lines;
 mod readout;

@@ -1,4 +1,4 @@
-//! The version of the program.
+//! The program's version as a person reads it.
 
 /// `statsd-bridge 0.1.0`, with the revision if the build was told of it by `STATSD_BRIDGE_REVISION`.
 pub(super) fn version() -> String {

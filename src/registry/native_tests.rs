@@ -4,7 +4,7 @@ use super::{Family, FamilyKind, Series};
 use crate::bridge::Bridge;
 use crate::ingest::pipeline::Worker;
 use crate::mapping::Rules;
-use crate::mapping::config::{Source, load};
+use crate::mapping::config::{MappingText, load};
 use crate::options::Options;
 use crate::options::{NativeHistograms, NativeWhen};
 use crate::registry::cell::{Bounds, HistogramSnapshot, NativeSnapshot};
@@ -92,7 +92,7 @@ fn a_rule_has_its_own_resolution_or_none() {
         rule("b", "native_histogram_bucket_factor: 1"),
         rule("c", "buckets: [1]"),
     );
-    let (config, findings) = load(&[Source { name: "test".into(), text }], &|_| None);
+    let (config, findings) = load(&[MappingText { name: "test".into(), text }], &|_| None);
     let rules = Rules::compile(config.unwrap_or_else(|| panic!("{findings:?}"))).expect("the rules are sound");
     let bridge = bridge(NativeWhen::Always);
     bridge.replace_rules(rules);

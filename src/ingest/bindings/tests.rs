@@ -80,7 +80,7 @@ fn a_prefetch_of_any_address_is_harmless() {
 #[test]
 fn a_key_too_long_to_be_kept_is_just_not_kept() {
     let mut bindings = Bindings::new(1 << 20);
-    for (len, is_kept) in [(70_000, false), (keys::LONGEST + 1, false), (keys::LONGEST, true)] {
+    for (len, is_kept) in [(70_000, false), (key_bytes::LONGEST + 1, false), (key_bytes::LONGEST, true)] {
         let name = "n".repeat(len);
         assert_eq!(insert(&mut bindings, &counter(&name), 1), is_kept);
         assert_eq!(look_up(&bindings, &counter(&name)).is_some(), is_kept);
@@ -112,7 +112,7 @@ fn key_bytes_have_a_limit_of_their_own() {
         assert!(insert(&mut bindings, &counter(&format!("{i}{}", "n".repeat(8000))), i));
     }
     assert!((20..=25).contains(&bindings.len()), "{}", bindings.len());
-    assert!(bindings.keys.held() <= 192_000 * 3 / 2 + 3 * keys::SEGMENT, "{}", bindings.keys.held());
+    assert!(bindings.keys.held() <= 192_000 * 3 / 2 + 3 * key_bytes::SEGMENT, "{}", bindings.keys.held());
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn what_is_dead_goes_in_steps_and_its_memory_comes_back() {
     assert_eq!((bindings.len(), Arc::strong_count(&target)), (100, 101));
     assert!((0..COUNT).all(|i| look_up(&bindings, &counter(&format!("some.name.n{i}"))).is_some() == (i % 1000 == 0)));
     assert!(
-        bindings.slots.capacity() * 16 < full.0 && bindings.keys.held() <= 3 * keys::SEGMENT,
+        bindings.slots.capacity() * 16 < full.0 && bindings.keys.held() <= 3 * key_bytes::SEGMENT,
         "{} {}",
         bindings.slots.capacity(),
         bindings.keys.held()
@@ -184,7 +184,7 @@ fn memory_is_used_again_under_churn() {
         if i < 4 * ALIVE {
             early = (early.0.max(now.0), early.1.max(now.1), early.2.max(now.2));
         } else {
-            assert!(now.0 <= early.0 && now.1 <= early.1 && now.2 <= early.2 + 2 * keys::SEGMENT, "{now:?} {early:?}");
+            assert!(now.0 <= early.0 && now.1 <= early.1 && now.2 <= early.2 + 2 * key_bytes::SEGMENT, "{now:?} {early:?}");
         }
     }
 }
@@ -210,7 +210,7 @@ fn growing_moves_a_few_slots_at_a_time() {
 
 /// What is done to the tables, in any order.
 #[derive(Debug, Clone)]
-enum Step {
+enum Deed {
     Insert(u16),
     Remove(u16),
     /// Bindings whose target is a multiple of this are dead.
@@ -220,14 +220,14 @@ enum Step {
     Clear,
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn deed() -> impl Strategy<Value = Deed> {
     prop_oneof![
-        600 => (0..4000_u16).prop_map(Step::Insert),
-        300 => (0..4000_u16).prop_map(Step::Remove),
-        5 => (2..7_u32).prop_map(Step::Sweep),
-        60 => (1..3000_usize).prop_map(Step::KeepUp),
-        20 => Just(Step::Evict),
-        1 => Just(Step::Clear),
+        600 => (0..4000_u16).prop_map(Deed::Insert),
+        300 => (0..4000_u16).prop_map(Deed::Remove),
+        5 => (2..7_u32).prop_map(Deed::Sweep),
+        60 => (1..3000_usize).prop_map(Deed::KeepUp),
+        20 => Just(Deed::Evict),
+        1 => Just(Deed::Clear),
     ]
 }
 
@@ -249,9 +249,9 @@ impl Checked {
         format!("n{number}{}", "y".repeat(usize::from(number % 11) * 50))
     }
 
-    fn step(&mut self, step: &Step) {
+    fn step(&mut self, step: &Deed) {
         match step {
-            Step::Insert(number) => {
+            Deed::Insert(number) => {
                 let key = Self::key(*number);
                 assert_eq!(look_up(&self.bindings, &counter(&key)), self.model.get(&key).copied());
                 if !self.model.contains_key(&key) {
@@ -263,15 +263,15 @@ impl Checked {
                     self.next += 1;
                 }
             }
-            Step::Remove(number) => {
+            Deed::Remove(number) => {
                 let key = Self::key(*number);
                 assert_eq!(remove(&mut self.bindings, &counter(&key)), self.model.remove(&key));
             }
-            Step::Sweep(dead) => {
+            Deed::Sweep(dead) => {
                 self.dead = *dead;
                 self.bindings.sweep();
             }
-            Step::KeepUp(budget) => {
+            Deed::KeepUp(budget) => {
                 let (dead, model) = (self.dead, &mut self.model);
                 let steps = self.bindings.keep_up(
                     *budget,
@@ -286,12 +286,12 @@ impl Checked {
                 );
                 assert!(steps <= budget + MOST_OVER_BUDGET);
             }
-            Step::Evict => {
+            Deed::Evict => {
                 if let Some(target) = self.bindings.evict() {
                     self.model.retain(|_, known| *known != target);
                 }
             }
-            Step::Clear => {
+            Deed::Clear => {
                 self.bindings.clear();
                 self.model.clear();
             }
@@ -303,7 +303,7 @@ impl Checked {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
-    fn every_workers_table_is_a_map(steps in proptest::collection::vec((0..3_usize, step()), 0..8000)) {
+    fn every_workers_table_is_a_map(steps in proptest::collection::vec((0..3_usize, deed()), 0..8000)) {
         let mut workers: [Checked; 3] = std::array::from_fn(|_| Checked::new());
         for (worker, step) in &steps {
             workers[*worker].step(step);

@@ -9,7 +9,7 @@ use crate::engine::RulesInForce;
 use crate::hits::Slot;
 use crate::ingest::protocol::{Identity, Kind, TagErrors, TagSink};
 use crate::mapping::spec::{Action, Becomes, MetricKind, Rule};
-use crate::mapping::{Factor, Rules, labels, unit};
+use crate::mapping::{Factor, Rules, label_steps, unit};
 use crate::name::{NameValidation, RENAMED};
 use crate::options::{NativeHistograms, Observer, Options, SignedGauges, Ttl};
 use crate::registry::cell::Bounds;
@@ -53,12 +53,12 @@ impl NameAndTags {
     }
 }
 
-impl<'a> TagSink<'a> for NameAndTags {
-    fn name(&mut self, piece: &'a str) {
+impl TagSink for NameAndTags {
+    fn name(&mut self, piece: &str) {
         self.name.push_str(piece);
     }
 
-    fn tag(&mut self, key: &'a str, value: &'a str) {
+    fn tag(&mut self, key: &str, value: &str) {
         if self.exemplar_tag.as_deref() == Some(key) {
             // In the name, where it cannot be cut out beforehand.
             return;
@@ -116,7 +116,7 @@ impl Mapper {
             None => name.push_str(&self.parts.name),
         }
         if let Some(rule) = rule {
-            labels::apply(&rule.label_steps, &mut joined);
+            label_steps::apply(&rule.label_steps, &mut joined);
         }
         let mapped = Mapped {
             rule,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Source, code, load};
+use super::{MappingText, code, load};
 
 fn shared(path: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared").join(path);
@@ -19,8 +19,8 @@ fn shared(path: &str) -> Option<PathBuf> {
     None
 }
 
-fn file(name: &str, text: &str) -> Source {
-    Source { name: Arc::from(name), text: text.to_owned() }
+fn file(name: &str, text: &str) -> MappingText {
+    MappingText { name: Arc::from(name), text: text.to_owned() }
 }
 
 /// Whether a file has an old key, which release 0.30.0 takes and the next does not.

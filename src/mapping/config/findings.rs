@@ -22,6 +22,8 @@ impl At {
 pub mod code {
     /// Not YAML, or more than its budgets (16 MiB, depth, nodes, aliases).
     pub const YAML: &str = "yaml";
+    /// The file has another document, which is not read. A warning where statsd_exporter takes the file.
+    pub const SECOND_DOCUMENT: &str = "second_document";
     /// A value starts with `*` and has no quotes.
     pub const UNQUOTED_STAR: &str = "unquoted_star";
     /// A key that the format does not have.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::findings::{At, code};
 use super::keys::{HISTOGRAM_OPTIONS, QUANTILE, SUMMARY_OPTIONS};
 use super::read::{Fields, File};
-use super::tree::{Node, Plain, Value};
+use super::tree::{Node, YamlValue};
 use crate::mapping::spec::ObserverOptions;
 use crate::options::{DEFAULT_BOUNDS, NATIVE_BUCKETS_MAX, NativeChoice, Observer, SummaryOptions};
 
@@ -143,8 +143,10 @@ fn summary_options(file: &mut File<'_>, node: &Node, given: &mut Given) {
             Err(_) => file.findings.error(node.at, code::BAD_DURATION, "`max_age` is below zero; write one like 10m"),
         }
     }
-    let steps = fields.get("age_buckets").and_then(|node| file.whole(node, "`age_buckets`", MOST_AGE_BUCKETS));
-    given.age_buckets = steps.filter(|steps| *steps > 0);
+    let steps = fields.get("age_buckets").and_then(|node| Some((node, file.whole(node, "`age_buckets`", u32::MAX)?)));
+    given.age_buckets = steps
+        .map(|(node, steps)| at_most(file, node, code::BAD_VALUE, ("age_buckets", steps), MOST_AGE_BUCKETS))
+        .filter(|steps| *steps > 0);
     // Checked, and without effect: the sketch needs no buffer.
     fields.get("buf_cap").and_then(|node| file.whole(node, "`buf_cap`", u32::MAX));
 }
@@ -153,73 +155,99 @@ fn histogram_options(file: &mut File<'_>, node: &Node, given: &mut Given) {
     let Some(fields) = file.fields(node, HISTOGRAM_OPTIONS) else { return };
     given.bounds = fields.get("buckets").and_then(|node| bounds(file, node));
     // 0 is the default for both, as in statsd_exporter; a factor of 1 or less otherwise means no native buckets.
-    let factor = fields.get("native_histogram_bucket_factor").and_then(|node| file.number(node, "`native_histogram_bucket_factor`"));
-    given.native.factor = factor.filter(|factor| *factor != 0.0);
-    let Some(node) = fields.get("native_histogram_max_buckets") else { return };
-    let most = file.whole(node, "`native_histogram_max_buckets`", u32::MAX).filter(|most| *most > 0);
-    if let Some(most) = most.filter(|most| *most > NATIVE_BUCKETS_MAX) {
-        let text = format!("`native_histogram_max_buckets: {most}` is more than a histogram may have; it has {NATIVE_BUCKETS_MAX}");
-        file.findings.warning(node.at, code::BAD_BUCKETS, text);
-    }
-    given.native.max_buckets = most.map(|most| most.min(NATIVE_BUCKETS_MAX));
+    let factor = fields.get("native_histogram_bucket_factor").and_then(|node| file.any_number(node, "`native_histogram_bucket_factor`"));
+    given.native.factor =
+        factor.map(|factor| if factor.is_nan() { 1.0 } else { factor.clamp(f64::MIN, f64::MAX) }).filter(|factor| *factor != 0.0);
+    let most = fields.get("native_histogram_max_buckets");
+    let most = most.and_then(|node| Some((node, file.whole(node, "`native_histogram_max_buckets`", u32::MAX)?)));
+    given.native.max_buckets = most
+        .map(|(node, most)| at_most(file, node, code::BAD_BUCKETS, ("native_histogram_max_buckets", most), NATIVE_BUCKETS_MAX))
+        .filter(|most| *most > 0);
 }
 
-/// Upper bounds; `None` for an empty list, which means the default. `+Inf` may stand last and is implied.
+/// `number`, or `most` with a warning where it is more.
+fn at_most(file: &mut File<'_>, node: &Node, code: &'static str, (key, number): (&str, u32), most: u32) -> u32 {
+    if number > most {
+        file.findings.warning(node.at, code, format!("`{key}: {number}` is more than there can be; it counts as {most}"));
+    }
+    number.min(most)
+}
+
+/// Upper bounds; `None` for an empty list, which means the default. `+Inf` may stand last and is implied: alone it means no other
+/// bucket.
 fn bounds(file: &mut File<'_>, node: &Node) -> Option<Arc<[f64]>> {
     let items = file.list(node, "`buckets`")?;
     let mut bounds: Vec<f64> = Vec::with_capacity(items.len());
-    for (index, item) in items.iter().enumerate() {
-        if index + 1 == items.len() && is_infinity(item) {
-            break;
-        }
-        let bound = file.number(item, "a bucket")?;
-        if let Some(last) = bounds.last().filter(|last| **last >= bound) {
-            let text = format!("buckets ascend, but {bound} follows {last}; sort them and write each once");
+    let mut last = None;
+    for item in items {
+        let Some(bound) = bound(file, item)? else { continue };
+        if let Some(last) = last.filter(|last| *last >= bound) {
+            let text = format!("buckets ascend, but {} follows {}; sort them and write each once", spelt(bound), spelt(last));
             file.findings.error(item.at, code::BAD_BUCKETS, text);
             return None;
         }
-        bounds.push(bound);
+        last = Some(bound);
+        if bound.is_finite() {
+            bounds.push(bound);
+        }
     }
-    if bounds.is_empty() { None } else { Some(bounds.into()) }
+    if items.is_empty() { None } else { Some(bounds.into()) }
 }
 
-fn is_infinity(node: &Node) -> bool {
-    matches!(&node.value, Value::Scalar(text, Plain::Text) if matches!(text.to_lowercase().as_str(), ".inf" | "+.inf"))
+/// One bound; `Some(None)` for one that is left out, because no value is ever counted there, and `None` after an error.
+fn bound(file: &mut File<'_>, item: &Node) -> Option<Option<f64>> {
+    if matches!(item.value, YamlValue::Null) {
+        file.doubt(item.at, code::BAD_BUCKETS, ["a bucket has no bound", "it counts as 0", "write its number"]);
+        return Some(Some(0.0));
+    }
+    let bound = file.any_number(item, "a bucket")?;
+    if bound == f64::NEG_INFINITY || bound.is_nan() {
+        let what = format!("the bucket `{}` can count nothing", spelt(bound));
+        file.doubt(item.at, code::BAD_BUCKETS, [&what, "it is left out", "write finite numbers that ascend"]);
+        return Some(None);
+    }
+    // -0 is 0.
+    Some(Some(bound + 0.0))
 }
 
-/// Quantiles, ascending; `None` if none is left, which means the default.
+/// As YAML has it.
+fn spelt(number: f64) -> String {
+    match number {
+        f64::INFINITY => ".inf".to_owned(),
+        f64::NEG_INFINITY => "-.inf".to_owned(),
+        _ if number.is_nan() => ".nan".to_owned(),
+        _ => number.to_string(),
+    }
+}
+
+/// Quantiles, ascending, without those that are left out; `None` for an empty list, which means the default.
 fn quantiles(file: &mut File<'_>, node: &Node) -> Option<Arc<[f64]>> {
     let items = file.list(node, "`quantiles`")?;
     let mut quantiles: Vec<f64> = items.iter().filter_map(|item| quantile(file, item)).collect();
     quantiles.sort_by(f64::total_cmp);
     quantiles.dedup();
-    if quantiles.is_empty() { None } else { Some(quantiles.into()) }
+    if items.is_empty() { None } else { Some(quantiles.into()) }
 }
 
 /// One quantile. statsd_exporter loads any number and fails at the first scrape; its files load here too, without what is wrong.
 fn quantile(file: &mut File<'_>, node: &Node) -> Option<f64> {
+    const INSTEAD: &str = "write a fraction such as 0.99";
     let fields = file.fields(node, QUANTILE)?;
-    let error = fields.get("error").and_then(|node| Some((node, file.number(node, "the error of a quantile")?)));
-    let Some(at) = fields.get("quantile") else {
-        file.findings.error(node.at, code::BAD_QUANTILE, "a quantile has no `quantile`; write {quantile: 0.99, error: 0.001}");
-        return None;
-    };
-    let quantile = file.number(at, "a quantile")?;
-    if let Some((at, error)) = error.filter(|(_, error)| !(0.0..=1.0).contains(error)) {
-        bad_quantile(file, at, &format!("the error {error} of a quantile is not within 0 to 1"), "it has no effect");
+    let error = fields.get("error").and_then(|node| Some((node, file.any_number(node, "the error of a quantile")?)));
+    if let Some((node, error)) = error.filter(|(_, error)| !(0.0..=1.0).contains(error)) {
+        let what = format!("the error {} of a quantile is not within 0 to 1", spelt(error));
+        file.doubt(node.at, code::BAD_QUANTILE, [&what, "it has no effect", INSTEAD]);
     }
+    let Some(given) = fields.get("quantile") else {
+        file.doubt(node.at, code::BAD_QUANTILE, ["a quantile has no `quantile`", "it counts as 0", "write {quantile: 0.99, error: 0.001}"]);
+        return Some(0.0);
+    };
+    let quantile = file.any_number(given, "a quantile")?;
     if !(0.0..=1.0).contains(&quantile) {
-        bad_quantile(file, at, &format!("the quantile {quantile} is not within 0 to 1"), "it is left out");
+        let what = format!("the quantile {} is not within 0 to 1", spelt(quantile));
+        file.doubt(given.at, code::BAD_QUANTILE, [&what, "it is left out", INSTEAD]);
         return None;
     }
     // -0 is 0.
     Some(quantile + 0.0)
-}
-
-fn bad_quantile(file: &mut File<'_>, node: &Node, what: &str, so: &str) {
-    if file.extended {
-        file.findings.error(node.at, code::BAD_QUANTILE, format!("{what}; write a fraction such as 0.99"));
-    } else {
-        file.findings.warning(node.at, code::BAD_QUANTILE, format!("{what}; {so}; write a fraction such as 0.99"));
-    }
 }

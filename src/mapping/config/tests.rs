@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::{Source, code, keys, load, load_for};
+use super::{MappingText, code, keys, load, load_for};
 use crate::mapping::spec::{Action, Becomes, Config, Finding, LabelStep, MatchType, MetricKind, Unit};
 use crate::options::{NameValidation, NativeChoice, Observer, SummaryOptions, Ttl};
 
 const EXAMPLE: &str = include_str!("../../../config.example.yml");
 
-fn source(name: &str, text: &str) -> Source {
-    Source { name: Arc::from(name), text: text.to_owned() }
+fn source(name: &str, text: &str) -> MappingText {
+    MappingText { name: Arc::from(name), text: text.to_owned() }
 }
 
 fn read(text: &str) -> (Option<Config>, Vec<Finding>) {
@@ -191,6 +191,23 @@ fn mistakes_are_named_with_their_place_and_remedy() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn one_document_is_read() {
+    let one = rule("ttl: 5m");
+    for text in
+        [format!("{one}---\n"), format!("---\n{one}...\n# no more\n---\n---"), format!("{one}\n--- # empty\n"), format!("\u{feff}{one}---")]
+    {
+        assert_eq!(good(&text).rules.len(), 1, "{text}");
+    }
+    let (config, findings) = read(&format!("{one}---\nmappings:\n- match: [\n"));
+    assert_eq!(config.map(|config| config.rules.len()), Some(1), "{findings:?}");
+    let (code, line, column, text) = only(&format!("{one}---\n\n  mappings: []\n"));
+    assert_eq!((code, line, column), (code::SECOND_DOCUMENT, 7, 3), "{text}");
+    assert!(text.contains("only the first is read") && text.contains("one document to a file"), "{text}");
+    let (config, findings) = read(&format!("syntax: extended\n{one}---\na: 1\n"));
+    assert!(config.is_none() && findings.len() == 1 && findings[0].code == code::SECOND_DOCUMENT, "{findings:?}");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Vis
 use serde_saphyr::{Location, NonFiniteFloatPolicy, Spanned, UserMessageFormatter};
 
 use super::findings::{At, code};
+use super::scalar;
 
 /// Bytes of one file that are read at most.
 const MOST_BYTES: usize = 16 << 20;
@@ -21,12 +22,12 @@ pub(crate) struct Node {
     /// Where it is defined: for an alias or a merged key, where the anchor stands.
     pub(crate) at: At,
     /// What it is.
-    pub(crate) value: Value,
+    pub(crate) value: YamlValue,
 }
 
 /// A value of YAML.
 #[derive(Debug, Clone)]
-pub(crate) enum Value {
+pub(crate) enum YamlValue {
     /// Nothing, `null` or `~`.
     Null,
     /// Text, as written if it is a number or a boolean, and which of these it is.
@@ -44,7 +45,7 @@ pub(crate) enum Plain {
     Text,
     /// `true`, `yes`, `on` and their opposites.
     Flag(bool),
-    /// A number.
+    /// A number; infinite or none for `.inf` and `.nan`.
     Number(f64),
 }
 
@@ -57,9 +58,8 @@ pub(crate) struct Key {
     pub(crate) name: String,
 }
 
-/// Reads a file. An error has its place, its code and its text.
+/// Reads a file of one document. An error has its place, its code and its text.
 pub(crate) fn parse(text: &str) -> Result<Node, (At, &'static str, String)> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.len() > MOST_BYTES {
         return Err((At::START, code::YAML, format!("the file has more than {} MiB", MOST_BYTES >> 20)));
     }
@@ -166,14 +166,24 @@ impl<'de> Visitor<'de> for RawVisitor {
 fn node(raw: Spanned<Raw>, text: &str) -> Node {
     let written = |or: String| slice(raw.defined, text).map_or(or, str::to_owned);
     let value = match raw.value {
-        Raw::Null => Value::Null,
-        Raw::Flag(flag) => Value::Scalar(written(flag.to_string()), Plain::Flag(flag)),
-        Raw::Number(number) => Value::Scalar(written(number.to_string()), Plain::Number(number)),
-        Raw::Text(text) => Value::Scalar(text, Plain::Text),
-        Raw::List(items) => Value::List(items.into_iter().map(|item| node(item, text)).collect()),
-        Raw::Map(entries) => {
-            Value::Map(entries.into_iter().map(|(key, item)| (Key { at: at(key.defined), name: key.value }, node(item, text))).collect())
+        Raw::Null => YamlValue::Null,
+        Raw::Flag(flag) => YamlValue::Scalar(written(flag.to_string()), Plain::Flag(flag)),
+        Raw::Number(number) => {
+            let written = written(number.to_string());
+            let number = scalar::octal(&written).unwrap_or(number);
+            YamlValue::Scalar(written, Plain::Number(number))
         }
+        Raw::Text(value) => match slice(raw.defined, text) {
+            Some(written) => {
+                let (text, number) = scalar::text(value, written);
+                YamlValue::Scalar(text, number.map_or(Plain::Text, Plain::Number))
+            }
+            None => YamlValue::Scalar(value, Plain::Text),
+        },
+        Raw::List(items) => YamlValue::List(items.into_iter().map(|item| node(item, text)).collect()),
+        Raw::Map(entries) => YamlValue::Map(
+            entries.into_iter().map(|(key, item)| (Key { at: at(key.defined), name: key.value }, node(item, text))).collect(),
+        ),
     };
     Node { at: at(raw.defined), value }
 }
@@ -206,9 +216,6 @@ fn explain(error: &serde_saphyr::Error, text: &str) -> (At, &'static str, String
     }
     if let serde_saphyr::Error::UnknownAnchor { .. } = error.without_snippet() {
         return (place, code::YAML, "this alias names an anchor that does not stand above it; write the anchor as `&name`".to_owned());
-    }
-    if let serde_saphyr::Error::MultipleDocuments { .. } = error.without_snippet() {
-        return (place, code::YAML, "a second document starts here; write one document to a file".to_owned());
     }
     let text = error.without_snippet().render_with_formatter(&UserMessageFormatter);
     let text = text.lines().next().unwrap_or_default();

@@ -1,7 +1,7 @@
-//! What the user typed. Names and defaults of the flags of statsd_exporter are as that program has them.
+//! What the user typed. The flags of statsd_exporter keep their names and defaults.
 //!
-//! A module for each heading of the help that has many flags. Knows nothing of what is built from them.
-//! To clap a field's name is the flag's, so it must be the only one of all headings, and none that a tool has (`tool_args`).
+//! A heading of the help with many flags has a file of its own. Must not know what is built from a flag. clap identifies a flag
+//! by the name of its field, so a field's name must occur once in all headings and in no tool (`tool_args`).
 
 mod limit_flags;
 mod listening_flags;
@@ -86,7 +86,7 @@ pub(super) struct StateFlags {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Compatibility")]
 pub(super) struct CompatibilityFlags {
-    /// Answer as another program does: summaries, its prefix, container_id label, no bare tags.
+    /// Answer as another program does: summaries, its prefix, container_id label, no bare tags, lines read by its rules.
     #[arg(long = "compat", value_name = "PROGRAM", value_enum)]
     pub(super) compat: Option<Compat>,
     /// Accepted, no effect.

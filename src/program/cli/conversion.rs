@@ -1,6 +1,6 @@
-//! From what the user typed to the settings. One conversion; each of its errors names the flag.
+//! Builds the settings from what the user typed. Every error is one line that names the flag, or its variable if that was set.
 //!
-//! Knows what every flag means, and nothing of how it is done.
+//! Knows what each flag means and the defaults that depend on other flags. Must not know how a setting is carried out.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use super::args::{
 };
 use crate::ingest::exemplar_tag::ExemplarTag;
 use crate::options::{
-    Dialect, Limits, NameValidation, NativeChoice, NativeHistograms, NativeOptions, NativeWhen, Observer, Overflow, Prefix, SignedGauges,
-    SummaryOptions, Ttl,
+    Dialect, Limits, NameValidation, NativeChoice, NativeHistograms, NativeOptions, NativeWhen, Observer, Overflow, PackedValues, Prefix,
+    SignedGauges, SummaryOptions, Ttl,
 };
 use crate::program::flag_names::FlagNames;
 use crate::program::listener::relay::RelayOptions;
@@ -148,13 +148,13 @@ fn relay(args: &Args) -> Result<Option<RelayOptions>, WrongValue> {
     Ok(Some(RelayOptions { target, packet_bytes: args.listening.relay_packet_length }))
 }
 
-fn web_options(args: &Args) -> Result<web::Options, WrongValue> {
+fn web_options(args: &Args) -> Result<web::WebOptions, WrongValue> {
     let telemetry_path = args.web.telemetry_path.clone();
     if !telemetry_path.is_empty() && !telemetry_path.starts_with('/') {
         return Err(wrong("web.telemetry-path", format_args!("expected a path that begins with /, got {telemetry_path:?}")));
     }
-    let allow_from = all(&args.web.allow_from).map(|text| web::Network::parse(text).map_err(|why| wrong("web.allow-from", why)));
-    Ok(web::Options {
+    let allow_from = all(&args.web.allow_from).map(|text| web::AllowedNetwork::parse(text).map_err(|why| wrong("web.allow-from", why)));
+    Ok(web::WebOptions {
         telemetry_path,
         allow_from: allow_from.collect::<Result<_, _>>()?,
         enable_lifecycle: args.web.enable_lifecycle,
@@ -164,7 +164,7 @@ fn web_options(args: &Args) -> Result<web::Options, WrongValue> {
         max_pages: args.web.max_pages,
         write_timeout: args.web.write_timeout,
         idle_timeout: args.web.idle_timeout,
-        ..web::Options::default()
+        ..web::WebOptions::default()
     })
 }
 
@@ -233,13 +233,21 @@ fn prefix(args: &Args) -> Prefix {
 }
 
 fn dialect(args: &Args) -> Dialect {
+    let base = if compatible(args) { Dialect::STATSD_EXPORTER } else { Dialect::default() };
     Dialect {
         dogstatsd_tags: args.wire.parse_dogstatsd_tags,
         influxdb_tags: args.wire.parse_influxdb_tags,
         librato_tags: args.wire.parse_librato_tags,
         signalfx_tags: args.wire.parse_signalfx_tags,
-        bare_tags: args.wire.bare_tags.unwrap_or(!compatible(args)),
-        container_id: args.wire.container_id.unwrap_or(compatible(args)),
+        graphite_tags: args.wire.parse_graphite_tags.unwrap_or(base.graphite_tags),
+        bare_tags: args.wire.bare_tags.unwrap_or(base.bare_tags),
+        container_id: args.wire.container_id.unwrap_or(base.container_id),
+        packed_values: match args.wire.packed_values {
+            Some(true) => PackedValues::All,
+            Some(false) => PackedValues::Never,
+            None => base.packed_values,
+        },
+        exporter_rules: base.exporter_rules,
     }
 }
 

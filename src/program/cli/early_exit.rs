@@ -1,4 +1,6 @@
-//! Why the command line gives the program nothing to do. Knows no flags, and prints nothing.
+//! Why the command line leaves the program nothing to do: help, version, or wrong usage in one line.
+//!
+//! Must not know any flag, and must not print.
 
 use std::ffi::OsString;
 

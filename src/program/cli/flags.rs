@@ -1,5 +1,7 @@
-//! The bridge's flags as clap has them, with what all of them share: an environment variable, and a `--no-` twin of those that are
-//! on or off. Knows nothing of what is built from them.
+//! The bridge's flags as one clap command. Gives every flag its environment variable, and every flag that is on or off a `--no-`
+//! twin.
+//!
+//! Must not know what is built from the flags.
 
 use std::any::TypeId;
 use std::ffi::OsString;

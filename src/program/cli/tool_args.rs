@@ -1,7 +1,7 @@
-//! The tools' part of the command line: `check`, `explain`, `replay`, `preset` as the first argument.
+//! The command lines of the tools: `check`, `explain`, `replay` and `preset` as the first argument.
 //!
-//! Flags of the bridge that change what a line becomes hold here too, by name and by environment variable; they are read by the
-//! same code.
+//! The bridge's flags that change what a line becomes work here too, with their environment variables; the same code reads them.
+//! Must not run a tool.
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! The command line of `top`.
+//! The command line of `top`. Must not ask the bridge anything.
 
 use std::ffi::OsString;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Cuts a byte stream into whole lines within a bounded buffer.
+//! Cuts a stream of bytes into whole lines within a bounded buffer. Must not know StatsD or sockets.
 
 /// Bytes that a buffer starts with and shrinks back to.
 const START_BYTES: usize = 4096;

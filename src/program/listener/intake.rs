@@ -1,4 +1,6 @@
-//! Where all listeners hand in what they received.
+//! Where every listener hands in what it received: lines to the relay, if there is one, and all bytes to a worker.
+//!
+//! Must not know which kind of socket the bytes came from.
 
 use std::time::Instant;
 

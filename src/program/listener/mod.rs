@@ -1,11 +1,12 @@
-//! Listeners: sockets in, bytes and a time out. They count datagrams and connections, and know no StatsD but its newline.
+//! Listeners: turn sockets into bytes with a time and a source, and count datagrams and connections.
 //!
 //! ```text
-//! udp    a thread of its own per (address, worker): recvmmsg batches -> Intake
-//! tcp    tokio tasks: framing cuts the stream into whole lines       -> one shared Intake
-//! unix   a tokio task: Unix datagrams                                -> Intake
-//! Intake lines to the relay, if there is one, and all bytes to its Worker
+//! udp     a thread of its own per (address, worker): recvmmsg batches -> Intake
+//! tcp     tokio tasks: framing cuts the stream into whole lines       -> one shared Intake
+//! unix    a tokio task: Unix datagrams                                -> Intake
+//! Intake  lines to the relay, if there is one, and all bytes to its Worker
 //! ```
+//! Must not know StatsD, except that lines end with a newline.
 
 mod framing;
 mod intake;

@@ -1,6 +1,7 @@
-//! Passes lines on to another StatsD server over UDP, before anything is known of them.
+//! Passes lines on to another StatsD server over UDP, before anything is known about them.
 //!
 //! Each receiver has a relay of its own. Sending never blocks: what the kernel does not take at once is lost and counted.
+//! Must not parse a line.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};

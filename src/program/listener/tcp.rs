@@ -1,7 +1,8 @@
-//! TCP: newline-framed lines. All connections share one intake, which is locked only while whole lines are handed in.
+//! TCP: newline-framed lines. All connections share one intake, locked only while whole lines are handed in.
 //!
-//! A connection costs 4 KiB while its lines are short, and never more than the limit of a line. A line without a newline
-//! counts if the sender ends the stream after it; if the stream breaks, or is ended from here, it may be cut and is refused.
+//! A connection costs 4 KiB while its lines are short, and never more than the limit of a line. A line without a newline counts
+//! if the sender ends the stream after it; if the stream breaks, or is ended from here, the line may be cut and is rejected.
+//! Must not know what a line means.
 
 use std::io::{self, Read as _};
 use std::net::SocketAddr;

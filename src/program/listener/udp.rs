@@ -2,11 +2,11 @@
 //!
 //! ```text
 //! bind     sockets of one address share it by SO_REUSEPORT; the kernel spreads senders over them
-//! receive  wait (up to 250 ms) -> batch of up to 64 -> Intake -> short nap if the batch was short
+//! receive  wait (up to 250 ms) -> batch of up to 64 -> Intake -> short pause if the batch was short
 //! stop     the kernel is told to queue nothing more, what it holds is drained, its drops are read a last time (`group`)
 //! ```
-//! So each datagram is handed in, or counted by the kernel as dropped, or refused by it: none gets lost without a trace.
-//! Linux only. What a datagram holds is not known here, except that lines end with a newline.
+//! So each datagram is handed in, counted by the kernel as dropped, or refused by the kernel: none is lost without a trace.
+//! Linux only. Must not know what a datagram holds, except that lines end with a newline.
 
 mod batch;
 mod group;

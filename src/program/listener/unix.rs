@@ -1,5 +1,7 @@
-//! Unix datagrams (`unixgram`). Whoever sends is held up, not dropped, when the socket is full; at the end the kernel is told
-//! first to take nothing more, so that a sender learns of each datagram that it comes too late with.
+//! Unix datagrams (`unixgram`). When the socket is full, a sender is held up and nothing is dropped. At the end the kernel is
+//! first told to take nothing more, so that a sender learns of every datagram that comes too late.
+//!
+//! Must not know what a datagram holds, except that lines end with a newline.
 
 use std::net::Shutdown;
 use std::os::linux::net::SocketAddrExt;

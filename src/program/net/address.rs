@@ -1,6 +1,6 @@
 //! Addresses as the user types them, `HOST:PORT`, and the socket addresses that they stand for.
 //!
-//! An empty host means every address of the machine, IPv6 and IPv4. Opens no socket.
+//! An empty host means every address of the machine, IPv6 and IPv4. Must not open a socket.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};

@@ -1,4 +1,4 @@
-//! Sockets bound to an address, and why one cannot be had. Knows no options of a transport.
+//! Binds sockets to an address, and says why one cannot be had. Must not know the options of any transport.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};

@@ -1,4 +1,4 @@
-//! Errors of the operating system, as a person reads them. Knows nothing of what failed.
+//! Puts errors of the operating system into words for a person. Must not know what failed.
 
 use std::io;
 

@@ -1,4 +1,4 @@
-//! Addresses and sockets, for everything that listens or connects. Knows no protocol, no flags and no listener.
+//! Addresses, the sockets bound to them, and the words for their errors, for everything that listens or connects.
 //!
 //! ```text
 //! address      HOST:PORT as the user types it -> socket addresses
@@ -7,6 +7,7 @@
 //! socket_path  the path of a Unix socket: checked, freed, removed at the end
 //! error_text   an error of the operating system in words
 //! ```
+//! Must not know a protocol, a flag or a listener.
 
 mod address;
 mod bind;

@@ -1,6 +1,6 @@
-//! Paths of Unix sockets: their form, one left behind by a program that is gone, and one of ours that is removed at the end.
+//! Paths of Unix sockets: checks their form, removes one that a dead program left behind, and removes our own at the end.
 //!
-//! Knows no kind of socket and nothing of what it carries.
+//! Must not know what kind of socket it is or what it carries.
 
 use std::ffi::CString;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};

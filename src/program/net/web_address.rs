@@ -1,4 +1,4 @@
-//! Addresses of HTTP as the user types them: those of TCP, and paths of Unix sockets. Opens no socket, knows no HTTP.
+//! Addresses of the web server as the user types them: `HOST:PORT` or `unix:PATH`. Must not open a socket or know HTTP.
 
 use std::fmt;
 use std::path::PathBuf;

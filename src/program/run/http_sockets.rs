@@ -1,4 +1,6 @@
-//! The web server's sockets, its gate, and the tasks that serve them.
+//! The web server's sockets and access control, from the settings to the tasks that serve them.
+//!
+//! Binds addresses and paths, or takes systemd's sockets. Must not know what a request is answered with.
 
 use std::net::{SocketAddr, TcpListener as StdTcp};
 use std::os::unix::net::{UnixListener as StdUnix, UnixStream};
@@ -14,7 +16,7 @@ use super::start_error::StartError;
 use crate::bridge::Bridge;
 use crate::program::net::{BindError, OwnedPath, WebAddress, bind_tcp, error_text, remove_stale};
 use crate::program::settings::Settings;
-use crate::program::web::{self, Gate, Listener};
+use crate::program::web::{self, Gate, WebListener};
 
 /// All sockets of the web server, bound, and the gate in front of them.
 pub(crate) struct HttpSockets {
@@ -76,18 +78,18 @@ impl HttpSockets {
     }
 
     /// Begins to serve on all sockets, and to follow the configuration file.
-    pub(super) fn start(self, options: &web::Options, bridge: &Bridge, state: web::State) -> Result<Serving, StartError> {
+    pub(super) fn start(self, options: &web::WebOptions, bridge: &Bridge, state: web::WebState) -> Result<Serving, StartError> {
         let state = Arc::new(state.behind(Arc::clone(&self.gate)));
         let stop = watch::Sender::new(false);
         let mut servers = JoinSet::new();
         let mut paths = Vec::new();
         let (scheme, has_admin) = (self.scheme(), self.bound.iter().any(|bound| bound.is_admin));
         for bound in self.bound {
-            let options = web::Options { admin_elsewhere: has_admin && !bound.is_admin, ..options.clone() };
+            let options = web::WebOptions { admin_elsewhere: has_admin && !bound.is_admin, ..options.clone() };
             tracing::info!(address = bound.shown, path = options.telemetry_path, admin = bound.is_admin, "listening on {scheme}");
             let listener = match bound.socket {
-                StreamSocket::Tcp(socket) => Listener::Tcp(TcpListener::from_std(socket)?),
-                StreamSocket::Unix(socket) => Listener::Unix(UnixListener::from_std(socket)?),
+                StreamSocket::Tcp(socket) => WebListener::Tcp(TcpListener::from_std(socket)?),
+                StreamSocket::Unix(socket) => WebListener::Unix(UnixListener::from_std(socket)?),
             };
             paths.extend(bound.path);
             let mut stopped = stop.subscribe();
@@ -160,7 +162,7 @@ fn from_systemd() -> Result<Vec<BoundHttp>, StartError> {
 
 /// The web server while it runs.
 pub(super) struct Serving {
-    pub(super) state: Arc<web::State>,
+    pub(super) state: Arc<web::WebState>,
     servers: JoinSet<()>,
     stop: watch::Sender<bool>,
     following: tokio::task::JoinHandle<()>,

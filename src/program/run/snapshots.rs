@@ -1,4 +1,6 @@
-//! When series are kept and taken up: at start, on a timer, and once more when the last sample is recorded. Knows no format.
+//! Decides when series are kept and restored: at start, on a timer, and once more after the last sample is recorded.
+//!
+//! Must not know the format of a snapshot, nor how its file is replaced.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};

@@ -1,6 +1,6 @@
-//! From settings to a running bridge: messages, runtime, rules, sockets, and the signals that end it or have it read its rules again.
+//! Starts the bridge from its settings: logging, runtime, rules, sockets, and the signals that end it or reload the rules.
 //!
-//! Says to a person where to send and where to look. Knows no flags.
+//! Tells a person where to send and where to scrape. Must not know flags, nor how anything is received or served.
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! Why the program cannot start, and the exit code of each reason. Prints nothing.
+//! Why the program cannot start, and the exit code of each reason. Must not print.
 
 use std::io;
 use std::net::SocketAddr;

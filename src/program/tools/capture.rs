@@ -1,4 +1,7 @@
-//! Captures as a stream of datagrams: files of lines, or captures of a network. Constant memory, however long the file is.
+//! Reads captures as a stream of datagrams: files of lines, or captures of a network. Takes constant memory, however long the
+//! file is.
+//!
+//! Must not know what becomes of a line.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};

@@ -1,13 +1,13 @@
-//! `check`: everything provable about mapping files before they run. The same code serves `--check-config`.
+//! `check`: everything that can be proved about mapping files before they run. `--check-config` uses the same code.
 //!
-//! The loader's findings come first; only a file without errors is looked at further.
+//! The loader's findings come first; only a file without errors is examined further. Must not print.
 
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
 use super::{Remark, Severity, lint, stanzas};
-use crate::mapping::config::Source;
+use crate::mapping::config::MappingText;
 use crate::options::Options;
 use crate::program::rulebook::Sources;
 
@@ -21,7 +21,7 @@ pub(crate) struct Report {
     /// `tests:` stanzas run.
     pub tests: usize,
     /// The texts that positions point into; empty if they cannot be read.
-    pub texts: Vec<Source>,
+    pub texts: Vec<MappingText>,
 }
 
 /// Reads, checks and tries out the sources. `options` are those of the bridge that would run them: they decide what observers
@@ -43,7 +43,7 @@ pub(crate) fn check(sources: &Sources, options: &Options) -> Report {
 }
 
 /// By file in the order of the texts, then by line and column.
-fn sort(remarks: &mut [Remark], texts: &[Source]) {
+fn sort(remarks: &mut [Remark], texts: &[MappingText]) {
     let file = |remark: &Remark| texts.iter().position(|text| text.name == remark.position.file);
     remarks.sort_by_key(|remark| (file(remark), remark.position.line, remark.position.column));
 }

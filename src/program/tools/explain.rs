@@ -1,7 +1,7 @@
 //! `explain`: what becomes of a line, and why.
 //!
-//! The line goes through a real bridge, whose page and own counters tell what came of it; the same parser and the same rules
-//! are asked for the steps between.
+//! The line goes through a real bridge, whose exposition and self-metrics tell what came of it. The parser and the rules are
+//! asked again for the steps between. Must not print.
 
 mod explanation_text;
 

@@ -1,7 +1,7 @@
 //! What can be proved about rules that load: dead rules, captures that do not exist, families that contradict themselves,
-//! regular expressions that match more than they seem to. No remark without proof; a doubt is silence.
+//! regular expressions that match more than they seem to. Makes no remark without proof.
 //!
-//! Knows rules only; what the loader finds is not repeated here.
+//! Must not repeat what the loader finds, and knows nothing but the rules.
 
 mod captures;
 mod families;

@@ -1,13 +1,14 @@
-//! tools: what a person or a pipeline asks of rules without a running bridge. Library calls return values; printing is at the edge.
+//! The tools: what a person or a pipeline asks about rules without a running bridge.
 //!
 //! ```text
-//! check    mapping files -> remarks: what the loader says, what `lint` can prove, `tests:` stanzas that fail
-//! explain  a line -> how it was read, which rules were tried, what came of it
-//! replay   a capture -> the page, or the difference between two pages
-//! preset   the presets by name
+//! check     mapping files -> remarks: what the loader says, what `lint` can prove, `tests:` stanzas that fail
+//! explain   a line -> how it was read, which rules were tried, what came of it
+//! replay    a capture -> the exposition, or the difference between two
+//! preset    the presets by name
+//! run_tool  runs one of these and prints its answer; only this one prints
 //! ```
-//! Everything runs through a real [`Bridge`](crate::bridge::Bridge): what these tools say is what the running program does. They open no
-//! socket.
+//! Everything runs through a real [`Bridge`](crate::bridge::Bridge), so the tools say what the running program does. Must not
+//! open a socket.
 
 pub(super) mod check;
 pub(super) mod explain;

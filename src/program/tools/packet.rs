@@ -1,4 +1,6 @@
-//! The payload of a UDP datagram in a captured packet. Knows links, IP and UDP; every byte is looked at through its bounds.
+//! Finds the payload of a UDP datagram in a captured packet. Knows links, IP and UDP; reads no byte without checking bounds.
+//!
+//! Must not know capture files or StatsD.
 
 /// What a packet is.
 #[derive(Debug, PartialEq, Eq)]

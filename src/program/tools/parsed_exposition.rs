@@ -1,4 +1,6 @@
-//! A rendered page taken apart again: families and series, for showing what changed. Reads only what the bridge renders.
+//! Takes a text exposition apart again into families and rows, to show what changed.
+//!
+//! Reads only what the bridge renders. Must not know what a family or a row means.
 
 use std::collections::BTreeMap;
 

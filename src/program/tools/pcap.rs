@@ -1,6 +1,6 @@
-//! Captures of a network: classic pcap and pcapng, read as a stream, one packet in memory at a time.
+//! Reads captures of a network, classic pcap and pcapng, as a stream with one packet in memory at a time.
 //!
-//! Knows the two file formats and nothing of what packets hold. Every length is bounded before it is believed.
+//! Bounds every length before using it. Must not know what a packet holds.
 
 use std::io::{self, Read};
 

@@ -1,4 +1,4 @@
-//! `preset`: the presets by name, and their text.
+//! `preset`: lists the presets by name, and gives the text of one. Must not parse it.
 
 use crate::program::presets;
 

@@ -1,4 +1,4 @@
-//! A remark on a mapping file: a finding of the loader, or what the linter can prove. Knows no rules.
+//! A remark on a mapping file: a finding of the loader, or something that the linter proved. Must not know rules.
 
 use std::fmt;
 

@@ -1,7 +1,8 @@
-//! `replay`: a capture through the real pipeline to its page, or the difference between the pages of two configurations.
+//! `replay`: a capture through the real pipeline to its exposition, or the difference between the expositions of two
+//! configurations.
 //!
-//! Time stands still, so nothing expires: the page shows every series that the capture holds. With two configurations both
-//! bridges are fed in one pass, so stdin will do.
+//! Time stands still, so nothing expires and every series of the capture is shown. Two configurations are fed in one pass, so
+//! that stdin can be compared too. Must not print.
 
 mod difference;
 

@@ -1,4 +1,6 @@
-//! The edge: tools run, and their answers written. What goes to stdout is the answer; what goes to stderr is about it.
+//! Runs a tool and prints its answer: the answer itself to stdout, everything about it to stderr.
+//!
+//! The only tool code that prints. Must not know how an answer is found.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};

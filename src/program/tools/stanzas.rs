@@ -1,4 +1,5 @@
-//! `tests:` stanzas, run: lines through a bridge of their own, its page compared. Knows no files.
+//! Runs the `tests:` stanzas of mapping files: their lines through a bridge of their own, its exposition compared. Must not read
+//! files.
 
 use super::{Remark, Severity};
 use crate::bridge::Bridge;

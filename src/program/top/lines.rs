@@ -1,4 +1,6 @@
-//! What a bridge says, as lines for people. Nothing from the wire reaches a terminal but as plain text. Knows no terminal.
+//! Formats a readout as lines for people. No control character that came over the wire reaches the terminal.
+//!
+//! Must not know a terminal.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! What a running bridge says at one time, asked of its API over HTTP. Knows no terminal, and shows nothing.
+//! What a running bridge says at one time, asked of its API over HTTP. Must not know how it is shown.
 
 use std::time::Instant;
 

@@ -1,4 +1,4 @@
-//! A terminal with a screen of its own: drawn over, resized, and left as it was. Knows no bridge.
+//! A terminal with a screen of its own: drawn over, resized, and left as it was found. Must not know the bridge.
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Read, Write};

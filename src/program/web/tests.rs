@@ -1,11 +1,11 @@
 //! The web server over real sockets, driven by raw bytes. No test asserts how long something takes: limits that must act are
 //! set to a few milliseconds, all others to an hour, and a test that waits in vain is ended by [`soon`].
 
-mod api;
-mod bounds;
-mod http2;
-mod page;
+mod api_calls;
+mod client_limits;
+mod http2_clients;
 mod paths;
+mod scrapes;
 mod shutdown;
 
 use std::net::SocketAddr;
@@ -18,9 +18,11 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use super::pulse::Pulse;
-use super::server::{Ends, Site, connection};
-use super::{Options, State, serve};
+use super::activity::Activity;
+use super::addresses::ConnectionAddresses;
+use super::connection::http1;
+use super::server::acceptor;
+use super::{WebOptions, WebState, serve};
 use crate::bridge::Bridge;
 use crate::options::Options as BridgeOptions;
 use crate::time::Timestamp;
@@ -33,32 +35,32 @@ fn now() -> Timestamp {
 }
 
 /// No limit of time but the one that a test shortens.
-fn patient() -> Options {
-    Options {
+fn patient() -> WebOptions {
+    WebOptions {
         turn_timeout: HOUR,
         header_timeout: HOUR,
         idle_timeout: HOUR,
         write_timeout: HOUR,
         response_timeout: HOUR,
-        ..Options::default()
+        ..WebOptions::default()
     }
 }
 
-struct Server {
+struct TestServer {
     address: SocketAddr,
-    state: Arc<State>,
+    state: Arc<WebState>,
     bridge: Bridge,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
 
-impl Server {
-    async fn start(options: Options) -> Self {
-        let state = Arc::new(State::new(&options, now));
+impl TestServer {
+    async fn start(options: WebOptions) -> Self {
+        let state = Arc::new(WebState::new(&options, now));
         Self::start_with(options, Bridge::new(BridgeOptions::default()), state).await
     }
 
-    async fn start_with(options: Options, bridge: Bridge, state: Arc<State>) -> Self {
+    async fn start_with(options: WebOptions, bridge: Bridge, state: Arc<WebState>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let (stop, stopped) = oneshot::channel();
@@ -86,12 +88,12 @@ impl Server {
         self.send(format!("{method} {path} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n")).await
     }
 
-    /// The value of an own metric without labels.
+    /// The value of a self-metric without labels.
     fn metric(&self, name: &str) -> f64 {
         self.labelled(name)
     }
 
-    /// The value of an own metric with its labels as the page has them.
+    /// The value of a self-metric with its labels as the exposition has them.
     fn labelled(&self, name: &str) -> f64 {
         let families = self.bridge.telemetry().families();
         let line = families.iter().flat_map(|f| &f.lines).find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));

@@ -1,4 +1,4 @@
-//! The flags about limits: how much there may be of what senders can make grow.
+//! The flags of the heading Limits: how much there may be of what senders can make grow. Must not know what enforces a limit.
 
 use clap::ValueEnum;
 

@@ -1,4 +1,5 @@
-//! The flags about sockets: where lines come from, and where they are passed on to.
+//! The flags of the heading Listening: where lines come from, and where they are relayed to. Must not open or look up an
+//! address.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The flags about rules, labels, and how long series stay.
+//! The flags of the heading Mapping: rules, constant labels, times to live. Must not read a mapping file.
 
 use std::path::PathBuf;
 use std::time::Duration;

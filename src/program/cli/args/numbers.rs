@@ -1,4 +1,4 @@
-//! Whole numbers within bounds, as the flags take them. Knows no flag.
+//! Value parsers for whole numbers within bounds. Must not know the flags that use them.
 
 /// A whole number from `least` to `most`.
 pub(super) fn within(text: &str, least: usize, most: usize) -> Result<usize, String> {

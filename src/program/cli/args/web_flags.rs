@@ -1,4 +1,4 @@
-//! The flags about the page and the rest over HTTP.
+//! The flags of the heading Web: expositions and all else over HTTP. Must not open a socket or read the web configuration file.
 
 use std::ffi::OsString;
 use std::time::Duration;

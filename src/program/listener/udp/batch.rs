@@ -1,4 +1,6 @@
-//! A batch of datagrams in one system call. All memory that the kernel writes to is owned here.
+//! Receives a batch of datagrams in one system call, and owns all memory that the kernel writes to.
+//!
+//! Must not know what a datagram holds, except that lines end with a newline.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::RawFd;

@@ -1,4 +1,6 @@
-//! Sockets of one UDP address: shared port, receive buffer, the kernel's count of what it dropped.
+//! The sockets of one UDP address: the shared port, the receive buffer, and the kernel's count of dropped datagrams.
+//!
+//! Must not receive anything.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsRawFd, RawFd};

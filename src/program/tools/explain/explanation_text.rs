@@ -1,4 +1,4 @@
-//! An explanation for people: short, aligned, plain.
+//! Formats an explanation for people: short, aligned, plain. Must not ask the bridge anything.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,5 @@
-//! References to captures that do not exist, and wildcards whose text goes nowhere.
+//! Finds references to captures that do not exist, and wildcards whose text goes nowhere. Must not know whether a rule is ever
+//! reached.
 
 use std::collections::BTreeSet;
 

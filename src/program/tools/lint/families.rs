@@ -1,4 +1,6 @@
-//! Families that several rules feed, and on which they do not agree: type, buckets, help, labels.
+//! Finds families that several rules feed and that these rules describe differently: type, buckets, help, labels.
+//!
+//! Must not know which samples arrive.
 
 use std::collections::HashMap;
 

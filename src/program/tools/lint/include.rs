@@ -1,4 +1,7 @@
-//! Whether one pattern matches all that another matches. `true` is a proof; `false` may only mean that none was found.
+//! Decides whether one pattern matches everything that another one matches. `true` is proved; `false` may mean that no proof was
+//! found.
+//!
+//! Knows patterns as text; must not know rules.
 
 /// Combinations of `{a,b}` groups that are written out; beyond them nothing is claimed.
 const MOST_PATHS: usize = 64;

@@ -1,4 +1,6 @@
-//! Regular expressions that match more than they seem to, and sizes that are taken for milliseconds.
+//! Finds regular expressions that match more than they seem to, and sizes that would be taken for milliseconds.
+//!
+//! Looks at one rule at a time; must not compare rules.
 
 use super::include::{is_catch_all, is_plain_name};
 use crate::mapping::spec::{Action, Config, MatchType, MetricKind, Rule};

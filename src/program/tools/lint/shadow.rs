@@ -1,4 +1,5 @@
-//! Rules that can never count, and rules that count in another order than they stand.
+//! Finds rules that can never count, and rules that count in another order than they are written. Must not try any sample but
+//! those it makes.
 
 use super::include::{glob_includes, is_catch_all, is_catch_all_glob, regex_includes};
 use crate::mapping::Rules;

@@ -1,4 +1,4 @@
-//! The difference between two pages, by family and series.
+//! The difference between two expositions, by family and series. Must not know where they came from.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

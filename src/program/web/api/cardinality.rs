@@ -1,39 +1,34 @@
 //! `/api/v1/cardinality`: series against their limits, the families that have the most, and who hit which limit. Modelled after
-//! Prometheus' `/api/v1/status/tsdb`.
+//! Prometheus' `/api/v1/status/tsdb`. Knows no threads and no slots.
 
-use std::sync::Arc;
-
-use hyper::StatusCode;
 use serde_json::{Value, json};
 
 use super::parameters::Parameters;
-use super::{Mistake, Reply, in_turn, success, time_of};
-use crate::program::web::server::Site;
+use super::reply::{ApiData, ApiError, time_of};
+use crate::bridge::Bridge;
 use crate::registry::{Cardinality, FamilyReport, Limited};
 
-/// Families that are listed, and how many may be asked for.
-const FAMILIES: usize = 10;
-const MOST_FAMILIES: usize = 1000;
+/// Families that are listed by default, and how many may be asked for.
+const DEFAULT_FAMILIES: usize = 10;
+const MAX_FAMILIES: usize = 1000;
 
-/// The answer to a query `limit=N`.
-pub(in crate::program::web) async fn cardinality(site: &Arc<Site>, query: Option<&str>) -> Reply {
-    match limit(query) {
-        Ok(limit) => in_turn(site, move |site| Ok(success(report(&site.bridge.cardinality(limit))))).await,
-        Err(mistake) => mistake.into(),
-    }
-}
-
-fn limit(query: Option<&str>) -> Result<usize, Mistake> {
+/// How many families a query `limit=N` asks for.
+pub(super) fn limit(query: Option<&str>) -> Result<usize, ApiError> {
     let parameters = Parameters::read(&[query.unwrap_or_default()], &["limit"])?;
-    let Some(text) = parameters.last("limit") else { return Ok(FAMILIES) };
-    let number = text.parse().ok().filter(|number| (1..=MOST_FAMILIES).contains(number));
+    let Some(text) = parameters.last("limit") else { return Ok(DEFAULT_FAMILIES) };
+    let number = text.parse().ok().filter(|number| (1..=MAX_FAMILIES).contains(number));
     number.ok_or_else(|| {
-        let text = format!("limit is {text:?}; write a whole number from 1 to {MOST_FAMILIES}, such as limit={FAMILIES}.");
-        Mistake::new(StatusCode::BAD_REQUEST, "bad_data", text)
+        let text = format!("limit is {text:?}; write a whole number from 1 to {MAX_FAMILIES}, such as limit={DEFAULT_FAMILIES}.");
+        ApiError::bad_data(text)
     })
 }
 
-fn report(all: &Cardinality) -> Value {
+/// The report. Takes as long as there are series; not for an async thread.
+pub(super) fn report(bridge: &Bridge, limit: usize) -> ApiData {
+    ApiData::new(totals_and_families(&bridge.cardinality(limit)))
+}
+
+fn totals_and_families(all: &Cardinality) -> Value {
     json!({
         "totals": {
             "series": all.series,

@@ -1,4 +1,5 @@
-//! `POST /api/v1/series/delete`: series that match a selector go at once, or with `dry_run=true` are only counted.
+//! `POST /api/v1/series/delete`: deletes the series that match a selector, or with `dry_run=true` only counts them.
+//! Knows neither who may delete nor when.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -8,62 +9,59 @@ use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HOST, ORIGIN};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, StatusCode};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::parameters::Parameters;
-use super::{Mistake, Reply, in_turn, success};
-use crate::program::web::server::Site;
+use super::reply::{ApiData, ApiError};
+use crate::bridge::Bridge;
 use crate::registry::Family;
 use crate::selector::Selector;
 
-/// Bytes of a form.
-const FORM_BYTES: usize = 64 << 10;
+/// Bytes of a form; a longer one is rejected.
+const MAX_FORM_BYTES: usize = 64 << 10;
 
 /// Selectors of one request.
-const SELECTORS: usize = 10;
+const MAX_SELECTORS: usize = 10;
 
-/// What is to go.
-struct Deletion {
+/// What a request asks for.
+pub(super) struct Deletion {
     selectors: Vec<Selector>,
     dry_run: bool,
 }
 
-/// The answer to a request with its parameters in the query, in a form, or in both.
-pub(in crate::program::web) async fn delete(site: &Arc<Site>, request: &Parts, body: Incoming, peer: Option<SocketAddr>) -> Reply {
-    if !site.options.enable_admin_api {
-        let text = "Admin APIs are disabled: start the bridge with --web.enable-admin-api to delete series.";
-        return Mistake::new(StatusCode::FORBIDDEN, "unavailable", text).into();
-    }
-    match asked(request, body).await {
-        Ok(deletion) => in_turn(site, move |site| carry_out(site, &deletion, peer)).await,
-        Err(mistake) => mistake.into(),
-    }
+/// The error where deletion is not enabled.
+pub(super) fn disabled() -> ApiError {
+    let text = "Admin APIs are disabled: start the bridge with --web.enable-admin-api to delete series.";
+    ApiError::new(StatusCode::FORBIDDEN, "unavailable", text)
 }
 
-async fn asked(request: &Parts, body: Incoming) -> Result<Deletion, Mistake> {
+/// Reads the parameters of a request from its query and its form.
+pub(super) async fn read(request: &Parts, body: Incoming) -> Result<Deletion, ApiError> {
     if is_of_another_site(&request.headers) {
-        return Err(Mistake::new(StatusCode::FORBIDDEN, "unavailable", "A page of another site may not delete series."));
+        return Err(ApiError::new(StatusCode::FORBIDDEN, "unavailable", "A page of another site may not delete series."));
     }
     let form = form(&request.headers, body).await?;
     let query = request.uri.query().unwrap_or_default();
     let parameters = Parameters::read(&[query, &form], &["match[]", "match", "dry_run"])?;
     let selectors: Vec<&str> = parameters.all("match[]").chain(parameters.all("match")).collect();
     if selectors.is_empty() {
-        return Err(Mistake::bad("No match[] parameter provided: write match[]=SELECTOR, such as match[]=requests_total{user=\"u1\"}."));
+        return Err(ApiError::bad_data(
+            "No match[] parameter provided: write match[]=SELECTOR, such as match[]=requests_total{user=\"u1\"}.",
+        ));
     }
-    if selectors.len() > SELECTORS {
-        return Err(Mistake::bad(format!("A request has at most {SELECTORS} selectors, this one {}.", selectors.len())));
+    if selectors.len() > MAX_SELECTORS {
+        return Err(ApiError::bad_data(format!("A request has at most {MAX_SELECTORS} selectors, this one {}.", selectors.len())));
     }
-    let read = |text: &&str| Selector::parse(text).map_err(|why| Mistake::bad(format!("invalid parameter \"match[]\": {why}")));
+    let read = |text: &&str| Selector::parse(text).map_err(|why| ApiError::bad_data(format!("invalid parameter \"match[]\": {why}")));
     let dry_run = match parameters.last("dry_run") {
         None | Some("false" | "0") => false,
         Some("true" | "1") => true,
-        Some(other) => return Err(Mistake::bad(format!("dry_run is {other:?}; write dry_run=true or dry_run=false."))),
+        Some(other) => return Err(ApiError::bad_data(format!("dry_run is {other:?}; write dry_run=true or dry_run=false."))),
     };
     Ok(Deletion { selectors: selectors.iter().map(read).collect::<Result<_, _>>()?, dry_run })
 }
 
-/// A browser says from where a form was sent. Another site's page must not delete what its reader may.
+/// A browser says which site a form was sent from. A page of another site must not delete what its reader may delete.
 fn is_of_another_site(headers: &HeaderMap) -> bool {
     let text = |value: &hyper::header::HeaderValue| value.to_str().unwrap_or_default().to_owned();
     let Some(origin) = headers.get(ORIGIN).map(text) else { return false };
@@ -71,12 +69,12 @@ fn is_of_another_site(headers: &HeaderMap) -> bool {
     origin.split_once("://").is_none_or(|(_, origin)| !origin.eq_ignore_ascii_case(&host))
 }
 
-async fn form(headers: &HeaderMap, body: Incoming) -> Result<String, Mistake> {
-    let bytes = Limited::new(body, FORM_BYTES).collect().await.map_err(|error| {
+async fn form(headers: &HeaderMap, body: Incoming) -> Result<String, ApiError> {
+    let bytes = Limited::new(body, MAX_FORM_BYTES).collect().await.map_err(|error| {
         if error.is::<LengthLimitError>() {
-            Mistake::new(StatusCode::PAYLOAD_TOO_LARGE, "bad_data", format!("A form has at most {FORM_BYTES} bytes."))
+            ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "bad_data", format!("A form has at most {MAX_FORM_BYTES} bytes."))
         } else {
-            Mistake::bad("The body could not be read.")
+            ApiError::bad_data("The body could not be read.")
         }
     })?;
     let bytes = bytes.to_bytes();
@@ -84,29 +82,31 @@ async fn form(headers: &HeaderMap, body: Incoming) -> Result<String, Mistake> {
     let kind = kind.split(';').next().unwrap_or_default().trim();
     if !bytes.is_empty() && !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
         let text = "A body is a form, with Content-Type: application/x-www-form-urlencoded.";
-        return Err(Mistake::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "bad_data", text));
+        return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "bad_data", text));
     }
-    String::from_utf8(bytes.into()).map_err(|_| Mistake::bad("The form is not UTF-8."))
+    String::from_utf8(bytes.into()).map_err(|_| ApiError::bad_data("The form is not UTF-8."))
 }
 
-/// Takes as long as there are series; not for an async thread.
-fn carry_out(site: &Site, Deletion { selectors, dry_run }: &Deletion, peer: Option<SocketAddr>) -> Result<Value, Mistake> {
-    let families = site.bridge.registry().families();
-    if let Some(mistake) = selectors.iter().flat_map(Selector::names).find_map(|name| names_a_line(name, &families)) {
-        return Err(mistake);
+impl Deletion {
+    /// Deletes, or counts. Takes as long as there are series; not for an async thread.
+    pub(super) fn carry_out(&self, bridge: &Bridge, peer: Option<SocketAddr>) -> Result<ApiData, ApiError> {
+        let families = bridge.registry().families();
+        if let Some(error) = self.selectors.iter().flat_map(Selector::names).find_map(|name| names_a_line(name, &families)) {
+            return Err(error);
+        }
+        let wanted = |name: &str, labels: &[(&str, String)]| self.selectors.iter().any(|selector| selector.matches(name, labels));
+        let deleted = bridge.delete_series(&wanted, self.dry_run);
+        if !self.dry_run {
+            let texts: Vec<String> = self.selectors.iter().map(ToString::to_string).collect();
+            let peer = peer.map_or_else(|| "unknown".to_owned(), |peer| peer.to_string());
+            tracing::info!(%peer, matching = texts.join(" or "), series = deleted.series, "series deleted on request");
+        }
+        Ok(ApiData::new(json!({ "dry_run": self.dry_run, "series": deleted.series, "examples": deleted.examples })))
     }
-    let wanted = |name: &str, labels: &[(&str, String)]| selectors.iter().any(|selector| selector.matches(name, labels));
-    let deleted = site.bridge.delete_series(&wanted, *dry_run);
-    if !dry_run {
-        let texts: Vec<String> = selectors.iter().map(ToString::to_string).collect();
-        let peer = peer.map_or_else(|| "unknown".to_owned(), |peer| peer.to_string());
-        tracing::info!(%peer, matching = texts.join(" or "), series = deleted.series, "series deleted on request");
-    }
-    Ok(success(json!({ "dry_run": dry_run, "series": deleted.series, "examples": deleted.examples })))
 }
 
 /// `x_sum` is a line of the histogram `x`, and no series of its own.
-fn names_a_line(name: &str, families: &[Arc<Family>]) -> Option<Mistake> {
+fn names_a_line(name: &str, families: &[Arc<Family>]) -> Option<ApiError> {
     let exists = |name: &str| families.iter().find(|family| family.name().as_str() == name);
     if exists(name).is_some() {
         return None;
@@ -116,7 +116,7 @@ fn names_a_line(name: &str, families: &[Arc<Family>]) -> Option<Mistake> {
         let family = exists(part)?;
         family.kind().suffixes().contains(&suffix).then(|| (part, family.kind().as_str()))
     })?;
-    Some(Mistake::bad(format!(
+    Some(ApiError::bad_data(format!(
         "{name} is a line of the {kind} {family}, whose series go as a whole: write {family} in place of {name}, without le or quantile."
     )))
 }

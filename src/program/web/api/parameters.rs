@@ -1,25 +1,25 @@
-//! Parameters of a query or of a form, `application/x-www-form-urlencoded`.
+//! Parameters of a query or of a form, `application/x-www-form-urlencoded`. Knows no parameter by name.
 
-use super::Mistake;
+use super::reply::ApiError;
 
-/// Parameters of a request. Beyond it the request is refused.
-const MOST: usize = 32;
+/// Parameters of a request; with more it is rejected.
+const MAX_PARAMETERS: usize = 32;
 
 /// Names and values in their order, decoded.
 pub(super) struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
-    /// Reads several texts as one. What is not `known` is refused: it might have been meant to narrow what is asked for.
-    pub(super) fn read(texts: &[&str], known: &[&str]) -> Result<Self, Mistake> {
+    /// Reads several texts as one. A parameter that is not `known` is rejected: it might have been meant to narrow the request.
+    pub(super) fn read(texts: &[&str], known: &[&str]) -> Result<Self, ApiError> {
         let mut all = Vec::new();
         for pair in texts.iter().flat_map(|text| text.split('&')).filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let (name, value) = (decoded(name)?, decoded(value)?);
             if !known.contains(&name.as_str()) {
-                return Err(Mistake::bad(format!("There is no parameter {name:?} here; there is {}.", known.join(", "))));
+                return Err(ApiError::bad_data(format!("There is no parameter {name:?} here; there is {}.", known.join(", "))));
             }
-            if all.len() >= MOST {
-                return Err(Mistake::bad(format!("A request has at most {MOST} parameters.")));
+            if all.len() >= MAX_PARAMETERS {
+                return Err(ApiError::bad_data(format!("A request has at most {MAX_PARAMETERS} parameters.")));
             }
             all.push((name, value));
         }
@@ -38,7 +38,7 @@ impl Parameters {
 }
 
 /// `+` is a space, `%41` a byte.
-fn decoded(text: &str) -> Result<String, Mistake> {
+fn decoded(text: &str) -> Result<String, ApiError> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
@@ -48,12 +48,12 @@ fn decoded(text: &str) -> Result<String, Mistake> {
                 let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
                 let number = digit(rest.next()).and_then(|high| Some(high * 16 + digit(rest.next())?));
                 let byte = number.and_then(|number| u8::try_from(number).ok());
-                byte.ok_or_else(|| Mistake::bad("In a parameter % stands before two hexadecimal digits; write %25 for % itself."))?
+                byte.ok_or_else(|| ApiError::bad_data("In a parameter % stands before two hexadecimal digits; write %25 for % itself."))?
             }
             byte => byte,
         });
     }
-    String::from_utf8(bytes).map_err(|_| Mistake::bad("A parameter is not UTF-8."))
+    String::from_utf8(bytes).map_err(|_| ApiError::bad_data("A parameter is not UTF-8."))
 }
 
 #[cfg(test)]

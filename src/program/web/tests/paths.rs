@@ -4,7 +4,7 @@ use super::*;
 
 #[tokio::test]
 async fn every_path_and_method_has_its_answer() {
-    let server = Server::start(patient()).await;
+    let server = TestServer::start(patient()).await;
     for (method, path, code, allow) in [
         ("GET", "/", 200, None),
         ("GET", "/?a=b", 200, None),
@@ -42,12 +42,12 @@ async fn every_path_and_method_has_its_answer() {
 
 #[tokio::test]
 async fn head_is_get_without_its_body() {
-    let server = Server::start(patient()).await;
+    let server = TestServer::start(patient()).await;
     for path in ["/", "/metrics", "/-/healthy", "/healthz", "/-/ready"] {
         let (get, head) = (server.ask("GET", path).await, server.ask("HEAD", path).await);
         assert_eq!((status(&head), body(&head)), (status(&get), ""), "{path}");
         assert_eq!(header(&head, "content-type"), header(&get, "content-type"), "{path}");
-        // How long a page will be is not known before it is made, and for HEAD it is not.
+        // The length of an exposition is not known before it is rendered, and for HEAD it is not rendered.
         assert_eq!(header(&head, "content-length").is_some(), path != "/metrics", "{path}: {head}");
     }
     assert_eq!(status(&server.ask("HEAD", "/nothing").await), 404);
@@ -57,7 +57,7 @@ async fn head_is_get_without_its_body() {
 #[tokio::test]
 async fn the_path_of_the_page_can_be_moved_even_to_the_root() {
     for (option, path) in [("/", "/"), ("", "/"), ("stats", "/stats"), ("/a/b", "/a/b")] {
-        let server = Server::start(Options { telemetry_path: option.to_owned(), ..patient() }).await;
+        let server = TestServer::start(WebOptions { telemetry_path: option.to_owned(), ..patient() }).await;
         let reply = server.ask("GET", path).await;
         assert_eq!(header(&reply, "content-type"), Some("text/plain; version=0.0.4; charset=utf-8; escaping=underscores"), "{option:?}");
         assert_eq!(status(&server.ask("GET", "/metrics").await), 404, "{option:?}");
@@ -66,37 +66,37 @@ async fn the_path_of_the_page_can_be_moved_even_to_the_root() {
 
 #[tokio::test]
 async fn ready_is_what_the_program_says() {
-    let server = Server::start(patient()).await;
+    let server = TestServer::start(patient()).await;
     assert_eq!(body(&server.ask("GET", "/-/ready").await), "Statsd Bridge is not Ready.\n");
-    server.state.set_ready(true);
+    server.state.lifecycle.set_ready(true);
     let reply = server.ask("GET", "/-/ready").await;
     assert_eq!((status(&reply), body(&reply)), (200, "Statsd Bridge is Ready.\n"));
-    server.state.set_ready(false);
+    server.state.lifecycle.set_ready(false);
     assert_eq!(status(&server.ask("GET", "/-/ready").await), 503);
 }
 
 #[tokio::test]
 async fn quit_and_reload_reach_whoever_waits_for_them() {
-    let server = Server::start(Options { enable_lifecycle: true, ..patient() }).await;
+    let server = TestServer::start(WebOptions { enable_lifecycle: true, ..patient() }).await;
     let reply = server.ask("GET", "/-/quit").await;
     assert_eq!((status(&reply), header(&reply, "allow")), (405, Some("PUT, POST")));
-    assert!(timeout(SHORT, server.state.quit_requested()).await.is_err(), "a refused request asks for nothing");
+    assert!(timeout(SHORT, server.state.lifecycle.quit_requested()).await.is_err(), "a refused request asks for nothing");
 
     let state = Arc::clone(&server.state);
-    let waiting = tokio::spawn(async move { state.reload_requested().await });
+    let waiting = tokio::spawn(async move { state.lifecycle.reload_requested().await });
     assert_eq!(body(&server.ask("POST", "/-/reload").await), "Requesting reload");
     soon(waiting).await.expect("reload was heard");
 
     let state = Arc::clone(&server.state);
-    let waiting = tokio::spawn(async move { state.quit_requested().await });
+    let waiting = tokio::spawn(async move { state.lifecycle.quit_requested().await });
     assert_eq!(body(&server.ask("PUT", "/-/quit").await), "Requesting termination... Goodbye!");
     soon(waiting).await.expect("quit was heard");
-    soon(server.state.quit_requested()).await;
+    soon(server.state.lifecycle.quit_requested()).await;
 }
 
 #[tokio::test]
 async fn requests_in_one_piece_are_answered_in_order() {
-    let server = Server::start(patient()).await;
+    let server = TestServer::start(patient()).await;
     let three = "GET /-/healthy HTTP/1.1\r\nHost: t\r\n\r\nGET /metrics HTTP/1.1\r\nHost: t\r\n\r\nGET /nothing HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n";
     let replies = server.send(three).await;
     let codes: Vec<u16> = replies.match_indices("HTTP/1.1 ").map(|(at, _)| status(&replies[at..])).collect();

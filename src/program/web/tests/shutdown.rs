@@ -4,15 +4,15 @@ use super::*;
 
 #[tokio::test]
 async fn shutdown_lets_a_running_response_finish_and_takes_no_new_one() {
-    let server = Server::start(Options { drain_timeout: HOUR, ..patient() }).await;
+    let server = TestServer::start(WebOptions { drain_timeout: HOUR, ..patient() }).await;
     let (mut idle, mut silent) = (server.connect().await, server.connect().await);
     assert_eq!(status(&exchange(&mut idle, "/-/healthy").await), 200);
-    let turns = server.state.pages.turns.acquire_many(2).await.expect("open");
+    let turns = server.state.scrapes.renders.acquire_many(2).await.expect("open");
     let mut running = server.connect().await;
     running.write_all(b"GET /metrics HTTP/1.1\r\nHost: t\r\n\r\n").await.expect("sent");
-    let most = Options::default().max_pages;
+    let most = WebOptions::default().max_pages;
     soon(async {
-        while server.state.pages.places.available_permits() == most {
+        while server.state.scrapes.transfers.available_permits() == most {
             sleep(Duration::from_millis(1)).await;
         }
     })
@@ -25,16 +25,16 @@ async fn shutdown_lets_a_running_response_finish_and_takes_no_new_one() {
     let reply = String::from_utf8(rest(&mut running).await).expect("text");
     assert_eq!((status(&reply), header(&reply, "connection")), (200, Some("close")));
     soon(server.task).await.expect("no panic");
-    assert_eq!(server.state.open_connections(), 0);
+    assert_eq!(server.state.open.count(), 0);
 }
 
 #[tokio::test]
 async fn shutdown_does_not_wait_for_ever() {
-    let server = Server::start(Options { drain_timeout: SHORT, ..patient() }).await;
+    let server = TestServer::start(WebOptions { drain_timeout: SHORT, ..patient() }).await;
     let mut stuck = server.connect().await;
     stuck.write_all(b"GET / HTT").await.expect("sent");
     soon(async {
-        while server.state.open_connections() == 0 {
+        while server.state.open.count() == 0 {
             sleep(Duration::from_millis(1)).await;
         }
     })
@@ -42,5 +42,5 @@ async fn shutdown_does_not_wait_for_ever() {
     server.stop.send(()).expect("serving");
     soon(server.task).await.expect("no panic");
     assert_eq!(rest(&mut stuck).await, b"");
-    assert_eq!(server.state.open_connections(), 0, "places are given back also by those that are cut");
+    assert_eq!(server.state.open.count(), 0, "places are given back also by those that are cut");
 }

@@ -1,0 +1,42 @@
+//! `/api/v1/rules` and `/api/v1/unmapped`: the rules in force with the samples that they matched, and the names without a rule.
+//! Knows no request.
+
+use serde_json::{Value, json};
+
+use super::reply::ApiData;
+use crate::bridge::Bridge;
+use crate::bridge::RuleUse;
+use crate::mapping::spec::{Action, MatchType};
+
+/// Names that one reply lists.
+const MAX_NAMES: usize = 100;
+
+/// `/api/v1/rules`: each rule in force with the samples that it matched since; how many never did.
+pub(super) fn rules(bridge: &Bridge) -> ApiData {
+    let RuleUse { rules, .. } = bridge.rule_use();
+    let never = rules.iter().filter(|(_, samples)| *samples == 0).count();
+    let list: Vec<Value> = rules
+        .iter()
+        .enumerate()
+        .map(|(number, (rule, samples))| {
+            json!({
+                "rule": number + 1,
+                "position": rule.position.to_string(),
+                "match": rule.pattern,
+                "match_type": match rule.match_type { MatchType::Regex => "regex", MatchType::Glob => "glob" },
+                "action": match rule.action { Action::Map => "map", Action::Drop => "drop" },
+                "name": rule.name,
+                "samples": samples,
+            })
+        })
+        .collect();
+    ApiData::new(json!({ "rules": list, "never_matched": never }))
+}
+
+/// `/api/v1/unmapped`: the names that no rule matched, most samples first.
+pub(super) fn unmapped(bridge: &Bridge) -> ApiData {
+    let RuleUse { unmapped, unmapped_others, .. } = bridge.rule_use();
+    let names: Vec<Value> = unmapped.iter().take(MAX_NAMES).map(|(name, samples)| json!({ "name": name, "samples": samples })).collect();
+    let further: u64 = unmapped.iter().skip(MAX_NAMES).map(|(_, samples)| samples).sum();
+    ApiData::new(json!({ "names": names, "names_known": unmapped.len(), "samples_of_other_names": further + unmapped_others }))
+}

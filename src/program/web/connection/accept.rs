@@ -1,0 +1,163 @@
+//! Accepts connections, serves each in a task of its own, and ends them in order. Knows no paths and no requests.
+
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tracing::{debug, warn};
+
+use super::client::{ClientConnection, ConnectionLimits};
+use super::handshake::{FirstByte, SecureStream, handshake};
+use super::open::{ConnectionSlot, OpenConnections};
+use super::web_listener::{WebListener, WebStream};
+use super::{http1, http2};
+use crate::program::web::access::gate::Gate;
+use crate::program::web::access::networks::AllowedNetwork;
+use crate::program::web::activity::Activity;
+use crate::program::web::addresses::ConnectionAddresses;
+use crate::program::web::handler::RequestHandler;
+use crate::telemetry::Telemetry;
+
+/// How the connections of one listener are accepted and served.
+pub(in crate::program::web) struct Acceptor {
+    /// Networks that may connect over TCP; empty: all.
+    pub(in crate::program::web) allow_from: Vec<AllowedNetwork>,
+    pub(in crate::program::web) limits: ConnectionLimits,
+    /// How long running responses may take after shutdown.
+    pub(in crate::program::web) drain_timeout: Duration,
+    /// The connections of all listeners.
+    pub(in crate::program::web) open: Arc<OpenConnections>,
+    /// Says whether connections are TLS.
+    pub(in crate::program::web) gate: Arc<Gate>,
+    pub(in crate::program::web) handler: Arc<RequestHandler>,
+    pub(in crate::program::web) telemetry: Arc<Telemetry>,
+}
+
+impl Acceptor {
+    /// Accepts connections until `shutdown` ends, then lets running responses finish for `drain_timeout`.
+    ///
+    /// Never fails: an error of a connection ends that connection, and an error of accepting, such as too many open files, is
+    /// logged and tried again a little later.
+    pub(in crate::program::web) async fn run(self, listener: WebListener, shutdown: impl Future<Output = ()> + Send) {
+        let acceptor = Arc::new(self);
+        let stop = watch::Sender::new(false);
+        let mut connections = JoinSet::new();
+        let mut pause = Duration::ZERO;
+        let mut shutdown = pin!(shutdown);
+        loop {
+            tokio::select! {
+                () = &mut shutdown => break,
+                accepted = accept_after(pause, &listener) => match accepted {
+                    Ok(stream) => {
+                        pause = Duration::ZERO;
+                        let slot = tokio::select! {
+                            () = &mut shutdown => break,
+                            slot = acceptor.admit(stream.addresses()) => slot,
+                        };
+                        if let Some(slot) = slot {
+                            acceptor.start(slot, stream, &stop, &mut connections);
+                        }
+                    }
+                    Err(error) => pause = pause_after(&error, pause),
+                },
+                Some(_) = connections.join_next() => {}
+            }
+        }
+        drop(listener);
+        stop.send_replace(true);
+        let drained = timeout(acceptor.drain_timeout, async { while connections.join_next().await.is_some() {} });
+        if drained.await.is_err() {
+            debug!(connections = connections.len(), "HTTP connections cut at shutdown");
+        }
+    }
+
+    /// A slot for the connection, unless its network may not connect, or all slots are taken by connections that are being served.
+    async fn admit(&self, addresses: ConnectionAddresses) -> Option<ConnectionSlot> {
+        let is_in_none = |peer| !self.allow_from.iter().any(|network| network.contains(peer));
+        if !self.allow_from.is_empty() && addresses.peer.is_some_and(|peer| is_in_none(peer.ip())) {
+            self.telemetry.web.denied.increment(1);
+            return None;
+        }
+        let slot = self.open.admit(&self.telemetry).await;
+        if slot.is_none() {
+            self.telemetry.scrape.connections_refused.increment(1);
+        }
+        slot
+    }
+
+    /// Starts a task for the connection.
+    fn start(self: &Arc<Self>, slot: ConnectionSlot, stream: WebStream, stop: &watch::Sender<bool>, connections: &mut JoinSet<()>) {
+        let client = self.client(stream.addresses(), Arc::clone(&slot.activity), stop.subscribe());
+        let acceptor = Arc::clone(self);
+        match stream {
+            WebStream::Tcp(stream) => {
+                // Without it a small response may wait for the client's delayed acknowledgement; failing to set it hurts nobody.
+                let _ = stream.set_nodelay(true);
+                connections.spawn(async move { acceptor.serve(stream, client, slot).await });
+            }
+            WebStream::Unix(stream) => {
+                connections.spawn(async move { acceptor.serve(stream, client, slot).await });
+            }
+        }
+    }
+
+    /// What a connection of this listener is served with.
+    pub(in crate::program::web) fn client(
+        &self,
+        addresses: ConnectionAddresses,
+        activity: Arc<Activity>,
+        stop: watch::Receiver<bool>,
+    ) -> ClientConnection {
+        let (handler, telemetry) = (Arc::clone(&self.handler), Arc::clone(&self.telemetry));
+        ClientConnection { limits: self.limits, addresses, activity, handler, telemetry, stop }
+    }
+
+    /// A handshake, if connections are TLS; then HTTP in the version that it led to. The slot is held to the end.
+    async fn serve<S>(&self, stream: S, client: ClientConnection, _slot: ConnectionSlot)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + FirstByte,
+    {
+        // Until the handshake is done the connection counts as idle and may be evicted.
+        let Some(config) = self.gate.tls() else { return http1::serve(stream, client).await };
+        let deadlines = self.limits.deadlines;
+        let shaken = tokio::select! {
+            shaken = handshake(stream, config, deadlines.header) => shaken,
+            cut = client.activity.cut_when_overdue(deadlines) => {
+                client.count_cut(cut);
+                return debug!(?cut, "HTTPS connection cut in its handshake");
+            }
+            () = client.stopped() => return,
+        };
+        client.activity.awaits_request();
+        match shaken {
+            Ok(SecureStream { stream, is_http2: true }) => http2::serve(stream, client).await,
+            Ok(SecureStream { stream, is_http2: false }) => http1::serve(stream, client).await,
+            Err(error) => self.telemetry.web.handshake_error(error),
+        }
+    }
+}
+
+async fn accept_after(pause: Duration, listener: &WebListener) -> io::Result<WebStream> {
+    if !pause.is_zero() {
+        sleep(pause).await;
+    }
+    listener.accept().await
+}
+
+/// A connection that is gone before it was accepted costs no time. Anything else, mostly a lack of descriptors, will not be
+/// better in a microsecond, so the pause doubles up to a second; it is logged once.
+fn pause_after(error: &io::Error, pause: Duration) -> Duration {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
+        return Duration::ZERO;
+    }
+    if pause.is_zero() {
+        warn!(%error, "cannot accept an HTTP connection, trying again");
+    }
+    (pause * 2).clamp(Duration::from_millis(10), Duration::from_secs(1))
+}

@@ -1,0 +1,71 @@
+//! One connection of HTTP/1 from its first byte to its end, on any stream. Knows no paths and no TLS.
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tracing::debug;
+
+use super::client::ClientConnection;
+use super::observed::ObservedStream;
+use crate::program::web::activity::CutReason;
+use crate::program::web::response::is_complete;
+
+/// The smallest buffer that hyper takes.
+const MIN_BUFFER: usize = 8192;
+
+/// Serves until the client leaves, is cut, or the server stops.
+pub(in crate::program::web) async fn serve<S>(stream: S, connection: ClientConnection)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let activity = &connection.activity;
+    let service = service_fn(|request: Request<Incoming>| {
+        activity.request_began();
+        let (response, activity) = (connection.respond(request), Arc::clone(activity));
+        async move {
+            let response = response.await;
+            // A scrape says so itself when it ends: between two of its chunks nothing is left to write either.
+            if is_complete(&response) {
+                activity.response_complete();
+            }
+            Ok::<_, Infallible>(response)
+        }
+    });
+    let header_bytes = connection.limits.header_bytes;
+    let mut builder = http1::Builder::new();
+    builder.max_header_size(header_bytes).max_buf_size(header_bytes.max(MIN_BUFFER)).half_close(true).header_read_timeout(None);
+    let mut serving = pin!(builder.serve_connection(TokioIo::new(ObservedStream::new(stream, Arc::clone(activity))), service));
+    let mut overdue = pin!(activity.cut_when_overdue(connection.limits.deadlines));
+    let mut stopping = false;
+    loop {
+        tokio::select! {
+            ended = serving.as_mut() => break if let Err(error) = ended {
+                fault_of_client(&error).inspect(|reason| connection.count_cut(*reason));
+                debug!(%error, "HTTP connection ended");
+            },
+            cut = overdue.as_mut() => {
+                connection.count_cut(cut);
+                break debug!(?cut, "HTTP connection cut");
+            }
+            () = connection.stopped(), if !stopping => {
+                stopping = true;
+                serving.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}
+
+/// Why hyper ended the connection, where the reason is what the client sent.
+fn fault_of_client(error: &hyper::Error) -> Option<CutReason> {
+    if error.is_parse_too_large() {
+        return Some(CutReason::HeaderTooLarge);
+    }
+    error.is_parse().then_some(CutReason::Malformed)
+}

@@ -1,0 +1,185 @@
+//! From path and method to the response. The only module that knows the paths.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use http_body_util::{Either, Full};
+use hyper::body::Incoming;
+use hyper::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
+};
+use hyper::http::request::Parts;
+use hyper::{Method, Request, Response, StatusCode};
+
+use super::activity::Activity;
+use super::addresses::ConnectionAddresses;
+use super::api::{Api, ApiReply};
+use super::lifecycle::Lifecycle;
+use super::pages::LandingPage;
+use super::response::{NOSNIFF, TEXT, WebBody, WebResponse, text, with_body};
+use super::scrape::coding::ContentCoding;
+use super::scrape::endpoint::{NoTurn, ScrapeEndpoint};
+use crate::exposition::Negotiated;
+use crate::options::Prefix;
+
+const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// What the paths of one listener lead to.
+pub(super) struct Router {
+    /// Begins with a slash.
+    pub(super) telemetry_path: String,
+    pub(super) lifecycle: Arc<Lifecycle>,
+    /// Whether `/-/quit` and `/-/reload` exist.
+    pub(super) answers_lifecycle: bool,
+    /// Whether the path that deletes series exists.
+    pub(super) answers_deletion: bool,
+    /// Whose words the health checks use.
+    pub(super) prefix: Prefix,
+    pub(super) scrape: ScrapeEndpoint,
+    pub(super) api: Api,
+    pub(super) landing: LandingPage,
+}
+
+/// What a path names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Resource {
+    Exposition,
+    Landing,
+    Healthy,
+    Ready,
+    Rules,
+    Unmapped,
+    Cardinality,
+    Conflicts,
+    Delete,
+    Quit,
+    Reload,
+}
+
+impl Resource {
+    fn allows(self, method: &Method) -> bool {
+        match self {
+            Self::Delete => *method == Method::POST,
+            Self::Quit | Self::Reload => *method == Method::PUT || *method == Method::POST,
+            _ => *method == Method::GET || *method == Method::HEAD,
+        }
+    }
+
+    fn allow(self) -> HeaderValue {
+        match self {
+            Self::Delete => HeaderValue::from_static("POST"),
+            Self::Quit | Self::Reload => HeaderValue::from_static("PUT, POST"),
+            _ => HeaderValue::from_static("GET, HEAD"),
+        }
+    }
+}
+
+impl Router {
+    fn find(&self, path: &str) -> Option<Resource> {
+        match path {
+            path if path == self.telemetry_path => Some(Resource::Exposition),
+            "/" => Some(Resource::Landing),
+            "/-/healthy" | "/health" | "/healthz" => Some(Resource::Healthy),
+            "/-/ready" => Some(Resource::Ready),
+            "/api/v1/rules" => Some(Resource::Rules),
+            "/api/v1/unmapped" => Some(Resource::Unmapped),
+            "/api/v1/cardinality" => Some(Resource::Cardinality),
+            "/api/v1/conflicts" => Some(Resource::Conflicts),
+            "/api/v1/series/delete" if self.answers_deletion => Some(Resource::Delete),
+            "/-/quit" if self.answers_lifecycle => Some(Resource::Quit),
+            "/-/reload" if self.answers_lifecycle => Some(Resource::Reload),
+            _ => None,
+        }
+    }
+
+    /// The response to one request, to HEAD as to GET: hyper leaves the body out.
+    pub(super) async fn respond(&self, request: Request<Incoming>, addresses: ConnectionAddresses, activity: Arc<Activity>) -> WebResponse {
+        // The body is dropped unread where nothing takes one.
+        let (request, body) = request.into_parts();
+        let Some(resource) = self.find(request.uri.path()) else {
+            return text(StatusCode::NOT_FOUND, "Not found.\n");
+        };
+        if !resource.allows(&request.method) {
+            let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed.\n");
+            response.headers_mut().insert(ALLOW, resource.allow());
+            return response;
+        }
+        match resource {
+            Resource::Exposition => self.exposition(&request, activity).await,
+            Resource::Landing => self.landing(addresses.local),
+            Resource::Healthy => text(StatusCode::OK, format!("{} is Healthy.\n", self.product())),
+            Resource::Ready if self.lifecycle.is_ready() => text(StatusCode::OK, format!("{} is Ready.\n", self.product())),
+            Resource::Ready => text(StatusCode::SERVICE_UNAVAILABLE, format!("{} is not Ready.\n", self.product())),
+            Resource::Rules => json(self.api.rules()),
+            Resource::Unmapped => json(self.api.unmapped()),
+            Resource::Cardinality => json(self.api.cardinality(request.uri.query()).await),
+            Resource::Conflicts => json(self.api.conflicts()),
+            Resource::Delete => json(self.api.delete(&request, body, addresses.peer).await),
+            Resource::Quit => {
+                self.lifecycle.request_quit();
+                text(StatusCode::OK, "Requesting termination... Goodbye!")
+            }
+            Resource::Reload => {
+                self.lifecycle.request_reload();
+                text(StatusCode::OK, "Requesting reload")
+            }
+        }
+    }
+
+    async fn exposition(&self, request: &Parts, activity: Arc<Activity>) -> WebResponse {
+        let wanted = self.scrape.negotiate(&request.headers);
+        let Some(coding) = ContentCoding::of(&request.headers) else {
+            return text(
+                StatusCode::NOT_ACCEPTABLE,
+                "There is no coding that Accept-Encoding allows: gzip, zstd and identity there are.\n",
+            );
+        };
+        // An exposition is not rendered for nobody to see: rendering marks new counters as shown.
+        if request.method == Method::HEAD {
+            return exposition_response((wanted, coding), Either::Left(Full::default()));
+        }
+        match self.scrape.begin((wanted, coding), &request.headers, activity).await {
+            Ok(body) => exposition_response((wanted, coding), Either::Right(body)),
+            Err(NoTurn) => {
+                let mut response = text(StatusCode::SERVICE_UNAVAILABLE, "Too many pages are being rendered. Try again.\n");
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+                response
+            }
+        }
+    }
+
+    fn landing(&self, address: Option<SocketAddr>) -> WebResponse {
+        let html = self.landing.html(self.lifecycle.is_ready(), address);
+        let mut response = with_body(StatusCode::OK, HTML, html.into());
+        let policy = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'");
+        response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+
+    /// Under the prefix of statsd_exporter the health checks use that program's words too, for whoever compares the text.
+    fn product(&self) -> &'static str {
+        match self.prefix {
+            Prefix::Bridge => "Statsd Bridge",
+            Prefix::Exporter => "Statsd Exporter",
+        }
+    }
+}
+
+fn exposition_response((wanted, coding): (Negotiated, ContentCoding), body: WebBody) -> WebResponse {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    // Made of constants; it is always valid in a header.
+    headers.insert(CONTENT_TYPE, HeaderValue::try_from(wanted.content_type()).unwrap_or(TEXT));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+    headers.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
+    if let Some(coding) = coding.header() {
+        headers.insert(CONTENT_ENCODING, coding);
+    }
+    response
+}
+
+fn json(reply: ApiReply) -> WebResponse {
+    with_body(reply.status, JSON, reply.body)
+}

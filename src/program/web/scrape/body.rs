@@ -1,0 +1,98 @@
+//! The body of a response to a scrape: chunks as they are rendered, an early end where the exposition cannot be completed, and
+//! the count of what was cut. Knows no format and no coding.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame};
+use tokio::sync::mpsc::Receiver;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::recipient::ScrapeChunk;
+use crate::program::web::activity::{Activity, CutReason};
+use crate::telemetry::{ScrapeCut, Telemetry};
+
+/// The body of one scrape. Fails, and thereby ends the connection before the end of the body, if the exposition cannot be
+/// completed.
+pub(in crate::program::web) struct ScrapeBody {
+    chunks: Receiver<ScrapeChunk>,
+    /// When the scraper gives up.
+    deadline: Option<Pin<Box<Sleep>>>,
+    activity: Arc<Activity>,
+    telemetry: Arc<Telemetry>,
+    outcome: ScrapeOutcome,
+}
+
+/// How a scrape ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ScrapeOutcome {
+    Unfinished,
+    Complete,
+    TimedOut,
+    Failed,
+}
+
+impl ScrapeBody {
+    /// Of a scrape whose turn has come.
+    pub(super) fn new(
+        chunks: Receiver<ScrapeChunk>,
+        deadline: Option<Instant>,
+        activity: Arc<Activity>,
+        telemetry: Arc<Telemetry>,
+    ) -> Self {
+        let deadline = deadline.map(|end| Box::pin(sleep_until(end)));
+        Self { chunks, deadline, activity, telemetry, outcome: ScrapeOutcome::Unfinished }
+    }
+}
+
+impl Body for ScrapeBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        if self.outcome == ScrapeOutcome::Complete {
+            return Poll::Ready(None);
+        }
+        if self.deadline.as_mut().is_some_and(|deadline| deadline.as_mut().poll(cx).is_ready()) {
+            self.outcome = ScrapeOutcome::TimedOut;
+            return Poll::Ready(Some(Err(io::ErrorKind::TimedOut.into())));
+        }
+        loop {
+            match ready!(self.chunks.poll_recv(cx)) {
+                Some(ScrapeChunk::Bytes(bytes)) => return Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                Some(ScrapeChunk::Begun) => {}
+                Some(ScrapeChunk::End) => {
+                    self.outcome = ScrapeOutcome::Complete;
+                    self.chunks.close();
+                    return Poll::Ready(None);
+                }
+                None => {
+                    self.outcome = ScrapeOutcome::Failed;
+                    return Poll::Ready(Some(Err(io::Error::other("the page could not be completed"))));
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.outcome == ScrapeOutcome::Complete
+    }
+}
+
+impl Drop for ScrapeBody {
+    fn drop(&mut self) {
+        self.activity.response_complete();
+        let cut = match (self.activity.cut_reason(), self.outcome) {
+            (_, ScrapeOutcome::Complete) => return,
+            (Some(CutReason::Evicted), _) => ScrapeCut::Crowded,
+            (Some(_), _) => ScrapeCut::Slow,
+            (None, ScrapeOutcome::TimedOut) => ScrapeCut::Timeout,
+            (None, ScrapeOutcome::Failed) => ScrapeCut::Failed,
+            (None, ScrapeOutcome::Unfinished) => ScrapeCut::Left,
+        };
+        self.telemetry.scrape.cut(cut);
+    }
+}

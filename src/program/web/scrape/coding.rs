@@ -1,0 +1,109 @@
+//! Content codings, and which one a client's `Accept-Encoding` asks for. Knows no bytes.
+
+use hyper::HeaderMap;
+use hyper::header::{ACCEPT_ENCODING, HeaderValue};
+
+/// How the bytes of an exposition are coded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::program::web) enum ContentCoding {
+    /// As they are.
+    Identity,
+    Gzip,
+    Zstd,
+}
+
+/// The quality that a client gives to one coding, from 0 (never) to 1000; `None` if it does not name it.
+type Quality = Option<u16>;
+
+impl ContentCoding {
+    /// The coding that the client prefers; of equals gzip, which every scraper asks for, then zstd. `None` if it accepts none, not
+    /// even the plain bytes.
+    pub(in crate::program::web) fn of(headers: &HeaderMap) -> Option<Self> {
+        let (mut gzip, mut zstd, mut identity, mut any): (Quality, Quality, Quality, Quality) = Default::default();
+        let values = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+        for coding in values.flat_map(|value| value.split(',')) {
+            let mut parts = coding.split(';').map(str::trim);
+            let name = parts.next().unwrap_or_default();
+            let quality = Some(parts.find_map(|p| p.strip_prefix("q=").or_else(|| p.strip_prefix("Q="))).map_or(1000, quality_of));
+            match name.to_ascii_lowercase().as_str() {
+                "gzip" | "x-gzip" => gzip = quality,
+                "zstd" => zstd = quality,
+                "identity" => identity = quality,
+                "*" => any = quality,
+                _ => {}
+            }
+        }
+        // A coding that is not named has the quality of `*`, except zstd, which not every client that sends `*` can decode. Without
+        // `*`, compression is not wanted, and plain bytes are the last choice.
+        let of = |named: Quality, silent: u16| named.or(any).unwrap_or(silent);
+        let all = [(of(gzip, 0), Self::Gzip), (zstd.unwrap_or(0), Self::Zstd), (of(identity, 1), Self::Identity)];
+        let best = all.into_iter().reduce(|best, next| if next.0 > best.0 { next } else { best });
+        best.filter(|(quality, _)| *quality > 0).map(|(_, coding)| coding)
+    }
+
+    /// The value of `Content-Encoding`; none for plain bytes.
+    pub(in crate::program::web) fn header(self) -> Option<HeaderValue> {
+        match self {
+            Self::Identity => None,
+            Self::Gzip => Some(HeaderValue::from_static("gzip")),
+            Self::Zstd => Some(HeaderValue::from_static("zstd")),
+        }
+    }
+}
+
+/// A quality that is not a number from 0 to 1 counts as 0: another coding suits every client.
+fn quality_of(text: &str) -> u16 {
+    match text.trim().parse::<f32>() {
+        // Anything above nothing is a yes.
+        Ok(q) if q > 0.0 && q <= 1.0 => ((q * 1000.0) as u16).max(1),
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(text: &'static str) -> Option<ContentCoding> {
+        ContentCoding::of(&HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static(text))]))
+    }
+
+    #[test]
+    fn a_client_gets_the_coding_that_it_likes_best() {
+        use ContentCoding::{Gzip, Identity, Zstd};
+        for (text, want) in [
+            ("gzip", Gzip),
+            ("GZIP", Gzip),
+            ("x-gzip", Gzip),
+            ("deflate, gzip;q=1.0, *;q=0.5", Gzip),
+            ("br,gzip ; q=0.001", Gzip),
+            ("br, gzip;q=0.5", Gzip),
+            ("*", Gzip),
+            ("*;q=0, gzip", Gzip),
+            ("gzip;Q=0.5", Gzip),
+            ("zstd", Zstd),
+            ("gzip, zstd", Gzip),
+            ("gzip;q=0.9, zstd", Zstd),
+            ("zstd;q=0.9, gzip;q=0", Zstd),
+            ("gzip;q=0.5, identity", Identity),
+            ("", Identity),
+            ("identity", Identity),
+            ("br", Identity),
+            ("gzip;q=0", Identity),
+            ("gzip;q=0.000", Identity),
+            ("gzip;q=0, zstd;q=0, *", Identity),
+            ("gzip;q=abc", Identity),
+            ("gzip;q=NaN", Identity),
+            ("gzip;q=-1", Identity),
+            ("gzip;q=7", Identity),
+            ("gzippy", Identity),
+            ("identity;q=0, gzip", Gzip),
+        ] {
+            assert_eq!(chosen(text), Some(want), "{text}");
+        }
+        for nothing in ["identity;q=0", "*;q=0", "gzip;q=0, *;q=0", "identity;q=0, br"] {
+            assert_eq!(chosen(nothing), None, "{nothing}");
+        }
+        assert_eq!(ContentCoding::of(&HeaderMap::new()), Some(Identity));
+    }
+}

@@ -1,0 +1,69 @@
+//! What a scrape asks for in its headers: the format, and how long it will wait. Knows no exposition and no connection.
+
+use std::time::Duration;
+
+use hyper::HeaderMap;
+use hyper::header::ACCEPT;
+use tokio::time::Instant;
+
+use crate::exposition::Negotiated;
+
+/// What the client's `Accept` asks for. OpenMetrics is offered only where `openmetrics` says so.
+pub(super) fn negotiate(headers: &HeaderMap, openmetrics: bool) -> Negotiated {
+    let accept: Vec<&str> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+    Negotiated::of(&accept.join(","), openmetrics)
+}
+
+/// Until when a scrape may wait.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ScrapeDeadlines {
+    /// For its turn; then it is rejected.
+    pub(super) turn: Instant,
+    /// For the whole exposition: when the scraper gives up, if it says so.
+    pub(super) end: Option<Instant>,
+}
+
+impl ScrapeDeadlines {
+    /// A scrape waits `max_turn` for its turn, or less where the scraper says when it gives up: three quarters of that time, so
+    /// that some is left for the exposition.
+    pub(super) fn of(headers: &HeaderMap, max_turn: Duration) -> Self {
+        let now = Instant::now();
+        let timeout = scrape_timeout(headers);
+        let turn = now + timeout.map_or(max_turn, |timeout| max_turn.min(timeout * 3 / 4));
+        Self { turn, end: timeout.and_then(|timeout| now.checked_add(timeout)) }
+    }
+}
+
+fn scrape_timeout(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get("x-prometheus-scrape-timeout-seconds")?.to_str().ok()?;
+    let timeout = Duration::try_from_secs_f64(text.trim().parse().ok()?).ok()?;
+    // Longer than a day is as good as no timeout.
+    (!timeout.is_zero() && timeout < Duration::from_secs(86_400)).then_some(timeout)
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::header::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn a_scraper_is_not_kept_waiting_past_its_own_limit() {
+        let most = Duration::from_secs(5);
+        let times = |text: &'static str| {
+            let name = "x-prometheus-scrape-timeout-seconds".parse().expect("a name");
+            let before = Instant::now();
+            let times = ScrapeDeadlines::of(&HeaderMap::from_iter([(name, HeaderValue::from_static(text))]), most);
+            (times.turn - before, times.end.map(|end| end - before))
+        };
+        let (turn, end) = times("2");
+        assert!(turn >= Duration::from_millis(1500) && turn < most, "{turn:?}");
+        assert!(end.is_some_and(|end| end >= Duration::from_secs(2)), "{end:?}");
+        let (turn, end) = times("10");
+        assert!(turn >= most && end.is_some(), "{turn:?} {end:?}");
+        for odd in ["0", "-1", "NaN", "inf", "1e300", "1e6", "soon", ""] {
+            let (turn, end) = times(odd);
+            assert!(turn >= most && end.is_none(), "{odd}: {turn:?} {end:?}");
+        }
+    }
+}

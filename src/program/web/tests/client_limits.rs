@@ -1,0 +1,183 @@
+//! Everything that a client can make grow has a limit: time, headers, connections, expositions; and rubbish hurts nobody else.
+
+use super::*;
+
+#[tokio::test]
+async fn a_header_that_never_ends_is_cut_and_a_drip_does_not_help() {
+    let server = TestServer::start(WebOptions { header_timeout: SHORT, ..patient() }).await;
+    assert_eq!(server.send("GET / HT").await, "");
+
+    let (mut reader, mut writer) = server.connect().await.into_split();
+    let drip = tokio::spawn(async move {
+        writer.write_all(b"GET / HTTP/1.1\r\nX: ").await.expect("sent");
+        while writer.write_all(b"x").await.is_ok() {
+            sleep(Duration::from_millis(2)).await;
+        }
+    });
+    let mut reply = Vec::new();
+    let _ = soon(reader.read_to_end(&mut reply)).await;
+    soon(drip).await.expect("the drip ends by the server's close");
+    assert!(reply.is_empty());
+}
+
+#[tokio::test]
+async fn silence_between_requests_has_a_limit_of_its_own() {
+    let server = TestServer::start(WebOptions { header_timeout: SHORT, ..patient() }).await;
+    let mut stream = server.connect().await;
+    for _ in 0..2 {
+        assert_eq!(status(&exchange(&mut stream, "/-/healthy").await), 200);
+        sleep(SHORT * 3).await;
+    }
+    let server = TestServer::start(WebOptions { idle_timeout: SHORT, ..patient() }).await;
+    let mut stream = server.connect().await;
+    assert_eq!(status(&exchange(&mut stream, "/-/healthy").await), 200);
+    assert_eq!(rest(&mut stream).await, b"");
+    assert_eq!(server.send("").await, "", "nor may it be silent from the start");
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_cut() {
+    let options = WebOptions { write_timeout: SHORT, ..patient() };
+    let (state, bridge) = (WebState::new(&options, now), Bridge::new(BridgeOptions::default()));
+    let (stop, stopped) = watch::channel(false);
+    let (mut client, stream) = duplex(512);
+    client.write_all(b"GET / HTTP/1.1\r\nHost: t\r\n\r\n").await.expect("sent");
+    let client_connection = acceptor(options, &bridge, &state).client(ConnectionAddresses::default(), Activity::new(), stopped);
+    soon(http1::serve(stream, client_connection)).await;
+    assert!(!*stop.borrow(), "it ended without being told to");
+    let mut taken = Vec::new();
+    client.read_to_end(&mut taken).await.expect("what was on its way");
+    assert_eq!(taken.len(), 512, "the rest was dropped");
+}
+
+#[tokio::test]
+async fn connections_are_bounded_over_all_listeners() {
+    let options = WebOptions { max_connections: 2, ..patient() };
+    let first = TestServer::start(options.clone()).await;
+    let second = TestServer::start_with(options, first.bridge.clone(), Arc::clone(&first.state)).await;
+    let (mut a, mut b) = (first.connect().await, second.connect().await);
+    assert_eq!(status(&exchange(&mut a, "/-/healthy").await), 200);
+    assert_eq!(status(&exchange(&mut b, "/-/healthy").await), 200);
+    let mut c = first.connect().await;
+    assert_eq!(status(&exchange(&mut c, "/-/healthy").await), 200, "a new one finds room");
+    assert_eq!(rest(&mut a).await, b"", "for it the one went that was silent for the longest");
+    assert_eq!(status(&exchange(&mut b, "/-/healthy").await), 200, "the other one never noticed");
+    assert_eq!(first.labelled("statsd_bridge_http_connections_cut_total{reason=\"crowded\"}"), 1.0);
+    assert_eq!((first.state.open.count(), first.metric("statsd_bridge_http_connections_open")), (2, 2.0));
+
+    // With both being served there is nobody to go.
+    let turns = first.state.scrapes.renders.acquire_many(2).await.expect("open");
+    for stream in [&mut b, &mut c] {
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: t\r\n\r\n").await.expect("sent");
+    }
+    soon(async {
+        while first.state.scrapes.transfers.available_permits() + 1 > WebOptions::default().max_pages || first.state.scrapes.waiting() < 2 {
+            sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+    assert_eq!(rest(&mut second.connect().await).await, b"");
+    assert_eq!(first.metric("statsd_bridge_http_connections_refused_total"), 1.0);
+    drop((turns, b));
+    soon(async {
+        while first.state.open.count() > 1 {
+            sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+    assert_eq!(status(&second.ask("GET", "/-/healthy").await), 200, "a place that is given back is used again");
+}
+
+#[tokio::test]
+async fn many_clients_at_once_are_all_answered() {
+    let server = Arc::new(TestServer::start(patient()).await);
+    let clients: Vec<_> = (0..100)
+        .map(|i| {
+            let server = Arc::clone(&server);
+            tokio::spawn(async move { status(&server.ask("GET", if i % 2 == 0 { "/metrics" } else { "/" }).await) })
+        })
+        .collect();
+    for client in clients {
+        assert_eq!(soon(client).await.expect("no panic"), 200);
+    }
+    assert_eq!(server.metric("statsd_bridge_scrapes_total"), 50.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crowd_that_asks_nothing_never_takes_more_places_than_there_are() {
+    let server = TestServer::start(WebOptions { max_connections: 4, ..patient() }).await;
+    let mut crowd = Vec::new();
+    for _ in 0..40 {
+        let mut stream = server.connect().await;
+        stream.write_all(b"GET / HT").await.expect("sent");
+        crowd.push(stream);
+        assert!(server.state.open.count() <= 4);
+    }
+    assert_eq!(status(&server.ask("GET", "/-/healthy").await), 200);
+    assert!(server.state.open.count() <= 4);
+    let cut = server.labelled("statsd_bridge_http_connections_cut_total{reason=\"crowded\"}");
+    let refused = server.metric("statsd_bridge_http_connections_refused_total");
+    assert!(cut >= 37.0 && refused == 0.0, "{cut} {refused}");
+}
+
+#[tokio::test]
+async fn a_header_beyond_the_limit_is_refused() {
+    let server = TestServer::start(patient()).await;
+    let request = |bytes: usize| format!("GET / HTTP/1.1\r\nHost: t\r\nConnection: close\r\nX: {}\r\n\r\n", "x".repeat(bytes));
+    assert_eq!(status(&server.send(request(15_000)).await), 200);
+    assert_eq!(status(&server.send(request(17_000)).await), 431);
+    let small = TestServer::start(WebOptions { max_header_bytes: 1000, ..patient() }).await;
+    assert_eq!((status(&small.send(request(500)).await), status(&small.send(request(2000)).await)), (200, 431));
+    let many: String = (0..200).map(|i| format!("X-{i}: y\r\n")).collect();
+    assert_eq!(status(&server.send(format!("GET / HTTP/1.1\r\n{many}\r\n")).await), 431);
+    assert_eq!(server.labelled("statsd_bridge_http_connections_cut_total{reason=\"header_too_large\"}"), 2.0);
+}
+
+#[tokio::test]
+async fn rubbish_ends_its_own_connection_only() {
+    let server = TestServer::start(patient()).await;
+    for rubbish in [
+        &b"\x16\x03\x01\x02\x00\x01\x00"[..],
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"hello:1|c\n\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET /\xff\xfe HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n",
+        b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nConnection: close\r\nAccept-Encoding: \xff;q=\xff\r\nX-Prometheus-Scrape-Timeout-Seconds: \xff\r\n\r\n",
+        b"POST /metrics HTTP/1.1\r\nHost: t\r\nContent-Length: 99999999999\r\n\r\nnever read",
+    ] {
+        server.send_bytes(rubbish).await;
+    }
+    assert_eq!(status(&server.ask("GET", "/-/healthy").await), 200);
+    assert!(server.labelled("statsd_bridge_http_connections_cut_total{reason=\"malformed\"}") >= 4.0);
+}
+
+#[tokio::test]
+async fn a_page_waits_for_its_turn_and_not_for_ever() {
+    let server = TestServer::start(WebOptions { turn_timeout: SHORT, ..patient() }).await;
+    for turns in [&server.state.scrapes.renders, &server.state.scrapes.transfers] {
+        soon(async {
+            while server.state.scrapes.transfers.available_permits() < WebOptions::default().max_pages {
+                sleep(Duration::from_millis(1)).await;
+            }
+        })
+        .await;
+        let all = u32::try_from(turns.available_permits()).expect("few");
+        let taken = turns.acquire_many(all).await.expect("open");
+        let reply = server.ask("GET", "/metrics").await;
+        assert_eq!((status(&reply), header(&reply, "retry-after")), (503, Some("1")));
+        assert_eq!(status(&server.ask("GET", "/-/healthy").await), 200, "only pages wait");
+        drop(taken);
+    }
+    assert_eq!(server.metric("statsd_bridge_scrapes_refused_total"), 2.0);
+    assert_eq!(server.metric("statsd_bridge_scrapes_total"), 0.0);
+
+    let server = TestServer::start(WebOptions { max_renders: 0, max_pages: 0, ..patient() }).await;
+    let taken = server.state.scrapes.renders.acquire().await.expect("open");
+    let short = "GET /metrics HTTP/1.1\r\nHost: t\r\nX-Prometheus-Scrape-Timeout-Seconds: 0.02\r\nConnection: close\r\n\r\n";
+    assert_eq!(status(&server.send(short).await), 503, "a scraper's own limit counts");
+    drop(taken);
+    for _ in 0..5 {
+        assert_eq!(status(&server.ask("GET", "/metrics").await), 200, "turns are given back, and there is always one");
+    }
+}

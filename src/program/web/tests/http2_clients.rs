@@ -1,0 +1,122 @@
+//! HTTP/2 by clients that behave, and by those that do not.
+
+use bytes::Bytes;
+use h2::client::{Builder, SendRequest};
+use hyper::{Request, StatusCode};
+use tokio::io::DuplexStream;
+
+use super::*;
+use crate::program::web::activity::CutReason;
+use crate::program::web::connection::http2;
+
+struct Client {
+    requests: SendRequest<Bytes>,
+    /// The client's side of the connection; ends when the server ends it.
+    ends: JoinHandle<Result<(), h2::Error>>,
+    /// The server's side.
+    served: JoinHandle<()>,
+    stop: watch::Sender<bool>,
+    activity: Arc<Activity>,
+}
+
+impl Client {
+    async fn start(options: WebOptions, builder: &Builder) -> Self {
+        let (state, bridge) = (WebState::new(&options, now), Bridge::new(BridgeOptions::default()));
+        let (ours, theirs): (DuplexStream, DuplexStream) = duplex(64 << 10);
+        let (stop, stopped) = watch::channel(false);
+        let activity = Activity::new();
+        let client = acceptor(options, &bridge, &state).client(ConnectionAddresses::default(), Arc::clone(&activity), stopped);
+        let served = tokio::spawn(http2::serve(theirs, client));
+        let (requests, connection) = builder.handshake(ours).await.expect("a handshake");
+        Self { requests, ends: tokio::spawn(connection), served, stop, activity }
+    }
+
+    async fn get(&mut self, path: &str) -> (StatusCode, Vec<u8>) {
+        let (answer, _) = self.requests.send_request(request(path), true).expect("sent");
+        let answer = soon(answer).await.expect("an answer");
+        let (status, mut body, mut bytes) = (answer.status(), answer.into_body(), Vec::new());
+        while let Some(piece) = soon(body.data()).await {
+            let piece = piece.expect("a piece");
+            bytes.extend_from_slice(&piece);
+            body.flow_control().release_capacity(piece.len()).expect("given back");
+        }
+        (status, bytes)
+    }
+}
+
+fn request(path: &str) -> Request<()> {
+    Request::get(format!("http://bridge{path}")).body(()).expect("a request")
+}
+
+#[tokio::test]
+async fn many_requests_share_a_connection() {
+    let mut client = Client::start(patient(), &Builder::new()).await;
+    assert_eq!(client.get("/-/healthy").await, (StatusCode::OK, b"Statsd Bridge is Healthy.\n".to_vec()));
+    let (status, page) = client.get("/metrics").await;
+    assert!(status == StatusCode::OK && page.len() > 3 * 1024, "{status} {}", page.len());
+    assert_eq!(client.get("/nowhere").await.0, StatusCode::NOT_FOUND);
+    client.stop.send_replace(true);
+    soon(client.served).await.expect("ended in order");
+    soon(client.ends).await.expect("no panic").expect("told in order");
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_is_cut() {
+    let options = WebOptions { write_timeout: SHORT, ..patient() };
+    let mut client = Client::start(options, Builder::new().initial_window_size(0)).await;
+    let (answer, _) = client.requests.send_request(request("/metrics"), true).expect("sent");
+    let _answer = soon(answer).await.expect("a header");
+    soon(client.served).await.expect("cut, and no panic");
+}
+
+#[tokio::test]
+async fn a_silent_client_is_cut() {
+    let client = Client::start(WebOptions { idle_timeout: SHORT, ..patient() }, &Builder::new()).await;
+    soon(client.served).await.expect("cut, and no panic");
+}
+
+#[tokio::test]
+async fn a_connection_may_go_for_another_one_while_nothing_is_asked() {
+    let mut client = Client::start(patient(), &Builder::new()).await;
+    assert_eq!(client.get("/-/healthy").await.0, StatusCode::OK);
+    soon(async {
+        while client.activity.idle_since().is_none() {
+            sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+    // A client whose window has no room for a byte takes nothing of its response.
+    let mut client = Client::start(patient(), Builder::new().initial_window_size(0)).await;
+    let (answer, _) = client.requests.send_request(request("/"), true).expect("sent");
+    let _answer = soon(answer).await.expect("an answer");
+    assert_eq!(client.activity.idle_since(), None);
+    client.activity.cut(CutReason::Evicted);
+    soon(client.served).await.expect("no panic");
+    let _ = soon(client.ends).await.expect("it is told by the end of its connection");
+}
+
+#[tokio::test]
+async fn a_flood_of_resets_ends_its_connection() {
+    let client = Client::start(patient(), &Builder::new()).await;
+    for _ in 0..100_000 {
+        let Ok(mut ready) = soon(client.requests.clone().ready()).await else { break };
+        let Ok((_, mut stream)) = ready.send_request(request("/metrics"), false) else { break };
+        stream.send_reset(h2::Reason::CANCEL);
+        if client.served.is_finished() {
+            break;
+        }
+    }
+    soon(client.served).await.expect("ended, and no panic");
+    assert!(soon(client.ends).await.expect("no panic").is_err());
+}
+
+#[tokio::test]
+async fn a_header_beyond_the_limit_is_431() {
+    let mut client = Client::start(patient(), &Builder::new()).await;
+    let mut long = request("/metrics");
+    let value = "x".repeat(patient().max_header_bytes + 1);
+    long.headers_mut().insert("x-long", value.parse().expect("a value"));
+    let (answer, _) = client.requests.send_request(long, true).expect("sent");
+    assert_eq!(soon(answer).await.expect("an answer").status(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    assert_eq!(client.get("/-/healthy").await.0, StatusCode::OK, "others go on");
+}

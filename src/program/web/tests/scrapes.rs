@@ -1,0 +1,209 @@
+//! Scrapes over real sockets: what arrives is what is rendered, whatever the coding and however the client reads.
+
+use std::fmt::Write as _;
+use std::io::Read as _;
+
+use flate2::read::GzDecoder;
+
+use super::*;
+
+fn request(headers: &str) -> String {
+    format!("GET /metrics HTTP/1.1\r\nHost: t\r\n{headers}Connection: close\r\n\r\n")
+}
+
+/// The head, and the body out of its chunks; `None` if the last chunk is missing.
+fn unchunked(reply: &[u8]) -> (String, Option<Vec<u8>>) {
+    let end = reply.windows(4).position(|w| w == b"\r\n\r\n").expect("a header") + 4;
+    let head = String::from_utf8(reply[..end].to_vec()).expect("ASCII");
+    assert_eq!(header(&head, "transfer-encoding"), Some("chunked"), "{head}");
+    let (mut rest, mut body) = (&reply[end..], Vec::new());
+    loop {
+        let Some(line) = rest.windows(2).position(|w| w == b"\r\n") else { return (head, None) };
+        let size = usize::from_str_radix(std::str::from_utf8(&rest[..line]).expect("ASCII"), 16).expect("a size");
+        if size == 0 {
+            return (head, Some(body));
+        }
+        let Some(chunk) = rest.get(line + 2..line + 2 + size) else { return (head, None) };
+        body.extend_from_slice(chunk);
+        rest = rest.get(line + 4 + size..).unwrap_or_default();
+    }
+}
+
+/// A server whose exposition has a few MiB, more than any socket takes in while nobody reads.
+async fn large(options: WebOptions) -> TestServer {
+    let server = TestServer::start(options).await;
+    let mut worker = server.bridge.worker();
+    for series in 0..5_000 {
+        let mut line = String::new();
+        write!(line, "family{}:{}|c|#name:{:0>2000}", series % 40, series * 7, series * 7919).expect("a string");
+        worker.ingest(line.as_bytes(), now());
+    }
+    server
+}
+
+/// The lines of series that were sent; self-metrics change from one exposition to the next.
+fn sent(page: &[u8]) -> Vec<&[u8]> {
+    page.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"family")).collect()
+}
+
+fn rendered(server: &TestServer) -> Vec<u8> {
+    let mut page = Vec::new();
+    server.bridge.render(now(), &mut page);
+    page
+}
+
+async fn wait_for(what: &str, is_so: impl Fn() -> bool) {
+    let waiting = async {
+        while !is_so() {
+            sleep(Duration::from_millis(1)).await;
+        }
+    };
+    timeout(Duration::from_secs(30), waiting).await.unwrap_or_else(|_| panic!("in vain: {what}"));
+}
+
+fn cut(server: &TestServer, reason: &str) -> f64 {
+    server.labelled(&format!("statsd_bridge_scrapes_cut_total{{reason=\"{reason}\"}}"))
+}
+
+/// Nothing is being rendered or sent.
+fn is_at_rest(server: &TestServer) -> bool {
+    let (scrapes, options) = (&server.state.scrapes, WebOptions::default());
+    (scrapes.transfers.available_permits(), scrapes.renders.available_permits()) == (options.max_pages, options.max_renders)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_is_the_same_in_every_coding() {
+    let server = large(patient()).await;
+    let want = rendered(&server);
+    assert!(want.len() > 8 << 20 && sent(&want).len() == 5_000);
+    for (accepts, coding) in [("gzip;q=0, identity", None), ("deflate, gzip;q=0.5", Some("gzip")), ("zstd, gzip;q=0.9", Some("zstd"))] {
+        let reply = server.send_bytes(request(&format!("Accept-Encoding: {accepts}\r\n"))).await;
+        let (head, body) = unchunked(&reply);
+        assert_eq!(header(&head, "content-type"), Some("text/plain; version=0.0.4; charset=utf-8; escaping=underscores"));
+        assert_eq!((header(&head, "vary"), header(&head, "content-encoding")), (Some("Accept, Accept-Encoding"), coding));
+        let body = body.expect("complete");
+        let mut page = Vec::new();
+        match coding {
+            None => page = body,
+            Some("gzip") => drop(GzDecoder::new(&body[..]).read_to_end(&mut page).expect("gzip")),
+            _ => page = zstd::decode_all(&body[..]).expect("zstd"),
+        }
+        assert!(sent(&page) == sent(&want), "{coding:?}");
+        assert_eq!(server.metric("statsd_bridge_scrape_page_bytes"), page.len() as f64);
+    }
+    assert_eq!(server.metric("statsd_bridge_scrapes_total"), 3.0);
+    wait_for("places come back", || is_at_rest(&server)).await;
+    assert_eq!(status(&server.send(request("Accept-Encoding: *;q=0\r\n")).await), 406);
+}
+
+#[tokio::test]
+async fn a_head_shows_no_counter() {
+    let bridge = Bridge::new(BridgeOptions { counters_start_at_zero: true, ..BridgeOptions::default() });
+    let options = patient();
+    let state = Arc::new(WebState::new(&options, now));
+    let server = TestServer::start_with(options, bridge, state).await;
+    server.bridge.worker().ingest(b"hello:5|c", now());
+    assert_eq!(status(&server.ask("HEAD", "/metrics").await), 200);
+    assert!(server.ask("GET", "/metrics").await.contains("\nhello 0\n"));
+    assert!(server.ask("GET", "/metrics").await.contains("\nhello 5\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_leaves_is_counted_and_gives_its_place_back() {
+    let server = large(patient()).await;
+    let mut stream = server.connect().await;
+    stream.write_all(request("").as_bytes()).await.expect("sent");
+    stream.read_exact(&mut [0; 1000]).await.expect("a beginning");
+    assert!(!is_at_rest(&server));
+    drop(stream);
+    wait_for("it is counted", || cut(&server, "left") > 0.0).await;
+    wait_for("places come back", || is_at_rest(&server)).await;
+    assert_eq!(server.metric("statsd_bridge_scrapes_total"), 0.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_stops_reading_is_cut_and_sees_no_end() {
+    let server = large(WebOptions { write_timeout: SHORT, ..patient() }).await;
+    let mut stream = server.connect().await;
+    stream.write_all(request("").as_bytes()).await.expect("sent");
+    wait_for("it is cut", || cut(&server, "slow") > 0.0).await;
+    wait_for("places come back", || is_at_rest(&server)).await;
+    assert_eq!(unchunked(&rest(&mut stream).await).1, None);
+    assert_eq!(server.labelled("statsd_bridge_http_connections_cut_total{reason=\"write\"}"), 1.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_clients_go_when_others_wait() {
+    let server = large(patient()).await;
+    let mut slow = Vec::new();
+    for _ in 0..WebOptions::default().max_pages {
+        let mut stream = server.connect().await;
+        stream.write_all(request("").as_bytes()).await.expect("sent");
+        stream.read_exact(&mut [0; 1000]).await.expect("a beginning");
+        slow.push(stream);
+    }
+    assert_eq!(cut(&server, "crowded"), 0.0);
+    let reply = server.send_bytes(request("Accept-Encoding: gzip\r\n")).await;
+    assert!(unchunked(&reply).1.is_some());
+    wait_for("one was cut", || cut(&server, "crowded") == 1.0).await;
+    wait_for("its place is free", || server.state.scrapes.transfers.available_permits() == 1).await;
+    assert_eq!(cut(&server, "crowded"), 1.0, "the others are as they were");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_waits_for_the_next_piece_goes_for_nobody() {
+    let server = large(WebOptions { max_connections: 1, ..patient() }).await;
+    let mut stream = server.connect().await;
+    stream.write_all(request("").as_bytes()).await.expect("sent");
+    let mut reply = vec![0; 1000];
+    stream.read_exact(&mut reply).await.expect("a beginning");
+    // Now nothing more of the exposition is rendered, and the client takes all there is.
+    let turns = soon(server.state.scrapes.renders.acquire_many(2)).await.expect("open");
+    while let Ok(read) = timeout(SHORT, stream.read_buf(&mut reply)).await {
+        assert_ne!(read.expect("open"), 0);
+    }
+    assert_eq!(rest(&mut server.connect().await).await, b"", "there is no room for another one");
+    assert_eq!(server.metric("statsd_bridge_http_connections_refused_total"), 1.0);
+    drop(turns);
+    reply.extend(rest(&mut stream).await);
+    assert!(unchunked(&reply).1.is_some(), "the page came to its end");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn those_who_wait_share_a_page_and_none_holds_up_the_others() {
+    let server = large(patient()).await;
+    let turns = server.state.scrapes.renders.acquire_many(2).await.expect("open");
+    let mut clients = Vec::new();
+    for _ in 0..4 {
+        let mut stream = server.connect().await;
+        stream.write_all(request("").as_bytes()).await.expect("sent");
+        clients.push(stream);
+    }
+    wait_for("all wait", || server.state.scrapes.waiting() == 4).await;
+    // What comes in while they wait is in their exposition.
+    server.bridge.worker().ingest(b"family_late:1|c", now());
+    drop(turns);
+    let mut slow = clients.pop().expect("four");
+    let readers: Vec<_> = clients.into_iter().map(|mut stream| tokio::spawn(async move { rest(&mut stream).await })).collect();
+    for reader in readers {
+        let reply = soon(reader).await.expect("no panic");
+        let page = unchunked(&reply).1.expect("complete");
+        assert!(page.windows(15).any(|w| w == b"\nfamily_late 1\n"[..15].as_ref()));
+    }
+    wait_for("the slow one is cut", || cut(&server, "crowded") == 1.0).await;
+    assert_eq!(unchunked(&rest(&mut slow).await).1, None);
+    let figures = ["scrapes_total", "scrapes_shared_total"].map(|name| server.metric(&format!("statsd_bridge_{name}")));
+    assert_eq!(figures, [3.0, 2.0]);
+    wait_for("places come back", || is_at_rest(&server)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_ends_when_its_scraper_has_given_up() {
+    let server = large(patient()).await;
+    let mut stream = server.connect().await;
+    stream.write_all(request("X-Prometheus-Scrape-Timeout-Seconds: 0.2\r\n").as_bytes()).await.expect("sent");
+    sleep(Duration::from_millis(300)).await;
+    assert_eq!(unchunked(&rest(&mut stream).await).1, None);
+    wait_for("it is counted", || cut(&server, "timeout") == 1.0).await;
+    wait_for("places come back", || is_at_rest(&server)).await;
+}

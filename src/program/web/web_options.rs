@@ -1,0 +1,66 @@
+//! Options of the web server. Knows no flags: the command line fills them in.
+
+use std::time::Duration;
+
+use super::access::networks::AllowedNetwork;
+
+/// Options of the web server. A limit that is hit closes one connection or rejects one request, never more.
+#[derive(Debug, Clone)]
+pub struct WebOptions {
+    /// Path of the exposition, `/metrics`. With `/` or the empty string the exposition takes the place of the landing page.
+    pub telemetry_path: String,
+    /// Whether `PUT` and `POST` of `/-/quit` and `/-/reload` are answered; off: they are 404.
+    pub enable_lifecycle: bool,
+    /// Whether `POST` of `/api/v1/series/delete` deletes series; off: it is 403.
+    pub enable_admin_api: bool,
+    /// Whether the paths of both are answered by another listener only: here they are 404.
+    pub admin_elsewhere: bool,
+    /// Networks that may connect over TCP, all by default; a connection from elsewhere is closed at once.
+    pub allow_from: Vec<AllowedNetwork>,
+    /// A shell line that sends one sample to the bridge, shown on the landing page; none where nothing listens.
+    pub paste: Option<String>,
+    /// Connections open at the same time, 256, over all listeners. For one more, the connection that has been idle longest is
+    /// evicted, but not in its first 20 ms; if all are being served, the new one is closed at once.
+    pub max_connections: usize,
+    /// Threads that render and compress expositions at the same time, 2; at least 1.
+    pub max_renders: usize,
+    /// Expositions being sent at the same time, 8; at least 1. Each is rendered as its client takes it.
+    pub max_pages: usize,
+    /// How long a scrape, or a report of the API, waits for its turn before it is answered 503, 5 s.
+    pub turn_timeout: Duration,
+    /// From the first byte of a request to the end of its header, 10 s; also the whole of a TLS handshake.
+    pub header_timeout: Duration,
+    /// How long a connection may be silent between requests, 120 s.
+    pub idle_timeout: Duration,
+    /// How long the client may take nothing of a response, 10 s.
+    pub write_timeout: Duration,
+    /// From the end of a request's header to the last byte of its response, 60 s.
+    pub response_timeout: Duration,
+    /// How long running responses may take after shutdown, 2 s.
+    pub drain_timeout: Duration,
+    /// Bytes of a request's header, 16 KiB; a longer one is answered 431.
+    pub max_header_bytes: usize,
+}
+
+impl Default for WebOptions {
+    fn default() -> Self {
+        Self {
+            telemetry_path: "/metrics".to_owned(),
+            enable_lifecycle: false,
+            enable_admin_api: false,
+            admin_elsewhere: false,
+            allow_from: Vec::new(),
+            paste: None,
+            max_connections: 256,
+            max_renders: 2,
+            max_pages: 8,
+            turn_timeout: Duration::from_secs(5),
+            header_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(120),
+            write_timeout: Duration::from_secs(10),
+            response_timeout: Duration::from_secs(60),
+            drain_timeout: Duration::from_secs(2),
+            max_header_bytes: 16 * 1024,
+        }
+    }
+}
