@@ -26,7 +26,9 @@ use crate::program::version::version;
 /// Starts the bridge and replays the examples of a folder at it.
 pub(crate) fn demo(settings: &Settings, folder: &Path) -> ExitCode {
     match Examples::read(folder) {
-        Ok(_) if settings.udp.is_empty() => fail(2, "demo: a UDP address is needed; see --statsd.listen-udp"),
+        Ok(_) if settings.udp.is_empty() => {
+            fail(2, &format!("demo: a UDP address is needed; see {}", settings.flag_names.of("statsd.listen-udp")))
+        }
         Ok(examples) => start(settings, Some(examples)),
         Err(why) => fail(2, &why),
     }
@@ -35,17 +37,21 @@ pub(crate) fn demo(settings: &Settings, folder: &Path) -> ExitCode {
 /// Starts the bridge and runs it to its end; with examples, it replays them.
 pub(crate) fn start(settings: &Settings, examples: Option<Examples>) -> ExitCode {
     logging::start(settings.log);
+    for line in &settings.unknown_variables {
+        tracing::warn!("{line}");
+    }
     for flag in &settings.without_effect {
+        let flag = settings.flag_names.of(flag);
         tracing::warn!(flag, "this flag is accepted and has no effect: the bridge has nothing to tune there");
     }
     let runtime = match runtime() {
         Ok(runtime) => runtime,
-        Err(error) => return fail(1, &StartError::from(error).to_string()),
+        Err(error) => return fail(1, &StartError::from(error).line(&settings.flag_names)),
     };
     let result = runtime.block_on(serve(settings, examples));
     // Where it ends early, threads that still drain their sockets are not waited for, but a Unix socket's path is removed.
     runtime.shutdown_timeout(Duration::from_millis(100));
-    result.unwrap_or_else(|error| fail(error.exit_code(), &error.to_string()))
+    result.unwrap_or_else(|error| fail(error.exit_code(), &error.line(&settings.flag_names)))
 }
 
 /// UDP has threads of its own. Two more are enough for TCP and HTTP: TCP connections take turns at one worker anyway, and
