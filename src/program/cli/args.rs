@@ -82,7 +82,7 @@ pub(super) struct StateFlags {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Compatibility")]
 pub(super) struct CompatibilityFlags {
-    /// Answer as another program does: summaries, its prefix, container_id label, no bare tags.
+    /// Answer as another program does: summaries, its prefix, container_id label, no bare tags, lines read by its rules.
     #[arg(long = "compat", value_name = "PROGRAM", value_enum)]
     pub(super) compat: Option<Compat>,
     /// Accepted, no effect.

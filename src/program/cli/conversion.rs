@@ -9,8 +9,8 @@ use std::time::Duration;
 use super::args::{Args, Compat, LogFormat, LogLevel, NameSet, NativeBucketsWhen, ObserverType, OverflowPolicy, SignedGaugesMeaning};
 use crate::ingest::exemplar_tag::ExemplarTag;
 use crate::options::{
-    Dialect, Limits, NameValidation, NativeChoice, NativeHistograms, NativeOptions, NativeWhen, Observer, Overflow, Prefix, SignedGauges,
-    SummaryOptions, Ttl,
+    Dialect, Limits, NameValidation, NativeChoice, NativeHistograms, NativeOptions, NativeWhen, Observer, Overflow, PackedValues, Prefix,
+    SignedGauges, SummaryOptions, Ttl,
 };
 use crate::program::listener::relay::RelayOptions;
 use crate::program::listener::tcp::TcpOptions;
@@ -220,13 +220,21 @@ fn prefix(args: &Args) -> Prefix {
 }
 
 fn dialect(args: &Args) -> Dialect {
+    let base = if compatible(args) { Dialect::STATSD_EXPORTER } else { Dialect::default() };
     Dialect {
         dogstatsd_tags: args.wire.parse_dogstatsd_tags,
         influxdb_tags: args.wire.parse_influxdb_tags,
         librato_tags: args.wire.parse_librato_tags,
         signalfx_tags: args.wire.parse_signalfx_tags,
-        bare_tags: args.wire.bare_tags.unwrap_or(!compatible(args)),
-        container_id: args.wire.container_id.unwrap_or(compatible(args)),
+        graphite_tags: args.wire.parse_graphite_tags.unwrap_or(base.graphite_tags),
+        bare_tags: args.wire.bare_tags.unwrap_or(base.bare_tags),
+        container_id: args.wire.container_id.unwrap_or(base.container_id),
+        packed_values: match args.wire.packed_values {
+            Some(true) => PackedValues::All,
+            Some(false) => PackedValues::Never,
+            None => base.packed_values,
+        },
+        exporter_rules: base.exporter_rules,
     }
 }
 

@@ -21,12 +21,19 @@ pub(in crate::program::cli) struct WireFlags {
     /// Read SignalFX tags: name[key=value]:1|c.
     #[arg(long = "statsd.parse-signalfx-tags", value_name = "BOOL", default_value = "true", action = ArgAction::Set)]
     pub(in crate::program::cli) parse_signalfx_tags: bool,
+    /// Read Graphite tags: name;key=value:1|c [default: true, with --compat false].
+    #[arg(long = "statsd.parse-graphite-tags", value_name = "BOOL", action = ArgAction::Set)]
+    pub(in crate::program::cli) parse_graphite_tags: Option<bool>,
     /// A DogStatsD tag without a value becomes key="true"; else it is a tag error [default: true, with --compat false].
     #[arg(long = "statsd.bare-tags", value_name = "BOOL", action = ArgAction::Set)]
     pub(in crate::program::cli) bare_tags: Option<bool>,
     /// The field c:ID becomes the label container_id; else it is skipped [default: false, with --compat true].
     #[arg(long = "statsd.container-id", value_name = "BOOL", action = ArgAction::Set)]
     pub(in crate::program::cli) container_id: Option<bool>,
+    /// Numbers with colons between them, name:1:2:3|ms, are packed values; else all but the last belong to the name
+    /// [default: true, with --compat for ms, h and d only, and others are rejected].
+    #[arg(long = "statsd.packed-values", value_name = "BOOL", action = ArgAction::Set)]
+    pub(in crate::program::cli) packed_values: Option<bool>,
     /// Which names and label names are kept: legacy escapes all but letters, digits and _; utf8 keeps what is sent, and each
     /// page escapes it as its scraper asks.
     #[arg(long = "name-validation", value_name = "NAMES", value_enum, default_value = "legacy")]
