@@ -54,6 +54,8 @@ fn build(args: &Args, flag_names: &FlagNames) -> Result<Settings, WrongValue> {
             grace_ms: millis(args.mapping.ttl_grace),
             counters_start_at_zero: args.mapping.counters_start_at_zero,
             created_lines: args.web.created_lines,
+            // Nobody has looked at a clock yet.
+            started: None,
             prefix: prefix(args),
             without_process_metrics: !args.web.process_metrics,
             signed_gauges: match args.wire.signed_gauges {

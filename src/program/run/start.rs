@@ -16,6 +16,8 @@ use tokio::sync::Notify;
 use super::start_error::StartError;
 use super::{Signals, Sockets, run};
 use crate::bridge::Bridge;
+use crate::options::Options;
+use crate::program::clock;
 use crate::program::console::{fail, say};
 use crate::program::demo::Examples;
 use crate::program::logging;
@@ -61,7 +63,8 @@ fn runtime() -> io::Result<Runtime> {
 }
 
 async fn serve(settings: &Settings, examples: Option<Examples>) -> Result<ExitCode, StartError> {
-    let reloader = Reloader::start(&Bridge::new(settings.bridge.clone()), &settings.mapping).map_err(StartError::from)?;
+    let bridge = Bridge::new(Options { started: Some(clock::now()), ..settings.bridge.clone() });
+    let reloader = Reloader::start(&bridge, &settings.mapping).map_err(StartError::from)?;
     let sockets = Sockets::bind(settings)?;
     reloader.bridge().telemetry().describe_build(env!("CARGO_PKG_VERSION"), option_env!("STATSD_BRIDGE_REVISION").unwrap_or_default());
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
