@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 pub use crate::name::NameValidation;
 use crate::registry::cell::{SCHEMA_MAX, SCHEMA_MIN, ZERO_THRESHOLD, schema_of};
+use crate::time::Timestamp;
 
 /// Everything that [`Bridge::new`](crate::bridge::Bridge::new) wants to know.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +28,8 @@ pub struct Options {
     pub counters_start_at_zero: bool,
     /// Whether OpenMetrics pages say of each counter, histogram and summary when its counting began.
     pub created_lines: bool,
+    /// When the bridge began, and with it the counting of its self-metrics, as protobuf and created lines say it; `None`: they do not.
+    pub started: Option<Timestamp>,
     /// Which names the bridge's own metrics have.
     pub prefix: Prefix,
     /// Whether the page is without the `process_*` of the bridge's own process; the names are then free for others.

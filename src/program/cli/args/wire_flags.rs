@@ -2,6 +2,7 @@
 
 use clap::{ArgAction, ValueEnum};
 
+use super::lists::{List, list};
 use super::numbers::within;
 use crate::options::NATIVE_BUCKETS_MAX;
 
@@ -49,8 +50,8 @@ pub(in crate::program::cli) struct WireFlags {
     #[arg(long = "statsd.observer-type", value_name = "TYPE", value_enum)]
     pub(in crate::program::cli) observer_type: Option<ObserverType>,
     /// Upper bounds of histogram buckets, ascending [default: 0.005,0.01,0.025,0.05,0.1,0.25,0.5,1,2.5,5,10].
-    #[arg(long = "statsd.histogram-buckets", value_name = "BOUNDS", value_delimiter = ',')]
-    pub(in crate::program::cli) histogram_buckets: Option<Vec<f64>>,
+    #[arg(long = "statsd.histogram-buckets", value_name = "BOUNDS", value_parser = list(bound))]
+    pub(in crate::program::cli) histogram_buckets: Vec<List<f64>>,
     /// From when on histograms keep native buckets too, which only protobuf shows.
     #[arg(long = "statsd.native-histograms", value_name = "WHEN", value_enum, default_value = "asked")]
     pub(in crate::program::cli) native_histograms: NativeBucketsWhen,
@@ -96,6 +97,10 @@ pub(in crate::program::cli) enum NativeBucketsWhen {
     Asked,
     /// From the first sample.
     Always,
+}
+
+fn bound(text: &str) -> Result<f64, String> {
+    text.parse().map_err(|_| format!("expected a number such as 0.25, got {text:?}"))
 }
 
 fn factor(text: &str) -> Result<f64, String> {
