@@ -98,7 +98,7 @@ impl Bridge {
     /// new samples would be. To be called once rules are in force and before the first sample, from one thread: nobody else may
     /// write to what is being restored.
     pub fn restore(&self, family: SavedFamily, now: Timestamp) -> Restored {
-        if self.engine.owns_name(&family.name) {
+        if self.engine.owns_name(&family.name) || self.engine.is_of_prometheus(&family.name) {
             return Restored { refused: family.series.len() as u64, ..Restored::default() };
         }
         let rules = self.engine.rules().rules;
