@@ -144,6 +144,8 @@ pub(crate) struct RestoreRules {
     pub limits: RuleLimits,
     /// Which names are taken.
     pub names: NameValidation,
+    /// Whether counters, histograms and summaries begin at 0: what was saved of them is older than what expositions have shown.
+    pub sums_from_zero: bool,
 }
 
 /// Shows every series to `each`, family by family in pieces of bounded size. Values are those of the moment when they are
@@ -189,10 +191,13 @@ impl SavedFamily {
             registry.want_native();
             kind.want_native();
         }
+        let from_zero = rules.sums_from_zero && kind.accumulates();
         let mut restored = Restored::default();
         for series in self.series {
             restored += match series.resting_until_ms {
-                0 => series.restore(registry, &request, &self.first_names),
+                0 => series.restore(registry, &request, (&self.first_names, from_zero)),
+                // Without its value there is nothing to come back to.
+                _ if from_zero => Restored { expired: 1, ..Restored::default() },
                 end => series.restore_in_grace(registry, &request, end),
             };
         }
@@ -201,7 +206,7 @@ impl SavedFamily {
 }
 
 impl SavedSeries {
-    fn restore(self, registry: &Registry, request: &Request<'_>, first_names: &[String]) -> Restored {
+    fn restore(self, registry: &Registry, request: &Request<'_>, (first_names, from_zero): (&[String], bool)) -> Restored {
         let (one, none) = (1, Restored::default());
         let refused = Restored { refused: one, ..none };
         // After the clock went back, a time to come would keep the series for longer than its ttl.
@@ -221,7 +226,7 @@ impl SavedSeries {
             return refused;
         }
         family.restore_first_names(first_names);
-        let created = Timestamp::from_millis(self.created_ms.min(now.as_millis()));
+        let created = if from_zero { now } else { Timestamp::from_millis(self.created_ms.min(now.as_millis())) };
         let arrival = Arrival { now: last, ..request.arrival };
         let request = Request { labels: &labels, help: request.help.clone(), ttl_ms, created, arrival, ..*request };
         let admitted = if self.overflow {
@@ -230,7 +235,7 @@ impl SavedSeries {
             registry.admit(&request).map(|admitted| (admitted.cell, admitted.folded.is_some()))
         };
         match admitted {
-            Ok((cell, _)) if !self.value.absorbed_by(&cell, now) => refused,
+            Ok((cell, _)) if !(from_zero || self.value.absorbed_by(&cell, now)) => refused,
             Ok((cell, true)) => {
                 // What was folded before may have been written later.
                 cell.stamp().touch(now.as_millis());

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::format::{Counts, ReadError, VERSION, read_frames, read_header};
+use super::format::{Counts, HEADER_BYTES, Header, Mark, ReadError, VERSION, read_frames, read_header};
 use crate::bridge::Bridge;
 use crate::options::{Limits, NameValidation, Observer, Options, SummaryOptions, Ttl};
 use crate::registry::Restored;
@@ -83,6 +83,51 @@ fn a_page_is_the_same_after_a_restart_and_goes_on() {
         }
         assert_eq!(page(&after, at(320_000)), page(&before, at(320_000)));
     }
+}
+
+/// What follows a crash: nothing that Prometheus would take for a reset from an old value.
+#[test]
+fn levels_go_on_without_the_sums() {
+    for (options, kind) in [(Options::default(), "histogram"), (summaries(), "summary")] {
+        let second = Some(1_000);
+        let ttl = Ttl { counter_ms: second, ..Ttl::default() };
+        let options = Options { ttl, grace_ms: 60_000, created_lines: true, ..options };
+        let before = Bridge::new(options.clone());
+        let mut worker = before.worker();
+        worker.ingest(b"rests:9|c", at(0));
+        before.expire(at(2_000));
+        worker.tick();
+        assert_eq!(before.expire(at(2_000)), 1);
+        worker.ingest(b"c:5|c|#a:b\nh:3|h|#a:b\ng:7|g|#a:b\ns:x|s\ns:y|s", at(2_000));
+        let after = Bridge::new(options);
+        let (mut restored, bytes) = (Restored::default(), bytes_of(&before, at(2_000)));
+        read_frames(&mut &bytes[HEADER_BYTES..], |family| restored += after.restore_levels(family, at(2_500))).expect("good frames");
+        assert_eq!(restored, Restored { series: 4, expired: 1, ..Restored::default() });
+        let text = page(&after, at(2_500));
+        for line in ["c{a=\"b\"} 0", "h_sum{a=\"b\"} 0", "h_count{a=\"b\"} 0", "g{a=\"b\"} 7", "s 2", &format!("# TYPE h {kind}")] {
+            assert!(text.contains(&format!("\n{line}\n")) || text.starts_with(line), "{line} in {text}");
+        }
+        assert!(!text.contains("rests"), "{text}");
+        let created: Vec<_> =
+            after.registry().families().iter().map(|family| (family.name().to_string(), family.series()[0].created())).collect();
+        assert!(created.iter().all(|(name, time)| (*name == "g" || *name == "s") != (*time == at(2_500))), "{created:?}");
+        after.worker().ingest(b"c:1|c|#a:b\nh:2|h|#a:b\nrests:1|c", at(2_600));
+        let text = page(&after, at(2_600));
+        assert!(text.contains("c{a=\"b\"} 1\n") && text.contains("h_sum{a=\"b\"} 2\n") && text.contains("rests 1\n"), "{text}");
+    }
+}
+
+#[test]
+fn an_overflow_series_begins_at_0_too() {
+    let limits = Limits { series_per_family: 1, ..Limits::default() };
+    let (before, after) = [(); 2].map(|()| Bridge::new(Options { limits, ..Options::default() })).into();
+    before.worker().ingest(b"c:1|c|#z:1\nc:2|c|#z:2\nc:3|c|#z:3", at(0));
+    let (mut restored, bytes) = (Restored::default(), bytes_of(&before, at(0)));
+    read_frames(&mut &bytes[HEADER_BYTES..], |family| restored += after.restore_levels(family, at(1))).expect("good frames");
+    assert_eq!(restored, Restored { series: 2, ..Restored::default() });
+    after.worker().ingest(b"c:4|c|#z:3", at(1));
+    assert_eq!(page(&after, at(1)).matches("_overflow_\"} 4\n").count(), 1);
+    assert!(page(&after, at(1)).contains("c{z=\"1\"} 0\n"));
 }
 
 #[test]
@@ -239,7 +284,7 @@ fn new_flags_make_an_observer_another_type_with_its_first_sample() {
 /// Header, these bodies and an end, all with their right checksums.
 fn sealed(bodies: &[Vec<u8>], series: u64) -> Vec<u8> {
     let mut bytes = bytes_of(&Bridge::new(Options::default()), at(0));
-    bytes.truncate(24);
+    bytes.truncate(HEADER_BYTES);
     let end = postcard::to_extend(&(bodies.len() as u64, series), vec![1]).expect("encoded");
     for body in bodies.iter().chain([&end]) {
         bytes.extend((body.len() as u32).to_le_bytes());
@@ -251,7 +296,7 @@ fn sealed(bodies: &[Vec<u8>], series: u64) -> Vec<u8> {
 
 /// The bodies of a good snapshot, its end left out.
 fn bodies(bytes: &[u8]) -> Vec<Vec<u8>> {
-    let (mut rest, mut bodies) = (&bytes[24..], Vec::new());
+    let (mut rest, mut bodies) = (&bytes[HEADER_BYTES..], Vec::new());
     while let [a, b, c, d, _, _, _, _, after @ ..] = rest {
         let (body, next) = after.split_at(u32::from_le_bytes([*a, *b, *c, *d]) as usize);
         bodies.push(body.to_vec());
@@ -300,13 +345,20 @@ fn each_damage_has_its_name() {
     let mut newer = good.clone();
     newer[8] = 7;
     assert_eq!(named(&newer), format!("its format version is 7, this program reads {VERSION}"));
+    // As the version before had it: without a mark, so of another length.
+    assert_eq!(named(b"sdbstate\x02\0\0\0\0\x68\xe5\xcf\x8b\x01\0\0\0\0\0\0"), "its format version is 2, this program reads 3");
+    let mut unknown = Header { written: at(0), mark: Mark::End }.to_bytes();
+    unknown[20] = 2;
+    let sum = crc32fast::hash(&unknown[..24]);
+    unknown[24..].copy_from_slice(&sum.to_le_bytes());
+    assert_eq!(named(&unknown), "it is damaged: its mark is unknown");
     let mut other_time = good.clone();
     other_time[12] ^= 1;
     assert_eq!(named(&other_time), "it is damaged: the checksum of its header is wrong");
     assert_eq!(named(&sealed(&bodies(&good)[1..], 5)), "it is damaged: frames are missing");
     assert_eq!(named(&sealed(&[vec![0, 9, 9]], 0)), "it is damaged: a frame cannot be decoded");
     let mut long = good;
-    long[24..28].copy_from_slice(&u32::MAX.to_le_bytes());
+    long[HEADER_BYTES..HEADER_BYTES + 4].copy_from_slice(&u32::MAX.to_le_bytes());
     assert_eq!(named(&long), "it is damaged: a frame is too long");
 }
 
@@ -314,7 +366,7 @@ fn each_damage_has_its_name() {
 fn sealed_bodies_are_a_snapshot() {
     let good = few(Options::default());
     assert_eq!(sealed(&bodies(&good), 5), good);
-    let counts = read_frames(&mut &good[24..], drop).expect("a good snapshot");
+    let counts = read_frames(&mut &good[HEADER_BYTES..], drop).expect("a good snapshot");
     assert_eq!(counts, Counts { pieces: 4, series: 5, left_out: 0 });
 }
 
@@ -336,7 +388,7 @@ fn a_large_family_comes_in_pieces() {
 proptest! {
     #[test]
     fn any_bytes_are_refused_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), behind_header in any::<bool>()) {
-        let start = if behind_header { few(Options::default())[..24].to_vec() } else { Vec::new() };
+        let start = if behind_header { few(Options::default())[..HEADER_BYTES].to_vec() } else { Vec::new() };
         refused(&[start, bytes].concat());
     }
 
