@@ -12,6 +12,7 @@ use super::line::{Lines, extra, line, line_of, line_with, push, push_help, rest_
 use super::self_values::{SelfSeries, SelfValue, self_series};
 use super::shape::Shape;
 use super::{How, Style, shown_number};
+use crate::registry::cell::add_weights;
 use crate::registry::{Exemplar, Family, FamilyKind, Series};
 use crate::telemetry::SelfFamily;
 use crate::time::Timestamp;
@@ -150,7 +151,7 @@ fn histograms(part: FamilyPart<'_>, (series, how): (&[Arc<Series>], How<'_>), li
         let mut exemplars = if is_typed { how.exemplars.of(series) } else { Vec::new() }.into_iter().peekable();
         let mut cumulative = 0.0;
         for (nth, (le, weight)) in lines.extras.iter().zip(&all.buckets).enumerate() {
-            cumulative += weight;
+            cumulative = add_weights(cumulative, *weight);
             if with_buckets {
                 line_with(&lines.beginning, le, |out| push_weight(cumulative, is_typed, out), out);
                 exemplars.next_if(|exemplar| exemplar.bucket == nth).iter().for_each(|exemplar| push_exemplar(exemplar, out));

@@ -9,7 +9,7 @@ use crate::lock::lock;
 use crate::prefetch::prefetch;
 use crate::registry::cell::{
     Bounds, CounterCell, GaugeCell, HistogramCell, HistogramSnapshot, NativeCell, NativeSnapshot, SetCell, SetSnapshot, Stamp, SummaryCell,
-    SummarySnapshot, merge_classic,
+    SummarySnapshot, add_finite, add_weights, merge_classic,
 };
 use crate::time::Timestamp;
 
@@ -274,7 +274,7 @@ impl Series {
     pub(crate) fn number(&self) -> f64 {
         match &*lock(&self.cells) {
             // Each part is finite, the sum of them may not be.
-            Cells::Counter(cells) => cells.iter().map(|cell| cell.get()).sum::<f64>().min(f64::MAX),
+            Cells::Counter(cells) => cells.iter().map(|cell| cell.get()).fold(0.0, add_weights),
             Cells::Gauge(cell) => cell.get(),
             Cells::Set(cells) => all_members(cells).distinct(),
             Cells::Histogram(_) | Cells::Summary(_) => 0.0,
@@ -300,9 +300,10 @@ impl Series {
     /// Whether a histogram's sum, a summary's sum or a value in its window is negative. Cheaper than to read them all.
     pub(crate) fn has_negative(&self, now: Timestamp) -> bool {
         match &*lock(&self.cells) {
-            Cells::Histogram(cells) => cells.iter().map(|cell| cell.classic().sum()).sum::<f64>() < 0.0,
+            // As an exposition adds them up.
+            Cells::Histogram(cells) => cells.iter().map(|cell| cell.classic().sum()).fold(0.0, add_finite) < 0.0,
             Cells::Summary(cells) => {
-                cells.iter().any(|cell| cell.has_negative(now)) || cells.iter().map(|cell| cell.sum()).sum::<f64>() < 0.0
+                cells.iter().any(|cell| cell.has_negative(now)) || cells.iter().map(|cell| cell.sum()).fold(0.0, add_finite) < 0.0
             }
             Cells::Counter(_) | Cells::Gauge(_) | Cells::Set(_) => false,
         }

@@ -55,10 +55,8 @@ impl SavedValue {
         match kind {
             FamilyKind::Counter | FamilyKind::Gauge => Self::Number(series.number()),
             FamilyKind::Histogram { bounds } => {
-                let (all, native) = saved_histogram(series, bounds);
-                // Each part is finite, the sum of them may not be.
-                let finite = |number: f64| number.clamp(f64::MIN, f64::MAX);
-                Self::Histogram { sum: finite(all.sum), buckets: all.buckets.into_iter().map(finite).collect(), native }
+                let (HistogramSnapshot { sum, buckets }, native) = saved_histogram(series, bounds);
+                Self::Histogram { sum, buckets, native }
             }
             FamilyKind::Summary(_) => Self::Summary(series.with_summaries(|cells| SummaryCell::save(cells, now))),
             FamilyKind::Set => Self::Set(series.set().save()),
