@@ -145,10 +145,11 @@ impl Bridge {
         self.engine.registry().want_native();
     }
 
-    /// Appends the exposition, text format 0.0.4: families, then self-metrics.
+    /// Appends the exposition, text format 0.0.4: families, then self-metrics. It counts as delivered.
     pub fn render(&self, now: Timestamp, out: &mut Vec<u8>) {
         let mut exposition = self.exposition(Format::Text, now);
         while exposition.more(out) {}
+        exposition.delivered(now);
     }
 
     /// The exposition, to be taken a part at a time, names escaped by underscores where they need it.

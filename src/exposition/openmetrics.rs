@@ -117,12 +117,12 @@ fn push_head(name: &[u8], (help, kind, unit): (&str, &str, Option<&str>), out: &
 
 /// The lines of some of the series of the family that `lines` are for.
 pub(super) fn series(part: FamilyPart<'_>, series: &[Arc<Series>], how: How<'_>, lines: &mut Lines, out: &mut Vec<u8>) {
-    let (names, How { style, exemplars, .. }) = (part.names, how);
+    let (names, How { style, now, exemplars }) = (part.names, how);
     match part.family.kind() {
         kind @ (FamilyKind::Counter | FamilyKind::Gauge | FamilyKind::Set) => {
             let is_counter = part.shape == Shape::Typed && *kind == FamilyKind::Counter;
             for series in series {
-                let (labels, value) = (names.labels(series.labels()), shown_number(kind, series, style));
+                let (labels, value) = (names.labels(series.labels()), shown_number(kind, series, (style, now)));
                 line_of(&lines.start, (names, &labels), |out| push_canonical(value, out), out);
                 if is_counter {
                     exemplars.of(series).first().into_iter().for_each(|exemplar| push_exemplar(exemplar, out));

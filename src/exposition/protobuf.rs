@@ -71,7 +71,7 @@ impl Messages {
         match family.kind() {
             kind @ (FamilyKind::Counter | FamilyKind::Gauge | FamilyKind::Set) => {
                 for series in series {
-                    let number = shown_number(kind, series, style);
+                    let number = shown_number(kind, series, (style, now));
                     metric(&names.labels(series.labels()), piece, |out| match kind {
                         FamilyKind::Counter => counter(number, (series, exemplars), out),
                         _ => message(2, out, |out| double(1, number, out)),

@@ -55,7 +55,7 @@ pub(super) fn series(
     match family.kind() {
         kind @ (FamilyKind::Counter | FamilyKind::Gauge | FamilyKind::Set) => {
             for series in series {
-                let value = shown_number(kind, series, style);
+                let value = shown_number(kind, series, (style, now));
                 line_of(&lines.start, (names, &names.labels(series.labels())), |out| push_float(value, out), out);
             }
         }

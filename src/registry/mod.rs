@@ -74,13 +74,15 @@ pub(crate) struct Registry {
     limited: Mutex<Vec<Arc<Limited>>>,
     /// Rises when series went, so that what was refused for want of room may be asked again.
     changes: AtomicU64,
+    /// Whether expositions show counters at 0 first.
+    counters_start_at_zero: bool,
     /// Whether histograms are to keep native buckets; only ever goes up.
     is_native_wanted: AtomicBool,
 }
 
 impl Registry {
     /// An empty registry. Series that expired and come back within `grace_ms` go on from their old values.
-    pub(crate) fn new(limits: Limits, grace_ms: u64) -> Self {
+    pub(crate) fn new(limits: Limits, grace_ms: u64, counters_start_at_zero: bool) -> Self {
         Self {
             limits,
             families: Families::default(),
@@ -93,6 +95,7 @@ impl Registry {
             exemplars: Exemplars::new(limits.exemplar_series),
             limited: Mutex::default(),
             changes: AtomicU64::new(0),
+            counters_start_at_zero,
             is_native_wanted: AtomicBool::new(false),
         }
     }

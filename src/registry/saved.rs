@@ -88,6 +88,9 @@ pub struct SavedSeries {
     pub created_ms: u64,
     /// When its grace period ends, milliseconds since 1970: it has expired, and goes on if it comes back before. 0 for one that lives.
     pub resting_until_ms: u64,
+    /// Second since 1970 from which expositions show a counter's value; 0 while the 0 that they show first was delivered to nobody,
+    /// 1 where they show none.
+    pub shown_from_s: u32,
     /// The value.
     pub value: SavedValue,
 }
@@ -158,11 +161,19 @@ pub(crate) fn save<E>(registry: &Registry, now: Timestamp, each: &mut dyn FnMut(
     // One that comes back while families are saved may be in none of those saved later, and one that expires in none of those
     // before; who is both alive and in grace is restored alive.
     let mut in_grace = registry.grace.all();
-    registry.families().iter().try_for_each(|family| save_family(family, now, each))?;
+    let moment = Moment { now, has_zeroes: registry.counters_start_at_zero };
+    registry.families().iter().try_for_each(|family| save_family(family, moment, each))?;
     in_grace.extend(registry.grace.all());
     in_grace.sort_by(|a, b| (&a.0, a.2.labels()).cmp(&(&b.0, b.2.labels())));
     in_grace.dedup_by(|a, b| Arc::ptr_eq(&a.2, &b.2));
-    save_in_grace(&in_grace, now, each)
+    save_in_grace(&in_grace, moment, each)
+}
+
+/// When series are saved, and whether expositions show counters at 0 first.
+#[derive(Clone, Copy)]
+struct Moment {
+    now: Timestamp,
+    has_zeroes: bool,
 }
 
 impl SavedFamily {
@@ -232,11 +243,17 @@ impl SavedSeries {
         let admitted = if self.overflow {
             Ok((family.restore_overflow(&request), false))
         } else {
-            registry.admit(&request).map(|admitted| (admitted.cell, admitted.folded.is_some()))
+            registry.admit(&request).map(|admitted| ((admitted.cell, admitted.series), admitted.folded.is_some()))
         };
+        if let Ok(((_, series), is_folded)) = &admitted
+            && !from_zero
+        {
+            // A 0 after a value that expositions have shown would be a fall.
+            series.set_shown_from_s(if *is_folded { 1 } else { self.shown_from_s });
+        }
         match admitted {
-            Ok((cell, _)) if !(from_zero || self.value.absorbed_by(&cell, now)) => refused,
-            Ok((cell, true)) => {
+            Ok(((cell, _), _)) if !(from_zero || self.value.absorbed_by(&cell, now)) => refused,
+            Ok(((cell, _), true)) => {
                 // What was folded before may have been written later.
                 cell.stamp().touch(now.as_millis());
                 Restored { folded: one, ..none }
@@ -260,8 +277,7 @@ impl SavedSeries {
             return Restored { refused: 1, ..Restored::default() };
         }
         series.retire_now();
-        // Pages before the restart have shown it.
-        series.is_first_shown();
+        series.set_shown_from_s(self.shown_from_s);
         registry.grace.put_until(request.name, request.kind, &series, end_ms);
         Restored { series: 1, ..Restored::default() }
     }
@@ -269,16 +285,16 @@ impl SavedSeries {
 
 fn save_in_grace<E>(
     all: &[(FamilyName, FamilyKind, Arc<Series>, u64)],
-    now: Timestamp,
+    moment: Moment,
     each: &mut dyn FnMut(&SavedFamily) -> Result<(), E>,
 ) -> Result<(), E> {
     for family in all.chunk_by(|a, b| a.0 == b.0 && a.1 == b.1) {
         for piece in family.chunks(PIECE_SERIES / 16) {
             let Some((name, kind, ..)) = piece.first() else { continue };
             let saved = |(_, kind, series, end_ms): &(FamilyName, FamilyKind, Arc<Series>, u64)| SavedSeries {
-                last_ms: now.as_millis(),
+                last_ms: moment.now.as_millis(),
                 resting_until_ms: *end_ms,
-                ..SavedSeries::of(series, kind, now)
+                ..SavedSeries::of(series, kind, moment)
             };
             each(&SavedFamily { series: piece.iter().map(saved).collect(), ..SavedFamily::empty(name.as_str(), kind) })?;
         }
@@ -295,7 +311,7 @@ impl SavedFamily {
 
 impl SavedSeries {
     /// A series that lives and is no overflow series.
-    fn of(series: &Series, kind: &FamilyKind, now: Timestamp) -> Self {
+    fn of(series: &Series, kind: &FamilyKind, Moment { now, has_zeroes }: Moment) -> Self {
         Self {
             labels: series.labels().to_owned(),
             overflow: false,
@@ -303,12 +319,13 @@ impl SavedSeries {
             ttl_ms: series.ttl_ms(),
             created_ms: series.created().as_millis(),
             resting_until_ms: 0,
+            shown_from_s: if has_zeroes { series.shown_from_s() } else { 1 },
             value: SavedValue::of(series, kind, now),
         }
     }
 }
 
-fn save_family<E>(family: &Family, now: Timestamp, each: &mut dyn FnMut(&SavedFamily) -> Result<(), E>) -> Result<(), E> {
+fn save_family<E>(family: &Family, moment: Moment, each: &mut dyn FnMut(&SavedFamily) -> Result<(), E>) -> Result<(), E> {
     let snapshot = family.snapshot();
     let mut piece = SavedFamily {
         help: snapshot.help.as_deref().map(str::to_owned),
@@ -323,7 +340,7 @@ fn save_family<E>(family: &Family, now: Timestamp, each: &mut dyn FnMut(&SavedFa
             continue;
         }
         let overflow = snapshot.overflow.as_ref().is_some_and(|overflow| Arc::ptr_eq(overflow, series));
-        let saved = SavedSeries { overflow, ..SavedSeries::of(series, family.kind(), now) };
+        let saved = SavedSeries { overflow, ..SavedSeries::of(series, family.kind(), moment) };
         bytes += saved.labels.len() + saved.value.bytes();
         piece.series.push(saved);
         if piece.series.len() >= PIECE_SERIES || bytes >= PIECE_BYTES {

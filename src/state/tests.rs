@@ -85,6 +85,36 @@ fn a_page_is_the_same_after_a_restart_and_goes_on() {
     }
 }
 
+#[test]
+fn a_zero_that_nobody_got_is_shown_after_a_restart() {
+    let limits = Limits { series_per_family: 1, ..Limits::default() };
+    let with = || Bridge::new(Options { limits, counters_start_at_zero: Some(10_000), ..Options::default() });
+    let before = with();
+    before.worker().ingest(b"old:1|c|#z:1\nold:2|c|#z:2", at(0));
+    page(&before, at(1_000));
+    before.worker().ingest(b"held:1|c", at(2_000));
+    page(&before, at(5_000));
+    before.worker().ingest(b"new:1|c", at(12_000));
+    let after = with();
+    take_up(&after, &bytes_of(&before, at(12_000)), at(12_500)).expect("a good snapshot");
+    for (now, held, new) in [(13_000, 0, 0), (14_999, 0, 0), (15_000, 1, 0), (22_000, 1, 0), (23_000, 1, 1)] {
+        let text = page(&after, at(now));
+        let lines = [format!("held {held}"), format!("new {new}"), "old{z=\"1\"} 1".to_owned(), "old{z=\"_overflow_\"} 2".to_owned()];
+        assert!(lines.iter().all(|line| text.contains(&format!("\n{line}\n"))), "{now}: {lines:?} in {text}");
+    }
+    // Where there was no such flag before, expositions have shown the values.
+    let without = Bridge::new(Options::default());
+    without.worker().ingest(b"c:7|c", at(0));
+    let after = with();
+    take_up(&after, &bytes_of(&without, at(0)), at(1)).expect("a good snapshot");
+    assert!(page(&after, at(1)).contains("c 7\n"));
+    // After a crash it is a new counter.
+    let (crashed, bytes, mut restored) = (with(), bytes_of(&after, at(1)), Restored::default());
+    read_frames(&mut &bytes[HEADER_BYTES..], |family| restored += crashed.restore_levels(family, at(2))).expect("good frames");
+    crashed.worker().ingest(b"c:2|c", at(3));
+    assert!(page(&crashed, at(4)).contains("c 0\n") && page(&crashed, at(11_000)).contains("c 2\n"));
+}
+
 /// What follows a crash: nothing that Prometheus would take for a reset from an old value.
 #[test]
 fn levels_go_on_without_the_sums() {
@@ -216,7 +246,7 @@ fn time_to_live_goes_on_from_the_last_sample() {
 fn series_that_rest_go_on_resting_and_created_times_stay() {
     let second = Some(1_000);
     let ttl = Ttl { counter_ms: second, observer_ms: second, ..Default::default() };
-    let options = || Options { ttl, grace_ms: 60_000, counters_start_at_zero: true, ..Options::default() };
+    let options = || Options { ttl, grace_ms: 60_000, counters_start_at_zero: Some(0), ..Options::default() };
     let before = Bridge::new(options());
     let mut worker = before.worker();
     worker.ingest(b"c:5|c|#a:b\nh:1|h\nold:1|c", at(0));

@@ -38,7 +38,7 @@ pub(super) fn settings(args: &Args) -> Result<Settings, String> {
             native: native(args),
             ttl: ttl(args),
             grace_ms: millis(args.mapping.ttl_grace),
-            counters_start_at_zero: args.mapping.counters_start_at_zero,
+            counters_start_at_zero: args.mapping.counters_start_at_zero.then(|| millis(args.mapping.counters_zero_for)),
             created_lines: args.web.created_lines,
             prefix: prefix(args),
             without_process_metrics: !args.web.process_metrics,
