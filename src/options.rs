@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 pub use crate::name::NameValidation;
 use crate::registry::cell::{SCHEMA_MAX, SCHEMA_MIN, ZERO_THRESHOLD, schema_of};
+use crate::time::Timestamp;
 
 /// Everything that [`Bridge::new`](crate::bridge::Bridge::new) wants to know.
 #[derive(Debug, Clone, Default)]
@@ -28,6 +29,8 @@ pub struct Options {
     pub counters_start_at_zero: Option<u64>,
     /// Whether OpenMetrics pages say of each counter, histogram and summary when its counting began.
     pub created_lines: bool,
+    /// When the bridge began, and with it the counting of its self-metrics, as protobuf and created lines say it; `None`: they do not.
+    pub started: Option<Timestamp>,
     /// Which names the bridge's own metrics have.
     pub prefix: Prefix,
     /// Whether the page is without the `process_*` of the bridge's own process; the names are then free for others.
@@ -52,15 +55,60 @@ pub struct Dialect {
     pub librato_tags: bool,
     /// `name[key=value]:1|c`.
     pub signalfx_tags: bool,
+    /// `name;key=value:1|c`.
+    pub graphite_tags: bool,
     /// A DogStatsD tag without a value becomes `key="true"`; off: it counts as a tag error and is skipped.
     pub bare_tags: bool,
     /// The field `c:ID` becomes the label `container_id`; off: it is skipped.
     pub container_id: bool,
+    /// Which kinds may have packed values, `name:1:2:3|ms`.
+    pub packed_values: PackedValues,
+    /// Lines are read as statsd_exporter reads them, where the bridge's own reading differs: blanks at the ends belong to the
+    /// line, the first colon ends a name, brackets and delimiters of tags end a name whatever they hold, InfluxDB's escapes mean nothing, and a line that is
+    /// not UTF-8 is rejected.
+    pub exporter_rules: bool,
+}
+
+/// Which kinds may have packed values: numbers with colons between them, of one name and kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PackedValues {
+    /// None: numbers before the last one belong to the name.
+    Never,
+    /// Timers, histograms and distributions; lines of other kinds are rejected.
+    Observers,
+    /// All but sets.
+    #[default]
+    All,
+}
+
+impl Dialect {
+    /// How statsd_exporter reads lines.
+    pub const STATSD_EXPORTER: Self = Self {
+        dogstatsd_tags: true,
+        influxdb_tags: true,
+        librato_tags: true,
+        signalfx_tags: true,
+        graphite_tags: false,
+        bare_tags: false,
+        container_id: true,
+        packed_values: PackedValues::Observers,
+        exporter_rules: true,
+    };
 }
 
 impl Default for Dialect {
     fn default() -> Self {
-        Self { dogstatsd_tags: true, influxdb_tags: true, librato_tags: true, signalfx_tags: true, bare_tags: true, container_id: false }
+        Self {
+            dogstatsd_tags: true,
+            influxdb_tags: true,
+            librato_tags: true,
+            signalfx_tags: true,
+            graphite_tags: true,
+            bare_tags: true,
+            container_id: false,
+            packed_values: PackedValues::All,
+            exporter_rules: false,
+        }
     }
 }
 

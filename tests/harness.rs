@@ -329,10 +329,11 @@ fn unchunk(mut rest: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Reasons of `sample_errors_total` that refuse a whole line; the others refuse one sample.
-const LINE_REASONS: [&str; 7] = [
+const LINE_REASONS: [&str; 8] = [
     "malformed_line",
     "mixed_tagging_styles",
     "not_enough_parts_after_colon",
+    "invalid_extended_aggregate_type",
     "line_too_long",
     "truncated_line",
     "malformed_event",

@@ -150,7 +150,7 @@ fn a_bad_file_is_named_put_aside_and_never_stops_the_start() {
         (good[..good.len() - 3].to_vec(), "it is cut"),
         (Vec::new(), "it is cut"),
         (random, "it is not a state file"),
-        (newer, "its format version is 99, this program reads 3"),
+        (newer, "its format version is 99, this program reads 4"),
         (flipped, "it is damaged"),
     ];
     for (bytes, why) in cases {

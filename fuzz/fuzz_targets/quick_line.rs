@@ -6,13 +6,13 @@ use libfuzzer_sys::fuzz_target;
 use statsd_bridge::options::Dialect;
 #[cfg(target_arch = "x86_64")]
 use statsd_bridge::internals::protocol::Avx2;
-use statsd_bridge::internals::protocol::{Line, Plain, parse_line, quick_line};
+use statsd_bridge::internals::protocol::{Line, PlainFinder, parse_line, quick_line};
 
 /// Longer than some lines that are tried, and shorter than others.
 const LONGEST: usize = 200;
 
 fuzz_target!(|lines: &[u8]| {
-    let found = quick_line(lines, LONGEST, Plain);
+    let found = quick_line(lines, LONGEST, PlainFinder);
     #[cfg(target_arch = "x86_64")]
     if let Some(finder) = Avx2::find() {
         assert_eq!(quick_line(lines, LONGEST, finder), found);

@@ -17,7 +17,7 @@ use crate::ingest::bindings::Bindings;
 use crate::ingest::exemplar_tag::ExemplarTag;
 #[cfg(target_arch = "x86_64")]
 use crate::ingest::protocol::Avx2;
-use crate::ingest::protocol::{Finder, Line, Plain, Sample, SampleError, parse_line, quick_line};
+use crate::ingest::protocol::{Finder, Line, PlainFinder, Sample, SampleError, parse_line, quick_line};
 use crate::ingest::recording::{Recording, count_error};
 use crate::ingest::rejection_log::RefusalLog;
 use crate::ingest::resolve::{Binding, Resolver};
@@ -121,10 +121,10 @@ impl Worker {
         match self.avx2 {
             // SAFETY: the processor can do all that the function is compiled for, or there were no `finder`.
             Some(finder) => unsafe { self.ingest_with_avx2(datagrams, finder, now) },
-            None => self.ingest_with(datagrams, Plain, now),
+            None => self.ingest_with(datagrams, PlainFinder, now),
         }
         #[cfg(not(target_arch = "x86_64"))]
-        self.ingest_with(datagrams, Plain, now);
+        self.ingest_with(datagrams, PlainFinder, now);
         self.flush();
     }
 

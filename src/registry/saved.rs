@@ -88,9 +88,6 @@ pub struct SavedSeries {
     pub created_ms: u64,
     /// When its grace period ends, milliseconds since 1970: it has expired, and goes on if it comes back before. 0 for one that lives.
     pub resting_until_ms: u64,
-    /// Second since 1970 from which expositions show a counter's value; 0 while the 0 that they show first was delivered to nobody,
-    /// 1 where they show none.
-    pub shown_from_s: u32,
     /// The value.
     pub value: SavedValue,
 }
@@ -114,6 +111,22 @@ pub enum SavedValue {
     Summary(SavedSummary),
     /// Of a set.
     Set(SavedSet),
+    /// Of a histogram with native buckets whose counts are shown as floats, because one of them was a fraction once.
+    FloatHistogram {
+        /// As in [`SavedValue::Histogram`].
+        sum: f64,
+        /// As in [`SavedValue::Histogram`].
+        buckets: Vec<f64>,
+        /// Native buckets.
+        native: SavedNative,
+    },
+    /// Of a counter that expositions show at 0, because it is new.
+    NewCounter {
+        /// What it is worth.
+        sum: f64,
+        /// Second since 1970 from which expositions show that; 0 while nobody has got the 0.
+        shown_from_s: u32,
+    },
 }
 
 /// What became of series that were to be restored.
@@ -198,7 +211,7 @@ impl SavedFamily {
             arrival: Arrival { text: &|| "restored from the state file".to_owned(), source: Source::Unknown, now },
         };
         // Where native buckets were kept they go on; also those of series to come, as before.
-        if self.series.iter().any(|series| matches!(series.value, SavedValue::Histogram { native: Some(_), .. })) {
+        if self.series.iter().any(|series| series.value.has_native()) {
             registry.want_native();
             kind.want_native();
         }
@@ -249,7 +262,7 @@ impl SavedSeries {
             && !from_zero
         {
             // A 0 after a value that expositions have shown would be a fall.
-            series.set_shown_from_s(if *is_folded { 1 } else { self.shown_from_s });
+            series.set_shown_from_s(if *is_folded { 1 } else { self.value.shown_from_s() });
         }
         match admitted {
             Ok(((cell, _), _)) if !(from_zero || self.value.absorbed_by(&cell, now)) => refused,
@@ -272,12 +285,12 @@ impl SavedSeries {
         }
         let is_good = checked_labels(&self.labels, request.kind, request.labels.names()).is_some() && self.value.is_of(request.kind);
         let series = Arc::new(Series::new(&self.labels, request.kind, Timestamp::from_millis(self.created_ms)));
+        series.set_shown_from_s(self.value.shown_from_s());
         let cell = series.cell(request.kind, BASE, (self.ttl_ms, now)).filter(|_| is_good);
         if !cell.is_some_and(|cell| self.value.absorbed_by(&cell, now)) {
             return Restored { refused: 1, ..Restored::default() };
         }
         series.retire_now();
-        series.set_shown_from_s(self.shown_from_s);
         registry.grace.put_until(request.name, request.kind, &series, end_ms);
         Restored { series: 1, ..Restored::default() }
     }
@@ -311,16 +324,15 @@ impl SavedFamily {
 
 impl SavedSeries {
     /// A series that lives and is no overflow series.
-    fn of(series: &Series, kind: &FamilyKind, Moment { now, has_zeroes }: Moment) -> Self {
+    fn of(series: &Series, kind: &FamilyKind, moment: Moment) -> Self {
         Self {
             labels: series.labels().to_owned(),
             overflow: false,
-            last_ms: series.last().unwrap_or(now.as_millis()),
+            last_ms: series.last().unwrap_or(moment.now.as_millis()),
             ttl_ms: series.ttl_ms(),
             created_ms: series.created().as_millis(),
             resting_until_ms: 0,
-            shown_from_s: if has_zeroes { series.shown_from_s() } else { 1 },
-            value: SavedValue::of(series, kind, now),
+            value: SavedValue::of(series, kind, moment),
         }
     }
 }

@@ -165,6 +165,12 @@ impl Series {
         from_ms == 0 || from_ms > now.as_millis() && from_ms - now.as_millis() <= zero_ms.saturating_add(1000)
     }
 
+    /// Whether expositions that show a new counter at 0 first have come to its value.
+    pub(super) fn was_shown(&self, now: Timestamp) -> bool {
+        let from_s = self.shown_from_s();
+        from_s > 0 && u64::from(from_s) * 1000 <= now.as_millis()
+    }
+
     /// The 0 that it is shown at first was delivered at `now`, and stays for `zero_ms`. Only the first delivery counts.
     pub(crate) fn zero_delivered(&self, now: Timestamp, zero_ms: u64) {
         let until_s = now.as_millis().saturating_add(zero_ms).div_ceil(1000);

@@ -1,7 +1,8 @@
 //! The form of a snapshot: a stream of bytes that is read as a whole or refused.
 //!
 //! ```text
-//! header   magic (8 bytes), version (u32), time written (u64, milliseconds since 1970), mark (u32), CRC-32 of these
+//! header   magic (8 bytes), version (u32), time written (u64, milliseconds since 1970), mark (u32; not in versions 2 and 3), CRC-32
+//!          of these
 //! frame    length of the body (u32), CRC-32 of the body, body: a record in postcard's encoding
 //! ...
 //! frame    the end: how many records and series came before; then nothing
@@ -20,10 +21,16 @@ use crate::time::Timestamp;
 const MAGIC: [u8; 8] = *b"sdbstate";
 
 /// Rises with every change that a reader of the last version would not understand: fields of the records, how members of sets
-/// are hashed, how bins of summaries are cut. A file of another version is rejected as a whole.
-pub const VERSION: u32 = 3;
+/// are hashed, how bins of summaries are cut; or of the header.
+pub const VERSION: u32 = 4;
 
-/// Bytes before the first frame.
+/// The oldest version that is read: what a later one has beside it came at the end of lists.
+const VERSION_MIN: u32 = 2;
+
+/// The first version with a mark.
+const VERSION_MARKED: u32 = 4;
+
+/// Bytes before the first frame, as this version writes them.
 pub const HEADER_BYTES: usize = 28;
 
 /// Whether a snapshot is the last one of a program that ended in order. Only then is it no older than any exposition, so that
@@ -151,32 +158,41 @@ fn write_frame(body: &[u8], out: &mut impl Write) -> io::Result<()> {
 ///
 /// Any but [`ReadError::Damaged`] for what comes later.
 pub fn read_header(input: &mut impl Read) -> Result<Header, ReadError> {
-    let mut header = [0; HEADER_BYTES];
-    let read = read_up_to(input, &mut header)?;
-    let (magic, rest) = header.split_at(MAGIC.len());
+    let mut bytes = [0; HEADER_BYTES];
+    let (start, end) = bytes.split_at_mut(HEADER_BYTES - 4);
+    let read = read_up_to(input, start)?;
+    let (magic, rest) = start.split_at(MAGIC.len());
     if read < MAGIC.len() || magic != MAGIC {
-        return Err(if MAGIC.starts_with(header.get(..read).unwrap_or_default()) { ReadError::Cut } else { ReadError::NotOne });
+        return Err(if MAGIC.starts_with(start.get(..read).unwrap_or_default()) { ReadError::Cut } else { ReadError::NotOne });
     }
     let (version, rest) = rest.split_at(4);
-    // Before length and checksum: another version may have another header.
+    // Before length and checksum: a later version may have another header.
     let version = u32_of(version);
-    if read >= MAGIC.len() + 4 && version != VERSION {
+    if read >= MAGIC.len() + 4 && !(VERSION_MIN..=VERSION).contains(&version) {
         return Err(ReadError::Version(version));
     }
-    if read < HEADER_BYTES {
+    let (millis, last) = rest.split_at(8);
+    let written = Timestamp::from_millis(u64::from_le_bytes(millis.try_into().unwrap_or_default()));
+    if read < start.len() {
         return Err(ReadError::Cut);
     }
-    let (millis, rest) = rest.split_at(8);
-    let (mark, sum) = rest.split_at(4);
-    if u32_of(sum) != crc32fast::hash(header.get(..HEADER_BYTES - 4).unwrap_or_default()) {
+    // Where there is no mark, the checksum stands in its place.
+    let (mark, sum, summed) = if version >= VERSION_MARKED {
+        if read_up_to(input, end)? < end.len() {
+            return Err(ReadError::Cut);
+        }
+        (u32_of(last), u32_of(end), HEADER_BYTES - 4)
+    } else {
+        (0, u32_of(last), HEADER_BYTES - 8)
+    };
+    if sum != crc32fast::hash(bytes.get(..summed).unwrap_or_default()) {
         return Err(ReadError::Damaged("the checksum of its header is wrong"));
     }
-    let mark = match u32_of(mark) {
-        0 => Mark::Running,
-        1 => Mark::End,
-        _ => return Err(ReadError::Damaged("its mark is unknown")),
-    };
-    Ok(Header { written: Timestamp::from_millis(u64::from_le_bytes(millis.try_into().unwrap_or_default())), mark })
+    match mark {
+        0 => Ok(Header { written, mark: Mark::Running }),
+        1 => Ok(Header { written, mark: Mark::End }),
+        _ => Err(ReadError::Damaged("its mark is unknown")),
+    }
 }
 
 /// Reads all frames behind the header and shows each piece to `each`. Only a return without an error says that all of it was

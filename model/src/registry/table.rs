@@ -141,7 +141,7 @@ impl Series {
 }
 
 impl Table {
-    /// An empty table. If `rests`, a series that is taken out is kept and comes back as it was, as with `registry::resting`.
+    /// An empty table. If `rests`, a series that is taken out is kept and comes back as it was, as with `registry::grace`.
     pub fn new(kind: Kind, fault: Fault, rests: bool) -> Arc<Self> {
         Arc::new(Self { kind, fault, rests, workers: Workers::default(), family: Mutex::default() })
     }

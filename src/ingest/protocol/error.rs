@@ -5,12 +5,14 @@
 /// Names and meaning are those of statsd_exporter where it has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SampleError {
-    /// The line has no `:`, or nothing before it, or is not UTF-8.
+    /// The line has no `:`, or nothing before it, or its name is not UTF-8.
     MalformedLine,
     /// Tags in the name and DogStatsD tags in one line.
     MixedTaggingStyles,
     /// Nothing like `|kind` follows the value.
     NotEnoughParts,
+    /// Packed values of a kind that may have none, as statsd_exporter has it.
+    InvalidExtendedAggregateType,
     /// The line is longer than the limit; nothing of it was looked at.
     LineTooLong,
     /// The datagram was longer than the buffer, and this was its last, cut line.
@@ -31,10 +33,11 @@ pub enum SampleError {
 
 impl SampleError {
     /// All of them, in the order of their discriminants.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::MalformedLine,
         Self::MixedTaggingStyles,
         Self::NotEnoughParts,
+        Self::InvalidExtendedAggregateType,
         Self::LineTooLong,
         Self::TruncatedLine,
         Self::MalformedEvent,
@@ -51,6 +54,7 @@ impl SampleError {
             Self::MalformedLine => "malformed_line",
             Self::MixedTaggingStyles => "mixed_tagging_styles",
             Self::NotEnoughParts => "not_enough_parts_after_colon",
+            Self::InvalidExtendedAggregateType => "invalid_extended_aggregate_type",
             Self::LineTooLong => "line_too_long",
             Self::TruncatedLine => "truncated_line",
             Self::MalformedEvent => "malformed_event",

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! checkout.time:12.5|ms|@0.1|#host:web1,zone:b
-//! ^^^^^^^^^^^^^ name, up to the first ':'
+//! ^^^^^^^^^^^^^ name, up to a ':': `colons` says which one
 //!               ^^^^ value: a finite decimal; a set's is any text
 //!                    ^^ kind: c g ms h d s
 //!                       ^^^^ field: sample rate
@@ -17,12 +17,15 @@ use memchr::{memchr, memmem};
 use nom::error::ParseError;
 use nom::{Err, IResult, Mode, OutputMode, PResult, Parser};
 
+use super::colons::before_value;
+use super::events::{Other, event_or_check, is_event_or_check};
 use super::fields::{SampleFields, kind, suffix, why_rejected};
 use super::number::{Number, number};
 use super::packed::Samples;
-use super::tags::name_tags;
+use super::styles::NameParts;
+use super::tags::{is_blank, name_tags};
 use super::{Kind, Rejected, Sample, SampleError, Value};
-use crate::options::Dialect;
+use crate::options::{Dialect, PackedValues};
 
 /// Takes the bytes before a delimiter, at least one, and consumes the delimiter.
 struct Until(u8);
@@ -45,7 +48,7 @@ impl<'a> Parser<&'a [u8]> for Until {
 /// What a line is.
 #[derive(Debug, Clone)]
 pub enum Line<'a> {
-    /// Nothing, or a lone `\r`.
+    /// Nothing, or blanks only.
     Empty,
     /// One sample, by far the most frequent case.
     Sample(Sample<'a>),
@@ -62,11 +65,28 @@ pub enum Line<'a> {
 /// Parses one line, given without its newline.
 #[inline]
 pub fn parse_line<'a>(line: &'a [u8], dialect: &Dialect) -> Line<'a> {
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let line = match line {
+        [first, .., last] if *first > b' ' && *last > b' ' => line,
+        _ => trimmed(line, dialect),
+    };
     match single_sample(line, dialect) {
         Ok((_, sample)) => Line::Sample(sample),
         Err(_) => other_line(line, dialect),
     }
+}
+
+/// The line without blanks at its ends: clients pad lines, and cut them out of text. To statsd_exporter they belong to the line.
+#[cold]
+#[inline(never)]
+fn trimmed<'a>(line: &'a [u8], dialect: &Dialect) -> &'a [u8] {
+    let is_kept = |byte: &u8| !is_blank(char::from(*byte));
+    let start = if dialect.exporter_rules { 0 } else { line.iter().position(is_kept).unwrap_or(line.len()) };
+    let line = line.get(start..).unwrap_or_default();
+    // An event says how long its text is, blanks included.
+    if dialect.exporter_rules || is_event_or_check(line) {
+        return line.strip_suffix(b"\r").unwrap_or(line);
+    }
+    line.get(..line.iter().rposition(is_kept).map_or(0, |last| last + 1)).unwrap_or_default()
 }
 
 /// The frequent form: `name:value|kind` and fields, one sample.
@@ -76,7 +96,18 @@ fn single_sample<'a>(line: &'a [u8], dialect: &Dialect) -> IResult<&'a [u8], Sam
         return Err(Err::Error(()));
     }
     let (rest, name) = Until(b':').parse(line)?;
-    let (rest, value) = value(rest)?;
+    let (rest, sample) = sample(name, rest, dialect)?;
+    match sample.value {
+        // Where the member begins has to be found out.
+        Value::Member(member) if memchr(b':', member).is_some() => Err(Err::Error(())),
+        _ => Ok((rest, sample)),
+    }
+}
+
+/// `value|kind` and fields, one sample of this name.
+#[inline(always)]
+fn sample<'a>(name: &'a [u8], input: &'a [u8], dialect: &Dialect) -> IResult<&'a [u8], Sample<'a>, ()> {
+    let (rest, value) = value(input)?;
     let (rest, suffix) = suffix(rest, dialect)?;
     let value = match (suffix.kind, value) {
         (Kind::Set, RawValue { text, .. }) => Value::Member(text),
@@ -105,7 +136,7 @@ fn value(input: &[u8]) -> IResult<&[u8], RawValue<'_>, ()> {
     Until(b'|').map(|text| RawValue { text, number: None }).parse(input)
 }
 
-/// Whatever is not one good sample.
+/// Whatever is not the frequent form.
 #[cold]
 #[inline(never)]
 fn other_line<'a>(line: &'a [u8], dialect: &Dialect) -> Line<'a> {
@@ -113,12 +144,38 @@ fn other_line<'a>(line: &'a [u8], dialect: &Dialect) -> Line<'a> {
         return Line::Empty;
     }
     if is_event_or_check(line) {
-        return event_or_check(line);
+        return match event_or_check(line) {
+            Ok(Other::Event) => Line::Event,
+            Ok(Other::ServiceCheck) => Line::ServiceCheck,
+            Result::Err(error) => Line::Rejected(Rejected { error, tag_errors: 0 }),
+        };
     }
-    let whole = |error| Line::Rejected(Rejected { error, tag_errors: 0 });
-    let Ok((rest, name)) = Until(b':').parse(line) else { return whole(SampleError::MalformedLine) };
-    let (Ok(_), Ok(name_text)) = (str::from_utf8(line), str::from_utf8(name)) else { return whole(SampleError::MalformedLine) };
-    let in_name = name_tags(name_text, dialect);
+    match name_and_rest(line, dialect) {
+        Some((name, rest)) => named_line(line, (name, rest), dialect),
+        None => Line::Rejected(Rejected { error: SampleError::MalformedLine, tag_errors: 0 }),
+    }
+}
+
+/// What stands before and behind the colon of the value; `None` if there is no colon, or nothing before it.
+fn name_and_rest<'a>(line: &'a [u8], dialect: &Dialect) -> Option<(&'a [u8], &'a [u8])> {
+    let first = memchr(b':', line)?;
+    let pipe = memchr(b'|', line.get(first..)?).map(|at| first + at);
+    let colon = match pipe.and_then(|pipe| Some((line.get(..pipe)?, line.get(pipe + 1..)?))) {
+        Some((head, after)) => before_value(head, first, kind_of(after), dialect),
+        None => first,
+    };
+    let (name, rest) = (line.get(..colon)?, line.get(colon + 1..)?);
+    (!name.is_empty()).then_some((name, rest))
+}
+
+/// A line with a name, and what follows the name's colon.
+fn named_line<'a>(line: &'a [u8], (name, rest): (&'a [u8], &'a [u8]), dialect: &Dialect) -> Line<'a> {
+    let parts = NameParts::of(name, dialect);
+    let has_bad_name = [parts.head, parts.tail].into_iter().any(|piece| str::from_utf8(piece).is_err());
+    if has_bad_name || dialect.exporter_rules && str::from_utf8(line).is_err() {
+        return Line::Rejected(Rejected { error: SampleError::MalformedLine, tag_errors: 0 });
+    }
+    let in_name = name_tags(&parts, dialect);
     let rejected = |error| Line::Rejected(Rejected { error, tag_errors: in_name.errors });
     let has_tags_field = memmem::find(rest, b"|#").is_some();
     if has_tags_field && in_name.labels > 0 {
@@ -127,44 +184,27 @@ fn other_line<'a>(line: &'a [u8], dialect: &Dialect) -> Line<'a> {
     let Some((value, after)) = memchr(b'|', rest).and_then(|at| Some((rest.get(..at)?, rest.get(at + 1..)?))) else {
         return rejected(SampleError::NotEnoughParts);
     };
-    if memchr(b':', value).is_some() && kind(after).map(|(_, kind)| kind) != Ok(Kind::Set) {
-        Line::Samples(Samples::packed((name, in_name.errors), value, after, dialect))
-    } else if !has_tags_field && memchr(b':', after).is_some() {
-        Line::Samples(Samples::several((name, in_name.errors), rest, dialect))
-    } else {
-        let mut why = why_rejected(value, after, dialect);
-        why.tag_errors += in_name.errors;
-        Line::Rejected(why)
-    }
-}
-
-#[inline(always)]
-fn is_event_or_check(line: &[u8]) -> bool {
-    matches!(line, [b'_', b'e', b'{', ..] | [b'_', b's', b'c', b'|', ..])
-}
-
-/// `_e{TITLE_BYTES,TEXT_BYTES}:title|text|...` or `_sc|name|status|...`; only the frame is looked at.
-fn event_or_check(line: &[u8]) -> Line<'_> {
-    if line.starts_with(b"_e{") {
-        match event(line) {
-            Some(()) => Line::Event,
-            None => Line::Rejected(Rejected { error: SampleError::MalformedEvent, tag_errors: 0 }),
+    let kind = kind_of(after);
+    if memchr(b':', value).is_some() && kind != Some(Kind::Set) {
+        if dialect.packed_values == PackedValues::Observers && !kind.is_some_and(Kind::is_observed) {
+            return rejected(SampleError::InvalidExtendedAggregateType);
         }
-    } else {
-        let mut fields = line.split(|&b| b == b'|').skip(1);
-        match (fields.next(), fields.next()) {
-            (Some(name), Some([b'0'..=b'3'])) if !name.is_empty() => Line::ServiceCheck,
-            _ => Line::Rejected(Rejected { error: SampleError::MalformedServiceCheck, tag_errors: 0 }),
-        }
+        return Line::Samples(Samples::packed((name, in_name.errors), value, after, dialect));
     }
+    if let Ok((_, sample)) = sample(name, rest, dialect) {
+        return Line::Sample(sample);
+    }
+    if !has_tags_field && memchr(b':', after).is_some() {
+        return Line::Samples(Samples::several((name, in_name.errors), rest, dialect));
+    }
+    let mut why = why_rejected(value, after, dialect);
+    why.tag_errors += in_name.errors;
+    Line::Rejected(why)
 }
 
-fn event(line: &[u8]) -> Option<()> {
-    let (rest, lengths) = Until(b'}').parse(line.strip_prefix(b"_e{")?).ok()?;
-    let (title, text) = str::from_utf8(lengths).ok()?.split_once(',')?;
-    let (title, text): (usize, usize) = (title.parse().ok()?, text.parse().ok()?);
-    let body = rest.strip_prefix(b":")?.get(title..)?.strip_prefix(b"|")?.get(text..)?;
-    (title > 0 && matches!(body, [] | [b'|', ..])).then_some(())
+/// The kind that `after` begins with.
+fn kind_of(after: &[u8]) -> Option<Kind> {
+    kind(after).ok().map(|(_, kind)| kind)
 }
 
 #[cfg(test)]

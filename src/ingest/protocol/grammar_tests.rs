@@ -123,11 +123,60 @@ fn packed_values_share_kind_and_fields() {
     let number = Value::Number;
     assert_eq!(samples("a:1:2:3|ms"), [Ok((Timer, number(1.0))), Ok((Timer, number(2.0))), Ok((Timer, number(3.0)))]);
     assert_eq!(samples("a:1:2|c|@0.5|#k:v:w"), [Ok((Counter, number(1.0))), Ok((Counter, number(2.0)))]);
-    assert_eq!(samples("a:1:x:|ms"), [Ok((Timer, number(1.0))), Err("malformed_value"), Err("malformed_value")]);
+    assert_eq!(samples("a:1:2:x|ms"), [Ok((Timer, number(1.0))), Ok((Timer, number(2.0))), Err("malformed_value")]);
+    assert_eq!(samples("a:1:2:|ms")[2..], [Err("malformed_value")]);
+    assert_eq!(samples("a[k=v:w]:1:2|c"), [Ok((Counter, number(1.0))), Ok((Counter, number(2.0)))]);
     assert_eq!(samples("a:1:x|ms|@7"), [Err("invalid_sample_factor"), Err("malformed_value")]);
     assert_eq!(samples("a:1|c:2|g"), [Ok((Counter, number(1.0))), Ok((Gauge, number(2.0)))]);
     assert_eq!(samples("a:1|c|:2|c"), [Err("malformed_component"), Ok((Counter, number(2.0)))]);
     assert_eq!(samples("a:1|c|@0.1:+2|g:"), [Ok((Counter, number(1.0))), Ok((Gauge, Value::Signed(2.0))), Err("malformed_component")]);
+}
+
+#[test]
+fn names_and_tags_of_names_may_hold_colons() {
+    for (line, name, value) in [
+        ("svc.a:6800b:5|c", "svc.a:6800b", Value::Number(5.0)),
+        ("w::X.y:-1|g|#k:v", "w::X.y", Value::Signed(-1.0)),
+        ("a:1:x:3|ms", "a:1:x", Value::Number(3.0)),
+        ("a::1|c", "a:", Value::Number(1.0)),
+        ("::1|c", ":", Value::Number(1.0)),
+        ("a:1e400:1|c", "a:1e400", Value::Number(1.0)),
+        ("a,k=v:1:2|c", "a,k=v:1", Value::Number(2.0)),
+        ("a#k=v:1:2|c", "a#k=v:1", Value::Number(2.0)),
+        ("a;k=v:1:2|c", "a;k=v:1", Value::Number(2.0)),
+        ("a[k=v:1]:2|c", "a[k=v:1]", Value::Number(2.0)),
+        ("a[k=v]b:c:2|c", "a[k=v]b:c", Value::Number(2.0)),
+        ("a,k=v:1:m|s", "a,k=v:1", Value::Member(b"m")),
+        ("a[k=v:1]:m:n|s", "a[k=v:1]", Value::Member(b"m:n")),
+        ("a:m,k=v:n|s", "a", Value::Member(b"m,k=v:n")),
+        ("a:m[k=v]:n|s", "a", Value::Member(b"m[k=v]:n")),
+        ("a:1:2|s", "a", Value::Member(b"1:2")),
+    ] {
+        let got = sample(line);
+        assert_eq!((str::from_utf8(got.name), got.value), (Ok(name), value), "{line}");
+    }
+    assert_eq!(samples("a:b:1|c:2|g"), [Ok((Kind::Counter, Value::Number(1.0))), Ok((Kind::Gauge, Value::Number(2.0)))]);
+    for (line, want) in
+        [("a:b:x|c", "malformed_value"), ("a:b:|c", "malformed_value"), ("a:b:1|x", "illegal_event"), (":1:2|c", "malformed_line")]
+    {
+        assert_eq!(reason(line), want, "{line}");
+    }
+    let never = Dialect { packed_values: PackedValues::Never, ..Dialect::default() };
+    for (line, name) in [("a:1:2|c", "a:1"), ("a[k=v]:1:2|c", "a[k=v]:1"), ("a:1:2|s", "a")] {
+        assert!(matches!(parse_line(line.as_bytes(), &never), Line::Sample(got) if got.name == name.as_bytes()), "{line}");
+    }
+}
+
+#[test]
+fn the_first_colon_ends_a_name_in_statsd_exporter() {
+    let of = |line: &'static str| parse_line(line.as_bytes(), &Dialect::STATSD_EXPORTER);
+    for line in ["a:1:2|c", "a:b:1|g", "a:1:2|x", "a,k=v:w:1|c", "a:1:2|ms:3|ms", "a:1:|"] {
+        let why = SampleError::InvalidExtendedAggregateType;
+        assert!(matches!(of(line), Line::Rejected(rejected) if rejected.error == why), "{line}");
+    }
+    assert!(matches!(of("a:1:x:3|ms"), Line::Samples(samples) if samples.clone().count() == 3));
+    assert!(matches!(of("a:m:n|s"), Line::Sample(sample) if sample.name == b"a"));
+    assert!(matches!(of("a,k=v:1:2|c|#l:w"), Line::Rejected(rejected) if rejected.error == SampleError::MixedTaggingStyles));
 }
 
 #[test]
@@ -149,7 +198,7 @@ proptest! {
 }
 
 fn drain(line: &[u8]) {
-    for flags in 0u8..64 {
+    for flags in 0u8..=255 {
         let on = |bit: u8| flags >> bit & 1 == 1;
         let dialect = Dialect {
             dogstatsd_tags: on(0),
@@ -158,6 +207,9 @@ fn drain(line: &[u8]) {
             signalfx_tags: on(3),
             bare_tags: on(4),
             container_id: on(5),
+            graphite_tags: on(6),
+            exporter_rules: on(7),
+            packed_values: [PackedValues::All, PackedValues::Observers, PackedValues::Never][usize::from(flags % 3)],
         };
         match parse_line(line, &dialect) {
             Line::Samples(samples) => assert!(samples.count() >= 1, "a line of samples holds one"),

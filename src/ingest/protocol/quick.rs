@@ -28,9 +28,9 @@ pub trait Finder: Copy {
 
 /// The way for every processor: eight bytes at a time.
 #[derive(Debug, Clone, Copy)]
-pub struct Plain;
+pub struct PlainFinder;
 
-impl Finder for Plain {
+impl Finder for PlainFinder {
     #[inline(always)]
     fn marks(self, window: &[u8; WINDOW]) -> Marks {
         Marks { newline: bits(window, b'\n'), colon: bits(window, b':'), pipe: bits(window, b'|') }
@@ -121,8 +121,8 @@ fn in_window<'a, F: Finder>(lines: &'a [u8], window: &[u8; WINDOW], longest: usi
     };
     let line = lines.get(..len)?;
     let (name_len, value_end) = (marks.colon.trailing_zeros() as usize, marks.pipe.trailing_zeros() as usize);
-    // What begins with an underscore may be an event or a service check.
-    if name_len == 0 || len > longest || matches!(line, [b'_', ..] | [.., b'\r']) {
+    // What begins with an underscore may be an event or a service check; blanks at the ends belong to no line.
+    if name_len == 0 || len > longest || matches!(line, [b'_' | ..=b' ', ..] | [.., ..=b' ']) {
         return None;
     }
     let (kind, kind_len) = kind(*line.get(value_end + 1)?)?;
@@ -138,7 +138,11 @@ fn in_window<'a, F: Finder>(lines: &'a [u8], window: &[u8; WINDOW], longest: usi
     };
     let (name, value_at) = (line.get(..name_len)?, name_len + 1);
     let value = match kind {
-        Kind::Set => Value::Member(line.get(value_at..value_end).filter(|member| !member.is_empty())?),
+        // Which of several colons a member follows is not seen here.
+        Kind::Set if has_none_between(marks.colon, value_at, value_end) => {
+            Value::Member(line.get(value_at..value_end).filter(|member| !member.is_empty())?)
+        }
+        Kind::Set => return None,
         // Longer numbers are rare, and those that begin so late.
         _ => Value::Number(decimal(*window.get(value_at..value_at + DECIMAL)?.first_chunk()?, value_end.checked_sub(value_at)?)?),
     };
@@ -188,7 +192,7 @@ mod tests {
 
     /// What all ways say, which is the same.
     fn quick(lines: &[u8]) -> Option<(Sample<'_>, usize)> {
-        let found = quick_line(lines, LONGEST, Plain);
+        let found = quick_line(lines, LONGEST, PlainFinder);
         #[cfg(target_arch = "x86_64")]
         match Avx2::find() {
             Some(finder) => assert_eq!(quick_line(lines, LONGEST, finder), found),
@@ -201,8 +205,8 @@ mod tests {
     fn check(lines: &[u8]) -> bool {
         let Some((sample, len)) = quick(lines) else { return false };
         assert_eq!(len, lines.iter().position(|byte| *byte == b'\n').unwrap_or(lines.len()));
-        for dialect in [Dialect::default(), Dialect { dogstatsd_tags: false, bare_tags: false, container_id: false, ..Dialect::default() }]
-        {
+        let without_tags = Dialect { dogstatsd_tags: false, influxdb_tags: false, signalfx_tags: false, ..Dialect::default() };
+        for dialect in [Dialect::default(), Dialect::STATSD_EXPORTER, without_tags] {
             match parse_line(&lines[..len], &dialect) {
                 Line::Sample(known) => assert_eq!(sample, known),
                 other => panic!("{} is {other:?}", lines.escape_ascii()),
@@ -221,7 +225,7 @@ mod tests {
             "a:0|g",
             ".:.5|d|#",
             "a:1|c|#a:b,c:d,#e",
-            "a:u:1 é|s|#a:b",
+            "a:u.1 é|s|#a:b",
             "a:1|s",
             &long,
         ] {
@@ -266,6 +270,13 @@ mod tests {
             "_e{1,1}:1|c|#a:b",
             "_sc|a|0",
             "_x:1|c",
+            " a:1|c",
+            "\0a:1|c",
+            "a:1|c ",
+            "a:1|c|#b:c\t",
+            "a:1|s\0",
+            "a:x:y|s",
+            "a,k=v:w:y|s|#b:c",
             "a\n:1|c",
             "a:1\n|c",
             "a:1|\nc",
@@ -276,17 +287,17 @@ mod tests {
         ] {
             assert_eq!(quick(line.as_bytes()), None, "{line:?}");
         }
-        assert_eq!(quick_line(b"abc:1|c", 6, Plain), None, "longer than the limit");
+        assert_eq!(quick_line(b"abc:1|c", 6, PlainFinder), None, "longer than the limit");
     }
 
     proptest! {
         #[test]
-        fn it_says_what_the_grammar_says(lines in "([a-z_.]{1,12}:[0-9.+e-]{1,6}\\|(c|g|ms|h|d|s|m)(\\|[#@T|]?[a-z:,|0-9.]{0,40})?[\r\n]{0,2}){1,3}") {
+        fn it_says_what_the_grammar_says(lines in "([ \0]?[a-z_.,;#=\\[\\]]{1,12}:[0-9.+e:-]{1,6}\\|(c|g|ms|h|d|s|m)(\\|[#@T|]?[a-z:,|0-9.]{0,40})?[ \0\r\n]{0,2}){1,3}") {
             check(lines.as_bytes());
         }
 
         #[test]
-        fn it_says_what_the_grammar_says_of_any_bytes(lines in prop::collection::vec(prop::sample::select(&b":|\n\r#@_acgmshd1.9,\xff"[..]), 0..150)) {
+        fn it_says_what_the_grammar_says_of_any_bytes(lines in prop::collection::vec(prop::sample::select(&b":|\n\r#@_acgmshd1.9,=[];\\ \0\xff"[..]), 0..150)) {
             check(&lines);
         }
 
@@ -295,7 +306,7 @@ mod tests {
             let window = window.first_chunk::<WINDOW>().expect("as many as asked for");
             let by_byte = |wanted| window.iter().rev().fold(0, |bits, byte| bits << 1 | u64::from(*byte == wanted));
             let marks = Marks { newline: by_byte(b'\n'), colon: by_byte(b':'), pipe: by_byte(b'|') };
-            prop_assert_eq!(Plain.marks(window), marks);
+            prop_assert_eq!(PlainFinder.marks(window), marks);
             #[cfg(target_arch = "x86_64")]
             if let Some(finder) = Avx2::find() {
                 prop_assert_eq!(finder.marks(window), marks);

@@ -33,7 +33,7 @@ pub enum Value<'a> {
 /// One measurement on the wire, all borrowed from its line.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sample<'a> {
-    /// Everything before the first `:`, name tags included. Not empty.
+    /// Everything before the `:` of the value, name tags included. Not empty.
     pub name: &'a [u8],
     /// The kind.
     pub kind: Kind,
@@ -58,6 +58,11 @@ impl Default for Sample<'_> {
 }
 
 impl Kind {
+    /// Whether its values are observed one by one: timers, histograms and distributions.
+    pub const fn is_observed(self) -> bool {
+        matches!(self, Self::Timer | Self::Histogram | Self::Distribution)
+    }
+
     /// How the wire writes it.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,34 +1,10 @@
 //! Tags, in the name and in fields: taken apart only when an identity is new.
 
+use std::borrow::Cow;
+
+use super::styles::{NameParts, Style, find_unescaped, unescaped};
 use super::{Rejected, Sample, SampleError};
 use crate::options::Dialect;
-
-/// A name divided by one of the tag styles that stand in the name.
-struct NameParts<'a> {
-    head: &'a str,
-    /// What follows a closing bracket; it belongs to the name.
-    tail: &'a str,
-    tags: &'a str,
-    /// A bracket without its partner: the whole name is kept, and it counts as one error.
-    lone_bracket: bool,
-}
-
-/// SignalFX first; where it finds a bracket no other style is tried. Then the first `#` (Librato) or `,` (InfluxDB).
-fn split_name<'a>(name: &'a str, dialect: &Dialect) -> NameParts<'a> {
-    let whole = NameParts { head: name, tail: "", tags: "", lone_bracket: false };
-    if dialect.signalfx_tags && name.contains(['[', ']']) {
-        let parts = name.split_once('[').filter(|(head, _)| !head.contains(']'));
-        return match parts.and_then(|(head, inner)| Some((head, inner.split_once(']')?))) {
-            Some((head, (tags, tail))) => NameParts { head, tail, tags, lone_bracket: false },
-            None => NameParts { lone_bracket: true, ..whole },
-        };
-    }
-    let ends_name = |c| (c == '#' && dialect.librato_tags) || (c == ',' && dialect.influxdb_tags);
-    match name.split_once(ends_name) {
-        Some((head, tags)) => NameParts { head, tags, ..whole },
-        None => whole,
-    }
-}
 
 /// How many labels and errors a name's tags hold.
 pub(super) struct NameTags {
@@ -36,34 +12,77 @@ pub(super) struct NameTags {
     pub(super) errors: u32,
 }
 
-pub(super) fn name_tags(name: &str, dialect: &Dialect) -> NameTags {
-    let parts = split_name(name, dialect);
+pub(super) fn name_tags(parts: &NameParts<'_>, dialect: &Dialect) -> NameTags {
     let mut found = NameTags { labels: 0, errors: u32::from(parts.lone_bracket) };
-    found.errors += visit(parts.tags, '=', None, &mut |_, _| found.labels += 1);
+    if let Some(style) = parts.style {
+        found.errors += visit_named(&String::from_utf8_lossy(parts.tags), style, dialect, &mut |_, _| found.labels += 1);
+    }
     found
 }
 
 /// Errors in the DogStatsD tags of the fields in `after` (`kind|field|field`).
 pub(super) fn dogstatsd_tag_errors(after: &[u8], dialect: &Dialect) -> u32 {
-    let Ok(after) = str::from_utf8(after) else { return 0 };
+    let after = String::from_utf8_lossy(after);
     visit_fields(after.split_once('|').map_or("", |(_, fields)| fields), dialect, &mut |_, _| {})
 }
 
-/// Walks `k=v,k=v`; a trailing comma is fine. Returns the number of tags skipped.
-///
-/// `bare` is the value of a tag without a separator, `None` if such a tag is an error.
-fn visit<'a>(tags: &'a str, separator: char, bare: Option<&'a str>, label: &mut impl FnMut(&'a str, &'a str)) -> u32 {
-    let mut errors = 0;
-    let tags = tags.strip_suffix(',').unwrap_or(tags);
-    if tags.is_empty() {
-        return 0;
+/// The tags of a section. What follows a separator at the end is none; blanks at the end belong to no tag.
+struct Tags<'a> {
+    rest: Option<&'a str>,
+    separator: u8,
+    has_escapes: bool,
+}
+
+impl<'a> Tags<'a> {
+    fn new(section: &'a str, separator: u8, has_escapes: bool, dialect: &Dialect) -> Self {
+        let rest = if dialect.exporter_rules { section } else { section.trim_end_matches(is_blank) };
+        // A blank that is escaped is none.
+        let is_cut = has_escapes && rest.len() < section.len() && rest.ends_with('\\');
+        let rest = if is_cut { section.get(..=rest.len()).unwrap_or(rest) } else { rest };
+        Self { rest: Some(rest), separator, has_escapes }
     }
-    for tag in tags.split(',') {
-        // Each DogStatsD tag may carry a '#' of its own.
-        let tag = if separator == ':' { tag.strip_prefix('#').unwrap_or(tag) } else { tag };
-        match (tag.split_once(separator), bare) {
-            (Some((key, value)), _) if !key.is_empty() && !value.is_empty() => label(key, value),
-            (None, Some(value)) if !tag.is_empty() => label(tag, value),
+
+    /// The place of the first `wanted` in `text`.
+    fn place_of(&self, text: &str, wanted: u8) -> Option<usize> {
+        if self.has_escapes { find_unescaped(text, wanted) } else { memchr::memchr(wanted, text.as_bytes()) }
+    }
+}
+
+impl<'a> Iterator for Tags<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        let rest = self.rest.take().filter(|rest| !rest.is_empty())?;
+        let end = self.place_of(rest, self.separator);
+        self.rest = end.and_then(|end| rest.get(end + 1..));
+        rest.get(..end.unwrap_or(rest.len()))
+    }
+}
+
+/// Walks the tags of a name. Returns the number of tags skipped.
+fn visit_named(section: &str, style: Style, dialect: &Dialect, label: &mut impl FnMut(&str, &str)) -> u32 {
+    let has_escapes = style == Style::InfluxDb && !dialect.exporter_rules;
+    let plain = |text| if has_escapes { unescaped(text) } else { text.into() };
+    let mut tags = Tags::new(section, style.separator(), has_escapes, dialect);
+    let mut errors = 0;
+    while let Some(tag) = tags.next() {
+        match tags.place_of(tag, b'=').and_then(|at| Some((tag.get(..at)?, tag.get(at + 1..)?))) {
+            Some((key, value)) if !key.is_empty() && !value.is_empty() => label(&plain(key), &plain(value)),
+            _ => errors += 1,
+        }
+    }
+    errors
+}
+
+/// Walks a section of DogStatsD tags. Returns the number of tags skipped.
+fn visit_dogstatsd(section: &str, dialect: &Dialect, label: &mut impl FnMut(&str, &str)) -> u32 {
+    let mut errors = 0;
+    for tag in Tags::new(section, b',', false, dialect) {
+        // Each may carry a '#' of its own.
+        let tag = tag.strip_prefix('#').unwrap_or(tag);
+        match tag.split_once(':') {
+            Some((key, value)) if !key.is_empty() && !value.is_empty() => label(key, value),
+            None if dialect.bare_tags && !tag.is_empty() => label(tag, "true"),
             _ => errors += 1,
         }
     }
@@ -71,13 +90,12 @@ fn visit<'a>(tags: &'a str, separator: char, bare: Option<&'a str>, label: &mut 
 }
 
 /// Walks the fields of an identity: tags and the container's id; others are passed over.
-fn visit_fields<'a>(fields: &'a str, dialect: &Dialect, label: &mut impl FnMut(&'a str, &'a str)) -> u32 {
-    let bare = dialect.bare_tags.then_some("true");
+fn visit_fields(fields: &str, dialect: &Dialect, label: &mut impl FnMut(&str, &str)) -> u32 {
     let mut errors = 0;
     for field in fields.split('|') {
         if let Some(tags) = field.strip_prefix('#') {
             if dialect.dogstatsd_tags {
-                errors += visit(tags, ':', bare, label);
+                errors += visit_dogstatsd(tags, dialect, label);
             }
         } else if let Some(id) = field.strip_prefix("c:")
             && dialect.container_id
@@ -89,20 +107,29 @@ fn visit_fields<'a>(fields: &'a str, dialect: &Dialect, label: &mut impl FnMut(&
     errors
 }
 
+/// What stands at the ends of lines and belongs to nothing.
+pub(super) fn is_blank(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\r' | '\0')
+}
+
 /// The identity of a sample, checked to be one. Made when an identity is met for the first time.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Identity<'a> {
-    name: &'a str,
-    fields: &'a str,
+    head: Cow<'a, str>,
+    /// What follows a closing bracket.
+    tail: &'a str,
+    named: Option<(Style, Cow<'a, str>)>,
+    has_lone_bracket: bool,
+    fields: Cow<'a, str>,
     dialect: Dialect,
 }
 
 /// Receives the parts of an identity, in the order of the line.
-pub trait TagSink<'a> {
+pub trait TagSink {
     /// A piece of the name; more than one where tags stood in its middle.
-    fn name(&mut self, piece: &'a str);
-    /// A tag, as sent. A later one of the same key replaces an earlier one.
-    fn tag(&mut self, key: &'a str, value: &'a str);
+    fn name(&mut self, piece: &str);
+    /// A tag, as it is meant: escapes are taken off. A later one of the same key replaces an earlier one.
+    fn tag(&mut self, key: &str, value: &str);
 }
 
 /// How many tags of an identity were skipped.
@@ -117,29 +144,43 @@ pub struct TagErrors {
 impl<'a> Identity<'a> {
     /// # Errors
     ///
-    /// `MalformedLine` if name or tags are not UTF-8, `MixedTaggingStyles` if there are tags both in the name and in a field.
-    /// Both reject the whole line.
+    /// `MalformedLine` if the name is not UTF-8, and under [`Dialect::exporter_rules`] if the tags are not; else bytes of tags that
+    /// are not are replaced. `MixedTaggingStyles` if there are tags both in the name and in a field. Both reject the whole line.
     pub fn of(sample: &Sample<'a>, dialect: &Dialect) -> Result<Self, Rejected> {
-        let (Ok(name), Ok(fields)) = (str::from_utf8(sample.name), str::from_utf8(sample.tags)) else {
-            return Err(Rejected { error: SampleError::MalformedLine, tag_errors: 0 });
+        let malformed = Rejected { error: SampleError::MalformedLine, tag_errors: 0 };
+        let text = |bytes: &'a [u8]| match String::from_utf8_lossy(bytes) {
+            Cow::Owned(_) if dialect.exporter_rules => Err(malformed),
+            text => Ok(text),
         };
-        let has_tags_field = fields.split('|').any(|field| field.starts_with('#'));
-        if has_tags_field {
-            let in_name = name_tags(name, dialect);
+        let parts = NameParts::of(sample.name, dialect);
+        let (Ok(head), Ok(tail)) = (str::from_utf8(parts.head), str::from_utf8(parts.tail)) else { return Err(malformed) };
+        let fields = text(sample.tags)?;
+        if fields.split('|').any(|field| field.starts_with('#')) {
+            let in_name = name_tags(&parts, dialect);
             if in_name.labels > 0 {
                 return Err(Rejected { error: SampleError::MixedTaggingStyles, tag_errors: in_name.errors });
             }
         }
-        Ok(Self { name, fields, dialect: *dialect })
+        let has_escapes = dialect.influxdb_tags && !dialect.exporter_rules && matches!(parts.style, None | Some(Style::InfluxDb));
+        Ok(Self {
+            head: if has_escapes { unescaped(head) } else { head.into() },
+            tail,
+            named: parts.style.map(|style| Ok((style, text(parts.tags)?))).transpose()?,
+            has_lone_bracket: parts.lone_bracket,
+            fields,
+            dialect: *dialect,
+        })
     }
 
     /// Hands the parts to `sink`.
-    pub fn visit(&self, sink: &mut impl TagSink<'a>) -> TagErrors {
-        let parts = split_name(self.name, &self.dialect);
-        sink.name(parts.head);
-        sink.name(parts.tail);
-        let name = u32::from(parts.lone_bracket) + visit(parts.tags, '=', None, &mut |key, value| sink.tag(key, value));
-        let fields = visit_fields(self.fields, &self.dialect, &mut |key, value| sink.tag(key, value));
+    pub fn visit(&self, sink: &mut impl TagSink) -> TagErrors {
+        sink.name(&self.head);
+        sink.name(self.tail);
+        let mut name = u32::from(self.has_lone_bracket);
+        if let Some((style, tags)) = &self.named {
+            name += visit_named(tags, *style, &self.dialect, &mut |key, value| sink.tag(key, value));
+        }
+        let fields = visit_fields(&self.fields, &self.dialect, &mut |key, value| sink.tag(key, value));
         TagErrors { name, fields }
     }
 }

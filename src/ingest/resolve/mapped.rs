@@ -53,12 +53,12 @@ impl NameAndTags {
     }
 }
 
-impl<'a> TagSink<'a> for NameAndTags {
-    fn name(&mut self, piece: &'a str) {
+impl TagSink for NameAndTags {
+    fn name(&mut self, piece: &str) {
         self.name.push_str(piece);
     }
 
-    fn tag(&mut self, key: &'a str, value: &'a str) {
+    fn tag(&mut self, key: &str, value: &str) {
         if self.exemplar_tag.as_deref() == Some(key) {
             // In the name, where it cannot be cut out beforehand.
             return;

@@ -4,7 +4,7 @@ use super::findings::At;
 
 /// The text of the first document, and where another one has content, if one has. A document that is empty is none.
 pub(super) fn first(text: &str) -> (&str, Option<At>) {
-    let mut lines = Lines { rest: text, number: 0 };
+    let mut lines = TextLines { rest: text, number: 0 };
     let (mut is_open, mut has_content) = (false, false);
     loop {
         let before = lines.rest;
@@ -13,7 +13,7 @@ pub(super) fn first(text: &str) -> (&str, Option<At>) {
         let ends = after_marker(line, "...").is_some();
         if (is_open || has_content) && (begins.is_some() || ends) {
             let length = text.len() - if ends { lines.rest.len() } else { before.len() };
-            let more = if ends { lines } else { Lines { rest: before, number: lines.number - 1 } };
+            let more = if ends { lines } else { TextLines { rest: before, number: lines.number - 1 } };
             return (text.get(..length).unwrap_or(text), content(more));
         }
         is_open |= begins.is_some();
@@ -23,7 +23,7 @@ pub(super) fn first(text: &str) -> (&str, Option<At>) {
 }
 
 /// Where the first content stands.
-fn content(mut lines: Lines<'_>) -> Option<At> {
+fn content(mut lines: TextLines<'_>) -> Option<At> {
     while let Some(line) = lines.next() {
         let text = after_marker(line, "---").or_else(|| after_marker(line, "...")).unwrap_or(line);
         if !is_blank(text) {
@@ -48,13 +48,13 @@ fn is_blank(text: &str) -> bool {
 
 /// Lines without their ends; a line ends with `\n`, `\r\n` or `\r`.
 #[derive(Clone, Copy)]
-struct Lines<'t> {
+struct TextLines<'t> {
     rest: &'t str,
     /// Of the line that came last, from 1.
     number: u32,
 }
 
-impl<'t> Lines<'t> {
+impl<'t> TextLines<'t> {
     fn next(&mut self) -> Option<&'t str> {
         if self.rest.is_empty() {
             return None;

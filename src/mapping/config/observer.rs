@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::findings::{At, code};
 use super::keys::{HISTOGRAM_OPTIONS, QUANTILE, SUMMARY_OPTIONS};
 use super::read::{Fields, File};
-use super::tree::{Node, Value};
+use super::tree::{Node, YamlValue};
 use crate::mapping::spec::ObserverOptions;
 use crate::options::{DEFAULT_BOUNDS, NATIVE_BUCKETS_MAX, NativeChoice, Observer, SummaryOptions};
 
@@ -196,7 +196,7 @@ fn bounds(file: &mut File<'_>, node: &Node) -> Option<Arc<[f64]>> {
 
 /// One bound; `Some(None)` for one that is left out, because no value is ever counted there, and `None` after an error.
 fn bound(file: &mut File<'_>, item: &Node) -> Option<Option<f64>> {
-    if matches!(item.value, Value::Null) {
+    if matches!(item.value, YamlValue::Null) {
         file.doubt(item.at, code::BAD_BUCKETS, ["a bucket has no bound", "it counts as 0", "write its number"]);
         return Some(Some(0.0));
     }

@@ -3,7 +3,7 @@
 
 use super::findings::{At, Findings, code};
 use super::keys::{self, Section};
-use super::tree::{Key, Node, Plain, Value};
+use super::tree::{Key, Node, Plain, YamlValue};
 use super::{duration, pattern};
 use crate::name::NameValidation;
 
@@ -35,7 +35,7 @@ impl<'n> Fields<'n> {
     }
 
     fn entry(self, key: &str) -> Option<&'n (Key, Node)> {
-        self.0.iter().find(|(at, node)| at.name == key && !matches!(node.value, Value::Null))
+        self.0.iter().find(|(at, node)| at.name == key && !matches!(node.value, YamlValue::Null))
     }
 }
 
@@ -43,13 +43,13 @@ impl File<'_> {
     /// The map of a section; keys that it does not have are errors, old ones warnings.
     pub(super) fn fields<'n>(&mut self, node: &'n Node, section: Section) -> Option<Fields<'n>> {
         match &node.value {
-            Value::Map(entries) => {
+            YamlValue::Map(entries) => {
                 for (key, _) in entries {
                     self.check_key(key, section);
                 }
                 Some(Fields(entries))
             }
-            Value::Null => Some(Fields(&[])),
+            YamlValue::Null => Some(Fields(&[])),
             _ => self.wrong(node, section.name, "a map of keys and values"),
         }
     }
@@ -69,7 +69,7 @@ impl File<'_> {
     /// A text; numbers and booleans as they are written.
     pub(super) fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
         match &node.value {
-            Value::Scalar(text, _) => Some(text),
+            YamlValue::Scalar(text, _) => Some(text),
             _ => self.wrong(node, what, "a text"),
         }
     }
@@ -77,7 +77,7 @@ impl File<'_> {
     /// `true` or `false`, unquoted.
     pub(super) fn flag(&mut self, node: &Node, what: &str) -> Option<bool> {
         match &node.value {
-            Value::Scalar(_, Plain::Flag(flag)) => Some(*flag),
+            YamlValue::Scalar(_, Plain::Flag(flag)) => Some(*flag),
             _ => self.wrong(node, what, "true or false, without quotes"),
         }
     }
@@ -95,7 +95,7 @@ impl File<'_> {
     /// Any number, unquoted; infinite or none where the file says `.inf` or `.nan`.
     pub(super) fn any_number(&mut self, node: &Node, what: &str) -> Option<f64> {
         match &node.value {
-            Value::Scalar(_, Plain::Number(number)) => Some(*number),
+            YamlValue::Scalar(_, Plain::Number(number)) => Some(*number),
             _ => self.wrong(node, what, "a number, without quotes"),
         }
     }
@@ -103,7 +103,7 @@ impl File<'_> {
     /// A finite number, unquoted.
     pub(super) fn number(&mut self, node: &Node, what: &str) -> Option<f64> {
         match &node.value {
-            Value::Scalar(_, Plain::Number(number)) if number.is_finite() => Some(*number),
+            YamlValue::Scalar(_, Plain::Number(number)) if number.is_finite() => Some(*number),
             _ => self.wrong(node, what, "a finite number, without quotes"),
         }
     }
@@ -111,13 +111,13 @@ impl File<'_> {
     /// A whole number from 0 to `most`. A fraction counts without what stands after its dot, as in statsd_exporter.
     pub(super) fn whole(&mut self, node: &Node, what: &str, most: u32) -> Option<u32> {
         match &node.value {
-            Value::Scalar(text, Plain::Number(number)) if number.fract() != 0.0 && (0.0..=f64::from(most)).contains(number) => {
+            YamlValue::Scalar(text, Plain::Number(number)) if number.fract() != 0.0 && (0.0..=f64::from(most)).contains(number) => {
                 let so = format!("it counts as {}", number.trunc());
                 let wrong = format!("{what} takes a whole number, not `{text}`");
                 self.doubt(node.at, code::BAD_VALUE, [&wrong, &so, "write a whole number"]);
                 Some(*number as u32)
             }
-            Value::Scalar(_, Plain::Number(number)) if number.fract() == 0.0 && (0.0..=f64::from(most)).contains(number) => {
+            YamlValue::Scalar(_, Plain::Number(number)) if number.fract() == 0.0 && (0.0..=f64::from(most)).contains(number) => {
                 Some(*number as u32)
             }
             _ => self.wrong(node, what, &format!("a whole number from 0 to {most}")),
@@ -139,14 +139,14 @@ impl File<'_> {
     /// The items of a list.
     pub(super) fn list<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n [Node]> {
         match &node.value {
-            Value::List(items) => Some(items),
+            YamlValue::List(items) => Some(items),
             _ => self.wrong(node, what, "a list"),
         }
     }
 
     /// A list of texts; one text alone is a list of one.
     pub(super) fn texts(&mut self, node: &Node, what: &str) -> Vec<String> {
-        if let Value::Scalar(text, _) = &node.value {
+        if let YamlValue::Scalar(text, _) = &node.value {
             return vec![text.clone()];
         }
         let items = self.list(node, what).unwrap_or_default();
@@ -156,7 +156,7 @@ impl File<'_> {
     /// Entries of a map with free keys, in the order of the file.
     pub(super) fn entries<'n>(&mut self, node: &'n Node, what: &str) -> &'n [(Key, Node)] {
         match &node.value {
-            Value::Map(entries) => entries,
+            YamlValue::Map(entries) => entries,
             _ => self.wrong(node, what, "a map of keys and values").unwrap_or_default(),
         }
     }
@@ -166,7 +166,7 @@ impl File<'_> {
         let mut pairs = Vec::new();
         for (key, value) in self.entries(node, what) {
             match &value.value {
-                Value::Null => pairs.push((key, "")),
+                YamlValue::Null => pairs.push((key, "")),
                 _ => pairs.extend(self.text(value, what).map(|text| (key, text))),
             }
         }
@@ -204,10 +204,10 @@ impl File<'_> {
 
     fn wrong<T>(&mut self, node: &Node, what: &str, expected: &str) -> Option<T> {
         let got = match &node.value {
-            Value::Null => "nothing".to_owned(),
-            Value::Scalar(text, _) => format!("`{}`", text.chars().take(60).collect::<String>()),
-            Value::List(_) => "a list".to_owned(),
-            Value::Map(_) => "a map".to_owned(),
+            YamlValue::Null => "nothing".to_owned(),
+            YamlValue::Scalar(text, _) => format!("`{}`", text.chars().take(60).collect::<String>()),
+            YamlValue::List(_) => "a list".to_owned(),
+            YamlValue::Map(_) => "a map".to_owned(),
         };
         self.findings.error(node.at, code::BAD_TYPE, format!("{what} takes {expected}, not {got}"));
         None

@@ -3,7 +3,7 @@
 use super::findings::code;
 use super::keys::{LIMITS, RULE, TTL};
 use super::read::{Fields, File};
-use super::tree::{Node, Value};
+use super::tree::{Node, YamlValue};
 use super::{labels, observer, pattern};
 use crate::mapping::spec::{Action, Becomes, MatchType, MetricKind, Rule, RuleLimits, Unit};
 use crate::options::{Overflow, SignedGauges, Ttl};
@@ -49,7 +49,7 @@ const UNITS: [(&str, Unit); 19] = [
 
 /// Reads a rule. `None` where an error leaves nothing to go on with; every error is among the findings.
 pub(super) fn read(file: &mut File<'_>, node: &Node, defaults: &FileDefaults) -> Option<Rule> {
-    if !matches!(node.value, Value::Map(_)) {
+    if !matches!(node.value, YamlValue::Map(_)) {
         file.findings.error(node.at, code::BAD_TYPE, "a rule is a map of keys: `match`, `name` and others");
         return None;
     }
@@ -156,7 +156,7 @@ pub(super) fn signed_gauges(file: &mut File<'_>, fields: Fields<'_>) -> Option<S
 /// A ttl: a duration for all kinds, or a map by kind. One below zero counts as not said: statsd_exporter loads it, and then
 /// shows each series for a second at most.
 pub(super) fn ttl(file: &mut File<'_>, node: &Node) -> Ttl {
-    if !matches!(node.value, Value::Map(_)) {
+    if !matches!(node.value, YamlValue::Map(_)) {
         let all = one_ttl(file, node);
         return Ttl { counter_ms: all, gauge_ms: all, observer_ms: all, set_ms: all };
     }

@@ -22,12 +22,12 @@ pub(crate) struct Node {
     /// Where it is defined: for an alias or a merged key, where the anchor stands.
     pub(crate) at: At,
     /// What it is.
-    pub(crate) value: Value,
+    pub(crate) value: YamlValue,
 }
 
 /// A value of YAML.
 #[derive(Debug, Clone)]
-pub(crate) enum Value {
+pub(crate) enum YamlValue {
     /// Nothing, `null` or `~`.
     Null,
     /// Text, as written if it is a number or a boolean, and which of these it is.
@@ -166,24 +166,24 @@ impl<'de> Visitor<'de> for RawVisitor {
 fn node(raw: Spanned<Raw>, text: &str) -> Node {
     let written = |or: String| slice(raw.defined, text).map_or(or, str::to_owned);
     let value = match raw.value {
-        Raw::Null => Value::Null,
-        Raw::Flag(flag) => Value::Scalar(written(flag.to_string()), Plain::Flag(flag)),
+        Raw::Null => YamlValue::Null,
+        Raw::Flag(flag) => YamlValue::Scalar(written(flag.to_string()), Plain::Flag(flag)),
         Raw::Number(number) => {
             let written = written(number.to_string());
             let number = scalar::octal(&written).unwrap_or(number);
-            Value::Scalar(written, Plain::Number(number))
+            YamlValue::Scalar(written, Plain::Number(number))
         }
         Raw::Text(value) => match slice(raw.defined, text) {
             Some(written) => {
                 let (text, number) = scalar::text(value, written);
-                Value::Scalar(text, number.map_or(Plain::Text, Plain::Number))
+                YamlValue::Scalar(text, number.map_or(Plain::Text, Plain::Number))
             }
-            None => Value::Scalar(value, Plain::Text),
+            None => YamlValue::Scalar(value, Plain::Text),
         },
-        Raw::List(items) => Value::List(items.into_iter().map(|item| node(item, text)).collect()),
-        Raw::Map(entries) => {
-            Value::Map(entries.into_iter().map(|(key, item)| (Key { at: at(key.defined), name: key.value }, node(item, text))).collect())
-        }
+        Raw::List(items) => YamlValue::List(items.into_iter().map(|item| node(item, text)).collect()),
+        Raw::Map(entries) => YamlValue::Map(
+            entries.into_iter().map(|(key, item)| (Key { at: at(key.defined), name: key.value }, node(item, text))).collect(),
+        ),
     };
     Node { at: at(raw.defined), value }
 }

@@ -12,11 +12,14 @@ pub(super) fn of_reason(reason: &str) -> &'static str {
 
 fn of_grammar(error: SampleError) -> &'static str {
     match error {
-        SampleError::MalformedLine => "a line is NAME:VALUE|KIND in UTF-8, with a name before the first `:`; write app.requests:1|c",
+        SampleError::MalformedLine => "a line is NAME:VALUE|KIND, with a name in UTF-8 before the `:`; write app.requests:1|c",
         SampleError::MixedTaggingStyles => {
             "tags stand in the name and after |#, and a line may have only one style; write app.requests:1|c|#key:value"
         }
         SampleError::NotEnoughParts => "nothing like |KIND follows the value; write app.requests:1|c",
+        SampleError::InvalidExtendedAggregateType => {
+            "there is a colon in the value, and only ms, h and d may have several; send lines of their own, or see --statsd.packed-values"
+        }
         SampleError::LineTooLong => "the line is longer than --limits.line-bytes; send shorter lines or raise the limit",
         SampleError::TruncatedLine => "the datagram was cut and this was its last line; send smaller datagrams",
         SampleError::MalformedEvent => "it starts like a DogStatsD event and is none; write _e{TITLE_BYTES,TEXT_BYTES}:TITLE|TEXT",

@@ -1,5 +1,5 @@
-//! One request: let in or rejected by the gate, answered by the router, and given the headers of the web configuration. Knows no paths
-//! and no sockets.
+//! One request: let in or rejected by the gate, answered by the router, and given the headers of the web configuration. Knows no
+//! paths and no sockets.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! web: expositions, the API and the landing page over HTTP.
 //!
-//! [`serve`] runs one listener until its shutdown future ends; several listeners may share one [`WebState`]. Everything that a client
-//! can make grow has a limit in [`WebOptions`].
+//! [`serve`] runs one listener until its shutdown future ends; several listeners may share one [`WebState`]. Everything that a
+//! client can make grow has a limit in [`WebOptions`].
 //!
 //! ```text
 //! server        puts the parts together for one listener
@@ -17,8 +17,8 @@
 //!     activity      what a connection is doing: connection writes it, scrape reads it
 //! web_options   what an operator may set
 //! ```
-//! Imports lead from the outer parts to the inner ones only. This module knows the bridge as something that renders itself and answers
-//! questions; it knows no StatsD, no signals and no flags.
+//! Imports lead from the outer parts to the inner ones only. This module knows the bridge as something that renders itself and
+//! answers questions; it knows no StatsD, no signals and no flags.
 
 mod access;
 mod activity;

@@ -1,5 +1,5 @@
-//! Responses: a status, headers that every response has, and a body that is complete or comes as an exposition is rendered. Knows no
-//! paths.
+//! Responses: a status, headers that every response has, and a body that is complete or comes as an exposition is rendered. Knows
+//! no paths.
 
 use bytes::Bytes;
 use http_body_util::{Either, Full};

@@ -1,10 +1,10 @@
 //! Basic authentication against bcrypt hashes.
 //!
-//! One password is compared at a time, on a blocking thread, and few requests wait for it: bcrypt is slow on purpose, and a flood of
-//! wrong passwords must not take the machine. Verdicts are cached under a keyed hash of user, bcrypt hash and password, so a scraper
-//! costs one comparison, and no password stays in memory. The password of an unknown user is compared too, with a hash that matches
-//! no password and has the cost of those in the file, so the time to an answer does not tell which users exist. This module knows
-//! neither the configuration file nor the response.
+//! One password is compared at a time, on a blocking thread, and few requests wait for it: bcrypt is slow on purpose, and a flood
+//! of wrong passwords must not take the machine. Verdicts are cached under a keyed hash of user, bcrypt hash and password, so a
+//! scraper costs one comparison, and no password stays in memory. The password of an unknown user is compared too, with a hash
+//! that matches no password and has the cost of those in the file, so the time to an answer does not tell which users exist. This
+//! module knows neither the configuration file nor the response.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};

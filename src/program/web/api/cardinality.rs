@@ -1,5 +1,5 @@
 //! `/api/v1/cardinality`: series against their limits, the families that have the most, and who hit which limit. Modelled after
-//! Prometheus' `/api/v1/status/tsdb`.
+//! Prometheus' `/api/v1/status/tsdb`. Knows no threads and no slots.
 
 use serde_json::{Value, json};
 

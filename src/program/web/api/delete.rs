@@ -1,4 +1,5 @@
 //! `POST /api/v1/series/delete`: deletes the series that match a selector, or with `dry_run=true` only counts them.
+//! Knows neither who may delete nor when.
 
 use std::net::SocketAddr;
 

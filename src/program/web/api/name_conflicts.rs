@@ -1,4 +1,4 @@
-//! `/api/v1/conflicts`: names that would have made the exposition invalid, and what was done about each.
+//! `/api/v1/conflicts`: names that would have made the exposition invalid, and what was done about each. Knows no request.
 
 use serde_json::{Value, json};
 

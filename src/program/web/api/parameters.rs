@@ -1,4 +1,4 @@
-//! Parameters of a query or of a form, `application/x-www-form-urlencoded`.
+//! Parameters of a query or of a form, `application/x-www-form-urlencoded`. Knows no parameter by name.
 
 use super::reply::ApiError;
 

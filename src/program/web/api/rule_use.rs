@@ -1,4 +1,5 @@
 //! `/api/v1/rules` and `/api/v1/unmapped`: the rules in force with the samples that they matched, and the names without a rule.
+//! Knows no request.
 
 use serde_json::{Value, json};
 

@@ -43,8 +43,8 @@ pub(in crate::program::web) struct Acceptor {
 impl Acceptor {
     /// Accepts connections until `shutdown` ends, then lets running responses finish for `drain_timeout`.
     ///
-    /// Never fails: an error of a connection ends that connection, and an error of accepting, such as too many open files, is logged
-    /// and tried again a little later.
+    /// Never fails: an error of a connection ends that connection, and an error of accepting, such as too many open files, is
+    /// logged and tried again a little later.
     pub(in crate::program::web) async fn run(self, listener: WebListener, shutdown: impl Future<Output = ()> + Send) {
         let acceptor = Arc::new(self);
         let stop = watch::Sender::new(false);

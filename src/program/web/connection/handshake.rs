@@ -1,5 +1,5 @@
-//! The TLS handshake of one connection, with a deadline; its failure by reason. Knows no HTTP beyond the first byte of a client that
-//! speaks it by mistake.
+//! The TLS handshake of one connection, with a deadline; its failure by reason. Knows no HTTP beyond the first byte of a client
+//! that speaks it by mistake.
 
 use std::io;
 use std::sync::Arc;

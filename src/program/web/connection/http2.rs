@@ -25,7 +25,8 @@ use crate::program::web::activity::{Activity, CutReason, Deadlines, STALLED};
 
 /// Requests of one connection at the same time.
 const MAX_REQUESTS: u32 = 16;
-/// Streams reset by the client before they were accepted, and requests reset for the client's mistakes; one more ends the connection.
+/// Streams reset by the client before they were accepted, and streams reset for the client's mistakes; one more ends the
+/// connection.
 const MAX_RESETS: usize = 32;
 /// Bytes of a response that are given out at once, and that wait in the connection for each request.
 const PART_BYTES: usize = 16 << 10;

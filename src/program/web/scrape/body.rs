@@ -1,5 +1,5 @@
-//! The body of a response to a scrape: chunks as they are rendered, an early end where the exposition cannot be completed, and the count
-//! of what was cut. Knows no format and no coding.
+//! The body of a response to a scrape: chunks as they are rendered, an early end where the exposition cannot be completed, and
+//! the count of what was cut. Knows no format and no coding.
 
 use std::io;
 use std::pin::Pin;
@@ -14,7 +14,8 @@ use super::recipient::{ReceivedChunks, ScrapeChunk};
 use crate::program::web::activity::{Activity, CutReason};
 use crate::telemetry::{ScrapeCut, Telemetry};
 
-/// The body of one scrape. Fails, and thereby ends the connection before the end of the body, if the exposition cannot be completed.
+/// The body of one scrape. Fails, and thereby ends the connection before the end of the body, if the exposition cannot be
+/// completed.
 pub(in crate::program::web) struct ScrapeBody {
     received: ReceivedChunks,
     /// When the scraper gives up.

@@ -1,4 +1,5 @@
-//! One scrape from its headers to the first byte of its exposition: waits for its turn, or is rejected. Knows no path and no response.
+//! One scrape from its headers to the first byte of its exposition: waits for its turn, or is rejected. Knows no path and no
+//! response.
 
 use std::sync::Arc;
 use std::time::Duration;

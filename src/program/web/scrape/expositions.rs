@@ -1,4 +1,4 @@
-//! Makes expositions: all that a scrape knows of the bridge.
+//! Makes expositions: all that a scrape knows of the bridge. Knows no client.
 
 use crate::bridge::Bridge;
 use crate::exposition::{Exposition, Negotiated};

@@ -1,7 +1,7 @@
 //! Memory that expositions are made with, kept for the next one.
 //!
-//! Expositions are rendered on many threads and freed on others. If each took its memory from the allocator, every thread's arena would
-//! keep some, and a scrape would cost several times what it needs. Knows no exposition.
+//! Expositions are rendered on many threads and freed on others. If each took its memory from the allocator, every thread's arena
+//! would keep some, and a scrape would cost several times what it needs. Knows no exposition.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -13,8 +13,8 @@
 //!         compressor       the state of gzip or zstd
 //!           coding           content codings; which one a client asks for
 //! ```
-//! Three limits: threads that render, which is CPU; expositions being sent, each some 100 KiB whatever its size; and how long a client
-//! may keep others waiting. Nothing is lost when a client leaves. Knows no paths and no sockets.
+//! Three limits: threads that render, which is CPU; expositions being sent, each some 100 KiB whatever its size; and how long a
+//! client may keep others waiting. Nothing is lost when a client leaves. Knows no paths and no sockets.
 
 pub(super) mod body;
 pub(super) mod coding;

@@ -24,8 +24,8 @@ pub(super) struct ScrapeDeadlines {
 }
 
 impl ScrapeDeadlines {
-    /// A scrape waits `max_turn` for its turn, or less where the scraper says when it gives up: three quarters of that time, so that
-    /// some is left for the exposition.
+    /// A scrape waits `max_turn` for its turn, or less where the scraper says when it gives up: three quarters of that time, so
+    /// that some is left for the exposition.
     pub(super) fn of(headers: &HeaderMap, max_turn: Duration) -> Self {
         let now = Instant::now();
         let timeout = scrape_timeout(headers);

@@ -1,4 +1,5 @@
-//! The subject alternative names of a certificate, read from its DER. The bytes are untrusted; this module knows nothing else of X.509.
+//! The subject alternative names of a certificate, read from its DER. The bytes are untrusted; this module knows nothing else of
+//! X.509.
 
 use std::net::IpAddr;
 

@@ -8,7 +8,7 @@ use bcrypt::HashParts;
 use hyper::header::{HeaderName, HeaderValue};
 
 use super::reader::{ConfigReader, ConfigSection, shortened};
-use crate::mapping::config::tree::{Node, Plain, Value};
+use crate::mapping::config::tree::{Node, Plain, YamlValue};
 use crate::program::duration;
 use crate::program::web::access::rate_limit::RateLimit;
 
@@ -93,7 +93,7 @@ pub(super) fn rate_limit(node: &Node, reader: &mut ConfigReader) -> Option<RateL
     let burst = fields.get("burst").and_then(|node| reader.whole(node, "`burst`")).unwrap_or(0);
     let interval = fields.get("interval")?;
     let text = reader.text(interval, "`interval`")?;
-    if matches!(&interval.value, Value::Scalar(_, Plain::Number(n)) if *n != 0.0) {
+    if matches!(&interval.value, YamlValue::Scalar(_, Plain::Number(n)) if *n != 0.0) {
         reader.error(interval.at, format!("`interval` needs a unit: write it as {text}s or {text}ms"));
         return None;
     }

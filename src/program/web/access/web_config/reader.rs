@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::files::read_file;
 use crate::mapping::config::findings::At;
 use crate::mapping::config::keys::nearest;
-use crate::mapping::config::tree::{Key, Node, Plain, Value};
+use crate::mapping::config::tree::{Key, Node, Plain, YamlValue};
 
 /// Mistakes that are kept at most.
 const MAX_MISTAKES: usize = 100;
@@ -37,7 +37,7 @@ pub(super) struct SectionEntries<'n>(&'n [(Key, Node)]);
 impl<'n> SectionEntries<'n> {
     /// The value of `key`, unless it is null.
     pub(super) fn get(self, key: &str) -> Option<&'n Node> {
-        self.0.iter().find(|(k, node)| k.name == key && !matches!(node.value, Value::Null)).map(|(_, node)| node)
+        self.0.iter().find(|(k, node)| k.name == key && !matches!(node.value, YamlValue::Null)).map(|(_, node)| node)
     }
 }
 
@@ -74,7 +74,7 @@ impl ConfigReader {
     /// The entries of a section. A key that the section does not have is a mistake.
     pub(super) fn fields<'n>(&mut self, node: &'n Node, section: ConfigSection) -> Option<SectionEntries<'n>> {
         match &node.value {
-            Value::Map(entries) => {
+            YamlValue::Map(entries) => {
                 for (key, _) in entries.iter().filter(|(key, _)| !section.keys.contains(&key.name.as_str())) {
                     let advice = match nearest(&key.name, section.keys.iter().copied()) {
                         Some(near) => format!("did you mean `{near}`?"),
@@ -84,7 +84,7 @@ impl ConfigReader {
                 }
                 Some(SectionEntries(entries))
             }
-            Value::Null => Some(SectionEntries(&[])),
+            YamlValue::Null => Some(SectionEntries(&[])),
             _ => self.wrong(node, section.name, "is a map of keys and values"),
         }
     }
@@ -92,7 +92,7 @@ impl ConfigReader {
     /// A text; numbers and booleans as they are written in the file.
     pub(super) fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
         match &node.value {
-            Value::Scalar(text, _) => Some(text),
+            YamlValue::Scalar(text, _) => Some(text),
             _ => self.wrong(node, what, "takes a text"),
         }
     }
@@ -100,7 +100,7 @@ impl ConfigReader {
     /// `true` or `false`, without quotes.
     pub(super) fn flag(&mut self, node: &Node, what: &str) -> Option<bool> {
         match &node.value {
-            Value::Scalar(_, Plain::Flag(flag)) => Some(*flag),
+            YamlValue::Scalar(_, Plain::Flag(flag)) => Some(*flag),
             _ => self.wrong(node, what, "takes true or false, without quotes"),
         }
     }
@@ -108,7 +108,7 @@ impl ConfigReader {
     /// A whole number of 0 or more.
     pub(super) fn whole(&mut self, node: &Node, what: &str) -> Option<u32> {
         match &node.value {
-            Value::Scalar(_, Plain::Number(n)) if n.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(n) => Some(*n as u32),
+            YamlValue::Scalar(_, Plain::Number(n)) if n.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(n) => Some(*n as u32),
             _ => self.wrong(node, what, "takes a whole number of 0 or more, without quotes"),
         }
     }
@@ -116,7 +116,7 @@ impl ConfigReader {
     /// A list of texts, each with its line and column.
     pub(super) fn texts<'n>(&mut self, node: &'n Node, what: &str) -> Vec<(At, &'n str)> {
         match &node.value {
-            Value::List(items) => items.iter().filter_map(|item| self.text(item, what).map(|text| (item.at, text))).collect(),
+            YamlValue::List(items) => items.iter().filter_map(|item| self.text(item, what).map(|text| (item.at, text))).collect(),
             _ => self.wrong(node, what, "takes a list, each item on a line of its own after `- `").unwrap_or_default(),
         }
     }
@@ -124,7 +124,7 @@ impl ConfigReader {
     /// Entries of a map with free keys and texts as values.
     pub(super) fn pairs<'n>(&mut self, node: &'n Node, what: &str) -> Vec<(&'n Key, At, &'n str)> {
         match &node.value {
-            Value::Map(entries) => entries.iter().filter_map(|(key, value)| Some((key, value.at, self.text(value, what)?))).collect(),
+            YamlValue::Map(entries) => entries.iter().filter_map(|(key, value)| Some((key, value.at, self.text(value, what)?))).collect(),
             _ => self.wrong(node, what, "is a map of keys and values").unwrap_or_default(),
         }
     }
@@ -146,12 +146,12 @@ impl ConfigReader {
     fn wrong<T>(&mut self, node: &Node, what: &str, expected: &str) -> Option<T> {
         // What stands there is not shown: it may be a password.
         let got = match &node.value {
-            Value::Null => "nothing",
-            Value::Scalar(_, Plain::Number(_)) => "a number",
-            Value::Scalar(_, Plain::Flag(_)) => "true or false",
-            Value::Scalar(_, Plain::Text) => "a text",
-            Value::List(_) => "a list",
-            Value::Map(_) => "a map",
+            YamlValue::Null => "nothing",
+            YamlValue::Scalar(_, Plain::Number(_)) => "a number",
+            YamlValue::Scalar(_, Plain::Flag(_)) => "true or false",
+            YamlValue::Scalar(_, Plain::Text) => "a text",
+            YamlValue::List(_) => "a list",
+            YamlValue::Map(_) => "a map",
         };
         self.error(node.at, format!("{what} {expected}; here is {got}"));
         None

@@ -11,7 +11,7 @@ use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 
 use super::reader::{ConfigReader, ConfigSection, SectionEntries};
 use crate::mapping::config::findings::At;
-use crate::mapping::config::tree::{Node, Value};
+use crate::mapping::config::tree::{Node, YamlValue};
 use crate::program::web::access::tls::client_certificates::{ClientCertificates, ClientProof};
 use crate::program::web::access::tls::offer::{self, TlsOffer, UnknownSuite};
 
@@ -61,7 +61,7 @@ pub(super) fn tls_server(node: &Node, http2: bool, reader: &mut ConfigReader) ->
         // As exporter-toolkit does; but an empty `cert_file` beside nothing else is a template that was not filled in.
         match wanted.iter().find_map(|key| fields.get(key)) {
             Some(empty) => reader.error(empty.at, "there is no certificate here; name one in `cert_file`, or take `tls_server_config` out"),
-            None if !matches!(node.value, Value::Null) => {
+            None if !matches!(node.value, YamlValue::Null) => {
                 reader.warning(node.at, "TLS stays off: `tls_server_config` names no `cert_file`");
             }
             None => {}
@@ -123,7 +123,7 @@ fn assemble(
 
 /// The value of a key that takes a text, unless it is absent or empty.
 fn filled<'n>(fields: SectionEntries<'n>, key: &str) -> Option<&'n Node> {
-    fields.get(key).filter(|node| !matches!(&node.value, Value::Scalar(text, _) if text.trim().is_empty()))
+    fields.get(key).filter(|node| !matches!(&node.value, YamlValue::Scalar(text, _) if text.trim().is_empty()))
 }
 
 /// The text of a PEM, inline or from the file that is named, and where it is said. The file counts before the text.
@@ -224,7 +224,7 @@ fn suites(fields: SectionEntries<'_>, http2: bool, reader: &mut ConfigReader) ->
             Err(UnknownSuite::NoSuch(advice)) => reader.error(*at, advice),
         }
     }
-    let only_13 = fields.get("min_version").is_some_and(|node| matches!(&node.value, Value::Scalar(text, _) if text == "TLS13"));
+    let only_13 = fields.get("min_version").is_some_and(|node| matches!(&node.value, YamlValue::Scalar(text, _) if text == "TLS13"));
     if suites.is_empty() && !only_13 && !names.iter().any(|(_, name)| offer::is_of_13(name)) {
         let text = format!("none of these cipher suites is offered; write one of {}", offer::suite_names().join(", "));
         reader.error(node.at, text);
