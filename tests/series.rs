@@ -59,12 +59,12 @@ fn attacked() -> (Running, UdpSocket) {
 fn an_attack_on_a_label_is_named_with_examples_and_its_size() {
     let (bridge, _) = attacked();
     let data = bridge.data("GET", "/api/v1/cardinality");
-    assert_eq!((&data["totals"]["series"], &data["totals"]["series_limit"]), (&json!(LIMIT), &json!(200_000)));
+    assert_eq!((&data["totals"]["series"], &data["totals"]["series_limit"]), (&json!(LIMIT + 1), &json!(200_000)));
     let login = &data["families"][0];
-    assert_eq!((&login["name"], &login["type"], &login["series"]), (&json!("login"), &json!("counter"), &json!(LIMIT)));
-    assert_eq!((&login["labels"][0]["name"], &login["labels"][0]["values"]), (&json!("user"), &json!(LIMIT)));
+    assert_eq!((&login["name"], &login["type"], &login["series"]), (&json!("login"), &json!("counter"), &json!(LIMIT + 1)));
+    assert_eq!((&login["labels"][0]["name"], &login["labels"][0]["values"]), (&json!("user"), &json!(LIMIT + 1)));
     let hit = &login["limits_hit"][0];
-    assert_eq!((&hit["limit"], &hit["label"], &hit["action"]), (&json!("values_per_label"), &json!("user"), &json!("fold")));
+    assert_eq!((&hit["limit"], &hit["label"], &hit["action"]), (&json!("values_per_label"), &json!("user"), &json!("drop_label")));
     assert_eq!(hit["samples"], ATTACK - LIMIT);
     assert_eq!(hit["examples"][0], format!("u{LIMIT}"));
     let (distinct, sent) = (hit["distinct_values_refused"].as_f64().expect("a number"), (ATTACK - LIMIT) as f64);
@@ -189,8 +189,8 @@ fn top_prints_the_culprit_once() {
         let ran = bridge.top(arguments);
         let text = String::from_utf8(ran.stdout).expect("UTF-8");
         assert_eq!((ran.status.code(), ran.stderr.len()), (Some(0), 0), "{text}");
-        let hit = format!("login: values_per_label of label user, fold {},900 samples, about ", (ATTACK - LIMIT) / 1000);
-        let expected = ["100 of 200,000", &hit, " such as u100, u101", "login     counter          100", "user 100 (u0, u1, "];
+        let hit = format!("login: values_per_label of label user, drop_label {},900 samples, about ", (ATTACK - LIMIT) / 1000);
+        let expected = ["101 of 200,000", &hit, " such as u100, u101", "login     counter          101", "user 101 (u0, u1, "];
         for part in expected.into_iter().chain(["CONFLICTS", "    came gauge login: login:1|g   from "]) {
             assert!(text.contains(part), "{part:?} is not in:\n{text}");
         }
