@@ -34,6 +34,7 @@ fn ask(url: &Base, path: &str) -> Result<Value, String> {
     let document: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     match (answer.status, &document["data"]) {
         (200, Value::Object(_)) => Ok(document["data"].clone()),
+        (401, _) => Err(format!("{url}{path} asks for a password, which top has none of; open it with --web.no-auth-paths={path}")),
         (status, _) => Err(format!("{url}{path} answers {status}, and not as a statsd-bridge does")),
     }
 }
