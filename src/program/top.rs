@@ -56,7 +56,10 @@ pub(super) fn run(top: &Top) -> u8 {
 fn once(format: AnswerFormat, now: &Readout, out: &mut dyn Write) -> io::Result<()> {
     match format {
         AnswerFormat::Json => {
-            serde_json::to_writer_pretty(&mut *out, &json!({ "cardinality": now.cardinality, "conflicts": now.conflicts }))?;
+            serde_json::to_writer_pretty(
+                &mut *out,
+                &json!({ "cardinality": now.cardinality, "conflicts": now.conflicts, "rejections": now.rejections }),
+            )?;
             writeln!(out)
         }
         AnswerFormat::Text => lines::lines(now, None).iter().try_for_each(|line| writeln!(out, "{}", line.text)),

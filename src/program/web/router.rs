@@ -53,6 +53,7 @@ enum Resource {
     Unmapped,
     Cardinality,
     Conflicts,
+    Rejections,
     Delete,
     Quit,
     Reload,
@@ -87,6 +88,7 @@ impl Router {
             "/api/v1/unmapped" => Some(Resource::Unmapped),
             "/api/v1/cardinality" => Some(Resource::Cardinality),
             "/api/v1/conflicts" => Some(Resource::Conflicts),
+            "/api/v1/rejections" => Some(Resource::Rejections),
             "/api/v1/series/delete" if self.answers_admin => Some(Resource::Delete),
             "/-/quit" if self.answers_admin => Some(Resource::Quit),
             "/-/reload" if self.answers_admin => Some(Resource::Reload),
@@ -116,6 +118,7 @@ impl Router {
             Resource::Unmapped => json(self.api.unmapped()),
             Resource::Cardinality => json(self.api.cardinality(request.uri.query()).await),
             Resource::Conflicts => json(self.api.conflicts()),
+            Resource::Rejections => json(self.api.rejections()),
             Resource::Delete => json(self.api.delete(&request, body, addresses.peer).await),
             Resource::Quit | Resource::Reload if !self.has_lifecycle => {
                 text(StatusCode::FORBIDDEN, "The lifecycle over HTTP is off; start the bridge with --web.enable-lifecycle.\n")

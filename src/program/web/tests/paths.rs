@@ -45,6 +45,22 @@ async fn every_path_and_method_has_its_answer() {
     assert!(body(&landing).contains(&server.address.to_string()), "it names the address to scrape");
 }
 
+/// To a socket for both families IPv4 comes as ::ffff:127.0.0.1.
+#[tokio::test]
+async fn an_ipv4_address_is_told_as_one() {
+    // Without IPv6 there is nothing to be told wrong.
+    let Ok(listener) = TcpListener::bind("[::]:0").await else { return };
+    let port = listener.local_addr().expect("bound").port();
+    let (options, bridge) = (patient(), Bridge::new(BridgeOptions::default()));
+    let state = Arc::new(WebState::new(&options, now));
+    let serving = tokio::spawn(serve(listener, options, bridge, state, std::future::pending()));
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.expect("listening");
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n").await.expect("sent");
+    let page = String::from_utf8(rest(&mut stream).await).expect("text");
+    assert!(page.contains(&format!("127.0.0.1:{port}")) && !page.contains("ffff"), "{page}");
+    serving.abort();
+}
+
 #[tokio::test]
 async fn head_is_get_without_its_body() {
     let server = TestServer::start(patient()).await;
