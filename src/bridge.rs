@@ -12,6 +12,7 @@ use crate::mapping::spec::Rule;
 use crate::name::Escaping;
 use crate::options::{Options, Prefix};
 use crate::registry::{Cardinality, Conflict, Deleted, RestoreRules, Restored, SavedFamily, Wanted, save};
+use crate::rejections::Rejection;
 use crate::telemetry::{SelfFamily, Telemetry};
 use crate::time::Timestamp;
 
@@ -64,6 +65,24 @@ impl Bridge {
     /// What names mean something else already, or were settled otherwise: at most 100, then `_other_`.
     pub fn conflicts(&self) -> Vec<Arc<Conflict>> {
         self.engine.registry().conflicts()
+    }
+
+    /// Why lines and samples were rejected, how often, and the last input of each reason with its sender; most first.
+    pub fn rejections(&self) -> Vec<Rejection> {
+        let (families, prefix) = (self.engine.telemetry().families(), self.engine.options().prefix);
+        let of =
+            |family: &SelfFamily| matches!(family.name.strip_prefix(prefix.as_str()), Some("sample_errors_total" | "events_error_total"));
+        let lines = families.iter().filter(|family| of(family)).flat_map(|family| &family.lines);
+        let mut all: Vec<_> = lines.filter_map(|line| self.rejection(line)).collect();
+        all.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.reason.cmp(&b.reason)));
+        all
+    }
+
+    /// Of a line `name{reason="..."} count` whose count is not 0.
+    fn rejection(&self, line: &str) -> Option<Rejection> {
+        let (labels, count) = line.rsplit_once(' ')?;
+        let (reason, count) = (labels.split('"').nth(1)?, count.parse().ok().filter(|count| *count > 0)?);
+        Some(Rejection { reason: reason.to_owned(), count, last: self.engine.rejections().last(reason) })
     }
 
     /// Deletes the series for which `wanted` says so, given the family's name and the labels. A series to which samples are
@@ -222,7 +241,8 @@ fn sum_of(families: &[SelfFamily], prefix: Prefix, name: &str, wanted: &dyn Fn(&
 pub struct RuleUse {
     /// Each rule with its samples, in the order of the rules.
     pub rules: Vec<(Rule, u64)>,
-    /// Names that no rule matched, most samples first. Empty where there are no rules.
+    /// Names that no rule matched, most samples first. Without rules all names by alphabet, and no samples: these are counted by rule
+    /// only.
     pub unmapped: Vec<(String, u64)>,
     /// Samples of further names.
     pub unmapped_others: u64,

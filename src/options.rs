@@ -151,10 +151,11 @@ pub struct Limits {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Overflow {
     /// Into one overflow series of the family, all of whose labels have the value `_overflow_`.
-    #[default]
     Fold,
     /// Into the series whose labels are the sample's but for the label that explodes, which has the value `_overflow_`; where
-    /// there is no room for that series either, folded.
+    /// there is no room for that series either, folded. A family may have a sixteenth of its limit of such series, and at least 16,
+    /// beside that limit.
+    #[default]
     DropLabel,
     /// Nowhere.
     Refuse,
@@ -193,7 +194,7 @@ impl Default for Limits {
             name_bytes: 1_024,
             tags_bytes: 8_192,
             tags: 128,
-            overflow: Overflow::Fold,
+            overflow: Overflow::DropLabel,
             resting_series: 50_000,
             exemplar_series: 10_000,
             sample_value: 1e15,

@@ -105,7 +105,7 @@ fn limits(most: usize, of_values: bool, drops: bool) -> Limits {
     if of_values {
         Limits { values_per_label: most, overflow, ..Limits::default() }
     } else {
-        Limits { series_per_family: most, ..Limits::default() }
+        Limits { series_per_family: most, overflow, ..Limits::default() }
     }
 }
 

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::format::{Counts, HEADER_BYTES, Header, Mark, ReadError, VERSION, read_frames, read_header};
 use crate::bridge::Bridge;
-use crate::options::{Limits, NameValidation, Observer, Options, SummaryOptions, Ttl};
+use crate::options::{Limits, NameValidation, Observer, Options, Overflow, SummaryOptions, Ttl};
 use crate::registry::Restored;
 use crate::time::Timestamp;
 
@@ -205,9 +205,29 @@ fn what_exceeds_the_limits_is_folded_or_refused_and_totals_stay() {
     assert_eq!(again.registry().series(), 40);
 }
 
+/// Series without a label have room of their own: those that come back take none of the others' room, and none of theirs is lost.
+#[test]
+fn series_without_a_label_come_back_with_their_room() {
+    let limits = Limits { series_per_family: 320, ..Limits::default() };
+    let [before, after] = [(); 2].map(|()| Bridge::new(Options { limits, ..Options::default() }));
+    let mut worker = before.worker();
+    // 320 series of users, 20 of sites without a user, which is all the room that they have, and the overflow series.
+    for i in 0..2_000 {
+        worker.ingest(format!("c:1|c|#site:s{},user:u{i}", i % 40).as_bytes(), at(0));
+    }
+    let restored = take_up(&after, &bytes_of(&before, at(0)), at(0)).expect("a good snapshot");
+    assert_eq!(restored, Restored { series: 341, ..Restored::default() });
+    assert_eq!(page(&after, at(0)), page(&before, at(0)));
+    for bridge in [&before, &after] {
+        bridge.worker().ingest(b"c:1|c|#site:new,user:new\nc:1|c|#site:s1,user:new", at(1));
+    }
+    assert_eq!(page(&after, at(1)), page(&before, at(1)), "there is room for no more of them");
+    assert_eq!(after.registry().series(), 340);
+}
+
 #[test]
 fn the_overflow_keeps_the_labels_of_the_first_series() {
-    let limits = Limits { series_per_family: 2, ..Limits::default() };
+    let limits = Limits { series_per_family: 2, overflow: Overflow::Fold, ..Limits::default() };
     let (before, after) = [(); 2].map(|()| Bridge::new(Options { limits, ..Options::default() })).into();
     before.worker().ingest(b"c:1|c|#z:1\nc:1|c|#a:1,b:2", at(0));
     take_up(&after, &bytes_of(&before, at(0)), at(0)).expect("a good snapshot");

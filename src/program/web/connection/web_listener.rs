@@ -5,6 +5,7 @@ use std::os::fd::AsFd;
 
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
+use crate::program::net::canonical;
 use crate::program::web::addresses::ConnectionAddresses;
 
 /// A bound socket that clients connect to.
@@ -63,7 +64,11 @@ impl WebStream {
 
     pub(super) fn addresses(&self) -> ConnectionAddresses {
         match self {
-            Self::Tcp(stream) => ConnectionAddresses { local: stream.local_addr().ok(), peer: stream.peer_addr().ok() },
+            // A socket for both families tells IPv4 as ::ffff:127.0.0.1, which people do not write.
+            Self::Tcp(stream) => {
+                let plain = |address: io::Result<_>| address.ok().map(canonical);
+                ConnectionAddresses { local: plain(stream.local_addr()), peer: plain(stream.peer_addr()) }
+            }
             Self::Unix(_) => ConnectionAddresses::default(),
         }
     }
