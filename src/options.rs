@@ -57,14 +57,15 @@ pub struct Dialect {
     pub signalfx_tags: bool,
     /// `name;key=value:1|c`.
     pub graphite_tags: bool,
-    /// A DogStatsD tag without a value becomes `key="true"`; off: it counts as a tag error and is skipped.
+    /// A DogStatsD tag without a value becomes `key="true"`, if it is a label name; off: it counts as a tag error and is skipped.
     pub bare_tags: bool,
     /// The field `c:ID` becomes the label `container_id`; off: it is skipped.
     pub container_id: bool,
     /// Which kinds may have packed values, `name:1:2:3|ms`.
     pub packed_values: PackedValues,
     /// Lines are read as statsd_exporter reads them, where the bridge's own reading differs: blanks at the ends belong to the
-    /// line, the first colon ends a name, brackets and delimiters of tags end a name whatever they hold, InfluxDB's escapes mean nothing, and a line that is
+    /// line, the first colon ends a name, brackets and delimiters of tags end a name whatever they hold, InfluxDB's escapes mean nothing, a
+    /// DogStatsD tag has its value behind a colon only, and a line that is
     /// not UTF-8 is rejected.
     pub exporter_rules: bool,
 }

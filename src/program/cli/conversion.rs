@@ -185,7 +185,7 @@ fn exemplar_tag(args: &Args) -> Result<Option<Arc<str>>, WrongValue> {
         return Ok(None);
     }
     let why = || wrong("exemplars.tag", format_args!("{key:?} is no key of a tag: leave out : , | and #"));
-    ExemplarTag::new(key).map(|_| Some(Arc::from(key))).ok_or_else(why)
+    ExemplarTag::new(key, &Dialect::default()).map(|_| Some(Arc::from(key))).ok_or_else(why)
 }
 
 fn names(args: &Args) -> NameValidation {

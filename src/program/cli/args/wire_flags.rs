@@ -25,7 +25,8 @@ pub(in crate::program::cli) struct WireFlags {
     /// Read Graphite tags: name;key=value:1|c [default: true, with --compat false].
     #[arg(long = "statsd.parse-graphite-tags", value_name = "BOOL", action = ArgAction::Set)]
     pub(in crate::program::cli) parse_graphite_tags: Option<bool>,
-    /// A DogStatsD tag without a value becomes key="true"; else it is a tag error [default: true, with --compat false].
+    /// A DogStatsD tag without a value becomes key="true" if it is a label name; else it is a tag error
+    /// [default: true, with --compat false].
     #[arg(long = "statsd.bare-tags", value_name = "BOOL", action = ArgAction::Set)]
     pub(in crate::program::cli) bare_tags: Option<bool>,
     /// The field c:ID becomes the label container_id; else it is skipped [default: false, with --compat true].
