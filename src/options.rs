@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 pub use crate::name::NameValidation;
 use crate::registry::cell::{SCHEMA_MAX, SCHEMA_MIN, ZERO_THRESHOLD, schema_of};
+use crate::time::Timestamp;
 
 /// Everything that [`Bridge::new`](crate::bridge::Bridge::new) wants to know.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +28,8 @@ pub struct Options {
     pub counters_start_at_zero: bool,
     /// Whether OpenMetrics pages say of each counter, histogram and summary when its counting began.
     pub created_lines: bool,
+    /// When the bridge began, and with it the counting of its self-metrics, as protobuf and created lines say it; `None`: they do not.
+    pub started: Option<Timestamp>,
     /// Which names the bridge's own metrics have.
     pub prefix: Prefix,
     /// Whether the page is without the `process_*` of the bridge's own process; the names are then free for others.
@@ -53,14 +56,15 @@ pub struct Dialect {
     pub signalfx_tags: bool,
     /// `name;key=value:1|c`.
     pub graphite_tags: bool,
-    /// A DogStatsD tag without a value becomes `key="true"`; off: it counts as a tag error and is skipped.
+    /// A DogStatsD tag without a value becomes `key="true"`, if it is a label name; off: it counts as a tag error and is skipped.
     pub bare_tags: bool,
     /// The field `c:ID` becomes the label `container_id`; off: it is skipped.
     pub container_id: bool,
     /// Which kinds may have packed values, `name:1:2:3|ms`.
     pub packed_values: PackedValues,
     /// Lines are read as statsd_exporter reads them, where the bridge's own reading differs: blanks at the ends belong to the
-    /// line, the first colon ends a name, brackets and delimiters of tags end a name whatever they hold, InfluxDB's escapes mean nothing, and a line that is
+    /// line, the first colon ends a name, brackets and delimiters of tags end a name whatever they hold, InfluxDB's escapes mean nothing, a
+    /// DogStatsD tag has its value behind a colon only, and a line that is
     /// not UTF-8 is rejected.
     pub exporter_rules: bool,
 }

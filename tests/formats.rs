@@ -1,7 +1,9 @@
 //! One page, three formats: text, OpenMetrics and protobuf show the same samples under the same names.
 
 mod collisions;
+mod exemplars;
 pub mod messages;
+mod native;
 mod published;
 pub mod samples;
 

@@ -202,8 +202,8 @@ fn push_weight(count: f64, is_typed: bool, out: &mut Vec<u8>) {
     if is_typed { push_count(count, out) } else { push_canonical(count, out) }
 }
 
-/// One of the self-families.
-pub(super) fn self_family(family: &SelfFamily, shape: Shape, out: &mut Vec<u8>) {
+/// One of the self-families; with `created` each of its counters and histograms says when its counting began.
+pub(super) fn self_family(family: &SelfFamily, (shape, created): (Shape, Option<Timestamp>), out: &mut Vec<u8>) {
     let mut name = family.name.as_bytes().to_vec();
     let kind = match (shape, family.kind) {
         (Shape::Typed, kind) => kind,
@@ -216,7 +216,12 @@ pub(super) fn self_family(family: &SelfFamily, shape: Shape, out: &mut Vec<u8>) 
     let names = Names::of_self_family(&family.name);
     for SelfSeries { labels, value } in self_series(family) {
         match value {
-            SelfValue::Number(value) => line((&names, ""), labels, |out| push_canonical(value, out), out),
+            SelfValue::Number(value) => {
+                line((&names, ""), labels, |out| push_canonical(value, out), out);
+                if let Some(created) = created.filter(|_| kind == "counter") {
+                    created_of_counter(&names, labels, created, out);
+                }
+            }
             SelfValue::Histogram { buckets, sum } => {
                 let mut lines = Lines::default();
                 lines.of_series((&names, "_bucket"), labels);
@@ -226,6 +231,9 @@ pub(super) fn self_family(family: &SelfFamily, shape: Shape, out: &mut Vec<u8>) 
                 line((&names, "_sum"), labels, |out| push_canonical(sum, out), out);
                 let count = buckets.last().map_or(0.0, |(_, count)| *count);
                 line((&names, "_count"), labels, |out| push_count(count, out), out);
+                if let Some(created) = created {
+                    line((&names, "_created"), labels, |out| push_seconds(created, out), out);
+                }
             }
         }
     }

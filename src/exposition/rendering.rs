@@ -94,8 +94,11 @@ impl Exposition {
         } else if let Some(family) = next.checked_sub(self.families.len()).and_then(|at| self.self_families.get(at)) {
             match self.format {
                 Format::Text => text::self_family(family, out),
-                Format::OpenMetrics => openmetrics::self_family(family, self.contents().shape_of_self_family(family), out),
-                Format::Protobuf => self.messages.self_family(family),
+                Format::OpenMetrics => {
+                    let created = self.created_of(family).filter(|_| self.style.created_lines);
+                    openmetrics::self_family(family, (self.contents().shape_of_self_family(family), created), out)
+                }
+                Format::Protobuf => self.messages.self_family(family, self.created_of(family)),
             }
         } else {
             if self.format == Format::OpenMetrics {
@@ -153,6 +156,11 @@ impl Exposition {
         }
         self.messages.end();
         None
+    }
+
+    /// When the counting of a self-family began. That of the process began before the bridge, or with the machine's network.
+    fn created_of(&self, family: &SelfFamily) -> Option<Timestamp> {
+        self.engine.options().started.filter(|_| !family.name.starts_with("process_"))
     }
 
     fn contents(&self) -> Contents<'_> {

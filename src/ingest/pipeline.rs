@@ -87,7 +87,7 @@ impl Worker {
             // One spelling of each series, and some more.
             bindings: Bindings::new(options.limits.series + options.limits.series / 4 + ROUTES_AT_LEAST),
             resolver: Resolver::new(&engine),
-            exemplar_tag: options.exemplar_tag.as_deref().and_then(ExemplarTag::new),
+            exemplar_tag: options.exemplar_tag.as_deref().and_then(|key| ExemplarTag::new(key, &options.dialect)),
             cut: Vec::new(),
             tally: Tally::default(),
             hits: HitTally::default(),

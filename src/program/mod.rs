@@ -11,7 +11,7 @@
 //! running      the bridge that runs here already, for those who ask it
 //! tools        questions about rules, answered without a running bridge
 //! top, demo, healthcheck, check_config   the other subcommands
-//! net, ask, rulebook, presets, state_file, clock, console, duration, logging, version   what they share
+//! net, ask, rulebook, presets, state_file, clock, console, duration, flag_names, logging, version   what they share
 //! ```
 
 mod ask;
@@ -21,6 +21,7 @@ mod clock;
 mod console;
 mod demo;
 mod duration;
+mod flag_names;
 mod healthcheck;
 mod listener;
 mod logging;
@@ -44,7 +45,7 @@ use std::process::ExitCode;
 
 use self::check_config::check_config;
 use self::cli::{EarlyExit, Invocation};
-use self::console::{fail, say};
+use self::console::{fail, say, warn};
 use self::run::start;
 
 /// Runs the program with the arguments and the environment of the process.
@@ -64,7 +65,10 @@ pub fn main() -> ExitCode {
             }
         }
         Ok(Invocation::CheckConfig(settings)) => check_config(&settings),
-        Ok(Invocation::Tool(tool)) => ExitCode::from(tools::run_tool(&tool, &mut io::stdout().lock(), &mut io::stderr())),
+        Ok(Invocation::Tool(tool)) => {
+            cli::unknown_variables().iter().for_each(|line| warn(line));
+            ExitCode::from(tools::run_tool(&tool, &mut io::stdout().lock(), &mut io::stderr()))
+        }
         Ok(Invocation::Top(asked)) => ExitCode::from(top::run(&asked)),
         Err(EarlyExit::Help(text)) => say(text.trim_end()),
         Err(EarlyExit::Usage(line)) => fail(2, &line),

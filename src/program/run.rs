@@ -67,9 +67,11 @@ impl Sockets {
             return Err(StartError::NoListener);
         }
         let udp = settings.udp.iter().map(|address| BoundUdp::bind(address, &settings.udp_options));
-        let udp = udp.collect::<Result<Vec<_>, _>>()?;
-        let tcp = settings.tcp.iter().map(|address| bind_tcp(address, "tcp")).collect::<Result<_, _>>()?;
-        let unixgram = settings.unixgram.as_ref().map(BoundUnixgram::bind).transpose()?;
+        let udp = udp.collect::<Result<Vec<_>, _>>().map_err(StartError::bind("statsd.listen-udp"))?;
+        let tcp = settings.tcp.iter().map(|address| bind_tcp(address, "tcp"));
+        let tcp = tcp.collect::<Result<_, _>>().map_err(StartError::bind("statsd.listen-tcp"))?;
+        let unixgram = settings.unixgram.as_ref().map(BoundUnixgram::bind).transpose();
+        let unixgram = unixgram.map_err(StartError::bind("statsd.listen-unixgram"))?;
         let web = HttpSockets::bind(settings)?;
         let relay = settings.relay.as_ref().map(|options| relay_target(options, &udp)).transpose()?;
         Ok(Self { udp, tcp, unixgram, web, relay })

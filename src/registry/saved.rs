@@ -111,6 +111,15 @@ pub enum SavedValue {
     Summary(SavedSummary),
     /// Of a set.
     Set(SavedSet),
+    /// Of a histogram with native buckets whose counts are shown as floats, because one of them was a fraction once.
+    FloatHistogram {
+        /// As in [`SavedValue::Histogram`].
+        sum: f64,
+        /// As in [`SavedValue::Histogram`].
+        buckets: Vec<f64>,
+        /// Native buckets.
+        native: SavedNative,
+    },
 }
 
 /// What became of series that were to be restored.
@@ -185,7 +194,7 @@ impl SavedFamily {
             arrival: Arrival { text: &|| "restored from the state file".to_owned(), source: Source::Unknown, now },
         };
         // Where native buckets were kept they go on; also those of series to come, as before.
-        if self.series.iter().any(|series| matches!(series.value, SavedValue::Histogram { native: Some(_), .. })) {
+        if self.series.iter().any(|series| series.value.has_native()) {
             registry.want_native();
             kind.want_native();
         }

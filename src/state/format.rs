@@ -20,7 +20,10 @@ const MAGIC: [u8; 8] = *b"sdbstate";
 
 /// Rises with every change that a reader of the last version would not understand: fields of the records, how members of sets
 /// are hashed, how bins of summaries are cut.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
+
+/// The oldest version that is read: what a later one has beside it came at the end of lists.
+const VERSION_MIN: u32 = 2;
 
 const HEADER_BYTES: usize = 24;
 
@@ -139,7 +142,7 @@ pub fn read_header(input: &mut impl Read) -> Result<Timestamp, ReadError> {
     let (millis, sum) = rest.split_at(8);
     // Before the checksum: a later version may have another header.
     let version = u32_of(version);
-    if version != VERSION {
+    if !(VERSION_MIN..=VERSION).contains(&version) {
         return Err(ReadError::Version(version));
     }
     if u32_of(sum) != crc32fast::hash(header.get(..HEADER_BYTES - 4).unwrap_or_default()) {

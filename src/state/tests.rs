@@ -331,6 +331,18 @@ fn each_damage_has_its_name() {
 }
 
 #[test]
+fn a_snapshot_of_the_version_before_is_read() {
+    let mut older = few(Options::default());
+    for (version, is_read) in [(1, false), (2, true), (3, true), (4, false)] {
+        older[8] = version;
+        let sum = crc32fast::hash(&older[..20]);
+        older[20..24].copy_from_slice(&sum.to_le_bytes());
+        assert_eq!(read_header(&mut &older[..]).is_ok(), is_read, "version {version}");
+    }
+    assert_eq!(VERSION, 3);
+}
+
+#[test]
 fn sealed_bodies_are_a_snapshot() {
     let good = few(Options::default());
     assert_eq!(sealed(&bodies(&good), 5), good);

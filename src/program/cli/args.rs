@@ -5,6 +5,7 @@
 
 mod limit_flags;
 mod listening_flags;
+mod lists;
 mod mapping_flags;
 mod numbers;
 mod web_flags;
@@ -19,6 +20,7 @@ use clap::{ArgAction, Parser, ValueEnum};
 use self::limit_flags::LimitFlags;
 pub(super) use self::limit_flags::OverflowPolicy;
 use self::listening_flags::ListeningFlags;
+pub(super) use self::lists::{List, all};
 use self::mapping_flags::MappingFlags;
 use self::web_flags::WebFlags;
 use self::wire_flags::WireFlags;
@@ -34,7 +36,9 @@ use crate::program::duration;
     disable_help_flag = true,
     disable_version_flag = true,
     after_help = "Every flag is also an environment variable: STATSD_BRIDGE_ and its name in capitals, dots and dashes as \
-                  underscores (STATSD_BRIDGE_STATSD_LISTEN_UDP). A flag counts before its variable.\n\
+                  underscores (STATSD_BRIDGE_STATSD_LISTEN_UDP). A flag counts before its variable; an unknown variable gets a warning.\n\
+                  A flag that may be given more than once also takes a list, A,B, and so does its variable; \\, is a comma in an item, \
+                  and \"\" no item.\n\
                   A flag that takes BOOL is switched on by --FLAG and off by --no-FLAG."
 )]
 pub(super) struct Args {

@@ -39,7 +39,7 @@ pub struct Top {
 /// What `top` is asked; `None` if the first argument after the program's name is another.
 pub(super) fn parse(arguments: &[OsString]) -> Option<Result<Top, EarlyExit>> {
     let rest = arguments.get(1..).unwrap_or_default();
-    (rest.first()?.to_str()? == "top").then(|| Top::try_parse_from(rest).map_err(early_exit))
+    (rest.first()?.to_str()? == "top").then(|| Top::try_parse_from(rest).map_err(|error| early_exit(&error, arguments)))
 }
 
 fn interval(text: &str) -> Result<Duration, String> {
