@@ -10,6 +10,7 @@ use crate::mapping::Rules;
 use crate::name::{Escaping, is_legacy_name, is_prometheus_name};
 use crate::options::{NativeWhen, Options};
 use crate::registry::Registry;
+use crate::rejections::Rejections;
 use crate::said::Said;
 use crate::telemetry::Telemetry;
 
@@ -21,6 +22,7 @@ pub(crate) struct Engine {
     rules: RwLock<RulesInForce>,
     generation: AtomicU64,
     said: Said,
+    rejections: Rejections,
 }
 
 /// The rules in force.
@@ -35,12 +37,21 @@ pub(crate) struct RulesInForce {
 impl Engine {
     /// An engine without series and without rules.
     pub(crate) fn new(options: Options) -> Self {
-        let (registry, telemetry) = (Registry::new(options.limits, options.grace_ms), Arc::new(Telemetry::new(options.prefix)));
+        let registry = Registry::new(options.limits, options.grace_ms, options.counters_start_at_zero.is_some());
+        let telemetry = Arc::new(Telemetry::new(options.prefix));
         if options.native.when == NativeWhen::Always {
             registry.want_native();
         }
         let rules = RulesInForce { rules: Arc::default(), generation: 0, hits: Arc::new(Hits::new(0)) };
-        Self { options, registry, telemetry, rules: RwLock::new(rules), generation: AtomicU64::new(0), said: Said::default() }
+        Self {
+            options,
+            registry,
+            telemetry,
+            rules: RwLock::new(rules),
+            generation: AtomicU64::new(0),
+            said: Said::default(),
+            rejections: Rejections::default(),
+        }
     }
 
     /// Puts these rules in the place of those in force. A worker takes them over with its next batch.
@@ -75,6 +86,11 @@ impl Engine {
     /// Families that a message was logged about.
     pub(crate) fn said(&self) -> &Said {
         &self.said
+    }
+
+    /// The last input of each reason that was rejected.
+    pub(crate) fn rejections(&self) -> &Rejections {
+        &self.rejections
     }
 
     /// What the bridge was made with.

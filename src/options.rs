@@ -24,8 +24,9 @@ pub struct Options {
     /// How long a counter, histogram or summary that expired may take to come back and go on from its old value, in
     /// milliseconds; 0 for not at all.
     pub grace_ms: u64,
-    /// Whether the first page that shows a new counter shows it at 0.
-    pub counters_start_at_zero: bool,
+    /// Whether expositions show a new counter at 0 first, until one of them was delivered whole, and then for so many milliseconds,
+    /// so that every scraper sees the 0; `None` for not at all.
+    pub counters_start_at_zero: Option<u64>,
     /// Whether OpenMetrics pages say of each counter, histogram and summary when its counting began.
     pub created_lines: bool,
     /// When the bridge began, and with it the counting of its self-metrics, as protobuf and created lines say it; `None`: they do not.
@@ -153,10 +154,11 @@ pub struct Limits {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Overflow {
     /// Into one overflow series of the family, all of whose labels have the value `_overflow_`.
-    #[default]
     Fold,
     /// Into the series whose labels are the sample's but for the label that explodes, which has the value `_overflow_`; where
-    /// there is no room for that series either, folded.
+    /// there is no room for that series either, folded. A family may have a sixteenth of its limit of such series, and at least 16,
+    /// beside that limit.
+    #[default]
     DropLabel,
     /// Nowhere.
     Refuse,
@@ -195,7 +197,7 @@ impl Default for Limits {
             name_bytes: 1_024,
             tags_bytes: 8_192,
             tags: 128,
-            overflow: Overflow::Fold,
+            overflow: Overflow::DropLabel,
             resting_series: 50_000,
             exemplar_series: 10_000,
             sample_value: 1e15,

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use rustix::process::Signal;
 
-use crate::harness::{Launch, Process, bridge_command, until};
+use crate::harness::{Launch, Process, bridge_command, request, until};
 use crate::page::Page;
 use crate::peers;
 
@@ -74,10 +74,56 @@ fn sigterm_drains_what_the_kernel_holds_and_lingers() {
 }
 
 #[test]
-fn sigint_ends_it_too() {
-    let mut bridge = Launch::new().arg("--shutdown.linger=0s").start();
-    bridge.process.signal(Signal::INT);
-    assert_eq!(bridge.process.wait().code(), Some(0));
+fn sigint_and_sigquit_end_it_too() {
+    for signal in [Signal::INT, Signal::QUIT] {
+        let mut bridge = Launch::new().arg("--shutdown.linger=0s").start();
+        bridge.process.signal(signal);
+        assert_eq!(bridge.process.wait().code(), Some(0), "{signal:?}");
+    }
+}
+
+#[test]
+fn signals_that_mean_nothing_here_end_nothing() {
+    let bridge = Launch::new().start();
+    for signal in [Signal::USR1, Signal::USR2] {
+        bridge.process.signal(signal);
+        assert_eq!(bridge.get("/-/healthy").status, 200, "{signal:?}");
+    }
+    bridge.send("a:1|c");
+    bridge.page_at(1);
+    bridge.stop();
+}
+
+/// As in a container: the health check has no flags, and the bridge has some. A program of its own, because other tests run others.
+#[test]
+fn the_health_check_without_flags_follows_the_bridge_that_runs() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let program = folder.path().join("statsd-bridge");
+    std::fs::copy(env!("CARGO_BIN_EXE_statsd-bridge"), &program).expect("copied");
+    let web = format!("127.0.0.1:{}", crate::harness::free_port(std::net::Ipv4Addr::LOCALHOST.into()));
+    // The file is one of the process' own folder, and asks for a password.
+    std::fs::write(
+        folder.path().join("web.yml"),
+        "basic_auth_users: {ann: \"$2y$04$Nmu6lGqkW2WdUd0rgqyqNu3k2kxEWe8j0Mt9Vfh7Ik.k3gK6N9vF6\"}\n",
+    )
+    .expect("written");
+    let mut command = std::process::Command::new(&program);
+    command.current_dir(folder.path()).args(["--statsd.listen-udp=127.0.0.1:0", "--statsd.listen-tcp=", "--web.config.file=web.yml"]);
+    let mut bridge = Process::start({
+        command.arg(format!("--web.listen-address={web}")).arg("--web.no-auth-paths=/-/healthy");
+        command
+    });
+    let web: std::net::SocketAddr = web.parse().expect("an address");
+    let ask = |path: &str| request(web, "GET", path, &[]).ok().map(|answer| answer.status);
+    until("it is healthy", || (ask("/-/healthy") == Some(200)).then_some(()));
+    assert_eq!([ask("//-/healthy"), ask("/-/ready"), ask("/metrics"), ask("/-/healthy/")], [Some(200), Some(401), Some(401), Some(401)]);
+    let checked = until("an answer of the health check", || {
+        let output = std::process::Command::new(&program).arg("healthcheck").output().expect("it runs");
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    });
+    assert_eq!(checked, "ready\n");
+    bridge.signal(Signal::TERM);
+    assert!(bridge.wait().success());
 }
 
 /// Exit code and non-empty lines of output of a run that ends by itself.

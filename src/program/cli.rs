@@ -71,7 +71,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
     Ok(match args.task {
         None => Invocation::Run(Box::new(settings)),
         Some(Task::Demo) => Invocation::Demo(Box::new(settings), args.program.examples),
-        Some(Task::Healthcheck) => match settings.web.into_iter().next() {
+        Some(Task::Healthcheck) => match settings.web.into_iter().min_by_key(|address| !matches!(address, WebAddress::Tcp(_))) {
             Some(address) => Invocation::Healthcheck(address, settings.web_config),
             None => {
                 let flag = settings.flag_names.of("web.listen-address");

@@ -20,7 +20,7 @@ use std::thread;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::MissedTickBehavior;
 
@@ -34,6 +34,7 @@ use crate::program::listener::unix::BoundUnixgram;
 use crate::program::listener::{Intake, tcp};
 use crate::program::net::{bind_tcp, reachable};
 use crate::program::reload::Reloader;
+use crate::program::reload_requests::ReloadRequests;
 use crate::program::settings::Settings;
 use crate::program::web::WebState;
 
@@ -44,8 +45,8 @@ const MAINTENANCE: Duration = Duration::from_secs(1);
 pub(super) struct Signals<F> {
     /// Ends when the program is to end.
     pub end: F,
-    /// Notified when the mapping files are to be read again.
-    pub reload: Arc<Notify>,
+    /// Requests to read the mapping files again.
+    pub reload: Arc<ReloadRequests>,
 }
 
 /// All sockets, bound. Nothing is received before [`run`].
@@ -130,7 +131,8 @@ pub(super) async fn run(
     let reload = signals.reload;
     let mut web_options = settings.web_options.clone();
     web_options.paste = sockets.line_to_paste();
-    let web = sockets.web.start(&web_options, &bridge, WebState::new(&web_options, crate::program::clock::now))?;
+    let state = WebState::new(&web_options, crate::program::clock::now).reloading(Arc::clone(&reload));
+    let web = sockets.web.start(&web_options, &bridge, state)?;
     let state = Arc::clone(&web.state.lifecycle);
 
     let stop = Stop::default();
@@ -151,14 +153,7 @@ pub(super) async fn run(
     tracing::info!("ready");
 
     let upkeep = tokio::spawn(maintain(bridge.clone()));
-    let following = tokio::spawn(reloader.follow(reload.clone(), settings.watch_interval));
-    let asked = state.clone();
-    let asking = tokio::spawn(async move {
-        loop {
-            asked.reload_requested().await;
-            reload.notify_one();
-        }
-    });
+    let following = tokio::spawn(reloader.follow(reload, settings.watch_interval));
     tokio::select! {
         () = signals.end => tracing::info!("asked to end: taking what the kernel holds"),
         () = state.quit_requested() => tracing::info!("asked to end over http: taking what the kernel holds"),
@@ -172,7 +167,7 @@ pub(super) async fn run(
     }
     tokio::time::sleep(settings.linger).await;
     web.end().await;
-    [upkeep, following, asking].iter().for_each(JoinHandle::abort);
+    [upkeep, following].iter().for_each(JoinHandle::abort);
     Ok(())
 }
 

@@ -52,7 +52,7 @@ fn build(args: &Args, flag_names: &FlagNames) -> Result<Settings, WrongValue> {
             native: native(args),
             ttl: ttl(args),
             grace_ms: millis(args.mapping.ttl_grace),
-            counters_start_at_zero: args.mapping.counters_start_at_zero,
+            counters_start_at_zero: args.mapping.counters_start_at_zero.then(|| millis(args.mapping.counters_zero_for)),
             created_lines: args.web.created_lines,
             // Nobody has looked at a clock yet.
             started: None,
@@ -160,6 +160,7 @@ fn web_options(args: &Args) -> Result<web::WebOptions, WrongValue> {
     Ok(web::WebOptions {
         telemetry_path,
         allow_from: allow_from.collect::<Result<_, _>>()?,
+        no_auth_paths: no_auth_paths(args)?,
         enable_lifecycle: args.web.enable_lifecycle,
         enable_admin_api: args.web.enable_admin_api,
         max_connections: args.web.max_connections,
@@ -169,6 +170,20 @@ fn web_options(args: &Args) -> Result<web::WebOptions, WrongValue> {
         idle_timeout: args.web.idle_timeout,
         ..web::WebOptions::default()
     })
+}
+
+/// Paths as typed. Those that change something are never open to everybody.
+fn no_auth_paths(args: &Args) -> Result<Vec<String>, WrongValue> {
+    const NEVER: [&str; 3] = ["/-/quit", "/-/reload", "/api/v1/series/delete"];
+    let parts = |path: &str| path.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect::<Vec<_>>();
+    let checked = |path: &String| match path {
+        path if !path.starts_with('/') => Err(wrong("web.no-auth-paths", format_args!("expected a path that begins with /, got {path:?}"))),
+        path if NEVER.iter().any(|never| parts(never) == parts(path)) => {
+            Err(wrong("web.no-auth-paths", format_args!("{path} changes something and always needs the password")))
+        }
+        path => Ok(path.clone()),
+    };
+    all(&args.web.no_auth_paths).map(checked).collect()
 }
 
 fn mapping(args: &Args) -> rulebook::Sources {

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Notify;
 
 use super::start_error::StartError;
 use super::{Signals, Sockets, run};
@@ -22,6 +21,7 @@ use crate::program::console::{fail, say};
 use crate::program::demo::Examples;
 use crate::program::logging;
 use crate::program::reload::Reloader;
+use crate::program::reload_requests::ReloadRequests;
 use crate::program::settings::Settings;
 use crate::program::version::version;
 
@@ -68,11 +68,14 @@ async fn serve(settings: &Settings, examples: Option<Examples>) -> Result<ExitCo
     let sockets = Sockets::bind(settings)?;
     reloader.bridge().telemetry().describe_build(env!("CARGO_PKG_VERSION"), option_env!("STATSD_BRIDGE_REVISION").unwrap_or_default());
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut quit = signal(SignalKind::quit())?;
+    // They mean nothing here, and would end the program: heard, and that is all.
+    let _heard = (signal(SignalKind::user_defined1())?, signal(SignalKind::user_defined2())?);
     if !settings.log.json {
         greet(settings, &sockets, examples.as_ref());
     }
     let mut asked = async || {
-        tokio::select! { _ = terminate.recv() => (), _ = interrupt.recv() => () }
+        tokio::select! { _ = terminate.recv() => (), _ = interrupt.recv() => (), _ = quit.recv() => () }
     };
     let (end, ended) = tokio::sync::oneshot::channel::<()>();
     let asked_twice = async {
@@ -81,7 +84,7 @@ async fn serve(settings: &Settings, examples: Option<Examples>) -> Result<ExitCo
         asked().await;
     };
     let replay = replay(examples, sockets.udp_address());
-    let reload = Arc::new(Notify::new());
+    let reload = Arc::<ReloadRequests>::default();
     let signals = Signals { end: async { ended.await.unwrap_or_default() }, reload: reload.clone() };
     tokio::select! {
         done = run(sockets, reloader, settings, signals) => done.map(|()| ExitCode::SUCCESS),
@@ -105,10 +108,10 @@ async fn replay(examples: Option<Examples>, target: Option<SocketAddr>) -> io::E
 }
 
 /// SIGHUP asks to read the mapping files again. Never ends.
-async fn hangups(reload: &Notify) {
+async fn hangups(reload: &ReloadRequests) {
     let Ok(mut hangups) = signal(SignalKind::hangup()) else { return std::future::pending().await };
     while hangups.recv().await.is_some() {
-        reload.notify_one();
+        reload.ask();
     }
 }
 

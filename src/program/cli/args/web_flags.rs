@@ -29,10 +29,13 @@ pub(in crate::program::cli) struct WebFlags {
     /// Addresses on which alone lifecycle and deletion are answered; may be given more than once.
     #[arg(long = "web.admin-listen-address", value_name = "ADDRESS", value_parser = list(StringValueParser::new()))]
     pub(in crate::program::cli) admin_listen_address: Vec<List<String>>,
+    /// Paths that need no password where --web.config.file has users, such as /-/healthy,/-/ready; may be given more than once.
+    #[arg(long = "web.no-auth-paths", value_name = "PATH", value_parser = list(StringValueParser::new()))]
+    pub(in crate::program::cli) no_auth_paths: Vec<List<String>>,
     /// Path of the page.
     #[arg(long = "web.telemetry-path", value_name = "PATH", default_value = "/metrics")]
     pub(in crate::program::cli) telemetry_path: String,
-    /// Answer PUT and POST of /-/quit and /-/reload.
+    /// Carry out PUT and POST of /-/quit and /-/reload; without, they are 403.
     #[arg(long = "web.enable-lifecycle", value_name = "BOOL", default_value = "false", action = ArgAction::Set)]
     pub(in crate::program::cli) enable_lifecycle: bool,
     /// Answer POST of /api/v1/series/delete, which deletes series.

@@ -94,6 +94,8 @@ fn errors_name_their_flag() {
         (&["--statsd.unixsocket-mode=abc"][..], "--statsd.unixsocket-mode: expected octal permissions such as 755, got \"abc\""),
         (&["--exemplars.tag=a:b"], "--exemplars.tag: \"a:b\" is no key of a tag: leave out : , | and #"),
         (&["--web.telemetry-path=metrics"], "--web.telemetry-path: expected a path that begins with /, got \"metrics\""),
+        (&["--web.no-auth-paths=/-/healthy,metrics"], "--web.no-auth-paths: expected a path that begins with /, got \"metrics\""),
+        (&["--web.no-auth-paths=//-/quit"], "--web.no-auth-paths: //-/quit changes something and always needs the password"),
         (&["--web.allow-from=10.0.0.0/8,here"], "--web.allow-from: \"here\" is no network: write it as 10.0.0.0/8, fd00::/8 or 127.0.0.1"),
         (
             &["--statsd.listen-udp=udp://127.0.0.1:9125"],
