@@ -73,7 +73,7 @@ impl Explained {
             say("tags", &tags.join(" "), out);
         }
         if self.tag_errors > 0 {
-            say("", &format!("tags skipped: {}; each wants a key and a value", self.tag_errors), out);
+            say("", &format!("tags skipped: {}; each wants a key and a value, or is a label name", self.tag_errors), out);
         }
         if self.unknown_fields > 0 {
             say("", &format!("fields skipped: {}; their meaning is not known", self.unknown_fields), out);
