@@ -210,6 +210,19 @@ fn prometheus_gets_the_format_that_it_asks_for_and_the_same_series_from_each() {
 }
 
 #[test]
+fn nobody_sends_what_prometheus_says_of_a_target() {
+    let Some(program) = peers::prometheus() else { return };
+    let bridge = Launch::new().start();
+    bridge.send("up:0|g\nALERTS:1|g|#alertname:Fake,alertstate:firing\nscrape_samples_scraped:-1|g\nup.time:7|g");
+    bridge.page_at(4);
+    let prometheus = Prometheus::start(&program, &bridge);
+    prometheus.expect("up_time", 7.0);
+    prometheus.expect("up{job=\"bridge\"}", 1.0);
+    assert_eq!(prometheus.series("ALERTS or (scrape_samples_scraped < 0)"), Ok(Vec::new()));
+    bridge.stop();
+}
+
+#[test]
 fn prometheus_reads_quantiles_from_native_histograms_and_classic_ones_side_by_side() {
     let Some(program) = peers::prometheus() else { return };
     let bridge = Launch::new().start();

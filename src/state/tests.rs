@@ -223,13 +223,13 @@ fn series_that_rest_go_on_resting_and_created_times_stay() {
 fn names_that_are_kept_come_back_and_those_that_are_not_are_refused() {
     let utf8 = || Options { names: NameValidation::Utf8, ..summaries() };
     let bridge = Bridge::new(utf8());
-    bridge.worker().ingest("my.name:2|c|#l.x:v,\"\\=\":w\nné:3|g\nplain:4|c|#a:b\nt.t:5|ms|#é:1".as_bytes(), at(1000));
+    bridge.worker().ingest("my.name:2|c|#l.x:v,\"\\+\":w\nné:3|g\nplain:4|c|#a:b\nt.t:5|ms|#é:1".as_bytes(), at(1000));
     let (before, bytes) = (page(&bridge, at(1000)), bytes_of(&bridge, at(1000)));
     let back = Bridge::new(utf8());
     let restored = take_up(&back, &bytes, at(1000)).expect("good");
     assert_eq!(restored, Restored { series: 4, ..Restored::default() });
     assert_eq!(page(&back, at(1000)), before);
-    back.worker().ingest("my.name:1|c|#l.x:v,\"\\=\":w".as_bytes(), at(1000));
+    back.worker().ingest("my.name:1|c|#l.x:v,\"\\+\":w".as_bytes(), at(1000));
     assert!(page(&back, at(1000)).contains("my_name{exported_____=\"w\",l_x=\"v\"} 3\n"), "{}", page(&back, at(1000)));
 
     let legacy = Bridge::new(summaries());
@@ -239,12 +239,12 @@ fn names_that_are_kept_come_back_and_those_that_are_not_are_refused() {
 
 #[test]
 fn names_that_are_taken_are_refused() {
-    let before = Bridge::new(Options { prefix: crate::options::Prefix::Exporter, ..Options::default() });
-    before.worker().ingest(b"statsd_bridge_lines_total:1|c\nx_sum:1|c\ny:1|c", at(0));
+    let before = Bridge::new(Options { prefix: crate::options::Prefix::Exporter, prometheus_names: true, ..Options::default() });
+    before.worker().ingest(b"statsd_bridge_lines_total:1|c\nup:0|g\nx_sum:1|c\ny:1|c", at(0));
     let after = Bridge::new(Options::default());
     after.worker().ingest(b"x:1|h\ny:1|g", at(0));
     let restored = take_up(&after, &bytes_of(&before, at(0)), at(0)).expect("a good snapshot");
-    assert_eq!(restored, Restored { refused: 3, ..Restored::default() });
+    assert_eq!(restored, Restored { refused: 4, ..Restored::default() });
 }
 
 #[test]
