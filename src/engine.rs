@@ -2,11 +2,12 @@
 //!
 //! Ingest and exposition take it, or a part of it; neither knows the facade.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::hits::Hits;
-use crate::mapping::Rules;
+use crate::mapping::spec::{Action, Rule};
+use crate::mapping::{Rules, unit};
 use crate::name::{Escaping, is_legacy_name};
 use crate::options::{NativeWhen, Options};
 use crate::registry::Registry;
@@ -20,6 +21,8 @@ pub(crate) struct Engine {
     telemetry: Arc<Telemetry>,
     rules: RwLock<RulesInForce>,
     generation: AtomicU64,
+    /// Whether a rule in force states a unit.
+    has_units: AtomicBool,
     said: Said,
 }
 
@@ -40,13 +43,23 @@ impl Engine {
             registry.want_native();
         }
         let rules = RulesInForce { rules: Arc::default(), generation: 0, hits: Arc::new(Hits::new(0)) };
-        Self { options, registry, telemetry, rules: RwLock::new(rules), generation: AtomicU64::new(0), said: Said::default() }
+        Self {
+            options,
+            registry,
+            telemetry,
+            rules: RwLock::new(rules),
+            generation: AtomicU64::new(0),
+            has_units: AtomicBool::new(false),
+            said: Said::default(),
+        }
     }
 
     /// Puts these rules in the place of those in force. A worker takes them over with its next batch.
     pub(crate) fn replace_rules(&self, rules: Rules) {
         let mut current = self.rules.write().unwrap_or_else(PoisonError::into_inner);
         let generation = current.generation + 1;
+        let has_unit = |rule: &Rule| rule.action != Action::Drop && rule.unit.and_then(unit::base).is_some();
+        self.has_units.store(rules.config().rules.iter().any(has_unit), Ordering::Relaxed);
         *current = RulesInForce { hits: Arc::new(Hits::new(rules.config().rules.len())), rules: Arc::new(rules), generation };
         self.generation.store(generation, Ordering::Release);
     }
@@ -54,6 +67,11 @@ impl Engine {
     /// The rules in force, with their hits.
     pub(crate) fn rules(&self) -> RulesInForce {
         self.rules.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether a rule in force states a unit.
+    pub(crate) fn has_units(&self) -> bool {
+        self.has_units.load(Ordering::Relaxed)
     }
 
     /// The generation of the rules in force, read without a lock.

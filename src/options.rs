@@ -26,6 +26,8 @@ pub struct Options {
     pub grace_ms: u64,
     /// Whether the first page that shows a new counter shows it at 0.
     pub counters_start_at_zero: bool,
+    /// Who gets OpenMetrics.
+    pub openmetrics: OpenMetrics,
     /// Whether OpenMetrics pages say of each counter, histogram and summary when its counting began.
     pub created_lines: bool,
     /// When the bridge began, and with it the counting of its self-metrics, as protobuf and created lines say it; `None`: they do not.
@@ -34,6 +36,8 @@ pub struct Options {
     pub prefix: Prefix,
     /// Whether the page is without the `process_*` of the bridge's own process; the names are then free for others.
     pub without_process_metrics: bool,
+    /// Whether counters get the ending `_total` where their names lack it, where no rule says otherwise.
+    pub counters_total_suffix: bool,
     /// What a signed value does to a gauge, where no rule says otherwise.
     pub signed_gauges: SignedGauges,
     /// Which names and label names there are.
@@ -41,6 +45,19 @@ pub struct Options {
     /// The key of the DogStatsD tag that is no label but links a sample to a trace, as it is sent; `None` for none. Not empty,
     /// and without any of `: , | #`: else there is none.
     pub exemplar_tag: Option<Arc<str>>,
+}
+
+/// Who gets OpenMetrics of those who ask for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OpenMetrics {
+    /// Whoever accepts no text; and where the configuration has something that text cannot show (exemplars, created lines, rules with
+    /// units), whoever asks for it.
+    #[default]
+    Auto,
+    /// Whoever asks for it.
+    Always,
+    /// Nobody.
+    Never,
 }
 
 /// Tag styles and fields of the wire, each with its own switch.

@@ -18,7 +18,7 @@ mod shape;
 mod text;
 mod wire;
 
-pub use self::negotiate::Negotiated;
+pub use self::negotiate::{Negotiated, OpenMetricsOffer};
 pub use self::rendering::Exposition;
 use crate::name::Escaping;
 use crate::options::{NameValidation, Options, Prefix};
@@ -46,6 +46,8 @@ pub(crate) struct Style {
     pub(crate) counters_start_at_zero: bool,
     /// Whether OpenMetrics says when counting began.
     pub(crate) created_lines: bool,
+    /// Whether OpenMetrics leaves histograms and summaries their type where a count is a fraction: exemplars need it.
+    pub(crate) fractions_keep_type: bool,
     /// How names are escaped, where there may be some that need it.
     pub(crate) escaping: Option<Escaping>,
 }
@@ -67,7 +69,8 @@ impl Style {
         };
         let Options { counters_start_at_zero, created_lines, .. } = *options;
         let escaping = (options.names == NameValidation::Utf8).then_some(escaping);
-        Self { help, counters_start_at_zero, created_lines, escaping }
+        let fractions_keep_type = options.exemplar_tag.is_some();
+        Self { help, counters_start_at_zero, created_lines, fractions_keep_type, escaping }
     }
 }
 

@@ -20,6 +20,7 @@ use self::limit_flags::LimitFlags;
 pub(super) use self::limit_flags::OverflowPolicy;
 use self::listening_flags::ListeningFlags;
 use self::mapping_flags::MappingFlags;
+pub(super) use self::web_flags::OpenMetricsWhen;
 use self::web_flags::WebFlags;
 use self::wire_flags::WireFlags;
 pub(super) use self::wire_flags::{NameSet, NativeBucketsWhen, ObserverType, SignedGaugesMeaning};

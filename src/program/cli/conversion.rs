@@ -6,11 +6,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::args::{Args, Compat, LogFormat, LogLevel, NameSet, NativeBucketsWhen, ObserverType, OverflowPolicy, SignedGaugesMeaning};
+use super::args::{
+    Args, Compat, LogFormat, LogLevel, NameSet, NativeBucketsWhen, ObserverType, OpenMetricsWhen, OverflowPolicy, SignedGaugesMeaning,
+};
 use crate::ingest::exemplar_tag::ExemplarTag;
 use crate::options::{
-    Dialect, Limits, NameValidation, NativeChoice, NativeHistograms, NativeOptions, NativeWhen, Observer, Overflow, PackedValues, Prefix,
-    SignedGauges, SummaryOptions, Ttl,
+    Dialect, Limits, NameValidation, NativeChoice, NativeHistograms, NativeOptions, NativeWhen, Observer, OpenMetrics, Overflow,
+    PackedValues, Prefix, SignedGauges, SummaryOptions, Ttl,
 };
 use crate::program::listener::relay::RelayOptions;
 use crate::program::listener::tcp::TcpOptions;
@@ -39,6 +41,8 @@ pub(super) fn settings(args: &Args) -> Result<Settings, String> {
             ttl: ttl(args),
             grace_ms: millis(args.mapping.ttl_grace),
             counters_start_at_zero: args.mapping.counters_start_at_zero,
+            counters_total_suffix: args.mapping.counters_total_suffix,
+            openmetrics: openmetrics(args),
             created_lines: args.web.created_lines,
             // Nobody has looked at a clock yet.
             started: None,
@@ -217,6 +221,17 @@ fn compatible(args: &Args) -> bool {
 
 fn prefix(args: &Args) -> Prefix {
     if compatible(args) { Prefix::Exporter } else { Prefix::Bridge }
+}
+
+fn openmetrics(args: &Args) -> OpenMetrics {
+    match args.web.openmetrics {
+        Some(OpenMetricsWhen::Auto) => OpenMetrics::Auto,
+        Some(OpenMetricsWhen::Always) => OpenMetrics::Always,
+        Some(OpenMetricsWhen::Never) => OpenMetrics::Never,
+        // statsd_exporter never answers it.
+        None if compatible(args) => OpenMetrics::Never,
+        None => OpenMetrics::Auto,
+    }
 }
 
 fn dialect(args: &Args) -> Dialect {

@@ -41,6 +41,9 @@ pub(in crate::program::cli) struct MappingFlags {
     /// The first page with a new counter shows it at 0, so that rate() and increase() see its first samples.
     #[arg(long = "counters.start-at-zero", value_name = "BOOL", default_value = "false", action = ArgAction::Set)]
     pub(in crate::program::cli) counters_start_at_zero: bool,
+    /// Counters get the ending _total where their names lack it; a rule's total_suffix counts before it.
+    #[arg(long = "counters.total-suffix", value_name = "BOOL", default_value = "false", action = ArgAction::Set)]
+    pub(in crate::program::cli) counters_total_suffix: bool,
 }
 
 /// `name=value` with a legal label name that Prometheus does not keep for itself.
