@@ -11,6 +11,7 @@ use crate::mapping::{Rules, unit};
 use crate::name::{Escaping, is_legacy_name};
 use crate::options::{NativeWhen, Options};
 use crate::registry::Registry;
+use crate::rejections::Rejections;
 use crate::said::Said;
 use crate::telemetry::Telemetry;
 
@@ -24,6 +25,7 @@ pub(crate) struct Engine {
     /// Whether a rule in force states a unit.
     has_units: AtomicBool,
     said: Said,
+    rejections: Rejections,
 }
 
 /// The rules in force.
@@ -38,7 +40,8 @@ pub(crate) struct RulesInForce {
 impl Engine {
     /// An engine without series and without rules.
     pub(crate) fn new(options: Options) -> Self {
-        let (registry, telemetry) = (Registry::new(options.limits, options.grace_ms), Arc::new(Telemetry::new(options.prefix)));
+        let registry = Registry::new(options.limits, options.grace_ms, options.counters_start_at_zero.is_some());
+        let telemetry = Arc::new(Telemetry::new(options.prefix));
         if options.native.when == NativeWhen::Always {
             registry.want_native();
         }
@@ -51,6 +54,7 @@ impl Engine {
             generation: AtomicU64::new(0),
             has_units: AtomicBool::new(false),
             said: Said::default(),
+            rejections: Rejections::default(),
         }
     }
 
@@ -95,6 +99,11 @@ impl Engine {
     /// Families that a message was logged about.
     pub(crate) fn said(&self) -> &Said {
         &self.said
+    }
+
+    /// The last input of each reason that was rejected.
+    pub(crate) fn rejections(&self) -> &Rejections {
+        &self.rejections
     }
 
     /// What the bridge was made with.

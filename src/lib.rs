@@ -60,6 +60,7 @@ mod lock;
 pub mod name;
 pub mod options;
 mod prefetch;
+mod rejections;
 mod said;
 mod source;
 mod time;
@@ -75,6 +76,7 @@ pub use self::options::Options;
 pub use self::registry::{
     Cardinality, Conflict, Deleted, FamilyReport, LabelReport, Limit, Limited, Reason, Restored, SavedFamily, Side, Wanted,
 };
+pub use self::rejections::{RejectedInput, Rejection};
 pub use self::selector::Selector;
 pub use self::source::Source;
 pub use self::time::Timestamp;

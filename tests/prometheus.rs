@@ -178,7 +178,7 @@ fn type_of(prometheus: &Prometheus, family: &str) -> Option<String> {
 #[test]
 fn prometheus_gets_the_format_that_it_asks_for_and_the_same_series_from_each() {
     let Some(program) = peers::prometheus() else { return };
-    // With native buckets it would leave the classic ones out.
+    // With native buckets Prometheus would take these in place of the classic ones, which is another test.
     let bridge = Launch::new().arg("--statsd.native-histograms=never").start();
     let samples = send_some_of_everything(&bridge);
     let lines = bridge.page().lines().count() as f64;

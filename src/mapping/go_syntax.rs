@@ -1,169 +1,121 @@
 //! Regular expressions as Go's RE2 reads them, written for the crate `regex`.
 //!
-//! In Go `\d \w \s \b` are ASCII, `\Q..\E` quotes, a `{` that repeats nothing is text, and a class holds no classes but named ones.
-//! Knows no rules.
+//! ```text
+//! token    an expression -> tokens, each with its place, its meaning settled
+//! class    `[...]`, and what stands in one
+//! escape   what follows a backslash
+//! reader   the characters
+//! ```
+//! In Go `\d \w \s \b` are ASCII, `\Q..\E` quotes, a `{` that repeats nothing is text, a class holds no classes but named ones, names
+//! of groups may be used twice. An error is a part of a sentence: what is wrong, and what to write instead. Knows no rules.
 
-/// `pattern` for the crate `regex`, its `unicode` on and its `utf8` off. An error is a sentence; what else is wrong with a pattern
-/// the crate says.
-pub(super) fn translate(pattern: &str) -> Result<String, String> {
-    let mut reader = Reader { rest: pattern, out: String::with_capacity(pattern.len() + 16) };
-    while let Some(c) = reader.next() {
-        match c {
-            '\\' => reader.escape(false)?,
-            '[' => reader.class()?,
-            '{' if !repeats(reader.rest) => reader.out.push_str("\\{"),
-            '(' => {
-                check_flags(reader.rest)?;
-                reader.out.push('(');
-            }
-            _ => reader.out.push(c),
-        }
-    }
-    Ok(reader.out)
+mod class;
+mod escape;
+mod reader;
+mod token;
+
+pub(crate) use self::token::{Group, Token, What, tokens};
+
+/// Repetitions that `{n}` asks for at most.
+const MOST_REPETITIONS: u32 = 1_000;
+
+/// An expression for the crate `regex`, its `unicode` on and its `utf8` off.
+#[derive(Debug)]
+pub(super) struct Translated {
+    /// Without names of groups: Go takes a name twice, and names that the crate does not.
+    pub(super) text: String,
+    /// Names of its captures by number; the first is the whole match.
+    pub(super) names: Vec<Option<String>>,
 }
 
-struct Reader<'a> {
-    rest: &'a str,
-    out: String,
+/// What the last token was to a repetition that follows it.
+#[derive(Clone, Copy, PartialEq)]
+enum Before {
+    Nothing,
+    Flags,
+    Something,
+    Repetition,
 }
 
-impl Reader<'_> {
-    fn next(&mut self) -> Option<char> {
-        let mut chars = self.rest.chars();
-        let c = chars.next();
-        self.rest = chars.as_str();
-        c
-    }
-
-    /// What follows a backslash.
-    fn escape(&mut self, in_class: bool) -> Result<(), String> {
-        let Some(c) = self.next() else { return Err("It ends with a backslash.".to_owned()) };
-        match c {
-            'd' => self.out.push_str("[0-9]"),
-            'D' => self.out.push_str("[^0-9]"),
-            's' => self.out.push_str(r"[\t\n\f\r ]"),
-            'S' => self.out.push_str(r"[^\t\n\f\r ]"),
-            'w' => self.out.push_str("[0-9A-Za-z_]"),
-            'W' => self.out.push_str("[^0-9A-Za-z_]"),
-            'b' if !in_class => self.out.push_str(r"(?-u:\b)"),
-            'B' if !in_class => self.out.push_str(r"(?-u:\B)"),
-            'p' | 'P' => self.property(c),
-            'Q' if !in_class => {
-                let (quoted, rest) = self.rest.split_once("\\E").unwrap_or((self.rest, ""));
-                self.out.push_str(&regex::escape(quoted));
-                self.rest = rest;
-            }
-            'x' => self.hexadecimal(),
-            '0'..='7' => self.octal(c)?,
-            '8' | '9' => return Err(format!("`\\{c}` refers back, which Go's syntax has not.")),
-            _ if c.is_ascii() && !c.is_ascii_alphanumeric() => push_hex(u32::from(c), &mut self.out),
-            _ => self.out.extend(['\\', c]),
-        }
-        Ok(())
-    }
-
-    /// `\pL`, `\p{Greek}`, `\p{^Greek}`.
-    fn property(&mut self, letter: char) {
-        let Some(inside) = self.rest.strip_prefix('{') else {
-            self.out.extend(['\\', letter]);
-            let one = self.next();
-            self.out.extend(one);
-            return;
-        };
-        let (letter, inside) = match (inside.strip_prefix('^'), letter) {
-            (Some(inside), 'p') => ('P', inside),
-            (Some(inside), _) => ('p', inside),
-            (None, _) => (letter, inside),
-        };
-        let (name, rest) = inside.split_once('}').unwrap_or((inside, ""));
-        self.out.extend(['\\', letter, '{']);
-        self.out.push_str(name);
-        self.out.push('}');
-        self.rest = rest;
-    }
-
-    /// `\x7f`, `\x{7f}`.
-    fn hexadecimal(&mut self) {
-        let braced = self.rest.strip_prefix('{').and_then(|inside| inside.find('}')).map(|length| length + 2);
-        let digits = self.rest.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(self.rest.len()).min(2);
-        let (taken, rest) = self.rest.split_at_checked(braced.unwrap_or(digits)).unwrap_or((self.rest, ""));
-        self.out.push_str("\\x");
-        self.out.push_str(taken);
-        self.rest = rest;
-    }
-
-    /// Up to three digits; one alone, unless it is 0, would refer back.
-    fn octal(&mut self, first: char) -> Result<(), String> {
-        let more = self.rest.find(|c: char| !('0'..='7').contains(&c)).unwrap_or(self.rest.len()).min(2);
-        if first != '0' && more == 0 {
-            return Err(format!("`\\{first}` refers back, which Go's syntax has not."));
-        }
-        let (digits, rest) = self.rest.split_at_checked(more).unwrap_or(("", self.rest));
-        let number = digits.chars().fold(first.to_digit(8).unwrap_or(0), |sum, c| sum * 8 + c.to_digit(8).unwrap_or(0));
-        push_hex(number, &mut self.out);
-        self.rest = rest;
-        Ok(())
-    }
-
-    /// What follows `[`, to its `]`. Each character is written as its number, so that none has a meaning of its own.
-    fn class(&mut self) -> Result<(), String> {
-        self.out.push('[');
-        if let Some(rest) = self.rest.strip_prefix('^') {
-            self.out.push('^');
-            self.rest = rest;
-        }
-        let mut is_first = true;
-        loop {
-            let named =
-                self.rest.strip_prefix("[:").and_then(|inside| inside.find(":]")).and_then(|length| self.rest.split_at_checked(length + 4));
-            if let Some((name, rest)) = named {
-                self.out.push_str(name);
-                self.rest = rest;
-                is_first = false;
-                continue;
-            }
-            match self.next() {
-                None => return Err("A class `[` is not closed by `]`.".to_owned()),
-                Some(']') if !is_first => break,
-                Some('\\') => self.escape(true)?,
-                Some(c) => push_hex(u32::from(c), &mut self.out),
-            }
-            let is_range = self.rest.strip_prefix('-').is_some_and(|after| !after.starts_with(']'));
-            if is_range {
-                self.out.push('-');
-                self.next();
-                match self.next() {
-                    Some('\\') => self.escape(true)?,
-                    Some(c) => push_hex(u32::from(c), &mut self.out),
-                    None => return Err("A class `[` is not closed by `]`.".to_owned()),
+/// Reads and checks `pattern`. What is left to the crate is its size.
+pub(super) fn translate(pattern: &str) -> Result<Translated, String> {
+    let mut translated = Translated { text: String::with_capacity(pattern.len() + 16), names: vec![None] };
+    let mut before = Before::Nothing;
+    let mut open = 0_usize;
+    for Token { at, what } in tokens(pattern)? {
+        let out = &mut translated.text;
+        let mut now = Before::Something;
+        match what {
+            What::Literal(c) => escape::push_character(u32::from(c), out),
+            What::Any => out.push('.'),
+            What::Class(text) | What::Boundary(text) => out.push_str(&text),
+            What::Start => out.push_str(pattern.get(at).unwrap_or_default()),
+            What::End => out.push_str(pattern.get(at).unwrap_or_default()),
+            What::Open(group) => {
+                open += 1;
+                now = Before::Nothing;
+                match group {
+                    Group::Capture(name) => {
+                        out.push('(');
+                        translated.names.push(name);
+                    }
+                    Group::Plain(flags) => out.push_str(&format!("(?{flags}:")),
                 }
             }
-            is_first = false;
+            What::Close => {
+                open = open.checked_sub(1).ok_or("a `)` closes no `(`; write `\\)` for the character")?;
+                out.push(')');
+            }
+            What::Or => {
+                now = Before::Nothing;
+                out.push('|');
+            }
+            What::Flags(flags) => {
+                now = Before::Flags;
+                // Go takes a group of no flags.
+                out.push_str(&if flags.is_empty() { "(?:)".to_owned() } else { format!("(?{flags})") });
+            }
+            What::Repetition { least, most } => {
+                let text = pattern.get(at).unwrap_or_default();
+                check_repetition(text, before, least, most)?;
+                now = Before::Repetition;
+                out.push_str(text);
+            }
         }
-        self.out.push(']');
-        Ok(())
+        before = now;
+    }
+    if open > 0 {
+        return Err("a `(` is not closed by `)`; write `\\(` for the character".to_owned());
+    }
+    check_crate(&translated.text)?;
+    Ok(translated)
+}
+
+fn check_repetition(text: &str, before: Before, least: u32, most: Option<u32>) -> Result<(), String> {
+    match before {
+        Before::Nothing => {
+            Err(format!("there is nothing before `{text}` to repeat; write `.*` for any text, or `\\{text}` for the character"))
+        }
+        Before::Flags => Err(format!("flags such as `(?i)` cannot be repeated; write `{text}` before them")),
+        Before::Repetition => {
+            Err(format!("`{text}` repeats a repetition, which RE2 does not; remove it, or put what it repeats into `(?:...)`"))
+        }
+        Before::Something if least.max(most.unwrap_or(0)) > MOST_REPETITIONS => {
+            Err(format!("`{text}` is more than {MOST_REPETITIONS} repetitions, the most that RE2 takes; write `+` for any number"))
+        }
+        Before::Something if most.is_some_and(|most| most < least) => {
+            Err(format!("`{text}` ends below where it begins; write the smaller number first"))
+        }
+        Before::Something => Ok(()),
     }
 }
 
-fn push_hex(number: u32, out: &mut String) {
-    out.push_str(&format!("\\x{{{number:X}}}"));
-}
-
-/// Whether what follows a `{` makes it a repetition: `2}`, `2,}`, `2,3}`.
-fn repeats(after: &str) -> bool {
-    let Some((inside, _)) = after.split_once('}') else { return false };
-    let (least, most) = inside.split_once(',').unwrap_or((inside, ""));
-    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
-    !least.is_empty() && digits(least) && digits(most)
-}
-
-/// Flags of the crate that Go has not.
-fn check_flags(after: &str) -> Result<(), String> {
-    let Some(inside) = after.strip_prefix('?') else { return Ok(()) };
-    let flags = inside.split(|c: char| !c.is_ascii_alphabetic() && c != '-').next().unwrap_or_default();
-    let is_group = inside.get(flags.len()..).is_some_and(|rest| rest.starts_with([':', ')']));
-    match flags.chars().find(|c| matches!(c, 'x' | 'u' | 'R')) {
-        Some(flag) if is_group => Err(format!("`(?{flag})`: Go's syntax has only the flags i, m, s and U.")),
-        _ => Ok(()),
-    }
+/// What only the crate finds: groups within groups that are too deep.
+fn check_crate(text: &str) -> Result<(), String> {
+    let parsed = regex_syntax::ParserBuilder::new().utf8(false).build().parse(text);
+    parsed.map(|_| ()).map_err(|error| {
+        let text = error.to_string();
+        let last = text.lines().last().unwrap_or_default().trim();
+        last.strip_prefix("error: ").unwrap_or(last).to_owned()
+    })
 }

@@ -17,7 +17,7 @@ pub mod template;
 pub mod tried;
 pub mod unit;
 
-mod go_syntax;
+pub(crate) mod go_syntax;
 mod regex;
 mod trie;
 mod wild;

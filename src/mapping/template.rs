@@ -32,6 +32,8 @@ pub(super) struct Template {
 enum Settled {
     Text(Box<str>),
     Capture(usize),
+    /// Groups of one name: the first that took something.
+    First(Box<[usize]>),
 }
 
 impl Template {
@@ -40,7 +42,14 @@ impl Template {
         let settle = |part| match part {
             Part::Text(text) => Some(Settled::Text(text.into())),
             Part::Refers(Reference::Number(number)) => (number < names.len()).then_some(Settled::Capture(number)),
-            Part::Refers(Reference::Name(name)) => names.iter().position(|known| *known == Some(name.as_str())).map(Settled::Capture),
+            Part::Refers(Reference::Name(name)) => {
+                let numbers = names.iter().enumerate().filter(|(_, known)| **known == Some(name.as_str())).map(|(number, _)| number);
+                match *numbers.collect::<Vec<_>>() {
+                    [] => None,
+                    [number] => Some(Settled::Capture(number)),
+                    ref several => Some(Settled::First(several.into())),
+                }
+            }
         };
         Self { parts: parse(text).into_iter().filter_map(settle).collect() }
     }
@@ -51,6 +60,10 @@ impl Template {
             match part {
                 Settled::Text(text) => out.push_str(text),
                 Settled::Capture(number) => out.push_str(captures.get(*number).copied().unwrap_or_default()),
+                Settled::First(numbers) => {
+                    let mut taken = numbers.iter().filter_map(|number| captures.get(*number)).filter(|text| !text.is_empty());
+                    out.push_str(taken.next().copied().unwrap_or_default());
+                }
             }
         }
     }
@@ -115,7 +128,12 @@ mod tests {
     fn references_are_replaced_and_all_else_stays() {
         let captures: Vec<String> = (0..=12).map(|number| format!("<{number}>")).collect();
         let captures: Vec<&str> = captures.iter().map(String::as_str).collect();
-        let names: Vec<Option<&str>> = (0..=12).map(|number| if number == 2 { Some("two") } else { None }).collect();
+        let name = |number| match number {
+            2 => Some("two"),
+            7 | 8 => Some("twice"),
+            _ => None,
+        };
+        let names: Vec<Option<&str>> = (0..=12).map(name).collect();
         for (template, want) in [
             ("plain 100%", "plain 100%"),
             ("$1", "<1>"),
@@ -128,6 +146,7 @@ mod tests {
             ("$99999999999999999999|", "|"),
             ("$0", "<0>"),
             ("$two ${two}", "<2> <2>"),
+            ("$twice", "<7>"),
             ("$two_x|", "|"),
             ("${1x}|", "|"),
             ("$$1", "$1"),

@@ -2,8 +2,9 @@
 //!
 //! Off the straight way: it costs the others one question.
 
-use super::{Batch, Pending, Worker};
+use super::{Batch, Worker};
 use crate::ingest::exemplar_tag::ExemplarTag;
+use crate::ingest::pending::Pending;
 use crate::ingest::protocol::{Sample, Value};
 use crate::ingest::resolve::{Binding, Target};
 use crate::registry::CellHandle;

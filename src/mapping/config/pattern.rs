@@ -3,9 +3,6 @@
 use super::super::go_syntax::translate;
 use crate::name::{NameValidation, is_legacy_label};
 
-/// Bytes that a compiled regular expression may take.
-pub(super) const REGEX_BYTES: usize = 1 << 20;
-
 /// Whether it is `[a-zA-Z_][a-zA-Z0-9_]*`, or any text that is not empty where names are kept.
 pub(super) fn is_label(name: &str, names: NameValidation) -> bool {
     is_legacy_label(name) || names == NameValidation::Utf8 && !name.is_empty()
@@ -157,43 +154,12 @@ pub(super) fn value_fault(glob: &str) -> Option<String> {
     alternatives.map(|_| format!("`{glob}`: a `{{` without its `}}`"))
 }
 
-/// Checks a regular expression by reading it; an error is one line and says what of Go's syntax has to be written otherwise.
+/// Checks a regular expression by reading it; an error is one line and says what of Go's syntax has to be written otherwise. Whether
+/// it is too big is for whoever compiles it to say.
 pub(super) fn check_regex(regex: &str) -> Result<(), String> {
-    // What can be read needs not be compiled twice: whoever compiles the rules says if it is too big.
-    let can_be_read = |translated: String| regex_syntax::ParserBuilder::new().utf8(false).build().parse(&translated).is_ok();
-    if translate(regex).is_ok_and(can_be_read) {
-        return Ok(());
-    }
-    let Err(error) = regex::RegexBuilder::new(regex).size_limit(REGEX_BYTES).build() else {
-        return Ok(());
-    };
-    let reason = match &error {
-        regex::Error::CompiledTooBig(_) => "it compiles to more than 1 MiB; make its repetitions smaller".to_owned(),
-        other => {
-            let text = other.to_string();
-            let last = text.lines().last().unwrap_or_default();
-            last.strip_prefix("error: ").unwrap_or(last).to_owned()
-        }
-    };
-    Err(format!("the regular expression `{regex}` does not compile: {reason}{}", regex_advice(regex)))
-}
-
-fn regex_advice(regex: &str) -> &'static str {
-    if regex.contains("(?=") || regex.contains("(?!") || regex.contains("(?<=") || regex.contains("(?<!") {
-        "; there is no looking ahead or behind, as in Go: use several rules in order"
-    } else if regex.contains("\\Q") {
-        "; Go's \\Q...\\E is not understood: put a backslash before each special character"
-    } else if (1..=9).any(|n| regex.contains(&format!("\\{n}"))) {
-        "; there are no backreferences, as in Go"
-    } else if regex.starts_with(['*', '+', '?']) {
-        "; this looks like a glob: write `match_type: glob`, or `.*` for any text"
-    } else if regex.contains('{') {
-        "; a brace that is meant as such is written \\{ here, which Go also takes"
-    } else if regex.contains("[[") {
-        "; a bracket within a class is written \\[ here, which Go also takes"
-    } else {
-        ""
-    }
+    let Err(fault) = translate(regex) else { return Ok(()) };
+    let glob = if regex.starts_with(['*', '+', '?']) { "; if it is a glob, write `match_type: glob`" } else { "" };
+    Err(format!("the regular expression `{regex}` does not compile: {fault}{glob}"))
 }
 
 #[cfg(test)]

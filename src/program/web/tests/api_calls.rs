@@ -64,15 +64,15 @@ async fn cardinality_names_the_culprit() {
     }
     worker.ingest(b"login:1|c|#user:u9,site:eu", now());
     let data = server.data("/api/v1/cardinality").await;
-    assert_eq!(data["totals"]["series"], 5);
+    assert_eq!(data["totals"]["series"], 6);
     assert_eq!((&data["totals"]["series_limit"], &data["totals"]["families"]), (&json!(200_000), &json!(3)));
     let login = &data["families"][0];
-    assert_eq!((&login["name"], &login["type"], &login["series"]), (&json!("login"), &json!("counter"), &json!(2)));
+    assert_eq!((&login["name"], &login["type"], &login["series"]), (&json!("login"), &json!("counter"), &json!(3)));
     assert!(login["series_bytes"].as_u64().expect("bytes") > 100);
-    assert_eq!(login["labels"][0], json!({ "name": "user", "values": 2, "examples": ["u0", "u1"] }));
+    assert_eq!(login["labels"][0], json!({ "name": "user", "values": 3, "examples": ["u0", "u1"] }));
     assert_eq!(login["labels"][1]["name"], "site");
     let expected = json!([{
-        "limit": "values_per_label", "label": "user", "action": "fold", "samples": 9, "distinct_values_refused": 8,
+        "limit": "values_per_label", "label": "user", "action": "drop_label", "samples": 9, "distinct_values_refused": 8,
         "examples": ["u2", "u3", "u4", "u5", "u6"], "first_source": "unknown",
         "first_hit": "2023-11-14T22:13:20Z", "first_hit_ms": 1_700_000_000_000_u64,
     }]);

@@ -1,0 +1,209 @@
+//! An expression to tokens.
+
+use std::ops::Range;
+
+use super::reader::Reader;
+use super::{class, escape};
+
+/// One piece of an expression.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Token {
+    /// Its bytes in the expression.
+    pub(crate) at: Range<usize>,
+    /// What it says.
+    pub(crate) what: What,
+}
+
+/// What a token says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum What {
+    /// One character, however it is written.
+    Literal(char),
+    /// `.`
+    Any,
+    /// One of several characters, written for the crate `regex`.
+    Class(String),
+    /// `^` or `\A`.
+    Start,
+    /// `$` or `\z`.
+    End,
+    /// `\b` or `\B`, written for the crate.
+    Boundary(String),
+    /// The start of a group.
+    Open(Group),
+    /// `)`
+    Close,
+    /// `|`
+    Or,
+    /// `(?i)`: flags for what follows, written for the crate; may be empty.
+    Flags(String),
+    /// `*`, `+`, `?` or `{n,m}`, with the `?` that makes it lazy.
+    Repetition {
+        /// At least.
+        least: u32,
+        /// At most; `None` is any number.
+        most: Option<u32>,
+    },
+}
+
+/// A group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Group {
+    /// `(...)`, `(?P<name>...)` or `(?<name>...)`.
+    Capture(Option<String>),
+    /// `(?:...)` or `(?i:...)`, its flags written for the crate.
+    Plain(String),
+}
+
+/// All tokens of `pattern`. An error is a part of a sentence.
+pub(crate) fn tokens(pattern: &str) -> Result<Vec<Token>, String> {
+    let mut reader = Reader::new(pattern);
+    let mut tokens = Vec::new();
+    while let Some(c) = reader.next() {
+        let start = reader.at() - c.len_utf8();
+        let what = match c {
+            '\\' if reader.take("Q") => {
+                quote(&mut reader, &mut tokens);
+                continue;
+            }
+            '\\' => escaped(&mut reader)?,
+            '[' => What::Class(class::read(&mut reader)?),
+            '(' => group(&mut reader)?,
+            ')' => What::Close,
+            '|' => What::Or,
+            '.' => What::Any,
+            '^' => What::Start,
+            '$' => What::End,
+            '*' => repetition(&mut reader, 0, None),
+            '+' => repetition(&mut reader, 1, None),
+            '?' => repetition(&mut reader, 0, Some(1)),
+            '{' => match counted(reader.rest()) {
+                Some((length, least, most)) => {
+                    reader.skip(length);
+                    repetition(&mut reader, least, most)
+                }
+                None => What::Literal('{'),
+            },
+            c => What::Literal(c),
+        };
+        tokens.push(Token { at: start..reader.at(), what });
+    }
+    Ok(tokens)
+}
+
+/// What follows a backslash; `\Q` is no matter of this.
+fn escaped(reader: &mut Reader<'_>) -> Result<What, String> {
+    if let Some(class) = escape::class(reader)? {
+        return Ok(What::Class(class));
+    }
+    for (letter, what) in [("A", What::Start), ("z", What::End)] {
+        if reader.take(letter) {
+            return Ok(what);
+        }
+    }
+    // The ASCII `\B` of the crate is found between the bytes of one character, too; there the two of Unicode are not.
+    for (letter, text) in [("b", r"(?-u:\b)"), ("B", r"(?:(?-u:\B)(?:\b|\B))")] {
+        if reader.take(letter) {
+            return Ok(What::Boundary(text.to_owned()));
+        }
+    }
+    Ok(match char::from_u32(escape::character(reader)?) {
+        Some(c) => What::Literal(c),
+        None => What::Class(escape::NOTHING.to_owned()),
+    })
+}
+
+/// What follows `\Q`: each character is itself, up to `\E` or the end.
+fn quote(reader: &mut Reader<'_>, tokens: &mut Vec<Token>) {
+    let start = reader.at();
+    let quoted = reader.until("\\E").unwrap_or_else(|| reader.run(|_| true));
+    let literal = |(place, c): (usize, char)| Token { at: start + place..start + place + c.len_utf8(), what: What::Literal(c) };
+    tokens.extend(quoted.char_indices().map(literal));
+}
+
+/// A repetition may be lazy.
+fn repetition(reader: &mut Reader<'_>, least: u32, most: Option<u32>) -> What {
+    reader.take("?");
+    What::Repetition { least, most }
+}
+
+/// What follows a `{` if that is a repetition: `2}`, `2,}` or `2,3}`; its length and numbers. All else makes the `{` a text.
+fn counted(after: &str) -> Option<(usize, u32, Option<u32>)> {
+    let (inside, _) = after.split_once('}')?;
+    let (least, most) = match inside.split_once(',') {
+        None => (number(inside)?, Some(number(inside)?)),
+        Some((least, "")) => (number(least)?, None),
+        Some((least, most)) => (number(least)?, Some(number(most)?)),
+    };
+    Some((inside.len() + 1, least, most))
+}
+
+/// Digits, the first of several not 0. What is too big is the biggest.
+fn number(digits: &str) -> Option<u32> {
+    let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) && !(digits.len() > 1 && digits.starts_with('0'));
+    is_number.then(|| digits.parse().unwrap_or(u32::MAX))
+}
+
+/// What follows a `(`.
+fn group(reader: &mut Reader<'_>) -> Result<What, String> {
+    if !reader.take("?") {
+        return Ok(What::Open(Group::Capture(None)));
+    }
+    if let Some(fault) = foreign(reader.rest()) {
+        return Err(fault);
+    }
+    if reader.take("P<") || reader.take("<") {
+        let name = reader.until(">").ok_or("the name of a group is not closed by `>`; write `(?P<name>...)`")?;
+        if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+            return Err(format!("`{name}` is no name of a group; write letters, digits and `_`, as in `(?P<name>...)`"));
+        }
+        return Ok(What::Open(Group::Capture(Some(name.to_owned()))));
+    }
+    let written = reader.run(|c| c.is_ascii_alphabetic() || c == '-');
+    let flags = flags(written)?;
+    match reader.next() {
+        Some(':') => Ok(What::Open(Group::Plain(flags))),
+        Some(')') => Ok(What::Flags(flags)),
+        Some(_) => Err(format!("`(?{written}` is no group of RE2; write `(...)`, `(?:...)` or `(?P<name>...)`")),
+        None => Err("a `(?` is not closed by `)`".to_owned()),
+    }
+}
+
+/// Groups of other languages.
+fn foreign(rest: &str) -> Option<String> {
+    let starts = |with: &[&str]| with.iter().any(|with| rest.starts_with(with));
+    let text = if starts(&["=", "!", "<=", "<!"]) {
+        "there is no looking ahead or behind, as in Go: use several rules in order, the special one first"
+    } else if starts(&["P=", "P>", "&"]) || rest.starts_with(|c: char| c.is_ascii_digit()) || starts(&["R)"]) {
+        "a group cannot refer to another one, as in Go"
+    } else if starts(&[">", "|", "(", "#", "C)", "+"]) {
+        "RE2 has only the groups `(...)`, `(?:...)` and `(?P<name>...)`"
+    } else if starts(&["'"]) {
+        "the name of a group is written `(?P<name>...)`"
+    } else {
+        return None;
+    };
+    Some(text.to_owned())
+}
+
+/// Flags for the crate, which takes each once.
+fn flags(written: &str) -> Result<String, String> {
+    let (on, off) = written.split_once('-').unwrap_or((written, ""));
+    if let Some(flag) = written.chars().find(|flag| !matches!(flag, 'i' | 'm' | 's' | 'U' | '-')) {
+        return Err(format!("`(?{written})` has the flag `{flag}`: RE2 has only the flags i, m, s and U"));
+    }
+    if off.contains('-') || off.is_empty() && written.contains('-') {
+        return Err(format!("`(?{written})` has a `-` without a flag after it; write flags such as `(?i-s)`"));
+    }
+    let mut all = String::new();
+    for flag in ['i', 'm', 's', 'U'] {
+        if on.contains(flag) && !off.contains(flag) {
+            all.push(flag);
+        }
+    }
+    if !off.is_empty() {
+        all.push('-');
+        all.extend(['i', 'm', 's', 'U'].iter().filter(|flag| off.contains(**flag)));
+    }
+    Ok(all)
+}
