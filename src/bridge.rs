@@ -103,20 +103,44 @@ impl Bridge {
         save(self.engine.registry(), now, each)
     }
 
-    /// Writes all series as a snapshot. The memory that it takes does not grow with their number.
+    /// Writes all series as a snapshot. The memory that it takes does not grow with their number. Who restores it later shows counters
+    /// that may be lower than those of an exposition after it: see [`restore_levels`](Self::restore_levels).
     ///
     /// # Errors
     ///
     /// Those of `out`.
     #[cfg(feature = "state")]
     pub fn write_state(&self, now: Timestamp, out: &mut impl std::io::Write) -> std::io::Result<crate::state::format::Counts> {
-        crate::state::format::write(self.engine.registry(), now, out)
+        self.write_marked_state((now, crate::state::format::Mark::Running), out)
+    }
+
+    /// The same, with the mark that says whether it is the last one of an orderly end.
+    #[cfg(feature = "state")]
+    pub(crate) fn write_marked_state(
+        &self,
+        (now, mark): (Timestamp, crate::state::format::Mark),
+        out: &mut impl std::io::Write,
+    ) -> std::io::Result<crate::state::format::Counts> {
+        crate::state::format::write(self.engine.registry(), (now, mark), out)
     }
 
     /// Takes up a piece that [`save`](Self::save) showed, within the limits in force: what exceeds them is folded or refused, as
     /// new samples would be. To be called once rules are in force and before the first sample, from one thread: nobody else may
     /// write to what is being restored.
+    ///
+    /// Counters go on from their values, so these must be no lower than those of any exposition before; else Prometheus takes the
+    /// value for a reset and counts all of it again. Where they may be lower, [`restore_levels`](Self::restore_levels) is right.
     pub fn restore(&self, family: SavedFamily, now: Timestamp) -> Restored {
+        self.restore_with(family, now, false)
+    }
+
+    /// The same, but counters, histograms and summaries begin at 0, with their counting begun at `now`; gauges and sets have their
+    /// values. Series in their grace period are left out. For what was saved before the last exposition, as by a program that crashed.
+    pub fn restore_levels(&self, family: SavedFamily, now: Timestamp) -> Restored {
+        self.restore_with(family, now, true)
+    }
+
+    fn restore_with(&self, family: SavedFamily, now: Timestamp, sums_from_zero: bool) -> Restored {
         if self.engine.owns_name(&family.name) {
             return Restored { refused: family.series.len() as u64, ..Restored::default() };
         }
@@ -125,7 +149,7 @@ impl Bridge {
         let kind = family.kind.restore();
         let ttl_ms = kind.map_or(0, |kind| resolve::ttl_ms(&kind, rule, (&rules, self.engine.options())));
         let limits = rule.map(|rule| rule.limits).unwrap_or_default();
-        let rules = RestoreRules { ttl_ms, limits, names: self.engine.options().names };
+        let rules = RestoreRules { ttl_ms, limits, names: self.engine.options().names, sums_from_zero };
         family.restore(self.engine.registry(), rules, now)
     }
 
@@ -140,10 +164,11 @@ impl Bridge {
         self.engine.registry().want_native();
     }
 
-    /// Appends the exposition, text format 0.0.4: families, then self-metrics.
+    /// Appends the exposition, text format 0.0.4: families, then self-metrics. It counts as delivered.
     pub fn render(&self, now: Timestamp, out: &mut Vec<u8>) {
         let mut exposition = self.exposition(Format::Text, now);
         while exposition.more(out) {}
+        exposition.delivered(now);
     }
 
     /// The exposition, to be taken a part at a time, names escaped by underscores where they need it.

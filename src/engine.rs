@@ -37,7 +37,8 @@ pub(crate) struct RulesInForce {
 impl Engine {
     /// An engine without series and without rules.
     pub(crate) fn new(options: Options) -> Self {
-        let (registry, telemetry) = (Registry::new(options.limits, options.grace_ms), Arc::new(Telemetry::new(options.prefix)));
+        let registry = Registry::new(options.limits, options.grace_ms, options.counters_start_at_zero.is_some());
+        let telemetry = Arc::new(Telemetry::new(options.prefix));
         if options.native.when == NativeWhen::Always {
             registry.want_native();
         }

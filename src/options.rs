@@ -24,8 +24,9 @@ pub struct Options {
     /// How long a counter, histogram or summary that expired may take to come back and go on from its old value, in
     /// milliseconds; 0 for not at all.
     pub grace_ms: u64,
-    /// Whether the first page that shows a new counter shows it at 0.
-    pub counters_start_at_zero: bool,
+    /// Whether expositions show a new counter at 0 first, until one of them was delivered whole, and then for so many milliseconds,
+    /// so that every scraper sees the 0; `None` for not at all.
+    pub counters_start_at_zero: Option<u64>,
     /// Whether OpenMetrics pages say of each counter, histogram and summary when its counting began.
     pub created_lines: bool,
     /// When the bridge began, and with it the counting of its self-metrics, as protobuf and created lines say it; `None`: they do not.

@@ -1,7 +1,7 @@
 //! Limits: what exists goes on, what is new is folded or refused, the culprit is named, other families are untouched.
 
 use statsd_bridge::options::{Limits, Overflow, Ttl};
-use statsd_bridge::{Bridge, Options, Timestamp};
+use statsd_bridge::{Bridge, Format, Options, Timestamp};
 
 use crate::page::Page;
 
@@ -309,11 +309,42 @@ fn a_deleted_series_begins_anew_and_gives_its_place_back() {
 
 #[test]
 fn a_new_counter_may_be_shown_at_zero_first() {
-    let bridge = Bridge::new(Options { counters_start_at_zero: true, ..Options::default() });
+    let bridge = Bridge::new(Options { counters_start_at_zero: Some(0), ..Options::default() });
     let mut worker = bridge.worker();
     worker.ingest(b"hits:5|c\nload:3|g", NOW);
     assert_eq!((page_of(&bridge).value("hits"), page_of(&bridge).value("hits")), (Some(0.0), Some(5.0)));
     worker.ingest(b"hits:1|c\nhits:2|c|#a:b", NOW);
     let page = page_of(&bridge);
     assert_eq!((page.value("hits"), page.value(r#"hits{a="b"}"#), page.value("load")), (Some(6.0), Some(0.0), Some(3.0)));
+}
+
+#[test]
+fn the_zero_stays_until_it_is_delivered_and_then_for_every_scraper() {
+    let bridge = Bridge::new(Options { counters_start_at_zero: Some(60_000), ..Options::default() });
+    bridge.worker().ingest(b"hits_total:5|c", NOW);
+    let at = |seconds: u64| Timestamp::from_millis(NOW.as_millis() + seconds * 1000);
+    let formats = [Format::Text, Format::OpenMetrics, Format::Protobuf];
+    let scrape = |format, now| {
+        let (mut exposition, mut out) = (bridge.exposition(format, now), Vec::new());
+        while exposition.more(&mut out) {}
+        // The field of a counter's value: a double, in a message of 9 bytes and more.
+        let is_five = match format {
+            Format::Protobuf => out.windows(9).any(|bytes| bytes[0] == 9 && bytes[1..] == 5_f64.to_le_bytes()),
+            Format::Text | Format::OpenMetrics => String::from_utf8_lossy(&out).contains("\nhits_total 5"),
+        };
+        (exposition, is_five)
+    };
+    for format in formats {
+        assert!(!scrape(format, at(600)).1, "{format:?}: nobody has got it, however long ago it began");
+    }
+    let (exposition, _) = scrape(Format::OpenMetrics, at(700));
+    exposition.delivered(at(700));
+    for (format, seconds) in formats.into_iter().flat_map(|format| [(format, 701), (format, 759)]) {
+        let (exposition, is_five) = scrape(format, at(seconds));
+        assert!(!is_five, "{format:?}, {seconds}");
+        exposition.delivered(at(seconds));
+    }
+    for format in formats {
+        assert!(scrape(format, at(760)).1 && scrape(format, at(1)).1, "{format:?}: after its time, also where the clock goes back");
+    }
 }

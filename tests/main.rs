@@ -76,3 +76,5 @@ mod gunicorn;
 mod languages;
 /// The real Prometheus, promtool, and Python's parser reading the page.
 mod prometheus;
+/// Restarts, crashes and bad files, and what Prometheus makes of the counters.
+mod restarts;

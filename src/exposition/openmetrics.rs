@@ -12,6 +12,7 @@ use super::line::{Lines, extra, line, line_of, line_with, push, push_help, rest_
 use super::self_values::{SelfSeries, SelfValue, self_series};
 use super::shape::Shape;
 use super::{How, Style, shown_number};
+use crate::registry::cell::add_weights;
 use crate::registry::{Exemplar, Family, FamilyKind, Series};
 use crate::telemetry::SelfFamily;
 use crate::time::Timestamp;
@@ -116,12 +117,12 @@ fn push_head(name: &[u8], (help, kind, unit): (&str, &str, Option<&str>), out: &
 
 /// The lines of some of the series of the family that `lines` are for.
 pub(super) fn series(part: FamilyPart<'_>, series: &[Arc<Series>], how: How<'_>, lines: &mut Lines, out: &mut Vec<u8>) {
-    let (names, How { style, exemplars, .. }) = (part.names, how);
+    let (names, How { style, now, exemplars }) = (part.names, how);
     match part.family.kind() {
         kind @ (FamilyKind::Counter | FamilyKind::Gauge | FamilyKind::Set) => {
             let is_counter = part.shape == Shape::Typed && *kind == FamilyKind::Counter;
             for series in series {
-                let (labels, value) = (names.labels(series.labels()), shown_number(kind, series, style));
+                let (labels, value) = (names.labels(series.labels()), shown_number(kind, series, (style, now)));
                 line_of(&lines.start, (names, &labels), |out| push_canonical(value, out), out);
                 if is_counter {
                     exemplars.of(series).first().into_iter().for_each(|exemplar| push_exemplar(exemplar, out));
@@ -150,7 +151,7 @@ fn histograms(part: FamilyPart<'_>, (series, how): (&[Arc<Series>], How<'_>), li
         let mut exemplars = if is_typed { how.exemplars.of(series) } else { Vec::new() }.into_iter().peekable();
         let mut cumulative = 0.0;
         for (nth, (le, weight)) in lines.extras.iter().zip(&all.buckets).enumerate() {
-            cumulative += weight;
+            cumulative = add_weights(cumulative, *weight);
             if with_buckets {
                 line_with(&lines.beginning, le, |out| push_weight(cumulative, is_typed, out), out);
                 exemplars.next_if(|exemplar| exemplar.bucket == nth).iter().for_each(|exemplar| push_exemplar(exemplar, out));

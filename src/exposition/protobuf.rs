@@ -15,7 +15,7 @@ use super::escape::Names;
 use super::self_values::{SelfSeries, SelfValue, self_series};
 use super::wire::{LENGTH, ONE_BYTE, bytes, double, message, number_field, tag_of, text, varint, varint_len};
 use super::{How, Style, native_fields, shown_number};
-use crate::registry::cell::{HistogramSnapshot, NativeSnapshot, SummarySnapshot};
+use crate::registry::cell::{HistogramSnapshot, NativeSnapshot, SummarySnapshot, add_weights};
 use crate::registry::{Exemplar, Exemplars, Family, FamilyKind, Series};
 use crate::telemetry::SelfFamily;
 use crate::time::Timestamp;
@@ -71,7 +71,7 @@ impl Messages {
         match family.kind() {
             kind @ (FamilyKind::Counter | FamilyKind::Gauge | FamilyKind::Set) => {
                 for series in series {
-                    let number = shown_number(kind, series, style);
+                    let number = shown_number(kind, series, (style, now));
                     metric(&names.labels(series.labels()), piece, |out| match kind {
                         FamilyKind::Counter => counter(number, (series, exemplars), out),
                         _ => message(2, out, |out| double(1, number, out)),
@@ -209,7 +209,7 @@ fn histogram(
     (series, exemplars): (&Arc<Series>, &Exemplars),
     out: &mut Vec<u8>,
 ) {
-    let total: f64 = all.buckets.iter().sum();
+    let total = all.weight();
     // Ordered by bucket, as buckets are.
     let mut exemplars = exemplars.of(series).into_iter().peekable();
     let mut exemplar_of = |bucket: usize| exemplars.next_if(|exemplar| exemplar.bucket == bucket);
@@ -218,7 +218,7 @@ fn histogram(
         double(2, all.sum, out);
         let mut cumulative = 0.0;
         for (nth, (bound, weight)) in bounds.iter().zip(&all.buckets).enumerate() {
-            cumulative += weight;
+            cumulative = add_weights(cumulative, *weight);
             bucket((*bound, cumulative), exemplar_of(nth).as_ref(), out);
         }
         // The last one is the count, and is left out where it has nothing else to say.

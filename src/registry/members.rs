@@ -11,7 +11,6 @@ use super::example::{VALUE_BYTES, shortened};
 use super::kind::FamilyKind;
 use super::label_set::{Labels, identity, may_have_quoted_names, push_label, split};
 use super::limited::{Limit, Limited};
-use super::parts::BASE;
 use super::report::{FamilyReport, LabelReport};
 use super::request::Request;
 use super::series::Series;
@@ -155,10 +154,6 @@ impl Members {
     fn add(&mut self, kind: &FamilyKind, labels: &Labels, request: &Request<'_>, budget: &Budget<'_>) -> Arc<Series> {
         let old = budget.grace.take(request.name, kind, labels.text());
         let series = old.unwrap_or_else(|| Arc::new(Series::new(labels.text(), kind, request.created)));
-        if request.worker == BASE {
-            // Pages before the restart have shown it.
-            series.is_first_shown();
-        }
         self.insert(&series);
         self.values.note(labels);
         self.dropped += usize::from(is_dropped(labels.text()));

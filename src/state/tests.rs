@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::format::{Counts, ReadError, VERSION, read_frames, read_header};
+use super::format::{Counts, HEADER_BYTES, Header, Mark, ReadError, VERSION, read_frames, read_header};
 use crate::bridge::Bridge;
 use crate::options::{Limits, NameValidation, Observer, Options, Overflow, SummaryOptions, Ttl};
 use crate::registry::Restored;
@@ -83,6 +83,81 @@ fn a_page_is_the_same_after_a_restart_and_goes_on() {
         }
         assert_eq!(page(&after, at(320_000)), page(&before, at(320_000)));
     }
+}
+
+#[test]
+fn a_zero_that_nobody_got_is_shown_after_a_restart() {
+    let limits = Limits { series_per_family: 1, ..Limits::default() };
+    let with = || Bridge::new(Options { limits, counters_start_at_zero: Some(10_000), ..Options::default() });
+    let before = with();
+    before.worker().ingest(b"old:1|c|#z:1\nold:2|c|#z:2", at(0));
+    page(&before, at(1_000));
+    before.worker().ingest(b"held:1|c", at(2_000));
+    page(&before, at(5_000));
+    before.worker().ingest(b"new:1|c", at(12_000));
+    let after = with();
+    take_up(&after, &bytes_of(&before, at(12_000)), at(12_500)).expect("a good snapshot");
+    for (now, held, new) in [(13_000, 0, 0), (14_999, 0, 0), (15_000, 1, 0), (22_000, 1, 0), (23_000, 1, 1)] {
+        let text = page(&after, at(now));
+        let lines = [format!("held {held}"), format!("new {new}"), "old{z=\"1\"} 1".to_owned(), "old{z=\"_overflow_\"} 2".to_owned()];
+        assert!(lines.iter().all(|line| text.contains(&format!("\n{line}\n"))), "{now}: {lines:?} in {text}");
+    }
+    // Where there was no such flag before, expositions have shown the values.
+    let without = Bridge::new(Options::default());
+    without.worker().ingest(b"c:7|c", at(0));
+    let after = with();
+    take_up(&after, &bytes_of(&without, at(0)), at(1)).expect("a good snapshot");
+    assert!(page(&after, at(1)).contains("c 7\n"));
+    // After a crash it is a new counter.
+    let (crashed, bytes, mut restored) = (with(), bytes_of(&after, at(1)), Restored::default());
+    read_frames(&mut &bytes[HEADER_BYTES..], |family| restored += crashed.restore_levels(family, at(2))).expect("good frames");
+    crashed.worker().ingest(b"c:2|c", at(3));
+    assert!(page(&crashed, at(4)).contains("c 0\n") && page(&crashed, at(11_000)).contains("c 2\n"));
+}
+
+/// What follows a crash: nothing that Prometheus would take for a reset from an old value.
+#[test]
+fn levels_go_on_without_the_sums() {
+    for (options, kind) in [(Options::default(), "histogram"), (summaries(), "summary")] {
+        let second = Some(1_000);
+        let ttl = Ttl { counter_ms: second, ..Ttl::default() };
+        let options = Options { ttl, grace_ms: 60_000, created_lines: true, ..options };
+        let before = Bridge::new(options.clone());
+        let mut worker = before.worker();
+        worker.ingest(b"rests:9|c", at(0));
+        before.expire(at(2_000));
+        worker.tick();
+        assert_eq!(before.expire(at(2_000)), 1);
+        worker.ingest(b"c:5|c|#a:b\nh:3|h|#a:b\ng:7|g|#a:b\ns:x|s\ns:y|s", at(2_000));
+        let after = Bridge::new(options);
+        let (mut restored, bytes) = (Restored::default(), bytes_of(&before, at(2_000)));
+        read_frames(&mut &bytes[HEADER_BYTES..], |family| restored += after.restore_levels(family, at(2_500))).expect("good frames");
+        assert_eq!(restored, Restored { series: 4, expired: 1, ..Restored::default() });
+        let text = page(&after, at(2_500));
+        for line in ["c{a=\"b\"} 0", "h_sum{a=\"b\"} 0", "h_count{a=\"b\"} 0", "g{a=\"b\"} 7", "s 2", &format!("# TYPE h {kind}")] {
+            assert!(text.contains(&format!("\n{line}\n")) || text.starts_with(line), "{line} in {text}");
+        }
+        assert!(!text.contains("rests"), "{text}");
+        let created: Vec<_> =
+            after.registry().families().iter().map(|family| (family.name().to_string(), family.series()[0].created())).collect();
+        assert!(created.iter().all(|(name, time)| (*name == "g" || *name == "s") != (*time == at(2_500))), "{created:?}");
+        after.worker().ingest(b"c:1|c|#a:b\nh:2|h|#a:b\nrests:1|c", at(2_600));
+        let text = page(&after, at(2_600));
+        assert!(text.contains("c{a=\"b\"} 1\n") && text.contains("h_sum{a=\"b\"} 2\n") && text.contains("rests 1\n"), "{text}");
+    }
+}
+
+#[test]
+fn an_overflow_series_begins_at_0_too() {
+    let limits = Limits { series_per_family: 1, ..Limits::default() };
+    let (before, after) = [(); 2].map(|()| Bridge::new(Options { limits, ..Options::default() })).into();
+    before.worker().ingest(b"c:1|c|#z:1\nc:2|c|#z:2\nc:3|c|#z:3", at(0));
+    let (mut restored, bytes) = (Restored::default(), bytes_of(&before, at(0)));
+    read_frames(&mut &bytes[HEADER_BYTES..], |family| restored += after.restore_levels(family, at(1))).expect("good frames");
+    assert_eq!(restored, Restored { series: 2, ..Restored::default() });
+    after.worker().ingest(b"c:4|c|#z:3", at(1));
+    assert_eq!(page(&after, at(1)).matches("_overflow_\"} 4\n").count(), 1);
+    assert!(page(&after, at(1)).contains("c{z=\"1\"} 0\n"));
 }
 
 #[test]
@@ -191,7 +266,7 @@ fn time_to_live_goes_on_from_the_last_sample() {
 fn series_that_rest_go_on_resting_and_created_times_stay() {
     let second = Some(1_000);
     let ttl = Ttl { counter_ms: second, observer_ms: second, ..Default::default() };
-    let options = || Options { ttl, grace_ms: 60_000, counters_start_at_zero: true, ..Options::default() };
+    let options = || Options { ttl, grace_ms: 60_000, counters_start_at_zero: Some(0), ..Options::default() };
     let before = Bridge::new(options());
     let mut worker = before.worker();
     worker.ingest(b"c:5|c|#a:b\nh:1|h\nold:1|c", at(0));
@@ -259,7 +334,7 @@ fn new_flags_make_an_observer_another_type_with_its_first_sample() {
 /// Header, these bodies and an end, all with their right checksums.
 fn sealed(bodies: &[Vec<u8>], series: u64) -> Vec<u8> {
     let mut bytes = bytes_of(&Bridge::new(Options::default()), at(0));
-    bytes.truncate(24);
+    bytes.truncate(HEADER_BYTES);
     let end = postcard::to_extend(&(bodies.len() as u64, series), vec![1]).expect("encoded");
     for body in bodies.iter().chain([&end]) {
         bytes.extend((body.len() as u32).to_le_bytes());
@@ -271,7 +346,7 @@ fn sealed(bodies: &[Vec<u8>], series: u64) -> Vec<u8> {
 
 /// The bodies of a good snapshot, its end left out.
 fn bodies(bytes: &[u8]) -> Vec<Vec<u8>> {
-    let (mut rest, mut bodies) = (&bytes[24..], Vec::new());
+    let (mut rest, mut bodies) = (&bytes[HEADER_BYTES..], Vec::new());
     while let [a, b, c, d, _, _, _, _, after @ ..] = rest {
         let (body, next) = after.split_at(u32::from_le_bytes([*a, *b, *c, *d]) as usize);
         bodies.push(body.to_vec());
@@ -320,33 +395,46 @@ fn each_damage_has_its_name() {
     let mut newer = good.clone();
     newer[8] = 7;
     assert_eq!(named(&newer), format!("its format version is 7, this program reads {VERSION}"));
+    let mut unknown = Header { written: at(0), mark: Mark::End }.to_bytes();
+    unknown[20] = 2;
+    let sum = crc32fast::hash(&unknown[..24]);
+    unknown[24..].copy_from_slice(&sum.to_le_bytes());
+    assert_eq!(named(&unknown), "it is damaged: its mark is unknown");
     let mut other_time = good.clone();
     other_time[12] ^= 1;
     assert_eq!(named(&other_time), "it is damaged: the checksum of its header is wrong");
     assert_eq!(named(&sealed(&bodies(&good)[1..], 5)), "it is damaged: frames are missing");
     assert_eq!(named(&sealed(&[vec![0, 9, 9]], 0)), "it is damaged: a frame cannot be decoded");
     let mut long = good;
-    long[24..28].copy_from_slice(&u32::MAX.to_le_bytes());
+    long[HEADER_BYTES..HEADER_BYTES + 4].copy_from_slice(&u32::MAX.to_le_bytes());
     assert_eq!(named(&long), "it is damaged: a frame is too long");
 }
 
 #[test]
 fn a_snapshot_of_the_version_before_is_read() {
-    let mut older = few(Options::default());
-    for (version, is_read) in [(1, false), (2, true), (3, true), (4, false)] {
+    let good = few(Options::default());
+    for (version, is_read) in [(1, false), (2, true), (3, true), (5, false)] {
+        // Without a mark: that is said of no end.
+        let mut older = good[..20].to_vec();
         older[8] = version;
-        let sum = crc32fast::hash(&older[..20]);
-        older[20..24].copy_from_slice(&sum.to_le_bytes());
-        assert_eq!(read_header(&mut &older[..]).is_ok(), is_read, "version {version}");
+        let sum = crc32fast::hash(&older);
+        older.extend(sum.to_le_bytes());
+        older.extend(&good[HEADER_BYTES..]);
+        let read = read_header(&mut &older[..]);
+        assert_eq!(read.ok(), is_read.then_some(Header { written: at(0), mark: Mark::Running }), "version {version}");
+        assert_eq!(take_up(&Bridge::new(Options::default()), &older, at(0)).is_ok(), is_read);
+        if is_read {
+            (0..older.len()).for_each(|length| assert!(matches!(refused(&older[..length]), ReadError::Cut), "{version}: {length}"));
+        }
     }
-    assert_eq!(VERSION, 3);
+    assert_eq!(VERSION, 4);
 }
 
 #[test]
 fn sealed_bodies_are_a_snapshot() {
     let good = few(Options::default());
     assert_eq!(sealed(&bodies(&good), 5), good);
-    let counts = read_frames(&mut &good[24..], drop).expect("a good snapshot");
+    let counts = read_frames(&mut &good[HEADER_BYTES..], drop).expect("a good snapshot");
     assert_eq!(counts, Counts { pieces: 4, series: 5, left_out: 0 });
 }
 
@@ -368,7 +456,7 @@ fn a_large_family_comes_in_pieces() {
 proptest! {
     #[test]
     fn any_bytes_are_refused_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), behind_header in any::<bool>()) {
-        let start = if behind_header { few(Options::default())[..24].to_vec() } else { Vec::new() };
+        let start = if behind_header { few(Options::default())[..HEADER_BYTES].to_vec() } else { Vec::new() };
         refused(&[start, bytes].concat());
     }
 

@@ -71,10 +71,10 @@ pub(super) struct Args {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "State")]
 pub(super) struct StateFlags {
-    /// Keep series in this file over a restart; "" for not at all. It is readable by its owner only.
+    /// Keep series in this file over a restart, gauges and sets over a crash; "" for not at all. It is readable by its owner only.
     #[arg(long = "state.file", value_name = "FILE", default_value = "", hide_default_value = true)]
     pub(super) file: OsString,
-    /// Write the state file this often: what a crash may cost; at least 1s.
+    /// Write the state file this often: what a crash may cost gauges and sets; at least 1s.
     #[arg(long = "state.interval", value_name = "DURATION", default_value = "30s", value_parser = interval)]
     pub(super) interval: Duration,
     /// Take no state file up that is older; 0 for one of any age.

@@ -52,7 +52,7 @@ fn build(args: &Args, flag_names: &FlagNames) -> Result<Settings, WrongValue> {
             native: native(args),
             ttl: ttl(args),
             grace_ms: millis(args.mapping.ttl_grace),
-            counters_start_at_zero: args.mapping.counters_start_at_zero,
+            counters_start_at_zero: args.mapping.counters_start_at_zero.then(|| millis(args.mapping.counters_zero_for)),
             created_lines: args.web.created_lines,
             // Nobody has looked at a clock yet.
             started: None,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 use std::time::Duration;
 
-use super::Stamp;
+use super::{Stamp, add_finite, add_weights};
 
 /// One worker's part of a histogram, in one allocation: stamp, version, sum, and a weight for each bucket, `+Inf` last.
 ///
@@ -124,8 +124,8 @@ impl HistogramCell {
             pause(attempt);
         }
         if let Some((sum, buckets)) = read.split_first() {
-            into.sum += sum;
-            into.buckets.iter_mut().zip(buckets).for_each(|(to, from)| *to += from);
+            into.sum = add_finite(into.sum, *sum);
+            into.buckets.iter_mut().zip(buckets).for_each(|(to, from)| *to = add_weights(*to, *from));
         }
     }
 }
@@ -164,8 +164,13 @@ impl HistogramSnapshot {
 
     /// Adds what another one holds, which is for the same bounds.
     pub(super) fn add(&mut self, other: &Self) {
-        self.sum += other.sum;
-        self.buckets.iter_mut().zip(&other.buckets).for_each(|(to, from)| *to += from);
+        self.sum = add_finite(self.sum, other.sum);
+        self.buckets.iter_mut().zip(&other.buckets).for_each(|(to, from)| *to = add_weights(*to, *from));
+    }
+
+    /// The weight of all buckets.
+    pub fn weight(&self) -> f64 {
+        self.buckets.iter().copied().fold(0.0, add_weights)
     }
 
     /// Empties it for the next series.

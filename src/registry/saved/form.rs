@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{SavedKind, SavedValue};
+use super::{Moment, SavedKind, SavedValue};
 use crate::options::SummaryOptions;
 use crate::registry::cell::{Bounds, HistogramSnapshot, NativeSnapshot, SavedNative, SavedSet, SummaryCell};
 use crate::registry::kind::FamilyKind;
@@ -51,14 +51,14 @@ impl SavedKind {
 
 impl SavedValue {
     /// All workers' parts; `kind` is that of the family.
-    pub(super) fn of(series: &Series, kind: &FamilyKind, now: Timestamp) -> Self {
+    pub(super) fn of(series: &Series, kind: &FamilyKind, Moment { now, has_zeroes }: Moment) -> Self {
         match kind {
+            FamilyKind::Counter if has_zeroes && !series.was_shown(now) => {
+                Self::NewCounter { sum: series.number(), shown_from_s: series.shown_from_s() }
+            }
             FamilyKind::Counter | FamilyKind::Gauge => Self::Number(series.number()),
             FamilyKind::Histogram { bounds } => {
-                let (all, native, has_fractions) = saved_histogram(series, bounds);
-                // Each part is finite, the sum of them may not be.
-                let finite = |number: f64| number.clamp(f64::MIN, f64::MAX);
-                let (sum, buckets) = (finite(all.sum), all.buckets.into_iter().map(finite).collect());
+                let (HistogramSnapshot { sum, buckets }, native, has_fractions) = saved_histogram(series, bounds);
                 match native {
                     Some(native) if has_fractions => Self::FloatHistogram { sum, buckets, native },
                     native => Self::Histogram { sum, buckets, native },
@@ -66,6 +66,15 @@ impl SavedValue {
             }
             FamilyKind::Summary(_) => Self::Summary(series.with_summaries(|cells| SummaryCell::save(cells, now))),
             FamilyKind::Set => Self::Set(series.set().save()),
+        }
+    }
+
+    /// Second since 1970 from which expositions show the value; 0 while nobody has got the 0 that they show first.
+    pub(super) fn shown_from_s(&self) -> u32 {
+        match self {
+            Self::NewCounter { shown_from_s, .. } => *shown_from_s,
+            // Long ago.
+            _ => 1,
         }
     }
 
@@ -77,7 +86,7 @@ impl SavedValue {
     /// Bytes when encoded, about.
     pub(super) fn bytes(&self) -> usize {
         match self {
-            Self::Number(_) => 16,
+            Self::Number(_) | Self::NewCounter { .. } => 16,
             Self::Histogram { buckets, native, .. } => histogram_bytes(buckets, native.as_ref()),
             Self::FloatHistogram { buckets, native, .. } => histogram_bytes(buckets, Some(native)),
             // A sketch of many values; one of few takes less.
@@ -89,7 +98,7 @@ impl SavedValue {
 
     pub(super) fn is_of(&self, kind: &FamilyKind) -> bool {
         match (self, kind) {
-            (Self::Number(sum), FamilyKind::Counter) => sum.is_finite() && *sum >= 0.0,
+            (Self::Number(sum) | Self::NewCounter { sum, .. }, FamilyKind::Counter) => sum.is_finite() && *sum >= 0.0,
             (Self::Number(value), FamilyKind::Gauge) => value.is_finite(),
             (Self::Histogram { buckets, .. } | Self::FloatHistogram { buckets, .. }, FamilyKind::Histogram { bounds }) => {
                 buckets.len() == bounds.len() + 1
@@ -102,7 +111,7 @@ impl SavedValue {
     /// Adds it to the cell; false, and nothing changed, if it cannot be.
     pub(super) fn absorbed_by(self, cell: &CellHandle, now: Timestamp) -> bool {
         match (self, cell) {
-            (Self::Number(sum), CellHandle::Counter(cell)) => cell.add(sum),
+            (Self::Number(sum) | Self::NewCounter { sum, .. }, CellHandle::Counter(cell)) => cell.add(sum),
             (Self::Number(value), CellHandle::Gauge(cell)) => cell.set(value),
             (Self::Histogram { sum, buckets, .. } | Self::FloatHistogram { sum, buckets, .. }, CellHandle::Histogram(cell, _)) => {
                 cell.absorb(&HistogramSnapshot { sum, buckets })

@@ -40,9 +40,13 @@ pub(in crate::program::cli) struct MappingFlags {
     /// A counter, histogram or summary that comes back within this time after it expired goes on from its old value; 0 for never.
     #[arg(long = "ttl.grace", value_name = "DURATION", default_value = "1h", value_parser = duration::parse)]
     pub(in crate::program::cli) ttl_grace: Duration,
-    /// The first page with a new counter shows it at 0, so that rate() and increase() see its first samples.
+    /// A new counter is shown at 0 first, so that rate() and increase() see its first samples.
     #[arg(long = "counters.start-at-zero", value_name = "BOOL", default_value = "false", action = ArgAction::Set)]
     pub(in crate::program::cli) counters_start_at_zero: bool,
+    /// With counters.start-at-zero: how long the 0 stays after a scrape has got it whole, so that every scraper sees it; at least the
+    /// longest scrape interval.
+    #[arg(long = "counters.zero-for", value_name = "DURATION", default_value = "1m", value_parser = duration::parse)]
+    pub(in crate::program::cli) counters_zero_for: Duration,
 }
 
 /// `name=value` with a legal label name that Prometheus does not keep for itself.

@@ -56,6 +56,7 @@ where
         tokio::select! {
             ended = serving.as_mut() => break if let Err(error) = ended {
                 fault_of_client(&error).inspect(|reason| connection.count_cut(*reason));
+                activity.failed();
                 debug!(%error, "HTTP connection ended");
             },
             cut = overdue.as_mut() => {

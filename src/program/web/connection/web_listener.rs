@@ -1,6 +1,7 @@
 //! A socket that accepts web clients, TCP or Unix, and the streams that it gives. Knows no HTTP.
 
 use std::io;
+use std::os::fd::AsFd;
 
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
@@ -45,6 +46,22 @@ pub(super) enum WebStream {
 }
 
 impl WebStream {
+    /// What says whether the connection broke, such as by the reset with which a system answers for a program that left; none where there
+    /// is no descriptor for it.
+    pub(super) fn probe(&self) -> Option<Box<dyn Fn() -> bool + Send + Sync>> {
+        let is_broken = |error: io::Result<Option<io::Error>>| !matches!(error, Ok(None));
+        match self {
+            Self::Tcp(stream) => {
+                let twin = std::net::TcpStream::from(stream.as_fd().try_clone_to_owned().ok()?);
+                Some(Box::new(move || is_broken(twin.take_error())))
+            }
+            Self::Unix(stream) => {
+                let twin = std::os::unix::net::UnixStream::from(stream.as_fd().try_clone_to_owned().ok()?);
+                Some(Box::new(move || is_broken(twin.take_error())))
+            }
+        }
+    }
+
     pub(super) fn addresses(&self) -> ConnectionAddresses {
         match self {
             // A socket for both families tells IPv4 as ::ffff:127.0.0.1, which people do not write.

@@ -48,13 +48,13 @@ impl ScrapeEndpoint {
         activity: Arc<Activity>,
     ) -> Result<ScrapeBody, NoTurn> {
         let deadlines = ScrapeDeadlines::of(headers, self.turn_timeout);
-        let (recipient, mut chunks) = Recipient::new(Arc::clone(&activity));
+        let (recipient, mut received) = Recipient::new(Arc::clone(&activity));
         if let Some(scrape) = self.renderer.queue.join(wanted, coding, recipient) {
             tokio::spawn(Arc::clone(&self.renderer).run(scrape));
         }
         let telemetry = Arc::clone(&self.renderer.telemetry);
-        match timeout_at(deadlines.turn, chunks.recv()).await {
-            Ok(Some(ScrapeChunk::Begun)) => Ok(ScrapeBody::new(chunks, deadlines.end, activity, telemetry)),
+        match timeout_at(deadlines.turn, received.chunks.recv()).await {
+            Ok(Some(ScrapeChunk::Begun)) => Ok(ScrapeBody::new(received, deadlines.end, activity, telemetry)),
             _ => {
                 telemetry.scrape.busy.increment(1);
                 Err(NoTurn)

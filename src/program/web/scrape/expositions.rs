@@ -20,4 +20,9 @@ impl ExpositionMaker {
     pub(super) fn begin(&self, wanted: Negotiated) -> Exposition {
         self.bridge.exposition_escaped(wanted.format, wanted.escaping, (self.clock)())
     }
+
+    /// The time that expositions show.
+    pub(super) fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::exponential::Exponential;
 use super::{NativeOptions, scale};
+use crate::registry::cell::add_weights;
 
 /// A gap of so many buckets is bridged by empty ones; a longer one ends the span.
 const GAP: i64 = 2;
@@ -59,7 +60,7 @@ impl NativeSnapshot {
     /// The weight of all buckets.
     pub fn weight(&self) -> f64 {
         let sides = self.shape.positive.iter().chain(self.shape.negative.iter());
-        sides.map(|(_, weight)| weight).fold(self.shape.zero_weight, |all, weight| all + weight)
+        sides.map(|(_, weight)| weight).fold(self.shape.zero_weight, add_weights)
     }
 
     /// When counting began anew for want of buckets, in milliseconds since 1970; `None` if it did not. Only with
