@@ -141,7 +141,7 @@ impl Bridge {
     }
 
     fn restore_with(&self, family: SavedFamily, now: Timestamp, sums_from_zero: bool) -> Restored {
-        if self.engine.owns_name(&family.name) {
+        if self.engine.owns_name(&family.name) || self.engine.is_of_prometheus(&family.name) {
             return Restored { refused: family.series.len() as u64, ..Restored::default() };
         }
         let rules = self.engine.rules().rules;

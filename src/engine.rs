@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::hits::Hits;
 use crate::mapping::Rules;
-use crate::name::{Escaping, is_legacy_name};
+use crate::name::{Escaping, is_legacy_name, is_prometheus_name};
 use crate::options::{NativeWhen, Options};
 use crate::registry::Registry;
 use crate::rejections::Rejections;
@@ -75,14 +75,12 @@ impl Engine {
 
     /// Whether a name is one of the self-metrics in any exposition: as it is, or once it is escaped.
     pub(crate) fn owns_name(&self, name: &str) -> bool {
-        let owns = |name: &str| self.telemetry.owns_name(name, !self.options.without_process_metrics);
-        let owns_escaped = || {
-            let mut escaped = String::new();
-            // The only scheme under which two words may have one underscore between them that was none.
-            Escaping::Underscores.push_name(name, &mut escaped);
-            owns(&escaped)
-        };
-        owns(name) || !is_legacy_name(name) && owns_escaped()
+        in_any_exposition(name, |name| self.telemetry.owns_name(name, !self.options.without_process_metrics))
+    }
+
+    /// Whether a name is not taken because Prometheus writes it itself: as it is, or once it is escaped.
+    pub(crate) fn is_of_prometheus(&self, name: &str) -> bool {
+        !self.options.prometheus_names && in_any_exposition(name, is_prometheus_name)
     }
 
     /// Families that a message was logged about.
@@ -109,4 +107,15 @@ impl Engine {
     pub(crate) fn telemetry(&self) -> &Arc<Telemetry> {
         &self.telemetry
     }
+}
+
+/// Whether `is_such` holds of a name in any exposition.
+fn in_any_exposition(name: &str, is_such: impl Fn(&str) -> bool) -> bool {
+    let is_such_escaped = || {
+        let mut escaped = String::new();
+        // The only scheme under which two words may have one underscore between them that was none.
+        Escaping::Underscores.push_name(name, &mut escaped);
+        is_such(&escaped)
+    };
+    is_such(name) || !is_legacy_name(name) && is_such_escaped()
 }

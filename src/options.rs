@@ -37,6 +37,9 @@ pub struct Options {
     pub without_process_metrics: bool,
     /// What a signed value does to a gauge, where no rule says otherwise.
     pub signed_gauges: SignedGauges,
+    /// Whether names that Prometheus writes itself are taken, such as `up`: see
+    /// [`is_prometheus_name`](crate::name::is_prometheus_name).
+    pub prometheus_names: bool,
     /// Which names and label names there are.
     pub names: NameValidation,
     /// The key of the DogStatsD tag that is no label but links a sample to a trace, as it is sent; `None` for none. Not empty,

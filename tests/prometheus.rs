@@ -178,7 +178,8 @@ fn type_of(prometheus: &Prometheus, family: &str) -> Option<String> {
 #[test]
 fn prometheus_gets_the_format_that_it_asks_for_and_the_same_series_from_each() {
     let Some(program) = peers::prometheus() else { return };
-    let bridge = Launch::new().start();
+    // With native buckets Prometheus would take these in place of the classic ones, which is another test.
+    let bridge = Launch::new().arg("--statsd.native-histograms=never").start();
     let samples = send_some_of_everything(&bridge);
     let lines = bridge.page().lines().count() as f64;
     // By default it asks for OpenMetrics, in which a counter without `_total` has no type; with the flag for protobuf.
@@ -205,6 +206,19 @@ fn prometheus_gets_the_format_that_it_asks_for_and_the_same_series_from_each() {
             prometheus.expect(query, value);
         }
     }
+    bridge.stop();
+}
+
+#[test]
+fn nobody_sends_what_prometheus_says_of_a_target() {
+    let Some(program) = peers::prometheus() else { return };
+    let bridge = Launch::new().start();
+    bridge.send("up:0|g\nALERTS:1|g|#alertname:Fake,alertstate:firing\nscrape_samples_scraped:-1|g\nup.time:7|g");
+    bridge.page_at(4);
+    let prometheus = Prometheus::start(&program, &bridge);
+    prometheus.expect("up_time", 7.0);
+    prometheus.expect("up{job=\"bridge\"}", 1.0);
+    assert_eq!(prometheus.series("ALERTS or (scrape_samples_scraped < 0)"), Ok(Vec::new()));
     bridge.stop();
 }
 

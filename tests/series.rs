@@ -103,25 +103,27 @@ fn each_reason_of_a_conflict_shows_its_sides() {
     rules.write_all(text.as_bytes()).expect("written");
     let bridge = Launch::new().arg(format!("--statsd.mapping-config={}", rules.path().display())).start();
     let lines = [
-        "up:1|c|#a:b",
-        "up:2|g",
+        "jobs:1|c|#a:b",
+        "jobs:2|g",
         "took:5|ms",
         "took_sum:1|c",
         "statsd_bridge_mine:1|c",
+        "up:0|g",
         ",k=v:1|c",
         "labelled:1|c|#le:5",
         "help.one:1|c",
         "help.two:1|c|#x:y",
     ];
     bridge.send(lines.join("\n"));
-    bridge.page_at(9);
+    bridge.page_at(10);
     let data = bridge.data("GET", "/api/v1/conflicts");
     let all = data["conflicts"].as_array().expect("a list");
-    assert_eq!(all.len(), 6, "{data}");
+    assert_eq!(all.len(), 7, "{data}");
     for (reason, name, kept, came, policy) in [
-        ("type", "up", Some(("counter", "up:1|c|#a:b")), ("gauge", "up:2|g"), "refused"),
+        ("type", "jobs", Some(("counter", "jobs:1|c|#a:b")), ("gauge", "jobs:2|g"), "refused"),
         ("lines", "took_sum", Some(("histogram", "took:5|ms")), ("counter", "took_sum:1|c"), "refused"),
         ("own_name", "statsd_bridge_mine", None, ("counter", "statsd_bridge_mine:1|c"), "refused"),
+        ("prometheus_name", "up", None, ("gauge", "up:0|g"), "refused"),
         ("empty_name", "", None, ("counter", ",k=v:1|c"), "refused"),
         ("reserved_label", "labelled", None, ("counter", "labelled:1|c|#le:5"), "recorded"),
         ("help", "helped", Some(("counter", "First.")), ("counter", "Second."), "recorded"),

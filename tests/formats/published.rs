@@ -109,7 +109,8 @@ fn messages_are_those_of_the_library() {
     let ours = protobuf(&bridge(large_samples(), RULES, &[SENT]));
     for name in ["requests", "requests_total", "my_gauge", "s", "h"] {
         let find = |families: &[MetricFamily]| families.iter().find(|family| family.name.as_deref() == Some(name)).expect(name).clone();
-        let (ours, theirs) = (without_created(find(&ours)), without_native(find(&theirs)));
+        // Native buckets have tests of their own.
+        let (ours, theirs) = (without_native(without_created(find(&ours))), without_native(find(&theirs)));
         assert_eq!(ours, theirs);
         assert_eq!(ours.encode_to_vec(), theirs.encode_to_vec());
     }

@@ -57,6 +57,7 @@ fn build(args: &Args, flag_names: &FlagNames) -> Result<Settings, WrongValue> {
             // Nobody has looked at a clock yet.
             started: None,
             prefix: prefix(args),
+            prometheus_names: args.wire.allow_prometheus_names,
             without_process_metrics: !args.web.process_metrics,
             signed_gauges: match args.wire.signed_gauges {
                 SignedGaugesMeaning::Change => SignedGauges::Change,

@@ -36,6 +36,9 @@ pub(in crate::program::cli) struct WireFlags {
     /// [default: true, with --compat for ms, h and d only, and others are rejected].
     #[arg(long = "statsd.packed-values", value_name = "BOOL", action = ArgAction::Set)]
     pub(in crate::program::cli) packed_values: Option<bool>,
+    /// Take samples of names that Prometheus writes itself, such as up and ALERTS.
+    #[arg(long = "statsd.allow-prometheus-names", value_name = "BOOL", default_value = "false", action = ArgAction::Set)]
+    pub(in crate::program::cli) allow_prometheus_names: bool,
     /// Which names and label names are kept: legacy escapes all but letters, digits and _; utf8 keeps what is sent, and each
     /// page escapes it as its scraper asks.
     #[arg(long = "name-validation", value_name = "NAMES", value_enum, default_value = "legacy")]

@@ -100,18 +100,18 @@ async fn a_wrong_limit_says_what_to_write() {
 #[tokio::test]
 async fn conflicts_show_both_sides() {
     let server = TestServer::start(patient()).await;
-    server.bridge.worker().ingest(b"up:1|c|#a:b\nup:2|g\nup:3|g\nlabelled:1|c|#le:1", now());
+    server.bridge.worker().ingest(b"jobs:1|c|#a:b\njobs:2|g\njobs:3|g\nlabelled:1|c|#le:1", now());
     let data = server.data("/api/v1/conflicts").await;
-    let [renamed, up] = data["conflicts"].as_array().expect("a list").as_slice() else { panic!("{data}") };
+    let [jobs, renamed] = data["conflicts"].as_array().expect("a list").as_slice() else { panic!("{data}") };
     assert_eq!((&renamed["reason"], &renamed["kept"], &renamed["name"]), (&json!("reserved_label"), &Value::Null, &json!("labelled")));
     assert_eq!(renamed["policy"], "recorded: the label is renamed exported_...");
     let expected = json!({
-        "name": "up", "reason": "type", "policy": "refused: the first type of a name stays", "samples": 2,
+        "name": "jobs", "reason": "type", "policy": "refused: the first type of a name stays", "samples": 2,
         "first_met": "2023-11-14T22:13:20Z", "first_met_ms": 1_700_000_000_000_u64,
-        "kept": { "name": "up", "type": "counter", "sample": "up:1|c|#a:b", "source": "unknown" },
-        "came": { "name": "up", "type": "gauge", "sample": "up:2|g", "source": "unknown" },
+        "kept": { "name": "jobs", "type": "counter", "sample": "jobs:1|c|#a:b", "source": "unknown" },
+        "came": { "name": "jobs", "type": "gauge", "sample": "jobs:2|g", "source": "unknown" },
     });
-    assert_eq!(up, &expected);
+    assert_eq!(jobs, &expected);
 }
 
 #[tokio::test]
