@@ -211,7 +211,7 @@ fn every_reason_of_the_grammar_is_counted_once() {
         ("illegal_event", "kind:1|x"),
     ];
     let lines: Vec<_> = cases.iter().map(|(_, line)| *line).collect();
-    let good = "_e{1,1}:a|b\n_sc|name|0\ntagged:1|c|#a:b,:c\nup:1|c\nup:1|g\nup:-1|c\n\nfields:1|c|z:?";
+    let good = "_e{1,1}:a|b\n_sc|name|0\ntagged:1|c|#a:b,:c\ntwo:1|c\ntwo:1|g\ntwo:-1|c\n\nfields:1|c|z:?";
     bridge.send(format!("{}\n{good}", lines.join("\n")));
     let page = bridge.page_at(4 + 5);
     for (reason, line) in cases {
@@ -222,12 +222,12 @@ fn every_reason_of_the_grammar_is_counted_once() {
     assert_eq!((own("tag_errors_total"), own("unknown_fields_total"), own("lines_empty_total")), (1.0, 1.0, 1.0));
     let conflicts = page.family("statsd_bridge_events_conflict_total").expect("conflicts are shown");
     assert_eq!(conflicts.lines.len(), 1);
-    for (label, value) in [("type", "gauge"), ("metric_name", "up")] {
+    for (label, value) in [("type", "gauge"), ("metric_name", "two")] {
         assert_eq!(page.sum_where(&conflicts.name, label, value), 1.0, "{:?}", conflicts.lines);
     }
     let error = |reason: &str| page.sum_where("statsd_bridge_events_error_total", "reason", reason);
     assert_eq!((error("conflict"), error("illegal_negative_counter")), (1.0, 1.0));
-    assert_eq!((page.value("up"), page.value("tagged{a=\"b\"}")), (Some(1.0), Some(1.0)));
+    assert_eq!((page.value("two"), page.value("tagged{a=\"b\"}")), (Some(1.0), Some(1.0)));
     bridge.stop();
 }
 
