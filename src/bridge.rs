@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::engine::{Engine, RulesInForce};
-use crate::exposition::{Exposition, Format};
+use crate::exposition::{Exposition, Format, OpenMetricsOffer};
 use crate::ingest::pipeline::Worker;
 use crate::ingest::protocol::SampleError;
 use crate::ingest::resolve;
@@ -12,6 +12,7 @@ use crate::mapping::spec::Rule;
 use crate::name::Escaping;
 use crate::options::{Options, Prefix};
 use crate::registry::{Cardinality, Conflict, Deleted, RestoreRules, Restored, SavedFamily, Wanted, save};
+use crate::rejections::Rejection;
 use crate::telemetry::{SelfFamily, Telemetry};
 use crate::time::Timestamp;
 
@@ -66,6 +67,24 @@ impl Bridge {
         self.engine.registry().conflicts()
     }
 
+    /// Why lines and samples were rejected, how often, and the last input of each reason with its sender; most first.
+    pub fn rejections(&self) -> Vec<Rejection> {
+        let (families, prefix) = (self.engine.telemetry().families(), self.engine.options().prefix);
+        let of =
+            |family: &SelfFamily| matches!(family.name.strip_prefix(prefix.as_str()), Some("sample_errors_total" | "events_error_total"));
+        let lines = families.iter().filter(|family| of(family)).flat_map(|family| &family.lines);
+        let mut all: Vec<_> = lines.filter_map(|line| self.rejection(line)).collect();
+        all.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.reason.cmp(&b.reason)));
+        all
+    }
+
+    /// Of a line `name{reason="..."} count` whose count is not 0.
+    fn rejection(&self, line: &str) -> Option<Rejection> {
+        let (labels, count) = line.rsplit_once(' ')?;
+        let (reason, count) = (labels.split('"').nth(1)?, count.parse().ok().filter(|count| *count > 0)?);
+        Some(Rejection { reason: reason.to_owned(), count, last: self.engine.rejections().last(reason) })
+    }
+
     /// Deletes the series for which `wanted` says so, given the family's name and the labels. A series to which samples are
     /// still sent begins anew. With `dry_run` nothing is deleted.
     pub fn delete_series(&self, wanted: Wanted<'_>, dry_run: bool) -> Deleted {
@@ -84,21 +103,45 @@ impl Bridge {
         save(self.engine.registry(), now, each)
     }
 
-    /// Writes all series as a snapshot. The memory that it takes does not grow with their number.
+    /// Writes all series as a snapshot. The memory that it takes does not grow with their number. Who restores it later shows counters
+    /// that may be lower than those of an exposition after it: see [`restore_levels`](Self::restore_levels).
     ///
     /// # Errors
     ///
     /// Those of `out`.
     #[cfg(feature = "state")]
     pub fn write_state(&self, now: Timestamp, out: &mut impl std::io::Write) -> std::io::Result<crate::state::format::Counts> {
-        crate::state::format::write(self.engine.registry(), now, out)
+        self.write_marked_state((now, crate::state::format::Mark::Running), out)
+    }
+
+    /// The same, with the mark that says whether it is the last one of an orderly end.
+    #[cfg(feature = "state")]
+    pub(crate) fn write_marked_state(
+        &self,
+        (now, mark): (Timestamp, crate::state::format::Mark),
+        out: &mut impl std::io::Write,
+    ) -> std::io::Result<crate::state::format::Counts> {
+        crate::state::format::write(self.engine.registry(), (now, mark), out)
     }
 
     /// Takes up a piece that [`save`](Self::save) showed, within the limits in force: what exceeds them is folded or refused, as
     /// new samples would be. To be called once rules are in force and before the first sample, from one thread: nobody else may
     /// write to what is being restored.
+    ///
+    /// Counters go on from their values, so these must be no lower than those of any exposition before; else Prometheus takes the
+    /// value for a reset and counts all of it again. Where they may be lower, [`restore_levels`](Self::restore_levels) is right.
     pub fn restore(&self, family: SavedFamily, now: Timestamp) -> Restored {
-        if self.engine.owns_name(&family.name) {
+        self.restore_with(family, now, false)
+    }
+
+    /// The same, but counters, histograms and summaries begin at 0, with their counting begun at `now`; gauges and sets have their
+    /// values. Series in their grace period are left out. For what was saved before the last exposition, as by a program that crashed.
+    pub fn restore_levels(&self, family: SavedFamily, now: Timestamp) -> Restored {
+        self.restore_with(family, now, true)
+    }
+
+    fn restore_with(&self, family: SavedFamily, now: Timestamp, sums_from_zero: bool) -> Restored {
+        if self.engine.owns_name(&family.name) || self.engine.is_of_prometheus(&family.name) {
             return Restored { refused: family.series.len() as u64, ..Restored::default() };
         }
         let rules = self.engine.rules().rules;
@@ -106,7 +149,7 @@ impl Bridge {
         let kind = family.kind.restore();
         let ttl_ms = kind.map_or(0, |kind| resolve::ttl_ms(&kind, rule, (&rules, self.engine.options())));
         let limits = rule.map(|rule| rule.limits).unwrap_or_default();
-        let rules = RestoreRules { ttl_ms, limits, names: self.engine.options().names };
+        let rules = RestoreRules { ttl_ms, limits, names: self.engine.options().names, sums_from_zero };
         family.restore(self.engine.registry(), rules, now)
     }
 
@@ -121,15 +164,21 @@ impl Bridge {
         self.engine.registry().want_native();
     }
 
-    /// Appends the exposition, text format 0.0.4: families, then self-metrics.
+    /// Appends the exposition, text format 0.0.4: families, then self-metrics. It counts as delivered.
     pub fn render(&self, now: Timestamp, out: &mut Vec<u8>) {
         let mut exposition = self.exposition(Format::Text, now);
         while exposition.more(out) {}
+        exposition.delivered(now);
     }
 
     /// The exposition, to be taken a part at a time, names escaped by underscores where they need it.
     pub fn exposition(&self, format: Format, now: Timestamp) -> Exposition {
         self.exposition_escaped(format, Escaping::default(), now)
+    }
+
+    /// To whom OpenMetrics is offered by [`Options::openmetrics`] and the rules in force, for [`Negotiated::of`](crate::Negotiated::of).
+    pub fn openmetrics_offer(&self) -> OpenMetricsOffer {
+        OpenMetricsOffer::of(&self.engine)
     }
 
     /// The exposition, to be taken a part at a time, names escaped as it is said. Under
@@ -197,7 +246,8 @@ fn sum_of(families: &[SelfFamily], prefix: Prefix, name: &str, wanted: &dyn Fn(&
 pub struct RuleUse {
     /// Each rule with its samples, in the order of the rules.
     pub rules: Vec<(Rule, u64)>,
-    /// Names that no rule matched, most samples first. Empty where there are no rules.
+    /// Names that no rule matched, most samples first. Without rules all names by alphabet, and no samples: these are counted by rule
+    /// only.
     pub unmapped: Vec<(String, u64)>,
     /// Samples of further names.
     pub unmapped_others: u64,

@@ -2,14 +2,16 @@
 //!
 //! Ingest and exposition take it, or a part of it; neither knows the facade.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::hits::Hits;
-use crate::mapping::Rules;
-use crate::name::{Escaping, is_legacy_name};
+use crate::mapping::spec::{Action, Rule};
+use crate::mapping::{Rules, unit};
+use crate::name::{Escaping, is_legacy_name, is_prometheus_name};
 use crate::options::{NativeWhen, Options};
 use crate::registry::Registry;
+use crate::rejections::Rejections;
 use crate::said::Said;
 use crate::telemetry::Telemetry;
 
@@ -20,7 +22,10 @@ pub(crate) struct Engine {
     telemetry: Arc<Telemetry>,
     rules: RwLock<RulesInForce>,
     generation: AtomicU64,
+    /// Whether a rule in force states a unit.
+    has_units: AtomicBool,
     said: Said,
+    rejections: Rejections,
 }
 
 /// The rules in force.
@@ -35,18 +40,30 @@ pub(crate) struct RulesInForce {
 impl Engine {
     /// An engine without series and without rules.
     pub(crate) fn new(options: Options) -> Self {
-        let (registry, telemetry) = (Registry::new(options.limits, options.grace_ms), Arc::new(Telemetry::new(options.prefix)));
+        let registry = Registry::new(options.limits, options.grace_ms, options.counters_start_at_zero.is_some());
+        let telemetry = Arc::new(Telemetry::new(options.prefix));
         if options.native.when == NativeWhen::Always {
             registry.want_native();
         }
         let rules = RulesInForce { rules: Arc::default(), generation: 0, hits: Arc::new(Hits::new(0)) };
-        Self { options, registry, telemetry, rules: RwLock::new(rules), generation: AtomicU64::new(0), said: Said::default() }
+        Self {
+            options,
+            registry,
+            telemetry,
+            rules: RwLock::new(rules),
+            generation: AtomicU64::new(0),
+            has_units: AtomicBool::new(false),
+            said: Said::default(),
+            rejections: Rejections::default(),
+        }
     }
 
     /// Puts these rules in the place of those in force. A worker takes them over with its next batch.
     pub(crate) fn replace_rules(&self, rules: Rules) {
         let mut current = self.rules.write().unwrap_or_else(PoisonError::into_inner);
         let generation = current.generation + 1;
+        let has_unit = |rule: &Rule| rule.action != Action::Drop && rule.unit.and_then(unit::base).is_some();
+        self.has_units.store(rules.config().rules.iter().any(has_unit), Ordering::Relaxed);
         *current = RulesInForce { hits: Arc::new(Hits::new(rules.config().rules.len())), rules: Arc::new(rules), generation };
         self.generation.store(generation, Ordering::Release);
     }
@@ -54,6 +71,11 @@ impl Engine {
     /// The rules in force, with their hits.
     pub(crate) fn rules(&self) -> RulesInForce {
         self.rules.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether a rule in force states a unit.
+    pub(crate) fn has_units(&self) -> bool {
+        self.has_units.load(Ordering::Relaxed)
     }
 
     /// The generation of the rules in force, read without a lock.
@@ -64,19 +86,22 @@ impl Engine {
 
     /// Whether a name is one of the self-metrics in any exposition: as it is, or once it is escaped.
     pub(crate) fn owns_name(&self, name: &str) -> bool {
-        let owns = |name: &str| self.telemetry.owns_name(name, !self.options.without_process_metrics);
-        let owns_escaped = || {
-            let mut escaped = String::new();
-            // The only scheme under which two words may have one underscore between them that was none.
-            Escaping::Underscores.push_name(name, &mut escaped);
-            owns(&escaped)
-        };
-        owns(name) || !is_legacy_name(name) && owns_escaped()
+        in_any_exposition(name, |name| self.telemetry.owns_name(name, !self.options.without_process_metrics))
+    }
+
+    /// Whether a name is not taken because Prometheus writes it itself: as it is, or once it is escaped.
+    pub(crate) fn is_of_prometheus(&self, name: &str) -> bool {
+        !self.options.prometheus_names && in_any_exposition(name, is_prometheus_name)
     }
 
     /// Families that a message was logged about.
     pub(crate) fn said(&self) -> &Said {
         &self.said
+    }
+
+    /// The last input of each reason that was rejected.
+    pub(crate) fn rejections(&self) -> &Rejections {
+        &self.rejections
     }
 
     /// What the bridge was made with.
@@ -93,4 +118,15 @@ impl Engine {
     pub(crate) fn telemetry(&self) -> &Arc<Telemetry> {
         &self.telemetry
     }
+}
+
+/// Whether `is_such` holds of a name in any exposition.
+fn in_any_exposition(name: &str, is_such: impl Fn(&str) -> bool) -> bool {
+    let is_such_escaped = || {
+        let mut escaped = String::new();
+        // The only scheme under which two words may have one underscore between them that was none.
+        Escaping::Underscores.push_name(name, &mut escaped);
+        is_such(&escaped)
+    };
+    is_such(name) || !is_legacy_name(name) && is_such_escaped()
 }

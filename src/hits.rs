@@ -1,6 +1,6 @@
 //! Samples by rule, and by name where no rule matched: what `/api/v1/rules` and `/api/v1/unmapped` show.
 //!
-//! Workers count into plain numbers of their own and add them once a batch. Bounded: a fixed number of names is counted one by
+//! Without rules names are known, and nothing is counted. Workers count into plain numbers of their own and add them once a batch. Bounded: a fixed number of names is counted one by
 //! one, all further ones together. Made anew with each change of rules.
 
 use std::collections::HashMap;
@@ -45,9 +45,6 @@ impl Hits {
     }
 
     pub(crate) fn of_name(&self, name: &str) -> Slot {
-        if self.sums.is_empty() {
-            return Slot::NONE;
-        }
         let name = name.char_indices().nth(NAME_BYTES).and_then(|(at, _)| name.get(..at)).unwrap_or(name);
         let mut names = lock(&self.names);
         let next = names.len();
@@ -59,6 +56,10 @@ impl Hits {
             }
             None => NAMES,
         };
+        // The names are known without rules too; a sample costs nothing there.
+        if self.sums.is_empty() {
+            return Slot::NONE;
+        }
         Slot((self.rules + number) as u32)
     }
 
@@ -134,6 +135,8 @@ mod tests {
         assert_eq!(hits.rules(), [0, 3]);
         let (names, others) = hits.unmapped();
         assert_eq!((names.len(), &names[0], others), (NAMES, &("n7".to_owned(), 2), 50));
-        assert_eq!(Hits::new(0).of_name("x"), Slot::NONE);
+        let without_rules = Hits::new(0);
+        assert_eq!((without_rules.of_name("x"), without_rules.of_name("a")), (Slot::NONE, Slot::NONE));
+        assert_eq!(without_rules.unmapped(), (vec![("a".to_owned(), 0), ("x".to_owned(), 0)], 0), "names, and nothing is counted");
     }
 }

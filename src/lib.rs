@@ -60,6 +60,7 @@ mod lock;
 pub mod name;
 pub mod options;
 mod prefetch;
+mod rejections;
 mod said;
 mod source;
 mod time;
@@ -69,12 +70,13 @@ mod time;
 pub mod program;
 
 pub use self::bridge::{Accounting, Bridge, RuleUse};
-pub use self::exposition::{Exposition, Format, Negotiated};
+pub use self::exposition::{Exposition, Format, Negotiated, OpenMetricsOffer};
 pub use self::ingest::pipeline::{Datagram, Worker};
 pub use self::options::Options;
 pub use self::registry::{
     Cardinality, Conflict, Deleted, FamilyReport, LabelReport, Limit, Limited, Reason, Restored, SavedFamily, Side, Wanted,
 };
+pub use self::rejections::{RejectedInput, Rejection};
 pub use self::selector::Selector;
 pub use self::source::Source;
 pub use self::time::Timestamp;

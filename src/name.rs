@@ -6,10 +6,12 @@
 //! Knows nothing of where a name comes from.
 
 mod escaping;
+mod prometheus;
 
 use std::fmt;
 
 pub use self::escaping::{Escaping, is_legacy_label, is_legacy_name};
+pub use self::prometheus::is_prometheus_name;
 
 /// Which names and label names there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

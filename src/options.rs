@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 pub use crate::name::NameValidation;
 use crate::registry::cell::{SCHEMA_MAX, SCHEMA_MIN, ZERO_THRESHOLD, schema_of};
+use crate::time::Timestamp;
 
 /// Everything that [`Bridge::new`](crate::bridge::Bridge::new) wants to know.
 #[derive(Debug, Clone, Default)]
@@ -23,21 +24,44 @@ pub struct Options {
     /// How long a counter, histogram or summary that expired may take to come back and go on from its old value, in
     /// milliseconds; 0 for not at all.
     pub grace_ms: u64,
-    /// Whether the first page that shows a new counter shows it at 0.
-    pub counters_start_at_zero: bool,
+    /// Whether expositions show a new counter at 0 first, until one of them was delivered whole, and then for so many milliseconds,
+    /// so that every scraper sees the 0; `None` for not at all.
+    pub counters_start_at_zero: Option<u64>,
+    /// Who gets OpenMetrics.
+    pub openmetrics: OpenMetrics,
     /// Whether OpenMetrics pages say of each counter, histogram and summary when its counting began.
     pub created_lines: bool,
+    /// When the bridge began, and with it the counting of its self-metrics, as protobuf and created lines say it; `None`: they do not.
+    pub started: Option<Timestamp>,
     /// Which names the bridge's own metrics have.
     pub prefix: Prefix,
     /// Whether the page is without the `process_*` of the bridge's own process; the names are then free for others.
     pub without_process_metrics: bool,
+    /// Whether counters get the ending `_total` where their names lack it, where no rule says otherwise.
+    pub counters_total_suffix: bool,
     /// What a signed value does to a gauge, where no rule says otherwise.
     pub signed_gauges: SignedGauges,
+    /// Whether names that Prometheus writes itself are taken, such as `up`: see
+    /// [`is_prometheus_name`](crate::name::is_prometheus_name).
+    pub prometheus_names: bool,
     /// Which names and label names there are.
     pub names: NameValidation,
     /// The key of the DogStatsD tag that is no label but links a sample to a trace, as it is sent; `None` for none. Not empty,
     /// and without any of `: , | #`: else there is none.
     pub exemplar_tag: Option<Arc<str>>,
+}
+
+/// Who gets OpenMetrics of those who ask for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OpenMetrics {
+    /// Whoever accepts no text; and where the configuration has something that text cannot show (exemplars, created lines, rules with
+    /// units), whoever asks for it.
+    #[default]
+    Auto,
+    /// Whoever asks for it.
+    Always,
+    /// Nobody.
+    Never,
 }
 
 /// Tag styles and fields of the wire, each with its own switch.
@@ -53,14 +77,15 @@ pub struct Dialect {
     pub signalfx_tags: bool,
     /// `name;key=value:1|c`.
     pub graphite_tags: bool,
-    /// A DogStatsD tag without a value becomes `key="true"`; off: it counts as a tag error and is skipped.
+    /// A DogStatsD tag without a value becomes `key="true"`, if it is a label name; off: it counts as a tag error and is skipped.
     pub bare_tags: bool,
     /// The field `c:ID` becomes the label `container_id`; off: it is skipped.
     pub container_id: bool,
     /// Which kinds may have packed values, `name:1:2:3|ms`.
     pub packed_values: PackedValues,
     /// Lines are read as statsd_exporter reads them, where the bridge's own reading differs: blanks at the ends belong to the
-    /// line, the first colon ends a name, brackets and delimiters of tags end a name whatever they hold, InfluxDB's escapes mean nothing, and a line that is
+    /// line, the first colon ends a name, brackets and delimiters of tags end a name whatever they hold, InfluxDB's escapes mean nothing, a
+    /// DogStatsD tag has its value behind a colon only, and a line that is
     /// not UTF-8 is rejected.
     pub exporter_rules: bool,
 }
@@ -146,10 +171,11 @@ pub struct Limits {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Overflow {
     /// Into one overflow series of the family, all of whose labels have the value `_overflow_`.
-    #[default]
     Fold,
     /// Into the series whose labels are the sample's but for the label that explodes, which has the value `_overflow_`; where
-    /// there is no room for that series either, folded.
+    /// there is no room for that series either, folded. A family may have a sixteenth of its limit of such series, and at least 16,
+    /// beside that limit.
+    #[default]
     DropLabel,
     /// Nowhere.
     Refuse,
@@ -188,7 +214,7 @@ impl Default for Limits {
             name_bytes: 1_024,
             tags_bytes: 8_192,
             tags: 128,
-            overflow: Overflow::Fold,
+            overflow: Overflow::DropLabel,
             resting_series: 50_000,
             exemplar_series: 10_000,
             sample_value: 1e15,

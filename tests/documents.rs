@@ -1,6 +1,7 @@
 //! What the documents tell a new user to do, done: commands with what they print, calls with what they send, configuration.
 
 use std::net::UdpSocket;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::harness::{DEADLINE, Launch, Running, bridge_command, until};
@@ -188,4 +189,53 @@ fn who_may_read_is_said_wherever_that_matters() {
         }
     }
     assert!(read("docs/deploying.md").contains("--web.config.file") && read("docs/deploying.md").contains("--web.allow-from"));
+}
+
+/// All documents: those of the root, of docs, and of proto-examples.
+fn documents() -> Vec<PathBuf> {
+    let (mut folders, mut found) = (vec![peers::repository().join("docs"), peers::repository().join("proto-examples")], Vec::new());
+    let root = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(|name| peers::repository().join(name));
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            // A virtual environment, a build, packages: not ours.
+            let is_ours = !path.file_name().is_some_and(|name| name == "node_modules" || name == "target" || name == ".venv");
+            if path.is_dir() && is_ours {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "md") {
+                found.push(path);
+            }
+        }
+    }
+    found.into_iter().chain(root).collect()
+}
+
+/// What a link may have behind its `#`, by the headings of a document.
+fn anchors(document: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(document).unwrap_or_default();
+    let outside = text.split("```").step_by(2);
+    let headings = outside.flat_map(str::lines).filter(|line| line.starts_with('#'));
+    let kept = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | ' ');
+    let anchor = |line: &str| line.trim_start_matches('#').trim().to_lowercase().chars().filter(|c| kept(*c)).collect::<String>();
+    headings.map(|line| anchor(line).replace(' ', "-")).collect()
+}
+
+#[test]
+fn every_link_leads_to_a_file_and_a_heading() {
+    let (mut wrong, mut links) = (Vec::new(), 0);
+    for document in documents() {
+        let text = std::fs::read_to_string(&document).expect("a document");
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split([')', ' ', '\n']).next()) {
+            if link.contains("://") {
+                continue;
+            }
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() { document.clone() } else { document.with_file_name(file) };
+            if !target.exists() || !(anchor.is_empty() || anchors(&target).iter().any(|known| known == anchor)) {
+                wrong.push(format!("{}: {link}", document.display()));
+            }
+            links += 1;
+        }
+    }
+    assert!(links > 200 && wrong.is_empty(), "of {links} links: {wrong:#?}");
 }

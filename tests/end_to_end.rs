@@ -286,13 +286,25 @@ fn a_second_scrape_has_the_same_lines_in_the_same_order() {
 fn the_page_comes_in_the_format_that_is_asked_for() {
     let openmetrics = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
     let protobuf = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited";
-    for (compat, accept, begins) in [
-        (false, openmetrics, "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=allow-utf-8"),
-        (true, openmetrics, "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"),
-        (true, protobuf, "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited; escaping="),
+    let only_openmetrics = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8";
+    let in_openmetrics = "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=allow-utf-8";
+    let in_text = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores";
+    for (flags, accept, begins) in [
+        (&[][..], openmetrics, in_text),
+        (&[], only_openmetrics, in_openmetrics),
+        (&["--web.openmetrics=always"], openmetrics, in_openmetrics),
+        (&["--web.openmetrics=never", "--web.created-lines"], only_openmetrics, in_text),
+        (&["--web.created-lines"], openmetrics, in_openmetrics),
+        (&["--exemplars.tag=trace_id"], openmetrics, in_openmetrics),
+        (&["--compat=statsd_exporter"], only_openmetrics, in_text),
+        (&["--compat=statsd_exporter", "--web.openmetrics=auto"], only_openmetrics, in_openmetrics),
+        (
+            &["--compat=statsd_exporter"],
+            protobuf,
+            "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited; escaping=",
+        ),
     ] {
-        let launch = if compat { Launch::new().arg("--compat=statsd_exporter") } else { Launch::new() };
-        let bridge = launch.start();
+        let bridge = flags.iter().copied().fold(Launch::new(), Launch::arg).start();
         bridge.send("asked_total:1|c");
         bridge.page_at(1);
         let response = request(bridge.web, "GET", "/metrics", &[("Accept", accept)]).expect("an answer");

@@ -1,7 +1,7 @@
 //! Limits: what exists goes on, what is new is folded or refused, the culprit is named, other families are untouched.
 
 use statsd_bridge::options::{Limits, Overflow, Ttl};
-use statsd_bridge::{Bridge, Options, Timestamp};
+use statsd_bridge::{Bridge, Format, Options, Timestamp};
 
 use crate::page::Page;
 
@@ -32,12 +32,12 @@ fn a_label_that_explodes_hurts_only_itself() {
     let page = page_of(&bridge);
     assert_eq!(page.sum("login"), 100_001.0);
     assert_eq!(page.value(r#"login{site="eu",user="u5"}"#), Some(3.0));
-    assert_eq!(page.value(r#"login{site="_overflow_",user="_overflow_"}"#), Some(2.0 * 49_900.0));
+    assert_eq!(page.value(r#"login{site="eu",user="_overflow_"}"#), Some(2.0 * 49_900.0), "the label that explodes, and no other");
     assert_eq!(page.value(r#"login_ms_count{user="_overflow_"}"#), Some(49_900.0));
     assert_eq!(page.value(r#"login_g{user="u5"}"#), Some(7.0));
     assert_eq!(page.family("login_g").expect("the first gauges").lines.len(), 100);
     assert_eq!(page.value(r#"healthy{site="eu"}"#), Some(50_000.0));
-    for (family, action) in [("login", "fold"), ("login_ms", "fold"), ("login_g", "refuse")] {
+    for (family, action) in [("login", "drop_label"), ("login_ms", "drop_label"), ("login_g", "refuse")] {
         let named =
             format!(r#"statsd_bridge_limited_samples_total{{action="{action}",family="{family}",label="user",limit="values_per_label"}}"#);
         assert_eq!(page.value(&named), Some(49_900.0), "{named}");
@@ -165,6 +165,59 @@ fn drop_label_keeps_the_labels_that_do_not_explode() {
     assert!(bridge.accounting().adds_up());
 }
 
+/// The limit on a family's series leaves the labels alone that do not explode, too.
+#[test]
+fn at_the_limit_of_a_family_only_the_widest_label_is_dropped() {
+    let bridge = bridge(Limits { series_per_family: 20, ..Limits::default() });
+    let mut worker = bridge.worker();
+    for i in 0..1_000 {
+        worker.ingest(format!("hits:1|c|#site:s{},user:u{i}", i % 4).as_bytes(), NOW);
+    }
+    let page = page_of(&bridge);
+    for site in 0..4 {
+        assert_eq!(page.value(&format!(r#"hits{{site="s{site}",user="_overflow_"}}"#)), Some(245.0), "s{site}");
+    }
+    assert_eq!((page.sum("hits"), page.sum("statsd_bridge_series")), (1_000.0, 24.0));
+    let named = r#"statsd_bridge_limited_samples_total{action="drop_label",family="hits",label="user",limit="series_per_family"}"#;
+    assert_eq!(page.value(named), Some(980.0));
+}
+
+/// Series without a label have room for a sixteenth of the limit, and 16 at least; what is beyond that is folded, and said to be.
+#[test]
+fn beyond_the_room_for_series_without_a_label_samples_are_folded() {
+    let bridge = bridge(Limits { values_per_label: 40, ..Limits::default() });
+    let mut worker = bridge.worker();
+    let limits = Limits { values_per_label: 100, series_per_family: 320, ..Limits::default() };
+    let small = Bridge::new(Options { limits, ..Options::default() });
+    let mut small_worker = small.worker();
+    for i in 0..2_000 {
+        let line = format!("hits:1|c|#site:s{},user:u{i}", i % 30);
+        worker.ingest(line.as_bytes(), NOW);
+        small_worker.ingest(line.as_bytes(), NOW);
+    }
+    let (roomy, small) = (page_of(&bridge), page_of(&small));
+    assert_eq!((roomy.sum("hits"), roomy.value(r#"hits{site="_overflow_",user="_overflow_"}"#)), (2_000.0, None));
+    assert_eq!(small.sum("hits"), 2_000.0);
+    let dropped = small.lines().filter(|line| line.series.contains(r#"",user="_overflow_"}"#)).count();
+    assert_eq!(dropped, 20 + 1, "a sixteenth of 320, and the overflow series");
+    let folded = small.value(r#"hits{site="_overflow_",user="_overflow_"}"#);
+    let named = r#"statsd_bridge_limited_samples_total{action="fold",family="hits",label="user",limit="values_per_label"}"#;
+    assert!(folded.is_some_and(|folded| folded > 500.0));
+    assert_eq!(small.value(named), folded, "it is said that they were folded");
+}
+
+/// A label that explodes does not open a way around the limit on label names.
+#[test]
+fn label_names_beside_a_label_that_explodes_stay_bounded() {
+    let bridge = bridge(Limits { values_per_label: 2, labels_per_family: 5, ..Limits::default() });
+    let mut worker = bridge.worker();
+    (0..500).for_each(|i| worker.ingest(format!("n:1|c|#user:u{i},key{i}:v").as_bytes(), NOW));
+    let page = page_of(&bridge);
+    let names: std::collections::HashSet<_> =
+        page.lines().filter(|line| line.name == "n").flat_map(|line| line.labels.iter().map(|(name, _)| name.clone())).collect();
+    assert_eq!((page.sum("n"), names.len()), (500.0, 5), "{names:?}");
+}
+
 #[test]
 fn labels_that_explode_together_are_dropped_together_and_stay_bounded() {
     let limits = Limits { values_per_label: 50, series_per_family: 1_600, overflow: Overflow::DropLabel, ..Limits::default() };
@@ -203,10 +256,10 @@ fn the_culprit_is_named_with_examples_and_a_count() {
     }
     (0..5).for_each(|i| worker.ingest(format!("name{i}:1|c").as_bytes(), NOW));
     let report = bridge.cardinality(1);
-    assert_eq!((report.series, report.families, report.families_limit, report.top.len()), (12, 3, 3, 1));
+    assert_eq!((report.series, report.families, report.families_limit, report.top.len()), (13, 3, 3, 1));
     let family = &report.top[0];
-    assert_eq!((&*family.name, family.kind, family.series), ("hits", "counter", 10));
-    assert_eq!((&*family.labels[0].name, family.labels[0].values), ("path", 10));
+    assert_eq!((&*family.name, family.kind, family.series), ("hits", "counter", 11), "ten, and one for all other paths");
+    assert_eq!((&*family.labels[0].name, family.labels[0].values), ("path", 11));
     assert_eq!(family.labels[0].examples.len(), 5);
     let limited = &family.limited[0];
     assert_eq!((&*limited.label, limited.samples(), limited.first), ("path", 39_980, NOW));
@@ -256,11 +309,46 @@ fn a_deleted_series_begins_anew_and_gives_its_place_back() {
 
 #[test]
 fn a_new_counter_may_be_shown_at_zero_first() {
-    let bridge = Bridge::new(Options { counters_start_at_zero: true, ..Options::default() });
+    let bridge = Bridge::new(Options { counters_start_at_zero: Some(0), ..Options::default() });
     let mut worker = bridge.worker();
     worker.ingest(b"hits:5|c\nload:3|g", NOW);
     assert_eq!((page_of(&bridge).value("hits"), page_of(&bridge).value("hits")), (Some(0.0), Some(5.0)));
     worker.ingest(b"hits:1|c\nhits:2|c|#a:b", NOW);
     let page = page_of(&bridge);
     assert_eq!((page.value("hits"), page.value(r#"hits{a="b"}"#), page.value("load")), (Some(6.0), Some(0.0), Some(3.0)));
+}
+
+#[test]
+fn the_zero_stays_until_it_is_delivered_and_then_for_every_scraper() {
+    let bridge = Bridge::new(Options { counters_start_at_zero: Some(60_000), ..Options::default() });
+    bridge.worker().ingest(b"hits_total:5|c", NOW);
+    let at = |seconds: u64| Timestamp::from_millis(NOW.as_millis() + seconds * 1000);
+    let formats = [Format::Text, Format::OpenMetrics, Format::Protobuf];
+    let scrape = |format, now| {
+        let (mut exposition, mut out) = (bridge.exposition(format, now), Vec::new());
+        while exposition.more(&mut out) {}
+        // The field of a counter's value: a double, in a message of 9 bytes and more.
+        let is_five = match format {
+            Format::Protobuf => {
+                // Self-metrics stand behind the others.
+                let end = out.windows(8).position(|bytes| bytes == b"process_").expect("self-metrics");
+                out[..end].windows(9).any(|bytes| bytes[0] == 9 && bytes[1..] == 5_f64.to_le_bytes())
+            }
+            Format::Text | Format::OpenMetrics => String::from_utf8_lossy(&out).contains("\nhits_total 5"),
+        };
+        (exposition, is_five)
+    };
+    for format in formats {
+        assert!(!scrape(format, at(600)).1, "{format:?}: nobody has got it, however long ago it began");
+    }
+    let (exposition, _) = scrape(Format::OpenMetrics, at(700));
+    exposition.delivered(at(700));
+    for (format, seconds) in formats.into_iter().flat_map(|format| [(format, 701), (format, 759)]) {
+        let (exposition, is_five) = scrape(format, at(seconds));
+        assert!(!is_five, "{format:?}, {seconds}");
+        exposition.delivered(at(seconds));
+    }
+    for format in formats {
+        assert!(scrape(format, at(760)).1 && scrape(format, at(1)).1, "{format:?}: after its time, also where the clock goes back");
+    }
 }

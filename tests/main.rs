@@ -68,7 +68,7 @@ mod clients;
 mod dashboards;
 /// What is in deploy/: unit, manifests, chart, package, each by its own checker; flags and probes by the bridge itself.
 mod deploy;
-/// What the documents tell a new user to do, done: commands, calls of a client, rules, scrape configurations.
+/// What the documents tell a new user to do, done: commands, calls of a client, rules, scrape configurations; where links lead.
 mod documents;
 /// The real Gunicorn with its preset: every request on the page.
 mod gunicorn;
@@ -76,3 +76,5 @@ mod gunicorn;
 mod languages;
 /// The real Prometheus, promtool, and Python's parser reading the page.
 mod prometheus;
+/// Restarts, crashes and bad files, and what Prometheus makes of the counters.
+mod restarts;

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use proptest::prelude::*;
 use statsd_bridge::internals::cell::{SetCell, SetSnapshot, SummaryCell, SummarySnapshot};
 use statsd_bridge::options::{Limits, Observer, Overflow, SummaryOptions};
-use statsd_bridge::{Bridge, Options, Timestamp};
+use statsd_bridge::{Bridge, Format, Options, Restored, Timestamp};
 
 use crate::page::{Family, Page};
 
@@ -105,7 +105,7 @@ fn limits(most: usize, of_values: bool, drops: bool) -> Limits {
     if of_values {
         Limits { values_per_label: most, overflow, ..Limits::default() }
     } else {
-        Limits { series_per_family: most, ..Limits::default() }
+        Limits { series_per_family: most, overflow, ..Limits::default() }
     }
 }
 
@@ -229,4 +229,55 @@ fn a_member_of_two_folded_series_counts_once() {
     assert_eq!(page.value(r#"of_s{t="1"}"#), Some(1.0));
     assert_eq!(page.value(r#"of_s{t="_overflow_"}"#), Some(3.0), "ann, bob and cy; unlimited they are 2 and 2");
     assert_eq!(page.sum("of_s"), 4.0, "three people");
+}
+
+/// A count of `+Inf` would make strict readers reject the exposition as a whole.
+#[test]
+fn sums_of_parts_and_of_buckets_stay_finite() {
+    let limits = Limits { sample_value: f64::INFINITY, ..Limits::default() };
+    for summaries in [false, true] {
+        let (before, after) = (bridge(limits, summaries), bridge(limits, summaries));
+        before.want_native_histograms();
+        let mut workers = [before.worker(), before.worker()];
+        for worker in &mut workers {
+            // Weights of 1e308, in one bucket and in several; values whose sum is too large, of both signs.
+            worker.ingest(b"one:1|ms|@1e-308\nmany:1|ms|@1e-308\nc:1|c|@1e-308\nplus:1.5e308|h\nminus:-1.5e308|h", NOW);
+            worker.ingest(b"many:700|ms|@1e-308\nmany:90000|ms|@1e-308", NOW);
+        }
+        for nth in 0..50 {
+            workers[nth % 2].ingest(format!("wide:{nth}|h|@1e-307\nwide:0|h|@1e-307").as_bytes(), NOW);
+        }
+        let check = |bridge: &Bridge| {
+            for format in [Format::Text, Format::OpenMetrics, Format::Protobuf] {
+                let (mut exposition, mut out) = (bridge.exposition(format, NOW), Vec::new());
+                while exposition.more(&mut out) {}
+                match format {
+                    Format::OpenMetrics => drop(crate::openmetrics::Page::parse(&String::from_utf8(out).expect("UTF-8")).expect("good")),
+                    Format::Protobuf => {
+                        // Self-metrics, of which one may be infinite, stand behind the others.
+                        let end = out.windows(8).position(|bytes| bytes == b"process_").expect("self-metrics");
+                        assert!(!out[..end].windows(8).any(|bytes| bytes == f64::INFINITY.to_le_bytes()));
+                    }
+                    Format::Text => {}
+                }
+            }
+            let page = page_of(bridge);
+            for name in ["one_count", "many_count", "wide_count", "c"] {
+                assert_eq!(page.value(name), Some(f64::MAX), "{name}");
+            }
+            assert_eq!((page.value("plus_sum"), page.value("minus_sum")), (Some(f64::MAX), Some(f64::MIN)));
+            let is_sent = |line: &&crate::page::Line| !line.name.starts_with("statsd_") && !line.name.starts_with("process_");
+            let lines: Vec<_> = page.lines().filter(is_sent).map(|line| (line.series.clone(), line.value)).collect();
+            assert!(lines.iter().all(|(_, value)| value.is_finite()), "{lines:?}");
+            lines
+        };
+        let shown = check(&before);
+        let mut restored = Restored::default();
+        let saved: Result<(), ()> = before.save(NOW, &mut |family| {
+            restored += after.restore(family.clone(), NOW);
+            Ok(())
+        });
+        assert_eq!((saved, restored), (Ok(()), Restored { series: 6, ..Restored::default() }));
+        assert_eq!(check(&after), shown, "and after a restart");
+    }
 }

@@ -114,7 +114,7 @@ fn without_lifecycle_nobody_reloads_over_http() {
     let path = folder.path().join("rules.yml");
     fs::write(&path, named("one")).expect("written");
     let bridge = Launch::new().arg(format!("--statsd.mapping-config={}", path.display())).start();
-    assert_eq!(request(bridge.web, "POST", "/-/reload", &[]).expect("an answer").status, 404);
+    assert_eq!(request(bridge.web, "POST", "/-/reload", &[]).expect("an answer").status, 403);
     assert_eq!(reloads(&bridge.page(), "success"), 0.0);
     bridge.stop();
 }
@@ -212,6 +212,21 @@ fn a_broken_file_changes_nothing_and_is_named() {
     let page = mapped.bridge.page_when("its absence is counted", |page| reloads(page, "failure") >= 2.0);
     assert_eq!(own(&page, "config_last_reload_successful"), 0.0);
     assert_eq!(mapped.send("app.x:1|c").value("two"), Some(2.0));
+    mapped.bridge.stop();
+}
+
+#[test]
+fn whoever_asks_over_http_hears_of_a_broken_file() {
+    let mapped = Mapped::start(&named("one"), "0");
+    fs::write(mapped.path(), "mappings:\n- match: a\n  nmae: b\n").expect("written");
+    let answer = request(mapped.bridge.web, "POST", "/-/reload", &[]).expect("an answer");
+    assert_eq!(answer.status, 500);
+    let text = answer.text();
+    assert!(text.contains("rules.yml:3") && text.contains("nmae"), "{text}");
+    assert_eq!(reloads(&mapped.bridge.page(), "failure"), 1.0, "it was tried before the answer");
+    fs::write(mapped.path(), named("two")).expect("written");
+    assert_eq!(request(mapped.bridge.web, "POST", "/-/reload", &[]).expect("an answer").status, 200);
+    assert_eq!(mapped.send("app.x:1|c").value("two"), Some(1.0), "in force when it was answered");
     mapped.bridge.stop();
 }
 

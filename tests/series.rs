@@ -59,12 +59,12 @@ fn attacked() -> (Running, UdpSocket) {
 fn an_attack_on_a_label_is_named_with_examples_and_its_size() {
     let (bridge, _) = attacked();
     let data = bridge.data("GET", "/api/v1/cardinality");
-    assert_eq!((&data["totals"]["series"], &data["totals"]["series_limit"]), (&json!(LIMIT), &json!(200_000)));
+    assert_eq!((&data["totals"]["series"], &data["totals"]["series_limit"]), (&json!(LIMIT + 1), &json!(200_000)));
     let login = &data["families"][0];
-    assert_eq!((&login["name"], &login["type"], &login["series"]), (&json!("login"), &json!("counter"), &json!(LIMIT)));
-    assert_eq!((&login["labels"][0]["name"], &login["labels"][0]["values"]), (&json!("user"), &json!(LIMIT)));
+    assert_eq!((&login["name"], &login["type"], &login["series"]), (&json!("login"), &json!("counter"), &json!(LIMIT + 1)));
+    assert_eq!((&login["labels"][0]["name"], &login["labels"][0]["values"]), (&json!("user"), &json!(LIMIT + 1)));
     let hit = &login["limits_hit"][0];
-    assert_eq!((&hit["limit"], &hit["label"], &hit["action"]), (&json!("values_per_label"), &json!("user"), &json!("fold")));
+    assert_eq!((&hit["limit"], &hit["label"], &hit["action"]), (&json!("values_per_label"), &json!("user"), &json!("drop_label")));
     assert_eq!(hit["samples"], ATTACK - LIMIT);
     assert_eq!(hit["examples"][0], format!("u{LIMIT}"));
     let (distinct, sent) = (hit["distinct_values_refused"].as_f64().expect("a number"), (ATTACK - LIMIT) as f64);
@@ -103,25 +103,27 @@ fn each_reason_of_a_conflict_shows_its_sides() {
     rules.write_all(text.as_bytes()).expect("written");
     let bridge = Launch::new().arg(format!("--statsd.mapping-config={}", rules.path().display())).start();
     let lines = [
-        "up:1|c|#a:b",
-        "up:2|g",
+        "jobs:1|c|#a:b",
+        "jobs:2|g",
         "took:5|ms",
         "took_sum:1|c",
         "statsd_bridge_mine:1|c",
+        "up:0|g",
         ",k=v:1|c",
         "labelled:1|c|#le:5",
         "help.one:1|c",
         "help.two:1|c|#x:y",
     ];
     bridge.send(lines.join("\n"));
-    bridge.page_at(9);
+    bridge.page_at(10);
     let data = bridge.data("GET", "/api/v1/conflicts");
     let all = data["conflicts"].as_array().expect("a list");
-    assert_eq!(all.len(), 6, "{data}");
+    assert_eq!(all.len(), 7, "{data}");
     for (reason, name, kept, came, policy) in [
-        ("type", "up", Some(("counter", "up:1|c|#a:b")), ("gauge", "up:2|g"), "refused"),
+        ("type", "jobs", Some(("counter", "jobs:1|c|#a:b")), ("gauge", "jobs:2|g"), "refused"),
         ("lines", "took_sum", Some(("histogram", "took:5|ms")), ("counter", "took_sum:1|c"), "refused"),
         ("own_name", "statsd_bridge_mine", None, ("counter", "statsd_bridge_mine:1|c"), "refused"),
+        ("prometheus_name", "up", None, ("gauge", "up:0|g"), "refused"),
         ("empty_name", "", None, ("counter", ",k=v:1|c"), "refused"),
         ("reserved_label", "labelled", None, ("counter", "labelled:1|c|#le:5"), "recorded"),
         ("help", "helped", Some(("counter", "First.")), ("counter", "Second."), "recorded"),
@@ -179,6 +181,45 @@ fn without_its_flag_or_by_get_nothing_is_deleted() {
     bridge.stop();
 }
 
+/// Lines, samples of new names and samples of known series: each reason with its last input and sender, everywhere that people look.
+#[test]
+fn rejected_input_is_told_with_its_sender() {
+    let bridge = Launch::new().start();
+    let (first, second) = (bridge.udp(), bridge.udp());
+    let from = |socket: &UdpSocket| format!("udp {}", socket.local_addr().expect("bound"));
+    first.send(b"known:1|c").expect("sent");
+    bridge.page_at(1);
+    first.send(b"no line at all\nx:y|c").expect("sent");
+    bridge.page_at(2);
+    second.send(b"known:2|c\nknown:-1|c\nnew:-1|c\nno <b>line</b>").expect("sent");
+    bridge.page_when("all are read", |page| page.sum("statsd_bridge_lines_total") >= 7.0);
+    let data = bridge.data("GET", "/api/v1/rejections");
+    let of = |reason: &str| data["rejections"].as_array().expect("a list").iter().find(|entry| entry["reason"] == reason).cloned();
+    for (reason, count, input, source) in [
+        ("malformed_line", 2, "no <b>line</b>", from(&second)),
+        ("malformed_value", 1, "x:y|c", from(&first)),
+        ("illegal_negative_counter", 2, "new", from(&second)),
+    ] {
+        let entry = of(reason).unwrap_or_else(|| panic!("{reason} is not in {data}"));
+        assert_eq!((&entry["count"], &entry["last"]["input"], &entry["last"]["source"]), (&json!(count), &json!(input), &json!(source)));
+        assert!(entry["last"]["time_ms"].as_u64().is_some_and(|millis| millis > 1_700_000_000_000), "{entry}");
+        assert!(bridge.process.log().contains(reason), "{}", bridge.process.log());
+    }
+    let log = bridge.process.log();
+    assert!(log.lines().any(|line| line.contains("malformed_value") && line.contains(&from(&first))), "{log}");
+    let page = bridge.get("/").text();
+    assert!(page.contains(&format!("malformed_line: 2; last no &lt;b&gt;line&lt;/b&gt; from {}", from(&second))), "{page}");
+    assert!(page.contains("<p>known, new</p>"), "names without a rule, though there is none: {page}");
+    assert_eq!(
+        bridge.data("GET", "/api/v1/unmapped")["names"],
+        json!([{"name": "known", "samples": null}, {"name": "new", "samples": null}])
+    );
+    let ran = bridge.top(&["--once"]);
+    let text = String::from_utf8(ran.stdout).expect("UTF-8");
+    assert!(text.contains("REJECTED") && text.contains(&format!("from {}: no <b>line</b>", from(&second))), "{text}");
+    bridge.stop();
+}
+
 #[test]
 fn top_prints_the_culprit_once() {
     let (bridge, _) = attacked();
@@ -189,8 +230,8 @@ fn top_prints_the_culprit_once() {
         let ran = bridge.top(arguments);
         let text = String::from_utf8(ran.stdout).expect("UTF-8");
         assert_eq!((ran.status.code(), ran.stderr.len()), (Some(0), 0), "{text}");
-        let hit = format!("login: values_per_label of label user, fold {},900 samples, about ", (ATTACK - LIMIT) / 1000);
-        let expected = ["100 of 200,000", &hit, " such as u100, u101", "login     counter          100", "user 100 (u0, u1, "];
+        let hit = format!("login: values_per_label of label user, drop_label {},900 samples, about ", (ATTACK - LIMIT) / 1000);
+        let expected = ["101 of 200,000", &hit, " such as u100, u101", "login     counter          101", "user 101 (u0, u1, "];
         for part in expected.into_iter().chain(["CONFLICTS", "    came gauge login: login:1|g   from "]) {
             assert!(text.contains(part), "{part:?} is not in:\n{text}");
         }

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use rustix::process::Signal;
 
-use crate::harness::{Launch, Process, bridge_command, until};
+use crate::harness::{Launch, Process, bridge_command, request, until};
 use crate::page::Page;
 use crate::peers;
 
@@ -74,16 +74,67 @@ fn sigterm_drains_what_the_kernel_holds_and_lingers() {
 }
 
 #[test]
-fn sigint_ends_it_too() {
-    let mut bridge = Launch::new().arg("--shutdown.linger=0s").start();
-    bridge.process.signal(Signal::INT);
-    assert_eq!(bridge.process.wait().code(), Some(0));
+fn sigint_and_sigquit_end_it_too() {
+    for signal in [Signal::INT, Signal::QUIT] {
+        let mut bridge = Launch::new().arg("--shutdown.linger=0s").start();
+        bridge.process.signal(signal);
+        assert_eq!(bridge.process.wait().code(), Some(0), "{signal:?}");
+    }
+}
+
+#[test]
+fn signals_that_mean_nothing_here_end_nothing() {
+    let bridge = Launch::new().start();
+    for signal in [Signal::USR1, Signal::USR2] {
+        bridge.process.signal(signal);
+        assert_eq!(bridge.get("/-/healthy").status, 200, "{signal:?}");
+    }
+    bridge.send("a:1|c");
+    bridge.page_at(1);
+    bridge.stop();
+}
+
+/// As in a container: the health check has no flags, and the bridge has some. A program of its own, because other tests run others.
+#[test]
+fn the_health_check_without_flags_follows_the_bridge_that_runs() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let program = folder.path().join("statsd-bridge");
+    std::fs::copy(env!("CARGO_BIN_EXE_statsd-bridge"), &program).expect("copied");
+    let web = format!("127.0.0.1:{}", crate::harness::free_port(std::net::Ipv4Addr::LOCALHOST.into()));
+    // The file is one of the process' own folder, and asks for a password.
+    std::fs::write(
+        folder.path().join("web.yml"),
+        "basic_auth_users: {ann: \"$2y$04$Nmu6lGqkW2WdUd0rgqyqNu3k2kxEWe8j0Mt9Vfh7Ik.k3gK6N9vF6\"}\n",
+    )
+    .expect("written");
+    let mut command = std::process::Command::new(&program);
+    command.current_dir(folder.path()).args(["--statsd.listen-udp=127.0.0.1:0", "--statsd.listen-tcp=", "--web.config.file=web.yml"]);
+    let mut bridge = Process::start({
+        command.arg(format!("--web.listen-address={web}")).arg("--web.no-auth-paths=/-/healthy");
+        command
+    });
+    let web: std::net::SocketAddr = web.parse().expect("an address");
+    let ask = |path: &str| request(web, "GET", path, &[]).ok().map(|answer| answer.status);
+    until("it is healthy", || (ask("/-/healthy") == Some(200)).then_some(()));
+    assert_eq!([ask("//-/healthy"), ask("/-/ready"), ask("/metrics"), ask("/-/healthy/")], [Some(200), Some(401), Some(401), Some(401)]);
+    let checked = until("an answer of the health check", || {
+        let output = std::process::Command::new(&program).arg("healthcheck").output().expect("it runs");
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    });
+    assert_eq!(checked, "ready\n");
+    bridge.signal(Signal::TERM);
+    assert!(bridge.wait().success());
 }
 
 /// Exit code and non-empty lines of output of a run that ends by itself.
 fn run(args: &[&str]) -> (Option<i32>, Vec<String>) {
+    run_with(&[], args)
+}
+
+/// The same, with variables.
+fn run_with(variables: &[(&str, &str)], args: &[&str]) -> (Option<i32>, Vec<String>) {
     let mut command = bridge_command();
-    command.args(args);
+    command.args(args).envs(variables.iter().copied());
     let mut process = Process::start(command);
     let code = process.wait().code();
     (code, process.log().lines().filter(|l| !l.trim().is_empty()).map(str::to_owned).collect())
@@ -131,8 +182,93 @@ fn a_taken_port_is_named_and_exit_code_1() {
             .into();
         let (code, lines) = run(&args.iter().map(String::as_str).collect::<Vec<_>>());
         assert_eq!(code, Some(1), "{flag}: {lines:?}");
-        assert!(lines.iter().any(|l| l.contains(&address.to_string())), "{flag}: {address} is not named: {lines:?}");
+        let expected = format!("{address}: Address already in use; --{flag} chooses another address");
+        assert!(lines.iter().any(|l| l.ends_with(&expected)), "{flag}: {lines:?}");
+        // Set by its variable, that is what is named.
+        let others: Vec<_> = args.iter().filter(|arg| !arg.contains(flag)).map(String::as_str).collect();
+        let variable = format!("STATSD_BRIDGE_{}", flag.to_uppercase().replace(['.', '-'], "_"));
+        let (code, lines) = run_with(&[(&variable, &address.to_string())], &others);
+        assert_eq!(code, Some(1), "{variable}: {lines:?}");
+        let expected = format!("{address}: Address already in use; {variable} chooses another address");
+        assert!(lines.iter().any(|l| l.ends_with(&expected)), "{variable}: {lines:?}");
     }
+}
+
+#[test]
+fn an_error_names_the_variable_if_that_was_set() {
+    let taken = tempfile::tempdir().expect("a temporary folder");
+    let folder = taken.path().to_str().expect("UTF-8");
+    let listen = ["--statsd.listen-udp=127.0.0.1:0", "--statsd.listen-tcp=", "--web.listen-address=127.0.0.1:0"];
+    for (variable, value, code, expected) in [
+        ("LOG_LEVEL", "loud", 2, "invalid value 'loud' for STATSD_BRIDGE_LOG_LEVEL; [possible values: debug, info, warn, error]"),
+        ("LIMITS_SERIES", "0", 2, "invalid value '0' for STATSD_BRIDGE_LIMITS_SERIES: expected a whole number of at least 1"),
+        ("WEB_PROCESS_METRICS", "maybe", 2, "invalid value 'maybe' for STATSD_BRIDGE_WEB_PROCESS_METRICS: value was not a boolean"),
+        ("LABEL", "a=b,c", 2, r"invalid value 'c' for STATSD_BRIDGE_LABEL: expected NAME=VALUE; a comma in a value is written \,"),
+        ("WEB_TELEMETRY_PATH", "m", 2, "STATSD_BRIDGE_WEB_TELEMETRY_PATH: expected a path that begins with /, got \"m\""),
+        ("STATSD_LISTEN_UNIXGRAM", "@", 2, "STATSD_BRIDGE_STATSD_LISTEN_UNIXGRAM: \"@\" is no path of a Unix socket"),
+        ("STATSD_RELAY_ADDRESS", "localhost", 2, "STATSD_BRIDGE_STATSD_RELAY_ADDRESS: \"localhost\" is no address: the port is missing"),
+        ("STATSD_RELAY_ADDRESS", "no.such.host.invalid:1", 2, "STATSD_BRIDGE_STATSD_RELAY_ADDRESS: cannot find the host of"),
+        ("STATE_FILE", folder, 1, "STATSD_BRIDGE_STATE_FILE: cannot write "),
+        ("PRESET", "gunicron", 1, "the mapping files cannot be used (set by STATSD_BRIDGE_PRESET):"),
+        ("WEB_CONFIG_FILE", "/no/such/file", 1, "the web configuration cannot be used (set by STATSD_BRIDGE_WEB_CONFIG_FILE):"),
+        ("WEB_SYSTEMD_SOCKET", "true", 1, "STATSD_BRIDGE_WEB_SYSTEMD_SOCKET: systemd has given no stream socket"),
+    ] {
+        let (found, lines) = run_with(&[(&format!("STATSD_BRIDGE_{variable}"), value)], &listen);
+        assert_eq!(found, Some(code), "{variable}: {lines:?}");
+        assert!(lines.iter().any(|line| line.starts_with(&format!("statsd-bridge: {expected}"))), "{variable}: {lines:?}");
+    }
+    // The flag counts, so it is named.
+    let (_, lines) = run_with(&[("STATSD_BRIDGE_LOG_LEVEL", "info")], &["--log.level=loud"]);
+    assert!(lines[0].contains("for '--log.level <LEVEL>'"), "{lines:?}");
+    let (_, lines) = run_with(&[("STATSD_BRIDGE_WEB_TELEMETRY_PATH", "/m")], &["--web.telemetry-path=m"]);
+    assert!(lines[0].contains("--web.telemetry-path: expected"), "{lines:?}");
+}
+
+#[test]
+fn a_variable_of_no_flag_gets_a_warning_and_the_nearest_name() {
+    let told = "STATSD_BRIDGE_LOG_LEVLE is the variable of no flag and has no effect; did you mean STATSD_BRIDGE_LOG_LEVEL?";
+    let variables = [("STATSD_BRIDGE_LOG_LEVLE", "debug"), ("STATSD_BRIDGE_PORT_9125_UDP", "udp://10.0.0.1:9125")];
+    let (code, lines) = run_with(&variables, &["--check-config"]);
+    assert_eq!(
+        (code, &lines[..]),
+        (Some(0), &[format!("statsd-bridge: warning: {told}"), "Configuration check successful, exiting".to_owned()][..])
+    );
+    let (code, lines) = run_with(&variables, &["explain", "a:1|c"]);
+    assert!(code == Some(0) && lines.contains(&format!("statsd-bridge: warning: {told}")), "{lines:?}");
+    let bridge = Launch::new().env(variables[0].0, variables[0].1).env("statsd_bridge_log_format", "json").start();
+    let log = bridge.process.log();
+    for told in [told, "statsd_bridge_log_format is the variable of no flag and has no effect; did you mean STATSD_BRIDGE_LOG_FORMAT?"] {
+        assert!(log.lines().any(|line| line.contains("level=warn") && line.contains(told)), "{log}");
+    }
+    bridge.stop();
+}
+
+#[test]
+fn lists_are_the_same_in_flags_and_in_variables() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = |name: &str, from: &str, to: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, format!("mappings: [{{match: {from}, name: {to}}}]\n")).expect("a temporary file");
+        path.display().to_string().replace(',', r"\,")
+    };
+    let files = format!("{},{}", file("one.yml", "first", "first_total"), file("two, or three.yml", "second", "second_total"));
+    for by_variable in [true, false] {
+        let lists = [("label", r"zone=a\,b, env=test"), ("statsd.mapping-config", &*files), ("preset", "gunicorn,kong")];
+        let launch = lists.into_iter().fold(Launch::new(), |launch, (flag, value)| {
+            let variable = format!("STATSD_BRIDGE_{}", flag.to_uppercase().replace(['.', '-'], "_"));
+            if by_variable { launch.env(&variable, value) } else { launch.arg(format!("--{flag}={value}")) }
+        });
+        let bridge = launch.start();
+        bridge.send("first:1|c\nsecond:1|c");
+        let page = bridge.page_at(2);
+        for name in ["first_total", "second_total"] {
+            assert_eq!(page.value(&format!("{name}{{env=\"test\",zone=\"a,b\"}}")), Some(1.0), "{}", bridge.page_text());
+        }
+        bridge.stop();
+    }
+    // None, whatever the variables say.
+    let (code, lines) = run_with(&[("STATSD_BRIDGE_PRESET", "none-such")], &["--preset=", "--statsd.mapping-config=", "--check-config"]);
+    assert_eq!((code, lines.len()), (Some(0), 1), "{lines:?}");
 }
 
 #[test]

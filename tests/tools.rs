@@ -148,6 +148,10 @@ fn each_weakness_has_its_code() {
         ("- {match: a.request.size, match_metric_type: observer, unit: bytes, name: x}", &[]),
         ("- {match: a.cx_length_ms, match_metric_type: observer, name: x}", &[]),
         ("- {match: a, name: x, timer_type: histogram}", &["old_key"]),
+        ("- {match: a, name: up}", &["prometheus_name"]),
+        ("- {match: a, name: scrape_body_size, unit: bytes}", &["prometheus_name"]),
+        ("- {match: a, name: up, action: drop}", &[]),
+        ("- {match: a, name: uptime}", &[]),
     ] {
         assert_eq!(codes(&format!("mappings:\n{rules}\n")), want, "{rules}");
     }

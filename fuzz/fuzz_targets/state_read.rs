@@ -10,11 +10,10 @@ mod page;
 
 use libfuzzer_sys::fuzz_target;
 use statsd_bridge::Restored;
-use statsd_bridge::internals::format::{ReadError, read_frames, read_header};
+use statsd_bridge::internals::format::{HEADER_BYTES, ReadError, read_frames, read_header};
 use statsd_bridge::{Bridge, Options, Timestamp};
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
-const HEADER_BYTES: usize = 24;
 
 fn bytes_of(bridge: &Bridge) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -63,8 +62,9 @@ fuzz_target!(|data: &[u8]| {
         1 => {
             // Bodies reach the registry even where the end that they claim is wrong.
             let mut frames = &sealed(data)[HEADER_BYTES..];
+            let after_a_crash = data.len() % 2 == 1;
             let _ = read_frames(&mut frames, |family| {
-                bridge.restore(family, NOW);
+                if after_a_crash { bridge.restore_levels(family, NOW) } else { bridge.restore(family, NOW) };
             });
         }
         _ => {

@@ -1,7 +1,7 @@
 //! OpenMetrics 1.0.0. What a family is shown as is settled in [`super::shape`].
 //!
-//! Counts of buckets, histograms and summaries must be whole numbers here; those that sampling made fractional are rounded, so
-//! that they still rise from bucket to bucket. A sum that turns negative while the exposition is made is left out with its count.
+//! Counts of buckets, histograms and summaries are those of text. By the letter they must be whole numbers here, so a family with one that
+//! sampling made fractional has no type; but where exemplars need the type, it keeps it: Prometheus reads fractions. A sum that turns negative while the exposition is made is left out with its count.
 
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ use super::line::{Lines, extra, line, line_of, line_with, push, push_help, rest_
 use super::self_values::{SelfSeries, SelfValue, self_series};
 use super::shape::Shape;
 use super::{How, Style, shown_number};
+use crate::registry::cell::add_weights;
 use crate::registry::{Exemplar, Family, FamilyKind, Series};
 use crate::telemetry::SelfFamily;
 use crate::time::Timestamp;
@@ -116,12 +117,12 @@ fn push_head(name: &[u8], (help, kind, unit): (&str, &str, Option<&str>), out: &
 
 /// The lines of some of the series of the family that `lines` are for.
 pub(super) fn series(part: FamilyPart<'_>, series: &[Arc<Series>], how: How<'_>, lines: &mut Lines, out: &mut Vec<u8>) {
-    let (names, How { style, exemplars, .. }) = (part.names, how);
+    let (names, How { style, now, exemplars }) = (part.names, how);
     match part.family.kind() {
         kind @ (FamilyKind::Counter | FamilyKind::Gauge | FamilyKind::Set) => {
             let is_counter = part.shape == Shape::Typed && *kind == FamilyKind::Counter;
             for series in series {
-                let (labels, value) = (names.labels(series.labels()), shown_number(kind, series, style));
+                let (labels, value) = (names.labels(series.labels()), shown_number(kind, series, (style, now)));
                 line_of(&lines.start, (names, &labels), |out| push_canonical(value, out), out);
                 if is_counter {
                     exemplars.of(series).first().into_iter().for_each(|exemplar| push_exemplar(exemplar, out));
@@ -150,7 +151,7 @@ fn histograms(part: FamilyPart<'_>, (series, how): (&[Arc<Series>], How<'_>), li
         let mut exemplars = if is_typed { how.exemplars.of(series) } else { Vec::new() }.into_iter().peekable();
         let mut cumulative = 0.0;
         for (nth, (le, weight)) in lines.extras.iter().zip(&all.buckets).enumerate() {
-            cumulative += weight;
+            cumulative = add_weights(cumulative, *weight);
             if with_buckets {
                 line_with(&lines.beginning, le, |out| push_weight(cumulative, is_typed, out), out);
                 exemplars.next_if(|exemplar| exemplar.bucket == nth).iter().for_each(|exemplar| push_exemplar(exemplar, out));
@@ -199,11 +200,11 @@ fn summaries((part, quantiles): (FamilyPart<'_>, &[f64]), (series, how): (&[Arc<
 /// A count. A type that forbids nothing leaves it as it is.
 #[inline]
 fn push_weight(count: f64, is_typed: bool, out: &mut Vec<u8>) {
-    if is_typed { push_count(count, out) } else { push_canonical(count, out) }
+    if is_typed && count.fract() == 0.0 { push_count(count, out) } else { push_canonical(count, out) }
 }
 
-/// One of the self-families.
-pub(super) fn self_family(family: &SelfFamily, shape: Shape, out: &mut Vec<u8>) {
+/// One of the self-families; with `created` each of its counters and histograms says when its counting began.
+pub(super) fn self_family(family: &SelfFamily, (shape, created): (Shape, Option<Timestamp>), out: &mut Vec<u8>) {
     let mut name = family.name.as_bytes().to_vec();
     let kind = match (shape, family.kind) {
         (Shape::Typed, kind) => kind,
@@ -216,7 +217,12 @@ pub(super) fn self_family(family: &SelfFamily, shape: Shape, out: &mut Vec<u8>) 
     let names = Names::of_self_family(&family.name);
     for SelfSeries { labels, value } in self_series(family) {
         match value {
-            SelfValue::Number(value) => line((&names, ""), labels, |out| push_canonical(value, out), out),
+            SelfValue::Number(value) => {
+                line((&names, ""), labels, |out| push_canonical(value, out), out);
+                if let Some(created) = created.filter(|_| kind == "counter") {
+                    created_of_counter(&names, labels, created, out);
+                }
+            }
             SelfValue::Histogram { buckets, sum } => {
                 let mut lines = Lines::default();
                 lines.of_series((&names, "_bucket"), labels);
@@ -226,6 +232,9 @@ pub(super) fn self_family(family: &SelfFamily, shape: Shape, out: &mut Vec<u8>) 
                 line((&names, "_sum"), labels, |out| push_canonical(sum, out), out);
                 let count = buckets.last().map_or(0.0, |(_, count)| *count);
                 line((&names, "_count"), labels, |out| push_count(count, out), out);
+                if let Some(created) = created {
+                    line((&names, "_created"), labels, |out| push_seconds(created, out), out);
+                }
             }
         }
     }

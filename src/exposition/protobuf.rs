@@ -15,7 +15,7 @@ use super::escape::Names;
 use super::self_values::{SelfSeries, SelfValue, self_series};
 use super::wire::{LENGTH, ONE_BYTE, bytes, double, message, number_field, tag_of, text, varint, varint_len};
 use super::{How, Style, native_fields, shown_number};
-use crate::registry::cell::{HistogramSnapshot, NativeSnapshot, SummarySnapshot};
+use crate::registry::cell::{HistogramSnapshot, NativeSnapshot, SummarySnapshot, add_weights};
 use crate::registry::{Exemplar, Exemplars, Family, FamilyKind, Series};
 use crate::telemetry::SelfFamily;
 use crate::time::Timestamp;
@@ -71,7 +71,7 @@ impl Messages {
         match family.kind() {
             kind @ (FamilyKind::Counter | FamilyKind::Gauge | FamilyKind::Set) => {
                 for series in series {
-                    let number = shown_number(kind, series, style);
+                    let number = shown_number(kind, series, (style, now));
                     metric(&names.labels(series.labels()), piece, |out| match kind {
                         FamilyKind::Counter => counter(number, (series, exemplars), out),
                         _ => message(2, out, |out| double(1, number, out)),
@@ -84,16 +84,15 @@ impl Messages {
                     bounds.native().filter(|_| bounds.is_native_wanted()).map(|options| (NativeSnapshot::new(options), options));
                 for series in series {
                     all.clear();
-                    let native = match &mut native {
-                        Some((native, options)) => {
-                            native.clear(options);
-                            series.histogram_with_native(bounds, &mut all, native).then_some(&*native)
-                        }
-                        None => {
-                            series.histogram(&mut all);
-                            None
-                        }
-                    };
+                    // Also where no sample has come since they are wanted: what is not in them at their first scrape is in no increase.
+                    let native = native.as_mut().map(|(native, options)| {
+                        native.clear(options);
+                        series.histogram_with_native(bounds, &mut all, native);
+                        &*native
+                    });
+                    if native.is_none() {
+                        series.histogram(&mut all);
+                    }
                     metric(&names.labels(series.labels()), piece, |out| histogram((&all, native), bounds, (series, exemplars), out));
                 }
             }
@@ -112,8 +111,8 @@ impl Messages {
         }
     }
 
-    /// One of the self-families, whole.
-    pub(super) fn self_family(&mut self, family: &SelfFamily) {
+    /// One of the self-families, whole; `created` is when its counting began, if that is known.
+    pub(super) fn self_family(&mut self, family: &SelfFamily, created: Option<Timestamp>) {
         let kind = match family.kind {
             "counter" => kind::COUNTER,
             "histogram" => kind::HISTOGRAM,
@@ -125,9 +124,12 @@ impl Messages {
         let before = piece.len();
         for SelfSeries { labels, value } in self_series(family) {
             metric(labels, piece, |out| match value {
-                SelfValue::Number(value) if kind == kind::COUNTER => message(3, out, |out| double(1, value, out)),
+                SelfValue::Number(value) if kind == kind::COUNTER => message(3, out, |out| {
+                    double(1, value, out);
+                    created.into_iter().for_each(|created| timestamp(3, created, out));
+                }),
                 SelfValue::Number(value) => message(2, out, |out| double(1, value, out)),
-                SelfValue::Histogram { buckets, sum } => self_histogram(&buckets, sum, out),
+                SelfValue::Histogram { buckets, sum } => self_histogram(&buckets, sum, created, out),
             });
         }
         self.held += piece.len() - before;
@@ -207,7 +209,7 @@ fn histogram(
     (series, exemplars): (&Arc<Series>, &Exemplars),
     out: &mut Vec<u8>,
 ) {
-    let total: f64 = all.buckets.iter().sum();
+    let total = all.weight();
     // Ordered by bucket, as buckets are.
     let mut exemplars = exemplars.of(series).into_iter().peekable();
     let mut exemplar_of = |bucket: usize| exemplars.next_if(|exemplar| exemplar.bucket == bucket);
@@ -216,7 +218,7 @@ fn histogram(
         double(2, all.sum, out);
         let mut cumulative = 0.0;
         for (nth, (bound, weight)) in bounds.iter().zip(&all.buckets).enumerate() {
-            cumulative += weight;
+            cumulative = add_weights(cumulative, *weight);
             bucket((*bound, cumulative), exemplar_of(nth).as_ref(), out);
         }
         // The last one is the count, and is left out where it has nothing else to say.
@@ -231,13 +233,14 @@ fn histogram(
     });
 }
 
-fn self_histogram(buckets: &[(f64, f64)], sum: f64, out: &mut Vec<u8>) {
+fn self_histogram(buckets: &[(f64, f64)], sum: f64, created: Option<Timestamp>, out: &mut Vec<u8>) {
     message(7, out, |out| {
         number_field(1, whole(buckets.last().map_or(0.0, |(_, count)| *count)), out);
         double(2, sum, out);
         for (bound, count) in buckets.iter().filter(|(bound, _)| bound.is_finite()) {
             bucket((*bound, *count), None, out);
         }
+        created.into_iter().for_each(|created| timestamp(15, created, out));
     });
 }
 

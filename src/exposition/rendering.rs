@@ -10,7 +10,7 @@ use super::openmetrics::{self, FamilyPart};
 use super::protobuf::Messages;
 use super::self_families::self_families;
 use super::shape::{Contents, Shape};
-use super::{Format, How, Style, text};
+use super::{Format, How, Style, Zeroes, text};
 use crate::engine::Engine;
 use crate::name::Escaping;
 use crate::registry::{Family, Series};
@@ -37,6 +37,7 @@ pub struct Exposition {
     /// Of the family at hand.
     lines: Lines,
     messages: Messages,
+    zeroes: Zeroes,
     is_ended: bool,
 }
 
@@ -67,7 +68,20 @@ impl Exposition {
         let style = Style::of(engine.options(), escaping);
         let (families, self_families) = families(engine, &style, now);
         let (engine, lines, messages) = (Arc::clone(engine), Lines::default(), Messages::default());
-        Self { engine, format, style, now, families, self_families, begun: 0, current: None, lines, messages, is_ended: false }
+        let zeroes = Zeroes::default();
+        Self { engine, format, style, now, families, self_families, begun: 0, current: None, lines, messages, zeroes, is_ended: false }
+    }
+
+    /// Says that the exposition was delivered whole at `now`. Only then does a counter that it shows at 0, because it is new, leave that
+    /// 0: see [`Options::counters_start_at_zero`](crate::options::Options::counters_start_at_zero).
+    pub fn delivered(&self, now: Timestamp) {
+        self.zeroes.delivered(now);
+    }
+
+    /// The counters that it shows at 0 because they are new.
+    #[cfg(feature = "cli")]
+    pub(crate) fn into_zeroes(self) -> Zeroes {
+        self.zeroes
     }
 
     /// Appends the next part, about 64 KiB. False if there is nothing more.
@@ -94,8 +108,11 @@ impl Exposition {
         } else if let Some(family) = next.checked_sub(self.families.len()).and_then(|at| self.self_families.get(at)) {
             match self.format {
                 Format::Text => text::self_family(family, out),
-                Format::OpenMetrics => openmetrics::self_family(family, self.contents().shape_of_self_family(family), out),
-                Format::Protobuf => self.messages.self_family(family),
+                Format::OpenMetrics => {
+                    let created = self.created_of(family).filter(|_| self.style.created_lines);
+                    openmetrics::self_family(family, (self.contents().shape_of_self_family(family), created), out)
+                }
+                Format::Protobuf => self.messages.self_family(family, self.created_of(family)),
             }
         } else {
             if self.format == Format::OpenMetrics {
@@ -135,6 +152,7 @@ impl Exposition {
         // Series lie anywhere: their memory is asked for while those before them are written.
         rest.iter().skip(2 * STEP_SERIES).take(STEP_SERIES).for_each(|series| series.prefetch());
         rest.iter().skip(STEP_SERIES).take(STEP_SERIES).for_each(|series| series.prefetch_values());
+        self.zeroes.note(current.family.kind(), some, self.style.zero_ms);
         let named = (&*current.family, &current.names);
         let how = How { style: &self.style, now: self.now, exemplars: self.engine.registry().exemplars() };
         match self.format {
@@ -155,8 +173,14 @@ impl Exposition {
         None
     }
 
+    /// When the counting of a self-family began. That of the process began before the bridge, or with the machine's network.
+    fn created_of(&self, family: &SelfFamily) -> Option<Timestamp> {
+        self.engine.options().started.filter(|_| !family.name.starts_with("process_"))
+    }
+
     fn contents(&self) -> Contents<'_> {
-        Contents { families: &self.families, self_families: &self.self_families, escaping: self.style.escaping }
+        let Style { escaping, fractions_keep_type, .. } = self.style;
+        Contents { families: &self.families, self_families: &self.self_families, escaping, fractions_keep_type }
     }
 }
 

@@ -6,6 +6,7 @@ use super::escape::Names;
 use super::float::push_float;
 use super::line::{Lines, line, line_of, line_with, push, push_help};
 use super::{Style, shown_number};
+use crate::registry::cell::add_weights;
 use crate::registry::{Family, FamilyKind, Series};
 use crate::telemetry::SelfFamily;
 use crate::time::Timestamp;
@@ -54,7 +55,7 @@ pub(super) fn series(
     match family.kind() {
         kind @ (FamilyKind::Counter | FamilyKind::Gauge | FamilyKind::Set) => {
             for series in series {
-                let value = shown_number(kind, series, style);
+                let value = shown_number(kind, series, (style, now));
                 line_of(&lines.start, (names, &names.labels(series.labels())), |out| push_float(value, out), out);
             }
         }
@@ -72,7 +73,7 @@ fn histograms(names: &Names, series: &[Arc<Series>], lines: &mut Lines, out: &mu
         series.histogram(all);
         let mut cumulative = 0.0;
         for (le, weight) in lines.extras.iter().zip(&all.buckets) {
-            cumulative += weight;
+            cumulative = add_weights(cumulative, *weight);
             line_with(&lines.beginning, le, |out| push_float(cumulative, out), out);
         }
         line((names, "_sum"), &labels, |out| push_float(all.sum, out), out);

@@ -7,23 +7,28 @@ use std::ops::Range;
 
 use memchr::{memchr2, memmem, memrchr};
 
+use crate::options::Dialect;
+
 /// The key of the tag, as it is sent.
 #[derive(Debug, Clone)]
 pub(crate) struct ExemplarTag {
     key: Box<str>,
     /// The name of the label that it becomes.
     label: Box<str>,
+    /// Whether `=` may stand before the value, too.
+    has_equals: bool,
     finder: memmem::Finder<'static>,
 }
 
 impl ExemplarTag {
     /// `None` for a key that is empty or could not be sent.
-    pub(crate) fn new(key: &str) -> Option<Self> {
+    pub(crate) fn new(key: &str, dialect: &Dialect) -> Option<Self> {
         let is_good = !key.is_empty() && !key.contains([':', ',', '|', '#', '\n', '\r']);
         is_good.then(|| {
             let mut label = String::new();
             crate::name::escape_into(key, &mut label);
-            Self { key: key.into(), label: label.into(), finder: memmem::Finder::new(key.as_bytes()).into_owned() }
+            let finder = memmem::Finder::new(key.as_bytes()).into_owned();
+            Self { key: key.into(), label: label.into(), has_equals: !dialect.exporter_rules, finder }
         })
     }
 
@@ -62,7 +67,12 @@ impl ExemplarTag {
         let field = memrchr(b'|', before).map_or(0, |at| at + 1);
         let is_tag = matches!(before.last(), Some(b'#' | b',')) && tags.get(field) == Some(&b'#');
         let colon = start + self.key.len();
-        if !is_tag || tags.get(colon) != Some(&b':') {
+        let has_value = match tags.get(colon) {
+            Some(b':') => true,
+            Some(b'=') => self.has_equals,
+            _ => false,
+        };
+        if !is_tag || !has_value {
             return None;
         }
         let value = colon + 1;
@@ -77,13 +87,14 @@ mod tests {
 
     #[test]
     fn the_tag_is_cut_wherever_it_stands() {
-        let tag = ExemplarTag::new("trace_id").expect("a key");
+        let tag = ExemplarTag::new("trace_id", &Dialect::default()).expect("a key");
         for (tags, rest, value) in [
             ("#trace_id:x", "#", Some("x")),
             ("#k:v,trace_id:x", "#k:v", Some("x")),
             ("#trace_id:x,k:v", "#k:v", Some("x")),
             ("#k:v,trace_id:x,l:w", "#k:v,l:w", Some("x")),
             ("#k:v,trace_id:x:y", "#k:v", Some("x:y")),
+            ("#k:v,trace_id=x:y,l=w", "#k:v,l=w", Some("x:y")),
             ("#k:v,#trace_id:x,#l:w", "#k:v,#l:w", Some("x")),
             ("#k:v|c:id|#trace_id:x", "#k:v|c:id|#", Some("x")),
             ("#trace_id:x|c:id|#k:v", "#|c:id|#k:v", Some("x")),
@@ -103,14 +114,16 @@ mod tests {
                 assert_eq!(String::from_utf8_lossy(&left), rest, "{tags}");
             }
         }
+        let exporter = ExemplarTag::new("trace_id", &Dialect::STATSD_EXPORTER).expect("a key");
+        assert_eq!(exporter.cut(b"#trace_id=x", &mut Vec::new()), None, "no tag to statsd_exporter");
         assert_eq!(tag.cut(b"#trace_id:\xff", &mut Vec::new()), None, "the line is refused for it");
     }
 
     #[test]
     fn a_key_is_one_that_can_be_sent() {
         for key in ["", "a:b", "a,b", "a|b", "#a", "a\nb"] {
-            assert!(ExemplarTag::new(key).is_none(), "{key:?}");
+            assert!(ExemplarTag::new(key, &Dialect::default()).is_none(), "{key:?}");
         }
-        assert_eq!(ExemplarTag::new("dd.trace_id").expect("a key").label(), "dd_trace_id");
+        assert_eq!(ExemplarTag::new("dd.trace_id", &Dialect::default()).expect("a key").label(), "dd_trace_id");
     }
 }

@@ -12,6 +12,7 @@
 
 pub(crate) mod bindings;
 pub(crate) mod exemplar_tag;
+pub(crate) mod pending;
 pub(crate) mod pipeline;
 pub mod protocol;
 pub(crate) mod recording;

@@ -15,11 +15,12 @@ use crate::engine::Engine;
 use crate::hits::HitTally;
 use crate::ingest::bindings::Bindings;
 use crate::ingest::exemplar_tag::ExemplarTag;
+use crate::ingest::pending::Pending;
 #[cfg(target_arch = "x86_64")]
 use crate::ingest::protocol::Avx2;
 use crate::ingest::protocol::{Finder, Line, PlainFinder, Sample, SampleError, parse_line, quick_line};
 use crate::ingest::recording::{Recording, count_error};
-use crate::ingest::rejection_log::RefusalLog;
+use crate::ingest::rejection_log::RejectionLog;
 use crate::ingest::resolve::{Binding, Resolver};
 use crate::options::{Dialect, Limits};
 use crate::source::Source;
@@ -46,7 +47,7 @@ pub struct Worker {
     cut: Vec<u8>,
     tally: Tally,
     hits: HitTally,
-    log: RefusalLog,
+    log: RejectionLog,
     /// What the registry said when this worker last passed; it rises when places came free.
     changes: u64,
 }
@@ -65,14 +66,6 @@ impl<'a> From<&'a [u8]> for Datagram<'a> {
     fn from(bytes: &'a [u8]) -> Self {
         Self { bytes, ..Self::default() }
     }
-}
-
-/// A sample with its place in the table.
-#[derive(Clone, Copy, Default)]
-struct Pending<'a> {
-    sample: Sample<'a>,
-    source: &'a Source,
-    hash: u64,
 }
 
 /// Samples parsed and not yet recorded.
@@ -94,11 +87,11 @@ impl Worker {
             // One spelling of each series, and some more.
             bindings: Bindings::new(options.limits.series + options.limits.series / 4 + ROUTES_AT_LEAST),
             resolver: Resolver::new(&engine),
-            exemplar_tag: options.exemplar_tag.as_deref().and_then(ExemplarTag::new),
+            exemplar_tag: options.exemplar_tag.as_deref().and_then(|key| ExemplarTag::new(key, &options.dialect)),
             cut: Vec::new(),
             tally: Tally::default(),
             hits: HitTally::default(),
-            log: RefusalLog::default(),
+            log: RejectionLog::default(),
             changes: 0,
             engine,
         }
@@ -202,16 +195,23 @@ impl Worker {
         self.flush();
     }
 
+    /// As [`refuse_line`](Self::refuse_line); the sender, and as much of the line as is known, are told to whoever looks for them.
+    pub fn refuse_line_from(&mut self, reason: SampleError, line: &[u8], source: &Source, now: Timestamp) {
+        self.log.rejected(reason.as_str(), line, *source, now);
+        self.refuse_line(reason);
+    }
+
     fn flush(&mut self) {
         self.engine.telemetry().flush(&mut self.tally);
         self.hits.flush(self.resolver.hits());
+        self.log.flush(self.engine.rejections());
     }
 
     #[inline(always)]
     fn line<'a>(&mut self, line: &'a [u8], batch: &mut Batch<'a>, now: Timestamp) {
         self.tally.lines += 1;
         if line.len() > self.limits.line_bytes {
-            return self.refuse(SampleError::LineTooLong, line, now);
+            return self.refuse(SampleError::LineTooLong, (line, batch.source), now);
         }
         match parse_line(line, &self.dialect) {
             Line::Sample(sample) => {
@@ -227,7 +227,7 @@ impl Worker {
                         Err(refused) => {
                             self.tally.samples += 1;
                             self.tally.tag_errors += u64::from(refused.tag_errors);
-                            self.refuse(refused.error, line, now);
+                            self.refuse(refused.error, (line, batch.source), now);
                         }
                     }
                 }
@@ -240,7 +240,7 @@ impl Worker {
                     self.tally.samples += 1;
                 }
                 self.tally.tag_errors += u64::from(rejected.tag_errors);
-                self.refuse(rejected.error, line, now);
+                self.refuse(rejected.error, (line, batch.source), now);
             }
         }
     }
@@ -288,7 +288,7 @@ impl Worker {
             }
         }
         let mut recording =
-            Recording { tally: &mut self.tally, hits: &mut self.hits, log: &mut self.log, now, most: self.limits.sample_value };
+            Recording { tally: &mut self.tally, hits: &mut self.hits, log: &mut self.log, pending, now, most: self.limits.sample_value };
         for (number, (place, p)) in places.iter().zip(pending).enumerate() {
             let binding = place.and_then(|place| bindings.target(place, &p.sample));
             if !binding.is_some_and(|binding| recording.apply(binding, &p.sample)) {
@@ -302,10 +302,16 @@ impl Worker {
     #[cold]
     #[inline(never)]
     fn record_unknown(&mut self, pending: &Pending<'_>, has_exemplar: bool, now: Timestamp) {
-        let Pending { sample, source, hash, .. } = *pending;
-        let sample = &sample;
-        let mut recording =
-            Recording { tally: &mut self.tally, hits: &mut self.hits, log: &mut self.log, now, most: self.limits.sample_value };
+        let Pending { sample, source, hash } = pending;
+        let hash = *hash;
+        let mut recording = Recording {
+            tally: &mut self.tally,
+            hits: &mut self.hits,
+            log: &mut self.log,
+            pending: std::slice::from_ref(pending),
+            now,
+            most: self.limits.sample_value,
+        };
         let known = self.bindings.find(hash, sample);
         if known.and_then(|id| self.bindings.get(id, sample)).is_some_and(|binding| recording.apply(binding, sample)) {
             return;
@@ -330,9 +336,9 @@ impl Worker {
     }
 
     #[cold]
-    fn refuse(&mut self, reason: SampleError, line: &[u8], now: Timestamp) {
+    fn refuse(&mut self, reason: SampleError, (line, source): (&[u8], &Source), now: Timestamp) {
         self.count_error(reason);
-        self.log.refused(reason.as_str(), line, now);
+        self.log.rejected(reason.as_str(), line, *source, now);
     }
 
     fn count_error(&mut self, reason: SampleError) {

@@ -3,11 +3,13 @@
 //! The end of the straight way. Knows neither bytes nor look-ups; a sample of a known series allocates nothing here.
 
 use crate::hits::HitTally;
+use crate::ingest::pending::Pending;
 use crate::ingest::protocol::{Sample, SampleError, Value};
-use crate::ingest::rejection_log::RefusalLog;
+use crate::ingest::rejection_log::RejectionLog;
 use crate::ingest::resolve::{Binding, Target, change_of_gauge};
 use crate::registry::CellHandle;
 use crate::registry::cell::GaugeCell;
+use crate::source::Source;
 use crate::telemetry::{Recorded, Refusal, Tally};
 use crate::time::Timestamp;
 
@@ -15,7 +17,9 @@ use crate::time::Timestamp;
 pub(crate) struct Recording<'w> {
     pub(crate) tally: &'w mut Tally,
     pub(crate) hits: &'w mut HitTally,
-    pub(crate) log: &'w mut RefusalLog,
+    pub(crate) log: &'w mut RejectionLog,
+    /// The samples that are recorded one after the other, for whoever asks who sent one.
+    pub(crate) pending: &'w [Pending<'w>],
     pub(crate) now: Timestamp,
     /// How much one sample may add: see [`Limits::sample_value`](crate::options::Limits::sample_value).
     pub(crate) most: f64,
@@ -171,7 +175,15 @@ impl Recording<'_> {
         if let Some(count) = self.tally.refused.get_mut(refusal as usize) {
             *count += 1;
         }
-        self.log.refused(refusal.as_str(), sample.name, self.now);
+        self.log.rejected(refusal.as_str(), sample.name, self.source_of(sample), self.now);
+    }
+
+    /// Who sent a sample of those at hand. Looked for only where one is rejected, so that the others need not bring it.
+    fn source_of(&self, sample: &Sample<'_>) -> Source {
+        // They live for as long as the batch does; the lifetimes of the text in them do not matter for where they are.
+        let place = std::ptr::from_ref(sample).cast::<()>();
+        let pending = self.pending.iter().find(|pending| std::ptr::from_ref(&pending.sample).cast::<()>() == place);
+        pending.map_or(Source::Unknown, |pending| *pending.source)
     }
 
     /// A target that is no cell.
@@ -185,7 +197,7 @@ impl Recording<'_> {
                 self.tally.lines_parsed -= 1;
                 self.tally.unbound += 1;
                 count_error(self.tally, *reason);
-                self.log.refused(reason.as_str(), sample.name, self.now);
+                self.log.rejected(reason.as_str(), sample.name, self.source_of(sample), self.now);
             }
             Target::Dropped => {
                 self.tally.dropped += 1;

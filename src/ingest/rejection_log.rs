@@ -1,37 +1,67 @@
-//! The log of refused input: by reason, at a limited rate, with one sample of the input.
+//! What a worker rejected: in the log by reason, at a limited rate, with one sample of the input and its sender; and the last input of
+//! each reason, for people who ask.
 
 use std::collections::HashMap;
 
+use crate::rejections::{RejectedInput, Rejections, SHOWN_BYTES};
+use crate::source::Source;
 use crate::time::Timestamp;
 
 /// One line of log a reason in this time.
 const EVERY_MS: u64 = 10_000;
 
-/// How much of the input is shown.
-const SHOWN_BYTES: usize = 160;
-
-/// When a reason was last logged, and how many refusals were not since.
+/// When a reason was last logged, how many rejections were not since, and the last one.
 #[derive(Default)]
-pub(crate) struct RefusalLog {
+pub(crate) struct RejectionLog {
     by_reason: HashMap<&'static str, Entry>,
+    /// Whether anything was rejected that others do not know yet.
+    has_news: bool,
 }
 
 struct Entry {
     logged: Timestamp,
     unsaid: u64,
+    input: Vec<u8>,
+    source: Source,
+    at: Timestamp,
+    is_news: bool,
 }
 
-impl RefusalLog {
-    /// Notes a refusal, and logs it unless its reason was logged a short while ago.
-    pub(crate) fn refused(&mut self, reason: &'static str, input: &[u8], now: Timestamp) {
+impl RejectionLog {
+    /// Notes a rejection, and logs it unless its reason was logged a short while ago.
+    pub(crate) fn rejected(&mut self, reason: &'static str, input: &[u8], source: Source, now: Timestamp) {
         let is_new = !self.by_reason.contains_key(reason);
-        let entry = self.by_reason.entry(reason).or_insert(Entry { logged: now, unsaid: 0 });
+        let new = || Entry { logged: now, unsaid: 0, input: Vec::new(), source, at: now, is_news: true };
+        let entry = self.by_reason.entry(reason).or_insert_with(new);
+        let input = input.get(..SHOWN_BYTES).unwrap_or(input);
+        entry.input.clear();
+        entry.input.extend_from_slice(input);
+        (entry.source, entry.at, entry.is_news, self.has_news) = (source, now, true, true);
         if !is_new && now.millis_since(entry.logged) < EVERY_MS {
             entry.unsaid += 1;
             return;
         }
-        let input = input.get(..SHOWN_BYTES).unwrap_or(input).escape_ascii();
-        tracing::warn!(reason, %input, since_last = entry.unsaid + 1, "refused; further ones of this reason are logged every 10 s at most");
-        *entry = Entry { logged: now, unsaid: 0 };
+        let (input, since_last) = (input.escape_ascii(), entry.unsaid + 1);
+        tracing::warn!(reason, %input, %source, since_last, "rejected; further ones of this reason are logged every 10 s at most");
+        (entry.logged, entry.unsaid) = (now, 0);
+    }
+
+    /// Tells what is new; once a batch.
+    #[inline]
+    pub(crate) fn flush(&mut self, all: &Rejections) {
+        if self.has_news {
+            self.tell(all);
+        }
+    }
+
+    #[cold]
+    fn tell(&mut self, all: &Rejections) {
+        self.has_news = false;
+        let news = self.by_reason.iter_mut().filter(|(_, entry)| entry.is_news);
+        all.note(news.map(|(reason, entry)| {
+            entry.is_news = false;
+            let input = entry.input.escape_ascii().to_string();
+            (*reason, RejectedInput { input, source: entry.source, at: entry.at })
+        }));
     }
 }

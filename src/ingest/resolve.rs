@@ -163,8 +163,12 @@ impl Resolver {
         let Some(name) = FamilyName::new(&mapped.name, self.names) else {
             return (Target::Conflict(registry.settle(Reason::EmptyName, "", &mapped.kind, &arrival)), Reached::default());
         };
-        if self.engine.owns_name(name.as_str()) {
-            return (Target::Conflict(registry.settle(Reason::OwnName, name.as_str(), &mapped.kind, &arrival)), Reached::default());
+        let not_to_give = [
+            (Reason::OwnName, self.engine.owns_name(name.as_str())),
+            (Reason::PrometheusName, self.engine.is_of_prometheus(name.as_str())),
+        ];
+        if let Some((reason, _)) = not_to_give.into_iter().find(|(_, is_so)| *is_so) {
+            return (Target::Conflict(registry.settle(reason, name.as_str(), &mapped.kind, &arrival)), Reached::default());
         }
         if self.mapper.labels.len() > self.limits.tags {
             return (Target::Refused(Refusal::TooManyTags), Reached::default());
@@ -225,7 +229,7 @@ fn refusal_of_value(sample: &Sample<'_>, mapped: &Mapped<'_>, most: f64) -> Opti
     let too_large = |added: f64| (!(0.0..=most).contains(&added.abs())).then(|| Refusal::of_large(added));
     match &mapped.kind {
         _ if !value.is_finite() => Some(Refusal::ValueOverflow),
-        FamilyKind::Counter if value < 0.0 => Some(Refusal::NegativeCounter),
+        FamilyKind::Counter if value * sample.weight < 0.0 => Some(Refusal::NegativeCounter),
         FamilyKind::Counter => too_large(value * sample.weight),
         FamilyKind::Gauge => change_of_gauge(sample, value, mapped.signed_sets).and_then(too_large),
         FamilyKind::Histogram { .. } | FamilyKind::Summary(_) => too_large(value * sample.weight).or(too_large(sample.weight)),

@@ -160,10 +160,13 @@ fn read_defaults(file: &mut File<'_>, top: Fields<'_>, config: &mut Config) -> F
     whole.ttl = rule::over(ttl, whole.ttl);
     let signed_gauges = rule::signed_gauges(file, fields);
     whole.signed_gauges = signed_gauges.or(whole.signed_gauges);
+    let total_suffix = rule::total_suffix(file, fields);
+    whole.total_suffix = total_suffix.or(whole.total_suffix);
     FileDefaults {
         match_type: fields.get("match_type").and_then(|node| file.choice(node, "match type", &rule::MATCH_TYPES)),
         ttl,
         signed_gauges,
+        total_suffix,
         observer: observer::read(file, fields),
     }
 }

@@ -3,22 +3,24 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use crate::program::console::{fail, say};
+use crate::program::console::{fail, say, warn};
 use crate::program::run::StartError;
 use crate::program::settings::Settings;
 use crate::program::{tools, web};
 
 /// The remarks of `check`, and statsd_exporter's line and exit codes.
 pub(super) fn check_config(settings: &Settings) -> ExitCode {
+    settings.unknown_variables.iter().for_each(|line| warn(line));
     let report = tools::check::check(&settings.mapping, &settings.bridge);
     let _ = write!(io::stderr(), "{}", report.remarks_text());
     if report.exit_code(false) == 1 {
-        return fail(1, &format!("the configuration cannot be used; {}", report.summary()));
+        let set = settings.flag_names.set_by_variables(&["statsd.mapping-config", "preset"]);
+        return fail(1, &format!("the configuration cannot be used{set}; {}", report.summary()));
     }
     if let Some(path) = &settings.web_config {
         match web::check_config(path) {
             Ok(warnings) => warnings.iter().for_each(|warning| drop(writeln!(io::stderr(), "{warning}"))),
-            Err(error) => return fail(1, &StartError::from(error).to_string()),
+            Err(error) => return fail(1, &StartError::from(error).line(&settings.flag_names)),
         }
     }
     say("Configuration check successful, exiting")

@@ -10,6 +10,11 @@ pub(super) fn say(text: &str) -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// To stderr: the program goes on.
+pub(super) fn warn(what: &str) {
+    let _ = writeln!(io::stderr(), "statsd-bridge: warning: {what}");
+}
+
 /// To stderr, after the name of the program.
 pub(super) fn fail(code: u8, why: &str) -> ExitCode {
     let _ = writeln!(io::stderr(), "statsd-bridge: {why}");

@@ -7,10 +7,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
-
 use crate::bridge::Bridge;
 use crate::program::clock;
+use crate::program::reload_requests::{ReloadOutcome, ReloadRequests};
 use crate::program::rulebook::{Mistakes, Rulebook, Sources};
 
 /// How long a file that cannot be read is given before that counts: it may just be in the middle of being replaced.
@@ -43,13 +42,13 @@ impl Reloader {
     }
 
     /// Reads the sources again and puts them in force, unless there is a mistake in them: then that is logged and counted.
-    pub(super) fn reload(&mut self) -> bool {
+    pub(super) fn reload(&mut self) -> ReloadOutcome {
         match self.sources.read() {
             Ok(book) => {
                 self.put_in_force(book);
                 self.bridge.telemetry().rules.reloads_good.increment(1);
                 tracing::info!(rules = self.bridge.rule_count(), "mapping files were read again and are in force");
-                true
+                Ok(())
             }
             Err(mistakes) => {
                 self.tried = self.sources.text_hash().unwrap_or(0);
@@ -59,20 +58,18 @@ impl Reloader {
                     tracing::error!("{mistake}");
                 }
                 tracing::error!("mapping files were read again and are not in force; the rules from before stay");
-                false
+                Err(mistakes.0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n").into())
             }
         }
     }
 
     /// Reloads if the texts are not those that were last tried. May wait a moment; not for an async thread.
-    pub(super) fn reload_if_changed(&mut self) {
+    pub(super) fn reload_if_changed(&mut self) -> ReloadOutcome {
         let hash = self.sources.text_hash().or_else(|| {
             std::thread::sleep(SETTLE);
             self.sources.text_hash()
         });
-        if hash.is_none_or(|hash| hash != self.tried) {
-            self.reload();
-        }
+        if hash.is_none_or(|hash| hash != self.tried) { self.reload() } else { Ok(()) }
     }
 
     fn put_in_force(&mut self, book: Rulebook) {
@@ -88,30 +85,29 @@ impl Reloader {
         self.bridge.replace_rules(book.rules);
     }
 
-    /// Reloads when `asked` says so, and when the files changed, looked at every `interval` (0: never). Never ends.
-    pub(super) async fn follow(self, asked: Arc<Notify>, interval: Duration) {
+    /// Reloads on request, and when the files changed, looked at every `interval` (0: never). Never ends.
+    pub(super) async fn follow(self, requests: Arc<ReloadRequests>, interval: Duration) {
         let interval = if interval.is_zero() || self.sources.paths.is_empty() { Duration::MAX } else { interval };
-        let mut reloader = self;
+        let (mut reloader, mut answered) = (self, 0);
         loop {
-            let is_asked = tokio::select! {
-                () = asked.notified() => true,
-                () = tokio::time::sleep(interval) => false,
+            let asked = tokio::select! {
+                asked = requests.asked_beyond(answered) => Some(asked),
+                () = tokio::time::sleep(interval) => None,
             };
             let step = move || {
-                if is_asked {
-                    reloader.reload();
-                } else {
-                    reloader.reload_if_changed();
-                }
-                reloader
+                let outcome = if asked.is_some() { reloader.reload() } else { reloader.reload_if_changed() };
+                (reloader, outcome)
             };
-            reloader = match tokio::task::spawn_blocking(step).await {
-                Ok(reloader) => reloader,
-                Err(_) => {
-                    tracing::error!("reading the mapping files ended by a panic; they are not read again");
-                    return;
-                }
+            let Ok((back, outcome)) = tokio::task::spawn_blocking(step).await else {
+                let why = "reading the mapping files ended by a panic; they are not read again";
+                tracing::error!("{why}");
+                return requests.answer(u64::MAX, Err(why.into()));
             };
+            reloader = back;
+            if let Some(asked) = asked {
+                answered = asked;
+                requests.answer(asked, outcome);
+            }
         }
     }
 }

@@ -20,7 +20,7 @@ use std::thread;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::MissedTickBehavior;
 
@@ -34,6 +34,7 @@ use crate::program::listener::unix::BoundUnixgram;
 use crate::program::listener::{Intake, tcp};
 use crate::program::net::{bind_tcp, reachable};
 use crate::program::reload::Reloader;
+use crate::program::reload_requests::ReloadRequests;
 use crate::program::settings::Settings;
 use crate::program::web::WebState;
 
@@ -44,8 +45,8 @@ const MAINTENANCE: Duration = Duration::from_secs(1);
 pub(super) struct Signals<F> {
     /// Ends when the program is to end.
     pub end: F,
-    /// Notified when the mapping files are to be read again.
-    pub reload: Arc<Notify>,
+    /// Requests to read the mapping files again.
+    pub reload: Arc<ReloadRequests>,
 }
 
 /// All sockets, bound. Nothing is received before [`run`].
@@ -66,9 +67,11 @@ impl Sockets {
             return Err(StartError::NoListener);
         }
         let udp = settings.udp.iter().map(|address| BoundUdp::bind(address, &settings.udp_options));
-        let udp = udp.collect::<Result<Vec<_>, _>>()?;
-        let tcp = settings.tcp.iter().map(|address| bind_tcp(address, "tcp")).collect::<Result<_, _>>()?;
-        let unixgram = settings.unixgram.as_ref().map(BoundUnixgram::bind).transpose()?;
+        let udp = udp.collect::<Result<Vec<_>, _>>().map_err(StartError::bind("statsd.listen-udp"))?;
+        let tcp = settings.tcp.iter().map(|address| bind_tcp(address, "tcp"));
+        let tcp = tcp.collect::<Result<_, _>>().map_err(StartError::bind("statsd.listen-tcp"))?;
+        let unixgram = settings.unixgram.as_ref().map(BoundUnixgram::bind).transpose();
+        let unixgram = unixgram.map_err(StartError::bind("statsd.listen-unixgram"))?;
         let web = HttpSockets::bind(settings)?;
         let relay = settings.relay.as_ref().map(|options| relay_target(options, &udp)).transpose()?;
         Ok(Self { udp, tcp, unixgram, web, relay })
@@ -128,7 +131,8 @@ pub(super) async fn run(
     let reload = signals.reload;
     let mut web_options = settings.web_options.clone();
     web_options.paste = sockets.line_to_paste();
-    let web = sockets.web.start(&web_options, &bridge, WebState::new(&web_options, crate::program::clock::now))?;
+    let state = WebState::new(&web_options, crate::program::clock::now).reloading(Arc::clone(&reload));
+    let web = sockets.web.start(&web_options, &bridge, state)?;
     let state = Arc::clone(&web.state.lifecycle);
 
     let stop = Stop::default();
@@ -149,14 +153,7 @@ pub(super) async fn run(
     tracing::info!("ready");
 
     let upkeep = tokio::spawn(maintain(bridge.clone()));
-    let following = tokio::spawn(reloader.follow(reload.clone(), settings.watch_interval));
-    let asked = state.clone();
-    let asking = tokio::spawn(async move {
-        loop {
-            asked.reload_requested().await;
-            reload.notify_one();
-        }
-    });
+    let following = tokio::spawn(reloader.follow(reload, settings.watch_interval));
     tokio::select! {
         () = signals.end => tracing::info!("asked to end: taking what the kernel holds"),
         () = state.quit_requested() => tracing::info!("asked to end over http: taking what the kernel holds"),
@@ -170,7 +167,7 @@ pub(super) async fn run(
     }
     tokio::time::sleep(settings.linger).await;
     web.end().await;
-    [upkeep, following, asking].iter().for_each(JoinHandle::abort);
+    [upkeep, following].iter().for_each(JoinHandle::abort);
     Ok(())
 }
 

@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::program::flag_names::FlagNames;
 use crate::program::listener::relay::RelayOptions;
 use crate::program::listener::tcp::TcpOptions;
 use crate::program::listener::udp::UdpOptions;
@@ -52,6 +53,10 @@ pub struct Settings {
     pub linger: Duration,
     /// Flags that were given and have no effect.
     pub without_effect: Vec<&'static str>,
+    /// What messages call the flags.
+    pub flag_names: FlagNames,
+    /// A line for each environment variable that looks like one of the bridge's and is none.
+    pub unknown_variables: Vec<String>,
 }
 
 /// Where and how often series are kept.

@@ -1,17 +1,20 @@
 //! The file that holds a snapshot: replaced as a whole or not at all, readable by its owner only. A bad file is put aside.
 //!
+//! The last snapshot of an orderly end bears a mark. It is taken off, on the disk, before anything is taken up: whatever ends the
+//! program then, nobody takes that snapshot for its last one.
+//!
 //! Must not know when a snapshot is due, nor what a series is made of.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::bridge::Bridge;
 use crate::registry::Restored;
-use crate::state::format::{self, Counts, ReadError};
+use crate::state::format::{self, Counts, Header, Mark, ReadError};
 use crate::time::Timestamp;
 
 /// Permissions of the file: what it holds may name users.
@@ -43,17 +46,37 @@ pub(super) enum RestoreOutcome {
         restored: Restored,
         /// When it was written.
         written: Timestamp,
+        /// How the program ended that wrote it.
+        ending: Ending,
     },
     /// A good one that is too old; it stays where it is until the next snapshot.
     TooOld {
         /// When it was written.
         written: Timestamp,
+        /// How the program ended that wrote it.
+        ending: Ending,
     },
     /// Not a good one; nothing of it was taken up.
     Bad {
         /// Why.
         error: ReadError,
         /// Where it is now; an error if it could not be put aside.
+        aside: Result<PathBuf, io::Error>,
+    },
+}
+
+/// How the program ended that wrote a snapshot, as far as the next one may rely on it.
+#[derive(Debug)]
+pub(super) enum Ending {
+    /// In order; everything goes on.
+    Orderly,
+    /// Not in order, or that is unknown: only gauges and sets go on.
+    Crash,
+    /// In order, but the mark of that could not be taken off: only gauges and sets go on.
+    MarkStays {
+        /// Why not.
+        error: io::Error,
+        /// Where the file is now; an error if it could not be put aside.
         aside: Result<PathBuf, io::Error>,
     },
 }
@@ -86,8 +109,8 @@ impl StateFile {
     /// # Errors
     ///
     /// Those of the file system. The file from before is untouched then.
-    pub(super) fn write(&self, bridge: &Bridge, now: Timestamp) -> io::Result<Written> {
-        let written = self.write_temporary(bridge, now).and_then(|written| {
+    pub(super) fn write(&self, bridge: &Bridge, now: Timestamp, mark: Mark) -> io::Result<Written> {
+        let written = self.write_temporary(bridge, now, mark).and_then(|written| {
             fs::rename(self.temporary(), &self.path)?;
             Ok(written)
         });
@@ -95,16 +118,21 @@ impl StateFile {
             let _ = fs::remove_file(self.temporary());
         }
         let written = written?;
+        self.sync_folder()?;
+        Ok(written)
+    }
+
+    fn sync_folder(&self) -> io::Result<()> {
         match File::open(self.folder())?.sync_all() {
             // Some file systems have no such thing for folders; the file itself is on the disk.
             Err(error) if !matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Err(error),
-            _ => Ok(written),
+            _ => Ok(()),
         }
     }
 
-    fn write_temporary(&self, bridge: &Bridge, now: Timestamp) -> io::Result<Written> {
+    fn write_temporary(&self, bridge: &Bridge, now: Timestamp, mark: Mark) -> io::Result<Written> {
         let mut out = BufWriter::with_capacity(64 << 10, self.create_temporary()?);
-        let counts = bridge.write_state(now, &mut out)?;
+        let counts = bridge.write_marked_state((now, mark), &mut out)?;
         out.flush()?;
         let file = out.get_ref();
         file.sync_all()?;
@@ -134,29 +162,52 @@ impl StateFile {
 
     fn try_restore(&self, bridge: &Bridge, max_age: Option<Duration>, now: Timestamp) -> Result<RestoreOutcome, ReadError> {
         // Should it be a pipe meanwhile, opening must not wait for its other end.
-        let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(&self.path).map_err(ReadError::Io)?;
+        let open = |writable| OpenOptions::new().read(true).write(writable).custom_flags(libc::O_NONBLOCK).open(&self.path);
+        let file = open(true).or_else(|_| open(false)).map_err(ReadError::Io)?;
         if !file.metadata().map_err(ReadError::Io)?.is_file() {
             return Err(ReadError::NotOne);
         }
         let mut input = BufReader::with_capacity(64 << 10, file);
-        let written = format::read_header(&mut input)?;
+        let header @ Header { written, .. } = format::read_header(&mut input)?;
         let age_ms = now.as_millis().saturating_sub(written.as_millis());
         if max_age.is_some_and(|most| u128::from(age_ms) > most.as_millis()) {
-            return Ok(RestoreOutcome::TooOld { written });
+            // What counts from now on is no older than another start's flags may let this file be.
+            return Ok(RestoreOutcome::TooOld { written, ending: self.ending(input.get_ref(), header) });
         }
         let start = input.stream_position()?;
         // First only to see that all of it is good, so that nothing is taken up by half.
         format::read_frames(&mut input, drop)?;
+        let ending = self.ending(input.get_ref(), header);
         input.seek(SeekFrom::Start(start))?;
         let mut restored = Restored::default();
-        format::read_frames(&mut input, |family| restored += bridge.restore(family, now))?;
-        Ok(RestoreOutcome::Restored { restored, written })
+        format::read_frames(&mut input, |family| {
+            restored += match ending {
+                Ending::Orderly => bridge.restore(family, now),
+                Ending::Crash | Ending::MarkStays { .. } => bridge.restore_levels(family, now),
+            };
+        })?;
+        Ok(RestoreOutcome::Restored { restored, written, ending })
+    }
+
+    /// How the program ended that wrote the file. Where in order, it is on the disk that this is not known any more when this returns;
+    /// or the file is put aside, so that the next start does not rely on it.
+    fn ending(&self, file: &File, header: Header) -> Ending {
+        if header.mark == Mark::Running {
+            return Ending::Crash;
+        }
+        // In place: a few bytes of one sector need no room on a full disk. If they are written by half, the checksum is wrong.
+        let bytes = Header { mark: Mark::Running, ..header }.to_bytes();
+        match file.write_all_at(&bytes, 0).and_then(|()| file.sync_all()) {
+            Ok(()) => Ending::Orderly,
+            Err(error) => Ending::MarkStays { error, aside: self.put_aside() },
+        }
     }
 
     /// Renames the file so that it can be looked at; one from before is replaced.
     fn put_aside(&self) -> Result<PathBuf, io::Error> {
         let aside = self.with(".bad");
         fs::rename(&self.path, &aside)?;
+        self.sync_folder()?;
         Ok(aside)
     }
 
@@ -203,7 +254,7 @@ mod tests {
         let file = StateFile::at(&folder.path().join("state")).unwrap();
         let bridge = bridge();
         bridge.worker().ingest(b"c:7|c", NOW);
-        let written = file.write(&bridge, NOW).unwrap();
+        let written = file.write(&bridge, NOW, Mark::End).unwrap();
         assert_eq!((written.counts.series, written.bytes), (1, fs::metadata(file.path()).unwrap().len()));
         (folder, file)
     }
@@ -221,8 +272,51 @@ mod tests {
         assert_eq!(names(&folder), ["state"]);
         assert!(matches!(
             file.restore(&bridge(), None, NOW),
-            RestoreOutcome::Restored { restored: Restored { series: 1, .. }, written: NOW }
+            RestoreOutcome::Restored { restored: Restored { series: 1, .. }, written: NOW, ending: Ending::Orderly }
         ));
+    }
+
+    fn shown(bridge: &Bridge) -> String {
+        let mut page = Vec::new();
+        bridge.render(NOW, &mut page);
+        String::from_utf8(page).unwrap()
+    }
+
+    #[test]
+    fn the_last_snapshot_is_taken_for_that_once() {
+        let (_folder, file) = kept();
+        for (ending, line) in [(true, "\nc 7\n"), (false, "\nc 0\n"), (false, "\nc 0\n")] {
+            let bridge = bridge();
+            let found = file.restore(&bridge, None, later(1));
+            assert!(
+                matches!(&found, RestoreOutcome::Restored { ending: Ending::Orderly, .. } if ending)
+                    || matches!(&found, RestoreOutcome::Restored { ending: Ending::Crash, .. } if !ending),
+                "{found:?}"
+            );
+            assert!(shown(&bridge).contains(line), "{}", shown(&bridge));
+        }
+        let running = bridge();
+        running.worker().ingest(b"c:8|c", NOW);
+        file.write(&running, NOW, Mark::Running).unwrap();
+        assert!(matches!(file.restore(&bridge(), None, NOW), RestoreOutcome::Restored { ending: Ending::Crash, .. }));
+    }
+
+    #[test]
+    fn a_mark_that_cannot_be_taken_off_counts_for_nothing() {
+        let (folder, file) = kept();
+        let read_only = File::open(file.path()).unwrap();
+        let header = format::read_header(&mut &read_only).unwrap();
+        let ending = file.ending(&read_only, header);
+        assert!(matches!(&ending, Ending::MarkStays { aside: Ok(path), .. } if path.ends_with("state.bad")), "{ending:?}");
+        assert_eq!(names(&folder), ["state.bad"], "the next start does not see it");
+    }
+
+    #[test]
+    fn a_file_that_is_too_old_loses_its_mark_too() {
+        let (_folder, file) = kept();
+        let found = file.restore(&bridge(), Some(Duration::from_secs(1)), later(5));
+        assert!(matches!(found, RestoreOutcome::TooOld { ending: Ending::Orderly, .. }), "{found:?}");
+        assert!(matches!(file.restore(&bridge(), None, later(6)), RestoreOutcome::Restored { ending: Ending::Crash, .. }));
     }
 
     #[test]
@@ -231,7 +325,7 @@ mod tests {
         let victim = folder.path().join("victim");
         fs::write(&victim, "precious").unwrap();
         symlink(&victim, folder.path().join("state.tmp")).unwrap();
-        file.write(&bridge(), NOW).unwrap();
+        file.write(&bridge(), NOW, Mark::Running).unwrap();
         assert_eq!(fs::read(&victim).unwrap(), b"precious");
         assert_eq!(names(&folder), ["state", "victim"]);
         assert!(fs::symlink_metadata(file.path()).unwrap().is_file());
@@ -242,7 +336,7 @@ mod tests {
         let (folder, file) = kept();
         // A folder that is not empty cannot be removed, by whomever.
         fs::create_dir_all(folder.path().join("state.tmp/x")).unwrap();
-        assert!(file.write(&bridge(), later(1)).is_err());
+        assert!(file.write(&bridge(), later(1), Mark::End).is_err());
         assert!(matches!(file.restore(&bridge(), None, later(2)), RestoreOutcome::Restored { written: NOW, .. }));
     }
 
@@ -251,7 +345,7 @@ mod tests {
         let (folder, file) = kept();
         let restore = |now| file.restore(&bridge(), Some(Duration::from_secs(60)), now);
         assert!(matches!(restore(later(60)), RestoreOutcome::Restored { .. }));
-        assert!(matches!(restore(later(61)), RestoreOutcome::TooOld { written: NOW }));
+        assert!(matches!(restore(later(61)), RestoreOutcome::TooOld { written: NOW, .. }));
         assert_eq!(names(&folder), ["state"], "it stays");
         assert!(matches!(file.restore(&bridge(), None, later(61)), RestoreOutcome::Restored { .. }));
         let before = Timestamp::from_millis(NOW.as_millis() - 3_600_000);

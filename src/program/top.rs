@@ -19,14 +19,28 @@ use tokio::time::sleep;
 
 use self::readout::Readout;
 use self::screen::{Event, Screen};
+use crate::program::ask::{self, Base};
 use crate::program::cli::{AnswerFormat, Top};
+use crate::program::net::WebAddress;
+use crate::program::running::{self, RunningWeb};
+use crate::program::web::Gate;
 
 /// The bridge cannot be asked.
 const UNREACHABLE: u8 = 1;
 
+/// Where a bridge answers that was told nothing else.
+const DEFAULT_URL: &str = "http://127.0.0.1:9102";
+
 /// Shows it; returns the exit code.
 pub(super) fn run(top: &Top) -> u8 {
-    let first = match Readout::take(&top.url, top.limit) {
+    let base = match top.url.clone().map_or_else(running_base, Ok) {
+        Ok(base) => base,
+        Err(why) => {
+            let _ = writeln!(io::stderr(), "statsd-bridge: {why}");
+            return UNREACHABLE;
+        }
+    };
+    let first = match Readout::take(&base, top.limit) {
         Ok(first) => first,
         Err(why) => {
             let _ = writeln!(io::stderr(), "statsd-bridge: {why}");
@@ -35,25 +49,38 @@ pub(super) fn run(top: &Top) -> u8 {
     };
     let is_live = !top.once && top.format == AnswerFormat::Text && io::stdout().is_terminal();
     // That nobody reads it is no error.
-    let _ = if is_live { live(top, first) } else { once(top.format, &first, &mut io::stdout().lock()) };
+    let _ = if is_live { live(&base, top, first) } else { once(top.format, &first, &mut io::stdout().lock()) };
     0
 }
 
 fn once(format: AnswerFormat, now: &Readout, out: &mut dyn Write) -> io::Result<()> {
     match format {
         AnswerFormat::Json => {
-            serde_json::to_writer_pretty(&mut *out, &json!({ "cardinality": now.cardinality, "conflicts": now.conflicts }))?;
+            serde_json::to_writer_pretty(
+                &mut *out,
+                &json!({ "cardinality": now.cardinality, "conflicts": now.conflicts, "rejections": now.rejections }),
+            )?;
             writeln!(out)
         }
         AnswerFormat::Text => lines::lines(now, None).iter().try_for_each(|line| writeln!(out, "{}", line.text)),
     }
 }
 
-fn live(top: &Top, first: Readout) -> io::Result<()> {
+/// Where the bridge that runs here answers; the default address where there is none, or several.
+fn running_base() -> Result<Base, String> {
+    let Some(RunningWeb { address: WebAddress::Tcp(address), config }) = running::web() else { return Base::parse(DEFAULT_URL) };
+    if config.is_some_and(|path| Gate::read(path).is_ok_and(|(gate, _)| gate.has_tls())) {
+        return Err(format!("the bridge at {address} answers over TLS, which top does not speak; name a plain address with --url"));
+    }
+    let target = ask::target(&address)?;
+    Base::parse(&format!("http://{target}"))
+}
+
+fn live(base: &Base, top: &Top, first: Readout) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let done = runtime.block_on(async {
         let mut screen = Screen::enter()?;
-        show(top, first, &mut screen).await
+        show(base, top, first, &mut screen).await
     });
     // A question that is still open is not waited for.
     runtime.shutdown_background();
@@ -61,13 +88,13 @@ fn live(top: &Top, first: Readout) -> io::Result<()> {
 }
 
 /// Asks, draws and waits, until somebody wants it to end.
-async fn show(top: &Top, first: Readout, screen: &mut Screen) -> io::Result<()> {
+async fn show(base: &Base, top: &Top, first: Readout, screen: &mut Screen) -> io::Result<()> {
     let (mut before, mut now, mut trouble) = (None, first, None);
     loop {
-        let title = format!("statsd-bridge top   {}   every {:?}   q: quit", top.url, top.interval);
+        let title = format!("statsd-bridge top   {}   every {:?}   q: quit", base, top.interval);
         let lines = lines::lines(&now, before.as_ref());
         screen.draw(&title, trouble.as_deref(), &lines)?;
-        let (url, limit) = (top.url.clone(), top.limit);
+        let (url, limit) = (base.clone(), top.limit);
         let mut next = Box::pin(async {
             sleep(top.interval).await;
             spawn_blocking(move || Readout::take(&url, limit)).await

@@ -27,6 +27,8 @@ pub enum Reason {
     Lines,
     /// The name is one of the bridge's own metrics: the sample is refused.
     OwnName,
+    /// The name is one that Prometheus writes itself: the sample is refused.
+    PrometheusName,
     /// Nothing is left of the name once it is mapped: the sample is refused.
     EmptyName,
     /// A label that the page format or Prometheus keeps for itself: it is renamed `exported_...`, the sample is recorded.
@@ -44,6 +46,7 @@ impl Reason {
             Self::Type => "type",
             Self::Lines => "lines",
             Self::OwnName => "own_name",
+            Self::PrometheusName => "prometheus_name",
             Self::EmptyName => "empty_name",
             Self::ReservedLabel => "reserved_label",
             Self::Help => "help",
@@ -57,6 +60,7 @@ impl Reason {
             Self::Type => "refused: the first type of a name stays",
             Self::Lines => "refused: the first of two names whose lines collide stays",
             Self::OwnName => "refused: the name belongs to the bridge",
+            Self::PrometheusName => "refused: Prometheus writes a metric of this name itself",
             Self::EmptyName => "refused: a metric needs a name",
             Self::ReservedLabel => "recorded: the label is renamed exported_...",
             Self::Help => "recorded: the first help of a family stays",
@@ -69,6 +73,7 @@ impl Reason {
         match self {
             Self::Type | Self::Lines => Some(Refusal::Conflict),
             Self::OwnName => Some(Refusal::OwnName),
+            Self::PrometheusName => Some(Refusal::PrometheusName),
             Self::EmptyName => Some(Refusal::EmptyName),
             Self::ReservedLabel | Self::Help | Self::Escaping => None,
         }

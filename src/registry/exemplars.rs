@@ -24,7 +24,7 @@ pub(crate) struct Exemplar {
     pub bucket: usize,
     /// The label as a page has it: `trace_id="x"`. Up to 128 characters, name and raw value together.
     pub labels: Box<str>,
-    /// What was measured: the value observed, or what the counter rose by.
+    /// The value of the sample, converted as the series' values are, and not multiplied by the sample's weight.
     pub value: f64,
     /// When it came.
     pub time: Timestamp,

@@ -89,13 +89,13 @@ impl Family {
         lock(&self.members).restore_first_names(names);
     }
 
-    /// The overflow series with the labels that it had.
-    pub(super) fn restore_overflow(&self, request: &Request<'_>) -> CellHandle {
+    /// The overflow series with the labels that it had, and its cell.
+    pub(super) fn restore_overflow(&self, request: &Request<'_>) -> (CellHandle, Arc<Series>) {
         let mut members = lock(&self.members);
         members.help.clone_from(&request.help);
         let series = members.restore_overflow(&self.kind, request);
         let cell = series.cell(&self.kind, request.worker, (request.ttl_ms, request.arrival.now));
-        cell.unwrap_or_else(|| CellHandle::Gauge(Arc::default()))
+        (cell.unwrap_or_else(|| CellHandle::Gauge(Arc::default())), series)
     }
 
     /// The help that a rule gave, the newest rules' if there were several.

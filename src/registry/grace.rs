@@ -59,8 +59,7 @@ impl GracePeriod {
 
     /// The same, for a time that began before a restart.
     pub(super) fn put_until(&self, name: &FamilyName, kind: &FamilyKind, series: &Arc<Series>, end_ms: u64) {
-        let accumulates = *kind == FamilyKind::Counter || kind.is_observer();
-        if self.grace_ms == 0 || self.most == 0 || !accumulates {
+        if self.grace_ms == 0 || self.most == 0 || !kind.accumulates() {
             return;
         }
         let kept = &mut *lock(&self.kept);
@@ -92,6 +91,29 @@ impl GracePeriod {
         let (expired, _) = kept.by_identity.find_entry(hash, is_it).ok()?.remove();
         kept.bytes -= expired.series.bytes(&expired.kind);
         (expired.kind == *kind).then_some(expired.series)
+    }
+
+    /// Takes out those for which `wanted` says so, given name and labels as they are; with `dry_run` only shows them. Returns them.
+    pub(super) fn delete(&self, wanted: &dyn Fn(&FamilyName, &Series) -> bool, dry_run: bool) -> Vec<(FamilyName, Arc<Series>)> {
+        // Selectors may take long, and who expires or comes back is not to wait for them.
+        let meant: Vec<_> = self.all().into_iter().filter(|(name, _, series, _)| wanted(name, series)).collect();
+        let kept = &mut *lock(&self.kept);
+        let mut deleted = Vec::new();
+        for (name, kind, series, _) in meant {
+            let hash = kept.hash(&name, series.labels());
+            let Ok(entry) = kept.by_identity.find_entry(hash, |known| Arc::ptr_eq(&known.series, &series)) else { continue };
+            if !dry_run {
+                entry.remove();
+                kept.bytes -= series.bytes(&kind);
+            }
+            deleted.push((name, series));
+        }
+        deleted
+    }
+
+    /// The kind of a series of this name, if there is one.
+    pub(super) fn kind_of(&self, name: &str) -> Option<FamilyKind> {
+        lock(&self.kept).by_identity.iter().find(|expired| expired.name.as_str() == name).map(|expired| expired.kind.clone())
     }
 
     /// Forgets those whose time is over.
@@ -223,6 +245,32 @@ mod tests {
         pass(&bridge, &mut worker, at(13_000));
         worker.ingest(b"a:1|c", at(13_000));
         assert!(page(&bridge, at(13_000)).contains("\na 1\n"), "its time is over");
+    }
+
+    #[test]
+    fn deletion_reaches_those_that_expired() {
+        let bridge = bridge(Limits::default());
+        let mut worker = bridge.worker();
+        worker.ingest(b"c:500|c|#a:old\nc:7|c|#a:other\nh:1|h|#a:old\ng:1|g|#a:old", at(0));
+        pass(&bridge, &mut worker, at(2_000));
+        worker.ingest(b"lives:1|c|#a:old", at(2_000));
+        let old = |_: &str, labels: &[(&str, String)]| labels.iter().any(|(name, value)| (*name, &**value) == ("a", "old"));
+        let expected = ["lives{a=\"old\"}", "c{a=\"old\"}", "h{a=\"old\"}"];
+        for dry_run in [true, false] {
+            let mut deleted = bridge.delete_series(&old, dry_run);
+            deleted.examples.sort_by_key(|example| expected.iter().position(|known| known == example));
+            assert_eq!((deleted.series, &deleted.examples[..]), (3, &expected.map(str::to_owned)[..]), "{dry_run}");
+        }
+        assert_eq!((bridge.registry().in_grace(), bridge.delete_series(&old, false).series), (1, 0));
+        worker.ingest(b"c:1|c|#a:old\nc:1|c|#a:other\nh:2|h|#a:old", at(2_100));
+        let text = page(&bridge, at(2_100));
+        for line in ["c{a=\"old\"} 1", "c{a=\"other\"} 8", "h_sum{a=\"old\"} 2"] {
+            assert!(text.contains(&format!("\n{line}\n")), "{line} in {text}");
+        }
+        pass(&bridge, &mut worker, at(4_000));
+        assert_eq!(bridge.delete_series(&|_, _| true, false).series, 3);
+        pass(&bridge, &mut worker, at(20_000));
+        assert_eq!(lock(&bridge.registry().grace.kept).bytes, 0, "nothing is reckoned twice");
     }
 
     #[test]

@@ -52,6 +52,11 @@ impl FamilyKind {
         matches!(self, Self::Histogram { .. } | Self::Summary(_))
     }
 
+    /// Whether its series add up what was sent, and so never fall but by beginning anew.
+    pub(super) fn accumulates(&self) -> bool {
+        *self == Self::Counter || self.is_observer()
+    }
+
     /// Whether a label of this name would spoil the page: one of the format's own, or one that Prometheus keeps for itself.
     pub(crate) fn reserves(&self, label: &str) -> bool {
         match self {

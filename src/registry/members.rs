@@ -11,17 +11,16 @@ use super::example::{VALUE_BYTES, shortened};
 use super::kind::FamilyKind;
 use super::label_set::{Labels, identity, may_have_quoted_names, push_label, split};
 use super::limited::{Limit, Limited};
-use super::parts::BASE;
 use super::report::{FamilyReport, LabelReport};
 use super::request::Request;
 use super::series::Series;
 use super::values::{LabelValues, OVERFLOW_VALUE};
-use crate::options::Overflow;
+use crate::options::{Limits, Overflow};
 
 /// How many combinations of limit and label a family counts one by one; further labels are counted without their name.
 const LIMITED: usize = 16;
 
-/// Series made by dropping a label may be this part of a family's limit beyond it.
+/// Series with a label that stands for many may be this part of a family's limit, and at least as many as this, beside it.
 const DROPPED_PART: usize = 16;
 
 /// How many labels a report names, how many values of each, and in how many series these are looked for.
@@ -45,7 +44,7 @@ pub(super) struct Members {
     overflow: Option<Arc<Series>>,
     /// Whether a label name may stand in quotes, of any series that there ever was.
     pub(super) may_have_quoted_names: bool,
-    /// Series made by dropping a label.
+    /// Series with a label that stands for many, the overflow series not counted.
     dropped: usize,
     bytes: usize,
     pub(super) limited: Vec<Arc<Limited>>,
@@ -94,12 +93,15 @@ impl Members {
             Overflow::DropLabel if label.is_empty() || limit == Limit::LabelsPerFamily => Overflow::Fold,
             stated => stated,
         };
+        let dropping = if action == Overflow::DropLabel { self.dropping(kind, (request, label), budget) } else { None };
+        // Where there is no room for a series without the label either, the sample is folded.
+        let action = if action == Overflow::DropLabel && dropping.is_none() { Overflow::Fold } else { action };
         let limited = self.limited(request, (limit, label), action, budget);
         limited.note(request.labels);
-        match action {
-            Overflow::Refuse => Err(limited),
-            Overflow::Fold => Ok((self.overflow(kind, request), Some(limited))),
-            Overflow::DropLabel => Ok((self.dropping(kind, (request, label), budget), Some(limited))),
+        match (action, dropping) {
+            (Overflow::Refuse, _) => Err(limited),
+            (_, Some(series)) => Ok((series, Some(limited))),
+            (_, None) => Ok((self.overflow(kind, request), Some(limited))),
         }
     }
 
@@ -129,7 +131,7 @@ impl Members {
         if let Some(name) = self.values.too_many(labels, limits.values_per_label) {
             return Some((Limit::ValuesPerLabel, name));
         }
-        if self.len() >= limits.series_per_family {
+        if self.is_full(labels.text(), limits) {
             return Some((Limit::SeriesPerFamily, self.values.widest(labels)));
         }
         if let Some(name) = self.values.too_many_names(labels, limits.labels_per_family) {
@@ -138,16 +140,23 @@ impl Members {
         budget.totals.limit(limits).map(|limit| (limit, ""))
     }
 
+    /// Whether the limit on the family's series forbids one more with these labels. Those with a label that stands for many have
+    /// room of their own, so that it does not matter which come first: a restart finds room for all of them again.
+    fn is_full(&self, labels: &str, limits: &Limits) -> bool {
+        if is_dropped(labels) {
+            self.dropped >= (limits.series_per_family / DROPPED_PART).max(DROPPED_PART)
+        } else {
+            self.len().saturating_sub(self.dropped) >= limits.series_per_family
+        }
+    }
+
     /// A new series, or one that comes back with its old value.
     fn add(&mut self, kind: &FamilyKind, labels: &Labels, request: &Request<'_>, budget: &Budget<'_>) -> Arc<Series> {
         let old = budget.grace.take(request.name, kind, labels.text());
         let series = old.unwrap_or_else(|| Arc::new(Series::new(labels.text(), kind, request.created)));
-        if request.worker == BASE {
-            // Pages before the restart have shown it.
-            series.is_first_shown();
-        }
         self.insert(&series);
         self.values.note(labels);
+        self.dropped += usize::from(is_dropped(labels.text()));
         let bytes = series.bytes(kind);
         self.bytes += bytes;
         budget.totals.add_series(bytes);
@@ -175,21 +184,24 @@ impl Members {
     }
 
     /// The series that takes samples of `request` whose label has too many values: its labels, with that one, and any other
-    /// that has too many, made one.
-    fn dropping(&mut self, kind: &FamilyKind, (request, label): (&Request<'_>, &str), budget: &Budget<'_>) -> Arc<Series> {
+    /// that has too many, made one. `None` where there is no room for it.
+    fn dropping(&mut self, kind: &FamilyKind, (request, label): (&Request<'_>, &str), budget: &Budget<'_>) -> Option<Arc<Series>> {
         let mut labels = request.labels.with_value(label, OVERFLOW_VALUE);
         while let Some(name) = self.values.too_many(&labels, budget.limits.values_per_label).map(str::to_owned) {
             labels = labels.with_value(&name, OVERFLOW_VALUE);
         }
         if let Some(series) = self.find(labels.text()) {
-            return series;
+            return Some(series);
         }
-        let most = (budget.limits.series_per_family / DROPPED_PART).max(DROPPED_PART);
-        if self.dropped >= most || budget.totals.limit(&budget.limits).is_some() {
-            return self.overflow(kind, request);
+        // With no other label than those, it is the overflow series.
+        if identity(labels.text()) == identity(&self.overflow_labels()) {
+            return Some(self.overflow(kind, request));
         }
-        self.dropped += 1;
-        self.add(kind, &labels, request, budget)
+        let limits = &budget.limits;
+        let has_room = !self.is_full(labels.text(), limits)
+            && self.values.too_many_names(&labels, limits.labels_per_family).is_none()
+            && budget.totals.limit(limits).is_none();
+        has_room.then(|| self.add(kind, &labels, request, budget))
     }
 
     /// The overflow series: the label names of the family's first series, each with the stated value.
@@ -197,6 +209,16 @@ impl Members {
         if let Some(series) = &self.overflow {
             return Arc::clone(series);
         }
+        let text = self.overflow_labels();
+        // A series of the wire may have these very labels, or there are no labels at all; then it is the overflow series.
+        if let Some(series) = self.find(&text) {
+            return series;
+        }
+        self.new_overflow(kind, &text, request)
+    }
+
+    /// The labels of the overflow series, which there may be or not.
+    fn overflow_labels(&self) -> String {
         let mut text = String::new();
         for name in self.values.first_names() {
             if !text.is_empty() {
@@ -204,11 +226,7 @@ impl Members {
             }
             push_label(name, OVERFLOW_VALUE, &mut text);
         }
-        // A series of the wire may have these very labels, or there are no labels at all; then it is the overflow series.
-        if let Some(series) = self.find(&text) {
-            return series;
-        }
-        self.new_overflow(kind, &text, request)
+        text
     }
 
     fn new_overflow(&mut self, kind: &FamilyKind, labels: &str, request: &Request<'_>) -> Arc<Series> {

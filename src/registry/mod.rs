@@ -55,6 +55,7 @@ pub(crate) use self::workers::Membership;
 use self::workers::Workers;
 // Taken from here by the file that the model in `model/` runs, so that they can be other ones there.
 use crate::lock::lock;
+use crate::name::FamilyName;
 use crate::options::{Limits, Overflow};
 use crate::time::Timestamp;
 
@@ -73,13 +74,15 @@ pub(crate) struct Registry {
     limited: Mutex<Vec<Arc<Limited>>>,
     /// Rises when series went, so that what was refused for want of room may be asked again.
     changes: AtomicU64,
+    /// Whether expositions show counters at 0 first.
+    counters_start_at_zero: bool,
     /// Whether histograms are to keep native buckets; only ever goes up.
     is_native_wanted: AtomicBool,
 }
 
 impl Registry {
     /// An empty registry. Series that expired and come back within `grace_ms` go on from their old values.
-    pub(crate) fn new(limits: Limits, grace_ms: u64) -> Self {
+    pub(crate) fn new(limits: Limits, grace_ms: u64, counters_start_at_zero: bool) -> Self {
         Self {
             limits,
             families: Families::default(),
@@ -92,6 +95,7 @@ impl Registry {
             exemplars: Exemplars::new(limits.exemplar_series),
             limited: Mutex::default(),
             changes: AtomicU64::new(0),
+            counters_start_at_zero,
             is_native_wanted: AtomicBool::new(false),
         }
     }
@@ -270,11 +274,17 @@ impl Registry {
     /// See [`Bridge::delete_series`](crate::bridge::Bridge::delete_series).
     pub(crate) fn delete(&self, wanted: Wanted<'_>, dry_run: bool) -> Deleted {
         let (mut deleted, mut ended) = (Deleted::default(), Vec::new());
+        let is_meant = |name: &FamilyName, series: &Series| {
+            let labels: Vec<_> = split(series.labels()).collect();
+            let labels: Vec<_> = labels.iter().map(|(name, value)| (&**name, value.clone())).collect();
+            wanted(name.as_str(), &labels)
+        };
+        // One in its grace period would go on from its old value. Looked for on both sides of the others, because one may come back
+        // or expire meanwhile.
+        let mut in_grace = if dry_run { Vec::new() } else { self.grace.delete(&is_meant, false) };
         for family in self.families() {
             for series in family.series().iter() {
-                let labels: Vec<_> = split(series.labels()).collect();
-                let labels: Vec<_> = labels.iter().map(|(name, value)| (&**name, value.clone())).collect();
-                if !wanted(family.name().as_str(), &labels) || !(dry_run || family.end_series(series, &self.budget(self.limits))) {
+                if !is_meant(family.name(), series) || !(dry_run || family.end_series(series, &self.budget(self.limits))) {
                     continue;
                 }
                 deleted.note(family.name().as_str(), series.labels());
@@ -286,8 +296,16 @@ impl Registry {
                 self.families.forget(&family);
             }
         }
+        in_grace.extend(self.grace.delete(&is_meant, dry_run));
+        in_grace.iter().for_each(|(name, series)| deleted.note(name.as_str(), series.labels()));
         self.end(ended);
         deleted
+    }
+
+    /// What a family of this name is, or was whose series are in their grace period.
+    #[cfg(feature = "cli")]
+    pub(crate) fn kind_of(&self, name: &str) -> Option<FamilyKind> {
+        self.families.get(name).map(|family| family.kind().clone()).or_else(|| self.grace.kind_of(name))
     }
 
     /// One step of expiry. To be called about once a second; returns how many series went. Each is shown to `gone` once nothing

@@ -140,3 +140,53 @@ fn classic_buckets_are_restored_where_nobody_had_asked() {
             }
     );
 }
+
+/// All series of one bridge in another one.
+fn restarted(before: &Bridge, when: NativeWhen) -> Bridge {
+    let after = bridge(when);
+    let result: Result<(), ()> = before.save(NOW, &mut |family| {
+        assert_eq!(after.restore(family.clone(), NOW).refused, 0);
+        Ok(())
+    });
+    assert!(result.is_ok());
+    after
+}
+
+#[test]
+fn counts_that_were_a_fraction_once_stay_floats() {
+    let first = bridge(NativeWhen::Always);
+    let workers = &mut [first.worker(), first.worker()];
+    send(&mut workers[0], "f:1|h\nf:1|h|@0.5\ng:1|h");
+    assert!(read(&first, "f").1.is_whole());
+    // Every third one makes the count a whole number again.
+    for nth in 0..9 {
+        send(&mut workers[nth % 2], "f:1|h|@0.3");
+        assert!(!read(&first, "f").1.is_whole(), "{nth}");
+    }
+    assert!(read(&first, "g").1.is_whole());
+    // Over restarts too, and whatever is sent then.
+    let second = restarted(&first, NativeWhen::Always);
+    send(&mut second.worker(), "f:1|h");
+    let third = restarted(&second, NativeWhen::Asked);
+    third.want_native_histograms();
+    for bridge in [&second, &third] {
+        assert!(!read(bridge, "f").1.is_whole());
+        assert!(read(bridge, "g").1.is_whole());
+        send(&mut bridge.worker(), "f:1|h\ng:1|h");
+        assert!(!read(bridge, "f").1.is_whole());
+        assert!(read(bridge, "g").1.is_whole());
+    }
+}
+
+#[test]
+fn what_classic_buckets_tell_is_a_float_where_they_hold_a_fraction() {
+    let bridge = bridge(NativeWhen::Asked);
+    let mut worker = bridge.worker();
+    send(&mut worker, "f:1|h|@0.3\ng:1|h|@0.5");
+    bridge.want_native_histograms();
+    for _ in 0..2 {
+        assert!(!read(&bridge, "f").1.is_whole());
+        assert!(read(&bridge, "g").1.is_whole());
+        send(&mut worker, "f:1|h|@0.3\nf:1|h|@0.3\ng:1|h");
+    }
+}

@@ -111,6 +111,22 @@ pub enum SavedValue {
     Summary(SavedSummary),
     /// Of a set.
     Set(SavedSet),
+    /// Of a histogram with native buckets whose counts are shown as floats, because one of them was a fraction once.
+    FloatHistogram {
+        /// As in [`SavedValue::Histogram`].
+        sum: f64,
+        /// As in [`SavedValue::Histogram`].
+        buckets: Vec<f64>,
+        /// Native buckets.
+        native: SavedNative,
+    },
+    /// Of a counter that expositions show at 0, because it is new.
+    NewCounter {
+        /// What it is worth.
+        sum: f64,
+        /// Second since 1970 from which expositions show that; 0 while nobody has got the 0.
+        shown_from_s: u32,
+    },
 }
 
 /// What became of series that were to be restored.
@@ -144,6 +160,8 @@ pub(crate) struct RestoreRules {
     pub limits: RuleLimits,
     /// Which names are taken.
     pub names: NameValidation,
+    /// Whether counters, histograms and summaries begin at 0: what was saved of them is older than what expositions have shown.
+    pub sums_from_zero: bool,
 }
 
 /// Shows every series to `each`, family by family in pieces of bounded size. Values are those of the moment when they are
@@ -156,11 +174,19 @@ pub(crate) fn save<E>(registry: &Registry, now: Timestamp, each: &mut dyn FnMut(
     // One that comes back while families are saved may be in none of those saved later, and one that expires in none of those
     // before; who is both alive and in grace is restored alive.
     let mut in_grace = registry.grace.all();
-    registry.families().iter().try_for_each(|family| save_family(family, now, each))?;
+    let moment = Moment { now, has_zeroes: registry.counters_start_at_zero };
+    registry.families().iter().try_for_each(|family| save_family(family, moment, each))?;
     in_grace.extend(registry.grace.all());
     in_grace.sort_by(|a, b| (&a.0, a.2.labels()).cmp(&(&b.0, b.2.labels())));
     in_grace.dedup_by(|a, b| Arc::ptr_eq(&a.2, &b.2));
-    save_in_grace(&in_grace, now, each)
+    save_in_grace(&in_grace, moment, each)
+}
+
+/// When series are saved, and whether expositions show counters at 0 first.
+#[derive(Clone, Copy)]
+struct Moment {
+    now: Timestamp,
+    has_zeroes: bool,
 }
 
 impl SavedFamily {
@@ -185,14 +211,17 @@ impl SavedFamily {
             arrival: Arrival { text: &|| "restored from the state file".to_owned(), source: Source::Unknown, now },
         };
         // Where native buckets were kept they go on; also those of series to come, as before.
-        if self.series.iter().any(|series| matches!(series.value, SavedValue::Histogram { native: Some(_), .. })) {
+        if self.series.iter().any(|series| series.value.has_native()) {
             registry.want_native();
             kind.want_native();
         }
+        let from_zero = rules.sums_from_zero && kind.accumulates();
         let mut restored = Restored::default();
         for series in self.series {
             restored += match series.resting_until_ms {
-                0 => series.restore(registry, &request, &self.first_names),
+                0 => series.restore(registry, &request, (&self.first_names, from_zero)),
+                // Without its value there is nothing to come back to.
+                _ if from_zero => Restored { expired: 1, ..Restored::default() },
                 end => series.restore_in_grace(registry, &request, end),
             };
         }
@@ -201,7 +230,7 @@ impl SavedFamily {
 }
 
 impl SavedSeries {
-    fn restore(self, registry: &Registry, request: &Request<'_>, first_names: &[String]) -> Restored {
+    fn restore(self, registry: &Registry, request: &Request<'_>, (first_names, from_zero): (&[String], bool)) -> Restored {
         let (one, none) = (1, Restored::default());
         let refused = Restored { refused: one, ..none };
         // After the clock went back, a time to come would keep the series for longer than its ttl.
@@ -221,17 +250,23 @@ impl SavedSeries {
             return refused;
         }
         family.restore_first_names(first_names);
-        let created = Timestamp::from_millis(self.created_ms.min(now.as_millis()));
+        let created = if from_zero { now } else { Timestamp::from_millis(self.created_ms.min(now.as_millis())) };
         let arrival = Arrival { now: last, ..request.arrival };
         let request = Request { labels: &labels, help: request.help.clone(), ttl_ms, created, arrival, ..*request };
         let admitted = if self.overflow {
             Ok((family.restore_overflow(&request), false))
         } else {
-            registry.admit(&request).map(|admitted| (admitted.cell, admitted.folded.is_some()))
+            registry.admit(&request).map(|admitted| ((admitted.cell, admitted.series), admitted.folded.is_some()))
         };
+        if let Ok(((_, series), is_folded)) = &admitted
+            && !from_zero
+        {
+            // A 0 after a value that expositions have shown would be a fall.
+            series.set_shown_from_s(if *is_folded { 1 } else { self.value.shown_from_s() });
+        }
         match admitted {
-            Ok((cell, _)) if !self.value.absorbed_by(&cell, now) => refused,
-            Ok((cell, true)) => {
+            Ok(((cell, _), _)) if !(from_zero || self.value.absorbed_by(&cell, now)) => refused,
+            Ok(((cell, _), true)) => {
                 // What was folded before may have been written later.
                 cell.stamp().touch(now.as_millis());
                 Restored { folded: one, ..none }
@@ -250,13 +285,12 @@ impl SavedSeries {
         }
         let is_good = checked_labels(&self.labels, request.kind, request.labels.names()).is_some() && self.value.is_of(request.kind);
         let series = Arc::new(Series::new(&self.labels, request.kind, Timestamp::from_millis(self.created_ms)));
+        series.set_shown_from_s(self.value.shown_from_s());
         let cell = series.cell(request.kind, BASE, (self.ttl_ms, now)).filter(|_| is_good);
         if !cell.is_some_and(|cell| self.value.absorbed_by(&cell, now)) {
             return Restored { refused: 1, ..Restored::default() };
         }
         series.retire_now();
-        // Pages before the restart have shown it.
-        series.is_first_shown();
         registry.grace.put_until(request.name, request.kind, &series, end_ms);
         Restored { series: 1, ..Restored::default() }
     }
@@ -264,16 +298,16 @@ impl SavedSeries {
 
 fn save_in_grace<E>(
     all: &[(FamilyName, FamilyKind, Arc<Series>, u64)],
-    now: Timestamp,
+    moment: Moment,
     each: &mut dyn FnMut(&SavedFamily) -> Result<(), E>,
 ) -> Result<(), E> {
     for family in all.chunk_by(|a, b| a.0 == b.0 && a.1 == b.1) {
         for piece in family.chunks(PIECE_SERIES / 16) {
             let Some((name, kind, ..)) = piece.first() else { continue };
             let saved = |(_, kind, series, end_ms): &(FamilyName, FamilyKind, Arc<Series>, u64)| SavedSeries {
-                last_ms: now.as_millis(),
+                last_ms: moment.now.as_millis(),
                 resting_until_ms: *end_ms,
-                ..SavedSeries::of(series, kind, now)
+                ..SavedSeries::of(series, kind, moment)
             };
             each(&SavedFamily { series: piece.iter().map(saved).collect(), ..SavedFamily::empty(name.as_str(), kind) })?;
         }
@@ -290,20 +324,20 @@ impl SavedFamily {
 
 impl SavedSeries {
     /// A series that lives and is no overflow series.
-    fn of(series: &Series, kind: &FamilyKind, now: Timestamp) -> Self {
+    fn of(series: &Series, kind: &FamilyKind, moment: Moment) -> Self {
         Self {
             labels: series.labels().to_owned(),
             overflow: false,
-            last_ms: series.last().unwrap_or(now.as_millis()),
+            last_ms: series.last().unwrap_or(moment.now.as_millis()),
             ttl_ms: series.ttl_ms(),
             created_ms: series.created().as_millis(),
             resting_until_ms: 0,
-            value: SavedValue::of(series, kind, now),
+            value: SavedValue::of(series, kind, moment),
         }
     }
 }
 
-fn save_family<E>(family: &Family, now: Timestamp, each: &mut dyn FnMut(&SavedFamily) -> Result<(), E>) -> Result<(), E> {
+fn save_family<E>(family: &Family, moment: Moment, each: &mut dyn FnMut(&SavedFamily) -> Result<(), E>) -> Result<(), E> {
     let snapshot = family.snapshot();
     let mut piece = SavedFamily {
         help: snapshot.help.as_deref().map(str::to_owned),
@@ -318,7 +352,7 @@ fn save_family<E>(family: &Family, now: Timestamp, each: &mut dyn FnMut(&SavedFa
             continue;
         }
         let overflow = snapshot.overflow.as_ref().is_some_and(|overflow| Arc::ptr_eq(overflow, series));
-        let saved = SavedSeries { overflow, ..SavedSeries::of(series, family.kind(), now) };
+        let saved = SavedSeries { overflow, ..SavedSeries::of(series, family.kind(), moment) };
         bytes += saved.labels.len() + saved.value.bytes();
         piece.series.push(saved);
         if piece.series.len() >= PIECE_SERIES || bytes >= PIECE_BYTES {

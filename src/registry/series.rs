@@ -1,6 +1,6 @@
 //! A series: its label text and its cells.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use super::kind::FamilyKind;
@@ -9,7 +9,7 @@ use crate::lock::lock;
 use crate::prefetch::prefetch;
 use crate::registry::cell::{
     Bounds, CounterCell, GaugeCell, HistogramCell, HistogramSnapshot, NativeCell, NativeSnapshot, SetCell, SetSnapshot, Stamp, SummaryCell,
-    SummarySnapshot, merge_classic,
+    SummarySnapshot, add_finite, add_weights, merge_classic,
 };
 use crate::time::Timestamp;
 
@@ -26,8 +26,8 @@ pub(crate) struct Series {
     created_ms: u64,
     /// Whether it is in no family's table.
     out: AtomicBool,
-    /// Whether a page has shown it, where the first page is to show 0.
-    shown: AtomicBool,
+    /// Second since 1970 from which expositions show its value, where they show 0 first; 0 while that 0 was delivered to nobody.
+    shown_from_s: AtomicU32,
     cells: Mutex<Cells>,
 }
 
@@ -127,7 +127,7 @@ impl Series {
             ttl_ms: AtomicU64::new(0),
             created_ms: now.as_millis(),
             out: AtomicBool::new(true),
-            shown: AtomicBool::new(false),
+            shown_from_s: AtomicU32::new(0),
             cells: Mutex::new(cells),
         }
     }
@@ -158,9 +158,34 @@ impl Series {
         }
     }
 
-    /// Whether a page is the first to ask.
-    pub(crate) fn is_first_shown(&self) -> bool {
-        !self.shown.swap(true, Relaxed)
+    /// Whether an exposition of `now` shows 0, where a 0 stays for `zero_ms` after it was delivered.
+    pub(crate) fn shows_zero(&self, now: Timestamp, zero_ms: u64) -> bool {
+        let from_ms = u64::from(self.shown_from_s()) * 1000;
+        // Further away than it can have been put: the clock went back.
+        from_ms == 0 || from_ms > now.as_millis() && from_ms - now.as_millis() <= zero_ms.saturating_add(1000)
+    }
+
+    /// Whether expositions that show a new counter at 0 first have come to its value.
+    pub(super) fn was_shown(&self, now: Timestamp) -> bool {
+        let from_s = self.shown_from_s();
+        from_s > 0 && u64::from(from_s) * 1000 <= now.as_millis()
+    }
+
+    /// The 0 that it is shown at first was delivered at `now`, and stays for `zero_ms`. Only the first delivery counts.
+    pub(crate) fn zero_delivered(&self, now: Timestamp, zero_ms: u64) {
+        let until_s = now.as_millis().saturating_add(zero_ms).div_ceil(1000);
+        let until_s = u32::try_from(until_s).unwrap_or(u32::MAX).max(1);
+        let _ = self.shown_from_s.compare_exchange(0, until_s, Relaxed, Relaxed);
+    }
+
+    /// Second since 1970 from which expositions show its value, where they show 0 first; 0 while that 0 was delivered to nobody.
+    pub(crate) fn shown_from_s(&self) -> u32 {
+        self.shown_from_s.load(Relaxed)
+    }
+
+    /// The same, as it was before a restart.
+    pub(super) fn set_shown_from_s(&self, second: u32) {
+        self.shown_from_s.store(second, Relaxed);
     }
 
     /// Whether it is in no family's table, and so on no page to come.
@@ -274,7 +299,7 @@ impl Series {
     pub(crate) fn number(&self) -> f64 {
         match &*lock(&self.cells) {
             // Each part is finite, the sum of them may not be.
-            Cells::Counter(cells) => cells.iter().map(|cell| cell.get()).sum::<f64>().min(f64::MAX),
+            Cells::Counter(cells) => cells.iter().map(|cell| cell.get()).fold(0.0, add_weights),
             Cells::Gauge(cell) => cell.get(),
             Cells::Set(cells) => all_members(cells).distinct(),
             Cells::Histogram(_) | Cells::Summary(_) => 0.0,
@@ -300,10 +325,20 @@ impl Series {
     /// Whether a histogram's sum, a summary's sum or a value in its window is negative. Cheaper than to read them all.
     pub(crate) fn has_negative(&self, now: Timestamp) -> bool {
         match &*lock(&self.cells) {
-            Cells::Histogram(cells) => cells.iter().map(|cell| cell.classic().sum()).sum::<f64>() < 0.0,
+            // As an exposition adds them up.
+            Cells::Histogram(cells) => cells.iter().map(|cell| cell.classic().sum()).fold(0.0, add_finite) < 0.0,
             Cells::Summary(cells) => {
-                cells.iter().any(|cell| cell.has_negative(now)) || cells.iter().map(|cell| cell.sum()).sum::<f64>() < 0.0
+                cells.iter().any(|cell| cell.has_negative(now)) || cells.iter().map(|cell| cell.sum()).fold(0.0, add_finite) < 0.0
             }
+            Cells::Counter(_) | Cells::Gauge(_) | Cells::Set(_) => false,
+        }
+    }
+
+    /// Whether a part of a histogram or summary has a count that is no whole number.
+    pub(crate) fn has_fraction(&self) -> bool {
+        match &*lock(&self.cells) {
+            Cells::Histogram(cells) => cells.iter().any(|cell| cell.classic().has_fraction()),
+            Cells::Summary(cells) => cells.iter().any(|cell| cell.has_fraction()),
             Cells::Counter(_) | Cells::Gauge(_) | Cells::Set(_) => false,
         }
     }

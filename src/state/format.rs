@@ -1,11 +1,13 @@
 //! The form of a snapshot: a stream of bytes that is read as a whole or refused.
 //!
 //! ```text
-//! header   magic (8 bytes), version (u32), time written (u64, milliseconds since 1970), CRC-32 of these
+//! header   magic (8 bytes), version (u32), time written (u64, milliseconds since 1970), mark (u32; not in versions 2 and 3), CRC-32
+//!          of these
 //! frame    length of the body (u32), CRC-32 of the body, body: a record in postcard's encoding
 //! ...
 //! frame    the end: how many records and series came before; then nothing
 //! ```
+//! The mark is 1 in the last snapshot of an orderly end and 0 in all others. Who takes a marked snapshot up removes the mark first.
 //! Numbers are little-endian. Any bytes may be read: they give an error and never a panic, and a length that is claimed allocates
 //! nothing before that many bytes were there.
 
@@ -19,10 +21,36 @@ use crate::time::Timestamp;
 const MAGIC: [u8; 8] = *b"sdbstate";
 
 /// Rises with every change that a reader of the last version would not understand: fields of the records, how members of sets
-/// are hashed, how bins of summaries are cut.
-pub const VERSION: u32 = 2;
+/// are hashed, how bins of summaries are cut; or of the header.
+pub const VERSION: u32 = 4;
 
-const HEADER_BYTES: usize = 24;
+/// The oldest version that is read: what a later one has beside it came at the end of lists.
+const VERSION_MIN: u32 = 2;
+
+/// The first version with a mark.
+const VERSION_MARKED: u32 = 4;
+
+/// Bytes before the first frame, as this version writes them.
+pub const HEADER_BYTES: usize = 28;
+
+/// Whether a snapshot is the last one of a program that ended in order. Only then is it no older than any exposition, so that
+/// counters may go on from it without seeming to fall.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    /// The program ran on, or it is unknown how it ended.
+    Running,
+    /// Nothing was recorded after it.
+    End,
+}
+
+/// What stands before the first frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// When the snapshot was written.
+    pub written: Timestamp,
+    /// Whether it is the last one.
+    pub mark: Mark,
+}
 
 /// Bytes of a body at most. A piece of a family is about 256 KiB; one series of the largest summary may take 2 MiB.
 const FRAME_MAX: usize = 8 << 20;
@@ -33,7 +61,7 @@ pub enum ReadError {
     /// Something else altogether.
     #[error("it is not a state file")]
     NotOne,
-    /// A later program wrote it.
+    /// Another program wrote it, a later or an older one.
     #[error("its format version is {0}, this program reads {VERSION}")]
     Version(u32),
     /// It ends too early.
@@ -81,8 +109,8 @@ enum Record {
 /// # Errors
 ///
 /// Those of `out`.
-pub(crate) fn write(registry: &Registry, now: Timestamp, out: &mut impl Write) -> io::Result<Counts> {
-    write_header(now, out)?;
+pub(crate) fn write(registry: &Registry, (now, mark): (Timestamp, Mark), out: &mut impl Write) -> io::Result<Counts> {
+    out.write_all(&Header { written: now, mark }.to_bytes())?;
     let (mut counts, mut body) = (Counts::default(), Vec::new());
     save(registry, now, &mut |family| {
         body = encode(&RecordRef::Family(family), std::mem::take(&mut body))?;
@@ -104,13 +132,17 @@ fn encode(record: &RecordRef<'_>, mut body: Vec<u8>) -> io::Result<Vec<u8>> {
     postcard::to_extend(record, body).map_err(io::Error::other)
 }
 
-fn write_header(now: Timestamp, out: &mut impl Write) -> io::Result<()> {
-    let mut header = MAGIC.to_vec();
-    header.extend_from_slice(&VERSION.to_le_bytes());
-    header.extend_from_slice(&now.as_millis().to_le_bytes());
-    let sum = crc32fast::hash(&header);
-    header.extend_from_slice(&sum.to_le_bytes());
-    out.write_all(&header)
+impl Header {
+    /// As it stands in a file: [`HEADER_BYTES`] bytes.
+    pub fn to_bytes(self) -> Vec<u8> {
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend_from_slice(&VERSION.to_le_bytes());
+        bytes.extend_from_slice(&self.written.as_millis().to_le_bytes());
+        bytes.extend_from_slice(&u32::from(self.mark == Mark::End).to_le_bytes());
+        let sum = crc32fast::hash(&bytes);
+        bytes.extend_from_slice(&sum.to_le_bytes());
+        bytes
+    }
 }
 
 fn write_frame(body: &[u8], out: &mut impl Write) -> io::Result<()> {
@@ -120,32 +152,47 @@ fn write_frame(body: &[u8], out: &mut impl Write) -> io::Result<()> {
     out.write_all(body)
 }
 
-/// The time at which a snapshot was written. Leaves `input` before the first frame.
+/// When a snapshot was written, and its mark. Leaves `input` before the first frame.
 ///
 /// # Errors
 ///
 /// Any but [`ReadError::Damaged`] for what comes later.
-pub fn read_header(input: &mut impl Read) -> Result<Timestamp, ReadError> {
-    let mut header = [0; HEADER_BYTES];
-    let read = read_up_to(input, &mut header)?;
-    let (magic, rest) = header.split_at(MAGIC.len());
+pub fn read_header(input: &mut impl Read) -> Result<Header, ReadError> {
+    let mut bytes = [0; HEADER_BYTES];
+    let (start, end) = bytes.split_at_mut(HEADER_BYTES - 4);
+    let read = read_up_to(input, start)?;
+    let (magic, rest) = start.split_at(MAGIC.len());
     if read < MAGIC.len() || magic != MAGIC {
-        return Err(if MAGIC.starts_with(header.get(..read).unwrap_or_default()) { ReadError::Cut } else { ReadError::NotOne });
-    }
-    if read < HEADER_BYTES {
-        return Err(ReadError::Cut);
+        return Err(if MAGIC.starts_with(start.get(..read).unwrap_or_default()) { ReadError::Cut } else { ReadError::NotOne });
     }
     let (version, rest) = rest.split_at(4);
-    let (millis, sum) = rest.split_at(8);
-    // Before the checksum: a later version may have another header.
+    // Before length and checksum: a later version may have another header.
     let version = u32_of(version);
-    if version != VERSION {
+    if read >= MAGIC.len() + 4 && !(VERSION_MIN..=VERSION).contains(&version) {
         return Err(ReadError::Version(version));
     }
-    if u32_of(sum) != crc32fast::hash(header.get(..HEADER_BYTES - 4).unwrap_or_default()) {
+    let (millis, last) = rest.split_at(8);
+    let written = Timestamp::from_millis(u64::from_le_bytes(millis.try_into().unwrap_or_default()));
+    if read < start.len() {
+        return Err(ReadError::Cut);
+    }
+    // Where there is no mark, the checksum stands in its place.
+    let (mark, sum, summed) = if version >= VERSION_MARKED {
+        if read_up_to(input, end)? < end.len() {
+            return Err(ReadError::Cut);
+        }
+        (u32_of(last), u32_of(end), HEADER_BYTES - 4)
+    } else {
+        (0, u32_of(last), HEADER_BYTES - 8)
+    };
+    if sum != crc32fast::hash(bytes.get(..summed).unwrap_or_default()) {
         return Err(ReadError::Damaged("the checksum of its header is wrong"));
     }
-    Ok(Timestamp::from_millis(u64::from_le_bytes(millis.try_into().unwrap_or_default())))
+    match mark {
+        0 => Ok(Header { written, mark: Mark::Running }),
+        1 => Ok(Header { written, mark: Mark::End }),
+        _ => Err(ReadError::Damaged("its mark is unknown")),
+    }
 }
 
 /// Reads all frames behind the header and shows each piece to `each`. Only a return without an error says that all of it was

@@ -1,10 +1,12 @@
 //! What is kept comes back, to the byte of the page; what is not a snapshot is refused, whatever it is.
 
+mod levels;
+
 use proptest::prelude::*;
 
-use super::format::{Counts, ReadError, VERSION, read_frames, read_header};
+use super::format::{Counts, HEADER_BYTES, Header, Mark, ReadError, VERSION, read_frames, read_header};
 use crate::bridge::Bridge;
-use crate::options::{Limits, NameValidation, Observer, Options, SummaryOptions, Ttl};
+use crate::options::{Limits, NameValidation, Observer, Options, Overflow, SummaryOptions, Ttl};
 use crate::registry::Restored;
 use crate::time::Timestamp;
 
@@ -130,9 +132,29 @@ fn what_exceeds_the_limits_is_folded_or_refused_and_totals_stay() {
     assert_eq!(again.registry().series(), 40);
 }
 
+/// Series without a label have room of their own: those that come back take none of the others' room, and none of theirs is lost.
+#[test]
+fn series_without_a_label_come_back_with_their_room() {
+    let limits = Limits { series_per_family: 320, ..Limits::default() };
+    let [before, after] = [(); 2].map(|()| Bridge::new(Options { limits, ..Options::default() }));
+    let mut worker = before.worker();
+    // 320 series of users, 20 of sites without a user, which is all the room that they have, and the overflow series.
+    for i in 0..2_000 {
+        worker.ingest(format!("c:1|c|#site:s{},user:u{i}", i % 40).as_bytes(), at(0));
+    }
+    let restored = take_up(&after, &bytes_of(&before, at(0)), at(0)).expect("a good snapshot");
+    assert_eq!(restored, Restored { series: 341, ..Restored::default() });
+    assert_eq!(page(&after, at(0)), page(&before, at(0)));
+    for bridge in [&before, &after] {
+        bridge.worker().ingest(b"c:1|c|#site:new,user:new\nc:1|c|#site:s1,user:new", at(1));
+    }
+    assert_eq!(page(&after, at(1)), page(&before, at(1)), "there is room for no more of them");
+    assert_eq!(after.registry().series(), 340);
+}
+
 #[test]
 fn the_overflow_keeps_the_labels_of_the_first_series() {
-    let limits = Limits { series_per_family: 2, ..Limits::default() };
+    let limits = Limits { series_per_family: 2, overflow: Overflow::Fold, ..Limits::default() };
     let (before, after) = [(); 2].map(|()| Bridge::new(Options { limits, ..Options::default() })).into();
     before.worker().ingest(b"c:1|c|#z:1\nc:1|c|#a:1,b:2", at(0));
     take_up(&after, &bytes_of(&before, at(0)), at(0)).expect("a good snapshot");
@@ -171,7 +193,7 @@ fn time_to_live_goes_on_from_the_last_sample() {
 fn series_that_rest_go_on_resting_and_created_times_stay() {
     let second = Some(1_000);
     let ttl = Ttl { counter_ms: second, observer_ms: second, ..Default::default() };
-    let options = || Options { ttl, grace_ms: 60_000, counters_start_at_zero: true, ..Options::default() };
+    let options = || Options { ttl, grace_ms: 60_000, counters_start_at_zero: Some(0), ..Options::default() };
     let before = Bridge::new(options());
     let mut worker = before.worker();
     worker.ingest(b"c:5|c|#a:b\nh:1|h\nold:1|c", at(0));
@@ -201,13 +223,13 @@ fn series_that_rest_go_on_resting_and_created_times_stay() {
 fn names_that_are_kept_come_back_and_those_that_are_not_are_refused() {
     let utf8 = || Options { names: NameValidation::Utf8, ..summaries() };
     let bridge = Bridge::new(utf8());
-    bridge.worker().ingest("my.name:2|c|#l.x:v,\"\\=\":w\nné:3|g\nplain:4|c|#a:b\nt.t:5|ms|#é:1".as_bytes(), at(1000));
+    bridge.worker().ingest("my.name:2|c|#l.x:v,\"\\+\":w\nné:3|g\nplain:4|c|#a:b\nt.t:5|ms|#é:1".as_bytes(), at(1000));
     let (before, bytes) = (page(&bridge, at(1000)), bytes_of(&bridge, at(1000)));
     let back = Bridge::new(utf8());
     let restored = take_up(&back, &bytes, at(1000)).expect("good");
     assert_eq!(restored, Restored { series: 4, ..Restored::default() });
     assert_eq!(page(&back, at(1000)), before);
-    back.worker().ingest("my.name:1|c|#l.x:v,\"\\=\":w".as_bytes(), at(1000));
+    back.worker().ingest("my.name:1|c|#l.x:v,\"\\+\":w".as_bytes(), at(1000));
     assert!(page(&back, at(1000)).contains("my_name{exported_____=\"w\",l_x=\"v\"} 3\n"), "{}", page(&back, at(1000)));
 
     let legacy = Bridge::new(summaries());
@@ -217,12 +239,12 @@ fn names_that_are_kept_come_back_and_those_that_are_not_are_refused() {
 
 #[test]
 fn names_that_are_taken_are_refused() {
-    let before = Bridge::new(Options { prefix: crate::options::Prefix::Exporter, ..Options::default() });
-    before.worker().ingest(b"statsd_bridge_lines_total:1|c\nx_sum:1|c\ny:1|c", at(0));
+    let before = Bridge::new(Options { prefix: crate::options::Prefix::Exporter, prometheus_names: true, ..Options::default() });
+    before.worker().ingest(b"statsd_bridge_lines_total:1|c\nup:0|g\nx_sum:1|c\ny:1|c", at(0));
     let after = Bridge::new(Options::default());
     after.worker().ingest(b"x:1|h\ny:1|g", at(0));
     let restored = take_up(&after, &bytes_of(&before, at(0)), at(0)).expect("a good snapshot");
-    assert_eq!(restored, Restored { refused: 3, ..Restored::default() });
+    assert_eq!(restored, Restored { refused: 4, ..Restored::default() });
 }
 
 #[test]
@@ -239,7 +261,7 @@ fn new_flags_make_an_observer_another_type_with_its_first_sample() {
 /// Header, these bodies and an end, all with their right checksums.
 fn sealed(bodies: &[Vec<u8>], series: u64) -> Vec<u8> {
     let mut bytes = bytes_of(&Bridge::new(Options::default()), at(0));
-    bytes.truncate(24);
+    bytes.truncate(HEADER_BYTES);
     let end = postcard::to_extend(&(bodies.len() as u64, series), vec![1]).expect("encoded");
     for body in bodies.iter().chain([&end]) {
         bytes.extend((body.len() as u32).to_le_bytes());
@@ -251,7 +273,7 @@ fn sealed(bodies: &[Vec<u8>], series: u64) -> Vec<u8> {
 
 /// The bodies of a good snapshot, its end left out.
 fn bodies(bytes: &[u8]) -> Vec<Vec<u8>> {
-    let (mut rest, mut bodies) = (&bytes[24..], Vec::new());
+    let (mut rest, mut bodies) = (&bytes[HEADER_BYTES..], Vec::new());
     while let [a, b, c, d, _, _, _, _, after @ ..] = rest {
         let (body, next) = after.split_at(u32::from_le_bytes([*a, *b, *c, *d]) as usize);
         bodies.push(body.to_vec());
@@ -300,21 +322,46 @@ fn each_damage_has_its_name() {
     let mut newer = good.clone();
     newer[8] = 7;
     assert_eq!(named(&newer), format!("its format version is 7, this program reads {VERSION}"));
+    let mut unknown = Header { written: at(0), mark: Mark::End }.to_bytes();
+    unknown[20] = 2;
+    let sum = crc32fast::hash(&unknown[..24]);
+    unknown[24..].copy_from_slice(&sum.to_le_bytes());
+    assert_eq!(named(&unknown), "it is damaged: its mark is unknown");
     let mut other_time = good.clone();
     other_time[12] ^= 1;
     assert_eq!(named(&other_time), "it is damaged: the checksum of its header is wrong");
     assert_eq!(named(&sealed(&bodies(&good)[1..], 5)), "it is damaged: frames are missing");
     assert_eq!(named(&sealed(&[vec![0, 9, 9]], 0)), "it is damaged: a frame cannot be decoded");
     let mut long = good;
-    long[24..28].copy_from_slice(&u32::MAX.to_le_bytes());
+    long[HEADER_BYTES..HEADER_BYTES + 4].copy_from_slice(&u32::MAX.to_le_bytes());
     assert_eq!(named(&long), "it is damaged: a frame is too long");
+}
+
+#[test]
+fn a_snapshot_of_the_version_before_is_read() {
+    let good = few(Options::default());
+    for (version, is_read) in [(1, false), (2, true), (3, true), (5, false)] {
+        // Without a mark: that is said of no end.
+        let mut older = good[..20].to_vec();
+        older[8] = version;
+        let sum = crc32fast::hash(&older);
+        older.extend(sum.to_le_bytes());
+        older.extend(&good[HEADER_BYTES..]);
+        let read = read_header(&mut &older[..]);
+        assert_eq!(read.ok(), is_read.then_some(Header { written: at(0), mark: Mark::Running }), "version {version}");
+        assert_eq!(take_up(&Bridge::new(Options::default()), &older, at(0)).is_ok(), is_read);
+        if is_read {
+            (0..older.len()).for_each(|length| assert!(matches!(refused(&older[..length]), ReadError::Cut), "{version}: {length}"));
+        }
+    }
+    assert_eq!(VERSION, 4);
 }
 
 #[test]
 fn sealed_bodies_are_a_snapshot() {
     let good = few(Options::default());
     assert_eq!(sealed(&bodies(&good), 5), good);
-    let counts = read_frames(&mut &good[24..], drop).expect("a good snapshot");
+    let counts = read_frames(&mut &good[HEADER_BYTES..], drop).expect("a good snapshot");
     assert_eq!(counts, Counts { pieces: 4, series: 5, left_out: 0 });
 }
 
@@ -336,7 +383,7 @@ fn a_large_family_comes_in_pieces() {
 proptest! {
     #[test]
     fn any_bytes_are_refused_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), behind_header in any::<bool>()) {
-        let start = if behind_header { few(Options::default())[..24].to_vec() } else { Vec::new() };
+        let start = if behind_header { few(Options::default())[..HEADER_BYTES].to_vec() } else { Vec::new() };
         refused(&[start, bytes].concat());
     }
 

@@ -103,6 +103,8 @@ pub enum Refusal {
     EmptyName,
     /// The name belongs to a metric of the bridge itself.
     OwnName,
+    /// Prometheus writes a metric of this name itself.
+    PrometheusName,
     /// The family has another type, or its lines would be mistaken for those of another family.
     Conflict,
     /// The value would have become infinite.
@@ -136,10 +138,11 @@ impl Refusal {
     }
 
     /// All of them, in the order of their discriminants.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::NegativeCounter,
         Self::EmptyName,
         Self::OwnName,
+        Self::PrometheusName,
         Self::Conflict,
         Self::ValueOverflow,
         Self::ValueTooLarge,
@@ -160,6 +163,7 @@ impl Refusal {
             Self::NegativeCounter => "illegal_negative_counter",
             Self::EmptyName => "empty_metric_name",
             Self::OwnName => "own_metric_name",
+            Self::PrometheusName => "prometheus_metric_name",
             Self::Conflict => "conflict",
             Self::ValueOverflow => "value_overflow",
             Self::ValueTooLarge => "value_too_large",

@@ -134,6 +134,9 @@ def check(where, docs):
     pods = [doc["spec"]["template"] for doc in workloads]
     for workload in workloads:
         check_volumes(where, workload["spec"])
+    # Variables of Services would look like settings of the bridge.
+    if any(pod["spec"].get("enableServiceLinks", True) for pod in pods):
+        fail(f"{where}: enableServiceLinks")
     services = [doc for doc in docs if doc["kind"] == "Service"]
     for service in services:
         check_service(where, service, pods)

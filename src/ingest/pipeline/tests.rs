@@ -34,7 +34,7 @@ fn a_trace_is_an_exemplar_and_makes_neither_series_nor_binding() {
         let all = bridge.registry().exemplars().of(&seen[at].1).into_iter();
         all.map(|one| (one.bucket, one.labels.into_string(), one.value, one.time)).collect()
     };
-    assert_eq!(exemplars(0), [(0, "trace_id=\"c99\"".to_owned(), 2.0, at(99))]);
+    assert_eq!(exemplars(0), [(0, "trace_id=\"c99\"".to_owned(), 1.0, at(99))]);
     let of_timer = exemplars(4);
     // Buckets end at .005 .01 .025 .05 .1 .25 .5 1 s.
     assert_eq!(of_timer.iter().map(|one| one.0).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5, 6, 7]);

@@ -2,8 +2,9 @@
 //!
 //! Off the straight way: it costs the others one question.
 
-use super::{Batch, Pending, Worker};
+use super::{Batch, Worker};
 use crate::ingest::exemplar_tag::ExemplarTag;
+use crate::ingest::pending::Pending;
 use crate::ingest::protocol::{Sample, Value};
 use crate::ingest::resolve::{Binding, Target};
 use crate::registry::CellHandle;
@@ -46,10 +47,13 @@ impl Worker {
         let Some((binding, series)) = binding.and_then(|binding| Some((binding, binding.series()?))) else { return };
         let (Value::Number(number) | Value::Signed(number)) = sample.value else { return };
         let number = binding.convert(number);
-        let measured = match &binding.target {
-            Target::Cell(CellHandle::Histogram(_, bounds)) => (bounds.partition_point(|bound| *bound < number), number),
-            _ => (0, number * sample.weight),
+        let bounds: &[f64] = match &binding.target {
+            Target::Cell(CellHandle::Histogram(_, bounds)) => bounds,
+            Target::Cell(CellHandle::Native(_, cell)) => cell.bounds(),
+            _ => &[],
         };
+        // What was measured once, whatever its weight.
+        let measured = (bounds.partition_point(|bound| *bound < number), number);
         let label = self.exemplar_tag.as_ref().map_or("", ExemplarTag::label);
         if self.engine.registry().exemplars().note(series, (label, trace), measured, now) {
             self.tally.exemplars += 1;

@@ -27,7 +27,7 @@ pub(super) struct SampleFields<'a> {
 #[inline(always)]
 pub(super) fn suffix<'a>(input: &'a [u8], dialect: &Dialect) -> IResult<&'a [u8], Suffix<'a>, ()> {
     let (rest, kind) = kind(input)?;
-    let (rest, fields) = fields(rest, dialect)?;
+    let (rest, fields) = fields(rest, kind, dialect)?;
     Ok((rest, Suffix { kind, fields }))
 }
 
@@ -53,7 +53,7 @@ pub(super) fn kind(input: &[u8]) -> IResult<&[u8], Kind, ()> {
 ///
 /// What belongs to the identity is kept as one stretch of the line, so that it can be looked up without being taken apart.
 #[inline(always)]
-fn fields<'a>(input: &'a [u8], dialect: &Dialect) -> IResult<&'a [u8], SampleFields<'a>, ()> {
+fn fields<'a>(input: &'a [u8], kind: Kind, dialect: &Dialect) -> IResult<&'a [u8], SampleFields<'a>, ()> {
     let mut found = SampleFields { weight: 1.0, tags: &[], unknown: 0 };
     let (mut from, mut has_tags, mut starts_next_sample) = (None, false, false);
     let mut rest = input;
@@ -66,8 +66,13 @@ fn fields<'a>(input: &'a [u8], dialect: &Dialect) -> IResult<&'a [u8], SampleFie
                 has_tags = true;
                 true
             }
-            [b'@', rate @ ..] => {
+            [b'@', rate @ ..] if kind.has_rate() && !dialect.exporter_rules => {
                 found.weight = weight(rate).ok_or(Err::Error(()))?;
+                false
+            }
+            [b'@', rate @ ..] => {
+                starts_next_sample |= memchr(b':', rate).is_some();
+                found.take_rate(rate, kind).ok_or(Err::Error(()))?;
                 false
             }
             [b'c', b':', _, ..] => dialect.container_id,
@@ -87,6 +92,26 @@ fn fields<'a>(input: &'a [u8], dialect: &Dialect) -> IResult<&'a [u8], SampleFie
     if rest.is_empty() && (has_tags || !starts_next_sample) { Ok((rest, found)) } else { Err(Err::Error(())) }
 }
 
+impl SampleFields<'_> {
+    /// A rate of a gauge or a set, which does not matter, or one of statsd_exporter: a counter's value is divided by any number but
+    /// 0, which is no rate, and by all rates of the sample; what is no number is no rate either. `None` where the sample would be lost.
+    #[cold]
+    fn take_rate(&mut self, rate: &[u8], kind: Kind) -> Option<()> {
+        if !kind.has_rate() {
+            return Some(());
+        }
+        match whole_number(rate).map(|number| number.value) {
+            Some(number) if kind == Kind::Counter && number != 0.0 => self.weight /= number,
+            Some(number) if number != 0.0 => self.weight = weight(rate)?,
+            number => {
+                self.unknown += u32::from(number.is_none());
+                self.weight = if kind == Kind::Counter { self.weight } else { 1.0 };
+            }
+        }
+        (self.weight.is_finite() && self.weight != 0.0).then_some(())
+    }
+}
+
 /// How many samples one sample of this rate stands for; `None` for a rate outside (0, 1].
 #[inline]
 fn weight(rate: &[u8]) -> Option<f64> {
@@ -101,18 +126,28 @@ fn weight(rate: &[u8]) -> Option<f64> {
 /// Why `value|after` is no sample; asked only where it is none.
 pub(super) fn why_rejected(value: &[u8], after: &[u8], dialect: &Dialect) -> Rejected {
     let is_set = matches!(kind(after), Ok((_, Kind::Set)));
-    let error =
-        if !is_set && whole_number(value).is_none() || value.is_empty() { SampleError::MalformedValue } else { why_suffix_rejected(after) };
+    let error = if !is_set && whole_number(value).is_none() || value.is_empty() {
+        SampleError::MalformedValue
+    } else {
+        why_suffix_rejected(after, dialect)
+    };
     let tag_errors = if error == SampleError::IllegalEvent { dogstatsd_tag_errors(after, dialect) } else { 0 };
     Rejected { error, tag_errors }
 }
 
 /// Why `kind|field|field` is none, whatever the value; asked only where it is none.
-pub(super) fn why_suffix_rejected(after: &[u8]) -> SampleError {
+pub(super) fn why_suffix_rejected(after: &[u8], dialect: &Dialect) -> SampleError {
     let fields = || after.split(|&b| b == b'|').skip(1);
+    let kind = kind(after).ok().map(|(_, kind)| kind);
+    let is_bad = |rate: &[u8]| match kind {
+        Some(kind) if dialect.exporter_rules || !kind.has_rate() => {
+            SampleFields { weight: 1.0, tags: &[], unknown: 0 }.take_rate(rate, kind).is_none()
+        }
+        kind => (kind.is_some() || !dialect.exporter_rules) && weight(rate).is_none(),
+    };
     if fields().any(<[u8]>::is_empty) {
         SampleError::MalformedComponent
-    } else if fields().any(|f| f.strip_prefix(b"@").is_some_and(|rate| weight(rate).is_none())) {
+    } else if fields().any(|f| f.strip_prefix(b"@").is_some_and(is_bad)) {
         SampleError::InvalidSampleFactor
     } else {
         SampleError::IllegalEvent

@@ -91,6 +91,8 @@ fn rejections_have_their_reasons() {
         ("a:1|c|@", "invalid_sample_factor"),
         ("a:1|c|@nan|#k:v", "invalid_sample_factor"),
         ("a:1|ms|@1e-309", "invalid_sample_factor"),
+        ("a:1|g|@0|", "malformed_component"),
+        ("a:x|g|@0", "malformed_value"),
         ("a:1|", "illegal_event"),
         ("a:1|C", "illegal_event"),
         ("a:1|msx", "illegal_event"),
@@ -180,6 +182,46 @@ fn the_first_colon_ends_a_name_in_statsd_exporter() {
 }
 
 #[test]
+fn rates_mean_nothing_to_gauges_and_sets() {
+    for line in ["a:5|g|@1536100000", "a:5|g|@0", "a:5|g|@", "a:5|g|@-1|#k:v", "a:x|s|@2", "a:5|g|@often", "a:5|g|@0.1:2|#k:v"] {
+        assert_eq!((sample(line).weight, sample(line).unknown_fields), (1.0, 0), "{line}");
+    }
+    let two = [Ok((Kind::Gauge, Value::Number(1.0))), Ok((Kind::Gauge, Value::Number(2.0)))];
+    assert_eq!(samples("a:1:2|g|@0"), two);
+    assert_eq!(samples("a:1|g|@5:2|g|@6"), two);
+    assert_eq!(samples("a:1|s|@0:2|s"), [Ok((Kind::Set, Value::Member(b"1"))), Ok((Kind::Set, Value::Member(b"2")))]);
+}
+
+#[test]
+fn rates_of_statsd_exporter() {
+    let of = |line: &'static str| parse_line(line.as_bytes(), &Dialect::STATSD_EXPORTER);
+    for (line, weight, unknown) in [
+        ("a:1|c|@0.5", 2.0, 0),
+        ("a:1|c|@0.5|@0.5", 4.0, 0),
+        ("a:1|c|@0.5|@0", 2.0, 0),
+        ("a:1|c|@0", 1.0, 0),
+        ("a:1|c|@2", 0.5, 0),
+        ("a:1|c|@-0.5", -2.0, 0),
+        ("a:1|c|@bar", 1.0, 1),
+        ("a:1|c|@|@0.5", 2.0, 1),
+        ("a:1|ms|@0", 1.0, 0),
+        ("a:1|ms|@foo", 1.0, 1),
+        ("a:1|ms|@0.1|@0.5", 2.0, 0),
+        ("a:1|g|@2", 1.0, 0),
+    ] {
+        match of(line) {
+            Line::Sample(got) => assert_eq!((got.weight, got.unknown_fields), (weight, unknown), "{line}"),
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+    for line in ["a:1|ms|@1.5", "a:1|h|@-0.5", "a:1|c|@1e-309"] {
+        let why = SampleError::InvalidSampleFactor;
+        assert!(matches!(of(line), Line::Rejected(rejected) if rejected.error == why), "{line}");
+    }
+    assert!(matches!(of("a:1|c|@0.5:2|c"), Line::Samples(samples) if samples.clone().all(|sample| sample.is_ok())));
+}
+
+#[test]
 fn empty_lines_are_nothing() {
     assert!(matches!(parse(""), Line::Empty));
     assert!(matches!(parse("\r"), Line::Empty));
@@ -213,7 +255,10 @@ fn drain(line: &[u8]) {
         };
         match parse_line(line, &dialect) {
             Line::Samples(samples) => assert!(samples.count() >= 1, "a line of samples holds one"),
-            Line::Sample(sample) => assert!(sample.weight >= 1.0 && !sample.name.is_empty()),
+            Line::Sample(sample) => {
+                let has_weight = sample.weight >= 1.0 || dialect.exporter_rules && sample.weight.is_finite() && sample.weight != 0.0;
+                assert!(has_weight && !sample.name.is_empty());
+            }
             _ => {}
         }
     }

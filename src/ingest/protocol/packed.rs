@@ -27,7 +27,7 @@ enum Form<'a> {
 
 impl<'a> Samples<'a> {
     pub(super) fn packed(name: (&'a [u8], u32), values: &'a [u8], after: &'a [u8], dialect: &Dialect) -> Self {
-        let suffix = suffix(after, dialect).map(|(_, suffix)| suffix).map_err(|_| why_suffix_rejected(after));
+        let suffix = suffix(after, dialect).map(|(_, suffix)| suffix).map_err(|_| why_suffix_rejected(after, dialect));
         Self { name: name.0, name_tag_errors: Some(name.1), form: Form::Packed(Some(values), suffix), dialect: *dialect }
     }
 

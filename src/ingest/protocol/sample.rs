@@ -39,7 +39,7 @@ pub struct Sample<'a> {
     pub kind: Kind,
     /// The value.
     pub value: Value<'a>,
-    /// How many samples this one stands for: 1/rate, at least 1.
+    /// How many samples this one stands for: 1/rate, at least 1. With statsd_exporter's rules a counter's may be any number but 0.
     pub weight: f64,
     /// The fields of the line that belong to the identity, as they stand there, from the first byte of the first to the last
     /// byte of the last: `#k:v,k:v` and, where the dialect wants it, `c:ID`. Fields between them may be others.
@@ -58,6 +58,12 @@ impl Default for Sample<'_> {
 }
 
 impl Kind {
+    /// Whether a sample rate says how many samples one of them stands for; it means nothing to gauges and sets.
+    #[inline(always)]
+    pub const fn has_rate(self) -> bool {
+        !matches!(self, Self::Gauge | Self::Set)
+    }
+
     /// Whether its values are observed one by one: timers, histograms and distributions.
     pub const fn is_observed(self) -> bool {
         matches!(self, Self::Timer | Self::Histogram | Self::Distribution)

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::styles::{NameParts, Style, find_unescaped, unescaped};
 use super::{Rejected, Sample, SampleError};
+use crate::name::is_legacy_label;
 use crate::options::Dialect;
 
 /// How many labels and errors a name's tags hold.
@@ -80,9 +81,11 @@ fn visit_dogstatsd(section: &str, dialect: &Dialect, label: &mut impl FnMut(&str
     for tag in Tags::new(section, b',', false, dialect) {
         // Each may carry a '#' of its own.
         let tag = tag.strip_prefix('#').unwrap_or(tag);
-        match tag.split_once(':') {
+        let parts = if dialect.exporter_rules { tag.split_once(':') } else { tag.split_once([':', '=']) };
+        match parts {
             Some((key, value)) if !key.is_empty() && !value.is_empty() => label(key, value),
-            None if dialect.bare_tags && !tag.is_empty() => label(tag, "true"),
+            // Pieces of a value that holds commas are words too, but seldom names.
+            None if dialect.bare_tags && is_legacy_label(tag) => label(tag, "true"),
             _ => errors += 1,
         }
     }

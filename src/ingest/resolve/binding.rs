@@ -112,7 +112,7 @@ impl Binding {
 
     /// Whether OpenMetrics has exemplars for what it leads to.
     pub(crate) fn may_have_exemplars(&self) -> bool {
-        matches!(self.target, Target::Cell(CellHandle::Counter(_) | CellHandle::Histogram(..)))
+        matches!(self.target, Target::Cell(CellHandle::Counter(_) | CellHandle::Histogram(..) | CellHandle::Native(..)))
     }
 
     /// Whether it leads to a series that went, or is about to.

@@ -17,6 +17,8 @@ pub(super) struct FileDefaults {
     pub(super) ttl: Ttl,
     /// `signed_gauges`.
     pub(super) signed_gauges: Option<SignedGauges>,
+    /// `total_suffix`.
+    pub(super) total_suffix: Option<bool>,
     /// Observer type and options.
     pub(super) observer: observer::Given,
 }
@@ -79,6 +81,7 @@ pub(super) fn read(file: &mut File<'_>, node: &Node, defaults: &FileDefaults) ->
         unit: fields.get("unit").and_then(|node| file.choice(node, "unit", &UNITS)),
         becomes: read_becomes(file, fields),
         signed_gauges: signed_gauges(file, fields).or(defaults.signed_gauges),
+        total_suffix: total_suffix(file, fields).or(defaults.total_suffix),
         label_steps: labels::steps(file, fields),
         limits: fields.get("limits").map(|node| limits(file, node)).unwrap_or_default(),
         pattern: pattern?,
@@ -152,6 +155,11 @@ fn read_becomes(file: &mut File<'_>, fields: Fields<'_>) -> Option<Becomes> {
 pub(super) fn signed_gauges(file: &mut File<'_>, fields: Fields<'_>) -> Option<SignedGauges> {
     let node = fields.get("signed_gauges")?;
     file.choice(node, "value of `signed_gauges`", &[("change", SignedGauges::Change), ("absolute", SignedGauges::Absolute)])
+}
+
+/// Whether counters get the ending `_total`.
+pub(super) fn total_suffix(file: &mut File<'_>, fields: Fields<'_>) -> Option<bool> {
+    file.flag(fields.get("total_suffix")?, "`total_suffix`")
 }
 
 /// A ttl: a duration for all kinds, or a map by kind. One below zero counts as not said: statsd_exporter loads it, and then

@@ -5,6 +5,7 @@
 
 mod limit_flags;
 mod listening_flags;
+mod lists;
 mod mapping_flags;
 mod numbers;
 mod web_flags;
@@ -19,7 +20,9 @@ use clap::{ArgAction, Parser, ValueEnum};
 use self::limit_flags::LimitFlags;
 pub(super) use self::limit_flags::OverflowPolicy;
 use self::listening_flags::ListeningFlags;
+pub(super) use self::lists::{List, all};
 use self::mapping_flags::MappingFlags;
+pub(super) use self::web_flags::OpenMetricsWhen;
 use self::web_flags::WebFlags;
 use self::wire_flags::WireFlags;
 pub(super) use self::wire_flags::{NameSet, NativeBucketsWhen, ObserverType, SignedGaugesMeaning};
@@ -34,7 +37,9 @@ use crate::program::duration;
     disable_help_flag = true,
     disable_version_flag = true,
     after_help = "Every flag is also an environment variable: STATSD_BRIDGE_ and its name in capitals, dots and dashes as \
-                  underscores (STATSD_BRIDGE_STATSD_LISTEN_UDP). A flag counts before its variable.\n\
+                  underscores (STATSD_BRIDGE_STATSD_LISTEN_UDP). A flag counts before its variable; an unknown variable gets a warning.\n\
+                  A flag that may be given more than once also takes a list, A,B, and so does its variable; \\, is a comma in an item, \
+                  and \"\" no item.\n\
                   A flag that takes BOOL is switched on by --FLAG and off by --no-FLAG."
 )]
 pub(super) struct Args {
@@ -67,10 +72,10 @@ pub(super) struct Args {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "State")]
 pub(super) struct StateFlags {
-    /// Keep series in this file over a restart; "" for not at all. It is readable by its owner only.
+    /// Keep series in this file over a restart, gauges and sets over a crash; "" for not at all. It is readable by its owner only.
     #[arg(long = "state.file", value_name = "FILE", default_value = "", hide_default_value = true)]
     pub(super) file: OsString,
-    /// Write the state file this often: what a crash may cost; at least 1s.
+    /// Write the state file this often: what a crash may cost gauges and sets; at least 1s.
     #[arg(long = "state.interval", value_name = "DURATION", default_value = "30s", value_parser = interval)]
     pub(super) interval: Duration,
     /// Take no state file up that is older; 0 for one of any age.

@@ -1,4 +1,4 @@
-//! Builds the settings from what the user typed. Every error is one line that names the flag.
+//! Builds the settings from what the user typed. Every error is one line that names the flag, or its variable if that was set.
 //!
 //! Knows what each flag means and the defaults that depend on other flags. Must not know how a setting is carried out.
 
@@ -6,12 +6,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::args::{Args, Compat, LogFormat, LogLevel, NameSet, NativeBucketsWhen, ObserverType, OverflowPolicy, SignedGaugesMeaning};
+use super::address_advice::{address_advice, socket_path_advice};
+use super::args::{
+    Args, Compat, List, LogFormat, LogLevel, NameSet, NativeBucketsWhen, ObserverType, OpenMetricsWhen, OverflowPolicy,
+    SignedGaugesMeaning, all,
+};
 use crate::ingest::exemplar_tag::ExemplarTag;
 use crate::options::{
-    Dialect, Limits, NameValidation, NativeChoice, NativeHistograms, NativeOptions, NativeWhen, Observer, Overflow, PackedValues, Prefix,
-    SignedGauges, SummaryOptions, Ttl,
+    Dialect, Limits, NameValidation, NativeChoice, NativeHistograms, NativeOptions, NativeWhen, Observer, OpenMetrics, Overflow,
+    PackedValues, Prefix, SignedGauges, SummaryOptions, Ttl,
 };
+use crate::program::flag_names::FlagNames;
 use crate::program::listener::relay::RelayOptions;
 use crate::program::listener::tcp::TcpOptions;
 use crate::program::listener::udp::UdpOptions;
@@ -23,12 +28,22 @@ use crate::program::settings::{Settings, SnapshotOptions};
 use crate::program::web;
 use crate::registry::cell::schema_of;
 
+/// A flag whose value is wrong.
+struct WrongValue {
+    flag: &'static str,
+    why: String,
+}
+
 /// The settings that the flags make.
 ///
 /// # Errors
 ///
-/// A line that names the flag whose value is wrong.
-pub(super) fn settings(args: &Args) -> Result<Settings, String> {
+/// A line that names the flag whose value is wrong, or its variable if that was set.
+pub(super) fn settings(args: &Args, names: &FlagNames) -> Result<Settings, String> {
+    build(args, names).map_err(|WrongValue { flag, why }| format!("{}: {why}", names.of(flag)))
+}
+
+fn build(args: &Args, flag_names: &FlagNames) -> Result<Settings, WrongValue> {
     let limits = limits(args);
     Ok(Settings {
         bridge: crate::options::Options {
@@ -38,9 +53,14 @@ pub(super) fn settings(args: &Args) -> Result<Settings, String> {
             native: native(args),
             ttl: ttl(args),
             grace_ms: millis(args.mapping.ttl_grace),
-            counters_start_at_zero: args.mapping.counters_start_at_zero,
+            counters_start_at_zero: args.mapping.counters_start_at_zero.then(|| millis(args.mapping.counters_zero_for)),
+            counters_total_suffix: args.mapping.counters_total_suffix,
+            openmetrics: openmetrics(args),
             created_lines: args.web.created_lines,
+            // Nobody has looked at a clock yet.
+            started: None,
             prefix: prefix(args),
+            prometheus_names: args.wire.allow_prometheus_names,
             without_process_metrics: !args.web.process_metrics,
             signed_gauges: match args.wire.signed_gauges {
                 SignedGaugesMeaning::Change => SignedGauges::Change,
@@ -69,24 +89,26 @@ pub(super) fn settings(args: &Args) -> Result<Settings, String> {
         state: state(args),
         log: log(args),
         linger: args.program.shutdown_linger,
+        flag_names: flag_names.clone(),
+        unknown_variables: Vec::new(),
         without_effect: without_effect(args),
     })
 }
 
-fn flagged(flag: &str, why: impl std::fmt::Display) -> String {
-    format!("--{flag}: {why}")
+fn wrong(flag: &'static str, why: impl std::fmt::Display) -> WrongValue {
+    WrongValue { flag, why: why.to_string() }
 }
 
-fn address(flag: &str, text: &str) -> Result<Address, String> {
-    Address::parse(text).map_err(|error| flagged(flag, error))
+fn address(flag: &'static str, text: &str) -> Result<Address, WrongValue> {
+    Address::parse(text).map_err(|error| wrong(flag, format_args!("{error}{}", address_advice(flag, &error))))
 }
 
-fn addresses(flag: &str, texts: &[String]) -> Result<Vec<Address>, String> {
-    texts.iter().filter(|text| !text.is_empty()).map(|text| address(flag, text)).collect()
+fn addresses(flag: &'static str, texts: &[List<String>]) -> Result<Vec<Address>, WrongValue> {
+    all(texts).map(|text| address(flag, text)).collect()
 }
 
-fn web_addresses(flag: &str, texts: &[String]) -> Result<Vec<WebAddress>, String> {
-    texts.iter().filter(|text| !text.is_empty()).map(|text| WebAddress::parse(text).map_err(|why| flagged(flag, why))).collect()
+fn web_addresses(flag: &'static str, texts: &[List<String>]) -> Result<Vec<WebAddress>, WrongValue> {
+    all(texts).map(|text| WebAddress::parse(text).map_err(|why| wrong(flag, why))).collect()
 }
 
 /// One for every four cores, 1 to 8. One takes some ten million samples a second, each keeps bindings and cells of its own, and gauges
@@ -105,25 +127,26 @@ fn udp_options(args: &Args) -> UdpOptions {
     }
 }
 
-fn unixgram(args: &Args) -> Result<Option<UnixgramOptions>, String> {
+fn unixgram(args: &Args) -> Result<Option<UnixgramOptions>, WrongValue> {
     // Checked even where no socket is asked for: a wrong value is wrong.
     let mode = u32::from_str_radix(&args.listening.unixsocket_mode, 8).ok().filter(|mode| *mode <= 0o777);
     let mode = mode.ok_or_else(|| {
-        flagged("statsd.unixsocket-mode", format_args!("expected octal permissions such as 755, got {:?}", args.listening.unixsocket_mode))
+        wrong("statsd.unixsocket-mode", format_args!("expected octal permissions such as 755, got {:?}", args.listening.unixsocket_mode))
     })?;
     if args.listening.listen_unixgram.is_empty() {
         return Ok(None);
     }
-    check_path(&args.listening.listen_unixgram).map_err(|why| flagged("statsd.listen-unixgram", why))?;
+    let path = &args.listening.listen_unixgram;
+    socket_path_advice(path).map_or_else(|| check_path(path), Err).map_err(|why| wrong("statsd.listen-unixgram", why))?;
     Ok(Some(UnixgramOptions {
-        path: args.listening.listen_unixgram.clone(),
+        path: path.clone(),
         mode,
         read_buffer_bytes: args.listening.read_buffer,
         datagram_bytes: args.limits.datagram_bytes,
     }))
 }
 
-fn relay(args: &Args) -> Result<Option<RelayOptions>, String> {
+fn relay(args: &Args) -> Result<Option<RelayOptions>, WrongValue> {
     if args.listening.relay_address.is_empty() {
         return Ok(None);
     }
@@ -131,16 +154,16 @@ fn relay(args: &Args) -> Result<Option<RelayOptions>, String> {
     Ok(Some(RelayOptions { target, packet_bytes: args.listening.relay_packet_length }))
 }
 
-fn web_options(args: &Args) -> Result<web::WebOptions, String> {
+fn web_options(args: &Args) -> Result<web::WebOptions, WrongValue> {
     let telemetry_path = args.web.telemetry_path.clone();
     if !telemetry_path.is_empty() && !telemetry_path.starts_with('/') {
-        return Err(flagged("web.telemetry-path", format_args!("expected a path that begins with /, got {telemetry_path:?}")));
+        return Err(wrong("web.telemetry-path", format_args!("expected a path that begins with /, got {telemetry_path:?}")));
     }
-    let networks = args.web.allow_from.iter().filter(|text| !text.is_empty());
-    let allow_from = networks.map(|text| web::AllowedNetwork::parse(text).map_err(|why| flagged("web.allow-from", why)));
+    let allow_from = all(&args.web.allow_from).map(|text| web::AllowedNetwork::parse(text).map_err(|why| wrong("web.allow-from", why)));
     Ok(web::WebOptions {
         telemetry_path,
         allow_from: allow_from.collect::<Result<_, _>>()?,
+        no_auth_paths: no_auth_paths(args)?,
         enable_lifecycle: args.web.enable_lifecycle,
         enable_admin_api: args.web.enable_admin_api,
         max_connections: args.web.max_connections,
@@ -152,23 +175,36 @@ fn web_options(args: &Args) -> Result<web::WebOptions, String> {
     })
 }
 
+/// Paths as typed. Those that change something are never open to everybody.
+fn no_auth_paths(args: &Args) -> Result<Vec<String>, WrongValue> {
+    const NEVER: [&str; 3] = ["/-/quit", "/-/reload", "/api/v1/series/delete"];
+    let parts = |path: &str| path.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect::<Vec<_>>();
+    let checked = |path: &String| match path {
+        path if !path.starts_with('/') => Err(wrong("web.no-auth-paths", format_args!("expected a path that begins with /, got {path:?}"))),
+        path if NEVER.iter().any(|never| parts(never) == parts(path)) => {
+            Err(wrong("web.no-auth-paths", format_args!("{path} changes something and always needs the password")))
+        }
+        path => Ok(path.clone()),
+    };
+    all(&args.web.no_auth_paths).map(checked).collect()
+}
+
 fn mapping(args: &Args) -> rulebook::Sources {
-    let named = |path: &&std::path::PathBuf| !path.as_os_str().is_empty();
     rulebook::Sources {
-        paths: args.mapping.mapping_config.iter().filter(named).cloned().collect(),
-        presets: args.mapping.preset.clone(),
-        labels: args.mapping.label.clone(),
+        paths: all(&args.mapping.mapping_config).cloned().collect(),
+        presets: all(&args.mapping.preset).cloned().collect(),
+        labels: all(&args.mapping.label).cloned().collect(),
         names: names(args),
     }
 }
 
-fn exemplar_tag(args: &Args) -> Result<Option<Arc<str>>, String> {
+fn exemplar_tag(args: &Args) -> Result<Option<Arc<str>>, WrongValue> {
     let key = &*args.wire.exemplars_tag;
     if key.is_empty() {
         return Ok(None);
     }
-    let why = || flagged("exemplars.tag", format_args!("{key:?} is no key of a tag: leave out : , | and #"));
-    ExemplarTag::new(key).map(|_| Some(Arc::from(key))).ok_or_else(why)
+    let why = || wrong("exemplars.tag", format_args!("{key:?} is no key of a tag: leave out : , | and #"));
+    ExemplarTag::new(key, &Dialect::default()).map(|_| Some(Arc::from(key))).ok_or_else(why)
 }
 
 fn names(args: &Args) -> NameValidation {
@@ -217,6 +253,17 @@ fn prefix(args: &Args) -> Prefix {
     if compatible(args) { Prefix::Exporter } else { Prefix::Bridge }
 }
 
+fn openmetrics(args: &Args) -> OpenMetrics {
+    match args.web.openmetrics {
+        Some(OpenMetricsWhen::Auto) => OpenMetrics::Auto,
+        Some(OpenMetricsWhen::Always) => OpenMetrics::Always,
+        Some(OpenMetricsWhen::Never) => OpenMetrics::Never,
+        // statsd_exporter never answers it.
+        None if compatible(args) => OpenMetrics::Never,
+        None => OpenMetrics::Auto,
+    }
+}
+
 fn dialect(args: &Args) -> Dialect {
     let base = if compatible(args) { Dialect::STATSD_EXPORTER } else { Dialect::default() };
     Dialect {
@@ -259,14 +306,15 @@ fn limits(args: &Args) -> Limits {
     }
 }
 
-fn observer(args: &Args) -> Result<Observer, String> {
+fn observer(args: &Args) -> Result<Observer, WrongValue> {
     const FLAG: &str = "statsd.histogram-buckets";
     let default = if compatible(args) { ObserverType::Summary } else { ObserverType::Histogram };
-    match (args.wire.observer_type.unwrap_or(default), &args.wire.histogram_buckets) {
-        (ObserverType::Summary, None) => Ok(Observer::Summary(SummaryOptions::default())),
-        (ObserverType::Summary, Some(_)) => Err(flagged(FLAG, "summaries have no buckets; add --statsd.observer-type=histogram")),
-        (ObserverType::Histogram, None) => Ok(Observer::default()),
-        (ObserverType::Histogram, Some(bounds)) => bucket_bounds(bounds).map_err(|why| flagged(FLAG, why)),
+    let bounds: Vec<f64> = all(&args.wire.histogram_buckets).copied().collect();
+    match (args.wire.observer_type.unwrap_or(default), &bounds[..]) {
+        (ObserverType::Summary, []) => Ok(Observer::Summary(SummaryOptions::default())),
+        (ObserverType::Summary, _) => Err(wrong(FLAG, "summaries have no buckets; add --statsd.observer-type=histogram")),
+        (ObserverType::Histogram, []) => Ok(Observer::default()),
+        (ObserverType::Histogram, bounds) => bucket_bounds(bounds).map_err(|why| wrong(FLAG, why)),
     }
 }
 

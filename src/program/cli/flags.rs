@@ -7,10 +7,12 @@ use std::any::TypeId;
 use std::ffi::OsString;
 
 use clap::builder::BoolishValueParser;
-use clap::{Arg, Command, CommandFactory, FromArgMatches};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches};
 
 use super::args::Args;
 use super::early_exit::{EarlyExit, early_exit};
+use crate::program::flag_names::{FlagNames, variable};
 use crate::program::version::version;
 
 /// What the help of the program says of the tools.
@@ -21,13 +23,30 @@ const TOOLS: &str = "Tools, each with a --help of its own:
   statsd-bridge preset list | show NAME     the presets that come with the bridge
   statsd-bridge top                         what takes the room in a running bridge, and who hit which limit; live";
 
-/// The bridge's flags as they were typed.
-pub(super) fn parse_args(arguments: impl IntoIterator<Item = OsString>) -> Result<Args, EarlyExit> {
+/// The bridge's flags as they were typed, and where each came from.
+pub(super) fn parse_args(arguments: impl IntoIterator<Item = OsString>) -> Result<(Args, FlagNames), EarlyExit> {
     let command = command();
     let arguments = arguments.into_iter().map(|argument| without_negation(argument, &command));
     let arguments: Vec<OsString> = arguments.collect();
-    let matches = command.try_get_matches_from(arguments).map_err(early_exit)?;
-    Args::from_arg_matches(&matches).map_err(early_exit)
+    let flags: Vec<(String, String)> = ids_and_flags(command.get_arguments());
+    let matches = command.try_get_matches_from(&arguments).map_err(|error| early_exit(&error, &arguments))?;
+    let names = flag_names(&matches, flags);
+    Ok((Args::from_arg_matches(&matches).map_err(|error| early_exit(&error, &arguments))?, names))
+}
+
+/// What clap calls these flags, and what the user does.
+pub(super) fn ids_and_flags<'a>(args: impl Iterator<Item = &'a Arg>) -> Vec<(String, String)> {
+    args.filter_map(|arg| Some((arg.get_id().to_string(), arg.get_long()?.to_owned()))).collect()
+}
+
+fn flag_names(matches: &ArgMatches, flags: Vec<(String, String)>) -> FlagNames {
+    let from_environment = |id: &str| matches.value_source(id) == Some(ValueSource::EnvVariable);
+    FlagNames::new(flags.into_iter().filter(|(id, _)| from_environment(id)).map(|(_, flag)| flag))
+}
+
+/// The flags that have a variable, without their dashes.
+pub(super) fn flags_with_variable() -> Vec<String> {
+    command().get_arguments().filter(|arg| arg.get_env().is_some()).filter_map(|arg| arg.get_long().map(str::to_owned)).collect()
 }
 
 /// The flags as clap has them, with what all of them share.
@@ -55,15 +74,6 @@ pub(super) fn command() -> Command {
     })
 }
 
-/// The environment variable of a flag.
-fn variable(flag: &str) -> String {
-    let upper = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
-    flag.chars().fold("STATSD_BRIDGE_".to_owned(), |mut name, c| {
-        name.push(upper(c));
-        name
-    })
-}
-
 fn takes_bool(arg: &Arg) -> bool {
     arg.get_action().takes_values() && arg.get_value_parser().type_id() == TypeId::of::<bool>()
 }
@@ -80,9 +90,10 @@ pub(super) fn without_negation(argument: OsString, command: &Command) -> OsStrin
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::program::cli::args::all;
 
     fn args(arguments: &[&str]) -> Result<Args, EarlyExit> {
-        parse_args(std::iter::once("statsd-bridge").chain(arguments.iter().copied()).map(OsString::from))
+        parse_args(std::iter::once("statsd-bridge").chain(arguments.iter().copied()).map(OsString::from)).map(|(args, _)| args)
     }
 
     #[test]
@@ -114,9 +125,14 @@ mod tests {
     }
 
     #[test]
-    fn an_address_flag_may_come_often_and_other_flags_count_by_their_last() {
-        let typed = args(&["--statsd.listen-udp=:1", "--statsd.listen-udp", "[::1]:2,127.0.0.1:3"]).unwrap();
-        assert_eq!(typed.listening.listen_udp, [":1", "[::1]:2", "127.0.0.1:3"]);
+    fn a_flag_that_is_a_list_may_come_often_and_other_flags_count_by_their_last() {
+        let typed = args(&["--statsd.listen-udp=:1", "--statsd.listen-udp", "[::1]:2, 127.0.0.1:3"]).unwrap();
+        assert!(all(&typed.listening.listen_udp).eq([":1", "[::1]:2", "127.0.0.1:3"]));
+        let typed = args(&["--label=a=b,c=d", r"--label=e=f\,g", "--statsd.mapping-config=x.yml,y.yml", "--preset=", "--label="]).unwrap();
+        let label = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert!(all(&typed.mapping.label).eq(&[label("a", "b"), label("c", "d"), label("e", "f,g")]));
+        assert!(all(&typed.mapping.mapping_config).eq(["x.yml", "y.yml"].map(std::path::Path::new)));
+        assert!(all(&args(&["--preset=", "--statsd.mapping-config="]).unwrap().mapping.preset).next().is_none());
         assert_eq!(args(&["--limits.series=1", "--limits.series=2"]).unwrap().limits.series, 2);
     }
 }

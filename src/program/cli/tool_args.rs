@@ -12,7 +12,7 @@ use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches, Parser, ValueEnum};
 
 use super::conversion;
 use super::early_exit::{EarlyExit, early_exit};
-use super::flags::{command, parse_args, without_negation};
+use super::flags::{command, ids_and_flags, parse_args, without_negation};
 use crate::options::Options;
 use crate::program::rulebook::Sources;
 use crate::program::settings::Settings;
@@ -219,7 +219,10 @@ fn replay(arguments: &[OsString]) -> Result<Tool, EarlyExit> {
 }
 
 fn preset(arguments: &[OsString]) -> Result<Tool, EarlyExit> {
-    match PresetArgs::try_parse_from(arguments).map_err(early_exit)? {
+    if arguments.len() == 1 {
+        return Err(EarlyExit::Usage("preset: say list, or show NAME".to_owned()));
+    }
+    match PresetArgs::try_parse_from(arguments).map_err(|error| early_exit(&error, arguments))? {
         PresetArgs::List => Ok(Tool::PresetList),
         PresetArgs::Show { name } => Ok(Tool::PresetShow(name)),
     }
@@ -234,15 +237,16 @@ fn with_files(sources: Sources, files: Vec<PathBuf>) -> Sources {
 fn read<T: CommandFactory + FromArgMatches>(arguments: &[OsString]) -> Result<(T, Settings), EarlyExit> {
     let bridge = command();
     let shared: Vec<Arg> = bridge.get_arguments().filter(|arg| is_shared(arg)).cloned().collect();
-    let ids: Vec<(String, String)> = shared.iter().filter_map(|arg| Some((arg.get_id().to_string(), arg.get_long()?.to_owned()))).collect();
+    let ids = ids_and_flags(shared.iter());
     let tool = T::command()
         .args_override_self(true)
         .args(shared.into_iter().map(|arg| arg.hide(true)))
         .after_help("The bridge's flags for wire, mapping, limits and --compat hold here too: see statsd-bridge --help.");
     let given = arguments.iter().cloned().map(|argument| without_negation(argument, &bridge));
-    let matches = tool.try_get_matches_from(given).map_err(early_exit)?;
-    let own = T::from_arg_matches(&matches).map_err(early_exit)?;
-    let settings = conversion::settings(&parse_args(again(&matches, &ids))?).map_err(EarlyExit::Usage)?;
+    let matches = tool.try_get_matches_from(given).map_err(|error| early_exit(&error, arguments))?;
+    let own = T::from_arg_matches(&matches).map_err(|error| early_exit(&error, arguments))?;
+    let (args, names) = parse_args(again(&matches, &ids))?;
+    let settings = conversion::settings(&args, &names).map_err(EarlyExit::Usage)?;
     Ok((own, settings))
 }
 

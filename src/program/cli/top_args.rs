@@ -19,9 +19,9 @@ use crate::program::duration;
     after_help = "Exit code 0; 1 if the bridge cannot be reached; 2 for wrong usage."
 )]
 pub struct Top {
-    /// The bridge's address over HTTP.
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9102", value_parser = Base::parse)]
-    pub url: Base,
+    /// The bridge's address over HTTP [default: that of the bridge that runs here, else http://127.0.0.1:9102].
+    #[arg(long, value_name = "URL", value_parser = Base::parse)]
+    pub url: Option<Base>,
     /// How often to ask, at least 100ms.
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = interval)]
     pub interval: Duration,
@@ -39,7 +39,7 @@ pub struct Top {
 /// What `top` is asked; `None` if the first argument after the program's name is another.
 pub(super) fn parse(arguments: &[OsString]) -> Option<Result<Top, EarlyExit>> {
     let rest = arguments.get(1..).unwrap_or_default();
-    (rest.first()?.to_str()? == "top").then(|| Top::try_parse_from(rest).map_err(early_exit))
+    (rest.first()?.to_str()? == "top").then(|| Top::try_parse_from(rest).map_err(|error| early_exit(&error, arguments)))
 }
 
 fn interval(text: &str) -> Result<Duration, String> {
@@ -62,7 +62,7 @@ mod tests {
     fn defaults_and_wrong_usage() {
         Top::command().debug_assert();
         let plain = top(&[]).expect("defaults");
-        assert_eq!((plain.url.to_string().as_str(), plain.interval), ("http://127.0.0.1:9102", Duration::from_secs(2)));
+        assert_eq!((plain.url, plain.interval), (None, Duration::from_secs(2)));
         assert!((plain.limit, plain.once, plain.format) == (20, false, AnswerFormat::Text));
         for (arguments, expected) in [
             (

@@ -9,6 +9,7 @@ use crate::ingest::pipeline::Datagram;
 use crate::ingest::pipeline::Worker;
 use crate::ingest::protocol::SampleError;
 use crate::program::clock;
+use crate::source::Source;
 
 /// One receiver's way into the bridge: its worker, and its relay if lines are relayed.
 pub(crate) struct Intake {
@@ -33,9 +34,9 @@ impl Intake {
         self.is_busy = true;
     }
 
-    /// Counts `count` lines that could not be handed in whole. To be called before the batch that they came with.
-    pub(crate) fn refuse_lines(&mut self, reason: SampleError, count: usize) {
-        (0..count).for_each(|_| self.worker.refuse_line(reason));
+    /// Counts a line of which only the beginning is known, if that. To be called before the batch that it came with.
+    pub(crate) fn refuse_line(&mut self, reason: SampleError, line: &[u8], source: &Source, now: Instant) {
+        self.worker.refuse_line_from(reason, line, source, clock::at(now));
     }
 
     /// Sends what the relay has held for too long, and lets the registry know that this receiver writes nothing just now.

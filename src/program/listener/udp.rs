@@ -183,10 +183,9 @@ impl Receiver {
         }
         let counters = &self.telemetry.transport;
         counters.udp_packets.increment(batch.len() as u64);
-        let truncated = batch.truncated();
-        if truncated > 0 {
-            counters.udp_truncated.increment(truncated as u64);
-            self.intake.refuse_lines(SampleError::TruncatedLine, truncated);
+        for cut in batch.truncated() {
+            counters.udp_truncated.increment(1);
+            self.intake.refuse_line(SampleError::TruncatedLine, cut.bytes, cut.source, now);
         }
         self.intake.datagrams(batch.datagrams(), now);
     }

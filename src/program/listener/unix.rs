@@ -156,9 +156,11 @@ impl UnixgramBatch {
             return;
         }
         telemetry.transport.unixgram_packets.increment(self.lengths.len() as u64);
-        let truncated = self.lengths.iter().filter(|length| **length == self.stride).count();
-        intake.refuse_lines(SampleError::TruncatedLine, truncated);
         let received = self.memory.chunks_exact(self.stride).zip(&self.lengths);
+        for (cut, _) in received.clone().filter(|(_, length)| **length == self.stride) {
+            let start = memchr::memrchr(b'\n', cut).map_or(0, |end| end + 1);
+            intake.refuse_line(SampleError::TruncatedLine, cut.get(start..).unwrap_or_default(), &Source::Unixgram, Instant::now());
+        }
         let datagrams = received.filter_map(|(chunk, length)| {
             let whole = chunk.get(..*length)?;
             let bytes = if *length == self.stride { whole.get(..memchr::memrchr(b'\n', whole)?)? } else { whole };

@@ -23,7 +23,11 @@ impl WebAddress {
     /// What to write instead, in words.
     pub fn parse(text: &str) -> Result<Self, String> {
         let Some(path) = text.strip_prefix("unix:") else {
-            return Address::parse(text).map(Self::Tcp).map_err(|error: AddressError| error.to_string());
+            return Address::parse(text).map(Self::Tcp).map_err(|error| match &error {
+                AddressError::Path { path, .. } => format!("{error}; write unix:{path}"),
+                _ if text.starts_with("https://") => format!("{error}; TLS is a matter of --web.config.file"),
+                _ => error.to_string(),
+            });
         };
         if path.starts_with('@') {
             return Err(format!("{text:?}: an abstract name has no permissions; write unix:/run/statsd-bridge/web.sock"));
@@ -52,6 +56,13 @@ mod tests {
         }
         for text in ["", "unix:", "unix:@name", "vsock://:1", &format!("unix:/{}", "x".repeat(107))] {
             assert!(WebAddress::parse(text).is_err(), "{text}");
+        }
+        for (text, advice) in [
+            ("/run/a.sock", "but a path; write unix:/run/a.sock"),
+            ("http://:9102/metrics", "it is that of a URL; write :9102"),
+            ("https://a:9102", "it is that of a URL; write a:9102; TLS is a matter of --web.config.file"),
+        ] {
+            assert!(WebAddress::parse(text).expect_err(text).ends_with(advice), "{text}");
         }
     }
 }

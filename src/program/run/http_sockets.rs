@@ -103,13 +103,14 @@ impl HttpSockets {
 
 impl BoundHttp {
     fn bind(address: &WebAddress, is_admin: bool) -> Result<Self, StartError> {
+        let failed_by = StartError::bind(if is_admin { "web.admin-listen-address" } else { "web.listen-address" });
         match address {
             WebAddress::Tcp(address) => {
-                let socket = bind_tcp(address, "http")?;
+                let socket = bind_tcp(address, "http").map_err(failed_by)?;
                 Ok(Self { shown: socket.local_addr()?.to_string(), socket: StreamSocket::Tcp(socket), is_admin, path: None })
             }
             WebAddress::Unix(path) => {
-                let failed = |why| BindError::Listen { transport: "http", address: address.to_string(), why };
+                let failed = |why| failed_by(BindError::Listen { transport: "http", address: address.to_string(), why });
                 let (socket, owned) = bind_path(path).map_err(failed)?;
                 Ok(Self { socket: StreamSocket::Unix(socket), shown: address.to_string(), is_admin, path: Some(owned) })
             }

@@ -13,7 +13,8 @@ use crate::bridge::Bridge;
 use crate::program::clock::now;
 use crate::program::net::error_text;
 use crate::program::settings::SnapshotOptions;
-use crate::program::state_file::{RestoreOutcome, StateFile, Written};
+use crate::program::state_file::{Ending, RestoreOutcome, StateFile, Written};
+use crate::state::format::Mark;
 use crate::time::Timestamp;
 
 /// Keeps a bridge's series in a file.
@@ -25,8 +26,8 @@ pub(super) struct Snapshots {
 struct Keeper {
     bridge: Bridge,
     file: StateFile,
-    /// Held while a snapshot is written: never two at once.
-    turn: Mutex<()>,
+    /// Held while a snapshot is written: never two at once. Whether the last one is written: none comes after it.
+    turn: Mutex<bool>,
 }
 
 impl Snapshots {
@@ -49,7 +50,7 @@ impl Snapshots {
     /// Writes the last snapshot, after one that may be under way. To be awaited when nothing is received any more.
     pub(super) async fn end(self) {
         self.timer.abort();
-        self.keeper.snapshot().await;
+        self.keeper.snapshot(Mark::End).await;
     }
 }
 
@@ -58,24 +59,29 @@ async fn tick(keeper: Arc<Keeper>, interval: Duration) {
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         interval.tick().await;
-        keeper.snapshot().await;
+        keeper.snapshot(Mark::Running).await;
     }
 }
 
 impl Keeper {
-    async fn snapshot(self: &Arc<Self>) {
+    async fn snapshot(self: &Arc<Self>, mark: Mark) {
         let keeper = Arc::clone(self);
-        if tokio::task::spawn_blocking(move || keeper.write()).await.is_err() {
+        if tokio::task::spawn_blocking(move || keeper.write(mark)).await.is_err() {
             tracing::error!("a snapshot ended by a panic");
         }
     }
 
-    fn write(&self) {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+    fn write(&self, mark: Mark) {
+        let mut is_ended = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        // One of the timer may have waited for a thread until now.
+        if *is_ended {
+            return;
+        }
+        *is_ended = mark == Mark::End;
         let (start, written_at) = (Instant::now(), now());
         let metrics = &self.bridge.telemetry().state;
         let file = self.file.path().display();
-        match self.file.write(&self.bridge, written_at) {
+        match self.file.write(&self.bridge, written_at, mark) {
             Ok(Written { counts, bytes }) => {
                 metrics.written.increment(1);
                 metrics.seconds.set(start.elapsed().as_secs_f64());
@@ -99,14 +105,16 @@ impl Keeper {
         let age = |written: Timestamp| format!("{}s", now.as_millis().saturating_sub(written.as_millis()) / 1000);
         match self.file.restore(&self.bridge, max_age, now) {
             RestoreOutcome::Nothing => tracing::info!(%file, "no state file yet: all series begin anew"),
-            RestoreOutcome::TooOld { written } => {
+            RestoreOutcome::TooOld { written, ending } => {
+                self.warn_of(&ending, false);
                 tracing::warn!(%file, age = age(written), "the state file is older than --state.max-age: all series begin anew");
             }
             RestoreOutcome::Bad { error, aside } => {
                 let aside = aside.map_or_else(|error| format!("nowhere: {}", error_text(&error)), |path| path.display().to_string());
                 tracing::error!(%file, %error, kept = aside, "the state file cannot be used and is put aside: all series begin anew");
             }
-            RestoreOutcome::Restored { restored, written } => {
+            RestoreOutcome::Restored { restored, written, ending } => {
+                self.warn_of(&ending, true);
                 if written > now {
                     tracing::warn!(%file, "the state file is from the future: the clock went back");
                 }
@@ -119,6 +127,30 @@ impl Keeper {
                 }
                 let seconds = start.elapsed().as_secs_f64();
                 tracing::info!(%file, age = age(written), series, folded, refused, expired, seconds, "series were restored");
+            }
+        }
+    }
+
+    /// Says why sums begin at 0, if they do; `is_taken_up` is whether anything of the file goes on.
+    fn warn_of(&self, ending: &Ending, is_taken_up: bool) {
+        let file = self.file.path().display();
+        match ending {
+            Ending::Crash if is_taken_up => tracing::warn!(
+                %file,
+                "the bridge did not end in order: counters, histograms and summaries begin at 0, gauges and sets go on"
+            ),
+            Ending::Orderly | Ending::Crash => {}
+            Ending::MarkStays { error, aside } => {
+                let aside = match aside {
+                    Ok(path) => path.display().to_string(),
+                    Err(error) => format!("nowhere: {}", error_text(error)),
+                };
+                tracing::error!(
+                    %file,
+                    error = error_text(error),
+                    kept = aside,
+                    "the state file cannot be marked as taken up and is put aside: counters, histograms and summaries begin at 0"
+                );
             }
         }
     }

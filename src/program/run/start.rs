@@ -11,22 +11,26 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Notify;
 
 use super::start_error::StartError;
 use super::{Signals, Sockets, run};
 use crate::bridge::Bridge;
+use crate::options::Options;
+use crate::program::clock;
 use crate::program::console::{fail, say};
 use crate::program::demo::Examples;
 use crate::program::logging;
 use crate::program::reload::Reloader;
+use crate::program::reload_requests::ReloadRequests;
 use crate::program::settings::Settings;
 use crate::program::version::version;
 
 /// Starts the bridge and replays the examples of a folder at it.
 pub(crate) fn demo(settings: &Settings, folder: &Path) -> ExitCode {
     match Examples::read(folder) {
-        Ok(_) if settings.udp.is_empty() => fail(2, "demo: a UDP address is needed; see --statsd.listen-udp"),
+        Ok(_) if settings.udp.is_empty() => {
+            fail(2, &format!("demo: a UDP address is needed; see {}", settings.flag_names.of("statsd.listen-udp")))
+        }
         Ok(examples) => start(settings, Some(examples)),
         Err(why) => fail(2, &why),
     }
@@ -35,17 +39,21 @@ pub(crate) fn demo(settings: &Settings, folder: &Path) -> ExitCode {
 /// Starts the bridge and runs it to its end; with examples, it replays them.
 pub(crate) fn start(settings: &Settings, examples: Option<Examples>) -> ExitCode {
     logging::start(settings.log);
+    for line in &settings.unknown_variables {
+        tracing::warn!("{line}");
+    }
     for flag in &settings.without_effect {
+        let flag = settings.flag_names.of(flag);
         tracing::warn!(flag, "this flag is accepted and has no effect: the bridge has nothing to tune there");
     }
     let runtime = match runtime() {
         Ok(runtime) => runtime,
-        Err(error) => return fail(1, &StartError::from(error).to_string()),
+        Err(error) => return fail(1, &StartError::from(error).line(&settings.flag_names)),
     };
     let result = runtime.block_on(serve(settings, examples));
     // Where it ends early, threads that still drain their sockets are not waited for, but a Unix socket's path is removed.
     runtime.shutdown_timeout(Duration::from_millis(100));
-    result.unwrap_or_else(|error| fail(error.exit_code(), &error.to_string()))
+    result.unwrap_or_else(|error| fail(error.exit_code(), &error.line(&settings.flag_names)))
 }
 
 /// UDP has threads of its own. Two more are enough for TCP and HTTP: TCP connections take turns at one worker anyway, and
@@ -55,15 +63,19 @@ fn runtime() -> io::Result<Runtime> {
 }
 
 async fn serve(settings: &Settings, examples: Option<Examples>) -> Result<ExitCode, StartError> {
-    let reloader = Reloader::start(&Bridge::new(settings.bridge.clone()), &settings.mapping).map_err(StartError::from)?;
+    let bridge = Bridge::new(Options { started: Some(clock::now()), ..settings.bridge.clone() });
+    let reloader = Reloader::start(&bridge, &settings.mapping).map_err(StartError::from)?;
     let sockets = Sockets::bind(settings)?;
     reloader.bridge().telemetry().describe_build(env!("CARGO_PKG_VERSION"), option_env!("STATSD_BRIDGE_REVISION").unwrap_or_default());
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut quit = signal(SignalKind::quit())?;
+    // They mean nothing here, and would end the program: heard, and that is all.
+    let _heard = (signal(SignalKind::user_defined1())?, signal(SignalKind::user_defined2())?);
     if !settings.log.json {
         greet(settings, &sockets, examples.as_ref());
     }
     let mut asked = async || {
-        tokio::select! { _ = terminate.recv() => (), _ = interrupt.recv() => () }
+        tokio::select! { _ = terminate.recv() => (), _ = interrupt.recv() => (), _ = quit.recv() => () }
     };
     let (end, ended) = tokio::sync::oneshot::channel::<()>();
     let asked_twice = async {
@@ -72,7 +84,7 @@ async fn serve(settings: &Settings, examples: Option<Examples>) -> Result<ExitCo
         asked().await;
     };
     let replay = replay(examples, sockets.udp_address());
-    let reload = Arc::new(Notify::new());
+    let reload = Arc::<ReloadRequests>::default();
     let signals = Signals { end: async { ended.await.unwrap_or_default() }, reload: reload.clone() };
     tokio::select! {
         done = run(sockets, reloader, settings, signals) => done.map(|()| ExitCode::SUCCESS),
@@ -96,10 +108,10 @@ async fn replay(examples: Option<Examples>, target: Option<SocketAddr>) -> io::E
 }
 
 /// SIGHUP asks to read the mapping files again. Never ends.
-async fn hangups(reload: &Notify) {
+async fn hangups(reload: &ReloadRequests) {
     let Ok(mut hangups) = signal(SignalKind::hangup()) else { return std::future::pending().await };
     while hangups.recv().await.is_some() {
-        reload.notify_one();
+        reload.ask();
     }
 }
 

@@ -38,6 +38,9 @@ fn of_refusal(refusal: Refusal) -> &'static str {
         Refusal::NegativeCounter => "a counter never goes down; send a gauge (|g), or write `as: gauge` in a rule",
         Refusal::EmptyName => "nothing is left of the name; send one, or mend the rule's `name`",
         Refusal::OwnName => "the name belongs to a metric of the bridge itself; choose another one",
+        Refusal::PrometheusName => {
+            "Prometheus writes a metric of this name itself; choose another one, or see --statsd.allow-prometheus-names"
+        }
         Refusal::Conflict => {
             "a family of this name, or of a name like it, has another type already; give one of them another name by a rule"
         }

@@ -6,6 +6,7 @@
 mod captures;
 mod families;
 mod include;
+mod names;
 mod patterns;
 mod shadow;
 
@@ -19,6 +20,7 @@ pub(super) fn lint(rules: &Rules, options: &Options) -> Vec<Remark> {
     remarks.extend(shadow::order(rules));
     remarks.extend(captures::captures(rules));
     remarks.extend(families::families(rules.config(), options));
+    remarks.extend(names::names(rules.config(), options));
     remarks.extend(patterns::patterns(rules.config()));
     remarks
 }

@@ -58,6 +58,7 @@ pub(super) fn lines(now: &Readout, before: Option<&Readout>) -> Vec<ScreenLine> 
     limits(now, before, &mut lines);
     families(now, before, &mut lines);
     conflicts(&now.conflicts, &mut lines);
+    rejections(now, before, &mut lines);
     lines
 }
 
@@ -150,6 +151,24 @@ fn conflicts(conflicts: &Value, lines: &mut Vec<ScreenLine>) {
     }
 }
 
+fn rejections(now: &Readout, before: Option<&Readout>, lines: &mut Vec<ScreenLine>) {
+    if list(&now.rejections).next().is_none() {
+        return;
+    }
+    head("REJECTED", lines);
+    for rejection in list(&now.rejections) {
+        let (reason, count) = (text(&rejection["reason"]), number(&rejection["count"]));
+        let old = before.and_then(|before| list(&before.rejections).find(|old| text(&old["reason"]) == reason));
+        let old = old.map(|old| number(&old["count"]));
+        lines.push(ScreenLine::new(LineStyle::Alert, &format!("{reason}: {}{}", grouped(count), rate(count, old, now, before))));
+        let last = &rejection["last"];
+        if last.is_object() {
+            let said = format!("    last {} from {}: {}", text(&last["time"]), text(&last["source"]), text(&last["input"]));
+            lines.push(ScreenLine::new(LineStyle::Plain, &said));
+        }
+    }
+}
+
 fn head(text: &str, lines: &mut Vec<ScreenLine>) {
     lines.push(ScreenLine::new(LineStyle::Plain, ""));
     lines.push(ScreenLine::new(LineStyle::Head, text));
@@ -231,9 +250,12 @@ mod tests {
             "kept": { "name": "up", "type": "counter", "sample": "up:1|c", "source": "udp 127.0.0.1:5" },
             "came": { "name": "up", "type": "gauge", "sample": "up:1|g\n", "source": "unknown" },
         });
+        let last = json!({ "input": "x\\x1b", "source": "udp 127.0.0.1:5", "time": "2023-11-14T22:13:20Z" });
+        let rejection = json!({ "reason": "malformed_line", "count": samples, "last": last });
         Readout {
             cardinality: json!({ "totals": totals, "families": [login], "families_kept_out": [kept_out] }),
             conflicts: json!([conflict]),
+            rejections: json!([rejection]),
             at,
         }
     }
@@ -265,7 +287,11 @@ login     counter          100   23.0 KiB  user 100 (u0, u1); site 1 (eu)
 CONFLICTS
 up (type): refused: so it is; 2 samples
     kept counter up: up:1|c   from udp 127.0.0.1:5
-    came gauge up: up:1|g\u{fffd}   from unknown"
+    came gauge up: up:1|g\u{fffd}   from unknown
+
+REJECTED
+malformed_line: 49,900 (+24,450/s)
+    last 2023-11-14T22:13:20Z from udp 127.0.0.1:5: x\\x1b"
         );
         assert_eq!(lines.first().map(|line| line.style), Some(LineStyle::Alert), "nearly full");
     }
@@ -273,7 +299,7 @@ up (type): refused: so it is; 2 samples
     #[test]
     fn an_answer_of_any_form_is_shown_somehow() {
         for odd in [json!(null), json!([]), json!({ "families": [1, {}], "families_kept_out": [null], "totals": 7 })] {
-            let now = Readout { cardinality: odd.clone(), conflicts: json!([odd]), at: Instant::now() };
+            let now = Readout { cardinality: odd.clone(), conflicts: json!([odd]), rejections: json!([odd, 1]), at: Instant::now() };
             assert!(lines(&now, Some(&now)).len() >= 3);
         }
     }

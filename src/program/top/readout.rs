@@ -15,6 +15,8 @@ pub(super) struct Readout {
     pub(super) cardinality: Value,
     /// The conflicts of `/api/v1/conflicts`.
     pub(super) conflicts: Value,
+    /// The rejections of `/api/v1/rejections`; nothing of a bridge that does not know it.
+    pub(super) rejections: Value,
     /// When it said so.
     pub(super) at: Instant,
 }
@@ -24,7 +26,13 @@ impl Readout {
     pub(super) fn take(url: &Base, limit: u16) -> Result<Self, String> {
         let cardinality = ask(url, &format!("/api/v1/cardinality?limit={limit}"))?;
         let conflicts = ask(url, "/api/v1/conflicts")?;
-        Ok(Self { cardinality, conflicts: conflicts["conflicts"].clone(), at: Instant::now() })
+        let rejections = ask(url, "/api/v1/rejections").unwrap_or_default();
+        Ok(Self {
+            rejections: rejections["rejections"].clone(),
+            cardinality,
+            conflicts: conflicts["conflicts"].clone(),
+            at: Instant::now(),
+        })
     }
 }
 
@@ -34,6 +42,7 @@ fn ask(url: &Base, path: &str) -> Result<Value, String> {
     let document: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     match (answer.status, &document["data"]) {
         (200, Value::Object(_)) => Ok(document["data"].clone()),
+        (401, _) => Err(format!("{url}{path} asks for a password, which top has none of; open it with --web.no-auth-paths={path}")),
         (status, _) => Err(format!("{url}{path} answers {status}, and not as a statsd-bridge does")),
     }
 }

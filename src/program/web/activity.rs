@@ -5,7 +5,8 @@
 //! instead of one timer for each phase: a deadline is then kept to within a quarter, and nothing depends on when hyper polls.
 //! `connection` writes what happens and `scrape` reads it; this module stands below both. It knows time, no sockets and no HTTP.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -13,6 +14,11 @@ use tokio::time::{Instant, sleep};
 
 /// How long a client may take nothing of its response before its connection may be evicted.
 pub(super) const STALLED: Duration = Duration::from_secs(1);
+
+/// How long a client's system may take to say that nobody reads a response, and how often that is waited for while the response is
+/// still being written.
+pub(super) const RECEIPT: Duration = Duration::from_secs(1);
+const RECEIPTS: u32 = 60;
 
 /// Why a connection was cut, in the order of the metric's reasons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +76,17 @@ pub(super) struct Activity {
     progress: Mutex<ConnectionProgress>,
     /// Notified when another task cuts the connection.
     cut_by_others: Notify,
+    /// Asks the connection whether it broke.
+    probe: OnceLock<Probe>,
+}
+
+/// Says of a connection whether it broke, also when nothing is to be read or written any more.
+struct Probe(Box<dyn Fn() -> bool + Send + Sync>);
+
+impl fmt::Debug for Probe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Probe")
+    }
 }
 
 #[derive(Debug)]
@@ -83,13 +100,21 @@ struct ConnectionProgress {
     read_ahead: bool,
     /// Why the connection was cut, if it was.
     cut: Option<CutReason>,
+    /// Whether reading or writing failed.
+    failed: bool,
 }
 
 impl Activity {
     pub(super) fn new() -> Arc<Self> {
-        let progress =
-            ConnectionProgress { phase: ConnectionPhase::Idle, since: Instant::now(), stalled: None, read_ahead: false, cut: None };
-        Arc::new(Self { progress: Mutex::new(progress), cut_by_others: Notify::new() })
+        let progress = ConnectionProgress {
+            phase: ConnectionPhase::Idle,
+            since: Instant::now(),
+            stalled: None,
+            read_ahead: false,
+            cut: None,
+            failed: false,
+        };
+        Arc::new(Self { progress: Mutex::new(progress), cut_by_others: Notify::new(), probe: OnceLock::new() })
     }
 
     fn progress(&self) -> MutexGuard<'_, ConnectionProgress> {
@@ -142,6 +167,34 @@ impl Activity {
             let next = if progress.read_ahead { ConnectionPhase::Header } else { ConnectionPhase::Idle };
             (progress.phase, progress.since, progress.read_ahead) = (next, Instant::now(), false);
         }
+    }
+
+    /// Reading or writing failed, or the connection ended in an error.
+    pub(super) fn failed(&self) {
+        self.progress().failed = true;
+    }
+
+    /// What says whether the connection broke where nothing is read or written.
+    pub(super) fn ask(&self, probe: impl Fn() -> bool + Send + Sync + 'static) {
+        // The first one stays; there is one.
+        let _ = self.probe.set(Probe(Box::new(probe)));
+    }
+
+    /// Whether the client got a response whose last byte is on its way. A client that left has its system say so as soon as it gets the
+    /// response, so that is waited for.
+    pub(super) async fn has_delivered(&self) -> bool {
+        for _ in 0..RECEIPTS {
+            sleep(RECEIPT).await;
+            let is_broken = self.probe.get().is_some_and(|probe| probe.0());
+            let progress = self.progress();
+            if is_broken || progress.failed || progress.cut.is_some() {
+                return false;
+            }
+            if progress.phase != ConnectionPhase::Writing {
+                return true;
+            }
+        }
+        false
     }
 
     /// The deadline that is missed at `now`, if any.

@@ -10,6 +10,7 @@ use hyper::{Request, StatusCode};
 use super::access::gate::{AccessDecision, Gate};
 use super::activity::Activity;
 use super::addresses::ConnectionAddresses;
+use super::request_path::single_slashes;
 use super::response::{WebResponse, text};
 use super::router::Router;
 use crate::telemetry::Telemetry;
@@ -17,19 +18,23 @@ use crate::telemetry::Telemetry;
 /// Answers the requests of one listener.
 pub(super) struct RequestHandler {
     gate: Arc<Gate>,
+    /// Paths for which nobody is asked for a password.
+    no_auth_paths: Vec<String>,
     router: Router,
     telemetry: Arc<Telemetry>,
 }
 
 impl RequestHandler {
-    pub(super) fn new(gate: Arc<Gate>, router: Router, telemetry: Arc<Telemetry>) -> Self {
-        Self { gate, router, telemetry }
+    pub(super) fn new(gate: Arc<Gate>, no_auth_paths: Vec<String>, router: Router, telemetry: Arc<Telemetry>) -> Self {
+        Self { gate, no_auth_paths, router, telemetry }
     }
 
     /// The response to one request. A scrape that is slow may be cut for others by the `activity` of its connection.
     pub(super) async fn respond(&self, request: Request<Incoming>, addresses: ConnectionAddresses, activity: Arc<Activity>) -> WebResponse {
         let config = self.gate.config();
-        let decision = self.gate.decide(&config, request.headers(), &self.telemetry.web).await;
+        let path = single_slashes(request.uri().path());
+        let asks_password = !self.no_auth_paths.iter().any(|open| **open == *path);
+        let decision = self.gate.decide((&config, asks_password), request.headers(), &self.telemetry.web).await;
         let mut response = match rejection(decision) {
             Some(rejection) => rejection,
             None => self.router.respond(request, addresses, activity).await,

@@ -14,6 +14,7 @@
 //!         pages         HTML: the landing page
 //!         lifecycle     readiness; requests to quit and to reload
 //!       access        who may connect and ask: networks, TLS, users, rate limit, the web configuration file
+//!     request_path  the path as all compare it
 //!     activity      what a connection is doing: connection writes it, scrape reads it
 //! web_options   what an operator may set
 //! ```
@@ -28,6 +29,7 @@ mod connection;
 mod handler;
 mod lifecycle;
 mod pages;
+mod request_path;
 mod response;
 mod router;
 mod scrape;

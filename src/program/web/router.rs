@@ -16,6 +16,7 @@ use super::addresses::ConnectionAddresses;
 use super::api::{Api, ApiReply};
 use super::lifecycle::Lifecycle;
 use super::pages::LandingPage;
+use super::request_path::single_slashes;
 use super::response::{NOSNIFF, TEXT, WebBody, WebResponse, text, with_body};
 use super::scrape::coding::ContentCoding;
 use super::scrape::endpoint::{NoTurn, ScrapeEndpoint};
@@ -30,10 +31,10 @@ pub(super) struct Router {
     /// Begins with a slash.
     pub(super) telemetry_path: String,
     pub(super) lifecycle: Arc<Lifecycle>,
-    /// Whether `/-/quit` and `/-/reload` exist.
-    pub(super) answers_lifecycle: bool,
-    /// Whether the path that deletes series exists.
-    pub(super) answers_deletion: bool,
+    /// Whether `/-/quit` and `/-/reload` are carried out.
+    pub(super) has_lifecycle: bool,
+    /// Whether the paths of the lifecycle and of deletion exist.
+    pub(super) answers_admin: bool,
     /// Whose words the health checks use.
     pub(super) prefix: Prefix,
     pub(super) scrape: ScrapeEndpoint,
@@ -52,6 +53,7 @@ enum Resource {
     Unmapped,
     Cardinality,
     Conflicts,
+    Rejections,
     Delete,
     Quit,
     Reload,
@@ -86,9 +88,10 @@ impl Router {
             "/api/v1/unmapped" => Some(Resource::Unmapped),
             "/api/v1/cardinality" => Some(Resource::Cardinality),
             "/api/v1/conflicts" => Some(Resource::Conflicts),
-            "/api/v1/series/delete" if self.answers_deletion => Some(Resource::Delete),
-            "/-/quit" if self.answers_lifecycle => Some(Resource::Quit),
-            "/-/reload" if self.answers_lifecycle => Some(Resource::Reload),
+            "/api/v1/rejections" => Some(Resource::Rejections),
+            "/api/v1/series/delete" if self.answers_admin => Some(Resource::Delete),
+            "/-/quit" if self.answers_admin => Some(Resource::Quit),
+            "/-/reload" if self.answers_admin => Some(Resource::Reload),
             _ => None,
         }
     }
@@ -97,7 +100,7 @@ impl Router {
     pub(super) async fn respond(&self, request: Request<Incoming>, addresses: ConnectionAddresses, activity: Arc<Activity>) -> WebResponse {
         // The body is dropped unread where nothing takes one.
         let (request, body) = request.into_parts();
-        let Some(resource) = self.find(request.uri.path()) else {
+        let Some(resource) = self.find(&single_slashes(request.uri.path())) else {
             return text(StatusCode::NOT_FOUND, "Not found.\n");
         };
         if !resource.allows(&request.method) {
@@ -115,15 +118,19 @@ impl Router {
             Resource::Unmapped => json(self.api.unmapped()),
             Resource::Cardinality => json(self.api.cardinality(request.uri.query()).await),
             Resource::Conflicts => json(self.api.conflicts()),
+            Resource::Rejections => json(self.api.rejections()),
             Resource::Delete => json(self.api.delete(&request, body, addresses.peer).await),
+            Resource::Quit | Resource::Reload if !self.has_lifecycle => {
+                text(StatusCode::FORBIDDEN, "The lifecycle over HTTP is off; start the bridge with --web.enable-lifecycle.\n")
+            }
             Resource::Quit => {
                 self.lifecycle.request_quit();
                 text(StatusCode::OK, "Requesting termination... Goodbye!")
             }
-            Resource::Reload => {
-                self.lifecycle.request_reload();
-                text(StatusCode::OK, "Requesting reload")
-            }
+            Resource::Reload => match self.lifecycle.reload().await {
+                Ok(()) => text(StatusCode::OK, "Requesting reload"),
+                Err(why) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("failed to reload the mapping files:\n{why}\n")),
+            },
         }
     }
 

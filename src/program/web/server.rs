@@ -9,6 +9,7 @@ use super::connection::client::ConnectionLimits;
 use super::connection::web_listener::WebListener;
 use super::handler::RequestHandler;
 use super::pages::LandingPage;
+use super::request_path::single_slashes;
 use super::router::Router;
 use super::scrape::endpoint::ScrapeEndpoint;
 use super::scrape::expositions::ExpositionMaker;
@@ -37,11 +38,14 @@ pub(super) fn acceptor(options: WebOptions, bridge: &Bridge, state: &WebState) -
     let telemetry = Arc::clone(bridge.telemetry());
     let limits = limits(&options);
     let (allow_from, drain_timeout) = (options.allow_from.clone(), options.drain_timeout);
-    let handler = RequestHandler::new(Arc::clone(&state.gate), router(options, bridge, state), Arc::clone(&telemetry));
+    let no_auth_paths = options.no_auth_paths.iter().map(|path| single_slashes(path).into_owned()).collect();
+    let router = router(options, bridge, state);
+    let handler = RequestHandler::new(Arc::clone(&state.gate), no_auth_paths, router, Arc::clone(&telemetry));
     Acceptor {
         allow_from,
         limits,
         drain_timeout,
+        asks_clients: bridge.options().counters_start_at_zero.is_some(),
         open: Arc::clone(&state.open),
         gate: Arc::clone(&state.gate),
         handler: Arc::new(handler),
@@ -62,14 +66,14 @@ fn limits(options: &WebOptions) -> ConnectionLimits {
 fn router(options: WebOptions, bridge: &Bridge, state: &WebState) -> Router {
     let telemetry = bridge.telemetry();
     let path = options.telemetry_path;
-    let telemetry_path = if path.starts_with('/') { path } else { format!("/{path}") };
+    let telemetry_path = single_slashes(&format!("/{path}")).into_owned();
     let expositions = ExpositionMaker::new(bridge.clone(), state.clock);
     let renderer =
         Renderer { expositions, queue: Arc::clone(&state.scrapes), memory: Arc::clone(&state.memory), telemetry: Arc::clone(telemetry) };
     Router {
         lifecycle: Arc::clone(&state.lifecycle),
-        answers_lifecycle: options.enable_lifecycle && !options.admin_elsewhere,
-        answers_deletion: !options.admin_elsewhere,
+        has_lifecycle: options.enable_lifecycle,
+        answers_admin: !options.admin_elsewhere,
         prefix: telemetry.prefix(),
         scrape: ScrapeEndpoint::new(renderer, options.turn_timeout),
         api: Api::new(bridge.clone(), state.reports.clone(), options.turn_timeout, options.enable_admin_api),

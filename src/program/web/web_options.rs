@@ -9,7 +9,7 @@ use super::access::networks::AllowedNetwork;
 pub struct WebOptions {
     /// Path of the exposition, `/metrics`. With `/` or the empty string the exposition takes the place of the landing page.
     pub telemetry_path: String,
-    /// Whether `PUT` and `POST` of `/-/quit` and `/-/reload` are answered; off: they are 404.
+    /// Whether `PUT` and `POST` of `/-/quit` and `/-/reload` are carried out; off: they are 403.
     pub enable_lifecycle: bool,
     /// Whether `POST` of `/api/v1/series/delete` deletes series; off: it is 403.
     pub enable_admin_api: bool,
@@ -17,6 +17,8 @@ pub struct WebOptions {
     pub admin_elsewhere: bool,
     /// Networks that may connect over TCP, all by default; a connection from elsewhere is closed at once.
     pub allow_from: Vec<AllowedNetwork>,
+    /// Paths that are answered without a password where the web configuration has users; none.
+    pub no_auth_paths: Vec<String>,
     /// A shell line that sends one sample to the bridge, shown on the landing page; none where nothing listens.
     pub paste: Option<String>,
     /// Connections open at the same time, 256, over all listeners. For one more, the connection that has been idle longest is
@@ -50,6 +52,7 @@ impl Default for WebOptions {
             enable_admin_api: false,
             admin_elsewhere: false,
             allow_from: Vec::new(),
+            no_auth_paths: Vec::new(),
             paste: None,
             max_connections: 256,
             max_renders: 2,

@@ -9,6 +9,7 @@ use super::lifecycle::Lifecycle;
 use super::scrape::memory::SpareMemory;
 use super::scrape::queue::ScrapeQueue;
 use super::web_options::WebOptions;
+use crate::program::reload_requests::ReloadRequests;
 use crate::time::Timestamp;
 
 /// The state that all listeners share.
@@ -28,7 +29,7 @@ impl WebState {
     /// time of `clock`, which must be the one that samples are recorded with.
     pub(in crate::program) fn new(options: &WebOptions, clock: fn() -> Timestamp) -> Self {
         Self {
-            lifecycle: Arc::new(Lifecycle::new()),
+            lifecycle: Arc::new(Lifecycle::new(Arc::default())),
             gate: Arc::new(Gate::open()),
             open: Arc::new(OpenConnections::new(options.max_connections)),
             scrapes: Arc::new(ScrapeQueue::new(options.max_pages, options.max_renders)),
@@ -36,6 +37,12 @@ impl WebState {
             reports: ReportSlots::default(),
             clock,
         }
+    }
+
+    /// With requests to reload that somebody answers.
+    pub(in crate::program) fn reloading(mut self, reloads: Arc<ReloadRequests>) -> Self {
+        self.lifecycle = Arc::new(Lifecycle::new(reloads));
+        self
     }
 
     /// With a gate in place of the one that lets everybody in.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 use std::time::Duration;
 
-use super::Stamp;
+use super::{Stamp, add_finite, add_weights};
 
 /// One worker's part of a histogram, in one allocation: stamp, version, sum, and a weight for each bucket, `+Inf` last.
 ///
@@ -94,6 +94,13 @@ impl HistogramCell {
         self.0.get(BUCKETS - 1).map_or(0.0, |sum| f64::from_bits(sum.load(Ordering::Relaxed)))
     }
 
+    /// Whether a bucket's weight is no whole number.
+    pub(crate) fn has_fraction(&self) -> bool {
+        let weights = self.0.iter().skip(BUCKETS).map(|weight| f64::from_bits(weight.load(Ordering::Relaxed)));
+        // What is too large for an integer is a whole number.
+        weights.into_iter().any(|weight| weight as i64 as f64 != weight && weight < i64::MAX as f64)
+    }
+
     /// Where the cell's first, middle and last bytes are, for a prefetch.
     #[inline(always)]
     pub(crate) fn addresses(&self) -> [*const AtomicU64; 3] {
@@ -124,8 +131,8 @@ impl HistogramCell {
             pause(attempt);
         }
         if let Some((sum, buckets)) = read.split_first() {
-            into.sum += sum;
-            into.buckets.iter_mut().zip(buckets).for_each(|(to, from)| *to += from);
+            into.sum = add_finite(into.sum, *sum);
+            into.buckets.iter_mut().zip(buckets).for_each(|(to, from)| *to = add_weights(*to, *from));
         }
     }
 }
@@ -164,8 +171,13 @@ impl HistogramSnapshot {
 
     /// Adds what another one holds, which is for the same bounds.
     pub(super) fn add(&mut self, other: &Self) {
-        self.sum += other.sum;
-        self.buckets.iter_mut().zip(&other.buckets).for_each(|(to, from)| *to += from);
+        self.sum = add_finite(self.sum, other.sum);
+        self.buckets.iter_mut().zip(&other.buckets).for_each(|(to, from)| *to = add_weights(*to, *from));
+    }
+
+    /// The weight of all buckets.
+    pub fn weight(&self) -> f64 {
+        self.buckets.iter().copied().fold(0.0, add_weights)
     }
 
     /// Empties it for the next series.

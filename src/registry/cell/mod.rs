@@ -13,6 +13,7 @@ mod set;
 mod sketch;
 mod stamp;
 mod summary;
+mod sums;
 
 // The files that the model in `model/` runs take it from here, so that it can be another one there.
 use std::sync::atomic::AtomicU64;
@@ -26,3 +27,4 @@ pub use self::set::{SavedSet, SetCell, SetSnapshot};
 pub use self::sketch::SavedSketch;
 pub use self::stamp::Stamp;
 pub use self::summary::{SavedSummary, SummaryCell, SummarySnapshot};
+pub(crate) use self::sums::{add_finite, add_weights};

@@ -44,6 +44,9 @@ struct NativeState {
     was_reset: bool,
     /// When it is to be reset, in milliseconds; 0 for not at all.
     due_ms: u64,
+    /// Whether a weight was a fraction once. Counts are then shown as floats for good: a histogram that changes between integers and
+    /// floats gets a chunk for each change in Prometheus, and ranges over a change are misread by some of its versions.
+    has_fractions: bool,
 }
 
 impl NativeCell {
@@ -52,8 +55,8 @@ impl NativeCell {
     pub fn new(classic: HistogramCell, bounds: &Arc<Bounds>, now: Timestamp) -> Option<Self> {
         let options = bounds.native()?;
         let mut shape = Exponential::new(options.schema, options.zero_threshold);
-        seed(&mut shape, &classic, bounds);
-        let state = NativeState { shape, reset_ms: now.as_millis(), was_reset: false, due_ms: 0 };
+        let has_fractions = seed(&mut shape, &classic, bounds);
+        let state = NativeState { shape, reset_ms: now.as_millis(), was_reset: false, due_ms: 0, has_fractions };
         Some(Self { bounds: Arc::clone(bounds), classic, state: Mutex::new(state) })
     }
 
@@ -69,6 +72,7 @@ impl NativeCell {
             return false;
         }
         state.shape.add(value, weight);
+        state.has_fractions |= is_fraction(weight);
         if state.shape.populated() > self.options().max_buckets as usize {
             self.limit(&mut state, (value, weight), now);
         }
@@ -115,6 +119,11 @@ impl NativeCell {
         [first, first.wrapping_add(64), first.wrapping_add(size_of::<Self>() - 1)]
     }
 
+    /// The bounds of the classic buckets.
+    pub(crate) fn bounds(&self) -> &Bounds {
+        &self.bounds
+    }
+
     /// The classic buckets, to be read.
     pub fn classic(&self) -> &HistogramCell {
         &self.classic
@@ -125,13 +134,13 @@ impl NativeCell {
         let state = self.lock();
         self.classic.merge_into(classic);
         let reset_ms = if state.was_reset { state.reset_ms } else { 0 };
-        native.add(&state.shape, reset_ms, self.options().max_buckets as usize);
+        native.add((&state.shape, state.has_fractions), reset_ms, self.options().max_buckets as usize);
     }
 
     /// Adds what was saved of a histogram with the same bounds; without native buckets these are told from the classic ones.
-    /// False, and nothing changed, if no histogram could have held this. Only the cell's one writer may call it.
+    /// `has_fractions` says whether its counts were shown as floats. False, and nothing changed, if no histogram could have held this. Only the cell's one writer may call it.
     #[must_use]
-    pub fn absorb(&self, classic: &HistogramSnapshot, native: Option<&SavedNative>) -> bool {
+    pub fn absorb(&self, classic: &HistogramSnapshot, native: Option<&SavedNative>, has_fractions: bool) -> bool {
         let mut state = self.lock();
         let shape = match native {
             Some(saved) => saved.restore(classic),
@@ -142,6 +151,7 @@ impl NativeCell {
             }
         };
         let Some(shape) = shape.filter(|_| self.classic.absorb(classic)) else { return false };
+        state.has_fractions |= has_fractions || has_fraction(classic);
         state.shape.merge(&shape);
         state.shape.fit(self.options().max_buckets as usize);
         true
@@ -162,15 +172,27 @@ pub fn merge_classic(cell: &HistogramCell, bounds: &Bounds, classic: &mut Histog
     let mut shape = Exponential::new(options.schema, options.zero_threshold);
     shape.add_classic(bounds, &alone.buckets);
     shape.fit(options.max_buckets as usize);
-    native.add(&shape, 0, options.max_buckets as usize);
+    native.add((&shape, has_fraction(&alone)), 0, options.max_buckets as usize);
     classic.add(&alone);
 }
 
-fn seed(shape: &mut Exponential, classic: &HistogramCell, bounds: &Bounds) {
+/// Fills `shape` with what a classic cell holds. Says whether there are fractions in it.
+fn seed(shape: &mut Exponential, classic: &HistogramCell, bounds: &Bounds) -> bool {
     let mut all = HistogramSnapshot::new(bounds.len());
     classic.merge_into(&mut all);
     shape.add_classic(bounds, &all.buckets);
     if let Some(options) = bounds.native() {
         shape.fit(options.max_buckets as usize);
     }
+    has_fraction(&all)
+}
+
+/// Whether a weight is no whole number, or so large that none is told from it.
+#[inline(always)]
+fn is_fraction(weight: f64) -> bool {
+    weight as i64 as f64 != weight
+}
+
+fn has_fraction(classic: &HistogramSnapshot) -> bool {
+    classic.buckets.iter().any(|weight| is_fraction(*weight))
 }

@@ -8,6 +8,7 @@
 mod saved;
 
 pub use self::saved::SavedSketch;
+use super::add_weights;
 
 /// How far a quantile may be from the true one, relative to it.
 pub(super) const ACCURACY: f64 = 0.01;
@@ -80,7 +81,7 @@ impl Sketch {
         }
         if other.binned {
             self.bin_all();
-            self.zero += other.zero;
+            self.zero = add_weights(self.zero, other.zero);
             self.negative.merge(&other.negative);
             self.positive.merge(&other.positive);
         }
@@ -130,12 +131,12 @@ impl Sketch {
         } else {
             (self.min, self.max) = (self.min.min(min), self.max.max(max));
         }
-        self.weight = (self.weight + weight).min(f64::MAX);
+        self.weight = add_weights(self.weight, weight);
     }
 
     fn add_point(&mut self, value: f64, weight: f64) {
         match self.points.binary_search_by(|(known, _)| known.total_cmp(&value)) {
-            Ok(at) => self.points[at].1 += weight,
+            Ok(at) => self.points[at].1 = add_weights(self.points[at].1, weight),
             Err(at) if self.points.len() < POINTS_MAX => self.points.insert(at, (value, weight)),
             Err(_) => {
                 self.bin_all();
@@ -160,7 +161,7 @@ impl Sketch {
         } else if value < 0.0 {
             self.negative.add(index_of(-value), weight);
         } else {
-            self.zero += weight;
+            self.zero = add_weights(self.zero, weight);
         }
     }
 
@@ -207,7 +208,7 @@ impl Bins {
             Err(_) => self.reach_down(at.unsigned_abs() as usize),
         };
         if let Some(bin) = self.bins.get_mut(at) {
-            *bin += weight;
+            *bin = add_weights(*bin, weight);
         }
     }
 
@@ -222,11 +223,11 @@ impl Bins {
             return at;
         }
         let dropped = excess.min(self.bins.len());
-        let collapsed: f64 = self.bins.drain(..dropped).sum();
+        let collapsed = self.bins.drain(..dropped).fold(0.0, add_weights);
         self.grow_to(BINS_MAX);
         self.first = self.first.saturating_add_unsigned(excess as u32);
         if let Some(lowest) = self.bins.first_mut() {
-            *lowest += collapsed;
+            *lowest = add_weights(*lowest, collapsed);
         }
         BINS_MAX - 1
     }

@@ -13,8 +13,8 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use self::saved::SavedSummary;
-use super::Stamp;
 use super::sketch::Sketch;
+use super::{Stamp, add_finite, add_weights};
 use crate::options::SummaryOptions;
 use crate::time::Timestamp;
 
@@ -84,7 +84,7 @@ impl SummaryCell {
     pub fn merge_into(&self, now: Timestamp, out: &mut SummarySnapshot) {
         let step = now.as_millis() / self.step_ms;
         let mut state = self.lock();
-        out.count = add_finite(out.count, state.count);
+        out.count = add_weights(out.count, state.count);
         out.sum = add_finite(out.sum, state.sum);
         let live = |of: u64| step.saturating_sub(of) < self.steps;
         if !live(state.step) {
@@ -101,6 +101,11 @@ impl SummaryCell {
     /// The sum of all observations ever, each times its weight.
     pub fn sum(&self) -> f64 {
         self.lock().sum
+    }
+
+    /// Whether the count is no whole number.
+    pub fn has_fraction(&self) -> bool {
+        self.lock().count.fract() != 0.0
     }
 
     /// Whether the window that ends at `now` has a negative observation.
@@ -135,11 +140,6 @@ impl SummaryState {
         self.current.clear();
         self.step = step;
     }
-}
-
-/// `f64::MAX` instead of infinity: each worker's sums are finite, and a page should not lose them to the last addition.
-fn add_finite(a: f64, b: f64) -> f64 {
-    (a + b).clamp(f64::MIN, f64::MAX)
 }
 
 /// A summary's value at one time, over all workers. Starts empty; each cell's `merge_into` adds to it.

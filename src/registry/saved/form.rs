@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{SavedKind, SavedValue};
+use super::{Moment, SavedKind, SavedValue};
 use crate::options::SummaryOptions;
 use crate::registry::cell::{Bounds, HistogramSnapshot, NativeSnapshot, SavedNative, SavedSet, SummaryCell};
 use crate::registry::kind::FamilyKind;
@@ -51,28 +51,44 @@ impl SavedKind {
 
 impl SavedValue {
     /// All workers' parts; `kind` is that of the family.
-    pub(super) fn of(series: &Series, kind: &FamilyKind, now: Timestamp) -> Self {
+    pub(super) fn of(series: &Series, kind: &FamilyKind, Moment { now, has_zeroes }: Moment) -> Self {
         match kind {
+            FamilyKind::Counter if has_zeroes && !series.was_shown(now) => {
+                Self::NewCounter { sum: series.number(), shown_from_s: series.shown_from_s() }
+            }
             FamilyKind::Counter | FamilyKind::Gauge => Self::Number(series.number()),
             FamilyKind::Histogram { bounds } => {
-                let (all, native) = saved_histogram(series, bounds);
-                // Each part is finite, the sum of them may not be.
-                let finite = |number: f64| number.clamp(f64::MIN, f64::MAX);
-                Self::Histogram { sum: finite(all.sum), buckets: all.buckets.into_iter().map(finite).collect(), native }
+                let (HistogramSnapshot { sum, buckets }, native, has_fractions) = saved_histogram(series, bounds);
+                match native {
+                    Some(native) if has_fractions => Self::FloatHistogram { sum, buckets, native },
+                    native => Self::Histogram { sum, buckets, native },
+                }
             }
             FamilyKind::Summary(_) => Self::Summary(series.with_summaries(|cells| SummaryCell::save(cells, now))),
             FamilyKind::Set => Self::Set(series.set().save()),
         }
     }
 
+    /// Second since 1970 from which expositions show the value; 0 while nobody has got the 0 that they show first.
+    pub(super) fn shown_from_s(&self) -> u32 {
+        match self {
+            Self::NewCounter { shown_from_s, .. } => *shown_from_s,
+            // Long ago.
+            _ => 1,
+        }
+    }
+
+    /// Whether it has native buckets.
+    pub(super) fn has_native(&self) -> bool {
+        matches!(self, Self::Histogram { native: Some(_), .. } | Self::FloatHistogram { .. })
+    }
+
     /// Bytes when encoded, about.
     pub(super) fn bytes(&self) -> usize {
         match self {
-            Self::Number(_) => 16,
-            Self::Histogram { buckets, native, .. } => {
-                let native = native.as_ref().map_or(0, |native| native.positive.len() + native.negative.len());
-                8 * buckets.len() + 16 + 12 * native
-            }
+            Self::Number(_) | Self::NewCounter { .. } => 16,
+            Self::Histogram { buckets, native, .. } => histogram_bytes(buckets, native.as_ref()),
+            Self::FloatHistogram { buckets, native, .. } => histogram_bytes(buckets, Some(native)),
             // A sketch of many values; one of few takes less.
             Self::Summary(summary) => 16 + 4096 * summary.steps.len(),
             Self::Set(SavedSet::Exact(hashes)) => 10 * hashes.len() + 16,
@@ -82,9 +98,11 @@ impl SavedValue {
 
     pub(super) fn is_of(&self, kind: &FamilyKind) -> bool {
         match (self, kind) {
-            (Self::Number(sum), FamilyKind::Counter) => sum.is_finite() && *sum >= 0.0,
+            (Self::Number(sum) | Self::NewCounter { sum, .. }, FamilyKind::Counter) => sum.is_finite() && *sum >= 0.0,
             (Self::Number(value), FamilyKind::Gauge) => value.is_finite(),
-            (Self::Histogram { buckets, .. }, FamilyKind::Histogram { bounds }) => buckets.len() == bounds.len() + 1,
+            (Self::Histogram { buckets, .. } | Self::FloatHistogram { buckets, .. }, FamilyKind::Histogram { bounds }) => {
+                buckets.len() == bounds.len() + 1
+            }
             (Self::Summary(_), FamilyKind::Summary(_)) | (Self::Set(_), FamilyKind::Set) => true,
             _ => false,
         }
@@ -93,11 +111,16 @@ impl SavedValue {
     /// Adds it to the cell; false, and nothing changed, if it cannot be.
     pub(super) fn absorbed_by(self, cell: &CellHandle, now: Timestamp) -> bool {
         match (self, cell) {
-            (Self::Number(sum), CellHandle::Counter(cell)) => cell.add(sum),
+            (Self::Number(sum) | Self::NewCounter { sum, .. }, CellHandle::Counter(cell)) => cell.add(sum),
             (Self::Number(value), CellHandle::Gauge(cell)) => cell.set(value),
-            (Self::Histogram { sum, buckets, .. }, CellHandle::Histogram(cell, _)) => cell.absorb(&HistogramSnapshot { sum, buckets }),
+            (Self::Histogram { sum, buckets, .. } | Self::FloatHistogram { sum, buckets, .. }, CellHandle::Histogram(cell, _)) => {
+                cell.absorb(&HistogramSnapshot { sum, buckets })
+            }
             (Self::Histogram { sum, buckets, native }, CellHandle::Native(_, cell)) => {
-                cell.absorb(&HistogramSnapshot { sum, buckets }, native.as_ref())
+                cell.absorb(&HistogramSnapshot { sum, buckets }, native.as_ref(), false)
+            }
+            (Self::FloatHistogram { sum, buckets, native }, CellHandle::Native(_, cell)) => {
+                cell.absorb(&HistogramSnapshot { sum, buckets }, Some(&native), true)
             }
             (Self::Summary(summary), CellHandle::Summary(cell)) => cell.absorb(summary, now),
             (Self::Set(set), CellHandle::Set(cell)) => cell.absorb(set),
@@ -106,12 +129,17 @@ impl SavedValue {
     }
 }
 
-fn saved_histogram(series: &Series, bounds: &Bounds) -> (HistogramSnapshot, Option<SavedNative>) {
+fn histogram_bytes(buckets: &[f64], native: Option<&SavedNative>) -> usize {
+    8 * buckets.len() + 16 + 12 * native.map_or(0, |native| native.positive.len() + native.negative.len())
+}
+
+/// Both kinds of buckets, and whether the native ones are shown as floats.
+fn saved_histogram(series: &Series, bounds: &Bounds) -> (HistogramSnapshot, Option<SavedNative>, bool) {
     let mut all = HistogramSnapshot::new(bounds.len());
     let Some(mut native) = bounds.native().map(NativeSnapshot::new) else {
         series.histogram(&mut all);
-        return (all, None);
+        return (all, None, false);
     };
     let has_native = series.histogram_with_native(bounds, &mut all, &mut native);
-    (all, has_native.then(|| native.save()))
+    (all, has_native.then(|| native.save()), native.has_fractions())
 }

@@ -13,6 +13,8 @@ metadata:
 spec:
   serviceAccountName: {{ include "bridge.account" . }}
   automountServiceAccountToken: false
+  # Variables of Services, such as STATSD_BRIDGE_PORT, look like settings.
+  enableServiceLinks: false
   terminationGracePeriodSeconds: {{ .Values.terminationGracePeriodSeconds }}
   {{- with .Values.priorityClassName }}
   priorityClassName: {{ . }}

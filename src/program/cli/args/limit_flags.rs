@@ -27,7 +27,7 @@ pub(in crate::program::cli) struct LimitFlags {
     #[arg(long = "limits.series-bytes", value_name = "BYTES", default_value = "100663296", value_parser = positive)]
     pub(in crate::program::cli) series_bytes: usize,
     /// What becomes of samples of new series at a limit of their family.
-    #[arg(long = "limits.overflow", value_name = "POLICY", value_enum, default_value = "fold")]
+    #[arg(long = "limits.overflow", value_name = "POLICY", value_enum, default_value = "drop-label")]
     pub(in crate::program::cli) overflow: OverflowPolicy,
     /// Expired series whose values are kept for --ttl.grace.
     #[arg(long = "limits.resting-series", value_name = "N", default_value = "50000", value_parser = positive)]
@@ -61,7 +61,7 @@ pub(in crate::program::cli) struct LimitFlags {
 pub(in crate::program::cli) enum OverflowPolicy {
     /// Into one overflow series of the family.
     Fold,
-    /// Into series that lack only the label that explodes.
+    /// Into series that lack only the label that explodes, where there is room for them, else as fold.
     DropLabel,
     /// Nowhere: they are refused and counted.
     Refuse,

@@ -3,6 +3,9 @@
 
 use std::time::Duration;
 
+use clap::builder::StringValueParser;
+
+use super::lists::{List, list};
 use super::numbers::{datagram, positive, within};
 use crate::program::duration;
 
@@ -11,11 +14,11 @@ use crate::program::duration;
 #[command(next_help_heading = "Listening")]
 pub(in crate::program::cli) struct ListeningFlags {
     /// UDP addresses; may be given more than once; "" for none.
-    #[arg(long = "statsd.listen-udp", value_name = "ADDRESS", default_value = ":9125", value_delimiter = ',')]
-    pub(in crate::program::cli) listen_udp: Vec<String>,
+    #[arg(long = "statsd.listen-udp", value_name = "ADDRESS", default_value = ":9125", value_parser = list(StringValueParser::new()))]
+    pub(in crate::program::cli) listen_udp: Vec<List<String>>,
     /// TCP addresses; may be given more than once; "" for none.
-    #[arg(long = "statsd.listen-tcp", value_name = "ADDRESS", default_value = ":9125", value_delimiter = ',')]
-    pub(in crate::program::cli) listen_tcp: Vec<String>,
+    #[arg(long = "statsd.listen-tcp", value_name = "ADDRESS", default_value = ":9125", value_parser = list(StringValueParser::new()))]
+    pub(in crate::program::cli) listen_tcp: Vec<List<String>>,
     /// Path of a Unix datagram socket, or an abstract name with @ in front; "" for none.
     #[arg(long = "statsd.listen-unixgram", value_name = "PATH", default_value = "", hide_default_value = true)]
     pub(in crate::program::cli) listen_unixgram: String,

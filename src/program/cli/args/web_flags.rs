@@ -3,8 +3,10 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use clap::ArgAction;
+use clap::builder::StringValueParser;
+use clap::{ArgAction, ValueEnum};
 
+use super::lists::{List, list};
 use super::numbers::positive;
 use crate::program::duration;
 
@@ -13,8 +15,8 @@ use crate::program::duration;
 #[command(next_help_heading = "Web")]
 pub(in crate::program::cli) struct WebFlags {
     /// Addresses of the page and the rest over HTTP, or unix:PATH; may be given more than once.
-    #[arg(long = "web.listen-address", value_name = "ADDRESS", default_value = ":9102", value_delimiter = ',')]
-    pub(in crate::program::cli) listen_address: Vec<String>,
+    #[arg(long = "web.listen-address", value_name = "ADDRESS", default_value = ":9102", value_parser = list(StringValueParser::new()))]
+    pub(in crate::program::cli) listen_address: Vec<List<String>>,
     /// Listen on the sockets that systemd opened, and on no --web.listen-address.
     #[arg(long = "web.systemd-socket", value_name = "BOOL", default_value = "false", action = ArgAction::Set)]
     pub(in crate::program::cli) systemd_socket: bool,
@@ -22,15 +24,18 @@ pub(in crate::program::cli) struct WebFlags {
     #[arg(long = "web.config.file", value_name = "FILE", default_value = "", hide_default_value = true)]
     pub(in crate::program::cli) config_file: OsString,
     /// Network that may connect, such as 10.0.0.0/8; may be given more than once; all may if none is given.
-    #[arg(long = "web.allow-from", value_name = "NETWORK", value_delimiter = ',')]
-    pub(in crate::program::cli) allow_from: Vec<String>,
+    #[arg(long = "web.allow-from", value_name = "NETWORK", value_parser = list(StringValueParser::new()))]
+    pub(in crate::program::cli) allow_from: Vec<List<String>>,
     /// Addresses on which alone lifecycle and deletion are answered; may be given more than once.
-    #[arg(long = "web.admin-listen-address", value_name = "ADDRESS", value_delimiter = ',')]
-    pub(in crate::program::cli) admin_listen_address: Vec<String>,
+    #[arg(long = "web.admin-listen-address", value_name = "ADDRESS", value_parser = list(StringValueParser::new()))]
+    pub(in crate::program::cli) admin_listen_address: Vec<List<String>>,
+    /// Paths that need no password where --web.config.file has users, such as /-/healthy,/-/ready; may be given more than once.
+    #[arg(long = "web.no-auth-paths", value_name = "PATH", value_parser = list(StringValueParser::new()))]
+    pub(in crate::program::cli) no_auth_paths: Vec<List<String>>,
     /// Path of the page.
     #[arg(long = "web.telemetry-path", value_name = "PATH", default_value = "/metrics")]
     pub(in crate::program::cli) telemetry_path: String,
-    /// Answer PUT and POST of /-/quit and /-/reload.
+    /// Carry out PUT and POST of /-/quit and /-/reload; without, they are 403.
     #[arg(long = "web.enable-lifecycle", value_name = "BOOL", default_value = "false", action = ArgAction::Set)]
     pub(in crate::program::cli) enable_lifecycle: bool,
     /// Answer POST of /api/v1/series/delete, which deletes series.
@@ -39,6 +44,10 @@ pub(in crate::program::cli) struct WebFlags {
     /// Show the bridge's own process_* on the page; without, the names are free for what is sent.
     #[arg(long = "web.process-metrics", value_name = "BOOL", default_value = "true", action = ArgAction::Set)]
     pub(in crate::program::cli) process_metrics: bool,
+    /// Who gets OpenMetrics of those who ask for it: auto where it has something to show that text has not (exemplars, created lines,
+    /// units of rules), else who accepts no text [default: auto, with --compat never].
+    #[arg(long = "web.openmetrics", value_name = "WHEN", value_enum)]
+    pub(in crate::program::cli) openmetrics: Option<OpenMetricsWhen>,
     /// Say in OpenMetrics when the counting of each counter, histogram and summary began: a line x_created for each series.
     #[arg(long = "web.created-lines", value_name = "BOOL", default_value = "false", action = ArgAction::Set)]
     pub(in crate::program::cli) created_lines: bool,
@@ -57,4 +66,15 @@ pub(in crate::program::cli) struct WebFlags {
     /// Silence after which an HTTP connection is closed.
     #[arg(long = "web.idle-timeout", value_name = "DURATION", default_value = "2m", value_parser = duration::parse)]
     pub(in crate::program::cli) idle_timeout: Duration,
+}
+
+/// Who gets OpenMetrics of those who ask for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::program::cli) enum OpenMetricsWhen {
+    /// Where it has something to show that text has not, else who accepts no text.
+    Auto,
+    /// Whoever asks for it.
+    Always,
+    /// Nobody.
+    Never,
 }

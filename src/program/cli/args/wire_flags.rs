@@ -2,6 +2,7 @@
 
 use clap::{ArgAction, ValueEnum};
 
+use super::lists::{List, list};
 use super::numbers::within;
 use crate::options::NATIVE_BUCKETS_MAX;
 
@@ -24,7 +25,8 @@ pub(in crate::program::cli) struct WireFlags {
     /// Read Graphite tags: name;key=value:1|c [default: true, with --compat false].
     #[arg(long = "statsd.parse-graphite-tags", value_name = "BOOL", action = ArgAction::Set)]
     pub(in crate::program::cli) parse_graphite_tags: Option<bool>,
-    /// A DogStatsD tag without a value becomes key="true"; else it is a tag error [default: true, with --compat false].
+    /// A DogStatsD tag without a value becomes key="true" if it is a label name; else it is a tag error
+    /// [default: true, with --compat false].
     #[arg(long = "statsd.bare-tags", value_name = "BOOL", action = ArgAction::Set)]
     pub(in crate::program::cli) bare_tags: Option<bool>,
     /// The field c:ID becomes the label container_id; else it is skipped [default: false, with --compat true].
@@ -34,6 +36,9 @@ pub(in crate::program::cli) struct WireFlags {
     /// [default: true, with --compat for ms, h and d only, and others are rejected].
     #[arg(long = "statsd.packed-values", value_name = "BOOL", action = ArgAction::Set)]
     pub(in crate::program::cli) packed_values: Option<bool>,
+    /// Take samples of names that Prometheus writes itself, such as up and ALERTS.
+    #[arg(long = "statsd.allow-prometheus-names", value_name = "BOOL", default_value = "false", action = ArgAction::Set)]
+    pub(in crate::program::cli) allow_prometheus_names: bool,
     /// Which names and label names are kept: legacy escapes all but letters, digits and _; utf8 keeps what is sent, and each
     /// page escapes it as its scraper asks.
     #[arg(long = "name-validation", value_name = "NAMES", value_enum, default_value = "legacy")]
@@ -48,8 +53,8 @@ pub(in crate::program::cli) struct WireFlags {
     #[arg(long = "statsd.observer-type", value_name = "TYPE", value_enum)]
     pub(in crate::program::cli) observer_type: Option<ObserverType>,
     /// Upper bounds of histogram buckets, ascending [default: 0.005,0.01,0.025,0.05,0.1,0.25,0.5,1,2.5,5,10].
-    #[arg(long = "statsd.histogram-buckets", value_name = "BOUNDS", value_delimiter = ',')]
-    pub(in crate::program::cli) histogram_buckets: Option<Vec<f64>>,
+    #[arg(long = "statsd.histogram-buckets", value_name = "BOUNDS", value_parser = list(bound))]
+    pub(in crate::program::cli) histogram_buckets: Vec<List<f64>>,
     /// From when on histograms keep native buckets too, which only protobuf shows.
     #[arg(long = "statsd.native-histograms", value_name = "WHEN", value_enum, default_value = "asked")]
     pub(in crate::program::cli) native_histograms: NativeBucketsWhen,
@@ -95,6 +100,10 @@ pub(in crate::program::cli) enum NativeBucketsWhen {
     Asked,
     /// From the first sample.
     Always,
+}
+
+fn bound(text: &str) -> Result<f64, String> {
+    text.parse().map_err(|_| format!("expected a number such as 0.25, got {text:?}"))
 }
 
 fn factor(text: &str) -> Result<f64, String> {

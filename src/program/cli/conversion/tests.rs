@@ -5,7 +5,8 @@ use crate::program::cli::parse_args;
 
 fn settings(arguments: &[&str]) -> Result<Settings, String> {
     let arguments = std::iter::once(&"statsd-bridge").chain(arguments);
-    super::settings(&parse_args(arguments.map(Into::into)).expect("well-formed"))
+    let (args, names) = parse_args(arguments.map(Into::into)).expect("well-formed");
+    super::settings(&args, &names)
 }
 
 #[test]
@@ -57,6 +58,15 @@ fn state_is_kept_where_a_file_is_named() {
 }
 
 #[test]
+fn an_empty_list_is_none() {
+    let none =
+        settings(&["--preset=", "--statsd.mapping-config=", "--label=", "--web.allow-from=", "--statsd.histogram-buckets="]).unwrap();
+    assert!(none.mapping.presets.is_empty() && none.mapping.paths.is_empty() && none.mapping.labels.is_empty());
+    assert!(none.web_options.allow_from.is_empty());
+    assert_eq!(none.bridge.observer, Observer::default());
+}
+
+#[test]
 fn buckets_ascend() {
     let bounds = |text: &str| settings(&[&format!("--statsd.histogram-buckets={text}")]).map(|s| s.bridge.observer);
     assert_eq!(
@@ -84,7 +94,22 @@ fn errors_name_their_flag() {
         (&["--statsd.unixsocket-mode=abc"][..], "--statsd.unixsocket-mode: expected octal permissions such as 755, got \"abc\""),
         (&["--exemplars.tag=a:b"], "--exemplars.tag: \"a:b\" is no key of a tag: leave out : , | and #"),
         (&["--web.telemetry-path=metrics"], "--web.telemetry-path: expected a path that begins with /, got \"metrics\""),
+        (&["--web.no-auth-paths=/-/healthy,metrics"], "--web.no-auth-paths: expected a path that begins with /, got \"metrics\""),
+        (&["--web.no-auth-paths=//-/quit"], "--web.no-auth-paths: //-/quit changes something and always needs the password"),
         (&["--web.allow-from=10.0.0.0/8,here"], "--web.allow-from: \"here\" is no network: write it as 10.0.0.0/8, fd00::/8 or 127.0.0.1"),
+        (
+            &["--statsd.listen-udp=udp://127.0.0.1:9125"],
+            "--statsd.listen-udp: \"udp://127.0.0.1:9125\" is no address: it has a scheme in front; write 127.0.0.1:9125",
+        ),
+        (
+            &["--statsd.listen-udp=unix:/run/s"],
+            "--statsd.listen-udp: \"unix:/run/s\" is no address with a port, but a path; --statsd.listen-unixgram=/run/s takes datagrams there",
+        ),
+        (
+            &["--statsd.relay.address=/run/s"],
+            "--statsd.relay.address: \"/run/s\" is no address with a port, but a path; lines are relayed over UDP only",
+        ),
+        (&["--statsd.listen-unixgram=unix:///run/s"], "--statsd.listen-unixgram: \"unix:///run/s\" has a scheme in front; write /run/s"),
         (&["--statsd.listen-unixgram=@"], "--statsd.listen-unixgram: \"@\" is no path of a Unix socket: expected 1 to 107 bytes"),
     ] {
         assert_eq!(settings(arguments).err().as_deref(), Some(expected));
@@ -92,7 +117,7 @@ fn errors_name_their_flag() {
     let flags = ["statsd.listen-udp", "statsd.listen-tcp", "web.listen-address", "web.admin-listen-address", "statsd.relay.address"];
     for flag in flags {
         let error = settings(&[&format!("--{flag}=nonsense")]).expect_err("no address");
-        assert!(error.starts_with(&format!("--{flag}: \"nonsense\" is no address")), "{error}");
+        assert_eq!(error, format!("--{flag}: \"nonsense\" is no address: the port is missing; write nonsense:PORT"));
     }
 }
 

@@ -96,9 +96,14 @@ impl UdpBatch {
         self.received
     }
 
-    /// How many of them were cut.
-    pub(super) fn truncated(&self) -> usize {
-        self.headers.iter().take(self.received).filter(|h| was_cut(h)).count()
+    /// The lines of those that were cut, without the end that was lost.
+    pub(super) fn truncated(&self) -> impl Iterator<Item = Datagram<'_>> {
+        let received = self.headers.iter().zip(self.memory.chunks_exact(self.stride)).zip(&self.sources).take(self.received);
+        received.filter(|((header, _), _)| was_cut(header)).map(|((header, chunk), source)| {
+            let whole = chunk.get(..header.msg_len as usize).unwrap_or_default();
+            let start = memchr::memrchr(b'\n', whole).map_or(0, |end| end + 1);
+            Datagram { bytes: whole.get(start..).unwrap_or_default(), source }
+        })
     }
 
     /// The datagrams; of a cut one the whole lines only, and nothing if it has none.
@@ -176,7 +181,7 @@ mod tests {
         }
         assert_eq!(batch.receive(receiver.as_raw_fd(), Wait::ForOne).unwrap(), 3);
         assert_eq!(bytes(&batch), [&b"first"[..], b"", &largest]);
-        assert_eq!(batch.truncated(), 0);
+        assert_eq!(batch.truncated().count(), 0);
     }
 
     #[test]
@@ -187,7 +192,7 @@ mod tests {
             sender.send(datagram).unwrap();
         }
         assert_eq!(batch.receive(receiver.as_raw_fd(), Wait::ForOne).unwrap(), 4);
-        assert_eq!(batch.truncated(), 3);
+        assert_eq!(batch.truncated().map(|cut| cut.bytes).collect::<Vec<_>>(), [&b""[..], b"long_name:1|", b"long_n"]);
         assert_eq!(bytes(&batch), [&b"a:1|c\nb:1|c"[..], b"exactly_12_b", b"a:1|c"]);
     }
 

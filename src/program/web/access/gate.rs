@@ -106,13 +106,18 @@ impl Gate {
         self.config().rate.is_some()
     }
 
-    /// Decides on a request with these headers. May wait for a password to be checked.
-    pub(in crate::program::web) async fn decide(&self, config: &WebConfig, headers: &HeaderMap, metrics: &WebMetrics) -> AccessDecision {
+    /// Decides on a request with these headers, which needs a password or none. May wait for a password to be checked.
+    pub(in crate::program::web) async fn decide(
+        &self,
+        (config, asks_password): (&WebConfig, bool),
+        headers: &HeaderMap,
+        metrics: &WebMetrics,
+    ) -> AccessDecision {
         if !self.bucket.lock().unwrap_or_else(PoisonError::into_inner).take(config.rate, Instant::now()) {
             metrics.rate_limited.increment(1);
             return AccessDecision::RateLimited;
         }
-        if config.users.is_empty() {
+        if config.users.is_empty() || !asks_password {
             return AccessDecision::Allowed;
         }
         match self.passwords.check(&config.users, headers).await {

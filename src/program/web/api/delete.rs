@@ -2,7 +2,6 @@
 //! Knows neither who may delete nor when.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -14,7 +13,7 @@ use serde_json::json;
 use super::parameters::Parameters;
 use super::reply::{ApiData, ApiError};
 use crate::bridge::Bridge;
-use crate::registry::Family;
+use crate::registry::FamilyKind;
 use crate::selector::Selector;
 
 /// Bytes of a form; a longer one is rejected.
@@ -90,8 +89,8 @@ async fn form(headers: &HeaderMap, body: Incoming) -> Result<String, ApiError> {
 impl Deletion {
     /// Deletes, or counts. Takes as long as there are series; not for an async thread.
     pub(super) fn carry_out(&self, bridge: &Bridge, peer: Option<SocketAddr>) -> Result<ApiData, ApiError> {
-        let families = bridge.registry().families();
-        if let Some(error) = self.selectors.iter().flat_map(Selector::names).find_map(|name| names_a_line(name, &families)) {
+        let kind_of = |name: &str| bridge.registry().kind_of(name);
+        if let Some(error) = self.selectors.iter().flat_map(Selector::names).find_map(|name| names_a_line(name, &kind_of)) {
             return Err(error);
         }
         let wanted = |name: &str, labels: &[(&str, String)]| self.selectors.iter().any(|selector| selector.matches(name, labels));
@@ -106,15 +105,14 @@ impl Deletion {
 }
 
 /// `x_sum` is a line of the histogram `x`, and no series of its own.
-fn names_a_line(name: &str, families: &[Arc<Family>]) -> Option<ApiError> {
-    let exists = |name: &str| families.iter().find(|family| family.name().as_str() == name);
-    if exists(name).is_some() {
+fn names_a_line(name: &str, kind_of: &dyn Fn(&str) -> Option<FamilyKind>) -> Option<ApiError> {
+    if kind_of(name).is_some() {
         return None;
     }
     let parts = ["_bucket", "_sum", "_count"].into_iter().filter_map(|suffix| Some((suffix, name.strip_suffix(suffix)?)));
     let (family, kind) = parts.into_iter().find_map(|(suffix, part)| {
-        let family = exists(part)?;
-        family.kind().suffixes().contains(&suffix).then(|| (part, family.kind().as_str()))
+        let kind = kind_of(part)?;
+        kind.suffixes().contains(&suffix).then(|| (part, kind.as_str()))
     })?;
     Some(ApiError::bad_data(format!(
         "{name} is a line of the {kind} {family}, whose series go as a whole: write {family} in place of {name}, without le or quantile."

@@ -3,6 +3,7 @@
 //! ```text
 //! rule_use        rules in force, names without a rule
 //! name_conflicts  names that mean something else already
+//! rejections      why lines and samples were rejected, and who sent them
 //! cardinality     which families and labels take the room, which limits were hit, and by whom
 //! delete          series to delete
 //!   parameters      of a query or a form
@@ -15,6 +16,7 @@ mod cardinality;
 mod delete;
 mod name_conflicts;
 mod parameters;
+mod rejections;
 mod reply;
 mod report_slots;
 mod rule_use;
@@ -57,6 +59,11 @@ impl Api {
     /// `/api/v1/conflicts`.
     pub(super) fn conflicts(&self) -> ApiReply {
         name_conflicts::conflicts(&self.bridge).into()
+    }
+
+    /// `/api/v1/rejections`.
+    pub(super) fn rejections(&self) -> ApiReply {
+        rejections::rejections(&self.bridge).into()
     }
 
     /// `/api/v1/cardinality`, with the query of the request.

@@ -33,10 +33,12 @@ pub(super) fn rules(bridge: &Bridge) -> ApiData {
     ApiData::new(json!({ "rules": list, "never_matched": never }))
 }
 
-/// `/api/v1/unmapped`: the names that no rule matched, most samples first.
+/// `/api/v1/unmapped`: the names that no rule matched, most samples first. Without rules nothing is counted by name.
 pub(super) fn unmapped(bridge: &Bridge) -> ApiData {
-    let RuleUse { unmapped, unmapped_others, .. } = bridge.rule_use();
-    let names: Vec<Value> = unmapped.iter().take(MAX_NAMES).map(|(name, samples)| json!({ "name": name, "samples": samples })).collect();
+    let RuleUse { rules, unmapped, unmapped_others } = bridge.rule_use();
+    let counted = |samples: u64| if rules.is_empty() { Value::Null } else { json!(samples) };
+    let entry = |(name, samples): &(String, u64)| json!({ "name": name, "samples": counted(*samples) });
+    let names: Vec<Value> = unmapped.iter().take(MAX_NAMES).map(entry).collect();
     let further: u64 = unmapped.iter().skip(MAX_NAMES).map(|(_, samples)| samples).sum();
-    ApiData::new(json!({ "names": names, "names_known": unmapped.len(), "samples_of_other_names": further + unmapped_others }))
+    ApiData::new(json!({ "names": names, "names_known": unmapped.len(), "samples_of_other_names": counted(further + unmapped_others) }))
 }

@@ -30,6 +30,8 @@ pub(in crate::program::web) struct Acceptor {
     pub(in crate::program::web) limits: ConnectionLimits,
     /// How long running responses may take after shutdown.
     pub(in crate::program::web) drain_timeout: Duration,
+    /// Whether it is to be known that a client got its response whole. That takes a descriptor more for each connection.
+    pub(in crate::program::web) asks_clients: bool,
     /// The connections of all listeners.
     pub(in crate::program::web) open: Arc<OpenConnections>,
     /// Says whether connections are TLS.
@@ -94,6 +96,11 @@ impl Acceptor {
     fn start(self: &Arc<Self>, slot: ConnectionSlot, stream: WebStream, stop: &watch::Sender<bool>, connections: &mut JoinSet<()>) {
         let client = self.client(stream.addresses(), Arc::clone(&slot.activity), stop.subscribe());
         let acceptor = Arc::clone(self);
+        if self.asks_clients
+            && let Some(probe) = stream.probe()
+        {
+            slot.activity.ask(probe);
+        }
         match stream {
             WebStream::Tcp(stream) => {
                 // Without it a small response may wait for the client's delayed acknowledgement; failing to set it hurts nobody.

@@ -4,10 +4,11 @@ use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
 
-use hyper::Request;
 use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::{Request, Version};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tracing::debug;
@@ -28,9 +29,16 @@ where
     let activity = &connection.activity;
     let service = service_fn(|request: Request<Incoming>| {
         activity.request_began();
+        let is_old = request.version() == Version::HTTP_10;
         let (response, activity) = (connection.respond(request), Arc::clone(activity));
         async move {
-            let response = response.await;
+            let mut response = response.await;
+            // HTTP/1.0 has no chunks: the end of a body whose length is not known is the end of the connection. hyper would promise
+            // to keep it where the client asks for that.
+            if is_old && !is_complete(&response) {
+                *response.version_mut() = Version::HTTP_10;
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
             // A scrape says so itself when it ends: between two of its chunks nothing is left to write either.
             if is_complete(&response) {
                 activity.response_complete();
@@ -48,6 +56,7 @@ where
         tokio::select! {
             ended = serving.as_mut() => break if let Err(error) = ended {
                 fault_of_client(&error).inspect(|reason| connection.count_cut(*reason));
+                activity.failed();
                 debug!(%error, "HTTP connection ended");
             },
             cut = overdue.as_mut() => {

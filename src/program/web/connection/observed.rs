@@ -20,6 +20,14 @@ impl<S> ObservedStream<S> {
     pub(super) fn new(stream: S, activity: Arc<Activity>) -> Self {
         Self { stream, activity }
     }
+
+    /// Notes an error.
+    fn noted<T>(&self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if matches!(polled, Poll::Ready(Err(_))) {
+            self.activity.failed();
+        }
+        polled
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for ObservedStream<S> {
@@ -29,7 +37,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for ObservedStream<S> {
         if buf.filled().len() > before {
             self.activity.read();
         }
-        polled
+        self.noted(polled)
     }
 }
 
@@ -37,13 +45,13 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ObservedStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.activity.wrote(polled.is_pending());
-        polled
+        self.noted(polled)
     }
 
     fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
         self.activity.wrote(polled.is_pending());
-        polled
+        self.noted(polled)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -52,10 +60,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ObservedStream<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.stream).poll_flush(cx);
-        if polled.is_ready() {
+        if matches!(polled, Poll::Ready(Ok(()))) {
             self.activity.flushed();
         }
-        polled
+        self.noted(polled)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

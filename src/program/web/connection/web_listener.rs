@@ -1,9 +1,11 @@
 //! A socket that accepts web clients, TCP or Unix, and the streams that it gives. Knows no HTTP.
 
 use std::io;
+use std::os::fd::AsFd;
 
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
+use crate::program::net::canonical;
 use crate::program::web::addresses::ConnectionAddresses;
 
 /// A bound socket that clients connect to.
@@ -44,9 +46,29 @@ pub(super) enum WebStream {
 }
 
 impl WebStream {
+    /// What says whether the connection broke, such as by the reset with which a system answers for a program that left; none where there
+    /// is no descriptor for it.
+    pub(super) fn probe(&self) -> Option<Box<dyn Fn() -> bool + Send + Sync>> {
+        let is_broken = |error: io::Result<Option<io::Error>>| !matches!(error, Ok(None));
+        match self {
+            Self::Tcp(stream) => {
+                let twin = std::net::TcpStream::from(stream.as_fd().try_clone_to_owned().ok()?);
+                Some(Box::new(move || is_broken(twin.take_error())))
+            }
+            Self::Unix(stream) => {
+                let twin = std::os::unix::net::UnixStream::from(stream.as_fd().try_clone_to_owned().ok()?);
+                Some(Box::new(move || is_broken(twin.take_error())))
+            }
+        }
+    }
+
     pub(super) fn addresses(&self) -> ConnectionAddresses {
         match self {
-            Self::Tcp(stream) => ConnectionAddresses { local: stream.local_addr().ok(), peer: stream.peer_addr().ok() },
+            // A socket for both families tells IPv4 as ::ffff:127.0.0.1, which people do not write.
+            Self::Tcp(stream) => {
+                let plain = |address: io::Result<_>| address.ok().map(canonical);
+                ConnectionAddresses { local: plain(stream.local_addr()), peer: plain(stream.peer_addr()) }
+            }
             Self::Unix(_) => ConnectionAddresses::default(),
         }
     }

@@ -54,13 +54,16 @@ fn fill(mark: &str, facts: &LandingFacts<'_>) -> String {
 /// Sections for what there is, nothing where there is nothing.
 fn problems(problems: &Problems) -> String {
     let mut html = String::new();
-    for (title, lines, path) in
-        [("Limits hit", &problems.limits, "/api/v1/cardinality"), ("Names in conflict", &problems.conflicts, "/api/v1/conflicts")]
-    {
+    for (class, title, lines, path) in [
+        ("trouble", "Rejected", &problems.rejections, "/api/v1/rejections"),
+        ("trouble", "Limits hit", &problems.limits, "/api/v1/cardinality"),
+        ("trouble", "Names in conflict", &problems.conflicts, "/api/v1/conflicts"),
+        ("names", "Names without a rule", &problems.unmapped, "/api/v1/unmapped"),
+    ] {
         if !lines.is_empty() {
             let items: String = lines.iter().map(|line| format!("<p>{}</p>\n", escape(line))).collect();
             html.push_str(&format!(
-                "<section class=\"trouble\">\n<h2>{title}</h2>\n{items}<p><a href=\"{path}\">{path}</a></p>\n</section>\n"
+                "<section class=\"{class}\">\n<h2>{title}</h2>\n{items}<p><a href=\"{path}\">{path}</a></p>\n</section>\n"
             ));
         }
     }
@@ -108,7 +111,7 @@ mod tests {
         ready: true,
         paste: None,
         address: None,
-        problems: Problems { limits: Vec::new(), conflicts: Vec::new(), more: 0 },
+        problems: Problems { rejections: Vec::new(), limits: Vec::new(), conflicts: Vec::new(), unmapped: Vec::new(), more: 0 },
     };
 
     #[test]
@@ -134,9 +137,13 @@ mod tests {
         assert!(!html(&FACTS).contains("Limits hit") && !html(&FACTS).contains("Names in conflict"));
         let limits = vec!["login: <script>alert('u1')</script>\u{202e}\u{1b}".to_owned()];
         let conflicts = vec!["up&{{path}}".to_owned()];
-        let page = html(&LandingFacts { problems: Problems { limits, conflicts, more: 3 }, ..FACTS });
+        let page = html(&LandingFacts {
+            problems: Problems { rejections: vec!["<b>: 1".to_owned()], limits, conflicts, unmapped: vec!["<i>".to_owned()], more: 3 },
+            ..FACTS
+        });
         assert!(page.contains("<p>login: &lt;script&gt;alert(&#39;u1&#39;)&lt;/script&gt;\u{fffd}\u{fffd}</p>"));
         assert!(page.contains("<p>up&amp;{{path}}</p>") && page.contains("and 3 more"));
+        assert!(page.contains("<p>&lt;b&gt;: 1</p>") && page.contains("<p>&lt;i&gt;</p>"));
         assert!(!page.contains("<script"));
     }
 }

@@ -8,17 +8,16 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame};
-use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::recipient::ScrapeChunk;
+use super::recipient::{ReceivedChunks, ScrapeChunk};
 use crate::program::web::activity::{Activity, CutReason};
 use crate::telemetry::{ScrapeCut, Telemetry};
 
 /// The body of one scrape. Fails, and thereby ends the connection before the end of the body, if the exposition cannot be
 /// completed.
 pub(in crate::program::web) struct ScrapeBody {
-    chunks: Receiver<ScrapeChunk>,
+    received: ReceivedChunks,
     /// When the scraper gives up.
     deadline: Option<Pin<Box<Sleep>>>,
     activity: Arc<Activity>,
@@ -37,14 +36,9 @@ enum ScrapeOutcome {
 
 impl ScrapeBody {
     /// Of a scrape whose turn has come.
-    pub(super) fn new(
-        chunks: Receiver<ScrapeChunk>,
-        deadline: Option<Instant>,
-        activity: Arc<Activity>,
-        telemetry: Arc<Telemetry>,
-    ) -> Self {
+    pub(super) fn new(received: ReceivedChunks, deadline: Option<Instant>, activity: Arc<Activity>, telemetry: Arc<Telemetry>) -> Self {
         let deadline = deadline.map(|end| Box::pin(sleep_until(end)));
-        Self { chunks, deadline, activity, telemetry, outcome: ScrapeOutcome::Unfinished }
+        Self { received, deadline, activity, telemetry, outcome: ScrapeOutcome::Unfinished }
     }
 }
 
@@ -61,12 +55,12 @@ impl Body for ScrapeBody {
             return Poll::Ready(Some(Err(io::ErrorKind::TimedOut.into())));
         }
         loop {
-            match ready!(self.chunks.poll_recv(cx)) {
+            match ready!(self.received.chunks.poll_recv(cx)) {
                 Some(ScrapeChunk::Bytes(bytes)) => return Poll::Ready(Some(Ok(Frame::data(bytes)))),
                 Some(ScrapeChunk::Begun) => {}
                 Some(ScrapeChunk::End) => {
                     self.outcome = ScrapeOutcome::Complete;
-                    self.chunks.close();
+                    self.received.complete();
                     return Poll::Ready(None);
                 }
                 None => {

@@ -15,7 +15,7 @@ use super::expositions::ExpositionMaker;
 use super::memory::SpareMemory;
 use super::queue::{ScrapeQueue, SharedScrape, Transfer};
 use super::recipient::{Recipient, ScrapeChunk};
-use crate::exposition::{Exposition, Negotiated};
+use crate::exposition::{Exposition, Negotiated, Zeroes};
 use crate::program::web::activity::CutReason;
 use crate::telemetry::Telemetry;
 
@@ -52,8 +52,8 @@ struct PartialExposition {
 enum TurnEnd {
     /// There is more to render.
     More(Box<PartialExposition>),
-    /// The exposition is complete.
-    Complete,
+    /// The exposition is complete, with new counters at 0.
+    Complete(Zeroes),
 }
 
 impl Renderer {
@@ -78,7 +78,7 @@ impl Renderer {
     ) {
         let mut turn = Some(turn);
         let mut partial = None;
-        loop {
+        let zeroes = loop {
             let permit = match turn.take() {
                 Some(first) => Ok(first),
                 None => Arc::clone(&self.queue.renders).acquire_owned().await,
@@ -93,20 +93,36 @@ impl Renderer {
             let Ok((Ok(done), still)) = done.await else { return };
             recipients = still;
             transfer.wait_begins();
-            let TurnEnd::More(more) = done else { break };
-            partial = Some(*more);
+            match done {
+                TurnEnd::More(more) => partial = Some(*more),
+                TurnEnd::Complete(zeroes) => break zeroes,
+            }
             wait_for_room(&mut recipients, MIN_ROOM).await;
             transfer.wait_ends();
             if recipients.is_empty() {
                 return;
             }
-        }
-        for recipient in &recipients {
+        };
+        let zeroes = Arc::new(zeroes);
+        for recipient in recipients {
             // Until it has taken all, or is cut by the deadlines of its connection.
             if recipient.chunks.send(ScrapeChunk::End).await.is_ok() {
                 recipient.chunks.closed().await;
             }
+            if recipient.is_complete() && !zeroes.is_empty() {
+                self.tell_when_delivered(&zeroes, recipient);
+            }
         }
+    }
+
+    /// Lets new counters leave their 0 if this recipient has got it, which is known a moment later.
+    fn tell_when_delivered(&self, zeroes: &Arc<Zeroes>, recipient: Recipient) {
+        let (zeroes, now) = (Arc::clone(zeroes), self.expositions.now());
+        tokio::spawn(async move {
+            if recipient.activity.has_delivered().await {
+                zeroes.delivered(now);
+            }
+        });
     }
 
     /// Renders chunks until a recipient has no room, the turn is over, or the exposition is complete. Takes that long; not for an
@@ -135,7 +151,7 @@ impl Renderer {
             self.send_to(recipients, partial.encoder.write(&mut partial.raw, &self.memory)?);
             partial.raw.clear();
             if !is_more {
-                return self.complete(partial, recipients, start).map(|()| TurnEnd::Complete);
+                return self.complete(partial, recipients, start).map(TurnEnd::Complete);
             }
         }
         partial.busy += start.elapsed();
@@ -149,7 +165,7 @@ impl Renderer {
     }
 
     /// Sends the last chunk, and counts the exposition.
-    fn complete(&self, partial: PartialExposition, recipients: &[Recipient], start: Instant) -> io::Result<()> {
+    fn complete(&self, partial: PartialExposition, recipients: &[Recipient], start: Instant) -> io::Result<Zeroes> {
         self.send_to(recipients, partial.encoder.finish(&self.memory)?);
         self.memory.keep(partial.raw);
         let scrape = &self.telemetry.scrape;
@@ -157,7 +173,7 @@ impl Renderer {
         scrape.shared.increment(recipients.len().saturating_sub(1) as u64);
         scrape.bytes.set(partial.raw_bytes as f64);
         scrape.seconds.record((partial.busy + start.elapsed()).as_secs_f64());
-        Ok(())
+        Ok(partial.exposition.into_zeroes())
     }
 
     fn send_to(&self, recipients: &[Recipient], chunk: Vec<u8>) {

@@ -64,15 +64,15 @@ async fn cardinality_names_the_culprit() {
     }
     worker.ingest(b"login:1|c|#user:u9,site:eu", now());
     let data = server.data("/api/v1/cardinality").await;
-    assert_eq!(data["totals"]["series"], 5);
+    assert_eq!(data["totals"]["series"], 6);
     assert_eq!((&data["totals"]["series_limit"], &data["totals"]["families"]), (&json!(200_000), &json!(3)));
     let login = &data["families"][0];
-    assert_eq!((&login["name"], &login["type"], &login["series"]), (&json!("login"), &json!("counter"), &json!(2)));
+    assert_eq!((&login["name"], &login["type"], &login["series"]), (&json!("login"), &json!("counter"), &json!(3)));
     assert!(login["series_bytes"].as_u64().expect("bytes") > 100);
-    assert_eq!(login["labels"][0], json!({ "name": "user", "values": 2, "examples": ["u0", "u1"] }));
+    assert_eq!(login["labels"][0], json!({ "name": "user", "values": 3, "examples": ["u0", "u1"] }));
     assert_eq!(login["labels"][1]["name"], "site");
     let expected = json!([{
-        "limit": "values_per_label", "label": "user", "action": "fold", "samples": 9, "distinct_values_refused": 8,
+        "limit": "values_per_label", "label": "user", "action": "drop_label", "samples": 9, "distinct_values_refused": 8,
         "examples": ["u2", "u3", "u4", "u5", "u6"], "first_source": "unknown",
         "first_hit": "2023-11-14T22:13:20Z", "first_hit_ms": 1_700_000_000_000_u64,
     }]);
@@ -100,18 +100,18 @@ async fn a_wrong_limit_says_what_to_write() {
 #[tokio::test]
 async fn conflicts_show_both_sides() {
     let server = TestServer::start(patient()).await;
-    server.bridge.worker().ingest(b"up:1|c|#a:b\nup:2|g\nup:3|g\nlabelled:1|c|#le:1", now());
+    server.bridge.worker().ingest(b"jobs:1|c|#a:b\njobs:2|g\njobs:3|g\nlabelled:1|c|#le:1", now());
     let data = server.data("/api/v1/conflicts").await;
-    let [renamed, up] = data["conflicts"].as_array().expect("a list").as_slice() else { panic!("{data}") };
+    let [jobs, renamed] = data["conflicts"].as_array().expect("a list").as_slice() else { panic!("{data}") };
     assert_eq!((&renamed["reason"], &renamed["kept"], &renamed["name"]), (&json!("reserved_label"), &Value::Null, &json!("labelled")));
     assert_eq!(renamed["policy"], "recorded: the label is renamed exported_...");
     let expected = json!({
-        "name": "up", "reason": "type", "policy": "refused: the first type of a name stays", "samples": 2,
+        "name": "jobs", "reason": "type", "policy": "refused: the first type of a name stays", "samples": 2,
         "first_met": "2023-11-14T22:13:20Z", "first_met_ms": 1_700_000_000_000_u64,
-        "kept": { "name": "up", "type": "counter", "sample": "up:1|c|#a:b", "source": "unknown" },
-        "came": { "name": "up", "type": "gauge", "sample": "up:2|g", "source": "unknown" },
+        "kept": { "name": "jobs", "type": "counter", "sample": "jobs:1|c|#a:b", "source": "unknown" },
+        "came": { "name": "jobs", "type": "gauge", "sample": "jobs:2|g", "source": "unknown" },
     });
-    assert_eq!(up, &expected);
+    assert_eq!(jobs, &expected);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! What each path and method answers, and what the program says and hears over HTTP.
 
 use super::*;
+use crate::program::reload_requests::ReloadRequests;
 
 #[tokio::test]
 async fn every_path_and_method_has_its_answer() {
@@ -20,9 +21,12 @@ async fn every_path_and_method_has_its_answer() {
         ("BREW", "/-/ready", 405, Some("GET, HEAD")),
         ("GET", "/metrics/", 404, None),
         ("GET", "/nothing", 404, None),
-        ("GET", "//", 404, None),
-        ("POST", "/-/quit", 404, None),
-        ("PUT", "/-/reload", 404, None),
+        ("GET", "//", 200, None),
+        ("GET", "//metrics", 200, None),
+        ("GET", "/api//v1///rules", 200, None),
+        ("POST", "/-/quit", 403, None),
+        ("PUT", "/-/reload", 403, None),
+        ("GET", "//-/reload", 405, Some("PUT, POST")),
         ("OPTIONS", "*", 404, None),
         ("CONNECT", "t:80", 404, None),
         ("GET", "http://t/-/healthy", 200, None),
@@ -34,10 +38,27 @@ async fn every_path_and_method_has_its_answer() {
         let reply = server.ask(method, path).await;
         assert_eq!((status(&reply), header(&reply, "allow")), (code, allow), "{method} {path}: {reply}");
     }
+    assert!(body(&server.ask("POST", "/-/reload").await).contains("--web.enable-lifecycle"));
     assert_eq!(body(&server.ask("GET", "/-/healthy").await), "Statsd Bridge is Healthy.\n");
     let landing = server.ask("GET", "/").await;
     assert_eq!(header(&landing, "content-type"), Some("text/html; charset=utf-8"));
     assert!(body(&landing).contains(&server.address.to_string()), "it names the address to scrape");
+}
+
+/// To a socket for both families IPv4 comes as ::ffff:127.0.0.1.
+#[tokio::test]
+async fn an_ipv4_address_is_told_as_one() {
+    // Without IPv6 there is nothing to be told wrong.
+    let Ok(listener) = TcpListener::bind("[::]:0").await else { return };
+    let port = listener.local_addr().expect("bound").port();
+    let (options, bridge) = (patient(), Bridge::new(BridgeOptions::default()));
+    let state = Arc::new(WebState::new(&options, now));
+    let serving = tokio::spawn(serve(listener, options, bridge, state, std::future::pending()));
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.expect("listening");
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n").await.expect("sent");
+    let page = String::from_utf8(rest(&mut stream).await).expect("text");
+    assert!(page.contains(&format!("127.0.0.1:{port}")) && !page.contains("ffff"), "{page}");
+    serving.abort();
 }
 
 #[tokio::test]
@@ -77,21 +98,54 @@ async fn ready_is_what_the_program_says() {
 
 #[tokio::test]
 async fn quit_and_reload_reach_whoever_waits_for_them() {
-    let server = TestServer::start(WebOptions { enable_lifecycle: true, ..patient() }).await;
+    let options = WebOptions { enable_lifecycle: true, ..patient() };
+    let reloads = Arc::<ReloadRequests>::default();
+    let state = Arc::new(WebState::new(&options, now).reloading(Arc::clone(&reloads)));
+    let server = TestServer::start_with(options, Bridge::new(BridgeOptions::default()), state).await;
     let reply = server.ask("GET", "/-/quit").await;
     assert_eq!((status(&reply), header(&reply, "allow")), (405, Some("PUT, POST")));
     assert!(timeout(SHORT, server.state.lifecycle.quit_requested()).await.is_err(), "a refused request asks for nothing");
 
-    let state = Arc::clone(&server.state);
-    let waiting = tokio::spawn(async move { state.lifecycle.reload_requested().await });
-    assert_eq!(body(&server.ask("POST", "/-/reload").await), "Requesting reload");
-    soon(waiting).await.expect("reload was heard");
+    let answering = tokio::spawn(async move {
+        let first = reloads.asked_beyond(0).await;
+        reloads.answer(first, Ok(()));
+        let second = reloads.asked_beyond(first).await;
+        reloads.answer(second, Err("rules.yml:3: `nmae` is no key".into()));
+    });
+    let reply = server.ask("POST", "/-/reload").await;
+    assert_eq!((status(&reply), body(&reply)), (200, "Requesting reload"));
+    let reply = server.ask("PUT", "/-/reload").await;
+    assert_eq!((status(&reply), body(&reply)), (500, "failed to reload the mapping files:\nrules.yml:3: `nmae` is no key\n"));
+    soon(answering).await.expect("both were heard");
 
     let state = Arc::clone(&server.state);
     let waiting = tokio::spawn(async move { state.lifecycle.quit_requested().await });
     assert_eq!(body(&server.ask("PUT", "/-/quit").await), "Requesting termination... Goodbye!");
     soon(waiting).await.expect("quit was heard");
     soon(server.state.lifecycle.quit_requested()).await;
+}
+
+/// HTTP/1.0 has no chunks, so an exposition ends with its connection, and nothing else is promised, whatever the client asks for.
+#[tokio::test]
+async fn old_clients_keep_a_connection_only_where_the_length_is_known() {
+    let server = TestServer::start(patient()).await;
+    let ask = |path: &str| format!("GET {path} HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    let reply = server.send(ask("/metrics")).await;
+    assert_eq!((status(&reply), header(&reply, "connection"), header(&reply, "content-length")), (200, Some("close"), None));
+    assert!(body(&reply).ends_with('\n'), "all of it came");
+    let mut stream = server.connect().await;
+    for _ in 0..2 {
+        stream.write_all(ask("/-/healthy").as_bytes()).await.expect("sent");
+        let mut reply = vec![0; 4096];
+        let mut length = 0;
+        while !String::from_utf8_lossy(&reply[..length]).ends_with("is Healthy.\n") {
+            let n = soon(stream.read(&mut reply[length..])).await.expect("open");
+            assert_ne!(n, 0, "closed");
+            length += n;
+        }
+        let reply = String::from_utf8_lossy(&reply[..length]).into_owned();
+        assert_eq!((header(&reply, "connection"), header(&reply, "content-length")), (Some("keep-alive"), Some("26")));
+    }
 }
 
 #[tokio::test]

@@ -98,14 +98,47 @@ async fn the_page_is_the_same_in_every_coding() {
 
 #[tokio::test]
 async fn a_head_shows_no_counter() {
-    let bridge = Bridge::new(BridgeOptions { counters_start_at_zero: true, ..BridgeOptions::default() });
+    let bridge = Bridge::new(BridgeOptions { counters_start_at_zero: Some(0), ..BridgeOptions::default() });
     let options = patient();
     let state = Arc::new(WebState::new(&options, now));
     let server = TestServer::start_with(options, bridge, state).await;
     server.bridge.worker().ingest(b"hello:5|c", now());
     assert_eq!(status(&server.ask("HEAD", "/metrics").await), 200);
     assert!(server.ask("GET", "/metrics").await.contains("\nhello 0\n"));
-    assert!(server.ask("GET", "/metrics").await.contains("\nhello 5\n"));
+    shows(&server, "hello 5").await;
+}
+
+/// Scrapes until this line is shown.
+async fn shows(server: &TestServer, line: &str) {
+    let waiting = async {
+        while !server.ask("GET", "/metrics").await.contains(&format!("\n{line}\n")) {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(Duration::from_secs(30), waiting).await.unwrap_or_else(|_| panic!("in vain: {line}"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_zero_that_nobody_read_is_shown_again() {
+    let bridge = Bridge::new(BridgeOptions { counters_start_at_zero: Some(0), ..BridgeOptions::default() });
+    let options = patient();
+    let state = Arc::new(WebState::new(&options, now));
+    let server = TestServer::start_with(options, bridge, state).await;
+    server.bridge.worker().ingest(b"hello:5|c", now());
+    for round in 0..5 {
+        let mut stream = server.connect().await;
+        stream.write_all(request("").as_bytes()).await.expect("sent");
+        if round % 2 == 0 {
+            // Its end comes with the request, and not because of what it was sent.
+            stream.shutdown().await.expect("shut down");
+        }
+        drop(stream);
+    }
+    // All of them are over, and what they may have been told by then is known.
+    wait_for("all are rendered", || server.metric("statsd_bridge_scrapes_total") + cut(&server, "left") >= 5.0).await;
+    sleep(2 * crate::program::web::activity::RECEIPT).await;
+    assert!(server.ask("GET", "/metrics").await.contains("\nhello 0\n"));
+    shows(&server, "hello 5").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

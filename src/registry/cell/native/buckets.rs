@@ -1,5 +1,7 @@
 //! Populated buckets of one sign, by key.
 
+use crate::registry::cell::add_weights;
+
 /// Room for so many more, at least, when a bucket comes for which there is none.
 const ROOM: usize = 4;
 
@@ -27,14 +29,8 @@ impl NativeBucket {
 
     #[inline(always)]
     fn add(&mut self, weight: f64) {
-        *self = Self::new(self.key, add_finite(self.weight(), weight));
+        *self = Self::new(self.key, add_weights(self.weight(), weight));
     }
-}
-
-/// Each sum of a histogram is finite; that of several may not be, and the largest number is shown for it.
-#[inline(always)]
-pub(super) fn add_finite(a: f64, b: f64) -> f64 {
-    (a + b).min(f64::MAX)
 }
 
 impl Buckets {
@@ -108,7 +104,7 @@ impl Buckets {
     /// Takes out the buckets up to this key; what they weigh together.
     pub(super) fn take_to(&mut self, key: i32) -> f64 {
         let end = self.0.partition_point(|bucket| bucket.key <= key);
-        self.0.drain(..end).map(|bucket| bucket.weight()).fold(0.0, add_finite)
+        self.0.drain(..end).map(|bucket| bucket.weight()).fold(0.0, add_weights)
     }
 
     /// Empties it and keeps its memory.

@@ -66,7 +66,7 @@ fn observed(options: Option<NativeOptions>, observations: &[f64]) -> (HistogramS
             let is_over = shape.populated() > options.max_buckets as usize;
             assert!(!is_over || shape.halve());
         }
-        native.add(&shape, 0, usize::MAX);
+        native.add((&shape, false), 0, usize::MAX);
         (classic.sum, classic.buckets[0]) = (sum, observations.len() as f64);
     }
     (classic, Some(native))

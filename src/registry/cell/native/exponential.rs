@@ -1,7 +1,8 @@
 //! Exponential buckets of both signs and the zero bucket between them: adding, widening, halving, merging.
 
-use super::buckets::{Buckets, add_finite};
+use super::buckets::Buckets;
 use super::scale::{self, SCHEMA_MIN, coarser, key_of, upper_bound};
+use crate::registry::cell::add_weights;
 
 /// Weights by exponential bucket. Equal buckets of several of these add up to those of one that saw everything.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,7 +37,7 @@ impl Exponential {
         } else if value < -self.zero_threshold {
             self.negative.add(key_of(-value, self.schema), weight);
         } else {
-            self.zero_weight = add_finite(self.zero_weight, weight);
+            self.zero_weight = add_weights(self.zero_weight, weight);
         }
     }
 
@@ -87,7 +88,7 @@ impl Exponential {
         for (of, to) in [(&other.positive, &mut self.positive), (&other.negative, &mut self.negative)] {
             of.iter().for_each(|(key, weight)| to.add(coarser(key, steps), weight));
         }
-        self.zero_weight = add_finite(self.zero_weight, other.zero_weight);
+        self.zero_weight = add_weights(self.zero_weight, other.zero_weight);
         if self.zero_threshold != other.zero_threshold {
             self.zero_threshold = self.zero_threshold.max(other.zero_threshold);
             self.clear_zero();
@@ -106,8 +107,8 @@ impl Exponential {
     }
 
     fn swallow(&mut self, key: i32) {
-        let weight = add_finite(self.positive.take_to(key), self.negative.take_to(key));
-        self.zero_weight = add_finite(self.zero_weight, weight);
+        let weight = add_weights(self.positive.take_to(key), self.negative.take_to(key));
+        self.zero_weight = add_weights(self.zero_weight, weight);
     }
 
     /// Adds what classic buckets hold, each at its upper bound, and what is above the last bound right above it: where nothing

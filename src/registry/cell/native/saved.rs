@@ -3,7 +3,7 @@
 use super::exponential::Exponential;
 use super::snapshot::NativeSnapshot;
 use super::{SCHEMA_MAX, SCHEMA_MIN};
-use crate::registry::cell::HistogramSnapshot;
+use crate::registry::cell::{HistogramSnapshot, add_weights};
 
 /// Buckets of one sign that may be restored: more than any limit, or the coarsest schema, leaves.
 const BUCKETS_MAX: usize = 4_096;
@@ -55,8 +55,8 @@ impl SavedNative {
         shape.zero_weight = self.zero_weight;
         self.positive.iter().for_each(|(key, weight)| shape.positive.add(*key, *weight));
         self.negative.iter().for_each(|(key, weight)| shape.negative.add(*key, *weight));
-        let native: f64 = self.positive.iter().chain(&self.negative).map(|(_, weight)| weight).sum::<f64>() + self.zero_weight;
-        let all: f64 = classic.buckets.iter().sum();
+        let native = self.positive.iter().chain(&self.negative).fold(self.zero_weight, |all, (_, weight)| add_weights(all, *weight));
+        let all = classic.weight();
         // Fractions are rounded in another order.
         (native == all || (native - all).abs() <= 1e-6 * all).then_some(shape)
     }

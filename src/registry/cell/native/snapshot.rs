@@ -2,6 +2,7 @@
 
 use super::exponential::Exponential;
 use super::{NativeOptions, scale};
+use crate::registry::cell::add_weights;
 
 /// A gap of so many buckets is bridged by empty ones; a longer one ends the span.
 const GAP: i64 = 2;
@@ -13,8 +14,10 @@ pub struct NativeSnapshot {
     pub(super) shape: Exponential,
     /// The newest reset of any part in milliseconds; 0 for none.
     pub(super) reset_ms: u64,
-    /// Whether a part was added since it was empty.
+    /// How many parts were added since it was empty.
     pub(super) parts: usize,
+    /// Whether a weight of any part was a fraction once.
+    pub(super) has_fractions: bool,
 }
 
 /// The buckets of one sign as spans of neighbours.
@@ -30,13 +33,13 @@ pub struct Spans {
 impl NativeSnapshot {
     /// Empty, for a family with these options.
     pub fn new(options: &NativeOptions) -> Self {
-        Self { shape: Exponential::new(options.schema, options.zero_threshold), reset_ms: 0, parts: 0 }
+        Self { shape: Exponential::new(options.schema, options.zero_threshold), reset_ms: 0, parts: 0, has_fractions: false }
     }
 
     /// Empties it for the next series.
     pub fn clear(&mut self, options: &NativeOptions) {
         self.shape.clear(options.schema, options.zero_threshold);
-        (self.reset_ms, self.parts) = (0, 0);
+        (self.reset_ms, self.parts, self.has_fractions) = (0, 0, false);
     }
 
     /// From -4, the coarsest, to 8.
@@ -57,7 +60,7 @@ impl NativeSnapshot {
     /// The weight of all buckets.
     pub fn weight(&self) -> f64 {
         let sides = self.shape.positive.iter().chain(self.shape.negative.iter());
-        sides.map(|(_, weight)| weight).fold(self.shape.zero_weight, |all, weight| all + weight)
+        sides.map(|(_, weight)| weight).fold(self.shape.zero_weight, add_weights)
     }
 
     /// When counting began anew for want of buckets, in milliseconds since 1970; `None` if it did not. Only with
@@ -92,16 +95,26 @@ impl NativeSnapshot {
         Spans::of(self.shape.negative.iter())
     }
 
-    /// Whether all weights are whole numbers that a double holds exactly, so that integers may stand for them.
+    /// Whether a weight was a fraction once; whatever they are now, its counts are shown as floats.
+    pub(crate) fn has_fractions(&self) -> bool {
+        self.has_fractions
+    }
+
+    /// Whether integers may stand for the weights: all have always been whole numbers, and a double holds them exactly. Once false,
+    /// it stays so.
     pub fn is_whole(&self) -> bool {
+        if self.has_fractions {
+            return false;
+        }
         let sides = self.shape.positive.iter().chain(self.shape.negative.iter());
         // The sum of them is whole too, if it is below 2^53: then each step to it was.
         sides.map(|(_, weight)| weight).chain([self.shape.zero_weight]).all(|weight| weight.fract() == 0.0) && self.weight() < WHOLE_MAX
     }
 
     /// Adds one part, and keeps to the limit of buckets once there are several: each alone does.
-    pub(super) fn add(&mut self, part: &Exponential, reset_ms: u64, limit: usize) {
+    pub(super) fn add(&mut self, (part, has_fractions): (&Exponential, bool), reset_ms: u64, limit: usize) {
         self.shape.merge(part);
+        self.has_fractions |= has_fractions;
         self.reset_ms = self.reset_ms.max(reset_ms);
         self.parts += 1;
         if self.parts > 1 {

@@ -99,7 +99,7 @@ proptest! {
             prop_assert!(first.observe(*value, f64::from(*weight) / 3.0, NOW));
         }
         let (classic, native) = read([&first], &options);
-        prop_assert!(second.absorb(&classic, Some(&native.save())));
+        prop_assert!(second.absorb(&classic, Some(&native.save()), native.has_fractions()));
         for value in &more {
             prop_assert!(first.observe(*value, 1.0, NOW) && second.observe(*value, 1.0, NOW));
         }
@@ -131,7 +131,7 @@ fn what_no_histogram_could_hold_is_refused() {
     for spoil in spoilt {
         let mut saved = native.save();
         spoil(&mut saved);
-        assert!(!self::cell(options).absorb(&classic, Some(&saved)), "{saved:?}");
+        assert!(!self::cell(options).absorb(&classic, Some(&saved), false), "{saved:?}");
     }
     assert_eq!(read([&cell], &options), (classic, native));
 }
@@ -175,13 +175,19 @@ fn zero_buckets_unite() {
 }
 
 #[test]
-fn fractions_are_not_whole() {
+fn fractions_are_not_whole_and_what_had_some_stays_so() {
     let options = options(3, 160);
     let cell = cell(options);
     assert!(cell.observe(1.0, 3.0, NOW) && read([&cell], &options).1.is_whole());
     assert!(cell.observe(1.0, 0.5, NOW) && !read([&cell], &options).1.is_whole());
-    assert!(cell.observe(1.0, 0.5, NOW) && read([&cell], &options).1.is_whole());
-    assert!(cell.observe(1.0, (1_u64 << 53) as f64, NOW) && !read([&cell], &options).1.is_whole());
+    assert!(cell.observe(1.0, 0.5, NOW) && !read([&cell], &options).1.is_whole());
+    let large = self::cell(options);
+    assert!(large.observe(1.0, (1_u64 << 53) as f64, NOW) && !read([&large], &options).1.is_whole());
+    assert!(large.observe(1.0, 1.0, NOW) && !read([&large], &options).1.is_whole());
+    // Nor does a snapshot that is used again remember another series.
+    let mut all = read([&cell], &options);
+    all.1.clear(&options);
+    assert!(all.1.is_whole());
 }
 
 #[test]

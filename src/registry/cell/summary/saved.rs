@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{SummaryCell, SummaryState};
 use crate::registry::cell::sketch::{SavedSketch, Sketch};
+use crate::registry::cell::{add_finite, add_weights};
 use crate::time::Timestamp;
 
 /// What all workers hold of one summary: count and sum of all times, and the steps of the window.
@@ -25,7 +26,7 @@ impl SummaryCell {
         let (mut count, mut sum) = (0.0, 0.0);
         for cell in cells {
             let state = cell.lock();
-            (count, sum) = (super::add_finite(count, state.count), super::add_finite(sum, state.sum));
+            (count, sum) = (add_weights(count, state.count), add_finite(sum, state.sum));
             let all = state.past.iter().map(|(of, sketch)| (*of, sketch)).chain([(state.step, &state.current)]);
             for (of, sketch) in all.filter(|(of, sketch)| cell.is_live(*of, now) && !sketch.is_empty()) {
                 steps.entry(of).or_default().merge(sketch);

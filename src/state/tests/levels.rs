@@ -1,0 +1,78 @@
+//! What is restored after a crash, and of counters that expositions show at 0 first.
+
+use super::*;
+
+#[test]
+fn a_zero_that_nobody_got_is_shown_after_a_restart() {
+    let limits = Limits { series_per_family: 1, overflow: Overflow::Fold, ..Limits::default() };
+    let with = || Bridge::new(Options { limits, counters_start_at_zero: Some(10_000), ..Options::default() });
+    let before = with();
+    before.worker().ingest(b"old:1|c|#z:1\nold:2|c|#z:2", at(0));
+    page(&before, at(1_000));
+    before.worker().ingest(b"held:1|c", at(2_000));
+    page(&before, at(5_000));
+    before.worker().ingest(b"new:1|c", at(12_000));
+    let after = with();
+    take_up(&after, &bytes_of(&before, at(12_000)), at(12_500)).expect("a good snapshot");
+    for (now, held, new) in [(13_000, 0, 0), (14_999, 0, 0), (15_000, 1, 0), (22_000, 1, 0), (23_000, 1, 1)] {
+        let text = page(&after, at(now));
+        let lines = [format!("held {held}"), format!("new {new}"), "old{z=\"1\"} 1".to_owned(), "old{z=\"_overflow_\"} 2".to_owned()];
+        assert!(lines.iter().all(|line| text.contains(&format!("\n{line}\n"))), "{now}: {lines:?} in {text}");
+    }
+    // Where there was no such flag before, expositions have shown the values.
+    let without = Bridge::new(Options::default());
+    without.worker().ingest(b"c:7|c", at(0));
+    let after = with();
+    take_up(&after, &bytes_of(&without, at(0)), at(1)).expect("a good snapshot");
+    assert!(page(&after, at(1)).contains("c 7\n"));
+    // After a crash it is a new counter.
+    let (crashed, bytes, mut restored) = (with(), bytes_of(&after, at(1)), Restored::default());
+    read_frames(&mut &bytes[HEADER_BYTES..], |family| restored += crashed.restore_levels(family, at(2))).expect("good frames");
+    crashed.worker().ingest(b"c:2|c", at(3));
+    assert!(page(&crashed, at(4)).contains("c 0\n") && page(&crashed, at(11_000)).contains("c 2\n"));
+}
+
+/// What follows a crash: nothing that Prometheus would take for a reset from an old value.
+#[test]
+fn levels_go_on_without_the_sums() {
+    for (options, kind) in [(Options::default(), "histogram"), (summaries(), "summary")] {
+        let second = Some(1_000);
+        let ttl = Ttl { counter_ms: second, ..Ttl::default() };
+        let options = Options { ttl, grace_ms: 60_000, created_lines: true, ..options };
+        let before = Bridge::new(options.clone());
+        let mut worker = before.worker();
+        worker.ingest(b"rests:9|c", at(0));
+        before.expire(at(2_000));
+        worker.tick();
+        assert_eq!(before.expire(at(2_000)), 1);
+        worker.ingest(b"c:5|c|#a:b\nh:3|h|#a:b\ng:7|g|#a:b\ns:x|s\ns:y|s", at(2_000));
+        let after = Bridge::new(options);
+        let (mut restored, bytes) = (Restored::default(), bytes_of(&before, at(2_000)));
+        read_frames(&mut &bytes[HEADER_BYTES..], |family| restored += after.restore_levels(family, at(2_500))).expect("good frames");
+        assert_eq!(restored, Restored { series: 4, expired: 1, ..Restored::default() });
+        let text = page(&after, at(2_500));
+        for line in ["c{a=\"b\"} 0", "h_sum{a=\"b\"} 0", "h_count{a=\"b\"} 0", "g{a=\"b\"} 7", "s 2", &format!("# TYPE h {kind}")] {
+            assert!(text.contains(&format!("\n{line}\n")) || text.starts_with(line), "{line} in {text}");
+        }
+        assert!(!text.contains("rests"), "{text}");
+        let created: Vec<_> =
+            after.registry().families().iter().map(|family| (family.name().to_string(), family.series()[0].created())).collect();
+        assert!(created.iter().all(|(name, time)| (*name == "g" || *name == "s") != (*time == at(2_500))), "{created:?}");
+        after.worker().ingest(b"c:1|c|#a:b\nh:2|h|#a:b\nrests:1|c", at(2_600));
+        let text = page(&after, at(2_600));
+        assert!(text.contains("c{a=\"b\"} 1\n") && text.contains("h_sum{a=\"b\"} 2\n") && text.contains("rests 1\n"), "{text}");
+    }
+}
+
+#[test]
+fn an_overflow_series_begins_at_0_too() {
+    let limits = Limits { series_per_family: 1, overflow: Overflow::Fold, ..Limits::default() };
+    let (before, after) = [(); 2].map(|()| Bridge::new(Options { limits, ..Options::default() })).into();
+    before.worker().ingest(b"c:1|c|#z:1\nc:2|c|#z:2\nc:3|c|#z:3", at(0));
+    let (mut restored, bytes) = (Restored::default(), bytes_of(&before, at(0)));
+    read_frames(&mut &bytes[HEADER_BYTES..], |family| restored += after.restore_levels(family, at(1))).expect("good frames");
+    assert_eq!(restored, Restored { series: 2, ..Restored::default() });
+    after.worker().ingest(b"c:4|c|#z:3", at(1));
+    assert_eq!(page(&after, at(1)).matches("_overflow_\"} 4\n").count(), 1);
+    assert!(page(&after, at(1)).contains("c{z=\"1\"} 0\n"));
+}

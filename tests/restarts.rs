@@ -1,0 +1,285 @@
+//! Restarts in the eyes of Prometheus: whatever ends the bridge, and whatever becomes of its state file, `increase()` is never more
+//! than what was sent, and less only by what no scrape has seen.
+//!
+//! [`ROUNDS`] rounds by default; `STATSD_BRIDGE_RESTART_ROUNDS=50` runs as many.
+
+use std::fs;
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::thread;
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::harness::{Launch, Running, free_port, until};
+use crate::peers;
+use crate::prometheus::Prometheus;
+
+/// One of each kind of end, and one more.
+const ROUNDS: usize = 6;
+
+/// What a counter is worth from the beginning: far more than all that is sent later.
+const BIG: f64 = 1_000_000.0;
+
+/// A bridge that is started again and again, and a Prometheus that scrapes it at one address all the while.
+struct Scraped {
+    folder: TempDir,
+    web: SocketAddr,
+    prometheus: Prometheus,
+    /// Whether the folder is a file system of its own, of 128 KiB.
+    is_small: bool,
+}
+
+impl Scraped {
+    fn new(program: &Path) -> Self {
+        let folder = TempDir::new().expect("a temporary directory");
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=128k", "tmpfs"]).arg(folder.path()).output();
+        let is_small = mount.is_ok_and(|done| done.status.success());
+        let web = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), free_port(Ipv4Addr::LOCALHOST.into()));
+        let yaml = format!(
+            "global:\n  scrape_interval: 1s\n  scrape_timeout: 1s\nscrape_configs:\n- job_name: bridge\n  static_configs:\n  - targets: ['{web}']\n"
+        );
+        Self { folder, web, prometheus: Prometheus::with_config(program, &yaml, &[]), is_small }
+    }
+
+    fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
+    fn start(&self, interval: &str) -> Running {
+        let state = format!("--state.file={}", self.state().display());
+        let web = format!("--web.listen-address={}", self.web);
+        Launch::new().arg(state).arg(web).arg(format!("--state.interval={interval}")).start()
+    }
+
+    /// What Prometheus has of a series, oldest first: all values ever scraped.
+    fn values(&self, series: &str) -> Vec<f64> {
+        let json = self.prometheus.api(&format!("query?query={series}%5B1h%5D"));
+        let values = json["data"]["result"][0]["values"].as_array().cloned().unwrap_or_default();
+        values.iter().map(|value| value[1].as_str().expect("a value").parse().expect("a number")).collect()
+    }
+
+    /// Waits until the last scrape has this value.
+    fn scraped(&self, series: &str, value: f64) {
+        let mut last = None;
+        until(&format!("{series} is scraped as {value}"), || {
+            let found = self.values(series).last().copied();
+            if found != last {
+                eprintln!("{series}: {found:?}");
+                last = found;
+            }
+            (last == Some(value)).then_some(())
+        });
+    }
+
+    /// What `increase()` gives over all scrapes, without its guess at what lies before the first and behind the last one.
+    fn increase(&self, series: &str) -> f64 {
+        let values = self.values(series);
+        let pairs = values.windows(2).filter_map(|pair| Some((*pair.first()?, *pair.get(1)?)));
+        pairs.map(|(before, after)| if after < before { after } else { after - before }).sum()
+    }
+
+    /// Lets no snapshot be written until the guard is dropped; the bridge can be started meanwhile where the file system is small.
+    fn filled(&self) -> Filled {
+        let path = self.folder.path().join("filler");
+        if self.is_small {
+            let mut filler = fs::File::create(&path).expect("a file");
+            while filler.write(&[0; 512]).is_ok_and(|written| written > 0) {}
+            return Filled { path };
+        }
+        // A folder that is not empty is not removed for the next snapshot.
+        let path = self.folder.path().join("state.tmp");
+        until("the name is free", || fs::create_dir_all(path.join("x")).ok());
+        Filled { path }
+    }
+}
+
+impl Drop for Scraped {
+    fn drop(&mut self) {
+        if self.is_small {
+            let _ = Command::new("umount").arg("--lazy").arg(self.folder.path()).status();
+        }
+    }
+}
+
+struct Filled {
+    path: PathBuf,
+}
+
+impl Drop for Filled {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path).or_else(|_| fs::remove_dir_all(&self.path));
+    }
+}
+
+fn terminate(mut bridge: Running) {
+    bridge.process.signal(Signal::TERM);
+    let status = bridge.process.wait();
+    assert!(status.success(), "after SIGTERM: {status}\n{}", bridge.process.log());
+}
+
+fn kill(mut bridge: Running) {
+    bridge.process.signal(Signal::KILL);
+    assert!(!bridge.process.wait().success());
+}
+
+/// The case in which nothing but the order of things goes wrong: the file is good, and older than the last scrape.
+#[test]
+fn a_crash_after_an_orderly_restart_is_no_jump() {
+    let Some(program) = peers::prometheus() else { return };
+    let scraped = Scraped::new(&program);
+    let bridge = scraped.start("30s");
+    bridge.send(format!("big_total:{BIG}|c\nlevel:7|g\nusers:a|s"));
+    bridge.page_at(3);
+    scraped.scraped("big_total", BIG);
+    terminate(bridge);
+    let bridge = scraped.start("30s");
+    bridge.send("big_total:1|c");
+    scraped.scraped("big_total", BIG + 1.0);
+    kill(bridge);
+    let bridge = scraped.start("30s");
+    scraped.scraped("big_total", 0.0);
+    bridge.send("big_total:2|c");
+    scraped.scraped("big_total", 2.0);
+    assert_eq!(scraped.increase("big_total"), 3.0);
+    let increase = scraped.prometheus.series("increase(big_total[1m])").expect("a query");
+    let increase: f64 = increase[0]["value"][1].as_str().expect("a value").parse().expect("a number");
+    assert!(increase < 100.0, "{increase}");
+    assert_eq!((bridge.page().value("level"), bridge.page().value("users")), (Some(7.0), Some(1.0)));
+    bridge.stop();
+}
+
+/// Sends without end over TCP to whatever listens, and counts what it sent.
+struct Load {
+    target: Arc<std::sync::Mutex<Option<SocketAddr>>>,
+    sent: Arc<AtomicU64>,
+    stop: Arc<AtomicBool>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Load {
+    fn start() -> Self {
+        let (target, sent, stop) =
+            (Arc::<std::sync::Mutex<Option<SocketAddr>>>::default(), Arc::<AtomicU64>::default(), Arc::<AtomicBool>::default());
+        let thread = thread::spawn({
+            let (target, sent, stop) = (Arc::clone(&target), Arc::clone(&sent), Arc::clone(&stop));
+            move || {
+                let lines = "load_total:1|c\ntook:1|ms\n".repeat(50);
+                let mut stream = None;
+                while !stop.load(Relaxed) {
+                    let now = *target.lock().expect("nobody panics with it");
+                    stream = stream.or_else(|| TcpStream::connect(now?).ok());
+                    if let Some(open) = &mut stream {
+                        // Counted first: what is sent by half may have arrived.
+                        sent.fetch_add(50, Relaxed);
+                        if open.write_all(lines.as_bytes()).is_err() {
+                            stream = None;
+                        }
+                    }
+                    thread::sleep(std::time::Duration::from_millis(5));
+                }
+            }
+        });
+        Self { target, sent, stop, thread: Some(thread) }
+    }
+
+    fn to(&self, target: SocketAddr) {
+        *self.target.lock().expect("nobody panics with it") = Some(target);
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.stop.store(true, Relaxed);
+        let _ = self.thread.take().map(thread::JoinHandle::join);
+    }
+}
+
+/// How a bridge ends, and what becomes of its file.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum End {
+    Term,
+    Kill,
+    KillUnseen,
+    TruncatedAfterTerm,
+    TermOnFullDisk,
+}
+
+const ENDS: [End; 5] = [End::Kill, End::Term, End::TermOnFullDisk, End::TruncatedAfterTerm, End::KillUnseen];
+
+#[test]
+fn no_end_makes_prometheus_count_more_than_was_sent() {
+    let Some(program) = peers::prometheus() else { return };
+    let rounds = std::env::var("STATSD_BRIDGE_RESTART_ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().expect("a number of rounds"));
+    let (scraped, load) = (Scraped::new(&program), Load::start());
+    let bridge = scraped.start("1s");
+    bridge.send(format!("big_total:{BIG}|c\nlevel:7|g\nusers:a|s"));
+    scraped.scraped("big_total", BIG);
+    terminate(bridge);
+    // What the counter is worth now, what was sent since the first scrape, and how much of that no scrape may have seen.
+    let (mut value, mut sent, mut unseen) = (BIG, 0.0, 0.0);
+    for round in 0..rounds {
+        let end = ENDS[round % ENDS.len()];
+        eprintln!("round {round}: {end:?}");
+        // On the full disk there is none of the timer, whose memory would be free again when it fails.
+        let interval = if end == End::TermOnFullDisk { "1h" } else { ["1s", "30s"][round / 2 % 2] };
+        let bridge = scraped.start(interval);
+        load.to(bridge.statsd);
+        scraped.scraped("big_total", value);
+        let more = (round % 7 + 2) as f64;
+        bridge.send(format!("big_total:{more}|c\nlevel:7|g\nusers:a|s"));
+        (value, sent) = (value + more, sent + more);
+        scraped.scraped("big_total", value);
+        match end {
+            End::Term => terminate(bridge),
+            End::Kill => kill(bridge),
+            End::KillUnseen => {
+                bridge.send("big_total:3|c");
+                (sent, unseen) = (sent + 3.0, unseen + 3.0);
+                kill(bridge);
+            }
+            End::TruncatedAfterTerm => {
+                terminate(bridge);
+                let bytes = fs::read(scraped.state()).expect("a state file");
+                fs::write(scraped.state(), &bytes[..bytes.len() * (round % 9) / 9]).expect("written");
+            }
+            End::TermOnFullDisk => {
+                let filled = scraped.filled();
+                terminate(bridge);
+                if scraped.is_small {
+                    // It starts on the full disk too.
+                    let bridge = scraped.start("1s");
+                    scraped.scraped("big_total", 0.0);
+                    kill(bridge);
+                }
+                drop(filled);
+            }
+        }
+        if end != End::Term {
+            value = 0.0;
+        }
+        if end == End::TruncatedAfterTerm {
+            // Nothing is left; the counter is there again with its first sample.
+            let bridge = scraped.start("1s");
+            assert_eq!(bridge.page().value("level"), None);
+            bridge.send("big_total:1|c\nlevel:7|g\nusers:a|s");
+            (value, sent) = (1.0, sent + 1.0);
+            scraped.scraped("big_total", value);
+            terminate(bridge);
+        }
+        let (big, all) = (scraped.increase("big_total"), load.sent.load(Relaxed) as f64);
+        assert!((sent - unseen..=sent).contains(&big), "{round}: {big} of {sent}, of which {unseen} were not seen");
+        for series in ["load_total", "took_count"] {
+            let found = scraped.increase(series);
+            assert!(found <= all, "{round}: {series} {found} of {all}");
+        }
+    }
+    assert!(scraped.increase("load_total") > 0.0, "there was load");
+    let bridge = scraped.start("1s");
+    assert_eq!((bridge.page().value("level"), bridge.page().value("users")), (Some(7.0), Some(1.0)));
+    terminate(bridge);
+}
