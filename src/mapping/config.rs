@@ -26,6 +26,7 @@ mod environment;
 pub(crate) mod findings;
 pub(crate) mod keys;
 mod labels;
+pub(crate) mod nearest;
 mod observer;
 mod pattern;
 mod read;
@@ -33,9 +34,13 @@ mod rule;
 mod scalar;
 mod stanza;
 pub(crate) mod tree;
+mod yaml_fault;
+mod yaml_line;
 
 #[cfg(test)]
 mod corpus_tests;
+#[cfg(test)]
+mod mistakes_tests;
 #[cfg(test)]
 mod observer_tests;
 #[cfg(test)]

@@ -52,7 +52,9 @@ const UNITS: [(&str, Unit); 19] = [
 /// Reads a rule. `None` where an error leaves nothing to go on with; every error is among the findings.
 pub(super) fn read(file: &mut File<'_>, node: &Node, defaults: &FileDefaults) -> Option<Rule> {
     if !matches!(node.value, YamlValue::Map(_)) {
-        file.findings.error(node.at, code::BAD_TYPE, "a rule is a map of keys: `match`, `name` and others");
+        let is_glued = matches!(&node.value, YamlValue::Scalar(text, _) if text.contains(':'));
+        let instead = if is_glued { "; write a space behind each `:`" } else { "" };
+        file.findings.error(node.at, code::BAD_TYPE, format!("a rule is a map of keys: `match`, `name` and others{instead}"));
         return None;
     }
     let fields = file.fields(node, RULE)?;
@@ -126,8 +128,8 @@ fn read_name(file: &mut File<'_>, rule: &Node, fields: Fields<'_>, action: Actio
 }
 
 fn read_kind(file: &mut File<'_>, fields: Fields<'_>) -> Option<MetricKind> {
-    const KINDS: [(&str, MetricKind); 3] =
-        [("counter", MetricKind::Counter), ("gauge", MetricKind::Gauge), ("observer", MetricKind::Observer)];
+    const KINDS: [(&str, MetricKind); 4] =
+        [("counter", MetricKind::Counter), ("gauge", MetricKind::Gauge), ("observer", MetricKind::Observer), ("set", MetricKind::Set)];
     let node = fields.get("match_metric_type")?;
     match file.text(node, "`match_metric_type`")? {
         "timer" => {
@@ -135,13 +137,12 @@ fn read_kind(file: &mut File<'_>, fields: Fields<'_>) -> Option<MetricKind> {
             file.findings.warning(node.at, code::OLD_KEY, text);
             Some(MetricKind::Observer)
         }
-        "set" if file.extended => Some(MetricKind::Set),
-        "set" => {
+        "set" if !file.extended => {
             let text = "`match_metric_type: set` needs `syntax: extended` at the top of the file; statsd_exporter has no sets";
             file.findings.error(node.at, code::BAD_VALUE, text);
             None
         }
-        _ => file.choice(node, "metric type", &KINDS),
+        _ => file.choice(node, "metric type", if file.extended { &KINDS } else { &KINDS[..3] }),
     }
 }
 
