@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::engine::{Engine, RulesInForce};
-use crate::exposition::{Exposition, Format};
+use crate::exposition::{Exposition, Format, OpenMetricsOffer};
 use crate::ingest::pipeline::Worker;
 use crate::ingest::protocol::SampleError;
 use crate::ingest::resolve;
@@ -174,6 +174,11 @@ impl Bridge {
     /// The exposition, to be taken a part at a time, names escaped by underscores where they need it.
     pub fn exposition(&self, format: Format, now: Timestamp) -> Exposition {
         self.exposition_escaped(format, Escaping::default(), now)
+    }
+
+    /// To whom OpenMetrics is offered by [`Options::openmetrics`] and the rules in force, for [`Negotiated::of`](crate::Negotiated::of).
+    pub fn openmetrics_offer(&self) -> OpenMetricsOffer {
+        OpenMetricsOffer::of(&self.engine)
     }
 
     /// The exposition, to be taken a part at a time, names escaped as it is said. Under

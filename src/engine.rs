@@ -2,11 +2,12 @@
 //!
 //! Ingest and exposition take it, or a part of it; neither knows the facade.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::hits::Hits;
-use crate::mapping::Rules;
+use crate::mapping::spec::{Action, Rule};
+use crate::mapping::{Rules, unit};
 use crate::name::{Escaping, is_legacy_name, is_prometheus_name};
 use crate::options::{NativeWhen, Options};
 use crate::registry::Registry;
@@ -21,6 +22,8 @@ pub(crate) struct Engine {
     telemetry: Arc<Telemetry>,
     rules: RwLock<RulesInForce>,
     generation: AtomicU64,
+    /// Whether a rule in force states a unit.
+    has_units: AtomicBool,
     said: Said,
     rejections: Rejections,
 }
@@ -49,6 +52,7 @@ impl Engine {
             telemetry,
             rules: RwLock::new(rules),
             generation: AtomicU64::new(0),
+            has_units: AtomicBool::new(false),
             said: Said::default(),
             rejections: Rejections::default(),
         }
@@ -58,6 +62,8 @@ impl Engine {
     pub(crate) fn replace_rules(&self, rules: Rules) {
         let mut current = self.rules.write().unwrap_or_else(PoisonError::into_inner);
         let generation = current.generation + 1;
+        let has_unit = |rule: &Rule| rule.action != Action::Drop && rule.unit.and_then(unit::base).is_some();
+        self.has_units.store(rules.config().rules.iter().any(has_unit), Ordering::Relaxed);
         *current = RulesInForce { hits: Arc::new(Hits::new(rules.config().rules.len())), rules: Arc::new(rules), generation };
         self.generation.store(generation, Ordering::Release);
     }
@@ -65,6 +71,11 @@ impl Engine {
     /// The rules in force, with their hits.
     pub(crate) fn rules(&self) -> RulesInForce {
         self.rules.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether a rule in force states a unit.
+    pub(crate) fn has_units(&self) -> bool {
+        self.has_units.load(Ordering::Relaxed)
     }
 
     /// The generation of the rules in force, read without a lock.

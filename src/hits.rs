@@ -1,11 +1,13 @@
 //! Samples by rule, and by name where no rule matched: what `/api/v1/rules` and `/api/v1/unmapped` show.
 //!
-//! Without rules names are known, and nothing is counted. Workers count into plain numbers of their own and add them once a batch. Bounded: a fixed number of names is counted one by
-//! one, all further ones together. Made anew with each change of rules.
+//! Without rules names are known, and nothing is counted. Workers count into plain numbers of their own and add them once a batch.
+//! Bounded: a fixed number of names is counted one by one, all further ones together. Made anew with each change of rules.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
+
+use rapidhash::quality::RandomState;
 
 use crate::lock::lock;
 
@@ -30,7 +32,7 @@ pub(crate) struct Hits {
     rules: usize,
     /// Rules, then names, then one for all other names.
     sums: Box<[AtomicU64]>,
-    names: Mutex<HashMap<Box<str>, u32>>,
+    names: Mutex<HashMap<Box<str>, u32, RandomState>>,
 }
 
 impl Hits {
@@ -45,7 +47,7 @@ impl Hits {
     }
 
     pub(crate) fn of_name(&self, name: &str) -> Slot {
-        let name = name.char_indices().nth(NAME_BYTES).and_then(|(at, _)| name.get(..at)).unwrap_or(name);
+        let name = cut(name);
         let mut names = lock(&self.names);
         let next = names.len();
         let number = match names.get(name) {
@@ -76,6 +78,12 @@ impl Hits {
         all.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         (all, sum(NAMES))
     }
+}
+
+/// What is kept of a name: at most [`NAME_BYTES`], and no half of a character.
+fn cut(name: &str) -> &str {
+    let end = (0..=NAME_BYTES.min(name.len())).rev().find(|end| name.is_char_boundary(*end));
+    end.and_then(|end| name.get(..end)).unwrap_or_default()
 }
 
 /// One worker's counts since the last batch.

@@ -70,7 +70,7 @@ mod time;
 pub mod program;
 
 pub use self::bridge::{Accounting, Bridge, RuleUse};
-pub use self::exposition::{Exposition, Format, Negotiated};
+pub use self::exposition::{Exposition, Format, Negotiated, OpenMetricsOffer};
 pub use self::ingest::pipeline::{Datagram, Worker};
 pub use self::options::Options;
 pub use self::registry::{

@@ -27,6 +27,8 @@ pub struct Options {
     /// Whether expositions show a new counter at 0 first, until one of them was delivered whole, and then for so many milliseconds,
     /// so that every scraper sees the 0; `None` for not at all.
     pub counters_start_at_zero: Option<u64>,
+    /// Who gets OpenMetrics.
+    pub openmetrics: OpenMetrics,
     /// Whether OpenMetrics pages say of each counter, histogram and summary when its counting began.
     pub created_lines: bool,
     /// When the bridge began, and with it the counting of its self-metrics, as protobuf and created lines say it; `None`: they do not.
@@ -35,6 +37,8 @@ pub struct Options {
     pub prefix: Prefix,
     /// Whether the page is without the `process_*` of the bridge's own process; the names are then free for others.
     pub without_process_metrics: bool,
+    /// Whether counters get the ending `_total` where their names lack it, where no rule says otherwise.
+    pub counters_total_suffix: bool,
     /// What a signed value does to a gauge, where no rule says otherwise.
     pub signed_gauges: SignedGauges,
     /// Whether names that Prometheus writes itself are taken, such as `up`: see
@@ -45,6 +49,19 @@ pub struct Options {
     /// The key of the DogStatsD tag that is no label but links a sample to a trace, as it is sent; `None` for none. Not empty,
     /// and without any of `: , | #`: else there is none.
     pub exemplar_tag: Option<Arc<str>>,
+}
+
+/// Who gets OpenMetrics of those who ask for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OpenMetrics {
+    /// Whoever accepts no text; and where the configuration has something that text cannot show (exemplars, created lines, rules with
+    /// units), whoever asks for it.
+    #[default]
+    Auto,
+    /// Whoever asks for it.
+    Always,
+    /// Nobody.
+    Never,
 }
 
 /// Tag styles and fields of the wire, each with its own switch.

@@ -36,16 +36,30 @@ pub struct Rejection {
 
 /// The last input of each reason, of all workers.
 #[derive(Debug, Default)]
-pub(crate) struct Rejections(Mutex<BTreeMap<&'static str, RejectedInput>>);
+pub(crate) struct Rejections(Mutex<BTreeMap<&'static str, LastInput>>);
+
+/// An input as it came; its memory is kept for the next of its reason, so that a flood of bad lines allocates nothing.
+#[derive(Debug)]
+struct LastInput {
+    bytes: Vec<u8>,
+    source: Source,
+    at: Timestamp,
+}
 
 impl Rejections {
-    /// Notes inputs, each in place of the one before.
-    pub(crate) fn note(&self, inputs: impl Iterator<Item = (&'static str, RejectedInput)>) {
-        lock(&self.0).extend(inputs);
+    /// Notes an input, of which the first [`SHOWN_BYTES`] are kept, in place of the one before.
+    pub(crate) fn note(&self, reason: &'static str, input: &[u8], source: Source, at: Timestamp) {
+        let mut all = lock(&self.0);
+        let last = all.entry(reason).or_insert_with(|| LastInput { bytes: Vec::with_capacity(SHOWN_BYTES), source, at });
+        last.bytes.clear();
+        last.bytes.extend_from_slice(input.get(..SHOWN_BYTES).unwrap_or(input));
+        (last.source, last.at) = (source, at);
     }
 
     /// The last input of a reason.
     pub(crate) fn last(&self, reason: &str) -> Option<RejectedInput> {
-        lock(&self.0).get(reason).cloned()
+        let all = lock(&self.0);
+        let last = all.get(reason)?;
+        Some(RejectedInput { input: last.bytes.escape_ascii().to_string(), source: last.source, at: last.at })
     }
 }

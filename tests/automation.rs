@@ -259,7 +259,7 @@ fn prometheus_has_every_metric_by_the_name_of_the_document() {
     let (Some(program), Some(python)) = (peers::prometheus(), peers::python_with_clients()) else { return };
     let (bridge, page) = bridge_after_the_demo(&python);
     let other = Launch::new().start();
-    let prometheus = Prometheus::scraping_as_the_example_does(&program, [&bridge, &other]);
+    let prometheus = Prometheus::scraping_as_the_example_does(&program, [&bridge, &other], &[]);
     for row in table() {
         let of_the_page: f64 = page.lines().filter(|line| line.name == counted(&row)).map(|line| line.value).sum();
         // Of the names that every process has, Prometheus tells whose they are by the job, as it always does.

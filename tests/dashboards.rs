@@ -138,11 +138,20 @@ fn loaded_rules(prometheus: &Prometheus) -> Vec<Value> {
 
 #[test]
 fn every_expression_of_dashboards_and_rules_answers() {
+    every_expression_answers(&[]);
+}
+
+#[test]
+fn every_expression_answers_where_histograms_are_native_too() {
+    every_expression_answers(&["--enable-feature=native-histograms"]);
+}
+
+fn every_expression_answers(flags: &[&str]) {
     let (Some(program), Some(python)) = (peers::prometheus(), peers::program("python3")) else { return };
     let (bridge, mut traffic) = bridge_in_traffic(&python);
     // One that shows its own process.
     let other = Launch::new().start();
-    let prometheus = Prometheus::scraping_as_the_example_does(&program, [&bridge, &other]);
+    let prometheus = Prometheus::scraping_as_the_example_does(&program, [&bridge, &other], flags);
     // Both are values of the dashboards' variables from here on.
     prometheus.expect("count(statsd_bridge_lines_total)", 2.0);
     prometheus.expect("count(statsd_bridge_build_info)", 2.0);

@@ -211,7 +211,7 @@ fn every_reason_of_the_grammar_is_counted_once() {
         ("illegal_event", "kind:1|x"),
     ];
     let lines: Vec<_> = cases.iter().map(|(_, line)| *line).collect();
-    let good = "_e{1,1}:a|b\n_sc|name|0\ntagged:1|c|#a:b,:c\nup:1|c\nup:1|g\nup:-1|c\n\nfields:1|c|z:?";
+    let good = "_e{1,1}:a|b\n_sc|name|0\ntagged:1|c|#a:b,:c\ntwo:1|c\ntwo:1|g\ntwo:-1|c\n\nfields:1|c|z:?";
     bridge.send(format!("{}\n{good}", lines.join("\n")));
     let page = bridge.page_at(4 + 5);
     for (reason, line) in cases {
@@ -222,12 +222,12 @@ fn every_reason_of_the_grammar_is_counted_once() {
     assert_eq!((own("tag_errors_total"), own("unknown_fields_total"), own("lines_empty_total")), (1.0, 1.0, 1.0));
     let conflicts = page.family("statsd_bridge_events_conflict_total").expect("conflicts are shown");
     assert_eq!(conflicts.lines.len(), 1);
-    for (label, value) in [("type", "gauge"), ("metric_name", "up")] {
+    for (label, value) in [("type", "gauge"), ("metric_name", "two")] {
         assert_eq!(page.sum_where(&conflicts.name, label, value), 1.0, "{:?}", conflicts.lines);
     }
     let error = |reason: &str| page.sum_where("statsd_bridge_events_error_total", "reason", reason);
     assert_eq!((error("conflict"), error("illegal_negative_counter")), (1.0, 1.0));
-    assert_eq!((page.value("up"), page.value("tagged{a=\"b\"}")), (Some(1.0), Some(1.0)));
+    assert_eq!((page.value("two"), page.value("tagged{a=\"b\"}")), (Some(1.0), Some(1.0)));
     bridge.stop();
 }
 
@@ -286,13 +286,25 @@ fn a_second_scrape_has_the_same_lines_in_the_same_order() {
 fn the_page_comes_in_the_format_that_is_asked_for() {
     let openmetrics = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
     let protobuf = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited";
-    for (compat, accept, begins) in [
-        (false, openmetrics, "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=allow-utf-8"),
-        (true, openmetrics, "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"),
-        (true, protobuf, "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited; escaping="),
+    let only_openmetrics = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8";
+    let in_openmetrics = "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=allow-utf-8";
+    let in_text = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores";
+    for (flags, accept, begins) in [
+        (&[][..], openmetrics, in_text),
+        (&[], only_openmetrics, in_openmetrics),
+        (&["--web.openmetrics=always"], openmetrics, in_openmetrics),
+        (&["--web.openmetrics=never", "--web.created-lines"], only_openmetrics, in_text),
+        (&["--web.created-lines"], openmetrics, in_openmetrics),
+        (&["--exemplars.tag=trace_id"], openmetrics, in_openmetrics),
+        (&["--compat=statsd_exporter"], only_openmetrics, in_text),
+        (&["--compat=statsd_exporter", "--web.openmetrics=auto"], only_openmetrics, in_openmetrics),
+        (
+            &["--compat=statsd_exporter"],
+            protobuf,
+            "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited; escaping=",
+        ),
     ] {
-        let launch = if compat { Launch::new().arg("--compat=statsd_exporter") } else { Launch::new() };
-        let bridge = launch.start();
+        let bridge = flags.iter().copied().fold(Launch::new(), Launch::arg).start();
         bridge.send("asked_total:1|c");
         bridge.page_at(1);
         let response = request(bridge.web, "GET", "/metrics", &[("Accept", accept)]).expect("an answer");

@@ -4,6 +4,7 @@ mod collisions;
 mod exemplars;
 pub mod messages;
 mod native;
+mod offers;
 mod published;
 pub mod samples;
 
@@ -36,13 +37,16 @@ fn protobuf(bridge: &Bridge) -> Vec<MetricFamily> {
     messages::decode(&page(bridge, (Format::Protobuf, Escaping::Underscores)))
 }
 
+fn rules(text: &str) -> Rules {
+    let source = MappingText { name: "rules.yml".into(), text: text.to_owned() };
+    let (config, findings) = load(&[source], &|_| None);
+    Rules::compile(config.unwrap_or_else(|| panic!("{findings:?}"))).unwrap_or_else(|findings| panic!("{findings:?}"))
+}
+
 /// A bridge with these options and rules that was sent these datagrams.
 fn bridge(options: Options, rules: &str, datagrams: &[&str]) -> Bridge {
-    let source = MappingText { name: "rules.yml".into(), text: rules.to_owned() };
-    let (config, findings) = load(&[source], &|_| None);
-    let rules = Rules::compile(config.unwrap_or_else(|| panic!("{findings:?}"))).unwrap_or_else(|findings| panic!("{findings:?}"));
     let bridge = Bridge::new(options);
-    bridge.replace_rules(rules);
+    bridge.replace_rules(self::rules(rules));
     let mut worker = bridge.worker();
     datagrams.iter().for_each(|datagram| worker.ingest(datagram.as_bytes(), NOW));
     bridge
@@ -59,8 +63,8 @@ fn differences(bridge: &Bridge) -> Vec<String> {
         let page = |format| page(bridge, (format, escaping));
         let utf8 = |format| String::from_utf8(page(format)).expect("UTF-8");
         let in_text = samples::of_text(&utf8(Format::Text));
-        found.extend(samples::differences(&in_text, &samples::of_openmetrics(&utf8(Format::OpenMetrics)), prefix));
-        found.extend(samples::differences(&in_text, &samples::of_messages(&messages::decode(&page(Format::Protobuf))), prefix));
+        found.extend(samples::differences(&in_text, &samples::of_openmetrics(&utf8(Format::OpenMetrics)), prefix, false));
+        found.extend(samples::differences(&in_text, &samples::of_messages(&messages::decode(&page(Format::Protobuf))), prefix, true));
     }
     found
 }

@@ -198,3 +198,36 @@ fn a_thousand_rules_are_found_and_counted() {
     assert_eq!((used.rules.len(), used.unmapped.len()), (1000, 143));
     assert_eq!(page(&bridge).value(r#"m7{x="a"}"#), Some(1.0));
 }
+
+#[test]
+fn an_ending_that_counters_are_given_is_part_of_the_name_that_is_judged() {
+    let bridge = Bridge::new(Options { counters_total_suffix: true, ..Options::default() });
+    let mut worker = bridge.worker();
+    // The bridge's own, a gauge's, and one that is there with the ending already.
+    worker.ingest(b"process_cpu_seconds:1|c\ntaken_total:1|g\ntaken:1|c\ntaken:1|g\nsame:1|c\nsame_total:1|c\nsame.total:1|c", NOW);
+    let page = page(&bridge);
+    assert_eq!(page.value("same_total"), Some(3.0));
+    assert_eq!((page.value("taken_total"), page.value("taken")), (Some(1.0), Some(1.0)));
+    let rejected = |reason: &str| page.value(&format!("statsd_bridge_events_error_total{{reason=\"{reason}\"}}"));
+    assert_eq!((rejected("own_metric_name"), rejected("conflict")), (Some(1.0), Some(1.0)));
+}
+
+#[test]
+fn the_ending_of_counters_is_the_rules_word_first_then_the_files_then_the_flags() {
+    let rule = |name: &str, says: &str| format!("- match: {name}\n  name: {name}\n{says}");
+    for (flag, defaults, want) in [
+        (false, "", [false, true, false]),
+        (true, "", [true, true, false]),
+        (true, "defaults:\n  total_suffix: false\n", [false, true, false]),
+        (false, "defaults:\n  total_suffix: true\n", [true, true, false]),
+    ] {
+        let says = [rule("silent", ""), rule("yes", "  total_suffix: true\n"), rule("no", "  total_suffix: false\n")].concat();
+        let bridge = Bridge::new(Options { counters_total_suffix: flag, ..Options::default() });
+        bridge.replace_rules(rules(&format!("{defaults}mappings:\n{says}")));
+        bridge.worker().ingest(b"silent:1|c\nyes:1|c\nno:1|c\nunmapped:1|c", NOW);
+        let page = page(&bridge);
+        let has_ending = |name: &str| page.value(&format!("{name}_total")) == Some(1.0) && page.value(name).is_none();
+        assert_eq!(["silent", "yes", "no"].map(has_ending), want, "{flag}, {defaults}");
+        assert_eq!(has_ending("unmapped"), want[0], "{flag}, {defaults}");
+    }
+}

@@ -53,7 +53,7 @@ impl Prometheus {
 
     /// Scrapes bridges as proto-examples/prometheus/prometheus.yml says, with its rules, but every second; nobody is alerted. The
     /// first one stands for that of the automation platform.
-    pub fn scraping_as_the_example_does(program: &std::path::Path, bridges: [&Running; 2]) -> Self {
+    pub fn scraping_as_the_example_does(program: &std::path::Path, bridges: [&Running; 2], flags: &[&str]) -> Self {
         let [automation, other] = bridges.map(|bridge| bridge.web.to_string());
         let folder = peers::repository().join("proto-examples/prometheus");
         let mut yaml = std::fs::read_to_string(folder.join("prometheus.yml")).expect("the example's configuration");
@@ -73,7 +73,7 @@ impl Prometheus {
             assert!(yaml.contains(from), "the example's configuration has no {from}");
             yaml = yaml.replace(from, to);
         }
-        Self::with_config(program, &yaml, &[])
+        Self::with_config(program, &yaml, flags)
     }
 
     /// The JSON of a GET of the HTTP API: `rules` for /api/v1/rules.
@@ -182,8 +182,8 @@ fn prometheus_gets_the_format_that_it_asks_for_and_the_same_series_from_each() {
     let bridge = Launch::new().arg("--statsd.native-histograms=never").start();
     let samples = send_some_of_everything(&bridge);
     let lines = bridge.page().lines().count() as f64;
-    // By default it asks for OpenMetrics, in which a counter without `_total` has no type; with the flag for protobuf.
-    let runs: [(&[&str], &str); 2] = [(&[], "unknown"), (&["--enable-feature=native-histograms"], "counter")];
+    // By default it asks for OpenMetrics, in which a counter without `_total` has no type, and gets text; with the flag protobuf.
+    let runs: [(&[&str], &str); 2] = [(&[], "counter"), (&["--enable-feature=native-histograms"], "counter")];
     for (flags, kind) in runs {
         let prometheus = Prometheus::start_with(&program, &bridge, flags);
         prometheus.expect("up{job=\"bridge\"}", 1.0);
@@ -226,6 +226,9 @@ fn nobody_sends_what_prometheus_says_of_a_target() {
 fn prometheus_reads_quantiles_from_native_histograms_and_classic_ones_side_by_side() {
     let Some(program) = peers::prometheus() else { return };
     let bridge = Launch::new().start();
+    // Nobody sends to it once somebody can see native buckets.
+    bridge.send("idle:0.3|h\nidle:70|h");
+    bridge.page_at(2);
     let native = Prometheus::start_with(&program, &bridge, &["--enable-feature=native-histograms"]);
     let classic = Prometheus::start(&program, &bridge);
     native.expect("up{job=\"bridge\"}", 1.0);
@@ -235,8 +238,9 @@ fn prometheus_reads_quantiles_from_native_histograms_and_classic_ones_side_by_si
     for some in lines.chunks(50) {
         bridge.send(some.join("\n"));
     }
-    bridge.page_at(1_000);
+    bridge.page_at(1_002);
     native.expect("histogram_count(took)", 1_000.0);
+    native.expect("histogram_count(idle)", 2.0);
     native.expect("count(took_bucket) or vector(0)", 0.0);
     classic.expect("took_count", 1_000.0);
     // Factor 1.1 is schema 3: each bucket is 2^(1/8) times as wide as the one before.

@@ -39,7 +39,7 @@ pub(super) fn push_canonical(value: f64, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends a count as OpenMetrics wants it, rounded and all its digits.
+/// Appends a whole count as OpenMetrics wants it, all its digits.
 #[inline]
 pub(super) fn push_count(count: f64, out: &mut Vec<u8>) {
     match plain(count) {
@@ -51,8 +51,7 @@ pub(super) fn push_count(count: f64, out: &mut Vec<u8>) {
 fn push_any_count(count: f64, out: &mut Vec<u8>) {
     // Above that a double is no longer any whole number.
     const WHOLE: f64 = 9_007_199_254_740_992.0;
-    let count = count.round();
-    if (0.0..WHOLE).contains(&count) {
+    if count.fract() == 0.0 && (0.0..WHOLE).contains(&count) {
         out.extend_from_slice(itoa::Buffer::new().format(count as u64).as_bytes());
     } else {
         push_canonical(count, out);
@@ -238,10 +237,10 @@ mod tests {
             (-0.0, "0.0", "0"),
             (7.0, "7.0", "7"),
             (-7.0, "-7.0", "-7.0"),
-            (0.5, "0.5", "1"),
+            (0.5, "0.5", "0.5"),
             (999_999.0, "999999.0", "999999"),
             (1e6, "1e+06", "1000000"),
-            (1_234_567.5, "1.2345675e+06", "1234568"),
+            (1_234_567.5, "1.2345675e+06", "1.2345675e+06"),
             (9_007_199_254_740_991.0, "9.007199254740991e+15", "9007199254740991"),
             (9_007_199_254_740_992.0, "9.007199254740992e+15", "9.007199254740992e+15"),
             (f64::INFINITY, "+Inf", "+Inf"),

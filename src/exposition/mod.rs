@@ -19,7 +19,7 @@ mod text;
 mod wire;
 mod zeroes;
 
-pub use self::negotiate::Negotiated;
+pub use self::negotiate::{Negotiated, OpenMetricsOffer};
 pub use self::rendering::Exposition;
 pub(crate) use self::zeroes::Zeroes;
 use crate::name::Escaping;
@@ -48,6 +48,8 @@ pub(crate) struct Style {
     pub(crate) zero_ms: Option<u64>,
     /// Whether OpenMetrics says when counting began.
     pub(crate) created_lines: bool,
+    /// Whether OpenMetrics leaves histograms and summaries their type where a count is a fraction: exemplars need it.
+    pub(crate) fractions_keep_type: bool,
     /// How names are escaped, where there may be some that need it.
     pub(crate) escaping: Option<Escaping>,
 }
@@ -69,7 +71,8 @@ impl Style {
         };
         let Options { counters_start_at_zero: zero_ms, created_lines, .. } = *options;
         let escaping = (options.names == NameValidation::Utf8).then_some(escaping);
-        Self { help, zero_ms, created_lines, escaping }
+        let fractions_keep_type = options.exemplar_tag.is_some();
+        Self { help, zero_ms, created_lines, fractions_keep_type, escaping }
     }
 }
 

@@ -3,13 +3,40 @@
 //! As Prometheus' own library chooses (client_golang with OpenMetrics on), for whatever a scraper may send: it sorts by
 //! quality, takes the first clause that names a format known here, and answers the text format where none does. `*/*` names
 //! no format. Two things are as RFC 9110 has them and not as that library does: types and names of parameters are compared
-//! without regard to case, and a quality of 0 refuses. Knows header text only, no HTTP library.
+//! without regard to case, and a quality of 0 refuses. Knows header text, and who is offered what; no HTTP library.
 
 use super::Format;
+use crate::engine::Engine;
 use crate::name::Escaping;
+use crate::options::OpenMetrics;
 
 /// More clauses than this are not looked at: Prometheus sends five.
 const CLAUSES_MAX: usize = 64;
+
+/// To whom OpenMetrics is offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpenMetricsOffer {
+    /// To nobody: it is as good as unknown.
+    Never,
+    /// To those who accept no text. To the others it is as good as unknown.
+    WithoutText,
+    /// To whoever asks for it.
+    AsAsked,
+}
+
+impl OpenMetricsOffer {
+    /// By the options and the rules in force, and by nothing that is sent or scraped, so that a scraper gets the same format from each
+    /// change of rules to the next.
+    pub(crate) fn of(engine: &Engine) -> Self {
+        let options = engine.options();
+        match options.openmetrics {
+            OpenMetrics::Never => Self::Never,
+            OpenMetrics::Always => Self::AsAsked,
+            OpenMetrics::Auto if options.exemplar_tag.is_some() || options.created_lines || engine.has_units() => Self::AsAsked,
+            OpenMetrics::Auto => Self::WithoutText,
+        }
+    }
+}
 
 /// What a scrape gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,13 +57,18 @@ impl Default for Negotiated {
 }
 
 impl Negotiated {
-    /// What an `Accept` header of this text asks for; several headers are to be joined by commas. Without `offers_openmetrics`
-    /// that format is as good as unknown.
-    pub fn of(accept: &str, offers_openmetrics: bool) -> Self {
+    /// What an `Accept` header of this text asks for; several headers are to be joined by commas.
+    pub fn of(accept: &str, openmetrics: OpenMetricsOffer) -> Self {
         let mut clauses: Vec<Clause<'_>> = accept.split(',').take(CLAUSES_MAX).map(Clause::parse).collect();
         // Stable: of equal qualities the first wins.
         clauses.sort_by(|a, b| b.quality.total_cmp(&a.quality));
-        let wanted = clauses.iter().filter(|clause| clause.quality > 0.0);
+        clauses.retain(|clause| clause.quality > 0.0);
+        let offers_openmetrics = match openmetrics {
+            OpenMetricsOffer::Never => false,
+            OpenMetricsOffer::WithoutText => !clauses.iter().any(Clause::accepts_text),
+            OpenMetricsOffer::AsAsked => true,
+        };
+        let wanted = clauses.iter();
         wanted.filter_map(Clause::negotiated).find(|found| offers_openmetrics || found.format != Format::OpenMetrics).unwrap_or_default()
     }
 
@@ -89,6 +121,12 @@ impl<'a> Clause<'a> {
         clause
     }
 
+    /// Whether who sends it can read the text format.
+    fn accepts_text(&self) -> bool {
+        let is_any = ["*/*", "text/*"].iter().any(|any| self.kind.eq_ignore_ascii_case(any));
+        is_any || self.negotiated().is_some_and(|negotiated| negotiated.format == Format::Text)
+    }
+
     /// What it names, if that is known here.
     fn negotiated(&self) -> Option<Negotiated> {
         let is = |kind: &str| self.kind.eq_ignore_ascii_case(kind);
@@ -111,10 +149,11 @@ impl<'a> Clause<'a> {
 mod tests {
     use proptest::prelude::*;
 
+    use super::OpenMetricsOffer::{AsAsked, Never, WithoutText};
     use super::*;
 
     fn content_type(accept: &str) -> String {
-        Negotiated::of(accept, true).content_type()
+        Negotiated::of(accept, AsAsked).content_type()
     }
 
     const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores";
@@ -155,7 +194,7 @@ mod tests {
 
     #[test]
     fn the_escaping_is_that_of_the_clause_that_is_taken() {
-        let escaping = |accept| Negotiated::of(accept, true).escaping;
+        let escaping = |accept| Negotiated::of(accept, AsAsked).escaping;
         assert_eq!(escaping("text/plain;escaping=values"), Escaping::Values);
         assert_eq!(escaping("text/plain;escaping=dots;escaping=allow-utf-8"), Escaping::AllowUtf8);
         assert_eq!(escaping("text/plain;escaping=nothing"), Escaping::Underscores);
@@ -166,8 +205,33 @@ mod tests {
     #[test]
     fn openmetrics_is_unknown_where_it_is_not_offered() {
         let accept = "application/openmetrics-text;version=1.0.0,text/plain;version=1.0.0;escaping=values;q=0.5";
-        assert_eq!(Negotiated::of(accept, false), Negotiated { escaping: Escaping::Values, ..Negotiated::default() });
-        assert_eq!(Negotiated::of("application/openmetrics-text;version=1.0.0", false), Negotiated::default());
+        assert_eq!(Negotiated::of(accept, Never), Negotiated { escaping: Escaping::Values, ..Negotiated::default() });
+        assert_eq!(Negotiated::of("application/openmetrics-text;version=1.0.0", Never), Negotiated::default());
+    }
+
+    #[test]
+    fn whoever_accepts_text_gets_it_where_openmetrics_has_nothing_more_to_show() {
+        let content_type = |accept: &str| Negotiated::of(accept, WithoutText).content_type();
+        let proto = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited";
+        let openmetrics = "application/openmetrics-text;version=1.0.0";
+        for (accept, want) in [
+            (format!("{openmetrics},application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"), TEXT),
+            (format!("{openmetrics};q=0.5,text/plain;version=0.0.4;q=0.3"), TEXT),
+            (format!("{openmetrics},*/*;q=0.1"), TEXT),
+            (format!("{openmetrics},text/*;q=0.1"), TEXT),
+            (openmetrics.to_owned(), OPENMETRICS),
+            (format!("{openmetrics},text/plain;q=0"), OPENMETRICS),
+            (format!("{openmetrics},*/*;q=0,text/html"), OPENMETRICS),
+            (format!("{openmetrics},text/plain;version=7"), OPENMETRICS),
+            (format!("{openmetrics};q=0.5,{proto};q=0.4"), OPENMETRICS),
+            (format!("{openmetrics};q=0.5,{proto};q=0.6"), PROTOBUF),
+            (format!("{openmetrics};q=0.5,{proto};q=0.6,text/plain;q=0.1"), PROTOBUF),
+            (String::new(), TEXT),
+        ] {
+            assert_eq!(content_type(&accept), want, "{accept}");
+        }
+        let accept = format!("{openmetrics};escaping=values,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;q=0.3");
+        assert_eq!(Negotiated::of(&accept, WithoutText).escaping, Escaping::AllowUtf8, "that of the clause that is taken");
     }
 
     proptest! {

@@ -1,7 +1,7 @@
 //! OpenMetrics 1.0.0. What a family is shown as is settled in [`super::shape`].
 //!
-//! Counts of buckets, histograms and summaries must be whole numbers here; those that sampling made fractional are rounded, so
-//! that they still rise from bucket to bucket. A sum that turns negative while the exposition is made is left out with its count.
+//! Counts of buckets, histograms and summaries are those of text. By the letter they must be whole numbers here, so a family with one that
+//! sampling made fractional has no type; but where exemplars need the type, it keeps it: Prometheus reads fractions. A sum that turns negative while the exposition is made is left out with its count.
 
 use std::sync::Arc;
 
@@ -200,7 +200,7 @@ fn summaries((part, quantiles): (FamilyPart<'_>, &[f64]), (series, how): (&[Arc<
 /// A count. A type that forbids nothing leaves it as it is.
 #[inline]
 fn push_weight(count: f64, is_typed: bool, out: &mut Vec<u8>) {
-    if is_typed { push_count(count, out) } else { push_canonical(count, out) }
+    if is_typed && count.fract() == 0.0 { push_count(count, out) } else { push_canonical(count, out) }
 }
 
 /// One of the self-families; with `created` each of its counters and histograms says when its counting began.

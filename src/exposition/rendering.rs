@@ -179,7 +179,8 @@ impl Exposition {
     }
 
     fn contents(&self) -> Contents<'_> {
-        Contents { families: &self.families, self_families: &self.self_families, escaping: self.style.escaping }
+        let Style { escaping, fractions_keep_type, .. } = self.style;
+        Contents { families: &self.families, self_families: &self.self_families, escaping, fractions_keep_type }
     }
 }
 

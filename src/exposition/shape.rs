@@ -63,6 +63,8 @@ pub(super) struct Contents<'a> {
     pub(super) families: &'a [Arc<Family>],
     pub(super) self_families: &'a [SelfFamily],
     pub(super) escaping: Option<Escaping>,
+    /// See [`Style`](super::Style).
+    pub(super) fractions_keep_type: bool,
 }
 
 impl Contents<'_> {
@@ -77,7 +79,7 @@ impl Contents<'_> {
             FamilyKind::Summary(_) => false,
         };
         // Last, because it looks at each series.
-        if is_odd || self.has(&[name, "_created"]) || any_has_negative(series, now) { Shape::Apart } else { Shape::Typed }
+        if is_odd || self.has(&[name, "_created"]) || self.any_is_odd(series, now) { Shape::Apart } else { Shape::Typed }
     }
 
     /// The shape of one of the self-families.
@@ -104,6 +106,16 @@ impl Contents<'_> {
         if is_taken { Shape::Unknown } else { Shape::Typed }
     }
 
+    /// Whether a series has a number that its type must not have.
+    fn any_is_odd(&self, series: &[Arc<Series>], now: Timestamp) -> bool {
+        // Series lie anywhere: their memory is asked for while those before them are looked at.
+        let ahead = series.iter().skip(AHEAD).map(Some).chain(std::iter::repeat(None));
+        series.iter().zip(ahead).any(|(series, ahead)| {
+            ahead.into_iter().for_each(|ahead| ahead.prefetch());
+            series.has_negative(now) || !self.fractions_keep_type && series.has_fraction()
+        })
+    }
+
     fn has(&self, name: &[&str]) -> bool {
         self.claim(name).is_some()
     }
@@ -118,13 +130,4 @@ impl Contents<'_> {
             self.self_families.get(at).map(Claim::of_self_family)
         })
     }
-}
-
-fn any_has_negative(series: &[Arc<Series>], now: Timestamp) -> bool {
-    // Series lie anywhere: their memory is asked for while those before them are looked at.
-    let ahead = series.iter().skip(AHEAD).map(Some).chain(std::iter::repeat(None));
-    series.iter().zip(ahead).any(|(series, ahead)| {
-        ahead.into_iter().for_each(|ahead| ahead.prefetch());
-        series.has_negative(now)
-    })
 }

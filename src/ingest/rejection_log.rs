@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use crate::rejections::{RejectedInput, Rejections, SHOWN_BYTES};
+use crate::rejections::{Rejections, SHOWN_BYTES};
 use crate::source::Source;
 use crate::time::Timestamp;
 
@@ -31,7 +31,7 @@ impl RejectionLog {
     /// Notes a rejection, and logs it unless its reason was logged a short while ago.
     pub(crate) fn rejected(&mut self, reason: &'static str, input: &[u8], source: Source, now: Timestamp) {
         let is_new = !self.by_reason.contains_key(reason);
-        let new = || Entry { logged: now, unsaid: 0, input: Vec::new(), source, at: now, is_news: true };
+        let new = || Entry { logged: now, unsaid: 0, input: Vec::with_capacity(SHOWN_BYTES), source, at: now, is_news: true };
         let entry = self.by_reason.entry(reason).or_insert_with(new);
         let input = input.get(..SHOWN_BYTES).unwrap_or(input);
         entry.input.clear();
@@ -58,10 +58,9 @@ impl RejectionLog {
     fn tell(&mut self, all: &Rejections) {
         self.has_news = false;
         let news = self.by_reason.iter_mut().filter(|(_, entry)| entry.is_news);
-        all.note(news.map(|(reason, entry)| {
+        for (reason, entry) in news {
             entry.is_news = false;
-            let input = entry.input.escape_ascii().to_string();
-            (*reason, RejectedInput { input, source: entry.source, at: entry.at })
-        }));
+            all.note(reason, &entry.input, entry.source, entry.at);
+        }
     }
 }

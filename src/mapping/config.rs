@@ -26,6 +26,7 @@ mod environment;
 pub(crate) mod findings;
 pub(crate) mod keys;
 mod labels;
+pub(crate) mod nearest;
 mod observer;
 mod pattern;
 mod read;
@@ -33,9 +34,13 @@ mod rule;
 mod scalar;
 mod stanza;
 pub(crate) mod tree;
+mod yaml_fault;
+mod yaml_line;
 
 #[cfg(test)]
 mod corpus_tests;
+#[cfg(test)]
+mod mistakes_tests;
 #[cfg(test)]
 mod observer_tests;
 #[cfg(test)]
@@ -155,10 +160,13 @@ fn read_defaults(file: &mut File<'_>, top: Fields<'_>, config: &mut Config) -> F
     whole.ttl = rule::over(ttl, whole.ttl);
     let signed_gauges = rule::signed_gauges(file, fields);
     whole.signed_gauges = signed_gauges.or(whole.signed_gauges);
+    let total_suffix = rule::total_suffix(file, fields);
+    whole.total_suffix = total_suffix.or(whole.total_suffix);
     FileDefaults {
         match_type: fields.get("match_type").and_then(|node| file.choice(node, "match type", &rule::MATCH_TYPES)),
         ttl,
         signed_gauges,
+        total_suffix,
         observer: observer::read(file, fields),
     }
 }

@@ -48,6 +48,8 @@ pub struct Defaults {
     pub ttl: Ttl,
     /// What a signed value does to a gauge; `None`: as the flags say.
     pub signed_gauges: Option<SignedGauges>,
+    /// Whether counters get the ending `_total` where their names lack it; `None`: as the flags say.
+    pub total_suffix: Option<bool>,
     /// Whether a literal segment counts before `*` whatever the order of rules (statsd_exporter's `glob_disable_ordering`).
     pub glob_disable_ordering: bool,
     /// Whether the order of rules holds across globs and regexes; else all globs come before all regexes.
@@ -118,6 +120,8 @@ pub struct Rule {
     pub becomes: Option<Becomes>,
     /// What a signed value does to its gauges, the defaults of its file merged in; `None`: as [`Defaults::signed_gauges`].
     pub signed_gauges: Option<SignedGauges>,
+    /// Whether its counters get the ending `_total`, the defaults of its file merged in; `None`: as [`Defaults::total_suffix`].
+    pub total_suffix: Option<bool>,
     /// What is done to the labels, in this order, after tags and labels were joined.
     pub label_steps: Vec<LabelStep>,
     /// Limits of the families that it feeds, where they differ from the flags.
@@ -145,6 +149,7 @@ impl Rule {
             unit: None,
             becomes: None,
             signed_gauges: None,
+            total_suffix: None,
             label_steps: Vec::new(),
             limits: RuleLimits::default(),
         }

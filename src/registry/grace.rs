@@ -112,6 +112,7 @@ impl GracePeriod {
     }
 
     /// The kind of a series of this name, if there is one.
+    #[cfg(feature = "cli")]
     pub(super) fn kind_of(&self, name: &str) -> Option<FamilyKind> {
         lock(&self.kept).by_identity.iter().find(|expired| expired.name.as_str() == name).map(|expired| expired.kind.clone())
     }

@@ -334,6 +334,15 @@ impl Series {
         }
     }
 
+    /// Whether a part of a histogram or summary has a count that is no whole number.
+    pub(crate) fn has_fraction(&self) -> bool {
+        match &*lock(&self.cells) {
+            Cells::Histogram(cells) => cells.iter().any(|cell| cell.classic().has_fraction()),
+            Cells::Summary(cells) => cells.iter().any(|cell| cell.has_fraction()),
+            Cells::Counter(_) | Cells::Gauge(_) | Cells::Set(_) => false,
+        }
+    }
+
     /// Adds all workers' parts of a histogram to `into`.
     pub(crate) fn histogram(&self, into: &mut HistogramSnapshot) {
         if let Cells::Histogram(cells) = &*lock(&self.cells) {

@@ -10,7 +10,7 @@ const SUMMARIES: &str = "defaults:\n  observer_type: summary\n";
 /// Name, rules, what is sent, and the types on the page.
 type Case = (&'static str, &'static str, &'static str, &'static [(&'static str, &'static str)]);
 
-const CASES: [Case; 16] = [
+const CASES: [Case; 18] = [
     ("a counter", "", "x_total:1|c", &[("x", "counter")]),
     ("a counter without the ending", "", "x:1|c", &[("x", "unknown")]),
     ("a counter called after the ending", "", "_total:1|c", &[("_total", "unknown")]),
@@ -35,7 +35,9 @@ const CASES: [Case; 16] = [
     ),
     ("a negative sum", "", "x:1|ms|#a:b\nx:-7|ms", &[("x_bucket", "unknown"), ("x_sum", "unknown"), ("x_count", "unknown")]),
     ("a negative value in a positive sum", SUMMARIES, "x:-1|ms\nx:5|ms", &[("x", "unknown"), ("x_sum", "unknown"), ("x_count", "unknown")]),
-    ("counts of parts", "", "x:1:2:3|d|@0.3", &[("x", "histogram")]),
+    ("counts of parts", "", "x:1:2:3|d|@0.5", &[("x", "histogram")]),
+    ("counts that are fractions", "", "x:1:2|d|@0.3", &[("x_bucket", "unknown"), ("x_sum", "unknown"), ("x_count", "unknown")]),
+    ("a count that is a fraction", SUMMARIES, "x:1:2|d|@0.3", &[("x", "unknown"), ("x_sum", "unknown"), ("x_count", "unknown")]),
     (
         "names of the bridge",
         "",

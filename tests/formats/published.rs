@@ -2,7 +2,7 @@
 
 use prost::Message;
 use statsd_bridge::options::Limits;
-use statsd_bridge::{Negotiated, Options};
+use statsd_bridge::{Negotiated, OpenMetricsOffer, Options};
 
 use super::messages::{MetricFamily, decode};
 use super::{bridge, openmetrics, protobuf, text};
@@ -23,8 +23,9 @@ fn each_accept_header_gets_what_the_library_answers() {
     for case in cases {
         let accept = case["accept"].as_str().unwrap_or_default();
         let name = case["name"].as_str().expect("a name");
-        for (column, offers) in [("classic", false), ("with_openmetrics", true)] {
-            let otherwise = OTHERWISE.iter().find(|(other, _)| *other == name && (offers || name == "proto text"));
+        for (column, offers) in [("classic", OpenMetricsOffer::Never), ("with_openmetrics", OpenMetricsOffer::AsAsked)] {
+            let otherwise =
+                OTHERWISE.iter().find(|(other, _)| *other == name && (offers == OpenMetricsOffer::AsAsked || name == "proto text"));
             let want = otherwise.map_or_else(|| case[column].as_str().expect("text"), |(_, want)| want);
             assert_eq!(Negotiated::of(accept, offers).content_type(), want, "{name}, {column}: {accept}");
         }

@@ -80,15 +80,16 @@ fn of_histogram(histogram: &Histogram) -> Vec<Value> {
     buckets.chain([bucket(f64::INFINITY, count), sum, ("_count", None, count)]).collect()
 }
 
-/// What differs. Own metrics, which change from page to page, are compared by their names. Counts may be rounded.
-pub fn differences(one: &Samples, other: &Samples, prefix: &str) -> Vec<String> {
+/// What differs. Own metrics, which change from page to page, are compared by their names. With `may_round` counts may be
+/// rounded.
+pub fn differences(one: &Samples, other: &Samples, prefix: &str, may_round: bool) -> Vec<String> {
     let is_own = |name: &str| name.starts_with(prefix) || name.starts_with("process_");
     let is_count = |name: &str| name.ends_with("_bucket") || name.ends_with("_count");
     let mut found = Vec::new();
     for (key, value) in one {
         match other.get(key) {
             Some(same) if same.to_bits() == value.to_bits() || is_own(&key.0) || *same == *value => {}
-            Some(near) if is_count(&key.0) && (near - value).abs() <= 0.5 && near.fract() == 0.0 => {}
+            Some(near) if may_round && is_count(&key.0) && (near - value).abs() <= 0.5 && near.fract() == 0.0 => {}
             Some(near) if near.is_nan() && value.is_nan() => {}
             else_ => found.push(format!("{key:?}: {value}, {else_:?}")),
         }

@@ -31,6 +31,8 @@ pub(super) struct Mapper {
     observer: Observer,
     native: NativeHistograms,
     signed_gauges: SignedGauges,
+    /// Whether counters get the ending `_total`, where neither rule nor file says.
+    total_suffix: bool,
     parts: NameAndTags,
     /// The labels of the identity mapped last.
     pub(super) labels: Labels,
@@ -72,7 +74,8 @@ impl TagSink for NameAndTags {
 impl Mapper {
     pub(super) fn new(options: &Options, current: RulesInForce) -> Self {
         let (observer, native, signed_gauges) = (options.observer.clone(), options.native, options.signed_gauges);
-        Self { current, observer, native, signed_gauges, parts: NameAndTags::new(options), labels: Labels::new(options.names) }
+        let (total_suffix, parts) = (options.counters_total_suffix, NameAndTags::new(options));
+        Self { current, observer, native, signed_gauges, total_suffix, parts, labels: Labels::new(options.names) }
     }
 
     /// How many labels of the identity at hand were renamed.
@@ -118,10 +121,11 @@ impl Mapper {
         if let Some(rule) = rule {
             label_steps::apply(&rule.label_steps, &mut joined);
         }
+        let (family_kind, name) = (self.kind(kind, rule), self.family_name(name, rule));
         let mapped = Mapped {
             rule,
-            name: self.family_name(name, rule),
-            kind: self.kind(kind, rule),
+            name: if family_kind == FamilyKind::Counter { self.counter_name(name, rule) } else { name },
+            kind: family_kind,
             factor: factor(kind, rule),
             signed_sets: signed_sets(rule, rules, self.signed_gauges),
         };
@@ -148,6 +152,16 @@ impl Mapper {
             _ if name.is_empty() => name,
             prefix => format!("{prefix}{name}"),
         }
+    }
+
+    /// The name with the ending `_total`, if counters are to have it, unless it has it once it is escaped: the rule's word first, then
+    /// the file's, then the flags'. Last of all, so that it is judged as any other name: whether it is taken, or the bridge's own.
+    fn counter_name(&self, name: String, rule: Option<&Rule>) -> String {
+        let stated = rule.and_then(|rule| rule.total_suffix).or(self.current.rules.config().defaults.total_suffix);
+        let mut escaped = String::new();
+        self.parts.names.push_name(&name, &mut escaped);
+        let is_whole = !stated.unwrap_or(self.total_suffix) || name.is_empty() || escaped.ends_with("_total");
+        if is_whole { name } else { format!("{name}_total") }
     }
 
     /// The rule's word first, then the file's, then the flags'.

@@ -51,8 +51,28 @@ fn component(text: &str, days: bool) -> Option<(f64, &str)> {
 fn malformed(text: &str) -> String {
     match text.strip_suffix('d').and_then(|days| days.parse::<f64>().ok()).filter(|days| days.is_finite()) {
         Some(days) => format!("`{text}` has the unit d, which needs `syntax: extended`; or write {}h", days * 24.0),
-        None => format!("`{text}` is no duration: write one like 250ms, 30s, 1h30m"),
+        None => match spelt_out(text) {
+            Some(meant) => format!("`{text}` is no duration: write {meant}"),
+            None => format!("`{text}` is no duration: write one like 250ms, 30s, 1h30m"),
+        },
     }
+}
+
+/// What `5 minutes`, `5min` or `1w` is, as it is written.
+fn spelt_out(text: &str) -> Option<String> {
+    let (number, word) = text.split_at_checked(text.find(|c: char| !c.is_ascii_digit() && c != '.')?)?;
+    let number = number.parse::<f64>().ok().filter(|number| number.is_finite())?;
+    let word = word.trim().to_lowercase();
+    let (unit, times) = match word.strip_suffix('s').filter(|stem| stem.len() > 1).unwrap_or(&word) {
+        "ms" | "msec" | "millisecond" | "millis" => ("ms", 1.0),
+        "s" | "sec" | "second" => ("s", 1.0),
+        "m" | "min" | "minute" => ("m", 1.0),
+        "h" | "hr" | "hour" => ("h", 1.0),
+        "d" | "day" => ("h", 24.0),
+        "w" | "week" => ("h", 168.0),
+        _ => return None,
+    };
+    Some(format!("{}{unit}", number * times))
 }
 
 #[cfg(test)]
@@ -76,5 +96,10 @@ mod tests {
         }
         assert!(parse("30", true).unwrap_err().contains("write 30s"));
         assert!(parse("2d", false).unwrap_err().contains("write 48h"));
+        for (text, says) in
+            [("5 minutes", "write 5m"), ("5min", "write 5m"), ("1w", "write 168h"), ("10 S", "write 10s"), ("20 msecs", "write 20ms")]
+        {
+            assert!(parse(text, false).unwrap_err().ends_with(says), "{text}");
+        }
     }
 }

@@ -1,4 +1,6 @@
-//! Every key of the format, by the map that it stands in, and the nearest one to a key that is none.
+//! Every key of the format, by the map that it stands in, and what to say of a key that is none.
+
+use super::nearest::{meant, nearest, snake};
 
 /// A kind of map in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +28,7 @@ pub(super) const DEFAULTS: Section = Section {
         "strict_order",
         "ttl",
         "signed_gauges",
+        "total_suffix",
         "summary_options",
         "histogram_options",
     ],
@@ -52,6 +55,7 @@ pub(super) const RULE: Section = Section {
         "unit",
         "as",
         "signed_gauges",
+        "total_suffix",
         "keep_labels",
         "drop_labels",
         "rename_labels",
@@ -82,51 +86,63 @@ pub(super) const TEST: Section = Section { name: "a test", keys: &["send", "expe
 /// All of them.
 pub(super) const ALL: [Section; 9] = [TOP, DEFAULTS, RULE, SUMMARY_OPTIONS, QUANTILE, HISTOGRAM_OPTIONS, TTL, LIMITS, TEST];
 
-/// What to say of a key that `section` does not have.
-pub(super) fn advice(key: &str, section: Section) -> String {
+/// What keys of a rule are called elsewhere, and what to write.
+const RULE_KEYS_ELSEWHERE: [(&[&str], &str); 10] = [
+    (&["tags", "tag"], "write `labels` for labels that the rule gives; tags of the wire are labels by themselves"),
+    (&["description", "desc", "doc", "documentation", "comment", "help_text"], "write `help`"),
+    (&["metric", "metric_name", "to", "target", "rename"], "write `name`"),
+    (&["regex", "regexp", "match_re", "match_regex"], "write `match`, and `match_type: regex`"),
+    (&["pattern", "glob", "source", "from", "expr", "statsd_metric"], "write `match`"),
+    (&["drop", "ignore"], "write `action: drop`"),
+    (&["expire", "expiry", "timeout", "max_idle", "stale_after"], "write `ttl`"),
+    (&["bucket", "histogram_buckets"], "write `histogram_options`, and `buckets` in it"),
+    (&["quantile", "percentiles"], "write `summary_options`, and `quantiles` in it"),
+    (&["timer"], "write `observer_type`"),
+];
+
+/// What to say of `type` in a rule, by what stands behind it.
+fn type_instead(value: &str) -> &'static str {
+    match meant(value, ["counter", "gauge", "observer", "set"].into_iter()).unwrap_or(value) {
+        _ if matches!(value, "histogram" | "summary") => {
+            "write `observer_type`; for the kind of samples that the rule is for, `match_metric_type`"
+        }
+        "counter" | "gauge" | "observer" | "set" => "write `match_metric_type`; for what timers become, `observer_type`",
+        _ => "write `match_metric_type` for the kind of samples that the rule is for, or `observer_type` for what timers become",
+    }
+}
+
+/// What to say of a key that `section` does not have; `value` is the text that stands behind it, if it is one.
+pub(super) fn advice(key: &str, value: &str, section: Section) -> String {
+    if section == TOP && matches!(key, "apiVersion" | "kind" | "metadata" | "data" | "spec") {
+        return "this is a Kubernetes object: write the text that stands in its `data` into a file of its own".to_owned();
+    }
     if let Some(near) = nearest(key, section.keys.iter().copied()) {
         return format!("did you mean `{near}`?");
     }
-    match ALL.iter().find(|other| other.keys.contains(&key)) {
-        Some(other) => format!("it is a key of {}", other.name),
+    if let Some(near) = nearest(key, section.old_keys.iter().map(|(old, _)| *old)) {
+        let new = section.old_keys.iter().find(|(old, _)| *old == near).map_or(near, |(_, new)| new);
+        return format!("did you mean `{new}`?");
+    }
+    if let Some(other) = ALL.iter().find(|other| other.keys.contains(&key)).filter(|other| **other != QUANTILE) {
+        return match other.name {
+            "a rule" if section == TOP => {
+                "it is a key of a rule; write it below `mappings:`, as `- match: ...` and what follows it".to_owned()
+            }
+            "a rule" => "it is a key of a rule".to_owned(),
+            name => format!("it is a key of {name}; write it below {name}, indented deeper"),
+        };
+    }
+    let said = snake(key);
+    if section == RULE && matches!(said.as_str(), "type" | "metric_type" | "metrics_type" | "kind") {
+        return type_instead(value).to_owned();
+    }
+    if let Some((_, instead)) = RULE_KEYS_ELSEWHERE.iter().find(|(names, _)| section == RULE && names.contains(&said.as_str())) {
+        return (*instead).to_owned();
+    }
+    match meant(key, section.keys.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
         None => format!("its keys are {}", section.keys.join(", ")),
     }
-}
-
-/// The candidate that `text` most likely means: at most a third of its letters differ, and no more than three.
-pub(crate) fn nearest<'a>(text: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    // The longest key has 30 letters: what is far longer is near to none.
-    if text.len() > 64 {
-        return None;
-    }
-    let text = text.to_lowercase().replace('-', "_");
-    let most = (text.chars().count() / 3).clamp(1, 3);
-    let distances = candidates.map(|candidate| (distance(&text, candidate), candidate));
-    distances.filter(|(distance, _)| *distance <= most).min_by_key(|(distance, _)| *distance).map(|(_, candidate)| candidate)
-}
-
-/// Letters to add, remove, replace, or swap with the next one, to get from one text to the other.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut before: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=b.len()).collect();
-    let mut previous = None;
-    for (row, letter) in a.chars().enumerate() {
-        let mut now = vec![row + 1];
-        for (column, other) in b.iter().enumerate() {
-            let cell = |row: &[usize], column: usize| row.get(column).copied().unwrap_or(usize::MAX / 2);
-            let replaced = cell(&last, column) + usize::from(letter != *other);
-            let mut best = replaced.min(cell(&last, column + 1) + 1).min(cell(&now, column) + 1);
-            let left = column.checked_sub(1).and_then(|left| b.get(left));
-            if previous == Some(*other) && left == Some(&letter) {
-                best = best.min(cell(&before, column - 1) + 1);
-            }
-            now.push(best);
-        }
-        previous = Some(letter);
-        before = std::mem::replace(&mut last, now);
-    }
-    last.last().copied().unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
@@ -134,20 +150,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn distances() {
-        for (a, b, apart) in
-            [("", "", 0), ("", "ab", 2), ("match", "match", 0), ("macth", "match", 1), ("lables", "labels", 1), ("kitten", "sitting", 3)]
-        {
-            assert_eq!(distance(a, b), apart, "{a} {b}");
-        }
-    }
-
-    #[test]
     fn the_nearest_key_is_named() {
-        assert_eq!(advice("lables", RULE), "did you mean `labels`?");
-        assert_eq!(advice("observer-type", RULE), "did you mean `observer_type`?");
-        assert_eq!(advice("scale", DEFAULTS), "it is a key of a rule");
-        assert!(advice("foo", LIMITS).ends_with("series, values_per_label"));
-        assert_eq!(nearest(&"a".repeat(1000), ["a"].into_iter()), None);
+        assert_eq!(advice("lables", "", RULE), "did you mean `labels`?");
+        assert_eq!(advice("observer-type", "", RULE), "did you mean `observer_type`?");
+        assert_eq!(advice("scale", "", DEFAULTS), "it is a key of a rule");
+        assert!(advice("foo", "", LIMITS).ends_with("series, values_per_label"));
+        assert_eq!(advice("hist", "", RULE), "did you mean `histogram_options`?");
+        assert_eq!(advice("timertype", "", RULE), "did you mean `observer_type`?");
+        assert!(advice("type", "count", RULE).starts_with("write `match_metric_type`;"));
+        assert!(advice("type", "histogram", RULE).starts_with("write `observer_type`;"));
+        assert!(advice("metricType", "x", RULE).contains(", or `observer_type`"));
+        assert_eq!(advice("matchMetricType", "", RULE), "did you mean `match_metric_type`?");
     }
 }

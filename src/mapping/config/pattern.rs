@@ -15,6 +15,9 @@ pub(super) fn is_reserved(name: &str) -> bool {
 
 /// What to say of a label that is none.
 pub(super) fn bad_label(name: &str) -> String {
+    if let Some((label, value)) = name.split_once(':').filter(|(label, _)| is_legacy_label(label)) {
+        return format!("`{name}` is no legal label; between a label and its value stands a `:` and a space: write `{label}: {value}`");
+    }
     let mut legal = String::new();
     crate::name::escape_into(name, &mut legal);
     let advice = if legal.is_empty() { "write a name".to_owned() } else { format!("write `{legal}`") };
@@ -34,7 +37,7 @@ pub(super) fn check_name(name: &str, extended: bool, names: NameValidation) -> R
         let is_kept = names == NameValidation::Utf8;
         let taken = if c == '$' { reference(rest, extended) } else { (is_kept || is_word(c)).then_some(c.len_utf8()) };
         let Some(taken) = taken.filter(|_| is_kept || !(first && c.is_ascii_digit())) else {
-            return Err(bad_name(name, rest, first));
+            return Err(bad_name(name, rest, first, extended));
         };
         rest = rest.get(taken..).unwrap_or_default();
         first = false;
@@ -61,15 +64,61 @@ fn reference(text: &str, extended: bool) -> Option<usize> {
     }
 }
 
-fn bad_name(name: &str, rest: &str, first: bool) -> String {
+fn bad_name(name: &str, rest: &str, first: bool, extended: bool) -> String {
     let c = rest.chars().next().unwrap_or_default();
-    if first && c.is_ascii_digit() {
-        return format!("the name `{name}` starts with a digit; write `_{name}`");
+    let what = if first && c.is_ascii_digit() {
+        format!("the name `{name}` starts with a digit")
+    } else if c == '$' {
+        if reference(rest, true).is_some() {
+            return format!(
+                "the name `{name}` has a group's name, which needs `syntax: extended` at the top of the file; or write its number"
+            );
+        }
+        if extended
+            && let Some(word) = rest.strip_prefix('$').filter(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'))
+        {
+            let word: String = word.chars().take_while(|c| is_word(*c)).collect();
+            return format!("the name of a group stands in braces in a name: write ${{{word}}}");
+        }
+        format!("`$` in the name `{name}` names no capture")
+    } else {
+        format!("the name `{name}` has `{c}`, which no name has")
+    };
+    let legal = legal_name(name, extended);
+    if legal.is_empty() { format!("{what}; write $1 or ${{1}}") } else { format!("{what}; write `{legal}`") }
+}
+
+/// A legal template near to `name`, or nothing. What stands for a capture elsewhere, `*`, `{$1}` and `\1`, is one here.
+fn legal_name(name: &str, extended: bool) -> String {
+    let (mut legal, mut rest, mut stars) = (String::new(), name.trim(), 0);
+    while let Some(c) = rest.chars().next() {
+        let digits = |after: &str| after.chars().take_while(char::is_ascii_digit).count();
+        let (taken, text) = if let Some(taken) = reference(rest, extended) {
+            (taken, rest.get(..taken).unwrap_or_default().to_owned())
+        } else if let Some(taken) = rest
+            .strip_prefix('{')
+            .and_then(|after| reference(after, extended))
+            .filter(|at| rest.get(at + 1..).is_some_and(|rest| rest.starts_with('}')))
+        {
+            (taken + 2, rest.get(1..=taken).unwrap_or_default().to_owned())
+        } else if c == '\\' && digits(rest.get(1..).unwrap_or_default()) > 0 {
+            let taken = 1 + digits(rest.get(1..).unwrap_or_default());
+            (taken, format!("${{{}}}", rest.get(1..taken).unwrap_or_default()))
+        } else if c == '*' {
+            stars += 1;
+            (1, format!("${{{stars}}}"))
+        } else if c == '$' {
+            // What it may mean is not known.
+            return String::new();
+        } else if is_word(c) {
+            (c.len_utf8(), c.to_string())
+        } else {
+            (c.len_utf8(), "_".to_owned())
+        };
+        legal.push_str(&text);
+        rest = rest.get(taken..).unwrap_or_default();
     }
-    if c == '$' {
-        return format!("`$` in the name `{name}` names no capture; write $1 or ${{1}}");
-    }
-    format!("the name `{name}` has `{c}`, which no name has; write `_` instead")
+    if legal.starts_with(|c: char| c.is_ascii_digit()) { format!("_{legal}") } else { legal }
 }
 
 /// Checks a glob over a whole metric name. `extended` is the file's `syntax: extended`.
@@ -193,7 +242,22 @@ mod tests {
             assert!(check_name(name, false, NameValidation::Legacy).is_err(), "{name}");
             assert!(check_name(name, true, NameValidation::Legacy).is_err(), "{name}");
         }
-        assert!(check_name("${x}_n", false, NameValidation::Legacy).is_err());
+        for (name, says) in [
+            ("1foo bar", "write `_1foo_bar`"),
+            ("1.$1", "write `_1_$1`"),
+            (" a.b-c é", "write `a_b_c__`"),
+            ("a_{$1}", "write `a_$1`"),
+            ("a_*_*", "write `a_${1}_${2}`"),
+            ("a_\\1", "write `a_${1}`"),
+            ("$a b", "write $1 or ${1}"),
+            ("${x}_n", "`syntax: extended`"),
+        ] {
+            let text = check_name(name, false, NameValidation::Legacy).unwrap_err();
+            assert!(text.contains(says), "{name}: {text}");
+            let legal = legal_name(name, false);
+            assert!(legal.is_empty() || check_name(&legal, false, NameValidation::Legacy).is_ok(), "{name}: {legal}");
+        }
+        assert!(check_name("a_$x", true, NameValidation::Legacy).unwrap_err().contains("write ${x}"));
         assert_eq!(check_name("${x}_n", true, NameValidation::Legacy), Ok(()));
     }
 

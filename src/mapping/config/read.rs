@@ -3,6 +3,7 @@
 
 use super::findings::{At, Findings, code};
 use super::keys::{self, Section};
+use super::nearest::{meant, nearest};
 use super::tree::{Key, Node, Plain, YamlValue};
 use super::{duration, pattern};
 use crate::name::NameValidation;
@@ -44,17 +45,26 @@ impl File<'_> {
     pub(super) fn fields<'n>(&mut self, node: &'n Node, section: Section) -> Option<Fields<'n>> {
         match &node.value {
             YamlValue::Map(entries) => {
-                for (key, _) in entries {
-                    self.check_key(key, section);
+                for (index, (key, value)) in entries.iter().enumerate() {
+                    let above = entries.get(..index).unwrap_or_default();
+                    self.check_key(key, value, section, lost_indent(above, value, section));
                 }
                 Some(Fields(entries))
             }
             YamlValue::Null => Some(Fields(&[])),
-            _ => self.wrong(node, section.name, "a map of keys and values"),
+            YamlValue::List(_) if section == keys::TOP => {
+                self.wrong(node, section.name, "a map of keys and values", "write `mappings:` above it")
+            }
+            YamlValue::Scalar(..) if section == keys::TOP => {
+                let instead = "write YAML: `mappings:`, and below it rules such as `- match: ...` (the format that statsd_exporter had before is not read)";
+                self.wrong(node, section.name, "a map of keys and values", instead)
+            }
+            _ => self.wrong(node, section.name, "a map of keys and values", ""),
         }
     }
 
-    fn check_key(&mut self, key: &Key, section: Section) {
+    /// `parent` is the key that this one has probably lost its indentation to.
+    fn check_key(&mut self, key: &Key, value: &Node, section: Section, parent: Option<&str>) {
         if section.keys.contains(&key.name.as_str()) || self.findings.is_full() {
             return;
         }
@@ -62,15 +72,18 @@ impl File<'_> {
             self.findings.warning(key.at, code::OLD_KEY, format!("`{old}` is an old spelling; write `{new}`"));
             return;
         }
-        let text = format!("{} has no key `{}`; {}", section.name, key.name, keys::advice(&key.name, section));
-        self.findings.error(key.at, code::UNKNOWN_KEY, text);
+        let advice = match parent {
+            Some(parent) => format!("if it belongs to `{parent}`, it stands deeper than that: write two more spaces before it"),
+            None => keys::advice(&key.name, if let YamlValue::Scalar(text, _) = &value.value { text } else { "" }, section),
+        };
+        self.findings.error(key.at, code::UNKNOWN_KEY, format!("{} has no key `{}`; {advice}", section.name, key.name));
     }
 
     /// A text; numbers and booleans as they are written.
     pub(super) fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
         match &node.value {
             YamlValue::Scalar(text, _) => Some(text),
-            _ => self.wrong(node, what, "a text"),
+            _ => self.wrong(node, what, "a text", text_instead(node)),
         }
     }
 
@@ -78,7 +91,7 @@ impl File<'_> {
     pub(super) fn flag(&mut self, node: &Node, what: &str) -> Option<bool> {
         match &node.value {
             YamlValue::Scalar(_, Plain::Flag(flag)) => Some(*flag),
-            _ => self.wrong(node, what, "true or false, without quotes"),
+            _ => self.wrong(node, what, "true or false, without quotes", ""),
         }
     }
 
@@ -96,7 +109,7 @@ impl File<'_> {
     pub(super) fn any_number(&mut self, node: &Node, what: &str) -> Option<f64> {
         match &node.value {
             YamlValue::Scalar(_, Plain::Number(number)) => Some(*number),
-            _ => self.wrong(node, what, "a number, without quotes"),
+            _ => self.wrong(node, what, "a number, without quotes", &number_instead(node)),
         }
     }
 
@@ -104,7 +117,7 @@ impl File<'_> {
     pub(super) fn number(&mut self, node: &Node, what: &str) -> Option<f64> {
         match &node.value {
             YamlValue::Scalar(_, Plain::Number(number)) if number.is_finite() => Some(*number),
-            _ => self.wrong(node, what, "a finite number, without quotes"),
+            _ => self.wrong(node, what, "a finite number, without quotes", &number_instead(node)),
         }
     }
 
@@ -120,7 +133,7 @@ impl File<'_> {
             YamlValue::Scalar(_, Plain::Number(number)) if number.fract() == 0.0 && (0.0..=f64::from(most)).contains(number) => {
                 Some(*number as u32)
             }
-            _ => self.wrong(node, what, &format!("a whole number from 0 to {most}")),
+            _ => self.wrong(node, what, &format!("a whole number from 0 to {most}"), ""),
         }
     }
 
@@ -140,7 +153,7 @@ impl File<'_> {
     pub(super) fn list<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n [Node]> {
         match &node.value {
             YamlValue::List(items) => Some(items),
-            _ => self.wrong(node, what, "a list"),
+            _ => self.wrong(node, what, "a list", &list_instead(node)),
         }
     }
 
@@ -157,7 +170,7 @@ impl File<'_> {
     pub(super) fn entries<'n>(&mut self, node: &'n Node, what: &str) -> &'n [(Key, Node)] {
         match &node.value {
             YamlValue::Map(entries) => entries,
-            _ => self.wrong(node, what, "a map of keys and values").unwrap_or_default(),
+            _ => self.wrong(node, what, "a map of keys and values", map_instead(node)).unwrap_or_default(),
         }
     }
 
@@ -180,7 +193,7 @@ impl File<'_> {
             return Some(*value);
         }
         let all = || words.iter().map(|(word, _)| *word).filter(|word| !word.is_empty());
-        let advice = match keys::nearest(text, all()) {
+        let advice = match nearest(text, all()).or_else(|| meant(text, all())) {
             Some(near) => format!("did you mean {near}?"),
             None => format!("it is one of {}", all().collect::<Vec<_>>().join(", ")),
         };
@@ -202,14 +215,62 @@ impl File<'_> {
         Some(name.to_owned())
     }
 
-    fn wrong<T>(&mut self, node: &Node, what: &str, expected: &str) -> Option<T> {
+    /// `instead` says what to write, or is empty.
+    fn wrong<T>(&mut self, node: &Node, what: &str, expected: &str, instead: &str) -> Option<T> {
         let got = match &node.value {
             YamlValue::Null => "nothing".to_owned(),
             YamlValue::Scalar(text, _) => format!("`{}`", text.chars().take(60).collect::<String>()),
             YamlValue::List(_) => "a list".to_owned(),
             YamlValue::Map(_) => "a map".to_owned(),
         };
-        self.findings.error(node.at, code::BAD_TYPE, format!("{what} takes {expected}, not {got}"));
+        let text = format!("{what} takes {expected}, not {got}");
+        self.findings.error(node.at, code::BAD_TYPE, if instead.is_empty() { text } else { format!("{text}; {instead}") });
         None
+    }
+}
+
+/// The key above, if one lost its indentation to it: it takes keys of any name, and stands there without a value, or this one has a
+/// value such as labels have.
+fn lost_indent<'n>(above: &'n [(Key, Node)], value: &Node, section: Section) -> Option<&'n str> {
+    const OF_ANY_KEYS: [&str; 5] = ["labels", "match_tags", "rename_labels", "set_labels", "map_values"];
+    let (parent, given) = above.iter().rev().find(|(key, _)| section.keys.contains(&key.name.as_str()))?;
+    let is_empty = matches!(given.value, YamlValue::Null);
+    let has_reference = matches!(&value.value, YamlValue::Scalar(text, _) if text.contains('$'));
+    (OF_ANY_KEYS.contains(&parent.name.as_str()) && (is_empty || has_reference)).then_some(parent.name.as_str())
+}
+
+fn text_instead(node: &Node) -> &'static str {
+    match &node.value {
+        YamlValue::Map(_) => "a text that begins with `{` needs quotes",
+        YamlValue::List(_) => "a text that begins with `[` needs quotes",
+        _ => "",
+    }
+}
+
+fn number_instead(node: &Node) -> String {
+    let YamlValue::Scalar(text, Plain::Text) = &node.value else { return String::new() };
+    if text.split(' ').filter(|word| word.parse::<f64>().is_ok()).count() > 1 {
+        return format!("write a comma between numbers: {}", text.split_whitespace().collect::<Vec<_>>().join(", "));
+    }
+    match duration::parse(text, true) {
+        Ok(millis) if millis != 0 => format!("write a number of seconds: {}", millis as f64 / 1e3),
+        _ => String::new(),
+    }
+}
+
+fn list_instead(node: &Node) -> String {
+    match &node.value {
+        YamlValue::Scalar(text, _) if !text.is_empty() => format!("write [{text}]"),
+        YamlValue::Map(entries) if entries.iter().any(|(key, _)| key.name == "match") => "write `- ` before each `match`".to_owned(),
+        _ => String::new(),
+    }
+}
+
+fn map_instead(node: &Node) -> &'static str {
+    match &node.value {
+        YamlValue::List(_) => "write its entries without `- ` and without [ ]",
+        YamlValue::Scalar(text, _) if text.contains(':') => "write a space behind each `:`",
+        YamlValue::Scalar(text, _) if text.contains('=') => "write `key: value`",
+        _ => "",
     }
 }

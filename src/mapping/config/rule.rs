@@ -17,6 +17,8 @@ pub(super) struct FileDefaults {
     pub(super) ttl: Ttl,
     /// `signed_gauges`.
     pub(super) signed_gauges: Option<SignedGauges>,
+    /// `total_suffix`.
+    pub(super) total_suffix: Option<bool>,
     /// Observer type and options.
     pub(super) observer: observer::Given,
 }
@@ -50,7 +52,9 @@ const UNITS: [(&str, Unit); 19] = [
 /// Reads a rule. `None` where an error leaves nothing to go on with; every error is among the findings.
 pub(super) fn read(file: &mut File<'_>, node: &Node, defaults: &FileDefaults) -> Option<Rule> {
     if !matches!(node.value, YamlValue::Map(_)) {
-        file.findings.error(node.at, code::BAD_TYPE, "a rule is a map of keys: `match`, `name` and others");
+        let is_glued = matches!(&node.value, YamlValue::Scalar(text, _) if text.contains(':'));
+        let instead = if is_glued { "; write a space behind each `:`" } else { "" };
+        file.findings.error(node.at, code::BAD_TYPE, format!("a rule is a map of keys: `match`, `name` and others{instead}"));
         return None;
     }
     let fields = file.fields(node, RULE)?;
@@ -77,6 +81,7 @@ pub(super) fn read(file: &mut File<'_>, node: &Node, defaults: &FileDefaults) ->
         unit: fields.get("unit").and_then(|node| file.choice(node, "unit", &UNITS)),
         becomes: read_becomes(file, fields),
         signed_gauges: signed_gauges(file, fields).or(defaults.signed_gauges),
+        total_suffix: total_suffix(file, fields).or(defaults.total_suffix),
         label_steps: labels::steps(file, fields),
         limits: fields.get("limits").map(|node| limits(file, node)).unwrap_or_default(),
         pattern: pattern?,
@@ -123,8 +128,8 @@ fn read_name(file: &mut File<'_>, rule: &Node, fields: Fields<'_>, action: Actio
 }
 
 fn read_kind(file: &mut File<'_>, fields: Fields<'_>) -> Option<MetricKind> {
-    const KINDS: [(&str, MetricKind); 3] =
-        [("counter", MetricKind::Counter), ("gauge", MetricKind::Gauge), ("observer", MetricKind::Observer)];
+    const KINDS: [(&str, MetricKind); 4] =
+        [("counter", MetricKind::Counter), ("gauge", MetricKind::Gauge), ("observer", MetricKind::Observer), ("set", MetricKind::Set)];
     let node = fields.get("match_metric_type")?;
     match file.text(node, "`match_metric_type`")? {
         "timer" => {
@@ -132,13 +137,12 @@ fn read_kind(file: &mut File<'_>, fields: Fields<'_>) -> Option<MetricKind> {
             file.findings.warning(node.at, code::OLD_KEY, text);
             Some(MetricKind::Observer)
         }
-        "set" if file.extended => Some(MetricKind::Set),
-        "set" => {
+        "set" if !file.extended => {
             let text = "`match_metric_type: set` needs `syntax: extended` at the top of the file; statsd_exporter has no sets";
             file.findings.error(node.at, code::BAD_VALUE, text);
             None
         }
-        _ => file.choice(node, "metric type", &KINDS),
+        _ => file.choice(node, "metric type", if file.extended { &KINDS } else { &KINDS[..3] }),
     }
 }
 
@@ -151,6 +155,11 @@ fn read_becomes(file: &mut File<'_>, fields: Fields<'_>) -> Option<Becomes> {
 pub(super) fn signed_gauges(file: &mut File<'_>, fields: Fields<'_>) -> Option<SignedGauges> {
     let node = fields.get("signed_gauges")?;
     file.choice(node, "value of `signed_gauges`", &[("change", SignedGauges::Change), ("absolute", SignedGauges::Absolute)])
+}
+
+/// Whether counters get the ending `_total`.
+pub(super) fn total_suffix(file: &mut File<'_>, fields: Fields<'_>) -> Option<bool> {
+    file.flag(fields.get("total_suffix")?, "`total_suffix`")
 }
 
 /// A ttl: a duration for all kinds, or a map by kind. One below zero counts as not said: statsd_exporter loads it, and then

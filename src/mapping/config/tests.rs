@@ -146,54 +146,6 @@ fn several_files() {
 }
 
 #[test]
-fn mistakes_are_named_with_their_place_and_remedy() {
-    let cases = [
-        (rule("lables: {a: b}"), code::UNKNOWN_KEY, 4, 3, "did you mean `labels`?"),
-        ("defaults: {scale: 1}".to_owned(), code::UNKNOWN_KEY, 1, 12, "it is a key of a rule"),
-        (rule("name: m"), code::DOUBLE_KEY, 4, 3, "`name` stands twice"),
-        ("mappings:\n- match: *.foo\n  name: n\n".to_owned(), code::UNQUOTED_STAR, 2, 10, "write \"*.foo\""),
-        ("mappings:\n- {match: *.foo.*, name: n}\n".to_owned(), code::UNQUOTED_STAR, 2, 11, "write \"*.foo.*\" ("),
-        (rule("<<: *no"), code::YAML, 4, 7, "anchor"),
-        ("mappings:\n- match: \"a.\\d\"\n".to_owned(), code::YAML, 2, 10, "write single quotes"),
-        (rule("ttl: 30"), code::BAD_DURATION, 4, 8, "write 30s"),
-        (rule("ttl: 1d"), code::BAD_DURATION, 4, 8, "write 24h"),
-        (rule("honor_labels: \"yes\""), code::BAD_TYPE, 4, 17, "without quotes"),
-        (rule("scale: x"), code::BAD_TYPE, 4, 10, "finite number"),
-        (rule("observer_type: Histogram"), code::BAD_VALUE, 4, 18, "did you mean histogram?"),
-        (rule("match_metric_type: set"), code::BAD_VALUE, 4, 22, "syntax: extended"),
-        (rule("histogram_options: {buckets: [2, 1]}\nobserver_type: histogram"), code::BAD_BUCKETS, 4, 36, "1 follows 2"),
-        (rule("summary_options: {max_age: -1m}"), code::BAD_DURATION, 4, 30, "below zero"),
-        (rule("summary_options: {quantiles: [{quantile: 1.5}]}"), code::BAD_QUANTILE, 4, 44, "left out"),
-        (rule("summary_options: {}\nobserver_type: histogram"), code::OBSERVER_CONFLICT, 4, 3, "observer_type: summary"),
-        (rule("ttl: -5s"), code::NEGATIVE_TTL, 4, 8, "0 to keep series for ever"),
-        (rule("labels: {x.y: b}"), code::BAD_LABEL, 4, 12, "write `x_y`"),
-        (rule("labels: {le: b}"), code::RESERVED_LABEL, 4, 12, "exported_le"),
-        (rule("set_labels: {__x: b}"), code::RESERVED_LABEL, 4, 16, "keeps the label"),
-        (rule("limits: {series: 0}"), code::BAD_VALUE, 4, 20, "action: drop"),
-        (rule("map_values: {a: {'{b': c}}"), code::BAD_GLOB, 4, 20, "without its `}`"),
-        ("mappings:\n- match: 'a.b*'\n  name: n\n".to_owned(), code::BAD_GLOB, 2, 10, "syntax: extended"),
-        ("mappings:\n- match: 'a(?=b)'\n  name: n\n  match_type: regex\n".to_owned(), code::BAD_REGEX, 2, 10, "as in Go"),
-        ("mappings:\n- match: a\n  name: a.b\n".to_owned(), code::BAD_NAME, 3, 9, "write `_`"),
-        ("mappings:\n- match: a\n".to_owned(), code::NO_NAME, 2, 3, "no `name`"),
-        ("mappings:\n- name: a\n".to_owned(), code::NO_MATCH, 2, 3, "no `match`"),
-        ("mappings: 5\n".to_owned(), code::BAD_TYPE, 1, 11, "a list"),
-        ("labels: {a: '${NO}'}\n".to_owned(), code::BAD_ENVIRONMENT, 1, 10, "variable NO is not set"),
-        ("prefix: 9x\n".to_owned(), code::BAD_NAME, 1, 9, "write `_9x`"),
-        ("tests: [{expect: [a]}]\n".to_owned(), code::BAD_TEST, 1, 9, "sends nothing"),
-        ("mappings:\n\t- match: a\n".to_owned(), code::YAML, 2, 2, "tab"),
-        ("a: [\n".to_owned(), code::YAML, 1, 4, "not valid YAML"),
-    ];
-    let mut wrong = Vec::new();
-    for (text, code, line, column, says) in cases {
-        let found = only(&text);
-        if (found.0, found.1, found.2) != (code, line, column) || !found.3.contains(says) {
-            wrong.push(format!("{text}{found:?}, not {:?}", (code, line, column, says)));
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-#[test]
 fn one_document_is_read() {
     let one = rule("ttl: 5m");
     for text in

@@ -8,7 +8,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Vis
 use serde_saphyr::{Location, NonFiniteFloatPolicy, Spanned, UserMessageFormatter};
 
 use super::findings::{At, code};
-use super::scalar;
+use super::{scalar, yaml_fault};
 
 /// Bytes of one file that are read at most.
 const MOST_BYTES: usize = 16 << 20;
@@ -200,19 +200,20 @@ fn at(place: Location) -> At {
 }
 
 /// Turns the parser's error into ours: one line, and the likely reason where one is known.
-fn explain(error: &serde_saphyr::Error, text: &str) -> (At, &'static str, String) {
+fn explain(error: &serde_saphyr::Error, file: &str) -> (At, &'static str, String) {
     let place = error.location().map_or(At::START, at);
     if let serde_saphyr::Error::DuplicateMappingKey { key, .. } = error.without_snippet() {
         let key = key.as_deref().unwrap_or("?");
-        return (place, code::DOUBLE_KEY, format!("the key `{key}` stands twice in the same map; keep one of them"));
+        let instead = match yaml_fault::parent(place, file) {
+            Some(parent) => format!(", or write two more spaces before it if it belongs to `{parent}`"),
+            None => String::new(),
+        };
+        return (place, code::DOUBLE_KEY, format!("the key `{key}` stands twice in the same map; keep one of them{instead}"));
     }
-    let line = text.lines().nth(place.line.saturating_sub(1) as usize).unwrap_or_default();
+    let line = file.lines().nth(place.line.saturating_sub(1) as usize).unwrap_or_default();
     if let Some(pattern) = unquoted_star(line) {
         let text = format!("a pattern that starts with `*` needs quotes: write \"{pattern}\" (unquoted, `*` is a YAML alias)");
         return (place, code::UNQUOTED_STAR, text);
-    }
-    if line.trim_start_matches(' ').starts_with('\t') {
-        return (place, code::YAML, "this line is indented with a tab; YAML takes spaces only".to_owned());
     }
     if let serde_saphyr::Error::UnknownAnchor { .. } = error.without_snippet() {
         return (place, code::YAML, "this alias names an anchor that does not stand above it; write the anchor as `&name`".to_owned());
@@ -221,6 +222,9 @@ fn explain(error: &serde_saphyr::Error, text: &str) -> (At, &'static str, String
     let text = text.lines().next().unwrap_or_default();
     // The place is told apart.
     let text = text.rsplit_once(" at line ").map_or(text, |(text, _)| text);
+    if let Some((place, text)) = yaml_fault::likely(text, place, file) {
+        return (place, code::YAML, text);
+    }
     let advice = if text.contains("unknown escape") { "; between double quotes a backslash is an escape: write single quotes" } else { "" };
     (place, code::YAML, format!("not valid YAML: {text}{advice}"))
 }

@@ -22,6 +22,7 @@ pub(super) use self::limit_flags::OverflowPolicy;
 use self::listening_flags::ListeningFlags;
 pub(super) use self::lists::{List, all};
 use self::mapping_flags::MappingFlags;
+pub(super) use self::web_flags::OpenMetricsWhen;
 use self::web_flags::WebFlags;
 use self::wire_flags::WireFlags;
 pub(super) use self::wire_flags::{NameSet, NativeBucketsWhen, ObserverType, SignedGaugesMeaning};

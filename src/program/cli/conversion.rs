@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use super::address_advice::{address_advice, socket_path_advice};
 use super::args::{
-    Args, Compat, List, LogFormat, LogLevel, NameSet, NativeBucketsWhen, ObserverType, OverflowPolicy, SignedGaugesMeaning, all,
+    Args, Compat, List, LogFormat, LogLevel, NameSet, NativeBucketsWhen, ObserverType, OpenMetricsWhen, OverflowPolicy,
+    SignedGaugesMeaning, all,
 };
 use crate::ingest::exemplar_tag::ExemplarTag;
 use crate::options::{
-    Dialect, Limits, NameValidation, NativeChoice, NativeHistograms, NativeOptions, NativeWhen, Observer, Overflow, PackedValues, Prefix,
-    SignedGauges, SummaryOptions, Ttl,
+    Dialect, Limits, NameValidation, NativeChoice, NativeHistograms, NativeOptions, NativeWhen, Observer, OpenMetrics, Overflow,
+    PackedValues, Prefix, SignedGauges, SummaryOptions, Ttl,
 };
 use crate::program::flag_names::FlagNames;
 use crate::program::listener::relay::RelayOptions;
@@ -53,6 +54,8 @@ fn build(args: &Args, flag_names: &FlagNames) -> Result<Settings, WrongValue> {
             ttl: ttl(args),
             grace_ms: millis(args.mapping.ttl_grace),
             counters_start_at_zero: args.mapping.counters_start_at_zero.then(|| millis(args.mapping.counters_zero_for)),
+            counters_total_suffix: args.mapping.counters_total_suffix,
+            openmetrics: openmetrics(args),
             created_lines: args.web.created_lines,
             // Nobody has looked at a clock yet.
             started: None,
@@ -248,6 +251,17 @@ fn compatible(args: &Args) -> bool {
 
 fn prefix(args: &Args) -> Prefix {
     if compatible(args) { Prefix::Exporter } else { Prefix::Bridge }
+}
+
+fn openmetrics(args: &Args) -> OpenMetrics {
+    match args.web.openmetrics {
+        Some(OpenMetricsWhen::Auto) => OpenMetrics::Auto,
+        Some(OpenMetricsWhen::Always) => OpenMetrics::Always,
+        Some(OpenMetricsWhen::Never) => OpenMetrics::Never,
+        // statsd_exporter never answers it.
+        None if compatible(args) => OpenMetrics::Never,
+        None => OpenMetrics::Auto,
+    }
 }
 
 fn dialect(args: &Args) -> Dialect {

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 
 use clap::error::{ContextKind, ErrorKind};
 
-use crate::mapping::config::keys::nearest;
+use crate::mapping::config::nearest::nearest;
 use crate::program::flag_names::variable;
 
 /// All that the first argument may ask for.

@@ -4,7 +4,7 @@
 
 use std::ffi::OsString;
 
-use crate::mapping::config::keys::nearest;
+use crate::mapping::config::nearest::nearest;
 use crate::program::flag_names::{PREFIX, variable};
 
 /// Told to the build, not to the program.

@@ -94,6 +94,13 @@ impl HistogramCell {
         self.0.get(BUCKETS - 1).map_or(0.0, |sum| f64::from_bits(sum.load(Ordering::Relaxed)))
     }
 
+    /// Whether a bucket's weight is no whole number.
+    pub(crate) fn has_fraction(&self) -> bool {
+        let weights = self.0.iter().skip(BUCKETS).map(|weight| f64::from_bits(weight.load(Ordering::Relaxed)));
+        // What is too large for an integer is a whole number.
+        weights.into_iter().any(|weight| weight as i64 as f64 != weight && weight < i64::MAX as f64)
+    }
+
     /// Where the cell's first, middle and last bytes are, for a prefetch.
     #[inline(always)]
     pub(crate) fn addresses(&self) -> [*const AtomicU64; 3] {

@@ -103,6 +103,11 @@ impl SummaryCell {
         self.lock().sum
     }
 
+    /// Whether the count is no whole number.
+    pub fn has_fraction(&self) -> bool {
+        self.lock().count.fract() != 0.0
+    }
+
     /// Whether the window that ends at `now` has a negative observation.
     pub fn has_negative(&self, now: Timestamp) -> bool {
         let step = now.as_millis() / self.step_ms;

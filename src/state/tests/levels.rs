@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn a_zero_that_nobody_got_is_shown_after_a_restart() {
-    let limits = Limits { series_per_family: 1, ..Limits::default() };
+    let limits = Limits { series_per_family: 1, overflow: Overflow::Fold, ..Limits::default() };
     let with = || Bridge::new(Options { limits, counters_start_at_zero: Some(10_000), ..Options::default() });
     let before = with();
     before.worker().ingest(b"old:1|c|#z:1\nold:2|c|#z:2", at(0));
@@ -66,7 +66,7 @@ fn levels_go_on_without_the_sums() {
 
 #[test]
 fn an_overflow_series_begins_at_0_too() {
-    let limits = Limits { series_per_family: 1, ..Limits::default() };
+    let limits = Limits { series_per_family: 1, overflow: Overflow::Fold, ..Limits::default() };
     let (before, after) = [(); 2].map(|()| Bridge::new(Options { limits, ..Options::default() })).into();
     before.worker().ingest(b"c:1|c|#z:1\nc:2|c|#z:2\nc:3|c|#z:3", at(0));
     let (mut restored, bytes) = (Restored::default(), bytes_of(&before, at(0)));

@@ -47,6 +47,9 @@ pub(in crate::program::cli) struct MappingFlags {
     /// longest scrape interval.
     #[arg(long = "counters.zero-for", value_name = "DURATION", default_value = "1m", value_parser = duration::parse)]
     pub(in crate::program::cli) counters_zero_for: Duration,
+    /// Counters get the ending _total where their names lack it; a rule's total_suffix counts before it.
+    #[arg(long = "counters.total-suffix", value_name = "BOOL", default_value = "false", action = ArgAction::Set)]
+    pub(in crate::program::cli) counters_total_suffix: bool,
 }
 
 /// `name=value` with a legal label name that Prometheus does not keep for itself.

@@ -3,8 +3,8 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use clap::ArgAction;
 use clap::builder::StringValueParser;
+use clap::{ArgAction, ValueEnum};
 
 use super::lists::{List, list};
 use super::numbers::positive;
@@ -44,6 +44,10 @@ pub(in crate::program::cli) struct WebFlags {
     /// Show the bridge's own process_* on the page; without, the names are free for what is sent.
     #[arg(long = "web.process-metrics", value_name = "BOOL", default_value = "true", action = ArgAction::Set)]
     pub(in crate::program::cli) process_metrics: bool,
+    /// Who gets OpenMetrics of those who ask for it: auto where it has something to show that text has not (exemplars, created lines,
+    /// units of rules), else who accepts no text [default: auto, with --compat never].
+    #[arg(long = "web.openmetrics", value_name = "WHEN", value_enum)]
+    pub(in crate::program::cli) openmetrics: Option<OpenMetricsWhen>,
     /// Say in OpenMetrics when the counting of each counter, histogram and summary began: a line x_created for each series.
     #[arg(long = "web.created-lines", value_name = "BOOL", default_value = "false", action = ArgAction::Set)]
     pub(in crate::program::cli) created_lines: bool,
@@ -62,4 +66,15 @@ pub(in crate::program::cli) struct WebFlags {
     /// Silence after which an HTTP connection is closed.
     #[arg(long = "web.idle-timeout", value_name = "DURATION", default_value = "2m", value_parser = duration::parse)]
     pub(in crate::program::cli) idle_timeout: Duration,
+}
+
+/// Who gets OpenMetrics of those who ask for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::program::cli) enum OpenMetricsWhen {
+    /// Where it has something to show that text has not, else who accepts no text.
+    Auto,
+    /// Whoever asks for it.
+    Always,
+    /// Nobody.
+    Never,
 }

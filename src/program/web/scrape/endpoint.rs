@@ -13,7 +13,6 @@ use super::recipient::{Recipient, ScrapeChunk};
 use super::renderer::Renderer;
 use super::request_headers::{ScrapeDeadlines, negotiate};
 use crate::exposition::Negotiated;
-use crate::options::Prefix;
 use crate::program::web::activity::Activity;
 
 /// A scrape did not get a turn in time.
@@ -25,19 +24,16 @@ pub(in crate::program::web) struct ScrapeEndpoint {
     renderer: Arc<Renderer>,
     /// How long a scrape waits for its turn.
     turn_timeout: Duration,
-    /// Not in the place of statsd_exporter, which has no OpenMetrics.
-    openmetrics: bool,
 }
 
 impl ScrapeEndpoint {
     pub(in crate::program::web) fn new(renderer: Renderer, turn_timeout: Duration) -> Self {
-        let openmetrics = renderer.telemetry.prefix() != Prefix::Exporter;
-        Self { renderer: Arc::new(renderer), turn_timeout, openmetrics }
+        Self { renderer: Arc::new(renderer), turn_timeout }
     }
 
     /// The format that the client's headers ask for.
     pub(in crate::program::web) fn negotiate(&self, headers: &HeaderMap) -> Negotiated {
-        negotiate(headers, self.openmetrics)
+        negotiate(headers, self.renderer.expositions.openmetrics_offer())
     }
 
     /// The exposition, from its first byte on. A slow client may be cut through the `activity` of its connection.

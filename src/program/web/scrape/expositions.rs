@@ -1,7 +1,7 @@
 //! Makes expositions: all that a scrape knows of the bridge. Knows no client.
 
 use crate::bridge::Bridge;
-use crate::exposition::{Exposition, Negotiated};
+use crate::exposition::{Exposition, Negotiated, OpenMetricsOffer};
 use crate::time::Timestamp;
 
 /// Makes expositions of what the bridge has recorded.
@@ -14,6 +14,11 @@ impl ExpositionMaker {
     /// Expositions show the time of `clock`.
     pub(in crate::program::web) fn new(bridge: Bridge, clock: fn() -> Timestamp) -> Self {
         Self { bridge, clock }
+    }
+
+    /// To whom OpenMetrics is offered; the same until rules change.
+    pub(super) fn openmetrics_offer(&self) -> OpenMetricsOffer {
+        self.bridge.openmetrics_offer()
     }
 
     /// The beginning of an exposition as of now, which is then taken part by part.

@@ -6,10 +6,10 @@ use hyper::HeaderMap;
 use hyper::header::ACCEPT;
 use tokio::time::Instant;
 
-use crate::exposition::Negotiated;
+use crate::exposition::{Negotiated, OpenMetricsOffer};
 
-/// What the client's `Accept` asks for. OpenMetrics is offered only where `openmetrics` says so.
-pub(super) fn negotiate(headers: &HeaderMap, openmetrics: bool) -> Negotiated {
+/// What the client's `Accept` asks for.
+pub(super) fn negotiate(headers: &HeaderMap, openmetrics: OpenMetricsOffer) -> Negotiated {
     let accept: Vec<&str> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
     Negotiated::of(&accept.join(","), openmetrics)
 }

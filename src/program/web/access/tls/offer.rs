@@ -5,7 +5,7 @@ use rustls::crypto::{CryptoProvider, SupportedKxGroup};
 use rustls::{SupportedCipherSuite, SupportedProtocolVersion};
 
 use super::p521::P521;
-use crate::mapping::config::keys::nearest;
+use crate::mapping::config::nearest::nearest;
 
 /// What the configuration asks for; without a choice, everything that rustls has.
 pub(in crate::program::web::access) struct TlsOffer {

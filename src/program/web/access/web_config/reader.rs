@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::files::read_file;
 use crate::mapping::config::findings::At;
-use crate::mapping::config::keys::nearest;
+use crate::mapping::config::nearest::nearest;
 use crate::mapping::config::tree::{Key, Node, Plain, YamlValue};
 
 /// Mistakes that are kept at most.
