@@ -9,9 +9,9 @@ use crate::ingest::protocol::SampleError;
 use crate::ingest::resolve;
 use crate::mapping::Rules;
 use crate::mapping::spec::Rule;
-use crate::name::Escaping;
+use crate::name::{Escaping, FamilyName, NameValidation};
 use crate::options::{Options, Prefix};
-use crate::registry::{Cardinality, Conflict, Deleted, RestoreRules, Restored, SavedFamily, Wanted, save};
+use crate::registry::{Cardinality, Conflict, Deleted, Reason, RestoreRules, Restored, SavedFamily, Wanted, save};
 use crate::rejections::Rejection;
 use crate::telemetry::{SelfFamily, Telemetry};
 use crate::time::Timestamp;
@@ -140,8 +140,13 @@ impl Bridge {
         self.restore_with(family, now, true)
     }
 
+    /// Why no sample may have a name, whatever is sent.
+    fn reserves(&self, name: &str) -> Option<Reason> {
+        self.engine.reserves(&FamilyName::new(name, NameValidation::Utf8)?)
+    }
+
     fn restore_with(&self, family: SavedFamily, now: Timestamp, sums_from_zero: bool) -> Restored {
-        if self.engine.owns_name(&family.name) || self.engine.is_of_prometheus(&family.name) {
+        if self.reserves(&family.name).is_some() {
             return Restored { refused: family.series.len() as u64, ..Restored::default() };
         }
         let rules = self.engine.rules().rules;
@@ -215,7 +220,7 @@ impl Bridge {
     /// Whether a name is one of the self-metrics in any exposition.
     #[cfg(feature = "cli")]
     pub(crate) fn owns_name(&self, name: &str) -> bool {
-        self.engine.owns_name(name)
+        self.reserves(name) == Some(Reason::OwnName)
     }
 
     /// The self-metrics.

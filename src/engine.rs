@@ -8,9 +8,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use crate::hits::Hits;
 use crate::mapping::spec::{Action, Rule};
 use crate::mapping::{Rules, unit};
-use crate::name::{Escaping, is_legacy_name, is_prometheus_name};
+use crate::name::{Escaping, FamilyName, is_prometheus_name};
 use crate::options::{NativeWhen, Options};
-use crate::registry::Registry;
+use crate::registry::{Reason, Registry};
 use crate::rejections::Rejections;
 use crate::said::Said;
 use crate::telemetry::Telemetry;
@@ -84,14 +84,22 @@ impl Engine {
         self.generation.load(Ordering::Acquire)
     }
 
-    /// Whether a name is one of the self-metrics in any exposition: as it is, or once it is escaped.
-    pub(crate) fn owns_name(&self, name: &str) -> bool {
-        in_any_exposition(name, |name| self.telemetry.owns_name(name, !self.options.without_process_metrics))
-    }
-
-    /// Whether a name is not taken because Prometheus writes it itself: as it is, or once it is escaped.
-    pub(crate) fn is_of_prometheus(&self, name: &str) -> bool {
-        !self.options.prometheus_names && in_any_exposition(name, is_prometheus_name)
+    /// Whose name it is in any exposition, as it is or once it is escaped, so that no sample may have it: the bridge's or Prometheus'.
+    pub(crate) fn reserves(&self, name: &FamilyName) -> Option<Reason> {
+        let as_it_is = |name: &str| {
+            if self.telemetry.owns_name(name, !self.options.without_process_metrics) {
+                Some(Reason::OwnName)
+            } else {
+                (is_prometheus_name(name) && !self.options.prometheus_names).then_some(Reason::PrometheusName)
+            }
+        };
+        let escaped = || {
+            let mut escaped = String::new();
+            // The only scheme under which two words may have one underscore between them that was none.
+            Escaping::Underscores.push_name(name.as_str(), &mut escaped);
+            as_it_is(&escaped)
+        };
+        as_it_is(name.as_str()).or_else(|| if name.is_legacy() { None } else { escaped() })
     }
 
     /// Families that a message was logged about.
@@ -118,15 +126,4 @@ impl Engine {
     pub(crate) fn telemetry(&self) -> &Arc<Telemetry> {
         &self.telemetry
     }
-}
-
-/// Whether `is_such` holds of a name in any exposition.
-fn in_any_exposition(name: &str, is_such: impl Fn(&str) -> bool) -> bool {
-    let is_such_escaped = || {
-        let mut escaped = String::new();
-        // The only scheme under which two words may have one underscore between them that was none.
-        Escaping::Underscores.push_name(name, &mut escaped);
-        is_such(&escaped)
-    };
-    is_such(name) || !is_legacy_name(name) && is_such_escaped()
 }

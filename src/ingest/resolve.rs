@@ -163,11 +163,7 @@ impl Resolver {
         let Some(name) = FamilyName::new(&mapped.name, self.names) else {
             return (Target::Conflict(registry.settle(Reason::EmptyName, "", &mapped.kind, &arrival)), Reached::default());
         };
-        let not_to_give = [
-            (Reason::OwnName, self.engine.owns_name(name.as_str())),
-            (Reason::PrometheusName, self.engine.is_of_prometheus(name.as_str())),
-        ];
-        if let Some((reason, _)) = not_to_give.into_iter().find(|(_, is_so)| *is_so) {
+        if let Some(reason) = self.engine.reserves(&name) {
             return (Target::Conflict(registry.settle(reason, name.as_str(), &mapped.kind, &arrival)), Reached::default());
         }
         if self.mapper.labels.len() > self.limits.tags {

@@ -139,7 +139,7 @@ fn in_window<'a, F: Finder>(lines: &'a [u8], window: &[u8; WINDOW], longest: usi
     let (name, value_at) = (line.get(..name_len)?, name_len + 1);
     let value = match kind {
         // Which of several colons a member follows is not seen here.
-        Kind::Set if has_none_between(marks.colon, value_at, value_end) => {
+        Kind::Set if (marks.colon & marks.colon.wrapping_sub(1)).trailing_zeros() as usize >= value_end => {
             Value::Member(line.get(value_at..value_end).filter(|member| !member.is_empty())?)
         }
         Kind::Set => return None,

@@ -105,6 +105,10 @@ impl<'a> NameParts<'a> {
 
     /// The first delimiter that `key=` follows, or nothing at all. Empty tags may stand between.
     fn delimited(name: &'a [u8], dialect: &Dialect) -> Option<Self> {
+        let is_delimiter = |byte: &u8| Style::of_delimiter(*byte, dialect).is_some();
+        if memchr(b'=', name).is_none() && !name.last().is_some_and(is_delimiter) {
+            return None;
+        }
         let mut at = next_special(name, 0, dialect)?;
         loop {
             let start = at + 1;

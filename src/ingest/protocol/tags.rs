@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use memchr::{memchr, memchr2};
+
 use super::styles::{NameParts, Style, find_unescaped, unescaped};
 use super::{Rejected, Sample, SampleError};
 use crate::name::is_legacy_label;
@@ -45,7 +47,7 @@ impl<'a> Tags<'a> {
 
     /// The place of the first `wanted` in `text`.
     fn place_of(&self, text: &str, wanted: u8) -> Option<usize> {
-        if self.has_escapes { find_unescaped(text, wanted) } else { memchr::memchr(wanted, text.as_bytes()) }
+        if self.has_escapes { find_unescaped(text, wanted) } else { memchr(wanted, text.as_bytes()) }
     }
 }
 
@@ -81,8 +83,9 @@ fn visit_dogstatsd(section: &str, dialect: &Dialect, label: &mut impl FnMut(&str
     for tag in Tags::new(section, b',', false, dialect) {
         // Each may carry a '#' of its own.
         let tag = tag.strip_prefix('#').unwrap_or(tag);
-        let parts = if dialect.exporter_rules { tag.split_once(':') } else { tag.split_once([':', '=']) };
-        match parts {
+        let bytes = tag.as_bytes();
+        let end = if dialect.exporter_rules { memchr(b':', bytes) } else { memchr2(b':', b'=', bytes) };
+        match end.and_then(|at| Some((tag.get(..at)?, tag.get(at + 1..)?))) {
             Some((key, value)) if !key.is_empty() && !value.is_empty() => label(key, value),
             // Pieces of a value that holds commas are words too, but seldom names.
             None if dialect.bare_tags && is_legacy_label(tag) => label(tag, "true"),
@@ -151,14 +154,15 @@ impl<'a> Identity<'a> {
     /// are not are replaced. `MixedTaggingStyles` if there are tags both in the name and in a field. Both reject the whole line.
     pub fn of(sample: &Sample<'a>, dialect: &Dialect) -> Result<Self, Rejected> {
         let malformed = Rejected { error: SampleError::MalformedLine, tag_errors: 0 };
-        let text = |bytes: &'a [u8]| match String::from_utf8_lossy(bytes) {
-            Cow::Owned(_) if dialect.exporter_rules => Err(malformed),
-            text => Ok(text),
+        let text = |bytes: &'a [u8]| match str::from_utf8(bytes) {
+            Ok(text) => Ok(Cow::Borrowed(text)),
+            Err(_) if dialect.exporter_rules => Err(malformed),
+            Err(_) => Ok(String::from_utf8_lossy(bytes)),
         };
         let parts = NameParts::of(sample.name, dialect);
         let (Ok(head), Ok(tail)) = (str::from_utf8(parts.head), str::from_utf8(parts.tail)) else { return Err(malformed) };
         let fields = text(sample.tags)?;
-        if fields.split('|').any(|field| field.starts_with('#')) {
+        if parts.style.is_some() && fields.split('|').any(|field| field.starts_with('#')) {
             let in_name = name_tags(&parts, dialect);
             if in_name.labels > 0 {
                 return Err(Rejected { error: SampleError::MixedTaggingStyles, tag_errors: in_name.errors });
