@@ -242,7 +242,7 @@ mod tests {
         });
         let kept_out = json!({ "limit": "families", "label": "", "action": "refuse", "samples": 3, "distinct_values_refused": null });
         let totals = json!({
-            "series": 190_000, "series_limit": 200_000, "series_bytes": 23_552, "series_bytes_limit": 100_663_296,
+            "series": 190_000, "series_limit": 200_000, "series_bytes": 23_552, "series_bytes_limit": 134_217_728,
             "families": 1, "families_limit": 0, "resting_series": 7,
         });
         let conflict = json!({
