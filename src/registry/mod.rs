@@ -148,7 +148,7 @@ impl Registry {
                     continue;
                 }
                 Some(family) => family,
-                None => self.create(request)?,
+                None => self.create(request, limits.overflow)?,
             };
             if !family.kind().same_type(request.kind) {
                 return Err(self.conflict(Reason::Type, request, &family));
@@ -198,8 +198,10 @@ impl Registry {
         NotAdmitted::Conflict(self.conflicts.of(reason, came, &request.arrival, || Some(kept.side())))
     }
 
-    fn create(&self, request: &Request<'_>) -> Result<Arc<Family>, NotAdmitted> {
+    /// A new family. Where there is no room for its series it is made for its overflow series, if samples of its kind may be folded.
+    fn create(&self, request: &Request<'_>, overflow: Overflow) -> Result<Arc<Family>, NotAdmitted> {
         let name = request.name.as_str();
+        let may_fold = *request.kind != FamilyKind::Gauge && overflow != Overflow::Refuse;
         self.families.get_or_create(name, |index| {
             if let Some(other) = lines_collide(index, name, request.kind) {
                 return Err(self.conflict(Reason::Lines, request, other));
@@ -207,8 +209,9 @@ impl Registry {
             if index.len() >= self.limits.families {
                 return Err(self.refuse_family(Limit::Families, request));
             }
-            if let Some(limit) = self.totals.limit(&self.limits) {
-                return Err(self.refuse_family(limit, request));
+            match self.totals.limit(&self.limits) {
+                Some(limit) if limit != Limit::Series || !may_fold => return Err(self.refuse_family(limit, request)),
+                _ => {}
             }
             let family = Arc::new(Family::new(request));
             // Read under the lock under which it is spread, so that no family is missed.

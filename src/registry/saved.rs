@@ -245,7 +245,7 @@ impl SavedSeries {
         if !self.value.is_of(request.kind) {
             return refused;
         }
-        let Ok(family) = registry.create(request) else { return refused };
+        let Ok(family) = registry.create(request, request.limits.overflow.unwrap_or(registry.limits.overflow)) else { return refused };
         if family.kind() != request.kind {
             return refused;
         }
