@@ -32,6 +32,7 @@ use crate::program::listener::relay::{Relay, RelayOptions};
 use crate::program::listener::udp::BoundUdp;
 use crate::program::listener::unix::BoundUnixgram;
 use crate::program::listener::{Intake, tcp};
+use crate::program::logging;
 use crate::program::net::{bind_tcp, reachable};
 use crate::program::reload::Reloader;
 use crate::program::reload_requests::ReloadRequests;
@@ -261,6 +262,7 @@ async fn maintain(bridge: Bridge) {
         let bridge = bridge.clone();
         let step = move || {
             bridge.expire(crate::program::clock::now());
+            bridge.telemetry().runtime.log_dropped.absolute(logging::dropped());
             bridge.telemetry().run_upkeep();
         };
         if tokio::task::spawn_blocking(step).await.is_err() {

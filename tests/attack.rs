@@ -1,0 +1,4 @@
+//! Faults brought about on purpose, one file for each kind. What a document promises for them is asserted here.
+
+/// A log reader that stops reading.
+mod logs;
