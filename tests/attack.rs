@@ -2,3 +2,5 @@
 
 /// A log reader that stops reading.
 mod logs;
+/// The end under load, and with a state file that cannot be written.
+mod shutdown;

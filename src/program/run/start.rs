@@ -98,7 +98,7 @@ async fn serve(settings: &Settings, examples: Option<Examples>) -> Result<ExitCo
     let reload = Arc::<ReloadRequests>::default();
     let signals = Signals { end: async { ended.await.unwrap_or_default() }, reload: reload.clone() };
     tokio::select! {
-        done = run(sockets, reloader, settings, signals) => done.map(|()| ExitCode::SUCCESS),
+        done = run(sockets, reloader, settings, signals) => done,
         () = asked_twice => {
             tracing::warn!("asked to end a second time: ending at once");
             Ok(ExitCode::FAILURE)
