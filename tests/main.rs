@@ -41,6 +41,8 @@ mod structure;
 
 // ---- the program, over real sockets ----
 
+/// Faults brought about on purpose: readers, disks, files, sockets and clients that do not do what they should.
+mod attack;
 /// Transports, the wire as a whole, the page and the other paths.
 mod end_to_end;
 /// Mapping files read again: signals, requests, changes, mistakes, load; the API that shows what rules do.

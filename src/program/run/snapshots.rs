@@ -47,10 +47,11 @@ impl Snapshots {
         Ok(Some(Self { timer: tokio::spawn(tick(Arc::clone(&keeper), interval)), keeper }))
     }
 
-    /// Writes the last snapshot, after one that may be under way. To be awaited when nothing is received any more.
-    pub(super) async fn end(self) {
+    /// Writes the last snapshot, after one that may be under way; whether it is written. To be awaited when nothing is received any
+    /// more.
+    pub(super) async fn end(self) -> bool {
         self.timer.abort();
-        self.keeper.snapshot(Mark::End).await;
+        self.keeper.snapshot(Mark::End).await
     }
 }
 
@@ -64,18 +65,20 @@ async fn tick(keeper: Arc<Keeper>, interval: Duration) {
 }
 
 impl Keeper {
-    async fn snapshot(self: &Arc<Self>, mark: Mark) {
+    async fn snapshot(self: &Arc<Self>, mark: Mark) -> bool {
         let keeper = Arc::clone(self);
-        if tokio::task::spawn_blocking(move || keeper.write(mark)).await.is_err() {
+        tokio::task::spawn_blocking(move || keeper.write(mark)).await.unwrap_or_else(|_| {
             tracing::error!("a snapshot ended by a panic");
-        }
+            false
+        })
     }
 
-    fn write(&self, mark: Mark) {
+    /// Whether there is a snapshot for this call, or a later one.
+    fn write(&self, mark: Mark) -> bool {
         let mut is_ended = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         // One of the timer may have waited for a thread until now.
         if *is_ended {
-            return;
+            return true;
         }
         *is_ended = mark == Mark::End;
         let (start, written_at) = (Instant::now(), now());
@@ -91,10 +94,12 @@ impl Keeper {
                 if counts.left_out > 0 {
                     tracing::error!(%file, series = counts.left_out, "series are too large for the state file and are not kept");
                 }
+                true
             }
             Err(error) => {
                 metrics.failed.increment(1);
                 tracing::error!(%file, error = error_text(&error), "a snapshot could not be written");
+                false
             }
         }
     }

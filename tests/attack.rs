@@ -1,0 +1,6 @@
+//! Faults brought about on purpose, one file for each kind. What a document promises for them is asserted here.
+
+/// A log reader that stops reading.
+mod logs;
+/// The end under load, and with a state file that cannot be written.
+mod shutdown;
