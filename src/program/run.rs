@@ -27,6 +27,7 @@ use self::http_sockets::HttpSockets;
 use self::snapshots::Snapshots;
 pub(super) use self::start_error::StartError;
 use crate::bridge::Bridge;
+use crate::program::clock;
 use crate::program::listener::relay::{Relay, RelayOptions};
 use crate::program::listener::udp::BoundUdp;
 use crate::program::listener::unix::BoundUnixgram;
@@ -134,7 +135,7 @@ pub(super) async fn run(
     let reload = signals.reload;
     let mut web_options = settings.web_options.clone();
     web_options.paste = sockets.line_to_paste();
-    let state = WebState::new(&web_options, crate::program::clock::now).reloading(Arc::clone(&reload));
+    let state = WebState::new(&web_options, clock::now).reloading(Arc::clone(&reload));
     let web = sockets.web.start(&web_options, &bridge, state)?;
     let state = Arc::clone(&web.state.lifecycle);
 
@@ -250,7 +251,8 @@ async fn maintain(bridge: Bridge) {
         interval.tick().await;
         let bridge = bridge.clone();
         let step = move || {
-            bridge.expire(crate::program::clock::now());
+            clock::refresh(&bridge);
+            bridge.expire(clock::now());
             bridge.telemetry().runtime.log_dropped.absolute(logging::dropped());
             bridge.telemetry().run_upkeep();
         };

@@ -57,7 +57,7 @@ use self::workers::Workers;
 use crate::lock::lock;
 use crate::name::FamilyName;
 use crate::options::{Limits, Overflow};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, WallOffset};
 
 /// All families. One for a bridge.
 pub(crate) struct Registry {
@@ -78,11 +78,13 @@ pub(crate) struct Registry {
     counters_start_at_zero: bool,
     /// Whether histograms are to keep native buckets; only ever goes up.
     is_native_wanted: AtomicBool,
+    wall: Arc<WallOffset>,
 }
 
 impl Registry {
     /// An empty registry. Series that expired and come back within `grace_ms` go on from their old values.
     pub(crate) fn new(limits: Limits, grace_ms: u64, counters_start_at_zero: bool) -> Self {
+        let wall = Arc::<WallOffset>::default();
         Self {
             limits,
             families: Families::default(),
@@ -92,12 +94,18 @@ impl Registry {
             expiry: Expiry::default(),
             grace: GracePeriod::new(grace_ms, &limits),
             culprits: Culprits::default(),
-            exemplars: Exemplars::new(limits.exemplar_series),
+            exemplars: Exemplars::new(limits.exemplar_series, Arc::clone(&wall)),
             limited: Mutex::default(),
             changes: AtomicU64::new(0),
             counters_start_at_zero,
             is_native_wanted: AtomicBool::new(false),
+            wall,
         }
+    }
+
+    /// How far the wall clock is from the timeline.
+    pub(crate) fn wall(&self) -> &WallOffset {
+        &self.wall
     }
 
     /// A place for a new worker.
