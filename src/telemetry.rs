@@ -20,6 +20,8 @@ use metrics::{Counter, Gauge, counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 use self::ingest_counters::{IngestCounters, ingest_counters};
+#[cfg(feature = "cli")]
+pub(crate) use self::process::NAMES as PROCESS_METRICS;
 pub(crate) use self::process::process_families;
 pub(crate) use self::rule_metrics::RuleMetrics;
 use self::rule_metrics::rule_metrics;
