@@ -1,5 +1,7 @@
 //! Faults brought about on purpose, one file for each kind. What a document promises for them is asserted here.
 
+/// What is no file in a file's place.
+mod files;
 /// A log reader that stops reading.
 mod logs;
 /// The end under load, and with a state file that cannot be written.
