@@ -2,6 +2,8 @@
 
 /// The wall clock is set while the bridge runs.
 mod clocks;
+/// What is no file in a file's place.
+mod files;
 /// A log reader that stops reading.
 mod logs;
 /// The end under load, and with a state file that cannot be written.

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::harness::{Process, Response, bridge_command, request, until};
 use crate::page::Page;
 
-mod authority;
+pub mod authority;
 mod client;
 mod programs;
 mod sockets;
