@@ -14,6 +14,7 @@ use crate::page::Page;
 
 mod asking;
 mod authority;
+pub mod authority;
 mod client;
 mod programs;
 mod sockets;

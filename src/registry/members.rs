@@ -96,6 +96,10 @@ impl Members {
         let dropping = if action == Overflow::DropLabel { self.dropping(kind, (request, label), budget) } else { None };
         // Where there is no room for a series without the label either, the sample is folded.
         let action = if action == Overflow::DropLabel && dropping.is_none() { Overflow::Fold } else { action };
+        if matches!(limit, Limit::Series | Limit::SeriesBytes) {
+            // A family without a series yet: its overflow series has the names of the labels that it would have begun with.
+            self.values.begin_with(request.labels);
+        }
         let limited = self.limited(request, (limit, label), action, budget);
         limited.note(request.labels);
         match (action, dropping) {

@@ -57,7 +57,7 @@ use self::workers::Workers;
 use crate::lock::lock;
 use crate::name::FamilyName;
 use crate::options::{Limits, Overflow};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, WallOffset};
 
 /// All families. One for a bridge.
 pub(crate) struct Registry {
@@ -78,11 +78,13 @@ pub(crate) struct Registry {
     counters_start_at_zero: bool,
     /// Whether histograms are to keep native buckets; only ever goes up.
     is_native_wanted: AtomicBool,
+    wall: Arc<WallOffset>,
 }
 
 impl Registry {
     /// An empty registry. Series that expired and come back within `grace_ms` go on from their old values.
     pub(crate) fn new(limits: Limits, grace_ms: u64, counters_start_at_zero: bool) -> Self {
+        let wall = Arc::<WallOffset>::default();
         Self {
             limits,
             families: Families::default(),
@@ -92,12 +94,18 @@ impl Registry {
             expiry: Expiry::default(),
             grace: GracePeriod::new(grace_ms, &limits),
             culprits: Culprits::default(),
-            exemplars: Exemplars::new(limits.exemplar_series),
+            exemplars: Exemplars::new(limits.exemplar_series, Arc::clone(&wall)),
             limited: Mutex::default(),
             changes: AtomicU64::new(0),
             counters_start_at_zero,
             is_native_wanted: AtomicBool::new(false),
+            wall,
         }
+    }
+
+    /// How far the wall clock is from the timeline.
+    pub(crate) fn wall(&self) -> &WallOffset {
+        &self.wall
     }
 
     /// A place for a new worker.
@@ -148,7 +156,7 @@ impl Registry {
                     continue;
                 }
                 Some(family) => family,
-                None => self.create(request)?,
+                None => self.create(request, limits.overflow)?,
             };
             if !family.kind().same_type(request.kind) {
                 return Err(self.conflict(Reason::Type, request, &family));
@@ -198,8 +206,10 @@ impl Registry {
         NotAdmitted::Conflict(self.conflicts.of(reason, came, &request.arrival, || Some(kept.side())))
     }
 
-    fn create(&self, request: &Request<'_>) -> Result<Arc<Family>, NotAdmitted> {
+    /// A new family. Where there is no room for its series it is made for its overflow series, if samples of its kind may be folded.
+    fn create(&self, request: &Request<'_>, overflow: Overflow) -> Result<Arc<Family>, NotAdmitted> {
         let name = request.name.as_str();
+        let may_fold = *request.kind != FamilyKind::Gauge && overflow != Overflow::Refuse;
         self.families.get_or_create(name, |index| {
             if let Some(other) = lines_collide(index, name, request.kind) {
                 return Err(self.conflict(Reason::Lines, request, other));
@@ -207,8 +217,9 @@ impl Registry {
             if index.len() >= self.limits.families {
                 return Err(self.refuse_family(Limit::Families, request));
             }
-            if let Some(limit) = self.totals.limit(&self.limits) {
-                return Err(self.refuse_family(limit, request));
+            match self.totals.limit(&self.limits) {
+                Some(limit) if limit != Limit::Series || !may_fold => return Err(self.refuse_family(limit, request)),
+                _ => {}
             }
             let family = Arc::new(Family::new(request));
             // Read under the lock under which it is spread, so that no family is missed.

@@ -124,9 +124,19 @@ impl LabelValues {
 
     /// Label names of the first series of a family that was kept over a restart; to be told before any series is noted.
     pub(super) fn restore_first_names(&mut self, names: &[String]) {
-        if !self.has_first && !names.is_empty() {
-            let label = |name: &String| Label::new(name, true);
-            self.labels.extend(names.iter().map(label));
+        if !names.is_empty() {
+            self.set_first_names(names.iter().map(String::as_str));
+        }
+    }
+
+    /// The label names of the overflow series, for a family that begins with that: there was no room for its first series.
+    pub(super) fn begin_with(&mut self, labels: &Labels) {
+        self.set_first_names(labels.iter().map(|(name, _)| name));
+    }
+
+    fn set_first_names<'n>(&mut self, names: impl Iterator<Item = &'n str>) {
+        if !self.has_first {
+            self.labels.extend(names.map(|name| Label::new(name, true)));
             self.has_first = true;
         }
     }

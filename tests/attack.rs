@@ -1,0 +1,10 @@
+//! Faults brought about on purpose, one file for each kind. What a document promises for them is asserted here.
+
+/// The wall clock is set while the bridge runs.
+mod clocks;
+/// What is no file in a file's place.
+mod files;
+/// A log reader that stops reading.
+mod logs;
+/// The end under load, and with a state file that cannot be written.
+mod shutdown;
