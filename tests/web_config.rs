@@ -13,7 +13,6 @@ use crate::harness::{Process, Response, bridge_command, request, until};
 use crate::page::Page;
 
 mod asking;
-mod authority;
 pub mod authority;
 mod client;
 mod programs;
