@@ -6,6 +6,8 @@ mod clocks;
 mod files;
 /// A log reader that stops reading.
 mod logs;
+/// Senders that take as much memory as they can.
+mod memory;
 /// The end under load, and with a state file that cannot be written.
 mod shutdown;
 /// Faults of every kind in random order.

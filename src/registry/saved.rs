@@ -288,7 +288,7 @@ impl SavedSeries {
             return Restored { expired: 1, ..Restored::default() };
         }
         let is_good = checked_labels(&self.labels, request.kind, request.labels.names()).is_some() && self.value.is_of(request.kind);
-        let series = Arc::new(Series::new(&self.labels, request.kind, Timestamp::from_millis(self.created_ms)));
+        let series = Arc::new(Series::new(&self.labels, request.kind, (Timestamp::from_millis(self.created_ms), registry.grace.account())));
         series.set_shown_from_s(self.value.shown_from_s());
         let cell = series.cell(request.kind, BASE, (self.ttl_ms, now)).filter(|_| is_good);
         if !cell.is_some_and(|cell| self.value.absorbed_by(&cell, now)) {

@@ -60,6 +60,7 @@ impl SummaryCell {
             // A step of the future, after the clock went back, would stop the window until that time has come again.
             state.add_step(of.min(now.as_millis() / self.step_ms), &sketch, self.steps);
         }
+        state.settle_all();
         true
     }
 
@@ -69,6 +70,15 @@ impl SummaryCell {
 }
 
 impl SummaryState {
+    /// Counts what the sketches take; where memory is short, they take what they need at least.
+    fn settle_all(&mut self) {
+        if self.charge.is_scarce() {
+            self.current.fit(0);
+            self.past.iter_mut().for_each(|(_, sketch)| sketch.fit(0));
+        }
+        self.settle(0);
+    }
+
     /// Adds what belongs to `step`, which is within the window.
     fn add_step(&mut self, step: u64, sketch: &Sketch, steps: u64) {
         self.advance(step, steps);
