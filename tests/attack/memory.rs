@@ -22,7 +22,8 @@ const DATAGRAM: usize = 30_000;
 /// A bridge with little memory, and how many samples it was sent.
 struct Attacked {
     bridge: Running,
-    socket: UdpSocket,
+    /// Each datagram is sent by all of them.
+    sockets: Vec<UdpSocket>,
     samples: u64,
     before: u64,
     datagram: String,
@@ -34,14 +35,14 @@ impl Attacked {
         // An exposition brings its threads and buffers with it.
         bridge.page();
         let before = bytes_of(&bridge, "VmRSS");
-        Self { socket: bridge.udp(), bridge, samples: 0, before, datagram: String::new() }
+        Self { sockets: vec![bridge.udp()], bridge, samples: 0, before, datagram: String::new() }
     }
 
     /// Adds a line with so many samples to the datagram at hand, which is sent once it is large.
     fn line(&mut self, line: impl AsRef<str>, samples: u64) {
         self.datagram.push_str(line.as_ref());
         self.datagram.push('\n');
-        self.samples += samples;
+        self.samples += samples * self.sockets.len() as u64;
         if self.datagram.len() >= DATAGRAM {
             self.flush();
         }
@@ -49,8 +50,10 @@ impl Attacked {
 
     /// Sends what there is, once the kernel holds little of what came before: nothing is to be lost.
     fn flush(&mut self) {
-        until("the bridge takes what was sent", || (waiting(self.bridge.statsd.port()) < 100_000).then_some(()));
-        self.socket.send(self.datagram.as_bytes()).expect("a datagram is sent");
+        for socket in &self.sockets {
+            until("the bridge takes what was sent", || (waiting(self.bridge.statsd.port()) < 100_000).then_some(()));
+            socket.send(self.datagram.as_bytes()).expect("a datagram is sent");
+        }
         self.datagram.clear();
     }
 
@@ -134,6 +137,25 @@ fn wide_summaries_in_all_steps_of_their_windows() {
     attacked.bridge.stop();
 }
 
+/// Every worker has a cell of its own of every series, as long as there is memory; counters and histograms are folded where there is none.
+#[test]
+fn every_worker_meets_every_series() {
+    let (_file, launch) = mapped(
+        "defaults: {summary_options: {max_age: 5s, age_buckets: 5}}\nmappings:\n- {match: wide, name: wide, observer_type: summary}\n",
+    );
+    let mut attacked = Attacked::new(launch.arg("--udp.workers=4"));
+    attacked.sockets = (0..16).map(|_| attacked.bridge.udp()).collect();
+    send_wide(&mut attacked, "wide", 150);
+    for series in 0..4_000 {
+        attacked.line(format!("c{}:1|c|#n:{series}\nh{}:3|h|#n:{series}\ns:{series}|s|#n:{series}", series % 3, series % 3), 3);
+    }
+    let page = attacked.check();
+    let sum = |name: &str| (0..3).map(|n| page.sum(&name.replace('N', &n.to_string()))).sum::<f64>();
+    assert_eq!(page.sum("wide_count"), 16.0 * 150.0 * 36.0 * 5.0);
+    assert_eq!((sum("cN"), sum("hN_count"), sum("hN_sum")), (16.0 * 4_000.0, 16.0 * 4_000.0, 3.0 * 16.0 * 4_000.0), "no sample is lost");
+    attacked.bridge.stop();
+}
+
 /// The default limit under the smallest cap that comes with the bridge, that of the sidecar: the kernel gives no byte more.
 #[test]
 fn the_default_limit_under_a_cap_of_256_mib() {
@@ -143,7 +165,7 @@ fn the_default_limit_under_a_cap_of_256_mib() {
     let id = rustix::process::Pid::from_raw(bridge.process.id().cast_signed());
     let limit = rustix::process::Rlimit { current: Some(CAP), maximum: Some(CAP) };
     rustix::process::prlimit(id, rustix::process::Resource::Data, limit).expect("a limit can be lowered");
-    let mut attacked = Attacked { socket: bridge.udp(), bridge, samples: 0, before: 0, datagram: String::new() };
+    let mut attacked = Attacked { sockets: vec![bridge.udp()], bridge, samples: 0, before: 0, datagram: String::new() };
     send_wide(&mut attacked, "wide", 1_800);
     let page = attacked.arrived();
     let highest = bytes_of(&attacked.bridge, "VmHWM");
