@@ -8,3 +8,5 @@ mod files;
 mod logs;
 /// The end under load, and with a state file that cannot be written.
 mod shutdown;
+/// Faults of every kind in random order.
+mod storm;

@@ -5,7 +5,7 @@
 
 mod model;
 mod real;
-mod script;
+pub mod script;
 mod shrink;
 
 use std::collections::BTreeMap;
