@@ -120,7 +120,7 @@ fn one_name_that_all_kinds_meet_under() {
                 Some(("note", "all names under `app` become the one family `app`, counters, gauges and timers alike")),
             ),
             ("- {match: app.*.*, name: app_metrics, labels: {a: $1, b: $2}}", Some(("note", "`app_metrics_${1}`"))),
-            ("- {match: '*', name: all, labels: {what: $1}}", Some(("warning", "all names become the one family `all`"))),
+            ("- {match: '*', name: all, labels: {what: $1}}", Some(("warning", "all names of one segment become the one family `all`"))),
             ("- {match: '*.*', name: all, labels: {a: $1, b: $2}}", Some(("warning", "all names"))),
             ("- {match: '.*', match_type: regex, name: all}", Some(("warning", "all names"))),
             ("- {match: '^app\\.(.*)$', match_type: regex, name: app, labels: {what: $1}}", Some(("note", "under `app`"))),
@@ -248,6 +248,13 @@ fn what_statsd_exporter_makes_of_the_same_rules() {
             "- {match: a.b.*, name: x, labels: {l: $1}}\n- {match: a.*.c, name: y, labels: {l: $1}}\n- {match: a.b.*, name: z, labels: {l: $1}}",
             Some(("note", "asks `a.b.*` at line 2 only here, after `a.*.c` at line 3")),
         ),
+        (
+            "defaults: {glob_disable_ordering: true}\nmappings:\n- {match: a.*.*, name: x, labels: {l: $1, m: $2}}\n- {match: a.b.c, name: y}",
+            Some(("note", "does not come back from `a.b.c` at line 4: `a.b.x` does not get this rule there")),
+        ),
+        ("defaults: {glob_disable_ordering: true}\nmappings:\n- {match: a.*.d, name: x, labels: {l: $1}}\n- {match: a.b.c, name: y}", None),
+        ("defaults: {glob_disable_ordering: true}\nmappings:\n- {match: a.*, name: x, labels: {l: $1}}\n- {match: a.b, name: y}", None),
+        ("- {match: a.*.*, name: x, labels: {l: $1, m: $2}}\n- {match: b.b.c, name: y}", None),
         ("- {match: '^(a)$', match_type: regex, name: '${1}_duration'}", None),
         ("- {match: 'a.*', name: 'a_${1}_total', labels: {x: '$1-$1'}}", None),
         ("- {match: 'a', name: a, labels: {x: '100%'}}", None),
@@ -278,22 +285,21 @@ fn an_unused_capture_is_said_once_for_a_file() {
 /// What stands behind `match: ` in a text is pasted in the place of the pattern: the remark is gone, and nothing new is wrong.
 #[test]
 fn advice_on_regexes_can_be_pasted() {
-    for (pattern, code, want) in [
-        ("foo.(.*)", "unescaped_dot", "'foo\\.(.*)'"),
-        ("^(.*).foo$", "unescaped_dot", "'^(.*)\\.foo$'"),
-        ("^(\\w+).(\\w+)$", "unescaped_dot", "'^(\\w+)\\.(\\w+)$'"),
-        ("^a.[a-z]+.(x|y)$", "unescaped_dot", "'^a\\.[a-z]+\\.(x|y)$'"),
-        ("^it's.(.*)$", "unescaped_dot", "'^it''s\\.(.*)$'"),
-        ("foo\\.(.*)_x", "unanchored_regex", "'^foo\\.(.*)_x$'"),
-        ("foo.(a)|bar.(b)", "unanchored_regex", "'^(?:foo\\.(a)|bar\\.(b))$'"),
+    const CODE: &str = "unescaped_dot";
+    for (pattern, want) in [
+        ("foo.(.*)", "'foo\\.(.*)'"),
+        ("^(.*).foo$", "'^(.*)\\.foo$'"),
+        ("^(\\w+).(\\w+)$", "'^(\\w+)\\.(\\w+)$'"),
+        ("^a.[a-z]+.(x|y)$", "'^a\\.[a-z]+\\.(x|y)$'"),
+        ("^it's.(.*)$", "'^it''s\\.(.*)$'"),
     ] {
         let rule = |pattern: &str| format!("mappings:\n- match: {pattern}\n  match_type: regex\n  name: x\n");
         let quoted = format!("'{}'", pattern.replace('\'', "''"));
         let before = found(&rule(&quoted), &[]);
-        let (.., text) = before.iter().find(|(found, ..)| found == code).unwrap_or_else(|| panic!("{pattern}: {before:?}"));
+        let (.., text) = before.iter().find(|(found, ..)| found == CODE).unwrap_or_else(|| panic!("{pattern}: {before:?}"));
         assert!(text.contains(&format!("`match: {want}`")), "{pattern}: {text}");
         let after = found(&rule(want), &[]);
-        assert!(after.iter().all(|(found, severity, ..)| found != code && severity != "error"), "{want}: {after:?}");
+        assert!(after.iter().all(|(found, severity, ..)| found != CODE && severity != "error"), "{want}: {after:?}");
     }
     for pattern in ["^foo\\.(.*)$", "^(.*)$", "^a.+b$", "^a.*$", "^[^.]+$", "^(.)$"] {
         let all = found(&format!("mappings:\n- match: '{pattern}'\n  match_type: regex\n  name: x_total\n"), &[]);

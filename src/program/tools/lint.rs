@@ -3,6 +3,7 @@
 //!
 //! Must not repeat what the loader finds, and knows nothing but the rules and their text.
 
+mod automaton;
 mod bounds;
 mod captures;
 mod exporter;

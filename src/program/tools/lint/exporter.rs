@@ -3,6 +3,7 @@
 //!
 //! Must not change what a rule means; knows statsd_exporter's grammar of templates and how it builds its automaton.
 
+use super::automaton::{Automaton, KINDS};
 use super::places::place;
 use crate::mapping::Rules;
 use crate::mapping::config::MappingText;
@@ -28,6 +29,9 @@ pub(super) fn differences(rules: &Rules, texts: &[MappingText], dead: &[Remark])
             remarks.extend(lost(config, index, rule));
         }
         remarks.extend(late(config, index, rule));
+    }
+    if config.defaults.glob_disable_ordering && !config.defaults.strict_order && !config.rules.iter().any(is_extended) {
+        remarks.extend(missed(rules));
     }
     remarks
 }
@@ -165,9 +169,8 @@ fn of_glob(template: &str, count: usize) -> Option<String> {
 
 /// Kinds that both rules are for there.
 fn common_kinds(a: &Rule, b: &Rule) -> Vec<MetricKind> {
-    let kinds = [MetricKind::Counter, MetricKind::Gauge, MetricKind::Observer];
     let is_for = |rule: &Rule, kind: MetricKind| rule.kind.is_none_or(|own| own == kind);
-    kinds.into_iter().filter(|kind| is_for(a, *kind) && is_for(b, *kind)).collect()
+    KINDS.into_iter().filter(|kind| is_for(a, *kind) && is_for(b, *kind)).collect()
 }
 
 fn globs_before(config: &Config, index: usize) -> impl Iterator<Item = (usize, &Rule)> {
@@ -222,6 +225,50 @@ fn late(config: &Config, index: usize, rule: &Rule) -> Option<Remark> {
         place(between, rule),
     );
     Some(note(rule, text))
+}
+
+/// Globs that its automaton does not find for names that begin as a more specific glob, from which it does not go back.
+fn missed(rules: &Rules) -> Vec<Remark> {
+    /// Rules beyond which names are not tried: their number grows with the square.
+    const MOST_RULES: usize = 1_000;
+    let all = &rules.config().rules;
+    let automaton = Automaton::new(all);
+    if automaton.goes_back || all.len() > MOST_RULES {
+        return Vec::new();
+    }
+    let globs = || all.iter().enumerate().filter(|(_, rule)| rule.match_type == MatchType::Glob);
+    let is_missed = |(index, rule): (usize, &Rule), other: &Rule| {
+        let name = name_beside(&rule.pattern, &other.pattern)?;
+        let kind = *common_kinds(rule, other).first()?;
+        let is_here = rules.find(&name, kind, &[]).is_some_and(|found| found.rule == index);
+        (is_here && automaton.find(&name, kind) != Some(index)).then_some(name)
+    };
+    let missed = globs().filter_map(|(index, rule)| {
+        let (other, name) = globs().find_map(|(_, other)| Some((other, is_missed((index, rule), other)?)))?;
+        let text = format!(
+            "with `glob_disable_ordering` statsd_exporter does not come back from `{}` at {}: `{name}` does not get this rule there; leave \
+             that key out and put the more specific rules first for the same in both",
+            other.pattern,
+            place(other, rule),
+        );
+        Some(note(rule, text))
+    });
+    missed.collect()
+}
+
+/// A name of `glob` that has the plain segments of `other` in the place of its own `*`; none if it has no such place.
+fn name_beside(glob: &str, other: &str) -> Option<String> {
+    if glob.split('.').count() != other.split('.').count() || glob == other {
+        return None;
+    }
+    let both = || glob.split('.').zip(other.split('.'));
+    let first = both().position(|(own, other)| own == "*" && other != "*")?;
+    let segment = |(place, (own, other)): (usize, (&str, &str))| match own {
+        "*" if place <= first && other != "*" => other.to_owned(),
+        "*" => "x".to_owned(),
+        own => own.to_owned(),
+    };
+    Some(both().enumerate().map(segment).collect::<Vec<_>>().join("."))
 }
 
 #[cfg(test)]

@@ -105,7 +105,7 @@ fn broad(rule: &Rule, breadth: Breadth<'_>, before: &[Rule]) -> Option<Remark> {
         return None;
     }
     let (severity, names) = match breadth {
-        Breadth::All => (Severity::Warning, "all names".to_owned()),
+        Breadth::All => (Severity::Warning, names_of_all(rule)),
         Breadth::Under(first) => (Severity::Note, format!("all names under `{first}`")),
     };
     let text = format!(
@@ -114,6 +114,14 @@ fn broad(rule: &Rule, breadth: Breadth<'_>, before: &[Rule]) -> Option<Remark> {
         rule.name, kinds, rule.name,
     );
     Some(Remark::new(severity, "kinds_meet", &rule.position, text))
+}
+
+fn names_of_all(rule: &Rule) -> String {
+    match rule.pattern.split('.').count() {
+        1 if rule.pattern == "*" => "all names of one segment".to_owned(),
+        count if rule.match_type == MatchType::Glob && !rule.pattern.contains("**") => format!("all names of {count} segments"),
+        _ => "all names".to_owned(),
+    }
 }
 
 /// Whether the end of a name is that of one kind.

@@ -74,27 +74,14 @@ fn anchors(rule: &Rule) -> Option<Remark> {
     }
     let start = branches(&rule.pattern).all(is_anchored_at_start);
     let end = branches(&rule.pattern).all(is_anchored_at_end);
-    let where_found = match (start, end) {
+    // The same words for every regex: what is said of many lines of a file is said once.
+    let text = match (start, end) {
         (true, true) => return None,
-        (false, false) => "it is found anywhere in a name",
-        (false, true) => "it is found in the middle of a name, too",
-        (true, false) => "it matches longer names, too",
+        (false, false) => "it is found anywhere in a name; put `^` in front and `$` at the end unless that is meant",
+        (false, true) => "it is found in the middle of a name, too; put `^` in front unless that is meant",
+        (true, false) => "it matches longer names, too; put `$` at the end unless that is meant",
     };
-    let text = format!(
-        "this regex is not anchored: {where_found}; write `match: {}` unless that is meant",
-        quoted(&anchored(&escape_dots(&rule.pattern), start, end)),
-    );
-    Some(Remark::new(Severity::Note, "unanchored_regex", &rule.position, text))
-}
-
-/// The pattern with the anchors that it lacks.
-fn anchored(pattern: &str, has_start: bool, has_end: bool) -> String {
-    // Flags hold for what comes behind them.
-    let flags =
-        pattern.strip_prefix("(?").and_then(|rest| rest.split_once(')')).filter(|(flags, _)| flags.chars().all(char::is_alphabetic));
-    let (flags, rest) = flags.map_or((String::new(), pattern), |(flags, rest)| (format!("(?{flags})"), rest));
-    let body = if branches(rest).count() > 1 { format!("(?:{rest})") } else { rest.to_owned() };
-    format!("{flags}{}{body}{}", if has_start { "" } else { "^" }, if has_end { "" } else { "$" })
+    Some(Remark::new(Severity::Note, "unanchored_regex", &rule.position, format!("this regex is not anchored: {text}")))
 }
 
 /// Alternatives that stand in no group.
@@ -181,12 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn suggestions_are_anchored_as_a_whole() {
-        for (pattern, want) in [("a", "^a$"), ("a|b", "^(?:a|b)$"), ("(a|b)", "^(a|b)$"), ("(?i)a", "(?i)^a$"), ("(?P<x>a)", "^(?P<x>a)$")]
-        {
-            assert_eq!(anchored(pattern, false, false), want, "{pattern}");
-        }
-        assert_eq!(anchored("^a", true, false), "^a$");
+    fn a_pattern_is_quoted_for_yaml() {
         assert_eq!(quoted("a'b\\.c"), "'a''b\\.c'");
     }
 
