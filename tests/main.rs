@@ -39,6 +39,8 @@ mod structure;
 
 // ---- the program, over real sockets ----
 
+/// Attacks: bad clients by the hundred, while good ones are served.
+mod attack;
 /// Transports, the wire as a whole, the page and the other paths.
 mod end_to_end;
 /// Mapping files read again: signals, requests, changes, mistakes, load; the API that shows what rules do.
