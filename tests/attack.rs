@@ -4,6 +4,8 @@
 mod clocks;
 /// What is no file in a file's place.
 mod files;
+/// Bad web clients by the hundred, while good ones are served.
+mod http;
 /// A log reader that stops reading.
 mod logs;
 /// Senders that take as much memory as they can.

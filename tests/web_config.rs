@@ -14,7 +14,7 @@ use crate::page::Page;
 
 mod asking;
 pub mod authority;
-mod client;
+pub mod client;
 mod programs;
 mod sockets;
 

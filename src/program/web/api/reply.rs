@@ -50,6 +50,16 @@ impl ApiError {
         Self { status, kind, text: text.into() }
     }
 
+    /// Too many wait for an answer.
+    pub(super) fn busy() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Too many answers are being made. Try again.")
+    }
+
+    /// Whether the client took too long.
+    pub(super) fn is_timeout(&self) -> bool {
+        self.status == StatusCode::REQUEST_TIMEOUT
+    }
+
     /// The request is wrong.
     pub(super) fn bad_data(text: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad_data", text)
