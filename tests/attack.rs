@@ -1,3 +1,16 @@
-//! Attacks on the real program, one kind a file: what is promised holds while somebody tries to break it, and nothing is lost unsaid.
+//! Faults brought about on purpose, one file for each kind. What a document promises for them is asserted here.
 
+/// The wall clock is set while the bridge runs.
+mod clocks;
+/// What is no file in a file's place.
+mod files;
+/// Bad web clients by the hundred, while good ones are served.
+mod http;
+/// A log reader that stops reading.
+mod logs;
+/// Senders that take as much memory as they can.
 mod memory;
+/// The end under load, and with a state file that cannot be written.
+mod shutdown;
+/// Faults of every kind in random order.
+mod storm;

@@ -98,6 +98,20 @@ fn the_unit_is_little_exposed() {
     assert!(output.status.success(), "{}", said(&output));
 }
 
+#[test]
+fn the_unit_waits_for_the_end_of_the_bridge() {
+    let help = String::from_utf8(bridge_command().arg("--help").output().expect("the bridge runs").stdout).expect("help in UTF-8");
+    let default = |flag: &str| -> u32 {
+        let text = help.split_once(&format!("--{flag} ")).expect("a flag").1.split_once("[default: ").expect("a default").1;
+        text.split_once("s]").and_then(|(seconds, _)| seconds.parse().ok()).expect("whole seconds")
+    };
+    // Lines are drained, the page lingers, responses are drained. As much again, and 10 s more, for the state file on a slow disk.
+    let ended = 2 * default("shutdown.drain") + default("shutdown.linger");
+    let unit = read("systemd/statsd-bridge.service");
+    let waits = unit.lines().find_map(|line| line.strip_prefix("TimeoutStopSec=")?.strip_suffix('s')?.parse::<u32>().ok());
+    assert!(waits.is_some_and(|waits| waits >= 2 * ended + 10), "{ended} s, {waits:?}");
+}
+
 /// The environment variables of all flags.
 fn variables() -> BTreeSet<String> {
     let output = bridge_command().arg("--help").output().expect("the bridge runs");

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::OwnedFd;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{LazyLock, Mutex};
 use std::time::{Duration, Instant};
@@ -44,12 +45,13 @@ pub struct Launch {
     host: IpAddr,
     args: Vec<String>,
     env: Vec<(String, String)>,
+    stderr: Option<OwnedFd>,
 }
 
 impl Launch {
     /// Listens on IPv4's loopback, with the defaults otherwise.
     pub fn new() -> Self {
-        Self { host: Ipv4Addr::LOCALHOST.into(), args: Vec::new(), env: Vec::new() }
+        Self { host: Ipv4Addr::LOCALHOST.into(), args: Vec::new(), env: Vec::new(), stderr: None }
     }
 
     /// Listens on this address in place of 127.0.0.1.
@@ -67,6 +69,12 @@ impl Launch {
     /// One more environment variable.
     pub fn env(mut self, key: &str, value: &str) -> Self {
         self.env.push((key.into(), value.into()));
+        self
+    }
+
+    /// Where messages go, in place of the log.
+    pub fn stderr(mut self, to: OwnedFd) -> Self {
+        self.stderr = Some(to);
         self
     }
 
@@ -88,13 +96,20 @@ impl Launch {
         // Tests that say nothing else do not wait for the linger; a flag wins over the environment.
         command.env("STATSD_BRIDGE_SHUTDOWN_LINGER", "0s");
         command.arg(format!("--web.listen-address={web}")).args(&self.args).envs(self.env.iter().cloned());
-        let mut running = Running { process: Process::start(command), statsd, web };
+        let stderr = self.stderr.as_ref().map(|fd| fd.try_clone().expect("a second handle of a pipe"));
+        let mut running = Running { process: Process::start_with(command, stderr), statsd, web };
         let ready = until("the bridge is ready", || match running.process.try_wait() {
             Some(status) => Some(Err(status)),
             None => running.try_get("/-/ready").filter(|r| r.status == 200).map(|_| Ok(())),
         });
         match ready {
-            Ok(()) => Some(running),
+            Ok(()) => {
+                // The log is written by a thread of its own: what was logged before is there once this is.
+                if self.stderr.is_none() && !self.args.iter().any(|arg| arg.starts_with("--log.level")) {
+                    until("the log says that it is ready", || running.process.log().contains("ready").then_some(()));
+                }
+                Some(running)
+            }
             Err(status) => {
                 let log = running.process.log();
                 assert!(log.contains("in use"), "the bridge ended at once ({status}):\n{log}");
@@ -121,11 +136,17 @@ pub struct Process {
 
 impl Process {
     /// Starts a command; stdin is closed.
-    pub fn start(mut command: Command) -> Self {
+    pub fn start(command: Command) -> Self {
+        Self::start_with(command, None)
+    }
+
+    /// The same, with stderr elsewhere.
+    fn start_with(mut command: Command, stderr: Option<OwnedFd>) -> Self {
         let output = TempDir::new().expect("a temporary directory");
         let file = File::create(output.path().join("log")).expect("a temporary file");
         let twin = file.try_clone().expect("a second handle of a file");
-        let child = command.stdin(Stdio::null()).stdout(twin).stderr(file).spawn();
+        let stderr = stderr.map_or_else(|| Stdio::from(file), Stdio::from);
+        let child = command.stdin(Stdio::null()).stdout(twin).stderr(stderr).spawn();
         Self { child: child.unwrap_or_else(|e| panic!("{command:?}: {e}")), output }
     }
 

@@ -11,7 +11,7 @@
 //! running      the bridge that runs here already, for those who ask it
 //! tools        questions about rules, answered without a running bridge
 //! top, demo, healthcheck, check_config   the other subcommands
-//! net, ask, rulebook, presets, state_file, clock, console, duration, flag_names, logging, version   what they share
+//! net, ask, rulebook, presets, state_file, regular_file, clock, console, duration, flag_names, logging, version   what they share
 //! ```
 
 mod ask;
@@ -27,6 +27,7 @@ mod listener;
 mod logging;
 mod net;
 mod presets;
+mod regular_file;
 mod reload;
 mod reload_requests;
 mod rulebook;

@@ -13,7 +13,7 @@ use rapidhash::quality::RandomState;
 use super::label_set::push_label;
 use super::series::Series;
 use crate::memory::{Account, Charge, Memory};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, WallOffset};
 
 /// Characters of an exemplar's label, name and value together, as OpenMetrics allows.
 const LABEL_CHARS: usize = 128;
@@ -30,7 +30,7 @@ pub(crate) struct Exemplar {
     pub labels: Box<str>,
     /// The value of the sample, converted as the series' values are, and not multiplied by the sample's weight.
     pub value: f64,
-    /// When it came.
+    /// When it came: on the timeline where it is kept, in wall time where it is shown.
     pub time: Timestamp,
 }
 
@@ -42,6 +42,7 @@ pub(crate) struct Exemplars {
     taken: AtomicUsize,
     /// How many may have some.
     most: usize,
+    wall: Arc<WallOffset>,
     account: Arc<Account>,
 }
 
@@ -55,16 +56,16 @@ struct OfSeries {
 
 impl Exemplars {
     /// None, of up to `most` series.
-    pub(super) fn new(most: usize, memory: &Arc<Memory>) -> Self {
-        Self { by_address: DashMap::default(), taken: AtomicUsize::new(0), most, account: Account::new(memory) }
+    pub(super) fn new(most: usize, wall: Arc<WallOffset>, memory: &Arc<Memory>) -> Self {
+        Self { by_address: DashMap::default(), taken: AtomicUsize::new(0), most, wall, account: Account::new(memory) }
     }
 
-    /// The newest exemplar of each bucket of a series that has one, by bucket; of a counter one at most.
+    /// The newest exemplar of each bucket of a series that has one, by bucket, in wall time; of a counter one at most.
     pub(crate) fn of(&self, series: &Arc<Series>) -> Vec<Exemplar> {
         if self.taken.load(Relaxed) == 0 {
             return Vec::new();
         }
-        self.by_address.get(&address(series)).map_or_else(Vec::new, |of| of.by_bucket.clone())
+        self.by_address.get(&address(series)).map_or_else(Vec::new, |of| of.in_wall_time(&self.wall))
     }
 
     /// Notes one, in place of an older one of its bucket: its label's name and raw value, its bucket and value. False if it is not
@@ -118,6 +119,10 @@ impl Exemplar {
 }
 
 impl OfSeries {
+    fn in_wall_time(&self, wall: &WallOffset) -> Vec<Exemplar> {
+        self.by_bucket.iter().map(|exemplar| Exemplar { time: wall.of(exemplar.time), ..exemplar.clone() }).collect()
+    }
+
     /// False if there is no memory for it. One that is not newer than that of its bucket need not be kept.
     fn keep(&mut self, exemplar: Exemplar) -> bool {
         let (grown, place) = match self.by_bucket.binary_search_by_key(&exemplar.bucket, |known| known.bucket) {
@@ -157,7 +162,7 @@ mod tests {
 
     #[test]
     fn the_newest_of_each_bucket_stays() {
-        let (series, exemplars) = (series(), Exemplars::new(1, &Memory::new(usize::MAX)));
+        let (series, exemplars) = (series(), Exemplars::new(1, Arc::default(), &Memory::new(usize::MAX)));
         let note = |bucket, text: &str, millis| exemplars.note(&series, ("id", text), (bucket, 0.5), Timestamp::from_millis(millis));
         assert!(exemplars.of(&series).is_empty());
         assert!(note(3, "a", 10) && note(1, "b\"", 11) && note(3, "c", 12) && note(3, "old", 9));
@@ -169,7 +174,7 @@ mod tests {
 
     #[test]
     fn series_with_exemplars_are_bounded() {
-        let (first, second, exemplars) = (series(), series(), Exemplars::new(1, &Memory::new(usize::MAX)));
+        let (first, second, exemplars) = (series(), series(), Exemplars::new(1, Arc::default(), &Memory::new(usize::MAX)));
         let note = |series: &Arc<Series>| exemplars.note(series, ("id", "x"), (0, 1.0), Timestamp::from_millis(1));
         assert!(note(&first) && note(&first) && !note(&second) && exemplars.of(&second).is_empty());
         exemplars.forget_gone();

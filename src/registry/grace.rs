@@ -3,7 +3,8 @@
 //! Bounded in time, in number and in bytes; the oldest go first. A series is here only while it is in no family's table: it is
 //! put here, and taken from here, under its family's lock.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex};
 
@@ -38,8 +39,9 @@ pub(super) struct GracePeriod {
 struct Kept {
     by_identity: HashTable<Expired>,
     hasher: RandomState,
-    /// Hash, number and end of each that was put here, oldest first; some are taken meanwhile.
-    order: VecDeque<(u64, u64, u64)>,
+    /// End, number and hash of each that was put here, the first end on top; some are taken meanwhile. They come in another order
+    /// where they are restored.
+    order: BinaryHeap<Reverse<(u64, u64, u64)>>,
     next: u64,
     bytes: usize,
 }
@@ -90,7 +92,7 @@ impl GracePeriod {
         let charge = Charge::new(&self.account, PLACE_BYTES + name.as_str().len());
         let bytes = series.bytes();
         kept.bytes += bytes;
-        kept.order.push_back((hash, number, end_ms));
+        kept.order.push(Reverse((end_ms, number, hash)));
         let (name, kind, series) = (name.clone(), kind.clone(), Arc::clone(series));
         let expired = Expired { number, end_ms, name, kind, series, bytes, _charge: charge };
         let hasher = &kept.hasher;
@@ -147,7 +149,7 @@ impl GracePeriod {
     /// Forgets those whose time is over.
     pub(super) fn expire(&self, now: Timestamp) {
         let kept = &mut *lock(&self.kept);
-        while kept.order.front().is_some_and(|(.., end)| *end <= now.as_millis()) {
+        while kept.order.peek().is_some_and(|Reverse((end_ms, ..))| *end_ms <= now.as_millis()) {
             kept.forget_oldest();
         }
     }
@@ -171,7 +173,7 @@ impl Kept {
     }
 
     fn forget_oldest(&mut self) {
-        let Some((hash, number, _)) = self.order.pop_front() else {
+        let Some(Reverse((_, number, hash))) = self.order.pop() else {
             // Nothing is left that could be forgotten.
             self.bytes = 0;
             return self.by_identity.clear();

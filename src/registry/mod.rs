@@ -62,7 +62,7 @@ use crate::lock::lock;
 use crate::memory::Account;
 use crate::name::FamilyName;
 use crate::options::{Limits, Overflow};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, WallOffset};
 
 /// All families. One for a bridge.
 pub(crate) struct Registry {
@@ -85,11 +85,13 @@ pub(crate) struct Registry {
     counters_start_at_zero: bool,
     /// Whether histograms are to keep native buckets; only ever goes up.
     is_native_wanted: AtomicBool,
+    wall: Arc<WallOffset>,
 }
 
 impl Registry {
     /// An empty registry. Series that expired and come back within `grace_ms` go on from their old values.
     pub(crate) fn new(limits: Limits, grace_ms: u64, counters_start_at_zero: bool) -> Self {
+        let wall = Arc::<WallOffset>::default();
         let totals = Totals::new(&limits);
         Self {
             limits,
@@ -100,13 +102,19 @@ impl Registry {
             expiry: Expiry::default(),
             grace: GracePeriod::new(grace_ms, &limits, &totals.memory),
             culprits: Culprits::default(),
-            exemplars: Exemplars::new(limits.exemplar_series, &totals.memory),
+            exemplars: Exemplars::new(limits.exemplar_series, Arc::clone(&wall), &totals.memory),
             totals,
             limited: Mutex::default(),
             changes: AtomicU64::new(0),
             counters_start_at_zero,
             is_native_wanted: AtomicBool::new(false),
+            wall,
         }
+    }
+
+    /// How far the wall clock is from the timeline.
+    pub(crate) fn wall(&self) -> &WallOffset {
+        &self.wall
     }
 
     /// A place for a new worker.

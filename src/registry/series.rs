@@ -29,7 +29,7 @@ pub(crate) struct Series {
     labels: Box<str>,
     /// Milliseconds unseen after which it is retired; 0 for never.
     ttl_ms: AtomicU64,
-    /// When its counting began.
+    /// When its counting began, in wall time as it was known then: a created time that changes would be a reset.
     created_ms: u64,
     /// Whether it is in no family's table.
     out: AtomicBool,
@@ -61,7 +61,7 @@ impl Series {
         SERIES_BYTES + self.labels.len() + cells.own_bytes()
     }
 
-    /// When its counting began: with its first sample, or where it goes on from an old value with that.
+    /// When its counting began, in wall time: with its first sample, or where it goes on from an old value with that.
     pub(crate) fn created(&self) -> Timestamp {
         Timestamp::from_millis(self.created_ms)
     }

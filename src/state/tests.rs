@@ -1,5 +1,6 @@
 //! What is kept comes back, to the byte of the page; what is not a snapshot is refused, whatever it is.
 
+mod clocks;
 mod levels;
 
 use proptest::prelude::*;

@@ -13,6 +13,8 @@ pub struct Transport {
     pub udp_truncated: Counter,
     /// Errors of a UDP receive call.
     pub udp_errors: Counter,
+    /// Datagrams left when the time to drain was over.
+    pub undrained_packets: Counter,
     /// Unix datagrams received.
     pub unixgram_packets: Counter,
     /// TCP connections accepted.
@@ -56,6 +58,7 @@ pub(super) fn transport(p: Prefix) -> Transport {
         udp_packets: counter("udp_packets_total", "UDP datagrams received."),
         udp_truncated: counter("udp_truncated_packets_total", "UDP datagrams cut at the size limit; their last line is refused."),
         udp_errors: counter("udp_receive_errors_total", "Errors of a UDP receive call."),
+        undrained_packets: counter("undrained_packets_total", "Datagrams not taken at the end because the time to drain was over."),
         unixgram_packets: counter("unixgram_packets_total", "Unix datagrams received."),
         tcp_connections: counter("tcp_connections_total", "TCP connections accepted."),
         tcp_connection_errors: counter("tcp_connection_errors_total", "TCP connections that ended by an error."),

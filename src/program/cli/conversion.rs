@@ -88,6 +88,7 @@ fn build(args: &Args, flag_names: &FlagNames) -> Result<Settings, WrongValue> {
         web_options: web_options(args)?,
         state: state(args),
         log: log(args),
+        drain: args.program.shutdown_drain,
         linger: args.program.shutdown_linger,
         flag_names: flag_names.clone(),
         unknown_variables: Vec::new(),
@@ -167,10 +168,12 @@ fn web_options(args: &Args) -> Result<web::WebOptions, WrongValue> {
         enable_lifecycle: args.web.enable_lifecycle,
         enable_admin_api: args.web.enable_admin_api,
         max_connections: args.web.max_connections,
+        lobby_connections: args.web.max_waiting_connections,
         max_renders: args.web.max_renders,
         max_pages: args.web.max_pages,
         write_timeout: args.web.write_timeout,
         idle_timeout: args.web.idle_timeout,
+        drain_timeout: args.program.shutdown_drain,
         ..web::WebOptions::default()
     })
 }

@@ -6,18 +6,19 @@
 
 use std::io::{self, Read as _};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::framing::Framing;
 use super::intake::Intake;
-use super::stopped;
+use super::stop::{Stop, stopped};
 use crate::ingest::pipeline::Datagram;
 use crate::ingest::protocol::SampleError;
 use crate::program::net::canonical;
@@ -28,8 +29,8 @@ use crate::telemetry::Telemetry;
 const TICK: Duration = Duration::from_millis(500);
 /// Pause after an error of accept, which mostly means that file descriptors have run out.
 const ACCEPT_NAP: Duration = Duration::from_millis(100);
-/// How long reading what the kernel holds may take at the end.
-const DRAIN_AT_MOST: Duration = Duration::from_secs(2);
+/// Connections that the kernel has accepted already and that are taken at the end: as many as may wait in it.
+const BACKLOG: usize = 4096;
 
 /// How TCP is received.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,21 +49,18 @@ struct Shared {
     telemetry: Arc<Telemetry>,
     options: TcpOptions,
     places: Arc<Semaphore>,
+    stop: Arc<Stop>,
+    /// Connections that were still sending when the time to drain was over.
+    cut: AtomicUsize,
 }
 
-/// Receives on all `listeners` until `stop` turns true, then reads what connections have sent already and returns.
-pub(crate) async fn serve(
-    listeners: Vec<TcpListener>,
-    options: TcpOptions,
-    intake: Intake,
-    telemetry: Arc<Telemetry>,
-    stop: watch::Receiver<bool>,
-) {
+/// Receives on all `listeners` until `stop` is set, then reads what connections have sent already and returns.
+pub(crate) async fn serve(listeners: Vec<TcpListener>, options: TcpOptions, intake: Intake, telemetry: Arc<Telemetry>, stop: Arc<Stop>) {
     let places = Arc::new(Semaphore::new(options.max_connections.min(Semaphore::MAX_PERMITS)));
-    let shared = Arc::new(Shared { intake: Mutex::new(intake), telemetry, options, places });
+    let shared = Arc::new(Shared { intake: Mutex::new(intake), telemetry, options, places, stop, cut: AtomicUsize::new(0) });
     let mut acceptors = JoinSet::new();
     for listener in listeners {
-        acceptors.spawn(accept_all(listener, shared.clone(), stop.clone()));
+        acceptors.spawn(accept_all(listener, shared.clone()));
     }
     let mut tick = tokio::time::interval(TICK);
     loop {
@@ -72,18 +70,23 @@ pub(crate) async fn serve(
         }
     }
     shared.intake().finish();
+    let connections = shared.cut.load(Ordering::Relaxed);
+    if connections > 0 {
+        tracing::warn!(connections, "tcp connections that went on sending were closed when the time to drain was over");
+    }
 }
 
 /// Accepts until told to stop; returns when all its connections have ended.
-async fn accept_all(listener: TcpListener, shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
+async fn accept_all(listener: TcpListener, shared: Arc<Shared>) {
     let mut connections = JoinSet::new();
+    let mut stop = shared.stop.subscribe();
     loop {
         tokio::select! {
             biased;
             () = stopped(&mut stop) => break,
             Some(_) = connections.join_next() => (),
             accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => admit(stream, peer, &shared, &stop, &mut connections),
+                Ok((stream, peer)) => admit(stream, peer, &shared, &mut connections),
                 Err(error) => {
                     shared.telemetry.transport.tcp_connection_errors.increment(1);
                     tracing::debug!(%error, "cannot accept a tcp connection");
@@ -94,13 +97,14 @@ async fn accept_all(listener: TcpListener, shared: Arc<Shared>, mut stop: watch:
     }
     // Connections that the kernel has accepted already may hold lines too. It is asked itself, here and in `drain`, because
     // tokio may not know yet of what has just come.
-    while let Ok((stream, peer)) = SockRef::from(&listener).accept() {
+    for _ in 0..BACKLOG {
+        let Ok((stream, peer)) = SockRef::from(&listener).accept() else { break };
         let stream: std::net::TcpStream = stream.into();
         let peer = peer.as_socket();
         if let (Ok(()), Some(peer)) = (stream.set_nonblocking(true), peer)
             && let Ok(stream) = TcpStream::from_std(stream)
         {
-            admit(stream, peer, &shared, &stop, &mut connections);
+            admit(stream, peer, &shared, &mut connections);
         }
     }
     drop(listener);
@@ -108,7 +112,7 @@ async fn accept_all(listener: TcpListener, shared: Arc<Shared>, mut stop: watch:
 }
 
 /// Starts a task for the connection, or closes it if there are too many.
-fn admit(stream: TcpStream, peer: SocketAddr, shared: &Arc<Shared>, stop: &watch::Receiver<bool>, connections: &mut JoinSet<()>) {
+fn admit(stream: TcpStream, peer: SocketAddr, shared: &Arc<Shared>, connections: &mut JoinSet<()>) {
     let counters = &shared.telemetry.transport;
     let Ok(place) = shared.places.clone().try_acquire_owned() else {
         counters.tcp_connections_refused.increment(1);
@@ -117,11 +121,11 @@ fn admit(stream: TcpStream, peer: SocketAddr, shared: &Arc<Shared>, stop: &watch
     };
     counters.tcp_connections.increment(1);
     counters.tcp_open.increment(1);
-    let (shared, stop) = (shared.clone(), stop.clone());
+    let shared = shared.clone();
     connections.spawn(async move {
         let mut connection =
             Connection { framing: Framing::new(shared.options.line_bytes), stream, source: Source::Tcp(canonical(peer)), shared };
-        let end = connection.receive(stop).await;
+        let end = connection.receive().await;
         connection.finish(end, peer);
         drop(place);
     });
@@ -145,14 +149,15 @@ struct Connection {
 }
 
 impl Connection {
-    async fn receive(&mut self, mut stop: watch::Receiver<bool>) -> ConnectionEnd {
+    async fn receive(&mut self) -> ConnectionEnd {
+        let mut stop = self.shared.stop.subscribe();
         let idle = self.shared.options.idle_timeout;
         loop {
             let read = self.stream.read(self.framing.room());
             let silence = async { if idle.is_zero() { std::future::pending().await } else { tokio::time::sleep(idle).await } };
             let read = tokio::select! {
                 biased;
-                () = stopped(&mut stop) => return self.drain(),
+                () = stopped(&mut stop) => return self.drain().await,
                 read = read => read,
                 () = silence => return ConnectionEnd::Idle,
             };
@@ -164,18 +169,21 @@ impl Connection {
         }
     }
 
-    /// Reads what the kernel holds already.
-    fn drain(&mut self) -> ConnectionEnd {
-        let start = Instant::now();
-        while start.elapsed() < DRAIN_AT_MOST {
+    /// Reads what the kernel holds already, in turns with the other connections, which all have the same time.
+    async fn drain(&mut self) -> ConnectionEnd {
+        loop {
             match (&*SockRef::from(&self.stream)).read(self.framing.room()) {
                 Ok(0) => return ConnectionEnd::Closed,
                 Ok(n) => self.advance(n),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return ConnectionEnd::Stopped,
                 Err(error) => return ConnectionEnd::Broken(error),
             }
+            if self.shared.stop.is_late() {
+                self.shared.cut.fetch_add(1, Ordering::Relaxed);
+                return ConnectionEnd::Stopped;
+            }
+            tokio::task::yield_now().await;
         }
-        ConnectionEnd::Stopped
     }
 
     fn advance(&mut self, read: usize) {
@@ -233,7 +241,7 @@ mod tests {
     struct TcpServer {
         at: SocketAddr,
         bridge: Bridge,
-        stop: watch::Sender<bool>,
+        stop: Arc<Stop>,
         task: JoinHandle<()>,
     }
 
@@ -242,10 +250,10 @@ mod tests {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let at = listener.local_addr().unwrap();
             let bridge = Bridge::new(BridgeOptions::default());
-            let (stop, stopped) = watch::channel(false);
+            let stop = Stop::new(Duration::from_secs(60));
             let options = TcpOptions { max_connections, idle_timeout, line_bytes: 20 };
             let intake = Intake::new(bridge.worker(), None);
-            let task = tokio::spawn(serve(vec![listener], options, intake, bridge.telemetry().clone(), stopped));
+            let task = tokio::spawn(serve(vec![listener], options, intake, bridge.telemetry().clone(), stop.clone()));
             Self { at, bridge, stop, task }
         }
 
@@ -261,7 +269,7 @@ mod tests {
         }
 
         async fn end(&mut self) {
-            self.stop.send_replace(true);
+            self.stop.set();
             (&mut self.task).await.unwrap();
         }
     }

@@ -13,10 +13,9 @@ use std::time::{Duration, Instant};
 use std::{fs, io};
 
 use tokio::net::UnixDatagram;
-use tokio::sync::watch;
 
 use super::intake::Intake;
-use super::stopped;
+use super::stop::{Stop, stopped};
 use crate::ingest::pipeline::Datagram;
 use crate::ingest::protocol::SampleError;
 use crate::program::net::{BindError, OwnedPath, error_text, remove_stale};
@@ -29,8 +28,6 @@ const BATCH: usize = 16;
 const TICK: Duration = Duration::from_millis(500);
 /// Pause after an error of a receive call.
 const ERROR_NAP: Duration = Duration::from_millis(10);
-/// How long the drain at the end may take while senders go on.
-const DRAIN_AT_MOST: Duration = Duration::from_secs(2);
 
 /// Where and how Unix datagrams are received.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,18 +84,19 @@ impl BoundUnixgram {
         Ok(Self { socket, _path: path, options: options.clone() })
     }
 
-    /// Receives until `stop` turns true, drains what the kernel holds, removes the path and returns.
-    pub(crate) async fn serve(self, mut intake: Intake, telemetry: Arc<Telemetry>, mut stop: watch::Receiver<bool>) {
+    /// Receives until `stop` is set, drains what the kernel holds, removes the path and returns.
+    pub(crate) async fn serve(self, mut intake: Intake, telemetry: Arc<Telemetry>, stop: Arc<Stop>) {
         let socket = match self.socket.try_clone().and_then(UnixDatagram::from_std) {
             Ok(socket) => socket,
             Err(error) => return tracing::error!(%error, "cannot receive on unixgram"),
         };
         tracing::info!(path = self.options.path, "listening on unixgram");
         let mut batch = UnixgramBatch::new(self.options.datagram_bytes);
+        let mut told = stop.subscribe();
         loop {
             let ending = tokio::select! {
                 biased;
-                () = stopped(&mut stop) => true,
+                () = stopped(&mut told) => true,
                 ready = socket.readable() => { if ready.is_err() { tokio::time::sleep(ERROR_NAP).await; } false }
                 () = tokio::time::sleep(TICK) => false,
             };
@@ -106,8 +104,8 @@ impl BoundUnixgram {
             if ending && let Err(error) = self.socket.shutdown(Shutdown::Read) {
                 tracing::debug!(%error, "cannot keep the kernel from receiving while the socket is drained");
             }
-            let (start, limit) = (Instant::now(), if ending { DRAIN_AT_MOST } else { TICK / 50 });
-            while start.elapsed() < limit {
+            let until = if ending { stop.deadline() } else { Instant::now() + TICK / 50 };
+            while Instant::now() < until {
                 // At the end the kernel is asked, not tokio, which may not know yet of what has just come.
                 let failed = if ending { batch.receive(|b| self.socket.recv(b)) } else { batch.receive(|b| socket.try_recv(b)) };
                 batch.hand_in(&mut intake, &telemetry);
@@ -119,8 +117,24 @@ impl BoundUnixgram {
             }
             intake.tick(Instant::now());
             if ending {
+                self.count_left(&mut batch, &telemetry);
                 return intake.finish();
             }
+        }
+    }
+}
+
+impl BoundUnixgram {
+    /// Counts what is left in the kernel when the time to drain is over.
+    fn count_left(&self, batch: &mut UnixgramBatch, telemetry: &Telemetry) {
+        let mut left = 0;
+        while batch.receive(|b| self.socket.recv(b)).is_none() {
+            left += batch.lengths.len();
+        }
+        left += batch.lengths.len();
+        if left > 0 {
+            telemetry.transport.undrained_packets.increment(left as u64);
+            tracing::warn!(datagrams = left, "unix datagrams were not taken when the time to drain was over");
         }
     }
 }
@@ -202,7 +216,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s");
         let bridge = Bridge::new(BridgeOptions::default());
-        let (stop, stopped) = watch::channel(false);
+        let stop = Stop::new(Duration::from_secs(60));
         let bound = BoundUnixgram::bind(&options(&path)).unwrap();
         let sender = StdDatagram::unbound().unwrap();
         // As many as a socket holds by default before it blocks the sender.
@@ -210,8 +224,8 @@ mod tests {
             sender.send_to(b"a:1|g", &path).unwrap();
             sender.send_to(b"a:1|c\nlonger_than_20:1|c", &path).unwrap();
         }
-        stop.send_replace(true);
-        bound.serve(Intake::new(bridge.worker(), None), bridge.telemetry().clone(), stopped).await;
+        stop.set();
+        bound.serve(Intake::new(bridge.worker(), None), bridge.telemetry().clone(), stop).await;
         let families = bridge.telemetry().families();
         let packets = families.iter().find(|f| f.name == "statsd_bridge_unixgram_packets_total").unwrap();
         assert_eq!(packets.lines, ["statsd_bridge_unixgram_packets_total 10"]);
@@ -225,18 +239,18 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("s");
             let bridge = Bridge::new(BridgeOptions::default());
-            let (stop, stopped) = watch::channel(false);
+            let stop = Stop::new(Duration::from_secs(60));
             let bound = BoundUnixgram::bind(&options(&path)).unwrap();
             let senders = [(); 3].map(|()| {
                 let sender = StdDatagram::unbound().unwrap();
                 sender.connect(&path).unwrap();
                 std::thread::spawn(move || (0_u64..).find(|_| sender.send(b"a:1|c").is_err()).unwrap())
             });
-            let serving = tokio::spawn(bound.serve(Intake::new(bridge.worker(), None), bridge.telemetry().clone(), stopped));
+            let serving = tokio::spawn(bound.serve(Intake::new(bridge.worker(), None), bridge.telemetry().clone(), stop.clone()));
             while bridge.accounting().samples == 0 {
                 tokio::task::yield_now().await;
             }
-            stop.send_replace(true);
+            stop.set();
             serving.await.unwrap();
             let sent: u64 = senders.into_iter().map(|sender| sender.join().unwrap()).sum();
             assert_eq!(bridge.accounting().recorded, sent);

@@ -269,7 +269,7 @@ mod tests {
         assert_eq!(
             all,
             "series    [#######################.]  95.0 %  190,000 of 200,000
-bytes     [........................]   0.0 %  23.0 KiB of 96.0 MiB
+bytes     [........................]   0.0 %  23.0 KiB of 128.0 MiB
 families  [........................]   0.0 %  1 of 0
 resting   7 expired series keep their values
 

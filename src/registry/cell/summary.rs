@@ -55,6 +55,11 @@ struct SummaryState {
 }
 
 impl SummaryCell {
+    /// Milliseconds of a step of the window.
+    pub(crate) fn step_ms(&self) -> u64 {
+        self.step_ms
+    }
+
     /// A cell without observations. `max_age_ms` is divided into `age_buckets` steps, at least 1 and at most 64, of at least 1 ms;
     /// the quantiles of `options` are not looked at: ask the snapshot for them.
     pub fn new(options: &SummaryOptions) -> Self {

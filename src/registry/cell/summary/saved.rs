@@ -19,6 +19,14 @@ pub struct SavedSummary {
     pub steps: Vec<(u64, SavedSketch)>,
 }
 
+impl SavedSummary {
+    /// With its steps so many milliseconds later, rounded down to whole steps.
+    pub(crate) fn shift(&mut self, millis: i64, step_ms: u64) {
+        let steps = i64::try_from(step_ms).map_or(0, |step_ms| millis.div_euclid(step_ms.max(1)));
+        self.steps.iter_mut().for_each(|(step, _)| *step = step.saturating_add_signed(steps));
+    }
+}
+
 impl SummaryCell {
     /// What these cells hold together, of the window that ends at `now`. They are of one family, so their steps are the same.
     pub fn save<'a>(cells: impl IntoIterator<Item = &'a Self>, now: Timestamp) -> SavedSummary {
