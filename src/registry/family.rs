@@ -177,6 +177,11 @@ impl Family {
         lock(&self.members).limited.clone()
     }
 
+    /// How often a cell of it was made coarser, because memory was short.
+    pub(crate) fn coarsened(&self) -> u64 {
+        lock(&self.members).account().coarsened()
+    }
+
     /// Whether nothing is admitted any more.
     pub(super) fn is_gone(&self) -> bool {
         self.gone.load(Relaxed)

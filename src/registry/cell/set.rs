@@ -98,6 +98,9 @@ impl SetCell {
     /// Makes it an estimate, which holds all members of `exact`; there was none before. The lock is held, which this shows.
     fn publish(&self, hll: HyperLogLog, exact: &mut MutexGuard<'_, Exact>) {
         let bytes = 1_usize << hll.index_bits();
+        if hll.index_bits() < INDEX_BITS {
+            exact.charge.note_coarser();
+        }
         self.estimate.get_or_init(|| hll);
         // Afterwards, so that at no time the members are in neither.
         exact.hashes = Vec::new();

@@ -164,7 +164,11 @@ impl SummaryState {
     #[inline(never)]
     fn settle(&mut self, grown: usize) {
         if grown > 0 && self.charge.is_scarce() {
-            self.current.fit(self.current.heap_bytes().saturating_sub(grown));
+            let bytes = self.current.heap_bytes();
+            self.current.fit(bytes.saturating_sub(grown));
+            if self.current.heap_bytes() < bytes {
+                self.charge.note_coarser();
+            }
         }
         let beyond = |sketch: &Sketch| sketch.heap_bytes().saturating_sub(FLOOR_BYTES);
         let beyond = beyond(&self.current) + self.past.iter().map(|(_, sketch)| beyond(sketch)).sum::<usize>();
