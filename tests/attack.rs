@@ -1,5 +1,7 @@
 //! Faults brought about on purpose, one file for each kind. What a document promises for them is asserted here.
 
+/// Clients that take up descriptors.
+mod descriptors;
 /// What is no file in a file's place.
 mod files;
 /// A log reader that stops reading.

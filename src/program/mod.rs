@@ -11,7 +11,7 @@
 //! running      the bridge that runs here already, for those who ask it
 //! tools        questions about rules, answered without a running bridge
 //! top, demo, healthcheck, check_config   the other subcommands
-//! net, ask, rulebook, presets, state_file, regular_file, clock, console, duration, flag_names, logging, version   what they share
+//! net, ask, rulebook, presets, state_file, regular_file, descriptors, clock, console, duration, flag_names, logging, version   what they share
 //! ```
 
 mod ask;
@@ -20,6 +20,7 @@ pub mod cli;
 mod clock;
 mod console;
 mod demo;
+mod descriptors;
 mod duration;
 mod flag_names;
 mod healthcheck;
