@@ -8,3 +8,5 @@ mod files;
 mod logs;
 /// The end under load, and with a state file that cannot be written.
 mod shutdown;
+/// Paths of Unix sockets that are removed or replaced.
+mod sockets;

@@ -35,6 +35,7 @@ use crate::program::listener::unix::BoundUnixgram;
 use crate::program::listener::{Intake, Stop, tcp};
 use crate::program::logging;
 use crate::program::net::{bind_tcp, reachable};
+use crate::program::readiness::Readiness;
 use crate::program::reload::Reloader;
 use crate::program::reload_requests::ReloadRequests;
 use crate::program::settings::Settings;
@@ -145,7 +146,7 @@ pub(super) async fn run(
         sockets.udp,
         sockets.tcp,
         sockets.unixgram,
-        &ListenerContext { bridge: &bridge, tcp_options, relay: sockets.relay, stop: &stop },
+        &ListenerContext { bridge: &bridge, tcp_options, relay: sockets.relay, stop: &stop, readiness: state.readiness() },
     );
     let listeners = match listeners {
         Ok(listeners) => listeners,
@@ -154,7 +155,7 @@ pub(super) async fn run(
             return Err(error);
         }
     };
-    state.set_ready(true);
+    state.readiness().set_started(true);
     tracing::info!("ready");
 
     let upkeep = tokio::spawn(maintain(bridge.clone()));
@@ -163,7 +164,7 @@ pub(super) async fn run(
         () = signals.end => tracing::info!("asked to end: taking what the kernel holds"),
         () = state.quit_requested() => tracing::info!("asked to end over http: taking what the kernel holds"),
     }
-    state.set_ready(false);
+    state.readiness().set_started(false);
     stop.set();
     listeners.ended(stop.deadline() + ENDED_AFTER).await;
     log_sums(&bridge);
@@ -196,6 +197,7 @@ struct ListenerContext<'a> {
     tcp_options: TcpOptions,
     relay: Option<(SocketAddr, usize)>,
     stop: &'a Arc<Stop>,
+    readiness: &'a Arc<Readiness>,
 }
 
 impl ListenerContext<'_> {
@@ -231,7 +233,8 @@ fn start_listeners(
         listeners.tasks.spawn(tcp::serve(sockets, options, context.intake()?, telemetry.clone(), context.stop.clone()));
     }
     if let Some(bound) = unixgram {
-        listeners.tasks.spawn(bound.serve(context.intake()?, telemetry.clone(), context.stop.clone()));
+        let part = context.readiness.part();
+        listeners.tasks.spawn(bound.serve(context.intake()?, telemetry.clone(), context.stop.clone(), part));
     }
     Ok(listeners)
 }

@@ -6,11 +6,9 @@
 //! unix    a tokio task: Unix datagrams                                -> Intake
 //! Intake  lines to the relay, if there is one, and all bytes to its Worker
 //! stop    the sign to end for all of them, with one deadline
-//! faults  errors that go on, logged at times
 //! ```
 //! Must not know StatsD, except that lines end with a newline.
 
-mod faults;
 mod framing;
 mod intake;
 pub(super) mod relay;

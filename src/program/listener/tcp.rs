@@ -18,12 +18,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use self::places::{Admission, Place, Places};
-use super::faults::Faults;
 use super::framing::Framing;
 use super::intake::Intake;
 use super::stop::{Stop, stopped};
 use crate::ingest::pipeline::Datagram;
 use crate::ingest::protocol::SampleError;
+use crate::program::faults::Faults;
 use crate::program::net::canonical;
 use crate::source::Source;
 use crate::telemetry::Telemetry;

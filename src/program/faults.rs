@@ -7,14 +7,14 @@ const SAY_EVERY: Duration = Duration::from_secs(60);
 
 /// One kind of error at one socket.
 #[derive(Default)]
-pub(super) struct Faults {
+pub(in crate::program) struct Faults {
     said: Option<Instant>,
     since: u64,
 }
 
 impl Faults {
     /// Counts an error; calls `say` with how many there were since the last time, if it is time.
-    pub(super) fn warn(&mut self, say: impl FnOnce(u64)) {
+    pub(in crate::program) fn warn(&mut self, say: impl FnOnce(u64)) {
         self.since += 1;
         if self.said.is_none_or(|said| said.elapsed() >= SAY_EVERY) {
             say(std::mem::take(&mut self.since));
