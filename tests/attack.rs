@@ -2,6 +2,8 @@
 
 /// The wall clock is set while the bridge runs.
 mod clocks;
+/// Clients that take up descriptors.
+mod descriptors;
 /// What is no file in a file's place.
 mod files;
 /// Bad web clients by the hundred, while good ones are served.
@@ -12,5 +14,7 @@ mod logs;
 mod memory;
 /// The end under load, and with a state file that cannot be written.
 mod shutdown;
+/// Paths of Unix sockets that are removed or replaced.
+mod sockets;
 /// Faults of every kind in random order.
 mod storm;

@@ -46,12 +46,13 @@ pub struct Launch {
     args: Vec<String>,
     env: Vec<(String, String)>,
     stderr: Option<OwnedFd>,
+    shell: Option<String>,
 }
 
 impl Launch {
     /// Listens on IPv4's loopback, with the defaults otherwise.
     pub fn new() -> Self {
-        Self { host: Ipv4Addr::LOCALHOST.into(), args: Vec::new(), env: Vec::new(), stderr: None }
+        Self { host: Ipv4Addr::LOCALHOST.into(), args: Vec::new(), env: Vec::new(), stderr: None, shell: None }
     }
 
     /// Listens on this address in place of 127.0.0.1.
@@ -78,6 +79,12 @@ impl Launch {
         self
     }
 
+    /// What a shell does first, such as setting a limit.
+    pub fn after(mut self, shell: &str) -> Self {
+        self.shell = Some(shell.to_owned());
+        self
+    }
+
     /// Starts the program and waits until it says that it is ready. Starts again, on other ports, if one was taken meanwhile.
     pub fn start(self) -> Running {
         for _ in 0..5 {
@@ -91,7 +98,10 @@ impl Launch {
     fn try_start(&self) -> Option<Running> {
         let address = || SocketAddr::new(self.host, free_port(self.host));
         let (statsd, web) = (address(), address());
-        let mut command = bridge_command();
+        let mut command = match &self.shell {
+            Some(shell) => without_settings(shell_command(shell)),
+            None => bridge_command(),
+        };
         command.arg(format!("--statsd.listen-udp={statsd}")).arg(format!("--statsd.listen-tcp={statsd}"));
         // Tests that say nothing else do not wait for the linger; a flag wins over the environment.
         command.env("STATSD_BRIDGE_SHUTDOWN_LINGER", "0s");
@@ -121,7 +131,17 @@ impl Launch {
 
 /// The program under test, with no argument yet and none of the environment that would change it.
 pub fn bridge_command() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_statsd-bridge"));
+    without_settings(Command::new(env!("CARGO_BIN_EXE_statsd-bridge")))
+}
+
+/// The program under test in the place of a shell that has done something first.
+fn shell_command(first: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("{first} && exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_statsd-bridge")]);
+    command
+}
+
+fn without_settings(mut command: Command) -> Command {
     for (key, _) in std::env::vars_os().filter(|(k, _)| k.to_string_lossy().starts_with("STATSD_BRIDGE_")) {
         command.env_remove(key);
     }

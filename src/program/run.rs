@@ -28,16 +28,19 @@ use self::snapshots::Snapshots;
 pub(super) use self::start_error::StartError;
 use crate::bridge::Bridge;
 use crate::program::clock;
+use crate::program::descriptors::{ConnectionLimits, within_limit};
 use crate::program::listener::relay::{Relay, RelayOptions};
+use crate::program::listener::tcp::TcpOptions;
 use crate::program::listener::udp::BoundUdp;
 use crate::program::listener::unix::BoundUnixgram;
 use crate::program::listener::{Intake, Stop, tcp};
 use crate::program::logging;
 use crate::program::net::{bind_tcp, reachable};
+use crate::program::readiness::Readiness;
 use crate::program::reload::Reloader;
 use crate::program::reload_requests::ReloadRequests;
 use crate::program::settings::Settings;
-use crate::program::web::WebState;
+use crate::program::web::{WebOptions, WebState};
 
 /// How often series expire and the own histograms are folded, scraped or not.
 const MAINTENANCE: Duration = Duration::from_secs(1);
@@ -133,7 +136,7 @@ pub(super) async fn run(
     let bridge = reloader.bridge().clone();
     let snapshots = Snapshots::start(&bridge, settings.state.as_ref()).await?;
     let reload = signals.reload;
-    let mut web_options = settings.web_options.clone();
+    let (tcp_options, mut web_options) = within_descriptors(settings);
     web_options.paste = sockets.line_to_paste();
     let state = WebState::new(&web_options, clock::now).reloading(Arc::clone(&reload));
     let web = sockets.web.start(&web_options, &bridge, state)?;
@@ -144,7 +147,7 @@ pub(super) async fn run(
         sockets.udp,
         sockets.tcp,
         sockets.unixgram,
-        &ListenerContext { bridge: &bridge, settings, relay: sockets.relay, stop: &stop },
+        &ListenerContext { bridge: &bridge, tcp_options, relay: sockets.relay, stop: &stop, readiness: state.readiness() },
     );
     let listeners = match listeners {
         Ok(listeners) => listeners,
@@ -153,7 +156,7 @@ pub(super) async fn run(
             return Err(error);
         }
     };
-    state.set_ready(true);
+    state.readiness().set_started(true);
     tracing::info!("ready");
 
     let upkeep = tokio::spawn(maintain(bridge.clone()));
@@ -162,7 +165,7 @@ pub(super) async fn run(
         () = signals.end => tracing::info!("asked to end: taking what the kernel holds"),
         () = state.quit_requested() => tracing::info!("asked to end over http: taking what the kernel holds"),
     }
-    state.set_ready(false);
+    state.readiness().set_started(false);
     stop.set();
     listeners.ended(stop.deadline() + ENDED_AFTER).await;
     log_sums(&bridge);
@@ -176,12 +179,26 @@ pub(super) async fn run(
     Ok(if is_kept { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// The options of those that take connections, with no more of them than there are descriptors for.
+fn within_descriptors(settings: &Settings) -> (TcpOptions, WebOptions) {
+    let (mut tcp, mut web) = (settings.tcp_options.clone(), settings.web_options.clone());
+    let has_tcp = !settings.tcp.is_empty();
+    let asked = ConnectionLimits { tcp: if has_tcp { tcp.max_connections } else { 0 }, http: web.max_connections };
+    // With it, a connection is asked whether its client got its exposition whole.
+    let each_http = if settings.bridge.counters_start_at_zero.is_some() { 2 } else { 1 };
+    let given = within_limit(asked, each_http);
+    tcp.max_connections = given.tcp;
+    web.max_connections = given.http;
+    (tcp, web)
+}
+
 /// What every listener gets a piece of.
 struct ListenerContext<'a> {
     bridge: &'a Bridge,
-    settings: &'a Settings,
+    tcp_options: TcpOptions,
     relay: Option<(SocketAddr, usize)>,
     stop: &'a Arc<Stop>,
+    readiness: &'a Arc<Readiness>,
 }
 
 impl ListenerContext<'_> {
@@ -213,11 +230,12 @@ fn start_listeners(
         for address in sockets.iter().flat_map(TcpListener::local_addr) {
             tracing::info!(%address, "listening on tcp");
         }
-        let options = context.settings.tcp_options.clone();
+        let options = context.tcp_options.clone();
         listeners.tasks.spawn(tcp::serve(sockets, options, context.intake()?, telemetry.clone(), context.stop.clone()));
     }
     if let Some(bound) = unixgram {
-        listeners.tasks.spawn(bound.serve(context.intake()?, telemetry.clone(), context.stop.clone()));
+        let part = context.readiness.part();
+        listeners.tasks.spawn(bound.serve(context.intake()?, telemetry.clone(), context.stop.clone(), part));
     }
     Ok(listeners)
 }

@@ -65,8 +65,14 @@ fn messages_that_nobody_took_are_counted_and_said_when_somebody_reads_again() {
     let (mut reader, writer) = full_pipe();
     let stderr = OwnedFd::from(writer.try_clone().expect("a second handle"));
     let bridge = Launch::new().arg("--log.level=debug").arg("--tcp.max-connections=1").stderr(stderr).start();
-    // One message for each connection that is one too many.
-    let _first = bridge.tcp();
+    // One message for each connection that is one too many: the first one is never silent, and keeps its place.
+    let mut first = bridge.tcp();
+    bridge.page_when("the first one is taken", |page| page.sum("statsd_bridge_tcp_connections_open") == 1.0);
+    thread::spawn(move || {
+        while first.write_all(b"\n").is_ok() {
+            thread::sleep(Duration::from_millis(10))
+        }
+    });
     let dropped = "statsd_bridge_log_messages_dropped_total";
     let mut connections = 0;
     until("messages are dropped", || {

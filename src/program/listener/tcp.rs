@@ -2,7 +2,9 @@
 //!
 //! A connection costs 4 KiB while its lines are short, and never more than the limit of a line. A line without a newline counts
 //! if the sender ends the stream after it; if the stream breaks, or is ended from here, the line may be cut and is rejected.
-//! Must not know what a line means.
+//! At the limit of connections a new one takes the place of another (`places`). Must not know what a line means.
+
+mod places;
 
 use std::io::{self, Read as _};
 use std::net::SocketAddr;
@@ -13,14 +15,15 @@ use std::time::{Duration, Instant};
 use socket2::SockRef;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use self::places::{Admission, Place, Places};
 use super::framing::Framing;
 use super::intake::Intake;
 use super::stop::{Stop, stopped};
 use crate::ingest::pipeline::Datagram;
 use crate::ingest::protocol::SampleError;
+use crate::program::faults::Faults;
 use crate::program::net::canonical;
 use crate::source::Source;
 use crate::telemetry::Telemetry;
@@ -35,7 +38,7 @@ const BACKLOG: usize = 4096;
 /// How TCP is received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TcpOptions {
-    /// Connections open at once, over all addresses; more are closed at once.
+    /// Connections open at once, over all addresses.
     pub max_connections: usize,
     /// Silence after which a connection is closed; zero: never.
     pub idle_timeout: Duration,
@@ -48,7 +51,7 @@ struct Shared {
     intake: Mutex<Intake>,
     telemetry: Arc<Telemetry>,
     options: TcpOptions,
-    places: Arc<Semaphore>,
+    places: Arc<Places>,
     stop: Arc<Stop>,
     /// Connections that were still sending when the time to drain was over.
     cut: AtomicUsize,
@@ -56,7 +59,7 @@ struct Shared {
 
 /// Receives on all `listeners` until `stop` is set, then reads what connections have sent already and returns.
 pub(crate) async fn serve(listeners: Vec<TcpListener>, options: TcpOptions, intake: Intake, telemetry: Arc<Telemetry>, stop: Arc<Stop>) {
-    let places = Arc::new(Semaphore::new(options.max_connections.min(Semaphore::MAX_PERMITS)));
+    let places = Places::new(options.max_connections);
     let shared = Arc::new(Shared { intake: Mutex::new(intake), telemetry, options, places, stop, cut: AtomicUsize::new(0) });
     let mut acceptors = JoinSet::new();
     for listener in listeners {
@@ -80,6 +83,7 @@ pub(crate) async fn serve(listeners: Vec<TcpListener>, options: TcpOptions, inta
 async fn accept_all(listener: TcpListener, shared: Arc<Shared>) {
     let mut connections = JoinSet::new();
     let mut stop = shared.stop.subscribe();
+    let mut faults = Faults::default();
     loop {
         tokio::select! {
             biased;
@@ -89,7 +93,7 @@ async fn accept_all(listener: TcpListener, shared: Arc<Shared>) {
                 Ok((stream, peer)) => admit(stream, peer, &shared, &mut connections),
                 Err(error) => {
                     shared.telemetry.transport.tcp_connection_errors.increment(1);
-                    tracing::debug!(%error, "cannot accept a tcp connection");
+                    faults.warn(|times| tracing::warn!(%error, times, "cannot accept tcp connections, trying again"));
                     tokio::time::sleep(ACCEPT_NAP).await;
                 }
             },
@@ -111,23 +115,29 @@ async fn accept_all(listener: TcpListener, shared: Arc<Shared>) {
     while connections.join_next().await.is_some() {}
 }
 
-/// Starts a task for the connection, or closes it if there are too many.
+/// Starts a task for the connection, in place of another one if there are too many; or closes it.
 fn admit(stream: TcpStream, peer: SocketAddr, shared: &Arc<Shared>, connections: &mut JoinSet<()>) {
     let counters = &shared.telemetry.transport;
-    let Ok(place) = shared.places.clone().try_acquire_owned() else {
-        counters.tcp_connections_refused.increment(1);
-        tracing::debug!(%peer, "tcp connection refused: too many are open");
-        return;
+    let place = match shared.places.admit(peer.ip()) {
+        Admission::Free(place) => place,
+        Admission::InPlaceOfAnother(place) => {
+            counters.tcp_connections_evicted.increment(1);
+            place
+        }
+        Admission::Full => {
+            counters.tcp_connections_refused.increment(1);
+            tracing::debug!(%peer, "tcp connection rejected: too many are open");
+            return;
+        }
     };
     counters.tcp_connections.increment(1);
     counters.tcp_open.increment(1);
     let shared = shared.clone();
     connections.spawn(async move {
         let mut connection =
-            Connection { framing: Framing::new(shared.options.line_bytes), stream, source: Source::Tcp(canonical(peer)), shared };
+            Connection { framing: Framing::new(shared.options.line_bytes), stream, source: Source::Tcp(canonical(peer)), place, shared };
         let end = connection.receive().await;
         connection.finish(end, peer);
-        drop(place);
     });
 }
 
@@ -138,6 +148,8 @@ enum ConnectionEnd {
     /// It broke.
     Broken(io::Error),
     Idle,
+    /// Its place was wanted for another one.
+    Evicted,
     Stopped,
 }
 
@@ -145,6 +157,7 @@ struct Connection {
     stream: TcpStream,
     framing: Framing,
     source: Source,
+    place: Place,
     shared: Arc<Shared>,
 }
 
@@ -159,8 +172,10 @@ impl Connection {
                 biased;
                 () = stopped(&mut stop) => return self.drain().await,
                 read = read => read,
+                () = self.place.is_wanted() => return self.leave(),
                 () = silence => return ConnectionEnd::Idle,
             };
+            self.place.is_active();
             match read {
                 Ok(0) => return ConnectionEnd::Closed,
                 Ok(n) => self.advance(n),
@@ -186,6 +201,16 @@ impl Connection {
         }
     }
 
+    /// Takes what has come in this instant, once.
+    fn leave(&mut self) -> ConnectionEnd {
+        match (&*SockRef::from(&self.stream)).read(self.framing.room()) {
+            Ok(0) => return ConnectionEnd::Closed,
+            Ok(n) => self.advance(n),
+            Err(_) => {}
+        }
+        ConnectionEnd::Evicted
+    }
+
     fn advance(&mut self, read: usize) {
         let (shared, source) = (&self.shared, &self.source);
         let hand_in = |bytes: &[u8]| shared.intake().datagrams(std::iter::once(Datagram { bytes, source }), Instant::now());
@@ -202,7 +227,7 @@ impl Connection {
             let mut intake = self.shared.intake();
             match end {
                 ConnectionEnd::Closed => intake.datagrams(std::iter::once(Datagram { bytes: rest, source: &self.source }), Instant::now()),
-                ConnectionEnd::Broken(_) | ConnectionEnd::Idle | ConnectionEnd::Stopped => {
+                ConnectionEnd::Broken(_) | ConnectionEnd::Idle | ConnectionEnd::Evicted | ConnectionEnd::Stopped => {
                     intake.refuse_line(SampleError::TruncatedLine, rest, &self.source, Instant::now())
                 }
             }
@@ -216,6 +241,7 @@ impl Connection {
                 counters.tcp_idle_closed.increment(1);
                 tracing::debug!(%peer, "tcp connection closed after a long silence");
             }
+            ConnectionEnd::Evicted => tracing::debug!(%peer, "tcp connection closed for a new one: too many are open"),
             ConnectionEnd::Closed | ConnectionEnd::Stopped => (),
         }
         counters.tcp_open.decrement(1);
@@ -297,13 +323,17 @@ mod tests {
     #[tokio::test]
     async fn connections_over_the_limit_are_closed_at_once_and_leave_room_later() {
         let mut server = TcpServer::start(1, Duration::ZERO).await;
-        let first = server.connect().await;
+        let mut first = server.connect().await;
         while server.own("tcp_connections_open") != "1" {
             tokio::task::yield_now().await;
         }
-        assert!(is_closed(&mut server.connect().await).await);
-        assert_eq!(server.own("tcp_connections_refused_total"), "1");
-        drop(first);
+        // One that is never silent keeps its place.
+        let sending = tokio::spawn(async move { while first.write_all(b"\n").await.is_ok() {} });
+        while server.own("tcp_connections_refused_total") == "0" {
+            assert!(is_closed(&mut server.connect().await).await);
+        }
+        assert_eq!(server.own("tcp_connections_evicted_total"), "0");
+        sending.abort();
         while server.own("tcp_connections_open") != "0" {
             tokio::task::yield_now().await;
         }

@@ -19,6 +19,7 @@ use crate::options::Options;
 use crate::program::clock;
 use crate::program::console::{fail, say_within};
 use crate::program::demo::Examples;
+use crate::program::descriptors;
 use crate::program::logging;
 use crate::program::reload::Reloader;
 use crate::program::reload_requests::ReloadRequests;
@@ -53,6 +54,7 @@ pub(crate) fn start(settings: &Settings, examples: Option<Examples>) -> ExitCode
 }
 
 fn start_and_run(settings: &Settings, examples: Option<Examples>) -> Result<ExitCode, StartError> {
+    descriptors::raise_limit();
     for line in &settings.unknown_variables {
         tracing::warn!("{line}");
     }
