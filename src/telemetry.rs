@@ -8,6 +8,7 @@ mod described;
 mod ingest_counters;
 mod process;
 mod rule_metrics;
+mod runtime_metrics;
 mod scrape;
 mod self_family;
 mod state_metrics;
@@ -19,9 +20,13 @@ use metrics::{Counter, Gauge, counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 use self::ingest_counters::{IngestCounters, ingest_counters};
+#[cfg(feature = "cli")]
+pub(crate) use self::process::NAMES as PROCESS_METRICS;
 pub(crate) use self::process::process_families;
 pub(crate) use self::rule_metrics::RuleMetrics;
 use self::rule_metrics::rule_metrics;
+pub(crate) use self::runtime_metrics::RuntimeMetrics;
+use self::runtime_metrics::runtime_metrics;
 pub(crate) use self::scrape::Scrape;
 #[cfg(feature = "cli")]
 pub(crate) use self::scrape::ScrapeCut;
@@ -56,6 +61,8 @@ pub struct Telemetry {
     pub state: StateMetrics,
     /// Who may read.
     pub web: WebMetrics,
+    /// The program itself.
+    pub runtime: RuntimeMetrics,
 }
 
 impl Telemetry {
@@ -69,9 +76,9 @@ impl Telemetry {
         let handle = recorder.handle();
         let all = || (ingest_counters(prefix), transport(prefix), scrape(prefix), rule_metrics(prefix));
         let (ingest, transport, scrape, rules) = metrics::with_local_recorder(&recorder, all);
-        let rest = || (state_metrics(prefix), web_metrics(prefix));
-        let (state, web) = metrics::with_local_recorder(&recorder, rest);
-        Self { prefix, recorder, handle, ingest, transport, scrape, rules, state, web }
+        let rest = || (state_metrics(prefix), web_metrics(prefix), runtime_metrics(prefix));
+        let (state, web, runtime) = metrics::with_local_recorder(&recorder, rest);
+        Self { prefix, recorder, handle, ingest, transport, scrape, rules, state, web, runtime }
     }
 
     /// The prefix of every name here but `process_*`.

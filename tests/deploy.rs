@@ -5,6 +5,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
+use statsd_bridge::options::Limits;
+
 use crate::harness::bridge_command;
 use crate::peers;
 
@@ -21,6 +23,38 @@ fn read(file: &str) -> String {
 
 fn said(output: &Output) -> String {
     format!("{}\n{}{}", output.status, String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+// ---- memory ----
+
+/// Bytes of `512Mi` or `1G`.
+fn bytes(text: &str) -> u64 {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let shift = match &text[digits.len()..] {
+        "Mi" | "M" => 20,
+        "Gi" | "G" => 30,
+        unit => panic!("{text}: {unit:?} is no unit"),
+    };
+    digits.parse::<u64>().expect("a number") << shift
+}
+
+/// What docs/limits.md promises of the resident memory, with the default limit, is below every cap that comes with the bridge.
+#[test]
+fn the_caps_are_above_what_the_default_limit_may_take() {
+    let budget = Limits::default().series_bytes as u64;
+    let most = budget + budget / 2 + (48 << 20);
+    let unit = read("systemd/statsd-bridge.service");
+    let mut caps = vec![("the unit", unit.lines().find_map(|line| line.strip_prefix("MemoryMax=")).expect("a cap").to_owned())];
+    for file in ["kubernetes/daemonset.yaml", "kubernetes/sidecar.yaml", "helm/statsd-bridge/values.yaml"] {
+        let text = read(file);
+        let mut lines = text.lines().skip_while(|line| line.trim() != "limits:");
+        let cap = lines.nth(1).and_then(|line| line.trim().strip_prefix("memory: ")).expect("a cap");
+        caps.push((file, cap.to_owned()));
+        assert!(!text.contains("limits.series-bytes"), "{file}: its limit is not the default one");
+    }
+    for (of, cap) in caps {
+        assert!(bytes(&cap) >= most, "{of}: {cap} is below {most} bytes");
+    }
 }
 
 // ---- systemd ----
@@ -62,6 +96,20 @@ fn the_unit_is_little_exposed() {
     command.args(["security", "--offline=true", "--no-pager", "--threshold=15"]).arg(&unit);
     let output = command.output().expect("systemd-analyze runs");
     assert!(output.status.success(), "{}", said(&output));
+}
+
+#[test]
+fn the_unit_waits_for_the_end_of_the_bridge() {
+    let help = String::from_utf8(bridge_command().arg("--help").output().expect("the bridge runs").stdout).expect("help in UTF-8");
+    let default = |flag: &str| -> u32 {
+        let text = help.split_once(&format!("--{flag} ")).expect("a flag").1.split_once("[default: ").expect("a default").1;
+        text.split_once("s]").and_then(|(seconds, _)| seconds.parse().ok()).expect("whole seconds")
+    };
+    // Lines are drained, the page lingers, responses are drained. As much again, and 10 s more, for the state file on a slow disk.
+    let ended = 2 * default("shutdown.drain") + default("shutdown.linger");
+    let unit = read("systemd/statsd-bridge.service");
+    let waits = unit.lines().find_map(|line| line.strip_prefix("TimeoutStopSec=")?.strip_suffix('s')?.parse::<u32>().ok());
+    assert!(waits.is_some_and(|waits| waits >= 2 * ended + 10), "{ended} s, {waits:?}");
 }
 
 /// The environment variables of all flags.

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::OwnedFd;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{LazyLock, Mutex};
 use std::time::{Duration, Instant};
@@ -44,12 +45,14 @@ pub struct Launch {
     host: IpAddr,
     args: Vec<String>,
     env: Vec<(String, String)>,
+    stderr: Option<OwnedFd>,
+    shell: Option<String>,
 }
 
 impl Launch {
     /// Listens on IPv4's loopback, with the defaults otherwise.
     pub fn new() -> Self {
-        Self { host: Ipv4Addr::LOCALHOST.into(), args: Vec::new(), env: Vec::new() }
+        Self { host: Ipv4Addr::LOCALHOST.into(), args: Vec::new(), env: Vec::new(), stderr: None, shell: None }
     }
 
     /// Listens on this address in place of 127.0.0.1.
@@ -70,6 +73,18 @@ impl Launch {
         self
     }
 
+    /// Where messages go, in place of the log.
+    pub fn stderr(mut self, to: OwnedFd) -> Self {
+        self.stderr = Some(to);
+        self
+    }
+
+    /// What a shell does first, such as setting a limit.
+    pub fn after(mut self, shell: &str) -> Self {
+        self.shell = Some(shell.to_owned());
+        self
+    }
+
     /// Starts the program and waits until it says that it is ready. Starts again, on other ports, if one was taken meanwhile.
     pub fn start(self) -> Running {
         for _ in 0..5 {
@@ -83,18 +98,28 @@ impl Launch {
     fn try_start(&self) -> Option<Running> {
         let address = || SocketAddr::new(self.host, free_port(self.host));
         let (statsd, web) = (address(), address());
-        let mut command = bridge_command();
+        let mut command = match &self.shell {
+            Some(shell) => without_settings(shell_command(shell)),
+            None => bridge_command(),
+        };
         command.arg(format!("--statsd.listen-udp={statsd}")).arg(format!("--statsd.listen-tcp={statsd}"));
         // Tests that say nothing else do not wait for the linger; a flag wins over the environment.
         command.env("STATSD_BRIDGE_SHUTDOWN_LINGER", "0s");
         command.arg(format!("--web.listen-address={web}")).args(&self.args).envs(self.env.iter().cloned());
-        let mut running = Running { process: Process::start(command), statsd, web };
+        let stderr = self.stderr.as_ref().map(|fd| fd.try_clone().expect("a second handle of a pipe"));
+        let mut running = Running { process: Process::start_with(command, stderr), statsd, web };
         let ready = until("the bridge is ready", || match running.process.try_wait() {
             Some(status) => Some(Err(status)),
             None => running.try_get("/-/ready").filter(|r| r.status == 200).map(|_| Ok(())),
         });
         match ready {
-            Ok(()) => Some(running),
+            Ok(()) => {
+                // The log is written by a thread of its own: what was logged before is there once this is.
+                if self.stderr.is_none() && !self.args.iter().any(|arg| arg.starts_with("--log.level")) {
+                    until("the log says that it is ready", || running.process.log().contains("ready").then_some(()));
+                }
+                Some(running)
+            }
             Err(status) => {
                 let log = running.process.log();
                 assert!(log.contains("in use"), "the bridge ended at once ({status}):\n{log}");
@@ -106,7 +131,17 @@ impl Launch {
 
 /// The program under test, with no argument yet and none of the environment that would change it.
 pub fn bridge_command() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_statsd-bridge"));
+    without_settings(Command::new(env!("CARGO_BIN_EXE_statsd-bridge")))
+}
+
+/// The program under test in the place of a shell that has done something first.
+fn shell_command(first: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("{first} && exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_statsd-bridge")]);
+    command
+}
+
+fn without_settings(mut command: Command) -> Command {
     for (key, _) in std::env::vars_os().filter(|(k, _)| k.to_string_lossy().starts_with("STATSD_BRIDGE_")) {
         command.env_remove(key);
     }
@@ -121,11 +156,17 @@ pub struct Process {
 
 impl Process {
     /// Starts a command; stdin is closed.
-    pub fn start(mut command: Command) -> Self {
+    pub fn start(command: Command) -> Self {
+        Self::start_with(command, None)
+    }
+
+    /// The same, with stderr elsewhere.
+    fn start_with(mut command: Command, stderr: Option<OwnedFd>) -> Self {
         let output = TempDir::new().expect("a temporary directory");
         let file = File::create(output.path().join("log")).expect("a temporary file");
         let twin = file.try_clone().expect("a second handle of a file");
-        let child = command.stdin(Stdio::null()).stdout(twin).stderr(file).spawn();
+        let stderr = stderr.map_or_else(|| Stdio::from(file), Stdio::from);
+        let child = command.stdin(Stdio::null()).stdout(twin).stderr(stderr).spawn();
         Self { child: child.unwrap_or_else(|e| panic!("{command:?}: {e}")), output }
     }
 

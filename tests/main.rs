@@ -34,12 +34,14 @@ mod mapping;
 mod merging;
 /// What holds for any input.
 mod properties;
+/// Months of random senders, expiry, reloads and restarts, against a model of a page of code.
+mod simulation;
 /// Which file under src/ may import which: layers, the facade, no cycles.
 mod structure;
 
 // ---- the program, over real sockets ----
 
-/// Attacks: bad clients by the hundred, while good ones are served.
+/// Faults brought about on purpose: readers, disks, files, sockets and clients that do not do what they should.
 mod attack;
 /// Transports, the wire as a whole, the page and the other paths.
 mod end_to_end;

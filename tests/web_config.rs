@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use crate::harness::{Process, Response, bridge_command, request, until};
 use crate::page::Page;
 
+mod asking;
 pub mod authority;
 pub mod client;
 mod programs;

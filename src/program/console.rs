@@ -3,11 +3,26 @@
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 /// To stdout. That nobody reads it is no reason to end.
 pub(super) fn say(text: &str) -> ExitCode {
     let _ = writeln!(io::stdout(), "{text}");
     ExitCode::SUCCESS
+}
+
+/// To stdout, at the start of a program that goes on. Where nobody reads stdout, it goes on after this time.
+pub(super) fn say_within(text: String, at_most: Duration) {
+    let (said, done) = mpsc::channel();
+    let saying = thread::Builder::new().spawn(move || {
+        say(&text);
+        let _ = said.send(());
+    });
+    if saying.is_ok() {
+        let _ = done.recv_timeout(at_most);
+    }
 }
 
 /// To stderr: the program goes on.

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::net::UdpSocket;
 
 use crate::program::net::error_text;
+use crate::program::regular_file;
 
 /// Time between two replays.
 pub(super) const PAUSE: Duration = Duration::from_secs(5);
@@ -42,7 +43,7 @@ impl Examples {
         paths.sort();
         let mut datagrams = Vec::new();
         for path in &paths {
-            let bytes = fs::read(path).map_err(|error| failed(path, &error_text(&error)))?;
+            let bytes = regular_file::read(path).map_err(|error| failed(path, &error_text(&error)))?;
             pack(&bytes, &mut datagrams);
         }
         Ok(Self { files: paths.len(), datagrams })

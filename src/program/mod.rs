@@ -8,10 +8,12 @@
 //!   web        HTTP
 //!   reload     the rules, read again
 //!     reload_requests  who asked for it, and what became of it
+//!   readiness  whether all of it works
+//!   rebinding  paths of sockets that were removed meanwhile
 //! running      the bridge that runs here already, for those who ask it
 //! tools        questions about rules, answered without a running bridge
 //! top, demo, healthcheck, check_config   the other subcommands
-//! net, ask, rulebook, presets, state_file, clock, console, duration, flag_names, logging, version   what they share
+//! net, ask, rulebook, presets, state_file, regular_file, descriptors, faults, clock, console, duration, flag_names, logging, version   what they share
 //! ```
 
 mod ask;
@@ -20,13 +22,18 @@ pub mod cli;
 mod clock;
 mod console;
 mod demo;
+mod descriptors;
 mod duration;
+mod faults;
 mod flag_names;
 mod healthcheck;
 mod listener;
 mod logging;
 mod net;
 mod presets;
+mod readiness;
+mod rebinding;
+mod regular_file;
 mod reload;
 mod reload_requests;
 mod rulebook;

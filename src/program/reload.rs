@@ -10,9 +10,9 @@ use std::time::Duration;
 use crate::bridge::Bridge;
 use crate::program::clock;
 use crate::program::reload_requests::{ReloadOutcome, ReloadRequests};
-use crate::program::rulebook::{Mistakes, Rulebook, Sources};
+use crate::program::rulebook::{Mistakes, RuleFile, Rulebook, Sources, vanished};
 
-/// How long a file that cannot be read is given before that counts: it may just be in the middle of being replaced.
+/// How long a file that has changed, or cannot be read, is given before that counts: it may just be in the middle of being written.
 const SETTLE: Duration = Duration::from_millis(50);
 
 /// Keeps a bridge's rules those of its sources.
@@ -21,6 +21,8 @@ pub(super) struct Reloader {
     sources: Sources,
     /// Of the texts that were last tried, good or bad.
     tried: u64,
+    /// Those that the rules in force were read from.
+    files: Vec<RuleFile>,
 }
 
 impl Reloader {
@@ -31,7 +33,7 @@ impl Reloader {
     /// The mistakes in them; the bridge has no rules then.
     pub(super) fn start(bridge: &Bridge, sources: &Sources) -> Result<Self, Mistakes> {
         let book = sources.read()?;
-        let mut reloader = Self { bridge: bridge.clone(), sources: sources.clone(), tried: 0 };
+        let mut reloader = Self { bridge: bridge.clone(), sources: sources.clone(), tried: 0, files: Vec::new() };
         reloader.put_in_force(book);
         Ok(reloader)
     }
@@ -43,7 +45,11 @@ impl Reloader {
 
     /// Reads the sources again and puts them in force, unless there is a mistake in them: then that is logged and counted.
     pub(super) fn reload(&mut self) -> ReloadOutcome {
-        match self.sources.read() {
+        let read = self.sources.read().and_then(|book| match vanished(&self.files, &book.files, &self.sources.paths) {
+            findings if findings.is_empty() => Ok(book),
+            findings => Err(Mistakes(findings)),
+        });
+        match read {
             Ok(book) => {
                 self.put_in_force(book);
                 self.bridge.telemetry().rules.reloads_good.increment(1);
@@ -65,11 +71,18 @@ impl Reloader {
 
     /// Reloads if the texts are not those that were last tried. May wait a moment; not for an async thread.
     pub(super) fn reload_if_changed(&mut self) -> ReloadOutcome {
-        let hash = self.sources.text_hash().or_else(|| {
-            std::thread::sleep(SETTLE);
-            self.sources.text_hash()
-        });
-        if hash.is_none_or(|hash| hash != self.tried) { self.reload() } else { Ok(()) }
+        let is_tried = |hash: Option<u64>| hash == Some(self.tried);
+        let seen = self.sources.text_hash();
+        if is_tried(seen) {
+            return Ok(());
+        }
+        std::thread::sleep(SETTLE);
+        let settled = self.sources.text_hash();
+        if is_tried(settled) {
+            return Ok(());
+        }
+        // Files that are just being written are for the next time.
+        if settled.is_some() && settled != seen { Ok(()) } else { self.reload() }
     }
 
     fn put_in_force(&mut self, book: Rulebook) {
@@ -77,11 +90,12 @@ impl Reloader {
             tracing::warn!("{warning}");
         }
         self.tried = book.hash;
+        self.files = book.files;
         let metrics = &self.bridge.telemetry().rules;
         metrics.loaded.set(book.rules.config().rules.len() as f64);
         metrics.hash.set(book.hash as f64);
         metrics.last_was_good.set(1.0);
-        metrics.last_good_time.set(clock::now().as_millis() as f64 / 1000.0);
+        metrics.last_good_time.set(clock::to_wall(clock::now()).as_millis() as f64 / 1000.0);
         self.bridge.replace_rules(book.rules);
     }
 

@@ -12,10 +12,8 @@ use crate::mapping::config::{MappingText, load_for};
 use crate::mapping::spec::{Finding, Position};
 use crate::mapping::{Rules, spec};
 use crate::name::NameValidation;
-use crate::program::presets;
-
-/// A mapping file larger than this is refused: it is something else.
-const FILE_BYTES_MAX: u64 = 16 << 20;
+use crate::program::net::error_text;
+use crate::program::{presets, regular_file};
 
 /// What the flags say of rules.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,6 +36,19 @@ pub struct Rulebook {
     pub findings: Vec<Finding>,
     /// A hash of all texts, the same for the same texts.
     pub hash: u64,
+    /// The files that they were read from; presets are none.
+    pub files: Vec<RuleFile>,
+}
+
+/// A mapping file that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleFile {
+    /// Its path.
+    pub path: PathBuf,
+    /// Which of the paths of [`Sources`] led to it.
+    pub named_by: usize,
+    /// Whether there is nothing in it, not even a comment.
+    pub is_blank: bool,
 }
 
 /// Why there are no rules: what is wrong with the files.
@@ -63,7 +74,7 @@ impl Sources {
     ///
     /// All findings, if at least one is an error: a file that cannot be read, a mistake in one, an unknown preset.
     pub fn read(&self) -> Result<Rulebook, Mistakes> {
-        let texts = self.texts().map_err(|finding| Mistakes(vec![finding]))?;
+        let (files, texts) = self.files_and_texts().map_err(|finding| Mistakes(vec![finding]))?;
         let hash = hash(&texts, &self.labels);
         let (config, findings) = load_for(&texts, self.names, &|name| std::env::var(name).ok());
         let Some(mut config) = config else { return Err(Mistakes(findings)) };
@@ -72,7 +83,7 @@ impl Sources {
             config.constant_labels.push((name.clone(), value.clone()));
         }
         match Rules::compile(config) {
-            Ok(rules) => Ok(Rulebook { rules, findings, hash }),
+            Ok(rules) => Ok(Rulebook { rules, findings, hash, files }),
             Err(more) => Err(Mistakes(findings.into_iter().chain(more).collect())),
         }
     }
@@ -84,9 +95,16 @@ impl Sources {
 
     /// The texts of all sources, in the order of their precedence.
     pub fn texts(&self) -> Result<Vec<MappingText>, Finding> {
-        let mut texts = Vec::new();
-        for path in self.files()? {
-            texts.push(MappingText { name: path.display().to_string().into(), text: read_file(&path)? });
+        self.files_and_texts().map(|(_, texts)| texts)
+    }
+
+    fn files_and_texts(&self) -> Result<(Vec<RuleFile>, Vec<MappingText>), Finding> {
+        let (mut files, mut texts) = (Vec::new(), Vec::new());
+        for (named_by, path) in self.files()? {
+            let text = regular_file::read_text(&path).map_err(|error| unreadable(&path, error_text(&error)))?;
+            texts.push(MappingText { name: path.display().to_string().into(), text });
+            let is_blank = texts.last().is_some_and(|source| source.text.trim().is_empty());
+            files.push(RuleFile { path, named_by, is_blank });
         }
         for name in &self.presets {
             let Some(text) = presets::text(name) else {
@@ -95,38 +113,52 @@ impl Sources {
             };
             texts.push(MappingText { name: format!("preset {name}").into(), text: text.to_owned() });
         }
-        Ok(texts)
+        Ok((files, texts))
     }
 
-    /// All files, folders replaced by the `.yml` and `.yaml` files in them.
-    fn files(&self) -> Result<Vec<PathBuf>, Finding> {
+    /// All files, folders replaced by the `.yml` and `.yaml` files in them; each with the number of the path that names it.
+    fn files(&self) -> Result<Vec<(usize, PathBuf)>, Finding> {
         let mut files = Vec::new();
-        for path in &self.paths {
+        for (number, path) in self.paths.iter().enumerate() {
             if !path.is_dir() {
-                files.push(path.clone());
+                files.push((number, path.clone()));
                 continue;
             }
-            let entries = fs::read_dir(path).map_err(|error| unreadable(path, error))?;
+            let entries = fs::read_dir(path).map_err(|error| unreadable(path, error_text(&error)))?;
             let is_yaml = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "yml" || ending == "yaml");
             let mut inside: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_yaml).collect();
             inside.sort();
-            files.extend(inside);
+            files.extend(inside.into_iter().map(|file| (number, file)));
         }
         Ok(files)
     }
 }
 
-fn read_file(path: &Path) -> Result<String, Finding> {
-    let size = fs::metadata(path).map_err(|error| unreadable(path, error))?.len();
-    if size > FILE_BYTES_MAX {
-        return Err(unreadable(path, format!("it has {size} bytes, and a mapping file has at most {FILE_BYTES_MAX}")));
-    }
-    fs::read_to_string(path).map_err(|error| unreadable(path, error))
+fn unreadable(path: &Path, why: impl fmt::Display) -> Finding {
+    error_at(path, "unreadable", format!("cannot be read: {why}"))
 }
 
-fn unreadable(path: &Path, why: impl fmt::Display) -> Finding {
+fn error_at(path: &Path, code: &'static str, text: String) -> Finding {
     let position = Position { file: Arc::from(path.display().to_string()), line: 1, column: 1 };
-    spec::Finding { position, is_error: true, code: "unreadable", text: format!("cannot be read: {why}") }
+    spec::Finding { position, is_error: true, code, text }
+}
+
+/// What is missing now where rules were read before: a file that has become empty, or a path that leads to no rules any more. A file
+/// that is being written, or a volume that is not mounted, looks like that, and nobody who wants no rules has to.
+pub(super) fn vanished(before: &[RuleFile], now: &[RuleFile], paths: &[PathBuf]) -> Vec<Finding> {
+    const INSTEAD: &str = "for no rules, write `mappings: []`";
+    let held = |file: &RuleFile| before.iter().any(|known| known.path == file.path && !known.is_blank);
+    let blank = now.iter().filter(|file| file.is_blank && held(file));
+    let mut findings: Vec<Finding> =
+        blank.map(|file| error_at(&file.path, "became-empty", format!("the file has become empty; {INSTEAD}"))).collect();
+    let leads = |files: &[RuleFile], number| files.iter().any(|file| file.named_by == number && !file.is_blank);
+    for (number, path) in paths.iter().enumerate() {
+        let is_told = now.iter().any(|file| file.named_by == number && file.is_blank && held(file));
+        if leads(before, number) && !leads(now, number) && !is_told {
+            findings.push(error_at(path, "became-empty", format!("there is no mapping file any more; {INSTEAD}")));
+        }
+    }
+    findings
 }
 
 /// FNV-1a over everything that the rules are made from. Stable over versions and machines, which a metric should be.

@@ -14,13 +14,12 @@ mod start_error;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
+use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::MissedTickBehavior;
 
@@ -28,18 +27,26 @@ use self::http_sockets::HttpSockets;
 use self::snapshots::Snapshots;
 pub(super) use self::start_error::StartError;
 use crate::bridge::Bridge;
+use crate::program::clock;
+use crate::program::descriptors::{ConnectionLimits, within_limit};
 use crate::program::listener::relay::{Relay, RelayOptions};
+use crate::program::listener::tcp::TcpOptions;
 use crate::program::listener::udp::BoundUdp;
 use crate::program::listener::unix::BoundUnixgram;
-use crate::program::listener::{Intake, tcp};
+use crate::program::listener::{Intake, Stop, tcp};
+use crate::program::logging;
 use crate::program::net::{bind_tcp, reachable};
+use crate::program::readiness::Readiness;
 use crate::program::reload::Reloader;
 use crate::program::reload_requests::ReloadRequests;
 use crate::program::settings::Settings;
-use crate::program::web::WebState;
+use crate::program::web::{WebOptions, WebState};
 
 /// How often series expire and the own histograms are folded, scraped or not.
 const MAINTENANCE: Duration = Duration::from_secs(1);
+
+/// Listeners end by the deadline of draining by themselves. One that does not is given up after this.
+const ENDED_AFTER: Duration = Duration::from_secs(1);
 
 /// What may be asked of a running program from outside.
 pub(super) struct Signals<F> {
@@ -118,29 +125,29 @@ fn relay_target(options: &RelayOptions, udp: &[BoundUdp]) -> Result<(SocketAddr,
     if is_own { Err(StartError::RelayLoop(target)) } else { Ok((target, options.packet_bytes)) }
 }
 
-/// Runs until `shutdown` ends, or `/-/quit` asks for the end. Then takes what the kernel holds, stays scrapeable for the
-/// linger time and returns.
+/// Runs until `shutdown` ends, or `/-/quit` asks for the end. Then takes what the kernel holds, keeps the series, stays scrapeable for
+/// the linger time and returns: the exit code is another one than 0 if the series could not be kept.
 pub(super) async fn run(
     sockets: Sockets,
     reloader: Reloader,
     settings: &Settings,
     signals: Signals<impl Future<Output = ()>>,
-) -> Result<(), StartError> {
+) -> Result<ExitCode, StartError> {
     let bridge = reloader.bridge().clone();
     let snapshots = Snapshots::start(&bridge, settings.state.as_ref()).await?;
     let reload = signals.reload;
-    let mut web_options = settings.web_options.clone();
+    let (tcp_options, mut web_options) = within_descriptors(settings);
     web_options.paste = sockets.line_to_paste();
-    let state = WebState::new(&web_options, crate::program::clock::now).reloading(Arc::clone(&reload));
+    let state = WebState::new(&web_options, clock::now).reloading(Arc::clone(&reload));
     let web = sockets.web.start(&web_options, &bridge, state)?;
     let state = Arc::clone(&web.state.lifecycle);
 
-    let stop = Stop::default();
+    let stop = Stop::new(settings.drain);
     let listeners = start_listeners(
         sockets.udp,
         sockets.tcp,
         sockets.unixgram,
-        &ListenerContext { bridge: &bridge, settings, relay: sockets.relay, stop: &stop },
+        &ListenerContext { bridge: &bridge, tcp_options, relay: sockets.relay, stop: &stop, readiness: state.readiness() },
     );
     let listeners = match listeners {
         Ok(listeners) => listeners,
@@ -149,7 +156,7 @@ pub(super) async fn run(
             return Err(error);
         }
     };
-    state.set_ready(true);
+    state.readiness().set_started(true);
     tracing::info!("ready");
 
     let upkeep = tokio::spawn(maintain(bridge.clone()));
@@ -158,44 +165,40 @@ pub(super) async fn run(
         () = signals.end => tracing::info!("asked to end: taking what the kernel holds"),
         () = state.quit_requested() => tracing::info!("asked to end over http: taking what the kernel holds"),
     }
-    state.set_ready(false);
+    state.readiness().set_started(false);
     stop.set();
-    listeners.ended().await;
+    listeners.ended(stop.deadline() + ENDED_AFTER).await;
     log_sums(&bridge);
-    if let Some(snapshots) = snapshots {
-        snapshots.end().await;
-    }
+    let is_kept = match snapshots {
+        Some(snapshots) => snapshots.end().await,
+        None => true,
+    };
     tokio::time::sleep(settings.linger).await;
     web.end().await;
     [upkeep, following].iter().for_each(JoinHandle::abort);
-    Ok(())
+    Ok(if is_kept { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The sign to end, for threads and for tasks.
-struct Stop {
-    threads: Arc<AtomicBool>,
-    tasks: watch::Sender<bool>,
-}
-
-impl Default for Stop {
-    fn default() -> Self {
-        Self { threads: Arc::default(), tasks: watch::Sender::new(false) }
-    }
-}
-
-impl Stop {
-    fn set(&self) {
-        self.threads.store(true, Ordering::Relaxed);
-        self.tasks.send_replace(true);
-    }
+/// The options of those that take connections, with no more of them than there are descriptors for.
+fn within_descriptors(settings: &Settings) -> (TcpOptions, WebOptions) {
+    let (mut tcp, mut web) = (settings.tcp_options.clone(), settings.web_options.clone());
+    let has_tcp = !settings.tcp.is_empty();
+    let asked = ConnectionLimits { tcp: if has_tcp { tcp.max_connections } else { 0 }, http: web.max_connections };
+    // With it, a connection is asked whether its client got its exposition whole.
+    let each_http = if settings.bridge.counters_start_at_zero.is_some() { 2 } else { 1 };
+    let given = within_limit(asked, each_http);
+    tcp.max_connections = given.tcp;
+    web.max_connections = given.http;
+    (tcp, web)
 }
 
 /// What every listener gets a piece of.
 struct ListenerContext<'a> {
     bridge: &'a Bridge,
-    settings: &'a Settings,
+    tcp_options: TcpOptions,
     relay: Option<(SocketAddr, usize)>,
-    stop: &'a Stop,
+    stop: &'a Arc<Stop>,
+    readiness: &'a Arc<Readiness>,
 }
 
 impl ListenerContext<'_> {
@@ -220,26 +223,32 @@ fn start_listeners(
     let telemetry = context.bridge.telemetry();
     let mut listeners = Listeners { threads: Vec::new(), tasks: JoinSet::new() };
     for bound in udp {
-        listeners.threads.extend(bound.start(telemetry, &context.stop.threads, || context.intake())?);
+        listeners.threads.extend(bound.start(telemetry, context.stop, || context.intake())?);
     }
     if !tcp.is_empty() {
         let sockets = tcp.into_iter().map(TcpListener::from_std).collect::<io::Result<Vec<_>>>()?;
         for address in sockets.iter().flat_map(TcpListener::local_addr) {
             tracing::info!(%address, "listening on tcp");
         }
-        let stopped = context.stop.tasks.subscribe();
-        let options = context.settings.tcp_options.clone();
-        listeners.tasks.spawn(tcp::serve(sockets, options, context.intake()?, telemetry.clone(), stopped));
+        let options = context.tcp_options.clone();
+        listeners.tasks.spawn(tcp::serve(sockets, options, context.intake()?, telemetry.clone(), context.stop.clone()));
     }
     if let Some(bound) = unixgram {
-        listeners.tasks.spawn(bound.serve(context.intake()?, telemetry.clone(), context.stop.tasks.subscribe()));
+        let part = context.readiness.part();
+        listeners.tasks.spawn(bound.serve(context.intake()?, telemetry.clone(), context.stop.clone(), part));
     }
     Ok(listeners)
 }
 
 impl Listeners {
-    /// Waits until all have drained their sockets.
-    async fn ended(mut self) {
+    /// Waits until all have drained their sockets, but no longer than until `deadline`.
+    async fn ended(self, deadline: Instant) {
+        if tokio::time::timeout_at(deadline.into(), self.all_ended()).await.is_err() {
+            tracing::error!("listeners have not ended in time");
+        }
+    }
+
+    async fn all_ended(mut self) {
         let threads = std::mem::take(&mut self.threads);
         let joined = tokio::task::spawn_blocking(|| threads.into_iter().map(thread::JoinHandle::join).filter(Result::is_err).count());
         let mut failed = joined.await.unwrap_or(1);
@@ -260,7 +269,9 @@ async fn maintain(bridge: Bridge) {
         interval.tick().await;
         let bridge = bridge.clone();
         let step = move || {
-            bridge.expire(crate::program::clock::now());
+            clock::refresh(&bridge);
+            bridge.expire(clock::now());
+            bridge.telemetry().runtime.log_dropped.absolute(logging::dropped());
             bridge.telemetry().run_upkeep();
         };
         if tokio::task::spawn_blocking(step).await.is_err() {

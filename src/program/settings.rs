@@ -49,6 +49,8 @@ pub struct Settings {
     pub state: Option<SnapshotOptions>,
     /// Severity and form of messages.
     pub log: LogOptions,
+    /// How long taking what the kernel holds may take at the end, over all sockets; then as long again for responses under way.
+    pub drain: Duration,
     /// How long the page stays up at the end.
     pub linger: Duration,
     /// Flags that were given and have no effect.

@@ -13,6 +13,8 @@ pub struct Transport {
     pub udp_truncated: Counter,
     /// Errors of a UDP receive call.
     pub udp_errors: Counter,
+    /// Datagrams left when the time to drain was over.
+    pub undrained_packets: Counter,
     /// Unix datagrams received.
     pub unixgram_packets: Counter,
     /// TCP connections accepted.
@@ -21,6 +23,8 @@ pub struct Transport {
     pub tcp_connection_errors: Counter,
     /// TCP connections refused because so many were open.
     pub tcp_connections_refused: Counter,
+    /// TCP connections closed for a new one because so many were open.
+    pub tcp_connections_evicted: Counter,
     /// TCP connections closed after being silent for too long.
     pub tcp_idle_closed: Counter,
     /// TCP connections open now.
@@ -56,10 +60,15 @@ pub(super) fn transport(p: Prefix) -> Transport {
         udp_packets: counter("udp_packets_total", "UDP datagrams received."),
         udp_truncated: counter("udp_truncated_packets_total", "UDP datagrams cut at the size limit; their last line is refused."),
         udp_errors: counter("udp_receive_errors_total", "Errors of a UDP receive call."),
+        undrained_packets: counter("undrained_packets_total", "Datagrams not taken at the end because the time to drain was over."),
         unixgram_packets: counter("unixgram_packets_total", "Unix datagrams received."),
         tcp_connections: counter("tcp_connections_total", "TCP connections accepted."),
         tcp_connection_errors: counter("tcp_connection_errors_total", "TCP connections that ended by an error."),
         tcp_connections_refused: counter("tcp_connections_refused_total", "TCP connections closed at once because so many were open."),
+        tcp_connections_evicted: counter(
+            "tcp_connections_evicted_total",
+            "TCP connections closed for a new one because so many were open: the longest silent ones of the address that holds most.",
+        ),
         tcp_idle_closed: counter("tcp_idle_closed_total", "TCP connections closed after a silence longer than the limit."),
         tcp_open: described_gauge(p, "tcp_connections_open", "TCP connections open now."),
         tcp_too_long_lines: counter(

@@ -73,6 +73,7 @@ REJECTED = {
     "extraVolumes": {"extraVolumes": {"a": "b"}},
     "mountPath": {"extraVolumeMounts": [{"name": "a"}]},
     "shutdownLinger": {"shutdownLinger": "20"},
+    "shutdownDrain": {"shutdownDrain": "long"},
     "readers": {"networkPolicy": {"readers": "prometheus"}},
     "maxUnavailable": {"podDisruptionBudget": {"maxUnavailable": "half"}},
     "one claim": {"replicaCount": 2, "state": {"enabled": True, "volume": CLAIM}},
@@ -89,6 +90,7 @@ def main():
     check_community(render(COMMUNITY))
     check_state()
     check_guards()
+    check_derived_grace()
     rules = check_rules_and_dashboards()
     for word, values in REJECTED.items():
         check_rejected(word, values)
@@ -134,6 +136,9 @@ def check(where, docs):
     pods = [doc["spec"]["template"] for doc in workloads]
     for workload in workloads:
         check_volumes(where, workload["spec"])
+        # That of the community's values is theirs.
+        if "community" not in where:
+            check_grace(where, workload["spec"]["template"]["spec"])
     # Variables of Services would look like settings of the bridge.
     if any(pod["spec"].get("enableServiceLinks", True) for pod in pods):
         fail(f"{where}: enableServiceLinks")
@@ -204,6 +209,34 @@ def check_volumes(where, spec):
             under = [mount for mount in mounts if path.startswith(mount["mountPath"] + "/")]
             if len(under) != 1 or flag == "--state.file" and under[0].get("readOnly"):
                 fail(f"{where}: {argument} is on {under}")
+
+
+def check_grace(where, pod):
+    """The bridge ends by itself before it is killed: lines are drained, the page lingers, responses are drained, 10 s for the state."""
+    for container in containers({"spec": pod}):
+        flags = dict(argument.split("=", 1) for argument in container.get("args", []) if "=" in argument)
+        if "--shutdown.linger" in flags:
+            drain, linger = (seconds(flags.get(f"--shutdown.{name}", "2s")) for name in ("drain", "linger"))
+            if pod["terminationGracePeriodSeconds"] < 2 * drain + linger + 10:
+                fail(f"{where}: terminationGracePeriodSeconds {pod['terminationGracePeriodSeconds']} for {drain} and {linger}")
+
+
+def seconds(duration):
+    units = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
+    return sum(float(number) * units[unit] for number, unit in re.findall(r"([0-9.]+)(ms|s|m|h)", duration))
+
+
+def check_derived_grace():
+    for values, expected in [
+        ({}, 34),
+        ({"shutdownDrain": "2500ms", "shutdownLinger": "1m30s"}, 105),
+        ({"shutdownDrain": "0", "shutdownLinger": "1.5h"}, 5410),
+        ({"terminationGracePeriodSeconds": 0}, 0),
+        ({"terminationGracePeriodSeconds": 60}, 60),
+    ]:
+        found = next(doc["spec"]["template"]["spec"] for doc in render(values) if doc["kind"] in WORKLOADS)
+        if found["terminationGracePeriodSeconds"] != expected:
+            fail(f"{values}: terminationGracePeriodSeconds {found['terminationGracePeriodSeconds']}, not {expected}")
 
 
 def check_policy(where, spec, pods):

@@ -132,6 +132,9 @@ pub(super) struct ProgramFlags {
     /// Check flags and configuration, open no port, exit.
     #[arg(long = "check-config", value_name = "BOOL", default_value = "false", action = ArgAction::Set)]
     pub(super) check_config: bool,
+    /// How long what the kernel holds is taken at the end, over all sockets together; then responses under way have as long.
+    #[arg(long = "shutdown.drain", value_name = "DURATION", default_value = "2s", value_parser = duration::parse)]
+    pub(super) shutdown_drain: Duration,
     /// How long the page stays up after the last line was taken.
     #[arg(long = "shutdown.linger", value_name = "DURATION", default_value = "1s", value_parser = duration::parse)]
     pub(super) shutdown_linger: Duration,

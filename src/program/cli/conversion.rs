@@ -88,6 +88,7 @@ fn build(args: &Args, flag_names: &FlagNames) -> Result<Settings, WrongValue> {
         web_options: web_options(args)?,
         state: state(args),
         log: log(args),
+        drain: args.program.shutdown_drain,
         linger: args.program.shutdown_linger,
         flag_names: flag_names.clone(),
         unknown_variables: Vec::new(),
@@ -174,6 +175,7 @@ fn web_options(args: &Args) -> Result<web::WebOptions, WrongValue> {
         max_pages: args.web.max_pages,
         write_timeout: args.web.write_timeout,
         idle_timeout: args.web.idle_timeout,
+        drain_timeout: args.program.shutdown_drain,
         ..web::WebOptions::default()
     })
 }

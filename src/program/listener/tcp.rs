@@ -2,24 +2,28 @@
 //!
 //! A connection costs 4 KiB while its lines are short, and never more than the limit of a line. A line without a newline counts
 //! if the sender ends the stream after it; if the stream breaks, or is ended from here, the line may be cut and is rejected.
-//! Must not know what a line means.
+//! At the limit of connections a new one takes the place of another (`places`). Must not know what a line means.
+
+mod places;
 
 use std::io::{self, Read as _};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use self::places::{Admission, Place, Places};
 use super::framing::Framing;
 use super::intake::Intake;
-use super::stopped;
+use super::stop::{Stop, stopped};
 use crate::ingest::pipeline::Datagram;
 use crate::ingest::protocol::SampleError;
+use crate::program::faults::Faults;
 use crate::program::net::canonical;
 use crate::source::Source;
 use crate::telemetry::Telemetry;
@@ -28,13 +32,13 @@ use crate::telemetry::Telemetry;
 const TICK: Duration = Duration::from_millis(500);
 /// Pause after an error of accept, which mostly means that file descriptors have run out.
 const ACCEPT_NAP: Duration = Duration::from_millis(100);
-/// How long reading what the kernel holds may take at the end.
-const DRAIN_AT_MOST: Duration = Duration::from_secs(2);
+/// Connections that the kernel has accepted already and that are taken at the end: as many as may wait in it.
+const BACKLOG: usize = 4096;
 
 /// How TCP is received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TcpOptions {
-    /// Connections open at once, over all addresses; more are closed at once.
+    /// Connections open at once, over all addresses.
     pub max_connections: usize,
     /// Silence after which a connection is closed; zero: never.
     pub idle_timeout: Duration,
@@ -47,22 +51,19 @@ struct Shared {
     intake: Mutex<Intake>,
     telemetry: Arc<Telemetry>,
     options: TcpOptions,
-    places: Arc<Semaphore>,
+    places: Arc<Places>,
+    stop: Arc<Stop>,
+    /// Connections that were still sending when the time to drain was over.
+    cut: AtomicUsize,
 }
 
-/// Receives on all `listeners` until `stop` turns true, then reads what connections have sent already and returns.
-pub(crate) async fn serve(
-    listeners: Vec<TcpListener>,
-    options: TcpOptions,
-    intake: Intake,
-    telemetry: Arc<Telemetry>,
-    stop: watch::Receiver<bool>,
-) {
-    let places = Arc::new(Semaphore::new(options.max_connections.min(Semaphore::MAX_PERMITS)));
-    let shared = Arc::new(Shared { intake: Mutex::new(intake), telemetry, options, places });
+/// Receives on all `listeners` until `stop` is set, then reads what connections have sent already and returns.
+pub(crate) async fn serve(listeners: Vec<TcpListener>, options: TcpOptions, intake: Intake, telemetry: Arc<Telemetry>, stop: Arc<Stop>) {
+    let places = Places::new(options.max_connections);
+    let shared = Arc::new(Shared { intake: Mutex::new(intake), telemetry, options, places, stop, cut: AtomicUsize::new(0) });
     let mut acceptors = JoinSet::new();
     for listener in listeners {
-        acceptors.spawn(accept_all(listener, shared.clone(), stop.clone()));
+        acceptors.spawn(accept_all(listener, shared.clone()));
     }
     let mut tick = tokio::time::interval(TICK);
     loop {
@@ -72,21 +73,27 @@ pub(crate) async fn serve(
         }
     }
     shared.intake().finish();
+    let connections = shared.cut.load(Ordering::Relaxed);
+    if connections > 0 {
+        tracing::warn!(connections, "tcp connections that went on sending were closed when the time to drain was over");
+    }
 }
 
 /// Accepts until told to stop; returns when all its connections have ended.
-async fn accept_all(listener: TcpListener, shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
+async fn accept_all(listener: TcpListener, shared: Arc<Shared>) {
     let mut connections = JoinSet::new();
+    let mut stop = shared.stop.subscribe();
+    let mut faults = Faults::default();
     loop {
         tokio::select! {
             biased;
             () = stopped(&mut stop) => break,
             Some(_) = connections.join_next() => (),
             accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => admit(stream, peer, &shared, &stop, &mut connections),
+                Ok((stream, peer)) => admit(stream, peer, &shared, &mut connections),
                 Err(error) => {
                     shared.telemetry.transport.tcp_connection_errors.increment(1);
-                    tracing::debug!(%error, "cannot accept a tcp connection");
+                    faults.warn(|times| tracing::warn!(%error, times, "cannot accept tcp connections, trying again"));
                     tokio::time::sleep(ACCEPT_NAP).await;
                 }
             },
@@ -94,36 +101,43 @@ async fn accept_all(listener: TcpListener, shared: Arc<Shared>, mut stop: watch:
     }
     // Connections that the kernel has accepted already may hold lines too. It is asked itself, here and in `drain`, because
     // tokio may not know yet of what has just come.
-    while let Ok((stream, peer)) = SockRef::from(&listener).accept() {
+    for _ in 0..BACKLOG {
+        let Ok((stream, peer)) = SockRef::from(&listener).accept() else { break };
         let stream: std::net::TcpStream = stream.into();
         let peer = peer.as_socket();
         if let (Ok(()), Some(peer)) = (stream.set_nonblocking(true), peer)
             && let Ok(stream) = TcpStream::from_std(stream)
         {
-            admit(stream, peer, &shared, &stop, &mut connections);
+            admit(stream, peer, &shared, &mut connections);
         }
     }
     drop(listener);
     while connections.join_next().await.is_some() {}
 }
 
-/// Starts a task for the connection, or closes it if there are too many.
-fn admit(stream: TcpStream, peer: SocketAddr, shared: &Arc<Shared>, stop: &watch::Receiver<bool>, connections: &mut JoinSet<()>) {
+/// Starts a task for the connection, in place of another one if there are too many; or closes it.
+fn admit(stream: TcpStream, peer: SocketAddr, shared: &Arc<Shared>, connections: &mut JoinSet<()>) {
     let counters = &shared.telemetry.transport;
-    let Ok(place) = shared.places.clone().try_acquire_owned() else {
-        counters.tcp_connections_refused.increment(1);
-        tracing::debug!(%peer, "tcp connection refused: too many are open");
-        return;
+    let place = match shared.places.admit(peer.ip()) {
+        Admission::Free(place) => place,
+        Admission::InPlaceOfAnother(place) => {
+            counters.tcp_connections_evicted.increment(1);
+            place
+        }
+        Admission::Full => {
+            counters.tcp_connections_refused.increment(1);
+            tracing::debug!(%peer, "tcp connection rejected: too many are open");
+            return;
+        }
     };
     counters.tcp_connections.increment(1);
     counters.tcp_open.increment(1);
-    let (shared, stop) = (shared.clone(), stop.clone());
+    let shared = shared.clone();
     connections.spawn(async move {
         let mut connection =
-            Connection { framing: Framing::new(shared.options.line_bytes), stream, source: Source::Tcp(canonical(peer)), shared };
-        let end = connection.receive(stop).await;
+            Connection { framing: Framing::new(shared.options.line_bytes), stream, source: Source::Tcp(canonical(peer)), place, shared };
+        let end = connection.receive().await;
         connection.finish(end, peer);
-        drop(place);
     });
 }
 
@@ -134,6 +148,8 @@ enum ConnectionEnd {
     /// It broke.
     Broken(io::Error),
     Idle,
+    /// Its place was wanted for another one.
+    Evicted,
     Stopped,
 }
 
@@ -141,21 +157,25 @@ struct Connection {
     stream: TcpStream,
     framing: Framing,
     source: Source,
+    place: Place,
     shared: Arc<Shared>,
 }
 
 impl Connection {
-    async fn receive(&mut self, mut stop: watch::Receiver<bool>) -> ConnectionEnd {
+    async fn receive(&mut self) -> ConnectionEnd {
+        let mut stop = self.shared.stop.subscribe();
         let idle = self.shared.options.idle_timeout;
         loop {
             let read = self.stream.read(self.framing.room());
             let silence = async { if idle.is_zero() { std::future::pending().await } else { tokio::time::sleep(idle).await } };
             let read = tokio::select! {
                 biased;
-                () = stopped(&mut stop) => return self.drain(),
+                () = stopped(&mut stop) => return self.drain().await,
                 read = read => read,
+                () = self.place.is_wanted() => return self.leave(),
                 () = silence => return ConnectionEnd::Idle,
             };
+            self.place.is_active();
             match read {
                 Ok(0) => return ConnectionEnd::Closed,
                 Ok(n) => self.advance(n),
@@ -164,18 +184,31 @@ impl Connection {
         }
     }
 
-    /// Reads what the kernel holds already.
-    fn drain(&mut self) -> ConnectionEnd {
-        let start = Instant::now();
-        while start.elapsed() < DRAIN_AT_MOST {
+    /// Reads what the kernel holds already, in turns with the other connections, which all have the same time.
+    async fn drain(&mut self) -> ConnectionEnd {
+        loop {
             match (&*SockRef::from(&self.stream)).read(self.framing.room()) {
                 Ok(0) => return ConnectionEnd::Closed,
                 Ok(n) => self.advance(n),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return ConnectionEnd::Stopped,
                 Err(error) => return ConnectionEnd::Broken(error),
             }
+            if self.shared.stop.is_late() {
+                self.shared.cut.fetch_add(1, Ordering::Relaxed);
+                return ConnectionEnd::Stopped;
+            }
+            tokio::task::yield_now().await;
         }
-        ConnectionEnd::Stopped
+    }
+
+    /// Takes what has come in this instant, once.
+    fn leave(&mut self) -> ConnectionEnd {
+        match (&*SockRef::from(&self.stream)).read(self.framing.room()) {
+            Ok(0) => return ConnectionEnd::Closed,
+            Ok(n) => self.advance(n),
+            Err(_) => {}
+        }
+        ConnectionEnd::Evicted
     }
 
     fn advance(&mut self, read: usize) {
@@ -194,7 +227,7 @@ impl Connection {
             let mut intake = self.shared.intake();
             match end {
                 ConnectionEnd::Closed => intake.datagrams(std::iter::once(Datagram { bytes: rest, source: &self.source }), Instant::now()),
-                ConnectionEnd::Broken(_) | ConnectionEnd::Idle | ConnectionEnd::Stopped => {
+                ConnectionEnd::Broken(_) | ConnectionEnd::Idle | ConnectionEnd::Evicted | ConnectionEnd::Stopped => {
                     intake.refuse_line(SampleError::TruncatedLine, rest, &self.source, Instant::now())
                 }
             }
@@ -208,6 +241,7 @@ impl Connection {
                 counters.tcp_idle_closed.increment(1);
                 tracing::debug!(%peer, "tcp connection closed after a long silence");
             }
+            ConnectionEnd::Evicted => tracing::debug!(%peer, "tcp connection closed for a new one: too many are open"),
             ConnectionEnd::Closed | ConnectionEnd::Stopped => (),
         }
         counters.tcp_open.decrement(1);
@@ -233,7 +267,7 @@ mod tests {
     struct TcpServer {
         at: SocketAddr,
         bridge: Bridge,
-        stop: watch::Sender<bool>,
+        stop: Arc<Stop>,
         task: JoinHandle<()>,
     }
 
@@ -242,10 +276,10 @@ mod tests {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let at = listener.local_addr().unwrap();
             let bridge = Bridge::new(BridgeOptions::default());
-            let (stop, stopped) = watch::channel(false);
+            let stop = Stop::new(Duration::from_secs(60));
             let options = TcpOptions { max_connections, idle_timeout, line_bytes: 20 };
             let intake = Intake::new(bridge.worker(), None);
-            let task = tokio::spawn(serve(vec![listener], options, intake, bridge.telemetry().clone(), stopped));
+            let task = tokio::spawn(serve(vec![listener], options, intake, bridge.telemetry().clone(), stop.clone()));
             Self { at, bridge, stop, task }
         }
 
@@ -261,7 +295,7 @@ mod tests {
         }
 
         async fn end(&mut self) {
-            self.stop.send_replace(true);
+            self.stop.set();
             (&mut self.task).await.unwrap();
         }
     }
@@ -289,13 +323,17 @@ mod tests {
     #[tokio::test]
     async fn connections_over_the_limit_are_closed_at_once_and_leave_room_later() {
         let mut server = TcpServer::start(1, Duration::ZERO).await;
-        let first = server.connect().await;
+        let mut first = server.connect().await;
         while server.own("tcp_connections_open") != "1" {
             tokio::task::yield_now().await;
         }
-        assert!(is_closed(&mut server.connect().await).await);
-        assert_eq!(server.own("tcp_connections_refused_total"), "1");
-        drop(first);
+        // One that is never silent keeps its place.
+        let sending = tokio::spawn(async move { while first.write_all(b"\n").await.is_ok() {} });
+        while server.own("tcp_connections_refused_total") == "0" {
+            assert!(is_closed(&mut server.connect().await).await);
+        }
+        assert_eq!(server.own("tcp_connections_evicted_total"), "0");
+        sending.abort();
         while server.own("tcp_connections_open") != "0" {
             tokio::task::yield_now().await;
         }

@@ -15,7 +15,6 @@ mod socket;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 use std::{io, thread};
@@ -24,14 +23,13 @@ use self::batch::{UdpBatch, Wait};
 use self::group::Group;
 use self::socket::{DropReader, bind_workers, receive_buffer_hint, set_timer_slack};
 use super::intake::Intake;
+use super::stop::Stop;
 use crate::ingest::protocol::SampleError;
 use crate::program::net::{Address, BindError};
 use crate::telemetry::Telemetry;
 
 /// How often the kernel's drop counter is read.
 const DROPS_EVERY: Duration = Duration::from_secs(1);
-/// How long the drain at the end may take where senders go on because the kernel could not be told.
-const DRAIN_AT_MOST: Duration = Duration::from_secs(2);
 /// Naps where none is asked for: more than that gathers little more, and less gathers next to nothing.
 const SHORTEST_NAP: Duration = Duration::from_micros(200);
 const LONGEST_NAP: Duration = Duration::from_millis(1);
@@ -80,7 +78,7 @@ impl BoundUdp {
     pub(crate) fn start(
         self,
         telemetry: &Arc<Telemetry>,
-        stop: &Arc<AtomicBool>,
+        stop: &Arc<Stop>,
         mut intake: impl FnMut() -> io::Result<Intake>,
     ) -> io::Result<Vec<JoinHandle<()>>> {
         self.announce();
@@ -130,7 +128,7 @@ struct Receiver {
     intake: Intake,
     telemetry: Arc<Telemetry>,
     drops: DropReader,
-    stop: Arc<AtomicBool>,
+    stop: Arc<Stop>,
     datagram_bytes: usize,
     nap: Duration,
 }
@@ -140,7 +138,7 @@ impl Receiver {
         set_timer_slack();
         let mut batch = UdpBatch::new(self.datagram_bytes);
         let mut drops_read = Instant::now();
-        while !self.stop.load(Ordering::Relaxed) {
+        while !self.stop.is_set() {
             let received = self.receive(&mut batch, Wait::ForOne);
             let now = Instant::now();
             self.take(&batch, now);
@@ -190,18 +188,23 @@ impl Receiver {
         self.intake.datagrams(batch.datagrams(), now);
     }
 
-    /// Takes what the kernel holds already and reads its drops a last time, after which nothing more can come.
+    /// Takes what the kernel holds already and reads its drops a last time, after which nothing more can come. What is left when the
+    /// time to drain is over is counted as lost.
     fn drain(&mut self, batch: &mut UdpBatch) {
         let is_shut = self.group.shut();
-        let start = Instant::now();
-        loop {
-            let received = self.receive(batch, Wait::Not);
-            let now = Instant::now();
-            self.take(batch, now);
-            let is_late = !is_shut && now.saturating_duration_since(start) >= DRAIN_AT_MOST;
-            if received == 0 || is_late {
+        let mut lost = 0;
+        while self.receive(batch, Wait::Not) > 0 {
+            if !self.stop.is_late() {
+                self.take(batch, Instant::now());
+            } else if is_shut {
+                lost += batch.len() as u64;
+            } else {
                 break;
             }
+        }
+        if lost > 0 {
+            self.telemetry.transport.undrained_packets.increment(lost);
+            tracing::warn!(datagrams = lost, "udp datagrams were not taken when the time to drain was over");
         }
         self.intake.finish();
         self.drops.read(&self.socket);
@@ -233,16 +236,16 @@ mod tests {
         UdpOptions { workers, read_buffer_bytes: 0, datagram_bytes, nap: Some(Duration::from_micros(100)) }
     }
 
-    fn start(address: &str, options: &UdpOptions) -> (SocketAddr, Bridge, Arc<AtomicBool>, Vec<JoinHandle<()>>) {
+    fn start(address: &str, options: &UdpOptions) -> (SocketAddr, Bridge, Arc<Stop>, Vec<JoinHandle<()>>) {
         let bound = BoundUdp::bind(&Address::parse(address).unwrap(), options).unwrap();
-        let (bridge, stop) = (Bridge::new(BridgeOptions::default()), Arc::new(AtomicBool::new(false)));
+        let (bridge, stop) = (Bridge::new(BridgeOptions::default()), Stop::new(Duration::from_secs(60)));
         let at = bound.address();
         let threads = bound.start(bridge.telemetry(), &stop, || Ok(Intake::new(bridge.worker(), None))).unwrap();
         (at, bridge, stop, threads)
     }
 
-    fn end(stop: &AtomicBool, threads: Vec<JoinHandle<()>>) {
-        stop.store(true, Ordering::Relaxed);
+    fn end(stop: &Stop, threads: Vec<JoinHandle<()>>) {
+        stop.set();
         threads.into_iter().for_each(|t| t.join().unwrap());
     }
 

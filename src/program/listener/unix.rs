@@ -3,6 +3,8 @@
 //!
 //! Must not know what a datagram holds, except that lines end with a newline.
 
+mod batch;
+
 use std::net::Shutdown;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::PermissionsExt;
@@ -13,24 +15,19 @@ use std::time::{Duration, Instant};
 use std::{fs, io};
 
 use tokio::net::UnixDatagram;
-use tokio::sync::watch;
 
+use self::batch::UnixgramBatch;
 use super::intake::Intake;
-use super::stopped;
-use crate::ingest::pipeline::Datagram;
-use crate::ingest::protocol::SampleError;
+use super::stop::{Stop, stopped};
 use crate::program::net::{BindError, OwnedPath, error_text, remove_stale};
-use crate::source::Source;
+use crate::program::readiness::Part;
+use crate::program::rebinding::{CHECK_EVERY, Rebinding};
 use crate::telemetry::Telemetry;
 
-/// Datagrams taken before they are handed in.
-const BATCH: usize = 16;
 /// How often the relay is looked at while nothing comes.
 const TICK: Duration = Duration::from_millis(500);
 /// Pause after an error of a receive call.
 const ERROR_NAP: Duration = Duration::from_millis(10);
-/// How long the drain at the end may take while senders go on.
-const DRAIN_AT_MOST: Duration = Duration::from_secs(2);
 
 /// Where and how Unix datagrams are received.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +45,7 @@ pub struct UnixgramOptions {
 /// A bound socket. Its path is removed when it is dropped.
 pub(crate) struct BoundUnixgram {
     socket: StdDatagram,
-    _path: Option<OwnedPath>,
+    path: Option<OwnedPath>,
     options: UnixgramOptions,
 }
 
@@ -84,89 +81,119 @@ impl BoundUnixgram {
             socket2::SockRef::from(&socket).set_recv_buffer_size(options.read_buffer_bytes).map_err(words)?;
         }
         socket.set_nonblocking(true).map_err(words)?;
-        Ok(Self { socket, _path: path, options: options.clone() })
+        Ok(Self { socket, path, options: options.clone() })
     }
 
-    /// Receives until `stop` turns true, drains what the kernel holds, removes the path and returns.
-    pub(crate) async fn serve(self, mut intake: Intake, telemetry: Arc<Telemetry>, mut stop: watch::Receiver<bool>) {
-        let socket = match self.socket.try_clone().and_then(UnixDatagram::from_std) {
+    /// Receives until `stop` is set, drains what the kernel holds, removes the path and returns. A path that was removed meanwhile is
+    /// bound again; who has the old socket open goes on to be heard.
+    pub(crate) async fn serve(self, mut intake: Intake, telemetry: Arc<Telemetry>, stop: Arc<Stop>, part: Part) {
+        let options = self.options.clone();
+        let mut current = match OpenUnixgram::new(self) {
             Ok(socket) => socket,
             Err(error) => return tracing::error!(%error, "cannot receive on unixgram"),
         };
-        tracing::info!(path = self.options.path, "listening on unixgram");
-        let mut batch = UnixgramBatch::new(self.options.datagram_bytes);
+        tracing::info!(path = options.path, "listening on unixgram");
+        let mut before: Option<OpenUnixgram> = None;
+        let mut rebinding = Rebinding::new(options.path.clone(), telemetry.clone(), part);
+        let mut batch = UnixgramBatch::new(options.datagram_bytes);
+        let (mut told, mut checked) = (stop.subscribe(), Instant::now());
         loop {
             let ending = tokio::select! {
                 biased;
-                () = stopped(&mut stop) => true,
-                ready = socket.readable() => { if ready.is_err() { tokio::time::sleep(ERROR_NAP).await; } false }
+                () = stopped(&mut told) => true,
+                () = current.readable() => false,
+                () = async { match &before { Some(socket) => socket.readable().await, None => std::future::pending().await } } => false,
                 () = tokio::time::sleep(TICK) => false,
             };
-            // Until the kernel has no more; but datagrams without end must not keep the tick or the stop away.
-            if ending && let Err(error) = self.socket.shutdown(Shutdown::Read) {
-                tracing::debug!(%error, "cannot keep the kernel from receiving while the socket is drained");
-            }
-            let (start, limit) = (Instant::now(), if ending { DRAIN_AT_MOST } else { TICK / 50 });
-            while start.elapsed() < limit {
-                // At the end the kernel is asked, not tokio, which may not know yet of what has just come.
-                let failed = if ending { batch.receive(|b| self.socket.recv(b)) } else { batch.receive(|b| socket.try_recv(b)) };
-                batch.hand_in(&mut intake, &telemetry);
-                match failed {
-                    None => tokio::task::yield_now().await,
-                    Some(io::ErrorKind::WouldBlock) => break,
-                    Some(_) => tokio::time::sleep(ERROR_NAP).await,
-                }
+            for socket in [Some(&current), before.as_ref()].into_iter().flatten() {
+                // Until the kernel has no more; but datagrams without end must not keep the tick or the stop away.
+                let until = if ending { stop.deadline() } else { Instant::now() + TICK / 50 };
+                let way = if ending { socket.shut() } else { Way::Waiting };
+                socket.receive(&mut batch, (way, until), &mut intake, &telemetry).await;
             }
             intake.tick(Instant::now());
             if ending {
+                [Some(&current), before.as_ref()].into_iter().flatten().for_each(|socket| socket.count_left(&mut batch, &telemetry));
                 return intake.finish();
             }
-        }
-    }
-}
-
-/// Some datagrams on their way from the kernel to the intake.
-struct UnixgramBatch {
-    memory: Vec<u8>,
-    /// One more than a datagram may have, which tells the ones that are cut.
-    stride: usize,
-    lengths: Vec<usize>,
-}
-
-impl UnixgramBatch {
-    fn new(datagram_bytes: usize) -> Self {
-        let stride = datagram_bytes.saturating_add(1);
-        Self { memory: vec![0; stride.saturating_mul(BATCH)], stride, lengths: Vec::with_capacity(BATCH) }
-    }
-
-    /// Fills the batch; the kind of the error that ended it, if one did.
-    fn receive(&mut self, receive: impl Fn(&mut [u8]) -> io::Result<usize>) -> Option<io::ErrorKind> {
-        self.lengths.clear();
-        for chunk in self.memory.chunks_exact_mut(self.stride) {
-            match receive(chunk) {
-                Ok(length) => self.lengths.push(length),
-                Err(error) => return Some(error.kind()),
+            if checked.elapsed() >= CHECK_EVERY {
+                checked = Instant::now();
+                let bind = || Self::try_bind(&options).and_then(|bound| OpenUnixgram::new(bound).map_err(|error| error_text(&error)));
+                let again = current.bound.path.as_ref().and_then(|path| rebinding.check(path, bind));
+                if let Some(again) = again {
+                    let oldest = before.replace(std::mem::replace(&mut current, again));
+                    if let Some(oldest) = oldest {
+                        let way = oldest.shut();
+                        oldest.receive(&mut batch, (way, Instant::now() + TICK), &mut intake, &telemetry).await;
+                    }
+                }
             }
         }
-        None
+    }
+}
+
+/// How a socket is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// As tokio waits for it.
+    Waiting,
+    /// The kernel is asked, not tokio, which may not know yet of what has just come.
+    Draining,
+}
+
+/// A bound socket that is waited for.
+struct OpenUnixgram {
+    bound: BoundUnixgram,
+    socket: UnixDatagram,
+}
+
+impl OpenUnixgram {
+    fn new(bound: BoundUnixgram) -> io::Result<Self> {
+        let socket = UnixDatagram::from_std(bound.socket.try_clone()?)?;
+        Ok(Self { bound, socket })
     }
 
-    fn hand_in(&self, intake: &mut Intake, telemetry: &Telemetry) {
-        if self.lengths.is_empty() {
-            return;
+    async fn readable(&self) {
+        if self.socket.readable().await.is_err() {
+            tokio::time::sleep(ERROR_NAP).await;
         }
-        telemetry.transport.unixgram_packets.increment(self.lengths.len() as u64);
-        let received = self.memory.chunks_exact(self.stride).zip(&self.lengths);
-        for (cut, _) in received.clone().filter(|(_, length)| **length == self.stride) {
-            let start = memchr::memrchr(b'\n', cut).map_or(0, |end| end + 1);
-            intake.refuse_line(SampleError::TruncatedLine, cut.get(start..).unwrap_or_default(), &Source::Unixgram, Instant::now());
+    }
+
+    /// Tells the kernel to take nothing more.
+    fn shut(&self) -> Way {
+        if let Err(error) = self.bound.socket.shutdown(Shutdown::Read) {
+            tracing::debug!(%error, "cannot keep the kernel from receiving while the socket is drained");
         }
-        let datagrams = received.filter_map(|(chunk, length)| {
-            let whole = chunk.get(..*length)?;
-            let bytes = if *length == self.stride { whole.get(..memchr::memrchr(b'\n', whole)?)? } else { whole };
-            Some(Datagram { bytes, source: &Source::Unixgram })
-        });
-        intake.datagrams(datagrams, Instant::now());
+        Way::Draining
+    }
+
+    /// Takes what there is, until then at most.
+    async fn receive(&self, batch: &mut UnixgramBatch, (way, until): (Way, Instant), intake: &mut Intake, telemetry: &Telemetry) {
+        while Instant::now() < until {
+            let failed = match way {
+                Way::Waiting => batch.receive(|b| self.socket.try_recv(b)),
+                Way::Draining => batch.receive(|b| self.bound.socket.recv(b)),
+            };
+            batch.hand_in(intake, telemetry);
+            match failed {
+                None => tokio::task::yield_now().await,
+                Some(io::ErrorKind::WouldBlock) => break,
+                Some(_) => tokio::time::sleep(ERROR_NAP).await,
+            }
+        }
+    }
+
+    /// Counts what is left in the kernel when the time to drain is over.
+    fn count_left(&self, batch: &mut UnixgramBatch, telemetry: &Telemetry) {
+        let mut left = 0;
+        while batch.receive(|b| self.bound.socket.recv(b)).is_none() {
+            left += batch.len();
+        }
+        left += batch.len();
+        if left > 0 {
+            telemetry.transport.undrained_packets.increment(left as u64);
+            tracing::warn!(datagrams = left, "unix datagrams were not taken when the time to drain was over");
+        }
     }
 }
 
@@ -175,6 +202,12 @@ mod tests {
     use super::*;
     use crate::bridge::Bridge;
     use crate::options::Options as BridgeOptions;
+    use crate::program::readiness::Readiness;
+    use crate::source::Source;
+
+    fn part() -> Part {
+        Arc::<Readiness>::default().part()
+    }
 
     fn options(path: &Path) -> UnixgramOptions {
         UnixgramOptions { path: path.to_str().unwrap().to_owned(), mode: 0o722, read_buffer_bytes: 0, datagram_bytes: 20 }
@@ -202,7 +235,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s");
         let bridge = Bridge::new(BridgeOptions::default());
-        let (stop, stopped) = watch::channel(false);
+        let stop = Stop::new(Duration::from_secs(60));
         let bound = BoundUnixgram::bind(&options(&path)).unwrap();
         let sender = StdDatagram::unbound().unwrap();
         // As many as a socket holds by default before it blocks the sender.
@@ -210,8 +243,8 @@ mod tests {
             sender.send_to(b"a:1|g", &path).unwrap();
             sender.send_to(b"a:1|c\nlonger_than_20:1|c", &path).unwrap();
         }
-        stop.send_replace(true);
-        bound.serve(Intake::new(bridge.worker(), None), bridge.telemetry().clone(), stopped).await;
+        stop.set();
+        bound.serve(Intake::new(bridge.worker(), None), bridge.telemetry().clone(), stop, part()).await;
         let families = bridge.telemetry().families();
         let packets = families.iter().find(|f| f.name == "statsd_bridge_unixgram_packets_total").unwrap();
         assert_eq!(packets.lines, ["statsd_bridge_unixgram_packets_total 10"]);
@@ -225,18 +258,18 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("s");
             let bridge = Bridge::new(BridgeOptions::default());
-            let (stop, stopped) = watch::channel(false);
+            let stop = Stop::new(Duration::from_secs(60));
             let bound = BoundUnixgram::bind(&options(&path)).unwrap();
             let senders = [(); 3].map(|()| {
                 let sender = StdDatagram::unbound().unwrap();
                 sender.connect(&path).unwrap();
                 std::thread::spawn(move || (0_u64..).find(|_| sender.send(b"a:1|c").is_err()).unwrap())
             });
-            let serving = tokio::spawn(bound.serve(Intake::new(bridge.worker(), None), bridge.telemetry().clone(), stopped));
+            let serving = tokio::spawn(bound.serve(Intake::new(bridge.worker(), None), bridge.telemetry().clone(), stop.clone(), part()));
             while bridge.accounting().samples == 0 {
                 tokio::task::yield_now().await;
             }
-            stop.send_replace(true);
+            stop.set();
             serving.await.unwrap();
             let sent: u64 = senders.into_iter().map(|sender| sender.join().unwrap()).sum();
             assert_eq!(bridge.accounting().recorded, sent);

@@ -40,11 +40,21 @@ impl OwnedPath {
     pub(crate) fn new(path: &Path) -> io::Result<Self> {
         Ok(Self { path: path.to_owned(), identity: identity(path)? })
     }
+
+    /// The path.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether the path still leads to the socket. While the socket is open, nothing else has its number.
+    pub(crate) fn is_there(&self) -> bool {
+        identity(&self.path).is_ok_and(|now| now == self.identity)
+    }
 }
 
 impl Drop for OwnedPath {
     fn drop(&mut self) {
-        if identity(&self.path).is_ok_and(|now| now == self.identity) {
+        if self.is_there() {
             let _ = fs::remove_file(&self.path);
         }
     }

@@ -5,6 +5,7 @@
 use std::net::{SocketAddr, TcpListener as StdTcp};
 use std::os::unix::net::{UnixListener as StdUnix, UnixStream};
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 
 use listenfd::ListenFd;
@@ -15,6 +16,7 @@ use tokio::task::JoinSet;
 use super::start_error::StartError;
 use crate::bridge::Bridge;
 use crate::program::net::{BindError, OwnedPath, WebAddress, bind_tcp, error_text, remove_stale};
+use crate::program::rebinding::{CHECK_EVERY, Rebinding};
 use crate::program::settings::Settings;
 use crate::program::web::{self, Gate, WebListener};
 
@@ -82,7 +84,6 @@ impl HttpSockets {
         let state = Arc::new(state.behind(Arc::clone(&self.gate)));
         let stop = watch::Sender::new(false);
         let mut servers = JoinSet::new();
-        let mut paths = Vec::new();
         let (scheme, has_admin) = (self.scheme(), self.bound.iter().any(|bound| bound.is_admin));
         for bound in self.bound {
             // A loopback is asked under the names of the loopback; elsewhere a bridge has many names, and hosts are named by a flag.
@@ -95,13 +96,17 @@ impl HttpSockets {
                 StreamSocket::Tcp(socket) => WebListener::Tcp(TcpListener::from_std(socket)?),
                 StreamSocket::Unix(socket) => WebListener::Unix(UnixListener::from_std(socket)?),
             };
-            paths.extend(bound.path);
-            let mut stopped = stop.subscribe();
-            let until = async move { drop(stopped.wait_for(|stop| *stop).await) };
-            servers.spawn(web::serve(listener, options, bridge.clone(), Arc::clone(&state), until));
+            let (bridge, state) = (bridge.clone(), Arc::clone(&state));
+            let part = state.lifecycle.readiness().part();
+            let rebinding = Rebinding::new(bound.shown, Arc::clone(bridge.telemetry()), part);
+            let serve = move |listener, stop| web::serve(listener, options.clone(), bridge.clone(), Arc::clone(&state), told(stop));
+            match bound.path {
+                None => servers.spawn(serve(listener, stop.subscribe())),
+                Some(path) => servers.spawn(serve_path(listener, path, rebinding, stop.subscribe(), serve)),
+            };
         }
         let following = tokio::spawn(self.gate.follow(Arc::clone(bridge.telemetry())));
-        Ok(Serving { state, servers, stop, following, _paths: paths })
+        Ok(Serving { state, servers, stop, following })
     }
 }
 
@@ -139,6 +144,41 @@ fn bind_path(path: &Path) -> Result<(StdUnix, OwnedPath), String> {
     Ok((socket, owned))
 }
 
+/// Ends when it is told to, or nobody is left who could tell.
+async fn told(mut stop: watch::Receiver<bool>) {
+    drop(stop.wait_for(|stop| *stop).await);
+}
+
+/// Serves the socket of a path until `stop` turns true. A path that was removed meanwhile is bound again; connections of the old socket
+/// end after the response under way.
+async fn serve_path<F, S>(first: WebListener, path: OwnedPath, mut rebinding: Rebinding, stop: watch::Receiver<bool>, serve: F)
+where
+    F: Fn(WebListener, watch::Receiver<bool>) -> S,
+    S: Future<Output = ()> + Send + 'static,
+{
+    let (mut path, mut current, mut served) = (path, watch::Sender::new(false), JoinSet::new());
+    served.spawn(serve(first, current.subscribe()));
+    let mut end = pin!(told(stop));
+    loop {
+        tokio::select! {
+            () = &mut end => break,
+            () = tokio::time::sleep(CHECK_EVERY) => {}
+            Some(_) = served.join_next(), if served.len() > 1 => continue,
+        }
+        let bind = || {
+            let (socket, owned) = bind_path(path.path())?;
+            UnixListener::from_std(socket).map(|socket| (WebListener::Unix(socket), owned)).map_err(|error| error_text(&error))
+        };
+        if let Some((listener, owned)) = rebinding.check(&path, bind) {
+            current.send_replace(true);
+            (path, current) = (owned, watch::Sender::new(false));
+            served.spawn(serve(listener, current.subscribe()));
+        }
+    }
+    current.send_replace(true);
+    while served.join_next().await.is_some() {}
+}
+
 /// The sockets that systemd opened for this process.
 fn from_systemd() -> Result<Vec<BoundHttp>, StartError> {
     let mut given = ListenFd::from_env();
@@ -170,7 +210,6 @@ pub(super) struct Serving {
     servers: JoinSet<()>,
     stop: watch::Sender<bool>,
     following: tokio::task::JoinHandle<()>,
-    _paths: Vec<OwnedPath>,
 }
 
 impl Serving {

@@ -10,7 +10,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::start_error::StartError;
 use crate::bridge::Bridge;
-use crate::program::clock::now;
+use crate::program::clock::{self, now};
 use crate::program::net::error_text;
 use crate::program::settings::SnapshotOptions;
 use crate::program::state_file::{Ending, RestoreOutcome, StateFile, Written};
@@ -47,10 +47,11 @@ impl Snapshots {
         Ok(Some(Self { timer: tokio::spawn(tick(Arc::clone(&keeper), interval)), keeper }))
     }
 
-    /// Writes the last snapshot, after one that may be under way. To be awaited when nothing is received any more.
-    pub(super) async fn end(self) {
+    /// Writes the last snapshot, after one that may be under way; whether it is written. To be awaited when nothing is received any
+    /// more.
+    pub(super) async fn end(self) -> bool {
         self.timer.abort();
-        self.keeper.snapshot(Mark::End).await;
+        self.keeper.snapshot(Mark::End).await
     }
 }
 
@@ -64,20 +65,23 @@ async fn tick(keeper: Arc<Keeper>, interval: Duration) {
 }
 
 impl Keeper {
-    async fn snapshot(self: &Arc<Self>, mark: Mark) {
+    async fn snapshot(self: &Arc<Self>, mark: Mark) -> bool {
         let keeper = Arc::clone(self);
-        if tokio::task::spawn_blocking(move || keeper.write(mark)).await.is_err() {
+        tokio::task::spawn_blocking(move || keeper.write(mark)).await.unwrap_or_else(|_| {
             tracing::error!("a snapshot ended by a panic");
-        }
+            false
+        })
     }
 
-    fn write(&self, mark: Mark) {
+    /// Whether there is a snapshot for this call, or a later one.
+    fn write(&self, mark: Mark) -> bool {
         let mut is_ended = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         // One of the timer may have waited for a thread until now.
         if *is_ended {
-            return;
+            return true;
         }
         *is_ended = mark == Mark::End;
+        clock::refresh(&self.bridge);
         let (start, written_at) = (Instant::now(), now());
         let metrics = &self.bridge.telemetry().state;
         let file = self.file.path().display();
@@ -86,23 +90,27 @@ impl Keeper {
                 metrics.written.increment(1);
                 metrics.seconds.set(start.elapsed().as_secs_f64());
                 metrics.bytes.set(bytes as f64);
-                metrics.time.set(written_at.as_millis() as f64 / 1000.0);
+                metrics.time.set(clock::to_wall(written_at).as_millis() as f64 / 1000.0);
                 tracing::debug!(%file, series = counts.series, bytes, "a snapshot was written");
                 if counts.left_out > 0 {
                     tracing::error!(%file, series = counts.left_out, "series are too large for the state file and are not kept");
                 }
+                true
             }
             Err(error) => {
                 metrics.failed.increment(1);
                 tracing::error!(%file, error = error_text(&error), "a snapshot could not be written");
+                false
             }
         }
     }
 
     fn restore(&self, max_age: Option<Duration>) {
+        clock::refresh(&self.bridge);
         let (start, now) = (Instant::now(), now());
+        let now_by_wall = clock::to_wall(now);
         let file = self.file.path().display();
-        let age = |written: Timestamp| format!("{}s", now.as_millis().saturating_sub(written.as_millis()) / 1000);
+        let age = |written: Timestamp| format!("{}s", now_by_wall.millis_since(written) / 1000);
         match self.file.restore(&self.bridge, max_age, now) {
             RestoreOutcome::Nothing => tracing::info!(%file, "no state file yet: all series begin anew"),
             RestoreOutcome::TooOld { written, ending } => {
@@ -115,7 +123,7 @@ impl Keeper {
             }
             RestoreOutcome::Restored { restored, written, ending } => {
                 self.warn_of(&ending, true);
-                if written > now {
+                if written > now_by_wall {
                     tracing::warn!(%file, "the state file is from the future: the clock went back");
                 }
                 let metrics = &self.bridge.telemetry().state;

@@ -17,13 +17,17 @@ use super::{Signals, Sockets, run};
 use crate::bridge::Bridge;
 use crate::options::Options;
 use crate::program::clock;
-use crate::program::console::{fail, say};
+use crate::program::console::{fail, say_within};
 use crate::program::demo::Examples;
+use crate::program::descriptors;
 use crate::program::logging;
 use crate::program::reload::Reloader;
 use crate::program::reload_requests::ReloadRequests;
 use crate::program::settings::Settings;
 use crate::program::version::version;
+
+/// How long the start waits for whoever reads stdout.
+const GREETING_AT_MOST: Duration = Duration::from_secs(1);
 
 /// Starts the bridge and replays the examples of a folder at it.
 pub(crate) fn demo(settings: &Settings, folder: &Path) -> ExitCode {
@@ -38,7 +42,19 @@ pub(crate) fn demo(settings: &Settings, folder: &Path) -> ExitCode {
 
 /// Starts the bridge and runs it to its end; with examples, it replays them.
 pub(crate) fn start(settings: &Settings, examples: Option<Examples>) -> ExitCode {
-    logging::start(settings.log);
+    if let Err(error) = logging::start(settings.log) {
+        return fail(1, &StartError::from(error).line(&settings.flag_names));
+    }
+    let code = start_and_run(settings, examples).unwrap_or_else(|error| {
+        logging::line(&format!("statsd-bridge: {}", error.line(&settings.flag_names)));
+        ExitCode::from(error.exit_code())
+    });
+    logging::flush();
+    code
+}
+
+fn start_and_run(settings: &Settings, examples: Option<Examples>) -> Result<ExitCode, StartError> {
+    descriptors::raise_limit();
     for line in &settings.unknown_variables {
         tracing::warn!("{line}");
     }
@@ -46,14 +62,11 @@ pub(crate) fn start(settings: &Settings, examples: Option<Examples>) -> ExitCode
         let flag = settings.flag_names.of(flag);
         tracing::warn!(flag, "this flag is accepted and has no effect: the bridge has nothing to tune there");
     }
-    let runtime = match runtime() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(1, &StartError::from(error).line(&settings.flag_names)),
-    };
+    let runtime = runtime()?;
     let result = runtime.block_on(serve(settings, examples));
     // Where it ends early, threads that still drain their sockets are not waited for, but a Unix socket's path is removed.
     runtime.shutdown_timeout(Duration::from_millis(100));
-    result.unwrap_or_else(|error| fail(error.exit_code(), &error.line(&settings.flag_names)))
+    result
 }
 
 /// UDP has threads of its own. Two more are enough for TCP and HTTP: TCP connections take turns at one worker anyway, and
@@ -87,7 +100,7 @@ async fn serve(settings: &Settings, examples: Option<Examples>) -> Result<ExitCo
     let reload = Arc::<ReloadRequests>::default();
     let signals = Signals { end: async { ended.await.unwrap_or_default() }, reload: reload.clone() };
     tokio::select! {
-        done = run(sockets, reloader, settings, signals) => done.map(|()| ExitCode::SUCCESS),
+        done = run(sockets, reloader, settings, signals) => done,
         () = asked_twice => {
             tracing::warn!("asked to end a second time: ending at once");
             Ok(ExitCode::FAILURE)
@@ -123,5 +136,5 @@ fn greet(settings: &Settings, sockets: &Sockets, examples: Option<&Examples>) {
     }
     lines.push(format!("scrape  {}", sockets.page_url(&settings.web_options.telemetry_path)));
     lines.extend(examples.map(Examples::describe));
-    say(&lines.join("\n"));
+    say_within(lines.join("\n"), GREETING_AT_MOST);
 }

@@ -1,15 +1,15 @@
 //! Whether the program is ready, and whether a client asked it to end or to reload. Knows no HTTP and no signals.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::watch;
 
+use crate::program::readiness::Readiness;
 use crate::program::reload_requests::{ReloadOutcome, ReloadRequests};
 
 /// Readiness of the program, and requests to it.
 pub(in crate::program) struct Lifecycle {
-    ready: AtomicBool,
+    readiness: Arc<Readiness>,
     quit: watch::Sender<bool>,
     reloads: Arc<ReloadRequests>,
 }
@@ -17,17 +17,17 @@ pub(in crate::program) struct Lifecycle {
 impl Lifecycle {
     /// Not ready, nothing requested. Reloads are asked of whoever answers `reloads`.
     pub(super) fn new(reloads: Arc<ReloadRequests>) -> Self {
-        Self { ready: AtomicBool::new(false), quit: watch::Sender::new(false), reloads }
+        Self { readiness: Arc::default(), quit: watch::Sender::new(false), reloads }
     }
 
-    /// Sets what `/-/ready` answers: true while all sockets are bound and lines are taken.
-    pub(in crate::program) fn set_ready(&self, ready: bool) {
-        self.ready.store(ready, Ordering::Relaxed);
+    /// What `/-/ready` answers by, for the parts that it depends on.
+    pub(in crate::program) fn readiness(&self) -> &Arc<Readiness> {
+        &self.readiness
     }
 
     /// Whether `/-/ready` answers 200.
     pub(in crate::program) fn is_ready(&self) -> bool {
-        self.ready.load(Ordering::Relaxed)
+        self.readiness.is_ready()
     }
 
     /// Asks the program to end.

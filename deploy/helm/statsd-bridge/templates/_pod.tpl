@@ -15,7 +15,7 @@ spec:
   automountServiceAccountToken: false
   # Variables of Services, such as STATSD_BRIDGE_PORT, look like settings.
   enableServiceLinks: false
-  terminationGracePeriodSeconds: {{ .Values.terminationGracePeriodSeconds }}
+  terminationGracePeriodSeconds: {{ include "bridge.grace" . }}
   {{- with .Values.priorityClassName }}
   priorityClassName: {{ . }}
   {{- end }}
@@ -80,12 +80,35 @@ spec:
   {{- end }}
 {{- end -}}
 
+{{/* What the end may take: lines are drained, the state is written (10 s), the page lingers, responses are drained. */}}
+{{- define "bridge.grace" -}}
+{{- if kindIs "invalid" .Values.terminationGracePeriodSeconds -}}
+{{- $drain := include "bridge.seconds" .Values.shutdownDrain | float64 -}}
+{{- $linger := include "bridge.seconds" .Values.shutdownLinger | float64 -}}
+{{- addf $drain $drain $linger 10 | ceil | int -}}
+{{- else -}}
+{{- .Values.terminationGracePeriodSeconds -}}
+{{- end -}}
+{{- end -}}
+
+{{/* A duration such as 1m30s, in seconds. */}}
+{{- define "bridge.seconds" -}}
+{{- $units := dict "ns" 0.000000001 "us" 0.000001 "ms" 0.001 "s" 1.0 "m" 60.0 "h" 3600.0 -}}
+{{- $seconds := 0.0 -}}
+{{- range regexFindAll "[0-9]*\\.?[0-9]+(ns|us|ms|s|m|h)" . -1 -}}
+{{- $unit := regexFind "[a-z]+$" . -}}
+{{- $seconds = addf $seconds (mulf (trimSuffix $unit . | float64) (get $units $unit)) -}}
+{{- end -}}
+{{- $seconds -}}
+{{- end -}}
+
 {{/* A list; those of the user come last, and count before the chart's. */}}
 {{- define "bridge.args" -}}
 - {{ printf "--web.listen-address=:%v" .Values.service.port | quote }}
 - {{ printf "--web.telemetry-path=%s" .Values.service.path | quote }}
 - {{ printf "--statsd.listen-udp=%s" (ternary (printf ":%v" .Values.statsd.udpPort) "" (not (empty .Values.statsd.udpPort))) | quote }}
 - {{ printf "--statsd.listen-tcp=%s" (ternary (printf ":%v" .Values.statsd.tcpPort) "" (not (empty .Values.statsd.tcpPort))) | quote }}
+- {{ printf "--shutdown.drain=%s" .Values.shutdownDrain | quote }}
 - {{ printf "--shutdown.linger=%s" .Values.shutdownLinger | quote }}
 {{- with .Values.compat }}
 - {{ printf "--compat=%s" . | quote }}

@@ -34,7 +34,7 @@ pub(in crate::program::cli) struct ListeningFlags {
     /// Pause that lets datagrams gather before the next receive; 0 for none [default: 200us to 1ms, by the receive buffer granted].
     #[arg(long = "udp.nap", value_name = "DURATION", value_parser = nap)]
     pub(in crate::program::cli) udp_nap: Option<Duration>,
-    /// TCP connections open at once; one more is closed at once.
+    /// TCP connections open at once; for one more, one that has been silent for long is closed, of the address that holds most.
     #[arg(long = "tcp.max-connections", value_name = "N", default_value = "1024", value_parser = positive)]
     pub(in crate::program::cli) tcp_max_connections: usize,
     /// Silence after which a TCP connection is closed; 0 for never.

@@ -92,7 +92,7 @@ fn wait_for_deliveries() {
 #[cfg(test)]
 mod tests {
     use std::os::fd::AsRawFd;
-    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+    use std::sync::atomic::{AtomicU64, Ordering};
     use std::thread::JoinHandle;
     use std::time::Instant;
 
@@ -100,6 +100,7 @@ mod tests {
     use crate::bridge::Bridge;
     use crate::options::Options as BridgeOptions;
     use crate::program::listener::intake::Intake;
+    use crate::program::listener::stop::Stop;
     use crate::program::listener::udp::{BoundUdp, UdpOptions};
     use crate::program::net::Address;
 
@@ -146,7 +147,7 @@ mod tests {
         let options = UdpOptions { workers: 2, read_buffer_bytes: 0, datagram_bytes: 100, nap: Some(Duration::ZERO) };
         let bound = BoundUdp::bind(&Address::parse(bind).unwrap(), &options).unwrap();
         let port = bound.address().port();
-        let (bridge, stop) = (Bridge::new(BridgeOptions::default()), Arc::new(AtomicBool::new(false)));
+        let (bridge, stop) = (Bridge::new(BridgeOptions::default()), Stop::new(Duration::from_secs(60)));
         let threads = bound.start(bridge.telemetry(), &stop, || Ok(Intake::new(bridge.worker(), None))).unwrap();
         let (senders, sent) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
         let sending: Vec<JoinHandle<Sender>> = (0..4)
@@ -163,7 +164,7 @@ mod tests {
         while senders.load(Ordering::Relaxed) < 4 || own(&bridge, "statsd_bridge_udp_packets_total") == 0 {
             thread::yield_now();
         }
-        stop.store(true, Ordering::Relaxed);
+        stop.set();
         threads.into_iter().for_each(|thread| thread.join().unwrap());
         let senders: Vec<Sender> = sending.into_iter().map(|thread| thread.join().unwrap()).collect();
         let sent = sent.load(Ordering::Relaxed);

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::program::clock;
 use crate::time::Timestamp;
 
 /// A status and a JSON document.
@@ -80,9 +81,9 @@ impl From<ApiError> for ApiReply {
     }
 }
 
-/// A time in both forms, milliseconds since 1970 and RFC 3339.
+/// A time of the timeline, in wall time and both forms, milliseconds since 1970 and RFC 3339.
 pub(super) fn time_of(time: Timestamp) -> (u64, Option<String>) {
-    let millis = time.as_millis();
+    let millis = clock::to_wall(time).as_millis();
     let date = OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000).ok();
     (millis, date.and_then(|date| date.format(&Rfc3339).ok()))
 }

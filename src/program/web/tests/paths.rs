@@ -89,10 +89,10 @@ async fn the_path_of_the_page_can_be_moved_even_to_the_root() {
 async fn ready_is_what_the_program_says() {
     let server = TestServer::start(patient()).await;
     assert_eq!(body(&server.ask("GET", "/-/ready").await), "Statsd Bridge is not Ready.\n");
-    server.state.lifecycle.set_ready(true);
+    server.state.lifecycle.readiness().set_started(true);
     let reply = server.ask("GET", "/-/ready").await;
     assert_eq!((status(&reply), body(&reply)), (200, "Statsd Bridge is Ready.\n"));
-    server.state.lifecycle.set_ready(false);
+    server.state.lifecycle.readiness().set_started(false);
     assert_eq!(status(&server.ask("GET", "/-/ready").await), 503);
 }
 
