@@ -1,5 +1,6 @@
 //! Faults brought about on purpose, one file for each kind. What a document promises for them is asserted here.
 
+mod browsers;
 /// The wall clock is set while the bridge runs.
 mod clocks;
 /// Clients that take up descriptors.
