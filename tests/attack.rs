@@ -6,6 +6,8 @@ mod descriptors;
 mod files;
 /// A log reader that stops reading.
 mod logs;
+/// Losses, each with its counter.
+mod loss;
 /// The end under load, and with a state file that cannot be written.
 mod shutdown;
 /// Paths of Unix sockets that are removed or replaced.

@@ -222,7 +222,7 @@ fn start_listeners(
     let telemetry = context.bridge.telemetry();
     let mut listeners = Listeners { threads: Vec::new(), tasks: JoinSet::new() };
     for bound in udp {
-        listeners.threads.extend(bound.start(telemetry, context.stop, || context.intake())?);
+        listeners.threads.extend(bound.start(telemetry, context.stop, context.readiness, || context.intake())?);
     }
     if !tcp.is_empty() {
         let sockets = tcp.into_iter().map(TcpListener::from_std).collect::<io::Result<Vec<_>>>()?;
@@ -233,8 +233,8 @@ fn start_listeners(
         listeners.tasks.spawn(tcp::serve(sockets, options, context.intake()?, telemetry.clone(), context.stop.clone()));
     }
     if let Some(bound) = unixgram {
-        let part = context.readiness.part();
-        listeners.tasks.spawn(bound.serve(context.intake()?, telemetry.clone(), context.stop.clone(), part));
+        let readiness = context.readiness.clone();
+        listeners.tasks.spawn(bound.serve(context.intake()?, telemetry.clone(), context.stop.clone(), readiness));
     }
     Ok(listeners)
 }
