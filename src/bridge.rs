@@ -49,6 +49,13 @@ impl Bridge {
         RuleUse { rules, unmapped, unmapped_others }
     }
 
+    /// Says how many milliseconds the wall clock is ahead of the timeline that times are given on; 0 unless it was set since, or the
+    /// caller's clock stood still meanwhile. To be called when that changes. What is measured, such as a ttl, does not depend on it.
+    /// Exemplars, snapshots and the created timestamps of series to come are said in wall time.
+    pub fn set_wall_offset(&self, millis: i64) {
+        self.engine.registry().wall().set(millis);
+    }
+
     /// One step of expiry: series unseen for their ttl go. To be called about once a second; returns how many went.
     pub fn expire(&self, now: Timestamp) -> usize {
         let gone = self.engine.registry().expire(now, |_| {});

@@ -57,6 +57,7 @@ mod telemetry;
 
 mod hits;
 mod lock;
+mod memory;
 pub mod name;
 pub mod options;
 mod prefetch;

@@ -146,7 +146,8 @@ pub struct Limits {
     pub values_per_label: usize,
     /// Distinct label names in one family.
     pub labels_per_family: usize,
-    /// Bytes that all series take, reckoned from their labels and kinds.
+    /// Bytes that all series take, with their cells as they grow, and what is kept for them: bindings, exemplars, those that rest. An eighth
+    /// of it is for new families and their overflow series only.
     pub series_bytes: usize,
     /// Bytes of one line, its newline not counted.
     pub line_bytes: usize,
@@ -209,7 +210,7 @@ impl Default for Limits {
             series_per_family: 10_000,
             values_per_label: 5_000,
             labels_per_family: 256,
-            series_bytes: 96 << 20,
+            series_bytes: 128 << 20,
             line_bytes: 65_535,
             name_bytes: 1_024,
             tags_bytes: 8_192,

@@ -20,6 +20,8 @@ use metrics::{Counter, Gauge, counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 use self::ingest_counters::{IngestCounters, ingest_counters};
+#[cfg(feature = "cli")]
+pub(crate) use self::process::NAMES as PROCESS_METRICS;
 pub(crate) use self::process::process_families;
 pub(crate) use self::rule_metrics::RuleMetrics;
 use self::rule_metrics::rule_metrics;
@@ -37,10 +39,10 @@ pub use self::tally::Refusal;
 pub(crate) use self::tally::{Recorded, Tally};
 pub(crate) use self::transport::{RelayCounters, Transport};
 use self::transport::{relay_counters, transport};
-#[cfg(feature = "cli")]
-pub(crate) use self::web_metrics::HandshakeError;
 pub(crate) use self::web_metrics::WebMetrics;
 use self::web_metrics::web_metrics;
+#[cfg(feature = "cli")]
+pub(crate) use self::web_metrics::{HandshakeError, RequestRejection};
 use crate::options::Prefix;
 
 /// Handles of the own metrics that are not counted per sample, and the flush of those that are.

@@ -5,6 +5,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
+use statsd_bridge::options::Limits;
+
 use crate::harness::bridge_command;
 use crate::peers;
 
@@ -21,6 +23,38 @@ fn read(file: &str) -> String {
 
 fn said(output: &Output) -> String {
     format!("{}\n{}{}", output.status, String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+// ---- memory ----
+
+/// Bytes of `512Mi` or `1G`.
+fn bytes(text: &str) -> u64 {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let shift = match &text[digits.len()..] {
+        "Mi" | "M" => 20,
+        "Gi" | "G" => 30,
+        unit => panic!("{text}: {unit:?} is no unit"),
+    };
+    digits.parse::<u64>().expect("a number") << shift
+}
+
+/// What docs/limits.md promises of the resident memory, with the default limit, is below every cap that comes with the bridge.
+#[test]
+fn the_caps_are_above_what_the_default_limit_may_take() {
+    let budget = Limits::default().series_bytes as u64;
+    let most = budget + budget / 2 + (48 << 20);
+    let unit = read("systemd/statsd-bridge.service");
+    let mut caps = vec![("the unit", unit.lines().find_map(|line| line.strip_prefix("MemoryMax=")).expect("a cap").to_owned())];
+    for file in ["kubernetes/daemonset.yaml", "kubernetes/sidecar.yaml", "helm/statsd-bridge/values.yaml"] {
+        let text = read(file);
+        let mut lines = text.lines().skip_while(|line| line.trim() != "limits:");
+        let cap = lines.nth(1).and_then(|line| line.trim().strip_prefix("memory: ")).expect("a cap");
+        caps.push((file, cap.to_owned()));
+        assert!(!text.contains("limits.series-bytes"), "{file}: its limit is not the default one");
+    }
+    for (of, cap) in caps {
+        assert!(bytes(&cap) >= most, "{of}: {cap} is below {most} bytes");
+    }
 }
 
 // ---- systemd ----

@@ -113,7 +113,13 @@ impl Launch {
             None => running.try_get("/-/ready").filter(|r| r.status == 200).map(|_| Ok(())),
         });
         match ready {
-            Ok(()) => Some(running),
+            Ok(()) => {
+                // The log is written by a thread of its own: what was logged before is there once this is.
+                if self.stderr.is_none() && !self.args.iter().any(|arg| arg.starts_with("--log.level")) {
+                    until("the log says that it is ready", || running.process.log().contains("ready").then_some(()));
+                }
+                Some(running)
+            }
             Err(status) => {
                 let log = running.process.log();
                 assert!(log.contains("in use"), "the bridge ended at once ({status}):\n{log}");

@@ -61,6 +61,41 @@ fn names_that_explode_are_refused_and_known_families_go_on() {
     assert!(bridge.accounting().adds_up());
 }
 
+/// Where there is room for no series more, families of every kind still come, each with its overflow series: totals are exact.
+#[test]
+fn new_families_at_the_limit_of_all_series_begin_folded() {
+    let bridge = bridge(Limits { series: 100, families: 150, ..Limits::default() });
+    let mut workers = [bridge.worker(), bridge.worker()];
+    (0..100).for_each(|i| workers[0].ingest(format!("filled:1|c|#i:{i}").as_bytes(), NOW));
+    for i in 0..3_000 {
+        let (worker, n) = (&mut workers[i % 2], i % 7);
+        let lines =
+            format!("first:1|c|#i:{i}\nc{n}:2|c|#i:{i}\nh{n}:0.5|h|#i:{i},site:eu\nt:500|ms\ns{n}:{}|s|#i:{i}\ng{n}:1|g|#i:{i}", i / 30);
+        worker.ingest(lines.as_bytes(), NOW);
+    }
+    let page = page_of(&bridge);
+    let sum = |name: &str, suffix: &str| (0..7).map(|n| page.sum(&format!("{name}{n}{suffix}"))).sum::<f64>();
+    assert_eq!((page.sum("first"), sum("c", "")), (3_000.0, 6_000.0));
+    assert_eq!((sum("h", "_count"), sum("h", "_sum")), (3_000.0, 1_500.0));
+    assert_eq!((page.sum("t_count"), page.sum("t_sum")), (3_000.0, 1_500.0));
+    assert_eq!(
+        page.value(r#"h3_count{i="_overflow_",site="_overflow_"}"#).map(|count| count > 400.0),
+        Some(true),
+        "the names of its labels"
+    );
+    assert!(page.family("g6").is_none(), "gauges are rejected");
+    assert_eq!(page.sum("statsd_bridge_series"), 100.0, "overflow series take no place");
+    for i in 0..200 {
+        workers[0].ingest(format!("name{i}:1|c").as_bytes(), NOW);
+    }
+    let page = page_of(&bridge);
+    let lost = page.sum_where("statsd_bridge_events_error_total", "reason", "family_limit");
+    let kept = (0..200).map(|i| page.sum(&format!("name{i}"))).sum::<f64>();
+    assert!(lost > 0.0 && kept > 100.0, "{lost} lost, {kept} kept");
+    assert_eq!(kept + lost, 200.0, "names beyond the limit of families are lost, and counted");
+    assert!(bridge.accounting().adds_up());
+}
+
 #[test]
 fn series_in_all_and_their_bytes_are_bounded() {
     for limits in [Limits { series: 200, ..Limits::default() }, Limits { series_bytes: 64 << 10, ..Limits::default() }] {

@@ -34,6 +34,8 @@ mod mapping;
 mod merging;
 /// What holds for any input.
 mod properties;
+/// Months of random senders, expiry, reloads and restarts, against a model of a page of code.
+mod simulation;
 /// Which file under src/ may import which: layers, the facade, no cycles.
 mod structure;
 

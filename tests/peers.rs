@@ -31,6 +31,13 @@ pub fn python_with_helm() -> Option<PathBuf> {
     need("a Python with tests/requirements.txt, kubernetes-validate and helm-python-sdk among them", found)
 }
 
+/// The library that gives a program another wall clock, in its form for programs with threads.
+pub fn libfaketime() -> Option<PathBuf> {
+    let folders = ["/usr/lib", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64"];
+    let files = folders.map(|folder| Path::new(folder).join("faketime/libfaketimeMT.so.1"));
+    need("`libfaketimeMT.so.1` (Debian package libfaketime)", files.into_iter().find(|file| file.is_file()))
+}
+
 /// The checker of units that comes with systemd.
 pub fn systemd_analyze() -> Option<PathBuf> {
     need("`systemd-analyze` (Debian package systemd)", on_path("systemd-analyze"))

@@ -1,5 +1,7 @@
 //! The tools on the real binary: exit codes, text, JSON.
 
+mod lints;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -210,12 +212,16 @@ fn files_in_use_get_their_weaknesses_named() {
 fn presets_are_listed_shown_and_clean() {
     let list = run(&["preset", "list"]);
     assert_eq!(list.code, Some(0));
-    assert!(list.out.lines().any(|name| name == "gunicorn"), "{}", list.out);
-    for name in list.out.lines() {
+    assert!(list.out.lines().any(|line| line.starts_with("gunicorn ") && line.contains("Gunicorn over StatsD")), "{}", list.out);
+    for line in list.out.lines() {
+        let (name, description) = line.split_once(' ').expect("a name and a description");
+        assert!(description.trim().len() > 10 && line.len() < 120, "{line}");
         let shown = run(&["preset", "show", name]);
         assert!(shown.code == Some(0) && shown.out.contains("mappings:"), "{name}");
-        let checked = run(&["check", "--preset", name]);
-        assert_eq!(checked.code, Some(0), "{name}\n{}", checked.out);
+        for flags in [&[][..], &["--compat=statsd_exporter"]] {
+            let checked = run(&[&["check", "--preset", name][..], flags].concat());
+            assert!(checked.code == Some(0) && checked.out.ends_with(": nothing to remark\n"), "{name}\n{}", checked.out);
+        }
     }
     let unknown = run(&["preset", "show", "nonsense"]);
     assert_eq!((unknown.code, unknown.out.as_str()), (Some(1), ""));

@@ -12,8 +12,9 @@ use tempfile::TempDir;
 use crate::harness::{Process, Response, bridge_command, request, until};
 use crate::page::Page;
 
+mod asking;
 pub mod authority;
-mod client;
+pub mod client;
 mod programs;
 mod sockets;
 

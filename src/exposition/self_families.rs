@@ -35,7 +35,7 @@ fn registry_families(registry: &Registry, prefix: Prefix) -> [SelfFamily; 7] {
     let name = if prefix == Prefix::Exporter { "metrics_total" } else { "families" };
     let mut families = gauge(name, "Families by type.");
     let mut series = gauge("series", "Series, overflow series not counted.");
-    let mut bytes = gauge("series_bytes", "Bytes that the series take, as reckoned for the limit.");
+    let mut bytes = gauge("series_bytes", "Bytes that the series take, with what is kept for them, as the limit counts them.");
     let mut resting = gauge("resting_series", "Expired series whose values are kept for the case that they come back.");
     let mut limit = gauge("limit", "Limits in force.");
     series.row(&[], registry.series() as f64);

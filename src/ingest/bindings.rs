@@ -23,6 +23,9 @@ use crate::prefetch::prefetch;
 /// Bytes of keys that a worker keeps for each binding that it may keep.
 const KEY_BYTES: usize = 192;
 
+/// What a table may have whatever memory there is: a chunk of bindings, the slots for it, and some keys.
+const FREE_BYTES: usize = 160 << 10;
+
 /// Steps that an insertion takes to keep keys in order. Two would do: a third of the keys' memory is garbage when it begins.
 const STEPS_WITH_INSERTION: usize = 8;
 
@@ -74,6 +77,12 @@ impl<T> Bindings<T> {
 
     pub(crate) fn len(&self) -> usize {
         self.places.len()
+    }
+
+    /// Bytes that it takes beside the targets' own, and beside what every table may have.
+    pub(crate) fn bytes(&self) -> usize {
+        let forgotten = self.forgotten.iter().map(|(places, keys)| places.heap_bytes() + keys.written()).sum::<usize>();
+        (self.slots.heap_bytes() + self.places.heap_bytes() + self.keys.written() + forgotten).saturating_sub(FREE_BYTES)
     }
 
     /// The hash of a sample's identity. Random per table, so that a sender cannot aim at a slot.

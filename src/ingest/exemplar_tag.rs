@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use memchr::{memchr2, memmem, memrchr};
 
+use crate::ingest::protocol::is_blank;
 use crate::options::Dialect;
 
 /// The key of the tag, as it is sent.
@@ -15,8 +16,8 @@ pub(crate) struct ExemplarTag {
     key: Box<str>,
     /// The name of the label that it becomes.
     label: Box<str>,
-    /// Whether `=` may stand before the value, too.
-    has_equals: bool,
+    /// Whether `=` may stand before the value, too, and blanks behind the last tag of a field belong to nothing.
+    has_own_rules: bool,
     finder: memmem::Finder<'static>,
 }
 
@@ -28,7 +29,7 @@ impl ExemplarTag {
             let mut label = String::new();
             crate::name::escape_into(key, &mut label);
             let finder = memmem::Finder::new(key.as_bytes()).into_owned();
-            Self { key: key.into(), label: label.into(), has_equals: !dialect.exporter_rules, finder }
+            Self { key: key.into(), label: label.into(), has_own_rules: !dialect.exporter_rules, finder }
         })
     }
 
@@ -46,7 +47,13 @@ impl ExemplarTag {
             let start = from + at;
             from = start + self.key.len();
             let Some(of_value) = self.value(tags, start) else { continue };
-            value = Some(str::from_utf8(tags.get(of_value.clone())?).ok()?);
+            let text = str::from_utf8(tags.get(of_value.clone())?).ok()?;
+            let is_last = self.has_own_rules && tags.get(of_value.end) != Some(&b',');
+            let text = if is_last { text.trim_end_matches(is_blank) } else { text };
+            if text.is_empty() {
+                continue;
+            }
+            value = Some(text);
             let start = start - usize::from(tags.get(..start).is_some_and(|before| before.ends_with(b",#") || before.ends_with(b"##")));
             // One of the commas around it goes with it.
             let has_comma_behind = tags.get(of_value.end) == Some(&b',');
@@ -69,7 +76,7 @@ impl ExemplarTag {
         let colon = start + self.key.len();
         let has_value = match tags.get(colon) {
             Some(b':') => true,
-            Some(b'=') => self.has_equals,
+            Some(b'=') => self.has_own_rules,
             _ => false,
         };
         if !is_tag || !has_value {
@@ -100,6 +107,11 @@ mod tests {
             ("#trace_id:x|c:id|#k:v", "#|c:id|#k:v", Some("x")),
             ("#trace_id:x,trace_id:é", "#", Some("é")),
             ("#trace_id:x,k:v,trace_id:y", "#k:v", Some("y")),
+            ("#trace_id:x |T5", "#|T5", Some("x")),
+            ("#k:v,trace_id:x \t\0|T5|#l:w", "#k:v|T5|#l:w", Some("x")),
+            ("#trace_id:x y ", "#", Some("x y")),
+            ("#trace_id:x ,k:v", "#k:v", Some("x ")),
+            ("#trace_id: |T5", "", None),
             ("#my_trace_id:x", "", None),
             ("#trace_ids:x", "", None),
             ("#trace_id", "", None),
@@ -116,6 +128,7 @@ mod tests {
         }
         let exporter = ExemplarTag::new("trace_id", &Dialect::STATSD_EXPORTER).expect("a key");
         assert_eq!(exporter.cut(b"#trace_id=x", &mut Vec::new()), None, "no tag to statsd_exporter");
+        assert_eq!(exporter.cut(b"#trace_id:x |T5", &mut Vec::new()), Some("x "), "blanks belong to the line");
         assert_eq!(tag.cut(b"#trace_id:\xff", &mut Vec::new()), None, "the line is refused for it");
     }
 

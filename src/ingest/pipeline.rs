@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use memchr::memchr;
 
-use self::upkeep::{STEPS_OF_BATCH, STEPS_OF_TICK, Upkeep};
+use self::upkeep::{BindingMemory, STEPS_OF_BATCH, STEPS_OF_TICK, Upkeep};
 use crate::engine::Engine;
 use crate::hits::HitTally;
 use crate::ingest::bindings::Bindings;
@@ -41,6 +41,7 @@ pub struct Worker {
     #[cfg(target_arch = "x86_64")]
     avx2: Option<Avx2>,
     bindings: Bindings<Binding>,
+    memory: BindingMemory,
     resolver: Resolver,
     /// The tag that is cut out of tags, and what is left of them.
     exemplar_tag: Option<ExemplarTag>,
@@ -86,6 +87,7 @@ impl Worker {
             avx2: Avx2::find(),
             // One spelling of each series, and some more.
             bindings: Bindings::new(options.limits.series + options.limits.series / 4 + ROUTES_AT_LEAST),
+            memory: BindingMemory::new(engine.registry().bindings()),
             resolver: Resolver::new(&engine),
             exemplar_tag: options.exemplar_tag.as_deref().and_then(|key| ExemplarTag::new(key, &options.dialect)),
             cut: Vec::new(),
@@ -185,7 +187,7 @@ impl Worker {
     }
 
     fn upkeep(&mut self) -> Upkeep<'_> {
-        Upkeep { bindings: &mut self.bindings, resolver: &mut self.resolver, tally: &mut self.tally }
+        Upkeep { bindings: &mut self.bindings, resolver: &mut self.resolver, tally: &mut self.tally, memory: &mut self.memory }
     }
 
     /// Counts a line that cannot be handed in whole: cut, or too long for whoever receives it.

@@ -8,7 +8,6 @@ use crate::ingest::protocol::{Sample, SampleError, Value};
 use crate::ingest::rejection_log::RejectionLog;
 use crate::ingest::resolve::{Binding, Target, change_of_gauge};
 use crate::registry::CellHandle;
-use crate::registry::cell::GaugeCell;
 use crate::source::Source;
 use crate::telemetry::{Recorded, Refusal, Tally};
 use crate::time::Timestamp;
@@ -28,7 +27,8 @@ pub(crate) struct Recording<'w> {
 impl Recording<'_> {
     /// Records one sample where its binding leads, and counts it: recorded, refused under one reason, or dropped.
     ///
-    /// False, and nothing was done, if the binding leads to a retired series, or to a cell that another one replaces.
+    /// False, and nothing was done, if the binding leads to a retired series, or to a cell that another one replaces. A rejected sample
+    /// is no write: it does not keep its series from expiring.
     #[inline(always)]
     pub(crate) fn apply(&mut self, binding: &Binding, sample: &Sample<'_>) -> bool {
         let Target::Cell(cell) = &binding.target else {
@@ -42,39 +42,40 @@ impl Recording<'_> {
         let millis = self.now.as_millis();
         let (kind, is_done) = match cell {
             CellHandle::Counter(cell) => {
-                if !cell.stamp().touch(millis) {
-                    return false;
-                }
                 let amount = number * sample.weight;
                 if !(0.0..=self.most).contains(&amount) {
                     return self.reject(if amount < 0.0 { Refusal::NegativeCounter } else { Refusal::of_large(amount) }, binding, sample);
                 }
+                if !cell.stamp().touch(millis) {
+                    return false;
+                }
                 (Recorded::Counter, cell.add(amount))
             }
             CellHandle::Histogram(cell, bounds) => {
-                if bounds.is_native_wanted() || !cell.stamp().touch(millis) {
-                    return false;
-                }
                 if self.is_too_large(number, sample.weight) {
                     return self.reject(Refusal::of_large(number * sample.weight), binding, sample);
+                }
+                if bounds.is_native_wanted() || !cell.stamp().touch(millis) {
+                    return false;
                 }
                 (Recorded::Observer, cell.observe(bounds, number, sample.weight))
             }
             CellHandle::Gauge(cell) => {
+                let change = change_of_gauge(sample, number, binding.signed_sets);
+                if change.is_some_and(|change| !(0.0..=self.most).contains(&change.abs())) {
+                    return self.reject(Refusal::of_large(number * sample.weight), binding, sample);
+                }
                 if !cell.stamp().touch(millis) {
                     return false;
                 }
-                let Some(is_done) = self.apply_gauge(cell, sample, number, binding.signed_sets) else {
-                    return self.reject(Refusal::of_large(number * sample.weight), binding, sample);
-                };
-                (Recorded::Gauge, is_done)
+                (Recorded::Gauge, change.map_or_else(|| cell.set(number), |change| cell.change(change)))
             }
             cell => {
-                if !cell.stamp().touch(millis) {
-                    return false;
-                }
                 if self.is_too_large(number, sample.weight) {
                     return self.reject(Refusal::of_large(number * sample.weight), binding, sample);
+                }
+                if !cell.stamp().touch(millis) {
+                    return false;
                 }
                 let Some(is_done) = self.apply_observer(cell, sample.weight, number) else {
                     return self.reject(Refusal::Conflict, binding, sample);
@@ -89,15 +90,6 @@ impl Recording<'_> {
             self.refused(Refusal::ValueOverflow, sample)
         }
         true
-    }
-
-    /// Sets or changes a gauge. `None` for a change that is too large.
-    #[inline(always)]
-    fn apply_gauge(&self, cell: &GaugeCell, sample: &Sample<'_>, number: f64, signed_sets: bool) -> Option<bool> {
-        match change_of_gauge(sample, number, signed_sets) {
-            None => Some(cell.set(number)),
-            Some(change) => (change.abs() <= self.most).then(|| cell.change(change)),
-        }
     }
 
     /// A sample of the kinds of observers that take longer. `None` for a set, which takes no number.

@@ -186,7 +186,7 @@ impl Resolver {
             limits: mapped.rule.map(|rule| rule.limits).unwrap_or_default(),
             generation: self.mapper.current.generation,
             worker: self.membership.id(),
-            created: arrival.now,
+            created: registry.wall().of(arrival.now),
             arrival,
         };
         match registry.admit(&request) {
@@ -206,7 +206,7 @@ impl Resolver {
     /// Says once for each family that its first sample lowers a gauge from 0: the clients of DogStatsD mean to set it.
     fn warn_of_change(&self, family: &str, mapped: &Mapped<'_>, Incoming { sample, now, .. }: &Incoming<'_>, admitted: &Admitted) {
         let (CellHandle::Gauge(cell), Kind::Gauge, Value::Signed(value)) = (&admitted.cell, sample.kind, sample.value) else { return };
-        let is_first = admitted.series.created() == *now && cell.get() == 0.0;
+        let is_first = admitted.series.created() == self.engine.registry().wall().of(*now) && cell.get() == 0.0;
         if mapped.signed_sets || value >= 0.0 || !is_first || !self.engine.said().first_time(family) {
             return;
         }

@@ -22,6 +22,15 @@ pub fn references(template: &str) -> Vec<Reference> {
     parse(template).into_iter().filter_map(refers).collect()
 }
 
+/// `template` with each of its references in the words of `spell`.
+pub fn spelled(template: &str, spell: impl Fn(&Reference) -> String) -> String {
+    let text = |part| match part {
+        Part::Text(text) => text,
+        Part::Refers(reference) => spell(&reference),
+    };
+    parse(template).into_iter().map(text).collect()
+}
+
 /// A template whose references are settled.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Template {
@@ -168,5 +177,10 @@ mod tests {
         let want = [Reference::Number(1), Reference::Name("x".into()), Reference::Number(10), Reference::Number(usize::MAX)];
         assert_eq!(references("$1_a ${x} $$2 $10 $99999999999999999999"), want);
         assert_eq!(references("a$"), []);
+        let spell = |reference: &Reference| match reference {
+            Reference::Number(number) => format!("${{{number}}}"),
+            Reference::Name(name) => format!("<{name}>"),
+        };
+        assert_eq!(spelled("$1_a $x$10 $$2", spell), "${1}_a <x>${10} $2");
     }
 }

@@ -2,19 +2,29 @@
 //!
 //! Reads URLs and addresses, and gives back a status and a body. Must not know which paths exist or what a body means.
 
+mod tls;
+
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use rustls::pki_types::ServerName;
+use rustls::{AlertDescription, ClientConfig, ClientConnection, Error};
+
+pub(crate) use self::tls::{ClientIdentity, Trust, client_config};
 use crate::program::net::{Address, error_text, reachable};
 
 /// How long all of one question may take, once there is a connection, and how long that may take.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// A bridge's address over HTTP, `http://HOST:PORT` and perhaps a path in front of all paths.
+/// A bridge's address over HTTP, `http://HOST:PORT` or `https://HOST:PORT`, and perhaps a path in front of all paths.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Base {
+    has_tls: bool,
     address: Address,
     host: String,
     path: String,
@@ -22,47 +32,112 @@ pub struct Base {
 
 /// A status and a whole body.
 #[derive(Debug, PartialEq, Eq)]
-pub struct HttpAnswer {
+pub(crate) struct HttpAnswer {
     /// As in `HTTP/1.1 200 OK`.
-    pub status: u16,
+    pub(crate) status: u16,
     /// At most as many bytes as were asked for.
-    pub body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Base {
     /// Reads a URL; an error says what to write.
     pub fn parse(url: &str) -> Result<Self, String> {
         let wrong = |why: &str| format!("{url:?} {why}; write it as http://127.0.0.1:9102");
-        let rest = match url.split_once("://") {
-            Some(("http", rest)) => rest,
-            Some(_) => return Err(wrong("is no address of plain HTTP")),
-            None => return Err(wrong("does not begin with http://")),
+        let (has_tls, rest) = match url.split_once("://") {
+            Some(("http", rest)) => (false, rest),
+            Some(("https", rest)) => (true, rest),
+            Some(_) => return Err(wrong("is no address of HTTP")),
+            None => return Err(wrong("does not begin with http:// or https://")),
         };
         let (host, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
         if path.contains(|c: char| !c.is_ascii_graphic() || matches!(c, '?' | '#')) {
             return Err(wrong("has a path that is none"));
         }
         let has_port = host.rsplit_once(':').is_some_and(|(_, port)| !port.contains(']'));
-        let typed = if has_port { host.to_owned() } else { format!("{host}:80") };
+        let typed = if has_port { host.to_owned() } else { format!("{host}:{}", if has_tls { 443 } else { 80 }) };
         if host.is_empty() || host.starts_with(':') {
             return Err(wrong("names no host"));
         }
         let address = Address::parse(&typed).map_err(|error| error.to_string())?;
-        Ok(Self { address, host: host.to_owned(), path: path.trim_end_matches('/').to_owned() })
+        Ok(Self { has_tls, address, host: host.to_owned(), path: path.trim_end_matches('/').to_owned() })
+    }
+
+    /// Whether it is asked over TLS.
+    pub(crate) fn has_tls(&self) -> bool {
+        self.has_tls
+    }
+
+    fn scheme(&self) -> &'static str {
+        if self.has_tls { "https" } else { "http" }
+    }
+
+    /// The host as a certificate has it.
+    fn server_name(&self) -> Result<ServerName<'static>, String> {
+        let host = self.host.rsplit_once(':').filter(|(_, port)| !port.contains(']')).map_or(&*self.host, |(host, _)| host);
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        ServerName::try_from(host.to_owned()).map_err(|error| format!("{host:?}: {error}"))
+    }
+}
+
+/// Asks one bridge.
+#[derive(Clone)]
+pub(crate) struct Client {
+    base: Base,
+    /// Over TLS.
+    tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+    /// The value of the header `Authorization`.
+    authorization: Option<String>,
+}
+
+impl Client {
+    /// Of the bridge at `base`. Over TLS `config` says whose certificates are taken; `user` is a name and a password.
+    pub(crate) fn new(base: Base, config: Option<Arc<ClientConfig>>, user: Option<(&str, &str)>) -> Result<Self, String> {
+        let tls = config.filter(|_| base.has_tls).map(|config| Ok::<_, String>((config, base.server_name()?))).transpose()?;
+        if base.has_tls && tls.is_none() {
+            return Err(format!("{base}: whose certificates are taken is not known"));
+        }
+        let authorization = user.map(|(name, password)| format!("Basic {}", STANDARD.encode(format!("{name}:{password}"))));
+        Ok(Self { base, tls, authorization })
+    }
+
+    /// Whom it asks.
+    pub(crate) fn base(&self) -> &Base {
+        &self.base
+    }
+
+    /// Whether it sends a password.
+    pub(crate) fn has_password(&self) -> bool {
+        self.authorization.is_some()
     }
 
     /// GETs `path`, which begins with a slash. An error says in words what went wrong.
-    pub fn get(&self, path: &str, most_bytes: usize) -> Result<HttpAnswer, String> {
-        let path = format!("{}{path}", self.path);
-        let failed = |why: String| format!("http://{}{path}: {why}", self.host);
-        let target = target(&self.address).map_err(failed)?;
-        get(target, &self.host, &path, most_bytes).map_err(|error| failed(error_text(&error)))
+    pub(crate) fn get(&self, path: &str, most_bytes: usize) -> Result<HttpAnswer, String> {
+        let Base { host, path: before, .. } = &self.base;
+        let path = format!("{before}{path}");
+        let failed = |why: String| format!("{}://{host}{path}: {why}", self.base.scheme());
+        let target = target(&self.base.address).map_err(failed)?;
+        let authorization = self.authorization.as_ref().map(|value| format!("Authorization: {value}\r\n"));
+        let request = request(host, &path, &authorization.unwrap_or_default());
+        let answer = match &self.tls {
+            None => ask(target, &request, most_bytes),
+            Some((config, name)) => ask_over_tls(target, (config, name), &request, most_bytes),
+        };
+        answer.map_err(|error| failed(format!("{}{}", error_text(&error), advice(&error))))
+    }
+}
+
+/// What to do about a certificate.
+fn advice(error: &io::Error) -> &'static str {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+        Some(Error::InvalidCertificate(_)) => "; name who signs it with --ca-file, or take any with --insecure",
+        Some(Error::AlertReceived(AlertDescription::CertificateRequired)) => "; show a certificate with --cert-file and --key-file",
+        _ => "",
     }
 }
 
 impl fmt::Display for Base {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}{}", self.host, self.path)
+        write!(f, "{}://{}{}", self.scheme(), self.host, self.path)
     }
 }
 
@@ -74,18 +149,44 @@ pub(crate) fn target(address: &Address) -> Result<SocketAddr, String> {
 
 /// GETs a path; what the server sends beyond `most_bytes`, its header included, is an error.
 pub(crate) fn get(target: SocketAddr, host: &str, path: &str, most_bytes: usize) -> io::Result<HttpAnswer> {
-    let mut stream = TcpStream::connect_timeout(&target, TIMEOUT)?;
+    ask(target, &request(host, path, ""), most_bytes)
+}
+
+/// A request of 1.0: the body ends with the connection and never comes in chunks, whatever stands between. Each of `more` headers ends
+/// its line.
+fn request(host: &str, path: &str, more: &str) -> String {
+    format!("GET {path} HTTP/1.0\r\nHost: {host}\r\n{more}Accept-Encoding: identity\r\nConnection: close\r\n\r\n")
+}
+
+fn ask(target: SocketAddr, request: &str, most_bytes: usize) -> io::Result<HttpAnswer> {
+    let socket = TcpStream::connect_timeout(&target, TIMEOUT)?;
+    exchange(&mut &socket, &socket, request, most_bytes)
+}
+
+fn ask_over_tls(
+    target: SocketAddr,
+    (config, name): (&Arc<ClientConfig>, &ServerName<'static>),
+    request: &str,
+    most_bytes: usize,
+) -> io::Result<HttpAnswer> {
+    let mut client = ClientConnection::new(Arc::clone(config), name.clone()).map_err(io::Error::other)?;
+    let socket = TcpStream::connect_timeout(&target, TIMEOUT)?;
+    exchange(&mut rustls::Stream::new(&mut client, &mut &socket), &socket, request, most_bytes)
+}
+
+/// Sends a request over `stream`, whose socket is `socket`, and reads until the other side ends.
+fn exchange(stream: &mut (impl Read + Write), socket: &TcpStream, request: &str, most_bytes: usize) -> io::Result<HttpAnswer> {
     let end = Instant::now() + TIMEOUT;
-    stream.set_write_timeout(Some(TIMEOUT))?;
-    // 1.0: the body ends with the connection and never comes in chunks, whatever stands between.
-    let request = format!("GET {path} HTTP/1.0\r\nHost: {host}\r\nAccept-Encoding: identity\r\nConnection: close\r\n\r\n");
+    socket.set_write_timeout(Some(TIMEOUT))?;
+    socket.set_read_timeout(Some(TIMEOUT))?;
     stream.write_all(request.as_bytes())?;
+    stream.flush()?;
     let mut bytes = Vec::new();
     let mut piece = [0; 16 << 10];
     loop {
         let left = end.saturating_duration_since(Instant::now());
         // Zero would mean to wait for ever.
-        stream.set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
+        socket.set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
         let length = match stream.read(&mut piece) {
             Ok(length) => length,
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
@@ -132,12 +233,22 @@ mod tests {
             ("http://[::1]:9102/", "http://[::1]:9102"),
             ("http://[::1]", "http://[::1]"),
             ("http://bridge.example/statsd/", "http://bridge.example/statsd"),
+            ("https://[::1]:9102/", "https://[::1]:9102"),
+            ("https://bridge.example", "https://bridge.example"),
         ] {
             assert_eq!(Base::parse(url).map(|base| base.to_string()).as_deref(), Ok(shown), "{url}");
         }
-        for url in
-            ["127.0.0.1:9102", "https://127.0.0.1", "http://", "http://:9102", "http://a:b", "http://u@h", "http://h/a b", "http://h/?a"]
-        {
+        for url in [
+            "127.0.0.1:9102",
+            "ftp://127.0.0.1",
+            "https://",
+            "http://",
+            "http://:9102",
+            "http://a:b",
+            "http://u@h",
+            "http://h/a b",
+            "http://h/?a",
+        ] {
             assert!(Base::parse(url).is_err(), "{url}");
         }
     }
@@ -145,6 +256,7 @@ mod tests {
     fn answered(text: &'static str, most_bytes: usize) -> Result<HttpAnswer, String> {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let base = Base::parse(&format!("http://{}/x", listener.local_addr().expect("bound"))).expect("a URL");
+        let client = Client::new(base, None, Some(("me", "secret"))).expect("plain");
         let server = std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().expect("a client");
             let mut request = [0; 512];
@@ -152,8 +264,10 @@ mod tests {
             stream.write_all(text.as_bytes()).expect("taken");
             String::from_utf8_lossy(request.get(..length).unwrap_or_default()).into_owned()
         });
-        let answer = base.get("/y", most_bytes);
-        assert!(server.join().expect("no panic").starts_with("GET /x/y HTTP/1.0\r\nHost: 127.0.0.1:"));
+        let answer = client.get("/y", most_bytes);
+        let request = server.join().expect("no panic");
+        assert!(request.starts_with("GET /x/y HTTP/1.0\r\nHost: 127.0.0.1:"), "{request}");
+        assert!(request.contains("\r\nAuthorization: Basic bWU6c2VjcmV0\r\n"), "{request}");
         answer
     }
 

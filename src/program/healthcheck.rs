@@ -6,15 +6,12 @@
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme, StreamOwned};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConnection, Error, StreamOwned};
 
-use crate::program::ask;
+use crate::program::ask::{self, Trust};
 use crate::program::net::WebAddress;
 use crate::program::net::error_text;
 use crate::program::web::Gate;
@@ -65,10 +62,9 @@ fn is_refusal(error: &io::Error) -> bool {
 }
 
 fn ask_over_tls(target: SocketAddr) -> io::Result<u16> {
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions();
-    let builder = builder.map_err(io::Error::other)?.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider)));
-    let client = ClientConnection::new(Arc::new(builder.with_no_client_auth()), ServerName::from(target.ip()));
+    // The probe tells nobody a secret, and a certificate is made out to the name that others use.
+    let config = ask::client_config(&Trust::Anybody, None).map_err(io::Error::other)?;
+    let client = ClientConnection::new(config, ServerName::from(target.ip()));
     let stream = TcpStream::connect_timeout(&target, TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
@@ -79,45 +75,6 @@ fn ask_over_tls(target: SocketAddr) -> io::Result<u16> {
     stream.read_exact(&mut start)?;
     let status = str::from_utf8(&start).ok().and_then(|text| text.strip_prefix("HTTP/1.")?.get(2..)?.parse().ok());
     status.ok_or_else(|| io::Error::other("the answer is no HTTP"))
-}
-
-/// Takes any certificate: the probe tells nobody a secret, and a certificate is made out to the name that others use.
-#[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }
 
 #[cfg(test)]

@@ -36,6 +36,12 @@ pub(super) fn text(name: &str) -> Option<&'static str> {
     PRESETS.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
 }
 
+/// What a preset is for: the first line of its text, without the mark of a comment. Empty if there is no such preset.
+pub(super) fn description(name: &str) -> &'static str {
+    let first = text(name).and_then(|text| text.lines().next()).unwrap_or_default();
+    first.trim_start_matches("# ").trim_end_matches('.')
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -63,7 +69,9 @@ mod tests {
     fn a_preset_is_found_by_its_name_or_not_at_all() {
         for name in names() {
             let text = text(name).expect("a text");
-            assert!(text.starts_with("# ") && text.contains("\nmappings:\n") && text.contains("\ntests:\n"), "{name}");
+            let description = description(name);
+            assert!(text.starts_with(&format!("# {description}.\n")) && description.len() < 110, "{name}: {description}");
+            assert!(text.contains("\nmappings:\n") && text.contains("\ntests:\n"), "{name}");
         }
         assert_eq!(text("airflow.yml"), None);
         assert_eq!(text(""), None);

@@ -95,7 +95,7 @@ impl Reloader {
         metrics.loaded.set(book.rules.config().rules.len() as f64);
         metrics.hash.set(book.hash as f64);
         metrics.last_was_good.set(1.0);
-        metrics.last_good_time.set(clock::now().as_millis() as f64 / 1000.0);
+        metrics.last_good_time.set(clock::to_wall(clock::now()).as_millis() as f64 / 1000.0);
         self.bridge.replace_rules(book.rules);
     }
 

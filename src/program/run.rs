@@ -27,6 +27,7 @@ use self::http_sockets::HttpSockets;
 use self::snapshots::Snapshots;
 pub(super) use self::start_error::StartError;
 use crate::bridge::Bridge;
+use crate::program::clock;
 use crate::program::descriptors::{ConnectionLimits, within_limit};
 use crate::program::listener::relay::{Relay, RelayOptions};
 use crate::program::listener::tcp::TcpOptions;
@@ -137,7 +138,7 @@ pub(super) async fn run(
     let reload = signals.reload;
     let (tcp_options, mut web_options) = within_descriptors(settings);
     web_options.paste = sockets.line_to_paste();
-    let state = WebState::new(&web_options, crate::program::clock::now).reloading(Arc::clone(&reload));
+    let state = WebState::new(&web_options, clock::now).reloading(Arc::clone(&reload));
     let web = sockets.web.start(&web_options, &bridge, state)?;
     let state = Arc::clone(&web.state.lifecycle);
 
@@ -268,7 +269,8 @@ async fn maintain(bridge: Bridge) {
         interval.tick().await;
         let bridge = bridge.clone();
         let step = move || {
-            bridge.expire(crate::program::clock::now());
+            clock::refresh(&bridge);
+            bridge.expire(clock::now());
             bridge.telemetry().runtime.log_dropped.absolute(logging::dropped());
             bridge.telemetry().run_upkeep();
         };

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::bridge::Bridge;
+use crate::program::clock;
 use crate::program::regular_file;
 use crate::registry::Restored;
 use crate::state::format::{self, Counts, Header, Mark, ReadError};
@@ -165,7 +166,7 @@ impl StateFile {
         let file = regular_file::open(&self.path, true).or_else(|_| regular_file::open(&self.path, false)).map_err(ReadError::Io)?;
         let mut input = BufReader::with_capacity(64 << 10, file);
         let header @ Header { written, .. } = format::read_header(&mut input)?;
-        let age_ms = now.as_millis().saturating_sub(written.as_millis());
+        let age_ms = clock::to_wall(now).millis_since(written);
         if max_age.is_some_and(|most| u128::from(age_ms) > most.as_millis()) {
             // What counts from now on is no older than another start's flags may let this file be.
             return Ok(RestoreOutcome::TooOld { written, ending: self.ending(input.get_ref(), header) });

@@ -12,6 +12,7 @@ mod readout;
 mod screen;
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 
 use serde_json::json;
 use tokio::task::spawn_blocking;
@@ -19,7 +20,7 @@ use tokio::time::sleep;
 
 use self::readout::Readout;
 use self::screen::{Event, Screen};
-use crate::program::ask::{self, Base};
+use crate::program::ask::{self, Base, Client, ClientIdentity, Trust};
 use crate::program::cli::{AnswerFormat, Top};
 use crate::program::net::WebAddress;
 use crate::program::running::{self, RunningWeb};
@@ -33,14 +34,14 @@ const DEFAULT_URL: &str = "http://127.0.0.1:9102";
 
 /// Shows it; returns the exit code.
 pub(super) fn run(top: &Top) -> u8 {
-    let base = match top.url.clone().map_or_else(running_base, Ok) {
-        Ok(base) => base,
+    let client = match client(top) {
+        Ok(client) => client,
         Err(why) => {
             let _ = writeln!(io::stderr(), "statsd-bridge: {why}");
             return UNREACHABLE;
         }
     };
-    let first = match Readout::take(&base, top.limit) {
+    let first = match Readout::take(&client, top.limit) {
         Ok(first) => first,
         Err(why) => {
             let _ = writeln!(io::stderr(), "statsd-bridge: {why}");
@@ -49,7 +50,7 @@ pub(super) fn run(top: &Top) -> u8 {
     };
     let is_live = !top.once && top.format == AnswerFormat::Text && io::stdout().is_terminal();
     // That nobody reads it is no error.
-    let _ = if is_live { live(&base, top, first) } else { once(top.format, &first, &mut io::stdout().lock()) };
+    let _ = if is_live { live(&client, top, first) } else { once(top.format, &first, &mut io::stdout().lock()) };
     0
 }
 
@@ -66,21 +67,47 @@ fn once(format: AnswerFormat, now: &Readout, out: &mut dyn Write) -> io::Result<
     }
 }
 
-/// Where the bridge that runs here answers; the default address where there is none, or several.
-fn running_base() -> Result<Base, String> {
-    let Some(RunningWeb { address: WebAddress::Tcp(address), config }) = running::web() else { return Base::parse(DEFAULT_URL) };
-    if config.is_some_and(|path| Gate::read(path).is_ok_and(|(gate, _)| gate.has_tls())) {
-        return Err(format!("the bridge at {address} answers over TLS, which top does not speak; name a plain address with --url"));
-    }
-    let target = ask::target(&address)?;
-    Base::parse(&format!("http://{target}"))
+/// Whom to ask, and as whom.
+fn client(top: &Top) -> Result<Client, String> {
+    let (base, is_here) = match &top.url {
+        Some(base) => (base.clone(), false),
+        None => running_base()?,
+    };
+    let identity = top.cert_file.clone().zip(top.key_file.clone()).map(|(certificate, key)| ClientIdentity { certificate, key });
+    let trust = match &top.ca_file {
+        Some(path) => Some(Trust::Authorities(path.clone())),
+        // The certificate of a bridge that was found among the processes is made out to the name that others use.
+        None => (top.insecure || is_here).then_some(Trust::Anybody),
+    };
+    let config = match trust {
+        _ if !base.has_tls() => None,
+        Some(trust) => Some(ask::client_config(&trust, identity.as_ref())?),
+        None => return Err(format!("{base}: name who signs its certificate with --ca-file, or take any with --insecure")),
+    };
+    let password = top.password_file.as_deref().map(first_line).transpose()?;
+    Client::new(base, config, top.user.as_deref().zip(password.as_deref()))
 }
 
-fn live(base: &Base, top: &Top, first: Readout) -> io::Result<()> {
+fn first_line(path: &Path) -> Result<String, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(text.lines().next().unwrap_or_default().to_owned())
+}
+
+/// Where the bridge that runs here answers, and whether there is one; the default address where there is none, or several.
+fn running_base() -> Result<(Base, bool), String> {
+    let Some(RunningWeb { address: WebAddress::Tcp(address), config }) = running::web() else {
+        return Base::parse(DEFAULT_URL).map(|base| (base, false));
+    };
+    let scheme = if config.is_some_and(|path| Gate::read(path).is_ok_and(|(gate, _)| gate.has_tls())) { "https" } else { "http" };
+    let target = ask::target(&address)?;
+    Base::parse(&format!("{scheme}://{target}")).map(|base| (base, true))
+}
+
+fn live(client: &Client, top: &Top, first: Readout) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let done = runtime.block_on(async {
         let mut screen = Screen::enter()?;
-        show(base, top, first, &mut screen).await
+        show(client, top, first, &mut screen).await
     });
     // A question that is still open is not waited for.
     runtime.shutdown_background();
@@ -88,16 +115,16 @@ fn live(base: &Base, top: &Top, first: Readout) -> io::Result<()> {
 }
 
 /// Asks, draws and waits, until somebody wants it to end.
-async fn show(base: &Base, top: &Top, first: Readout, screen: &mut Screen) -> io::Result<()> {
+async fn show(client: &Client, top: &Top, first: Readout, screen: &mut Screen) -> io::Result<()> {
     let (mut before, mut now, mut trouble) = (None, first, None);
     loop {
-        let title = format!("statsd-bridge top   {}   every {:?}   q: quit", base, top.interval);
+        let title = format!("statsd-bridge top   {}   every {:?}   q: quit", client.base(), top.interval);
         let lines = lines::lines(&now, before.as_ref());
         screen.draw(&title, trouble.as_deref(), &lines)?;
-        let (url, limit) = (base.clone(), top.limit);
+        let (client, limit) = (client.clone(), top.limit);
         let mut next = Box::pin(async {
             sleep(top.interval).await;
-            spawn_blocking(move || Readout::take(&url, limit)).await
+            spawn_blocking(move || Readout::take(&client, limit)).await
         });
         let taken = loop {
             tokio::select! {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use super::arrival::Arrival;
 use super::kind::FamilyKind;
 use crate::lock::lock;
+use crate::memory::{Account, Memory};
 use crate::source::Source;
 use crate::telemetry::Refusal;
 use crate::time::Timestamp;
@@ -124,12 +125,17 @@ impl Conflict {
 /// By name, type and reason.
 type ByName = BTreeMap<(Box<str>, &'static str, Reason), Arc<Conflict>>;
 
-#[derive(Default)]
 pub(super) struct Conflicts {
     by_name: Mutex<ByName>,
+    /// They stay as long as it does.
+    account: Arc<Account>,
 }
 
 impl Conflicts {
+    pub(super) fn new(memory: &Arc<Memory>) -> Self {
+        Self { by_name: Mutex::default(), account: Account::new(memory) }
+    }
+
     /// The conflict of this name; made, and logged, when it is met for the first time.
     pub(super) fn of(&self, reason: Reason, came: Side, arrival: &Arrival<'_>, kept: impl FnOnce() -> Option<Side>) -> Arc<Conflict> {
         let mut by_name = lock(&self.by_name);
@@ -141,6 +147,8 @@ impl Conflicts {
             let taken_by = kept.as_ref().map_or("", |kept| &kept.name);
             let sample = &*came.example;
             tracing::warn!(%name, reason = reason.as_str(), sample, source = %came.source, taken_by, "{}", reason.policy());
+            let texts = [&*came.name, &*came.example].into_iter().chain(kept.iter().flat_map(|kept| [&*kept.name, &*kept.example]));
+            self.account.take(2 * size_of::<Conflict>() + 2 * name.len() + texts.map(str::len).sum::<usize>());
             Arc::new(Conflict { reason, name: name.clone(), first: arrival.now, kept, came, samples: AtomicU64::new(0) })
         };
         Arc::clone(by_name.entry(key(&name)).or_insert_with(new))

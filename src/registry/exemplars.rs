@@ -12,10 +12,14 @@ use rapidhash::quality::RandomState;
 
 use super::label_set::push_label;
 use super::series::Series;
-use crate::time::Timestamp;
+use crate::memory::{Account, Charge, Memory};
+use crate::time::{Timestamp, WallOffset};
 
 /// Characters of an exemplar's label, name and value together, as OpenMetrics allows.
 const LABEL_CHARS: usize = 128;
+
+/// What the exemplars of a series cost beside each of them: their place, the allocator.
+const PLACE_BYTES: usize = 160;
 
 /// One measurement, and the trace that it belongs to.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,18 +30,20 @@ pub(crate) struct Exemplar {
     pub labels: Box<str>,
     /// The value of the sample, converted as the series' values are, and not multiplied by the sample's weight.
     pub value: f64,
-    /// When it came.
+    /// When it came: on the timeline where it is kept, in wall time where it is shown.
     pub time: Timestamp,
 }
 
 /// Exemplars of all series that have some.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Exemplars {
     by_address: DashMap<usize, OfSeries, RandomState>,
     /// Series that have some.
     taken: AtomicUsize,
     /// How many may have some.
     most: usize,
+    wall: Arc<WallOffset>,
+    account: Arc<Account>,
 }
 
 /// Exemplars of one series, by bucket.
@@ -45,24 +51,25 @@ pub(crate) struct Exemplars {
 struct OfSeries {
     series: Weak<Series>,
     by_bucket: Vec<Exemplar>,
+    charge: Charge,
 }
 
 impl Exemplars {
     /// None, of up to `most` series.
-    pub(super) fn new(most: usize) -> Self {
-        Self { most, ..Self::default() }
+    pub(super) fn new(most: usize, wall: Arc<WallOffset>, memory: &Arc<Memory>) -> Self {
+        Self { by_address: DashMap::default(), taken: AtomicUsize::new(0), most, wall, account: Account::new(memory) }
     }
 
-    /// The newest exemplar of each bucket of a series that has one, by bucket; of a counter one at most.
+    /// The newest exemplar of each bucket of a series that has one, by bucket, in wall time; of a counter one at most.
     pub(crate) fn of(&self, series: &Arc<Series>) -> Vec<Exemplar> {
         if self.taken.load(Relaxed) == 0 {
             return Vec::new();
         }
-        self.by_address.get(&address(series)).map_or_else(Vec::new, |of| of.by_bucket.clone())
+        self.by_address.get(&address(series)).map_or_else(Vec::new, |of| of.in_wall_time(&self.wall))
     }
 
     /// Notes one, in place of an older one of its bucket: its label's name and raw value, its bucket and value. False if it is not
-    /// kept, because its label is too long or too many series have exemplars.
+    /// kept, because its label is too long, too many series have exemplars, or no memory is left.
     pub(crate) fn note(&self, series: &Arc<Series>, (name, trace): (&str, &str), (bucket, value): (usize, f64), time: Timestamp) -> bool {
         if name.chars().count() + trace.chars().count() > LABEL_CHARS {
             return false;
@@ -76,13 +83,14 @@ impl Exemplars {
         match self.by_address.entry(address(series)) {
             Entry::Occupied(mut of) => of.get_mut().keep(exemplar),
             // Workers that come at once may exceed it by as many as they are.
-            Entry::Vacant(_) if self.taken.load(Relaxed) >= self.most => return false,
+            Entry::Vacant(_) if self.taken.load(Relaxed) >= self.most || self.account.memory().is_scarce() => false,
             Entry::Vacant(place) => {
                 self.taken.fetch_add(1, Relaxed);
-                place.insert(OfSeries { series: Arc::downgrade(series), by_bucket: vec![exemplar] });
+                let charge = Charge::new(&self.account, PLACE_BYTES + exemplar.bytes());
+                place.insert(OfSeries { series: Arc::downgrade(series), by_bucket: vec![exemplar], charge });
+                true
             }
         }
-        true
     }
 
     /// How many series have some.
@@ -103,19 +111,39 @@ impl Exemplars {
     }
 }
 
+impl Exemplar {
+    /// Bytes that it takes, the allocator's part included.
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + self.labels.len() + 16
+    }
+}
+
 impl OfSeries {
-    fn keep(&mut self, exemplar: Exemplar) {
-        match self.by_bucket.binary_search_by_key(&exemplar.bucket, |known| known.bucket) {
+    fn in_wall_time(&self, wall: &WallOffset) -> Vec<Exemplar> {
+        self.by_bucket.iter().map(|exemplar| Exemplar { time: wall.of(exemplar.time), ..exemplar.clone() }).collect()
+    }
+
+    /// False if there is no memory for it. One that is not newer than that of its bucket need not be kept.
+    fn keep(&mut self, exemplar: Exemplar) -> bool {
+        let (grown, place) = match self.by_bucket.binary_search_by_key(&exemplar.bucket, |known| known.bucket) {
             Ok(at) => {
-                if let Some(known) = self.by_bucket.get_mut(at).filter(|known| known.time <= exemplar.time) {
-                    *known = exemplar;
-                }
+                let Some(known) = self.by_bucket.get_mut(at).filter(|known| known.time <= exemplar.time) else { return true };
+                (exemplar.bytes() as isize - known.bytes() as isize, Ok(known))
             }
+            Err(at) => (exemplar.bytes() as isize, Err(at)),
+        };
+        if grown > 0 && self.charge.is_scarce() {
+            return false;
+        }
+        self.charge.set(self.charge.bytes().saturating_add_signed(grown));
+        match place {
+            Ok(known) => *known = exemplar,
             Err(at) => {
                 self.by_bucket.reserve_exact(1);
                 self.by_bucket.insert(at, exemplar);
             }
         }
+        true
     }
 }
 
@@ -129,12 +157,12 @@ mod tests {
     use crate::registry::FamilyKind;
 
     fn series() -> Arc<Series> {
-        Arc::new(Series::new("", &FamilyKind::Counter, Timestamp::from_millis(0)))
+        Arc::new(Series::new("", &FamilyKind::Counter, (Timestamp::from_millis(0), &Account::unlimited())))
     }
 
     #[test]
     fn the_newest_of_each_bucket_stays() {
-        let (series, exemplars) = (series(), Exemplars::new(1));
+        let (series, exemplars) = (series(), Exemplars::new(1, Arc::default(), &Memory::new(usize::MAX)));
         let note = |bucket, text: &str, millis| exemplars.note(&series, ("id", text), (bucket, 0.5), Timestamp::from_millis(millis));
         assert!(exemplars.of(&series).is_empty());
         assert!(note(3, "a", 10) && note(1, "b\"", 11) && note(3, "c", 12) && note(3, "old", 9));
@@ -146,7 +174,7 @@ mod tests {
 
     #[test]
     fn series_with_exemplars_are_bounded() {
-        let (first, second, exemplars) = (series(), series(), Exemplars::new(1));
+        let (first, second, exemplars) = (series(), series(), Exemplars::new(1, Arc::default(), &Memory::new(usize::MAX)));
         let note = |series: &Arc<Series>| exemplars.note(series, ("id", "x"), (0, 1.0), Timestamp::from_millis(1));
         assert!(note(&first) && note(&first) && !note(&second) && exemplars.of(&second).is_empty());
         exemplars.forget_gone();

@@ -113,7 +113,7 @@ mod tests {
 
     use super::*;
     use crate::bridge::Bridge;
-    use crate::options::{Options, Ttl};
+    use crate::options::{Observer, Options, SummaryOptions, Ttl};
 
     const START: u64 = 1_700_000_000_000;
 
@@ -163,6 +163,21 @@ mod tests {
         worker.tick();
         assert_eq!(bridge.expire(at(1002)), 0);
         assert!(page(&bridge).contains("\nc 2\n"));
+    }
+
+    #[test]
+    fn a_rejected_sample_keeps_no_series() {
+        let ttl = Ttl { counter_ms: Some(1000), gauge_ms: Some(1000), observer_ms: Some(1000), ..Ttl::default() };
+        for observer in [Observer::default(), Observer::Summary(SummaryOptions::default())] {
+            let bridge = Bridge::new(Options { ttl, observer, ..Options::default() });
+            let mut worker = bridge.worker();
+            worker.ingest(b"c:1|c\ng:1|g\nh:1|h", at(0));
+            worker.ingest(b"c:-1|c\nc:1e20|c\ng:+1e20|g\nh:1e20|h\nh:1|h|@1e-20", at(900));
+            assert_eq!(bridge.accounting().samples_refused, 5);
+            bridge.expire(at(1000));
+            worker.tick();
+            assert_eq!(bridge.expire(at(1000)), 3);
+        }
     }
 
     #[test]

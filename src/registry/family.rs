@@ -14,14 +14,19 @@ use super::members::Members;
 use super::order::merge;
 use super::report::FamilyReport;
 use super::request::{Admitted, NotAdmitted, Request};
-use super::series::{CellHandle, Series};
+use super::series::{CellHandle, Series, bytes_of_one};
+use super::values::OVERFLOW_VALUE;
 use crate::lock::lock;
+use crate::memory::{Account, Memory};
 use crate::name::FamilyName;
 use crate::source::Source;
 use crate::time::Timestamp;
 
 /// Series taken out while the lock is held once, so that a worker with a new series never waits long.
 const TAKE_OUT: usize = 256;
+
+/// What a family costs beside names and series: its own fields, its places in map and index, the allocator.
+const FAMILY_BYTES: usize = 800;
 
 /// One name, one type, and the series.
 pub(crate) struct Family {
@@ -49,7 +54,13 @@ pub(super) struct FamilySnapshot {
 }
 
 impl Family {
-    pub(super) fn new(request: &Request<'_>) -> Self {
+    /// Without series. What its overflow series will take is taken from its account beforehand, so that there is always room for it.
+    pub(super) fn new(request: &Request<'_>, memory: &Arc<Memory>) -> Self {
+        let name_bytes = request.name.as_str().len();
+        let bounds = if let FamilyKind::Histogram { bounds } = request.kind { size_of_val::<[f64]>(bounds) } else { 0 };
+        let texts = 3 * name_bytes + request.origin.len() + request.help.as_ref().map_or(0, |help| help.len());
+        let overflow: usize = request.labels.iter().map(|(label, _)| label.len() + OVERFLOW_VALUE.len() + 4).sum();
+        let bytes = (FAMILY_BYTES + texts + bounds, overflow + bytes_of_one("", request.kind));
         Self {
             name: request.name.clone(),
             kind: request.kind.clone(),
@@ -57,7 +68,7 @@ impl Family {
             generation: AtomicU64::new(request.generation),
             gone: AtomicBool::new(false),
             first: (request.arrival.example().into(), request.arrival.source),
-            members: Mutex::default(),
+            members: Mutex::new(Members::new(&Account::new(memory), bytes)),
             ordered: Mutex::default(),
         }
     }
@@ -190,7 +201,7 @@ impl Family {
         }
         self.gone.store(true, Relaxed);
         let all = members.all();
-        all.iter().for_each(|series| members.end(series, &self.kind, budget));
+        all.iter().for_each(|series| members.end(series, budget));
         all
     }
 
@@ -200,7 +211,7 @@ impl Family {
         if series.is_out() {
             return false;
         }
-        members.end(series, &self.kind, budget);
+        members.end(series, budget);
         self.gone.store(members.is_empty(), Relaxed);
         true
     }
@@ -218,7 +229,11 @@ impl Family {
         let has_other_help = request.help.is_some() && members.help != request.help;
         let (series, folded) = match members.find_or_add(&self.kind, request, budget) {
             Ok(found) => found,
-            Err(limited) => return Some(Err(NotAdmitted::Limited(limited.limit.refusal(), limited))),
+            Err(limited) => {
+                // Made for a series that is not to be: a family without any would stay for good.
+                self.gone.store(members.is_empty(), Relaxed);
+                return Some(Err(NotAdmitted::Limited(limited.limit.refusal(), limited)));
+            }
         };
         // Under the family's lock, so that expiry cannot take the series out between being found and coming back to life.
         let cell = series.cell(&self.kind, request.worker, (request.ttl_ms, request.arrival.now));
@@ -237,7 +252,7 @@ impl Family {
                 break;
             }
             for series in some.iter().filter(|series| !series.is_out() && series.stays_retired(now)) {
-                if !members.remove(series, &self.kind, budget) {
+                if !members.remove(series, budget) {
                     budget.grace.put(&self.name, &self.kind, series, now);
                 }
                 gone.push(Arc::clone(series));

@@ -3,7 +3,8 @@
 //! Bounded in time, in number and in bytes; the oldest go first. A series is here only while it is in no family's table: it is
 //! put here, and taken from here, under its family's lock.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex};
 
@@ -14,6 +15,7 @@ use super::kind::FamilyKind;
 use super::label_set::identity;
 use super::series::Series;
 use crate::lock::lock;
+use crate::memory::{Account, Charge, Memory};
 use crate::name::FamilyName;
 use crate::options::Limits;
 use crate::time::Timestamp;
@@ -21,11 +23,15 @@ use crate::time::Timestamp;
 /// Series in their grace period may take this part of the bytes that all series may take.
 const BYTES_PART: usize = 4;
 
+/// What the place of a series in its grace period costs beside its name, the allocator's part included.
+const PLACE_BYTES: usize = 2 * size_of::<Expired>() + 2 * size_of::<(u64, u64, u64)>();
+
 /// The series that are in their grace period.
 pub(super) struct GracePeriod {
     grace_ms: u64,
     most: usize,
     most_bytes: usize,
+    account: Arc<Account>,
     kept: Mutex<Kept>,
 }
 
@@ -33,8 +39,9 @@ pub(super) struct GracePeriod {
 struct Kept {
     by_identity: HashTable<Expired>,
     hasher: RandomState,
-    /// Hash, number and end of each that was put here, oldest first; some are taken meanwhile.
-    order: VecDeque<(u64, u64, u64)>,
+    /// End, number and hash of each that was put here, the first end on top; some are taken meanwhile. They come in another order
+    /// where they are restored.
+    order: BinaryHeap<Reverse<(u64, u64, u64)>>,
     next: u64,
     bytes: usize,
 }
@@ -45,11 +52,21 @@ struct Expired {
     name: FamilyName,
     kind: FamilyKind,
     series: Arc<Series>,
+    /// Of the series, as it was put here.
+    bytes: usize,
+    /// For its place.
+    _charge: Charge,
 }
 
 impl GracePeriod {
-    pub(super) fn new(grace_ms: u64, limits: &Limits) -> Self {
-        Self { grace_ms, most: limits.resting_series, most_bytes: limits.series_bytes / BYTES_PART, kept: Mutex::default() }
+    pub(super) fn new(grace_ms: u64, limits: &Limits, memory: &Arc<Memory>) -> Self {
+        let most_bytes = memory.part(BYTES_PART);
+        Self { grace_ms, most: limits.resting_series, most_bytes, account: Account::new(memory), kept: Mutex::default() }
+    }
+
+    /// From which those take their memory that have no family.
+    pub(super) fn account(&self) -> &Arc<Account> {
+        &self.account
     }
 
     /// Keeps a series that expired, if its kind has something to lose.
@@ -72,9 +89,12 @@ impl GracePeriod {
         let hash = kept.hash(name, series.labels());
         let number = kept.next;
         kept.next += 1;
-        kept.bytes += series.bytes(kind);
-        kept.order.push_back((hash, number, end_ms));
-        let expired = Expired { number, end_ms, name: name.clone(), kind: kind.clone(), series: Arc::clone(series) };
+        let charge = Charge::new(&self.account, PLACE_BYTES + name.as_str().len());
+        let bytes = series.bytes();
+        kept.bytes += bytes;
+        kept.order.push(Reverse((end_ms, number, hash)));
+        let (name, kind, series) = (name.clone(), kind.clone(), Arc::clone(series));
+        let expired = Expired { number, end_ms, name, kind, series, bytes, _charge: charge };
         let hasher = &kept.hasher;
         kept.by_identity.insert_unique(hash, expired, |known| hash_of(hasher, &known.name, known.series.labels()));
     }
@@ -89,7 +109,7 @@ impl GracePeriod {
         let wanted = identity(labels);
         let is_it = |known: &Expired| known.name == *name && identity(known.series.labels()) == wanted;
         let (expired, _) = kept.by_identity.find_entry(hash, is_it).ok()?.remove();
-        kept.bytes -= expired.series.bytes(&expired.kind);
+        kept.bytes -= expired.bytes;
         (expired.kind == *kind).then_some(expired.series)
     }
 
@@ -99,12 +119,11 @@ impl GracePeriod {
         let meant: Vec<_> = self.all().into_iter().filter(|(name, _, series, _)| wanted(name, series)).collect();
         let kept = &mut *lock(&self.kept);
         let mut deleted = Vec::new();
-        for (name, kind, series, _) in meant {
+        for (name, _, series, _) in meant {
             let hash = kept.hash(&name, series.labels());
             let Ok(entry) = kept.by_identity.find_entry(hash, |known| Arc::ptr_eq(&known.series, &series)) else { continue };
             if !dry_run {
-                entry.remove();
-                kept.bytes -= series.bytes(&kind);
+                kept.bytes -= entry.remove().0.bytes;
             }
             deleted.push((name, series));
         }
@@ -117,10 +136,20 @@ impl GracePeriod {
         lock(&self.kept).by_identity.iter().find(|expired| expired.name.as_str() == name).map(|expired| expired.kind.clone())
     }
 
+    /// Forgets the one that has rested longest. False if there is none.
+    pub(super) fn forget_oldest(&self) -> bool {
+        let kept = &mut *lock(&self.kept);
+        if kept.by_identity.is_empty() {
+            return false;
+        }
+        kept.forget_oldest();
+        true
+    }
+
     /// Forgets those whose time is over.
     pub(super) fn expire(&self, now: Timestamp) {
         let kept = &mut *lock(&self.kept);
-        while kept.order.front().is_some_and(|(.., end)| *end <= now.as_millis()) {
+        while kept.order.peek().is_some_and(|Reverse((end_ms, ..))| *end_ms <= now.as_millis()) {
             kept.forget_oldest();
         }
     }
@@ -144,14 +173,14 @@ impl Kept {
     }
 
     fn forget_oldest(&mut self) {
-        let Some((hash, number, _)) = self.order.pop_front() else {
+        let Some(Reverse((_, number, hash))) = self.order.pop() else {
             // Nothing is left that could be forgotten.
             self.bytes = 0;
             return self.by_identity.clear();
         };
         if let Ok(entry) = self.by_identity.find_entry(hash, |known| known.number == number) {
             let (expired, _) = entry.remove();
-            self.bytes -= expired.series.bytes(&expired.kind);
+            self.bytes -= expired.bytes;
         }
     }
 }
@@ -271,7 +300,7 @@ mod tests {
         pass(&bridge, &mut worker, at(4_000));
         assert_eq!(bridge.delete_series(&|_, _| true, false).series, 3);
         pass(&bridge, &mut worker, at(20_000));
-        assert_eq!(lock(&bridge.registry().grace.kept).bytes, 0, "nothing is reckoned twice");
+        assert_eq!(lock(&bridge.registry().grace.kept).bytes, 0, "nothing is counted twice");
     }
 
     #[test]

@@ -66,17 +66,6 @@ impl FamilyKind {
         }
     }
 
-    /// What one worker's cell takes, reckoned; a summary, a set and a histogram with native buckets may grow beyond it.
-    pub(super) fn cell_bytes(&self) -> usize {
-        match self {
-            Self::Counter | Self::Gauge => 48,
-            Self::Histogram { bounds } => 56 + 8 * bounds.len(),
-            // Between a step of few values, which takes a tenth of it, and one of many, which takes ten times as much.
-            Self::Summary(options) => 128 + 400 * options.age_buckets as usize,
-            Self::Set => 256,
-        }
-    }
-
     /// What its lines have behind the family's name.
     pub(crate) fn suffixes(&self) -> &'static [&'static str] {
         match self {

@@ -15,6 +15,7 @@ use super::report::{FamilyReport, LabelReport};
 use super::request::Request;
 use super::series::Series;
 use super::values::{LabelValues, OVERFLOW_VALUE};
+use crate::memory::{Account, Charge};
 use crate::options::{Limits, Overflow};
 
 /// How many combinations of limit and label a family counts one by one; further labels are counted without their name.
@@ -29,7 +30,9 @@ const REPORTED: (usize, usize, usize) = (10, 5, 1_000);
 /// A series, and the limit because of which it takes samples that are not its own.
 type SeriesFound = (Arc<Series>, Option<Arc<Limited>>);
 
-#[derive(Default)]
+/// What a limit that was hit costs, beside names.
+const LIMITED_BYTES: usize = 256;
+
 pub(super) struct Members {
     by_labels: HashTable<Arc<Series>>,
     hasher: RandomState,
@@ -46,11 +49,42 @@ pub(super) struct Members {
     pub(super) may_have_quoted_names: bool,
     /// Series with a label that stands for many, the overflow series not counted.
     dropped: usize,
-    bytes: usize,
     pub(super) limited: Vec<Arc<Limited>>,
+    /// What the family takes beside its series: with what is known of label values, and with room for its overflow series.
+    charge: Charge,
+    base_bytes: usize,
+    /// What the overflow series will take.
+    reserved_bytes: usize,
 }
 
 impl Members {
+    /// None, of a family that takes so many bytes itself, and for its overflow series.
+    pub(super) fn new(account: &Arc<Account>, (base_bytes, reserved_bytes): (usize, usize)) -> Self {
+        Self {
+            by_labels: HashTable::new(),
+            hasher: RandomState::new(),
+            came: Vec::new(),
+            have_gone: false,
+            values: LabelValues::default(),
+            help: None,
+            unit: None,
+            overflow: None,
+            may_have_quoted_names: false,
+            dropped: 0,
+            limited: Vec::new(),
+            charge: Charge::new(account, base_bytes + reserved_bytes),
+            base_bytes,
+            reserved_bytes,
+        }
+    }
+
+    /// Counts what the family takes beside its series.
+    fn settle(&mut self) {
+        let limited = self.limited.iter().map(|limited| LIMITED_BYTES + limited.family.len() + limited.label.len()).sum::<usize>();
+        let reserved = if self.overflow.is_none() { self.reserved_bytes } else { 0 };
+        self.charge.set(self.base_bytes + reserved + self.values.bytes() + limited);
+    }
+
     /// How many series, the overflow series not counted.
     pub(super) fn len(&self) -> usize {
         self.by_labels.len() - usize::from(self.overflow.is_some())
@@ -81,7 +115,8 @@ impl Members {
         request: &Request<'_>,
         budget: &Budget<'_>,
     ) -> Result<SeriesFound, Arc<Limited>> {
-        if let Some(series) = self.find(request.labels.text()) {
+        let found = self.find(request.labels.text());
+        if let Some(series) = found.filter(|series| !(budget.totals.memory.is_exhausted() && self.is_beyond(series, request))) {
             return Ok((series, None));
         }
         let Some((limit, label)) = self.limit_for(request.labels, budget) else {
@@ -96,6 +131,10 @@ impl Members {
         let dropping = if action == Overflow::DropLabel { self.dropping(kind, (request, label), budget) } else { None };
         // Where there is no room for a series without the label either, the sample is folded.
         let action = if action == Overflow::DropLabel && dropping.is_none() { Overflow::Fold } else { action };
+        if matches!(limit, Limit::Series | Limit::SeriesBytes) {
+            // A family without a series yet: its overflow series has the names of the labels that it would have begun with.
+            self.values.begin_with(request.labels);
+        }
         let limited = self.limited(request, (limit, label), action, budget);
         limited.note(request.labels);
         match (action, dropping) {
@@ -103,6 +142,12 @@ impl Members {
             (_, Some(series)) => Ok((series, Some(limited))),
             (_, None) => Ok((self.overflow(kind, request), Some(limited))),
         }
+    }
+
+    /// Whether a known series is not to be written by this worker, where no memory is left: it would need one cell more.
+    fn is_beyond(&self, series: &Arc<Series>, request: &Request<'_>) -> bool {
+        let is_overflow = self.overflow.as_ref().is_some_and(|overflow| Arc::ptr_eq(overflow, series));
+        !is_overflow && series.lacks_cell_of(request.worker)
     }
 
     /// Whether there is one with these labels.
@@ -137,7 +182,7 @@ impl Members {
         if let Some(name) = self.values.too_many_names(labels, limits.labels_per_family) {
             return Some((Limit::LabelsPerFamily, name));
         }
-        budget.totals.limit(limits).map(|limit| (limit, ""))
+        budget.limit().map(|limit| (limit, ""))
     }
 
     /// Whether the limit on the family's series forbids one more with these labels. Those with a label that stands for many have
@@ -153,18 +198,21 @@ impl Members {
     /// A new series, or one that comes back with its old value.
     fn add(&mut self, kind: &FamilyKind, labels: &Labels, request: &Request<'_>, budget: &Budget<'_>) -> Arc<Series> {
         let old = budget.grace.take(request.name, kind, labels.text());
-        let series = old.unwrap_or_else(|| Arc::new(Series::new(labels.text(), kind, request.created)));
+        let series = old.unwrap_or_else(|| self.new_series(labels.text(), kind, request));
         self.insert(&series);
         self.values.note(labels);
+        self.settle();
         self.dropped += usize::from(is_dropped(labels.text()));
-        let bytes = series.bytes(kind);
-        self.bytes += bytes;
-        budget.totals.add_series(bytes);
+        budget.totals.add_series();
         series
     }
 
+    fn new_series(&self, labels: &str, kind: &FamilyKind, request: &Request<'_>) -> Arc<Series> {
+        Arc::new(Series::new(labels, kind, (request.created, self.charge.account())))
+    }
+
     /// Takes a series out of the table. Says whether it was the overflow series.
-    pub(super) fn remove(&mut self, series: &Arc<Series>, kind: &FamilyKind, budget: &Budget<'_>) -> bool {
+    pub(super) fn remove(&mut self, series: &Arc<Series>, budget: &Budget<'_>) -> bool {
         let hash = self.hasher.hash_one(identity(series.labels()));
         if let Ok(entry) = self.by_labels.find_entry(hash, |known| Arc::ptr_eq(known, series)) {
             entry.remove();
@@ -173,12 +221,12 @@ impl Members {
         self.have_gone = true;
         if self.overflow.as_ref().is_some_and(|overflow| Arc::ptr_eq(overflow, series)) {
             self.overflow = None;
+            self.settle();
             return true;
         }
         self.values.forget(series.labels());
-        let bytes = series.bytes(kind);
-        self.bytes -= bytes;
-        budget.totals.remove_series(1, bytes);
+        self.settle();
+        budget.totals.remove_series();
         self.dropped = self.dropped.saturating_sub(usize::from(is_dropped(series.labels())));
         false
     }
@@ -200,7 +248,7 @@ impl Members {
         let limits = &budget.limits;
         let has_room = !self.is_full(labels.text(), limits)
             && self.values.too_many_names(&labels, limits.labels_per_family).is_none()
-            && budget.totals.limit(limits).is_none();
+            && budget.limit().is_none();
         has_room.then(|| self.add(kind, &labels, request, budget))
     }
 
@@ -230,9 +278,10 @@ impl Members {
     }
 
     fn new_overflow(&mut self, kind: &FamilyKind, labels: &str, request: &Request<'_>) -> Arc<Series> {
-        let series = Arc::new(Series::new(labels, kind, request.created));
+        let series = self.new_series(labels, kind, request);
         self.insert(&series);
         self.overflow = Some(Arc::clone(&series));
+        self.settle();
         series
     }
 
@@ -263,6 +312,7 @@ impl Members {
         let limited = Limited::new(request.name.as_str(), (limit, label), action, &request.arrival, budget.culprits);
         let limited = Arc::new(limited);
         self.limited.push(Arc::clone(&limited));
+        self.settle();
         limited
     }
 
@@ -284,15 +334,15 @@ impl Members {
             name: family.to_owned(),
             kind: kind.as_str(),
             series: self.len(),
-            bytes: self.bytes,
+            bytes: self.charge.account().used(),
             labels,
             limited: self.limited.clone(),
         }
     }
 
     /// Ends a series at once, whoever writes to it.
-    pub(super) fn end(&mut self, series: &Arc<Series>, kind: &FamilyKind, budget: &Budget<'_>) {
-        self.remove(series, kind, budget);
+    pub(super) fn end(&mut self, series: &Arc<Series>, budget: &Budget<'_>) {
+        self.remove(series, budget);
         series.retire_now();
     }
 }

@@ -20,6 +20,8 @@ mod label_set;
 mod limited;
 mod members;
 #[cfg(test)]
+mod memory_tests;
+#[cfg(test)]
 mod native_tests;
 mod order;
 mod parts;
@@ -55,9 +57,10 @@ pub(crate) use self::workers::Membership;
 use self::workers::Workers;
 // Taken from here by the file that the model in `model/` runs, so that they can be other ones there.
 use crate::lock::lock;
+use crate::memory::Account;
 use crate::name::FamilyName;
 use crate::options::{Limits, Overflow};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, WallOffset};
 
 /// All families. One for a bridge.
 pub(crate) struct Registry {
@@ -65,6 +68,8 @@ pub(crate) struct Registry {
     families: Families,
     totals: Totals,
     conflicts: Conflicts,
+    /// From which all workers take the memory of their bindings.
+    bindings: Arc<Account>,
     workers: Workers,
     expiry: Expiry,
     grace: GracePeriod,
@@ -78,26 +83,36 @@ pub(crate) struct Registry {
     counters_start_at_zero: bool,
     /// Whether histograms are to keep native buckets; only ever goes up.
     is_native_wanted: AtomicBool,
+    wall: Arc<WallOffset>,
 }
 
 impl Registry {
     /// An empty registry. Series that expired and come back within `grace_ms` go on from their old values.
     pub(crate) fn new(limits: Limits, grace_ms: u64, counters_start_at_zero: bool) -> Self {
+        let wall = Arc::<WallOffset>::default();
+        let totals = Totals::new(&limits);
         Self {
             limits,
             families: Families::default(),
-            totals: Totals::default(),
-            conflicts: Conflicts::default(),
+            conflicts: Conflicts::new(&totals.memory),
+            bindings: Account::new(&totals.memory),
             workers: Workers::default(),
             expiry: Expiry::default(),
-            grace: GracePeriod::new(grace_ms, &limits),
+            grace: GracePeriod::new(grace_ms, &limits, &totals.memory),
             culprits: Culprits::default(),
-            exemplars: Exemplars::new(limits.exemplar_series),
+            exemplars: Exemplars::new(limits.exemplar_series, Arc::clone(&wall), &totals.memory),
+            totals,
             limited: Mutex::default(),
             changes: AtomicU64::new(0),
             counters_start_at_zero,
             is_native_wanted: AtomicBool::new(false),
+            wall,
         }
+    }
+
+    /// How far the wall clock is from the timeline.
+    pub(crate) fn wall(&self) -> &WallOffset {
+        &self.wall
     }
 
     /// A place for a new worker.
@@ -148,7 +163,7 @@ impl Registry {
                     continue;
                 }
                 Some(family) => family,
-                None => self.create(request)?,
+                None => self.create(request, limits.overflow)?,
             };
             if !family.kind().same_type(request.kind) {
                 return Err(self.conflict(Reason::Type, request, &family));
@@ -156,6 +171,9 @@ impl Registry {
             if let Some(result) = family.admit(request, &budget) {
                 if let Ok(Admitted { has_other_help: true, .. }) = &result {
                     self.note_other_help(request, &family);
+                }
+                if family.is_gone() {
+                    self.families.forget(&family);
                 }
                 return result;
             }
@@ -198,8 +216,10 @@ impl Registry {
         NotAdmitted::Conflict(self.conflicts.of(reason, came, &request.arrival, || Some(kept.side())))
     }
 
-    fn create(&self, request: &Request<'_>) -> Result<Arc<Family>, NotAdmitted> {
+    /// A new family. Where there is no room for its series it is made for its overflow series, if samples of its kind may be folded.
+    fn create(&self, request: &Request<'_>, overflow: Overflow) -> Result<Arc<Family>, NotAdmitted> {
         let name = request.name.as_str();
+        let may_fold = *request.kind != FamilyKind::Gauge && overflow != Overflow::Refuse;
         self.families.get_or_create(name, |index| {
             if let Some(other) = lines_collide(index, name, request.kind) {
                 return Err(self.conflict(Reason::Lines, request, other));
@@ -207,10 +227,11 @@ impl Registry {
             if index.len() >= self.limits.families {
                 return Err(self.refuse_family(Limit::Families, request));
             }
-            if let Some(limit) = self.totals.limit(&self.limits) {
+            if let Some(limit) = self.totals.limit(&self.limits, &self.grace).filter(|_| !may_fold || self.totals.memory.is_exhausted()) {
+                let limit = if may_fold { Limit::SeriesBytes } else { limit };
                 return Err(self.refuse_family(limit, request));
             }
-            let family = Arc::new(Family::new(request));
+            let family = Arc::new(Family::new(request, &self.totals.memory));
             // Read under the lock under which it is spread, so that no family is missed.
             if self.is_native_wanted.load(Relaxed) {
                 family.kind().want_native();
@@ -236,9 +257,14 @@ impl Registry {
         self.totals.series.load(Relaxed)
     }
 
-    /// Bytes that the series take, as reckoned for the limit.
+    /// Bytes that the series take, and all that is kept for them: bindings, exemplars, what rests.
     pub(crate) fn series_bytes(&self) -> usize {
-        self.totals.bytes.load(Relaxed)
+        self.totals.memory.used()
+    }
+
+    /// From which all workers take the memory of their bindings.
+    pub(crate) fn bindings(&self) -> &Arc<Account> {
+        &self.bindings
     }
 
     /// Exemplars of the series that have some.

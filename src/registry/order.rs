@@ -56,11 +56,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::memory::Account;
     use crate::registry::FamilyKind;
     use crate::time::Timestamp;
 
     fn series(labels: &str) -> Arc<Series> {
-        Arc::new(Series::new(labels, &FamilyKind::Gauge, Timestamp::from_millis(0)))
+        Arc::new(Series::new(labels, &FamilyKind::Gauge, (Timestamp::from_millis(0), &Account::unlimited())))
     }
 
     fn addresses(all: &[Arc<Series>]) -> Vec<(String, *const Series)> {

@@ -17,6 +17,11 @@ pub(super) enum Parts<C> {
 }
 
 impl<C: Clone> Parts<C> {
+    /// The cell that came first.
+    pub(super) fn first(&self) -> Option<C> {
+        self.iter().next().cloned()
+    }
+
     /// The worker's cell, made if it has none; the first worker goes on with what was restored. The list grows by exactly one.
     pub(super) fn of_worker(&mut self, worker: u32, new: impl FnOnce() -> C) -> C {
         if let Some((id, cell)) = self.entry(worker) {
@@ -48,6 +53,15 @@ impl<C: Clone> Parts<C> {
 }
 
 impl<C> Parts<C> {
+    /// Whether the worker has a cell, or may go on with what was restored.
+    pub(super) fn has(&self, worker: u32) -> bool {
+        match self {
+            Self::None => false,
+            Self::One(id, _) => *id == worker || *id == BASE,
+            Self::Many(all) => all.iter().any(|(id, _)| *id == worker || *id == BASE),
+        }
+    }
+
     /// All cells, in the order in which they came.
     pub(super) fn iter(&self) -> impl Iterator<Item = &C> {
         let (one, many) = match self {

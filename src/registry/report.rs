@@ -13,7 +13,7 @@ pub struct Cardinality {
     pub series: usize,
     /// The limit on them.
     pub series_limit: usize,
-    /// Bytes that they take, as reckoned for the limit.
+    /// Bytes that they take, as the limit counts them.
     pub series_bytes: usize,
     /// The limit on these.
     pub series_bytes_limit: usize,
@@ -38,7 +38,7 @@ pub struct FamilyReport {
     pub kind: &'static str,
     /// Its series, the overflow series not counted.
     pub series: usize,
-    /// Bytes that they take, as reckoned for the limit.
+    /// Bytes that they take, as the limit counts them.
     pub bytes: usize,
     /// Its labels, those with the most values first.
     pub labels: Vec<LabelReport>,

@@ -80,7 +80,7 @@ pub struct SavedSeries {
     pub labels: String,
     /// Whether it is the family's overflow series.
     pub overflow: bool,
-    /// When it was last written, milliseconds since 1970.
+    /// When it was last written, milliseconds since 1970, as all times here in wall time.
     pub last_ms: u64,
     /// Milliseconds unseen after which it expires; 0 for never.
     pub ttl_ms: u64,
@@ -174,7 +174,7 @@ pub(crate) fn save<E>(registry: &Registry, now: Timestamp, each: &mut dyn FnMut(
     // One that comes back while families are saved may be in none of those saved later, and one that expires in none of those
     // before; who is both alive and in grace is restored alive.
     let mut in_grace = registry.grace.all();
-    let moment = Moment { now, has_zeroes: registry.counters_start_at_zero };
+    let moment = Moment { now, wall_ms: registry.wall().millis(), has_zeroes: registry.counters_start_at_zero };
     registry.families().iter().try_for_each(|family| save_family(family, moment, each))?;
     in_grace.extend(registry.grace.all());
     in_grace.sort_by(|a, b| (&a.0, a.2.labels()).cmp(&(&b.0, b.2.labels())));
@@ -182,10 +182,11 @@ pub(crate) fn save<E>(registry: &Registry, now: Timestamp, each: &mut dyn FnMut(
     save_in_grace(&in_grace, moment, each)
 }
 
-/// When series are saved, and whether expositions show counters at 0 first.
+/// When series are saved, how far the wall clock is ahead then, and whether expositions show counters at 0 first.
 #[derive(Clone, Copy)]
 struct Moment {
     now: Timestamp,
+    wall_ms: i64,
     has_zeroes: bool,
 }
 
@@ -207,7 +208,7 @@ impl SavedFamily {
             limits: rules.limits,
             generation: 0,
             worker: BASE,
-            created: now,
+            created: registry.wall().of(now),
             arrival: Arrival { text: &|| "restored from the state file".to_owned(), source: Source::Unknown, now },
         };
         // Where native buckets were kept they go on; also those of series to come, as before.
@@ -217,7 +218,9 @@ impl SavedFamily {
         }
         let from_zero = rules.sums_from_zero && kind.accumulates();
         let mut restored = Restored::default();
+        let to_timeline_ms = registry.wall().millis().saturating_neg();
         for series in self.series {
+            let series = series.shifted(to_timeline_ms, &self.kind);
             restored += match series.resting_until_ms {
                 0 => series.restore(registry, &request, (&self.first_names, from_zero)),
                 // Without its value there is nothing to come back to.
@@ -245,12 +248,13 @@ impl SavedSeries {
         if !self.value.is_of(request.kind) {
             return refused;
         }
-        let Ok(family) = registry.create(request) else { return refused };
+        let Ok(family) = registry.create(request, request.limits.overflow.unwrap_or(registry.limits.overflow)) else { return refused };
         if family.kind() != request.kind {
             return refused;
         }
         family.restore_first_names(first_names);
-        let created = if from_zero { now } else { Timestamp::from_millis(self.created_ms.min(now.as_millis())) };
+        let now_by_wall = request.created;
+        let created = if from_zero { now_by_wall } else { now_by_wall.min(Timestamp::from_millis(self.created_ms)) };
         let arrival = Arrival { now: last, ..request.arrival };
         let request = Request { labels: &labels, help: request.help.clone(), ttl_ms, created, arrival, ..*request };
         let admitted = if self.overflow {
@@ -284,7 +288,7 @@ impl SavedSeries {
             return Restored { expired: 1, ..Restored::default() };
         }
         let is_good = checked_labels(&self.labels, request.kind, request.labels.names()).is_some() && self.value.is_of(request.kind);
-        let series = Arc::new(Series::new(&self.labels, request.kind, Timestamp::from_millis(self.created_ms)));
+        let series = Arc::new(Series::new(&self.labels, request.kind, (Timestamp::from_millis(self.created_ms), registry.grace.account())));
         series.set_shown_from_s(self.value.shown_from_s());
         let cell = series.cell(request.kind, BASE, (self.ttl_ms, now)).filter(|_| is_good);
         if !cell.is_some_and(|cell| self.value.absorbed_by(&cell, now)) {
@@ -309,7 +313,9 @@ fn save_in_grace<E>(
                 resting_until_ms: *end_ms,
                 ..SavedSeries::of(series, kind, moment)
             };
-            each(&SavedFamily { series: piece.iter().map(saved).collect(), ..SavedFamily::empty(name.as_str(), kind) })?;
+            let head = SavedFamily::empty(name.as_str(), kind);
+            let series = piece.iter().map(|one| saved(one).shifted(moment.wall_ms, &head.kind)).collect();
+            each(&SavedFamily { series, ..head })?;
         }
     }
     Ok(())
@@ -352,7 +358,7 @@ fn save_family<E>(family: &Family, moment: Moment, each: &mut dyn FnMut(&SavedFa
             continue;
         }
         let overflow = snapshot.overflow.as_ref().is_some_and(|overflow| Arc::ptr_eq(overflow, series));
-        let saved = SavedSeries { overflow, ..SavedSeries::of(series, family.kind(), moment) };
+        let saved = SavedSeries { overflow, ..SavedSeries::of(series, family.kind(), moment) }.shifted(moment.wall_ms, &piece.kind);
         bytes += saved.labels.len() + saved.value.bytes();
         piece.series.push(saved);
         if piece.series.len() >= PIECE_SERIES || bytes >= PIECE_BYTES {

@@ -6,15 +6,19 @@ use std::sync::{Arc, Mutex};
 use super::kind::FamilyKind;
 use super::parts::Parts;
 use crate::lock::lock;
+use crate::memory::Account;
 use crate::prefetch::prefetch;
 use crate::registry::cell::{
-    Bounds, CounterCell, GaugeCell, HistogramCell, HistogramSnapshot, NativeCell, NativeSnapshot, SetCell, SetSnapshot, Stamp, SummaryCell,
-    SummarySnapshot, add_finite, add_weights, merge_classic,
+    Bounds, CounterCell, GaugeCell, HistogramCell, HistogramSnapshot, NativeCell, NativeSnapshot, SET_BYTES, SetCell, SetSnapshot, Stamp,
+    SummaryCell, SummarySnapshot, add_finite, add_weights, merge_classic,
 };
 use crate::time::Timestamp;
 
 /// What a series costs beside its label text and its cells: its own fields, places in table and order, allocator.
-const SERIES_BYTES: usize = 160;
+const SERIES_BYTES: usize = 176;
+
+/// What a worker's cell of a counter costs, or the cell of a gauge, with its place.
+const NUMBER_BYTES: usize = 48;
 
 /// One label set of a family.
 #[derive(Debug)]
@@ -22,13 +26,15 @@ pub(crate) struct Series {
     labels: Box<str>,
     /// Milliseconds unseen after which it is retired; 0 for never.
     ttl_ms: AtomicU64,
-    /// When its counting began.
+    /// When its counting began, in wall time as it was known then: a created time that changes would be a reset.
     created_ms: u64,
     /// Whether it is in no family's table.
     out: AtomicBool,
     /// Second since 1970 from which expositions show its value, where they show 0 first; 0 while that 0 was delivered to nobody.
     shown_from_s: AtomicU32,
     cells: Mutex<Cells>,
+    /// From which it takes its memory: its family's.
+    account: Arc<Account>,
 }
 
 /// Cells by worker; a gauge has one for all.
@@ -58,6 +64,14 @@ impl HistogramPart {
         }
     }
 
+    /// What the native buckets take.
+    fn native_bytes(&self) -> usize {
+        match self {
+            Self::Classic(_) => 0,
+            Self::Native(cell) => cell.bytes(),
+        }
+    }
+
     fn handle(&self, bounds: &Arc<Bounds>) -> CellHandle {
         match self {
             Self::Classic(cell) => CellHandle::Histogram(cell.clone(), Arc::clone(bounds)),
@@ -66,14 +80,30 @@ impl HistogramPart {
     }
 
     /// The same cell with native buckets, if it has none and the family is to have them.
-    fn made_native(&self, bounds: &Arc<Bounds>, now: Timestamp) -> Option<Self> {
+    fn made_native(&self, bounds: &Arc<Bounds>, (now, account): (Timestamp, &Arc<Account>)) -> Option<Self> {
         match self {
-            Self::Classic(cell) if bounds.is_native_wanted() => {
-                NativeCell::new(cell.clone(), bounds, now).map(|cell| Self::Native(Arc::new(cell)))
+            Self::Classic(cell) if bounds.is_native_wanted() && !account.memory().is_scarce() => {
+                NativeCell::within(cell.clone(), bounds, (now, account)).map(|cell| Self::Native(Arc::new(cell)))
             }
             _ => None,
         }
     }
+}
+
+/// What the classic cell of a histogram with so many bounds costs, with its place.
+fn histogram_bytes(bounds: usize) -> usize {
+    56 + 8 * bounds
+}
+
+/// What a series of this kind costs that one worker has met, before its cell grows.
+pub(super) fn bytes_of_one(labels: &str, kind: &FamilyKind) -> usize {
+    let cell = match kind {
+        FamilyKind::Counter | FamilyKind::Gauge => NUMBER_BYTES,
+        FamilyKind::Histogram { bounds } => histogram_bytes(bounds.len()),
+        FamilyKind::Summary(options) => SummaryCell::base_bytes(options),
+        FamilyKind::Set => SET_BYTES,
+    };
+    SERIES_BYTES + labels.len() + cell
 }
 
 /// A worker's cell, to write to.
@@ -114,7 +144,8 @@ impl CellHandle {
 }
 
 impl Series {
-    pub(super) fn new(labels: &str, kind: &FamilyKind, now: Timestamp) -> Self {
+    /// One without cells, that takes its memory from this account.
+    pub(super) fn new(labels: &str, kind: &FamilyKind, (now, account): (Timestamp, &Arc<Account>)) -> Self {
         let cells = match kind {
             FamilyKind::Counter => Cells::Counter(Parts::None),
             FamilyKind::Gauge => Cells::Gauge(Arc::default()),
@@ -122,6 +153,7 @@ impl Series {
             FamilyKind::Summary(_) => Cells::Summary(Parts::None),
             FamilyKind::Set => Cells::Set(Parts::None),
         };
+        account.take(own_bytes(labels, &cells));
         Self {
             labels: labels.into(),
             ttl_ms: AtomicU64::new(0),
@@ -129,10 +161,11 @@ impl Series {
             out: AtomicBool::new(true),
             shown_from_s: AtomicU32::new(0),
             cells: Mutex::new(cells),
+            account: Arc::clone(account),
         }
     }
 
-    /// When its counting began: with its first sample, or where it goes on from an old value with that.
+    /// When its counting began, in wall time: with its first sample, or where it goes on from an old value with that.
     pub(crate) fn created(&self) -> Timestamp {
         Timestamp::from_millis(self.created_ms)
     }
@@ -203,9 +236,26 @@ impl Series {
         &self.labels
     }
 
-    /// What it is reckoned at; `kind` is that of the family.
-    pub(super) fn bytes(&self, kind: &FamilyKind) -> usize {
-        SERIES_BYTES + self.labels.len() + kind.cell_bytes()
+    /// Bytes that it takes, those of its cells included.
+    pub(super) fn bytes(&self) -> usize {
+        let cells = lock(&self.cells);
+        let beside = match &*cells {
+            Cells::Summary(cells) => cells.iter().map(|cell| cell.bytes()).sum(),
+            Cells::Set(cells) => cells.iter().map(|cell| cell.bytes()).sum(),
+            Cells::Histogram(cells) => cells.iter().map(HistogramPart::native_bytes).sum(),
+            Cells::Counter(_) | Cells::Gauge(_) => 0,
+        };
+        own_bytes(&self.labels, &cells) + beside
+    }
+
+    /// Whether a sample of this worker makes the series grow by a cell, however little memory is left.
+    pub(super) fn lacks_cell_of(&self, worker: u32) -> bool {
+        match &*lock(&self.cells) {
+            Cells::Counter(cells) => !cells.has(worker),
+            Cells::Histogram(cells) => !cells.has(worker),
+            // One for all; or those that there are take more than one writer.
+            Cells::Gauge(_) | Cells::Summary(_) | Cells::Set(_) => false,
+        }
     }
 
     /// Milliseconds unseen after which it is retired; 0 for never.
@@ -216,20 +266,40 @@ impl Series {
     /// The worker's cell, made if it has none; a retired one comes back to life. `kind` is that of the family.
     pub(super) fn cell(&self, kind: &FamilyKind, worker: u32, (ttl_ms, now): (u64, Timestamp)) -> Option<CellHandle> {
         self.ttl_ms.store(ttl_ms, Relaxed);
+        let account = &self.account;
+        let is_scarce = account.memory().is_scarce();
         let handle = match (&mut *lock(&self.cells), kind) {
-            (Cells::Counter(cells), FamilyKind::Counter) => CellHandle::Counter(cells.of_worker(worker, Arc::default)),
+            (Cells::Counter(cells), FamilyKind::Counter) => {
+                let new = || {
+                    account.take(NUMBER_BYTES);
+                    Arc::default()
+                };
+                CellHandle::Counter(cells.of_worker(worker, new))
+            }
             (Cells::Gauge(cell), FamilyKind::Gauge) => CellHandle::Gauge(Arc::clone(cell)),
             (Cells::Histogram(cells), FamilyKind::Histogram { bounds }) => {
-                let part = cells.of_worker(worker, || HistogramPart::Classic(HistogramCell::new(bounds.len())));
-                match part.made_native(bounds, now) {
+                let new = || {
+                    account.take(histogram_bytes(bounds.len()));
+                    HistogramPart::Classic(HistogramCell::new(bounds.len()))
+                };
+                let part = cells.of_worker(worker, new);
+                match part.made_native(bounds, (now, account)) {
                     Some(native) => cells.replace(worker, native).handle(bounds),
+                    // Without memory it stays what it is, or its samples would ask again and again.
+                    None if bounds.is_native_wanted() => part.handle(bounds.classic_only()),
                     None => part.handle(bounds),
                 }
             }
+            // The cells of these take more than one writer, who wait for one another; better than more memory where that is short.
             (Cells::Summary(cells), FamilyKind::Summary(options)) => {
-                CellHandle::Summary(cells.of_worker(worker, || Arc::new(SummaryCell::new(options))))
+                let shared = cells.first().filter(|_| is_scarce && !cells.has(worker));
+                let own = || cells.of_worker(worker, || Arc::new(SummaryCell::within(options, account)));
+                CellHandle::Summary(shared.unwrap_or_else(own))
             }
-            (Cells::Set(cells), FamilyKind::Set) => CellHandle::Set(cells.of_worker(worker, Arc::default)),
+            (Cells::Set(cells), FamilyKind::Set) => {
+                let shared = cells.first().filter(|_| is_scarce && !cells.has(worker));
+                CellHandle::Set(shared.unwrap_or_else(|| cells.of_worker(worker, || Arc::new(SetCell::within(account)))))
+            }
             _ => return None,
         };
         handle.stamp().revive(now.as_millis());
@@ -375,6 +445,23 @@ impl Series {
             cells.iter().for_each(|cell| cell.merge_into(now, into));
         }
     }
+}
+
+impl Drop for Series {
+    fn drop(&mut self) {
+        self.account.give_back(own_bytes(&self.labels, &lock(&self.cells)));
+    }
+}
+
+/// What a series and its cells take that keep no account of their own.
+fn own_bytes(labels: &str, cells: &Cells) -> usize {
+    let numbers = match cells {
+        Cells::Counter(cells) => NUMBER_BYTES * cells.iter().count(),
+        Cells::Gauge(_) => NUMBER_BYTES,
+        Cells::Histogram(cells) => cells.iter().map(|part| histogram_bytes(part.classic().bounds())).sum(),
+        Cells::Summary(_) | Cells::Set(_) => 0,
+    };
+    SERIES_BYTES + labels.len() + numbers
 }
 
 fn all_members(cells: &Parts<Arc<SetCell>>) -> SetSnapshot {

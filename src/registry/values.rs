@@ -16,7 +16,11 @@ pub(super) struct LabelValues {
     hasher: RandomState,
     labels: Vec<Label>,
     has_first: bool,
+    bytes: usize,
 }
+
+/// What a label costs beside its name and its values, the allocator's part included.
+const LABEL_BYTES: usize = size_of::<Label>() + 48;
 
 struct Label {
     name: Box<str>,
@@ -48,6 +52,11 @@ impl Label {
         Self { name: name.into(), values: HashTable::new(), in_first_series }
     }
 
+    /// Bytes that it takes, name and table included.
+    fn bytes(&self) -> usize {
+        LABEL_BYTES + self.name.len() + self.values.allocation_size()
+    }
+
     fn has(&self, hash: u64) -> bool {
         self.values.find(hash, |value| value.hash() == hash).is_some()
     }
@@ -72,6 +81,11 @@ impl Label {
 }
 
 impl LabelValues {
+    /// Bytes that all of it takes.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     fn of(&self, name: &str) -> Option<&Label> {
         self.labels.iter().find(|label| *label.name == *name)
     }
@@ -112,11 +126,15 @@ impl LabelValues {
             let hash = self.hasher.hash_one(value);
             let known = self.labels.iter().position(|label| *label.name == *name);
             let at = known.unwrap_or_else(|| {
-                self.labels.push(Label::new(name, !self.has_first));
+                let label = Label::new(name, !self.has_first);
+                self.bytes += label.bytes();
+                self.labels.push(label);
                 self.labels.len() - 1
             });
             if let Some(label) = self.labels.get_mut(at) {
+                let before = label.bytes();
                 label.add(hash);
+                self.bytes += label.bytes() - before;
             }
         }
         self.has_first = true;
@@ -124,10 +142,21 @@ impl LabelValues {
 
     /// Label names of the first series of a family that was kept over a restart; to be told before any series is noted.
     pub(super) fn restore_first_names(&mut self, names: &[String]) {
-        if !self.has_first && !names.is_empty() {
-            let label = |name: &String| Label::new(name, true);
-            self.labels.extend(names.iter().map(label));
+        if !names.is_empty() {
+            self.set_first_names(names.iter().map(String::as_str));
+        }
+    }
+
+    /// The label names of the overflow series, for a family that begins with that: there was no room for its first series.
+    pub(super) fn begin_with(&mut self, labels: &Labels) {
+        self.set_first_names(labels.iter().map(|(name, _)| name));
+    }
+
+    fn set_first_names<'n>(&mut self, names: impl Iterator<Item = &'n str>) {
+        if !self.has_first {
+            self.labels.extend(names.map(|name| Label::new(name, true)));
             self.has_first = true;
+            self.bytes = self.labels.iter().map(Label::bytes).sum();
         }
     }
 
@@ -140,7 +169,12 @@ impl LabelValues {
             }
         }
         // The names of the first series stay: they are those of the overflow series.
-        self.labels.retain(|label| label.in_first_series || !label.values.is_empty());
+        let bytes = &mut self.bytes;
+        self.labels.retain(|label| {
+            let stays = label.in_first_series || !label.values.is_empty();
+            *bytes -= if stays { 0 } else { label.bytes() };
+            stays
+        });
     }
 
     /// The label names of the family's first series.

@@ -46,7 +46,7 @@ pub enum Mark {
 /// What stands before the first frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
-    /// When the snapshot was written.
+    /// When the snapshot was written, in wall time.
     pub written: Timestamp,
     /// Whether it is the last one.
     pub mark: Mark,
@@ -110,7 +110,7 @@ enum Record {
 ///
 /// Those of `out`.
 pub(crate) fn write(registry: &Registry, (now, mark): (Timestamp, Mark), out: &mut impl Write) -> io::Result<Counts> {
-    out.write_all(&Header { written: now, mark }.to_bytes())?;
+    out.write_all(&Header { written: registry.wall().of(now), mark }.to_bytes())?;
     let (mut counts, mut body) = (Counts::default(), Vec::new());
     save(registry, now, &mut |family| {
         body = encode(&RecordRef::Family(family), std::mem::take(&mut body))?;

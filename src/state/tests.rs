@@ -1,5 +1,6 @@
 //! What is kept comes back, to the byte of the page; what is not a snapshot is refused, whatever it is.
 
+mod clocks;
 mod levels;
 
 use proptest::prelude::*;
@@ -78,7 +79,9 @@ fn a_page_is_the_same_after_a_restart_and_goes_on() {
         assert_eq!(restored, Restored { series: before.registry().series() as u64, ..Restored::default() });
         assert_eq!(page(&after, now), page(&before, now));
         assert!(bytes_of(&after, now) == bytes, "and so is the next snapshot");
-        assert_eq!(after.registry().series_bytes(), before.registry().series_bytes());
+        // One part of each series, where two workers had one each.
+        let (after_bytes, before_bytes) = (after.registry().series_bytes(), before.registry().series_bytes());
+        assert!(after_bytes * 2 > before_bytes && after_bytes <= before_bytes, "{after_bytes} after {before_bytes}");
         for bridge in [&before, &after] {
             let mut worker = bridge.worker();
             worker.ingest(b"c:1|c|#n:3\ng:+4|g\nh:7|h\nsmall:new|s\nlarge:x7|s\nother:1|c", at(320_000));

@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use super::self_family::SelfFamily;
 
 /// Names that belong to this module; refused from the wire.
-pub(super) const NAMES: [&str; 10] = [
+pub(crate) const NAMES: [&str; 10] = [
     "process_cpu_seconds_total",
     "process_max_fds",
     "process_network_receive_bytes_total",

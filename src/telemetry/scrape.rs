@@ -6,7 +6,7 @@ use super::described::{described_counter, described_counters, described_gauge};
 use crate::options::Prefix;
 
 /// Why an HTTP connection was cut, in the order of the web server's reasons.
-const CONNECTION_CUTS: [&str; 7] = ["idle", "header", "write", "response", "crowded", "header_too_large", "malformed"];
+const CONNECTION_CUTS: [&str; 8] = ["idle", "header", "write", "response", "crowded", "header_too_large", "malformed", "flood"];
 
 /// Why a scrape did not get its page to the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +46,8 @@ pub struct Scrape {
     pub bytes: Gauge,
     /// HTTP connections open now.
     pub connections: Gauge,
+    /// HTTP connections whose request is awaited, or that wait for a place.
+    pub connections_waiting: Gauge,
     /// HTTP connections refused because so many were open.
     pub connections_refused: Counter,
 }
@@ -95,11 +97,16 @@ pub(super) fn scrape(p: Prefix) -> Scrape {
             "reason",
             CONNECTION_CUTS,
         ),
-        connections: described_gauge(p, "http_connections_open", "HTTP connections open now."),
+        connections: described_gauge(p, "http_connections_open", "HTTP connections whose request has come, open now."),
+        connections_waiting: described_gauge(
+            p,
+            "http_connections_waiting",
+            "HTTP connections whose first request is awaited, or that wait for one of the places of those open.",
+        ),
         connections_refused: described_counter(
             p,
             "http_connections_refused_total",
-            "HTTP connections closed at once because so many were open.",
+            "HTTP connections closed unanswered because so many waited for a place.",
         ),
     }
 }

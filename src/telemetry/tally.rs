@@ -119,7 +119,7 @@ pub enum Refusal {
     TooManyTags,
     /// A new family, and there are as many as the limit.
     FamilyLimit,
-    /// A new gauge or a new family's first series, and there are as many series as the limit.
+    /// A new gauge, or where all are to be rejected, and there are as many series as the limit.
     SeriesLimit,
     /// A new gauge in a family that has as many series as the limit.
     FamilySeriesLimit,

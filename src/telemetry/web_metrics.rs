@@ -13,6 +13,7 @@ pub struct WebMetrics {
     pub unauthorized: Counter,
     /// Requests answered 503 because so many passwords were being checked.
     pub passwords_refused: Counter,
+    requests_rejected: [Counter; RequestRejection::ALL.len()],
     /// Requests answered 429.
     pub rate_limited: Counter,
     /// Connections closed because of where they come from.
@@ -26,10 +27,39 @@ pub struct WebMetrics {
 }
 
 impl WebMetrics {
+    /// Counts a rejected request.
+    pub fn request_rejected(&self, why: RequestRejection) {
+        if let Some(counter) = self.requests_rejected.get(why as usize) {
+            counter.increment(1);
+        }
+    }
+
     /// Counts a failed handshake.
     pub fn handshake_error(&self, error: HandshakeError) {
         if let Some(counter) = self.handshake_errors.get(error as usize) {
             counter.increment(1);
+        }
+    }
+}
+
+/// Why a request was rejected that others are answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestRejection {
+    /// 503: too many requests wait for what takes long.
+    ApiBusy,
+    /// 408: its body came too slowly.
+    SlowBody,
+}
+
+impl RequestRejection {
+    /// Every one, in the order of the enum.
+    pub const ALL: [Self; 2] = [Self::ApiBusy, Self::SlowBody];
+
+    /// The label value.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ApiBusy => "api_busy",
+            Self::SlowBody => "slow_body",
         }
     }
 }
@@ -98,6 +128,12 @@ pub(super) fn web_metrics(p: Prefix) -> WebMetrics {
         passwords_refused: counter(
             "http_password_checks_refused_total",
             "Requests answered 503 because so many passwords were being checked.",
+        ),
+        requests_rejected: described_counters(
+            p,
+            ("http_requests_rejected_total", "Requests that were not answered as they might have been, by reason."),
+            "reason",
+            RequestRejection::ALL.map(RequestRejection::as_str),
         ),
         rate_limited: counter("http_rate_limited_total", "Requests answered 429 because of rate_limit."),
         denied: counter(

@@ -32,6 +32,8 @@ pub(super) struct KeyBytes {
     spare: Vec<usize>,
     /// Bytes in use, headers included.
     used: usize,
+    /// Bytes written in segments that have memory: what the system had to give.
+    written: usize,
     /// The segment that is copied, or is asked next whether it is to be, and how many of its bytes are done.
     copying: (usize, usize),
     is_copying: bool,
@@ -45,12 +47,17 @@ struct KeySegment {
 
 impl KeyBytes {
     pub(super) fn new() -> Self {
-        Self { segments: vec![KeySegment::default()], head: 0, spare: Vec::new(), used: 0, copying: (0, 0), is_copying: false }
+        Self { segments: vec![KeySegment::default()], head: 0, spare: Vec::new(), used: 0, written: 0, copying: (0, 0), is_copying: false }
     }
 
     /// Bytes in use.
     pub(super) fn used(&self) -> usize {
         self.used
+    }
+
+    /// Bytes written that take memory.
+    pub(super) fn written(&self) -> usize {
+        self.written
     }
 
     /// Bytes that take memory, as far as they were ever written.
@@ -88,6 +95,7 @@ impl KeyBytes {
         head.bytes.resize(at - HEADER + size, 0);
         head.used += size;
         self.used += size;
+        self.written += size;
         Some((self.head * UNITS + at / UNIT) as u32)
     }
 
@@ -114,6 +122,7 @@ impl KeyBytes {
         if segment.used > 0 {
             return;
         }
+        self.written -= segment.bytes.len();
         if number == self.head {
             segment.bytes.clear();
         } else {
@@ -174,7 +183,9 @@ impl KeyBytes {
 
     /// Gives back one segment, for keys that are taken apart; false if there is none.
     pub(super) fn drop_last(&mut self) -> bool {
-        self.segments.pop().is_some()
+        let Some(gone) = self.segments.pop() else { return false };
+        self.written = self.written.saturating_sub(gone.bytes.len());
+        true
     }
 }
 

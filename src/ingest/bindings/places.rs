@@ -37,6 +37,8 @@ pub(super) struct Places<T> {
     /// No chunk before this one has room.
     room_from: usize,
     len: usize,
+    /// Chunks that have memory.
+    taken: usize,
 }
 
 struct Chunk<T> {
@@ -55,7 +57,7 @@ impl<T> Chunk<T> {
 
 impl<T> Places<T> {
     pub(super) fn new() -> Self {
-        Self { chunks: Vec::new(), room_from: 0, len: 0 }
+        Self { chunks: Vec::new(), room_from: 0, len: 0, taken: 0 }
     }
 
     /// Places in use.
@@ -105,6 +107,7 @@ impl<T> Places<T> {
             self.chunks.push(Chunk::EMPTY);
         }
         let Some(chunk) = self.chunks.get_mut(at) else { return };
+        self.taken += usize::from(chunk.places.is_none());
         let places = chunk.places.get_or_insert_with(|| Box::new(std::array::from_fn(|_| Place::free(0))));
         let free = &mut places[number as usize % CHUNK];
         if number as usize % CHUNK < chunk.opened {
@@ -129,6 +132,7 @@ impl<T> Places<T> {
         // The first chunk stays: a small table would otherwise allocate again and again.
         if chunk.used == 0 && at > 0 {
             *chunk = Chunk::EMPTY;
+            self.taken -= 1;
         }
         self.len -= 1;
         self.room_from = self.room_from.min(at);
@@ -146,14 +150,19 @@ impl<T> Places<T> {
                 chunk.opened = last;
                 return true;
             }
+            self.taken -= usize::from(chunk.places.is_some());
             self.chunks.pop();
         }
         false
     }
 
     /// Places that take memory.
-    #[cfg(test)]
     pub(super) fn capacity(&self) -> usize {
-        self.chunks.iter().filter(|chunk| chunk.places.is_some()).count() * CHUNK
+        self.taken * CHUNK
+    }
+
+    /// Bytes that take memory.
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.capacity() * size_of::<Place<T>>()
     }
 }

@@ -148,8 +148,12 @@ impl Slots {
         self.moved
     }
 
+    /// Bytes that take memory.
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.capacity() * size_of::<u64>()
+    }
+
     /// Slots that take memory.
-    #[cfg(test)]
     pub(super) fn capacity(&self) -> usize {
         self.table.slots.len() + self.old.as_ref().map_or(0, |old| old.table.slots.len())
     }

@@ -43,8 +43,12 @@ impl Worker {
         if self.tally.recorded == before {
             return;
         }
-        let binding = self.bindings.find(*hash, sample).and_then(|id| self.bindings.get(id, sample));
-        let Some((binding, series)) = binding.and_then(|binding| Some((binding, binding.series()?))) else { return };
+        let Some(binding) = self.bindings.find(*hash, sample).and_then(|id| self.bindings.get(id, sample)) else {
+            // There was no room for the binding, and so no way to the series.
+            self.tally.exemplars_refused += 1;
+            return;
+        };
+        let Some(series) = binding.series() else { return };
         let (Value::Number(number) | Value::Signed(number)) = sample.value else { return };
         let number = binding.convert(number);
         let bounds: &[f64] = match &binding.target {

@@ -76,9 +76,13 @@ fn fields<'a>(input: &'a [u8], kind: Kind, dialect: &Dialect) -> IResult<&'a [u8
                 false
             }
             [b'c', b':', _, ..] => dialect.container_id,
-            [b'T', ..] | [b'e', b':', ..] | [b'c', b'a', b'r', b'd', b':', ..] => false,
+            [b'T', time @ ..] => {
+                starts_next_sample |= memchr(b':', time).is_some();
+                false
+            }
+            [b'e', b':', ..] | [b'c', b'a', b'r', b'd', b':', ..] => false,
             _ => {
-                starts_next_sample |= field.first() == Some(&b':');
+                starts_next_sample |= field.first() == Some(&b':') || holds_a_value(field, rest);
                 found.unknown += 1;
                 false
             }
@@ -90,6 +94,17 @@ fn fields<'a>(input: &'a [u8], kind: Kind, dialect: &Dialect) -> IResult<&'a [u8
     }
     // No field begins with a colon; without tags it is where the next of several samples begins.
     if rest.is_empty() && (has_tags || !starts_next_sample) { Ok((rest, found)) } else { Err(Err::Error(())) }
+}
+
+/// Whether an unknown field ends with the value of another sample, `zz:2|c`: a number before what is a kind. Fields of newer clients
+/// may hold a colon.
+#[cold]
+fn holds_a_value(field: &[u8], rest: &[u8]) -> bool {
+    let (mut pieces, after) = (field.rsplit(|b| *b == b':'), rest.strip_prefix(b"|").unwrap_or_default());
+    let is_number = pieces.next().is_some_and(|last| last.len() < field.len() && whole_number(last).is_some());
+    // Behind its kind another sample may follow, as behind this one.
+    let end = after.iter().position(|b| *b == b':').unwrap_or(after.len());
+    is_number && pieces.count() == 1 && kind(after.get(..end).unwrap_or_default()).is_ok()
 }
 
 impl SampleFields<'_> {

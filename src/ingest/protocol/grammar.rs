@@ -189,6 +189,14 @@ fn named_line<'a>(line: &'a [u8], (name, rest): (&'a [u8], &'a [u8]), dialect: &
         if dialect.packed_values == PackedValues::Observers && !kind.is_some_and(Kind::is_observed) {
             return rejected(SampleError::InvalidExtendedAggregateType);
         }
+        // Another sample may follow their kind or one of their fields.
+        let has_another = || {
+            let kind = memchr(b':', after).and_then(|colon| after.get(..colon)).and_then(kind_of);
+            kind.is_some() && suffix(after, dialect).is_err()
+        };
+        if !has_tags_field && dialect.packed_values == PackedValues::All && has_another() {
+            return Line::Samples(Samples::several((name, in_name.errors), rest, dialect));
+        }
         return Line::Samples(Samples::packed((name, in_name.errors), value, after, dialect));
     }
     if let Ok((_, sample)) = sample(name, rest, dialect) {

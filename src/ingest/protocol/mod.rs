@@ -23,4 +23,5 @@ pub use self::packed::Samples;
 pub use self::quick::Avx2;
 pub use self::quick::{Finder, Marks, PlainFinder, WINDOW, quick_line};
 pub use self::sample::{Kind, Sample, Value};
+pub(crate) use self::tags::is_blank;
 pub use self::tags::{Identity, TagErrors, TagSink};

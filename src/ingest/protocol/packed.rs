@@ -1,11 +1,11 @@
-//! Lines with more than one sample: packed values (`a:1:2:3|ms|#k:v`) and several samples (`a:1|c:2|g`).
+//! Lines with more than one sample: packed values (`a:1:2:3|ms|#k:v`), several samples (`a:1|c:2|g`), and both (`a:1:2|ms:3|ms`).
 
 use memchr::memchr;
 
-use super::fields::{Suffix, suffix, why_rejected, why_suffix_rejected};
+use super::fields::{Suffix, kind, suffix, why_rejected, why_suffix_rejected};
 use super::number::whole_number;
 use super::{Kind, Rejected, Sample, SampleError, Value};
-use crate::options::Dialect;
+use crate::options::{Dialect, PackedValues};
 
 /// The samples of one line, each good or rejected on its own.
 #[derive(Debug, Clone)]
@@ -57,14 +57,27 @@ impl<'a> Samples<'a> {
         }
     }
 
-    fn next_of_several(&self, piece: &'a [u8]) -> Result<Sample<'a>, Rejected> {
-        let Some((value, after)) = memchr(b'|', piece).and_then(|at| Some((piece.get(..at)?, piece.get(at + 1..)?))) else {
+    /// `ahead` is what follows the piece.
+    fn next_of_several(&self, piece: &'a [u8], ahead: Option<&'a [u8]>) -> Result<Sample<'a>, Rejected> {
+        let whole = memchr(b'|', piece).and_then(|at| Some((piece.get(..at)?, piece.get(at + 1..)?)));
+        let Some((value, after)) = whole.or_else(|| Some((piece, self.shared_suffix(piece, ahead?)?))) else {
             return Err(Rejected { error: SampleError::MalformedComponent, tag_errors: 0 });
         };
         suffix(after, &self.dialect)
             .ok()
             .and_then(|(_, suffix)| self.sample(&suffix, value))
             .ok_or_else(|| why_rejected(value, after, &self.dialect))
+    }
+}
+
+impl<'a> Samples<'a> {
+    /// Kind and fields of a packed value, which stand behind the last of its values.
+    #[cold]
+    fn shared_suffix(&self, value: &[u8], ahead: &'a [u8]) -> Option<&'a [u8]> {
+        let after = memchr(b'|', ahead).and_then(|at| ahead.get(at + 1..))?;
+        let after = after.get(..memchr(b':', after).unwrap_or(after.len()))?;
+        let is_packed = self.dialect.packed_values == PackedValues::All && whole_number(value).is_some();
+        (is_packed && !matches!(kind(after), Ok((_, Kind::Set)))).then_some(after)
     }
 }
 
@@ -92,7 +105,8 @@ impl<'a> Iterator for Samples<'a> {
             }
             Form::Several(rest) => {
                 let piece = take_piece(rest)?;
-                self.next_of_several(piece)
+                let ahead = *rest;
+                self.next_of_several(piece, ahead)
             }
         };
         let name_tag_errors = self.name_tag_errors.take();

@@ -114,7 +114,7 @@ fn visit_fields(fields: &str, dialect: &Dialect, label: &mut impl FnMut(&str, &s
 }
 
 /// What stands at the ends of lines and belongs to nothing.
-pub(super) fn is_blank(c: char) -> bool {
+pub(crate) fn is_blank(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\r' | '\0')
 }
 

@@ -89,6 +89,11 @@ impl Binding {
         }
     }
 
+    /// Bytes that it takes beside its place in a table, the allocator's part included.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.extra.as_ref().map_or(0, |_| size_of::<Extra>() + 16)
+    }
+
     /// A number of the wire as the page shows it.
     #[inline(always)]
     pub(crate) fn convert(&self, number: f64) -> f64 {

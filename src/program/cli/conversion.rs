@@ -168,6 +168,7 @@ fn web_options(args: &Args) -> Result<web::WebOptions, WrongValue> {
         enable_lifecycle: args.web.enable_lifecycle,
         enable_admin_api: args.web.enable_admin_api,
         max_connections: args.web.max_connections,
+        lobby_connections: args.web.max_waiting_connections,
         max_renders: args.web.max_renders,
         max_pages: args.web.max_pages,
         write_timeout: args.web.write_timeout,

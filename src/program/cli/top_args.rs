@@ -1,6 +1,7 @@
 //! The command line of `top`. Must not ask the bridge anything.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
@@ -22,6 +23,24 @@ pub struct Top {
     /// The bridge's address over HTTP [default: that of the bridge that runs here, else http://127.0.0.1:9102].
     #[arg(long, value_name = "URL", value_parser = Base::parse)]
     pub url: Option<Base>,
+    /// For https: who signs the bridge's certificate, in PEM.
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+    /// For https: take any certificate; it is not known then who gets the password.
+    #[arg(long, conflicts_with = "ca_file")]
+    pub insecure: bool,
+    /// For https: a certificate to show to the bridge, in PEM.
+    #[arg(long, value_name = "FILE", requires = "key_file")]
+    pub cert_file: Option<PathBuf>,
+    /// The key of --cert-file, in PEM.
+    #[arg(long, value_name = "FILE", requires = "cert_file")]
+    pub key_file: Option<PathBuf>,
+    /// The user of the web configuration file to be, with --password-file.
+    #[arg(long, value_name = "NAME", requires = "password_file")]
+    pub user: Option<String>,
+    /// A file whose first line is the user's password.
+    #[arg(long, value_name = "FILE", requires = "user")]
+    pub password_file: Option<PathBuf>,
     /// How often to ask, at least 100ms.
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = interval)]
     pub interval: Duration,
@@ -67,8 +86,10 @@ mod tests {
         for (arguments, expected) in [
             (
                 &["--url=127.0.0.1:9102"][..],
-                "invalid value '127.0.0.1:9102' for '--url <URL>': \"127.0.0.1:9102\" does not begin with http://",
+                "invalid value '127.0.0.1:9102' for '--url <URL>': \"127.0.0.1:9102\" does not begin with http:// or https://",
             ),
+            (&["--user=me"], "the following required arguments were not provided: --password-file <FILE>"),
+            (&["--insecure", "--ca-file=a"], "the argument '--insecure' cannot be used with '--ca-file <FILE>'"),
             (&["--interval=10ms"], "invalid value '10ms' for '--interval <DURATION>': expected at least 100ms"),
             (&["--limit=0"], "invalid value '0' for '--limit <N>'"),
             (&["--limit=1001"], "invalid value '1001' for '--limit <N>'"),

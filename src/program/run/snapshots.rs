@@ -10,7 +10,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::start_error::StartError;
 use crate::bridge::Bridge;
-use crate::program::clock::now;
+use crate::program::clock::{self, now};
 use crate::program::net::error_text;
 use crate::program::settings::SnapshotOptions;
 use crate::program::state_file::{Ending, RestoreOutcome, StateFile, Written};
@@ -81,6 +81,7 @@ impl Keeper {
             return true;
         }
         *is_ended = mark == Mark::End;
+        clock::refresh(&self.bridge);
         let (start, written_at) = (Instant::now(), now());
         let metrics = &self.bridge.telemetry().state;
         let file = self.file.path().display();
@@ -89,7 +90,7 @@ impl Keeper {
                 metrics.written.increment(1);
                 metrics.seconds.set(start.elapsed().as_secs_f64());
                 metrics.bytes.set(bytes as f64);
-                metrics.time.set(written_at.as_millis() as f64 / 1000.0);
+                metrics.time.set(clock::to_wall(written_at).as_millis() as f64 / 1000.0);
                 tracing::debug!(%file, series = counts.series, bytes, "a snapshot was written");
                 if counts.left_out > 0 {
                     tracing::error!(%file, series = counts.left_out, "series are too large for the state file and are not kept");
@@ -105,9 +106,11 @@ impl Keeper {
     }
 
     fn restore(&self, max_age: Option<Duration>) {
+        clock::refresh(&self.bridge);
         let (start, now) = (Instant::now(), now());
+        let now_by_wall = clock::to_wall(now);
         let file = self.file.path().display();
-        let age = |written: Timestamp| format!("{}s", now.as_millis().saturating_sub(written.as_millis()) / 1000);
+        let age = |written: Timestamp| format!("{}s", now_by_wall.millis_since(written) / 1000);
         match self.file.restore(&self.bridge, max_age, now) {
             RestoreOutcome::Nothing => tracing::info!(%file, "no state file yet: all series begin anew"),
             RestoreOutcome::TooOld { written, ending } => {
@@ -120,7 +123,7 @@ impl Keeper {
             }
             RestoreOutcome::Restored { restored, written, ending } => {
                 self.warn_of(&ending, true);
-                if written > now {
+                if written > now_by_wall {
                     tracing::warn!(%file, "the state file is from the future: the clock went back");
                 }
                 let metrics = &self.bridge.telemetry().state;

@@ -32,7 +32,7 @@ pub(crate) fn check(sources: &Sources, options: &Options) -> Report {
         Err(mistakes) => Report { remarks: mistakes.0.into_iter().map(Remark::from).collect(), rules: 0, tests: 0, texts },
         Ok(book) => {
             let mut remarks: Vec<Remark> = book.findings.into_iter().map(Remark::from).collect();
-            remarks.extend(lint::lint(&book.rules, options));
+            remarks.extend(without_notes_on_presets(lint::lint(&book.rules, options, &texts), sources, options));
             remarks.extend(stanzas::run(&book.rules, options));
             let config = book.rules.config();
             let (rules, tests) = (config.rules.len(), config.tests.len());
@@ -40,6 +40,17 @@ pub(crate) fn check(sources: &Sources, options: &Options) -> Report {
             Report { remarks, rules, tests, texts }
         }
     }
+}
+
+/// A note on a preset that it has also alone is nothing that its user can mend; its own tests say what it is meant to do.
+fn without_notes_on_presets(mut remarks: Vec<Remark>, sources: &Sources, options: &Options) -> Vec<Remark> {
+    for preset in &sources.presets {
+        let alone = Sources { presets: vec![preset.clone()], names: sources.names, ..Sources::default() };
+        let (Ok(book), Ok(texts)) = (alone.read(), alone.texts()) else { continue };
+        let own = lint::lint(&book.rules, options, &texts);
+        remarks.retain(|remark| remark.severity > Severity::Note || !own.contains(remark));
+    }
+    remarks
 }
 
 /// By file in the order of the texts, then by line and column.

@@ -1,10 +1,11 @@
-//! `preset`: lists the presets by name, and gives the text of one. Must not parse it.
+//! `preset`: lists the presets, and gives the text of one. Must not parse it.
 
 use crate::program::presets;
 
-/// One name a line.
+/// One preset a line: its name, and what it is for.
 pub(crate) fn list() -> String {
-    presets::names().iter().map(|name| format!("{name}\n")).collect()
+    let width = presets::names().iter().map(|name| name.len()).max().unwrap_or_default();
+    presets::names().iter().map(|name| format!("{name:width$}  {}\n", presets::description(name))).collect()
 }
 
 /// The text of a preset: a mapping file.

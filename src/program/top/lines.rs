@@ -242,7 +242,7 @@ mod tests {
         });
         let kept_out = json!({ "limit": "families", "label": "", "action": "refuse", "samples": 3, "distinct_values_refused": null });
         let totals = json!({
-            "series": 190_000, "series_limit": 200_000, "series_bytes": 23_552, "series_bytes_limit": 100_663_296,
+            "series": 190_000, "series_limit": 200_000, "series_bytes": 23_552, "series_bytes_limit": 134_217_728,
             "families": 1, "families_limit": 0, "resting_series": 7,
         });
         let conflict = json!({
@@ -269,7 +269,7 @@ mod tests {
         assert_eq!(
             all,
             "series    [#######################.]  95.0 %  190,000 of 200,000
-bytes     [........................]   0.0 %  23.0 KiB of 96.0 MiB
+bytes     [........................]   0.0 %  23.0 KiB of 128.0 MiB
 families  [........................]   0.0 %  1 of 0
 resting   7 expired series keep their values
 

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::program::ask::Base;
+use crate::program::ask::Client;
 
 /// Bytes of one answer.
 const ANSWER_BYTES: usize = 16 << 20;
@@ -22,11 +22,11 @@ pub(super) struct Readout {
 }
 
 impl Readout {
-    /// Asks the bridge at `url` for at most `limit` families. An error says in words what went wrong.
-    pub(super) fn take(url: &Base, limit: u16) -> Result<Self, String> {
-        let cardinality = ask(url, &format!("/api/v1/cardinality?limit={limit}"))?;
-        let conflicts = ask(url, "/api/v1/conflicts")?;
-        let rejections = ask(url, "/api/v1/rejections").unwrap_or_default();
+    /// Asks the bridge for at most `limit` families. An error says in words what went wrong.
+    pub(super) fn take(client: &Client, limit: u16) -> Result<Self, String> {
+        let cardinality = ask(client, &format!("/api/v1/cardinality?limit={limit}"))?;
+        let conflicts = ask(client, "/api/v1/conflicts")?;
+        let rejections = ask(client, "/api/v1/rejections").unwrap_or_default();
         Ok(Self {
             rejections: rejections["rejections"].clone(),
             cardinality,
@@ -37,12 +37,15 @@ impl Readout {
 }
 
 /// The `data` of an answer.
-fn ask(url: &Base, path: &str) -> Result<Value, String> {
-    let answer = url.get(path, ANSWER_BYTES)?;
+fn ask(client: &Client, path: &str) -> Result<Value, String> {
+    let (url, answer) = (client.base(), client.get(path, ANSWER_BYTES)?);
     let document: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     match (answer.status, &document["data"]) {
         (200, Value::Object(_)) => Ok(document["data"].clone()),
-        (401, _) => Err(format!("{url}{path} asks for a password, which top has none of; open it with --web.no-auth-paths={path}")),
+        (401, _) if client.has_password() => Err(format!("{url}{path} does not take this user and password")),
+        (401, _) => Err(format!(
+            "{url}{path} asks for a password; give it with --user and --password-file, or open the path with --web.no-auth-paths={path}"
+        )),
         (status, _) => Err(format!("{url}{path} answers {status}, and not as a statsd-bridge does")),
     }
 }

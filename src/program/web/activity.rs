@@ -37,6 +37,8 @@ pub(super) enum CutReason {
     HeaderTooLarge,
     /// The bytes were not HTTP.
     Malformed,
+    /// It did over and over what costs the server and leads to nothing, such as requests that it takes back.
+    Flood,
 }
 
 /// How long each phase of a connection may last.
@@ -63,10 +65,25 @@ enum ConnectionPhase {
     Idle,
     /// Part of a header has come.
     Header,
+    /// The client has done its part, and waits for a place or a turn.
+    Waiting,
     /// A request is being answered.
     Handling,
     /// The response is complete and being written.
     Writing,
+}
+
+/// What becomes of a connection that others need the room of; those that compare lower are evicted first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Standing {
+    /// The client takes nothing of its response, since then.
+    Stalled(Instant),
+    /// Its request does not come, or the client's part of a handshake; since then.
+    Header(Instant),
+    /// It is silent after a request, since then.
+    Silent(Instant),
+    /// It is silent, and was sent an exposition before. Who asks most often compares lower: a scraper has time between two scrapes.
+    Scraper(Duration),
 }
 
 /// The activity of one connection. Its stream, its service and its check run in one task; besides them only whoever looks for a
@@ -76,6 +93,8 @@ pub(super) struct Activity {
     progress: Mutex<ConnectionProgress>,
     /// Notified when another task cuts the connection.
     cut_by_others: Notify,
+    /// Notified when it is to end after what it is being answered.
+    asked_to_leave: Notify,
     /// Asks the connection whether it broke.
     probe: OnceLock<Probe>,
 }
@@ -96,25 +115,49 @@ struct ConnectionProgress {
     since: Instant,
     /// Since when the client takes nothing of what is to be written.
     stalled: Option<Instant>,
+    /// Whether all that is written is noted here.
+    is_observed: bool,
     /// Whether bytes came during a response; they may begin the next header.
     read_ahead: bool,
     /// Why the connection was cut, if it was.
     cut: Option<CutReason>,
     /// Whether reading or writing failed.
     failed: bool,
+    began: Instant,
+    requests: u32,
+    has_scraped: bool,
+    /// Whether it was asked to end after what it is being answered.
+    is_leaving: bool,
+}
+
+impl ConnectionProgress {
+    fn time_per_request(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.began) / self.requests.max(1)
+    }
 }
 
 impl Activity {
     pub(super) fn new() -> Arc<Self> {
+        let now = Instant::now();
         let progress = ConnectionProgress {
             phase: ConnectionPhase::Idle,
-            since: Instant::now(),
+            since: now,
             stalled: None,
+            is_observed: false,
             read_ahead: false,
             cut: None,
             failed: false,
+            began: now,
+            requests: 0,
+            has_scraped: false,
+            is_leaving: false,
         };
-        Arc::new(Self { progress: Mutex::new(progress), cut_by_others: Notify::new(), probe: OnceLock::new() })
+        Arc::new(Self {
+            progress: Mutex::new(progress),
+            cut_by_others: Notify::new(),
+            asked_to_leave: Notify::new(),
+            probe: OnceLock::new(),
+        })
     }
 
     fn progress(&self) -> MutexGuard<'_, ConnectionProgress> {
@@ -127,9 +170,26 @@ impl Activity {
         (progress.phase, progress.since) = (ConnectionPhase::Idle, Instant::now());
     }
 
+    /// The client has done its part: what is missing is a place or a turn.
+    pub(super) fn awaits_turn(&self) {
+        let mut progress = self.progress();
+        (progress.phase, progress.since) = (ConnectionPhase::Waiting, Instant::now());
+    }
+
+    /// It was sent an exposition to its end.
+    pub(super) fn scraped(&self) {
+        self.progress().has_scraped = true;
+    }
+
+    /// All that is read and written is noted here from now on.
+    pub(super) fn is_observed_now(&self) {
+        self.progress().is_observed = true;
+    }
+
     /// The header of a request is complete.
     pub(super) fn request_began(&self) {
         let mut progress = self.progress();
+        progress.requests = progress.requests.saturating_add(1);
         (progress.phase, progress.since, progress.read_ahead) = (ConnectionPhase::Handling, Instant::now(), false);
     }
 
@@ -145,10 +205,18 @@ impl Activity {
     pub(super) fn read(&self) {
         let mut progress = self.progress();
         match progress.phase {
-            ConnectionPhase::Idle => (progress.phase, progress.since) = (ConnectionPhase::Header, Instant::now()),
+            ConnectionPhase::Idle | ConnectionPhase::Waiting => {
+                (progress.phase, progress.since) = (ConnectionPhase::Header, Instant::now());
+            }
             ConnectionPhase::Header => {}
             ConnectionPhase::Handling | ConnectionPhase::Writing => progress.read_ahead = true,
         }
+    }
+
+    /// Whether the client takes nothing of the responses that there are, as far as is known from time to time.
+    pub(super) fn took(&self, stalled: bool) {
+        let mut progress = self.progress();
+        progress.stalled = if stalled { progress.stalled.or_else(|| Some(Instant::now())) } else { None };
     }
 
     /// Bytes were to be written; `stalled` says that the client took none of them.
@@ -158,6 +226,12 @@ impl Activity {
         if progress.phase == ConnectionPhase::Idle {
             progress.since = Instant::now();
         }
+    }
+
+    /// Whether the client takes nothing of what is to be written now; none where that is not known.
+    pub(super) fn is_stalled(&self) -> Option<bool> {
+        let progress = self.progress();
+        progress.is_observed.then_some(progress.stalled.is_some())
     }
 
     /// Everything written so far was handed to the kernel.
@@ -207,6 +281,7 @@ impl Activity {
         let (limit, reason) = match progress.phase {
             ConnectionPhase::Idle => (deadlines.idle, CutReason::Idle),
             ConnectionPhase::Header => (deadlines.header, CutReason::Header),
+            ConnectionPhase::Waiting => (deadlines.header, CutReason::Evicted),
             ConnectionPhase::Handling | ConnectionPhase::Writing => (deadlines.response, CutReason::Response),
         };
         passed(progress.since, limit).then_some(reason)
@@ -223,15 +298,51 @@ impl Activity {
         self.progress().cut
     }
 
-    /// Since when the connection only takes up room: it is silent, its header does not end, or the client takes nothing of the
-    /// response. None while it is being served, and once it is cut.
-    pub(super) fn idle_since(&self) -> Option<Instant> {
+    /// Asks the connection to end once it is answered.
+    pub(super) fn ask_to_leave(&self) {
+        self.progress().is_leaving = true;
+        self.asked_to_leave.notify_one();
+    }
+
+    /// Whether the connection is cut, or was asked to end.
+    pub(super) fn is_ending(&self) -> bool {
+        let progress = self.progress();
+        progress.is_leaving || progress.cut.is_some()
+    }
+
+    /// Waits until the connection is asked to end.
+    pub(super) async fn asked_to_leave(&self) {
+        self.asked_to_leave.notified().await;
+    }
+
+    /// What becomes of the connection where others need its room. None while it is being served, and once it is cut.
+    pub(super) fn standing(&self, now: Instant) -> Option<Standing> {
         let progress = self.progress();
         match (progress.cut, progress.phase) {
-            (Some(_), _) => None,
-            (None, ConnectionPhase::Idle | ConnectionPhase::Header) => Some(progress.since),
-            (None, ConnectionPhase::Handling | ConnectionPhase::Writing) => progress.stalled.filter(|since| since.elapsed() >= STALLED),
+            (Some(_), _) | (None, ConnectionPhase::Waiting) => None,
+            (None, ConnectionPhase::Idle) if progress.has_scraped => Some(Standing::Scraper(progress.time_per_request(now))),
+            (None, ConnectionPhase::Idle) if progress.requests > 0 => Some(Standing::Silent(progress.since)),
+            (None, ConnectionPhase::Idle | ConnectionPhase::Header) => Some(Standing::Header(progress.since)),
+            (None, ConnectionPhase::Handling | ConnectionPhase::Writing) => {
+                let is_long = |since: &Instant| now.saturating_duration_since(*since) >= STALLED;
+                progress.stalled.filter(is_long).map(Standing::Stalled)
+            }
         }
+    }
+
+    /// Whether a request is being answered.
+    pub(super) fn is_answered(&self) -> bool {
+        matches!(self.progress().phase, ConnectionPhase::Handling | ConnectionPhase::Writing)
+    }
+
+    /// Whether it is a place or a turn that is missing.
+    pub(super) fn has_waited(&self) -> bool {
+        self.progress().phase == ConnectionPhase::Waiting
+    }
+
+    /// How long it has been there for each request that it sent; who asks most often has the least.
+    pub(super) fn time_per_request(&self, now: Instant) -> Duration {
+        self.progress().time_per_request(now)
     }
 
     /// Waits until another task cuts the connection.
@@ -307,6 +418,36 @@ mod tests {
         activity.response_complete();
         activity.flushed();
         assert_eq!(after(&activity, 11), Some(CutReason::Header));
+    }
+
+    #[test]
+    fn those_who_only_take_up_room_go_first_and_a_scraper_goes_last() {
+        let after = |activity: &Activity, millis| activity.standing(Instant::now() + Duration::from_millis(millis));
+        let (half, silent, scraper, busy) = (Activity::new(), Activity::new(), Activity::new(), Activity::new());
+        half.read();
+        silent.request_began();
+        silent.response_complete();
+        silent.flushed();
+        for (activity, requests) in [(&scraper, 1), (&busy, 9)] {
+            for _ in 0..requests {
+                activity.request_began();
+                assert_eq!(after(activity, 500), None, "it is being answered");
+                activity.scraped();
+                activity.response_complete();
+                activity.flushed();
+            }
+        }
+        let mut all = [(&scraper, "scraper"), (&silent, "silent"), (&busy, "busy"), (&half, "half")];
+        all.sort_by_key(|(activity, _)| after(activity, 500).expect("it may go"));
+        assert_eq!(all.map(|(_, name)| name), ["half", "silent", "busy", "scraper"]);
+        silent.awaits_turn();
+        assert_eq!(after(&silent, 500), None, "it is not its fault");
+        scraper.request_began();
+        scraper.wrote(true);
+        assert_eq!(after(&scraper, 500), None);
+        assert!(matches!(after(&scraper, 1500), Some(Standing::Stalled(_))));
+        scraper.cut(CutReason::Evicted);
+        assert_eq!(after(&scraper, 1500), None);
     }
 
     #[test]

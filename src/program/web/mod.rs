@@ -14,8 +14,10 @@
 //!         pages         HTML: the landing page
 //!         lifecycle     readiness; requests to quit and to reload
 //!       access        who may connect and ask: networks, TLS, users, rate limit, the web configuration file
+//!     request_body  the body of a request, bounded in bytes and time
 //!     request_path  the path as all compare it
 //!     activity      what a connection is doing: connection writes it, scrape reads it
+//!     fair_turns    turns at what few may do at once, each address in its turn
 //! web_options   what an operator may set
 //! ```
 //! Imports lead from the outer parts to the inner ones only. This module knows the bridge as something that renders itself and
@@ -26,9 +28,11 @@ mod activity;
 mod addresses;
 mod api;
 mod connection;
+mod fair_turns;
 mod handler;
 mod lifecycle;
 mod pages;
+mod request_body;
 mod request_path;
 mod response;
 mod router;

@@ -1,18 +1,19 @@
 //! From path and method to the response. The only module that knows the paths.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, RETRY_AFTER, VARY,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
+use tokio::task::spawn_blocking;
 
 use super::activity::Activity;
-use super::addresses::ConnectionAddresses;
+use super::addresses::{ClientAddress, ConnectionAddresses};
 use super::api::{Api, ApiReply};
 use super::lifecycle::Lifecycle;
 use super::pages::LandingPage;
@@ -39,7 +40,7 @@ pub(super) struct Router {
     pub(super) prefix: Prefix,
     pub(super) scrape: ScrapeEndpoint,
     pub(super) api: Api,
-    pub(super) landing: LandingPage,
+    pub(super) landing: Arc<LandingPage>,
 }
 
 /// What a path names.
@@ -108,18 +109,19 @@ impl Router {
             response.headers_mut().insert(ALLOW, resource.allow());
             return response;
         }
+        let client = addresses.client();
         match resource {
             Resource::Exposition => self.exposition(&request, activity).await,
-            Resource::Landing => self.landing(addresses.local),
+            Resource::Landing => self.landing(addresses).await,
             Resource::Healthy => text(StatusCode::OK, format!("{} is Healthy.\n", self.product())),
             Resource::Ready if self.lifecycle.is_ready() => text(StatusCode::OK, format!("{} is Ready.\n", self.product())),
             Resource::Ready => text(StatusCode::SERVICE_UNAVAILABLE, format!("{} is not Ready.\n", self.product())),
-            Resource::Rules => json(self.api.rules()),
-            Resource::Unmapped => json(self.api.unmapped()),
-            Resource::Cardinality => json(self.api.cardinality(request.uri.query()).await),
-            Resource::Conflicts => json(self.api.conflicts()),
-            Resource::Rejections => json(self.api.rejections()),
-            Resource::Delete => json(self.api.delete(&request, body, addresses.peer).await),
+            Resource::Rules => json(self.api.rules(client).await),
+            Resource::Unmapped => json(self.api.unmapped(client).await),
+            Resource::Cardinality => json(self.api.cardinality(request.uri.query(), client).await),
+            Resource::Conflicts => json(self.api.conflicts(client).await),
+            Resource::Rejections => json(self.api.rejections(client).await),
+            Resource::Delete => json(self.api.delete(&request, body, addresses).await),
             Resource::Quit | Resource::Reload if !self.has_lifecycle => {
                 text(StatusCode::FORBIDDEN, "The lifecycle over HTTP is off; start the bridge with --web.enable-lifecycle.\n")
             }
@@ -127,10 +129,7 @@ impl Router {
                 self.lifecycle.request_quit();
                 text(StatusCode::OK, "Requesting termination... Goodbye!")
             }
-            Resource::Reload => match self.lifecycle.reload().await {
-                Ok(()) => text(StatusCode::OK, "Requesting reload"),
-                Err(why) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("failed to reload the mapping files:\n{why}\n")),
-            },
+            Resource::Reload => self.reload(client).await,
         }
     }
 
@@ -148,16 +147,28 @@ impl Router {
         }
         match self.scrape.begin((wanted, coding), &request.headers, activity).await {
             Ok(body) => exposition_response((wanted, coding), Either::Right(body)),
-            Err(NoTurn) => {
-                let mut response = text(StatusCode::SERVICE_UNAVAILABLE, "Too many pages are being rendered. Try again.\n");
-                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
-                response
-            }
+            Err(NoTurn) => busy("Too many pages are being rendered. Try again.\n"),
         }
     }
 
-    fn landing(&self, address: Option<SocketAddr>) -> WebResponse {
-        let html = self.landing.html(self.lifecycle.is_ready(), address);
+    async fn reload(&self, client: ClientAddress) -> WebResponse {
+        let Some(_turn) = self.api.turn(client).await else { return busy("Too many requests are waiting. Try again.\n") };
+        match self.lifecycle.reload().await {
+            Ok(()) => text(StatusCode::OK, "Requesting reload"),
+            Err(why) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("failed to reload the mapping files:\n{why}\n")),
+        }
+    }
+
+    async fn landing(&self, addresses: ConnectionAddresses) -> WebResponse {
+        const BUSY: &str = "Too many pages are being made. Try again.\n";
+        let Some(turn) = self.api.turn(addresses.client()).await else { return busy(BUSY) };
+        let (landing, is_ready) = (Arc::clone(&self.landing), self.lifecycle.is_ready());
+        let html = spawn_blocking(move || {
+            let html = landing.html(is_ready, addresses.local);
+            drop(turn);
+            html
+        });
+        let Ok(html) = html.await else { return text(StatusCode::INTERNAL_SERVER_ERROR, "The page could not be made.\n") };
         let mut response = with_body(StatusCode::OK, HTML, html.into());
         let policy = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'");
         response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
@@ -187,6 +198,21 @@ fn exposition_response((wanted, coding): (Negotiated, ContentCoding), body: WebB
     response
 }
 
+/// What is asked for may be had a little later.
+fn busy(words: &'static str) -> WebResponse {
+    told_when(text(StatusCode::SERVICE_UNAVAILABLE, words))
+}
+
 fn json(reply: ApiReply) -> WebResponse {
-    with_body(reply.status, JSON, reply.body)
+    told_when(with_body(reply.status, JSON, reply.body))
+}
+
+/// A response that says when to try again, if it is one of a server that is busy, and ends the connection of a client that is too slow.
+fn told_when(mut response: WebResponse) -> WebResponse {
+    match response.status() {
+        StatusCode::SERVICE_UNAVAILABLE => drop(response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"))),
+        StatusCode::REQUEST_TIMEOUT => drop(response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"))),
+        _ => {}
+    }
+    response
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::activity::Deadlines;
-use super::api::Api;
+use super::api::{Api, ApiLimits};
 use super::connection::accept::Acceptor;
 use super::connection::client::ConnectionLimits;
 use super::connection::web_listener::WebListener;
@@ -47,6 +47,7 @@ pub(super) fn acceptor(options: WebOptions, bridge: &Bridge, state: &WebState) -
         drain_timeout,
         asks_clients: bridge.options().counters_start_at_zero.is_some(),
         open: Arc::clone(&state.open),
+        handshakes: state.handshakes.clone(),
         gate: Arc::clone(&state.gate),
         handler: Arc::new(handler),
         telemetry,
@@ -70,14 +71,15 @@ fn router(options: WebOptions, bridge: &Bridge, state: &WebState) -> Router {
     let expositions = ExpositionMaker::new(bridge.clone(), state.clock);
     let renderer =
         Renderer { expositions, queue: Arc::clone(&state.scrapes), memory: Arc::clone(&state.memory), telemetry: Arc::clone(telemetry) };
+    let api_limits = ApiLimits { turn: options.turn_timeout, body: options.body_timeout };
     Router {
         lifecycle: Arc::clone(&state.lifecycle),
         has_lifecycle: options.enable_lifecycle,
         answers_admin: !options.admin_elsewhere,
         prefix: telemetry.prefix(),
         scrape: ScrapeEndpoint::new(renderer, options.turn_timeout),
-        api: Api::new(bridge.clone(), state.reports.clone(), options.turn_timeout, options.enable_admin_api),
-        landing: LandingPage::new(bridge.clone(), telemetry_path.clone(), options.paste),
+        api: Api::new(bridge.clone(), state.reports.clone(), api_limits, options.enable_admin_api),
+        landing: Arc::new(LandingPage::new(bridge.clone(), telemetry_path.clone(), options.paste)),
         telemetry_path,
     }
 }

@@ -40,6 +40,7 @@ fn patient() -> WebOptions {
         turn_timeout: HOUR,
         header_timeout: HOUR,
         idle_timeout: HOUR,
+        body_timeout: HOUR,
         write_timeout: HOUR,
         response_timeout: HOUR,
         ..WebOptions::default()

@@ -21,9 +21,12 @@ pub struct WebOptions {
     pub no_auth_paths: Vec<String>,
     /// A shell line that sends one sample to the bridge, shown on the landing page; none where nothing listens.
     pub paste: Option<String>,
-    /// Connections open at the same time, 256, over all listeners. For one more, the connection that has been idle longest is
-    /// evicted, but not in its first 20 ms; if all are being served, the new one is closed at once.
+    /// Connections whose request has come, 256 at the same time, over all listeners. For one more, a connection that only takes up
+    /// room is evicted, of the address that has most of them first; if all are being served, the new one waits for a place.
     pub max_connections: usize,
+    /// Connections whose request is awaited, or that wait for a place, 2,048 at the same time. For one more, one is sent away of the
+    /// address that has most of them.
+    pub lobby_connections: usize,
     /// Threads that render and compress expositions at the same time, 2; at least 1.
     pub max_renders: usize,
     /// Expositions being sent at the same time, 8; at least 1. Each is rendered as its client takes it.
@@ -34,6 +37,8 @@ pub struct WebOptions {
     pub header_timeout: Duration,
     /// How long a connection may be silent between requests, 120 s.
     pub idle_timeout: Duration,
+    /// How long the body of a request may take, 10 s; sooner where it comes slower than 1 KiB a second.
+    pub body_timeout: Duration,
     /// How long the client may take nothing of a response, 10 s.
     pub write_timeout: Duration,
     /// From the end of a request's header to the last byte of its response, 60 s.
@@ -55,11 +60,13 @@ impl Default for WebOptions {
             no_auth_paths: Vec::new(),
             paste: None,
             max_connections: 256,
+            lobby_connections: 2048,
             max_renders: 2,
             max_pages: 8,
             turn_timeout: Duration::from_secs(5),
             header_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(120),
+            body_timeout: Duration::from_secs(10),
             write_timeout: Duration::from_secs(10),
             response_timeout: Duration::from_secs(60),
             drain_timeout: Duration::from_secs(2),

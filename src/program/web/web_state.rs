@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use rustix::process::{Resource, getrlimit};
+
 use super::access::gate::Gate;
 use super::api::ReportSlots;
+use super::connection::handshake::HandshakeTurns;
 use super::connection::open::OpenConnections;
 use super::lifecycle::Lifecycle;
 use super::scrape::memory::SpareMemory;
@@ -18,6 +21,7 @@ pub(in crate::program) struct WebState {
     pub(in crate::program) lifecycle: Arc<Lifecycle>,
     pub(super) gate: Arc<Gate>,
     pub(super) open: Arc<OpenConnections>,
+    pub(super) handshakes: HandshakeTurns,
     pub(super) scrapes: Arc<ScrapeQueue>,
     pub(super) memory: Arc<SpareMemory>,
     pub(super) reports: ReportSlots,
@@ -31,10 +35,11 @@ impl WebState {
         Self {
             lifecycle: Arc::new(Lifecycle::new(Arc::default())),
             gate: Arc::new(Gate::open()),
-            open: Arc::new(OpenConnections::new(options.max_connections)),
+            open: Arc::new(OpenConnections::new(options.max_connections, lobby(options))),
+            handshakes: HandshakeTurns::default(),
             scrapes: Arc::new(ScrapeQueue::new(options.max_pages, options.max_renders)),
             memory: Arc::default(),
-            reports: ReportSlots::default(),
+            reports: ReportSlots::new(options.max_connections),
             clock,
         }
     }
@@ -50,4 +55,10 @@ impl WebState {
         self.gate = gate;
         self
     }
+}
+
+/// Connections in the lobby: fewer than asked for where they would need more than a quarter of the descriptors that there may be.
+fn lobby(options: &WebOptions) -> usize {
+    let descriptors = getrlimit(Resource::Nofile).current.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
+    options.lobby_connections.min(descriptors / 4)
 }

@@ -1,7 +1,7 @@
 //! What all cells of a family of histograms share: the bounds of classic buckets, and how native ones are kept.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 use crate::options::NativeOptions;
 
@@ -15,12 +15,20 @@ pub struct Bounds {
     native: Option<NativeOptions>,
     /// Only ever goes up.
     is_native_wanted: AtomicBool,
+    /// For cells without native buckets, whatever is wanted: made where memory is short.
+    classic_only: OnceLock<Arc<Self>>,
 }
 
 impl Bounds {
     /// These bounds, for all cells of a family; with `native`, native buckets once they are wanted.
     pub fn shared(bounds: &[f64], native: Option<NativeOptions>) -> Arc<Self> {
-        Arc::new(Self { bounds: bounds.into(), native, is_native_wanted: AtomicBool::new(false) })
+        let (bounds, is_native_wanted, classic_only) = (bounds.into(), AtomicBool::new(false), OnceLock::new());
+        Arc::new(Self { bounds, native, is_native_wanted, classic_only })
+    }
+
+    /// The same bounds for cells that are to stay without native buckets.
+    pub(crate) fn classic_only(&self) -> &Arc<Self> {
+        self.classic_only.get_or_init(|| Self::shared(&self.bounds, None))
     }
 
     /// How native buckets are kept, if they may be.

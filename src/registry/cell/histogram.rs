@@ -89,6 +89,11 @@ impl HistogramCell {
         Stamp::new(self.0.first().unwrap_or(&RETIRED))
     }
 
+    /// How many finite buckets it has.
+    pub(crate) fn bounds(&self) -> usize {
+        self.0.len().saturating_sub(BUCKETS + 1)
+    }
+
     /// The sum of value times weight.
     pub fn sum(&self) -> f64 {
         self.0.get(BUCKETS - 1).map_or(0.0, |sum| f64::from_bits(sum.load(Ordering::Relaxed)))

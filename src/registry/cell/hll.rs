@@ -1,77 +1,130 @@
-//! HyperLogLog: how many distinct hashes were seen, estimated from 16 KiB however many there were.
+//! HyperLogLog: how many distinct hashes were seen, estimated from 16 KiB however many there were, or from less where memory is short.
 //!
 //! It takes 64-bit hashes, each bit as good as a coin toss, and knows nothing of what was hashed. The estimator is Ertl's
 //! improved one ("New cardinality estimation algorithms for HyperLogLog sketches", 2017): no tables and no bias to correct, at any
 //! cardinality.
 //!
 //! Inserting needs no lock: a register only rises, each by itself, so that whoever reads meanwhile finds what all insertions that
-//! ended before would have left, and perhaps some of those under way.
+//! ended before would have left, and perhaps some of those under way. Estimates with fewer registers merge with those that have
+//! more: what these would be with fewer is known to the register.
 
-use std::sync::atomic::AtomicU8;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU8, AtomicU32};
 
-/// Bits of a hash that choose the register.
-const INDEX_BITS: u32 = 14;
+/// Bits of a hash that choose the register, where there is memory for so many.
+pub(super) const INDEX_BITS: u32 = 14;
 
-/// Registers, one byte each. The standard error is 1.04 / sqrt(REGISTERS), that is 0.8 %.
+/// The fewest bits. The standard error is then 9 %.
+pub(super) const INDEX_BITS_MIN: u32 = 7;
+
+/// Registers of the largest estimate, one byte each. The standard error is 1.04 / sqrt(REGISTERS), that is 0.8 %.
+#[cfg(test)]
 const REGISTERS: usize = 1 << INDEX_BITS;
 
-/// Highest value of a register: the other bits are all zero.
-const RANK_MAX: usize = 64 - INDEX_BITS as usize + 1;
+/// Highest value that any register can have: all other bits of the hash are zero.
+const RANK_MAX: usize = rank_max(INDEX_BITS_MIN);
+
+const fn rank_max(index_bits: u32) -> usize {
+    64 - index_bits as usize + 1
+}
 
 /// The registers: each the highest rank seen, the rank being 1 + the zeros that the hash has behind its index.
 #[derive(Debug)]
 pub(super) struct HyperLogLog {
-    registers: Box<[AtomicU8; REGISTERS]>,
+    registers: Box<[AtomicU8]>,
+    /// So many bits choose one of the first registers; changed only by [`merge_shared`](Self::merge_shared).
+    index_bits: AtomicU32,
 }
 
 impl Clone for HyperLogLog {
     fn clone(&self) -> Self {
-        let mut copy = Self::new();
-        copy.merge(self);
-        copy
+        let index_bits = self.index_bits();
+        let registers = self.registers().map(AtomicU8::new).collect();
+        Self { registers, index_bits: AtomicU32::new(index_bits) }
     }
 }
 
 impl HyperLogLog {
-    pub(super) fn new() -> Self {
-        Self { registers: Box::new([const { AtomicU8::new(0) }; REGISTERS]) }
+    /// Without hashes. So many bits of each choose a register, from [`INDEX_BITS_MIN`] to [`INDEX_BITS`].
+    pub(super) fn new(index_bits: u32) -> Self {
+        let index_bits = index_bits.clamp(INDEX_BITS_MIN, INDEX_BITS);
+        Self { registers: (0..1 << index_bits).map(|_| AtomicU8::new(0)).collect(), index_bits: AtomicU32::new(index_bits) }
     }
 
     /// From registers as [`registers`](Self::registers) gives them; `None` if their number or one of them cannot be.
     pub(super) fn from_registers(registers: &[u8]) -> Option<Self> {
-        if registers.len() != REGISTERS || registers.iter().any(|rank| usize::from(*rank) > RANK_MAX) {
+        let index_bits = registers.len().checked_ilog2().filter(|bits| registers.len() == 1 << bits)?;
+        let is_rank = |rank: &u8| usize::from(*rank) <= rank_max(index_bits);
+        if !(INDEX_BITS_MIN..=INDEX_BITS).contains(&index_bits) || !registers.iter().all(is_rank) {
             return None;
         }
-        let mut hll = Self::new();
-        hll.registers.iter_mut().zip(registers).for_each(|(mine, rank)| *mine.get_mut() = *rank);
-        Some(hll)
+        Some(Self { registers: registers.iter().map(|rank| AtomicU8::new(*rank)).collect(), index_bits: AtomicU32::new(index_bits) })
+    }
+
+    pub(super) fn index_bits(&self) -> u32 {
+        self.index_bits.load(Relaxed)
     }
 
     /// All registers, in order.
     pub(super) fn registers(&self) -> impl Iterator<Item = u8> {
-        self.registers.iter().map(|register| register.load(Relaxed))
+        self.registers.iter().take(1 << self.index_bits()).map(|register| register.load(Relaxed))
     }
 
     #[inline]
     pub(super) fn insert(&self, hash: u64) {
+        let bits = self.index_bits();
         // The bit set below the last one of the hash ends the run of zeros.
-        let rank = ((hash << INDEX_BITS) | (1 << (INDEX_BITS - 1))).leading_zeros() + 1;
-        raise(&self.registers[(hash >> (64 - INDEX_BITS)) as usize], rank as u8);
+        let rank = ((hash << bits) | (1 << (bits - 1))).leading_zeros() + 1;
+        if let Some(register) = self.registers.get((hash >> (64 - bits)) as usize) {
+            raise(register, rank as u8);
+        }
     }
 
-    /// Makes this what it would be if it had seen the hashes of `other` too. Nobody else has it, so that no register needs a
-    /// branch or an atomic operation: which of two is higher cannot be foretold.
+    /// Makes this what it would be if it had seen the hashes of `other` too; with as many registers as the one of both that has
+    /// fewer. Nobody else has it, so that no register needs a branch or an atomic operation: which of two is higher cannot be foretold.
     pub(super) fn merge(&mut self, other: &Self) {
+        let bits = other.index_bits();
+        if self.index_bits() > bits {
+            *self = self.with_index_bits(bits);
+        }
+        if self.index_bits() < bits {
+            return self.merge(&other.with_index_bits(self.index_bits()));
+        }
         for (mine, other) in self.registers.iter_mut().zip(other.registers()) {
             let mine = mine.get_mut();
             *mine = (*mine).max(other);
         }
     }
 
-    /// As [`merge`](Self::merge), while others insert and read.
+    /// As [`merge`](Self::merge), while others insert and read; where `other` has fewer registers only before any do. The memory
+    /// stays what it is.
     pub(super) fn merge_shared(&self, other: &Self) {
+        if self.index_bits() > other.index_bits() {
+            let fewer = self.with_index_bits(other.index_bits());
+            self.registers.iter().zip(fewer.registers()).for_each(|(mine, rank)| mine.store(rank, Relaxed));
+            self.index_bits.store(fewer.index_bits(), Relaxed);
+        }
+        let other = other.with_index_bits(self.index_bits());
         self.registers.iter().zip(other.registers()).for_each(|(mine, rank)| raise(mine, rank));
+    }
+
+    /// What it would be with fewer registers; as it is with more.
+    pub(super) fn with_index_bits(&self, index_bits: u32) -> Self {
+        let index_bits = index_bits.clamp(INDEX_BITS_MIN, self.index_bits());
+        let fewer = Self::new(index_bits);
+        let merged_bits = self.index_bits() - index_bits;
+        for (number, rank) in self.registers().enumerate().filter(|(_, rank)| *rank > 0) {
+            // Bits of the index that are none any more begin the run of zeros, or end it.
+            let rest = number & ((1 << merged_bits) - 1);
+            let rank = match rest.checked_ilog2() {
+                Some(highest) => (merged_bits - highest) as u8,
+                None => rank + merged_bits as u8,
+            };
+            if let Some(register) = fewer.registers.get(number >> merged_bits) {
+                raise(register, rank);
+            }
+        }
+        fewer
     }
 
     /// Distinct hashes seen, about: not rounded, finite.
@@ -80,10 +133,10 @@ impl HyperLogLog {
         for rank in self.registers() {
             of_rank[usize::from(rank).min(RANK_MAX)] += 1;
         }
-        let m = REGISTERS as f64;
+        let (m, rank_max) = (f64::from(1_u32 << self.index_bits()), rank_max(self.index_bits()));
         let share = |rank: usize| f64::from(of_rank[rank]) / m;
-        let mut z = m * tau(1.0 - share(RANK_MAX));
-        for rank in (1..RANK_MAX).rev() {
+        let mut z = m * tau(1.0 - share(rank_max));
+        for rank in (1..rank_max).rev() {
             z = 0.5 * (z + f64::from(of_rank[rank]));
         }
         z += m * sigma(share(0));
@@ -147,20 +200,20 @@ mod tests {
 
     #[test]
     fn the_ends_of_the_scale_are_finite() {
-        let hll = HyperLogLog::new();
+        let hll = HyperLogLog::new(INDEX_BITS);
         assert_eq!(hll.estimate(), 0.0);
         hll.insert(0);
         hll.insert(u64::MAX);
-        assert_eq!((hll.registers().next(), hll.registers().last()), (Some(RANK_MAX as u8), Some(1)));
+        assert_eq!((hll.registers().next(), hll.registers().last()), (Some(rank_max(INDEX_BITS) as u8), Some(1)));
         assert_eq!(hll.estimate().round(), 2.0);
-        let full = HyperLogLog::from_registers(&[RANK_MAX as u8; REGISTERS]).expect("each may be that high");
+        let full = HyperLogLog::from_registers(&[rank_max(INDEX_BITS) as u8; REGISTERS]).expect("each may be that high");
         assert_eq!(full.estimate(), u64::MAX as f64);
     }
 
     #[test]
     fn estimates_are_good_from_one_to_a_million() {
         for start in [0, 1 << 40, 2 << 40] {
-            let hll = HyperLogLog::new();
+            let hll = HyperLogLog::new(INDEX_BITS);
             for n in 0..1_000_000_u64 {
                 hll.insert(hash(start + n));
                 if [1, 10, 100, 1000, 10_000, 30_000, 50_000, 100_000, 1_000_000].contains(&(n + 1)) {
@@ -173,7 +226,7 @@ mod tests {
 
     #[test]
     fn merging_equals_one_that_saw_everything() {
-        let (whole, parts) = (HyperLogLog::new(), [(); 3].map(|()| HyperLogLog::new()));
+        let (whole, parts) = (HyperLogLog::new(INDEX_BITS), [(); 3].map(|()| HyperLogLog::new(INDEX_BITS)));
         for n in 0..50_000_u64 {
             whole.insert(hash(n));
             parts[(n % 3) as usize].insert(hash(n));
@@ -190,7 +243,7 @@ mod tests {
 
     #[test]
     fn registers_are_those_of_the_definition() {
-        let (hll, mut want) = (HyperLogLog::new(), vec![0_u8; REGISTERS]);
+        let (hll, mut want) = (HyperLogLog::new(INDEX_BITS), vec![0_u8; REGISTERS]);
         for n in 0..30_000_u64 {
             let bits = format!("{:064b}", hash(n));
             let (index, rest) = bits.split_at(INDEX_BITS as usize);
@@ -206,7 +259,7 @@ mod tests {
 
     #[test]
     fn threads_that_insert_at_once_lose_nothing() {
-        let (shared, whole) = (HyperLogLog::new(), HyperLogLog::new());
+        let (shared, whole) = (HyperLogLog::new(INDEX_BITS), HyperLogLog::new(INDEX_BITS));
         (0..40_000).for_each(|n| whole.insert(hash(n)));
         std::thread::scope(|scope| {
             for thread in 0..4 {
@@ -215,5 +268,32 @@ mod tests {
             }
         });
         assert!(shared.registers().eq(whole.registers()));
+    }
+
+    /// As if it had had fewer registers from the beginning, whichever of both merges the other.
+    #[test]
+    fn fewer_registers_are_those_of_one_that_never_had_more() {
+        for bits in INDEX_BITS_MIN..INDEX_BITS {
+            let (whole, first, second, few) =
+                (HyperLogLog::new(bits), HyperLogLog::new(INDEX_BITS), HyperLogLog::new(bits), HyperLogLog::new(bits));
+            for n in 0..40_000_u64 {
+                whole.insert(hash(n));
+                if n < 30_000 { &first } else { &second }.insert(hash(n));
+                if n < 30_000 {
+                    few.insert(hash(n));
+                }
+            }
+            assert!(first.with_index_bits(bits).registers().eq(few.registers()), "{bits} bits");
+            let (mut left, mut right) = (first.clone(), second.clone());
+            left.merge(&second);
+            right.merge(&first);
+            first.merge_shared(&second);
+            for merged in [&left, &right, &first] {
+                assert!(merged.registers().eq(whole.registers()), "{bits} bits");
+            }
+            assert!((whole.estimate() / 40_000.0 - 1.0).abs() < 4.0 / f64::from(1_u32 << bits).sqrt(), "{bits} bits");
+            let again = HyperLogLog::from_registers(&whole.registers().collect::<Vec<_>>()).expect("they are good");
+            assert!(again.registers().eq(whole.registers()));
+        }
     }
 }

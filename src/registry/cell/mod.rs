@@ -23,6 +23,7 @@ pub use self::counter::CounterCell;
 pub use self::gauge::GaugeCell;
 pub use self::histogram::{HistogramCell, HistogramSnapshot};
 pub use self::native::{NativeCell, NativeSnapshot, SCHEMA_MAX, SCHEMA_MIN, SavedNative, Spans, ZERO_THRESHOLD, merge_classic, schema_of};
+pub(super) use self::set::SET_BYTES;
 pub use self::set::{SavedSet, SetCell, SetSnapshot};
 pub use self::sketch::SavedSketch;
 pub use self::stamp::Stamp;

@@ -20,14 +20,19 @@ pub use self::saved::SavedNative;
 pub use self::scale::{SCHEMA_MAX, SCHEMA_MIN, ZERO_THRESHOLD, schema_of};
 pub use self::snapshot::{NativeSnapshot, Spans};
 use super::{Bounds, HistogramCell, HistogramSnapshot};
+use crate::memory::{Account, Charge};
 use crate::options::NativeOptions;
 use crate::time::Timestamp;
+
+/// Bytes of buckets that a cell may have whatever memory there is.
+const FLOOR_BYTES: usize = 192;
 
 /// One worker's part of a histogram with native and classic buckets: one thread observes, the scrape reads now and then.
 ///
 /// Memory: about 150 bytes beside the classic cell when new, and 12 bytes for each populated bucket, of which there are
 /// [`NativeOptions::max_buckets`] at most, and one; or 268 where that is less, because there is no coarser schema than -4. A sample
-/// that falls into a bucket that is populated allocates nothing.
+/// that falls into a bucket that is populated allocates nothing. It takes its bytes from an account; where the budget has no more, a
+/// cell that grows halves its resolution.
 #[derive(Debug)]
 pub struct NativeCell {
     bounds: Arc<Bounds>,
@@ -47,16 +52,24 @@ struct NativeState {
     /// Whether a weight was a fraction once. Counts are then shown as floats for good: a histogram that changes between integers and
     /// floats gets a chunk for each change in Prometheus, and ranges over a change are misread by some of its versions.
     has_fractions: bool,
+    charge: Charge,
 }
 
 impl NativeCell {
     /// Goes on with a classic cell, of which nobody else is the writer from now on: its weights are put into native buckets as
     /// well as their bounds tell. `None` if the family has no native buckets.
     pub fn new(classic: HistogramCell, bounds: &Arc<Bounds>, now: Timestamp) -> Option<Self> {
+        Self::within(classic, bounds, (now, &Account::unlimited()))
+    }
+
+    /// The same, with memory from this account beside what the classic cell takes.
+    pub(crate) fn within(classic: HistogramCell, bounds: &Arc<Bounds>, (now, account): (Timestamp, &Arc<Account>)) -> Option<Self> {
         let options = bounds.native()?;
         let mut shape = Exponential::new(options.schema, options.zero_threshold);
         let has_fractions = seed(&mut shape, &classic, bounds);
-        let state = NativeState { shape, reset_ms: now.as_millis(), was_reset: false, due_ms: 0, has_fractions };
+        let charge = Charge::new(account, Self::BASE_BYTES);
+        let mut state = NativeState { shape, reset_ms: now.as_millis(), was_reset: false, due_ms: 0, has_fractions, charge };
+        state.settle(0);
         Some(Self { bounds: Arc::clone(bounds), classic, state: Mutex::new(state) })
     }
 
@@ -71,8 +84,11 @@ impl NativeCell {
         if !self.classic.observe(&self.bounds, value, weight) {
             return false;
         }
-        state.shape.add(value, weight);
+        let grown = state.shape.add(value, weight);
         state.has_fractions |= is_fraction(weight);
+        if grown > 0 {
+            state.settle(grown);
+        }
         if state.shape.populated() > self.options().max_buckets as usize {
             self.limit(&mut state, (value, weight), now);
         }
@@ -99,6 +115,9 @@ impl NativeCell {
         }
     }
 
+    /// Bytes that a cell takes beside the classic one at least.
+    const BASE_BYTES: usize = size_of::<Self>() + 32 + FLOOR_BYTES;
+
     #[cold]
     fn reset(&self, state: &mut NativeState, now: Timestamp) {
         self.classic.reset();
@@ -122,6 +141,11 @@ impl NativeCell {
     /// The bounds of the classic buckets.
     pub(crate) fn bounds(&self) -> &Bounds {
         &self.bounds
+    }
+
+    /// Bytes that it takes beside the classic cell.
+    pub(crate) fn bytes(&self) -> usize {
+        self.lock().charge.bytes()
     }
 
     /// The classic buckets, to be read.
@@ -154,12 +178,26 @@ impl NativeCell {
         state.has_fractions |= has_fractions || has_fraction(classic);
         state.shape.merge(&shape);
         state.shape.fit(self.options().max_buckets as usize);
+        state.settle(usize::MAX);
         true
     }
 
     fn lock(&self) -> MutexGuard<'_, NativeState> {
         // A thread that died here left numbers that are at worst one sample short; they are still worth showing.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl NativeState {
+    /// Counts what the buckets take, after they grew by so many bytes. Where memory is short, they do without.
+    #[cold]
+    #[inline(never)]
+    fn settle(&mut self, grown: usize) {
+        if grown > 0 && self.charge.is_scarce() {
+            self.shape.shrink(self.shape.heap_bytes().saturating_sub(grown).max(FLOOR_BYTES));
+        }
+        let beyond = self.shape.heap_bytes().saturating_sub(FLOOR_BYTES);
+        self.charge.set(NativeCell::BASE_BYTES + beyond);
     }
 }
 

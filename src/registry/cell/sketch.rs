@@ -3,6 +3,7 @@
 //! Up to [`POINTS_MAX`] distinct values are kept as they are, so few values give exact quantiles and cost little memory. Beyond
 //! that it is a DDSketch: bins whose bounds grow by a constant factor, so that any value of a bin is within [`ACCURACY`]
 //! (relative) of what stands for it. Either way merging is adding, and the order of adding and merging does not matter.
+//! Where memory is short it becomes coarser: each step makes one bin of two neighbours, half as many of twice the error.
 //! It knows no time, no window and no lock.
 
 mod saved;
@@ -18,6 +19,12 @@ pub(super) const POINTS_MAX: usize = 32;
 
 /// Bins of one sign at most. Those of the largest magnitudes are kept: 2048 of them span more than 17 decades.
 pub(super) const BINS_MAX: usize = 2048;
+
+/// Steps of making it coarser at most: then all numbers that there are fit a few bins.
+const COARSEST: u8 = 13;
+
+/// What a sketch needs at least, in bytes: the bins of both signs when it is as coarse as can be.
+pub(super) const FLOOR_BYTES: usize = 256;
 
 /// ln of gamma, the factor from one bin's upper bound to the next: ln((1 + a) / (1 - a)) for the accuracy a, by its series.
 const LN_GAMMA: f64 = {
@@ -38,6 +45,8 @@ pub(super) struct Sketch {
     /// Value and weight, ascending by value; empty once `binned`, as bins and `zero` are before.
     points: Vec<(f64, f64)>,
     binned: bool,
+    /// How often it was made coarser: a bin stands for two to this power of the finest ones.
+    coarseness: u8,
     zero: f64,
     negative: Bins,
     positive: Bins,
@@ -57,11 +66,11 @@ impl Sketch {
         self.points.clear();
         self.negative.bins.clear();
         self.positive.bins.clear();
-        (self.weight, self.zero, self.binned) = (0.0, 0.0, false);
+        (self.weight, self.zero, self.binned, self.coarseness) = (0.0, 0.0, false, 0);
     }
 
-    /// Adds a finite `value` with a finite, positive `weight`. The weight's size costs nothing.
-    pub(super) fn add(&mut self, value: f64, weight: f64) {
+    /// Adds a finite `value` with a finite, positive `weight`. The weight's size costs nothing. Returns by how many bytes it grew.
+    pub(super) fn add(&mut self, value: f64, weight: f64) -> usize {
         let value = value + 0.0; // -0.0 and 0.0 are one value
         self.widen(value, value, weight);
         if self.binned { self.add_to_bin(value, weight) } else { self.add_point(value, weight) }
@@ -77,20 +86,63 @@ impl Sketch {
         }
         self.widen(other.min, other.max, other.weight);
         for &(value, weight) in &other.points {
-            if self.binned { self.add_to_bin(value, weight) } else { self.add_point(value, weight) }
+            if self.binned {
+                self.add_to_bin(value, weight)
+            } else {
+                self.add_point(value, weight)
+            };
         }
         if other.binned {
+            while self.coarseness < other.coarseness {
+                self.halve();
+            }
             self.bin_all();
+            let steps = self.coarseness - other.coarseness;
             self.zero = add_weights(self.zero, other.zero);
-            self.negative.merge(&other.negative);
-            self.positive.merge(&other.positive);
+            self.negative.merge(&other.negative, steps);
+            self.positive.merge(&other.positive, steps);
         }
+    }
+
+    /// Becomes so coarse that it takes at most so many bytes, or [`FLOOR_BYTES`] where that is more.
+    #[cold]
+    pub(super) fn fit(&mut self, bytes: usize) {
+        if self.heap_bytes() > bytes.max(FLOOR_BYTES) {
+            self.bin_all();
+            self.points = Vec::new();
+        }
+        while self.heap_bytes() > bytes.max(FLOOR_BYTES) && self.coarseness < COARSEST {
+            self.halve();
+        }
+    }
+
+    /// Makes one bin of two.
+    fn halve(&mut self) {
+        self.coarseness += 1;
+        self.negative.halve();
+        self.positive.halve();
+    }
+
+    /// The same with bins of the finest kind: each bin's weight is where the value is that stands for it.
+    fn finest(&self) -> Self {
+        if self.coarseness == 0 {
+            return self.clone();
+        }
+        let finest = |bins: &Bins| {
+            let mut finest = Bins::default();
+            // The largest first, because those are kept.
+            for (index, weight) in bins.iter().rev().filter(|(_, weight)| *weight > 0.0) {
+                finest.add(index_of(magnitude_of(index, self.coarseness)), weight);
+            }
+            finest
+        };
+        Self { coarseness: 0, negative: finest(&self.negative), positive: finest(&self.positive), ..self.clone() }
     }
 
     /// Becomes what `other` is, in the memory that there is.
     fn copy(&mut self, other: &Self) {
         (self.weight, self.min, self.max) = (other.weight, other.min, other.max);
-        (self.binned, self.zero) = (other.binned, other.zero);
+        (self.binned, self.zero, self.coarseness) = (other.binned, other.zero, other.coarseness);
         self.points.clone_from(&other.points);
         self.negative.copy(&other.negative);
         self.positive.copy(&other.positive);
@@ -121,7 +173,7 @@ impl Sketch {
         match points.chain(negative).chain([(0.0, 0, self.zero)]).chain(positive).find(reaches) {
             None => self.max,
             Some((value, _, _)) if !self.binned => value,
-            Some((sign, index, _)) => (sign * magnitude_of(index)).clamp(self.min, self.max),
+            Some((sign, index, _)) => (sign * magnitude_of(index, self.coarseness)).clamp(self.min, self.max),
         }
     }
 
@@ -134,41 +186,50 @@ impl Sketch {
         self.weight = add_weights(self.weight, weight);
     }
 
-    fn add_point(&mut self, value: f64, weight: f64) {
+    fn add_point(&mut self, value: f64, weight: f64) -> usize {
         match self.points.binary_search_by(|(known, _)| known.total_cmp(&value)) {
-            Ok(at) => self.points[at].1 = add_weights(self.points[at].1, weight),
-            Err(at) if self.points.len() < POINTS_MAX => self.points.insert(at, (value, weight)),
-            Err(_) => {
-                self.bin_all();
-                self.add_to_bin(value, weight);
+            Ok(at) => {
+                self.points[at].1 = add_weights(self.points[at].1, weight);
+                0
             }
+            Err(at) if self.points.len() < POINTS_MAX => {
+                let before = self.points.capacity();
+                self.points.insert(at, (value, weight));
+                (self.points.capacity() - before) * size_of::<(f64, f64)>()
+            }
+            Err(_) => self.bin_all() + self.add_to_bin(value, weight),
         }
     }
 
-    fn bin_all(&mut self) {
+    fn bin_all(&mut self) -> usize {
         self.binned = true;
         // The vector is put back empty: its memory serves again when the sketch is cleared and used for a new time.
         let mut points = std::mem::take(&mut self.points);
-        for (value, weight) in points.drain(..) {
-            self.add_to_bin(value, weight);
-        }
+        let grown = points.drain(..).map(|(value, weight)| self.add_to_bin(value, weight)).sum();
         self.points = points;
+        grown
     }
 
-    fn add_to_bin(&mut self, value: f64, weight: f64) {
+    fn add_to_bin(&mut self, value: f64, weight: f64) -> usize {
         if value > 0.0 {
-            self.positive.add(index_of(value), weight);
+            self.positive.add(coarser(index_of(value), self.coarseness), weight)
         } else if value < 0.0 {
-            self.negative.add(index_of(-value), weight);
+            self.negative.add(coarser(index_of(-value), self.coarseness), weight)
         } else {
             self.zero = add_weights(self.zero, weight);
+            0
         }
     }
 
-    #[cfg(test)]
+    /// Bytes that it takes beside itself.
     pub(super) fn heap_bytes(&self) -> usize {
-        self.points.capacity() * 16 + (self.negative.bins.capacity() + self.positive.bins.capacity()) * 8
+        self.points.capacity() * size_of::<(f64, f64)>() + self.negative.heap_bytes() + self.positive.heap_bytes()
     }
+}
+
+/// The bin that is made of this one and its neighbours in so many steps.
+fn coarser(index: i32, steps: u8) -> i32 {
+    index.saturating_add((1 << steps) - 1) >> steps
 }
 
 /// The bin of a positive, finite `magnitude`; within 37300 of 0, subnormal numbers included.
@@ -176,11 +237,15 @@ fn index_of(magnitude: f64) -> i32 {
     (magnitude.ln() / LN_GAMMA).ceil() as i32
 }
 
-/// What stands for a bin: its bounds are gamma^(i-1) and gamma^i, and 2 * gamma^i / (gamma + 1) is within [`ACCURACY`] of both.
+/// What stands for a bin: its bounds are gamma^(i-1) and gamma^i, and 2 * gamma^i / (gamma + 1) is as near to the one as to the other:
+/// within [`ACCURACY`] of both in the finest bins, in others gamma is the square of what it is one step before.
 /// One exponential, so that nothing on the way overflows or loses the digits of subnormal numbers.
-fn magnitude_of(index: i32) -> f64 {
-    // 2 / (gamma + 1) = 1 - accuracy.
-    (f64::from(index) * LN_GAMMA + (-ACCURACY).ln_1p()).exp()
+fn magnitude_of(index: i32, coarseness: u8) -> f64 {
+    let ln_gamma = LN_GAMMA * f64::from(1_u32 << coarseness);
+    // 2 / (gamma + 1) is 1 - accuracy, and accuracy is the hyperbolic tangent of half of ln gamma.
+    let accuracy = if coarseness == 0 { ACCURACY } else { (ln_gamma / 2.0).tanh() };
+    let ln_share = if accuracy < 0.9 { (-accuracy).ln_1p() } else { std::f64::consts::LN_2 - ln_gamma - (-ln_gamma).exp().ln_1p() };
+    (f64::from(index) * ln_gamma + ln_share).exp()
 }
 
 /// The weights of one sign's bins, contiguous, grown as needed up to [`BINS_MAX`]. Then the bins of the smallest magnitudes are
@@ -198,7 +263,20 @@ impl Bins {
         self.bins.clone_from(&other.bins);
     }
 
-    fn add(&mut self, index: i32, weight: f64) {
+    /// Adds to a bin. Returns by how many bytes the bins grew.
+    fn add(&mut self, index: i32, weight: f64) -> usize {
+        let at = i64::from(index) - i64::from(self.first);
+        if let Some(bin) = usize::try_from(at).ok().and_then(|at| self.bins.get_mut(at)) {
+            *bin = add_weights(*bin, weight);
+            return 0;
+        }
+        self.add_new(index, weight)
+    }
+
+    /// The same for a bin that does not exist.
+    #[inline(never)]
+    fn add_new(&mut self, index: i32, weight: f64) -> usize {
+        let before = self.heap_bytes();
         if self.bins.is_empty() {
             self.first = index;
         }
@@ -210,6 +288,26 @@ impl Bins {
         if let Some(bin) = self.bins.get_mut(at) {
             *bin = add_weights(*bin, weight);
         }
+        self.heap_bytes().saturating_sub(before)
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.bins.capacity() * size_of::<f64>()
+    }
+
+    /// Makes one bin of two neighbours, and gives back what memory that leaves.
+    fn halve(&mut self) {
+        let first = coarser(self.first, 1);
+        for at in 0..self.bins.len() {
+            let to = (coarser(self.first.saturating_add(at as i32), 1) - first) as usize;
+            let weight = std::mem::take(&mut self.bins[at]);
+            self.bins[to] = add_weights(self.bins[to], weight);
+        }
+        let last = coarser(self.first.saturating_add(self.bins.len().saturating_sub(1) as i32), 1);
+        let len = if self.bins.is_empty() { 0 } else { (last - first + 1) as usize };
+        self.bins.truncate(len);
+        self.bins.shrink_to(len.next_power_of_two());
+        self.first = first;
     }
 
     /// Makes position `at` exist; returns where it is now.
@@ -248,15 +346,16 @@ impl Bins {
         self.bins.resize(len, 0.0);
     }
 
-    fn merge(&mut self, other: &Self) {
+    /// Adds what others hold that are finer by so many steps.
+    fn merge(&mut self, other: &Self, steps: u8) {
         // Both ends first, the upper one before the lower: all bins that can be kept exist then, made in one go.
         let mut ends = other.iter().map(|(index, _)| index);
         let (lower, upper) = (ends.next(), ends.next_back());
         for end in upper.into_iter().chain(lower) {
-            self.add(end, 0.0);
+            self.add(coarser(end, steps), 0.0);
         }
         for (index, weight) in other.iter() {
-            self.add(index, weight);
+            self.add(coarser(index, steps), weight);
         }
     }
 

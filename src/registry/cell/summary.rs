@@ -10,11 +10,12 @@ mod saved;
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use self::saved::SavedSummary;
-use super::sketch::Sketch;
+use super::sketch::{FLOOR_BYTES, Sketch};
 use super::{Stamp, add_finite, add_weights};
+use crate::memory::{Account, Charge};
 use crate::options::SummaryOptions;
 use crate::time::Timestamp;
 
@@ -25,7 +26,8 @@ const STEPS_MAX: u64 = 64;
 ///
 /// Memory: a few hundred bytes when new; for each step 0.5 KiB while it has up to 32 distinct values, then 8 bytes for each
 /// 2 % between the smallest and the largest value, at most 16 KiB a sign. A sample that falls into a bin that exists allocates
-/// nothing, and a new step takes over the memory of the one that it replaces.
+/// nothing, and a new step takes over the memory of the one that it replaces. It takes its bytes from an account; where the budget has
+/// no more, a sketch that grows becomes coarser. What each step needs at least is taken beforehand.
 #[derive(Debug)]
 pub struct SummaryCell {
     /// At least 1.
@@ -36,7 +38,7 @@ pub struct SummaryCell {
     state: Mutex<SummaryState>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct SummaryState {
     count: f64,
     sum: f64,
@@ -45,15 +47,37 @@ struct SummaryState {
     current: Sketch,
     /// Earlier steps that had samples, oldest first.
     past: VecDeque<(u64, Sketch)>,
+    charge: Charge,
+    /// What is charged while no sketch takes more than it needs at least.
+    base_bytes: usize,
 }
 
 impl SummaryCell {
+    /// Milliseconds of a step of the window.
+    pub(crate) fn step_ms(&self) -> u64 {
+        self.step_ms
+    }
+
     /// A cell without observations. `max_age_ms` is divided into `age_buckets` steps, at least 1 and at most 64, of at least 1 ms;
     /// the quantiles of `options` are not looked at: ask the snapshot for them.
     pub fn new(options: &SummaryOptions) -> Self {
+        Self::within(options, &Account::unlimited())
+    }
+
+    /// The same, with memory from this account.
+    pub(crate) fn within(options: &SummaryOptions, account: &Arc<Account>) -> Self {
         let max_age_ms = options.max_age_ms.max(1);
-        let steps = u64::from(options.age_buckets).clamp(1, STEPS_MAX.min(max_age_ms));
-        Self { step_ms: max_age_ms / steps, steps, stamp: AtomicU64::new(0), state: Mutex::default() }
+        let steps = steps_of(options);
+        let base_bytes = Self::base_bytes(options);
+        let charge = Charge::new(account, base_bytes);
+        let (current, past) = (Sketch::default(), VecDeque::new());
+        let state = SummaryState { count: 0.0, sum: 0.0, step: 0, current, past, charge, base_bytes };
+        Self { step_ms: max_age_ms / steps, steps, stamp: AtomicU64::new(0), state: Mutex::new(state) }
+    }
+
+    /// Bytes that a cell takes at least, with what its steps will need.
+    pub(crate) fn base_bytes(options: &SummaryOptions) -> usize {
+        size_of::<Self>() + 64 + steps_of(options) as usize * (size_of::<(u64, Sketch)>() + FLOOR_BYTES)
     }
 
     /// Adds one observation that stands for `weight` of them (1 / rate on the wire).
@@ -68,8 +92,11 @@ impl SummaryCell {
             return false;
         }
         (state.count, state.sum) = (count, sum);
-        state.advance(now.as_millis() / self.step_ms, self.steps);
-        state.current.add(value, weight);
+        let is_new_step = state.advance(now.as_millis() / self.step_ms, self.steps);
+        let grown = state.current.add(value, weight);
+        if is_new_step || grown > 0 {
+            state.settle(grown);
+        }
         true
     }
 
@@ -90,6 +117,7 @@ impl SummaryCell {
         if !live(state.step) {
             // Idle for the whole window: the memory is worth more than the next sample's time.
             (state.current, state.past) = Default::default();
+            state.settle(0);
             return;
         }
         for (_, sketch) in state.past.iter().filter(|(of, _)| live(*of)) {
@@ -101,6 +129,11 @@ impl SummaryCell {
     /// The sum of all observations ever, each times its weight.
     pub fn sum(&self) -> f64 {
         self.lock().sum
+    }
+
+    /// Bytes that it takes, with what its steps will need at least.
+    pub(crate) fn bytes(&self) -> usize {
+        self.lock().charge.bytes()
     }
 
     /// Whether the count is no whole number.
@@ -124,10 +157,22 @@ impl SummaryCell {
 }
 
 impl SummaryState {
-    /// Makes `step` the current one, if it is later than that.
-    fn advance(&mut self, step: u64, steps: u64) {
+    /// Counts what the sketches take, after the current one grew by so many bytes. Where memory is short, that one does without them.
+    #[cold]
+    #[inline(never)]
+    fn settle(&mut self, grown: usize) {
+        if grown > 0 && self.charge.is_scarce() {
+            self.current.fit(self.current.heap_bytes().saturating_sub(grown));
+        }
+        let beyond = |sketch: &Sketch| sketch.heap_bytes().saturating_sub(FLOOR_BYTES);
+        let beyond = beyond(&self.current) + self.past.iter().map(|(_, sketch)| beyond(sketch)).sum::<usize>();
+        self.charge.set(self.base_bytes + beyond);
+    }
+
+    /// Makes `step` the current one, if it is later than that. Says whether it is.
+    fn advance(&mut self, step: u64, steps: u64) -> bool {
         if step <= self.step {
-            return;
+            return false;
         }
         let mut spare = Sketch::default();
         while self.past.front().is_some_and(|(of, _)| step.saturating_sub(*of) >= steps) {
@@ -139,7 +184,12 @@ impl SummaryState {
         }
         self.current.clear();
         self.step = step;
+        true
     }
+}
+
+fn steps_of(options: &SummaryOptions) -> u64 {
+    u64::from(options.age_buckets).clamp(1, STEPS_MAX.min(options.max_age_ms.max(1)))
 }
 
 /// A summary's value at one time, over all workers. Starts empty; each cell's `merge_into` adds to it.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Moment, SavedKind, SavedValue};
+use super::{Moment, SavedKind, SavedSeries, SavedValue};
 use crate::options::SummaryOptions;
 use crate::registry::cell::{Bounds, HistogramSnapshot, NativeSnapshot, SavedNative, SavedSet, SummaryCell};
 use crate::registry::kind::FamilyKind;
@@ -49,9 +49,37 @@ impl SavedKind {
     }
 }
 
+impl SavedSeries {
+    /// With its times so many milliseconds later: from the timeline to wall time, or back. Not when its counting began, which is wall
+    /// time always. `kind` is that of the family.
+    pub(super) fn shifted(mut self, millis: i64, kind: &SavedKind) -> Self {
+        if millis == 0 {
+            return self;
+        }
+        self.last_ms = self.last_ms.saturating_add_signed(millis);
+        if self.resting_until_ms > 0 {
+            // 0 means another thing.
+            self.resting_until_ms = self.resting_until_ms.saturating_add_signed(millis).max(1);
+        }
+        match (&mut self.value, kind) {
+            // 0 and 1 are no times.
+            (SavedValue::NewCounter { shown_from_s, .. }, _) if *shown_from_s > 1 => {
+                let seconds = i32::try_from(millis.div_euclid(1_000)).unwrap_or(if millis < 0 { i32::MIN } else { i32::MAX });
+                *shown_from_s = shown_from_s.saturating_add_signed(seconds).max(1);
+            }
+            (SavedValue::Summary(summary), SavedKind::Summary { max_age_ms, age_buckets, .. }) => {
+                let options = SummaryOptions { quantiles: Arc::default(), max_age_ms: *max_age_ms, age_buckets: *age_buckets };
+                summary.shift(millis, SummaryCell::new(&options).step_ms());
+            }
+            _ => {}
+        }
+        self
+    }
+}
+
 impl SavedValue {
     /// All workers' parts; `kind` is that of the family.
-    pub(super) fn of(series: &Series, kind: &FamilyKind, Moment { now, has_zeroes }: Moment) -> Self {
+    pub(super) fn of(series: &Series, kind: &FamilyKind, Moment { now, has_zeroes, .. }: Moment) -> Self {
         match kind {
             FamilyKind::Counter if has_zeroes && !series.was_shown(now) => {
                 Self::NewCounter { sum: series.number(), shown_from_s: series.shown_from_s() }

@@ -76,3 +76,29 @@ fn an_overflow_series_begins_at_0_too() {
     assert_eq!(page(&after, at(1)).matches("_overflow_\"} 4\n").count(), 1);
     assert!(page(&after, at(1)).contains("c{z=\"1\"} 0\n"));
 }
+
+#[test]
+fn grace_periods_end_after_a_restart_as_without_one() {
+    let ttl = Ttl { counter_ms: Some(1_000), ..Ttl::default() };
+    let options = Options { ttl, grace_ms: 10_000, ..Options::default() };
+    let [before, after] = [(); 2].map(|()| Bridge::new(options.clone()));
+    let mut worker = before.worker();
+    let expire = |bridge: &Bridge, worker: &mut crate::Worker, now| {
+        bridge.expire(now);
+        worker.tick();
+        bridge.expire(now);
+    };
+    // By name `a` comes first, by its end `z`.
+    worker.ingest(b"z:5|c", at(0));
+    expire(&before, &mut worker, at(1_000));
+    worker.ingest(b"a:5|c", at(1_000));
+    expire(&before, &mut worker, at(5_000));
+    let restored = take_up(&after, &bytes_of(&before, at(5_000)), at(6_000)).expect("a good snapshot");
+    assert_eq!(restored, Restored { series: 2, ..Restored::default() });
+    let mut worker = after.worker();
+    after.expire(at(12_000));
+    worker.ingest(b"a:1|c\nz:1|c", at(12_000));
+    let text = page(&after, at(12_000));
+    assert!(text.contains("\na 6\n"), "its time goes on: {text}");
+    assert!(text.contains("\nz 1\n"), "its time was over: {text}");
+}

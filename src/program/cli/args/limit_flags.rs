@@ -23,8 +23,8 @@ pub(in crate::program::cli) struct LimitFlags {
     /// Distinct label names in one family.
     #[arg(long = "limits.labels-per-family", value_name = "N", default_value = "256", value_parser = positive)]
     pub(in crate::program::cli) labels_per_family: usize,
-    /// Bytes that all series take, reckoned from their labels and kinds.
-    #[arg(long = "limits.series-bytes", value_name = "BYTES", default_value = "100663296", value_parser = positive)]
+    /// Bytes that all series take as they grow, with routes, exemplars and what rests; at it sketches, sets and native histograms become coarser.
+    #[arg(long = "limits.series-bytes", value_name = "BYTES", default_value = "134217728", value_parser = positive)]
     pub(in crate::program::cli) series_bytes: usize,
     /// What becomes of samples of new series at a limit of their family.
     #[arg(long = "limits.overflow", value_name = "POLICY", value_enum, default_value = "drop-label")]

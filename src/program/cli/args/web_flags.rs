@@ -51,9 +51,12 @@ pub(in crate::program::cli) struct WebFlags {
     /// Say in OpenMetrics when the counting of each counter, histogram and summary began: a line x_created for each series.
     #[arg(long = "web.created-lines", value_name = "BOOL", default_value = "false", action = ArgAction::Set)]
     pub(in crate::program::cli) created_lines: bool,
-    /// HTTP connections open at once; one more is closed at once.
+    /// HTTP connections whose request has come, open at once; for one more a connection that only takes up room is closed.
     #[arg(long = "web.max-connections", value_name = "N", default_value = "256", value_parser = positive)]
     pub(in crate::program::cli) max_connections: usize,
+    /// HTTP connections whose first request is awaited, or that wait for a place of those; at most a quarter of the open files.
+    #[arg(long = "web.max-waiting-connections", value_name = "N", default_value = "2048", value_parser = positive)]
+    pub(in crate::program::cli) max_waiting_connections: usize,
     /// Pages rendered at once; a further one waits for its turn.
     #[arg(long = "web.max-renders", value_name = "N", default_value = "2", value_parser = positive)]
     pub(in crate::program::cli) max_renders: usize,

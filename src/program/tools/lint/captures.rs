@@ -1,15 +1,16 @@
 //! Finds references to captures that do not exist, and wildcards whose text goes nowhere. Must not know whether a rule is ever
 //! reached.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::places::and_lines;
 use crate::mapping::Rules;
 use crate::mapping::spec::{Action, MatchType, Rule};
 use crate::mapping::template::{Reference, references};
 use crate::program::tools::{Remark, Severity};
 
 pub(super) fn captures(rules: &Rules) -> Vec<Remark> {
-    let mut remarks = Vec::new();
+    let (mut remarks, mut with_unused) = (Vec::new(), Vec::new());
     for (index, rule) in rules.config().rules.iter().enumerate().filter(|(_, rule)| rule.action == Action::Map) {
         let templates = || std::iter::once(("the name", &rule.name)).chain(rule.labels.iter().map(|(name, value)| (name.as_str(), value)));
         let known =
@@ -23,8 +24,9 @@ pub(super) fn captures(rules: &Rules) -> Vec<Remark> {
             .flat_map(|(_, template)| references(template))
             .filter_map(|reference| if let Reference::Number(number) = reference { Some(number) } else { None })
             .collect();
-        remarks.extend(unused(rule, known.count, &used));
+        with_unused.push((rule, unused(rule, known.count, &used)));
     }
+    remarks.extend(unused_remarks(&with_unused));
     remarks
 }
 
@@ -58,21 +60,46 @@ impl Known<'_> {
     }
 }
 
-/// Only for globs: the group of a regular expression may be there for its alternatives.
-fn unused(rule: &Rule, count: usize, used: &BTreeSet<usize>) -> Option<Remark> {
+/// The captures of a rule that no template uses. Only of globs: the group of a regular expression may be there for its alternatives.
+fn unused(rule: &Rule, count: usize, used: &BTreeSet<usize>) -> Vec<usize> {
     if rule.match_type == MatchType::Regex || rule.pattern.contains('{') {
-        return None;
+        return Vec::new();
     }
-    let unused: Vec<String> = (1..=count).filter(|number| !used.contains(number)).map(|number| format!("${number}")).collect();
-    if unused.is_empty() {
-        return None;
+    (1..=count).filter(|number| !used.contains(number)).collect()
+}
+
+/// One remark for the rules of one file that leave out the same captures: a host in front of every name is left out everywhere.
+fn unused_remarks(rules: &[(&Rule, Vec<usize>)]) -> Vec<Remark> {
+    // By file and capture, the rules in their order.
+    let mut by_capture: BTreeMap<(&str, usize), Vec<&Rule>> = BTreeMap::new();
+    for (rule, unused) in rules {
+        for number in unused {
+            by_capture.entry((&rule.position.file, *number)).or_default().push(rule);
+        }
     }
+    let mut remarks: Vec<(Vec<&Rule>, Vec<usize>)> = Vec::new();
+    for ((_, number), of) in by_capture {
+        let is_same =
+            |known: &&mut (Vec<&Rule>, Vec<usize>)| known.0.iter().map(|rule| &rule.position).eq(of.iter().map(|rule| &rule.position));
+        match remarks.iter_mut().find(is_same) {
+            Some((_, numbers)) => numbers.push(number),
+            None => remarks.push((of, vec![number])),
+        }
+    }
+    remarks.into_iter().filter_map(|(of, numbers)| unused_remark(&of, &numbers)).collect()
+}
+
+fn unused_remark(rules: &[&Rule], numbers: &[usize]) -> Option<Remark> {
+    let (first, others) = rules.split_first()?;
+    let numbers: Vec<String> = numbers.iter().map(|number| format!("${number}")).collect();
+    let lines: Vec<u32> = others.iter().map(|rule| rule.position.line).collect();
     let text = format!(
         "{} of `{}` {} used nowhere: names that differ only there become one series (counters add up, gauges overwrite each other); \
-         put it into a label unless that is meant",
-        unused.join(", "),
-        rule.pattern,
-        if unused.len() == 1 { "is" } else { "are" },
+         put it into a label unless that is meant{}",
+        numbers.join(", "),
+        first.pattern,
+        if numbers.len() == 1 { "is" } else { "are" },
+        and_lines(&lines),
     );
-    Some(Remark::new(Severity::Note, "unused_capture", &rule.position, text))
+    Some(Remark::new(Severity::Note, "unused_capture", &first.position, text))
 }

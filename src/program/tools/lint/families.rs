@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use super::shadow::place;
+use super::places::place;
 use crate::mapping::spec::{Action, Becomes, Config, MetricKind, Rule};
 use crate::mapping::unit;
 use crate::options::{Observer, Options};

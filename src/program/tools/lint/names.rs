@@ -2,28 +2,50 @@
 //!
 //! Must not know which samples arrive; a name with captures may become anything.
 
-use crate::mapping::spec::{Action, Config};
+use crate::mapping::spec::{Action, Config, Rule};
 use crate::mapping::unit;
 use crate::name::{FamilyName, is_prometheus_name};
 use crate::options::Options;
 use crate::program::tools::{Remark, Severity};
+use crate::telemetry::PROCESS_METRICS;
 
-/// Names that Prometheus writes itself.
 pub(super) fn names(config: &Config, options: &Options) -> Vec<Remark> {
-    if options.prometheus_names {
-        return Vec::new();
+    let mapped = config.rules.iter().filter(|rule| rule.action == Action::Map);
+    mapped.filter_map(|rule| of_rule(rule, config, options)).collect()
+}
+
+fn of_rule(rule: &Rule, config: &Config, options: &Options) -> Option<Remark> {
+    let remark = |severity, code, text| Some(Remark::new(severity, code, &rule.position, text));
+    let prefix = options.prefix.as_str();
+    let name = rule.unit.map_or_else(|| rule.name.clone().into(), |unit| unit::name_with_unit(&rule.name, unit));
+    let name = format!("{}{name}", config.prefix);
+    // Whatever captures are, so much is known.
+    let (start, has_captures) = name.split_once('$').map_or((&*name, false), |(start, _)| (start, true));
+    if start.starts_with(prefix) {
+        let text = format!(
+            "all samples of this rule are rejected: names that begin with `{prefix}` are those of the bridge's self-metrics; give it another \
+             name"
+        );
+        return remark(Severity::Warning, "own_metric_name", text);
     }
-    let plain = config.rules.iter().filter(|rule| rule.action == Action::Map && !rule.name.contains('$'));
-    let remarks = plain.filter_map(|rule| {
-        let name = rule.unit.map_or_else(|| rule.name.clone().into(), |unit| unit::name_with_unit(&rule.name, unit));
-        let family = FamilyName::escape(&format!("{}{name}", config.prefix))?;
-        let text = || {
-            format!(
-                "all samples of this rule are rejected: Prometheus itself writes a metric `{family}`; give it another name, or allow \
-                 such names by --statsd.allow-prometheus-names"
-            )
-        };
-        is_prometheus_name(family.as_str()).then(|| Remark::new(Severity::Warning, "prometheus_name", &rule.position, text()))
-    });
-    remarks.collect()
+    let family = FamilyName::escape(&name).filter(|_| !has_captures)?;
+    let family = family.as_str();
+    if !options.without_process_metrics && PROCESS_METRICS.contains(&family) {
+        // A note: `check` does not know how the bridge will be run.
+        let text = format!(
+            "samples of this rule are rejected, unless the bridge runs with --no-web.process-metrics: it shows a metric `{family}` of its own \
+             process; give it another name, or run it so"
+        );
+        return remark(Severity::Note, "own_metric_name", text);
+    }
+    let text = || {
+        format!(
+            "all samples of this rule are rejected: Prometheus itself writes a metric `{family}`; give it another name, or allow such \
+             names by --statsd.allow-prometheus-names"
+        )
+    };
+    if is_prometheus_name(family) && !options.prometheus_names {
+        return remark(Severity::Warning, "prometheus_name", text());
+    }
+    None
 }

@@ -28,30 +28,43 @@ fn dot(rule: &Rule) -> Option<Remark> {
                     write `match_type: glob` for this name only";
         return Some(Remark::new(Severity::Warning, "unescaped_dot", &rule.position, text.to_owned()));
     }
-    let text = format!("`.` in a regex matches any character, not only a dot; write '{escaped}' in single quotes");
+    let text = format!("`.` in a regex matches any character, not only a dot; write `match: {}`", quoted(&escaped));
     Some(Remark::new(Severity::Warning, "unescaped_dot", &rule.position, text))
 }
 
-/// The pattern with each plain dot between two letters or digits escaped.
+/// The pattern with each dot escaped that seems to be meant plainly: it stands between letters, groups, classes or what is repeated,
+/// and is not repeated itself.
 fn escape_dots(pattern: &str) -> String {
     let chars: Vec<char> = pattern.chars().collect();
-    let at = |at: Option<usize>| at.and_then(|at| chars.get(at)).copied().unwrap_or(' ');
-    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    let at = |at: Option<usize>| at.and_then(|at| chars.get(at)).copied();
+    let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     let mut out = String::with_capacity(pattern.len() + 8);
-    let (mut in_class, mut is_escaped) = (false, false);
+    let (mut in_class, mut is_escaped, mut is_quoted) = (false, false, false);
     for (place, c) in chars.iter().copied().enumerate() {
         let (before, after) = (at(place.checked_sub(1)), at(place.checked_add(1)));
-        // The letter before may be that of `\d`; a group may begin or end beside the dot.
-        let starts_group = after == '(' || after == '[' || after == '\\';
-        let plain = c == '.' && !in_class && !is_escaped && is_word(before) && (is_word(after) || starts_group);
-        if plain {
+        // The letter before may be that of `\d`.
+        let follows = before.is_some_and(|c| is_word(c) || matches!(c, ')' | ']' | '}' | '*' | '+' | '?'));
+        let starts = before.is_some_and(|c| matches!(c, '(' | '|' | ':'));
+        let leads = after.is_some_and(|c| is_word(c) || matches!(c, '(' | '[' | '\\'));
+        let ends = after.is_some_and(|c| matches!(c, ')' | '|'));
+        let has_word = || before.is_some_and(is_word) || after.is_some_and(is_word);
+        let is_between = (follows && leads) || (starts && leads || follows && ends) && has_word();
+        if c == '.' && !in_class && !is_escaped && !is_quoted && is_between {
             out.push('\\');
         }
         out.push(c);
-        in_class = !is_escaped && (c == '[' || in_class && c != ']');
+        if is_escaped && matches!(c, 'Q' | 'E') {
+            is_quoted = c == 'Q';
+        }
+        in_class = !is_quoted && !is_escaped && (c == '[' || in_class && c != ']');
         is_escaped = c == '\\' && !is_escaped;
     }
     out
+}
+
+/// A pattern as YAML takes it.
+fn quoted(pattern: &str) -> String {
+    format!("'{}'", pattern.replace('\'', "''"))
 }
 
 fn anchors(rule: &Rule) -> Option<Remark> {
@@ -61,6 +74,7 @@ fn anchors(rule: &Rule) -> Option<Remark> {
     }
     let start = branches(&rule.pattern).all(is_anchored_at_start);
     let end = branches(&rule.pattern).all(is_anchored_at_end);
+    // The same words for every regex: what is said of many lines of a file is said once.
     let text = match (start, end) {
         (true, true) => return None,
         (false, false) => "it is found anywhere in a name; put `^` in front and `$` at the end unless that is meant",
@@ -128,11 +142,34 @@ mod tests {
             ("a.?b", "a.?b"),
             ("a[b.c]d", "a[b.c]d"),
             ("app.(\\w+)", "app\\.(\\w+)"),
+            ("foo.(.*)", "foo\\.(.*)"),
+            ("(.*).foo", "(.*)\\.foo"),
+            ("(.+).(.+)", "(.+)\\.(.+)"),
+            ("[^.]+.foo", "[^.]+\\.foo"),
+            ("\\w+.\\d", "\\w+\\.\\d"),
+            ("a{2}.b", "a{2}\\.b"),
+            ("a(.b)?", "a(\\.b)?"),
+            ("(a.)?b", "(a\\.)?b"),
+            ("(?:.b|.c)", "(?:\\.b|\\.c)"),
+            ("(a|b).c", "(a|b)\\.c"),
+            ("(.)", "(.)"),
+            ("(.|a)", "(.|a)"),
+            ("(.*)", "(.*)"),
+            ("^.+$", "^.+$"),
+            ("a.$", "a.$"),
+            ("a.{3}b", "a.{3}b"),
+            ("\\Qa.b\\E.c", "\\Qa.b\\E\\.c"),
+            ("\\\\.a", "\\\\.a"),
             ("a.b.c-d.e", "a\\.b\\.c-d\\.e"),
             (".", "."),
         ] {
             assert_eq!(escape_dots(pattern), want, "{pattern}");
         }
+    }
+
+    #[test]
+    fn a_pattern_is_quoted_for_yaml() {
+        assert_eq!(quoted("a'b\\.c"), "'a''b\\.c'");
     }
 
     #[test]

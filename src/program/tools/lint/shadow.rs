@@ -2,6 +2,7 @@
 //! those it makes.
 
 use super::include::{glob_includes, is_catch_all, is_catch_all_glob, regex_includes};
+use super::places::place;
 use crate::mapping::Rules;
 use crate::mapping::spec::{Defaults, MatchType, MetricKind, Rule};
 use crate::mapping::tried::Outcome;
@@ -78,11 +79,6 @@ fn remark(earlier: &Rule, later: &Rule) -> Remark {
     };
     let text = format!("`{}` never counts: `{}` at {place} matches all that it matches; {advice}", later.pattern, earlier.pattern);
     Remark::new(Severity::Warning, "dead_rule", &later.position, text)
-}
-
-/// Where `other` is, as one says it beside `rule`.
-pub(super) fn place(other: &Rule, rule: &Rule) -> String {
-    if other.position.file == rule.position.file { format!("line {}", other.position.line) } else { other.position.to_string() }
 }
 
 fn is_before(a: &Rule, b: &Rule) -> bool {

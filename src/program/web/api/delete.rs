@@ -2,8 +2,8 @@
 //! Knows neither who may delete nor when.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HOST, ORIGIN};
 use hyper::http::request::Parts;
@@ -13,6 +13,7 @@ use serde_json::json;
 use super::parameters::Parameters;
 use super::reply::{ApiData, ApiError};
 use crate::bridge::Bridge;
+use crate::program::web::request_body::{BodyError, read_body};
 use crate::registry::FamilyKind;
 use crate::selector::Selector;
 
@@ -35,13 +36,9 @@ pub(super) fn disabled() -> ApiError {
 }
 
 /// Reads the parameters of a request from its query and its form.
-pub(super) async fn read(request: &Parts, body: Incoming) -> Result<Deletion, ApiError> {
-    if is_of_another_site(&request.headers) {
-        return Err(ApiError::new(StatusCode::FORBIDDEN, "unavailable", "A page of another site may not delete series."));
-    }
-    let form = form(&request.headers, body).await?;
+pub(super) fn read(request: &Parts, form: &str) -> Result<Deletion, ApiError> {
     let query = request.uri.query().unwrap_or_default();
-    let parameters = Parameters::read(&[query, &form], &["match[]", "match", "dry_run"])?;
+    let parameters = Parameters::read(&[query, form], &["match[]", "match", "dry_run"])?;
     let selectors: Vec<&str> = parameters.all("match[]").chain(parameters.all("match")).collect();
     if selectors.is_empty() {
         return Err(ApiError::bad_data(
@@ -68,22 +65,25 @@ fn is_of_another_site(headers: &HeaderMap) -> bool {
     origin.split_once("://").is_none_or(|(_, origin)| !origin.eq_ignore_ascii_case(&host))
 }
 
-async fn form(headers: &HeaderMap, body: Incoming) -> Result<String, ApiError> {
-    let bytes = Limited::new(body, MAX_FORM_BYTES).collect().await.map_err(|error| {
-        if error.is::<LengthLimitError>() {
+/// The form in the body of a request, which may take `limit` to come.
+pub(super) async fn form(headers: &HeaderMap, body: Incoming, limit: Duration) -> Result<String, ApiError> {
+    if is_of_another_site(headers) {
+        return Err(ApiError::new(StatusCode::FORBIDDEN, "unavailable", "A page of another site may not delete series."));
+    }
+    let bytes = read_body(body, MAX_FORM_BYTES, limit).await.map_err(|error| match error {
+        BodyError::TooLong => {
             ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "bad_data", format!("A form has at most {MAX_FORM_BYTES} bytes."))
-        } else {
-            ApiError::bad_data("The body could not be read.")
         }
+        BodyError::TooSlow => ApiError::new(StatusCode::REQUEST_TIMEOUT, "timeout", "The body came too slowly."),
+        BodyError::Broken => ApiError::bad_data("The body could not be read."),
     })?;
-    let bytes = bytes.to_bytes();
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
     if !bytes.is_empty() && !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
         let text = "A body is a form, with Content-Type: application/x-www-form-urlencoded.";
         return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "bad_data", text));
     }
-    String::from_utf8(bytes.into()).map_err(|_| ApiError::bad_data("The form is not UTF-8."))
+    String::from_utf8(bytes).map_err(|_| ApiError::bad_data("The form is not UTF-8."))
 }
 
 impl Deletion {

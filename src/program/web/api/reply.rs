@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::program::clock;
 use crate::time::Timestamp;
 
 /// A status and a JSON document.
@@ -49,6 +50,16 @@ impl ApiError {
         Self { status, kind, text: text.into() }
     }
 
+    /// Too many wait for an answer.
+    pub(super) fn busy() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Too many answers are being made. Try again.")
+    }
+
+    /// Whether the client took too long.
+    pub(super) fn is_timeout(&self) -> bool {
+        self.status == StatusCode::REQUEST_TIMEOUT
+    }
+
     /// The request is wrong.
     pub(super) fn bad_data(text: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad_data", text)
@@ -62,9 +73,9 @@ impl From<ApiError> for ApiReply {
     }
 }
 
-/// A time in both forms, milliseconds since 1970 and RFC 3339.
+/// A time of the timeline, in wall time and both forms, milliseconds since 1970 and RFC 3339.
 pub(super) fn time_of(time: Timestamp) -> (u64, Option<String>) {
-    let millis = time.as_millis();
+    let millis = clock::to_wall(time).as_millis();
     let date = OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000).ok();
     (millis, date.and_then(|date| date.format(&Rfc3339).ok()))
 }

@@ -1,4 +1,4 @@
-//! Reports about series, which may take long and be large: a few at once, on blocking threads. Knows no bridge.
+//! Reports, which may take long and be large: a few at once, each address in its turn, on blocking threads. Knows no bridge.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,44 +10,61 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::reply::{ApiData, ApiError, ApiReply};
+use crate::program::web::addresses::ClientAddress;
+use crate::program::web::fair_turns::{FairTurns, Turn};
 
 /// Reports that are made, or in memory, at once. Few: they are for people, and scrapes come first.
 const MAX_REPORTS: usize = 2;
 
-/// Slots for reports, shared by all listeners.
-#[derive(Clone)]
-pub(in crate::program::web) struct ReportSlots(Arc<Semaphore>);
+/// Reports that wait to be made.
+const MAX_WAITING: usize = 16;
 
-impl Default for ReportSlots {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(MAX_REPORTS)))
-    }
+/// Bodies of requests that are read at once.
+const MAX_BODIES: usize = 16;
+
+/// Turns at making a report, and at sending a body; shared by all listeners.
+#[derive(Clone)]
+pub(in crate::program::web) struct ReportSlots {
+    turns: Arc<FairTurns>,
+    bodies: Arc<Semaphore>,
 }
 
 impl ReportSlots {
-    /// Runs `work` on a blocking thread once there is a slot, for which it waits `limit` at most. The reply holds the slot until it
-    /// is sent.
-    pub(super) async fn run(&self, limit: Duration, work: impl FnOnce() -> Result<ApiData, ApiError> + Send + 'static) -> ApiReply {
-        let Ok(Ok(slot)) = timeout(limit, Arc::clone(&self.0).acquire_owned()).await else {
-            return ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Too many answers are being made. Try again.").into();
-        };
-        match spawn_blocking(move || work().map(|data| ReportBody::bytes(data.into(), slot))).await {
-            Ok(Ok(body)) => ApiReply { status: StatusCode::OK, body },
-            Ok(Err(error)) => error.into(),
-            Err(_) => ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "The answer could not be made.").into(),
-        }
+    /// Where there are so many places for connections: waiting reports and bodies take up a quarter of them each, at most.
+    pub(in crate::program::web) fn new(places: usize) -> Self {
+        let quarter = (places / 4).max(1);
+        Self { turns: FairTurns::new(MAX_REPORTS, MAX_WAITING.min(quarter)), bodies: Arc::new(Semaphore::new(MAX_BODIES.min(quarter))) }
+    }
+
+    /// A turn for this address, for which it waits `limit` at most.
+    pub(super) async fn take(&self, client: ClientAddress, limit: Duration) -> Option<Turn> {
+        timeout(limit, self.turns.take(client)).await.ok().flatten()
+    }
+
+    /// Leave to send a body, if there is any now.
+    pub(super) fn body(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.bodies).try_acquire_owned().ok()
     }
 }
 
-/// A body that gives its slot back when the last reference to it is dropped.
+/// Runs `work` on a blocking thread. The reply holds the turn until it is sent.
+pub(super) async fn run(turn: Turn, work: impl FnOnce() -> Result<ApiData, ApiError> + Send + 'static) -> ApiReply {
+    match spawn_blocking(move || work().map(|data| ReportBody::bytes(data.into(), turn))).await {
+        Ok(Ok(body)) => ApiReply { status: StatusCode::OK, body },
+        Ok(Err(error)) => error.into(),
+        Err(_) => ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "The answer could not be made.").into(),
+    }
+}
+
+/// A body that gives its turn back when the last reference to it is dropped.
 struct ReportBody {
     body: Vec<u8>,
-    _slot: OwnedSemaphorePermit,
+    _turn: Turn,
 }
 
 impl ReportBody {
-    fn bytes(body: Vec<u8>, slot: OwnedSemaphorePermit) -> Bytes {
-        Bytes::from_owner(Self { body, _slot: slot })
+    fn bytes(body: Vec<u8>, turn: Turn) -> Bytes {
+        Bytes::from_owner(Self { body, _turn: turn })
     }
 }
 

@@ -7,21 +7,25 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, yield_now};
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
 use super::client::{ClientConnection, ConnectionLimits};
-use super::handshake::{FirstByte, SecureStream, handshake};
-use super::open::{ConnectionSlot, OpenConnections};
+use super::handshake::{FirstByte, HandshakeSteps, HandshakeTurns, SecureStream, handshake};
+use super::open::{OpenConnection, OpenConnections};
+use super::request_head::request_came;
 use super::web_listener::{WebListener, WebStream};
 use super::{http1, http2};
 use crate::program::web::access::gate::Gate;
 use crate::program::web::access::networks::AllowedNetwork;
-use crate::program::web::activity::Activity;
+use crate::program::web::activity::{Activity, CutReason};
 use crate::program::web::addresses::ConnectionAddresses;
 use crate::program::web::handler::RequestHandler;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{HandshakeError, Telemetry};
+
+/// Connections accepted in one go; then those that came are looked at before more are accepted.
+const ACCEPTED_AT_ONCE: u32 = 16;
 
 /// How the connections of one listener are accepted and served.
 pub(in crate::program::web) struct Acceptor {
@@ -34,6 +38,8 @@ pub(in crate::program::web) struct Acceptor {
     pub(in crate::program::web) asks_clients: bool,
     /// The connections of all listeners.
     pub(in crate::program::web) open: Arc<OpenConnections>,
+    /// Turns at computing a handshake.
+    pub(in crate::program::web) handshakes: HandshakeTurns,
     /// Says whether connections are TLS.
     pub(in crate::program::web) gate: Arc<Gate>,
     pub(in crate::program::web) handler: Arc<RequestHandler>,
@@ -44,29 +50,29 @@ impl Acceptor {
     /// Accepts connections until `shutdown` ends, then lets running responses finish for `drain_timeout`.
     ///
     /// Never fails: an error of a connection ends that connection, and an error of accepting, such as too many open files, is
-    /// logged and tried again a little later.
+    /// logged and tried again a little later. Never waits for a client.
     pub(in crate::program::web) async fn run(self, listener: WebListener, shutdown: impl Future<Output = ()> + Send) {
         let acceptor = Arc::new(self);
         let stop = watch::Sender::new(false);
         let mut connections = JoinSet::new();
-        let mut pause = Duration::ZERO;
+        let (mut pause, mut at_once) = (Duration::ZERO, 0);
         let mut shutdown = pin!(shutdown);
+        let mut room = pin!(acceptor.open.make_room());
         loop {
             tokio::select! {
                 () = &mut shutdown => break,
                 accepted = accept_after(pause, &listener) => match accepted {
                     Ok(stream) => {
                         pause = Duration::ZERO;
-                        let slot = tokio::select! {
-                            () = &mut shutdown => break,
-                            slot = acceptor.admit(stream.addresses()) => slot,
-                        };
-                        if let Some(slot) = slot {
-                            acceptor.start(slot, stream, &stop, &mut connections);
+                        acceptor.start(stream, &stop, &mut connections);
+                        at_once += 1;
+                        if at_once % ACCEPTED_AT_ONCE == 0 || acceptor.open.many_are_ending() {
+                            yield_now().await;
                         }
                     }
                     Err(error) => pause = pause_after(&error, pause),
                 },
+                () = &mut room => {}
                 Some(_) = connections.join_next() => {}
             }
         }
@@ -78,39 +84,18 @@ impl Acceptor {
         }
     }
 
-    /// A slot for the connection, unless its network may not connect, or all slots are taken by connections that are being served.
-    async fn admit(&self, addresses: ConnectionAddresses) -> Option<ConnectionSlot> {
+    /// Starts a task for the connection, unless its network may not connect.
+    fn start(self: &Arc<Self>, stream: WebStream, stop: &watch::Sender<bool>, connections: &mut JoinSet<()>) {
+        let addresses = stream.addresses();
         let is_in_none = |peer| !self.allow_from.iter().any(|network| network.contains(peer));
         if !self.allow_from.is_empty() && addresses.peer.is_some_and(|peer| is_in_none(peer.ip())) {
             self.telemetry.web.denied.increment(1);
-            return None;
+            return;
         }
-        let slot = self.open.admit(&self.telemetry).await;
-        if slot.is_none() {
-            self.telemetry.scrape.connections_refused.increment(1);
-        }
-        slot
-    }
-
-    /// Starts a task for the connection.
-    fn start(self: &Arc<Self>, slot: ConnectionSlot, stream: WebStream, stop: &watch::Sender<bool>, connections: &mut JoinSet<()>) {
-        let client = self.client(stream.addresses(), Arc::clone(&slot.activity), stop.subscribe());
+        let open = self.open.enter(addresses.client(), &self.telemetry);
+        let client = self.client(addresses, Arc::clone(&open.activity), stop.subscribe());
         let acceptor = Arc::clone(self);
-        if self.asks_clients
-            && let Some(probe) = stream.probe()
-        {
-            slot.activity.ask(probe);
-        }
-        match stream {
-            WebStream::Tcp(stream) => {
-                // Without it a small response may wait for the client's delayed acknowledgement; failing to set it hurts nobody.
-                let _ = stream.set_nodelay(true);
-                connections.spawn(async move { acceptor.serve(stream, client, slot).await });
-            }
-            WebStream::Unix(stream) => {
-                connections.spawn(async move { acceptor.serve(stream, client, slot).await });
-            }
-        }
+        connections.spawn(async move { acceptor.receive(stream, client, open).await });
     }
 
     /// What a connection of this listener is served with.
@@ -124,16 +109,61 @@ impl Acceptor {
         ClientConnection { limits: self.limits, addresses, activity, handler, telemetry, stop }
     }
 
-    /// A handshake, if connections are TLS; then HTTP in the version that it led to. The slot is held to the end.
-    async fn serve<S>(&self, stream: S, client: ClientConnection, _slot: ConnectionSlot)
+    /// Waits for the request, or the handshake, and for a place; then serves.
+    async fn receive(&self, stream: WebStream, client: ClientConnection, open: OpenConnection) {
+        let is_tls = self.gate.has_tls();
+        let came = async {
+            match request_came(&stream, is_tls, self.limits.header_bytes, || open.begun()).await {
+                true => Some(open.place().await),
+                false => None,
+            }
+        };
+        let has_place = tokio::select! {
+            has_place = came => has_place,
+            cut = open.activity.cut_when_overdue(self.limits.deadlines) => return self.sent_away(&client, cut),
+            () = client.stopped() => return,
+        };
+        match has_place {
+            None if is_tls => return self.telemetry.web.handshake_error(HandshakeError::Closed),
+            None => return,
+            Some(false) => return self.sent_away(&client, CutReason::Evicted),
+            Some(true) => {}
+        }
+        if self.asks_clients
+            && let Some(probe) = stream.probe()
+        {
+            open.activity.ask(probe);
+        }
+        // What serves is larger than what waits, of which there are many: it has memory of its own.
+        match stream {
+            WebStream::Tcp(stream) => {
+                // Without it a small response may wait for the client's delayed acknowledgement; failing to set it hurts nobody.
+                let _ = stream.set_nodelay(true);
+                Box::pin(self.serve(stream, client, open)).await;
+            }
+            WebStream::Unix(stream) => Box::pin(self.serve(stream, client, open)).await,
+        }
+    }
+
+    /// Counts a connection that ended without a place: cut, or rejected if its request had come.
+    fn sent_away(&self, client: &ClientConnection, cut: CutReason) {
+        if cut == CutReason::Evicted && client.activity.has_waited() {
+            return self.telemetry.scrape.connections_refused.increment(1);
+        }
+        client.count_cut(cut);
+    }
+
+    /// A handshake, if connections are TLS; then HTTP in the version that it led to. The place is held to the end.
+    async fn serve<S>(&self, stream: S, client: ClientConnection, open: OpenConnection)
     where
         S: AsyncRead + AsyncWrite + Unpin + FirstByte,
     {
         // Until the handshake is done the connection counts as idle and may be evicted.
         let Some(config) = self.gate.tls() else { return http1::serve(stream, client).await };
         let deadlines = self.limits.deadlines;
+        let turns = HandshakeSteps { turns: &self.handshakes, client: open.client, activity: &open.activity };
         let shaken = tokio::select! {
-            shaken = handshake(stream, config, deadlines.header) => shaken,
+            shaken = handshake(stream, config, deadlines.header, turns) => shaken,
             cut = client.activity.cut_when_overdue(deadlines) => {
                 client.count_cut(cut);
                 return debug!(?cut, "HTTPS connection cut in its handshake");

@@ -43,6 +43,14 @@ impl ClientConnection {
         self.telemetry.scrape.connection_cut(reason as usize);
     }
 
+    /// Waits until the server stops, or others need the connection's room; which counts as cut, though its response is still sent.
+    pub(super) async fn to_end(&self) {
+        tokio::select! {
+            () = self.stopped() => {}
+            () = self.activity.asked_to_leave() => self.count_cut(CutReason::Evicted),
+        }
+    }
+
     /// Waits until the server stops.
     pub(super) async fn stopped(&self) {
         let _ = self.stop.clone().wait_for(|stop| *stop).await;

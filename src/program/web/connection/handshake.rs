@@ -1,8 +1,11 @@
 //! The TLS handshake of one connection, with a deadline; its failure by reason. Knows no HTTP beyond the first byte of a client
 //! that speaks it by mistake.
 
+use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use rustls::{CertificateError, Error, ServerConfig};
@@ -13,6 +16,9 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tracing::debug;
 
+use crate::program::web::activity::Activity;
+use crate::program::web::addresses::ClientAddress;
+use crate::program::web::fair_turns::FairTurns;
 use crate::telemetry::HandshakeError;
 
 /// The response to a client that speaks plain HTTP to a TLS listener.
@@ -26,8 +32,36 @@ pub(super) struct SecureStream<S> {
     pub(super) is_http2: bool,
 }
 
+/// Turns at computing handshakes, one at a time each, so that a thread is left for what is no handshake.
+#[derive(Clone)]
+pub(in crate::program::web) struct HandshakeTurns {
+    /// The first step: the server's signature.
+    begin: Arc<FairTurns>,
+    /// The others. Apart, so that a handshake that has begun is not behind those that have not.
+    go_on: Arc<FairTurns>,
+}
+
+impl Default for HandshakeTurns {
+    fn default() -> Self {
+        // As many may wait as there are connections.
+        Self { begin: FairTurns::new(1, usize::MAX), go_on: FairTurns::new(1, usize::MAX) }
+    }
+}
+
+/// Whose handshake it is, and in what turns it is computed.
+pub(super) struct HandshakeSteps<'a> {
+    pub(super) turns: &'a HandshakeTurns,
+    pub(super) client: ClientAddress,
+    pub(super) activity: &'a Activity,
+}
+
 /// Does the handshake, which may take `limit` in all.
-pub(super) async fn handshake<S>(stream: S, config: Arc<ServerConfig>, limit: Duration) -> Result<SecureStream<S>, HandshakeError>
+pub(super) async fn handshake<S>(
+    stream: S,
+    config: Arc<ServerConfig>,
+    limit: Duration,
+    steps: HandshakeSteps<'_>,
+) -> Result<SecureStream<S>, HandshakeError>
 where
     S: AsyncRead + AsyncWrite + Unpin + FirstByte,
 {
@@ -39,7 +73,7 @@ where
         let _ = timeout_at(end, stream.shutdown()).await;
         return Err(HandshakeError::NotTls);
     }
-    match timeout_at(end, TlsAcceptor::from(config).accept(stream)).await {
+    match timeout_at(end, steps.run(TlsAcceptor::from(config).accept(stream))).await {
         Err(_) => Err(HandshakeError::Timeout),
         Ok(Ok(stream)) => {
             let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
@@ -50,6 +84,32 @@ where
             Err(reason(&error))
         }
     }
+}
+
+impl HandshakeSteps<'_> {
+    /// Runs a handshake to its end. Each of its steps is computed in a turn, so that those of one address do not hold up the others',
+    /// and all of them together not what is no handshake. Nobody has a turn while the client is to do its part.
+    async fn run<T>(&self, handshake: impl Future<Output = T>) -> T {
+        let (mut handshake, mut turns) = (pin!(handshake), &self.turns.begin);
+        loop {
+            self.activity.awaits_turn();
+            let turn = turns.take(self.client).await;
+            let step = poll_fn(|cx| Poll::Ready(handshake.as_mut().poll(cx))).await;
+            drop(turn);
+            turns = &self.turns.go_on;
+            self.activity.awaits_request();
+            match step {
+                Poll::Ready(done) => return done,
+                Poll::Pending => woken().await,
+            }
+        }
+    }
+}
+
+/// Waits until the task is woken for whatever reason.
+async fn woken() {
+    let mut is_first = true;
+    poll_fn(|_| if std::mem::take(&mut is_first) { Poll::Pending } else { Poll::Ready(()) }).await;
 }
 
 /// A stream whose first byte can be seen without taking it.
@@ -93,6 +153,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::program::web::addresses::ConnectionAddresses;
 
     const SHORT: Duration = Duration::from_millis(40);
     const HOUR: Duration = Duration::from_secs(3600);
@@ -119,7 +180,9 @@ mod tests {
         if limit == HOUR {
             client.shutdown().await.unwrap();
         }
-        (handshake(server, config(), limit).await.err(), client)
+        let (turns, activity) = (HandshakeTurns::default(), Activity::new());
+        let steps = HandshakeSteps { turns: &turns, client: ConnectionAddresses::default().client(), activity: &activity };
+        (handshake(server, config(), limit, steps).await.err(), client)
     }
 
     #[tokio::test]

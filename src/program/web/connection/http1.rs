@@ -51,7 +51,7 @@ where
     builder.max_header_size(header_bytes).max_buf_size(header_bytes.max(MIN_BUFFER)).half_close(true).header_read_timeout(None);
     let mut serving = pin!(builder.serve_connection(TokioIo::new(ObservedStream::new(stream, Arc::clone(activity))), service));
     let mut overdue = pin!(activity.cut_when_overdue(connection.limits.deadlines));
-    let mut stopping = false;
+    let mut ending = false;
     loop {
         tokio::select! {
             ended = serving.as_mut() => break if let Err(error) = ended {
@@ -63,8 +63,8 @@ where
                 connection.count_cut(cut);
                 break debug!(?cut, "HTTP connection cut");
             }
-            () = connection.stopped(), if !stopping => {
-                stopping = true;
+            () = connection.to_end(), if !ending => {
+                ending = true;
                 serving.as_mut().graceful_shutdown();
             }
         }

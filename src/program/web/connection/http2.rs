@@ -6,11 +6,13 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::error::Error as _;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use h2::Reason;
 use hyper::Request;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::server::conn::http2;
@@ -50,19 +52,31 @@ where
     });
     let mut serving = pin!(builder(connection.limits.header_bytes).serve_connection(TokioIo::new(stream), service));
     let mut overdue = pin!(requests.cut_when_overdue(connection.limits.deadlines));
-    let mut stopping = false;
+    let mut ending = false;
     loop {
         tokio::select! {
-            ended = serving.as_mut() => break if let Err(error) = ended { debug!(%error, "HTTP/2 connection ended") },
+            ended = serving.as_mut() => break if let Err(error) = ended {
+                fault_of_client(&error).inspect(|reason| connection.count_cut(*reason));
+                debug!(%error, "HTTP/2 connection ended");
+            },
             cut = overdue.as_mut() => {
                 connection.count_cut(cut);
                 break debug!(?cut, "HTTP/2 connection cut");
             }
-            () = connection.stopped(), if !stopping => {
-                stopping = true;
+            () = connection.to_end(), if !ending => {
+                ending = true;
                 serving.as_mut().graceful_shutdown();
             }
         }
+    }
+}
+
+/// Why the connection was ended from here, where the reason is what the client did.
+fn fault_of_client(error: &hyper::Error) -> Option<CutReason> {
+    let error: &h2::Error = error.source()?.downcast_ref()?;
+    match error.reason().filter(|_| error.is_library())? {
+        Reason::ENHANCE_YOUR_CALM => Some(CutReason::Flood),
+        _ => Some(CutReason::Malformed),
     }
 }
 
@@ -138,7 +152,7 @@ impl RequestProgress {
                 cut = self.activity.cut_by_others() => return cut,
             }
             let now = Instant::now();
-            self.activity.wrote(self.is_stalled(now));
+            self.activity.took(self.is_stalled(now));
             if let Some(cut) = self.overdue(&deadlines, now) {
                 self.activity.cut(cut);
                 return cut;

@@ -18,6 +18,7 @@ pub(super) struct ObservedStream<S> {
 
 impl<S> ObservedStream<S> {
     pub(super) fn new(stream: S, activity: Arc<Activity>) -> Self {
+        activity.is_observed_now();
         Self { stream, activity }
     }
 

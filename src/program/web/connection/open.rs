@@ -1,137 +1,279 @@
-//! All open connections, how many there may be, and which of them is evicted for a new one. Knows no requests.
+//! All open connections: those that wait in the lobby and those that have a place, and which of them is evicted for another one.
+//!
+//! Accepting never waits: a new connection enters the lobby, and has a place once its request has come. Where all places are taken,
+//! the connection that only takes up room goes, of the address that has most of them first. Knows no requests.
 
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, sleep_until};
+use tokio::sync::Notify;
+use tokio::sync::oneshot::channel;
+use tokio::time::{Instant, sleep};
 
-use crate::program::web::activity::{Activity, CutReason};
+use super::lobby::{FAIR_SHARE, Lobby};
+use crate::program::web::activity::{Activity, CutReason, Standing};
+use crate::program::web::addresses::ClientAddress;
 use crate::telemetry::Telemetry;
 
-/// Time that a connection has to say what it wants before it may be evicted. Without it, connections that come at once evict each
-/// other before anybody has read what they sent. With a longer time, a flood takes longer to pass.
-const MIN_LIFETIME: Duration = Duration::from_millis(20);
+/// How often to look for room while connections wait for it.
+const RECHECK: Duration = Duration::from_millis(5);
 
-/// How often to look again while an evicted connection is on its way out.
-const RECHECK: Duration = Duration::from_millis(50);
+/// Time that the client of a new connection has for its part before it may be evicted, unless its address has more than its share.
+/// Without it, connections that come at once evict each other before anybody has read what they sent.
+const MIN_LIFETIME: Duration = Duration::from_millis(50);
+
+/// Connections evicted in one look.
+const MOST_AT_ONCE: usize = 16;
+
+/// A scraper that leaves so much time between two requests is no crowd.
+const PATIENT: Duration = Duration::from_millis(250);
+
+/// Connections that were sent away and whose tasks have not ended, beyond which no further one is accepted for a moment. They end by
+/// themselves, whatever their clients do.
+const MOST_ENDING: usize = 128;
 
 /// The open connections of all listeners.
 pub(in crate::program::web) struct OpenConnections {
-    /// Connections that may still be opened.
-    free: Arc<Semaphore>,
-    #[cfg(test)]
-    max: usize,
-    activities: Mutex<Vec<Arc<Activity>>>,
+    places: usize,
+    lobby: usize,
+    crowd: Mutex<Crowd>,
+    /// Connections whose tasks have not ended.
+    alive: AtomicUsize,
+    /// Notified when a connection waits for a place.
+    pressed: Notify,
 }
 
-/// When to look again for room: there will be some by then, or somebody else may be evicted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct RoomBy(Instant);
+#[derive(Default)]
+struct Crowd {
+    next: u64,
+    lobby: Lobby,
+    placed: BTreeMap<u64, PlacedConnection>,
+    /// Places by address.
+    places_of: HashMap<ClientAddress, usize>,
+}
+
+struct PlacedConnection {
+    client: ClientAddress,
+    activity: Arc<Activity>,
+}
 
 impl OpenConnections {
-    /// None yet; `max` at the same time.
-    pub(in crate::program::web) fn new(max: usize) -> Self {
-        let max = max.min(Semaphore::MAX_PERMITS);
-        Self {
-            free: Arc::new(Semaphore::new(max)),
-            #[cfg(test)]
-            max,
-            activities: Mutex::default(),
-        }
+    /// None yet; so many with a place, and so many in the lobby, at least one of each.
+    pub(in crate::program::web) fn new(places: usize, lobby: usize) -> Self {
+        Self { places: places.max(1), lobby: lobby.max(1), crowd: Mutex::default(), alive: AtomicUsize::new(0), pressed: Notify::new() }
     }
 
-    /// A slot for a new connection. Where all are taken, evicts an idle connection and waits for its end, so that there are never
-    /// more than allowed; none if no connection can be evicted.
-    pub(super) async fn admit(self: &Arc<Self>, telemetry: &Arc<Telemetry>) -> Option<ConnectionSlot> {
-        let permit = loop {
-            if let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() {
-                break permit;
-            }
-            let room = self.evict(Instant::now())?;
-            tokio::select! {
-                permit = Arc::clone(&self.free).acquire_owned() => break permit.ok()?,
-                // By then its first moment may be over, or another connection may have become idle.
-                () = sleep_until(room.0) => {}
-            }
-        };
+    /// A new connection, in the lobby. Where that is full, another one is sent away, or this one.
+    pub(super) fn enter(self: &Arc<Self>, client: ClientAddress, telemetry: &Arc<Telemetry>) -> OpenConnection {
         let activity = Activity::new();
-        self.insert(&activity);
-        telemetry.scrape.connections.increment(1.0);
-        Some(ConnectionSlot { open: Arc::clone(self), activity, telemetry: Arc::clone(telemetry), _permit: permit })
+        self.alive.fetch_add(1, Relaxed);
+        let mut crowd = self.crowd();
+        let number = crowd.next;
+        crowd.next += 1;
+        crowd.lobby.enter(client, number, Arc::clone(&activity));
+        if crowd.lobby.len() > self.lobby
+            && let Some(sent_away) = crowd.lobby.crowded_out()
+        {
+            sent_away.cut(CutReason::Evicted);
+        }
+        telemetry.scrape.connections_waiting.set(crowd.lobby.len() as f64);
+        drop(crowd);
+        OpenConnection { open: Arc::clone(self), client, number, activity, telemetry: Arc::clone(telemetry) }
     }
 
-    fn insert(&self, activity: &Arc<Activity>) {
-        self.activities().push(Arc::clone(activity));
+    /// Whether so many connections are about to end that a new one should wait for that.
+    pub(super) fn many_are_ending(&self) -> bool {
+        self.alive.load(Relaxed) > self.places.saturating_add(self.lobby).saturating_add(MOST_ENDING)
     }
 
-    fn remove(&self, activity: &Arc<Activity>) {
-        self.activities().retain(|other| !Arc::ptr_eq(other, activity));
-    }
-
-    /// Evicts the connection that has been idle longest, unless it has just come. `None` if all are being served.
-    fn evict(&self, now: Instant) -> Option<RoomBy> {
-        let activities = self.activities();
-        let idlest = activities.iter().filter_map(|activity| Some((activity.idle_since()?, activity))).min_by_key(|(since, _)| *since);
-        match idlest {
-            Some((since, _)) if now.saturating_duration_since(since) < MIN_LIFETIME => Some(RoomBy(since + MIN_LIFETIME)),
-            Some((_, activity)) => {
-                activity.cut(CutReason::Evicted);
-                Some(RoomBy(now + RECHECK))
+    /// Makes room for those that wait for a place, for ever. Dropped without harm.
+    pub(super) async fn make_room(&self) {
+        loop {
+            self.pressed.notified().await;
+            while self.crowd().make_room(self.places, Instant::now()) {
+                sleep(RECHECK).await;
             }
-            // A connection that is cut already will leave room.
-            None => activities.iter().any(|activity| activity.cut_reason().is_some()).then_some(RoomBy(now + RECHECK)),
         }
     }
 
-    fn activities(&self) -> MutexGuard<'_, Vec<Arc<Activity>>> {
-        self.activities.lock().unwrap_or_else(PoisonError::into_inner)
+    fn crowd(&self) -> MutexGuard<'_, Crowd> {
+        self.crowd.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Connections open now.
     #[cfg(test)]
     pub(in crate::program::web) fn count(&self) -> usize {
-        self.max.saturating_sub(self.free.available_permits())
+        self.alive.load(Relaxed)
+    }
+
+    /// Connections with a place.
+    #[cfg(test)]
+    pub(in crate::program::web) fn placed(&self) -> usize {
+        self.crowd().placed.len()
     }
 }
 
-/// The room of one open connection; given back when dropped.
-pub(super) struct ConnectionSlot {
+impl Crowd {
+    fn places_of(&self, client: &ClientAddress) -> usize {
+        self.places_of.get(client).copied().unwrap_or(0)
+    }
+
+    /// Gives free places to those who wait.
+    fn grant(&mut self, places: usize) {
+        while self.placed.len() < places {
+            let Some((client, number)) = self.lobby.next(|client| self.places_of(client)) else { return };
+            let Some(next) = self.lobby.take(client, number) else { return };
+            *self.places_of.entry(client).or_default() += 1;
+            self.placed.insert(number, PlacedConnection { client, activity: next.activity });
+            // If it is gone already, it gives its place back as it ends.
+            let _ = next.grant.send(());
+        }
+    }
+
+    fn remove(&mut self, client: ClientAddress, number: u64) {
+        if self.placed.remove(&number).is_none() {
+            self.lobby.remove(client, number);
+            return;
+        }
+        if let Some(places) = self.places_of.get_mut(&client) {
+            *places -= 1;
+            if *places == 0 {
+                self.places_of.remove(&client);
+            }
+        }
+    }
+
+    /// Evicts connections for those who wait for a place; false if nobody waits.
+    ///
+    /// For a connection of an address that has more places than the others' only its own make room. A scraper that takes its time
+    /// between two scrapes stays while there are others, who then end with their response.
+    fn make_room(&mut self, places: usize, now: Instant) -> bool {
+        self.grant(places);
+        let Some((client, _)) = self.lobby.next(|client| self.places_of(client)) else { return false };
+        let is_ending = |placed: &&PlacedConnection| placed.activity.is_ending();
+        let wanted = self.lobby.waiting().saturating_sub(self.placed.values().filter(is_ending).count()).min(MOST_AT_ONCE);
+        let mut room = RoomMaker::new(self, client, now);
+        let _ = (0..wanted).all(|_| room.evict_one() || room.ask_one_to_leave());
+        true
+    }
+}
+
+/// Chooses who is evicted for connections of one address.
+struct RoomMaker<'a> {
+    now: Instant,
+    client: ClientAddress,
+    /// Places of that address.
+    own: usize,
+    places_of: HashMap<ClientAddress, usize>,
+    idle: Vec<(&'a PlacedConnection, Standing)>,
+    /// With the time between two requests.
+    busy: Vec<(&'a PlacedConnection, Duration)>,
+}
+
+impl<'a> RoomMaker<'a> {
+    fn new(crowd: &'a Crowd, client: ClientAddress, now: Instant) -> Self {
+        let mut maker =
+            Self { now, client, own: crowd.places_of(&client), places_of: crowd.places_of.clone(), idle: Vec::new(), busy: Vec::new() };
+        for placed in crowd.placed.values().filter(|placed| !placed.activity.is_ending()) {
+            match placed.activity.standing(now) {
+                Some(standing) => maker.idle.push((placed, standing)),
+                None => maker.busy.push((placed, placed.activity.time_per_request(now))),
+            }
+        }
+        maker
+    }
+
+    fn share(&self, client: &ClientAddress) -> usize {
+        self.places_of.get(client).copied().unwrap_or(0).max(FAIR_SHARE)
+    }
+
+    fn may_go(&self, placed: &PlacedConnection) -> bool {
+        placed.client == self.client || self.share(&placed.client) >= self.own.max(FAIR_SHARE)
+    }
+
+    /// Whether it may be evicted now.
+    fn may_go_now(&self, placed: &PlacedConnection, standing: Standing) -> bool {
+        let is_new = matches!(standing, Standing::Header(since) if self.now.saturating_duration_since(since) < MIN_LIFETIME);
+        let has_more = placed.client != self.client && self.share(&placed.client) > self.own.max(FAIR_SHARE);
+        self.may_go(placed) && (!is_new || has_more)
+    }
+
+    /// False if nobody may be evicted.
+    fn evict_one(&mut self) -> bool {
+        let may_go = |(_, (placed, standing)): &(usize, &(&PlacedConnection, Standing))| self.may_go_now(placed, *standing);
+        let order = |(_, (placed, standing)): &(usize, &(&PlacedConnection, Standing))| (Reverse(self.share(&placed.client)), *standing);
+        let Some((at, (_, standing))) = self.idle.iter().enumerate().filter(may_go).min_by_key(order) else { return false };
+        if matches!(standing, Standing::Scraper(between) if *between >= PATIENT) && self.busy.iter().any(|(placed, _)| self.may_go(placed))
+        {
+            return false;
+        }
+        let (evicted, _) = self.idle.swap_remove(at);
+        evicted.activity.cut(CutReason::Evicted);
+        self.places_of.entry(evicted.client).and_modify(|places| *places = places.saturating_sub(1));
+        true
+    }
+
+    /// Where all are being served, one ends with its response: the one that asks most often. False if nobody may.
+    fn ask_one_to_leave(&mut self) -> bool {
+        // One whose request is not read yet would end unanswered.
+        let may_go = |(_, (placed, _)): &(usize, &(&PlacedConnection, Duration))| self.may_go(placed) && placed.activity.is_answered();
+        let order = |(_, (placed, between)): &(usize, &(&PlacedConnection, Duration))| (Reverse(self.share(&placed.client)), *between);
+        let Some((at, _)) = self.busy.iter().enumerate().filter(may_go).min_by_key(order) else { return false };
+        let (asked, _) = self.busy.swap_remove(at);
+        asked.activity.ask_to_leave();
+        true
+    }
+}
+
+/// One open connection; gone from all lists when dropped.
+pub(super) struct OpenConnection {
     open: Arc<OpenConnections>,
+    pub(super) client: ClientAddress,
+    number: u64,
     pub(super) activity: Arc<Activity>,
     telemetry: Arc<Telemetry>,
-    _permit: OwnedSemaphorePermit,
 }
 
-impl Drop for ConnectionSlot {
-    fn drop(&mut self) {
-        self.open.remove(&self.activity);
-        self.telemetry.scrape.connections.decrement(1.0);
+impl OpenConnection {
+    /// Part of its request came.
+    pub(super) fn begun(&self) {
+        self.activity.read();
+        self.open.crowd().lobby.begin(self.client, self.number);
+    }
+
+    /// Waits for a place; false if it was sent away.
+    pub(super) async fn place(&self) -> bool {
+        let (grant, granted) = channel();
+        self.activity.awaits_turn();
+        {
+            let mut crowd = self.open.crowd();
+            if !crowd.lobby.wait(self.client, self.number, grant) {
+                return false;
+            }
+            if crowd.make_room(self.open.places, Instant::now()) {
+                self.open.pressed.notify_one();
+            }
+            self.show(&crowd);
+        }
+        granted.await.is_ok()
+    }
+
+    fn show(&self, crowd: &Crowd) {
+        self.telemetry.scrape.connections.set(crowd.placed.len() as f64);
+        self.telemetry.scrape.connections_waiting.set(crowd.lobby.len() as f64);
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_longest_idle_goes_first_and_those_being_served_never() {
-        let open = OpenConnections::new(3);
-        let all = [(); 3].map(|()| Activity::new());
-        all.iter().for_each(|activity| open.insert(activity));
-        let cuts = || all.each_ref().map(|activity| activity.cut_reason());
-        all[0].request_began();
-        assert!(open.evict(all[1].idle_since().expect("idle")).is_some());
-        assert_eq!(cuts(), [None; 3], "they have just come");
-        let now = Instant::now() + MIN_LIFETIME;
-        assert!(open.evict(now).is_some());
-        assert_eq!(cuts(), [None, Some(CutReason::Evicted), None]);
-        assert!(open.evict(now).is_some());
-        assert_eq!(cuts(), [None, Some(CutReason::Evicted), Some(CutReason::Evicted)]);
-        assert!(open.evict(now).is_some(), "those who were cut are about to go");
-        all[1..].iter().for_each(|activity| open.remove(activity));
-        assert_eq!(open.evict(now), None, "the one that is left is being served");
-        open.remove(&all[0]);
-        assert!(open.activities().is_empty());
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        let mut crowd = self.open.crowd();
+        crowd.remove(self.client, self.number);
+        crowd.grant(self.open.places);
+        self.show(&crowd);
+        drop(crowd);
+        self.open.alive.fetch_sub(1, Relaxed);
     }
 }

@@ -1,8 +1,10 @@
 //! A socket that accepts web clients, TCP or Unix, and the streams that it gives. Knows no HTTP.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
+use rustix::net::{RecvFlags, recv};
+use tokio::io::{Interest, Ready};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use crate::program::net::canonical;
@@ -46,6 +48,28 @@ pub(super) enum WebStream {
 }
 
 impl WebStream {
+    /// Waits until there is something to read.
+    pub(super) async fn readable(&self) -> io::Result<Ready> {
+        match self {
+            Self::Tcp(stream) => stream.ready(Interest::READABLE).await,
+            Self::Unix(stream) => stream.ready(Interest::READABLE).await,
+        }
+    }
+
+    /// Shows what has come, up to 16 KiB and without taking it, nothing at the end of the stream. Where `judge` says nothing, it is as
+    /// if nothing had come, and [`readable`](Self::readable) waits for more.
+    pub(super) fn look<T>(&self, judge: impl FnOnce(&[u8]) -> Option<T>) -> io::Result<T> {
+        let peek = |socket: BorrowedFd<'_>| {
+            let mut bytes = [0; 16 << 10];
+            let (length, _) = recv(socket, &mut bytes, RecvFlags::PEEK | RecvFlags::DONTWAIT)?;
+            judge(bytes.get(..length).unwrap_or_default()).ok_or_else(|| io::ErrorKind::WouldBlock.into())
+        };
+        match self {
+            Self::Tcp(stream) => stream.try_io(Interest::READABLE, || peek(stream.as_fd())),
+            Self::Unix(stream) => stream.try_io(Interest::READABLE, || peek(stream.as_fd())),
+        }
+    }
+
     /// What says whether the connection broke, such as by the reset with which a system answers for a program that left; none where there
     /// is no descriptor for it.
     pub(super) fn probe(&self) -> Option<Box<dyn Fn() -> bool + Send + Sync>> {

@@ -80,7 +80,7 @@ impl Drop for ScrapeBody {
     fn drop(&mut self) {
         self.activity.response_complete();
         let cut = match (self.activity.cut_reason(), self.outcome) {
-            (_, ScrapeOutcome::Complete) => return,
+            (_, ScrapeOutcome::Complete) => return self.activity.scraped(),
             (Some(CutReason::Evicted), _) => ScrapeCut::Crowded,
             (Some(_), _) => ScrapeCut::Slow,
             (None, ScrapeOutcome::TimedOut) => ScrapeCut::Timeout,

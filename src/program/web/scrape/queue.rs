@@ -33,6 +33,8 @@ pub(in crate::program::web) struct ScrapeQueue {
 pub(super) struct SharedScrape {
     wanted: Negotiated,
     coding: ContentCoding,
+    /// Whether it is known of the clients whether they are slow: they do not wait for those of whom it is not.
+    is_observed: bool,
     /// `None` once rendering has begun: a later scrape would see values from before it asked.
     recipients: Mutex<Option<Vec<Recipient>>>,
 }
@@ -65,13 +67,15 @@ impl ScrapeQueue {
     pub(super) fn join(&self, wanted: Negotiated, coding: ContentCoding, recipient: Recipient) -> Option<Arc<SharedScrape>> {
         let mut waiting = lock(&self.waiting);
         let mut recipient = Some(recipient);
-        for other in waiting.iter().filter(|other| other.wanted == wanted && other.coding == coding) {
+        let is_observed = recipient.as_ref().is_some_and(Recipient::is_observed);
+        let is_same = |other: &&Arc<SharedScrape>| other.wanted == wanted && other.coding == coding && other.is_observed == is_observed;
+        for other in waiting.iter().filter(is_same) {
             if let Some(recipients) = &mut *lock(&other.recipients) {
                 recipients.extend(recipient.take());
                 return None;
             }
         }
-        let new = Arc::new(SharedScrape { wanted, coding, recipients: Mutex::new(Some(recipient.into_iter().collect())) });
+        let new = Arc::new(SharedScrape { wanted, coding, is_observed, recipients: Mutex::new(Some(recipient.into_iter().collect())) });
         waiting.push(Arc::clone(&new));
         Some(new)
     }
@@ -132,6 +136,8 @@ impl ScrapeQueue {
         let now = Instant::now();
         let mut sending = lock(&self.sending);
         let waited = |transfer: &Arc<Transfer>| lock(&transfer.waited).so_far(now);
+        let is_slow = |transfer: &Arc<Transfer>| transfer.activities.iter().any(|activity| activity.is_stalled() != Some(false));
+        let waited = |transfer: &Arc<Transfer>| if is_slow(transfer) { waited(transfer) } else { Duration::ZERO };
         let slowest = sending.iter().map(waited).enumerate().max_by_key(|(_, waited)| *waited);
         if let Some((at, _)) = slowest.filter(|(_, waited)| *waited >= MAX_WAIT) {
             sending.swap_remove(at).activities.iter().for_each(|activity| activity.cut(CutReason::Evicted));

@@ -42,6 +42,11 @@ impl Recipient {
         self.is_complete.load(Relaxed)
     }
 
+    /// Whether it is known of its client whether it is slow.
+    pub(super) fn is_observed(&self) -> bool {
+        self.activity.is_stalled().is_some()
+    }
+
     /// Whether nobody receives it any more.
     pub(super) fn is_gone(&self) -> bool {
         self.chunks.is_closed()

@@ -28,8 +28,15 @@ const CHUNKS_PER_TURN: usize = 16;
 /// How long a client may hold up others who are sent the same exposition.
 const MAX_HOLD_UP: Duration = Duration::from_millis(100);
 
+/// The same for a client of HTTP/2, of which nobody knows whether it takes nothing or the program did not get round to it.
+const MAX_UNEXPLAINED_HOLD_UP: Duration = Duration::from_millis(500);
+
 /// How often to look whether all recipients have room again.
 const RECHECK: Duration = Duration::from_millis(1);
+
+/// What one look counts for at most. Where the program is busy, looks are rare, and so are the turns of connections: who had none yet
+/// holds up nobody.
+const MAX_RECHECK: Duration = Duration::from_millis(2);
 
 /// What expositions are rendered with.
 pub(in crate::program::web) struct Renderer {
@@ -195,19 +202,24 @@ async fn wait_for_room(recipients: &mut Vec<Recipient>, room: usize) {
         recipients.truncate(usize::from(is_there));
         return;
     }
-    let mut held_up = None;
+    let mut held_up = Duration::ZERO;
     loop {
+        let look = Instant::now();
         recipients.retain(|recipient| !recipient.is_gone());
         let ready = recipients.iter().filter(|recipient| recipient.chunks.capacity() >= room).count();
         if ready == recipients.len() {
             return;
         }
-        if ready > 0 && held_up.get_or_insert_with(Instant::now).elapsed() >= MAX_HOLD_UP {
-            let slow = |recipient: &mut Recipient| recipient.chunks.capacity() < room;
-            recipients.extract_if(.., slow).for_each(|recipient| recipient.activity.cut(CutReason::Evicted));
-            return;
-        }
+        let is_slow = |recipient: &mut Recipient| match recipient.activity.is_stalled() {
+            _ if recipient.chunks.capacity() >= room => false,
+            Some(is_stalled) => is_stalled && held_up >= MAX_HOLD_UP,
+            None => held_up >= MAX_UNEXPLAINED_HOLD_UP,
+        };
+        recipients.extract_if(.., is_slow).for_each(|recipient| recipient.activity.cut(CutReason::Evicted));
         // Expositions are shared where many ask at once; looking is simpler than being told by each of them.
         sleep(RECHECK).await;
+        if ready > 0 {
+            held_up += look.elapsed().min(MAX_RECHECK);
+        }
     }
 }

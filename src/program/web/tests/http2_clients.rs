@@ -4,6 +4,7 @@ use bytes::Bytes;
 use h2::client::{Builder, SendRequest};
 use hyper::{Request, StatusCode};
 use tokio::io::DuplexStream;
+use tokio::time::Instant;
 
 use super::*;
 use crate::program::web::activity::CutReason;
@@ -17,6 +18,15 @@ struct Client {
     served: JoinHandle<()>,
     stop: watch::Sender<bool>,
     activity: Arc<Activity>,
+    bridge: Bridge,
+}
+
+/// Connections that were cut for this reason.
+fn cut(bridge: &Bridge, reason: &str) -> f64 {
+    let name = format!("statsd_bridge_http_connections_cut_total{{reason=\"{reason}\"}} ");
+    let families = bridge.telemetry().families();
+    let line = families.iter().flat_map(|family| &family.lines).find_map(|line| line.strip_prefix(&name));
+    line.expect("a metric").parse().expect("a number")
 }
 
 impl Client {
@@ -28,7 +38,7 @@ impl Client {
         let client = acceptor(options, &bridge, &state).client(ConnectionAddresses::default(), Arc::clone(&activity), stopped);
         let served = tokio::spawn(http2::serve(theirs, client));
         let (requests, connection) = builder.handshake(ours).await.expect("a handshake");
-        Self { requests, ends: tokio::spawn(connection), served, stop, activity }
+        Self { requests, ends: tokio::spawn(connection), served, stop, activity, bridge }
     }
 
     async fn get(&mut self, path: &str) -> (StatusCode, Vec<u8>) {
@@ -66,6 +76,12 @@ async fn a_client_that_takes_nothing_is_cut() {
     let mut client = Client::start(options, Builder::new().initial_window_size(0)).await;
     let (answer, _) = client.requests.send_request(request("/metrics"), true).expect("sent");
     let _answer = soon(answer).await.expect("a header");
+    soon(async {
+        while cut(&client.bridge, "write") < 1.0 {
+            sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
     soon(client.served).await.expect("cut, and no panic");
 }
 
@@ -80,7 +96,7 @@ async fn a_connection_may_go_for_another_one_while_nothing_is_asked() {
     let mut client = Client::start(patient(), &Builder::new()).await;
     assert_eq!(client.get("/-/healthy").await.0, StatusCode::OK);
     soon(async {
-        while client.activity.idle_since().is_none() {
+        while client.activity.standing(Instant::now()).is_none() {
             sleep(Duration::from_millis(1)).await;
         }
     })
@@ -89,14 +105,14 @@ async fn a_connection_may_go_for_another_one_while_nothing_is_asked() {
     let mut client = Client::start(patient(), Builder::new().initial_window_size(0)).await;
     let (answer, _) = client.requests.send_request(request("/"), true).expect("sent");
     let _answer = soon(answer).await.expect("an answer");
-    assert_eq!(client.activity.idle_since(), None);
+    assert_eq!(client.activity.standing(Instant::now()), None);
     client.activity.cut(CutReason::Evicted);
     soon(client.served).await.expect("no panic");
     let _ = soon(client.ends).await.expect("it is told by the end of its connection");
 }
 
 #[tokio::test]
-async fn a_flood_of_resets_ends_its_connection() {
+async fn a_flood_of_resets_ends_its_connection_and_is_counted() {
     let client = Client::start(patient(), &Builder::new()).await;
     for _ in 0..100_000 {
         let Ok(mut ready) = soon(client.requests.clone().ready()).await else { break };
@@ -108,6 +124,19 @@ async fn a_flood_of_resets_ends_its_connection() {
     }
     soon(client.served).await.expect("ended, and no panic");
     assert!(soon(client.ends).await.expect("no panic").is_err());
+    assert_eq!(cut(&client.bridge, "flood"), 1.0);
+}
+
+#[tokio::test]
+async fn what_is_no_http2_ends_its_connection_and_is_counted() {
+    let (state, bridge) = (WebState::new(&patient(), now), Bridge::new(BridgeOptions::default()));
+    let (mut ours, theirs) = duplex(64 << 10);
+    let (_stop, stopped) = watch::channel(false);
+    let connection = acceptor(patient(), &bridge, &state).client(ConnectionAddresses::default(), Activity::new(), stopped);
+    // Settings, then a frame that is longer than all may be.
+    ours.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\xff\xff\xff\0\0\0\0\0\x01").await.expect("sent");
+    soon(http2::serve(theirs, connection)).await;
+    assert_eq!(cut(&bridge, "malformed"), 1.0);
 }
 
 #[tokio::test]

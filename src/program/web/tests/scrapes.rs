@@ -195,11 +195,13 @@ async fn a_client_that_waits_for_the_next_piece_goes_for_nobody() {
     while let Ok(read) = timeout(SHORT, stream.read_buf(&mut reply)).await {
         assert_ne!(read.expect("open"), 0);
     }
-    assert_eq!(rest(&mut server.connect().await).await, b"", "there is no room for another one");
-    assert_eq!(server.metric("statsd_bridge_http_connections_refused_total"), 1.0);
+    let mut other = server.connect().await;
+    other.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n").await.expect("sent");
+    wait_for("there is no room for another one", || server.metric("statsd_bridge_http_connections_waiting") == 1.0).await;
     drop(turns);
     reply.extend(rest(&mut stream).await);
     assert!(unchunked(&reply).1.is_some(), "the page came to its end");
+    assert!(rest(&mut other).await.starts_with(b"HTTP/1.1 200 OK"), "then the other one has its room");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -55,14 +55,28 @@ impl Buckets {
         self.0.binary_search_by_key(&key, |bucket| bucket.key).is_ok()
     }
 
-    /// Adds to a bucket. Only one that was not populated may allocate: room for a few, or for a quarter more.
+    /// Adds to a bucket. Only one that was not populated may allocate: room for a few, or for a quarter more. Returns by how many bytes
+    /// the buckets grew.
     #[inline(always)]
-    pub(super) fn add(&mut self, key: i32, weight: f64) {
+    pub(super) fn add(&mut self, key: i32, weight: f64) -> usize {
         let at = self.place(key);
         match self.0.get_mut(at) {
-            Some(bucket) if bucket.key == key => bucket.add(weight),
+            Some(bucket) if bucket.key == key => {
+                bucket.add(weight);
+                0
+            }
             _ => self.insert(at, NativeBucket::new(key, weight)),
         }
+    }
+
+    /// Bytes that they take.
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.0.capacity() * size_of::<NativeBucket>()
+    }
+
+    /// Gives back the memory that no bucket needs.
+    pub(super) fn shrink(&mut self) {
+        self.0.shrink_to_fit();
     }
 
     /// Where the bucket of this key is, or would be. Keys are ascending whole numbers, so a bucket is no further from either end
@@ -82,11 +96,13 @@ impl Buckets {
     }
 
     #[cold]
-    fn insert(&mut self, at: usize, bucket: NativeBucket) {
+    fn insert(&mut self, at: usize, bucket: NativeBucket) -> usize {
+        let before = self.heap_bytes();
         if self.0.len() == self.0.capacity() {
             self.0.reserve_exact(ROOM.max(self.0.len() / 4));
         }
         self.0.insert(at.min(self.0.len()), bucket);
+        self.heap_bytes() - before
     }
 
     /// Joins buckets that are one when the schema is coarser by one.

@@ -29,15 +29,29 @@ impl Exponential {
         self.negative.clear();
     }
 
-    /// Adds a value that is a number.
+    /// Adds a value that is a number. Returns by how many bytes the buckets grew.
     #[inline(always)]
-    pub(super) fn add(&mut self, value: f64, weight: f64) {
+    pub(super) fn add(&mut self, value: f64, weight: f64) -> usize {
         if value > self.zero_threshold {
-            self.positive.add(key_of(value, self.schema), weight);
+            self.positive.add(key_of(value, self.schema), weight)
         } else if value < -self.zero_threshold {
-            self.negative.add(key_of(-value, self.schema), weight);
+            self.negative.add(key_of(-value, self.schema), weight)
         } else {
             self.zero_weight = add_weights(self.zero_weight, weight);
+            0
+        }
+    }
+
+    /// Bytes that the buckets take.
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.positive.heap_bytes() + self.negative.heap_bytes()
+    }
+
+    /// Halves until the buckets take so many bytes at most; once there is no coarser schema, the zero bucket takes in those nearest to it.
+    pub(super) fn shrink(&mut self, bytes: usize) {
+        while self.heap_bytes() > bytes && (self.halve() || self.widen(f64::MAX)) {
+            self.positive.shrink();
+            self.negative.shrink();
         }
     }
 
@@ -86,7 +100,7 @@ impl Exponential {
         while self.schema > other.schema && self.halve() {}
         let steps = (other.schema - self.schema).unsigned_abs();
         for (of, to) in [(&other.positive, &mut self.positive), (&other.negative, &mut self.negative)] {
-            of.iter().for_each(|(key, weight)| to.add(coarser(key, steps), weight));
+            of.iter().for_each(|(key, weight)| _ = to.add(coarser(key, steps), weight));
         }
         self.zero_weight = add_weights(self.zero_weight, other.zero_weight);
         if self.zero_threshold != other.zero_threshold {

@@ -53,8 +53,8 @@ impl SavedNative {
         }
         let mut shape = Exponential::new(self.schema, self.zero_threshold);
         shape.zero_weight = self.zero_weight;
-        self.positive.iter().for_each(|(key, weight)| shape.positive.add(*key, *weight));
-        self.negative.iter().for_each(|(key, weight)| shape.negative.add(*key, *weight));
+        self.positive.iter().for_each(|(key, weight)| _ = shape.positive.add(*key, *weight));
+        self.negative.iter().for_each(|(key, weight)| _ = shape.negative.add(*key, *weight));
         let native = self.positive.iter().chain(&self.negative).fold(self.zero_weight, |all, (_, weight)| add_weights(all, *weight));
         let all = classic.weight();
         // Fractions are rounded in another order.

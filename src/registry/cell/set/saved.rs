@@ -10,7 +10,7 @@ use super::{EXACT_MAX, HyperLogLog, SetCell, SetMembers, SetSnapshot};
 pub enum SavedSet {
     /// The hashes of all members, at most 2048.
     Exact(Vec<u64>),
-    /// The registers of the estimate, 16384.
+    /// The registers of the estimate: 16384, or down to 128 where memory was short.
     Estimated(Vec<u8>),
 }
 

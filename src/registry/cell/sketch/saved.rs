@@ -23,19 +23,11 @@ pub struct SavedSketch {
 }
 
 impl Sketch {
-    /// What it holds.
+    /// What it holds. One that was made coarser is saved with bins of the finest kind: there is one form of saved sketches.
     pub(in crate::registry::cell) fn save(&self) -> SavedSketch {
-        let bins = |bins: &Bins| (bins.first, bins.bins.clone());
-        SavedSketch {
-            weight: self.weight,
-            min: self.min,
-            max: self.max,
-            points: self.points.clone(),
-            binned: self.binned,
-            zero: self.zero,
-            negative: bins(&self.negative),
-            positive: bins(&self.positive),
-        }
+        let Self { weight, min, max, points, binned, coarseness: _, zero, negative, positive } = self.finest();
+        let bins = |bins: Bins| (bins.first, bins.bins);
+        SavedSketch { weight, min, max, points, binned, zero, negative: bins(negative), positive: bins(positive) }
     }
 
     /// The sketch that was saved; `None` if no sketch could have held this.
@@ -60,7 +52,7 @@ impl Sketch {
         }
         let SavedSketch { weight, min, max, points, binned, zero, negative, positive } = saved;
         let bins = |(first, bins): (i32, Vec<f64>)| Bins { first, bins };
-        Some(Self { weight, min, max, points, binned, zero, negative: bins(negative), positive: bins(positive) })
+        Some(Self { weight, min, max, points, binned, coarseness: 0, zero, negative: bins(negative), positive: bins(positive) })
     }
 }
 
@@ -74,7 +66,7 @@ mod tests {
 
     fn sketch_of(samples: &[(f64, f64)]) -> Sketch {
         let mut sketch = Sketch::default();
-        samples.iter().for_each(|(value, weight)| sketch.add(*value, *weight));
+        samples.iter().for_each(|(value, weight)| _ = sketch.add(*value, *weight));
         sketch
     }
 

@@ -72,9 +72,63 @@ fn the_two_zeros_are_one_value_of_positive_sign() {
 fn bins_of_all_magnitudes_are_accurate() {
     let mut magnitude = f64::MIN_POSITIVE;
     while magnitude < f64::MAX / 1.7 {
-        let stands = magnitude_of(index_of(magnitude));
+        let stands = magnitude_of(index_of(magnitude), 0);
         assert!((stands - magnitude).abs() <= magnitude * (ACCURACY + 1e-9), "{magnitude} became {stands}");
         magnitude *= 1.637;
+    }
+}
+
+/// Each step doubles the error, about, until a few bins hold all numbers that there are.
+#[test]
+fn coarser_bins_are_as_accurate_as_they_can_be() {
+    for coarseness in 0..=COARSEST {
+        let ln_gamma = LN_GAMMA * f64::from(1_u32 << coarseness);
+        let accuracy = (ln_gamma / 2.0).tanh();
+        for exponent in -300..300 {
+            let magnitude = 1.37 * 10_f64.powi(exponent);
+            let stands = magnitude_of(coarser(index_of(magnitude), coarseness), coarseness);
+            assert!((stands - magnitude).abs() <= magnitude * (accuracy + 1e-9) || accuracy > 0.99, "{magnitude}: {stands}");
+        }
+    }
+    let all = [f64::from(1_u8), f64::MAX, f64::MIN_POSITIVE, f64::from_bits(1)];
+    let mut sketch = sketch_of(&all.iter().flat_map(|value| [(*value, 1.0), (-*value, 1.0)]).collect::<Vec<_>>());
+    sketch.fit(0);
+    assert!(sketch.heap_bytes() <= FLOOR_BYTES, "{} bytes", sketch.heap_bytes());
+    assert_eq!((sketch.quantile(0.0), sketch.quantile(1.0), sketch.weight), (f64::MIN, f64::MAX, 8.0));
+}
+
+proptest! {
+    /// Whoever becomes coarser when, and whichever merges the other: the bins are those of one that was so coarse from the beginning.
+    #[test]
+    fn coarser_sketches_merge_as_one_that_saw_everything(
+        first in prop::collection::vec((-1e9..1e9, 0.5..40.0), 40..120),
+        second in prop::collection::vec((-1e3..1e3, 0.5..40.0), 0..120),
+        steps in 1_u8..=COARSEST,
+        later in any::<bool>(),
+    ) {
+        let (mut coarse, mut whole, fine) = (sketch_of(&first), Sketch::default(), sketch_of(&second));
+        (0..steps).for_each(|_| coarse.halve());
+        whole.bin_all();
+        (0..steps).for_each(|_| whole.halve());
+        first.iter().chain(&second).for_each(|&(value, weight)| _ = whole.add(value, weight));
+        let mut merged = if later { coarse.clone() } else { fine.clone() };
+        merged.merge(if later { &fine } else { &coarse });
+        prop_assert_eq!(merged.coarseness, steps);
+        let bins = |sketch: &Sketch| {
+            let of = |bins: &Bins| bins.iter().filter(|(_, weight)| *weight > 0.0).map(|(at, weight)| (at, weight.round())).collect::<Vec<_>>();
+            (of(&sketch.negative), of(&sketch.positive))
+        };
+        // Weights are rounded, because the order of adding differs.
+        prop_assert_eq!(bins(&merged), bins(&whole));
+        for q in QUANTILES {
+            prop_assert!((merged.quantile(q) - whole.quantile(q)).abs() <= 1e-6 * whole.quantile(q).abs());
+        }
+        let restored = Sketch::restore(merged.save()).expect("a sketch of real samples");
+        prop_assert_eq!(restored.weight, merged.weight);
+        for q in [0.0, 0.5, 1.0] {
+            let (got, want) = (restored.quantile(q), merged.quantile(q));
+            prop_assert!((got - want).abs() <= want.abs() * 0.0101, "{} for {}", got, want);
+        }
     }
 }
 
@@ -96,7 +150,7 @@ fn the_order_does_not_matter_to_what_the_lowest_bin_collects() {
     let orders: [fn(i32) -> i32; 3] = [|i| i, |i| 4999 - i, |i| i * 3571 % 5000];
     for order in orders {
         let mut bins = Bins::default();
-        (0..5000).for_each(|i| bins.add(order(i) - 2500, 1.0));
+        (0..5000).for_each(|i| _ = bins.add(order(i) - 2500, 1.0));
         assert_eq!((bins.first, bins.bins.len(), bins.bins[0]), (2500 - 2048, BINS_MAX, 5000.0 - 2047.0));
         assert!(bins.bins[1..].iter().all(|&weight| weight == 1.0));
     }
@@ -112,7 +166,7 @@ fn known_bins_and_points_take_no_memory_and_clearing_keeps_it() {
     }
     sketch.clear();
     assert!(sketch.is_empty() && sketch.quantile(0.5).is_nan());
-    samples.iter().for_each(|&(value, weight)| sketch.add(value, weight));
+    samples.iter().for_each(|&(value, weight)| _ = sketch.add(value, weight));
     assert_eq!(sketch.heap_bytes(), before);
     assert_eq!(Sketch::default().heap_bytes(), 0);
 }

@@ -19,6 +19,14 @@ pub struct SavedSummary {
     pub steps: Vec<(u64, SavedSketch)>,
 }
 
+impl SavedSummary {
+    /// With its steps so many milliseconds later, rounded down to whole steps.
+    pub(crate) fn shift(&mut self, millis: i64, step_ms: u64) {
+        let steps = i64::try_from(step_ms).map_or(0, |step_ms| millis.div_euclid(step_ms.max(1)));
+        self.steps.iter_mut().for_each(|(step, _)| *step = step.saturating_add_signed(steps));
+    }
+}
+
 impl SummaryCell {
     /// What these cells hold together, of the window that ends at `now`. They are of one family, so their steps are the same.
     pub fn save<'a>(cells: impl IntoIterator<Item = &'a Self>, now: Timestamp) -> SavedSummary {
@@ -52,6 +60,7 @@ impl SummaryCell {
             // A step of the future, after the clock went back, would stop the window until that time has come again.
             state.add_step(of.min(now.as_millis() / self.step_ms), &sketch, self.steps);
         }
+        state.settle_all();
         true
     }
 
@@ -61,6 +70,15 @@ impl SummaryCell {
 }
 
 impl SummaryState {
+    /// Counts what the sketches take; where memory is short, they take what they need at least.
+    fn settle_all(&mut self) {
+        if self.charge.is_scarce() {
+            self.current.fit(0);
+            self.past.iter_mut().for_each(|(_, sketch)| sketch.fit(0));
+        }
+        self.settle(0);
+    }
+
     /// Adds what belongs to `step`, which is within the window.
     fn add_step(&mut self, step: u64, sketch: &Sketch, steps: u64) {
         self.advance(step, steps);

@@ -1,0 +1,131 @@
+//! Bad clients by the hundred, over HTTP/1, HTTP/2 and TLS: a good scraper gets every exposition, on a connection of its own and on one
+//! that it keeps, and the health check is ready all the time. The bad ones come from other addresses, then from the good one's.
+
+use std::time::Duration;
+
+use crate::page::Page;
+
+mod crowd;
+mod target;
+
+use crowd::{Crowd, OTHERS, SAME};
+use target::Target;
+
+/// What a scraper waits for an exposition by default.
+const SCRAPE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often the good clients ask during an attack.
+const ROUNDS: usize = 6;
+
+/// The good clients ask while a crowd of other addresses, and then one of theirs, does its worst. Returns the last page.
+fn good_clients_are_served(target: &Target, mut attack: impl FnMut(&mut Crowd)) -> Page {
+    for addresses in [OTHERS, SAME] {
+        let mut kept = target.keep();
+        kept.scrape();
+        let mut crowd = Crowd::new(target.web, addresses);
+        attack(&mut crowd);
+        let mut slowest = [Duration::ZERO; 3];
+        for round in 0..ROUNDS {
+            let times = [target.scrape(), kept.scrape(), target.check_health()];
+            slowest = std::array::from_fn(|n| slowest[n].max(times[n]));
+            if round + 1 < ROUNDS {
+                std::thread::sleep(Duration::from_millis(300));
+            }
+        }
+        eprintln!("from {}: slowest scrape {:?}, kept {:?}, health {:?}", addresses[0], slowest[0], slowest[1], slowest[2]);
+        // Whoever behaves, at an address of its own, is not even told to come again.
+        assert!(addresses != OTHERS || kept.reconnects == 0, "the connection that was kept was closed");
+        drop(crowd);
+    }
+    target.page()
+}
+
+fn rejected(page: &Page, reason: &str) -> f64 {
+    page.sum_where("statsd_bridge_http_requests_rejected_total", "reason", reason)
+}
+
+fn cut(page: &Page, reason: &str) -> f64 {
+    page.sum_where("statsd_bridge_http_connections_cut_total", "reason", reason)
+}
+
+#[test]
+fn those_who_ask_for_long_answers_get_503_and_hold_up_nobody() {
+    let target = Target::plain(&[]).with_series(1000);
+    let page = good_clients_are_served(&target, |crowd| crowd.ask_again_and_again(256, "/api/v1/cardinality?limit=1000"));
+    assert!(rejected(&page, "api_busy") > 0.0);
+    target.stop();
+}
+
+#[test]
+fn the_landing_page_and_the_rest_of_the_api_are_as_cheap() {
+    let target = Target::plain(&[]).with_series(1000);
+    good_clients_are_served(&target, |crowd| {
+        for path in ["/", "/api/v1/unmapped", "/api/v1/rules", "/api/v1/rejections", "/nowhere", "/-/ready"] {
+            crowd.ask_again_and_again(50, path);
+        }
+    });
+    target.stop();
+}
+
+#[test]
+fn many_who_scrape_without_end_leave_room_for_others() {
+    let target = Target::plain(&[]).with_series(1000);
+    good_clients_are_served(&target, |crowd| {
+        crowd.scrape_on_new_connections(300);
+        crowd.ask_again_and_again(100, "/metrics");
+    });
+    target.stop();
+}
+
+#[test]
+fn bodies_that_drip_are_cut() {
+    let target = Target::plain(&["--web.enable-admin-api=true"]).with_series(10);
+    let page = good_clients_are_served(&target, |crowd| crowd.drip_bodies(256));
+    assert!(rejected(&page, "slow_body") > 0.0 && rejected(&page, "api_busy") > 0.0);
+    target.stop();
+}
+
+#[test]
+fn halves_of_requests_take_no_place() {
+    let target = Target::plain(&["--web.max-waiting-connections=500"]).with_series(10);
+    let page = good_clients_are_served(&target, |crowd| crowd.send_and_wait(1000, b"GET /metrics HT".to_vec()));
+    assert!(cut(&page, "crowded") >= 1000.0, "each attack is larger than the lobby");
+    target.stop();
+}
+
+#[test]
+fn silence_takes_no_place() {
+    let target = Target::plain(&[]).with_series(10);
+    good_clients_are_served(&target, |crowd| crowd.send_and_wait(1000, Vec::new()));
+    target.stop();
+}
+
+#[test]
+fn handshakes_that_stall_hold_up_nobody() {
+    let target = Target::tls().with_series(10);
+    let hello = crowd::client_hello();
+    good_clients_are_served(&target, |crowd| {
+        crowd.send_and_wait(400, hello[..hello.len() / 2].to_vec());
+        crowd.send_and_wait(100, hello.clone());
+    });
+    target.stop();
+}
+
+#[test]
+fn handshakes_without_end_hold_up_nobody() {
+    let target = Target::tls().with_series(10);
+    good_clients_are_served(&target, |crowd| crowd.shake_hands(200));
+    target.stop();
+}
+
+#[test]
+fn streams_of_http2_by_the_hundred_hold_up_nobody() {
+    let target = Target::tls().with_series(1000);
+    let page = good_clients_are_served(&target, |crowd| {
+        crowd.open_streams(40, "/metrics", false);
+        crowd.open_streams(40, "/api/v1/cardinality?limit=1000", false);
+        crowd.open_streams(20, "/metrics", true);
+    });
+    assert!(cut(&page, "flood") > 0.0, "those who take back what they ask");
+    target.stop();
+}

@@ -1,0 +1,291 @@
+//! Memory: whatever is sent, what the bridge keeps of it stays within `--limits.series-bytes`, and every sample is accounted for.
+//!
+//! Each attack keeps something else: sketches, members, native buckets, bindings, series in their grace period, exemplars, label
+//! names. The budget is a small one, so that a few seconds are enough; the bound is tighter than the one that the documents promise.
+
+use std::fmt::Write as _;
+use std::net::UdpSocket;
+use std::time::{Duration, Instant};
+
+use crate::harness::{DEADLINE, Launch, Running, until};
+use crate::page::Page;
+
+/// The budget of the bridge under attack.
+const BUDGET: u64 = 8 << 20;
+
+/// What an attack may add to the resident memory: one and a half times the budget, and what expositions and the allocator take.
+const MOST_ADDED: u64 = BUDGET + BUDGET / 2 + (12 << 20);
+
+/// Bytes of a datagram, about.
+const DATAGRAM: usize = 30_000;
+
+/// A bridge with little memory, and how many samples it was sent.
+struct Attacked {
+    bridge: Running,
+    /// Each datagram is sent by all of them.
+    sockets: Vec<UdpSocket>,
+    samples: u64,
+    before: u64,
+    datagram: String,
+}
+
+impl Attacked {
+    fn new(launch: Launch) -> Self {
+        let bridge = launch.arg(format!("--limits.series-bytes={BUDGET}")).start();
+        // An exposition brings its threads and buffers with it.
+        bridge.page();
+        let before = bytes_of(&bridge, "VmRSS");
+        Self { sockets: vec![bridge.udp()], bridge, samples: 0, before, datagram: String::new() }
+    }
+
+    /// Adds a line with so many samples to the datagram at hand, which is sent once it is large.
+    fn line(&mut self, line: impl AsRef<str>, samples: u64) {
+        self.datagram.push_str(line.as_ref());
+        self.datagram.push('\n');
+        self.samples += samples * self.sockets.len() as u64;
+        if self.datagram.len() >= DATAGRAM {
+            self.flush();
+        }
+    }
+
+    /// Sends what there is, once the kernel holds little of what came before: nothing is to be lost.
+    fn flush(&mut self) {
+        for socket in &self.sockets {
+            until("the bridge takes what was sent", || (waiting(self.bridge.statsd.port()) < 100_000).then_some(()));
+            socket.send(self.datagram.as_bytes()).expect("a datagram is sent");
+        }
+        self.datagram.clear();
+    }
+
+    /// The exposition once all has arrived and adds up.
+    fn arrived(&mut self) -> Page {
+        self.flush();
+        self.bridge.page_at(self.samples)
+    }
+
+    /// What all of it added to the resident memory at its highest.
+    fn check(&mut self) -> Page {
+        let page = self.arrived();
+        let added = bytes_of(&self.bridge, "VmHWM").saturating_sub(self.before);
+        let counted = page.sum("statsd_bridge_series_bytes");
+        eprintln!("{} samples: {} MiB more, {} MiB counted", self.samples, added >> 20, counted as u64 >> 20);
+        assert!(added <= MOST_ADDED, "{} MiB more, with a budget of {} MiB", added >> 20, BUDGET >> 20);
+        assert!(counted <= BUDGET as f64 * 1.02, "{counted} bytes are counted, with a budget of {BUDGET}");
+        page
+    }
+}
+
+/// A value of `/proc/PID/status`, in bytes.
+fn bytes_of(bridge: &Running, key: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", bridge.process.id())).expect("a process that runs");
+    let line = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':')).expect("the kernel says so");
+    line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
+}
+
+/// Bytes that the kernel holds for this port's sockets.
+fn waiting(port: u16) -> u64 {
+    let table = std::fs::read_to_string("/proc/net/udp").expect("Linux says what waits");
+    let local = format!(":{port:04X}");
+    let rows = table.lines().filter_map(|row| {
+        let mut fields = row.split_whitespace().skip(1);
+        let (address, queues) = (fields.next()?, fields.nth(2)?);
+        address.ends_with(&local).then(|| u64::from_str_radix(queues.split_once(':')?.1, 16).ok())?
+    });
+    rows.sum()
+}
+
+/// Starts with this mapping file.
+fn mapped(mapping: &str) -> (tempfile::NamedTempFile, Launch) {
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    std::fs::write(file.path(), mapping).expect("it can be written");
+    let launch = Launch::new().arg(format!("--statsd.mapping-config={}", file.path().display()));
+    (file, launch)
+}
+
+const SHORT_WINDOWS: &str = "defaults: {observer_type: summary, summary_options: {max_age: 5s, age_buckets: 5}}\n";
+
+/// 36 values from -1e9 to 1e9, as a packed line has them.
+fn wide() -> String {
+    let mut values = String::new();
+    for exponent in 0..18 {
+        let value = 10_f64.powf(f64::from(exponent) - 8.0);
+        let _ = write!(values, ":{value}:-{value}");
+    }
+    values
+}
+
+/// Sends `series` wide summaries in each of five steps of a window.
+fn send_wide(attacked: &mut Attacked, family: &str, series: usize) {
+    let values = wide();
+    for _ in 0..5 {
+        let start = Instant::now();
+        for number in 0..series {
+            attacked.line(format!("{family}{values}|h|#n:{number}"), 36);
+        }
+        attacked.flush();
+        std::thread::sleep(Duration::from_secs(1).saturating_sub(start.elapsed()));
+    }
+}
+
+#[test]
+fn wide_summaries_in_all_steps_of_their_windows() {
+    let (_file, launch) = mapped(SHORT_WINDOWS);
+    let mut attacked = Attacked::new(launch);
+    send_wide(&mut attacked, "wide", 500);
+    let page = attacked.check();
+    assert_eq!(page.sum("wide_count"), 500.0 * 36.0 * 5.0, "no sample is lost");
+    attacked.bridge.stop();
+}
+
+/// Every worker has a cell of its own of every series, as long as there is memory; counters and histograms are folded where there is none.
+#[test]
+fn every_worker_meets_every_series() {
+    let (_file, launch) = mapped(
+        "defaults: {summary_options: {max_age: 5s, age_buckets: 5}}\nmappings:\n- {match: wide, name: wide, observer_type: summary}\n",
+    );
+    let mut attacked = Attacked::new(launch.arg("--udp.workers=4"));
+    attacked.sockets = (0..16).map(|_| attacked.bridge.udp()).collect();
+    send_wide(&mut attacked, "wide", 150);
+    for series in 0..4_000 {
+        attacked.line(format!("c{}:1|c|#n:{series}\nh{}:3|h|#n:{series}\ns:{series}|s|#n:{series}", series % 3, series % 3), 3);
+    }
+    let page = attacked.check();
+    let sum = |name: &str| (0..3).map(|n| page.sum(&name.replace('N', &n.to_string()))).sum::<f64>();
+    assert_eq!(page.sum("wide_count"), 16.0 * 150.0 * 36.0 * 5.0);
+    assert_eq!((sum("cN"), sum("hN_count"), sum("hN_sum")), (16.0 * 4_000.0, 16.0 * 4_000.0, 3.0 * 16.0 * 4_000.0), "no sample is lost");
+    attacked.bridge.stop();
+}
+
+/// The default limit under the smallest cap that comes with the bridge, that of the sidecar: the kernel gives no byte more.
+#[test]
+fn the_default_limit_under_a_cap_of_256_mib() {
+    const CAP: u64 = 256 << 20;
+    let (_file, launch) = mapped(SHORT_WINDOWS);
+    let bridge = launch.start();
+    let id = rustix::process::Pid::from_raw(bridge.process.id().cast_signed());
+    let limit = rustix::process::Rlimit { current: Some(CAP), maximum: Some(CAP) };
+    rustix::process::prlimit(id, rustix::process::Resource::Data, limit).expect("a limit can be lowered");
+    let mut attacked = Attacked { sockets: vec![bridge.udp()], bridge, samples: 0, before: 0, datagram: String::new() };
+    send_wide(&mut attacked, "wide", 1_800);
+    let page = attacked.arrived();
+    let highest = bytes_of(&attacked.bridge, "VmHWM");
+    eprintln!("{} MiB at the most, {} MiB counted", highest >> 20, page.sum("statsd_bridge_series_bytes") as u64 >> 20);
+    assert!(page.sum("statsd_bridge_series_bytes") > (110 << 20) as f64, "the limit is reached");
+    assert!(highest < 240 << 20, "{} MiB", highest >> 20);
+    assert_eq!(page.sum("wide_count"), 1_800.0 * 36.0 * 5.0, "no sample is lost");
+    attacked.bridge.stop();
+}
+
+#[test]
+fn sets_of_many_members() {
+    let mut attacked = Attacked::new(Launch::new());
+    for member in 0..1_030 {
+        for set in 0..2_000 {
+            attacked.line(format!("s{}:{member}|s|#n:{set}", set % 4), 1);
+        }
+    }
+    let page = attacked.check();
+    assert_eq!(page.sum_where("statsd_bridge_events_total", "type", "set"), 2_000.0 * 1_030.0);
+    // An estimate at the worst, of sets that are alike.
+    let members = page.sum("s0") / page.family("s0").expect("it was sent").lines.len() as f64;
+    assert!((800.0..1_300.0).contains(&members), "{members}");
+    attacked.bridge.stop();
+}
+
+#[test]
+fn native_histograms_of_many_buckets() {
+    let launch = Launch::new().arg("--statsd.native-histograms=always").arg("--statsd.native-histogram-max-buckets=512");
+    let mut attacked = Attacked::new(launch.arg("--statsd.native-histogram-factor=1.005"));
+    for step in 0..16 {
+        let mut values = String::new();
+        for part in 0..30 {
+            let _ = write!(values, ":{}", 1.006_f64.powi(step * 30 + part));
+        }
+        for series in 0..4_000 {
+            attacked.line(format!("h{}{values}|h|#n:{series}", series % 4), 30);
+        }
+    }
+    let page = attacked.check();
+    assert_eq!((0..4).map(|n| page.sum(&format!("h{n}_count"))).sum::<f64>(), 4_000.0 * 480.0, "no sample is lost");
+    attacked.bridge.stop();
+}
+
+/// The same series in spellings that differ: none of them is a series, each is a binding.
+#[test]
+fn spellings_without_end() {
+    let mut attacked = Attacked::new(Launch::new());
+    let padding = "!".repeat(400);
+    for spelling in 0..120_000 {
+        attacked.line(format!("c:1|c|#a:b,!{spelling}{padding}"), 1);
+    }
+    let page = attacked.check();
+    assert_eq!(page.sum("c"), 120_000.0);
+    attacked.bridge.stop();
+}
+
+#[test]
+fn identities_that_fold() {
+    let mut attacked = Attacked::new(Launch::new().arg("--limits.values-per-label=10"));
+    let padding = "x".repeat(6_000);
+    for user in 0..16_000 {
+        attacked.line(format!("c:1|c|#user:{user}{padding}"), 1);
+    }
+    let page = attacked.check();
+    assert_eq!(page.sum("c"), 16_000.0);
+    attacked.bridge.stop();
+}
+
+#[test]
+fn label_names_that_differ_in_each_family() {
+    let mut attacked = Attacked::new(Launch::new());
+    for family in 0..2_000 {
+        let mut tags = String::new();
+        for label in 0..120 {
+            let _ = write!(tags, "{}label_{family}_{label}:v", if label == 0 { "" } else { "," });
+        }
+        attacked.line(format!("f{family}:1|c|#{tags}"), 1);
+    }
+    attacked.check();
+    attacked.bridge.stop();
+}
+
+#[test]
+fn exemplars_of_all_buckets() {
+    let mut attacked = Attacked::new(Launch::new().arg("--exemplars.tag=trace_id"));
+    let trace = "\u{1F980}".repeat(118);
+    for (number, value) in [0.001, 0.007, 0.02, 0.03, 0.07, 0.2, 0.3, 0.7, 2.0, 3.0, 7.0, 20.0].into_iter().enumerate() {
+        for series in 0..8_000 {
+            attacked.line(format!("e{}:{value}|h|#n:{series},trace_id:{number}{trace}", series % 2), 1);
+        }
+    }
+    let page = attacked.check();
+    assert_eq!(page.sum("e0_count") + page.sum("e1_count"), 96_000.0);
+    assert_eq!(page.sum("statsd_bridge_exemplars_total") + page.sum("statsd_bridge_exemplars_refused_total"), 96_000.0);
+    attacked.bridge.stop();
+}
+
+/// Wave after wave of series that grow, expire and are kept for a return; and when the last of them is forgotten, nothing is counted.
+#[test]
+fn waves_of_series_that_expire() {
+    let (_file, launch) = mapped(SHORT_WINDOWS);
+    let launch = launch.arg("--ttl.observers=2s").arg("--ttl.counters=2s").arg("--ttl.grace=8s");
+    let mut attacked = Attacked::new(launch);
+    for wave in 0..2 {
+        send_wide(&mut attacked, &format!("wave{wave}"), 300);
+        for number in 0..5_000 {
+            attacked.line(format!("c{wave}:1|c|#n:{number}"), 1);
+        }
+    }
+    attacked.check();
+    let start = Instant::now();
+    let counted = loop {
+        let page = attacked.bridge.page();
+        let counted = page.sum("statsd_bridge_series_bytes");
+        if (page.sum("statsd_bridge_resting_series") == 0.0 && counted < 1_024.0) || start.elapsed() > DEADLINE {
+            break counted;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    };
+    assert!(counted < 1_024.0, "{counted} bytes are counted, and nothing is there");
+    attacked.bridge.stop();
+}

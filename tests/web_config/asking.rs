@@ -1,0 +1,67 @@
+//! `top` asks a bridge that answers over TLS, wants a certificate and has users.
+
+use std::fs;
+
+use serde_json::Value;
+
+use super::{CLIENTS, Guarded, RIGHT, TLS, run};
+use crate::harness::bridge_command;
+
+/// Exit code and what it printed.
+fn top(url: &str, args: &[&str]) -> (Option<i32>, String) {
+    let mut command = bridge_command();
+    command.args(["top", "--format=json", "--url", url]).args(args);
+    run(command)
+}
+
+fn is_good((code, output): &(Option<i32>, String)) -> bool {
+    *code == Some(0) && serde_json::from_str::<Value>(output).is_ok_and(|answer| answer["cardinality"]["totals"].is_object())
+}
+
+#[test]
+fn top_asks_over_tls_with_a_certificate_and_a_password() {
+    let bridge = Guarded::start(&format!("{TLS}{CLIENTS}basic_auth_users: {{ann: \"{RIGHT}\"}}\n"));
+    bridge.authority.issue("client", &["a"]).write(&bridge.path("client.crt"), &bridge.path("client.key"));
+    fs::write(bridge.path("right"), "right\n").expect("written");
+    fs::write(bridge.path("wrong"), "wrong").expect("written");
+    let file = |name: &str| bridge.path(name).display().to_string();
+    let (ca, certificate, key) = (file("ca.crt"), file("client.crt"), file("client.key"));
+    let (right, wrong) = (file("right"), file("wrong"));
+    let url = format!("https://{}", bridge.web);
+    let shown = ["--cert-file", &certificate, "--key-file", &key];
+    let user = ["--user", "ann", "--password-file", &right];
+    for trust in [&["--ca-file", &ca][..], &["--insecure"]] {
+        let answer = top(&url, &[trust, &shown, &user].concat());
+        assert!(is_good(&answer), "{trust:?}: {answer:?}");
+    }
+    let trust = ["--ca-file", &ca];
+    for (args, says) in [
+        (vec![], "name who signs its certificate with --ca-file, or take any with --insecure"),
+        ([&["--ca-file", &certificate][..], &shown, &user].concat(), "name who signs it with --ca-file"),
+        ([&trust[..], &user].concat(), "show a certificate with --cert-file and --key-file"),
+        ([&trust[..], &shown].concat(), "asks for a password; give it with --user and --password-file"),
+        ([&trust[..], &shown, &["--user", "ann", "--password-file", &wrong]].concat(), "does not take this user and password"),
+        (vec!["--ca-file", &key], "cannot be used: it has no certificate"),
+        (vec!["--ca-file", "/no/such/file"], "/no/such/file cannot be used"),
+        ([&trust[..], &["--cert-file", &certificate, "--key-file", &ca]].concat(), "ca.crt cannot be used"),
+        (vec!["--insecure", "--user", "ann", "--password-file", "/no/such/file"], "/no/such/file: No such file"),
+    ] {
+        let (code, output) = top(&url, &args);
+        assert!(code == Some(1) && output.contains(says), "{args:?}: {code:?} {output}");
+    }
+    let (code, output) = top(&format!("http://{}", bridge.web), &[]);
+    assert!(code == Some(1) && !output.is_empty(), "plain HTTP: {output}");
+    bridge.stop();
+}
+
+#[test]
+fn top_gives_a_password_over_plain_http() {
+    let bridge = Guarded::start(&format!("basic_auth_users: {{ann: \"{RIGHT}\"}}\n"));
+    fs::write(bridge.path("right"), "right").expect("written");
+    let right = bridge.path("right").display().to_string();
+    let url = format!("http://{}", bridge.web);
+    assert!(is_good(&top(&url, &["--user=ann", "--password-file", &right])));
+    let (code, output) = top(&url, &[]);
+    assert!(code == Some(1) && output.contains("--web.no-auth-paths=/api/v1/cardinality"), "{output}");
+    bridge.stop();
+}
