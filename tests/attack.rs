@@ -1,5 +1,6 @@
 //! Faults brought about on purpose, one file for each kind. What a document promises for them is asserted here.
 
+mod browsers;
 /// The wall clock is set while the bridge runs.
 mod clocks;
 /// Clients that take up descriptors.
@@ -10,6 +11,8 @@ mod files;
 mod http;
 /// A log reader that stops reading.
 mod logs;
+/// Losses, each with its counter.
+mod loss;
 /// Senders that take as much memory as they can.
 mod memory;
 /// The end under load, and with a state file that cannot be written.

@@ -1,6 +1,6 @@
 //! Asks a running bridge whether it is ready, for the probes of containers that hold no other program.
 //!
-//! The probe has no password and no certificate, and takes its turn in a rate limit. Where the web configuration file has those,
+//! The probe has no password and no certificate. Where the web configuration file has those,
 //! a rejection by the bridge is all that the probe can see, and counts as ready. Must not know more of the API than `/-/ready`.
 
 use std::io::{self, Read, Write};
@@ -40,7 +40,6 @@ pub(super) fn run(address: &WebAddress, config: Option<&Path>) -> Result<(), Str
     match status {
         Some(200) | None => Ok(()),
         Some(401) if gate.has_users() => Ok(()),
-        Some(429) if gate.has_rate() => Ok(()),
         Some(status) => Err(format!("not ready: {scheme}://{target}/-/ready answers {status}")),
     }
 }

@@ -49,17 +49,23 @@ pub enum RequestRejection {
     ApiBusy,
     /// 408: its body came too slowly.
     SlowBody,
+    /// 403: it would change something, and a page of another site may have sent it.
+    CrossSite,
+    /// 403: it names a host that is not the bridge's.
+    ForeignHost,
 }
 
 impl RequestRejection {
     /// Every one, in the order of the enum.
-    pub const ALL: [Self; 2] = [Self::ApiBusy, Self::SlowBody];
+    pub const ALL: [Self; 4] = [Self::ApiBusy, Self::SlowBody, Self::CrossSite, Self::ForeignHost];
 
     /// The label value.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ApiBusy => "api_busy",
             Self::SlowBody => "slow_body",
+            Self::CrossSite => "cross_site",
+            Self::ForeignHost => "foreign_host",
         }
     }
 }

@@ -3,6 +3,10 @@
 
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::harness::{request, until};
 use crate::page::Page;
 
 mod crowd;
@@ -97,6 +101,29 @@ fn halves_of_requests_take_no_place() {
 fn silence_takes_no_place() {
     let target = Target::plain(&[]).with_series(10);
     good_clients_are_served(&target, |crowd| crowd.send_and_wait(1000, Vec::new()));
+    target.stop();
+}
+
+#[test]
+fn wrong_passwords_keep_no_new_scraper_out() {
+    // The password `right`, at a cost that a build without optimisation can pay.
+    const RIGHT: &str = "$2y$04$Nmu6lGqkW2WdUd0rgqyqNu3k2kxEWe8j0Mt9Vfh7Ik.k3gK6N9vF6";
+    let users: String = (0..10).map(|n| format!("  user{n}: {RIGHT}\n")).collect();
+    let target = Target::guarded(&format!("basic_auth_users:\n{users}"));
+    let mut crowd = Crowd::new(target.web, OTHERS);
+    crowd.guess_passwords(40);
+    let right = |n: usize| format!("Basic {}", STANDARD.encode(format!("user{n}:right")));
+    let scrape = |n| request(target.web, "GET", "/metrics", &[("Authorization", &right(n))]).expect("an answer");
+    // Once there are so many that some are sent away, which the first scrape sees.
+    until("the queue is full", || {
+        let page = Page::parse(&scrape(0).text()).expect("a good page");
+        (page.value("statsd_bridge_http_password_checks_refused_total")? > 0.0).then_some(())
+    });
+    for user in 1..10 {
+        assert_eq!(scrape(user).status, 200, "a new scraper, user{user}, at its first try");
+        assert_eq!(scrape(0).status, 200, "one that is known");
+    }
+    drop(crowd);
     target.stop();
 }
 

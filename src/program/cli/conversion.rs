@@ -161,8 +161,10 @@ fn web_options(args: &Args) -> Result<web::WebOptions, WrongValue> {
         return Err(wrong("web.telemetry-path", format_args!("expected a path that begins with /, got {telemetry_path:?}")));
     }
     let allow_from = all(&args.web.allow_from).map(|text| web::AllowedNetwork::parse(text).map_err(|why| wrong("web.allow-from", why)));
+    let allowed_hosts = web::AllowedHosts::parse(all(&args.web.allowed_hosts).map(String::as_str));
     Ok(web::WebOptions {
         telemetry_path,
+        allowed_hosts: allowed_hosts.map_err(|why| wrong("web.allowed-hosts", why))?,
         allow_from: allow_from.collect::<Result<_, _>>()?,
         no_auth_paths: no_auth_paths(args)?,
         enable_lifecycle: args.web.enable_lifecycle,

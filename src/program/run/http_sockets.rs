@@ -86,7 +86,11 @@ impl HttpSockets {
         let mut servers = JoinSet::new();
         let (scheme, has_admin) = (self.scheme(), self.bound.iter().any(|bound| bound.is_admin));
         for bound in self.bound {
-            let options = web::WebOptions { admin_elsewhere: has_admin && !bound.is_admin, ..options.clone() };
+            // A loopback is asked under the names of the loopback; elsewhere a bridge has many names, and hosts are named by a flag.
+            let is_loopback = bound.address().is_some_and(|address| address.ip().is_loopback());
+            let checks_hosts = is_loopback || !options.allowed_hosts.is_empty();
+            let admin_elsewhere = has_admin && !bound.is_admin;
+            let options = web::WebOptions { admin_elsewhere, checks_hosts, ..options.clone() };
             tracing::info!(address = bound.shown, path = options.telemetry_path, admin = bound.is_admin, "listening on {scheme}");
             let listener = match bound.socket {
                 StreamSocket::Tcp(socket) => WebListener::Tcp(TcpListener::from_std(socket)?),

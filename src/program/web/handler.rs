@@ -7,7 +7,8 @@ use hyper::body::Incoming;
 use hyper::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::{Request, StatusCode};
 
-use super::access::gate::{AccessDecision, Gate};
+use super::access::gate::{AccessChecks, AccessDecision, Gate};
+use super::access::web_config::WebConfig;
 use super::activity::Activity;
 use super::addresses::ConnectionAddresses;
 use super::request_path::single_slashes;
@@ -33,17 +34,27 @@ impl RequestHandler {
     pub(super) async fn respond(&self, request: Request<Incoming>, addresses: ConnectionAddresses, activity: Arc<Activity>) -> WebResponse {
         let config = self.gate.config();
         let path = single_slashes(request.uri().path());
-        let asks_password = !self.no_auth_paths.iter().any(|open| **open == *path);
-        let decision = self.gate.decide((&config, asks_password), request.headers(), &self.telemetry.web).await;
-        let mut response = match rejection(decision) {
+        let password = !self.no_auth_paths.iter().any(|open| **open == *path);
+        // The rate is shared by all clients: with it, any of them could have a bridge restarted that is well.
+        let checks = AccessChecks { password, rate: !self.router.is_probe(&path) };
+        if let Some(rejection) = self.router.of_another_host(request.uri(), request.headers(), &addresses) {
+            return with_headers(rejection, &config);
+        }
+        let decision = self.gate.decide((&config, checks), request.headers(), addresses.client(), &self.telemetry.web).await;
+        let response = match rejection(decision) {
             Some(rejection) => rejection,
             None => self.router.respond(request, addresses, activity).await,
         };
-        for (name, value) in &config.headers {
-            response.headers_mut().insert(name, value.clone());
-        }
-        response
+        with_headers(response, &config)
     }
+}
+
+/// With the headers of the web configuration.
+fn with_headers(mut response: WebResponse, config: &WebConfig) -> WebResponse {
+    for (name, value) in &config.headers {
+        response.headers_mut().insert(name, value.clone());
+    }
+    response
 }
 
 /// What exporter-toolkit answers to a request that is not let in; none for one that is.

@@ -43,6 +43,7 @@ mod tests;
 mod web_options;
 mod web_state;
 
+pub(super) use self::access::browsers::AllowedHosts;
 pub(super) use self::access::gate::Gate;
 pub(super) use self::access::networks::AllowedNetwork;
 pub(super) use self::access::web_config::{WebConfigError, check as check_config};

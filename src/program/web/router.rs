@@ -9,9 +9,10 @@ use hyper::header::{
     X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::http::request::Parts;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use tokio::task::spawn_blocking;
 
+use super::access::browsers::AllowedHosts;
 use super::activity::Activity;
 use super::addresses::{ClientAddress, ConnectionAddresses};
 use super::api::{Api, ApiReply};
@@ -23,6 +24,7 @@ use super::scrape::coding::ContentCoding;
 use super::scrape::endpoint::{NoTurn, ScrapeEndpoint};
 use crate::exposition::Negotiated;
 use crate::options::Prefix;
+use crate::telemetry::{RequestRejection, Telemetry};
 
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -34,6 +36,11 @@ pub(super) struct Router {
     pub(super) lifecycle: Arc<Lifecycle>,
     /// Whether `/-/quit` and `/-/reload` are carried out.
     pub(super) has_lifecycle: bool,
+    /// Hosts that requests may name.
+    pub(super) hosts: AllowedHosts,
+    /// Whether a request that names another one is rejected, whatever it asks.
+    pub(super) checks_hosts: bool,
+    pub(super) telemetry: Arc<Telemetry>,
     /// Whether the paths of the lifecycle and of deletion exist.
     pub(super) answers_admin: bool,
     /// Whose words the health checks use.
@@ -97,6 +104,11 @@ impl Router {
         }
     }
 
+    /// Whether a path is one of those that ask how the bridge is.
+    pub(super) fn is_probe(&self, path: &str) -> bool {
+        matches!(self.find(path), Some(Resource::Healthy | Resource::Ready))
+    }
+
     /// The response to one request, to HEAD as to GET: hyper leaves the body out.
     pub(super) async fn respond(&self, request: Request<Incoming>, addresses: ConnectionAddresses, activity: Arc<Activity>) -> WebResponse {
         // The body is dropped unread where nothing takes one.
@@ -108,6 +120,9 @@ impl Router {
             let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed.\n");
             response.headers_mut().insert(ALLOW, resource.allow());
             return response;
+        }
+        if let Some(rejection) = self.of_another_site(resource, &request, &addresses) {
+            return rejection;
         }
         let client = addresses.client();
         match resource {
@@ -131,6 +146,28 @@ impl Router {
             }
             Resource::Reload => self.reload(client).await,
         }
+    }
+
+    /// The rejection of a request that changes something and that a page of another site may have sent.
+    fn of_another_site(&self, resource: Resource, request: &Parts, addresses: &ConnectionAddresses) -> Option<WebResponse> {
+        let is_read = request.method == Method::GET || request.method == Method::HEAD;
+        if is_read || !self.hosts.may_be_forged(&request.uri, &request.headers, addresses.local) {
+            return None;
+        }
+        self.telemetry.web.request_rejected(RequestRejection::CrossSite);
+        Some(match resource {
+            Resource::Delete => json(ApiReply::of_another_site()),
+            _ => text(StatusCode::FORBIDDEN, "A page of another site may not do this; see --web.allowed-hosts.\n"),
+        })
+    }
+
+    /// The rejection of a request that names a host which is not the bridge's, where that is looked at.
+    pub(super) fn of_another_host(&self, uri: &Uri, headers: &HeaderMap, addresses: &ConnectionAddresses) -> Option<WebResponse> {
+        if !self.checks_hosts || addresses.local.is_none() || self.hosts.allow(uri, headers, addresses.local) {
+            return None;
+        }
+        self.telemetry.web.request_rejected(RequestRejection::ForeignHost);
+        Some(text(StatusCode::FORBIDDEN, "The request names a host that is not the bridge's; see --web.allowed-hosts.\n"))
     }
 
     async fn exposition(&self, request: &Parts, activity: Arc<Activity>) -> WebResponse {

@@ -75,6 +75,9 @@ fn router(options: WebOptions, bridge: &Bridge, state: &WebState) -> Router {
     Router {
         lifecycle: Arc::clone(&state.lifecycle),
         has_lifecycle: options.enable_lifecycle,
+        hosts: options.allowed_hosts,
+        checks_hosts: options.checks_hosts,
+        telemetry: Arc::clone(telemetry),
         answers_admin: !options.admin_elsewhere,
         prefix: telemetry.prefix(),
         scrape: ScrapeEndpoint::new(renderer, options.turn_timeout),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::access::browsers::AllowedHosts;
 use super::access::networks::AllowedNetwork;
 
 /// Options of the web server. A limit that is hit closes one connection or rejects one request, never more.
@@ -17,6 +18,10 @@ pub struct WebOptions {
     pub admin_elsewhere: bool,
     /// Networks that may connect over TCP, all by default; a connection from elsewhere is closed at once.
     pub allow_from: Vec<AllowedNetwork>,
+    /// Hosts that requests may name, beside the loopback and the listener's own address; none.
+    pub allowed_hosts: AllowedHosts,
+    /// Whether a request that names another host is 403; off. If off, that holds for what a browser sends to change something.
+    pub checks_hosts: bool,
     /// Paths that are answered without a password where the web configuration has users; none.
     pub no_auth_paths: Vec<String>,
     /// A shell line that sends one sample to the bridge, shown on the landing page; none where nothing listens.
@@ -57,6 +62,8 @@ impl Default for WebOptions {
             enable_admin_api: false,
             admin_elsewhere: false,
             allow_from: Vec::new(),
+            allowed_hosts: AllowedHosts::default(),
+            checks_hosts: false,
             no_auth_paths: Vec::new(),
             paste: None,
             max_connections: 256,

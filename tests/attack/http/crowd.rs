@@ -3,8 +3,11 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use h2::client::SendRequest;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -73,6 +76,25 @@ impl Crowd {
             async move {
                 let mut answer = vec![0; 64 << 10];
                 loop {
+                    stream.write_all(request.as_bytes()).await?;
+                    if stream.read(&mut answer).await? == 0 {
+                        return Ok(());
+                    }
+                }
+            }
+        });
+    }
+
+    /// Scrapes with one wrong password after another.
+    pub fn guess_passwords(&mut self, count: usize) {
+        let tried = Arc::new(AtomicU64::new(0));
+        self.repeat(count, move |mut stream| {
+            let tried = Arc::clone(&tried);
+            async move {
+                let mut answer = vec![0; 4096];
+                loop {
+                    let guess = STANDARD.encode(format!("user0:{}", tried.fetch_add(1, Relaxed)));
+                    let request = format!("GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Basic {guess}\r\n\r\n");
                     stream.write_all(request.as_bytes()).await?;
                     if stream.read(&mut answer).await? == 0 {
                         return Ok(());

@@ -18,13 +18,15 @@ pub struct Target {
     process: Process,
     pub web: SocketAddr,
     statsd: SocketAddr,
-    /// The folder of its configuration, and who trusts its certificate.
-    tls: Option<(TempDir, Client)>,
+    /// The folder of its configuration.
+    folder: Option<TempDir>,
+    /// Who trusts its certificate, over TLS.
+    client: Option<Client>,
 }
 
 impl Target {
     pub fn plain(args: &[&str]) -> Self {
-        Self::start(None, args)
+        Self::start(None, None, args)
     }
 
     /// One over TLS.
@@ -33,20 +35,27 @@ impl Target {
         let path = |name: &str| folder.path().join(name);
         authority.issue("server", &["127.0.0.1"]).write(&path("server.crt"), &path("server.key"));
         fs::write(path("web.yml"), "tls_server_config: {cert_file: server.crt, key_file: server.key}\n").expect("written");
-        Self::start(Some((folder, Client::trusting(authority.pem()))), &[])
+        Self::start(Some(folder), Some(Client::trusting(authority.pem())), &[])
     }
 
-    fn start(tls: Option<(TempDir, Client)>, args: &[&str]) -> Self {
+    /// One that asks for a password.
+    pub fn guarded(config: &str) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        fs::write(folder.path().join("web.yml"), config).expect("written");
+        Self::start(Some(folder), None, &[])
+    }
+
+    fn start(folder: Option<TempDir>, client: Option<Client>, args: &[&str]) -> Self {
         let address = || SocketAddr::from((Ipv4Addr::LOCALHOST, free_port(Ipv4Addr::LOCALHOST.into())));
         let (web, statsd) = (address(), address());
         let mut command = bridge_command();
         command.env("STATSD_BRIDGE_SHUTDOWN_LINGER", "0s").args(args);
         command.arg(format!("--statsd.listen-udp={statsd}")).arg(format!("--statsd.listen-tcp={statsd}"));
         command.arg(format!("--web.listen-address={web}"));
-        if let Some((folder, _)) = &tls {
+        if let Some(folder) = &folder {
             command.arg(format!("--web.config.file={}", folder.path().join("web.yml").display()));
         }
-        let target = Self { process: Process::start(command), web, statsd, tls };
+        let target = Self { process: Process::start(command), web, statsd, folder, client };
         until("the bridge is ready", || target.is_ready().then_some(()));
         target
     }
@@ -64,8 +73,8 @@ impl Target {
     }
 
     fn get(&self, path: &str) -> Result<Response, String> {
-        match &self.tls {
-            Some((_, client)) => client.get(self.web, path, &[]),
+        match &self.client {
+            Some(client) => client.get(self.web, path, &[]),
             None => connect(self.web).and_then(|mut stream| ask(&mut stream, self.web, path)),
         }
     }
@@ -92,7 +101,7 @@ impl Target {
     fn is_ready(&self) -> bool {
         let mut command = bridge_command();
         command.arg("healthcheck").arg(format!("--web.listen-address={}", self.web));
-        if let Some((folder, _)) = &self.tls {
+        if let Some(folder) = &self.folder {
             command.arg(format!("--web.config.file={}", folder.path().join("web.yml").display()));
         }
         let output = command.output().expect("it runs");
@@ -136,9 +145,9 @@ impl Kept<'_> {
             }
             self.reconnects += 1;
         }
-        let mut connection = match &self.target.tls {
+        let mut connection = match &self.target.client {
             None => KeptConnection::Plain(connect(self.target.web).expect("a connection")),
-            Some((_, client)) => KeptConnection::Tls(Box::new(client.connect(self.target.web).expect("a connection"))),
+            Some(client) => KeptConnection::Tls(Box::new(client.connect(self.target.web).expect("a connection"))),
         };
         let response = connection.scrape(self.target.web).unwrap_or_else(|why| panic!("a scrape, after {:?}: {why}", start.elapsed()));
         self.connection = Some(connection);

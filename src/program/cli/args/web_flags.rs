@@ -26,6 +26,10 @@ pub(in crate::program::cli) struct WebFlags {
     /// Network that may connect, such as 10.0.0.0/8; may be given more than once; all may if none is given.
     #[arg(long = "web.allow-from", value_name = "NETWORK", value_parser = list(StringValueParser::new()))]
     pub(in crate::program::cli) allow_from: Vec<List<String>>,
+    /// Hosts that requests may name beside the loopback and the address itself, or * for any; may be given more than once. Without,
+    /// they are looked at on addresses of the loopback, and where a browser would change something.
+    #[arg(long = "web.allowed-hosts", value_name = "HOST", value_parser = list(StringValueParser::new()))]
+    pub(in crate::program::cli) allowed_hosts: Vec<List<String>>,
     /// Addresses on which alone lifecycle and deletion are answered; may be given more than once.
     #[arg(long = "web.admin-listen-address", value_name = "ADDRESS", value_parser = list(StringValueParser::new()))]
     pub(in crate::program::cli) admin_listen_address: Vec<List<String>>,

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::passwords::{PasswordVerdict, Passwords};
 use super::rate_limit::TokenBucket;
 use super::web_config::{self, WebConfig, WebConfigError};
+use crate::program::web::addresses::ClientAddress;
 use crate::telemetry::{Telemetry, WebMetrics};
 
 /// How often the files are looked at.
@@ -38,6 +39,14 @@ struct WatchedFile {
     last_hash: u64,
     has_tls: bool,
     was_blank: bool,
+}
+
+/// What is checked of a request.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::program::web) struct AccessChecks {
+    pub(in crate::program::web) password: bool,
+    /// Whether it counts in `rate_limit`.
+    pub(in crate::program::web) rate: bool,
 }
 
 /// What becomes of a request.
@@ -101,26 +110,22 @@ impl Gate {
         !self.config().users.is_empty()
     }
 
-    /// Whether requests are limited by rate now.
-    pub(crate) fn has_rate(&self) -> bool {
-        self.config().rate.is_some()
-    }
-
-    /// Decides on a request with these headers, which needs a password or none. May wait for a password to be checked.
+    /// Decides on a request with these headers from this address. May wait for a password to be checked.
     pub(in crate::program::web) async fn decide(
         &self,
-        (config, asks_password): (&WebConfig, bool),
+        (config, checks): (&WebConfig, AccessChecks),
         headers: &HeaderMap,
+        client: ClientAddress,
         metrics: &WebMetrics,
     ) -> AccessDecision {
-        if !self.bucket.lock().unwrap_or_else(PoisonError::into_inner).take(config.rate, Instant::now()) {
+        if checks.rate && !self.bucket.lock().unwrap_or_else(PoisonError::into_inner).take(config.rate, Instant::now()) {
             metrics.rate_limited.increment(1);
             return AccessDecision::RateLimited;
         }
-        if config.users.is_empty() || !asks_password {
+        if config.users.is_empty() || !checks.password {
             return AccessDecision::Allowed;
         }
-        match self.passwords.check(&config.users, headers).await {
+        match self.passwords.check(&config.users, headers, client).await {
             PasswordVerdict::Good => AccessDecision::Allowed,
             PasswordVerdict::Bad => {
                 metrics.unauthorized.increment(1);

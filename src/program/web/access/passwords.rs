@@ -1,7 +1,7 @@
 //! Basic authentication against bcrypt hashes.
 //!
-//! One password is compared at a time, on a blocking thread, and few requests wait for it: bcrypt is slow on purpose, and a flood
-//! of wrong passwords must not take the machine. Verdicts are cached under a keyed hash of user, bcrypt hash and password, so a
+//! One password is compared at a time, on a blocking thread, and few requests wait for it, each address in its turn: bcrypt is slow on
+//! purpose, and a flood of wrong passwords must neither take the machine nor keep others out. Verdicts are cached under a keyed hash of user, bcrypt hash and password, so a
 //! scraper costs one comparison, and no password stays in memory. The password of an unknown user is compared too, with a hash
 //! that matches no password and has the cost of those in the file, so the time to an answer does not tell which users exist. This
 //! module knows neither the configuration file nor the response.
@@ -16,9 +16,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hyper::HeaderMap;
 use hyper::header::AUTHORIZATION;
-use tokio::sync::Semaphore;
 
-/// Requests that wait for a comparison, including the one that is being compared.
+use crate::program::web::addresses::ClientAddress;
+use crate::program::web::fair_turns::{FairTurns, Turn};
+
+/// Requests that wait for a comparison. For one more, one of the address that has most of them waits no longer.
 const MAX_WAITING: usize = 16;
 
 /// Verdicts cached, of either kind.
@@ -52,55 +54,55 @@ pub(super) struct Passwords {
     good: Mutex<VerdictCache>,
     /// Apart, so that wrong passwords do not push out right ones.
     bad: Mutex<VerdictCache>,
-    waiting: Arc<Semaphore>,
-    turn: Arc<Semaphore>,
+    turns: Arc<FairTurns>,
     comparisons: Arc<AtomicU64>,
 }
 
 impl Passwords {
     pub(super) fn new() -> Self {
-        let (waiting, turn) = (Arc::new(Semaphore::new(MAX_WAITING)), Arc::new(Semaphore::new(1)));
-        Self { key: OnceLock::new(), good: Mutex::default(), bad: Mutex::default(), waiting, turn, comparisons: Arc::default() }
+        let turns = FairTurns::new(1, MAX_WAITING);
+        Self { key: OnceLock::new(), good: Mutex::default(), bad: Mutex::default(), turns, comparisons: Arc::default() }
     }
 
-    /// The verdict on a request with these headers; `users` are hashes by user.
-    pub(super) async fn check(&self, users: &HashMap<String, String>, headers: &HeaderMap) -> PasswordVerdict {
+    /// The verdict on a request with these headers from this address; `users` are hashes by user. One that is known costs no turn.
+    pub(super) async fn check(&self, users: &HashMap<String, String>, headers: &HeaderMap, client: ClientAddress) -> PasswordVerdict {
         let Some((user, password)) = credentials(headers) else { return PasswordVerdict::Bad };
         let known = users.get(&user);
         let hash = known.cloned().unwrap_or_else(|| self.hash_of_nobody(users, &user));
         let digest = self.digest(&[user.as_bytes(), hash.as_bytes(), password.as_slice()]);
-        if lock(&self.good).contains(&digest) {
+        if let Some(verdict) = self.cached(&digest) {
+            return verdict;
+        }
+        let Some(turn) = self.turns.take(client).await else { return PasswordVerdict::Busy };
+        // Another connection of the same client may have had its turn before.
+        if let Some(verdict) = self.cached(&digest) {
+            return verdict;
+        }
+        if self.compare(password, hash, turn).await && known.is_some() {
+            lock(&self.good).insert(digest);
             return PasswordVerdict::Good;
         }
-        if lock(&self.bad).contains(&digest) {
-            return PasswordVerdict::Bad;
-        }
-        match self.compare(password, hash).await {
-            Some(true) if known.is_some() => {
-                lock(&self.good).insert(digest);
-                PasswordVerdict::Good
-            }
-            Some(_) => {
-                lock(&self.bad).insert(digest);
-                PasswordVerdict::Bad
-            }
-            None => PasswordVerdict::Busy,
-        }
+        lock(&self.bad).insert(digest);
+        PasswordVerdict::Bad
     }
 
-    /// One comparison, in its turn; none if too many requests wait.
-    async fn compare(&self, password: Vec<u8>, hash: String) -> Option<bool> {
-        let place = Arc::clone(&self.waiting).try_acquire_owned().ok()?;
-        let turn = Arc::clone(&self.turn).acquire_owned().await.ok()?;
+    fn cached(&self, digest: &Digest) -> Option<PasswordVerdict> {
+        if lock(&self.good).contains(digest) {
+            return Some(PasswordVerdict::Good);
+        }
+        lock(&self.bad).contains(digest).then_some(PasswordVerdict::Bad)
+    }
+
+    /// One comparison, which holds its turn to the end, whether or not the client still waits.
+    async fn compare(&self, password: Vec<u8>, hash: String, turn: Turn) -> bool {
         let comparisons = Arc::clone(&self.comparisons);
         let compared = tokio::task::spawn_blocking(move || {
             comparisons.fetch_add(1, Ordering::Relaxed);
             let is_equal = bcrypt::verify(password, &hash).unwrap_or(false);
-            // Held until here, whether or not the client still waits.
-            drop((place, turn));
+            drop(turn);
             is_equal
         });
-        Some(compared.await.unwrap_or(false))
+        compared.await.unwrap_or(false)
     }
 
     /// A hash that matches no password, with the cost of one of the users; always the same one for the same name.
@@ -167,6 +169,11 @@ mod tests {
     use hyper::header::HeaderValue;
 
     use super::*;
+    use crate::program::web::addresses::ConnectionAddresses;
+
+    fn client(last: u8) -> ClientAddress {
+        ConnectionAddresses { local: None, peer: Some(([10, 0, 0, last], 1).into()) }.client()
+    }
 
     fn headers(user: &str, password: &str) -> HeaderMap {
         let value = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
@@ -192,7 +199,7 @@ mod tests {
         ] {
             expected += 1;
             for _ in 0..2 {
-                assert_eq!(passwords.check(&users, &headers(user, password)).await, verdict, "{user}");
+                assert_eq!(passwords.check(&users, &headers(user, password), client(1)).await, verdict, "{user}");
                 assert_eq!(passwords.comparisons(), expected, "{user}");
             }
         }
@@ -201,11 +208,11 @@ mod tests {
     #[tokio::test]
     async fn a_changed_hash_ends_a_cached_verdict() {
         let (passwords, mut users) = (Passwords::new(), users());
-        assert_eq!(passwords.check(&users, &headers("ann", "right")).await, PasswordVerdict::Good);
+        assert_eq!(passwords.check(&users, &headers("ann", "right"), client(1)).await, PasswordVerdict::Good);
         users.insert("ann".to_owned(), bcrypt::hash("other", 4).unwrap());
-        assert_eq!(passwords.check(&users, &headers("ann", "right")).await, PasswordVerdict::Bad);
+        assert_eq!(passwords.check(&users, &headers("ann", "right"), client(1)).await, PasswordVerdict::Bad);
         users.remove("ann");
-        assert_eq!(passwords.check(&users, &headers("ann", "other")).await, PasswordVerdict::Bad);
+        assert_eq!(passwords.check(&users, &headers("ann", "other"), client(1)).await, PasswordVerdict::Bad);
     }
 
     #[test]
@@ -224,28 +231,37 @@ mod tests {
         let (passwords, users) = (Passwords::new(), users());
         let value = |text: &'static str| HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static(text))]);
         for headers in [HeaderMap::new(), value("Basic"), value("Basic !!"), value("Basic YWJj"), value("Bearer YTpi"), value("")] {
-            assert_eq!(passwords.check(&users, &headers).await, PasswordVerdict::Bad);
+            assert_eq!(passwords.check(&users, &headers, client(1)).await, PasswordVerdict::Bad);
         }
         assert_eq!(passwords.comparisons(), 0);
     }
 
     #[tokio::test]
-    async fn few_wait_for_a_comparison() {
+    async fn few_wait_for_a_comparison_and_nobody_waits_for_another_address() {
         let (passwords, users) = (Arc::new(Passwords::new()), users());
-        let _taken = Arc::clone(&passwords.turn).acquire_owned().await.unwrap();
-        let mut waiting = Vec::new();
-        for n in 0..MAX_WAITING {
+        assert_eq!(passwords.check(&users, &headers("bob", "b:b"), client(2)).await, PasswordVerdict::Good);
+        let taken = passwords.turns.take(client(1)).await;
+        let ask = |user: &'static str, password: String, last| {
             let (passwords, users) = (Arc::clone(&passwords), users.clone());
-            waiting.push(tokio::spawn(async move { passwords.check(&users, &headers("ann", &n.to_string())).await }));
-        }
-        while passwords.waiting.available_permits() > 0 {
+            tokio::spawn(async move { passwords.check(&users, &headers(user, &password), client(last)).await })
+        };
+        let waiting: Vec<_> = (0..MAX_WAITING).map(|n| ask("ann", n.to_string(), 1)).collect();
+        while passwords.turns.waiting() < MAX_WAITING {
             tokio::task::yield_now().await;
         }
-        assert_eq!(passwords.check(&users, &headers("ann", "one more")).await, PasswordVerdict::Busy);
-        drop(_taken);
-        for one in waiting {
-            assert_eq!(one.await.unwrap(), PasswordVerdict::Bad);
+        assert_eq!(passwords.check(&users, &headers("ann", "one more"), client(1)).await, PasswordVerdict::Busy);
+        assert_eq!(passwords.check(&users, &headers("bob", "b:b"), client(1)).await, PasswordVerdict::Good, "a known one waits for nobody");
+        let other = ask("ann", "right".to_owned(), 2);
+        while !waiting.iter().any(tokio::task::JoinHandle::is_finished) {
+            tokio::task::yield_now().await;
         }
-        assert_eq!(passwords.comparisons(), MAX_WAITING as u64);
+        drop(taken);
+        assert_eq!(other.await.unwrap(), PasswordVerdict::Good);
+        let mut verdicts = Vec::new();
+        for one in waiting {
+            verdicts.push(one.await.unwrap());
+        }
+        let busy = verdicts.iter().filter(|verdict| **verdict == PasswordVerdict::Busy).count();
+        assert_eq!((busy, verdicts.len()), (1, MAX_WAITING), "the newest made room");
     }
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HOST, ORIGIN};
+use hyper::header::CONTENT_TYPE;
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, StatusCode};
 use serde_json::json;
@@ -57,19 +57,8 @@ pub(super) fn read(request: &Parts, form: &str) -> Result<Deletion, ApiError> {
     Ok(Deletion { selectors: selectors.iter().map(read).collect::<Result<_, _>>()?, dry_run })
 }
 
-/// A browser says which site a form was sent from. A page of another site must not delete what its reader may delete.
-fn is_of_another_site(headers: &HeaderMap) -> bool {
-    let text = |value: &hyper::header::HeaderValue| value.to_str().unwrap_or_default().to_owned();
-    let Some(origin) = headers.get(ORIGIN).map(text) else { return false };
-    let host = headers.get(HOST).map(text).unwrap_or_default();
-    origin.split_once("://").is_none_or(|(_, origin)| !origin.eq_ignore_ascii_case(&host))
-}
-
 /// The form in the body of a request, which may take `limit` to come.
 pub(super) async fn form(headers: &HeaderMap, body: Incoming, limit: Duration) -> Result<String, ApiError> {
-    if is_of_another_site(headers) {
-        return Err(ApiError::new(StatusCode::FORBIDDEN, "unavailable", "A page of another site may not delete series."));
-    }
     let bytes = read_body(body, MAX_FORM_BYTES, limit).await.map_err(|error| match error {
         BodyError::TooLong => {
             ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "bad_data", format!("A form has at most {MAX_FORM_BYTES} bytes."))

@@ -15,6 +15,14 @@ pub(in crate::program::web) struct ApiReply {
     pub(in crate::program::web) body: Bytes,
 }
 
+impl ApiReply {
+    /// Whoever sent it may be a page of another site.
+    pub(in crate::program::web) fn of_another_site() -> Self {
+        let text = "A page of another site may not delete series; see --web.allowed-hosts.";
+        ApiError::new(StatusCode::FORBIDDEN, "unavailable", text).into()
+    }
+}
+
 /// Data in the envelope of a success.
 pub(super) struct ApiData(Value);
 
