@@ -101,8 +101,9 @@ proptest! {
     /// Whoever becomes coarser when, and whichever merges the other: the bins are those of one that was so coarse from the beginning.
     #[test]
     fn coarser_sketches_merge_as_one_that_saw_everything(
-        first in prop::collection::vec((-1e9..1e9, 0.5..40.0), 40..120),
-        second in prop::collection::vec((-1e3..1e3, 0.5..40.0), 0..120),
+        // Whole weights, whose sums do not depend on the order of adding.
+        first in prop::collection::vec((-1e9..1e9, (1_u8..40).prop_map(f64::from)), 40..120),
+        second in prop::collection::vec((-1e3..1e3, (1_u8..40).prop_map(f64::from)), 0..120),
         steps in 1_u8..=COARSEST,
         later in any::<bool>(),
     ) {
@@ -115,10 +116,9 @@ proptest! {
         merged.merge(if later { &fine } else { &coarse });
         prop_assert_eq!(merged.coarseness, steps);
         let bins = |sketch: &Sketch| {
-            let of = |bins: &Bins| bins.iter().filter(|(_, weight)| *weight > 0.0).map(|(at, weight)| (at, weight.round())).collect::<Vec<_>>();
+            let of = |bins: &Bins| bins.iter().filter(|(_, weight)| *weight > 0.0).collect::<Vec<_>>();
             (of(&sketch.negative), of(&sketch.positive))
         };
-        // Weights are rounded, because the order of adding differs.
         prop_assert_eq!(bins(&merged), bins(&whole));
         for q in QUANTILES {
             prop_assert!((merged.quantile(q) - whole.quantile(q)).abs() <= 1e-6 * whole.quantile(q).abs());
