@@ -3,7 +3,7 @@
 //! Counted is what was asked of the allocator, about, and with it what the allocator adds. Knows nothing of what the bytes are for.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 /// This part of the budget is kept for new families and what stands for many: totals are to be right when all else is taken.
 const RESERVED_PART: usize = 8;
@@ -45,12 +45,14 @@ impl Memory {
 #[derive(Debug)]
 pub(crate) struct Account {
     used: AtomicUsize,
+    /// How often what it holds was made coarser.
+    coarsened: AtomicU64,
     memory: Arc<Memory>,
 }
 
 impl Account {
     pub(crate) fn new(memory: &Arc<Memory>) -> Arc<Self> {
-        Arc::new(Self { used: AtomicUsize::new(0), memory: Arc::clone(memory) })
+        Arc::new(Self { used: AtomicUsize::new(0), coarsened: AtomicU64::new(0), memory: Arc::clone(memory) })
     }
 
     /// One that nobody else knows, and without a limit.
@@ -61,6 +63,11 @@ impl Account {
     /// Bytes taken.
     pub(crate) fn used(&self) -> usize {
         self.used.load(Relaxed)
+    }
+
+    /// How often what it holds was made coarser, because memory was short.
+    pub(crate) fn coarsened(&self) -> u64 {
+        self.coarsened.load(Relaxed)
     }
 
     /// The budget that it is part of.
@@ -106,6 +113,11 @@ impl Charge {
     /// Whether what grows is to do with what it has.
     pub(crate) fn is_scarce(&self) -> bool {
         self.account.memory.is_scarce()
+    }
+
+    /// What it is for was made coarser, because memory is short.
+    pub(crate) fn note_coarser(&self) {
+        self.account.coarsened.fetch_add(1, Relaxed);
     }
 
     /// It takes so many bytes now.

@@ -12,6 +12,8 @@ mod files;
 mod http;
 /// A log reader that stops reading.
 mod logs;
+/// Losses, each with its counter.
+mod loss;
 /// Senders that take as much memory as they can.
 mod memory;
 /// The end under load, and with a state file that cannot be written.

@@ -28,7 +28,7 @@ pub(crate) fn self_families(engine: &Engine) -> Vec<SelfFamily> {
     families
 }
 
-fn registry_families(registry: &Registry, prefix: Prefix) -> [SelfFamily; 7] {
+fn registry_families(registry: &Registry, prefix: Prefix) -> [SelfFamily; 8] {
     let limits = registry.limits();
     let gauge = |name: &str, help: &'static str| Rows::new(prefix.as_str(), name, help, "gauge");
     // statsd_exporter's name of it looks like a counter's.
@@ -61,7 +61,16 @@ fn registry_families(registry: &Registry, prefix: Prefix) -> [SelfFamily; 7] {
     for (kind, count) in families_by_type(registry) {
         families.row(&[("type", kind)], count);
     }
-    [families.0, series.0, bytes.0, resting.0, limit.0, conflicts(registry, prefix.as_str()), limited(registry, prefix.as_str())]
+    [
+        families.0,
+        series.0,
+        bytes.0,
+        resting.0,
+        limit.0,
+        conflicts(registry, prefix.as_str()),
+        limited(registry, prefix.as_str()),
+        coarsened(registry, prefix.as_str()),
+    ]
 }
 
 fn families_by_type(registry: &Registry) -> BTreeMap<&'static str, f64> {
@@ -104,6 +113,25 @@ fn limited(registry: &Registry, prefix: &str) -> SelfFamily {
     }
     for ([family, label, limit, action], samples) in &sums {
         rows.row(&[("action", action), ("family", family), ("label", label), ("limit", limit)], *samples);
+    }
+    rows.0
+}
+
+fn coarsened(registry: &Registry, prefix: &str) -> SelfFamily {
+    let help = "How often sketches, sets and native histograms were made coarser, because memory was short.";
+    let mut rows = Rows::new(prefix, "cells_coarsened_total", help, "counter");
+    let coarse = registry.families().into_iter().map(|family| (family.coarsened(), family)).filter(|(count, _)| *count > 0);
+    let (mut named, mut others) = (0, 0);
+    for (count, family) in coarse {
+        named += 1;
+        if named <= NAMED_FAMILIES {
+            rows.row(&[("family", family.name().as_str())], count as f64);
+        } else {
+            others += count;
+        }
+    }
+    if others > 0 {
+        rows.row(&[("family", OTHER)], others as f64);
     }
     rows.0
 }

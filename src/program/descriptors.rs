@@ -9,7 +9,7 @@ use std::fs;
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 /// Descriptors for all that is no connection of a client: files that are read and written, `/proc`, connections that are being closed.
-const SPARE: u64 = 128;
+const SPARE: u64 = 256;
 
 /// Connections that are left where there are next to no descriptors.
 const FEWEST: usize = 4;
@@ -21,6 +21,8 @@ pub(super) struct ConnectionLimits {
     pub tcp: usize,
     /// Over HTTP.
     pub http: usize,
+    /// Over HTTP, of those whose request has not come.
+    pub waiting: usize,
 }
 
 /// Raises the soft limit to the hard one. To be called before anything is opened.
@@ -48,24 +50,28 @@ pub(super) fn within_limit(asked: ConnectionLimits, each_http: usize) -> Connect
             limit = most,
             tcp_max_connections = given.tcp,
             web_max_connections = given.http,
+            web_max_waiting_connections = given.waiting,
             "the limit of open files (ulimit -n, LimitNOFILE=) is too low for the limits of connections, which are lowered"
         );
     }
     given
 }
 
-/// HTTP has at most half of what there is; TCP has the rest.
+/// Those that wait have at most a quarter of what there is, HTTP at most half of the rest; TCP has what remains.
 fn share(asked: ConnectionLimits, each_http: usize, free: u64) -> ConnectionLimits {
     let free = usize::try_from(free.saturating_sub(SPARE.min(free / 2))).unwrap_or(usize::MAX);
     let each_http = each_http.max(1);
-    if asked.http.saturating_mul(each_http).saturating_add(asked.tcp) <= free {
+    let of_http = |connections: usize| connections.saturating_mul(each_http);
+    if of_http(asked.http).saturating_add(of_http(asked.waiting)).saturating_add(asked.tcp) <= free {
         return asked;
     }
+    let waiting = asked.waiting.min((free / 4 / each_http).max(FEWEST));
+    let free = free.saturating_sub(of_http(waiting));
     // What TCP does not ask for is HTTP's too.
     let http = (free / 2).max(free.saturating_sub(asked.tcp)) / each_http;
     let http = asked.http.min(http.max(FEWEST));
-    let tcp = asked.tcp.min(free.saturating_sub(http.saturating_mul(each_http)).max(FEWEST));
-    ConnectionLimits { tcp, http }
+    let tcp = asked.tcp.min(free.saturating_sub(of_http(http)).max(FEWEST));
+    ConnectionLimits { tcp, http, waiting }
 }
 
 /// The soft and the hard limit of open files. Read from /proc: a sandbox may forbid the system call, which can change limits too.
@@ -95,20 +101,21 @@ mod tests {
 
     #[test]
     fn what_fits_stays_and_what_does_not_is_shared() {
-        let asked = ConnectionLimits { tcp: 1024, http: 256 };
-        for (free, each_http, tcp, http) in [
-            (u64::MAX, 1, 1024, 256),
-            (1024 + 256 + SPARE, 1, 1024, 256),
-            (1024 + 256 + SPARE - 1, 1, 1023, 256),
-            (1000, 1, 616, 256),
-            (1000, 2, 436, 218),
-            (200, 1, 50, 50),
-            (10, 1, 4, 4),
-            (0, 1, 4, 4),
+        let asked = ConnectionLimits { tcp: 1024, http: 256, waiting: 2048 };
+        let all = 1024 + 256 + 2048;
+        for (free, each_http, tcp, http, waiting) in [
+            (u64::MAX, 1, 1024, 256, 2048),
+            (all + SPARE, 1, 1024, 256, 2048),
+            (all + SPARE - 1, 1, 1024, 256, 831),
+            (1024 + SPARE, 1, 512, 256, 256),
+            (1024 + SPARE, 2, 384, 192, 128),
+            (200, 1, 38, 37, 25),
+            (10, 1, 4, 4, 4),
+            (0, 1, 4, 4, 4),
         ] {
-            assert_eq!(share(asked, each_http, free), ConnectionLimits { tcp, http }, "{free}");
+            assert_eq!(share(asked, each_http, free), ConnectionLimits { tcp, http, waiting }, "{free}");
         }
-        let many_pages = ConnectionLimits { tcp: 10, http: 10_000 };
-        assert_eq!(share(many_pages, 1, 1000), ConnectionLimits { tcp: 10, http: 862 });
+        let many_pages = ConnectionLimits { tcp: 10, http: 10_000, waiting: 0 };
+        assert_eq!(share(many_pages, 1, 1000 + SPARE), ConnectionLimits { tcp: 10, http: 990, waiting: 0 });
     }
 }

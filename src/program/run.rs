@@ -183,12 +183,14 @@ pub(super) async fn run(
 fn within_descriptors(settings: &Settings) -> (TcpOptions, WebOptions) {
     let (mut tcp, mut web) = (settings.tcp_options.clone(), settings.web_options.clone());
     let has_tcp = !settings.tcp.is_empty();
-    let asked = ConnectionLimits { tcp: if has_tcp { tcp.max_connections } else { 0 }, http: web.max_connections };
+    let asked =
+        ConnectionLimits { tcp: if has_tcp { tcp.max_connections } else { 0 }, http: web.max_connections, waiting: web.lobby_connections };
     // With it, a connection is asked whether its client got its exposition whole.
     let each_http = if settings.bridge.counters_start_at_zero.is_some() { 2 } else { 1 };
     let given = within_limit(asked, each_http);
     tcp.max_connections = given.tcp;
     web.max_connections = given.http;
+    web.lobby_connections = given.waiting;
     (tcp, web)
 }
 
@@ -223,7 +225,7 @@ fn start_listeners(
     let telemetry = context.bridge.telemetry();
     let mut listeners = Listeners { threads: Vec::new(), tasks: JoinSet::new() };
     for bound in udp {
-        listeners.threads.extend(bound.start(telemetry, context.stop, || context.intake())?);
+        listeners.threads.extend(bound.start(telemetry, context.stop, context.readiness, || context.intake())?);
     }
     if !tcp.is_empty() {
         let sockets = tcp.into_iter().map(TcpListener::from_std).collect::<io::Result<Vec<_>>>()?;
@@ -234,8 +236,8 @@ fn start_listeners(
         listeners.tasks.spawn(tcp::serve(sockets, options, context.intake()?, telemetry.clone(), context.stop.clone()));
     }
     if let Some(bound) = unixgram {
-        let part = context.readiness.part();
-        listeners.tasks.spawn(bound.serve(context.intake()?, telemetry.clone(), context.stop.clone(), part));
+        let readiness = context.readiness.clone();
+        listeners.tasks.spawn(bound.serve(context.intake()?, telemetry.clone(), context.stop.clone(), readiness));
     }
     Ok(listeners)
 }

@@ -14,8 +14,9 @@ use super::members::Members;
 use super::order::merge;
 use super::report::FamilyReport;
 use super::request::{Admitted, NotAdmitted, Request};
-use super::series::{CellHandle, Series, bytes_of_one};
+use super::series::{Series, bytes_of_one};
 use super::values::OVERFLOW_VALUE;
+use super::worker_cells::CellHandle;
 use crate::lock::lock;
 use crate::memory::{Account, Memory};
 use crate::name::FamilyName;
@@ -174,6 +175,11 @@ impl Family {
     /// The limits that it has hit.
     pub(crate) fn limited(&self) -> Vec<Arc<Limited>> {
         lock(&self.members).limited.clone()
+    }
+
+    /// How often a cell of it was made coarser, because memory was short.
+    pub(crate) fn coarsened(&self) -> u64 {
+        lock(&self.members).account().coarsened()
     }
 
     /// Whether nothing is admitted any more.

@@ -78,6 +78,11 @@ impl Members {
         }
     }
 
+    /// What the family and its series take.
+    pub(super) fn account(&self) -> &Arc<Account> {
+        self.charge.account()
+    }
+
     /// Counts what the family takes beside its series.
     fn settle(&mut self) {
         let limited = self.limited.iter().map(|limited| LIMITED_BYTES + limited.family.len() + limited.label.len()).sum::<usize>();

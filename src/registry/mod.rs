@@ -30,6 +30,7 @@ mod request;
 mod saved;
 mod series;
 mod values;
+mod worker_cells;
 mod workers;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -52,7 +53,8 @@ pub use self::report::{Cardinality, Deleted, FamilyReport, LabelReport, Wanted};
 pub(crate) use self::request::{Admitted, NotAdmitted, Request};
 pub(crate) use self::saved::{RestoreRules, save};
 pub use self::saved::{Restored, SavedFamily};
-pub(crate) use self::series::{CellHandle, Series};
+pub(crate) use self::series::Series;
+pub(crate) use self::worker_cells::CellHandle;
 pub(crate) use self::workers::Membership;
 use self::workers::Workers;
 // Taken from here by the file that the model in `model/` runs, so that they can be other ones there.

@@ -5,20 +5,23 @@ use std::sync::{Arc, Mutex};
 
 use super::kind::FamilyKind;
 use super::parts::Parts;
+use super::worker_cells::{CellHandle, Cells, HistogramPart, bytes_of_cell};
 use crate::lock::lock;
 use crate::memory::Account;
 use crate::prefetch::prefetch;
 use crate::registry::cell::{
-    Bounds, CounterCell, GaugeCell, HistogramCell, HistogramSnapshot, NativeCell, NativeSnapshot, SET_BYTES, SetCell, SetSnapshot, Stamp,
-    SummaryCell, SummarySnapshot, add_finite, add_weights, merge_classic,
+    Bounds, HistogramSnapshot, NativeSnapshot, SetCell, SetSnapshot, Stamp, SummaryCell, SummarySnapshot, add_finite, add_weights,
+    merge_classic,
 };
 use crate::time::Timestamp;
 
 /// What a series costs beside its label text and its cells: its own fields, places in table and order, allocator.
 const SERIES_BYTES: usize = 176;
 
-/// What a worker's cell of a counter costs, or the cell of a gauge, with its place.
-const NUMBER_BYTES: usize = 48;
+/// What a series of this kind costs that one worker has met, before its cell grows.
+pub(super) fn bytes_of_one(labels: &str, kind: &FamilyKind) -> usize {
+    SERIES_BYTES + labels.len() + bytes_of_cell(kind)
+}
 
 /// One label set of a family.
 #[derive(Debug)]
@@ -37,132 +40,25 @@ pub(crate) struct Series {
     account: Arc<Account>,
 }
 
-/// Cells by worker; a gauge has one for all.
-#[derive(Debug)]
-enum Cells {
-    Counter(Parts<Arc<CounterCell>>),
-    Gauge(Arc<GaugeCell>),
-    Histogram(Parts<HistogramPart>),
-    Summary(Parts<Arc<SummaryCell>>),
-    Set(Parts<Arc<SetCell>>),
-}
-
-/// A worker's part of a histogram: of two words either way.
-#[derive(Debug, Clone)]
-enum HistogramPart {
-    Classic(HistogramCell),
-    Native(Arc<NativeCell>),
-}
-
-const _: () = assert!(size_of::<HistogramPart>() == 16, "each series would grow for the sake of few");
-
-impl HistogramPart {
-    fn classic(&self) -> &HistogramCell {
-        match self {
-            Self::Classic(cell) => cell,
-            Self::Native(cell) => cell.classic(),
-        }
-    }
-
-    /// What the native buckets take.
-    fn native_bytes(&self) -> usize {
-        match self {
-            Self::Classic(_) => 0,
-            Self::Native(cell) => cell.bytes(),
-        }
-    }
-
-    fn handle(&self, bounds: &Arc<Bounds>) -> CellHandle {
-        match self {
-            Self::Classic(cell) => CellHandle::Histogram(cell.clone(), Arc::clone(bounds)),
-            Self::Native(cell) => CellHandle::Native(cell.classic().clone(), Arc::clone(cell)),
-        }
-    }
-
-    /// The same cell with native buckets, if it has none and the family is to have them.
-    fn made_native(&self, bounds: &Arc<Bounds>, (now, account): (Timestamp, &Arc<Account>)) -> Option<Self> {
-        match self {
-            Self::Classic(cell) if bounds.is_native_wanted() && !account.memory().is_scarce() => {
-                NativeCell::within(cell.clone(), bounds, (now, account)).map(|cell| Self::Native(Arc::new(cell)))
-            }
-            _ => None,
-        }
-    }
-}
-
-/// What the classic cell of a histogram with so many bounds costs, with its place.
-fn histogram_bytes(bounds: usize) -> usize {
-    56 + 8 * bounds
-}
-
-/// What a series of this kind costs that one worker has met, before its cell grows.
-pub(super) fn bytes_of_one(labels: &str, kind: &FamilyKind) -> usize {
-    let cell = match kind {
-        FamilyKind::Counter | FamilyKind::Gauge => NUMBER_BYTES,
-        FamilyKind::Histogram { bounds } => histogram_bytes(bounds.len()),
-        FamilyKind::Summary(options) => SummaryCell::base_bytes(options),
-        FamilyKind::Set => SET_BYTES,
-    };
-    SERIES_BYTES + labels.len() + cell
-}
-
-/// A worker's cell, to write to.
-#[derive(Debug, Clone)]
-pub(crate) enum CellHandle {
-    /// Of a counter.
-    Counter(Arc<CounterCell>),
-    /// Of a gauge, shared with other workers.
-    Gauge(Arc<GaugeCell>),
-    /// Of a histogram with classic buckets only, with its bounds.
-    Histogram(HistogramCell, Arc<Bounds>),
-    /// Of a histogram with classic and native buckets; the classic ones beside it, so that memory can be asked for both at once.
-    Native(HistogramCell, Arc<NativeCell>),
-    /// Of a summary.
-    Summary(Arc<SummaryCell>),
-    /// Of a set.
-    Set(Arc<SetCell>),
-}
-
-impl CellHandle {
-    /// Whether its histogram is to have native buckets and this cell has none: the series then has another one to give.
-    #[inline(always)]
-    pub(crate) fn is_outgrown(&self) -> bool {
-        matches!(self, Self::Histogram(_, bounds) if bounds.is_native_wanted())
-    }
-
-    /// When the cell was last written, and whether it is retired.
-    #[inline(always)]
-    pub(crate) fn stamp(&self) -> Stamp<'_> {
-        match self {
-            Self::Counter(cell) => cell.stamp(),
-            Self::Gauge(cell) => cell.stamp(),
-            Self::Histogram(cell, _) | Self::Native(cell, _) => cell.stamp(),
-            Self::Summary(cell) => cell.stamp(),
-            Self::Set(cell) => cell.stamp(),
-        }
-    }
-}
-
 impl Series {
     /// One without cells, that takes its memory from this account.
     pub(super) fn new(labels: &str, kind: &FamilyKind, (now, account): (Timestamp, &Arc<Account>)) -> Self {
-        let cells = match kind {
-            FamilyKind::Counter => Cells::Counter(Parts::None),
-            FamilyKind::Gauge => Cells::Gauge(Arc::default()),
-            FamilyKind::Histogram { .. } => Cells::Histogram(Parts::None),
-            FamilyKind::Summary(_) => Cells::Summary(Parts::None),
-            FamilyKind::Set => Cells::Set(Parts::None),
-        };
-        account.take(own_bytes(labels, &cells));
-        Self {
+        let series = Self {
             labels: labels.into(),
             ttl_ms: AtomicU64::new(0),
             created_ms: now.as_millis(),
             out: AtomicBool::new(true),
             shown_from_s: AtomicU32::new(0),
-            cells: Mutex::new(cells),
+            cells: Mutex::new(Cells::new(kind)),
             account: Arc::clone(account),
-        }
+        };
+        account.take(series.own_bytes(&lock(&series.cells)));
+        series
+    }
+
+    /// What it takes with those of its cells that keep no account of their own.
+    fn own_bytes(&self, cells: &Cells) -> usize {
+        SERIES_BYTES + self.labels.len() + cells.own_bytes()
     }
 
     /// When its counting began, in wall time: with its first sample, or where it goes on from an old value with that.
@@ -239,23 +135,12 @@ impl Series {
     /// Bytes that it takes, those of its cells included.
     pub(super) fn bytes(&self) -> usize {
         let cells = lock(&self.cells);
-        let beside = match &*cells {
-            Cells::Summary(cells) => cells.iter().map(|cell| cell.bytes()).sum(),
-            Cells::Set(cells) => cells.iter().map(|cell| cell.bytes()).sum(),
-            Cells::Histogram(cells) => cells.iter().map(HistogramPart::native_bytes).sum(),
-            Cells::Counter(_) | Cells::Gauge(_) => 0,
-        };
-        own_bytes(&self.labels, &cells) + beside
+        self.own_bytes(&cells) + cells.account_bytes()
     }
 
     /// Whether a sample of this worker makes the series grow by a cell, however little memory is left.
     pub(super) fn lacks_cell_of(&self, worker: u32) -> bool {
-        match &*lock(&self.cells) {
-            Cells::Counter(cells) => !cells.has(worker),
-            Cells::Histogram(cells) => !cells.has(worker),
-            // One for all; or those that there are take more than one writer.
-            Cells::Gauge(_) | Cells::Summary(_) | Cells::Set(_) => false,
-        }
+        lock(&self.cells).lacks(worker)
     }
 
     /// Milliseconds unseen after which it is retired; 0 for never.
@@ -266,42 +151,7 @@ impl Series {
     /// The worker's cell, made if it has none; a retired one comes back to life. `kind` is that of the family.
     pub(super) fn cell(&self, kind: &FamilyKind, worker: u32, (ttl_ms, now): (u64, Timestamp)) -> Option<CellHandle> {
         self.ttl_ms.store(ttl_ms, Relaxed);
-        let account = &self.account;
-        let is_scarce = account.memory().is_scarce();
-        let handle = match (&mut *lock(&self.cells), kind) {
-            (Cells::Counter(cells), FamilyKind::Counter) => {
-                let new = || {
-                    account.take(NUMBER_BYTES);
-                    Arc::default()
-                };
-                CellHandle::Counter(cells.of_worker(worker, new))
-            }
-            (Cells::Gauge(cell), FamilyKind::Gauge) => CellHandle::Gauge(Arc::clone(cell)),
-            (Cells::Histogram(cells), FamilyKind::Histogram { bounds }) => {
-                let new = || {
-                    account.take(histogram_bytes(bounds.len()));
-                    HistogramPart::Classic(HistogramCell::new(bounds.len()))
-                };
-                let part = cells.of_worker(worker, new);
-                match part.made_native(bounds, (now, account)) {
-                    Some(native) => cells.replace(worker, native).handle(bounds),
-                    // Without memory it stays what it is, or its samples would ask again and again.
-                    None if bounds.is_native_wanted() => part.handle(bounds.classic_only()),
-                    None => part.handle(bounds),
-                }
-            }
-            // The cells of these take more than one writer, who wait for one another; better than more memory where that is short.
-            (Cells::Summary(cells), FamilyKind::Summary(options)) => {
-                let shared = cells.first().filter(|_| is_scarce && !cells.has(worker));
-                let own = || cells.of_worker(worker, || Arc::new(SummaryCell::within(options, account)));
-                CellHandle::Summary(shared.unwrap_or_else(own))
-            }
-            (Cells::Set(cells), FamilyKind::Set) => {
-                let shared = cells.first().filter(|_| is_scarce && !cells.has(worker));
-                CellHandle::Set(shared.unwrap_or_else(|| cells.of_worker(worker, || Arc::new(SetCell::within(account)))))
-            }
-            _ => return None,
-        };
+        let handle = lock(&self.cells).of_worker(kind, worker, (now, &self.account))?;
         handle.stamp().revive(now.as_millis());
         handle.stamp().touch(now.as_millis());
         Some(handle)
@@ -449,19 +299,9 @@ impl Series {
 
 impl Drop for Series {
     fn drop(&mut self) {
-        self.account.give_back(own_bytes(&self.labels, &lock(&self.cells)));
+        let bytes = self.own_bytes(&lock(&self.cells));
+        self.account.give_back(bytes);
     }
-}
-
-/// What a series and its cells take that keep no account of their own.
-fn own_bytes(labels: &str, cells: &Cells) -> usize {
-    let numbers = match cells {
-        Cells::Counter(cells) => NUMBER_BYTES * cells.iter().count(),
-        Cells::Gauge(_) => NUMBER_BYTES,
-        Cells::Histogram(cells) => cells.iter().map(|part| histogram_bytes(part.classic().bounds())).sum(),
-        Cells::Summary(_) | Cells::Set(_) => 0,
-    };
-    SERIES_BYTES + labels.len() + numbers
 }
 
 fn all_members(cells: &Parts<Arc<SetCell>>) -> SetSnapshot {

@@ -17,6 +17,10 @@ pub struct Transport {
     pub undrained_packets: Counter,
     /// Unix datagrams received.
     pub unixgram_packets: Counter,
+    /// Unix datagrams that were longer than the limit.
+    pub unixgram_truncated: Counter,
+    /// Errors of a receive call of the Unix datagram socket.
+    pub unixgram_errors: Counter,
     /// TCP connections accepted.
     pub tcp_connections: Counter,
     /// TCP connections that ended by an error.
@@ -62,6 +66,11 @@ pub(super) fn transport(p: Prefix) -> Transport {
         udp_errors: counter("udp_receive_errors_total", "Errors of a UDP receive call."),
         undrained_packets: counter("undrained_packets_total", "Datagrams not taken at the end because the time to drain was over."),
         unixgram_packets: counter("unixgram_packets_total", "Unix datagrams received."),
+        unixgram_truncated: counter(
+            "unixgram_truncated_packets_total",
+            "Unix datagrams cut at the size limit; their last line is rejected.",
+        ),
+        unixgram_errors: counter("unixgram_receive_errors_total", "Errors of a receive call of the Unix datagram socket."),
         tcp_connections: counter("tcp_connections_total", "TCP connections accepted."),
         tcp_connection_errors: counter("tcp_connection_errors_total", "TCP connections that ended by an error."),
         tcp_connections_refused: counter("tcp_connections_refused_total", "TCP connections closed at once because so many were open."),
@@ -85,9 +94,12 @@ pub(super) fn relay_counters(p: Prefix, target: &str) -> RelayCounters {
         counter!(full, "target" => target.to_owned())
     };
     RelayCounters {
-        lines: counter("relay_lines_relayed_total", "Lines sent to the relay's target."),
+        lines: counter(
+            "relay_lines_relayed_total",
+            "Lines sent to the relay's target, as far as its machine has not said that nobody takes them.",
+        ),
         packets: counter("relay_packets_total", "Datagrams sent to the relay's target."),
         long_lines: counter("relay_long_lines_total", "Lines longer than a datagram of the relay, not relayed."),
-        lost_lines: counter("relay_lines_lost_total", "Lines not relayed because sending failed."),
+        lost_lines: counter("relay_lines_lost_total", "Lines not relayed because sending failed, or nobody took them."),
     }
 }

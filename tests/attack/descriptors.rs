@@ -46,8 +46,8 @@ fn at_a_low_limit_of_open_files_quiet_senders_take_nothing_from_the_others() {
 
 #[test]
 fn the_soft_limit_of_open_files_is_raised() {
-    let bridge = Launch::new().after("ulimit -Sn 256 && ulimit -Hn 3000").start();
-    assert_eq!(bridge.page().value("process_max_fds"), Some(3000.0));
+    let bridge = Launch::new().after("ulimit -Sn 256 && ulimit -Hn 4000").start();
+    assert_eq!(bridge.page().value("process_max_fds"), Some(4000.0));
     assert!(!bridge.process.log().contains("is too low for the limits of connections"), "{}", bridge.process.log());
     bridge.stop();
 }

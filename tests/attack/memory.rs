@@ -134,6 +134,7 @@ fn wide_summaries_in_all_steps_of_their_windows() {
     send_wide(&mut attacked, "wide", 500);
     let page = attacked.check();
     assert_eq!(page.sum("wide_count"), 500.0 * 36.0 * 5.0, "no sample is lost");
+    assert!(page.value(r#"statsd_bridge_cells_coarsened_total{family="wide"}"#).is_some_and(|count| count > 0.0), "and resolution by name");
     attacked.bridge.stop();
 }
 

@@ -20,6 +20,9 @@ use crate::program::settings::Settings;
 /// Headings of the flags that tools share with the bridge.
 const SHARED: [&str; 4] = ["Wire", "Mapping", "Limits", "Compatibility"];
 
+/// A flag under another heading that decides which names are free for rules.
+const SHARED_FLAG: &str = "web.process-metrics";
+
 /// A question about rules.
 #[derive(Debug, Clone)]
 pub enum Tool {
@@ -238,10 +241,9 @@ fn read<T: CommandFactory + FromArgMatches>(arguments: &[OsString]) -> Result<(T
     let bridge = command();
     let shared: Vec<Arg> = bridge.get_arguments().filter(|arg| is_shared(arg)).cloned().collect();
     let ids = ids_and_flags(shared.iter());
-    let tool = T::command()
-        .args_override_self(true)
-        .args(shared.into_iter().map(|arg| arg.hide(true)))
-        .after_help("The bridge's flags for wire, mapping, limits and --compat hold here too: see statsd-bridge --help.");
+    let tool = T::command().args_override_self(true).args(shared.into_iter().map(|arg| arg.hide(true))).after_help(
+        "The bridge's flags for wire, mapping, limits, --compat and --web.process-metrics hold here too: see statsd-bridge --help.",
+    );
     let given = arguments.iter().cloned().map(|argument| without_negation(argument, &bridge));
     let matches = tool.try_get_matches_from(given).map_err(|error| early_exit(&error, arguments))?;
     let own = T::from_arg_matches(&matches).map_err(|error| early_exit(&error, arguments))?;
@@ -251,7 +253,8 @@ fn read<T: CommandFactory + FromArgMatches>(arguments: &[OsString]) -> Result<(T
 }
 
 fn is_shared(arg: &Arg) -> bool {
-    arg.get_help_heading().is_some_and(|heading| SHARED.contains(&heading)) && arg.get_action().takes_values()
+    let is_shared = arg.get_help_heading().is_some_and(|heading| SHARED.contains(&heading)) || arg.get_long() == Some(SHARED_FLAG);
+    is_shared && arg.get_action().takes_values()
 }
 
 /// The shared flags as they were typed, for the bridge's own parser, which reads the environment too.

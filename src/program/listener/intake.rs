@@ -53,7 +53,7 @@ impl Intake {
     /// Sends what the relay still holds.
     pub(crate) fn finish(&mut self) {
         if let Some(relay) = &mut self.relay {
-            relay.flush();
+            relay.finish();
         }
     }
 }

@@ -5,11 +5,13 @@
 //! tcp     tokio tasks: framing cuts the stream into whole lines       -> one shared Intake
 //! unix    a tokio task: Unix datagrams                                -> Intake
 //! Intake  lines to the relay, if there is one, and all bytes to its Worker
+//! health  whether a socket's receive calls work
 //! stop    the sign to end for all of them, with one deadline
 //! ```
 //! Must not know StatsD, except that lines end with a newline.
 
 mod framing;
+mod health;
 mod intake;
 pub(super) mod relay;
 mod stop;

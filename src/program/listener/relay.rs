@@ -1,6 +1,7 @@
 //! Passes lines on to another StatsD server over UDP, before anything is known about them.
 //!
-//! Each receiver has a relay of its own. Sending never blocks: what the kernel does not take at once is lost and counted.
+//! Each receiver has a relay of its own. Sending never blocks: what the kernel does not take at once is lost and counted. That nobody
+//! took a datagram is told a moment after it was sent, so its lines are counted only then: as relayed, or as lost.
 //! Must not parse a line.
 
 use std::io;
@@ -12,6 +13,9 @@ use crate::telemetry::{RelayCounters, Telemetry};
 
 /// A line waits no longer than this for others to fill its datagram.
 const MAX_WAIT: Duration = Duration::from_secs(1);
+
+/// How long the target's machine has to say that nobody takes a datagram, unless the next one is sent before.
+const SETTLE: Duration = Duration::from_millis(200);
 
 /// Where to, and in datagrams of what size.
 #[derive(Debug, Clone)]
@@ -32,8 +36,8 @@ pub(crate) struct Relay {
     since: Option<Instant>,
     /// Lines in `packet`.
     lines: u64,
-    /// Lines in the datagram sent before.
-    lines_before: u64,
+    /// Lines in the datagram sent last, not counted yet, and when it was sent.
+    unsettled: Option<(u64, Instant)>,
     /// Counted already while one datagram was looked at; flushed with it.
     long_lines: u64,
 }
@@ -62,7 +66,7 @@ impl Relay {
             packet_bytes,
             since: None,
             lines: 0,
-            lines_before: 0,
+            unsettled: None,
             long_lines: 0,
         })
     }
@@ -76,39 +80,51 @@ impl Relay {
         self.tick(now);
     }
 
-    /// Sends the packed lines if the first of them has waited long enough.
+    /// Sends the packed lines if the first of them has waited long enough; counts those that were sent long enough ago.
     pub(crate) fn tick(&mut self, now: Instant) {
+        if self.unsettled.is_some_and(|(_, sent)| now.saturating_duration_since(sent) >= SETTLE) {
+            self.settle();
+        }
         if self.since.is_some_and(|since| now.saturating_duration_since(since) >= MAX_WAIT) {
-            self.flush();
+            self.flush(now);
         }
     }
 
-    /// Sends the packed lines now.
-    pub(crate) fn flush(&mut self) {
+    /// Sends the packed lines now, and counts all.
+    pub(crate) fn finish(&mut self) {
+        self.flush(Instant::now());
+        self.settle();
+    }
+
+    fn flush(&mut self, now: Instant) {
         if self.lines == 0 {
             return;
         }
-        let counters = &self.counters;
+        self.settle();
         let mut sent = self.socket.send(&self.packet);
         if sent.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
-            // This tells of the datagram before, which nobody took; the present one was not tried yet.
-            counters.lost_lines.increment(self.lines_before);
+            // This tells of one before, which was counted already; the present one was not tried yet.
             sent = self.socket.send(&self.packet);
         }
         match sent {
             Ok(_) => {
-                counters.packets.increment(1);
-                counters.lines.increment(self.lines);
-                self.lines_before = self.lines;
+                self.counters.packets.increment(1);
+                self.unsettled = Some((self.lines, now));
             }
-            Err(_) => {
-                counters.lost_lines.increment(self.lines);
-                self.lines_before = 0;
-            }
+            Err(_) => self.counters.lost_lines.increment(self.lines),
         }
         self.packet.clear();
         self.lines = 0;
         self.since = None;
+    }
+
+    /// Counts the lines of the datagram sent last, by what is known of it now.
+    fn settle(&mut self) {
+        let Some((lines, _)) = self.unsettled.take() else { return };
+        match self.socket.take_error() {
+            Ok(None) => self.counters.lines.increment(lines),
+            Ok(Some(_)) | Err(_) => self.counters.lost_lines.increment(lines),
+        }
     }
 
     fn line(&mut self, line: &[u8], now: Instant) {
@@ -118,7 +134,7 @@ impl Relay {
             return;
         }
         if self.packet.len() + needed > self.packet_bytes {
-            self.flush();
+            self.flush(now);
         }
         self.packet.extend_from_slice(line);
         self.packet.push(b'\n');
@@ -160,6 +176,8 @@ mod tests {
         assert_eq!(value(&telemetry, "relay_packets_total"), "1");
         relay.tick(start + MAX_WAIT);
         assert_eq!(received(&target), b"b:2|c\n");
+        assert_eq!(value(&telemetry, "relay_lines_relayed_total"), "2", "of the last one nothing is known yet");
+        relay.tick(start + MAX_WAIT + SETTLE);
         assert_eq!(value(&telemetry, "relay_lines_relayed_total"), "3");
         assert_eq!(value(&telemetry, "relay_long_lines_total"), "1");
         assert_eq!(value(&telemetry, "relay_lines_lost_total"), "0");
@@ -172,9 +190,12 @@ mod tests {
         let mut relay = Relay::open(gone, 1400, &telemetry).unwrap();
         for _ in 0..3 {
             relay.lines(b"a:1|c\nb:1|c", Instant::now());
-            relay.flush();
+            relay.flush(Instant::now());
         }
         assert_eq!(value(&telemetry, "relay_lines_lost_total"), "4", "of the last one nothing is known yet");
+        relay.finish();
+        assert_eq!(value(&telemetry, "relay_lines_lost_total"), "6");
+        assert_eq!(value(&telemetry, "relay_lines_relayed_total"), "0", "no line is both");
     }
 
     #[test]

@@ -91,6 +91,8 @@ async fn accept_all(listener: TcpListener, shared: Arc<Shared>) {
             Some(_) = connections.join_next() => (),
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => admit(stream, peer, &shared, &mut connections),
+                // It was gone before it was accepted: a probe, too.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
                     shared.telemetry.transport.tcp_connection_errors.increment(1);
                     faults.warn(|times| tracing::warn!(%error, times, "cannot accept tcp connections, trying again"));
@@ -134,8 +136,15 @@ fn admit(stream: TcpStream, peer: SocketAddr, shared: &Arc<Shared>, connections:
     counters.tcp_open.increment(1);
     let shared = shared.clone();
     connections.spawn(async move {
-        let mut connection =
-            Connection { framing: Framing::new(shared.options.line_bytes), stream, source: Source::Tcp(canonical(peer)), place, shared };
+        let has_spoken = false;
+        let mut connection = Connection {
+            has_spoken,
+            framing: Framing::new(shared.options.line_bytes),
+            stream,
+            source: Source::Tcp(canonical(peer)),
+            place,
+            shared,
+        };
         let end = connection.receive().await;
         connection.finish(end, peer);
     });
@@ -158,6 +167,8 @@ struct Connection {
     framing: Framing,
     source: Source,
     place: Place,
+    /// Whether anything came at all.
+    has_spoken: bool,
     shared: Arc<Shared>,
 }
 
@@ -212,6 +223,7 @@ impl Connection {
     }
 
     fn advance(&mut self, read: usize) {
+        self.has_spoken = true;
         let (shared, source) = (&self.shared, &self.source);
         let hand_in = |bytes: &[u8]| shared.intake().datagrams(std::iter::once(Datagram { bytes, source }), Instant::now());
         let too_long = self.framing.advance(read, hand_in);
@@ -233,6 +245,8 @@ impl Connection {
             }
         }
         match end {
+            // A probe looks whether somebody listens, and resets the connection to have done with it.
+            ConnectionEnd::Broken(error) if !self.has_spoken && error.kind() == io::ErrorKind::ConnectionReset => {}
             ConnectionEnd::Broken(error) => {
                 counters.tcp_connection_errors.increment(1);
                 tracing::debug!(%peer, %error, "tcp connection broke");

@@ -9,6 +9,7 @@
 //! Linux only. Must not know what a datagram holds, except that lines end with a newline.
 
 mod batch;
+mod drops;
 mod group;
 mod socket;
 
@@ -20,16 +21,17 @@ use std::time::{Duration, Instant};
 use std::{io, thread};
 
 use self::batch::{UdpBatch, Wait};
+use self::drops::{Drops, watch_drops};
 use self::group::Group;
 use self::socket::{DropReader, bind_workers, receive_buffer_hint, set_timer_slack};
+use super::health::SocketHealth;
 use super::intake::Intake;
 use super::stop::Stop;
 use crate::ingest::protocol::SampleError;
 use crate::program::net::{Address, BindError};
+use crate::program::readiness::Readiness;
 use crate::telemetry::Telemetry;
 
-/// How often the kernel's drop counter is read.
-const DROPS_EVERY: Duration = Duration::from_secs(1);
 /// Naps where none is asked for: more than that gathers little more, and less gathers next to nothing.
 const SHORTEST_NAP: Duration = Duration::from_micros(200);
 const LONGEST_NAP: Duration = Duration::from_millis(1);
@@ -79,18 +81,22 @@ impl BoundUdp {
         self,
         telemetry: &Arc<Telemetry>,
         stop: &Arc<Stop>,
+        readiness: &Arc<Readiness>,
         mut intake: impl FnMut() -> io::Result<Intake>,
     ) -> io::Result<Vec<JoinHandle<()>>> {
         self.announce();
         let nap = self.nap();
         let group = Arc::new(self.group);
         let address = group.address().to_string();
-        let mut threads = Vec::new();
+        let (mut threads, mut drops) = (Vec::new(), Vec::new());
         for (worker, socket) in group.sockets().iter().cloned().enumerate() {
             let (granted, dropped) = telemetry.udp_socket(&address, worker);
             granted.set(self.receive_buffer_bytes as f64);
+            let watched = Arc::new(Drops::new(&socket, DropReader::new(&socket, dropped)));
+            drops.push(Arc::downgrade(&watched));
             let mut receiver = Receiver {
-                drops: DropReader::new(&socket, dropped),
+                drops: watched,
+                health: SocketHealth::new(address.clone(), readiness.part()),
                 socket,
                 group: group.clone(),
                 intake: intake()?,
@@ -101,6 +107,7 @@ impl BoundUdp {
             };
             threads.push(Builder::new().name(format!("udp-{worker}")).spawn(move || receiver.run())?);
         }
+        watch_drops(drops)?;
         Ok(threads)
     }
 
@@ -127,7 +134,8 @@ struct Receiver {
     group: Arc<Group>,
     intake: Intake,
     telemetry: Arc<Telemetry>,
-    drops: DropReader,
+    drops: Arc<Drops>,
+    health: SocketHealth,
     stop: Arc<Stop>,
     datagram_bytes: usize,
     nap: Duration,
@@ -137,15 +145,10 @@ impl Receiver {
     fn run(&mut self) {
         set_timer_slack();
         let mut batch = UdpBatch::new(self.datagram_bytes);
-        let mut drops_read = Instant::now();
         while !self.stop.is_set() {
             let received = self.receive(&mut batch, Wait::ForOne);
             let now = Instant::now();
             self.take(&batch, now);
-            if now.saturating_duration_since(drops_read) >= DROPS_EVERY {
-                drops_read = now;
-                self.drops.read(&self.socket);
-            }
             self.intake.tick(now);
             if self.nap_is_worth_it(received) {
                 thread::sleep(self.nap);
@@ -162,12 +165,18 @@ impl Receiver {
     }
 
     /// Receives into `batch`; 0 when nothing came. Errors are counted and never end the thread.
-    fn receive(&self, batch: &mut UdpBatch, wait: Wait) -> usize {
+    fn receive(&mut self, batch: &mut UdpBatch, wait: Wait) -> usize {
         match batch.receive(self.socket.as_raw_fd(), wait) {
-            Ok(received) => received,
+            Ok(received) => {
+                self.health.works();
+                received
+            }
             Err(error) => {
-                if !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted) {
+                if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted) {
+                    self.health.works();
+                } else {
                     self.telemetry.transport.udp_errors.increment(1);
+                    self.health.failed(&error);
                     thread::sleep(ERROR_NAP);
                 }
                 0
@@ -207,7 +216,7 @@ impl Receiver {
             tracing::warn!(datagrams = lost, "udp datagrams were not taken when the time to drain was over");
         }
         self.intake.finish();
-        self.drops.read(&self.socket);
+        self.drops.read();
     }
 }
 
@@ -240,7 +249,7 @@ mod tests {
         let bound = BoundUdp::bind(&Address::parse(address).unwrap(), options).unwrap();
         let (bridge, stop) = (Bridge::new(BridgeOptions::default()), Stop::new(Duration::from_secs(60)));
         let at = bound.address();
-        let threads = bound.start(bridge.telemetry(), &stop, || Ok(Intake::new(bridge.worker(), None))).unwrap();
+        let threads = bound.start(bridge.telemetry(), &stop, &Arc::default(), || Ok(Intake::new(bridge.worker(), None))).unwrap();
         (at, bridge, stop, threads)
     }
 
@@ -293,6 +302,44 @@ mod tests {
         let conflicts = bridge.registry().conflicts();
         let told: Vec<Source> = conflicts.iter().flat_map(|c| [c.kept.as_ref().unwrap().source, c.came.source]).collect();
         assert_eq!(told, senders.map(|sender| Source::Udp(sender.local_addr().unwrap())));
+    }
+
+    #[test]
+    fn drops_are_counted_while_the_thread_that_receives_is_held_up() {
+        // It naps for a minute after its first datagram.
+        let options = UdpOptions { read_buffer_bytes: 1, nap: Some(Duration::from_secs(60)), ..options(1, 65_535) };
+        let (at, bridge, _stop, _threads) = start("127.0.0.1:0", &options);
+        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let dropped = format!("statsd_bridge_udp_kernel_drops_total{{address=\"{at}\",worker=\"0\"}}");
+        let start = Instant::now();
+        while own(&bridge, &dropped) == 0 {
+            assert!(start.elapsed() < Duration::from_secs(30), "no drops are counted");
+            (0..100).for_each(|_| assert_eq!(sender.send_to(&[b'x'; 1000], at).unwrap(), 1000));
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    #[test]
+    fn errors_that_go_on_are_counted_and_make_the_program_not_ready() {
+        let folder = tempfile::tempdir().unwrap();
+        // Nothing can be received from a file.
+        let file = std::os::fd::OwnedFd::from(std::fs::File::create(folder.path().join("f")).unwrap());
+        let bound = BoundUdp {
+            group: Group::new("127.0.0.1:1".parse().unwrap(), vec![UdpSocket::from(file)]),
+            receive_buffer_bytes: 0,
+            options: options(1, 100),
+        };
+        let (bridge, stop, readiness) = (Bridge::new(BridgeOptions::default()), Stop::new(Duration::ZERO), Arc::<Readiness>::default());
+        readiness.set_started(true);
+        let threads = bound.start(bridge.telemetry(), &stop, &readiness, || Ok(Intake::new(bridge.worker(), None))).unwrap();
+        let start = Instant::now();
+        while readiness.is_ready() {
+            assert!(start.elapsed() < Duration::from_secs(30), "it stays ready");
+            thread::sleep(Duration::from_millis(10));
+        }
+        assert!(own(&bridge, "statsd_bridge_udp_receive_errors_total") > 0);
+        end(&stop, threads);
+        assert!(readiness.is_ready(), "nothing is expected of it any more");
     }
 
     #[test]

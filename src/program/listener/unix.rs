@@ -17,10 +17,11 @@ use std::{fs, io};
 use tokio::net::UnixDatagram;
 
 use self::batch::UnixgramBatch;
+use super::health::SocketHealth;
 use super::intake::Intake;
 use super::stop::{Stop, stopped};
 use crate::program::net::{BindError, OwnedPath, error_text, remove_stale};
-use crate::program::readiness::Part;
+use crate::program::readiness::{Part, Readiness};
 use crate::program::rebinding::{CHECK_EVERY, Rebinding};
 use crate::telemetry::Telemetry;
 
@@ -86,15 +87,15 @@ impl BoundUnixgram {
 
     /// Receives until `stop` is set, drains what the kernel holds, removes the path and returns. A path that was removed meanwhile is
     /// bound again; who has the old socket open goes on to be heard.
-    pub(crate) async fn serve(self, mut intake: Intake, telemetry: Arc<Telemetry>, stop: Arc<Stop>, part: Part) {
+    pub(crate) async fn serve(self, mut intake: Intake, telemetry: Arc<Telemetry>, stop: Arc<Stop>, readiness: Arc<Readiness>) {
         let options = self.options.clone();
-        let mut current = match OpenUnixgram::new(self) {
+        let mut current = match OpenUnixgram::new(self, readiness.part()) {
             Ok(socket) => socket,
             Err(error) => return tracing::error!(%error, "cannot receive on unixgram"),
         };
         tracing::info!(path = options.path, "listening on unixgram");
         let mut before: Option<OpenUnixgram> = None;
-        let mut rebinding = Rebinding::new(options.path.clone(), telemetry.clone(), part);
+        let mut rebinding = Rebinding::new(options.path.clone(), telemetry.clone(), readiness.part());
         let mut batch = UnixgramBatch::new(options.datagram_bytes);
         let (mut told, mut checked) = (stop.subscribe(), Instant::now());
         loop {
@@ -105,7 +106,7 @@ impl BoundUnixgram {
                 () = async { match &before { Some(socket) => socket.readable().await, None => std::future::pending().await } } => false,
                 () = tokio::time::sleep(TICK) => false,
             };
-            for socket in [Some(&current), before.as_ref()].into_iter().flatten() {
+            for socket in [Some(&mut current), before.as_mut()].into_iter().flatten() {
                 // Until the kernel has no more; but datagrams without end must not keep the tick or the stop away.
                 let until = if ending { stop.deadline() } else { Instant::now() + TICK / 50 };
                 let way = if ending { socket.shut() } else { Way::Waiting };
@@ -118,11 +119,14 @@ impl BoundUnixgram {
             }
             if checked.elapsed() >= CHECK_EVERY {
                 checked = Instant::now();
-                let bind = || Self::try_bind(&options).and_then(|bound| OpenUnixgram::new(bound).map_err(|error| error_text(&error)));
+                let bind = || {
+                    Self::try_bind(&options)
+                        .and_then(|bound| OpenUnixgram::new(bound, readiness.part()).map_err(|error| error_text(&error)))
+                };
                 let again = current.bound.path.as_ref().and_then(|path| rebinding.check(path, bind));
                 if let Some(again) = again {
                     let oldest = before.replace(std::mem::replace(&mut current, again));
-                    if let Some(oldest) = oldest {
+                    if let Some(mut oldest) = oldest {
                         let way = oldest.shut();
                         oldest.receive(&mut batch, (way, Instant::now() + TICK), &mut intake, &telemetry).await;
                     }
@@ -145,12 +149,14 @@ enum Way {
 struct OpenUnixgram {
     bound: BoundUnixgram,
     socket: UnixDatagram,
+    health: SocketHealth,
 }
 
 impl OpenUnixgram {
-    fn new(bound: BoundUnixgram) -> io::Result<Self> {
+    fn new(bound: BoundUnixgram, part: Part) -> io::Result<Self> {
         let socket = UnixDatagram::from_std(bound.socket.try_clone()?)?;
-        Ok(Self { bound, socket })
+        let health = SocketHealth::new(bound.options.path.clone(), part);
+        Ok(Self { bound, socket, health })
     }
 
     async fn readable(&self) {
@@ -168,7 +174,7 @@ impl OpenUnixgram {
     }
 
     /// Takes what there is, until then at most.
-    async fn receive(&self, batch: &mut UnixgramBatch, (way, until): (Way, Instant), intake: &mut Intake, telemetry: &Telemetry) {
+    async fn receive(&mut self, batch: &mut UnixgramBatch, (way, until): (Way, Instant), intake: &mut Intake, telemetry: &Telemetry) {
         while Instant::now() < until {
             let failed = match way {
                 Way::Waiting => batch.receive(|b| self.socket.try_recv(b)),
@@ -176,9 +182,19 @@ impl OpenUnixgram {
             };
             batch.hand_in(intake, telemetry);
             match failed {
-                None => tokio::task::yield_now().await,
-                Some(io::ErrorKind::WouldBlock) => break,
-                Some(_) => tokio::time::sleep(ERROR_NAP).await,
+                None => {
+                    self.health.works();
+                    tokio::task::yield_now().await;
+                }
+                Some(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.health.works();
+                    break;
+                }
+                Some(error) => {
+                    telemetry.transport.unixgram_errors.increment(1);
+                    self.health.failed(&error);
+                    tokio::time::sleep(ERROR_NAP).await;
+                }
             }
         }
     }
@@ -202,12 +218,7 @@ mod tests {
     use super::*;
     use crate::bridge::Bridge;
     use crate::options::Options as BridgeOptions;
-    use crate::program::readiness::Readiness;
     use crate::source::Source;
-
-    fn part() -> Part {
-        Arc::<Readiness>::default().part()
-    }
 
     fn options(path: &Path) -> UnixgramOptions {
         UnixgramOptions { path: path.to_str().unwrap().to_owned(), mode: 0o722, read_buffer_bytes: 0, datagram_bytes: 20 }
@@ -244,7 +255,7 @@ mod tests {
             sender.send_to(b"a:1|c\nlonger_than_20:1|c", &path).unwrap();
         }
         stop.set();
-        bound.serve(Intake::new(bridge.worker(), None), bridge.telemetry().clone(), stop, part()).await;
+        bound.serve(Intake::new(bridge.worker(), None), bridge.telemetry().clone(), stop, Arc::default()).await;
         let families = bridge.telemetry().families();
         let packets = families.iter().find(|f| f.name == "statsd_bridge_unixgram_packets_total").unwrap();
         assert_eq!(packets.lines, ["statsd_bridge_unixgram_packets_total 10"]);
@@ -265,7 +276,8 @@ mod tests {
                 sender.connect(&path).unwrap();
                 std::thread::spawn(move || (0_u64..).find(|_| sender.send(b"a:1|c").is_err()).unwrap())
             });
-            let serving = tokio::spawn(bound.serve(Intake::new(bridge.worker(), None), bridge.telemetry().clone(), stop.clone(), part()));
+            let serving =
+                tokio::spawn(bound.serve(Intake::new(bridge.worker(), None), bridge.telemetry().clone(), stop.clone(), Arc::default()));
             while bridge.accounting().samples == 0 {
                 tokio::task::yield_now().await;
             }

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use rustix::process::{Resource, getrlimit};
-
 use super::access::gate::Gate;
 use super::api::ReportSlots;
 use super::connection::handshake::HandshakeTurns;
@@ -35,7 +33,7 @@ impl WebState {
         Self {
             lifecycle: Arc::new(Lifecycle::new(Arc::default())),
             gate: Arc::new(Gate::open()),
-            open: Arc::new(OpenConnections::new(options.max_connections, lobby(options))),
+            open: Arc::new(OpenConnections::new(options.max_connections, options.lobby_connections)),
             handshakes: HandshakeTurns::default(),
             scrapes: Arc::new(ScrapeQueue::new(options.max_pages, options.max_renders)),
             memory: Arc::default(),
@@ -55,10 +53,4 @@ impl WebState {
         self.gate = gate;
         self
     }
-}
-
-/// Connections in the lobby: fewer than asked for where they would need more than a quarter of the descriptors that there may be.
-fn lobby(options: &WebOptions) -> usize {
-    let descriptors = getrlimit(Resource::Nofile).current.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
-    options.lobby_connections.min(descriptors / 4)
 }

@@ -194,7 +194,11 @@ impl NativeState {
     #[inline(never)]
     fn settle(&mut self, grown: usize) {
         if grown > 0 && self.charge.is_scarce() {
-            self.shape.shrink(self.shape.heap_bytes().saturating_sub(grown).max(FLOOR_BYTES));
+            let bytes = self.shape.heap_bytes();
+            self.shape.shrink(bytes.saturating_sub(grown).max(FLOOR_BYTES));
+            if self.shape.heap_bytes() < bytes {
+                self.charge.note_coarser();
+            }
         }
         let beyond = self.shape.heap_bytes().saturating_sub(FLOOR_BYTES);
         self.charge.set(NativeCell::BASE_BYTES + beyond);

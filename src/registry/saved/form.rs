@@ -6,7 +6,8 @@ use super::{Moment, SavedKind, SavedSeries, SavedValue};
 use crate::options::SummaryOptions;
 use crate::registry::cell::{Bounds, HistogramSnapshot, NativeSnapshot, SavedNative, SavedSet, SummaryCell};
 use crate::registry::kind::FamilyKind;
-use crate::registry::series::{CellHandle, Series};
+use crate::registry::series::Series;
+use crate::registry::worker_cells::CellHandle;
 use crate::time::Timestamp;
 
 /// Steps of a summary's window and buckets of a histogram that a saved family may have; rules allow fewer.

@@ -148,7 +148,7 @@ mod tests {
         let bound = BoundUdp::bind(&Address::parse(bind).unwrap(), &options).unwrap();
         let port = bound.address().port();
         let (bridge, stop) = (Bridge::new(BridgeOptions::default()), Stop::new(Duration::from_secs(60)));
-        let threads = bound.start(bridge.telemetry(), &stop, || Ok(Intake::new(bridge.worker(), None))).unwrap();
+        let threads = bound.start(bridge.telemetry(), &stop, &Arc::default(), || Ok(Intake::new(bridge.worker(), None))).unwrap();
         let (senders, sent) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
         let sending: Vec<JoinHandle<Sender>> = (0..4)
             .map(|number| {

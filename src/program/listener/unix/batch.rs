@@ -31,13 +31,13 @@ impl UnixgramBatch {
         self.lengths.len()
     }
 
-    /// Fills the batch; the kind of the error that ended it, if one did.
-    pub(super) fn receive(&mut self, receive: impl Fn(&mut [u8]) -> io::Result<usize>) -> Option<io::ErrorKind> {
+    /// Fills the batch; the error that ended it, if one did.
+    pub(super) fn receive(&mut self, receive: impl Fn(&mut [u8]) -> io::Result<usize>) -> Option<io::Error> {
         self.lengths.clear();
         for chunk in self.memory.chunks_exact_mut(self.stride) {
             match receive(chunk) {
                 Ok(length) => self.lengths.push(length),
-                Err(error) => return Some(error.kind()),
+                Err(error) => return Some(error),
             }
         }
         None
@@ -50,6 +50,7 @@ impl UnixgramBatch {
         telemetry.transport.unixgram_packets.increment(self.lengths.len() as u64);
         let received = self.memory.chunks_exact(self.stride).zip(&self.lengths);
         for (cut, _) in received.clone().filter(|(_, length)| **length == self.stride) {
+            telemetry.transport.unixgram_truncated.increment(1);
             let start = memchr::memrchr(b'\n', cut).map_or(0, |end| end + 1);
             intake.refuse_line(SampleError::TruncatedLine, cut.get(start..).unwrap_or_default(), &Source::Unixgram, Instant::now());
         }
