@@ -1,5 +1,6 @@
 //! Faults brought about on purpose, one file for each kind. What a document promises for them is asserted here.
 
+/// What pages of others make a browser send.
 mod browsers;
 /// The wall clock is set while the bridge runs.
 mod clocks;

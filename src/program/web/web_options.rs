@@ -18,7 +18,7 @@ pub struct WebOptions {
     pub admin_elsewhere: bool,
     /// Networks that may connect over TCP, all by default; a connection from elsewhere is closed at once.
     pub allow_from: Vec<AllowedNetwork>,
-    /// Hosts that requests may name, beside the loopback and the listener's own address; none.
+    /// Hosts that requests may name, beside the loopback, the listener's own address and names without a dot; none.
     pub allowed_hosts: AllowedHosts,
     /// Whether a request that names another host is 403; off. If off, that holds for what a browser sends to change something.
     pub checks_hosts: bool,

@@ -91,6 +91,13 @@ impl Target {
         taken(start, &response)
     }
 
+    /// A probe on a connection of its own, in the time that it took.
+    pub fn probe(&self) -> Duration {
+        let start = Instant::now();
+        let response = self.get("/-/ready").unwrap_or_else(|why| panic!("a probe, after {:?}: {why}", start.elapsed()));
+        taken(start, &response)
+    }
+
     /// The health check, in the time that it took.
     pub fn check_health(&self) -> Duration {
         let start = Instant::now();
@@ -137,11 +144,15 @@ impl Kept<'_> {
     pub fn scrape(&mut self) -> Duration {
         let start = Instant::now();
         if let Some(connection) = &mut self.connection {
-            if let Ok(response) = connection.scrape(self.target.web) {
-                if response.header("connection") == "close" {
-                    (self.connection, self.reconnects) = (None, self.reconnects + 1);
+            match connection.scrape(self.target.web) {
+                Ok(response) => {
+                    if response.header("connection") == "close" {
+                        eprintln!("a connection that was kept is closed after its answer");
+                        (self.connection, self.reconnects) = (None, self.reconnects + 1);
+                    }
+                    return taken(start, &response);
                 }
-                return taken(start, &response);
+                Err(why) => eprintln!("a connection that was kept was closed: {why}"),
             }
             self.reconnects += 1;
         }

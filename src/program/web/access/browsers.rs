@@ -43,8 +43,8 @@ impl AllowedHosts {
         self.names.is_empty() && !self.any
     }
 
-    /// Whether the request names a host of the bridge: one of these, the loopback, or the address that the client connected to. One that
-    /// names none comes from no browser.
+    /// Whether the request names a host of the bridge: one of these, the loopback, the address that the client connected to, or a name
+    /// without a dot. One that names none comes from no browser.
     pub(in crate::program::web) fn allow(&self, uri: &Uri, headers: &HeaderMap, local: Option<SocketAddr>) -> bool {
         let named = uri.authority().map(|authority| Some(authority.host().to_owned()));
         let mut hosts = headers.get_all(HOST).iter().map(host_of).chain(named);
@@ -53,8 +53,12 @@ impl AllowedHosts {
 
     fn has(&self, host: &str, local: Option<SocketAddr>) -> bool {
         let host = bare(host);
-        let is_address = |address: IpAddr| address.is_loopback() || local.is_some_and(|local| local.ip() == address);
-        host == "localhost" || host.parse().is_ok_and(is_address) || self.names.contains(&host)
+        let is_own = match host.parse::<IpAddr>() {
+            Ok(address) => address.is_loopback() || local.is_some_and(|local| local.ip() == address),
+            // A name without a dot belongs to the network that the client is in: nobody outside can point it anywhere.
+            Err(_) => !host.is_empty() && !host.contains('.'),
+        };
+        is_own || self.names.contains(&host)
     }
 
     /// Whether a request that changes something may have been sent by a browser for a page that is not the bridge's own.

@@ -171,19 +171,24 @@ struct RoomMaker<'a> {
     idle: Vec<(&'a PlacedConnection, Standing)>,
     /// With the time between two requests.
     busy: Vec<(&'a PlacedConnection, Duration)>,
+    /// All that will leave room by themselves: busy ones, and those that are ending.
+    leaving: Vec<&'a PlacedConnection>,
 }
 
 impl<'a> RoomMaker<'a> {
     fn new(crowd: &'a Crowd, client: ClientAddress, now: Instant) -> Self {
-        let mut maker =
-            Self { now, client, own: crowd.places_of(&client), places_of: crowd.places_of.clone(), idle: Vec::new(), busy: Vec::new() };
-        for placed in crowd.placed.values().filter(|placed| !placed.activity.is_ending()) {
+        let (mut idle, mut busy, mut leaving) = (Vec::new(), Vec::new(), Vec::new());
+        for placed in crowd.placed.values() {
             match placed.activity.standing(now) {
-                Some(standing) => maker.idle.push((placed, standing)),
-                None => maker.busy.push((placed, placed.activity.time_per_request(now))),
+                _ if placed.activity.is_ending() => leaving.push(placed),
+                Some(standing) => idle.push((placed, standing)),
+                None => {
+                    busy.push((placed, placed.activity.time_per_request(now)));
+                    leaving.push(placed);
+                }
             }
         }
-        maker
+        Self { now, client, own: crowd.places_of(&client), places_of: crowd.places_of.clone(), idle, busy, leaving }
     }
 
     fn share(&self, client: &ClientAddress) -> usize {
@@ -218,8 +223,12 @@ impl<'a> RoomMaker<'a> {
 
     /// Where all are being served, one ends with its response: the one that asks most often. False if nobody may.
     fn ask_one_to_leave(&mut self) -> bool {
-        // One whose request is not read yet would end unanswered.
-        let may_go = |(_, (placed, _)): &(usize, &(&PlacedConnection, Duration))| self.may_go(placed) && placed.activity.is_answered();
+        // One whose request is not read yet would end unanswered; and those that have no more than their share stay for those that have.
+        let most = self.leaving.iter().map(|placed| self.share(&placed.client)).max().unwrap_or(FAIR_SHARE);
+        let has_enough = |placed: &PlacedConnection| self.share(&placed.client) > FAIR_SHARE || most == FAIR_SHARE;
+        let may_go = |(_, (placed, _)): &(usize, &(&PlacedConnection, Duration))| {
+            self.may_go(placed) && has_enough(placed) && placed.activity.is_answered()
+        };
         let order = |(_, (placed, between)): &(usize, &(&PlacedConnection, Duration))| (Reverse(self.share(&placed.client)), *between);
         let Some((at, _)) = self.busy.iter().enumerate().filter(may_go).min_by_key(order) else { return false };
         let (asked, _) = self.busy.swap_remove(at);

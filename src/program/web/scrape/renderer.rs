@@ -26,7 +26,7 @@ const MIN_ROOM: usize = 2;
 const CHUNKS_PER_TURN: usize = 16;
 
 /// How long a client may hold up others who are sent the same exposition.
-const MAX_HOLD_UP: Duration = Duration::from_millis(100);
+const MAX_HOLD_UP: Duration = Duration::from_millis(250);
 
 /// The same for a client of HTTP/2, of which nobody knows whether it takes nothing or the program did not get round to it.
 const MAX_UNEXPLAINED_HOLD_UP: Duration = Duration::from_millis(500);
