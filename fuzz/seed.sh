@@ -2,7 +2,7 @@
 # Fills fuzz/corpus from the examples: one seed a file, in the form that each target reads.
 set -eu
 cd "$(dirname "$0")"
-mkdir -p corpus/parse_line corpus/ingest corpus/mapping_load corpus/mapping_match corpus/state_read corpus/selector corpus/quick_line
+mkdir -p corpus/parse_line corpus/ingest corpus/mapping_load corpus/mapping_match corpus/state_read corpus/selector corpus/quick_line corpus/negotiate
 n=0
 find ../proto-examples -name '*.statsd' | sort | while read -r file; do
     n=$((n + 1))
@@ -33,4 +33,11 @@ n=0
 for selector in 'up' 'up{a="b",c!=`d`,}' '{__name__=~"a.+",b!~"c|"}' "{\"up\",'é'='\\x41\\n'}" 'job:rate:5m{a=~"(?i)b"}'; do
     n=$((n + 1))
     printf '%s' "$selector" > "corpus/selector/example-$n"
+done
+n=0
+for accept in '*/*' 'text/plain;version=0.0.4;q=0.5,*/*;q=0.1' \
+    'application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,text/plain;version=1.0.0;q=0.4,*/*;q=0.1' \
+    'application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.7'; do
+    n=$((n + 1))
+    printf '%s' "$accept" > "corpus/negotiate/example-$n"
 done

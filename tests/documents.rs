@@ -239,3 +239,21 @@ fn every_link_leads_to_a_file_and_a_heading() {
     }
     assert!(links > 200 && wrong.is_empty(), "of {links} links: {wrong:#?}");
 }
+
+/// Each promise stands beside tests that are there.
+#[test]
+fn the_tests_that_hold_promises_exist() {
+    let mut named = 0;
+    for document in ["limits", "loss", "restarts", "security", "web-config"] {
+        let text = read(&format!("docs/{document}.md"));
+        let (_, section) = text.split_once("## Promises and the tests that hold them\n").unwrap_or_else(|| panic!("{document} has none"));
+        let rows = section.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
+        for test in rows.skip(2).flat_map(|row| row.rsplit(" | ").next().unwrap_or_default().split("; ")) {
+            let quoted: Vec<_> = test.split('`').skip(1).step_by(2).collect();
+            let [name, file] = quoted[..] else { panic!("{document}: {test}") };
+            assert!(read(file).contains(&format!("fn {name}(")), "{document}: {file} has no {name}");
+            named += 1;
+        }
+    }
+    assert!(named > 40, "{named}");
+}

@@ -261,10 +261,10 @@ fn prometheus_reads_a_family_of_several_messages_as_one() {
     let large = ["--limits.series-per-family=100000", "--limits.values-per-label=100000"];
     let bridge = large.into_iter().fold(Launch::new(), Launch::arg).start();
     // More than the 3 MiB of one message, and few enough for a busy machine to scrape each second.
-    for first in (0..24_000).step_by(400) {
-        let lines: Vec<String> = (first..first + 400).map(|n| format!("large:{n}|c|#host:some-host-{n:0>130},zone:a")).collect();
+    for first in (0..24_000).step_by(300) {
+        let lines: Vec<String> = (first..first + 300).map(|n| format!("large:{n}|c|#host:some-host-{n:0>130},zone:a")).collect();
         bridge.send(lines.join("\n"));
-        bridge.page_at(first + 400);
+        bridge.page_at(first + 300);
     }
     let prometheus = Prometheus::start_with(&program, &bridge, &["--enable-feature=native-histograms"]);
     prometheus.expect("count(large)", 24_000.0);

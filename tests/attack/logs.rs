@@ -1,7 +1,9 @@
 //! Whoever reads the log stops reading: nothing else stops, and what was not logged is counted and said.
 
+use std::fs::File;
 use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
@@ -20,12 +22,13 @@ fn full_pipe() -> (PipeReader, PipeWriter) {
     (reader, writer)
 }
 
-fn fill(mut writer: &PipeWriter) {
-    ioctl_fionbio(writer, true).expect("a pipe can be non-blocking");
+fn fill(writer: impl AsFd) {
+    let mut writer = File::from(writer.as_fd().try_clone_to_owned().expect("a second handle"));
+    ioctl_fionbio(&writer, true).expect("a pipe can be non-blocking");
     while writer.write(&[b'.'; 4096]).is_ok() {}
     while writer.write(b".").is_ok() {}
     // It is the bridge's too, which is to find an ordinary pipe.
-    ioctl_fionbio(writer, false).expect("a pipe can be blocking");
+    ioctl_fionbio(&writer, false).expect("a pipe can be blocking");
 }
 
 /// Samples are taken, HTTP answers, SIGTERM ends the program, and the state is written.
@@ -58,6 +61,20 @@ fn a_reader_that_stops_reading_stops_nothing() {
 #[test]
 fn a_reader_that_never_reads_stops_nothing() {
     nothing_else_stops(true);
+}
+
+#[test]
+fn a_reader_of_the_first_lines_that_does_not_read_stops_nothing() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let path = folder.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&path).status().expect("mkfifo runs").success());
+    // Open for both, so that nobody waits for the other end.
+    let stdout = File::options().read(true).write(true).open(&path).expect("a pipe");
+    fill(&stdout);
+    let bridge = Launch::new().after(&format!("exec >{}", path.display())).start();
+    bridge.send("good:1|c");
+    bridge.page_at(1);
+    bridge.stop();
 }
 
 #[test]
