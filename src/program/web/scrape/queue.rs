@@ -132,15 +132,15 @@ impl ScrapeQueue {
         lock(&self.sending).retain(|other| !Arc::ptr_eq(other, transfer));
     }
 
+    /// Cuts the slow clients of the transfer that has waited longest for its clients; those that share it and are not slow go on.
     fn cut_slowest(&self) {
         let now = Instant::now();
-        let mut sending = lock(&self.sending);
-        let waited = |transfer: &Arc<Transfer>| lock(&transfer.waited).so_far(now);
-        let is_slow = |transfer: &Arc<Transfer>| transfer.activities.iter().any(|activity| activity.is_stalled() != Some(false));
-        let waited = |transfer: &Arc<Transfer>| if is_slow(transfer) { waited(transfer) } else { Duration::ZERO };
-        let slowest = sending.iter().map(waited).enumerate().max_by_key(|(_, waited)| *waited);
-        if let Some((at, _)) = slowest.filter(|(_, waited)| *waited >= MAX_WAIT) {
-            sending.swap_remove(at).activities.iter().for_each(|activity| activity.cut(CutReason::Evicted));
+        let sending = lock(&self.sending);
+        let waited = |transfer: &&Arc<Transfer>| lock(&transfer.waited).so_far(now);
+        let slowest = sending.iter().filter(|transfer| transfer.slow().next().is_some()).max_by_key(waited);
+        if let Some(transfer) = slowest.filter(|transfer| waited(transfer) >= MAX_WAIT) {
+            transfer.slow().for_each(|activity| activity.cut(CutReason::Evicted));
+            lock(&transfer.waited).start_again(now);
         }
     }
 }
@@ -160,6 +160,11 @@ impl SharedScrape {
 }
 
 impl Transfer {
+    /// The connections of its clients that may be why it does not go on.
+    fn slow(&self) -> impl Iterator<Item = &Arc<Activity>> {
+        self.activities.iter().filter(|activity| activity.is_answered() && activity.is_stalled() != Some(false))
+    }
+
     /// Rendering waits for the clients from now on.
     pub(super) fn wait_begins(&self) {
         lock(&self.waited).since = Some(Instant::now());
@@ -174,6 +179,11 @@ impl Transfer {
 }
 
 impl WaitTime {
+    fn start_again(&mut self, now: Instant) {
+        self.before = Duration::ZERO;
+        self.since = self.since.map(|_| now);
+    }
+
     fn so_far(&self, now: Instant) -> Duration {
         self.before + self.since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
     }
