@@ -55,9 +55,9 @@ struct SummaryState {
 }
 
 impl SummaryCell {
-    /// Milliseconds of a step of the window.
-    pub(crate) fn step_ms(&self) -> u64 {
-        self.step_ms
+    /// Milliseconds of a step of the window of a cell with these options.
+    pub(crate) fn step_ms(options: &SummaryOptions) -> u64 {
+        options.max_age_ms.max(1) / steps_of(options)
     }
 
     /// A cell without observations. `max_age_ms` is divided into `age_buckets` steps, at least 1 and at most 64, of at least 1 ms;
@@ -68,13 +68,11 @@ impl SummaryCell {
 
     /// The same, with memory from this account.
     pub(crate) fn within(options: &SummaryOptions, account: &Arc<Account>) -> Self {
-        let max_age_ms = options.max_age_ms.max(1);
-        let steps = steps_of(options);
         let base_bytes = Self::base_bytes(options);
         let charge = Charge::new(account, base_bytes);
         let (current, past) = (Sketch::default(), VecDeque::new());
         let state = SummaryState { count: 0.0, sum: 0.0, step: 0, current, past, charge, base_bytes };
-        Self { step_ms: max_age_ms / steps, steps, stamp: AtomicU64::new(0), state: Mutex::new(state) }
+        Self { step_ms: Self::step_ms(options), steps: steps_of(options), stamp: AtomicU64::new(0), state: Mutex::new(state) }
     }
 
     /// Bytes that a cell takes at least, with what its steps will need.

@@ -70,7 +70,7 @@ impl SavedSeries {
             }
             (SavedValue::Summary(summary), SavedKind::Summary { max_age_ms, age_buckets, .. }) => {
                 let options = SummaryOptions { quantiles: Arc::default(), max_age_ms: *max_age_ms, age_buckets: *age_buckets };
-                summary.shift(millis, SummaryCell::new(&options).step_ms());
+                summary.shift(millis, SummaryCell::step_ms(&options));
             }
             _ => {}
         }
