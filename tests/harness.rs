@@ -14,12 +14,18 @@ use tempfile::TempDir;
 
 mod accounts;
 
-pub use self::accounts::accounts;
 use self::accounts::own_prefix;
+pub use self::accounts::{accounts, own, own_sum};
 use crate::page::Page;
 
 /// How long anything may take that a test waits for.
 pub const DEADLINE: Duration = Duration::from_secs(30);
+
+/// The whole number that an environment variable holds, if it is set; panics if it is none.
+pub fn number_of(variable: &str) -> Option<u64> {
+    let text = std::env::var(variable).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{variable}={text} is no whole number")))
+}
 
 /// Asks until there is an answer; panics, naming what it waited for, after [`DEADLINE`].
 pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {

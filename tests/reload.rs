@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::harness::{Launch, Running, request};
+use crate::harness::{Launch, Running, own, request};
 use crate::page::Page;
 
 /// A folder with a mapping file, and a program that reads it.
@@ -23,10 +23,6 @@ struct Mapped {
 /// Rules that map `app.*` to a family of this name.
 fn named(name: &str) -> String {
     format!("mappings:\n- match: \"app.*\"\n  name: \"{name}\"\n")
-}
-
-fn own(page: &Page, name: &str) -> f64 {
-    page.value(&format!("statsd_bridge_{name}")).unwrap_or_else(|| panic!("no own metric {name}"))
 }
 
 fn reloads(page: &Page, outcome: &str) -> f64 {

@@ -19,6 +19,7 @@ use statsd_bridge::{Options, Timestamp};
 use self::model::Model;
 use self::real::Real;
 use self::script::{Numbers, Step, script};
+use crate::harness::number_of;
 
 const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 const WORKERS: usize = 3;
@@ -153,11 +154,6 @@ fn play_caught(setting: Setting, steps: &[Step]) -> Result<(), String> {
         text.or_else(|| payload.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
     };
     catch_unwind(AssertUnwindSafe(|| play(setting, steps))).unwrap_or_else(|payload| Err(format!("a panic: {}", panic(payload))))
-}
-
-fn number_of(variable: &str) -> Option<u64> {
-    let text = std::env::var(variable).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{variable}={text} is no whole number")))
 }
 
 /// Plays the scripts of seeds until there is none left, or one fails.

@@ -13,7 +13,7 @@ use statsd_bridge::options::{Observer, SummaryOptions};
 use statsd_bridge::{Bridge, Options, Timestamp};
 use tempfile::TempDir;
 
-use crate::harness::{Launch, Process, Running, bridge_command, until};
+use crate::harness::{Launch, Process, Running, bridge_command, own, until};
 use crate::page::Page;
 
 /// A folder for the state file, and the program started with it again and again.
@@ -41,10 +41,6 @@ impl Kept {
     fn start(&self) -> Running {
         self.launch().start()
     }
-}
-
-fn own(page: &Page, name: &str) -> f64 {
-    page.value(&format!("statsd_bridge_{name}")).unwrap_or_else(|| panic!("no own metric {name}"))
 }
 
 /// The families that were sent; the own ones stand behind them.

@@ -5,12 +5,8 @@ use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use crate::harness::{DEADLINE, Launch, Running, until};
+use crate::harness::{DEADLINE, Launch, Running, own_sum, until};
 use crate::page::Page;
-
-fn own(page: &Page, name: &str) -> f64 {
-    page.sum(&format!("statsd_bridge_{name}"))
-}
 
 /// A connection from another address of the loopback.
 fn tcp_from(host: [u8; 4], to: SocketAddr) -> TcpStream {
@@ -57,9 +53,9 @@ fn at_the_limit_of_connections_the_longest_silent_one_of_the_largest_holder_goes
     let bridge = Launch::new().arg("--tcp.max-connections=10").start();
     // One that is alone at its address stays, though it was silent for the longest.
     let mut alone = tcp_from([127, 0, 0, 3], bridge.statsd);
-    bridge.page_when("it is open", |page| own(page, "tcp_connections_open") == 1.0);
+    bridge.page_when("it is open", |page| own_sum(page, "tcp_connections_open") == 1.0);
     let mut quiet = quiet(&bridge, 9);
-    bridge.page_when("all are open", |page| own(page, "tcp_connections_open") == 10.0);
+    bridge.page_when("all are open", |page| own_sum(page, "tcp_connections_open") == 10.0);
     for (host, name) in [(4, "a"), (5, "b")] {
         tcp_from([127, 0, 0, host], bridge.statsd).write_all(format!("{name}:1|c\n").as_bytes()).expect("it is taken");
         bridge.page_when("a new sender is heard", |page| page.value(name) == Some(1.0));
@@ -73,7 +69,7 @@ fn at_the_limit_of_connections_the_longest_silent_one_of_the_largest_holder_goes
     });
     alone.write_all(b"d:1|c\n").expect("it is open");
     let page = bridge.page_when("the one that is alone is heard", |page| page.value("d") == Some(1.0));
-    assert!(own(&page, "tcp_connections_evicted_total") > 0.0);
+    assert!(own_sum(&page, "tcp_connections_evicted_total") > 0.0);
     assert_eq!(quiet[0].read(&mut [0]).ok(), Some(0), "it was closed");
     alone.set_read_timeout(Some(Duration::from_millis(10))).expect("a read timeout");
     assert!(alone.read(&mut [0]).is_err(), "it is not closed");

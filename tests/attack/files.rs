@@ -8,8 +8,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::harness::{Launch, Process, Running, bridge_command, free_port, until};
-use crate::page::Page;
+use crate::harness::{Launch, Process, Running, bridge_command, free_port, own, until};
 use crate::web_config::authority::Authority;
 
 const RULES: &str = "mappings:\n- match: \"app.*\"\n  name: \"mapped\"\n";
@@ -34,10 +33,6 @@ fn pipe(path: &Path) {
 
 fn remove(path: &Path) {
     if path.is_dir() { fs::remove_dir(path) } else { fs::remove_file(path) }.expect("removed");
-}
-
-fn own(page: &Page, name: &str) -> f64 {
-    page.value(&format!("statsd_bridge_{name}")).unwrap_or_else(|| panic!("no own metric {name}"))
 }
 
 fn is_mapped(bridge: &Running) {

@@ -5,15 +5,11 @@ use std::io::{Read, Write};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::Path;
 
-use crate::harness::{Launch, Running, until};
+use crate::harness::{Launch, Running, own_sum, until};
 use crate::page::Page;
 
-fn own(page: &Page, name: &str) -> f64 {
-    page.sum(&format!("statsd_bridge_{name}"))
-}
-
 fn lost_and_restored(page: &Page) -> (f64, f64) {
-    (own(page, "socket_paths_lost_total"), own(page, "socket_paths_restored_total"))
+    (own_sum(page, "socket_paths_lost_total"), own_sum(page, "socket_paths_restored_total"))
 }
 
 fn ready_is(bridge: &Running, status: u16) {

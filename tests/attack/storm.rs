@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::process::Signal;
 
-use crate::harness::{Launch, Running, accounts, request, until};
+use crate::harness::{Launch, Running, accounts, number_of, request, until};
 use crate::peers;
 use crate::simulation::script::Numbers;
 
@@ -261,11 +261,6 @@ impl Storm {
         });
         assert_eq!(accounts(&page), Ok(()));
     }
-}
-
-fn number_of(variable: &str) -> Option<u64> {
-    let text = std::env::var(variable).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{variable}={text} is no whole number")))
 }
 
 #[test]

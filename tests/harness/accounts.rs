@@ -21,6 +21,16 @@ pub(super) fn own_prefix(page: &Page) -> &'static str {
     found.expect("the page has the bridge's own metrics")
 }
 
+/// The value of the only series of a self-metric; panics if there is none.
+pub fn own(page: &Page, name: &str) -> f64 {
+    page.value(&format!("statsd_bridge_{name}")).unwrap_or_else(|| panic!("no own metric {name}"))
+}
+
+/// The sum over the series of a self-metric, which may have labels; 0 if there is none.
+pub fn own_sum(page: &Page, name: &str) -> f64 {
+    page.sum(&format!("statsd_bridge_{name}"))
+}
+
 /// Everything adds up: every line is one thing, every sample is one thing. Otherwise, which sum is wrong.
 pub fn accounts(page: &Page) -> Result<(), String> {
     let prefix = own_prefix(page);
