@@ -76,9 +76,9 @@ enum ConnectionPhase {
 /// What becomes of a connection that others need the room of; those that compare lower are evicted first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Standing {
-    /// The client takes nothing of its response, since then.
+    /// Its client has taken nothing of its response since then.
     Stalled(Instant),
-    /// Its request does not come, or the client's part of a handshake; since then.
+    /// Its client has not sent the rest of its request, or of its part of a handshake, since then.
     Header(Instant),
     /// It is silent after a request, since then.
     Silent(Instant),
