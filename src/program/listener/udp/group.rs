@@ -137,9 +137,7 @@ mod tests {
     }
 
     fn own(bridge: &Bridge, name: &str) -> u64 {
-        let families = bridge.telemetry().families();
-        let lines = families.iter().filter(|family| family.name == name).flat_map(|family| &family.lines);
-        lines.map(|line| line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap()).sum()
+        bridge.telemetry().sum(name.strip_prefix("statsd_bridge_").expect("a full name"))
     }
 
     /// Stops a listener with two workers on `bind` while senders to the hosts go on, and looks where each datagram went.
