@@ -167,7 +167,7 @@ fn a_certificate_key_or_configuration_that_becomes_a_pipe_or_device_is_read_agai
         fs::rename(&aside, &path).expect("moved back");
         write_certificate(bridge.folder.path());
         good += 1;
-        bridge.says("the web configuration was read again and is in force", good);
+        bridge.says("web configuration reloaded", good);
     }
     bridge.process.signal(rustix::process::Signal::TERM);
     assert!(bridge.process.wait().success());

@@ -96,7 +96,10 @@ fn errors_name_their_flag() {
         (&["--web.telemetry-path=metrics"], "--web.telemetry-path: expected a path that begins with /, got \"metrics\""),
         (&["--web.no-auth-paths=/-/healthy,metrics"], "--web.no-auth-paths: expected a path that begins with /, got \"metrics\""),
         (&["--web.no-auth-paths=//-/quit"], "--web.no-auth-paths: //-/quit changes something and always needs the password"),
-        (&["--web.allow-from=10.0.0.0/8,here"], "--web.allow-from: \"here\" is no network: write it as 10.0.0.0/8, fd00::/8 or 127.0.0.1"),
+        (
+            &["--web.allow-from=10.0.0.0/8,here"],
+            "--web.allow-from: \"here\" is not a network; expected a form such as 10.0.0.0/8, fd00::/8 or 127.0.0.1",
+        ),
         (
             &["--statsd.listen-udp=udp://127.0.0.1:9125"],
             "--statsd.listen-udp: \"udp://127.0.0.1:9125\" is no address: it has a scheme in front; write 127.0.0.1:9125",
