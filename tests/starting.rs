@@ -226,7 +226,7 @@ fn an_error_names_the_variable_if_that_was_set() {
 
 #[test]
 fn a_variable_of_no_flag_gets_a_warning_and_the_nearest_name() {
-    let told = "STATSD_BRIDGE_LOG_LEVLE is the variable of no flag and has no effect; did you mean STATSD_BRIDGE_LOG_LEVEL?";
+    let told = "STATSD_BRIDGE_LOG_LEVLE belongs to no flag and has no effect; did you mean STATSD_BRIDGE_LOG_LEVEL?";
     let variables = [("STATSD_BRIDGE_LOG_LEVLE", "debug"), ("STATSD_BRIDGE_PORT_9125_UDP", "udp://10.0.0.1:9125")];
     let (code, lines) = run_with(&variables, &["--check-config"]);
     assert_eq!(
@@ -237,7 +237,7 @@ fn a_variable_of_no_flag_gets_a_warning_and_the_nearest_name() {
     assert!(code == Some(0) && lines.contains(&format!("statsd-bridge: warning: {told}")), "{lines:?}");
     let bridge = Launch::new().env(variables[0].0, variables[0].1).env("statsd_bridge_log_format", "json").start();
     let log = bridge.process.log();
-    for told in [told, "statsd_bridge_log_format is the variable of no flag and has no effect; did you mean STATSD_BRIDGE_LOG_FORMAT?"] {
+    for told in [told, "statsd_bridge_log_format belongs to no flag and has no effect; did you mean STATSD_BRIDGE_LOG_FORMAT?"] {
         assert!(log.lines().any(|line| line.contains("level=warn") && line.contains(told)), "{log}");
     }
     bridge.stop();

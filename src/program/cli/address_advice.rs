@@ -1,8 +1,8 @@
-//! What to write where an address is wrong, which depends on the flag.
+//! Advice for wrong addresses, by flag.
 
 use crate::program::net::AddressError;
 
-/// What is to be said after the error of an address, for this flag.
+/// The text to append to the error of an address of this flag.
 pub(super) fn address_advice(flag: &str, error: &AddressError) -> String {
     match error {
         AddressError::Path { path, .. } if flag == "statsd.listen-udp" => {
@@ -16,7 +16,7 @@ pub(super) fn address_advice(flag: &str, error: &AddressError) -> String {
     }
 }
 
-/// What is wrong with the path of a Unix datagram socket that has a scheme in front.
+/// The error of a Unix datagram socket's path that begins with a scheme.
 pub(super) fn socket_path_advice(path: &str) -> Option<String> {
     let rest = ["unixgram:", "unix:"].into_iter().find_map(|scheme| path.strip_prefix(scheme))?;
     let alone = rest.strip_prefix("//").unwrap_or(rest);

@@ -130,7 +130,7 @@ async fn hangups(reload: &ReloadRequests) {
 
 /// What a person reads first: where to send and where to look.
 fn greet(settings: &Settings, sockets: &Sockets, examples: Option<&Examples>) {
-    let mut lines = vec![version()];
+    let mut lines = vec![format!("{} {}", env!("CARGO_PKG_NAME"), version())];
     if let Some(paste) = sockets.line_to_paste() {
         lines.push(format!("send    {paste}"));
     }
