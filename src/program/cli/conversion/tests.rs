@@ -99,25 +99,25 @@ fn errors_name_their_flag() {
         (&["--web.allow-from=10.0.0.0/8,here"], "--web.allow-from: \"here\" is no network: write it as 10.0.0.0/8, fd00::/8 or 127.0.0.1"),
         (
             &["--statsd.listen-udp=udp://127.0.0.1:9125"],
-            "--statsd.listen-udp: \"udp://127.0.0.1:9125\" is no address: it has a scheme in front; write 127.0.0.1:9125",
+            "--statsd.listen-udp: \"udp://127.0.0.1:9125\" is not an address: it begins with a scheme; write 127.0.0.1:9125",
         ),
         (
             &["--statsd.listen-udp=unix:/run/s"],
-            "--statsd.listen-udp: \"unix:/run/s\" is no address with a port, but a path; --statsd.listen-unixgram=/run/s takes datagrams there",
+            "--statsd.listen-udp: \"unix:/run/s\" is a path, not HOST:PORT; for a Unix datagram socket, use --statsd.listen-unixgram=/run/s",
         ),
         (
             &["--statsd.relay.address=/run/s"],
-            "--statsd.relay.address: \"/run/s\" is no address with a port, but a path; lines are relayed over UDP only",
+            "--statsd.relay.address: \"/run/s\" is a path, not HOST:PORT; lines are relayed over UDP only",
         ),
-        (&["--statsd.listen-unixgram=unix:///run/s"], "--statsd.listen-unixgram: \"unix:///run/s\" has a scheme in front; write /run/s"),
-        (&["--statsd.listen-unixgram=@"], "--statsd.listen-unixgram: \"@\" is no path of a Unix socket: expected 1 to 107 bytes"),
+        (&["--statsd.listen-unixgram=unix:///run/s"], "--statsd.listen-unixgram: \"unix:///run/s\" begins with a scheme; write /run/s"),
+        (&["--statsd.listen-unixgram=@"], "--statsd.listen-unixgram: \"@\" is not a path of a Unix socket: expected 1 to 107 bytes"),
     ] {
         assert_eq!(settings(arguments).err().as_deref(), Some(expected));
     }
     let flags = ["statsd.listen-udp", "statsd.listen-tcp", "web.listen-address", "web.admin-listen-address", "statsd.relay.address"];
     for flag in flags {
         let error = settings(&[&format!("--{flag}=nonsense")]).expect_err("an invalid address");
-        assert_eq!(error, format!("--{flag}: \"nonsense\" is no address: the port is missing; write nonsense:PORT"));
+        assert_eq!(error, format!("--{flag}: \"nonsense\" is not an address: the port is missing; write nonsense:PORT"));
     }
 }
 
