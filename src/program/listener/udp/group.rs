@@ -142,7 +142,7 @@ mod tests {
 
     /// Stops a listener with two workers on `bind` while senders to the hosts go on, and looks where each datagram went.
     fn stop_under_load(bind: &str, hosts: &[&str]) {
-        let options = UdpOptions { workers: 2, read_buffer_bytes: 0, datagram_bytes: 100, nap: Some(Duration::ZERO) };
+        let options = UdpOptions { workers: 2, read_buffer_bytes: 0, datagram_bytes: 100, coalescing_delay: Some(Duration::ZERO) };
         let bound = BoundUdp::bind(&Address::parse(bind).unwrap(), &options).unwrap();
         let port = bound.address().port();
         let (bridge, stop) = (Bridge::new(BridgeOptions::default()), Stop::new(Duration::from_secs(60)));

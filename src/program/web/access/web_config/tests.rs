@@ -195,8 +195,8 @@ fn unreadable_files_are_named_in_errors() {
     assert_eq!(error.to_string(), "cannot read no/such/file.yml: No such file or directory");
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("big.yml");
-    std::fs::File::create(&path).unwrap().set_len(crate::program::regular_file::MOST_BYTES + 1).unwrap();
-    assert!(read(&path).unwrap_err().to_string().ends_with("it has more than 16 MiB, which is the most that is read"));
+    std::fs::File::create(&path).unwrap().set_len(crate::program::regular_file::MAX_BYTES + 1).unwrap();
+    assert!(read(&path).unwrap_err().to_string().ends_with("the file is larger than 16 MiB"));
     std::fs::write(&path, b"\xff\xfe").unwrap();
     assert!(read(&path).unwrap_err().to_string().ends_with("is not valid UTF-8"));
 }
