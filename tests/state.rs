@@ -221,7 +221,7 @@ fn every_example_comes_back() {
         let page = String::from_utf8(page).expect("a page is UTF-8");
         page.split_once("# HELP process_").expect("own metrics").0.to_owned()
     };
-    let summaries = Options { observer: Observer::Summary(SummaryOptions::default()), ..Options::default() };
+    let summaries = Options::default().with(|options| options.observer = Observer::Summary(SummaryOptions::default()));
     for (file, options) in files.iter().flat_map(|file| [(file, Options::default()), (file, summaries.clone())]) {
         let (before, after) = (Bridge::new(options.clone()), Bridge::new(options));
         before.worker().ingest(&fs::read(file).expect("an example"), now);
