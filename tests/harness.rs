@@ -379,7 +379,7 @@ fn unchunk(mut rest: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-#[test]
+#[apply(test)]
 fn an_answer_is_taken_apart() {
     let plain = parse_response(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A:  b\r\n\r\nhi").expect("an answer");
     assert_eq!((plain.status, plain.header("x-a"), &*plain.text()), (200, "b", "hi"));

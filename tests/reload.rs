@@ -79,7 +79,7 @@ fn launch(path: &Path, watch: &str) -> Launch {
         .arg("--web.enable-lifecycle")
 }
 
-#[test]
+#[apply(test)]
 fn rules_are_read_again_on_a_signal_and_on_request() {
     let mapped = Mapped::start(&named("one"), "0");
     let page = mapped.send("app.x:1|c");
@@ -104,7 +104,7 @@ fn rules_are_read_again_on_a_signal_and_on_request() {
     mapped.bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn without_lifecycle_nobody_reloads_over_http() {
     let folder = TempDir::new().expect("a temporary directory");
     let path = folder.path().join("rules.yml");
@@ -115,7 +115,7 @@ fn without_lifecycle_nobody_reloads_over_http() {
     bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn a_changed_file_is_seen_however_it_was_changed() {
     let mapped = Mapped::start(&named("start"), "100ms");
     let path = mapped.path();
@@ -142,7 +142,7 @@ fn a_changed_file_is_seen_however_it_was_changed() {
     mapped.bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn a_config_map_is_followed() {
     // As Kubernetes does it: rules.yml -> ..data/rules.yml, ..data -> a folder of its time, and the link ..data is swapped.
     let folder = TempDir::new().expect("a temporary directory");
@@ -171,7 +171,7 @@ fn a_config_map_is_followed() {
     mapped.bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn an_unchanged_file_is_not_read_into_force_again() {
     let mapped = Mapped::start(&named("one"), "20ms");
     rename_over(&mapped.path(), &named("one"));
@@ -181,7 +181,7 @@ fn an_unchanged_file_is_not_read_into_force_again() {
     mapped.bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn a_broken_file_changes_nothing_and_is_named() {
     let mapped = Mapped::start(&named("one"), "50ms");
     mapped.send("app.x:1|c");
@@ -211,7 +211,7 @@ fn a_broken_file_changes_nothing_and_is_named() {
     mapped.bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn whoever_asks_over_http_hears_of_a_broken_file() {
     let mapped = Mapped::start(&named("one"), "0");
     fs::write(mapped.path(), "mappings:\n- match: a\n  nmae: b\n").expect("written");
@@ -226,7 +226,7 @@ fn whoever_asks_over_http_hears_of_a_broken_file() {
     mapped.bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn a_broken_file_at_start_ends_the_program() {
     let folder = TempDir::new().expect("a temporary directory");
     let path = folder.path().join("rules.yml");
@@ -240,7 +240,7 @@ fn a_broken_file_at_start_ends_the_program() {
     assert!(process.log().contains("rules.yml:2:"), "{}", process.log());
 }
 
-#[test]
+#[apply(test)]
 fn what_rules_do_can_be_seen() {
     let rules = format!(
         "{}  match_metric_type: counter\n- match: never.*\n  name: never\n- match: noise.*\n  action: drop\n  name: x\n",
@@ -278,7 +278,7 @@ fn what_rules_do_can_be_seen() {
     mapped.bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn nothing_is_lost_or_counted_twice_by_reloads_under_load() {
     const LOAD: Duration = Duration::from_secs(3);
     const RELOADS_AT_LEAST: u64 = 12;

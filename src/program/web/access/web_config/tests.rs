@@ -1,4 +1,4 @@
-//! Web configuration files: the settings of each section, each mistake with line and column, and exporter-toolkit's own files.
+//! Web configuration files: the settings of each section, and each mistake with line and column.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -196,40 +196,4 @@ fn a_file_that_cannot_be_read_is_named() {
     assert!(read(&path).unwrap_err().to_string().ends_with("it has more than 16 MiB, which is the most that is read"));
     std::fs::write(&path, b"\xff\xfe").unwrap();
     assert!(read(&path).unwrap_err().to_string().ends_with("is no text in UTF-8"));
-}
-
-/// Refused by a handshake and not by reading: the same text is a good file under another name, or clients may have such a name.
-const BAD_FOR_CLIENTS: [&str; 2] = ["web_config_auth_clientCAs_missing.bad.yml", "web_config_auth_client_san.bad.yaml"];
-
-#[test]
-fn the_files_of_exporter_toolkit_are_taken_or_refused_as_their_names_say() {
-    let named = std::env::var_os("STATSD_BRIDGE_SHARED_WEB_CONFIG").map(PathBuf::from);
-    let shared = named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/web-config"));
-    let Ok(entries) = std::fs::read_dir(&shared) else {
-        let required = std::env::var_os("STATSD_BRIDGE_REQUIRE_PEERS").is_some_and(|v| v == "1");
-        assert!(!required, "needs exporter-toolkit's own files in {}", shared.display());
-        eprintln!("skipped: exporter-toolkit's own web configuration files are absent: {}", shared.display());
-        return;
-    };
-    let folder = Folder::new();
-    let mut seen = [0, 0];
-    for entry in entries {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        let is_bad = (name.contains(".bad.") || name.contains("junk")) && !BAD_FOR_CLIENTS.contains(&name.as_str());
-        let result = folder.read(&std::fs::read_to_string(&path).unwrap());
-        match (&result, is_bad) {
-            (Ok(_), false) => {}
-            (Err(mistakes), true) => {
-                for mistake in mistakes {
-                    let has_place = mistake.splitn(3, ':').take(2).all(|n| n.trim().parse::<u32>().is_ok());
-                    assert!(has_place, "{name}: {mistake}");
-                }
-            }
-            (Ok(_), true) => panic!("{name} is taken"),
-            (Err(mistakes), false) => panic!("{name} is refused: {mistakes:#?}"),
-        }
-        seen[usize::from(is_bad)] += 1;
-    }
-    assert!(seen[0] >= 15 && seen[1] >= 15, "{seen:?}");
 }
