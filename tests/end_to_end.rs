@@ -116,8 +116,7 @@ fn a_gauge_that_begins_with_a_negative_change_is_named_once() {
     let bridge = Launch::new().arg("--statsd.signed-gauges=absolute").start();
     bridge.send("freezer:-18|g\nfreezer:-18|g");
     assert_eq!(bridge.page_at(2).value("freezer"), Some(-18.0));
-    assert!(!bridge.process.log().contains("signed-gauges"));
-    bridge.stop();
+    assert!(!bridge.stop().contains("signed-gauges"), "all of the log");
 }
 
 #[apply(test)]

@@ -2,16 +2,19 @@
 
 use std::fs;
 use std::io::Write;
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::harness::{Launch, Running, own, request};
+use crate::harness::{Launch, Running, own, request, until};
 use crate::page::Page;
 
 /// A folder with a mapping file, and a program that reads it.
@@ -171,13 +174,35 @@ fn a_config_map_is_followed() {
     mapped.bridge.stop();
 }
 
+/// A file whose reads by the bridge can be waited for.
+struct WatchedFile(OwnedFd);
+
+impl WatchedFile {
+    fn new(path: &Path) -> Self {
+        let events = inotify::init(CreateFlags::NONBLOCK).expect("the kernel has inotify");
+        inotify::add_watch(&events, path, WatchFlags::CLOSE_NOWRITE).expect("the file is there");
+        Self(events)
+    }
+
+    /// Waits until the file was opened, read and closed so many times more.
+    fn is_read(&self, times: usize) {
+        let mut buffer = [const { MaybeUninit::uninit() }; 4096];
+        let mut events = inotify::Reader::new(&self.0, &mut buffer);
+        (0..times).for_each(|_| until("the file is read", || events.next().ok().map(drop)));
+    }
+}
+
 #[apply(test)]
-fn an_unchanged_file_is_not_read_into_force_again() {
+fn a_file_that_is_replaced_by_the_same_text_is_not_reloaded() {
     let mapped = Mapped::start(&named("one"), "20ms");
     rename_over(&mapped.path(), &named("one"));
-    mapped.send("app.x:1|c");
-    std::thread::sleep(Duration::from_millis(200));
+    // The bridge has looked at the new file: the second read begins after the first was judged.
+    WatchedFile::new(&mapped.path()).is_read(2);
     assert_eq!(reloads(&mapped.bridge.page(), "success"), 0.0);
+    rename_over(&mapped.path(), &named("two"));
+    mapped.bridge.page_when("another text is reloaded", |page| reloads(page, "success") >= 1.0);
+    assert_eq!(mapped.send("app.x:1|c").value("two"), Some(1.0));
+    assert_eq!(reloads(&mapped.bridge.page(), "success"), 1.0, "and the same text was not");
     mapped.bridge.stop();
 }
 
@@ -195,8 +220,8 @@ fn a_broken_file_changes_nothing_and_is_named() {
     let log = mapped.bridge.process.log();
     assert!(log.contains("rules.yml:4:3") && log.contains("labls") && log.contains("labels"), "position and nearest key:\n{log}");
 
-    // It is tried once, not at every look.
-    std::thread::sleep(Duration::from_millis(300));
+    // It is tried once, not each time that the bridge looks at it.
+    WatchedFile::new(&mapped.path()).is_read(4);
     assert_eq!(reloads(&mapped.bridge.page(), "failure"), 1.0);
 
     rename_over(&mapped.path(), &named("two"));

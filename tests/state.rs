@@ -366,9 +366,14 @@ fn restarts_under_load_lose_no_sample() {
 
 #[apply(test)]
 fn without_the_flag_nothing_is_kept() {
-    let bridge = Launch::new().start();
+    let folder = TempDir::new().expect("a temporary directory");
+    let start = || Launch::new().after(&format!("cd '{}'", folder.path().display())).start();
+    let bridge = start();
     bridge.send("c:5|c");
-    let page = bridge.page_at(1);
-    assert_eq!((own(&page, "state_snapshots_total{outcome=\"success\"}"), own(&page, "state_snapshot_bytes")), (0.0, 0.0));
+    bridge.page_at(1);
+    bridge.stop();
+    assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0, "the bridge wrote no file, neither while it ran nor at its end");
+    let bridge = start();
+    assert_eq!(bridge.page().value("c"), None);
     bridge.stop();
 }

@@ -252,7 +252,7 @@ impl Storm {
         let (expected, steps) = (&self.expected, self.steps);
         let value = |page: &crate::page::Page, name: &str| page.sum(name);
         let page = self.bridge.page_when(&format!("step {steps}: what was sent has arrived"), |page| {
-            let drops = page.sum("statsd_bridge_udp_packets_dropped_total");
+            let drops = page.sum("statsd_bridge_udp_kernel_drops_total");
             assert_eq!(drops, 0.0, "the storm is to be no flood");
             value(page, "storm_sent") == expected.sent as f64
                 && value(page, "storm_seen_count") == expected.observed as f64
