@@ -74,18 +74,18 @@ fn files_listed_after(text: &str) -> BTreeSet<String> {
     rows.map(|row| row.split('`').nth(1).expect("a file").to_owned()).collect()
 }
 
-#[test]
+#[apply(test)]
 fn unsafe_code_is_in_the_files_that_the_architecture_lists() {
     assert_eq!(sources_that(true, |words| words.has(&["unsafe"])), files_listed_after("### Unsafe"));
 }
 
-#[test]
+#[apply(test)]
 fn proc_is_read_by_the_files_that_the_architecture_lists() {
     let reads = |words: &Words| words.0.iter().any(|word| word.starts_with(['"', 'b']) && word.contains("\"/proc"));
     assert_eq!(sources_that(false, reads), files_listed_after("These files read `/proc`"));
 }
 
-#[test]
+#[apply(test)]
 fn the_environment_is_read_by_the_files_that_the_architecture_lists() {
     let reads = sources_that(false, |words| words.has(&["std", ":", ":", "env"]));
     let (of_flags, others): (BTreeSet<_>, _) = reads.into_iter().partition(|file| file.starts_with("src/program/cli"));
@@ -96,7 +96,7 @@ fn the_environment_is_read_by_the_files_that_the_architecture_lists() {
     }
 }
 
-#[test]
+#[apply(test)]
 fn the_default_number_of_workers_is_the_documented_one() {
     for (document, text) in [
         ("docs/limits.md", "one for every four cores, at least 1 and at most 8"),
@@ -113,7 +113,7 @@ fn the_default_number_of_workers_is_the_documented_one() {
     bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn every_self_metric_is_documented() {
     let document = read("docs/metrics.md");
     let bridge = Launch::new().arg("--statsd.relay.address=127.0.0.1:9").start();
@@ -124,7 +124,7 @@ fn every_self_metric_is_documented() {
     bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn every_flag_is_documented() {
     let folder = std::fs::read_dir(peers::repository().join("docs")).expect("a folder");
     let files = folder.filter_map(|entry| entry.expect("an entry").file_name().into_string().ok()).filter(|name| name.ends_with(".md"));
@@ -139,7 +139,7 @@ fn every_flag_is_documented() {
 }
 
 /// Runs the commands of the console blocks of docs/mappings.md in a folder that has its files.
-#[test]
+#[apply(test)]
 fn the_tools_print_what_the_guide_to_mappings_shows() {
     if peers::program("bash").is_none() {
         return;
