@@ -137,8 +137,8 @@ pub(super) async fn run(
     let snapshots = Snapshots::start(&bridge, settings.state.as_ref()).await?;
     let reload = signals.reload;
     let (tcp_options, mut web_options) = within_descriptors(settings);
-    web_options.paste = sockets.example_command();
-    let state = WebState::new(&web_options, clock::now).reloading(Arc::clone(&reload));
+    web_options.sample_command = sockets.example_command();
+    let state = WebState::new(&web_options, clock::now).with_reload_requests(Arc::clone(&reload));
     let web = sockets.web.start(&web_options, &bridge, state)?;
     let state = Arc::clone(&web.state.lifecycle);
 

@@ -24,7 +24,7 @@ fn send_to(path: &Path) -> UnixDatagram {
     sender
 }
 
-#[test]
+#[apply(test)]
 fn a_datagram_socket_is_bound_again_and_who_has_the_old_one_open_is_heard() {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let path = folder.path().join("inside/s");
@@ -73,7 +73,7 @@ fn healthy(path: &Path) -> Option<u16> {
     answer.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()
 }
 
-#[test]
+#[apply(test)]
 fn a_stream_socket_is_bound_again() {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let path = folder.path().join("web.sock");

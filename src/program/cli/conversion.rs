@@ -3,7 +3,6 @@
 //! Knows what each flag means and the defaults that depend on other flags. Must not know how a setting takes effect.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::address_advice::{address_advice, socket_path_advice};
@@ -11,10 +10,9 @@ use super::args::{
     Args, Compat, List, LogFormat, LogLevel, NameSet, NativeBucketsWhen, ObserverType, OpenMetricsWhen, OverflowPolicy,
     SignedGaugesMeaning, all,
 };
-use crate::ingest::exemplar_tag::ExemplarTag;
 use crate::options::{
-    Dialect, Limits, NameValidation, NativeChoice, NativeHistograms, NativeOptions, NativeWhen, Observer, OpenMetrics, Overflow,
-    PackedValues, Prefix, SignedGauges, SummaryOptions, Ttl,
+    Buckets, Dialect, Limits, NameValidation, NativeHistograms, NativeOptions, NativeWhen, Observer, OpenMetrics, Overflow, PackedValues,
+    Prefix, SampleValueLimit, SignedGauges, SummaryOptions, TagKey, Ttl,
 };
 use crate::program::flag_names::FlagNames;
 use crate::program::listener::relay::RelayOptions;
@@ -205,13 +203,12 @@ fn mapping(args: &Args) -> rulebook::Sources {
     }
 }
 
-fn exemplar_tag(args: &Args) -> Result<Option<Arc<str>>, WrongValue> {
+fn exemplar_tag(args: &Args) -> Result<Option<TagKey>, WrongValue> {
     let key = &*args.wire.exemplars_tag;
     if key.is_empty() {
         return Ok(None);
     }
-    let why = || wrong("exemplars.tag", format_args!("{key:?} is not a valid tag key: it must not contain : , | or #"));
-    ExemplarTag::new(key, &Dialect::default()).map(|_| Some(Arc::from(key))).ok_or_else(why)
+    TagKey::new(key).map(Some).map_err(|error| wrong("exemplars.tag", error))
 }
 
 fn names(args: &Args) -> NameValidation {
@@ -309,7 +306,11 @@ fn limits(args: &Args) -> Limits {
         },
         resting_series: args.limits.resting_series,
         exemplar_series: args.limits.exemplar_series,
-        sample_value: args.limits.sample_value.unwrap_or(if compatible(args) { f64::INFINITY } else { Limits::default().sample_value }),
+        sample_value: args.limits.sample_value.unwrap_or(if compatible(args) {
+            SampleValueLimit::NONE
+        } else {
+            SampleValueLimit::default()
+        }),
     }
 }
 
@@ -333,13 +334,7 @@ fn bucket_bounds(bounds: &[f64]) -> Result<Observer, String> {
     if bounds.is_empty() || bounds.len() > MAX {
         return Err(format!("expected 1 to {MAX} bounds"));
     }
-    if let Some(bad) = bounds.iter().find(|bound| !bound.is_finite()) {
-        return Err(format!("{bad} is not a finite number"));
-    }
-    if let Some(pair) = bounds.windows(2).find(|pair| pair[0] >= pair[1]) {
-        return Err(format!("bounds must ascend, but {} is followed by {}", pair[0], pair[1]));
-    }
-    Ok(Observer::Histogram { bounds: Arc::from(bounds), native: NativeChoice::default() })
+    Buckets::new(bounds.iter().copied()).map(Observer::histogram).map_err(|error| error.to_string())
 }
 
 fn native(args: &Args) -> NativeHistograms {

@@ -279,7 +279,7 @@ fn shared_arguments(matches: &ArgMatches, ids: &[(String, String)]) -> Vec<OsStr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::options::{Observer, Prefix};
+    use crate::options::{Buckets, Observer, Prefix};
 
     fn tool(arguments: &[&str]) -> Result<Tool, EarlyExit> {
         let arguments: Vec<OsString> = std::iter::once(&"statsd-bridge").chain(arguments).map(OsString::from).collect();
@@ -302,7 +302,7 @@ mod tests {
         assert_eq!(explain.lines, ["a:1|c", "x:1|c"]);
         assert_eq!((explain.options.prefix, explain.options.limits.tags), (Prefix::Exporter, 7));
         assert!(!explain.options.dialect.influxdb_tags && explain.options.dialect.librato_tags);
-        assert_eq!(explain.options.observer, Observer::Histogram { bounds: [1.0, 2.0].into(), native: Default::default() });
+        assert_eq!(explain.options.observer, Observer::histogram(Buckets::new([1.0, 2.0]).unwrap()));
         assert_eq!(explain.sources.paths, [PathBuf::from("m.yml")]);
         assert_eq!(explain.sources.labels, [("a".to_owned(), "b".to_owned()), ("c".to_owned(), "d".to_owned())]);
     }

@@ -168,10 +168,7 @@ mod tests {
     use crate::options::Prefix;
 
     fn value(telemetry: &Telemetry, name: &str) -> String {
-        let full = format!("statsd_bridge_{name}{{");
-        let families = telemetry.families();
-        let line = families.iter().flat_map(|f| &f.lines).find_map(|l| l.strip_prefix(&full)?.rsplit_once(' '));
-        line.unwrap_or_else(|| panic!("no {name}")).1.to_owned()
+        telemetry.sum(name).to_string()
     }
 
     fn received(socket: &UdpSocket) -> Vec<u8> {

@@ -239,9 +239,7 @@ mod tests {
     use crate::source::Source;
 
     fn own(bridge: &Bridge, series: &str) -> u64 {
-        let families = bridge.telemetry().families();
-        let line = families.iter().flat_map(|f| &f.lines).find_map(|l| l.strip_prefix(series)?.strip_prefix(' ').map(str::to_owned));
-        line.and_then(|v| v.parse().ok()).unwrap_or_else(|| panic!("no {series}"))
+        bridge.telemetry().value(series).unwrap_or_else(|| panic!("no {series}")) as u64
     }
 
     fn options(workers: usize, datagram_bytes: usize) -> UdpOptions {

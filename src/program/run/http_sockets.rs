@@ -81,16 +81,16 @@ impl HttpSockets {
 
     /// Starts to serve on all sockets, and to watch the web configuration file.
     pub(super) fn start(self, options: &web::WebOptions, bridge: &Bridge, state: web::WebState) -> Result<Serving, StartError> {
-        let state = Arc::new(state.behind(Arc::clone(&self.gate)));
+        let state = Arc::new(state.with_gate(Arc::clone(&self.gate)));
         let stop = watch::Sender::new(false);
         let mut servers = JoinSet::new();
         let (scheme, has_admin) = (self.scheme(), self.bound.iter().any(|bound| bound.is_admin));
         for bound in self.bound {
             // On loopback addresses, only loopback names are valid. Elsewhere the bridge cannot know its names; a flag lists them.
             let is_loopback = bound.address().is_some_and(|address| address.ip().is_loopback());
-            let checks_hosts = is_loopback || !options.allowed_hosts.is_empty();
-            let admin_elsewhere = has_admin && !bound.is_admin;
-            let options = web::WebOptions { admin_elsewhere, checks_hosts, ..options.clone() };
+            let check_hosts = is_loopback || !options.allowed_hosts.is_empty();
+            let admin_on_other_listener = has_admin && !bound.is_admin;
+            let options = web::WebOptions { admin_on_other_listener, check_hosts, ..options.clone() };
             tracing::info!(address = bound.shown, path = options.telemetry_path, admin = bound.is_admin, "listening on {scheme}");
             let listener = match bound.socket {
                 StreamSocket::Tcp(socket) => WebListener::Tcp(TcpListener::from_std(socket.listener)?),

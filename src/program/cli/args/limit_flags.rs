@@ -3,6 +3,7 @@
 use clap::ValueEnum;
 
 use super::numbers::{datagram, positive, within};
+use crate::options::SampleValueLimit;
 
 /// The flags of the heading Limits.
 #[derive(Debug, clap::Args)]
@@ -45,7 +46,7 @@ pub(in crate::program::cli) struct LimitFlags {
     /// The limit applies to the amount that a sample adds to a counter, to the count or sum of a histogram or summary, or to a gauge,
     /// after the sampling rate is applied. With --compat, the default is inf.
     #[arg(long = "limits.sample-value", value_name = "NUMBER", value_parser = above_zero)]
-    pub(in crate::program::cli) sample_value: Option<f64>,
+    pub(in crate::program::cli) sample_value: Option<SampleValueLimit>,
     /// Length of a line; at most 1048576.
     #[arg(long = "limits.line-bytes", value_name = "BYTES", default_value = "65535", value_parser = line)]
     pub(in crate::program::cli) line_bytes: usize,
@@ -76,9 +77,9 @@ pub(in crate::program::cli) enum OverflowPolicy {
     Refuse,
 }
 
-fn above_zero(text: &str) -> Result<f64, String> {
-    let number = text.parse::<f64>().ok().filter(|number| *number > 0.0);
-    number.ok_or_else(|| format!("expected a number above 0 such as 1e15, or inf for no limit, got {text:?}"))
+fn above_zero(text: &str) -> Result<SampleValueLimit, String> {
+    let limit = text.parse().ok().and_then(|number| SampleValueLimit::new(number).ok());
+    limit.ok_or_else(|| format!("expected a number above 0 such as 1e15, or inf for no limit, got {text:?}"))
 }
 
 fn line(text: &str) -> Result<usize, String> {
