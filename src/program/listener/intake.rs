@@ -36,7 +36,7 @@ impl Intake {
 
     /// Rejects and counts a line of which at most the beginning is known. Call it before the batch of the line.
     pub(crate) fn reject_line(&mut self, reason: SampleError, line: &[u8], source: &Source, now: Instant) {
-        self.worker.refuse_line_from(reason, line, source, clock::at(now));
+        self.worker.reject_line_from(reason, line, source, clock::at(now));
     }
 
     /// Sends lines that have waited too long in the relay, and tells the registry that this receiver is not writing.
