@@ -81,7 +81,7 @@ impl Places {
         if open.leaving >= MAX_LEAVING {
             return Admission::Full;
         }
-        let Some(evicted) = open.to_evict(from, now) else { return Admission::Full };
+        let Some(evicted) = open.next_evicted(from, now) else { return Admission::Full };
         evicted.is_leaving = true;
         evicted.signals.leave.notify_one();
         open.leaving += 1;
@@ -107,7 +107,7 @@ impl Places {
 
 impl Open {
     /// The connection to evict for a new one from this address.
-    fn to_evict(&mut self, from: IpAddr, now: u64) -> Option<&mut Occupied> {
+    fn next_evicted(&mut self, from: IpAddr, now: u64) -> Option<&mut Occupied> {
         let mut by_address = HashMap::<IpAddr, usize>::new();
         for held in self.by_number.values().filter(|held| !held.is_leaving) {
             *by_address.entry(held.from).or_default() += 1;
@@ -186,7 +186,7 @@ mod tests {
 
     fn to_evict(places: &Arc<Places>, from: &str) -> Option<u64> {
         let mut open = places.lock();
-        let signals = Arc::clone(&open.to_evict(network(ip(from)), places.now())?.signals);
+        let signals = Arc::clone(&open.next_evicted(network(ip(from)), places.now())?.signals);
         open.by_number.iter().find(|(_, held)| Arc::ptr_eq(&held.signals, &signals)).map(|(number, _)| *number)
     }
 
