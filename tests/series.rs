@@ -208,7 +208,7 @@ fn rejected_input_is_told_with_its_sender() {
     let log = bridge.process.log();
     assert!(log.lines().any(|line| line.contains("malformed_value") && line.contains(&from(&first))), "{log}");
     let page = bridge.get("/").text();
-    assert!(page.contains(&format!("malformed_line: 2; last no &lt;b&gt;line&lt;/b&gt; from {}", from(&second))), "{page}");
+    assert!(page.contains(&format!("malformed_line: 2; last: no &lt;b&gt;line&lt;/b&gt; from {}", from(&second))), "{page}");
     assert!(page.contains("<p>known, new</p>"), "names without a rule, though there is none: {page}");
     assert_eq!(
         bridge.data("GET", "/api/v1/unmapped")["names"],
@@ -221,7 +221,7 @@ fn rejected_input_is_told_with_its_sender() {
 }
 
 #[test]
-fn top_prints_the_culprit_once() {
+fn top_prints_the_offender_once() {
     let (bridge, _) = attacked();
     bridge.send("login:1|g");
     bridge.page_at(ATTACK + 1);
@@ -231,7 +231,7 @@ fn top_prints_the_culprit_once() {
         let text = String::from_utf8(ran.stdout).expect("UTF-8");
         assert_eq!((ran.status.code(), ran.stderr.len()), (Some(0), 0), "{text}");
         let hit = format!("login: values_per_label of label user, drop_label {},900 samples, about ", (ATTACK - LIMIT) / 1000);
-        let expected = ["101 of 200,000", &hit, " such as u100, u101", "login     counter          101", "user 101 (u0, u1, "];
+        let expected = ["101 of 200,000", &hit, "for example u100, u101", "login     counter          101", "user 101 (u0, u1, "];
         for part in expected.into_iter().chain(["CONFLICTS", "    came gauge login: login:1|g   from "]) {
             assert!(text.contains(part), "{part:?} is not in:\n{text}");
         }
@@ -249,7 +249,7 @@ fn top_says_by_its_exit_code_what_went_wrong() {
     let nobody = format!("127.0.0.1:{}", free_port(Ipv4Addr::LOCALHOST.into()));
     for (arguments, code, expected) in [
         (vec!["--url".to_owned(), format!("http://{nobody}")], 1, "Connection refused"),
-        (vec!["--url=nowhere".to_owned()], 2, "write it as http://127.0.0.1:9102"),
+        (vec!["--url=nowhere".to_owned()], 2, "expected a form such as http://127.0.0.1:9102"),
         (vec!["--interval=1".to_owned()], 2, "expected a duration"),
         (vec!["more".to_owned()], 2, "unexpected argument 'more'"),
     ] {
@@ -260,6 +260,6 @@ fn top_says_by_its_exit_code_what_went_wrong() {
     let bridge = Launch::new().start();
     let elsewhere = top(&["--url", &format!("http://{}/elsewhere", bridge.web)]);
     assert_eq!(elsewhere.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&elsewhere.stderr).contains("answers 404, and not as a statsd-bridge does"));
+    assert!(String::from_utf8_lossy(&elsewhere.stderr).contains("returned status 404, which is not a response of statsd-bridge"));
     bridge.stop();
 }

@@ -62,7 +62,7 @@ fn is_refusal(error: &io::Error) -> bool {
 
 fn ask_over_tls(target: SocketAddr) -> io::Result<u16> {
     // The probe tells nobody a secret, and a certificate is made out to the name that others use.
-    let config = ask::client_config(&Trust::Anybody, None).map_err(io::Error::other)?;
+    let config = ask::client_config(&Trust::Any, None).map_err(io::Error::other)?;
     let client = ClientConnection::new(config, ServerName::from(target.ip()));
     let stream = TcpStream::connect_timeout(&target, TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
