@@ -143,8 +143,7 @@ impl fmt::Display for Base {
 
 /// An address at which this machine can reach a listener.
 pub(crate) fn target(address: &Address) -> Result<SocketAddr, String> {
-    let candidates = address.candidates().map_err(|error| error.to_string())?;
-    candidates.first().copied().map(reachable).ok_or_else(|| "no address".to_owned())
+    address.candidates().map(|candidates| reachable(candidates.best)).map_err(|error| error.to_string())
 }
 
 /// Sends a GET request. A response of more than `max_bytes`, including its headers, is an error.

@@ -96,9 +96,7 @@ impl TestServer {
 
     /// The value of a self-metric, named with its labels as in the exposition.
     fn labelled(&self, name: &str) -> f64 {
-        let families = self.bridge.telemetry().families();
-        let line = families.iter().flat_map(|f| &f.lines).find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.expect("a metric").parse().expect("a number")
+        self.bridge.telemetry().value(name).expect("a metric")
     }
 }
 

@@ -237,11 +237,8 @@ mod tests {
         assert_eq!(burst(), Some(3));
         std::fs::remove_file(&path).unwrap();
         assert_eq!(burst(), Some(3));
-        let count = |outcome: &str| {
-            let family = telemetry.families().into_iter().find(|f| f.name == "statsd_bridge_web_config_reloads_total").unwrap();
-            family.lines.iter().find(|line| line.contains(outcome)).and_then(|line| line.rsplit_once(' ')?.1.parse().ok())
-        };
-        assert_eq!((count("failure"), count("success")), (Some(4), Some(1)));
+        let count = |outcome: &str| telemetry.count("web_config_reloads_total", ("outcome", outcome));
+        assert_eq!((count("failure"), count("success")), (4, 1));
         write("{}");
         assert_eq!(burst(), None, "an empty map is intended");
     }

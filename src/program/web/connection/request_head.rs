@@ -13,8 +13,11 @@ const HANDSHAKE: u8 = 0x16;
 /// The size of a TLS record header.
 const RECORD_HEADER: usize = 5;
 
-/// Waits until the connection can be read; returns false if the client disconnected without sending anything. Calls `on_start` when a
-/// part of the request was received.
+/// Waits until the connection can be read; returns false if the client disconnected without sending anything or has reset the connection.
+/// Calls `on_start` when a part of the request was received.
+///
+/// When many clients disconnect at once, their systems reset the connections. Such a connection must not get a place, because other
+/// connections would be evicted for it.
 pub(super) async fn wait_for_request(stream: &WebStream, is_tls: bool, max_head_bytes: usize, on_start: impl Fn()) -> bool {
     let max = max_head_bytes.min(MAX_PEEK_BYTES);
     loop {
@@ -27,10 +30,10 @@ pub(super) async fn wait_for_request(stream: &WebStream, is_tls: bool, max_head_
             is_ready.then_some(!bytes.is_empty())
         });
         match peeked {
-            Ok(is_request) => return is_request,
-            // If the client closed the connection after an incomplete request, reading it reports the error.
+            Ok(is_request) => return is_request && !stream.has_failed(),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock && !ready.is_read_closed() => {}
-            Err(error) => return error.kind() == io::ErrorKind::WouldBlock && has_started,
+            // The client closed the connection after an incomplete request. For HTTP, reading it reports the error.
+            Err(error) => return error.kind() == io::ErrorKind::WouldBlock && has_started && !is_tls && !stream.has_failed(),
         }
         if has_started {
             on_start();
@@ -59,7 +62,42 @@ fn is_handshake(bytes: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use socket2::SockRef;
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::{TcpListener, TcpStream};
+
     use super::*;
+
+    /// Whether the connection can be read after the client sent these bytes and closed or reset the connection.
+    async fn is_ready(sent: &[u8], is_tls: bool, resets: bool) -> bool {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let stream = WebStream::Tcp(listener.accept().await.unwrap().0);
+        client.write_all(sent).await.unwrap();
+        if resets {
+            SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
+        }
+        drop(client);
+        // Bytes and close arrive before the server peeks, as on a busy machine.
+        while !stream.readable().await.unwrap().is_read_closed() {
+            tokio::task::yield_now().await;
+        }
+        wait_for_request(&stream, is_tls, MAX_PEEK_BYTES, || {}).await
+    }
+
+    #[tokio::test]
+    async fn reset_connections_get_no_place() {
+        let (request, hello) = (&b"GET / HTTP/1.1\r\nHost: t\r\n\r\n"[..], &b"\x16\x03\x01\x00\x02ab"[..]);
+        for (sent, is_tls) in [(request, false), (&request[..5], false), (hello, true), (&hello[..6], true), (b"", false), (b"", true)] {
+            assert!(!is_ready(sent, is_tls, true).await, "{sent:?} and a reset");
+        }
+        for (sent, is_tls, expected) in [(request, false, true), (&request[..5], false, true), (hello, true, true), (b"", false, false)] {
+            assert_eq!(is_ready(sent, is_tls, false).await, expected, "{sent:?} and a close");
+        }
+        assert!(!is_ready(&hello[..6], true, false).await, "an incomplete handshake");
+    }
 
     #[test]
     fn complete_and_impossible_heads_are_ready() {

@@ -71,6 +71,15 @@ impl WebStream {
         }
     }
 
+    /// Whether the connection has failed, for example because the client reset it. Bytes received before can still be peeked at.
+    pub(super) fn has_failed(&self) -> bool {
+        let error = match self {
+            Self::Tcp(stream) => stream.take_error(),
+            Self::Unix(stream) => stream.take_error(),
+        };
+        !matches!(error, Ok(None))
+    }
+
     /// Returns a function that reports whether the connection has failed, for example because the client's system sent a reset. `None` if
     /// no file descriptor is available.
     pub(super) fn probe(&self) -> Option<Box<dyn Fn() -> bool + Send + Sync>> {
