@@ -32,7 +32,7 @@ pub(super) enum CutReason {
     Write,
     /// The response as a whole took too long.
     Response,
-    /// Another connection needed its place.
+    /// Another connection needed its slot.
     Evicted,
     /// The request headers were too large.
     HeaderTooLarge,
@@ -66,7 +66,7 @@ enum ConnectionPhase {
     Idle,
     /// A part of the request headers was received.
     Header,
-    /// The request was received; the connection waits for a place or a turn.
+    /// The request was received; the connection waits for a slot or a turn.
     Waiting,
     /// A request is being answered.
     Handling,
@@ -176,7 +176,7 @@ impl Activity {
         (progress.phase, progress.since) = (ConnectionPhase::Idle, Instant::now());
     }
 
-    /// The connection starts to wait for a place or a turn.
+    /// The connection starts to wait for a slot or a turn.
     pub(super) fn start_waiting(&self) {
         let mut progress = self.progress();
         (progress.phase, progress.since) = (ConnectionPhase::Waiting, Instant::now());
@@ -340,7 +340,7 @@ impl Activity {
         matches!(self.progress().phase, ConnectionPhase::Handling | ConnectionPhase::Writing)
     }
 
-    /// Whether the connection waits for a place or a turn.
+    /// Whether the connection waits for a slot or a turn.
     pub(super) fn is_waiting(&self) -> bool {
         self.progress().phase == ConnectionPhase::Waiting
     }

@@ -67,7 +67,7 @@ impl FairTurns {
         if queue.waiting >= self.max_waiting {
             queue.drop_abandoned();
         }
-        if queue.waiting >= self.max_waiting && !queue.make_place_for(client) {
+        if queue.waiting >= self.max_waiting && !queue.make_room_for(client) {
             return Joined::Rejected;
         }
         let (grant, granted) = channel();
@@ -137,7 +137,7 @@ impl TurnQueue {
     }
 
     /// Rejects the newest request of the address with most waiting requests; returns false if `client` itself has about as many.
-    fn make_place_for(&mut self, client: ClientAddress) -> bool {
+    fn make_room_for(&mut self, client: ClientAddress) -> bool {
         let own = self.by_client.get(&client).map_or(0, VecDeque::len);
         let longest = self.by_client.values_mut().max_by_key(|queue| queue.len()).filter(|queue| queue.len() > own + 1);
         let Some(longest) = longest else { return false };

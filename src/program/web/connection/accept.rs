@@ -109,21 +109,21 @@ impl Acceptor {
         ClientConnection { limits: self.limits, addresses, activity, handler, telemetry, stop }
     }
 
-    /// Waits for the first request or handshake message, then for a place; then serves the connection.
+    /// Waits for the first request or handshake message, then for a slot; then serves the connection.
     async fn admit(&self, stream: WebStream, client: ClientConnection, open: OpenConnection) {
         let is_tls = self.gate.has_tls();
-        let placed = async {
+        let slot = async {
             match wait_for_request(&stream, is_tls, self.limits.header_bytes, || open.request_started()).await {
-                true => Some(open.place().await),
+                true => Some(open.wait_for_slot().await),
                 false => None,
             }
         };
-        let has_place = tokio::select! {
-            has_place = placed => has_place,
+        let has_slot = tokio::select! {
+            has_slot = slot => has_slot,
             cut = open.activity.cut_when_overdue(self.limits.deadlines) => return self.count_evicted(&client, cut),
             () = client.stopped() => return,
         };
-        match has_place {
+        match has_slot {
             None if is_tls => return self.telemetry.web.handshake_error(HandshakeError::Closed),
             None => return,
             Some(false) => return self.count_evicted(&client, CutReason::Evicted),
@@ -145,7 +145,7 @@ impl Acceptor {
         }
     }
 
-    /// Counts a connection that ended without a place: as rejected if its request was received, otherwise as cut.
+    /// Counts a connection that ended without a slot: as rejected if its request was received, otherwise as cut.
     fn count_evicted(&self, client: &ClientConnection, cut: CutReason) {
         if cut == CutReason::Evicted && client.activity.is_waiting() {
             return self.telemetry.scrape.connections_refused.increment(1);
@@ -153,7 +153,7 @@ impl Acceptor {
         client.count_cut(cut);
     }
 
-    /// Performs the handshake if the listener uses TLS, then serves HTTP/1 or HTTP/2. Holds the place until the connection ends.
+    /// Performs the handshake if the listener uses TLS, then serves HTTP/1 or HTTP/2. Holds the slot until the connection ends.
     async fn serve<S>(&self, stream: S, client: ClientConnection, open: OpenConnection)
     where
         S: AsyncRead + AsyncWrite + Unpin + FirstByte,

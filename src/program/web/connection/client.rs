@@ -43,7 +43,7 @@ impl ClientConnection {
         self.telemetry.scrape.connection_cut(reason as usize);
     }
 
-    /// Waits until the connection should close after its current response: the server is stopping, or another connection needs its place
+    /// Waits until the connection should close after its current response: the server is stopping, or another connection needs its slot
     /// (counted as evicted).
     pub(super) async fn should_close(&self) {
         tokio::select! {

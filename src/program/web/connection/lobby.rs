@@ -1,5 +1,5 @@
-//! Connections without a place: those whose request has not arrived, and those that wait for a place. Their number is limited. The lobby
-//! selects the connection to evict for a new one, and the connection that gets the next place.
+//! Connections without a slot: those whose request has not arrived, and those that wait for a slot. Their number is limited. The lobby
+//! selects the connection to evict for a new one, and the connection that gets the next slot.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::program::web::addresses::ClientAddress;
 /// share an address.
 pub(super) const FAIR_SHARE: usize = 8;
 
-/// All connections without a place, by client address and number. Older connections have lower numbers.
+/// All connections without a slot, by client address and number. Older connections have lower numbers.
 #[derive(Default)]
 pub(super) struct Lobby {
     queues: HashMap<ClientAddress, AddressQueue>,
@@ -28,18 +28,18 @@ struct AddressQueue {
     silent: BTreeMap<u64, Arc<Activity>>,
     /// A part of the request was received.
     started: BTreeMap<u64, Arc<Activity>>,
-    /// The request was received; the connection waits for a place.
+    /// The request was received; the connection waits for a slot.
     waiting: BTreeMap<u64, WaitingConnection>,
 }
 
-/// A connection that waits for a place.
+/// A connection that waits for a slot.
 pub(super) struct WaitingConnection {
     pub(super) activity: Arc<Activity>,
-    /// Notifies the connection that it has a place.
+    /// Notifies the connection that it has a slot.
     pub(super) grant: Sender<()>,
 }
 
-/// The connection that gets the next place.
+/// The connection that gets the next slot.
 pub(super) struct NextConnection {
     pub(super) client: ClientAddress,
     pub(super) number: u64,
@@ -58,7 +58,7 @@ impl Lobby {
         self.total
     }
 
-    /// The number of connections that wait for a place.
+    /// The number of connections that wait for a slot.
     pub(super) fn waiting(&self) -> usize {
         self.waiting
     }
@@ -77,7 +77,7 @@ impl Lobby {
         }
     }
 
-    /// The request was received; the connection waits for a place. Returns false if it was evicted meanwhile.
+    /// The request was received; the connection waits for a slot. Returns false if it was evicted meanwhile.
     pub(super) fn wait(&mut self, client: ClientAddress, number: u64, grant: Sender<()>) -> bool {
         let Some(queue) = self.queues.get_mut(&client) else { return false };
         let Some(activity) = queue.silent.remove(&number).or_else(|| queue.started.remove(&number)) else { return false };
@@ -112,15 +112,15 @@ impl Lobby {
         Some(activity)
     }
 
-    /// The address and number of the connection that gets the next place: the oldest one of the addresses with fewest places.
-    pub(super) fn next(&self, places: impl Fn(&ClientAddress) -> usize) -> Option<(ClientAddress, u64)> {
+    /// The address and number of the connection that gets the next slot: the oldest one of the addresses with fewest slots.
+    pub(super) fn next(&self, slots: impl Fn(&ClientAddress) -> usize) -> Option<(ClientAddress, u64)> {
         let first = |(client, queue): (&ClientAddress, &AddressQueue)| Some((*client, *queue.waiting.first_key_value()?.0));
-        self.queues.iter().filter_map(first).min_by_key(|(client, number)| (places(client).max(FAIR_SHARE), *number))
+        self.queues.iter().filter_map(first).min_by_key(|(client, number)| (slots(client).max(FAIR_SHARE), *number))
     }
 
-    /// Removes and returns the connection that gets the next place.
-    pub(super) fn take_next(&mut self, places: impl Fn(&ClientAddress) -> usize) -> Option<NextConnection> {
-        let (client, number) = self.next(places)?;
+    /// Removes and returns the connection that gets the next slot.
+    pub(super) fn take_next(&mut self, slots: impl Fn(&ClientAddress) -> usize) -> Option<NextConnection> {
+        let (client, number) = self.next(slots)?;
         let waiting = self.queues.get_mut(&client).and_then(|queue| queue.waiting.remove(&number));
         debug_assert!(waiting.is_some(), "the next connection is in its queue");
         let waiting = waiting?;
@@ -187,10 +187,10 @@ mod tests {
         for (address, number) in [(2, 2), (2, 0), (1, 3)] {
             assert!(lobby.wait(client(address), number, channel().0));
         }
-        let places = |of: u8, count: usize| move |address: &ClientAddress| if *address == client(of) { count } else { 0 };
-        assert_eq!(lobby.next(places(2, FAIR_SHARE)), Some((client(2), 0)), "addresses within their share are equal");
-        assert_eq!(lobby.next(places(2, FAIR_SHARE + 1)), Some((client(1), 3)));
-        let next = lobby.take_next(places(2, FAIR_SHARE + 1)).expect("a waiting connection");
+        let slots = |of: u8, count: usize| move |address: &ClientAddress| if *address == client(of) { count } else { 0 };
+        assert_eq!(lobby.next(slots(2, FAIR_SHARE)), Some((client(2), 0)), "addresses within their share are equal");
+        assert_eq!(lobby.next(slots(2, FAIR_SHARE + 1)), Some((client(1), 3)));
+        let next = lobby.take_next(slots(2, FAIR_SHARE + 1)).expect("a waiting connection");
         assert_eq!((next.client, next.number), (client(1), 3));
         assert_eq!((lobby.len(), lobby.waiting()), (3, 2));
     }

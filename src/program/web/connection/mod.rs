@@ -4,8 +4,8 @@
 //! web_listener  TCP and Unix listeners and streams
 //! accept        runs one task for each connection; drains connections at shutdown
 //!   request_head  waits for the first request or TLS handshake message
-//!   open          the open connections: assigns places, evicts connections
-//!     lobby         connections without a place
+//!   open          the open connections: assigns slots, evicts connections
+//!     lobby         connections without a slot
 //!   handshake     TLS handshakes; client addresses take turns
 //!   http1         serves one HTTP/1 connection
 //!     observed      records progress of the stream

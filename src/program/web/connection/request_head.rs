@@ -16,7 +16,7 @@ const RECORD_HEADER: usize = 5;
 /// Waits until the connection can be read; returns false if the client disconnected without sending anything or has reset the connection.
 /// Calls `on_start` when a part of the request was received.
 ///
-/// When many clients disconnect at once, their systems reset the connections. Such a connection must not get a place, because other
+/// When many clients disconnect at once, their systems reset the connections. Such a connection must not get a slot, because other
 /// connections would be evicted for it.
 pub(super) async fn wait_for_request(stream: &WebStream, is_tls: bool, max_head_bytes: usize, on_start: impl Fn()) -> bool {
     let max = max_head_bytes.min(MAX_PEEK_BYTES);

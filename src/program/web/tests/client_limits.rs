@@ -50,10 +50,10 @@ async fn clients_that_do_not_read_are_cut() {
     assert_eq!(taken.len(), 512, "the rest was discarded");
 }
 
-/// Waits until `count` connections have a place.
-async fn placed(server: &TestServer, count: usize) {
+/// Waits until `count` connections have a slot.
+async fn wait_for_slots_in_use(server: &TestServer, count: usize) {
     soon(async {
-        while server.state.open.placed() != count {
+        while server.state.open.slots_in_use() != count {
             sleep(Duration::from_millis(1)).await;
         }
     })
@@ -69,11 +69,11 @@ async fn connections_are_limited_over_all_listeners() {
     assert_eq!(status(&exchange(&mut a, "/-/healthy").await), 200);
     assert_eq!(status(&exchange(&mut b, "/-/healthy").await), 200);
     let mut c = first.connect().await;
-    assert_eq!(status(&exchange(&mut c, "/-/healthy").await), 200, "a new connection gets a place");
+    assert_eq!(status(&exchange(&mut c, "/-/healthy").await), 200, "a new connection gets a slot");
     assert_eq!(rest(&mut a).await, b"", "the longest-idle connection was evicted");
     assert_eq!(status(&exchange(&mut b, "/-/healthy").await), 200, "the other connection stays open");
     assert_eq!(first.labelled("statsd_bridge_http_connections_cut_total{reason=\"crowded\"}"), 1.0);
-    assert_eq!((first.state.open.placed(), first.metric("statsd_bridge_http_connections_open")), (2, 2.0));
+    assert_eq!((first.state.open.slots_in_use(), first.metric("statsd_bridge_http_connections_open")), (2, 2.0));
 
     // While both connections are busy, a new one waits until one of them has its response and closes.
     let turns = first.state.scrapes.renders.acquire_many(2).await.expect("open");
@@ -99,11 +99,11 @@ async fn connections_are_limited_over_all_listeners() {
     let (b, c) = (rest(&mut b), rest(&mut c));
     let ended = tokio::select! { ended = b => ended, ended = c => ended };
     assert!(ended.starts_with(b"HTTP/1.1 200 OK") && ended.ends_with(b"0\r\n\r\n"), "the response is complete");
-    placed(&first, 2).await;
+    wait_for_slots_in_use(&first, 2).await;
     assert_eq!(first.metric("statsd_bridge_http_connections_refused_total"), 0.0);
     drop(d);
-    placed(&first, 1).await;
-    assert_eq!(status(&second.ask("GET", "/-/healthy").await), 200, "a released place is reused");
+    wait_for_slots_in_use(&first, 1).await;
+    assert_eq!(status(&second.ask("GET", "/-/healthy").await), 200, "a released slot is reused");
 }
 
 #[tokio::test]
@@ -139,7 +139,7 @@ async fn slow_bodies_are_answered_408() {
     let server = TestServer::start(WebOptions { enable_admin_api: true, max_connections: 4, ..patient() }).await;
     let mut first = server.connect().await;
     first.write_all(head.as_bytes()).await.expect("sent");
-    placed(&server, 1).await;
+    wait_for_slots_in_use(&server, 1).await;
     soon(async {
         while status(&server.ask("POST", "/api/v1/series/delete").await) != 503 {
             sleep(Duration::from_millis(1)).await;
@@ -172,7 +172,7 @@ async fn connections_without_a_request_take_no_place() {
         let mut stream = server.connect().await;
         stream.write_all(b"GET / HT").await.expect("sent");
         crowd.push(stream);
-        assert_eq!(server.state.open.placed(), 0);
+        assert_eq!(server.state.open.slots_in_use(), 0);
     }
     assert_eq!(status(&server.ask("GET", "/-/healthy").await), 200);
     let cut = server.labelled("statsd_bridge_http_connections_cut_total{reason=\"crowded\"}");

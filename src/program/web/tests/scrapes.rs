@@ -42,14 +42,14 @@ async fn large(options: WebOptions) -> TestServer {
 }
 
 /// The lines without self-metrics, which differ between expositions.
-fn sent(page: &[u8]) -> Vec<&[u8]> {
-    page.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"family")).collect()
+fn sent(exposition: &[u8]) -> Vec<&[u8]> {
+    exposition.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"family")).collect()
 }
 
 fn rendered(server: &TestServer) -> Vec<u8> {
-    let mut page = Vec::new();
-    server.bridge.render(now(), &mut page);
-    page
+    let mut exposition = Vec::new();
+    server.bridge.render(now(), &mut exposition);
+    exposition
 }
 
 async fn wait_for(what: &str, is_so: impl Fn() -> bool) {
@@ -82,14 +82,14 @@ async fn the_exposition_is_the_same_in_every_coding() {
         assert_eq!(header(&head, "content-type"), Some("text/plain; version=0.0.4; charset=utf-8; escaping=underscores"));
         assert_eq!((header(&head, "vary"), header(&head, "content-encoding")), (Some("Accept, Accept-Encoding"), coding));
         let body = body.expect("complete");
-        let mut page = Vec::new();
+        let mut exposition = Vec::new();
         match coding {
-            None => page = body,
-            Some("gzip") => drop(GzDecoder::new(&body[..]).read_to_end(&mut page).expect("gzip")),
-            _ => page = zstd::decode_all(&body[..]).expect("zstd"),
+            None => exposition = body,
+            Some("gzip") => drop(GzDecoder::new(&body[..]).read_to_end(&mut exposition).expect("gzip")),
+            _ => exposition = zstd::decode_all(&body[..]).expect("zstd"),
         }
-        assert!(sent(&page) == sent(&want), "{coding:?}");
-        assert_eq!(server.metric("statsd_bridge_scrape_page_bytes"), page.len() as f64);
+        assert!(sent(&exposition) == sent(&want), "{coding:?}");
+        assert_eq!(server.metric("statsd_bridge_scrape_page_bytes"), exposition.len() as f64);
     }
     assert_eq!(server.metric("statsd_bridge_scrapes_total"), 3.0);
     wait_for("permits are released", || is_at_rest(&server)).await;
@@ -201,7 +201,7 @@ async fn clients_that_wait_for_the_server_are_not_evicted() {
     drop(turns);
     reply.extend(rest(&mut stream).await);
     assert!(unchunked(&reply).1.is_some(), "the exposition is complete");
-    assert!(rest(&mut other).await.starts_with(b"HTTP/1.1 200 OK"), "then the other connection gets its place");
+    assert!(rest(&mut other).await.starts_with(b"HTTP/1.1 200 OK"), "then the other connection gets its slot");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -222,8 +222,8 @@ async fn waiting_scrapes_share_an_exposition_and_slow_ones_are_cut() {
     let readers: Vec<_> = clients.into_iter().map(|mut stream| tokio::spawn(async move { rest(&mut stream).await })).collect();
     for reader in readers {
         let reply = soon(reader).await.expect("no panic");
-        let page = unchunked(&reply).1.expect("complete");
-        assert!(page.windows(15).any(|w| w == b"\nfamily_late 1\n"[..15].as_ref()));
+        let exposition = unchunked(&reply).1.expect("complete");
+        assert!(exposition.windows(15).any(|w| w == b"\nfamily_late 1\n"[..15].as_ref()));
     }
     wait_for("the slow one is cut", || cut(&server, "crowded") == 1.0).await;
     assert_eq!(unchunked(&rest(&mut slow).await).1, None);

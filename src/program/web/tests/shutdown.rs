@@ -42,5 +42,5 @@ async fn shutdown_ends_after_the_drain_timeout() {
     server.stop.send(()).expect("serving");
     soon(server.task).await.expect("no panic");
     assert_eq!(rest(&mut stuck).await, b"");
-    assert_eq!(server.state.open.count(), 0, "connections that are cut release their places");
+    assert_eq!(server.state.open.count(), 0, "connections that are cut release their slots");
 }
