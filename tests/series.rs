@@ -163,7 +163,7 @@ fn series_are_deleted_by_hand_and_counters_begin_anew() {
     bridge.send("jobs:1|c|#host:a\ntook:7|ms|#host:a");
     let page = bridge.page_at(7);
     assert_eq!((page.value("jobs{host=\"a\"}"), page.value("took_count{host=\"a\"}")), (Some(1.0), Some(1.0)));
-    until("the deletion is logged", || bridge.process.log().contains("series deleted on request").then_some(()));
+    until("the deletion is logged", || bridge.process.log().contains("series deleted over HTTP").then_some(()));
     assert!(bridge.process.log().contains("peer=127.0.0.1:"), "{}", bridge.process.log());
     bridge.stop();
 }
