@@ -245,7 +245,7 @@ mod tests {
             "families": 1, "families_limit": 0, "resting_series": 7,
         });
         let conflict = json!({
-            "name": "up", "reason": "type", "policy": "refused: so it is", "samples": 2,
+            "name": "up", "reason": "type", "policy": "rejected: for a reason", "samples": 2,
             "kept": { "name": "up", "type": "counter", "sample": "up:1|c", "source": "udp 127.0.0.1:5" },
             "came": { "name": "up", "type": "gauge", "sample": "up:1|g\n", "source": "unknown" },
         });
@@ -284,7 +284,7 @@ FAMILY    TYPE          SERIES      BYTES  WIDEST LABELS
 login     counter          100   23.0 KiB  user 100 (u0, u1); site 1 (eu)
 
 CONFLICTS
-up (type): refused: so it is; 2 samples
+up (type): rejected: for a reason; 2 samples
     kept counter up: up:1|c   from udp 127.0.0.1:5
     came gauge up: up:1|g\u{fffd}   from unknown
 

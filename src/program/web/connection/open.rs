@@ -155,7 +155,7 @@ impl Connections {
 
     /// Evicts connections to make room for waiting ones; returns false if none waits.
     ///
-    /// For the address with most slots, only its own connections are evicted. A scraper with a long time between scrapes is protected
+    /// To make room for the address with most slots, only its own connections are evicted. A scraper with a long time between scrapes is protected
     /// while busy connections can close after their response instead.
     fn make_room(&mut self, slots: usize, now: Instant) -> bool {
         self.assign_slots(slots);
