@@ -120,11 +120,11 @@ fn each_reason_of_a_conflict_shows_its_sides() {
     let all = data["conflicts"].as_array().expect("a list");
     assert_eq!(all.len(), 7, "{data}");
     for (reason, name, kept, came, policy) in [
-        ("type", "jobs", Some(("counter", "jobs:1|c|#a:b")), ("gauge", "jobs:2|g"), "refused"),
-        ("lines", "took_sum", Some(("histogram", "took:5|ms")), ("counter", "took_sum:1|c"), "refused"),
-        ("own_name", "statsd_bridge_mine", None, ("counter", "statsd_bridge_mine:1|c"), "refused"),
-        ("prometheus_name", "up", None, ("gauge", "up:0|g"), "refused"),
-        ("empty_name", "", None, ("counter", ",k=v:1|c"), "refused"),
+        ("type", "jobs", Some(("counter", "jobs:1|c|#a:b")), ("gauge", "jobs:2|g"), "rejected"),
+        ("lines", "took_sum", Some(("histogram", "took:5|ms")), ("counter", "took_sum:1|c"), "rejected"),
+        ("own_name", "statsd_bridge_mine", None, ("counter", "statsd_bridge_mine:1|c"), "rejected"),
+        ("prometheus_name", "up", None, ("gauge", "up:0|g"), "rejected"),
+        ("empty_name", "", None, ("counter", ",k=v:1|c"), "rejected"),
         ("reserved_label", "labelled", None, ("counter", "labelled:1|c|#le:5"), "recorded"),
         ("help", "helped", Some(("counter", "First.")), ("counter", "Second."), "recorded"),
     ] {
