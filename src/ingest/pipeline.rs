@@ -87,10 +87,10 @@ impl Worker {
             #[cfg(target_arch = "x86_64")]
             avx2: Avx2::find(),
             // A series has more than one binding if its tags arrive in several orders.
-            bindings: Bindings::new(options.limits.series + options.limits.series / 4 + SPARE_BINDINGS),
+            bindings: Bindings::new(options.limits.series.saturating_add(options.limits.series / 4).saturating_add(SPARE_BINDINGS)),
             memory: BindingMemory::new(engine.registry().bindings()),
             resolver: Resolver::new(&engine),
-            exemplar_tag: options.exemplar_tag.as_deref().and_then(|key| ExemplarTag::new(key, &options.dialect)).map(Arc::new),
+            exemplar_tag: options.exemplar_tag.as_ref().map(|key| Arc::new(ExemplarTag::new(key, &options.dialect))),
             cut: Vec::new(),
             tally: Tally::default(),
             hits: HitTally::default(),
@@ -301,7 +301,7 @@ impl Worker {
             log: &mut self.log,
             pending,
             now,
-            max_value: self.limits.sample_value,
+            max_value: self.limits.sample_value.get(),
         };
         for (number, (place, p)) in places.iter().zip(pending).enumerate() {
             let binding = place.and_then(|place| bindings.target(place, &p.sample));
@@ -324,7 +324,7 @@ impl Worker {
             log: &mut self.log,
             pending: std::slice::from_ref(pending),
             now,
-            max_value: self.limits.sample_value,
+            max_value: self.limits.sample_value.get(),
         };
         let known = self.bindings.find(hash, sample);
         if known.and_then(|id| self.bindings.get(id, sample)).is_some_and(|binding| recording.apply(binding, sample)) {

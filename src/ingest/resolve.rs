@@ -179,7 +179,7 @@ impl Resolver {
         if self.mapper.labels.len() > self.limits.tags {
             return Err(Outcome::Rejected(Refusal::TooManyTags));
         }
-        if let Some(rejection) = rejection_of_value(incoming.sample, mapped, self.limits.sample_value) {
+        if let Some(rejection) = rejection_of_value(incoming.sample, mapped, self.limits.sample_value.get()) {
             return Err(Outcome::Rejected(rejection));
         }
         if self.mapper.renamed() > 0 {

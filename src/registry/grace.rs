@@ -97,7 +97,7 @@ impl GracePeriod {
         let kept = &mut *lock(&self.kept);
         let is_full = |kept: &Kept| {
             // The order has places of entries that were taken, too.
-            let is_order_full = kept.order.len() >= self.max_series.saturating_mul(2);
+            let is_order_full = kept.order.len() / 2 >= self.max_series;
             kept.by_identity.len() >= self.max_series || is_order_full || kept.bytes >= self.max_bytes
         };
         // With a very small budget it is full without an entry.
@@ -390,6 +390,8 @@ mod tests {
             worker.ingest(b"a:1|c\nb:1|c", at(round * 2_000));
             pass(&bridge, &mut worker, at(round * 2_000 + 1_500));
         }
+        let order = lock(&bridge.registry().grace.kept).order.len();
+        assert!((100..=200).contains(&order), "{order} entries of the 1,000 that were made");
         worker.ingest(b"a:0|c\nb:0|c", at(1_000_000));
         let text = exposition(&bridge, at(1_000_000));
         assert!(text.contains("\na 500\n") && text.contains("\nb 500\n"), "{text}");

@@ -14,7 +14,7 @@ const NUMBER_BYTES: usize = 48;
 
 /// Memory of the classic cell of a histogram with so many bounds, with its place in the series.
 fn histogram_bytes(bounds: usize) -> usize {
-    56 + 8 * bounds
+    72 + 8 * bounds
 }
 
 /// Memory of one worker's cell of this kind before it grows.

@@ -3,18 +3,15 @@
 use std::sync::Arc;
 
 use super::{Moment, SavedKind, SavedSeries, SavedValue};
-use crate::options::SummaryOptions;
+use crate::options::{Buckets, Quantiles, SummaryOptions};
 use crate::registry::cell::{Bounds, HistogramSnapshot, NativeSnapshot, SavedNative, SavedSet, SummaryCell};
 use crate::registry::kind::FamilyKind;
 use crate::registry::series::Series;
 use crate::registry::worker_cells::WorkerCell;
 use crate::time::Timestamp;
 
-/// Maximum number of steps of a saved summary's window; rules allow fewer.
+/// Maximum number of steps of a saved summary's window; rules allow as many.
 const MAX_STEPS: u32 = 1_000;
-
-/// Maximum number of bounds of a saved histogram, or of quantiles of a saved summary; rules allow fewer.
-const MAX_BOUNDS: usize = 10_000;
 
 impl SavedKind {
     pub(super) fn of(kind: &FamilyKind) -> Self {
@@ -31,23 +28,18 @@ impl SavedKind {
 
     /// The kind; `None` where no rule and no flag can have stated its options.
     pub(crate) fn restore(&self) -> Option<FamilyKind> {
-        let ascend = |numbers: &[f64]| numbers.iter().all(|number| number.is_finite()) && numbers.is_sorted_by(|a, b| a < b);
         match self {
             Self::Counter => Some(FamilyKind::Counter),
             Self::Gauge => Some(FamilyKind::Gauge),
             Self::Set => Some(FamilyKind::Set),
             Self::Histogram { bounds, native } => {
-                let is_good = bounds.len() <= MAX_BOUNDS && ascend(bounds) && native.is_none_or(|options| options.is_legal());
-                is_good.then(|| FamilyKind::Histogram { bounds: Bounds::shared(bounds, *native) })
+                let buckets = Buckets::new(bounds.iter().copied()).ok().filter(|_| native.is_none_or(|options| options.is_legal()))?;
+                Some(FamilyKind::Histogram { bounds: Bounds::shared(&buckets, *native) })
             }
             Self::Summary { quantiles, max_age_ms, age_buckets } => {
-                let is_good = *age_buckets <= MAX_STEPS
-                    && quantiles.len() <= MAX_BOUNDS
-                    && ascend(quantiles)
-                    && quantiles.iter().all(|q| (0.0..=1.0).contains(q));
-                let quantiles = Arc::from(&**quantiles);
+                let quantiles = Quantiles::new(quantiles.iter().copied()).ok().filter(|_| *age_buckets <= MAX_STEPS)?;
                 let options = SummaryOptions { quantiles, max_age_ms: *max_age_ms, age_buckets: *age_buckets };
-                is_good.then(|| FamilyKind::Summary(Arc::new(options)))
+                Some(FamilyKind::Summary(Arc::new(options)))
             }
         }
     }
@@ -72,7 +64,7 @@ impl SavedSeries {
                 *shown_from_s = shown_from_s.saturating_add_signed(seconds).max(1);
             }
             (SavedValue::Summary(summary), SavedKind::Summary { max_age_ms, age_buckets, .. }) => {
-                let options = SummaryOptions { quantiles: Arc::default(), max_age_ms: *max_age_ms, age_buckets: *age_buckets };
+                let options = SummaryOptions { quantiles: Quantiles::none(), max_age_ms: *max_age_ms, age_buckets: *age_buckets };
                 summary.shift(millis, SummaryCell::step_ms(&options));
             }
             _ => {}
