@@ -143,10 +143,10 @@ fn a_bad_file_is_named_put_aside_and_never_stops_the_start() {
     *flipped.last_mut().expect("a byte") ^= 1;
     let random: Vec<u8> = (0..5000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     let cases = [
-        (good[..good.len() - 3].to_vec(), "it is cut"),
-        (Vec::new(), "it is cut"),
+        (good[..good.len() - 3].to_vec(), "it is truncated"),
+        (Vec::new(), "it is truncated"),
         (random, "it is not a state file"),
-        (newer, "its format version is 99, this program reads 4"),
+        (newer, "its format version is 99, this program reads 2 to 4"),
         (flipped, "it is damaged"),
     ];
     for (bytes, why) in cases {
