@@ -203,6 +203,25 @@ fn an_old_file_is_not_taken_up_and_the_age_is_a_flag() {
     }
 }
 
+/// The lock is released when the program ends, in order or by a crash, and holds over snapshots, which replace the file.
+#[apply(test)]
+fn a_second_bridge_with_the_same_file_does_not_start() {
+    let kept = Kept::new();
+    for signal in [Signal::KILL, Signal::TERM] {
+        let mut first = kept.launch().arg("--state.interval=1s").start();
+        until("a snapshot is written", || (first.page().sum("statsd_bridge_state_snapshots_total") > 0.0).then_some(()));
+        let mut command = bridge_command();
+        command.args(["--statsd.listen-udp=127.0.0.1:0", "--statsd.listen-tcp=", "--web.listen-address=127.0.0.1:0"]);
+        command.arg(format!("--state.file={}", kept.path().display()));
+        let mut second = Process::start(command);
+        assert_eq!(second.wait().code(), Some(1), "{}", second.log());
+        assert!(second.log().contains("another program uses it"), "{}", second.log());
+        first.process.signal(signal);
+        first.process.wait();
+    }
+    kept.start().stop();
+}
+
 /// By its definition; the file's checksum is CRC-32 of IEEE 802.3.
 fn crc32(bytes: &[u8]) -> u32 {
     let step = |crc: u32, _| if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 };
