@@ -9,7 +9,7 @@ mod tests;
 
 use std::fmt;
 
-use self::grammar::SelectorError;
+pub use self::grammar::SelectorError;
 use crate::mapping::Expression;
 
 /// The label that stands for the family's name.

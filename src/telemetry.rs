@@ -46,7 +46,7 @@ pub(crate) use self::web_metrics::{HandshakeError, RequestRejection};
 use crate::options::Prefix;
 
 /// Handles of the own metrics that are not counted per sample, and the flush of those that are.
-pub struct Telemetry {
+pub(crate) struct Telemetry {
     prefix: Prefix,
     recorder: PrometheusRecorder,
     handle: PrometheusHandle,
@@ -67,7 +67,7 @@ pub struct Telemetry {
 
 impl Telemetry {
     /// A fresh set, all at zero.
-    pub fn new(prefix: Prefix) -> Self {
+    pub(crate) fn new(prefix: Prefix) -> Self {
         let seconds = format!("{}scrape_duration_seconds", prefix.as_str());
         let recorder = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Full(seconds), &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5])
@@ -82,7 +82,7 @@ impl Telemetry {
     }
 
     /// The prefix of every name here but `process_*`.
-    pub fn prefix(&self) -> Prefix {
+    pub(crate) fn prefix(&self) -> Prefix {
         self.prefix
     }
 
@@ -90,12 +90,12 @@ impl Telemetry {
     ///
     /// The names of its process belong to it wherever they are on the page: see
     /// [`Options::without_process_metrics`](crate::options::Options::without_process_metrics).
-    pub fn owns_name(&self, name: &str, has_process_metrics: bool) -> bool {
+    pub(crate) fn owns_name(&self, name: &str, has_process_metrics: bool) -> bool {
         name.starts_with(self.prefix.as_str()) || has_process_metrics && process::NAMES.contains(&name)
     }
 
     /// Gauges of one bound UDP socket: bytes of receive buffer granted, datagrams the kernel dropped (a counter).
-    pub fn udp_socket(&self, address: &str, worker: usize) -> (Gauge, Counter) {
+    pub(crate) fn udp_socket(&self, address: &str, worker: usize) -> (Gauge, Counter) {
         let labels = [("address", address.to_owned()), ("worker", worker.to_string())];
         let p = self.prefix.as_str();
         metrics::with_local_recorder(&self.recorder, || {
@@ -104,12 +104,12 @@ impl Telemetry {
     }
 
     /// Counters of the relay to `target`.
-    pub fn relay(&self, target: &str) -> RelayCounters {
+    pub(crate) fn relay(&self, target: &str) -> RelayCounters {
         metrics::with_local_recorder(&self.recorder, || relay_counters(self.prefix, target))
     }
 
     /// Says which build runs: the gauge `build_info`, which is 1.
-    pub fn describe_build(&self, version: &str, revision: &str) {
+    pub(crate) fn describe_build(&self, version: &str, revision: &str) {
         let full = format!("{}build_info", self.prefix.as_str());
         let labels = [("revision", revision.to_owned()), ("version", version.to_owned())];
         metrics::with_local_recorder(&self.recorder, || {
@@ -119,7 +119,7 @@ impl Telemetry {
     }
 
     /// Adds a batch's counts and sets them to zero.
-    pub fn flush(&self, tally: &mut Tally) {
+    pub(crate) fn flush(&self, tally: &mut Tally) {
         self.ingest.add(tally);
         *tally = Tally::default();
     }
@@ -139,12 +139,12 @@ impl Telemetry {
     }
 
     /// Folds what the histograms have gathered; to be called every few seconds, so that nothing depends on being scraped.
-    pub fn run_upkeep(&self) {
+    pub(crate) fn run_upkeep(&self) {
         self.handle.run_upkeep();
     }
 
     /// All families that the facade carries, sorted by name, each with its lines in a stable order.
-    pub fn families(&self) -> Vec<SelfFamily> {
+    pub(crate) fn families(&self) -> Vec<SelfFamily> {
         parse_families(&self.handle.render())
     }
 }

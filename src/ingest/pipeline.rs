@@ -33,7 +33,8 @@ const BATCH: usize = 32;
 /// Bindings that a worker may keep beyond those of the series.
 const ROUTES_AT_LEAST: usize = 1 << 14;
 
-/// One receiving thread's side of the bridge: its bindings, its counts, and the right to write its cells.
+/// One receiving thread's side of the bridge, made by [`Bridge::worker`](crate::Bridge::worker). It parses lines and records their samples.
+/// A sample of a known series allocates nothing and takes no lock.
 pub struct Worker {
     engine: Arc<Engine>,
     dialect: Dialect,
@@ -99,17 +100,20 @@ impl Worker {
         }
     }
 
-    /// Parses and records one datagram, or a piece of a stream cut at line ends. Counts are flushed before it returns.
+    /// Parses and records one datagram, or a piece of a stream cut at line ends: lines separated by newlines. A bad line is counted under
+    /// its reason, and the others are recorded. An exposition made after the call shows every sample of it.
+    ///
+    /// `now` should not be before that of an earlier call.
     pub fn ingest(&mut self, datagram: &[u8], now: Timestamp) {
         self.ingest_from(datagram, &Source::Unknown, now);
     }
 
-    /// As [`ingest`](Self::ingest); `source` is told where a sample meets a limit or a conflict.
+    /// As [`ingest`](Self::ingest); reports of limits, conflicts and rejections name `source`.
     pub fn ingest_from(&mut self, datagram: &[u8], source: &Source, now: Timestamp) {
         self.ingest_batch(std::iter::once(Datagram { bytes: datagram, source }), now);
     }
 
-    /// Parses and records a batch of datagrams, in their order. Counts are flushed before it returns.
+    /// As [`ingest`](Self::ingest), for several datagrams in their order. One call for a batch costs less than a call for each datagram.
     pub fn ingest_batch<'a>(&mut self, datagrams: impl Iterator<Item: Into<Datagram<'a>>>, now: Timestamp) {
         self.pass();
         #[cfg(target_arch = "x86_64")]
@@ -161,8 +165,8 @@ impl Worker {
         self.record(&mut batch, now);
     }
 
-    /// To be called now and then by a thread that has nothing to ingest, about once a second: series that expire wait until
-    /// every worker was between two batches.
+    /// Takes note of rules and expiry without a sample. Call it about once a second on a worker that has nothing to ingest, or drop the
+    /// worker: a series expires only after every worker was between two batches. Without a ttl nothing depends on it.
     pub fn tick(&mut self) {
         self.pass();
         self.upkeep().run(STEPS_OF_TICK);
@@ -190,15 +194,17 @@ impl Worker {
         Upkeep { bindings: &mut self.bindings, resolver: &mut self.resolver, tally: &mut self.tally, memory: &mut self.memory }
     }
 
-    /// Counts a line that cannot be handed in whole: cut, or too long for whoever receives it.
-    pub fn refuse_line(&mut self, reason: SampleError) {
+    /// Counts a line that the receiver cannot pass whole, because it is cut or too long.
+    #[cfg(any(feature = "cli", test))]
+    pub(crate) fn refuse_line(&mut self, reason: SampleError) {
         self.tally.lines += 1;
         self.count_error(reason);
         self.flush();
     }
 
-    /// As [`refuse_line`](Self::refuse_line); the sender, and as much of the line as is known, are told to whoever looks for them.
-    pub fn refuse_line_from(&mut self, reason: SampleError, line: &[u8], source: &Source, now: Timestamp) {
+    /// As [`refuse_line`](Self::refuse_line), with the sender and the known part of the line, for reports.
+    #[cfg(any(feature = "cli", test))]
+    pub(crate) fn refuse_line_from(&mut self, reason: SampleError, line: &[u8], source: &Source, now: Timestamp) {
         self.log.rejected(reason.as_str(), line, *source, now);
         self.refuse_line(reason);
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 /// One own family, ready for any page format.
 #[derive(Debug, Clone, PartialEq)]
-pub struct SelfFamily {
+pub(crate) struct SelfFamily {
     /// Full name, prefix included.
     pub name: Cow<'static, str>,
     /// One line of help.

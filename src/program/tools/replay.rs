@@ -140,7 +140,7 @@ pub(crate) fn rule_use_text(used: &RuleUse, most: usize) -> String {
             text.push_str(&format!("  {:>width$}  samples of further names\n", further + used.unmapped_others));
         }
     }
-    let unused: Vec<_> = used.rules.iter().filter(|(_, samples)| *samples == 0).collect();
+    let unused: Vec<_> = used.rules.iter().filter(|rule| rule.samples == 0).collect();
     if !unused.is_empty() {
         text.push_str(&format!("{} of {} rules matched nothing\n", unused.len(), used.rules.len()));
     }
@@ -150,8 +150,8 @@ pub(crate) fn rule_use_text(used: &RuleUse, most: usize) -> String {
 /// Sums, unmapped names and rules, for programs.
 pub(crate) fn to_json(replayer: &Replayer) -> Value {
     let (sums, used) = (replayer.accounting(), replayer.rule_use());
-    let rules = used.rules.iter().enumerate().map(|(at, (rule, samples))| {
-        json!({ "rule": at + 1, "position": rule.position.to_string(), "match": rule.pattern, "name": rule.name, "samples": samples })
+    let rules = used.rules.iter().enumerate().map(|(at, rule)| {
+        json!({ "rule": at + 1, "position": rule.position.to_string(), "match": rule.pattern, "name": rule.name, "samples": rule.samples })
     });
     json!({
         "accounting": {

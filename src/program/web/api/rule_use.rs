@@ -14,11 +14,11 @@ const MAX_NAMES: usize = 100;
 /// `/api/v1/rules`: each rule in force with the samples that it matched since; how many never did.
 pub(super) fn rules(bridge: &Bridge) -> ApiData {
     let RuleUse { rules, .. } = bridge.rule_use();
-    let never = rules.iter().filter(|(_, samples)| *samples == 0).count();
+    let never = rules.iter().filter(|rule| rule.samples == 0).count();
     let list: Vec<Value> = rules
         .iter()
         .enumerate()
-        .map(|(number, (rule, samples))| {
+        .map(|(number, rule)| {
             json!({
                 "rule": number + 1,
                 "position": rule.position.to_string(),
@@ -26,7 +26,7 @@ pub(super) fn rules(bridge: &Bridge) -> ApiData {
                 "match_type": match rule.match_type { MatchType::Regex => "regex", MatchType::Glob => "glob" },
                 "action": match rule.action { Action::Map => "map", Action::Drop => "drop" },
                 "name": rule.name,
-                "samples": samples,
+                "samples": rule.samples,
             })
         })
         .collect();
