@@ -17,7 +17,7 @@ fn page_of(bridge: &Bridge) -> Page {
     Page::parse(&String::from_utf8(page).expect("a page is UTF-8")).expect("a good page")
 }
 
-#[test]
+#[apply(test)]
 fn a_label_that_explodes_hurts_only_itself() {
     let bridge = bridge(Limits::default().with(|limits| limits.values_per_label = 100));
     let mut worker = bridge.worker();
@@ -46,7 +46,7 @@ fn a_label_that_explodes_hurts_only_itself() {
     assert!(bridge.accounting().adds_up());
 }
 
-#[test]
+#[apply(test)]
 fn names_that_explode_are_refused_and_known_families_go_on() {
     let bridge = bridge(Limits::default().with(|limits| limits.families = 50));
     let mut worker = bridge.worker();
@@ -62,7 +62,7 @@ fn names_that_explode_are_refused_and_known_families_go_on() {
 }
 
 /// Where there is room for no series more, families of every kind still come, each with its overflow series: totals are exact.
-#[test]
+#[apply(test)]
 fn new_families_at_the_limit_of_all_series_begin_folded() {
     let bridge = bridge(Limits::default().with(|limits| {
         limits.series = 100;
@@ -99,7 +99,7 @@ fn new_families_at_the_limit_of_all_series_begin_folded() {
     assert!(bridge.accounting().adds_up());
 }
 
-#[test]
+#[apply(test)]
 fn series_in_all_and_their_bytes_are_bounded() {
     for limits in [Limits::default().with(|limits| limits.series = 200), Limits::default().with(|limits| limits.series_bytes = 64 << 10)] {
         let bridge = bridge(limits);
@@ -115,7 +115,7 @@ fn series_in_all_and_their_bytes_are_bounded() {
     }
 }
 
-#[test]
+#[apply(test)]
 fn label_names_that_explode_cannot_fill_the_memory() {
     let bridge = bridge(Limits::default());
     let mut worker = bridge.worker();
@@ -129,7 +129,7 @@ fn label_names_that_explode_cannot_fill_the_memory() {
     assert!(page.sum_where("statsd_bridge_limited_samples_total", "limit", "labels_per_family") > 2_000.0);
 }
 
-#[test]
+#[apply(test)]
 fn a_flood_of_refused_identities_keeps_the_routes_of_healthy_series() {
     let bridge = bridge(Limits::default().with(|limits| limits.values_per_label = 10));
     let mut worker = bridge.worker();
@@ -142,7 +142,7 @@ fn a_flood_of_refused_identities_keeps_the_routes_of_healthy_series() {
     assert_eq!(page.sum("statsd_bridge_routes_cleared_total"), 0.0);
 }
 
-#[test]
+#[apply(test)]
 fn routes_of_expired_series_go_in_steps_and_the_others_stay() {
     const COUNT: usize = 50_000;
     let ttl = Ttl { counter_ms: Some(1000), ..Ttl::default() };
@@ -172,7 +172,7 @@ fn routes_of_expired_series_go_in_steps_and_the_others_stay() {
     assert_eq!((page.sum("live"), page.sum("g"), page.sum("statsd_bridge_routes_cleared_total")), (1.0 + calls as f64, 1.0, 0.0));
 }
 
-#[test]
+#[apply(test)]
 fn workers_that_come_and_go_lose_nothing_and_pile_up_nothing() {
     let bridge = bridge(Limits::default());
     for _ in 0..1_000 {
@@ -183,7 +183,7 @@ fn workers_that_come_and_go_lose_nothing_and_pile_up_nothing() {
     assert_eq!((page.sum("c"), page.sum("t_count"), page.sum("statsd_bridge_routes")), (1_000.0, 1_000.0, 0.0));
 }
 
-#[test]
+#[apply(test)]
 fn drop_label_keeps_the_labels_that_do_not_explode() {
     let bridge = bridge(Limits::default().with(|limits| {
         limits.values_per_label = 3;
@@ -207,7 +207,7 @@ fn drop_label_keeps_the_labels_that_do_not_explode() {
 }
 
 /// The limit on a family's series leaves the labels alone that do not explode, too.
-#[test]
+#[apply(test)]
 fn at_the_limit_of_a_family_only_the_widest_label_is_dropped() {
     let bridge = bridge(Limits::default().with(|limits| limits.series_per_family = 20));
     let mut worker = bridge.worker();
@@ -224,7 +224,7 @@ fn at_the_limit_of_a_family_only_the_widest_label_is_dropped() {
 }
 
 /// Series without a label have room for a sixteenth of the limit, and 16 at least; what is beyond that is folded, and said to be.
-#[test]
+#[apply(test)]
 fn beyond_the_room_for_series_without_a_label_samples_are_folded() {
     let bridge = bridge(Limits::default().with(|limits| limits.values_per_label = 40));
     let mut worker = bridge.worker();
@@ -251,7 +251,7 @@ fn beyond_the_room_for_series_without_a_label_samples_are_folded() {
 }
 
 /// A label that explodes does not open a way around the limit on label names.
-#[test]
+#[apply(test)]
 fn label_names_beside_a_label_that_explodes_stay_bounded() {
     let bridge = bridge(Limits::default().with(|limits| {
         limits.values_per_label = 2;
@@ -265,7 +265,7 @@ fn label_names_beside_a_label_that_explodes_stay_bounded() {
     assert_eq!((page.sum("n"), names.len()), (500.0, 5), "{names:?}");
 }
 
-#[test]
+#[apply(test)]
 fn labels_that_explode_together_are_dropped_together_and_stay_bounded() {
     let limits = Limits::default().with(|limits| {
         limits.values_per_label = 50;
@@ -283,7 +283,7 @@ fn labels_that_explode_together_are_dropped_together_and_stay_bounded() {
     assert!(series <= 1_700.0, "the family's limit, and a sixteenth of it for series without a label: {series}");
 }
 
-#[test]
+#[apply(test)]
 fn refuse_refuses_and_counts() {
     let bridge = bridge(Limits::default().with(|limits| {
         limits.values_per_label = 2;
@@ -299,7 +299,7 @@ fn refuse_refuses_and_counts() {
     assert!(bridge.accounting().adds_up());
 }
 
-#[test]
+#[apply(test)]
 fn the_culprit_is_named_with_examples_and_a_count() {
     let bridge = bridge(Limits::default().with(|limits| {
         limits.values_per_label = 10;
@@ -327,7 +327,7 @@ fn the_culprit_is_named_with_examples_and_a_count() {
     assert_eq!((&*names.family, names.samples(), names.examples().len()), ("", 3, 3));
 }
 
-#[test]
+#[apply(test)]
 fn what_is_known_of_culprits_is_bounded() {
     let bridge = bridge(Limits::default().with(|limits| {
         limits.values_per_label = 1;
@@ -345,7 +345,7 @@ fn what_is_known_of_culprits_is_bounded() {
     assert!(page.family("statsd_bridge_limited_samples_total").expect("there are some").lines.len() <= 101);
 }
 
-#[test]
+#[apply(test)]
 fn a_deleted_series_begins_anew_and_gives_its_place_back() {
     let bridge = bridge(Limits::default().with(|limits| limits.values_per_label = 2));
     let mut worker = bridge.worker();
@@ -367,7 +367,7 @@ fn a_deleted_series_begins_anew_and_gives_its_place_back() {
     assert!(bridge.accounting().adds_up());
 }
 
-#[test]
+#[apply(test)]
 fn a_new_counter_may_be_shown_at_zero_first() {
     let bridge = Bridge::new(Options::default().with(|options| options.counters_start_at_zero = Some(0)));
     let mut worker = bridge.worker();
@@ -378,7 +378,7 @@ fn a_new_counter_may_be_shown_at_zero_first() {
     assert_eq!((page.value("hits"), page.value(r#"hits{a="b"}"#), page.value("load")), (Some(6.0), Some(0.0), Some(3.0)));
 }
 
-#[test]
+#[apply(test)]
 fn the_zero_stays_until_it_is_delivered_and_then_for_every_scraper() {
     let bridge = Bridge::new(Options::default().with(|options| options.counters_start_at_zero = Some(60_000)));
     bridge.worker().ingest(b"hits_total:5|c", NOW);

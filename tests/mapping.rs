@@ -43,7 +43,7 @@ fn expire(bridge: &Bridge, worker: &mut Worker, now: Timestamp) {
     }
 }
 
-#[test]
+#[apply(test)]
 fn a_live_series_takes_over_help() {
     let with = |help: &str| format!("mappings:\n- match: a.*\n  name: a\n  help: {help}\n");
     let (bridge, mut worker) = bridge(&with("Old."));
@@ -55,7 +55,7 @@ fn a_live_series_takes_over_help() {
     assert!(text.contains("# HELP a New.\n") && text.contains("\na 2\n") && text.matches("# HELP a ").count() == 1, "{text}");
 }
 
-#[test]
+#[apply(test)]
 fn a_live_series_takes_over_its_ttl() {
     let with = |ttl: &str| format!("mappings:\n- match: a.*\n  name: a_$1\n  ttl: {ttl}\n");
     let (bridge, mut worker) = bridge(&with("1h"));
@@ -75,7 +75,7 @@ fn a_live_series_takes_over_its_ttl() {
     assert!(text_at(&bridge, after(999_000_000)).contains("\na_x 1\n"));
 }
 
-#[test]
+#[apply(test)]
 fn other_labels_are_another_series_of_the_family() {
     let (bridge, mut worker) = bridge("mappings:\n- match: a.*\n  name: a\n  labels: {old: $1}\n");
     worker.ingest(b"a.x:1|c", NOW);
@@ -85,7 +85,7 @@ fn other_labels_are_another_series_of_the_family() {
     assert_eq!((page.value(r#"a{old="x"}"#), page.value(r#"a{new="x"}"#)), (Some(1.0), Some(2.0)));
 }
 
-#[test]
+#[apply(test)]
 fn other_buckets_begin_anew_and_the_same_go_on() {
     let with = |bounds: &str| {
         format!("mappings:\n- match: t.*\n  name: t\n  observer_type: histogram\n  histogram_options: {{buckets: {bounds}}}\n")
@@ -103,7 +103,7 @@ fn other_buckets_begin_anew_and_the_same_go_on() {
     assert_eq!(page.sum("statsd_bridge_events_error_total"), 0.0);
 }
 
-#[test]
+#[apply(test)]
 fn another_type_begins_anew() {
     let with = |kind: &str| format!("mappings:\n- match: t.*\n  name: t\n  labels: {{job: $1}}\n  observer_type: {kind}\n");
     let (bridge, mut worker) = bridge(&with("histogram"));
@@ -115,7 +115,7 @@ fn another_type_begins_anew() {
     assert_eq!((page.value(r#"t_sum{job="x"}"#), page.value(r#"t_sum{job="y"}"#)), (Some(3.0), None));
 }
 
-#[test]
+#[apply(test)]
 fn a_rule_that_drops_ends_the_flow_and_not_the_series() {
     let (bridge, mut worker) = bridge("mappings:\n- match: a.*\n  name: a\n");
     worker.ingest(b"a.x:1|c", NOW);
@@ -128,7 +128,7 @@ fn a_rule_that_drops_ends_the_flow_and_not_the_series() {
     assert_eq!((page.value("a"), page.value("a_x")), (Some(2.0), Some(1.0)));
 }
 
-#[test]
+#[apply(test)]
 fn counters_of_unchanged_rules_go_on_for_every_worker() {
     let text = "mappings:\n- match: a.*\n  name: a\n";
     let (bridge, mut first) = bridge(text);
@@ -144,7 +144,7 @@ fn counters_of_unchanged_rules_go_on_for_every_worker() {
     assert_eq!((page.value("a"), page.value("t_count")), (Some(267.0), Some(267.0)));
 }
 
-#[test]
+#[apply(test)]
 fn refused_samples_are_asked_again_under_new_rules() {
     let (bridge, mut worker) = bridge("mappings:\n- match: a.*\n  name: $2\n");
     worker.ingest(b"a.x:1|c\nc:1|c\nc:1|g", NOW);
@@ -155,7 +155,7 @@ fn refused_samples_are_asked_again_under_new_rules() {
     assert_eq!((page.value("a"), page.value("c_now"), page.sum("statsd_bridge_events_error_total")), (Some(1.0), Some(1.0), 2.0));
 }
 
-#[test]
+#[apply(test)]
 fn the_example_of_every_key_does_what_its_comments_say() {
     let text = std::fs::read_to_string(peers::repository().join("config.example.yml")).expect("readable");
     let (bridge, mut worker) = bridge(&text);
@@ -181,7 +181,7 @@ fn the_example_of_every_key_does_what_its_comments_say() {
     }
 }
 
-#[test]
+#[apply(test)]
 fn a_thousand_rules_are_found_and_counted() {
     let text: String = (0..1000).map(|i| format!("- match: s{i}.*.end\n  name: m{i}\n  labels: {{x: $1}}\n")).collect();
     let (bridge, mut worker) = bridge(&format!("mappings:\n{text}"));
@@ -194,7 +194,7 @@ fn a_thousand_rules_are_found_and_counted() {
     assert_eq!(page(&bridge).value(r#"m7{x="a"}"#), Some(1.0));
 }
 
-#[test]
+#[apply(test)]
 fn an_ending_that_counters_are_given_is_part_of_the_name_that_is_judged() {
     let bridge = Bridge::new(Options::default().with(|options| options.counters_total_suffix = true));
     let mut worker = bridge.worker();
@@ -207,7 +207,7 @@ fn an_ending_that_counters_are_given_is_part_of_the_name_that_is_judged() {
     assert_eq!((rejected("own_metric_name"), rejected("conflict")), (Some(1.0), Some(1.0)));
 }
 
-#[test]
+#[apply(test)]
 fn the_ending_of_counters_is_the_rules_word_first_then_the_files_then_the_flags() {
     let rule = |name: &str, says: &str| format!("- match: {name}\n  name: {name}\n{says}");
     for (flag, defaults, want) in [

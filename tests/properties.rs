@@ -55,7 +55,7 @@ fn user_families(page: &Page) -> Vec<crate::page::Family> {
 }
 
 proptest! {
-    #[test]
+    #[apply(test)]
     fn any_bytes_add_up_and_give_a_page(
         datagrams in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 0..20),
     ) {
@@ -64,7 +64,7 @@ proptest! {
         page_of(&bridge);
     }
 
-    #[test]
+    #[apply(test)]
     fn likely_lines_add_up_and_give_a_page(
         lines in prop::collection::vec(likely_line(), 1..60),
         summaries in any::<bool>(),
@@ -80,7 +80,7 @@ proptest! {
         crate::harness::accounts(&page).map_err(TestCaseError::fail)?;
     }
 
-    #[test]
+    #[apply(test)]
     fn the_order_of_counter_lines_and_the_workers_they_meet_do_not_matter(
         samples in prop::collection::vec((0..4u8, 0..3u8, 1..100u32), 1..200),
         seed in any::<u64>(),
@@ -99,7 +99,7 @@ proptest! {
         prop_assert_eq!(user_families(&page_of(&one)), user_families(&page_of(&many)));
     }
 
-    #[test]
+    #[apply(test)]
     fn packed_values_are_as_good_as_lines(values in prop::collection::vec(0..1000u32, 1..40), kind in "(c|ms|h|d)") {
         let texts: Vec<_> = values.iter().map(u32::to_string).collect();
         let packed = format!("p:{}|{kind}|@0.5|#k:v", texts.join(":")).into_bytes();
@@ -110,7 +110,7 @@ proptest! {
         );
     }
 
-    #[test]
+    #[apply(test)]
     fn whatever_the_limits_fold_the_totals_stay_right(
         samples in prop::collection::vec((0..3u8, 0..6u8, 0..4u8, 1..100u32), 1..200),
         series_per_family in 1..6usize,
@@ -132,7 +132,7 @@ proptest! {
     }
 }
 
-#[test]
+#[apply(test)]
 fn two_pages_in_a_row_have_the_same_order() {
     let lines: Vec<u8> = (0..500).map(|i| format!("m{}:1|c|#t:{}\n", i * 7 % 50, i * 13 % 97)).collect::<String>().into_bytes();
     let bridge = ingest(Options::default(), &[lines]);
@@ -150,7 +150,7 @@ fn line_of_any_name() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #[test]
+    #[apply(test)]
     fn a_trace_changes_no_series(
         samples in prop::collection::vec((0..3u8, 0..2u8, "(c|g|ms|h|d|s)", any::<Option<u8>>(), 0..3u8), 1..100),
     ) {
@@ -191,7 +191,7 @@ fn left_out(page: &Page) -> f64 {
 }
 
 proptest! {
-    #[test]
+    #[apply(test)]
     fn names_of_any_sort_give_a_page_under_each_escaping(
         lines in prop::collection::vec(line_of_any_name(), 1..60),
         any in prop::collection::vec(any::<String>(), 0..10),

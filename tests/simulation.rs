@@ -191,17 +191,17 @@ fn play_part(setting_of: fn(u64) -> Setting, (part, of): (u64, u64)) {
     assert!(failed.is_none(), "{}", failed.unwrap_or_default());
 }
 
-#[test]
+#[apply(test)]
 fn the_core_is_what_the_model_says() {
     play_part(Setting::without_limits, (3, 4));
 }
 
-#[test]
+#[apply(test)]
 fn what_limits_fold_adds_up_to_what_the_model_says() {
     play_part(Setting::with_limits, (1, 4));
 }
 
-#[test]
+#[apply(test)]
 fn a_difference_is_shown_by_the_shortest_script() {
     // Fails where a line of `c.1` came before a crash: whatever else is in the script is to go.
     let steps = script(&mut Numbers(7), WORKERS, RULES.len(), 5 * SCRIPT);

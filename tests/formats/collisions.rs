@@ -62,7 +62,7 @@ pub(super) fn pages() -> Vec<(String, String)> {
     both.map(|((name, rules, sent, _), created)| ((*name).to_owned(), openmetrics(&run(rules, sent, created)))).collect()
 }
 
-#[test]
+#[apply(test)]
 fn types_give_way_and_names_stay() {
     for (name, rules, sent, types) in CASES {
         let bridge = run(rules, sent, false);
@@ -78,7 +78,7 @@ fn types_give_way_and_names_stay() {
     }
 }
 
-#[test]
+#[apply(test)]
 fn created_lines_say_when_counting_began() {
     let rules = "mappings:\n- match: s\n  name: s\n  observer_type: summary\n";
     let text = openmetrics(&run(rules, "x_total:1|c|#a:b\nh:1|ms\ns:1|ms\ng:1|g\nplain:1|c", true));
@@ -92,7 +92,7 @@ fn created_lines_say_when_counting_began() {
     assert!(!openmetrics(&run(rules, "x_total:1|c|#a:b\nh:1|ms\ns:1|ms", false)).contains("_created"));
 }
 
-#[test]
+#[apply(test)]
 fn exemplars_stand_where_they_may() {
     let options = Options::default().with(|options| options.exemplar_tag = TagKey::new("trace_id").ok());
     let sent =
@@ -119,7 +119,7 @@ fn exemplars_stand_where_they_may() {
     assert_eq!(metric("x_total").counter.expect("a counter").exemplar.and_then(|exemplar| exemplar.value), Some(2.0));
 }
 
-#[test]
+#[apply(test)]
 fn the_unit_is_that_of_the_rule_where_the_name_ends_in_it() {
     let rules = "mappings:\n- match: wait\n  name: wait\n  unit: milliseconds\n- match: sent\n  name: sent_total\n  unit: kibibytes\n";
     let bridge = run(rules, "wait:1|ms\nsent:1|c\nother_seconds:1|g", false);

@@ -37,7 +37,7 @@ fn in_protobuf(bridge: &Bridge, family: &str) -> Vec<(Option<f64>, Exemplar)> {
     metrics.flat_map(of_metric).collect()
 }
 
-#[test]
+#[apply(test)]
 fn an_exemplar_has_the_value_and_the_bucket_of_its_sample() {
     for when in [NativeWhen::Never, NativeWhen::Asked, NativeWhen::Always] {
         for (kind, family, value, bound) in KINDS {

@@ -17,7 +17,7 @@ fn histogram(bridge: &Bridge, family: &str) -> Histogram {
     metrics.remove(0).histogram.expect("a histogram")
 }
 
-#[test]
+#[apply(test)]
 fn a_histogram_that_nobody_sends_to_any_more_is_native_from_the_first_scrape_on() {
     let bridge = Bridge::new(Options::default());
     let mut worker = bridge.worker();
@@ -33,7 +33,7 @@ fn a_histogram_that_nobody_sends_to_any_more_is_native_from_the_first_scrape_on(
     assert_eq!((idle.count, &idle.positive_delta[..]), (Some(4), &[3, -2][..]), "it goes on");
 }
 
-#[test]
+#[apply(test)]
 fn where_native_buckets_are_never_kept_there_are_none() {
     let native = NativeHistograms { when: NativeWhen::Never, ..NativeHistograms::default() };
     let bridge = Bridge::new(Options::default().with(|options| options.native = native));
@@ -43,7 +43,7 @@ fn where_native_buckets_are_never_kept_there_are_none() {
     }
 }
 
-#[test]
+#[apply(test)]
 fn counts_are_floats_from_the_first_fraction_on() {
     for when in [NativeWhen::Asked, NativeWhen::Always] {
         let native = NativeHistograms { when, ..NativeHistograms::default() };
@@ -59,7 +59,7 @@ fn counts_are_floats_from_the_first_fraction_on() {
     }
 }
 
-#[test]
+#[apply(test)]
 fn the_bridges_own_counters_and_histograms_say_when_they_began() {
     let started = Timestamp::from_millis(1_699_999_999_500);
     for started in [None, Some(started)] {

@@ -12,7 +12,7 @@ fn offer(options: Options, rules: &str) -> OpenMetricsOffer {
     bridge(options, rules, &["wait:1|ms\nx:1|c|@0.3"]).openmetrics_offer()
 }
 
-#[test]
+#[apply(test)]
 fn openmetrics_is_offered_where_it_has_something_to_show_that_text_has_not() {
     let with = |openmetrics| Options::default().with(|options| options.openmetrics = openmetrics);
     assert_eq!(offer(Options::default(), ""), WithoutText);
@@ -28,7 +28,7 @@ fn openmetrics_is_offered_where_it_has_something_to_show_that_text_has_not() {
     }
 }
 
-#[test]
+#[apply(test)]
 fn the_offer_changes_with_the_rules_and_with_no_scrape() {
     let bridge = Bridge::new(Options::default());
     let mut worker = bridge.worker();
@@ -52,7 +52,7 @@ fn counts(page: &str) -> Vec<(String, f64)> {
     lines.map(|line| (line.split(' ').next().unwrap_or_default().replace(".0\"", "\""), value(line))).collect()
 }
 
-#[test]
+#[apply(test)]
 fn counts_that_are_fractions_are_the_same_in_text_and_openmetrics() {
     const RULES: &str = "mappings:\n- match: s\n  name: s\n  observer_type: summary\n";
     for exemplar_tag in [None, TagKey::new("trace_id").ok()] {

@@ -57,7 +57,7 @@ fn live(options: &Options, (first, second): (u64, u64), offset: i64) {
     assert!(accounting.adds_up() && accounting.samples == 14 && accounting.recorded == 14, "{first} {second} {offset}: {accounting:?}");
 }
 
-#[test]
+#[apply(test)]
 fn no_time_makes_the_bridge_hang_or_overflow() {
     for first in TIMES {
         for second in TIMES {
@@ -67,7 +67,7 @@ fn no_time_makes_the_bridge_hang_or_overflow() {
     }
 }
 
-#[test]
+#[apply(test)]
 fn no_wall_offset_makes_the_bridge_hang_or_overflow() {
     for offset in [i64::MIN, -1, 1, i64::MAX] {
         for time in TIMES {
@@ -77,7 +77,7 @@ fn no_wall_offset_makes_the_bridge_hang_or_overflow() {
     }
 }
 
-#[test]
+#[apply(test)]
 fn no_duration_makes_the_bridge_hang_or_overflow() {
     for millis in TIMES {
         live(&options(Observer::default(), millis), (1_700_000_000_000, 1_700_000_001_000), 0);
@@ -102,7 +102,7 @@ fn all_limits(number: usize) -> Limits {
     })
 }
 
-#[test]
+#[apply(test)]
 fn no_limit_overflows() {
     for number in [0, 1, 2, usize::MAX / 2, usize::MAX - 1, usize::MAX] {
         let options = options(Observer::default(), 1_000).with(|options| options.limits = all_limits(number));

@@ -206,13 +206,20 @@ impl<'a> RoomMaker<'a> {
         self.may_go(placed) && (!is_new || has_more)
     }
 
+    /// Whether an idle scraper keeps its place because busy connections leave theirs after their responses: those of a crowd leave for
+    /// every scraper whose address is no crowd, and others only for a scraper that takes its time between two scrapes.
+    fn spares(&self, scraper: &PlacedConnection, between: Duration) -> bool {
+        let is_crowd = |placed: &PlacedConnection| self.share(&placed.client) > FAIR_SHARE;
+        let crowd_leaves = || self.leaving.iter().any(|placed| is_crowd(placed) && self.may_go(placed));
+        (!is_crowd(scraper) && crowd_leaves()) || (between >= PATIENT && self.busy.iter().any(|(placed, _)| self.may_go(placed)))
+    }
+
     /// False if nobody may be evicted.
     fn evict_one(&mut self) -> bool {
         let may_go = |(_, (placed, standing)): &(usize, &(&PlacedConnection, Standing))| self.may_go_now(placed, *standing);
         let order = |(_, (placed, standing)): &(usize, &(&PlacedConnection, Standing))| (Reverse(self.share(&placed.client)), *standing);
-        let Some((at, (_, standing))) = self.idle.iter().enumerate().filter(may_go).min_by_key(order) else { return false };
-        if matches!(standing, Standing::Scraper(between) if *between >= PATIENT) && self.busy.iter().any(|(placed, _)| self.may_go(placed))
-        {
+        let Some((at, (placed, standing))) = self.idle.iter().enumerate().filter(may_go).min_by_key(order) else { return false };
+        if matches!(standing, Standing::Scraper(between) if self.spares(placed, *between)) {
             return false;
         }
         let (evicted, _) = self.idle.swap_remove(at);
@@ -284,5 +291,75 @@ impl Drop for OpenConnection {
         self.show(&crowd);
         drop(crowd);
         self.open.alive.fetch_sub(1, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+    use crate::program::web::addresses::ConnectionAddresses;
+
+    fn client(last: u8) -> ClientAddress {
+        ConnectionAddresses { local: None, peer: Some(SocketAddr::from(([10, 0, 0, last], 1))) }.client()
+    }
+
+    impl Crowd {
+        /// A connection of this address that waits for a place.
+        fn waits(&mut self, last: u8) -> Arc<Activity> {
+            let (activity, number) = (Activity::new(), self.next);
+            self.next += 1;
+            self.lobby.enter(client(last), number, Arc::clone(&activity));
+            activity.awaits_turn();
+            assert!(self.lobby.wait(client(last), number, channel().0));
+            activity
+        }
+
+        /// One that has a place, of which there are so many.
+        fn placed(&mut self, last: u8, places: usize) -> Arc<Activity> {
+            let activity = self.waits(last);
+            self.grant(places);
+            activity.request_began();
+            activity
+        }
+
+        /// One that was sent an exposition a moment ago, and is idle.
+        fn scraper(&mut self, last: u8, places: usize) -> Arc<Activity> {
+            let activity = self.placed(last, places);
+            activity.scraped();
+            activity.awaits_request();
+            activity
+        }
+    }
+
+    #[test]
+    fn a_busy_connection_of_a_crowd_leaves_before_an_idle_scraper_is_evicted() {
+        const PLACES: usize = FAIR_SHARE + 2;
+        let mut crowd = Crowd::default();
+        let scraper = crowd.scraper(1, PLACES);
+        let busy: Vec<_> = (0..=FAIR_SHARE).map(|_| crowd.placed(2, PLACES)).collect();
+        crowd.waits(1);
+        assert!(crowd.make_room(PLACES, Instant::now()));
+        assert_eq!((scraper.cut_reason(), busy.iter().filter(|busy| busy.is_ending()).count()), (None, 1));
+        // As long as they leave, and also when they all do.
+        for _ in 0..20 {
+            crowd.waits(1);
+            assert!(crowd.make_room(PLACES, Instant::now()));
+        }
+        assert_eq!(scraper.cut_reason(), None);
+        assert!(busy.iter().any(|busy| busy.is_ending()) && busy.iter().all(|busy| busy.cut_reason().is_none()));
+    }
+
+    #[test]
+    fn where_no_address_is_a_crowd_the_scraper_that_asks_most_often_is_evicted() {
+        const PLACES: usize = 3;
+        let mut crowd = Crowd::default();
+        let scraper = crowd.scraper(1, PLACES);
+        let busy = [crowd.placed(2, PLACES), crowd.placed(3, PLACES)];
+        crowd.waits(1);
+        assert!(crowd.make_room(PLACES, Instant::now()));
+        assert_eq!(scraper.cut_reason(), Some(CutReason::Evicted));
+        assert!(busy.iter().all(|busy| !busy.is_ending()));
     }
 }
