@@ -1,6 +1,6 @@
 //! Rules that map the names of StatsD to families and labels of Prometheus. [`Rules::from_yaml`] reads them.
 //!
-//! The format is statsd_exporter's mapping file, with more keys: `config.example.yml` shows every key, and `docs/mapping.md` explains
+//! The format is statsd_exporter's mapping file, with more keys: `config.example.yml` shows every key, and `docs/mappings.md` explains
 //! them.
 //!
 //! ```
