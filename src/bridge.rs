@@ -11,7 +11,7 @@ use crate::mapping::Rules;
 use crate::mapping::spec::{Action, MatchType, Position, Rule};
 use crate::name::{Escaping, FamilyName, NameValidation};
 use crate::options::Options;
-use crate::registry::{Cardinality, Conflict, Deleted, Reason, RestoreRules, Restored, SavedFamily, Wanted, save};
+use crate::registry::{Cardinality, Conflict, Deleted, Reserved, RestoreRules, Restored, SavedFamily, Wanted, save};
 use crate::rejections::Rejection;
 use crate::telemetry::Refusal;
 #[cfg(any(feature = "cli", test))]
@@ -148,18 +148,18 @@ impl Bridge {
     }
 
     /// The reason why no sample may have this name, if there is one.
-    fn reserves(&self, name: &str) -> Option<Reason> {
+    fn reserves(&self, name: &str) -> Option<Reserved> {
         self.engine.reserves(&FamilyName::new(name, NameValidation::Utf8)?)
     }
 
     fn restore_with(&self, family: SavedFamily, now: Timestamp, sums_from_zero: bool) -> Restored {
         if self.reserves(&family.name).is_some() {
-            return Restored { refused: family.series.len() as u64, ..Restored::default() };
+            return Restored { rejected: family.series.len() as u64, ..Restored::default() };
         }
         let rules = self.engine.rules().rules;
         let rule = rules.config().rules.iter().find(|rule| !family.origin.is_empty() && *rule.pattern == *family.origin);
         let kind = family.kind.restore();
-        let ttl_ms = kind.map_or(0, |kind| resolve::ttl_ms(&kind, rule, (&rules, self.engine.options())));
+        let ttl_ms = kind.map_or(0, |kind| resolve::ttl_ms(&kind, rule, &rules, self.engine.options()));
         let limits = rule.map(|rule| rule.limits).unwrap_or_default();
         let rules = RestoreRules { ttl_ms, limits, names: self.engine.options().names, sums_from_zero };
         family.restore(self.engine.registry(), rules, now)
@@ -237,7 +237,7 @@ impl Bridge {
     /// Whether a name is one of the self-metrics in any exposition.
     #[cfg(feature = "cli")]
     pub(crate) fn owns_name(&self, name: &str) -> bool {
-        self.reserves(name) == Some(Reason::OwnName)
+        self.reserves(name) == Some(Reserved::Own)
     }
 
     /// The self-metrics.

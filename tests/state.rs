@@ -308,7 +308,7 @@ fn limits_hold_for_what_is_restored() {
     assert_eq!((page.sum("c"), page.value("c{n=\"_overflow_\"}"), page.sum("g")), (50.0, Some(40.0), 10.0));
     assert_eq!((own(&page, "state_restored_series"), own(&page, "state_refused_series"), own(&page, "series")), (60.0, 40.0, 20.0));
     let log = bridge.process.log();
-    assert!(log.lines().any(|line| line.contains("folded=40") && line.contains("refused=40") && line.contains("level=warn")), "{log}");
+    assert!(log.lines().any(|line| line.contains("folded=40") && line.contains("rejected=40") && line.contains("level=warn")), "{log}");
     bridge.stop();
 }
 

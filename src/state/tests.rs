@@ -117,7 +117,7 @@ fn what_exceeds_the_limits_is_folded_or_refused_and_totals_stay() {
     let limits = Limits { values_per_label: 10, ..Limits::default() };
     let after = Bridge::new(Options { limits, ..Options::default() });
     let restored = take_up(&after, &bytes_of(&before, at(0)), at(0)).expect("a good snapshot");
-    assert_eq!(restored, Restored { series: 40, folded: 270, refused: 90, expired: 0 });
+    assert_eq!(restored, Restored { series: 40, folded: 270, rejected: 90, expired: 0 });
     let text = page(&after, at(0));
     let sum: f64 =
         text.lines().filter(|line| line.starts_with("c{")).map(|line| line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap()).sum();
@@ -237,7 +237,7 @@ fn names_that_are_kept_come_back_and_those_that_are_not_are_refused() {
 
     let legacy = Bridge::new(summaries());
     let restored = take_up(&legacy, &bytes, at(1000)).expect("good");
-    assert_eq!(restored, Restored { series: 1, refused: 3, ..Restored::default() });
+    assert_eq!(restored, Restored { series: 1, rejected: 3, ..Restored::default() });
 }
 
 #[test]
@@ -247,7 +247,7 @@ fn names_that_are_taken_are_refused() {
     let after = Bridge::new(Options::default());
     after.worker().ingest(b"x:1|h\ny:1|g", at(0));
     let restored = take_up(&after, &bytes_of(&before, at(0)), at(0)).expect("a good snapshot");
-    assert_eq!(restored, Restored { refused: 4, ..Restored::default() });
+    assert_eq!(restored, Restored { rejected: 4, ..Restored::default() });
 }
 
 #[test]

@@ -35,8 +35,8 @@ impl Intake {
     }
 
     /// Counts a line of which only the beginning is known, if that. To be called before the batch that it came with.
-    pub(crate) fn refuse_line(&mut self, reason: SampleError, line: &[u8], source: &Source, now: Instant) {
-        self.worker.refuse_line_from(reason, line, source, clock::at(now));
+    pub(crate) fn reject_line(&mut self, reason: SampleError, line: &[u8], source: &Source, now: Instant) {
+        self.worker.reject_line_from(reason, line, source, clock::at(now));
     }
 
     /// Sends what the relay has held for too long, and lets the registry know that this receiver writes nothing just now.

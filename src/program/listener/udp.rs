@@ -192,7 +192,7 @@ impl Receiver {
         counters.udp_packets.increment(batch.len() as u64);
         for cut in batch.truncated() {
             counters.udp_truncated.increment(1);
-            self.intake.refuse_line(SampleError::TruncatedLine, cut.bytes, cut.source, now);
+            self.intake.reject_line(SampleError::TruncatedLine, cut.bytes, cut.source, now);
         }
         self.intake.datagrams(batch.datagrams(), now);
     }

@@ -60,8 +60,8 @@ impl Replayer {
     fn feed(&mut self, piece: &CapturePiece<'_>) {
         match piece {
             CapturePiece::Lines(lines) => self.worker.ingest(lines, NOW),
-            CapturePiece::TooLong => self.worker.refuse_line(SampleError::LineTooLong),
-            CapturePiece::Cut => self.worker.refuse_line(SampleError::TruncatedLine),
+            CapturePiece::TooLong => self.worker.reject_line(SampleError::LineTooLong),
+            CapturePiece::Cut => self.worker.reject_line(SampleError::TruncatedLine),
         }
     }
 }

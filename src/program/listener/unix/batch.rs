@@ -52,7 +52,7 @@ impl UnixgramBatch {
         for (cut, _) in received.clone().filter(|(_, length)| **length == self.stride) {
             telemetry.transport.unixgram_truncated.increment(1);
             let start = memchr::memrchr(b'\n', cut).map_or(0, |end| end + 1);
-            intake.refuse_line(SampleError::TruncatedLine, cut.get(start..).unwrap_or_default(), &Source::Unixgram, Instant::now());
+            intake.reject_line(SampleError::TruncatedLine, cut.get(start..).unwrap_or_default(), &Source::Unixgram, Instant::now());
         }
         let datagrams = received.filter_map(|(chunk, length)| {
             let whole = chunk.get(..*length)?;
