@@ -106,9 +106,9 @@ pub struct Rule {
     pub honor_labels: bool,
     /// Help of the family.
     pub help: Option<String>,
-    /// What observers become, the defaults merged in; `None`: as [`Defaults::observer`].
+    /// What observers become, the defaults merged in; `None`: as `Defaults::observer`.
     pub observer: Option<Observer>,
-    /// Options that hold where neither `observer` nor [`Defaults::observer`] says the type, the defaults merged in.
+    /// Options that hold where neither `observer` nor `Defaults::observer` says the type, the defaults merged in.
     pub observer_options: ObserverOptions,
     /// Ttl, where it differs from the defaults.
     pub ttl: Ttl,
@@ -118,9 +118,9 @@ pub struct Rule {
     pub unit: Option<Unit>,
     /// What the family is, where it is not what the wire says.
     pub becomes: Option<Becomes>,
-    /// What a signed value does to its gauges, the defaults of its file merged in; `None`: as [`Defaults::signed_gauges`].
+    /// What a signed value does to its gauges, the defaults of its file merged in; `None`: as `Defaults::signed_gauges`.
     pub signed_gauges: Option<SignedGauges>,
-    /// Whether its counters get the ending `_total`, the defaults of its file merged in; `None`: as [`Defaults::total_suffix`].
+    /// Whether its counters get the ending `_total`, the defaults of its file merged in; `None`: as `Defaults::total_suffix`.
     pub total_suffix: Option<bool>,
     /// What is done to the labels, in this order, after tags and labels were joined.
     pub label_steps: Vec<LabelStep>,
