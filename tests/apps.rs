@@ -19,9 +19,9 @@ use rustix::process::Signal;
 use crate::harness::{DEADLINE, Process, bridge_command, until};
 use crate::peers;
 
-#[test]
+#[apply(test)]
 fn the_python_modules_pass_their_tests() {
-    let Some(python) = peers::python_with_frameworks() else { return };
+    let python = peers::python_with_frameworks();
     let mut command = Command::new(python);
     command.args(["-B", "-m", "unittest"]).current_dir(peers::repository().join("proto-examples/python"));
     command.env("STATSD_BRIDGE", env!("CARGO_BIN_EXE_statsd-bridge"));
@@ -33,9 +33,9 @@ fn the_python_modules_pass_their_tests() {
 
 /// The traffic of docker-compose.yaml and of the dashboards: SIGTERM ends it well, also as the first process of a container, which
 /// nothing ends by default.
-#[test]
+#[apply(test)]
 fn sigterm_ends_the_traffic() {
-    let Some(python) = peers::program("python3") else { return };
+    let python = peers::program("python3");
     let examples = peers::repository().join("proto-examples");
     let web = TcpListener::bind("127.0.0.1:0").expect("a listener");
     web.set_nonblocking(true).expect("a socket");
@@ -62,7 +62,7 @@ fn sigterm_ends_the_traffic() {
     end(to_bridge);
 }
 
-#[test]
+#[apply(test)]
 fn the_mappings_have_no_finding() {
     for name in ["emmett", "prompter"] {
         let mut command = bridge_command();

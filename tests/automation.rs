@@ -191,9 +191,9 @@ fn bridge_after_the_demo(python: &Path) -> (Running, Page) {
     (bridge, page)
 }
 
-#[test]
+#[apply(test)]
 fn the_demo_gives_the_page_of_the_document() {
-    let Some(python) = peers::python_with_clients() else { return };
+    let python = peers::python_with_clients();
     let (bridge, page) = bridge_after_the_demo(&python);
     assert_the_page_is_as_the_table_says(&page);
     for (series, amount) in COUNTS {
@@ -211,9 +211,9 @@ fn the_demo_gives_the_page_of_the_document() {
 }
 
 /// As a container's first process it would not even end: nothing ends that one by default.
-#[test]
+#[apply(test)]
 fn sigterm_ends_the_demo_wherever_it_is() {
-    let Some(python) = peers::python_with_clients() else { return };
+    let python = peers::python_with_clients();
     let bridge = platform_bridge();
     let mut demo = start_demo(&python, &bridge, 0.0);
     bridge.page_when("TestWatcher runs", |page| page.value("test_watcher_is_running") == Some(1.0));
@@ -238,9 +238,9 @@ except KeyboardInterrupt:
     print("interrupted")
 "#;
 
-#[test]
+#[apply(test)]
 fn an_interrupted_call_is_cancelled_and_not_waited_for() {
-    let Some(python) = peers::python_with_clients() else { return };
+    let python = peers::python_with_clients();
     let bridge = platform_bridge();
     let mut command = Command::new(python);
     command.args(["-B", "-c", ENDLESS_CALL]).current_dir(platform());
@@ -254,9 +254,9 @@ fn an_interrupted_call_is_cancelled_and_not_waited_for() {
     bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn prometheus_has_every_metric_by_the_name_of_the_document() {
-    let (Some(program), Some(python)) = (peers::prometheus(), peers::python_with_clients()) else { return };
+    let (program, python) = (peers::prometheus(), peers::python_with_clients());
     let (bridge, page) = bridge_after_the_demo(&python);
     let other = Launch::new().start();
     let prometheus = Prometheus::scraping_as_the_example_does(&program, [&bridge, &other], &[]);
@@ -321,9 +321,9 @@ for mistake in [lambda: test_watcher_tests_run.inc(), lambda: test_watcher_tests
     raise AssertionError('labels are not checked')
 "#;
 
-#[test]
+#[apply(test)]
 fn the_examples_of_the_document_run() {
-    let Some(python) = peers::python_with_clients() else { return };
+    let python = peers::python_with_clients();
     let bridge = platform_bridge();
     let mut command = Command::new(python);
     command.args(["-B", "-c", USE]).current_dir(platform());
@@ -349,7 +349,7 @@ fn the_examples_of_the_document_run() {
     bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn the_mapping_has_no_finding() {
     let mut command = bridge_command();
     command.args(["check", "--strict", "--no-web.process-metrics"]).arg(platform().join("mapping.yml"));

@@ -39,7 +39,7 @@ fn bytes(text: &str) -> u64 {
 }
 
 /// What docs/limits.md promises of the resident memory, with the default limit, is below every cap that comes with the bridge.
-#[test]
+#[apply(test)]
 fn the_caps_are_above_what_the_default_limit_may_take() {
     let budget = Limits::default().series_bytes as u64;
     let most = budget + budget / 2 + (48 << 20);
@@ -69,17 +69,17 @@ fn unit() -> (tempfile::TempDir, PathBuf) {
     (folder, path)
 }
 
-#[test]
+#[apply(test)]
 fn the_unit_is_verified() {
-    let Some(analyze) = peers::systemd_analyze() else { return };
+    let analyze = peers::systemd_analyze();
     let (_folder, unit) = unit();
     let output = Command::new(analyze).arg("verify").arg(&unit).output().expect("systemd-analyze runs");
     assert!(output.status.success() && output.stdout.is_empty() && output.stderr.is_empty(), "{}", said(&output));
 }
 
-#[test]
+#[apply(test)]
 fn the_socket_unit_is_verified() {
-    let Some(analyze) = peers::systemd_analyze() else { return };
+    let analyze = peers::systemd_analyze();
     let (folder, _) = unit();
     let socket = folder.path().join("statsd-bridge.socket");
     fs::write(&socket, read("systemd/with-socket/statsd-bridge.socket")).expect("a temporary file");
@@ -87,9 +87,9 @@ fn the_socket_unit_is_verified() {
     assert!(output.status.success() && output.stdout.is_empty() && output.stderr.is_empty(), "{}", said(&output));
 }
 
-#[test]
+#[apply(test)]
 fn the_unit_is_little_exposed() {
-    let Some(analyze) = peers::systemd_analyze() else { return };
+    let analyze = peers::systemd_analyze();
     let (_folder, unit) = unit();
     // In tenths: 1.1 when this was written. Above 1.5 something was opened that was not open.
     let mut command = Command::new(analyze);
@@ -98,7 +98,7 @@ fn the_unit_is_little_exposed() {
     assert!(output.status.success(), "{}", said(&output));
 }
 
-#[test]
+#[apply(test)]
 fn the_unit_waits_for_the_end_of_the_bridge() {
     let help = String::from_utf8(bridge_command().arg("--help").output().expect("the bridge runs").stdout).expect("help in UTF-8");
     let default = |flag: &str| -> u32 {
@@ -121,7 +121,7 @@ fn variables() -> BTreeSet<String> {
     flags.map(|flag| format!("STATSD_BRIDGE_{}", flag.to_uppercase().replace(['.', '-'], "_"))).collect()
 }
 
-#[test]
+#[apply(test)]
 fn the_settings_of_the_unit_are_flags_of_the_bridge() {
     let known = variables();
     assert!(known.contains("STATSD_BRIDGE_WEB_LISTEN_ADDRESS"), "{known:?}");
@@ -149,7 +149,7 @@ fn the_settings_of_the_unit_are_flags_of_the_bridge() {
 }
 
 /// What a setting names under /var/lib or /run lies in a folder that the unit makes, and that purging the package removes.
-#[test]
+#[apply(test)]
 fn the_folders_of_the_settings_are_those_of_the_unit() {
     let (unit, settings) = (read("systemd/statsd-bridge.service"), read("systemd/statsd-bridge.default"));
     for (above, key) in [("/var/lib/", "StateDirectory"), ("/run/", "RuntimeDirectory")] {
@@ -169,7 +169,7 @@ fn the_folders_of_the_settings_are_those_of_the_unit() {
 
 // ---- the Debian package ----
 
-#[test]
+#[apply(test)]
 fn what_the_package_holds_is_there() {
     let manifest = fs::read_to_string(peers::repository().join("Cargo.toml")).expect("the manifest");
     let section = manifest.split("[package.metadata.deb]").nth(1).expect("the section of cargo-deb");

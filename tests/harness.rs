@@ -1,13 +1,13 @@
 //! The real program under test: started on free ports, awaited, read, ended by SIGTERM; killed by its handle if a test fails.
 
-use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{LazyLock, Mutex};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -18,8 +18,8 @@ use self::accounts::own_prefix;
 pub use self::accounts::{accounts, own, own_sum};
 use crate::page::Page;
 
-/// How long anything may take that a test waits for.
-pub const DEADLINE: Duration = Duration::from_secs(30);
+/// How long a test waits for a condition before it fails. Far more than a busy machine needs.
+pub const DEADLINE: Duration = Duration::from_secs(120);
 
 /// The whole number that an environment variable holds, if it is set; panics if it is none.
 pub fn number_of(variable: &str) -> Option<u64> {
@@ -39,14 +39,19 @@ pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// A port that is free for UDP and TCP at this address, and that no other test of this run was given.
+/// Ports below those that the kernel gives to connections, so that no connection takes one between its choice and its use.
+const PORTS: Range<u16> = 10_000..32_768;
+
+/// A port that is free for UDP and TCP at this address, and that no other test of this run gets.
 pub fn free_port(host: IpAddr) -> u16 {
-    static GIVEN: LazyLock<Mutex<HashSet<u16>>> = LazyLock::new(Mutex::default);
+    static NEXT: AtomicU32 = AtomicU32::new(0);
     until("a free port", || {
-        let tcp = TcpListener::bind((host, 0)).ok()?;
-        let port = tcp.local_addr().ok()?.port();
+        // Runs at the same time begin far from each other.
+        let number = std::process::id().wrapping_mul(7919).wrapping_add(NEXT.fetch_add(1, Relaxed));
+        let port = PORTS.start + u16::try_from(number % u32::from(PORTS.end - PORTS.start)).expect("a small remainder");
+        let _tcp = TcpListener::bind((host, port)).ok()?;
         let _udp = UdpSocket::bind((host, port)).ok()?;
-        GIVEN.lock().expect("no test panics while it holds this").insert(port).then_some(port)
+        Some(port)
     })
 }
 
@@ -313,8 +318,8 @@ impl Running {
         page
     }
 
-    /// Waits until everything adds up, then ends the bridge by SIGTERM, which must exit with 0.
-    pub fn stop(mut self) {
+    /// Waits until everything adds up, then ends the bridge by SIGTERM, which must exit with 0. Returns the whole log.
+    pub fn stop(mut self) -> String {
         // A page may fall between the counters of one flush, so a wrong sum is asked for again; it fails if it stays wrong.
         let mut last = Ok(());
         self.page_when("everything adds up", |page| {
@@ -327,7 +332,9 @@ impl Running {
         });
         self.process.signal(rustix::process::Signal::TERM);
         let status = self.process.wait();
-        assert!(status.success(), "after SIGTERM: {status}\n{}", self.process.log());
+        let log = self.process.log();
+        assert!(status.success(), "after SIGTERM: {status}\n{log}");
+        log
     }
 }
 
@@ -379,7 +386,7 @@ fn unchunk(mut rest: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-#[test]
+#[apply(test)]
 fn an_answer_is_taken_apart() {
     let plain = parse_response(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A:  b\r\n\r\nhi").expect("an answer");
     assert_eq!((plain.status, plain.header("x-a"), &*plain.text()), (200, "b", "hi"));

@@ -15,7 +15,7 @@ fn baseline(factor: f64) -> Baseline {
     Baseline { made_by: MadeBy { rustc: "rustc 1.2.3".to_owned(), processor: "x86_64".to_owned() }, cases: counts(factor) }
 }
 
-#[test]
+#[apply(test)]
 fn a_baseline_six_percent_lower_is_a_regression_with_its_names() {
     let objections = baseline(1.0 / 1.06).objections(&counts(1.0), 5.0);
     assert_eq!(
@@ -27,21 +27,21 @@ fn a_baseline_six_percent_lower_is_a_regression_with_its_names() {
     );
 }
 
-#[test]
+#[apply(test)]
 fn only_the_case_that_is_worse_is_named() {
     let mut now = counts(1.0);
     now.insert("parse/plain".to_owned(), 107.0);
     assert_eq!(baseline(1.0).objections(&now, 5.0), ["parse/plain: 107.0 instructions a line, +7.0 %, where 5 % are allowed"]);
 }
 
-#[test]
+#[apply(test)]
 fn within_five_percent_and_below_there_is_nothing_to_object_to() {
     for factor in [1.0, 1.0 / 1.04, 1.5] {
         assert_eq!(baseline(factor).objections(&counts(1.0), 5.0), [""; 0], "{factor}");
     }
 }
 
-#[test]
+#[apply(test)]
 fn cases_come_and_go_with_the_baseline() {
     let mut now = counts(1.0);
     now.remove("parse/plain");
@@ -49,7 +49,7 @@ fn cases_come_and_go_with_the_baseline() {
     assert_eq!(baseline(1.0).objections(&now, 5.0), ["parse/packed: not recorded", "parse/plain: recorded, but no case"]);
 }
 
-#[test]
+#[apply(test)]
 fn a_file_holds_what_was_written() {
     let written = baseline(1.01234);
     let read = Baseline::read(&written.write()).unwrap();
@@ -63,7 +63,7 @@ fn a_file_holds_what_was_written() {
     assert_eq!(Baseline::read(&zero).unwrap_err(), "parse/plain: 0.0 is no count");
 }
 
-#[test]
+#[apply(test)]
 fn the_recorded_baseline_can_be_read() {
     let recorded = Baseline::read(include_str!("../benches/instructions.baseline.json")).unwrap();
     assert!(recorded.made_by.rustc.starts_with("rustc 1."));

@@ -193,14 +193,14 @@ fn plain(file: &str) -> &'static Sender {
 }
 
 fn interpreted(file: &str, interpreter: &str) {
-    let Some(interpreter) = peers::program(interpreter) else { return };
+    let interpreter = peers::program(interpreter);
     let mut command = Command::new(interpreter);
     command.arg(source(file));
     assert_expected_page(plain(file), command);
 }
 
 fn compiled(file: &str, compiler: &str, flags: &[&str]) {
-    let Some(compiler) = peers::program(compiler) else { return };
+    let compiler = peers::program(compiler);
     let program = built().join(format!("send-{}", file.split('/').next().unwrap_or_default()));
     let mut command = Command::new(compiler);
     command.args(flags).arg("-o").arg(&program).arg(source(file)).current_dir(built());
@@ -214,24 +214,24 @@ fn go_offline(mut command: Command) -> Command {
     command
 }
 
-#[test]
+#[apply(test)]
 fn bash() {
     interpreted("bash/send.sh", "bash");
 }
 
-#[test]
+#[apply(test)]
 fn c() {
     compiled("c/send.c", "cc", &["-Wall", "-Wextra"]);
 }
 
-#[test]
+#[apply(test)]
 fn go() {
     compiled("go/send.go", "go", &["build"]);
 }
 
-#[test]
+#[apply(test)]
 fn java() {
-    let (Some(javac), Some(java)) = (peers::program("javac"), peers::program("java")) else { return };
+    let (javac, java) = (peers::program("javac"), peers::program("java"));
     let mut command = Command::new(javac);
     command.args(["-Xlint:all", "-d"]).arg(built()).arg(source("java/Send.java"));
     compile(command);
@@ -240,32 +240,32 @@ fn java() {
     assert_expected_page(plain("java/Send.java"), command);
 }
 
-#[test]
+#[apply(test)]
 fn node() {
     interpreted("node/send.js", "node");
 }
 
-#[test]
+#[apply(test)]
 fn perl() {
     interpreted("perl/send.pl", "perl");
 }
 
-#[test]
+#[apply(test)]
 fn php() {
     interpreted("php/send.php", "php");
 }
 
-#[test]
+#[apply(test)]
 fn python() {
     interpreted("python/send.py", "python3");
 }
 
-#[test]
+#[apply(test)]
 fn ruby() {
     interpreted("ruby/send.rb", "ruby");
 }
 
-#[test]
+#[apply(test)]
 fn rust() {
     compiled("rust/send.rs", "rustc", &["--edition=2024"]);
 }
@@ -291,9 +291,9 @@ fn script(interpreter: PathBuf, sender: &Sender) -> Command {
     command
 }
 
-#[test]
+#[apply(test)]
 fn go_with_cactus() {
-    let Some((go, sources)) = peers::go_with_cactus() else { return };
+    let (go, sources) = peers::go_with_cactus();
     let program = built().join("with-cactus");
     let mut command = Command::new(go);
     command.arg("build").arg("-o").arg(&program).arg(source(CACTUS.file)).env("GOPATH", sources);
@@ -301,46 +301,46 @@ fn go_with_cactus() {
     assert_series(&CACTUS, Command::new(program), &[Requests(1), Depth, DepthChange, Time, User]);
 }
 
-#[test]
+#[apply(test)]
 fn node_with_hot_shots() {
-    let Some(node) = peers::node_with_hot_shots() else { return };
+    let node = peers::node_with_hot_shots();
     assert_series(&HOT_SHOTS, script(node, &HOT_SHOTS), &[Requests(1), Bytes, Depth, DepthChange, Time, Job, Size, User]);
 }
 
-#[test]
+#[apply(test)]
 fn node_with_node_statsd() {
-    let Some(node) = peers::node_with_node_statsd() else { return };
+    let node = peers::node_with_node_statsd();
     assert_series(&NODE_STATSD, script(node, &NODE_STATSD), &[Requests(1), Bytes, Depth, Time, User]);
 }
 
-#[test]
+#[apply(test)]
 fn perl_with_net_statsd() {
-    let Some(perl) = peers::perl_with_net_statsd() else { return };
+    let perl = peers::perl_with_net_statsd();
     assert_series(&NET_STATSD, script(perl, &NET_STATSD), &[BareRequests, Bytes, Depth, Time]);
 }
 
-#[test]
+#[apply(test)]
 fn python_with_datadog() {
-    let Some(python) = peers::python_with_clients() else { return };
+    let python = peers::python_with_clients();
     assert_series(&DATADOG, script(python, &DATADOG), &[Requests(1), Requests(2), Bytes, Depth, Time, Job, Size, User]);
 }
 
-#[test]
+#[apply(test)]
 fn python_with_statsd() {
-    let Some(python) = peers::python_with_clients() else { return };
+    let python = peers::python_with_clients();
     assert_series(&STATSD, script(python, &STATSD), &[Bytes, Depth, DepthChange, Time, User]);
 }
 
-#[test]
+#[apply(test)]
 fn ruby_with_statsd() {
-    let Some(ruby) = peers::ruby_with_statsd() else { return };
+    let ruby = peers::ruby_with_statsd();
     assert_series(&STATSD_RUBY, script(ruby, &STATSD_RUBY), &[BareRequests, Bytes, Depth, Time, User]);
 }
 
-#[test]
+#[apply(test)]
 fn rust_with_cadence() {
     let manifest = source("rust/cadence/Cargo.toml");
-    let Some(cargo) = peers::cargo_with_crates_of(&manifest) else { return };
+    let cargo = peers::cargo_with_crates_of(&manifest);
     let mut command = Command::new(cargo);
     command.args(["build", "--offline", "--locked", "--quiet", "--manifest-path"]).arg(manifest);
     command.arg("--target-dir").arg(built().join("cadence")).env_remove("CARGO_BUILD_TARGET_DIR").env_remove("CARGO_TARGET_DIR");
@@ -365,7 +365,7 @@ fn sources_below(folder: &Path, prefix: &str, found: &mut Vec<String>) {
     }
 }
 
-#[test]
+#[apply(test)]
 fn every_sender_is_run_and_is_short() {
     let mut found = Vec::new();
     sources_below(&source(""), "", &mut found);

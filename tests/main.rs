@@ -5,8 +5,14 @@
 // In a binary, `pub` says what a module offers to the others.
 #![allow(unreachable_pub)]
 
+#[macro_use(apply)]
+extern crate macro_rules_attribute;
+
 // ---- what the tests stand on ----
 
+/// Finds, runs and counts the tests. First, because every module uses its macros.
+#[macro_use]
+mod runner;
 /// The program under test: started on free ports, awaited, read, ended.
 mod harness;
 /// A strict reader of OpenMetrics, with the verdicts of the specification.
@@ -26,6 +32,8 @@ mod examples;
 mod formats;
 /// What is objected to in a count of instructions.
 mod instructions;
+/// The library as another program uses it: extreme times and limits, the examples, the package.
+mod library;
 /// Limits on everything that a sender can grow.
 mod limits;
 /// Rules replaced in a bridge that has series.
@@ -82,3 +90,7 @@ mod languages;
 mod prometheus;
 /// Restarts, crashes and bad files, and what Prometheus makes of the counters.
 mod restarts;
+
+fn main() -> std::process::ExitCode {
+    runner::main()
+}

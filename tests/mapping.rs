@@ -48,7 +48,7 @@ fn expire(bridge: &Bridge, worker: &mut Worker, now: Timestamp) {
     }
 }
 
-#[test]
+#[apply(test)]
 fn a_live_series_takes_over_help() {
     let with = |help: &str| format!("mappings:\n- match: a.*\n  name: a\n  help: {help}\n");
     let (bridge, mut worker) = bridge(&with("Old."));
@@ -60,7 +60,7 @@ fn a_live_series_takes_over_help() {
     assert!(text.contains("# HELP a New.\n") && text.contains("\na 2\n") && text.matches("# HELP a ").count() == 1, "{text}");
 }
 
-#[test]
+#[apply(test)]
 fn a_live_series_takes_over_its_ttl() {
     let with = |ttl: &str| format!("mappings:\n- match: a.*\n  name: a_$1\n  ttl: {ttl}\n");
     let (bridge, mut worker) = bridge(&with("1h"));
@@ -80,7 +80,7 @@ fn a_live_series_takes_over_its_ttl() {
     assert!(text_at(&bridge, after(999_000_000)).contains("\na_x 1\n"));
 }
 
-#[test]
+#[apply(test)]
 fn other_labels_are_another_series_of_the_family() {
     let (bridge, mut worker) = bridge("mappings:\n- match: a.*\n  name: a\n  labels: {old: $1}\n");
     worker.ingest(b"a.x:1|c", NOW);
@@ -90,7 +90,7 @@ fn other_labels_are_another_series_of_the_family() {
     assert_eq!((page.value(r#"a{old="x"}"#), page.value(r#"a{new="x"}"#)), (Some(1.0), Some(2.0)));
 }
 
-#[test]
+#[apply(test)]
 fn other_buckets_begin_anew_and_the_same_go_on() {
     let with = |bounds: &str| {
         format!("mappings:\n- match: t.*\n  name: t\n  observer_type: histogram\n  histogram_options: {{buckets: {bounds}}}\n")
@@ -108,7 +108,7 @@ fn other_buckets_begin_anew_and_the_same_go_on() {
     assert_eq!(page.sum("statsd_bridge_events_error_total"), 0.0);
 }
 
-#[test]
+#[apply(test)]
 fn another_type_begins_anew() {
     let with = |kind: &str| format!("mappings:\n- match: t.*\n  name: t\n  labels: {{job: $1}}\n  observer_type: {kind}\n");
     let (bridge, mut worker) = bridge(&with("histogram"));
@@ -120,7 +120,7 @@ fn another_type_begins_anew() {
     assert_eq!((page.value(r#"t_sum{job="x"}"#), page.value(r#"t_sum{job="y"}"#)), (Some(3.0), None));
 }
 
-#[test]
+#[apply(test)]
 fn a_rule_that_drops_ends_the_flow_and_not_the_series() {
     let (bridge, mut worker) = bridge("mappings:\n- match: a.*\n  name: a\n");
     worker.ingest(b"a.x:1|c", NOW);
@@ -133,7 +133,7 @@ fn a_rule_that_drops_ends_the_flow_and_not_the_series() {
     assert_eq!((page.value("a"), page.value("a_x")), (Some(2.0), Some(1.0)));
 }
 
-#[test]
+#[apply(test)]
 fn counters_of_unchanged_rules_go_on_for_every_worker() {
     let text = "mappings:\n- match: a.*\n  name: a\n";
     let (bridge, mut first) = bridge(text);
@@ -149,7 +149,7 @@ fn counters_of_unchanged_rules_go_on_for_every_worker() {
     assert_eq!((page.value("a"), page.value("t_count")), (Some(267.0), Some(267.0)));
 }
 
-#[test]
+#[apply(test)]
 fn refused_samples_are_asked_again_under_new_rules() {
     let (bridge, mut worker) = bridge("mappings:\n- match: a.*\n  name: $2\n");
     worker.ingest(b"a.x:1|c\nc:1|c\nc:1|g", NOW);
@@ -160,7 +160,7 @@ fn refused_samples_are_asked_again_under_new_rules() {
     assert_eq!((page.value("a"), page.value("c_now"), page.sum("statsd_bridge_events_error_total")), (Some(1.0), Some(1.0), 2.0));
 }
 
-#[test]
+#[apply(test)]
 fn the_example_of_every_key_does_what_its_comments_say() {
     let text = std::fs::read_to_string(peers::repository().join("config.example.yml")).expect("readable");
     let (bridge, mut worker) = bridge(&text);
@@ -186,7 +186,7 @@ fn the_example_of_every_key_does_what_its_comments_say() {
     }
 }
 
-#[test]
+#[apply(test)]
 fn a_thousand_rules_are_found_and_counted() {
     let text: String = (0..1000).map(|i| format!("- match: s{i}.*.end\n  name: m{i}\n  labels: {{x: $1}}\n")).collect();
     let (bridge, mut worker) = bridge(&format!("mappings:\n{text}"));
@@ -199,9 +199,9 @@ fn a_thousand_rules_are_found_and_counted() {
     assert_eq!(page(&bridge).value(r#"m7{x="a"}"#), Some(1.0));
 }
 
-#[test]
+#[apply(test)]
 fn an_ending_that_counters_are_given_is_part_of_the_name_that_is_judged() {
-    let bridge = Bridge::new(Options { counters_total_suffix: true, ..Options::default() });
+    let bridge = Bridge::new(Options::default().with(|options| options.counters_total_suffix = true));
     let mut worker = bridge.worker();
     // The bridge's own, a gauge's, and one that is there with the ending already.
     worker.ingest(b"process_cpu_seconds:1|c\ntaken_total:1|g\ntaken:1|c\ntaken:1|g\nsame:1|c\nsame_total:1|c\nsame.total:1|c", NOW);
@@ -212,7 +212,7 @@ fn an_ending_that_counters_are_given_is_part_of_the_name_that_is_judged() {
     assert_eq!((rejected("own_metric_name"), rejected("conflict")), (Some(1.0), Some(1.0)));
 }
 
-#[test]
+#[apply(test)]
 fn the_ending_of_counters_is_the_rules_word_first_then_the_files_then_the_flags() {
     let rule = |name: &str, says: &str| format!("- match: {name}\n  name: {name}\n{says}");
     for (flag, defaults, want) in [
@@ -222,7 +222,7 @@ fn the_ending_of_counters_is_the_rules_word_first_then_the_files_then_the_flags(
         (false, "defaults:\n  total_suffix: true\n", [true, true, false]),
     ] {
         let says = [rule("silent", ""), rule("yes", "  total_suffix: true\n"), rule("no", "  total_suffix: false\n")].concat();
-        let bridge = Bridge::new(Options { counters_total_suffix: flag, ..Options::default() });
+        let bridge = Bridge::new(Options::default().with(|options| options.counters_total_suffix = flag));
         bridge.replace_rules(rules(&format!("{defaults}mappings:\n{says}")));
         bridge.worker().ingest(b"silent:1|c\nyes:1|c\nno:1|c\nunmapped:1|c", NOW);
         let page = page(&bridge);

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use proptest::prelude::*;
 use statsd_bridge::internals::cell::{SetCell, SetSnapshot, SummaryCell, SummarySnapshot};
-use statsd_bridge::options::{Limits, Observer, Overflow, SummaryOptions};
+use statsd_bridge::options::{Limits, Observer, Overflow, SampleValueLimit, SummaryOptions};
 use statsd_bridge::{Bridge, Format, Options, Restored, Timestamp};
 
 use crate::page::{Family, Page};
@@ -35,7 +35,10 @@ fn line(&(kind, _, value, rate, _): &Drawn, label: &str) -> String {
 
 fn bridge(limits: Limits, summaries: bool) -> Bridge {
     let observer = if summaries { Observer::Summary(SummaryOptions::default()) } else { Observer::default() };
-    Bridge::new(Options { limits, observer, ..Options::default() })
+    Bridge::new(Options::default().with(|options| {
+        options.limits = limits;
+        options.observer = observer;
+    }))
 }
 
 fn page_of(bridge: &Bridge) -> Page {
@@ -103,9 +106,15 @@ fn by_one(lines: &[String], summaries: bool) -> Bridge {
 fn limits(most: usize, of_values: bool, drops: bool) -> Limits {
     let overflow = if drops { Overflow::DropLabel } else { Overflow::Fold };
     if of_values {
-        Limits { values_per_label: most, overflow, ..Limits::default() }
+        Limits::default().with(|limits| {
+            limits.values_per_label = most;
+            limits.overflow = overflow;
+        })
     } else {
-        Limits { series_per_family: most, overflow, ..Limits::default() }
+        Limits::default().with(|limits| {
+            limits.series_per_family = most;
+            limits.overflow = overflow;
+        })
     }
 }
 
@@ -114,7 +123,7 @@ proptest! {
 
     /// Line by line: the overflow series is what one series would be to which all that was folded had been sent. Its quantiles
     /// and its distinct count too.
-    #[test]
+    #[apply(test)]
     fn the_overflow_series_is_one_series_of_all_that_was_folded(
         samples in samples(), most in 1..9_usize, of_values in any::<bool>(), drops in any::<bool>(), summaries in any::<bool>(),
     ) {
@@ -123,7 +132,7 @@ proptest! {
         prop_assert_eq!(families(&limited), families(&by_hand));
     }
 
-    #[test]
+    #[apply(test)]
     fn totals_are_those_of_one_worker_without_limits(
         samples in samples(), most in 1..9_usize, of_values in any::<bool>(), drops in any::<bool>(),
     ) {
@@ -145,7 +154,7 @@ proptest! {
     }
 
     /// What is not exact in binary is right but for the rounding of its additions.
-    #[test]
+    #[apply(test)]
     fn sums_of_any_numbers_differ_by_rounding_only(
         values in prop::collection::vec((1e-3..1e6_f64, 0..4_usize, 0..6_u8), 1..200), most in 1..6_usize,
     ) {
@@ -162,7 +171,7 @@ proptest! {
     }
 
     /// Against the samples themselves, not against another sketch.
-    #[test]
+    #[apply(test)]
     fn quantiles_of_workers_are_within_one_percent_and_exact_while_values_are_few(
         values in prop::collection::vec((prop_oneof![1e-4..1e4_f64, -50.0..50.0_f64], 0..5_usize), 1..300), distinct in 1..200_usize,
         order in any::<u64>(),
@@ -193,7 +202,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     /// Members shared out at random, some to several; merged in two orders. Below 2,048 and above.
-    #[test]
+    #[apply(test)]
     fn a_set_is_the_union_in_any_order_and_grouping(
         members in prop_oneof![2 => 0..1500_u32, 1 => 2000..2100_u32, 1 => 2500..6000_u32], parts in 1..6_usize, seed in any::<u64>(),
     ) {
@@ -220,7 +229,7 @@ proptest! {
 }
 
 /// A member of two series counts in both, so sums over a set's series are no distinct count; in the overflow series it counts once.
-#[test]
+#[apply(test)]
 fn a_member_of_two_folded_series_counts_once() {
     let bridge = bridge(limits(1, true, false), false);
     let mut worker = bridge.worker();
@@ -232,9 +241,9 @@ fn a_member_of_two_folded_series_counts_once() {
 }
 
 /// A count of `+Inf` would make strict readers reject the exposition as a whole.
-#[test]
+#[apply(test)]
 fn sums_of_parts_and_of_buckets_stay_finite() {
-    let limits = Limits { sample_value: f64::INFINITY, ..Limits::default() };
+    let limits = Limits::default().with(|limits| limits.sample_value = SampleValueLimit::NONE);
     for summaries in [false, true] {
         let (before, after) = (bridge(limits, summaries), bridge(limits, summaries));
         before.want_native_histograms();

@@ -7,6 +7,9 @@ mod cases;
 
 use std::collections::HashSet;
 use std::fmt;
+use std::sync::LazyLock;
+
+use crate::peers::repository;
 
 /// A page that passed every check.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,16 +74,19 @@ impl Page {
 
     /// The value of a series, named as it stands on the page: `x{a="b"}`.
     pub fn value(&self, series: &str) -> Option<f64> {
+        expect_documented(series);
         self.lines().find(|l| l.series == series).map(|l| l.value)
     }
 
     /// The sum of all lines with this name; 0 if there is none.
     pub fn sum(&self, name: &str) -> f64 {
+        expect_documented(name);
         self.lines().filter(|l| l.name == name).map(|l| l.value).sum()
     }
 
     /// The sum of the lines with this name that also have this label.
     pub fn sum_where(&self, name: &str, key: &str, value: &str) -> f64 {
+        expect_documented(name);
         let has = |l: &&Line| l.name == name && l.labels.iter().any(|(k, v)| k == key && v == value);
         self.lines().filter(has).map(|l| l.value).sum()
     }
@@ -92,7 +98,21 @@ impl Page {
 
     /// The family of this name.
     pub fn family(&self, name: &str) -> Option<&Family> {
+        expect_documented(name);
         self.families.iter().find(|f| f.name == name)
+    }
+}
+
+/// Fails for a self-metric that docs/metrics.md does not name: a test that expects 0 of a metric by a wrong name could not fail.
+fn expect_documented(series: &str) {
+    static DOCUMENTED: LazyLock<HashSet<String>> = LazyLock::new(|| {
+        let text = std::fs::read_to_string(repository().join("docs/metrics.md")).expect("docs/metrics.md is there");
+        text.split('`').skip(1).step_by(2).map(|code| code.split('{').next().unwrap_or(code).to_owned()).collect()
+    });
+    let name = series.split('{').next().unwrap_or(series);
+    if let Some(own) = name.strip_prefix("statsd_bridge_") {
+        let family = ["_count", "_sum", "_bucket"].iter().find_map(|end| own.strip_suffix(end)).unwrap_or(own);
+        assert!(DOCUMENTED.contains(own) || DOCUMENTED.contains(family), "docs/metrics.md names no {name}");
     }
 }
 

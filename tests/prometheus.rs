@@ -136,9 +136,9 @@ fn send_some_of_everything(bridge: &Running) -> u64 {
     samples
 }
 
-#[test]
+#[apply(test)]
 fn prometheus_scrapes_and_answers_with_the_sent_totals() {
-    let Some(program) = peers::prometheus() else { return };
+    let program = peers::prometheus();
     let bridge = Launch::new().start();
     let samples = send_some_of_everything(&bridge);
     let prometheus = Prometheus::start(&program, &bridge);
@@ -175,9 +175,9 @@ fn type_of(prometheus: &Prometheus, family: &str) -> Option<String> {
     json["data"][family][0]["type"].as_str().map(str::to_owned)
 }
 
-#[test]
+#[apply(test)]
 fn prometheus_gets_the_format_that_it_asks_for_and_the_same_series_from_each() {
-    let Some(program) = peers::prometheus() else { return };
+    let program = peers::prometheus();
     // With native buckets Prometheus would take these in place of the classic ones, which is another test.
     let bridge = Launch::new().arg("--statsd.native-histograms=never").start();
     let samples = send_some_of_everything(&bridge);
@@ -209,9 +209,9 @@ fn prometheus_gets_the_format_that_it_asks_for_and_the_same_series_from_each() {
     bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn nobody_sends_what_prometheus_says_of_a_target() {
-    let Some(program) = peers::prometheus() else { return };
+    let program = peers::prometheus();
     let bridge = Launch::new().start();
     bridge.send("up:0|g\nALERTS:1|g|#alertname:Fake,alertstate:firing\nscrape_samples_scraped:-1|g\nup.time:7|g");
     bridge.page_at(4);
@@ -222,9 +222,9 @@ fn nobody_sends_what_prometheus_says_of_a_target() {
     bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn prometheus_reads_quantiles_from_native_histograms_and_classic_ones_side_by_side() {
-    let Some(program) = peers::prometheus() else { return };
+    let program = peers::prometheus();
     let bridge = Launch::new().start();
     // Nobody sends to it once somebody can see native buckets.
     bridge.send("idle:0.3|h\nidle:70|h");
@@ -255,9 +255,9 @@ fn prometheus_reads_quantiles_from_native_histograms_and_classic_ones_side_by_si
     bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn prometheus_reads_a_family_of_several_messages_as_one() {
-    let Some(program) = peers::prometheus() else { return };
+    let program = peers::prometheus();
     let large = ["--limits.series-per-family=100000", "--limits.values-per-label=100000"];
     let bridge = large.into_iter().fold(Launch::new(), Launch::arg).start();
     // More than the 3 MiB of one message, and few enough for a busy machine to scrape each second.
@@ -273,9 +273,9 @@ fn prometheus_reads_a_family_of_several_messages_as_one() {
     bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn promtool_finds_nothing_but_names_that_the_sender_chose() {
-    let Some(program) = peers::promtool() else { return };
+    let program = peers::promtool();
     for compat in [false, true] {
         let bridge = if compat { Launch::new().arg("--compat=statsd_exporter").start() } else { Launch::new().start() };
         send_some_of_everything(&bridge);
@@ -294,17 +294,17 @@ fn promtool_finds_nothing_but_names_that_the_sender_chose() {
     }
 }
 
-#[test]
+#[apply(test)]
 fn promtool_accepts_the_configuration_that_comes_with_the_compose_file() {
-    let Some(program) = peers::promtool() else { return };
+    let program = peers::promtool();
     let config = peers::repository().join("proto-examples/prometheus/prometheus.yml");
     let (code, output) = filter(Command::new(program).args(["check", "config"]).arg(config), b"");
     assert_eq!(code, Some(0), "{output}");
 }
 
-#[test]
+#[apply(test)]
 fn python_reads_the_same_numbers() {
-    let Some(python) = peers::python_with_clients() else { return };
+    let python = peers::python_with_clients();
     let bridge = Launch::new().start();
     send_some_of_everything(&bridge);
     let text = bridge.page_text();

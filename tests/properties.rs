@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use statsd_bridge::name::{Escaping, is_legacy_label, is_legacy_name};
-use statsd_bridge::options::{Limits, NameValidation, Observer, SummaryOptions};
+use statsd_bridge::options::{Limits, NameValidation, Observer, SummaryOptions, TagKey};
 use statsd_bridge::{Bridge, Format, Options, Timestamp};
 
 use crate::page::Page;
@@ -36,18 +36,17 @@ fn ingest(options: Options, datagrams: &[Vec<u8>]) -> Bridge {
 }
 
 fn small_limits() -> Limits {
-    Limits {
-        series: 8,
-        families: 6,
-        series_per_family: 3,
-        values_per_label: 2,
-        labels_per_family: 3,
-        line_bytes: 60,
-        name_bytes: 24,
-        tags_bytes: 30,
-        tags: 2,
-        ..Limits::default()
-    }
+    Limits::default().with(|limits| {
+        limits.series = 8;
+        limits.families = 6;
+        limits.series_per_family = 3;
+        limits.values_per_label = 2;
+        limits.labels_per_family = 3;
+        limits.line_bytes = 60;
+        limits.name_bytes = 24;
+        limits.tags_bytes = 30;
+        limits.tags = 2;
+    })
 }
 
 /// The families of the user, without those of the bridge itself.
@@ -56,7 +55,7 @@ fn user_families(page: &Page) -> Vec<crate::page::Family> {
 }
 
 proptest! {
-    #[test]
+    #[apply(test)]
     fn any_bytes_add_up_and_give_a_page(
         datagrams in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 0..20),
     ) {
@@ -65,7 +64,7 @@ proptest! {
         page_of(&bridge);
     }
 
-    #[test]
+    #[apply(test)]
     fn likely_lines_add_up_and_give_a_page(
         lines in prop::collection::vec(likely_line(), 1..60),
         summaries in any::<bool>(),
@@ -73,7 +72,7 @@ proptest! {
     ) {
         let observer = if summaries { Observer::Summary(SummaryOptions::default()) } else { Observer::default() };
         let limits = if limited { small_limits() } else { Limits::default() };
-        let bridge = ingest(Options { observer, limits, ..Options::default() }, &[lines.join("\n").into_bytes()]);
+        let bridge = ingest(Options::default().with(|options| { options.observer = observer; options.limits = limits; }), &[lines.join("\n").into_bytes()]);
         let accounting = bridge.accounting();
         prop_assert!(accounting.adds_up(), "{:?}", accounting);
         prop_assert_eq!(accounting.lines, lines.len() as u64);
@@ -81,7 +80,7 @@ proptest! {
         crate::harness::accounts(&page).map_err(TestCaseError::fail)?;
     }
 
-    #[test]
+    #[apply(test)]
     fn the_order_of_counter_lines_and_the_workers_they_meet_do_not_matter(
         samples in prop::collection::vec((0..4u8, 0..3u8, 1..100u32), 1..200),
         seed in any::<u64>(),
@@ -100,7 +99,7 @@ proptest! {
         prop_assert_eq!(user_families(&page_of(&one)), user_families(&page_of(&many)));
     }
 
-    #[test]
+    #[apply(test)]
     fn packed_values_are_as_good_as_lines(values in prop::collection::vec(0..1000u32, 1..40), kind in "(c|ms|h|d)") {
         let texts: Vec<_> = values.iter().map(u32::to_string).collect();
         let packed = format!("p:{}|{kind}|@0.5|#k:v", texts.join(":")).into_bytes();
@@ -111,16 +110,16 @@ proptest! {
         );
     }
 
-    #[test]
+    #[apply(test)]
     fn whatever_the_limits_fold_the_totals_stay_right(
         samples in prop::collection::vec((0..3u8, 0..6u8, 0..4u8, 1..100u32), 1..200),
         series_per_family in 1..6usize,
         values_per_label in 1..6usize,
     ) {
-        let limits = Limits { series_per_family, values_per_label, ..Limits::default() };
+        let limits = Limits::default().with(|limits| { limits.series_per_family = series_per_family; limits.values_per_label = values_per_label; });
         let lines: Vec<_> =
             samples.iter().map(|(name, a, b, value)| format!("n{name}:{value}|c|#a:{a},b:{b}\nt{name}:{value}|h|#a:{a},b:{b}").into_bytes()).collect();
-        let page = page_of(&ingest(Options { limits, ..Options::default() }, &lines));
+        let page = page_of(&ingest(Options::default().with(|options| options.limits = limits), &lines));
         for name in 0..3u8 {
             let of_name = || samples.iter().filter(|sample| sample.0 == name);
             let total: f64 = of_name().map(|sample| f64::from(sample.3)).sum();
@@ -133,7 +132,7 @@ proptest! {
     }
 }
 
-#[test]
+#[apply(test)]
 fn two_pages_in_a_row_have_the_same_order() {
     let lines: Vec<u8> = (0..500).map(|i| format!("m{}:1|c|#t:{}\n", i * 7 % 50, i * 13 % 97)).collect::<String>().into_bytes();
     let bridge = ingest(Options::default(), &[lines]);
@@ -151,7 +150,7 @@ fn line_of_any_name() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #[test]
+    #[apply(test)]
     fn a_trace_changes_no_series(
         samples in prop::collection::vec((0..3u8, 0..2u8, "(c|g|ms|h|d|s)", any::<Option<u8>>(), 0..3u8), 1..100),
     ) {
@@ -164,7 +163,7 @@ proptest! {
                 format!("{kind}{name}:1|{kind}|#{}", tags.join(",")).into_bytes()
             }).collect::<Vec<_>>()
         };
-        let options = || Options { exemplar_tag: Some("trace_id".into()), ..Options::default() };
+        let options = || Options::default().with(|options| options.exemplar_tag = TagKey::new("trace_id").ok());
         let (with, without) = (ingest(options(), &line(true)), ingest(options(), &line(false)));
         prop_assert!(with.accounting().adds_up());
         prop_assert_eq!(user_families(&page_of(&with)), user_families(&page_of(&without)));
@@ -192,7 +191,7 @@ fn left_out(page: &Page) -> f64 {
 }
 
 proptest! {
-    #[test]
+    #[apply(test)]
     fn names_of_any_sort_give_a_page_under_each_escaping(
         lines in prop::collection::vec(line_of_any_name(), 1..60),
         any in prop::collection::vec(any::<String>(), 0..10),
@@ -201,7 +200,7 @@ proptest! {
     ) {
         let observer = if summaries { Observer::Summary(SummaryOptions::default()) } else { Observer::default() };
         let limits = if limited { small_limits() } else { Limits::default() };
-        let options = Options { observer, limits, names: NameValidation::Utf8, ..Options::default() };
+        let options = Options::default().with(|options| { options.observer = observer; options.limits = limits; options.names = NameValidation::Utf8; });
         let any: Vec<String> = any.iter().map(|text| format!("{0}:1|c|#{0}:v", text.replace(['\n', '\r'], " "))).collect();
         let bridge = ingest(options, &[lines.join("\n").into_bytes(), any.join("\n").into_bytes()]);
         prop_assert!(bridge.accounting().adds_up());

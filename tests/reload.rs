@@ -2,16 +2,19 @@
 
 use std::fs;
 use std::io::Write;
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::harness::{Launch, Running, own, request};
+use crate::harness::{Launch, Running, own, request, until};
 use crate::page::Page;
 
 /// A folder with a mapping file, and a program that reads it.
@@ -79,7 +82,7 @@ fn launch(path: &Path, watch: &str) -> Launch {
         .arg("--web.enable-lifecycle")
 }
 
-#[test]
+#[apply(test)]
 fn rules_are_read_again_on_a_signal_and_on_request() {
     let mapped = Mapped::start(&named("one"), "0");
     let page = mapped.send("app.x:1|c");
@@ -104,7 +107,7 @@ fn rules_are_read_again_on_a_signal_and_on_request() {
     mapped.bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn without_lifecycle_nobody_reloads_over_http() {
     let folder = TempDir::new().expect("a temporary directory");
     let path = folder.path().join("rules.yml");
@@ -115,7 +118,7 @@ fn without_lifecycle_nobody_reloads_over_http() {
     bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn a_changed_file_is_seen_however_it_was_changed() {
     let mapped = Mapped::start(&named("start"), "100ms");
     let path = mapped.path();
@@ -142,7 +145,7 @@ fn a_changed_file_is_seen_however_it_was_changed() {
     mapped.bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn a_config_map_is_followed() {
     // As Kubernetes does it: rules.yml -> ..data/rules.yml, ..data -> a folder of its time, and the link ..data is swapped.
     let folder = TempDir::new().expect("a temporary directory");
@@ -171,17 +174,39 @@ fn a_config_map_is_followed() {
     mapped.bridge.stop();
 }
 
-#[test]
-fn an_unchanged_file_is_not_read_into_force_again() {
+/// A file whose reads by the bridge can be waited for.
+struct WatchedFile(OwnedFd);
+
+impl WatchedFile {
+    fn new(path: &Path) -> Self {
+        let events = inotify::init(CreateFlags::NONBLOCK).expect("the kernel has inotify");
+        inotify::add_watch(&events, path, WatchFlags::CLOSE_NOWRITE).expect("the file is there");
+        Self(events)
+    }
+
+    /// Waits until the file was opened, read and closed so many times more.
+    fn is_read(&self, times: usize) {
+        let mut buffer = [const { MaybeUninit::uninit() }; 4096];
+        let mut events = inotify::Reader::new(&self.0, &mut buffer);
+        (0..times).for_each(|_| until("the file is read", || events.next().ok().map(drop)));
+    }
+}
+
+#[apply(test)]
+fn a_file_that_is_replaced_by_the_same_text_is_not_reloaded() {
     let mapped = Mapped::start(&named("one"), "20ms");
     rename_over(&mapped.path(), &named("one"));
-    mapped.send("app.x:1|c");
-    std::thread::sleep(Duration::from_millis(200));
+    // The bridge has looked at the new file: the second read begins after the first was judged.
+    WatchedFile::new(&mapped.path()).is_read(2);
     assert_eq!(reloads(&mapped.bridge.page(), "success"), 0.0);
+    rename_over(&mapped.path(), &named("two"));
+    mapped.bridge.page_when("another text is reloaded", |page| reloads(page, "success") >= 1.0);
+    assert_eq!(mapped.send("app.x:1|c").value("two"), Some(1.0));
+    assert_eq!(reloads(&mapped.bridge.page(), "success"), 1.0, "and the same text was not");
     mapped.bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn a_broken_file_changes_nothing_and_is_named() {
     let mapped = Mapped::start(&named("one"), "50ms");
     mapped.send("app.x:1|c");
@@ -195,8 +220,8 @@ fn a_broken_file_changes_nothing_and_is_named() {
     let log = mapped.bridge.process.log();
     assert!(log.contains("rules.yml:4:3") && log.contains("labls") && log.contains("labels"), "position and nearest key:\n{log}");
 
-    // It is tried once, not at every look.
-    std::thread::sleep(Duration::from_millis(300));
+    // It is tried once, not each time that the bridge looks at it.
+    WatchedFile::new(&mapped.path()).is_read(4);
     assert_eq!(reloads(&mapped.bridge.page(), "failure"), 1.0);
 
     rename_over(&mapped.path(), &named("two"));
@@ -211,7 +236,7 @@ fn a_broken_file_changes_nothing_and_is_named() {
     mapped.bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn whoever_asks_over_http_hears_of_a_broken_file() {
     let mapped = Mapped::start(&named("one"), "0");
     fs::write(mapped.path(), "mappings:\n- match: a\n  nmae: b\n").expect("written");
@@ -226,7 +251,7 @@ fn whoever_asks_over_http_hears_of_a_broken_file() {
     mapped.bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn a_broken_file_at_start_ends_the_program() {
     let folder = TempDir::new().expect("a temporary directory");
     let path = folder.path().join("rules.yml");
@@ -240,7 +265,7 @@ fn a_broken_file_at_start_ends_the_program() {
     assert!(process.log().contains("rules.yml:2:"), "{}", process.log());
 }
 
-#[test]
+#[apply(test)]
 fn what_rules_do_can_be_seen() {
     let rules = format!(
         "{}  match_metric_type: counter\n- match: never.*\n  name: never\n- match: noise.*\n  action: drop\n  name: x\n",
@@ -278,7 +303,7 @@ fn what_rules_do_can_be_seen() {
     mapped.bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn nothing_is_lost_or_counted_twice_by_reloads_under_load() {
     const LOAD: Duration = Duration::from_secs(3);
     const RELOADS_AT_LEAST: u64 = 12;

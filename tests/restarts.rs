@@ -135,9 +135,9 @@ fn kill(mut bridge: Running) {
 }
 
 /// The case in which nothing but the order of things goes wrong: the file is good, and older than the last scrape.
-#[test]
+#[apply(test)]
 fn a_crash_after_an_orderly_restart_is_no_jump() {
-    let Some(program) = peers::prometheus() else { return };
+    let program = peers::prometheus();
     let scraped = Scraped::new(&program);
     let bridge = scraped.start("30s");
     bridge.send(format!("big_total:{BIG}|c\nlevel:7|g\nusers:a|s"));
@@ -218,9 +218,9 @@ enum End {
 
 const ENDS: [End; 5] = [End::Kill, End::Term, End::TermOnFullDisk, End::TruncatedAfterTerm, End::KillUnseen];
 
-#[test]
+#[apply(test)]
 fn no_end_makes_prometheus_count_more_than_was_sent() {
-    let Some(program) = peers::prometheus() else { return };
+    let program = peers::prometheus();
     let rounds = std::env::var("STATSD_BRIDGE_RESTART_ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().expect("a number of rounds"));
     let (scraped, load) = (Scraped::new(&program), Load::start());
     let bridge = scraped.start("1s");

@@ -55,7 +55,7 @@ fn attacked() -> (Running, UdpSocket) {
     (bridge, sender)
 }
 
-#[test]
+#[apply(test)]
 fn an_attack_on_a_label_is_named_with_examples_and_its_size() {
     let (bridge, _) = attacked();
     let data = bridge.data("GET", "/api/v1/cardinality");
@@ -74,7 +74,7 @@ fn an_attack_on_a_label_is_named_with_examples_and_its_size() {
     bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn the_source_of_an_attack_is_the_senders_address() {
     let (bridge, sender) = attacked();
     let data = bridge.data("GET", "/api/v1/cardinality?limit=1");
@@ -83,7 +83,7 @@ fn the_source_of_an_attack_is_the_senders_address() {
     bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn families_kept_out_are_named() {
     let bridge = Launch::new().arg("--limits.families=2").start();
     bridge.send("a:1|c\nb:1|c\nc:1|c\nd:1|c\nc:1|c");
@@ -96,7 +96,7 @@ fn families_kept_out_are_named() {
     bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn each_reason_of_a_conflict_shows_its_sides() {
     let mut rules = NamedTempFile::with_suffix(".yml").expect("a temporary file");
     let text = "mappings:\n- match: help.one\n  name: helped\n  help: First.\n- match: help.two\n  name: helped\n  help: Second.\n";
@@ -144,7 +144,7 @@ fn each_reason_of_a_conflict_shows_its_sides() {
     bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn series_are_deleted_by_hand_and_counters_begin_anew() {
     let bridge = Launch::new().arg("--web.enable-admin-api").start();
     bridge.send("jobs:5|c|#host:a\njobs:6|c|#host:b\njobs:7|c\ntook:5|ms|#host:a\nload:1|g|#host:a");
@@ -168,7 +168,7 @@ fn series_are_deleted_by_hand_and_counters_begin_anew() {
     bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn without_its_flag_or_by_get_nothing_is_deleted() {
     let bridge = Launch::new().start();
     bridge.send("jobs:5|c");
@@ -182,7 +182,7 @@ fn without_its_flag_or_by_get_nothing_is_deleted() {
 }
 
 /// Lines, samples of new names and samples of known series: each reason with its last input and sender, everywhere that people look.
-#[test]
+#[apply(test)]
 fn rejected_input_is_told_with_its_sender() {
     let bridge = Launch::new().start();
     let (first, second) = (bridge.udp(), bridge.udp());
@@ -220,7 +220,7 @@ fn rejected_input_is_told_with_its_sender() {
     bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn top_prints_the_culprit_once() {
     let (bridge, _) = attacked();
     bridge.send("login:1|g");
@@ -244,7 +244,7 @@ fn top_prints_the_culprit_once() {
     bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn top_says_by_its_exit_code_what_went_wrong() {
     let nobody = format!("127.0.0.1:{}", free_port(Ipv4Addr::LOCALHOST.into()));
     for (arguments, code, expected) in [

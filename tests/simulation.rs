@@ -10,10 +10,9 @@ mod shrink;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use statsd_bridge::options::{Limits, Observer, Overflow, Ttl};
+use statsd_bridge::options::{Buckets, Limits, Observer, Overflow, Ttl};
 use statsd_bridge::{Options, Timestamp};
 
 use self::model::Model;
@@ -77,19 +76,25 @@ impl Setting {
 
     fn limits(self) -> Limits {
         let limits = Limits::default();
-        self.folds.map_or(limits, |overflow| Limits { overflow, series_per_family: 4, values_per_label: 3, labels_per_family: 1, ..limits })
+        self.folds.map_or(limits, |overflow| {
+            limits.with(|limits| {
+                limits.overflow = overflow;
+                limits.series_per_family = 4;
+                limits.values_per_label = 3;
+                limits.labels_per_family = 1;
+            })
+        })
     }
 
     fn options(self) -> Options {
         let ttl = Ttl { counter_ms: Some(COUNTER_TTL_MS), gauge_ms: Some(GAUGE_TTL_MS), observer_ms: Some(COUNTER_TTL_MS), set_ms: None };
-        Options {
-            ttl: if self.expires { ttl } else { Ttl::default() },
-            grace_ms: self.grace_ms,
-            limits: self.limits(),
-            observer: Observer::Histogram { bounds: Arc::from(CLASSIC), native: Default::default() },
-            without_process_metrics: true,
-            ..Options::default()
-        }
+        Options::default().with(|options| {
+            options.ttl = if self.expires { ttl } else { Ttl::default() };
+            options.grace_ms = self.grace_ms;
+            options.limits = self.limits();
+            options.observer = Observer::histogram(Buckets::new(CLASSIC).expect("ascending"));
+            options.without_process_metrics = true;
+        })
     }
 }
 
@@ -186,17 +191,17 @@ fn play_part(setting_of: fn(u64) -> Setting, (part, of): (u64, u64)) {
     assert!(failed.is_none(), "{}", failed.unwrap_or_default());
 }
 
-#[test]
+#[apply(test)]
 fn the_core_is_what_the_model_says() {
     play_part(Setting::without_limits, (3, 4));
 }
 
-#[test]
+#[apply(test)]
 fn what_limits_fold_adds_up_to_what_the_model_says() {
     play_part(Setting::with_limits, (1, 4));
 }
 
-#[test]
+#[apply(test)]
 fn a_difference_is_shown_by_the_shortest_script() {
     // Fails where a line of `c.1` came before a crash: whatever else is in the script is to go.
     let steps = script(&mut Numbers(7), WORKERS, RULES.len(), 5 * SCRIPT);

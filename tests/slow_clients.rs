@@ -163,7 +163,7 @@ fn cut(page: &Page, reason: &str) -> f64 {
     page.sum_where("statsd_bridge_http_connections_cut_total", "reason", reason)
 }
 
-#[test]
+#[apply(test)]
 fn a_good_client_gets_its_pages_among_bad_ones() {
     let bridge =
         Launch::new().arg(format!("--web.max-connections={MOST_OPEN}")).arg(format!("--web.max-waiting-connections={MOST_OPEN}")).start();

@@ -9,7 +9,8 @@ use std::sync::LazyLock;
 
 use self::graph::{Graph, Pair};
 use self::resolve::Import;
-use self::sources::{How, Sources, Tree};
+pub use self::sources::Tree;
+use self::sources::{How, Sources};
 
 /// The checker itself, on trees of a few lines.
 mod cases;
@@ -32,7 +33,7 @@ static SRC: LazyLock<(Sources, Vec<Import>)> = LazyLock::new(|| {
     read(&tree)
 });
 
-#[test]
+#[apply(test)]
 fn every_path_within_the_crate_leads_to_a_file() {
     let (sources, imports) = &*SRC;
     none(&sources.faults);
@@ -40,22 +41,22 @@ fn every_path_within_the_crate_leads_to_a_file() {
     assert!(sources.modules.len() > 50 && Graph::new(imports).lines().len() > 100, "src/ has modules and imports");
 }
 
-#[test]
+#[apply(test)]
 fn the_core_imports_nothing_from_the_program() {
     none(&from_program(&SRC.1));
 }
 
-#[test]
+#[apply(test)]
 fn the_core_does_not_name_the_facade() {
     none(&facade_named(&SRC.1));
 }
 
-#[test]
+#[apply(test)]
 fn files_do_not_import_each_other_in_circles() {
     none(&Graph::new(&SRC.1).faults(ALLOWED));
 }
 
-#[test]
+#[apply(test)]
 fn no_file_imports_by_the_re_exports_of_the_root() {
     none(&by_root(&SRC.1));
 }
@@ -64,7 +65,8 @@ fn none(faults: &[String]) {
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
 }
 
-fn read_folder(root: &Path, folder: &str, tree: &mut Tree) {
+/// The Rust files below a folder of `root`, by path from there.
+pub fn read_folder(root: &Path, folder: &str, tree: &mut Tree) {
     for entry in fs::read_dir(root.join(folder)).unwrap() {
         let entry = entry.unwrap();
         let path = format!("{folder}/{}", entry.file_name().to_str().unwrap());

@@ -1,6 +1,7 @@
 //! The tools on the real binary: exit codes, text, JSON.
 
 mod lints;
+mod published;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -60,7 +61,7 @@ fn codes(rules: &str) -> Vec<String> {
 
 const CLEAN: &str = "mappings:\n- match: app.*.requests\n  name: app_requests_total\n  labels: {route: $1}\n";
 
-#[test]
+#[apply(test)]
 fn check_ends_with_0_1_or_3() {
     let files = Files::new();
     let clean = files.write("clean.yml", CLEAN);
@@ -85,7 +86,7 @@ fn check_ends_with_0_1_or_3() {
     assert_eq!(run(&["check"]).code, Some(2));
 }
 
-#[test]
+#[apply(test)]
 fn check_config_says_the_same_and_keeps_its_line() {
     let files = Files::new();
     let warned = files.write("warned.yml", format!("{CLEAN}- match: app.x.requests\n  name: y\n"));
@@ -98,7 +99,7 @@ fn check_config_says_the_same_and_keeps_its_line() {
     assert!(ran.err.contains("broken.yml:3:3"), "{}", ran.err);
 }
 
-#[test]
+#[apply(test)]
 fn dead_rules_are_proved() {
     let rules = |list: &[(&str, &str)], head: &str| {
         let rules: String = list.iter().map(|(kind, pattern)| format!("- match: '{pattern}'\n  match_type: {kind}\n  name: n\n")).collect();
@@ -126,7 +127,7 @@ fn dead_rules_are_proved() {
     assert_eq!(codes(kinds), [""; 0]);
 }
 
-#[test]
+#[apply(test)]
 fn each_weakness_has_its_code() {
     for (rules, want) in [
         ("- {match: a.*, name: x, labels: {l: $2, k: $1}}", &["no_such_capture"][..]),
@@ -159,7 +160,7 @@ fn each_weakness_has_its_code() {
     }
 }
 
-#[test]
+#[apply(test)]
 fn stanzas_run_through_a_real_bridge() {
     let stanza = "tests:\n- send: ['app.x.requests:2|c', 'app.y.requests:1|c']\n";
     let files = Files::new();
@@ -191,7 +192,7 @@ fn in_use(name: &str) -> Option<PathBuf> {
     path.is_file().then_some(path)
 }
 
-#[test]
+#[apply(test)]
 fn files_in_use_get_their_weaknesses_named() {
     for (name, want) in [
         ("airflow-chart.yml", &[("unused_capture", 1), ("unescaped_dot", 4), ("unanchored_regex", 2)][..]),
@@ -208,7 +209,7 @@ fn files_in_use_get_their_weaknesses_named() {
     }
 }
 
-#[test]
+#[apply(test)]
 fn presets_are_listed_shown_and_clean() {
     let list = run(&["preset", "list"]);
     assert_eq!(list.code, Some(0));
@@ -228,7 +229,7 @@ fn presets_are_listed_shown_and_clean() {
     assert!(unknown.err.contains("gunicorn"), "{}", unknown.err);
 }
 
-#[test]
+#[apply(test)]
 fn explain_says_what_becomes_of_a_line() {
     let files = Files::new();
     let rules = "mappings:\n- {match: app.*.other, name: x}\n- {match: 'app.*.time', name: app_seconds, labels: {route: $1}}\n- {match: app.*.*, name: app}\n";
@@ -258,7 +259,7 @@ fn explain_says_what_becomes_of_a_line() {
     assert_eq!((&all[3]["samples"][1]["refused"], &all[3]["page"][0]["rows"][0]), (&Value::from("malformed_value"), &Value::from("a 1")));
 }
 
-#[test]
+#[apply(test)]
 fn explain_shows_conflicts_drops_and_flags() {
     let ran = run(&["explain", "a:1|c", "a:1|g"]);
     assert!(ran.out.contains("conflict: a family of this name"), "{}", ran.out);
@@ -277,7 +278,7 @@ fn explain_shows_conflicts_drops_and_flags() {
     assert_eq!(run(&["explain", "a:1|c", "--config=/no/such.yml"]).code, Some(1));
 }
 
-#[test]
+#[apply(test)]
 fn replay_gives_the_page_and_the_sums() {
     let files = Files::new();
     let lines = "app.x.requests:1|c\napp.x.requests:2|c\nother:1|c\nbroken\nother:1|c\nthird:1|c\n";
@@ -294,7 +295,7 @@ fn replay_gives_the_page_and_the_sums() {
     assert_eq!(run(&["replay", "/no/such/file"]).code, Some(1));
 }
 
-#[test]
+#[apply(test)]
 fn replay_shows_the_difference_of_two_configurations() {
     let files = Files::new();
     let capture = files.write("lines.txt", "app.x.requests:1|c\nother:1|c\n");
@@ -329,7 +330,7 @@ fn pcap(datagrams: &[(u16, &str)]) -> Vec<u8> {
     file
 }
 
-#[test]
+#[apply(test)]
 fn replay_reads_captures_of_a_network() {
     let files = Files::new();
     let capture = files.write("c.pcap", pcap(&[(9125, "a:1|c\na:2|c"), (53, "dns"), (9125, "a:4|c")]));
@@ -343,7 +344,7 @@ fn replay_reads_captures_of_a_network() {
     assert!(ran.err.contains("d.pcap: a packet is longer"), "{}", ran.err);
 }
 
-#[test]
+#[apply(test)]
 fn the_help_names_the_tools() {
     let help = run(&["--help"]).out;
     for tool in ["check", "explain", "replay", "preset"] {

@@ -16,6 +16,7 @@ mod asking;
 pub mod authority;
 pub mod client;
 mod programs;
+mod published;
 mod sockets;
 
 use authority::Authority;
@@ -83,7 +84,9 @@ impl Guarded {
 
     /// Replaces a file of the folder and waits until the log says that all was read again `times` times.
     fn replace(&self, name: &str, text: &str) {
-        let lines = |log: &str| log.lines().filter(|line| line.contains("web configuration was read again")).count();
+        let lines = |log: &str| {
+            log.lines().filter(|line| line.contains("web configuration reloaded") || line.contains("failed to reload the web")).count()
+        };
         let before = lines(&self.process.log());
         fs::write(self.path("new"), text).expect("written");
         fs::rename(self.path("new"), self.path(name)).expect("renamed");
@@ -126,7 +129,7 @@ fn basic(user: &str, password: &str) -> String {
     format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}")))
 }
 
-#[test]
+#[apply(test)]
 fn tls_is_served_and_nothing_else() {
     let bridge = Guarded::start(TLS);
     let client = bridge.client();
@@ -150,7 +153,7 @@ fn tls_is_served_and_nothing_else() {
     bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn a_client_proves_who_it_is() {
     let bridge =
         Guarded::start(&format!("{TLS}{CLIENTS}  client_allowed_sans: [scraper.example, 10.9.8.7, spiffe://a/b, me@example.org]\n"));
@@ -180,7 +183,7 @@ fn a_client_proves_who_it_is() {
     bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn each_way_of_asking_for_certificates_does_what_it_says() {
     // Who connects: nobody in particular, somebody unknown, somebody known.
     for (auth, expected) in [
@@ -204,7 +207,7 @@ fn each_way_of_asking_for_certificates_does_what_it_says() {
     }
 }
 
-#[test]
+#[apply(test)]
 fn a_certificate_that_signed_itself_is_good_where_it_is_named() {
     let bridge = Guarded::start(&format!("{TLS}{CLIENTS}"));
     let named = Authority::new("itself");
@@ -216,7 +219,7 @@ fn a_certificate_that_signed_itself_is_good_where_it_is_named() {
     bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn users_and_headers_hold_for_every_path() {
     let config = format!("basic_auth_users: {{ann: \"{RIGHT}\"}}\nhttp_server_config: {{headers: {{X-Frame-Options: deny}}}}\n");
     let bridge = Guarded::start(&config);
@@ -243,7 +246,7 @@ fn users_and_headers_hold_for_every_path() {
     bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn a_rate_is_kept() {
     let bridge = Guarded::start("rate_limit: {interval: 1h, burst: 3}\n");
     let status = |path| request(bridge.web, "GET", path, &[]).expect("an answer").status;
@@ -257,7 +260,7 @@ fn a_rate_is_kept() {
     bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn a_new_certificate_is_taken_and_a_broken_one_is_not() {
     let bridge = Guarded::start(TLS);
     let client = bridge.client();
@@ -268,7 +271,7 @@ fn a_new_certificate_is_taken_and_a_broken_one_is_not() {
     let new = bridge.authority.issue("server", &["localhost", "127.0.0.1"]);
     bridge.replace("server.crt", &new.certificate);
     bridge.counts(&client, "web_config_reloads_total{outcome=\"failure\"}", 1.0);
-    assert!(bridge.process.log().contains("this key does not belong to the certificate"), "{}", bridge.process.log());
+    assert!(bridge.process.log().contains("the private key does not match the certificate"), "{}", bridge.process.log());
     let second = client.connect(bridge.web).expect("a connection").server_certificate();
     assert_eq!(second, first, "the old pair stays");
     bridge.replace("server.key", &new.key);
@@ -282,7 +285,7 @@ fn a_new_certificate_is_taken_and_a_broken_one_is_not() {
     bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn a_handshake_that_does_not_come_takes_no_place() {
     let bridge = Guarded::start_with(TLS, &["--web.max-connections=2"]);
     let client = bridge.client();

@@ -47,7 +47,7 @@ fn registry_families(registry: &Registry, prefix: Prefix) -> [SelfFamily; 8] {
         ("line_bytes", limits.line_bytes as f64),
         ("name_bytes", limits.name_bytes as f64),
         ("resting_series", limits.resting_series as f64),
-        ("sample_value", limits.sample_value),
+        ("sample_value", limits.sample_value.get()),
         ("series", limits.series as f64),
         ("series_bytes", limits.series_bytes as f64),
         ("series_per_family", limits.series_per_family as f64),

@@ -38,8 +38,6 @@ mod yaml_fault;
 mod yaml_line;
 
 #[cfg(test)]
-mod corpus_tests;
-#[cfg(test)]
 mod mistakes_tests;
 #[cfg(test)]
 mod observer_tests;

@@ -82,7 +82,7 @@ impl GracePeriod {
         let kept = &mut *lock(&self.kept);
         // What came back leaves its place in the order behind.
         let is_full =
-            |kept: &Kept| kept.by_identity.len() >= self.most || kept.order.len() >= 2 * self.most || kept.bytes >= self.most_bytes;
+            |kept: &Kept| kept.by_identity.len() >= self.most || kept.order.len() / 2 >= self.most || kept.bytes >= self.most_bytes;
         while is_full(kept) {
             kept.forget_oldest();
         }
@@ -328,6 +328,8 @@ mod tests {
             worker.ingest(b"a:1|c\nb:1|c", at(round * 2_000));
             pass(&bridge, &mut worker, at(round * 2_000 + 1_500));
         }
+        let order = lock(&bridge.registry().grace.kept).order.len();
+        assert!((100..=200).contains(&order), "{order} entries of the 1,000 that were made");
         worker.ingest(b"a:0|c\nb:0|c", at(1_000_000));
         let text = page(&bridge, at(1_000_000));
         assert!(text.contains("\na 500\n") && text.contains("\nb 500\n"), "{text}");

@@ -89,9 +89,9 @@ fn assert_every_request_is_where_it_belongs(page: &Page) {
     assert!(datagrams < 200.0, "{datagrams} datagrams for 300 requests");
 }
 
-#[test]
+#[apply(test)]
 fn every_request_is_on_the_page_and_in_prometheus() {
-    let Some(python) = peers::python_with_frameworks() else { return };
+    let (program, python) = (peers::prometheus(), peers::python_with_frameworks());
     let bridge = bridge();
     let application = start(&python, &bridge, &RSGI, &[]);
     ask_for_all(&python, &application, WEBSOCKETS);
@@ -100,32 +100,28 @@ fn every_request_is_on_the_page_and_in_prometheus() {
     table::assert_as_the_table_says(NAME, &page);
     assert_every_request_is_where_it_belongs(&page);
     assert_eq!(page.value("emmett_ws_connections_total"), Some(WEBSOCKETS as f64));
-    if let Some(program) = peers::prometheus() {
-        let rules = folder(NAME).join("alerts.yml");
-        let yaml = format!(
-            "global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}\nrule_files: ['{}']\nscrape_configs:\n- job_name: emmett\n  static_configs:\n  - targets: ['{}']\n",
-            rules.display(),
-            bridge.web
-        );
-        let prometheus = Prometheus::with_config(&program, &yaml, &[]);
-        prometheus.expect("sum(emmett_http_requests_total)", 300.0);
-        for ((method, route, status), times) in totals(&asks()) {
-            prometheus.expect(
-                &format!("emmett_http_requests_total{{endpoint=\"{route}\",method=\"{method}\",status=\"{status}\"}}"),
-                times as f64,
-            );
-        }
-        prometheus.expect("count(count by (le) (emmett_http_request_duration_seconds_bucket))", 12.0);
-        prometheus.expect("sum(emmett_http_requests_total{status=~\"5..\"}) / sum(emmett_http_requests_total)", 20.0 / 300.0);
-        prometheus.expect("histogram_quantile(0.95, sum by (le) (emmett_http_request_duration_seconds_bucket)) > bool 0", 1.0);
-        prometheus.expect("emmett_ws_connections_total", WEBSOCKETS as f64);
+    let rules = folder(NAME).join("alerts.yml");
+    let yaml = format!(
+        "global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}\nrule_files: ['{}']\nscrape_configs:\n- job_name: emmett\n  static_configs:\n  - targets: ['{}']\n",
+        rules.display(),
+        bridge.web
+    );
+    let prometheus = Prometheus::with_config(&program, &yaml, &[]);
+    prometheus.expect("sum(emmett_http_requests_total)", 300.0);
+    for ((method, route, status), times) in totals(&asks()) {
+        prometheus
+            .expect(&format!("emmett_http_requests_total{{endpoint=\"{route}\",method=\"{method}\",status=\"{status}\"}}"), times as f64);
     }
+    prometheus.expect("count(count by (le) (emmett_http_request_duration_seconds_bucket))", 12.0);
+    prometheus.expect("sum(emmett_http_requests_total{status=~\"5..\"}) / sum(emmett_http_requests_total)", 20.0 / 300.0);
+    prometheus.expect("histogram_quantile(0.95, sum by (le) (emmett_http_request_duration_seconds_bucket)) > bool 0", 1.0);
+    prometheus.expect("emmett_ws_connections_total", WEBSOCKETS as f64);
     bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn every_request_is_on_the_page_over_asgi() {
-    let Some(python) = peers::python_with_frameworks() else { return };
+    let python = peers::python_with_frameworks();
     let bridge = bridge();
     let application = start(&python, &bridge, &ASGI, &[]);
     ask_for_all(&python, &application, 0);
@@ -135,9 +131,9 @@ fn every_request_is_on_the_page_over_asgi() {
     bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn switched_off_nothing_is_sent() {
-    let Some(python) = peers::python_with_frameworks() else { return };
+    let python = peers::python_with_frameworks();
     let bridge = bridge();
     for (args, websockets) in [(&RSGI[..], 1), (&ASGI, 0)] {
         let application = start(&python, &bridge, args, &[("PROMETHEUS_ENABLED", "false"), ("PROMETHEUS_SYSTEM_METRICS", "true")]);
@@ -151,9 +147,9 @@ fn switched_off_nothing_is_sent() {
     bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn a_job_counts_as_a_request() {
-    let Some(python) = peers::python_with_frameworks() else { return };
+    let python = peers::python_with_frameworks();
     let bridge = bridge();
     let mut command = plain(Command::new(python));
     command.args(["-B", "-m", "emmett", "-a", "app", "sweep"]).current_dir(folder(NAME));
@@ -166,9 +162,9 @@ fn a_job_counts_as_a_request() {
     bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn system_metrics_come_when_they_are_wanted() {
-    let Some(python) = peers::python_with_frameworks() else { return };
+    let python = peers::python_with_frameworks();
     let bridge = bridge();
     let application = start(&python, &bridge, &ASGI, &[("PROMETHEUS_SYSTEM_METRICS", "true")]);
     let page = bridge.page_when("system metrics", |page| page.family("emmett_process_open_fds").is_some());
@@ -183,9 +179,9 @@ fn system_metrics_come_when_they_are_wanted() {
     bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn promtool_takes_the_alerts() {
-    let Some(promtool) = peers::promtool() else { return };
+    let promtool = peers::promtool();
     let mut command = Command::new(promtool);
     command.args(["check", "rules"]).arg(folder(NAME).join("alerts.yml"));
     let mut check = Process::start(command);

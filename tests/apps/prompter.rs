@@ -180,9 +180,9 @@ fn assert_queries(prometheus: &Prometheus, openai: &[Ask], others: &[Ask], reque
     prometheus.expect("prompter_redis_up", 1.0);
 }
 
-#[test]
+#[apply(test)]
 fn four_workers_add_up_to_the_request() {
-    let Some(python) = peers::python_with_frameworks() else { return };
+    let (program, python) = (peers::prometheus(), peers::python_with_frameworks());
     let database = TempDir::new().expect("a temporary directory");
     let bridge = bridge();
     let application = start(&python, &bridge, &database, redis());
@@ -193,16 +193,14 @@ fn four_workers_add_up_to_the_request() {
     }
     // A rate needs a first value that Prometheus has seen.
     let (mut openai, mut google) = (run(&python, &application, 1, 1), run(&python, &application, 2, 1));
-    let prometheus = peers::prometheus().map(|program| {
-        let target = bridge.web;
-        let yaml = format!("global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs: [{{job_name: prompter, static_configs: [{{targets: ['{target}']}}]}}]\n");
-        Prometheus::with_config(&program, &yaml, &[])
-    });
-    if let Some(prometheus) = &prometheus {
-        prometheus.expect("sum(prompter_probe_attempts_total)", 3.0);
-        prometheus.expect("prompter_prompt_results_insert_total", 2.0);
-        prometheus.expect("prompter_openai_fingerprint_present_total", 1.0);
-    }
+    let target = bridge.web;
+    let yaml = format!(
+        "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs: [{{job_name: prompter, static_configs: [{{targets: ['{target}']}}]}}]\n"
+    );
+    let prometheus = Prometheus::with_config(&program, &yaml, &[]);
+    prometheus.expect("sum(prompter_probe_attempts_total)", 3.0);
+    prometheus.expect("prompter_prompt_results_insert_total", 2.0);
+    prometheus.expect("prompter_openai_fingerprint_present_total", 1.0);
     let others = other_asks();
     application.ask(&python, &others, json!([]));
     asks.extend(others);
@@ -227,15 +225,13 @@ fn four_workers_add_up_to_the_request() {
     table::assert_as_the_table_says(NAME, &page);
     assert_requests(&page, &asks);
     assert_what_the_service_did(&page, &openai, &google);
-    if let Some(prometheus) = &prometheus {
-        assert_queries(prometheus, &openai, &google, requests);
-    }
+    assert_queries(&prometheus, &openai, &google, requests);
     bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn without_redis_its_gauge_is_zero() {
-    let Some(python) = peers::python_with_frameworks() else { return };
+    let python = peers::python_with_frameworks();
     let database = TempDir::new().expect("a temporary directory");
     let bridge = bridge();
     // A port that nobody listens on any more.
@@ -247,9 +243,9 @@ fn without_redis_its_gauge_is_zero() {
     bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn the_multiprocess_mode_says_the_same_and_one_worker_alone_does_not() {
-    let Some(python) = peers::python_with_frameworks() else { return };
+    let python = peers::python_with_frameworks();
     let mut command = plain(Command::new(python));
     command.args(["-B", "compare.py", "--bridge", env!("CARGO_BIN_EXE_statsd-bridge")]).current_dir(folder(NAME));
     let mut compare = Process::start(command);
@@ -257,9 +253,9 @@ fn the_multiprocess_mode_says_the_same_and_one_worker_alone_does_not() {
     assert!(status.success(), "{status}\n{}", compare.log());
 }
 
-#[test]
+#[apply(test)]
 fn promtool_takes_the_scrape_configuration() {
-    let Some(promtool) = peers::promtool() else { return };
+    let promtool = peers::promtool();
     let mut command = Command::new(promtool);
     command.args(["check", "config", "--syntax-only"]).arg(folder(NAME).join("prometheus.yml"));
     let mut check = Process::start(command);

@@ -73,7 +73,7 @@ fn differences(row: &Row, family: &Family) -> Vec<String> {
     found
 }
 
-#[test]
+#[apply(test)]
 fn a_page_that_differs_from_its_table_is_noticed() {
     let row = |kind: &str, labels: &[&str], bounds: &[&str]| {
         let owned = |list: &[&str]| -> Vec<String> { list.iter().map(|&text| text.to_owned()).collect() };

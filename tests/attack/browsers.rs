@@ -27,7 +27,7 @@ fn rejected(bridge: &Running, reason: &str) -> f64 {
     bridge.page().sum_where("statsd_bridge_http_requests_rejected_total", "reason", reason)
 }
 
-#[test]
+#[apply(test)]
 fn a_form_of_another_site_changes_nothing() {
     let bridge = launch(Ipv4Addr::LOCALHOST.into()).start();
     bridge.send("a:1|c");
@@ -59,7 +59,7 @@ fn a_form_of_another_site_changes_nothing() {
     bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn a_name_pointed_at_the_loopback_reads_and_changes_nothing() {
     let bridge = launch(Ipv4Addr::LOCALHOST.into()).start();
     let port = bridge.web.port();
@@ -85,7 +85,7 @@ fn a_name_pointed_at_the_loopback_reads_and_changes_nothing() {
     bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn elsewhere_a_bridge_has_any_name_but_not_for_a_browser_that_would_change_something() {
     let bridge = launch(Ipv4Addr::UNSPECIFIED.into()).start();
     assert_eq!(status(&bridge, "GET", "/metrics", "any.example", ""), 200);

@@ -22,7 +22,7 @@ fn quiet(bridge: &Running, count: usize) -> Vec<TcpStream> {
     (0..count).map(|_| bridge.tcp()).collect()
 }
 
-#[test]
+#[apply(test)]
 fn at_a_low_limit_of_open_files_quiet_senders_take_nothing_from_the_others() {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let state = format!("--state.file={}", folder.path().join("state").display());
@@ -40,7 +40,7 @@ fn at_a_low_limit_of_open_files_quiet_senders_take_nothing_from_the_others() {
     bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn the_soft_limit_of_open_files_is_raised() {
     let bridge = Launch::new().after("ulimit -Sn 256 && ulimit -Hn 4000").start();
     assert_eq!(bridge.page().value("process_max_fds"), Some(4000.0));
@@ -48,7 +48,7 @@ fn the_soft_limit_of_open_files_is_raised() {
     bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn at_the_limit_of_connections_the_longest_silent_one_of_the_largest_holder_goes() {
     let bridge = Launch::new().arg("--tcp.max-connections=10").start();
     // One that is alone at its address stays, though it was silent for the longest.

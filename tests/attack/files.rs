@@ -21,7 +21,7 @@ const IN_THE_WAY: [(&str, Put, &str); 6] = [
     ("a pipe", pipe, "it is a pipe, not a regular file"),
     ("a device without end", |path| symlink("/dev/zero", path).expect("linked"), "it is a device, not a regular file"),
     ("a large file", |path| fs::File::create(path).and_then(|file| file.set_len(1 << 32)).expect("created"), "it has more than 16 MiB"),
-    ("a folder", |path| fs::create_dir(path).expect("created"), "there is no mapping file any more"),
+    ("a folder", |path| fs::create_dir(path).expect("created"), "the mapping file no longer exists"),
     ("an empty file", |path| fs::write(path, "").expect("written"), "the file has become empty"),
     ("a blank file", |path| fs::write(path, "\n \n").expect("written"), "the file has become empty"),
 ];
@@ -41,7 +41,7 @@ fn is_mapped(bridge: &Running) {
     bridge.page_when("the rules are in force", |page| page.value("mapped") == Some(before + 1.0));
 }
 
-#[test]
+#[apply(test)]
 fn whatever_takes_the_place_of_rules_the_rules_stay() {
     let folder = TempDir::new().expect("a temporary directory");
     let path = folder.path().join("rules.yml");
@@ -73,7 +73,7 @@ fn own_process(bridge: &Running) -> f64 {
     bridge.page().value("process_resident_memory_bytes").expect("the process is on the page")
 }
 
-#[test]
+#[apply(test)]
 fn a_folder_of_rules_that_loses_them_keeps_them_in_force() {
     let folder = TempDir::new().expect("a temporary directory");
     let inside = folder.path().join("rules");
@@ -94,7 +94,7 @@ fn a_folder_of_rules_that_loses_them_keeps_them_in_force() {
 }
 
 /// Starts that must end at once.
-#[test]
+#[apply(test)]
 fn at_start_they_end_the_program_and_are_named() {
     let folder = TempDir::new().expect("a temporary directory");
     let at = |name: &str| folder.path().join(name);
@@ -152,7 +152,7 @@ fn write_certificate(folder: &Path) {
     Authority::new("of a test").itself().write(&folder.join("cert.pem"), &folder.join("key.pem"));
 }
 
-#[test]
+#[apply(test)]
 fn a_certificate_key_or_configuration_that_becomes_a_pipe_or_device_is_read_again_once_it_is_a_file() {
     let mut bridge = WithCertificate::start();
     let mut good = 0;
@@ -167,7 +167,7 @@ fn a_certificate_key_or_configuration_that_becomes_a_pipe_or_device_is_read_agai
         fs::rename(&aside, &path).expect("moved back");
         write_certificate(bridge.folder.path());
         good += 1;
-        bridge.says("the web configuration was read again and is in force", good);
+        bridge.says("web configuration reloaded", good);
     }
     bridge.process.signal(rustix::process::Signal::TERM);
     assert!(bridge.process.wait().success());

@@ -53,7 +53,7 @@ fn cut(page: &Page, reason: &str) -> f64 {
     page.sum_where("statsd_bridge_http_connections_cut_total", "reason", reason)
 }
 
-#[test]
+#[apply(test)]
 fn those_who_ask_for_long_answers_get_503_and_hold_up_nobody() {
     let target = Target::plain(&[]).with_series(1000);
     let page = good_clients_are_served(&target, |crowd| crowd.ask_again_and_again(256, "/api/v1/cardinality?limit=1000"));
@@ -61,7 +61,7 @@ fn those_who_ask_for_long_answers_get_503_and_hold_up_nobody() {
     target.stop();
 }
 
-#[test]
+#[apply(test)]
 fn the_landing_page_and_the_rest_of_the_api_are_as_cheap() {
     let target = Target::plain(&[]).with_series(1000);
     good_clients_are_served(&target, |crowd| {
@@ -72,7 +72,7 @@ fn the_landing_page_and_the_rest_of_the_api_are_as_cheap() {
     target.stop();
 }
 
-#[test]
+#[apply(test)]
 fn many_who_scrape_without_end_leave_room_for_others() {
     let target = Target::plain(&[]).with_series(1000);
     good_clients_are_served(&target, |crowd| {
@@ -82,7 +82,7 @@ fn many_who_scrape_without_end_leave_room_for_others() {
     target.stop();
 }
 
-#[test]
+#[apply(test)]
 fn bodies_that_drip_are_cut() {
     let target = Target::plain(&["--web.enable-admin-api=true"]).with_series(10);
     let page = good_clients_are_served(&target, |crowd| crowd.drip_bodies(256));
@@ -94,7 +94,7 @@ fn bodies_that_drip_are_cut() {
     target.stop();
 }
 
-#[test]
+#[apply(test)]
 fn halves_of_requests_take_no_place() {
     let target = Target::plain(&["--web.max-waiting-connections=500"]).with_series(10);
     let page = good_clients_are_served(&target, |crowd| crowd.send_and_wait(1000, b"GET /metrics HT".to_vec()));
@@ -102,14 +102,14 @@ fn halves_of_requests_take_no_place() {
     target.stop();
 }
 
-#[test]
+#[apply(test)]
 fn silence_takes_no_place() {
     let target = Target::plain(&[]).with_series(10);
     good_clients_are_served(&target, |crowd| crowd.send_and_wait(1000, Vec::new()));
     target.stop();
 }
 
-#[test]
+#[apply(test)]
 fn wrong_passwords_keep_no_new_scraper_out() {
     // The password `right`, at a cost that a build without optimisation can pay.
     const RIGHT: &str = "$2y$04$Nmu6lGqkW2WdUd0rgqyqNu3k2kxEWe8j0Mt9Vfh7Ik.k3gK6N9vF6";
@@ -132,7 +132,7 @@ fn wrong_passwords_keep_no_new_scraper_out() {
     target.stop();
 }
 
-#[test]
+#[apply(test)]
 fn handshakes_that_stall_hold_up_nobody() {
     let target = Target::tls().with_series(10);
     let hello = crowd::client_hello();
@@ -143,14 +143,14 @@ fn handshakes_that_stall_hold_up_nobody() {
     target.stop();
 }
 
-#[test]
+#[apply(test)]
 fn handshakes_without_end_hold_up_nobody() {
     let target = Target::tls().with_series(10);
     good_clients_are_served(&target, |crowd| crowd.shake_hands(200));
     target.stop();
 }
 
-#[test]
+#[apply(test)]
 fn streams_of_http2_by_the_hundred_hold_up_nobody() {
     let target = Target::tls().with_series(1000);
     let page = good_clients_are_served(&target, |crowd| {

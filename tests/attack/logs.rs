@@ -53,17 +53,17 @@ fn nothing_else_stops(is_full_at_start: bool) {
     drop(reader);
 }
 
-#[test]
+#[apply(test)]
 fn a_reader_that_stops_reading_stops_nothing() {
     nothing_else_stops(false);
 }
 
-#[test]
+#[apply(test)]
 fn a_reader_that_never_reads_stops_nothing() {
     nothing_else_stops(true);
 }
 
-#[test]
+#[apply(test)]
 fn a_reader_of_the_first_lines_that_does_not_read_stops_nothing() {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let path = folder.path().join("pipe");
@@ -77,7 +77,7 @@ fn a_reader_of_the_first_lines_that_does_not_read_stops_nothing() {
     bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn messages_that_nobody_took_are_counted_and_said_when_somebody_reads_again() {
     let (mut reader, writer) = full_pipe();
     let stderr = OwnedFd::from(writer.try_clone().expect("a second handle"));

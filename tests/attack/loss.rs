@@ -20,7 +20,7 @@ fn send_lines(bridge: &Running, lines: usize) {
     (0..lines / 100).for_each(|_| bridge.send(&datagram));
 }
 
-#[test]
+#[apply(test)]
 fn a_line_is_relayed_or_lost_and_never_both() {
     const HALF: usize = 6_000;
     let target = UdpSocket::bind("127.0.0.1:0").expect("a socket");
@@ -48,7 +48,7 @@ fn a_line_is_relayed_or_lost_and_never_both() {
     bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn cut_unix_datagrams_are_counted() {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let path = folder.path().join("s");
@@ -65,7 +65,7 @@ fn cut_unix_datagrams_are_counted() {
     bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn a_tcp_probe_that_resets_without_a_byte_is_no_error() {
     const PROBES: usize = 50;
     let bridge = Launch::new().start();

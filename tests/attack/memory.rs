@@ -127,7 +127,7 @@ fn send_wide(attacked: &mut Attacked, family: &str, series: usize) {
     }
 }
 
-#[test]
+#[apply(test)]
 fn wide_summaries_in_all_steps_of_their_windows() {
     let (_file, launch) = mapped(SHORT_WINDOWS);
     let mut attacked = Attacked::new(launch);
@@ -139,7 +139,7 @@ fn wide_summaries_in_all_steps_of_their_windows() {
 }
 
 /// Every worker has a cell of its own of every series, as long as there is memory; counters and histograms are folded where there is none.
-#[test]
+#[apply(test)]
 fn every_worker_meets_every_series() {
     let (_file, launch) = mapped(
         "defaults: {summary_options: {max_age: 5s, age_buckets: 5}}\nmappings:\n- {match: wide, name: wide, observer_type: summary}\n",
@@ -158,7 +158,7 @@ fn every_worker_meets_every_series() {
 }
 
 /// The default limit under the smallest cap that comes with the bridge, that of the sidecar: the kernel gives no byte more.
-#[test]
+#[apply(test)]
 fn the_default_limit_under_a_cap_of_256_mib() {
     const CAP: u64 = 256 << 20;
     let (_file, launch) = mapped(SHORT_WINDOWS);
@@ -177,7 +177,7 @@ fn the_default_limit_under_a_cap_of_256_mib() {
     attacked.bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn sets_of_many_members() {
     let mut attacked = Attacked::new(Launch::new());
     for member in 0..1_030 {
@@ -193,7 +193,7 @@ fn sets_of_many_members() {
     attacked.bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn native_histograms_of_many_buckets() {
     let launch = Launch::new().arg("--statsd.native-histograms=always").arg("--statsd.native-histogram-max-buckets=512");
     let mut attacked = Attacked::new(launch.arg("--statsd.native-histogram-factor=1.005"));
@@ -212,7 +212,7 @@ fn native_histograms_of_many_buckets() {
 }
 
 /// The same series in spellings that differ: none of them is a series, each is a binding.
-#[test]
+#[apply(test)]
 fn spellings_without_end() {
     let mut attacked = Attacked::new(Launch::new());
     let padding = "!".repeat(400);
@@ -224,7 +224,7 @@ fn spellings_without_end() {
     attacked.bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn identities_that_fold() {
     let mut attacked = Attacked::new(Launch::new().arg("--limits.values-per-label=10"));
     let padding = "x".repeat(6_000);
@@ -236,7 +236,7 @@ fn identities_that_fold() {
     attacked.bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn label_names_that_differ_in_each_family() {
     let mut attacked = Attacked::new(Launch::new());
     for family in 0..2_000 {
@@ -250,7 +250,7 @@ fn label_names_that_differ_in_each_family() {
     attacked.bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn exemplars_of_all_buckets() {
     let mut attacked = Attacked::new(Launch::new().arg("--exemplars.tag=trace_id"));
     let trace = "\u{1F980}".repeat(118);
@@ -266,7 +266,7 @@ fn exemplars_of_all_buckets() {
 }
 
 /// Wave after wave of series that grow, expire and are kept for a return; and when the last of them is forgotten, nothing is counted.
-#[test]
+#[apply(test)]
 fn waves_of_series_that_expire() {
     let (_file, launch) = mapped(SHORT_WINDOWS);
     let launch = launch.arg("--ttl.observers=2s").arg("--ttl.counters=2s").arg("--ttl.grace=8s");

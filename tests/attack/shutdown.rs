@@ -18,7 +18,7 @@ const SENDERS: usize = 100;
 /// What the unit waits for the program's end, less some time for a busy machine.
 const GRACE: Duration = Duration::from_secs(20);
 
-#[test]
+#[apply(test)]
 fn a_hundred_tcp_senders_that_never_stop_share_one_deadline() {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let state = format!("--state.file={}", folder.path().join("state").display());
@@ -49,7 +49,7 @@ fn a_hundred_tcp_senders_that_never_stop_share_one_deadline() {
     again.stop();
 }
 
-#[test]
+#[apply(test)]
 fn datagrams_that_the_deadline_leaves_are_counted() {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let path = folder.path().join("s");
@@ -75,7 +75,7 @@ fn datagrams_that_the_deadline_leaves_are_counted() {
     bridge.process.wait();
 }
 
-#[test]
+#[apply(test)]
 fn a_last_snapshot_that_cannot_be_written_is_told_by_the_exit_code() {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let inside = folder.path().join("inside");

@@ -14,7 +14,7 @@ use crate::peers;
 /// A user, so that a GET without a password is turned away.
 const WEB_CONFIG: &str = "basic_auth_users: {ann: \"$2y$04$Nmu6lGqkW2WdUd0rgqyqNu3k2kxEWe8j0Mt9Vfh7Ik.k3gK6N9vF6\"}\n";
 
-#[test]
+#[apply(test)]
 fn versions_of_chart_and_manifests_are_the_bridges() {
     let version = env!("CARGO_PKG_VERSION");
     assert!(read("helm/statsd-bridge/Chart.yaml").contains(&format!("\nappVersion: {version}\n")));
@@ -113,9 +113,9 @@ fn try_bridge(bridge: &Value) {
 
 /// Every manifest and every rendering of the chart fits the schemas of Kubernetes; each bridge in them takes its flags, and its probes
 /// pass.
-#[test]
+#[apply(test)]
 fn manifests_and_chart_fit_and_their_probes_pass() {
-    let Some(found) = checked() else { return };
+    let found = checked();
     let bridges = found["bridges"].as_array().expect("a list");
     assert!(bridges.len() > 12, "{found}");
     for bridge in bridges {
@@ -123,9 +123,9 @@ fn manifests_and_chart_fit_and_their_probes_pass() {
     }
 }
 
-#[test]
+#[apply(test)]
 fn promtool_reads_the_rules_of_the_chart() {
-    let (Some(promtool), Some(found)) = (peers::promtool(), checked()) else { return };
+    let (promtool, found) = (peers::promtool(), checked());
     let rules = found["rules"].as_object().expect("by name");
     assert_eq!(rules.len(), 3, "{found}");
     for (name, spec) in rules {
@@ -139,10 +139,10 @@ fn promtool_reads_the_rules_of_the_chart() {
 }
 
 /// What the checker of manifests and chart says.
-fn checked() -> Option<Value> {
-    let python = peers::python_with_helm()?;
+fn checked() -> Value {
+    let python = peers::python_with_helm();
     let script = peers::repository().join("tests/python/check_deploy.py");
     let output = Command::new(python).arg("-B").arg(script).output().expect("Python runs");
     assert!(output.status.success(), "{}", said(&output));
-    Some(serde_json::from_slice(&output.stdout).expect("JSON"))
+    serde_json::from_slice(&output.stdout).expect("JSON")
 }

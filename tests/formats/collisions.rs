@@ -1,5 +1,6 @@
 //! Names and numbers that OpenMetrics does not allow beside each other, and what becomes of them.
 
+use statsd_bridge::options::TagKey;
 use statsd_bridge::{Bridge, Options};
 
 use super::{bridge, differences, openmetrics};
@@ -52,7 +53,7 @@ const CASES: [Case; 18] = [
 ];
 
 fn run(rules: &str, sent: &str, created_lines: bool) -> Bridge {
-    bridge(Options { created_lines, ..Options::default() }, rules, &[sent])
+    bridge(Options::default().with(|options| options.created_lines = created_lines), rules, &[sent])
 }
 
 /// The pages of all cases, with and without created lines.
@@ -61,7 +62,7 @@ pub(super) fn pages() -> Vec<(String, String)> {
     both.map(|((name, rules, sent, _), created)| ((*name).to_owned(), openmetrics(&run(rules, sent, created)))).collect()
 }
 
-#[test]
+#[apply(test)]
 fn types_give_way_and_names_stay() {
     for (name, rules, sent, types) in CASES {
         let bridge = run(rules, sent, false);
@@ -77,7 +78,7 @@ fn types_give_way_and_names_stay() {
     }
 }
 
-#[test]
+#[apply(test)]
 fn created_lines_say_when_counting_began() {
     let rules = "mappings:\n- match: s\n  name: s\n  observer_type: summary\n";
     let text = openmetrics(&run(rules, "x_total:1|c|#a:b\nh:1|ms\ns:1|ms\ng:1|g\nplain:1|c", true));
@@ -91,9 +92,9 @@ fn created_lines_say_when_counting_began() {
     assert!(!openmetrics(&run(rules, "x_total:1|c|#a:b\nh:1|ms\ns:1|ms", false)).contains("_created"));
 }
 
-#[test]
+#[apply(test)]
 fn exemplars_stand_where_they_may() {
-    let options = Options { exemplar_tag: Some("trace_id".into()), ..Options::default() };
+    let options = Options::default().with(|options| options.exemplar_tag = TagKey::new("trace_id").ok());
     let sent =
         "x_total:2|c|#trace_id:one\nplain:1|c|#trace_id:two\nh:30000|ms|#trace_id:thr\"ee\nh:6|ms|#trace_id:four\ng:1|g|#trace_id:five";
     let bridge = bridge(options, "", &[sent]);
@@ -118,7 +119,7 @@ fn exemplars_stand_where_they_may() {
     assert_eq!(metric("x_total").counter.expect("a counter").exemplar.and_then(|exemplar| exemplar.value), Some(2.0));
 }
 
-#[test]
+#[apply(test)]
 fn the_unit_is_that_of_the_rule_where_the_name_ends_in_it() {
     let rules = "mappings:\n- match: wait\n  name: wait\n  unit: milliseconds\n- match: sent\n  name: sent_total\n  unit: kibibytes\n";
     let bridge = run(rules, "wait:1|ms\nsent:1|c\nother_seconds:1|g", false);

@@ -17,7 +17,7 @@ fn histogram(bridge: &Bridge, family: &str) -> Histogram {
     metrics.remove(0).histogram.expect("a histogram")
 }
 
-#[test]
+#[apply(test)]
 fn a_histogram_that_nobody_sends_to_any_more_is_native_from_the_first_scrape_on() {
     let bridge = Bridge::new(Options::default());
     let mut worker = bridge.worker();
@@ -33,21 +33,21 @@ fn a_histogram_that_nobody_sends_to_any_more_is_native_from_the_first_scrape_on(
     assert_eq!((idle.count, &idle.positive_delta[..]), (Some(4), &[3, -2][..]), "it goes on");
 }
 
-#[test]
+#[apply(test)]
 fn where_native_buckets_are_never_kept_there_are_none() {
     let native = NativeHistograms { when: NativeWhen::Never, ..NativeHistograms::default() };
-    let bridge = Bridge::new(Options { native, ..Options::default() });
+    let bridge = Bridge::new(Options::default().with(|options| options.native = native));
     bridge.worker().ingest(b"h:0.3|h", NOW);
     for _ in 0..2 {
         assert_eq!(histogram(&bridge, "h").schema, None);
     }
 }
 
-#[test]
+#[apply(test)]
 fn counts_are_floats_from_the_first_fraction_on() {
     for when in [NativeWhen::Asked, NativeWhen::Always] {
         let native = NativeHistograms { when, ..NativeHistograms::default() };
-        let bridge = Bridge::new(Options { native, ..Options::default() });
+        let bridge = Bridge::new(Options::default().with(|options| options.native = native));
         let mut worker = bridge.worker();
         for nth in 1..=10 {
             worker.ingest(b"f:1|h|@0.3", NOW);
@@ -59,11 +59,11 @@ fn counts_are_floats_from_the_first_fraction_on() {
     }
 }
 
-#[test]
+#[apply(test)]
 fn the_bridges_own_counters_and_histograms_say_when_they_began() {
     let started = Timestamp::from_millis(1_699_999_999_500);
     for started in [None, Some(started)] {
-        let bridge = Bridge::new(Options { started, ..Options::default() });
+        let bridge = Bridge::new(Options::default().with(|options| options.started = started));
         let _ = protobuf(&bridge);
         let wanted = started.map(|_| (1_699_999_999, 500_000_000));
         let mut kinds = [0; 2];

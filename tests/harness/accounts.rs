@@ -55,7 +55,7 @@ pub fn accounts(page: &Page) -> Result<(), String> {
     equal("conflicts by name = conflicts by reason", own("events_conflict_total"), conflicts)
 }
 
-#[test]
+#[apply(test)]
 fn accounts_that_do_not_add_up_are_noticed() {
     let counter = |name: &str, lines: &str| format!("# HELP {name} x\n# TYPE {name} counter\n{lines}");
     let page = |lines: u32, samples: u32, conflicts: u32| {

@@ -5,9 +5,9 @@ use serde_json::Value;
 use super::Page;
 use crate::peers;
 
-#[test]
+#[apply(test)]
 fn the_reader_agrees_with_all_verdicts_of_the_specification() {
-    let Some(corpus) = peers::shared_corpus("openmetrics_parsers.json") else { return };
+    let corpus = peers::shared_corpus("openmetrics_parsers.json");
     let cases = corpus["cases"].as_array().expect("a list");
     assert_eq!(cases.len(), 211);
     let wrong: Vec<_> = cases
@@ -22,7 +22,7 @@ fn the_reader_agrees_with_all_verdicts_of_the_specification() {
     assert!(wrong.is_empty(), "{} of them: {wrong:#?}", wrong.len());
 }
 
-#[test]
+#[apply(test)]
 fn what_the_verdicts_leave_open_is_refused() {
     for (text, what) in [
         ("# TYPE a gauge\na 1\na 1\n# EOF\n", "twice"),
@@ -37,7 +37,7 @@ fn what_the_verdicts_leave_open_is_refused() {
     assert!(page.check_canonical().is_err());
 }
 
-#[test]
+#[apply(test)]
 fn names_in_quotes_are_read() {
     let page = Page::parse("# TYPE \"a.b\" gauge\n{\"a.b\",\"c.d\"=\"x\",e=\"\"} 1.0\n# EOF\n").expect("a good page");
     assert_eq!(page.family("a.b").map(|family| family.kind().to_owned()), Some("gauge".to_owned()));

@@ -2,7 +2,7 @@
 
 use super::{Page, without_own};
 
-#[test]
+#[apply(test)]
 fn good_pages_are_read() {
     let page = "# HELP a b \\\\ c\\n\n# TYPE a counter\na 0\na{x=\"q\\\"\\\\\\n}, y\",z=\"é\"} 1e+06\n# HELP g h\n# TYPE g gauge\ng -Inf\n";
     let page = Page::parse(page).expect("a good page");
@@ -32,7 +32,7 @@ fn good_pages_are_read() {
     assert_eq!(Page::parse("").expect("an empty page").families.len(), 0);
 }
 
-#[test]
+#[apply(test)]
 fn bad_pages_are_refused() {
     let plain = |body: &str| format!("# HELP a x\n# TYPE a gauge\n{body}");
     let counter = |body: &str| format!("# HELP a x\n# TYPE a counter\n{body}");
@@ -119,7 +119,7 @@ fn bad_pages_are_refused() {
 
 const GOOD_BUCKETS: &str = "h_bucket{le=\"+Inf\"} 2\nh_sum 1\nh_count 2\n";
 
-#[test]
+#[apply(test)]
 fn own_families_are_cut_out_whole() {
     let page = "# HELP a x\n# TYPE a gauge\na 1\n# HELP statsd_bridge_b x\n# TYPE statsd_bridge_b gauge\nstatsd_bridge_b{c=\"d\"} 1\n";
     assert_eq!(without_own(page, "statsd_bridge_"), "# HELP a x\n# TYPE a gauge\na 1\n");

@@ -59,7 +59,7 @@ fn edges(imports: &[Import]) -> Vec<String> {
     Graph::new(imports).lines().into_iter().map(short).collect()
 }
 
-#[test]
+#[apply(test)]
 fn a_clean_tree_passes() {
     let imports = clean_but(&[]);
     assert_eq!([lost(&imports), from_program(&imports), facade_named(&imports), by_root(&imports)].concat(), [""; 0]);
@@ -80,7 +80,7 @@ fn a_clean_tree_passes() {
     );
 }
 
-#[test]
+#[apply(test)]
 fn the_core_is_caught_at_the_program() {
     let engine = "use crate::{\n    options::Options,\n    program::run,\n};\npub struct Engine;\n\
         fn f() { assert!(crate::program::run().is_ok(), \"{}\", 1); }";
@@ -92,7 +92,7 @@ fn the_core_is_caught_at_the_program() {
     assert_eq!(found, expected);
 }
 
-#[test]
+#[apply(test)]
 fn the_facade_is_no_way_for_the_core_to_the_program_either() {
     let bridge = "use crate::program;\npub struct Bridge;\npub use crate::program::run as start;";
     let found = from_program(&clean_but(&[("src/bridge.rs", bridge)]));
@@ -103,7 +103,7 @@ fn the_facade_is_no_way_for_the_core_to_the_program_either() {
     assert_eq!(found, expected);
 }
 
-#[test]
+#[apply(test)]
 fn the_core_is_caught_at_the_facade() {
     let engine = "pub struct Engine;\nimpl From<crate::Bridge> for Engine {}\nuse super::bridge as facade;";
     let found = facade_named(&clean_but(&[("src/engine.rs", engine)]));
@@ -111,14 +111,14 @@ fn the_core_is_caught_at_the_facade() {
     assert_eq!(found, expected);
 }
 
-#[test]
+#[apply(test)]
 fn a_facade_in_the_root_is_the_facade() {
     let root = ("src/lib.rs", "mod engine; pub struct Bridge; pub struct Count;");
     let found = facade_named(&imports(&[root, ("src/engine.rs", "use crate::{Bridge, Count};\nuse super::*;\nfn f() -> Count {}")]));
     assert_eq!(found, ["src/engine.rs:1 imports crate::Bridge -> src/lib.rs"]);
 }
 
-#[test]
+#[apply(test)]
 fn the_re_exports_of_the_root_are_for_others() {
     let web =
         "use crate::Options;\nuse crate::Bridge as B;\nuse super::super::*;\npub fn serve(_: Options) {}\nfn f() { vec![crate::Options] }";
@@ -132,7 +132,7 @@ fn the_re_exports_of_the_root_are_for_others() {
     assert_eq!(found, expected);
 }
 
-#[test]
+#[apply(test)]
 fn a_cycle_is_shown_with_the_shortest_way_round_and_all_of_it() {
     let found = modules(&[
         ("a.rs", "\nuse crate::b::B;\npub struct A;"),
@@ -164,7 +164,7 @@ cycle of 5 files, 6 imports between them; the shortest way round:
     assert_eq!(Graph::new(&found).faults(&[]), [expected]);
 }
 
-#[test]
+#[apply(test)]
 fn every_cycle_is_shown_the_largest_first() {
     let found = modules(&[
         ("a.rs", "use crate::b::B; pub struct A;"),
@@ -178,7 +178,7 @@ fn every_cycle_is_shown_the_largest_first() {
     assert_eq!(starts, ["cycle of 3 files", "cycle of 2 files"]);
 }
 
-#[test]
+#[apply(test)]
 fn an_allowed_pair_may_be_a_cycle_and_hides_no_other() {
     let pair = [("a.rs", "use crate::b::B; pub struct A;"), ("b.rs", "use crate::a::A;\npub struct B;")];
     let allowed = [("src/b.rs", "src/a.rs", "one subject")];
@@ -195,7 +195,7 @@ cycle of 3 files, 4 imports between them; the shortest way round:
     assert_eq!(shortest(&by_third, &allowed), expected);
 }
 
-#[test]
+#[apply(test)]
 fn an_allowed_pair_is_a_cycle_has_a_reason_and_is_of_one_folder() {
     let graph = Graph::new(&modules(&[
         ("a.rs", "pub mod c; use crate::b::B; pub struct A;"),
@@ -212,7 +212,7 @@ fn an_allowed_pair_is_a_cycle_has_a_reason_and_is_of_one_folder() {
     assert_eq!(faults[..3], expected);
 }
 
-#[test]
+#[apply(test)]
 fn a_path_leads_through_re_exports_to_the_file_that_defines() {
     let found = modules(&[
         ("a.rs", "use crate::many::{Deep, Kind, Other as Named, inner::Two};\nuse Kind::*;\nfn f() { Named::new(); Deep; Two }"),
@@ -230,7 +230,7 @@ fn a_path_leads_through_re_exports_to_the_file_that_defines() {
     assert_eq!(edges(&found), ["a.rs -> many/deep/one.rs", "a.rs -> many/deep/two.rs", "a.rs -> many/kind.rs"]);
 }
 
-#[test]
+#[apply(test)]
 fn what_a_module_takes_of_its_own_children_is_an_import() {
     let used = modules(&[
         ("a.rs", "mod b; mod c; use self::b::B; pub use self::c::C; fn f(_: B, _: C) {}"),
@@ -242,7 +242,7 @@ fn what_a_module_takes_of_its_own_children_is_an_import() {
     assert_eq!(edges(&passed_on), [""; 0]);
 }
 
-#[test]
+#[apply(test)]
 fn paths_are_seen_wherever_code_stands() {
     let forms = [
         "use crate::b::B;",
@@ -273,7 +273,7 @@ fn paths_are_seen_wherever_code_stands() {
     }
 }
 
-#[test]
+#[apply(test)]
 fn what_is_no_import_is_left_out() {
     let forms = [
         "//! crate::b::B\n/// [`crate::b::B`]\nstruct S;",
@@ -298,7 +298,7 @@ fn what_is_no_import_is_left_out() {
     assert_eq!(edges(&kept), ["a.rs -> b.rs"]);
 }
 
-#[test]
+#[apply(test)]
 fn modules_with_a_path_of_their_own_are_found() {
     let found = modules(&[
         ("a.rs", "#[path = \"elsewhere/c.rs\"] mod b; mod inner { #[path = \"d.rs\"] pub mod d; } fn f() { b::f(); inner::d::f() }"),
@@ -309,7 +309,7 @@ fn modules_with_a_path_of_their_own_are_found() {
     assert_eq!(edges(&found), ["a.rs -> a/inner/d.rs", "a.rs -> elsewhere/c.rs", "elsewhere/c.rs -> elsewhere/e.rs"]);
 }
 
-#[test]
+#[apply(test)]
 fn what_the_checker_cannot_read_is_a_fault() {
     let found = modules(&[("a.rs", "use crate::b::Absent;\nfn f() { super::absent::f() }"), ("b.rs", "")]);
     let expected = [

@@ -33,7 +33,7 @@ fn cases(code: &str, flags: &[&str], cases: &[(&str, Option<(&str, &str)>)]) {
     }
 }
 
-#[test]
+#[apply(test)]
 fn a_name_in_milliseconds_whose_timers_are_seconds() {
     let timer = "match_metric_type: observer";
     let rule = |name: &str, more: &str| format!("- {{match: app.db, name: {name}, {more}}}");
@@ -76,7 +76,7 @@ fn a_name_in_milliseconds_whose_timers_are_seconds() {
     cases("unit_in_name", &[], &captured);
 }
 
-#[test]
+#[apply(test)]
 fn buckets_of_another_unit_than_the_name() {
     let rule = |name: &str, buckets: &str, more: &str| {
         format!("- {{match: app.db, name: {name}, observer_type: histogram, histogram_options: {{buckets: {buckets}}}{more}}}")
@@ -109,7 +109,7 @@ fn buckets_of_another_unit_than_the_name() {
     cases("buckets_unit", &[], &borrowed);
 }
 
-#[test]
+#[apply(test)]
 fn one_name_that_all_kinds_meet_under() {
     cases(
         "kinds_meet",
@@ -151,7 +151,7 @@ fn one_name_that_all_kinds_meet_under() {
     );
 }
 
-#[test]
+#[apply(test)]
 fn a_star_that_seems_to_mean_the_rest() {
     cases(
         "star_is_one_segment",
@@ -180,7 +180,7 @@ fn a_star_that_seems_to_mean_the_rest() {
     );
 }
 
-#[test]
+#[apply(test)]
 fn labels_that_prometheus_gives_itself() {
     cases(
         "target_label",
@@ -203,7 +203,7 @@ fn labels_that_prometheus_gives_itself() {
     );
 }
 
-#[test]
+#[apply(test)]
 fn names_of_the_bridge_itself() {
     let rules = [
         ("- {match: a, name: statsd_bridge_lines_total}", Some(("warning", "names that begin with `statsd_bridge_`"))),
@@ -223,7 +223,7 @@ fn names_of_the_bridge_itself() {
     cases("own_metric_name", &["--compat=statsd_exporter"], &exporter);
 }
 
-#[test]
+#[apply(test)]
 fn what_statsd_exporter_makes_of_the_same_rules() {
     const CODE: &str = "differs_in_statsd_exporter";
     let rules = [
@@ -268,7 +268,7 @@ fn what_statsd_exporter_makes_of_the_same_rules() {
     cases(CODE, &[], &none);
 }
 
-#[test]
+#[apply(test)]
 fn an_unused_capture_is_said_once_for_a_file() {
     let rules = "mappings:\n- {match: '*.a', name: a}\n- {match: '*.b', name: b}\n- {match: '*.*.c', name: c, labels: {x: $2}}\n- {match: '*.*.d', name: d}\n";
     let all: Vec<_> = found(rules, &[]).into_iter().filter(|(code, ..)| code == "unused_capture").collect();
@@ -283,7 +283,7 @@ fn an_unused_capture_is_said_once_for_a_file() {
 }
 
 /// What stands behind `match: ` in a text is pasted in the place of the pattern: the remark is gone, and nothing new is wrong.
-#[test]
+#[apply(test)]
 fn advice_on_regexes_can_be_pasted() {
     const CODE: &str = "unescaped_dot";
     for (pattern, want) in [
@@ -307,7 +307,7 @@ fn advice_on_regexes_can_be_pasted() {
     }
 }
 
-#[test]
+#[apply(test)]
 fn notes_on_presets_are_left_out_and_notes_beside_them_are_not() {
     let preset = run(&["check", "--preset", "gunicorn"]);
     assert_eq!((preset.code, preset.out.lines().count()), (Some(0), 1), "{}", preset.out);

@@ -18,7 +18,7 @@ fn is_good((code, output): &(Option<i32>, String)) -> bool {
     *code == Some(0) && serde_json::from_str::<Value>(output).is_ok_and(|answer| answer["cardinality"]["totals"].is_object())
 }
 
-#[test]
+#[apply(test)]
 fn top_asks_over_tls_with_a_certificate_and_a_password() {
     let bridge = Guarded::start(&format!("{TLS}{CLIENTS}basic_auth_users: {{ann: \"{RIGHT}\"}}\n"));
     bridge.authority.issue("client", &["a"]).write(&bridge.path("client.crt"), &bridge.path("client.key"));
@@ -54,7 +54,7 @@ fn top_asks_over_tls_with_a_certificate_and_a_password() {
     bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn top_gives_a_password_over_plain_http() {
     let bridge = Guarded::start(&format!("basic_auth_users: {{ann: \"{RIGHT}\"}}\n"));
     fs::write(bridge.path("right"), "right").expect("written");

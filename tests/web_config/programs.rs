@@ -9,9 +9,9 @@ use crate::harness::{Process, free_port, request, until};
 use crate::page::Page;
 use crate::peers;
 
-#[test]
+#[apply(test)]
 fn openssl_is_refused_what_is_not_offered() {
-    let Some(openssl) = peers::program("openssl") else { return };
+    let openssl = peers::program("openssl");
     let handshake = |bridge: &Guarded, args: &[&str]| {
         let mut command = Command::new(&openssl);
         command.args(["s_client", "-connect", &bridge.web.to_string(), "-CAfile"]).arg(bridge.path("ca.crt")).args(args);
@@ -40,9 +40,9 @@ fn openssl_is_refused_what_is_not_offered() {
     narrow.stop();
 }
 
-#[test]
+#[apply(test)]
 fn curl_speaks_http2_and_is_refused_like_anybody() {
-    let Some(curl) = peers::program("curl") else { return };
+    let curl = peers::program("curl");
     let ask = |bridge: &Guarded, args: &[&str]| {
         let mut command = Command::new(&curl);
         command.args(["-sS", "-o", "-", "-w", "\n%{http_version} %{http_code}", "--max-time", "60", "--cacert"]);
@@ -76,9 +76,9 @@ fn curl_speaks_http2_and_is_refused_like_anybody() {
     strict.stop();
 }
 
-#[test]
+#[apply(test)]
 fn python_reads_with_a_certificate_and_a_password() {
-    let Some(python) = peers::python_with_clients() else { return };
+    let python = peers::python_with_clients();
     let bridge = Guarded::start(&format!("{TLS}{CLIENTS}basic_auth_users: {{ann: \"{RIGHT}\"}}\n"));
     bridge.authority.issue("client", &["a"]).write(&bridge.path("client.crt"), &bridge.path("client.key"));
     let mut command = Command::new(python);
@@ -88,9 +88,9 @@ fn python_reads_with_a_certificate_and_a_password() {
     bridge.stop();
 }
 
-#[test]
+#[apply(test)]
 fn prometheus_scrapes_with_a_certificate_and_a_password() {
-    let Some(program) = peers::prometheus() else { return };
+    let program = peers::prometheus();
     let bridge = Guarded::start(&format!("{TLS}{CLIENTS}basic_auth_users: {{ann: \"{RIGHT}\"}}\n"));
     bridge.authority.issue("client", &["a"]).write(&bridge.path("client.crt"), &bridge.path("client.key"));
     let job = |name: &str, tls: &str, password: &str| {

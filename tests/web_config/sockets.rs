@@ -14,7 +14,7 @@ use crate::harness::{DEADLINE, Process, bridge_command, parse_response, request}
 use crate::page::Page;
 use crate::peers;
 
-#[test]
+#[apply(test)]
 fn a_bad_file_ends_the_start_and_the_check() {
     let folder = TempDir::new().expect("a temporary folder");
     let path = folder.path().join("web.yml");
@@ -38,7 +38,7 @@ fn a_bad_file_ends_the_start_and_the_check() {
     assert!(code == Some(1) && output.contains("cannot read no/such/file: No such file or directory"), "{output}");
 }
 
-#[test]
+#[apply(test)]
 fn several_addresses_a_unix_socket_and_an_admin_of_its_own() {
     let folder = TempDir::new().expect("a temporary folder");
     let socket = folder.path().join("web.sock");
@@ -68,8 +68,9 @@ fn several_addresses_a_unix_socket_and_an_admin_of_its_own() {
     assert!(!socket.exists(), "its path is removed");
 }
 
-#[test]
+#[apply(test)]
 fn other_networks_are_not_let_in() {
+    peers::ipv6_loopback();
     let allowed = |networks: &[&str]| {
         let mut command = plain_command();
         command.arg("--web.listen-address=127.0.0.1:0").arg("--web.admin-listen-address=[::1]:0");
@@ -87,9 +88,9 @@ fn other_networks_are_not_let_in() {
     assert_eq!(request(addresses[0], "GET", "/metrics", &[]).expect("an answer").status, 200);
 }
 
-#[test]
+#[apply(test)]
 fn sockets_of_systemd_are_taken() {
-    let Some(python) = peers::program("python3") else { return };
+    let python = peers::program("python3");
     // What systemd does: the sockets are open from number 3 on, and the environment says how many and whose.
     let script = "import os, socket, sys\n\
         def open(family, address):\n\
@@ -117,10 +118,10 @@ fn sockets_of_systemd_are_taken() {
     let mut alone = plain_command();
     alone.arg("--web.systemd-socket");
     let (code, output) = run(alone);
-    assert!(code == Some(1) && output.contains("systemd has given no stream socket"), "{output}");
+    assert!(code == Some(1) && output.contains("systemd passed no stream socket"), "{output}");
 }
 
-#[test]
+#[apply(test)]
 fn the_health_check_needs_neither_password_nor_certificate_nor_a_turn() {
     let check = |bridge: &Guarded, args: &[&str]| {
         let mut command = bridge_command();

@@ -190,13 +190,12 @@ mod tests {
 
     const LONGEST: usize = 4096;
 
-    /// What all ways say, which is the same.
+    /// The answer of every finder that this processor has, which is the same.
     fn quick(lines: &[u8]) -> Option<(Sample<'_>, usize)> {
         let found = quick_line(lines, LONGEST, PlainFinder);
         #[cfg(target_arch = "x86_64")]
-        match Avx2::find() {
-            Some(finder) => assert_eq!(quick_line(lines, LONGEST, finder), found),
-            None => eprintln!("this processor has no AVX2, which was left out"),
+        if let Some(finder) = Avx2::find() {
+            assert_eq!(quick_line(lines, LONGEST, finder), found);
         }
         found
     }
