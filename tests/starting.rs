@@ -204,7 +204,12 @@ fn an_error_names_the_variable_if_that_was_set() {
         ("LABEL", "a=b,c", 2, r"invalid value 'c' for STATSD_BRIDGE_LABEL: expected NAME=VALUE; a comma in a value is written \,"),
         ("WEB_TELEMETRY_PATH", "m", 2, "STATSD_BRIDGE_WEB_TELEMETRY_PATH: expected a path that begins with /, got \"m\""),
         ("STATSD_LISTEN_UNIXGRAM", "@", 2, "STATSD_BRIDGE_STATSD_LISTEN_UNIXGRAM: \"@\" is not a path of a Unix socket"),
-        ("STATSD_RELAY_ADDRESS", "localhost", 2, "STATSD_BRIDGE_STATSD_RELAY_ADDRESS: \"localhost\" is not an address: the port is missing"),
+        (
+            "STATSD_RELAY_ADDRESS",
+            "localhost",
+            2,
+            "STATSD_BRIDGE_STATSD_RELAY_ADDRESS: \"localhost\" is not an address: the port is missing",
+        ),
         ("STATSD_RELAY_ADDRESS", "no.such.host.invalid:1", 2, "STATSD_BRIDGE_STATSD_RELAY_ADDRESS: cannot resolve the host of"),
         ("STATE_FILE", folder, 1, "STATSD_BRIDGE_STATE_FILE: cannot write "),
         ("PRESET", "gunicron", 1, "the mapping files cannot be used (set by STATSD_BRIDGE_PRESET):"),
