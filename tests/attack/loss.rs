@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
-use crate::harness::{Launch, Running};
+use crate::harness::{DEADLINE, Launch, Running};
 use crate::page::Page;
 
 fn own(page: &Page, name: &str) -> f64 {
@@ -24,7 +24,7 @@ fn send_lines(bridge: &Running, lines: usize) {
 fn a_line_is_relayed_or_lost_and_never_both() {
     const HALF: usize = 6_000;
     let target = UdpSocket::bind("127.0.0.1:0").expect("a socket");
-    target.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
+    target.set_read_timeout(Some(DEADLINE)).expect("a timeout");
     let address = target.local_addr().expect("an address");
     let bridge = Launch::new().arg(format!("--statsd.relay.address={address}")).start();
     send_lines(&bridge, HALF);

@@ -316,7 +316,7 @@ mod tests {
 
     /// Whether the other side closed the connection, orderly or not.
     async fn is_closed(stream: &mut TcpStream) -> bool {
-        let read = tokio::time::timeout(Duration::from_secs(10), stream.read(&mut [0])).await.expect("closed in time");
+        let read = tokio::time::timeout(Duration::from_secs(120), stream.read(&mut [0])).await.expect("closed in time");
         matches!(read, Ok(0) | Err(_))
     }
 

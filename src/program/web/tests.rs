@@ -103,7 +103,7 @@ impl TestServer {
 }
 
 async fn soon<T>(what: impl Future<Output = T>) -> T {
-    timeout(Duration::from_secs(30), what).await.expect("it never came")
+    timeout(Duration::from_secs(120), what).await.expect("it never came")
 }
 
 /// Everything until the server closes; a reset counts as a close.
