@@ -11,7 +11,7 @@ use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, 
 use statsd_bridge::internals::cell::{Bounds, HistogramCell, NativeCell};
 use statsd_bridge::mapping::Rules;
 use statsd_bridge::mapping::config::{MappingText, load};
-use statsd_bridge::options::{DEFAULT_BOUNDS, NativeHistograms, NativeOptions, NativeWhen};
+use statsd_bridge::options::{Buckets, NativeHistograms, NativeOptions, NativeWhen};
 use statsd_bridge::{Bridge, Options, Timestamp};
 
 /// So many rules, none of which matches the load.
@@ -102,7 +102,7 @@ fn observe(c: &mut Criterion) {
     let now = Timestamp::from_millis(1_700_000_000_000);
     let values: Vec<f64> =
         (0..4096_u32).map(|i| 10_f64.powf(f64::from(i.wrapping_mul(2_654_435_761) >> 12) / f64::from(1 << 18) - 3.0)).collect();
-    let bounds = Bounds::shared(&DEFAULT_BOUNDS, Some(NativeOptions::default()));
+    let bounds = Bounds::shared(&Buckets::default(), Some(NativeOptions::default()));
     let mut group = c.benchmark_group("observe");
     group.throughput(Throughput::Elements(values.len() as u64));
     let classic = HistogramCell::new(bounds.len());
@@ -118,7 +118,7 @@ fn observe(c: &mut Criterion) {
         for (name, when) in [("never", NativeWhen::Never), ("always", NativeWhen::Always)] {
             group.bench_function(BenchmarkId::new(name, series), |b| {
                 let native = NativeHistograms { when, ..NativeHistograms::default() };
-                let mut worker = Bridge::new(Options { native, ..Options::default() }).worker();
+                let mut worker = Bridge::new(Options::default().with(|options| options.native = native)).worker();
                 b.iter(|| {
                     for batch in load.datagrams.chunks(64) {
                         worker.ingest_batch(batch.iter().map(Vec::as_slice), now);

@@ -1,9 +1,8 @@
 //! The load of one kind: the same names, tags and digits for every kind, so that only the cells differ.
 
 use std::fmt::Write;
-use std::sync::Arc;
 
-use statsd_bridge::options::{NativeChoice, NativeHistograms, NativeWhen, Observer, SummaryOptions};
+use statsd_bridge::options::{Buckets, NativeHistograms, NativeWhen, Observer, SummaryOptions};
 use statsd_bridge::{Bridge, Options, Timestamp, Worker};
 
 /// A kind of cell, by what leads to it.
@@ -100,9 +99,12 @@ impl Kind {
         };
         let observer = match self.shape {
             Shape::Summary => Observer::Summary(SummaryOptions::default()),
-            Shape::Native { classic: false } => Observer::Histogram { bounds: Arc::from([]), native: NativeChoice::default() },
+            Shape::Native { classic: false } => Observer::histogram(Buckets::new([]).expect("valid")),
             _ => Observer::default(),
         };
-        Options { native, observer, ..Options::default() }
+        Options::default().with(|options| {
+            options.native = native;
+            options.observer = observer;
+        })
     }
 }

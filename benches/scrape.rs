@@ -71,15 +71,15 @@ impl Coding {
 }
 
 fn never_native() -> Options {
-    Options { native: NativeHistograms { when: NativeWhen::Never, ..NativeHistograms::default() }, ..Options::default() }
+    Options::default().with(|options| options.native = NativeHistograms { when: NativeWhen::Never, ..NativeHistograms::default() })
 }
 
 fn always_native() -> Options {
-    Options { native: NativeHistograms { when: NativeWhen::Always, ..NativeHistograms::default() }, ..Options::default() }
+    Options::default().with(|options| options.native = NativeHistograms { when: NativeWhen::Always, ..NativeHistograms::default() })
 }
 
 fn summaries() -> Options {
-    Options { observer: Observer::Summary(SummaryOptions::default()), ..never_native() }
+    never_native().with(|options| options.observer = Observer::Summary(SummaryOptions::default()))
 }
 
 fn bridge<'d>(options: Options, datagrams: impl Iterator<Item = &'d [u8]>) -> Bridge {
@@ -189,8 +189,12 @@ fn by_kind(c: &mut Criterion) {
 /// One family with more series than the default limits allow.
 fn order(c: &mut Criterion) {
     let most = 1 << 20;
-    let limits = Limits { series: most, series_per_family: most, values_per_label: most, ..Limits::default() };
-    let bridge = Bridge::new(Options { limits, ..never_native() });
+    let limits = Limits::default().with(|limits| {
+        limits.series = most;
+        limits.series_per_family = most;
+        limits.values_per_label = most;
+    });
+    let bridge = Bridge::new(never_native().with(|options| options.limits = limits));
     let mut worker = bridge.worker();
     let mut come = |from: u64, to: u64, step: usize, run: &str| {
         for series in (from..to).step_by(step) {
@@ -220,8 +224,11 @@ fn order(c: &mut Criterion) {
 }
 
 fn names(c: &mut Criterion) {
-    let limits = Limits { families: 20_000, ..Limits::default() };
-    let options = Options { names: NameValidation::Utf8, limits, ..never_native() };
+    let limits = Limits::default().with(|limits| limits.families = 20_000);
+    let options = never_native().with(|options| {
+        options.names = NameValidation::Utf8;
+        options.limits = limits;
+    });
     let lines: Vec<String> = (0..10_000).map(|family| format!("shop.größe.m{family}:1|c|#ro.ute:r{family}")).collect();
     let bridge = bridge(options, lines.iter().map(String::as_bytes));
     let mut group = group(c, "names");

@@ -10,10 +10,10 @@ use crate::ingest::resolve;
 use crate::mapping::Rules;
 use crate::mapping::spec::Rule;
 use crate::name::{Escaping, FamilyName, NameValidation};
-use crate::options::{Options, Prefix};
+use crate::options::Options;
 use crate::registry::{Cardinality, Conflict, Deleted, Reason, RestoreRules, Restored, SavedFamily, Wanted, save};
 use crate::rejections::Rejection;
-use crate::telemetry::{SelfFamily, Telemetry};
+use crate::telemetry::{Refusal, Telemetry};
 use crate::time::Timestamp;
 
 /// The bridge: registry, options and self-metrics. Cheap to clone; all clones are one bridge.
@@ -76,20 +76,15 @@ impl Bridge {
 
     /// Why lines and samples were rejected, how often, and the last input of each reason with its sender; most first.
     pub fn rejections(&self) -> Vec<Rejection> {
-        let (families, prefix) = (self.engine.telemetry().families(), self.engine.options().prefix);
-        let of =
-            |family: &SelfFamily| matches!(family.name.strip_prefix(prefix.as_str()), Some("sample_errors_total" | "events_error_total"));
-        let lines = families.iter().filter(|family| of(family)).flat_map(|family| &family.lines);
-        let mut all: Vec<_> = lines.filter_map(|line| self.rejection(line)).collect();
+        let of_grammar = SampleError::ALL.into_iter().map(|error| ("sample_errors_total", error.as_str()));
+        let of_samples = Refusal::ALL.into_iter().map(|refusal| ("events_error_total", refusal.as_str()));
+        let counted = of_grammar.chain(of_samples).map(|(name, reason)| (reason, self.engine.telemetry().count(name, ("reason", reason))));
+        let rejected = counted.filter(|(_, count)| *count > 0);
+        let mut all: Vec<_> = rejected
+            .map(|(reason, count)| Rejection { reason: reason.to_owned(), count, last: self.engine.rejections().last(reason) })
+            .collect();
         all.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.reason.cmp(&b.reason)));
         all
-    }
-
-    /// Of a line `name{reason="..."} count` whose count is not 0.
-    fn rejection(&self, line: &str) -> Option<Rejection> {
-        let (labels, count) = line.rsplit_once(' ')?;
-        let (reason, count) = (labels.split('"').nth(1)?, count.parse().ok().filter(|count| *count > 0)?);
-        Some(Rejection { reason: reason.to_owned(), count, last: self.engine.rejections().last(reason) })
     }
 
     /// Deletes the series for which `wanted` says so, given the family's name and the labels. A series to which samples are
@@ -199,22 +194,22 @@ impl Bridge {
         Exposition::new(&self.engine, (format, escaping), now)
     }
 
-    /// The sums since start, read from the self-metrics as an exposition shows them.
+    /// The sums since start, read from the same counters as the self-metrics.
     pub fn accounting(&self) -> Accounting {
-        let families = self.engine.telemetry().families();
-        let sum = |name: &str, wanted: &dyn Fn(&str) -> bool| sum_of(&families, self.engine.options().prefix, name, wanted);
-        let all = |_: &str| true;
-        let of_lines = |line: &str| SampleError::ALL.iter().any(|e| e.rejects_line() && line.contains(&format!("\"{}\"", e.as_str())));
+        let telemetry = self.engine.telemetry();
+        let sum = |name| telemetry.sum(name);
+        let of_lines = SampleError::ALL.into_iter().filter(|error| error.rejects_line());
+        let lines_refused = of_lines.map(|error| telemetry.count("sample_errors_total", ("reason", error.as_str()))).sum();
         Accounting {
-            lines: sum("lines_total", &all),
-            lines_empty: sum("lines_empty_total", &all),
-            lines_parsed: sum("lines_parsed_total", &all),
-            lines_refused: sum("sample_errors_total", &of_lines),
-            events_and_checks: sum("dogstatsd_events_total", &all) + sum("dogstatsd_service_checks_total", &all),
-            samples: sum("samples_total", &all),
-            recorded: sum("events_total", &all),
-            dropped: sum("events_actions_total", &|line| line.contains("\"drop\"")),
-            samples_refused: sum("sample_errors_total", &|line| !of_lines(line)) + sum("events_error_total", &all),
+            lines: sum("lines_total"),
+            lines_empty: sum("lines_empty_total"),
+            lines_parsed: sum("lines_parsed_total"),
+            lines_refused,
+            events_and_checks: sum("dogstatsd_events_total") + sum("dogstatsd_service_checks_total"),
+            samples: sum("samples_total"),
+            recorded: sum("events_total"),
+            dropped: telemetry.count("events_actions_total", ("action", "drop")),
+            samples_refused: sum("sample_errors_total").saturating_sub(lines_refused) + sum("events_error_total"),
         }
     }
 
@@ -245,12 +240,6 @@ impl Bridge {
     pub(crate) fn registry(&self) -> &crate::registry::Registry {
         self.engine.registry()
     }
-}
-
-fn sum_of(families: &[SelfFamily], prefix: Prefix, name: &str, wanted: &dyn Fn(&str) -> bool) -> u64 {
-    let family = families.iter().find(|family| family.name.strip_prefix(prefix.as_str()) == Some(name));
-    let lines = family.map_or(&[][..], |family| &family.lines);
-    lines.iter().filter(|line| wanted(line)).filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok()).sum()
 }
 
 /// What rules do: samples by rule, and by name where no rule matched. Bounded: beyond 1,000 names all are counted together.

@@ -7,6 +7,7 @@
 mod described;
 mod ingest_counters;
 mod process;
+mod recorder;
 mod rule_metrics;
 mod runtime_metrics;
 mod scrape;
@@ -17,12 +18,12 @@ mod transport;
 mod web_metrics;
 
 use metrics::{Counter, Gauge, counter, describe_gauge, gauge};
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 use self::ingest_counters::{IngestCounters, ingest_counters};
 #[cfg(feature = "cli")]
 pub(crate) use self::process::NAMES as PROCESS_METRICS;
 pub(crate) use self::process::process_families;
+use self::recorder::SelfRecorder;
 pub(crate) use self::rule_metrics::RuleMetrics;
 use self::rule_metrics::rule_metrics;
 pub(crate) use self::runtime_metrics::RuntimeMetrics;
@@ -31,8 +32,7 @@ pub(crate) use self::scrape::Scrape;
 #[cfg(feature = "cli")]
 pub(crate) use self::scrape::ScrapeCut;
 use self::scrape::scrape;
-pub(crate) use self::self_family::SelfFamily;
-use self::self_family::parse_families;
+pub(crate) use self::self_family::{SelfFamily, SelfKind, SelfSeries, SelfValue};
 pub(crate) use self::state_metrics::StateMetrics;
 use self::state_metrics::state_metrics;
 pub use self::tally::Refusal;
@@ -48,8 +48,7 @@ use crate::options::Prefix;
 /// Handles of the own metrics that are not counted per sample, and the flush of those that are.
 pub struct Telemetry {
     prefix: Prefix,
-    recorder: PrometheusRecorder,
-    handle: PrometheusHandle,
+    recorder: SelfRecorder,
     ingest: IngestCounters,
     /// Datagrams and connections.
     pub transport: Transport,
@@ -69,16 +68,12 @@ impl Telemetry {
     /// A fresh set, all at zero.
     pub fn new(prefix: Prefix) -> Self {
         let seconds = format!("{}scrape_duration_seconds", prefix.as_str());
-        let recorder = PrometheusBuilder::new()
-            .set_buckets_for_metric(Matcher::Full(seconds), &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5])
-            .map(PrometheusBuilder::build_recorder)
-            .unwrap_or_else(|_| PrometheusBuilder::new().build_recorder());
-        let handle = recorder.handle();
+        let recorder = SelfRecorder::new(&seconds, &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5]);
         let all = || (ingest_counters(prefix), transport(prefix), scrape(prefix), rule_metrics(prefix));
         let (ingest, transport, scrape, rules) = metrics::with_local_recorder(&recorder, all);
         let rest = || (state_metrics(prefix), web_metrics(prefix), runtime_metrics(prefix));
         let (state, web, runtime) = metrics::with_local_recorder(&recorder, rest);
-        Self { prefix, recorder, handle, ingest, transport, scrape, rules, state, web, runtime }
+        Self { prefix, recorder, ingest, transport, scrape, rules, state, web, runtime }
     }
 
     /// The prefix of every name here but `process_*`.
@@ -138,14 +133,35 @@ impl Telemetry {
         }
     }
 
-    /// Folds what the histograms have gathered; to be called every few seconds, so that nothing depends on being scraped.
+    /// Puts the observations of histograms into their buckets. Call it every few seconds, so that memory does not grow between scrapes.
     pub fn run_upkeep(&self) {
-        self.handle.run_upkeep();
+        self.recorder.run_upkeep();
     }
 
-    /// All families that the facade carries, sorted by name, each with its lines in a stable order.
+    /// All families that the facade carries, with their values: families sorted by name, series by labels.
     pub fn families(&self) -> Vec<SelfFamily> {
-        parse_families(&self.handle.render())
+        self.recorder.families()
+    }
+
+    /// The sum of all counters of this name, which is given without the prefix.
+    pub(crate) fn sum(&self, name: &str) -> u64 {
+        self.recorder.sum(&self.full(name), |_| true)
+    }
+
+    /// The counter of this name whose label has this value.
+    pub(crate) fn count(&self, name: &str, (label, value): (&str, &str)) -> u64 {
+        self.recorder.sum(&self.full(name), |key| key.labels().any(|of| of.key() == label && of.value() == value))
+    }
+
+    fn full(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix.as_str())
+    }
+
+    /// The value of a series of the self-metrics, written as in a text exposition: `name` or `name{labels}`.
+    #[cfg(test)]
+    pub(crate) fn value(&self, series: &str) -> Option<f64> {
+        let (name, labels) = series.split_once('{').map_or((series, ""), |(name, rest)| (name, rest.trim_end_matches('}')));
+        self.families().iter().find(|family| family.name() == name)?.value(labels)
     }
 }
 
@@ -162,16 +178,17 @@ mod tests {
         assert_eq!(tally.lines, 0, "a flush leaves nothing behind");
         let (first, second) = (telemetry.families(), telemetry.families());
         assert_eq!(first, second);
-        assert!(first.is_sorted_by(|a, b| a.name < b.name));
-        let lines = first.iter().find(|f| f.name == "statsd_bridge_lines_total").expect("registered");
-        assert_eq!(lines.lines, ["statsd_bridge_lines_total 3"]);
-        assert_eq!((lines.kind, &*lines.help), ("counter", "Lines received, empty ones included."));
+        assert!(first.is_sorted_by(|a, b| a.name() < b.name()));
+        let lines = first.iter().find(|family| family.name() == "statsd_bridge_lines_total").expect("registered");
+        assert_eq!(lines.value(""), Some(3.0));
+        assert_eq!((lines.head.kind, &*lines.head.help), (SelfKind::Counter, "Lines received, empty ones included."));
+        assert_eq!(telemetry.sum("lines_total"), 3);
     }
 
     #[test]
     fn every_reason_is_on_the_page_from_the_start() {
         let families = Telemetry::new(Prefix::Exporter).families();
-        let errors = families.iter().find(|f| f.name == "statsd_exporter_sample_errors_total").expect("registered");
-        assert_eq!(errors.lines.len(), SampleError::ALL.len());
+        let errors = families.iter().find(|f| f.name() == "statsd_exporter_sample_errors_total").expect("registered");
+        assert_eq!(errors.series.len(), SampleError::ALL.len());
     }
 }

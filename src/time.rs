@@ -1,16 +1,23 @@
-//! Time as the core knows it: a number that is handed in, on a timeline that never goes back; and how far the wall clock is from it.
+//! Time as the core knows it: a number that is an argument, on a timeline that never goes back; and how far the wall clock is from it.
 
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
-/// Milliseconds since the Unix epoch, on the caller's timeline. Whoever drives the core makes it from a clock that never goes back; if the
-/// wall clock is set meanwhile, [`Bridge::set_wall_offset`](crate::Bridge::set_wall_offset) says by how much the two differ.
+/// Milliseconds since the Unix epoch, on the caller's timeline: from 1970 to the end of the year 9999, [`MAX`](Self::MAX).
+///
+/// Take it from a clock that never goes back. If the wall clock is set meanwhile, tell the difference to
+/// [`Bridge::set_wall_offset`](crate::Bridge::set_wall_offset).
+/// A program that needs no such care writes `Timestamp::from(SystemTime::now())`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(u64);
 
 impl Timestamp {
-    /// From milliseconds since the Unix epoch.
+    /// The last millisecond of the year 9999, the last one that a protobuf timestamp can have.
+    pub const MAX: Self = Self(253_402_300_799_999);
+
+    /// From milliseconds since the Unix epoch. A number above [`MAX`](Self::MAX) counts as that.
     pub const fn from_millis(millis: u64) -> Self {
-        Self(millis)
+        // Cells use numbers above it as marks, and sums of a time and a duration must not overflow.
+        if millis > Self::MAX.0 { Self::MAX } else { Self(millis) }
     }
 
     /// Milliseconds since the Unix epoch.
@@ -23,14 +30,22 @@ impl Timestamp {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// So many milliseconds later, or earlier; not before 0.
+    /// This many milliseconds later, or earlier; not before 0 and not after [`MAX`](Self::MAX).
     pub(crate) const fn shifted(self, millis: i64) -> Self {
-        Self(self.0.saturating_add_signed(millis))
+        Self::from_millis(self.0.saturating_add_signed(millis))
     }
 }
 
-/// How many milliseconds the wall clock is ahead of the timeline. What leaves the bridge or outlives it is said in wall time: created
-/// timestamps, exemplars, snapshots. All that is measured in between, such as a ttl, stays on the timeline.
+/// A time before 1970 counts as 0, and a time after the year 9999 as [`Timestamp::MAX`].
+impl From<std::time::SystemTime> for Timestamp {
+    fn from(time: std::time::SystemTime) -> Self {
+        let millis = time.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_millis());
+        Self::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
+    }
+}
+
+/// How many milliseconds the wall clock is ahead of the timeline. Created timestamps, exemplars and snapshots are in wall time, because
+/// they leave the bridge or outlive it. Durations, such as a ttl, are measured on the timeline.
 #[derive(Debug, Default)]
 pub(crate) struct WallOffset(AtomicI64);
 
@@ -43,8 +58,31 @@ impl WallOffset {
         self.0.load(Relaxed)
     }
 
-    /// The wall time of a moment on the timeline, as far as is known now.
+    /// The wall time of a moment on the timeline, by the present offset.
     pub(crate) fn of(&self, time: Timestamp) -> Timestamp {
         time.shifted(self.millis())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+
+    #[test]
+    fn times_end_with_the_year_9999() {
+        for millis in [Timestamp::MAX.as_millis() + 1, u64::MAX - 1, u64::MAX] {
+            assert_eq!(Timestamp::from_millis(millis), Timestamp::MAX);
+        }
+        assert_eq!(Timestamp::MAX.shifted(i64::MAX), Timestamp::MAX);
+        assert_eq!(Timestamp::from_millis(5).shifted(i64::MIN), Timestamp::from_millis(0));
+    }
+
+    #[test]
+    fn the_system_clock_is_within_the_bounds() {
+        assert_eq!(Timestamp::from(SystemTime::UNIX_EPOCH + Duration::from_millis(7)), Timestamp::from_millis(7));
+        assert_eq!(Timestamp::from(SystemTime::UNIX_EPOCH - Duration::from_secs(1)), Timestamp::from_millis(0));
+        assert_eq!(Timestamp::from(SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 40)), Timestamp::MAX);
     }
 }

@@ -1,7 +1,7 @@
 //! A sample of a known series allocates nothing, whatever its kind and however it is written.
 
 use allocation_counter::measure;
-use statsd_bridge::options::{NativeHistograms, NativeWhen, Observer, SummaryOptions};
+use statsd_bridge::options::{NativeHistograms, NativeWhen, Observer, SummaryOptions, TagKey};
 use statsd_bridge::{Bridge, Options, Timestamp};
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -38,18 +38,18 @@ fn a_sample_of_a_known_series_allocates_nothing() {
 #[apply(test)]
 fn nor_does_one_of_a_known_summary() {
     let observer = Observer::Summary(SummaryOptions::default());
-    assert_eq!(allocations_when_known(Options { observer, ..Options::default() }), 0);
+    assert_eq!(allocations_when_known(Options::default().with(|options| options.observer = observer)), 0);
 }
 
 #[apply(test)]
 fn nor_does_one_without_a_trace_where_traces_are_exemplars() {
-    assert_eq!(allocations_when_known(Options { exemplar_tag: Some("trace_id".into()), ..Options::default() }), 0);
+    assert_eq!(allocations_when_known(Options::default().with(|options| options.exemplar_tag = TagKey::new("trace_id").ok())), 0);
 }
 
 #[apply(test)]
 fn nor_does_one_of_a_histogram_with_native_buckets() {
     let native = NativeHistograms { when: NativeWhen::Always, ..NativeHistograms::default() };
-    assert_eq!(allocations_when_known(Options { native, ..Options::default() }), 0);
+    assert_eq!(allocations_when_known(Options::default().with(|options| options.native = native)), 0);
 }
 
 #[apply(test)]

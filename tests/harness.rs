@@ -1,13 +1,13 @@
 //! The real program under test: started on free ports, awaited, read, ended by SIGTERM; killed by its handle if a test fails.
 
-use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{LazyLock, Mutex};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -39,14 +39,19 @@ pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// A port that is free for UDP and TCP at this address, and that no other test of this run was given.
+/// Ports below those that the kernel gives to connections, so that no connection takes one between its choice and its use.
+const PORTS: Range<u16> = 10_000..32_768;
+
+/// A port that is free for UDP and TCP at this address, and that no other test of this run gets.
 pub fn free_port(host: IpAddr) -> u16 {
-    static GIVEN: LazyLock<Mutex<HashSet<u16>>> = LazyLock::new(Mutex::default);
+    static NEXT: AtomicU32 = AtomicU32::new(0);
     until("a free port", || {
-        let tcp = TcpListener::bind((host, 0)).ok()?;
-        let port = tcp.local_addr().ok()?.port();
+        // Runs at the same time begin far from each other.
+        let number = std::process::id().wrapping_mul(7919).wrapping_add(NEXT.fetch_add(1, Relaxed));
+        let port = PORTS.start + u16::try_from(number % u32::from(PORTS.end - PORTS.start)).expect("a small remainder");
+        let _tcp = TcpListener::bind((host, port)).ok()?;
         let _udp = UdpSocket::bind((host, port)).ok()?;
-        GIVEN.lock().expect("no test panics while it holds this").insert(port).then_some(port)
+        Some(port)
     })
 }
 

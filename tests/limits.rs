@@ -8,7 +8,7 @@ use crate::page::Page;
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 fn bridge(limits: Limits) -> Bridge {
-    Bridge::new(Options { limits, ..Options::default() })
+    Bridge::new(Options::default().with(|options| options.limits = limits))
 }
 
 fn page_of(bridge: &Bridge) -> Page {
@@ -19,7 +19,7 @@ fn page_of(bridge: &Bridge) -> Page {
 
 #[apply(test)]
 fn a_label_that_explodes_hurts_only_itself() {
-    let bridge = bridge(Limits { values_per_label: 100, ..Limits::default() });
+    let bridge = bridge(Limits::default().with(|limits| limits.values_per_label = 100));
     let mut worker = bridge.worker();
     for i in 0..50_000 {
         worker.ingest(
@@ -48,7 +48,7 @@ fn a_label_that_explodes_hurts_only_itself() {
 
 #[apply(test)]
 fn names_that_explode_are_refused_and_known_families_go_on() {
-    let bridge = bridge(Limits { families: 50, ..Limits::default() });
+    let bridge = bridge(Limits::default().with(|limits| limits.families = 50));
     let mut worker = bridge.worker();
     worker.ingest(b"healthy:1|c", NOW);
     for i in 0..20_000 {
@@ -64,7 +64,10 @@ fn names_that_explode_are_refused_and_known_families_go_on() {
 /// Where there is room for no series more, families of every kind still come, each with its overflow series: totals are exact.
 #[apply(test)]
 fn new_families_at_the_limit_of_all_series_begin_folded() {
-    let bridge = bridge(Limits { series: 100, families: 150, ..Limits::default() });
+    let bridge = bridge(Limits::default().with(|limits| {
+        limits.series = 100;
+        limits.families = 150;
+    }));
     let mut workers = [bridge.worker(), bridge.worker()];
     (0..100).for_each(|i| workers[0].ingest(format!("filled:1|c|#i:{i}").as_bytes(), NOW));
     for i in 0..3_000 {
@@ -98,7 +101,7 @@ fn new_families_at_the_limit_of_all_series_begin_folded() {
 
 #[apply(test)]
 fn series_in_all_and_their_bytes_are_bounded() {
-    for limits in [Limits { series: 200, ..Limits::default() }, Limits { series_bytes: 64 << 10, ..Limits::default() }] {
+    for limits in [Limits::default().with(|limits| limits.series = 200), Limits::default().with(|limits| limits.series_bytes = 64 << 10)] {
         let bridge = bridge(limits);
         let mut worker = bridge.worker();
         for i in 0..5_000 {
@@ -128,7 +131,7 @@ fn label_names_that_explode_cannot_fill_the_memory() {
 
 #[apply(test)]
 fn a_flood_of_refused_identities_keeps_the_routes_of_healthy_series() {
-    let bridge = bridge(Limits { values_per_label: 10, ..Limits::default() });
+    let bridge = bridge(Limits::default().with(|limits| limits.values_per_label = 10));
     let mut worker = bridge.worker();
     for i in 0..100_000 {
         worker.ingest(format!("attacked:1|c|#user:u{i}").as_bytes(), NOW);
@@ -143,7 +146,7 @@ fn a_flood_of_refused_identities_keeps_the_routes_of_healthy_series() {
 fn routes_of_expired_series_go_in_steps_and_the_others_stay() {
     const COUNT: usize = 50_000;
     let ttl = Ttl { counter_ms: Some(1000), ..Ttl::default() };
-    let bridge = Bridge::new(Options { ttl, ..Options::default() });
+    let bridge = Bridge::new(Options::default().with(|options| options.ttl = ttl));
     let mut worker = bridge.worker();
     let lines: Vec<String> = (0..COUNT).map(|i| format!("n{}:1|c|#i:{i}", i % 100)).collect();
     worker.ingest_batch(lines.iter().map(String::as_bytes), NOW);
@@ -182,7 +185,10 @@ fn workers_that_come_and_go_lose_nothing_and_pile_up_nothing() {
 
 #[apply(test)]
 fn drop_label_keeps_the_labels_that_do_not_explode() {
-    let bridge = bridge(Limits { values_per_label: 3, overflow: Overflow::DropLabel, ..Limits::default() });
+    let bridge = bridge(Limits::default().with(|limits| {
+        limits.values_per_label = 3;
+        limits.overflow = Overflow::DropLabel;
+    }));
     let mut worker = bridge.worker();
     for i in 0..100 {
         let line = format!("hits:1|c|#site:s{},user:u{i}\ntook:10|ms|#site:s{},user:u{i}\nload:1|g|#user:u{i}", i % 2, i % 2);
@@ -203,7 +209,7 @@ fn drop_label_keeps_the_labels_that_do_not_explode() {
 /// The limit on a family's series leaves the labels alone that do not explode, too.
 #[apply(test)]
 fn at_the_limit_of_a_family_only_the_widest_label_is_dropped() {
-    let bridge = bridge(Limits { series_per_family: 20, ..Limits::default() });
+    let bridge = bridge(Limits::default().with(|limits| limits.series_per_family = 20));
     let mut worker = bridge.worker();
     for i in 0..1_000 {
         worker.ingest(format!("hits:1|c|#site:s{},user:u{i}", i % 4).as_bytes(), NOW);
@@ -220,10 +226,13 @@ fn at_the_limit_of_a_family_only_the_widest_label_is_dropped() {
 /// Series without a label have room for a sixteenth of the limit, and 16 at least; what is beyond that is folded, and said to be.
 #[apply(test)]
 fn beyond_the_room_for_series_without_a_label_samples_are_folded() {
-    let bridge = bridge(Limits { values_per_label: 40, ..Limits::default() });
+    let bridge = bridge(Limits::default().with(|limits| limits.values_per_label = 40));
     let mut worker = bridge.worker();
-    let limits = Limits { values_per_label: 100, series_per_family: 320, ..Limits::default() };
-    let small = Bridge::new(Options { limits, ..Options::default() });
+    let limits = Limits::default().with(|limits| {
+        limits.values_per_label = 100;
+        limits.series_per_family = 320;
+    });
+    let small = Bridge::new(Options::default().with(|options| options.limits = limits));
     let mut small_worker = small.worker();
     for i in 0..2_000 {
         let line = format!("hits:1|c|#site:s{},user:u{i}", i % 30);
@@ -244,7 +253,10 @@ fn beyond_the_room_for_series_without_a_label_samples_are_folded() {
 /// A label that explodes does not open a way around the limit on label names.
 #[apply(test)]
 fn label_names_beside_a_label_that_explodes_stay_bounded() {
-    let bridge = bridge(Limits { values_per_label: 2, labels_per_family: 5, ..Limits::default() });
+    let bridge = bridge(Limits::default().with(|limits| {
+        limits.values_per_label = 2;
+        limits.labels_per_family = 5;
+    }));
     let mut worker = bridge.worker();
     (0..500).for_each(|i| worker.ingest(format!("n:1|c|#user:u{i},key{i}:v").as_bytes(), NOW));
     let page = page_of(&bridge);
@@ -255,7 +267,11 @@ fn label_names_beside_a_label_that_explodes_stay_bounded() {
 
 #[apply(test)]
 fn labels_that_explode_together_are_dropped_together_and_stay_bounded() {
-    let limits = Limits { values_per_label: 50, series_per_family: 1_600, overflow: Overflow::DropLabel, ..Limits::default() };
+    let limits = Limits::default().with(|limits| {
+        limits.values_per_label = 50;
+        limits.series_per_family = 1_600;
+        limits.overflow = Overflow::DropLabel;
+    });
     let bridge = bridge(limits);
     let mut worker = bridge.worker();
     for i in 0..30_000_u64 {
@@ -269,7 +285,10 @@ fn labels_that_explode_together_are_dropped_together_and_stay_bounded() {
 
 #[apply(test)]
 fn refuse_refuses_and_counts() {
-    let bridge = bridge(Limits { values_per_label: 2, overflow: Overflow::Refuse, ..Limits::default() });
+    let bridge = bridge(Limits::default().with(|limits| {
+        limits.values_per_label = 2;
+        limits.overflow = Overflow::Refuse;
+    }));
     let mut worker = bridge.worker();
     (0..10).for_each(|i| worker.ingest(format!("hits:1|c|#user:u{i}").as_bytes(), NOW));
     let page = page_of(&bridge);
@@ -282,7 +301,10 @@ fn refuse_refuses_and_counts() {
 
 #[apply(test)]
 fn the_culprit_is_named_with_examples_and_a_count() {
-    let bridge = bridge(Limits { values_per_label: 10, families: 3, ..Limits::default() });
+    let bridge = bridge(Limits::default().with(|limits| {
+        limits.values_per_label = 10;
+        limits.families = 3;
+    }));
     let mut worker = bridge.worker();
     for round in 0..2 {
         for i in 0..20_000 {
@@ -307,7 +329,10 @@ fn the_culprit_is_named_with_examples_and_a_count() {
 
 #[apply(test)]
 fn what_is_known_of_culprits_is_bounded() {
-    let bridge = bridge(Limits { values_per_label: 1, families: 1_000, ..Limits::default() });
+    let bridge = bridge(Limits::default().with(|limits| {
+        limits.values_per_label = 1;
+        limits.families = 1_000;
+    }));
     let mut worker = bridge.worker();
     for family in 0..400 {
         (0..3).for_each(|i| worker.ingest(format!("n{family}:1|c|#a:{i}").as_bytes(), NOW));
@@ -322,7 +347,7 @@ fn what_is_known_of_culprits_is_bounded() {
 
 #[apply(test)]
 fn a_deleted_series_begins_anew_and_gives_its_place_back() {
-    let bridge = bridge(Limits { values_per_label: 2, ..Limits::default() });
+    let bridge = bridge(Limits::default().with(|limits| limits.values_per_label = 2));
     let mut worker = bridge.worker();
     worker.ingest(b"hits:1|c|#user:a\nhits:2|c|#user:b\nhits:4|c|#user:c\nother:1|c", NOW);
     let wanted = |name: &str, labels: &[(&str, String)]| name == "hits" && labels.iter().all(|(_, value)| value != "b");
@@ -344,7 +369,7 @@ fn a_deleted_series_begins_anew_and_gives_its_place_back() {
 
 #[apply(test)]
 fn a_new_counter_may_be_shown_at_zero_first() {
-    let bridge = Bridge::new(Options { counters_start_at_zero: Some(0), ..Options::default() });
+    let bridge = Bridge::new(Options::default().with(|options| options.counters_start_at_zero = Some(0)));
     let mut worker = bridge.worker();
     worker.ingest(b"hits:5|c\nload:3|g", NOW);
     assert_eq!((page_of(&bridge).value("hits"), page_of(&bridge).value("hits")), (Some(0.0), Some(5.0)));
@@ -355,7 +380,7 @@ fn a_new_counter_may_be_shown_at_zero_first() {
 
 #[apply(test)]
 fn the_zero_stays_until_it_is_delivered_and_then_for_every_scraper() {
-    let bridge = Bridge::new(Options { counters_start_at_zero: Some(60_000), ..Options::default() });
+    let bridge = Bridge::new(Options::default().with(|options| options.counters_start_at_zero = Some(60_000)));
     bridge.worker().ingest(b"hits_total:5|c", NOW);
     let at = |seconds: u64| Timestamp::from_millis(NOW.as_millis() + seconds * 1000);
     let formats = [Format::Text, Format::OpenMetrics, Format::Protobuf];

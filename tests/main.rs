@@ -32,6 +32,8 @@ mod examples;
 mod formats;
 /// What is objected to in a count of instructions.
 mod instructions;
+/// The library as another program uses it: extreme times and limits, the examples, the package.
+mod library;
 /// Limits on everything that a sender can grow.
 mod limits;
 /// Rules replaced in a bridge that has series.

@@ -201,7 +201,7 @@ fn a_thousand_rules_are_found_and_counted() {
 
 #[apply(test)]
 fn an_ending_that_counters_are_given_is_part_of_the_name_that_is_judged() {
-    let bridge = Bridge::new(Options { counters_total_suffix: true, ..Options::default() });
+    let bridge = Bridge::new(Options::default().with(|options| options.counters_total_suffix = true));
     let mut worker = bridge.worker();
     // The bridge's own, a gauge's, and one that is there with the ending already.
     worker.ingest(b"process_cpu_seconds:1|c\ntaken_total:1|g\ntaken:1|c\ntaken:1|g\nsame:1|c\nsame_total:1|c\nsame.total:1|c", NOW);
@@ -222,7 +222,7 @@ fn the_ending_of_counters_is_the_rules_word_first_then_the_files_then_the_flags(
         (false, "defaults:\n  total_suffix: true\n", [true, true, false]),
     ] {
         let says = [rule("silent", ""), rule("yes", "  total_suffix: true\n"), rule("no", "  total_suffix: false\n")].concat();
-        let bridge = Bridge::new(Options { counters_total_suffix: flag, ..Options::default() });
+        let bridge = Bridge::new(Options::default().with(|options| options.counters_total_suffix = flag));
         bridge.replace_rules(rules(&format!("{defaults}mappings:\n{says}")));
         bridge.worker().ingest(b"silent:1|c\nyes:1|c\nno:1|c\nunmapped:1|c", NOW);
         let page = page(&bridge);

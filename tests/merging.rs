@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use proptest::prelude::*;
 use statsd_bridge::internals::cell::{SetCell, SetSnapshot, SummaryCell, SummarySnapshot};
-use statsd_bridge::options::{Limits, Observer, Overflow, SummaryOptions};
+use statsd_bridge::options::{Limits, Observer, Overflow, SampleValueLimit, SummaryOptions};
 use statsd_bridge::{Bridge, Format, Options, Restored, Timestamp};
 
 use crate::page::{Family, Page};
@@ -35,7 +35,10 @@ fn line(&(kind, _, value, rate, _): &Drawn, label: &str) -> String {
 
 fn bridge(limits: Limits, summaries: bool) -> Bridge {
     let observer = if summaries { Observer::Summary(SummaryOptions::default()) } else { Observer::default() };
-    Bridge::new(Options { limits, observer, ..Options::default() })
+    Bridge::new(Options::default().with(|options| {
+        options.limits = limits;
+        options.observer = observer;
+    }))
 }
 
 fn page_of(bridge: &Bridge) -> Page {
@@ -103,9 +106,15 @@ fn by_one(lines: &[String], summaries: bool) -> Bridge {
 fn limits(most: usize, of_values: bool, drops: bool) -> Limits {
     let overflow = if drops { Overflow::DropLabel } else { Overflow::Fold };
     if of_values {
-        Limits { values_per_label: most, overflow, ..Limits::default() }
+        Limits::default().with(|limits| {
+            limits.values_per_label = most;
+            limits.overflow = overflow;
+        })
     } else {
-        Limits { series_per_family: most, overflow, ..Limits::default() }
+        Limits::default().with(|limits| {
+            limits.series_per_family = most;
+            limits.overflow = overflow;
+        })
     }
 }
 
@@ -234,7 +243,7 @@ fn a_member_of_two_folded_series_counts_once() {
 /// A count of `+Inf` would make strict readers reject the exposition as a whole.
 #[apply(test)]
 fn sums_of_parts_and_of_buckets_stay_finite() {
-    let limits = Limits { sample_value: f64::INFINITY, ..Limits::default() };
+    let limits = Limits::default().with(|limits| limits.sample_value = SampleValueLimit::NONE);
     for summaries in [false, true] {
         let (before, after) = (bridge(limits, summaries), bridge(limits, summaries));
         before.want_native_histograms();

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use statsd_bridge::name::{Escaping, is_legacy_label, is_legacy_name};
-use statsd_bridge::options::{Limits, NameValidation, Observer, SummaryOptions};
+use statsd_bridge::options::{Limits, NameValidation, Observer, SummaryOptions, TagKey};
 use statsd_bridge::{Bridge, Format, Options, Timestamp};
 
 use crate::page::Page;
@@ -36,18 +36,17 @@ fn ingest(options: Options, datagrams: &[Vec<u8>]) -> Bridge {
 }
 
 fn small_limits() -> Limits {
-    Limits {
-        series: 8,
-        families: 6,
-        series_per_family: 3,
-        values_per_label: 2,
-        labels_per_family: 3,
-        line_bytes: 60,
-        name_bytes: 24,
-        tags_bytes: 30,
-        tags: 2,
-        ..Limits::default()
-    }
+    Limits::default().with(|limits| {
+        limits.series = 8;
+        limits.families = 6;
+        limits.series_per_family = 3;
+        limits.values_per_label = 2;
+        limits.labels_per_family = 3;
+        limits.line_bytes = 60;
+        limits.name_bytes = 24;
+        limits.tags_bytes = 30;
+        limits.tags = 2;
+    })
 }
 
 /// The families of the user, without those of the bridge itself.
@@ -73,7 +72,7 @@ proptest! {
     ) {
         let observer = if summaries { Observer::Summary(SummaryOptions::default()) } else { Observer::default() };
         let limits = if limited { small_limits() } else { Limits::default() };
-        let bridge = ingest(Options { observer, limits, ..Options::default() }, &[lines.join("\n").into_bytes()]);
+        let bridge = ingest(Options::default().with(|options| { options.observer = observer; options.limits = limits; }), &[lines.join("\n").into_bytes()]);
         let accounting = bridge.accounting();
         prop_assert!(accounting.adds_up(), "{:?}", accounting);
         prop_assert_eq!(accounting.lines, lines.len() as u64);
@@ -117,10 +116,10 @@ proptest! {
         series_per_family in 1..6usize,
         values_per_label in 1..6usize,
     ) {
-        let limits = Limits { series_per_family, values_per_label, ..Limits::default() };
+        let limits = Limits::default().with(|limits| { limits.series_per_family = series_per_family; limits.values_per_label = values_per_label; });
         let lines: Vec<_> =
             samples.iter().map(|(name, a, b, value)| format!("n{name}:{value}|c|#a:{a},b:{b}\nt{name}:{value}|h|#a:{a},b:{b}").into_bytes()).collect();
-        let page = page_of(&ingest(Options { limits, ..Options::default() }, &lines));
+        let page = page_of(&ingest(Options::default().with(|options| options.limits = limits), &lines));
         for name in 0..3u8 {
             let of_name = || samples.iter().filter(|sample| sample.0 == name);
             let total: f64 = of_name().map(|sample| f64::from(sample.3)).sum();
@@ -164,7 +163,7 @@ proptest! {
                 format!("{kind}{name}:1|{kind}|#{}", tags.join(",")).into_bytes()
             }).collect::<Vec<_>>()
         };
-        let options = || Options { exemplar_tag: Some("trace_id".into()), ..Options::default() };
+        let options = || Options::default().with(|options| options.exemplar_tag = TagKey::new("trace_id").ok());
         let (with, without) = (ingest(options(), &line(true)), ingest(options(), &line(false)));
         prop_assert!(with.accounting().adds_up());
         prop_assert_eq!(user_families(&page_of(&with)), user_families(&page_of(&without)));
@@ -201,7 +200,7 @@ proptest! {
     ) {
         let observer = if summaries { Observer::Summary(SummaryOptions::default()) } else { Observer::default() };
         let limits = if limited { small_limits() } else { Limits::default() };
-        let options = Options { observer, limits, names: NameValidation::Utf8, ..Options::default() };
+        let options = Options::default().with(|options| { options.observer = observer; options.limits = limits; options.names = NameValidation::Utf8; });
         let any: Vec<String> = any.iter().map(|text| format!("{0}:1|c|#{0}:v", text.replace(['\n', '\r'], " "))).collect();
         let bridge = ingest(options, &[lines.join("\n").into_bytes(), any.join("\n").into_bytes()]);
         prop_assert!(bridge.accounting().adds_up());

@@ -10,10 +10,9 @@ mod shrink;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use statsd_bridge::options::{Limits, Observer, Overflow, Ttl};
+use statsd_bridge::options::{Buckets, Limits, Observer, Overflow, Ttl};
 use statsd_bridge::{Options, Timestamp};
 
 use self::model::Model;
@@ -77,19 +76,25 @@ impl Setting {
 
     fn limits(self) -> Limits {
         let limits = Limits::default();
-        self.folds.map_or(limits, |overflow| Limits { overflow, series_per_family: 4, values_per_label: 3, labels_per_family: 1, ..limits })
+        self.folds.map_or(limits, |overflow| {
+            limits.with(|limits| {
+                limits.overflow = overflow;
+                limits.series_per_family = 4;
+                limits.values_per_label = 3;
+                limits.labels_per_family = 1;
+            })
+        })
     }
 
     fn options(self) -> Options {
         let ttl = Ttl { counter_ms: Some(COUNTER_TTL_MS), gauge_ms: Some(GAUGE_TTL_MS), observer_ms: Some(COUNTER_TTL_MS), set_ms: None };
-        Options {
-            ttl: if self.expires { ttl } else { Ttl::default() },
-            grace_ms: self.grace_ms,
-            limits: self.limits(),
-            observer: Observer::Histogram { bounds: Arc::from(CLASSIC), native: Default::default() },
-            without_process_metrics: true,
-            ..Options::default()
-        }
+        Options::default().with(|options| {
+            options.ttl = if self.expires { ttl } else { Ttl::default() };
+            options.grace_ms = self.grace_ms;
+            options.limits = self.limits();
+            options.observer = Observer::histogram(Buckets::new(CLASSIC).expect("ascending"));
+            options.without_process_metrics = true;
+        })
     }
 }
 

@@ -203,12 +203,17 @@ fn an_error_names_the_variable_if_that_was_set() {
         ("WEB_PROCESS_METRICS", "maybe", 2, "invalid value 'maybe' for STATSD_BRIDGE_WEB_PROCESS_METRICS: value was not a boolean"),
         ("LABEL", "a=b,c", 2, r"invalid value 'c' for STATSD_BRIDGE_LABEL: expected NAME=VALUE; a comma in a value is written \,"),
         ("WEB_TELEMETRY_PATH", "m", 2, "STATSD_BRIDGE_WEB_TELEMETRY_PATH: expected a path that begins with /, got \"m\""),
-        ("STATSD_LISTEN_UNIXGRAM", "@", 2, "STATSD_BRIDGE_STATSD_LISTEN_UNIXGRAM: \"@\" is no path of a Unix socket"),
-        ("STATSD_RELAY_ADDRESS", "localhost", 2, "STATSD_BRIDGE_STATSD_RELAY_ADDRESS: \"localhost\" is no address: the port is missing"),
-        ("STATSD_RELAY_ADDRESS", "no.such.host.invalid:1", 2, "STATSD_BRIDGE_STATSD_RELAY_ADDRESS: cannot find the host of"),
+        ("STATSD_LISTEN_UNIXGRAM", "@", 2, "STATSD_BRIDGE_STATSD_LISTEN_UNIXGRAM: \"@\" is not a path of a Unix socket"),
+        (
+            "STATSD_RELAY_ADDRESS",
+            "localhost",
+            2,
+            "STATSD_BRIDGE_STATSD_RELAY_ADDRESS: \"localhost\" is not an address: the port is missing",
+        ),
+        ("STATSD_RELAY_ADDRESS", "no.such.host.invalid:1", 2, "STATSD_BRIDGE_STATSD_RELAY_ADDRESS: cannot resolve the host of"),
         ("STATE_FILE", folder, 1, "STATSD_BRIDGE_STATE_FILE: cannot write "),
         ("PRESET", "gunicron", 1, "the mapping files cannot be used (set by STATSD_BRIDGE_PRESET):"),
-        ("WEB_CONFIG_FILE", "/no/such/file", 1, "the web configuration cannot be used (set by STATSD_BRIDGE_WEB_CONFIG_FILE):"),
+        ("WEB_CONFIG_FILE", "/no/such/file", 1, "the web configuration has errors (set by STATSD_BRIDGE_WEB_CONFIG_FILE):"),
         ("WEB_SYSTEMD_SOCKET", "true", 1, "STATSD_BRIDGE_WEB_SYSTEMD_SOCKET: systemd has given no stream socket"),
     ] {
         let (found, lines) = run_with(&[(&format!("STATSD_BRIDGE_{variable}"), value)], &listen);
@@ -224,7 +229,7 @@ fn an_error_names_the_variable_if_that_was_set() {
 
 #[apply(test)]
 fn a_variable_of_no_flag_gets_a_warning_and_the_nearest_name() {
-    let told = "STATSD_BRIDGE_LOG_LEVLE is the variable of no flag and has no effect; did you mean STATSD_BRIDGE_LOG_LEVEL?";
+    let told = "STATSD_BRIDGE_LOG_LEVLE belongs to no flag and has no effect; did you mean STATSD_BRIDGE_LOG_LEVEL?";
     let variables = [("STATSD_BRIDGE_LOG_LEVLE", "debug"), ("STATSD_BRIDGE_PORT_9125_UDP", "udp://10.0.0.1:9125")];
     let (code, lines) = run_with(&variables, &["--check-config"]);
     assert_eq!(
@@ -235,7 +240,7 @@ fn a_variable_of_no_flag_gets_a_warning_and_the_nearest_name() {
     assert!(code == Some(0) && lines.contains(&format!("statsd-bridge: warning: {told}")), "{lines:?}");
     let bridge = Launch::new().env(variables[0].0, variables[0].1).env("statsd_bridge_log_format", "json").start();
     let log = bridge.process.log();
-    for told in [told, "statsd_bridge_log_format is the variable of no flag and has no effect; did you mean STATSD_BRIDGE_LOG_FORMAT?"] {
+    for told in [told, "statsd_bridge_log_format belongs to no flag and has no effect; did you mean STATSD_BRIDGE_LOG_FORMAT?"] {
         assert!(log.lines().any(|line| line.contains("level=warn") && line.contains(told)), "{log}");
     }
     bridge.stop();

@@ -106,7 +106,7 @@ fn after_a_crash_gauges_and_sets_are_there_and_sums_begin_at_0() {
 
     for _ in 0..2 {
         let mut bridge = kept.start();
-        assert!(bridge.process.log().contains("the bridge did not end in order"), "{}", bridge.process.log());
+        assert!(bridge.process.log().contains("the bridge did not shut down cleanly"), "{}", bridge.process.log());
         let page = bridge.page();
         assert_eq!(["c", "t_count", "t_sum", "g", "s"].map(|name| page.value(name)), [0.0, 0.0, 0.0, 7.0, 2.0].map(Some));
         bridge.send("c:2|c");
@@ -221,7 +221,7 @@ fn every_example_comes_back() {
         let page = String::from_utf8(page).expect("a page is UTF-8");
         page.split_once("# HELP process_").expect("own metrics").0.to_owned()
     };
-    let summaries = Options { observer: Observer::Summary(SummaryOptions::default()), ..Options::default() };
+    let summaries = Options::default().with(|options| options.observer = Observer::Summary(SummaryOptions::default()));
     for (file, options) in files.iter().flat_map(|file| [(file, Options::default()), (file, summaries.clone())]) {
         let (before, after) = (Bridge::new(options.clone()), Bridge::new(options));
         before.worker().ingest(&fs::read(file).expect("an example"), now);

@@ -84,7 +84,9 @@ impl Guarded {
 
     /// Replaces a file of the folder and waits until the log says that all was read again `times` times.
     fn replace(&self, name: &str, text: &str) {
-        let lines = |log: &str| log.lines().filter(|line| line.contains("web configuration was read again")).count();
+        let lines = |log: &str| {
+            log.lines().filter(|line| line.contains("web configuration reloaded") || line.contains("failed to reload the web")).count()
+        };
         let before = lines(&self.process.log());
         fs::write(self.path("new"), text).expect("written");
         fs::rename(self.path("new"), self.path(name)).expect("renamed");
@@ -269,7 +271,7 @@ fn a_new_certificate_is_taken_and_a_broken_one_is_not() {
     let new = bridge.authority.issue("server", &["localhost", "127.0.0.1"]);
     bridge.replace("server.crt", &new.certificate);
     bridge.counts(&client, "web_config_reloads_total{outcome=\"failure\"}", 1.0);
-    assert!(bridge.process.log().contains("this key does not belong to the certificate"), "{}", bridge.process.log());
+    assert!(bridge.process.log().contains("the private key does not match the certificate"), "{}", bridge.process.log());
     let second = client.connect(bridge.web).expect("a connection").server_certificate();
     assert_eq!(second, first, "the old pair stays");
     bridge.replace("server.key", &new.key);

@@ -34,7 +34,7 @@ fuzz_target!(|data: &[u8]| {
         options.observer = Observer::Summary(SummaryOptions::default());
     }
     if choice & 2 != 0 {
-        options.limits = Limits { series: 12, families: 5, series_per_family: 4, values_per_label: 2, ..Limits::default() };
+        options.limits = Limits::default().with(|limits| { limits.series = 12; limits.families = 5; limits.series_per_family = 4; limits.values_per_label = 2; });
     }
     let bridge = Bridge::new(options);
     let mut worker = bridge.worker();

@@ -5,9 +5,13 @@
 //! as `registry::family` and `registry::series` keep many, a [`Writer`] as `pipeline::Worker`, an [`Expirer`] as
 //! `Registry::expire`, and a [`Fault`] on purpose, which loom must find. [`reload`] does the same for a family that ends at once.
 //!
+//! [`Histogram`] is the bridge's own code for reading a histogram while it is written.
+//!
 //! loom follows C11 but for loads that see stores of the future; it does not try compilers.
 
+mod histogram;
 mod registry;
 mod value;
 
+pub use self::histogram::Histogram;
 pub use self::registry::{Expirer, Fault, Kind, Table, Writer, reload};

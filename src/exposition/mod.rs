@@ -13,7 +13,6 @@ mod openmetrics;
 mod protobuf;
 mod rendering;
 mod self_families;
-mod self_values;
 mod shape;
 mod text;
 mod wire;

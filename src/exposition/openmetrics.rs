@@ -9,12 +9,11 @@ use super::escape::Names;
 use super::exemplar_text::push_exemplar_openmetrics;
 use super::float::{push_canonical, push_count};
 use super::line::{Lines, extra, line, line_of, line_with, push, push_help, rest_of_line};
-use super::self_values::{SelfSeries, SelfValue, self_series};
 use super::shape::Shape;
 use super::{How, Style, shown_number};
 use crate::registry::cell::add_weights;
 use crate::registry::{Exemplar, Family, FamilyKind, Series};
-use crate::telemetry::SelfFamily;
+use crate::telemetry::{SelfFamily, SelfKind, SelfSeries, SelfValue};
 use crate::time::Timestamp;
 
 /// The last line, without which an exposition is known to be cut.
@@ -205,33 +204,33 @@ fn push_weight(count: f64, is_typed: bool, out: &mut Vec<u8>) {
 
 /// One of the self-families; with `created` each of its counters and histograms says when its counting began.
 pub(super) fn self_family(family: &SelfFamily, (shape, created): (Shape, Option<Timestamp>), out: &mut Vec<u8>) {
-    let mut name = family.name.as_bytes().to_vec();
-    let kind = match (shape, family.kind) {
-        (Shape::Typed, kind) => kind,
-        _ => "unknown",
-    };
-    if kind == "counter" {
+    let mut name = family.name().as_bytes().to_vec();
+    let is_typed = shape == Shape::Typed;
+    let is_counter = is_typed && family.head.kind == SelfKind::Counter;
+    if is_counter {
         without_total(&mut name);
     }
-    push_head(&name, (&family.help, kind, None), out);
-    let names = Names::of_self_family(&family.name);
-    for SelfSeries { labels, value } in self_series(family) {
+    push_head(&name, (&family.head.help, if is_typed { family.head.kind.as_str() } else { "unknown" }, None), out);
+    let names = Names::of_self_family(family.name());
+    let number = |value: f64, labels: &str, out: &mut Vec<u8>| {
+        line((&names, ""), labels, |out| push_canonical(value, out), out);
+        if let Some(created) = created.filter(|_| is_counter) {
+            created_of_counter(&names, labels, created, out);
+        }
+    };
+    for SelfSeries { labels, value } in &family.series {
         match value {
-            SelfValue::Number(value) => {
-                line((&names, ""), labels, |out| push_canonical(value, out), out);
-                if let Some(created) = created.filter(|_| kind == "counter") {
-                    created_of_counter(&names, labels, created, out);
-                }
-            }
+            SelfValue::Count(count) => number(*count as f64, labels, out),
+            SelfValue::Number(value) => number(*value, labels, out),
             SelfValue::Histogram { buckets, sum } => {
                 let mut lines = Lines::default();
                 lines.of_series((&names, "_bucket"), labels);
-                for (bound, count) in &buckets {
-                    line_with(&lines.beginning, &extra("le", *bound, push_canonical), |out| push_count(*count, out), out);
+                for (bound, count) in buckets {
+                    line_with(&lines.beginning, &extra("le", *bound, push_canonical), |out| push_count(*count as f64, out), out);
                 }
-                line((&names, "_sum"), labels, |out| push_canonical(sum, out), out);
-                let count = buckets.last().map_or(0.0, |(_, count)| *count);
-                line((&names, "_count"), labels, |out| push_count(count, out), out);
+                line((&names, "_sum"), labels, |out| push_canonical(*sum, out), out);
+                let count = buckets.last().map_or(0, |(_, count)| *count);
+                line((&names, "_count"), labels, |out| push_count(count as f64, out), out);
                 if let Some(created) = created {
                     line((&names, "_created"), labels, |out| push_seconds(created, out), out);
                 }

@@ -12,12 +12,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::escape::Names;
-use super::self_values::{SelfSeries, SelfValue, self_series};
 use super::wire::{LENGTH, ONE_BYTE, bytes, double, message, number_field, tag_of, text, varint, varint_len};
 use super::{How, Style, native_fields, shown_number};
 use crate::registry::cell::{HistogramSnapshot, NativeSnapshot, SummarySnapshot, add_weights};
 use crate::registry::{Exemplar, Exemplars, Family, FamilyKind, Series};
-use crate::telemetry::SelfFamily;
+use crate::telemetry::{SelfFamily, SelfKind, SelfSeries, SelfValue};
 use crate::time::Timestamp;
 
 /// How much of one family is held back. With it, an exposition needs about as much memory at once.
@@ -113,23 +112,27 @@ impl Messages {
 
     /// One of the self-families, whole; `created` is when its counting began, if that is known.
     pub(super) fn self_family(&mut self, family: &SelfFamily, created: Option<Timestamp>) {
-        let kind = match family.kind {
-            "counter" => kind::COUNTER,
-            "histogram" => kind::HISTOGRAM,
-            _ => kind::GAUGE,
+        let kind = match family.head.kind {
+            SelfKind::Counter => kind::COUNTER,
+            SelfKind::Histogram => kind::HISTOGRAM,
+            SelfKind::Gauge => kind::GAUGE,
         };
         self.unit = None;
-        self.head(&family.name, &family.help, kind);
+        self.head(family.name(), &family.head.help, kind);
         let piece = self.piece();
         let before = piece.len();
-        for SelfSeries { labels, value } in self_series(family) {
+        let number = |value: f64, out: &mut Vec<u8>| match kind {
+            kind::COUNTER => message(3, out, |out| {
+                double(1, value, out);
+                created.into_iter().for_each(|created| timestamp(3, created, out));
+            }),
+            _ => message(2, out, |out| double(1, value, out)),
+        };
+        for SelfSeries { labels, value } in &family.series {
             metric(labels, piece, |out| match value {
-                SelfValue::Number(value) if kind == kind::COUNTER => message(3, out, |out| {
-                    double(1, value, out);
-                    created.into_iter().for_each(|created| timestamp(3, created, out));
-                }),
-                SelfValue::Number(value) => message(2, out, |out| double(1, value, out)),
-                SelfValue::Histogram { buckets, sum } => self_histogram(&buckets, sum, created, out),
+                SelfValue::Count(count) => number(*count as f64, out),
+                SelfValue::Number(value) => number(*value, out),
+                SelfValue::Histogram { buckets, sum } => self_histogram(buckets, *sum, created, out),
             });
         }
         self.held += piece.len() - before;
@@ -233,12 +236,12 @@ fn histogram(
     });
 }
 
-fn self_histogram(buckets: &[(f64, f64)], sum: f64, created: Option<Timestamp>, out: &mut Vec<u8>) {
+fn self_histogram(buckets: &[(f64, u64)], sum: f64, created: Option<Timestamp>, out: &mut Vec<u8>) {
     message(7, out, |out| {
-        number_field(1, whole(buckets.last().map_or(0.0, |(_, count)| *count)), out);
+        number_field(1, buckets.last().map_or(0, |(_, count)| *count), out);
         double(2, sum, out);
         for (bound, count) in buckets.iter().filter(|(bound, _)| bound.is_finite()) {
-            bucket((*bound, *count), None, out);
+            bucket((*bound, *count as f64), None, out);
         }
         created.into_iter().for_each(|created| timestamp(15, created, out));
     });

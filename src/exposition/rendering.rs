@@ -175,7 +175,7 @@ impl Exposition {
 
     /// When the counting of a self-family began. That of the process began before the bridge, or with the machine's network.
     fn created_of(&self, family: &SelfFamily) -> Option<Timestamp> {
-        self.engine.options().started.filter(|_| !family.name.starts_with("process_"))
+        self.engine.options().started.filter(|_| !family.name().starts_with("process_"))
     }
 
     fn contents(&self) -> Contents<'_> {

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::float::push_float;
 use crate::engine::Engine;
 use crate::options::Prefix;
 use crate::registry::{Registry, push_label};
-use crate::telemetry::{Refusal, SelfFamily, process_families};
+use crate::telemetry::{Refusal, SelfFamily, SelfKind, SelfSeries, SelfValue, process_families};
 
 /// How many families at a limit are named; those after them, in the order of names, are counted as one.
 const NAMED_FAMILIES: usize = 100;
@@ -22,15 +21,15 @@ pub(crate) fn self_families(engine: &Engine) -> Vec<SelfFamily> {
         families.extend(process_families());
     }
     families.extend(registry_families(registry, telemetry.prefix()));
-    // A family that has not counted anything by name yet has no lines, and then no head either.
-    families.retain(|family| !family.lines.is_empty());
-    families.sort_by(|a, b| a.name.cmp(&b.name));
+    // A family that has counted nothing by name yet has no series, and then no head either.
+    families.retain(|family| !family.series.is_empty());
+    families.sort_by(|a, b| a.name().cmp(b.name()));
     families
 }
 
 fn registry_families(registry: &Registry, prefix: Prefix) -> [SelfFamily; 8] {
     let limits = registry.limits();
-    let gauge = |name: &str, help: &'static str| Rows::new(prefix.as_str(), name, help, "gauge");
+    let gauge = |name: &str, help: &'static str| Rows::new(prefix.as_str(), name, help, SelfKind::Gauge);
     // statsd_exporter's name of it looks like a counter's.
     let name = if prefix == Prefix::Exporter { "metrics_total" } else { "families" };
     let mut families = gauge(name, "Families by type.");
@@ -48,7 +47,7 @@ fn registry_families(registry: &Registry, prefix: Prefix) -> [SelfFamily; 8] {
         ("line_bytes", limits.line_bytes as f64),
         ("name_bytes", limits.name_bytes as f64),
         ("resting_series", limits.resting_series as f64),
-        ("sample_value", limits.sample_value),
+        ("sample_value", limits.sample_value.get()),
         ("series", limits.series as f64),
         ("series_bytes", limits.series_bytes as f64),
         ("series_per_family", limits.series_per_family as f64),
@@ -83,7 +82,7 @@ fn families_by_type(registry: &Registry) -> BTreeMap<&'static str, f64> {
 
 fn conflicts(registry: &Registry, prefix: &str) -> SelfFamily {
     let help = "Samples refused because their name means something else already; part of events_error_total.";
-    let mut rows = Rows::new(prefix, "events_conflict_total", help, "counter");
+    let mut rows = Rows::new(prefix, "events_conflict_total", help, SelfKind::Counter);
     let mut sums: BTreeMap<(Box<str>, &str), f64> = BTreeMap::new();
     for conflict in registry.conflicts().iter().filter(|conflict| conflict.reason.refusal() == Some(Refusal::Conflict)) {
         // An observer whatever it became, as statsd_exporter has it.
@@ -98,7 +97,7 @@ fn conflicts(registry: &Registry, prefix: &str) -> SelfFamily {
 
 fn limited(registry: &Registry, prefix: &str) -> SelfFamily {
     let help = "Samples of new series that a family's limit folded into its overflow series, or refused.";
-    let mut rows = Rows::new(prefix, "limited_samples_total", help, "counter");
+    let mut rows = Rows::new(prefix, "limited_samples_total", help, SelfKind::Counter);
     let mut sums: BTreeMap<[String; 4], f64> = BTreeMap::new();
     let mut named = 0;
     let of_families = registry.families().into_iter().map(|family| family.limited());
@@ -119,7 +118,7 @@ fn limited(registry: &Registry, prefix: &str) -> SelfFamily {
 
 fn coarsened(registry: &Registry, prefix: &str) -> SelfFamily {
     let help = "How often sketches, sets and native histograms were made coarser, because memory was short.";
-    let mut rows = Rows::new(prefix, "cells_coarsened_total", help, "counter");
+    let mut rows = Rows::new(prefix, "cells_coarsened_total", help, SelfKind::Counter);
     let coarse = registry.families().into_iter().map(|family| (family.coarsened(), family)).filter(|(count, _)| *count > 0);
     let (mut named, mut others) = (0, 0);
     for (count, family) in coarse {
@@ -136,23 +135,22 @@ fn coarsened(registry: &Registry, prefix: &str) -> SelfFamily {
     rows.0
 }
 
-/// A family being written, a row at a time, its labels sorted by name. Their names need no escaping: they are constants.
+/// A family that gets its series one by one, each with its labels sorted by name. These names are constants and need no escaping.
 struct Rows(SelfFamily);
 
 impl Rows {
-    fn new(prefix: &str, name: &str, help: &'static str, kind: &'static str) -> Self {
-        Self(SelfFamily { name: format!("{prefix}{name}").into(), help: help.into(), kind, lines: Vec::new() })
+    fn new(prefix: &str, name: &str, help: &'static str, kind: SelfKind) -> Self {
+        Self(SelfFamily::new(kind, format!("{prefix}{name}"), help))
     }
 
     fn row(&mut self, labels: &[(&str, &str)], value: f64) {
         let mut text = String::new();
         for (name, value) in labels {
-            text.push_str(if text.is_empty() { "{" } else { "," });
+            if !text.is_empty() {
+                text.push(',');
+            }
             push_label(name, value, &mut text);
         }
-        let braces = if text.is_empty() { text } else { text + "}" };
-        let mut number = Vec::new();
-        push_float(value, &mut number);
-        self.0.lines.push(format!("{}{braces} {}", self.0.name, String::from_utf8_lossy(&number)));
+        self.0.series.push(SelfSeries { labels: text.into(), value: SelfValue::Number(value) });
     }
 }

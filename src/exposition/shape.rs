@@ -12,7 +12,7 @@ use std::sync::Arc;
 use super::escape::exposed_name;
 use crate::name::Escaping;
 use crate::registry::{Family, FamilyKind, Series};
-use crate::telemetry::SelfFamily;
+use crate::telemetry::{SelfFamily, SelfKind};
 use crate::time::Timestamp;
 
 /// How far ahead memory is asked for, in series.
@@ -38,10 +38,10 @@ impl Claim {
     }
 
     fn of_self_family(family: &SelfFamily) -> Self {
-        match family.kind {
-            "counter" => Self::Counter,
-            "histogram" => Self::Histogram,
-            _ => Self::Gauge,
+        match family.head.kind {
+            SelfKind::Counter => Self::Counter,
+            SelfKind::Histogram => Self::Histogram,
+            SelfKind::Gauge => Self::Gauge,
         }
     }
 }
@@ -85,7 +85,7 @@ impl Contents<'_> {
     /// The shape of one of the self-families.
     pub(super) fn shape_of_self_family(&self, family: &SelfFamily) -> Shape {
         match Claim::of_self_family(family) {
-            Claim::Counter => self.of_counter(&family.name),
+            Claim::Counter => self.of_counter(family.name()),
             Claim::Gauge | Claim::Histogram | Claim::Summary => Shape::Typed,
         }
     }
@@ -126,7 +126,7 @@ impl Contents<'_> {
         let of_wire = self.families.binary_search_by(|family| exposed_name(family, self.escaping).bytes().cmp(name()));
         let family = of_wire.ok().and_then(|at| self.families.get(at));
         family.map(|family| Claim::of(family.kind())).or_else(|| {
-            let at = self.self_families.binary_search_by(|family| family.name.bytes().cmp(name())).ok()?;
+            let at = self.self_families.binary_search_by(|family| family.name().bytes().cmp(name())).ok()?;
             self.self_families.get(at).map(Claim::of_self_family)
         })
     }

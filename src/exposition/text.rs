@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::escape::Names;
 use super::float::push_float;
-use super::line::{Lines, line, line_of, line_with, push, push_help};
+use super::line::{Lines, extra, line, line_of, line_with, push, push_help};
 use super::{Style, shown_number};
 use crate::registry::cell::add_weights;
 use crate::registry::{Family, FamilyKind, Series};
-use crate::telemetry::SelfFamily;
+use crate::telemetry::{SelfFamily, SelfSeries, SelfValue};
 use crate::time::Timestamp;
 
 /// What stands before a family's lines.
@@ -19,10 +19,27 @@ pub(super) fn head((family, names): (&Family, &Names), style: &Style, out: &mut 
 
 /// One of the self-families.
 pub(super) fn self_family(family: &SelfFamily, out: &mut Vec<u8>) {
-    push_head(&|out| Names::of_self_family(&family.name).push_head(out), &family.help, family.kind, out);
-    for line in &family.lines {
-        push(out, &[line, "\n"]);
+    let names = Names::of_self_family(family.name());
+    push_head(&|out| names.push_head(out), &family.head.help, family.head.kind.as_str(), out);
+    for SelfSeries { labels, value } in &family.series {
+        match value {
+            SelfValue::Count(count) => line((&names, ""), labels, |out| push_digits(*count, out), out),
+            SelfValue::Number(value) => line((&names, ""), labels, |out| push_float(*value, out), out),
+            SelfValue::Histogram { buckets, sum } => {
+                let mut lines = Lines::default();
+                lines.of_series((&names, "_bucket"), labels);
+                for (bound, count) in buckets {
+                    line_with(&lines.beginning, &extra("le", *bound, push_float), |out| push_digits(*count, out), out);
+                }
+                line((&names, "_sum"), labels, |out| push_float(*sum, out), out);
+                line((&names, "_count"), labels, |out| push_digits(buckets.last().map_or(0, |(_, count)| *count), out), out);
+            }
+        }
     }
+}
+
+fn push_digits(count: u64, out: &mut Vec<u8>) {
+    out.extend_from_slice(itoa::Buffer::new().format(count).as_bytes());
 }
 
 fn type_name(kind: &FamilyKind) -> &'static str {

@@ -86,10 +86,10 @@ impl Worker {
             #[cfg(target_arch = "x86_64")]
             avx2: Avx2::find(),
             // One spelling of each series, and some more.
-            bindings: Bindings::new(options.limits.series + options.limits.series / 4 + ROUTES_AT_LEAST),
+            bindings: Bindings::new(options.limits.series.saturating_add(options.limits.series / 4).saturating_add(ROUTES_AT_LEAST)),
             memory: BindingMemory::new(engine.registry().bindings()),
             resolver: Resolver::new(&engine),
-            exemplar_tag: options.exemplar_tag.as_deref().and_then(|key| ExemplarTag::new(key, &options.dialect)),
+            exemplar_tag: options.exemplar_tag.as_ref().map(|key| ExemplarTag::new(key, &options.dialect)),
             cut: Vec::new(),
             tally: Tally::default(),
             hits: HitTally::default(),
@@ -289,8 +289,14 @@ impl Worker {
                 binding.prefetch_cell();
             }
         }
-        let mut recording =
-            Recording { tally: &mut self.tally, hits: &mut self.hits, log: &mut self.log, pending, now, most: self.limits.sample_value };
+        let mut recording = Recording {
+            tally: &mut self.tally,
+            hits: &mut self.hits,
+            log: &mut self.log,
+            pending,
+            now,
+            most: self.limits.sample_value.get(),
+        };
         for (number, (place, p)) in places.iter().zip(pending).enumerate() {
             let binding = place.and_then(|place| bindings.target(place, &p.sample));
             if !binding.is_some_and(|binding| recording.apply(binding, &p.sample)) {
@@ -312,7 +318,7 @@ impl Worker {
             log: &mut self.log,
             pending: std::slice::from_ref(pending),
             now,
-            most: self.limits.sample_value,
+            most: self.limits.sample_value.get(),
         };
         let known = self.bindings.find(hash, sample);
         if known.and_then(|id| self.bindings.get(id, sample)).is_some_and(|binding| recording.apply(binding, sample)) {

@@ -169,7 +169,7 @@ impl Resolver {
         if self.mapper.labels.len() > self.limits.tags {
             return (Target::Refused(Refusal::TooManyTags), Reached::default());
         }
-        if let Some(refusal) = refusal_of_value(incoming.sample, mapped, self.limits.sample_value) {
+        if let Some(refusal) = refusal_of_value(incoming.sample, mapped, self.limits.sample_value.get()) {
             return (Target::Refused(refusal), Reached::default());
         }
         if self.mapper.renamed() > 0 {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::options::{NativeChoice, Observer, Overflow, SignedGauges, SummaryOptions, Ttl};
+use crate::options::{Buckets, NativeChoice, Observer, Overflow, SignedGauges, SummaryOptions, Ttl};
 
 /// Where something stands in a file; line and column count from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,9 +59,9 @@ pub struct Defaults {
 /// Options of observers whose type no file says: a file may give buckets, and leave it to the flags whether there are any.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ObserverOptions {
-    /// Upper bounds, if it is a histogram.
-    pub bounds: Option<Arc<[f64]>>,
-    /// What is said of native buckets, if it is a histogram.
+    /// Classic buckets, if it is a histogram.
+    pub buckets: Option<Buckets>,
+    /// Native-histogram overrides, if it is a histogram.
     pub native: NativeChoice,
     /// Quantiles and window, if it is a summary.
     pub summary: Option<SummaryOptions>,
@@ -71,8 +71,8 @@ impl ObserverOptions {
     /// `chosen` with the options for its type.
     pub fn over(&self, chosen: &Observer) -> Observer {
         match chosen {
-            Observer::Histogram { bounds, native } => Observer::Histogram {
-                bounds: self.bounds.as_ref().unwrap_or(bounds).clone(),
+            Observer::Histogram { buckets, native } => Observer::Histogram {
+                buckets: self.buckets.as_ref().unwrap_or(buckets).clone(),
                 native: NativeChoice {
                     factor: self.native.factor.or(native.factor),
                     max_buckets: self.native.max_buckets.or(native.max_buckets),

@@ -143,8 +143,7 @@ impl fmt::Display for Base {
 
 /// Where a listener's address can be reached from here.
 pub(crate) fn target(address: &Address) -> Result<SocketAddr, String> {
-    let candidates = address.candidates().map_err(|error| error.to_string())?;
-    candidates.first().copied().map(reachable).ok_or_else(|| "no address".to_owned())
+    address.candidates().map(|candidates| reachable(candidates.best)).map_err(|error| error.to_string())
 }
 
 /// GETs a path; what the server sends beyond `most_bytes`, its header included, is an error.

@@ -1,4 +1,4 @@
-//! `--check-config`: checks the mapping files and the web configuration file and prints what is wrong. Must not start anything.
+//! `--check-config`: checks the mapping files and the web configuration file, and prints the problems. Must not start anything.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -8,14 +8,14 @@ use crate::program::run::StartError;
 use crate::program::settings::Settings;
 use crate::program::{tools, web};
 
-/// The remarks of `check`, and statsd_exporter's line and exit codes.
+/// Prints the problems that `check` finds, with the final line and the exit codes of statsd_exporter.
 pub(super) fn check_config(settings: &Settings) -> ExitCode {
     settings.unknown_variables.iter().for_each(|line| warn(line));
     let report = tools::check::check(&settings.mapping, &settings.bridge);
     let _ = write!(io::stderr(), "{}", report.remarks_text());
     if report.exit_code(false) == 1 {
         let set = settings.flag_names.set_by_variables(&["statsd.mapping-config", "preset"]);
-        return fail(1, &format!("the configuration cannot be used{set}; {}", report.summary()));
+        return fail(1, &format!("the configuration has errors{set}; {}", report.summary()));
     }
     if let Some(path) = &settings.web_config {
         match web::check_config(path) {

@@ -1,9 +1,9 @@
-//! The command line: from arguments and environment to what the program is to do.
+//! The command line: arguments and environment become an [`Invocation`].
 //!
 //! ```text
-//! args        what the user typed, flag by flag
-//! flags       the same as one clap command: environment variables, `--no-` twins, the help
-//! conversion  from that to the settings
+//! args        the flags as the user types them
+//! flags       the flags as one clap command, with environment variables, `--no-` forms and the help
+//! conversion  flags to settings
 //! tool_args   the command lines of check, explain, replay and preset
 //! top_args    the command line of top
 //! early_exit  help, version and wrong usage
@@ -31,26 +31,33 @@ pub use self::top_args::Top;
 use crate::program::net::WebAddress;
 use crate::program::settings::Settings;
 
-/// What the program is to do.
+/// The task that the command line selects.
 #[derive(Debug)]
 pub enum Invocation {
     /// Run the bridge.
     Run(Box<Settings>),
-    /// Run the bridge and replay the examples of a folder at it.
+    /// Run the bridge and send it the examples of a folder.
     Demo(Box<Settings>, PathBuf),
-    /// Ask the bridge at the address whether it is ready.
-    ///
-    /// With the web configuration file that it was started with, if it was.
-    Healthcheck(WebAddress, Option<PathBuf>),
-    /// Say what is to be said of the configuration; the flags are good.
+    /// Ask a bridge whether it is ready.
+    Healthcheck {
+        /// The bridge's HTTP address.
+        address: WebAddress,
+        /// The web configuration file of the bridge.
+        web_config: Option<PathBuf>,
+    },
+    /// Check the configuration. The flags are valid already.
     CheckConfig(Box<Settings>),
     /// Answer a question about rules.
     Tool(Box<Tool>),
-    /// Show what takes the room in a running bridge.
+    /// Show what takes the memory of a running bridge.
     Top(Box<Top>),
 }
 
-/// Reads the command line, the program's name first, and the environment.
+/// Parses the command line, which starts with the program's name, and the environment.
+///
+/// # Errors
+///
+/// The text to print before the program exits: help, version, or one line about wrong usage.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation, EarlyExit> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     if let Some(exit) = unknown_subcommand(&arguments) {
@@ -72,7 +79,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
         None => Invocation::Run(Box::new(settings)),
         Some(Task::Demo) => Invocation::Demo(Box::new(settings), args.program.examples),
         Some(Task::Healthcheck) => match settings.web.into_iter().min_by_key(|address| !matches!(address, WebAddress::Tcp(_))) {
-            Some(address) => Invocation::Healthcheck(address, settings.web_config),
+            Some(address) => Invocation::Healthcheck { address, web_config: settings.web_config },
             None => {
                 let flag = settings.flag_names.of("web.listen-address");
                 return Err(EarlyExit::Usage(format!("healthcheck: {flag} names no address")));
@@ -81,7 +88,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
     })
 }
 
-/// A line for each variable that looks like one of the bridge's and is none: it has no effect.
+/// A warning for each environment variable that has the bridge's prefix and belongs to no flag.
 pub fn unknown_variables() -> Vec<String> {
     environment::unknown(std::env::vars_os(), &flags::flags_with_variable())
 }
@@ -105,15 +112,15 @@ mod tests {
             (&["--tcp.idle-timeout=5"], "invalid value '5' for '--tcp.idle-timeout <DURATION>': "),
             (&["--state.interval=999ms"], "invalid value '999ms' for '--state.interval <DURATION>': expected at least 1s"),
             (&["--limits.series=0"], "invalid value '0' for '--limits.series <N>': "),
-            (&["dance"], "there is no subcommand \"dance\" (there are check, demo, explain, healthcheck, preset, replay, top;"),
-            (&["explian", "a:1|c"], "there is no subcommand \"explian\"; did you mean explain? (there are check, "),
-            (&["Demo"], "there is no subcommand \"Demo\"; did you mean demo? ("),
-            (&["help"], "there is no subcommand \"help\"; did you mean --help? ("),
-            (&["--log.level=debug", "explain", "a:1|c"], "explain must be the first argument, in front of all flags"),
-            (&["--log.level=debug", "top"], "top must be the first argument, in front of all flags"),
-            (&["--log.level=debug", "heathcheck"], "there is no subcommand \"heathcheck\"; did you mean healthcheck? ("),
+            (&["dance"], "unknown subcommand \"dance\" (subcommands: check, demo, explain, healthcheck, preset, replay, top;"),
+            (&["explian", "a:1|c"], "unknown subcommand \"explian\"; did you mean explain? (subcommands: check, "),
+            (&["Demo"], "unknown subcommand \"Demo\"; did you mean demo? ("),
+            (&["help"], "unknown subcommand \"help\"; did you mean --help? ("),
+            (&["--log.level=debug", "explain", "a:1|c"], "explain must be the first argument, before all flags"),
+            (&["--log.level=debug", "top"], "top must be the first argument, before all flags"),
+            (&["--log.level=debug", "heathcheck"], "unknown subcommand \"heathcheck\"; did you mean healthcheck? ("),
             (&["replay"], "the following required arguments were not provided: <CAPTURE>..."),
-            (&["preset"], "preset: say list, or show NAME"),
+            (&["preset"], "preset: expected list, or show NAME"),
             (&["demo", "more"], "unexpected argument 'more' found"),
             (&["--no-such-flag", "check"], "unexpected argument '--no-such-flag' found"),
             (&["--statsd.histogram-buckets=1,x"], "invalid value 'x' for '--statsd.histogram-buckets <BOUNDS>': expected a number such as"),

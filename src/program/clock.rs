@@ -1,7 +1,8 @@
-//! The program's clock: a timeline that never goes back, and how far the wall clock is ahead of it. The core has no clock; its callers ask
-//! this one and pass the time on.
+//! The program's clock: a monotonic timeline, and the offset of the wall clock from it. The core has no clock; its callers read this
+//! clock and pass the time as an argument.
 //!
-//! The timeline begins at the wall time of the start. It goes on while the machine sleeps, and does not care when the wall clock is set.
+//! The timeline starts at the wall time of the program's start. It includes the time in which the machine sleeps, and does not change when
+//! the wall clock is set.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
@@ -10,17 +11,18 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use crate::bridge::Bridge;
 use crate::time::Timestamp;
 
-/// How far the offset may be off. Clocks that are slewed, and the time between two readings, are not to move times that somebody has seen.
-const OFFSET_SLACK_MS: u64 = 500;
+/// Smaller changes of the offset are ignored, so that a slewed clock, or the time between two readings, does not change times that were
+/// exposed.
+const OFFSET_TOLERANCE_MS: u64 = 500;
 
-/// From here on a change of the offset is no slewing but a clock that was set, or a machine that slept.
+/// A change of the offset of at least this size is logged: the clock was set.
 const STEP_MS: u64 = 2_000;
 
-static ANCHOR: LazyLock<Anchor> = LazyLock::new(Anchor::here);
+static ANCHOR: LazyLock<Anchor> = LazyLock::new(Anchor::read);
 static SUSPENDED_MS: AtomicU64 = AtomicU64::new(0);
 static WALL_OFFSET_MS: AtomicI64 = AtomicI64::new(0);
 
-/// What the clocks said at the start.
+/// The readings of the clocks at the start.
 struct Anchor {
     instant: Instant,
     since_boot: Duration,
@@ -28,31 +30,30 @@ struct Anchor {
 }
 
 impl Anchor {
-    fn here() -> Self {
+    fn read() -> Self {
         Self { since_boot: since_boot(), instant: Instant::now(), since_epoch: since_epoch() }
     }
 }
 
-/// The time of now, on the timeline.
+/// The current time on the timeline.
 pub(crate) fn now() -> Timestamp {
     at(Instant::now())
 }
 
-/// The time of an instant that was read already, on the timeline.
+/// The time of an instant on the timeline.
 pub(crate) fn at(instant: Instant) -> Timestamp {
     let awake = ANCHOR.since_epoch.saturating_add(instant.saturating_duration_since(ANCHOR.instant));
     Timestamp::from_millis(millis(awake).saturating_add(SUSPENDED_MS.load(Relaxed)))
 }
 
-/// A time of the timeline as the wall clock has it.
+/// Converts a time of the timeline to wall time.
 pub(crate) fn to_wall(time: Timestamp) -> Timestamp {
     time.shifted(WALL_OFFSET_MS.load(Relaxed))
 }
 
-/// Reads all clocks anew, and tells the bridge how far the wall clock is ahead of the timeline. To be called about once a second, and
-/// before a snapshot.
+/// Reads all clocks again, and sets the bridge's offset of the wall clock. Call it about once a second and before a snapshot.
 pub(crate) fn refresh(bridge: &Bridge) {
-    // In this order: the time between two readings is not taken for sleep.
+    // The boot clock is read first, so that the time between the two readings does not count as sleep.
     let since_boot = since_boot().saturating_sub(ANCHOR.since_boot);
     let suspended_ms = millis(since_boot.saturating_sub(ANCHOR.instant.elapsed()));
     SUSPENDED_MS.fetch_max(suspended_ms, Relaxed);
@@ -60,18 +61,18 @@ pub(crate) fn refresh(bridge: &Bridge) {
     if let Some(offset_ms) = changed(old_ms, seen_ms) {
         WALL_OFFSET_MS.store(offset_ms, Relaxed);
         if offset_ms.abs_diff(old_ms) >= STEP_MS {
-            tracing::info!(seconds = (offset_ms - old_ms) as f64 / 1000.0, "the wall clock was set; what is measured goes on as before");
+            tracing::info!(seconds = (offset_ms - old_ms) as f64 / 1000.0, "the wall clock was set; ttls and durations do not change");
         }
     }
     bridge.set_wall_offset(WALL_OFFSET_MS.load(Relaxed));
 }
 
-/// The offset in the place of `old_ms`, if the one that was seen differs from it by more than slewing does.
+/// The new offset, if it differs from `old_ms` by more than the tolerance.
 fn changed(old_ms: i64, seen_ms: i64) -> Option<i64> {
-    (seen_ms.abs_diff(old_ms) > OFFSET_SLACK_MS).then_some(seen_ms)
+    (seen_ms.abs_diff(old_ms) > OFFSET_TOLERANCE_MS).then_some(seen_ms)
 }
 
-/// How far a wall clock is ahead of the timeline.
+/// The offset of the wall clock from the timeline.
 fn ahead_ms(since_epoch: Duration, now: Timestamp) -> i64 {
     let signed = |millis: u64| i64::try_from(millis).unwrap_or(i64::MAX);
     signed(millis(since_epoch)) - signed(now.as_millis())
@@ -81,20 +82,22 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// A wall clock before 1970 counts as 1970.
+/// The wall time. A wall clock before 1970 counts as 1970.
 fn since_epoch() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-/// Time since the machine was booted, sleep included.
+/// The time since the machine started, including sleep.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn since_boot() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+    Duration::try_from(time).unwrap_or_else(|_| {
+        debug_assert!(false, "the boot clock is negative: {time:?}");
+        Duration::ZERO
+    })
 }
 
-/// Other systems have no such clock of this name: their timeline stands still while the machine sleeps, and the wall clock seems to have
-/// been set when it wakes up.
+/// Other systems lack this clock. Their timeline stops while the machine sleeps, and the wall clock appears to be set at wake-up.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn since_boot() -> Duration {
     Duration::ZERO
@@ -105,16 +108,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_clock_follows_the_monotonic_one() {
+    fn the_timeline_follows_the_monotonic_clock() {
         let instant = Instant::now() + Duration::from_secs(60);
         let later = at(instant + Duration::from_millis(1500));
         assert!((1499..=1501).contains(&later.millis_since(at(instant))));
         let known = Timestamp::from_millis(1_700_000_000_000);
-        assert!(now() > known, "milliseconds since 1970, not seconds");
+        assert!(now() > known, "the unit is milliseconds");
     }
 
     #[test]
-    fn only_a_clock_that_was_set_moves_the_offset() {
+    fn only_a_clock_that_was_set_changes_the_offset() {
         let now = Timestamp::from_millis(1_700_000_000_000);
         let seen = |millis| ahead_ms(Duration::from_millis(millis), now);
         assert_eq!([seen(1_700_000_000_400), seen(1_700_172_800_000), seen(0)], [400, 172_800_000, -1_700_000_000_000]);

@@ -1,5 +1,4 @@
-//! Prints one line for whoever started the program, and gives the exit code that goes with it. Must not know what the line
-//! means.
+//! Prints lines to stdout and stderr, and returns their exit codes. Must not know what a line means.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -7,30 +6,32 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-/// To stdout. That nobody reads it is no reason to end.
+/// Prints to stdout. Errors on stdout are ignored.
 pub(super) fn say(text: &str) -> ExitCode {
     let _ = writeln!(io::stdout(), "{text}");
     ExitCode::SUCCESS
 }
 
-/// To stdout, at the start of a program that goes on. Where nobody reads stdout, it goes on after this time.
-pub(super) fn say_within(text: String, at_most: Duration) {
-    let (said, done) = mpsc::channel();
-    let saying = thread::Builder::new().spawn(move || {
+/// Prints to stdout within a time limit, so that a full pipe does not stop the program.
+pub(super) fn say_within(text: String, timeout: Duration) {
+    let (printed, done) = mpsc::channel::<()>();
+    let printing = thread::Builder::new().spawn(move || {
         say(&text);
-        let _ = said.send(());
+        drop(printed);
     });
-    if saying.is_ok() {
-        let _ = done.recv_timeout(at_most);
+    match printing {
+        // Both a timeout and the end of the channel mean: go on.
+        Ok(_) => drop(done.recv_timeout(timeout)),
+        Err(error) => tracing::warn!(%error, "the first lines cannot be printed: no thread"),
     }
 }
 
-/// To stderr: the program goes on.
+/// Prints a warning to stderr. Errors on stderr are ignored.
 pub(super) fn warn(what: &str) {
     let _ = writeln!(io::stderr(), "statsd-bridge: warning: {what}");
 }
 
-/// To stderr, after the name of the program.
+/// Prints an error to stderr and returns its exit code. Errors on stderr are ignored.
 pub(super) fn fail(code: u8, why: &str) -> ExitCode {
     let _ = writeln!(io::stderr(), "statsd-bridge: {why}");
     ExitCode::from(code)

@@ -1,6 +1,6 @@
-//! The demo: sends the example files of a folder to the bridge's own UDP address, again and again, as any client would.
+//! The demo: sends the example files of a folder to the bridge's own UDP address at intervals, as a client does.
 //!
-//! Cuts files into datagrams at line ends. Must not know StatsD beyond its newline, nor the bridge beyond its address.
+//! Splits files into datagrams at line ends. Must not know StatsD beyond its newline, nor the bridge beyond its address.
 
 use std::fs;
 use std::io;
@@ -13,53 +13,60 @@ use tokio::net::UdpSocket;
 use crate::program::net::error_text;
 use crate::program::regular_file;
 
-/// Time between two replays.
-pub(super) const PAUSE: Duration = Duration::from_secs(5);
-/// Bytes of a datagram that fits an Ethernet frame.
+/// Interval between two rounds.
+const INTERVAL: Duration = Duration::from_secs(5);
+/// Length of a datagram that fits an Ethernet frame.
 const DATAGRAM_BYTES: usize = 1432;
-/// Bytes of the longest datagram that IPv4 can carry.
-const MOST_BYTES: usize = 65_507;
+/// Length of the longest datagram over IPv4.
+const MAX_BYTES: usize = 65_507;
 
-/// What the files hold, cut into datagrams.
+/// The contents of the files, as datagrams.
 pub(super) struct Examples {
     files: usize,
     datagrams: Vec<Vec<u8>>,
+    /// Lines that are too long for a datagram.
+    left_out: usize,
 }
 
 impl Examples {
     /// Reads all `*.statsd` files under `folder`.
     ///
     /// # Errors
-    /// One line that names the folder or file which cannot be read, or the folder that holds none.
+    ///
+    /// One line that names an unreadable folder or file, or a folder without examples.
     pub(super) fn read(folder: &Path) -> Result<Self, String> {
         let failed = |path: &Path, why: &dyn std::fmt::Display| {
-            format!("demo: {}: {why}; name the folder of the examples with --examples=DIR", path.display())
+            format!("demo: {}: {why}; set the folder of the examples with --examples=DIR", path.display())
         };
         let mut paths = Vec::new();
         find(folder, &mut paths).map_err(|(path, error)| failed(&path, &error_text(&error)))?;
         if paths.is_empty() {
-            return Err(failed(folder, &"there is no *.statsd file in it"));
+            return Err(failed(folder, &"the folder has no *.statsd file"));
         }
         paths.sort();
-        let mut datagrams = Vec::new();
+        let (mut datagrams, mut left_out) = (Vec::new(), 0);
         for path in &paths {
             let bytes = regular_file::read(path).map_err(|error| failed(path, &error_text(&error)))?;
-            pack(&bytes, &mut datagrams);
+            left_out += pack(&bytes, &mut datagrams);
         }
-        Ok(Self { files: paths.len(), datagrams })
+        Ok(Self { files: paths.len(), datagrams, left_out })
     }
 
-    /// What is going to happen, for a person.
+    /// A line for the user about what the demo sends.
     pub(super) fn describe(&self) -> String {
-        let (files, datagrams, seconds) = (self.files, self.datagrams.len(), PAUSE.as_secs());
-        format!("demo: replaying {files} files as {datagrams} datagrams now, and again every {seconds} s")
+        let (files, datagrams, seconds) = (self.files, self.datagrams.len(), INTERVAL.as_secs());
+        let left_out = match self.left_out {
+            0 => String::new(),
+            lines => format!("; lines too long for a datagram: {lines}"),
+        };
+        format!("demo: sending {files} files as {datagrams} datagrams every {seconds} s{left_out}")
     }
 
-    /// Sends all of them to `target` now and every five seconds; never ends.
+    /// Sends all datagrams to `target` now and at each interval. Returns only if it cannot open a socket.
     pub(super) async fn replay(&self, target: SocketAddr) -> io::Result<()> {
         let any: SocketAddr = if target.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0_u16; 8], 0).into() };
         let socket = UdpSocket::bind(any).await?;
-        let mut interval = tokio::time::interval(PAUSE);
+        let mut interval = tokio::time::interval(INTERVAL);
         loop {
             interval.tick().await;
             for datagram in &self.datagrams {
@@ -67,12 +74,12 @@ impl Examples {
                     tracing::warn!(%error, %target, "the demo cannot send");
                 }
             }
-            tracing::debug!(datagrams = self.datagrams.len(), "replayed the examples");
+            tracing::debug!(datagrams = self.datagrams.len(), "the demo sent all examples");
         }
     }
 }
 
-/// All `*.statsd` files under `folder`. Links are not followed, so that it ends.
+/// Finds all `*.statsd` files under `folder`. Links are not followed, because they can form a loop.
 fn find(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), (PathBuf, io::Error)> {
     let failed = |error| (folder.to_owned(), error);
     for entry in fs::read_dir(folder).map_err(failed)? {
@@ -87,10 +94,15 @@ fn find(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), (PathBuf, io::Err
     Ok(())
 }
 
-/// Cuts a file into datagrams of whole lines. A line that fits no datagram at all is left out.
-fn pack(bytes: &[u8], datagrams: &mut Vec<Vec<u8>>) {
+/// Splits a file into datagrams of complete lines. Returns the number of lines that are too long for a datagram and are left out.
+fn pack(bytes: &[u8], datagrams: &mut Vec<Vec<u8>>) -> usize {
     let mut datagram: Vec<u8> = Vec::new();
-    for line in bytes.split_inclusive(|b| *b == b'\n').filter(|line| line.len() <= MOST_BYTES) {
+    let mut left_out = 0;
+    for line in bytes.split_inclusive(|b| *b == b'\n') {
+        if line.len() > MAX_BYTES {
+            left_out += 1;
+            continue;
+        }
         if !datagram.is_empty() && datagram.len() + line.len() > DATAGRAM_BYTES {
             datagrams.push(std::mem::take(&mut datagram));
         }
@@ -99,6 +111,7 @@ fn pack(bytes: &[u8], datagrams: &mut Vec<Vec<u8>>) {
     if !datagram.is_empty() {
         datagrams.push(datagram);
     }
+    left_out
 }
 
 #[cfg(test)]
@@ -106,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_are_found_in_all_folders_and_cut_at_line_ends() {
+    fn files_are_found_in_all_folders_and_split_at_line_ends() {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("topic")).unwrap();
         let line = |c: char| format!("{}:1|c\n", c.to_string().repeat(994));
@@ -114,16 +127,16 @@ mod tests {
         fs::write(folder.path().join("topic/case.prom"), "a 1\n").unwrap();
         fs::write(folder.path().join("z.statsd"), [b"d:1|c\n\xff\n".to_vec(), vec![b'x'; 70_000]].concat()).unwrap();
         let examples = Examples::read(folder.path()).unwrap();
-        assert_eq!(examples.files, 2);
+        assert_eq!((examples.files, examples.left_out), (2, 1));
         assert_eq!(examples.datagrams, [line('a').into_bytes(), (line('b') + "c:1|c").into_bytes(), b"d:1|c\n\xff\n".to_vec()]);
     }
 
     #[test]
-    fn a_folder_that_is_absent_or_empty_is_named() {
+    fn errors_name_an_absent_or_empty_folder() {
         let folder = tempfile::tempdir().unwrap();
         let empty = Examples::read(folder.path()).err().unwrap();
-        assert!(empty.contains("there is no *.statsd file in it"), "{empty}");
+        assert!(empty.contains("the folder has no *.statsd file"), "{empty}");
         let absent = Examples::read(&folder.path().join("absent")).err().unwrap();
-        assert!(absent.contains("absent: No such file or directory; name the folder"), "{absent}");
+        assert!(absent.contains("absent: No such file or directory; set the folder"), "{absent}");
     }
 }

@@ -1,8 +1,8 @@
-//! Parses durations as Go writes them: `250ms`, `1m30s`, `1.5h`, `0`. Must not know what a duration is for.
+//! Parses durations in the format of Go: `250ms`, `1m30s`, `1.5h`, `0`. Must not know what a duration is for.
 
 use std::time::Duration;
 
-/// Nanoseconds of each unit. Longer names stand before those that they begin with.
+/// Nanoseconds per unit. A unit stands before all units that are its prefix.
 const UNITS: [(&str, u64); 8] = [
     ("ns", 1),
     ("us", 1_000),
@@ -14,9 +14,9 @@ const UNITS: [(&str, u64); 8] = [
     ("h", 3_600_000_000_000),
 ];
 
-/// Reads a duration of up to a year; there are no negative ones.
+/// Parses a duration from 0 to one year.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
-    const MOST: Duration = Duration::from_secs(366 * 24 * 3600);
+    const MAX: Duration = Duration::from_secs(366 * 24 * 3600);
     if text == "0" {
         return Ok(Duration::ZERO);
     }
@@ -25,12 +25,12 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     while !rest.is_empty() {
         let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(malformed)?;
         let (number, after) = rest.split_at(end);
-        let (unit, nanos) = UNITS.into_iter().find(|(unit, _)| after.starts_with(unit)).ok_or_else(malformed)?;
-        // Digits and dots only: no sign, no exponent, no infinity.
+        let (nanos, after) = UNITS.iter().find_map(|(unit, nanos)| Some((*nanos, after.strip_prefix(unit)?))).ok_or_else(malformed)?;
+        // The text has digits and dots only, so no sign, exponent or infinity.
         let number: f64 = number.parse().map_err(|_| malformed())?;
         let part = Duration::try_from_secs_f64(number * nanos as f64 / 1e9).map_err(|_| malformed())?;
-        total = total.checked_add(part).filter(|total| *total <= MOST).ok_or("a duration over a year is not accepted")?;
-        rest = after.get(unit.len()..).unwrap_or_default();
+        total = total.checked_add(part).filter(|total| *total <= MAX).ok_or("expected a duration of at most one year")?;
+        rest = after;
     }
     if text.is_empty() { Err(malformed()) } else { Ok(total) }
 }
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_that_are_none() {
+    fn invalid_durations() {
         for text in ["", "5", "-1s", "+1s", "1d", "s", ".s", "1..5s", "1s5", "1 s", "1e3s", "infs", "9000h", "99999999999999999999h"] {
             assert!(parse(text).is_err(), "{text}");
         }

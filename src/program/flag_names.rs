@@ -1,10 +1,10 @@
-//! Flags and their environment variables: what each is called, and which of the two the user set.
+//! The names of flags in messages: the flag, or its environment variable if that was set.
 //!
 //! Knows no flag by name, and reads no environment.
 
 use std::collections::BTreeSet;
 
-/// What every variable begins with.
+/// The prefix of all environment variables.
 pub(crate) const PREFIX: &str = "STATSD_BRIDGE_";
 
 /// The environment variable of a flag.
@@ -13,26 +13,26 @@ pub(crate) fn variable(flag: &str) -> String {
     PREFIX.chars().chain(flag.chars().map(upper)).collect()
 }
 
-/// What a message calls each flag: its variable if the value came from there, so that the reader finds the place, else itself.
+/// The flags that were set by their environment variables. Messages name the variable then, so that the reader finds the setting.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FlagNames {
     from_environment: BTreeSet<String>,
 }
 
 impl FlagNames {
-    /// These flags, without their dashes, have values of the environment; all others are called by their own names.
+    /// `from_environment`: flags, without dashes, that were set by their environment variables.
     pub(crate) fn new(from_environment: impl IntoIterator<Item = String>) -> Self {
         Self { from_environment: from_environment.into_iter().collect() }
     }
 
-    /// ` (set by STATSD_BRIDGE_PRESET)`: which of these flags have values of the environment; empty if none.
+    /// ` (set by STATSD_BRIDGE_PRESET)`: the variables of those of these flags that were set by them; empty if none.
     pub(crate) fn set_by_variables(&self, flags: &[&str]) -> String {
         let set = flags.iter().filter(|flag| self.from_environment.contains(**flag)).map(|flag| variable(flag));
         let set: Vec<String> = set.collect();
         if set.is_empty() { String::new() } else { format!(" (set by {})", set.join(", ")) }
     }
 
-    /// `--log.level`, or `STATSD_BRIDGE_LOG_LEVEL`.
+    /// The name of a flag in messages: `--log.level`, or `STATSD_BRIDGE_LOG_LEVEL`.
     pub(crate) fn of(&self, flag: &str) -> String {
         if self.from_environment.contains(flag) { variable(flag) } else { format!("--{flag}") }
     }
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_flag_is_called_as_it_was_set() {
+    fn a_flag_is_named_as_it_was_set() {
         let names = FlagNames::new(["statsd.listen-udp".to_owned()]);
         assert_eq!(names.of("statsd.listen-udp"), "STATSD_BRIDGE_STATSD_LISTEN_UDP");
         assert_eq!(names.of("log.level"), "--log.level");

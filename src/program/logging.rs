@@ -1,10 +1,10 @@
-//! Writes log messages to stderr as logfmt or JSON; stdout is for what a person reads first. Must not know who logs what.
+//! Writes log messages to stderr as logfmt or JSON. Must not know the messages.
 //!
-//! Logging never waits for whoever reads stderr: messages go into a queue that one thread writes from, and what finds it full is
-//! dropped and counted.
+//! Logging never blocks: messages are added to a queue, and one thread writes them. Messages that find the queue full are dropped and
+//! counted.
 //!
 //! ```text
-//! queue   lines that wait for their reader
+//! queue   the bounded queue of lines
 //! ```
 
 mod queue;
@@ -25,37 +25,37 @@ use tracing_subscriber::{Layer, Registry};
 
 use self::queue::{LineQueue, LineWriter};
 
-/// How long the end of the program waits for the reader of its last messages.
-const FLUSH_AT_MOST: Duration = Duration::from_secs(1);
+/// Time limit for writing the last messages at exit.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The queue of this process; none before [`start`].
+/// The queue of this process; empty before [`start`].
 static QUEUE: OnceLock<Arc<LineQueue>> = OnceLock::new();
 
-/// Severity and form.
+/// Severity and format of log messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogOptions {
-    /// The least severe messages that are written.
+    /// The lowest severity that is logged.
     pub level: Level,
-    /// JSON; else logfmt.
+    /// JSON if true, else logfmt.
     pub json: bool,
 }
 
-/// Sends this process's messages to stderr from now on. Only the first call has an effect.
+/// Starts logging to stderr. Only the first call has an effect.
 ///
 /// # Errors
 ///
-/// There is no descriptor or no thread to be had.
+/// The system has no file descriptor or thread for it.
 pub(super) fn start(options: LogOptions) -> io::Result<()> {
-    // Of its own, because the one of the standard library is locked while somebody waits for its reader.
+    // A separate descriptor, because a blocked writer holds the lock of the standard library's stderr.
     let stderr = Arc::new(File::from(io::stderr().as_fd().try_clone_to_owned()?));
     let queue = Arc::clone(QUEUE.get_or_init(Arc::default));
     let (writing, direct) = (Arc::clone(&queue), Arc::clone(&stderr));
     std::thread::Builder::new().name("log".to_owned()).spawn(move || {
         writing.write_all_to(&*direct, |dropped| {
-            tracing::error!(dropped, "log messages were dropped: whoever reads this log did not take them in time");
+            tracing::error!(dropped, "log messages were dropped: the reader of this log is too slow");
         });
     })?;
-    // What libraries say below `info` is about themselves.
+    // Messages of libraries below `info` are about their internals.
     let own = LevelFilter::from_level(options.level);
     let filter = Targets::new().with_target(env!("CARGO_CRATE_NAME"), own).with_default(own.min(LevelFilter::INFO));
     let writer = move || LineWriter { queue: Arc::clone(&queue), direct: Arc::clone(&stderr) };
@@ -64,33 +64,34 @@ pub(super) fn start(options: LogOptions) -> io::Result<()> {
     } else {
         tracing_logfmt::builder().with_target(false).layer().with_writer(writer).boxed()
     };
-    let _ = tracing_subscriber::registry().with(layer.with_filter(filter)).try_init();
-    // The usual one would wait for the reader of stderr.
+    // An error means that logging was started before.
+    drop(tracing_subscriber::registry().with(layer.with_filter(filter)).try_init());
+    // The default hook would block on a full pipe.
     std::panic::set_hook(Box::new(|panic| {
         let backtrace = Backtrace::capture();
         let backtrace = if backtrace.status() == BacktraceStatus::Captured { format!("\n{backtrace}") } else { String::new() };
         let thread = std::thread::current();
-        line(&format!("statsd-bridge: thread {} {panic}{backtrace}", thread.name().unwrap_or("without a name")));
+        line(&format!("statsd-bridge: thread {} {panic}{backtrace}", thread.name().unwrap_or("<unnamed>")));
         flush();
     }));
     Ok(())
 }
 
-/// A line that is no message, after all messages so far. Never waits.
+/// Writes a plain line after all messages so far. Never blocks.
 pub(super) fn line(text: &str) {
     if let Some(queue) = QUEUE.get() {
         queue.push(format!("{text}\n").as_bytes());
     }
 }
 
-/// Messages that were dropped since the start.
+/// The number of messages dropped since the start.
 pub(super) fn dropped() -> u64 {
     QUEUE.get().map_or(0, |queue| queue.dropped())
 }
 
-/// Waits until all messages are written, but no longer than a second: a reader that takes none does not keep the program from ending.
+/// Waits until all messages are written, at most one second, so that a blocked reader does not stop the exit.
 pub(super) fn flush() {
     if let Some(queue) = QUEUE.get() {
-        queue.flush(FLUSH_AT_MOST);
+        queue.flush(FLUSH_TIMEOUT);
     }
 }

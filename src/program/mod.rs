@@ -1,19 +1,20 @@
 //! The program: everything that needs sockets, clocks, a runtime or a terminal. The core imports nothing from here.
 //!
 //! ```text
-//! cli          what the user typed -> what is to be done
-//!   settings   what the bridge is told
-//! run          sockets, bridge and web server, put together and run until a signal ends them
-//!   listener   lines over UDP, TCP and Unix datagrams
-//!   web        HTTP
-//!   reload     the rules, read again
-//!     reload_requests  who asked for it, and what became of it
-//!   readiness  whether all of it works
-//!   rebinding  paths of sockets that were removed meanwhile
-//! running      the bridge that runs here already, for those who ask it
-//! tools        questions about rules, answered without a running bridge
+//! cli          the command line and the environment, parsed
+//!   settings   everything that the flags set
+//! run          sets up sockets, bridge and web server, and runs them until a signal
+//!   listener   receives lines over UDP, TCP and Unix datagrams
+//!   web        the HTTP server
+//!   reload     reads the rules again
+//!     reload_requests  requests for a reload, and their outcomes
+//!   readiness  whether all parts work
+//!   rebinding  binds Unix sockets again whose paths were removed
+//! running      finds the bridge that runs on this machine
+//! tools        subcommands about rules, which need no running bridge
 //! top, demo, healthcheck, check_config   the other subcommands
-//! net, ask, rulebook, presets, state_file, regular_file, descriptors, faults, clock, console, duration, flag_names, logging, version   what they share
+//! net, ask, rulebook, presets, state_file, regular_file, descriptors, faults, clock, console, duration, flag_names, logging, version
+//!              shared parts
 //! ```
 
 mod ask;
@@ -58,15 +59,15 @@ use self::run::start;
 /// Runs the program with the arguments and the environment of the process.
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    // What says nothing itself asks the bridge that runs here.
-    let is_bare = arguments.len() == 2;
+    // A healthcheck without flags asks the bridge that runs on this machine.
+    let has_flags = arguments.len() > 2;
     match cli::parse(arguments) {
         Ok(Invocation::Run(settings)) => start::start(&settings, None),
         Ok(Invocation::Demo(settings, folder)) => start::demo(&settings, &folder),
-        Ok(Invocation::Healthcheck(address, config)) => {
-            let running = if is_bare { running::web() } else { None };
-            let (address, config) = running.map_or((address, config), |web| (web.address, web.config));
-            match healthcheck::run(&address, config.as_deref()) {
+        Ok(Invocation::Healthcheck { address, web_config }) => {
+            let running = if has_flags { None } else { running::web() };
+            let (address, web_config) = running.map_or((address, web_config), |web| (web.address, web.config));
+            match healthcheck::run(&address, web_config.as_deref()) {
                 Ok(()) => say("ready"),
                 Err(why) => fail(1, &why),
             }

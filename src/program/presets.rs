@@ -1,9 +1,8 @@
-//! The mapping files that come with the program, one for each application: their names and their texts.
+//! The built-in mapping files, one per application: their names and texts.
 //!
-//! They are plain mapping files of `presets/`, with `tests:` of their own. Must not parse them: a preset's text is read like any
-//! other file.
+//! They are the mapping files in `presets/`, with their own `tests:`. Must not parse them: a preset is parsed like any other mapping file.
 
-/// By name, sorted.
+/// Names and texts, sorted by name.
 const PRESETS: [(&str, &str); 9] = [
     ("airflow", include_str!("../../presets/airflow.yml")),
     ("airflow-tags", include_str!("../../presets/airflow-tags.yml")),
@@ -31,15 +30,17 @@ pub(super) fn names() -> &'static [&'static str] {
     &NAMES
 }
 
-/// The text of the preset of this name, a mapping file in YAML; `None` if there is none.
+/// The text of a preset, a mapping file in YAML; `None` if the name is unknown.
 pub(super) fn text(name: &str) -> Option<&'static str> {
     PRESETS.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
 }
 
-/// What a preset is for: the first line of its text, without the mark of a comment. Empty if there is no such preset.
-pub(super) fn description(name: &str) -> &'static str {
-    let first = text(name).and_then(|text| text.lines().next()).unwrap_or_default();
-    first.trim_start_matches("# ").trim_end_matches('.')
+/// The name and description of each preset, sorted by name. The description is the comment in the first line of the text.
+pub(super) fn descriptions() -> impl Iterator<Item = (&'static str, &'static str)> {
+    PRESETS.iter().map(|(name, text)| {
+        let first = text.split_once('\n').map_or(*text, |(first, _)| first);
+        (*name, first.trim_start_matches("# ").trim_end_matches('.'))
+    })
 }
 
 #[cfg(test)]
@@ -66,10 +67,9 @@ mod tests {
     }
 
     #[test]
-    fn a_preset_is_found_by_its_name_or_not_at_all() {
-        for name in names() {
+    fn presets_are_found_by_exact_name() {
+        for (name, description) in descriptions() {
             let text = text(name).expect("a text");
-            let description = description(name);
             assert!(text.starts_with(&format!("# {description}.\n")) && description.len() < 110, "{name}: {description}");
             assert!(text.contains("\nmappings:\n") && text.contains("\ntests:\n"), "{name}");
         }
@@ -77,9 +77,9 @@ mod tests {
         assert_eq!(text(""), None);
     }
 
-    /// Many rules of Airflow stand in two presets; a change to one must reach the other.
+    /// Two presets share many rules of Airflow. They must stay equal.
     #[test]
-    fn what_both_presets_of_airflow_share_is_the_same() {
+    fn the_shared_rules_of_both_airflow_presets_are_equal() {
         let shared = |name| {
             let text = text(name).expect("a text");
             let (_, after) = text.split_once("  # ---- shared:").expect("where it begins");
@@ -90,7 +90,7 @@ mod tests {
         assert_eq!(shared("airflow"), shared("airflow-tags"));
     }
 
-    /// Alone, and all of them that can stand beside each other.
+    /// Each preset alone, and all presets that work together.
     #[test]
     fn every_preset_loads_without_a_finding_and_passes_its_tests() {
         let together: Vec<&str> = NAMES.iter().copied().filter(|name| *name != "airflow-tags").collect();
@@ -101,26 +101,26 @@ mod tests {
             let tests = book.rules.config().tests.clone();
             assert!(!tests.is_empty(), "{presets:?}");
             for test in tests {
-                let page = page_of(&sources, &test.lines);
-                let missing: Vec<_> = test.expect.iter().filter(|line| !page.lines().any(|found| found == *line)).collect();
-                assert!(missing.is_empty(), "{}: {missing:#?} is missing on\n{page}", test.position);
+                let exposition = exposition_of(&sources, &test.lines);
+                let missing: Vec<_> = test.expect.iter().filter(|line| !exposition.lines().any(|found| found == *line)).collect();
+                assert!(missing.is_empty(), "{}: {missing:#?} is missing in\n{exposition}", test.position);
                 for family in &test.absent {
-                    assert!(!page.contains(&format!("# TYPE {family} ")), "{}: {family} is there", test.position);
+                    assert!(!exposition.contains(&format!("# TYPE {family} ")), "{}: {family} is there", test.position);
                 }
             }
         }
     }
 
-    /// The page of a fresh bridge after these lines, of which the presets must know every one.
-    fn page_of(sources: &Sources, lines: &[String]) -> String {
+    /// The exposition of a new bridge after these lines. The presets must map all lines.
+    fn exposition_of(sources: &Sources, lines: &[String]) -> String {
         let bridge = Bridge::new(Options::default());
         bridge.replace_rules(sources.read().expect("it was read before").rules);
         let now = Timestamp::from_millis(0);
         bridge.worker().ingest(lines.join("\n").as_bytes(), now);
-        let mut page = Vec::new();
-        bridge.render(now, &mut page);
-        let page = String::from_utf8(page).expect("a page is UTF-8");
-        assert!(page.contains("\nstatsd_bridge_events_unmapped_total 0\n"), "{lines:?}");
-        page
+        let mut exposition = Vec::new();
+        bridge.render(now, &mut exposition);
+        let exposition = String::from_utf8(exposition).expect("an exposition is UTF-8");
+        assert!(exposition.contains("\nstatsd_bridge_events_unmapped_total 0\n"), "{lines:?}");
+        exposition
     }
 }

@@ -1,43 +1,43 @@
-//! Whether the program is ready: started, and no part of it unable to do its work. Must not know the parts, nor who asks.
+//! Whether the program is ready: it has started, and all its parts work. Must not know the parts.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// Shared by the parts and whoever asks.
+/// The readiness of the program, shared with its parts.
 #[derive(Default)]
 pub(super) struct Readiness {
     is_started: AtomicBool,
     broken: AtomicUsize,
 }
 
-/// One part of the program, such as a socket. When it is dropped, nothing is expected of it any more.
+/// One part of the program, such as a socket. A dropped part no longer affects readiness.
 pub(super) struct Part {
     readiness: Arc<Readiness>,
     is_broken: bool,
 }
 
 impl Readiness {
-    /// All sockets are bound and lines are taken; false again at the end.
+    /// Sets whether the program has started: all sockets are bound, and lines are received. It is false again at shutdown.
     pub(super) fn set_started(&self, is_started: bool) {
         self.is_started.store(is_started, Ordering::Relaxed);
     }
 
-    /// Whether everything works.
+    /// Whether the program is ready.
     pub(super) fn is_ready(&self) -> bool {
         self.is_started.load(Ordering::Relaxed) && self.broken.load(Ordering::Relaxed) == 0
     }
 
-    /// A part that works.
+    /// Adds a part, which works.
     pub(super) fn part(self: &Arc<Self>) -> Part {
         Part { readiness: Arc::clone(self), is_broken: false }
     }
 }
 
 impl Part {
-    /// Says whether it works. Whether that is news.
+    /// Sets whether the part is broken. Returns whether that is a change.
     pub(super) fn set_broken(&mut self, is_broken: bool) -> bool {
-        let is_news = self.is_broken != is_broken;
-        if is_news {
+        let is_change = self.is_broken != is_broken;
+        if is_change {
             self.is_broken = is_broken;
             if is_broken {
                 self.readiness.broken.fetch_add(1, Ordering::Relaxed);
@@ -45,7 +45,7 @@ impl Part {
                 self.readiness.broken.fetch_sub(1, Ordering::Relaxed);
             }
         }
-        is_news
+        is_change
     }
 }
 
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_ready_while_it_runs_and_every_part_works() {
+    fn it_is_ready_while_all_parts_work() {
         let readiness = Arc::<Readiness>::default();
         let (mut first, mut second) = (readiness.part(), readiness.part());
         assert!(!readiness.is_ready());

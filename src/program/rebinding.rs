@@ -1,6 +1,6 @@
-//! The path of a Unix socket that was removed, or replaced, while the program runs: noticed, said, counted, and bound again.
+//! Detects that the path of a Unix socket was removed or replaced, logs and counts it, and binds the socket again.
 //!
-//! A socket whose path is gone goes on for those who have it open, and nobody else ever reaches it. Must not know what the socket
+//! Without its path, a socket still works for clients that have it open, but no other client can reach it. Must not know what the socket
 //! carries.
 
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use crate::program::net::OwnedPath;
 use crate::program::readiness::Part;
 use crate::telemetry::Telemetry;
 
-/// How often a path is looked at.
-pub(super) const CHECK_EVERY: Duration = Duration::from_secs(2);
+/// Interval between checks of a path.
+pub(super) const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
-/// What is known of one socket's path.
+/// The state of one socket's path.
 pub(super) struct Rebinding {
     shown: String,
     telemetry: Arc<Telemetry>,
@@ -23,23 +23,23 @@ pub(super) struct Rebinding {
 }
 
 impl Rebinding {
-    /// Of a socket that a person knows by this address, and that is bound.
+    /// The state of a bound socket. `shown` is its address in messages.
     pub(super) fn new(shown: String, telemetry: Arc<Telemetry>, part: Part) -> Self {
         Self { shown, telemetry, part, faults: Faults::default() }
     }
 
-    /// Looks whether the path still leads to the socket; binds another one if it does not. To be called every [`CHECK_EVERY`].
+    /// Checks whether the path still leads to the socket, and binds a new socket if it does not. Call it every [`CHECK_INTERVAL`].
     pub(super) fn check<T>(&mut self, path: &OwnedPath, bind: impl FnOnce() -> Result<T, String>) -> Option<T> {
         let address = &self.shown;
         if path.is_there() {
             if self.part.set_broken(false) {
-                tracing::info!(address, "the path of the socket is back");
+                tracing::info!(address, "the path of the socket is restored");
                 self.telemetry.runtime.socket_paths_restored.increment(1);
             }
             return None;
         }
         if self.part.set_broken(true) {
-            tracing::error!(address, "the path of the socket was removed or replaced: nobody reaches it; binding it again");
+            tracing::error!(address, "the path of the socket was removed or replaced: clients cannot reach it; binding it again");
             self.telemetry.runtime.socket_paths_lost.increment(1);
             self.faults = Faults::default();
         }
@@ -51,7 +51,7 @@ impl Rebinding {
                 Some(bound)
             }
             Err(why) => {
-                self.faults.warn(|times| tracing::error!(address, why, times, "the socket cannot be bound again; trying on"));
+                self.faults.warn(|times| tracing::error!(address, why, times, "the socket cannot be bound again; retrying"));
                 None
             }
         }

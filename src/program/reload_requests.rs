@@ -1,13 +1,13 @@
-//! Requests to read the mapping files again, and what became of each. Must not know who asks, nor what is read.
+//! Requests to reload the mapping files, and their outcomes. Must not know where a request comes from, nor what is reloaded.
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// What became of a reload; the mistakes, a line each, if the files are not in force.
+/// The outcome of a reload. The error has the errors of the mapping files, one per line.
 pub(super) type ReloadOutcome = Result<(), Arc<str>>;
 
-/// Requests by number. Those that came before a reload began have its outcome together, so that none is kept by itself.
+/// Numbered requests. All requests from before a reload share its outcome, so that only numbers are stored.
 pub(super) struct ReloadRequests {
     asked: watch::Sender<u64>,
     answered: watch::Sender<(u64, ReloadOutcome)>,
@@ -20,7 +20,7 @@ impl Default for ReloadRequests {
 }
 
 impl ReloadRequests {
-    /// Asks for a reload; returns the number of the request.
+    /// Requests a reload. Returns the number of the request.
     pub(super) fn ask(&self) -> u64 {
         let mut number = 0;
         self.asked.send_modify(|asked| {
@@ -30,22 +30,30 @@ impl ReloadRequests {
         number
     }
 
-    /// Waits for the reload that answers this request.
+    /// Waits for the outcome of a request.
     pub(super) async fn outcome(&self, request: u64) -> ReloadOutcome {
         let mut answers = self.answered.subscribe();
-        // An error would mean that the sender is gone, and it is borrowed here.
-        let answer = answers.wait_for(|(answered, _)| *answered >= request).await;
-        answer.map_or(Ok(()), |answer| answer.1.clone())
+        match answers.wait_for(|(answered, _)| *answered >= request).await {
+            Ok(answer) => answer.1.clone(),
+            Err(_) => {
+                debug_assert!(false, "self has the sender");
+                Err("the reload has no outcome".into())
+            }
+        }
     }
 
-    /// Waits for a request with a number above `answered`; returns the number of the latest.
+    /// Waits for a request with a number above `answered`. Returns the number of the latest request.
     pub(super) async fn asked_beyond(&self, answered: u64) -> u64 {
         let mut requests = self.asked.subscribe();
-        let latest = requests.wait_for(|asked| *asked > answered).await;
-        latest.map_or(answered, |latest| *latest)
+        let latest = requests.wait_for(|asked| *asked > answered).await.map(|latest| *latest);
+        if let Ok(latest) = latest {
+            return latest;
+        }
+        debug_assert!(false, "self has the sender");
+        std::future::pending().await
     }
 
-    /// Tells those who asked, up to this number, what became of the reload.
+    /// Publishes the outcome of all requests up to this number.
     pub(super) fn answer(&self, request: u64, outcome: ReloadOutcome) {
         drop(self.answered.send_replace((request, outcome)));
     }
@@ -56,7 +64,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn whoever_asked_before_has_the_outcome_and_whoever_asks_later_waits() {
+    async fn requests_before_a_reload_share_its_outcome_and_later_ones_wait() {
         let requests = Arc::new(ReloadRequests::default());
         let (first, second) = (requests.ask(), requests.ask());
         assert_eq!(requests.asked_beyond(0).await, second);

@@ -1,7 +1,7 @@
-//! Reads and compiles the rules that the flags name: mapping files, folders, presets and labels together.
+//! Reads and compiles all rules of the settings: mapping files, folders, presets and labels.
 //!
-//! Precedence: files in the order of the flags, a folder's files by name, presets last; an earlier rule counts before a later
-//! one. Labels of flags replace those of files. Reads files and the environment; must not know the bridge.
+//! Priority: files in the order of the flags, the files of a folder by name, presets last. An earlier rule has priority over a later one.
+//! Labels of flags replace those of files. Reads files and the environment. Must not know the bridge.
 
 use std::fmt;
 use std::fs;
@@ -15,28 +15,28 @@ use crate::name::NameValidation;
 use crate::program::net::error_text;
 use crate::program::{presets, regular_file};
 
-/// What the flags say of rules.
+/// The sources of rules.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sources {
     /// Files and folders.
     pub paths: Vec<PathBuf>,
     /// Names of presets.
     pub presets: Vec<String>,
-    /// Labels of every family.
+    /// Labels for every family.
     pub labels: Vec<(String, String)>,
-    /// Which names of families and labels rules may give.
+    /// Which names of families and labels rules may use.
     pub names: NameValidation,
 }
 
-/// Rules read and compiled.
+/// Compiled rules.
 pub struct Rulebook {
-    /// For the bridge.
+    /// The rules for the bridge.
     pub rules: Rules,
     /// Warnings.
     pub findings: Vec<Finding>,
-    /// A hash of all texts, the same for the same texts.
+    /// A hash of all texts and labels.
     pub hash: u64,
-    /// The files that they were read from; presets are none.
+    /// The files that were read, without presets.
     pub files: Vec<RuleFile>,
 }
 
@@ -45,13 +45,13 @@ pub struct Rulebook {
 pub struct RuleFile {
     /// Its path.
     pub path: PathBuf,
-    /// Which of the paths of [`Sources`] led to it.
+    /// The index of the path in [`Sources`] that names it.
     pub named_by: usize,
-    /// Whether there is nothing in it, not even a comment.
+    /// Whether it is empty, without even a comment.
     pub is_blank: bool,
 }
 
-/// Why there are no rules: what is wrong with the files.
+/// The errors in the sources of rules.
 #[derive(Debug)]
 pub struct Mistakes(pub Vec<Finding>);
 
@@ -63,16 +63,16 @@ impl fmt::Display for Mistakes {
 }
 
 impl Sources {
-    /// Whether nothing is named.
+    /// Whether there are no sources.
     pub fn is_empty(&self) -> bool {
         self.paths.is_empty() && self.presets.is_empty() && self.labels.is_empty()
     }
 
-    /// Reads, checks and compiles everything.
+    /// Reads, checks and compiles all sources.
     ///
     /// # Errors
     ///
-    /// All findings, if at least one is an error: a file that cannot be read, a mistake in one, an unknown preset.
+    /// All findings, if at least one is an error: an unreadable file, an error in a file, an unknown preset.
     pub fn read(&self) -> Result<Rulebook, Mistakes> {
         let (files, texts) = self.files_and_texts().map_err(|finding| Mistakes(vec![finding]))?;
         let hash = hash(&texts, &self.labels);
@@ -88,12 +88,12 @@ impl Sources {
         }
     }
 
-    /// The hash of the texts as they are now; `None` if they cannot be read.
+    /// The hash of the current texts; `None` if they cannot be read.
     pub fn text_hash(&self) -> Option<u64> {
         self.texts().ok().map(|texts| hash(&texts, &self.labels))
     }
 
-    /// The texts of all sources, in the order of their precedence.
+    /// The texts of all sources, in order of priority.
     pub fn texts(&self) -> Result<Vec<MappingText>, Finding> {
         self.files_and_texts().map(|(_, texts)| texts)
     }
@@ -102,21 +102,21 @@ impl Sources {
         let (mut files, mut texts) = (Vec::new(), Vec::new());
         for (named_by, path) in self.files()? {
             let text = regular_file::read_text(&path).map_err(|error| unreadable(&path, error_text(&error)))?;
-            texts.push(MappingText { name: path.display().to_string().into(), text });
-            let is_blank = texts.last().is_some_and(|source| source.text.trim().is_empty());
+            let (name, is_blank) = (path.display().to_string(), text.trim().is_empty());
+            texts.push(MappingText { name: name.into(), text });
             files.push(RuleFile { path, named_by, is_blank });
         }
         for name in &self.presets {
             let Some(text) = presets::text(name) else {
                 let known = presets::names().join(", ");
-                return Err(unreadable(Path::new(name), format!("there is no preset of this name; there are {known}")));
+                return Err(unreadable(Path::new(name), format!("unknown preset; the presets are {known}")));
             };
             texts.push(MappingText { name: format!("preset {name}").into(), text: text.to_owned() });
         }
         Ok((files, texts))
     }
 
-    /// All files, folders replaced by the `.yml` and `.yaml` files in them; each with the number of the path that names it.
+    /// All files, with the index of the path that names each. A folder is replaced by the `.yml` and `.yaml` files in it.
     fn files(&self) -> Result<Vec<(usize, PathBuf)>, Finding> {
         let mut files = Vec::new();
         for (number, path) in self.paths.iter().enumerate() {
@@ -124,9 +124,11 @@ impl Sources {
                 files.push((number, path.clone()));
                 continue;
             }
-            let entries = fs::read_dir(path).map_err(|error| unreadable(path, error_text(&error)))?;
-            let is_yaml = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "yml" || ending == "yaml");
-            let mut inside: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_yaml).collect();
+            let failed = |error| unreadable(path, error_text(&error));
+            let entries = fs::read_dir(path).map_err(failed)?;
+            let paths = entries.map(|entry| entry.map(|entry| entry.path()).map_err(failed));
+            let mut inside = paths.collect::<Result<Vec<PathBuf>, Finding>>()?;
+            inside.retain(|path| path.extension().is_some_and(|extension| extension == "yml" || extension == "yaml"));
             inside.sort();
             files.extend(inside.into_iter().map(|file| (number, file)));
         }
@@ -143,8 +145,8 @@ fn error_at(path: &Path, code: &'static str, text: String) -> Finding {
     spec::Finding { position, is_error: true, code, text }
 }
 
-/// What is missing now where rules were read before: a file that has become empty, or a path that leads to no rules any more. A file
-/// that is being written, or a volume that is not mounted, looks like that, and nobody who wants no rules has to.
+/// Errors for sources that had rules before and have none now: a file that has become empty, or a path without rules. The cause is likely
+/// a file that is being written, or a volume that is not mounted. `mappings: []` is the way to have no rules.
 pub(super) fn vanished(before: &[RuleFile], now: &[RuleFile], paths: &[PathBuf]) -> Vec<Finding> {
     const INSTEAD: &str = "for no rules, write `mappings: []`";
     let held = |file: &RuleFile| before.iter().any(|known| known.path == file.path && !known.is_blank);
@@ -153,20 +155,20 @@ pub(super) fn vanished(before: &[RuleFile], now: &[RuleFile], paths: &[PathBuf])
         blank.map(|file| error_at(&file.path, "became-empty", format!("the file has become empty; {INSTEAD}"))).collect();
     let leads = |files: &[RuleFile], number| files.iter().any(|file| file.named_by == number && !file.is_blank);
     for (number, path) in paths.iter().enumerate() {
-        let is_told = now.iter().any(|file| file.named_by == number && file.is_blank && held(file));
-        if leads(before, number) && !leads(now, number) && !is_told {
-            findings.push(error_at(path, "became-empty", format!("there is no mapping file any more; {INSTEAD}")));
+        let is_reported = now.iter().any(|file| file.named_by == number && file.is_blank && held(file));
+        if leads(before, number) && !leads(now, number) && !is_reported {
+            findings.push(error_at(path, "became-empty", format!("the mapping file no longer exists; {INSTEAD}")));
         }
     }
     findings
 }
 
-/// FNV-1a over everything that the rules are made from. Stable over versions and machines, which a metric should be.
+/// FNV-1a over all texts and labels. It is the same for all versions and machines, because a metric exposes it.
 fn hash(texts: &[MappingText], labels: &[(String, String)]) -> u64 {
     let fields = texts.iter().flat_map(|source| [&*source.name, &source.text]);
     let fields = fields.chain(labels.iter().flat_map(|(name, value)| [&**name, value]));
     let bytes = fields.flat_map(|field| field.bytes().chain([0]));
-    // 52 bits, so that a gauge can hold it exactly.
+    // A gauge has 52 bits for it.
     bytes.fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)) >> 12
 }
 impl std::error::Error for Mistakes {}

@@ -1,11 +1,11 @@
-//! The assembly: puts sockets, bridge and web server together and runs them until everything received is recorded.
+//! Connects sockets, bridge and web server, and runs them until all received lines are recorded.
 //!
 //! ```text
-//! Sockets::bind   all sockets, or an error that names the one that cannot be had
-//! run             series are restored -> listeners start -> ready -> shutdown -> not ready -> listeners drain and end
-//!                 -> series are kept -> linger -> web ends
+//! Sockets::bind   binds all sockets; an error names the address that failed
+//! run             restore series -> start listeners -> ready -> shutdown -> not ready -> drain and stop listeners
+//!                 -> save series -> linger -> stop the web server
 //! ```
-//! Must not know signals (`start` does) or flags, so that a test runs all of it with port 0.
+//! Must not know signals (`start` does), so that tests run all of it on port 0.
 
 mod http_sockets;
 mod snapshots;
@@ -13,7 +13,7 @@ pub(super) mod start;
 mod start_error;
 
 use std::io;
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
@@ -29,46 +29,46 @@ pub(super) use self::start_error::StartError;
 use crate::bridge::Bridge;
 use crate::program::clock;
 use crate::program::descriptors::{ConnectionLimits, within_limit};
-use crate::program::listener::relay::{Relay, RelayOptions};
+use crate::program::listener::relay::{Relay, RelayOptions, RelayTarget};
 use crate::program::listener::tcp::TcpOptions;
 use crate::program::listener::udp::BoundUdp;
 use crate::program::listener::unix::BoundUnixgram;
 use crate::program::listener::{Intake, Stop, tcp};
 use crate::program::logging;
-use crate::program::net::{bind_tcp, reachable};
+use crate::program::net::{BoundTcp, bind_tcp, reachable};
 use crate::program::readiness::Readiness;
 use crate::program::reload::Reloader;
 use crate::program::reload_requests::ReloadRequests;
 use crate::program::settings::Settings;
 use crate::program::web::{WebOptions, WebState};
 
-/// How often series expire and the own histograms are folded, scraped or not.
+/// Interval of maintenance: series expire, and histograms of self-metrics are folded. It does not depend on scrapes.
 const MAINTENANCE: Duration = Duration::from_secs(1);
 
-/// Listeners end by the deadline of draining by themselves. One that does not is given up after this.
-const ENDED_AFTER: Duration = Duration::from_secs(1);
+/// Grace time for listeners after the deadline of draining. A listener that runs longer is abandoned.
+const LISTENER_GRACE: Duration = Duration::from_secs(1);
 
-/// What may be asked of a running program from outside.
+/// Requests to a running program.
 pub(super) struct Signals<F> {
-    /// Ends when the program is to end.
+    /// Resolves when the program must shut down.
     pub end: F,
-    /// Requests to read the mapping files again.
+    /// Requests to reload the mapping files.
     pub reload: Arc<ReloadRequests>,
 }
 
-/// All sockets, bound. Nothing is received before [`run`].
+/// All bound sockets. Nothing is received before [`run`].
 pub(super) struct Sockets {
     udp: Vec<BoundUdp>,
-    tcp: Vec<StdListener>,
+    tcp: Vec<BoundTcp>,
     unixgram: Option<BoundUnixgram>,
-    /// HTTP, and who may read.
+    /// The sockets of the web server, with its access control.
     pub web: HttpSockets,
-    /// Target and datagram size; each receiver opens a socket of its own towards it.
-    relay: Option<(SocketAddr, usize)>,
+    /// The target of the relay. Each receiver opens its own socket to it.
+    relay: Option<RelayTarget>,
 }
 
 impl Sockets {
-    /// Binds whatever the settings name.
+    /// Binds all sockets of the settings.
     pub(super) fn bind(settings: &Settings) -> Result<Self, StartError> {
         if settings.udp.is_empty() && settings.tcp.is_empty() && settings.unixgram.is_none() {
             return Err(StartError::NoListener);
@@ -84,26 +84,26 @@ impl Sockets {
         Ok(Self { udp, tcp, unixgram, web, relay })
     }
 
-    /// The first UDP address, as a program on this machine reaches it.
+    /// The first UDP address, as reachable from this machine.
     pub(super) fn udp_address(&self) -> Option<SocketAddr> {
         self.udp.first().map(|bound| reachable(bound.address()))
     }
 
-    /// The first TCP address, as a program on this machine reaches it.
+    /// The first TCP address, as reachable from this machine.
     pub(super) fn tcp_address(&self) -> Option<SocketAddr> {
-        self.tcp.first().and_then(|listener| listener.local_addr().ok()).map(reachable)
+        self.tcp.first().map(|bound| reachable(bound.address))
     }
 
-    /// Where the page is, as a program on this machine reaches it.
-    pub(super) fn page_url(&self, path: &str) -> String {
-        match (self.web.address(), self.web.path()) {
-            (Some(address), _) => format!("{}://{}{path}", self.web.scheme(), reachable(address)),
-            (None, socket) => format!("{path} at {}", socket.unwrap_or("the sockets of systemd")),
+    /// Where to scrape from this machine; `None` if no socket serves the exposition.
+    pub(super) fn scrape_url(&self, path: &str) -> Option<String> {
+        match self.web.address() {
+            Some(address) => Some(format!("{}://{}{path}", self.web.scheme(), reachable(address))),
+            None => self.web.path().map(|socket| format!("{path} at {socket}")),
         }
     }
 
-    /// A shell line that sends one sample.
-    pub(super) fn line_to_paste(&self) -> Option<String> {
+    /// A shell command that sends one sample.
+    pub(super) fn example_command(&self) -> Option<String> {
         let to = |protocol, at: SocketAddr| format!("echo 'hello:1|c' > /dev/{protocol}/{}/{}", at.ip(), at.port());
         let unixgram = || {
             let bound = self.unixgram.as_ref()?;
@@ -117,16 +117,16 @@ impl Sockets {
     }
 }
 
-/// Where lines are relayed to, unless that is one of the bridge's own sockets.
-fn relay_target(options: &RelayOptions, udp: &[BoundUdp]) -> Result<(SocketAddr, usize), StartError> {
+/// Resolves the target of the relay. One of the bridge's own sockets is an error.
+fn relay_target(options: &RelayOptions, udp: &[BoundUdp]) -> Result<RelayTarget, StartError> {
     let target = options.resolve()?;
-    let mut own = udp.iter().map(BoundUdp::address).filter(|own| own.port() == target.port());
-    let is_own = own.any(|own| own.ip() == target.ip() || (own.ip().is_unspecified() && target.ip().is_loopback()));
-    if is_own { Err(StartError::RelayLoop(target)) } else { Ok((target, options.packet_bytes)) }
+    let mut own = udp.iter().map(BoundUdp::address).filter(|own| own.port() == target.address.port());
+    let is_own = own.any(|own| own.ip() == target.address.ip() || (own.ip().is_unspecified() && target.address.ip().is_loopback()));
+    if is_own { Err(StartError::RelayLoop(target.address)) } else { Ok(target) }
 }
 
-/// Runs until `shutdown` ends, or `/-/quit` asks for the end. Then takes what the kernel holds, keeps the series, stays scrapeable for
-/// the linger time and returns: the exit code is another one than 0 if the series could not be kept.
+/// Runs until `signals.end` resolves or a request of `/-/quit`. Then reads what the kernel still holds, saves the series, answers
+/// scrapes for the linger time, and returns. The exit code is not 0 if the series could not be saved.
 pub(super) async fn run(
     sockets: Sockets,
     reloader: Reloader,
@@ -137,8 +137,8 @@ pub(super) async fn run(
     let snapshots = Snapshots::start(&bridge, settings.state.as_ref()).await?;
     let reload = signals.reload;
     let (tcp_options, mut web_options) = within_descriptors(settings);
-    web_options.paste = sockets.line_to_paste();
-    let state = WebState::new(&web_options, clock::now).reloading(Arc::clone(&reload));
+    web_options.sample_command = sockets.example_command();
+    let state = WebState::new(&web_options, clock::now).with_reload_requests(Arc::clone(&reload));
     let web = sockets.web.start(&web_options, &bridge, state)?;
     let state = Arc::clone(&web.state.lifecycle);
 
@@ -162,51 +162,51 @@ pub(super) async fn run(
     let upkeep = tokio::spawn(maintain(bridge.clone()));
     let following = tokio::spawn(reloader.follow(reload, settings.watch_interval));
     tokio::select! {
-        () = signals.end => tracing::info!("asked to end: taking what the kernel holds"),
-        () = state.quit_requested() => tracing::info!("asked to end over http: taking what the kernel holds"),
+        () = signals.end => tracing::info!("shutdown requested: reading what the kernel still holds"),
+        () = state.quit_requested() => tracing::info!("shutdown requested over http: reading what the kernel still holds"),
     }
     state.readiness().set_started(false);
     stop.set();
-    listeners.ended(stop.deadline() + ENDED_AFTER).await;
+    listeners.ended(stop.deadline() + LISTENER_GRACE).await;
     log_sums(&bridge);
-    let is_kept = match snapshots {
+    let is_saved = match snapshots {
         Some(snapshots) => snapshots.end().await,
         None => true,
     };
     tokio::time::sleep(settings.linger).await;
     web.end().await;
     [upkeep, following].iter().for_each(JoinHandle::abort);
-    Ok(if is_kept { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if is_saved { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The options of those that take connections, with no more of them than there are descriptors for.
+/// The options of the servers that accept connections, with limits lowered to the number of file descriptors.
 fn within_descriptors(settings: &Settings) -> (TcpOptions, WebOptions) {
     let (mut tcp, mut web) = (settings.tcp_options.clone(), settings.web_options.clone());
     let has_tcp = !settings.tcp.is_empty();
-    let asked =
+    let requested =
         ConnectionLimits { tcp: if has_tcp { tcp.max_connections } else { 0 }, http: web.max_connections, waiting: web.lobby_connections };
-    // With it, a connection is asked whether its client got its exposition whole.
+    // With this option, a second descriptor of each connection shows whether the client received the whole exposition.
     let each_http = if settings.bridge.counters_start_at_zero.is_some() { 2 } else { 1 };
-    let given = within_limit(asked, each_http);
+    let given = within_limit(requested, each_http);
     tcp.max_connections = given.tcp;
     web.max_connections = given.http;
     web.lobby_connections = given.waiting;
     (tcp, web)
 }
 
-/// What every listener gets a piece of.
+/// What all listeners share.
 struct ListenerContext<'a> {
     bridge: &'a Bridge,
     tcp_options: TcpOptions,
-    relay: Option<(SocketAddr, usize)>,
+    relay: Option<RelayTarget>,
     stop: &'a Arc<Stop>,
     readiness: &'a Arc<Readiness>,
 }
 
 impl ListenerContext<'_> {
-    /// A worker and a relay for one receiver.
+    /// A worker and, if configured, a relay for one receiver.
     fn intake(&self) -> io::Result<Intake> {
-        let open = |(target, bytes)| Relay::open(target, bytes, self.bridge.telemetry());
+        let open = |target| Relay::open(target, self.bridge.telemetry());
         Ok(Intake::new(self.bridge.worker(), self.relay.map(open).transpose()?))
     }
 }
@@ -218,7 +218,7 @@ struct Listeners {
 
 fn start_listeners(
     udp: Vec<BoundUdp>,
-    tcp: Vec<StdListener>,
+    tcp: Vec<BoundTcp>,
     unixgram: Option<BoundUnixgram>,
     context: &ListenerContext<'_>,
 ) -> Result<Listeners, StartError> {
@@ -228,10 +228,10 @@ fn start_listeners(
         listeners.threads.extend(bound.start(telemetry, context.stop, context.readiness, || context.intake())?);
     }
     if !tcp.is_empty() {
-        let sockets = tcp.into_iter().map(TcpListener::from_std).collect::<io::Result<Vec<_>>>()?;
-        for address in sockets.iter().flat_map(TcpListener::local_addr) {
+        for BoundTcp { address, .. } in &tcp {
             tracing::info!(%address, "listening on tcp");
         }
+        let sockets = tcp.into_iter().map(|bound| TcpListener::from_std(bound.listener)).collect::<io::Result<Vec<_>>>()?;
         let options = context.tcp_options.clone();
         listeners.tasks.spawn(tcp::serve(sockets, options, context.intake()?, telemetry.clone(), context.stop.clone()));
     }
@@ -243,10 +243,10 @@ fn start_listeners(
 }
 
 impl Listeners {
-    /// Waits until all have drained their sockets, but no longer than until `deadline`.
+    /// Waits until all listeners have drained their sockets, at most until `deadline`.
     async fn ended(self, deadline: Instant) {
         if tokio::time::timeout_at(deadline.into(), self.all_ended()).await.is_err() {
-            tracing::error!("listeners have not ended in time");
+            tracing::error!("listeners have not stopped in time");
         }
     }
 
@@ -258,12 +258,12 @@ impl Listeners {
             failed += usize::from(ended.is_err());
         }
         if failed > 0 {
-            tracing::error!(failed, "listeners ended by a panic");
+            tracing::error!(failed, "listeners panicked");
         }
     }
 }
 
-/// What is to be done whether anybody scrapes or not.
+/// Expiry and other work at intervals, which does not depend on scrapes.
 async fn maintain(bridge: Bridge) {
     let mut interval = tokio::time::interval(MAINTENANCE);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -277,7 +277,7 @@ async fn maintain(bridge: Bridge) {
             bridge.telemetry().run_upkeep();
         };
         if tokio::task::spawn_blocking(step).await.is_err() {
-            tracing::error!("maintenance ended by a panic");
+            tracing::error!("maintenance panicked");
         }
     }
 }

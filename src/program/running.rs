@@ -1,7 +1,7 @@
-//! The bridge that runs on this machine, or in this container, already: where it answers over HTTP, and what it asks of clients.
+//! Finds the bridge that runs on this machine or in this container, and its HTTP address.
 //!
-//! Read from the command line of its process, so that a health check and `top` follow it without flags of their own. Flags that come
-//! as variables are taken from this process' environment, which in a container is the same. Must not ask the bridge anything.
+//! The settings are read from the command line of its process in /proc, so that `healthcheck` and `top` need no flags. Settings from
+//! environment variables are read from the environment of this process, which is the same in a container. Must not send a request.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -12,15 +12,15 @@ use crate::program::cli::{self, Invocation};
 use crate::program::net::WebAddress;
 use crate::program::settings::Settings;
 
-/// How a running bridge is reached over HTTP.
+/// The HTTP server of a running bridge.
 pub(super) struct RunningWeb {
-    /// Its first address over TCP.
+    /// Its first TCP address.
     pub(super) address: WebAddress,
     /// Its web configuration file.
     pub(super) config: Option<PathBuf>,
 }
 
-/// The bridge that runs here: the first process of a container, or the only one of this program.
+/// The running bridge: process 1 of a container, or the only other process of this program. `None` if there are several.
 pub(super) fn web() -> Option<RunningWeb> {
     let own = file_of(Path::new("/proc/self"))?;
     let mut found = Vec::new();
@@ -36,23 +36,23 @@ pub(super) fn web() -> Option<RunningWeb> {
             found.push(web);
         }
     }
-    // Of several, nobody has said which one is meant.
+    // With several bridges, the intended one is unknown.
     if found.len() == 1 { found.pop() } else { None }
 }
 
-/// Which file a process runs.
+/// The identity of the executable of a process: device and inode.
 fn file_of(process: &Path) -> Option<(u64, u64)> {
     std::fs::metadata(process.join("exe")).ok().map(|file| (file.dev(), file.ino()))
 }
 
-/// What the process says of itself; none if it does not run the bridge.
+/// The HTTP server of a process; `None` if the process is not a bridge.
 fn web_of(process: &Path) -> Option<RunningWeb> {
     let text = std::fs::read(process.join("cmdline")).ok()?;
     let arguments = text.strip_suffix(b"\0").unwrap_or(&text).split(|byte| *byte == 0);
     let arguments = arguments.map(|argument| OsString::from_vec(argument.to_vec()));
     let (Ok(Invocation::Run(settings)) | Ok(Invocation::Demo(settings, _))) = cli::parse(arguments) else { return None };
     let Settings { web, web_config, .. } = *settings;
-    // A relative path begins where that process is.
+    // A relative path is relative to the working directory of that process.
     let config = web_config.map(|path| std::fs::read_link(process.join("cwd")).map_or(path.clone(), |folder| folder.join(path)));
     web.into_iter().find(|address| matches!(address, WebAddress::Tcp(_))).map(|address| RunningWeb { address, config })
 }

@@ -1,6 +1,6 @@
-//! What the program is told at its start: the settings, as built from what the user typed.
+//! The settings of the program, as built from flags and environment variables.
 //!
-//! Holds values only. Must not know flags, nor how a setting is carried out.
+//! Holds values only. Must not know how a setting takes effect. It knows the names of flags, for messages, but not what they mean.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,57 +17,58 @@ use crate::program::{rulebook, web};
 /// Everything that the program needs to start.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// For the core.
+    /// The options of the core.
     pub bridge: crate::options::Options,
     /// Mapping files, presets and labels.
     pub mapping: rulebook::Sources,
-    /// How often the files are looked at; 0 for never.
+    /// Interval between checks for changed mapping files; 0 for no checks.
     pub watch_interval: Duration,
-    /// UDP addresses; none turns UDP off.
+    /// UDP addresses. Without any, UDP is off.
     pub udp: Vec<Address>,
-    /// How UDP is received.
+    /// Options of the UDP listeners.
     pub udp_options: UdpOptions,
-    /// TCP addresses; none turns TCP off.
+    /// TCP addresses. Without any, TCP is off.
     pub tcp: Vec<Address>,
-    /// How TCP is received.
+    /// Options of the TCP listeners.
     pub tcp_options: TcpOptions,
-    /// Unix datagram socket.
+    /// The Unix datagram socket.
     pub unixgram: Option<UnixgramOptions>,
-    /// Where lines are passed on to.
+    /// The relay of lines.
     pub relay: Option<RelayOptions>,
-    /// Addresses of the page.
+    /// HTTP addresses.
     pub web: Vec<WebAddress>,
-    /// Addresses on which alone lifecycle and deletion are answered; none: on those of the page.
+    /// HTTP addresses for lifecycle and deletion requests. Without any, the addresses in `web` answer them.
     pub web_admin: Vec<WebAddress>,
-    /// Whether systemd's sockets take the place of `web`.
+    /// Whether sockets that systemd passes replace `web`.
     pub web_systemd: bool,
     /// The web configuration file.
     pub web_config: Option<PathBuf>,
-    /// How the page is served.
+    /// Options of the web server.
     pub web_options: web::WebOptions,
-    /// Where series are kept over a restart.
+    /// The state file.
     pub state: Option<SnapshotOptions>,
-    /// Severity and form of messages.
+    /// Severity and format of log lines.
     pub log: LogOptions,
-    /// How long taking what the kernel holds may take at the end, over all sockets; then as long again for responses under way.
+    /// Time limit at shutdown for reading what the kernel still holds, for all sockets together. HTTP responses in progress then have
+    /// the same time.
     pub drain: Duration,
-    /// How long the page stays up at the end.
+    /// How long scrapes are answered at shutdown.
     pub linger: Duration,
-    /// Flags that were given and have no effect.
+    /// Given flags that have no effect.
     pub without_effect: Vec<&'static str>,
-    /// What messages call the flags.
+    /// The names of flags in messages.
     pub flag_names: FlagNames,
-    /// A line for each environment variable that looks like one of the bridge's and is none.
+    /// Warnings about unknown environment variables with the bridge's prefix.
     pub unknown_variables: Vec<String>,
 }
 
-/// Where and how often series are kept.
+/// Options of the state file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SnapshotOptions {
-    /// The file.
+    /// Path of the file.
     pub path: PathBuf,
-    /// From one snapshot to the next: what a crash may cost.
+    /// Interval between snapshots.
     pub interval: Duration,
-    /// A file that is older is not taken up; none for any age.
+    /// Older files are ignored; `None` for no limit.
     pub max_age: Option<Duration>,
 }

@@ -1,9 +1,9 @@
-//! The file that holds a snapshot: replaced as a whole or not at all, readable by its owner only. A bad file is put aside.
+//! The file of a snapshot. It is replaced atomically, and readable by its owner only. An unusable file is renamed.
 //!
-//! The last snapshot of an orderly end bears a mark. It is taken off, on the disk, before anything is taken up: whatever ends the
-//! program then, nobody takes that snapshot for its last one.
+//! The last snapshot of a clean shutdown has a mark. The mark is removed on the disk before any series is restored, so that after a crash
+//! the next start does not use the same totals again.
 //!
-//! Must not know when a snapshot is due, nor what a series is made of.
+//! Must not know when a snapshot is due, nor the parts of a series.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -19,81 +19,81 @@ use crate::registry::Restored;
 use crate::state::format::{self, Counts, Header, Mark, ReadError};
 use crate::time::Timestamp;
 
-/// Permissions of the file: what it holds may name users.
+/// Permissions of the file. Its labels may contain names of users.
 const MODE: u32 = 0o600;
 
-/// A path at which snapshots are kept. One program at a time may use it.
+/// The path of a state file. Only one program at a time may use it.
 #[derive(Debug, Clone)]
 pub(super) struct StateFile {
     path: PathBuf,
 }
 
-/// A snapshot that was written.
+/// A written snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Written {
-    /// What is in it.
+    /// The numbers of its contents.
     pub counts: Counts,
-    /// Its size.
+    /// Its size in bytes.
     pub bytes: u64,
 }
 
-/// What was found at the path.
+/// The outcome of restoring from a state file.
 #[derive(Debug)]
 pub(super) enum RestoreOutcome {
-    /// No file.
+    /// The file does not exist.
     Nothing,
-    /// A good one, taken up.
+    /// The series were restored.
     Restored {
-        /// What became of its series.
+        /// The numbers of restored and rejected series.
         restored: Restored,
         /// When it was written.
         written: Timestamp,
-        /// How the program ended that wrote it.
+        /// How the program that wrote it ended.
         ending: Ending,
     },
-    /// A good one that is too old; it stays where it is until the next snapshot.
+    /// The file is too old. It stays until the next snapshot replaces it.
     TooOld {
         /// When it was written.
         written: Timestamp,
-        /// How the program ended that wrote it.
+        /// How the program that wrote it ended.
         ending: Ending,
     },
-    /// Not a good one; nothing of it was taken up.
+    /// The file is unusable. No series was restored.
     Bad {
-        /// Why.
+        /// The cause.
         error: ReadError,
-        /// Where it is now; an error if it could not be put aside.
+        /// The new path of the file, or why it could not be renamed.
         aside: Result<PathBuf, io::Error>,
     },
 }
 
-/// How the program ended that wrote a snapshot, as far as the next one may rely on it.
+/// How the program that wrote a snapshot ended.
 #[derive(Debug)]
 pub(super) enum Ending {
-    /// In order; everything goes on.
-    Orderly,
-    /// Not in order, or that is unknown: only gauges and sets go on.
+    /// With a clean shutdown: all series continue.
+    Clean,
+    /// With a crash, or unknown: only gauges and sets continue.
     Crash,
-    /// In order, but the mark of that could not be taken off: only gauges and sets go on.
-    MarkStays {
-        /// Why not.
+    /// With a clean shutdown, but its mark cannot be removed: only gauges and sets continue.
+    MarkRemains {
+        /// The cause.
         error: io::Error,
-        /// Where the file is now; an error if it could not be put aside.
+        /// The new path of the file, or why it could not be renamed.
         aside: Result<PathBuf, io::Error>,
     },
 }
 
 impl StateFile {
-    /// The file at `path`; found out is only whether one can be written there.
+    /// The state file at `path`. The file is not read.
     ///
     /// # Errors
     ///
-    /// There is something at the path that is no file, or the folder cannot be written to.
+    /// The path exists and is not a file, or the folder is not writable.
     pub(super) fn at(path: &Path) -> io::Result<Self> {
         let file = Self { path: path.to_owned() };
-        // Followed, so that what a link leads to counts; a link to nowhere is replaced by the first snapshot.
+        // Links are followed. The first snapshot replaces a link to nowhere.
         match fs::metadata(path) {
-            Ok(found) if !found.is_file() => return Err(io::Error::other("there is something that is not a file")),
+            Ok(found) if !found.is_file() => return Err(io::Error::other("the path exists and is not a file")),
             _ => {}
         }
         file.create_temporary()?;
@@ -106,18 +106,19 @@ impl StateFile {
         &self.path
     }
 
-    /// Writes a snapshot beside the path, has the disk take it, and renames it to the path.
+    /// Writes a snapshot to a temporary file, syncs it to the disk, and renames it to the path.
     ///
     /// # Errors
     ///
-    /// Those of the file system. The file from before is untouched then.
+    /// Errors of the file system. The old file does not change then.
     pub(super) fn write(&self, bridge: &Bridge, now: Timestamp, mark: Mark) -> io::Result<Written> {
         let written = self.write_temporary(bridge, now, mark).and_then(|written| {
             fs::rename(self.temporary(), &self.path)?;
             Ok(written)
         });
         if written.is_err() {
-            let _ = fs::remove_file(self.temporary());
+            // The error of the write is returned. The next snapshot removes the file, if this fails.
+            drop(fs::remove_file(self.temporary()));
         }
         let written = written?;
         self.sync_folder()?;
@@ -126,7 +127,7 @@ impl StateFile {
 
     fn sync_folder(&self) -> io::Result<()> {
         match File::open(self.folder())?.sync_all() {
-            // Some file systems have no such thing for folders; the file itself is on the disk.
+            // Some file systems cannot sync folders. The file itself is on the disk.
             Err(error) if !matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Err(error),
             _ => Ok(()),
         }
@@ -141,8 +142,7 @@ impl StateFile {
         Ok(Written { counts, bytes: file.metadata()?.len() })
     }
 
-    /// A new file that nobody else can have open or have placed there: one that is left over goes first, and a link is not
-    /// followed.
+    /// Creates the temporary file. An old one is removed first, and a link is not followed, so that no other program has the file open.
     fn create_temporary(&self) -> io::Result<File> {
         let path = self.temporary();
         match fs::remove_file(&path) {
@@ -152,13 +152,12 @@ impl StateFile {
         OpenOptions::new().write(true).create_new(true).mode(MODE).open(path)
     }
 
-    /// Takes up the snapshot at the path, all of it or nothing, unless the disk fails between its two readings. Never fails: what is
-    /// bad is put aside.
+    /// Restores all series of the snapshot or none, unless the disk fails between its two readings. An unusable file is renamed.
     pub(super) fn restore(&self, bridge: &Bridge, max_age: Option<Duration>, now: Timestamp) -> RestoreOutcome {
         match self.try_restore(bridge, max_age, now) {
             Ok(found) => found,
             Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => RestoreOutcome::Nothing,
-            Err(error) => RestoreOutcome::Bad { error, aside: self.put_aside() },
+            Err(error) => RestoreOutcome::Bad { error, aside: self.rename_unusable() },
         }
     }
 
@@ -168,40 +167,40 @@ impl StateFile {
         let header @ Header { written, .. } = format::read_header(&mut input)?;
         let age_ms = clock::to_wall(now).millis_since(written);
         if max_age.is_some_and(|most| u128::from(age_ms) > most.as_millis()) {
-            // What counts from now on is no older than another start's flags may let this file be.
+            // The mark is removed here too: a later start may allow an older file, and new totals count from now on.
             return Ok(RestoreOutcome::TooOld { written, ending: self.ending(input.get_ref(), header) });
         }
         let start = input.stream_position()?;
-        // First only to see that all of it is good, so that nothing is taken up by half.
+        // The first reading only verifies the file, so that no part of an unusable file is restored.
         format::read_frames(&mut input, drop)?;
         let ending = self.ending(input.get_ref(), header);
         input.seek(SeekFrom::Start(start))?;
         let mut restored = Restored::default();
         format::read_frames(&mut input, |family| {
             restored += match ending {
-                Ending::Orderly => bridge.restore(family, now),
-                Ending::Crash | Ending::MarkStays { .. } => bridge.restore_levels(family, now),
+                Ending::Clean => bridge.restore(family, now),
+                Ending::Crash | Ending::MarkRemains { .. } => bridge.restore_levels(family, now),
             };
         })?;
         Ok(RestoreOutcome::Restored { restored, written, ending })
     }
 
-    /// How the program ended that wrote the file. Where in order, it is on the disk that this is not known any more when this returns;
-    /// or the file is put aside, so that the next start does not rely on it.
+    /// How the program that wrote the file ended. A mark of a clean shutdown is removed on the disk; if that fails, the file is renamed, so
+    /// that the next start does not use it.
     fn ending(&self, file: &File, header: Header) -> Ending {
         if header.mark == Mark::Running {
             return Ending::Crash;
         }
-        // In place: a few bytes of one sector need no room on a full disk. If they are written by half, the checksum is wrong.
+        // The header is overwritten in place, which needs no space on a full disk. An incomplete write makes the checksum wrong.
         let bytes = Header { mark: Mark::Running, ..header }.to_bytes();
         match file.write_all_at(&bytes, 0).and_then(|()| file.sync_all()) {
-            Ok(()) => Ending::Orderly,
-            Err(error) => Ending::MarkStays { error, aside: self.put_aside() },
+            Ok(()) => Ending::Clean,
+            Err(error) => Ending::MarkRemains { error, aside: self.rename_unusable() },
         }
     }
 
-    /// Renames the file so that it can be looked at; one from before is replaced.
-    fn put_aside(&self) -> Result<PathBuf, io::Error> {
+    /// Renames the file, so that it can be examined. It replaces an earlier renamed file.
+    fn rename_unusable(&self) -> Result<PathBuf, io::Error> {
         let aside = self.with(".bad");
         fs::rename(&self.path, &aside)?;
         self.sync_folder()?;
@@ -263,34 +262,34 @@ mod tests {
     }
 
     #[test]
-    fn it_is_its_owners_and_alone() {
+    fn only_the_owner_can_read_it_and_no_other_file_remains() {
         let (folder, file) = kept();
         assert_eq!(fs::metadata(file.path()).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(names(&folder), ["state"]);
         assert!(matches!(
             file.restore(&bridge(), None, NOW),
-            RestoreOutcome::Restored { restored: Restored { series: 1, .. }, written: NOW, ending: Ending::Orderly }
+            RestoreOutcome::Restored { restored: Restored { series: 1, .. }, written: NOW, ending: Ending::Clean }
         ));
     }
 
-    fn shown(bridge: &Bridge) -> String {
-        let mut page = Vec::new();
-        bridge.render(NOW, &mut page);
-        String::from_utf8(page).unwrap()
+    fn exposition(bridge: &Bridge) -> String {
+        let mut exposition = Vec::new();
+        bridge.render(NOW, &mut exposition);
+        String::from_utf8(exposition).unwrap()
     }
 
     #[test]
-    fn the_last_snapshot_is_taken_for_that_once() {
+    fn the_last_snapshot_is_restored_completely_only_once() {
         let (_folder, file) = kept();
         for (ending, line) in [(true, "\nc 7\n"), (false, "\nc 0\n"), (false, "\nc 0\n")] {
             let bridge = bridge();
             let found = file.restore(&bridge, None, later(1));
             assert!(
-                matches!(&found, RestoreOutcome::Restored { ending: Ending::Orderly, .. } if ending)
+                matches!(&found, RestoreOutcome::Restored { ending: Ending::Clean, .. } if ending)
                     || matches!(&found, RestoreOutcome::Restored { ending: Ending::Crash, .. } if !ending),
                 "{found:?}"
             );
-            assert!(shown(&bridge).contains(line), "{}", shown(&bridge));
+            assert!(exposition(&bridge).contains(line), "{}", exposition(&bridge));
         }
         let running = bridge();
         running.worker().ingest(b"c:8|c", NOW);
@@ -299,20 +298,20 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_that_cannot_be_taken_off_counts_for_nothing() {
+    fn a_file_whose_mark_cannot_be_removed_is_renamed() {
         let (folder, file) = kept();
         let read_only = File::open(file.path()).unwrap();
         let header = format::read_header(&mut &read_only).unwrap();
         let ending = file.ending(&read_only, header);
-        assert!(matches!(&ending, Ending::MarkStays { aside: Ok(path), .. } if path.ends_with("state.bad")), "{ending:?}");
+        assert!(matches!(&ending, Ending::MarkRemains { aside: Ok(path), .. } if path.ends_with("state.bad")), "{ending:?}");
         assert_eq!(names(&folder), ["state.bad"], "the next start does not see it");
     }
 
     #[test]
-    fn a_file_that_is_too_old_loses_its_mark_too() {
+    fn the_mark_of_a_file_that_is_too_old_is_removed() {
         let (_folder, file) = kept();
         let found = file.restore(&bridge(), Some(Duration::from_secs(1)), later(5));
-        assert!(matches!(found, RestoreOutcome::TooOld { ending: Ending::Orderly, .. }), "{found:?}");
+        assert!(matches!(found, RestoreOutcome::TooOld { ending: Ending::Clean, .. }), "{found:?}");
         assert!(matches!(file.restore(&bridge(), None, later(6)), RestoreOutcome::Restored { ending: Ending::Crash, .. }));
     }
 
@@ -329,28 +328,28 @@ mod tests {
     }
 
     #[test]
-    fn a_snapshot_that_fails_leaves_the_one_before() {
+    fn a_failed_snapshot_leaves_the_old_file() {
         let (folder, file) = kept();
-        // A folder that is not empty cannot be removed, by whomever.
+        // A folder that is not empty cannot be removed, even by root.
         fs::create_dir_all(folder.path().join("state.tmp/x")).unwrap();
         assert!(file.write(&bridge(), later(1), Mark::End).is_err());
         assert!(matches!(file.restore(&bridge(), None, later(2)), RestoreOutcome::Restored { written: NOW, .. }));
     }
 
     #[test]
-    fn age_counts_from_when_it_was_written() {
+    fn the_age_starts_at_the_time_of_writing() {
         let (folder, file) = kept();
         let restore = |now| file.restore(&bridge(), Some(Duration::from_secs(60)), now);
         assert!(matches!(restore(later(60)), RestoreOutcome::Restored { .. }));
         assert!(matches!(restore(later(61)), RestoreOutcome::TooOld { written: NOW, .. }));
-        assert_eq!(names(&folder), ["state"], "it stays");
+        assert_eq!(names(&folder), ["state"], "the file stays");
         assert!(matches!(file.restore(&bridge(), None, later(61)), RestoreOutcome::Restored { .. }));
         let before = Timestamp::from_millis(NOW.as_millis() - 3_600_000);
         assert!(matches!(restore(before), RestoreOutcome::Restored { .. }), "from the future");
     }
 
     #[test]
-    fn a_bad_file_is_put_aside_and_replaces_one_from_before() {
+    fn an_unusable_file_is_renamed_and_replaces_an_earlier_one() {
         let (folder, file) = kept();
         for text in ["first", "second"] {
             fs::write(file.path(), text).unwrap();
@@ -366,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_is_left_alone() {
+    fn a_path_that_is_not_a_file_is_not_changed() {
         let folder = TempDir::new().unwrap();
         for path in [folder.path(), Path::new("/dev/null"), &folder.path().join("absent/state")] {
             assert!(StateFile::at(path).is_err(), "{}", path.display());

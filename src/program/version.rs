@@ -1,10 +1,10 @@
-//! The program's version as a person reads it.
+//! The version of the program.
 
-/// `statsd-bridge 0.1.0`, with the revision if the build was told of it by `STATSD_BRIDGE_REVISION`.
+/// The version number, such as `0.1.0`, with the revision if `STATSD_BRIDGE_REVISION` was set for the build.
 pub(super) fn version() -> String {
-    let name = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));
+    let number = env!("CARGO_PKG_VERSION");
     match option_env!("STATSD_BRIDGE_REVISION").filter(|revision| !revision.is_empty()) {
-        Some(revision) => format!("{name} (revision {revision})"),
-        None => name.to_owned(),
+        Some(revision) => format!("{number} (revision {revision})"),
+        None => number.to_owned(),
     }
 }

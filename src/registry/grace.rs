@@ -82,7 +82,7 @@ impl GracePeriod {
         let kept = &mut *lock(&self.kept);
         // What came back leaves its place in the order behind.
         let is_full =
-            |kept: &Kept| kept.by_identity.len() >= self.most || kept.order.len() >= 2 * self.most || kept.bytes >= self.most_bytes;
+            |kept: &Kept| kept.by_identity.len() >= self.most || kept.order.len() / 2 >= self.most || kept.bytes >= self.most_bytes;
         while is_full(kept) {
             kept.forget_oldest();
         }

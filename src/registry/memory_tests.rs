@@ -29,7 +29,14 @@ fn bridge(series_bytes: usize, ttl_ms: u64) -> Bridge {
     let ttl = Ttl { counter_ms: ms, gauge_ms: ms, observer_ms: ms, set_ms: ms };
     let native = NativeHistograms { when: NativeWhen::Always, ..NativeHistograms::default() };
     let limits = Limits { series_bytes, ..Limits::default() };
-    let bridge = Bridge::new(Options { ttl, native, limits, grace_ms: 3_000, exemplar_tag: Some("t".into()), ..Options::default() });
+    let bridge = Bridge::new(Options {
+        ttl,
+        native,
+        limits,
+        grace_ms: 3_000,
+        exemplar_tag: crate::options::TagKey::new("t").ok(),
+        ..Options::default()
+    });
     bridge.replace_rules(rules());
     bridge
 }

@@ -13,7 +13,7 @@ const NUMBER_BYTES: usize = 48;
 
 /// What the classic cell of a histogram with so many bounds costs, with its place.
 fn histogram_bytes(bounds: usize) -> usize {
-    56 + 8 * bounds
+    72 + 8 * bounds
 }
 
 /// What one worker's cell of this kind costs before it grows.

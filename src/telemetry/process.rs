@@ -3,11 +3,10 @@
 //! Reads files, knows nothing of the bridge. What cannot be read is left out, so a value is never NaN; other systems than
 //! Linux have no /proc and get no families.
 
-use std::fmt::Display;
 use std::fs;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use super::self_family::SelfFamily;
+use super::self_family::{SelfFamily, SelfKind, SelfSeries, SelfValue};
 
 /// Names that belong to this module; refused from the wire.
 pub(crate) const NAMES: [&str; 10] = [
@@ -52,16 +51,17 @@ pub(crate) fn process_families() -> Vec<SelfFamily> {
     families.into_iter().flatten().collect()
 }
 
-fn counter(name: &'static str, help: &'static str, value: Option<impl Display>) -> Option<SelfFamily> {
-    family("counter", name, help, value)
+fn counter(name: &'static str, help: &'static str, value: Option<impl Into<SelfValue>>) -> Option<SelfFamily> {
+    family(SelfKind::Counter, name, help, value)
 }
 
-fn gauge(name: &'static str, help: &'static str, value: Option<impl Display>) -> Option<SelfFamily> {
-    family("gauge", name, help, value)
+fn gauge(name: &'static str, help: &'static str, value: Option<impl Into<SelfValue>>) -> Option<SelfFamily> {
+    family(SelfKind::Gauge, name, help, value)
 }
 
-fn family(kind: &'static str, name: &'static str, help: &'static str, value: Option<impl Display>) -> Option<SelfFamily> {
-    value.map(|value| SelfFamily { name: name.into(), help: help.into(), kind, lines: vec![format!("{name} {value}")] })
+fn family(kind: SelfKind, name: &'static str, help: &'static str, value: Option<impl Into<SelfValue>>) -> Option<SelfFamily> {
+    let series = vec![SelfSeries { labels: Arc::default(), value: value?.into() }];
+    Some(SelfFamily { series, ..SelfFamily::new(kind, name, help) })
 }
 
 fn read(file: &str) -> Option<String> {
@@ -195,11 +195,11 @@ mod tests {
     #[test]
     fn every_family_has_one_line_and_a_reserved_name_in_order() {
         let families = process_families();
-        assert!(families.is_sorted_by(|a, b| a.name < b.name));
+        assert!(families.is_sorted_by(|a, b| a.name() < b.name()));
         for family in &families {
-            assert!(NAMES.contains(&&*family.name), "{} is not reserved", family.name);
-            assert_eq!(family.lines.len(), 1);
-            assert!(value_of(&families, &family.name).is_finite());
+            assert!(NAMES.contains(&family.name()), "{} is not reserved", family.name());
+            assert_eq!(family.series.len(), 1);
+            assert!(value_of(&families, family.name()).is_finite());
         }
         assert_eq!(families.len(), if cfg!(target_os = "linux") { NAMES.len() } else { 0 });
     }
@@ -250,7 +250,6 @@ mod tests {
     }
 
     fn value_of(families: &[SelfFamily], name: &str) -> f64 {
-        let line = families.iter().find(|f| f.name == name).and_then(|f| f.lines.first()).expect("a line");
-        line.strip_prefix(name).expect("starts with its name").trim().parse().expect("a number")
+        families.iter().find(|family| family.name() == name).and_then(|family| family.value("")).expect("a value")
     }
 }

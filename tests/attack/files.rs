@@ -21,7 +21,7 @@ const IN_THE_WAY: [(&str, Put, &str); 6] = [
     ("a pipe", pipe, "it is a pipe, not a regular file"),
     ("a device without end", |path| symlink("/dev/zero", path).expect("linked"), "it is a device, not a regular file"),
     ("a large file", |path| fs::File::create(path).and_then(|file| file.set_len(1 << 32)).expect("created"), "it has more than 16 MiB"),
-    ("a folder", |path| fs::create_dir(path).expect("created"), "there is no mapping file any more"),
+    ("a folder", |path| fs::create_dir(path).expect("created"), "the mapping file no longer exists"),
     ("an empty file", |path| fs::write(path, "").expect("written"), "the file has become empty"),
     ("a blank file", |path| fs::write(path, "\n \n").expect("written"), "the file has become empty"),
 ];
@@ -167,7 +167,7 @@ fn a_certificate_key_or_configuration_that_becomes_a_pipe_or_device_is_read_agai
         fs::rename(&aside, &path).expect("moved back");
         write_certificate(bridge.folder.path());
         good += 1;
-        bridge.says("the web configuration was read again and is in force", good);
+        bridge.says("web configuration reloaded", good);
     }
     bridge.process.signal(rustix::process::Signal::TERM);
     assert!(bridge.process.wait().success());

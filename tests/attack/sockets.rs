@@ -56,7 +56,7 @@ fn a_datagram_socket_is_bound_again_and_who_has_the_old_one_open_is_heard() {
     fs::remove_file(&path).expect("removed");
     fs::write(&path, "precious").expect("written");
     ready_is(&bridge, 503);
-    until("it is said", || bridge.process.log().contains("the path exists and is no socket").then_some(()));
+    until("it is said", || bridge.process.log().contains("the path exists and is not a socket").then_some(()));
     assert_eq!(fs::read_to_string(&path).expect("it is there"), "precious");
     fs::remove_file(&path).expect("removed");
     ready_is(&bridge, 200);

@@ -1,5 +1,6 @@
 //! Names and numbers that OpenMetrics does not allow beside each other, and what becomes of them.
 
+use statsd_bridge::options::TagKey;
 use statsd_bridge::{Bridge, Options};
 
 use super::{bridge, differences, openmetrics};
@@ -52,7 +53,7 @@ const CASES: [Case; 18] = [
 ];
 
 fn run(rules: &str, sent: &str, created_lines: bool) -> Bridge {
-    bridge(Options { created_lines, ..Options::default() }, rules, &[sent])
+    bridge(Options::default().with(|options| options.created_lines = created_lines), rules, &[sent])
 }
 
 /// The pages of all cases, with and without created lines.
@@ -93,7 +94,7 @@ fn created_lines_say_when_counting_began() {
 
 #[apply(test)]
 fn exemplars_stand_where_they_may() {
-    let options = Options { exemplar_tag: Some("trace_id".into()), ..Options::default() };
+    let options = Options::default().with(|options| options.exemplar_tag = TagKey::new("trace_id").ok());
     let sent =
         "x_total:2|c|#trace_id:one\nplain:1|c|#trace_id:two\nh:30000|ms|#trace_id:thr\"ee\nh:6|ms|#trace_id:four\ng:1|g|#trace_id:five";
     let bridge = bridge(options, "", &[sent]);

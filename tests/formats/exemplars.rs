@@ -1,6 +1,6 @@
 //! Exemplars of every kind of sample, under every mode of native buckets, in both formats that have exemplars.
 
-use statsd_bridge::options::{NativeHistograms, NativeWhen};
+use statsd_bridge::options::{NativeHistograms, NativeWhen, TagKey};
 use statsd_bridge::{Bridge, Options};
 
 use super::messages::Exemplar;
@@ -19,7 +19,10 @@ const BEFORE: [&str; 4] = ["", "sample", "scrape", "sample, scrape"];
 
 fn bridge(when: NativeWhen) -> Bridge {
     let native = NativeHistograms { when, ..NativeHistograms::default() };
-    Bridge::new(Options { exemplar_tag: Some("trace_id".into()), native, ..Options::default() })
+    Bridge::new(Options::default().with(|options| {
+        options.exemplar_tag = TagKey::new("trace_id").ok();
+        options.native = native;
+    }))
 }
 
 /// The exemplars of all series of a family in protobuf, each with the bound of its bucket.

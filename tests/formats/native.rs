@@ -36,7 +36,7 @@ fn a_histogram_that_nobody_sends_to_any_more_is_native_from_the_first_scrape_on(
 #[apply(test)]
 fn where_native_buckets_are_never_kept_there_are_none() {
     let native = NativeHistograms { when: NativeWhen::Never, ..NativeHistograms::default() };
-    let bridge = Bridge::new(Options { native, ..Options::default() });
+    let bridge = Bridge::new(Options::default().with(|options| options.native = native));
     bridge.worker().ingest(b"h:0.3|h", NOW);
     for _ in 0..2 {
         assert_eq!(histogram(&bridge, "h").schema, None);
@@ -47,7 +47,7 @@ fn where_native_buckets_are_never_kept_there_are_none() {
 fn counts_are_floats_from_the_first_fraction_on() {
     for when in [NativeWhen::Asked, NativeWhen::Always] {
         let native = NativeHistograms { when, ..NativeHistograms::default() };
-        let bridge = Bridge::new(Options { native, ..Options::default() });
+        let bridge = Bridge::new(Options::default().with(|options| options.native = native));
         let mut worker = bridge.worker();
         for nth in 1..=10 {
             worker.ingest(b"f:1|h|@0.3", NOW);
@@ -63,7 +63,7 @@ fn counts_are_floats_from_the_first_fraction_on() {
 fn the_bridges_own_counters_and_histograms_say_when_they_began() {
     let started = Timestamp::from_millis(1_699_999_999_500);
     for started in [None, Some(started)] {
-        let bridge = Bridge::new(Options { started, ..Options::default() });
+        let bridge = Bridge::new(Options::default().with(|options| options.started = started));
         let _ = protobuf(&bridge);
         let wanted = started.map(|_| (1_699_999_999, 500_000_000));
         let mut kinds = [0; 2];

@@ -1,7 +1,7 @@
 //! Who is offered OpenMetrics: what the options and the rules in force say, whatever is sent and scraped.
 
 use statsd_bridge::OpenMetricsOffer::{self, AsAsked, Never, WithoutText};
-use statsd_bridge::options::OpenMetrics;
+use statsd_bridge::options::{OpenMetrics, TagKey};
 use statsd_bridge::{Bridge, Format, Options};
 
 use super::{NOW, bridge, openmetrics, protobuf, rules, text};
@@ -14,17 +14,17 @@ fn offer(options: Options, rules: &str) -> OpenMetricsOffer {
 
 #[apply(test)]
 fn openmetrics_is_offered_where_it_has_something_to_show_that_text_has_not() {
-    let with = |openmetrics| Options { openmetrics, ..Options::default() };
+    let with = |openmetrics| Options::default().with(|options| options.openmetrics = openmetrics);
     assert_eq!(offer(Options::default(), ""), WithoutText);
-    assert_eq!(offer(Options { created_lines: true, ..Options::default() }, ""), AsAsked);
-    assert_eq!(offer(Options { exemplar_tag: Some("trace_id".into()), ..Options::default() }, ""), AsAsked);
+    assert_eq!(offer(Options::default().with(|options| options.created_lines = true), ""), AsAsked);
+    assert_eq!(offer(Options::default().with(|options| options.exemplar_tag = TagKey::new("trace_id").ok()), ""), AsAsked);
     assert_eq!(offer(Options::default(), UNITS), AsAsked);
     for without in ["mappings:\n- match: wait\n  name: wait\n  unit: none\n", "mappings:\n- match: wait\n  name: wait\n"] {
         assert_eq!(offer(Options::default(), without), WithoutText, "{without}");
     }
     for rules in ["", UNITS] {
         assert_eq!(offer(with(OpenMetrics::Always), rules), AsAsked);
-        assert_eq!(offer(Options { created_lines: true, ..with(OpenMetrics::Never) }, rules), Never);
+        assert_eq!(offer(with(OpenMetrics::Never).with(|options| options.created_lines = true), rules), Never);
     }
 }
 
@@ -55,9 +55,9 @@ fn counts(page: &str) -> Vec<(String, f64)> {
 #[apply(test)]
 fn counts_that_are_fractions_are_the_same_in_text_and_openmetrics() {
     const RULES: &str = "mappings:\n- match: s\n  name: s\n  observer_type: summary\n";
-    for exemplar_tag in [None, Some("trace_id".into())] {
+    for exemplar_tag in [None, TagKey::new("trace_id").ok()] {
         let has_exemplars = exemplar_tag.is_some();
-        let bridge = bridge(Options { exemplar_tag, ..Options::default() }, RULES, &[]);
+        let bridge = bridge(Options::default().with(|options| options.exemplar_tag = exemplar_tag), RULES, &[]);
         let mut worker = bridge.worker();
         let mut before = Vec::new();
         for nth in 0..7 {

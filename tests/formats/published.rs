@@ -1,7 +1,7 @@
 //! What Prometheus' own library answers and writes, as published beside this repository.
 
 use prost::Message;
-use statsd_bridge::options::Limits;
+use statsd_bridge::options::{Limits, SampleValueLimit};
 use statsd_bridge::{Negotiated, OpenMetricsOffer, Options};
 
 use super::messages::{MetricFamily, decode};
@@ -65,7 +65,7 @@ const SENT: &str = "requests:1|c\nrequests_total:1e21|c\nmy.gauge:0|g\nmy.gauge:
 
 /// The corpus has a counter of 1e21, which is more than one sample may add by default.
 fn large_samples() -> Options {
-    Options { limits: Limits { sample_value: f64::INFINITY, ..Limits::default() }, ..Options::default() }
+    Options::default().with(|options| options.limits = Limits::default().with(|limits| limits.sample_value = SampleValueLimit::NONE))
 }
 
 /// The text of one family: its head and its lines.

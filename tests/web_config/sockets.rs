@@ -118,7 +118,7 @@ fn sockets_of_systemd_are_taken() {
     let mut alone = plain_command();
     alone.arg("--web.systemd-socket");
     let (code, output) = run(alone);
-    assert!(code == Some(1) && output.contains("systemd has given no stream socket"), "{output}");
+    assert!(code == Some(1) && output.contains("systemd passed no stream socket"), "{output}");
 }
 
 #[apply(test)]

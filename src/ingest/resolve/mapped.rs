@@ -3,15 +3,13 @@
 //! Rules first, then what the mapping file says for all, then the flags. Must not know the registry's limits and conflicts: whether
 //! there is a place for such a series is asked elsewhere.
 
-use std::sync::Arc;
-
 use crate::engine::RulesInForce;
 use crate::hits::Slot;
 use crate::ingest::protocol::{Identity, Kind, TagErrors, TagSink};
 use crate::mapping::spec::{Action, Becomes, MetricKind, Rule};
 use crate::mapping::{Factor, Rules, label_steps, unit};
 use crate::name::{NameValidation, RENAMED};
-use crate::options::{NativeHistograms, Observer, Options, SignedGauges, Ttl};
+use crate::options::{NativeHistograms, Observer, Options, SignedGauges, TagKey, Ttl};
 use crate::registry::cell::Bounds;
 use crate::registry::{FamilyKind, Labels};
 
@@ -42,7 +40,7 @@ pub(super) struct Mapper {
 pub(crate) struct NameAndTags {
     names: NameValidation,
     /// The key of the tag that is no label.
-    exemplar_tag: Option<Arc<str>>,
+    exemplar_tag: Option<TagKey>,
     pub(crate) name: String,
     pub(crate) tags: Vec<(String, String)>,
     renamed: u64,
@@ -180,9 +178,9 @@ impl Mapper {
                 let stated = rule.and_then(|rule| rule.observer.as_ref()).or(defaults.observer.as_ref());
                 let options = rule.map_or(&defaults.observer_options, |rule| &rule.observer_options);
                 match stated.cloned().unwrap_or_else(|| options.over(&self.observer)) {
-                    Observer::Histogram { bounds, native } => {
+                    Observer::Histogram { buckets, native } => {
                         let native = self.native.options(native);
-                        FamilyKind::Histogram { bounds: Bounds::shared(&bounds, native) }
+                        FamilyKind::Histogram { bounds: Bounds::shared(&buckets, native) }
                     }
                     Observer::Summary(summary) => FamilyKind::Summary(summary),
                 }

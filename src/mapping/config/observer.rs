@@ -1,13 +1,11 @@
 //! What a rule, or `defaults`, says of observers: type and options, and how the two levels merge.
 
-use std::sync::Arc;
-
 use super::findings::{At, code};
 use super::keys::{HISTOGRAM_OPTIONS, QUANTILE, SUMMARY_OPTIONS};
 use super::read::{Fields, File};
 use super::tree::{Node, YamlValue};
 use crate::mapping::spec::ObserverOptions;
-use crate::options::{DEFAULT_BOUNDS, NATIVE_BUCKETS_MAX, NativeChoice, Observer, SummaryOptions};
+use crate::options::{Buckets, NATIVE_BUCKETS_MAX, NativeChoice, Observer, Quantiles, SummaryOptions};
 
 /// Steps that a summary's window has at most: each holds a sketch for every series.
 const MOST_AGE_BUCKETS: u32 = 1_000;
@@ -26,9 +24,9 @@ pub(super) enum Type {
 pub(super) struct Given {
     /// `observer_type`.
     pub(super) kind: Option<Type>,
-    bounds: Option<Arc<[f64]>>,
+    buckets: Option<Buckets>,
     native: NativeChoice,
-    quantiles: Option<Arc<[f64]>>,
+    quantiles: Option<Quantiles>,
     max_age_ms: Option<u64>,
     age_buckets: Option<u32>,
     /// Where the new keys of options stand.
@@ -41,7 +39,7 @@ impl Given {
     pub(super) fn over(self, below: &Self) -> Self {
         Self {
             kind: self.kind.or(below.kind),
-            bounds: self.bounds.or_else(|| below.bounds.clone()),
+            buckets: self.buckets.or_else(|| below.buckets.clone()),
             native: NativeChoice {
                 factor: self.native.factor.or(below.native.factor),
                 max_buckets: self.native.max_buckets.or(below.native.max_buckets),
@@ -57,10 +55,7 @@ impl Given {
     /// The observer, if the type is said.
     pub(super) fn observer(&self) -> Option<Observer> {
         Some(match self.kind? {
-            Type::Histogram => {
-                let bounds = self.bounds.clone().unwrap_or_else(|| Arc::from(DEFAULT_BOUNDS));
-                Observer::Histogram { bounds, native: self.native }
-            }
+            Type::Histogram => Observer::Histogram { buckets: self.buckets.clone().unwrap_or_default(), native: self.native },
             Type::Summary => Observer::Summary(self.summary()),
         })
     }
@@ -68,7 +63,7 @@ impl Given {
     /// The options, for where the type is not said.
     pub(super) fn options(&self) -> ObserverOptions {
         let has_summary = self.quantiles.is_some() || self.max_age_ms.is_some() || self.age_buckets.is_some();
-        ObserverOptions { bounds: self.bounds.clone(), native: self.native, summary: has_summary.then(|| self.summary()) }
+        ObserverOptions { buckets: self.buckets.clone(), native: self.native, summary: has_summary.then(|| self.summary()) }
     }
 
     fn summary(&self) -> SummaryOptions {
@@ -120,9 +115,9 @@ pub(super) fn read(file: &mut File<'_>, fields: Fields<'_>) -> Given {
         }
     }
     if let Some(node) = fields.get("buckets") {
-        match given.bounds {
+        match given.buckets {
             Some(_) => twice(file, node, "buckets", "histogram_options"),
-            None => given.bounds = bounds(file, node),
+            None => given.buckets = buckets(file, node),
         }
     }
     given
@@ -153,7 +148,7 @@ fn summary_options(file: &mut File<'_>, node: &Node, given: &mut Given) {
 
 fn histogram_options(file: &mut File<'_>, node: &Node, given: &mut Given) {
     let Some(fields) = file.fields(node, HISTOGRAM_OPTIONS) else { return };
-    given.bounds = fields.get("buckets").and_then(|node| bounds(file, node));
+    given.buckets = fields.get("buckets").and_then(|node| buckets(file, node));
     // 0 is the default for both, as in statsd_exporter; a factor of 1 or less otherwise means no native buckets.
     let factor = fields.get("native_histogram_bucket_factor").and_then(|node| file.any_number(node, "`native_histogram_bucket_factor`"));
     given.native.factor =
@@ -173,9 +168,9 @@ fn at_most(file: &mut File<'_>, node: &Node, code: &'static str, (key, number): 
     number.min(most)
 }
 
-/// Upper bounds; `None` for an empty list, which means the default. `+Inf` may stand last and is implied: alone it means no other
-/// bucket.
-fn bounds(file: &mut File<'_>, node: &Node) -> Option<Arc<[f64]>> {
+/// Buckets; `None` after an error, and for an empty list, which means the default. `+Inf` is implied and may stand last: alone it means
+/// no other bucket.
+fn buckets(file: &mut File<'_>, node: &Node) -> Option<Buckets> {
     let items = file.list(node, "`buckets`")?;
     let mut bounds: Vec<f64> = Vec::with_capacity(items.len());
     let mut last = None;
@@ -191,7 +186,10 @@ fn bounds(file: &mut File<'_>, node: &Node) -> Option<Arc<[f64]>> {
             bounds.push(bound);
         }
     }
-    if items.is_empty() { None } else { Some(bounds.into()) }
+    if items.is_empty() {
+        return None;
+    }
+    Buckets::new(bounds).map_err(|error| file.findings.error(node.at, code::BAD_BUCKETS, error.to_string())).ok()
 }
 
 /// One bound; `Some(None)` for one that is left out, because no value is ever counted there, and `None` after an error.
@@ -221,12 +219,15 @@ fn spelt(number: f64) -> String {
 }
 
 /// Quantiles, ascending, without those that are left out; `None` for an empty list, which means the default.
-fn quantiles(file: &mut File<'_>, node: &Node) -> Option<Arc<[f64]>> {
+fn quantiles(file: &mut File<'_>, node: &Node) -> Option<Quantiles> {
     let items = file.list(node, "`quantiles`")?;
     let mut quantiles: Vec<f64> = items.iter().filter_map(|item| quantile(file, item)).collect();
     quantiles.sort_by(f64::total_cmp);
     quantiles.dedup();
-    if items.is_empty() { None } else { Some(quantiles.into()) }
+    if items.is_empty() {
+        return None;
+    }
+    Quantiles::new(quantiles).map_err(|error| file.findings.error(node.at, code::BAD_QUANTILE, error.to_string())).ok()
 }
 
 /// One quantile. statsd_exporter loads any number and fails at the first scrape; its files load here too, without what is wrong.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{MappingText, code, load};
 use crate::mapping::spec::{Config, Finding};
-use crate::options::{DEFAULT_BOUNDS, Observer, SummaryOptions};
+use crate::options::{DEFAULT_BOUNDS, Observer, Quantiles, SummaryOptions};
 
 fn read(head: &str, options: &str) -> (Option<Config>, Vec<Finding>) {
     let text = format!("{head}mappings:\n- match: a\n  name: n\n  {options}\n");
@@ -19,8 +19,8 @@ fn bounds(list: &str) -> Result<Bounds, Mistake> {
     let (config, findings) = read("", &format!("observer_type: histogram\n  histogram_options: {{buckets: {list}}}"));
     match config {
         Some(config) => {
-            let Some(Observer::Histogram { bounds, .. }) = &config.rules[0].observer else { panic!("{list}: no histogram") };
-            Ok((bounds.to_vec(), findings.into_iter().map(|finding| finding.text).collect()))
+            let Some(Observer::Histogram { buckets, .. }) = &config.rules[0].observer else { panic!("{list}: no histogram") };
+            Ok((buckets.to_vec(), findings.into_iter().map(|finding| finding.text).collect()))
         }
         None => {
             let Finding { position, text, .. } = findings.into_iter().find(|finding| finding.is_error).expect("an error");
@@ -77,7 +77,8 @@ fn summaries_mean_what_they_mean_there() {
         let Some(Observer::Summary(summary)) = config.rules[0].observer.clone() else { panic!("{options}: no summary") };
         (summary, findings.len())
     };
-    let with = |quantiles: &[f64]| SummaryOptions { quantiles: Arc::from(quantiles), ..SummaryOptions::default() };
+    let with =
+        |quantiles: &[f64]| SummaryOptions { quantiles: Quantiles::new(quantiles.iter().copied()).unwrap(), ..SummaryOptions::default() };
     let default = SummaryOptions::default();
     for (options, wanted, warned) in [
         ("{quantiles: []}", default.clone(), 0),

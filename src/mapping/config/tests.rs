@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::{MappingText, code, keys, load, load_for};
 use crate::mapping::spec::{Action, Becomes, Config, Finding, LabelStep, MatchType, MetricKind, Unit};
-use crate::options::{NameValidation, NativeChoice, Observer, SummaryOptions, Ttl};
+use crate::options::{Buckets, NameValidation, NativeChoice, Observer, Quantiles, SummaryOptions, Ttl};
 
 const EXAMPLE: &str = include_str!("../../../config.example.yml");
 
@@ -99,8 +99,8 @@ fn observers_merge_with_the_defaults_of_the_file() {
         "{defaults}mappings:\n- {{match: a, name: n, observer_type: summary, summary_options: {{max_age: 5m}}}}\n- {{match: b, name: n, observer_type: histogram}}\n- {{match: c, name: n}}\n"
     );
     let config = good(&text);
-    let summary = |max_age_ms| SummaryOptions { quantiles: Arc::from([0.9]), max_age_ms, age_buckets: 7 };
-    let histogram = Observer::Histogram { bounds: Arc::from([1.0, 2.0]), native: NativeChoice::default() };
+    let summary = |max_age_ms| SummaryOptions { quantiles: Quantiles::new([0.9]).unwrap(), max_age_ms, age_buckets: 7 };
+    let histogram = Observer::histogram(Buckets::new([1.0, 2.0]).unwrap());
     assert_eq!(config.rules[0].observer, Some(Observer::Summary(summary(300_000))));
     assert_eq!(config.rules[1].observer.as_ref(), Some(&histogram));
     assert_eq!((config.rules[2].observer.as_ref(), config.defaults.observer.as_ref()), (None, None));
@@ -117,7 +117,7 @@ fn old_keys_work_with_a_warning() {
         "defaults:\n  timer_type: summary\n  quantiles: [{quantile: 0.5, error: 0.1}]\nmappings:\n- match: a\n  name: n\n  timer_type: histogram\n  buckets: [1, 2]\n  match_metric_type: timer\n",
     );
     let config = config.expect("warnings only");
-    assert_eq!(config.rules[0].observer, Some(Observer::Histogram { bounds: Arc::from([1.0, 2.0]), native: NativeChoice::default() }));
+    assert_eq!(config.rules[0].observer, Some(Observer::histogram(Buckets::new([1.0, 2.0]).unwrap())));
     assert_eq!(config.rules[0].kind, Some(MetricKind::Observer));
     assert!(matches!(&config.defaults.observer, Some(Observer::Summary(options)) if *options.quantiles == [0.5]));
     assert_eq!(findings.len(), 5);
@@ -294,7 +294,6 @@ fn native_buckets_are_a_rules_choice() {
     assert_eq!(findings.len(), 1, "{findings:?}");
     assert!(findings[0].text.contains("512") && !findings[0].is_error);
     let choice = |factor, max_buckets| NativeChoice { factor: Some(factor), max_buckets: Some(max_buckets) };
-    let bounds = Arc::from(crate::options::DEFAULT_BOUNDS);
-    assert_eq!(config.rules[0].observer, Some(Observer::Histogram { bounds, native: choice(2.0, 20) }));
+    assert_eq!(config.rules[0].observer, Some(Observer::Histogram { buckets: Buckets::default(), native: choice(2.0, 20) }));
     assert_eq!(config.rules[1].observer_options.native, choice(1.5, 512));
 }

@@ -1,24 +1,24 @@
-//! What to write where an address is wrong, which depends on the flag.
+//! Advice for wrong addresses, by flag.
 
 use crate::program::net::AddressError;
 
-/// What is to be said after the error of an address, for this flag.
+/// The text to append to the error of an address of this flag.
 pub(super) fn address_advice(flag: &str, error: &AddressError) -> String {
     match error {
         AddressError::Path { path, .. } if flag == "statsd.listen-udp" => {
-            format!("; --statsd.listen-unixgram={path} takes datagrams there")
+            format!("; for a Unix datagram socket, use --statsd.listen-unixgram={path}")
         }
         AddressError::Path { .. } if flag == "statsd.listen-tcp" => {
-            "; a Unix socket for datagrams is that of --statsd.listen-unixgram".to_owned()
+            "; --statsd.listen-unixgram takes the path of a Unix datagram socket".to_owned()
         }
         AddressError::Path { .. } => "; lines are relayed over UDP only".to_owned(),
         _ => String::new(),
     }
 }
 
-/// What is wrong with the path of a Unix datagram socket that has a scheme in front.
+/// The error of a Unix datagram socket's path that begins with a scheme.
 pub(super) fn socket_path_advice(path: &str) -> Option<String> {
     let rest = ["unixgram:", "unix:"].into_iter().find_map(|scheme| path.strip_prefix(scheme))?;
     let alone = rest.strip_prefix("//").unwrap_or(rest);
-    Some(format!("{path:?} has a scheme in front; write {alone}"))
+    Some(format!("{path:?} begins with a scheme; write {alone}"))
 }

@@ -1,7 +1,8 @@
-//! What the user typed. The flags of statsd_exporter keep their names and defaults.
+//! The flags as the user types them. The flags of statsd_exporter keep their names and defaults.
 //!
-//! A heading of the help with many flags has a file of its own. Must not know what is built from a flag. clap identifies a flag
-//! by the name of its field, so a field's name must occur once in all headings and in no tool (`tool_args`).
+//! Each help heading with many flags has its own file. The first paragraph of a flag's doc comment is its line in `-h`; `--help` shows
+//! all paragraphs. clap identifies a flag by the name of its field, so a field name must be unique over all headings and the tools
+//! (`tool_args`). Must not know the settings that are built from flags.
 
 mod limit_flags;
 mod listening_flags;
@@ -34,18 +35,13 @@ use crate::program::duration;
     name = "statsd-bridge",
     args_override_self = true,
     max_term_width = 120,
+    next_line_help = true,
     disable_help_flag = true,
-    disable_version_flag = true,
-    after_help = "Every flag is also an environment variable: STATSD_BRIDGE_ and its name in capitals, dots and dashes as \
-                  underscores (STATSD_BRIDGE_STATSD_LISTEN_UDP). A flag counts before its variable; an unknown variable gets a warning.\n\
-                  A flag that may be given more than once also takes a list, A,B, and so does its variable; \\, is a comma in an item, \
-                  and \"\" no item.\n\
-                  A flag that takes BOOL is switched on by --FLAG and off by --no-FLAG."
+    disable_version_flag = true
 )]
 pub(super) struct Args {
-    /// "demo": run, and replay the *.statsd files of a folder (--examples) at the own UDP address, again every 5 s.
-    /// "healthcheck": ask the bridge at --web.listen-address whether it is ready; exit 0 if it is, else 1.
-    #[arg(value_enum, hide_possible_values = true)]
+    /// What to do other than run the bridge.
+    #[arg(value_enum)]
     pub(super) task: Option<Task>,
 
     #[command(flatten)]
@@ -68,103 +64,117 @@ pub(super) struct Args {
     pub(super) program: ProgramFlags,
 }
 
-/// What is kept over a restart.
+/// The flags of the heading State: what survives a restart.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "State")]
 pub(super) struct StateFlags {
-    /// Keep series in this file over a restart, gauges and sets over a crash; "" for not at all. It is readable by its owner only.
+    /// File that keeps series over a restart; "" for none.
+    ///
+    /// Gauges and sets also survive a crash. Only the file's owner can read it.
     #[arg(long = "state.file", value_name = "FILE", default_value = "", hide_default_value = true)]
     pub(super) file: OsString,
-    /// Write the state file this often: what a crash may cost gauges and sets; at least 1s.
+    /// Interval between writes of the state file; at least 1s.
+    ///
+    /// A crash loses the changes of gauges and sets since the last write.
     #[arg(long = "state.interval", value_name = "DURATION", default_value = "30s", value_parser = interval)]
     pub(super) interval: Duration,
-    /// Take no state file up that is older; 0 for one of any age.
+    /// Ignore state files older than this; 0 for no limit.
     #[arg(long = "state.max-age", value_name = "DURATION", default_value = "24h", value_parser = duration::parse)]
     pub(super) max_age: Duration,
 }
 
-/// What a user of statsd_exporter may have in the command line.
+/// The flags of the heading Compatibility: what a command line of statsd_exporter may contain.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Compatibility")]
 pub(super) struct CompatibilityFlags {
-    /// Answer as another program does: summaries, its prefix, container_id label, no bare tags, lines read by its rules.
+    /// Behave as another program does.
+    ///
+    /// With statsd_exporter: ms, h and d samples become summaries; self-metrics have the prefix statsd_exporter_; the field c:ID
+    /// becomes a label; bare tags and Graphite tags are off; a sample's value has no limit; OpenMetrics is never sent; and lines are
+    /// parsed by the rules of statsd_exporter. Flags override these defaults.
     #[arg(long = "compat", value_name = "PROGRAM", value_enum)]
     pub(super) compat: Option<Compat>,
-    /// Accepted, no effect.
+    /// Accepted without effect.
     #[arg(long = "statsd.cache-size", value_name = "N")]
     pub(super) cache_size: Option<u64>,
-    /// Accepted, no effect.
+    /// Accepted without effect.
     #[arg(long = "statsd.cache-type", value_name = "TYPE", value_parser = ["lru", "random"])]
     pub(super) cache_type: Option<String>,
-    /// Accepted, no effect: there is no queue.
+    /// Accepted without effect: the bridge has no queue.
     #[arg(long = "statsd.event-queue-size", value_name = "N")]
     pub(super) event_queue_size: Option<u64>,
-    /// Accepted, no effect.
+    /// Accepted without effect.
     #[arg(long = "statsd.event-flush-threshold", value_name = "N")]
     pub(super) event_flush_threshold: Option<u64>,
-    /// Accepted, no effect.
+    /// Accepted without effect.
     #[arg(long = "statsd.event-flush-interval", value_name = "DURATION", value_parser = duration::parse)]
     pub(super) event_flush_interval: Option<Duration>,
-    /// Accepted, no effect: there is no queue.
+    /// Accepted without effect: the bridge has no queue.
     #[arg(long = "statsd.udp-packet-queue-size", value_name = "N")]
     pub(super) udp_packet_queue_size: Option<u64>,
-    /// Accepted, no effect.
+    /// Accepted without effect.
     #[arg(long = "debug.dump-fsm", value_name = "FILE")]
     pub(super) dump_fsm: Option<String>,
 }
 
-/// Messages.
+/// The flags of the heading Logging.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Logging")]
 pub(super) struct LoggingFlags {
-    /// Least severe messages that are written to stderr.
+    /// Lowest severity that is logged.
+    ///
+    /// The log is written to stderr.
     #[arg(long = "log.level", value_name = "LEVEL", value_enum, default_value = "info")]
     pub(super) level: LogLevel,
-    /// Form of the messages.
+    /// Format of log lines.
     #[arg(long = "log.format", value_name = "FORMAT", value_enum, default_value = "logfmt")]
     pub(super) format: LogFormat,
 }
 
-/// The program itself.
+/// The flags of the heading Program.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Program")]
 pub(super) struct ProgramFlags {
-    /// Check flags and configuration, open no port, exit.
+    /// Check flags and configuration, then exit without opening a port.
     #[arg(long = "check-config", value_name = "BOOL", default_value = "false", action = ArgAction::Set)]
     pub(super) check_config: bool,
-    /// How long what the kernel holds is taken at the end, over all sockets together; then responses under way have as long.
+    /// Time limit at shutdown for reading what the kernel still holds.
+    ///
+    /// The limit applies to all sockets together. HTTP responses in progress then have the same time to finish.
     #[arg(long = "shutdown.drain", value_name = "DURATION", default_value = "2s", value_parser = duration::parse)]
     pub(super) shutdown_drain: Duration,
-    /// How long the page stays up after the last line was taken.
+    /// How long scrapes are answered at shutdown after the last line is read.
     #[arg(long = "shutdown.linger", value_name = "DURATION", default_value = "1s", value_parser = duration::parse)]
     pub(super) shutdown_linger: Duration,
-    /// Folder of the examples that `demo` replays.
+    /// Folder whose *.statsd files demo sends.
     #[arg(long = "examples", value_name = "DIR", default_value = "./proto-examples")]
     pub(super) examples: PathBuf,
-    /// Print help.
-    // The short form for both: a line or two for each flag.
-    #[arg(short = 'h', long = "help", action = ArgAction::HelpShort)]
+    /// Print help; -h prints a summary.
+    #[arg(short = 'h', long = "help", action = ArgAction::Help)]
     help: Option<bool>,
-    /// Print version.
+    /// Print the version.
     #[arg(short = 'V', long = "version", action = ArgAction::Version)]
     version: Option<bool>,
 }
 
-/// What to do instead of just running.
+/// What to do other than run the bridge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Task {
+    /// Run the bridge and send it the *.statsd files of --examples every 5 s.
     Demo,
+    /// Exit with 0 if the bridge at --web.listen-address is ready, else with 1.
     Healthcheck,
 }
 
-/// A program to answer like.
+/// A program whose behaviour the bridge can copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Compat {
+    /// prometheus/statsd_exporter.
     #[value(name = "statsd_exporter")]
     StatsdExporter,
 }
 
-/// Severity of a message.
+/// Lowest severity that is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum LogLevel {
     Debug,
@@ -173,7 +183,7 @@ pub(super) enum LogLevel {
     Error,
 }
 
-/// Form of a message.
+/// Format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum LogFormat {
     Logfmt,
@@ -181,6 +191,6 @@ pub(super) enum LogFormat {
 }
 
 fn interval(text: &str) -> Result<Duration, String> {
-    const LEAST: Duration = Duration::from_secs(1);
-    duration::parse(text).and_then(|time| if time >= LEAST { Ok(time) } else { Err("expected at least 1s".to_owned()) })
+    const MIN: Duration = Duration::from_secs(1);
+    duration::parse(text).and_then(|time| if time >= MIN { Ok(time) } else { Err("expected at least 1s".to_owned()) })
 }

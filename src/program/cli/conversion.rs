@@ -1,9 +1,8 @@
-//! Builds the settings from what the user typed. Every error is one line that names the flag, or its variable if that was set.
+//! Builds the settings from the flags. Every error is one line that names the flag, or its environment variable if that was set.
 //!
-//! Knows what each flag means and the defaults that depend on other flags. Must not know how a setting is carried out.
+//! Knows what each flag means and the defaults that depend on other flags. Must not know how a setting takes effect.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::address_advice::{address_advice, socket_path_advice};
@@ -11,10 +10,9 @@ use super::args::{
     Args, Compat, List, LogFormat, LogLevel, NameSet, NativeBucketsWhen, ObserverType, OpenMetricsWhen, OverflowPolicy,
     SignedGaugesMeaning, all,
 };
-use crate::ingest::exemplar_tag::ExemplarTag;
 use crate::options::{
-    Dialect, Limits, NameValidation, NativeChoice, NativeHistograms, NativeOptions, NativeWhen, Observer, OpenMetrics, Overflow,
-    PackedValues, Prefix, SignedGauges, SummaryOptions, Ttl,
+    Buckets, Dialect, Limits, NameValidation, NativeHistograms, NativeOptions, NativeWhen, Observer, OpenMetrics, Overflow, PackedValues,
+    Prefix, SampleValueLimit, SignedGauges, SummaryOptions, TagKey, Ttl,
 };
 use crate::program::flag_names::FlagNames;
 use crate::program::listener::relay::RelayOptions;
@@ -28,17 +26,17 @@ use crate::program::settings::{Settings, SnapshotOptions};
 use crate::program::web;
 use crate::registry::cell::schema_of;
 
-/// A flag whose value is wrong.
+/// An invalid value of a flag.
 struct WrongValue {
     flag: &'static str,
     why: String,
 }
 
-/// The settings that the flags make.
+/// Builds the settings.
 ///
 /// # Errors
 ///
-/// A line that names the flag whose value is wrong, or its variable if that was set.
+/// One line that names the flag with an invalid value, or its environment variable if that was set.
 pub(super) fn settings(args: &Args, names: &FlagNames) -> Result<Settings, String> {
     build(args, names).map_err(|WrongValue { flag, why }| format!("{}: {why}", names.of(flag)))
 }
@@ -57,7 +55,7 @@ fn build(args: &Args, flag_names: &FlagNames) -> Result<Settings, WrongValue> {
             counters_total_suffix: args.mapping.counters_total_suffix,
             openmetrics: openmetrics(args),
             created_lines: args.web.created_lines,
-            // Nobody has looked at a clock yet.
+            // Set at the start, when the clock is read.
             started: None,
             prefix: prefix(args),
             prometheus_names: args.wire.allow_prometheus_names,
@@ -112,8 +110,10 @@ fn web_addresses(flag: &'static str, texts: &[List<String>]) -> Result<Vec<WebAd
     all(texts).map(|text| WebAddress::parse(text).map_err(|why| wrong(flag, why))).collect()
 }
 
-/// One for every four cores, 1 to 8. One takes some ten million samples a second, each keeps bindings and cells of its own, and gauges
-/// are in order within one: two on two cores cost half as much memory again, and take no more.
+/// One worker per four cores, from 1 to 8.
+///
+/// One worker records about ten million samples a second. Each worker has its own bindings and cells, so that two workers on two cores
+/// need half as much memory again and record no more samples. Samples of a gauge keep their order within one worker only.
 fn default_workers() -> usize {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     (cores / 4).clamp(1, 8)
@@ -124,12 +124,12 @@ fn udp_options(args: &Args) -> UdpOptions {
         workers: if args.listening.udp_workers == 0 { default_workers() } else { args.listening.udp_workers },
         read_buffer_bytes: args.listening.read_buffer,
         datagram_bytes: args.limits.datagram_bytes,
-        nap: args.listening.udp_nap,
+        coalescing_delay: args.listening.udp_coalescing_delay,
     }
 }
 
 fn unixgram(args: &Args) -> Result<Option<UnixgramOptions>, WrongValue> {
-    // Checked even where no socket is asked for: a wrong value is wrong.
+    // The mode is checked even without a socket, so that an invalid value is always an error.
     let mode = u32::from_str_radix(&args.listening.unixsocket_mode, 8).ok().filter(|mode| *mode <= 0o777);
     let mode = mode.ok_or_else(|| {
         wrong("statsd.unixsocket-mode", format_args!("expected octal permissions such as 755, got {:?}", args.listening.unixsocket_mode))
@@ -180,14 +180,14 @@ fn web_options(args: &Args) -> Result<web::WebOptions, WrongValue> {
     })
 }
 
-/// Paths as typed. Those that change something are never open to everybody.
+/// The paths as typed. Paths that change something always need a password.
 fn no_auth_paths(args: &Args) -> Result<Vec<String>, WrongValue> {
     const NEVER: [&str; 3] = ["/-/quit", "/-/reload", "/api/v1/series/delete"];
     let parts = |path: &str| path.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect::<Vec<_>>();
     let checked = |path: &String| match path {
         path if !path.starts_with('/') => Err(wrong("web.no-auth-paths", format_args!("expected a path that begins with /, got {path:?}"))),
         path if NEVER.iter().any(|never| parts(never) == parts(path)) => {
-            Err(wrong("web.no-auth-paths", format_args!("{path} changes something and always needs the password")))
+            Err(wrong("web.no-auth-paths", format_args!("{path} changes something and always needs a password")))
         }
         path => Ok(path.clone()),
     };
@@ -203,13 +203,12 @@ fn mapping(args: &Args) -> rulebook::Sources {
     }
 }
 
-fn exemplar_tag(args: &Args) -> Result<Option<Arc<str>>, WrongValue> {
+fn exemplar_tag(args: &Args) -> Result<Option<TagKey>, WrongValue> {
     let key = &*args.wire.exemplars_tag;
     if key.is_empty() {
         return Ok(None);
     }
-    let why = || wrong("exemplars.tag", format_args!("{key:?} is no key of a tag: leave out : , | and #"));
-    ExemplarTag::new(key, &Dialect::default()).map(|_| Some(Arc::from(key))).ok_or_else(why)
+    TagKey::new(key).map(Some).map_err(|error| wrong("exemplars.tag", error))
 }
 
 fn names(args: &Args) -> NameValidation {
@@ -307,7 +306,11 @@ fn limits(args: &Args) -> Limits {
         },
         resting_series: args.limits.resting_series,
         exemplar_series: args.limits.exemplar_series,
-        sample_value: args.limits.sample_value.unwrap_or(if compatible(args) { f64::INFINITY } else { Limits::default().sample_value }),
+        sample_value: args.limits.sample_value.unwrap_or(if compatible(args) {
+            SampleValueLimit::NONE
+        } else {
+            SampleValueLimit::default()
+        }),
     }
 }
 
@@ -324,20 +327,14 @@ fn observer(args: &Args) -> Result<Observer, WrongValue> {
 }
 
 fn bucket_bounds(bounds: &[f64]) -> Result<Observer, String> {
-    /// Each series holds a number for each.
-    const MOST: usize = 200;
-    // +Inf is implied; whoever writes it at the end means no harm.
+    /// Each series has a counter per bound.
+    const MAX: usize = 200;
+    // +Inf is implied, and accepted at the end.
     let bounds = bounds.strip_suffix(&[f64::INFINITY]).unwrap_or(bounds);
-    if bounds.is_empty() || bounds.len() > MOST {
-        return Err(format!("expected 1 to {MOST} bounds"));
+    if bounds.is_empty() || bounds.len() > MAX {
+        return Err(format!("expected 1 to {MAX} bounds"));
     }
-    if let Some(bad) = bounds.iter().find(|bound| !bound.is_finite()) {
-        return Err(format!("{bad} is no finite number"));
-    }
-    if let Some(pair) = bounds.windows(2).find(|pair| pair[0] >= pair[1]) {
-        return Err(format!("bounds must ascend, but {} is followed by {}", pair[0], pair[1]));
-    }
-    Ok(Observer::Histogram { bounds: Arc::from(bounds), native: NativeChoice::default() })
+    Buckets::new(bounds.iter().copied()).map(Observer::histogram).map_err(|error| error.to_string())
 }
 
 fn native(args: &Args) -> NativeHistograms {
@@ -351,7 +348,7 @@ fn native(args: &Args) -> NativeHistograms {
     NativeHistograms { when, options: schema_of(args.wire.native_histogram_factor).map(options) }
 }
 
-/// Flags that tune parts of statsd_exporter which the bridge does not have.
+/// The flags given that tune parts of statsd_exporter which the bridge does not have.
 fn without_effect(args: &Args) -> Vec<&'static str> {
     let flags = [
         ("statsd.cache-size", args.compatibility.cache_size.is_some()),

@@ -1,6 +1,6 @@
-//! Why the command line leaves the program nothing to do: help, version, or wrong usage in one line.
+//! Command lines that run nothing: help, version, and wrong usage in one line.
 //!
-//! Must not know any flag, and must not print.
+//! Must not know any flag. Must not print.
 
 use std::ffi::OsString;
 
@@ -9,25 +9,25 @@ use clap::error::{ContextKind, ErrorKind};
 use crate::mapping::config::nearest::nearest;
 use crate::program::flag_names::variable;
 
-/// All that the first argument may ask for.
+/// All subcommands.
 const SUBCOMMANDS: [&str; 7] = ["check", "demo", "explain", "healthcheck", "preset", "replay", "top"];
 
-/// Those of them that have flags of their own, and so must stand in front of them.
+/// The subcommands with their own flags. They must be the first argument.
 const TOOLS: [&str; 5] = ["check", "explain", "preset", "replay", "top"];
 
-/// What clap calls the subcommand of the bridge itself.
+/// clap's name for the argument that selects `demo` or `healthcheck`.
 const TASK: &str = "[TASK]";
 
-/// Why there is nothing to do.
+/// The reason to exit without running anything.
 #[derive(Debug, PartialEq, Eq)]
 pub enum EarlyExit {
-    /// Help or version was asked for: the text, for stdout.
+    /// The user asked for help or version. The text is for stdout.
     Help(String),
-    /// Wrong usage: one line, for stderr.
+    /// Wrong usage. The line is for stderr.
     Usage(String),
 }
 
-/// clap's message about these arguments in one line, without its usage; help and version as they are.
+/// Shortens clap's error message to one line without the usage. Help and version stay as they are.
 pub(super) fn early_exit(error: &clap::Error, arguments: &[OsString]) -> EarlyExit {
     let text = error.to_string();
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
@@ -40,16 +40,16 @@ pub(super) fn early_exit(error: &clap::Error, arguments: &[OsString]) -> EarlyEx
     let words: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
     let line = words.join("; ").replace(":; ", ": ");
     let line = line.strip_prefix("error: ").unwrap_or(&line);
-    EarlyExit::Usage(of_variable(error, arguments, line).unwrap_or_else(|| line.to_owned()))
+    EarlyExit::Usage(name_variable(error, arguments, line).unwrap_or_else(|| line.to_owned()))
 }
 
-/// What the error says of its argument, such as `--log.level <LEVEL>`.
+/// A text of the error's context, such as `--log.level <LEVEL>`.
 fn context(error: &clap::Error, kind: ContextKind) -> Option<&str> {
     error.get(kind).and_then(|value| if let clap::error::ContextValue::String(text) = value { Some(&**text) } else { None })
 }
 
-/// The line with the variable in place of the flag, where the flag was not typed and the variable is set.
-fn of_variable(error: &clap::Error, arguments: &[OsString], line: &str) -> Option<String> {
+/// The line with the environment variable in place of the flag, if the value comes from the variable.
+fn name_variable(error: &clap::Error, arguments: &[OsString], line: &str) -> Option<String> {
     let shown = context(error, ContextKind::InvalidArg)?;
     let flag = shown.strip_prefix("--")?.split([' ', '=', '[']).next()?;
     let is_typed = |argument: &OsString| {
@@ -61,36 +61,36 @@ fn of_variable(error: &clap::Error, arguments: &[OsString], line: &str) -> Optio
     (is_set && !arguments.iter().any(is_typed)).then(|| line.replace(&format!("'{shown}'"), &variable))
 }
 
-/// A tool that stands behind a flag.
+/// The error for a tool that is not the first argument.
 fn misplaced(error: &clap::Error, arguments: &[OsString]) -> Option<String> {
-    // A word that is no flag and has no place: the tool itself, or what stands behind it.
+    // clap rejects the tool's name, or an argument after it, as a word without a flag.
     let is_stray = match error.kind() {
         ErrorKind::InvalidValue => context(error, ContextKind::InvalidArg) == Some(TASK),
         ErrorKind::UnknownArgument => !context(error, ContextKind::InvalidArg)?.starts_with('-'),
         _ => false,
     };
     let tool = arguments.get(2..)?.iter().find_map(|argument| TOOLS.into_iter().find(|tool| argument == tool))?;
-    is_stray.then(|| format!("{tool} must be the first argument, in front of all flags"))
+    is_stray.then(|| format!("{tool} must be the first argument, before all flags"))
 }
 
-/// A subcommand behind flags that is none.
+/// The error for an unknown subcommand after flags.
 fn stray_subcommand(error: &clap::Error) -> Option<String> {
     let is_task = error.kind() == ErrorKind::InvalidValue && context(error, ContextKind::InvalidArg) == Some(TASK);
-    is_task.then(|| context(error, ContextKind::InvalidValue)).flatten().map(no_subcommand)
+    is_task.then(|| context(error, ContextKind::InvalidValue)).flatten().map(unknown_subcommand_line)
 }
 
-/// A first argument that is neither a flag nor a subcommand, whatever stands behind it.
+/// The error for a first argument that is neither a flag nor a subcommand.
 pub(super) fn unknown_subcommand(arguments: &[OsString]) -> Option<EarlyExit> {
     let first = arguments.get(1)?.to_string_lossy();
     let is_known = first.starts_with('-') || SUBCOMMANDS.contains(&&*first);
-    (!is_known).then(|| EarlyExit::Usage(no_subcommand(&first)))
+    (!is_known).then(|| EarlyExit::Usage(unknown_subcommand_line(&first)))
 }
 
-fn no_subcommand(given: &str) -> String {
+fn unknown_subcommand_line(given: &str) -> String {
     let meant = match given {
         "help" | "version" => Some(format!("--{given}")),
         _ => nearest(given, SUBCOMMANDS.into_iter()).map(str::to_owned),
     };
     let meant = meant.map(|meant| format!("; did you mean {meant}?")).unwrap_or_default();
-    format!("there is no subcommand {given:?}{meant} (there are {}; without one the bridge runs)", SUBCOMMANDS.join(", "))
+    format!("unknown subcommand {given:?}{meant} (subcommands: {}; without one the bridge runs)", SUBCOMMANDS.join(", "))
 }

@@ -1,16 +1,16 @@
-//! Environment variables that look like the bridge's and are none: a misspelt setting is not ignored in silence.
+//! Warnings about unknown environment variables with the bridge's prefix, which are likely misspelt settings.
 //!
-//! What Kubernetes sets by itself for a Service named `statsd-bridge` is left alone.
+//! The variables that Kubernetes sets for a Service named `statsd-bridge` get no warning.
 
 use std::ffi::OsString;
 
 use crate::mapping::config::nearest::nearest;
 use crate::program::flag_names::{PREFIX, variable};
 
-/// Told to the build, not to the program.
-const OF_THE_BUILD: &str = "STATSD_BRIDGE_REVISION";
+/// A variable of the build, not of the program.
+const BUILD_VARIABLE: &str = "STATSD_BRIDGE_REVISION";
 
-/// A line for each of these variables that begins as those of the bridge do, in any case, and is that of no flag.
+/// A warning for each variable that has the bridge's prefix, in any case, and belongs to no flag.
 pub(super) fn unknown(variables: impl IntoIterator<Item = (OsString, OsString)>, flags: &[String]) -> Vec<String> {
     let known: Vec<String> = flags.iter().map(|flag| variable(flag)).collect();
     let mut lines: Vec<String> = variables
@@ -18,15 +18,15 @@ pub(super) fn unknown(variables: impl IntoIterator<Item = (OsString, OsString)>,
         .filter_map(|(name, value)| {
             let name = name.to_str()?;
             let rest = name.get(PREFIX.len()..).filter(|_| same(&name[..PREFIX.len()], PREFIX))?;
-            let is_known = name == OF_THE_BUILD || known.iter().any(|known| known == name);
-            (!is_known && !is_of_a_service(rest, &value.to_string_lossy())).then(|| line(name, rest, &known))
+            let is_known = name == BUILD_VARIABLE || known.iter().any(|known| known == name);
+            (!is_known && !is_from_kubernetes(rest, &value.to_string_lossy())).then(|| line(name, rest, &known))
         })
         .collect();
     lines.sort_unstable();
     lines
 }
 
-/// Whether two names differ by case and separators only.
+/// Whether two names are equal but for case and separators.
 fn same(a: &str, b: &str) -> bool {
     normal(a) == normal(b)
 }
@@ -37,14 +37,14 @@ fn normal(name: &str) -> String {
 
 fn line(name: &str, rest: &str, known: &[String]) -> String {
     let meant = meant(rest, known).map(|meant| format!("; did you mean {meant}?")).unwrap_or_default();
-    format!("{name} is the variable of no flag and has no effect{meant}")
+    format!("{name} belongs to no flag and has no effect{meant}")
 }
 
-/// The variable that is most likely meant by what stands behind the prefix.
+/// The known variable that the name after the prefix most likely means.
 fn meant(rest: &str, known: &[String]) -> Option<String> {
     let rest = normal(rest);
     let candidates: Vec<String> = known.iter().filter_map(|known| known.strip_prefix(PREFIX).map(normal)).collect();
-    // LISTEN_UDP for STATSD_LISTEN_UDP: a part in front is left out.
+    // LISTEN_UDP means STATSD_LISTEN_UDP: the first part is missing.
     let longer = || candidates.iter().filter(|known| known.strip_suffix(&rest).is_some_and(|front| front.ends_with('_')));
     let found = candidates.iter().find(|known| **known == rest).map(String::as_str);
     let found = found.or_else(|| nearest(&rest, candidates.iter().map(String::as_str)));
@@ -52,8 +52,9 @@ fn meant(rest: &str, known: &[String]) -> Option<String> {
     found.map(variable)
 }
 
-/// `SERVICE_HOST`, `SERVICE_PORT_HTTP`, `PORT`, `PORT_9125_UDP_ADDR` and the like, also behind more of a Service's name.
-fn is_of_a_service(rest: &str, value: &str) -> bool {
+/// Whether Kubernetes sets the variable for a Service: `SERVICE_HOST`, `SERVICE_PORT_HTTP`, `PORT`, `PORT_9125_UDP_ADDR` and the like,
+/// also after the rest of a longer Service name.
+fn is_from_kubernetes(rest: &str, value: &str) -> bool {
     let (rest, words) = (format!("_{rest}"), rest.split('_').collect::<Vec<_>>());
     let is_port = words.windows(3).any(|words| {
         let [port, number, protocol] = words else { return false };
@@ -74,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_of_no_flag_is_told_with_the_nearest_one() {
+    fn a_warning_names_the_nearest_variable() {
         for (name, meant) in [
             ("STATSD_BRIDGE_LOG_LEVLE", "STATSD_BRIDGE_LOG_LEVEL"),
             ("STATSD_BRIDGE_LISTEN_UDP", "STATSD_BRIDGE_STATSD_LISTEN_UDP"),
@@ -84,14 +85,14 @@ mod tests {
             ("statsd_bridge_log_level", "STATSD_BRIDGE_LOG_LEVEL"),
             ("Statsd_Bridge_Log_Lvel", "STATSD_BRIDGE_LOG_LEVEL"),
         ] {
-            assert_eq!(lines(&[(name, "x")]), [format!("{name} is the variable of no flag and has no effect; did you mean {meant}?")]);
+            assert_eq!(lines(&[(name, "x")]), [format!("{name} belongs to no flag and has no effect; did you mean {meant}?")]);
         }
-        assert_eq!(lines(&[("STATSD_BRIDGE_COLOUR", "x")]), ["STATSD_BRIDGE_COLOUR is the variable of no flag and has no effect"]);
+        assert_eq!(lines(&[("STATSD_BRIDGE_COLOUR", "x")]), ["STATSD_BRIDGE_COLOUR belongs to no flag and has no effect"]);
         assert_eq!(lines(&[("STATSD_BRIDGE_", "")]).len(), 1);
     }
 
     #[test]
-    fn variables_of_flags_of_others_and_of_kubernetes_are_left_alone() {
+    fn variables_of_flags_other_programs_and_kubernetes_get_no_warning() {
         let address = "udp://10.0.0.1:9125";
         assert!(
             lines(&[("STATSD_BRIDGE_LOG_LEVEL", "loud"), ("STATSD_BRIDGE_REVISION", "1"), ("STATSD_HOST", "x"), ("PATH", "/")]).is_empty()

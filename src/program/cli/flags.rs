@@ -1,7 +1,6 @@
-//! The bridge's flags as one clap command. Gives every flag its environment variable, and every flag that is on or off a `--no-`
-//! twin.
+//! The bridge's flags as one clap command. Every flag has an environment variable, and every BOOL flag a `--no-` form.
 //!
-//! Must not know what is built from the flags.
+//! Must not know the settings that are built from flags.
 
 use std::any::TypeId;
 use std::ffi::OsString;
@@ -15,15 +14,22 @@ use super::early_exit::{EarlyExit, early_exit};
 use crate::program::flag_names::{FlagNames, variable};
 use crate::program::version::version;
 
-/// What the help of the program says of the tools.
-const TOOLS: &str = "Tools, each with a --help of its own:
-  statsd-bridge check FILE...               say what is wrong with mapping files
-  statsd-bridge explain LINE...             say what becomes of a line, and why
-  statsd-bridge replay CAPTURE...           the page of a file of lines or a pcap; --against OLD for the difference
-  statsd-bridge preset list | show NAME     the presets that come with the bridge
-  statsd-bridge top                         what takes the room in a running bridge, and who hit which limit; live";
+/// The tools, at the end of the program's help.
+const TOOLS: &str = "Tools, each with its own --help:
+  statsd-bridge check FILE...            check mapping files
+  statsd-bridge explain LINE...          show how lines become series, and why
+  statsd-bridge replay CAPTURE...        print a capture's exposition, or compare two rule sets
+  statsd-bridge preset list | show NAME  list the built-in presets, or print one of them
+  statsd-bridge top                      show what uses most of a running bridge";
 
-/// The bridge's flags as they were typed, and where each came from.
+/// The forms of flags, at the end of the program's help.
+const FORMS: &str = "\
+Every flag has an environment variable: STATSD_BRIDGE_ and the flag's name in capitals, with dots and dashes as underscores \
+(STATSD_BRIDGE_STATSD_LISTEN_UDP). A flag overrides its variable. An unknown variable logs a warning.
+A repeatable flag and its variable also accept a list: A,B. Write a comma within an item as \\,. An empty value, \"\", is an empty list.
+--FLAG switches a BOOL flag on, --no-FLAG switches it off.";
+
+/// Parses the bridge's flags. The result names the flags whose values come from environment variables.
 pub(super) fn parse_args(arguments: impl IntoIterator<Item = OsString>) -> Result<(Args, FlagNames), EarlyExit> {
     let command = command();
     let arguments = arguments.into_iter().map(|argument| without_negation(argument, &command));
@@ -34,7 +40,7 @@ pub(super) fn parse_args(arguments: impl IntoIterator<Item = OsString>) -> Resul
     Ok((Args::from_arg_matches(&matches).map_err(|error| early_exit(&error, &arguments))?, names))
 }
 
-/// What clap calls these flags, and what the user does.
+/// clap's identifier and the name of each flag.
 pub(super) fn ids_and_flags<'a>(args: impl Iterator<Item = &'a Arg>) -> Vec<(String, String)> {
     args.filter_map(|arg| Some((arg.get_id().to_string(), arg.get_long()?.to_owned()))).collect()
 }
@@ -44,18 +50,14 @@ fn flag_names(matches: &ArgMatches, flags: Vec<(String, String)>) -> FlagNames {
     FlagNames::new(flags.into_iter().filter(|(id, _)| from_environment(id)).map(|(_, flag)| flag))
 }
 
-/// The flags that have a variable, without their dashes.
+/// The names of the flags that have an environment variable, without dashes.
 pub(super) fn flags_with_variable() -> Vec<String> {
     command().get_arguments().filter(|arg| arg.get_env().is_some()).filter_map(|arg| arg.get_long().map(str::to_owned)).collect()
 }
 
-/// The flags as clap has them, with what all of them share.
+/// The clap command of the bridge, with environment variables and `--no-` forms.
 pub(super) fn command() -> Command {
-    let version = version();
-    let version = version.split_once(' ').map(|(_, number)| number.to_owned()).unwrap_or_default();
-    let command = Args::command().version(version);
-    let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-    command.after_help(format!("{}\n\n{after}", TOOLS)).mut_args(|arg| {
+    Args::command().version(version()).after_help(format!("{TOOLS}\n\n{FORMS}")).mut_args(|arg| {
         let Some(flag) = arg.get_long().map(str::to_owned) else { return arg };
         if !arg.get_action().takes_values() {
             return arg;
@@ -69,7 +71,7 @@ pub(super) fn command() -> Command {
         } else {
             arg
         };
-        // Named once, at the end of the help, and not with each flag.
+        // The end of the help explains the variables once.
         arg.env(variable(&flag)).hide_env(true)
     })
 }
@@ -78,7 +80,7 @@ fn takes_bool(arg: &Arg) -> bool {
     arg.get_action().takes_values() && arg.get_value_parser().type_id() == TypeId::of::<bool>()
 }
 
-/// `--no-FLAG` of a flag that is on or off, as `--FLAG=false`; all else as it is.
+/// Replaces `--no-FLAG` of a BOOL flag by `--FLAG=false`.
 pub(super) fn without_negation(argument: OsString, command: &Command) -> OsString {
     let Some(flag) = argument.to_str().and_then(|a| a.strip_prefix("--no-")) else { return argument };
     if command.get_arguments().any(|arg| arg.get_long() == Some(flag) && takes_bool(arg)) {
@@ -113,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flag_that_is_on_or_off_has_four_forms_and_the_last_one_counts() {
+    fn a_bool_flag_has_four_forms_and_the_last_occurrence_counts() {
         let parsed = |arguments: &[&str]| args(arguments).unwrap().wire.parse_dogstatsd_tags;
         assert!(parsed(&[]));
         assert!(!parsed(&["--no-statsd.parse-dogstatsd-tags"]));
@@ -125,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flag_that_is_a_list_may_come_often_and_other_flags_count_by_their_last() {
+    fn repeatable_flags_add_up_and_other_flags_take_their_last_occurrence() {
         let typed = args(&["--statsd.listen-udp=:1", "--statsd.listen-udp", "[::1]:2, 127.0.0.1:3"]).unwrap();
         assert!(all(&typed.listening.listen_udp).eq([":1", "[::1]:2", "127.0.0.1:3"]));
         let typed = args(&["--label=a=b,c=d", r"--label=e=f\,g", "--statsd.mapping-config=x.yml,y.yml", "--preset=", "--label="]).unwrap();

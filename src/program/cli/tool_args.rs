@@ -1,6 +1,6 @@
 //! The command lines of the tools: `check`, `explain`, `replay` and `preset` as the first argument.
 //!
-//! The bridge's flags that change what a line becomes work here too, with their environment variables; the same code reads them.
+//! The bridge's flags that change the result of a line work here too, with their environment variables. The same code parses them.
 //! Must not run a tool.
 
 use std::ffi::{OsStr, OsString};
@@ -17,24 +17,24 @@ use crate::options::Options;
 use crate::program::rulebook::Sources;
 use crate::program::settings::Settings;
 
-/// Headings of the flags that tools share with the bridge.
+/// The headings of the flags that tools share with the bridge.
 const SHARED: [&str; 4] = ["Wire", "Mapping", "Limits", "Compatibility"];
 
-/// A flag under another heading that decides which names are free for rules.
+/// A shared flag under another heading. It decides which names rules may use.
 const SHARED_FLAG: &str = "web.process-metrics";
 
-/// A question about rules.
+/// A tool and its arguments.
 #[derive(Debug, Clone)]
 pub enum Tool {
     /// `check`.
     Check {
-        /// What to check.
+        /// The rules to check.
         sources: Sources,
-        /// Of the bridge that would run it.
+        /// The options of the bridge that would use the rules.
         options: Box<Options>,
-        /// How to answer.
+        /// The format of the output.
         format: AnswerFormat,
-        /// Warnings end with exit code 1.
+        /// Whether warnings cause exit code 1.
         strict: bool,
     },
     /// `explain`.
@@ -47,134 +47,142 @@ pub enum Tool {
     PresetShow(String),
 }
 
-/// What `explain` is asked.
+/// The arguments of `explain`.
 #[derive(Debug, Clone)]
 pub struct Explain {
-    /// Lines of the wire.
+    /// The lines to explain.
     pub lines: Vec<String>,
     /// The rules.
     pub sources: Sources,
-    /// Of the bridge.
+    /// The options of the bridge.
     pub options: Options,
-    /// How to answer.
+    /// The format of the output.
     pub format: AnswerFormat,
-    /// Show every rule that was tried.
+    /// Show all rules that were tried.
     pub all: bool,
 }
 
-/// What `replay` is asked.
+/// The arguments of `replay`.
 #[derive(Debug, Clone)]
 pub struct Replay {
-    /// Files of lines or captures of a network; `-` is stdin.
+    /// Files of lines, or network captures; `-` is stdin.
     pub captures: Vec<PathBuf>,
     /// The rules.
     pub sources: Sources,
-    /// Other rules, to compare with.
+    /// The old rules to compare with.
     pub against: Option<Sources>,
-    /// Of the bridge.
+    /// The options of the bridge.
     pub options: Options,
-    /// How to answer.
+    /// The format of the output.
     pub format: AnswerFormat,
     /// Show the own metrics, too.
     pub own: bool,
-    /// Show every difference and every unmapped name.
+    /// Show all differences and all unmapped names.
     pub all: bool,
     /// Only UDP datagrams to this port.
     pub port: Option<u16>,
 }
 
-/// How a tool answers.
+/// The format of a tool's output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum AnswerFormat {
-    /// For people.
+    /// Text for people.
     #[default]
     Text,
-    /// For programs: one JSON document.
+    /// One JSON document.
     Json,
 }
 
-/// Say what is wrong with mapping files. Exit code 0: clean, or notes only; 1: errors; 3: warnings.
+/// Check mapping files.
+///
+/// Exit code 0: no problems, or notes only; 1: errors; 3: warnings.
 #[derive(Debug, Parser)]
 #[command(name = "statsd-bridge check", bin_name = "statsd-bridge check", max_term_width = 120)]
 struct CheckArgs {
-    /// Mapping files, or folders of them.
+    /// Mapping files, or folders of mapping files.
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Warnings end with exit code 1.
+    /// Exit with 1 if there are warnings.
     #[arg(long)]
     strict: bool,
-    /// How to answer.
+    /// Format of the output.
     #[arg(long, value_enum, default_value = "text")]
     format: AnswerFormat,
 }
 
-/// Say what becomes of a line, and why: how it is read, which rules are tried, what the page shows then.
+/// Show how lines become series, and why.
+///
+/// The output has the parsed line, the rules that were tried, and the exposition.
 #[derive(Debug, Parser)]
 #[command(name = "statsd-bridge explain", bin_name = "statsd-bridge explain", max_term_width = 120)]
 struct ExplainArgs {
-    /// Lines as they are sent, such as 'app.requests:1|c|#env:prod'; all go to one bridge, in this order.
+    /// Lines as clients send them, such as 'app.requests:1|c|#env:prod'.
+    ///
+    /// One bridge receives all lines, in this order.
     #[arg(value_name = "LINE", required = true)]
     lines: Vec<String>,
-    /// Mapping file, or folder of them; may be given more than once.
+    /// Mapping file, or folder of mapping files; repeatable.
     #[arg(long, value_name = "FILE")]
     config: Vec<PathBuf>,
-    /// Show every rule that was tried, not only the 20 that come nearest.
+    /// Show all rules that were tried, not only the nearest 20.
     #[arg(long)]
     all: bool,
-    /// How to answer.
+    /// Format of the output.
     #[arg(long, value_enum, default_value = "text")]
     format: AnswerFormat,
 }
 
-/// Put a capture through the bridge: the page goes to stdout, sums and unmapped names to stderr.
+/// Print the exposition of a capture.
+///
+/// The exposition is written to stdout. Totals and unmapped names are written to stderr.
+///
+/// Exit code 0: success; 1: a file is unusable; 3: --against finds a difference.
 #[derive(Debug, Parser)]
-#[command(
-    name = "statsd-bridge replay",
-    bin_name = "statsd-bridge replay",
-    max_term_width = 120,
-    long_about = "Put a capture through the bridge: the page goes to stdout, sums and unmapped names to stderr.\n\
-                  Exit code 0; with --against 3 if there is a difference; 1 if a file cannot be used."
-)]
+#[command(name = "statsd-bridge replay", bin_name = "statsd-bridge replay", max_term_width = 120)]
 struct ReplayArgs {
-    /// Files of lines, or captures of a network (pcap, pcapng) with UDP datagrams; "-" is stdin.
+    /// Files of lines, or network captures (pcap, pcapng); - is stdin.
+    ///
+    /// The UDP datagrams of a network capture are read.
     #[arg(value_name = "CAPTURE", required = true)]
     captures: Vec<PathBuf>,
-    /// Mapping file, or folder of them; may be given more than once.
+    /// Mapping file, or folder of mapping files; repeatable.
     #[arg(long, value_name = "FILE")]
     config: Vec<PathBuf>,
-    /// Mapping file to compare with: shows the difference in place of the page. "" is no rules at all.
+    /// Mapping file to compare with; "" for no rules.
+    ///
+    /// The output is the difference instead of the exposition.
     #[arg(long, value_name = "OLD", value_parser = OsStringValueParser::new().map(PathBuf::from))]
     against: Vec<PathBuf>,
-    /// Show the bridge's own metrics, too.
+    /// Include self-metrics.
     #[arg(long)]
     own: bool,
-    /// Show every difference and every unmapped name, not only the first 20.
+    /// Show all differences and all unmapped names, not only the first 20.
     #[arg(long)]
     all: bool,
-    /// Of a capture of a network, only datagrams to this UDP port.
+    /// Only read datagrams to this UDP port of a network capture.
     #[arg(long, value_name = "PORT")]
     port: Option<u16>,
-    /// How to answer.
+    /// Format of the output.
     #[arg(long, value_enum, default_value = "text")]
     format: AnswerFormat,
 }
 
-/// The presets that come with the bridge.
+/// Show the built-in presets.
 #[derive(Debug, Parser)]
 #[command(name = "statsd-bridge preset", bin_name = "statsd-bridge preset", max_term_width = 120)]
 enum PresetArgs {
-    /// Their names.
+    /// List the names of all presets.
     List,
-    /// The text of one: a mapping file.
+    /// Print the mapping file of a preset.
     Show {
-        /// As `list` has it.
+        /// A name that `list` prints.
         name: String,
     },
 }
 
-/// The tool that the first argument after the program's name asks for; `None` if it asks for none.
+/// Parses the command line of a tool; `None` if the first argument is not a tool.
 pub(super) fn parse(arguments: &[OsString]) -> Option<Result<Tool, EarlyExit>> {
-    let rest = arguments.get(1..).unwrap_or_default();
+    let (_, rest) = arguments.split_first()?;
     Some(match rest.first()?.to_str()? {
         "check" => check(rest),
         "explain" => explain(rest),
@@ -188,7 +196,7 @@ fn check(arguments: &[OsString]) -> Result<Tool, EarlyExit> {
     let (args, settings) = read::<CheckArgs>(arguments)?;
     let sources = with_files(settings.mapping, args.files);
     if sources.paths.is_empty() && sources.presets.is_empty() {
-        return Err(EarlyExit::Usage("check: name a mapping file, or a preset with --preset".to_owned()));
+        return Err(EarlyExit::Usage("check: expected a mapping file, or a preset with --preset".to_owned()));
     }
     Ok(Tool::Check { sources, options: Box::new(settings.bridge), format: args.format, strict: args.strict })
 }
@@ -223,7 +231,7 @@ fn replay(arguments: &[OsString]) -> Result<Tool, EarlyExit> {
 
 fn preset(arguments: &[OsString]) -> Result<Tool, EarlyExit> {
     if arguments.len() == 1 {
-        return Err(EarlyExit::Usage("preset: say list, or show NAME".to_owned()));
+        return Err(EarlyExit::Usage("preset: expected list, or show NAME".to_owned()));
     }
     match PresetArgs::try_parse_from(arguments).map_err(|error| early_exit(&error, arguments))? {
         PresetArgs::List => Ok(Tool::PresetList),
@@ -231,23 +239,23 @@ fn preset(arguments: &[OsString]) -> Result<Tool, EarlyExit> {
     }
 }
 
-/// Files named to the tool count in place of those of the bridge's flags and variables.
+/// Files in the tool's arguments replace those of the bridge's flags and variables.
 fn with_files(sources: Sources, files: Vec<PathBuf>) -> Sources {
     if files.is_empty() { sources } else { Sources { paths: files, ..sources } }
 }
 
-/// The tool's own arguments, and the settings that the shared flags make.
+/// Parses the tool's own arguments, and the settings from the shared flags.
 fn read<T: CommandFactory + FromArgMatches>(arguments: &[OsString]) -> Result<(T, Settings), EarlyExit> {
     let bridge = command();
     let shared: Vec<Arg> = bridge.get_arguments().filter(|arg| is_shared(arg)).cloned().collect();
     let ids = ids_and_flags(shared.iter());
     let tool = T::command().args_override_self(true).args(shared.into_iter().map(|arg| arg.hide(true))).after_help(
-        "The bridge's flags for wire, mapping, limits, --compat and --web.process-metrics hold here too: see statsd-bridge --help.",
+        "The bridge's flags under Wire, Mapping, Limits and Compatibility, and --web.process-metrics, also apply: see statsd-bridge --help.",
     );
     let given = arguments.iter().cloned().map(|argument| without_negation(argument, &bridge));
     let matches = tool.try_get_matches_from(given).map_err(|error| early_exit(&error, arguments))?;
     let own = T::from_arg_matches(&matches).map_err(|error| early_exit(&error, arguments))?;
-    let (args, names) = parse_args(again(&matches, &ids))?;
+    let (args, names) = parse_args(shared_arguments(&matches, &ids))?;
     let settings = conversion::settings(&args, &names).map_err(EarlyExit::Usage)?;
     Ok((own, settings))
 }
@@ -257,8 +265,8 @@ fn is_shared(arg: &Arg) -> bool {
     is_shared && arg.get_action().takes_values()
 }
 
-/// The shared flags as they were typed, for the bridge's own parser, which reads the environment too.
-fn again(matches: &ArgMatches, ids: &[(String, String)]) -> Vec<OsString> {
+/// The shared flags as typed, as arguments for the bridge's own parser, which also reads the environment.
+fn shared_arguments(matches: &ArgMatches, ids: &[(String, String)]) -> Vec<OsString> {
     let mut flags = vec![OsString::from("statsd-bridge")];
     for (id, long) in ids.iter().filter(|(id, _)| matches.value_source(id) == Some(ValueSource::CommandLine)) {
         for value in matches.get_raw(id).into_iter().flatten() {
@@ -271,7 +279,7 @@ fn again(matches: &ArgMatches, ids: &[(String, String)]) -> Vec<OsString> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::options::{Observer, Prefix};
+    use crate::options::{Buckets, Observer, Prefix};
 
     fn tool(arguments: &[&str]) -> Result<Tool, EarlyExit> {
         let arguments: Vec<OsString> = std::iter::once(&"statsd-bridge").chain(arguments).map(OsString::from).collect();
@@ -286,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_of_the_bridge_hold_for_tools() {
+    fn tools_accept_shared_flags() {
         let asked = ["explain", "a:1|c", "x:1|c", "--config=m.yml", "--compat=statsd_exporter", "--no-statsd.parse-influxdb-tags"];
         let more =
             ["--statsd.observer-type=histogram", "--statsd.histogram-buckets=1,2", "--label", "a=b", "--label=c=d", "--limits.tags=7"];
@@ -294,7 +302,7 @@ mod tests {
         assert_eq!(explain.lines, ["a:1|c", "x:1|c"]);
         assert_eq!((explain.options.prefix, explain.options.limits.tags), (Prefix::Exporter, 7));
         assert!(!explain.options.dialect.influxdb_tags && explain.options.dialect.librato_tags);
-        assert_eq!(explain.options.observer, Observer::Histogram { bounds: [1.0, 2.0].into(), native: Default::default() });
+        assert_eq!(explain.options.observer, Observer::histogram(Buckets::new([1.0, 2.0]).unwrap()));
         assert_eq!(explain.sources.paths, [PathBuf::from("m.yml")]);
         assert_eq!(explain.sources.labels, [("a".to_owned(), "b".to_owned()), ("c".to_owned(), "d".to_owned())]);
     }
@@ -302,7 +310,7 @@ mod tests {
     #[test]
     fn wrong_usage_is_one_clear_line() {
         for (arguments, expected) in [
-            (&["check"][..], "check: name a mapping file"),
+            (&["check"][..], "check: expected a mapping file"),
             (&["check", "a.yml", "--format=xml"], "invalid value 'xml' for '--format <FORMAT>'"),
             (&["check", "a.yml", "--statsd.listen-udp=:1"], "unexpected argument '--statsd.listen-udp'"),
             (&["explain"], "the following required arguments were not provided"),

@@ -1,4 +1,4 @@
-//! The command line of `top`. Must not ask the bridge anything.
+//! The command line of `top`. Must not send a request.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -11,59 +11,63 @@ use super::tool_args::AnswerFormat;
 use crate::program::ask::Base;
 use crate::program::duration;
 
-/// Show what takes the room in a running bridge, and who hit which limit. In a terminal live, until q or Ctrl-C.
+/// Show the families, labels and senders that use most of a running bridge.
+///
+/// In a terminal, the output is updated until q or Ctrl-C. Elsewhere it is printed once.
 #[derive(Debug, Clone, Parser)]
 #[command(
     name = "statsd-bridge top",
     bin_name = "statsd-bridge top",
     max_term_width = 120,
-    after_help = "Exit code 0; 1 if the bridge cannot be reached; 2 for wrong usage."
+    after_help = "Exit code 0: success; 1: the bridge cannot be reached; 2: wrong usage."
 )]
 pub struct Top {
-    /// The bridge's address over HTTP [default: that of the bridge that runs here, else http://127.0.0.1:9102].
+    /// HTTP address of the bridge [default: that of the local bridge, else http://127.0.0.1:9102].
     #[arg(long, value_name = "URL", value_parser = Base::parse)]
     pub url: Option<Base>,
-    /// For https: who signs the bridge's certificate, in PEM.
+    /// For https: certificate of the authority that signed the bridge's certificate, in PEM.
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
-    /// For https: take any certificate; it is not known then who gets the password.
+    /// For https: accept any certificate.
+    ///
+    /// Another server can then receive the password.
     #[arg(long, conflicts_with = "ca_file")]
     pub insecure: bool,
-    /// For https: a certificate to show to the bridge, in PEM.
+    /// For https: client certificate, in PEM.
     #[arg(long, value_name = "FILE", requires = "key_file")]
     pub cert_file: Option<PathBuf>,
-    /// The key of --cert-file, in PEM.
+    /// Private key of --cert-file, in PEM.
     #[arg(long, value_name = "FILE", requires = "cert_file")]
     pub key_file: Option<PathBuf>,
-    /// The user of the web configuration file to be, with --password-file.
+    /// User of the web configuration file; needs --password-file.
     #[arg(long, value_name = "NAME", requires = "password_file")]
     pub user: Option<String>,
-    /// A file whose first line is the user's password.
+    /// File whose first line is the user's password.
     #[arg(long, value_name = "FILE", requires = "user")]
     pub password_file: Option<PathBuf>,
-    /// How often to ask, at least 100ms.
+    /// Interval between requests; at least 100ms.
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = interval)]
     pub interval: Duration,
-    /// Print once and end, as without a terminal.
+    /// Print once and exit.
     #[arg(long)]
     pub once: bool,
-    /// Families to show, those with most series, up to 1000.
+    /// Number of families to show, those with most series; at most 1000.
     #[arg(long, value_name = "N", default_value = "20", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub limit: u16,
-    /// How to answer; JSON is printed once.
+    /// Format of the output; JSON is printed once.
     #[arg(long, value_enum, default_value = "text")]
     pub format: AnswerFormat,
 }
 
-/// What `top` is asked; `None` if the first argument after the program's name is another.
+/// Parses the command line of `top`; `None` if the first argument is another.
 pub(super) fn parse(arguments: &[OsString]) -> Option<Result<Top, EarlyExit>> {
-    let rest = arguments.get(1..).unwrap_or_default();
+    let (_, rest) = arguments.split_first()?;
     (rest.first()?.to_str()? == "top").then(|| Top::try_parse_from(rest).map_err(|error| early_exit(&error, arguments)))
 }
 
 fn interval(text: &str) -> Result<Duration, String> {
-    const LEAST: Duration = Duration::from_millis(100);
-    duration::parse(text).and_then(|interval| if interval < LEAST { Err("expected at least 100ms".to_owned()) } else { Ok(interval) })
+    const MIN: Duration = Duration::from_millis(100);
+    duration::parse(text).and_then(|interval| if interval < MIN { Err("expected at least 100ms".to_owned()) } else { Ok(interval) })
 }
 
 #[cfg(test)]

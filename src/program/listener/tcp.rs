@@ -302,10 +302,8 @@ mod tests {
         }
 
         fn own(&self, name: &str) -> String {
-            let full = format!("statsd_bridge_{name} ");
-            let families = self.bridge.telemetry().families();
-            let found = families.iter().flat_map(|f| &f.lines).find_map(|l| l.strip_prefix(&full).map(str::to_owned));
-            found.unwrap_or_else(|| panic!("no {name}"))
+            let found = self.bridge.telemetry().value(&format!("statsd_bridge_{name}"));
+            found.unwrap_or_else(|| panic!("no {name}")).to_string()
         }
 
         async fn end(&mut self) {

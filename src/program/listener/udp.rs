@@ -49,7 +49,7 @@ pub struct UdpOptions {
     pub datagram_bytes: usize,
     /// Pause before the next receive after a batch that was not full; zero turns it off. `None` for one that the receive buffer
     /// holds: 200 microseconds to 1 millisecond.
-    pub nap: Option<Duration>,
+    pub coalescing_delay: Option<Duration>,
 }
 
 /// The sockets of one address, ready to receive.
@@ -112,7 +112,7 @@ impl BoundUdp {
     }
 
     fn nap(&self) -> Duration {
-        self.options.nap.unwrap_or_else(|| nap_within(self.receive_buffer_bytes))
+        self.options.coalescing_delay.unwrap_or_else(|| nap_within(self.receive_buffer_bytes))
     }
 
     fn announce(&self) {
@@ -236,13 +236,11 @@ mod tests {
     use crate::source::Source;
 
     fn own(bridge: &Bridge, series: &str) -> u64 {
-        let families = bridge.telemetry().families();
-        let line = families.iter().flat_map(|f| &f.lines).find_map(|l| l.strip_prefix(series)?.strip_prefix(' ').map(str::to_owned));
-        line.and_then(|v| v.parse().ok()).unwrap_or_else(|| panic!("no {series}"))
+        bridge.telemetry().value(series).unwrap_or_else(|| panic!("no {series}")) as u64
     }
 
     fn options(workers: usize, datagram_bytes: usize) -> UdpOptions {
-        UdpOptions { workers, read_buffer_bytes: 0, datagram_bytes, nap: Some(Duration::from_micros(100)) }
+        UdpOptions { workers, read_buffer_bytes: 0, datagram_bytes, coalescing_delay: Some(Duration::from_micros(100)) }
     }
 
     fn start(address: &str, options: &UdpOptions) -> (SocketAddr, Bridge, Arc<Stop>, Vec<JoinHandle<()>>) {
@@ -311,7 +309,7 @@ mod tests {
     #[test]
     fn drops_are_counted_while_the_thread_that_receives_is_held_up() {
         // It naps for a minute after its first datagram.
-        let options = UdpOptions { read_buffer_bytes: 1, nap: Some(Duration::from_secs(60)), ..options(1, 65_535) };
+        let options = UdpOptions { read_buffer_bytes: 1, coalescing_delay: Some(Duration::from_secs(60)), ..options(1, 65_535) };
         let (at, bridge, _stop, _threads) = start("127.0.0.1:0", &options);
         let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
         let dropped = format!("statsd_bridge_udp_kernel_drops_total{{address=\"{at}\",worker=\"0\"}}");

@@ -22,7 +22,7 @@ use super::intake::Intake;
 use super::stop::{Stop, stopped};
 use crate::program::net::{BindError, OwnedPath, error_text, remove_stale};
 use crate::program::readiness::{Part, Readiness};
-use crate::program::rebinding::{CHECK_EVERY, Rebinding};
+use crate::program::rebinding::{CHECK_INTERVAL, Rebinding};
 use crate::telemetry::Telemetry;
 
 /// How often the relay is looked at while nothing comes.
@@ -117,7 +117,7 @@ impl BoundUnixgram {
                 [Some(&current), before.as_ref()].into_iter().flatten().for_each(|socket| socket.count_left(&mut batch, &telemetry));
                 return intake.finish();
             }
-            if checked.elapsed() >= CHECK_EVERY {
+            if checked.elapsed() >= CHECK_INTERVAL {
                 checked = Instant::now();
                 let bind = || {
                     Self::try_bind(&options)
@@ -233,7 +233,7 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o722);
         let second = BoundUnixgram::bind(&options(&path)).err().map(|e| e.to_string());
         let at = path.display();
-        assert_eq!(second, Some(format!("cannot listen on unixgram {at}: the socket exists and a program listens on it")));
+        assert_eq!(second, Some(format!("cannot listen on unixgram {at}: the socket exists and another program listens on it")));
         drop(first);
         assert!(!path.exists(), "removed at the end");
         fs::write(&path, "precious").unwrap();
@@ -256,9 +256,7 @@ mod tests {
         }
         stop.set();
         bound.serve(Intake::new(bridge.worker(), None), bridge.telemetry().clone(), stop, Arc::default()).await;
-        let families = bridge.telemetry().families();
-        let packets = families.iter().find(|f| f.name == "statsd_bridge_unixgram_packets_total").unwrap();
-        assert_eq!(packets.lines, ["statsd_bridge_unixgram_packets_total 10"]);
+        assert_eq!(bridge.telemetry().sum("unixgram_packets_total"), 10);
         assert!(!path.exists());
         assert_eq!(bridge.registry().conflicts()[0].came.source, Source::Unixgram);
     }

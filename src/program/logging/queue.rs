@@ -1,8 +1,8 @@
-//! Lines on their way to a reader that may stop reading: a bounded queue and one thread that writes.
+//! A bounded queue of lines, and the thread that writes them to a reader that may block.
 //!
-//! Whoever hands in a line never waits. What finds the queue full is dropped and counted, and that is said as soon as the reader
-//! takes lines again. A library for this (tracing-appender) was looked at: it does not say what was dropped, does not bound the bytes
-//! in its queue, and gives up a line where a pipe is non-blocking. Must not know where lines come from, nor their form.
+//! Adding a line never blocks. A line that finds the queue full is dropped and counted, and a message reports the number when the reader
+//! continues. The library tracing-appender does not report dropped lines, does not bound the bytes in its queue, and loses lines on a
+//! non-blocking pipe. Must not know where lines come from, nor their format.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -12,21 +12,21 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Lines that wait at most.
-pub(super) const LINES: usize = 4096;
-/// Bytes that wait at most: a line may be long.
-const BYTES: usize = 4 << 20;
-/// While lines are dropped all the time, that is said this often.
-const SAY_EVERY: Duration = Duration::from_secs(1);
-/// Pause where the other end cannot take anything just now and writing does not wait for it.
-const FULL_NAP: Duration = Duration::from_millis(10);
+/// Limit of lines in the queue.
+const MAX_LINES: usize = 4096;
+/// Limit of bytes in the queue.
+const MAX_BYTES: usize = 4 << 20;
+/// Interval between reports of dropped lines.
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+/// Pause after a write to a full non-blocking pipe.
+const RETRY_DELAY: Duration = Duration::from_millis(10);
 
 thread_local! {
-    /// Whether this is the writing thread, whose own lines pass the queue by.
+    /// Whether this is the writing thread. Its own lines bypass the queue.
     static IS_WRITER: Cell<bool> = const { Cell::new(false) };
 }
 
-/// The queue in front of one writer.
+/// The queue of one writer.
 #[derive(Default)]
 pub(super) struct LineQueue {
     waiting: Mutex<Waiting>,
@@ -40,17 +40,17 @@ struct Waiting {
     bytes: usize,
     /// Whether a line is being written.
     is_writing: bool,
-    /// Dropped and not said yet.
-    unsaid: u64,
+    /// Dropped lines that are not reported yet.
+    unreported: u64,
 }
 
 impl LineQueue {
-    /// Takes a line, or drops and counts it. Never waits.
+    /// Adds a line, or drops and counts it. Never blocks.
     pub(super) fn push(&self, line: &[u8]) {
         let mut waiting = self.lock();
         let bytes = waiting.bytes.saturating_add(line.len());
-        if waiting.lines.len() >= LINES || bytes > BYTES {
-            waiting.unsaid += 1;
+        if waiting.lines.len() >= MAX_LINES || bytes > MAX_BYTES {
+            waiting.unreported += 1;
             self.dropped.fetch_add(1, Ordering::Relaxed);
             return;
         }
@@ -60,47 +60,47 @@ impl LineQueue {
         self.changed.notify_all();
     }
 
-    /// Lines that were dropped since the start.
+    /// The number of lines dropped since the start.
     pub(super) fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    /// Waits until every line is written, but no longer than this; whether all are.
-    pub(super) fn flush(&self, at_most: Duration) -> bool {
+    /// Waits until all lines are written, at most `timeout`. Returns whether all are written.
+    pub(super) fn flush(&self, timeout: Duration) -> bool {
         let is_busy = |waiting: &mut Waiting| !waiting.lines.is_empty() || waiting.is_writing;
-        let result = self.changed.wait_timeout_while(self.lock(), at_most, is_busy);
+        let result = self.changed.wait_timeout_while(self.lock(), timeout, is_busy);
         !result.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
-    /// Writes lines as they come, for ever; `say` tells how many were dropped, by a line of its own.
-    pub(super) fn write_all_to(&self, out: impl Write, say: impl Fn(u64)) {
+    /// Writes lines for ever. `report` logs the number of dropped lines.
+    pub(super) fn write_all_to(&self, out: impl Write, report: impl Fn(u64)) {
         IS_WRITER.set(true);
-        let (mut out, mut said) = (out, None::<Instant>);
+        let (mut out, mut last_report) = (out, None::<Instant>);
         loop {
             let line = self.next();
             let is_written = write_line(&mut out, &line).is_ok();
             if !is_written {
                 self.dropped.fetch_add(1, Ordering::Relaxed);
             }
-            let is_time = said.is_none_or(|said| said.elapsed() >= SAY_EVERY);
+            let is_time = last_report.is_none_or(|last| last.elapsed() >= REPORT_INTERVAL);
             let mut waiting = self.lock();
-            let unsaid = if is_written && (is_time || waiting.lines.is_empty()) { std::mem::take(&mut waiting.unsaid) } else { 0 };
+            let unreported = if is_written && (is_time || waiting.lines.is_empty()) { std::mem::take(&mut waiting.unreported) } else { 0 };
             drop(waiting);
-            if unsaid > 0 {
-                say(unsaid);
-                said = Some(Instant::now());
+            if unreported > 0 {
+                report(unreported);
+                last_report = Some(Instant::now());
             }
             self.lock().is_writing = false;
             self.changed.notify_all();
         }
     }
 
-    /// The line that has waited longest, as soon as there is one.
+    /// Waits for the oldest line.
     fn next(&self) -> Box<[u8]> {
         let mut waiting = self.lock();
         loop {
             if let Some(line) = waiting.lines.pop_front() {
-                waiting.bytes = waiting.bytes.saturating_sub(line.len());
+                waiting.bytes -= line.len();
                 waiting.is_writing = true;
                 return line;
             }
@@ -113,13 +113,16 @@ impl LineQueue {
     }
 }
 
-/// Waits for the reader, also where the other end is non-blocking because somebody else made it so.
+/// Writes a line. It waits for the reader, even if another program has made the pipe non-blocking.
 fn write_line(out: &mut impl Write, mut line: &[u8]) -> io::Result<()> {
     while !line.is_empty() {
         match out.write(line) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => line = line.get(written..).unwrap_or_default(),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(FULL_NAP),
+            Ok(written) => {
+                debug_assert!(written <= line.len(), "more bytes were written than given");
+                line = line.get(written..).unwrap_or_default();
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(RETRY_DELAY),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
@@ -127,7 +130,7 @@ fn write_line(out: &mut impl Write, mut line: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// The queue as something to write to: each write is one line. On the writing thread it is what the queue writes to.
+/// Adds each write to the queue as one line. On the writing thread, it writes to `direct`.
 pub(super) struct LineWriter<D> {
     pub(super) queue: Arc<LineQueue>,
     pub(super) direct: D,
@@ -136,7 +139,10 @@ pub(super) struct LineWriter<D> {
 impl<D: Write> Write for LineWriter<D> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         if IS_WRITER.get() {
-            let _ = write_line(&mut self.direct, line);
+            // The queue's own report. A lost report counts as a dropped line.
+            if write_line(&mut self.direct, line).is_err() {
+                self.queue.dropped.fetch_add(1, Ordering::Relaxed);
+            }
         } else {
             self.queue.push(line);
         }
@@ -154,7 +160,7 @@ mod tests {
 
     use super::*;
 
-    /// A reader that takes a line when it is told to.
+    /// A reader that reads one line per turn.
     struct Reader {
         turns: Receiver<()>,
         read: SyncSender<Vec<u8>>,
@@ -173,26 +179,26 @@ mod tests {
     }
 
     #[test]
-    fn what_finds_the_queue_full_is_dropped_counted_and_said_when_the_reader_is_back() {
+    fn lines_that_find_the_queue_full_are_dropped_counted_and_reported() {
         let (turn, turns) = sync_channel(10_000);
         let (read, lines) = sync_channel(10_000);
         let (say, said) = sync_channel(10_000);
         let queue = Arc::new(LineQueue::default());
         let writing = Arc::clone(&queue);
         thread::spawn(move || writing.write_all_to(Reader { turns, read }, |dropped| say.send(dropped).unwrap()));
-        // One is being written, and as many wait as may.
+        // One line is being written, and the queue is full.
         queue.push(b"0");
         while !queue.lock().is_writing {
             thread::yield_now();
         }
-        (0..LINES + 7).for_each(|_| queue.push(b"1"));
+        (0..MAX_LINES + 7).for_each(|_| queue.push(b"1"));
         assert_eq!(queue.dropped(), 7);
-        assert!(!queue.flush(Duration::from_millis(1)), "nobody reads");
-        (0..LINES + 1).for_each(|_| turn.send(()).unwrap());
-        assert!(queue.flush(Duration::from_secs(120)), "all is read");
-        assert_eq!(lines.try_iter().count(), LINES + 1);
+        assert!(!queue.flush(Duration::from_millis(1)), "the reader is blocked");
+        (0..MAX_LINES + 1).for_each(|_| turn.send(()).unwrap());
+        assert!(queue.flush(Duration::from_secs(120)), "all lines are read");
+        assert_eq!(lines.try_iter().count(), MAX_LINES + 1);
         assert_eq!(said.try_iter().sum::<u64>(), 7);
-        // Long lines fill it too.
+        // Long lines fill the queue too.
         (0..6).for_each(|_| queue.push(&[b'x'; 1 << 20]));
         assert!((8..=9).contains(&queue.dropped()), "{}", queue.dropped());
     }

@@ -1,53 +1,45 @@
-//! Binds sockets to an address, and says why one cannot be had. Must not know the options of any transport.
+//! Binds sockets to addresses. Must not know the options of any transport.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 
 use socket2::{Domain, Socket, Type};
 
-use super::address::{Address, AddressError};
+use super::address::{Address, AddressError, Candidates};
 use super::error_text::error_text;
 
-/// Why a listener could not start.
+/// The reason why a socket cannot be bound.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BindError {
-    /// The operating system said no.
+    /// The operating system refused it.
     #[error("cannot listen on {transport} {address}: {why}")]
     Listen {
         /// `udp`, `tcp`, `unixgram` or `http`.
         transport: &'static str,
-        /// As the user typed it.
+        /// The address as typed.
         address: String,
-        /// In words.
+        /// The cause.
         why: String,
     },
-    /// The address itself is wrong.
+    /// The address is invalid.
     #[error(transparent)]
     Address(#[from] AddressError),
 }
 
 impl Address {
-    /// Runs `bind` on the candidates until one is not refused for want of its address family.
+    /// Runs `bind` on the best candidate, and on the alternative if the system does not support the address family of the best one.
     pub(crate) fn bind_first<T>(&self, transport: &'static str, mut bind: impl FnMut(SocketAddr) -> io::Result<T>) -> Result<T, BindError> {
-        let candidates = self.candidates()?;
-        let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-        for candidate in candidates {
-            match bind(candidate) {
-                Ok(bound) => return Ok(bound),
-                Err(error) => {
-                    let no_such_family = matches!(error.raw_os_error(), Some(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL));
-                    last = error;
-                    if !no_such_family {
-                        break;
-                    }
-                }
-            }
-        }
-        Err(BindError::Listen { transport, address: self.to_string(), why: error_text(&last) })
+        let Candidates { best, alternative } = self.candidates()?;
+        let is_unsupported = |error: &io::Error| matches!(error.raw_os_error(), Some(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL));
+        let bound = match (bind(best), alternative) {
+            (Err(error), Some(alternative)) if is_unsupported(&error) => bind(alternative),
+            (bound, _) => bound,
+        };
+        bound.map_err(|error| BindError::Listen { transport, address: self.to_string(), why: error_text(&error) })
     }
 }
 
-/// An unbound socket for `address`; one for all of IPv6 takes IPv4 as well.
+/// An unbound socket for `address`. A socket for the IPv6 wildcard also receives IPv4.
 pub(crate) fn new_socket(address: SocketAddr, kind: Type) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), kind.cloexec(), None)?;
     if address.is_ipv6() && address.ip().is_unspecified() {
@@ -56,9 +48,17 @@ pub(crate) fn new_socket(address: SocketAddr, kind: Type) -> io::Result<Socket> 
     Ok(socket)
 }
 
-/// Binds a TCP listener for use by tokio.
-pub(crate) fn bind_tcp(address: &Address, transport: &'static str) -> Result<TcpListener, BindError> {
-    // As many connections may wait in the kernel as it allows; the limits of open ones are the servers'.
+/// A TCP listener, and the address that it is bound to.
+pub(crate) struct BoundTcp {
+    /// Non-blocking.
+    pub listener: TcpListener,
+    /// With the port that the kernel picked, if port 0 was asked for.
+    pub address: SocketAddr,
+}
+
+/// Binds a non-blocking TCP listener.
+pub(crate) fn bind_tcp(address: &Address, transport: &'static str) -> Result<BoundTcp, BindError> {
+    // The kernel lowers it to its own limit. The servers limit open connections.
     const BACKLOG: i32 = 4096;
     address.bind_first(transport, |candidate| {
         let socket = new_socket(candidate, Type::STREAM)?;
@@ -66,7 +66,8 @@ pub(crate) fn bind_tcp(address: &Address, transport: &'static str) -> Result<Tcp
         socket.bind(&candidate.into())?;
         socket.listen(BACKLOG)?;
         socket.set_nonblocking(true)?;
-        Ok(socket.into())
+        let listener = TcpListener::from(socket);
+        Ok(BoundTcp { address: listener.local_addr()?, listener })
     })
 }
 
@@ -78,7 +79,7 @@ mod tests {
     fn a_taken_port_is_named() {
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = taken.local_addr().unwrap().to_string();
-        let error = bind_tcp(&Address::parse(&address).unwrap(), "tcp").unwrap_err();
+        let error = bind_tcp(&Address::parse(&address).unwrap(), "tcp").err().unwrap();
         assert_eq!(error.to_string(), format!("cannot listen on tcp {address}: Address already in use"));
     }
 }

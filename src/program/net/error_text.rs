@@ -1,8 +1,8 @@
-//! Puts errors of the operating system into words for a person. Must not know what failed.
+//! The text of operating system errors. Must not know what failed.
 
 use std::io;
 
-/// An operating system's error in words, without its number.
+/// The text of an error, without its number.
 pub(crate) fn error_text(error: &io::Error) -> String {
     let text = error.to_string();
     match text.split_once(" (os error") {

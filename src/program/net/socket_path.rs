@@ -1,6 +1,6 @@
-//! Paths of Unix sockets: checks their form, removes one that a dead program left behind, and removes our own at the end.
+//! Paths of Unix sockets: validates them, removes stale sockets, and removes the bridge's own sockets at shutdown.
 //!
-//! Must not know what kind of socket it is or what it carries.
+//! Must not know the kind of a socket or what it carries.
 
 use std::ffi::CString;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -9,7 +9,7 @@ use std::{fs, io};
 
 use super::error_text::error_text;
 
-/// Makes way for the socket if nobody listens on what is there, which `probe` finds out by connecting.
+/// Removes a socket at the path that has no listener. `probe` connects to it.
 pub(crate) fn remove_stale(path: &Path, probe: impl Fn(&Path) -> io::Result<()>) -> Result<(), String> {
     let there = match fs::symlink_metadata(path) {
         Ok(there) => there,
@@ -17,26 +17,26 @@ pub(crate) fn remove_stale(path: &Path, probe: impl Fn(&Path) -> io::Result<()>)
         Err(error) => return Err(error_text(&error)),
     };
     if !there.file_type().is_socket() {
-        return Err("the path exists and is no socket".to_owned());
+        return Err("the path exists and is not a socket".to_owned());
     }
     match probe(path) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            tracing::info!(path = %path.display(), "removing a socket that nobody listens on");
+            tracing::info!(path = %path.display(), "removing a socket without a listener");
             fs::remove_file(path).map_err(|error| error_text(&error))
         }
         Err(error) => Err(format!("the socket exists and cannot be probed: {}", error_text(&error))),
-        Ok(()) => Err("the socket exists and a program listens on it".to_owned()),
+        Ok(()) => Err("the socket exists and another program listens on it".to_owned()),
     }
 }
 
-/// The path of a socket of ours. Removed at the end, unless another program has put its own there meanwhile.
+/// The path of a socket of the bridge. Dropping it removes the path, unless it leads to another program's socket by then.
 pub(crate) struct OwnedPath {
     path: PathBuf,
     identity: (u64, u64),
 }
 
 impl OwnedPath {
-    /// Of a socket that was just bound.
+    /// The path of a socket that was just bound.
     pub(crate) fn new(path: &Path) -> io::Result<Self> {
         Ok(Self { path: path.to_owned(), identity: identity(path)? })
     }
@@ -46,7 +46,7 @@ impl OwnedPath {
         &self.path
     }
 
-    /// Whether the path still leads to the socket. While the socket is open, nothing else has its number.
+    /// Whether the path still leads to the socket. While the socket is open, no other file has its inode number.
     pub(crate) fn is_there(&self) -> bool {
         identity(&self.path).is_ok_and(|now| now == self.identity)
     }
@@ -54,8 +54,10 @@ impl OwnedPath {
 
 impl Drop for OwnedPath {
     fn drop(&mut self) {
-        if self.is_there() {
-            let _ = fs::remove_file(&self.path);
+        if self.is_there()
+            && let Err(error) = fs::remove_file(&self.path)
+        {
+            tracing::warn!(path = %self.path.display(), error = error_text(&error), "the path of a socket cannot be removed");
         }
     }
 }
@@ -64,13 +66,13 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
     fs::symlink_metadata(path).map(|m| (m.dev(), m.ino()))
 }
 
-/// Checks the form of a path or abstract name, without touching the file system.
+/// Validates a path or an abstract name, without access to the file system.
 pub(crate) fn check_path(path: &str) -> Result<(), String> {
-    // sun_path has 108 bytes, of which a path needs one for its end and an abstract name one for its beginning.
-    const MOST: usize = 107;
+    // sun_path has 108 bytes. A path needs one of them for its terminating NUL, an abstract name one for its leading NUL.
+    const MAX: usize = 107;
     let name = path.strip_prefix('@').unwrap_or(path);
-    if name.is_empty() || path.len() > MOST || CString::new(path).is_err() {
-        return Err(format!("{path:?} is no path of a Unix socket: expected 1 to {MOST} bytes"));
+    if name.is_empty() || path.len() > MAX || CString::new(path).is_err() {
+        return Err(format!("{path:?} is not a path of a Unix socket: expected 1 to {MAX} bytes"));
     }
     Ok(())
 }
@@ -80,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_are_none() {
+    fn invalid_paths() {
         assert_eq!((check_path("/run/s"), check_path("@name")), (Ok(()), Ok(())));
         for path in ["", "@", "a\0b", &"x".repeat(108)] {
             assert!(check_path(path).is_err(), "{path:?}");

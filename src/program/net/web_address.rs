@@ -1,4 +1,4 @@
-//! Addresses of the web server as the user types them: `HOST:PORT` or `unix:PATH`. Must not open a socket or know HTTP.
+//! Addresses of the web server: `HOST:PORT` or `unix:PATH`. Must not open a socket or know HTTP.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::address::{Address, AddressError};
 use super::socket_path::check_path;
 
-/// Where HTTP is to be listened for.
+/// An address of the web server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WebAddress {
     /// `HOST:PORT`.
@@ -16,21 +16,21 @@ pub enum WebAddress {
 }
 
 impl WebAddress {
-    /// Reads `HOST:PORT` or `unix:PATH`.
+    /// Parses `HOST:PORT` or `unix:PATH`.
     ///
     /// # Errors
     ///
-    /// What to write instead, in words.
+    /// The message says what to write instead.
     pub fn parse(text: &str) -> Result<Self, String> {
         let Some(path) = text.strip_prefix("unix:") else {
             return Address::parse(text).map(Self::Tcp).map_err(|error| match &error {
                 AddressError::Path { path, .. } => format!("{error}; write unix:{path}"),
-                _ if text.starts_with("https://") => format!("{error}; TLS is a matter of --web.config.file"),
+                _ if text.starts_with("https://") => format!("{error}; TLS is set in --web.config.file"),
                 _ => error.to_string(),
             });
         };
         if path.starts_with('@') {
-            return Err(format!("{text:?}: an abstract name has no permissions; write unix:/run/statsd-bridge/web.sock"));
+            return Err(format!("{text:?}: an abstract socket has no permissions; write unix:/run/statsd-bridge/web.sock"));
         }
         check_path(path).map(|()| Self::Unix(PathBuf::from(path)))
     }
@@ -58,9 +58,9 @@ mod tests {
             assert!(WebAddress::parse(text).is_err(), "{text}");
         }
         for (text, advice) in [
-            ("/run/a.sock", "but a path; write unix:/run/a.sock"),
-            ("http://:9102/metrics", "it is that of a URL; write :9102"),
-            ("https://a:9102", "it is that of a URL; write a:9102; TLS is a matter of --web.config.file"),
+            ("/run/a.sock", "not HOST:PORT; write unix:/run/a.sock"),
+            ("http://:9102/metrics", "it is a URL; write :9102"),
+            ("https://a:9102", "it is a URL; write a:9102; TLS is set in --web.config.file"),
         ] {
             assert!(WebAddress::parse(text).expect_err(text).ends_with(advice), "{text}");
         }

@@ -1,8 +1,8 @@
 //! The web server's sockets and access control, from the settings to the tasks that serve them.
 //!
-//! Binds addresses and paths, or takes systemd's sockets. Must not know what a request is answered with.
+//! Binds addresses and paths, or uses the sockets that systemd passes. Must not know requests and responses.
 
-use std::net::{SocketAddr, TcpListener as StdTcp};
+use std::net::SocketAddr;
 use std::os::unix::net::{UnixListener as StdUnix, UnixStream};
 use std::path::Path;
 use std::pin::pin;
@@ -15,12 +15,12 @@ use tokio::task::JoinSet;
 
 use super::start_error::StartError;
 use crate::bridge::Bridge;
-use crate::program::net::{BindError, OwnedPath, WebAddress, bind_tcp, error_text, remove_stale};
-use crate::program::rebinding::{CHECK_EVERY, Rebinding};
+use crate::program::net::{BindError, BoundTcp, OwnedPath, WebAddress, bind_tcp, error_text, remove_stale};
+use crate::program::rebinding::{CHECK_INTERVAL, Rebinding};
 use crate::program::settings::Settings;
 use crate::program::web::{self, Gate, WebListener};
 
-/// All sockets of the web server, bound, and the gate in front of them.
+/// All bound sockets of the web server, and its access control.
 pub(crate) struct HttpSockets {
     bound: Vec<BoundHttp>,
     gate: Arc<Gate>,
@@ -28,20 +28,20 @@ pub(crate) struct HttpSockets {
 
 struct BoundHttp {
     socket: StreamSocket,
-    /// As a person names it.
+    /// The address as messages show it.
     shown: String,
     is_admin: bool,
-    /// Removed when the server has ended.
+    /// Removed when the server has stopped.
     path: Option<OwnedPath>,
 }
 
 enum StreamSocket {
-    Tcp(StdTcp),
+    Tcp(BoundTcp),
     Unix(StdUnix),
 }
 
 impl HttpSockets {
-    /// Reads the web configuration file and binds, or takes from systemd, whatever the settings name.
+    /// Reads the web configuration file, and binds the sockets of the settings or takes those of systemd.
     pub(crate) fn bind(settings: &Settings) -> Result<Self, StartError> {
         let gate = match &settings.web_config {
             Some(path) => {
@@ -64,42 +64,42 @@ impl HttpSockets {
         Ok(Self { bound, gate: Arc::new(gate) })
     }
 
-    /// The first TCP address of the page.
+    /// The first TCP address that serves the exposition.
     pub(crate) fn address(&self) -> Option<SocketAddr> {
         self.bound.iter().filter(|bound| !bound.is_admin).find_map(BoundHttp::address)
     }
 
-    /// `https` where the gate asks for TLS, else `http`.
+    /// `https` if the web configuration has TLS, else `http`.
     pub(crate) fn scheme(&self) -> &'static str {
         if self.gate.has_tls() { "https" } else { "http" }
     }
 
-    /// The first Unix socket of the page.
+    /// The first Unix socket that serves the exposition.
     pub(crate) fn path(&self) -> Option<&str> {
         self.bound.iter().find(|bound| !bound.is_admin && matches!(bound.socket, StreamSocket::Unix(_))).map(|bound| bound.shown.as_str())
     }
 
-    /// Begins to serve on all sockets, and to follow the configuration file.
+    /// Starts to serve on all sockets, and to watch the web configuration file.
     pub(super) fn start(self, options: &web::WebOptions, bridge: &Bridge, state: web::WebState) -> Result<Serving, StartError> {
-        let state = Arc::new(state.behind(Arc::clone(&self.gate)));
+        let state = Arc::new(state.with_gate(Arc::clone(&self.gate)));
         let stop = watch::Sender::new(false);
         let mut servers = JoinSet::new();
         let (scheme, has_admin) = (self.scheme(), self.bound.iter().any(|bound| bound.is_admin));
         for bound in self.bound {
-            // A loopback is asked under the names of the loopback; elsewhere a bridge has many names, and hosts are named by a flag.
+            // On loopback addresses, only loopback names are valid. Elsewhere the bridge cannot know its names; a flag lists them.
             let is_loopback = bound.address().is_some_and(|address| address.ip().is_loopback());
-            let checks_hosts = is_loopback || !options.allowed_hosts.is_empty();
-            let admin_elsewhere = has_admin && !bound.is_admin;
-            let options = web::WebOptions { admin_elsewhere, checks_hosts, ..options.clone() };
+            let check_hosts = is_loopback || !options.allowed_hosts.is_empty();
+            let admin_on_other_listener = has_admin && !bound.is_admin;
+            let options = web::WebOptions { admin_on_other_listener, check_hosts, ..options.clone() };
             tracing::info!(address = bound.shown, path = options.telemetry_path, admin = bound.is_admin, "listening on {scheme}");
             let listener = match bound.socket {
-                StreamSocket::Tcp(socket) => WebListener::Tcp(TcpListener::from_std(socket)?),
+                StreamSocket::Tcp(socket) => WebListener::Tcp(TcpListener::from_std(socket.listener)?),
                 StreamSocket::Unix(socket) => WebListener::Unix(UnixListener::from_std(socket)?),
             };
             let (bridge, state) = (bridge.clone(), Arc::clone(&state));
             let part = state.lifecycle.readiness().part();
             let rebinding = Rebinding::new(bound.shown, Arc::clone(bridge.telemetry()), part);
-            let serve = move |listener, stop| web::serve(listener, options.clone(), bridge.clone(), Arc::clone(&state), told(stop));
+            let serve = move |listener, stop| web::serve(listener, options.clone(), bridge.clone(), Arc::clone(&state), stopped(stop));
             match bound.path {
                 None => servers.spawn(serve(listener, stop.subscribe())),
                 Some(path) => servers.spawn(serve_path(listener, path, rebinding, stop.subscribe(), serve)),
@@ -116,7 +116,7 @@ impl BoundHttp {
         match address {
             WebAddress::Tcp(address) => {
                 let socket = bind_tcp(address, "http").map_err(failed_by)?;
-                Ok(Self { shown: socket.local_addr()?.to_string(), socket: StreamSocket::Tcp(socket), is_admin, path: None })
+                Ok(Self { shown: socket.address.to_string(), socket: StreamSocket::Tcp(socket), is_admin, path: None })
             }
             WebAddress::Unix(path) => {
                 let failed = |why| failed_by(BindError::Listen { transport: "http", address: address.to_string(), why });
@@ -128,13 +128,13 @@ impl BoundHttp {
 
     fn address(&self) -> Option<SocketAddr> {
         match &self.socket {
-            StreamSocket::Tcp(socket) => socket.local_addr().ok(),
+            StreamSocket::Tcp(socket) => Some(socket.address),
             StreamSocket::Unix(_) => None,
         }
     }
 }
 
-/// A socket at this path. One that a program left behind is replaced.
+/// Binds a socket to this path. A socket without a listener at the path is replaced.
 fn bind_path(path: &Path) -> Result<(StdUnix, OwnedPath), String> {
     let words = |error: std::io::Error| error_text(&error);
     remove_stale(path, |path| UnixStream::connect(path).map(drop))?;
@@ -144,13 +144,13 @@ fn bind_path(path: &Path) -> Result<(StdUnix, OwnedPath), String> {
     Ok((socket, owned))
 }
 
-/// Ends when it is told to, or nobody is left who could tell.
-async fn told(mut stop: watch::Receiver<bool>) {
+/// Resolves when `stop` is set, or its sender is dropped.
+async fn stopped(mut stop: watch::Receiver<bool>) {
     drop(stop.wait_for(|stop| *stop).await);
 }
 
-/// Serves the socket of a path until `stop` turns true. A path that was removed meanwhile is bound again; connections of the old socket
-/// end after the response under way.
+/// Serves the socket of a path until `stop` is set. A path that was removed is bound again. Connections of the old socket are closed
+/// after the response in progress.
 async fn serve_path<F, S>(first: WebListener, path: OwnedPath, mut rebinding: Rebinding, stop: watch::Receiver<bool>, serve: F)
 where
     F: Fn(WebListener, watch::Receiver<bool>) -> S,
@@ -158,11 +158,11 @@ where
 {
     let (mut path, mut current, mut served) = (path, watch::Sender::new(false), JoinSet::new());
     served.spawn(serve(first, current.subscribe()));
-    let mut end = pin!(told(stop));
+    let mut end = pin!(stopped(stop));
     loop {
         tokio::select! {
             () = &mut end => break,
-            () = tokio::time::sleep(CHECK_EVERY) => {}
+            () = tokio::time::sleep(CHECK_INTERVAL) => {}
             Some(_) = served.join_next(), if served.len() > 1 => continue,
         }
         let bind = || {
@@ -179,7 +179,7 @@ where
     while served.join_next().await.is_some() {}
 }
 
-/// The sockets that systemd opened for this process.
+/// The sockets that systemd passes to this process.
 fn from_systemd() -> Result<Vec<BoundHttp>, StartError> {
     let mut given = ListenFd::from_env();
     if given.len() == 0 {
@@ -187,15 +187,11 @@ fn from_systemd() -> Result<Vec<BoundHttp>, StartError> {
     }
     (0..given.len())
         .map(|index| {
-            // Taken as TCP first; where it is none it stays and is taken as a Unix socket.
-            if let Ok(Some(socket)) = given.take_tcp_listener(index) {
-                socket.set_nonblocking(true)?;
-                return Ok(BoundHttp {
-                    shown: socket.local_addr()?.to_string(),
-                    socket: StreamSocket::Tcp(socket),
-                    is_admin: false,
-                    path: None,
-                });
+            // A socket that is not TCP stays in the list, and is taken as a Unix socket next.
+            if let Ok(Some(listener)) = given.take_tcp_listener(index) {
+                listener.set_nonblocking(true)?;
+                let socket = BoundTcp { address: listener.local_addr()?, listener };
+                return Ok(BoundHttp { shown: socket.address.to_string(), socket: StreamSocket::Tcp(socket), is_admin: false, path: None });
             }
             let socket = given.take_unix_listener(index)?.ok_or(StartError::NoSystemdSocket)?;
             socket.set_nonblocking(true)?;
@@ -204,7 +200,7 @@ fn from_systemd() -> Result<Vec<BoundHttp>, StartError> {
         .collect()
 }
 
-/// The web server while it runs.
+/// The running web server.
 pub(super) struct Serving {
     pub(super) state: Arc<web::WebState>,
     servers: JoinSet<()>,
@@ -213,7 +209,7 @@ pub(super) struct Serving {
 }
 
 impl Serving {
-    /// Lets running responses finish, and ends.
+    /// Stops the server after the responses in progress.
     pub(super) async fn end(mut self) {
         self.following.abort();
         self.stop.send_replace(true);

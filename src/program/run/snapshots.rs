@@ -1,8 +1,8 @@
-//! Decides when series are kept and restored: at start, on a timer, and once more after the last sample is recorded.
+//! Schedules snapshots: restores series at the start, and saves them at intervals and after the last sample is recorded.
 //!
 //! Must not know the format of a snapshot, nor how its file is replaced.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
@@ -10,6 +10,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::start_error::StartError;
 use crate::bridge::Bridge;
+use crate::lock::lock;
 use crate::program::clock::{self, now};
 use crate::program::net::error_text;
 use crate::program::settings::SnapshotOptions;
@@ -17,7 +18,7 @@ use crate::program::state_file::{Ending, RestoreOutcome, StateFile, Written};
 use crate::state::format::Mark;
 use crate::time::Timestamp;
 
-/// Keeps a bridge's series in a file.
+/// Saves a bridge's series in a file.
 pub(super) struct Snapshots {
     keeper: Arc<Keeper>,
     timer: JoinHandle<()>,
@@ -26,29 +27,29 @@ pub(super) struct Snapshots {
 struct Keeper {
     bridge: Bridge,
     file: StateFile,
-    /// Held while a snapshot is written: never two at once. Whether the last one is written: none comes after it.
-    turn: Mutex<bool>,
+    /// Whether the last snapshot is written. The lock is held while a snapshot is written.
+    is_ended: Mutex<bool>,
 }
 
 impl Snapshots {
-    /// Takes up what the file holds and starts the timer; none without options. To be awaited before anything is received.
+    /// Restores the series in the file and starts the timer; `None` without options. Await it before anything is received.
     ///
     /// # Errors
     ///
-    /// The file cannot be written. That it cannot be read is none.
+    /// The file cannot be written. A file that cannot be read is not an error.
     pub(super) async fn start(bridge: &Bridge, options: Option<&SnapshotOptions>) -> Result<Option<Self>, StartError> {
         let Some(SnapshotOptions { path, interval, max_age }) = options.cloned() else { return Ok(None) };
         let unusable = |error| StartError::State { path: path.clone(), error };
         let file = StateFile::at(&path).map_err(unusable)?;
-        let keeper = Arc::new(Keeper { bridge: bridge.clone(), file, turn: Mutex::default() });
+        let keeper = Arc::new(Keeper { bridge: bridge.clone(), file, is_ended: Mutex::default() });
         let restoring = Arc::clone(&keeper);
         let restored = tokio::task::spawn_blocking(move || restoring.restore(max_age)).await;
         restored.map_err(|error| unusable(std::io::Error::other(error)))?;
         Ok(Some(Self { timer: tokio::spawn(tick(Arc::clone(&keeper), interval)), keeper }))
     }
 
-    /// Writes the last snapshot, after one that may be under way; whether it is written. To be awaited when nothing is received any
-    /// more.
+    /// Writes the last snapshot, after one that may be in progress. Returns whether it is written. Await it after the last sample is
+    /// recorded.
     pub(super) async fn end(self) -> bool {
         self.timer.abort();
         self.keeper.snapshot(Mark::End).await
@@ -68,15 +69,16 @@ impl Keeper {
     async fn snapshot(self: &Arc<Self>, mark: Mark) -> bool {
         let keeper = Arc::clone(self);
         tokio::task::spawn_blocking(move || keeper.write(mark)).await.unwrap_or_else(|_| {
-            tracing::error!("a snapshot ended by a panic");
+            self.bridge.telemetry().state.failed.increment(1);
+            tracing::error!("writing a snapshot panicked");
             false
         })
     }
 
-    /// Whether there is a snapshot for this call, or a later one.
+    /// Writes a snapshot. Returns whether this snapshot, or a later one, is written.
     fn write(&self, mark: Mark) -> bool {
-        let mut is_ended = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        // One of the timer may have waited for a thread until now.
+        let mut is_ended = lock(&self.is_ended);
+        // A snapshot of the timer may have waited for a thread until now.
         if *is_ended {
             return true;
         }
@@ -93,7 +95,7 @@ impl Keeper {
                 metrics.time.set(clock::to_wall(written_at).as_millis() as f64 / 1000.0);
                 tracing::debug!(%file, series = counts.series, bytes, "a snapshot was written");
                 if counts.left_out > 0 {
-                    tracing::error!(%file, series = counts.left_out, "series are too large for the state file and are not kept");
+                    tracing::error!(%file, series = counts.left_out, "series are too large for the state file and are not saved");
                 }
                 true
             }
@@ -112,14 +114,14 @@ impl Keeper {
         let file = self.file.path().display();
         let age = |written: Timestamp| format!("{}s", now_by_wall.millis_since(written) / 1000);
         match self.file.restore(&self.bridge, max_age, now) {
-            RestoreOutcome::Nothing => tracing::info!(%file, "no state file yet: all series begin anew"),
+            RestoreOutcome::Nothing => tracing::info!(%file, "no state file yet: all series start empty"),
             RestoreOutcome::TooOld { written, ending } => {
                 self.warn_of(&ending, false);
-                tracing::warn!(%file, age = age(written), "the state file is older than --state.max-age: all series begin anew");
+                tracing::warn!(%file, age = age(written), "the state file is older than --state.max-age: all series start empty");
             }
             RestoreOutcome::Bad { error, aside } => {
-                let aside = aside.map_or_else(|error| format!("nowhere: {}", error_text(&error)), |path| path.display().to_string());
-                tracing::error!(%file, %error, kept = aside, "the state file cannot be used and is put aside: all series begin anew");
+                let aside = aside.map_or_else(|error| format!("not renamed: {}", error_text(&error)), |path| path.display().to_string());
+                tracing::error!(%file, %error, kept = aside, "the state file is unusable and is renamed: all series start empty");
             }
             RestoreOutcome::Restored { restored, written, ending } => {
                 self.warn_of(&ending, true);
@@ -139,25 +141,25 @@ impl Keeper {
         }
     }
 
-    /// Says why sums begin at 0, if they do; `is_taken_up` is whether anything of the file goes on.
-    fn warn_of(&self, ending: &Ending, is_taken_up: bool) {
+    /// Logs why totals start at 0, if they do. `is_restored` is whether any series of the file are restored.
+    fn warn_of(&self, ending: &Ending, is_restored: bool) {
         let file = self.file.path().display();
         match ending {
-            Ending::Crash if is_taken_up => tracing::warn!(
+            Ending::Crash if is_restored => tracing::warn!(
                 %file,
-                "the bridge did not end in order: counters, histograms and summaries begin at 0, gauges and sets go on"
+                "the bridge did not shut down cleanly: counters, histograms and summaries start at 0, gauges and sets continue"
             ),
-            Ending::Orderly | Ending::Crash => {}
-            Ending::MarkStays { error, aside } => {
+            Ending::Clean | Ending::Crash => {}
+            Ending::MarkRemains { error, aside } => {
                 let aside = match aside {
                     Ok(path) => path.display().to_string(),
-                    Err(error) => format!("nowhere: {}", error_text(error)),
+                    Err(error) => format!("not renamed: {}", error_text(error)),
                 };
                 tracing::error!(
                     %file,
                     error = error_text(error),
                     kept = aside,
-                    "the state file cannot be marked as taken up and is put aside: counters, histograms and summaries begin at 0"
+                    "the state file cannot be marked as restored and is renamed: counters, histograms and summaries start at 0"
                 );
             }
         }

@@ -1,7 +1,8 @@
 //! Starts the bridge from its settings: logging, runtime, rules, sockets, and the signals that end it or reload the rules.
 //!
-//! Tells a person where to send and where to scrape. Must not know flags, nor how anything is received or served.
+//! Prints where to send lines and where to scrape. Must not know how lines are received or requests are served.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -10,7 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
 
 use super::start_error::StartError;
 use super::{Signals, Sockets, run};
@@ -26,21 +28,21 @@ use crate::program::reload_requests::ReloadRequests;
 use crate::program::settings::Settings;
 use crate::program::version::version;
 
-/// How long the start waits for whoever reads stdout.
-const GREETING_AT_MOST: Duration = Duration::from_secs(1);
+/// Time limit for printing the first lines; a full pipe on stdout does not stop the start.
+const GREETING_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Starts the bridge and replays the examples of a folder at it.
+/// Starts the bridge and sends it the examples of a folder.
 pub(crate) fn demo(settings: &Settings, folder: &Path) -> ExitCode {
     match Examples::read(folder) {
         Ok(_) if settings.udp.is_empty() => {
-            fail(2, &format!("demo: a UDP address is needed; see {}", settings.flag_names.of("statsd.listen-udp")))
+            fail(2, &format!("demo: requires a UDP address; see {}", settings.flag_names.of("statsd.listen-udp")))
         }
         Ok(examples) => start(settings, Some(examples)),
         Err(why) => fail(2, &why),
     }
 }
 
-/// Starts the bridge and runs it to its end; with examples, it replays them.
+/// Starts the bridge and runs it until shutdown. With examples, they are sent to it.
 pub(crate) fn start(settings: &Settings, examples: Option<Examples>) -> ExitCode {
     if let Err(error) = logging::start(settings.log) {
         return fail(1, &StartError::from(error).line(&settings.flag_names));
@@ -60,17 +62,17 @@ fn start_and_run(settings: &Settings, examples: Option<Examples>) -> Result<Exit
     }
     for flag in &settings.without_effect {
         let flag = settings.flag_names.of(flag);
-        tracing::warn!(flag, "this flag is accepted and has no effect: the bridge has nothing to tune there");
+        tracing::warn!(flag, "this flag has no effect");
     }
     let runtime = runtime()?;
     let result = runtime.block_on(serve(settings, examples));
-    // Where it ends early, threads that still drain their sockets are not waited for, but a Unix socket's path is removed.
+    // After an early exit, threads that still drain their sockets are not awaited, but paths of Unix sockets are removed.
     runtime.shutdown_timeout(Duration::from_millis(100));
     result
 }
 
-/// UDP has threads of its own. Two more are enough for TCP and HTTP: TCP connections take turns at one worker anyway, and
-/// with the other thread the page is answered while they do.
+/// UDP has its own threads. Two threads are enough for TCP and HTTP: all TCP connections share one worker, and the other thread answers
+/// requests meanwhile.
 fn runtime() -> io::Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).max_blocking_threads(16).enable_all().build()
 }
@@ -82,35 +84,36 @@ async fn serve(settings: &Settings, examples: Option<Examples>) -> Result<ExitCo
     reloader.bridge().telemetry().describe_build(env!("CARGO_PKG_VERSION"), option_env!("STATSD_BRIDGE_REVISION").unwrap_or_default());
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut quit = signal(SignalKind::quit())?;
-    // They mean nothing here, and would end the program: heard, and that is all.
-    let _heard = (signal(SignalKind::user_defined1())?, signal(SignalKind::user_defined2())?);
+    let hangup = signal(SignalKind::hangup())?;
+    // Without a handler, these signals would end the program.
+    let _ignored = (signal(SignalKind::user_defined1())?, signal(SignalKind::user_defined2())?);
     if !settings.log.json {
         greet(settings, &sockets, examples.as_ref());
     }
-    let mut asked = async || {
+    let mut requested = async || {
         tokio::select! { _ = terminate.recv() => (), _ = interrupt.recv() => (), _ = quit.recv() => () }
     };
-    let (end, ended) = tokio::sync::oneshot::channel::<()>();
-    let asked_twice = async {
-        asked().await;
-        let _ = end.send(());
-        asked().await;
+    let end = Notify::new();
+    let requested_twice = async {
+        requested().await;
+        end.notify_one();
+        requested().await;
     };
     let replay = replay(examples, sockets.udp_address());
     let reload = Arc::<ReloadRequests>::default();
-    let signals = Signals { end: async { ended.await.unwrap_or_default() }, reload: reload.clone() };
+    let signals = Signals { end: end.notified(), reload: reload.clone() };
     tokio::select! {
         done = run(sockets, reloader, settings, signals) => done,
-        () = asked_twice => {
-            tracing::warn!("asked to end a second time: ending at once");
+        () = requested_twice => {
+            tracing::warn!("second shutdown request: exiting at once");
             Ok(ExitCode::FAILURE)
         }
         error = replay => Err(error.into()),
-        () = hangups(&reload) => Ok(ExitCode::FAILURE),
+        never = reload_on(hangup, &reload) => match never {},
     }
 }
 
-/// Ends only where the demo cannot even have a socket.
+/// Sends the examples of the demo. Resolves only if the demo cannot open a socket.
 async fn replay(examples: Option<Examples>, target: Option<SocketAddr>) -> io::Error {
     if let (Some(examples), Some(target)) = (examples, target)
         && let Err(error) = examples.replay(target).await
@@ -120,21 +123,24 @@ async fn replay(examples: Option<Examples>, target: Option<SocketAddr>) -> io::E
     std::future::pending().await
 }
 
-/// SIGHUP asks to read the mapping files again. Never ends.
-async fn hangups(reload: &ReloadRequests) {
-    let Ok(mut hangups) = signal(SignalKind::hangup()) else { return std::future::pending().await };
-    while hangups.recv().await.is_some() {
+/// Requests a reload of the mapping files at each SIGHUP.
+async fn reload_on(mut hangup: Signal, reload: &ReloadRequests) -> Infallible {
+    while hangup.recv().await.is_some() {
         reload.ask();
     }
+    debug_assert!(false, "the stream of a signal has no end");
+    std::future::pending().await
 }
 
-/// What a person reads first: where to send and where to look.
+/// Prints where to send lines and where to scrape.
 fn greet(settings: &Settings, sockets: &Sockets, examples: Option<&Examples>) {
-    let mut lines = vec![version()];
-    if let Some(paste) = sockets.line_to_paste() {
-        lines.push(format!("send    {paste}"));
+    let mut lines = vec![format!("{} {}", env!("CARGO_PKG_NAME"), version())];
+    if let Some(command) = sockets.example_command() {
+        lines.push(format!("send    {command}"));
     }
-    lines.push(format!("scrape  {}", sockets.page_url(&settings.web_options.telemetry_path)));
+    if let Some(url) = sockets.scrape_url(&settings.web_options.telemetry_path) {
+        lines.push(format!("scrape  {url}"));
+    }
     lines.extend(examples.map(Examples::describe));
-    say_within(lines.join("\n"), GREETING_AT_MOST);
+    say_within(lines.join("\n"), GREETING_TIMEOUT);
 }

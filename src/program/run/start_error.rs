@@ -1,4 +1,4 @@
-//! Why the program cannot start, and the exit code of each reason. Must not print.
+//! Errors at the start of the program, and their exit codes. Must not print.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,55 +9,55 @@ use crate::program::net::{AddressError, BindError, error_text};
 use crate::program::rulebook::Mistakes;
 use crate::program::web::WebConfigError;
 
-/// Why the program cannot start.
+/// The reason why the program cannot start.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StartError {
-    /// A socket cannot be had.
+    /// A socket cannot be bound.
     #[error("{error}")]
     Bind {
-        /// The flag that names its address.
+        /// The flag of its address.
         flag: &'static str,
-        /// Why.
+        /// The cause.
         error: BindError,
     },
-    /// The address that lines are passed on to is wrong.
+    /// The address of the relay is invalid.
     #[error(transparent)]
     Relay(#[from] AddressError),
     /// All listeners are turned off.
     #[error("At least one of UDP/TCP/Unixgram listeners must be specified.")]
     NoListener,
-    /// Lines would come back for ever.
-    #[error("{0} is the bridge itself")]
+    /// The relay would send lines back to the bridge.
+    #[error("{0} is an address of the bridge itself")]
     RelayLoop(SocketAddr),
-    /// There is a mistake in the mapping files.
+    /// The mapping files have errors.
     #[error("{0}")]
     Mapping(#[from] Mistakes),
     /// The state file cannot be written.
     #[error("cannot write {}: {}", path.display(), error_text(error))]
     State {
-        /// Its path.
+        /// The path of the file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         error: io::Error,
     },
-    /// There is a mistake in the web configuration file.
+    /// The web configuration file has errors.
     #[error("{0}")]
     WebConfig(#[from] WebConfigError),
-    /// The program was not started by a socket of systemd.
-    #[error("systemd has given no stream socket; start the bridge by its .socket unit, or take the flag out")]
+    /// systemd passed no socket.
+    #[error("systemd passed no stream socket; start the bridge by its .socket unit, or remove the flag")]
     NoSystemdSocket,
-    /// A thread, socket or the like beyond the listeners.
+    /// The system refused a thread, a socket or the like.
     #[error("cannot start: {}", error_text(.0))]
     System(#[from] io::Error),
 }
 
 impl StartError {
-    /// Of a socket whose address this flag names.
+    /// Makes the error of a socket whose address comes from this flag.
     pub(super) fn bind(flag: &'static str) -> impl Fn(BindError) -> Self {
         move |error| Self::Bind { flag, error }
     }
 
-    /// A line for the user, with the flag or variable to look at.
+    /// The message for the user, with the flag or environment variable.
     pub(crate) fn line(&self, names: &FlagNames) -> String {
         match self {
             Self::Bind { flag, error: BindError::Listen { .. } } => format!("{self}; {} chooses another address", names.of(flag)),
@@ -67,14 +67,14 @@ impl StartError {
             Self::NoSystemdSocket => format!("{}: {self}", names.of("web.systemd-socket")),
             Self::Mapping(_) => {
                 let set = names.set_by_variables(&["statsd.mapping-config", "preset"]);
-                format!("the mapping files cannot be used{set}:\n{self}")
+                format!("the mapping files have errors{set}:\n{self}")
             }
-            Self::WebConfig(_) => format!("the web configuration cannot be used{}:\n{self}", names.set_by_variables(&["web.config.file"])),
+            Self::WebConfig(_) => format!("the web configuration has errors{}:\n{self}", names.set_by_variables(&["web.config.file"])),
             Self::NoListener | Self::System(_) => self.to_string(),
         }
     }
 
-    /// 2 where what the user typed is wrong, 1 where the machine says no.
+    /// 2 for an invalid command line, 1 for all other causes.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Relay(_) | Self::RelayLoop(_) | Self::Bind { error: BindError::Address(_), .. } => 2,

@@ -1,4 +1,4 @@
-//! The whole program in this process, on sockets of its own: from port 0 to the end.
+//! The whole program within this process, on ports that the kernel picks.
 
 use std::ffi::OsString;
 use std::io::{Read, Write};
@@ -26,7 +26,7 @@ fn get(at: SocketAddr, path: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_runs_from_port_0_to_the_end() {
+async fn it_runs_on_port_0_until_shutdown() {
     let relayed_to = UdpSocket::bind("127.0.0.1:0").unwrap();
     relayed_to.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
     let settings = settings(&[
@@ -36,7 +36,7 @@ async fn it_runs_from_port_0_to_the_end() {
     ]);
     let sockets = Sockets::bind(&settings).unwrap();
     let (udp, tcp, web) = (sockets.udp_address().unwrap(), sockets.tcp_address().unwrap(), sockets.web.address().unwrap());
-    assert_eq!(sockets.line_to_paste(), Some(format!("echo 'hello:1|c' > /dev/udp/127.0.0.1/{}", udp.port())));
+    assert_eq!(sockets.example_command(), Some(format!("echo 'hello:1|c' > /dev/udp/127.0.0.1/{}", udp.port())));
     let bridge = Bridge::new(settings.bridge.clone());
     let (end, ended) = oneshot::channel::<()>();
     let reloader = Reloader::start(&bridge, &settings.mapping).unwrap();
@@ -58,7 +58,7 @@ async fn it_runs_from_port_0_to_the_end() {
     }
     lines.sort();
     assert_eq!(lines, [b"a:1|c\n", b"b:1|c\n"]);
-    assert!(TcpStream::connect(web).is_err(), "nothing listens any more");
+    assert!(TcpStream::connect(web).is_err(), "the socket is closed");
 }
 
 #[test]
@@ -70,13 +70,13 @@ fn errors_have_their_exit_codes() {
         (&[&taken, "--statsd.listen-tcp="], 1),
         (&["--statsd.listen-udp=no-such-host.invalid:0", "--statsd.listen-tcp="], 2),
     ] {
-        let error = Sockets::bind(&settings(arguments)).err().expect("refused");
+        let error = Sockets::bind(&settings(arguments)).err().expect("an error");
         assert_eq!(error.exit_code(), expected, "{error}");
     }
 }
 
 #[test]
-fn a_relay_to_the_bridge_itself_is_refused() {
+fn a_relay_to_the_bridge_itself_is_an_error() {
     let settings = settings(&["--statsd.listen-udp=:0", "--statsd.listen-tcp="]);
     let sockets = Sockets::bind(&settings).unwrap();
     let target = sockets.udp_address().unwrap().to_string();

@@ -1,18 +1,18 @@
-//! `preset`: lists the presets, and gives the text of one. Must not parse it.
+//! `preset`: lists the built-in presets, and prints one of them. Must not parse a preset.
 
 use crate::program::presets;
 
-/// One preset a line: its name, and what it is for.
+/// The names and descriptions of all presets, one per line.
 pub(crate) fn list() -> String {
-    let width = presets::names().iter().map(|name| name.len()).max().unwrap_or_default();
-    presets::names().iter().map(|name| format!("{name:width$}  {}\n", presets::description(name))).collect()
+    let width = presets::names().iter().fold(0, |width, name| width.max(name.len()));
+    presets::descriptions().map(|(name, description)| format!("{name:width$}  {description}\n")).collect()
 }
 
-/// The text of a preset: a mapping file.
+/// The mapping file of a preset.
 ///
 /// # Errors
 ///
-/// A line that names those there are.
+/// One line that lists the known presets.
 pub(crate) fn show(name: &str) -> Result<&'static str, String> {
-    presets::text(name).ok_or_else(|| format!("there is no preset {name:?}; there are {}", presets::names().join(", ")))
+    presets::text(name).ok_or_else(|| format!("unknown preset {name:?}; the presets are {}", presets::names().join(", ")))
 }

@@ -1,8 +1,8 @@
-//! The two addresses of a connection, and whose connection it is where clients take turns.
+//! The two addresses of a connection, and the client address that fair queueing uses.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-/// The addresses of a connection over TCP; a Unix socket has none.
+/// The addresses of a TCP connection; both are `None` for a Unix socket.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct ConnectionAddresses {
     /// The address that the client connected to.
@@ -11,13 +11,13 @@ pub(super) struct ConnectionAddresses {
     pub(super) peer: Option<SocketAddr>,
 }
 
-/// Whose connection it is: all clients of one address share what they can use up. Of IPv6 that is a network of 64 bits, which is what
-/// one machine has at least; all clients of Unix sockets are one.
+/// The unit of fairness: all connections of one client address share its limits. For IPv6 it is the /64 network, because one machine
+/// usually has a whole /64. All clients of Unix sockets share one client address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct ClientAddress(Option<IpAddr>);
 
 impl ConnectionAddresses {
-    /// The address that the client shares with others of its kind.
+    /// The client address for fair queueing.
     pub(super) fn client(&self) -> ClientAddress {
         const NETWORK: u128 = u128::MAX << 64;
         ClientAddress(self.peer.map(|peer| match peer.ip().to_canonical() {
@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_client_is_an_address_or_a_network_of_ipv6() {
+    fn client_is_an_ipv4_address_or_an_ipv6_network() {
         let client = |ip: &str| {
             let peer = Some(SocketAddr::new(ip.parse().unwrap(), 1));
             ConnectionAddresses { local: None, peer }.client()

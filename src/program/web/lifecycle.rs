@@ -1,4 +1,4 @@
-//! Whether the program is ready, and whether a client asked it to end or to reload. Knows no HTTP and no signals.
+//! Readiness, and quit and reload requests. Does not depend on HTTP or signals.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use crate::program::readiness::Readiness;
 use crate::program::reload_requests::{ReloadOutcome, ReloadRequests};
 
-/// Readiness of the program, and requests to it.
+/// The readiness of the program, and the quit and reload requests of clients.
 pub(in crate::program) struct Lifecycle {
     readiness: Arc<Readiness>,
     quit: watch::Sender<bool>,
@@ -15,12 +15,12 @@ pub(in crate::program) struct Lifecycle {
 }
 
 impl Lifecycle {
-    /// Not ready, nothing requested. Reloads are asked of whoever answers `reloads`.
+    /// Not ready, nothing requested. Reload requests are sent through `reloads`.
     pub(super) fn new(reloads: Arc<ReloadRequests>) -> Self {
         Self { readiness: Arc::default(), quit: watch::Sender::new(false), reloads }
     }
 
-    /// What `/-/ready` answers by, for the parts that it depends on.
+    /// The readiness that `/-/ready` reports.
     pub(in crate::program) fn readiness(&self) -> &Arc<Readiness> {
         &self.readiness
     }
@@ -30,19 +30,19 @@ impl Lifecycle {
         self.readiness.is_ready()
     }
 
-    /// Asks the program to end.
+    /// Requests that the program ends.
     pub(super) fn request_quit(&self) {
         self.quit.send_replace(true);
     }
 
-    /// Asks the program to reload, and waits until that was tried.
+    /// Requests a reload and waits for its outcome.
     pub(super) async fn reload(&self) -> ReloadOutcome {
         self.reloads.outcome(self.reloads.ask()).await
     }
 
-    /// Waits until somebody asks the program to end; returns at once if that was before. Any number may wait.
+    /// Waits until a client requests that the program ends; returns immediately if one already did. Any number of tasks may wait.
     pub(in crate::program) async fn quit_requested(&self) {
-        // An error would mean that the sender is gone, and it is borrowed here.
-        let _ = self.quit.subscribe().wait_for(|quit| *quit).await;
+        let waited = self.quit.subscribe().wait_for(|quit| *quit).await.map(|_| ());
+        debug_assert!(waited.is_ok(), "the sender is borrowed from self, so it exists");
     }
 }

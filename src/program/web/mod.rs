@@ -1,27 +1,27 @@
-//! web: expositions, the API and the landing page over HTTP.
+//! The web server: expositions, the API and the landing page over HTTP.
 //!
-//! [`serve`] runs one listener until its shutdown future ends; several listeners may share one [`WebState`]. Everything that a
-//! client can make grow has a limit in [`WebOptions`].
+//! [`serve`] runs one listener until its shutdown future completes. Several listeners can share one [`WebState`]. [`WebOptions`]
+//! has a limit for every resource that clients can exhaust.
 //!
 //! ```text
-//! server        puts the parts together for one listener
-//!   web_state     what all listeners share
-//!   connection    accepts; limits, TLS, HTTP/1, HTTP/2
-//!     handler       one request: through the gate, to the router
-//!       router        from path and method to the response
-//!         scrape        one scrape: its turn, its exposition, rendered and compressed as the client takes it
-//!         api           questions about rules, series and conflicts; deletion
+//! server        assembles and runs one listener
+//!   web_state     state shared by all listeners
+//!   connection    accepts connections; limits, TLS, HTTP/1, HTTP/2
+//!     handler       one request: access control, then routing
+//!       router        path and method to response
+//!         scrape        one scrape: admission, rendering, compression, sending
+//!         api           reports about rules, series and conflicts; series deletion
 //!         pages         HTML: the landing page
-//!         lifecycle     readiness; requests to quit and to reload
-//!       access        who may connect and ask: networks, TLS, users, rate limit, the web configuration file
-//!     request_body  the body of a request, bounded in bytes and time
-//!     request_path  the path as all compare it
-//!     activity      what a connection is doing: connection writes it, scrape reads it
-//!     fair_turns    turns at what few may do at once, each address in its turn
-//! web_options   what an operator may set
+//!         lifecycle     readiness; quit and reload requests
+//!       access        access control: networks, TLS, users, rate limit, web configuration file
+//!     request_body  reads a request body, limited in size and time
+//!     request_path  normalizes a request path
+//!     activity      the state of a connection: written by connection, read by scrape
+//!     fair_turns    limits concurrency; client addresses take turns
+//! web_options   the options of the web server
 //! ```
-//! Imports lead from the outer parts to the inner ones only. This module knows the bridge as something that renders itself and
-//! answers questions; it knows no StatsD, no signals and no flags.
+//! Outer modules import inner ones, never the reverse. This module renders and queries the bridge; it does not depend on StatsD,
+//! signals or flags.
 
 mod access;
 mod activity;

@@ -1,20 +1,20 @@
-//! The path of a request as everything here compares it. Knows no paths by name.
+//! Normalizes request paths for comparison. Does not depend on specific paths.
 
 use std::borrow::Cow;
 
-/// The path with each run of slashes as one: `//metrics`, which a joined URL easily has, is `/metrics`. Answered at once rather than by
-/// a redirect, which would make a GET of a POST.
-pub(super) fn single_slashes(path: &str) -> Cow<'_, str> {
+/// Collapses each run of slashes into one. Concatenated URLs often contain `//metrics`. The server answers such a path directly,
+/// because clients follow a redirect of a POST with a GET.
+pub(super) fn collapse_slashes(path: &str) -> Cow<'_, str> {
     if !path.contains("//") {
         return Cow::Borrowed(path);
     }
-    let mut single = String::with_capacity(path.len());
+    let mut collapsed = String::with_capacity(path.len());
     for c in path.chars() {
-        if c != '/' || !single.ends_with('/') {
-            single.push(c);
+        if c != '/' || !collapsed.ends_with('/') {
+            collapsed.push(c);
         }
     }
-    Cow::Owned(single)
+    Cow::Owned(collapsed)
 }
 
 #[cfg(test)]
@@ -22,11 +22,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn runs_of_slashes_are_one() {
-        for (path, single) in
+    fn runs_of_slashes_collapse() {
+        for (path, expected) in
             [("/", "/"), ("//", "/"), ("//metrics", "/metrics"), ("/api///v1//rules/", "/api/v1/rules/"), ("*", "*"), ("", "")]
         {
-            assert_eq!(single_slashes(path), single);
+            assert_eq!(collapse_slashes(path), expected);
         }
     }
 }

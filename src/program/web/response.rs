@@ -1,5 +1,5 @@
-//! Responses: a status, headers that every response has, and a body that is complete or comes as an exposition is rendered. Knows
-//! no paths.
+//! HTTP responses: status, common headers, and a body that is either complete or streamed while an exposition is rendered. Does not
+//! depend on paths.
 
 use bytes::Bytes;
 use http_body_util::{Either, Full};
@@ -8,26 +8,26 @@ use hyper::{Response, StatusCode};
 
 use super::scrape::body::ScrapeBody;
 
-/// A body that is complete, or an exposition that is sent as it is rendered.
+/// A complete body, or an exposition that is sent while it is rendered.
 pub(super) type WebBody = Either<Full<Bytes>, ScrapeBody>;
 
 /// A response of the server.
 pub(super) type WebResponse = Response<WebBody>;
 
-/// Plain text; also where another content type is not a valid header.
+/// The content type of plain text.
 pub(super) const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
-/// The value of `X-Content-Type-Options`.
+/// The value of the `X-Content-Type-Options` header.
 pub(super) const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
-/// A response in plain text.
+/// A plain-text response.
 pub(super) fn text(status: StatusCode, body: impl Into<Bytes>) -> WebResponse {
     with_body(status, TEXT, body.into())
 }
 
-/// A response with a complete body of this content type.
+/// A response with a complete body.
 pub(super) fn with_body(status: StatusCode, content_type: HeaderValue, body: Bytes) -> WebResponse {
-    // Set here, because hyper leaves it out where HEAD asks for an empty body.
+    // hyper omits Content-Length from the response to HEAD if the body is empty.
     let length = HeaderValue::from(body.len());
     let mut response = Response::new(Either::Left(Full::new(body)));
     *response.status_mut() = status;
@@ -37,7 +37,7 @@ pub(super) fn with_body(status: StatusCode, content_type: HeaderValue, body: Byt
     response
 }
 
-/// Whether all of the response is there, and what is left is to write it.
+/// Whether the whole body is available, so that only writing it remains.
 pub(super) fn is_complete(response: &WebResponse) -> bool {
     matches!(response.body(), Either::Left(_))
 }

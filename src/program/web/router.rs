@@ -1,4 +1,4 @@
-//! From path and method to the response. The only module that knows the paths.
+//! Maps path and method to a response. The only module that knows the paths.
 
 use std::sync::Arc;
 
@@ -18,39 +18,39 @@ use super::addresses::{ClientAddress, ConnectionAddresses};
 use super::api::{Api, ApiReply};
 use super::lifecycle::Lifecycle;
 use super::pages::LandingPage;
-use super::request_path::single_slashes;
+use super::request_path::collapse_slashes;
 use super::response::{NOSNIFF, TEXT, WebBody, WebResponse, text, with_body};
 use super::scrape::coding::ContentCoding;
-use super::scrape::endpoint::{NoTurn, ScrapeEndpoint};
-use crate::exposition::Negotiated;
+use super::scrape::endpoint::{NotAdmitted, ScrapeEndpoint};
+use super::scrape::representation::Representation;
 use crate::options::Prefix;
 use crate::telemetry::{RequestRejection, Telemetry};
 
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// What the paths of one listener lead to.
+/// The resources of one listener.
 pub(super) struct Router {
-    /// Begins with a slash.
+    /// The path of the exposition; starts with a slash.
     pub(super) telemetry_path: String,
     pub(super) lifecycle: Arc<Lifecycle>,
-    /// Whether `/-/quit` and `/-/reload` are carried out.
-    pub(super) has_lifecycle: bool,
+    /// Whether `/-/quit` and `/-/reload` are enabled.
+    pub(super) enable_lifecycle: bool,
     /// Hosts that requests may name.
-    pub(super) hosts: AllowedHosts,
-    /// Whether a request that names another one is rejected, whatever it asks.
-    pub(super) checks_hosts: bool,
+    pub(super) allowed_hosts: AllowedHosts,
+    /// Whether every request that names another host is rejected.
+    pub(super) check_hosts: bool,
     pub(super) telemetry: Arc<Telemetry>,
-    /// Whether the paths of the lifecycle and of deletion exist.
-    pub(super) answers_admin: bool,
-    /// Whose words the health checks use.
+    /// Whether this listener serves the lifecycle and deletion paths.
+    pub(super) serves_admin_paths: bool,
+    /// Selects the product name in health check responses.
     pub(super) prefix: Prefix,
     pub(super) scrape: ScrapeEndpoint,
     pub(super) api: Api,
     pub(super) landing: Arc<LandingPage>,
 }
 
-/// What a path names.
+/// The resource that a path identifies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Resource {
     Exposition,
@@ -76,7 +76,7 @@ impl Resource {
         }
     }
 
-    fn allow(self) -> HeaderValue {
+    fn allow_header(self) -> HeaderValue {
         match self {
             Self::Delete => HeaderValue::from_static("POST"),
             Self::Quit | Self::Reload => HeaderValue::from_static("PUT, POST"),
@@ -97,48 +97,48 @@ impl Router {
             "/api/v1/cardinality" => Some(Resource::Cardinality),
             "/api/v1/conflicts" => Some(Resource::Conflicts),
             "/api/v1/rejections" => Some(Resource::Rejections),
-            "/api/v1/series/delete" if self.answers_admin => Some(Resource::Delete),
-            "/-/quit" if self.answers_admin => Some(Resource::Quit),
-            "/-/reload" if self.answers_admin => Some(Resource::Reload),
+            "/api/v1/series/delete" if self.serves_admin_paths => Some(Resource::Delete),
+            "/-/quit" if self.serves_admin_paths => Some(Resource::Quit),
+            "/-/reload" if self.serves_admin_paths => Some(Resource::Reload),
             _ => None,
         }
     }
 
-    /// Whether a path is one of those that ask how the bridge is.
+    /// Whether a path is a health check.
     pub(super) fn is_probe(&self, path: &str) -> bool {
         matches!(self.find(path), Some(Resource::Healthy | Resource::Ready))
     }
 
-    /// The response to one request, to HEAD as to GET: hyper leaves the body out.
+    /// Answers one request. HEAD is answered like GET; hyper omits the body.
     pub(super) async fn respond(&self, request: Request<Incoming>, addresses: ConnectionAddresses, activity: Arc<Activity>) -> WebResponse {
-        // The body is dropped unread where nothing takes one.
+        // Only `/api/v1/series/delete` reads the body.
         let (request, body) = request.into_parts();
-        let Some(resource) = self.find(&single_slashes(request.uri.path())) else {
+        let Some(resource) = self.find(&collapse_slashes(request.uri.path())) else {
             return text(StatusCode::NOT_FOUND, "Not found.\n");
         };
         if !resource.allows(&request.method) {
             let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed.\n");
-            response.headers_mut().insert(ALLOW, resource.allow());
+            response.headers_mut().insert(ALLOW, resource.allow_header());
             return response;
         }
-        if let Some(rejection) = self.of_another_site(resource, &request, &addresses) {
+        if let Some(rejection) = self.reject_cross_site(resource, &request, &addresses) {
             return rejection;
         }
         let client = addresses.client();
         match resource {
             Resource::Exposition => self.exposition(&request, activity).await,
             Resource::Landing => self.landing(addresses).await,
-            Resource::Healthy => text(StatusCode::OK, format!("{} is Healthy.\n", self.product())),
-            Resource::Ready if self.lifecycle.is_ready() => text(StatusCode::OK, format!("{} is Ready.\n", self.product())),
-            Resource::Ready => text(StatusCode::SERVICE_UNAVAILABLE, format!("{} is not Ready.\n", self.product())),
+            Resource::Healthy => text(StatusCode::OK, format!("{} is Healthy.\n", self.product_name())),
+            Resource::Ready if self.lifecycle.is_ready() => text(StatusCode::OK, format!("{} is Ready.\n", self.product_name())),
+            Resource::Ready => text(StatusCode::SERVICE_UNAVAILABLE, format!("{} is not Ready.\n", self.product_name())),
             Resource::Rules => json(self.api.rules(client).await),
             Resource::Unmapped => json(self.api.unmapped(client).await),
             Resource::Cardinality => json(self.api.cardinality(request.uri.query(), client).await),
             Resource::Conflicts => json(self.api.conflicts(client).await),
             Resource::Rejections => json(self.api.rejections(client).await),
             Resource::Delete => json(self.api.delete(&request, body, addresses).await),
-            Resource::Quit | Resource::Reload if !self.has_lifecycle => {
-                text(StatusCode::FORBIDDEN, "The lifecycle over HTTP is off; start the bridge with --web.enable-lifecycle.\n")
+            Resource::Quit | Resource::Reload if !self.enable_lifecycle => {
+                text(StatusCode::FORBIDDEN, "Lifecycle API is not enabled; start the bridge with --web.enable-lifecycle.\n")
             }
             Resource::Quit => {
                 self.lifecycle.request_quit();
@@ -148,43 +148,41 @@ impl Router {
         }
     }
 
-    /// The rejection of a request that changes something and that a page of another site may have sent.
-    fn of_another_site(&self, resource: Resource, request: &Parts, addresses: &ConnectionAddresses) -> Option<WebResponse> {
+    /// Rejects a request that changes state and that a browser may have sent for another website.
+    fn reject_cross_site(&self, resource: Resource, request: &Parts, addresses: &ConnectionAddresses) -> Option<WebResponse> {
         let is_read = request.method == Method::GET || request.method == Method::HEAD;
-        if is_read || !self.hosts.may_be_forged(&request.uri, &request.headers, addresses.local) {
+        if is_read || !self.allowed_hosts.may_be_cross_site(&request.uri, &request.headers, addresses.local) {
             return None;
         }
         self.telemetry.web.request_rejected(RequestRejection::CrossSite);
         Some(match resource {
-            Resource::Delete => json(ApiReply::of_another_site()),
-            _ => text(StatusCode::FORBIDDEN, "A page of another site may not do this; see --web.allowed-hosts.\n"),
+            Resource::Delete => json(ApiReply::cross_site()),
+            _ => text(StatusCode::FORBIDDEN, "Cross-site requests are rejected; see --web.allowed-hosts.\n"),
         })
     }
 
-    /// The rejection of a request that names a host which is not the bridge's, where that is looked at.
-    pub(super) fn of_another_host(&self, uri: &Uri, headers: &HeaderMap, addresses: &ConnectionAddresses) -> Option<WebResponse> {
-        if !self.checks_hosts || addresses.local.is_none() || self.hosts.allow(uri, headers, addresses.local) {
+    /// Rejects a request whose host is not one of the bridge's, if this listener checks hosts.
+    pub(super) fn reject_foreign_host(&self, uri: &Uri, headers: &HeaderMap, addresses: &ConnectionAddresses) -> Option<WebResponse> {
+        if !self.check_hosts || addresses.local.is_none() || self.allowed_hosts.allow(uri, headers, addresses.local) {
             return None;
         }
         self.telemetry.web.request_rejected(RequestRejection::ForeignHost);
-        Some(text(StatusCode::FORBIDDEN, "The request names a host that is not the bridge's; see --web.allowed-hosts.\n"))
+        Some(text(StatusCode::FORBIDDEN, "Host is not allowed; see --web.allowed-hosts.\n"))
     }
 
     async fn exposition(&self, request: &Parts, activity: Arc<Activity>) -> WebResponse {
-        let wanted = self.scrape.negotiate(&request.headers);
+        let format = self.scrape.negotiate(&request.headers);
         let Some(coding) = ContentCoding::of(&request.headers) else {
-            return text(
-                StatusCode::NOT_ACCEPTABLE,
-                "There is no coding that Accept-Encoding allows: gzip, zstd and identity there are.\n",
-            );
+            return text(StatusCode::NOT_ACCEPTABLE, "Accept-Encoding allows none of the supported encodings: gzip, zstd, identity.\n");
         };
-        // An exposition is not rendered for nobody to see: rendering marks new counters as shown.
+        let representation = Representation { format, coding };
+        // HEAD renders nothing: rendering marks new counters as shown.
         if request.method == Method::HEAD {
-            return exposition_response((wanted, coding), Either::Left(Full::default()));
+            return exposition_response(representation, Either::Left(Full::default()));
         }
-        match self.scrape.begin((wanted, coding), &request.headers, activity).await {
-            Ok(body) => exposition_response((wanted, coding), Either::Right(body)),
-            Err(NoTurn) => busy("Too many pages are being rendered. Try again.\n"),
+        match self.scrape.begin(representation, &request.headers, activity).await {
+            Ok(body) => exposition_response(representation, Either::Right(body)),
+            Err(NotAdmitted) => busy("Too many scrapes in progress. Try again.\n"),
         }
     }
 
@@ -192,20 +190,19 @@ impl Router {
         let Some(_turn) = self.api.turn(client).await else { return busy("Too many requests are waiting. Try again.\n") };
         match self.lifecycle.reload().await {
             Ok(()) => text(StatusCode::OK, "Requesting reload"),
-            Err(why) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("failed to reload the mapping files:\n{why}\n")),
+            Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("failed to reload the mapping files:\n{error}\n")),
         }
     }
 
     async fn landing(&self, addresses: ConnectionAddresses) -> WebResponse {
-        const BUSY: &str = "Too many pages are being made. Try again.\n";
-        let Some(turn) = self.api.turn(addresses.client()).await else { return busy(BUSY) };
+        let Some(turn) = self.api.turn(addresses.client()).await else { return busy("Too many requests are waiting. Try again.\n") };
         let (landing, is_ready) = (Arc::clone(&self.landing), self.lifecycle.is_ready());
         let html = spawn_blocking(move || {
             let html = landing.html(is_ready, addresses.local);
             drop(turn);
             html
         });
-        let Ok(html) = html.await else { return text(StatusCode::INTERNAL_SERVER_ERROR, "The page could not be made.\n") };
+        let Ok(html) = html.await else { return text(StatusCode::INTERNAL_SERVER_ERROR, "Failed to render the page.\n") };
         let mut response = with_body(StatusCode::OK, HTML, html.into());
         let policy = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'");
         response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
@@ -213,8 +210,8 @@ impl Router {
         response
     }
 
-    /// Under the prefix of statsd_exporter the health checks use that program's words too, for whoever compares the text.
-    fn product(&self) -> &'static str {
+    /// With statsd_exporter's metric prefix, health checks use that program's name, because scripts may compare the text.
+    fn product_name(&self) -> &'static str {
         match self.prefix {
             Prefix::Bridge => "Statsd Bridge",
             Prefix::Exporter => "Statsd Exporter",
@@ -222,34 +219,36 @@ impl Router {
     }
 }
 
-fn exposition_response((wanted, coding): (Negotiated, ContentCoding), body: WebBody) -> WebResponse {
+fn exposition_response(representation: Representation, body: WebBody) -> WebResponse {
+    let content_type = HeaderValue::try_from(representation.format.content_type());
+    debug_assert!(content_type.is_ok(), "content types consist of constants that are valid in a header");
     let mut response = Response::new(body);
     let headers = response.headers_mut();
-    // Made of constants; it is always valid in a header.
-    headers.insert(CONTENT_TYPE, HeaderValue::try_from(wanted.content_type()).unwrap_or(TEXT));
+    headers.insert(CONTENT_TYPE, content_type.unwrap_or(TEXT));
     headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
     headers.insert(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
-    if let Some(coding) = coding.header() {
+    if let Some(coding) = representation.coding.header() {
         headers.insert(CONTENT_ENCODING, coding);
     }
     response
 }
 
-/// What is asked for may be had a little later.
-fn busy(words: &'static str) -> WebResponse {
-    told_when(text(StatusCode::SERVICE_UNAVAILABLE, words))
+/// 503 with `Retry-After`.
+fn busy(message: &'static str) -> WebResponse {
+    with_status_headers(text(StatusCode::SERVICE_UNAVAILABLE, message))
 }
 
 fn json(reply: ApiReply) -> WebResponse {
-    told_when(with_body(reply.status, JSON, reply.body))
+    with_status_headers(with_body(reply.status, JSON, reply.body))
 }
 
-/// A response that says when to try again, if it is one of a server that is busy, and ends the connection of a client that is too slow.
-fn told_when(mut response: WebResponse) -> WebResponse {
-    match response.status() {
-        StatusCode::SERVICE_UNAVAILABLE => drop(response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"))),
-        StatusCode::REQUEST_TIMEOUT => drop(response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"))),
-        _ => {}
-    }
+/// Adds `Retry-After` to a 503, and `Connection: close` to a 408.
+fn with_status_headers(mut response: WebResponse) -> WebResponse {
+    let header = match response.status() {
+        StatusCode::SERVICE_UNAVAILABLE => Some((RETRY_AFTER, HeaderValue::from_static("1"))),
+        StatusCode::REQUEST_TIMEOUT => Some((CONNECTION, HeaderValue::from_static("close"))),
+        _ => None,
+    };
+    response.headers_mut().extend(header);
     response
 }

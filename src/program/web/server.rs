@@ -1,4 +1,4 @@
-//! Puts the parts of the server together for one listener, and runs it. Knows what each part needs, and nothing of what it does.
+//! Assembles the parts of the server for one listener and runs it.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::connection::client::ConnectionLimits;
 use super::connection::web_listener::WebListener;
 use super::handler::RequestHandler;
 use super::pages::LandingPage;
-use super::request_path::single_slashes;
+use super::request_path::collapse_slashes;
 use super::router::Router;
 use super::scrape::endpoint::ScrapeEndpoint;
 use super::scrape::expositions::ExpositionMaker;
@@ -18,11 +18,11 @@ use super::web_options::WebOptions;
 use super::web_state::WebState;
 use crate::bridge::Bridge;
 
-/// Serves HTTP on `listener` until `shutdown` ends, then lets running responses finish for `drain_timeout`.
+/// Serves HTTP on `listener` until `shutdown` completes, then lets open responses finish for up to `drain_timeout`.
 ///
-/// Over TLS, and only to those who may read, where the gate of `state` says so. Never fails: an error of a connection ends that
-/// connection, and an error of accepting, such as too many open files, is logged and tried again a little later. Needs a Tokio
-/// runtime with time and I/O enabled.
+/// The gate of `state` decides about TLS and access. Never fails: an error on a connection ends that connection. If accepting
+/// fails, for example because too many files are open, the server logs the error and retries after a pause. Requires a Tokio runtime
+/// with time and I/O enabled.
 pub(in crate::program) async fn serve(
     listener: impl Into<WebListener>,
     options: WebOptions,
@@ -33,12 +33,12 @@ pub(in crate::program) async fn serve(
     acceptor(options, &bridge, &state).run(listener.into(), shutdown).await;
 }
 
-/// The acceptor of one listener, with all that its connections lead to.
+/// Assembles the acceptor of one listener.
 pub(super) fn acceptor(options: WebOptions, bridge: &Bridge, state: &WebState) -> Acceptor {
     let telemetry = Arc::clone(bridge.telemetry());
     let limits = limits(&options);
     let (allow_from, drain_timeout) = (options.allow_from.clone(), options.drain_timeout);
-    let no_auth_paths = options.no_auth_paths.iter().map(|path| single_slashes(path).into_owned()).collect();
+    let no_auth_paths = options.no_auth_paths.iter().map(|path| collapse_slashes(path).into_owned()).collect();
     let router = router(options, bridge, state);
     let handler = RequestHandler::new(Arc::clone(&state.gate), no_auth_paths, router, Arc::clone(&telemetry));
     Acceptor {
@@ -67,22 +67,22 @@ fn limits(options: &WebOptions) -> ConnectionLimits {
 fn router(options: WebOptions, bridge: &Bridge, state: &WebState) -> Router {
     let telemetry = bridge.telemetry();
     let path = options.telemetry_path;
-    let telemetry_path = single_slashes(&format!("/{path}")).into_owned();
+    let telemetry_path = collapse_slashes(&format!("/{path}")).into_owned();
     let expositions = ExpositionMaker::new(bridge.clone(), state.clock);
     let renderer =
         Renderer { expositions, queue: Arc::clone(&state.scrapes), memory: Arc::clone(&state.memory), telemetry: Arc::clone(telemetry) };
-    let api_limits = ApiLimits { turn: options.turn_timeout, body: options.body_timeout };
+    let api_limits = ApiLimits { turn_timeout: options.turn_timeout, body_timeout: options.body_timeout };
     Router {
         lifecycle: Arc::clone(&state.lifecycle),
-        has_lifecycle: options.enable_lifecycle,
-        hosts: options.allowed_hosts,
-        checks_hosts: options.checks_hosts,
+        enable_lifecycle: options.enable_lifecycle,
+        allowed_hosts: options.allowed_hosts,
+        check_hosts: options.check_hosts,
         telemetry: Arc::clone(telemetry),
-        answers_admin: !options.admin_elsewhere,
+        serves_admin_paths: !options.admin_on_other_listener,
         prefix: telemetry.prefix(),
         scrape: ScrapeEndpoint::new(renderer, options.turn_timeout),
         api: Api::new(bridge.clone(), state.reports.clone(), api_limits, options.enable_admin_api),
-        landing: Arc::new(LandingPage::new(bridge.clone(), telemetry_path.clone(), options.paste)),
+        landing: Arc::new(LandingPage::new(bridge.clone(), telemetry_path.clone(), options.sample_command)),
         telemetry_path,
     }
 }

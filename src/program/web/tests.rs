@@ -1,5 +1,5 @@
-//! The web server over real sockets, driven by raw bytes. No test asserts how long something takes: limits that must act are
-//! set to a few milliseconds, all others to an hour, and a test that waits in vain is ended by [`soon`].
+//! Tests of the web server over real sockets, with raw bytes. No test asserts a duration: timeouts under test are a few
+//! milliseconds, all others an hour, and [`soon`] fails a test that waits too long.
 
 mod api_calls;
 mod client_limits;
@@ -34,7 +34,7 @@ fn now() -> Timestamp {
     Timestamp::from_millis(1_700_000_000_000)
 }
 
-/// No limit of time but the one that a test shortens.
+/// Options whose timeouts are too long to fire; a test shortens the one it needs.
 fn patient() -> WebOptions {
     WebOptions {
         turn_timeout: HOUR,
@@ -74,7 +74,7 @@ impl TestServer {
         TcpStream::connect(self.address).await.expect("listening")
     }
 
-    /// Sends bytes on a connection of their own and reads until the server closes it.
+    /// Sends bytes on a new connection and reads until the server closes it.
     async fn send(&self, request: impl AsRef<[u8]>) -> String {
         String::from_utf8(self.send_bytes(request).await).expect("text")
     }
@@ -94,26 +94,24 @@ impl TestServer {
         self.labelled(name)
     }
 
-    /// The value of a self-metric with its labels as the exposition has them.
+    /// The value of a self-metric, named with its labels as in the exposition.
     fn labelled(&self, name: &str) -> f64 {
-        let families = self.bridge.telemetry().families();
-        let line = families.iter().flat_map(|f| &f.lines).find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.expect("a metric").parse().expect("a number")
+        self.bridge.telemetry().value(name).expect("a metric")
     }
 }
 
 async fn soon<T>(what: impl Future<Output = T>) -> T {
-    timeout(Duration::from_secs(120), what).await.expect("it never came")
+    timeout(Duration::from_secs(120), what).await.expect("timed out")
 }
 
-/// Everything until the server closes; a reset counts as a close.
+/// Reads until the server closes the connection; a reset counts as a close.
 async fn rest(stream: &mut TcpStream) -> Vec<u8> {
     let mut bytes = Vec::new();
     let _ = soon(stream.read_to_end(&mut bytes)).await;
     bytes
 }
 
-/// One response on a connection that stays open.
+/// Sends one request and reads the response on a connection that stays open.
 async fn exchange(stream: &mut TcpStream, path: &str) -> String {
     stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: t\r\n\r\n").as_bytes()).await.expect("sent");
     let mut text = String::new();

@@ -1,56 +1,58 @@
-//! Options of the web server. Knows no flags: the command line fills them in.
+//! The options of the web server. Does not depend on flags; the command line sets the fields.
 
 use std::time::Duration;
 
 use super::access::browsers::AllowedHosts;
 use super::access::networks::AllowedNetwork;
 
-/// Options of the web server. A limit that is hit closes one connection or rejects one request, never more.
+/// The options of the web server. A limit that is hit closes one connection or rejects one request.
 #[derive(Debug, Clone)]
 pub struct WebOptions {
-    /// Path of the exposition, `/metrics`. With `/` or the empty string the exposition takes the place of the landing page.
+    /// The path of the exposition. With `/` or an empty string the exposition replaces the landing page. Default: `/metrics`.
     pub telemetry_path: String,
-    /// Whether `PUT` and `POST` of `/-/quit` and `/-/reload` are carried out; off: they are 403.
+    /// Enables `PUT` and `POST` of `/-/quit` and `/-/reload`; otherwise the server answers 403. Default: off.
     pub enable_lifecycle: bool,
-    /// Whether `POST` of `/api/v1/series/delete` deletes series; off: it is 403.
+    /// Enables `POST` of `/api/v1/series/delete`; otherwise the server answers 403. Default: off.
     pub enable_admin_api: bool,
-    /// Whether the paths of both are answered by another listener only: here they are 404.
-    pub admin_elsewhere: bool,
-    /// Networks that may connect over TCP, all by default; a connection from elsewhere is closed at once.
+    /// Whether only another listener serves the lifecycle and deletion paths; this one answers 404. Default: off.
+    pub admin_on_other_listener: bool,
+    /// Networks that may connect over TCP; connections from other networks are closed immediately. Default: empty, all networks.
     pub allow_from: Vec<AllowedNetwork>,
-    /// Hosts that requests may name, beside the loopback, the listener's own address and names without a dot; none.
+    /// Hosts that requests may name, in addition to loopback names, the listener's address and names without a dot. Default: none.
     pub allowed_hosts: AllowedHosts,
-    /// Whether a request that names another host is 403; off. If off, that holds for what a browser sends to change something.
-    pub checks_hosts: bool,
-    /// Paths that are answered without a password where the web configuration has users; none.
+    /// Whether the server answers 403 to every request that names another host. Otherwise it checks only requests of browsers that
+    /// change state. Default: off.
+    pub check_hosts: bool,
+    /// Paths that need no password when the web configuration has users. Default: none.
     pub no_auth_paths: Vec<String>,
-    /// A shell line that sends one sample to the bridge, shown on the landing page; none where nothing listens.
-    pub paste: Option<String>,
-    /// Connections whose request has come, 256 at the same time, over all listeners. For one more, a connection that only takes up
-    /// room is evicted, of the address that has most of them first; if all are being served, the new one waits for a place.
+    /// A shell command that sends one sample to the bridge, shown on the landing page; `None` if there is no suitable listener.
+    pub sample_command: Option<String>,
+    /// Concurrent connections that have sent a request, over all listeners. When the limit is reached, an idle or stalled connection
+    /// is evicted, preferably of the client address that has most connections; if there is none, the new connection waits.
+    /// Default: 256.
     pub max_connections: usize,
-    /// Connections whose request is awaited, or that wait for a place, 2,048 at the same time. For one more, one is sent away of the
-    /// address that has most of them.
+    /// Concurrent connections that have not sent a complete request yet, or that wait for one of `max_connections`. When the limit is
+    /// exceeded, a connection of the client address that has most of them is closed. Default: 2,048.
     pub lobby_connections: usize,
-    /// Threads that render and compress expositions at the same time, 2; at least 1.
+    /// Threads that render and compress expositions concurrently; at least 1. Default: 2.
     pub max_renders: usize,
-    /// Expositions being sent at the same time, 8; at least 1. Each is rendered as its client takes it.
+    /// Expositions sent concurrently; at least 1. Each is rendered as fast as its client reads it. Default: 8.
     pub max_pages: usize,
-    /// How long a scrape, or a report of the API, waits for its turn before it is answered 503, 5 s.
+    /// How long a scrape or an API request waits to be admitted before the server answers 503. Default: 5 s.
     pub turn_timeout: Duration,
-    /// From the first byte of a request to the end of its header, 10 s; also the whole of a TLS handshake.
+    /// Time from the first byte of a request to the end of its headers, and for a TLS handshake. Default: 10 s.
     pub header_timeout: Duration,
-    /// How long a connection may be silent between requests, 120 s.
+    /// How long a connection may be idle between requests. Default: 120 s.
     pub idle_timeout: Duration,
-    /// How long the body of a request may take, 10 s; sooner where it comes slower than 1 KiB a second.
+    /// Time to receive a request body; less if the body arrives slower than 1 KiB per second. Default: 10 s.
     pub body_timeout: Duration,
-    /// How long the client may take nothing of a response, 10 s.
+    /// How long a client may go without reading any of a response. Default: 10 s.
     pub write_timeout: Duration,
-    /// From the end of a request's header to the last byte of its response, 60 s.
+    /// Time from the end of the request headers to the last byte of the response. Default: 60 s.
     pub response_timeout: Duration,
-    /// How long running responses may take after shutdown, 2 s.
+    /// How long open responses may take to finish after shutdown starts. Default: 2 s.
     pub drain_timeout: Duration,
-    /// Bytes of a request's header, 16 KiB; a longer one is answered 431.
+    /// Size of the request headers; the server answers 431 if they are larger. Default: 16 KiB.
     pub max_header_bytes: usize,
 }
 
@@ -60,12 +62,12 @@ impl Default for WebOptions {
             telemetry_path: "/metrics".to_owned(),
             enable_lifecycle: false,
             enable_admin_api: false,
-            admin_elsewhere: false,
+            admin_on_other_listener: false,
             allow_from: Vec::new(),
             allowed_hosts: AllowedHosts::default(),
-            checks_hosts: false,
+            check_hosts: false,
             no_auth_paths: Vec::new(),
-            paste: None,
+            sample_command: None,
             max_connections: 256,
             lobby_connections: 2048,
             max_renders: 2,

@@ -1,4 +1,4 @@
-//! What all listeners of one program share. Each part is handed to whoever uses it; nothing below `server` knows the whole.
+//! The state that all listeners share. `server` passes each part to the module that uses it; inner modules never see the whole.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::time::Timestamp;
 
 /// The state that all listeners share.
 pub(in crate::program) struct WebState {
-    /// Readiness, and requests to end or reload.
+    /// Readiness, and quit and reload requests.
     pub(in crate::program) lifecycle: Arc<Lifecycle>,
     pub(super) gate: Arc<Gate>,
     pub(super) open: Arc<OpenConnections>,
@@ -27,8 +27,8 @@ pub(in crate::program) struct WebState {
 }
 
 impl WebState {
-    /// Not ready, nothing requested. Takes `max_connections`, `max_renders` and `max_pages` from the options. Expositions show the
-    /// time of `clock`, which must be the one that samples are recorded with.
+    /// Creates the state of a program that is not ready. Applies the connection and scrape limits of `options`. `clock` must be the
+    /// clock that samples are recorded with.
     pub(in crate::program) fn new(options: &WebOptions, clock: fn() -> Timestamp) -> Self {
         Self {
             lifecycle: Arc::new(Lifecycle::new(Arc::default())),
@@ -42,14 +42,14 @@ impl WebState {
         }
     }
 
-    /// With requests to reload that somebody answers.
-    pub(in crate::program) fn reloading(mut self, reloads: Arc<ReloadRequests>) -> Self {
+    /// Connects `/-/reload` to the task that reloads.
+    pub(in crate::program) fn with_reload_requests(mut self, reloads: Arc<ReloadRequests>) -> Self {
         self.lifecycle = Arc::new(Lifecycle::new(reloads));
         self
     }
 
-    /// With a gate in place of the one that lets everybody in.
-    pub(in crate::program) fn behind(mut self, gate: Arc<Gate>) -> Self {
+    /// Replaces the gate. The default gate allows every request.
+    pub(in crate::program) fn with_gate(mut self, gate: Arc<Gate>) -> Self {
         self.gate = gate;
         self
     }

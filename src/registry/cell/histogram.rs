@@ -1,151 +1,134 @@
 //! A histogram with classic buckets: weights by upper bound, and a sum.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use super::moment::{self, Words};
 use super::{Stamp, add_finite, add_weights};
 
-/// One worker's part of a histogram, in one allocation: stamp, version, sum, and a weight for each bucket, `+Inf` last.
+/// One worker's part of a histogram, in one allocation: a head of five words, and a weight for each bucket, `+Inf` last.
 ///
-/// The version is odd while the writer is at work (a seqlock), so that a reader sees sum and buckets of one moment.
+/// A reader always gets the sum and the buckets of one moment, whatever the writer does meanwhile; see [`Words`].
 #[derive(Debug, Clone)]
 pub struct HistogramCell(Arc<[AtomicU64]>);
 
-/// Stamp, version and sum stand before the buckets.
-const BUCKETS: usize = 3;
-
-/// Bounds that are all compared with a value; among more of them its bucket is searched.
+/// Up to this many bounds, each is compared with the value; among more, the bucket is found by binary search.
 const COUNTED_BOUNDS: usize = 16;
 
-/// How often a reader looks again at once, while the writer is at work.
+/// Up to this many buckets are read on the stack.
+const STACK_BUCKETS: usize = 64;
+
+/// After this many failed reads, the reader gives its processor away before each further one.
 const SPINS: u32 = 64;
 
-/// How often it looks again in all, about a second with the pauses, before it takes what is there.
-const READ_TRIES: u32 = SPINS + 1_500;
+/// After this many failed reads, the reader sleeps before each further one.
+const SPINS_AND_YIELDS: u32 = SPINS + 64;
+
+/// The longest sleep between two reads.
+const LONGEST_SLEEP: Duration = Duration::from_millis(1);
 
 impl HistogramCell {
     /// An empty histogram with `bounds` finite buckets.
     pub fn new(bounds: usize) -> Self {
-        Self((0..BUCKETS + bounds + 1).map(|_| AtomicU64::new(0)).collect())
+        Self(moment::empty(bounds + 1))
     }
 
-    /// Records `value` with `weight`. `bounds` are those it was made for. False, and nothing changed, if the sum would not be
-    /// finite. Only the cell's one writer may call it.
+    /// Records `value` with `weight`. `bounds` are those that the cell was made for. Returns false, and changes nothing, if the sum
+    /// or a weight would not be finite. Only the cell's one writer may call this.
     #[inline(always)]
     pub fn observe(&self, bounds: &[f64], value: f64, weight: f64) -> bool {
-        let bucket = bucket_of(bounds, value);
-        let ([_, version, sum, ..], Some(count)) = (&*self.0, self.0.get(BUCKETS + bucket)) else { return false };
-        let new_sum = f64::from_bits(sum.load(Ordering::Relaxed)) + value * weight;
-        let new_count = f64::from_bits(count.load(Ordering::Relaxed)) + weight;
-        if !new_sum.is_finite() || !new_count.is_finite() {
-            return false;
-        }
-        let before = version.load(Ordering::Relaxed);
-        version.store(before.wrapping_add(1), Ordering::Relaxed);
-        fence(Ordering::Release);
-        sum.store(new_sum.to_bits(), Ordering::Relaxed);
-        count.store(new_count.to_bits(), Ordering::Relaxed);
-        version.store(before.wrapping_add(2), Ordering::Release);
-        true
+        Words::of(&self.0).is_some_and(|words| words.add(bucket_of(bounds, value), value * weight, weight))
     }
 
-    /// Adds what was saved of a histogram with the same bounds. False, and nothing changed, if the number of buckets is another
-    /// one, or a sum would not be a number that could have come about. Only the cell's one writer may call it.
+    /// Adds a saved histogram with the same bounds. Returns false, and changes nothing, if the number of buckets differs, or if a
+    /// weight is negative or a result is not finite. Only the cell's one writer may call this.
     #[must_use]
     pub fn absorb(&self, saved: &HistogramSnapshot) -> bool {
-        let [_, version, sum, buckets @ ..] = &*self.0 else { return false };
-        let added = |to: &AtomicU64, by: f64| f64::from_bits(to.load(Ordering::Relaxed)) + by;
-        let is_good = |(to, by): (&AtomicU64, &f64)| *by >= 0.0 && added(to, *by).is_finite();
-        if buckets.len() != saved.buckets.len() || !added(sum, saved.sum).is_finite() || !buckets.iter().zip(&saved.buckets).all(is_good) {
+        let Some(words) = Words::of(&self.0) else { return false };
+        let sum = words.sum() + saved.sum;
+        let weights: Vec<f64> = words.weights().zip(&saved.buckets).map(|(weight, by)| weight + by).collect();
+        let is_good = weights.len() == saved.buckets.len() && weights.len() == self.bounds() + 1 && sum.is_finite();
+        if !is_good || saved.buckets.iter().any(|by| by.is_nan() || *by < 0.0) || !weights.iter().all(|weight| weight.is_finite()) {
             return false;
         }
-        let before = version.load(Ordering::Relaxed);
-        version.store(before.wrapping_add(1), Ordering::Relaxed);
-        fence(Ordering::Release);
-        sum.store(added(sum, saved.sum).to_bits(), Ordering::Relaxed);
-        for (to, by) in buckets.iter().zip(&saved.buckets) {
-            to.store(added(to, *by).to_bits(), Ordering::Relaxed);
-        }
-        version.store(before.wrapping_add(2), Ordering::Release);
+        words.replace(sum, weights.into_iter());
         true
     }
 
-    /// Empties it, for a histogram that begins anew. Only the cell's one writer may call it.
+    /// Sets the sum and all weights to 0. Only the cell's one writer may call this.
     pub(super) fn reset(&self) {
-        let [_, version, cells @ ..] = &*self.0 else { return };
-        let before = version.load(Ordering::Relaxed);
-        version.store(before.wrapping_add(1), Ordering::Relaxed);
-        fence(Ordering::Release);
-        cells.iter().for_each(|cell| cell.store(0, Ordering::Relaxed));
-        version.store(before.wrapping_add(2), Ordering::Release);
+        if let Some(words) = Words::of(&self.0) {
+            words.clear();
+        }
     }
 
-    /// When it was last written, and whether it is retired.
+    /// When the cell was last written, and whether it is retired.
     #[inline(always)]
     pub fn stamp(&self) -> Stamp<'_> {
-        // The slice is never empty; see `new`.
         static RETIRED: AtomicU64 = AtomicU64::new(u64::MAX);
-        Stamp::new(self.0.first().unwrap_or(&RETIRED))
+        Stamp::new(Words::of(&self.0).map_or(&RETIRED, |words| words.stamp))
     }
 
-    /// How many finite buckets it has.
+    /// The number of finite buckets.
     pub(crate) fn bounds(&self) -> usize {
-        self.0.len().saturating_sub(BUCKETS + 1)
+        self.0.len().saturating_sub(moment::HEAD + 1)
     }
 
     /// The sum of value times weight.
     pub fn sum(&self) -> f64 {
-        self.0.get(BUCKETS - 1).map_or(0.0, |sum| f64::from_bits(sum.load(Ordering::Relaxed)))
+        Words::of(&self.0).map_or(0.0, Words::sum)
     }
 
-    /// Whether a bucket's weight is no whole number.
+    /// Whether the weight of a bucket is not a whole number.
     pub(crate) fn has_fraction(&self) -> bool {
-        let weights = self.0.iter().skip(BUCKETS).map(|weight| f64::from_bits(weight.load(Ordering::Relaxed)));
-        // What is too large for an integer is a whole number.
-        weights.into_iter().any(|weight| weight as i64 as f64 != weight && weight < i64::MAX as f64)
+        // A weight that is too large for an integer is a whole number.
+        let is_fraction = |weight: f64| weight as i64 as f64 != weight && weight < i64::MAX as f64;
+        Words::of(&self.0).is_some_and(|words| words.weights().any(is_fraction))
     }
 
-    /// Where the cell's first, middle and last bytes are, for a prefetch.
+    /// The addresses of the cell's first, middle and last word, for a prefetch.
     #[inline(always)]
     pub(crate) fn addresses(&self) -> [*const AtomicU64; 3] {
         let first = self.0.as_ptr();
         [first, first.wrapping_add(self.0.len() / 2), first.wrapping_add(self.0.len() - 1)]
     }
 
-    /// Adds what the cell holds to `into`, which is for the same bounds.
+    /// Adds sum and weights of one moment to `into`, which is for the same bounds.
+    ///
+    /// Blocks only while the writer completes a write to this very cell within each try to read it, that is for tens of
+    /// nanoseconds in a batch; a writer that waits, parses or has lost its processor does not delay the reader.
     pub fn merge_into(&self, into: &mut HistogramSnapshot) {
-        let [_, version, cells @ ..] = &*self.0 else { return };
-        let mut read = [0.0; 64];
-        // More than 62 buckets do not fit on the stack; they are rare, and read with a buffer of their own.
-        let mut long = Vec::new();
-        let read = match read.get_mut(..cells.len()) {
-            Some(read) => read,
+        let Some(words) = Words::of(&self.0) else { return };
+        let (mut short, mut long) = ([0.0; STACK_BUCKETS], Vec::new());
+        let weights = match short.get_mut(..self.bounds() + 1) {
+            Some(weights) => weights,
             None => {
-                long.resize(cells.len(), 0.0);
+                long.resize(self.bounds() + 1, 0.0);
                 &mut long[..]
             }
         };
-        for attempt in 0..READ_TRIES {
-            let before = version.load(Ordering::Acquire);
-            read.iter_mut().zip(cells).for_each(|(to, from)| *to = f64::from_bits(from.load(Ordering::Relaxed)));
-            fence(Ordering::Acquire);
-            if before.is_multiple_of(2) && before == version.load(Ordering::Relaxed) {
-                break;
+        let mut failed = 0_u32;
+        let sum = loop {
+            match words.try_read(weights) {
+                Some(sum) => break sum,
+                None => pause(failed),
             }
-            pause(attempt);
-        }
-        if let Some((sum, buckets)) = read.split_first() {
-            into.sum = add_finite(into.sum, *sum);
-            into.buckets.iter_mut().zip(buckets).for_each(|(to, from)| *to = add_weights(*to, *from));
-        }
+            failed = failed.saturating_add(1);
+        };
+        into.sum = add_finite(into.sum, sum);
+        into.buckets.iter_mut().zip(weights).for_each(|(to, from)| *to = add_weights(*to, *from));
     }
 }
 
-/// Between two tries to read. A writer that lost its processor in the midst of a write needs milliseconds to get it back.
-fn pause(attempt: u32) {
-    if attempt >= SPINS {
-        std::thread::sleep(Duration::from_micros(u64::from(attempt - SPINS + 1).min(1_000)));
+/// The pause after a failed read.
+fn pause(failed: u32) {
+    if failed >= SPINS_AND_YIELDS {
+        std::thread::sleep(Duration::from_micros((failed - SPINS_AND_YIELDS + 1).into()).min(LONGEST_SLEEP));
+    } else if failed >= SPINS {
+        std::thread::yield_now();
+    } else {
+        std::hint::spin_loop();
     }
 }
 
@@ -194,7 +177,7 @@ impl HistogramSnapshot {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicBool;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
 
@@ -206,7 +189,7 @@ mod tests {
             assert!(cell.observe(&bounds, value, 1.0));
         }
         assert!(cell.observe(&bounds, 2.0, 2.5));
-        assert!(!cell.observe(&bounds, f64::MAX, 2.0), "a sum that is not finite is refused");
+        assert!(!cell.observe(&bounds, f64::MAX, 2.0), "a sum that is not finite is rejected");
         let mut all = HistogramSnapshot::new(2);
         cell.merge_into(&mut all);
         cell.merge_into(&mut all);
@@ -214,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_saved_is_added_and_goes_on() {
+    fn a_saved_histogram_is_added_to_the_cell() {
         let bounds = [1.0, 2.0];
         let (first, second) = (HistogramCell::new(2), HistogramCell::new(2));
         assert!(first.observe(&bounds, 0.5, 2.5) && first.observe(&bounds, 7.0, 1.0));
@@ -243,20 +226,52 @@ mod tests {
         assert_eq!((all.sum, all.buckets[99]), (99.0, 1.0));
     }
 
+    /// Threads that take the processor from the writer, so that some of its writes stop halfway.
+    const BUSY_THREADS: usize = 2;
+
     #[test]
     fn a_reader_sees_sum_and_buckets_of_one_moment() {
-        let bounds = [1.0];
-        let (cell, done) = (HistogramCell::new(1), AtomicBool::new(false));
+        const BUCKETS: usize = 12;
+        let bounds: Vec<f64> = (1..BUCKETS as u32).map(f64::from).collect();
+        let (cell, done) = (HistogramCell::new(bounds.len()), AtomicBool::new(false));
+        let (mut reads, mut torn) = (0, 0);
         std::thread::scope(|s| {
+            for _ in 0..BUSY_THREADS {
+                s.spawn(|| {
+                    while !done.load(Ordering::Relaxed) {
+                        std::hint::spin_loop();
+                    }
+                });
+            }
             s.spawn(|| {
-                (0..200_000).for_each(|i| assert!(cell.observe(&bounds, if i % 2 == 0 { 1.0 } else { 3.0 }, 1.0)));
+                (0..400_000_u32).for_each(|i| assert!(cell.observe(&bounds, f64::from(i % 12 + 1), 1.0)));
                 done.store(true, Ordering::Relaxed);
             });
+            let mut last = 0.0;
             while !done.load(Ordering::Relaxed) {
-                let mut all = HistogramSnapshot::new(1);
+                let mut all = HistogramSnapshot::new(bounds.len());
                 cell.merge_into(&mut all);
-                assert_eq!(all.sum, all.buckets[0] + 3.0 * all.buckets[1]);
+                let sum: f64 = all.buckets.iter().zip(1_u32..).map(|(weight, value)| weight * f64::from(value)).sum();
+                torn += usize::from(sum != all.sum || all.weight() < last);
+                last = all.weight();
+                reads += 1;
             }
         });
+        assert!(reads > 0);
+        assert_eq!(torn, 0, "of {reads} reads");
+    }
+
+    #[test]
+    fn a_write_that_stopped_halfway_is_not_seen_and_delays_no_reader() {
+        for changed in 0..3 {
+            let (bounds, cell) = ([1.0, 2.0], HistogramCell::new(2));
+            assert!(cell.observe(&bounds, 0.5, 2.0) && cell.observe(&bounds, 5.0, 1.0));
+            let mut before = HistogramSnapshot::new(2);
+            cell.merge_into(&mut before);
+            Words::of(&cell.0).unwrap().stall(2, (before.sum + 5.0, 2.0), changed);
+            let mut halfway = HistogramSnapshot::new(2);
+            cell.merge_into(&mut halfway);
+            assert_eq!(halfway, before, "with {changed} values changed");
+        }
     }
 }

@@ -8,6 +8,7 @@ mod counter;
 mod gauge;
 mod histogram;
 mod hll;
+mod moment;
 mod native;
 mod set;
 mod sketch;
@@ -16,7 +17,7 @@ mod summary;
 mod sums;
 
 // The files that the model in `model/` runs take it from here, so that it can be another one there.
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, fence};
 
 pub use self::bounds::Bounds;
 pub use self::counter::CounterCell;

@@ -1,18 +1,15 @@
 //! Types and values of series into plain data, and back where it can have been saved.
 
-use std::sync::Arc;
-
 use super::{Moment, SavedKind, SavedSeries, SavedValue};
-use crate::options::SummaryOptions;
+use crate::options::{Buckets, Quantiles, SummaryOptions};
 use crate::registry::cell::{Bounds, HistogramSnapshot, NativeSnapshot, SavedNative, SavedSet, SummaryCell};
 use crate::registry::kind::FamilyKind;
 use crate::registry::series::Series;
 use crate::registry::worker_cells::CellHandle;
 use crate::time::Timestamp;
 
-/// Steps of a summary's window and buckets of a histogram that a saved family may have; rules allow fewer.
+/// Steps of a summary's window that a saved family may have; rules allow as many.
 const STEPS_MAX: u32 = 1_000;
-const BOUNDS_MAX: usize = 10_000;
 
 impl SavedKind {
     pub(super) fn of(kind: &FamilyKind) -> Self {
@@ -29,22 +26,17 @@ impl SavedKind {
 
     /// `None` where no rule and no flag could have asked for it.
     pub(crate) fn restore(&self) -> Option<FamilyKind> {
-        let ascend = |numbers: &[f64]| numbers.iter().all(|number| number.is_finite()) && numbers.is_sorted_by(|a, b| a < b);
         match self {
             Self::Counter => Some(FamilyKind::Counter),
             Self::Gauge => Some(FamilyKind::Gauge),
             Self::Set => Some(FamilyKind::Set),
             Self::Histogram { bounds, native } => {
-                let is_good = bounds.len() <= BOUNDS_MAX && ascend(bounds) && native.is_none_or(|options| options.is_legal());
-                is_good.then(|| FamilyKind::Histogram { bounds: Bounds::shared(bounds, *native) })
+                let buckets = Buckets::new(bounds.iter().copied()).ok().filter(|_| native.is_none_or(|options| options.is_legal()))?;
+                Some(FamilyKind::Histogram { bounds: Bounds::shared(&buckets, *native) })
             }
             Self::Summary { quantiles, max_age_ms, age_buckets } => {
-                let is_good = *age_buckets <= STEPS_MAX
-                    && quantiles.len() <= BOUNDS_MAX
-                    && ascend(quantiles)
-                    && quantiles.iter().all(|q| (0.0..=1.0).contains(q));
-                let quantiles = Arc::from(&**quantiles);
-                is_good.then_some(FamilyKind::Summary(SummaryOptions { quantiles, max_age_ms: *max_age_ms, age_buckets: *age_buckets }))
+                let quantiles = Quantiles::new(quantiles.iter().copied()).ok().filter(|_| *age_buckets <= STEPS_MAX)?;
+                Some(FamilyKind::Summary(SummaryOptions { quantiles, max_age_ms: *max_age_ms, age_buckets: *age_buckets }))
             }
         }
     }
@@ -69,7 +61,7 @@ impl SavedSeries {
                 *shown_from_s = shown_from_s.saturating_add_signed(seconds).max(1);
             }
             (SavedValue::Summary(summary), SavedKind::Summary { max_age_ms, age_buckets, .. }) => {
-                let options = SummaryOptions { quantiles: Arc::default(), max_age_ms: *max_age_ms, age_buckets: *age_buckets };
+                let options = SummaryOptions { quantiles: Quantiles::none(), max_age_ms: *max_age_ms, age_buckets: *age_buckets };
                 summary.shift(millis, SummaryCell::step_ms(&options));
             }
             _ => {}

@@ -80,7 +80,7 @@ fn a_created_time_is_that_of_the_clock_in_force_when_the_series_began() {
 
 #[test]
 fn exemplars_say_wall_time() {
-    let bridge = Bridge::new(Options { exemplar_tag: Some("trace".into()), ..Options::default() });
+    let bridge = Bridge::new(Options { exemplar_tag: crate::options::TagKey::new("trace").ok(), ..Options::default() });
     bridge.worker().ingest(b"h:0.2|h|#trace:abc", at(0));
     let text = |bridge: &Bridge| {
         let (mut out, mut exposition) = (Vec::new(), bridge.exposition(crate::Format::OpenMetrics, at(0)));

@@ -4,7 +4,7 @@
 {{- .Values.nameOverride | default .Chart.Name | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 
-{{/* The release's name, with the chart's behind it unless it is in it. */}}
+{{/* The name of the release, followed by the name of the chart unless it contains it. */}}
 {{- define "bridge.fullname" -}}
 {{- $name := include "bridge.name" . -}}
 {{- $composed := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) -}}
@@ -27,7 +27,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- .Values.serviceAccount.name | default (ternary (include "bridge.fullname" .) "default" .Values.serviceAccount.create) -}}
 {{- end -}}
 
-{{/* The ConfigMap with rules; empty without rules. */}}
+{{/* The name of the ConfigMap with rules; empty without rules. */}}
 {{- define "bridge.mapping" -}}
 {{- if .Values.statsd.mappingConfigMapName -}}
 {{- .Values.statsd.mappingConfigMapName -}}
@@ -40,7 +40,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- .Values.statsd.mappingConfigMapKey | default "statsd.mappingConf" -}}
 {{- end -}}
 
-{{/* A text that names the bridge's self-metrics, with the names that they have under `compat`: docs/migrating.md. */}}
+{{/* A text with the names of self-metrics, changed to those under `compat`: docs/migrating.md. */}}
 {{- define "bridge.metricNames" -}}
 {{- if .compat -}}
 {{- .text | replace "statsd_bridge_families" "statsd_exporter_metrics_total" | replace "statsd_bridge_" "statsd_exporter_" -}}

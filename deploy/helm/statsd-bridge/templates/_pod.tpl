@@ -1,4 +1,4 @@
-{{/* The template of the pod, which Deployment and DaemonSet share. */}}
+{{/* The pod template of Deployment, DaemonSet and StatefulSet. */}}
 {{- define "bridge.pod" -}}
 metadata:
   {{- with .Values.podAnnotations }}
@@ -52,7 +52,7 @@ spec:
         {{- end }}
         {{- end }}
       {{- range $field := list "livenessProbe" "readinessProbe" }}
-      {{- /* null is no probe, {} is the chart's. */}}
+      {{- /* null disables the probe, {} is the probe of the chart. */}}
       {{- if kindIs "map" (index $.Values $field) }}
       {{ $field }}:
         {{- include "bridge.probe" (dict "name" $field "context" $) | nindent 8 }}
@@ -80,7 +80,7 @@ spec:
   {{- end }}
 {{- end -}}
 
-{{/* What the end may take: lines are drained, the state is written (10 s), the page lingers, responses are drained. */}}
+{{/* Maximum duration of a shutdown: drain, write the state file (10 s), linger, drain responses. */}}
 {{- define "bridge.grace" -}}
 {{- if kindIs "invalid" .Values.terminationGracePeriodSeconds -}}
 {{- $drain := include "bridge.seconds" .Values.shutdownDrain | float64 -}}
@@ -102,7 +102,7 @@ spec:
 {{- $seconds -}}
 {{- end -}}
 
-{{/* A list; those of the user come last, and count before the chart's. */}}
+{{/* A list. The user's items come last and take precedence. */}}
 {{- define "bridge.args" -}}
 - {{ printf "--web.listen-address=:%v" .Values.service.port | quote }}
 - {{ printf "--web.telemetry-path=%s" .Values.service.path | quote }}

@@ -1,6 +1,6 @@
 {{/*
-A probe. What the user gives stands; without a handler of theirs the chart's is taken: a GET, or `statsd-bridge healthcheck` where a
-web configuration file may ask for what the kubelet does not have (a password, a certificate).
+A probe. The user's values are kept. Without a handler of the user, the chart sets a GET, or `statsd-bridge healthcheck` if there is a web
+configuration file, because the kubelet has no password or certificate.
 */}}
 {{- define "bridge.probe" -}}
 {{- $values := .context.Values -}}
@@ -13,7 +13,7 @@ web configuration file may ask for what the kubelet does not have (a password, a
 {{- if $file -}}
 {{- $command = append $command (printf "--web.config.file=%s" $file) -}}
 {{- end -}}
-{{- /* The health check itself gives up after 3 s; the kubelet would after 1 s. */ -}}
+{{- /* The health check has a timeout of 3 s, the kubelet a default of 1 s. */ -}}
 {{- toYaml (merge (dict "exec" (dict "command" $command)) $given (dict "timeoutSeconds" 5)) -}}
 {{- else -}}
 {{- $path := ternary "/-/ready" "/-/healthy" (eq .name "readinessProbe") -}}
@@ -21,7 +21,7 @@ web configuration file may ask for what the kubelet does not have (a password, a
 {{- end -}}
 {{- end -}}
 
-{{/* The web configuration file inside the container: the chart's, or one on a volume that the user's flags or environment name. */}}
+{{/* Path of the web configuration file in the container: that of the chart, or one in the user's flags or environment. */}}
 {{- define "bridge.webConfigFile" -}}
 {{- if include "bridge.webSources" . -}}
 /etc/statsd-bridge-web/{{ .Values.webConfig.key }}

@@ -1,4 +1,4 @@
-{{/* What is mounted into the container: rules, web configuration, state, and the volumes of the user. */}}
+{{/* Mounts of the container: rules, web configuration, state, and the user's volumes. */}}
 
 {{- define "bridge.mounts" -}}
 {{- if include "bridge.mapping" . }}
@@ -60,7 +60,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Whether each replica has a claim of its own for its state. */}}
+{{/* True if each replica has its own claim for its state. */}}
 {{- define "bridge.claim" -}}
 {{- if and .Values.state.enabled (eq .Values.kind "StatefulSet") (not .Values.state.volume) -}}true{{- end -}}
 {{- end -}}

@@ -1,6 +1,6 @@
-//! Flags that may be given more than once: each time, and in their variable, a list with commas between its items.
+//! Repeatable flags: each occurrence, and the variable, hold a list whose items are separated by commas.
 //!
-//! `a,b` is two items, `a\,b` one with a comma in it. Spaces around an item do not count; an empty list has none.
+//! `a,b` is two items, `a\,b` is one item with a comma. Spaces around an item are removed, and empty items are left out.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -11,12 +11,12 @@ use clap::builder::TypedValueParser;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::program::cli) struct List<T>(Vec<T>);
 
-/// The items of all occurrences of a flag, in their order.
+/// The items of all occurrences of a flag, in order.
 pub(in crate::program::cli) fn all<T>(lists: &[List<T>]) -> impl Iterator<Item = &T> {
     lists.iter().flat_map(|list| &list.0)
 }
 
-/// Reads a list whose items `item` reads.
+/// A parser of lists; `item` parses each item.
 pub(super) fn list<P>(item: P) -> ListParser<P> {
     ListParser(item)
 }
@@ -33,18 +33,19 @@ impl<P: TypedValueParser> TypedValueParser for ListParser<P> {
     }
 }
 
-/// The items of a text; bytes, because a path need not be UTF-8.
+/// The items of a list. It works on bytes, because a path need not be UTF-8.
 fn split(text: &OsStr) -> Vec<OsString> {
-    let mut items = vec![Vec::new()];
+    let (mut items, mut item) = (Vec::new(), Vec::new());
     let mut bytes = text.as_bytes().iter().copied().peekable();
     while let Some(byte) = bytes.next() {
         match byte {
-            b',' => items.push(Vec::new()),
-            // Another backslash is one.
-            b'\\' if bytes.next_if_eq(&b',').is_some() => items.last_mut().into_iter().for_each(|item| item.push(b',')),
-            _ => items.last_mut().into_iter().for_each(|item| item.push(byte)),
+            b',' => items.push(std::mem::take(&mut item)),
+            // A backslash before any other byte is literal.
+            b'\\' if bytes.next_if_eq(&b',').is_some() => item.push(b','),
+            _ => item.push(byte),
         }
     }
+    items.push(item);
     let trimmed = items.iter().map(|item| item.trim_ascii()).filter(|item| !item.is_empty());
     trimmed.map(|item| OsString::from_vec(item.to_vec())).collect()
 }
@@ -54,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn commas_separate_but_for_those_behind_a_backslash() {
+    fn commas_separate_items_unless_escaped() {
         let items = |text: &str| split(OsStr::new(text)).into_iter().map(|item| item.into_string().expect("UTF-8")).collect::<Vec<_>>();
         assert_eq!(items("a=b,c=d"), ["a=b", "c=d"]);
         assert_eq!(items(r"a=b\,c,d=e"), ["a=b,c", "d=e"]);

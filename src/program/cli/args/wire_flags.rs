@@ -1,4 +1,4 @@
-//! The flags of the heading Wire: what is read of a line, and what its samples become. Must not know how a line is parsed.
+//! The flags of the heading Wire: how lines are interpreted. Must not know how a line is parsed.
 
 use clap::{ArgAction, ValueEnum};
 
@@ -6,97 +6,117 @@ use super::lists::{List, list};
 use super::numbers::within;
 use crate::options::NATIVE_BUCKETS_MAX;
 
-/// What is read of a line, and what its samples become.
+/// The flags of the heading Wire.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Wire")]
 pub(in crate::program::cli) struct WireFlags {
-    /// Read DogStatsD tags: name:1|c|#key:value.
+    /// Parse DogStatsD tags: name:1|c|#key:value.
     #[arg(long = "statsd.parse-dogstatsd-tags", value_name = "BOOL", default_value = "true", action = ArgAction::Set)]
     pub(in crate::program::cli) parse_dogstatsd_tags: bool,
-    /// Read InfluxDB tags: name,key=value:1|c.
+    /// Parse InfluxDB tags: name,key=value:1|c.
     #[arg(long = "statsd.parse-influxdb-tags", value_name = "BOOL", default_value = "true", action = ArgAction::Set)]
     pub(in crate::program::cli) parse_influxdb_tags: bool,
-    /// Read Librato tags: name#key=value:1|c.
+    /// Parse Librato tags: name#key=value:1|c.
     #[arg(long = "statsd.parse-librato-tags", value_name = "BOOL", default_value = "true", action = ArgAction::Set)]
     pub(in crate::program::cli) parse_librato_tags: bool,
-    /// Read SignalFX tags: name[key=value]:1|c.
+    /// Parse SignalFX tags: name[key=value]:1|c.
     #[arg(long = "statsd.parse-signalfx-tags", value_name = "BOOL", default_value = "true", action = ArgAction::Set)]
     pub(in crate::program::cli) parse_signalfx_tags: bool,
-    /// Read Graphite tags: name;key=value:1|c [default: true, with --compat false].
+    /// Parse Graphite tags: name;key=value:1|c [default: true].
+    ///
+    /// With --compat, the default is false.
     #[arg(long = "statsd.parse-graphite-tags", value_name = "BOOL", action = ArgAction::Set)]
     pub(in crate::program::cli) parse_graphite_tags: Option<bool>,
-    /// A DogStatsD tag without a value becomes key="true" if it is a label name; else it is a tag error
-    /// [default: true, with --compat false].
+    /// Give DogStatsD tags without a value the value true [default: true].
+    ///
+    /// The tag must be a valid label name. Other tags without a value are counted as tag errors. With --compat, the default is false.
     #[arg(long = "statsd.bare-tags", value_name = "BOOL", action = ArgAction::Set)]
     pub(in crate::program::cli) bare_tags: Option<bool>,
-    /// The field c:ID becomes the label container_id; else it is skipped [default: false, with --compat true].
+    /// Turn the field c:ID into the label container_id [default: false].
+    ///
+    /// When off, the field is skipped. With --compat, the default is true.
     #[arg(long = "statsd.container-id", value_name = "BOOL", action = ArgAction::Set)]
     pub(in crate::program::cli) container_id: Option<bool>,
-    /// Numbers with colons between them, name:1:2:3|ms, are packed values; else all but the last belong to the name
-    /// [default: true, with --compat for ms, h and d only, and others are rejected].
+    /// Parse packed values: name:1:2:3|ms [default: true].
+    ///
+    /// When off, all numbers but the last are part of the name. With --compat, the default is to parse packed values of ms, h and d,
+    /// and to reject those of other kinds.
     #[arg(long = "statsd.packed-values", value_name = "BOOL", action = ArgAction::Set)]
     pub(in crate::program::cli) packed_values: Option<bool>,
-    /// Take samples of names that Prometheus writes itself, such as up and ALERTS.
+    /// Accept names that Prometheus writes itself, such as up and ALERTS.
     #[arg(long = "statsd.allow-prometheus-names", value_name = "BOOL", default_value = "false", action = ArgAction::Set)]
     pub(in crate::program::cli) allow_prometheus_names: bool,
-    /// Which names and label names are kept: legacy escapes all but letters, digits and _; utf8 keeps what is sent, and each
-    /// page escapes it as its scraper asks.
+    /// Characters that names and label names keep.
     #[arg(long = "name-validation", value_name = "NAMES", value_enum, default_value = "legacy")]
     pub(in crate::program::cli) name_validation: NameSet,
-    /// Key of the DogStatsD tag that names a sample's trace, such as trace_id: it is no label but makes exemplars; "" for none.
+    /// Key of the DogStatsD tag that holds a trace ID; "" for none.
+    ///
+    /// The tag, such as trace_id, makes exemplars and does not become a label.
     #[arg(long = "exemplars.tag", value_name = "KEY", default_value = "", hide_default_value = true)]
     pub(in crate::program::cli) exemplars_tag: String,
-    /// What a gauge's value with a sign does: change it, as in etsy's StatsD, or set it, as the clients of DogStatsD mean it.
+    /// Effect of a gauge's value with a sign.
     #[arg(long = "statsd.signed-gauges", value_name = "MEANING", value_enum, default_value = "change")]
     pub(in crate::program::cli) signed_gauges: SignedGaugesMeaning,
-    /// What ms, h and d become [default: histogram, with --compat summary].
+    /// Type of ms, h and d samples [default: histogram].
+    ///
+    /// With --compat, the default is summary.
     #[arg(long = "statsd.observer-type", value_name = "TYPE", value_enum)]
     pub(in crate::program::cli) observer_type: Option<ObserverType>,
-    /// Upper bounds of histogram buckets, ascending [default: 0.005,0.01,0.025,0.05,0.1,0.25,0.5,1,2.5,5,10].
+    /// Upper bounds of histogram buckets [default: 0.005,0.01,0.025,0.05,0.1,0.25,0.5,1,2.5,5,10].
+    ///
+    /// The bounds must ascend.
     #[arg(long = "statsd.histogram-buckets", value_name = "BOUNDS", value_parser = list(bound))]
     pub(in crate::program::cli) histogram_buckets: Vec<List<f64>>,
-    /// From when on histograms keep native buckets too, which only protobuf shows.
+    /// When histograms get native buckets.
+    ///
+    /// Only the protobuf format shows native buckets. Histograms always have classic buckets too.
     #[arg(long = "statsd.native-histograms", value_name = "WHEN", value_enum, default_value = "asked")]
     pub(in crate::program::cli) native_histograms: NativeBucketsWhen,
-    /// How much wider than the one before a native bucket is at most; 1 for native buckets only where a rule gives a factor.
+    /// Largest growth factor from one native bucket to the next.
+    ///
+    /// With 1, only histograms whose rule sets a factor have native buckets.
     #[arg(long = "statsd.native-histogram-factor", value_name = "FACTOR", default_value = "1.1", value_parser = factor)]
     pub(in crate::program::cli) native_histogram_factor: f64,
-    /// Native buckets of a series at most, up to 512; beyond it the resolution is halved.
+    /// Native buckets per series; at most 512.
+    ///
+    /// At the limit, the resolution is halved.
     #[arg(long = "statsd.native-histogram-max-buckets", value_name = "N", default_value = "160", value_parser = native_buckets)]
     pub(in crate::program::cli) native_histogram_max_buckets: u32,
 }
 
-/// A kind of metric for timers, histograms and distributions.
+/// Type of ms, h and d samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(in crate::program::cli) enum ObserverType {
+    /// Buckets, which can be summed over instances.
     Histogram,
+    /// Quantiles.
     Summary,
 }
 
 /// What a gauge's value with a sign does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(in crate::program::cli) enum SignedGaugesMeaning {
-    /// name:-5|g lowers the gauge by 5.
+    /// name:-5|g lowers the gauge by 5, as in etsy's StatsD.
     Change,
-    /// name:-5|g sets the gauge to -5.
+    /// name:-5|g sets the gauge to -5, as in DogStatsD.
     Absolute,
 }
 
-/// Names of families and labels.
+/// Which characters names and label names keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(in crate::program::cli) enum NameSet {
-    /// Letters, digits and _.
+    /// Letters, digits and _; all others are escaped.
     Legacy,
-    /// Any text.
+    /// All characters; each exposition escapes them as its scraper requests.
     Utf8,
 }
 
-/// From when on histograms keep native buckets.
+/// When histograms start to keep native buckets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(in crate::program::cli) enum NativeBucketsWhen {
-    /// Never, whatever a rule says.
+    /// Never, even if a rule asks for them.
     Never,
-    /// From the first scrape that asks for protobuf.
+    /// After the first scrape that accepts protobuf.
     Asked,
     /// From the first sample.
     Always,
@@ -108,7 +128,7 @@ fn bound(text: &str) -> Result<f64, String> {
 
 fn factor(text: &str) -> Result<f64, String> {
     let factor = text.parse::<f64>().ok().filter(|factor| factor.is_finite() && *factor >= 1.0);
-    factor.ok_or_else(|| format!("expected a number from 1 on such as 1.1, got {text:?}"))
+    factor.ok_or_else(|| format!("expected a number of at least 1 such as 1.1, got {text:?}"))
 }
 
 fn native_buckets(text: &str) -> Result<u32, String> {

@@ -1,4 +1,4 @@
-//! What flags become, and what is said of wrong ones.
+//! Settings from flags, and the errors of invalid values.
 
 use super::*;
 use crate::program::cli::parse_args;
@@ -24,7 +24,7 @@ fn defaults_are_those_of_the_core_and_of_statsd_exporter() {
 }
 
 #[test]
-fn compatibility_changes_what_is_not_said_otherwise() {
+fn compatibility_changes_defaults_that_no_flag_overrides() {
     let compat = settings(&["--compat=statsd_exporter"]).unwrap().bridge;
     assert_eq!(compat.observer, Observer::Summary(SummaryOptions::default()));
     assert_eq!(compat.prefix, Prefix::Exporter);
@@ -36,20 +36,20 @@ fn compatibility_changes_what_is_not_said_otherwise() {
 }
 
 #[test]
-fn names_are_legacy_unless_it_is_said_otherwise() {
+fn names_are_legacy_by_default() {
     let names = |arguments: &[&str]| settings(arguments).map(|s| (s.bridge.names, s.mapping.names)).unwrap();
     assert_eq!(names(&[]), (NameValidation::Legacy, NameValidation::Legacy));
     assert_eq!(names(&["--name-validation=utf8"]), (NameValidation::Utf8, NameValidation::Utf8));
 }
 
 #[test]
-fn listeners_are_turned_off_by_an_empty_address() {
+fn an_empty_address_turns_a_listener_off() {
     let off = settings(&["--statsd.listen-udp=", "--statsd.listen-tcp="]).unwrap();
     assert!(off.udp.is_empty() && off.tcp.is_empty());
 }
 
 #[test]
-fn state_is_kept_where_a_file_is_named() {
+fn a_state_file_enables_state() {
     let state = |arguments: &[&str]| settings(arguments).unwrap().state;
     assert_eq!((state(&[]), state(&["--state.file=", "--state.interval=1s"])), (None, None));
     let given = state(&["--state.file=/a/b"]).unwrap();
@@ -69,17 +69,14 @@ fn an_empty_list_is_none() {
 #[test]
 fn buckets_ascend() {
     let bounds = |text: &str| settings(&[&format!("--statsd.histogram-buckets={text}")]).map(|s| s.bridge.observer);
-    assert_eq!(
-        bounds("-1,.5,2e3,+Inf"),
-        Ok(Observer::Histogram { bounds: Arc::from([-1.0, 0.5, 2000.0]), native: NativeChoice::default() })
-    );
+    assert_eq!(bounds("-1,.5,2e3,+Inf"), Ok(Observer::histogram(Buckets::new([-1.0, 0.5, 2000.0]).unwrap())));
     for wrong in ["2,1", "1,1", "nan", "inf", "1,inf,2"] {
         assert!(bounds(wrong).is_err(), "{wrong}");
     }
 }
 
 #[test]
-fn native_buckets_are_as_the_client_libraries_have_them() {
+fn defaults_of_native_buckets_are_those_of_client_libraries() {
     let native = |flags: &[&str]| settings(flags).map(|settings| settings.bridge.native);
     assert_eq!(native(&[]), Ok(NativeHistograms::default()));
     let (when, options) = (NativeWhen::Always, NativeOptions { schema: 0, max_buckets: 256, ..NativeOptions::default() });
@@ -92,37 +89,43 @@ fn native_buckets_are_as_the_client_libraries_have_them() {
 fn errors_name_their_flag() {
     for (arguments, expected) in [
         (&["--statsd.unixsocket-mode=abc"][..], "--statsd.unixsocket-mode: expected octal permissions such as 755, got \"abc\""),
-        (&["--exemplars.tag=a:b"], "--exemplars.tag: \"a:b\" is no key of a tag: leave out : , | and #"),
+        (
+            &["--exemplars.tag=a:b"],
+            "--exemplars.tag: \"a:b\" cannot be the key of a tag: a key is not empty and has no : , | # and no line end",
+        ),
         (&["--web.telemetry-path=metrics"], "--web.telemetry-path: expected a path that begins with /, got \"metrics\""),
         (&["--web.no-auth-paths=/-/healthy,metrics"], "--web.no-auth-paths: expected a path that begins with /, got \"metrics\""),
-        (&["--web.no-auth-paths=//-/quit"], "--web.no-auth-paths: //-/quit changes something and always needs the password"),
-        (&["--web.allow-from=10.0.0.0/8,here"], "--web.allow-from: \"here\" is no network: write it as 10.0.0.0/8, fd00::/8 or 127.0.0.1"),
+        (&["--web.no-auth-paths=//-/quit"], "--web.no-auth-paths: //-/quit changes something and always needs a password"),
+        (
+            &["--web.allow-from=10.0.0.0/8,here"],
+            "--web.allow-from: \"here\" is not a network; expected a form such as 10.0.0.0/8, fd00::/8 or 127.0.0.1",
+        ),
         (
             &["--statsd.listen-udp=udp://127.0.0.1:9125"],
-            "--statsd.listen-udp: \"udp://127.0.0.1:9125\" is no address: it has a scheme in front; write 127.0.0.1:9125",
+            "--statsd.listen-udp: \"udp://127.0.0.1:9125\" is not an address: it begins with a scheme; write 127.0.0.1:9125",
         ),
         (
             &["--statsd.listen-udp=unix:/run/s"],
-            "--statsd.listen-udp: \"unix:/run/s\" is no address with a port, but a path; --statsd.listen-unixgram=/run/s takes datagrams there",
+            "--statsd.listen-udp: \"unix:/run/s\" is a path, not HOST:PORT; for a Unix datagram socket, use --statsd.listen-unixgram=/run/s",
         ),
         (
             &["--statsd.relay.address=/run/s"],
-            "--statsd.relay.address: \"/run/s\" is no address with a port, but a path; lines are relayed over UDP only",
+            "--statsd.relay.address: \"/run/s\" is a path, not HOST:PORT; lines are relayed over UDP only",
         ),
-        (&["--statsd.listen-unixgram=unix:///run/s"], "--statsd.listen-unixgram: \"unix:///run/s\" has a scheme in front; write /run/s"),
-        (&["--statsd.listen-unixgram=@"], "--statsd.listen-unixgram: \"@\" is no path of a Unix socket: expected 1 to 107 bytes"),
+        (&["--statsd.listen-unixgram=unix:///run/s"], "--statsd.listen-unixgram: \"unix:///run/s\" begins with a scheme; write /run/s"),
+        (&["--statsd.listen-unixgram=@"], "--statsd.listen-unixgram: \"@\" is not a path of a Unix socket: expected 1 to 107 bytes"),
     ] {
         assert_eq!(settings(arguments).err().as_deref(), Some(expected));
     }
     let flags = ["statsd.listen-udp", "statsd.listen-tcp", "web.listen-address", "web.admin-listen-address", "statsd.relay.address"];
     for flag in flags {
-        let error = settings(&[&format!("--{flag}=nonsense")]).expect_err("no address");
-        assert_eq!(error, format!("--{flag}: \"nonsense\" is no address: the port is missing; write nonsense:PORT"));
+        let error = settings(&[&format!("--{flag}=nonsense")]).expect_err("an invalid address");
+        assert_eq!(error, format!("--{flag}: \"nonsense\" is not an address: the port is missing; write nonsense:PORT"));
     }
 }
 
 #[test]
-fn flags_of_what_the_bridge_does_not_have_are_named() {
+fn flags_without_effect_are_listed() {
     let given = settings(&["--statsd.cache-size=0", "--debug.dump-fsm="]).unwrap().without_effect;
     assert_eq!(given, ["statsd.cache-size", "debug.dump-fsm"]);
 }

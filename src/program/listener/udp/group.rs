@@ -137,14 +137,12 @@ mod tests {
     }
 
     fn own(bridge: &Bridge, name: &str) -> u64 {
-        let families = bridge.telemetry().families();
-        let lines = families.iter().filter(|family| family.name == name).flat_map(|family| &family.lines);
-        lines.map(|line| line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap()).sum()
+        bridge.telemetry().sum(name.strip_prefix("statsd_bridge_").expect("a full name"))
     }
 
     /// Stops a listener with two workers on `bind` while senders to the hosts go on, and looks where each datagram went.
     fn stop_under_load(bind: &str, hosts: &[&str]) {
-        let options = UdpOptions { workers: 2, read_buffer_bytes: 0, datagram_bytes: 100, nap: Some(Duration::ZERO) };
+        let options = UdpOptions { workers: 2, read_buffer_bytes: 0, datagram_bytes: 100, coalescing_delay: Some(Duration::ZERO) };
         let bound = BoundUdp::bind(&Address::parse(bind).unwrap(), &options).unwrap();
         let port = bound.address().port();
         let (bridge, stop) = (Bridge::new(BridgeOptions::default()), Stop::new(Duration::from_secs(60)));

@@ -20,11 +20,7 @@ pub(super) fn units(config: &Config, options: &Options) -> Vec<Remark> {
 fn stated_bounds(rule: &Rule, config: &Config, options: &Options) -> Option<Vec<f64>> {
     let stated = rule.observer.clone().or_else(|| config.defaults.observer.clone());
     match stated.unwrap_or_else(|| rule.observer_options.over(&options.observer)) {
-        Observer::Histogram { bounds, .. }
-            if Observer::default() != Observer::Histogram { bounds: bounds.clone(), native: Default::default() } =>
-        {
-            Some(bounds.to_vec())
-        }
+        Observer::Histogram { buckets, .. } if Observer::default() != Observer::histogram(buckets.clone()) => Some(buckets.to_vec()),
         _ => None,
     }
 }

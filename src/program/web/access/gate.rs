@@ -1,8 +1,8 @@
-//! Which requests are let in, by the web configuration that is in force, and how a changed file comes into force.
+//! Checks requests against the active web configuration, and activates the file when it changes.
 //!
-//! The file, and the certificates that it names, are hashed every second, as mapping files are. Each connection and each request
-//! takes the configuration that is in force when it arrives. A file with a mistake never comes into force. This module knows
-//! neither the paths of the server nor how a response is written.
+//! Every second the gate hashes the file and the certificates that it names, as the bridge does with mapping files. Each connection
+//! and each request uses the configuration that is active when it arrives. An invalid file is never activated. This module does not
+//! depend on paths or responses.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -18,61 +18,61 @@ use super::web_config::{self, WebConfig, WebConfigError};
 use crate::program::web::addresses::ClientAddress;
 use crate::telemetry::{Telemetry, WebMetrics};
 
-/// How often the files are looked at.
+/// How often the gate checks whether the files have changed.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Decides on the requests of all listeners of one program.
+/// Access control for the requests of all listeners.
 pub(crate) struct Gate {
-    in_force: RwLock<Arc<WebConfig>>,
+    active: RwLock<Arc<WebConfig>>,
     passwords: Passwords,
     bucket: Mutex<TokenBucket>,
     file: Mutex<Option<WatchedFile>>,
 }
 
-/// The file that the configuration comes from.
+/// The file that the configuration was read from.
 #[derive(Debug, Clone)]
 struct WatchedFile {
     path: PathBuf,
-    /// The file and those that it names.
+    /// The file itself, and the files that it names.
     files: Vec<PathBuf>,
-    /// Hash of the contents that were last read, with or without a mistake.
+    /// The hash of the last contents read, valid or not.
     last_hash: u64,
     has_tls: bool,
     was_blank: bool,
 }
 
-/// What is checked of a request.
+/// The checks that apply to a request.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::program::web) struct AccessChecks {
     pub(in crate::program::web) password: bool,
-    /// Whether it counts in `rate_limit`.
+    /// Whether it counts towards `rate_limit`.
     pub(in crate::program::web) rate: bool,
 }
 
-/// What becomes of a request.
+/// The result of checking a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::program::web) enum AccessDecision {
-    /// It is answered.
+    /// The request is allowed.
     Allowed,
-    /// 401.
+    /// 401: user or password missing or wrong.
     Unauthorized,
     /// 429: over `rate_limit`.
     RateLimited,
-    /// 503: too many passwords are being checked.
+    /// 503: too many password checks are in progress.
     Busy,
 }
 
 impl Gate {
-    /// Lets everybody in, over plain HTTP.
+    /// Allows every request over plain HTTP.
     pub(crate) fn open() -> Self {
         Self::with(WebConfig::default(), None)
     }
 
-    /// Reads a file and puts it in force; gives its warnings too.
+    /// Reads a file and activates it. Also returns the warnings.
     ///
     /// # Errors
     ///
-    /// Every mistake in it.
+    /// All errors in the file.
     pub(crate) fn read(path: PathBuf) -> Result<(Self, Vec<String>), WebConfigError> {
         let loaded = web_config::read(&path)?;
         let file = WatchedFile {
@@ -87,33 +87,34 @@ impl Gate {
 
     fn with(config: WebConfig, file: Option<WatchedFile>) -> Self {
         let bucket = Mutex::new(TokenBucket::new(config.rate, Instant::now()));
-        Self { in_force: RwLock::new(Arc::new(config)), passwords: Passwords::new(), bucket, file: Mutex::new(file) }
+        Self { active: RwLock::new(Arc::new(config)), passwords: Passwords::new(), bucket, file: Mutex::new(file) }
     }
 
-    /// The configuration in force.
+    /// The active configuration.
     pub(in crate::program::web) fn config(&self) -> Arc<WebConfig> {
-        Arc::clone(&self.in_force.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.active.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// TLS of the next connection; none: plain HTTP.
+    /// The TLS configuration for the next connection; `None` for plain HTTP.
     pub(in crate::program::web) fn tls(&self) -> Option<Arc<ServerConfig>> {
         self.config().tls.clone()
     }
 
-    /// Whether connections are TLS, which a reload does not change.
+    /// Whether connections use TLS. A reload does not change that.
     pub(crate) fn has_tls(&self) -> bool {
         self.tls().is_some()
     }
 
-    /// Whether a password is asked for now.
+    /// Whether requests currently need a password.
     pub(crate) fn has_users(&self) -> bool {
         !self.config().users.is_empty()
     }
 
-    /// Decides on a request with these headers from this address. May wait for a password to be checked.
+    /// Checks a request. May wait until its password is compared.
     pub(in crate::program::web) async fn decide(
         &self,
-        (config, checks): (&WebConfig, AccessChecks),
+        config: &WebConfig,
+        checks: AccessChecks,
         headers: &HeaderMap,
         client: ClientAddress,
         metrics: &WebMetrics,
@@ -138,7 +139,7 @@ impl Gate {
         }
     }
 
-    /// Looks at the files every second and puts them in force when they have changed. Ends at once where there is none.
+    /// Checks the files every second and activates them when they have changed. Returns immediately if there is no file.
     pub(crate) async fn follow(self: Arc<Self>, telemetry: Arc<Telemetry>) {
         telemetry.web.last_was_good.set(1.0);
         if self.file.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
@@ -147,26 +148,26 @@ impl Gate {
         loop {
             tokio::time::sleep(WATCH_INTERVAL).await;
             let (gate, telemetry) = (Arc::clone(&self), Arc::clone(&telemetry));
-            if tokio::task::spawn_blocking(move || gate.read_if_changed(&telemetry.web)).await.is_err() {
-                tracing::error!("reading the web configuration file ended by a panic; it is not read again");
+            if tokio::task::spawn_blocking(move || gate.reload_if_changed(&telemetry.web)).await.is_err() {
+                tracing::error!("panic while reloading the web configuration file; it will not be reloaded again");
                 return;
             }
         }
     }
 
-    /// Reads the file again if its contents are not those that were last read.
-    fn read_if_changed(&self, metrics: &WebMetrics) {
+    /// Reloads the file if its contents have changed.
+    fn reload_if_changed(&self, metrics: &WebMetrics) {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(file) = file.as_mut() else { return };
         if web_config::hash_files(&file.files) == file.last_hash {
             return;
         }
-        match reread(file) {
+        match reload(file) {
             Ok(config) => {
-                *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+                *self.active.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
                 metrics.reloads_good.increment(1);
                 metrics.last_was_good.set(1.0);
-                tracing::info!(file = %file.path.display(), "the web configuration was read again and is in force");
+                tracing::info!(file = %file.path.display(), "web configuration reloaded");
             }
             Err(lines) => {
                 metrics.reloads_bad.increment(1);
@@ -174,18 +175,18 @@ impl Gate {
                 for line in lines {
                     tracing::error!("{line}");
                 }
-                tracing::error!("the web configuration was read again and is not in force; what was there before stays");
+                tracing::error!("failed to reload the web configuration; the previous configuration stays active");
             }
         }
     }
 }
 
-/// The configuration that is to come into force, or why there is none.
-fn reread(file: &mut WatchedFile) -> Result<WebConfig, Vec<String>> {
+/// Reads the file again; returns the configuration to activate, or the errors.
+fn reload(file: &mut WatchedFile) -> Result<WebConfig, Vec<String>> {
     let loaded = match web_config::read(&file.path) {
         Ok(loaded) => loaded,
         Err(error) => {
-            // Files that this version names for the first time count too: when one of them changes, all are read again.
+            // Also watch files that only this version names: a change of one of them triggers a reload.
             file.files = error.files;
             file.last_hash = web_config::hash_files(&file.files);
             return Err(error.lines);
@@ -195,12 +196,12 @@ fn reread(file: &mut WatchedFile) -> Result<WebConfig, Vec<String>> {
     file.last_hash = loaded.hash;
     let shown = file.path.display();
     if loaded.config.tls.is_some() != file.has_tls {
-        let text = if file.has_tls { "TLS cannot be switched off" } else { "TLS cannot be switched on" };
-        return Err(vec![format!("{shown}: {text} while the bridge runs; start it again")]);
+        let action = if file.has_tls { "disabled" } else { "enabled" };
+        return Err(vec![format!("{shown}: TLS cannot be {action} by a reload; restart the bridge")]);
     }
-    // A file that is being written is empty for a moment; taken as it is, it would let everybody in.
+    // An editor may truncate the file before writing it. Activating the empty file would allow every request.
     if loaded.is_blank && !file.was_blank {
-        return Err(vec![format!("{shown} is empty; to let everybody in write `{{}}`")]);
+        return Err(vec![format!("{shown}: the file is empty; write `{{}}` to allow every request")]);
     }
     file.was_blank = loaded.is_blank;
     for warning in loaded.warnings {
@@ -215,7 +216,7 @@ mod tests {
     use crate::options::Prefix;
 
     #[test]
-    fn a_file_with_a_mistake_never_comes_into_force() {
+    fn an_invalid_file_is_never_activated() {
         let folder = tempfile::TempDir::new().unwrap();
         let path = folder.path().join("web.yml");
         let write = |text: &str| std::fs::write(&path, text).unwrap();
@@ -224,7 +225,7 @@ mod tests {
         assert!(warnings.is_empty());
         let telemetry = Telemetry::new(Prefix::Bridge);
         let burst = || {
-            gate.read_if_changed(&telemetry.web);
+            gate.reload_if_changed(&telemetry.web);
             gate.config().rate.map(|rate| rate.burst)
         };
         assert_eq!(burst(), Some(1));
@@ -236,12 +237,9 @@ mod tests {
         assert_eq!(burst(), Some(3));
         std::fs::remove_file(&path).unwrap();
         assert_eq!(burst(), Some(3));
-        let count = |outcome: &str| {
-            let family = telemetry.families().into_iter().find(|f| f.name == "statsd_bridge_web_config_reloads_total").unwrap();
-            family.lines.iter().find(|line| line.contains(outcome)).and_then(|line| line.rsplit_once(' ')?.1.parse().ok())
-        };
-        assert_eq!((count("failure"), count("success")), (Some(4), Some(1)));
+        let count = |outcome: &str| telemetry.count("web_config_reloads_total", ("outcome", outcome));
+        assert_eq!((count("failure"), count("success")), (4, 1));
         write("{}");
-        assert_eq!(burst(), None, "an empty map is meant");
+        assert_eq!(burst(), None, "an empty map is intended");
     }
 }

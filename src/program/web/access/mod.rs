@@ -1,19 +1,21 @@
-//! Who may connect and whose requests are answered.
+//! Access control for connections and requests.
 //!
 //! ```text
-//! gate          decides on each request, by the configuration in force; follows the file
-//!   passwords     basic authentication; verdicts are cached, comparisons made by turns
-//!   rate_limit    requests over all clients
-//!   web_config    the file of --web.config.file: settings, or all mistakes by line and column
-//!     tls           what of TLS is offered; client certificates
-//! browsers      hosts of --web.allowed-hosts; what pages of others make a browser send
-//! networks      the networks of --web.allow-from
+//! gate            checks each request against the active web configuration; reloads the file
+//!   passwords       basic authentication: limits concurrent comparisons, caches results
+//!     password_hash   a well-formed bcrypt hash
+//!   rate_limit      the rate limit over all clients
+//!   web_config      reads the file of --web.config.file; reports all errors with line and column
+//!     tls             cipher suites, curves and client certificates
+//! browsers        the hosts of --web.allowed-hosts; detects cross-site requests
+//! networks        the networks of --web.allow-from
 //! ```
-//! Knows headers of requests, and neither paths nor sockets.
+//! Depends on request headers, not on paths or sockets.
 
 pub(super) mod browsers;
 pub(super) mod gate;
 pub(super) mod networks;
+mod password_hash;
 mod passwords;
 mod rate_limit;
 mod tls;

@@ -1,41 +1,41 @@
-//! Networks that `--web.allow-from` names, in CIDR form. Knows no sockets.
+//! The networks of `--web.allow-from`, in CIDR notation.
 
 use std::fmt;
 use std::net::IpAddr;
 
-/// A network in CIDR form: an address, and how many of its leading bits count.
+/// A network in CIDR notation: a base address and a prefix length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AllowedNetwork {
     base: IpAddr,
-    bits: u8,
+    prefix_length: u8,
 }
 
 impl AllowedNetwork {
-    /// Reads `10.0.0.0/8`, `fd00::/8`, or one address.
+    /// Parses `10.0.0.0/8`, `fd00::/8`, or a single address.
     ///
     /// # Errors
     ///
-    /// What to write instead, in words.
+    /// A message that says what to write instead.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is no network: write it as 10.0.0.0/8, fd00::/8 or 127.0.0.1");
-        let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
+        let wrong = || format!("{text:?} is not a network; expected a form such as 10.0.0.0/8, fd00::/8 or 127.0.0.1");
+        let (address, prefix_length) = text.split_once('/').map_or((text, None), |(address, length)| (address, Some(length)));
         let base: IpAddr = address.parse().map_err(|_| wrong())?;
-        let most = if base.is_ipv4() { 32 } else { 128 };
-        let digits = |bits: &str| !bits.is_empty() && bits.bytes().all(|b| b.is_ascii_digit());
-        let bits = match bits {
-            None => most,
-            Some(bits) => bits.parse().ok().filter(|n| digits(bits) && *n <= most).ok_or_else(wrong)?,
+        let max = if base.is_ipv4() { 32 } else { 128 };
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        let prefix_length = match prefix_length {
+            None => max,
+            Some(length) => length.parse().ok().filter(|n| is_number(length) && *n <= max).ok_or_else(wrong)?,
         };
-        let network = Self { base, bits };
+        let network = Self { base, prefix_length };
         let first = network.first();
         if first != network.number(base) {
             let first = if base.is_ipv4() { IpAddr::from((first as u32).to_be_bytes()) } else { IpAddr::from(first.to_be_bytes()) };
-            return Err(format!("{text:?} has bits set beyond the first {bits}: write {first}/{bits}"));
+            return Err(format!("{text:?} has host bits set; use {first}/{prefix_length}"));
         }
         Ok(network)
     }
 
-    /// Whether the address belongs to it. An IPv4 address that a dual-stack socket reports as `::ffff:a.b.c.d` counts as IPv4.
+    /// Whether the network contains the address. `::ffff:a.b.c.d`, as dual-stack sockets report IPv4 addresses, counts as IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         address.is_ipv4() == self.base.is_ipv4() && self.number(address) & self.mask() == self.first()
@@ -55,14 +55,15 @@ impl AllowedNetwork {
     fn mask(&self) -> u128 {
         let width = if self.base.is_ipv4() { 32 } else { 128 };
         let all = u128::MAX >> (128 - width);
-        let rest = width - u32::from(self.bits);
+        let rest = width - u32::from(self.prefix_length);
+        // `::/0` shifts by the whole width.
         all & u128::MAX.checked_shl(rest).unwrap_or(0)
     }
 }
 
 impl fmt::Display for AllowedNetwork {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.base, self.bits)
+        write!(f, "{}/{}", self.base, self.prefix_length)
     }
 }
 
@@ -71,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn networks_hold_what_their_bits_say() {
+    fn networks_contain_the_addresses_of_their_prefix() {
         for (network, inside, outside) in [
             ("10.0.0.0/8", "10.255.0.1", "11.0.0.0"),
             ("10.0.0.0/8", "::ffff:10.0.0.1", "::a00:1"),
@@ -89,11 +90,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_network_is_refused_with_advice() {
+    fn invalid_networks_are_rejected_with_advice() {
         for bad in ["", "10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0.0/+8", "10.0.0/8", "localhost", "10.0.0.0/8/8"] {
             assert!(AllowedNetwork::parse(bad).is_err_and(|why| why.contains("10.0.0.0/8")), "{bad}");
         }
-        assert!(AllowedNetwork::parse("10.1.2.3/8").unwrap_err().ends_with("write 10.0.0.0/8"));
-        assert!(AllowedNetwork::parse("fd01::1/8").unwrap_err().ends_with("write fd00::/8"));
+        assert!(AllowedNetwork::parse("10.1.2.3/8").unwrap_err().ends_with("use 10.0.0.0/8"));
+        assert!(AllowedNetwork::parse("fd01::1/8").unwrap_err().ends_with("use fd00::/8"));
     }
 }

@@ -1,58 +1,58 @@
 //! Basic authentication against bcrypt hashes.
 //!
-//! One password is compared at a time, on a blocking thread, and few requests wait for it, each address in its turn: bcrypt is slow on
-//! purpose, and a flood of wrong passwords must neither take the machine nor keep others out. Verdicts are cached under a keyed hash of user, bcrypt hash and password, so a
-//! scraper costs one comparison, and no password stays in memory. The password of an unknown user is compared too, with a hash
-//! that matches no password and has the cost of those in the file, so the time to an answer does not tell which users exist. This
-//! module knows neither the configuration file nor the response.
+//! bcrypt is slow by design, and a flood of wrong passwords must neither exhaust the CPU nor lock out other clients. Therefore one
+//! password is compared at a time, on a blocking thread; the number of waiting requests is limited, and client addresses take turns.
+//! Results are cached under a keyed hash of user, bcrypt hash and password: a scraper costs one comparison, and no password stays in
+//! memory. The password of an unknown user is compared too, with an unmatchable hash of the same cost as those in the file, so that
+//! response times do not reveal which users exist.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use aws_lc_rs::hmac;
+use aws_lc_rs::hmac::{self, Tag};
 use aws_lc_rs::rand::SystemRandom;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hyper::HeaderMap;
 use hyper::header::AUTHORIZATION;
 
+use super::password_hash::PasswordHash;
 use crate::program::web::addresses::ClientAddress;
 use crate::program::web::fair_turns::{FairTurns, Turn};
 
-/// Requests that wait for a comparison. For one more, one of the address that has most of them waits no longer.
+/// Requests that wait for a comparison. For one more, a request of the address with most waiting requests is rejected.
 const MAX_WAITING: usize = 16;
 
-/// Verdicts cached, of either kind.
+/// Cached results of each kind.
 const MAX_CACHED: usize = 128;
 
-/// Salt and hash of no known password: bcrypt did not make these bytes.
-const NOBODY: &str = "wU3tZ9mR5kQbX7cVnA1oHeK2sLpY8fDgJ4iT6uWxOzEqNvBrMaS.C";
+/// The cost of comparisons if there are no users; bcrypt's common default.
+const DEFAULT_COST: u32 = 10;
 
-type Digest = [u8; 32];
-
-/// What the user and password of a request are worth.
+/// The result of checking the user and password of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PasswordVerdict {
     Good,
     Bad,
-    /// Unknown: too many requests are waiting.
+    /// Not checked: too many requests are waiting, or the comparison failed.
     Busy,
 }
 
-/// A key of this process alone. Without random numbers it is constant: others can then compute the hash under which a verdict is
-/// cached, and nothing more.
+/// A random key. AWS-LC aborts the process if the system has no random numbers; the constant key would only make the keys of the cache
+/// predictable.
 fn key() -> hmac::Key {
     let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new());
+    debug_assert!(key.is_ok(), "random numbers are available");
     key.unwrap_or_else(|_| hmac::Key::new(hmac::HMAC_SHA256, &[0; 32]))
 }
 
-/// Checks passwords and caches the verdicts.
+/// Checks passwords and caches the results.
 pub(super) struct Passwords {
-    /// Made when the first password comes: the first random numbers of a process take 20 ms, which most processes never need.
+    /// Generated for the first password: the first random numbers of a process take 20 ms, and most processes never need them.
     key: OnceLock<hmac::Key>,
     good: Mutex<VerdictCache>,
-    /// Apart, so that wrong passwords do not push out right ones.
+    /// Separate, so that wrong passwords do not evict right ones.
     bad: Mutex<VerdictCache>,
     turns: Arc<FairTurns>,
     comparisons: Arc<AtomicU64>,
@@ -64,21 +64,22 @@ impl Passwords {
         Self { key: OnceLock::new(), good: Mutex::default(), bad: Mutex::default(), turns, comparisons: Arc::default() }
     }
 
-    /// The verdict on a request with these headers from this address; `users` are hashes by user. One that is known costs no turn.
-    pub(super) async fn check(&self, users: &HashMap<String, String>, headers: &HeaderMap, client: ClientAddress) -> PasswordVerdict {
+    /// Checks the credentials of a request against `users`. A cached result needs no turn.
+    pub(super) async fn check(&self, users: &HashMap<String, PasswordHash>, headers: &HeaderMap, client: ClientAddress) -> PasswordVerdict {
         let Some((user, password)) = credentials(headers) else { return PasswordVerdict::Bad };
         let known = users.get(&user);
-        let hash = known.cloned().unwrap_or_else(|| self.hash_of_nobody(users, &user));
-        let digest = self.digest(&[user.as_bytes(), hash.as_bytes(), password.as_slice()]);
+        let hash = known.cloned().unwrap_or_else(|| self.unmatchable_hash(users, &user));
+        let digest = self.digest(&[user.as_bytes(), hash.as_str().as_bytes(), password.as_slice()]);
         if let Some(verdict) = self.cached(&digest) {
             return verdict;
         }
         let Some(turn) = self.turns.take(client).await else { return PasswordVerdict::Busy };
-        // Another connection of the same client may have had its turn before.
+        // While this request waited, another one with the same password may have been checked.
         if let Some(verdict) = self.cached(&digest) {
             return verdict;
         }
-        if self.compare(password, hash, turn).await && known.is_some() {
+        let Some(is_equal) = self.compare(password, hash, turn).await else { return PasswordVerdict::Busy };
+        if is_equal && known.is_some() {
             lock(&self.good).insert(digest);
             return PasswordVerdict::Good;
         }
@@ -86,44 +87,44 @@ impl Passwords {
         PasswordVerdict::Bad
     }
 
-    fn cached(&self, digest: &Digest) -> Option<PasswordVerdict> {
+    fn cached(&self, digest: &Tag) -> Option<PasswordVerdict> {
         if lock(&self.good).contains(digest) {
             return Some(PasswordVerdict::Good);
         }
         lock(&self.bad).contains(digest).then_some(PasswordVerdict::Bad)
     }
 
-    /// One comparison, which holds its turn to the end, whether or not the client still waits.
-    async fn compare(&self, password: Vec<u8>, hash: String, turn: Turn) -> bool {
+    /// Compares a password. Holds the turn until the comparison ends, even if the client disconnects; `None` if the thread failed.
+    async fn compare(&self, password: Vec<u8>, hash: PasswordHash, turn: Turn) -> Option<bool> {
         let comparisons = Arc::clone(&self.comparisons);
         let compared = tokio::task::spawn_blocking(move || {
             comparisons.fetch_add(1, Ordering::Relaxed);
-            let is_equal = bcrypt::verify(password, &hash).unwrap_or(false);
+            let is_equal = bcrypt::verify(password, hash.as_str());
             drop(turn);
-            is_equal
+            debug_assert!(is_equal.is_ok(), "a PasswordHash is well-formed");
+            is_equal.ok()
         });
-        compared.await.unwrap_or(false)
+        compared.await.ok().flatten()
     }
 
-    /// A hash that matches no password, with the cost of one of the users; always the same one for the same name.
-    fn hash_of_nobody(&self, users: &HashMap<String, String>, user: &str) -> String {
-        let mut costs: Vec<&str> = users.values().filter_map(|hash| hash.split('$').nth(2)).collect();
+    /// An unmatchable hash with the cost of one of the users. The same user name always gets the same cost.
+    fn unmatchable_hash(&self, users: &HashMap<String, PasswordHash>, user: &str) -> PasswordHash {
+        let mut costs: Vec<u32> = users.values().map(PasswordHash::cost).collect();
         costs.sort_unstable();
-        let [first, second, ..] = self.digest(&[user.as_bytes()]);
-        let pick = usize::from(u16::from_be_bytes([first, second])) % costs.len().max(1);
-        format!("$2b${}${NOBODY}", costs.get(pick).copied().unwrap_or("10"))
+        let number: usize = self.digest(&[user.as_bytes()]).as_ref().iter().map(|byte| usize::from(*byte)).sum();
+        PasswordHash::unmatchable(costs.get(number % costs.len().max(1)).copied().unwrap_or(DEFAULT_COST))
     }
 
-    fn digest(&self, parts: &[&[u8]]) -> Digest {
+    fn digest(&self, parts: &[&[u8]]) -> Tag {
         let mut context = hmac::Context::with_key(self.key.get_or_init(key));
         for part in parts {
             context.update(&part.len().to_be_bytes());
             context.update(part);
         }
-        context.sign().as_ref().try_into().unwrap_or([0; 32])
+        context.sign()
     }
 
-    /// Comparisons made so far.
+    /// The number of comparisons so far.
     #[cfg(test)]
     pub(super) fn comparisons(&self) -> u64 {
         self.comparisons.load(Ordering::Relaxed)
@@ -134,16 +135,16 @@ fn lock(cache: &Mutex<VerdictCache>) -> MutexGuard<'_, VerdictCache> {
     cache.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The newest verdicts of one kind. Searching all of them costs a millionth of a comparison.
+/// The newest results of one kind. A linear search takes a millionth of the time of a comparison.
 #[derive(Debug, Default)]
-struct VerdictCache(VecDeque<Digest>);
+struct VerdictCache(VecDeque<Tag>);
 
 impl VerdictCache {
-    fn contains(&self, digest: &Digest) -> bool {
-        self.0.contains(digest)
+    fn contains(&self, digest: &Tag) -> bool {
+        self.0.iter().any(|known| known.as_ref() == digest.as_ref())
     }
 
-    fn insert(&mut self, digest: Digest) {
+    fn insert(&mut self, digest: Tag) {
         if self.0.len() >= MAX_CACHED {
             self.0.pop_front();
         }
@@ -151,7 +152,7 @@ impl VerdictCache {
     }
 }
 
-/// User and password of `Authorization: Basic`.
+/// The user and password of an `Authorization: Basic` header.
 fn credentials(headers: &HeaderMap) -> Option<(String, Vec<u8>)> {
     let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, encoded) = value.split_once(' ')?;
@@ -159,9 +160,9 @@ fn credentials(headers: &HeaderMap) -> Option<(String, Vec<u8>)> {
         return None;
     }
     let decoded = STANDARD.decode(encoded.trim()).ok()?;
-    let colon = memchr::memchr(b':', &decoded)?;
-    let (user, password) = decoded.split_at_checked(colon)?;
-    Some((String::from_utf8(user.to_vec()).ok()?, password.get(1..)?.to_vec()))
+    let mut parts = decoded.splitn(2, |byte| *byte == b':');
+    let (user, password) = (parts.next()?, parts.next()?);
+    Some((String::from_utf8(user.to_vec()).ok()?, password.to_vec()))
 }
 
 #[cfg(test)]
@@ -180,12 +181,16 @@ mod tests {
         HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_str(&value).unwrap())])
     }
 
-    fn users() -> HashMap<String, String> {
-        HashMap::from([("ann".to_owned(), bcrypt::hash("right", 4).unwrap()), ("bob".to_owned(), bcrypt::hash("b:b", 5).unwrap())])
+    fn hash(password: &str, cost: u32) -> PasswordHash {
+        PasswordHash::parse(&bcrypt::hash(password, cost).unwrap()).unwrap()
+    }
+
+    fn users() -> HashMap<String, PasswordHash> {
+        HashMap::from([("ann".to_owned(), hash("right", 4)), ("bob".to_owned(), hash("b:b", 5))])
     }
 
     #[tokio::test]
-    async fn a_verdict_costs_one_comparison_whoever_asks() {
+    async fn each_pair_of_user_and_password_is_compared_once() {
         let (passwords, users) = (Passwords::new(), users());
         let mut expected = 0;
         for (user, password, verdict) in [
@@ -206,28 +211,28 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_changed_hash_ends_a_cached_verdict() {
+    async fn a_changed_hash_invalidates_the_cache() {
         let (passwords, mut users) = (Passwords::new(), users());
         assert_eq!(passwords.check(&users, &headers("ann", "right"), client(1)).await, PasswordVerdict::Good);
-        users.insert("ann".to_owned(), bcrypt::hash("other", 4).unwrap());
+        users.insert("ann".to_owned(), hash("other", 4));
         assert_eq!(passwords.check(&users, &headers("ann", "right"), client(1)).await, PasswordVerdict::Bad);
         users.remove("ann");
         assert_eq!(passwords.check(&users, &headers("ann", "other"), client(1)).await, PasswordVerdict::Bad);
     }
 
     #[test]
-    fn an_unknown_user_costs_what_a_known_one_does() {
+    fn unknown_users_cost_as_much_as_known_ones() {
         let (passwords, users) = (Passwords::new(), users());
-        let hashes: Vec<String> = (0..64).map(|n| passwords.hash_of_nobody(&users, &format!("user{n}"))).collect();
-        for cost in ["$2b$04$", "$2b$05$"] {
-            assert!(hashes.iter().any(|hash| hash.starts_with(cost)), "{cost}");
+        let hashes: Vec<PasswordHash> = (0..64).map(|n| passwords.unmatchable_hash(&users, &format!("user{n}"))).collect();
+        for cost in [4, 5] {
+            assert!(hashes.iter().any(|hash| hash.cost() == cost), "{cost}");
         }
-        assert_eq!(hashes[7], passwords.hash_of_nobody(&users, "user7"), "the same name costs the same each time");
-        assert!(!bcrypt::verify("x", &hashes[0]).unwrap_or(true), "it can be compared, and is not equal");
+        assert_eq!(hashes[7], passwords.unmatchable_hash(&users, "user7"), "the same name always costs the same");
+        assert!(!bcrypt::verify("x", hashes[0].as_str()).unwrap(), "it can be compared, and does not match");
     }
 
     #[tokio::test]
-    async fn who_does_not_say_who_he_is_costs_nothing() {
+    async fn missing_or_malformed_credentials_are_not_compared() {
         let (passwords, users) = (Passwords::new(), users());
         let value = |text: &'static str| HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static(text))]);
         for headers in [HeaderMap::new(), value("Basic"), value("Basic !!"), value("Basic YWJj"), value("Bearer YTpi"), value("")] {
@@ -237,7 +242,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn few_wait_for_a_comparison_and_nobody_waits_for_another_address() {
+    async fn waiting_comparisons_are_limited_and_addresses_take_turns() {
         let (passwords, users) = (Arc::new(Passwords::new()), users());
         assert_eq!(passwords.check(&users, &headers("bob", "b:b"), client(2)).await, PasswordVerdict::Good);
         let taken = passwords.turns.take(client(1)).await;
@@ -250,7 +255,11 @@ mod tests {
             tokio::task::yield_now().await;
         }
         assert_eq!(passwords.check(&users, &headers("ann", "one more"), client(1)).await, PasswordVerdict::Busy);
-        assert_eq!(passwords.check(&users, &headers("bob", "b:b"), client(1)).await, PasswordVerdict::Good, "a known one waits for nobody");
+        assert_eq!(
+            passwords.check(&users, &headers("bob", "b:b"), client(1)).await,
+            PasswordVerdict::Good,
+            "a cached result needs no turn"
+        );
         let other = ask("ann", "right".to_owned(), 2);
         while !waiting.iter().any(tokio::task::JoinHandle::is_finished) {
             tokio::task::yield_now().await;
@@ -262,6 +271,6 @@ mod tests {
             verdicts.push(one.await.unwrap());
         }
         let busy = verdicts.iter().filter(|verdict| **verdict == PasswordVerdict::Busy).count();
-        assert_eq!((busy, verdicts.len()), (1, MAX_WAITING), "the newest made room");
+        assert_eq!((busy, verdicts.len()), (1, MAX_WAITING), "the newest request was rejected");
     }
 }

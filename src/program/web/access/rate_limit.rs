@@ -1,19 +1,19 @@
-//! `rate_limit` of the web configuration: a token bucket over all requests. Knows time and no HTTP.
+//! The `rate_limit` of the web configuration: one token bucket for all requests.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// One request an interval in the long run, and a burst of requests at once.
+/// The sustained rate is one request per interval; `burst` requests may arrive at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct RateLimit {
-    /// Above zero.
+    /// Greater than zero.
     pub(super) interval: Duration,
-    /// With 0 no request passes.
+    /// With 0 every request is rejected.
     pub(super) burst: u32,
 }
 
-/// Requests that may still come at once; one more each interval.
+/// A token bucket: one token for each request, refilled once per interval.
 #[derive(Debug)]
 pub(super) struct TokenBucket {
     limit: Option<RateLimit>,
@@ -22,12 +22,12 @@ pub(super) struct TokenBucket {
 }
 
 impl TokenBucket {
-    /// A full bucket. Without a limit it lets everything pass.
+    /// A full bucket. Without a limit it allows every request.
     pub(super) fn new(limit: Option<RateLimit>, now: Instant) -> Self {
         Self { limit, tokens: limit.map_or(0.0, |limit| f64::from(limit.burst)), filled: now }
     }
 
-    /// Takes one token, if there is one. A limit other than before starts with a full bucket.
+    /// Takes one token if available. A changed limit starts with a full bucket.
     pub(super) fn take(&mut self, limit: Option<RateLimit>, now: Instant) -> bool {
         if limit != self.limit {
             *self = Self::new(limit, now);
@@ -35,11 +35,11 @@ impl TokenBucket {
         let Some(limit) = self.limit else { return true };
         let intervals = now.saturating_duration_since(self.filled).as_secs_f64() / limit.interval.as_secs_f64();
         (self.tokens, self.filled) = ((self.tokens + intervals).min(f64::from(limit.burst)), now);
-        let is_there = self.tokens >= 1.0;
-        if is_there {
+        let is_available = self.tokens >= 1.0;
+        if is_available {
             self.tokens -= 1.0;
         }
-        is_there
+        is_available
     }
 }
 
@@ -52,14 +52,14 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_gives_its_burst_and_then_one_an_interval() {
+    fn a_bucket_allows_a_burst_then_one_request_per_interval() {
         let start = Instant::now();
         let mut bucket = TokenBucket::new(limit(2), start);
         let mut take = |seconds| bucket.take(limit(2), start + Duration::from_secs(seconds));
         assert_eq!([0, 0, 0, 9, 10, 10].map(&mut take), [true, true, false, false, true, false]);
-        // No more than the burst gathers.
+        // The bucket never holds more than the burst.
         assert_eq!([1000, 1000, 1000].map(&mut take), [true, true, false]);
-        // Another burst is another bucket; a burst of 0 lets nothing pass, no limit everything.
+        // A changed limit refills the bucket. A burst of 0 rejects every request; no limit allows every request.
         assert!(bucket.take(limit(1), start) && !bucket.take(limit(1), start));
         assert!(!bucket.take(limit(0), start) && bucket.take(None, start));
     }

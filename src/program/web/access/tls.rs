@@ -1,5 +1,5 @@
-//! What rustls does not have and the web configuration needs: the names of versions, cipher suites and curves, one more curve, and
-//! exporter-toolkit's checks of client certificates. Knows no connections: the handshake belongs to `connection`.
+//! TLS features that the web configuration needs in addition to rustls: Go's names of cipher suites and curves, the curve P-521, and
+//! exporter-toolkit's checks of client certificates. Handshakes are in `connection`.
 
 pub(super) mod client_certificates;
 pub(super) mod offer;

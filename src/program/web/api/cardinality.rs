@@ -1,5 +1,5 @@
-//! `/api/v1/cardinality`: series against their limits, the families that have the most, and who hit which limit. Modelled after
-//! Prometheus' `/api/v1/status/tsdb`. Knows no threads and no slots.
+//! `/api/v1/cardinality`: series and their limits, the largest families, and the offenders of limits that were hit. Modelled on the
+//! `/api/v1/status/tsdb` endpoint of Prometheus.
 
 use serde_json::{Value, json};
 
@@ -8,22 +8,20 @@ use super::reply::{ApiData, ApiError, time_of};
 use crate::bridge::Bridge;
 use crate::registry::{Cardinality, FamilyReport, Limited};
 
-/// Families that are listed by default, and how many may be asked for.
+/// The default of `limit`.
 const DEFAULT_FAMILIES: usize = 10;
+/// The maximum of `limit`.
 const MAX_FAMILIES: usize = 1000;
 
-/// How many families a query `limit=N` asks for.
+/// The `limit` parameter: the number of families to list.
 pub(super) fn limit(query: Option<&str>) -> Result<usize, ApiError> {
     let parameters = Parameters::read(&[query.unwrap_or_default()], &["limit"])?;
     let Some(text) = parameters.last("limit") else { return Ok(DEFAULT_FAMILIES) };
     let number = text.parse().ok().filter(|number| (1..=MAX_FAMILIES).contains(number));
-    number.ok_or_else(|| {
-        let text = format!("limit is {text:?}; write a whole number from 1 to {MAX_FAMILIES}, such as limit={DEFAULT_FAMILIES}.");
-        ApiError::bad_data(text)
-    })
+    number.ok_or_else(|| ApiError::bad_data(format!("invalid parameter \"limit\": {text:?} is not an integer from 1 to {MAX_FAMILIES}")))
 }
 
-/// The report. Takes as long as there are series; not for an async thread.
+/// The report. Its cost is proportional to the number of series; do not call it on an async thread.
 pub(super) fn report(bridge: &Bridge, limit: usize) -> ApiData {
     ApiData::new(totals_and_families(&bridge.cardinality(limit)))
 }
@@ -56,7 +54,7 @@ fn family(family: &FamilyReport) -> Value {
     })
 }
 
-/// A limit that was hit.
+/// One limit that was hit.
 fn limited(hit: &Limited) -> Value {
     let (millis, text) = time_of(hit.first);
     json!({

@@ -1,5 +1,4 @@
-//! `POST /api/v1/series/delete`: deletes the series that match a selector, or with `dry_run=true` only counts them.
-//! Knows neither who may delete nor when.
+//! `POST /api/v1/series/delete`: deletes the series that match any selector, or only counts them with `dry_run=true`.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -17,21 +16,21 @@ use crate::program::web::request_body::{BodyError, read_body};
 use crate::registry::FamilyKind;
 use crate::selector::Selector;
 
-/// Bytes of a form; a longer one is rejected.
+/// The maximum size of a form.
 const MAX_FORM_BYTES: usize = 64 << 10;
 
-/// Selectors of one request.
+/// The maximum number of selectors of one request.
 const MAX_SELECTORS: usize = 10;
 
-/// What a request asks for.
+/// A deletion request.
 pub(super) struct Deletion {
     selectors: Vec<Selector>,
     dry_run: bool,
 }
 
-/// The error where deletion is not enabled.
+/// The error if deletion is not enabled.
 pub(super) fn disabled() -> ApiError {
-    let text = "Admin APIs are disabled: start the bridge with --web.enable-admin-api to delete series.";
+    let text = "admin APIs disabled; start the bridge with --web.enable-admin-api";
     ApiError::new(StatusCode::FORBIDDEN, "unavailable", text)
 }
 
@@ -42,59 +41,69 @@ pub(super) fn read(request: &Parts, form: &str) -> Result<Deletion, ApiError> {
     let selectors: Vec<&str> = parameters.all("match[]").chain(parameters.all("match")).collect();
     if selectors.is_empty() {
         return Err(ApiError::bad_data(
-            "No match[] parameter provided: write match[]=SELECTOR, such as match[]=requests_total{user=\"u1\"}.",
+            "no match[] parameter provided; add match[]=SELECTOR, for example match[]=requests_total{user=\"u1\"}",
         ));
     }
     if selectors.len() > MAX_SELECTORS {
-        return Err(ApiError::bad_data(format!("A request has at most {MAX_SELECTORS} selectors, this one {}.", selectors.len())));
+        let text = format!("too many match[] parameters: {} given, at most {MAX_SELECTORS} allowed", selectors.len());
+        return Err(ApiError::bad_data(text));
     }
-    let read = |text: &&str| Selector::parse(text).map_err(|why| ApiError::bad_data(format!("invalid parameter \"match[]\": {why}")));
+    let parse = |text: &&str| Selector::parse(text).map_err(|error| ApiError::bad_data(format!("invalid parameter \"match[]\": {error}")));
     let dry_run = match parameters.last("dry_run") {
         None | Some("false" | "0") => false,
         Some("true" | "1") => true,
-        Some(other) => return Err(ApiError::bad_data(format!("dry_run is {other:?}; write dry_run=true or dry_run=false."))),
+        Some(other) => {
+            let text = format!("invalid parameter \"dry_run\": {other:?} is neither true nor false");
+            return Err(ApiError::bad_data(text));
+        }
     };
-    Ok(Deletion { selectors: selectors.iter().map(read).collect::<Result<_, _>>()?, dry_run })
+    Ok(Deletion { selectors: selectors.iter().map(parse).collect::<Result<_, _>>()?, dry_run })
 }
 
-/// The form in the body of a request, which may take `limit` to come.
-pub(super) async fn form(headers: &HeaderMap, body: Incoming, limit: Duration) -> Result<String, ApiError> {
-    let bytes = read_body(body, MAX_FORM_BYTES, limit).await.map_err(|error| match error {
+/// Reads the form in the body of a request, for at most `timeout`.
+pub(super) async fn form(headers: &HeaderMap, body: Incoming, timeout: Duration) -> Result<String, ApiError> {
+    let bytes = read_body(body, MAX_FORM_BYTES, timeout).await.map_err(|error| match error {
         BodyError::TooLong => {
-            ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "bad_data", format!("A form has at most {MAX_FORM_BYTES} bytes."))
+            ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "bad_data", format!("the form is larger than {MAX_FORM_BYTES} bytes"))
         }
-        BodyError::TooSlow => ApiError::new(StatusCode::REQUEST_TIMEOUT, "timeout", "The body came too slowly."),
-        BodyError::Broken => ApiError::bad_data("The body could not be read."),
+        BodyError::TooSlow => ApiError::new(StatusCode::REQUEST_TIMEOUT, "timeout", "timed out while reading the request body"),
+        BodyError::Broken => ApiError::bad_data("failed to read the request body"),
     })?;
-    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim();
-    if !bytes.is_empty() && !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-        let text = "A body is a form, with Content-Type: application/x-www-form-urlencoded.";
+    if !bytes.is_empty() && !is_form(headers) {
+        let text = "unsupported content type; a request body must be application/x-www-form-urlencoded";
         return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "bad_data", text));
     }
-    String::from_utf8(bytes).map_err(|_| ApiError::bad_data("The form is not UTF-8."))
+    String::from_utf8(bytes).map_err(|_| ApiError::bad_data("the form is not valid UTF-8"))
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    content_type.is_some_and(|value| {
+        let media_type = value.split_once(';').map_or(value, |(media_type, _)| media_type);
+        media_type.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded")
+    })
 }
 
 impl Deletion {
-    /// Deletes, or counts. Takes as long as there are series; not for an async thread.
+    /// Deletes or counts the series. Its cost is proportional to the number of series; do not call it on an async thread.
     pub(super) fn carry_out(&self, bridge: &Bridge, peer: Option<SocketAddr>) -> Result<ApiData, ApiError> {
         let kind_of = |name: &str| bridge.registry().kind_of(name);
-        if let Some(error) = self.selectors.iter().flat_map(Selector::names).find_map(|name| names_a_line(name, &kind_of)) {
+        if let Some(error) = self.selectors.iter().flat_map(Selector::names).find_map(|name| reject_sample_name(name, &kind_of)) {
             return Err(error);
         }
-        let wanted = |name: &str, labels: &[(&str, String)]| self.selectors.iter().any(|selector| selector.matches(name, labels));
-        let deleted = bridge.delete_series(&wanted, self.dry_run);
+        let matches = |name: &str, labels: &[(&str, String)]| self.selectors.iter().any(|selector| selector.matches(name, labels));
+        let deleted = bridge.delete_series(&matches, self.dry_run);
         if !self.dry_run {
             let texts: Vec<String> = self.selectors.iter().map(ToString::to_string).collect();
             let peer = peer.map_or_else(|| "unknown".to_owned(), |peer| peer.to_string());
-            tracing::info!(%peer, matching = texts.join(" or "), series = deleted.series, "series deleted on request");
+            tracing::info!(%peer, matching = texts.join(" or "), series = deleted.series, "series deleted over HTTP");
         }
         Ok(ApiData::new(json!({ "dry_run": self.dry_run, "series": deleted.series, "examples": deleted.examples })))
     }
 }
 
-/// `x_sum` is a line of the histogram `x`, and no series of its own.
-fn names_a_line(name: &str, kind_of: &dyn Fn(&str) -> Option<FamilyKind>) -> Option<ApiError> {
+/// Rejects a name such as `x_sum` of a histogram `x`, which is not a series that can be deleted on its own.
+fn reject_sample_name(name: &str, kind_of: &dyn Fn(&str) -> Option<FamilyKind>) -> Option<ApiError> {
     if kind_of(name).is_some() {
         return None;
     }
@@ -104,6 +113,6 @@ fn names_a_line(name: &str, kind_of: &dyn Fn(&str) -> Option<FamilyKind>) -> Opt
         kind.suffixes().contains(&suffix).then(|| (part, kind.as_str()))
     })?;
     Some(ApiError::bad_data(format!(
-        "{name} is a line of the {kind} {family}, whose series go as a whole: write {family} in place of {name}, without le or quantile."
+        "{name} is part of the {kind} {family}, whose series are deleted as a whole; select {family} instead, without le or quantile"
     )))
 }

@@ -1,16 +1,16 @@
-//! `/api/v1/...`: what the bridge knows of rules, series and conflicts, as JSON in the envelope of Prometheus' own API.
+//! `/api/v1/...`: reports about rules, series and conflicts as JSON, in the response format of the Prometheus API.
 //!
 //! ```text
-//! rule_use        rules in force, names without a rule
-//! name_conflicts  names that mean something else already
-//! rejections      why lines and samples were rejected, and who sent them
-//! cardinality     which families and labels take the room, which limits were hit, and by whom
-//! delete          series to delete
-//!   parameters      of a query or a form
-//! report_slots    a few reports at once, each address in its turn, on blocking threads
-//!   reply           the envelope
+//! rule_use        active rules, unmapped names
+//! name_conflicts  conflicting names
+//! rejections      rejected lines and samples: reason, count, last input and its source
+//! cardinality     series by family and label, limits hit, offenders
+//! delete          series deletion
+//!   parameters      parameters of a query or a form
+//! report_slots    limits concurrent reports; runs them on blocking threads
+//!   reply           the JSON envelope
 //! ```
-//! Knows the bridge and the request, and neither paths nor connections.
+//! Depends on the bridge and the request, not on paths or connections.
 
 mod cardinality;
 mod delete;
@@ -34,27 +34,27 @@ use super::fair_turns::Turn;
 use crate::bridge::Bridge;
 use crate::telemetry::RequestRejection;
 
-/// Answers the calls of the API.
+/// Answers API requests.
 pub(super) struct Api {
     bridge: Bridge,
     slots: ReportSlots,
     limits: ApiLimits,
-    may_delete: bool,
+    enable_deletion: bool,
 }
 
-/// How long a call of the API may take before it is carried out.
+/// The timeouts of an API request before it is executed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ApiLimits {
-    /// To wait for its turn.
-    pub(super) turn: Duration,
-    /// To send a body.
-    pub(super) body: Duration,
+    /// Time to wait until it is admitted.
+    pub(super) turn_timeout: Duration,
+    /// Time to receive the body.
+    pub(super) body_timeout: Duration,
 }
 
 impl Api {
-    /// Without `may_delete`, deletion is answered 403.
-    pub(super) fn new(bridge: Bridge, slots: ReportSlots, limits: ApiLimits, may_delete: bool) -> Self {
-        Self { bridge, slots, limits, may_delete }
+    /// Without `enable_deletion`, deletion requests are answered 403.
+    pub(super) fn new(bridge: Bridge, slots: ReportSlots, limits: ApiLimits, enable_deletion: bool) -> Self {
+        Self { bridge, slots, limits, enable_deletion }
     }
 
     /// `/api/v1/rules`.
@@ -86,13 +86,13 @@ impl Api {
         self.report(client, move |bridge| Ok(cardinality::report(bridge, limit))).await
     }
 
-    /// `/api/v1/series/delete`, with its parameters in the query, in a form, or in both.
+    /// `/api/v1/series/delete`. The parameters are in the query, in the form, or in both.
     pub(super) async fn delete(&self, request: &Parts, body: Incoming, addresses: ConnectionAddresses) -> ApiReply {
-        if !self.may_delete {
+        if !self.enable_deletion {
             return delete::disabled().into();
         }
         let Some(body_slot) = self.slots.body() else { return self.busy() };
-        let form = delete::form(&request.headers, body, self.limits.body).await;
+        let form = delete::form(&request.headers, body, self.limits.body_timeout).await;
         drop(body_slot);
         let deletion = match form.and_then(|form| delete::read(request, &form)) {
             Ok(deletion) => deletion,
@@ -106,9 +106,9 @@ impl Api {
         self.report(addresses.client(), move |bridge| deletion.carry_out(bridge, addresses.peer)).await
     }
 
-    /// A turn at what takes long, for this address; none if too many wait, which is counted.
+    /// Waits for a turn at an expensive request; counts a rejection and returns `None` if too many requests wait.
     pub(super) async fn turn(&self, client: ClientAddress) -> Option<Turn> {
-        let turn = self.slots.take(client, self.limits.turn).await;
+        let turn = self.slots.take(client, self.limits.turn_timeout).await;
         if turn.is_none() {
             self.bridge.telemetry().web.request_rejected(RequestRejection::ApiBusy);
         }

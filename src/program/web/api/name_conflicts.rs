@@ -1,4 +1,4 @@
-//! `/api/v1/conflicts`: names that would have made the exposition invalid, and what was done about each. Knows no request.
+//! `/api/v1/conflicts`: names that would have made the exposition invalid, and how each conflict was resolved.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::reply::{ApiData, time_of};
 use crate::bridge::Bridge;
 use crate::registry::{Conflict, Reason, Side};
 
-/// The reply: one entry for each conflict, by name. The core keeps 101 at most.
+/// One entry for each conflict, by name. The core keeps at most 101.
 pub(super) fn conflicts(bridge: &Bridge) -> ApiData {
     let all: Vec<Value> = bridge.conflicts().iter().map(|conflict| entry(conflict)).collect();
     ApiData::new(json!({ "conflicts": all }))
@@ -26,7 +26,7 @@ fn entry(conflict: &Conflict) -> Value {
     })
 }
 
-/// A side shows a sample, but where helps differ, the help.
+/// One side of a conflict, with the help text if the help texts differ, otherwise with a sample.
 fn side(side: &Side, reason: Reason) -> Value {
     let example = if reason == Reason::Help { "help" } else { "sample" };
     json!({ "name": *side.name, "type": side.kind, example: *side.example, "source": side.source.to_string() })

@@ -1,25 +1,25 @@
-//! Parameters of a query or of a form, `application/x-www-form-urlencoded`. Knows no parameter by name.
+//! Parameters of a query or a form (`application/x-www-form-urlencoded`).
 
 use super::reply::ApiError;
 
-/// Parameters of a request; with more it is rejected.
+/// The maximum number of parameters of one request.
 const MAX_PARAMETERS: usize = 32;
 
-/// Names and values in their order, decoded.
+/// Decoded names and values, in order.
 pub(super) struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
-    /// Reads several texts as one. A parameter that is not `known` is rejected: it might have been meant to narrow the request.
+    /// Parses several texts. Rejects a parameter that is not `known`, because it may have been intended to restrict the request.
     pub(super) fn read(texts: &[&str], known: &[&str]) -> Result<Self, ApiError> {
         let mut all = Vec::new();
         for pair in texts.iter().flat_map(|text| text.split('&')).filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let (name, value) = (decoded(name)?, decoded(value)?);
             if !known.contains(&name.as_str()) {
-                return Err(ApiError::bad_data(format!("There is no parameter {name:?} here; there is {}.", known.join(", "))));
+                return Err(ApiError::bad_data(format!("unknown parameter {name:?}; supported: {}", known.join(", "))));
             }
             if all.len() >= MAX_PARAMETERS {
-                return Err(ApiError::bad_data(format!("A request has at most {MAX_PARAMETERS} parameters.")));
+                return Err(ApiError::bad_data(format!("too many parameters; at most {MAX_PARAMETERS} allowed")));
             }
             all.push((name, value));
         }
@@ -31,13 +31,13 @@ impl Parameters {
         self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// The value of a name that should come once.
+    /// The last value of a name.
     pub(super) fn last(&self, name: &str) -> Option<&str> {
         self.all(name).last()
     }
 }
 
-/// `+` is a space, `%41` a byte.
+/// Decodes `+` and percent-encoded bytes.
 fn decoded(text: &str) -> Result<String, ApiError> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
@@ -48,12 +48,14 @@ fn decoded(text: &str) -> Result<String, ApiError> {
                 let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
                 let number = digit(rest.next()).and_then(|high| Some(high * 16 + digit(rest.next())?));
                 let byte = number.and_then(|number| u8::try_from(number).ok());
-                byte.ok_or_else(|| ApiError::bad_data("In a parameter % stands before two hexadecimal digits; write %25 for % itself."))?
+                byte.ok_or_else(|| {
+                    ApiError::bad_data("invalid percent-encoding: % must be followed by two hexadecimal digits; a literal % is %25")
+                })?
             }
             byte => byte,
         });
     }
-    String::from_utf8(bytes).map_err(|_| ApiError::bad_data("A parameter is not UTF-8."))
+    String::from_utf8(bytes).map_err(|_| ApiError::bad_data("a parameter is not valid UTF-8"))
 }
 
 #[cfg(test)]
@@ -69,7 +71,7 @@ mod tests {
         for (bad, why) in [("match=%", "hexadecimal"), ("match=%4", "hexadecimal"), ("match=%zz", "hexadecimal"), ("match=%ff", "UTF-8")] {
             assert!(read(&[bad]).err().expect(bad).text.contains(why), "{bad}");
         }
-        assert!(read(&["start=1"]).err().expect("unknown").text.contains("no parameter \"start\" here; there is match[], match."));
+        assert!(read(&["start=1"]).err().expect("unknown").text.contains("unknown parameter \"start\"; supported: match[], match"));
         assert!(read(&["match=a&".repeat(33).as_str()]).err().expect("too many").text.contains("at most 32"));
     }
 }

@@ -1,4 +1,4 @@
-//! `/api/v1/rejections`: why lines and samples were rejected, and the last input of each reason. Knows no request.
+//! `/api/v1/rejections`: rejected lines and samples by reason, with the last input of each.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::reply::{ApiData, time_of};
 use crate::bridge::Bridge;
 use crate::rejections::Rejection;
 
-/// The reply: one entry for each reason that was met, most first.
+/// One entry for each reason that occurred, most frequent first.
 pub(super) fn rejections(bridge: &Bridge) -> ApiData {
     let all: Vec<Value> = bridge.rejections().iter().map(entry).collect();
     ApiData::new(json!({ "rejections": all }))

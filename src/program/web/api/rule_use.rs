@@ -1,5 +1,4 @@
-//! `/api/v1/rules` and `/api/v1/unmapped`: the rules in force with the samples that they matched, and the names without a rule.
-//! Knows no request.
+//! `/api/v1/rules` and `/api/v1/unmapped`: the active rules with the number of samples they matched, and the unmapped names.
 
 use serde_json::{Value, json};
 
@@ -8,13 +7,13 @@ use crate::bridge::Bridge;
 use crate::bridge::RuleUse;
 use crate::mapping::spec::{Action, MatchType};
 
-/// Names that one reply lists.
+/// The maximum number of names in one response.
 const MAX_NAMES: usize = 100;
 
-/// `/api/v1/rules`: each rule in force with the samples that it matched since; how many never did.
+/// `/api/v1/rules`: each active rule with the number of samples it matched, and the number of rules without any.
 pub(super) fn rules(bridge: &Bridge) -> ApiData {
     let RuleUse { rules, .. } = bridge.rule_use();
-    let never = rules.iter().filter(|(_, samples)| *samples == 0).count();
+    let never_matched = rules.iter().filter(|(_, samples)| *samples == 0).count();
     let list: Vec<Value> = rules
         .iter()
         .enumerate()
@@ -30,10 +29,10 @@ pub(super) fn rules(bridge: &Bridge) -> ApiData {
             })
         })
         .collect();
-    ApiData::new(json!({ "rules": list, "never_matched": never }))
+    ApiData::new(json!({ "rules": list, "never_matched": never_matched }))
 }
 
-/// `/api/v1/unmapped`: the names that no rule matched, most samples first. Without rules nothing is counted by name.
+/// `/api/v1/unmapped`: the unmapped names, most samples first. Without rules, samples are not counted by name.
 pub(super) fn unmapped(bridge: &Bridge) -> ApiData {
     let RuleUse { rules, unmapped, unmapped_others } = bridge.rule_use();
     let counted = |samples: u64| if rules.is_empty() { Value::Null } else { json!(samples) };

@@ -12,7 +12,10 @@ const MOST_BYTES: usize = 16 << 10;
 const HANDSHAKE: u8 = 0x16;
 const RECORD_HEADER: usize = 5;
 
-/// Waits until reading can begin; false if the client left before it said anything. `begun` is called when a part has come.
+/// Waits until reading can begin; false if the client left before it said anything, or cannot be answered any more. `begun` is called
+/// when a part has come.
+///
+/// A crowd that leaves at once resets its connections all together. None of them gets a place, for which others would be evicted.
 pub(super) async fn request_came(stream: &WebStream, is_tls: bool, head_bytes: usize, begun: impl Fn()) -> bool {
     let most = head_bytes.min(MOST_BYTES);
     loop {
@@ -25,10 +28,10 @@ pub(super) async fn request_came(stream: &WebStream, is_tls: bool, head_bytes: u
             is_there.then_some(!seen.is_empty())
         });
         match looked {
-            Ok(came) => return came,
-            // The end of half a request: whoever reads it says what is wrong.
+            Ok(came) => return came && !stream.is_broken(),
+            // The end of half a request, whose reader says what is wrong; half a handshake leads to nothing.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock && !ready.is_read_closed() => {}
-            Err(error) => return error.kind() == io::ErrorKind::WouldBlock && has_begun,
+            Err(error) => return error.kind() == io::ErrorKind::WouldBlock && has_begun && !is_tls && !stream.is_broken(),
         }
         if has_begun {
             begun();
@@ -56,7 +59,42 @@ fn is_handshake(seen: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use socket2::SockRef;
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::{TcpListener, TcpStream};
+
     use super::*;
+
+    /// Whether reading can begin after these bytes and the client's end, with a reset or without.
+    async fn came(sent: &[u8], is_tls: bool, resets: bool) -> bool {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let stream = WebStream::Tcp(listener.accept().await.unwrap().0);
+        client.write_all(sent).await.unwrap();
+        if resets {
+            SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
+        }
+        drop(client);
+        // Both have come before anything is looked at, as on a busy machine.
+        while !stream.readable().await.unwrap().is_read_closed() {
+            tokio::task::yield_now().await;
+        }
+        request_came(&stream, is_tls, MOST_BYTES, || {}).await
+    }
+
+    #[tokio::test]
+    async fn a_client_that_resets_needs_no_place() {
+        let (request, hello) = (&b"GET / HTTP/1.1\r\nHost: t\r\n\r\n"[..], &b"\x16\x03\x01\x00\x02ab"[..]);
+        for (sent, is_tls) in [(request, false), (&request[..5], false), (hello, true), (&hello[..6], true), (b"", false), (b"", true)] {
+            assert!(!came(sent, is_tls, true).await, "{sent:?} and a reset");
+        }
+        for (sent, is_tls, has_begun) in [(request, false, true), (&request[..5], false, true), (hello, true, true), (b"", false, false)] {
+            assert_eq!(came(sent, is_tls, false).await, has_begun, "{sent:?} and an end");
+        }
+        assert!(!came(&hello[..6], true, false).await, "half a handshake");
+    }
 
     #[test]
     fn a_head_is_whole_or_hopeless() {

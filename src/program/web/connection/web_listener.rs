@@ -70,6 +70,15 @@ impl WebStream {
         }
     }
 
+    /// Whether the connection broke, as by the reset of a client that left. What it sent before can still be looked at then.
+    pub(super) fn is_broken(&self) -> bool {
+        let error = match self {
+            Self::Tcp(stream) => stream.take_error(),
+            Self::Unix(stream) => stream.take_error(),
+        };
+        !matches!(error, Ok(None))
+    }
+
     /// What says whether the connection broke, such as by the reset with which a system answers for a program that left; none where there
     /// is no descriptor for it.
     pub(super) fn probe(&self) -> Option<Box<dyn Fn() -> bool + Send + Sync>> {

@@ -1,4 +1,4 @@
-//! The HTML at `/`: what this is, how to send, how to scrape, where to look. Knows only the facts that it is given.
+//! The landing page at `/`: how to send a sample, how to scrape the bridge, its current problems, and links to the API.
 
 use std::net::SocketAddr;
 
@@ -6,59 +6,64 @@ use super::problems::Problems;
 
 const TEMPLATE: &str = include_str!("landing.html");
 
-/// What the landing page shows.
+/// The values that the landing page shows.
 #[derive(Debug)]
 pub(super) struct LandingFacts<'a> {
-    /// Where the metrics are.
+    /// The path of the exposition.
     pub(super) telemetry_path: &'a str,
-    /// Whether lines are taken now.
+    /// Whether the bridge is ready to receive lines.
     pub(super) ready: bool,
-    /// A shell line that sends a sample.
-    pub(super) paste: Option<&'a str>,
-    /// The address under which the client reached the bridge.
+    /// A shell command that sends a sample.
+    pub(super) sample_command: Option<&'a str>,
+    /// The address that the client connected to.
     pub(super) address: Option<SocketAddr>,
-    /// What is wrong with what is sent.
+    /// Problems with received samples.
     pub(super) problems: Problems,
 }
 
-/// The page, in one pass over the template, so that a `{{` within a fact is plain text.
+/// Renders the page. One pass over the template, so a `{{` in a value stays plain text.
 pub(super) fn html(facts: &LandingFacts<'_>) -> String {
     let mut html = String::with_capacity(TEMPLATE.len() + 512);
     let mut rest = TEMPLATE;
-    while let Some((before, mark)) = rest.split_once("{{") {
-        let (name, after) = mark.split_once("}}").unwrap_or((mark, ""));
+    while let Some((before, placeholder)) = rest.split_once("{{") {
+        let closed = placeholder.split_once("}}");
+        debug_assert!(closed.is_some(), "the template closes every placeholder");
+        let (name, after) = closed.unwrap_or((placeholder, ""));
         html.push_str(before);
-        html.push_str(&fill(name, facts));
+        html.push_str(&value_of(name, facts));
         rest = after;
     }
     html.push_str(rest);
     html
 }
 
-fn fill(mark: &str, facts: &LandingFacts<'_>) -> String {
-    match mark {
+fn value_of(placeholder: &str, facts: &LandingFacts<'_>) -> String {
+    match placeholder {
         "version" => env!("CARGO_PKG_VERSION").to_owned(),
         "path" => escape(facts.telemetry_path),
         "state" if facts.ready => r#"<span class="state ready">ready</span>"#.to_owned(),
         "state" => r#"<span class="state waiting">not ready</span>"#.to_owned(),
         "scrape" => escape(&scrape_config(facts)),
         "send" => facts
-            .paste
-            .map(|line| format!("<section>\n<h2>Send a sample</h2>\n<pre>{}</pre>\n</section>\n", escape(line)))
+            .sample_command
+            .map(|command| format!("<section>\n<h2>Send a sample</h2>\n<pre>{}</pre>\n</section>\n", escape(command)))
             .unwrap_or_default(),
         "problems" => problems(&facts.problems),
-        _ => String::new(),
+        unknown => {
+            debug_assert!(false, "the template has an unknown placeholder: {unknown}");
+            String::new()
+        }
     }
 }
 
-/// Sections for what there is, nothing where there is nothing.
+/// One section for each kind of problem that exists.
 fn problems(problems: &Problems) -> String {
     let mut html = String::new();
     for (class, title, lines, path) in [
-        ("trouble", "Rejected", &problems.rejections, "/api/v1/rejections"),
+        ("trouble", "Rejected input", &problems.rejections, "/api/v1/rejections"),
         ("trouble", "Limits hit", &problems.limits, "/api/v1/cardinality"),
-        ("trouble", "Names in conflict", &problems.conflicts, "/api/v1/conflicts"),
-        ("names", "Names without a rule", &problems.unmapped, "/api/v1/unmapped"),
+        ("trouble", "Conflicting names", &problems.conflicts, "/api/v1/conflicts"),
+        ("names", "Unmapped names", &problems.unmapped, "/api/v1/unmapped"),
     ] {
         if !lines.is_empty() {
             let items: String = lines.iter().map(|line| format!("<p>{}</p>\n", escape(line))).collect();
@@ -73,7 +78,7 @@ fn problems(problems: &Problems) -> String {
     html
 }
 
-/// What to put into prometheus.yml.
+/// The scrape configuration for prometheus.yml.
 fn scrape_config(facts: &LandingFacts<'_>) -> String {
     let target = facts.address.map_or_else(|| "localhost:9102".to_owned(), |address| address.to_string());
     let path = match facts.telemetry_path {
@@ -92,7 +97,7 @@ fn escape(text: &str) -> String {
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
             '\'' => escaped.push_str("&#39;"),
-            // Nothing of the wire turns the text around it.
+            // Control and bidirectional characters from senders must not change how the page is displayed.
             c if c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => {
                 escaped.push(if c == '\n' { c } else { '\u{fffd}' });
             }
@@ -109,22 +114,26 @@ mod tests {
     const FACTS: LandingFacts<'static> = LandingFacts {
         telemetry_path: "/metrics",
         ready: true,
-        paste: None,
+        sample_command: None,
         address: None,
         problems: Problems { rejections: Vec::new(), limits: Vec::new(), conflicts: Vec::new(), unmapped: Vec::new(), more: 0 },
     };
 
     #[test]
-    fn every_mark_is_filled_and_what_is_filled_in_is_escaped() {
-        let html = html(&LandingFacts { telemetry_path: "/m<\"{{version}}", paste: Some("echo 'a:1|c' > /dev/udp/h/9125 && x"), ..FACTS });
+    fn every_placeholder_is_replaced_and_values_are_escaped() {
+        let html = html(&LandingFacts {
+            telemetry_path: "/m<\"{{version}}",
+            sample_command: Some("echo 'a:1|c' > /dev/udp/h/9125 && x"),
+            ..FACTS
+        });
         assert!(html.contains("echo &#39;a:1|c&#39; &gt; /dev/udp/h/9125 &amp;&amp; x</pre>"));
-        assert!(html.contains("<a href=\"/m&lt;&quot;{{version}}\">"), "a fact is text, whatever is in it");
-        assert_eq!(html.matches("{{").count(), 3, "those of the path, three times, and none of the template");
+        assert!(html.contains("<a href=\"/m&lt;&quot;{{version}}\">"), "a value is plain text");
+        assert_eq!(html.matches("{{").count(), 3, "only those of the path, which appears three times");
         assert!(html.contains(env!("CARGO_PKG_VERSION")) && html.ends_with("</html>\n"));
     }
 
     #[test]
-    fn it_says_only_what_holds() {
+    fn the_page_omits_absent_values() {
         assert!(!html(&FACTS).contains("Send a sample"));
         assert!(!html(&FACTS).contains("metrics_path"));
         assert!(html(&FACTS).contains(">ready<") && html(&LandingFacts { ready: false, ..FACTS }).contains(">not ready<"));
@@ -133,8 +142,8 @@ mod tests {
     }
 
     #[test]
-    fn problems_are_shown_where_there_are_any_and_are_never_markup() {
-        assert!(!html(&FACTS).contains("Limits hit") && !html(&FACTS).contains("Names in conflict"));
+    fn problems_are_shown_and_never_become_markup() {
+        assert!(!html(&FACTS).contains("Limits hit") && !html(&FACTS).contains("Conflicting names"));
         let limits = vec!["login: <script>alert('u1')</script>\u{202e}\u{1b}".to_owned()];
         let conflicts = vec!["up&{{path}}".to_owned()];
         let page = html(&LandingFacts {

@@ -1,10 +1,10 @@
-//! HTML for people: the landing page.
+//! HTML pages: the landing page.
 //!
 //! ```text
-//! landing     the template, filled in
-//!   problems    limits that were hit, names in conflict
+//! landing     renders the template
+//!   problems    rejections, limits hit, conflicts and unmapped names
 //! ```
-//! Knows the bridge, and neither paths beyond those it links to nor responses.
+//! Does not depend on responses, nor on paths other than those it links to.
 
 mod landing;
 mod problems;
@@ -19,21 +19,21 @@ use crate::bridge::Bridge;
 pub(super) struct LandingPage {
     bridge: Bridge,
     telemetry_path: String,
-    paste: Option<String>,
+    sample_command: Option<String>,
 }
 
 impl LandingPage {
-    /// `paste` is a shell line that sends one sample to the bridge.
-    pub(super) fn new(bridge: Bridge, telemetry_path: String, paste: Option<String>) -> Self {
-        Self { bridge, telemetry_path, paste }
+    /// `sample_command` is a shell command that sends one sample to the bridge.
+    pub(super) fn new(bridge: Bridge, telemetry_path: String, sample_command: Option<String>) -> Self {
+        Self { bridge, telemetry_path, sample_command }
     }
 
-    /// The page as it is now, for a client that connected to `address`.
+    /// Renders the page for a client that connected to `address`.
     pub(super) fn html(&self, ready: bool, address: Option<SocketAddr>) -> String {
         landing::html(&LandingFacts {
             telemetry_path: &self.telemetry_path,
             ready,
-            paste: self.paste.as_deref(),
+            sample_command: self.sample_command.as_deref(),
             address,
             problems: Problems::of(&self.bridge),
         })

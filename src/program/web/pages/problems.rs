@@ -1,5 +1,5 @@
-//! Rejected input, limits that were hit, names in conflict and names without a rule, for the landing page. Plain text: whoever shows it escapes it. Knows no
-//! HTML.
+//! The problems that the landing page shows: rejected input, limits hit, conflicting names and unmapped names. Returns plain text; the
+//! caller escapes it.
 
 use std::sync::Arc;
 
@@ -8,40 +8,40 @@ use crate::options::Overflow;
 use crate::registry::{Conflict, Limited};
 use crate::rejections::Rejection;
 
-/// How many of each are shown.
+/// The number of entries shown of each kind.
 const SHOWN: usize = 5;
 
-/// The worst problems of what is sent.
+/// The problems with the most samples.
 #[derive(Debug, Default)]
 pub(super) struct Problems {
-    /// Limits that were hit, most samples first.
+    /// Limits hit, most samples first.
     pub(super) limits: Vec<String>,
-    /// Names in conflict, most samples first.
+    /// Conflicting names, most samples first.
     pub(super) conflicts: Vec<String>,
-    /// Why lines and samples were rejected, most first.
+    /// Reasons for rejected lines and samples, most frequent first.
     pub(super) rejections: Vec<String>,
-    /// Names without a rule, most samples first, in one line; none where there is no name.
+    /// Unmapped names in one line, most samples first; empty if there are none.
     pub(super) unmapped: Vec<String>,
-    /// How many more there are.
+    /// The number of entries not shown.
     pub(super) more: usize,
 }
 
 impl Problems {
     pub(super) fn of(bridge: &Bridge) -> Self {
         let registry = bridge.registry();
-        let of_families = registry.families().into_iter().flat_map(|family| family.limited());
-        let mut limits: Vec<Arc<Limited>> = registry.limited().into_iter().chain(of_families).collect();
+        let family_limits = registry.families().into_iter().flat_map(|family| family.limited());
+        let mut limits: Vec<Arc<Limited>> = registry.limited().into_iter().chain(family_limits).collect();
         limits.sort_by_key(|hit| std::cmp::Reverse(hit.samples()));
         let mut conflicts = bridge.conflicts();
         conflicts.sort_by_key(|conflict| std::cmp::Reverse(conflict.samples()));
         let rejections = bridge.rejections();
-        let more = [limits.len(), conflicts.len(), rejections.len()].iter().map(|known| known.saturating_sub(SHOWN)).sum();
+        let more = [limits.len(), conflicts.len(), rejections.len()].iter().map(|count| count.saturating_sub(SHOWN)).sum();
         Self {
             more,
             rejections: rejections.iter().take(SHOWN).map(rejection).collect(),
             unmapped: unmapped(&bridge.rule_use()),
             limits: limits.iter().take(SHOWN).map(|hit| limit(hit)).collect(),
-            conflicts: conflicts.iter().take(SHOWN).map(|known| conflict(known)).collect(),
+            conflicts: conflicts.iter().take(SHOWN).map(|entry| conflict(entry)).collect(),
         }
     }
 }
@@ -50,13 +50,13 @@ fn limit(hit: &Limited) -> String {
     let family = if hit.family.is_empty() { "new families" } else { &hit.family };
     let label = if hit.label.is_empty() { String::new() } else { format!(", label {}", hit.label) };
     let examples = hit.examples().join(", ");
-    let such_as = if examples.is_empty() { String::new() } else { format!("such as {examples}; ") };
-    let done = if hit.action == Overflow::Refuse { "refused" } else { "folded" };
-    format!("{family}{label}: {}; samples {done}: {}; {such_as}first from {}", hit.limit.as_str(), hit.samples(), hit.source)
+    let examples = if examples.is_empty() { String::new() } else { format!("for example {examples}; ") };
+    let action = if hit.action == Overflow::Refuse { "rejected" } else { "folded" };
+    format!("{family}{label}: {}; samples {action}: {}; {examples}first source {}", hit.limit.as_str(), hit.samples(), hit.source)
 }
 
 fn rejection(rejection: &Rejection) -> String {
-    let last = rejection.last.as_ref().map(|last| format!("; last {} from {}", last.input, last.source));
+    let last = rejection.last.as_ref().map(|last| format!("; last: {} from {}", last.input, last.source));
     format!("{}: {}{}", rejection.reason, rejection.count, last.unwrap_or_default())
 }
 

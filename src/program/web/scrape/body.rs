@@ -1,5 +1,5 @@
-//! The body of a response to a scrape: chunks as they are rendered, an early end where the exposition cannot be completed, and
-//! the count of what was cut. Knows no format and no coding.
+//! The response body of a scrape: streams chunks while they are rendered, ends the connection if the exposition cannot be completed,
+//! and counts scrapes that were cut.
 
 use std::io;
 use std::pin::Pin;
@@ -14,11 +14,11 @@ use super::recipient::{ReceivedChunks, ScrapeChunk};
 use crate::program::web::activity::{Activity, CutReason};
 use crate::telemetry::{ScrapeCut, Telemetry};
 
-/// The body of one scrape. Fails, and thereby ends the connection before the end of the body, if the exposition cannot be
-/// completed.
+/// The response body of one scrape. If the exposition cannot be completed, the body fails; hyper then closes the connection, so that the
+/// client detects the incomplete response.
 pub(in crate::program::web) struct ScrapeBody {
     received: ReceivedChunks,
-    /// When the scraper gives up.
+    /// When the scraper's own timeout expires.
     deadline: Option<Pin<Box<Sleep>>>,
     activity: Arc<Activity>,
     telemetry: Arc<Telemetry>,
@@ -35,7 +35,7 @@ enum ScrapeOutcome {
 }
 
 impl ScrapeBody {
-    /// Of a scrape whose turn has come.
+    /// The body of a scrape that was admitted.
     pub(super) fn new(received: ReceivedChunks, deadline: Option<Instant>, activity: Arc<Activity>, telemetry: Arc<Telemetry>) -> Self {
         let deadline = deadline.map(|end| Box::pin(sleep_until(end)));
         Self { received, deadline, activity, telemetry, outcome: ScrapeOutcome::Unfinished }
@@ -57,7 +57,7 @@ impl Body for ScrapeBody {
         loop {
             match ready!(self.received.chunks.poll_recv(cx)) {
                 Some(ScrapeChunk::Bytes(bytes)) => return Poll::Ready(Some(Ok(Frame::data(bytes)))),
-                Some(ScrapeChunk::Begun) => {}
+                Some(ScrapeChunk::Admitted) => {}
                 Some(ScrapeChunk::End) => {
                     self.outcome = ScrapeOutcome::Complete;
                     self.received.complete();
@@ -65,7 +65,7 @@ impl Body for ScrapeBody {
                 }
                 None => {
                     self.outcome = ScrapeOutcome::Failed;
-                    return Poll::Ready(Some(Err(io::Error::other("the page could not be completed"))));
+                    return Poll::Ready(Some(Err(io::Error::other("rendering the exposition failed"))));
                 }
             }
         }

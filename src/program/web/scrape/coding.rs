@@ -1,31 +1,31 @@
-//! Content codings, and which one a client's `Accept-Encoding` asks for. Knows no bytes.
+//! Content codings, and negotiation from the `Accept-Encoding` header.
 
 use hyper::HeaderMap;
 use hyper::header::{ACCEPT_ENCODING, HeaderValue};
 
-/// How the bytes of an exposition are coded.
+/// The content coding of an exposition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::program::web) enum ContentCoding {
-    /// As they are.
+    /// No compression.
     Identity,
     Gzip,
     Zstd,
 }
 
-/// The quality that a client gives to one coding, from 0 (never) to 1000; `None` if it does not name it.
+/// The quality of one coding, from 0 (not acceptable) to 1000; `None` if the header does not name the coding.
 type Quality = Option<u16>;
 
 impl ContentCoding {
-    /// The coding that the client prefers; of equals gzip, which every scraper asks for, then zstd. `None` if it accepts none, not
-    /// even the plain bytes.
+    /// The coding that the client prefers. With equal qualities gzip comes first, because every scraper supports it, then zstd. `None`
+    /// if the client accepts none, not even identity.
     pub(in crate::program::web) fn of(headers: &HeaderMap) -> Option<Self> {
         let (mut gzip, mut zstd, mut identity, mut any): (Quality, Quality, Quality, Quality) = Default::default();
         let values = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
         for coding in values.flat_map(|value| value.split(',')) {
-            let mut parts = coding.split(';').map(str::trim);
-            let name = parts.next().unwrap_or_default();
-            let quality = Some(parts.find_map(|p| p.strip_prefix("q=").or_else(|| p.strip_prefix("Q="))).map_or(1000, quality_of));
-            match name.to_ascii_lowercase().as_str() {
+            let (name, parameters) = coding.split_once(';').unwrap_or((coding, ""));
+            let quality = parameters.split(';').map(str::trim).find_map(|p| p.strip_prefix("q=").or_else(|| p.strip_prefix("Q=")));
+            let quality = Some(quality.map_or(1000, quality_of));
+            match name.trim().to_ascii_lowercase().as_str() {
                 "gzip" | "x-gzip" => gzip = quality,
                 "zstd" => zstd = quality,
                 "identity" => identity = quality,
@@ -33,15 +33,15 @@ impl ContentCoding {
                 _ => {}
             }
         }
-        // A coding that is not named has the quality of `*`, except zstd, which not every client that sends `*` can decode. Without
-        // `*`, compression is not wanted, and plain bytes are the last choice.
-        let of = |named: Quality, silent: u16| named.or(any).unwrap_or(silent);
+        // An unnamed coding has the quality of `*`, except zstd, which not every client that sends `*` can decode. Without `*`, an
+        // unnamed compression is not acceptable, and identity is the last choice.
+        let of = |named: Quality, default: u16| named.or(any).unwrap_or(default);
         let all = [(of(gzip, 0), Self::Gzip), (zstd.unwrap_or(0), Self::Zstd), (of(identity, 1), Self::Identity)];
         let best = all.into_iter().reduce(|best, next| if next.0 > best.0 { next } else { best });
         best.filter(|(quality, _)| *quality > 0).map(|(_, coding)| coding)
     }
 
-    /// The value of `Content-Encoding`; none for plain bytes.
+    /// The value of `Content-Encoding`; `None` for identity.
     pub(in crate::program::web) fn header(self) -> Option<HeaderValue> {
         match self {
             Self::Identity => None,
@@ -51,10 +51,10 @@ impl ContentCoding {
     }
 }
 
-/// A quality that is not a number from 0 to 1 counts as 0: another coding suits every client.
+/// An invalid quality counts as 0, because the client can still decode another coding.
 fn quality_of(text: &str) -> u16 {
     match text.trim().parse::<f32>() {
-        // Anything above nothing is a yes.
+        // A quality below 0.001 is still acceptable.
         Ok(q) if q > 0.0 && q <= 1.0 => ((q * 1000.0) as u16).max(1),
         _ => 0,
     }
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_gets_the_coding_that_it_likes_best() {
+    fn the_preferred_coding_is_chosen() {
         use ContentCoding::{Gzip, Identity, Zstd};
         for (text, want) in [
             ("gzip", Gzip),

@@ -1,4 +1,4 @@
-//! The state of a compression, made once and used for one exposition after another. Knows bytes, not what they mean.
+//! The state of a compression, reused for one exposition after another.
 
 use std::io;
 
@@ -7,22 +7,22 @@ use zstd::stream::raw::{CParameter, Encoder as ZstdEncoder, InBuffer, Operation,
 
 use super::coding::ContentCoding;
 
-/// Fast and nearly as small on expositions, which repeat themselves: twice the speed of the usual 6.
+/// Twice as fast as the default level 6; expositions are repetitive, so the output is hardly larger.
 const GZIP_LEVEL: u32 = 2;
 
-/// 32 KiB, the largest that there is.
+/// 32 KiB, the maximum.
 const GZIP_WINDOW: u8 = 15;
 
-/// Smaller and faster than gzip; higher levels take more time and memory than they save.
+/// Smaller output than gzip, and faster. Higher levels cost more time and memory than they save.
 const ZSTD_LEVEL: i32 = 1;
 
-/// 128 KiB, some hundred lines: what repeats itself is near. A quarter of the memory of the usual 512 KiB.
+/// 128 KiB, several hundred lines: repetitions in an exposition are close together. The default window is 512 KiB.
 const ZSTD_WINDOW: u32 = 17;
 
-/// Room for what one step puts out.
+/// Capacity for the output of one step.
 const STEP_BYTES: usize = 8 << 10;
 
-/// The state of a compression. Worth keeping for the next exposition: it takes hundreds of KiB.
+/// The state of a compression. It has hundreds of KiB, so it is kept for the next exposition.
 pub(super) enum Compressor {
     Identity,
     Gzip(Compress),
@@ -30,7 +30,7 @@ pub(super) enum Compressor {
 }
 
 impl Compressor {
-    /// Fails only where there is no memory for it.
+    /// Fails only if memory cannot be allocated.
     pub(super) fn new(coding: ContentCoding) -> io::Result<Self> {
         Ok(match coding {
             ContentCoding::Identity => Self::Identity,
@@ -51,25 +51,26 @@ impl Compressor {
         }
     }
 
-    /// Takes some of `raw`, adds what comes of it to `out`, and returns how much it took.
-    pub(super) fn step(&mut self, raw: &[u8], out: &mut Vec<u8>) -> io::Result<usize> {
+    /// Compresses some of `raw`, appends the output to `out`, and returns the rest of `raw`.
+    pub(super) fn step<'raw>(&mut self, raw: &'raw [u8], out: &mut Vec<u8>) -> io::Result<&'raw [u8]> {
         out.reserve(STEP_BYTES);
-        match self {
-            Self::Identity => Ok(raw.len()),
+        let consumed = match self {
+            Self::Identity => raw.len(),
             Self::Gzip(state) => {
                 let before = state.total_in();
                 state.compress_vec(raw, out, FlushCompress::None)?;
-                Ok(usize::try_from(state.total_in() - before).unwrap_or(raw.len()))
+                usize::try_from(state.total_in() - before).map_err(io::Error::other)?
             }
             Self::Zstd(state) => {
                 let (at, mut input) = (out.len(), InBuffer::around(raw));
                 state.run(&mut input, &mut OutBuffer::around_pos(out, at))?;
-                Ok(input.pos())
+                input.pos()
             }
-        }
+        };
+        raw.get(consumed..).ok_or_else(|| io::Error::other("the compressor consumed more than its input"))
     }
 
-    /// Adds the last bytes to `out`.
+    /// Appends the last bytes to `out`.
     pub(super) fn finish(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
         loop {
             out.reserve(STEP_BYTES);
@@ -85,7 +86,7 @@ impl Compressor {
         }
     }
 
-    /// Makes it ready for the next exposition.
+    /// Resets the state for the next exposition.
     pub(super) fn reset(&mut self) -> io::Result<()> {
         match self {
             Self::Identity => {}

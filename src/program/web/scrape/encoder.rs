@@ -1,4 +1,4 @@
-//! The bytes of one exposition in a content coding, chunk by chunk. Knows no exposition and no thread.
+//! Applies a content coding to one exposition, chunk by chunk.
 
 use std::io;
 use std::mem;
@@ -7,25 +7,25 @@ use super::coding::ContentCoding;
 use super::compressor::Compressor;
 use super::memory::SpareMemory;
 
-/// Compressed bytes that are worth sending.
+/// Compressed bytes are sent in chunks of at least this size.
 const MIN_CHUNK: usize = 32 << 10;
 
-/// Takes an exposition as it is rendered and returns it as it is sent.
+/// Encodes one exposition.
 pub(super) struct Encoder {
     compressor: Compressor,
-    /// What is not yet worth sending.
+    /// Compressed bytes, not yet enough for a chunk.
     compressed: Vec<u8>,
 }
 
 impl Encoder {
-    /// Fails only where there is no memory for it.
+    /// Fails only if memory cannot be allocated.
     pub(super) fn new(coding: ContentCoding, memory: &SpareMemory) -> io::Result<Self> {
         let compressor = memory.compressor(coding).map_or_else(|| Compressor::new(coding), Ok)?;
         Ok(Self { compressor, compressed: Vec::new() })
     }
 
-    /// Takes all of `raw`; returns what is to be sent now, which may be nothing. Plain bytes come back as they are, with their
-    /// memory, and `raw` is empty; else `raw` is left for the caller to use again.
+    /// Encodes all of `raw` and returns the bytes to send now, which may be none. Without compression it moves the bytes out of `raw`;
+    /// with compression the caller can reuse the buffer.
     pub(super) fn write(&mut self, raw: &mut Vec<u8>, memory: &SpareMemory) -> io::Result<Vec<u8>> {
         if let Compressor::Identity = self.compressor {
             return Ok(mem::take(raw));
@@ -35,13 +35,12 @@ impl Encoder {
         }
         let mut rest = raw.as_slice();
         while !rest.is_empty() {
-            let taken = self.compressor.step(rest, &mut self.compressed)?;
-            rest = rest.get(taken..).unwrap_or_default();
+            rest = self.compressor.step(rest, &mut self.compressed)?;
         }
         Ok(if self.compressed.len() < MIN_CHUNK { Vec::new() } else { mem::take(&mut self.compressed) })
     }
 
-    /// The last bytes. The state of the compression is kept for the next exposition.
+    /// Returns the last bytes. Keeps the compressor for the next exposition.
     pub(super) fn finish(mut self, memory: &SpareMemory) -> io::Result<Vec<u8>> {
         if let Compressor::Identity = self.compressor {
             return Ok(Vec::new());
@@ -63,10 +62,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_coding_gives_back_what_it_was_given() {
+    fn every_coding_is_lossless() {
         let pieces: Vec<Vec<u8>> = (0..40).map(|i| format!("line {i} {}\n", i * 7919).repeat(1000).into_bytes()).collect();
         let memory = SpareMemory::default();
-        // Each also with what another exposition left.
+        // Each compressor also once reused.
         for coding in [ContentCoding::Identity, ContentCoding::Gzip, ContentCoding::Zstd, ContentCoding::Gzip, ContentCoding::Zstd] {
             let mut encoder = Encoder::new(coding, &memory).expect("there is memory");
             let mut sent = Vec::new();

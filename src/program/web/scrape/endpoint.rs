@@ -1,5 +1,4 @@
-//! One scrape from its headers to the first byte of its exposition: waits for its turn, or is rejected. Knows no path and no
-//! response.
+//! Handles one scrape from the request headers to the first byte of the exposition: waits until the scrape is admitted, or rejects it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,21 +7,21 @@ use hyper::HeaderMap;
 use tokio::time::timeout_at;
 
 use super::body::ScrapeBody;
-use super::coding::ContentCoding;
 use super::recipient::{Recipient, ScrapeChunk};
 use super::renderer::Renderer;
+use super::representation::Representation;
 use super::request_headers::{ScrapeDeadlines, negotiate};
 use crate::exposition::Negotiated;
 use crate::program::web::activity::Activity;
 
-/// A scrape did not get a turn in time.
+/// The scrape was not admitted in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::program::web) struct NoTurn;
+pub(in crate::program::web) struct NotAdmitted;
 
 /// Answers the scrapes of one listener.
 pub(in crate::program::web) struct ScrapeEndpoint {
     renderer: Arc<Renderer>,
-    /// How long a scrape waits for its turn.
+    /// How long a scrape waits to be admitted.
     turn_timeout: Duration,
 }
 
@@ -31,29 +30,29 @@ impl ScrapeEndpoint {
         Self { renderer: Arc::new(renderer), turn_timeout }
     }
 
-    /// The format that the client's headers ask for.
+    /// Negotiates the format from the request headers.
     pub(in crate::program::web) fn negotiate(&self, headers: &HeaderMap) -> Negotiated {
         negotiate(headers, self.renderer.expositions.openmetrics_offer())
     }
 
-    /// The exposition, from its first byte on. A slow client may be cut through the `activity` of its connection.
+    /// Starts an exposition. Through `activity` a slow client's connection can be closed to make room for others.
     pub(in crate::program::web) async fn begin(
         &self,
-        (wanted, coding): (Negotiated, ContentCoding),
+        representation: Representation,
         headers: &HeaderMap,
         activity: Arc<Activity>,
-    ) -> Result<ScrapeBody, NoTurn> {
+    ) -> Result<ScrapeBody, NotAdmitted> {
         let deadlines = ScrapeDeadlines::of(headers, self.turn_timeout);
         let (recipient, mut received) = Recipient::new(Arc::clone(&activity));
-        if let Some(scrape) = self.renderer.queue.join(wanted, coding, recipient) {
+        if let Some(scrape) = self.renderer.queue.join(representation, recipient) {
             tokio::spawn(Arc::clone(&self.renderer).run(scrape));
         }
         let telemetry = Arc::clone(&self.renderer.telemetry);
         match timeout_at(deadlines.turn, received.chunks.recv()).await {
-            Ok(Some(ScrapeChunk::Begun)) => Ok(ScrapeBody::new(received, deadlines.end, activity, telemetry)),
+            Ok(Some(ScrapeChunk::Admitted)) => Ok(ScrapeBody::new(received, deadlines.end, activity, telemetry)),
             _ => {
                 telemetry.scrape.busy.increment(1);
-                Err(NoTurn)
+                Err(NotAdmitted)
             }
         }
     }

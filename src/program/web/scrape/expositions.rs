@@ -1,32 +1,32 @@
-//! Makes expositions: all that a scrape knows of the bridge. Knows no client.
+//! Creates expositions. The only scrape module that depends on the bridge.
 
 use crate::bridge::Bridge;
 use crate::exposition::{Exposition, Negotiated, OpenMetricsOffer};
 use crate::time::Timestamp;
 
-/// Makes expositions of what the bridge has recorded.
+/// Creates expositions of the bridge.
 pub(in crate::program::web) struct ExpositionMaker {
     bridge: Bridge,
     clock: fn() -> Timestamp,
 }
 
 impl ExpositionMaker {
-    /// Expositions show the time of `clock`.
+    /// `clock` is the time at which expositions are rendered.
     pub(in crate::program::web) fn new(bridge: Bridge, clock: fn() -> Timestamp) -> Self {
         Self { bridge, clock }
     }
 
-    /// To whom OpenMetrics is offered; the same until rules change.
+    /// Which clients get OpenMetrics; changes only when rules are reloaded.
     pub(super) fn openmetrics_offer(&self) -> OpenMetricsOffer {
         self.bridge.openmetrics_offer()
     }
 
-    /// The beginning of an exposition as of now, which is then taken part by part.
-    pub(super) fn begin(&self, wanted: Negotiated) -> Exposition {
-        self.bridge.exposition_escaped(wanted.format, wanted.escaping, (self.clock)())
+    /// Starts an exposition of the current values, which is then rendered in parts.
+    pub(super) fn begin(&self, format: Negotiated) -> Exposition {
+        self.bridge.exposition_escaped(format.format, format.escaping, (self.clock)())
     }
 
-    /// The time that expositions show.
+    /// The current time of `clock`.
     pub(super) fn now(&self) -> Timestamp {
         (self.clock)()
     }

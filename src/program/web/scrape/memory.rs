@@ -1,7 +1,7 @@
-//! Memory that expositions are made with, kept for the next one.
+//! Keeps buffers and compressors for the next exposition.
 //!
-//! Expositions are rendered on many threads and freed on others. If each took its memory from the allocator, every thread's arena
-//! would keep some, and a scrape would cost several times what it needs. Knows no exposition.
+//! Threads other than the rendering ones free an exposition's memory. If every exposition allocated new memory, each thread's malloc
+//! arena would retain some of it, and scrapes would use several times the memory they need.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,23 +10,23 @@ use bytes::Bytes;
 use super::coding::ContentCoding;
 use super::compressor::Compressor;
 
-/// Room for a chunk, and for what a step of rendering may exceed it by.
+/// The capacity of a buffer: a chunk, and what one rendering step may add to it.
 const CHUNK_BYTES: usize = 80 << 10;
 
-/// Buffers that are kept, about what two expositions need at once.
+/// The number of buffers kept; enough for about two concurrent expositions.
 const MAX_BUFFERS: usize = 12;
 
-/// States of compressions that are kept, for as many expositions as are rendered at once by default.
+/// The number of compressors kept; the default of concurrently rendered expositions.
 const MAX_COMPRESSORS: usize = 2;
 
-/// Memory that is not used now.
+/// Buffers and compressors that are not in use.
 #[derive(Default)]
 pub(in crate::program::web) struct SpareMemory {
     buffers: Mutex<Vec<Vec<u8>>>,
     compressors: Mutex<Vec<Compressor>>,
 }
 
-/// Bytes whose memory is kept once they are sent.
+/// Bytes whose buffer is kept once they are sent.
 struct SpareBytes {
     bytes: Vec<u8>,
     memory: Arc<SpareMemory>,
@@ -37,13 +37,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl SpareMemory {
-    /// An empty buffer with room for a chunk.
+    /// An empty buffer with capacity for a chunk.
     pub(super) fn buffer(&self) -> Vec<u8> {
         let kept = lock(&self.buffers).pop();
         kept.unwrap_or_else(|| Vec::with_capacity(CHUNK_BYTES))
     }
 
-    /// Keeps a buffer, unless there are enough, or its size is not that of a chunk.
+    /// Keeps a buffer, unless there are enough or its capacity is not that of a chunk.
     pub(super) fn keep(&self, mut buffer: Vec<u8>) {
         let mut buffers = lock(&self.buffers);
         if buffers.len() < MAX_BUFFERS && (CHUNK_BYTES..=2 * CHUNK_BYTES).contains(&buffer.capacity()) {
@@ -52,19 +52,19 @@ impl SpareMemory {
         }
     }
 
-    /// Bytes to be shared by all recipients; the buffer is kept when the last one is done with it.
+    /// Shares the bytes among recipients; keeps the buffer when the last one drops it.
     pub(super) fn share(self: &Arc<Self>, bytes: Vec<u8>) -> Bytes {
         Bytes::from_owner(SpareBytes { bytes, memory: Arc::clone(self) })
     }
 
-    /// The state of a compression that another exposition has left, ready for the next.
+    /// A compressor that another exposition has used, reset for the next one.
     pub(super) fn compressor(&self, coding: ContentCoding) -> Option<Compressor> {
         let mut compressors = lock(&self.compressors);
         let at = compressors.iter().position(|compressor| compressor.coding() == coding)?;
         Some(compressors.remove(at))
     }
 
-    /// Keeps one; drops the one that has not been used for longest where there are enough.
+    /// Keeps a compressor; drops the least recently used one if there are enough.
     pub(super) fn keep_compressor(&self, compressor: Compressor) {
         let mut compressors = lock(&self.compressors);
         if compressors.len() >= MAX_COMPRESSORS {
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_chunk_that_is_sent_leaves_its_memory_for_another() {
+    fn buffers_are_reused_after_the_last_recipient() {
         let memory = Arc::new(SpareMemory::default());
         let kept = || lock(&memory.buffers).len();
         let mut buffer = memory.buffer();
@@ -99,7 +99,7 @@ mod tests {
         let chunk = memory.share(buffer);
         let other = chunk.clone();
         drop(chunk);
-        assert_eq!((kept(), &*other), (0, &b"some"[..]), "somebody has not sent it yet");
+        assert_eq!((kept(), &*other), (0, &b"some"[..]), "another recipient still has it");
         drop(other);
         assert_eq!(kept(), 1);
         let buffer = memory.buffer();
@@ -109,6 +109,6 @@ mod tests {
             assert_eq!(kept(), 0, "{capacity}");
         }
         (0..2 * MAX_BUFFERS).map(|_| Vec::with_capacity(CHUNK_BYTES)).for_each(|buffer| memory.keep(buffer));
-        assert_eq!(kept(), MAX_BUFFERS, "not more than enough");
+        assert_eq!(kept(), MAX_BUFFERS, "the limit holds");
     }
 }

@@ -1,20 +1,22 @@
-//! One scrape: it waits for its turn, and is sent the exposition chunk by chunk, as fast as its client takes it.
+//! Answers scrapes. A scrape waits until it is admitted; then the exposition is rendered and sent in chunks, as fast as the client reads.
 //!
 //! ```text
-//! endpoint         one scrape, from its headers to the first byte
-//!   request_headers  format and timeout that the headers ask for
-//!   body             the body of the response; counts what was cut
-//!   renderer         renders the exposition a few chunks ahead of its recipients
-//!     expositions      makes expositions: all that is known of the bridge
-//!     queue            which scrape is served when; which scrapes share an exposition
-//!       recipient        the way from the renderer to one scrape
-//!     encoder          the exposition in its content coding
-//!       memory           buffers and compressors, used again
+//! endpoint         one scrape, from the request headers to the first byte
+//!   request_headers  the format and timeout in the request headers
+//!   body             the response body; counts scrapes that were cut
+//!   renderer         renders an exposition a few chunks ahead of its recipients
+//!     expositions      creates expositions of the bridge
+//!     queue            admits scrapes; merges scrapes of the same representation
+//!       recipient        the channel from the renderer to one scrape
+//!       representation   format and content coding of an exposition
+//!     encoder          applies the content coding
+//!       memory           reuses buffers and compressors
 //!         compressor       the state of gzip or zstd
-//!           coding           content codings; which one a client asks for
+//!           coding           content codings; negotiates one with the client
 //! ```
-//! Three limits: threads that render, which is CPU; expositions being sent, each some 100 KiB whatever its size; and how long a
-//! client may keep others waiting. Nothing is lost when a client leaves. Knows no paths and no sockets.
+//! There are three limits: the threads that render (CPU), the expositions being sent (memory, about 100 KiB each whatever their size),
+//! and the time for which a slow client may delay others. If a client disconnects, no data is lost. This module does not depend on
+//! paths or sockets.
 
 pub(super) mod body;
 pub(super) mod coding;
@@ -26,4 +28,5 @@ pub(super) mod memory;
 pub(super) mod queue;
 mod recipient;
 pub(super) mod renderer;
+pub(super) mod representation;
 mod request_headers;

@@ -1,5 +1,5 @@
-//! Which scrape is served when: how many expositions are sent and rendered at once, which scrapes share one, and which is cut when
-//! others wait. Knows what waits and for how long, not what an exposition is.
+//! Admits scrapes: limits the expositions that are sent and rendered concurrently, merges scrapes that wait for the same
+//! representation, and cuts slow clients while others wait.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -7,35 +7,33 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, interval};
 
-use super::coding::ContentCoding;
 use super::recipient::Recipient;
-use crate::exposition::Negotiated;
+use super::representation::Representation;
 use crate::program::web::activity::{Activity, CutReason};
 
-/// An exposition that has waited so long for its clients may be cut for others.
+/// A transfer that has waited this long for its clients may be cut while others wait.
 const MAX_WAIT: Duration = Duration::from_millis(250);
 
-/// How often a scrape that waits looks for an exposition to cut.
+/// How often a waiting scrape looks for a transfer to cut.
 const RECHECK: Duration = Duration::from_millis(50);
 
-/// The scrapes of a program.
+/// The scrapes of all listeners.
 pub(in crate::program::web) struct ScrapeQueue {
-    /// Expositions that may still be sent at the same time.
+    /// Permits to send an exposition.
     pub(in crate::program::web) transfers: Arc<Semaphore>,
-    /// Threads that may still render and compress, each for a moment.
+    /// Permits to render and compress on a thread, held for one rendering turn each.
     pub(in crate::program::web) renders: Arc<Semaphore>,
-    /// Scrapes of which nothing is rendered yet.
+    /// Scrapes whose rendering has not started.
     waiting: Mutex<Vec<Arc<SharedScrape>>>,
     sending: Mutex<Vec<Arc<Transfer>>>,
 }
 
-/// Scrapes that will be sent the same exposition.
+/// Scrapes that will receive the same exposition.
 pub(super) struct SharedScrape {
-    wanted: Negotiated,
-    coding: ContentCoding,
-    /// Whether it is known of the clients whether they are slow: they do not wait for those of whom it is not.
+    representation: Representation,
+    /// Whether the connections report if their clients are slow. Those that do and those that do not never share an exposition.
     is_observed: bool,
-    /// `None` once rendering has begun: a later scrape would see values from before it asked.
+    /// `None` once rendering has started: a later scrape would receive values older than its request.
     recipients: Mutex<Option<Vec<Recipient>>>,
 }
 
@@ -45,7 +43,7 @@ pub(super) struct Transfer {
     waited: Mutex<WaitTime>,
 }
 
-/// How long a transfer has waited for its clients.
+/// The time that a transfer has waited for its clients.
 #[derive(Default)]
 struct WaitTime {
     before: Duration,
@@ -57,45 +55,46 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl ScrapeQueue {
-    /// `transfers` expositions being sent at once, `renders` of them being rendered; at least one of each.
+    /// Allows `transfers` expositions to be sent and `renders` to be rendered concurrently; at least one of each.
     pub(in crate::program::web) fn new(transfers: usize, renders: usize) -> Self {
         let semaphore = |permits: usize| Arc::new(Semaphore::new(permits.clamp(1, Semaphore::MAX_PERMITS)));
         Self { transfers: semaphore(transfers), renders: semaphore(renders), waiting: Mutex::default(), sending: Mutex::default() }
     }
 
-    /// Joins the scrapes that wait for the same exposition. If there are none, returns a new one that the caller has to render.
-    pub(super) fn join(&self, wanted: Negotiated, coding: ContentCoding, recipient: Recipient) -> Option<Arc<SharedScrape>> {
+    /// Joins scrapes that wait for the same representation. If there are none, returns a new scrape that the caller must render.
+    pub(super) fn join(&self, representation: Representation, recipient: Recipient) -> Option<Arc<SharedScrape>> {
         let mut waiting = lock(&self.waiting);
-        let mut recipient = Some(recipient);
-        let is_observed = recipient.as_ref().is_some_and(Recipient::is_observed);
-        let is_same = |other: &&Arc<SharedScrape>| other.wanted == wanted && other.coding == coding && other.is_observed == is_observed;
+        let is_observed = recipient.is_observed();
+        let is_same = |other: &&Arc<SharedScrape>| other.representation == representation && other.is_observed == is_observed;
         for other in waiting.iter().filter(is_same) {
             if let Some(recipients) = &mut *lock(&other.recipients) {
-                recipients.extend(recipient.take());
+                recipients.push(recipient);
                 return None;
             }
         }
-        let new = Arc::new(SharedScrape { wanted, coding, is_observed, recipients: Mutex::new(Some(recipient.into_iter().collect())) });
+        let new = Arc::new(SharedScrape { representation, is_observed, recipients: Mutex::new(Some(vec![recipient])) });
         waiting.push(Arc::clone(&new));
         Some(new)
     }
 
-    /// How many scrapes wait for their turn.
+    /// The number of scrapes that wait to be admitted.
     #[cfg(test)]
     pub(in crate::program::web) fn waiting(&self) -> usize {
         lock(&self.waiting).iter().map(|scrape| lock(&scrape.recipients).as_ref().map_or(0, Vec::len)).sum()
     }
 
-    /// From now on no scrape joins. Returns the recipients that still wait.
+    /// Stops further scrapes from joining. Returns the recipients that still wait.
     pub(super) fn close(&self, scrape: &Arc<SharedScrape>) -> Vec<Recipient> {
         lock(&self.waiting).retain(|other| !Arc::ptr_eq(other, scrape));
-        let mut recipients = lock(&scrape.recipients).take().unwrap_or_default();
+        let recipients = lock(&scrape.recipients).take();
+        debug_assert!(recipients.is_some(), "a scrape is closed once");
+        let mut recipients = recipients.unwrap_or_default();
         recipients.retain(|recipient| !recipient.is_gone());
         recipients
     }
 
-    /// A permit to send and a first one to render; `None` once nobody waits any more. While the scrape waits to be sent, the
-    /// transfer whose clients are slowest is cut, if they are slow.
+    /// Waits for a permit to send and a first permit to render; `None` once all recipients have left. While the scrape waits, cuts the
+    /// slow clients of other transfers.
     pub(super) async fn admit(&self, scrape: &SharedScrape) -> Option<(OwnedSemaphorePermit, OwnedSemaphorePermit)> {
         let mut recheck = interval(RECHECK);
         let mut transfer = None;
@@ -108,7 +107,7 @@ impl ScrapeQueue {
                     Some(transfer) => return Some((transfer, permit.ok()?)),
                 },
                 _ = recheck.tick() => {
-                    if !scrape.is_wanted() {
+                    if !scrape.has_recipients() {
                         return None;
                     }
                     if transfer.is_none() {
@@ -119,7 +118,7 @@ impl ScrapeQueue {
         }
     }
 
-    /// An exposition begins to be sent.
+    /// Registers an exposition that is being sent.
     pub(super) fn begin(&self, recipients: &[Recipient]) -> Arc<Transfer> {
         let activities = recipients.iter().map(|recipient| Arc::clone(&recipient.activity)).collect();
         let transfer = Arc::new(Transfer { activities, waited: Mutex::default() });
@@ -127,12 +126,12 @@ impl ScrapeQueue {
         transfer
     }
 
-    /// The exposition is sent, or cut.
+    /// Removes an exposition that was sent or cut.
     pub(super) fn end(&self, transfer: &Arc<Transfer>) {
         lock(&self.sending).retain(|other| !Arc::ptr_eq(other, transfer));
     }
 
-    /// Cuts the slow clients of the transfer that has waited longest for its clients; those that share it and are not slow go on.
+    /// Cuts the slow clients of the transfer that has waited longest for its clients. Other clients of the same transfer continue.
     fn cut_slowest(&self) {
         let now = Instant::now();
         let sending = lock(&self.sending);
@@ -140,37 +139,33 @@ impl ScrapeQueue {
         let slowest = sending.iter().filter(|transfer| transfer.slow().next().is_some()).max_by_key(waited);
         if let Some(transfer) = slowest.filter(|transfer| waited(transfer) >= MAX_WAIT) {
             transfer.slow().for_each(|activity| activity.cut(CutReason::Evicted));
-            lock(&transfer.waited).start_again(now);
+            lock(&transfer.waited).restart(now);
         }
     }
 }
 
 impl SharedScrape {
-    pub(super) fn wanted(&self) -> Negotiated {
-        self.wanted
+    pub(super) fn representation(&self) -> Representation {
+        self.representation
     }
 
-    pub(super) fn coding(&self) -> ContentCoding {
-        self.coding
-    }
-
-    fn is_wanted(&self) -> bool {
+    fn has_recipients(&self) -> bool {
         lock(&self.recipients).as_ref().is_some_and(|all| all.iter().any(|recipient| !recipient.is_gone()))
     }
 }
 
 impl Transfer {
-    /// The connections of its clients that may be why it does not go on.
+    /// The connections that may be delaying the transfer.
     fn slow(&self) -> impl Iterator<Item = &Arc<Activity>> {
         self.activities.iter().filter(|activity| activity.is_answered() && activity.is_stalled() != Some(false))
     }
 
-    /// Rendering waits for the clients from now on.
+    /// Rendering starts to wait for the clients.
     pub(super) fn wait_begins(&self) {
         lock(&self.waited).since = Some(Instant::now());
     }
 
-    /// Rendering goes on.
+    /// Rendering continues.
     pub(super) fn wait_ends(&self) {
         let mut waited = lock(&self.waited);
         waited.before = waited.so_far(Instant::now());
@@ -179,7 +174,7 @@ impl Transfer {
 }
 
 impl WaitTime {
-    fn start_again(&mut self, now: Instant) {
+    fn restart(&mut self, now: Instant) {
         self.before = Duration::ZERO;
         self.since = self.since.map(|_| now);
     }

@@ -1,44 +1,45 @@
-//! One exposition, rendered for one or several scrapes: on a blocking thread for as long as the clients take it, and set aside,
-//! without a thread, while they do not. Knows neither requests nor connections.
+//! Renders one exposition for one or more scrapes. It uses a blocking thread while the clients read, and no thread while it waits for
+//! them. Does not depend on requests or connections.
 
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
-use super::coding::ContentCoding;
 use super::encoder::Encoder;
 use super::expositions::ExpositionMaker;
 use super::memory::SpareMemory;
 use super::queue::{ScrapeQueue, SharedScrape, Transfer};
 use super::recipient::{Recipient, ScrapeChunk};
-use crate::exposition::{Exposition, Negotiated, Zeroes};
+use super::representation::Representation;
+use crate::exposition::{Exposition, Zeroes};
 use crate::program::web::activity::CutReason;
 use crate::telemetry::Telemetry;
 
-/// Chunks for which all recipients must have room before rendering goes on, so that it does not go on for each one.
+/// Rendering continues once all recipients have room for this many chunks, so that it does not resume for every single one.
 const MIN_ROOM: usize = 2;
 
-/// Chunks of one turn, so that other expositions get theirs.
+/// Chunks rendered before other expositions get a turn.
 const CHUNKS_PER_TURN: usize = 16;
 
-/// How long a client may hold up others who are sent the same exposition.
-const MAX_HOLD_UP: Duration = Duration::from_millis(250);
+/// How long a client may delay others that receive the same exposition.
+const MAX_DELAY: Duration = Duration::from_millis(250);
 
-/// The same for a client of HTTP/2, of which nobody knows whether it takes nothing or the program did not get round to it.
-const MAX_UNEXPLAINED_HOLD_UP: Duration = Duration::from_millis(500);
+/// The same for HTTP/2, where it is unknown whether the client is slow or the server has not written yet.
+const MAX_UNEXPLAINED_DELAY: Duration = Duration::from_millis(500);
 
-/// How often to look whether all recipients have room again.
+/// How often to check whether all recipients have room.
 const RECHECK: Duration = Duration::from_millis(1);
 
-/// What one look counts for at most. Where the program is busy, looks are rare, and so are the turns of connections: who had none yet
-/// holds up nobody.
+/// The time that one check counts at most. On a busy machine checks are infrequent, and so is the scheduling of connections: a connection
+/// that was not scheduled is not slow.
 const MAX_RECHECK: Duration = Duration::from_millis(2);
 
-/// What expositions are rendered with.
+/// Renders expositions.
 pub(in crate::program::web) struct Renderer {
     pub(in crate::program::web) expositions: ExpositionMaker,
     pub(in crate::program::web) queue: Arc<ScrapeQueue>,
@@ -46,7 +47,7 @@ pub(in crate::program::web) struct Renderer {
     pub(in crate::program::web) telemetry: Arc<Telemetry>,
 }
 
-/// An exposition that is rendered in part.
+/// An exposition that is partly rendered.
 struct PartialExposition {
     exposition: Exposition,
     encoder: Encoder,
@@ -55,24 +56,27 @@ struct PartialExposition {
     busy: Duration,
 }
 
-/// Why a turn ended.
+/// Why a rendering turn ended.
 enum TurnEnd {
-    /// There is more to render.
+    /// The exposition is incomplete.
     More(Box<PartialExposition>),
-    /// The exposition is complete, with new counters at 0.
+    /// The exposition is complete. It showed these new counters at 0.
     Complete(Zeroes),
 }
 
 impl Renderer {
-    /// Renders the exposition of a shared scrape, from waiting for its turn to the last byte. Never fails: recipients whose channel
-    /// closes without an end are cut.
+    /// Handles a shared scrape from admission to the last byte. If rendering fails, the channels close without an end, and the
+    /// recipients close their connections.
     pub(super) async fn run(self: Arc<Self>, scrape: Arc<SharedScrape>) {
         let admitted = self.queue.admit(&scrape).await;
         let recipients = self.queue.close(&scrape);
-        let Some((_transfer, turn)) = admitted.filter(|_| !recipients.is_empty()) else { return };
+        // All recipients may leave while the scrape waits.
+        let Some((_transfer_permit, render_permit)) = admitted.filter(|_| !recipients.is_empty()) else { return };
         let transfer = self.queue.begin(&recipients);
-        recipients.iter().for_each(|recipient| drop(recipient.chunks.try_send(ScrapeChunk::Begun)));
-        self.send(recipients, &transfer, (scrape.wanted(), scrape.coding()), turn).await;
+        for recipient in &recipients {
+            send_if_present(recipient, ScrapeChunk::Admitted);
+        }
+        self.send(recipients, &transfer, scrape.representation(), render_permit).await;
         self.queue.end(&transfer);
     }
 
@@ -80,25 +84,27 @@ impl Renderer {
         self: &Arc<Self>,
         mut recipients: Vec<Recipient>,
         transfer: &Transfer,
-        (wanted, coding): (Negotiated, ContentCoding),
-        turn: OwnedSemaphorePermit,
+        representation: Representation,
+        first_permit: OwnedSemaphorePermit,
     ) {
-        let mut turn = Some(turn);
+        let mut first_permit = Some(first_permit);
         let mut partial = None;
         let zeroes = loop {
-            let permit = match turn.take() {
+            let permit = match first_permit.take() {
                 Some(first) => Ok(first),
                 None => Arc::clone(&self.queue.renders).acquire_owned().await,
             };
+            debug_assert!(permit.is_ok(), "the semaphore is never closed");
             let Ok(permit) = permit else { return };
-            let (renderer, to_do) = (Arc::clone(self), partial.take());
+            let (renderer, previous) = (Arc::clone(self), partial.take());
             let done = spawn_blocking(move || {
-                let done = renderer.take_turn(to_do, (wanted, coding), &recipients);
+                let done = renderer.take_turn(previous, representation, &recipients);
                 drop(permit);
                 (done, recipients)
             });
-            let Ok((Ok(done), still)) = done.await else { return };
-            recipients = still;
+            // On an error the recipients are dropped here; each counts a failed scrape.
+            let Ok((Ok(done), returned)) = done.await else { return };
+            recipients = returned;
             transfer.wait_begins();
             match done {
                 TurnEnd::More(more) => partial = Some(*more),
@@ -112,18 +118,18 @@ impl Renderer {
         };
         let zeroes = Arc::new(zeroes);
         for recipient in recipients {
-            // Until it has taken all, or is cut by the deadlines of its connection.
+            // The connection's deadlines bound this wait.
             if recipient.chunks.send(ScrapeChunk::End).await.is_ok() {
                 recipient.chunks.closed().await;
             }
             if recipient.is_complete() && !zeroes.is_empty() {
-                self.tell_when_delivered(&zeroes, recipient);
+                self.confirm_delivery(&zeroes, recipient);
             }
         }
     }
 
-    /// Lets new counters leave their 0 if this recipient has got it, which is known a moment later.
-    fn tell_when_delivered(&self, zeroes: &Arc<Zeroes>, recipient: Recipient) {
+    /// Lets new counters advance from 0 once this recipient is known to have received the exposition.
+    fn confirm_delivery(&self, zeroes: &Arc<Zeroes>, recipient: Recipient) {
         let (zeroes, now) = (Arc::clone(zeroes), self.expositions.now());
         tokio::spawn(async move {
             if recipient.activity.has_delivered().await {
@@ -132,21 +138,21 @@ impl Renderer {
         });
     }
 
-    /// Renders chunks until a recipient has no room, the turn is over, or the exposition is complete. Takes that long; not for an
+    /// Renders chunks until a recipient has no room, the turn is over, or the exposition is complete. Blocks; do not call it on an
     /// async thread.
     fn take_turn(
         &self,
         partial: Option<PartialExposition>,
-        (wanted, coding): (Negotiated, ContentCoding),
+        representation: Representation,
         recipients: &[Recipient],
     ) -> io::Result<TurnEnd> {
         let start = Instant::now();
         let mut partial = match partial {
             Some(partial) => partial,
-            None => self.begin(wanted, coding)?,
+            None => self.begin(representation)?,
         };
         for _ in 0..CHUNKS_PER_TURN {
-            // Room for the last chunk too.
+            // The last step can produce two chunks.
             if recipients.iter().any(|recipient| recipient.chunks.capacity() < MIN_ROOM && !recipient.is_gone()) {
                 break;
             }
@@ -165,13 +171,13 @@ impl Renderer {
         Ok(TurnEnd::More(Box::new(partial)))
     }
 
-    fn begin(&self, wanted: Negotiated, coding: ContentCoding) -> io::Result<PartialExposition> {
-        let exposition = self.expositions.begin(wanted);
-        let encoder = Encoder::new(coding, &self.memory)?;
+    fn begin(&self, representation: Representation) -> io::Result<PartialExposition> {
+        let exposition = self.expositions.begin(representation.format);
+        let encoder = Encoder::new(representation.coding, &self.memory)?;
         Ok(PartialExposition { exposition, encoder, raw: Vec::new(), raw_bytes: 0, busy: Duration::ZERO })
     }
 
-    /// Sends the last chunk, and counts the exposition.
+    /// Sends the last chunk and counts the exposition.
     fn complete(&self, partial: PartialExposition, recipients: &[Recipient], start: Instant) -> io::Result<Zeroes> {
         self.send_to(recipients, partial.encoder.finish(&self.memory)?);
         self.memory.keep(partial.raw);
@@ -189,22 +195,27 @@ impl Renderer {
         }
         let chunk = self.memory.share(chunk);
         for recipient in recipients {
-            // There is room, or the client has left.
-            let _ = recipient.chunks.try_send(ScrapeChunk::Bytes(chunk.clone()));
+            send_if_present(recipient, ScrapeChunk::Bytes(chunk.clone()));
         }
     }
 }
 
-/// Waits until all recipients have room for so many chunks. Leaves out those that have left, and cuts those that hold up others.
+/// Sends to a recipient whose channel has room. A recipient that has left needs nothing.
+fn send_if_present(recipient: &Recipient, chunk: ScrapeChunk) {
+    let sent = recipient.chunks.try_send(chunk);
+    debug_assert!(!matches!(sent, Err(TrySendError::Full(_))), "the caller checks that there is room");
+}
+
+/// Waits until all recipients have room for `room` chunks. Removes recipients that have left, and cuts those that delay others.
 async fn wait_for_room(recipients: &mut Vec<Recipient>, room: usize) {
     if let [only] = &recipients[..] {
-        let is_there = only.chunks.reserve_many(room).await.is_ok();
-        recipients.truncate(usize::from(is_there));
+        let is_connected = only.chunks.reserve_many(room).await.is_ok();
+        recipients.truncate(usize::from(is_connected));
         return;
     }
-    let mut held_up = Duration::ZERO;
+    let mut delayed = Duration::ZERO;
     loop {
-        let look = Instant::now();
+        let check = Instant::now();
         recipients.retain(|recipient| !recipient.is_gone());
         let ready = recipients.iter().filter(|recipient| recipient.chunks.capacity() >= room).count();
         if ready == recipients.len() {
@@ -212,14 +223,14 @@ async fn wait_for_room(recipients: &mut Vec<Recipient>, room: usize) {
         }
         let is_slow = |recipient: &mut Recipient| match recipient.activity.is_stalled() {
             _ if recipient.chunks.capacity() >= room => false,
-            Some(is_stalled) => is_stalled && held_up >= MAX_HOLD_UP,
-            None => held_up >= MAX_UNEXPLAINED_HOLD_UP,
+            Some(is_stalled) => is_stalled && delayed >= MAX_DELAY,
+            None => delayed >= MAX_UNEXPLAINED_DELAY,
         };
         recipients.extract_if(.., is_slow).for_each(|recipient| recipient.activity.cut(CutReason::Evicted));
-        // Expositions are shared where many ask at once; looking is simpler than being told by each of them.
+        // Polling is simpler than a notification from each recipient, and expositions are rarely shared.
         sleep(RECHECK).await;
         if ready > 0 {
-            held_up += look.elapsed().min(MAX_RECHECK);
+            delayed += check.elapsed().min(MAX_RECHECK);
         }
     }
 }

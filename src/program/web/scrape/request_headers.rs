@@ -1,4 +1,4 @@
-//! What a scrape asks for in its headers: the format, and how long it will wait. Knows no exposition and no connection.
+//! Reads the format and the timeout from the headers of a scrape.
 
 use std::time::Duration;
 
@@ -8,24 +8,24 @@ use tokio::time::Instant;
 
 use crate::exposition::{Negotiated, OpenMetricsOffer};
 
-/// What the client's `Accept` asks for.
+/// Negotiates the format from the `Accept` header.
 pub(super) fn negotiate(headers: &HeaderMap, openmetrics: OpenMetricsOffer) -> Negotiated {
     let accept: Vec<&str> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
     Negotiated::of(&accept.join(","), openmetrics)
 }
 
-/// Until when a scrape may wait.
+/// The deadlines of a scrape.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ScrapeDeadlines {
-    /// For its turn; then it is rejected.
+    /// For admission; after it the scrape is rejected.
     pub(super) turn: Instant,
-    /// For the whole exposition: when the scraper gives up, if it says so.
+    /// For the whole exposition: when the scraper's own timeout expires, if it sends one.
     pub(super) end: Option<Instant>,
 }
 
 impl ScrapeDeadlines {
-    /// A scrape waits `max_turn` for its turn, or less where the scraper says when it gives up: three quarters of that time, so
-    /// that some is left for the exposition.
+    /// A scrape waits at most `max_turn` to be admitted, and at most three quarters of the scraper's own timeout, so that time is left
+    /// for the exposition.
     pub(super) fn of(headers: &HeaderMap, max_turn: Duration) -> Self {
         let now = Instant::now();
         let timeout = scrape_timeout(headers);
@@ -37,7 +37,7 @@ impl ScrapeDeadlines {
 fn scrape_timeout(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get("x-prometheus-scrape-timeout-seconds")?.to_str().ok()?;
     let timeout = Duration::try_from_secs_f64(text.trim().parse().ok()?).ok()?;
-    // Longer than a day is as good as no timeout.
+    // A timeout of more than a day is ignored.
     (!timeout.is_zero() && timeout < Duration::from_secs(86_400)).then_some(timeout)
 }
 
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_scraper_is_not_kept_waiting_past_its_own_limit() {
+    fn a_scrape_never_waits_longer_than_its_scraper() {
         let most = Duration::from_secs(5);
         let times = |text: &'static str| {
             let name = "x-prometheus-scrape-timeout-seconds".parse().expect("a name");

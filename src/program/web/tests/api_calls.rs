@@ -1,4 +1,4 @@
-//! The API about series, over real sockets.
+//! Tests of the API over real sockets.
 
 use serde_json::{Value, json};
 
@@ -28,8 +28,8 @@ impl TestServer {
         document["data"].take()
     }
 
-    /// The status and the text of an error in its envelope.
-    async fn refusal(&self, request: String) -> (u16, String) {
+    /// Sends a request and returns the status and the message of the error reply.
+    async fn error_reply(&self, request: String) -> (u16, String) {
         let reply = self.send(request).await;
         let document = document(&reply);
         assert_eq!(document["status"], "error", "{document}");
@@ -56,7 +56,7 @@ fn get(path: &str) -> String {
 const FORM: &str = "Content-Type: application/x-www-form-urlencoded; charset=utf-8\r\n";
 
 #[tokio::test]
-async fn cardinality_names_the_culprit() {
+async fn cardinality_names_the_offender() {
     let server = server(patient(), Limits { values_per_label: 2, families: 3, ..Limits::default() }).await;
     let mut worker = server.bridge.worker();
     for user in 0..10 {
@@ -86,14 +86,14 @@ async fn cardinality_names_the_culprit() {
 }
 
 #[tokio::test]
-async fn a_wrong_limit_says_what_to_write() {
+async fn invalid_limits_are_rejected_with_advice() {
     let server = TestServer::start(patient()).await;
     for wrong in ["limit=0", "limit=1001", "limit=x", "limit=-1", "limit="] {
-        let (code, text) = server.refusal(get(&format!("/api/v1/cardinality?{wrong}"))).await;
-        assert!(code == 400 && text.contains("write a whole number from 1 to 1000"), "{wrong}: {code} {text}");
+        let (code, text) = server.error_reply(get(&format!("/api/v1/cardinality?{wrong}"))).await;
+        assert!(code == 400 && text.contains("is not an integer from 1 to 1000"), "{wrong}: {code} {text}");
     }
-    let (code, text) = server.refusal(get("/api/v1/cardinality?top=3")).await;
-    assert_eq!((code, text.as_str()), (400, "There is no parameter \"top\" here; there is limit."));
+    let (code, text) = server.error_reply(get("/api/v1/cardinality?top=3")).await;
+    assert_eq!((code, text.as_str()), (400, "unknown parameter \"top\"; supported: limit"));
     assert_eq!(server.data("/api/v1/cardinality?limit=1000").await["families"], json!([]));
 }
 
@@ -115,7 +115,7 @@ async fn conflicts_show_both_sides() {
 }
 
 #[tokio::test]
-async fn deletion_counts_first_and_then_deletes() {
+async fn a_dry_run_counts_and_a_real_run_deletes() {
     let server = with_admin().await;
     let dry = server.delete("match[]=a%7Bu%3D~%221%7C2%22%7D&dry_run=true").await;
     assert_eq!(dry, json!({ "dry_run": true, "series": 2, "examples": ["a{u=\"1\"}", "a{u=\"2\"}"] }));
@@ -128,46 +128,46 @@ async fn deletion_counts_first_and_then_deletes() {
     assert_eq!(document(&form)["data"]["examples"], json!(["a{u=\"3\"}", "t{u=\"1\"}"]));
     assert_eq!(server.delete("match=t").await["series"], 1);
     assert_eq!(server.delete("match={__name__=~\".%2B\"}").await["examples"], json!(["a{u=\"3\"}"]));
-    assert_eq!(server.bridge.registry().families().len(), 0, "the last series takes its family with it");
+    assert_eq!(server.bridge.registry().families().len(), 0, "deleting the last series deletes the family");
 }
 
 #[tokio::test]
-async fn a_wrong_deletion_deletes_nothing_and_says_why() {
+async fn invalid_deletions_delete_nothing() {
     let server = with_admin().await;
     let many = "match=a&".repeat(11);
     for (query, headers, form, code, expected) in [
-        ("", "", "", 400, "No match[] parameter provided: write match[]=SELECTOR"),
+        ("", "", "", 400, "no match[] parameter provided; add match[]=SELECTOR"),
         ("match[]=a{", "", "", 400, "invalid parameter \"match[]\": At character 3: Here a label's name is missing"),
         ("match[]={u=\"\"}", "", "", 400, "at least one matcher that does not match the empty string"),
         ("match[]=a&match[]={}", "", "", 400, "at least one matcher"),
-        ("match[]=a&start=0", "", "", 400, "There is no parameter \"start\" here"),
-        ("match[]=a&dry_run=yes", "", "", 400, "write dry_run=true or dry_run=false"),
-        ("match[]=%zz", "", "", 400, "write %25 for % itself"),
-        (&many, "", "", 400, "at most 10 selectors, this one 11"),
-        ("match[]=t_sum", "", "", 400, "t_sum is a line of the histogram t, whose series go as a whole: write t in place of t_sum"),
-        ("match[]=t_bucket{le=\"1\"}", "", "", 400, "t_bucket is a line of the histogram t"),
-        ("match[]=a", "", "match[]=b", 415, "Content-Type: application/x-www-form-urlencoded"),
-        ("match[]=a", "Content-Type: application/json\r\n", "{}", 415, "Content-Type: application/x-www-form-urlencoded"),
-        ("match[]=a", "Origin: http://elsewhere\r\n", "", 403, "A page of another site"),
-        ("match[]=a", "Origin: null\r\n", "", 403, "A page of another site"),
+        ("match[]=a&start=0", "", "", 400, "unknown parameter \"start\""),
+        ("match[]=a&dry_run=yes", "", "", 400, "is neither true nor false"),
+        ("match[]=%zz", "", "", 400, "a literal % is %25"),
+        (&many, "", "", 400, "11 given, at most 10 allowed"),
+        ("match[]=t_sum", "", "", 400, "t_sum is part of the histogram t, whose series are deleted as a whole; select t instead"),
+        ("match[]=t_bucket{le=\"1\"}", "", "", 400, "t_bucket is part of the histogram t"),
+        ("match[]=a", "", "match[]=b", 415, "must be application/x-www-form-urlencoded"),
+        ("match[]=a", "Content-Type: application/json\r\n", "{}", 415, "must be application/x-www-form-urlencoded"),
+        ("match[]=a", "Origin: http://elsewhere\r\n", "", 403, "Cross-site requests"),
+        ("match[]=a", "Origin: null\r\n", "", 403, "Cross-site requests"),
     ] {
-        let (got, text) = server.refusal(post(query, headers, form)).await;
+        let (got, text) = server.error_reply(post(query, headers, form)).await;
         assert!(got == code && text.contains(expected), "{query} {form}: {got} {text}");
     }
-    let (code, text) = server.refusal(post("", FORM, &"x".repeat(70_000))).await;
-    assert_eq!((code, text.as_str()), (413, "A form has at most 65536 bytes."));
-    assert_eq!(server.bridge.registry().series(), 5, "nothing is gone");
-    assert_eq!(server.delete("match[]=a_sum").await["series"], 0, "a counter has no line of that name, and nobody else has");
+    let (code, text) = server.error_reply(post("", FORM, &"x".repeat(70_000))).await;
+    assert_eq!((code, text.as_str()), (413, "the form is larger than 65536 bytes"));
+    assert_eq!(server.bridge.registry().series(), 5, "no series was deleted");
+    assert_eq!(server.delete("match[]=a_sum").await["series"], 0, "no family has a sample of that name");
     let own = post("match[]=a", "Origin: http://127.0.0.1\r\n", "").replace("Host: t\r\n", "Host: 127.0.0.1\r\n");
-    let of_the_same_site = server.send(own).await;
-    assert_eq!(document(&of_the_same_site)["data"]["series"], 3);
+    let same_site = server.send(own).await;
+    assert_eq!(document(&same_site)["data"]["series"], 3);
 }
 
 #[tokio::test]
-async fn without_its_flag_nothing_is_deleted() {
+async fn deletion_is_disabled_by_default() {
     let server = TestServer::start(patient()).await;
     server.bridge.worker().ingest(b"a:1|c", now());
-    let (code, text) = server.refusal(post("match[]=a", "", "")).await;
+    let (code, text) = server.error_reply(post("match[]=a", "", "")).await;
     assert!(code == 403 && text.contains("--web.enable-admin-api"), "{code} {text}");
     let get = server.ask("GET", "/api/v1/series/delete?match[]=a").await;
     assert_eq!((status(&get), header(&get, "allow")), (405, Some("POST")));

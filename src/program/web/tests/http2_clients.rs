@@ -23,10 +23,7 @@ struct Client {
 
 /// Connections that were cut for this reason.
 fn cut(bridge: &Bridge, reason: &str) -> f64 {
-    let name = format!("statsd_bridge_http_connections_cut_total{{reason=\"{reason}\"}} ");
-    let families = bridge.telemetry().families();
-    let line = families.iter().flat_map(|family| &family.lines).find_map(|line| line.strip_prefix(&name));
-    line.expect("a metric").parse().expect("a number")
+    bridge.telemetry().value(&format!("statsd_bridge_http_connections_cut_total{{reason=\"{reason}\"}}")).expect("a metric")
 }
 
 impl Client {

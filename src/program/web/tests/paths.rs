@@ -100,7 +100,7 @@ async fn ready_is_what_the_program_says() {
 async fn quit_and_reload_reach_whoever_waits_for_them() {
     let options = WebOptions { enable_lifecycle: true, ..patient() };
     let reloads = Arc::<ReloadRequests>::default();
-    let state = Arc::new(WebState::new(&options, now).reloading(Arc::clone(&reloads)));
+    let state = Arc::new(WebState::new(&options, now).with_reload_requests(Arc::clone(&reloads)));
     let server = TestServer::start_with(options, Bridge::new(BridgeOptions::default()), state).await;
     let reply = server.ask("GET", "/-/quit").await;
     assert_eq!((status(&reply), header(&reply, "allow")), (405, Some("PUT, POST")));

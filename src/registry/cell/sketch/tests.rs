@@ -108,6 +108,8 @@ proptest! {
         later in any::<bool>(),
     ) {
         let (mut coarse, mut whole, fine) = (sketch_of(&first), Sketch::default(), sketch_of(&second));
+        // Only what has bins becomes coarser.
+        prop_assume!(coarse.binned);
         (0..steps).for_each(|_| coarse.halve());
         whole.bin_all();
         (0..steps).for_each(|_| whole.halve());
@@ -125,9 +127,11 @@ proptest! {
         }
         let restored = Sketch::restore(merged.save()).expect("a sketch of real samples");
         prop_assert_eq!(restored.weight, merged.weight);
+        // A saved sketch has the finest bins, and these reach 17 decades down from the largest magnitude.
+        let floor = first.iter().chain(&second).map(|(value, _)| value.abs()).fold(0.0, f64::max) * 1e-17;
         for q in [0.0, 0.5, 1.0] {
             let (got, want) = (restored.quantile(q), merged.quantile(q));
-            prop_assert!((got - want).abs() <= want.abs() * 0.0101, "{} for {}", got, want);
+            prop_assert!((got - want).abs() <= want.abs() * 0.0101 + floor, "{} for {}", got, want);
         }
     }
 }

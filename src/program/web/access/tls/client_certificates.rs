@@ -1,4 +1,4 @@
-//! Verification of client certificates, with the rules that exporter-toolkit adds to those of rustls.
+//! Verifies client certificates as exporter-toolkit does.
 
 use std::sync::Arc;
 
@@ -10,40 +10,40 @@ use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, 
 
 use super::sans;
 
-/// Verifies each certificate that a client shows. That the client holds its key is always verified.
+/// Verifies the certificates of clients. In every mode the client must prove that it holds the private key.
 #[derive(Debug)]
 pub(in crate::program::web::access) struct ClientCertificates {
     mandatory: bool,
-    proof: ClientProof,
-    /// Names of which the certificate must have at least one.
+    issuers: IssuerPolicy,
+    /// Subject alternative names, at least one of which the certificate must have.
     sans: Option<Vec<String>>,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
-/// What a certificate has to prove.
+/// The requirements on the issuer of a certificate.
 #[derive(Debug)]
-pub(in crate::program::web::access) enum ClientProof {
-    /// Nothing: any issuer is accepted.
-    Anything,
-    /// No issuer is known, so every certificate is rejected.
-    Nothing,
-    /// One of these issuers has issued it, or it is itself one of their certificates.
-    Issued {
-        /// Verifies against the issuers.
+pub(in crate::program::web::access) enum IssuerPolicy {
+    /// Any issuer is accepted.
+    AnyIssuer,
+    /// No issuers are configured, so every certificate is rejected.
+    NoIssuer,
+    /// The certificate must be issued by one of these issuers, or be one of their certificates.
+    Issuers {
+        /// Verifies a certificate against the issuers.
         verifier: Arc<dyn ClientCertVerifier>,
-        /// Their certificates.
-        pinned: Vec<CertificateDer<'static>>,
+        /// The certificates of the issuers.
+        certificates: Vec<CertificateDer<'static>>,
     },
 }
 
 impl ClientCertificates {
     pub(in crate::program::web::access) fn new(
         mandatory: bool,
-        proof: ClientProof,
+        issuers: IssuerPolicy,
         sans: Option<Vec<String>>,
         provider: &CryptoProvider,
     ) -> Self {
-        Self { mandatory, proof, sans, algorithms: provider.signature_verification_algorithms }
+        Self { mandatory, issuers, sans, algorithms: provider.signature_verification_algorithms }
     }
 }
 
@@ -53,9 +53,9 @@ impl ClientCertVerifier for ClientCertificates {
     }
 
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        match &self.proof {
-            ClientProof::Issued { verifier, .. } => verifier.root_hint_subjects(),
-            ClientProof::Anything | ClientProof::Nothing => &[],
+        match &self.issuers {
+            IssuerPolicy::Issuers { verifier, .. } => verifier.root_hint_subjects(),
+            IssuerPolicy::AnyIssuer | IssuerPolicy::NoIssuer => &[],
         }
     }
 
@@ -65,14 +65,14 @@ impl ClientCertVerifier for ClientCertificates {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        match &self.proof {
-            ClientProof::Anything => {}
-            ClientProof::Nothing => return Err(CertificateError::UnknownIssuer.into()),
-            ClientProof::Issued { verifier, pinned } => match verifier.verify_client_cert(end_entity, intermediates, now) {
+        match &self.issuers {
+            IssuerPolicy::AnyIssuer => {}
+            IssuerPolicy::NoIssuer => return Err(CertificateError::UnknownIssuer.into()),
+            IssuerPolicy::Issuers { verifier, certificates } => match verifier.verify_client_cert(end_entity, intermediates, now) {
                 Ok(_) => {}
-                // A self-signed certificate says that it is an issuer. Go accepts it where it is one of those that are given.
-                // Its dates were checked before this error.
-                Err(error) if is_issuer_as_client(&error) && pinned.iter().any(|known| known.as_ref() == end_entity.as_ref()) => {}
+                // Go also accepts a self-signed CA certificate of the client if it is one of the configured certificates. webpki
+                // checks the validity period before it returns this error.
+                Err(error) if is_ca_used_as_client(&error) && certificates.iter().any(|known| known.as_ref() == end_entity.as_ref()) => {}
                 Err(error) => return Err(error),
             },
         }
@@ -109,7 +109,7 @@ impl ClientCertVerifier for ClientCertificates {
     }
 }
 
-fn is_issuer_as_client(error: &Error) -> bool {
+fn is_ca_used_as_client(error: &Error) -> bool {
     let Error::InvalidCertificate(CertificateError::Other(other)) = error else { return false };
     matches!(other.0.downcast_ref::<webpki::Error>(), Some(webpki::Error::CaUsedAsEndEntity))
 }

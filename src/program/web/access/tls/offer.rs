@@ -1,4 +1,4 @@
-//! Versions, cipher suites and curves that the server offers, under the names that Go gives them.
+//! The TLS versions, cipher suites and curves that the server offers, under Go's names.
 
 use rustls::crypto::aws_lc_rs::{self, cipher_suite as suites, kx_group as groups};
 use rustls::crypto::{CryptoProvider, SupportedKxGroup};
@@ -7,21 +7,21 @@ use rustls::{SupportedCipherSuite, SupportedProtocolVersion};
 use super::p521::P521;
 use crate::mapping::config::nearest::nearest;
 
-/// What the configuration asks for; without a choice, everything that rustls has.
+/// The configured versions, suites and curves. `None` offers everything that rustls implements.
 pub(in crate::program::web::access) struct TlsOffer {
     pub(in crate::program::web::access) versions: Vec<&'static SupportedProtocolVersion>,
-    /// Suites of TLS 1.2, best first; those of 1.3 are always offered.
+    /// TLS 1.2 suites in order of preference; TLS 1.3 suites are always offered.
     pub(in crate::program::web::access) suites: Option<Vec<SupportedCipherSuite>>,
-    /// Best first.
+    /// Curves in order of preference.
     pub(in crate::program::web::access) curves: Option<Vec<&'static dyn SupportedKxGroup>>,
 }
 
-/// Why a name is not a cipher suite that can be offered.
+/// Why the server cannot offer a cipher suite.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::program::web::access) enum UnknownSuite {
-    /// It exists, but is not offered, for this reason.
-    NotOffered(&'static str),
-    /// There is none of this name; the text says what to write instead.
+    /// The suite exists but is not supported, for this reason.
+    Unsupported(&'static str),
+    /// There is no suite of this name; the message says what to write instead.
     NoSuch(String),
 }
 
@@ -48,7 +48,7 @@ impl TlsOffer {
         let mut provider = aws_lc_rs::default_provider();
         if let Some(wanted) = &self.suites {
             provider.cipher_suites.retain(|suite| suite.tls13().is_some());
-            // In the order of the file, which counts where the server's order does.
+            // In the order of the file, which applies if the server's order is preferred.
             provider.cipher_suites.extend(wanted);
         }
         match &self.curves {
@@ -59,7 +59,7 @@ impl TlsOffer {
     }
 }
 
-/// The suite of this name; none for one of TLS 1.3.
+/// The TLS 1.2 suite of this name; `None` for a TLS 1.3 suite.
 pub(in crate::program::web::access) fn suite(name: &str) -> Result<Option<SupportedCipherSuite>, UnknownSuite> {
     if let Some((_, suite)) = TLS12.iter().find(|(known, _)| *known == name) {
         return Ok(Some(*suite));
@@ -71,36 +71,34 @@ pub(in crate::program::web::access) fn suite(name: &str) -> Result<Option<Suppor
         name.starts_with("TLS_ECDHE_ECDSA_WITH_") || name.starts_with("TLS_ECDHE_RSA_WITH_") || name.starts_with("TLS_RSA_WITH_");
     let endings = ["_AES_128_CBC_SHA", "_AES_256_CBC_SHA", "_AES_128_CBC_SHA256", "_3DES_EDE_CBC_SHA"];
     if is_known && endings.iter().any(|ending| name.ends_with(ending)) {
-        return Err(UnknownSuite::NotOffered("CBC cipher suites are not offered, because they leak what they encrypt"));
+        return Err(UnknownSuite::Unsupported("CBC cipher suites are not supported because they are vulnerable to padding-oracle attacks"));
     }
     if is_known && name.ends_with("_RC4_128_SHA") {
-        return Err(UnknownSuite::NotOffered("RC4 is not offered, because it is broken"));
+        return Err(UnknownSuite::Unsupported("RC4 is not supported because it is broken"));
     }
     if ["TLS_RSA_WITH_AES_128_GCM_SHA256", "TLS_RSA_WITH_AES_256_GCM_SHA384"].contains(&name) {
-        return Err(UnknownSuite::NotOffered(
-            "key exchange by RSA is not offered, because a stolen key would open what was recorded before",
-        ));
+        return Err(UnknownSuite::Unsupported("RSA key exchange is not supported because it provides no forward secrecy"));
     }
-    // Keys are compared in lower case.
+    // `nearest` compares lower-case names.
     let lower: Vec<String> = suite_names().iter().map(|name| name.to_lowercase()).collect();
     let advice = match nearest(name, lower.iter().map(String::as_str)) {
         Some(near) => format!("did you mean {}?", near.to_uppercase()),
-        None => format!("write one of {}", suite_names().join(", ")),
+        None => format!("supported cipher suites are {}", suite_names().join(", ")),
     };
-    Err(UnknownSuite::NoSuch(format!("there is no such cipher suite; {advice}")))
+    Err(UnknownSuite::NoSuch(format!("unknown cipher suite; {advice}")))
 }
 
-/// Whether this is the name of a suite of TLS 1.3.
+/// Whether a TLS 1.3 suite has this name.
 pub(in crate::program::web::access) fn is_of_13(name: &str) -> bool {
     TLS13.iter().any(|(known, _)| *known == name)
 }
 
-/// Whether HTTP/2 requires servers to have this suite.
+/// Whether HTTP/2 requires servers to support this suite.
 pub(in crate::program::web::access) fn is_required_by_http2(suite: SupportedCipherSuite) -> bool {
     suite == suites::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 || suite == suites::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
 }
 
-/// All suites of TLS 1.2.
+/// The names of all TLS 1.2 suites.
 pub(in crate::program::web::access) fn suite_names() -> Vec<&'static str> {
     TLS12.iter().map(|(name, _)| *name).collect()
 }
@@ -110,7 +108,7 @@ pub(in crate::program::web::access) fn curve(name: &str) -> Option<&'static dyn 
     CURVES.iter().find(|(known, _)| *known == name).map(|(_, curve)| *curve)
 }
 
-/// All curves.
+/// The names of all curves.
 pub(in crate::program::web::access) fn curve_names() -> Vec<&'static str> {
     CURVES.iter().map(|(name, _)| *name).collect()
 }
@@ -120,20 +118,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_rustls_does_not_do_is_refused_by_name() {
-        let not = |name: &str| matches!(suite(name), Err(UnknownSuite::NotOffered(_)));
+    fn unsupported_suites_are_rejected_by_name() {
+        let not = |name: &str| matches!(suite(name), Err(UnknownSuite::Unsupported(_)));
         assert!(not("TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA") && not("TLS_RSA_WITH_AES_256_GCM_SHA384") && not("TLS_RSA_WITH_RC4_128_SHA"));
         let near = suite("TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA257");
-        assert_eq!(
-            near,
-            Err(UnknownSuite::NoSuch("there is no such cipher suite; did you mean TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256?".into()))
-        );
+        assert_eq!(near, Err(UnknownSuite::NoSuch("unknown cipher suite; did you mean TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256?".into())));
         assert!(matches!(suite("CBC"), Err(UnknownSuite::NoSuch(_))));
         assert_eq!(suite("TLS_AES_128_GCM_SHA256"), Ok(None));
     }
 
     #[test]
-    fn what_is_asked_for_is_offered_in_its_order() {
+    fn configured_suites_and_curves_are_offered_in_order() {
         let suites = vec![suites::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, suites::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256];
         let offer = TlsOffer { versions: Vec::new(), suites: Some(suites.clone()), curves: Some(vec![&P521]) };
         let provider = offer.provider();

@@ -1,5 +1,5 @@
-//! Key exchange on the curve P-521, which configuration files may name and rustls does not have. The arithmetic is AWS-LC's, as
-//! for the other curves.
+//! Key exchange on the curve P-521, which the configuration supports but rustls does not. The arithmetic is that of AWS-LC, as for the
+//! other curves.
 
 use aws_lc_rs::agreement::{ECDH_P521, PrivateKey, PublicKey, UnparsedPublicKey, agree};
 use rustls::crypto::{ActiveKeyExchange, GetRandomFailed, SharedSecret, SupportedKxGroup};
@@ -34,7 +34,7 @@ struct Exchange {
 impl ActiveKeyExchange for Exchange {
     fn complete(self: Box<Self>, peer: &[u8]) -> Result<SharedSecret, Error> {
         let bad = || Error::from(PeerMisbehaved::InvalidKeyShare);
-        // TLS knows uncompressed points only, 4 and two coordinates; AWS-LC would take others.
+        // TLS allows only uncompressed points (4, then two coordinates); AWS-LC would also accept compressed ones.
         if peer.first() != Some(&4) {
             return Err(bad());
         }
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_sides_come_to_one_secret() {
+    fn both_sides_derive_the_same_secret() {
         let (ours, theirs) = (P521.start().unwrap(), P521.start().unwrap());
         let (our_share, their_share) = (ours.pub_key().to_vec(), theirs.pub_key().to_vec());
         assert_eq!(our_share.len(), 133);
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_point_is_refused() {
+    fn invalid_points_are_rejected() {
         let share = P521.start().unwrap().pub_key().to_vec();
         let mut off_the_curve = share.clone();
         *off_the_curve.last_mut().unwrap() ^= 1;

@@ -1,5 +1,4 @@
-//! The subject alternative names of a certificate, read from its DER. The bytes are untrusted; this module knows nothing else of
-//! X.509.
+//! Reads the subject alternative names of a certificate from its DER encoding. The input is untrusted.
 
 use std::net::IpAddr;
 
@@ -7,16 +6,16 @@ const SEQUENCE: u8 = 0x30;
 const OBJECT_ID: u8 = 0x06;
 const BOOLEAN: u8 = 0x01;
 const OCTET_STRING: u8 = 0x04;
-/// Of a certificate's body.
+/// The tag of the extensions in the body of a certificate.
 const EXTENSIONS: u8 = 0xa3;
-/// 2.5.29.17
+/// The object identifier 2.5.29.17.
 const SUBJECT_ALT_NAME: [u8; 3] = [0x55, 0x1d, 0x11];
 const EMAIL: u8 = 0x81;
 const DNS: u8 = 0x82;
 const URI: u8 = 0x86;
 const IP: u8 = 0x87;
 
-/// DNS names, e-mail addresses, IP addresses and URIs, as they are written; none if this is no certificate.
+/// DNS names, email addresses, IP addresses and URIs, as written; `None` if the bytes are not a certificate.
 pub(super) fn of(certificate: &[u8]) -> Option<Vec<String>> {
     let (body, _) = expect(SEQUENCE, certificate)?;
     let (mut rest, _) = expect(SEQUENCE, body)?;
@@ -63,18 +62,18 @@ fn address(bytes: &[u8]) -> Option<IpAddr> {
     v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
 }
 
-/// The value of an element of this tag, and what comes behind it.
+/// The value of an element with this tag, and the remaining bytes.
 fn expect(tag: u8, bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     element(bytes).filter(|(found, ..)| *found == tag).map(|(_, value, after)| (value, after))
 }
 
-/// Tag, value, and what comes behind.
+/// The tag and value of the first element, and the remaining bytes.
 fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&[tag, first], rest) = bytes.split_first_chunk::<2>()?;
     let (length, rest) = if first < 0x80 {
         (usize::from(first), rest)
     } else {
-        // Long form: so many bytes of length, most significant first. A certificate has less than 16 MiB.
+        // Long form: the number of length bytes, then the length in big-endian order. Certificates are smaller than 16 MiB.
         let (digits, rest) = rest.split_at_checked(usize::from(first & 0x7f)).filter(|(digits, _)| (1..=3).contains(&digits.len()))?;
         (digits.iter().fold(0, |length, digit| length << 8 | usize::from(*digit)), rest)
     };
@@ -95,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_all_four_kinds() {
+    fn all_four_kinds_of_names_are_read() {
         let sans = vec![
             SanType::DnsName("a.example".try_into().unwrap()),
             SanType::Rfc822Name("me@b.example".try_into().unwrap()),
@@ -108,16 +107,16 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_cut_or_spoilt_anywhere_is_read_without_a_panic() {
+    fn truncated_and_corrupted_certificates_cause_no_panic() {
         let whole = certificate(vec![SanType::DnsName("a.example".try_into().unwrap())]);
         for end in 0..whole.len() {
             assert_eq!(of(&whole[..end]), None, "{end}");
         }
         for at in 0..whole.len() {
             for bits in [0x01, 0x80, 0xff] {
-                let mut spoilt = whole.clone();
-                spoilt[at] ^= bits;
-                let _ = of(&spoilt);
+                let mut corrupted = whole.clone();
+                corrupted[at] ^= bits;
+                let _ = of(&corrupted);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The web configuration file and those that it names, as bytes: regular files up to a limit, and hashed to see whether they changed.
+//! Reads and hashes the web configuration file and the files that it names.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use crate::program::net::error_text;
 use crate::program::regular_file;
 
-/// A whole file; an error in words.
+/// Reads a whole file. The error is a message for the operator.
 pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, String> {
     regular_file::read(path).map_err(|error| error_text(&error))
 }
 
-/// One hash over the contents of all files. A file that cannot be read counts by its error.
+/// One hash over the contents of all files. For an unreadable file the error message is hashed.
 pub(in crate::program::web::access) fn hash_files(files: &[PathBuf]) -> u64 {
     let mut hasher = DefaultHasher::new();
     for file in files {

@@ -1,4 +1,4 @@
-//! Typed values out of the YAML tree of one file, and its mistakes with line and column. Knows no key of the format.
+//! Reads typed values from the YAML tree of one file and collects errors with line and column. Does not depend on specific keys.
 
 use std::path::{Path, PathBuf};
 
@@ -7,30 +7,30 @@ use crate::mapping::config::findings::At;
 use crate::mapping::config::nearest::nearest;
 use crate::mapping::config::tree::{Key, Node, Plain, YamlValue};
 
-/// Mistakes that are kept at most.
-const MAX_MISTAKES: usize = 100;
+/// The maximum number of errors, and of warnings.
+const MAX_MESSAGES: usize = 100;
 
-/// A map of the format: its name and the keys that it may have.
+/// A map in the file format: its name and its valid keys.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ConfigSection {
-    /// Its name in the text of a mistake.
+    /// The name in error messages.
     pub(super) name: &'static str,
-    /// Its keys.
+    /// The valid keys.
     pub(super) keys: &'static [&'static str],
 }
 
-/// One file while it is read.
+/// The state of reading one file.
 #[derive(Debug)]
 pub(super) struct ConfigReader {
     shown: String,
     folder: PathBuf,
-    pub(super) mistakes: Vec<(At, String)>,
+    pub(super) errors: Vec<(At, String)>,
     pub(super) warnings: Vec<String>,
-    /// The file itself first, then those that it names.
+    /// The file itself, then the files that it names.
     pub(super) files: Vec<PathBuf>,
 }
 
-/// The entries of a section; its keys are checked.
+/// The entries of a section, with checked keys.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SectionEntries<'n>(&'n [(Key, Node)]);
 
@@ -43,26 +43,26 @@ impl<'n> SectionEntries<'n> {
 
 impl ConfigReader {
     pub(super) fn new(shown: String, folder: PathBuf, path: PathBuf) -> Self {
-        Self { shown, folder, mistakes: Vec::new(), warnings: Vec::new(), files: vec![path] }
+        Self { shown, folder, errors: Vec::new(), warnings: Vec::new(), files: vec![path] }
     }
 
-    /// Notes a mistake, for which the file is rejected.
+    /// Adds an error; the file will be rejected.
     pub(super) fn error(&mut self, at: At, text: impl Into<String>) {
-        if self.mistakes.len() < MAX_MISTAKES {
-            self.mistakes.push((at, text.into()));
+        if self.errors.len() < MAX_MESSAGES {
+            self.errors.push((at, text.into()));
         }
     }
 
-    /// Notes a warning; the file is accepted.
+    /// Adds a warning; the file is still accepted.
     pub(super) fn warning(&mut self, at: At, text: &str) {
-        if self.warnings.len() < MAX_MISTAKES {
+        if self.warnings.len() < MAX_MESSAGES {
             self.warnings.push(self.placed(at, text));
         }
     }
 
-    /// All mistakes in the order of the file, a line each.
-    pub(super) fn mistakes(&self) -> Vec<String> {
-        let mut sorted: Vec<&(At, String)> = self.mistakes.iter().collect();
+    /// One line for each error, in the order of the file.
+    pub(super) fn error_lines(&self) -> Vec<String> {
+        let mut sorted: Vec<&(At, String)> = self.errors.iter().collect();
         sorted.sort_by_key(|(at, _)| *at);
         sorted.into_iter().map(|(at, text)| self.placed(*at, text)).collect()
     }
@@ -71,29 +71,35 @@ impl ConfigReader {
         format!("{}:{}:{}: {text}", self.shown, at.line, at.column)
     }
 
-    /// The entries of a section. A key that the section does not have is a mistake.
+    /// The entries of a section. An unknown key is an error.
     pub(super) fn fields<'n>(&mut self, node: &'n Node, section: ConfigSection) -> Option<SectionEntries<'n>> {
         match &node.value {
             YamlValue::Map(entries) => {
                 for (key, _) in entries.iter().filter(|(key, _)| !section.keys.contains(&key.name.as_str())) {
                     let advice = match nearest(&key.name, section.keys.iter().copied()) {
                         Some(near) => format!("did you mean `{near}`?"),
-                        None => format!("its keys are {}", section.keys.join(", ")),
+                        None => format!("supported keys are {}", section.keys.join(", ")),
                     };
                     self.error(key.at, format!("{} has no key `{}`; {advice}", section.name, shortened(&key.name)));
                 }
                 Some(SectionEntries(entries))
             }
             YamlValue::Null => Some(SectionEntries(&[])),
-            _ => self.wrong(node, section.name, "is a map of keys and values"),
+            _ => {
+                self.type_error(node, section.name, "a map");
+                None
+            }
         }
     }
 
-    /// A text; numbers and booleans as they are written in the file.
+    /// A string; numbers and booleans are returned as written in the file.
     pub(super) fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
         match &node.value {
             YamlValue::Scalar(text, _) => Some(text),
-            _ => self.wrong(node, what, "takes a text"),
+            _ => {
+                self.type_error(node, what, "a string");
+                None
+            }
         }
     }
 
@@ -101,64 +107,76 @@ impl ConfigReader {
     pub(super) fn flag(&mut self, node: &Node, what: &str) -> Option<bool> {
         match &node.value {
             YamlValue::Scalar(_, Plain::Flag(flag)) => Some(*flag),
-            _ => self.wrong(node, what, "takes true or false, without quotes"),
+            _ => {
+                self.type_error(node, what, "true or false, without quotes");
+                None
+            }
         }
     }
 
-    /// A whole number of 0 or more.
+    /// A non-negative integer.
     pub(super) fn whole(&mut self, node: &Node, what: &str) -> Option<u32> {
         match &node.value {
             YamlValue::Scalar(_, Plain::Number(n)) if n.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(n) => Some(*n as u32),
-            _ => self.wrong(node, what, "takes a whole number of 0 or more, without quotes"),
+            _ => {
+                self.type_error(node, what, "a non-negative integer, without quotes");
+                None
+            }
         }
     }
 
-    /// A list of texts, each with its line and column.
+    /// A list of strings, each with its line and column.
     pub(super) fn texts<'n>(&mut self, node: &'n Node, what: &str) -> Vec<(At, &'n str)> {
         match &node.value {
             YamlValue::List(items) => items.iter().filter_map(|item| self.text(item, what).map(|text| (item.at, text))).collect(),
-            _ => self.wrong(node, what, "takes a list, each item on a line of its own after `- `").unwrap_or_default(),
+            _ => {
+                self.type_error(node, what, "a list, with each item on its own line after `- `");
+                Vec::new()
+            }
         }
     }
 
-    /// Entries of a map with free keys and texts as values.
+    /// The entries of a map with arbitrary keys and string values.
     pub(super) fn pairs<'n>(&mut self, node: &'n Node, what: &str) -> Vec<(&'n Key, At, &'n str)> {
         match &node.value {
             YamlValue::Map(entries) => entries.iter().filter_map(|(key, value)| Some((key, value.at, self.text(value, what)?))).collect(),
-            _ => self.wrong(node, what, "is a map of keys and values").unwrap_or_default(),
+            _ => {
+                self.type_error(node, what, "a map");
+                Vec::new()
+            }
         }
     }
 
-    /// The bytes of the file that a key names, relative to the folder of this one. Its path is added to `files`.
+    /// Reads the file that a key names, relative to the directory of this file. Adds its path to `files`.
     pub(super) fn file(&mut self, node: &Node, key: &str, path: &str) -> Option<Vec<u8>> {
         let path = self.folder.join(Path::new(path));
         self.files.push(path.clone());
         match read_file(&path) {
             Ok(bytes) => Some(bytes),
-            Err(why) => {
-                let text = format!("{key}: cannot read {}: {why}; a relative path begins at the folder of this file", path.display());
+            Err(error) => {
+                let path = path.display();
+                let text = format!("{key}: cannot read {path}: {error}; a relative path starts at the directory of this file");
                 self.error(node.at, text);
                 None
             }
         }
     }
 
-    fn wrong<T>(&mut self, node: &Node, what: &str, expected: &str) -> Option<T> {
-        // What stands there is not shown: it may be a password.
-        let got = match &node.value {
+    fn type_error(&mut self, node: &Node, what: &str, expected: &str) {
+        // The message must not show the value: it may be a password.
+        let found = match &node.value {
             YamlValue::Null => "nothing",
             YamlValue::Scalar(_, Plain::Number(_)) => "a number",
             YamlValue::Scalar(_, Plain::Flag(_)) => "true or false",
-            YamlValue::Scalar(_, Plain::Text) => "a text",
+            YamlValue::Scalar(_, Plain::Text) => "a string",
             YamlValue::List(_) => "a list",
             YamlValue::Map(_) => "a map",
         };
-        self.error(node.at, format!("{what} {expected}; here is {got}"));
-        None
+        self.error(node.at, format!("{what} must be {expected}; found {found}"));
     }
 }
 
-/// The beginning of a text, short enough for a message.
+/// The beginning of a string, for error messages.
 pub(super) fn shortened(text: &str) -> String {
     text.chars().take(80).collect()
 }

@@ -1,0 +1,48 @@
+//! What timers, histograms and distributions become.
+
+use super::{Buckets, NativeChoice, Quantiles};
+
+/// What timers (`ms`), histograms (`h`) and distributions (`d`) become.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Observer {
+    /// A histogram.
+    Histogram {
+        /// Upper bounds of its classic buckets.
+        buckets: Buckets,
+        /// Native-histogram overrides; the rest is as [`Options::native`](super::Options::native) has it.
+        native: NativeChoice,
+    },
+    /// A summary over a sliding window.
+    Summary(SummaryOptions),
+}
+
+impl Observer {
+    /// Histograms with these classic buckets, and native buckets as [`Options::native`](super::Options::native) has them.
+    pub fn histogram(buckets: Buckets) -> Self {
+        Self::Histogram { buckets, native: NativeChoice::default() }
+    }
+}
+
+impl Default for Observer {
+    fn default() -> Self {
+        Self::histogram(Buckets::default())
+    }
+}
+
+/// Quantiles and window of a summary.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SummaryOptions {
+    /// The quantiles. Default: 0.5, 0.9 and 0.99.
+    pub quantiles: Quantiles,
+    /// Length of the sliding window in milliseconds. 0 counts as 1. Default: 600,000, ten minutes.
+    pub max_age_ms: u64,
+    /// Number of steps in which the window slides. 0 counts as 1, and more than 64 as 64. Default: 5.
+    pub age_buckets: u32,
+}
+
+impl Default for SummaryOptions {
+    fn default() -> Self {
+        Self { quantiles: Quantiles::default(), max_age_ms: 600_000, age_buckets: 5 }
+    }
+}
