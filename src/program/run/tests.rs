@@ -28,7 +28,7 @@ fn get(at: SocketAddr, path: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn it_runs_on_port_0_until_shutdown() {
     let relayed_to = UdpSocket::bind("127.0.0.1:0").unwrap();
-    relayed_to.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    relayed_to.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
     let settings = settings(&[
         "--statsd.listen-udp=127.0.0.1:0",
         "--statsd.listen-tcp=127.0.0.1:0",
