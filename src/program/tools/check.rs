@@ -2,12 +2,11 @@
 //!
 //! Files with errors of the loader are not checked further. Must not print.
 
-use std::fmt::Write as _;
-
 use serde_json::{Value, json};
 
 use super::{Remark, Severity, lint, stanzas};
 use crate::mapping::config::MappingText;
+use crate::mapping::report::write_report;
 use crate::options::Options;
 use crate::program::rulebook::Sources;
 
@@ -85,26 +84,10 @@ impl Report {
     /// The remarks as text, each with its line and a caret; empty without remarks. Equal remarks on several lines of a file are printed
     /// once.
     pub(crate) fn remarks_text(&self) -> String {
+        let lines: Vec<_> = self.remarks.iter().map(Remark::as_line).collect();
         let mut out = String::new();
-        for (at, remark) in self.remarks.iter().enumerate() {
-            let is_same =
-                |other: &&Remark| (other.code, &other.text, &other.position.file) == (remark.code, &remark.text, &remark.position.file);
-            if self.remarks.iter().take(at).any(|other| is_same(&other)) {
-                continue;
-            }
-            let _ = writeln!(out, "{remark}");
-            let source = self.texts.iter().find(|text| text.name == remark.position.file);
-            if let Some(excerpt) = source.and_then(|source| source.excerpt(&remark.position)) {
-                for line in excerpt.lines() {
-                    let _ = writeln!(out, "    {line}");
-                }
-            }
-            let others = self.remarks.iter().skip(at + 1).filter(is_same);
-            let others: Vec<String> = others.map(|other| other.position.line.to_string()).collect();
-            if !others.is_empty() {
-                let _ = writeln!(out, "    also in line{} {}", if others.len() == 1 { "" } else { "s" }, others.join(", "));
-            }
-        }
+        let written = write_report(&lines, &self.texts, &mut out);
+        debug_assert!(written.is_ok(), "a String takes any text");
         out
     }
 

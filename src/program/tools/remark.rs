@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
+use crate::mapping::report::ReportLine;
 use crate::mapping::spec::{Finding, Position};
 
 /// The severity of a remark.
@@ -46,6 +47,11 @@ impl Remark {
         Self { position: position.clone(), severity, code, text }
     }
 
+    /// For a report.
+    pub(super) fn as_line(&self) -> ReportLine<'_> {
+        ReportLine { position: &self.position, severity: self.severity.as_str(), code: self.code, text: &self.text }
+    }
+
     /// The JSON output: `file`, `line`, `column`, `severity`, `code`, `text`.
     pub(crate) fn to_json(&self) -> Value {
         let Position { file, line, column } = &self.position;
@@ -64,6 +70,6 @@ impl From<Finding> for Remark {
 
 impl fmt::Display for Remark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}: {} [{}]", self.position, self.severity.as_str(), self.text, self.code)
+        self.as_line().fmt(f)
     }
 }

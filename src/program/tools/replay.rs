@@ -139,7 +139,7 @@ pub(crate) fn rule_use_text(used: &RuleUse, limit: usize) -> String {
             text.push_str(&format!("  {:>width$}  samples of other names\n", further + used.unmapped_others));
         }
     }
-    let unused: Vec<_> = used.rules.iter().filter(|(_, samples)| *samples == 0).collect();
+    let unused: Vec<_> = used.rules.iter().filter(|rule| rule.samples == 0).collect();
     if !unused.is_empty() {
         text.push_str(&format!("{} of {} rules matched nothing\n", unused.len(), used.rules.len()));
     }
@@ -149,8 +149,8 @@ pub(crate) fn rule_use_text(used: &RuleUse, limit: usize) -> String {
 /// The fields of the JSON output: numbers of lines and samples, unmapped names, and rules.
 pub(crate) fn to_json(replayer: &Replayer) -> Value {
     let (sums, used) = (replayer.accounting(), replayer.rule_use());
-    let rules = used.rules.iter().enumerate().map(|(at, (rule, samples))| {
-        json!({ "rule": at + 1, "position": rule.position.to_string(), "match": rule.pattern, "name": rule.name, "samples": samples })
+    let rules = used.rules.iter().enumerate().map(|(at, rule)| {
+        json!({ "rule": at + 1, "position": rule.position.to_string(), "match": rule.pattern, "name": rule.name, "samples": rule.samples })
     });
     json!({
         "accounting": {
