@@ -97,7 +97,7 @@ impl GracePeriod {
         let kept = &mut *lock(&self.kept);
         let is_full = |kept: &Kept| {
             // The order has places of entries that were taken, too.
-            let is_order_full = kept.order.len() >= self.max_series.saturating_mul(2);
+            let is_order_full = kept.order.len() / 2 >= self.max_series;
             kept.by_identity.len() >= self.max_series || is_order_full || kept.bytes >= self.max_bytes
         };
         // With a very small budget it is full without an entry.
@@ -384,7 +384,9 @@ mod tests {
 
     #[test]
     fn series_that_expire_and_return_leave_nothing_behind() {
-        let bridge = bridge(Limits { resting_series: 100, ..Limits::default() });
+        let ttl = Ttl { counter_ms: Some(1_000), ..Ttl::default() };
+        let limits = Limits { resting_series: 100, ..Limits::default() };
+        let bridge = Bridge::new(Options { ttl, limits, grace_ms: u64::MAX / 2, ..Options::default() });
         let mut worker = bridge.worker();
         for round in 0..500 {
             worker.ingest(b"a:1|c\nb:1|c", at(round * 2_000));
