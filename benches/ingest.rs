@@ -10,7 +10,6 @@ use std::hint::black_box;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use statsd_bridge::internals::cell::{Bounds, HistogramCell, NativeCell};
 use statsd_bridge::mapping::Rules;
-use statsd_bridge::mapping::config::{MappingText, load};
 use statsd_bridge::options::{Buckets, NativeHistograms, NativeOptions, NativeWhen};
 use statsd_bridge::{Bridge, Options, Timestamp};
 
@@ -19,9 +18,7 @@ fn globs(count: usize) -> Rules {
     let rules: String =
         (0..count).map(|i| format!("- match: 'svc{i}.*.app.*'\n  name: 'm{i}'\n  labels: {{host: $1, verb: $2}}\n")).collect();
     let text = format!("mappings:\n{rules}");
-    let (config, findings) = load(&[MappingText { name: "bench".into(), text }], &|_| None);
-    let config = config.unwrap_or_else(|| panic!("{findings:?}"));
-    Rules::compile(config).unwrap_or_else(|findings| panic!("{findings:?}"))
+    Rules::from_yaml(&text).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn ingest(c: &mut Criterion) {

@@ -4,8 +4,8 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
-use statsd_bridge::mapping::Rules;
-use statsd_bridge::mapping::spec::{Config, MatchType, MetricKind, Position, Rule};
+use statsd_bridge::internals::{Config, MetricKind, Rule};
+use statsd_bridge::mapping::{MatchType, Position, Rules};
 
 fn rule(match_type: MatchType, pattern: String) -> Rule {
     let position = Position { file: Arc::from("bench.yml"), line: 1, column: 1 };

@@ -9,7 +9,8 @@ mod tests;
 
 use std::fmt;
 
-use self::grammar::{Operator, SelectorError};
+use self::grammar::Operator;
+pub use self::grammar::SelectorError;
 use crate::mapping::Expression;
 
 /// The label of the family's name.

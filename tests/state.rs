@@ -153,7 +153,7 @@ fn a_bad_file_is_named_put_aside_and_never_stops_the_start() {
         fs::write(kept.path(), &bytes).expect("written");
         let bridge = kept.start();
         let log = bridge.process.log();
-        let line = log.lines().find(|line| line.contains("cannot be used")).unwrap_or_else(|| panic!("{why}: not said\n{log}"));
+        let line = log.lines().find(|line| line.contains("the state file is unusable")).unwrap_or_else(|| panic!("{why}: not said\n{log}"));
         assert!(line.contains(why) && line.contains("level=error"), "{line}");
         assert!(line.contains(&*kept.path().to_string_lossy()) && line.contains(&*kept.aside().to_string_lossy()), "{line}");
         assert_eq!(bridge.page().value("c"), None);

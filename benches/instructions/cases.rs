@@ -4,7 +4,6 @@ use std::hint::black_box;
 
 use statsd_bridge::internals::protocol::{Line, parse_line};
 use statsd_bridge::mapping::Rules;
-use statsd_bridge::mapping::config::{MappingText, load as load_rules};
 use statsd_bridge::options::Dialect;
 use statsd_bridge::{Bridge, Format, Options};
 
@@ -154,7 +153,5 @@ fn globs(count: usize) -> Rules {
     let rules: String =
         (0..count).map(|i| format!("- match: 'svc{i}.*.app.*'\n  name: 'm{i}'\n  labels: {{host: $1, verb: $2}}\n")).collect();
     let text = format!("mappings:\n{rules}");
-    let (config, findings) = load_rules(&[MappingText { name: "bench".into(), text }], &|_| None);
-    let config = config.unwrap_or_else(|| panic!("{findings:?}"));
-    Rules::compile(config).unwrap_or_else(|findings| panic!("{findings:?}"))
+    Rules::from_yaml(&text).unwrap_or_else(|error| panic!("{error}"))
 }

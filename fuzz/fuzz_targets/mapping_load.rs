@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
-use statsd_bridge::mapping::Rules;
-use statsd_bridge::mapping::config::{MappingText, load};
+use statsd_bridge::internals::load;
+use statsd_bridge::mapping::{MappingText, Rules};
 use statsd_bridge::{Bridge, Options, Timestamp};
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);

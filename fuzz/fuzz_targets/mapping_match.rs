@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
-use statsd_bridge::mapping::Rules;
-use statsd_bridge::mapping::spec::{Config, MatchType, MetricKind, Position, Rule};
+use statsd_bridge::internals::{Config, MetricKind, Rule};
+use statsd_bridge::mapping::{MatchType, Position, Rules};
 
 fn rule(pattern: &str) -> Rule {
     let (match_type, pattern) = pattern.strip_prefix('~').map_or((MatchType::Glob, pattern), |regex| (MatchType::Regex, regex));

@@ -33,7 +33,8 @@ const BATCH: usize = 32;
 /// Bindings that a worker may keep beyond one for each series.
 const SPARE_BINDINGS: usize = 1 << 14;
 
-/// Ingests datagrams on one thread: has its own bindings, counts and cells.
+/// One receiving thread's side of the bridge, made by [`Bridge::worker`](crate::Bridge::worker). It parses lines and records their samples.
+/// A sample of a known series allocates nothing and takes no lock.
 pub struct Worker {
     engine: Arc<Engine>,
     dialect: Dialect,
@@ -100,17 +101,20 @@ impl Worker {
         }
     }
 
-    /// Parses and records one datagram, or a piece of a stream cut at line ends. Counts are flushed before it returns.
+    /// Parses and records one datagram, or a piece of a stream cut at line ends: lines separated by newlines. A bad line is counted under
+    /// its reason, and the others are recorded. An exposition made after the call shows every sample of it.
+    ///
+    /// `now` should not be before that of an earlier call.
     pub fn ingest(&mut self, datagram: &[u8], now: Timestamp) {
         self.ingest_from(datagram, &Source::Unknown, now);
     }
 
-    /// As [`ingest`](Self::ingest). Reports of limits, conflicts and rejections show `source`.
+    /// As [`ingest`](Self::ingest); reports of limits, conflicts and rejections name `source`.
     pub fn ingest_from(&mut self, datagram: &[u8], source: &Source, now: Timestamp) {
         self.ingest_batch(std::iter::once(Datagram { bytes: datagram, source }), now);
     }
 
-    /// Parses and records a batch of datagrams, in their order. Counts are flushed before it returns.
+    /// As [`ingest`](Self::ingest), for several datagrams in their order. One call for a batch costs less than a call for each datagram.
     pub fn ingest_batch<'a>(&mut self, datagrams: impl Iterator<Item: Into<Datagram<'a>>>, now: Timestamp) {
         self.pass();
         #[cfg(target_arch = "x86_64")]
@@ -162,8 +166,8 @@ impl Worker {
         self.record(&mut batch, now);
     }
 
-    /// To be called about once a second by a thread that has nothing to ingest: series expire only when every worker was between two
-    /// batches.
+    /// Takes note of rules and expiry without a sample. Call it about once a second on a worker that has nothing to ingest, or drop the
+    /// worker: a series expires only after every worker was between two batches. Without a ttl nothing depends on it.
     pub fn tick(&mut self) {
         self.pass();
         self.upkeep().run(STEPS_OF_TICK);
@@ -192,14 +196,16 @@ impl Worker {
     }
 
     /// Counts a rejected line that the receiver does not have as a whole: it is truncated, or longer than a limit.
-    pub fn reject_line(&mut self, reason: SampleError) {
+    #[cfg(any(feature = "cli", test))]
+    pub(crate) fn reject_line(&mut self, reason: SampleError) {
         self.tally.lines += 1;
         self.count_error(reason);
         self.flush();
     }
 
     /// As [`reject_line`](Self::reject_line). The log and reports show `source` and the beginning of the line.
-    pub fn reject_line_from(&mut self, reason: SampleError, line: &[u8], source: &Source, now: Timestamp) {
+    #[cfg(any(feature = "cli", test))]
+    pub(crate) fn reject_line_from(&mut self, reason: SampleError, line: &[u8], source: &Source, now: Timestamp) {
         self.log.rejected(reason.as_str(), line, *source, now);
         self.reject_line(reason);
     }

@@ -141,7 +141,7 @@ impl StateFile {
 
     fn write_temporary(&self, bridge: &Bridge, now: Timestamp, mark: Mark) -> io::Result<Written> {
         let mut out = BufWriter::with_capacity(64 << 10, self.create_temporary()?);
-        let counts = bridge.write_marked_state((now, mark), &mut out)?;
+        let counts = bridge.write_marked_state(now, mark, &mut out)?;
         out.flush()?;
         let file = out.get_ref();
         file.sync_all()?;
