@@ -203,7 +203,6 @@ fn a_file_older_than_the_limit_is_not_restored() {
     }
 }
 
-<<<<<<< HEAD
 /// The lock is released when the program ends, in order or by a crash, and holds over snapshots, which replace the file.
 #[apply(test)]
 fn a_second_bridge_with_the_same_file_does_not_start() {
@@ -224,9 +223,6 @@ fn a_second_bridge_with_the_same_file_does_not_start() {
 }
 
 /// By its definition; the file's checksum is CRC-32 of IEEE 802.3.
-=======
-/// The CRC-32 of IEEE 802.3, by its definition.
->>>>>>> test
 fn crc32(bytes: &[u8]) -> u32 {
     let step = |crc: u32, _| if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 };
     !bytes.iter().fold(!0, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), step))

@@ -154,31 +154,8 @@ const GUIDES: [Guide; 4] = [
 ];
 
 #[apply(test)]
-<<<<<<< HEAD
 fn the_tools_print_what_the_documents_show() {
     let bash = peers::program("bash");
-=======
-fn the_tools_print_what_the_guide_to_mappings_shows() {
-    peers::program("bash");
-    let blocks = blocks("docs/mappings.md");
-    let block = |language: &str, start: &str| {
-        let found = blocks.iter().find(|block| block.language == language && block.text.starts_with(start));
-        &found.unwrap_or_else(|| panic!("docs/mappings.md has no {language} that starts with {start}")).text
-    };
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    std::fs::write(folder.path().join("mapping.yml"), block("yaml", "syntax: extended")).expect("written");
-    std::fs::write(folder.path().join("lines.txt"), block("text", "shop.web1.http")).expect("written");
-    let commands: BTreeMap<_, _> = blocks
-        .iter()
-        .filter(|block| block.language == "console")
-        .filter_map(|block| {
-            let (command, shown) = block.text.strip_prefix("$ ")?.split_once('\n')?;
-            // The document shows a test that fails after it was changed.
-            (!shown.contains("[failing_test]")).then_some((command, shown))
-        })
-        .collect();
-    assert_eq!(commands.len(), 3);
->>>>>>> test
     let program = Path::new(env!("CARGO_BIN_EXE_statsd-bridge")).parent().expect("a folder");
     let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap_or_default());
     // One test is shown failing after a change. The files of a comparison are not in the document.

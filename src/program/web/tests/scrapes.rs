@@ -58,11 +58,7 @@ async fn wait_for(what: &str, is_so: impl Fn() -> bool) {
             sleep(Duration::from_millis(1)).await;
         }
     };
-<<<<<<< HEAD
     timeout(Duration::from_secs(120), waiting).await.unwrap_or_else(|_| panic!("timed out: {what}"));
-=======
-    timeout(Duration::from_secs(120), waiting).await.unwrap_or_else(|_| panic!("in vain: {what}"));
->>>>>>> test
 }
 
 fn cut(server: &TestServer, reason: &str) -> f64 {
@@ -119,11 +115,7 @@ async fn shows(server: &TestServer, line: &str) {
             sleep(Duration::from_millis(5)).await;
         }
     };
-<<<<<<< HEAD
     timeout(Duration::from_secs(120), waiting).await.unwrap_or_else(|_| panic!("timed out: {line}"));
-=======
-    timeout(Duration::from_secs(120), waiting).await.unwrap_or_else(|_| panic!("in vain: {line}"));
->>>>>>> test
 }
 
 #[tokio::test(flavor = "multi_thread")]
