@@ -1,6 +1,6 @@
-//! Any datagrams, through rules of every sort: everything adds up, and the page can be read.
+//! Any datagrams, through rules of every sort: counts add up, and the exposition is valid.
 //!
-//! The first byte chooses the options; a byte 0xff ends a datagram.
+//! The first byte selects the options. A byte 0xff ends a datagram.
 
 #![no_main]
 
