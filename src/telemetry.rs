@@ -133,7 +133,8 @@ impl Telemetry {
         }
     }
 
-    /// Puts the observations of histograms into buckets. Call it every few seconds, or observations take memory until the next scrape.
+    /// Puts the observations of histograms into buckets. Call it every few seconds, or observations take memory until the next
+    /// scrape.
     pub fn run_upkeep(&self) {
         self.recorder.run_upkeep();
     }
@@ -186,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn every_reason_is_on_the_page_from_the_start() {
+    fn every_reason_is_exposed_from_the_start() {
         let families = Telemetry::new(Prefix::Exporter).families();
         let errors = families.iter().find(|f| f.name() == "statsd_exporter_sample_errors_total").expect("registered");
         assert_eq!(errors.series.len(), SampleError::ALL.len());
