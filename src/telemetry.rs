@@ -46,7 +46,7 @@ pub(crate) use self::web_metrics::{HandshakeError, RequestRejection};
 use crate::options::Prefix;
 
 /// The handles of self-metrics, and the flush of those that are counted per sample.
-pub struct Telemetry {
+pub(crate) struct Telemetry {
     prefix: Prefix,
     recorder: SelfRecorder,
     ingest: IngestCounters,
@@ -66,7 +66,7 @@ pub struct Telemetry {
 
 impl Telemetry {
     /// New self-metrics, all 0.
-    pub fn new(prefix: Prefix) -> Self {
+    pub(crate) fn new(prefix: Prefix) -> Self {
         let seconds = format!("{}scrape_duration_seconds", prefix.as_str());
         let recorder = SelfRecorder::new(&seconds, &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5]);
         let all = || (ingest_counters(prefix), transport(prefix), scrape(prefix), rule_metrics(prefix));
@@ -77,7 +77,7 @@ impl Telemetry {
     }
 
     /// The prefix of all names except `process_*`.
-    pub fn prefix(&self) -> Prefix {
+    pub(crate) fn prefix(&self) -> Prefix {
         self.prefix
     }
 
@@ -85,12 +85,12 @@ impl Telemetry {
     ///
     /// The names `process_*` belong to them unless the exposition leaves these out: see
     /// [`Options::without_process_metrics`](crate::options::Options::without_process_metrics).
-    pub fn owns_name(&self, name: &str, has_process_metrics: bool) -> bool {
+    pub(crate) fn owns_name(&self, name: &str, has_process_metrics: bool) -> bool {
         name.starts_with(self.prefix.as_str()) || has_process_metrics && process::NAMES.contains(&name)
     }
 
     /// The metrics of one UDP socket: bytes of receive buffer granted (a gauge), and datagrams that the kernel dropped (a counter).
-    pub fn udp_socket(&self, address: &str, worker: usize) -> (Gauge, Counter) {
+    pub(crate) fn udp_socket(&self, address: &str, worker: usize) -> (Gauge, Counter) {
         let labels = [("address", address.to_owned()), ("worker", worker.to_string())];
         let p = self.prefix.as_str();
         metrics::with_local_recorder(&self.recorder, || {
@@ -99,12 +99,12 @@ impl Telemetry {
     }
 
     /// Counters of the relay to `target`.
-    pub fn relay(&self, target: &str) -> RelayCounters {
+    pub(crate) fn relay(&self, target: &str) -> RelayCounters {
         metrics::with_local_recorder(&self.recorder, || relay_counters(self.prefix, target))
     }
 
     /// Sets the gauge `build_info` to 1, with version and revision as labels.
-    pub fn describe_build(&self, version: &str, revision: &str) {
+    pub(crate) fn describe_build(&self, version: &str, revision: &str) {
         let full = format!("{}build_info", self.prefix.as_str());
         let labels = [("revision", revision.to_owned()), ("version", version.to_owned())];
         metrics::with_local_recorder(&self.recorder, || {
@@ -114,7 +114,7 @@ impl Telemetry {
     }
 
     /// Adds the counts of a batch to the metrics, and sets the tally to 0.
-    pub fn flush(&self, tally: &mut Tally) {
+    pub(crate) fn flush(&self, tally: &mut Tally) {
         self.ingest.add(tally);
         *tally = Tally::default();
     }
@@ -135,12 +135,12 @@ impl Telemetry {
 
     /// Puts the observations of histograms into buckets. Call it every few seconds, or observations take memory until the next
     /// scrape.
-    pub fn run_upkeep(&self) {
+    pub(crate) fn run_upkeep(&self) {
         self.recorder.run_upkeep();
     }
 
     /// All families that the facade carries, with their values: families sorted by name, series by labels.
-    pub fn families(&self) -> Vec<SelfFamily> {
+    pub(crate) fn families(&self) -> Vec<SelfFamily> {
         self.recorder.families()
     }
 

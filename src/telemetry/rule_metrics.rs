@@ -6,7 +6,7 @@ use super::described::{described_counters, described_gauge};
 use crate::options::Prefix;
 
 /// Metrics of the mapping rules in force and of reloads.
-pub struct RuleMetrics {
+pub(crate) struct RuleMetrics {
     /// Successful reloads.
     pub reloads_good: Counter,
     /// Reloads rejected because of an error in a mapping file.

@@ -6,7 +6,7 @@ use super::described::described_counter;
 use crate::options::Prefix;
 
 /// Metrics of the program that runs the bridge.
-pub struct RuntimeMetrics {
+pub(crate) struct RuntimeMetrics {
     /// Log messages dropped because the reader of stderr was too slow.
     pub log_dropped: Counter,
     /// Paths of Unix sockets that were removed or replaced.

@@ -10,7 +10,7 @@ const CONNECTION_CUTS: [&str; 8] = ["idle", "header", "write", "response", "crow
 
 /// Why a scrape was not sent its whole exposition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ScrapeCut {
+pub(crate) enum ScrapeCut {
     /// The client was slow, and other scrapes waited for its place.
     Crowded,
     /// The exposition could not be completed.
@@ -29,7 +29,7 @@ impl ScrapeCut {
 }
 
 /// Metrics of scrapes and HTTP connections.
-pub struct Scrape {
+pub(crate) struct Scrape {
     /// Scrapes whose exposition was rendered completely.
     pub pages: Counter,
     /// Of these, scrapes that were sent the exposition of another scrape.
@@ -54,12 +54,12 @@ pub struct Scrape {
 
 impl Scrape {
     /// Counts a scrape that was not sent its whole exposition.
-    pub fn cut(&self, why: ScrapeCut) {
+    pub(crate) fn cut(&self, why: ScrapeCut) {
         count_at(&self.cut, why as usize);
     }
 
     /// Counts an HTTP connection that was cut.
-    pub fn connection_cut(&self, why: usize) {
+    pub(crate) fn connection_cut(&self, why: usize) {
         count_at(&self.connections_cut, why);
     }
 }

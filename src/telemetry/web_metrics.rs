@@ -6,7 +6,7 @@ use super::described::{count_at, described_counter, described_counters, describe
 use crate::options::Prefix;
 
 /// Counters of rejected connections and requests, and metrics of the web configuration file.
-pub struct WebMetrics {
+pub(crate) struct WebMetrics {
     /// TLS handshakes that failed, by reason.
     pub handshake_errors: [Counter; HandshakeError::ALL.len()],
     /// Requests answered 401.
@@ -28,19 +28,19 @@ pub struct WebMetrics {
 
 impl WebMetrics {
     /// Counts a rejected request.
-    pub fn request_rejected(&self, why: RequestRejection) {
+    pub(crate) fn request_rejected(&self, why: RequestRejection) {
         count_at(&self.requests_rejected, why as usize);
     }
 
     /// Counts a failed handshake.
-    pub fn handshake_error(&self, error: HandshakeError) {
+    pub(crate) fn handshake_error(&self, error: HandshakeError) {
         count_at(&self.handshake_errors, error as usize);
     }
 }
 
 /// Why a request was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RequestRejection {
+pub(crate) enum RequestRejection {
     /// 503: too many requests wait for a slow part of the API.
     ApiBusy,
     /// 408: the body came too slowly.
@@ -53,10 +53,10 @@ pub enum RequestRejection {
 
 impl RequestRejection {
     /// All of them, in the order of the enum.
-    pub const ALL: [Self; 4] = [Self::ApiBusy, Self::SlowBody, Self::CrossSite, Self::ForeignHost];
+    pub(crate) const ALL: [Self; 4] = [Self::ApiBusy, Self::SlowBody, Self::CrossSite, Self::ForeignHost];
 
     /// The label value.
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::ApiBusy => "api_busy",
             Self::SlowBody => "slow_body",
@@ -68,7 +68,7 @@ impl RequestRejection {
 
 /// Why a TLS handshake failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HandshakeError {
+pub(crate) enum HandshakeError {
     /// The handshake took too long.
     Timeout,
     /// The client closed the connection.
@@ -91,7 +91,7 @@ pub enum HandshakeError {
 
 impl HandshakeError {
     /// All of them, in the order of the enum.
-    pub const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Timeout,
         Self::Closed,
         Self::NotTls,
@@ -104,7 +104,7 @@ impl HandshakeError {
     ];
 
     /// The label value.
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Timeout => "timeout",
             Self::Closed => "closed",

@@ -30,7 +30,7 @@ const FLOOR_BYTES: usize = 192;
 /// One worker's part of a histogram with native and classic buckets. One thread observes, and the scrape reads.
 ///
 /// Memory: about 150 bytes beside the classic cell when new, and 12 bytes for each populated bucket. The number of buckets is at
-/// most [`NativeOptions::max_buckets`] plus one, but not less than 268, because there is no coarser schema than -4. A sample of a
+/// most `NativeOptions::max_buckets` plus one, but not less than 268, because there is no coarser schema than -4. A sample of a
 /// populated bucket allocates nothing. The bytes come from an account. If the budget is exhausted, a cell that grows halves its
 /// resolution.
 #[derive(Debug)]

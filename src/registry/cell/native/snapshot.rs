@@ -64,7 +64,7 @@ impl NativeSnapshot {
     }
 
     /// The time of the last reset, in milliseconds since 1970; `None` if there was none. Resets occur only with
-    /// [`NativeOptions::min_reset_ms`].
+    /// `NativeOptions::min_reset_ms`.
     pub fn reset_ms(&self) -> Option<u64> {
         Some(self.reset_ms).filter(|millis| *millis > 0)
     }
