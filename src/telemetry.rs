@@ -133,8 +133,7 @@ impl Telemetry {
         }
     }
 
-    /// Puts the observations of histograms into buckets. Call it every few seconds, or observations take memory until the next
-    /// scrape.
+    /// Puts the observations of histograms into buckets. Call it every few seconds, or observations take memory until the next scrape.
     pub(crate) fn run_upkeep(&self) {
         self.recorder.run_upkeep();
     }

@@ -28,6 +28,7 @@ use crate::time::Timestamp;
 
 /// The format of an exposition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Format {
     /// The text format, version 0.0.4.
     #[default]
