@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn every_reason_is_on_the_page_from_the_start() {
+    fn every_reason_is_exposed_from_the_start() {
         let families = Telemetry::new(Prefix::Exporter).families();
         let errors = families.iter().find(|f| f.name() == "statsd_exporter_sample_errors_total").expect("registered");
         assert_eq!(errors.series.len(), SampleError::ALL.len());

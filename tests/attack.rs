@@ -1,24 +1,24 @@
-//! Faults brought about on purpose, one file for each kind. What a document promises for them is asserted here.
+//! Injected faults, one file for each kind. The tests assert what the documents promise for each fault.
 
-/// What pages of others make a browser send.
+/// Requests that other sites make a browser send.
 mod browsers;
-/// The wall clock is set while the bridge runs.
+/// The wall clock changes while the bridge runs.
 mod clocks;
-/// Clients that take up descriptors.
+/// Clients that hold file descriptors.
 mod descriptors;
-/// What is no file in a file's place.
+/// Pipes, devices and folders in place of files.
 mod files;
-/// Bad web clients by the hundred, while good ones are served.
+/// Hundreds of bad HTTP clients beside good ones.
 mod http;
-/// A log reader that stops reading.
+/// A program that stops reading the log.
 mod logs;
-/// Losses, each with its counter.
+/// Lost samples and lines, each counted.
 mod loss;
-/// Senders that take as much memory as they can.
+/// Senders that use as much memory as they can.
 mod memory;
-/// The end under load, and with a state file that cannot be written.
+/// Shutdown under load, and with a state file that cannot be written.
 mod shutdown;
 /// Paths of Unix sockets that are removed or replaced.
 mod sockets;
-/// Faults of every kind in random order.
+/// All kinds of faults in random order.
 mod storm;

@@ -1,4 +1,5 @@
-//! The real program under test: started on free ports, awaited, read, ended by SIGTERM; killed by its handle if a test fails.
+//! Starts the program under test on free ports, waits until it is ready, reads its expositions and ends it by SIGTERM. A failed test
+//! kills it by its handle.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -21,13 +22,13 @@ use crate::page::Page;
 /// How long a test waits for a condition before it fails. Far more than a busy machine needs.
 pub const DEADLINE: Duration = Duration::from_secs(120);
 
-/// The whole number that an environment variable holds, if it is set; panics if it is none.
+/// The whole number in an environment variable, if it is set. Panics if it is not a number.
 pub fn number_of(variable: &str) -> Option<u64> {
     let text = std::env::var(variable).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{variable}={text} is no whole number")))
 }
 
-/// Asks until there is an answer; panics, naming what it waited for, after [`DEADLINE`].
+/// Polls until there is a value. Panics after [`DEADLINE`] with the name of the condition.
 pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
@@ -55,7 +56,7 @@ pub fn free_port(host: IpAddr) -> u16 {
     })
 }
 
-/// A command line of the program, before it is started.
+/// A command line of the program, before the start.
 pub struct Launch {
     host: IpAddr,
     args: Vec<String>,
@@ -65,42 +66,42 @@ pub struct Launch {
 }
 
 impl Launch {
-    /// Listens on IPv4's loopback, with the defaults otherwise.
+    /// Listens on 127.0.0.1, with the defaults otherwise.
     pub fn new() -> Self {
         Self { host: Ipv4Addr::LOCALHOST.into(), args: Vec::new(), env: Vec::new(), stderr: None, shell: None }
     }
 
-    /// Listens on this address in place of 127.0.0.1.
+    /// Listens on this address instead of 127.0.0.1.
     pub fn host(mut self, host: IpAddr) -> Self {
         self.host = host;
         self
     }
 
-    /// One more argument.
+    /// Adds an argument.
     pub fn arg(mut self, arg: impl Into<String>) -> Self {
         self.args.push(arg.into());
         self
     }
 
-    /// One more environment variable.
+    /// Adds an environment variable.
     pub fn env(mut self, key: &str, value: &str) -> Self {
         self.env.push((key.into(), value.into()));
         self
     }
 
-    /// Where messages go, in place of the log.
+    /// Sends stderr here instead of to the log.
     pub fn stderr(mut self, to: OwnedFd) -> Self {
         self.stderr = Some(to);
         self
     }
 
-    /// What a shell does first, such as setting a limit.
+    /// Runs this shell command first, in the same process, such as `ulimit`.
     pub fn after(mut self, shell: &str) -> Self {
         self.shell = Some(shell.to_owned());
         self
     }
 
-    /// Starts the program and waits until it says that it is ready. Starts again, on other ports, if one was taken meanwhile.
+    /// Starts the program and waits until it is ready. If a port was taken in the meantime, starts it again on other ports.
     pub fn start(self) -> Running {
         for _ in 0..5 {
             if let Some(running) = self.try_start() {
@@ -118,7 +119,7 @@ impl Launch {
             None => bridge_command(),
         };
         command.arg(format!("--statsd.listen-udp={statsd}")).arg(format!("--statsd.listen-tcp={statsd}"));
-        // Tests that say nothing else do not wait for the linger; a flag wins over the environment.
+        // No linger by default. A test can set one with the flag, which overrides the variable.
         command.env("STATSD_BRIDGE_SHUTDOWN_LINGER", "0s");
         command.arg(format!("--web.listen-address={web}")).args(&self.args).envs(self.env.iter().cloned());
         let stderr = self.stderr.as_ref().map(|fd| fd.try_clone().expect("a second handle of a pipe"));
@@ -129,7 +130,7 @@ impl Launch {
         });
         match ready {
             Ok(()) => {
-                // The log is written by a thread of its own: what was logged before is there once this is.
+                // A separate thread writes the log in order: when this message is there, earlier ones are too.
                 if self.stderr.is_none() && !self.args.iter().any(|arg| arg.starts_with("--log.level")) {
                     until("the log says that it is ready", || running.process.log().contains("ready").then_some(()));
                 }
@@ -144,12 +145,12 @@ impl Launch {
     }
 }
 
-/// The program under test, with no argument yet and none of the environment that would change it.
+/// The program under test without arguments, and without environment variables that configure it.
 pub fn bridge_command() -> Command {
     without_settings(Command::new(env!("CARGO_BIN_EXE_statsd-bridge")))
 }
 
-/// The program under test in the place of a shell that has done something first.
+/// The program under test, started by a shell that runs this command first.
 fn shell_command(first: &str) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", &format!("{first} && exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_statsd-bridge")]);
@@ -163,19 +164,19 @@ fn without_settings(mut command: Command) -> Command {
     command
 }
 
-/// A child process whose output goes to a file. It is killed by its handle when dropped, and its output shown if the test failed.
+/// A child process whose output goes to a file. Dropping it kills the process and, in a failed test, prints the output.
 pub struct Process {
     child: Child,
     output: TempDir,
 }
 
 impl Process {
-    /// Starts a command; stdin is closed.
+    /// Starts a command with closed stdin.
     pub fn start(command: Command) -> Self {
         Self::start_with(command, None)
     }
 
-    /// The same, with stderr elsewhere.
+    /// Starts a command with another stderr.
     fn start_with(mut command: Command, stderr: Option<OwnedFd>) -> Self {
         let output = TempDir::new().expect("a temporary directory");
         let file = File::create(output.path().join("log")).expect("a temporary file");
@@ -185,29 +186,29 @@ impl Process {
         Self { child: child.unwrap_or_else(|e| panic!("{command:?}: {e}")), output }
     }
 
-    /// What it has printed so far, stdout and stderr in one.
+    /// The output so far, stdout and stderr together.
     pub fn log(&self) -> String {
         let bytes = std::fs::read(self.output.path().join("log")).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// How it ended, if it has.
+    /// The exit status, if the process has ended.
     pub fn try_wait(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("a child can be asked")
     }
 
-    /// Its process id.
+    /// The process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Asks it to end by a signal.
+    /// Sends a signal.
     pub fn signal(&self, signal: rustix::process::Signal) {
         let id = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(id, signal).expect("a child that was not waited for can be signalled");
     }
 
-    /// Waits for its end.
+    /// Waits until the process ends.
     pub fn wait(&mut self) -> ExitStatus {
         until("a process ends", || self.try_wait())
     }
@@ -223,16 +224,16 @@ impl Drop for Process {
     }
 }
 
-/// The program under test, ready.
+/// The running program under test.
 pub struct Running {
     pub process: Process,
-    /// Where it listens for UDP and TCP.
+    /// The address of its UDP and TCP listeners.
     pub statsd: SocketAddr,
-    /// Where it serves pages.
+    /// The address of its HTTP server.
     pub web: SocketAddr,
 }
 
-/// An HTTP answer, its body whole and not chunked any more.
+/// An HTTP response with its complete body, without chunks.
 pub struct Response {
     pub status: u16,
     /// Names in lower case.
@@ -241,7 +242,7 @@ pub struct Response {
 }
 
 impl Response {
-    /// The value of a header; empty if it is absent.
+    /// The value of a header; empty without the header.
     pub fn header(&self, name: &str) -> &str {
         self.headers.iter().find(|(k, _)| k == name).map_or("", |(_, v)| v)
     }
@@ -260,7 +261,7 @@ impl Running {
         socket
     }
 
-    /// Sends one datagram from a socket of its own.
+    /// Sends one datagram from a new socket.
     pub fn send(&self, datagram: impl AsRef<[u8]>) {
         let datagram = datagram.as_ref();
         assert_eq!(self.udp().send(datagram).expect("a datagram is sent"), datagram.len());
@@ -275,14 +276,14 @@ impl Running {
 
     /// GET of a path.
     pub fn get(&self, path: &str) -> Response {
-        self.try_get(path).unwrap_or_else(|| panic!("no answer to GET {path}"))
+        self.try_get(path).unwrap_or_else(|| panic!("no response to GET {path}"))
     }
 
     fn try_get(&self, path: &str) -> Option<Response> {
         request(self.web, "GET", path, &[]).ok()
     }
 
-    /// The page as text.
+    /// The exposition as text.
     pub fn page_text(&self) -> String {
         let response = self.get("/metrics");
         assert_eq!(response.status, 200, "{}", response.text());
@@ -290,13 +291,13 @@ impl Running {
         response.text()
     }
 
-    /// The page, strictly read.
+    /// The exposition, checked by the strict parser.
     pub fn page(&self) -> Page {
         let text = self.page_text();
         Page::parse(&text).unwrap_or_else(|e| panic!("{e}\n{text}"))
     }
 
-    /// The first page on which this holds; panics with the last page if none comes in time.
+    /// Polls until the condition holds for an exposition, and returns that one. Panics with the last one after [`DEADLINE`].
     pub fn page_when(&self, what: &str, mut holds: impl FnMut(&Page) -> bool) -> Page {
         let start = Instant::now();
         loop {
@@ -309,7 +310,7 @@ impl Running {
         }
     }
 
-    /// The page once so many samples have arrived, good or refused, and everything adds up; fails if more have.
+    /// Polls until this many samples have arrived, valid or not, and the counters add up. Fails if more samples have arrived.
     pub fn page_at(&self, samples: u64) -> Page {
         let total = |page: &Page| page.sum(&format!("{}samples_total", own_prefix(page)));
         let what = format!("{samples} samples, adding up");
@@ -318,11 +319,11 @@ impl Running {
         page
     }
 
-    /// Waits until everything adds up, then ends the bridge by SIGTERM, which must exit with 0. Returns the whole log.
+    /// Waits until the counters add up, then ends the bridge by SIGTERM, with exit code 0. Returns the complete log.
     pub fn stop(mut self) -> String {
-        // A page may fall between the counters of one flush, so a wrong sum is asked for again; it fails if it stays wrong.
+        // A scrape may see one counter of a flush and not yet the other, so a wrong sum is read again.
         let mut last = Ok(());
-        self.page_when("everything adds up", |page| {
+        self.page_when("the counters add up", |page| {
             let sums = accounts(page);
             if sums != last {
                 eprintln!("accounts: {sums:?}");
@@ -338,7 +339,7 @@ impl Running {
     }
 }
 
-/// One HTTP/1.1 request on a connection of its own.
+/// Sends an HTTP/1.1 request on a new connection.
 pub fn request(to: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)]) -> std::io::Result<Response> {
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n");
     for (key, value) in headers {
@@ -352,7 +353,7 @@ pub fn request(to: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)
     parse_response(&bytes).ok_or_else(|| std::io::Error::other(format!("not HTTP: {:?}", String::from_utf8_lossy(&bytes))))
 }
 
-/// The answer in these bytes; none if they are no whole one.
+/// The HTTP response in these bytes, if it is complete.
 pub fn parse_response(bytes: &[u8]) -> Option<Response> {
     let end = bytes.windows(4).position(|w| w == b"\r\n\r\n")?;
     let head = std::str::from_utf8(&bytes[..end]).ok()?;
@@ -387,11 +388,11 @@ fn unchunk(mut rest: &[u8]) -> Option<Vec<u8>> {
 }
 
 #[apply(test)]
-fn an_answer_is_taken_apart() {
+fn responses_are_parsed() {
     let plain = parse_response(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A:  b\r\n\r\nhi").expect("an answer");
     assert_eq!((plain.status, plain.header("x-a"), &*plain.text()), (200, "b", "hi"));
     let chunked = b"HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n10\r\n0123456789abcdef\r\n0\r\n\r\n";
     assert_eq!(parse_response(chunked).expect("an answer").text(), "hi0123456789abcdef");
-    assert!(parse_response(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nhi").is_none(), "cut short");
-    assert!(parse_response(b"HTTP/1.1 200 OK\r\nContent-Le").is_none(), "cut in the head");
+    assert!(parse_response(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nhi").is_none(), "the body is cut");
+    assert!(parse_response(b"HTTP/1.1 200 OK\r\nContent-Le").is_none(), "the header is cut");
 }

@@ -1,4 +1,4 @@
-//! Limits: what exists goes on, what is new is folded or refused, the culprit is named, other families are untouched.
+//! Limits: existing series go on, new ones are folded or rejected, the offender is reported, and other families are unaffected.
 
 use statsd_bridge::options::{Limits, Overflow, Ttl};
 use statsd_bridge::{Bridge, Format, Options, Timestamp};
@@ -18,7 +18,7 @@ fn page_of(bridge: &Bridge) -> Page {
 }
 
 #[apply(test)]
-fn a_label_that_explodes_hurts_only_itself() {
+fn too_many_values_of_a_label_affect_only_that_label() {
     let bridge = bridge(Limits::default().with(|limits| limits.values_per_label = 100));
     let mut worker = bridge.worker();
     for i in 0..50_000 {
@@ -27,12 +27,12 @@ fn a_label_that_explodes_hurts_only_itself() {
             NOW,
         );
     }
-    // Series that were there before the limit go on.
+    // Series from before the limit go on.
     worker.ingest(b"login:1|c|#site:eu,user:u5\nlogin.g:7|g|#user:u5", NOW);
     let page = page_of(&bridge);
     assert_eq!(page.sum("login"), 100_001.0);
     assert_eq!(page.value(r#"login{site="eu",user="u5"}"#), Some(3.0));
-    assert_eq!(page.value(r#"login{site="eu",user="_overflow_"}"#), Some(2.0 * 49_900.0), "the label that explodes, and no other");
+    assert_eq!(page.value(r#"login{site="eu",user="_overflow_"}"#), Some(2.0 * 49_900.0), "only the label over the limit is replaced");
     assert_eq!(page.value(r#"login_ms_count{user="_overflow_"}"#), Some(49_900.0));
     assert_eq!(page.value(r#"login_g{user="u5"}"#), Some(7.0));
     assert_eq!(page.family("login_g").expect("the first gauges").lines.len(), 100);
@@ -47,7 +47,7 @@ fn a_label_that_explodes_hurts_only_itself() {
 }
 
 #[apply(test)]
-fn names_that_explode_are_refused_and_known_families_go_on() {
+fn too_many_names_are_rejected_and_known_families_go_on() {
     let bridge = bridge(Limits::default().with(|limits| limits.families = 50));
     let mut worker = bridge.worker();
     worker.ingest(b"healthy:1|c", NOW);
@@ -61,9 +61,9 @@ fn names_that_explode_are_refused_and_known_families_go_on() {
     assert!(bridge.accounting().adds_up());
 }
 
-/// Where there is room for no series more, families of every kind still come, each with its overflow series: totals are exact.
+/// At the limit of all series, new families of each type still begin, each with an overflow series. Totals are exact.
 #[apply(test)]
-fn new_families_at_the_limit_of_all_series_begin_folded() {
+fn at_the_limit_of_all_series_new_families_are_folded() {
     let bridge = bridge(Limits::default().with(|limits| {
         limits.series = 100;
         limits.families = 150;
@@ -87,7 +87,7 @@ fn new_families_at_the_limit_of_all_series_begin_folded() {
         "the names of its labels"
     );
     assert!(page.family("g6").is_none(), "gauges are rejected");
-    assert_eq!(page.sum("statsd_bridge_series"), 100.0, "overflow series take no place");
+    assert_eq!(page.sum("statsd_bridge_series"), 100.0, "overflow series do not count");
     for i in 0..200 {
         workers[0].ingest(format!("name{i}:1|c").as_bytes(), NOW);
     }
@@ -100,7 +100,7 @@ fn new_families_at_the_limit_of_all_series_begin_folded() {
 }
 
 #[apply(test)]
-fn series_in_all_and_their_bytes_are_bounded() {
+fn the_number_of_series_and_their_bytes_are_limited() {
     for limits in [Limits::default().with(|limits| limits.series = 200), Limits::default().with(|limits| limits.series_bytes = 64 << 10)] {
         let bridge = bridge(limits);
         let mut worker = bridge.worker();
@@ -110,13 +110,13 @@ fn series_in_all_and_their_bytes_are_bounded() {
         let page = page_of(&bridge);
         let (series, bytes) = (page.sum("statsd_bridge_series"), page.sum("statsd_bridge_series_bytes"));
         assert!(series <= 200.0 || bytes <= (65 << 10) as f64, "{series} series, {bytes} bytes");
-        assert_eq!((0..10).map(|n| page.sum(&format!("n{n}"))).sum::<f64>(), 5_000.0, "totals stay right");
+        assert_eq!((0..10).map(|n| page.sum(&format!("n{n}"))).sum::<f64>(), 5_000.0, "totals are exact");
         assert!(page.sum("statsd_bridge_limited_samples_total") > 4_000.0);
     }
 }
 
 #[apply(test)]
-fn label_names_that_explode_cannot_fill_the_memory() {
+fn too_many_label_names_are_limited() {
     let bridge = bridge(Limits::default());
     let mut worker = bridge.worker();
     for i in 0..3_000 {
@@ -125,12 +125,12 @@ fn label_names_that_explode_cannot_fill_the_memory() {
     }
     let page = page_of(&bridge);
     assert_eq!(page.sum("n"), 3_000.0);
-    assert_eq!(page.sum("statsd_bridge_series"), 12.0, "256 names are twelve series of twenty");
+    assert_eq!(page.sum("statsd_bridge_series"), 12.0, "256 label names are twelve series with twenty names each");
     assert!(page.sum_where("statsd_bridge_limited_samples_total", "limit", "labels_per_family") > 2_000.0);
 }
 
 #[apply(test)]
-fn a_flood_of_refused_identities_keeps_the_routes_of_healthy_series() {
+fn folded_identities_do_not_evict_the_bindings_of_other_series() {
     let bridge = bridge(Limits::default().with(|limits| limits.values_per_label = 10));
     let mut worker = bridge.worker();
     for i in 0..100_000 {
@@ -143,7 +143,7 @@ fn a_flood_of_refused_identities_keeps_the_routes_of_healthy_series() {
 }
 
 #[apply(test)]
-fn routes_of_expired_series_go_in_steps_and_the_others_stay() {
+fn bindings_of_expired_series_are_removed_in_steps() {
     const COUNT: usize = 50_000;
     let ttl = Ttl { counter_ms: Some(1000), ..Ttl::default() };
     let bridge = Bridge::new(Options::default().with(|options| options.ttl = ttl));
@@ -173,7 +173,7 @@ fn routes_of_expired_series_go_in_steps_and_the_others_stay() {
 }
 
 #[apply(test)]
-fn workers_that_come_and_go_lose_nothing_and_pile_up_nothing() {
+fn ended_workers_leave_their_samples_and_no_bindings() {
     let bridge = bridge(Limits::default());
     for _ in 0..1_000 {
         let mut worker = bridge.worker();
@@ -184,7 +184,7 @@ fn workers_that_come_and_go_lose_nothing_and_pile_up_nothing() {
 }
 
 #[apply(test)]
-fn drop_label_keeps_the_labels_that_do_not_explode() {
+fn drop_label_keeps_the_other_labels() {
     let bridge = bridge(Limits::default().with(|limits| {
         limits.values_per_label = 3;
         limits.overflow = Overflow::DropLabel;
@@ -200,13 +200,17 @@ fn drop_label_keeps_the_labels_that_do_not_explode() {
     assert_eq!(page.value(r#"hits{site="s1",user="_overflow_"}"#), Some(49.0));
     assert_eq!(page.sum("hits"), 100.0);
     assert_eq!(page.value(r#"took_count{site="s1",user="_overflow_"}"#), Some(49.0));
-    assert_eq!(page.family("load").expect("the first gauges").lines.len(), 3, "the last of many gauges says nothing");
+    assert_eq!(
+        page.family("load").expect("the first gauges").lines.len(),
+        3,
+        "new gauges are rejected, because their last value would be of a random series"
+    );
     let named = r#"statsd_bridge_limited_samples_total{action="drop_label",family="hits",label="user",limit="values_per_label"}"#;
     assert_eq!(page.value(named), Some(97.0));
     assert!(bridge.accounting().adds_up());
 }
 
-/// The limit on a family's series leaves the labels alone that do not explode, too.
+/// The limit on the series of a family keeps the other labels too.
 #[apply(test)]
 fn at_the_limit_of_a_family_only_the_widest_label_is_dropped() {
     let bridge = bridge(Limits::default().with(|limits| limits.series_per_family = 20));
@@ -223,9 +227,10 @@ fn at_the_limit_of_a_family_only_the_widest_label_is_dropped() {
     assert_eq!(page.value(named), Some(980.0));
 }
 
-/// Series without a label have room for a sixteenth of the limit, and 16 at least; what is beyond that is folded, and said to be.
+/// Series without the dropped label have a limit of their own: a sixteenth of the family's limit, and at least 16. Beyond it samples
+/// are folded, and counted as folded.
 #[apply(test)]
-fn beyond_the_room_for_series_without_a_label_samples_are_folded() {
+fn beyond_the_limit_of_series_without_a_label_samples_are_folded() {
     let bridge = bridge(Limits::default().with(|limits| limits.values_per_label = 40));
     let mut worker = bridge.worker();
     let limits = Limits::default().with(|limits| {
@@ -247,12 +252,12 @@ fn beyond_the_room_for_series_without_a_label_samples_are_folded() {
     let folded = small.value(r#"hits{site="_overflow_",user="_overflow_"}"#);
     let named = r#"statsd_bridge_limited_samples_total{action="fold",family="hits",label="user",limit="values_per_label"}"#;
     assert!(folded.is_some_and(|folded| folded > 500.0));
-    assert_eq!(small.value(named), folded, "it is said that they were folded");
+    assert_eq!(small.value(named), folded, "the counter says that they were folded");
 }
 
-/// A label that explodes does not open a way around the limit on label names.
+/// The limit on label names holds beside the limit on label values.
 #[apply(test)]
-fn label_names_beside_a_label_that_explodes_stay_bounded() {
+fn label_names_beside_a_dropped_label_are_limited() {
     let bridge = bridge(Limits::default().with(|limits| {
         limits.values_per_label = 2;
         limits.labels_per_family = 5;
@@ -266,7 +271,7 @@ fn label_names_beside_a_label_that_explodes_stay_bounded() {
 }
 
 #[apply(test)]
-fn labels_that_explode_together_are_dropped_together_and_stay_bounded() {
+fn several_labels_over_their_limits_are_dropped_together() {
     let limits = Limits::default().with(|limits| {
         limits.values_per_label = 50;
         limits.series_per_family = 1_600;
@@ -284,7 +289,7 @@ fn labels_that_explode_together_are_dropped_together_and_stay_bounded() {
 }
 
 #[apply(test)]
-fn refuse_refuses_and_counts() {
+fn with_overflow_refuse_new_series_are_rejected_and_counted() {
     let bridge = bridge(Limits::default().with(|limits| {
         limits.values_per_label = 2;
         limits.overflow = Overflow::Refuse;
@@ -300,7 +305,7 @@ fn refuse_refuses_and_counts() {
 }
 
 #[apply(test)]
-fn the_culprit_is_named_with_examples_and_a_count() {
+fn an_offender_is_reported_with_examples_and_a_count() {
     let bridge = bridge(Limits::default().with(|limits| {
         limits.values_per_label = 10;
         limits.families = 3;
@@ -315,7 +320,7 @@ fn the_culprit_is_named_with_examples_and_a_count() {
     let report = bridge.cardinality(1);
     assert_eq!((report.series, report.families, report.families_limit, report.top.len()), (13, 3, 3, 1));
     let family = &report.top[0];
-    assert_eq!((&*family.name, family.kind, family.series), ("hits", "counter", 11), "ten, and one for all other paths");
+    assert_eq!((&*family.name, family.kind, family.series), ("hits", "counter", 11), "ten paths, and the overflow series");
     assert_eq!((&*family.labels[0].name, family.labels[0].values), ("path", 11));
     assert_eq!(family.labels[0].examples.len(), 5);
     let limited = &family.limited[0];
@@ -328,7 +333,7 @@ fn the_culprit_is_named_with_examples_and_a_count() {
 }
 
 #[apply(test)]
-fn what_is_known_of_culprits_is_bounded() {
+fn the_report_of_offenders_is_limited() {
     let bridge = bridge(Limits::default().with(|limits| {
         limits.values_per_label = 1;
         limits.families = 1_000;
@@ -346,7 +351,7 @@ fn what_is_known_of_culprits_is_bounded() {
 }
 
 #[apply(test)]
-fn a_deleted_series_begins_anew_and_gives_its_place_back() {
+fn a_deleted_series_no_longer_counts_and_may_begin_again() {
     let bridge = bridge(Limits::default().with(|limits| limits.values_per_label = 2));
     let mut worker = bridge.worker();
     worker.ingest(b"hits:1|c|#user:a\nhits:2|c|#user:b\nhits:4|c|#user:c\nother:1|c", NOW);
@@ -363,7 +368,7 @@ fn a_deleted_series_begins_anew_and_gives_its_place_back() {
     let all = bridge.delete_series(&|_, _| true, false);
     assert_eq!((all.series, bridge.cardinality(1).series, bridge.cardinality(1).families), (4, 0, 0));
     worker.ingest(b"hits:1|g", NOW);
-    assert_eq!(page_of(&bridge).value("hits"), Some(1.0), "its name is free for another type");
+    assert_eq!(page_of(&bridge).value("hits"), Some(1.0), "the name may have another type");
     assert!(bridge.accounting().adds_up());
 }
 
@@ -379,7 +384,7 @@ fn a_new_counter_may_be_shown_at_zero_first() {
 }
 
 #[apply(test)]
-fn the_zero_stays_until_it_is_delivered_and_then_for_every_scraper() {
+fn the_first_zero_stays_until_a_scraper_has_received_it() {
     let bridge = Bridge::new(Options::default().with(|options| options.counters_start_at_zero = Some(60_000)));
     bridge.worker().ingest(b"hits_total:5|c", NOW);
     let at = |seconds: u64| Timestamp::from_millis(NOW.as_millis() + seconds * 1000);
@@ -387,10 +392,10 @@ fn the_zero_stays_until_it_is_delivered_and_then_for_every_scraper() {
     let scrape = |format, now| {
         let (mut exposition, mut out) = (bridge.exposition(format, now), Vec::new());
         while exposition.more(&mut out) {}
-        // The field of a counter's value: a double, in a message of 9 bytes and more.
+        // The value of a counter: a double in a message of at least 9 bytes.
         let is_five = match format {
             Format::Protobuf => {
-                // Self-metrics stand behind the others.
+                // Self-metrics follow the other families.
                 let end = out.windows(8).position(|bytes| bytes == b"process_").expect("self-metrics");
                 out[..end].windows(9).any(|bytes| bytes[0] == 9 && bytes[1..] == 5_f64.to_le_bytes())
             }

@@ -1,94 +1,94 @@
-//! Every test that sees the bridge from outside, in one binary: one link, one list.
+//! Tests of the library and the program through their public interfaces. They are one binary, so that they are linked once.
 //!
-//! `cargo test --test it NAME::` runs one module. What a test needs beyond Rust it asks [`peers`] for; CONTRIBUTING.md says how.
+//! `cargo test --test it NAME::` runs one module. CONTRIBUTING.md lists the other programs that some tests need.
 
-// In a binary, `pub` says what a module offers to the others.
+// In a binary, `pub` marks the items that other modules use.
 #![allow(unreachable_pub)]
 
 #[macro_use(apply)]
 extern crate macro_rules_attribute;
 
-// ---- what the tests stand on ----
+// ---- shared by the tests ----
 
-/// Finds, runs and counts the tests. First, because every module uses its macros.
+/// Finds, runs and counts the tests. It is declared first because every module uses its macros.
 #[macro_use]
 mod runner;
-/// The program under test: started on free ports, awaited, read, ended.
+/// Starts the program under test on free ports, waits until it is ready, reads its output and ends it.
 mod harness;
-/// A strict reader of OpenMetrics, with the verdicts of the specification.
+/// A strict parser of OpenMetrics, checked against the specification's cases.
 mod openmetrics;
-/// A strict reader of the text page, with pages that it must accept and pages that it must refuse.
+/// A strict parser of the text format, with expositions that it must accept and expositions that it must reject.
 mod page;
-/// Finding the programs of others; saying which are absent.
+/// Finds other programs that tests need, and skips tests whose programs are missing.
 mod peers;
 
 // ---- the library, without sockets ----
 
-/// What a sample of a known series allocates: nothing.
+/// A sample of a known series allocates no memory.
 mod alloc;
-/// The cases of proto-examples, each the page that its lines give.
+/// The cases of proto-examples: each gives its expected exposition.
 mod examples;
-/// Text, OpenMetrics and protobuf of one page; which one a scraper gets.
+/// Text, OpenMetrics and protobuf show the same samples; content negotiation.
 mod formats;
-/// What is objected to in a count of instructions.
+/// The comparison of instruction counts with their baseline.
 mod instructions;
 /// The library as another program uses it: extreme times and limits, the examples, the package.
 mod library;
 /// Limits on everything that a sender can grow.
 mod limits;
-/// Rules replaced in a bridge that has series.
+/// Rules are replaced while the bridge has series.
 mod mapping;
-/// What workers and limits make of samples is what one worker without limits makes of them, kind by kind.
+/// Several workers and limits give the totals of one worker without limits, for each type.
 mod merging;
-/// What holds for any input.
+/// Properties that hold for any input.
 mod properties;
-/// Months of random senders, expiry, reloads and restarts, against a model of a page of code.
+/// Months of random senders, expiry, reloads and restarts, compared with a small model.
 mod simulation;
-/// Which file under src/ may import which: layers, the facade, no cycles.
+/// Which file in src/ may import which: layers, the facade, no cycles.
 mod structure;
 
 // ---- the program, over real sockets ----
 
-/// Faults brought about on purpose: readers, disks, files, sockets and clients that do not do what they should.
+/// Injected faults: readers, disks, files, sockets and clients that misbehave.
 mod attack;
-/// Transports, the wire as a whole, the page and the other paths.
+/// Transports, the wire format, the exposition and the other HTTP paths.
 mod end_to_end;
-/// Mapping files read again: signals, requests, changes, mistakes, load; the API that shows what rules do.
+/// Reloads of mapping files: by signal, by request and on change; mistakes; load; the API that describes rules.
 mod reload;
-/// Who hit which limit, names in conflict, deletion by hand, `top`.
+/// Which series hit a limit, conflicting names, deletion by hand, `top`.
 mod series;
-/// Bad clients of every sort at once: a good one is served, nothing sent is lost, connections and memory stay bounded.
+/// All kinds of bad HTTP clients at once: a good client is served, no sample is lost, connections and memory stay bounded.
 mod slow_clients;
-/// Flags, the environment, the first lines, signals, exit codes.
+/// Flags, environment variables, the first lines of output, signals, exit codes.
 mod starting;
-/// Series kept over a restart: clean ends, crashes, bad files, limits, restarts under load.
+/// Series survive a restart: clean ends, crashes, bad files, limits, restarts under load.
 mod state;
-/// `check`, `explain`, `replay` and `preset`: exit codes, text, JSON.
+/// The commands `check`, `explain`, `replay` and `preset`: exit codes, text, JSON.
 mod tools;
-/// Who may read: TLS, certificates of clients, users, rates, networks, sockets; also by curl, OpenSSL, Python and Prometheus.
+/// Access control: TLS, client certificates, users, rate limits, networks, sockets; tested with curl, OpenSSL, Python and Prometheus too.
 mod web_config;
 
-// ---- the program, with the programs of others ----
+// ---- the program, with other programs ----
 
-/// The web applications of proto-examples/apps, started for real and asked for real; and the Python modules that they stand on.
+/// The web applications of proto-examples/apps run and get requests; the Python modules that they use.
 mod apps;
-/// The automation platform of proto-examples/apps: its demo, against the table of its metrics.
+/// The demo of the automation platform of proto-examples/apps, compared with the table of its metrics.
 mod automation;
-/// Real StatsD clients, whose totals must come out to the sample.
+/// Real StatsD clients, whose totals must be exact.
 mod clients;
-/// Every expression of the dashboards and rules of proto-examples, asked of the real Prometheus; promtool's tests of the rules.
+/// Prometheus evaluates every expression of the dashboards and rules of proto-examples; promtool's tests of the rules.
 mod dashboards;
-/// What is in deploy/: unit, manifests, chart, package, each by its own checker; flags and probes by the bridge itself.
+/// The files in deploy/: unit, manifests, chart and package, each checked by its own tool; flags and probes by the bridge.
 mod deploy;
-/// What the documents tell a new user to do, done: commands, calls of a client, rules, scrape configurations; where links lead.
+/// Commands, client calls, rules and scrape configurations of the documents work as shown; links lead somewhere.
 mod documents;
-/// The real Gunicorn with its preset: every request on the page.
+/// Gunicorn with the preset `gunicorn`: the exposition has every request.
 mod gunicorn;
-/// The senders of proto-examples/clients, in ten languages: 10,000 samples each, and the table of docs/clients.md.
+/// The senders of proto-examples/clients in ten languages: 10,000 samples each, and the table of docs/clients.md.
 mod languages;
-/// The real Prometheus, promtool, and Python's parser reading the page.
+/// Prometheus, promtool and Python's parser read the exposition.
 mod prometheus;
-/// Restarts, crashes and bad files, and what Prometheus makes of the counters.
+/// Restarts, crashes and bad state files, and the counters that Prometheus derives.
 mod restarts;
 
 fn main() -> std::process::ExitCode {

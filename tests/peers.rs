@@ -1,6 +1,6 @@
-//! Finds the programs and files of others that a test needs.
+//! Finds other programs, and files from outside this repository, that a test needs.
 //!
-//! Where one is absent, the test ends as skipped; with `STATSD_BRIDGE_REQUIRE_PEERS=1`, as CI sets it, it fails.
+//! Without them the test is skipped; with `STATSD_BRIDGE_REQUIRE_PEERS=1`, as in CI, it fails.
 
 use std::env;
 use std::net::{IpAddr, Ipv6Addr, UdpSocket};
@@ -9,20 +9,20 @@ use std::process::{Command, Stdio};
 
 use crate::runner;
 
-/// The environment variable that makes an absent peer a failure.
+/// The environment variable that makes a missing program a failure.
 pub const REQUIRE: &str = "STATSD_BRIDGE_REQUIRE_PEERS";
 
-/// Prometheus of any version that knows `--web.listen-address`.
+/// Prometheus, any version with `--web.listen-address`.
 pub fn prometheus() -> PathBuf {
     need("`prometheus` (Debian package prometheus)", on_path("prometheus"))
 }
 
-/// The checker that comes with Prometheus.
+/// The checker of Prometheus.
 pub fn promtool() -> PathBuf {
     need("`promtool` (Debian package prometheus)", on_path("promtool"))
 }
 
-/// A Python that has the packages of tests/requirements.txt.
+/// A Python with the packages of tests/requirements.txt.
 pub fn python_with_clients() -> PathBuf {
     let python = test_python();
     let imports = "import datadog, gunicorn, psutil, statsd, prometheus_client";
@@ -30,20 +30,20 @@ pub fn python_with_clients() -> PathBuf {
     need("a Python with tests/requirements.txt (`STATSD_BRIDGE_PYTHON`, else target/peers/venv/bin/python)", found)
 }
 
-/// A Python that has what tests/python/check_deploy.py needs: the schemas of Kubernetes, and Helm as a library.
+/// A Python with the packages for tests/python/check_deploy.py: the schemas of Kubernetes, and Helm as a library.
 pub fn python_with_helm() -> PathBuf {
     let found = Some(test_python()).filter(|python| runs(Command::new(python).args(["-c", "import helm_python, kubernetes_validate"])));
     need("a Python with tests/requirements.txt, kubernetes-validate and helm-python-sdk among them", found)
 }
 
-/// The library that gives a program another wall clock, in its form for programs with threads.
+/// The library that changes a program's wall clock, in its multi-threaded variant.
 pub fn libfaketime() -> PathBuf {
     let folders = ["/usr/lib", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64"];
     let files = folders.map(|folder| Path::new(folder).join("faketime/libfaketimeMT.so.1"));
     need("`libfaketimeMT.so.1` (Debian package libfaketime)", files.into_iter().find(|file| file.is_file()))
 }
 
-/// The checker of units that comes with systemd.
+/// The checker of systemd units.
 pub fn systemd_analyze() -> PathBuf {
     need("`systemd-analyze` (Debian package systemd)", on_path("systemd-analyze"))
 }
@@ -80,7 +80,7 @@ pub fn perl_with_net_statsd() -> PathBuf {
     need("`perl` with Net::Statsd (Debian packages perl, libnet-statsd-perl)", found)
 }
 
-/// Go, and where Debian puts the source of its libraries, which has go-statsd-client.
+/// Go, and Debian's folder of Go sources with go-statsd-client.
 pub fn go_with_cactus() -> (PathBuf, &'static Path) {
     let sources = Path::new("/usr/share/gocode");
     let installed = sources.join("src/github.com/cactus/go-statsd-client/statsd").is_dir();
@@ -88,7 +88,7 @@ pub fn go_with_cactus() -> (PathBuf, &'static Path) {
     (need(what, on_path("go").filter(|_| installed)), sources)
 }
 
-/// Cargo with all that this manifest locks in its cache, so that it builds without a network.
+/// Cargo with all locked crates of this manifest in its cache, so that it builds without a network.
 pub fn cargo_with_crates_of(manifest: &Path) -> PathBuf {
     let cargo = env::var_os("CARGO").map(PathBuf::from).or_else(|| on_path("cargo"));
     let found = cargo
@@ -97,12 +97,12 @@ pub fn cargo_with_crates_of(manifest: &Path) -> PathBuf {
     need(&format!("`cargo` with the crates of {} (`cargo fetch --locked`)", manifest.display()), found)
 }
 
-/// A program by its name, for the sender programs: `bash`, `cc`, `go`, `java`, `node`, `perl`, `php`, `python3`, `ruby`, `rustc`.
+/// A program on the `PATH`.
 pub fn program(name: &str) -> PathBuf {
     need(&format!("`{name}`"), on_path(name))
 }
 
-/// The mapping file of an application, which is that application's own and not part of this repository.
+/// The mapping file that another project maintains for an application. Not part of this repository.
 pub fn shared_mapping(name: &str) -> PathBuf {
     let named = env::var_os("STATSD_BRIDGE_SHARED_MAPPINGS").map(PathBuf::from);
     let folder = named.unwrap_or_else(|| repository().join("../shared/mappings"));
@@ -110,7 +110,7 @@ pub fn shared_mapping(name: &str) -> PathBuf {
     need(&what, Some(folder.join(name)).filter(|path| path.is_file()))
 }
 
-/// The folder of web configuration files that exporter-toolkit tests itself with; not part of this repository.
+/// The folder with the web configuration files of exporter-toolkit's own tests. Not part of this repository.
 pub fn shared_web_configs() -> PathBuf {
     let named = env::var_os("STATSD_BRIDGE_SHARED_WEB_CONFIG").map(PathBuf::from);
     let folder = named.unwrap_or_else(|| repository().join("../shared/web-config"));
@@ -118,19 +118,19 @@ pub fn shared_web_configs() -> PathBuf {
     need(what, Some(folder).filter(|folder| folder.is_dir()))
 }
 
-/// The address of IPv6's loopback interface, which containers often lack.
+/// The loopback address of IPv6. Containers often have none.
 pub fn ipv6_loopback() -> IpAddr {
     let address = IpAddr::from(Ipv6Addr::LOCALHOST);
     need("the loopback address of IPv6, ::1", UdpSocket::bind((address, 0)).is_ok().then_some(address))
 }
 
-/// The Python whose packages are those of tests/requirements.txt, if it is there.
+/// The path of the Python for the tests, which may not exist.
 fn test_python() -> PathBuf {
     let named = env::var_os("STATSD_BRIDGE_PYTHON").map(PathBuf::from);
     named.unwrap_or_else(|| repository().join("target/peers/venv/bin/python"))
 }
 
-/// A file of cases that others published or whose answers their programs gave; not part of this repository.
+/// A file with published test cases of other projects, or with results of other programs. Not part of this repository.
 pub fn shared_corpus(name: &str) -> serde_json::Value {
     let named = env::var_os("STATSD_BRIDGE_SHARED_CORPUS").map(PathBuf::from);
     let path = named.unwrap_or_else(|| repository().join("../shared/corpus")).join(name);
@@ -144,7 +144,7 @@ pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// What was found. Where it is absent, the test fails if peers are required, and is skipped otherwise.
+/// Returns what was found. Otherwise the test fails if peers are required, and is skipped if not.
 fn need<T>(what: &str, found: Option<T>) -> T {
     found.unwrap_or_else(|| {
         let is_required = env::var_os(REQUIRE).is_some_and(|value| value == "1");
@@ -162,7 +162,7 @@ fn runs(command: &mut Command) -> bool {
 }
 
 #[apply(test)]
-fn a_program_is_found_by_its_name_or_not_at_all() {
+fn programs_are_found_on_the_path() {
     assert!(on_path("sh").is_some_and(|p| p.is_absolute()));
     assert_eq!(on_path("no-such-program-as-this"), None);
 }

@@ -26,11 +26,7 @@ impl Prometheus {
     }
 
     fn start_with(program: &std::path::Path, bridge: &Running, flags: &[&str]) -> Self {
-        let yaml = format!(
-            "global:\n  scrape_interval: 1s\n  scrape_timeout: 1s\nscrape_configs:\n- job_name: bridge\n  static_configs:\n  - targets: ['{}']\n",
-            bridge.web
-        );
-        Self::with_config(program, &yaml, flags)
+        Self::with_config(program, &scraping(bridge, "1s"), flags)
     }
 
     /// Does what this configuration says.
@@ -111,6 +107,12 @@ impl Prometheus {
             found.filter(|f| (f - value).abs() <= 1e-9 * value.abs().max(1.0))
         });
     }
+}
+
+/// A configuration that scrapes one bridge this often, with a timeout as long.
+fn scraping(bridge: &Running, interval: &str) -> String {
+    let (global, target) = (format!("{{scrape_interval: {interval}, scrape_timeout: {interval}}}"), bridge.web);
+    format!("global: {global}\nscrape_configs:\n- job_name: bridge\n  static_configs:\n  - targets: ['{target}']\n")
 }
 
 /// Sends some of everything, in datagrams few enough for any receive buffer; gives how many samples.
@@ -260,13 +262,15 @@ fn prometheus_reads_a_family_of_several_messages_as_one() {
     let program = peers::prometheus();
     let large = ["--limits.series-per-family=100000", "--limits.values-per-label=100000"];
     let bridge = large.into_iter().fold(Launch::new(), Launch::arg).start();
-    // More than the 3 MiB of one message, and few enough for a busy machine to scrape each second.
+    // More than the 3 MiB of one message.
     for first in (0..24_000).step_by(300) {
         let lines: Vec<String> = (first..first + 300).map(|n| format!("large:{n}|c|#host:some-host-{n:0>130},zone:a")).collect();
         bridge.send(lines.join("\n"));
         bridge.page_at(first + 300);
     }
-    let prometheus = Prometheus::start_with(&program, &bridge, &["--enable-feature=native-histograms"]);
+    // A busy machine may need seconds for an exposition of this size.
+    let yaml = scraping(&bridge, "15s");
+    let prometheus = Prometheus::with_config(&program, &yaml, &["--enable-feature=native-histograms"]);
     prometheus.expect("count(large)", 24_000.0);
     prometheus.expect("sum(large)", 23_999.0 * 12_000.0);
     prometheus.expect("scrape_samples_scraped", bridge.page().lines().count() as f64);

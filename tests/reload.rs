@@ -1,4 +1,4 @@
-//! Reload of mapping files in the running program: on a signal, on request, when files change; bad files; under load.
+//! Reloads of mapping files: by signal, by HTTP request, and when files change; bad files; reloads under load.
 
 use std::fs;
 use std::io::Write;
@@ -17,13 +17,13 @@ use tempfile::TempDir;
 use crate::harness::{Launch, Running, own, request, until};
 use crate::page::Page;
 
-/// A folder with a mapping file, and a program that reads it.
+/// A bridge with a mapping file in a temporary folder.
 struct Mapped {
     folder: TempDir,
     bridge: Running,
 }
 
-/// Rules that map `app.*` to a family of this name.
+/// Rules that map `app.*` to this name.
 fn named(name: &str) -> String {
     format!("mappings:\n- match: \"app.*\"\n  name: \"{name}\"\n")
 }
@@ -32,7 +32,7 @@ fn reloads(page: &Page, outcome: &str) -> f64 {
     own(page, &format!("config_reloads_total{{outcome=\"{outcome}\"}}"))
 }
 
-/// Replaces a file by another at once, as editors do.
+/// Replaces a file atomically, as editors do.
 fn rename_over(path: &Path, text: &str) {
     let new = path.with_extension("new");
     fs::write(&new, text).expect("written");
@@ -40,7 +40,7 @@ fn rename_over(path: &Path, text: &str) {
 }
 
 impl Mapped {
-    /// `watch` is how often the file is looked at; "0" for never.
+    /// `watch` is the interval at which the bridge checks the file; "0" means never.
     fn start(rules: &str, watch: &str) -> Self {
         let folder = TempDir::new().expect("a temporary directory");
         let path = folder.path().join("rules.yml");
@@ -83,7 +83,7 @@ fn launch(path: &Path, watch: &str) -> Launch {
 }
 
 #[apply(test)]
-fn rules_are_read_again_on_a_signal_and_on_request() {
+fn rules_are_reloaded_by_signal_and_by_request() {
     let mapped = Mapped::start(&named("one"), "0");
     let page = mapped.send("app.x:1|c");
     assert_eq!((page.value("one"), own(&page, "loaded_mappings"), reloads(&page, "success")), (Some(1.0), 1.0, 0.0));
@@ -103,12 +103,12 @@ fn rules_are_read_again_on_a_signal_and_on_request() {
     }
     let page = mapped.reload(&named("one"), "success");
     assert_eq!(own(&page, "config_hash"), hash, "the same text has the same hash");
-    assert_eq!(mapped.send("app.x:1|c").value("one"), Some(2.0), "the counter goes on");
+    assert_eq!(mapped.send("app.x:1|c").value("one"), Some(2.0), "the counter keeps its value");
     mapped.bridge.stop();
 }
 
 #[apply(test)]
-fn without_lifecycle_nobody_reloads_over_http() {
+fn without_its_flag_reloads_over_http_are_rejected() {
     let folder = TempDir::new().expect("a temporary directory");
     let path = folder.path().join("rules.yml");
     fs::write(&path, named("one")).expect("written");
@@ -119,7 +119,7 @@ fn without_lifecycle_nobody_reloads_over_http() {
 }
 
 #[apply(test)]
-fn a_changed_file_is_seen_however_it_was_changed() {
+fn each_way_to_change_a_file_is_noticed() {
     let mapped = Mapped::start(&named("start"), "100ms");
     let path = mapped.path();
     let changes: [(&str, &dyn Fn()); 3] = [
@@ -134,7 +134,7 @@ fn a_changed_file_is_seen_however_it_was_changed() {
     ];
     for (number, (name, change)) in (1..).zip(changes) {
         change();
-        // A file that is looked at while it is written, or absent for a moment, is a failure and then a success.
+        // If the bridge reads the file while it is written or missing, a failed reload comes before the successful one.
         let hash = own(&mapped.bridge.page(), "config_hash");
         mapped.bridge.page_when(&format!("{name} is in force"), |page| {
             reloads(page, "success") >= f64::from(number) && own(page, "config_last_reload_successful") == 1.0
@@ -146,8 +146,8 @@ fn a_changed_file_is_seen_however_it_was_changed() {
 }
 
 #[apply(test)]
-fn a_config_map_is_followed() {
-    // As Kubernetes does it: rules.yml -> ..data/rules.yml, ..data -> a folder of its time, and the link ..data is swapped.
+fn a_kubernetes_config_map_is_followed() {
+    // Kubernetes links rules.yml to ..data/rules.yml and ..data to a folder with a time in its name, and swaps the link ..data.
     let folder = TempDir::new().expect("a temporary directory");
     let at = |name: &str| folder.path().join(name);
     let version = |name: &str, rules: &str| {
@@ -168,13 +168,13 @@ fn a_config_map_is_followed() {
     symlink("..2026_02", at("..data_tmp")).expect("linked");
     fs::rename(at("..data_tmp"), at("..data")).expect("swapped");
     fs::remove_dir_all(at("..2026_01")).expect("removed");
-    let page = mapped.bridge.page_when("the swap is seen", |page| reloads(page, "success") == 1.0);
-    assert_eq!(reloads(&page, "failure"), 0.0, "the swap is at once");
+    let page = mapped.bridge.page_when("the swap is noticed", |page| reloads(page, "success") == 1.0);
+    assert_eq!(reloads(&page, "failure"), 0.0, "the swap is atomic");
     assert_eq!(mapped.send("app.x:1|c").value("two"), Some(1.0));
     mapped.bridge.stop();
 }
 
-/// A file whose reads by the bridge can be waited for.
+/// Reports when the bridge reads a file.
 struct WatchedFile(OwnedFd);
 
 impl WatchedFile {
@@ -184,7 +184,7 @@ impl WatchedFile {
         Self(events)
     }
 
-    /// Waits until the file was opened, read and closed so many times more.
+    /// Waits until the bridge has read the file this many times more.
     fn is_read(&self, times: usize) {
         let mut buffer = [const { MaybeUninit::uninit() }; 4096];
         let mut events = inotify::Reader::new(&self.0, &mut buffer);
@@ -196,58 +196,58 @@ impl WatchedFile {
 fn a_file_that_is_replaced_by_the_same_text_is_not_reloaded() {
     let mapped = Mapped::start(&named("one"), "20ms");
     rename_over(&mapped.path(), &named("one"));
-    // The bridge has looked at the new file: the second read begins after the first was judged.
+    // The bridge reads the new file a second time only after it has compared the first text.
     WatchedFile::new(&mapped.path()).is_read(2);
     assert_eq!(reloads(&mapped.bridge.page(), "success"), 0.0);
     rename_over(&mapped.path(), &named("two"));
     mapped.bridge.page_when("another text is reloaded", |page| reloads(page, "success") >= 1.0);
     assert_eq!(mapped.send("app.x:1|c").value("two"), Some(1.0));
-    assert_eq!(reloads(&mapped.bridge.page(), "success"), 1.0, "and the same text was not");
+    assert_eq!(reloads(&mapped.bridge.page(), "success"), 1.0, "the same text was not reloaded");
     mapped.bridge.stop();
 }
 
 #[apply(test)]
-fn a_broken_file_changes_nothing_and_is_named() {
+fn a_broken_file_changes_nothing_and_its_mistake_is_logged() {
     let mapped = Mapped::start(&named("one"), "50ms");
     mapped.send("app.x:1|c");
     let hash = own(&mapped.bridge.page(), "config_hash");
     rename_over(&mapped.path(), "mappings:\n- match: \"app.*\"\n  name: two\n  labls: {a: b}\n");
     let page = mapped.bridge.page_when("the mistake is counted", |page| reloads(page, "failure") == 1.0);
     assert_eq!(own(&page, "config_last_reload_successful"), 0.0);
-    assert_eq!((own(&page, "loaded_mappings"), own(&page, "config_hash")), (1.0, hash), "of the rules in force");
+    assert_eq!((own(&page, "loaded_mappings"), own(&page, "config_hash")), (1.0, hash), "metrics of the rules in force");
     let page = mapped.send("app.x:1|c");
-    assert_eq!((page.value("one"), page.value("two")), (Some(2.0), None), "the old rules are on");
+    assert_eq!((page.value("one"), page.value("two")), (Some(2.0), None), "the old rules are in force");
     let log = mapped.bridge.process.log();
     assert!(log.contains("rules.yml:4:3") && log.contains("labls") && log.contains("labels"), "position and nearest key:\n{log}");
 
-    // It is tried once, not each time that the bridge looks at it.
+    // One attempt for each text, not one for each check.
     WatchedFile::new(&mapped.path()).is_read(4);
     assert_eq!(reloads(&mapped.bridge.page(), "failure"), 1.0);
 
     rename_over(&mapped.path(), &named("two"));
-    let page = mapped.bridge.page_when("it is repaired", |page| reloads(page, "success") == 1.0);
+    let page = mapped.bridge.page_when("the repaired file is reloaded", |page| reloads(page, "success") == 1.0);
     assert_eq!(own(&page, "config_last_reload_successful"), 1.0);
     assert_eq!(mapped.send("app.x:1|c").value("two"), Some(1.0));
 
     fs::remove_file(mapped.path()).expect("removed");
-    let page = mapped.bridge.page_when("its absence is counted", |page| reloads(page, "failure") >= 2.0);
+    let page = mapped.bridge.page_when("the missing file is a failed reload", |page| reloads(page, "failure") >= 2.0);
     assert_eq!(own(&page, "config_last_reload_successful"), 0.0);
     assert_eq!(mapped.send("app.x:1|c").value("two"), Some(2.0));
     mapped.bridge.stop();
 }
 
 #[apply(test)]
-fn whoever_asks_over_http_hears_of_a_broken_file() {
+fn a_reload_over_http_returns_the_mistakes() {
     let mapped = Mapped::start(&named("one"), "0");
     fs::write(mapped.path(), "mappings:\n- match: a\n  nmae: b\n").expect("written");
     let answer = request(mapped.bridge.web, "POST", "/-/reload", &[]).expect("an answer");
     assert_eq!(answer.status, 500);
     let text = answer.text();
     assert!(text.contains("rules.yml:3") && text.contains("nmae"), "{text}");
-    assert_eq!(reloads(&mapped.bridge.page(), "failure"), 1.0, "it was tried before the answer");
+    assert_eq!(reloads(&mapped.bridge.page(), "failure"), 1.0, "the reload came before the response");
     fs::write(mapped.path(), named("two")).expect("written");
     assert_eq!(request(mapped.bridge.web, "POST", "/-/reload", &[]).expect("an answer").status, 200);
-    assert_eq!(mapped.send("app.x:1|c").value("two"), Some(1.0), "in force when it was answered");
+    assert_eq!(mapped.send("app.x:1|c").value("two"), Some(1.0), "the rules were in force at the response");
     mapped.bridge.stop();
 }
 
@@ -266,7 +266,7 @@ fn a_broken_file_at_start_ends_the_program() {
 }
 
 #[apply(test)]
-fn what_rules_do_can_be_seen() {
+fn the_api_shows_what_rules_do() {
     let rules = format!(
         "{}  match_metric_type: counter\n- match: never.*\n  name: never\n- match: noise.*\n  action: drop\n  name: x\n",
         named("one")
@@ -285,7 +285,7 @@ fn what_rules_do_can_be_seen() {
         answer["data"]["names"].as_array().expect("a list").iter().map(|one| (one["name"].as_str(), one["samples"].as_u64())).collect();
     assert_eq!(names, [(Some("plain"), Some(2)), (Some("app.x"), Some(1))]);
 
-    // Bounded, whatever is sent; quotes and control characters are JSON's to escape.
+    // The list is limited. JSON escapes quotes and control characters.
     for chunk in 0..50 {
         let lines: Vec<String> = (0..100).map(|i| format!("n\"\\\u{1}{chunk}_{i}:1|c")).collect();
         mapped.bridge.send(lines.join("\n"));
@@ -297,14 +297,14 @@ fn what_rules_do_can_be_seen() {
     assert_eq!((listed.len(), answer["data"]["names_known"].as_u64()), (100, Some(1000)));
     assert_eq!(Some(5003 - sum), answer["data"]["samples_of_other_names"].as_u64());
 
-    // Another set of rules begins to count anew.
+    // New rules start to count at zero.
     mapped.reload(&named("two"), "success");
     assert_eq!(mapped.api("/api/v1/rules")["data"]["rules"][0]["samples"], 0);
     mapped.bridge.stop();
 }
 
 #[apply(test)]
-fn nothing_is_lost_or_counted_twice_by_reloads_under_load() {
+fn reloads_under_load_lose_no_sample_and_count_none_twice() {
     const LOAD: Duration = Duration::from_secs(3);
     const RELOADS_AT_LEAST: u64 = 12;
     let rules = |moved: &str, ttl: &str| {
@@ -328,7 +328,7 @@ fn nothing_is_lost_or_counted_twice_by_reloads_under_load() {
             }
         });
         let (start, mut stream) = (Instant::now(), mapped.bridge.tcp());
-        // On a busy machine a reload takes long; there are to be some at all events.
+        // On a busy machine a reload takes long. Go on until there were enough.
         while start.elapsed() < LOAD || requests.load(Ordering::Relaxed) < RELOADS_AT_LEAST && !reloading.is_finished() {
             stream.write_all(block.as_bytes()).expect("sent");
             blocks += 1;

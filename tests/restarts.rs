@@ -1,5 +1,5 @@
-//! Restarts in the eyes of Prometheus: whatever ends the bridge, and whatever becomes of its state file, `increase()` is never more
-//! than what was sent, and less only by what no scrape has seen.
+//! Restarts as Prometheus sees them. For any end of the bridge and any damage to its state file, `increase()` is never more than what
+//! was sent, and less only by what no scrape has seen.
 //!
 //! [`ROUNDS`] rounds by default; `STATSD_BRIDGE_RESTART_ROUNDS=50` runs as many.
 
@@ -19,18 +19,18 @@ use crate::harness::{Launch, Running, free_port, until};
 use crate::peers;
 use crate::prometheus::Prometheus;
 
-/// One of each kind of end, and one more.
+/// One round for each kind of end, and one more.
 const ROUNDS: usize = 6;
 
-/// What a counter is worth from the beginning: far more than all that is sent later.
+/// The first value of the counter: far more than the sum of later samples.
 const BIG: f64 = 1_000_000.0;
 
-/// A bridge that is started again and again, and a Prometheus that scrapes it at one address all the while.
+/// A bridge that is restarted, and a Prometheus that scrapes it at the same address all the time.
 struct Scraped {
     folder: TempDir,
     web: SocketAddr,
     prometheus: Prometheus,
-    /// Whether the folder is a file system of its own, of 128 KiB.
+    /// Whether the folder is a separate file system of 128 KiB.
     is_small: bool,
 }
 
@@ -56,7 +56,7 @@ impl Scraped {
         Launch::new().arg(state).arg(web).arg(format!("--state.interval={interval}")).start()
     }
 
-    /// What Prometheus has of a series, oldest first: all values ever scraped.
+    /// All scraped values of a series, oldest first.
     fn values(&self, series: &str) -> Vec<f64> {
         let json = self.prometheus.api(&format!("query?query={series}%5B1h%5D"));
         let values = json["data"]["result"][0]["values"].as_array().cloned().unwrap_or_default();
@@ -76,14 +76,14 @@ impl Scraped {
         });
     }
 
-    /// What `increase()` gives over all scrapes, without its guess at what lies before the first and behind the last one.
+    /// The increase over all scrapes, without the extrapolation of `increase()` before the first and after the last one.
     fn increase(&self, series: &str) -> f64 {
         let values = self.values(series);
         let pairs = values.windows(2).filter_map(|pair| Some((*pair.first()?, *pair.get(1)?)));
         pairs.map(|(before, after)| if after < before { after } else { after - before }).sum()
     }
 
-    /// Lets no snapshot be written until the guard is dropped; the bridge can be started meanwhile where the file system is small.
+    /// Prevents snapshots until the guard is dropped. On the small file system the bridge can start in the meantime.
     fn filled(&self) -> Filled {
         let path = self.folder.path().join("filler");
         if self.is_small {
@@ -91,7 +91,7 @@ impl Scraped {
             while filler.write(&[0; 512]).is_ok_and(|written| written > 0) {}
             return Filled { path };
         }
-        // A folder that is not empty is not removed for the next snapshot.
+        // The bridge cannot remove a folder that is not empty, so it cannot write the next snapshot.
         let path = self.folder.path().join("state.tmp");
         until("the name is free", || fs::create_dir_all(path.join("x")).ok());
         Filled { path }
@@ -122,7 +122,7 @@ fn terminate(mut bridge: Running) {
     assert!(status.success(), "after SIGTERM: {status}\n{}", bridge.process.log());
 }
 
-/// The last snapshot cannot be written, and the exit code says so.
+/// Ends the bridge, which cannot write the last snapshot and exits with 1.
 fn terminate_without_snapshot(mut bridge: Running) {
     bridge.process.signal(Signal::TERM);
     let status = bridge.process.wait();
@@ -134,9 +134,9 @@ fn kill(mut bridge: Running) {
     assert!(!bridge.process.wait().success());
 }
 
-/// The case in which nothing but the order of things goes wrong: the file is good, and older than the last scrape.
+/// The state file is valid, but older than the last scrape.
 #[apply(test)]
-fn a_crash_after_an_orderly_restart_is_no_jump() {
+fn a_crash_after_an_orderly_restart_is_a_counter_reset() {
     let program = peers::prometheus();
     let scraped = Scraped::new(&program);
     let bridge = scraped.start("30s");
@@ -160,7 +160,7 @@ fn a_crash_after_an_orderly_restart_is_no_jump() {
     bridge.stop();
 }
 
-/// Sends without end over TCP to whatever listens, and counts what it sent.
+/// Sends over TCP all the time, to the bridge that is running, and counts what it sent.
 struct Load {
     target: Arc<std::sync::Mutex<Option<SocketAddr>>>,
     sent: Arc<AtomicU64>,
@@ -181,7 +181,7 @@ impl Load {
                     let now = *target.lock().expect("nobody panics with it");
                     stream = stream.or_else(|| TcpStream::connect(now?).ok());
                     if let Some(open) = &mut stream {
-                        // Counted first: what is sent by half may have arrived.
+                        // Counted first: a failed write may have sent a part.
                         sent.fetch_add(50, Relaxed);
                         if open.write_all(lines.as_bytes()).is_err() {
                             stream = None;
@@ -206,7 +206,7 @@ impl Drop for Load {
     }
 }
 
-/// How a bridge ends, and what becomes of its file.
+/// How a bridge ends, and what happens to its state file.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum End {
     Term,
@@ -219,7 +219,7 @@ enum End {
 const ENDS: [End; 5] = [End::Kill, End::Term, End::TermOnFullDisk, End::TruncatedAfterTerm, End::KillUnseen];
 
 #[apply(test)]
-fn no_end_makes_prometheus_count_more_than_was_sent() {
+fn after_each_kind_of_end_prometheus_counts_no_more_than_was_sent() {
     let program = peers::prometheus();
     let rounds = std::env::var("STATSD_BRIDGE_RESTART_ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().expect("a number of rounds"));
     let (scraped, load) = (Scraped::new(&program), Load::start());
@@ -227,12 +227,12 @@ fn no_end_makes_prometheus_count_more_than_was_sent() {
     bridge.send(format!("big_total:{BIG}|c\nlevel:7|g\nusers:a|s"));
     scraped.scraped("big_total", BIG);
     terminate(bridge);
-    // What the counter is worth now, what was sent since the first scrape, and how much of that no scrape may have seen.
+    // The counter's value, what was sent since the first scrape, and how much of that may be unseen by any scrape.
     let (mut value, mut sent, mut unseen) = (BIG, 0.0, 0.0);
     for round in 0..rounds {
         let end = ENDS[round % ENDS.len()];
         eprintln!("round {round}: {end:?}");
-        // On the full disk there is none of the timer, whose memory would be free again when it fails.
+        // On the full disk no snapshot by timer: when it fails, it would free space again.
         let interval = if end == End::TermOnFullDisk { "1h" } else { ["1s", "30s"][round / 2 % 2] };
         let bridge = scraped.start(interval);
         load.to(bridge.statsd);
@@ -258,7 +258,7 @@ fn no_end_makes_prometheus_count_more_than_was_sent() {
                 let filled = scraped.filled();
                 terminate_without_snapshot(bridge);
                 if scraped.is_small {
-                    // It starts on the full disk too.
+                    // The bridge also starts on the full disk.
                     let bridge = scraped.start("1s");
                     scraped.scraped("big_total", 0.0);
                     kill(bridge);
@@ -270,7 +270,7 @@ fn no_end_makes_prometheus_count_more_than_was_sent() {
             value = 0.0;
         }
         if end == End::TruncatedAfterTerm {
-            // Nothing is left; the counter is there again with its first sample.
+            // The series are lost. The counter begins again with its first sample.
             let bridge = scraped.start("1s");
             assert_eq!(bridge.page().value("level"), None);
             bridge.send("big_total:1|c\nlevel:7|g\nusers:a|s");

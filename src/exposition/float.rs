@@ -58,7 +58,8 @@ fn push_any_count(count: f64, out: &mut Vec<u8>) {
     }
 }
 
-/// The number as an integer, if it is a small whole one, as most are. -0 becomes 0, because an exposition does not distinguish them.
+/// The number as an integer, if it is a small whole one, as most are. -0 becomes 0, because an exposition does not distinguish
+/// them.
 #[inline]
 fn plain(value: f64) -> Option<u32> {
     let number = value as u32;
@@ -116,7 +117,9 @@ fn push_digits(value: f64, out: &mut Vec<u8>) {
         out.push(b'-');
     }
     let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let exponent = exponent.parse::<i32>();
+    debug_assert!(exponent.is_ok(), "{text:?} has no exponent");
+    let exponent = exponent.unwrap_or(0);
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let all = whole.bytes().chain(fraction.bytes());
     let leading_zeros = all.clone().take_while(|digit| *digit == b'0').count();
@@ -128,6 +131,7 @@ fn push_digits(value: f64, out: &mut Vec<u8>) {
         *place = digit;
         len += 1;
     }
+    debug_assert!(leading_zeros + len == whole.len() + fraction.len(), "{text:?} has too many digits");
     let digits = digits.get(..len).unwrap_or_default();
     let significant = digits.iter().rposition(|digit| *digit != b'0').map_or(1, |last| last + 1);
     write_digits(digits.get(..significant).unwrap_or(b"0"), power, out);

@@ -25,8 +25,8 @@ pub enum OpenMetricsOffer {
 }
 
 impl OpenMetricsOffer {
-    /// The offer by the options and the rules in force. It depends on no samples and no scrapes, so a scraper gets the same format from one
-    /// change of the rules to the next.
+    /// The offer by the options and the rules in force. It depends on no samples and no scrapes, so a scraper gets the same
+    /// format from one change of the rules to the next.
     pub(crate) fn of(engine: &Engine) -> Self {
         let options = engine.options();
         match options.openmetrics {

@@ -1,7 +1,8 @@
 //! OpenMetrics 1.0.0. [`super::shape`] decides the shape of a family.
 //!
 //! Counts of buckets, histograms and summaries are those of text. The specification requires whole numbers, so a family with a
-//! fractional count, which sampling causes, has no type; it keeps the type where exemplars need it, because Prometheus reads fractions.
+//! fractional count, which sampling causes, has no type; it keeps the type where exemplars need it, because Prometheus reads
+//! fractions.
 
 use std::sync::Arc;
 
@@ -36,7 +37,9 @@ impl FamilyPart<'_> {
     }
 
     fn suffix(&self) -> &'static str {
-        parts(self.family.kind()).get(self.part).copied().unwrap_or_default()
+        let parts = parts(self.family.kind());
+        debug_assert!(self.part < parts.len(), "a family has {} parts, not {}", parts.len(), self.part + 1);
+        parts.get(self.part).copied().unwrap_or_default()
     }
 }
 

@@ -1,12 +1,12 @@
 //! Length-delimited messages of the type `io.prometheus.client.MetricFamily`, written field by field.
 //!
-//! The length comes before the message, and values change while they are read. So a family is held back until it is
-//! complete, in pieces, up to [`HELD_MAX`] bytes. A larger family becomes several messages of the same name, which Prometheus
-//! reads as one family; this does not occur within the default limits. A series allocates nothing: the lengths of its inner messages are
+//! The length comes before the message, and values change while they are read. So a family is held back until it is complete, in
+//! pieces, up to [`HELD_MAX`] bytes. A larger family becomes several messages of the same name, which Prometheus reads as one
+//! family; this does not occur within the default limits. A series allocates nothing: the lengths of its inner messages are
 //! written to bytes reserved for them.
 //!
-//! Counts are whole numbers in the fields that every reader knows. A fractional count, which sampling causes, is rounded there, and
-//! exact in the float field beside it, which newer readers prefer. Counters keep their full name and type.
+//! Counts are whole numbers in the fields that every reader knows. A fractional count, which sampling causes, is rounded there,
+//! and exact in the float field beside it, which newer readers prefer. Counters keep their full name and type.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -39,7 +39,9 @@ pub(super) struct Messages {
     /// Name, help and type of the current family.
     head: Vec<u8>,
     unit: Option<&'static str>,
+    /// Full pieces of the current family, and the piece that is being filled.
     pieces: VecDeque<Vec<u8>>,
+    piece: Vec<u8>,
     held: usize,
     /// Pieces of complete messages.
     whole: VecDeque<Vec<u8>>,
@@ -83,7 +85,8 @@ impl Messages {
                     bounds.native().filter(|_| bounds.is_native_wanted()).map(|options| (NativeSnapshot::new(options), options));
                 for series in series {
                     all.clear();
-                    // Also without a sample since native buckets are wanted: Prometheus counts no increase from what their first scrape lacks.
+                    // Also without a sample since native buckets are wanted: Prometheus counts no increase from what their first
+                    // scrape lacks.
                     let native = native.as_mut().map(|(native, options)| {
                         native.clear(options);
                         series.histogram_with_native(bounds, &mut all, native);
@@ -153,6 +156,8 @@ impl Messages {
         first.extend_from_slice(&self.head);
         self.whole.push_back(first);
         self.whole.append(&mut self.pieces);
+        let last = self.next_piece();
+        self.whole.push_back(last);
         self.whole.push_back(unit);
         self.held = 0;
     }
@@ -182,11 +187,16 @@ impl Messages {
 
     /// The piece to append to.
     fn piece(&mut self) -> &mut Vec<u8> {
-        if self.pieces.back().is_none_or(|piece| piece.len() >= PIECE_BYTES) {
-            self.pieces.push_back(std::mem::take(&mut self.spare));
+        if self.piece.len() >= PIECE_BYTES {
+            let full = self.next_piece();
+            self.pieces.push_back(full);
         }
-        // There is one now.
-        self.pieces.back_mut().unwrap_or(&mut self.head)
+        &mut self.piece
+    }
+
+    /// Begins an empty piece, and returns the previous one.
+    fn next_piece(&mut self) -> Vec<u8> {
+        std::mem::replace(&mut self.piece, std::mem::take(&mut self.spare))
     }
 }
 

@@ -159,6 +159,7 @@ impl Exposition {
 
     /// Writes further series. Returns `None` if the family is complete.
     fn go_on(&mut self, mut current: Current, out: &mut Vec<u8>) -> Option<Current> {
+        debug_assert!(current.done <= current.series.len(), "more series than there are");
         let rest = current.series.get(current.done..).unwrap_or_default();
         let some = rest.get(..STEP_SERIES).unwrap_or(rest);
         // Series are scattered in memory: prefetch some while the ones before them are written.

@@ -80,6 +80,7 @@ pub(super) fn message(field: u32, out: &mut Vec<u8>, content: impl FnOnce(&mut V
         out.copy_within(start..start + length, start + extra);
     }
     let places = out.get_mut(start - 1..start + extra).unwrap_or_default();
+    debug_assert_eq!(places.len(), extra + 1, "a length lacks its bytes");
     for (nth, place) in places.iter_mut().enumerate() {
         let seven = (length >> (7 * nth)) as u8;
         *place = if nth == extra { seven & 0x7f } else { seven | 0x80 };

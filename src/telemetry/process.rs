@@ -137,7 +137,8 @@ fn clock() -> &'static Clock {
 /// The key of the clock ticks per second in the auxiliary vector.
 const AT_CLKTCK: usize = 17;
 
-/// One value of the auxiliary vector, which consists of pairs of native words, key and value. 0 counts as absent, because it is a divisor.
+/// One value of the auxiliary vector, which consists of pairs of native words, key and value. 0 counts as absent, because it is a
+/// divisor.
 fn parse_auxv(auxv: &[u8], wanted: usize) -> Option<usize> {
     const WORD: usize = size_of::<usize>();
     let (words, _) = auxv.as_chunks::<WORD>();

@@ -1,8 +1,8 @@
 //! The recorder behind the `metrics` facade. Each exposition reads typed families from it.
 //!
-//! metrics-exporter-prometheus checks names, escapes labels, keeps help texts and puts observations into buckets. It renders all of
-//! that as text, which costs more than a thousand series of senders. So the text of counters and gauges is parsed only after a new one was
-//! registered. Their values are kept here; in that text, the value of a series is the index of its value here.
+//! metrics-exporter-prometheus checks names, escapes labels, keeps help texts and puts observations into buckets. It renders all
+//! of that as text, which costs more than a thousand series of senders. So the text of counters and gauges is parsed only after a
+//! new one was registered. Their values are kept here; in that text, the value of a series is the index of its value here.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Acquire;

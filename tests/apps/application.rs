@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Process, free_port, until};
+use crate::harness::{DEADLINE, Process, free_port, until};
 use crate::peers;
 use crate::prometheus::filter;
 
@@ -34,7 +34,7 @@ pub fn ended(process: &mut Process) -> ExitStatus {
         if let Some(status) = process.try_wait() {
             return status;
         }
-        assert!(start.elapsed() < Duration::from_secs(180), "it does not end:\n{}", process.log());
+        assert!(start.elapsed() < 5 * DEADLINE, "it does not end:\n{}", process.log());
         std::thread::sleep(Duration::from_millis(20));
     }
 }
@@ -84,7 +84,7 @@ impl Drop for Application {
         if self.process.try_wait().is_none() {
             self.process.signal(rustix::process::Signal::TERM);
             let start = Instant::now();
-            while self.process.try_wait().is_none() && start.elapsed() < Duration::from_secs(10) {
+            while self.process.try_wait().is_none() && start.elapsed() < DEADLINE {
                 std::thread::sleep(Duration::from_millis(20));
             }
         }

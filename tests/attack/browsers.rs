@@ -1,5 +1,5 @@
-//! What a page of somebody else can make a browser send: forms that would end, reload or delete, and requests under a name that was
-//! pointed at the bridge's address.
+//! Requests that other sites can make a browser send: forms that would stop, reload or delete, and requests with a host name whose
+//! DNS record points to the bridge's address.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, TcpStream};
@@ -8,7 +8,7 @@ use crate::harness::{Launch, Running, parse_response};
 
 const DELETE: &str = "/api/v1/series/delete?match[]=a";
 
-/// The status of a request with this host and these headers.
+/// The status of a response to a request with this host and these headers.
 fn status(bridge: &Running, method: &str, path: &str, host: &str, headers: &str) -> u16 {
     let mut stream = TcpStream::connect(bridge.web).expect("a connection");
     let host = if host.is_empty() { String::new() } else { format!("Host: {host}\r\n") };
@@ -28,7 +28,7 @@ fn rejected(bridge: &Running, reason: &str) -> f64 {
 }
 
 #[apply(test)]
-fn a_form_of_another_site_changes_nothing() {
+fn a_form_of_another_site_is_rejected() {
     let bridge = launch(Ipv4Addr::LOCALHOST.into()).start();
     bridge.send("a:1|c");
     bridge.page_at(1);
@@ -47,20 +47,20 @@ fn a_form_of_another_site_changes_nothing() {
         }
         assert_eq!(status(&bridge, "PUT", "/-/quit", &own, headers), 403, "{headers}");
         forged += 1;
-        assert_eq!(status(&bridge, "GET", "/metrics", &own, headers), 200, "a link to the page is harmless");
+        assert_eq!(status(&bridge, "GET", "/metrics", &own, headers), 200, "reading is allowed");
     }
     assert_eq!(rejected(&bridge, "cross_site"), f64::from(forged));
     assert!(bridge.page_text().contains("\na 1\n"), "nothing was deleted");
-    // Programs, and the bridge's own pages, do what they did.
+    // Programs and the bridge's own pages may still change things.
     assert_eq!(status(&bridge, "POST", "/-/reload", &own, ""), 200);
     assert_eq!(status(&bridge, "POST", "/-/reload", &own, &format!("Origin: http://{own}\r\nSec-Fetch-Site: same-origin\r\n")), 200);
     assert_eq!(status(&bridge, "POST", DELETE, &own, ""), 200);
-    bridge.page_when("it is deleted", |page| page.value("a").is_none());
+    bridge.page_when("the series is deleted", |page| page.value("a").is_none());
     bridge.stop();
 }
 
 #[apply(test)]
-fn a_name_pointed_at_the_loopback_reads_and_changes_nothing() {
+fn on_loopback_a_foreign_host_name_is_rejected() {
     let bridge = launch(Ipv4Addr::LOCALHOST.into()).start();
     let port = bridge.web.port();
     for path in ["/metrics", "/", "/api/v1/rejections", "/-/ready"] {
@@ -86,7 +86,7 @@ fn a_name_pointed_at_the_loopback_reads_and_changes_nothing() {
 }
 
 #[apply(test)]
-fn elsewhere_a_bridge_has_any_name_but_not_for_a_browser_that_would_change_something() {
+fn on_other_addresses_any_host_name_may_read_but_a_browser_may_not_change_anything() {
     let bridge = launch(Ipv4Addr::UNSPECIFIED.into()).start();
     assert_eq!(status(&bridge, "GET", "/metrics", "any.example", ""), 200);
     assert_eq!(status(&bridge, "POST", "/-/reload", "any.example", ""), 200, "a program");
@@ -96,6 +96,6 @@ fn elsewhere_a_bridge_has_any_name_but_not_for_a_browser_that_would_change_somet
     bridge.stop();
     let bridge = launch(Ipv4Addr::UNSPECIFIED.into()).arg("--web.allowed-hosts=any.example,0.0.0.0").start();
     assert_eq!(status(&bridge, "POST", "/-/reload", "any.example", browser), 200);
-    assert_eq!(status(&bridge, "GET", "/metrics", "other.example", ""), 403, "named hosts hold everywhere");
+    assert_eq!(status(&bridge, "GET", "/metrics", "other.example", ""), 403, "--web.allowed-hosts applies to every address");
     bridge.stop();
 }

@@ -1,5 +1,5 @@
-//! The wall clock is set while the bridge runs, by days, in both directions: a machine without a clock that hears of the time late, or one
-//! that had a wrong one.
+//! The wall clock changes by two days while the bridge runs, forwards and backwards, as when a machine with a wrong clock gets the
+//! time from the network.
 
 use std::fs;
 use std::path::Path;
@@ -8,17 +8,17 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::harness::{Launch, Running, request};
 use crate::peers;
 
-/// Two days.
+/// Two days, in seconds.
 const WRONG_BY: f64 = 172_800.0;
 
-/// More than any test takes, and far less than two days.
+/// Seconds. More than any test takes, and far less than two days.
 const NEAR: f64 = 3_600.0;
 
 fn seconds() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs_f64()
 }
 
-/// A bridge whose wall clock is ahead by what the file says.
+/// A bridge whose wall clock differs by the offset in the file `clock`.
 fn launch(library: &Path, clock: &Path, state: &Path) -> Launch {
     Launch::new()
         .env("LD_PRELOAD", &library.display().to_string())
@@ -34,7 +34,7 @@ fn launch(library: &Path, clock: &Path, state: &Path) -> Launch {
         .arg("--statsd.observer-type=summary")
 }
 
-/// The number at the end of the first line that begins so.
+/// The number at the end of the first line with this beginning.
 fn last_number(text: &str, beginning: &str) -> f64 {
     let line = text.lines().find(|line| line.starts_with(beginning)).unwrap_or_else(|| panic!("no {beginning} in {text}"));
     line.rsplit(' ').next().and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("no number in {line}"))
@@ -49,7 +49,7 @@ fn is_near(time: f64, other: f64) -> bool {
     (time - other).abs() < NEAR
 }
 
-fn the_clock_is_set_right(library: &Path, ahead: f64) {
+fn the_clock_is_corrected(library: &Path, ahead: f64) {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let (clock, state) = (folder.path().join("clock"), folder.path().join("state"));
     fs::write(&clock, format!("{ahead:+}\n")).expect("the file is written");
@@ -57,19 +57,19 @@ fn the_clock_is_set_right(library: &Path, ahead: f64) {
     bridge.send("early_total:1|c|#trace:a\nquantiles:5|h");
     bridge.page_at(2);
     let created = last_number(&openmetrics(&bridge), "early_created");
-    assert!(is_near(created, seconds() + ahead), "the wrong clock is believed until it is set: {created}");
+    assert!(is_near(created, seconds() + ahead), "the bridge uses the wrong clock until it changes: {created}");
 
     fs::write(&clock, "+0\n").expect("the file is written");
-    crate::harness::until("the bridge notices", || bridge.process.log().contains("the wall clock was set").then_some(()));
+    crate::harness::until("the bridge logs the change", || bridge.process.log().contains("the wall clock was set").then_some(()));
     bridge.send("late_total:2|c|#trace:b\ngauge:7|g");
     bridge.page_at(4);
     let text = openmetrics(&bridge);
-    assert_eq!(last_number(&text, "early_created"), created, "a created time that changes is a reset");
+    assert_eq!(last_number(&text, "early_created"), created, "a changed created time would be a counter reset");
     assert!(is_near(last_number(&text, "late_created"), seconds()), "{text}");
     for series in ["early_total", "late_total"] {
         assert!(is_near(last_number(&text, series), seconds()), "the exemplar of {series}: {text}");
     }
-    // Nothing expired, and the window of the summary still holds what was observed before.
+    // No series expired, and the summary's window still has the earlier observation.
     assert!(text.contains("quantiles{quantile=\"0.5\"} 5"), "{text}");
     bridge.stop();
 
@@ -84,19 +84,19 @@ fn the_clock_is_set_right(library: &Path, ahead: f64) {
     if created < now {
         assert_eq!(again_created, created);
     } else {
-        assert!(is_near(again_created, now) && again_created <= now, "no created time is to come after a start: {again_created}");
+        assert!(is_near(again_created, now) && again_created <= now, "a created time must not be later than the start: {again_created}");
     }
     again.stop();
 }
 
 #[apply(test)]
-fn a_clock_that_was_behind() {
+fn a_clock_that_was_slow_is_corrected() {
     let library = peers::libfaketime();
-    the_clock_is_set_right(&library, -WRONG_BY);
+    the_clock_is_corrected(&library, -WRONG_BY);
 }
 
 #[apply(test)]
-fn a_clock_that_was_ahead() {
+fn a_clock_that_was_fast_is_corrected() {
     let library = peers::libfaketime();
-    the_clock_is_set_right(&library, WRONG_BY);
+    the_clock_is_corrected(&library, WRONG_BY);
 }

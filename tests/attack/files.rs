@@ -1,5 +1,5 @@
-//! What is no file in a file's place: pipes, devices, folders, files without end or without content. The bridge never waits for them,
-//! goes on with what it read before, and says so.
+//! Pipes, devices, folders, huge and empty files in place of files that the bridge reads. The bridge does not block, keeps what it
+//! read before, and logs the reason.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -13,13 +13,13 @@ use crate::web_config::authority::Authority;
 
 const RULES: &str = "mappings:\n- match: \"app.*\"\n  name: \"mapped\"\n";
 
-/// Puts something in a file's place.
+/// Creates something at a path.
 type Put = fn(&Path);
 
-/// What stands in the way, and what the log says of it.
+/// What is created in place of the file, and the reason in the log.
 const IN_THE_WAY: [(&str, Put, &str); 6] = [
     ("a pipe", pipe, "it is a pipe, not a regular file"),
-    ("a device without end", |path| symlink("/dev/zero", path).expect("linked"), "it is a device, not a regular file"),
+    ("an endless device", |path| symlink("/dev/zero", path).expect("linked"), "it is a device, not a regular file"),
     (
         "a large file",
         |path| fs::File::create(path).and_then(|file| file.set_len(1 << 32)).expect("created"),
@@ -46,7 +46,7 @@ fn is_mapped(bridge: &Running) {
 }
 
 #[apply(test)]
-fn whatever_takes_the_place_of_rules_the_rules_stay() {
+fn rules_stay_in_force_when_their_file_becomes_unreadable() {
     let folder = TempDir::new().expect("a temporary directory");
     let path = folder.path().join("rules.yml");
     fs::write(&path, RULES).expect("written");
@@ -56,8 +56,8 @@ fn whatever_takes_the_place_of_rules_the_rules_stay() {
     for (what, put, says) in IN_THE_WAY {
         remove(&path);
         put(&path);
-        bridge.page_when(&format!("{what} is noticed"), |page| own(page, "config_last_reload_successful") == 0.0);
-        until("it is said", || bridge.process.log().contains(says).then_some(()));
+        bridge.page_when(&format!("the reload after {what} fails"), |page| own(page, "config_last_reload_successful") == 0.0);
+        until("the reason is logged", || bridge.process.log().contains(says).then_some(()));
         is_mapped(&bridge);
         let resident = own_process(&bridge);
         assert!(resident < 300e6, "{what}: {resident} bytes");
@@ -66,7 +66,7 @@ fn whatever_takes_the_place_of_rules_the_rules_stay() {
         bridge.page_when(&format!("the rules are back after {what}"), |page| own(page, "config_last_reload_successful") == 1.0);
         is_mapped(&bridge);
     }
-    // Who wants no rules says so.
+    // A file with an empty list removes all rules.
     fs::write(&path, "mappings: []\n").expect("written");
     bridge.page_when("there are no rules", |page| own(page, "loaded_mappings") == 0.0);
     assert_eq!(own(&bridge.page(), "config_last_reload_successful"), 1.0);
@@ -78,7 +78,7 @@ fn own_process(bridge: &Running) -> f64 {
 }
 
 #[apply(test)]
-fn a_folder_of_rules_that_loses_them_keeps_them_in_force() {
+fn rules_stay_in_force_when_their_folder_becomes_empty() {
     let folder = TempDir::new().expect("a temporary directory");
     let inside = folder.path().join("rules");
     fs::create_dir(&inside).expect("created");
@@ -88,18 +88,17 @@ fn a_folder_of_rules_that_loses_them_keeps_them_in_force() {
     let bridge = launch.arg("--mapping.watch-interval=100ms").start();
     is_mapped(&bridge);
     fs::rename(inside.join("a.yml"), folder.path().join("kept.yml")).expect("moved away");
-    bridge.page_when("it is noticed", |page| own(page, "config_last_reload_successful") == 0.0);
+    bridge.page_when("the reload fails", |page| own(page, "config_last_reload_successful") == 0.0);
     is_mapped(&bridge);
-    // Under another name they are rules all the same.
+    // The file's name does not matter.
     fs::rename(folder.path().join("kept.yml"), inside.join("c.yml")).expect("moved back");
-    bridge.page_when("they are back", |page| own(page, "config_last_reload_successful") == 1.0);
+    bridge.page_when("the reload succeeds", |page| own(page, "config_last_reload_successful") == 1.0);
     is_mapped(&bridge);
     bridge.stop();
 }
 
-/// Starts that must end at once.
 #[apply(test)]
-fn at_start_they_end_the_program_and_are_named() {
+fn at_start_they_are_errors_that_name_the_path() {
     let folder = TempDir::new().expect("a temporary directory");
     let at = |name: &str| folder.path().join(name);
     pipe(&at("pipe"));
@@ -114,7 +113,7 @@ fn at_start_they_end_the_program_and_are_named() {
             assert!(process.log().contains(&*at(name).to_string_lossy()), "{flag}: {}", process.log());
         }
     }
-    // An empty mapping file is one without rules, as for statsd_exporter.
+    // An empty mapping file has no rules, as in statsd_exporter.
     fs::write(at("empty.yml"), "").expect("written");
     let bridge = Launch::new().arg(format!("--statsd.mapping-config={}", at("empty.yml").display())).start();
     bridge.send("a:1|c");
@@ -122,7 +121,7 @@ fn at_start_they_end_the_program_and_are_named() {
     bridge.stop();
 }
 
-/// A program that serves TLS with a certificate in this folder.
+/// A program that serves TLS with the certificate in this folder.
 struct WithCertificate {
     folder: TempDir,
     process: Process,
@@ -157,7 +156,7 @@ fn write_certificate(folder: &Path) {
 }
 
 #[apply(test)]
-fn a_certificate_key_or_configuration_that_becomes_a_pipe_or_device_is_read_again_once_it_is_a_file() {
+fn a_certificate_that_becomes_a_pipe_or_device_is_reloaded_when_it_is_a_file_again() {
     let mut bridge = WithCertificate::start();
     let mut good = 0;
     for (name, put) in

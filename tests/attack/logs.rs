@@ -1,4 +1,4 @@
-//! Whoever reads the log stops reading: nothing else stops, and what was not logged is counted and said.
+//! A program that reads the log stops reading. The bridge goes on, counts the messages that it cannot write, and logs their number later.
 
 use std::fs::File;
 use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
@@ -12,10 +12,10 @@ use rustix::process::Signal;
 
 use crate::harness::{Launch, until};
 
-/// Messages that wait for their reader at most.
+/// The most messages that wait to be written.
 const QUEUE: usize = 4096;
 
-/// A pipe that nobody reads, and that holds nothing more.
+/// A full pipe.
 fn full_pipe() -> (PipeReader, PipeWriter) {
     let (reader, writer) = pipe().expect("a pipe");
     fill(&writer);
@@ -27,12 +27,12 @@ fn fill(writer: impl AsFd) {
     ioctl_fionbio(&writer, true).expect("a pipe can be non-blocking");
     while writer.write(&[b'.'; 4096]).is_ok() {}
     while writer.write(b".").is_ok() {}
-    // It is the bridge's too, which is to find an ordinary pipe.
+    // The bridge shares the flag, and must get an ordinary pipe.
     ioctl_fionbio(&writer, false).expect("a pipe can be blocking");
 }
 
-/// Samples are taken, HTTP answers, SIGTERM ends the program, and the state is written.
-fn nothing_else_stops(is_full_at_start: bool) {
+/// The bridge records samples, answers HTTP requests, ends on SIGTERM and writes the state file.
+fn the_bridge_goes_on(is_full_at_start: bool) {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let state = folder.path().join("state");
     let (reader, writer) = if is_full_at_start { full_pipe() } else { pipe().expect("a pipe") };
@@ -44,7 +44,7 @@ fn nothing_else_stops(is_full_at_start: bool) {
         bridge.send(format!("bad {number}"));
         bridge.send("good:1|c");
     }
-    let page = bridge.page_when("all samples are taken", |page| page.value("good") == Some(200.0));
+    let page = bridge.page_when("all samples are recorded", |page| page.value("good") == Some(200.0));
     assert_eq!(page.sum("statsd_bridge_udp_kernel_drops_total"), 0.0);
     assert_eq!(bridge.get("/-/healthy").status, 200);
     bridge.process.signal(Signal::TERM);
@@ -54,21 +54,21 @@ fn nothing_else_stops(is_full_at_start: bool) {
 }
 
 #[apply(test)]
-fn a_reader_that_stops_reading_stops_nothing() {
-    nothing_else_stops(false);
+fn a_log_that_is_no_longer_read_blocks_nothing() {
+    the_bridge_goes_on(false);
 }
 
 #[apply(test)]
-fn a_reader_that_never_reads_stops_nothing() {
-    nothing_else_stops(true);
+fn a_log_that_is_never_read_blocks_nothing() {
+    the_bridge_goes_on(true);
 }
 
 #[apply(test)]
-fn a_reader_of_the_first_lines_that_does_not_read_stops_nothing() {
+fn a_full_stdout_blocks_nothing() {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let path = folder.path().join("pipe");
     assert!(Command::new("mkfifo").arg(&path).status().expect("mkfifo runs").success());
-    // Open for both, so that nobody waits for the other end.
+    // Open for reading and writing, so that neither end waits for the other.
     let stdout = File::options().read(true).write(true).open(&path).expect("a pipe");
     fill(&stdout);
     let bridge = Launch::new().after(&format!("exec >{}", path.display())).start();
@@ -78,13 +78,13 @@ fn a_reader_of_the_first_lines_that_does_not_read_stops_nothing() {
 }
 
 #[apply(test)]
-fn messages_that_nobody_took_are_counted_and_said_when_somebody_reads_again() {
+fn dropped_messages_are_counted_and_their_number_is_logged_later() {
     let (mut reader, writer) = full_pipe();
     let stderr = OwnedFd::from(writer.try_clone().expect("a second handle"));
     let bridge = Launch::new().arg("--log.level=debug").arg("--tcp.max-connections=1").stderr(stderr).start();
-    // One message for each connection that is one too many: the first one is never silent, and keeps its place.
+    // Each connection over the limit gives one message. The first connection sends all the time, so that it is not evicted.
     let mut first = bridge.tcp();
-    bridge.page_when("the first one is taken", |page| page.sum("statsd_bridge_tcp_connections_open") == 1.0);
+    bridge.page_when("the first connection is open", |page| page.sum("statsd_bridge_tcp_connections_open") == 1.0);
     thread::spawn(move || {
         while first.write_all(b"\n").is_ok() {
             thread::sleep(Duration::from_millis(10))
@@ -98,7 +98,7 @@ fn messages_that_nobody_took_are_counted_and_said_when_somebody_reads_again() {
         (bridge.page().sum(dropped) > 0.0).then_some(())
     });
     assert!(connections >= QUEUE, "{connections} messages fit the queue");
-    // The last ones are counted within a second.
+    // The counter is updated every second.
     let mut last = f64::NAN;
     let page = bridge.page_when("no more messages are dropped", |page| {
         thread::sleep(Duration::from_millis(1500));
@@ -116,7 +116,7 @@ fn messages_that_nobody_took_are_counted_and_said_when_somebody_reads_again() {
     let said = log.lines().filter(|line| line.contains("log messages were dropped"));
     let said = said.map(|line| line.split_once("dropped=").and_then(|(_, rest)| rest.split(' ').next()?.parse::<f64>().ok()));
     let said: f64 = said.map(|number| number.expect("a number")).sum();
-    // The program may have had something else to say before the reader began.
+    // Other messages may have been dropped before the reader started.
     assert!((counted..=counted + 20.0).contains(&said), "{said} of {counted}; {} lines", log.lines().count());
-    assert!(log.contains("all listeners have ended"), "what comes later is logged");
+    assert!(log.contains("all listeners have ended"), "later messages are logged");
 }

@@ -1,4 +1,4 @@
-//! Losses, each with one counter that is right while it goes on.
+//! Losses: each has one counter, which is exact while the loss goes on.
 
 use std::io::Write;
 use std::net::UdpSocket;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
-use crate::harness::{Launch, Running};
+use crate::harness::{DEADLINE, Launch, Running};
 use crate::page::Page;
 
 fn own(page: &Page, name: &str) -> f64 {
@@ -24,7 +24,7 @@ fn send_lines(bridge: &Running, lines: usize) {
 fn a_line_is_relayed_or_lost_and_never_both() {
     const HALF: usize = 6_000;
     let target = UdpSocket::bind("127.0.0.1:0").expect("a socket");
-    target.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
+    target.set_read_timeout(Some(DEADLINE)).expect("a timeout");
     let address = target.local_addr().expect("an address");
     let bridge = Launch::new().arg(format!("--statsd.relay.address={address}")).start();
     send_lines(&bridge, HALF);
@@ -39,7 +39,7 @@ fn a_line_is_relayed_or_lost_and_never_both() {
     send_lines(&bridge, HALF);
     let page = bridge.page_when("the second half is lost", |page| own(page, "relay_lines_lost") == HALF as f64);
     assert_eq!(own(&page, "relay_lines_relayed"), HALF as f64, "a line that is lost was not relayed");
-    // Somebody listens there again.
+    // A program listens on the port again.
     let target = UdpSocket::bind(address).expect("the port is free");
     send_lines(&bridge, HALF);
     let page = bridge.page_when("the third half is relayed", |page| own(page, "relay_lines_relayed") == 2.0 * HALF as f64);
@@ -49,7 +49,7 @@ fn a_line_is_relayed_or_lost_and_never_both() {
 }
 
 #[apply(test)]
-fn cut_unix_datagrams_are_counted() {
+fn truncated_unix_datagrams_are_counted() {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let path = folder.path().join("s");
     let launch = Launch::new().arg(format!("--statsd.listen-unixgram={}", path.display()));
@@ -58,7 +58,7 @@ fn cut_unix_datagrams_are_counted() {
     for datagram in ["whole:1|c", "exactly_20_bytes:1|c", "whole:1|c\nthis_one_is_cut:1|c", "this_one_is_cut_too:1|c"] {
         sender.send_to(datagram.as_bytes(), &path).expect("it is taken");
     }
-    let page = bridge.page_when("all are taken", |page| own(page, "unixgram_packets") == 4.0);
+    let page = bridge.page_when("all datagrams are received", |page| own(page, "unixgram_packets") == 4.0);
     assert_eq!(own(&page, "unixgram_truncated_packets"), 2.0);
     assert_eq!(page.sum_where("statsd_bridge_sample_errors_total", "reason", "truncated_line"), 2.0);
     assert_eq!((page.value("whole"), page.value("exactly_20_bytes")), (Some(2.0), Some(1.0)));
@@ -66,23 +66,23 @@ fn cut_unix_datagrams_are_counted() {
 }
 
 #[apply(test)]
-fn a_tcp_probe_that_resets_without_a_byte_is_no_error() {
+fn a_tcp_reset_before_the_first_byte_is_not_an_error() {
     const PROBES: usize = 50;
     let bridge = Launch::new().start();
     let reset = |bytes: &[u8]| {
         let mut stream = bridge.tcp();
         stream.write_all(bytes).expect("it is taken");
         if !bytes.is_empty() {
-            bridge.page_when("it is heard", |page| page.value("a") == Some(1.0));
+            bridge.page_when("the line is recorded", |page| page.value("a") == Some(1.0));
         }
         SockRef::from(&stream).set_linger(Some(Duration::ZERO)).expect("an option of a socket");
     };
     (0..PROBES).for_each(|_| reset(b""));
     let is_done = |page: &Page| page.sum("statsd_bridge_tcp_connections_open") == 0.0;
-    let page = bridge.page_when("all probes are over", |page| own(page, "tcp_connections") == PROBES as f64 && is_done(page));
+    let page = bridge.page_when("all probes are closed", |page| own(page, "tcp_connections") == PROBES as f64 && is_done(page));
     assert_eq!(own(&page, "tcp_connection_errors"), 0.0);
     reset(b"a:1|c\ncut");
-    let page = bridge.page_when("it broke", |page| own(page, "tcp_connections") == PROBES as f64 + 1.0 && is_done(page));
-    assert_eq!(own(&page, "tcp_connection_errors"), 1.0, "a sender that breaks off is one");
+    let page = bridge.page_when("the reset is counted", |page| own(page, "tcp_connections") == PROBES as f64 + 1.0 && is_done(page));
+    assert_eq!(own(&page, "tcp_connection_errors"), 1.0, "a reset within a line is an error");
     bridge.stop();
 }

@@ -1,28 +1,29 @@
-//! Memory: whatever is sent, what the bridge keeps of it stays within `--limits.series-bytes`, and every sample is accounted for.
+//! Memory: for any samples, the bridge's memory for series stays within `--limits.series-bytes`, and every sample is counted.
 //!
-//! Each attack keeps something else: sketches, members, native buckets, bindings, series in their grace period, exemplars, label
-//! names. The budget is a small one, so that a few seconds are enough; the bound is tighter than the one that the documents promise.
+//! Each attack fills memory with something else: sketches, members, native buckets, bindings, series in their grace period, exemplars,
+//! label names. The budget is small, so that seconds are enough. The bound is lower than the one in the documents.
 
 use std::fmt::Write as _;
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
-use crate::harness::{DEADLINE, Launch, Running, until};
+use crate::harness::{Launch, Running, until};
 use crate::page::Page;
 
 /// The budget of the bridge under attack.
 const BUDGET: u64 = 8 << 20;
 
-/// What an attack may add to the resident memory: one and a half times the budget, and what expositions and the allocator take.
+/// The most that an attack may add to the resident memory: one and a half times the budget, and the memory of expositions and the
+/// allocator.
 const MOST_ADDED: u64 = BUDGET + BUDGET / 2 + (12 << 20);
 
-/// Bytes of a datagram, about.
+/// The approximate size of a datagram, in bytes.
 const DATAGRAM: usize = 30_000;
 
-/// A bridge with little memory, and how many samples it was sent.
+/// A bridge with a small budget, and the number of samples sent to it.
 struct Attacked {
     bridge: Running,
-    /// Each datagram is sent by all of them.
+    /// Each datagram is sent from all of these sockets.
     sockets: Vec<UdpSocket>,
     samples: u64,
     before: u64,
@@ -32,13 +33,13 @@ struct Attacked {
 impl Attacked {
     fn new(launch: Launch) -> Self {
         let bridge = launch.arg(format!("--limits.series-bytes={BUDGET}")).start();
-        // An exposition brings its threads and buffers with it.
+        // The first exposition starts threads and allocates buffers.
         bridge.page();
         let before = bytes_of(&bridge, "VmRSS");
         Self { sockets: vec![bridge.udp()], bridge, samples: 0, before, datagram: String::new() }
     }
 
-    /// Adds a line with so many samples to the datagram at hand, which is sent once it is large.
+    /// Adds a line with this many samples to the current datagram, and sends the datagram when it is large.
     fn line(&mut self, line: impl AsRef<str>, samples: u64) {
         self.datagram.push_str(line.as_ref());
         self.datagram.push('\n');
@@ -48,22 +49,22 @@ impl Attacked {
         }
     }
 
-    /// Sends what there is, once the kernel holds little of what came before: nothing is to be lost.
+    /// Sends the current datagram when the kernel's receive buffer is nearly empty, so that the kernel drops nothing.
     fn flush(&mut self) {
         for socket in &self.sockets {
-            until("the bridge takes what was sent", || (waiting(self.bridge.statsd.port()) < 100_000).then_some(()));
+            until("the receive buffer is nearly empty", || (waiting(self.bridge.statsd.port()) < 100_000).then_some(()));
             socket.send(self.datagram.as_bytes()).expect("a datagram is sent");
         }
         self.datagram.clear();
     }
 
-    /// The exposition once all has arrived and adds up.
+    /// The exposition when all samples have arrived and add up.
     fn arrived(&mut self) -> Page {
         self.flush();
         self.bridge.page_at(self.samples)
     }
 
-    /// What all of it added to the resident memory at its highest.
+    /// Checks the peak of the resident memory and the counted bytes.
     fn check(&mut self) -> Page {
         let page = self.arrived();
         let added = bytes_of(&self.bridge, "VmHWM").saturating_sub(self.before);
@@ -82,7 +83,7 @@ fn bytes_of(bridge: &Running, key: &str) -> u64 {
     line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
 }
 
-/// Bytes that the kernel holds for this port's sockets.
+/// Bytes in the receive buffers of this port's sockets.
 fn waiting(port: u16) -> u64 {
     let table = std::fs::read_to_string("/proc/net/udp").expect("Linux says what waits");
     let local = format!(":{port:04X}");
@@ -94,7 +95,7 @@ fn waiting(port: u16) -> u64 {
     rows.sum()
 }
 
-/// Starts with this mapping file.
+/// Starts the bridge with this mapping file.
 fn mapped(mapping: &str) -> (tempfile::NamedTempFile, Launch) {
     let file = tempfile::NamedTempFile::new().expect("a temporary file");
     std::fs::write(file.path(), mapping).expect("it can be written");
@@ -104,7 +105,7 @@ fn mapped(mapping: &str) -> (tempfile::NamedTempFile, Launch) {
 
 const SHORT_WINDOWS: &str = "defaults: {observer_type: summary, summary_options: {max_age: 5s, age_buckets: 5}}\n";
 
-/// 36 values from -1e9 to 1e9, as a packed line has them.
+/// 36 values from -1e9 to 1e9, in the form of a packed line.
 fn wide() -> String {
     let mut values = String::new();
     for exponent in 0..18 {
@@ -114,7 +115,7 @@ fn wide() -> String {
     values
 }
 
-/// Sends `series` wide summaries in each of five steps of a window.
+/// Sends a wide range of values to this many summaries, in each of five steps of their window.
 fn send_wide(attacked: &mut Attacked, family: &str, series: usize) {
     let values = wide();
     for _ in 0..5 {
@@ -128,19 +129,22 @@ fn send_wide(attacked: &mut Attacked, family: &str, series: usize) {
 }
 
 #[apply(test)]
-fn wide_summaries_in_all_steps_of_their_windows() {
+fn summaries_with_a_wide_range_of_values() {
     let (_file, launch) = mapped(SHORT_WINDOWS);
     let mut attacked = Attacked::new(launch);
     send_wide(&mut attacked, "wide", 500);
     let page = attacked.check();
     assert_eq!(page.sum("wide_count"), 500.0 * 36.0 * 5.0, "no sample is lost");
-    assert!(page.value(r#"statsd_bridge_cells_coarsened_total{family="wide"}"#).is_some_and(|count| count > 0.0), "and resolution by name");
+    assert!(
+        page.value(r#"statsd_bridge_cells_coarsened_total{family="wide"}"#).is_some_and(|count| count > 0.0),
+        "the loss of resolution is counted"
+    );
     attacked.bridge.stop();
 }
 
-/// Every worker has a cell of its own of every series, as long as there is memory; counters and histograms are folded where there is none.
+/// Each worker has its own cell of each series while there is memory. Then counters and histograms are folded.
 #[apply(test)]
-fn every_worker_meets_every_series() {
+fn every_series_on_every_worker() {
     let (_file, launch) = mapped(
         "defaults: {summary_options: {max_age: 5s, age_buckets: 5}}\nmappings:\n- {match: wide, name: wide, observer_type: summary}\n",
     );
@@ -157,9 +161,9 @@ fn every_worker_meets_every_series() {
     attacked.bridge.stop();
 }
 
-/// The default limit under the smallest cap that comes with the bridge, that of the sidecar: the kernel gives no byte more.
+/// The default limit within the memory limit of the sidecar manifest, the smallest in deploy/. The kernel enforces it.
 #[apply(test)]
-fn the_default_limit_under_a_cap_of_256_mib() {
+fn the_default_budget_fits_into_256_mib() {
     const CAP: u64 = 256 << 20;
     let (_file, launch) = mapped(SHORT_WINDOWS);
     let bridge = launch.start();
@@ -187,7 +191,7 @@ fn sets_of_many_members() {
     }
     let page = attacked.check();
     assert_eq!(page.sum_where("statsd_bridge_events_total", "type", "set"), 2_000.0 * 1_030.0);
-    // An estimate at the worst, of sets that are alike.
+    // Sets without memory for their members estimate them.
     let members = page.sum("s0") / page.family("s0").expect("it was sent").lines.len() as f64;
     assert!((800.0..1_300.0).contains(&members), "{members}");
     attacked.bridge.stop();
@@ -211,9 +215,9 @@ fn native_histograms_of_many_buckets() {
     attacked.bridge.stop();
 }
 
-/// The same series in spellings that differ: none of them is a series, each is a binding.
+/// One series in many spellings. Each spelling needs a binding, none is a new series.
 #[apply(test)]
-fn spellings_without_end() {
+fn many_spellings_of_one_series() {
     let mut attacked = Attacked::new(Launch::new());
     let padding = "!".repeat(400);
     for spelling in 0..120_000 {
@@ -265,7 +269,7 @@ fn exemplars_of_all_buckets() {
     attacked.bridge.stop();
 }
 
-/// Wave after wave of series that grow, expire and are kept for a return; and when the last of them is forgotten, nothing is counted.
+/// Waves of series that grow, expire and wait for their return. When the last one is forgotten, no bytes are counted.
 #[apply(test)]
 fn waves_of_series_that_expire() {
     let (_file, launch) = mapped(SHORT_WINDOWS);
@@ -278,15 +282,8 @@ fn waves_of_series_that_expire() {
         }
     }
     attacked.check();
-    let start = Instant::now();
-    let counted = loop {
-        let page = attacked.bridge.page();
-        let counted = page.sum("statsd_bridge_series_bytes");
-        if (page.sum("statsd_bridge_resting_series") == 0.0 && counted < 1_024.0) || start.elapsed() > DEADLINE {
-            break counted;
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    };
-    assert!(counted < 1_024.0, "{counted} bytes are counted, and nothing is there");
+    attacked.bridge.page_when("nothing is kept and nothing is counted", |page| {
+        page.sum("statsd_bridge_resting_series") == 0.0 && page.sum("statsd_bridge_series_bytes") < 1_024.0
+    });
     attacked.bridge.stop();
 }

@@ -1,4 +1,4 @@
-//! Paths of Unix sockets that are removed or replaced under the running bridge: noticed, said, counted, bound again.
+//! Paths of Unix sockets that are removed or replaced while the bridge runs. The bridge logs and counts that, and binds them again.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -16,16 +16,16 @@ fn ready_is(bridge: &Running, status: u16) {
     until(&format!("/-/ready answers {status}"), || (bridge.get("/-/ready").status == status).then_some(()));
 }
 
-/// Sends a line to the path until one is taken.
+/// Connects to the path when a program listens there, and sends a line.
 fn send_to(path: &Path) -> UnixDatagram {
     let sender = UnixDatagram::unbound().expect("a socket");
-    until("somebody listens at the path", || sender.connect(path).ok());
+    until("the bridge listens at the path", || sender.connect(path).ok());
     sender.send(b"new:1|c").expect("it is taken");
     sender
 }
 
 #[apply(test)]
-fn a_datagram_socket_is_bound_again_and_who_has_the_old_one_open_is_heard() {
+fn a_datagram_socket_is_bound_again_and_clients_of_the_old_one_are_still_read() {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let path = folder.path().join("inside/s");
     fs::create_dir(folder.path().join("inside")).expect("created");
@@ -36,35 +36,36 @@ fn a_datagram_socket_is_bound_again_and_who_has_the_old_one_open_is_heard() {
     fs::remove_file(&path).expect("removed");
     let sender = send_to(&path);
     old.send(b"old:1|c").expect("it is still read");
-    let page = bridge.page_when("both are heard", |page| page.value("new") == Some(1.0) && page.value("old") == Some(1.0));
+    let page =
+        bridge.page_when("the lines of both clients are recorded", |page| page.value("new") == Some(1.0) && page.value("old") == Some(1.0));
     assert_eq!(lost_and_restored(&page), (1.0, 1.0));
     assert!(bridge.process.log().contains("was removed or replaced"), "{}", bridge.process.log());
     use std::os::unix::fs::PermissionsExt;
     assert_eq!(fs::metadata(&path).expect("it is there").permissions().mode() & 0o777, 0o722);
 
-    // Its folder goes too: it cannot be bound, and that is said until it can.
+    // Its folder is removed too: the bridge cannot bind it and is not ready until it can.
     fs::remove_dir_all(folder.path().join("inside")).expect("removed");
     ready_is(&bridge, 503);
     sender.send(b"new:1|c").expect("it is still read");
     fs::create_dir(folder.path().join("inside")).expect("created");
     ready_is(&bridge, 200);
     drop(send_to(&path));
-    let page = bridge.page_when("all are heard", |page| page.value("new") == Some(3.0));
+    let page = bridge.page_when("all lines are recorded", |page| page.value("new") == Some(3.0));
     assert_eq!(lost_and_restored(&page), (2.0, 2.0));
 
-    // Something else stands there: it is not removed.
+    // Another file has the path: the bridge does not remove it.
     fs::remove_file(&path).expect("removed");
     fs::write(&path, "precious").expect("written");
     ready_is(&bridge, 503);
-    until("it is said", || bridge.process.log().contains("the path exists and is not a socket").then_some(()));
+    until("the reason is logged", || bridge.process.log().contains("the path exists and is not a socket").then_some(()));
     assert_eq!(fs::read_to_string(&path).expect("it is there"), "precious");
     fs::remove_file(&path).expect("removed");
     ready_is(&bridge, 200);
     bridge.stop();
-    assert!(!path.exists(), "removed at the end");
+    assert!(!path.exists(), "the bridge removes its socket");
 }
 
-/// The status of GET /-/healthy over a Unix socket; none where nobody answers.
+/// The status of GET /-/healthy over a Unix socket; none without a response.
 fn healthy(path: &Path) -> Option<u16> {
     let mut stream = UnixStream::connect(path).ok()?;
     stream.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").ok()?;
@@ -82,11 +83,11 @@ fn a_stream_socket_is_bound_again() {
         assert_eq!(healthy(&path), Some(200));
         fs::remove_file(&path).expect("removed");
         assert_eq!(healthy(&path), None);
-        until("it answers again", || healthy(&path));
-        let page = bridge.page_when("it is counted", |page| lost_and_restored(page).1 == f64::from(times));
+        until("the bridge answers again", || healthy(&path));
+        let page = bridge.page_when("the new binding is counted", |page| lost_and_restored(page).1 == f64::from(times));
         assert_eq!(lost_and_restored(&page), (f64::from(times), f64::from(times)));
     }
     ready_is(&bridge, 200);
     bridge.stop();
-    assert!(!path.exists(), "removed at the end");
+    assert!(!path.exists(), "the bridge removes its socket");
 }

@@ -1,7 +1,7 @@
-//! A storm: faults of every kind in random order, and the accounting checked at every scrape.
+//! A storm: all kinds of faults in random order. After each, the counters must add up.
 //!
-//! `STATSD_BRIDGE_STORM_SECONDS` says how long it blows, `STATSD_BRIDGE_STORM_SEED` which one it is: the seed is printed, and the same one
-//! brings the same steps in the same order.
+//! `STATSD_BRIDGE_STORM_SECONDS` sets its length, `STATSD_BRIDGE_STORM_SEED` its seed. The test prints the seed; the same seed gives the
+//! same steps in the same order.
 
 use std::fs;
 use std::io::Write;
@@ -18,13 +18,13 @@ use crate::simulation::script::Numbers;
 
 const RULES: &str = "mappings:\n- {match: \"rules.*\", name: \"ruled\", labels: {who: \"$1\"}}\n";
 const BAD_RULES: [&str; 3] = ["mappings: [", "mappings:\n- {match: \"(\", match_type: regex, name: a}\n", "\u{0}\u{1}"];
-/// Bad clients that are there at once, at most.
+/// The most bad clients at the same time.
 const BAD_CLIENTS: usize = 200;
 
-/// What the bridge is to show once all that was sent has arrived.
+/// The values that the exposition must have when everything sent has arrived.
 #[derive(Default)]
 struct Expected {
-    /// Of the counter that every step adds to.
+    /// The counter that every step adds to.
     sent: u64,
     gauge: f64,
     observed: u64,
@@ -33,7 +33,7 @@ struct Expected {
 struct Storm {
     numbers: Numbers,
     folder: tempfile::TempDir,
-    /// What lets it set the clock of the bridge, if it does.
+    /// The library that sets the bridge's clock, if the storm does that.
     library: Option<PathBuf>,
     bridge: Running,
     expected: Expected,
@@ -116,7 +116,7 @@ impl Storm {
 
     fn send_stream(&mut self) {
         let lines = self.lines();
-        // There may be as many bad clients as there is room for connections: then the one that was idle longest goes.
+        // Bad clients may fill the limit of connections. Then the longest-idle connection is evicted.
         let mut stream = self.bridge.tcp();
         stream.write_all(format!("{lines}\n").as_bytes()).expect("a stream is written");
         stream.shutdown(Shutdown::Write).expect("a stream ends");
@@ -135,7 +135,7 @@ impl Storm {
         let socket = self.bridge.udp();
         let length = self.numbers.below(600) as usize;
         let bytes: Vec<u8> = (0..length).map(|_| self.numbers.below(256) as u8).collect();
-        // What holds no line end cannot be a sample of a name that is looked at.
+        // Junk without a line end cannot contain a line of a counter that is checked.
         let _ = socket.send(&bytes);
         for line in ["storm.sent:x|c", "storm.sent:-1|c", "storm.gauge", "storm.seen:1e400|h", "up:1|g"] {
             socket.send(line.as_bytes()).expect("a datagram is sent");
@@ -173,7 +173,7 @@ impl Storm {
         make(&path).expect("the file is put there");
     }
 
-    /// The answer to a request that has no place of its own: with bad clients about, it may have to come again.
+    /// The response to a request. Beside bad clients, the bridge may reject it; then it is sent again.
     fn post(&self, path: &str) -> crate::harness::Response {
         until(&format!("POST {path} is answered"), || {
             request(self.bridge.web, "POST", path, &[("Content-Length", "0")]).ok().filter(|answer| answer.status != 503)
@@ -213,7 +213,7 @@ impl Storm {
         self.expected.sent = 0;
     }
 
-    /// Ends the bridge and starts it anew. What adds up goes on after an orderly end only, a gauge as of the last snapshot.
+    /// Ends the bridge and starts it again. Sums survive an orderly end only; a gauge has the value of the last snapshot.
     fn end(&mut self, signal: Signal) {
         self.bad_clients.clear();
         self.replace_rules(|path| fs::write(path, RULES));
@@ -247,13 +247,13 @@ impl Storm {
         true
     }
 
-    /// All that was sent arrives, and every sum agrees, whatever the weather.
+    /// Everything sent arrives, and the counters add up.
     fn check(&mut self) {
         let (expected, steps) = (&self.expected, self.steps);
         let value = |page: &crate::page::Page, name: &str| page.sum(name);
         let page = self.bridge.page_when(&format!("step {steps}: what was sent has arrived"), |page| {
             let drops = page.sum("statsd_bridge_udp_kernel_drops_total");
-            assert_eq!(drops, 0.0, "the storm is to be no flood");
+            assert_eq!(drops, 0.0, "the storm must not overflow the receive buffer");
             value(page, "storm_sent") == expected.sent as f64
                 && value(page, "storm_seen_count") == expected.observed as f64
                 && (expected.gauge.is_nan() || value(page, "storm_gauge") == expected.gauge)
@@ -263,14 +263,14 @@ impl Storm {
     }
 }
 
-/// Without changes of the clock, which need a library.
+/// Without changes of the clock, which need libfaketime.
 #[apply(test)]
-fn every_sum_agrees_in_a_storm() {
+fn the_counters_add_up_in_a_storm() {
     storm(None);
 }
 
 #[apply(test)]
-fn every_sum_agrees_in_a_storm_that_sets_the_clock() {
+fn the_counters_add_up_in_a_storm_that_sets_the_clock() {
     storm(Some(peers::libfaketime()));
 }
 

@@ -1,8 +1,8 @@
-//! What an exposition says of lines and samples, added up.
+//! The accounting of lines and samples in an exposition.
 
 use crate::page::Page;
 
-/// Reasons of `sample_errors_total` that refuse a whole line; the others refuse one sample.
+/// Reasons of `sample_errors_total` that reject a whole line; the others reject one sample.
 const LINE_REASONS: [&str; 8] = [
     "malformed_line",
     "mixed_tagging_styles",
@@ -31,7 +31,7 @@ pub fn own_sum(page: &Page, name: &str) -> f64 {
     page.sum(&format!("statsd_bridge_{name}"))
 }
 
-/// Everything adds up: every line is one thing, every sample is one thing. Otherwise, which sum is wrong.
+/// Checks that each line and each sample is counted exactly once. Otherwise returns the sum that is wrong.
 pub fn accounts(page: &Page) -> Result<(), String> {
     let prefix = own_prefix(page);
     let own = |name: &str| page.sum(&format!("{prefix}{name}"));
@@ -56,7 +56,7 @@ pub fn accounts(page: &Page) -> Result<(), String> {
 }
 
 #[apply(test)]
-fn accounts_that_do_not_add_up_are_noticed() {
+fn wrong_sums_are_found() {
     let counter = |name: &str, lines: &str| format!("# HELP {name} x\n# TYPE {name} counter\n{lines}");
     let page = |lines: u32, samples: u32, conflicts: u32| {
         let errors = "statsd_bridge_sample_errors_total";

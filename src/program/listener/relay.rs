@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn lines_are_packed_unchanged_and_sent_when_full_or_late() {
         let target = UdpSocket::bind("127.0.0.1:0").unwrap();
-        target.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        target.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
         let telemetry = Telemetry::new(Prefix::Bridge);
         let mut relay = Relay::open(RelayTarget { address: target.local_addr().unwrap(), packet_bytes: 20 }, &telemetry).unwrap();
         let start = Instant::now();

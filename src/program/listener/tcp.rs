@@ -338,7 +338,7 @@ mod tests {
 
     /// Whether the server closed the connection.
     async fn is_closed(stream: &mut TcpStream) -> bool {
-        let read = tokio::time::timeout(Duration::from_secs(10), stream.read(&mut [0])).await.expect("closed in time");
+        let read = tokio::time::timeout(Duration::from_secs(120), stream.read(&mut [0])).await.expect("closed in time");
         matches!(read, Ok(0) | Err(_))
     }
 

@@ -263,9 +263,13 @@ mod tests {
     fn every_datagram_of_every_sender_is_received_before_the_threads_end() {
         let (at, bridge, stop, threads) = start("127.0.0.1:0", &options(2, 65_535));
         assert_eq!(threads.len(), 2);
-        for _ in 0..16 {
-            let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
-            (0..50).for_each(|_| assert_eq!(sender.send_to(b"a:1|c", at).unwrap(), 5));
+        for sender in 1..=16 {
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            (0..50).for_each(|_| assert_eq!(socket.send_to(b"a:1|c", at).unwrap(), 5));
+            // The kernel holds no more than the last senders' datagrams; only those are received at the end.
+            while sender < 14 && own(&bridge, "statsd_bridge_udp_packets_total") < 50 * sender {
+                thread::yield_now();
+            }
         }
         end(&stop, threads);
         assert_eq!(own(&bridge, "statsd_bridge_udp_packets_total"), 800);
@@ -314,7 +318,7 @@ mod tests {
         let dropped = format!("statsd_bridge_udp_kernel_drops_total{{address=\"{at}\",worker=\"0\"}}");
         let start = Instant::now();
         while own(&bridge, &dropped) == 0 {
-            assert!(start.elapsed() < Duration::from_secs(30), "no drops are counted");
+            assert!(start.elapsed() < Duration::from_secs(120), "no drops are counted");
             (0..100).for_each(|_| assert_eq!(sender.send_to(&[b'x'; 1000], at).unwrap(), 1000));
             thread::sleep(Duration::from_millis(10));
         }
@@ -335,7 +339,7 @@ mod tests {
         let threads = bound.start(bridge.telemetry(), &stop, &readiness, || Ok(Intake::new(bridge.worker(), None))).unwrap();
         let start = Instant::now();
         while readiness.is_ready() {
-            assert!(start.elapsed() < Duration::from_secs(30), "it stays ready");
+            assert!(start.elapsed() < Duration::from_secs(120), "it stays ready");
             thread::sleep(Duration::from_millis(10));
         }
         assert!(own(&bridge, "statsd_bridge_udp_receive_errors_total") > 0);

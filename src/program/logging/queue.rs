@@ -195,7 +195,7 @@ mod tests {
         assert_eq!(queue.dropped(), 7);
         assert!(!queue.flush(Duration::from_millis(1)), "the reader is blocked");
         (0..MAX_LINES + 1).for_each(|_| turn.send(()).unwrap());
-        assert!(queue.flush(Duration::from_secs(30)), "all lines are read");
+        assert!(queue.flush(Duration::from_secs(120)), "all lines are read");
         assert_eq!(lines.try_iter().count(), MAX_LINES + 1);
         assert_eq!(said.try_iter().sum::<u64>(), 7);
         // Long lines fill the queue too.

@@ -28,7 +28,7 @@ fn get(at: SocketAddr, path: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn it_runs_on_port_0_until_shutdown() {
     let relayed_to = UdpSocket::bind("127.0.0.1:0").unwrap();
-    relayed_to.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    relayed_to.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
     let settings = settings(&[
         "--statsd.listen-udp=127.0.0.1:0",
         "--statsd.listen-tcp=127.0.0.1:0",
@@ -59,6 +59,13 @@ async fn it_runs_on_port_0_until_shutdown() {
     lines.sort();
     assert_eq!(lines, [b"a:1|c\n", b"b:1|c\n"]);
     assert!(TcpStream::connect(web).is_err(), "the socket is closed");
+}
+
+#[test]
+fn without_an_http_address_there_is_nothing_to_scrape() {
+    let arguments = ["statsd-bridge", "--statsd.listen-udp=127.0.0.1:0", "--statsd.listen-tcp=", "--web.listen-address="];
+    let Ok(Invocation::Run(settings)) = cli::parse(arguments.map(OsString::from)) else { panic!("valid flags") };
+    assert_eq!(Sockets::bind(&settings).unwrap().scrape_url("/metrics"), None);
 }
 
 #[test]

@@ -101,7 +101,7 @@ impl TestServer {
 }
 
 async fn soon<T>(what: impl Future<Output = T>) -> T {
-    timeout(Duration::from_secs(30), what).await.expect("timed out")
+    timeout(Duration::from_secs(120), what).await.expect("timed out")
 }
 
 /// Reads until the server closes the connection; a reset counts as a close.

@@ -1,4 +1,4 @@
-//! Clients that behave badly, by the hundred, on a runtime of their own; all gone when dropped.
+//! Hundreds of bad clients on their own runtime. Dropping the crowd ends them.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -23,11 +23,11 @@ use tokio::time::sleep;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// Addresses that bad clients share, where no good one is, and where the good ones are.
+/// Addresses of bad clients only, and the address of the good clients.
 pub const OTHERS: &[Ipv4Addr] = &[Ipv4Addr::new(127, 0, 0, 2), Ipv4Addr::new(127, 0, 0, 3), Ipv4Addr::new(127, 0, 0, 4)];
 pub const SAME: &[Ipv4Addr] = &[Ipv4Addr::LOCALHOST];
 
-/// What a client that failed does before it tries again.
+/// The pause of a client that failed, before it tries again.
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// Many bad clients.
@@ -39,14 +39,14 @@ pub struct Crowd {
 
 impl Crowd {
     pub fn new(to: SocketAddr, addresses: &'static [Ipv4Addr]) -> Self {
-        // Each takes a descriptor.
+        // Each client needs a file descriptor.
         let limits = getrlimit(Resource::Nofile);
         setrlimit(Resource::Nofile, Rlimit { current: limits.maximum, ..limits }).expect("as many as there may be");
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         Self { runtime: Some(runtime), to, addresses }
     }
 
-    /// So many clients who do this over and over, each time on a connection of their own.
+    /// Starts this many clients. Each repeats the action, each time on a new connection.
     fn repeat<F>(&self, count: usize, act: impl Fn(TcpStream) -> F + Clone + Send + 'static)
     where
         F: Future<Output = io::Result<()>> + Send,
@@ -68,7 +68,7 @@ impl Crowd {
         }
     }
 
-    /// GETs a path again and again on one connection.
+    /// Requests a path repeatedly on one connection.
     pub fn ask_again_and_again(&mut self, count: usize, path: &str) {
         let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", self.to);
         self.repeat(count, move |mut stream| {
@@ -85,7 +85,7 @@ impl Crowd {
         });
     }
 
-    /// Scrapes with one wrong password after another.
+    /// Scrapes with different wrong passwords.
     pub fn guess_passwords(&mut self, count: usize) {
         let tried = Arc::new(AtomicU64::new(0));
         self.repeat(count, move |mut stream| {
@@ -104,7 +104,7 @@ impl Crowd {
         });
     }
 
-    /// Scrapes, each time on a connection of its own.
+    /// Scrapes, each time on a new connection.
     pub fn scrape_on_new_connections(&mut self, count: usize) {
         self.repeat(count, |mut stream| async move {
             stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n").await?;
@@ -112,7 +112,7 @@ impl Crowd {
         });
     }
 
-    /// Sends a body at a byte a second.
+    /// Sends a request body at one byte a second.
     pub fn drip_bodies(&mut self, count: usize) {
         self.repeat(count, |mut stream| async move {
             let head = b"POST /api/v1/series/delete HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 60000\r\n\r\n";
@@ -129,7 +129,7 @@ impl Crowd {
         });
     }
 
-    /// Sends these bytes, and waits for what the server does.
+    /// Sends these bytes, and waits until the server closes the connection.
     pub fn send_and_wait(&mut self, count: usize, bytes: Vec<u8>) {
         self.repeat(count, move |mut stream| {
             let bytes = bytes.clone();
@@ -142,20 +142,20 @@ impl Crowd {
         });
     }
 
-    /// Does one TLS handshake after another.
+    /// Repeats TLS handshakes.
     pub fn shake_hands(&mut self, count: usize) {
         let to = self.to;
         self.repeat(count, move |stream| async move { secure(stream, to, b"http/1.1").await.map(drop) });
     }
 
-    /// Asks by HTTP/2, a hundred times at once, over and over; with `takes_back`, resets each request.
-    pub fn open_streams(&mut self, count: usize, path: &'static str, takes_back: bool) {
+    /// Keeps a hundred HTTP/2 requests open at a time; with `resets`, resets each request.
+    pub fn open_streams(&mut self, count: usize, path: &'static str, resets: bool) {
         let to = self.to;
         self.repeat(count, move |stream| async move {
             let stream = secure(stream, to, b"h2").await?;
             let (requests, connection) = h2::client::handshake(stream).await.map_err(io::Error::other)?;
             let asking = async move {
-                let mut answers: Vec<_> = (0..100).map(|_| tokio::spawn(ask(requests.clone(), path, takes_back))).collect();
+                let mut answers: Vec<_> = (0..100).map(|_| tokio::spawn(ask(requests.clone(), path, resets))).collect();
                 for answer in answers.drain(..) {
                     let _ = answer.await;
                 }
@@ -176,18 +176,18 @@ impl Drop for Crowd {
 
 async fn connect(from: Ipv4Addr, to: SocketAddr) -> io::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
-    // Closing resets: no port waits for the rest of a connection.
+    // Closing resets the connection, so that its port is free at once.
     SockRef::from(&socket).set_linger(Some(Duration::ZERO))?;
     socket.bind((from, 0).into())?;
     socket.connect(to).await
 }
 
-async fn ask(requests: SendRequest<Bytes>, path: &str, takes_back: bool) -> Result<(), h2::Error> {
+async fn ask(requests: SendRequest<Bytes>, path: &str, resets: bool) -> Result<(), h2::Error> {
     let request = || hyper::Request::get(format!("https://127.0.0.1{path}")).body(()).expect("a request");
     for _ in 0..100 {
         let mut ready = requests.clone().ready().await?;
-        let (answer, mut stream) = ready.send_request(request(), !takes_back)?;
-        if takes_back {
+        let (answer, mut stream) = ready.send_request(request(), !resets)?;
+        if resets {
             stream.send_reset(h2::Reason::CANCEL);
         } else {
             let mut body = answer.await?.into_body();
@@ -203,7 +203,7 @@ async fn secure(stream: TcpStream, to: SocketAddr, protocol: &[u8]) -> io::Resul
     TlsConnector::from(config(protocol)).connect(ServerName::from(to.ip()), stream).await
 }
 
-/// The first message of a handshake.
+/// The first message of a TLS handshake.
 pub fn client_hello() -> Vec<u8> {
     let mut client = ClientConnection::new(config(b"http/1.1"), ServerName::try_from("127.0.0.1").expect("a name")).expect("a client");
     let mut bytes = Vec::new();
@@ -221,7 +221,7 @@ fn config(protocol: &[u8]) -> Arc<ClientConfig> {
     Arc::new(config)
 }
 
-/// Takes any certificate.
+/// Accepts any certificate.
 #[derive(Debug)]
 struct Anybody(Arc<CryptoProvider>);
 

@@ -1,4 +1,4 @@
-//! A bridge under attack, and the clients that behave: a scraper on new connections, one that keeps its own, and the health check.
+//! A bridge under attack and its good clients: a scraper on new connections, one with a persistent connection, and the health check.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -13,14 +13,14 @@ use crate::page::Page;
 use crate::web_config::authority::Authority;
 use crate::web_config::client::{Client, Connection};
 
-/// A bridge, and how to reach it.
+/// A bridge and its addresses.
 pub struct Target {
     process: Process,
     pub web: SocketAddr,
     statsd: SocketAddr,
-    /// The folder of its configuration.
+    /// The folder of the web configuration.
     folder: Option<TempDir>,
-    /// Who trusts its certificate, over TLS.
+    /// With TLS, a client that trusts the certificate.
     client: Option<Client>,
 }
 
@@ -29,7 +29,7 @@ impl Target {
         Self::start(None, None, args)
     }
 
-    /// One over TLS.
+    /// Starts a bridge with TLS.
     pub fn tls() -> Self {
         let (folder, authority) = (TempDir::new().expect("a temporary folder"), Authority::new("the authority"));
         let path = |name: &str| folder.path().join(name);
@@ -38,7 +38,7 @@ impl Target {
         Self::start(Some(folder), Some(Client::trusting(authority.pem())), &[])
     }
 
-    /// One that asks for a password.
+    /// Starts a bridge with this web configuration.
     pub fn guarded(config: &str) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         fs::write(folder.path().join("web.yml"), config).expect("written");
@@ -60,7 +60,7 @@ impl Target {
         target
     }
 
-    /// With so many counters of three labels.
+    /// Sends this many counters with three labels.
     pub fn with_series(self, count: usize) -> Self {
         let lines: String = (0..count).map(|n| format!("family{}:1|c|#number:{n},host:a,route:/some\n", n % 100)).collect();
         TcpStream::connect(self.statsd).expect("the bridge accepts").write_all(lines.as_bytes()).expect("taken");
@@ -79,7 +79,7 @@ impl Target {
         }
     }
 
-    /// A scrape on a connection of its own, in the time that it took.
+    /// Scrapes on a new connection. Returns the duration.
     pub fn scrape(&self) -> Duration {
         let start = Instant::now();
         let response = self.get("/metrics").unwrap_or_else(|why| {
@@ -91,14 +91,14 @@ impl Target {
         taken(start, &response)
     }
 
-    /// A probe on a connection of its own, in the time that it took.
+    /// Requests /-/ready on a new connection. Returns the duration.
     pub fn probe(&self) -> Duration {
         let start = Instant::now();
         let response = self.get("/-/ready").unwrap_or_else(|why| panic!("a probe, after {:?}: {why}", start.elapsed()));
         taken(start, &response)
     }
 
-    /// The health check, in the time that it took.
+    /// Runs the health check. Returns the duration.
     pub fn check_health(&self) -> Duration {
         let start = Instant::now();
         assert!(self.is_ready(), "the health check, after {:?}", start.elapsed());
@@ -115,7 +115,7 @@ impl Target {
         output.status.success()
     }
 
-    /// A scraper that keeps its connection.
+    /// A scraper with a persistent connection.
     pub fn keep(&self) -> Kept<'_> {
         Kept { target: self, connection: None, reconnects: 0 }
     }
@@ -128,7 +128,7 @@ impl Target {
     }
 }
 
-/// A scraper that keeps its connection. Where the bridge has closed it, it connects again, as real ones do.
+/// A scraper with a persistent connection. If the bridge closes it, the scraper connects again, as Prometheus does.
 pub struct Kept<'a> {
     target: &'a Target,
     connection: Option<KeptConnection>,
@@ -147,12 +147,12 @@ impl Kept<'_> {
             match connection.scrape(self.target.web) {
                 Ok(response) => {
                     if response.header("connection") == "close" {
-                        eprintln!("a connection that was kept is closed after its answer");
+                        eprintln!("the persistent connection is closed after its response");
                         (self.connection, self.reconnects) = (None, self.reconnects + 1);
                     }
                     return taken(start, &response);
                 }
-                Err(why) => eprintln!("a connection that was kept was closed: {why}"),
+                Err(why) => eprintln!("the persistent connection was closed: {why}"),
             }
             self.reconnects += 1;
         }
@@ -188,7 +188,7 @@ fn connect(to: SocketAddr) -> Result<TcpStream, String> {
     Ok(stream)
 }
 
-/// One request on a connection that stays open.
+/// Sends a request on a connection that stays open.
 fn ask(stream: &mut TcpStream, host: SocketAddr, path: &str) -> Result<Response, String> {
     let words = |error: std::io::Error| error.to_string();
     stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes()).map_err(words)?;
