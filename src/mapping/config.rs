@@ -21,7 +21,6 @@
 //! Knows no files, only their text and name; asks a function for environment variables.
 
 mod document;
-mod duration;
 mod environment;
 pub(crate) mod findings;
 pub(crate) mod keys;
@@ -32,6 +31,7 @@ mod pattern;
 mod read;
 mod rule;
 mod scalar;
+mod signed_duration;
 mod stanza;
 pub(crate) mod tree;
 mod yaml_fault;

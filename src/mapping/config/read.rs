@@ -5,7 +5,7 @@ use super::findings::{At, Findings, code};
 use super::keys::{self, Section};
 use super::nearest::{meant, nearest};
 use super::tree::{Key, Node, Plain, YamlValue};
-use super::{duration, pattern};
+use super::{pattern, signed_duration};
 use crate::name::NameValidation;
 
 /// What all readers of one file share.
@@ -140,7 +140,7 @@ impl File<'_> {
     /// A duration in milliseconds; may be negative.
     pub(super) fn duration(&mut self, node: &Node, what: &str) -> Option<i64> {
         let text = self.text(node, what)?;
-        match duration::parse(text, self.extended) {
+        match signed_duration::parse(text, self.extended) {
             Ok(millis) => Some(millis),
             Err(text) => {
                 self.findings.error(node.at, code::BAD_DURATION, format!("{what}: {text}"));
@@ -252,7 +252,7 @@ fn number_instead(node: &Node) -> String {
     if text.split(' ').filter(|word| word.parse::<f64>().is_ok()).count() > 1 {
         return format!("write a comma between numbers: {}", text.split_whitespace().collect::<Vec<_>>().join(", "));
     }
-    match duration::parse(text, true) {
+    match signed_duration::parse(text, true) {
         Ok(millis) if millis != 0 => format!("write a number of seconds: {}", millis as f64 / 1e3),
         _ => String::new(),
     }
