@@ -1,38 +1,36 @@
-//! What a sample costs the real program, from socket to page, beside the least that any receiver must pay.
+//! Measures the cost of a sample in the real program, from socket to exposition, beside the minimum cost of any receiver.
 //!
 //! ```text
 //! cargo bench --bench end_to_end
 //! cargo bench --bench end_to_end -- --series 1000,100000 --rate 500000 --seconds 10 --rounds 5 --json out.json
-//! cargo bench --bench end_to_end -- --lines 1,4,16 --series 1000       # rows by lines in a datagram
+//! cargo bench --bench end_to_end -- --lines 1,4,16 --series 1000       # rows by lines per datagram
 //! cargo bench --bench end_to_end -- --workers 1,2 --senders 2 --series 1000 --rate 3000000     # scaling
 //! cargo bench --bench end_to_end -- --pictures docs/pictures   # cost-by-series.svg and cost-by-lines.svg, with their JSON
 //! cargo bench --bench end_to_end -- --help                     # every flag with its default
 //! ```
-//! Starts the release build of statsd-bridge on loopback, on ports that the kernel picks, and sends it the load of `load.rs`
-//! over UDP from several sockets, paced to a rate. Rounds alternate with a floor: this executable again, as a child that
-//! receives the same datagrams (in batches of 64, waiting for the next one at once), looks at every byte once by counting
-//! newlines, and throws them away. So what a busy machine does to one it does to the other, and the ratio says more than
-//! either number. With `--floor-nap 200` the floor naps as the bridge does, and saves the wake-ups too. The default run takes a
-//! good minute.
+//! The bench starts the release build of statsd-bridge on loopback, on ports that the kernel selects, and sends the load of `load.rs`
+//! over UDP from several sockets, at a fixed rate. Rounds alternate with a floor: a child process of this executable that receives the
+//! same datagrams in batches of 64, without a pause, counts newlines, and discards them. A busy machine affects both alike, so the
+//! ratio is more reliable than either number. With `--floor-nap 200`, the floor has a coalescing delay like the bridge. The default
+//! run takes about a minute.
 //!
 //! A row of the table is one number of series, one packing and one number of workers:
 //!
-//! | column | what |
+//! | column | meaning |
 //! |---|---|
-//! | lines | lines in a datagram, on average |
+//! | lines | mean lines per datagram |
 //! | sent | samples sent to the bridge in all measured rounds |
-//! | a second | rate that the sender reached; below `--rate` on a machine that cannot do more, which is said |
-//! | arrived | increase of the load's counters on the page, over the counters sent |
-//! | bridge ns, floor ns | user and system CPU of the process for one sample that arrived, median of the rounds |
-//! | ratio | bridge over floor |
+//! | a second | rate that the sender reached; a note says if it is below `--rate` |
+//! | arrived | increase of the load's counters in the exposition, divided by the counters sent |
+//! | bridge ns, floor ns | user and system CPU time of the process per sample that arrived, median of the rounds |
+//! | ratio | bridge divided by floor |
 //! | MiB | resident memory of the bridge after the last round and its scrape |
-//! | scrape ms, page MiB | one GET of the page with its transfer, median of the rounds; bytes of the page |
+//! | scrape ms, page MiB | one scrape including its transfer, median of the rounds; size of the exposition |
 //!
-//! CPU is what the scheduler charged to the process's threads (/proc/PID/task/*/schedstat, in nanoseconds; it is what user and
-//! system time add up to), or where the kernel does not tell that, /proc/PID/stat in ticks of mostly 10 ms.
-//! After every round the sums must be right, or the bench ends with 1: datagrams sent = received + kernel drops, samples and
-//! counters exact but for what those drops can have held, nothing refused. Linux only; it knows the bridge by its flags and
-//! its page alone. Run by `cargo test --benches` it makes one tiny round and only checks.
+//! CPU time is the sum over the threads of the process in /proc/PID/task/*/schedstat, in nanoseconds, which is user and system time. If the
+//! kernel has no schedstat, it is /proc/PID/stat in ticks of mostly 10 ms. After every round, the sums must be right: datagrams sent =
+//! received + kernel drops, samples and counters exact except for those drops, nothing rejected. Otherwise the exit code is 1. The bench
+//! runs on Linux only, and uses only flags and expositions of the bridge. `cargo test --benches` runs one tiny round as a check.
 
 #[cfg(target_os = "linux")]
 #[path = "end_to_end/bridge.rs"]
@@ -73,55 +71,55 @@ mod picture;
 #[derive(Debug, Clone, Parser)]
 #[command(name = "end_to_end")]
 struct Args {
-    /// Numbers of series, one row each, up to a million; above 100000 the bridge's limits of series and their bytes are raised.
+    /// Numbers of series, one row each, up to a million. Above 100000, the limits of the bridge are raised.
     #[arg(long, value_name = "N,..", value_delimiter = ',', default_value = "1000,10000,100000")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     series: Vec<u64>,
-    /// Samples a second to send.
+    /// Samples to send per second.
     #[arg(long, value_name = "N", default_value = "1000000", value_parser = clap::value_parser!(u64).range(1..))]
     rate: u64,
-    /// Seconds of sending in one round; a round has one part for the bridge and one for the floor.
+    /// Seconds of sending in each of the two parts of a round: one for the bridge, one for the floor.
     #[arg(long, value_name = "N", default_value = "3", value_parser = positive)]
     seconds: f64,
-    /// Rounds, of which medians are taken.
+    /// Number of rounds. Results are medians.
     #[arg(long, value_name = "N", default_value = "3", value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: u32,
-    /// Bytes of a datagram at most, one row each; 0 for one line a datagram.
+    /// Maximum bytes of a datagram, one row each; 0 for one line per datagram.
     #[arg(long, value_name = "BYTES,..", value_delimiter = ',', default_value = "1432")]
     #[arg(value_parser = clap::value_parser!(u64).range(0..=8932))]
     size: Vec<u64>,
-    /// Lines of a datagram at most, one row each, in place of --size.
+    /// Maximum lines of a datagram, one row each, instead of --size.
     #[arg(long, value_name = "N,..", value_delimiter = ',', conflicts_with = "size")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=1000))]
     lines: Vec<u64>,
-    /// --udp.workers of the bridge, one row each; its own default if absent.
+    /// --udp.workers of the bridge, one row each. Default: that of the bridge.
     #[arg(long, value_name = "N,..", value_delimiter = ',')]
     workers: Vec<u32>,
-    /// Threads that send, each its share of the rate over sockets of its own.
+    /// Sending threads. Each sends its share of the rate over its own sockets.
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u32).range(1..=64))]
     senders: u32,
-    /// Microseconds that the floor sleeps after a batch that was not full; 0 for never. The default is a plain receiver's, without.
+    /// Coalescing delay of the floor in microseconds, after a batch that was not full; 0 for none.
     #[arg(long, value_name = "MICROSECONDS", default_value = "0", value_parser = clap::value_parser!(u64).range(0..=100_000))]
     floor_nap: u64,
-    /// File to write the same figures to, each round's too.
+    /// File for the results as JSON, including each round.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// File to draw the cost to, against series, or against lines where there is one number of series.
+    /// File for a plot of the cost by series, or by lines if there is one number of series.
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
-    /// Folder for cost-by-series.svg and cost-by-lines.svg, and the same as JSON: makes both runs, of 5 rounds, with rows of its own.
+    /// Folder for cost-by-series.svg and cost-by-lines.svg, and their JSON. Runs both, with 5 rounds and fixed rows.
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["series", "rate", "size", "lines", "rounds", "json", "svg"])]
     pictures: Option<PathBuf>,
-    /// Given by `cargo bench`; without it one tiny round is made.
+    /// Set by `cargo bench`. Without it, one tiny round runs.
     #[arg(long, hide = true)]
     bench: bool,
-    /// Be the floor.
+    /// Run as the floor.
     #[arg(long, hide = true)]
     floor: bool,
 }
 
 #[cfg(target_os = "linux")]
-/// Largest datagram that a buffer of the bridge is sure to take.
+/// Largest datagram that the bridge always receives completely.
 const MOST_BYTES: usize = 8932;
 
 #[cfg(target_os = "linux")]
@@ -140,7 +138,7 @@ impl Args {
             .collect()
     }
 
-    /// The two runs of `--pictures`. Rates are the same within each, and what one sender reaches on a small machine.
+    /// The two runs of `--pictures`. Each has one rate, which a single sender reaches on a small machine.
     fn of_pictures(&self, folder: &Path) -> [Self; 2] {
         let files = |name: &str| [Some(folder.join(format!("{name}.svg"))), Some(folder.join(format!("{name}.json")))];
         let [[series_svg, series_json], [lines_svg, lines_json]] = [files("cost-by-series"), files("cost-by-lines")];

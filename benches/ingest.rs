@@ -1,4 +1,4 @@
-//! Nanoseconds a sample from bytes to cell, by number of series, without sockets.
+//! Nanoseconds per sample from bytes to cell, by number of series, without sockets.
 
 #[path = "kinds.rs"]
 mod kinds;
@@ -10,18 +10,15 @@ use std::hint::black_box;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use statsd_bridge::internals::cell::{Bounds, HistogramCell, NativeCell};
 use statsd_bridge::mapping::Rules;
-use statsd_bridge::mapping::config::{MappingText, load};
 use statsd_bridge::options::{Buckets, NativeHistograms, NativeOptions, NativeWhen};
 use statsd_bridge::{Bridge, Options, Timestamp};
 
-/// So many rules, none of which matches the load.
+/// This number of rules. None matches the load.
 fn globs(count: usize) -> Rules {
     let rules: String =
         (0..count).map(|i| format!("- match: 'svc{i}.*.app.*'\n  name: 'm{i}'\n  labels: {{host: $1, verb: $2}}\n")).collect();
     let text = format!("mappings:\n{rules}");
-    let (config, findings) = load(&[MappingText { name: "bench".into(), text }], &|_| None);
-    let config = config.unwrap_or_else(|| panic!("{findings:?}"));
-    Rules::compile(config).unwrap_or_else(|findings| panic!("{findings:?}"))
+    Rules::from_yaml(&text).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn ingest(c: &mut Criterion) {
@@ -71,7 +68,7 @@ fn ingest(c: &mut Criterion) {
         options.limits.values_per_label = 1;
         let bridge = Bridge::new(options);
         let mut worker = bridge.worker();
-        // More than a worker keeps routes for, so that each sample is resolved again.
+        // More series than a worker keeps bindings for, so that each sample is resolved again.
         let others: Vec<String> = (0..20_000).map(|i| format!("shop.orders:1|c|#user:x{i}")).collect();
         worker.ingest_batch(others.iter().map(String::as_bytes), now);
         b.iter(|| worker.ingest_batch(lines.iter().map(String::as_bytes), now));
@@ -79,7 +76,7 @@ fn ingest(c: &mut Criterion) {
     group.finish();
 }
 
-/// The same lines of each kind, so that only the cells differ.
+/// The same lines for each kind, so that only the cells differ.
 fn kinds(c: &mut Criterion) {
     let mut group = c.benchmark_group("kind");
     for kind in kinds::KINDS {
@@ -97,7 +94,7 @@ fn kinds(c: &mut Criterion) {
     group.finish();
 }
 
-/// One observation of a histogram whose cell is at hand, of values over four powers of ten.
+/// One observation of a histogram whose cell is in the cache, with values over four powers of ten.
 fn observe(c: &mut Criterion) {
     let now = Timestamp::from_millis(1_700_000_000_000);
     let values: Vec<f64> =

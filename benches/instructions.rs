@@ -1,21 +1,21 @@
-//! Instructions a line, counted by callgrind: the same on a busy machine as on a quiet one.
+//! Instructions per line, counted by callgrind. The count does not depend on the load of the machine.
 //!
 //! ```text
 //! cargo bench --bench instructions                   # the table, with the change against the baseline
-//! cargo bench --bench instructions -- --check        # fails, with the names, where a case is more than 5 % above the baseline
+//! cargo bench --bench instructions -- --check        # fails and names the cases that are more than 5 % above the baseline
 //! cargo bench --bench instructions -- --record       # writes the baseline
-//! cargo bench --bench instructions -- ingest/known   # cases whose names hold a word
+//! cargo bench --bench instructions -- ingest/known   # cases whose names contain a word
 //! ```
-//! Wants valgrind. The baseline, `instructions.baseline.json`, names what it was made with.
+//! Requires valgrind. The baseline, `instructions.baseline.json`, has the compiler and processor that it was recorded with.
 //!
-//! - **The compiler** moves counts when it changes. Counts are compared all the same, so that nothing slips in with a new toolchain,
-//!   and the versions are named beside the verdict. Where the compiler alone moved them, record in a commit of its own: count
-//!   the commit before with both compilers to know.
-//! - **The processor**: without AVX2, or of another architecture, other code runs. Counts are then shown and not compared, which is said.
-//! - **Seeds**: each table of routes has a random one, so that collisions differ from run to run: by up to 0.5 % of a case.
+//! - **The compiler**: another version changes counts. They are compared nevertheless, so that a new toolchain hides no regression, and the
+//!   output has both versions. To find out whether only the compiler changed the counts, count the previous commit with both. Then
+//!   record the baseline in a separate commit.
+//! - **The processor**: without AVX2, or with another architecture, other code runs. Then counts are shown and not compared.
+//! - **Seeds**: each table of bindings has a random seed, so collisions differ from run to run: by up to 0.5 % of a case.
 //!
-//! What instructions do not tell is what the memory's latency costs: `--bench ingest` and `--bench end_to_end` do. Run by
-//! `cargo test --benches` every case is run once, without valgrind, and nothing is counted.
+//! Instructions do not include memory latency; `--bench ingest` and `--bench end_to_end` do. `cargo test --benches` runs every case once
+//! without valgrind, and counts nothing.
 
 #[path = "instructions/baseline.rs"]
 mod baseline;
@@ -37,25 +37,25 @@ use clap::Parser;
 use crate::baseline::{Baseline, MadeBy};
 use crate::cases::Case;
 
-/// How far above the baseline a case may be, in percent.
+/// Tolerance above the baseline, in percent.
 const ALLOWED: f64 = 5.0;
 
-/// Instructions a line of parsing, ingesting and scraping, counted by callgrind.
+/// Counts instructions per line of parsing, ingesting and scraping with callgrind.
 #[derive(Debug, Parser)]
 #[command(name = "instructions")]
 struct Args {
-    /// Only cases whose names hold this.
+    /// Run only cases whose names contain this.
     filter: Option<String>,
-    /// Fail where a case is more than 5 % above the baseline.
+    /// Fail if a case is more than 5 % above the baseline.
     #[arg(long, conflicts_with_all = ["record", "filter"])]
     check: bool,
     /// Write the baseline.
     #[arg(long, conflicts_with = "filter")]
     record: bool,
-    /// Given by `cargo bench`; without it every case is run once and nothing is counted.
+    /// Set by `cargo bench`. Without it, every case runs once and nothing is counted.
     #[arg(long, hide = true)]
     bench: bool,
-    /// Be the child that runs a case.
+    /// Run a case as the child process.
     #[arg(long, hide = true)]
     case: Option<String>,
 }
@@ -117,7 +117,7 @@ fn count(args: &Args, cases: &[Case]) -> Result<(), String> {
     }
 }
 
-/// What is to be objected to; says what was made by what where that differs.
+/// The faults of these counts. Prints both compilers and processors if they differ.
 fn compare(baseline: &Baseline, here: &MadeBy, counts: &BTreeMap<String, f64>) -> Result<Vec<String>, String> {
     let there = &baseline.made_by;
     if there.rustc != here.rustc {
@@ -135,7 +135,7 @@ fn compare(baseline: &Baseline, here: &MadeBy, counts: &BTreeMap<String, f64>) -
     Ok(baseline.objections(counts, ALLOWED))
 }
 
-/// By name; as many at a time as there are processors, which changes no count.
+/// Counts by name. One case per processor runs at a time, which does not change counts.
 fn counts(cases: &[&Case]) -> Result<BTreeMap<String, f64>, String> {
     let next = AtomicUsize::new(0);
     let some = || {

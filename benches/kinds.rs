@@ -5,10 +5,10 @@ use std::fmt::Write;
 use statsd_bridge::options::{Buckets, NativeHistograms, NativeWhen, Observer, SummaryOptions};
 use statsd_bridge::{Bridge, Options, Timestamp, Worker};
 
-/// A kind of cell, by what leads to it.
+/// A kind of cell.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Kind {
-    /// As tables name it.
+    /// Its name in tables.
     pub(crate) name: &'static str,
     /// The type on the wire.
     wire: &'static str,
@@ -18,7 +18,7 @@ pub(crate) struct Kind {
 #[derive(Debug, Clone, Copy)]
 enum Shape {
     Default,
-    /// Native buckets, with these classic ones beside them.
+    /// Native buckets, beside these classic ones.
     Native {
         classic: bool,
     },
@@ -27,7 +27,7 @@ enum Shape {
     ManyMembers,
 }
 
-/// Counters first: the others are looked at beside them.
+/// All kinds. Counters are first, because the others are compared with them.
 pub(crate) const KINDS: [Kind; 8] = [
     Kind { name: "counter", wire: "c", shape: Shape::Default },
     Kind { name: "gauge", wire: "g", shape: Shape::Default },
@@ -39,20 +39,20 @@ pub(crate) const KINDS: [Kind; 8] = [
     Kind { name: "set_estimated", wire: "s", shape: Shape::ManyMembers },
 ];
 
-/// Members that a set is given so that it no longer counts exactly.
+/// Number of members with which a set becomes an estimate.
 const MANY_MEMBERS: u64 = 2_200;
-/// Bytes of a datagram at most.
+/// Maximum bytes of a datagram.
 const MOST_BYTES: usize = 1432;
 
-/// The time at which everything is ingested.
+/// The time of all samples.
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 impl Kind {
-    /// A worker whose series, `series` of them, are known and have the members that the kind wants.
+    /// A worker that knows `series` series, with the members that the kind needs.
     pub(crate) fn worker(&self, series: u64) -> Worker {
         let mut worker = Bridge::new(self.options()).worker();
         if matches!(self.shape, Shape::ManyMembers) {
-            // Descending hashes would be the worst case of the exact set; numbers in a row are no case in particular.
+            // Consecutive numbers have hashes in no particular order. Descending hashes would be the worst case of the exact set.
             for number in 0..series {
                 let mut lines = String::new();
                 for member in 0..MANY_MEMBERS {

@@ -1,21 +1,21 @@
 //! The load of the benches: seeded, the same on every machine.
 //!
-//! Sixty percent counters, twenty timers, fifteen gauges, five histograms, three DogStatsD tags a line, packed into datagrams of
-//! at most 1432 bytes, series drawn at random.
+//! 60 % counters, 20 % timers, 15 % gauges, 5 % histograms, three DogStatsD tags per line, packed into datagrams of at most 1432
+//! bytes, with series in random order.
 
 use std::fmt::Write;
 
-/// Datagrams and how many lines they hold.
+/// Datagrams and their number of lines.
 pub(crate) struct Load {
     /// Each at most 1432 bytes, lines joined by newlines.
     pub(crate) datagrams: Vec<Vec<u8>>,
-    /// Lines in all.
+    /// Total number of lines.
     pub(crate) lines: u64,
 }
 
 const MOST_BYTES: usize = 1432;
 
-/// Numbers below the one asked for, at random, and the same ones every time.
+/// Pseudo-random numbers below a bound, the same in every run.
 pub(crate) fn below() -> impl FnMut(u64) -> u64 {
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
     move |n| {
@@ -26,7 +26,7 @@ pub(crate) fn below() -> impl FnMut(u64) -> u64 {
     }
 }
 
-/// `count` datagrams over `series` series; the first ones name every series once.
+/// `count` datagrams over `series` series. The first ones contain every series once.
 pub(crate) fn load(series: u64, count: usize) -> Load {
     let mut below = below();
     let mut load = Load { datagrams: Vec::new(), lines: 0 };

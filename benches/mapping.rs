@@ -4,8 +4,8 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
-use statsd_bridge::mapping::Rules;
-use statsd_bridge::mapping::spec::{Config, MatchType, MetricKind, Position, Rule};
+use statsd_bridge::internals::{Config, MetricKind, Rule};
+use statsd_bridge::mapping::{MatchType, Position, Rules};
 
 fn rule(match_type: MatchType, pattern: String) -> Rule {
     let position = Position { file: Arc::from("bench.yml"), line: 1, column: 1 };
@@ -13,7 +13,7 @@ fn rule(match_type: MatchType, pattern: String) -> Rule {
     Rule { name: "service_${1}_total".to_owned(), labels, ..Rule::new(position, match_type, pattern) }
 }
 
-/// Rules of several forms, so that every branch of a search is taken.
+/// Rules of several forms, so that a search takes every branch.
 fn globs(count: usize) -> Config {
     let pattern = |n: usize| match n % 5 {
         0 => format!("app{n}.*.requests.*"),
@@ -25,7 +25,7 @@ fn globs(count: usize) -> Config {
     Config { rules: (0..count).map(|n| rule(MatchType::Glob, pattern(n))).collect(), ..Config::default() }
 }
 
-/// As [`globs`], and a third of the rules with wildcards of the superset.
+/// Like [`globs`], with extended wildcards in a third of the rules.
 fn superset(count: usize) -> Config {
     let mut config = globs(count);
     for (n, rule) in config.rules.iter_mut().enumerate().filter(|(n, _)| n % 3 == 0) {

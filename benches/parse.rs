@@ -1,4 +1,4 @@
-//! Nanoseconds a line in the grammar alone.
+//! Nanoseconds per line in the grammar alone.
 
 #[path = "load.rs"]
 mod load;

@@ -1,21 +1,21 @@
-//! Nanoseconds a line of a page: by format and coding over the mix of `load.rs`, by kind, and where series are new.
+//! Nanoseconds per line of an exposition: by format and encoding with the mix of `load.rs`, by kind, and with new series.
 //!
 //! ```text
 //! cargo bench --bench scrape                  # about a minute
 //! cargo bench --bench scrape -- 'kind/'       # one group: mix, kind, order, names
 //! ```
-//! A line is one of the TEXT page, head lines and own metrics among them, whatever the format: so the rows of one size or kind are
-//! the same samples, and compare as they stand. Protobuf has no lines of its own, and OpenMetrics one more, its end.
+//! Lines are those of the text format, including HELP, TYPE and self-metrics, for every format. So rows of one size or kind have the same
+//! samples and are comparable. Protobuf has no lines, and OpenMetrics has one more.
 //!
-//! A page is made as the web server makes it, a part at a time; parts are thrown away, as a stream's are once they are sent.
+//! An exposition is rendered as in the web server, part by part. Each part is discarded after it is rendered.
 //!
-//! | row | what |
+//! | row | measures |
 //! |---|---|
 //! | `mix/FORMAT/SERIES` | counters, timers, gauges and histograms, three labels each, 200 families |
-//! | `mix/text+gzip`, `mix/text+zstd` | the same text, coded as the web server codes it; the page included |
+//! | `mix/text+gzip`, `mix/text+zstd` | the same text, compressed as in the web server, including rendering |
 //! | `kind/KIND/FORMAT` | 10,000 series of one kind, three labels each, 100 families |
-//! | `order/nothing_new`, `order/1000_new` | a text page of one family of 100,000 counters, and the same after 1,000 series more came |
-//! | `names/utf8` | a text page of 10,000 families whose names all need escaping |
+//! | `order/nothing_new`, `order/1000_new` | text of one family of 100,000 counters, and the same with 1,000 new series |
+//! | `names/utf8` | text of 10,000 families whose names all need escaping |
 
 #[path = "load.rs"]
 mod load;
@@ -33,17 +33,17 @@ use statsd_bridge::{Bridge, Format, Options, Timestamp};
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
-/// So many series of each kind.
+/// Number of series of each kind.
 const OF_A_KIND: u64 = 10_000;
 
 const FORMATS: [(&str, Format); 3] = [("text", Format::Text), ("openmetrics", Format::OpenMetrics), ("protobuf", Format::Protobuf)];
 
-/// As src/program/web/scrape/compressor.rs has them.
+/// The same values as in src/program/web/scrape/compressor.rs.
 const GZIP_LEVEL: u32 = 2;
 const ZSTD_LEVEL: i32 = 1;
 const ZSTD_WINDOW: u32 = 17;
 
-/// What the parts of a page go through.
+/// The processing of the parts of an exposition.
 enum Coding {
     Gzip(GzEncoder<Vec<u8>>),
     Zstd(zstd::Encoder<'static, Vec<u8>>),
@@ -199,7 +199,7 @@ fn order(c: &mut Criterion) {
     let mut come = |from: u64, to: u64, step: usize, run: &str| {
         for series in (from..to).step_by(step) {
             let mut line = String::new();
-            // In no order, as series come.
+            // In no order, as series arrive.
             let _ = write!(line, "c:1|c|#host:h{},run:{run}", series.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40);
             worker.ingest(line.as_bytes(), NOW);
         }
@@ -212,7 +212,7 @@ fn order(c: &mut Criterion) {
         b.iter_batched(
             || {
                 bridge.delete_series(&|_, labels| labels.iter().any(|(_, value)| value == "new"), false);
-                // What went is taken out of the order here, so that only what came is measured.
+                // Removed series leave the order here, so that only new series are measured.
                 page(&bridge, Format::Text, &mut Vec::new(), |_| {});
                 come(0, 100_000, 100, "new");
             },

@@ -1,8 +1,8 @@
-//! What every page must be, whatever was sent: readable lines, one TYPE a family, no series twice.
+//! Checks of every exposition, for any input: readable lines, one TYPE per family, no duplicate series.
 
 use std::collections::HashSet;
 
-/// Panics, and so reports a finding, where the page is not what a scraper can read.
+/// Panics, which reports a finding, if a scraper cannot read the exposition.
 pub fn check(page: &[u8]) {
     let text = std::str::from_utf8(page).expect("a page is UTF-8");
     assert!(text.is_empty() || text.ends_with('\n'));

@@ -1,12 +1,12 @@
 #!/bin/sh
-# Fills fuzz/corpus from the examples: one seed a file, in the form that each target reads.
+# Fills fuzz/corpus from the examples: one seed per file, in the form of each target.
 set -eu
 cd "$(dirname "$0")"
 mkdir -p corpus/parse_line corpus/ingest corpus/mapping_load corpus/mapping_match corpus/state_read corpus/selector corpus/quick_line corpus/negotiate
 n=0
 find ../proto-examples -name '*.statsd' | sort | while read -r file; do
     n=$((n + 1))
-    # The first byte chooses the options.
+    # The first byte selects the options.
     { printf '\000'; cat "$file"; } > "corpus/ingest/example-$n"
     { printf '\014'; cat "$file"; } > "corpus/ingest/example-$n-rules"
     { printf '\000'; head -n 1 "$file"; } > "corpus/parse_line/example-$n"
@@ -23,7 +23,7 @@ find .. -path ../target -prune -o -path ./target -prune -o \( -name '*.mapping.y
         printf '\na.b.c\na.b\napp.cart.hits\n'
     } > "corpus/mapping_match/example-$n"
 done
-# The first byte chooses between a whole file and a body that gets its checksums from the target; the lines become the file.
+# The first byte selects a complete file, a body to which the target adds checksums, or lines.
 n=0
 find ../proto-examples -name '*.statsd' | sort | head -n 40 | while read -r file; do
     n=$((n + 1))

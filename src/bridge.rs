@@ -8,55 +8,59 @@ use crate::ingest::pipeline::Worker;
 use crate::ingest::protocol::SampleError;
 use crate::ingest::resolve;
 use crate::mapping::Rules;
-use crate::mapping::spec::Rule;
+use crate::mapping::spec::{Action, MatchType, Position, Rule};
 use crate::name::{Escaping, FamilyName, NameValidation};
 use crate::options::Options;
-use crate::registry::{Cardinality, Conflict, Deleted, Reason, RestoreRules, Restored, SavedFamily, Wanted, save};
+use crate::registry::{Cardinality, Conflict, Deleted, Reserved, RestoreRules, Restored, SavedFamily, Wanted, save};
 use crate::rejections::Rejection;
-use crate::telemetry::{Refusal, Telemetry};
+use crate::telemetry::Refusal;
+#[cfg(any(feature = "cli", test))]
+use crate::telemetry::Telemetry;
 use crate::time::Timestamp;
 
-/// The bridge: registry, options and self-metrics. Cheap to clone; all clones are one bridge.
+/// The bridge: registry, options and self-metrics. Cheap to clone; all clones are one bridge. Every method may be called from any thread.
 #[derive(Clone)]
 pub struct Bridge {
     engine: Arc<Engine>,
 }
 
 impl Bridge {
-    /// A bridge without series.
+    /// A bridge without series and without rules.
     pub fn new(options: Options) -> Self {
         Self { engine: Arc::new(Engine::new(options)) }
     }
 
-    /// Puts these rules in the place of those in force, at once for each worker's next batch. Series go on: samples that lead
-    /// to a series of the same name and labels are added to it, and it takes over help, ttl and limits. A family whose own
-    /// rule now makes it another type, or gives it other buckets or quantiles, ends and begins anew.
+    /// Replaces the rules in force, from each worker's next batch. Series continue: samples that map to a series of the same name and
+    /// labels are added to it, and the series takes the new help, ttl and limits. A family whose rule now gives it another type, other
+    /// buckets or other quantiles ends and starts again.
     pub fn replace_rules(&self, rules: Rules) {
         self.engine.replace_rules(rules);
     }
 
-    /// How many rules are in force.
+    /// Number of rules in force.
     pub fn rule_count(&self) -> usize {
-        self.engine.rules().rules.config().rules.len()
+        self.engine.rules().rules.len()
     }
 
-    /// Samples by rule and by unmapped name since the rules are in force: see [`RuleUse`].
+    /// Samples by rule and by unmapped name since the rules are in force.
     pub fn rule_use(&self) -> RuleUse {
         let RulesInForce { rules, hits, .. } = self.engine.rules();
         let config = rules.config();
-        let rules = config.rules.iter().zip(hits.rules()).map(|(rule, samples)| (rule.clone(), samples)).collect();
+        let rules = config.rules.iter().zip(hits.rules()).map(|(rule, samples)| RuleCount::new(rule, samples)).collect();
         let (unmapped, unmapped_others) = hits.unmapped();
         RuleUse { rules, unmapped, unmapped_others }
     }
 
-    /// Says how many milliseconds the wall clock is ahead of the timeline that times are given on; 0 unless it was set since, or the
-    /// caller's clock stood still meanwhile. To be called when that changes. What is measured, such as a ttl, does not depend on it.
-    /// Exemplars, snapshots and the created timestamps of series to come are said in wall time.
+    /// Sets how many milliseconds the wall clock is ahead of the caller's timeline; 0 at first, and every number is valid. A program whose
+    /// timeline is the wall clock never calls it. Call it when the wall clock was set, or the timeline stood still in a suspended
+    /// machine. The offset applies to exemplars, snapshots and the created timestamps of new series, and to no duration.
     pub fn set_wall_offset(&self, millis: i64) {
         self.engine.registry().wall().set(millis);
     }
 
-    /// One step of expiry: series unseen for their ttl go. To be called about once a second; returns how many went.
+    /// One step of expiry: removes series without samples for their ttl; returns how many. Call it about once a second, if
+    /// [`Options::ttl`] or a rule has a ttl or there is a grace period; otherwise no series expires. A series is marked in one step and
+    /// removed in a later one, after every worker was between two batches: see [`Worker::tick`].
     pub fn expire(&self, now: Timestamp) -> usize {
         let gone = self.engine.registry().expire(now, |_| {});
         self.engine.telemetry().expired(gone as u64);
@@ -64,12 +68,12 @@ impl Bridge {
         gone
     }
 
-    /// Series against their limits, and the `top` families that have the most.
+    /// Numbers of series and bytes with their limits, and the `top` families with the most series.
     pub fn cardinality(&self, top: usize) -> Cardinality {
         self.engine.registry().cardinality(top)
     }
 
-    /// What names mean something else already, or were settled otherwise: at most 100, then `_other_`.
+    /// Conflicting names, and conflicts that were resolved when a series was created: at most 100, then `_other_`.
     pub fn conflicts(&self) -> Vec<Arc<Conflict>> {
         self.engine.registry().conflicts()
     }
@@ -87,109 +91,120 @@ impl Bridge {
         all
     }
 
-    /// Deletes the series for which `wanted` says so, given the family's name and the labels. A series to which samples are
-    /// still sent begins anew. With `dry_run` nothing is deleted.
+    /// Deletes the series for which `wanted` returns true, given the family's name and the labels. The next sample of a deleted series
+    /// starts it again. With `dry_run`, it only counts the series. [`Selector::matches`](crate::Selector::matches) is such a function.
     pub fn delete_series(&self, wanted: Wanted<'_>, dry_run: bool) -> Deleted {
         let deleted = self.engine.registry().delete(wanted, dry_run);
         self.engine.telemetry().deleted(if dry_run { 0 } else { deleted.series });
         deleted
     }
 
-    /// Shows every series to `each`, family by family in pieces of bounded size, so that they can be kept over a restart. Workers
-    /// may go on meanwhile: each value is that of the moment when it is read.
+    /// Passes every series to `each`, family by family in pieces of bounded size, for a program that keeps them over a restart. Workers
+    /// may ingest meanwhile: each value is that of the moment when it is read.
     ///
     /// # Errors
     ///
-    /// The first one that `each` returned; nothing more is shown then.
+    /// The first error that `each` returns. It is not called again after it.
     pub fn save<E>(&self, now: Timestamp, each: &mut dyn FnMut(&SavedFamily) -> Result<(), E>) -> Result<(), E> {
         save(self.engine.registry(), now, each)
     }
 
-    /// Writes all series as a snapshot. The memory that it takes does not grow with their number. Who restores it later shows counters
-    /// that may be lower than those of an exposition after it: see [`restore_levels`](Self::restore_levels).
+    /// Writes all series as a snapshot, in constant memory. An exposition after the snapshot may show higher counters:
+    /// [`restore_levels`](Self::restore_levels) says what that means for a restart.
     ///
     /// # Errors
     ///
     /// Those of `out`.
     #[cfg(feature = "state")]
     pub fn write_state(&self, now: Timestamp, out: &mut impl std::io::Write) -> std::io::Result<crate::state::format::Counts> {
-        self.write_marked_state((now, crate::state::format::Mark::Running), out)
+        self.write_marked_state(now, crate::state::format::Mark::Running, out)
     }
 
-    /// The same, with the mark that says whether it is the last one of an orderly end.
+    /// The same, with the mark that tells whether it is the last snapshot of a clean shutdown.
     #[cfg(feature = "state")]
     pub(crate) fn write_marked_state(
         &self,
-        (now, mark): (Timestamp, crate::state::format::Mark),
+        now: Timestamp,
+        mark: crate::state::format::Mark,
         out: &mut impl std::io::Write,
     ) -> std::io::Result<crate::state::format::Counts> {
         crate::state::format::write(self.engine.registry(), (now, mark), out)
     }
 
-    /// Takes up a piece that [`save`](Self::save) showed, within the limits in force: what exceeds them is folded or refused, as
-    /// new samples would be. To be called once rules are in force and before the first sample, from one thread: nobody else may
-    /// write to what is being restored.
+    /// Restores a piece that [`save`](Self::save) passed, within the limits in force: what exceeds them is folded or rejected, as new
+    /// samples would be. Call it after [`replace_rules`](Self::replace_rules) and before the first sample, from one thread.
     ///
-    /// Counters go on from their values, so these must be no lower than those of any exposition before; else Prometheus takes the
-    /// value for a reset and counts all of it again. Where they may be lower, [`restore_levels`](Self::restore_levels) is right.
+    /// Counters continue from their values, so these must be at least those of the last exposition: Prometheus takes a lower value for a
+    /// reset and counts all of it again. Where they may be lower, call [`restore_levels`](Self::restore_levels).
     pub fn restore(&self, family: SavedFamily, now: Timestamp) -> Restored {
         self.restore_with(family, now, false)
     }
 
-    /// The same, but counters, histograms and summaries begin at 0, with their counting begun at `now`; gauges and sets have their
-    /// values. Series in their grace period are left out. For what was saved before the last exposition, as by a program that crashed.
+    /// As [`restore`](Self::restore), but counters, histograms and summaries start at 0 with the created timestamp `now`; gauges and sets
+    /// have their values, and series in their grace period are left out. For pieces that were saved before the last exposition, as by a
+    /// program that crashed.
     pub fn restore_levels(&self, family: SavedFamily, now: Timestamp) -> Restored {
         self.restore_with(family, now, true)
     }
 
-    /// Why no sample may have a name, whatever is sent.
-    fn reserves(&self, name: &str) -> Option<Reason> {
+    /// The reason why no sample may have this name, if there is one.
+    fn reserves(&self, name: &str) -> Option<Reserved> {
         self.engine.reserves(&FamilyName::new(name, NameValidation::Utf8)?)
     }
 
     fn restore_with(&self, family: SavedFamily, now: Timestamp, sums_from_zero: bool) -> Restored {
         if self.reserves(&family.name).is_some() {
-            return Restored { refused: family.series.len() as u64, ..Restored::default() };
+            return Restored { rejected: family.series.len() as u64, ..Restored::default() };
         }
         let rules = self.engine.rules().rules;
         let rule = rules.config().rules.iter().find(|rule| !family.origin.is_empty() && *rule.pattern == *family.origin);
         let kind = family.kind.restore();
-        let ttl_ms = kind.map_or(0, |kind| resolve::ttl_ms(&kind, rule, (&rules, self.engine.options())));
+        let ttl_ms = kind.map_or(0, |kind| resolve::ttl_ms(&kind, rule, &rules, self.engine.options()));
         let limits = rule.map(|rule| rule.limits).unwrap_or_default();
         let rules = RestoreRules { ttl_ms, limits, names: self.engine.options().names, sums_from_zero };
         family.restore(self.engine.registry(), rules, now)
     }
 
-    /// A new worker. It is the only writer of its cells: give each receiving thread its own.
+    /// A new worker. Give each receiving thread its own.
     pub fn worker(&self) -> Worker {
         Worker::new(Arc::clone(&self.engine))
     }
 
-    /// From now on histograms keep native buckets beside the classic ones, where [`Options::native`] and the rules let them: each
-    /// from its next sample on. To be called when somebody asks for a format that shows them. It costs nothing when repeated.
+    /// Makes histograms keep native buckets beside the classic ones, each from its next sample, as far as [`Options::native`] and the
+    /// rules allow. [`exposition`](Self::exposition) calls it for [`Format::Protobuf`]. Further calls have no effect.
     pub fn want_native_histograms(&self) {
         self.engine.registry().want_native();
     }
 
-    /// Appends the exposition, text format 0.0.4: families, then self-metrics. It counts as delivered.
+    /// Appends the exposition in text format 0.0.4: families, then self-metrics. It counts as delivered.
     pub fn render(&self, now: Timestamp, out: &mut Vec<u8>) {
-        let mut exposition = self.exposition(Format::Text, now);
-        while exposition.more(out) {}
-        exposition.delivered(now);
+        self.exposition(Format::Text, now).render(out);
     }
 
-    /// The exposition, to be taken a part at a time, names escaped by underscores where they need it.
+    /// The exposition in text format 0.0.4 as text, as [`render`](Self::render) appends it.
+    pub fn text(&self, now: Timestamp) -> String {
+        let mut out = Vec::new();
+        self.render(now, &mut out);
+        String::from_utf8(out).unwrap_or_else(|error| {
+            debug_assert!(false, "an exposition in text is UTF-8");
+            String::from_utf8_lossy(error.as_bytes()).into_owned()
+        })
+    }
+
+    /// An exposition, written in parts or at once, with or without self-metrics. Names that are not legacy names are escaped with
+    /// underscores.
     pub fn exposition(&self, format: Format, now: Timestamp) -> Exposition {
         self.exposition_escaped(format, Escaping::default(), now)
     }
 
-    /// To whom OpenMetrics is offered by [`Options::openmetrics`] and the rules in force, for [`Negotiated::of`](crate::Negotiated::of).
+    /// Which scrapers get OpenMetrics, by [`Options::openmetrics`] and the rules in force: an argument of
+    /// [`Negotiated::of`](crate::Negotiated::of).
     pub fn openmetrics_offer(&self) -> OpenMetricsOffer {
         OpenMetricsOffer::of(&self.engine)
     }
 
-    /// The exposition, to be taken a part at a time, names escaped as it is said. Under
-    /// [`NameValidation::Legacy`](crate::options::NameValidation) none needs it.
+    /// As [`exposition`](Self::exposition), with another escaping of names. Under
+    /// [`NameValidation::Legacy`](crate::options::NameValidation) no name needs escaping.
     pub fn exposition_escaped(&self, format: Format, escaping: Escaping, now: Timestamp) -> Exposition {
         Exposition::new(&self.engine, (format, escaping), now)
     }
@@ -222,17 +237,17 @@ impl Bridge {
     /// Whether a name is one of the self-metrics in any exposition.
     #[cfg(feature = "cli")]
     pub(crate) fn owns_name(&self, name: &str) -> bool {
-        self.reserves(name) == Some(Reason::OwnName)
+        self.reserves(name) == Some(Reserved::Own)
     }
 
     /// The self-metrics.
-    pub fn telemetry(&self) -> &Arc<Telemetry> {
+    #[cfg(any(feature = "cli", test))]
+    pub(crate) fn telemetry(&self) -> &Arc<Telemetry> {
         self.engine.telemetry()
     }
 
-    /// What it was made with.
-    #[cfg(any(feature = "cli", test))]
-    pub(crate) fn options(&self) -> &Options {
+    /// The options that it was made with.
+    pub fn options(&self) -> &Options {
         self.engine.options()
     }
 
@@ -242,16 +257,48 @@ impl Bridge {
     }
 }
 
-/// What rules do: samples by rule, and by name where no rule matched. Bounded: beyond 1,000 names all are counted together.
+/// Samples by rule, and by name where no rule matched.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct RuleUse {
-    /// Each rule with its samples, in the order of the rules.
-    pub rules: Vec<(Rule, u64)>,
-    /// Names that no rule matched, most samples first. Without rules all names by alphabet, and no samples: these are counted by rule
-    /// only.
+    /// The rules, in their order.
+    pub rules: Vec<RuleCount>,
+    /// At most 1,000 names that no rule matched with their samples, most samples first. Without rules all names are here in alphabetical
+    /// order, and their samples are 0, because a bridge without rules does not count samples by name.
     pub unmapped: Vec<(String, u64)>,
-    /// Samples of further names.
+    /// Samples of all other names that no rule matched.
     pub unmapped_others: u64,
+}
+
+/// One rule and its samples.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct RuleCount {
+    /// The place of its `match` in the mapping file.
+    pub position: Position,
+    /// Its pattern as written.
+    pub pattern: String,
+    /// How the pattern is read.
+    pub match_type: MatchType,
+    /// Whether it maps or drops samples.
+    pub action: Action,
+    /// The template of the family's name as written; empty for a rule that drops.
+    pub name: String,
+    /// Samples that it matched since the rules are in force.
+    pub samples: u64,
+}
+
+impl RuleCount {
+    fn new(rule: &Rule, samples: u64) -> Self {
+        Self {
+            position: rule.position.clone(),
+            pattern: rule.pattern.clone(),
+            match_type: rule.match_type,
+            action: rule.action,
+            name: rule.name.clone(),
+            samples,
+        }
+    }
 }
 
 /// Sums since start; [`Accounting::adds_up`] says how they belong together.

@@ -10,7 +10,7 @@ use crate::mapping::spec::{Action, Rule};
 use crate::mapping::{Rules, unit};
 use crate::name::{Escaping, FamilyName, is_prometheus_name};
 use crate::options::{NativeWhen, Options};
-use crate::registry::{Reason, Registry};
+use crate::registry::{Registry, Reserved};
 use crate::rejections::Rejections;
 use crate::said::Said;
 use crate::telemetry::Telemetry;
@@ -85,12 +85,12 @@ impl Engine {
     }
 
     /// Whose name it is in any exposition, as it is or once it is escaped, so that no sample may have it: the bridge's or Prometheus'.
-    pub(crate) fn reserves(&self, name: &FamilyName) -> Option<Reason> {
+    pub(crate) fn reserves(&self, name: &FamilyName) -> Option<Reserved> {
         let as_it_is = |name: &str| {
             if self.telemetry.owns_name(name, !self.options.without_process_metrics) {
-                Some(Reason::OwnName)
+                Some(Reserved::Own)
             } else {
-                (is_prometheus_name(name) && !self.options.prometheus_names).then_some(Reason::PrometheusName)
+                (is_prometheus_name(name) && !self.options.prometheus_names).then_some(Reserved::Prometheus)
             }
         };
         let escaped = || {

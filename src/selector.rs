@@ -1,7 +1,7 @@
-//! Series selectors as Prometheus has them: `name{a="b",c!="d",e=~"re",f!~"re"}`, `{__name__=~"..."}`.
+//! Series selectors of Prometheus: `name{a="b",c!="d",e=~"re",f!~"re"}`, `{__name__=~"..."}`.
 //!
-//! A label that is absent equals `""`; regular expressions are Go's and must fit the whole value. Knows no registry: whoever has
-//! a series asks with its name and labels.
+//! An absent label equals `""`. Regular expressions have Go's syntax and must match the whole value. Knows no registry: a caller passes
+//! the name and the labels of a series.
 
 mod grammar;
 #[cfg(test)]
@@ -9,19 +9,20 @@ mod tests;
 
 use std::fmt;
 
-use self::grammar::SelectorError;
+use self::grammar::Operator;
+pub use self::grammar::SelectorError;
 use crate::mapping::Expression;
 
-/// The label that stands for the family's name.
+/// The label of the family's name.
 const NAME: &str = "__name__";
 
-/// Bytes of a selector's text.
-pub(crate) const MOST_BYTES: usize = 8192;
+/// Maximum length of a selector in bytes.
+pub(crate) const MAX_BYTES: usize = 8192;
 
-/// A selector: all its matchers must hold.
+/// A series selector. It selects a series if all its matchers match.
 #[derive(Debug)]
 pub struct Selector {
-    /// Those of the name first.
+    /// The matchers. Those of the name come first.
     matchers: Vec<Matcher>,
 }
 
@@ -37,20 +38,20 @@ struct Matcher {
 enum Comparison {
     Equal,
     NotEqual,
-    Fits(Expression),
-    FitsNot(Expression),
+    Matches(Expression),
+    MatchesNot(Expression),
 }
 
 impl Selector {
-    /// Reads a selector of at most 8,192 bytes and 10 matchers.
+    /// Parses a selector of at most 8,192 bytes and 10 matchers.
     ///
     /// # Errors
     ///
-    /// Anything that Prometheus refuses, too: no quotes, a name given twice, an expression that does not compile, or no matcher
-    /// that needs a value, which would mean every series.
+    /// What Prometheus rejects, too: missing quotes, a name that is set twice, an expression that does not compile, or no matcher that
+    /// needs a value, which would select every series.
     pub fn parse(text: &str) -> Result<Self, SelectorError> {
-        if text.len() > MOST_BYTES {
-            return Err(SelectorError(format!("A selector has at most {MOST_BYTES} bytes, this one {}.", text.len())));
+        if text.len() > MAX_BYTES {
+            return Err(SelectorError(format!("A selector has at most {MAX_BYTES} bytes, this one has {}.", text.len())));
         }
         let read = grammar::selector(text)?;
         let names_inside = read.matchers.iter().find(|raw| raw.label == NAME);
@@ -58,20 +59,20 @@ impl Selector {
             let inside = &inside.value;
             return Err(SelectorError(format!("The name must not be set twice: {name:?} or {inside:?}; write one of them.")));
         }
-        let name = read.name.map(|name| grammar::MatcherText { label: NAME.to_owned(), sign: "=", value: name });
+        let name = read.name.map(|name| grammar::MatcherText { label: NAME.to_owned(), operator: Operator::Equal, value: name });
         let mut matchers = name.into_iter().chain(read.matchers).map(Matcher::new).collect::<Result<Vec<_>, _>>()?;
         matchers.sort_by_key(|matcher| *matcher.label != *NAME);
         if matchers.iter().all(|matcher| matcher.holds("")) {
             return Err(SelectorError(
                 "A selector must contain at least one matcher that does not match the empty string, such as a name or label=\"value\": \
-                 a label that is absent equals \"\", so this would mean every series. Write {__name__=~\".+\"} to mean that."
+                 an absent label equals \"\", so this would select every series. To select every series, write {__name__=~\".+\"}."
                     .to_owned(),
             ));
         }
         Ok(Self { matchers })
     }
 
-    /// Whether the series of this family's name and these labels is meant. `labels` have raw values, each name once.
+    /// Whether it selects the series with this name and these labels. `labels` have raw values, each name once.
     pub fn matches(&self, name: &str, labels: &[(&str, String)]) -> bool {
         self.matchers.iter().all(|matcher| match &*matcher.label {
             NAME => matcher.holds(name),
@@ -79,7 +80,7 @@ impl Selector {
         })
     }
 
-    /// The names that it states with `=`.
+    /// The names in matchers with `=`.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         let stated = |matcher: &&Matcher| &*matcher.label == NAME && matches!(matcher.comparison, Comparison::Equal);
         self.matchers.iter().filter(stated).map(|matcher| &*matcher.value)
@@ -92,11 +93,11 @@ impl Matcher {
             Expression::whole(value)
                 .map_err(|why| SelectorError(format!("The regular expression {value:?} of the label {} cannot be used. {why}", raw.label)))
         };
-        let comparison = match raw.sign {
-            "!=" => Comparison::NotEqual,
-            "=~" => Comparison::Fits(compile(&raw.value)?),
-            "!~" => Comparison::FitsNot(compile(&raw.value)?),
-            _ => Comparison::Equal,
+        let comparison = match raw.operator {
+            Operator::Equal => Comparison::Equal,
+            Operator::NotEqual => Comparison::NotEqual,
+            Operator::Matches => Comparison::Matches(compile(&raw.value)?),
+            Operator::MatchesNot => Comparison::MatchesNot(compile(&raw.value)?),
         };
         Ok(Self { label: raw.label.into(), value: raw.value.into(), comparison })
     }
@@ -105,23 +106,23 @@ impl Matcher {
         match &self.comparison {
             Comparison::Equal => *self.value == *value,
             Comparison::NotEqual => *self.value != *value,
-            Comparison::Fits(expression) => expression.fits(value),
-            Comparison::FitsNot(expression) => !expression.fits(value),
+            Comparison::Matches(expression) => expression.fits(value),
+            Comparison::MatchesNot(expression) => !expression.fits(value),
         }
     }
 
-    fn sign(&self) -> &'static str {
+    fn operator(&self) -> Operator {
         match self.comparison {
-            Comparison::Equal => "=",
-            Comparison::NotEqual => "!=",
-            Comparison::Fits(_) => "=~",
-            Comparison::FitsNot(_) => "!~",
+            Comparison::Equal => Operator::Equal,
+            Comparison::NotEqual => Operator::NotEqual,
+            Comparison::Matches(_) => Operator::Matches,
+            Comparison::MatchesNot(_) => Operator::MatchesNot,
         }
     }
 }
 
-/// A text that is read as the same selector: the name in front where there is one, in the braces if it needs quotes; values in
-/// double quotes.
+/// Formats a selector as text that parses to the same selector. The name stands in front, or in the braces if it needs quotes; values are
+/// in double quotes.
 impl fmt::Display for Selector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (mut inside, mut comma) = (self.matchers.as_slice(), "");
@@ -151,7 +152,7 @@ impl fmt::Display for Selector {
             } else {
                 write_quoted(&matcher.label, f)?;
             }
-            f.write_str(matcher.sign())?;
+            f.write_str(matcher.operator().as_str())?;
             write_quoted(&matcher.value, f)?;
         }
         f.write_str("}")

@@ -46,7 +46,7 @@ pub(crate) use self::web_metrics::{HandshakeError, RequestRejection};
 use crate::options::Prefix;
 
 /// Handles of the own metrics that are not counted per sample, and the flush of those that are.
-pub struct Telemetry {
+pub(crate) struct Telemetry {
     prefix: Prefix,
     recorder: SelfRecorder,
     ingest: IngestCounters,
@@ -66,7 +66,7 @@ pub struct Telemetry {
 
 impl Telemetry {
     /// A fresh set, all at zero.
-    pub fn new(prefix: Prefix) -> Self {
+    pub(crate) fn new(prefix: Prefix) -> Self {
         let seconds = format!("{}scrape_duration_seconds", prefix.as_str());
         let recorder = SelfRecorder::new(&seconds, &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5]);
         let all = || (ingest_counters(prefix), transport(prefix), scrape(prefix), rule_metrics(prefix));
@@ -77,7 +77,7 @@ impl Telemetry {
     }
 
     /// The prefix of every name here but `process_*`.
-    pub fn prefix(&self) -> Prefix {
+    pub(crate) fn prefix(&self) -> Prefix {
         self.prefix
     }
 
@@ -85,12 +85,12 @@ impl Telemetry {
     ///
     /// The names of its process belong to it wherever they are on the page: see
     /// [`Options::without_process_metrics`](crate::options::Options::without_process_metrics).
-    pub fn owns_name(&self, name: &str, has_process_metrics: bool) -> bool {
+    pub(crate) fn owns_name(&self, name: &str, has_process_metrics: bool) -> bool {
         name.starts_with(self.prefix.as_str()) || has_process_metrics && process::NAMES.contains(&name)
     }
 
     /// Gauges of one bound UDP socket: bytes of receive buffer granted, datagrams the kernel dropped (a counter).
-    pub fn udp_socket(&self, address: &str, worker: usize) -> (Gauge, Counter) {
+    pub(crate) fn udp_socket(&self, address: &str, worker: usize) -> (Gauge, Counter) {
         let labels = [("address", address.to_owned()), ("worker", worker.to_string())];
         let p = self.prefix.as_str();
         metrics::with_local_recorder(&self.recorder, || {
@@ -99,12 +99,12 @@ impl Telemetry {
     }
 
     /// Counters of the relay to `target`.
-    pub fn relay(&self, target: &str) -> RelayCounters {
+    pub(crate) fn relay(&self, target: &str) -> RelayCounters {
         metrics::with_local_recorder(&self.recorder, || relay_counters(self.prefix, target))
     }
 
     /// Says which build runs: the gauge `build_info`, which is 1.
-    pub fn describe_build(&self, version: &str, revision: &str) {
+    pub(crate) fn describe_build(&self, version: &str, revision: &str) {
         let full = format!("{}build_info", self.prefix.as_str());
         let labels = [("revision", revision.to_owned()), ("version", version.to_owned())];
         metrics::with_local_recorder(&self.recorder, || {
@@ -114,7 +114,7 @@ impl Telemetry {
     }
 
     /// Adds a batch's counts and sets them to zero.
-    pub fn flush(&self, tally: &mut Tally) {
+    pub(crate) fn flush(&self, tally: &mut Tally) {
         self.ingest.add(tally);
         *tally = Tally::default();
     }
@@ -134,12 +134,12 @@ impl Telemetry {
     }
 
     /// Puts the observations of histograms into their buckets. Call it every few seconds, so that memory does not grow between scrapes.
-    pub fn run_upkeep(&self) {
+    pub(crate) fn run_upkeep(&self) {
         self.recorder.run_upkeep();
     }
 
     /// All families that the facade carries, with their values: families sorted by name, series by labels.
-    pub fn families(&self) -> Vec<SelfFamily> {
+    pub(crate) fn families(&self) -> Vec<SelfFamily> {
         self.recorder.families()
     }
 

@@ -9,7 +9,6 @@ mod published;
 pub mod samples;
 
 use statsd_bridge::mapping::Rules;
-use statsd_bridge::mapping::config::{MappingText, load};
 use statsd_bridge::name::Escaping;
 use statsd_bridge::{Bridge, Format, Options, Timestamp};
 
@@ -38,9 +37,7 @@ fn protobuf(bridge: &Bridge) -> Vec<MetricFamily> {
 }
 
 fn rules(text: &str) -> Rules {
-    let source = MappingText { name: "rules.yml".into(), text: text.to_owned() };
-    let (config, findings) = load(&[source], &|_| None);
-    Rules::compile(config.unwrap_or_else(|| panic!("{findings:?}"))).unwrap_or_else(|findings| panic!("{findings:?}"))
+    Rules::from_yaml(text).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// A bridge with these options and rules that was sent these datagrams.
@@ -54,7 +51,7 @@ fn bridge(options: Options, rules: &str, datagrams: &[&str]) -> Bridge {
 
 /// What the formats do not show alike, under any escaping of names where a name needs one.
 fn differences(bridge: &Bridge) -> Vec<String> {
-    let prefix = bridge.telemetry().prefix().as_str();
+    let prefix = bridge.options().prefix.as_str();
     let mut found = Vec::new();
     let unescaped = String::from_utf8(page(bridge, (Format::Text, Escaping::AllowUtf8))).expect("UTF-8");
     let has_quoted_names = ["# TYPE \"", "{\"", ",\""].iter().any(|quoted| unescaped.contains(quoted));

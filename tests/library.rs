@@ -1,4 +1,8 @@
-//! The library as another program uses it: values that are checked, extreme times and limits.
+//! The library as another program uses it: values that are checked, the programs in examples/, the package.
 
+/// The programs in examples/, run for real.
+mod examples;
 /// Every number that a time, a duration or a limit may be, the largest included.
 mod extremes;
+/// The files of the package: what a build needs, and little else.
+mod package;

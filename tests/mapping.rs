@@ -1,9 +1,6 @@
 //! Rules replaced in a bridge that has series: what goes on, what begins anew, what ends. Time is an argument here.
 
-use std::sync::Arc;
-
 use statsd_bridge::mapping::Rules;
-use statsd_bridge::mapping::config::{MappingText, load};
 use statsd_bridge::{Bridge, Options, Timestamp, Worker};
 
 use crate::page::Page;
@@ -12,9 +9,7 @@ use crate::peers;
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 fn rules(text: &str) -> Rules {
-    let source = MappingText { name: Arc::from("rules.yml"), text: text.to_owned() };
-    let (config, findings) = load(&[source], &|_| None);
-    Rules::compile(config.unwrap_or_else(|| panic!("{findings:?}"))).unwrap_or_else(|findings| panic!("{findings:?}"))
+    Rules::from_yaml(text).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn bridge(text: &str) -> (Bridge, Worker) {
@@ -194,7 +189,7 @@ fn a_thousand_rules_are_found_and_counted() {
         worker.ingest(format!("s{i}.a.end:1|c\ns{i}.a.b:1|c").as_bytes(), NOW);
     }
     let used = bridge.rule_use();
-    assert_eq!(used.rules.iter().filter(|(_, samples)| *samples == 1).count(), 143);
+    assert_eq!(used.rules.iter().filter(|rule| rule.samples == 1).count(), 143);
     assert_eq!((used.rules.len(), used.unmapped.len()), (1000, 143));
     assert_eq!(page(&bridge).value(r#"m7{x="a"}"#), Some(1.0));
 }

@@ -120,11 +120,11 @@ fn a_conflict_is_reported_with_both_sides_for_each_reason() {
     let all = data["conflicts"].as_array().expect("a list");
     assert_eq!(all.len(), 7, "{data}");
     for (reason, name, kept, came, policy) in [
-        ("type", "jobs", Some(("counter", "jobs:1|c|#a:b")), ("gauge", "jobs:2|g"), "refused"),
-        ("lines", "took_sum", Some(("histogram", "took:5|ms")), ("counter", "took_sum:1|c"), "refused"),
-        ("own_name", "statsd_bridge_mine", None, ("counter", "statsd_bridge_mine:1|c"), "refused"),
-        ("prometheus_name", "up", None, ("gauge", "up:0|g"), "refused"),
-        ("empty_name", "", None, ("counter", ",k=v:1|c"), "refused"),
+        ("type", "jobs", Some(("counter", "jobs:1|c|#a:b")), ("gauge", "jobs:2|g"), "rejected"),
+        ("lines", "took_sum", Some(("histogram", "took:5|ms")), ("counter", "took_sum:1|c"), "rejected"),
+        ("own_name", "statsd_bridge_mine", None, ("counter", "statsd_bridge_mine:1|c"), "rejected"),
+        ("prometheus_name", "up", None, ("gauge", "up:0|g"), "rejected"),
+        ("empty_name", "", None, ("counter", ",k=v:1|c"), "rejected"),
         ("reserved_label", "labelled", None, ("counter", "labelled:1|c|#le:5"), "recorded"),
         ("help", "helped", Some(("counter", "First.")), ("counter", "Second."), "recorded"),
     ] {
@@ -163,7 +163,7 @@ fn series_are_deleted_by_hand_and_counters_restart_at_zero() {
     bridge.send("jobs:1|c|#host:a\ntook:7|ms|#host:a");
     let page = bridge.page_at(7);
     assert_eq!((page.value("jobs{host=\"a\"}"), page.value("took_count{host=\"a\"}")), (Some(1.0), Some(1.0)));
-    until("the deletion is logged", || bridge.process.log().contains("series deleted on request").then_some(()));
+    until("the deletion is logged", || bridge.process.log().contains("series deleted over HTTP").then_some(()));
     assert!(bridge.process.log().contains("peer=127.0.0.1:"), "{}", bridge.process.log());
     bridge.stop();
 }
@@ -208,7 +208,7 @@ fn rejected_input_is_reported_with_its_sender() {
     let log = bridge.process.log();
     assert!(log.lines().any(|line| line.contains("malformed_value") && line.contains(&from(&first))), "{log}");
     let page = bridge.get("/").text();
-    assert!(page.contains(&format!("malformed_line: 2; last no &lt;b&gt;line&lt;/b&gt; from {}", from(&second))), "{page}");
+    assert!(page.contains(&format!("malformed_line: 2; last: no &lt;b&gt;line&lt;/b&gt; from {}", from(&second))), "{page}");
     assert!(page.contains("<p>known, new</p>"), "names without a rule, though there is none: {page}");
     assert_eq!(
         bridge.data("GET", "/api/v1/unmapped")["names"],
@@ -231,7 +231,7 @@ fn top_prints_the_offender_once() {
         let text = String::from_utf8(ran.stdout).expect("UTF-8");
         assert_eq!((ran.status.code(), ran.stderr.len()), (Some(0), 0), "{text}");
         let hit = format!("login: values_per_label of label user, drop_label {},900 samples, about ", (ATTACK - LIMIT) / 1000);
-        let expected = ["101 of 200,000", &hit, " such as u100, u101", "login     counter          101", "user 101 (u0, u1, "];
+        let expected = ["101 of 200,000", &hit, "for example u100, u101", "login     counter          101", "user 101 (u0, u1, "];
         for part in expected.into_iter().chain(["CONFLICTS", "    came gauge login: login:1|g   from "]) {
             assert!(text.contains(part), "{part:?} is not in:\n{text}");
         }
@@ -249,7 +249,7 @@ fn exit_codes_of_top() {
     let nobody = format!("127.0.0.1:{}", free_port(Ipv4Addr::LOCALHOST.into()));
     for (arguments, code, expected) in [
         (vec!["--url".to_owned(), format!("http://{nobody}")], 1, "Connection refused"),
-        (vec!["--url=nowhere".to_owned()], 2, "write it as http://127.0.0.1:9102"),
+        (vec!["--url=nowhere".to_owned()], 2, "expected a form such as http://127.0.0.1:9102"),
         (vec!["--interval=1".to_owned()], 2, "expected a duration"),
         (vec!["more".to_owned()], 2, "unexpected argument 'more'"),
     ] {
@@ -260,6 +260,6 @@ fn exit_codes_of_top() {
     let bridge = Launch::new().start();
     let elsewhere = top(&["--url", &format!("http://{}/elsewhere", bridge.web)]);
     assert_eq!(elsewhere.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&elsewhere.stderr).contains("answers 404, and not as a statsd-bridge does"));
+    assert!(String::from_utf8_lossy(&elsewhere.stderr).contains("returned status 404, which is not a response of statsd-bridge"));
     bridge.stop();
 }

@@ -213,9 +213,9 @@ fn an_error_names_the_variable_that_was_set() {
         ),
         ("STATSD_RELAY_ADDRESS", "no.such.host.invalid:1", 2, "STATSD_BRIDGE_STATSD_RELAY_ADDRESS: cannot resolve the host of"),
         ("STATE_FILE", folder, 1, "STATSD_BRIDGE_STATE_FILE: cannot write "),
-        ("PRESET", "gunicron", 1, "the mapping files cannot be used (set by STATSD_BRIDGE_PRESET):"),
+        ("PRESET", "gunicron", 1, "the mapping files have errors (set by STATSD_BRIDGE_PRESET):"),
         ("WEB_CONFIG_FILE", "/no/such/file", 1, "the web configuration has errors (set by STATSD_BRIDGE_WEB_CONFIG_FILE):"),
-        ("WEB_SYSTEMD_SOCKET", "true", 1, "STATSD_BRIDGE_WEB_SYSTEMD_SOCKET: systemd has given no stream socket"),
+        ("WEB_SYSTEMD_SOCKET", "true", 1, "STATSD_BRIDGE_WEB_SYSTEMD_SOCKET: systemd passed no stream socket"),
     ] {
         let (found, lines) = run_with(&[(&format!("STATSD_BRIDGE_{variable}"), value)], &listen);
         assert_eq!(found, Some(code), "{variable}: {lines:?}");

@@ -143,17 +143,17 @@ fn a_bad_file_is_logged_and_renamed_and_the_bridge_starts() {
     *flipped.last_mut().expect("a byte") ^= 1;
     let random: Vec<u8> = (0..5000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     let cases = [
-        (good[..good.len() - 3].to_vec(), "it is cut"),
-        (Vec::new(), "it is cut"),
+        (good[..good.len() - 3].to_vec(), "it is truncated"),
+        (Vec::new(), "it is truncated"),
         (random, "it is not a state file"),
-        (newer, "its format version is 99, this program reads 4"),
+        (newer, "its format version is 99, this program reads 2 to 4"),
         (flipped, "it is damaged"),
     ];
     for (bytes, why) in cases {
         fs::write(kept.path(), &bytes).expect("written");
         let bridge = kept.start();
         let log = bridge.process.log();
-        let line = log.lines().find(|line| line.contains("cannot be used")).unwrap_or_else(|| panic!("{why}: not said\n{log}"));
+        let line = log.lines().find(|line| line.contains("the state file is unusable")).unwrap_or_else(|| panic!("{why}: not said\n{log}"));
         assert!(line.contains(why) && line.contains("level=error"), "{line}");
         assert!(line.contains(&*kept.path().to_string_lossy()) && line.contains(&*kept.aside().to_string_lossy()), "{line}");
         assert_eq!(bridge.page().value("c"), None);
@@ -201,6 +201,25 @@ fn a_file_older_than_the_limit_is_not_restored() {
         assert_eq!((&stays[..20], &stays[28..]), (&bytes[..20], &bytes[28..]));
         bridge.stop();
     }
+}
+
+/// The lock is released when the program ends, in order or by a crash, and holds over snapshots, which replace the file.
+#[apply(test)]
+fn a_second_bridge_with_the_same_file_does_not_start() {
+    let kept = Kept::new();
+    for signal in [Signal::KILL, Signal::TERM] {
+        let mut first = kept.launch().arg("--state.interval=1s").start();
+        until("a snapshot is written", || (first.page().sum("statsd_bridge_state_snapshots_total") > 0.0).then_some(()));
+        let mut command = bridge_command();
+        command.args(["--statsd.listen-udp=127.0.0.1:0", "--statsd.listen-tcp=", "--web.listen-address=127.0.0.1:0"]);
+        command.arg(format!("--state.file={}", kept.path().display()));
+        let mut second = Process::start(command);
+        assert_eq!(second.wait().code(), Some(1), "{}", second.log());
+        assert!(second.log().contains("another program uses it"), "{}", second.log());
+        first.process.signal(signal);
+        first.process.wait();
+    }
+    kept.start().stop();
 }
 
 /// The CRC-32 of IEEE 802.3, by its definition.
@@ -308,7 +327,7 @@ fn limits_apply_to_restored_series() {
     assert_eq!((page.sum("c"), page.value("c{n=\"_overflow_\"}"), page.sum("g")), (50.0, Some(40.0), 10.0));
     assert_eq!((own(&page, "state_restored_series"), own(&page, "state_refused_series"), own(&page, "series")), (60.0, 40.0, 20.0));
     let log = bridge.process.log();
-    assert!(log.lines().any(|line| line.contains("folded=40") && line.contains("refused=40") && line.contains("level=warn")), "{log}");
+    assert!(log.lines().any(|line| line.contains("folded=40") && line.contains("rejected=40") && line.contains("level=warn")), "{log}");
     bridge.stop();
 }
 

@@ -1,4 +1,4 @@
-//! The program under test: started, awaited, scraped.
+//! Starts the program under test, waits for it, and scrapes it.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -12,22 +12,22 @@ use serde_json::Value;
 use crate::process::Process;
 use crate::rounds::{Arrived, Receiver};
 
-/// How long the start, and one answer, may take.
+/// Deadline of the start, and of each answer.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Series of the load that fit into the bridge's default limits for certain.
+/// Number of series that always fits into the default limits of the bridge.
 const DEFAULT_LIMITS_HOLD: u64 = 100_000;
-/// More than the bridge reckons for a series of the load.
+/// More bytes than the bridge counts for a series of the load.
 const MOST_SERIES_BYTES: u64 = 4096;
 
-/// A bridge that is ready.
+/// A ready bridge.
 pub(crate) struct Bridge {
     process: Process,
     statsd: SocketAddr,
     web: SocketAddr,
 }
 
-/// A page and its cost.
+/// An exposition and its cost.
 pub(crate) struct Page {
     /// From connecting to the last byte.
     pub(crate) seconds: f64,
@@ -36,8 +36,8 @@ pub(crate) struct Page {
 }
 
 impl Bridge {
-    /// Starts the binary that cargo built beside this bench, with its defaults but for ports, `workers`, and limits that would
-    /// not hold so many series.
+    /// Starts the binary that cargo built beside this bench, with default settings except for ports, `workers`, and limits that are too low
+    /// for the series.
     pub(crate) fn start(workers: Option<u32>, series: u64) -> Result<Self, String> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_statsd-bridge"));
         for (key, _) in std::env::vars_os().filter(|(k, _)| k.to_string_lossy().starts_with("STATSD_BRIDGE_")) {
@@ -57,7 +57,7 @@ impl Bridge {
         Ok(Self { process, statsd, web })
     }
 
-    /// GET of the page.
+    /// Scrapes the bridge.
     pub(crate) fn page(&self) -> Result<Page, String> {
         let start = Instant::now();
         let response = get(self.web, "/metrics").map_err(|e| format!("no page: {e}"))?;
@@ -100,14 +100,14 @@ impl Receiver for Bridge {
 }
 
 impl Page {
-    /// Sum of the values of all lines that begin so; they are counts.
+    /// Sum of the values of all lines with this prefix. The values are counts.
     fn sum(&self, prefix: &str) -> u64 {
         let lines = self.text.lines().filter(|l| l.starts_with(prefix));
         lines.filter_map(|l| l.rsplit_once(' ')?.1.parse::<f64>().ok()).sum::<f64>() as u64
     }
 }
 
-/// HTTP/1.0, so that the answer ends with the connection and is not chunked.
+/// Uses HTTP/1.0, so that the answer ends with the connection and is not chunked.
 fn get(web: SocketAddr, path: &str) -> std::io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect(web)?;
     stream.set_read_timeout(Some(DEADLINE))?;
@@ -117,20 +117,20 @@ fn get(web: SocketAddr, path: &str) -> std::io::Result<Vec<u8>> {
     Ok(response)
 }
 
-/// Reads the log to its end, so that the bridge never waits for it.
+/// Reads the log to its end, so that the pipe is never full.
 fn messages(log: ChildStderr) -> Messages<Value> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         for line in BufReader::new(log).lines().map_while(Result::ok) {
             let message = serde_json::from_str(&line).unwrap_or(Value::String(line));
-            // Nobody listens after the start; the reading goes on.
+            // The receiver is gone after the start. Keep reading.
             let _ = sender.send(message);
         }
     });
     receiver
 }
 
-/// The ports that were really taken, as the messages before "ready" name them.
+/// The ports in the log messages before "ready".
 fn addresses(messages: &Messages<Value>) -> Result<(SocketAddr, SocketAddr), String> {
     let (mut statsd, mut web, mut seen) = (None, None, Vec::new());
     loop {

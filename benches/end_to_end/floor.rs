@@ -1,7 +1,7 @@
-//! Receive and discard: the least that any receiver of UDP must pay.
+//! Receives and discards datagrams: the minimum cost of any UDP receiver.
 //!
-//! The child receives in batches of 64 with a nap after a short one, counts newlines, and keeps nothing. It prints its port,
-//! then one line of sums for each line on its stdin, and ends with its stdin, so also when its parent is killed.
+//! The child receives in batches of 64 with an optional coalescing delay, counts newlines, and keeps nothing. It prints its port, then
+//! one line of sums for each line on its stdin. It ends when its stdin closes, so also when its parent is killed.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
@@ -15,11 +15,11 @@ use std::{mem, ptr, thread};
 use crate::process::{Process, udp_drops};
 use crate::rounds::{Arrived, Receiver};
 
-/// Datagrams in one call.
+/// Datagrams per call.
 const BATCH: usize = 64;
-/// Bytes of a datagram at most. No multiple of a page, so that the buffers' first lines fall into different sets of the cache.
+/// Maximum bytes of a datagram. Not a multiple of the page size, so that the first lines of the buffers use different cache sets.
 const BUFFER_BYTES: usize = 9024;
-/// Receive buffer to ask for, as the bridge does.
+/// Receive buffer to request, as in the bridge.
 const RECEIVE_BUFFER_BYTES: usize = 16 << 20;
 
 static DATAGRAMS: AtomicU64 = AtomicU64::new(0);
@@ -110,7 +110,7 @@ fn serve(nap_micros: u64) -> io::Result<()> {
 
 /// Buffers of one call.
 struct Batch {
-    /// Where the kernel writes; `slices` points into it. Never resized.
+    /// The kernel writes here; `slices` points into it. Never resized.
     memory: Vec<u8>,
     /// `headers` points into it. Never resized.
     _slices: Vec<libc::iovec>,
@@ -133,7 +133,7 @@ impl Batch {
         Self { memory, _slices: slices, headers }
     }
 
-    /// Waits for a datagram, takes up to 64, counts their newlines.
+    /// Waits for a datagram, receives up to 64, and counts their newlines.
     fn receive(&mut self, socket: &UdpSocket) -> usize {
         // SAFETY: there are `BATCH` valid headers; each points to one iovec, which points to a part of `memory` of its own.
         // None of the three is resized or dropped before `self`, and `&mut self` keeps everybody else away from `memory`.
@@ -144,7 +144,7 @@ impl Batch {
         let received = usize::try_from(received).unwrap_or(0);
         let chunks = self.memory.chunks_exact(BUFFER_BYTES);
         let datagrams = chunks.zip(&self.headers).take(received).filter_map(|(chunk, header)| chunk.get(..header.msg_len as usize));
-        // A datagram has a line more than newlines.
+        // A datagram has one line more than newlines.
         let lines: usize = datagrams.map(|d| 1 + memchr::memchr_iter(b'\n', d).count()).sum();
         LINES.fetch_add(lines as u64, Ordering::Relaxed);
         DATAGRAMS.fetch_add(received as u64, Ordering::Relaxed);

@@ -1,16 +1,16 @@
-//! A plot as SVG: curves over a logarithmic axis, on paper of its own, so that it can be read in light and dark viewers.
+//! A plot as SVG: curves over a logarithmic axis, with its own background, so that it is readable in light and dark viewers.
 
 use std::fmt::Write;
 
-/// What is drawn.
+/// A plot.
 pub(crate) struct Picture {
     pub(crate) title: String,
-    /// Below the title: how it was measured.
+    /// Text below the title: how it was measured.
     pub(crate) note: String,
-    /// What the axes show, with units.
+    /// Labels of the axes, with units.
     pub(crate) x: &'static str,
     pub(crate) y: &'static str,
-    /// Two at most have an ink of their own. All points are above 0.
+    /// At most two curves have distinct colours. All points are above 0.
     pub(crate) curves: Vec<Curve>,
 }
 
@@ -24,24 +24,24 @@ pub(crate) struct Curve {
 pub(crate) struct Point {
     pub(crate) x: f64,
     pub(crate) y: f64,
-    /// The span of what `y` is the median of.
+    /// The range of the values of which `y` is the median.
     pub(crate) low: f64,
     pub(crate) high: f64,
 }
 
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 440.0;
-/// Edges of the field within the axes.
+/// Edges of the plot area.
 const LEFT: f64 = 76.0;
 const RIGHT: f64 = WIDTH - 36.0;
 const TOP: f64 = 92.0;
 const BOTTOM: f64 = HEIGHT - 64.0;
-/// Colour and dashes: told apart in grey, too.
+/// Colour and dashes, distinguishable in grey.
 const INKS: [(&str, &str); 2] = [("#b3400e", "none"), ("#1f5fa8", "7 4")];
-/// Beyond so much from the lowest to the highest, a linear axis would show nothing of the lowest.
+/// Above this ratio of the highest to the lowest value, the axis is logarithmic.
 const LINEAR_UP_TO: f64 = 8.0;
 
-/// From a value to its place on an axis.
+/// Maps a value to its position on an axis.
 struct Scale {
     is_logarithmic: bool,
     values: [f64; 2],
@@ -56,7 +56,7 @@ impl Scale {
         self.places[0] + share * (self.places[1] - self.places[0])
     }
 
-    /// Round values within the axis: some five, or 1, 2 and 5 of each power of ten.
+    /// Round values within the axis: about five, or 1, 2 and 5 of each power of ten.
     fn ticks(&self) -> Vec<f64> {
         let [from, to] = self.values;
         if self.is_logarithmic {
@@ -71,7 +71,7 @@ impl Scale {
 }
 
 impl Picture {
-    /// The file.
+    /// The text of the file.
     pub(crate) fn svg(&self) -> String {
         let points = || self.curves.iter().flat_map(|curve| &curve.points);
         let span = |of: fn(&Point) -> [f64; 2]| {
@@ -86,7 +86,7 @@ impl Picture {
         // Writing to a string cannot fail.
         let _ = self.frame(&x, &y, &mut svg);
         for (curve, ink) in self.curves.iter().zip(INKS) {
-            // Numbers keep away from the other curve.
+            // Keep numbers away from the other curve.
             let is_below = |n: usize, y: f64| self.curves.iter().any(|other| other.points.get(n).is_some_and(|point| point.y > y));
             let _ = curve.draw((&x, &y), ink, is_below, &mut svg);
         }
@@ -94,7 +94,7 @@ impl Picture {
         svg
     }
 
-    /// Paper, words, axes, the names of the curves.
+    /// Background, texts, axes, the names of the curves.
     fn frame(&self, x: &Scale, y: &Scale, svg: &mut String) -> std::fmt::Result {
         writeln!(
             svg,
@@ -156,7 +156,7 @@ impl Curve {
     }
 }
 
-/// With a comma for thousands, and no digits that nobody reads.
+/// With a comma for thousands, and few digits.
 pub(crate) fn short(number: f64) -> String {
     let whole = number.round() as u64;
     match whole {

@@ -1,4 +1,4 @@
-//! What /proc says of a child: CPU, memory, and what the kernel dropped at a UDP port.
+//! Values in /proc for a child: CPU time, memory, and datagrams that the kernel dropped at a UDP port.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -6,23 +6,23 @@ use std::fs;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-/// A child that is killed by its handle when dropped.
+/// A child process. It is killed when this is dropped.
 pub(crate) struct Process(pub(crate) Child);
 
-/// CPU of a process so far.
+/// CPU time of a process since its start.
 pub(crate) struct Cpu {
     /// User and system time of all its threads, ended ones included, in ticks of mostly 10 ms.
     ticks: u64,
-    /// Nanoseconds by thread; empty where the kernel does not tell.
+    /// Nanoseconds by thread; empty if the kernel has no schedstat.
     threads: HashMap<OsString, u64>,
 }
 
 impl Process {
-    /// What it has used so far.
+    /// Reads the current values.
     pub(crate) fn cpu(&self) -> Result<Cpu, String> {
         let path = format!("/proc/{}/stat", self.0.id());
         let stat = fs::read_to_string(&path).map_err(|e| format!("{path}: {e}"))?;
-        // The second field is the program's name in brackets, which may hold blanks and brackets.
+        // The second field is the name of the program in parentheses, which can contain blanks and parentheses.
         let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
         let ticks = |n: usize| fields.split_whitespace().nth(n).and_then(|f| f.parse::<u64>().ok());
         match (ticks(11), ticks(12)) {
@@ -39,7 +39,7 @@ impl Process {
         tasks.filter_map(|task| nanoseconds(&task).map(|n| (task.file_name(), n))).collect()
     }
 
-    /// Resident memory now, in bytes.
+    /// Resident memory in bytes.
     pub(crate) fn resident_bytes(&self) -> Result<u64, String> {
         let path = format!("/proc/{}/status", self.0.id());
         let status = fs::read_to_string(&path).map_err(|e| format!("{path}: {e}"))?;
@@ -47,7 +47,7 @@ impl Process {
         kibibytes.map(|n| n * 1024).ok_or_else(|| format!("{path}: no VmRSS"))
     }
 
-    /// Waits until its CPU stands still, so that nothing which was sent is still being worked on.
+    /// Waits until the CPU time stays the same, so that everything sent is processed.
     pub(crate) fn settle(&self) -> Result<(), String> {
         let start = Instant::now();
         let (mut last, mut since) = (self.cpu()?.ticks, start);
@@ -68,8 +68,8 @@ impl Process {
 impl Cpu {
     /// Nanoseconds used between `before` and this.
     ///
-    /// A tick is a tenth of what the floor uses in a short round, so the scheduler's own clock of each thread is preferred. A
-    /// thread that has ended meanwhile was idle before, as both are read when all is received.
+    /// Prefers the scheduler's clock of each thread, because a tick is a tenth of what the floor uses in a short round. Both values are read
+    /// when everything is received, so a thread that ended in between was idle.
     pub(crate) fn nanoseconds_since(&self, before: &Self) -> f64 {
         if self.threads.is_empty() || before.threads.is_empty() {
             return (self.ticks - before.ticks) as f64 * 1e9 / rustix::param::clock_ticks_per_second() as f64;
@@ -86,7 +86,7 @@ impl Drop for Process {
     }
 }
 
-/// Datagrams that the kernel dropped at IPv4 sockets of this port, since they were bound.
+/// Datagrams that the kernel dropped at IPv4 sockets of this port.
 pub(crate) fn udp_drops(port: u16) -> Result<u64, String> {
     let table = fs::read_to_string("/proc/net/udp").map_err(|e| format!("/proc/net/udp: {e}"))?;
     let local = format!(":{port:04X}");

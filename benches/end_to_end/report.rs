@@ -6,7 +6,7 @@ use crate::Args;
 use crate::picture::{Curve, Picture, Point, short};
 use crate::rounds::{Part, Setting};
 
-/// One round: the bridge's part, its page, the floor's part.
+/// One round: the bridge's part, its exposition, the floor's part.
 pub(crate) struct Round {
     pub(crate) bridge: Part,
     pub(crate) floor: Part,
@@ -17,21 +17,21 @@ pub(crate) struct Round {
 /// All rounds of one setting.
 pub(crate) struct Row {
     pub(crate) setting: Setting,
-    /// On average.
+    /// Mean lines per datagram.
     pub(crate) lines_of_datagram: f64,
     pub(crate) rounds: Vec<Round>,
-    /// Of the bridge, after the last round and its scrape.
+    /// Resident memory of the bridge after the last round and its scrape.
     pub(crate) resident_bytes: u64,
 }
 
-/// Prints as rows come.
+/// Prints each row when it is complete.
 pub(crate) struct Report {
     rate: u64,
     json: Value,
     rows: Vec<Value>,
-    /// What a picture shows of each row.
+    /// Values of each row for the plot.
     points: Vec<(f64, f64, [Point; 2])>,
-    /// What the reader must know beside the table.
+    /// Notes below the table.
     notes: Vec<String>,
 }
 
@@ -63,7 +63,7 @@ impl Report {
         let arrived = counters as f64 / sent_counters.max(1) as f64;
         let (scrape_ms, page_mib) = (median(&row, |r| r.scrape_seconds * 1e3), median(&row, |r| mebibytes(r.page_bytes)));
         let resident_mib = mebibytes(row.resident_bytes);
-        // A floor of no tick at all has no ratio.
+        // There is no ratio if the floor used less than a tick.
         let ratio = (floor > 0.0).then(|| bridge / floor);
         println!(
             "{:>9} {:>5.1} {:>7} {sent:>12} {rate:>10.0} {:>8.3}% {bridge:>10.1} {floor:>9.1} {:>6} {resident_mib:>8.1} {scrape_ms:>10.1} {page_mib:>9.2}",
@@ -104,7 +104,7 @@ impl Report {
         }
     }
 
-    /// Prints the notes, writes the JSON and the picture.
+    /// Prints the notes, and writes the JSON and the plot.
     pub(crate) fn end(mut self, args: &Args) -> Result<(), String> {
         println!("sent = received + kernel drops, in every round of both");
         self.notes.iter().for_each(|note| println!("note: {note}"));
@@ -116,7 +116,7 @@ impl Report {
         std::fs::write(file, format!("{:#}\n", self.json)).map_err(|e| format!("{}: {e}", file.display()))
     }
 
-    /// Cost against the number of series, or against lines where all rows have one number of series.
+    /// Cost by number of series, or by lines if all rows have the same number of series.
     fn picture(&self) -> Picture {
         let is_by_series = self.points.windows(2).any(|pair| pair[0].0 != pair[1].0);
         let curve = |name: &'static str, of: usize| {
@@ -151,7 +151,7 @@ fn mebibytes(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }
 
-/// The middle one, or the mean of the middle two.
+/// The median.
 fn median(row: &Row, of: impl Fn(&Round) -> f64) -> f64 {
     let mut values: Vec<f64> = row.rounds.iter().map(of).collect();
     values.sort_by(f64::total_cmp);

@@ -11,37 +11,37 @@ use crate::process::Process;
 use crate::report::{Report, Round, Row};
 use crate::sender::{Amount, Pace, Packing, Sender, Traffic};
 
-/// Samples a second before the measured rounds, which make every series known.
+/// Samples per second before the measured rounds, so that every series is known.
 const WARM_UP_RATE: u64 = 500_000;
-/// How long the sums may take to agree after the last datagram; the bridge reads the kernel's drops once a second.
+/// Deadline for the sums to agree after the last datagram. The bridge reads the kernel's drops once a second.
 const AGREE_WITHIN: Duration = Duration::from_secs(10);
 
 /// A child process that receives the load.
 pub(crate) trait Receiver {
-    /// As messages name it.
+    /// Its name in messages.
     const NAME: &'static str;
-    /// Where to send.
+    /// Address to send to.
     fn address(&self) -> SocketAddr;
-    /// The process, whose CPU is measured.
+    /// The measured process.
     fn process(&self) -> &Process;
-    /// What it has received since it started.
+    /// Reads what it has received since its start.
     fn arrived(&mut self) -> Result<Arrived, String>;
 }
 
-/// What a receiver says it has received since it started.
+/// Counts of a receiver since its start.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Arrived {
     /// Datagrams read.
     pub(crate) datagrams: u64,
     /// Samples in them.
     pub(crate) samples: u64,
-    /// Sum of the load's counters; `None` where values are thrown away.
+    /// Sum of the load's counters; `None` if values are discarded.
     pub(crate) counters: Option<u64>,
     /// Datagrams that the kernel dropped at its sockets.
     pub(crate) dropped: u64,
 }
 
-/// One receiver under load, and what was sent to it since it started.
+/// A receiver under load, and the counts of what was sent to it since its start.
 struct Lane<'a, R> {
     receiver: R,
     senders: Vec<Sender<'a>>,
@@ -55,7 +55,7 @@ struct Lane<'a, R> {
 pub(crate) struct Part {
     /// Sent in this part.
     pub(crate) sent: Amount,
-    /// Of sending.
+    /// Duration of sending.
     pub(crate) seconds: f64,
     /// Increase of the samples that arrived.
     pub(crate) samples: u64,
@@ -63,25 +63,25 @@ pub(crate) struct Part {
     pub(crate) counters: u64,
     /// Datagrams that the kernel dropped.
     pub(crate) dropped: u64,
-    /// CPU of the receiver for each sample that arrived, in nanoseconds.
+    /// CPU time of the receiver per sample that arrived, in nanoseconds.
     pub(crate) cpu_ns: f64,
 }
 
-/// What rows differ by.
+/// The parameters of a row.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Setting {
     /// Number of series.
     pub(crate) series: u64,
     /// How lines are packed.
     pub(crate) packing: Packing,
-    /// The bridge's workers; its own default if absent.
+    /// Workers of the bridge; its default if absent.
     pub(crate) workers: Option<u32>,
 }
 
-/// Prints a row for each number of series, each packing and each number of workers; writes what files are asked for.
+/// Prints a row for each number of series, each packing and each number of workers, and writes the requested files.
 ///
 /// # Errors
-/// The first sum that is wrong, or what could not be started, sent, read or written. Nothing is left running.
+/// The first wrong sum, or the first operation that failed. All child processes are ended.
 pub(crate) fn run(args: &Args) -> Result<(), String> {
     let mut report = Report::begin(args);
     for setting in args.settings() {
@@ -123,7 +123,7 @@ impl<'a, R: Receiver> Lane<'a, R> {
         Ok(lane)
     }
 
-    /// Sends at this pace and measures until all is received; what it costs to ask for the sums is not measured.
+    /// Sends at this rate and measures until everything is received. Reading the sums is not measured.
     fn part(&mut self, pace: Pace) -> Result<Part, String> {
         let before = self.arrived;
         self.receiver.process().settle()?;
@@ -144,7 +144,7 @@ impl<'a, R: Receiver> Lane<'a, R> {
         })
     }
 
-    /// All senders at once, each its share; seconds are those of the slowest.
+    /// Runs all senders at once, each with its share. The duration is that of the slowest.
     fn send(&self, pace: Pace) -> Result<(Amount, f64), String> {
         let many = self.senders.len().max(1) as u64;
         let pace = Pace { rate: (pace.rate / many).max(1), samples: pace.samples / many, ..pace };
@@ -160,7 +160,7 @@ impl<'a, R: Receiver> Lane<'a, R> {
         })
     }
 
-    /// Waits until every datagram sent is received or counted as dropped, then checks what was in them.
+    /// Waits until every datagram is received or counted as dropped, then checks their contents.
     fn agree(&mut self) -> Result<(), String> {
         let start = Instant::now();
         loop {
@@ -176,7 +176,7 @@ impl<'a, R: Receiver> Lane<'a, R> {
     }
 }
 
-/// Whether all sums are right; `most` and `fewest_samples` are those of one datagram of the load.
+/// Whether all sums are right. `most` and `fewest_samples` refer to one datagram of the load.
 fn check(sent: Amount, most: Amount, fewest_samples: u64, arrived: Arrived) -> Result<(), String> {
     let dropped = arrived.dropped;
     if arrived.datagrams + dropped != sent.datagrams {

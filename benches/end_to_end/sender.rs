@@ -1,4 +1,4 @@
-//! Sends the load, paced, and knows how much it has sent.
+//! Sends the load at a fixed rate, and counts what it sent.
 
 use std::io::IoSlice;
 use std::net::{SocketAddr, UdpSocket};
@@ -10,28 +10,28 @@ use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, sendmmsg};
 
 use crate::load;
 
-/// Flows of one sender, so that the kernel can spread them over the sockets of a port.
+/// Sockets of one sender, which the kernel spreads over the sockets of a port.
 const SOCKETS: usize = 8;
-/// Datagrams in one system call.
+/// Datagrams per system call.
 const BATCH: usize = 64;
-/// Pause between batches when ahead of the rate: short, so that the load is even and not a burst a tick.
+/// Pause between batches when ahead of the rate. It is short, so that the load is even.
 const PAUSE: Duration = Duration::from_micros(100);
-/// Datagrams of the load at least; lines of a small number of series repeat.
+/// Minimum number of datagrams of the load. Lines repeat if there are few series.
 const LOAD_DATAGRAMS: usize = 2000;
 
-/// The datagrams of one number of series, in the order in which they are sent, over and over.
+/// The datagrams for one number of series, which are sent repeatedly in this order.
 pub(crate) struct Traffic {
     datagrams: Vec<Vec<u8>>,
-    /// What each holds.
+    /// Counts of each datagram.
     contents: Vec<Amount>,
 }
 
-/// Of datagrams sent, or of anything that is counted so.
+/// Counts of datagrams.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Amount {
     /// Datagrams.
     pub(crate) datagrams: u64,
-    /// Samples in them, which is lines.
+    /// Samples in them; each is a line.
     pub(crate) samples: u64,
     /// Samples that are counters; each of them adds one.
     pub(crate) counters: u64,
@@ -45,12 +45,12 @@ impl std::ops::AddAssign for Amount {
     }
 }
 
-/// How many lines a datagram holds: as many as fit both, but one at least.
+/// Lines per datagram: as many as both limits allow, and at least one.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Packing {
-    /// Bytes at most.
+    /// Maximum bytes.
     pub(crate) bytes: usize,
-    /// Lines at most.
+    /// Maximum lines.
     pub(crate) lines: usize,
 }
 
@@ -83,18 +83,18 @@ impl Traffic {
         whole
     }
 
-    /// Lines of a datagram, on average.
+    /// Mean lines per datagram.
     pub(crate) fn lines_of_datagram(&self) -> f64 {
         self.whole().samples as f64 / self.datagrams.len() as f64
     }
 
-    /// The most samples, and the most counters, that one datagram holds.
+    /// The maximum numbers of samples and of counters in one datagram.
     pub(crate) fn most_in_one(&self) -> Amount {
         let most = |of: fn(&Amount) -> u64| self.contents.iter().map(of).max().unwrap_or(0);
         Amount { datagrams: 1, samples: most(|c| c.samples), counters: most(|c| c.counters) }
     }
 
-    /// The fewest samples that one datagram holds.
+    /// The minimum number of samples in one datagram.
     pub(crate) fn fewest_samples_in_one(&self) -> u64 {
         self.contents.iter().map(|c| c.samples).min().unwrap_or(0)
     }
@@ -106,14 +106,14 @@ fn content(datagram: &[u8]) -> Amount {
     Amount { datagrams: 1, samples: lines.count() as u64, counters: counters as u64 }
 }
 
-/// How fast, and when to end.
+/// Rate and end of sending.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pace {
-    /// Samples a second.
+    /// Samples per second.
     pub(crate) rate: u64,
-    /// Ends after so many samples, give or take a datagram,
+    /// Ends after about this number of samples,
     pub(crate) samples: u64,
-    /// or after so long, if the machine cannot do the rate.
+    /// or after this time, if the machine does not reach the rate.
     pub(crate) at_most: Duration,
 }
 
@@ -134,7 +134,7 @@ impl<'a> Sender<'a> {
         Ok(Self { traffic, sockets: sockets.map_err(|e| format!("cannot open a sending socket: {e}"))? })
     }
 
-    /// Every datagram once over every socket, so that whichever thread serves a socket has met every series.
+    /// Sends every datagram once over every socket, so that every worker knows every series.
     pub(crate) fn warm_up(&self, rate: u64) -> Result<Amount, String> {
         let mut sent = Amount::default();
         for socket in &self.sockets {
@@ -145,13 +145,13 @@ impl<'a> Sender<'a> {
         Ok(sent)
     }
 
-    /// Sends from the first datagram on, all sockets in turn; says how much, and in how many seconds.
+    /// Sends over all sockets in turn, starting with the first datagram. Returns the counts and the seconds.
     pub(crate) fn send(&self, pace: Pace) -> Result<(Amount, f64), String> {
         self.run(&self.sockets, pace)
     }
 
     fn run(&self, sockets: &[UdpSocket], pace: Pace) -> Result<(Amount, f64), String> {
-        // Else the pause is 150 us; where this fails, the load is a little less even.
+        // Without this, the pause is 150 us and the load is less even.
         let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1000));
         let slices: Vec<[IoSlice<'_>; 1]> = self.traffic.datagrams.iter().map(|d| [IoSlice::new(d)]).collect();
         let mut nothing: Vec<SendAncillaryBuffer<'_, '_, '_>> = slices.iter().map(|_| SendAncillaryBuffer::default()).collect();

@@ -1,19 +1,19 @@
-//! The recorded counts, and what is too far above them. Knows neither cases nor how they are counted.
+//! The recorded counts, and the comparison with them. Knows neither cases nor how they are counted.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-/// What made the counts: they are the same wherever these are.
+/// Compiler and processor of the counts. If they are equal, counts are comparable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct MadeBy {
-    /// The compiler's version, as `rustc --version` says it.
+    /// Output of `rustc --version`.
     pub(crate) rustc: String,
-    /// Architecture, and the widest vectors that the code may choose at run time.
+    /// Architecture, and the widest vectors that the code can use.
     pub(crate) processor: String,
 }
 
-/// Instructions a line, by case.
+/// Instructions per line, by case.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Baseline {
     pub(crate) made_by: MadeBy,
@@ -21,10 +21,10 @@ pub(crate) struct Baseline {
 }
 
 impl Baseline {
-    /// From the text of a file.
+    /// Reads the text of a file.
     ///
     /// # Errors
-    /// What is missing from it.
+    /// The missing part of the file.
     pub(crate) fn read(text: &str) -> Result<Self, String> {
         let all: Value = serde_json::from_str(text).map_err(|e| e.to_string())?;
         let word = |key: &str| all.get(key).and_then(Value::as_str).map(str::to_owned).ok_or_else(|| format!("no {key:?}"));
@@ -45,13 +45,13 @@ impl Baseline {
         format!("{all:#}\n")
     }
 
-    /// Change of a case, in percent of what is recorded; `None` if nothing is.
+    /// Change of a case, in percent of the recorded count; `None` if there is none.
     pub(crate) fn change(&self, name: &str, count: f64) -> Option<f64> {
         self.cases.get(name).map(|recorded| (count / recorded - 1.0) * 100.0)
     }
 
-    /// What is wrong with these counts, a sentence each: cases that are more than `percent` above what is recorded, cases that are
-    /// not recorded, and recorded ones that are no more.
+    /// The faults of these counts, one sentence each: cases more than `percent` above the recorded count, cases without a recorded
+    /// count, and recorded counts without a case.
     pub(crate) fn objections(&self, counts: &BTreeMap<String, f64>, percent: f64) -> Vec<String> {
         let of_count = |(name, count): (&String, &f64)| match self.change(name, *count) {
             Some(change) if change > percent => {

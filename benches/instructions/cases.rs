@@ -1,25 +1,24 @@
-//! What is counted: each case is made ready first, which is not counted, then run.
+//! The cases. Each is prepared first, which is not counted, then run.
 
 use std::hint::black_box;
 
 use statsd_bridge::internals::protocol::{Line, parse_line};
 use statsd_bridge::mapping::Rules;
-use statsd_bridge::mapping::config::{MappingText, load as load_rules};
 use statsd_bridge::options::Dialect;
 use statsd_bridge::{Bridge, Format, Options};
 
 use crate::kinds::{KINDS, Kind, NOW};
 use crate::load;
 
-/// Lines of a case at least: enough that what a random seed moves in the tables is far below a percent.
+/// Minimum lines of a case, so that the effect of random seeds is far below a percent.
 const LINES: u64 = 20_000;
 
-/// Pages of a case, for the same reason.
+/// Expositions of a case, for the same reason.
 const PAGES: u64 = 8;
 
 /// A part of the bridge with its load.
 pub(crate) struct Case {
-    /// As the baseline names it.
+    /// Its name in the baseline.
     pub(crate) name: String,
     what: What,
 }
@@ -34,15 +33,15 @@ enum What {
     Scrape(Format),
 }
 
-/// A case that is ready.
+/// A prepared case.
 pub(crate) struct Ready {
-    /// Lines that one run handles; of a page, lines of its text form, whatever the format.
+    /// Lines of one run. For an exposition, lines in text format, for every format.
     pub(crate) lines: u64,
-    /// What is counted. It leaves what it was given behind, so that dropping it is not counted.
+    /// The counted part. It returns its data, so that dropping the data is not counted.
     pub(crate) run: Box<dyn FnMut()>,
 }
 
-/// All of them, in the order of the data.
+/// All cases, in the order of the data flow.
 pub(crate) fn all() -> Vec<Case> {
     let case = |name: &str, what| Case { name: name.to_owned(), what };
     let mut cases = vec![
@@ -60,12 +59,12 @@ pub(crate) fn all() -> Vec<Case> {
 }
 
 impl Case {
-    /// Makes it ready: series are known, memory is warm, but for cases of new routes.
+    /// Prepares the case: series are known and memory is warm, except in cases of new bindings.
     pub(crate) fn prepare(&self) -> Ready {
         match self.what {
             What::Parse(datagrams) => parse(datagrams()),
             What::Known { series } => {
-                // The first datagrams name every series, in order; those after them, at random.
+                // The first datagrams contain every series in order, the others at random.
                 let named = load::load(series, 0).datagrams;
                 let mut datagrams = load::load(series, named.len() + LINES as usize / 20).datagrams;
                 let mut worker = Bridge::new(Options::default()).worker();
@@ -79,9 +78,9 @@ impl Case {
                 ingest(worker, datagrams.iter().flat_map(|d| d.split(|b| *b == b'\n')).map(<[u8]>::to_vec).collect())
             }
             What::Kind(kind) => {
-                // Sets beyond the threshold take 16 KiB and thousands of members each to make.
+                // Each estimated set needs 16 KiB and thousands of members.
                 let series = if kind.name == "set_estimated" { 20 } else { 1_000 };
-                // A summary that has seen enough has bins, a set hundreds of members.
+                // Enough values that a summary has bins, and a set hundreds of members.
                 let mut datagrams = kind.datagrams(series, 6 * LINES);
                 let mut worker = kind.worker(series);
                 worker.ingest_batch(datagrams.iter().map(Vec::as_slice), NOW);
@@ -113,7 +112,7 @@ fn parse(datagrams: Vec<Vec<u8>>) -> Ready {
     Ready { lines, run: Box::new(run) }
 }
 
-/// In batches of 64 datagrams, as they come from a socket.
+/// Ingests batches of 64 datagrams, as from a socket.
 fn ingest(mut worker: statsd_bridge::Worker, datagrams: Vec<Vec<u8>>) -> Ready {
     let lines = lines_of(&datagrams);
     let run = move || {
@@ -140,7 +139,7 @@ fn scrape(format: Format) -> Ready {
         }
     };
     let mut ready = Ready { lines: lines * PAGES, run: Box::new(run) };
-    // Whatever is made once, for the first page.
+    // Allocations of the first exposition are not counted.
     (ready.run)();
     ready
 }
@@ -149,12 +148,10 @@ fn lines_of(datagrams: &[Vec<u8>]) -> u64 {
     datagrams.iter().map(|d| 1 + d.iter().filter(|b| **b == b'\n').count() as u64).sum()
 }
 
-/// So many rules; new routes of the load match one in a thousand.
+/// This number of rules. New identities of the load match one of a thousand.
 fn globs(count: usize) -> Rules {
     let rules: String =
         (0..count).map(|i| format!("- match: 'svc{i}.*.app.*'\n  name: 'm{i}'\n  labels: {{host: $1, verb: $2}}\n")).collect();
     let text = format!("mappings:\n{rules}");
-    let (config, findings) = load_rules(&[MappingText { name: "bench".into(), text }], &|_| None);
-    let config = config.unwrap_or_else(|| panic!("{findings:?}"));
-    Rules::compile(config).unwrap_or_else(|findings| panic!("{findings:?}"))
+    Rules::from_yaml(&text).unwrap_or_else(|error| panic!("{error}"))
 }

@@ -1,36 +1,36 @@
-//! Counting one case: this executable again, as a child under callgrind, which counts what [`counted_part`] and all that it calls
-//! execute. Counts of a processor would depend on the machine and on what else it does; these do not.
+//! Counts one case: runs this executable as a child under callgrind, which counts the instructions of [`counted_part`] and its callees.
+//! Unlike hardware counters, these counts do not depend on the machine or its load.
 
 use std::ffi::OsStr;
 use std::process::{Command, Stdio};
 
 use crate::cases::Case;
 
-/// What the child prints before the number of its lines.
+/// Printed by the child before the number of its lines.
 const LINES: &str = "lines: ";
 
-/// What callgrind writes before its sum.
+/// Written by callgrind before its sum.
 const COLLECTED: &str = "Collected : ";
 
-/// The child's side: makes the case ready, runs it in the counted part, prints how many lines that were.
+/// The child: prepares the case, runs it in the counted part, and prints the number of lines.
 pub(crate) fn run(case: &Case) {
     let mut ready = case.prepare();
     counted_part(&mut *ready.run);
     println!("{LINES}{}", ready.lines);
 }
 
-/// Callgrind is told to count from entry to exit of the function of this name: it must stay a function, and have its symbol.
+/// Callgrind counts from entry to exit of this function, so it must stay a function with its symbol.
 #[inline(never)]
 fn counted_part(run: &mut dyn FnMut()) {
     run();
-    // Else the call is the last thing, and becomes a jump that callgrind sees no return of.
+    // Without this, the last call becomes a jump, and callgrind sees no return.
     std::hint::black_box(());
 }
 
-/// The parent's side: instructions a line.
+/// The parent: instructions per line.
 ///
 /// # Errors
-/// What kept it from being counted.
+/// The reason why it could not be counted.
 pub(crate) fn count(case: &Case) -> Result<f64, String> {
     let program = std::env::current_exe().map_err(|e| format!("cannot find this executable: {e}"))?;
     let output = Command::new("valgrind")
@@ -50,7 +50,7 @@ pub(crate) fn count(case: &Case) -> Result<f64, String> {
     }
 }
 
-/// The architecture, and the vectors that code can find at run time under valgrind, whose processor has no AVX-512.
+/// The architecture, and the vectors that code can use under valgrind, which has no AVX-512.
 pub(crate) fn processor() -> String {
     #[cfg(target_arch = "x86_64")]
     let vectors = if std::arch::is_x86_feature_detected!("avx2") { " with AVX2" } else { " without AVX2" };
@@ -59,7 +59,7 @@ pub(crate) fn processor() -> String {
     format!("{}{vectors}", std::env::consts::ARCH)
 }
 
-/// What `rustc --version` says here, which is what cargo built this with unless `RUSTC` was changed since.
+/// Output of `rustc --version`, which built this unless `RUSTC` has changed.
 pub(crate) fn rustc() -> Result<String, String> {
     let program = std::env::var_os("RUSTC");
     let program = program.as_deref().unwrap_or(OsStr::new("rustc"));

@@ -1,12 +1,13 @@
-//! Any text as a mapping file: a configuration or findings with positions, never a panic or a hang; what loads compiles or says why.
+//! Any text as a mapping file gives a configuration, or findings with positions, never a panic or a hang. A configuration compiles, or
+//! gives a reason.
 
 #![no_main]
 
 use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
-use statsd_bridge::mapping::Rules;
-use statsd_bridge::mapping::config::{MappingText, load};
+use statsd_bridge::internals::load;
+use statsd_bridge::mapping::{MappingText, Rules};
 use statsd_bridge::{Bridge, Options, Timestamp};
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);

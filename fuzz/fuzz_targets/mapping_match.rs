@@ -1,14 +1,14 @@
-//! Globs and names that fit each other now and then: the compiled rules agree with asking each rule by itself, and captures can be taken.
+//! Globs and names that sometimes match: the compiled rules agree with trying each rule separately, and captures are valid.
 //!
-//! The input is lines: patterns up to an empty line, then names. A pattern with `~` in front is a regular expression.
+//! The input has patterns, one per line, then an empty line, then names. A pattern that starts with `~` is a regular expression.
 
 #![no_main]
 
 use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
-use statsd_bridge::mapping::Rules;
-use statsd_bridge::mapping::spec::{Config, MatchType, MetricKind, Position, Rule};
+use statsd_bridge::internals::{Config, MetricKind, Rule};
+use statsd_bridge::mapping::{MatchType, Position, Rules};
 
 fn rule(pattern: &str) -> Rule {
     let (match_type, pattern) = pattern.strip_prefix('~').map_or((MatchType::Glob, pattern), |regex| (MatchType::Regex, regex));
@@ -25,7 +25,7 @@ fn compiled(rules: Vec<Rule>, strict_order: bool) -> Option<Rules> {
 
 fuzz_target!(|text: &str| {
     let (patterns, names) = text.split_once("\n\n").unwrap_or((text, "a.b.c\na.b\nab"));
-    // Patterns that do not compile by themselves are left out, so that the others are tested.
+    // Skip patterns that do not compile, so that the others are tested.
     let rules: Vec<Rule> = patterns.lines().take(12).map(rule).filter(|rule| compiled(vec![rule.clone()], true).is_some()).collect();
     let Some(all) = compiled(rules.clone(), true) else { return };
     let Some(globs_first) = compiled(rules.clone(), false) else { return };

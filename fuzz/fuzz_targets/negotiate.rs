@@ -1,4 +1,4 @@
-//! Any text as an `Accept` header: some format is chosen, its content type can be said, and an offer to nobody is kept.
+//! Any text as an `Accept` header gives a format with a content type, and `never` is obeyed.
 
 #![no_main]
 
@@ -12,7 +12,7 @@ fuzz_target!(|accept: &str| {
         assert!(content_type.is_ascii() && !content_type.contains(['\r', '\n']), "{content_type:?}");
         assert_eq!(content_type.starts_with("application/openmetrics-text"), chosen.format == Format::OpenMetrics);
         assert!(offer != OpenMetricsOffer::Never || chosen.format != Format::OpenMetrics);
-        // What is answered is what would be chosen if it was asked for alone.
+        // The content type of the answer, as an `Accept` header, selects the same format.
         if offer == OpenMetricsOffer::AsAsked {
             assert_eq!(Negotiated::of(&content_type, offer).format, chosen.format, "{content_type}");
         }

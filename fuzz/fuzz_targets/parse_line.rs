@@ -1,4 +1,4 @@
-//! Any line in any dialect: what comes out is finite where it is a number, and its tags can be visited.
+//! Any line in any dialect: numbers are finite, and tags can be visited.
 
 #![no_main]
 
@@ -29,7 +29,7 @@ fn check(sample: &Sample<'_>, line: &[u8], dialect: &Dialect) {
     if let Ok(identity) = Identity::of(sample, dialect) {
         let mut bytes = Bytes::default();
         identity.visit(&mut bytes);
-        // A bare tag's value, `true`, is not on the line; a byte that is replaced becomes three.
+        // The value `true` of a tag without a value is not in the line. A replaced byte becomes three.
         assert!(bytes.0 <= 5 * line.len());
     }
 }

@@ -1,4 +1,4 @@
-//! Any bytes: each way of reading the frequent form of a line at once says what the grammar says, or nothing.
+//! Any bytes: each fast parser of frequent lines gives the same result as the grammar, or none.
 
 #![no_main]
 
@@ -8,7 +8,7 @@ use statsd_bridge::options::Dialect;
 use statsd_bridge::internals::protocol::Avx2;
 use statsd_bridge::internals::protocol::{Line, PlainFinder, parse_line, quick_line};
 
-/// Longer than some lines that are tried, and shorter than others.
+/// Longer than some of the lines, and shorter than others.
 const LONGEST: usize = 200;
 
 fuzz_target!(|lines: &[u8]| {

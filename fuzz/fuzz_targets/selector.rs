@@ -1,4 +1,5 @@
-//! Any text as a series selector: read or refused in one line; what is read can be written and read again, and means the same.
+//! Any text as a series selector is parsed, or rejected with a message of one line. A parsed selector can be printed and parsed again
+//! with the same meaning.
 
 #![no_main]
 

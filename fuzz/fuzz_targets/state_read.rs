@@ -1,7 +1,7 @@
-//! Any bytes as a state file: taken up whole or refused as a whole; the page can be read.
+//! Any bytes as a state file are restored completely or rejected completely, and the exposition is valid.
 //!
-//! The first byte says what the others are: a whole file; the bodies of frames, split at 0xff, that get header, checksums and end
-//! here, so that the decoder is reached; or datagrams, so that a file that the bridge writes itself is taken up and written again.
+//! The first byte selects the meaning of the others: a complete file; bodies of frames, split at 0xff, to which this target adds header,
+//! checksums and end, so that the decoder is reached; or datagrams, after which the bridge writes, restores and writes a file.
 
 #![no_main]
 
@@ -37,7 +37,7 @@ fn take_up(bridge: &Bridge, mut bytes: &[u8]) -> Result<(u64, Restored), ReadErr
     Ok((counts.series, all))
 }
 
-/// Each body as its frame, behind a good header. The end says what bodies there are, and no series: that is refused, or right.
+/// Frames of these bodies after a valid header. The end lists the bodies and no series, which is rejected, or right.
 fn sealed(data: &[u8]) -> Vec<u8> {
     let mut bytes = bytes_of(&Bridge::new(Options::default()));
     bytes.truncate(HEADER_BYTES);
@@ -60,7 +60,7 @@ fuzz_target!(|data: &[u8]| {
     match choice % 3 {
         0 => drop(take_up(&bridge, data)),
         1 => {
-            // Bodies reach the registry even where the end that they claim is wrong.
+            // Bodies reach the registry even if their end is wrong.
             let mut frames = &sealed(data)[HEADER_BYTES..];
             let after_a_crash = data.len() % 2 == 1;
             let _ = read_frames(&mut frames, |family| {

@@ -1,4 +1,4 @@
-//! The bridge's code for reading a histogram while it is written, over loom's atomics.
+//! The bridge's code that reads a histogram during writes, with loom's atomics.
 
 #![allow(dead_code)]
 
@@ -11,7 +11,7 @@ use loom::sync::atomic::Ordering;
 mod moment;
 
 thread_local! {
-    /// Whether the fences are left out, to see that the model notices. loom runs all threads of a model on one.
+    /// True to omit the fences, so that a test can check that the model fails. loom runs all threads of a model on one thread.
     static WITHOUT_FENCES: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -25,10 +25,10 @@ fn fence(order: Ordering) {
     }
 }
 
-/// loom's, but that the one writer reads what it stored last from a copy.
+/// loom's atomic, except that the single writer reads its last store from a copy.
 ///
-/// loom tries other orders of a store and the last access before it. Where that is the writer's own load, it forgets the loads of
-/// readers, and tries too little.
+/// loom tries other orders of a store and the last access before it. If that access is the writer's own load, loom does not reorder the
+/// loads of readers, and misses orders.
 struct AtomicU64 {
     word: loom::sync::atomic::AtomicU64,
     of_writer: std::sync::atomic::AtomicU64,
@@ -49,17 +49,17 @@ impl AtomicU64 {
     }
 }
 
-/// The words of a histogram, as `registry::cell::HistogramCell` holds them.
+/// The words of a histogram, as in `registry::cell::HistogramCell`.
 #[derive(Clone)]
 pub struct Histogram(Arc<[AtomicU64]>);
 
 impl Histogram {
-    /// With so many buckets, `+Inf` included.
+    /// With this number of buckets, including `+Inf`.
     pub fn new(buckets: usize) -> Self {
         Self(moment::empty(buckets))
     }
 
-    /// From now on without the fences of writer and reader.
+    /// Omits the fences of writer and reader from now on.
     pub fn leave_out_fences() {
         WITHOUT_FENCES.set(true);
     }
@@ -68,19 +68,19 @@ impl Histogram {
         moment::Words::of(&self.0).expect("`new` makes all words")
     }
 
-    /// Adds a sample of weight 1. Its thread is the one writer.
+    /// Adds a sample of weight 1. Only one thread writes.
     pub fn observe(&self, bucket: usize, value: f64) {
         IS_WRITER.with(|is_writer| is_writer.set(true));
         assert!(self.words().add(bucket, value, 1.0));
     }
 
-    /// Sets all values to 0. Its thread is the one writer.
+    /// Sets all values to 0. Only one thread writes.
     pub fn clear(&self) {
         IS_WRITER.with(|is_writer| is_writer.set(true));
         self.words().clear();
     }
 
-    /// Sum and weights of one moment, if it can be read now.
+    /// Consistent sum and weights, if they can be read now.
     pub fn try_read<const N: usize>(&self) -> Option<(f64, [f64; N])> {
         let mut weights = [0.0; N];
         let sum = self.words().try_read(&mut weights)?;

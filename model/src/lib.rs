@@ -1,13 +1,13 @@
-//! Retire against record, in every order: a model that loom runs with the bridge's own code for stamps, cells and epochs.
+//! Expiry and recording in every order: a model that loom runs with the bridge's own code for stamps, cells and epochs.
 //!
-//! [`value`] and [`registry`] take in the files of the bridge as they are (stamp, counter, gauge, workers), over loom's atomics
-//! and locks. What those files are used by is written anew here, small and step for step the same: a [`Table`] with one series
-//! as `registry::family` and `registry::series` keep many, a [`Writer`] as `pipeline::Worker`, an [`Expirer`] as
-//! `Registry::expire`, and a [`Fault`] on purpose, which loom must find. [`reload`] does the same for a family that ends at once.
+//! [`value`] and [`registry`] include files of the bridge (stamp, counter, gauge, workers) with loom's atomics and locks. Their callers are
+//! small copies with the same steps: a [`Table`] with one series for `registry::family` and `registry::series`, a [`Writer`] for
+//! `pipeline::Worker`, and an [`Expirer`] for `Registry::expire`. A [`Fault`] omits a step, and loom must find it. [`reload`] does the same
+//! for a family that ends at a reload.
 //!
-//! [`Histogram`] is the bridge's own code for reading a histogram while it is written.
+//! [`Histogram`] is the bridge's own code that reads a histogram during writes.
 //!
-//! loom follows C11 but for loads that see stores of the future; it does not try compilers.
+//! loom follows C11, except for loads that see later stores. It does not model compilers.
 
 mod histogram;
 mod registry;

@@ -1,4 +1,4 @@
-//! The bridge's epochs over loom's atomics and locks, and a small table that stands on them.
+//! The bridge's epochs with loom's atomics and locks, and a small table that uses them.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ mod table;
 
 pub use self::table::{Expirer, Fault, Kind, Table, Writer};
 
-/// loom has no poisoned locks: a model that panics ends.
+/// loom has no poisoned locks, because a panic ends the model.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().expect("no thread of a model dies with a lock")
 }

@@ -1,6 +1,6 @@
-//! The bridge's cells over loom's atomics.
+//! The bridge's cells with loom's atomics.
 
-// The model has no use for all that the files offer.
+// The model does not use every item of these files.
 #![allow(dead_code)]
 
 use loom::sync::atomic::AtomicU64;

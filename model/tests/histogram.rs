@@ -1,14 +1,14 @@
-//! A reader of a histogram gets sum and weights of one moment, in every order of its steps and the writer's.
+//! A reader of a histogram gets consistent sum and weights, in every order of its steps and the writer's.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use statsd_bridge_model::Histogram;
 
-/// The values that belong to the two buckets.
+/// The values of the two buckets.
 const VALUES: [f64; 2] = [1.0, 3.0];
 
-/// What the writer does, one after the other.
+/// The operations of the writer, in order.
 #[derive(Clone, Copy)]
 enum Write {
     Observe(usize),
@@ -17,10 +17,10 @@ enum Write {
 
 use Write::{Clear, Observe};
 
-/// What a reader found: how many samples, or nothing.
+/// The result of a reader: the number of samples, or none.
 type Found = Option<u64>;
 
-/// Plays one writer against one reader that reads `reads` times; returns all that readers found.
+/// Runs one writer and one reader that reads `reads` times. Returns the results of all readers.
 fn play(writes: &'static [Write], reads: usize, preemptions: usize) -> BTreeSet<Found> {
     let found = Arc::new(Mutex::new(BTreeSet::new()));
     let mut builder = loom::model::Builder::new();
@@ -70,10 +70,10 @@ fn a_histogram_that_is_cleared() {
     assert_eq!(found, BTreeSet::from([None, Some(0), Some(1)]));
 }
 
-/// A reader that stops the writer anywhere, and looks while nothing moves, succeeds at once.
+/// A reader that interrupts the writer at any step, and reads while nothing changes, succeeds at once.
 #[test]
 fn a_writer_that_stands_still_delays_nobody() {
-    // With one preemption the writer stands still during the whole read, or the reader during writes.
+    // With one preemption, the writer is stopped during the whole read, or the reader during writes.
     let found = play(&[Observe(0), Observe(1)], 1, 1);
     assert!(found.contains(&Some(0)) && found.contains(&Some(1)));
 }

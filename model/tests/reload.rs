@@ -1,9 +1,9 @@
-//! A family that new rules end: what is written under them is on the page.
+//! A family ends because of new rules: samples written under the new rules are in the exposition.
 
 use statsd_bridge_model::reload::{Bridge, Fault, Worker};
 
-/// Two workers with a route each, to both of whom the rules change while they write two batches more. The first one's samples
-/// match the rule that made the family.
+/// Two workers with one binding each. The rules change while each writes two more batches. The samples of the first worker match the rule that
+/// created the family.
 fn play(fault: Fault, second_is_of_its_rule: bool) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(3);

@@ -1,31 +1,31 @@
-//! No sample is added to a series that no page will show, whatever the order: what was taken out and what is in the table is
-//! what was written.
+//! In every order, no sample is added to a series that no exposition shows: the removed values and those in the table add up to what was
+//! written.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use statsd_bridge_model::{Expirer, Fault, Kind, Table, Writer};
 
-/// Writers' batches: each the number of its samples and their time.
+/// Batches of the writers: the number of samples and their time.
 type Batches = &'static [(u32, u64)];
 
-/// One thread for each of `writers`, and one that expires `steps` times. The first batches are written before the threads start.
+/// One thread per writer, and one that expires `steps` times. The first batches are written before the threads start.
 #[derive(Clone, Copy)]
 struct Scene {
     kind: Kind,
     fault: Fault,
     writers: &'static [Batches],
     steps: u32,
-    /// Between two of its batches a writer leaves, and another one takes over its cells.
+    /// Between two batches, a writer leaves and another one takes over its cells.
     changes: bool,
-    /// Whether a series that was taken out comes back with its value.
+    /// Whether a removed series returns with its value.
     rests: bool,
-    /// Most times that a thread is stopped where it could have gone on; `None` for all orders there are.
+    /// Maximum number of preemptions; `None` for all orders.
     preemptions: Option<usize>,
 }
 
-/// In how many orders a series was taken out; was taken out more than once; was kept because it was written since; and came
-/// back to life because a writer that had met the mark found it in time.
+/// Numbers of orders in which a series was removed; was removed more than once; was kept because it was written again; and returned because
+/// a writer that found the mark removed it in time.
 #[derive(Default)]
 struct Met {
     gone: AtomicU32,

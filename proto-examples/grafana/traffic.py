@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Traffic for the dashboards: what the three example applications send, made up, until Ctrl-C. Standard library only.
+"""Sends generated metrics of the three example applications for the dashboards, until Ctrl-C. Uses only the standard library.
 
     python3 traffic.py [--host 127.0.0.1] [--port 9125] [--rate 20] [--seconds 0] [--send emmett prompter automation trouble]
 
-One turn is a request or a piece of work of each application; --rate is turns a second. `trouble` is what the dashboard of the
-bridge is there to show: bad lines, a name of two types, a label with too many values; it is only sent when named.
+One turn is a request or a task of each application; --rate is turns per second. `trouble` fills the panels of the bridge's dashboard: malformed lines, a
+name with two types, a label with too many values. It is only sent if named.
 """
 
 import argparse
@@ -23,7 +23,7 @@ def timer(name: str, seconds: float, tags: str = "") -> str:
 
 
 def around(seconds: float) -> float:
-    """A duration: mostly near this one, sometimes much longer."""
+    """A random duration around this one, sometimes much longer."""
     return random.lognormvariate(0, 0.6) * seconds
 
 

@@ -1,4 +1,4 @@
-"""Requests of ASGI and WSGI applications as metrics: how many, how long, how large, how many at once, by route template.
+"""Metrics of the requests of ASGI and WSGI applications: number, duration, size and concurrency, by route template.
 
 Never by the path itself: a path with an id in it would make a series of every id. A request that no route answers has the
 constant label `unmatched`. Knows where Starlette, FastAPI, Flask and Bottle keep the route; for others say it (`template`).
@@ -12,46 +12,46 @@ from dataclasses import dataclass
 
 from statsd_metrics import Metrics
 
-#: The label of a request that no route answers. Routes begin with `/`, so none has this name.
+#: The label of a request without a route. Routes begin with `/`, so no route has this name.
 UNMATCHED = "unmatched"
 
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"))
-# Distinct (method, route, status) whose keys are kept; beyond it they are made anew at each request.
+# Maximum number of (method, route, status) whose keys are cached. Further keys are created for each request.
 _KEYS = 10_000
 
 
 @dataclass(frozen=True)
 class HttpNames:
-    """What the metrics of requests are called; an empty name leaves that metric out."""
+    """Names of the metrics. An empty name disables a metric."""
 
     requests: str = "http_requests_total"
     duration: str = "http_request_duration_seconds"
     request_size: str = "http_request_size_bytes"
     response_size: str = "http_response_size_bytes"
     in_flight: str = "http_requests_in_flight"
-    #: WebSockets that were accepted.
+    #: Accepted WebSockets.
     websockets: str = ""
-    #: The label with the route template.
+    #: Name of the label with the route template.
     route: str = "route"
-    #: Whether the three histograms have the label `status`, as the counter does.
+    #: Whether the three histograms have the label `status`, like the counter.
     status_in_histograms: bool = True
 
 
 class RequestRecorder:
-    """Records finished requests; keys of known (method, route, status) are made once."""
+    """Records finished requests. Keys of known (method, route, status) are cached."""
 
     def __init__(self, metrics: Metrics, names: HttpNames):
         self.metrics, self.names = metrics, names
         self._keys: dict = {}
 
     def begin(self) -> float:
-        """A request has begun; gives the time for `finish`."""
+        """Starts a request. Returns the time for `finish`."""
         if self.names.in_flight:
             self.metrics.gauge_add(self.names.in_flight, 1)
         return time.perf_counter()
 
     def finish(self, start: float, method: str, route: str | None, status: int, sizes: tuple) -> None:
-        """A request has ended; `sizes` are the bytes of the bodies of request and response."""
+        """Ends a request. `sizes` are the bytes of the request and response bodies."""
         milliseconds = round((time.perf_counter() - start) * 1000, 4)
         identity = (method, route, status)
         counters, observers = self._keys.get(identity) or self._make_keys(identity)
@@ -62,7 +62,7 @@ class RequestRecorder:
     def _make_keys(self, identity: tuple) -> tuple:
         method, route, status = identity
         metrics, names = self.metrics, self.names
-        # A client may invent methods; they must become neither labels nor memory.
+        # A client can invent methods. They must not create labels or use memory.
         known = method in _METHODS
         labels = {"method": method if known else "OTHER", names.route: route or UNMATCHED}
         full = {**labels, "status": status}
@@ -76,18 +76,18 @@ class RequestRecorder:
 
 
 def asgi_template(scope: dict) -> str | None:
-    """The route template that Starlette or FastAPI found for a request: `/orders/{id}`; none if there is no such route.
+    """The route template of a request in Starlette or FastAPI: `/orders/{id}`; None if there is no route.
 
     Of an application mounted within another it is the inner one's; a mount of files is its own path.
     """
-    # A FastAPI router included with a prefix: the route itself does not know it in newer versions.
+    # In newer FastAPI versions, the route does not contain the prefix of its router.
     context = scope.get("fastapi", {}).get("effective_route_context")
     route = context or scope.get("route")
     return getattr(route, "path_format", None) or getattr(route, "path", None)
 
 
 class AsgiMiddleware:
-    """Records every HTTP request of an ASGI application, and what WebSockets it accepts.
+    """Records every HTTP request of an ASGI application, and accepted WebSockets.
 
     `template` gives the route template from the scope, after the application is through with it. The status is the one sent;
     if none was, 500 for an exception and 499 for a request that was cancelled.
@@ -146,7 +146,7 @@ class AsgiMiddleware:
 
 
 def _content_length(headers) -> int | None:
-    """The length that a request says it has; none if its body comes in pieces. No body is 0."""
+    """The Content-Length of a request; None for a chunked body, 0 without a body."""
     chunked = False
     for key, value in headers:
         if key == b"content-length":
@@ -157,13 +157,13 @@ def _content_length(headers) -> int | None:
 
 
 def wsgi_template(environ: dict) -> str | None:
-    """The route template that Flask (`/orders/<int:id>`) or Bottle found; none if there is no such route."""
+    """The route template in Flask (`/orders/<int:id>`) or Bottle; None if there is no route."""
     rule = getattr(environ.get("werkzeug.request"), "url_rule", None) or environ.get("bottle.route")
     return getattr(rule, "rule", None)
 
 
 class WsgiMiddleware:
-    """Records every request of a WSGI application, once its response is through.
+    """Records every request of a WSGI application after its response.
 
     `template` gives the route template from the environ. The status is the one given to the server; if none was, 500.
     """
@@ -179,7 +179,7 @@ class WsgiMiddleware:
 
         def watched(status, headers, exc_info=None):
             response.status = int(status[:3])
-            # Flask forgets the request before the server has the response.
+            # Flask discards the request before the server has the response.
             response.route = self.template(environ)
             write = start_response(status, headers, exc_info) if exc_info else start_response(status, headers)
             return lambda data: response.count(data) or write(data)
@@ -193,7 +193,7 @@ class WsgiMiddleware:
 
 
 class _WsgiResponse:
-    """The chunks of a response on their way; the server closes it when it is through, or when the client has gone."""
+    """The chunks of a response. The server closes it at the end, or when the client disconnects."""
 
     def __init__(self, middleware: WsgiMiddleware, environ: dict):
         self.status, self.route, self.sent, self.chunks = 0, None, 0, ()
@@ -209,7 +209,7 @@ class _WsgiResponse:
                 self.sent += len(chunk)
                 yield chunk
         except Exception:
-            # The server answers 500 if nothing went out before.
+            # The server answers 500 if nothing was sent before.
             self.status = 500 if not self.sent else self.status
             raise
 

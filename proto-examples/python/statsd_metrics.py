@@ -1,13 +1,13 @@
 """Metrics of a Python program, sent to statsd-bridge: counters, gauges, timers. Requests of web applications: statsd_http.py.
 
-Nothing is sent while a request is being answered: values are added up in this process, and a thread sends them every
-`flush_interval` seconds, many to a datagram. So a request costs a few microseconds and less than one datagram. What a process
-had not sent when it was killed (SIGKILL) is lost; an ordinary exit sends it.
+Nothing is sent while a request is answered: this process accumulates values, and a thread sends them every `flush_interval` seconds,
+many per datagram. So a request costs a few microseconds and less than one datagram. A process that is killed (SIGKILL) loses its unsent
+values; a normal exit sends them.
 
-It stands on the `datadog` package (its DogStatsd client), which brings the wire format with tags, datagrams of the right size,
-UDP and Unix sockets. Knows no metric by name, and no HTTP.
+This module uses the DogStatsd client of the `datadog` package for the wire format with tags, datagrams of the right size, UDP and Unix
+sockets. It contains no metric names and no HTTP.
 
-Environment, where the arguments of `Metrics` do not say otherwise:
+Environment variables, unless the arguments of `Metrics` override them:
 
     STATSD_ADDRESS   host:port or unixgram:///path       default 127.0.0.1:9125
     STATSD_ENABLED   false, 0, no or off send nothing    default true
@@ -27,20 +27,20 @@ from datadog.dogstatsd.base import DogStatsd
 
 _log = logging.getLogger("statsd_metrics")
 
-# What would end a tag, or its line.
+# Characters that would end a tag or its line.
 _TAG_UNSAFE = str.maketrans({"|": "_", ",": "_", "\n": "_", "\r": "_"})
-# Bytes of the values in one line, so that with name and labels it fits into a datagram of 1432.
+# Maximum bytes of the values in one line, so that it fits into a datagram of 1432 bytes with name and labels.
 _VALUES_BYTES = 600
 
 
 def switched_on(variable: str, default: bool = True) -> bool:
-    """Whether an environment variable says yes: anything but false, 0, no, off. Unset or empty is the default."""
+    """Whether an environment variable is on: anything but false, 0, no, off. If unset or empty, the default."""
     text = os.environ.get(variable, "").strip().lower()
     return default if not text else text not in ("false", "0", "no", "off")
 
 
 class _Client(DogStatsd):
-    """The library's client, with tags as they are: its own way replaces `{`, `<` and `*`, which route templates are made of."""
+    """The client of the library with unchanged tags. The original method replaces `{`, `<` and `*`, which route templates contain."""
 
     def _serialize_metric(self, metric, metric_type, value, tags, *_unused, **_also_unused):
         line = f"{metric}:{value}|{metric_type}"
@@ -53,7 +53,7 @@ class _Client(DogStatsd):
 
 
 def _client(address: str) -> DogStatsd:
-    # A flush interval of 0 starts no thread: ours says when. Sending happens on that thread only, so it may wait a little.
+    # A flush interval of 0 starts no thread. Only our own thread sends, so a send can block shortly.
     options = dict(disable_buffering=False, flush_interval=0, disable_telemetry=True, origin_detection_enabled=False, socket_timeout=0.2)
     if address.startswith("unix"):
         return _Client(socket_path=address, **options)
@@ -66,7 +66,7 @@ def _tags(labels: dict) -> tuple:
 
 
 class Metrics:
-    """Where values are added up, and sent from.
+    """Accumulates values and sends them.
 
     `prefix` stands before every name. With `enabled=False` every call does nothing. Safe to use from any thread; after a fork the
     child begins with nothing pending.
@@ -83,18 +83,18 @@ class Metrics:
         _all.add(self)
 
     def _begin(self) -> None:
-        # Re-entrant, because a signal handler may record while its thread does.
+        # Re-entrant, because a signal handler can record while its thread records.
         self._lock = threading.RLock()
         self._thread: threading.Thread | None = None
         self._counts: dict = {}
-        # Absolute value, or None, and what was added since.
+        # Absolute value, or None, and the changes since.
         self._gauges: dict = {}
         self._observed: dict = {}
 
     # ---- recording ----
 
     def count(self, name: str, value: float = 1, /, **labels) -> None:
-        """Adds to a counter. 0 is worth sending: it puts the series on the page before its first increase."""
+        """Adds to a counter. Adding 0 creates the series before its first increase."""
         if self.enabled:
             key = (self.prefix + name, _tags(labels))
             with self._lock:
@@ -102,14 +102,14 @@ class Metrics:
             self._awake()
 
     def gauge(self, name: str, value: float, /, **labels) -> None:
-        """Sets a gauge. The last value counts, of all processes; give each a label of its own where that is not meant."""
+        """Sets a gauge. The last value of all processes is used. To keep one per process, add a label."""
         if self.enabled:
             with self._lock:
                 self._gauges[(self.prefix + name, _tags(labels))] = (value, 0)
             self._awake()
 
     def gauge_add(self, name: str, delta: float, /, **labels) -> None:
-        """Moves a gauge up or down. All processes move the same one, so it shows their sum."""
+        """Changes a gauge. All processes change the same gauge, so it shows their sum."""
         if self.enabled:
             key = (self.prefix + name, _tags(labels))
             with self._lock:
@@ -118,15 +118,15 @@ class Metrics:
             self._awake()
 
     def observe(self, name: str, value: float, /, **labels) -> None:
-        """One observation for a histogram or summary, in the unit that the page shall show."""
+        """One observation of a histogram or summary, in the unit of the exposition."""
         self.record((), ((self.observer_key("h", name, **labels), value),))
 
     def timing(self, name: str, seconds: float, /, **labels) -> None:
-        """One duration; milliseconds on the wire, seconds on the page."""
+        """One duration; milliseconds on the wire, seconds in the exposition."""
         self.record((), ((self.observer_key("ms", name, **labels), round(seconds * 1000, 4)),))
 
     def record(self, counters, observations) -> None:
-        """Many values at once: keys as `counter_key` gives them, each to rise by 1; pairs of an `observer_key` and a value."""
+        """Records many values: keys of `counter_key`, each increased by 1; pairs of an `observer_key` and a value."""
         if not self.enabled:
             return
         with self._lock:
@@ -138,31 +138,31 @@ class Metrics:
         self._awake()
 
     def counter_key(self, name: str, /, **labels) -> tuple:
-        """A counter's identity, made once for many calls of `record`."""
+        """The identity of a counter, for many calls of `record`."""
         return (self.prefix + name, _tags(labels))
 
     def observer_key(self, kind: str, name: str, /, **labels) -> tuple:
-        """The identity of a histogram, `h`, or of a timer in milliseconds, `ms`; made once for many calls of `record`."""
+        """The identity of a histogram, `h`, or of a timer in milliseconds, `ms`, for many calls of `record`."""
         return (self.prefix + name, _tags(labels), kind)
 
     # ---- around a block, a function, a coroutine function ----
 
     def timer(self, name: str, /, **labels) -> "Around":
-        """Times a block or every call of a function, also when it raises."""
+        """Times a block or every call of a function, also if it raises."""
         return Around(time.perf_counter, lambda start: self.timing(name, time.perf_counter() - start, **labels))
 
     def counted(self, name: str, /, **labels) -> "Around":
-        """Counts a block or every call of a function, also when it raises."""
+        """Counts a block or every call of a function, also if it raises."""
         return Around(lambda: None, lambda _: self.count(name, **labels))
 
     def in_progress(self, name: str, /, **labels) -> "Around":
-        """A gauge that is one higher while a block or function runs."""
+        """Increases a gauge by one while a block or function runs."""
         return Around(lambda: self.gauge_add(name, 1, **labels), lambda _: self.gauge_add(name, -1, **labels))
 
     # ---- sending ----
 
     def flush(self) -> None:
-        """Sends all that is pending, now."""
+        """Sends all pending values now."""
         if not self.enabled:
             return
         with self._sending:
@@ -182,7 +182,7 @@ class Metrics:
             self._client.flush()
 
     def close(self) -> None:
-        """Sends all that is pending and ends; values that come later are ignored."""
+        """Sends all pending values and stops. Later values are ignored."""
         self.flush()
         self.enabled, self._closed = False, True
         _all.discard(self)
@@ -190,7 +190,7 @@ class Metrics:
             self._client.close_socket()
 
     def _awake(self) -> None:
-        # Begun by the first value, so that a server which forks its workers after importing us has a thread in each.
+        # The first value starts the thread, so that each worker has one if a server forks after the import.
         if self._thread is None:
             with self._lock:
                 if self._thread is not None:
@@ -199,34 +199,34 @@ class Metrics:
             try:
                 self._thread.start()
             except RuntimeError:
-                # The interpreter is ending. What is registered with atexit sends it, if this was not recorded even later.
+                # The interpreter is ending. The atexit handler sends the value, unless it has run already.
                 pass
 
 
 def _flush_for_ever(metrics: Metrics) -> None:
-    # No daemon, and waiting for the main thread's end: so it sends once more when the process exits, also in a child of
-    # multiprocessing, where nothing that is registered with atexit runs. Servers have their workers in such.
+    # The thread is not a daemon and waits for the end of the main thread. So it sends once more when the process exits, also in a child of
+    # multiprocessing, where atexit handlers do not run. Servers use such children as workers.
     main = threading.main_thread()
     while main.is_alive() and not metrics._closed:
         main.join(metrics._interval)
         try:
             metrics.flush()
         except Exception:
-            # These values are lost; the next ones need not be.
+            # These values are lost. Later values may arrive.
             _log.exception("metrics could not be sent")
 
 
 def _gauge_values(absolute, moved) -> list:
     if absolute is None:
-        # By zero too: that puts the series on the page.
+        # Also for zero, which creates the series.
         return [f"{moved:+}"]
     value = absolute + moved
-    # On the wire a sign means "by", so a negative value is said as a step down from zero.
+    # On the wire a sign means a change, so a negative value is sent as zero and a change.
     return [0, value] if value < 0 else [value]
 
 
 def _packed(values: list):
-    """Values of one series in as few lines as fit: 1:2:3."""
+    """Values of one series in as few lines as possible: 1:2:3."""
     line = ""
     for value in values:
         text = str(value)
@@ -243,7 +243,7 @@ _all: set[Metrics] = set()
 
 
 def flush_all() -> None:
-    """Sends what every `Metrics` of this process has pending; done at exit by itself."""
+    """Sends the pending values of every `Metrics` in this process. This also runs at exit."""
     for metrics in list(_all):
         metrics.flush()
 
@@ -260,11 +260,11 @@ if hasattr(os, "register_at_fork"):
 
 
 class Around:
-    """Something done before and after: of a `with` or `async with` block, of a function, of a coroutine function."""
+    """Runs code before and after a `with` or `async with` block, a function, or a coroutine function."""
 
     def __init__(self, before, after):
         self._before, self._after = before, after
-        # A stack, so that one object may stand around blocks within each other.
+        # A stack, so that one object can be used for nested blocks.
         self._tokens: list = []
 
     def __enter__(self):
@@ -281,7 +281,7 @@ class Around:
         self.__exit__(*exception)
 
     def __call__(self, function):
-        # Not through the stack: calls of one function may overlap in any order.
+        # Without the stack, because calls of one function can overlap in any order.
         if inspect.iscoroutinefunction(function):
 
             @functools.wraps(function)

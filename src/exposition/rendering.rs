@@ -72,6 +72,18 @@ impl Exposition {
         Self { engine, format, style, now, families, self_families, begun: 0, current: None, lines, messages, zeroes, is_ended: false }
     }
 
+    /// The same without the self-metrics: the families of senders only. Call it before the first part is written.
+    pub fn without_self_metrics(mut self) -> Self {
+        self.self_families.clear();
+        self
+    }
+
+    /// Appends all that is left. The exposition counts as delivered, at the time for which it was made.
+    pub fn render(mut self, out: &mut Vec<u8>) {
+        while self.more(out) {}
+        self.delivered(self.now);
+    }
+
     /// Says that the exposition was delivered whole at `now`. Only then does a counter that it shows at 0, because it is new, leave that
     /// 0: see [`Options::counters_start_at_zero`](crate::options::Options::counters_start_at_zero).
     pub fn delivered(&self, now: Timestamp) {

@@ -84,7 +84,7 @@ fn conflicts(registry: &Registry, prefix: &str) -> SelfFamily {
     let help = "Samples refused because their name means something else already; part of events_error_total.";
     let mut rows = Rows::new(prefix, "events_conflict_total", help, SelfKind::Counter);
     let mut sums: BTreeMap<(Box<str>, &str), f64> = BTreeMap::new();
-    for conflict in registry.conflicts().iter().filter(|conflict| conflict.reason.refusal() == Some(Refusal::Conflict)) {
+    for conflict in registry.conflicts().iter().filter(|conflict| conflict.reason.rejection() == Some(Refusal::Conflict)) {
         // An observer whatever it became, as statsd_exporter has it.
         let kind = if matches!(conflict.came.kind, "histogram" | "summary") { "observer" } else { conflict.came.kind };
         *sums.entry((conflict.name.clone(), kind)).or_default() += conflict.samples() as f64;

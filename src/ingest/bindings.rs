@@ -1,10 +1,10 @@
-//! bindings: a worker's own table from the raw bytes of an identity to where its samples go.
+//! bindings: a worker's table from the raw bytes of an identity to the target of its samples.
 //!
-//! Found without allocating, in three steps that can be prefetched for a whole batch: slot, binding, key. The key is always compared
-//! in full, so that no sender can make two identities one. What the bindings lead to is not known here: a target is any value.
+//! A look-up does not allocate and has three steps that can be prefetched for a whole batch: slot, place, key. It always compares the
+//! whole key, so that a sender cannot make two identities collide. A target is a value of any type.
 //!
-//! No call takes long, however large the table is: it grows, shrinks, is swept and is forgotten in steps, and at its limit one
-//! binding goes for each that comes. Each insertion takes a few of these steps, the others [`Bindings::keep_up`] between two batches.
+//! No call takes long, however large the table is: it grows, shrinks and drops bindings in small steps, and at its limit each new
+//! binding replaces one. An insertion does a few steps, [`Bindings::maintain`] does the others between two batches.
 
 mod key_bytes;
 mod places;
@@ -20,43 +20,50 @@ use self::slots::Slots;
 use crate::ingest::protocol::Sample;
 use crate::prefetch::prefetch;
 
-/// Bytes of keys that a worker keeps for each binding that it may keep.
+/// Limit on the bytes of keys, for each binding of the limit on bindings.
 const KEY_BYTES: usize = 192;
 
-/// What a table may have whatever memory there is: a chunk of bindings, the slots for it, and some keys.
+/// Memory that is not counted, so that every table may have it: a chunk of bindings, the slots for it, and some keys.
 const FREE_BYTES: usize = 160 << 10;
 
-/// Steps that an insertion takes to keep keys in order. Two would do: a third of the keys' memory is garbage when it begins.
+/// Steps that an insertion does to compact keys. Compaction begins when a third of the keys' memory is garbage, so two would do.
 const STEPS_WITH_INSERTION: usize = 8;
 
-/// What taking out a binding costs beside looking at it, in steps: slot, key and target are elsewhere in memory.
+/// Cost of a removal in steps, beside looking at the binding: slot, key and target are elsewhere in memory.
 const STEPS_OF_REMOVAL: usize = 8;
 
-/// Places that are asked for a binding to give up, one insertion at the limit.
+/// Places that an eviction looks at to find a binding.
 const EVICTION_STEPS: usize = 256;
 
-/// Forgotten tables that may wait to be taken apart beside the newest one.
-const MOST_FORGOTTEN: usize = 1;
+/// Maximum number of cleared tables that still have memory, beside the newest one.
+const MAX_CLEARED: usize = 1;
 
-/// Bindings whose targets are prefetched together when they are swept.
+/// Bindings whose targets a sweep prefetches together.
 const SWEPT_TOGETHER: usize = 16;
 
 pub(crate) struct Bindings<T> {
     slots: Slots,
     places: Places<T>,
     keys: KeyBytes,
-    /// What was forgotten and is still to be dropped.
-    forgotten: Vec<(Places<T>, KeyBytes)>,
+    /// Cleared tables whose memory is still to be given back.
+    cleared: Vec<Cleared<T>>,
     secrets: RapidSecrets,
     max_bindings: usize,
-    /// Where the sweep goes on, and how many numbers it has still to look at.
+    /// The next number that the sweep looks at.
     sweep_at: usize,
+    /// Numbers that the sweep has still to look at.
     sweep_left: usize,
-    /// Where the next binding to give up is looked for: after the last one, so that old ones go first.
+    /// The next number that an eviction looks at: behind the last evicted one, so that old bindings are evicted first.
     evict_at: usize,
 }
 
-/// The number of a binding. Once the binding went, it may be another's; only the key tells.
+/// The parts of a cleared table that take time to drop.
+struct Cleared<T> {
+    places: Places<T>,
+    keys: KeyBytes,
+}
+
+/// The number of a binding. After a removal another binding may have it, so look-ups compare the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BindingId(u32);
 
@@ -66,9 +73,9 @@ impl<T> Bindings<T> {
             slots: Slots::new(),
             places: Places::new(),
             keys: KeyBytes::new(),
-            forgotten: Vec::new(),
+            cleared: Vec::new(),
             secrets: RapidSecrets::random(),
-            max_bindings: max_bindings.min(slots::MOST),
+            max_bindings: max_bindings.min(slots::MAX_NUMBERS),
             sweep_at: 0,
             sweep_left: 0,
             evict_at: 0,
@@ -79,31 +86,31 @@ impl<T> Bindings<T> {
         self.places.len()
     }
 
-    /// Bytes that it takes beside the targets' own, and beside what every table may have.
+    /// Its memory, without that of the targets and without what every table may have.
     pub(crate) fn bytes(&self) -> usize {
-        let forgotten = self.forgotten.iter().map(|(places, keys)| places.heap_bytes() + keys.written()).sum::<usize>();
-        (self.slots.heap_bytes() + self.places.heap_bytes() + self.keys.written() + forgotten).saturating_sub(FREE_BYTES)
+        let cleared = self.cleared.iter().map(|cleared| cleared.places.heap_bytes() + cleared.keys.written()).sum::<usize>();
+        (self.slots.heap_bytes() + self.places.heap_bytes() + self.keys.written() + cleared).saturating_sub(FREE_BYTES)
     }
 
-    /// The hash of a sample's identity. Random per table, so that a sender cannot aim at a slot.
+    /// The hash of a sample's identity. The secrets are random per table, so that a sender cannot aim at a slot.
     #[inline(always)]
     pub(crate) fn hash(&self, sample: &Sample<'_>) -> u64 {
         let name = rapidhash_v3_nano_inline::<false, false>(sample.name, &self.secrets);
         let tags = rapidhash_v3_nano_inline::<false, false>(sample.tags, &self.secrets);
-        // One mixing step for both, instead of one for each and something to put them together.
+        // One mixing step for both hashes, instead of one for each and another to combine them.
         let [.., name_key, tags_key] = self.secrets.secrets;
         let kind = (sample.kind as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let wide = u128::from(name ^ name_key) * u128::from(tags ^ tags_key ^ kind);
         wide as u64 ^ (wide >> 64) as u64
     }
 
-    /// First step of a look-up: asks the memory for the slot.
+    /// First step of a look-up: prefetches the slot.
     #[inline(always)]
     pub(crate) fn prefetch_slot(&self, hash: u64) {
         prefetch(self.slots.address(hash));
     }
 
-    /// Second step: the first place whose hash fits, most likely the one. Asks the memory for it.
+    /// Second step: the first place with a matching hash, most likely the right one. Prefetches it.
     #[inline(always)]
     pub(crate) fn candidate(&self, hash: u64) -> Option<&Place<T>> {
         let place = self.places.get(self.slots.candidate(hash)?)?;
@@ -111,17 +118,17 @@ impl<T> Bindings<T> {
         Some(place)
     }
 
-    /// Third step: asks the memory for the candidate's key, and says where its target is.
+    /// Third step: prefetches the candidate's key, and returns its target to be prefetched.
     #[inline(always)]
     pub(crate) fn prefetch_key<'r>(&self, place: &'r Place<T>) -> Option<&'r T> {
         let key = self.keys.address(place.key_at);
         prefetch(key);
-        // A key rarely fits what is left of its first cache line.
+        // A key rarely ends in the cache line that it begins in.
         prefetch(key.wrapping_add(place.key_len()));
         place.target.as_ref()
     }
 
-    /// Last step: the candidate's target, if its key is the sample's.
+    /// Last step: the candidate's target, if the key is that of the sample.
     #[inline(always)]
     pub(crate) fn target<'r>(&self, place: &'r Place<T>, sample: &Sample<'_>) -> Option<&'r T> {
         let (name_len, tags_len) = (sample.name.len(), sample.tags.len());
@@ -132,12 +139,12 @@ impl<T> Bindings<T> {
         if is_same(name, sample.name) && is_same(tags, sample.tags) { place.target.as_ref() } else { None }
     }
 
-    /// The target of a binding, if its key is the sample's.
+    /// The target of a binding, if the key is that of the sample.
     pub(crate) fn get(&self, id: BindingId, sample: &Sample<'_>) -> Option<&T> {
         self.target(self.places.get(id.0)?, sample)
     }
 
-    /// A whole look-up, for what the steps did not find.
+    /// A complete look-up, for samples that the three steps did not find.
     pub(crate) fn find(&self, hash: u64, sample: &Sample<'_>) -> Option<BindingId> {
         self.slots.find(hash, |number| self.get(BindingId(number), sample).is_some()).map(BindingId)
     }
@@ -146,9 +153,9 @@ impl<T> Bindings<T> {
     ///
     /// # Errors
     ///
-    /// The target comes back if the key is too long to be kept, or the table is full: see [`evict`](Self::evict).
+    /// Returns the target if the key is too long, or if the table is full: see [`evict`](Self::evict).
     pub(crate) fn insert(&mut self, hash: u64, sample: &Sample<'_>, target: T) -> Result<(), T> {
-        self.drop_forgotten(&mut { STEPS_WITH_INSERTION });
+        self.drop_cleared(&mut { STEPS_WITH_INSERTION });
         self.keys.compact(&mut self.places, &mut { STEPS_WITH_INSERTION });
         let key_len = sample.name.len() + sample.tags.len();
         let (Ok(name_len), Ok(tags_len)) = (u16::try_from(sample.name.len()), u16::try_from(sample.tags.len())) else {
@@ -165,7 +172,7 @@ impl<T> Bindings<T> {
         Ok(())
     }
 
-    /// Takes a binding out.
+    /// Removes a binding.
     pub(crate) fn remove(&mut self, id: BindingId) -> Option<T> {
         let place = self.places.remove(id.0)?;
         self.slots.remove(u64::from(place.hash) << 32, id.0);
@@ -173,12 +180,12 @@ impl<T> Bindings<T> {
         place.target
     }
 
-    /// Whether nothing can be inserted before something is taken out.
+    /// Whether the table has no room for another binding.
     pub(crate) fn is_full(&self) -> bool {
         self.places.len() >= self.max_bindings || self.keys.used() >= self.max_bindings.saturating_mul(KEY_BYTES)
     }
 
-    /// Takes out one binding, about the oldest. `None` if none was met nearby.
+    /// Removes one of the oldest bindings. `None` if none was found in a few steps.
     pub(crate) fn evict(&mut self) -> Option<T> {
         for _ in 0..EVICTION_STEPS {
             let number = next_number(&mut self.evict_at, &self.places);
@@ -189,26 +196,25 @@ impl<T> Bindings<T> {
         None
     }
 
-    /// Has [`keep_up`](Self::keep_up) look at every binding once from now.
+    /// Makes [`maintain`](Self::maintain) look at every binding once.
     pub(crate) fn sweep(&mut self) {
         self.sweep_left = self.places.end();
     }
 
-    /// Whether [`keep_up`](Self::keep_up) has something to do.
+    /// Whether [`maintain`](Self::maintain) has work to do.
     #[inline]
-    pub(crate) fn is_unsettled(&self) -> bool {
-        self.sweep_left > 0 || self.slots.is_unsettled() || self.keys.is_unsettled() || !self.forgotten.is_empty()
+    pub(crate) fn needs_upkeep(&self) -> bool {
+        self.sweep_left > 0 || self.slots.needs_upkeep() || self.keys.needs_upkeep() || !self.cleared.is_empty()
     }
 
-    /// Does about `budget` steps of what is to be done: bindings that are `gone` are taken out and returned one by one, and memory
-    /// is given back. `look_ahead` is told what `gone` will be asked soon. Returns the steps that it took, which may be a few
-    /// more.
-    pub(crate) fn keep_up(&mut self, budget: usize, look_ahead: impl Fn(&T), mut gone: impl FnMut(&T) -> bool) -> usize {
+    /// Does about `budget` steps of upkeep: removes bindings for which `gone` returns true, and gives memory back. Calls `look_ahead` with
+    /// targets that it passes to `gone` shortly after. Returns the number of steps, which may be slightly more than `budget`.
+    pub(crate) fn maintain(&mut self, budget: usize, look_ahead: impl Fn(&T), mut gone: impl FnMut(&T) -> bool) -> usize {
         let mut left = budget;
         let mut over = 0;
         self.slots.shrink();
         self.slots.advance(&mut left);
-        self.drop_forgotten(&mut left);
+        self.drop_cleared(&mut left);
         self.keys.compact(&mut self.places, &mut left);
         while self.sweep_left > 0 && left > 0 {
             let mut group = [0; SWEPT_TOGETHER];
@@ -231,30 +237,30 @@ impl<T> Bindings<T> {
         budget - left + over
     }
 
-    fn drop_forgotten(&mut self, budget: &mut usize) {
+    fn drop_cleared(&mut self, budget: &mut usize) {
         while *budget > 0 {
-            let Some((places, keys)) = self.forgotten.last_mut() else { return };
+            let Some(Cleared { places, keys }) = self.cleared.last_mut() else { return };
             *budget = budget.saturating_sub(STEPS_OF_REMOVAL);
             if !places.drop_last() && !keys.drop_last() {
-                self.forgotten.pop();
+                self.cleared.pop();
             }
         }
     }
 
-    /// Forgets all bindings. Their memory is given back in steps.
+    /// Removes all bindings. Their memory is given back in steps.
     pub(crate) fn clear(&mut self) {
         let empty = Self { secrets: self.secrets, ..Self::new(self.max_bindings) };
         let old = std::mem::replace(self, empty);
-        // Tables that are forgotten faster than they can be taken apart must not pile up.
-        self.forgotten = old.forgotten.into_iter().take(MOST_FORGOTTEN).collect();
-        self.forgotten.push((old.places, old.keys));
+        // Tables may be cleared faster than they are dropped. The older ones are dropped at once then.
+        self.cleared = old.cleared.into_iter().take(MAX_CLEARED).collect();
+        self.cleared.push(Cleared { places: old.places, keys: old.keys });
     }
 }
 
-/// Whether two short texts of the same length are equal: in place, as a call would cost more than the comparison.
+/// Whether two short texts of the same length are equal. Inline, because a call costs more than the comparison.
 #[inline(always)]
 fn is_same(a: &[u8], b: &[u8]) -> bool {
-    /// Their first and last `N` bytes, which may overlap.
+    /// Compares their first and last `N` bytes, which may overlap.
     #[inline(always)]
     fn ends<const N: usize>(a: &[u8], b: &[u8]) -> bool {
         a.first_chunk::<N>() == b.first_chunk() && a.last_chunk::<N>() == b.last_chunk()
@@ -271,13 +277,13 @@ fn is_same(a: &[u8], b: &[u8]) -> bool {
     }
 }
 
-/// The number at the hand, which goes on by one, or over a chunk that is empty.
-fn next_number<T>(hand: &mut usize, places: &Places<T>) -> u32 {
-    if *hand >= places.end() {
-        *hand = 0;
+/// The number at the position, which advances by one, or to the end of an empty chunk.
+fn next_number<T>(position: &mut usize, places: &Places<T>) -> u32 {
+    if *position >= places.end() {
+        *position = 0;
     }
-    let number = *hand;
-    // A chunk may have fallen empty when the hand was in the midst of it.
-    *hand = if places.is_chunk_empty(number) { (number / CHUNK + 1) * CHUNK } else { number + 1 };
+    let number = *position;
+    // The position may be inside a chunk that became empty.
+    *position = if places.is_chunk_empty(number) { (number / CHUNK + 1) * CHUNK } else { number + 1 };
     number as u32
 }

@@ -1,7 +1,7 @@
-//! The tag that links a sample to a trace: cut out of the sample's tags before its series is looked for, so that it is no label
-//! and makes no series and no binding. What was cut is kept as an exemplar.
+//! The tag that links a sample to a trace. It is cut out of the sample's tags before the look-up, so that it becomes no label and creates
+//! neither series nor bindings. Its value becomes an exemplar.
 //!
-//! Knows the form of DogStatsD tags; the grammar has read the line already.
+//! Knows the form of DogStatsD tags. The grammar has parsed the line before.
 
 use std::ops::Range;
 
@@ -14,9 +14,9 @@ use crate::options::{Dialect, TagKey};
 #[derive(Debug, Clone)]
 pub(crate) struct ExemplarTag {
     key: Box<str>,
-    /// The name of the label that it becomes.
+    /// The name of the exemplar's label.
     label: Box<str>,
-    /// Whether `=` may stand before the value, too, and blanks behind the last tag of a field belong to nothing.
+    /// Whether `=` separates key and value, too, and whether blanks at the end of a field are ignored: not with statsd_exporter's rules.
     has_own_rules: bool,
     finder: memmem::Finder<'static>,
 }
@@ -30,13 +30,13 @@ impl ExemplarTag {
         Self { key: (**key).into(), label: label.into(), has_own_rules: !dialect.exporter_rules, finder }
     }
 
-    /// The name of its label.
+    /// The name of the exemplar's label.
     pub(crate) fn label(&self) -> &str {
         &self.label
     }
 
-    /// Writes `tags` without this tag to `rest`, and returns the tag's value, the last one if there are several. `None` if there
-    /// is none with a value in UTF-8; `rest` is of no meaning then.
+    /// Writes `tags` without this tag to `rest`, and returns the value of the tag, the last one if there are several. `None` if no tag has
+    /// a value in UTF-8; `rest` has no meaning then.
     pub(crate) fn cut<'t>(&self, tags: &'t [u8], rest: &mut Vec<u8>) -> Option<&'t str> {
         let (mut done, mut from, mut value) = (0, 0, None);
         rest.clear();
@@ -52,7 +52,7 @@ impl ExemplarTag {
             }
             value = Some(text);
             let start = start - usize::from(tags.get(..start).is_some_and(|before| before.ends_with(b",#") || before.ends_with(b"##")));
-            // One of the commas around it goes with it.
+            // One of the commas around the tag is cut, too.
             let has_comma_behind = tags.get(of_value.end) == Some(&b',');
             let end = of_value.end + usize::from(has_comma_behind);
             rest.extend_from_slice(tags.get(done..start)?);
@@ -65,7 +65,7 @@ impl ExemplarTag {
         value
     }
 
-    /// The value of the tag whose key stands at `start`, if this is a tag, and has one.
+    /// The value of the tag whose key is at `start`; `None` if this is not a tag with a value.
     fn value(&self, tags: &[u8], start: usize) -> Option<Range<usize>> {
         let before = tags.get(..start)?;
         let field = memrchr(b'|', before).map_or(0, |at| at + 1);
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tag_is_cut_wherever_it_stands() {
+    fn the_tag_is_cut_at_any_place() {
         let one = tag("trace_id", &Dialect::default());
         for (tags, rest, value) in [
             ("#trace_id:x", "#", Some("x")),
@@ -128,9 +128,9 @@ mod tests {
             }
         }
         let exporter = tag("trace_id", &Dialect::STATSD_EXPORTER);
-        assert_eq!(exporter.cut(b"#trace_id=x", &mut Vec::new()), None, "no tag to statsd_exporter");
-        assert_eq!(exporter.cut(b"#trace_id:x |T5", &mut Vec::new()), Some("x "), "blanks belong to the line");
-        assert_eq!(one.cut(b"#trace_id:\xff", &mut Vec::new()), None, "the line is refused for it");
+        assert_eq!(exporter.cut(b"#trace_id=x", &mut Vec::new()), None, "statsd_exporter knows no such tag");
+        assert_eq!(exporter.cut(b"#trace_id:x |T5", &mut Vec::new()), Some("x "), "blanks belong to the value");
+        assert_eq!(one.cut(b"#trace_id:\xff", &mut Vec::new()), None, "the line is rejected later");
     }
 
     #[test]

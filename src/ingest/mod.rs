@@ -1,13 +1,13 @@
-//! ingest: bytes to cell. From here on downwards nothing knows a socket or an exposition.
+//! ingest: from bytes to cells. Knows neither sockets nor expositions.
 //!
 //! ```text
 //! protocol        datagram -> lines -> samples, all borrowed
-//!   pipeline        the straight way: one loop, one match; each rejection is one count by reason
-//!     bindings        this worker's table: raw bytes of (name, kind, tags) -> where it leads
-//!       resolve         only on a miss: sizes, mapping, escaping, label order, type; asks the registry
-//!     recording       one sample into its cell, or counted under the reason why not
-//! exemplar_tag    the tag that names a trace, cut out of the tags
-//! rejection_log   rejected input in the log, at a limited rate
+//!   pipeline        one loop over lines, one over look-ups; each rejection is one count by reason
+//!     bindings        the worker's table: raw bytes of (name, kind, tags) -> target
+//!       resolve         only on a miss: sizes, mapping, escaping, label order, type; calls the registry
+//!     recording       writes one sample to its cell, or counts the reason why not
+//! exemplar_tag    cuts the tag that names a trace out of the tags
+//! rejection_log   logs rejected input at a limited rate
 //! ```
 
 pub(crate) mod bindings;

@@ -1,7 +1,7 @@
-//! pipeline: the straight way of a batch of datagrams, from bytes to recorded samples. One loop over lines, one over look-ups.
+//! pipeline: a batch of datagrams, from bytes to recorded samples. One loop over lines, one over look-ups.
 //!
-//! Samples are gathered into small batches, so that the look-ups of a batch can be prefetched together; nothing is queued
-//! beyond the call. A sample of a known series allocates nothing and locks nothing. Knows no sockets and no page.
+//! Samples are collected into small batches, whose look-ups are prefetched together. No sample stays queued after a call. A sample of a
+//! known series neither allocates nor locks. Knows neither sockets nor expositions.
 
 mod traced;
 mod upkeep;
@@ -27,13 +27,14 @@ use crate::source::Source;
 use crate::telemetry::Tally;
 use crate::time::Timestamp;
 
-/// Samples looked up together. Enough to hide a miss to memory behind the others', few enough to stay in the first cache.
+/// Samples looked up together: enough that their cache misses overlap, few enough for the first-level cache.
 const BATCH: usize = 32;
 
-/// Bindings that a worker may keep beyond those of the series.
-const ROUTES_AT_LEAST: usize = 1 << 14;
+/// Bindings that a worker may keep beyond one for each series.
+const SPARE_BINDINGS: usize = 1 << 14;
 
-/// One receiving thread's side of the bridge: its bindings, its counts, and the right to write its cells.
+/// One receiving thread's side of the bridge, made by [`Bridge::worker`](crate::Bridge::worker). It parses lines and records their samples.
+/// A sample of a known series allocates nothing and takes no lock.
 pub struct Worker {
     engine: Arc<Engine>,
     dialect: Dialect,
@@ -43,37 +44,38 @@ pub struct Worker {
     bindings: Bindings<Binding>,
     memory: BindingMemory,
     resolver: Resolver,
-    /// The tag that is cut out of tags, and what is left of them.
-    exemplar_tag: Option<ExemplarTag>,
+    /// The tag that links a sample to a trace.
+    exemplar_tag: Option<Arc<ExemplarTag>>,
+    /// Buffer for tags without that tag.
     cut: Vec<u8>,
     tally: Tally,
     hits: HitTally,
     log: RejectionLog,
-    /// What the registry said when this worker last passed; it rises when places came free.
+    /// The registry's count of changes at the last [`pass`](Worker::pass).
     changes: u64,
 }
 
-/// A datagram, or a piece of a stream cut at line ends, and who sent it.
+/// A datagram, or a piece of a stream cut at line ends, and its sender.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Datagram<'a> {
     /// Lines, separated by newlines.
     pub bytes: &'a [u8],
-    /// A reference, so that it costs a sample of a known series 8 bytes; looked at only for a new binding.
+    /// The sender. A reference keeps pending samples small; only new bindings and rejected samples need the value.
     pub source: &'a Source,
 }
 
-/// Of unknown source.
+/// A datagram of unknown source.
 impl<'a> From<&'a [u8]> for Datagram<'a> {
     fn from(bytes: &'a [u8]) -> Self {
         Self { bytes, ..Self::default() }
     }
 }
 
-/// Samples parsed and not yet recorded.
+/// Samples that are parsed and not yet recorded.
 struct Batch<'a> {
     pending: [Pending<'a>; BATCH],
     len: usize,
-    /// Who sent the datagram at hand.
+    /// The sender of the current datagram.
     source: &'a Source,
 }
 
@@ -85,11 +87,11 @@ impl Worker {
             limits: options.limits,
             #[cfg(target_arch = "x86_64")]
             avx2: Avx2::find(),
-            // One spelling of each series, and some more.
-            bindings: Bindings::new(options.limits.series.saturating_add(options.limits.series / 4).saturating_add(ROUTES_AT_LEAST)),
+            // A series has more than one binding if its tags arrive in several orders.
+            bindings: Bindings::new(options.limits.series.saturating_add(options.limits.series / 4).saturating_add(SPARE_BINDINGS)),
             memory: BindingMemory::new(engine.registry().bindings()),
             resolver: Resolver::new(&engine),
-            exemplar_tag: options.exemplar_tag.as_ref().map(|key| ExemplarTag::new(key, &options.dialect)),
+            exemplar_tag: options.exemplar_tag.as_ref().map(|key| Arc::new(ExemplarTag::new(key, &options.dialect))),
             cut: Vec::new(),
             tally: Tally::default(),
             hits: HitTally::default(),
@@ -99,22 +101,25 @@ impl Worker {
         }
     }
 
-    /// Parses and records one datagram, or a piece of a stream cut at line ends. Counts are flushed before it returns.
+    /// Parses and records one datagram, or a piece of a stream cut at line ends: lines separated by newlines. A bad line is counted under
+    /// its reason, and the others are recorded. An exposition made after the call shows every sample of it.
+    ///
+    /// `now` should not be before that of an earlier call.
     pub fn ingest(&mut self, datagram: &[u8], now: Timestamp) {
         self.ingest_from(datagram, &Source::Unknown, now);
     }
 
-    /// As [`ingest`](Self::ingest); `source` is told where a sample meets a limit or a conflict.
+    /// As [`ingest`](Self::ingest); reports of limits, conflicts and rejections name `source`.
     pub fn ingest_from(&mut self, datagram: &[u8], source: &Source, now: Timestamp) {
         self.ingest_batch(std::iter::once(Datagram { bytes: datagram, source }), now);
     }
 
-    /// Parses and records a batch of datagrams, in their order. Counts are flushed before it returns.
+    /// As [`ingest`](Self::ingest), for several datagrams in their order. One call for a batch costs less than a call for each datagram.
     pub fn ingest_batch<'a>(&mut self, datagrams: impl Iterator<Item: Into<Datagram<'a>>>, now: Timestamp) {
         self.pass();
         #[cfg(target_arch = "x86_64")]
         match self.avx2 {
-            // SAFETY: the processor can do all that the function is compiled for, or there were no `finder`.
+            // SAFETY: a value of `Avx2` exists only if the processor has all features that the function is compiled for.
             Some(finder) => unsafe { self.ingest_with_avx2(datagrams, finder, now) },
             None => self.ingest_with(datagrams, PlainFinder, now),
         }
@@ -145,10 +150,10 @@ impl Worker {
                     self.push(sample, &mut batch, now);
                     continue;
                 }
-                let line = match memchr(b'\n', bytes) {
-                    Some(end) => {
-                        rest = bytes.get(end + 1..);
-                        bytes.get(..end).unwrap_or_default()
+                let line = match memchr(b'\n', bytes).and_then(|end| bytes.split_at_checked(end)) {
+                    Some((line, after)) => {
+                        rest = after.get(1..);
+                        line
                     }
                     None => {
                         rest = None;
@@ -161,27 +166,27 @@ impl Worker {
         self.record(&mut batch, now);
     }
 
-    /// To be called now and then by a thread that has nothing to ingest, about once a second: series that expire wait until
-    /// every worker was between two batches.
+    /// Takes note of rules and expiry without a sample. Call it about once a second on a worker that has nothing to ingest, or drop the
+    /// worker: a series expires only after every worker was between two batches. Without a ttl nothing depends on it.
     pub fn tick(&mut self) {
         self.pass();
         self.upkeep().run(STEPS_OF_TICK);
         self.flush();
     }
 
-    /// Between two batches: nothing is being written now. Takes over new rules, and asks again for what was refused.
+    /// Between two batches, when the worker writes nothing: switches to new rules, and drops outdated bindings.
     #[inline]
     fn pass(&mut self) {
         let changes = self.engine.registry().pass(self.resolver.membership());
-        if self.resolver.follow_rules() {
+        if self.resolver.update_rules() {
             self.hits = HitTally::default();
             self.upkeep().forget_all();
         } else if changes != self.changes {
-            // Series went: their bindings lead nowhere, and what was refused for want of room may find it.
+            // Series were removed. Their bindings are outdated, and there may be room for what a limit rejected.
             self.bindings.sweep();
         }
         self.changes = changes;
-        if self.bindings.is_unsettled() {
+        if self.bindings.needs_upkeep() {
             self.upkeep().run(STEPS_OF_BATCH);
         }
     }
@@ -190,17 +195,19 @@ impl Worker {
         Upkeep { bindings: &mut self.bindings, resolver: &mut self.resolver, tally: &mut self.tally, memory: &mut self.memory }
     }
 
-    /// Counts a line that cannot be handed in whole: cut, or too long for whoever receives it.
-    pub fn refuse_line(&mut self, reason: SampleError) {
+    /// Counts a rejected line that the receiver does not have as a whole: it is truncated, or longer than a limit.
+    #[cfg(any(feature = "cli", test))]
+    pub(crate) fn reject_line(&mut self, reason: SampleError) {
         self.tally.lines += 1;
         self.count_error(reason);
         self.flush();
     }
 
-    /// As [`refuse_line`](Self::refuse_line); the sender, and as much of the line as is known, are told to whoever looks for them.
-    pub fn refuse_line_from(&mut self, reason: SampleError, line: &[u8], source: &Source, now: Timestamp) {
+    /// As [`reject_line`](Self::reject_line). The log and reports show `source` and the beginning of the line.
+    #[cfg(any(feature = "cli", test))]
+    pub(crate) fn reject_line_from(&mut self, reason: SampleError, line: &[u8], source: &Source, now: Timestamp) {
         self.log.rejected(reason.as_str(), line, *source, now);
-        self.refuse_line(reason);
+        self.reject_line(reason);
     }
 
     fn flush(&mut self) {
@@ -213,7 +220,7 @@ impl Worker {
     fn line<'a>(&mut self, line: &'a [u8], batch: &mut Batch<'a>, now: Timestamp) {
         self.tally.lines += 1;
         if line.len() > self.limits.line_bytes {
-            return self.refuse(SampleError::LineTooLong, (line, batch.source), now);
+            return self.reject(SampleError::LineTooLong, line, batch.source, now);
         }
         match parse_line(line, &self.dialect) {
             Line::Sample(sample) => {
@@ -226,10 +233,10 @@ impl Worker {
                 for sample in samples {
                     match sample {
                         Ok(sample) => self.push(sample, batch, now),
-                        Err(refused) => {
+                        Err(rejected) => {
                             self.tally.samples += 1;
-                            self.tally.tag_errors += u64::from(refused.tag_errors);
-                            self.refuse(refused.error, (line, batch.source), now);
+                            self.tally.tag_errors += u64::from(rejected.tag_errors);
+                            self.reject(rejected.error, line, batch.source, now);
                         }
                     }
                 }
@@ -242,7 +249,7 @@ impl Worker {
                     self.tally.samples += 1;
                 }
                 self.tally.tag_errors += u64::from(rejected.tag_errors);
-                self.refuse(rejected.error, (line, batch.source), now);
+                self.reject(rejected.error, line, batch.source, now);
             }
         }
     }
@@ -257,15 +264,20 @@ impl Worker {
         if let Some(place) = batch.pending.get_mut(batch.len) {
             *place = Pending { sample, source: batch.source, hash };
             batch.len += 1;
+        } else {
+            debug_assert!(false, "a full batch is recorded at once");
         }
         if batch.len == BATCH {
             self.record(batch, now);
         }
     }
 
-    /// Looks a batch up and records it.
+    /// Looks up the samples of a batch and records them.
     fn record(&mut self, batch: &mut Batch<'_>, now: Timestamp) {
-        let Some(pending) = batch.pending.get(..batch.len) else { return };
+        let Some(pending) = batch.pending.get(..batch.len) else {
+            debug_assert!(false, "a batch longer than its array");
+            return;
+        };
         self.tally.samples += pending.len() as u64;
         let known = self.record_known(pending, now);
         if let Some(others) = pending.get(known..) {
@@ -276,7 +288,7 @@ impl Worker {
         batch.len = 0;
     }
 
-    /// Looks samples up in three rounds and records them, up to the first one that needs more than that. Returns how many.
+    /// Looks up samples in three rounds and records them, up to the first one that has no current binding. Returns their number.
     #[inline(always)]
     fn record_known(&mut self, pending: &[Pending<'_>], now: Timestamp) -> usize {
         let bindings = &self.bindings;
@@ -295,7 +307,7 @@ impl Worker {
             log: &mut self.log,
             pending,
             now,
-            most: self.limits.sample_value.get(),
+            max_value: self.limits.sample_value.get(),
         };
         for (number, (place, p)) in places.iter().zip(pending).enumerate() {
             let binding = place.and_then(|place| bindings.target(place, &p.sample));
@@ -306,7 +318,7 @@ impl Worker {
         pending.len()
     }
 
-    /// A sample whose binding is new, or retired, or hidden behind one with a similar hash.
+    /// Records a sample whose binding is new or outdated, or whose slot has another binding with a similar hash.
     #[cold]
     #[inline(never)]
     fn record_unknown(&mut self, pending: &Pending<'_>, has_exemplar: bool, now: Timestamp) {
@@ -318,13 +330,13 @@ impl Worker {
             log: &mut self.log,
             pending: std::slice::from_ref(pending),
             now,
-            most: self.limits.sample_value.get(),
+            max_value: self.limits.sample_value.get(),
         };
         let known = self.bindings.find(hash, sample);
         if known.and_then(|id| self.bindings.get(id, sample)).is_some_and(|binding| recording.apply(binding, sample)) {
             return;
         }
-        // A series may be retired in the moment in which it was found; then it is looked for again.
+        // A series may expire at the moment when it is found. It is resolved again then.
         let binding = loop {
             let binding = if has_exemplar {
                 self.resolver.resolve_with_series(sample, source, now, recording.tally)
@@ -338,13 +350,13 @@ impl Worker {
         if let Some(id) = known {
             self.upkeep().remove(id);
         }
-        if self.resolver.keeps(&binding) {
+        if self.resolver.keep(&binding) {
             self.upkeep().keep(sample, hash, binding);
         }
     }
 
     #[cold]
-    fn refuse(&mut self, reason: SampleError, (line, source): (&[u8], &Source), now: Timestamp) {
+    fn reject(&mut self, reason: SampleError, line: &[u8], source: &Source, now: Timestamp) {
         self.count_error(reason);
         self.log.rejected(reason.as_str(), line, *source, now);
     }

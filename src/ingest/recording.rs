@@ -1,49 +1,52 @@
-//! recording: one sample put where its binding leads, and counted exactly once: recorded, refused under one reason, or dropped.
+//! recording: writes one sample to the cell of its binding, and counts it exactly once: recorded, rejected under one reason, or dropped.
 //!
-//! The end of the straight way. Knows neither bytes nor look-ups; a sample of a known series allocates nothing here.
+//! The last stage of the pipeline. Knows neither bytes nor look-ups. Allocates nothing for a sample of a known series.
 
 use crate::hits::HitTally;
 use crate::ingest::pending::Pending;
 use crate::ingest::protocol::{Sample, SampleError, Value};
 use crate::ingest::rejection_log::RejectionLog;
-use crate::ingest::resolve::{Binding, Target, change_of_gauge};
-use crate::registry::CellHandle;
+use crate::ingest::resolve::{Binding, Outcome, Target, change_of_gauge};
+use crate::registry::WorkerCell;
 use crate::source::Source;
 use crate::telemetry::{Recorded, Refusal, Tally};
 use crate::time::Timestamp;
 
-/// What recording a sample needs beside its binding.
+/// What recording needs besides sample and binding.
 pub(crate) struct Recording<'w> {
     pub(crate) tally: &'w mut Tally,
     pub(crate) hits: &'w mut HitTally,
     pub(crate) log: &'w mut RejectionLog,
-    /// The samples that are recorded one after the other, for whoever asks who sent one.
+    /// The samples of the batch, with their senders.
     pub(crate) pending: &'w [Pending<'w>],
     pub(crate) now: Timestamp,
-    /// How much one sample may add: see [`Limits::sample_value`](crate::options::Limits::sample_value).
-    pub(crate) most: f64,
+    /// The maximum that one sample may add: see [`Limits::sample_value`](crate::options::Limits::sample_value).
+    pub(crate) max_value: f64,
 }
 
 impl Recording<'_> {
-    /// Records one sample where its binding leads, and counts it: recorded, refused under one reason, or dropped.
+    /// Records one sample of a binding and counts it: recorded, rejected under one reason, or dropped.
     ///
-    /// False, and nothing was done, if the binding leads to a retired series, or to a cell that another one replaces. A rejected sample
-    /// is no write: it does not keep its series from expiring.
+    /// Returns false and does nothing if the series has expired, or if the series has another cell for this worker now. A rejected sample
+    /// is not a write: it does not keep its series from expiring.
     #[inline(always)]
     pub(crate) fn apply(&mut self, binding: &Binding, sample: &Sample<'_>) -> bool {
-        let Target::Cell(cell) = &binding.target else {
-            self.apply_elsewhere(binding, sample);
-            return true;
+        let cell = match &binding.target {
+            Target::Cell(cell) => cell,
+            Target::Outcome(outcome) => {
+                self.apply_outcome(binding, outcome, sample);
+                return true;
+            }
         };
         let number = match sample.value {
             Value::Number(number) | Value::Signed(number) => binding.convert(number),
-            Value::Member(member) => return self.apply_member(binding, cell, (member, sample)),
+            Value::Member(member) => return self.apply_member(binding, cell, member, sample),
         };
         let millis = self.now.as_millis();
         let (kind, is_done) = match cell {
-            CellHandle::Counter(cell) => {
+            WorkerCell::Counter(cell) => {
                 let amount = number * sample.weight;
-                if !(0.0..=self.most).contains(&amount) {
+                if !(0.0..=self.max_value).contains(&amount) {
                     return self.reject(if amount < 0.0 { Refusal::NegativeCounter } else { Refusal::of_large(amount) }, binding, sample);
                 }
                 if !cell.stamp().touch(millis) {
@@ -51,7 +54,7 @@ impl Recording<'_> {
                 }
                 (Recorded::Counter, cell.add(amount))
             }
-            CellHandle::Histogram(cell, bounds) => {
+            WorkerCell::Histogram(cell, bounds) => {
                 if self.is_too_large(number, sample.weight) {
                     return self.reject(Refusal::of_large(number * sample.weight), binding, sample);
                 }
@@ -60,9 +63,9 @@ impl Recording<'_> {
                 }
                 (Recorded::Observer, cell.observe(bounds, number, sample.weight))
             }
-            CellHandle::Gauge(cell) => {
+            WorkerCell::Gauge(cell) => {
                 let change = change_of_gauge(sample, number, binding.signed_sets);
-                if change.is_some_and(|change| !(0.0..=self.most).contains(&change.abs())) {
+                if change.is_some_and(|change| !(0.0..=self.max_value).contains(&change.abs())) {
                     return self.reject(Refusal::of_large(number * sample.weight), binding, sample);
                 }
                 if !cell.stamp().touch(millis) {
@@ -87,40 +90,46 @@ impl Recording<'_> {
         if is_done {
             self.recorded(kind, binding)
         } else {
-            self.refused(Refusal::ValueOverflow, sample)
+            self.rejected(Refusal::ValueOverflow, sample)
         }
         true
     }
 
-    /// A sample of the kinds of observers that take longer. `None` for a set, which takes no number.
-    fn apply_observer(&self, cell: &CellHandle, weight: f64, number: f64) -> Option<bool> {
+    /// Records an observation of a native histogram or a summary. `None` for other cells.
+    fn apply_observer(&self, cell: &WorkerCell, weight: f64, number: f64) -> Option<bool> {
         match cell {
-            CellHandle::Native(_, cell) => Some(cell.observe(number, weight, self.now)),
-            CellHandle::Summary(cell) => Some(cell.observe(number, weight, self.now)),
-            // Counters, gauges and histograms with classic buckets only were taken before; the registry keeps sets apart.
-            _ => None,
+            WorkerCell::Native(_, cell) => Some(cell.observe(number, weight, self.now)),
+            WorkerCell::Summary(cell) => Some(cell.observe(number, weight, self.now)),
+            // `apply` handles counters, gauges and classic histograms. The registry rejects numbers for a set as a conflict of types.
+            WorkerCell::Counter(_) | WorkerCell::Gauge(_) | WorkerCell::Histogram(..) | WorkerCell::Set(_) => {
+                debug_assert!(false, "an observation for another kind of cell");
+                None
+            }
         }
     }
 
-    /// A set's member.
+    /// Adds a member to a set.
     #[inline(never)]
-    fn apply_member(&mut self, binding: &Binding, cell: &CellHandle, (member, sample): (&[u8], &Sample<'_>)) -> bool {
+    fn apply_member(&mut self, binding: &Binding, cell: &WorkerCell, member: &[u8], sample: &Sample<'_>) -> bool {
         if cell.is_outgrown() || !cell.stamp().touch(self.now.as_millis()) {
             return false;
         }
         self.count_binding(binding, sample);
         match cell {
-            CellHandle::Set(cell) => {
+            WorkerCell::Set(cell) => {
                 cell.insert(member);
                 self.recorded(Recorded::Set, binding);
             }
-            // The registry keeps kinds apart; a rule that makes numbers of a set's members is refused when it is loaded.
-            _ => self.refused(Refusal::Conflict, sample),
+            // The registry rejects conflicts of types, and the mapping rejects rules that turn members of a set into numbers.
+            _ => {
+                debug_assert!(false, "a member for a cell of numbers");
+                self.rejected(Refusal::Conflict, sample);
+            }
         }
         true
     }
 
-    /// What is counted of every sample of a binding, whatever becomes of it.
+    /// Counts a sample of a binding, recorded or not.
     #[inline(always)]
     fn count_binding(&mut self, binding: &Binding, sample: &Sample<'_>) {
         if let Some(count) = self.tally.bound.get_mut(usize::from(binding.is_mapped) | usize::from(binding.is_tagged) << 1) {
@@ -146,72 +155,71 @@ impl Recording<'_> {
         }
     }
 
-    /// Whether an observation would add too much to the count or to the sum.
+    /// Whether an observation exceeds the maximum of count or sum.
     #[inline(always)]
     fn is_too_large(&self, number: f64, weight: f64) -> bool {
-        // Not `>`: a product that is no number is too large as well.
-        !(weight <= self.most && (number * weight).abs() <= self.most)
+        // Not `>`: a NaN is too large as well.
+        !(weight <= self.max_value && (number * weight).abs() <= self.max_value)
     }
 
-    /// A sample of a known binding that its cell cannot take. True, because it is counted.
+    /// Rejects a sample of a cell. Returns true, because the sample is counted.
     #[cold]
     #[inline(never)]
-    fn reject(&mut self, refusal: Refusal, binding: &Binding, sample: &Sample<'_>) -> bool {
+    fn reject(&mut self, reason: Refusal, binding: &Binding, sample: &Sample<'_>) -> bool {
         self.count_binding(binding, sample);
-        self.refused(refusal, sample);
+        self.rejected(reason, sample);
         true
     }
 
     #[cold]
-    fn refused(&mut self, refusal: Refusal, sample: &Sample<'_>) {
-        if let Some(count) = self.tally.refused.get_mut(refusal as usize) {
-            *count += 1;
+    fn rejected(&mut self, reason: Refusal, sample: &Sample<'_>) {
+        match self.tally.refused.get_mut(reason as usize) {
+            Some(count) => *count += 1,
+            None => debug_assert!(false, "a reason without a count"),
         }
-        self.log.rejected(refusal.as_str(), sample.name, self.source_of(sample), self.now);
+        self.log.rejected(reason.as_str(), sample.name, self.source_of(sample), self.now);
     }
 
-    /// Who sent a sample of those at hand. Looked for only where one is rejected, so that the others need not bring it.
+    /// The sender of a sample of the batch. Only rejected samples need it, so `apply` does not take it as an argument.
     fn source_of(&self, sample: &Sample<'_>) -> Source {
-        // They live for as long as the batch does; the lifetimes of the text in them do not matter for where they are.
+        // Compared without the lifetimes of the borrowed text, which have no influence on the address.
         let place = std::ptr::from_ref(sample).cast::<()>();
         let pending = self.pending.iter().find(|pending| std::ptr::from_ref(&pending.sample).cast::<()>() == place);
+        debug_assert!(pending.is_some(), "a sample of another batch");
         pending.map_or(Source::Unknown, |pending| *pending.source)
     }
 
-    /// A target that is no cell.
+    /// Counts a sample that reaches no cell.
     #[inline(never)]
-    fn apply_elsewhere(&mut self, binding: &Binding, sample: &Sample<'_>) {
+    fn apply_outcome(&mut self, binding: &Binding, outcome: &Outcome, sample: &Sample<'_>) {
         self.count_binding(binding, sample);
-        match &binding.target {
-            Target::LineRefused(reason) => {
-                // What looked like a sample is a line refused as a whole.
+        match outcome {
+            Outcome::LineRejected(reason) => {
+                // The identity makes the whole line invalid, which the grammar does not check.
                 self.tally.samples -= 1;
                 self.tally.lines_parsed -= 1;
                 self.tally.unbound += 1;
                 count_error(self.tally, *reason);
                 self.log.rejected(reason.as_str(), sample.name, self.source_of(sample), self.now);
             }
-            Target::Dropped => {
-                self.tally.dropped += 1;
-            }
-            Target::Refused(refusal) => self.refused(*refusal, sample),
-            Target::Limited(refusal, limited) => {
+            Outcome::Dropped => self.tally.dropped += 1,
+            Outcome::Rejected(reason) => self.rejected(*reason, sample),
+            Outcome::Limited(limited) => {
                 limited.count();
-                self.refused(*refusal, sample);
+                self.rejected(limited.limit.rejection(), sample);
             }
-            Target::Conflict(conflict) => {
+            Outcome::Conflict(reason, conflict) => {
                 conflict.count();
-                self.refused(conflict.reason.refusal().unwrap_or(Refusal::Conflict), sample);
+                self.rejected(*reason, sample);
             }
-            // Is taken by `apply`.
-            Target::Cell(_) => self.refused(Refusal::Conflict, sample),
         }
     }
 }
 
-/// Counts a line or sample that the grammar, or its identity, refused.
+/// Counts a line or a sample that the grammar or its identity rejects.
 pub(crate) fn count_error(tally: &mut Tally, reason: SampleError) {
-    if let Some(count) = tally.errors.get_mut(reason as usize) {
-        *count += 1;
+    match tally.errors.get_mut(reason as usize) {
+        Some(count) => *count += 1,
+        None => debug_assert!(false, "a reason without a count"),
     }
 }

@@ -1,5 +1,5 @@
-//! What a worker rejected: in the log by reason, at a limited rate, with one sample of the input and its sender; and the last input of
-//! each reason, for people who ask.
+//! Logs a worker's rejections by reason at a limited rate, with an example of the input and its sender; and publishes the last input of
+//! each reason for reports.
 
 use std::collections::HashMap;
 
@@ -7,59 +7,62 @@ use crate::rejections::{Rejections, SHOWN_BYTES};
 use crate::source::Source;
 use crate::time::Timestamp;
 
-/// One line of log a reason in this time.
+/// Minimum time between two log messages of one reason.
 const EVERY_MS: u64 = 10_000;
 
-/// When a reason was last logged, how many rejections were not since, and the last one.
+/// The last rejection of each reason.
 #[derive(Default)]
 pub(crate) struct RejectionLog {
     by_reason: HashMap<&'static str, Entry>,
-    /// Whether anything was rejected that others do not know yet.
-    has_news: bool,
+    /// Whether there are rejections since the last [`flush`](Self::flush).
+    is_unpublished: bool,
 }
 
 struct Entry {
+    /// Time of the last log message.
     logged: Timestamp,
-    unsaid: u64,
+    /// Rejections since then.
+    unlogged: u64,
+    /// The last rejection.
     input: Vec<u8>,
     source: Source,
     at: Timestamp,
-    is_news: bool,
+    is_unpublished: bool,
 }
 
 impl RejectionLog {
-    /// Notes a rejection, and logs it unless its reason was logged a short while ago.
+    /// Notes a rejection, and logs it unless its reason was logged within the last 10 s.
     pub(crate) fn rejected(&mut self, reason: &'static str, input: &[u8], source: Source, now: Timestamp) {
         let is_new = !self.by_reason.contains_key(reason);
-        let new = || Entry { logged: now, unsaid: 0, input: Vec::with_capacity(SHOWN_BYTES), source, at: now, is_news: true };
+        let new = || Entry { logged: now, unlogged: 0, input: Vec::with_capacity(SHOWN_BYTES), source, at: now, is_unpublished: true };
         let entry = self.by_reason.entry(reason).or_insert_with(new);
         let input = input.get(..SHOWN_BYTES).unwrap_or(input);
         entry.input.clear();
         entry.input.extend_from_slice(input);
-        (entry.source, entry.at, entry.is_news, self.has_news) = (source, now, true, true);
+        (entry.source, entry.at, entry.is_unpublished, self.is_unpublished) = (source, now, true, true);
         if !is_new && now.millis_since(entry.logged) < EVERY_MS {
-            entry.unsaid += 1;
+            entry.unlogged += 1;
             return;
         }
-        let (input, since_last) = (input.escape_ascii(), entry.unsaid + 1);
-        tracing::warn!(reason, %input, %source, since_last, "rejected; further ones of this reason are logged every 10 s at most");
-        (entry.logged, entry.unsaid) = (now, 0);
+        let (input, since_last) = (input.escape_ascii(), entry.unlogged + 1);
+        tracing::warn!(reason, %input, %source, since_last, "rejected; each reason is logged at most once in 10 s");
+        (entry.logged, entry.unlogged) = (now, 0);
     }
 
-    /// Tells what is new; once a batch.
+    /// Publishes the rejections since the last call. Called once a batch.
     #[inline]
     pub(crate) fn flush(&mut self, all: &Rejections) {
-        if self.has_news {
-            self.tell(all);
+        if self.is_unpublished {
+            self.publish(all);
         }
     }
 
     #[cold]
-    fn tell(&mut self, all: &Rejections) {
-        self.has_news = false;
-        let news = self.by_reason.iter_mut().filter(|(_, entry)| entry.is_news);
-        for (reason, entry) in news {
-            entry.is_news = false;
+    fn publish(&mut self, all: &Rejections) {
+        self.is_unpublished = false;
+        let unpublished = self.by_reason.iter_mut().filter(|(_, entry)| entry.is_unpublished);
+        for (reason, entry) in unpublished {
+            entry.is_unpublished = false;
             all.note(reason, &entry.input, entry.source, entry.at);
         }
     }

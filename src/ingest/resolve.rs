@@ -1,16 +1,16 @@
-//! resolve: what a new identity leads to. Runs once for each binding, and holds everything that depends on the identity alone.
+//! resolve: creates the binding of a new identity. Runs once for each binding and does all that depends on the identity alone.
 //!
-//! Sizes, UTF-8, tag styles, mapping, escaping, label order, own names, type and limits are settled here, in this order; later
-//! samples of the same bytes only follow the binding. Here a binding is made: what mapping makes of an identity is said in `mapped`, what
-//! a binding holds in `binding`; the registry is asked here only. Knows no sockets and no page.
+//! It checks sizes, UTF-8 and tag styles, applies mapping, escapes names, sorts labels, and checks reserved names, type and limits, in
+//! this order. Later samples with the same bytes use the binding. `mapped` applies the mapping, `binding` is the result, and this file is
+//! the only one that calls the registry. Knows neither sockets nor expositions.
 
 mod binding;
 mod mapped;
 
 use std::sync::Arc;
 
-use self::binding::Reached;
-pub(crate) use self::binding::{Binding, Target, change_of_gauge};
+use self::binding::Links;
+pub(crate) use self::binding::{Binding, Outcome, Target, change_of_gauge};
 pub(crate) use self::mapped::ttl_ms;
 use self::mapped::{Mapped, Mapper};
 #[cfg(feature = "cli")]
@@ -21,23 +21,23 @@ use crate::ingest::protocol::{Identity, Kind, Sample, TagErrors, Value};
 use crate::mapping::{Factor, unit};
 use crate::name::{FamilyName, NameValidation};
 use crate::options::{Dialect, Limits};
-use crate::registry::{Admitted, Arrival, CellHandle, FamilyKind, Membership, NotAdmitted, Reason, Request};
+use crate::registry::{Admitted, Arrival, FamilyKind, Membership, NotAdmitted, Reason, Request, WorkerCell};
 use crate::source::Source;
 use crate::telemetry::{Refusal, Tally};
 use crate::time::Timestamp;
 
-/// How many bindings that lead to no cell of their own a worker keeps. A flood of new identities beyond a limit would
-/// otherwise push out the bindings of healthy series.
-const MAX_SIDE_ROUTES: usize = 1 << 14;
+/// Maximum number of a worker's bindings without a series of their own. A flood of new identities beyond a limit would otherwise evict
+/// the bindings of other series.
+const MAX_BINDINGS_WITHOUT_SERIES: usize = 1 << 14;
 
-/// The sample that asks for a binding.
+/// The sample that needs a binding.
 struct Incoming<'a> {
     sample: &'a Sample<'a>,
     source: &'a Source,
     now: Timestamp,
 }
 
-/// Makes bindings for one worker.
+/// Creates bindings for one worker.
 pub(crate) struct Resolver {
     engine: Arc<Engine>,
     dialect: Dialect,
@@ -45,8 +45,8 @@ pub(crate) struct Resolver {
     membership: Membership,
     names: NameValidation,
     mapper: Mapper,
-    side_bindings: usize,
-    /// Whether the binding at hand is to lead to its series, too.
+    bindings_without_series: usize,
+    /// Whether the current binding must refer to its series, too.
     wants_series: bool,
 }
 
@@ -60,23 +60,23 @@ impl Resolver {
             membership: engine.registry().join(),
             names: options.names,
             mapper: Mapper::new(options, engine.rules()),
-            side_bindings: 0,
+            bindings_without_series: 0,
             wants_series: false,
         }
     }
 
-    /// The worker's place among the writers.
+    /// The worker's entry among the writers.
     pub(crate) fn membership(&self) -> &Membership {
         &self.membership
     }
 
-    /// Where hits are counted under the rules in use.
+    /// The hits of the rules in use.
     pub(crate) fn hits(&self) -> &Arc<Hits> {
         &self.mapper.current.hits
     }
 
-    /// Takes over new rules, if there are any; then all bindings are to be found anew.
-    pub(crate) fn follow_rules(&mut self) -> bool {
+    /// Switches to new rules. Returns whether there were any; all bindings are outdated then.
+    pub(crate) fn update_rules(&mut self) -> bool {
         if self.engine.generation() == self.mapper.current.generation {
             return false;
         }
@@ -84,32 +84,36 @@ impl Resolver {
         true
     }
 
-    /// Whether the binding is to be kept; counts those that lead to no cell of their own.
-    pub(crate) fn keeps(&mut self, binding: &Binding) -> bool {
+    /// Whether the worker keeps the binding. Counts the kept ones without a series of their own.
+    pub(crate) fn keep(&mut self, binding: &Binding) -> bool {
         use Refusal::{NameTooLong, NegativeCounter, TagsTooLong, ValueOverflow, ValueTooLarge};
-        // Too large to be kept, or a matter of the value and not of the identity.
-        if matches!(binding.target, Target::Refused(NameTooLong | TagsTooLong | NegativeCounter | ValueOverflow | ValueTooLarge)) {
+        // The key is too large, or the reason is the value and not the identity.
+        if let Target::Outcome(Outcome::Rejected(NameTooLong | TagsTooLong | NegativeCounter | ValueOverflow | ValueTooLarge)) =
+            binding.target
+        {
             return false;
         }
-        if !binding.is_side() {
+        if !binding.lacks_own_series() {
             return true;
         }
-        let has_room = self.side_bindings < MAX_SIDE_ROUTES;
-        self.side_bindings += usize::from(has_room);
+        let has_room = self.bindings_without_series < MAX_BINDINGS_WITHOUT_SERIES;
+        self.bindings_without_series += usize::from(has_room);
         has_room
     }
 
-    /// To be called when a binding that was to be kept is so no more.
-    pub(crate) fn forgot(&mut self, binding: &Binding) {
-        self.side_bindings -= usize::from(binding.is_side()).min(self.side_bindings);
+    /// To be called when the worker removes a binding that [`keep`](Self::keep) accepted.
+    pub(crate) fn removed(&mut self, binding: &Binding) {
+        let lacks_series = usize::from(binding.lacks_own_series());
+        debug_assert!(self.bindings_without_series >= lacks_series, "a binding that was never counted");
+        self.bindings_without_series = self.bindings_without_series.saturating_sub(lacks_series);
     }
 
-    /// To be called when all bindings were forgotten.
-    pub(crate) fn forgot_all(&mut self) {
-        self.side_bindings = 0;
+    /// To be called when the worker removes all bindings.
+    pub(crate) fn removed_all(&mut self) {
+        self.bindings_without_series = 0;
     }
 
-    /// As [`resolve`](Self::resolve), of a sample that brings an exemplar: the binding leads to the series, too.
+    /// As [`resolve`](Self::resolve), for a sample with an exemplar: the binding refers to the series, too.
     pub(crate) fn resolve_with_series(&mut self, sample: &Sample<'_>, source: &Source, now: Timestamp, tally: &mut Tally) -> Binding {
         self.wants_series = true;
         let binding = self.resolve(sample, source, now, tally);
@@ -117,39 +121,42 @@ impl Resolver {
         binding
     }
 
-    /// The binding of an identity; `source` sent the sample that asks for it.
+    /// Creates the binding of an identity; `source` is the sender of the sample.
     pub(crate) fn resolve(&mut self, sample: &Sample<'_>, source: &Source, now: Timestamp, tally: &mut Tally) -> Binding {
         if sample.name.len() > self.limits.name_bytes {
-            return Binding::refused(Refusal::NameTooLong);
+            return Binding::without_cell(Outcome::Rejected(Refusal::NameTooLong));
         }
         if sample.tags.len() > self.limits.tags_bytes {
-            return Binding::refused(Refusal::TagsTooLong);
+            return Binding::without_cell(Outcome::Rejected(Refusal::TagsTooLong));
         }
         match Identity::of(sample, &self.dialect) {
             Ok(identity) => self.resolve_identity(&identity, &Incoming { sample, source, now }, tally),
-            Err(refused) => {
-                let mut binding = Binding::to(Target::LineRefused(refused.error));
-                binding.set_extra(Reached::default(), TagErrors { name: refused.tag_errors, fields: 0 }, Factor::default());
+            Err(rejected) => {
+                let mut binding = Binding::without_cell(Outcome::LineRejected(rejected.error));
+                binding.set_extra(Links::default(), TagErrors { name: rejected.tag_errors, fields: 0 }, Factor::default());
                 binding
             }
         }
     }
 
     fn resolve_identity(&mut self, identity: &Identity<'_>, incoming: &Incoming<'_>, tally: &mut Tally) -> Binding {
-        let (tag_errors, is_tagged) = self.mapper.take(identity);
+        let (tag_errors, is_tagged) = self.mapper.read(identity);
         let rules = Arc::clone(&self.mapper.current.rules);
         let mut binding = match self.mapper.map(&rules, incoming.sample.kind) {
             Ok((mapped, slot)) => {
-                let (target, reached) = self.target(&mapped, incoming);
+                let (target, links) = match self.admit(&mapped, incoming) {
+                    Ok((cell, links)) => (Target::Cell(cell), links),
+                    Err(outcome) => (Target::Outcome(outcome), Links::default()),
+                };
                 tally.labels_renamed += self.mapper.renamed();
                 let mut binding =
                     Binding { is_mapped: mapped.rule.is_some(), signed_sets: mapped.signed_sets, slot, ..Binding::to(target) };
-                binding.set_extra(reached, tag_errors, mapped.factor);
+                binding.set_extra(links, tag_errors, mapped.factor);
                 binding
             }
             Err(slot) => {
-                let mut binding = Binding { is_mapped: true, slot, ..Binding::to(Target::Dropped) };
-                binding.set_extra(Reached::default(), tag_errors, Factor::default());
+                let mut binding = Binding { is_mapped: true, slot, ..Binding::without_cell(Outcome::Dropped) };
+                binding.set_extra(Links::default(), tag_errors, Factor::default());
                 binding
             }
         };
@@ -157,23 +164,26 @@ impl Resolver {
         binding
     }
 
-    fn target(&self, mapped: &Mapped<'_>, incoming: &Incoming<'_>) -> (Target, Reached) {
+    /// The cell of the series, or why its samples reach none.
+    fn admit(&self, mapped: &Mapped<'_>, incoming: &Incoming<'_>) -> Result<(WorkerCell, Links), Outcome> {
         let registry = self.engine.registry();
         let arrival = Arrival { text: &|| incoming.sample.to_string(), source: *incoming.source, now: incoming.now };
         let Some(name) = FamilyName::new(&mapped.name, self.names) else {
-            return (Target::Conflict(registry.settle(Reason::EmptyName, "", &mapped.kind, &arrival)), Reached::default());
+            let conflict = registry.note_reserved(Reason::EmptyName, "", &mapped.kind, &arrival);
+            return Err(Outcome::Conflict(Refusal::EmptyName, conflict));
         };
-        if let Some(reason) = self.engine.reserves(&name) {
-            return (Target::Conflict(registry.settle(reason, name.as_str(), &mapped.kind, &arrival)), Reached::default());
+        if let Some(reserved) = self.engine.reserves(&name) {
+            let conflict = registry.note_reserved(reserved.reason(), name.as_str(), &mapped.kind, &arrival);
+            return Err(Outcome::Conflict(reserved.rejection(), conflict));
         }
         if self.mapper.labels.len() > self.limits.tags {
-            return (Target::Refused(Refusal::TooManyTags), Reached::default());
+            return Err(Outcome::Rejected(Refusal::TooManyTags));
         }
-        if let Some(refusal) = refusal_of_value(incoming.sample, mapped, self.limits.sample_value.get()) {
-            return (Target::Refused(refusal), Reached::default());
+        if let Some(rejection) = rejection_of_value(incoming.sample, mapped, self.limits.sample_value.get()) {
+            return Err(Outcome::Rejected(rejection));
         }
         if self.mapper.renamed() > 0 {
-            registry.settle(Reason::ReservedLabel, name.as_str(), &mapped.kind, &arrival).count();
+            registry.note_reserved(Reason::ReservedLabel, name.as_str(), &mapped.kind, &arrival).count();
         }
         let request = Request {
             name: &name,
@@ -182,7 +192,7 @@ impl Resolver {
             help: mapped.rule.and_then(|rule| rule.help.as_deref()).map(Arc::from),
             unit: mapped.rule.and_then(|rule| rule.unit).and_then(unit::base),
             origin: mapped.rule.map_or("", |rule| &rule.pattern),
-            ttl_ms: ttl_ms(&mapped.kind, mapped.rule, (&self.mapper.current.rules, self.engine.options())),
+            ttl_ms: ttl_ms(&mapped.kind, mapped.rule, &self.mapper.current.rules, self.engine.options()),
             limits: mapped.rule.map(|rule| rule.limits).unwrap_or_default(),
             generation: self.mapper.current.generation,
             worker: self.membership.id(),
@@ -194,18 +204,18 @@ impl Resolver {
                 self.warn_of_change(name.as_str(), mapped, incoming, &admitted);
                 let has_exemplars = matches!(mapped.kind, FamilyKind::Counter | FamilyKind::Histogram { .. });
                 let series = (self.wants_series && has_exemplars).then_some(admitted.series);
-                (Target::Cell(admitted.cell), Reached { folded: admitted.folded, series })
+                Ok((admitted.cell, Links { folded: admitted.folded, series }))
             }
-            Err(NotAdmitted::Conflict(conflict)) => (Target::Conflict(conflict), Reached::default()),
-            Err(NotAdmitted::Limited(refusal, limited)) => (Target::Limited(refusal, limited), Reached::default()),
+            Err(NotAdmitted::Conflict(conflict)) => Err(Outcome::Conflict(Refusal::Conflict, conflict)),
+            Err(NotAdmitted::Limited(limited)) => Err(Outcome::Limited(limited)),
         }
     }
 }
 
 impl Resolver {
-    /// Says once for each family that its first sample lowers a gauge from 0: the clients of DogStatsD mean to set it.
+    /// Warns once for each family whose first sample lowers a gauge from 0: a DogStatsD client means to set the gauge.
     fn warn_of_change(&self, family: &str, mapped: &Mapped<'_>, Incoming { sample, now, .. }: &Incoming<'_>, admitted: &Admitted) {
-        let (CellHandle::Gauge(cell), Kind::Gauge, Value::Signed(value)) = (&admitted.cell, sample.kind, sample.value) else { return };
+        let (WorkerCell::Gauge(cell), Kind::Gauge, Value::Signed(value)) = (&admitted.cell, sample.kind, sample.value) else { return };
         let is_first = admitted.series.created() == self.engine.registry().wall().of(*now) && cell.get() == 0.0;
         if mapped.signed_sets || value >= 0.0 || !is_first || !self.engine.said().first_time(family) {
             return;
@@ -218,8 +228,8 @@ impl Resolver {
     }
 }
 
-/// Why a sample would be refused by the cell of a new series, so that no series comes to be for nothing.
-fn refusal_of_value(sample: &Sample<'_>, mapped: &Mapped<'_>, most: f64) -> Option<Refusal> {
+/// Why the cell of a new series would reject the sample. A rejected first sample creates no series.
+fn rejection_of_value(sample: &Sample<'_>, mapped: &Mapped<'_>, most: f64) -> Option<Refusal> {
     let (Value::Number(value) | Value::Signed(value)) = sample.value else { return None };
     let value = mapped.factor.apply(value);
     let too_large = |added: f64| (!(0.0..=most).contains(&added.abs())).then(|| Refusal::of_large(added));

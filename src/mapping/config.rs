@@ -86,7 +86,7 @@ pub fn load(sources: &[MappingText], environment: &dyn Fn(&str) -> Option<String
 }
 
 /// As [`load`], for a bridge with these names: under [`NameValidation::Utf8`] names of families and labels may be any text.
-pub fn load_for(
+pub(crate) fn load_for(
     sources: &[MappingText],
     names: NameValidation,
     environment: &dyn Fn(&str) -> Option<String>,

@@ -4,7 +4,7 @@ use super::spec::LabelStep;
 use super::wild::Wild;
 
 /// Does `steps` in their order on `labels`, which hold each name once. New labels come last; the rest keep their order.
-pub fn apply(steps: &[LabelStep], labels: &mut Vec<(String, String)>) {
+pub(crate) fn apply(steps: &[LabelStep], labels: &mut Vec<(String, String)>) {
     for step in steps {
         match step {
             LabelStep::Keep(names) => labels.retain(|(name, _)| names.contains(name)),

@@ -1,27 +1,50 @@
-//! mapping: rules that say what a metric of the wire becomes. Asked only on a binding miss.
+//! Rules that map the names of StatsD to families and labels of Prometheus. [`Rules::from_yaml`] reads them.
 //!
-//! ```text
-//! config       YAML, as statsd_exporter has it and more -> spec, with file, line and column of every mistake
-//! rules        spec -> compiled: one automaton for all globs, one set for all regexes -> which rule matches, and its captures
-//! template     captures -> name and labels
-//! label_steps  keep, drop, rename, set and map labels
+//! The format is statsd_exporter's mapping file, with more keys: `config.example.yml` shows every key, and `docs/mappings.md` explains
+//! them.
+//!
 //! ```
-//! Knows no series, no limits and no I/O: whoever reads files hands their text in.
+//! use statsd_bridge::mapping::Rules;
+//! use statsd_bridge::{Bridge, Options, Timestamp};
+//!
+//! let rules = Rules::from_yaml("mappings:\n- match: shop.*.orders\n  name: orders\n  labels: {shop: $1}\n")?;
+//! let bridge = Bridge::new(Options::default());
+//! bridge.replace_rules(rules);
+//!
+//! let now = Timestamp::from_millis(1_700_000_000_000);
+//! bridge.worker().ingest(b"shop.paris.orders:3|c", now);
+//! assert!(bridge.text(now).contains("\norders{shop=\"paris\"} 3\n"));
+//! # Ok::<(), statsd_bridge::mapping::RulesError>(())
+//! ```
+// For readers of the code; the public documentation ends above.
+//
+// config       YAML -> spec, with file, line and column of every mistake
+// rules        spec -> compiled: one automaton for all globs, one set for all regexes -> which rule matches, and its captures
+// template     captures -> name and labels
+// label_steps  keep, drop, rename, set and map labels
+// reading      config and rules in one call; report: findings as text
+//
+// Asked only on a binding miss. Knows no series, no limits and no I/O: files come in as text.
 
-pub mod config;
-pub mod glob;
-pub mod label_steps;
-pub mod rules;
-pub mod spec;
-pub mod template;
-pub mod tried;
-pub mod unit;
+pub(crate) mod config;
+pub(crate) mod glob;
+pub(crate) mod label_steps;
+mod reading;
+pub(crate) mod report;
+pub(crate) mod rules;
+pub(crate) mod spec;
+pub(crate) mod template;
+pub(crate) mod tried;
+pub(crate) mod unit;
 
 pub(crate) mod go_syntax;
 mod regex;
 mod trie;
 mod wild;
 
+pub use self::config::{MappingText, code};
+pub use self::reading::RulesError;
 pub(crate) use self::regex::Expression;
-pub use self::rules::{Found, Rules};
-pub use self::unit::Factor;
+pub use self::rules::Rules;
+pub use self::spec::{Action, Finding, MatchType, Position};
+pub(crate) use self::unit::Factor;

@@ -14,10 +14,12 @@ use super::trie::{Order, Trie};
 use super::tried::{Outcome, Tried};
 use super::wild::Wild;
 
-/// Compiled rules. The default holds none and matches nothing.
+/// Compiled mapping rules, for [`Bridge::replace_rules`](crate::Bridge::replace_rules). [`from_yaml`](Self::from_yaml) makes them. The
+/// default has no rules.
 #[derive(Debug, Default)]
 pub struct Rules {
     config: Config,
+    warnings: Vec<Finding>,
     /// As many as the configuration's rules.
     compiled: Vec<Compiled>,
     globs: Trie,
@@ -57,7 +59,8 @@ struct Asked<'a> {
 
 impl Rules {
     /// Compiles a configuration. Findings, all of them errors: `bad_glob`, `bad_regex`, `bad_match_tags`, `bad_value_map`,
-    /// `too_big`.
+    /// `too_big`. Public for benches and fuzz targets only.
+    #[doc(hidden)]
     pub fn compile(config: Config) -> Result<Self, Vec<Finding>> {
         let (mut compiled, mut findings) = (Vec::with_capacity(config.rules.len()), Vec::new());
         for rule in &config.rules {
@@ -81,15 +84,36 @@ impl Rules {
         }
         let first = |text| config.rules.iter().find(|rule| rule.match_type == MatchType::Regex).map(|rule| finding(rule, "too_big", text));
         let expressions = ExpressionSet::new(&expressions).map_err(|text| first(text).into_iter().collect::<Vec<_>>())?;
-        Ok(Self { config, compiled, globs, expressions, expression_rules })
+        Ok(Self { config, warnings: Vec::new(), compiled, globs, expressions, expression_rules })
+    }
+
+    /// Number of rules.
+    pub fn len(&self) -> usize {
+        self.config.rules.len()
+    }
+
+    /// Whether there is no rule. Constant labels and a prefix may still apply to every sample.
+    pub fn is_empty(&self) -> bool {
+        self.config.rules.is_empty()
+    }
+
+    /// Warnings of the mapping files that the rules were read from.
+    pub fn warnings(&self) -> &[Finding] {
+        &self.warnings
+    }
+
+    pub(super) fn with_warnings(self, warnings: Vec<Finding>) -> Self {
+        Self { warnings, ..self }
     }
 
     /// What it was compiled from.
-    pub fn config(&self) -> &Config {
+    pub(crate) fn config(&self) -> &Config {
         &self.config
     }
 
     /// The rule that counts for a sample, if any. `name` is raw; `tags` have escaped keys and raw values, the last of a key counts.
+    /// Public for benches and fuzz targets only.
+    #[doc(hidden)]
     pub fn find<'a>(&'a self, name: &'a str, kind: MetricKind, tags: &[(String, String)]) -> Option<Found<'a>> {
         let asked = Asked { kind, tags };
         let fits = |index: u32| self.compiled.get(index as usize).is_some_and(|rule| rule.is_for(asked));
@@ -111,6 +135,7 @@ impl Rules {
 
     /// Every rule in the order of precedence up to the one that counts, with the reason why it does not match; after that one only
     /// those that match too. Takes time with the number of rules: it is for explaining.
+    #[doc(hidden)]
     pub fn tried(&self, name: &str, kind: MetricKind, tags: &[(String, String)]) -> Vec<Tried> {
         let winner = self.find(name, kind, tags).map(|found| found.rule);
         let asked = Asked { kind, tags };
@@ -140,12 +165,14 @@ impl Rules {
     }
 
     /// How many captures a rule's pattern has, the whole match not counted; 0 for an index that is none.
-    pub fn captures_len(&self, rule: usize) -> usize {
+    #[cfg(any(feature = "cli", test))]
+    pub(crate) fn captures_len(&self, rule: usize) -> usize {
         self.compiled.get(rule).map_or(0, |rule| rule.pattern.names().len().saturating_sub(1))
     }
 
     /// Names of the groups of a rule's regular expression.
-    pub fn capture_names(&self, rule: usize) -> Vec<&str> {
+    #[cfg(any(feature = "cli", test))]
+    pub(crate) fn capture_names(&self, rule: usize) -> Vec<&str> {
         self.compiled.get(rule).map_or_else(Vec::new, |rule| rule.pattern.names().into_iter().flatten().collect())
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::options::{Buckets, NativeChoice, Observer, Overflow, SignedGauges, SummaryOptions, Ttl};
 
-/// Where something stands in a file; line and column count from 1.
+/// A place in a mapping file; line and column count from 1. Its `Display` is `file:line:column`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position {
     /// The file as it was named.
@@ -106,9 +106,9 @@ pub struct Rule {
     pub honor_labels: bool,
     /// Help of the family.
     pub help: Option<String>,
-    /// What observers become, the defaults merged in; `None`: as [`Defaults::observer`].
+    /// What observers become, the defaults merged in; `None`: as `Defaults::observer`.
     pub observer: Option<Observer>,
-    /// Options that hold where neither `observer` nor [`Defaults::observer`] says the type, the defaults merged in.
+    /// Options that hold where neither `observer` nor `Defaults::observer` says the type, the defaults merged in.
     pub observer_options: ObserverOptions,
     /// Ttl, where it differs from the defaults.
     pub ttl: Ttl,
@@ -118,9 +118,9 @@ pub struct Rule {
     pub unit: Option<Unit>,
     /// What the family is, where it is not what the wire says.
     pub becomes: Option<Becomes>,
-    /// What a signed value does to its gauges, the defaults of its file merged in; `None`: as [`Defaults::signed_gauges`].
+    /// What a signed value does to its gauges, the defaults of its file merged in; `None`: as `Defaults::signed_gauges`.
     pub signed_gauges: Option<SignedGauges>,
-    /// Whether its counters get the ending `_total`, the defaults of its file merged in; `None`: as [`Defaults::total_suffix`].
+    /// Whether its counters get the ending `_total`, the defaults of its file merged in; `None`: as `Defaults::total_suffix`.
     pub total_suffix: Option<bool>,
     /// What is done to the labels, in this order, after tags and labels were joined.
     pub label_steps: Vec<LabelStep>,
@@ -158,6 +158,7 @@ impl Rule {
 
 /// How a pattern is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum MatchType {
     /// `a.*.b`; also, in a file that says `syntax: extended`: `**` (any number of segments, at least one), `pre*fix` within a
     /// segment, `{a,b}`. Without it statsd_exporter's rule holds: `*` is a whole segment, all else `[a-zA-Z0-9_-]`.
@@ -179,12 +180,13 @@ pub enum MetricKind {
     Set,
 }
 
-/// What is done with a match.
+/// What a rule does with samples whose names match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Action {
-    /// It is mapped.
+    /// It maps them to a family.
     Map,
-    /// It is dropped.
+    /// It drops them.
     Drop,
 }
 
@@ -271,22 +273,29 @@ pub struct Test {
     pub absent: Vec<String>,
 }
 
-/// A mistake in a file, or a warning.
+/// A mistake in a mapping file, or a warning. Its `Display` is one line: `rules.yml:4:3: error: ...`.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Finding {
-    /// Where.
+    /// The place in the file.
     pub position: Position,
-    /// Whether the file is refused for it.
+    /// Whether the file is rejected for it; else it is a warning.
     pub is_error: bool,
-    /// Short and stable, for programs: `unknown_key`, `old_key`, `bad_duration`...
+    /// Short and stable, for programs: one of [`code`](crate::mapping::code), such as `unknown_key`.
     pub code: &'static str,
     /// What is wrong and what to write instead, in one or two sentences.
     pub text: String,
 }
 
+impl Finding {
+    /// `error` or `warning`.
+    pub(crate) fn severity(&self) -> &'static str {
+        if self.is_error { "error" } else { "warning" }
+    }
+}
+
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let severity = if self.is_error { "error" } else { "warning" };
-        write!(f, "{}: {severity}: {}", self.position, self.text)
+        write!(f, "{}: {}: {}", self.position, self.severity(), self.text)
     }
 }

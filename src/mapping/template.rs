@@ -5,7 +5,7 @@
 
 /// What a template refers to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reference {
+pub(crate) enum Reference {
     /// A capture by its number; 0 is the whole match of a regular expression, and nothing for a glob. A number too big for the
     /// machine is `usize::MAX`.
     Number(usize),
@@ -14,7 +14,8 @@ pub enum Reference {
 }
 
 /// All references of `template`, in their order, repeated ones too.
-pub fn references(template: &str) -> Vec<Reference> {
+#[cfg(any(feature = "cli", test))]
+pub(crate) fn references(template: &str) -> Vec<Reference> {
     let refers = |part| match part {
         Part::Refers(reference) => Some(reference),
         Part::Text(_) => None,
@@ -23,7 +24,8 @@ pub fn references(template: &str) -> Vec<Reference> {
 }
 
 /// `template` with each of its references in the words of `spell`.
-pub fn spelled(template: &str, spell: impl Fn(&Reference) -> String) -> String {
+#[cfg(any(feature = "cli", test))]
+pub(crate) fn spelled(template: &str, spell: impl Fn(&Reference) -> String) -> String {
     let text = |part| match part {
         Part::Text(text) => text,
         Part::Refers(reference) => spell(&reference),

@@ -8,7 +8,7 @@ use super::spec::Unit;
 ///
 /// Division where the unit is a thousandth, because 320 / 1000 is exactly what 0.32 is, and 320 * 0.001 is not.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Factor {
+pub(crate) struct Factor {
     /// First.
     pub divide: f64,
     /// Then.
@@ -23,13 +23,13 @@ impl Default for Factor {
 
 impl Factor {
     /// The converted number; may be infinite.
-    pub fn apply(self, number: f64) -> f64 {
+    pub(crate) fn apply(self, number: f64) -> f64 {
         number / self.divide * self.multiply
     }
 }
 
 /// What values of this unit are converted by.
-pub fn factor(unit: Unit) -> Factor {
+pub(crate) fn factor(unit: Unit) -> Factor {
     let (divide, multiply) = match unit {
         Unit::Seconds | Unit::Bytes | Unit::Ratio | Unit::None => (1.0, 1.0),
         Unit::Milliseconds => (1e3, 1.0),
@@ -43,7 +43,7 @@ pub fn factor(unit: Unit) -> Factor {
 }
 
 /// The base unit, as names end in it.
-pub fn base(unit: Unit) -> Option<&'static str> {
+pub(crate) fn base(unit: Unit) -> Option<&'static str> {
     match unit {
         Unit::Seconds | Unit::Milliseconds | Unit::Microseconds | Unit::Nanoseconds => Some("seconds"),
         Unit::Bytes | Unit::Kibibytes | Unit::Mebibytes => Some("bytes"),
@@ -53,7 +53,7 @@ pub fn base(unit: Unit) -> Option<&'static str> {
 }
 
 /// The name with the suffix of the unit's base unit, in front of `_total` if it ends so, unless it has the suffix.
-pub fn name_with_unit(name: &str, unit: Unit) -> Cow<'_, str> {
+pub(crate) fn name_with_unit(name: &str, unit: Unit) -> Cow<'_, str> {
     let Some(base) = base(unit) else { return Cow::Borrowed(name) };
     let (stem, total) = name.strip_suffix("_total").map_or((name, ""), |stem| (stem, "_total"));
     let has_unit = stem.strip_suffix(base).is_some_and(|stem| stem.ends_with('_'));

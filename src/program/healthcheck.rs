@@ -65,7 +65,7 @@ fn requires_certificate(error: &io::Error) -> bool {
 
 fn ask_over_tls(target: SocketAddr) -> io::Result<u16> {
     // The probe sends no secret, and the certificate is issued for a name that other clients use.
-    let config = ask::client_config(&Trust::Anybody, None).map_err(io::Error::other)?;
+    let config = ask::client_config(&Trust::Any, None).map_err(io::Error::other)?;
     let client = ClientConnection::new(config, ServerName::from(target.ip()));
     let stream = TcpStream::connect_timeout(&target, TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;

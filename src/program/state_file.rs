@@ -3,10 +3,13 @@
 //! The last snapshot of a clean shutdown has a mark. The mark is removed on the disk before any series is restored, so that after a crash
 //! the next start does not use the same totals again.
 //!
+//! A lock on a file beside it keeps two bridges from using one state file. The state file itself cannot be locked, because each snapshot
+//! replaces it. The kernel releases the lock when the program ends or crashes.
+//!
 //! Must not know when a snapshot is due, nor the parts of a series.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufReader, BufWriter, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -22,10 +25,12 @@ use crate::time::Timestamp;
 /// Permissions of the file. Its labels may contain names of users.
 const MODE: u32 = 0o600;
 
-/// The path of a state file. Only one program at a time may use it.
-#[derive(Debug, Clone)]
+/// The path of a state file, and the lock that keeps other programs from using it.
+#[derive(Debug)]
 pub(super) struct StateFile {
     path: PathBuf,
+    /// Holds the lock while it is open.
+    _lock: File,
 }
 
 /// A written snapshot.
@@ -84,18 +89,19 @@ pub(super) enum Ending {
 }
 
 impl StateFile {
-    /// The state file at `path`. The file is not read.
+    /// Locks the state file at `path`. The file is not read.
     ///
     /// # Errors
     ///
-    /// The path exists and is not a file, or the folder is not writable.
+    /// The path exists and is not a file, another program has locked it, or the folder is not writable.
     pub(super) fn at(path: &Path) -> io::Result<Self> {
-        let file = Self { path: path.to_owned() };
         // Links are followed. The first snapshot replaces a link to nowhere.
         match fs::metadata(path) {
             Ok(found) if !found.is_file() => return Err(io::Error::other("the path exists and is not a file")),
             _ => {}
         }
+        // Before the temporary file is created, which the other program may be writing.
+        let file = Self { path: path.to_owned(), _lock: locked(&with(path, ".lock"))? };
         file.create_temporary()?;
         fs::remove_file(file.temporary())?;
         Ok(file)
@@ -135,7 +141,7 @@ impl StateFile {
 
     fn write_temporary(&self, bridge: &Bridge, now: Timestamp, mark: Mark) -> io::Result<Written> {
         let mut out = BufWriter::with_capacity(64 << 10, self.create_temporary()?);
-        let counts = bridge.write_marked_state((now, mark), &mut out)?;
+        let counts = bridge.write_marked_state(now, mark, &mut out)?;
         out.flush()?;
         let file = out.get_ref();
         file.sync_all()?;
@@ -201,20 +207,14 @@ impl StateFile {
 
     /// Renames the file, so that it can be examined. It replaces an earlier renamed file.
     fn rename_unusable(&self) -> Result<PathBuf, io::Error> {
-        let aside = self.with(".bad");
+        let aside = with(&self.path, ".bad");
         fs::rename(&self.path, &aside)?;
         self.sync_folder()?;
         Ok(aside)
     }
 
     fn temporary(&self) -> PathBuf {
-        self.with(".tmp")
-    }
-
-    fn with(&self, suffix: &str) -> PathBuf {
-        let mut path = OsString::from(&self.path);
-        path.push(suffix);
-        path.into()
+        with(&self.path, ".tmp")
     }
 
     fn folder(&self) -> &Path {
@@ -223,6 +223,32 @@ impl StateFile {
             _ => Path::new("."),
         }
     }
+}
+
+fn with(path: &Path, suffix: &str) -> PathBuf {
+    let mut path = OsString::from(path);
+    path.push(suffix);
+    path.into()
+}
+
+/// Opens or creates a file and locks it until it is closed. The file is never removed: a program that opened it before the removal would
+/// lock another file than one that creates it again.
+fn locked(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(MODE).open(path)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let message = format!("another program uses it: {} is locked. Give each bridge its own state file", path.display());
+            return Err(io::Error::other(message));
+        }
+        Err(TryLockError::Error(error)) => {
+            tracing::warn!(
+                file = %path.display(), %error,
+                "the file system cannot lock files, so nothing keeps another program from using this state file"
+            );
+        }
+    }
+    Ok(file)
 }
 
 #[cfg(test)]
@@ -265,7 +291,7 @@ mod tests {
     fn only_the_owner_can_read_it_and_no_other_file_remains() {
         let (folder, file) = kept();
         assert_eq!(fs::metadata(file.path()).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(names(&folder), ["state"]);
+        assert_eq!(names(&folder), ["state", "state.lock"]);
         assert!(matches!(
             file.restore(&bridge(), None, NOW),
             RestoreOutcome::Restored { restored: Restored { series: 1, .. }, written: NOW, ending: Ending::Clean }
@@ -304,7 +330,7 @@ mod tests {
         let header = format::read_header(&mut &read_only).unwrap();
         let ending = file.ending(&read_only, header);
         assert!(matches!(&ending, Ending::MarkRemains { aside: Ok(path), .. } if path.ends_with("state.bad")), "{ending:?}");
-        assert_eq!(names(&folder), ["state.bad"], "the next start does not see it");
+        assert_eq!(names(&folder), ["state.bad", "state.lock"], "the next start does not see it");
     }
 
     #[test]
@@ -323,7 +349,7 @@ mod tests {
         symlink(&victim, folder.path().join("state.tmp")).unwrap();
         file.write(&bridge(), NOW, Mark::Running).unwrap();
         assert_eq!(fs::read(&victim).unwrap(), b"precious");
-        assert_eq!(names(&folder), ["state", "victim"]);
+        assert_eq!(names(&folder), ["state", "state.lock", "victim"]);
         assert!(fs::symlink_metadata(file.path()).unwrap().is_file());
     }
 
@@ -342,7 +368,7 @@ mod tests {
         let restore = |now| file.restore(&bridge(), Some(Duration::from_secs(60)), now);
         assert!(matches!(restore(later(60)), RestoreOutcome::Restored { .. }));
         assert!(matches!(restore(later(61)), RestoreOutcome::TooOld { written: NOW, .. }));
-        assert_eq!(names(&folder), ["state"], "the file stays");
+        assert_eq!(names(&folder), ["state", "state.lock"], "the file stays");
         assert!(matches!(file.restore(&bridge(), None, later(61)), RestoreOutcome::Restored { .. }));
         let before = Timestamp::from_millis(NOW.as_millis() - 3_600_000);
         assert!(matches!(restore(before), RestoreOutcome::Restored { .. }), "from the future");
@@ -359,9 +385,23 @@ mod tests {
                 "{found:?}"
             );
             assert_eq!(fs::read_to_string(folder.path().join("state.bad")).unwrap(), text);
-            assert_eq!(names(&folder), ["state.bad"]);
+            assert_eq!(names(&folder), ["state.bad", "state.lock"]);
         }
         assert!(matches!(file.restore(&bridge(), None, NOW), RestoreOutcome::Nothing));
+    }
+
+    #[test]
+    fn a_second_program_cannot_use_the_file_until_the_first_one_ends() {
+        let (folder, file) = kept();
+        let second = || StateFile::at(&folder.path().join("state"));
+        let is_rejected = || second().is_err_and(|error| error.to_string().contains("another program uses it"));
+        assert!(is_rejected());
+        // A snapshot replaces the state file and not the lock.
+        file.write(&bridge(), later(1), Mark::Running).unwrap();
+        assert!(is_rejected());
+        assert!(StateFile::at(&folder.path().join("other")).is_ok(), "another file of the same folder");
+        drop(file);
+        assert!(second().is_ok());
     }
 
     #[test]

@@ -1,11 +1,11 @@
-//! `statsd-bridge top`: asks a running bridge what takes the room and who hit which limit, and shows it, once or live.
+//! `statsd-bridge top`: shows series, limits hit, conflicts and rejections of a running bridge, once or continuously.
 //!
 //! ```text
-//! readout  questions to the bridge -> what it says at one time
-//! lines    that -> lines for people
-//! screen   lines -> a terminal, which is left as it was
+//! readout  queries the API of the bridge
+//! lines    formats a readout as lines
+//! screen   draws lines on a terminal
 //! ```
-//! Must not know the bridge other than by its API over HTTP.
+//! Accesses the bridge only through its HTTP API.
 
 mod lines;
 mod readout;
@@ -26,32 +26,34 @@ use crate::program::net::WebAddress;
 use crate::program::running::{self, RunningWeb};
 use crate::program::web::Gate;
 
-/// The bridge cannot be asked.
-const UNREACHABLE: u8 = 1;
+/// The exit code if the bridge cannot be queried or the output cannot be written.
+const FAILED: u8 = 1;
 
-/// Where a bridge answers that was told nothing else.
+/// The URL of a bridge with default flags.
 const DEFAULT_URL: &str = "http://127.0.0.1:9102";
 
-/// Shows it; returns the exit code.
+/// Runs the subcommand; returns the exit code.
 pub(super) fn run(top: &Top) -> u8 {
-    let client = match client(top) {
-        Ok(client) => client,
-        Err(why) => {
-            let _ = writeln!(io::stderr(), "statsd-bridge: {why}");
-            return UNREACHABLE;
+    match query_and_show(top) {
+        Ok(()) => 0,
+        Err(error) => {
+            // If stderr cannot be written either, only the exit code remains.
+            let _ = writeln!(io::stderr(), "statsd-bridge: {error}");
+            FAILED
         }
-    };
-    let first = match Readout::take(&client, top.limit) {
-        Ok(first) => first,
-        Err(why) => {
-            let _ = writeln!(io::stderr(), "statsd-bridge: {why}");
-            return UNREACHABLE;
-        }
-    };
+    }
+}
+
+fn query_and_show(top: &Top) -> Result<(), String> {
+    let client = client(top)?;
+    let first = Readout::take(&client, top.limit)?;
     let is_live = !top.once && top.format == AnswerFormat::Text && io::stdout().is_terminal();
-    // That nobody reads it is no error.
-    let _ = if is_live { live(&client, top, first) } else { once(top.format, &first, &mut io::stdout().lock()) };
-    0
+    let shown = if is_live { live(&client, top, first) } else { once(top.format, &first, &mut io::stdout().lock()) };
+    match shown {
+        // The reader of a pipe, such as `head`, may exit early.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        shown => shown.map_err(|error| format!("cannot write the output: {error}")),
+    }
 }
 
 fn once(format: AnswerFormat, now: &Readout, out: &mut dyn Write) -> io::Result<()> {
@@ -67,22 +69,22 @@ fn once(format: AnswerFormat, now: &Readout, out: &mut dyn Write) -> io::Result<
     }
 }
 
-/// Whom to ask, and as whom.
+/// Creates the HTTP client from the flags.
 fn client(top: &Top) -> Result<Client, String> {
-    let (base, is_here) = match &top.url {
+    let (base, is_local) = match &top.url {
         Some(base) => (base.clone(), false),
         None => running_base()?,
     };
     let identity = top.cert_file.clone().zip(top.key_file.clone()).map(|(certificate, key)| ClientIdentity { certificate, key });
     let trust = match &top.ca_file {
         Some(path) => Some(Trust::Authorities(path.clone())),
-        // The certificate of a bridge that was found among the processes is made out to the name that others use.
-        None => (top.insecure || is_here).then_some(Trust::Anybody),
+        // A bridge on this machine is reached by address, but its certificate is usually issued for a host name.
+        None => (top.insecure || is_local).then_some(Trust::Any),
     };
     let config = match trust {
         _ if !base.has_tls() => None,
         Some(trust) => Some(ask::client_config(&trust, identity.as_ref())?),
-        None => return Err(format!("{base}: name who signs its certificate with --ca-file, or take any with --insecure")),
+        None => return Err(format!("{base}: https requires --ca-file or --insecure")),
     };
     let password = top.password_file.as_deref().map(first_line).transpose()?;
     Client::new(base, config, top.user.as_deref().zip(password.as_deref()))
@@ -90,10 +92,10 @@ fn client(top: &Top) -> Result<Client, String> {
 
 fn first_line(path: &Path) -> Result<String, String> {
     let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    Ok(text.lines().next().unwrap_or_default().to_owned())
+    text.lines().next().map(str::to_owned).ok_or_else(|| format!("{}: the file is empty", path.display()))
 }
 
-/// Where the bridge that runs here answers, and whether there is one; the default address where there is none, or several.
+/// The URL of the bridge that runs on this machine, and whether there is exactly one; otherwise the default URL.
 fn running_base() -> Result<(Base, bool), String> {
     let Some(RunningWeb { address: WebAddress::Tcp(address), config }) = running::web() else {
         return Base::parse(DEFAULT_URL).map(|base| (base, false));
@@ -109,18 +111,18 @@ fn live(client: &Client, top: &Top, first: Readout) -> io::Result<()> {
         let mut screen = Screen::enter()?;
         show(client, top, first, &mut screen).await
     });
-    // A question that is still open is not waited for.
+    // Do not wait for a query in progress.
     runtime.shutdown_background();
     done
 }
 
-/// Asks, draws and waits, until somebody wants it to end.
+/// Queries and draws in a loop until a key or a signal ends it.
 async fn show(client: &Client, top: &Top, first: Readout, screen: &mut Screen) -> io::Result<()> {
-    let (mut before, mut now, mut trouble) = (None, first, None);
+    let (mut before, mut now, mut query_error) = (None, first, None);
     loop {
         let title = format!("statsd-bridge top   {}   every {:?}   q: quit", client.base(), top.interval);
         let lines = lines::lines(&now, before.as_ref());
-        screen.draw(&title, trouble.as_deref(), &lines)?;
+        screen.draw(&title, query_error.as_deref(), &lines)?;
         let (client, limit) = (client.clone(), top.limit);
         let mut next = Box::pin(async {
             sleep(top.interval).await;
@@ -131,13 +133,13 @@ async fn show(client: &Client, top: &Top, first: Readout, screen: &mut Screen) -
                 taken = next.as_mut() => break taken,
                 event = screen.event() => match event {
                     Event::End => return Ok(()),
-                    Event::Resized => screen.draw(&title, trouble.as_deref(), &lines)?,
+                    Event::Resized => screen.draw(&title, query_error.as_deref(), &lines)?,
                 }
             }
         };
         match taken.unwrap_or_else(|error| Err(error.to_string())) {
-            Ok(taken) => (before, now, trouble) = (Some(now), taken, None),
-            Err(why) => trouble = Some(format!("no answer, showing what was: {why}")),
+            Ok(taken) => (before, now, query_error) = (Some(now), taken, None),
+            Err(error) => query_error = Some(format!("query failed, showing the previous data: {error}")),
         }
     }
 }

@@ -1,22 +1,22 @@
-//! The sample because of which the registry is asked, as reports tell of it.
+//! The sample that made a worker call the registry, as reports show it.
 
 use super::example::{SAMPLE_BYTES, shortened};
 use crate::source::Source;
 use crate::time::Timestamp;
 
-/// A sample that asks for a series: what reports say of it.
+/// A sample that requests a series, as reports show it.
 #[derive(Clone, Copy)]
 pub(crate) struct Arrival<'a> {
-    /// Writes it as it was sent; asked only where it is kept.
+    /// Formats the sample as it was sent. Called only where the text is kept.
     pub text: &'a dyn Fn() -> String,
-    /// Who sent it.
+    /// The sender.
     pub source: Source,
-    /// When it came.
+    /// Time of receipt.
     pub now: Timestamp,
 }
 
 impl Arrival<'_> {
-    /// The sample as it was sent, cut at 160 bytes.
+    /// The sample as it was sent, truncated to 160 bytes.
     pub(super) fn example(&self) -> String {
         shortened(&(self.text)(), SAMPLE_BYTES).to_owned()
     }

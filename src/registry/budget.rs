@@ -1,17 +1,17 @@
-//! What the registry has for the series of all families, and how much of it is taken.
+//! Series and memory of all families together, and their limits.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use super::grace::GracePeriod;
-use super::limited::{Culprits, Limit};
+use super::limited::{Limit, Offenders};
 use crate::memory::Memory;
 use crate::options::Limits;
 
-/// Resting series that are forgotten at most for one that is new.
-const FORGOTTEN_FOR_ONE: usize = 16;
+/// At most this many series in their grace period are dropped for one new series.
+const DROPPED_FOR_ONE: usize = 16;
 
-/// What all families have together.
+/// Totals over all families.
 #[derive(Debug)]
 pub(super) struct Totals {
     pub(super) series: AtomicUsize,
@@ -31,31 +31,31 @@ impl Totals {
         self.series.fetch_sub(1, Relaxed);
     }
 
-    /// The limit that forbids one series more. Two workers may pass it at once, each by one series.
+    /// The limit that forbids one more series. Workers that check at the same time may each exceed it by one series.
     pub(super) fn limit(&self, limits: &Limits, grace: &GracePeriod) -> Option<Limit> {
         if self.series.load(Relaxed) >= limits.series {
             return Some(Limit::Series);
         }
-        // Who comes is worth more than who went.
-        let mut left = FORGOTTEN_FOR_ONE;
-        while self.memory.is_scarce() && left > 0 && grace.forget_oldest() {
+        // A new series is worth more than one that expired.
+        let mut left = DROPPED_FOR_ONE;
+        while self.memory.is_scarce() && left > 0 && grace.drop_oldest() {
             left -= 1;
         }
         self.memory.is_scarce().then_some(Limit::SeriesBytes)
     }
 }
 
-/// What the registry has for the series of all families, as one family gets to see it.
+/// The totals and limits that one family checks a new series against.
 pub(super) struct Budget<'r> {
-    /// With those of the rule that asks.
+    /// Limits of the rule where it has its own, else of the registry.
     pub(super) limits: Limits,
     pub(super) totals: &'r Totals,
     pub(super) grace: &'r GracePeriod,
-    pub(super) culprits: &'r Culprits,
+    pub(super) offenders: &'r Offenders,
 }
 
 impl Budget<'_> {
-    /// The limit that forbids one series more.
+    /// The limit that forbids one more series.
     pub(super) fn limit(&self) -> Option<Limit> {
         self.totals.limit(&self.limits, self.grace)
     }

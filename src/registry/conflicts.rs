@@ -1,4 +1,4 @@
-//! What had to be settled when a series was admitted, because it would have spoilt the page: by name, with one sample of each side.
+//! Conflicts resolved when a series was created: by name, with one sample of each side.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -12,31 +12,31 @@ use crate::source::Source;
 use crate::telemetry::Refusal;
 use crate::time::Timestamp;
 
-/// How many conflicts are kept each on its own; what comes after them is counted under [`OTHER`].
+/// Maximum number of conflicts with an entry of their own. Further ones are counted under [`OTHER`].
 const NAMES: usize = 100;
 
-/// The name under which further ones are counted.
+/// The name that further conflicts are counted under.
 const OTHER: &str = "_other_";
 
-/// What clashed, and so what was done about it.
+/// What conflicted. It determines what happens to the samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
-    /// The name is that of a family of another type: the first type wins, the sample is refused.
+    /// The name belongs to a family of another type. The first type is kept, the sample is rejected.
     Type,
-    /// A line of the family could be mistaken for another family's (`x_sum` beside a histogram `x`): the first name wins, the
-    /// sample is refused.
+    /// The lines of the family would collide with another family's (`x_sum` beside a histogram `x`). The first name is kept, the
+    /// sample is rejected.
     Lines,
-    /// The name is one of the bridge's own metrics: the sample is refused.
+    /// The name belongs to a self-metric. The sample is rejected.
     OwnName,
-    /// The name is one that Prometheus writes itself: the sample is refused.
+    /// Prometheus writes a metric of this name itself. The sample is rejected.
     PrometheusName,
-    /// Nothing is left of the name once it is mapped: the sample is refused.
+    /// The mapped name is empty. The sample is rejected.
     EmptyName,
-    /// A label that the page format or Prometheus keeps for itself: it is renamed `exported_...`, the sample is recorded.
+    /// The exposition format or Prometheus reserves the label. It is renamed to `exported_...`, the sample is recorded.
     ReservedLabel,
-    /// Two rules give one family different helps: the first one stays, the sample is recorded.
+    /// Two rules give one family different help texts. The first one is kept, the sample is recorded.
     Help,
-    /// A page's escaping gives two families one name: the sample is recorded, and such pages leave one family out.
+    /// An exposition's escaping gives two families one name. The sample is recorded, and such expositions leave one family out.
     Escaping,
 }
 
@@ -55,22 +55,22 @@ impl Reason {
         }
     }
 
-    /// What was done.
+    /// What happens to the samples.
     pub const fn policy(self) -> &'static str {
         match self {
-            Self::Type => "refused: the first type of a name stays",
-            Self::Lines => "refused: the first of two names whose lines collide stays",
-            Self::OwnName => "refused: the name belongs to the bridge",
-            Self::PrometheusName => "refused: Prometheus writes a metric of this name itself",
-            Self::EmptyName => "refused: a metric needs a name",
-            Self::ReservedLabel => "recorded: the label is renamed exported_...",
-            Self::Help => "recorded: the first help of a family stays",
-            Self::Escaping => "recorded, but not on pages whose escaping gives it the name of another family",
+            Self::Type => "rejected: the first type of a name is kept",
+            Self::Lines => "rejected: its lines would collide with those of a family that exists",
+            Self::OwnName => "rejected: the name belongs to a self-metric",
+            Self::PrometheusName => "rejected: Prometheus writes a metric of this name itself",
+            Self::EmptyName => "rejected: the mapped name is empty",
+            Self::ReservedLabel => "recorded: the label is renamed to exported_...",
+            Self::Help => "recorded: the first help of a family is kept",
+            Self::Escaping => "recorded, but left out of expositions whose escaping gives it the name of another family",
         }
     }
 
-    /// The reason under which its samples are refused; `None` where they are recorded.
-    pub const fn refusal(self) -> Option<Refusal> {
+    /// The reason that its samples are rejected under; `None` where they are recorded.
+    pub const fn rejection(self) -> Option<Refusal> {
         match self {
             Self::Type | Self::Lines => Some(Refusal::Conflict),
             Self::OwnName => Some(Refusal::OwnName),
@@ -81,42 +81,67 @@ impl Reason {
     }
 }
 
+/// Why samples may not have a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reserved {
+    /// A self-metric has it.
+    Own,
+    /// Prometheus writes a metric of this name itself.
+    Prometheus,
+}
+
+impl Reserved {
+    pub(crate) const fn reason(self) -> Reason {
+        match self {
+            Self::Own => Reason::OwnName,
+            Self::Prometheus => Reason::PrometheusName,
+        }
+    }
+
+    pub(crate) const fn rejection(self) -> Refusal {
+        match self {
+            Self::Own => Refusal::OwnName,
+            Self::Prometheus => Refusal::PrometheusName,
+        }
+    }
+}
+
 /// One side of a conflict.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Side {
     /// The family's name.
     pub name: Box<str>,
-    /// What it is: `counter`, `gauge`, `histogram`, `summary` or `set`.
+    /// `counter`, `gauge`, `histogram`, `summary` or `set`.
     pub kind: &'static str,
-    /// A sample as it was sent, cut at 160 bytes; for [`Reason::Help`] the help.
+    /// A sample as it was sent, truncated to 160 bytes; for [`Reason::Help`] the help.
     pub example: Box<str>,
-    /// Who sent it.
+    /// The sender of the sample.
     pub source: Source,
 }
 
-/// One name, and what it clashed with.
+/// A name with a conflict.
 #[derive(Debug)]
 pub struct Conflict {
-    /// What clashed.
+    /// What conflicted.
     pub reason: Reason,
-    /// The name, as it is kept.
+    /// The family's name, or `_other_` for conflicts beyond the first 100.
     pub name: Box<str>,
-    /// When it was met first.
+    /// Time of the first sample in conflict.
     pub first: Timestamp,
-    /// What was there before and stays; nothing for the reasons that need no other side.
+    /// The family that existed before and is kept; `None` for the reasons that involve no other family.
     pub kept: Option<Side>,
-    /// What came and was settled.
+    /// The sample in conflict.
     pub came: Side,
     samples: AtomicU64,
 }
 
 impl Conflict {
-    /// Counts one sample, or one new identity or page where samples are recorded all the same.
+    /// Counts one sample; for reasons whose samples are recorded, one new identity or one exposition.
     pub fn count(&self) {
         self.samples.fetch_add(1, Relaxed);
     }
 
-    /// Samples refused so far; for reasons whose samples are recorded: identities that met it, or pages.
+    /// Samples rejected so far; for reasons whose samples are recorded, identities or expositions.
     pub fn samples(&self) -> u64 {
         self.samples.load(Relaxed)
     }
@@ -127,7 +152,7 @@ type ByName = BTreeMap<(Box<str>, &'static str, Reason), Arc<Conflict>>;
 
 pub(super) struct Conflicts {
     by_name: Mutex<ByName>,
-    /// They stay as long as it does.
+    /// Never given back: conflicts are kept as long as the registry.
     account: Arc<Account>,
 }
 
@@ -136,7 +161,7 @@ impl Conflicts {
         Self { by_name: Mutex::default(), account: Account::new(memory) }
     }
 
-    /// The conflict of this name; made, and logged, when it is met for the first time.
+    /// The conflict of this name. Created and logged when it occurs for the first time.
     pub(super) fn of(&self, reason: Reason, came: Side, arrival: &Arrival<'_>, kept: impl FnOnce() -> Option<Side>) -> Arc<Conflict> {
         let mut by_name = lock(&self.by_name);
         let key = |name: &str| (Box::from(name), came.kind, reason);
@@ -160,7 +185,7 @@ impl Conflicts {
 }
 
 impl Side {
-    /// A sample that comes; its text is added where it is kept.
+    /// The side of an incoming sample. Its text is added where the conflict is kept.
     pub(super) fn of_arrival(name: &str, kind: &FamilyKind, arrival: &Arrival<'_>) -> Self {
         Self { name: name.into(), kind: kind.as_str(), example: "".into(), source: arrival.source }
     }

@@ -1,13 +1,16 @@
-//! Examples of what was sent, for people: texts of senders, cut to a length that can be kept.
+//! Examples of what senders sent, for reports: texts truncated to a bounded length.
 
-/// How much of a sample is kept.
+/// Bytes kept of a sample.
 pub(super) const SAMPLE_BYTES: usize = 160;
 
-/// How much of a label's value, or of another text that a limit kept out, is kept.
+/// Bytes kept of a label's value or of another text that a limit rejected.
 pub(super) const VALUE_BYTES: usize = 120;
 
-/// The beginning of a text, cut between characters.
+/// The text up to `bytes` bytes, cut between characters.
 pub(super) fn shortened(text: &str, bytes: usize) -> &str {
-    let end = (0..=bytes).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
-    if text.len() <= bytes { text } else { text.get(..end).unwrap_or_default() }
+    let mut end = bytes.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.split_at(end).0
 }

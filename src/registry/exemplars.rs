@@ -1,8 +1,7 @@
-//! Exemplars of series: the newest one of each bucket, and of each counter; for so many series as may have some. Not kept over a
-//! restart.
+//! Exemplars: the newest one of each histogram bucket and of each counter, for a limited number of series. A restart drops them.
 //!
-//! They lie beside the series and not in them, because few have any. A series is known by its address, which no other gets as
-//! long as there is a weak reference to it.
+//! Few series have exemplars, so they are kept in a map beside the series. The key is the address of the series; a weak reference
+//! keeps the address from being reused.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
@@ -18,30 +17,30 @@ use crate::time::{Timestamp, WallOffset};
 /// Characters of an exemplar's label, name and value together, as OpenMetrics allows.
 const LABEL_CHARS: usize = 128;
 
-/// What the exemplars of a series cost beside each of them: their place, the allocator.
+/// Memory of an entry without its exemplars: its place in the map, overhead of the allocator.
 const PLACE_BYTES: usize = 160;
 
-/// One measurement, and the trace that it belongs to.
+/// One measurement and the trace that it belongs to.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Exemplar {
-    /// The number of the histogram's bucket, `+Inf` the last; 0 of a counter.
+    /// Index of the histogram's bucket, `+Inf` the last; 0 for a counter.
     pub bucket: usize,
-    /// The label as a page has it: `trace_id="x"`. Up to 128 characters, name and raw value together.
+    /// The label as expositions show it: `trace_id="x"`. Up to 128 characters, name and raw value together.
     pub labels: Box<str>,
-    /// The value of the sample, converted as the series' values are, and not multiplied by the sample's weight.
+    /// The value of the sample, converted to the unit of the series, without the sample's weight.
     pub value: f64,
-    /// When it came: on the timeline where it is kept, in wall time where it is shown.
+    /// Time of receipt: on the timeline inside the map, in wall time in expositions.
     pub time: Timestamp,
 }
 
-/// Exemplars of all series that have some.
+/// The exemplars of all series.
 #[derive(Debug)]
 pub(crate) struct Exemplars {
     by_address: DashMap<usize, OfSeries, RandomState>,
-    /// Series that have some.
+    /// Number of series with exemplars.
     taken: AtomicUsize,
-    /// How many may have some.
-    most: usize,
+    /// Maximum of `taken`.
+    max_series: usize,
     wall: Arc<WallOffset>,
     account: Arc<Account>,
 }
@@ -55,12 +54,12 @@ struct OfSeries {
 }
 
 impl Exemplars {
-    /// None, of up to `most` series.
-    pub(super) fn new(most: usize, wall: Arc<WallOffset>, memory: &Arc<Memory>) -> Self {
-        Self { by_address: DashMap::default(), taken: AtomicUsize::new(0), most, wall, account: Account::new(memory) }
+    /// An empty map for up to `max_series` series.
+    pub(super) fn new(max_series: usize, wall: Arc<WallOffset>, memory: &Arc<Memory>) -> Self {
+        Self { by_address: DashMap::default(), taken: AtomicUsize::new(0), max_series, wall, account: Account::new(memory) }
     }
 
-    /// The newest exemplar of each bucket of a series that has one, by bucket, in wall time; of a counter one at most.
+    /// The newest exemplar of each bucket that has one, by bucket, in wall time; at most one for a counter.
     pub(crate) fn of(&self, series: &Arc<Series>) -> Vec<Exemplar> {
         if self.taken.load(Relaxed) == 0 {
             return Vec::new();
@@ -68,22 +67,13 @@ impl Exemplars {
         self.by_address.get(&address(series)).map_or_else(Vec::new, |of| of.in_wall_time(&self.wall))
     }
 
-    /// Notes one, in place of an older one of its bucket: its label's name and raw value, its bucket and value. False if it is not
-    /// kept, because its label is too long, too many series have exemplars, or no memory is left.
-    pub(crate) fn note(&self, series: &Arc<Series>, (name, trace): (&str, &str), (bucket, value): (usize, f64), time: Timestamp) -> bool {
-        if name.chars().count() + trace.chars().count() > LABEL_CHARS {
-            return false;
-        }
-        let mut labels = String::with_capacity(name.len() + trace.len() + 3);
-        push_label(name, trace, &mut labels);
-        self.keep(series, Exemplar { bucket, labels: labels.into(), value, time })
-    }
-
-    fn keep(&self, series: &Arc<Series>, exemplar: Exemplar) -> bool {
+    /// Keeps an exemplar and replaces an older one of its bucket. Returns false if it is not kept: too many series have exemplars, or
+    /// no memory is left.
+    pub(crate) fn keep(&self, series: &Arc<Series>, exemplar: Exemplar) -> bool {
         match self.by_address.entry(address(series)) {
             Entry::Occupied(mut of) => of.get_mut().keep(exemplar),
-            // Workers that come at once may exceed it by as many as they are.
-            Entry::Vacant(_) if self.taken.load(Relaxed) >= self.most || self.account.memory().is_scarce() => false,
+            // Workers that check at the same time may each exceed the limit by one.
+            Entry::Vacant(_) if self.taken.load(Relaxed) >= self.max_series || self.account.memory().is_scarce() => false,
             Entry::Vacant(place) => {
                 self.taken.fetch_add(1, Relaxed);
                 let charge = Charge::new(&self.account, PLACE_BYTES + exemplar.bytes());
@@ -93,13 +83,13 @@ impl Exemplars {
         }
     }
 
-    /// How many series have some.
+    /// Number of series with exemplars.
     #[cfg(test)]
     pub(crate) fn series(&self) -> usize {
         self.taken.load(Relaxed)
     }
 
-    /// Gives the places of series that are gone back. To be called now and then.
+    /// Drops the exemplars of series that no longer exist. To be called periodically.
     pub(crate) fn forget_gone(&self) {
         if self.taken.load(Relaxed) > 0 {
             self.by_address.retain(|_, of| {
@@ -112,7 +102,18 @@ impl Exemplars {
 }
 
 impl Exemplar {
-    /// Bytes that it takes, the allocator's part included.
+    /// An exemplar with this label, of raw value `trace`. `None` if name and value are longer than the 128 characters that OpenMetrics
+    /// allows.
+    pub(crate) fn new(name: &str, trace: &str, bucket: usize, value: f64, time: Timestamp) -> Option<Self> {
+        if name.chars().count() + trace.chars().count() > LABEL_CHARS {
+            return None;
+        }
+        let mut labels = String::with_capacity(name.len() + trace.len() + 3);
+        push_label(name, trace, &mut labels);
+        Some(Self { bucket, labels: labels.into(), value, time })
+    }
+
+    /// Its memory, with the overhead of the allocator.
     fn bytes(&self) -> usize {
         size_of::<Self>() + self.labels.len() + 16
     }
@@ -123,7 +124,7 @@ impl OfSeries {
         self.by_bucket.iter().map(|exemplar| Exemplar { time: wall.of(exemplar.time), ..exemplar.clone() }).collect()
     }
 
-    /// False if there is no memory for it. One that is not newer than that of its bucket need not be kept.
+    /// Returns false if no memory is left. An exemplar older than that of its bucket is dropped and counts as kept.
     fn keep(&mut self, exemplar: Exemplar) -> bool {
         let (grown, place) = match self.by_bucket.binary_search_by_key(&exemplar.bucket, |known| known.bucket) {
             Ok(at) => {
@@ -135,6 +136,7 @@ impl OfSeries {
         if grown > 0 && self.charge.is_scarce() {
             return false;
         }
+        debug_assert!(self.charge.bytes().checked_add_signed(grown).is_some(), "an exemplar gives back more than was charged");
         self.charge.set(self.charge.bytes().saturating_add_signed(grown));
         match place {
             Ok(known) => *known = exemplar,
@@ -157,13 +159,15 @@ mod tests {
     use crate::registry::FamilyKind;
 
     fn series() -> Arc<Series> {
-        Arc::new(Series::new("", &FamilyKind::Counter, (Timestamp::from_millis(0), &Account::unlimited())))
+        Arc::new(Series::new("", &FamilyKind::Counter, Timestamp::from_millis(0), &Account::unlimited()))
     }
 
     #[test]
-    fn the_newest_of_each_bucket_stays() {
+    fn the_newest_exemplar_of_each_bucket_is_kept() {
         let (series, exemplars) = (series(), Exemplars::new(1, Arc::default(), &Memory::new(usize::MAX)));
-        let note = |bucket, text: &str, millis| exemplars.note(&series, ("id", text), (bucket, 0.5), Timestamp::from_millis(millis));
+        let note = |bucket, text: &str, millis| {
+            Exemplar::new("id", text, bucket, 0.5, Timestamp::from_millis(millis)).is_some_and(|one| exemplars.keep(&series, one))
+        };
         assert!(exemplars.of(&series).is_empty());
         assert!(note(3, "a", 10) && note(1, "b\"", 11) && note(3, "c", 12) && note(3, "old", 9));
         let seen = exemplars.of(&series);
@@ -175,14 +179,15 @@ mod tests {
     #[test]
     fn series_with_exemplars_are_bounded() {
         let (first, second, exemplars) = (series(), series(), Exemplars::new(1, Arc::default(), &Memory::new(usize::MAX)));
-        let note = |series: &Arc<Series>| exemplars.note(series, ("id", "x"), (0, 1.0), Timestamp::from_millis(1));
+        let exemplar = || Exemplar::new("id", "x", 0, 1.0, Timestamp::from_millis(1)).expect("a short label");
+        let note = |series: &Arc<Series>| exemplars.keep(series, exemplar());
         assert!(note(&first) && note(&first) && !note(&second) && exemplars.of(&second).is_empty());
         exemplars.forget_gone();
         assert_eq!(exemplars.series(), 1);
         drop(first);
-        assert!(!note(&second), "nobody has looked yet");
+        assert!(!note(&second), "`forget_gone` has not run yet");
         exemplars.forget_gone();
-        assert!(note(&second), "its place came free");
+        assert!(note(&second), "the dropped series no longer counts");
         assert_eq!(exemplars.series(), 1);
     }
 }

@@ -1,7 +1,7 @@
-//! Expiry: series unseen for their ttl are marked, and taken out once no worker can be writing to them any more.
+//! Expiry: marks series without a sample for their ttl with a tombstone, and removes them once no worker can write to them.
 //!
-//! Driven by whoever owns the bridge, on ingest time, with or without scrapes; a bounded number of series is looked at in one
-//! step, so that no step holds up ingest for long. [`Workers`](super::workers) says when a round of marks has been seen by all.
+//! The owner of the bridge calls it, with times of ingest, with or without scrapes. One step looks at a bounded number of series, so
+//! that it does not delay ingest. [`Workers`](super::workers) tells when all workers have seen the tombstones of a round.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
@@ -17,35 +17,43 @@ use crate::time::Timestamp;
 /// Series looked at in one step.
 const STEP: usize = 50_000;
 
-/// Ends series in two steps: marks first, and what bears the mark still when all workers have seen it goes.
+/// Removes series in two steps: it sets tombstones, and removes the series that still have one when all workers have seen it.
 #[derive(Default)]
 pub(super) struct Expiry {
     round: Mutex<Round>,
-    /// Whether any series ever had a ttl; without, there is nothing to look for.
+    /// Whether any series ever had a ttl. Without one there is nothing to search.
     has_ttl: AtomicBool,
 }
 
-/// What is marked and waits for all workers to have seen it, and how far the look at all series has come.
+/// Series with tombstones that not all workers have seen yet, and the position of the search.
 #[derive(Default)]
 struct Round {
     epoch: u64,
     marked: Vec<(Arc<Family>, Vec<Arc<Series>>)>,
-    /// Series that were ended at once. They bear the mark; a worker that wrote in the same instant may have taken it off.
+    /// Series that were removed without waiting for their ttl. They have tombstones; a worker that wrote at the same time may have
+    /// removed one.
     ended: Vec<Arc<Series>>,
-    /// The family that was looked at last, and the labels of its series that was.
-    after: Option<(Box<str>, Box<str>)>,
+    /// The series that the search looked at last.
+    position: Option<Position>,
+}
+
+/// The position of the search in the order of families and series.
+struct Position {
+    family: Box<str>,
+    labels: Box<str>,
 }
 
 impl Expiry {
-    /// A series with a ttl is there, or is about to be.
+    /// Notes that a series with a ttl exists or is about to.
     pub(super) fn expect_ttl(&self) {
         self.has_ttl.store(true, Relaxed);
     }
 
-    /// One step. Returns how many series went; each is shown to `gone` once nothing can be added to it any more.
+    /// One step. Returns the number of removed series. Calls `gone` with each of them once no worker can write to it.
     pub(super) fn step(
         &self,
-        (families, workers): (&Families, &Workers),
+        families: &Families,
+        workers: &Workers,
         budget: &Budget<'_>,
         now: Timestamp,
         mut gone: impl FnMut(&Series),
@@ -57,15 +65,15 @@ impl Expiry {
         }
         let mut count = 0;
         for (family, series) in std::mem::take(&mut round.marked) {
-            let out = family.take_out(&series, budget, now);
+            let out = family.remove_expired(&series, budget, now);
             out.iter().for_each(|series| gone(series));
             if family.is_gone() {
                 families.forget(&family);
             }
             count += out.len();
         }
-        round.ended.retain(|series| !series.is_retired());
-        round.ended.iter().for_each(|series| series.retire_now());
+        round.ended.retain(|series| !series.is_expired());
+        round.ended.iter().for_each(|series| series.expire_now());
         if self.has_ttl.load(Relaxed) {
             round.mark(families, now);
         }
@@ -75,7 +83,7 @@ impl Expiry {
         count
     }
 
-    /// Sees to it that nobody goes on writing to series that were ended at once.
+    /// Makes sure that no worker keeps writing to series that were removed without waiting for their ttl.
     pub(super) fn end(&self, series: Vec<Arc<Series>>, workers: &Workers) {
         let mut round = lock(&self.round);
         round.ended.extend(series);
@@ -84,23 +92,23 @@ impl Expiry {
 }
 
 impl Round {
-    /// Marks old series, from where the last step ended.
+    /// Sets tombstones on series without a sample for their ttl, from the position of the last step on.
     fn mark(&mut self, families: &Families, now: Timestamp) {
-        let mut room = STEP;
-        let after = self.after.take();
-        for family in families.from(after.as_ref().map(|(name, _)| &**name)) {
+        let mut left = STEP;
+        let position = self.position.take();
+        for family in families.from(position.as_ref().map(|position| &*position.family)) {
             let all = family.series();
-            let seen = after.as_ref().filter(|(name, _)| **name == *family.name().as_str());
-            let from = seen.map_or(0, |(_, labels)| all.partition_point(|series| series.labels() <= &**labels));
-            let rest = all.get(from..).unwrap_or_default();
-            let some = rest.get(..room).unwrap_or(rest);
-            let old: Vec<_> = some.iter().filter(|series| series.retire_if_unseen(now)).map(Arc::clone).collect();
+            let within = position.as_ref().filter(|position| *position.family == *family.name().as_str());
+            let is_before = |series: &Arc<Series>| within.is_some_and(|position| series.labels() <= &*position.labels);
+            let (_, rest) = all.split_at(all.partition_point(is_before));
+            let (some, _) = rest.split_at(left.min(rest.len()));
+            let old: Vec<_> = some.iter().filter(|series| series.expire_if_unseen(now)).map(Arc::clone).collect();
             if !old.is_empty() {
                 self.marked.push((Arc::clone(&family), old));
             }
-            room -= some.len();
-            if let Some(last) = some.last().filter(|_| room == 0) {
-                self.after = Some((family.name().as_str().into(), last.labels().into()));
+            left -= some.len();
+            if let Some(last) = some.last().filter(|_| left == 0) {
+                self.position = Some(Position { family: family.name().as_str().into(), labels: last.labels().into() });
                 return;
             }
         }
@@ -126,23 +134,23 @@ mod tests {
         Bridge::new(Options { ttl, ..Options::default() })
     }
 
-    fn page(bridge: &Bridge) -> String {
-        let mut page = Vec::new();
-        bridge.render(at(0), &mut page);
-        String::from_utf8(page).expect("a page is UTF-8")
+    fn exposition(bridge: &Bridge) -> String {
+        let mut out = Vec::new();
+        bridge.render(at(0), &mut out);
+        String::from_utf8(out).expect("an exposition is UTF-8")
     }
 
     #[test]
-    fn a_series_unseen_goes_with_its_name_type_and_place() {
+    fn an_expired_series_frees_its_name_type_and_place() {
         let bridge = bridge(1000);
         let mut worker = bridge.worker();
         worker.ingest(b"c:1|c|#a:1\nc:1|c|#a:2\ng:1|g\nh:1|h", at(0));
         worker.ingest(b"c:1|c|#a:2", at(900));
-        assert_eq!(bridge.expire(at(1000)), 0, "marked, and this worker has not passed since");
+        assert_eq!(bridge.expire(at(1000)), 0, "it has a tombstone that the worker has not seen yet");
         assert_eq!(bridge.expire(at(1000)), 0);
         worker.tick();
         assert_eq!(bridge.expire(at(1001)), 1);
-        let text = page(&bridge);
+        let text = exposition(&bridge);
         assert!(!text.contains("c{a=\"1\"}") && text.contains("c{a=\"2\"} 2") && text.contains("\ng 1\n") && text.contains("h_count 1"));
         assert_eq!((bridge.registry().series(), bridge.registry().families().len()), (3, 3));
         bridge.expire(at(5000));
@@ -150,11 +158,11 @@ mod tests {
         assert_eq!(bridge.expire(at(5001)), 1);
         assert_eq!((bridge.registry().series(), bridge.registry().families().len()), (2, 2));
         worker.ingest(b"c:5|g", at(5002));
-        assert!(page(&bridge).contains("# TYPE c gauge\nc 5\n"), "the name is free for another type");
+        assert!(exposition(&bridge).contains("# TYPE c gauge\nc 5\n"), "the name is free for another type");
     }
 
     #[test]
-    fn a_sample_between_mark_and_end_keeps_the_series() {
+    fn a_sample_between_tombstone_and_removal_keeps_the_series() {
         let bridge = bridge(1000);
         let mut worker = bridge.worker();
         worker.ingest(b"c:1|c", at(0));
@@ -162,11 +170,11 @@ mod tests {
         worker.ingest(b"c:1|c", at(1001));
         worker.tick();
         assert_eq!(bridge.expire(at(1002)), 0);
-        assert!(page(&bridge).contains("\nc 2\n"));
+        assert!(exposition(&bridge).contains("\nc 2\n"));
     }
 
     #[test]
-    fn a_rejected_sample_keeps_no_series() {
+    fn a_rejected_sample_does_not_keep_a_series_from_expiring() {
         let ttl = Ttl { counter_ms: Some(1000), gauge_ms: Some(1000), observer_ms: Some(1000), ..Ttl::default() };
         for observer in [Observer::default(), Observer::Summary(SummaryOptions::default())] {
             let bridge = Bridge::new(Options { ttl, observer, ..Options::default() });
@@ -181,24 +189,24 @@ mod tests {
     }
 
     #[test]
-    fn places_that_come_free_are_given_to_what_was_folded() {
+    fn folded_samples_get_the_series_of_one_that_expired() {
         let mut options = Options { ttl: Ttl { counter_ms: Some(1000), ..Ttl::default() }, ..Options::default() };
         options.limits.values_per_label = 1;
         let bridge = Bridge::new(options);
         let mut worker = bridge.worker();
         worker.ingest(b"c:1|c|#a:1\nc:1|c|#a:2", at(0));
         worker.ingest(b"c:1|c|#a:2", at(900));
-        assert!(page(&bridge).contains("c{a=\"_overflow_\"} 2"));
+        assert!(exposition(&bridge).contains("c{a=\"_overflow_\"} 2"));
         bridge.expire(at(1000));
         worker.tick();
         assert_eq!(bridge.expire(at(1001)), 1);
         worker.ingest(b"c:1|c|#a:2", at(1002));
-        assert!(page(&bridge).contains("c{a=\"2\"} 1"));
+        assert!(exposition(&bridge).contains("c{a=\"2\"} 1"));
     }
 
-    /// Workers that pause and come back while series expire under them: what went and what is left is all that was sent.
+    /// Workers write while series expire: the values of expired and remaining series add up to all that was sent.
     #[test]
-    fn no_sample_is_added_to_a_series_that_no_page_will_show() {
+    fn no_sample_is_added_to_a_series_that_no_exposition_will_show() {
         let bridge = bridge(1);
         let (sent, gone) = churn(&bridge);
         assert!(gone > 0.0, "series expired while they were written to");
@@ -206,14 +214,14 @@ mod tests {
         assert!(bridge.accounting().adds_up());
     }
 
-    /// The same where series come back with their values: nothing ever goes.
+    /// The same with a grace period: series return with their values, and nothing is lost.
     #[test]
-    fn series_that_rest_and_come_back_keep_every_sample() {
+    fn series_that_return_within_the_grace_period_keep_every_sample() {
         let ttl = Ttl { counter_ms: Some(1), ..Ttl::default() };
         let bridge = Bridge::new(Options { ttl, grace_ms: u64::MAX / 2, ..Options::default() });
         let (sent, gone) = churn(&bridge);
         assert!(gone > 0.0, "series expired while they were written to");
-        // All come back at once, with a sample of 0.
+        // All series return, with a sample of 0.
         let mut worker = bridge.worker();
         for name in 0..3 {
             (0..40).for_each(|tag| worker.ingest(format!("n{name}:0|c|#a:{tag}").as_bytes(), at(u64::MAX >> 20)));
@@ -226,9 +234,9 @@ mod tests {
         bridge.registry().families().iter().flat_map(|family| family.series().to_vec()).map(|series| series.number()).sum()
     }
 
-    /// Three workers and an expirer; how many samples were sent, and the sum of what expired.
+    /// Three workers and one thread that expires series. Returns the number of samples, and the sum of the expired values.
     fn churn(bridge: &Bridge) -> (u64, f64) {
-        /// Samples of each worker at least; they go on until enough series expired, however busy the machine is.
+        /// Minimum of samples per worker. Workers continue until enough series expired, so that a busy machine passes, too.
         const ROUNDS: u64 = 20_000;
         const EXPIRED_AT_LEAST: u64 = 50;
         const ROUNDS_AT_MOST: u64 = 2_000_000;

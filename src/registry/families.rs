@@ -1,4 +1,4 @@
-//! All families by name: a map that is asked for each new binding, and an index beside it in the order of the exposition.
+//! All families by name: a map for look-ups of new bindings, and an index in the order of the exposition.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -10,7 +10,7 @@ use rapidhash::quality::RandomState;
 use super::family::Family;
 use super::kind::FamilyKind;
 
-/// More than the cores of most machines, so that two workers with new bindings rarely meet.
+/// More than most machines have cores, so that two workers rarely need the same shard.
 const SHARDS: usize = 64;
 
 /// Families in the order of the exposition.
@@ -19,8 +19,8 @@ pub(super) type Index = BTreeMap<Box<str>, Arc<Family>>;
 /// All families of a registry.
 pub(super) struct Families {
     by_name: DashMap<Box<str>, Arc<Family>, RandomState>,
-    /// The same families in the order of the exposition. Its lock also makes the creation of families one at a time, so that two
-    /// whose lines would collide cannot both come to be.
+    /// The same families in the order of the exposition. Its lock serialises the creation of families, so that two families whose
+    /// lines collide are never created together.
     index: RwLock<Index>,
 }
 
@@ -31,12 +31,13 @@ impl Default for Families {
 }
 
 impl Families {
-    /// The family of this name; it may be on its way out.
+    /// The family of this name. It may be gone already: see [`Family::is_gone`].
     pub(super) fn get(&self, name: &str) -> Option<Arc<Family>> {
         self.by_name.get(name).map(|family| Arc::clone(&family))
     }
 
-    /// The living family of this name, else what `new` makes of the others; no other family comes to be meanwhile.
+    /// The family of this name, if it is not gone; else the one that `new` creates, given all others. No other family is created
+    /// meanwhile.
     ///
     /// # Errors
     ///
@@ -52,7 +53,7 @@ impl Families {
         Ok(family)
     }
 
-    /// Takes a family out that is gone, unless its name has a new one already.
+    /// Removes a family that is gone, unless a new one of its name exists already.
     pub(super) fn forget(&self, family: &Arc<Family>) {
         let name = family.name().as_str();
         let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
@@ -62,7 +63,7 @@ impl Families {
         self.by_name.remove_if(name, |_, known| Arc::ptr_eq(known, family));
     }
 
-    /// Those from this name on, sorted by name; all for `None`.
+    /// The families from this name on, sorted by name; all of them for `None`.
     pub(super) fn from(&self, name: Option<&str>) -> Vec<Arc<Family>> {
         let from = name.map_or(Bound::Unbounded, Bound::Included);
         let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
@@ -70,7 +71,7 @@ impl Families {
     }
 }
 
-/// The family whose lines could be mistaken for those of the new one, or the other way round: `x_sum` beside a histogram `x`.
+/// An existing family whose lines would collide with those of the new one, such as `x_sum` beside a histogram `x`.
 pub(super) fn lines_collide<'i>(index: &'i Index, name: &str, kind: &FamilyKind) -> Option<&'i Arc<Family>> {
     let living = |name: &str| index.get(name).filter(|family| !family.is_gone());
     let taken_by_new = kind.suffixes().iter().find_map(|suffix| living(&format!("{name}{suffix}")));

@@ -1,7 +1,7 @@
-//! A family: one name, one type, its series in the order of the page.
+//! A family: one name, one type, and its series in the order of the exposition.
 //!
-//! Who admits a series holds the lock of the members, and nobody else for long: pages are put in order under a lock of their
-//! own, and expiry takes series out a few at a time.
+//! Admission holds the lock of the members. Nothing else holds it for long: expositions sort the series under a lock of their own, and
+//! expiry removes a few series at a time.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
@@ -16,37 +16,43 @@ use super::report::FamilyReport;
 use super::request::{Admitted, NotAdmitted, Request};
 use super::series::{Series, bytes_of_one};
 use super::values::OVERFLOW_VALUE;
-use super::worker_cells::CellHandle;
+use super::worker_cells::WorkerCell;
 use crate::lock::lock;
 use crate::memory::{Account, Memory};
 use crate::name::FamilyName;
 use crate::source::Source;
 use crate::time::Timestamp;
 
-/// Series taken out while the lock is held once, so that a worker with a new series never waits long.
-const TAKE_OUT: usize = 256;
+/// Series removed under one hold of the lock, so that a worker with a new series never waits long.
+const REMOVED_TOGETHER: usize = 256;
 
-/// What a family costs beside names and series: its own fields, its places in map and index, the allocator.
+/// Memory of a family without names and series: its fields, its places in map and index, overhead of the allocator.
 const FAMILY_BYTES: usize = 800;
 
 /// One name, one type, and the series.
 pub(crate) struct Family {
     name: FamilyName,
     kind: FamilyKind,
-    /// The rule that made it, as its pattern is written; empty for none.
+    /// The pattern of the rule that created it; empty for none.
     origin: Box<str>,
-    /// The newest rules under which a sample was admitted.
+    /// The newest generation of rules that admitted a sample.
     generation: AtomicU64,
-    /// Set once it has no series and is on its way out of the registry; nothing is admitted then.
+    /// Set when its last series was removed. It admits nothing then, and the registry removes it.
     gone: AtomicBool,
-    /// The sample that made it, as it was sent, and who sent it.
-    first: (Box<str>, Source),
+    /// The sample that created it.
+    first: FirstSample,
     members: Mutex<Members>,
-    /// In the order of the page, shared with pages being made; what came and went since is with the members.
+    /// The series in the order of the exposition, shared with expositions in progress. Members keep what was added and removed since.
     ordered: Mutex<Arc<Vec<Arc<Series>>>>,
 }
 
-/// What is to be known of a family to save it, at one moment.
+/// The sample that created a family, as it was sent, and its sender.
+struct FirstSample {
+    text: Box<str>,
+    source: Source,
+}
+
+/// The parts of a family that are saved, at one moment.
 pub(super) struct FamilySnapshot {
     pub(super) series: Arc<Vec<Arc<Series>>>,
     pub(super) overflow: Option<Arc<Series>>,
@@ -55,21 +61,21 @@ pub(super) struct FamilySnapshot {
 }
 
 impl Family {
-    /// Without series. What its overflow series will take is taken from its account beforehand, so that there is always room for it.
+    /// A family without series. The memory of its overflow series is charged in advance, so that there is always room for it.
     pub(super) fn new(request: &Request<'_>, memory: &Arc<Memory>) -> Self {
         let name_bytes = request.name.as_str().len();
         let bounds = if let FamilyKind::Histogram { bounds } = request.kind { size_of_val::<[f64]>(bounds) } else { 0 };
         let texts = 3 * name_bytes + request.origin.len() + request.help.as_ref().map_or(0, |help| help.len());
         let overflow: usize = request.labels.iter().map(|(label, _)| label.len() + OVERFLOW_VALUE.len() + 4).sum();
-        let bytes = (FAMILY_BYTES + texts + bounds, overflow + bytes_of_one("", request.kind));
+        let (base_bytes, reserved_bytes) = (FAMILY_BYTES + texts + bounds, overflow + bytes_of_one("", request.kind));
         Self {
             name: request.name.clone(),
             kind: request.kind.clone(),
             origin: request.origin.into(),
             generation: AtomicU64::new(request.generation),
             gone: AtomicBool::new(false),
-            first: (request.arrival.example().into(), request.arrival.source),
-            members: Mutex::new(Members::new(&Account::new(memory), bytes)),
+            first: FirstSample { text: request.arrival.example().into(), source: request.arrival.source },
+            members: Mutex::new(Members::new(&Account::new(memory), base_bytes, reserved_bytes)),
             ordered: Mutex::default(),
         }
     }
@@ -84,61 +90,60 @@ impl Family {
         &self.kind
     }
 
-    /// The rule that made it, as its pattern is written; empty for none.
+    /// The pattern of the rule that created it; empty for none.
     pub(super) fn origin(&self) -> &str {
         &self.origin
     }
 
-    /// What is to be known to save it.
+    /// The parts that are saved.
     pub(super) fn snapshot(&self) -> FamilySnapshot {
         let series = self.series();
         let (overflow, first_names) = lock(&self.members).overflow_and_first_names();
         FamilySnapshot { series, overflow, help: self.help(), first_names }
     }
 
-    /// The label names of the overflow series, whichever series is restored first.
+    /// Sets the label names of the overflow series, whichever series is restored first.
     pub(super) fn restore_first_names(&self, names: &[String]) {
         lock(&self.members).restore_first_names(names);
     }
 
-    /// The overflow series with the labels that it had, and its cell.
-    pub(super) fn restore_overflow(&self, request: &Request<'_>) -> (CellHandle, Arc<Series>) {
+    /// Restores the overflow series with the labels that it had. Returns it with its cell.
+    pub(super) fn restore_overflow(&self, request: &Request<'_>) -> (WorkerCell, Arc<Series>) {
         let mut members = lock(&self.members);
         members.help.clone_from(&request.help);
         let series = members.restore_overflow(&self.kind, request);
-        let cell = series.cell(&self.kind, request.worker, (request.ttl_ms, request.arrival.now));
-        (cell.unwrap_or_else(|| CellHandle::Gauge(Arc::default())), series)
+        (series.cell(request.worker, request.ttl_ms, request.arrival.now), series)
     }
 
-    /// The help that a rule gave, the newest rules' if there were several.
+    /// The help of the newest rules that state one.
     pub(crate) fn help(&self) -> Option<Arc<str>> {
         lock(&self.members).help.clone()
     }
 
-    /// The base unit of its values, if a rule says so.
+    /// The base unit of its values, if a rule states one.
     pub(crate) fn unit(&self) -> Option<&'static str> {
         lock(&self.members).unit
     }
 
-    /// Whether a label name of its series may stand in quotes. False is certain.
+    /// Whether a label name of its series may be quoted. False is certain, true is not.
     pub(crate) fn may_have_quoted_names(&self) -> bool {
         lock(&self.members).may_have_quoted_names
     }
 
-    /// The sample that made it, as it was sent, and who sent it.
+    /// The sample that created it, as it was sent, and its sender.
     pub(super) fn first_sample(&self) -> (&str, Source) {
-        (&self.first.0, self.first.1)
+        (&self.first.text, self.first.source)
     }
 
-    /// It as one side of a conflict.
+    /// The family as one side of a conflict.
     pub(super) fn side(&self) -> Side {
         let (example, source) = self.first_sample();
         Side { name: self.name.as_str().into(), kind: self.kind.as_str(), example: example.into(), source }
     }
 
-    /// The series in the order of the page, which is that of their label texts; the overflow series among them.
+    /// The series in the order of the exposition, which is that of their label texts, with the overflow series.
     ///
-    /// What came since the last call is sorted, and merged into what was there. Ingest does not wait for it.
+    /// Series added since the last call are sorted and merged into the others. Ingest does not wait for that.
     pub(crate) fn series(&self) -> Arc<Vec<Arc<Series>>> {
         let mut ordered = lock(&self.ordered);
         let (came, have_gone) = lock(&self.members).changes();
@@ -156,41 +161,41 @@ impl Family {
         lock(&self.members).has(labels)
     }
 
-    /// How many series it has, the overflow series not counted.
+    /// Number of series, without the overflow series.
     pub(crate) fn len(&self) -> usize {
         lock(&self.members).len()
     }
 
-    /// Whether a page has anything to show of it.
+    /// Whether expositions show lines of it.
     pub(crate) fn has_lines(&self) -> bool {
         !lock(&self.members).is_empty()
     }
 
-    /// What it has, for people.
+    /// The family's entry in a cardinality report.
     pub(super) fn report(&self) -> FamilyReport {
         let series = self.series();
-        lock(&self.members).report((self.name.as_str(), &self.kind), &series)
+        lock(&self.members).report(self.name.as_str(), &self.kind, &series)
     }
 
-    /// The limits that it has hit.
+    /// The limits that it hit.
     pub(crate) fn limited(&self) -> Vec<Arc<Limited>> {
         lock(&self.members).limited.clone()
     }
 
-    /// How often a cell of it was made coarser, because memory was short.
+    /// How often one of its cells was made coarser because memory was short.
     pub(crate) fn coarsened(&self) -> u64 {
         lock(&self.members).account().coarsened()
     }
 
-    /// Whether nothing is admitted any more.
+    /// Whether it lost its last series. A family that is gone admits nothing.
     pub(super) fn is_gone(&self) -> bool {
         self.gone.load(Relaxed)
     }
 
-    /// Whether the family's own rule now makes something else of it, so that it is to begin anew.
+    /// Whether the rule that created the family now requests another kind, so that the family has to start again.
     pub(super) fn is_outdated(&self, request: &Request<'_>) -> bool {
         let differs = if self.origin.is_empty() {
-            // Without a rule the kind is the wire's affair; only what observers become can have changed.
+            // Without a rule the wire determines the kind. Only the options of histograms and summaries can have changed.
             self.kind.is_observer() && request.kind.is_observer() && self.kind != *request.kind
         } else {
             self.kind != *request.kind
@@ -198,8 +203,7 @@ impl Family {
         differs && *self.origin == *request.origin && self.generation.load(Relaxed) < request.generation
     }
 
-    /// Ends the family and all its series at once; returns these. Nothing, if it is gone or up to date by now: another worker
-    /// may have come first.
+    /// Removes the family and all its series. Returns the series; none if another worker removed or replaced the family first.
     pub(super) fn end(&self, request: &Request<'_>, budget: &Budget<'_>) -> Vec<Arc<Series>> {
         let mut members = lock(&self.members);
         if self.is_gone() || !self.is_outdated(request) {
@@ -211,7 +215,7 @@ impl Family {
         all
     }
 
-    /// Ends one series at once. False if it is not the family's any more.
+    /// Removes one series without waiting for its ttl. False if it was removed before.
     pub(super) fn end_series(&self, series: &Arc<Series>, budget: &Budget<'_>) -> bool {
         let mut members = lock(&self.members);
         if series.is_out() {
@@ -222,7 +226,7 @@ impl Family {
         true
     }
 
-    /// Finds or admits the series; `None` if the family is gone meanwhile.
+    /// Finds or admits the series. `None` if the family is gone.
     pub(super) fn admit(&self, request: &Request<'_>, budget: &Budget<'_>) -> Option<Result<Admitted, NotAdmitted>> {
         let mut members = lock(&self.members);
         if self.is_gone() {
@@ -236,28 +240,26 @@ impl Family {
         let (series, folded) = match members.find_or_add(&self.kind, request, budget) {
             Ok(found) => found,
             Err(limited) => {
-                // Made for a series that is not to be: a family without any would stay for good.
+                // The family may have been created for this series. A family without series would never expire.
                 self.gone.store(members.is_empty(), Relaxed);
-                return Some(Err(NotAdmitted::Limited(limited.limit.refusal(), limited)));
+                return Some(Err(NotAdmitted::Limited(limited)));
             }
         };
-        // Under the family's lock, so that expiry cannot take the series out between being found and coming back to life.
-        let cell = series.cell(&self.kind, request.worker, (request.ttl_ms, request.arrival.now));
+        // Under the family's lock, so that expiry cannot remove the series before `cell` takes off its tombstone.
+        let cell = series.cell(request.worker, request.ttl_ms, request.arrival.now);
         drop(members);
-        // A family's series are of its kind, so there is always a cell.
-        let cell = cell.unwrap_or_else(|| CellHandle::Gauge(Arc::default()));
         Some(Ok(Admitted { cell, series, folded, has_other_help }))
     }
 
-    /// Takes out those of `series` that are still retired, and returns them. The last one takes the family with it.
-    pub(super) fn take_out(&self, series: &[Arc<Series>], budget: &Budget<'_>, now: Timestamp) -> Vec<Arc<Series>> {
+    /// Removes those of `series` that still have their tombstones, and returns them. Without series the family is gone.
+    pub(super) fn remove_expired(&self, series: &[Arc<Series>], budget: &Budget<'_>, now: Timestamp) -> Vec<Arc<Series>> {
         let mut gone = Vec::new();
-        for some in series.chunks(TAKE_OUT) {
+        for some in series.chunks(REMOVED_TOGETHER) {
             let mut members = lock(&self.members);
             if self.is_gone() {
                 break;
             }
-            for series in some.iter().filter(|series| !series.is_out() && series.stays_retired(now)) {
+            for series in some.iter().filter(|series| !series.is_out() && series.stays_expired(now)) {
                 if !members.remove(series, budget) {
                     budget.grace.put(&self.name, &self.kind, series, now);
                 }

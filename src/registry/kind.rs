@@ -1,35 +1,35 @@
-//! What a family is: its type, with what its cells need.
+//! The kind of a family: its type, with the options of its cells.
 
 use std::sync::Arc;
 
 use crate::options::SummaryOptions;
 use crate::registry::cell::Bounds;
 
-/// What a family is, with what its cells need.
+/// The kind of a family, with the options of its cells.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum FamilyKind {
     /// A sum that never goes down.
     Counter,
     /// A value that is set or changed.
     Gauge,
-    /// Classic buckets, and native ones where its options and somebody ask for them.
+    /// Classic buckets, and native ones where its options allow them and a client accepts them.
     Histogram {
-        /// Ascending, finite; and how native buckets are kept.
+        /// Finite bounds in ascending order, and the options of native buckets.
         bounds: Arc<Bounds>,
     },
     /// Quantiles over a sliding window.
-    Summary(SummaryOptions),
-    /// A distinct count, shown as a gauge.
+    Summary(Arc<SummaryOptions>),
+    /// A distinct count. Expositions show it as a gauge.
     Set,
 }
 
 impl FamilyKind {
-    /// Whether samples of `other` may be recorded by a family of this kind; buckets and quantiles are the family's own.
+    /// Whether a family of this kind can record samples of `other`. Bounds and quantiles may differ: the family uses its own.
     pub(crate) fn same_type(&self, other: &Self) -> bool {
         std::mem::discriminant(self) == std::mem::discriminant(other)
     }
 
-    /// Its name, as own metrics and reports have it.
+    /// The name of the kind in self-metrics and reports.
     pub(crate) fn as_str(&self) -> &'static str {
         match self {
             Self::Counter => "counter",
@@ -40,24 +40,24 @@ impl FamilyKind {
         }
     }
 
-    /// From now on its histograms keep native buckets, if they may.
+    /// Makes its histograms keep native buckets, if its options allow them.
     pub(super) fn want_native(&self) {
         if let Self::Histogram { bounds } = self {
             bounds.want_native();
         }
     }
 
-    /// Whether it observes values.
+    /// Whether it is a histogram or a summary.
     pub(crate) fn is_observer(&self) -> bool {
         matches!(self, Self::Histogram { .. } | Self::Summary(_))
     }
 
-    /// Whether its series add up what was sent, and so never fall but by beginning anew.
+    /// Whether its series are sums, which decrease only when they start again.
     pub(super) fn accumulates(&self) -> bool {
         *self == Self::Counter || self.is_observer()
     }
 
-    /// Whether a label of this name would spoil the page: one of the format's own, or one that Prometheus keeps for itself.
+    /// Whether the exposition format or Prometheus reserves this label name.
     pub(crate) fn reserves(&self, label: &str) -> bool {
         match self {
             Self::Histogram { .. } if label == "le" => true,
@@ -66,7 +66,7 @@ impl FamilyKind {
         }
     }
 
-    /// What its lines have behind the family's name.
+    /// The suffixes of its lines behind the family's name.
     pub(crate) fn suffixes(&self) -> &'static [&'static str] {
         match self {
             Self::Histogram { .. } => &["_sum", "_count", "_bucket"],

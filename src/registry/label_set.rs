@@ -1,18 +1,18 @@
-//! A label set as the page shows it.
+//! A label set as expositions show it.
 
 use std::borrow::Cow;
 
 use crate::name::{NameValidation, escape_value_into, is_legacy_label, push_quoted};
 
-/// A label set: sorted by name, each name once, rendered as `a="x",b="y"`; names that not every Prometheus accepts stand in
-/// quotes, `"a.b"="x"`. The text, but for labels without a value, is the identity of a series in its family.
+/// A label set: sorted by name, each name once, rendered as `a="x",b="y"`. Names that older versions of Prometheus reject are quoted:
+/// `"a.b"="x"`. The text without labels of empty value identifies a series in its family.
 ///
-/// Made for one binding miss after another; `clear` keeps its memory.
+/// One value is reused for all binding misses of a worker: `clear` keeps its memory.
 #[derive(Debug, Default)]
 pub(crate) struct Labels {
-    /// All names and raw values, one after the other.
+    /// All names and raw values, concatenated.
     arena: String,
-    /// Ends of name and value in the arena, by label.
+    /// The parts of the arena, by label.
     spans: Vec<Span>,
     text: String,
     names: NameValidation,
@@ -24,20 +24,30 @@ struct Span {
     value: (usize, usize),
 }
 
+impl Span {
+    fn name(self, arena: &str) -> &str {
+        slice(arena, self.name)
+    }
+
+    fn value(self, arena: &str) -> &str {
+        slice(arena, self.value)
+    }
+}
+
 impl Labels {
-    /// None yet. The default is of legacy names.
+    /// An empty label set. The default has legacy names.
     pub(crate) fn new(names: NameValidation) -> Self {
         Self { names, ..Self::default() }
     }
 
-    /// Empties it for the next identity.
+    /// Removes all labels.
     pub(crate) fn clear(&mut self) {
         self.arena.clear();
         self.spans.clear();
         self.text.clear();
     }
 
-    /// Adds a label; its name is escaped unless names are kept.
+    /// Adds a label. Its name is escaped under legacy names.
     pub(crate) fn push(&mut self, key: &str, value: &str) {
         let start = self.arena.len();
         self.names.push_name(key, &mut self.arena);
@@ -46,33 +56,27 @@ impl Labels {
         self.spans.push(Span { name: (start, middle), value: (middle, self.arena.len()) });
     }
 
-    /// Sorts, lets the last of equal names win, and renders. To be called once, after the last `push`.
+    /// Sorts and renders the labels. Of equal names the last one pushed is kept. To be called once, after the last `push`.
     pub(crate) fn finish(&mut self) {
         let Self { arena, spans, text, .. } = self;
-        let name = |span: &Span| slice(arena, span.name);
         // Stable, so that of equal names the last pushed stays last.
-        spans.sort_by(|a, b| name(a).cmp(name(b)));
-        let mut kept = 0;
-        for at in 0..spans.len() {
-            let last_of_its_name = match (spans.get(at), spans.get(at + 1)) {
-                (Some(a), Some(b)) => name(a) != name(b),
-                _ => true,
-            };
-            if last_of_its_name {
-                spans.swap(kept, at);
-                kept += 1;
+        spans.sort_by(|a, b| a.name(arena).cmp(b.name(arena)));
+        spans.dedup_by(|later, earlier| {
+            let is_same = later.name(arena) == earlier.name(arena);
+            if is_same {
+                *earlier = *later;
             }
-        }
-        spans.truncate(kept);
+            is_same
+        });
         for span in spans.iter() {
             if !text.is_empty() {
                 text.push(',');
             }
-            push_label(slice(arena, span.name), slice(arena, span.value), text);
+            push_label(span.name(arena), span.value(arena), text);
         }
     }
 
-    /// The same labels, but for one value.
+    /// The same labels with another value of the label `name`.
     pub(super) fn with_value(&self, name: &str, value: &str) -> Self {
         let mut changed = Self::new(self.names);
         self.iter().for_each(|(known, old)| changed.push(known, if known == name { value } else { old }));
@@ -85,27 +89,28 @@ impl Labels {
         &self.text
     }
 
-    /// Which names it takes.
+    /// The validation that its names follow.
     pub(super) fn names(&self) -> NameValidation {
         self.names
     }
 
     /// Names and raw values, sorted by name.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.spans.iter().map(|span| (slice(&self.arena, span.name), slice(&self.arena, span.value)))
+        self.spans.iter().map(|span| (span.name(&self.arena), span.value(&self.arena)))
     }
 
-    /// How many labels.
+    /// Number of labels.
     pub(crate) fn len(&self) -> usize {
         self.spans.len()
     }
 }
 
 fn slice(arena: &str, (start, end): (usize, usize)) -> &str {
+    debug_assert!(arena.get(start..end).is_some(), "a span of another arena");
     arena.get(start..end).unwrap_or_default()
 }
 
-/// Appends `name="value"`, the value escaped, the name in quotes if it needs them.
+/// Appends `name="value"`, the value escaped, the name quoted if necessary.
 pub(crate) fn push_label(name: &str, value: &str, out: &mut String) {
     if is_legacy_label(name) {
         out.push_str(name);
@@ -117,10 +122,10 @@ pub(crate) fn push_label(name: &str, value: &str, out: &mut String) {
     out.push('"');
 }
 
-/// A rendered label text without the labels that have no value. Prometheus takes these for absent, so that with and without them
-/// it would be one series twice. They are shown nevertheless, as statsd_exporter does.
+/// A rendered label text without the labels of empty value. Prometheus treats these as absent, so the exposition would have one series
+/// twice. Expositions show them all the same, as statsd_exporter does.
 pub(super) fn identity(text: &str) -> Cow<'_, str> {
-    // Quotes within a value are escaped, so this is an empty value and nothing else.
+    // Quotes within a value are escaped, so this can only be an empty value.
     if !text.contains("=\"\"") {
         return Cow::Borrowed(text);
     }
@@ -134,12 +139,12 @@ pub(super) fn identity(text: &str) -> Cow<'_, str> {
     Cow::Owned(without)
 }
 
-/// Whether a rendered label text may have a name in quotes. It may say so of one that has none, never the other way round.
+/// Whether a rendered label text may have a quoted name. False is certain, true is not.
 pub(crate) fn may_have_quoted_names(text: &str) -> bool {
     text.starts_with('"') || text.contains(",\"")
 }
 
-/// Takes a rendered label text apart again: raw names and values, in its order.
+/// Parses a rendered label text: raw names and values, in its order. Ends at the first byte that [`push_label`] would not have written.
 pub(crate) fn split(text: &str) -> impl Iterator<Item = (Cow<'_, str>, String)> {
     let mut rest = text;
     std::iter::from_fn(move || {
@@ -156,7 +161,7 @@ pub(crate) fn split(text: &str) -> impl Iterator<Item = (Cow<'_, str>, String)> 
     })
 }
 
-/// What stands up to the closing quote, without its escapes, and what follows that.
+/// The text up to the closing quote, without escapes, and the text behind the quote.
 fn unquoted(text: &str) -> Option<(String, &str)> {
     let mut plain = String::new();
     let mut chars = text.char_indices();
@@ -175,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn labels_are_sorted_and_the_last_of_a_name_wins() {
+    fn labels_are_sorted_and_the_last_of_equal_names_is_kept() {
         let mut labels = Labels::default();
         for round in 0..2 {
             labels.clear();
@@ -192,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn names_in_utf8_are_kept_and_stand_in_quotes() {
+    fn utf8_names_are_kept_and_quoted() {
         let given = [("a.b", ""), ("a_b", "="), ("é\"=\"", ",\""), ("x", "\\"), ("x=", "1"), ("\n", "y")];
         let mut labels = Labels::new(NameValidation::Utf8);
         given.iter().for_each(|(name, value)| labels.push(name, value));
@@ -206,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_without_a_value_are_not_part_of_the_identity() {
+    fn labels_of_empty_value_are_not_part_of_the_identity() {
         for (text, want) in [
             ("", ""),
             (r#"a="""#, ""),

@@ -1,4 +1,4 @@
-//! Which limit stopped a new series, how many samples that cost, and who did it.
+//! Limits that new series hit: the number of samples that they folded or rejected, and the offender.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -16,17 +16,17 @@ use crate::time::Timestamp;
 /// A limit on new series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
-    /// Series in all.
+    /// Number of series.
     Series,
-    /// Series of the family.
+    /// Number of series of one family.
     SeriesPerFamily,
-    /// Distinct values of a label in the family.
+    /// Number of distinct values of a label in one family.
     ValuesPerLabel,
-    /// Distinct label names in the family.
+    /// Number of distinct label names in one family.
     LabelsPerFamily,
-    /// Bytes of all series.
+    /// Memory of all series.
     SeriesBytes,
-    /// Families.
+    /// Number of families.
     Families,
 }
 
@@ -43,8 +43,8 @@ impl Limit {
         }
     }
 
-    /// The reason under which a sample is refused that cannot be folded.
-    pub const fn refusal(self) -> Refusal {
+    /// The reason that samples are rejected under where they cannot be folded.
+    pub const fn rejection(self) -> Refusal {
         match self {
             Self::Series => Refusal::SeriesLimit,
             Self::SeriesPerFamily => Refusal::FamilySeriesLimit,
@@ -56,47 +56,47 @@ impl Limit {
     }
 }
 
-/// A family's limit that was hit, the samples that it folded or refused, and what is known of the culprit.
+/// A limit that was hit, with the number of samples that it folded or rejected, and the offender.
 #[derive(Debug)]
 pub struct Limited {
-    /// The family; nothing where whole families are kept out.
+    /// The family; empty where the limit rejects whole families.
     pub family: Box<str>,
     /// The limit.
     pub limit: Limit,
-    /// The label with too many values, or nothing.
+    /// The label with too many values; empty if the limit is not about one label.
     pub label: Box<str>,
-    /// What becomes of samples: folded into another series of the family, or refused.
+    /// What happens to the samples: folded into another series of the family, or rejected.
     pub action: Overflow,
-    /// When it was hit for the first time.
+    /// Time of the first sample that hit the limit.
     pub first: Timestamp,
-    /// Who sent the sample that hit it first.
+    /// The sender of that sample.
     pub source: Source,
     samples: AtomicU64,
-    culprit: Option<Culprit>,
+    offender: Option<Offender>,
 }
 
-/// What a limit kept out. Memory: up to 16 KiB of the count, and [`EXAMPLES`] texts.
+/// The values that a limit folded or rejected. Memory: up to 16 KiB for their number, and [`EXAMPLES`] texts.
 #[derive(Debug, Default)]
-struct Culprit {
+struct Offender {
     examples: Mutex<Vec<Box<str>>>,
     values: SetCell,
 }
 
-/// How many of the refused values are kept as examples.
+/// Maximum number of values kept as examples.
 const EXAMPLES: usize = 5;
 
-/// How many hit limits keep a culprit, over all families; the others count their samples only.
-const CULPRITS: usize = 128;
+/// Maximum number of offenders over all families. Limits hit later only count their samples.
+const MAX_OFFENDERS: usize = 128;
 
-/// Hands out the right to keep a culprit.
+/// The number of offenders over all families.
 #[derive(Debug, Default)]
-pub(super) struct Culprits(AtomicUsize);
+pub(super) struct Offenders(AtomicUsize);
 
 impl Limited {
-    /// Hit just now, by a new series of `family`, or by a new family if that is empty.
-    pub(super) fn new(family: &str, (limit, label): (Limit, &str), action: Overflow, arrival: &Arrival<'_>, culprits: &Culprits) -> Self {
-        let has_room = culprits.0.fetch_update(Relaxed, Relaxed, |kept| (kept < CULPRITS).then_some(kept + 1)).is_ok();
-        let (what, now) = (if family.is_empty() { "new families are refused" } else { action.describe() }, arrival.now);
+    /// A limit that a new series of `family` hits now; a new family, if `family` is empty.
+    pub(super) fn new(family: &str, limit: Limit, label: &str, action: Overflow, arrival: &Arrival<'_>, offenders: &Offenders) -> Self {
+        let has_room = offenders.0.fetch_update(Relaxed, Relaxed, |kept| (kept < MAX_OFFENDERS).then_some(kept + 1)).is_ok();
+        let (what, now) = (if family.is_empty() { "new families are rejected" } else { action.describe() }, arrival.now);
         let (sample, source) = (arrival.example(), arrival.source);
         tracing::warn!(family, limit = limit.as_str(), label, %sample, %source, "a limit is hit: {what}");
         Self {
@@ -107,7 +107,7 @@ impl Limited {
             first: now,
             source,
             samples: AtomicU64::new(0),
-            culprit: has_room.then(Culprit::default),
+            offender: has_room.then(Offender::default),
         }
     }
 
@@ -116,21 +116,21 @@ impl Limited {
         self.samples.fetch_add(1, Relaxed);
     }
 
-    /// Samples folded or refused so far.
+    /// Samples folded or rejected so far.
     pub fn samples(&self) -> u64 {
         self.samples.load(Relaxed)
     }
 
-    /// Notes what was kept out: the label's value, or all labels where no label is named. Called for new identities only.
+    /// Notes the value of the label, or all labels if the limit is not about one label. Called for new identities only.
     pub(super) fn note(&self, labels: &Labels) {
         self.note_value(labels.iter().find(|(name, _)| *name == &*self.label).map_or(labels.text(), |(_, value)| value));
     }
 
-    /// Notes a name or value that was kept out.
+    /// Notes a name or a value that the limit folded or rejected.
     pub(super) fn note_value(&self, value: &str) {
-        let Some(culprit) = &self.culprit else { return };
-        culprit.values.insert(value.as_bytes());
-        let mut examples = lock(&culprit.examples);
+        let Some(offender) = &self.offender else { return };
+        offender.values.insert(value.as_bytes());
+        let mut examples = lock(&offender.examples);
         if examples.len() < EXAMPLES {
             let value = shortened(value, VALUE_BYTES);
             if examples.iter().all(|known| &**known != value) {
@@ -139,16 +139,16 @@ impl Limited {
         }
     }
 
-    /// The first few of the values that were kept out.
+    /// The first few values that the limit folded or rejected.
     pub fn examples(&self) -> Vec<Box<str>> {
-        self.culprit.as_ref().map(|culprit| lock(&culprit.examples).clone()).unwrap_or_default()
+        self.offender.as_ref().map(|offender| lock(&offender.examples).clone()).unwrap_or_default()
     }
 
-    /// How many distinct values of the label, or label sets where no label is named, or names, were kept out so far: exact up to 2,048,
-    /// then an estimate. `None` for limits hit after 128 others.
+    /// Number of distinct values, label sets or names that the limit folded or rejected: exact up to 2,048, then an estimate. `None`
+    /// for limits hit after 128 others.
     pub fn distinct(&self) -> Option<f64> {
         let mut all = SetSnapshot::default();
-        self.culprit.as_ref()?.values.merge_into(&mut all);
+        self.offender.as_ref()?.values.merge_into(&mut all);
         Some(all.distinct())
     }
 }

@@ -1,4 +1,4 @@
-//! The series of one family by their labels, and what the limits say of a new one. All of it is behind the family's lock.
+//! The series of one family by their labels, and the limits on new ones. The family's lock protects all of it.
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -18,48 +18,55 @@ use super::values::{LabelValues, OVERFLOW_VALUE};
 use crate::memory::{Account, Charge};
 use crate::options::{Limits, Overflow};
 
-/// How many combinations of limit and label a family counts one by one; further labels are counted without their name.
+/// Maximum number of combinations of limit and label that a family counts separately. Further labels are counted without their name.
 const LIMITED: usize = 16;
 
-/// Series with a label that stands for many may be this part of a family's limit, and at least as many as this, beside it.
-const DROPPED_PART: usize = 16;
+/// Series with an overflow value do not count for the family's limit. Their own limit is one part in this many of it, and at least this
+/// many series.
+const OVERFLOW_VALUE_PART: usize = 16;
 
-/// How many labels a report names, how many values of each, and in how many series these are looked for.
-const REPORTED: (usize, usize, usize) = (10, 5, 1_000);
+/// Labels in a report.
+const REPORTED_LABELS: usize = 10;
 
-/// A series, and the limit because of which it takes samples that are not its own.
+/// Values of each label in a report.
+const REPORTED_VALUES: usize = 5;
+
+/// Series that a report searches for values.
+const REPORTED_SERIES: usize = 1_000;
+
+/// A series, and the limit because of which it takes samples of other series.
 type SeriesFound = (Arc<Series>, Option<Arc<Limited>>);
 
-/// What a limit that was hit costs, beside names.
+/// Memory of a limit that was hit, without names.
 const LIMITED_BYTES: usize = 256;
 
 pub(super) struct Members {
     by_labels: HashTable<Arc<Series>>,
     hasher: RandomState,
-    /// Series that came since the last page, in no order.
+    /// Series added since the last exposition, in no order.
     came: Vec<Arc<Series>>,
-    /// Whether some have gone since the last page.
+    /// Whether series were removed since the last exposition.
     have_gone: bool,
     values: LabelValues,
     pub(super) help: Option<Arc<str>>,
-    /// The base unit of the values, if a rule says so.
+    /// The base unit of the values, if a rule states one.
     pub(super) unit: Option<&'static str>,
     overflow: Option<Arc<Series>>,
-    /// Whether a label name may stand in quotes, of any series that there ever was.
+    /// Whether a current or earlier series may have a quoted label name.
     pub(super) may_have_quoted_names: bool,
-    /// Series with a label that stands for many, the overflow series not counted.
-    dropped: usize,
+    /// Number of series with an overflow value, without the overflow series.
+    with_overflow_value: usize,
     pub(super) limited: Vec<Arc<Limited>>,
-    /// What the family takes beside its series: with what is known of label values, and with room for its overflow series.
+    /// Memory of the family without its series: with its label values, and with room for its overflow series.
     charge: Charge,
     base_bytes: usize,
-    /// What the overflow series will take.
+    /// Memory that the overflow series will need.
     reserved_bytes: usize,
 }
 
 impl Members {
-    /// None, of a family that takes so many bytes itself, and for its overflow series.
-    pub(super) fn new(account: &Arc<Account>, (base_bytes, reserved_bytes): (usize, usize)) -> Self {
+    /// No series. `base_bytes` is the memory of the family itself, `reserved_bytes` that of its overflow series.
+    pub(super) fn new(account: &Arc<Account>, base_bytes: usize, reserved_bytes: usize) -> Self {
         Self {
             by_labels: HashTable::new(),
             hasher: RandomState::new(),
@@ -70,7 +77,7 @@ impl Members {
             unit: None,
             overflow: None,
             may_have_quoted_names: false,
-            dropped: 0,
+            with_overflow_value: 0,
             limited: Vec::new(),
             charge: Charge::new(account, base_bytes + reserved_bytes),
             base_bytes,
@@ -78,24 +85,24 @@ impl Members {
         }
     }
 
-    /// What the family and its series take.
+    /// The account of the family and its series.
     pub(super) fn account(&self) -> &Arc<Account> {
         self.charge.account()
     }
 
-    /// Counts what the family takes beside its series.
-    fn settle(&mut self) {
+    /// Charges the memory of the family without its series.
+    fn update_charge(&mut self) {
         let limited = self.limited.iter().map(|limited| LIMITED_BYTES + limited.family.len() + limited.label.len()).sum::<usize>();
         let reserved = if self.overflow.is_none() { self.reserved_bytes } else { 0 };
         self.charge.set(self.base_bytes + reserved + self.values.bytes() + limited);
     }
 
-    /// How many series, the overflow series not counted.
+    /// Number of series, without the overflow series.
     pub(super) fn len(&self) -> usize {
         self.by_labels.len() - usize::from(self.overflow.is_some())
     }
 
-    /// Whether there is none, not even an overflow series.
+    /// Whether there is no series, not even an overflow series.
     pub(super) fn is_empty(&self) -> bool {
         self.by_labels.is_empty()
     }
@@ -104,16 +111,16 @@ impl Members {
         self.by_labels.iter().map(Arc::clone).collect()
     }
 
-    /// What came since the last page, and whether some have gone.
+    /// Series added since the last call, and whether series were removed.
     pub(super) fn changes(&mut self) -> (Vec<Arc<Series>>, bool) {
         (std::mem::take(&mut self.came), std::mem::take(&mut self.have_gone))
     }
 
-    /// The series for these labels: known, new, or, with the limit that it hit, one that takes what is too much.
+    /// The series for these labels, found or added; at a limit, the series that takes its samples, with that limit.
     ///
     /// # Errors
     ///
-    /// The limit that refuses it.
+    /// The limit that rejects the series.
     pub(super) fn find_or_add(
         &mut self,
         kind: &FamilyKind,
@@ -127,35 +134,35 @@ impl Members {
         let Some((limit, label)) = self.limit_for(request.labels, budget) else {
             return Ok((self.add(kind, request.labels, request, budget), None));
         };
-        let action = match budget.limits.overflow {
+        let stated = match budget.limits.overflow {
             _ if *kind == FamilyKind::Gauge => Overflow::Refuse,
-            // No label explodes, or its name is what is too much.
+            // No label has too many values, or there are too many names.
             Overflow::DropLabel if label.is_empty() || limit == Limit::LabelsPerFamily => Overflow::Fold,
             stated => stated,
         };
-        let dropping = if action == Overflow::DropLabel { self.dropping(kind, (request, label), budget) } else { None };
+        let without_label = if stated == Overflow::DropLabel { self.without_label(kind, request, label, budget) } else { None };
         // Where there is no room for a series without the label either, the sample is folded.
-        let action = if action == Overflow::DropLabel && dropping.is_none() { Overflow::Fold } else { action };
+        let action = if stated == Overflow::DropLabel && without_label.is_none() { Overflow::Fold } else { stated };
         if matches!(limit, Limit::Series | Limit::SeriesBytes) {
-            // A family without a series yet: its overflow series has the names of the labels that it would have begun with.
+            // In a family without series the overflow series gets the label names that the first series would have had.
             self.values.begin_with(request.labels);
         }
-        let limited = self.limited(request, (limit, label), action, budget);
+        let limited = self.limited(request, limit, label, action, budget);
         limited.note(request.labels);
-        match (action, dropping) {
+        match (action, without_label) {
             (Overflow::Refuse, _) => Err(limited),
             (_, Some(series)) => Ok((series, Some(limited))),
             (_, None) => Ok((self.overflow(kind, request), Some(limited))),
         }
     }
 
-    /// Whether a known series is not to be written by this worker, where no memory is left: it would need one cell more.
+    /// Whether this worker would need a new cell of a known series. Without memory the sample is folded instead.
     fn is_beyond(&self, series: &Arc<Series>, request: &Request<'_>) -> bool {
         let is_overflow = self.overflow.as_ref().is_some_and(|overflow| Arc::ptr_eq(overflow, series));
         !is_overflow && series.lacks_cell_of(request.worker)
     }
 
-    /// Whether there is one with these labels.
+    /// Whether there is a series with these labels.
     pub(super) fn has(&self, labels: &str) -> bool {
         self.find(labels).is_some()
     }
@@ -175,7 +182,7 @@ impl Members {
         series.set_out(false);
     }
 
-    /// The limit that forbids a new series with these labels, and the label where it is one of values.
+    /// The limit that forbids a new series with these labels, and the label with too many values; empty if the limit is not about one.
     fn limit_for<'l>(&self, labels: &'l Labels, budget: &Budget<'_>) -> Option<(Limit, &'l str)> {
         let limits = &budget.limits;
         if let Some(name) = self.values.too_many(labels, limits.values_per_label) {
@@ -190,55 +197,64 @@ impl Members {
         budget.limit().map(|limit| (limit, ""))
     }
 
-    /// Whether the limit on the family's series forbids one more with these labels. Those with a label that stands for many have
-    /// room of their own, so that it does not matter which come first: a restart finds room for all of them again.
+    /// Whether the limit on the family's series forbids one more with these labels. Series with an overflow value have a limit of their
+    /// own. So the order in which series are added does not matter, and a restart restores all of them.
     fn is_full(&self, labels: &str, limits: &Limits) -> bool {
-        if is_dropped(labels) {
-            self.dropped >= (limits.series_per_family / DROPPED_PART).max(DROPPED_PART)
+        if has_overflow_value(labels) {
+            self.with_overflow_value >= (limits.series_per_family / OVERFLOW_VALUE_PART).max(OVERFLOW_VALUE_PART)
         } else {
-            self.len().saturating_sub(self.dropped) >= limits.series_per_family
+            self.len().saturating_sub(self.with_overflow_value) >= limits.series_per_family
         }
     }
 
-    /// A new series, or one that comes back with its old value.
+    /// Adds a series: a new one, or one that returns within its grace period.
     fn add(&mut self, kind: &FamilyKind, labels: &Labels, request: &Request<'_>, budget: &Budget<'_>) -> Arc<Series> {
-        let old = budget.grace.take(request.name, kind, labels.text());
-        let series = old.unwrap_or_else(|| self.new_series(labels.text(), kind, request));
+        let series = match budget.grace.take(request.name, kind, labels.text()) {
+            Some(returning) => {
+                returning.share_options_of(kind);
+                returning
+            }
+            None => self.new_series(labels.text(), kind, request),
+        };
+        // The labels of the series, which `remove` takes out again. Those of the sample may have other labels of empty value.
+        self.values.note(series.labels());
         self.insert(&series);
-        self.values.note(labels);
-        self.settle();
-        self.dropped += usize::from(is_dropped(labels.text()));
+        self.update_charge();
+        self.with_overflow_value += usize::from(has_overflow_value(series.labels()));
         budget.totals.add_series();
         series
     }
 
     fn new_series(&self, labels: &str, kind: &FamilyKind, request: &Request<'_>) -> Arc<Series> {
-        Arc::new(Series::new(labels, kind, (request.created, self.charge.account())))
+        Arc::new(Series::new(labels, kind, request.created, self.charge.account()))
     }
 
-    /// Takes a series out of the table. Says whether it was the overflow series.
+    /// Removes a series from the table. Returns whether it was the overflow series.
     pub(super) fn remove(&mut self, series: &Arc<Series>, budget: &Budget<'_>) -> bool {
         let hash = self.hasher.hash_one(identity(series.labels()));
-        if let Ok(entry) = self.by_labels.find_entry(hash, |known| Arc::ptr_eq(known, series)) {
-            entry.remove();
+        match self.by_labels.find_entry(hash, |known| Arc::ptr_eq(known, series)) {
+            Ok(entry) => drop(entry.remove()),
+            Err(_) => debug_assert!(false, "a series that is not the family's"),
         }
         series.set_out(true);
         self.have_gone = true;
         if self.overflow.as_ref().is_some_and(|overflow| Arc::ptr_eq(overflow, series)) {
             self.overflow = None;
-            self.settle();
+            self.update_charge();
             return true;
         }
         self.values.forget(series.labels());
-        self.settle();
+        self.update_charge();
         budget.totals.remove_series();
-        self.dropped = self.dropped.saturating_sub(usize::from(is_dropped(series.labels())));
+        let with_overflow_value = usize::from(has_overflow_value(series.labels()));
+        debug_assert!(self.with_overflow_value >= with_overflow_value);
+        self.with_overflow_value = self.with_overflow_value.saturating_sub(with_overflow_value);
         false
     }
 
-    /// The series that takes samples of `request` whose label has too many values: its labels, with that one, and any other
-    /// that has too many, made one. `None` where there is no room for it.
-    fn dropping(&mut self, kind: &FamilyKind, (request, label): (&Request<'_>, &str), budget: &Budget<'_>) -> Option<Arc<Series>> {
+    /// The series that takes samples of `request` because `label` has too many values: its labels, with the overflow value in `label`
+    /// and in all others with too many values. `None` where there is no room for it.
+    fn without_label(&mut self, kind: &FamilyKind, request: &Request<'_>, label: &str, budget: &Budget<'_>) -> Option<Arc<Series>> {
         let mut labels = request.labels.with_value(label, OVERFLOW_VALUE);
         while let Some(name) = self.values.too_many(&labels, budget.limits.values_per_label).map(str::to_owned) {
             labels = labels.with_value(&name, OVERFLOW_VALUE);
@@ -246,7 +262,7 @@ impl Members {
         if let Some(series) = self.find(labels.text()) {
             return Some(series);
         }
-        // With no other label than those, it is the overflow series.
+        // If no label has another value, it is the overflow series.
         if identity(labels.text()) == identity(&self.overflow_labels()) {
             return Some(self.overflow(kind, request));
         }
@@ -257,20 +273,20 @@ impl Members {
         has_room.then(|| self.add(kind, &labels, request, budget))
     }
 
-    /// The overflow series: the label names of the family's first series, each with the stated value.
+    /// The overflow series: the label names of the family's first series, each with the overflow value.
     fn overflow(&mut self, kind: &FamilyKind, request: &Request<'_>) -> Arc<Series> {
         if let Some(series) = &self.overflow {
             return Arc::clone(series);
         }
         let text = self.overflow_labels();
-        // A series of the wire may have these very labels, or there are no labels at all; then it is the overflow series.
+        // A sample may have these labels, or the first series has none. That series is the overflow series, too.
         if let Some(series) = self.find(&text) {
             return series;
         }
         self.new_overflow(kind, &text, request)
     }
 
-    /// The labels of the overflow series, which there may be or not.
+    /// The labels of the overflow series, whether it exists or not.
     fn overflow_labels(&self) -> String {
         let mut text = String::new();
         for name in self.values.first_names() {
@@ -286,49 +302,47 @@ impl Members {
         let series = self.new_series(labels, kind, request);
         self.insert(&series);
         self.overflow = Some(Arc::clone(&series));
-        self.settle();
+        self.update_charge();
         series
     }
 
-    /// The overflow series, and the label names that it has or would have.
+    /// The overflow series, if it exists, and its label names.
     pub(super) fn overflow_and_first_names(&self) -> (Option<Arc<Series>>, Vec<String>) {
         (self.overflow.clone(), self.values.first_names().map(str::to_owned).collect())
     }
 
-    /// The label names of the overflow series, whichever series is restored first.
+    /// Sets the label names of the overflow series, whichever series is restored first.
     pub(super) fn restore_first_names(&mut self, names: &[String]) {
         self.values.restore_first_names(names);
     }
 
-    /// The overflow series with the labels of `request`.
+    /// Restores the overflow series with the labels of `request`.
     pub(super) fn restore_overflow(&mut self, kind: &FamilyKind, request: &Request<'_>) -> Arc<Series> {
         let text = request.labels.text();
         self.find(text).unwrap_or_else(|| self.new_overflow(kind, text, request))
     }
 
-    /// The count for this limit and label, made and logged when it is hit for the first time.
-    fn limited(&mut self, request: &Request<'_>, (limit, label): (Limit, &str), action: Overflow, budget: &Budget<'_>) -> Arc<Limited> {
+    /// The entry of this limit and label. Created and logged when the limit is hit for the first time.
+    fn limited(&mut self, request: &Request<'_>, limit: Limit, label: &str, action: Overflow, budget: &Budget<'_>) -> Arc<Limited> {
         let known =
             |label: &str| self.limited.iter().find(|l| l.limit == limit && &*l.label == label && l.action == action).map(Arc::clone);
         let label = if known(label).is_some() || self.limited.len() < LIMITED { label } else { "" };
         if let Some(limited) = known(label) {
             return limited;
         }
-        let limited = Limited::new(request.name.as_str(), (limit, label), action, &request.arrival, budget.culprits);
-        let limited = Arc::new(limited);
+        let limited = Arc::new(Limited::new(request.name.as_str(), limit, label, action, &request.arrival, budget.offenders));
         self.limited.push(Arc::clone(&limited));
-        self.settle();
+        self.update_charge();
         limited
     }
 
-    /// What there is, for people, of the family of this name and kind. `series` are those of the page.
-    pub(super) fn report(&self, (family, kind): (&str, &FamilyKind), series: &[Arc<Series>]) -> FamilyReport {
-        let (labels, values, looked_at) = REPORTED;
-        let mut labels: Vec<_> =
-            self.values.widest_first().into_iter().take(labels).map(|(name, values)| LabelReport::new(name, values)).collect();
-        for series in series.iter().take(looked_at) {
+    /// The report of the family of this name and kind. `series` are all its series in the order of the exposition.
+    pub(super) fn report(&self, family: &str, kind: &FamilyKind, series: &[Arc<Series>]) -> FamilyReport {
+        let widest = self.values.widest_first().into_iter().take(REPORTED_LABELS);
+        let mut labels: Vec<_> = widest.map(|(name, values)| LabelReport::new(name, values)).collect();
+        for series in series.iter().take(REPORTED_SERIES) {
             for (name, value) in split(series.labels()).filter(|(_, value)| value != OVERFLOW_VALUE) {
-                let label = labels.iter_mut().find(|label| label.name == *name && label.examples.len() < values);
+                let label = labels.iter_mut().find(|label| label.name == *name && label.examples.len() < REPORTED_VALUES);
                 let value = shortened(&value, VALUE_BYTES);
                 if let Some(label) = label.filter(|label| label.examples.iter().all(|known| known != value)) {
                     label.examples.push(value.to_owned());
@@ -345,14 +359,14 @@ impl Members {
         }
     }
 
-    /// Ends a series at once, whoever writes to it.
+    /// Removes a series without waiting for its ttl, also while workers write to it.
     pub(super) fn end(&mut self, series: &Arc<Series>, budget: &Budget<'_>) {
         self.remove(series, budget);
-        series.retire_now();
+        series.expire_now();
     }
 }
 
-/// Whether one of its labels stands for many.
-fn is_dropped(labels: &str) -> bool {
+/// Whether one of the labels has the overflow value.
+fn has_overflow_value(labels: &str) -> bool {
     labels.contains("=\"_overflow_\"")
 }

@@ -1,8 +1,8 @@
-//! registry: families and their series; finds or admits the series of a new binding.
+//! registry: families and their series. Finds or admits the series of a new binding.
 //!
-//! Asked only on a binding miss, so it may lock and allocate. The families' map is dashmap, read by many workers; no reference
-//! into it outlives its statement, and a page is made from the sorted index beside it. Limits and conflicts are settled here, when a
-//! series is admitted, so that nothing on the page can hurt another family. Knows no wire and no page format.
+//! Workers call it on a binding miss only, so it may lock and allocate. The map of families is a dashmap that many workers read. No
+//! reference into it outlives its statement, and expositions use the sorted index beside it. Limits and conflicts are checked when a
+//! series is admitted, so that one family cannot make the exposition of another invalid. Knows neither the wire nor exposition formats.
 
 pub mod cell;
 
@@ -39,6 +39,7 @@ use std::sync::{Arc, Mutex};
 pub(crate) use self::arrival::Arrival;
 use self::budget::{Budget, Totals};
 use self::conflicts::Conflicts;
+pub(crate) use self::conflicts::Reserved;
 pub use self::conflicts::{Conflict, Reason, Side};
 pub(crate) use self::exemplars::{Exemplar, Exemplars};
 use self::expiry::Expiry;
@@ -47,17 +48,17 @@ pub(crate) use self::family::Family;
 use self::grace::GracePeriod;
 pub(crate) use self::kind::FamilyKind;
 pub(crate) use self::label_set::{Labels, may_have_quoted_names, push_label, split};
-use self::limited::Culprits;
+use self::limited::Offenders;
 pub use self::limited::{Limit, Limited};
 pub use self::report::{Cardinality, Deleted, FamilyReport, LabelReport, Wanted};
 pub(crate) use self::request::{Admitted, NotAdmitted, Request};
 pub(crate) use self::saved::{RestoreRules, save};
 pub use self::saved::{Restored, SavedFamily};
 pub(crate) use self::series::Series;
-pub(crate) use self::worker_cells::CellHandle;
+pub(crate) use self::worker_cells::WorkerCell;
 pub(crate) use self::workers::Membership;
 use self::workers::Workers;
-// Taken from here by the file that the model in `model/` runs, so that they can be other ones there.
+// `workers.rs` imports these from here. The model in `model/` runs that file and puts loom's types in their place.
 use crate::lock::lock;
 use crate::memory::Account;
 use crate::name::FamilyName;
@@ -70,26 +71,26 @@ pub(crate) struct Registry {
     families: Families,
     totals: Totals,
     conflicts: Conflicts,
-    /// From which all workers take the memory of their bindings.
+    /// Memory of the bindings of all workers.
     bindings: Arc<Account>,
     workers: Workers,
     expiry: Expiry,
     grace: GracePeriod,
-    culprits: Culprits,
+    offenders: Offenders,
     exemplars: Exemplars,
-    /// The limits that kept whole families out.
+    /// Limits that rejected whole families.
     limited: Mutex<Vec<Arc<Limited>>>,
-    /// Rises when series went, so that what was refused for want of room may be asked again.
+    /// Increases when series are removed. Workers then retry what a limit rejected.
     changes: AtomicU64,
-    /// Whether expositions show counters at 0 first.
+    /// Whether expositions show new counters at 0 first.
     counters_start_at_zero: bool,
-    /// Whether histograms are to keep native buckets; only ever goes up.
+    /// Whether histograms keep native buckets. Never becomes false again.
     is_native_wanted: AtomicBool,
     wall: Arc<WallOffset>,
 }
 
 impl Registry {
-    /// An empty registry. Series that expired and come back within `grace_ms` go on from their old values.
+    /// An empty registry. An expired series that returns within `grace_ms` continues from its old value.
     pub(crate) fn new(limits: Limits, grace_ms: u64, counters_start_at_zero: bool) -> Self {
         let wall = Arc::<WallOffset>::default();
         let totals = Totals::new(&limits);
@@ -101,7 +102,7 @@ impl Registry {
             workers: Workers::default(),
             expiry: Expiry::default(),
             grace: GracePeriod::new(grace_ms, &limits, &totals.memory),
-            culprits: Culprits::default(),
+            offenders: Offenders::default(),
             exemplars: Exemplars::new(limits.exemplar_series, Arc::clone(&wall), &totals.memory),
             totals,
             limited: Mutex::default(),
@@ -112,22 +113,22 @@ impl Registry {
         }
     }
 
-    /// How far the wall clock is from the timeline.
+    /// The offset of the wall clock from the timeline.
     pub(crate) fn wall(&self) -> &WallOffset {
         &self.wall
     }
 
-    /// A place for a new worker.
+    /// Registers a new worker.
     pub(crate) fn join(&self) -> Membership {
         self.workers.join()
     }
 
-    /// Gives a worker's place back; the next worker goes on writing its cells.
+    /// Releases a worker's number. The next worker reuses the number and its cells.
     pub(crate) fn leave(&self, member: &Membership) {
         self.workers.leave(member);
     }
 
-    /// To be called by a worker between two batches. Returns a number that rises when places came free.
+    /// Workers call this between two batches. The returned number increases when series were removed.
     #[inline]
     pub(crate) fn pass(&self, member: &Membership) -> u64 {
         self.workers.pass(member);
@@ -138,11 +139,11 @@ impl Registry {
         self.changes.fetch_add(1, Relaxed);
     }
 
-    /// Finds or admits the series that is asked for, and the worker's cell of it.
+    /// Finds or admits the requested series, and returns the worker's cell of it.
     ///
     /// # Errors
     ///
-    /// [`NotAdmitted`], each of which is to be counted.
+    /// [`NotAdmitted`]. The caller counts it.
     pub(crate) fn admit(&self, request: &Request<'_>) -> Result<Admitted, NotAdmitted> {
         let limits = Limits {
             series_per_family: request.limits.series.unwrap_or(self.limits.series_per_family),
@@ -154,7 +155,7 @@ impl Registry {
         if request.ttl_ms > 0 {
             self.expiry.expect_ttl();
         }
-        // A family that goes just now is made anew; that it goes again and again is not to be expected.
+        // A family that is removed at this moment is created again. Several removals in a row are unlikely.
         loop {
             let family = match self.families.get(request.name.as_str()) {
                 Some(family) if family.is_outdated(request) => {
@@ -184,7 +185,7 @@ impl Registry {
     }
 
     fn budget(&self, limits: Limits) -> Budget<'_> {
-        Budget { limits, totals: &self.totals, grace: &self.grace, culprits: &self.culprits }
+        Budget { limits, totals: &self.totals, grace: &self.grace, offenders: &self.offenders }
     }
 
     fn note_other_help(&self, request: &Request<'_>, family: &Family) {
@@ -195,30 +196,32 @@ impl Registry {
         self.conflicts.of(Reason::Help, came, &arrival, kept).count();
     }
 
-    /// A family that there is no room for.
-    fn refuse_family(&self, limit: Limit, request: &Request<'_>) -> NotAdmitted {
+    /// Rejects a family that a limit leaves no room for.
+    fn reject_family(&self, limit: Limit, request: &Request<'_>) -> NotAdmitted {
         let mut all = lock(&self.limited);
         let known = all.iter().find(|known| known.limit == limit).map(Arc::clone);
         let limited = known.unwrap_or_else(|| {
-            let new = Arc::new(Limited::new("", (limit, ""), Overflow::Refuse, &request.arrival, &self.culprits));
+            let new = Arc::new(Limited::new("", limit, "", Overflow::Refuse, &request.arrival, &self.offenders));
             all.push(Arc::clone(&new));
             new
         });
         limited.note_value(request.name.as_str());
-        NotAdmitted::Limited(limit.refusal(), limited)
+        NotAdmitted::Limited(limited)
     }
 
-    /// Notes what was settled for another reason than a name that is taken.
-    pub(crate) fn settle(&self, reason: Reason, name: &str, kind: &FamilyKind, arrival: &Arrival<'_>) -> Arc<Conflict> {
+    /// Records a conflict that involves no other family: the name or a label is reserved.
+    pub(crate) fn note_reserved(&self, reason: Reason, name: &str, kind: &FamilyKind, arrival: &Arrival<'_>) -> Arc<Conflict> {
         self.conflicts.of(reason, Side::of_arrival(name, kind, arrival), arrival, || None)
     }
 
+    /// Rejects a series because of a family that exists.
     fn conflict(&self, reason: Reason, request: &Request<'_>, kept: &Family) -> NotAdmitted {
         let came = Side::of_arrival(request.name.as_str(), request.kind, &request.arrival);
         NotAdmitted::Conflict(self.conflicts.of(reason, came, &request.arrival, || Some(kept.side())))
     }
 
-    /// A new family. Where there is no room for its series it is made for its overflow series, if samples of its kind may be folded.
+    /// Creates a family. Where limits leave no room for the series, the family starts with its overflow series, provided that samples
+    /// of its kind can be folded.
     fn create(&self, request: &Request<'_>, overflow: Overflow) -> Result<Arc<Family>, NotAdmitted> {
         let name = request.name.as_str();
         let may_fold = *request.kind != FamilyKind::Gauge && overflow != Overflow::Refuse;
@@ -227,14 +230,15 @@ impl Registry {
                 return Err(self.conflict(Reason::Lines, request, other));
             }
             if index.len() >= self.limits.families {
-                return Err(self.refuse_family(Limit::Families, request));
+                return Err(self.reject_family(Limit::Families, request));
             }
             if let Some(limit) = self.totals.limit(&self.limits, &self.grace).filter(|_| !may_fold || self.totals.memory.is_exhausted()) {
                 let limit = if may_fold { Limit::SeriesBytes } else { limit };
-                return Err(self.refuse_family(limit, request));
+                return Err(self.reject_family(limit, request));
             }
             let family = Arc::new(Family::new(request, &self.totals.memory));
-            // Read under the lock under which it is spread, so that no family is missed.
+            // `want_native` sets the flag before it takes the lock of the index, so a family is either in the index by then or reads
+            // the flag here.
             if self.is_native_wanted.load(Relaxed) {
                 family.kind().want_native();
             }
@@ -242,7 +246,7 @@ impl Registry {
         })
     }
 
-    /// From now on histograms keep native buckets beside the classic ones, where their family may: each from its next sample on.
+    /// Makes histograms keep native buckets beside the classic ones where their family allows it, each from its next sample on.
     pub(crate) fn want_native(&self) {
         if !self.is_native_wanted.swap(true, Relaxed) {
             self.families().iter().for_each(|family| family.kind().want_native());
@@ -254,36 +258,36 @@ impl Registry {
         self.families.from(None)
     }
 
-    /// Series admitted, overflow series not counted.
+    /// Number of series, without overflow series.
     pub(crate) fn series(&self) -> usize {
         self.totals.series.load(Relaxed)
     }
 
-    /// Bytes that the series take, and all that is kept for them: bindings, exemplars, what rests.
+    /// Bytes of all series and of what belongs to them: bindings, exemplars, series in their grace period.
     pub(crate) fn series_bytes(&self) -> usize {
         self.totals.memory.used()
     }
 
-    /// From which all workers take the memory of their bindings.
+    /// The account that the bindings of all workers are charged to.
     pub(crate) fn bindings(&self) -> &Arc<Account> {
         &self.bindings
     }
 
-    /// Exemplars of the series that have some.
+    /// The exemplars of all series.
     pub(crate) fn exemplars(&self) -> &Exemplars {
         &self.exemplars
     }
 
-    /// The limits it keeps.
+    /// The limits in force.
     pub(crate) fn limits(&self) -> &Limits {
         &self.limits
     }
 
-    /// Series against their limits, and the `top` families that have the most.
+    /// Numbers of series with their limits, and the `top` families with the most series.
     pub(crate) fn cardinality(&self, top: usize) -> Cardinality {
         let mut all = self.families();
         let families = all.len();
-        // Only those that are shown are looked through, and held twice.
+        // Reports are expensive, so only the families that are returned get one.
         all.sort_by_cached_key(|family| std::cmp::Reverse((!family.limited().is_empty(), family.len())));
         all.truncate(top);
         Cardinality {
@@ -293,7 +297,7 @@ impl Registry {
             series_bytes_limit: self.limits.series_bytes,
             families,
             families_limit: self.limits.families,
-            resting: self.grace.len(),
+            in_grace: self.grace.len(),
             limited: self.limited(),
             top: all.iter().map(|family| family.report()).collect(),
         }
@@ -307,8 +311,8 @@ impl Registry {
             let labels: Vec<_> = labels.iter().map(|(name, value)| (&**name, value.clone())).collect();
             wanted(name.as_str(), &labels)
         };
-        // One in its grace period would go on from its old value. Looked for on both sides of the others, because one may come back
-        // or expire meanwhile.
+        // A series in its grace period would otherwise return with its old value. The grace period is searched before and after the
+        // families, because a series may return or expire in between.
         let mut in_grace = if dry_run { Vec::new() } else { self.grace.delete(&is_meant, false) };
         for family in self.families() {
             for series in family.series().iter() {
@@ -325,29 +329,29 @@ impl Registry {
             }
         }
         in_grace.extend(self.grace.delete(&is_meant, dry_run));
-        in_grace.iter().for_each(|(name, series)| deleted.note(name.as_str(), series.labels()));
+        in_grace.iter().for_each(|kept| deleted.note(kept.name.as_str(), kept.series.labels()));
         self.end(ended);
         deleted
     }
 
-    /// What a family of this name is, or was whose series are in their grace period.
+    /// The kind of the family of this name, or of its series in their grace period.
     #[cfg(feature = "cli")]
     pub(crate) fn kind_of(&self, name: &str) -> Option<FamilyKind> {
         self.families.get(name).map(|family| family.kind().clone()).or_else(|| self.grace.kind_of(name))
     }
 
-    /// One step of expiry. To be called about once a second; returns how many series went. Each is shown to `gone` once nothing
-    /// can be added to it any more.
+    /// One step of expiry, to be called about once a second. Returns the number of removed series. Calls `gone` with each of them once
+    /// no worker can write to it.
     pub(crate) fn expire(&self, now: Timestamp, gone: impl FnMut(&Series)) -> usize {
         self.grace.expire(now);
-        let count = self.expiry.step((&self.families, &self.workers), &self.budget(self.limits), now, gone);
+        let count = self.expiry.step(&self.families, &self.workers, &self.budget(self.limits), now, gone);
         if count > 0 {
             self.change();
         }
         count
     }
 
-    /// Sees to it that nobody goes on writing to series that were ended at once.
+    /// Makes sure that no worker keeps writing to series that were removed without waiting for their ttl.
     fn end(&self, series: Vec<Arc<Series>>) {
         if !series.is_empty() {
             self.expiry.end(series, &self.workers);
@@ -355,17 +359,17 @@ impl Registry {
         }
     }
 
-    /// The limits that kept whole families out.
+    /// Limits that rejected whole families.
     pub(crate) fn limited(&self) -> Vec<Arc<Limited>> {
         lock(&self.limited).clone()
     }
 
-    /// Expired series whose values are kept for the case that they come back.
+    /// Number of series in their grace period.
     pub(crate) fn in_grace(&self) -> usize {
         self.grace.len()
     }
 
-    /// Notes that a page left `family` out, because under the page's escaping its name is that of `kept`. Counts pages.
+    /// Counts an exposition that left `family` out, because its escaping gives `family` the name of `kept`.
     pub(crate) fn note_left_out(&self, family: &Family, kept: &Family, now: Timestamp) {
         let (sample, source) = family.first_sample();
         let arrival = Arrival { text: &|| sample.to_owned(), source, now };
@@ -373,7 +377,7 @@ impl Registry {
         self.conflicts.of(Reason::Escaping, came, &arrival, || Some(kept.side())).count();
     }
 
-    /// Conflicts met so far, by name and type, sorted.
+    /// All conflicts so far, sorted by name and type.
     pub(crate) fn conflicts(&self) -> Vec<Arc<Conflict>> {
         self.conflicts.all()
     }

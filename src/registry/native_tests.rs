@@ -145,7 +145,7 @@ fn classic_buckets_are_restored_where_nobody_had_asked() {
 fn restarted(before: &Bridge, when: NativeWhen) -> Bridge {
     let after = bridge(when);
     let result: Result<(), ()> = before.save(NOW, &mut |family| {
-        assert_eq!(after.restore(family.clone(), NOW).refused, 0);
+        assert_eq!(after.restore(family.clone(), NOW).rejected, 0);
         Ok(())
     });
     assert!(result.is_ok());

@@ -1,17 +1,17 @@
-//! The order of a family's series, which is that of their label texts: what comes is merged into what is there.
+//! The order of a family's series, which is that of their label texts: new series are merged into the sorted ones.
 //!
-//! A page pays for a sort of what is new and for moving the rest up, not for looking at the rest: to compare label texts is to
-//! read memory that lies anywhere, to move pointers is not.
+//! A merge sorts the new series and moves the others, but does not look at the others: comparing label texts reads memory all over the
+//! heap, moving pointers does not.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
 
 use super::series::Series;
 
-/// Adds `came`, in any order, to `ordered`, in place; it may hold one that is there already, which stays there once.
+/// Adds `came`, in any order, to `ordered`, in place. A series that `ordered` has already stays there once.
 pub(super) fn merge(ordered: &mut Vec<Arc<Series>>, mut came: Vec<Arc<Series>>) {
     came.sort_unstable_by(|a, b| a.labels().cmp(b.labels()));
-    // Room for what came and no more: there is one of these for each family, for good.
+    // Reserve exactly: each family keeps such a list.
     ordered.reserve_exact(came.len());
     let mut unmoved = ordered.len();
     let is_behind = match (ordered.last(), came.first()) {
@@ -21,32 +21,34 @@ pub(super) fn merge(ordered: &mut Vec<Arc<Series>>, mut came: Vec<Arc<Series>>) 
     if is_behind {
         ordered.append(&mut came);
     } else {
-        // From now on there are as many places behind the unmoved ones as are still to come; what is in them is of no account.
+        // From here on there are as many free places behind the unmoved series as `came` has left. Their contents are overwritten.
         ordered.extend(came.iter().cloned());
     }
     while let Some(series) = came.pop() {
         let gap = came.len() + 1;
-        let place = place_of(ordered.get(..unmoved).unwrap_or_default(), series.labels());
+        let place = place_of(ordered.split_at(unmoved).0, series.labels());
         (place..unmoved).rev().for_each(|at| ordered.swap(at, at + gap));
         unmoved = place;
         if let Some(place) = ordered.get_mut(place + gap - 1) {
             *place = series;
+        } else {
+            debug_assert!(false, "a place behind the end of the list");
         }
     }
-    // One that went and came back since is there twice.
+    // A series that was removed and returned since is there twice.
     ordered.dedup_by(|a, b| Arc::ptr_eq(a, b));
 }
 
-/// Where a series with these labels is to stand, behind its equals. Looked for from the end in steps that double, because the
-/// places of those that come one after the other are near each other.
+/// The place of a series with these labels, behind its equals. The search starts at the end and doubles its steps, because the places
+/// of successive series are near each other.
 fn place_of(ordered: &[Arc<Series>], labels: &str) -> usize {
     let is_before = |series: &Arc<Series>| series.labels().cmp(labels) != Ordering::Greater;
-    let (mut end, mut step) = (ordered.len(), 1);
+    let (mut left, mut step) = (ordered, 1);
     loop {
-        let start = end.saturating_sub(step);
-        match ordered.get(start) {
-            Some(series) if start > 0 && !is_before(series) => (end, step) = (start, step * 2),
-            _ => return start + ordered.get(start..end).unwrap_or_default().partition_point(is_before),
+        let (before, after) = left.split_at(left.len().saturating_sub(step));
+        match after.first() {
+            Some(series) if !before.is_empty() && !is_before(series) => (left, step) = (before, step * 2),
+            _ => return before.len() + after.partition_point(is_before),
         }
     }
 }
@@ -61,7 +63,7 @@ mod tests {
     use crate::time::Timestamp;
 
     fn series(labels: &str) -> Arc<Series> {
-        Arc::new(Series::new(labels, &FamilyKind::Gauge, (Timestamp::from_millis(0), &Account::unlimited())))
+        Arc::new(Series::new(labels, &FamilyKind::Gauge, Timestamp::from_millis(0), &Account::unlimited()))
     }
 
     fn addresses(all: &[Arc<Series>]) -> Vec<(String, *const Series)> {
@@ -89,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn no_memory_is_taken_beyond_what_came() {
+    fn a_merge_reserves_no_more_than_it_adds() {
         let mut ordered = Vec::new();
         for round in 0..20 {
             merge(&mut ordered, (0..7).map(|n| series(&format!("n=\"{:03}\"", (n * 37 + round * 11) % 997))).collect());

@@ -1,28 +1,28 @@
-//! The cells of one series, by worker. Most series are met by one worker, so that one needs no list.
+//! The cells of one series, by worker. One worker needs no list, and most series have one.
 
-/// The worker that restored parts belong to, until the first one that meets the series takes them over. Workers count from 0, and
-/// none comes near it.
+/// The number of the worker that restored cells belong to, until the first worker with a sample takes them over. Workers are numbered
+/// from 0 and never reach it.
 pub(super) const BASE: u32 = u32::MAX;
 
-/// A cell for each worker that has met the series; cells are handles, cheap to clone.
+/// A cell for each worker that had a sample of the series. Cells are references, cheap to clone.
 #[derive(Debug, Default)]
 pub(super) enum Parts<C> {
-    /// No worker has met it yet.
+    /// No worker had a sample yet.
     #[default]
     None,
     One(u32, C),
-    // A list behind one word keeps the series small.
-    #[expect(clippy::box_collection, reason = "three words in each series for the sake of few")]
+    // Boxed: a list in place would add two words to each series, and few series need one.
+    #[expect(clippy::box_collection, reason = "few series have a list, so it must not make all of them larger")]
     Many(Box<Vec<(u32, C)>>),
 }
 
 impl<C: Clone> Parts<C> {
-    /// The cell that came first.
+    /// The oldest cell.
     pub(super) fn first(&self) -> Option<C> {
         self.iter().next().cloned()
     }
 
-    /// The worker's cell, made if it has none; the first worker goes on with what was restored. The list grows by exactly one.
+    /// The worker's cell, created if it has none. The first worker continues with a restored cell. The list grows by exactly one.
     pub(super) fn of_worker(&mut self, worker: u32, new: impl FnOnce() -> C) -> C {
         if let Some((id, cell)) = self.entry(worker) {
             *id = worker;
@@ -41,19 +41,26 @@ impl<C: Clone> Parts<C> {
         cell
     }
 
-    /// Puts a cell in the place of the worker's, which it has.
-    pub(super) fn replace(&mut self, worker: u32, new: C) -> C {
-        match self {
-            Self::One(id, cell) if *id == worker => *cell = new.clone(),
-            Self::Many(all) => all.iter_mut().filter(|(id, _)| *id == worker).for_each(|(_, cell)| *cell = new.clone()),
-            _ => {}
+    /// The worker's cell as in [`of_worker`](Self::of_worker), replaced by what `update` returns, if it returns one.
+    pub(super) fn of_worker_or(&mut self, worker: u32, new: impl FnOnce() -> C, update: impl FnOnce(&C) -> Option<C>) -> C {
+        match self.entry(worker) {
+            Some((id, cell)) => {
+                *id = worker;
+                if let Some(updated) = update(cell) {
+                    *cell = updated;
+                }
+                cell.clone()
+            }
+            None => self.of_worker(worker, || {
+                let new = new();
+                update(&new).unwrap_or(new)
+            }),
         }
-        new
     }
 }
 
 impl<C> Parts<C> {
-    /// Whether the worker has a cell, or may go on with what was restored.
+    /// Whether the worker has a cell, or can take over a restored one.
     pub(super) fn has(&self, worker: u32) -> bool {
         match self {
             Self::None => false,
@@ -62,7 +69,7 @@ impl<C> Parts<C> {
         }
     }
 
-    /// All cells, in the order in which they came.
+    /// All cells, oldest first.
     pub(super) fn iter(&self) -> impl Iterator<Item = &C> {
         let (one, many) = match self {
             Self::None => (None, &[][..]),
@@ -72,16 +79,16 @@ impl<C> Parts<C> {
         one.into_iter().chain(many.iter().map(|(_, cell)| cell))
     }
 
-    /// The worker's entry, else that of what was restored.
-    fn entry(&mut self, worker: u32) -> Option<(&mut u32, &C)> {
+    /// The worker's entry, else the restored one.
+    fn entry(&mut self, worker: u32) -> Option<(&mut u32, &mut C)> {
         match self {
-            Self::One(id, cell) if *id == worker || *id == BASE => Some((id, cell)),
+            Self::None => None,
+            Self::One(id, cell) => (*id == worker || *id == BASE).then_some((id, cell)),
             Self::Many(all) => {
                 let at = |wanted| move |(id, _): &(u32, C)| *id == wanted;
                 let found = all.iter().position(at(worker)).or_else(|| all.iter().position(at(BASE)))?;
-                all.get_mut(found).map(|(id, cell)| (id, &*cell))
+                all.get_mut(found).map(|(id, cell)| (id, cell))
             }
-            _ => None,
         }
     }
 }
@@ -101,16 +108,16 @@ mod tests {
             }
         }
         assert_eq!(parts.iter().map(|cell| **cell).collect::<Vec<_>>(), [70, 0, 30]);
-        assert_eq!(*parts.replace(0, Arc::new(5)), 5);
+        assert_eq!(*parts.of_worker_or(0, Arc::default, |old| Some(Arc::new(**old + 5))), 5);
         assert_eq!(parts.iter().map(|cell| **cell).collect::<Vec<_>>(), [70, 5, 30]);
         let mut one = Parts::default();
-        one.of_worker(1, || 8);
-        one.replace(1, 9);
-        assert_eq!(one.of_worker(1, || 8), 9);
+        assert_eq!(one.of_worker_or(1, || 8, |_| None), 8);
+        assert_eq!(one.of_worker_or(1, || 8, |old| Some(old + 1)), 9);
+        assert_eq!((one.of_worker(1, || 8), one.of_worker_or(2, || 3, |new| Some(new * 2))), (9, 6));
     }
 
     #[test]
-    fn the_first_worker_goes_on_with_what_was_restored() {
+    fn the_first_worker_continues_with_a_restored_cell() {
         let mut parts = Parts::default();
         for (worker, cell) in [(BASE, 1), (BASE, 1), (0, 1), (1, 2), (0, 1), (BASE, 3), (1, 2), (2, 3)] {
             assert_eq!(*parts.of_worker(worker, || Arc::new(cell)), cell, "worker {worker}");

@@ -1,31 +1,31 @@
-//! What people ask of the registry: which families and labels take the room, and what hit a limit. Plain values; their form on
-//! the wire is not known here.
+//! Reports about the registry: the families and labels with the most series, and the limits that were hit. Plain values, without an
+//! encoding.
 
 use std::sync::Arc;
 
 use super::limited::Limited;
 use crate::name::series_text;
 
-/// Series against their limits, and the families that have the most.
+/// Numbers of series and families with their limits, and the families with the most series.
 #[derive(Debug, Clone)]
 pub struct Cardinality {
-    /// Series in all, overflow series not counted.
+    /// Number of series, without overflow series.
     pub series: usize,
-    /// The limit on them.
+    /// Limit on the number of series.
     pub series_limit: usize,
-    /// Bytes that they take, as the limit counts them.
+    /// Memory of the series in bytes, as the limit counts it.
     pub series_bytes: usize,
-    /// The limit on these.
+    /// Limit on the memory of the series in bytes.
     pub series_bytes_limit: usize,
-    /// Families.
+    /// Number of families.
     pub families: usize,
-    /// The limit on them.
+    /// Limit on the number of families.
     pub families_limit: usize,
-    /// Expired series whose values are kept for the case that they come back.
-    pub resting: usize,
-    /// What kept whole families out.
+    /// Number of expired series whose values are kept for the grace period.
+    pub in_grace: usize,
+    /// Limits that rejected whole families.
     pub limited: Vec<Arc<Limited>>,
-    /// The families with the most series, most first; those at a limit before all others.
+    /// The families with the most series, in descending order; families at a limit come first.
     pub top: Vec<FamilyReport>,
 }
 
@@ -36,13 +36,13 @@ pub struct FamilyReport {
     pub name: String,
     /// `counter`, `gauge`, `histogram`, `summary` or `set`.
     pub kind: &'static str,
-    /// Its series, the overflow series not counted.
+    /// Number of its series, without the overflow series.
     pub series: usize,
-    /// Bytes that they take, as the limit counts them.
+    /// Memory of its series in bytes, as the limit counts it.
     pub bytes: usize,
-    /// Its labels, those with the most values first.
+    /// Its labels, in descending order of their number of values.
     pub labels: Vec<LabelReport>,
-    /// The limits that it has hit.
+    /// The limits that it hit.
     pub limited: Vec<Arc<Limited>>,
 }
 
@@ -51,9 +51,9 @@ pub struct FamilyReport {
 pub struct LabelReport {
     /// Its name.
     pub name: String,
-    /// Distinct values in the family's series.
+    /// Number of distinct values in the family's series.
     pub values: usize,
-    /// Some of them, each cut at 120 bytes.
+    /// Some of the values, each truncated to 120 bytes.
     pub examples: Vec<String>,
 }
 
@@ -63,25 +63,25 @@ impl LabelReport {
     }
 }
 
-/// Says of a family's name and a series' labels whether it is meant.
+/// Returns whether a series is selected, given its family's name and its labels.
 pub type Wanted<'w> = &'w dyn Fn(&str, &[(&str, String)]) -> bool;
 
-/// What a deletion found.
+/// The result of a deletion.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Deleted {
-    /// How many series match, and so are gone unless it was a dry run.
+    /// Number of selected series. They are deleted unless it was a dry run.
     pub series: usize,
-    /// Up to 20 of them, as the page shows them where names stay as they are: `name{label="value"}`, `{"na.me"}`.
+    /// Up to 20 of them, as expositions without escaping show them: `name{label="value"}`, `{"na.me"}`.
     pub examples: Vec<String>,
 }
 
-/// How many deleted series are named.
-const NAMED: usize = 20;
+/// Maximum number of examples of deleted series.
+const EXAMPLES: usize = 20;
 
 impl Deleted {
     pub(super) fn note(&mut self, name: &str, labels: &str) {
         self.series += 1;
-        if self.examples.len() < NAMED {
+        if self.examples.len() < EXAMPLES {
             self.examples.push(series_text(name, labels));
         }
     }

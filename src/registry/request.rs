@@ -1,4 +1,4 @@
-//! What is asked of the registry, and what it answers. Knows nothing of how it is decided.
+//! A request to the registry, and its answers.
 
 use std::sync::Arc;
 
@@ -8,37 +8,37 @@ use super::kind::FamilyKind;
 use super::label_set::Labels;
 use super::limited::Limited;
 use super::series::Series;
-use super::worker_cells::CellHandle;
+use super::worker_cells::WorkerCell;
 use crate::mapping::spec::RuleLimits;
 use crate::name::FamilyName;
-use crate::telemetry::Refusal;
+
 use crate::time::Timestamp;
 
-/// What a new binding asks for.
+/// The series that a new binding requests.
 pub(crate) struct Request<'a> {
     /// The family's name.
     pub name: &'a FamilyName,
-    /// What the family is to be.
+    /// The kind that the family must have.
     pub kind: &'a FamilyKind,
     /// The labels.
     pub labels: &'a Labels,
-    /// The family's help, if a rule says so.
+    /// The rule's help for the family.
     pub help: Option<Arc<str>>,
-    /// The base unit of the values, if a rule says so.
+    /// The base unit of the values, if the rule states one.
     pub unit: Option<&'static str>,
-    /// The rule that asks, as its pattern is written; empty for none.
+    /// The pattern of the rule that matched; empty for none.
     pub origin: &'a str,
-    /// Milliseconds unseen after which the series expires; 0 for never.
+    /// Milliseconds without a sample after which the series expires; 0 for never.
     pub ttl_ms: u64,
-    /// Limits of the family, where a rule has its own.
+    /// The rule's limits for the family.
     pub limits: RuleLimits,
-    /// Rises with each change of rules.
+    /// Increases with each change of rules.
     pub generation: u64,
-    /// The worker that will write.
+    /// The worker that will write to the cell.
     pub worker: u32,
-    /// When the counting of a new series began: now, unless it is restored.
+    /// Created timestamp of a new series: now, unless it is restored.
     pub created: Timestamp,
-    /// The sample.
+    /// The sample that requests the series.
     pub arrival: Arrival<'a>,
 }
 
@@ -46,20 +46,20 @@ pub(crate) struct Request<'a> {
 #[derive(Debug)]
 pub(crate) struct Admitted {
     /// The worker's cell.
-    pub cell: CellHandle,
-    /// The series that it is of.
+    pub cell: WorkerCell,
+    /// The series of the cell.
     pub series: Arc<Series>,
-    /// Where the sample is folded into a series that stands for many: which limit did it.
+    /// The limit because of which the sample is folded into this series; `None` if the series is the requested one.
     pub folded: Option<Arc<Limited>>,
-    /// Whether the family has another help than was asked for.
+    /// Whether the family's help differs from the requested one.
     pub has_other_help: bool,
 }
 
 /// Why a series is not admitted.
 #[derive(Debug)]
 pub(crate) enum NotAdmitted {
-    /// Another type, or lines that would collide.
+    /// The family has another type, or lines would collide.
     Conflict(Arc<Conflict>),
-    /// A limit, and what is counted of it.
-    Limited(Refusal, Arc<Limited>),
+    /// A limit was hit.
+    Limited(Arc<Limited>),
 }

@@ -1,7 +1,8 @@
-//! Families and series as plain data, to be kept over a restart and taken up again.
+//! Families and series as plain data, to be saved before a restart and restored after it.
 //!
-//! What is kept is merged over workers. It comes back as one more worker's part, the [`BASE`], with which the first
-//! worker that meets the series goes on. Admission is that of new series: limits, conflicts and folding are the same. Knows no file and no encoding.
+//! Saved values are merged over workers. A restored value is the cell of one more worker, [`BASE`], and the first worker with a sample
+//! of the series takes that cell over. Restored series are admitted as new ones are: with the same limits, conflicts and folding. Knows
+//! neither files nor encodings.
 
 mod form;
 
@@ -10,10 +11,11 @@ use std::sync::Arc;
 use super::Registry;
 use super::arrival::Arrival;
 use super::family::Family;
+use super::grace::Expired;
 use super::kind::FamilyKind;
 use super::label_set::{Labels, split};
 use super::parts::BASE;
-use super::request::Request;
+use super::request::{Admitted, Request};
 use super::series::Series;
 use crate::mapping::spec::RuleLimits;
 use crate::name::{FamilyName, NameValidation};
@@ -22,11 +24,16 @@ use crate::registry::cell::{SavedNative, SavedSet, SavedSummary};
 use crate::source::Source;
 use crate::time::Timestamp;
 
-/// Series of one piece, and bytes of it, about: what is in memory at once.
+/// Maximum number of series in a piece, which is in memory at once.
 const PIECE_SERIES: usize = 1_024;
+
+/// Bytes after which a piece ends, about.
 const PIECE_BYTES: usize = 256 << 10;
 
-/// A family, or a piece of it: a large family comes in several, each with the same head.
+/// Maximum number of series in a piece of series in their grace period.
+const GRACE_PIECE_SERIES: usize = PIECE_SERIES / 16;
+
+/// A family, or a piece of one: a large family is saved in several pieces that differ in their series only.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "state", derive(serde::Serialize, serde::Deserialize))]
 pub struct SavedFamily {
@@ -34,17 +41,17 @@ pub struct SavedFamily {
     pub name: String,
     /// Type, buckets, quantiles.
     pub kind: SavedKind,
-    /// The help that a rule gave.
+    /// The help of its rule.
     pub help: Option<String>,
-    /// The rule that made it, as its pattern is written; empty for none.
+    /// The pattern of the rule that created it; empty for none.
     pub origin: String,
-    /// The label names of its first series, which are those of the overflow series.
+    /// The label names of its first series, which the overflow series has, too.
     pub first_names: Vec<String>,
-    /// Series.
+    /// The series.
     pub series: Vec<SavedSeries>,
 }
 
-/// What a family is.
+/// The kind of a family.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "state", derive(serde::Serialize, serde::Deserialize))]
 pub enum SavedKind {
@@ -56,38 +63,38 @@ pub enum SavedKind {
     Set,
     /// Classic buckets, and native ones.
     Histogram {
-        /// Upper bounds, ascending, finite.
+        /// Finite upper bounds in ascending order.
         bounds: Vec<f64>,
-        /// How native buckets are kept; `None` if they are not.
+        /// Options of native buckets; `None` if it has none.
         native: Option<NativeOptions>,
     },
     /// Quantiles over a sliding window.
     Summary {
-        /// Ascending, each within 0 to 1.
+        /// Quantiles from 0 to 1 in ascending order.
         quantiles: Vec<f64>,
         /// Length of the window in milliseconds.
         max_age_ms: u64,
-        /// Steps of the window.
+        /// Number of steps of the window.
         age_buckets: u32,
     },
 }
 
-/// A series.
+/// A series. Its times are in wall time.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "state", derive(serde::Serialize, serde::Deserialize))]
 pub struct SavedSeries {
-    /// The labels as the page shows them.
+    /// The labels as expositions without escaping show them.
     pub labels: String,
     /// Whether it is the family's overflow series.
     pub overflow: bool,
-    /// When it was last written, milliseconds since 1970, as all times here in wall time.
+    /// Time of the last write, in milliseconds since 1970.
     pub last_ms: u64,
-    /// Milliseconds unseen after which it expires; 0 for never.
+    /// Milliseconds without a sample after which it expires; 0 for never.
     pub ttl_ms: u64,
-    /// When its counting began, milliseconds since 1970.
+    /// Created timestamp, in milliseconds since 1970.
     pub created_ms: u64,
-    /// When its grace period ends, milliseconds since 1970: it has expired, and goes on if it comes back before. 0 for one that lives.
-    pub resting_until_ms: u64,
+    /// End of its grace period, in milliseconds since 1970; 0 for a series that has not expired.
+    pub grace_until_ms: u64,
     /// The value.
     pub value: SavedValue,
 }
@@ -96,9 +103,9 @@ pub struct SavedSeries {
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "state", derive(serde::Serialize, serde::Deserialize))]
 pub enum SavedValue {
-    /// Of a counter or a gauge.
+    /// A counter or a gauge.
     Number(f64),
-    /// Of a histogram.
+    /// A histogram.
     Histogram {
         /// Sum of value times weight.
         sum: f64,
@@ -107,11 +114,11 @@ pub enum SavedValue {
         /// Native buckets, if it has any.
         native: Option<SavedNative>,
     },
-    /// Of a summary.
+    /// A summary.
     Summary(SavedSummary),
-    /// Of a set.
+    /// A set.
     Set(SavedSet),
-    /// Of a histogram with native buckets whose counts are shown as floats, because one of them was a fraction once.
+    /// A histogram with native buckets that expositions show as floats, because one of its counts was a fraction once.
     FloatHistogram {
         /// As in [`SavedValue::Histogram`].
         sum: f64,
@@ -120,69 +127,76 @@ pub enum SavedValue {
         /// Native buckets.
         native: SavedNative,
     },
-    /// Of a counter that expositions show at 0, because it is new.
+    /// A new counter that expositions show at 0.
     NewCounter {
-        /// What it is worth.
+        /// The value of the counter.
         sum: f64,
-        /// Second since 1970 from which expositions show that; 0 while nobody has got the 0.
+        /// Second since 1970 from which expositions show the value; 0 while the 0 was not delivered.
         shown_from_s: u32,
     },
 }
 
-/// What became of series that were to be restored.
+/// The result of restoring series.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Restored {
-    /// Series that are there again.
+    /// Series restored.
     pub series: u64,
     /// Series folded into their family's overflow series, because of a limit.
     pub folded: u64,
-    /// Series not restored: a gauge or a new family at a limit, a name that is taken, or nothing that could have been saved.
-    pub refused: u64,
-    /// Series not restored because their ttl passed meanwhile.
+    /// Series not restored: a gauge or a new family at a limit, a name in conflict, or contents that no bridge would save.
+    pub rejected: u64,
+    /// Series not restored because their ttl or their grace period has passed.
     pub expired: u64,
+}
+
+impl Restored {
+    const ONE: Self = Self { series: 1, folded: 0, rejected: 0, expired: 0 };
+    const ONE_FOLDED: Self = Self { series: 0, folded: 1, rejected: 0, expired: 0 };
+    const ONE_REJECTED: Self = Self { series: 0, folded: 0, rejected: 1, expired: 0 };
+    const ONE_EXPIRED: Self = Self { series: 0, folded: 0, rejected: 0, expired: 1 };
 }
 
 impl std::ops::AddAssign for Restored {
     fn add_assign(&mut self, other: Self) {
         self.series += other.series;
         self.folded += other.folded;
-        self.refused += other.refused;
+        self.rejected += other.rejected;
         self.expired += other.expired;
     }
 }
 
-/// What the rules in force say of a restored family.
+/// How a family is restored under the rules in force.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct RestoreRules {
-    /// Milliseconds unseen after which a series expires that had no ttl so far; 0 for never.
+    /// The ttl in milliseconds of series that were saved without one; 0 for never.
     pub ttl_ms: u64,
-    /// Limits of the family, where its rule has its own.
+    /// The rule's limits for the family.
     pub limits: RuleLimits,
-    /// Which names are taken.
+    /// The validation of names.
     pub names: NameValidation,
-    /// Whether counters, histograms and summaries begin at 0: what was saved of them is older than what expositions have shown.
+    /// Whether counters, histograms and summaries start at 0: expositions may have shown later values than the saved ones.
     pub sums_from_zero: bool,
 }
 
-/// Shows every series to `each`, family by family in pieces of bounded size. Values are those of the moment when they are
-/// read; no lock is held while `each` runs. Ends at the first error.
+/// Calls `each` with every series, family by family in pieces of bounded size. Values are those of the moment when they are read. No
+/// lock is held while `each` runs. Ends at the first error.
 ///
 /// # Errors
 ///
 /// The first one that `each` returned.
 pub(crate) fn save<E>(registry: &Registry, now: Timestamp, each: &mut dyn FnMut(&SavedFamily) -> Result<(), E>) -> Result<(), E> {
-    // One that comes back while families are saved may be in none of those saved later, and one that expires in none of those
-    // before; who is both alive and in grace is restored alive.
+    // A series may return or expire while families are saved. So the grace period is read before and after them. A series that is
+    // saved twice is restored as one that has not expired.
     let mut in_grace = registry.grace.all();
     let moment = Moment { now, wall_ms: registry.wall().millis(), has_zeroes: registry.counters_start_at_zero };
     registry.families().iter().try_for_each(|family| save_family(family, moment, each))?;
     in_grace.extend(registry.grace.all());
-    in_grace.sort_by(|a, b| (&a.0, a.2.labels()).cmp(&(&b.0, b.2.labels())));
-    in_grace.dedup_by(|a, b| Arc::ptr_eq(&a.2, &b.2));
+    in_grace.sort_by(|a, b| (&a.name, a.series.labels()).cmp(&(&b.name, b.series.labels())));
+    in_grace.dedup_by(|a, b| Arc::ptr_eq(&a.series, &b.series));
     save_in_grace(&in_grace, moment, each)
 }
 
-/// When series are saved, how far the wall clock is ahead then, and whether expositions show counters at 0 first.
+/// The time of a snapshot, the offset of the wall clock at that time, and whether expositions show new counters at 0 first.
 #[derive(Clone, Copy)]
 struct Moment {
     now: Timestamp,
@@ -193,15 +207,15 @@ struct Moment {
 impl SavedFamily {
     /// Restores this piece of a family. To be called before the first sample, from one thread.
     pub(crate) fn restore(self, registry: &Registry, rules: RestoreRules, now: Timestamp) -> Restored {
-        let all_refused = Restored { refused: self.series.len() as u64, ..Restored::default() };
-        let Some((name, kind)) = checked_name(&self.name, rules.names).zip(self.kind.restore()) else { return all_refused };
+        let all_rejected = Restored { rejected: self.series.len() as u64, ..Restored::default() };
+        let Some((name, kind)) = checked_name(&self.name, rules.names).zip(self.kind.restore()) else { return all_rejected };
         let no_labels = Labels::new(rules.names);
         let request = Request {
             name: &name,
             kind: &kind,
             labels: &no_labels,
             help: self.help.as_deref().map(Arc::from),
-            // The rules say it anew with the first sample.
+            // The first sample sets it.
             unit: None,
             origin: &self.origin,
             ttl_ms: rules.ttl_ms,
@@ -211,7 +225,7 @@ impl SavedFamily {
             created: registry.wall().of(now),
             arrival: Arrival { text: &|| "restored from the state file".to_owned(), source: Source::Unknown, now },
         };
-        // Where native buckets were kept they go on; also those of series to come, as before.
+        // A bridge that kept native buckets continues to keep them, also for new series.
         if self.series.iter().any(|series| series.value.has_native()) {
             registry.want_native();
             kind.want_native();
@@ -221,10 +235,10 @@ impl SavedFamily {
         let to_timeline_ms = registry.wall().millis().saturating_neg();
         for series in self.series {
             let series = series.shifted(to_timeline_ms, &self.kind);
-            restored += match series.resting_until_ms {
-                0 => series.restore(registry, &request, (&self.first_names, from_zero)),
-                // Without its value there is nothing to come back to.
-                _ if from_zero => Restored { expired: 1, ..Restored::default() },
+            restored += match series.grace_until_ms {
+                0 => series.restore(registry, &request, &self.first_names, from_zero),
+                // Its value is all that the grace period keeps.
+                _ if from_zero => Restored::ONE_EXPIRED,
                 end => series.restore_in_grace(registry, &request, end),
             };
         }
@@ -233,24 +247,23 @@ impl SavedFamily {
 }
 
 impl SavedSeries {
-    fn restore(self, registry: &Registry, request: &Request<'_>, (first_names, from_zero): (&[String], bool)) -> Restored {
-        let (one, none) = (1, Restored::default());
-        let refused = Restored { refused: one, ..none };
-        // After the clock went back, a time to come would keep the series for longer than its ttl.
+    fn restore(self, registry: &Registry, request: &Request<'_>, first_names: &[String], from_zero: bool) -> Restored {
+        // A time in the future, after the clock was set back, would keep the series for longer than its ttl.
         let now = request.arrival.now;
         let last = Timestamp::from_millis(self.last_ms.min(now.as_millis()));
-        // A series without a ttl may have got one with new flags or rules; otherwise it would stay until a sample comes.
+        // New flags or rules may state a ttl where there was none. Without a sample the series would never get it.
         let ttl_ms = if self.ttl_ms > 0 { self.ttl_ms } else { request.ttl_ms };
         if ttl_ms > 0 && now.as_millis() - last.as_millis() >= ttl_ms {
-            return Restored { expired: one, ..none };
+            return Restored::ONE_EXPIRED;
         }
-        let Some(labels) = checked_labels(&self.labels, request.kind, request.labels.names()) else { return refused };
+        let rejected = Restored::ONE_REJECTED;
+        let Some(labels) = checked_labels(&self.labels, request.kind, request.labels.names()) else { return rejected };
         if !self.value.is_of(request.kind) {
-            return refused;
+            return rejected;
         }
-        let Ok(family) = registry.create(request, request.limits.overflow.unwrap_or(registry.limits.overflow)) else { return refused };
+        let Ok(family) = registry.create(request, request.limits.overflow.unwrap_or(registry.limits.overflow)) else { return rejected };
         if family.kind() != request.kind {
-            return refused;
+            return rejected;
         }
         family.restore_first_names(first_names);
         let now_by_wall = request.created;
@@ -258,64 +271,63 @@ impl SavedSeries {
         let arrival = Arrival { now: last, ..request.arrival };
         let request = Request { labels: &labels, help: request.help.clone(), ttl_ms, created, arrival, ..*request };
         let admitted = if self.overflow {
-            Ok((family.restore_overflow(&request), false))
+            let (cell, series) = family.restore_overflow(&request);
+            Ok(Admitted { cell, series, folded: None, has_other_help: false })
         } else {
-            registry.admit(&request).map(|admitted| ((admitted.cell, admitted.series), admitted.folded.is_some()))
+            registry.admit(&request)
         };
-        if let Ok(((_, series), is_folded)) = &admitted
-            && !from_zero
-        {
-            // A 0 after a value that expositions have shown would be a fall.
-            series.set_shown_from_s(if *is_folded { 1 } else { self.value.shown_from_s() });
-        }
-        match admitted {
-            Ok(((cell, _), _)) if !(from_zero || self.value.absorbed_by(&cell, now)) => refused,
-            Ok(((cell, _), true)) => {
-                // What was folded before may have been written later.
-                cell.stamp().touch(now.as_millis());
-                Restored { folded: one, ..none }
+        let Ok(Admitted { cell, series, folded, .. }) = admitted else { return rejected };
+        if !from_zero {
+            // Expositions have shown the value of the overflow series, so it must not be shown at 0.
+            series.set_shown_from_s(if folded.is_some() { 1 } else { self.value.shown_from_s() });
+            if !self.value.absorbed_by(&cell, now) {
+                return rejected;
             }
-            Ok((_, false)) => Restored { series: one, ..none },
-            Err(_) => refused,
         }
+        if folded.is_none() {
+            return Restored::ONE;
+        }
+        // The overflow series may have been written later than this one.
+        cell.stamp().touch(now.as_millis());
+        Restored::ONE_FOLDED
     }
 
-    /// One that had expired before, and whose grace period goes on.
+    /// Restores a series whose grace period has not ended.
     fn restore_in_grace(self, registry: &Registry, request: &Request<'_>, end_ms: u64) -> Restored {
         let now = request.arrival.now;
         let family = registry.families.get(request.name.as_str());
         if end_ms <= now.as_millis() || family.is_some_and(|family| family.has(&self.labels)) {
-            return Restored { expired: 1, ..Restored::default() };
+            return Restored::ONE_EXPIRED;
         }
-        let is_good = checked_labels(&self.labels, request.kind, request.labels.names()).is_some() && self.value.is_of(request.kind);
-        let series = Arc::new(Series::new(&self.labels, request.kind, (Timestamp::from_millis(self.created_ms), registry.grace.account())));
+        if checked_labels(&self.labels, request.kind, request.labels.names()).is_none() || !self.value.is_of(request.kind) {
+            return Restored::ONE_REJECTED;
+        }
+        let created = Timestamp::from_millis(self.created_ms);
+        let series = Arc::new(Series::new(&self.labels, request.kind, created, registry.grace.account()));
         series.set_shown_from_s(self.value.shown_from_s());
-        let cell = series.cell(request.kind, BASE, (self.ttl_ms, now)).filter(|_| is_good);
-        if !cell.is_some_and(|cell| self.value.absorbed_by(&cell, now)) {
-            return Restored { refused: 1, ..Restored::default() };
+        if !self.value.absorbed_by(&series.cell(BASE, self.ttl_ms, now), now) {
+            return Restored::ONE_REJECTED;
         }
-        series.retire_now();
+        series.expire_now();
         registry.grace.put_until(request.name, request.kind, &series, end_ms);
-        Restored { series: 1, ..Restored::default() }
+        Restored::ONE
     }
 }
 
-fn save_in_grace<E>(
-    all: &[(FamilyName, FamilyKind, Arc<Series>, u64)],
-    moment: Moment,
-    each: &mut dyn FnMut(&SavedFamily) -> Result<(), E>,
-) -> Result<(), E> {
-    for family in all.chunk_by(|a, b| a.0 == b.0 && a.1 == b.1) {
-        for piece in family.chunks(PIECE_SERIES / 16) {
-            let Some((name, kind, ..)) = piece.first() else { continue };
-            let saved = |(_, kind, series, end_ms): &(FamilyName, FamilyKind, Arc<Series>, u64)| SavedSeries {
-                last_ms: moment.now.as_millis(),
-                resting_until_ms: *end_ms,
-                ..SavedSeries::of(series, kind, moment)
+fn save_in_grace<E>(all: &[Expired], moment: Moment, each: &mut dyn FnMut(&SavedFamily) -> Result<(), E>) -> Result<(), E> {
+    for family in all.chunk_by(|a, b| a.name == b.name && a.kind == b.kind) {
+        for piece in family.chunks(GRACE_PIECE_SERIES) {
+            let Some(first) = piece.first() else {
+                debug_assert!(false, "a chunk is not empty");
+                continue;
             };
-            let head = SavedFamily::empty(name.as_str(), kind);
-            let series = piece.iter().map(|one| saved(one).shifted(moment.wall_ms, &head.kind)).collect();
-            each(&SavedFamily { series, ..head })?;
+            let head = SavedFamily::empty(first.name.as_str(), &first.kind);
+            let saved = |expired: &Expired| {
+                let series = SavedSeries::of(&expired.series, &expired.kind, moment);
+                let series = SavedSeries { last_ms: moment.now.as_millis(), grace_until_ms: expired.end_ms, ..series };
+                series.shifted(moment.wall_ms, &head.kind)
+            };
+            each(&SavedFamily { series: piece.iter().map(saved).collect(), ..head.clone() })?;
         }
     }
     Ok(())
@@ -329,7 +341,7 @@ impl SavedFamily {
 }
 
 impl SavedSeries {
-    /// A series that lives and is no overflow series.
+    /// A series that has not expired and is not the overflow series.
     fn of(series: &Series, kind: &FamilyKind, moment: Moment) -> Self {
         Self {
             labels: series.labels().to_owned(),
@@ -337,7 +349,7 @@ impl SavedSeries {
             last_ms: series.last().unwrap_or(moment.now.as_millis()),
             ttl_ms: series.ttl_ms(),
             created_ms: series.created().as_millis(),
-            resting_until_ms: 0,
+            grace_until_ms: 0,
             value: SavedValue::of(series, kind, moment),
         }
     }
@@ -353,8 +365,8 @@ fn save_family<E>(family: &Family, moment: Moment, each: &mut dyn FnMut(&SavedFa
     };
     let mut bytes = 0;
     for series in snapshot.series.iter() {
-        // Retired: it has outlived its ttl, and is in grace if it may be.
-        if series.is_retired() {
+        // It expires now. `save` finds it in its grace period if it has one.
+        if series.is_expired() {
             continue;
         }
         let overflow = snapshot.overflow.as_ref().is_some_and(|overflow| Arc::ptr_eq(overflow, series));
@@ -370,12 +382,12 @@ fn save_family<E>(family: &Family, moment: Moment, each: &mut dyn FnMut(&SavedFa
     if piece.series.is_empty() { Ok(()) } else { each(&piece) }
 }
 
-/// The name, if it is one as they are kept.
+/// The name, if it is valid as it is.
 fn checked_name(text: &str, names: NameValidation) -> Option<FamilyName> {
     FamilyName::new(text, names).filter(|name| name.as_str() == text)
 }
 
-/// The labels, if this is how they would be rendered, and none would spoil the page.
+/// The labels, if the text is their rendered form and no name is reserved.
 fn checked_labels(text: &str, kind: &FamilyKind, names: NameValidation) -> Option<Labels> {
     let (mut labels, mut legal) = (Labels::new(names), String::new());
     for (name, value) in split(text) {

@@ -1,4 +1,4 @@
-//! Which label names and values a family has, and how many series have each: what the limits on labels are held against.
+//! The label names and values of a family, and the number of series with each: the limits on labels are checked against them.
 
 use std::hash::BuildHasher;
 
@@ -7,10 +7,10 @@ use rapidhash::quality::RandomState;
 
 use super::label_set::{Labels, split};
 
-/// The value of a label that stands for many.
+/// The label value that replaces all values beyond a limit.
 pub(super) const OVERFLOW_VALUE: &str = "_overflow_";
 
-/// Label names and values of a family's series, the overflow series not counted.
+/// Label names and values of a family's series, without the overflow series.
 #[derive(Default)]
 pub(super) struct LabelValues {
     hasher: RandomState,
@@ -19,7 +19,7 @@ pub(super) struct LabelValues {
     bytes: usize,
 }
 
-/// What a label costs beside its name and its values, the allocator's part included.
+/// Memory of a label without its name and its values, with the overhead of the allocator.
 const LABEL_BYTES: usize = size_of::<Label>() + 48;
 
 struct Label {
@@ -28,10 +28,10 @@ struct Label {
     in_first_series: bool,
 }
 
-/// A value, by its hash, so that it costs the same whatever its length, and how many series have it. Of rapidhash's two
-/// qualities only the better one serves: the fast one gives one in a hundred short values the hash of another.
+/// The hash of a value, which needs the same memory for all lengths, and the number of series with that value. The hasher is the better
+/// one of rapidhash's two: with the fast one, 1 % of short values collide.
 ///
-/// The hash is in halves, so that a value takes 12 bytes and not 16.
+/// The hash is split, so that an entry has 12 bytes and not 16.
 struct ValueCount {
     hash: [u32; 2],
     series: u32,
@@ -52,7 +52,7 @@ impl Label {
         Self { name: name.into(), values: HashTable::new(), in_first_series }
     }
 
-    /// Bytes that it takes, name and table included.
+    /// Its memory, with name and table.
     fn bytes(&self) -> usize {
         LABEL_BYTES + self.name.len() + self.values.allocation_size()
     }
@@ -71,17 +71,20 @@ impl Label {
     }
 
     fn remove(&mut self, hash: u64) {
-        if let Ok(mut entry) = self.values.find_entry(hash, |value| value.hash() == hash) {
-            entry.get_mut().series -= 1;
-            if entry.get().series == 0 {
-                entry.remove();
+        match self.values.find_entry(hash, |value| value.hash() == hash) {
+            Ok(mut entry) => {
+                entry.get_mut().series -= 1;
+                if entry.get().series == 0 {
+                    entry.remove();
+                }
             }
+            Err(_) => debug_assert!(false, "a value that was never noted"),
         }
     }
 }
 
 impl LabelValues {
-    /// Bytes that all of it takes.
+    /// Memory of all labels.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -90,64 +93,65 @@ impl LabelValues {
         self.labels.iter().find(|label| *label.name == *name)
     }
 
-    /// The first label of `labels` whose value is new, where there are `limit` values already.
+    /// The first label whose value is new and exceeds `limit`.
     pub(super) fn too_many<'l>(&self, labels: &'l Labels, limit: usize) -> Option<&'l str> {
         let is_too_many = |(name, value): &(&'l str, &'l str)| {
-            // The value that stands for many is always let in.
+            // The overflow value is always admitted.
             let is_new = |known: &Label| *value != OVERFLOW_VALUE && !known.has(self.hasher.hash_one(*value));
             self.of(name).is_some_and(|known| known.values.len() >= limit && is_new(known))
         };
         labels.iter().find(is_too_many).map(|(name, _)| name)
     }
 
-    /// The first new name of `labels`, where its new names are more than `limit` allows.
+    /// The first new label name, if the new names exceed `limit`.
     pub(super) fn too_many_names<'l>(&self, labels: &'l Labels, limit: usize) -> Option<&'l str> {
         let mut new = labels.iter().map(|(name, _)| name).filter(|name| self.of(name).is_none());
         let first = new.next()?;
         (self.labels.len() + 1 + new.count() > limit).then_some(first)
     }
 
-    /// The name of `labels` that has the most values so far: the likely culprit.
+    /// The label with the most values so far, which is the likely offender; empty if there is no label.
     pub(super) fn widest<'l>(&self, labels: &'l Labels) -> &'l str {
         let count = |name: &str| self.of(name).map_or(0, |known| known.values.len());
         labels.iter().map(|(name, _)| name).max_by_key(|name| count(name)).unwrap_or("")
     }
 
-    /// Names with how many values each has, most first.
+    /// Names with their numbers of values, in descending order of these.
     pub(super) fn widest_first(&self) -> Vec<(&str, usize)> {
         let mut names: Vec<_> = self.labels.iter().map(|label| (&*label.name, label.values.len())).collect();
         names.sort_by_key(|(name, values)| (std::cmp::Reverse(*values), *name));
         names
     }
 
-    /// Notes the labels of a new series.
-    pub(super) fn note(&mut self, labels: &Labels) {
-        for (name, value) in labels.iter() {
-            let hash = self.hasher.hash_one(value);
-            let known = self.labels.iter().position(|label| *label.name == *name);
-            let at = known.unwrap_or_else(|| {
-                let label = Label::new(name, !self.has_first);
-                self.bytes += label.bytes();
-                self.labels.push(label);
-                self.labels.len() - 1
-            });
-            if let Some(label) = self.labels.get_mut(at) {
-                let before = label.bytes();
-                label.add(hash);
-                self.bytes += label.bytes() - before;
+    /// Adds the labels of a series; `labels` is its rendered text.
+    pub(super) fn note(&mut self, labels: &str) {
+        for (name, value) in split(labels) {
+            let hash = self.hasher.hash_one(value.as_str());
+            match self.labels.iter_mut().find(|label| *label.name == *name) {
+                Some(label) => {
+                    let before = label.bytes();
+                    label.add(hash);
+                    self.bytes += label.bytes() - before;
+                }
+                None => {
+                    let mut label = Label::new(&name, !self.has_first);
+                    label.add(hash);
+                    self.bytes += label.bytes();
+                    self.labels.push(label);
+                }
             }
         }
         self.has_first = true;
     }
 
-    /// Label names of the first series of a family that was kept over a restart; to be told before any series is noted.
+    /// Sets the label names of the first series of a restored family. To be called before the first [`note`](Self::note).
     pub(super) fn restore_first_names(&mut self, names: &[String]) {
         if !names.is_empty() {
             self.set_first_names(names.iter().map(String::as_str));
         }
     }
 
-    /// The label names of the overflow series, for a family that begins with that: there was no room for its first series.
+    /// Sets the label names of the overflow series of a family that starts with it, because there was no room for its first series.
     pub(super) fn begin_with(&mut self, labels: &Labels) {
         self.set_first_names(labels.iter().map(|(name, _)| name));
     }
@@ -160,15 +164,16 @@ impl LabelValues {
         }
     }
 
-    /// Forgets the labels of a series that is gone; `labels` is its rendered text.
+    /// Removes the labels of a series; `labels` is its rendered text.
     pub(super) fn forget(&mut self, labels: &str) {
         for (name, value) in split(labels) {
             let hash = self.hasher.hash_one(value.as_str());
-            if let Some(label) = self.labels.iter_mut().find(|label| *label.name == *name) {
-                label.remove(hash);
+            match self.labels.iter_mut().find(|label| *label.name == *name) {
+                Some(label) => label.remove(hash),
+                None => debug_assert!(false, "a label that was never noted"),
             }
         }
-        // The names of the first series stay: they are those of the overflow series.
+        // The names of the first series are kept for the overflow series.
         let bytes = &mut self.bytes;
         self.labels.retain(|label| {
             let stays = label.in_first_series || !label.values.is_empty();
@@ -195,11 +200,11 @@ mod tests {
     }
 
     #[test]
-    fn places_come_free_when_series_go() {
+    fn removed_series_leave_room_for_others() {
         let mut values = LabelValues::default();
         let (first, second) = (labels(&[("a", "1"), ("b", "x")]), labels(&[("a", "2"), ("b", "x"), ("c", "\"y\\")]));
-        values.note(&first);
-        values.note(&second);
+        values.note(first.text());
+        values.note(second.text());
         let third = labels(&[("a", "3"), ("b", "x")]);
         assert_eq!(values.too_many(&third, 2), Some("a"));
         assert_eq!(values.too_many(&third, 3), None);

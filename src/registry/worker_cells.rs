@@ -1,22 +1,23 @@
-//! The cells of one series, each with its writer: what a worker gets to write to, and what all of it takes.
+//! The cells of one series, one for each worker that writes to it, and their memory.
 
 use std::sync::Arc;
 
 use super::kind::FamilyKind;
 use super::parts::Parts;
 use crate::memory::Account;
+use crate::options::SummaryOptions;
 use crate::registry::cell::{Bounds, CounterCell, GaugeCell, HistogramCell, NativeCell, SET_BYTES, SetCell, Stamp, SummaryCell};
 use crate::time::Timestamp;
 
-/// What a worker's cell of a counter costs, or the cell of a gauge, with its place.
+/// Memory of a worker's cell of a counter, or of the cell of a gauge, with its place in the series.
 const NUMBER_BYTES: usize = 48;
 
-/// What the classic cell of a histogram with so many bounds costs, with its place.
+/// Memory of the classic cell of a histogram with so many bounds, with its place in the series.
 fn histogram_bytes(bounds: usize) -> usize {
     72 + 8 * bounds
 }
 
-/// What one worker's cell of this kind costs before it grows.
+/// Memory of one worker's cell of this kind before it grows.
 pub(super) fn bytes_of_cell(kind: &FamilyKind) -> usize {
     match kind {
         FamilyKind::Counter | FamilyKind::Gauge => NUMBER_BYTES,
@@ -26,106 +27,121 @@ pub(super) fn bytes_of_cell(kind: &FamilyKind) -> usize {
     }
 }
 
-/// Cells by worker; a gauge has one for all.
+/// Cells by worker, with the options of new ones, so that a series always has a cell to write to. All workers share a gauge's cell.
 #[derive(Debug)]
 pub(super) enum Cells {
     Counter(Parts<Arc<CounterCell>>),
     Gauge(Arc<GaugeCell>),
-    Histogram(Parts<HistogramPart>),
-    Summary(Parts<Arc<SummaryCell>>),
+    Histogram(Parts<HistogramPart>, Arc<Bounds>),
+    Summary(Parts<Arc<SummaryCell>>, Arc<SummaryOptions>),
     Set(Parts<Arc<SetCell>>),
 }
 
 impl Cells {
-    /// None yet, but for a gauge's.
+    /// No cells yet, except that of a gauge.
     pub(super) fn new(kind: &FamilyKind) -> Self {
         match kind {
             FamilyKind::Counter => Self::Counter(Parts::None),
             FamilyKind::Gauge => Self::Gauge(Arc::default()),
-            FamilyKind::Histogram { .. } => Self::Histogram(Parts::None),
-            FamilyKind::Summary(_) => Self::Summary(Parts::None),
+            FamilyKind::Histogram { bounds } => Self::Histogram(Parts::None, Arc::clone(bounds)),
+            FamilyKind::Summary(options) => Self::Summary(Parts::None, Arc::clone(options)),
             FamilyKind::Set => Self::Set(Parts::None),
         }
     }
 
-    /// The worker's cell, made if it has none. `kind` is that of the family.
-    pub(super) fn of_worker(&mut self, kind: &FamilyKind, worker: u32, (now, account): (Timestamp, &Arc<Account>)) -> Option<CellHandle> {
+    /// Takes over the options of a family of equal kind.
+    pub(super) fn share_options(&mut self, kind: &FamilyKind) {
+        match (self, kind) {
+            (Self::Histogram(_, own), FamilyKind::Histogram { bounds }) => {
+                debug_assert!(own == bounds, "bounds of another kind");
+                *own = Arc::clone(bounds);
+            }
+            (Self::Summary(_, own), FamilyKind::Summary(options)) => *own = Arc::clone(options),
+            (Self::Counter(_), FamilyKind::Counter) | (Self::Gauge(_), FamilyKind::Gauge) | (Self::Set(_), FamilyKind::Set) => {}
+            _ => debug_assert!(false, "a family of another kind"),
+        }
+    }
+
+    /// The worker's cell, created if it has none.
+    pub(super) fn of_worker(&mut self, worker: u32, now: Timestamp, account: &Arc<Account>) -> WorkerCell {
         let is_scarce = account.memory().is_scarce();
-        Some(match (self, kind) {
-            (Self::Counter(cells), FamilyKind::Counter) => {
+        match self {
+            Self::Counter(cells) => {
                 let new = || {
                     account.take(NUMBER_BYTES);
                     Arc::default()
                 };
-                CellHandle::Counter(cells.of_worker(worker, new))
+                WorkerCell::Counter(cells.of_worker(worker, new))
             }
-            (Self::Gauge(cell), FamilyKind::Gauge) => CellHandle::Gauge(Arc::clone(cell)),
-            (Self::Histogram(cells), FamilyKind::Histogram { bounds }) => {
+            Self::Gauge(cell) => WorkerCell::Gauge(Arc::clone(cell)),
+            Self::Histogram(cells, bounds) => {
                 let new = || {
                     account.take(histogram_bytes(bounds.len()));
                     HistogramPart::Classic(HistogramCell::new(bounds.len()))
                 };
-                let part = cells.of_worker(worker, new);
-                match part.made_native(bounds, (now, account)) {
-                    Some(native) => cells.replace(worker, native).handle(bounds),
-                    // Without memory it stays what it is, or its samples would ask again and again.
-                    None if bounds.is_native_wanted() => part.handle(bounds.classic_only()),
-                    None => part.handle(bounds),
+                // Read once: another thread may set it meanwhile.
+                let wants_native = bounds.is_native_wanted();
+                let with_native = |part: &HistogramPart| if wants_native { part.with_native(bounds, now, account) } else { None };
+                match cells.of_worker_or(worker, new, with_native) {
+                    // It stays classic because memory is short. With these bounds its samples do not try again.
+                    HistogramPart::Classic(cell) if wants_native => WorkerCell::Histogram(cell, Arc::clone(bounds.classic_only())),
+                    HistogramPart::Classic(cell) => WorkerCell::Histogram(cell, Arc::clone(bounds)),
+                    HistogramPart::Native(cell) => WorkerCell::Native(cell.classic().clone(), cell),
                 }
             }
-            // The cells of these take more than one writer, who wait for one another; better than more memory where that is short.
-            (Self::Summary(cells), FamilyKind::Summary(options)) => {
+            // Several workers can write to the cells of these two kinds, and wait for each other. Where memory is short, that is better
+            // than another cell.
+            Self::Summary(cells, options) => {
                 let shared = cells.first().filter(|_| is_scarce && !cells.has(worker));
                 let own = || cells.of_worker(worker, || Arc::new(SummaryCell::within(options, account)));
-                CellHandle::Summary(shared.unwrap_or_else(own))
+                WorkerCell::Summary(shared.unwrap_or_else(own))
             }
-            (Self::Set(cells), FamilyKind::Set) => {
+            Self::Set(cells) => {
                 let shared = cells.first().filter(|_| is_scarce && !cells.has(worker));
-                CellHandle::Set(shared.unwrap_or_else(|| cells.of_worker(worker, || Arc::new(SetCell::within(account)))))
+                WorkerCell::Set(shared.unwrap_or_else(|| cells.of_worker(worker, || Arc::new(SetCell::within(account)))))
             }
-            _ => return None,
-        })
-    }
-
-    /// Whether a sample of this worker takes one cell more, however little memory is left.
-    pub(super) fn lacks(&self, worker: u32) -> bool {
-        match self {
-            Self::Counter(cells) => !cells.has(worker),
-            Self::Histogram(cells) => !cells.has(worker),
-            // One for all; or those that there are take more than one writer.
-            Self::Gauge(_) | Self::Summary(_) | Self::Set(_) => false,
         }
     }
 
-    /// What those take that keep no account of their own.
+    /// Whether a sample of this worker needs a new cell, however little memory is left.
+    pub(super) fn lacks(&self, worker: u32) -> bool {
+        match self {
+            Self::Counter(cells) => !cells.has(worker),
+            Self::Histogram(cells, _) => !cells.has(worker),
+            // Workers can share the cells of these kinds.
+            Self::Gauge(_) | Self::Summary(..) | Self::Set(_) => false,
+        }
+    }
+
+    /// Memory of cells that are not charged separately.
     pub(super) fn own_bytes(&self) -> usize {
         match self {
             Self::Counter(cells) => NUMBER_BYTES * cells.iter().count(),
             Self::Gauge(_) => NUMBER_BYTES,
-            Self::Histogram(cells) => cells.iter().map(|part| histogram_bytes(part.classic().bounds())).sum(),
-            Self::Summary(_) | Self::Set(_) => 0,
+            Self::Histogram(cells, _) => cells.iter().map(|part| histogram_bytes(part.classic().bounds())).sum(),
+            Self::Summary(..) | Self::Set(_) => 0,
         }
     }
 
-    /// What the others take.
+    /// Memory of cells that are charged separately.
     pub(super) fn account_bytes(&self) -> usize {
         match self {
-            Self::Summary(cells) => cells.iter().map(|cell| cell.bytes()).sum(),
+            Self::Summary(cells, _) => cells.iter().map(|cell| cell.bytes()).sum(),
             Self::Set(cells) => cells.iter().map(|cell| cell.bytes()).sum(),
-            Self::Histogram(cells) => cells.iter().map(HistogramPart::native_bytes).sum(),
+            Self::Histogram(cells, _) => cells.iter().map(HistogramPart::native_bytes).sum(),
             Self::Counter(_) | Self::Gauge(_) => 0,
         }
     }
 }
 
-/// A worker's part of a histogram: of two words either way.
+/// A worker's cell of a histogram. Two words either way.
 #[derive(Debug, Clone)]
 pub(super) enum HistogramPart {
     Classic(HistogramCell),
     Native(Arc<NativeCell>),
 }
 
-const _: () = assert!(size_of::<HistogramPart>() == 16, "each series would grow for the sake of few");
+const _: () = assert!(size_of::<HistogramPart>() == 16, "all series would grow for the few that have native buckets");
 
 impl HistogramPart {
     pub(super) fn classic(&self) -> &HistogramCell {
@@ -135,7 +151,7 @@ impl HistogramPart {
         }
     }
 
-    /// What the native buckets take.
+    /// Memory of the native buckets.
     fn native_bytes(&self) -> usize {
         match self {
             Self::Classic(_) => 0,
@@ -143,15 +159,8 @@ impl HistogramPart {
         }
     }
 
-    fn handle(&self, bounds: &Arc<Bounds>) -> CellHandle {
-        match self {
-            Self::Classic(cell) => CellHandle::Histogram(cell.clone(), Arc::clone(bounds)),
-            Self::Native(cell) => CellHandle::Native(cell.classic().clone(), Arc::clone(cell)),
-        }
-    }
-
-    /// The same cell with native buckets, if it has none and the family is to have them.
-    fn made_native(&self, bounds: &Arc<Bounds>, (now, account): (Timestamp, &Arc<Account>)) -> Option<Self> {
+    /// The same cell with native buckets, if it has none and memory is left.
+    fn with_native(&self, bounds: &Arc<Bounds>, now: Timestamp, account: &Arc<Account>) -> Option<Self> {
         match self {
             Self::Classic(cell) if bounds.is_native_wanted() && !account.memory().is_scarce() => {
                 NativeCell::within(cell.clone(), bounds, (now, account)).map(|cell| Self::Native(Arc::new(cell)))
@@ -161,31 +170,31 @@ impl HistogramPart {
     }
 }
 
-/// A worker's cell, to write to.
+/// A cell as one worker writes to it.
 #[derive(Debug, Clone)]
-pub(crate) enum CellHandle {
-    /// Of a counter.
+pub(crate) enum WorkerCell {
+    /// A counter.
     Counter(Arc<CounterCell>),
-    /// Of a gauge, shared with other workers.
+    /// A gauge, shared with other workers.
     Gauge(Arc<GaugeCell>),
-    /// Of a histogram with classic buckets only, with its bounds.
+    /// A histogram with classic buckets only, and its bounds.
     Histogram(HistogramCell, Arc<Bounds>),
-    /// Of a histogram with classic and native buckets; the classic ones beside it, so that memory can be asked for both at once.
+    /// A histogram with classic and native buckets. The classic cell stands beside the native one, so that both are prefetched at once.
     Native(HistogramCell, Arc<NativeCell>),
-    /// Of a summary.
+    /// A summary.
     Summary(Arc<SummaryCell>),
-    /// Of a set.
+    /// A set.
     Set(Arc<SetCell>),
 }
 
-impl CellHandle {
-    /// Whether its histogram is to have native buckets and this cell has none: the series then has another one to give.
+impl WorkerCell {
+    /// Whether the histogram must have native buckets and this cell has none. The series then has another cell for the worker.
     #[inline(always)]
     pub(crate) fn is_outgrown(&self) -> bool {
         matches!(self, Self::Histogram(_, bounds) if bounds.is_native_wanted())
     }
 
-    /// When the cell was last written, and whether it is retired.
+    /// The time of the last write, and the tombstone.
     #[inline(always)]
     pub(crate) fn stamp(&self) -> Stamp<'_> {
         match self {

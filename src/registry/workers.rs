@@ -1,11 +1,11 @@
-//! Who writes cells, and how far each writer has come: what tells that a retired series is not being written any more.
+//! The workers that write cells, and the epoch that each has seen: they tell when no worker can write to an expired series any more.
 
 use std::sync::atomic::Ordering::{Acquire, Release};
 
-// Not from std, so that the model in `model/` can run this very file over other ones.
+// From the parent module and not from std: the model in `model/` runs this file with loom's types.
 use super::{Arc, AtomicU64, Mutex, lock};
 
-/// The registry's side: an epoch that rises with each round of retiring, and what each worker has seen of it.
+/// The current epoch, which increases with each round of tombstones, and the epoch that each worker has seen.
 #[derive(Default)]
 pub(super) struct Workers {
     epoch: AtomicU64,
@@ -19,14 +19,14 @@ struct List {
     seen: Vec<(u32, Arc<AtomicU64>)>,
 }
 
-/// A worker's place among the writers.
+/// A worker's entry among the writers.
 pub(crate) struct Membership {
     id: u32,
     seen: Arc<AtomicU64>,
 }
 
 impl Membership {
-    /// A number that no other living worker has, and small.
+    /// A small number that no other current worker has.
     pub(crate) fn id(&self) -> u32 {
         self.id
     }
@@ -44,26 +44,26 @@ impl Workers {
         Membership { id, seen }
     }
 
-    /// The next worker goes on writing the cells of the one that leaves.
+    /// Removes a worker. The next one that joins gets its number, and with it its cells.
     pub(super) fn leave(&self, member: &Membership) {
         let mut list = lock(&self.list);
         list.seen.retain(|(id, _)| *id != member.id);
         list.free.push(member.id);
     }
 
-    /// To be called by a worker between two batches: what it wrote before is done, and from now on it sees all marks that were
-    /// set before the epoch that it read.
+    /// Workers call this between two batches: earlier writes are complete, and later ones see all tombstones that were set before the
+    /// epoch that it reads.
     #[inline]
     pub(super) fn pass(&self, member: &Membership) {
         member.seen.store(self.epoch.load(Acquire), Release);
     }
 
-    /// Begins a new epoch, after marks were set.
+    /// Begins a new epoch, after tombstones were set.
     pub(super) fn begin(&self) -> u64 {
         self.epoch.fetch_add(1, Release) + 1
     }
 
-    /// Whether every worker has passed between two batches since the epoch began.
+    /// Whether every worker was between two batches since the epoch began.
     pub(super) fn all_have_seen(&self, epoch: u64) -> bool {
         lock(&self.list).seen.iter().all(|(_, seen)| seen.load(Acquire) >= epoch)
     }

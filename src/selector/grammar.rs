@@ -1,45 +1,65 @@
-//! The text of a selector, in nom, one function a rule.
+//! The grammar of a selector, written with nom, one function for each rule.
 //!
 //! ```text
 //! http_requests{code=~"5..",path!='/'}
 //! ^^^^^^^^^^^^^ name, or in braces: {"http_requests"}
 //!               ^^^^ label, or in quotes
-//!                   ^^ sign: = != =~ !~
+//!                   ^^ operator: = != =~ !~
 //!                     ^^^^^ value in "", '' with Go's escapes, or `` without any
 //! ```
 
 use nom::branch::alt;
 use nom::bytes::complete::{tag, take_while};
 use nom::character::complete::char;
-use nom::combinator::opt;
+use nom::combinator::{opt, value};
 use nom::error::{ErrorKind, ParseError};
 use nom::{Err, IResult, Parser};
 
-/// Matchers of a selector, each of which may hold a compiled expression of up to 512 KiB.
-pub(super) const MOST_MATCHERS: usize = 10;
+/// Maximum number of matchers. Each may have a compiled expression of up to 512 KiB.
+pub(super) const MAX_MATCHERS: usize = 10;
 
-/// Why a text is no selector: a sentence that says where, and what to write instead.
+/// Why a text is not a selector: a sentence with the place of the mistake and a correct form.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct SelectorError(pub(super) String);
 
-/// A selector as it is written.
+/// The text of a selector.
 #[derive(Debug, Default)]
 pub(super) struct Read {
-    /// In front of the braces, or alone in quotes within them.
+    /// The name in front of the braces, or in quotes within them.
     pub(super) name: Option<String>,
     pub(super) matchers: Vec<MatcherText>,
 }
 
-/// A matcher as it is written.
+/// The text of a matcher.
 #[derive(Debug)]
 pub(super) struct MatcherText {
     pub(super) label: String,
-    pub(super) sign: &'static str,
+    pub(super) operator: Operator,
     pub(super) value: String,
 }
 
-/// What is wrong, and how many bytes were left there.
+/// The operator of a matcher.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Operator {
+    Equal,
+    NotEqual,
+    Matches,
+    MatchesNot,
+}
+
+impl Operator {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Equal => "=",
+            Self::NotEqual => "!=",
+            Self::Matches => "=~",
+            Self::MatchesNot => "!~",
+        }
+    }
+}
+
+/// A mistake, and the number of bytes from there to the end.
 #[derive(Debug)]
 struct Mistake {
     left: usize,
@@ -58,31 +78,36 @@ impl ParseError<&str> for Mistake {
 
 type Parsed<'a, T> = IResult<&'a str, T, Mistake>;
 
-/// Ends the reading: nothing else could be meant here.
+/// Ends parsing with an error that no alternative replaces.
 fn mistake<T>(rest: &str, what: impl Into<String>) -> Parsed<'_, T> {
     Result::Err(Err::Failure(Mistake { left: rest.len(), what: what.into() }))
 }
 
-/// Reads all of `text`.
+/// Parses all of `text`.
 pub(super) fn selector(text: &str) -> Result<Read, SelectorError> {
     let read = whole(text).map(|(_, read)| read);
     read.map_err(|error| {
         let Mistake { left, what } = match error {
             Err::Error(mistake) | Err::Failure(mistake) => mistake,
-            Err::Incomplete(_) => Mistake { left: 0, what: String::new() },
+            Err::Incomplete(_) => {
+                debug_assert!(false, "the parsers are complete");
+                Mistake { left: 0, what: String::new() }
+            }
         };
-        let what = if what.is_empty() { "It is no selector.".to_owned() } else { what };
-        let before = text.get(..text.len().saturating_sub(left)).unwrap_or_default();
-        SelectorError(format!("At character {}: {what}", before.chars().count() + 1))
+        let what = if what.is_empty() { "This is not a selector.".to_owned() } else { what };
+        // All parsers return a suffix of the text.
+        debug_assert!(left <= text.len() && text.is_char_boundary(text.len() - left));
+        let before = text.char_indices().take_while(|(at, _)| text.len() - at > left).count();
+        SelectorError(format!("At character {}: {what}", before + 1))
     })
 }
 
-/// Whether a text is a metric's name that needs no quotes.
+/// Whether a text is a metric name that needs no quotes.
 pub(super) fn is_name(text: &str) -> bool {
     matches!(name(text), Ok(("", _)))
 }
 
-/// Whether a text is a label's name that needs no quotes.
+/// Whether a text is a label name that needs no quotes.
 pub(super) fn is_label(text: &str) -> bool {
     matches!(label(text), Ok(("", _)))
 }
@@ -111,12 +136,12 @@ fn whole(text: &str) -> Parsed<'_, Read> {
 fn end(rest: &str, read: Read) -> Parsed<'_, Read> {
     match rest.chars().next() {
         None => Ok((rest, read)),
-        Some('[') => mistake(rest, "A selector of series has no range: leave [...] out."),
-        Some(c) => mistake(rest, format!("Nothing may follow a selector, but there is {c:?}; several are several parameters match[].")),
+        Some('[') => mistake(rest, "A series selector has no range: leave [...] out."),
+        Some(c) => mistake(rest, format!("Nothing may follow a selector, but {c:?} does. Write each selector in a parameter match[].")),
     }
 }
 
-/// From behind `{` to behind `}`.
+/// Parses the matchers and the closing brace.
 fn inside(mut input: &str) -> Parsed<'_, Read> {
     let mut read = Read::default();
     loop {
@@ -125,49 +150,52 @@ fn inside(mut input: &str) -> Parsed<'_, Read> {
             return Ok((rest, read));
         }
         let (rest, ()) = item(rest, &mut read)?;
-        if read.matchers.len() > MOST_MATCHERS {
-            return mistake(rest, format!("A selector has at most {MOST_MATCHERS} matchers."));
+        if read.matchers.len() > MAX_MATCHERS {
+            return mistake(rest, format!("A selector has at most {MAX_MATCHERS} matchers."));
         }
         let (rest, _) = space(rest)?;
         match alt((char(','), char('}'))).parse(rest) {
             Ok((rest, ',')) => input = rest,
             Ok((rest, _)) => return Ok((rest, read)),
-            Result::Err(Err::Error(_)) => return mistake(rest, "Here a comma or } is missing."),
+            Result::Err(Err::Error(_)) => return mistake(rest, "A comma or } is missing here."),
             Result::Err(other) => return Result::Err(other),
         }
     }
 }
 
-/// A matcher, or the name in quotes.
+/// Parses a matcher, or the name in quotes.
 fn item<'a>(input: &'a str, read: &mut Read) -> Parsed<'a, ()> {
     let (rest, (key, is_quoted)) = match opt(string).parse(input)? {
         (rest, Some(text)) => (rest, (text, true)),
         (rest, None) => match opt(label).parse(rest)? {
             (rest, Some(text)) => (rest, (text.to_owned(), false)),
             (rest, None) => {
-                return mistake(rest, "Here a label's name is missing: letters, digits and _, no digit first, or any text in quotes.");
+                return mistake(
+                    rest,
+                    "A label name is missing here. It has letters, digits and _, and does not begin with a digit, or is a text in quotes.",
+                );
             }
         },
     };
     let (rest, _) = space(rest)?;
-    let (rest, sign) = match opt(sign).parse(rest)? {
-        (rest, Some(sign)) => (rest, sign),
+    let (rest, operator) = match opt(operator).parse(rest)? {
+        (rest, Some(operator)) => (rest, operator),
         (rest, None) if is_quoted && read.name.is_none() => {
             read.name = Some(key);
             return Ok((rest, ()));
         }
-        (rest, None) if is_quoted => return mistake(rest, format!("The name must not be set twice, but here is {key:?}.")),
-        (rest, None) => return mistake(rest, format!("After the label {key} one of = != =~ !~ is missing.")),
+        (rest, None) if is_quoted => return mistake(rest, format!("The name must not be set twice: {key:?} sets it again.")),
+        (rest, None) => return mistake(rest, format!("One of = != =~ !~ is missing after the label {key}.")),
     };
     let (rest, _) = space(rest)?;
     match opt(string).parse(rest)? {
-        (_, Some(_)) if key.is_empty() => mistake(input, "A label's name is not empty."),
+        (_, Some(_)) if key.is_empty() => mistake(input, "A label name must not be empty."),
         (rest, Some(value)) => {
-            read.matchers.push(MatcherText { label: key, sign, value });
+            read.matchers.push(MatcherText { label: key, operator, value });
             Ok((rest, ()))
         }
-        (rest, None) if rest.starts_with('=') => mistake(rest, "It is = and not ==."),
-        (rest, None) => mistake(rest, format!("The value of the label {key} must stand in quotes.")),
+        (rest, None) if rest.starts_with('=') => mistake(rest, "Write = instead of ==."),
+        (rest, None) => mistake(rest, format!("The value of the label {key} must be in quotes.")),
     }
 }
 
@@ -183,7 +211,7 @@ fn label(input: &str) -> Parsed<'_, &str> {
     word(input, |_| false)
 }
 
-/// Letters, digits, `_` and what else is allowed; no digit first.
+/// Parses letters, digits, `_` and characters that `more` allows. The first one is not a digit.
 fn word(input: &str, more: fn(char) -> bool) -> Parsed<'_, &str> {
     if input.starts_with(|c: char| c.is_ascii_digit()) {
         return Result::Err(Err::Error(Mistake::from_error_kind(input, ErrorKind::Alpha)));
@@ -191,13 +219,14 @@ fn word(input: &str, more: fn(char) -> bool) -> Parsed<'_, &str> {
     nom::bytes::complete::take_while1(move |c: char| c.is_ascii_alphanumeric() || c == '_' || more(c)).parse(input)
 }
 
-fn sign(input: &str) -> Parsed<'_, &'static str> {
-    let (rest, found) = alt((tag("=~"), tag("!~"), tag("!="), tag("="))).parse(input)?;
-    let same = ["=~", "!~", "!=", "="].into_iter().find(|sign| *sign == found);
-    Ok((rest, same.unwrap_or("=")))
+fn operator(input: &str) -> Parsed<'_, Operator> {
+    use Operator::{Equal, Matches, MatchesNot, NotEqual};
+    // `=~` before `=`.
+    let parser = |operator: Operator| value(operator, tag(operator.as_str()));
+    alt((parser(Matches), parser(MatchesNot), parser(NotEqual), parser(Equal))).parse(input)
 }
 
-/// A text in quotes of one of three kinds.
+/// Parses a text in quotes of one of three kinds.
 fn string(input: &str) -> Parsed<'_, String> {
     let (rest, quote) = alt((char('"'), char('\''), char('`'))).parse(input)?;
     let mut bytes = Vec::new();
@@ -205,16 +234,16 @@ fn string(input: &str) -> Parsed<'_, String> {
     loop {
         let before = chars.as_str();
         match chars.next() {
-            None => return mistake(input, format!("The text that begins here is not closed by {quote}.")),
+            None => return mistake(input, format!("The text that begins here has no closing {quote}.")),
             Some(c) if c == quote => break,
-            Some('\n') if quote != '`' => return mistake(before, "A text in quotes ends on its line; write \\n for a new line."),
+            Some('\n') if quote != '`' => return mistake(before, "A text in quotes must end on its line. Write \\n for a new line."),
             Some('\\') if quote != '`' => match escape(&mut chars, quote) {
                 Some(Escape::Char(c)) => bytes.extend(c.encode_utf8(&mut [0; 4]).as_bytes()),
                 Some(Escape::Byte(byte)) => bytes.push(byte),
                 None => {
                     return mistake(
                         before,
-                        "This escape is not known: write \\\\ for a backslash, or take `...`, where nothing is escaped.",
+                        "This escape is unknown. Write \\\\ for a backslash, or write the text in `...`, which has no escapes.",
                     );
                 }
             },
@@ -223,18 +252,18 @@ fn string(input: &str) -> Parsed<'_, String> {
     }
     match String::from_utf8(bytes) {
         Ok(text) => Ok((chars.as_str(), text)),
-        Result::Err(_) => mistake(input, "This text is not UTF-8, as all labels are."),
+        Result::Err(_) => mistake(input, "This text is not UTF-8."),
     }
 }
 
-/// What an escape stands for.
+/// The meaning of an escape.
 enum Escape {
     Char(char),
-    /// Of a text that is UTF-8 as a whole, perhaps.
+    /// A byte of the UTF-8 encoding.
     Byte(u8),
 }
 
-/// What follows a backslash, as Go has it.
+/// Parses the text behind a backslash, with Go's escapes.
 fn escape(chars: &mut std::str::Chars<'_>, quote: char) -> Option<Escape> {
     let c = chars.next()?;
     Some(Escape::Char(match c {

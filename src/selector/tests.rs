@@ -1,8 +1,8 @@
-//! What is accepted and refused, and what holds for any text.
+//! Accepted and rejected selectors, and properties of any text.
 
 use proptest::prelude::*;
 
-use super::grammar::MOST_MATCHERS;
+use super::grammar::MAX_MATCHERS;
 use super::*;
 
 fn labels(text: &str) -> Vec<(&str, String)> {
@@ -57,28 +57,28 @@ fn selectors_mean_what_they_mean_in_prometheus() {
 }
 
 #[test]
-fn refusals_say_where_and_what_to_write() {
+fn errors_have_a_place_and_a_correction() {
     for (selector, expected) in [
         ("", "At character 1: A selector begins with a name or with {"),
         ("{}", "at least one matcher that does not match the empty string"),
         ("{a=\"\"}", "at least one matcher that does not match the empty string"),
         ("{a=~\".*\",b!=\"c\",d!~\"e\"}", "at least one matcher that does not match the empty string"),
         ("1up", "At character 1: A selector begins"),
-        ("up{a=b}", "At character 6: The value of the label a must stand in quotes."),
-        ("up{a==\"b\"}", "At character 6: It is = and not ==."),
-        ("up{a}", "At character 5: After the label a one of = != =~ !~ is missing."),
-        ("up{a>\"b\"}", "At character 5: After the label a one of"),
-        ("up{a=\"b\"", "At character 9: Here a comma or } is missing."),
-        ("up{a=\"b\" c=\"d\"}", "At character 10: Here a comma or } is missing."),
-        ("up{,}", "At character 4: Here a label's name is missing"),
-        ("up{a.b=\"c\"}", "At character 5: After the label a one of"),
-        ("up{\"\"=\"c\"}", "At character 4: A label's name is not empty."),
-        ("up{a=\"b}", "At character 6: The text that begins here is not closed by \"."),
-        ("up{a=\"b\nc\"}", "At character 8: A text in quotes ends on its line"),
-        ("up{a=\"\\d\"}", "At character 7: This escape is not known"),
-        ("up{a=\"\\'\"}", "This escape is not known"),
-        ("up{a=\"\\400\"}", "This escape is not known"),
-        ("up{a=\"\\ud800\"}", "This escape is not known"),
+        ("up{a=b}", "At character 6: The value of the label a must be in quotes."),
+        ("up{a==\"b\"}", "At character 6: Write = instead of ==."),
+        ("up{a}", "At character 5: One of = != =~ !~ is missing after the label a."),
+        ("up{a>\"b\"}", "At character 5: One of"),
+        ("up{a=\"b\"", "At character 9: A comma or } is missing here."),
+        ("up{a=\"b\" c=\"d\"}", "At character 10: A comma or } is missing here."),
+        ("up{,}", "At character 4: A label name is missing here."),
+        ("up{a.b=\"c\"}", "At character 5: One of"),
+        ("up{\"\"=\"c\"}", "At character 4: A label name must not be empty."),
+        ("up{a=\"b}", "At character 6: The text that begins here has no closing \"."),
+        ("up{a=\"b\nc\"}", "At character 8: A text in quotes must end on its line"),
+        ("up{a=\"\\d\"}", "At character 7: This escape is unknown"),
+        ("up{a=\"\\'\"}", "This escape is unknown"),
+        ("up{a=\"\\400\"}", "This escape is unknown"),
+        ("up{a=\"\\ud800\"}", "This escape is unknown"),
         ("up{a=\"\\xff\"}", "At character 6: This text is not UTF-8"),
         ("up{a=~\"(\"}", "The regular expression \"(\" of the label a cannot be used. It is no regular expression"),
         ("up{a=~\"b)|(c\"}", "cannot be used"),
@@ -87,16 +87,16 @@ fn refusals_say_where_and_what_to_write() {
         ("up{__name__=\"down\"}", "The name must not be set twice: \"up\" or \"down\""),
         ("up{\"down\"}", "The name must not be set twice: \"up\" or \"down\""),
         ("{\"up\",\"down\"}", "The name must not be set twice"),
-        ("up[5m]", "At character 3: A selector of series has no range"),
+        ("up[5m]", "At character 3: A series selector has no range"),
         ("up{a=\"é\"} or down", "At character 11: Nothing may follow a selector"),
         ("up-time", "At character 3: Nothing may follow"),
     ] {
         let error = Selector::parse(selector).map(|parsed| parsed.to_string()).expect_err(selector).to_string();
         assert!(error.contains(expected) && !error.contains('\n'), "{selector}: {error}");
     }
-    let many = format!("{{{}}}", "a=\"b\",".repeat(MOST_MATCHERS + 1));
+    let many = format!("{{{}}}", "a=\"b\",".repeat(MAX_MATCHERS + 1));
     assert!(Selector::parse(&many).expect_err("too many").to_string().contains("at most 10 matchers"));
-    assert!(Selector::parse(&"a".repeat(MOST_BYTES + 1)).expect_err("too long").to_string().contains("at most 8192 bytes"));
+    assert!(Selector::parse(&"a".repeat(MAX_BYTES + 1)).expect_err("too long").to_string().contains("at most 8192 bytes"));
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn holds_for(text: &str) {
     assert!(!selector.matches("", &[]), "{selector} must not mean a series without a name and labels");
     let again = Selector::parse(&selector.to_string()).unwrap_or_else(|error| panic!("{text:?} as {selector}: {error}"));
     let parts = |selector: &Selector| -> Vec<_> {
-        selector.matchers.iter().map(|matcher| (matcher.label.clone(), matcher.sign(), matcher.value.clone())).collect()
+        selector.matchers.iter().map(|matcher| (matcher.label.clone(), matcher.operator(), matcher.value.clone())).collect()
     };
     assert_eq!(parts(&again), parts(&selector));
     assert_eq!(again.to_string(), selector.to_string());
@@ -149,13 +149,13 @@ fn quoted(text: &str) -> String {
 
 proptest! {
     #[test]
-    fn no_text_panics_and_what_is_read_can_be_written_and_read(text in ".*", likely in likely()) {
+    fn no_text_panics_and_a_formatted_selector_parses_again(text in ".*", likely in likely()) {
         holds_for(&text);
         holds_for(&likely);
     }
 
     #[test]
-    fn any_value_survives_being_written(name in "[a-z:_][a-z0-9:_]{0,5}", label in "\\PC{1,5}", value in any::<String>()) {
+    fn any_value_is_formatted_and_parsed_again(name in "[a-z:_][a-z0-9:_]{0,5}", label in "\\PC{1,5}", value in any::<String>()) {
         prop_assume!(!value.is_empty());
         let selector = Selector::parse(&format!("{name}{{{}={}}}", quoted(&label), quoted(&value)));
         let selector = selector.map_err(|error| TestCaseError::fail(error.to_string()))?;

@@ -1,15 +1,15 @@
-//! The form of a snapshot: a stream of bytes that is read as a whole or refused.
+//! The format of a snapshot: a stream of bytes that is valid as a whole or rejected.
 //!
 //! ```text
 //! header   magic (8 bytes), version (u32), time written (u64, milliseconds since 1970), mark (u32; not in versions 2 and 3), CRC-32
 //!          of these
 //! frame    length of the body (u32), CRC-32 of the body, body: a record in postcard's encoding
 //! ...
-//! frame    the end: how many records and series came before; then nothing
+//! frame    the end: numbers of records and series before it; nothing follows
 //! ```
-//! The mark is 1 in the last snapshot of an orderly end and 0 in all others. Who takes a marked snapshot up removes the mark first.
-//! Numbers are little-endian. Any bytes may be read: they give an error and never a panic, and a length that is claimed allocates
-//! nothing before that many bytes were there.
+//! The mark is 1 in the last snapshot of an orderly end and 0 in all others. A program that restores a marked snapshot removes the mark
+//! first. Numbers are little-endian. Invalid bytes give an error and never a panic, and a length in the stream allocates no memory
+//! before that many bytes were read.
 
 use std::io::{self, ErrorKind, Read, Write};
 
@@ -18,59 +18,65 @@ use serde::{Deserialize, Serialize};
 use crate::registry::{Registry, SavedFamily, save};
 use crate::time::Timestamp;
 
-const MAGIC: [u8; 8] = *b"sdbstate";
+const MAGIC: [u8; MAGIC_BYTES] = *b"sdbstate";
 
-/// Rises with every change that a reader of the last version would not understand: fields of the records, how members of sets
-/// are hashed, how bins of summaries are cut; or of the header.
+/// The version of the format. It increases with every change that a reader of the previous version does not understand: in the header,
+/// the fields of records, the hashes of members of sets, the bins of summaries.
 pub const VERSION: u32 = 4;
 
-/// The oldest version that is read: what a later one has beside it came at the end of lists.
+/// The oldest version that is read. Later versions only added variants at the end of enums.
 const VERSION_MIN: u32 = 2;
 
 /// The first version with a mark.
 const VERSION_MARKED: u32 = 4;
 
-/// Bytes before the first frame, as this version writes them.
-pub const HEADER_BYTES: usize = 28;
+/// Bytes of the magic number.
+const MAGIC_BYTES: usize = 8;
 
-/// Whether a snapshot is the last one of a program that ended in order. Only then is it no older than any exposition, so that
-/// counters may go on from it without seeming to fall.
+/// Bytes of the header of this version.
+pub const HEADER_BYTES: usize = MAGIC_BYTES + 4 + 8 + 4 + 4;
+
+/// Bytes of a header without a mark.
+const UNMARKED_HEADER_BYTES: usize = HEADER_BYTES - 4;
+
+/// Whether a snapshot is the last one of a program that ended in order. Only then no exposition is later than the snapshot, so that
+/// counters can continue from it without a decrease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
-    /// The program ran on, or it is unknown how it ended.
+    /// The program was running, or it is unknown how it ended.
     Running,
-    /// Nothing was recorded after it.
+    /// Nothing was recorded after the snapshot.
     End,
 }
 
-/// What stands before the first frame.
+/// The contents of the header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
-    /// When the snapshot was written, in wall time.
+    /// Time of the snapshot, in wall time.
     pub written: Timestamp,
-    /// Whether it is the last one.
+    /// Whether it is the last snapshot.
     pub mark: Mark,
 }
 
-/// Bytes of a body at most. A piece of a family is about 256 KiB; one series of the largest summary may take 2 MiB.
-const FRAME_MAX: usize = 8 << 20;
+/// Maximum length of a body in bytes. A piece of a family has about 256 KiB; one series of the largest summary may need 2 MiB.
+const MAX_FRAME_BYTES: usize = 8 << 20;
 
-/// Why bytes are no snapshot.
+/// Why bytes are not a snapshot.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// Something else altogether.
+    /// The bytes begin with another magic number.
     #[error("it is not a state file")]
     NotOne,
-    /// Another program wrote it, a later or an older one.
-    #[error("its format version is {0}, this program reads {VERSION}")]
+    /// The format has a version that this program does not read.
+    #[error("its format version is {0}, this program reads {VERSION_MIN} to {VERSION}")]
     Version(u32),
-    /// It ends too early.
-    #[error("it is cut: the end is missing")]
+    /// The end is missing.
+    #[error("it is truncated: the end is missing")]
     Cut,
-    /// A checksum or a length is wrong, or something follows the end.
+    /// A checksum or a length is wrong, or bytes follow the end.
     #[error("it is damaged: {0}")]
     Damaged(&'static str),
-    /// It cannot be read.
+    /// Reading failed.
     #[error("it cannot be read: {0}")]
     Io(io::Error),
 }
@@ -81,14 +87,14 @@ impl From<io::Error> for ReadError {
     }
 }
 
-/// What a snapshot holds.
+/// The numbers of a snapshot.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Pieces of families.
     pub pieces: u64,
     /// Series.
     pub series: u64,
-    /// Series left out because they would not fit into a frame.
+    /// Series left out because their piece is longer than a frame.
     pub left_out: u64,
 }
 
@@ -104,7 +110,7 @@ enum Record {
     End { pieces: u64, series: u64 },
 }
 
-/// Writes all series of `registry`. The memory that it takes does not grow with their number.
+/// Writes all series of `registry`. The memory that it needs does not depend on their number.
 ///
 /// # Errors
 ///
@@ -114,7 +120,7 @@ pub(crate) fn write(registry: &Registry, (now, mark): (Timestamp, Mark), out: &m
     let (mut counts, mut body) = (Counts::default(), Vec::new());
     save(registry, now, &mut |family| {
         body = encode(&RecordRef::Family(family), std::mem::take(&mut body))?;
-        if body.len() > FRAME_MAX {
+        if body.len() > MAX_FRAME_BYTES {
             counts.left_out += family.series.len() as u64;
             return Ok(());
         }
@@ -133,7 +139,7 @@ fn encode(record: &RecordRef<'_>, mut body: Vec<u8>) -> io::Result<Vec<u8>> {
 }
 
 impl Header {
-    /// As it stands in a file: [`HEADER_BYTES`] bytes.
+    /// The header as bytes of a file: [`HEADER_BYTES`] bytes.
     pub fn to_bytes(self) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();
         bytes.extend_from_slice(&VERSION.to_le_bytes());
@@ -152,42 +158,30 @@ fn write_frame(body: &[u8], out: &mut impl Write) -> io::Result<()> {
     out.write_all(body)
 }
 
-/// When a snapshot was written, and its mark. Leaves `input` before the first frame.
+/// Reads the header. Leaves `input` before the first frame.
 ///
 /// # Errors
 ///
-/// Any but [`ReadError::Damaged`] for what comes later.
+/// See [`ReadError`]. Frames are not checked.
 pub fn read_header(input: &mut impl Read) -> Result<Header, ReadError> {
-    let mut bytes = [0; HEADER_BYTES];
-    let (start, end) = bytes.split_at_mut(HEADER_BYTES - 4);
-    let read = read_up_to(input, start)?;
-    let (magic, rest) = start.split_at(MAGIC.len());
-    if read < MAGIC.len() || magic != MAGIC {
-        return Err(if MAGIC.starts_with(start.get(..read).unwrap_or_default()) { ReadError::Cut } else { ReadError::NotOne });
+    let mut summed = Vec::with_capacity(HEADER_BYTES);
+    let magic = read_array::<MAGIC_BYTES>(input, &mut summed)?;
+    if magic != Some(MAGIC) {
+        return Err(if MAGIC.starts_with(&summed) { ReadError::Cut } else { ReadError::NotOne });
     }
-    let (version, rest) = rest.split_at(4);
-    // Before length and checksum: a later version may have another header.
-    let version = u32_of(version);
-    if read >= MAGIC.len() + 4 && !(VERSION_MIN..=VERSION).contains(&version) {
+    // Before the rest of the header, which may differ in other versions.
+    let version = u32::from_le_bytes(read_array(input, &mut summed)?.ok_or(ReadError::Cut)?);
+    if !(VERSION_MIN..=VERSION).contains(&version) {
         return Err(ReadError::Version(version));
     }
-    let (millis, last) = rest.split_at(8);
-    let written = Timestamp::from_millis(u64::from_le_bytes(millis.try_into().unwrap_or_default()));
-    if read < start.len() {
-        return Err(ReadError::Cut);
-    }
-    // Where there is no mark, the checksum stands in its place.
-    let (mark, sum, summed) = if version >= VERSION_MARKED {
-        if read_up_to(input, end)? < end.len() {
-            return Err(ReadError::Cut);
-        }
-        (u32_of(last), u32_of(end), HEADER_BYTES - 4)
-    } else {
-        (0, u32_of(last), HEADER_BYTES - 8)
-    };
-    if sum != crc32fast::hash(bytes.get(..summed).unwrap_or_default()) {
+    let millis = u64::from_le_bytes(read_array(input, &mut summed)?.ok_or(ReadError::Cut)?);
+    let written = Timestamp::from_millis(millis);
+    let mark = if version >= VERSION_MARKED { u32::from_le_bytes(read_array(input, &mut summed)?.ok_or(ReadError::Cut)?) } else { 0 };
+    let sum = crc32fast::hash(&summed);
+    if u32::from_le_bytes(read_array(input, &mut summed)?.ok_or(ReadError::Cut)?) != sum {
         return Err(ReadError::Damaged("the checksum of its header is wrong"));
     }
+    debug_assert_eq!(summed.len(), if version >= VERSION_MARKED { HEADER_BYTES } else { UNMARKED_HEADER_BYTES });
     match mark {
         0 => Ok(Header { written, mark: Mark::Running }),
         1 => Ok(Header { written, mark: Mark::End }),
@@ -195,8 +189,16 @@ pub fn read_header(input: &mut impl Read) -> Result<Header, ReadError> {
     }
 }
 
-/// Reads all frames behind the header and shows each piece to `each`. Only a return without an error says that all of it was
-/// good: to use all or nothing, read it twice.
+/// Reads `N` bytes, and appends the bytes that it read to `all`. `None` if there are fewer.
+fn read_array<const N: usize>(input: &mut impl Read, all: &mut Vec<u8>) -> io::Result<Option<[u8; N]>> {
+    let mut bytes = [0; N];
+    let read = read_up_to(input, &mut bytes)?;
+    all.extend(bytes.iter().take(read));
+    Ok((read == N).then_some(bytes))
+}
+
+/// Reads all frames behind the header and calls `each` with each piece. Only a result without an error means that all frames are valid:
+/// to restore all or nothing, read them twice.
 ///
 /// # Errors
 ///
@@ -217,21 +219,21 @@ pub fn read_frames(input: &mut impl Read, mut each: impl FnMut(SavedFamily)) -> 
         }
     }
     if read_up_to(input, &mut [0])? > 0 {
-        return Err(ReadError::Damaged("something follows its end"));
+        return Err(ReadError::Damaged("bytes follow its end"));
     }
     Ok(counts)
 }
 
 fn read_frame(input: &mut impl Read, body: &mut Vec<u8>) -> Result<Record, ReadError> {
-    let mut head = [0; 8];
-    input.read_exact(&mut head)?;
-    let (length, sum) = head.split_at(4);
-    let (length, sum) = (u32_of(length) as usize, u32_of(sum));
-    if length > FRAME_MAX {
+    let (mut length, mut sum) = ([0; 4], [0; 4]);
+    input.read_exact(&mut length)?;
+    input.read_exact(&mut sum)?;
+    let (length, sum) = (u32::from_le_bytes(length) as usize, u32::from_le_bytes(sum));
+    if length > MAX_FRAME_BYTES {
         return Err(ReadError::Damaged("a frame is too long"));
     }
     body.clear();
-    // Grows with what is there, not with what was claimed.
+    // The body grows with the bytes that are read, not to the length in the stream.
     if input.take(length as u64).read_to_end(body)? < length {
         return Err(ReadError::Cut);
     }
@@ -255,8 +257,4 @@ fn read_up_to(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
         }
     }
     Ok(filled)
-}
-
-fn u32_of(bytes: &[u8]) -> u32 {
-    u32::from_le_bytes(bytes.try_into().unwrap_or_default())
 }

@@ -6,7 +6,7 @@ use super::described::{described_counters, described_gauge};
 use crate::options::Prefix;
 
 /// What is known of the mapping rules in force.
-pub struct RuleMetrics {
+pub(crate) struct RuleMetrics {
     /// Reloads that put rules in force.
     pub reloads_good: Counter,
     /// Reloads refused for a mistake.

@@ -6,7 +6,7 @@ use super::described::described_counter;
 use crate::options::Prefix;
 
 /// The program that runs the bridge.
-pub struct RuntimeMetrics {
+pub(crate) struct RuntimeMetrics {
     /// Log messages that nobody took in time.
     pub log_dropped: Counter,
     /// Paths of Unix sockets that were removed or replaced.

@@ -10,7 +10,7 @@ const CONNECTION_CUTS: [&str; 8] = ["idle", "header", "write", "response", "crow
 
 /// Why a scrape did not get its page to the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ScrapeCut {
+pub(crate) enum ScrapeCut {
     /// Others waited for its place, and its client was slow.
     Crowded,
     /// The page could not be completed.
@@ -29,7 +29,7 @@ impl ScrapeCut {
 }
 
 /// Counters of pages served.
-pub struct Scrape {
+pub(crate) struct Scrape {
     /// Scrapes that were given a page.
     pub pages: Counter,
     /// Of these, those that were given the page of another.
@@ -54,14 +54,14 @@ pub struct Scrape {
 
 impl Scrape {
     /// Counts a scrape that did not get its page to the end.
-    pub fn cut(&self, why: ScrapeCut) {
+    pub(crate) fn cut(&self, why: ScrapeCut) {
         if let Some(counter) = self.cut.get(why as usize) {
             counter.increment(1);
         }
     }
 
     /// Counts an HTTP connection that was cut.
-    pub fn connection_cut(&self, why: usize) {
+    pub(crate) fn connection_cut(&self, why: usize) {
         if let Some(counter) = self.connections_cut.get(why) {
             counter.increment(1);
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 /// A family of self-metrics with the values of one moment.
 #[derive(Debug, Clone, PartialEq)]
-pub struct SelfFamily {
+pub(crate) struct SelfFamily {
     /// What does not change from one exposition to the next.
     pub head: Arc<SelfHead>,
     /// The series, sorted by labels.
@@ -13,7 +13,7 @@ pub struct SelfFamily {
 
 /// Name, help and type of a self-family.
 #[derive(Debug, Clone, PartialEq)]
-pub struct SelfHead {
+pub(crate) struct SelfHead {
     /// The full name, prefix included.
     pub name: Box<str>,
     /// One line of help.
@@ -24,7 +24,7 @@ pub struct SelfHead {
 
 /// The type of a self-family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SelfKind {
+pub(crate) enum SelfKind {
     /// A sum that never goes down.
     Counter,
     /// Any number.
@@ -35,7 +35,7 @@ pub enum SelfKind {
 
 /// One label set of a self-family, and its value.
 #[derive(Debug, Clone, PartialEq)]
-pub struct SelfSeries {
+pub(crate) struct SelfSeries {
     /// As in a text exposition, between the braces.
     pub labels: Arc<str>,
     /// The value.
@@ -44,7 +44,7 @@ pub struct SelfSeries {
 
 /// The value of a series.
 #[derive(Debug, Clone, PartialEq)]
-pub enum SelfValue {
+pub(crate) enum SelfValue {
     /// A whole number, which text shows with all its digits.
     Count(u64),
     /// Any finite number.
@@ -72,7 +72,7 @@ impl From<f64> for SelfValue {
 
 impl SelfKind {
     /// The name of the type in an exposition.
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Counter => "counter",
             Self::Gauge => "gauge",
@@ -88,7 +88,7 @@ impl SelfFamily {
     }
 
     /// The full name, prefix included.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.head.name
     }
 

@@ -6,7 +6,7 @@ use super::described::{described_counters, described_gauge};
 use crate::options::Prefix;
 
 /// Snapshots of the state file, and what was taken up from one at start.
-pub struct StateMetrics {
+pub(crate) struct StateMetrics {
     /// Snapshots written.
     pub written: Counter,
     /// Snapshots that could not be written.

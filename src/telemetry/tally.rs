@@ -4,7 +4,7 @@ use crate::ingest::protocol::SampleError;
 
 /// Counts of one batch. [`Telemetry::flush`](super::Telemetry::flush) adds them to the own metrics.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Tally {
+pub(crate) struct Tally {
     /// Lines, empty ones included.
     pub lines: u64,
     /// Empty lines.
@@ -48,19 +48,19 @@ pub struct Tally {
 
 impl Tally {
     /// Samples with at least one tag.
-    pub fn tagged(&self) -> u64 {
+    pub(crate) fn tagged(&self) -> u64 {
         let [_, _, unmapped, mapped] = self.bound;
         unmapped + mapped
     }
 
     /// Samples that a rule mapped, and did not drop.
-    pub fn mapped(&self) -> u64 {
+    pub(crate) fn mapped(&self) -> u64 {
         let [_, untagged, _, tagged] = self.bound;
         (untagged + tagged).saturating_sub(self.dropped)
     }
 
     /// Samples that no rule matched, and whose lines were not refused.
-    pub fn unmapped(&self) -> u64 {
+    pub(crate) fn unmapped(&self) -> u64 {
         let [untagged, _, tagged, _] = self.bound;
         (untagged + tagged).saturating_sub(self.unbound)
     }

@@ -6,7 +6,7 @@ use super::described::{described_counter, described_gauge};
 use crate::options::Prefix;
 
 /// Counters of datagrams and connections.
-pub struct Transport {
+pub(crate) struct Transport {
     /// UDP datagrams received.
     pub udp_packets: Counter,
     /// UDP datagrams that were longer than the receive buffer.
@@ -39,7 +39,7 @@ pub struct Transport {
 
 /// Counters of a relay, by its target.
 #[derive(Clone)]
-pub struct RelayCounters {
+pub(crate) struct RelayCounters {
     /// Lines given to the target.
     pub lines: Counter,
     /// Datagrams sent to the target.

@@ -6,7 +6,7 @@ use super::described::{described_counter, described_counters, described_gauge};
 use crate::options::Prefix;
 
 /// Counters of connections and requests that were not let in, and of the web configuration file.
-pub struct WebMetrics {
+pub(crate) struct WebMetrics {
     /// TLS handshakes that failed, by reason.
     pub handshake_errors: [Counter; HandshakeError::ALL.len()],
     /// Requests answered 401.
@@ -28,14 +28,14 @@ pub struct WebMetrics {
 
 impl WebMetrics {
     /// Counts a rejected request.
-    pub fn request_rejected(&self, why: RequestRejection) {
+    pub(crate) fn request_rejected(&self, why: RequestRejection) {
         if let Some(counter) = self.requests_rejected.get(why as usize) {
             counter.increment(1);
         }
     }
 
     /// Counts a failed handshake.
-    pub fn handshake_error(&self, error: HandshakeError) {
+    pub(crate) fn handshake_error(&self, error: HandshakeError) {
         if let Some(counter) = self.handshake_errors.get(error as usize) {
             counter.increment(1);
         }
@@ -44,7 +44,7 @@ impl WebMetrics {
 
 /// Why a request was rejected that others are answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RequestRejection {
+pub(crate) enum RequestRejection {
     /// 503: too many requests wait for what takes long.
     ApiBusy,
     /// 408: its body came too slowly.
@@ -57,10 +57,10 @@ pub enum RequestRejection {
 
 impl RequestRejection {
     /// Every one, in the order of the enum.
-    pub const ALL: [Self; 4] = [Self::ApiBusy, Self::SlowBody, Self::CrossSite, Self::ForeignHost];
+    pub(crate) const ALL: [Self; 4] = [Self::ApiBusy, Self::SlowBody, Self::CrossSite, Self::ForeignHost];
 
     /// The label value.
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::ApiBusy => "api_busy",
             Self::SlowBody => "slow_body",
@@ -72,7 +72,7 @@ impl RequestRejection {
 
 /// Why a TLS handshake failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HandshakeError {
+pub(crate) enum HandshakeError {
     /// It took too long.
     Timeout,
     /// The client went away.
@@ -95,7 +95,7 @@ pub enum HandshakeError {
 
 impl HandshakeError {
     /// Every one, in the order of the enum.
-    pub const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Timeout,
         Self::Closed,
         Self::NotTls,
@@ -108,7 +108,7 @@ impl HandshakeError {
     ];
 
     /// The label value.
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Timeout => "timeout",
             Self::Closed => "closed",

@@ -20,7 +20,11 @@ type Put = fn(&Path);
 const IN_THE_WAY: [(&str, Put, &str); 6] = [
     ("a pipe", pipe, "it is a pipe, not a regular file"),
     ("an endless device", |path| symlink("/dev/zero", path).expect("linked"), "it is a device, not a regular file"),
-    ("a large file", |path| fs::File::create(path).and_then(|file| file.set_len(1 << 32)).expect("created"), "the file is larger than 16 MiB"),
+    (
+        "a large file",
+        |path| fs::File::create(path).and_then(|file| file.set_len(1 << 32)).expect("created"),
+        "the file is larger than 16 MiB",
+    ),
     ("a folder", |path| fs::create_dir(path).expect("created"), "the mapping file no longer exists"),
     ("an empty file", |path| fs::write(path, "").expect("written"), "the file has become empty"),
     ("a blank file", |path| fs::write(path, "\n \n").expect("written"), "the file has become empty"),

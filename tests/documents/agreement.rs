@@ -138,37 +138,53 @@ fn every_flag_is_documented() {
     assert!(flags.len() > 60 && missing.is_empty(), "of {}: {missing:?}", flags.len());
 }
 
-/// Runs the commands of the console blocks of docs/mappings.md in a folder that has its files.
+/// A document, its files (name, language and start of the block), and the number of its commands that a test can run.
+type Guide = (&'static str, &'static [(&'static str, &'static str, &'static str)], usize);
+
+/// The documents that show what `check`, `explain` and `replay` print.
+const GUIDES: [Guide; 4] = [
+    ("docs/mappings.md", &[("mapping.yml", "yaml", "syntax: extended"), ("lines.txt", "text", "shop.web1.http")], 3),
+    (
+        "docs/mapping-tools.md",
+        &[("requests.yml", "yaml", "mappings:\n- match: app.*.requests"), ("times.yml", "yaml", "mappings:\n- match: app.*.other")],
+        2,
+    ),
+    ("docs/buckets.md", &[("latency.yml", "yaml", "mappings:\n  - match: api.latency")], 1),
+    ("docs/migrating.md", &[("cpu.yml", "yaml", "mappings:\n  - match: \"cpu.*.*\"")], 1),
+];
+
 #[apply(test)]
-fn the_tools_print_what_the_guide_to_mappings_shows() {
-    peers::program("bash");
-    let blocks = blocks("docs/mappings.md");
-    let block = |language: &str, start: &str| {
-        let found = blocks.iter().find(|block| block.language == language && block.text.starts_with(start));
-        &found.unwrap_or_else(|| panic!("docs/mappings.md has no {language} that starts with {start}")).text
-    };
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    std::fs::write(folder.path().join("mapping.yml"), block("yaml", "syntax: extended")).expect("written");
-    std::fs::write(folder.path().join("lines.txt"), block("text", "shop.web1.http")).expect("written");
-    let commands: BTreeMap<_, _> = blocks
-        .iter()
-        .filter(|block| block.language == "console")
-        .filter_map(|block| {
-            let (command, shown) = block.text.strip_prefix("$ ")?.split_once('\n')?;
-            // The document shows a test that fails after it was changed.
-            (!shown.contains("[failing_test]")).then_some((command, shown))
-        })
-        .collect();
-    assert_eq!(commands.len(), 3);
+fn the_tools_print_what_the_documents_show() {
+    let bash = peers::program("bash");
     let program = Path::new(env!("CARGO_BIN_EXE_statsd-bridge")).parent().expect("a folder");
-    for (command, shown) in commands {
-        let mut bash = Command::new("bash");
-        for (key, _) in std::env::vars_os().filter(|(key, _)| key.to_string_lossy().starts_with("STATSD_BRIDGE_")) {
-            bash.env_remove(key);
+    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap_or_default());
+    // One test is shown failing after a change. The files of a comparison are not in the document.
+    let is_runnable = |command: &str, shown: &str| {
+        command.starts_with("statsd-bridge") && !shown.contains("[failing_test]") && !command.contains("--against")
+    };
+    for (document, files, commands) in GUIDES {
+        let blocks = blocks(document);
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for (name, language, start) in files {
+            let block = blocks.iter().find(|block| block.language == *language && block.text.starts_with(start));
+            let block = block.unwrap_or_else(|| panic!("{document} has no {language} that starts with {start}"));
+            std::fs::write(folder.path().join(name), &block.text).expect("written");
         }
-        let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap_or_default());
-        let output = bash.current_dir(&folder).env("PATH", path).args(["-c", command]).output().expect("Bash runs");
-        let printed = format!("{}{}", String::from_utf8_lossy(&output.stderr), String::from_utf8_lossy(&output.stdout));
-        assert_eq!(printed, shown, "{command}");
+        let shown: BTreeMap<_, _> = blocks
+            .iter()
+            .filter(|block| block.language == "console")
+            .filter_map(|block| block.text.strip_prefix("$ ")?.split_once('\n'))
+            .filter(|(command, shown)| is_runnable(command, shown))
+            .collect();
+        assert_eq!(shown.len(), commands, "{document}");
+        for (command, shown) in shown {
+            let mut command_line = Command::new(&bash);
+            for (key, _) in std::env::vars_os().filter(|(key, _)| key.to_string_lossy().starts_with("STATSD_BRIDGE_")) {
+                command_line.env_remove(key);
+            }
+            let output = command_line.current_dir(&folder).env("PATH", &path).args(["-c", command]).output().expect("Bash runs");
+            let printed = format!("{}{}", String::from_utf8_lossy(&output.stderr), String::from_utf8_lossy(&output.stdout));
+            assert_eq!(printed, shown, "{document}: {command}");
+        }
     }
 }

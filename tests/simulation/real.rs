@@ -1,11 +1,9 @@
 //! The same script, played to the real core.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use statsd_bridge::internals::format::{read_frames, read_header};
 use statsd_bridge::mapping::Rules;
-use statsd_bridge::mapping::config::{MappingText, load};
 use statsd_bridge::{Bridge, Options, Timestamp, Worker};
 
 use super::model::Counts;
@@ -23,9 +21,7 @@ pub struct Real {
 
 /// The rules that a mapping file says.
 fn compiled(text: &str) -> Rules {
-    let source = MappingText { name: Arc::from("rules.yml"), text: text.to_owned() };
-    let (config, findings) = load(&[source], &|_| None);
-    Rules::compile(config.unwrap_or_else(|| panic!("{findings:?}"))).unwrap_or_else(|findings| panic!("{findings:?}"))
+    Rules::from_yaml(text).unwrap_or_else(|error| panic!("{error}"))
 }
 
 impl Real {

@@ -38,7 +38,7 @@ fn a_name_in_milliseconds_whose_timers_are_seconds() {
     let timer = "match_metric_type: observer";
     let rule = |name: &str, more: &str| format!("- {{match: app.db, name: {name}, {more}}}");
     let owned: Vec<(String, Option<(&str, &str)>)> = vec![
-        (rule("db_ms", timer), Some(("warning", "write `name: db_seconds`, or, if the name has to stay, `scale: 1000`"))),
+        (rule("db_ms", timer), Some(("warning", "write `name: db_seconds`, or, to keep the name, `scale: 1000`"))),
         (rule("db_milliseconds", "help: x"), Some(("note", "`name: db_seconds`"))),
         (rule("db_millis_total", timer), Some(("warning", "`name: db_seconds_total`"))),
         (rule("db_MS", timer), Some(("warning", "`name: db_seconds`"))),
@@ -117,7 +117,7 @@ fn one_name_that_all_kinds_meet_under() {
         &[
             (
                 "- {match: app.*, name: app, labels: {what: $1}}",
-                Some(("note", "all names under `app` become the one family `app`, counters, gauges and timers alike")),
+                Some(("note", "all names under `app` become the one family `app`, with counters, gauges and timers")),
             ),
             ("- {match: app.*.*, name: app_metrics, labels: {a: $1, b: $2}}", Some(("note", "`app_metrics_${1}`"))),
             ("- {match: '*', name: all, labels: {what: $1}}", Some(("warning", "all names of one segment become the one family `all`"))),
@@ -126,7 +126,7 @@ fn one_name_that_all_kinds_meet_under() {
             ("- {match: '^app\\.(.*)$', match_type: regex, name: app, labels: {what: $1}}", Some(("note", "under `app`"))),
             (
                 "- {match: app.*, name: app_stats, match_metric_type: counter, labels: {w: $1}}\n- {match: app.*, name: app, labels: {w: $1}}",
-                Some(("note", "gauges and timers alike")),
+                Some(("note", "with gauges and timers")),
             ),
             ("- {match: app.a.timing, name: x}\n- {match: app.b.count, name: x}", Some(("note", "`x_seconds` or `x_total`"))),
             // One kind, one name for each, or a part of an application.
@@ -159,7 +159,7 @@ fn a_star_that_seems_to_mean_the_rest() {
         &[
             (
                 "- {match: app.a.b.c, name: x}\n- {match: app.*, name: 'app_$1'}",
-                Some(("note", "`app.*` matches `app.x` and not `app.x.y`; if all that is left is meant, write `match: '^app\\.(.+)$'`")),
+                Some(("note", "`app.*` matches `app.x` and not `app.x.y`; to match all remaining names, write `match: '^app\\.(.+)$'`")),
             ),
             ("- {match: app.*, name: 'app_${1}'}", Some(("note", "not `app.x.y`"))),
             ("- {match: app.a.b.c, name: x}\n- {match: app.*.*, name: 'a_${1}_${2}'}", Some(("note", "'^app\\.([^.]+)\\.(.+)$'"))),
@@ -188,10 +188,7 @@ fn labels_that_prometheus_gives_itself() {
         &[
             ("- {match: app.*, name: x, labels: {job: $1}}", Some(("note", "`exported_job` there"))),
             ("- {match: app.*, name: x, labels: {instance: $1}}", Some(("note", "such as `host`"))),
-            (
-                "- {match: a.*, name: x, labels: {job: $1}}\n- {match: b.*, name: x, labels: {job: $1}}",
-                Some(("note", "the same in line 3")),
-            ),
+            ("- {match: a.*, name: x, labels: {job: $1}}\n- {match: b.*, name: x, labels: {job: $1}}", Some(("note", "also in line 3"))),
             ("labels: {instance: a}\nmappings:\n- {match: a, name: x}", Some(("note", "`exported_instance`"))),
             ("labels:\n  dc: ams\n  \"job\": a\nmappings:\n- {match: a, name: x}", Some(("note", "`exported_job`"))),
             ("- {match: a, name: x, rename_labels: {host: instance}}", Some(("note", "`exported_instance`"))),
@@ -229,28 +226,28 @@ fn what_statsd_exporter_makes_of_the_same_rules() {
     let rules = [
         (
             "- {match: '^(a)\\.(b)\\.(c)$', match_type: regex, name: '$3_duration', labels: {x: '$1', y: '$2'}}",
-            Some(("note", "the name `$3_duration` becomes `<3>_duration` here; statsd_exporter makes `` of it; write `${3}_duration`")),
+            Some((
+                "note",
+                "the name `$3_duration` expands to `<3>_duration` in the bridge; statsd_exporter expands it to ``; write `${3}_duration`",
+            )),
         ),
-        ("- {match: 'a.*', name: a_$1_total}", Some(("note", "makes `a_` of it; write `a_${1}_total`"))),
+        ("- {match: 'a.*', name: a_$1_total}", Some(("note", "expands it to `a_`; write `a_${1}_total`"))),
         ("- {match: 'a.*.*', name: a, labels: {x: '$2$1'}}", Some(("note", "the label `x` `$2$1`"))),
-        ("- {match: 'a.*', name: a, labels: {x: '$1%'}}", Some(("note", "mangles it because of its `%`"))),
+        ("- {match: 'a.*', name: a, labels: {x: '$1%'}}", Some(("note", "corrupts it because of its `%`"))),
         ("- {match: 'a.*.*.*.*.*.*.*.*.*.*', name: a, labels: {x: '$1.$2.$3.$4.$5.$6.$7.$8.$9.$10'}}", Some(("note", "<10>0"))),
         (
             "- {match: a.b.c, name: x}\n- {match: a.b, name: y}",
-            Some(("note", "never takes `a.b`, because `a.b.c` at line 2 begins with it")),
+            Some(("note", "never uses `a.b`, because the longer `a.b.c` at line 2 is before it")),
         ),
-        ("- {match: a.*.c, name: x, labels: {l: $1}}\n- {match: a.*, name: 'y_$1'}", Some(("note", "never takes `a.*`"))),
-        (
-            "- {match: a.b.c, name: x, match_metric_type: counter}\n- {match: a.b, name: y}",
-            Some(("note", "never takes `a.b` for counters")),
-        ),
+        ("- {match: a.*.c, name: x, labels: {l: $1}}\n- {match: a.*, name: 'y_$1'}", Some(("note", "never uses `a.*`"))),
+        ("- {match: a.b.c, name: x, match_metric_type: counter}\n- {match: a.b, name: y}", Some(("note", "never uses `a.b` for counters"))),
         (
             "- {match: a.b.*, name: x, labels: {l: $1}}\n- {match: a.*.c, name: y, labels: {l: $1}}\n- {match: a.b.*, name: z, labels: {l: $1}}",
-            Some(("note", "asks `a.b.*` at line 2 only here, after `a.*.c` at line 3")),
+            Some(("note", "tries `a.b.*` at line 2 only here, after `a.*.c` at line 3")),
         ),
         (
             "defaults: {glob_disable_ordering: true}\nmappings:\n- {match: a.*.*, name: x, labels: {l: $1, m: $2}}\n- {match: a.b.c, name: y}",
-            Some(("note", "does not come back from `a.b.c` at line 4: `a.b.x` does not get this rule there")),
+            Some(("note", "does not backtrack from `a.b.c` at line 4: it does not find this rule for `a.b.x`")),
         ),
         ("defaults: {glob_disable_ordering: true}\nmappings:\n- {match: a.*.d, name: x, labels: {l: $1}}\n- {match: a.b.c, name: y}", None),
         ("defaults: {glob_disable_ordering: true}\nmappings:\n- {match: a.*, name: x, labels: {l: $1}}\n- {match: a.b, name: y}", None),
@@ -273,13 +270,37 @@ fn an_unused_capture_is_said_once_for_a_file() {
     let rules = "mappings:\n- {match: '*.a', name: a}\n- {match: '*.b', name: b}\n- {match: '*.*.c', name: c, labels: {x: $2}}\n- {match: '*.*.d', name: d}\n";
     let all: Vec<_> = found(rules, &[]).into_iter().filter(|(code, ..)| code == "unused_capture").collect();
     let [(.., 2, first), (.., 5, second)] = all.as_slice() else { panic!("{all:?}") };
-    assert!(first.starts_with("$1 of `*.a` is used nowhere") && first.ends_with("; the same in lines 3, 4 and 5"), "{first}");
-    assert!(second.starts_with("$2 of `*.*.d` is used nowhere") && second.ends_with("unless that is meant"), "{second}");
+    assert!(first.starts_with("no template uses $1 of `*.a`") && first.ends_with("; also in lines 3, 4 and 5"), "{first}");
+    assert!(second.starts_with("no template uses $2 of `*.*.d`") && second.ends_with("unless this is intended"), "{second}");
     let many: String = (0..30).map(|n| format!("- {{match: '*.a{n}', name: a{n}}}\n")).collect();
     let all = found(&format!("mappings:\n{many}"), &[]);
     assert!(all.len() == 1 && all[0].3.ends_with("10, 11, 12 and 19 more"), "{all:?}");
     let both = found("mappings:\n- {match: '*.*.a', name: a}\n- {match: '*.*.b', name: b}\n", &[]);
-    assert!(both.len() == 1 && both[0].3.starts_with("$1, $2 of `*.*.a` are used nowhere"), "{both:?}");
+    assert!(both.len() == 1 && both[0].3.starts_with("no template uses $1, $2 of `*.*.a`"), "{both:?}");
+}
+
+#[apply(test)]
+fn labels_that_differ_are_reported_once_for_a_family_and_for_families_that_differ_alike() {
+    let labels_differ = |rules: &str| -> Vec<(u64, String)> {
+        let all = found(&format!("mappings:\n{rules}"), &[]).into_iter().filter(|(code, ..)| code == "labels_differ");
+        all.map(|(_, _, line, text)| (line, text)).collect()
+    };
+    let several = "- {match: a.*, name: x, labels: {l: $1}}\n- {match: b, name: x}\n- {match: c, name: x}\n\
+                   - {match: d.*.*, name: x, labels: {m: $2, l: $1}}\n- {match: e.*, name: x, labels: {l: $1}}\n";
+    let all = labels_differ(several);
+    let [(3, text)] = all.as_slice() else { panic!("{all:?}") };
+    let sets = "family `x` give different labels: {l} at line 2 and at line 6, {} here and at line 4, {l, m} at line 5;";
+    assert!(text.contains(sets), "{text}");
+    let alike = "- {match: a.*, name: x, labels: {l: $1}}\n- {match: b, name: x}\n- {match: c.*, name: y, labels: {l: $1}}\n- {match: d, name: y}\n\
+                 - {match: e.*, name: z, labels: {k: $1}}\n- {match: f, name: z}\n";
+    let all = labels_differ(alike);
+    let [(3, both), (7, other)] = all.as_slice() else { panic!("{all:?}") };
+    assert!(both.contains("`x`") && both.ends_with("; also in line 5") && other.contains("`z`"), "{all:?}");
+    // The labels of tags are not known, wherever the rule about tags stands.
+    let tags = "- {match: a, name: x, rename_labels: {a: b}}\n- {match: b.*, name: x, labels: {l: $1}}\n- {match: c.*, name: x, labels: {l: $1}}\n";
+    assert_eq!(labels_differ(tags), []);
+    let beside = format!("{tags}- {{match: d, name: x}}\n");
+    assert!(matches!(labels_differ(&beside).as_slice(), [(5, _)]), "{:?}", labels_differ(&beside));
 }
 
 /// What stands behind `match: ` in a text is pasted in the place of the pattern: the remark is gone, and nothing new is wrong.
@@ -317,7 +338,7 @@ fn notes_on_presets_are_left_out_and_notes_beside_them_are_not() {
         "mappings:\n- {match: other.requests, name: gunicorn_requests_total, labels: {pod: a}}\n- {match: 'a.*', name: a}\n",
     );
     let both = run(&["check", &own, "--preset", "gunicorn"]);
-    assert!(both.out.contains("[unused_capture]") && both.out.contains("gets the labels {} here and {pod} at "), "{}", both.out);
+    assert!(both.out.contains("[unused_capture]") && both.out.contains("give different labels: {pod} at "), "{}", both.out);
     let copy = files.write("copy.yml", run(&["preset", "show", "gunicorn"]).out);
     assert!(run(&["check", &copy]).out.contains("[labels_differ]"), "a copy is the user's own");
 }

@@ -36,12 +36,12 @@ fn top_asks_over_tls_with_a_certificate_and_a_password() {
     }
     let trust = ["--ca-file", &ca];
     for (args, says) in [
-        (vec![], "name who signs its certificate with --ca-file, or take any with --insecure"),
-        ([&["--ca-file", &certificate][..], &shown, &user].concat(), "name who signs it with --ca-file"),
-        ([&trust[..], &user].concat(), "show a certificate with --cert-file and --key-file"),
-        ([&trust[..], &shown].concat(), "asks for a password; give it with --user and --password-file"),
-        ([&trust[..], &shown, &["--user", "ann", "--password-file", &wrong]].concat(), "does not take this user and password"),
-        (vec!["--ca-file", &key], "cannot be used: it has no certificate"),
+        (vec![], "https requires --ca-file or --insecure"),
+        ([&["--ca-file", &certificate][..], &shown, &user].concat(), "set --ca-file to a certificate of its issuer"),
+        ([&trust[..], &user].concat(), "set --cert-file and --key-file"),
+        ([&trust[..], &shown].concat(), "requires a password; set --user and --password-file"),
+        ([&trust[..], &shown, &["--user", "ann", "--password-file", &wrong]].concat(), "rejected the user or the password"),
+        (vec!["--ca-file", &key], "cannot be used: the file contains no certificate"),
         (vec!["--ca-file", "/no/such/file"], "/no/such/file cannot be used"),
         ([&trust[..], &["--cert-file", &certificate, "--key-file", &ca]].concat(), "ca.crt cannot be used"),
         (vec!["--insecure", "--user", "ann", "--password-file", "/no/such/file"], "/no/such/file: No such file"),

@@ -1,9 +1,9 @@
-//! A family that ends at once, because the rule that made it now asks for another shape: `Registry::admit`, `Family::end`, and
-//! the routes of workers.
+//! A family that ends at a reload, because its rule now has another type or other buckets: `Registry::admit`, `Family::end`, and the
+//! bindings of workers.
 //!
-//! No epoch is waited for here: what a worker's running batch adds to the old cells ends with them, and counts as sent before the
-//! reload. What must hold is that nothing goes there that is written under the new rules. The marks alone cannot see to that: a
-//! writer that looked before may take them off again.
+//! There is no wait for an epoch: samples of a running batch can still be added to the old cells, end with them, and count as sent before the
+//! reload. The model checks that no sample of the new rules is added to the old cells. The marks alone do not ensure that, because a
+//! writer that has checked earlier can remove them.
 
 use std::sync::Arc;
 
@@ -14,19 +14,19 @@ use loom::sync::atomic::Ordering::{Acquire, Release};
 use super::lock;
 use crate::value::CounterCell;
 
-/// What of the protocol is left out, to see that the model notices.
+/// The step of the protocol that is omitted, so that a test can check that the model fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// Nothing.
     None,
-    /// All workers but the first keep their routes when they take over new rules, and count on the marks alone.
+    /// All workers but the first keep their bindings when they adopt new rules, and rely on the marks alone.
     KeepsItsRoutes,
-    /// That a family is outdated is asked without its lock, and not again with it; nor are its marks set anew, as
-    /// `Registry::end` sees to.
+    /// The check whether a family is outdated is made without its lock, and not repeated with it. Its marks are not set again, as
+    /// in `Registry::end`.
     EndsWithoutAskingAgain,
 }
 
-/// One name, with the family that it leads to, and rules that are replaced.
+/// One name, its family, and rules that are replaced.
 pub struct Bridge {
     fault: Fault,
     generation: AtomicU64,
@@ -34,7 +34,7 @@ pub struct Bridge {
 }
 
 struct Family {
-    /// The generation of the rules that gave it its shape.
+    /// The generation of the rules that created it.
     shape: u64,
     members: Mutex<Members>,
 }
@@ -51,12 +51,12 @@ impl Family {
         Arc::new(Self { shape: generation, members: Mutex::new(Members { generation, gone: false, cells: Vec::new() }) })
     }
 
-    /// As `Family::is_outdated`.
+    /// Like `Family::is_outdated`.
     fn is_outdated(&self, members: &Members, worker: &Worker) -> bool {
         worker.is_of_its_rule && self.shape != worker.generation && members.generation < worker.generation
     }
 
-    /// As `Family::end`, but that it asks once more whether there is a reason to.
+    /// Like `Family::end`, with a second check.
     fn end(&self, worker: &Worker) {
         let mut members = lock(&self.members);
         if worker.bridge.fault != Fault::EndsWithoutAskingAgain && (members.gone || !self.is_outdated(&members, worker)) {
@@ -69,24 +69,24 @@ impl Family {
 }
 
 impl Bridge {
-    /// A bridge with rules of generation 1 and a family made by them.
+    /// A bridge with rules of generation 1 and a family created by them.
     pub fn new(fault: Fault) -> Arc<Self> {
         Arc::new(Self { fault, generation: AtomicU64::new(1), family: Mutex::new(Family::new(1)) })
     }
 
-    /// As `Bridge::replace_rules`: generation 2.
+    /// Like `Bridge::replace_rules`: generation 2.
     pub fn reload(&self) {
         self.generation.store(2, Release);
     }
 
-    /// What a page would show that this worker wrote.
+    /// The value of this worker in an exposition.
     pub fn sum_of(&self, worker: &Worker) -> f64 {
         let family = Arc::clone(&lock(&self.family));
         let members = lock(&family.members);
         members.cells.iter().filter(|(id, _)| *id == worker.id).map(|(_, cell)| cell.get()).sum()
     }
 
-    /// As `Registry::admit` and `Family::admit`.
+    /// Like `Registry::admit` and `Family::admit`.
     fn admit(&self, worker: &Worker) -> Arc<CounterCell> {
         loop {
             let family = Arc::clone(&lock(&self.family));
@@ -114,7 +114,7 @@ impl Bridge {
         }
     }
 
-    /// Puts a new family in the place of one that is gone, unless there is one already.
+    /// Replaces a removed family by a new one, unless that happened already.
     fn forget(&self, family: &Arc<Family>, generation: u64) {
         let mut current = lock(&self.family);
         if Arc::ptr_eq(&current, family) {
@@ -123,11 +123,11 @@ impl Bridge {
     }
 }
 
-/// A worker with its one route.
+/// A worker with one binding.
 pub struct Worker {
     bridge: Arc<Bridge>,
     id: u32,
-    /// Whether its samples match the rule that made the family; else they come to the same name by another way.
+    /// Whether its samples match the rule that created the family. If not, another rule gives them the same name.
     is_of_its_rule: bool,
     generation: u64,
     route: Option<Arc<CounterCell>>,
@@ -136,12 +136,12 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker without routes.
+    /// A worker without bindings.
     pub fn new(bridge: &Arc<Bridge>, id: u32, is_of_its_rule: bool) -> Self {
         Self { bridge: Arc::clone(bridge), id, is_of_its_rule, generation: 1, route: None, under_new_rules: 0 }
     }
 
-    /// As `Worker::ingest_batch`, with one sample.
+    /// Like `Worker::ingest_batch`, with one sample.
     pub fn batch(&mut self) {
         let generation = self.bridge.generation.load(Acquire);
         if generation != self.generation {

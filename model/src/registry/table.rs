@@ -1,4 +1,4 @@
-//! A table with one series, those who write it, and what takes it out.
+//! A table with one series, its writers, and its expiry.
 
 use std::sync::Arc;
 
@@ -8,31 +8,31 @@ use super::lock;
 use super::workers::{Membership, Workers};
 use crate::value::{CounterCell, GaugeCell, Stamp};
 
-/// What of the protocol is left out, to see that the model notices.
+/// The step of the protocol that is omitted, so that a test can check that the model fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// Nothing.
     None,
-    /// A series is taken out without waiting until all writers passed.
+    /// A series is removed before all writers have passed.
     DoesNotWait,
-    /// A series is taken out without looking whether the mark is still there.
+    /// A series is removed without a check that the mark is still set.
     DoesNotLookAgain,
-    /// A writer writes what bears the mark.
+    /// A writer writes to a marked cell.
     WritesRegardless,
-    /// A writer takes the mark off after it has let go of the family's lock.
+    /// A writer removes the mark after it has released the family's lock.
     RevivesOutsideOfTheLock,
 }
 
-/// Whether each writer has a cell of its own.
+/// Whether each writer has its own cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// It has.
+    /// Each writer has its own.
     Counter,
-    /// All share one.
+    /// All writers share one.
     Gauge,
 }
 
-/// A registry with one family and one label set. The series is there, or not; another one of the same labels may take its place.
+/// A registry with one family and one label set. The series exists or not, and another one with the same labels can replace it.
 pub struct Table {
     kind: Kind,
     fault: Fault,
@@ -44,12 +44,12 @@ pub struct Table {
 #[derive(Default)]
 struct Family {
     series: Option<Arc<Series>>,
-    /// A series that was taken out and may come back, with its sum in that moment.
+    /// An expired series in its grace period, with its sum at that moment.
     resting: Option<(Arc<Series>, f64)>,
 }
 
 impl Family {
-    /// As `Members::add`: a new series, or the old one.
+    /// Like `Members::add`: a new series, or the old one.
     fn add(&mut self) -> Arc<Series> {
         let series = match self.resting.take() {
             Some((series, sum)) => {
@@ -97,7 +97,7 @@ impl Cell {
 }
 
 impl Series {
-    /// As `Series::cell`.
+    /// Like `Series::cell`.
     fn cell(&self, kind: Kind, worker: u32) -> Cell {
         let mut cells = lock(&self.cells);
         let worker = if kind == Kind::Gauge { 0 } else { worker };
@@ -116,7 +116,7 @@ impl Series {
         lock(&self.cells).iter().for_each(|(_, cell)| visit(cell.stamp()));
     }
 
-    /// As `Series::retire_if_unseen`, where any time of a write is long ago.
+    /// Like `Series::retire_if_unseen`, with every write older than the ttl.
     fn retire(&self) {
         self.each_stamp(|stamp| {
             if let Some(last) = stamp.last() {
@@ -125,7 +125,7 @@ impl Series {
         });
     }
 
-    /// As `Series::stays_retired`.
+    /// Like `Series::stays_retired`.
     fn stays_retired(&self) -> bool {
         let mut newest = None;
         self.each_stamp(|stamp| newest = newest.max(stamp.last()));
@@ -141,12 +141,12 @@ impl Series {
 }
 
 impl Table {
-    /// An empty table. If `rests`, a series that is taken out is kept and comes back as it was, as with `registry::grace`.
+    /// An empty table. If `rests`, an expired series keeps its value and can return, as in `registry::grace`.
     pub fn new(kind: Kind, fault: Fault, rests: bool) -> Arc<Self> {
         Arc::new(Self { kind, fault, rests, workers: Workers::default(), family: Mutex::default() })
     }
 
-    /// What a page would show, now or when the resting series comes back.
+    /// The value in an exposition, now or when the expired series returns.
     pub fn sum(&self) -> f64 {
         let family = lock(&self.family);
         if let Some((series, sum)) = &family.resting {
@@ -156,7 +156,7 @@ impl Table {
         shown + family.resting.as_ref().map_or(0.0, |(_, sum)| *sum)
     }
 
-    /// As `Family::admit`. Says also whether the cell bore the mark.
+    /// Like `Family::admit`. Also returns whether the cell was marked.
     fn admit(&self, worker: u32, now: u64) -> (Cell, bool) {
         let mut family = lock(&self.family);
         let known = family.series.clone();
@@ -171,13 +171,13 @@ impl Table {
     }
 }
 
-/// A worker with its place among the writers, and the one route that it needs.
+/// A worker with its place among the writers, and one binding.
 pub struct Writer {
     table: Arc<Table>,
     membership: Membership,
     route: Option<Cell>,
     now: u64,
-    /// How often it found its cell marked in a series that was still there, and took the mark off.
+    /// How often its cell was marked in an existing series, and it removed the mark.
     pub revived: u32,
 }
 
@@ -187,7 +187,7 @@ impl Writer {
         Self { table: Arc::clone(table), membership: table.workers.join(), route: None, now: 1, revived: 0 }
     }
 
-    /// Writes a batch, all samples at this time. Times may go back, as those of threads do.
+    /// Writes a batch with all samples at this time. Times can decrease, because threads differ.
     pub fn batch(&mut self, samples: u32, now: u64) {
         self.now = now;
         self.pass();
@@ -199,7 +199,7 @@ impl Writer {
         self.table.workers.pass(&self.membership);
     }
 
-    /// As `Worker::record` and `Worker::record_unknown`.
+    /// Like `Worker::record` and `Worker::record_unknown`.
     fn write(&mut self) {
         if self.route.as_ref().is_some_and(|cell| self.record(cell)) {
             return;
@@ -213,7 +213,7 @@ impl Writer {
         });
     }
 
-    /// As `Recording::apply`.
+    /// Like `Recording::apply`.
     fn record(&self, cell: &Cell) -> bool {
         if !cell.stamp().touch(self.now) && self.table.fault != Fault::WritesRegardless {
             return false;
@@ -229,16 +229,16 @@ impl Drop for Writer {
     }
 }
 
-/// What `Registry::expire` knows from one step to the next.
+/// State of `Registry::expire` between steps.
 pub struct Expirer {
     table: Arc<Table>,
     marked: Option<Arc<Series>>,
     epoch: u64,
-    /// The sum of all series that were taken out and do not rest, each as it was in that moment.
+    /// The sum of all removed series without a grace period, each at the moment of its removal.
     pub taken: f64,
-    /// Series taken out.
+    /// Number of removed series.
     pub gone: u32,
-    /// Series that were found to be written since they were marked.
+    /// Number of series that were written after they were marked.
     pub kept: u32,
 }
 
@@ -248,7 +248,7 @@ impl Expirer {
         Self { table: Arc::clone(table), marked: None, epoch: 0, taken: 0.0, gone: 0, kept: 0 }
     }
 
-    /// One step, as `Registry::expire`.
+    /// One step, like `Registry::expire`.
     pub fn expire(&mut self) {
         let waits = self.table.fault != Fault::DoesNotWait;
         if let Some(series) = self.marked.take_if(|_| !waits || self.table.workers.all_have_seen(self.epoch)) {
@@ -263,7 +263,7 @@ impl Expirer {
         }
     }
 
-    /// As `Family::take_out`.
+    /// Like `Family::take_out`.
     fn take_out(&mut self, series: &Arc<Series>) {
         let mut family = lock(&self.table.family);
         if self.table.fault != Fault::DoesNotLookAgain && !series.stays_retired() {

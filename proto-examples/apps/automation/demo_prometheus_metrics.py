@@ -1,6 +1,6 @@
-"""Every metric of the platform, simulated: starts nothing, sends to the bridge.
+"""Sends every metric of the platform with simulated values to the bridge. It starts no other programs.
 
-A round is the same each time: 5 files, 9 test runs, 6 API calls, 3 audit runs, 4 asynchronous calls, 3 samples of the system.
+Each round is the same: 5 files, 9 test runs, 6 API calls, 3 audit runs, 4 asynchronous calls, 3 samples of the system.
 """
 
 import argparse
@@ -47,7 +47,7 @@ def demo_api() -> None:
 
 def demo_audit_agent(work: float) -> None:
     print("Demo: AuditAgent metrics")
-    # A second one of the same class is no second registration: there is none.
+    # A second collector of the same class is possible, because there is no registry.
     agent, commits = AuditAgentCollector(), AuditAgentCollector()
     for n, (trigger, coverage) in enumerate([("scheduled", 75.0), ("scheduled", 80.25), ("commit", 85.5)], 1):
         agent.record_run(trigger)
@@ -82,7 +82,7 @@ def demo_safe_async_bridge(work: float) -> None:
 def demo_system(work: float) -> None:
     print("Demo: System metrics")
     for n in range(1, 4):
-        # Made anew each time, on purpose.
+        # Created in each round on purpose.
         values = SystemCollector().collect_all()
         megabytes = values["process.resident_memory"] / 1e6
         cpu, memory, threads = values["system.cpu_percent"], values["system.memory_percent"], values["process.threads_count"]
@@ -113,7 +113,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    # SIGTERM ends it as Ctrl-C does. Without a handler the first process of a container does not see it, and is killed after 10 s.
+    # SIGTERM ends it like Ctrl-C. Without a handler, the first process of a container ignores SIGTERM, and is killed after 10 s.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         main()

@@ -1,6 +1,6 @@
-"""An Emmett application whose metrics the bridge serves: `emmett -a app serve --host 127.0.0.1 --port 8081`.
+"""An Emmett application whose metrics the bridge exposes: `emmett -a app serve --host 127.0.0.1 --port 8081`.
 
-No handler below needs to say anything about metrics; tracking.py sees them all.
+The handlers contain no code for metrics; tracking.py measures all of them.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from emmett.tools import service
 import system
 from tracking import TrackedApp, metrics, track_request
 
-#: Where the bridge serves the page; `/metrics` of this application leads there.
+#: URL of the bridge's exposition. `/metrics` of this application redirects there.
 PAGE = os.environ.get("METRICS_PAGE", "http://127.0.0.1:9102/metrics")
 
 app = TrackedApp(__name__)
@@ -50,7 +50,7 @@ async def new_order():
 @app.route("/report", methods=["get"])
 @service.json
 async def report():
-    # Some milliseconds in a database.
+    # Simulates some milliseconds in a database.
     query = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 10000) SELECT count(*), sum(x) FROM n"
     with closing(sqlite3.connect(":memory:")) as database:
         count, total = database.execute(query).fetchone()
@@ -71,19 +71,19 @@ async def page():
 @service.json
 @track_request("GET", "/example")
 async def example(number):
-    # Counted once, under the endpoint that the decorator names.
+    # Counted once, under the endpoint of the decorator.
     return {"message": "hello", "number": number}
 
 
 @track_request("POST", "/jobs/sweep")
 async def sweep():
-    # No request at all; the decorator makes it count as one.
+    # Not a request. The decorator counts it as one.
     await asyncio.sleep(0)
 
 
 @app.command("sweep")
 def sweep_command():
-    """What a timer would start: `emmett -a app sweep`."""
+    """A job for a timer: `emmett -a app sweep`."""
     asyncio.run(sweep())
 
 

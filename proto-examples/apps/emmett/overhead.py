@@ -1,4 +1,4 @@
-"""What tracking costs a request: the same application with tracking on and off, in one process, called in turns as a server does.
+"""Measures the cost of tracking per request: the same application with and without tracking, in one process, called alternately like a server.
 
     python overhead.py --bridge ../../../target/release/statsd-bridge
 
@@ -19,7 +19,7 @@ import sys
 import time
 
 BATCHES = 25
-#: Requests of a batch, so that it is longer than the interval in which the thread sends.
+#: Requests per batch. A batch is longer than the interval of the sending thread.
 REQUESTS = {"/test-metrics": 25_000, "/report": 300}
 
 
@@ -30,7 +30,7 @@ def free_port() -> int:
 
 
 def load(tracked: bool, statsd: str):
-    """The application anew, with tracking on or off."""
+    """Creates the application, with or without tracking."""
     os.environ |= {"PROMETHEUS_ENABLED": str(tracked).lower(), "STATSD_ADDRESS": statsd}
     for name in ("app", "system", "tracking"):
         sys.modules.pop(name, None)
@@ -38,7 +38,7 @@ def load(tracked: bool, statsd: str):
 
 
 async def batch(app, path: str) -> tuple:
-    """CPU time of the process and time of the client, for one request."""
+    """CPU time of the process and elapsed time of the client, per request."""
 
     async def receive():
         return {"type": "http.request", "body": b"", "more_body": False}
@@ -62,7 +62,7 @@ async def compare(statsd: str) -> None:
     for path in REQUESTS:
         found = {False: [], True: []}
         for number in range(BATCHES + 1):
-            # The order changes from batch to batch; the first one is to warm up.
+            # The order alternates between batches. The first batch is a warm-up.
             for tracked in (True, False) if number % 2 else (False, True):
                 result = await batch(applications[tracked], path)
                 if number:

@@ -1,6 +1,6 @@
 """System metrics of this process, off unless PROMETHEUS_SYSTEM_METRICS=true: CPU, memory, file descriptors, garbage collection.
 
-Every worker of a server sends its own, told apart by the label `pid`; mapping.yml lets those of a worker that is gone expire.
+Every worker of a server sends its own, with the label `pid`. mapping.yml has a ttl for the series of ended workers.
 """
 
 import gc
@@ -12,12 +12,12 @@ from pathlib import Path
 
 from tracking import metrics, switched_on
 
-#: Seconds from one look to the next.
+#: Seconds between two measurements.
 INTERVAL = 5
 
 
 def start() -> None:
-    """Begins to send, if the environment says so."""
+    """Starts to send, if the environment enables it."""
     if metrics.enabled and switched_on("PROMETHEUS_SYSTEM_METRICS", default=False):
         threading.Thread(target=_send_for_ever, daemon=True).start()
 

@@ -1,8 +1,8 @@
-"""Automatic tracking of an Emmett application: every request and WebSocket, over both interfaces that Emmett has (RSGI and ASGI).
+"""Automatic tracking of every request and WebSocket of an Emmett application, over both interfaces of Emmett (RSGI and ASGI).
 
-`TrackedApp` measures at the edge, where status and sizes are those that the client gets, also of what no handler sees: a 404 of the
-router, a 500, a static file. Its pipe `RouteOf` runs within, where Emmett knows the route, and says which it is. So no route can
-be forgotten and none needs a line of its own. Knows the names of the metrics, not the routes of the application.
+`TrackedApp` measures at the edge, where status and sizes are those that the client receives, including requests without a handler: a 404 of
+the router, a 500, a static file. Its pipe `RouteOf` runs inside, where Emmett knows the route. So every route is measured without code of
+its own. This module contains the names of the metrics, and no routes of the application.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from emmett import App, Pipe, request
 
-# In a project of your own, copy statsd_metrics.py and statsd_http.py beside this file and leave this line out.
+# In your own project, copy statsd_metrics.py and statsd_http.py beside this file and remove this line.
 sys.path.append(str(Path(__file__).resolve().parents[2] / "python"))
 
 from statsd_http import AsgiMiddleware, HttpNames, RequestRecorder  # noqa: E402
@@ -30,12 +30,12 @@ NAMES = HttpNames(
     route="endpoint",
 )
 
-#: PROMETHEUS_ENABLED=false switches everything off.
+#: PROMETHEUS_ENABLED=false disables everything.
 metrics = Metrics(enabled=switched_on("PROMETHEUS_ENABLED"))
 
 _recorder = RequestRecorder(metrics, NAMES)
 
-#: What `RouteOf` and `track_request` say about the request that is being answered; the last one counts. None outside of requests.
+#: The endpoint of the current request, set by `RouteOf` and `track_request`; the last one is used. None outside of requests.
 _said: ContextVar[list | None] = ContextVar("said", default=None)
 
 
@@ -45,7 +45,7 @@ def _endpoint(_scope=None) -> str | None:
 
 
 class RouteOf(Pipe):
-    """Says which route answers; the first pipe of a `TrackedApp`."""
+    """Records the route of a request; the first pipe of a `TrackedApp`."""
 
     def __init__(self, app: App):
         self._app = app
@@ -57,14 +57,14 @@ class RouteOf(Pipe):
         return await next_pipe(**kwargs)
 
     def _template(self, name: str) -> str:
-        # As `emmett routes` prints it: GET|HEAD http|https://<any>/orders/<int:order> -> app.order
+        # The format of `emmett routes`: GET|HEAD http|https://<any>/orders/<int:order> -> app.order
         text = self._app._router_http._routes_str[name].partition("://")[2]
         path = text[text.index("/") :].rpartition(" -> ")[0]
         return self._templates.setdefault(name, path)
 
 
 class TrackedApp(App):
-    """An Emmett application whose requests and WebSockets are metrics, for `emmett serve` and for any ASGI server."""
+    """An Emmett application with measured requests and WebSockets, for `emmett serve` and any ASGI server."""
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -77,7 +77,7 @@ class TrackedApp(App):
 
     @pipeline.setter
     def pipeline(self, pipes):
-        # Ours stays in front, whatever pipeline the application sets.
+        # Our pipe stays first in any pipeline of the application.
         App.pipeline.fset(self, [RouteOf(self), *pipes] if metrics.enabled else pipes)
 
     async def __call__(self, scope, receive, send):
@@ -87,7 +87,7 @@ class TrackedApp(App):
         await self._asgi(scope, receive, send)
 
     async def _lifespan(self, receive, send):
-        # Emmett 2.8 leaves it out, and without it uvicorn ends by a signal that lets no thread send what is left.
+        # Emmett 2.8 omits this. Without it, a signal ends uvicorn before our thread has sent the rest.
         while (event := (await receive())["type"]) != "lifespan.shutdown":
             await send({"type": f"{event}.complete"})
         metrics.flush()
@@ -113,7 +113,7 @@ class TrackedApp(App):
 
 
 class _Watched:
-    """An RSGI protocol, seen through."""
+    """A measured RSGI protocol."""
 
     def __init__(self, protocol):
         self._protocol = protocol
@@ -180,7 +180,7 @@ def _length(headers) -> int:
 
 
 def track_request(method: str, endpoint: str):
-    """Counts every call of a function as a request: 200, or 500 if it raises. For what is no request to Emmett: jobs, consumers.
+    """Counts every call of a function as a request: 200, or 500 if it raises. For functions that are not requests: jobs, consumers.
 
     On a handler of a `TrackedApp`, whose requests are counted already, it only says what `endpoint` shall be.
     """

@@ -1,4 +1,4 @@
-"""Prompter: prompt templates that are run against model providers. Real FastAPI and a real database; the providers are pretended.
+"""Prompter: runs prompt templates against model providers. FastAPI and the database are real; the providers are simulated.
 
     gunicorn --workers 4 --worker-class uvicorn_worker.UvicornWorker --bind 127.0.0.1:8000 app:app
 
@@ -86,7 +86,7 @@ _runs: list[float] = []
 
 
 def rate_limit(request: Request) -> None:
-    """At most RATE_LIMIT calls within any minute, of this worker."""
+    """At most RATE_LIMIT calls per minute in this worker."""
     now = time.monotonic()
     _runs[:] = [then for then in _runs if then > now - 60]
     if len(_runs) >= RATE_LIMIT:
@@ -104,7 +104,7 @@ def template_row(template_id: int) -> sqlite3.Row:
 
 
 def probe(provider: str, model: str) -> str:
-    """Asks a provider which version of a model it serves. Pretended: models that are called broken fail."""
+    """Asks a simulated provider for the version of a model. Models named broken fail."""
     if model.startswith("broken"):
         raise ConnectionError(f"{provider} does not answer")
     return f"{model}-2025-10"

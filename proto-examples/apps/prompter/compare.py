@@ -1,4 +1,4 @@
-"""Requests to Gunicorn with four workers, and what a scrape then says of them, three ways.
+"""Sends requests to Gunicorn with four workers, and compares the results of a scrape in three ways.
 
     python compare.py --bridge ../../../target/release/statsd-bridge
 
@@ -52,17 +52,17 @@ def start(command: list, ready: str, **environment) -> subprocess.Popen:
 
 
 def requests_on(page: str) -> float:
-    """What a page says of the requests for /healthz."""
+    """The number of requests for /healthz in an exposition."""
     lines = re.findall(r'^starlette_requests_total\{[^}]*route="/healthz"[^}]*\} (\S+)$', page, re.MULTILINE)
     return sum(map(float, lines))
 
 
 def asked(module: str, page: str, **environment) -> set:
-    """What 30 scrapes say after so many requests; without `page`, scrapes of the service."""
+    """The results of 30 scrapes after this number of requests. Without `page`, it scrapes the service."""
     bridged = bool(page)
     address = f"127.0.0.1:{free_port()}"
     flags = ["--workers=4", "--worker-class=uvicorn_worker.UvicornWorker", f"--bind={address}", "--no-control-socket"]
-    # The bytecode of the examples is nobody's business.
+    # Write no bytecode files beside the examples.
     command = [sys.executable, "-B", "-m", "gunicorn", *flags, f"{module}:app"]
     process = start(command, f"http://{address}/openapi.json", **environment)
     page = page or f"http://{address}/metrics"

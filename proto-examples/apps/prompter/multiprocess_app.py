@@ -1,4 +1,4 @@
-"""The other way, for comparison: prometheus_client in the service itself, one counter only. compare.py starts it.
+"""For comparison: prometheus_client in the service itself, with one counter. compare.py starts it.
 
 With several workers each has numbers of its own, and a scrape reaches one of them. PROMETHEUS_MULTIPROC_DIR makes them share a
 folder of files, which must be emptied at every start; gauges then need a mode, and default process metrics are gone.

@@ -1,4 +1,4 @@
-"""Traffic for the example applications, over HTTP, until it is stopped: python3 traffic.py [--rate 20] [FILE]
+"""Sends HTTP requests to the example applications until it is stopped: python3 traffic.py [--rate 20] [FILE]
 
 Reads what to ask for from requests.txt beside it. An answer of any status is an answer; an application that is not there yet is
 tried again. Standard library only.
@@ -17,7 +17,7 @@ UPGRADE = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Versi
 
 
 def read(path):
-    """Weights, and for each what to ask for: method, URL, body."""
+    """Weights, each with a request: method, URL, body."""
     lines = [line.split(maxsplit=3) for line in path.read_text().splitlines() if line.strip() and not line.startswith("#")]
     return [int(line[0]) for line in lines], [(*line[1:], "")[:3] for line in lines]
 
@@ -33,7 +33,7 @@ def ask(method, url, body):
             headers = {"Content-Type": "application/json"} if body else {}
             connection.request(method, target.path, body.replace("{n}", n) or None, headers)
         response = connection.getresponse()
-        # A WebSocket has no end to read to.
+        # A WebSocket has no end.
         if response.status != 101:
             response.read()
         return response.status
@@ -64,7 +64,7 @@ def main():
 
 
 if __name__ == "__main__":
-    # SIGTERM ends it as Ctrl-C does. Without a handler the first process of a container does not see it, and is killed after 10 s.
+    # SIGTERM ends it like Ctrl-C. Without a handler, the first process of a container ignores SIGTERM, and is killed after 10 s.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         main()

@@ -1,41 +1,50 @@
-//! The bytes of the keys, written one behind the other into segments. What keys that went leave behind is taken back a few keys
-//! at a time: a segment with little left is copied to the end and given back.
+//! The bytes of the keys, appended to segments. Removed keys leave gaps. Compaction copies the keys of a segment with many gaps to the
+//! last segment and gives its memory back, a few keys at a time.
 //!
-//! Knows no hashes and no targets.
+//! Knows neither hashes nor targets.
 
 use super::places::Places;
 
 /// Bytes of a segment.
 pub(super) const SEGMENT: usize = 1 << 18;
 
-/// The longest key that is kept: four fill a segment to three quarters at least.
+/// Maximum length of a key. A segment without room for one is filled to three quarters at least.
 pub(super) const LONGEST: usize = SEGMENT / 4 - HEADER;
 
-/// Keys begin at a multiple of this, so that 32 bits say where.
+/// Keys begin at a multiple of this, so that 32 bits can address them.
 const UNIT: usize = 4;
 
-/// What stands before a key: the number of its binding, or, with the highest bit set, the units of a key that went.
+/// Bytes before a key: the number of its binding; for a removed key, [`REMOVED`] and its length in units.
 const HEADER: usize = UNIT;
-const GONE: u32 = 1 << 31;
+
+/// The bit of a header that marks a removed key.
+const REMOVED: u32 = 1 << 31;
 
 /// Units of a segment.
 const UNITS: usize = SEGMENT / UNIT;
 
-/// More segments could not be told apart by 32 bits.
-const MOST_SEGMENTS: usize = 1 << 16;
+/// Maximum number of segments that 32 bits can address.
+const MAX_SEGMENTS: usize = 1 << 16;
 
 pub(super) struct KeyBytes {
     segments: Vec<KeySegment>,
-    /// The segment that is written to.
+    /// The segment that new keys are appended to.
     head: usize,
     /// Segments without memory.
     spare: Vec<usize>,
-    /// Bytes in use, headers included.
+    /// Bytes in use, with headers.
     used: usize,
-    /// Bytes written in segments that have memory: what the system had to give.
+    /// Bytes written in segments that have memory: their resident memory.
     written: usize,
-    /// The segment that is copied, or is asked next whether it is to be, and how many of its bytes are done.
-    copying: (usize, usize),
+    compaction: Compaction,
+}
+
+/// The progress of compaction.
+struct Compaction {
+    /// The segment that is copied; while none is, the last one that was looked at.
+    segment: usize,
+    /// Bytes of the segment that are copied.
+    at: usize,
     is_copying: bool,
 }
 
@@ -47,7 +56,8 @@ struct KeySegment {
 
 impl KeyBytes {
     pub(super) fn new() -> Self {
-        Self { segments: vec![KeySegment::default()], head: 0, spare: Vec::new(), used: 0, written: 0, copying: (0, 0), is_copying: false }
+        let compaction = Compaction { segment: 0, at: 0, is_copying: false };
+        Self { segments: vec![KeySegment::default()], head: 0, spare: Vec::new(), used: 0, written: 0, compaction }
     }
 
     /// Bytes in use.
@@ -55,30 +65,30 @@ impl KeyBytes {
         self.used
     }
 
-    /// Bytes written that take memory.
+    /// Bytes written in segments that have memory.
     pub(super) fn written(&self) -> usize {
         self.written
     }
 
-    /// Bytes that take memory, as far as they were ever written.
+    /// Size of the segments that have memory.
     pub(super) fn held(&self) -> usize {
         (self.segments.len() - self.spare.len()) * SEGMENT
     }
 
-    /// What begins at `at`: the key, and more.
+    /// The bytes from `at` on: the key, and what follows it.
     #[inline(always)]
     pub(super) fn get(&self, at: u32) -> Option<&[u8]> {
         self.segments.get(at as usize / UNITS)?.bytes.get(at as usize % UNITS * UNIT..)
     }
 
-    /// Where a key is, for a prefetch.
+    /// The address of a key, for a prefetch.
     #[inline(always)]
     pub(super) fn address(&self, at: u32) -> *const u8 {
         let segment = self.segments.get(at as usize / UNITS).map_or(std::ptr::null(), |segment| segment.bytes.as_ptr());
         segment.wrapping_add(at as usize % UNITS * UNIT)
     }
 
-    /// Writes a key of at most [`LONGEST`] bytes. `None` if there are too many.
+    /// Appends a key of at most [`LONGEST`] bytes. `None` if there are too many segments.
     pub(super) fn insert(&mut self, number: u32, parts: [&[u8]; 2]) -> Option<u32> {
         let len: usize = parts.iter().map(|part| part.len()).sum();
         let size = size_of_key(len);
@@ -102,7 +112,7 @@ impl KeyBytes {
     fn next_head(&mut self) -> Option<()> {
         self.head = match self.spare.pop() {
             Some(spare) => spare,
-            None if self.segments.len() < MOST_SEGMENTS => {
+            None if self.segments.len() < MAX_SEGMENTS => {
                 self.segments.push(KeySegment::default());
                 self.segments.len() - 1
             }
@@ -111,12 +121,17 @@ impl KeyBytes {
         Some(())
     }
 
-    /// Frees the key of `len` bytes at `at`.
+    /// Removes the key of `len` bytes at `at`.
     pub(super) fn remove(&mut self, at: u32, len: usize) {
         let (number, from, size) = (at as usize / UNITS, (at as usize % UNITS * UNIT).wrapping_sub(HEADER), size_of_key(len));
-        let Some(segment) = self.segments.get_mut(number) else { return };
-        let Some(header) = segment.bytes.get_mut(from..from.wrapping_add(HEADER)) else { return };
-        header.copy_from_slice(&(GONE | (size / UNIT) as u32).to_le_bytes());
+        let segment = self.segments.get_mut(number);
+        let Some(segment) = segment.and_then(|segment| {
+            segment.bytes.get_mut(from..from.wrapping_add(HEADER))?.copy_from_slice(&(REMOVED | (size / UNIT) as u32).to_le_bytes());
+            Some(segment)
+        }) else {
+            debug_assert!(false, "a key that was never inserted");
+            return;
+        };
         segment.used -= size;
         self.used -= size;
         if segment.used > 0 {
@@ -129,62 +144,58 @@ impl KeyBytes {
             segment.bytes = Vec::new();
             self.spare.push(number);
         }
-        if self.copying.0 == number {
-            (self.copying.1, self.is_copying) = (0, false);
+        if self.compaction.segment == number {
+            (self.compaction.at, self.compaction.is_copying) = (0, false);
         }
     }
 
-    /// Whether [`compact`](Self::compact) has something to do: a third of the memory is for keys that went.
+    /// Whether [`compact`](Self::compact) has work to do: a third of the memory is gaps.
     #[inline]
-    pub(super) fn is_unsettled(&self) -> bool {
-        self.is_copying || self.held() > self.used + self.used / 2 + 2 * SEGMENT
+    pub(super) fn needs_upkeep(&self) -> bool {
+        self.compaction.is_copying || self.held() > self.used + self.used / 2 + 2 * SEGMENT
     }
 
-    /// Copies keys out of segments with little left. Each key looked at, and each segment, is one of the budget.
+    /// Copies keys out of segments with many gaps. Each key and each segment that it looks at counts for the budget.
     pub(super) fn compact<T>(&mut self, places: &mut Places<T>, budget: &mut usize) {
-        while *budget > 0 && self.is_unsettled() {
+        while *budget > 0 && self.needs_upkeep() {
             *budget -= 1;
-            if self.is_copying {
-                self.copy_one(places);
+            if self.compaction.is_copying {
+                self.compaction.is_copying = self.copy_one(places).is_some();
                 continue;
             }
-            let next = if self.copying.0 + 1 < self.segments.len() { self.copying.0 + 1 } else { 0 };
-            let is_wanted = |segment: &KeySegment| segment.used > 0 && segment.used < SEGMENT * 2 / 3;
-            self.is_copying = next != self.head && self.segments.get(next).is_some_and(is_wanted);
-            self.copying = (next, 0);
+            let next = if self.compaction.segment + 1 < self.segments.len() { self.compaction.segment + 1 } else { 0 };
+            let has_gaps = |segment: &KeySegment| segment.used > 0 && segment.used < SEGMENT * 2 / 3;
+            let is_copying = next != self.head && self.segments.get(next).is_some_and(has_gaps);
+            self.compaction = Compaction { segment: next, at: 0, is_copying };
         }
     }
 
-    fn copy_one<T>(&mut self, places: &mut Places<T>) {
-        let (from, at) = self.copying;
-        let bytes = self.segments.get(from).and_then(|segment| segment.bytes.get(at..)).unwrap_or_default();
-        let Some((header, key)) = bytes.split_first_chunk::<HEADER>() else {
-            self.is_copying = false;
-            return;
-        };
+    /// Copies the next key of the segment. `None` at the end of the segment.
+    fn copy_one<T>(&mut self, places: &mut Places<T>) -> Option<()> {
+        let Compaction { segment: from, at, .. } = self.compaction;
+        let (header, key) = self.segments.get(from)?.bytes.get(at..)?.split_first_chunk::<HEADER>()?;
         let header = u32::from_le_bytes(*header);
-        if header & GONE != 0 {
-            self.copying.1 += (header & !GONE) as usize * UNIT;
-            return;
+        if header & REMOVED != 0 {
+            self.compaction.at += (header & !REMOVED) as usize * UNIT;
+            return Some(());
         }
-        let Some(place) = places.get_mut(header) else {
-            self.is_copying = false;
-            return;
-        };
-        let len = place.key_len();
-        // The borrow of one segment ends before another is written to; keys are short.
-        let key = key.get(..len).unwrap_or_default().to_vec();
-        self.copying.1 += size_of_key(len);
+        let place = places.get_mut(header);
+        let copy = place.and_then(|place| Some((key.get(..place.key_len())?.to_vec(), place)));
+        debug_assert!(copy.is_some(), "a key without a binding, or longer than its segment");
+        let (key, place) = copy?;
+        self.compaction.at += size_of_key(key.len());
         if let Some(new) = self.insert(header, [&key, &[]]) {
             place.key_at = new;
-            self.remove((from * UNITS + (at + HEADER) / UNIT) as u32, len);
+            self.remove((from * UNITS + (at + HEADER) / UNIT) as u32, key.len());
         }
+        // `remove` ends the compaction of a segment that becomes empty.
+        self.compaction.is_copying.then_some(())
     }
 
-    /// Gives back one segment, for keys that are taken apart; false if there is none.
+    /// Drops one segment of a cleared table; false if there is none.
     pub(super) fn drop_last(&mut self) -> bool {
-        let Some(gone) = self.segments.pop() else { return false };
-        self.written = self.written.saturating_sub(gone.bytes.len());
+        let Some(dropped) = self.segments.pop() else { return false };
+        self.written = self.written.saturating_sub(dropped.bytes.len());
         true
     }
 }

@@ -1,18 +1,18 @@
-//! The bindings themselves, by number, in chunks: no binding moves when more come, and an empty chunk gives its memory back.
+//! The bindings by number, in chunks: bindings do not move when the table grows, and an empty chunk gives its memory back.
 //!
 //! Knows neither hashes nor the bytes of keys.
 
 use crate::ingest::protocol::Kind;
 
-/// Bindings of one chunk: 64 KiB.
+/// Bindings in a chunk, which has 64 KiB.
 pub(super) const CHUNK: usize = 1 << 10;
 
-/// Not larger than a cache line, so that a look-up misses memory once for it.
+/// The place of a binding. It fits a cache line, so that a look-up has one cache miss for it.
 #[repr(align(64))]
 pub(crate) struct Place<T> {
     /// `None` if the place is free.
     pub(super) target: Option<T>,
-    /// The upper half of the hash, enough to find the slot. In a free place: the next free one of its chunk, plus one.
+    /// The upper half of the hash, which is enough to find the slot. In a free place: the next free place of the chunk, plus one.
     pub(super) hash: u32,
     pub(super) key_at: u32,
     pub(super) name_len: u16,
@@ -21,12 +21,12 @@ pub(crate) struct Place<T> {
 }
 
 impl<T> Place<T> {
-    /// A free place, and the next free one of its chunk plus one.
+    /// A free place. `next` is the next free place of the chunk, plus one.
     fn free(next: u32) -> Self {
         Self { target: None, hash: next, key_at: 0, name_len: 0, tags_len: 0, kind: Kind::Counter }
     }
 
-    /// Bytes of the key.
+    /// Length of the key in bytes.
     pub(super) fn key_len(&self) -> usize {
         usize::from(self.name_len) + usize::from(self.tags_len)
     }
@@ -34,7 +34,7 @@ impl<T> Place<T> {
 
 pub(super) struct Places<T> {
     chunks: Vec<Chunk<T>>,
-    /// No chunk before this one has room.
+    /// All chunks before this one are full.
     room_from: usize,
     len: usize,
     /// Chunks that have memory.
@@ -42,11 +42,11 @@ pub(super) struct Places<T> {
 }
 
 struct Chunk<T> {
-    /// `None` while nothing of the chunk is in use. An array, so that a number within a chunk needs no check of its bounds.
+    /// `None` while the chunk is empty. An array, so that a number modulo [`CHUNK`] needs no bounds check.
     places: Option<Box<[Place<T>; CHUNK]>>,
-    /// Places that were ever in use: the first ones.
+    /// Number of places that were ever in use: the first ones of the chunk.
     opened: usize,
-    /// The first free place among them plus one; 0 for none.
+    /// The first free place among these, plus one; 0 for none.
     free: u32,
     used: usize,
 }
@@ -60,17 +60,17 @@ impl<T> Places<T> {
         Self { chunks: Vec::new(), room_from: 0, len: 0, taken: 0 }
     }
 
-    /// Places in use.
+    /// Number of bindings.
     pub(super) fn len(&self) -> usize {
         self.len
     }
 
-    /// One more than the highest number that may be in use.
+    /// An upper bound of all numbers in use.
     pub(super) fn end(&self) -> usize {
         self.chunks.last().map_or(0, |last| (self.chunks.len() - 1) * CHUNK + last.opened)
     }
 
-    /// A place of a chunk in use, free or not.
+    /// The place of this number, free or not; `None` if its chunk is empty.
     #[inline(always)]
     pub(super) fn get(&self, number: u32) -> Option<&Place<T>> {
         let places = self.chunks.get(number as usize / CHUNK)?.places.as_ref()?;
@@ -83,12 +83,12 @@ impl<T> Places<T> {
         Some(&mut places[number as usize % CHUNK])
     }
 
-    /// Whether the chunk of this number holds nothing, so that it may be passed over.
+    /// Whether the chunk of this number is empty.
     pub(super) fn is_chunk_empty(&self, number: usize) -> bool {
         self.chunks.get(number / CHUNK).is_none_or(|chunk| chunk.used == 0)
     }
 
-    /// The number that the next insertion will give: the lowest chunk with room comes first, so that high ones fall empty.
+    /// The number of the next binding. It is in the lowest chunk with room, so that the highest chunks become empty.
     pub(super) fn next_number(&mut self) -> u32 {
         while self.chunks.get(self.room_from).is_some_and(|chunk| chunk.used == CHUNK) {
             self.room_from += 1;
@@ -100,13 +100,16 @@ impl<T> Places<T> {
         (self.room_from * CHUNK + at) as u32
     }
 
-    /// Puts a binding where [`next_number`](Self::next_number) said.
+    /// Inserts a binding at the number that [`next_number`](Self::next_number) returned.
     pub(super) fn insert(&mut self, number: u32, place: Place<T>) {
         let at = number as usize / CHUNK;
         if at == self.chunks.len() {
             self.chunks.push(Chunk::EMPTY);
         }
-        let Some(chunk) = self.chunks.get_mut(at) else { return };
+        let Some(chunk) = self.chunks.get_mut(at) else {
+            debug_assert!(false, "a number that `next_number` did not return");
+            return;
+        };
         self.taken += usize::from(chunk.places.is_none());
         let places = chunk.places.get_or_insert_with(|| Box::new(std::array::from_fn(|_| Place::free(0))));
         let free = &mut places[number as usize % CHUNK];
@@ -120,16 +123,16 @@ impl<T> Places<T> {
         self.len += 1;
     }
 
-    /// Frees a place, and the chunk with the last of it. `None` if it is free already.
+    /// Removes a binding, and the memory of its chunk with the last one. `None` if the place is free.
     pub(super) fn remove(&mut self, number: u32) -> Option<Place<T>> {
         let at = number as usize / CHUNK;
         let chunk = self.chunks.get_mut(at)?;
         let place = &mut chunk.places.as_mut()?[number as usize % CHUNK];
         place.target.as_ref()?;
-        let gone = std::mem::replace(place, Place::free(chunk.free));
+        let removed = std::mem::replace(place, Place::free(chunk.free));
         chunk.free = number % CHUNK as u32 + 1;
         chunk.used -= 1;
-        // The first chunk stays: a small table would otherwise allocate again and again.
+        // The first chunk keeps its memory: otherwise a small table would allocate again and again.
         if chunk.used == 0 && at > 0 {
             *chunk = Chunk::EMPTY;
             self.taken -= 1;
@@ -139,10 +142,10 @@ impl<T> Places<T> {
         while self.chunks.len() > 1 && self.chunks.last().is_some_and(|chunk| chunk.used == 0) {
             self.chunks.pop();
         }
-        Some(gone)
+        Some(removed)
     }
 
-    /// Drops the last place, for a table that is taken apart; false if there is none.
+    /// Drops the last binding of a cleared table; false if there is none.
     pub(super) fn drop_last(&mut self) -> bool {
         while let Some(chunk) = self.chunks.last_mut() {
             if let (Some(places), Some(last)) = (&mut chunk.places, chunk.opened.checked_sub(1)) {
@@ -156,12 +159,12 @@ impl<T> Places<T> {
         false
     }
 
-    /// Places that take memory.
+    /// Number of places that have memory.
     pub(super) fn capacity(&self) -> usize {
         self.taken * CHUNK
     }
 
-    /// Bytes that take memory.
+    /// Memory of the chunks.
     pub(super) fn heap_bytes(&self) -> usize {
         self.capacity() * size_of::<Place<T>>()
     }

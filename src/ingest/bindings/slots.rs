@@ -1,40 +1,39 @@
-//! The slots: from a hash to the number of a binding, by open addressing. Grows and shrinks a few slots at a time.
+//! The slots: a hash table with open addressing, from a hash to the number of a binding. Grows and shrinks a few slots at a time.
 //!
-//! A slot is found by the hash's upper bits and keeps them, so a table of another size is filled without hashing a key again.
-//! While that goes on there are two tables, and what is not found in the new one is looked for in the old. Knows no keys.
+//! A slot contains the upper bits of the hash, which determine its position. So slots move to a table of another size without hashing a
+//! key again. During a move there are two tables, and a look-up searches the new one first. Knows no keys.
 
-/// Bits of a slot that hold a binding's number plus one; the others hold the hash's upper bits. 0 is an empty slot.
+/// Bits of a slot that contain a binding's number plus one; the others contain the upper bits of the hash. 0 is an empty slot.
 const NUMBER_BITS: u32 = 26;
 
-/// More bindings than this cannot be numbered.
-pub(super) const MOST: usize = (1 << NUMBER_BITS) - 2;
+/// Maximum number of bindings that have numbers.
+pub(super) const MAX_NUMBERS: usize = (1 << NUMBER_BITS) - 2;
 
 /// Slots of an empty table.
 const FIRST: usize = 1 << 10;
 
-/// Old slots that are moved with each insertion. Growing begins with half of the slots in use, and the next time comes when as
-/// many again were inserted: two would do.
+/// Slots that an insertion moves. Growth begins when half of the slots are in use, and again after as many insertions, so two would do.
 pub(super) const MOVED_WITH_INSERTION: usize = 16;
 
 pub(super) struct Slots {
     table: Table,
-    /// What is left of the table of another size.
+    /// The previous table, while its slots move.
     old: Option<Moving>,
-    /// Old slots looked at so far.
+    /// Slots looked at during moves.
     #[cfg(test)]
     moved: usize,
 }
 
-/// A power of two of slots, at most half of them in use.
+/// A table with a power of two of slots, of which at most half are in use.
 struct Table {
     slots: Vec<u64>,
-    /// A hash shifted right by this is its first slot.
+    /// A hash shifted right by this is the index of its first slot.
     shift: u32,
     used: usize,
 }
 
-/// A table that is moved, one cluster after another: slots in use with an empty one before and behind. No search passes an
-/// empty slot, so none misses what was moved.
+/// A table whose slots move, cluster by cluster. A cluster is a run of slots in use between two empty ones. A search ends at an empty
+/// slot, so moving a whole cluster does not affect searches for others.
 struct Moving {
     table: Table,
     next: usize,
@@ -51,20 +50,20 @@ impl Slots {
         }
     }
 
-    /// Where the first slot of a hash is, for a prefetch.
+    /// The address of the first slot of a hash, for a prefetch.
     #[inline(always)]
     pub(super) fn address(&self, hash: u64) -> *const u64 {
         self.table.slots.as_ptr().wrapping_add(self.table.first(hash))
     }
 
-    /// The first number whose hash fits, most likely the one.
+    /// The first number with a matching hash, most likely the right one.
     #[inline(always)]
     pub(super) fn candidate(&self, hash: u64) -> Option<u32> {
         let found = self.table.find(hash, |_| true);
         if found.is_none() && self.old.is_some() { self.find_old(hash, |_| true) } else { found }
     }
 
-    /// The number whose hash fits and that `is` the one.
+    /// The number with a matching hash for which `is` returns true.
     pub(super) fn find(&self, hash: u64, is: impl Fn(u32) -> bool) -> Option<u32> {
         self.table.find(hash, &is).or_else(|| self.find_old(hash, is))
     }
@@ -74,7 +73,7 @@ impl Slots {
         self.old.as_ref()?.table.find(hash, is)
     }
 
-    /// Adds a number of at most [`MOST`] that is not there.
+    /// Adds a new number, of at most [`MAX_NUMBERS`].
     pub(super) fn insert(&mut self, hash: u64, number: u32) {
         self.advance(&mut { MOVED_WITH_INSERTION });
         let used = self.table.used + self.old.as_ref().map_or(0, |old| old.table.used);
@@ -84,18 +83,15 @@ impl Slots {
         self.table.place(hash >> NUMBER_BITS << NUMBER_BITS | u64::from(number + 1));
     }
 
-    /// Takes a number out. Of the hash only the upper half is looked at.
+    /// Removes a number. Uses the upper half of the hash only.
     pub(super) fn remove(&mut self, hash: u64, number: u32) {
-        if !self.table.remove(hash, number)
-            && let Some(old) = &mut self.old
-        {
-            old.table.remove(hash, number);
-        }
+        let is_removed = self.table.remove(hash, number) || self.old.as_mut().is_some_and(|old| old.table.remove(hash, number));
+        debug_assert!(is_removed, "a number that was never inserted");
     }
 
-    /// Whether [`advance`](Self::advance) has something to do.
+    /// Whether [`advance`](Self::advance) has work to do.
     #[inline]
-    pub(super) fn is_unsettled(&self) -> bool {
+    pub(super) fn needs_upkeep(&self) -> bool {
         self.old.is_some() || self.is_sparse()
     }
 
@@ -103,7 +99,7 @@ impl Slots {
         self.table.slots.len() > FIRST && self.table.used * 8 < self.table.slots.len()
     }
 
-    /// Gives back slots if few are in use.
+    /// Begins to move to a smaller table if few slots are in use.
     pub(super) fn shrink(&mut self) {
         if self.old.is_none() && self.is_sparse() {
             self.resize(self.table.slots.len() / 2);
@@ -115,6 +111,7 @@ impl Slots {
         let Some(old) = &mut self.old else { return };
         let mut in_cluster = false;
         while old.left > 0 && (*budget > 0 || in_cluster) {
+            debug_assert!(old.next < old.table.slots.len(), "an index within the mask");
             let slot = old.table.slots.get_mut(old.next).map_or(0, std::mem::take);
             in_cluster = slot != 0;
             if in_cluster {
@@ -134,12 +131,14 @@ impl Slots {
         }
     }
 
-    /// Begins to move to a table of `len` slots. Insertions come too late for that only if they move nothing.
+    /// Begins to move to a table of `len` slots. Completes an earlier move first; insertions have usually done so.
     #[cold]
     fn resize(&mut self, len: usize) {
         self.advance(&mut { usize::MAX });
         let table = std::mem::replace(&mut self.table, Table::new(len));
-        let next = table.slots.iter().position(|slot| *slot == 0).map_or(0, |empty| (empty + 1) & table.mask());
+        let empty = table.slots.iter().position(|slot| *slot == 0);
+        debug_assert!(empty.is_some(), "half of the slots are empty");
+        let next = empty.map_or(0, |empty| (empty + 1) & table.mask());
         self.old = Some(Moving { left: table.slots.len(), table, next });
     }
 
@@ -148,12 +147,12 @@ impl Slots {
         self.moved
     }
 
-    /// Bytes that take memory.
+    /// Memory of both tables.
     pub(super) fn heap_bytes(&self) -> usize {
         self.capacity() * size_of::<u64>()
     }
 
-    /// Slots that take memory.
+    /// Number of slots of both tables.
     pub(super) fn capacity(&self) -> usize {
         self.table.slots.len() + self.old.as_ref().map_or(0, |old| old.table.slots.len())
     }
@@ -201,9 +200,10 @@ impl Table {
             }
             at = (at + 1) & mask;
         }
+        debug_assert!(false, "an index within the mask");
     }
 
-    /// Empties the slot of a number, and moves up those behind it that would not be found any more.
+    /// Empties the slot of a number, and moves slots behind it that a search would not find any more.
     fn remove(&mut self, hash: u64, number: u32) -> bool {
         let mask = self.mask();
         let mut gap = self.first(hash);
@@ -217,11 +217,12 @@ impl Table {
         let mut at = gap;
         loop {
             at = (at + 1) & mask;
+            debug_assert!(at < self.slots.len(), "an index within the mask");
             let slot = self.slots.get(at).copied().unwrap_or(0);
             if slot == 0 {
                 break;
             }
-            // It may stand in the gap if that is not before its first slot.
+            // A slot can move to the gap unless that is before its first slot.
             let (from_first, from_gap) = (at.wrapping_sub(self.first(slot)) & mask, at.wrapping_sub(gap) & mask);
             if from_first >= from_gap {
                 self.put(gap, slot);
@@ -234,6 +235,7 @@ impl Table {
     }
 
     fn put(&mut self, at: usize, slot: u64) {
+        debug_assert!(at < self.slots.len(), "an index within the mask");
         if let Some(place) = self.slots.get_mut(at) {
             *place = slot;
         }

@@ -14,7 +14,7 @@ fn counter(name: &str) -> Sample<'_> {
     identity(name, "", Kind::Counter)
 }
 
-/// Both ways of a look-up; the quick one may only miss what another binding's hash hides.
+/// Both kinds of look-up. The one in steps may miss a binding only if another one has a similar hash.
 fn look_up<T: Clone + PartialEq>(bindings: &Bindings<T>, sample: &Sample<'_>) -> Option<T> {
     let hash = bindings.hash(sample);
     bindings.prefetch_slot(hash);
@@ -35,11 +35,11 @@ fn remove<T>(bindings: &mut Bindings<T>, sample: &Sample<'_>) -> Option<T> {
     bindings.find(bindings.hash(sample), sample).and_then(|id| bindings.remove(id))
 }
 
-/// Runs `keep_up` to its end in calls of at most `budget` steps; returns how many calls it took.
-fn settle<T>(bindings: &mut Bindings<T>, budget: usize, gone: impl Fn(&T) -> bool) -> usize {
+/// Calls `maintain` with `budget` steps until no work is left. Returns the number of calls.
+fn maintain_all<T>(bindings: &mut Bindings<T>, budget: usize, gone: impl Fn(&T) -> bool) -> usize {
     let mut calls = 0;
-    while bindings.is_unsettled() {
-        let steps = bindings.keep_up(budget, |_| {}, &gone);
+    while bindings.needs_upkeep() {
+        let steps = bindings.maintain(budget, |_| {}, &gone);
         assert!(steps <= budget + MOST_OVER_BUDGET, "{steps} steps of {budget}");
         calls += 1;
         assert!(calls < 1_000_000, "it comes to an end");
@@ -47,7 +47,7 @@ fn settle<T>(bindings: &mut Bindings<T>, budget: usize, gone: impl Fn(&T) -> boo
     calls
 }
 
-/// The last group of a sweep may go over the budget, by its removals.
+/// The last group of a sweep may exceed the budget by its removals.
 const MOST_OVER_BUDGET: usize = SWEPT_TOGETHER * (STEPS_OF_REMOVAL + 1);
 
 #[test]
@@ -78,7 +78,7 @@ fn a_prefetch_of_any_address_is_harmless() {
 }
 
 #[test]
-fn a_key_too_long_to_be_kept_is_just_not_kept() {
+fn a_key_that_is_too_long_is_not_kept() {
     let mut bindings = Bindings::new(1 << 20);
     for (len, is_kept) in [(70_000, false), (key_bytes::LONGEST + 1, false), (key_bytes::LONGEST, true)] {
         let name = "n".repeat(len);
@@ -88,7 +88,7 @@ fn a_key_too_long_to_be_kept_is_just_not_kept() {
 }
 
 #[test]
-fn a_full_table_gives_up_the_oldest() {
+fn a_full_table_evicts_the_oldest() {
     let mut bindings = Bindings::new(100);
     for i in 0..1000 {
         let name = format!("n{i}");
@@ -116,18 +116,18 @@ fn key_bytes_have_a_limit_of_their_own() {
 }
 
 #[test]
-fn what_is_dead_goes_in_steps_and_its_memory_comes_back() {
+fn outdated_bindings_are_removed_in_steps_and_give_their_memory_back() {
     const COUNT: usize = 100_000;
     let target = Arc::new(());
     let mut bindings = Bindings::new(1 << 20);
     for i in 0..COUNT {
         assert!(insert(&mut bindings, &counter(&format!("some.name.n{i}")), (i, Arc::clone(&target))));
     }
-    settle(&mut bindings, 1000, |_| true);
-    assert_eq!(bindings.len(), COUNT, "nothing is swept unless that is asked for");
+    maintain_all(&mut bindings, 1000, |_| true);
+    assert_eq!(bindings.len(), COUNT, "nothing is removed without a sweep");
     let full = (bindings.slots.capacity(), bindings.places.capacity(), bindings.keys.held());
     bindings.sweep();
-    let calls = settle(&mut bindings, 1000, |(i, _)| i % 1000 != 0);
+    let calls = maintain_all(&mut bindings, 1000, |(i, _)| i % 1000 != 0);
     assert!(calls > COUNT * STEPS_OF_REMOVAL / 1000, "{calls}");
     assert_eq!((bindings.len(), Arc::strong_count(&target)), (100, 101));
     assert!((0..COUNT).all(|i| look_up(&bindings, &counter(&format!("some.name.n{i}"))).is_some() == (i % 1000 == 0)));
@@ -138,18 +138,18 @@ fn what_is_dead_goes_in_steps_and_its_memory_comes_back() {
         bindings.keys.held()
     );
     bindings.sweep();
-    settle(&mut bindings, 1000, |_| true);
+    maintain_all(&mut bindings, 1000, |_| true);
     assert_eq!((bindings.len(), bindings.places.capacity(), Arc::strong_count(&target)), (0, CHUNK, 1));
     for i in 0..COUNT {
         assert!(insert(&mut bindings, &counter(&format!("other.n{i}")), (i, Arc::clone(&target))));
     }
     bindings.sweep();
-    settle(&mut bindings, 777, |(i, _)| *i != COUNT / 2);
-    assert_eq!(bindings.len(), 1, "chunks that fall empty on the way hide none behind them");
+    maintain_all(&mut bindings, 777, |(i, _)| *i != COUNT / 2);
+    assert_eq!(bindings.len(), 1, "a sweep passes chunks that become empty");
 }
 
 #[test]
-fn a_table_that_is_forgotten_is_dropped_in_steps() {
+fn a_cleared_table_is_dropped_in_steps() {
     let target = Arc::new(());
     let mut bindings = Bindings::new(1 << 20);
     for round in 1..=5 {
@@ -158,14 +158,14 @@ fn a_table_that_is_forgotten_is_dropped_in_steps() {
         }
         bindings.clear();
         assert_eq!(bindings.len(), 0);
-        assert!((5000..=10_000 + round).contains(&Arc::strong_count(&target)), "not at once, and of no more than two tables");
+        assert!((5000..=10_000 + round).contains(&Arc::strong_count(&target)), "not at once, and of at most two tables");
     }
-    assert!(settle(&mut bindings, 1000, |_| false) > 30);
+    assert!(maintain_all(&mut bindings, 1000, |_| false) > 30);
     assert_eq!(Arc::strong_count(&target), 1);
 }
 
 #[test]
-fn memory_is_used_again_under_churn() {
+fn memory_is_reused_under_churn() {
     const ALIVE: usize = 10_000;
     let mut bindings = Bindings::new(1 << 20);
     let name = |i: usize| format!("some.name.{}{i}", "x".repeat(i % 57));
@@ -178,7 +178,7 @@ fn memory_is_used_again_under_churn() {
             assert_eq!(remove(&mut bindings, &counter(&name(old))), Some(old));
         }
         if i % 1000 == 0 {
-            bindings.keep_up(200, |_| {}, |_| false);
+            bindings.maintain(200, |_| {}, |_| false);
         }
         let now = (bindings.slots.capacity(), bindings.places.capacity(), bindings.keys.held());
         if i < 4 * ALIVE {
@@ -202,32 +202,32 @@ fn growing_moves_a_few_slots_at_a_time() {
         let before = slots.moved();
         hashes.push(hash());
         slots.insert(hashes[number as usize], number);
-        // A cluster that is begun is moved to its end.
+        // A cluster is always moved as a whole.
         assert!(slots.moved() - before <= slots::MOVED_WITH_INSERTION + 200, "{}", slots.moved() - before);
     }
     assert!((0..200_000).all(|number| slots.find(hashes[number as usize], |found| found == number).is_some()));
 }
 
-/// What is done to the tables, in any order.
+/// An operation on a table.
 #[derive(Debug, Clone)]
-enum Deed {
+enum Operation {
     Insert(u16),
     Remove(u16),
-    /// Bindings whose target is a multiple of this are dead.
+    /// Bindings whose target is a multiple of this are outdated.
     Sweep(u32),
-    KeepUp(usize),
+    Maintain(usize),
     Evict,
     Clear,
 }
 
-fn deed() -> impl Strategy<Value = Deed> {
+fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
-        600 => (0..4000_u16).prop_map(Deed::Insert),
-        300 => (0..4000_u16).prop_map(Deed::Remove),
-        5 => (2..7_u32).prop_map(Deed::Sweep),
-        60 => (1..3000_usize).prop_map(Deed::KeepUp),
-        20 => Just(Deed::Evict),
-        1 => Just(Deed::Clear),
+        600 => (0..4000_u16).prop_map(Operation::Insert),
+        300 => (0..4000_u16).prop_map(Operation::Remove),
+        5 => (2..7_u32).prop_map(Operation::Sweep),
+        60 => (1..3000_usize).prop_map(Operation::Maintain),
+        20 => Just(Operation::Evict),
+        1 => Just(Operation::Clear),
     ]
 }
 
@@ -249,9 +249,9 @@ impl Checked {
         format!("n{number}{}", "y".repeat(usize::from(number % 11) * 50))
     }
 
-    fn step(&mut self, step: &Deed) {
+    fn step(&mut self, step: &Operation) {
         match step {
-            Deed::Insert(number) => {
+            Operation::Insert(number) => {
                 let key = Self::key(*number);
                 assert_eq!(look_up(&self.bindings, &counter(&key)), self.model.get(&key).copied());
                 if !self.model.contains_key(&key) {
@@ -263,17 +263,17 @@ impl Checked {
                     self.next += 1;
                 }
             }
-            Deed::Remove(number) => {
+            Operation::Remove(number) => {
                 let key = Self::key(*number);
                 assert_eq!(remove(&mut self.bindings, &counter(&key)), self.model.remove(&key));
             }
-            Deed::Sweep(dead) => {
+            Operation::Sweep(dead) => {
                 self.dead = *dead;
                 self.bindings.sweep();
             }
-            Deed::KeepUp(budget) => {
+            Operation::Maintain(budget) => {
                 let (dead, model) = (self.dead, &mut self.model);
-                let steps = self.bindings.keep_up(
+                let steps = self.bindings.maintain(
                     *budget,
                     |_| {},
                     |target| {
@@ -286,12 +286,12 @@ impl Checked {
                 );
                 assert!(steps <= budget + MOST_OVER_BUDGET);
             }
-            Deed::Evict => {
+            Operation::Evict => {
                 if let Some(target) = self.bindings.evict() {
                     self.model.retain(|_, known| *known != target);
                 }
             }
-            Deed::Clear => {
+            Operation::Clear => {
                 self.bindings.clear();
                 self.model.clear();
             }
@@ -303,7 +303,7 @@ impl Checked {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
-    fn every_workers_table_is_a_map(steps in proptest::collection::vec((0..3_usize, deed()), 0..8000)) {
+    fn every_workers_table_is_a_map(steps in proptest::collection::vec((0..3_usize, operation()), 0..8000)) {
         let mut workers: [Checked; 3] = std::array::from_fn(|_| Checked::new());
         for (worker, step) in &steps {
             workers[*worker].step(step);

@@ -1,6 +1,6 @@
-//! A worker's bindings between two batches and at their limit: which are taken out, when, and in how many steps.
+//! Upkeep of a worker's bindings, between two batches and at their limit: which ones are removed, when, and in how many steps.
 //!
-//! Knows no bytes and no values.
+//! Knows neither bytes nor values.
 
 use std::sync::Arc;
 
@@ -10,20 +10,22 @@ use crate::ingest::resolve::{Binding, Resolver};
 use crate::memory::{Account, Charge};
 use crate::telemetry::Tally;
 
-/// Steps of keeping the table of bindings in order between two batches; a step takes 10 to 50 ns.
+/// Steps of upkeep between two batches. A step takes 10 to 50 ns.
 pub(super) const STEPS_OF_BATCH: usize = 1 << 10;
 
-/// The same where there is nothing to ingest.
+/// Steps of upkeep where there is nothing to ingest.
 pub(super) const STEPS_OF_TICK: usize = 1 << 14;
 
-/// Bindings that one new binding may push out.
-const EVICTED_AT_MOST: usize = 8;
+/// Maximum number of bindings removed for a new one.
+const MAX_EVICTED: usize = 8;
 
-/// The bindings of all workers may take this part of the budget, and may take that part of it when all else is taken.
-const MOST_OF_BUDGET: usize = 2;
-const LEAST_OF_BUDGET: usize = 8;
+/// The bindings of all workers may use one part in this many of the memory of all series.
+const BUDGET_PART: usize = 2;
 
-/// A worker's table of bindings, with those who count what comes and goes.
+/// The bindings of all workers may use one part in this many of that memory even where it is scarce.
+const RESERVED_PART: usize = 8;
+
+/// A worker's table of bindings, with the counts that change with it.
 pub(super) struct Upkeep<'w> {
     pub(super) bindings: &'w mut Bindings<Binding>,
     pub(super) resolver: &'w mut Resolver,
@@ -31,10 +33,10 @@ pub(super) struct Upkeep<'w> {
     pub(super) memory: &'w mut BindingMemory,
 }
 
-/// What a worker's bindings take.
+/// The memory of a worker's bindings.
 pub(super) struct BindingMemory {
     charge: Charge,
-    /// Bytes that bindings have beside their place in the table.
+    /// Memory of bindings beside their places in the table.
     extra_bytes: usize,
 }
 
@@ -43,63 +45,64 @@ impl BindingMemory {
         Self { charge: Charge::new(account, 0), extra_bytes: 0 }
     }
 
-    /// Whether the table may take more: bindings make samples cheap, but none is lost for want of one.
+    /// Whether the table may grow. Samples without a binding are slower, but are recorded all the same.
     fn may_grow(&self) -> bool {
         let (account, memory) = (self.charge.account(), self.charge.account().memory());
         match account.used() {
-            used if used < memory.part(LEAST_OF_BUDGET) => !memory.is_exhausted(),
-            used => used < memory.part(MOST_OF_BUDGET) && !memory.is_scarce(),
+            used if used < memory.part(RESERVED_PART) => !memory.is_exhausted(),
+            used => used < memory.part(BUDGET_PART) && !memory.is_scarce(),
         }
     }
 }
 
 impl Upkeep<'_> {
-    /// Takes out bindings that lead nowhere, or may lead elsewhere now, and gives their memory back: a few steps of it.
+    /// Does a few steps of upkeep: removes bindings that are outdated or may have another target now, and gives memory back.
     #[cold]
     pub(super) fn run(&mut self, steps: usize) {
         let before = self.bindings.len();
         let (resolver, memory) = (&mut *self.resolver, &mut *self.memory);
-        self.bindings.keep_up(steps, Binding::prefetch_cell, |binding| {
-            let is_gone = binding.is_retired() || binding.is_side();
-            if is_gone {
-                resolver.forgot(binding);
+        self.bindings.maintain(steps, Binding::prefetch_cell, |binding| {
+            let is_outdated = binding.is_expired() || binding.lacks_own_series();
+            if is_outdated {
+                resolver.removed(binding);
                 memory.extra_bytes -= binding.heap_bytes();
             }
-            is_gone
+            is_outdated
         });
         self.tally.bindings -= (before - self.bindings.len()) as i64;
-        self.settle();
+        self.update_charge();
     }
 
-    /// Counts what the table takes.
-    fn settle(&mut self) {
+    /// Charges the memory of the table.
+    fn update_charge(&mut self) {
         self.memory.charge.set(self.bindings.bytes() + self.memory.extra_bytes);
     }
 
-    fn forgot(&mut self, binding: &Binding) {
-        self.resolver.forgot(binding);
+    /// Counts a removed binding.
+    fn removed(&mut self, binding: &Binding) {
+        self.resolver.removed(binding);
         self.memory.extra_bytes -= binding.heap_bytes();
         self.tally.bindings -= 1;
     }
 
-    /// Takes all bindings out.
+    /// Removes all bindings.
     pub(super) fn forget_all(&mut self) {
         self.tally.bindings -= self.bindings.len() as i64;
         self.bindings.clear();
-        self.resolver.forgot_all();
+        self.resolver.removed_all();
         self.memory.extra_bytes = 0;
-        self.settle();
+        self.update_charge();
     }
 
-    /// Adds a binding; where there is no room, others go. Where the table may not grow, one goes for each that comes; but none goes for
-    /// one that leads to no cell of its own, of which a sender can make any number.
+    /// Adds a binding, and evicts others where there is no room. Where the table may not grow, each new binding replaces an old one. But
+    /// a binding without a series of its own replaces none, because a sender can create any number of those.
     pub(super) fn keep(&mut self, sample: &Sample<'_>, hash: u64, binding: Binding) {
         let may_grow = self.bindings.bytes() == 0 || self.memory.may_grow();
-        if !may_grow && (binding.is_side() || !self.evict()) {
-            return self.resolver.forgot(&binding);
+        if !may_grow && (binding.lacks_own_series() || !self.evict()) {
+            return self.resolver.removed(&binding);
         }
-        // Places and key bytes have a limit each; a long key may need the bytes of several.
-        for _ in 0..EVICTED_AT_MOST {
+        // There are limits on places and on bytes of keys. A long key may need the bytes of several others.
+        for _ in 0..MAX_EVICTED {
             if !self.bindings.is_full() {
                 break;
             }
@@ -111,23 +114,23 @@ impl Upkeep<'_> {
                 self.tally.bindings += 1;
                 self.memory.extra_bytes += bytes;
             }
-            Err(binding) => self.resolver.forgot(&binding),
+            Err(binding) => self.resolver.removed(&binding),
         }
-        self.settle();
+        self.update_charge();
     }
 
-    /// Takes one out for another. False if none was met.
+    /// Removes one binding to make room. False if it found none.
     fn evict(&mut self) -> bool {
-        let Some(gone) = self.bindings.evict() else { return false };
-        self.forgot(&gone);
+        let Some(evicted) = self.bindings.evict() else { return false };
+        self.removed(&evicted);
         self.tally.bindings_cleared += 1;
         true
     }
 
-    /// Takes one binding out.
+    /// Removes one binding.
     pub(super) fn remove(&mut self, id: BindingId) {
-        if let Some(gone) = self.bindings.remove(id) {
-            self.forgot(&gone);
+        if let Some(removed) = self.bindings.remove(id) {
+            self.removed(&removed);
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Which colon stands before the value, where there are several.
+//! Finds the colon before the value, where there are several.
 //!
-//! A name or the value of a tag in it may hold colons (`svc.a:6800b:5|c`, `req,host=10.0.0.1:8080:1|c`), so may a set's member
-//! (`peers:10.0.0.1:8080|s`), and colons divide packed values (`a:1:2:3|ms`).
+//! A name or a tag in it may contain colons (`svc.a:6800b:5|c`, `req,host=10.0.0.1:8080:1|c`), a member of a set, too
+//! (`peers:10.0.0.1:8080|s`), and colons separate packed values (`a:1:2:3|ms`).
 
 use memchr::{memchr, memrchr};
 
@@ -10,19 +10,19 @@ use super::number::whole_number;
 use super::styles::{NameParts, Style};
 use crate::options::{Dialect, PackedValues};
 
-/// The place of the colon before the value, or before the first of packed values. `head` is what stands before the kind, and
-/// `first` the place of its first colon.
+/// The index of the colon before the value, or before the first of packed values. `head` is the text before the kind, `first` the index
+/// of its first colon.
 pub(super) fn before_value(head: &[u8], first: usize, kind: Option<Kind>, dialect: &Dialect) -> usize {
     let last = memrchr(b':', head).unwrap_or(first);
     if last == first || dialect.exporter_rules && dialect.packed_values != PackedValues::Never {
         return first;
     }
     let is_set = kind == Some(Kind::Set);
-    // Behind the first colon of a set anything may be the member's.
+    // A member of a set may contain any text.
     let parts = |end: usize| head.get(..end).map(|name| (NameParts::of(name, dialect), name));
     let start = match parts(last) {
         Some((NameParts { head, style: Some(Style::SignalFx), tail, .. }, name)) if !is_set || head.len() < first => {
-            // The brackets say where the tags end.
+            // The tags end at the bracket.
             let behind = name.len() - tail.len();
             behind + memchr(b':', tail).unwrap_or(tail.len())
         }

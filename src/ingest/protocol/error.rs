@@ -1,38 +1,38 @@
-//! Why a line or a sample is rejected before anything is known of its series.
+//! Reasons why the grammar rejects a line or a sample.
 
-/// A reason of rejection by the grammar. `as_str` is the value of the label `reason`.
+/// Why the grammar rejects a line or a sample. `as_str` is the value of the label `reason`.
 ///
-/// Names and meaning are those of statsd_exporter where it has one.
+/// Names and meanings are those of statsd_exporter where it has the same reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SampleError {
-    /// The line has no `:`, or nothing before it, or its name is not UTF-8.
+    /// The line has no `:` or no name, or its name is not UTF-8.
     MalformedLine,
-    /// Tags in the name and DogStatsD tags in one line.
+    /// The line has tags in its name and DogStatsD tags.
     MixedTaggingStyles,
-    /// Nothing like `|kind` follows the value.
+    /// No `|kind` follows the value.
     NotEnoughParts,
-    /// Packed values of a kind that may have none, as statsd_exporter has it.
+    /// Packed values of a kind that does not allow them under statsd_exporter's rules.
     InvalidExtendedAggregateType,
-    /// The line is longer than the limit; nothing of it was looked at.
+    /// The line is longer than the limit. It is not parsed.
     LineTooLong,
-    /// The datagram was longer than the buffer, and this was its last, cut line.
+    /// The last line of a datagram that was longer than the buffer.
     TruncatedLine,
-    /// Begins like a DogStatsD event (`_e{`) and is none.
+    /// The line begins like a DogStatsD event (`_e{`) but is malformed.
     MalformedEvent,
-    /// Begins like a DogStatsD service check (`_sc|`) and is none.
+    /// The line begins like a DogStatsD service check (`_sc|`) but is malformed.
     MalformedServiceCheck,
     /// A field is empty.
     MalformedComponent,
-    /// The value is no finite decimal number.
+    /// The value is not a finite decimal number.
     MalformedValue,
-    /// The sample rate is no number above 0 and up to 1.
+    /// The sample rate is not a number above 0 and up to 1.
     InvalidSampleFactor,
-    /// The kind is none that the bridge knows.
+    /// The kind is unknown.
     IllegalEvent,
 }
 
 impl SampleError {
-    /// All of them, in the order of their discriminants.
+    /// All reasons, in the order of their discriminants.
     pub const ALL: [Self; 12] = [
         Self::MalformedLine,
         Self::MixedTaggingStyles,
@@ -66,17 +66,27 @@ impl SampleError {
         }
     }
 
-    /// Whether the whole line is rejected (it then counts as a line and holds no sample), or one sample of it.
+    /// Whether the whole line is rejected and counts as a line without samples, or only one sample of it.
     pub const fn rejects_line(self) -> bool {
         (self as usize) <= Self::MalformedServiceCheck as usize
     }
 }
 
-/// A rejection, and the tag errors met before it.
+// Counts are indexed by the discriminant.
+const _: () = {
+    let mut at = 0;
+    while at < SampleError::ALL.len() {
+        assert!(SampleError::ALL[at] as usize == at, "out of order");
+        at += 1;
+    }
+    assert!(SampleError::IllegalEvent as usize + 1 == SampleError::ALL.len(), "one is missing");
+};
+
+/// A rejected line or sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rejected {
-    /// Why.
+    /// The reason.
     pub error: SampleError,
-    /// Tags skipped before the rejection.
+    /// Number of malformed tags found before the rejection.
     pub tag_errors: u32,
 }

@@ -1,12 +1,12 @@
-//! DogStatsD's events and service checks: recognised, and not kept.
+//! DogStatsD events and service checks. The bridge recognises and counts them, and discards them.
 
 use memchr::memchr;
 
 use super::SampleError;
 
-/// What a line may be that holds no samples.
+/// A line without samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Other {
+pub(super) enum EventOrCheck {
     Event,
     ServiceCheck,
 }
@@ -16,14 +16,14 @@ pub(super) fn is_event_or_check(line: &[u8]) -> bool {
     matches!(line, [b'_', b'e', b'{', ..] | [b'_', b's', b'c', b'|', ..])
 }
 
-/// `_e{TITLE_BYTES,TEXT_BYTES}:title|text|...` or `_sc|name|status|...`; only the frame is looked at.
-pub(super) fn event_or_check(line: &[u8]) -> Result<Other, SampleError> {
+/// Parses `_e{TITLE_BYTES,TEXT_BYTES}:title|text|...` or `_sc|name|status|...`. Does not look at further fields.
+pub(super) fn event_or_check(line: &[u8]) -> Result<EventOrCheck, SampleError> {
     if line.starts_with(b"_e{") {
-        return event(line).map(|()| Other::Event).ok_or(SampleError::MalformedEvent);
+        return event(line).map(|()| EventOrCheck::Event).ok_or(SampleError::MalformedEvent);
     }
     let mut fields = line.split(|&b| b == b'|').skip(1);
     match (fields.next(), fields.next()) {
-        (Some(name), Some([b'0'..=b'3'])) if !name.is_empty() => Ok(Other::ServiceCheck),
+        (Some(name), Some([b'0'..=b'3'])) if !name.is_empty() => Ok(EventOrCheck::ServiceCheck),
         _ => Err(SampleError::MalformedServiceCheck),
     }
 }

@@ -1,4 +1,4 @@
-//! What follows a value: the kind, and fields in any order; and why it is none.
+//! The kind and the fields behind a value, and why they are rejected.
 
 use memchr::memchr;
 use nom::{Err, IResult};
@@ -8,14 +8,14 @@ use super::tags::dogstatsd_tag_errors;
 use super::{Kind, Rejected, SampleError};
 use crate::options::Dialect;
 
-/// What follows the value: kind and fields.
+/// Kind and fields of a sample.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Suffix<'a> {
     pub(super) kind: Kind,
     pub(super) fields: SampleFields<'a>,
 }
 
-/// What the fields of a sample say.
+/// The contents of the fields of a sample.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SampleFields<'a> {
     pub(super) weight: f64,
@@ -23,7 +23,7 @@ pub(super) struct SampleFields<'a> {
     pub(super) unknown: u32,
 }
 
-/// Kind and fields, up to the end of the input.
+/// Parses kind and fields, up to the end of the input.
 #[inline(always)]
 pub(super) fn suffix<'a>(input: &'a [u8], dialect: &Dialect) -> IResult<&'a [u8], Suffix<'a>, ()> {
     let (rest, kind) = kind(input)?;
@@ -31,7 +31,7 @@ pub(super) fn suffix<'a>(input: &'a [u8], dialect: &Dialect) -> IResult<&'a [u8]
     Ok((rest, Suffix { kind, fields }))
 }
 
-/// The kind, which ends at a `|` or at the end of the input; neither is consumed.
+/// Parses the kind, which ends at a `|` or at the end of the input. Does not consume the `|`.
 #[inline(always)]
 pub(super) fn kind(input: &[u8]) -> IResult<&[u8], Kind, ()> {
     let (kind, rest) = match input {
@@ -49,9 +49,9 @@ pub(super) fn kind(input: &[u8]) -> IResult<&[u8], Kind, ()> {
     }
 }
 
-/// All fields, each with its `|` in front, in any order.
+/// Parses all fields, each with its `|` in front, in any order.
 ///
-/// What belongs to the identity is kept as one stretch of the line, so that it can be looked up without being taken apart.
+/// The fields of the identity are kept as one slice of the line, so that a look-up needs no parsing of tags.
 #[inline(always)]
 fn fields<'a>(input: &'a [u8], kind: Kind, dialect: &Dialect) -> IResult<&'a [u8], SampleFields<'a>, ()> {
     let mut found = SampleFields { weight: 1.0, tags: &[], unknown: 0 };
@@ -89,27 +89,28 @@ fn fields<'a>(input: &'a [u8], kind: Kind, dialect: &Dialect) -> IResult<&'a [u8
         };
         if identity {
             let start = *from.get_or_insert(input.len() - after.len());
+            debug_assert!(start <= input.len() - rest.len(), "a field ends behind its beginning");
             found.tags = input.get(start..input.len() - rest.len()).unwrap_or_default();
         }
     }
-    // No field begins with a colon; without tags it is where the next of several samples begins.
+    // A colon in a line without tags may begin the next of several samples.
     if rest.is_empty() && (has_tags || !starts_next_sample) { Ok((rest, found)) } else { Err(Err::Error(())) }
 }
 
-/// Whether an unknown field ends with the value of another sample, `zz:2|c`: a number before what is a kind. Fields of newer clients
-/// may hold a colon.
+/// Whether an unknown field ends with the value of another sample, as in `zz:2|c`: a number before a kind. Fields of newer clients may
+/// contain a colon, too.
 #[cold]
 fn holds_a_value(field: &[u8], rest: &[u8]) -> bool {
     let (mut pieces, after) = (field.rsplit(|b| *b == b':'), rest.strip_prefix(b"|").unwrap_or_default());
     let is_number = pieces.next().is_some_and(|last| last.len() < field.len() && whole_number(last).is_some());
-    // Behind its kind another sample may follow, as behind this one.
+    // Another sample may follow the kind.
     let end = after.iter().position(|b| *b == b':').unwrap_or(after.len());
     is_number && pieces.count() == 1 && kind(after.get(..end).unwrap_or_default()).is_ok()
 }
 
 impl SampleFields<'_> {
-    /// A rate of a gauge or a set, which does not matter, or one of statsd_exporter: a counter's value is divided by any number but
-    /// 0, which is no rate, and by all rates of the sample; what is no number is no rate either. `None` where the sample would be lost.
+    /// Applies a rate that is not one of [`weight`]. Gauges and sets ignore it. Under statsd_exporter's rules, all rates of a counter's
+    /// sample divide its value, whatever their size; a rate of 0 or one that is not a number is ignored. `None` rejects the sample.
     #[cold]
     fn take_rate(&mut self, rate: &[u8], kind: Kind) -> Option<()> {
         if !kind.has_rate() {
@@ -127,7 +128,7 @@ impl SampleFields<'_> {
     }
 }
 
-/// How many samples one sample of this rate stands for; `None` for a rate outside (0, 1].
+/// The weight of a sample with this rate, which is 1/rate; `None` for a rate outside (0, 1].
 #[inline]
 fn weight(rate: &[u8]) -> Option<f64> {
     if rate == b"1" {
@@ -138,7 +139,7 @@ fn weight(rate: &[u8]) -> Option<f64> {
     (rate > 0.0 && rate <= 1.0 && weight.is_finite()).then_some(weight)
 }
 
-/// Why `value|after` is no sample; asked only where it is none.
+/// Why `value|after` is not a sample. Only for text that is not one.
 pub(super) fn why_rejected(value: &[u8], after: &[u8], dialect: &Dialect) -> Rejected {
     let is_set = matches!(kind(after), Ok((_, Kind::Set)));
     let error = if !is_set && whole_number(value).is_none() || value.is_empty() {
@@ -150,7 +151,7 @@ pub(super) fn why_rejected(value: &[u8], after: &[u8], dialect: &Dialect) -> Rej
     Rejected { error, tag_errors }
 }
 
-/// Why `kind|field|field` is none, whatever the value; asked only where it is none.
+/// Why `kind|field|field` does not parse. Only for text that does not.
 pub(super) fn why_suffix_rejected(after: &[u8], dialect: &Dialect) -> SampleError {
     let fields = || after.split(|&b| b == b'|').skip(1);
     let kind = kind(after).ok().map(|(_, kind)| kind);

@@ -1,24 +1,24 @@
-//! The grammar of a line, in nom, one function a rule.
+//! The grammar of a line, written with nom, one function for each rule.
 //!
 //! ```text
 //! checkout.time:12.5|ms|@0.1|#host:web1,zone:b
-//! ^^^^^^^^^^^^^ name, up to a ':': `colons` says which one
+//! ^^^^^^^^^^^^^ name, up to a ':': `colons` finds the right one
 //!               ^^^^ value: a finite decimal; a set's is any text
 //!                    ^^ kind: c g ms h d s
 //!                       ^^^^ field: sample rate
 //!                            ^^^^^^^^^^^^^^^^^ field: tags; others are T e: c: card:, in any order
 //! ```
 //!
-//! [`parse_line`] tries the frequent form, one sample, without looking at any byte twice; whatever does not fit goes to a slower
-//! path that finds out what it is, or why it is nothing, with statsd_exporter's order of checks and names of reasons.
-//! nom is used as measured to be as fast as hand-written code: errors are `()`, delimiters are found by memchr.
+//! [`parse_line`] tries the most frequent form first, which is one sample, and reads each byte once. Other lines take a slower path, with
+//! the checks and reasons of statsd_exporter in its order. Errors are `()` and memchr finds delimiters, which makes nom as fast as
+//! hand-written code.
 
 use memchr::{memchr, memmem};
 use nom::error::ParseError;
 use nom::{Err, IResult, Mode, OutputMode, PResult, Parser};
 
 use super::colons::before_value;
-use super::events::{Other, event_or_check, is_event_or_check};
+use super::events::{EventOrCheck, event_or_check, is_event_or_check};
 use super::fields::{SampleFields, kind, suffix, why_rejected};
 use super::number::{Number, number};
 use super::packed::Samples;
@@ -45,20 +45,20 @@ impl<'a> Parser<&'a [u8]> for Until {
     }
 }
 
-/// What a line is.
+/// A parsed line.
 #[derive(Debug, Clone)]
 pub enum Line<'a> {
-    /// Nothing, or blanks only.
+    /// The line is empty or blank.
     Empty,
-    /// One sample, by far the most frequent case.
+    /// One sample, which is the most frequent case.
     Sample(Sample<'a>),
-    /// Packed values or several samples; each may be rejected on its own.
+    /// Packed values or several samples. Each may be rejected separately.
     Samples(Samples<'a>),
     /// A DogStatsD event.
     Event,
     /// A DogStatsD service check.
     ServiceCheck,
-    /// Rejected, as a whole or its only sample.
+    /// The line or its only sample is rejected.
     Rejected(Rejected),
 }
 
@@ -75,21 +75,30 @@ pub fn parse_line<'a>(line: &'a [u8], dialect: &Dialect) -> Line<'a> {
     }
 }
 
-/// The line without blanks at its ends: clients pad lines, and cut them out of text. To statsd_exporter they belong to the line.
+/// The line without blanks at its ends, which some clients send. Under statsd_exporter's rules they belong to the line.
 #[cold]
 #[inline(never)]
-fn trimmed<'a>(line: &'a [u8], dialect: &Dialect) -> &'a [u8] {
-    let is_kept = |byte: &u8| !is_blank(char::from(*byte));
-    let start = if dialect.exporter_rules { 0 } else { line.iter().position(is_kept).unwrap_or(line.len()) };
-    let line = line.get(start..).unwrap_or_default();
-    // An event says how long its text is, blanks included.
+fn trimmed<'a>(mut line: &'a [u8], dialect: &Dialect) -> &'a [u8] {
+    let is_cut = |byte: &u8| is_blank(char::from(*byte));
+    while let [first, rest @ ..] = line
+        && is_cut(first)
+        && !dialect.exporter_rules
+    {
+        line = rest;
+    }
+    // The lengths of an event count blanks, too.
     if dialect.exporter_rules || is_event_or_check(line) {
         return line.strip_suffix(b"\r").unwrap_or(line);
     }
-    line.get(..line.iter().rposition(is_kept).map_or(0, |last| last + 1)).unwrap_or_default()
+    while let [rest @ .., last] = line
+        && is_cut(last)
+    {
+        line = rest;
+    }
+    line
 }
 
-/// The frequent form: `name:value|kind` and fields, one sample.
+/// Parses the most frequent form, one sample: `name:value|kind` and fields.
 #[inline(always)]
 fn single_sample<'a>(line: &'a [u8], dialect: &Dialect) -> IResult<&'a [u8], Sample<'a>, ()> {
     if is_event_or_check(line) {
@@ -98,13 +107,13 @@ fn single_sample<'a>(line: &'a [u8], dialect: &Dialect) -> IResult<&'a [u8], Sam
     let (rest, name) = Until(b':').parse(line)?;
     let (rest, sample) = sample(name, rest, dialect)?;
     match sample.value {
-        // Where the member begins has to be found out.
+        // `colons` finds where the member begins.
         Value::Member(member) if memchr(b':', member).is_some() => Err(Err::Error(())),
         _ => Ok((rest, sample)),
     }
 }
 
-/// `value|kind` and fields, one sample of this name.
+/// Parses one sample of this name: `value|kind` and fields.
 #[inline(always)]
 fn sample<'a>(name: &'a [u8], input: &'a [u8], dialect: &Dialect) -> IResult<&'a [u8], Sample<'a>, ()> {
     let (rest, value) = value(input)?;
@@ -124,7 +133,7 @@ struct RawValue<'a> {
     number: Option<Number>,
 }
 
-/// The value and the `|` after it. A number ends itself; anything else ends at the `|`.
+/// Parses the value and the `|` behind it.
 #[inline(always)]
 fn value(input: &[u8]) -> IResult<&[u8], RawValue<'_>, ()> {
     if let Ok((rest, number)) = number(input)
@@ -136,7 +145,7 @@ fn value(input: &[u8]) -> IResult<&[u8], RawValue<'_>, ()> {
     Until(b'|').map(|text| RawValue { text, number: None }).parse(input)
 }
 
-/// Whatever is not the frequent form.
+/// Parses lines that do not have the most frequent form.
 #[cold]
 #[inline(never)]
 fn other_line<'a>(line: &'a [u8], dialect: &Dialect) -> Line<'a> {
@@ -145,18 +154,18 @@ fn other_line<'a>(line: &'a [u8], dialect: &Dialect) -> Line<'a> {
     }
     if is_event_or_check(line) {
         return match event_or_check(line) {
-            Ok(Other::Event) => Line::Event,
-            Ok(Other::ServiceCheck) => Line::ServiceCheck,
+            Ok(EventOrCheck::Event) => Line::Event,
+            Ok(EventOrCheck::ServiceCheck) => Line::ServiceCheck,
             Result::Err(error) => Line::Rejected(Rejected { error, tag_errors: 0 }),
         };
     }
     match name_and_rest(line, dialect) {
-        Some((name, rest)) => named_line(line, (name, rest), dialect),
+        Some((name, rest)) => named_line(line, name, rest, dialect),
         None => Line::Rejected(Rejected { error: SampleError::MalformedLine, tag_errors: 0 }),
     }
 }
 
-/// What stands before and behind the colon of the value; `None` if there is no colon, or nothing before it.
+/// The text before and behind the colon of the value; `None` if there is no colon, or nothing before it.
 fn name_and_rest<'a>(line: &'a [u8], dialect: &Dialect) -> Option<(&'a [u8], &'a [u8])> {
     let first = memchr(b':', line)?;
     let pipe = memchr(b'|', line.get(first..)?).map(|at| first + at);
@@ -168,8 +177,8 @@ fn name_and_rest<'a>(line: &'a [u8], dialect: &Dialect) -> Option<(&'a [u8], &'a
     (!name.is_empty()).then_some((name, rest))
 }
 
-/// A line with a name, and what follows the name's colon.
-fn named_line<'a>(line: &'a [u8], (name, rest): (&'a [u8], &'a [u8]), dialect: &Dialect) -> Line<'a> {
+/// Parses a line with this name. `rest` is the text behind the name's colon.
+fn named_line<'a>(line: &'a [u8], name: &'a [u8], rest: &'a [u8], dialect: &Dialect) -> Line<'a> {
     let parts = NameParts::of(name, dialect);
     let has_bad_name = [parts.head, parts.tail].into_iter().any(|piece| str::from_utf8(piece).is_err());
     if has_bad_name || dialect.exporter_rules && str::from_utf8(line).is_err() {
@@ -189,28 +198,28 @@ fn named_line<'a>(line: &'a [u8], (name, rest): (&'a [u8], &'a [u8]), dialect: &
         if dialect.packed_values == PackedValues::Observers && !kind.is_some_and(Kind::is_observed) {
             return rejected(SampleError::InvalidExtendedAggregateType);
         }
-        // Another sample may follow their kind or one of their fields.
+        // Another sample may follow the kind or one of the fields.
         let has_another = || {
             let kind = memchr(b':', after).and_then(|colon| after.get(..colon)).and_then(kind_of);
             kind.is_some() && suffix(after, dialect).is_err()
         };
         if !has_tags_field && dialect.packed_values == PackedValues::All && has_another() {
-            return Line::Samples(Samples::several((name, in_name.errors), rest, dialect));
+            return Line::Samples(Samples::several(name, in_name.errors, rest, dialect));
         }
-        return Line::Samples(Samples::packed((name, in_name.errors), value, after, dialect));
+        return Line::Samples(Samples::packed(name, in_name.errors, value, after, dialect));
     }
     if let Ok((_, sample)) = sample(name, rest, dialect) {
         return Line::Sample(sample);
     }
     if !has_tags_field && memchr(b':', after).is_some() {
-        return Line::Samples(Samples::several((name, in_name.errors), rest, dialect));
+        return Line::Samples(Samples::several(name, in_name.errors, rest, dialect));
     }
     let mut why = why_rejected(value, after, dialect);
     why.tag_errors += in_name.errors;
     Line::Rejected(why)
 }
 
-/// The kind that `after` begins with.
+/// The kind at the beginning of `after`.
 fn kind_of(after: &[u8]) -> Option<Kind> {
     kind(after).ok().map(|(_, kind)| kind)
 }

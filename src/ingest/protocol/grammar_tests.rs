@@ -1,4 +1,4 @@
-//! Tests of the grammar; the lists are the accept list and the reject list of the wire.
+//! Tests of the grammar: lists of accepted and of rejected lines.
 
 use proptest::prelude::*;
 
@@ -182,7 +182,7 @@ fn the_first_colon_ends_a_name_in_statsd_exporter() {
 }
 
 #[test]
-fn rates_mean_nothing_to_gauges_and_sets() {
+fn gauges_and_sets_ignore_rates() {
     for line in ["a:5|g|@1536100000", "a:5|g|@0", "a:5|g|@", "a:5|g|@-1|#k:v", "a:x|s|@2", "a:5|g|@often", "a:5|g|@0.1:2|#k:v"] {
         assert_eq!((sample(line).weight, sample(line).unknown_fields), (1.0, 0), "{line}");
     }
@@ -222,7 +222,7 @@ fn rates_of_statsd_exporter() {
 }
 
 #[test]
-fn empty_lines_are_nothing() {
+fn empty_lines_are_empty() {
     assert!(matches!(parse(""), Line::Empty));
     assert!(matches!(parse("\r"), Line::Empty));
 }
@@ -254,7 +254,7 @@ fn drain(line: &[u8]) {
             packed_values: [PackedValues::All, PackedValues::Observers, PackedValues::Never][usize::from(flags % 3)],
         };
         match parse_line(line, &dialect) {
-            Line::Samples(samples) => assert!(samples.count() >= 1, "a line of samples holds one"),
+            Line::Samples(samples) => assert!(samples.count() >= 1, "a line of samples has at least one"),
             Line::Sample(sample) => {
                 let has_weight = sample.weight >= 1.0 || dialect.exporter_rules && sample.weight.is_finite() && sample.weight != 0.0;
                 assert!(has_weight && !sample.name.is_empty());

@@ -1,8 +1,8 @@
-//! protocol: a line of the wire in, borrowed samples out. The only module that knows the grammar.
+//! protocol: parses a line of the wire into borrowed samples. The only module that knows the grammar.
 //!
-//! StatsD, DogStatsD 1.0 to 1.6, and the tag styles of InfluxDB, Librato, SignalFX and Graphite. Nothing is copied or allocated; what
-//! depends on the identity of a sample only (its tags, UTF-8, tag styles that exclude each other) is left to whoever meets an
-//! identity for the first time, with [`Identity`]. Knows nothing of metrics, limits and sockets.
+//! StatsD, DogStatsD 1.0 to 1.6, and the tag styles of InfluxDB, Librato, SignalFX and Graphite. Parsing copies and allocates nothing.
+//! Checks that depend on the identity only (tags, UTF-8, mixed tag styles) are in [`Identity`], which is created once for each new
+//! identity. Knows neither metrics nor limits nor sockets.
 
 mod colons;
 mod error;

@@ -1,4 +1,4 @@
-//! Numbers of the wire: finite decimals, and nothing else that a float parser may take (`nan`, `inf`, hex, `1_000`).
+//! Numbers of the wire: finite decimals, but not the other forms that float parsers accept (`nan`, `inf`, hex, `1_000`).
 
 use nom::{Err, IResult};
 
@@ -7,21 +7,23 @@ use nom::{Err, IResult};
 pub(super) struct Number {
     /// Finite.
     pub(super) value: f64,
-    /// Whether a `+` or `-` stands in front: for a gauge that means a change.
+    /// Whether it begins with `+` or `-`, which changes a gauge instead of setting it.
     pub(super) signed: bool,
 }
 
-/// Powers of ten that a double holds exactly.
+/// Powers of ten that are exact as an `f64`.
 const EXACT_POWERS: [f64; 23] =
     [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22];
 
-/// Digits whose value a double holds exactly, whatever they are.
+/// All integers of this many digits are exact as an `f64`.
 const EXACT_DIGITS: usize = 15;
 
-/// Reads a number at the start of the input and stops at the first byte that cannot belong to it.
+const _: () = assert!(EXACT_DIGITS < EXACT_POWERS.len() && DECIMAL < EXACT_POWERS.len(), "a fraction has no more digits than that");
+
+/// Parses a number at the start of the input, up to the first byte that does not belong to it.
 ///
-/// Up to 15 digits without an exponent are exact in a double, and so is their division by a power of ten (Clinger's fast
-/// path); everything else goes to fast-float2.
+/// Up to 15 digits without an exponent are exact as an `f64`, and their division by a power of ten is rounded correctly (Clinger's fast
+/// path). fast-float2 parses all other numbers.
 #[inline(always)]
 pub(super) fn number(input: &[u8]) -> IResult<&[u8], Number, ()> {
     let (signed, negative, digits) = match input {
@@ -44,6 +46,7 @@ pub(super) fn number(input: &[u8]) -> IResult<&[u8], Number, ()> {
         }
         at += 1;
     }
+    debug_assert!(at <= digits.len(), "only existing bytes are counted");
     let rest = digits.get(at..).unwrap_or_default();
     if seen == 0 {
         return Err(Err::Error(()));
@@ -53,13 +56,14 @@ pub(super) fn number(input: &[u8]) -> IResult<&[u8], Number, ()> {
     }
     let mut value = mantissa as f64;
     if fraction > 0 {
-        // `fraction` is at most EXACT_DIGITS, which is within the table.
+        // `fraction` is at most EXACT_DIGITS.
+        debug_assert!(fraction < EXACT_POWERS.len());
         value /= EXACT_POWERS.get(fraction).copied().unwrap_or(1.0);
     }
     Ok((rest, Number { value: if negative { -value } else { value }, signed }))
 }
 
-/// Many digits or an exponent. `end` is where the digits of the mantissa end.
+/// Parses numbers with many digits or an exponent. `end` is the end of the mantissa.
 #[cold]
 fn slow_number(input: &[u8], signed: bool, end: usize) -> IResult<&[u8], Number, ()> {
     let mut end = end;
@@ -79,11 +83,11 @@ fn slow_number(input: &[u8], signed: bool, end: usize) -> IResult<&[u8], Number,
     }
 }
 
-/// Bytes of the longest text that [`decimal`] reads.
+/// Maximum length of a text that [`decimal`] parses.
 pub(super) const DECIMAL: usize = 8;
 
-/// The first `len` bytes as a number, if they are digits and at most one point, and not more than [`DECIMAL`]; `None` for other
-/// forms of numbers, and for what is none. As exact as [`number`]. It takes all bytes at once, as what they are is hard to foresee.
+/// Parses the first `len` bytes as a number, if they are digits and at most one point, and at most [`DECIMAL`] bytes; `None` for all
+/// other text. As exact as [`number`]. It processes all bytes at once, because branches on single bytes are hard to predict.
 #[inline(always)]
 pub(super) fn decimal(text: [u8; DECIMAL], len: usize) -> Option<f64> {
     /// The same byte eight times.
@@ -93,10 +97,10 @@ pub(super) fn decimal(text: [u8; DECIMAL], len: usize) -> Option<f64> {
     if len == 0 || len > DECIMAL {
         return None;
     }
-    // The last byte of the text is the highest one; before the first one stand zeroes.
+    // The last byte of the text becomes the highest one, with zeros below the first one.
     let shifted = (u64::from_le_bytes(text) ^ all(b'0')) << (8 * (DECIMAL - len));
     let at_point = shifted ^ all(b'.' ^ b'0');
-    // The highest bit of the first byte that is a point; those of later bytes may be wrong.
+    // The highest bit of the first byte that is a point. Bits of later bytes may be wrong.
     let point = at_point.wrapping_sub(all(1)) & !at_point & all(0x80);
     let (digits, places) = if point == 0 {
         (shifted, 0)
@@ -108,14 +112,15 @@ pub(super) fn decimal(text: [u8; DECIMAL], len: usize) -> Option<f64> {
     if (digits.wrapping_add(all(0x76)) | digits) & all(0x80) != 0 || (point != 0 && len == 1) {
         return None;
     }
-    // Neighbours are put together: one digit with one, two with two, four with four.
+    // Combines neighbours: digits to pairs, pairs to groups of four, these to eight digits.
     let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8) & 0x00ff_00ff_00ff_00ff;
     let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_ffff_0000_ffff;
     let whole = fours.wrapping_mul(10_000).wrapping_add(fours >> 32) as u32;
+    debug_assert!(places < EXACT_POWERS.len());
     Some(f64::from(whole) / EXACT_POWERS.get(places).copied().unwrap_or(1.0))
 }
 
-/// A number that is the whole input.
+/// Parses a number that is the whole input.
 pub(super) fn whole_number(input: &[u8]) -> Option<Number> {
     match number(input) {
         Ok(([], number)) => Some(number),
@@ -154,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn all_else_is_rejected() {
+    fn other_text_is_rejected() {
         for text in [
             "",
             "+",
@@ -194,7 +199,7 @@ mod tests {
         assert_eq!(number(b"1e3:2").expect("a number").0, b":2");
     }
 
-    /// The first eight bytes, and behind them what may stand there.
+    /// Parses a text that other bytes of a line follow.
     fn short(text: &str) -> Option<f64> {
         let mut bytes = *b"|c|#8.5:";
         bytes.iter_mut().zip(text.bytes()).for_each(|(to, from)| *to = from);

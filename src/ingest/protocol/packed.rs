@@ -7,11 +7,11 @@ use super::number::whole_number;
 use super::{Kind, Rejected, Sample, SampleError, Value};
 use crate::options::{Dialect, PackedValues};
 
-/// The samples of one line, each good or rejected on its own.
+/// The samples of one line. Each is valid or rejected separately.
 #[derive(Debug, Clone)]
 pub struct Samples<'a> {
     name: &'a [u8],
-    /// Errors in the name's tags, not yet counted; they belong to the line's first sample.
+    /// Number of errors in the name's tags, which count for the first sample of the line; `None` behind that.
     name_tag_errors: Option<u32>,
     form: Form<'a>,
     dialect: Dialect,
@@ -19,20 +19,20 @@ pub struct Samples<'a> {
 
 #[derive(Debug, Clone)]
 enum Form<'a> {
-    /// What is left of the values; kind and fields are shared.
+    /// The remaining values, and their common kind and fields.
     Packed(Option<&'a [u8]>, Result<Suffix<'a>, SampleError>),
-    /// What is left of the line.
+    /// The rest of the line.
     Several(Option<&'a [u8]>),
 }
 
 impl<'a> Samples<'a> {
-    pub(super) fn packed(name: (&'a [u8], u32), values: &'a [u8], after: &'a [u8], dialect: &Dialect) -> Self {
+    pub(super) fn packed(name: &'a [u8], tag_errors: u32, values: &'a [u8], after: &'a [u8], dialect: &Dialect) -> Self {
         let suffix = suffix(after, dialect).map(|(_, suffix)| suffix).map_err(|_| why_suffix_rejected(after, dialect));
-        Self { name: name.0, name_tag_errors: Some(name.1), form: Form::Packed(Some(values), suffix), dialect: *dialect }
+        Self { name, name_tag_errors: Some(tag_errors), form: Form::Packed(Some(values), suffix), dialect: *dialect }
     }
 
-    pub(super) fn several(name: (&'a [u8], u32), rest: &'a [u8], dialect: &Dialect) -> Self {
-        Self { name: name.0, name_tag_errors: Some(name.1), form: Form::Several(Some(rest)), dialect: *dialect }
+    pub(super) fn several(name: &'a [u8], tag_errors: u32, rest: &'a [u8], dialect: &Dialect) -> Self {
+        Self { name, name_tag_errors: Some(tag_errors), form: Form::Several(Some(rest)), dialect: *dialect }
     }
 
     fn sample(&self, suffix: &Suffix<'a>, text: &'a [u8]) -> Option<Sample<'a>> {
@@ -57,7 +57,7 @@ impl<'a> Samples<'a> {
         }
     }
 
-    /// `ahead` is what follows the piece.
+    /// Parses one of several samples. `ahead` is the text behind the piece.
     fn next_of_several(&self, piece: &'a [u8], ahead: Option<&'a [u8]>) -> Result<Sample<'a>, Rejected> {
         let whole = memchr(b'|', piece).and_then(|at| Some((piece.get(..at)?, piece.get(at + 1..)?)));
         let Some((value, after)) = whole.or_else(|| Some((piece, self.shared_suffix(piece, ahead?)?))) else {
@@ -71,7 +71,7 @@ impl<'a> Samples<'a> {
 }
 
 impl<'a> Samples<'a> {
-    /// Kind and fields of a packed value, which stand behind the last of its values.
+    /// Kind and fields of a packed value, which follow the last of the packed values.
     #[cold]
     fn shared_suffix(&self, value: &[u8], ahead: &'a [u8]) -> Option<&'a [u8]> {
         let after = memchr(b'|', ahead).and_then(|at| ahead.get(at + 1..))?;
@@ -81,7 +81,7 @@ impl<'a> Samples<'a> {
     }
 }
 
-/// Takes what stands before the first `:`, and leaves what follows it, or `None` at the end.
+/// Takes the text before the first `:`, and leaves the text behind it, or `None` at the end.
 fn take_piece<'a>(rest: &mut Option<&'a [u8]>) -> Option<&'a [u8]> {
     let all = rest.take()?;
     match memchr(b':', all) {

@@ -1,18 +1,18 @@
-//! The frequent form of a line, read at once: `name:12.5|ms|#host:web1,zone:b`, with tags or without.
+//! A fast parser of the most frequent form of a line: `name:12.5|ms|#host:web1,zone:b`, with tags or without.
 //!
-//! Delimiters of 64 bytes are found together, as bits of three words; the rest is arithmetic on these words. A line is read as the
-//! grammar reads it, or not at all: whatever is not of this form to the letter is left to [`parse_line`](super::parse_line), which
-//! is the reference that tests and a fuzz target hold this against.
+//! It finds the delimiters of 64 bytes together, as bits of three words, and computes with these words. It accepts only lines of exactly
+//! this form, with the result of the grammar. [`parse_line`](super::parse_line) parses all others, and is the reference of tests and of a
+//! fuzz target.
 
 use memchr::memchr2;
 
 use super::number::{DECIMAL, decimal};
 use super::{Kind, Sample, Value};
 
-/// Bytes whose delimiters are found together. Name, value and kind must end among them; tags may go on.
+/// Bytes whose delimiters are found together. Name, value and kind must end within them, tags may be longer.
 pub const WINDOW: usize = 64;
 
-/// Where delimiters stand in a window: bit `i` is byte `i`.
+/// The positions of delimiters in a window: bit `i` is byte `i`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Marks {
     newline: u64,
@@ -20,13 +20,13 @@ pub struct Marks {
     pipe: u64,
 }
 
-/// A way to find delimiters.
+/// An implementation of the search for delimiters.
 pub trait Finder: Copy {
-    /// Where delimiters stand.
+    /// The positions of delimiters.
     fn marks(self, window: &[u8; WINDOW]) -> Marks;
 }
 
-/// The way for every processor: eight bytes at a time.
+/// The implementation for all processors: eight bytes at a time.
 #[derive(Debug, Clone, Copy)]
 pub struct PlainFinder;
 
@@ -37,11 +37,11 @@ impl Finder for PlainFinder {
     }
 }
 
-/// A bit for each byte of the window that is `wanted`.
+/// Sets a bit for each byte of the window that equals `wanted`.
 #[inline(always)]
 fn bits(window: &[u8; WINDOW], wanted: u8) -> u64 {
     const LOW: u64 = u64::from_le_bytes([0x7f; 8]);
-    /// Moves the highest bits of eight bytes together, to the highest byte.
+    /// A factor that moves the highest bits of eight bytes into the highest byte.
     const TOGETHER: u64 = 0x0002_0408_1020_4081;
     window.as_chunks::<8>().0.iter().rev().fold(0, |bits, bytes| {
         let other = u64::from_le_bytes(*bytes) ^ u64::from_le_bytes([wanted; 8]);
@@ -50,17 +50,16 @@ fn bits(window: &[u8; WINDOW], wanted: u8) -> u64 {
     })
 }
 
-/// The way for x86-64 processors of 2013 and later: 32 bytes at a time, with AVX2.
+/// The implementation for x86-64 processors of 2013 and later: 32 bytes at a time, with AVX2.
 ///
-/// Whoever has one has found that the processor can do what the level x86-64-v3 adds for whole numbers and bytes: AVX2, BMI1, BMI2,
-/// LZCNT and POPCNT.
+/// A value exists only if the processor has the integer instructions of the level x86-64-v3: AVX2, BMI1, BMI2, LZCNT and POPCNT.
 #[cfg(target_arch = "x86_64")]
 #[derive(Debug, Clone, Copy)]
 pub struct Avx2(());
 
 #[cfg(target_arch = "x86_64")]
 impl Avx2 {
-    /// `None` if this processor lacks any of it.
+    /// `None` if this processor lacks one of the features.
     pub fn find() -> Option<Self> {
         let is_found = is_x86_feature_detected!("avx2")
             && is_x86_feature_detected!("bmi1")
@@ -75,7 +74,7 @@ impl Avx2 {
 impl Finder for Avx2 {
     #[inline(always)]
     fn marks(self, window: &[u8; WINDOW]) -> Marks {
-        // SAFETY: the processor has AVX2, or there were no `self`.
+        // SAFETY: a value of this type exists only if the processor has AVX2.
         unsafe { marks_avx2(window) }
     }
 }
@@ -86,7 +85,7 @@ impl Finder for Avx2 {
 fn marks_avx2(window: &[u8; WINDOW]) -> Marks {
     use std::arch::x86_64::{__m256i, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_set1_epi8};
     let from: *const __m256i = window.as_ptr().cast();
-    // SAFETY: the two loads ask for no alignment, and read the 64 bytes of the window.
+    // SAFETY: the two loads need no alignment, and read the 64 bytes of the window.
     let (low, high) = unsafe { (_mm256_loadu_si256(from), _mm256_loadu_si256(from.add(1))) };
     let bits = |wanted: u8| {
         let wanted = _mm256_set1_epi8(wanted.cast_signed());
@@ -96,14 +95,14 @@ fn marks_avx2(window: &[u8; WINDOW]) -> Marks {
     Marks { newline: bits(b'\n'), colon: bits(b':'), pipe: bits(b'|') }
 }
 
-/// The sample of the first of `lines`, and the length of that line without its newline. `None` if the line is not of the frequent
-/// form, or longer than `longest` bytes.
+/// Parses the first of `lines`. Returns its sample, and the length of the line without its newline. `None` if the line does not have the
+/// frequent form, or is longer than `longest` bytes.
 #[inline(always)]
 pub fn quick_line<F: Finder>(lines: &[u8], longest: usize, finder: F) -> Option<(Sample<'_>, usize)> {
     match lines.first_chunk() {
         Some(window) => in_window(lines, window, longest, finder),
         None => {
-            // The last line of a datagram. Zeroes are no delimiters.
+            // The last line of a datagram, padded with zeros, which are no delimiters.
             let mut window = [0; WINDOW];
             window.get_mut(..lines.len())?.copy_from_slice(lines);
             in_window(lines, &window, longest, finder)
@@ -121,7 +120,7 @@ fn in_window<'a, F: Finder>(lines: &'a [u8], window: &[u8; WINDOW], longest: usi
     };
     let line = lines.get(..len)?;
     let (name_len, value_end) = (marks.colon.trailing_zeros() as usize, marks.pipe.trailing_zeros() as usize);
-    // What begins with an underscore may be an event or a service check; blanks at the ends belong to no line.
+    // A line that begins with an underscore may be an event or a service check. Blanks at the ends are cut elsewhere.
     if name_len == 0 || len > longest || matches!(line, [b'_' | ..=b' ', ..] | [.., ..=b' ']) {
         return None;
     }
@@ -132,24 +131,24 @@ fn in_window<'a, F: Finder>(lines: &'a [u8], window: &[u8; WINDOW], longest: usi
     let fields_at = value_end + 1 + kind_len;
     let tags = match line.get(fields_at..)? {
         [] => Default::default(),
-        // No field is behind the tags; of those behind the window, `far_end` knows.
+        // No field follows the tags. `far_end` has checked the bytes behind the window.
         [b'|', tags @ ..] if tags.first() == Some(&b'#') && has_none_between(marks.pipe, fields_at + 1, len) => tags,
         _ => return None,
     };
     let (name, value_at) = (line.get(..name_len)?, name_len + 1);
     let value = match kind {
-        // Which of several colons a member follows is not seen here.
+        // A member behind several colons is left to the grammar.
         Kind::Set if (marks.colon & marks.colon.wrapping_sub(1)).trailing_zeros() as usize >= value_end => {
             Value::Member(line.get(value_at..value_end).filter(|member| !member.is_empty())?)
         }
         Kind::Set => return None,
-        // Longer numbers are rare, and those that begin so late.
+        // Longer numbers are rare, and so are numbers at the end of the window.
         _ => Value::Number(decimal(*window.get(value_at..value_at + DECIMAL)?.first_chunk()?, value_end.checked_sub(value_at)?)?),
     };
     Some((Sample { name, kind, value, weight: 1.0, tags, unknown_fields: 0, first: true }, len))
 }
 
-/// Where a line ends that is longer than a window; `None` if a field begins behind the window.
+/// The end of a line that is longer than a window; `None` if a field begins behind the window.
 #[inline(never)]
 fn far_end(lines: &[u8]) -> Option<usize> {
     let beyond = lines.get(WINDOW..)?;
@@ -159,14 +158,14 @@ fn far_end(lines: &[u8]) -> Option<usize> {
     }
 }
 
-/// Whether no bit is set from `from` on and before `to`.
+/// Whether no bit of `from..to` is set.
 #[inline(always)]
 fn has_none_between(bits: u64, from: usize, to: usize) -> bool {
     let before_end = if to < WINDOW { (1 << to) - 1 } else { u64::MAX };
     (bits & before_end).checked_shr(from as u32).unwrap_or(0) == 0
 }
 
-/// The kind that begins with this byte, and its length.
+/// The kind that begins with this byte, and the length of its text.
 #[inline(always)]
 fn kind(first: u8) -> Option<(Kind, usize)> {
     match first {
@@ -200,7 +199,7 @@ mod tests {
         found
     }
 
-    /// What is found is the first line, and what the grammar says of it.
+    /// Compares the result with that of the grammar. Returns whether there is one.
     fn check(lines: &[u8]) -> bool {
         let Some((sample, len)) = quick(lines) else { return false };
         assert_eq!(len, lines.iter().position(|byte| *byte == b'\n').unwrap_or(lines.len()));
@@ -237,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_of_the_form_is_left_to_the_grammar() {
+    fn other_lines_are_left_to_the_grammar() {
         let far = format!("a:1|c|#a:{}|@0.5", "v".repeat(80));
         let late = format!("{}:1|c", "n".repeat(60));
         for line in [
@@ -291,17 +290,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_says_what_the_grammar_says(lines in "([ \0]?[a-z_.,;#=\\[\\]]{1,12}:[0-9.+e:-]{1,6}\\|(c|g|ms|h|d|s|m)(\\|[#@T|]?[a-z:,|0-9.]{0,40})?[ \0\r\n]{0,2}){1,3}") {
+        fn it_agrees_with_the_grammar(lines in "([ \0]?[a-z_.,;#=\\[\\]]{1,12}:[0-9.+e:-]{1,6}\\|(c|g|ms|h|d|s|m)(\\|[#@T|]?[a-z:,|0-9.]{0,40})?[ \0\r\n]{0,2}){1,3}") {
             check(lines.as_bytes());
         }
 
         #[test]
-        fn it_says_what_the_grammar_says_of_any_bytes(lines in prop::collection::vec(prop::sample::select(&b":|\n\r#@_acgmshd1.9,=[];\\ \0\xff"[..]), 0..150)) {
+        fn it_agrees_with_the_grammar_on_any_bytes(lines in prop::collection::vec(prop::sample::select(&b":|\n\r#@_acgmshd1.9,=[];\\ \0\xff"[..]), 0..150)) {
             check(&lines);
         }
 
         #[test]
-        fn all_ways_find_the_same(window in prop::collection::vec(prop::sample::select(&b":|\n;{\x0b\x8a\xbaax\0"[..]), WINDOW)) {
+        fn all_implementations_agree(window in prop::collection::vec(prop::sample::select(&b":|\n;{\x0b\x8a\xbaax\0"[..]), WINDOW)) {
             let window = window.first_chunk::<WINDOW>().expect("as many as asked for");
             let by_byte = |wanted| window.iter().rev().fold(0, |bits, byte| bits << 1 | u64::from(*byte == wanted));
             let marks = Marks { newline: by_byte(b'\n'), colon: by_byte(b':'), pipe: by_byte(b'|') };

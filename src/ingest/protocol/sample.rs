@@ -1,4 +1,4 @@
-//! A sample, as a line says it: kind, value, and the bytes of its identity.
+//! A parsed sample: kind, value, and the bytes of its identity.
 
 use std::fmt;
 
@@ -19,57 +19,58 @@ pub enum Kind {
     Set,
 }
 
-/// What a sample says of its series.
+/// The value of a sample.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Value<'a> {
     /// A finite number, absolute for a gauge.
     Number(f64),
-    /// A finite number with a sign in front; for a gauge that is a change.
+    /// A finite number with a sign, which changes a gauge instead of setting it.
     Signed(f64),
     /// A member of a set.
     Member(&'a [u8]),
 }
 
-/// One measurement on the wire, all borrowed from its line.
+/// One measurement on the wire, borrowed from its line.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sample<'a> {
-    /// Everything before the `:` of the value, name tags included. Not empty.
+    /// The text before the `:` of the value, with tags in the name. Not empty.
     pub name: &'a [u8],
     /// The kind.
     pub kind: Kind,
     /// The value.
     pub value: Value<'a>,
-    /// How many samples this one stands for: 1/rate, at least 1. With statsd_exporter's rules a counter's may be any number but 0.
+    /// The number of measurements that the sample represents: 1/rate, at least 1. Under statsd_exporter's rules, the weight of a counter
+    /// may be any number except 0.
     pub weight: f64,
-    /// The fields of the line that belong to the identity, as they stand there, from the first byte of the first to the last
-    /// byte of the last: `#k:v,k:v` and, where the dialect wants it, `c:ID`. Fields between them may be others.
+    /// The fields of the identity, as one slice of the line from the first of them to the last: `#k:v,k:v` and, if the dialect uses it,
+    /// `c:ID`. Other fields may be between them.
     pub tags: &'a [u8],
-    /// Fields skipped because their meaning is not known.
+    /// Number of fields of unknown meaning, which are ignored.
     pub unknown_fields: u32,
-    /// Whether it is the first sample of its line: errors in name tags are counted once a line.
+    /// Whether it is the first sample of its line. Errors in tags of the name are counted once a line.
     pub first: bool,
 }
 
 impl Default for Sample<'_> {
-    /// A counter of nothing, to fill a batch with.
+    /// A placeholder in a batch.
     fn default() -> Self {
         Self { name: &[], kind: Kind::Counter, value: Value::Number(0.0), weight: 1.0, tags: &[], unknown_fields: 0, first: false }
     }
 }
 
 impl Kind {
-    /// Whether a sample rate says how many samples one of them stands for; it means nothing to gauges and sets.
+    /// Whether a sample rate applies. Gauges and sets ignore it.
     #[inline(always)]
     pub const fn has_rate(self) -> bool {
         !matches!(self, Self::Gauge | Self::Set)
     }
 
-    /// Whether its values are observed one by one: timers, histograms and distributions.
+    /// Whether its values are observations: timers, histograms and distributions.
     pub const fn is_observed(self) -> bool {
         matches!(self, Self::Timer | Self::Histogram | Self::Distribution)
     }
 
-    /// How the wire writes it.
+    /// Its text on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Counter => "c",
@@ -83,7 +84,7 @@ impl Kind {
 }
 
 impl fmt::Display for Sample<'_> {
-    /// As it was sent, about: for people. Control characters are escaped, bytes that are not UTF-8 replaced.
+    /// Formats the sample for reports, nearly as it was sent: control characters are escaped, invalid UTF-8 is replaced.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         printable(self.name, f)?;
         match self.value {

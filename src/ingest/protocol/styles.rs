@@ -1,16 +1,17 @@
-//! Tags in a name: which style they are of, where they begin, and what of the name is left.
+//! Tags in a name: finds their style and their place.
 //!
-//! A delimiter begins tags if `key=` follows it, and brackets hold tags if there is a `=` in them; others belong to the name, so
-//! that `a[0].b` and `a[1].b` stay two names.
-//! Under [`Dialect::exporter_rules`] every delimiter ends the name, as in statsd_exporter.
+//! A delimiter begins tags if `key=` follows it, and brackets contain tags if there is a `=` in them. Other delimiters and brackets
+//! belong to the name, so that `a[0].b` and `a[1].b` are different names. Under [`Dialect::exporter_rules`] every delimiter ends the
+//! name, as in statsd_exporter.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use memchr::{memchr, memchr2};
 
 use crate::options::Dialect;
 
-/// How tags stand in a name.
+/// A style of tags in a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Style {
     /// `name[key=value,key=value]rest`.
@@ -24,7 +25,7 @@ pub(super) enum Style {
 }
 
 impl Style {
-    /// The style whose tags begin with this byte; `None` if there is none, or it is off.
+    /// The style whose tags begin with this byte; `None` if there is none, or if it is disabled.
     fn of_delimiter(byte: u8, dialect: &Dialect) -> Option<Self> {
         match byte {
             b'#' if dialect.librato_tags => Some(Self::Librato),
@@ -34,7 +35,7 @@ impl Style {
         }
     }
 
-    /// What stands between two tags.
+    /// The byte between two tags.
     pub(super) fn separator(self) -> u8 {
         match self {
             Self::SignalFx | Self::Librato | Self::InfluxDb => b',',
@@ -43,23 +44,23 @@ impl Style {
     }
 }
 
-/// A name taken apart.
+/// The parts of a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct NameParts<'a> {
-    /// What stands before the tags.
+    /// The text before the tags.
     pub(super) head: &'a [u8],
-    /// What follows a closing bracket; it belongs to the name.
+    /// The text behind a closing bracket, which belongs to the name.
     pub(super) tail: &'a [u8],
-    /// The tags, without brackets and the delimiter in front.
+    /// The tags, without brackets or the first delimiter.
     pub(super) tags: &'a [u8],
     /// `None` for a name without tags.
     pub(super) style: Option<Style>,
-    /// A bracket without its partner: the whole name is kept, and it counts as one error.
+    /// Whether there is an unmatched bracket. The whole text is the name then, and counts as one tag error.
     pub(super) lone_bracket: bool,
 }
 
 impl<'a> NameParts<'a> {
-    /// Brackets first; where they hold tags, or one stands alone, no other style is tried.
+    /// Splits a name. Where brackets contain tags or one is unmatched, no other style is tried.
     pub(super) fn of(name: &'a [u8], dialect: &Dialect) -> Self {
         if dialect.exporter_rules {
             return Self::as_exporter(name, dialect);
@@ -72,13 +73,15 @@ impl<'a> NameParts<'a> {
         Self { head, tail: &[], tags: &[], style: None, lone_bracket: false }
     }
 
-    /// `name.get(start..end)` are the tags, with one byte before and, if they are in brackets, one behind.
-    fn around(name: &'a [u8], (start, end): (usize, usize), style: Style) -> Option<Self> {
-        let (head, tags) = (name.get(..start.checked_sub(1)?)?, name.get(start..end)?);
-        Some(Self { tail: name.get(end + 1..).unwrap_or_default(), tags, style: Some(style), ..Self::whole(head) })
+    /// Splits a name at its `tags`, which follow a delimiter and, if they are in brackets, end at one.
+    fn around(name: &'a [u8], tags: Range<usize>, style: Style) -> Option<Self> {
+        let head = name.get(..tags.start.checked_sub(1)?)?;
+        // Tags without brackets end with the name and have no tail.
+        let tail = name.get(tags.end + 1..).unwrap_or_default();
+        Some(Self { tail, tags: name.get(tags)?, style: Some(style), ..Self::whole(head) })
     }
 
-    /// The first brackets that hold a tag, else the first that hold nothing.
+    /// Splits at the first brackets that contain a tag, else at the first empty ones.
     fn in_brackets(name: &'a [u8]) -> Option<Self> {
         let (mut from, mut empty, mut is_lone) = (0, None, false);
         while let Some(at) = memchr2(b'[', b']', name.get(from..)?).map(|at| from + at) {
@@ -91,8 +94,8 @@ impl<'a> NameParts<'a> {
                 is_lone = true;
                 break;
             };
-            let inner = (from, from + len);
-            if memchr(b'=', name.get(from..from + len)?).is_some() {
+            let inner = from..from + len;
+            if memchr(b'=', name.get(inner.clone())?).is_some() {
                 return Self::around(name, inner, Style::SignalFx);
             }
             if len == 0 && empty.is_none() {
@@ -103,7 +106,7 @@ impl<'a> NameParts<'a> {
         empty.or_else(|| is_lone.then(|| Self { lone_bracket: true, ..Self::whole(name) }))
     }
 
-    /// The first delimiter that `key=` follows, or nothing at all. Empty tags may stand between.
+    /// Splits at the first delimiter that `key=` or the end of the name follows. Empty tags may be between them.
     fn delimited(name: &'a [u8], dialect: &Dialect) -> Option<Self> {
         let is_delimiter = |byte: &u8| Style::of_delimiter(*byte, dialect).is_some();
         if memchr(b'=', name).is_none() && !name.last().is_some_and(is_delimiter) {
@@ -120,27 +123,27 @@ impl<'a> NameParts<'a> {
             let blank = rest.iter().take_while(|byte| **byte == style.separator()).count();
             let next = next_special(name, start + blank, dialect);
             if blank == rest.len() || next.is_some_and(|next| name.get(next) == Some(&b'=')) {
-                return Self::around(name, (start, name.len()), style);
+                return Self::around(name, start..name.len(), style);
             }
             at = next?;
         }
     }
 
-    /// Where a bracket is, no other style is tried; else the first delimiter ends the name, whatever follows it.
+    /// Splits as statsd_exporter does: at brackets, if there is one, else at the first delimiter, whatever follows it.
     fn as_exporter(name: &'a [u8], dialect: &Dialect) -> Self {
         if dialect.signalfx_tags && memchr2(b'[', b']', name).is_some() {
             let lone = Self { lone_bracket: true, ..Self::whole(name) };
             let open = memchr2(b'[', b']', name).filter(|at| name.get(*at) == Some(&b'['));
-            let inner = open.and_then(|open| Some((open + 1, open + 1 + memchr(b']', name.get(open + 1..)?)?)));
+            let inner = open.and_then(|open| Some(open + 1..open + 1 + memchr(b']', name.get(open + 1..)?)?));
             return inner.and_then(|inner| Self::around(name, inner, Style::SignalFx)).unwrap_or(lone);
         }
         let mut bytes = name.iter().enumerate();
         let first = bytes.find_map(|(at, byte)| Some((at + 1, Style::of_delimiter(*byte, dialect)?)));
-        first.and_then(|(start, style)| Self::around(name, (start, name.len()), style)).unwrap_or(Self::whole(name))
+        first.and_then(|(start, style)| Self::around(name, start..name.len(), style)).unwrap_or(Self::whole(name))
     }
 }
 
-/// The next delimiter or `=` that is not escaped.
+/// The index of the next delimiter or `=` that is not escaped.
 fn next_special(name: &[u8], from: usize, dialect: &Dialect) -> Option<usize> {
     let mut at = from;
     loop {
@@ -152,12 +155,12 @@ fn next_special(name: &[u8], from: usize, dialect: &Dialect) -> Option<usize> {
     }
 }
 
-/// What InfluxDB escapes by a backslash.
+/// Whether InfluxDB escapes this byte with a backslash.
 fn is_escapable(byte: u8) -> bool {
     matches!(byte, b',' | b' ' | b'=' | b'\\')
 }
 
-/// The place of the first `wanted` that is no part of an InfluxDB escape.
+/// The index of the first `wanted` that is not part of an InfluxDB escape.
 pub(super) fn find_unescaped(text: &str, wanted: u8) -> Option<usize> {
     let bytes = text.as_bytes();
     let mut at = 0;
@@ -170,7 +173,7 @@ pub(super) fn find_unescaped(text: &str, wanted: u8) -> Option<usize> {
     }
 }
 
-/// The text without InfluxDB's escapes: a backslash goes that stands before a comma, a blank or an equals sign.
+/// The text without InfluxDB escapes: without backslashes before a comma, a space or an equals sign.
 pub(super) fn unescaped(text: &str) -> Cow<'_, str> {
     if memchr(b'\\', text.as_bytes()).is_none() {
         return text.into();
@@ -254,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_style_that_is_off_is_part_of_the_name() {
+    fn tags_of_a_disabled_style_belong_to_the_name() {
         let name = "a[k=v]#k=v;k=v,k=v";
         let mut dialect = Dialect { signalfx_tags: false, ..Dialect::default() };
         assert_eq!(parts(name, &dialect).0, "a[k=v]");
@@ -267,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn escapes_are_taken_off() {
+    fn escapes_are_removed() {
         for (text, want) in [("a", "a"), (r"\,\ \=", ", ="), (r"\\,", r"\\,"), (r"a\", r"a\"), (r"\t\é", r"\t\é"), ("", "")] {
             assert_eq!(unescaped(text), want, "{text}");
         }

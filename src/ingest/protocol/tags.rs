@@ -1,4 +1,4 @@
-//! Tags, in the name and in fields: taken apart only when an identity is new.
+//! Tags in the name and in fields. They are parsed only for a new identity.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use super::{Rejected, Sample, SampleError};
 use crate::name::is_legacy_label;
 use crate::options::Dialect;
 
-/// How many labels and errors a name's tags hold.
+/// Numbers of labels and errors in the tags of a name.
 pub(super) struct NameTags {
     pub(super) labels: u32,
     pub(super) errors: u32,
@@ -23,13 +23,13 @@ pub(super) fn name_tags(parts: &NameParts<'_>, dialect: &Dialect) -> NameTags {
     found
 }
 
-/// Errors in the DogStatsD tags of the fields in `after` (`kind|field|field`).
+/// Number of errors in the DogStatsD tags of `after` (`kind|field|field`).
 pub(super) fn dogstatsd_tag_errors(after: &[u8], dialect: &Dialect) -> u32 {
     let after = String::from_utf8_lossy(after);
     visit_fields(after.split_once('|').map_or("", |(_, fields)| fields), dialect, &mut |_, _| {})
 }
 
-/// The tags of a section. What follows a separator at the end is none; blanks at the end belong to no tag.
+/// The tags of a section. A separator at the end is allowed, and blanks at the end are ignored.
 struct Tags<'a> {
     rest: Option<&'a str>,
     separator: u8,
@@ -39,13 +39,13 @@ struct Tags<'a> {
 impl<'a> Tags<'a> {
     fn new(section: &'a str, separator: u8, has_escapes: bool, dialect: &Dialect) -> Self {
         let rest = if dialect.exporter_rules { section } else { section.trim_end_matches(is_blank) };
-        // A blank that is escaped is none.
+        // An escaped blank belongs to the tag.
         let is_cut = has_escapes && rest.len() < section.len() && rest.ends_with('\\');
         let rest = if is_cut { section.get(..=rest.len()).unwrap_or(rest) } else { rest };
         Self { rest: Some(rest), separator, has_escapes }
     }
 
-    /// The place of the first `wanted` in `text`.
+    /// The index of the first `wanted` in `text`.
     fn place_of(&self, text: &str, wanted: u8) -> Option<usize> {
         if self.has_escapes { find_unescaped(text, wanted) } else { memchr(wanted, text.as_bytes()) }
     }
@@ -62,7 +62,7 @@ impl<'a> Iterator for Tags<'a> {
     }
 }
 
-/// Walks the tags of a name. Returns the number of tags skipped.
+/// Visits the tags of a name. Returns the number of malformed tags.
 fn visit_named(section: &str, style: Style, dialect: &Dialect, label: &mut impl FnMut(&str, &str)) -> u32 {
     let has_escapes = style == Style::InfluxDb && !dialect.exporter_rules;
     let plain = |text| if has_escapes { unescaped(text) } else { text.into() };
@@ -77,17 +77,17 @@ fn visit_named(section: &str, style: Style, dialect: &Dialect, label: &mut impl 
     errors
 }
 
-/// Walks a section of DogStatsD tags. Returns the number of tags skipped.
+/// Visits a section of DogStatsD tags. Returns the number of malformed tags.
 fn visit_dogstatsd(section: &str, dialect: &Dialect, label: &mut impl FnMut(&str, &str)) -> u32 {
     let mut errors = 0;
     for tag in Tags::new(section, b',', false, dialect) {
-        // Each may carry a '#' of its own.
+        // Some clients send a '#' before each tag.
         let tag = tag.strip_prefix('#').unwrap_or(tag);
         let bytes = tag.as_bytes();
         let end = if dialect.exporter_rules { memchr(b':', bytes) } else { memchr2(b':', b'=', bytes) };
         match end.and_then(|at| Some((tag.get(..at)?, tag.get(at + 1..)?))) {
             Some((key, value)) if !key.is_empty() && !value.is_empty() => label(key, value),
-            // Pieces of a value that holds commas are words too, but seldom names.
+            // The text may be a piece of a value that contains a comma. Such pieces are rarely valid names.
             None if dialect.bare_tags && is_legacy_label(tag) => label(tag, "true"),
             _ => errors += 1,
         }
@@ -95,7 +95,7 @@ fn visit_dogstatsd(section: &str, dialect: &Dialect, label: &mut impl FnMut(&str
     errors
 }
 
-/// Walks the fields of an identity: tags and the container's id; others are passed over.
+/// Visits the fields of an identity: tags and the container's id. Ignores other fields.
 fn visit_fields(fields: &str, dialect: &Dialect, label: &mut impl FnMut(&str, &str)) -> u32 {
     let mut errors = 0;
     for field in fields.split('|') {
@@ -113,16 +113,16 @@ fn visit_fields(fields: &str, dialect: &Dialect, label: &mut impl FnMut(&str, &s
     errors
 }
 
-/// What stands at the ends of lines and belongs to nothing.
+/// Whether the character is ignored at the ends of lines.
 pub(crate) fn is_blank(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\r' | '\0')
 }
 
-/// The identity of a sample, checked to be one. Made when an identity is met for the first time.
+/// The checked identity of a sample. Created when an identity is new.
 #[derive(Debug, Clone)]
 pub struct Identity<'a> {
     head: Cow<'a, str>,
-    /// What follows a closing bracket.
+    /// The text behind a closing bracket.
     tail: &'a str,
     named: Option<(Style, Cow<'a, str>)>,
     has_lone_bracket: bool,
@@ -132,26 +132,28 @@ pub struct Identity<'a> {
 
 /// Receives the parts of an identity, in the order of the line.
 pub trait TagSink {
-    /// A piece of the name; more than one where tags stood in its middle.
+    /// A piece of the name. There are several if tags are in the middle of the name.
     fn name(&mut self, piece: &str);
-    /// A tag, as it is meant: escapes are taken off. A later one of the same key replaces an earlier one.
+    /// A tag without escapes. It replaces an earlier one of the same key.
     fn tag(&mut self, key: &str, value: &str);
 }
 
-/// How many tags of an identity were skipped.
+/// Numbers of malformed tags of an identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TagErrors {
-    /// In the name: counted once a line.
+    /// In the name; counted once a line.
     pub name: u32,
-    /// In the fields: counted for each sample.
+    /// In the fields; counted for each sample.
     pub fields: u32,
 }
 
 impl<'a> Identity<'a> {
+    /// The identity of a sample. Invalid UTF-8 in tags is replaced.
+    ///
     /// # Errors
     ///
-    /// `MalformedLine` if the name is not UTF-8, and under [`Dialect::exporter_rules`] if the tags are not; else bytes of tags that
-    /// are not are replaced. `MixedTaggingStyles` if there are tags both in the name and in a field. Both reject the whole line.
+    /// `MalformedLine` if the name is not UTF-8, and under [`Dialect::exporter_rules`] if the tags are not. `MixedTaggingStyles` if there
+    /// are tags both in the name and in a field. Both reject the whole line.
     pub fn of(sample: &Sample<'a>, dialect: &Dialect) -> Result<Self, Rejected> {
         let malformed = Rejected { error: SampleError::MalformedLine, tag_errors: 0 };
         let text = |bytes: &'a [u8]| match str::from_utf8(bytes) {
@@ -179,7 +181,7 @@ impl<'a> Identity<'a> {
         })
     }
 
-    /// Hands the parts to `sink`.
+    /// Calls `sink` with the parts.
     pub fn visit(&self, sink: &mut impl TagSink) -> TagErrors {
         sink.name(&self.head);
         sink.name(self.tail);

@@ -1,6 +1,6 @@
-//! A binding: where the samples of an identity go, how their numbers are converted, and where they are counted.
+//! A binding: the target of the samples of an identity, the conversion of their numbers, and where they are counted.
 //!
-//! Only holds what was settled. Knows neither rules nor options, and asks nobody.
+//! Holds results only. Knows neither rules nor options nor the registry.
 
 use std::sync::Arc;
 
@@ -8,77 +8,86 @@ use crate::hits::Slot;
 use crate::ingest::protocol::{Kind, Sample, SampleError, TagErrors, Value};
 use crate::mapping::Factor;
 use crate::prefetch::prefetch;
-use crate::registry::{CellHandle, Conflict, Limited, Series};
+use crate::registry::{Conflict, Limited, Series, WorkerCell};
 use crate::telemetry::Refusal;
 
 /// What the raw bytes of an identity resolved to.
 #[derive(Debug)]
 pub(crate) struct Binding {
     pub(crate) target: Target,
-    /// What few bindings have.
+    /// Fields that few bindings need.
     pub(crate) extra: Option<Box<Extra>>,
-    /// Where samples are counted by rule, or by name if unmapped.
+    /// The counter of the samples: by rule, or by name if unmapped.
     pub(crate) slot: Slot,
     pub(crate) is_mapped: bool,
     pub(crate) is_tagged: bool,
-    /// Whether a gauge's signed value sets it.
+    /// Whether a signed value sets a gauge.
     pub(crate) signed_sets: bool,
     pub(crate) scale: Scale,
 }
 
-/// What few bindings have.
+/// The fields of a binding that few bindings need.
 #[derive(Debug, Default)]
 pub(crate) struct Extra {
-    /// Where samples are folded into the family's overflow series.
+    /// The limit because of which samples are folded into another series.
     pub(crate) folded: Option<Arc<Limited>>,
     pub(crate) tag_errors: TagErrors,
     pub(crate) factor: Factor,
-    /// Where exemplars are noted, once a sample brought one.
+    /// The series of the exemplars, once a sample had one.
     pub(crate) series: Option<Arc<Series>>,
 }
 
-/// What a number is converted by.
+/// The conversion of numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scale {
     One,
-    /// Milliseconds on the wire, seconds on the page.
+    /// Milliseconds on the wire, seconds in expositions.
     Thousandth,
     /// The factor in [`Extra`].
     Factor,
 }
 
-/// Where a sample goes.
+/// The target of a sample.
 #[derive(Debug)]
 pub(crate) enum Target {
-    Cell(CellHandle),
-    LineRefused(SampleError),
-    Refused(Refusal),
-    Limited(Refusal, Arc<Limited>),
-    Conflict(Arc<Conflict>),
-    /// A rule said so.
+    /// Samples are recorded.
+    Cell(WorkerCell),
+    /// Samples reach no cell.
+    Outcome(Outcome),
+}
+
+/// How samples are counted that reach no cell.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// Each sample is a rejected line.
+    LineRejected(SampleError),
+    Rejected(Refusal),
+    Limited(Arc<Limited>),
+    Conflict(Refusal, Arc<Conflict>),
+    /// A rule drops them.
     Dropped,
 }
 
-/// What a binding reaches beside its cell.
+/// The optional parts of an admission.
 #[derive(Default)]
-pub(super) struct Reached {
+pub(super) struct Links {
     pub(super) folded: Option<Arc<Limited>>,
     pub(super) series: Option<Arc<Series>>,
 }
 
-// Together with the 9 bytes that the table of bindings keeps beside it, it fits a cache line.
-const _: () = assert!(size_of::<Binding>() <= 48, "a binding has grown");
+// With the 9 bytes that the table of bindings adds, it fits a cache line.
+const _: () = assert!(size_of::<Binding>() <= 48, "a binding and its key's place no longer fit a cache line");
 
 impl Binding {
     pub(super) fn to(target: Target) -> Self {
         Self { target, extra: None, slot: Slot::NONE, is_mapped: false, is_tagged: false, signed_sets: false, scale: Scale::One }
     }
 
-    pub(super) fn refused(refusal: Refusal) -> Self {
-        Self::to(Target::Refused(refusal))
+    pub(super) fn without_cell(outcome: Outcome) -> Self {
+        Self::to(Target::Outcome(outcome))
     }
 
-    pub(super) fn set_extra(&mut self, Reached { folded, series }: Reached, tag_errors: TagErrors, factor: Factor) {
+    pub(super) fn set_extra(&mut self, Links { folded, series }: Links, tag_errors: TagErrors, factor: Factor) {
         self.scale = match factor {
             Factor { divide, multiply } if divide == 1.0 && multiply == 1.0 => Scale::One,
             Factor { divide, multiply } if divide == 1000.0 && multiply == 1.0 => Scale::Thousandth,
@@ -89,66 +98,69 @@ impl Binding {
         }
     }
 
-    /// Bytes that it takes beside its place in a table, the allocator's part included.
+    /// Its memory beside its place in a table, with the overhead of the allocator.
     pub(crate) fn heap_bytes(&self) -> usize {
         self.extra.as_ref().map_or(0, |_| size_of::<Extra>() + 16)
     }
 
-    /// A number of the wire as the page shows it.
+    /// Converts a number of the wire to the unit of the exposition.
     #[inline(always)]
     pub(crate) fn convert(&self, number: f64) -> f64 {
         match self.scale {
             Scale::One => number,
             Scale::Thousandth => number / 1000.0,
-            Scale::Factor => self.extra.as_ref().map_or(number, |extra| extra.factor.apply(number)),
+            Scale::Factor => {
+                debug_assert!(self.extra.is_some(), "`set_extra` sets both");
+                self.extra.as_ref().map_or(number, |extra| extra.factor.apply(number))
+            }
         }
     }
 
-    /// The series whose exemplars a sample of it may be.
+    /// The series of its exemplars.
     pub(crate) fn series(&self) -> Option<&Arc<Series>> {
         self.extra.as_ref()?.series.as_ref()
     }
 
-    /// Whether it leads to no cell of its own, so that it may lead elsewhere once there is room.
-    pub(crate) fn is_side(&self) -> bool {
+    /// Whether its samples have no series of their own: they are rejected or folded. That may change when series are removed.
+    pub(crate) fn lacks_own_series(&self) -> bool {
         let is_folded = self.extra.as_ref().is_some_and(|extra| extra.folded.is_some());
-        is_folded || !matches!(self.target, Target::Cell(_) | Target::Dropped)
+        is_folded || !matches!(self.target, Target::Cell(_) | Target::Outcome(Outcome::Dropped))
     }
 
-    /// Whether OpenMetrics has exemplars for what it leads to.
+    /// Whether OpenMetrics has exemplars for series of this kind.
     pub(crate) fn may_have_exemplars(&self) -> bool {
-        matches!(self.target, Target::Cell(CellHandle::Counter(_) | CellHandle::Histogram(..) | CellHandle::Native(..)))
+        matches!(self.target, Target::Cell(WorkerCell::Counter(_) | WorkerCell::Histogram(..) | WorkerCell::Native(..)))
     }
 
-    /// Whether it leads to a series that went, or is about to.
-    pub(crate) fn is_retired(&self) -> bool {
+    /// Whether its cell has a tombstone.
+    pub(crate) fn is_expired(&self) -> bool {
         matches!(&self.target, Target::Cell(cell) if cell.stamp().last().is_none())
     }
 
-    /// Asks the memory for the cell that a sample of this binding will write.
+    /// Prefetches the cell that a sample of this binding writes to.
     #[inline(always)]
     pub(crate) fn prefetch_cell(&self) {
         match &self.target {
-            Target::Cell(CellHandle::Counter(cell)) => prefetch(Arc::as_ptr(cell)),
-            Target::Cell(CellHandle::Gauge(cell)) => prefetch(Arc::as_ptr(cell)),
-            // The sum is at its beginning, buckets are up to two cache lines behind it.
-            Target::Cell(CellHandle::Histogram(cell, _)) => cell.addresses().into_iter().for_each(prefetch),
-            Target::Cell(CellHandle::Native(classic, cell)) => {
+            Target::Cell(WorkerCell::Counter(cell)) => prefetch(Arc::as_ptr(cell)),
+            Target::Cell(WorkerCell::Gauge(cell)) => prefetch(Arc::as_ptr(cell)),
+            // The sum is at the beginning of the cell, buckets are up to two cache lines behind it.
+            Target::Cell(WorkerCell::Histogram(cell, _)) => cell.addresses().into_iter().for_each(prefetch),
+            Target::Cell(WorkerCell::Native(classic, cell)) => {
                 classic.addresses().into_iter().for_each(prefetch);
                 cell.addresses().into_iter().for_each(prefetch);
             }
-            Target::Cell(CellHandle::Summary(cell)) => prefetch(Arc::as_ptr(cell)),
-            Target::Cell(CellHandle::Set(cell)) => prefetch(Arc::as_ptr(cell)),
-            _ => {}
+            Target::Cell(WorkerCell::Summary(cell)) => prefetch(Arc::as_ptr(cell)),
+            Target::Cell(WorkerCell::Set(cell)) => prefetch(Arc::as_ptr(cell)),
+            Target::Outcome(_) => {}
         }
     }
 }
 
-/// By how much a sample changes a gauge; `None` if it sets it. `number` is the converted value, `signed_sets` what the binding says.
+/// The amount by which a sample changes a gauge; `None` if it sets the gauge. `number` is the converted value.
 #[inline(always)]
 pub(crate) fn change_of_gauge(sample: &Sample<'_>, number: f64, signed_sets: bool) -> Option<f64> {
     match (sample.kind, sample.value) {
-        // A gauge that a rule made of a counter goes up and down by its samples.
+        // A rule turned a counter into a gauge. Its samples are added.
         (Kind::Counter, _) => Some(number * sample.weight),
         (Kind::Gauge, Value::Signed(_)) if !signed_sets => Some(number),
         _ => None,

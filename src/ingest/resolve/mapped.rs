@@ -1,7 +1,9 @@
-//! What mapping makes of an identity: its rule, the family's name, its labels, its kind and the factor of its values.
+//! Applies the mapping to an identity: finds its rule, the family's name, the labels, the kind and the factor of its values.
 //!
-//! Rules first, then what the mapping file says for all, then the flags. Must not know the registry's limits and conflicts: whether
-//! there is a place for such a series is asked elsewhere.
+//! A rule's settings come first, then the defaults of the mapping file, then the flags. Knows neither limits nor conflicts of the
+//! registry.
+
+use std::sync::Arc;
 
 use crate::engine::RulesInForce;
 use crate::hits::Slot;
@@ -13,33 +15,33 @@ use crate::options::{NativeHistograms, Observer, Options, SignedGauges, TagKey, 
 use crate::registry::cell::Bounds;
 use crate::registry::{FamilyKind, Labels};
 
-/// What mapping made of an identity.
+/// A mapped identity.
 pub(super) struct Mapped<'r> {
     pub(super) rule: Option<&'r Rule>,
     pub(super) name: String,
     pub(super) kind: FamilyKind,
     pub(super) factor: Factor,
-    /// Whether a gauge's signed value sets it.
+    /// Whether a signed value sets a gauge.
     pub(super) signed_sets: bool,
 }
 
-/// Maps one identity after the other, under the rules it was last given.
+/// Maps identities under its current rules.
 pub(super) struct Mapper {
     pub(super) current: RulesInForce,
     observer: Observer,
     native: NativeHistograms,
     signed_gauges: SignedGauges,
-    /// Whether counters get the ending `_total`, where neither rule nor file says.
+    /// Whether counters get the suffix `_total`, where neither rule nor file states it.
     total_suffix: bool,
     parts: NameAndTags,
-    /// The labels of the identity mapped last.
+    /// The labels of the last mapped identity.
     pub(super) labels: Labels,
 }
 
-/// Name and tags of an identity; tags with their keys as labels have them, renamed where they are reserved.
+/// Name and tags of an identity. The keys of the tags are label names, renamed where they are reserved.
 pub(crate) struct NameAndTags {
     names: NameValidation,
-    /// The key of the tag that is no label.
+    /// The key of the tag that becomes an exemplar and no label.
     exemplar_tag: Option<TagKey>,
     pub(crate) name: String,
     pub(crate) tags: Vec<(String, String)>,
@@ -60,7 +62,7 @@ impl TagSink for NameAndTags {
 
     fn tag(&mut self, key: &str, value: &str) {
         if self.exemplar_tag.as_deref() == Some(key) {
-            // In the name, where it cannot be cut out beforehand.
+            // It is in the name, where the pipeline does not cut it out.
             return;
         }
         let mut escaped = String::with_capacity(key.len());
@@ -76,13 +78,13 @@ impl Mapper {
         Self { current, observer, native, signed_gauges, total_suffix, parts, labels: Labels::new(options.names) }
     }
 
-    /// How many labels of the identity at hand were renamed.
+    /// Number of renamed labels of the current identity.
     pub(super) fn renamed(&self) -> u64 {
         self.parts.renamed
     }
 
-    /// Takes an identity apart; the next [`map`](Self::map) is of it. Returns its faulty tags, and whether it has good ones.
-    pub(super) fn take(&mut self, identity: &Identity<'_>) -> (TagErrors, bool) {
+    /// Reads name and tags of an identity, for the next [`map`](Self::map). Returns its malformed tags, and whether it has others.
+    pub(super) fn read(&mut self, identity: &Identity<'_>) -> (TagErrors, bool) {
         self.parts.name.clear();
         self.parts.tags.clear();
         self.parts.renamed = 0;
@@ -90,7 +92,7 @@ impl Mapper {
         (tag_errors, !self.parts.tags.is_empty())
     }
 
-    /// Name, labels, kind and factor by the rules; `Err` where a rule drops it. Leaves the labels in `labels`.
+    /// Maps the identity that was read last; `Err` if a rule drops it. The labels are in `labels` then.
     pub(super) fn map<'r>(&mut self, rules: &'r Rules, kind: Kind) -> Result<(Mapped<'r>, Slot), Slot> {
         let config = rules.config();
         let found = rules.find(&self.parts.name, metric_kind(kind), &self.parts.tags);
@@ -152,8 +154,8 @@ impl Mapper {
         }
     }
 
-    /// The name with the ending `_total`, if counters are to have it, unless it has it once it is escaped: the rule's word first, then
-    /// the file's, then the flags'. Last of all, so that it is judged as any other name: whether it is taken, or the bridge's own.
+    /// The name with the suffix `_total`, if counters get it, unless the escaped name has it already. This comes last, so that the checks
+    /// of reserved names and of conflicts see the result.
     fn counter_name(&self, name: String, rule: Option<&Rule>) -> String {
         let stated = rule.and_then(|rule| rule.total_suffix).or(self.current.rules.config().defaults.total_suffix);
         let mut escaped = String::new();
@@ -162,7 +164,7 @@ impl Mapper {
         if is_whole { name } else { format!("{name}_total") }
     }
 
-    /// The rule's word first, then the file's, then the flags'.
+    /// The kind of the family.
     fn kind(&self, kind: Kind, rule: Option<&Rule>) -> FamilyKind {
         match rule.and_then(|rule| rule.becomes) {
             Some(Becomes::Gauge) => return FamilyKind::Gauge,
@@ -182,7 +184,7 @@ impl Mapper {
                         let native = self.native.options(native);
                         FamilyKind::Histogram { bounds: Bounds::shared(&buckets, native) }
                     }
-                    Observer::Summary(summary) => FamilyKind::Summary(summary),
+                    Observer::Summary(summary) => FamilyKind::Summary(Arc::new(summary)),
                 }
             }
         }
@@ -198,13 +200,13 @@ pub(crate) fn metric_kind(kind: Kind) -> MetricKind {
     }
 }
 
-/// Whether a gauge's signed value sets it: the rule's word first, then the file's, then the flags'.
+/// Whether a signed value sets a gauge.
 pub(crate) fn signed_sets(rule: Option<&Rule>, rules: &Rules, flag: SignedGauges) -> bool {
     let of_rule = rule.and_then(|rule| rule.signed_gauges);
     of_rule.or(rules.config().defaults.signed_gauges).unwrap_or(flag) == SignedGauges::Absolute
 }
 
-/// The unit that a rule states, else milliseconds for the kind that says so; then the rule's scale.
+/// The conversion to the base unit: from the unit of the rule, else from milliseconds for timers. Then the scale of the rule.
 pub(crate) fn factor(kind: Kind, rule: Option<&Rule>) -> Factor {
     let base = match rule.and_then(|rule| rule.unit) {
         Some(unit) => unit::factor(unit),
@@ -214,8 +216,8 @@ pub(crate) fn factor(kind: Kind, rule: Option<&Rule>) -> Factor {
     Factor { multiply: base.multiply * rule.and_then(|rule| rule.scale).unwrap_or(1.0), ..base }
 }
 
-/// The rule's word first, then the file's, then the flags'.
-pub(crate) fn ttl_ms(kind: &FamilyKind, rule: Option<&Rule>, (rules, options): (&Rules, &Options)) -> u64 {
+/// Milliseconds without a sample after which a series of this kind expires; 0 for never.
+pub(crate) fn ttl_ms(kind: &FamilyKind, rule: Option<&Rule>, rules: &Rules, options: &Options) -> u64 {
     let levels = [rule.map(|rule| rule.ttl), Some(rules.config().defaults.ttl), Some(options.ttl)];
     let of_kind = |ttl: Ttl| match kind {
         FamilyKind::Counter => ttl.counter_ms,

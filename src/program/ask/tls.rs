@@ -1,4 +1,4 @@
-//! TLS of those who ask a bridge: which certificates they take, and which they show. Must not send anything.
+//! TLS configuration of the HTTP client: which server certificates it accepts, and which client certificate it presents.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,29 +9,29 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
-/// Whose certificates are taken.
+/// Which server certificates the client accepts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Trust {
-    /// Anybody's, made out to any name.
-    Anybody,
-    /// Those that are in this file, in PEM, or that they have signed, made out to the name that is asked.
+    /// Any certificate for any name.
+    Any,
+    /// Certificates for the requested name that are in this PEM file, or issued by one in it.
     Authorities(PathBuf),
 }
 
-/// A certificate to show, and its key; files in PEM.
+/// A client certificate and its private key; PEM files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ClientIdentity {
     pub(crate) certificate: PathBuf,
     pub(crate) key: PathBuf,
 }
 
-/// Reads the files; an error names the one that cannot be used.
+/// Reads the files. The error names the file that cannot be used.
 pub(crate) fn client_config(trust: &Trust, identity: Option<&ClientIdentity>) -> Result<Arc<ClientConfig>, String> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions();
     let builder = builder.map_err(|error| error.to_string())?;
     let builder = match trust {
-        Trust::Anybody => builder.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider))),
+        Trust::Any => builder.dangerous().with_custom_certificate_verifier(Arc::new(AcceptAny(provider))),
         Trust::Authorities(path) => {
             let mut roots = RootCertStore::empty();
             for certificate in certificates(path)? {
@@ -49,7 +49,7 @@ pub(crate) fn client_config(trust: &Trust, identity: Option<&ClientIdentity>) ->
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let found = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     match found {
-        Ok(found) if found.is_empty() => Err(unusable(path, "it has no certificate")),
+        Ok(found) if found.is_empty() => Err(unusable(path, "the file contains no certificate")),
         Ok(found) => Ok(found),
         Err(error) => Err(unusable(path, &error.to_string())),
     }
@@ -59,11 +59,11 @@ fn unusable(path: &Path, why: &str) -> String {
     format!("{} cannot be used: {why}", path.display())
 }
 
-/// Takes any certificate.
+/// Accepts any certificate.
 #[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
+struct AcceptAny(Arc<CryptoProvider>);
 
-impl ServerCertVerifier for Anybody {
+impl ServerCertVerifier for AcceptAny {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,

@@ -70,7 +70,7 @@ pub(super) struct Args {
 pub(super) struct StateFlags {
     /// File that keeps series over a restart; "" for none.
     ///
-    /// Gauges and sets also survive a crash. Only the file's owner can read it.
+    /// Gauges and sets also survive a crash. Only the file's owner can read it. A lock on FILE.lock keeps a second bridge from using it.
     #[arg(long = "state.file", value_name = "FILE", default_value = "", hide_default_value = true)]
     pub(super) file: OsString,
     /// Interval between writes of the state file; at least 1s.

@@ -90,7 +90,7 @@ mod tests {
         for (arguments, expected) in [
             (
                 &["--url=127.0.0.1:9102"][..],
-                "invalid value '127.0.0.1:9102' for '--url <URL>': \"127.0.0.1:9102\" does not begin with http:// or https://",
+                "invalid value '127.0.0.1:9102' for '--url <URL>': \"127.0.0.1:9102\" does not start with http:// or https://",
             ),
             (&["--user=me"], "the following required arguments were not provided: --password-file <FILE>"),
             (&["--insecure", "--ca-file=a"], "the argument '--insecure' cannot be used with '--ca-file <FILE>'"),

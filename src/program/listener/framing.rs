@@ -1,32 +1,35 @@
-//! Cuts a stream of bytes into whole lines within a bounded buffer. Must not know StatsD or sockets.
+//! Splits a stream of bytes into complete lines within a bounded buffer. Must not know StatsD or sockets.
 
-/// Bytes that a buffer starts with and shrinks back to.
+/// The initial size of a buffer in bytes, to which it shrinks again.
 const START_BYTES: usize = 4096;
 
-/// The buffer of one stream. It grows from 4 KiB up to the limit of a line, only while the stream fills it.
+/// The buffer of one stream. It grows from 4 KiB up to the length limit of a line, while the stream fills it.
 pub(super) struct Framing {
     buffer: Vec<u8>,
+    /// Bytes in use; never more than the buffer has.
     filled: usize,
     line_bytes: usize,
-    /// Inside a line that was too long already: all is skipped up to its newline.
+    /// Whether the rest of a line that is too long is skipped, up to its newline.
     skipping: bool,
 }
 
 impl Framing {
-    /// For lines of at most `line_bytes`, the newline not counted.
+    /// A buffer for lines of at most `line_bytes`, without the newline.
     pub(super) fn new(line_bytes: usize) -> Self {
         let size = START_BYTES.min(line_bytes.saturating_add(1));
         Self { buffer: vec![0; size], filled: 0, line_bytes, skipping: false }
     }
 
-    /// Room for the next read; never empty.
+    /// The free part of the buffer, for the next read. It is never empty.
     pub(super) fn room(&mut self) -> &mut [u8] {
+        debug_assert!(self.filled < self.buffer.len(), "a full buffer grows, or its line is skipped");
         self.buffer.get_mut(self.filled..).unwrap_or_default()
     }
 
-    /// Takes over `read` bytes of [`room`](Self::room); hands all lines that are complete now to `take`, in one piece,
-    /// without the last newline. Returns how many lines turned out to be too long (0 or 1).
+    /// Adds `read` bytes, which were written to [`room`](Self::room). Passes all complete lines to `take`, in one piece and without the
+    /// last newline. Returns how many lines are too long (0 or 1).
     pub(super) fn advance(&mut self, read: usize, take: impl FnOnce(&[u8])) -> usize {
+        debug_assert!(read <= self.buffer.len() - self.filled, "more was read than there was room");
         self.filled = self.filled.saturating_add(read).min(self.buffer.len());
         let data = self.buffer.get(..self.filled).unwrap_or_default();
         let mut start = 0;
@@ -37,9 +40,9 @@ impl Framing {
             }
         }
         let lines = data.get(start..).unwrap_or_default();
-        if let Some(end) = memchr::memrchr(b'\n', lines) {
-            take(lines.get(..end).unwrap_or_default());
-            start += end + 1;
+        if let Some((whole, _)) = memchr::memrchr(b'\n', lines).and_then(|end| lines.split_at_checked(end)) {
+            take(whole);
+            start += whole.len() + 1;
         }
         let was_full = self.filled == self.buffer.len();
         self.buffer.copy_within(start..self.filled, 0);
@@ -47,22 +50,22 @@ impl Framing {
         self.fit(read, was_full)
     }
 
-    /// The last line, if the stream ended without a newline. `None` inside a line that was too long.
+    /// The last line of a stream that ended without a newline. `None` within a line that is too long.
     pub(super) fn rest(&self) -> Option<&[u8]> {
         self.buffer.get(..self.filled).filter(|rest| !rest.is_empty() && !self.skipping)
     }
 
-    /// Grows a buffer that was filled, shrinks one that is far too large; gives up a line that fits no buffer.
+    /// Grows a full buffer, shrinks one that is much too large, and skips a line that is too long. Returns how many lines are too long.
     fn fit(&mut self, read: usize, was_full: bool) -> usize {
-        // One byte more than a line, so that the newline of the longest allowed one fits.
-        let most = self.line_bytes.saturating_add(1);
+        // One byte for the newline of the longest line.
+        let max = self.line_bytes.saturating_add(1);
         if self.filled > self.line_bytes {
             self.filled = 0;
             self.skipping = true;
             return 1;
         }
         if was_full {
-            let size = self.buffer.len().saturating_mul(2).min(most);
+            let size = self.buffer.len().saturating_mul(2).min(max);
             self.buffer.resize(size, 0);
         } else if self.filled < START_BYTES && read < self.buffer.len() / 4 && self.buffer.len() > START_BYTES {
             self.buffer.truncate(START_BYTES);
@@ -76,7 +79,7 @@ impl Framing {
 mod tests {
     use super::*;
 
-    /// Feeds `stream` in pieces of `step` bytes; gives back its lines and how many were too long.
+    /// Feeds `stream` in pieces of `step` bytes. Returns its lines, how many were too long, and the largest size of the buffer.
     fn feed(stream: &[u8], step: usize, line_bytes: usize) -> (Vec<Vec<u8>>, usize, usize) {
         let mut framing = Framing::new(line_bytes);
         let (mut lines, mut too_long, mut largest) = (Vec::new(), 0, 0);
@@ -95,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_come_whole_however_the_stream_is_cut() {
+    fn lines_are_complete_for_any_split_of_the_stream() {
         let stream = b"a:1|c\n\nbb:2|c\r\nlast:3|g";
         for step in 1..=stream.len() {
             let (lines, too_long, _) = feed(stream, step, 100);
@@ -105,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_line_that_is_too_long_is_lost() {
+    fn only_lines_that_are_too_long_are_lost() {
         let stream = b"ok:1|c\n12345678901234567890\nok:2|c\n1234567890\n12345678901";
         for step in 1..=stream.len() {
             let (lines, too_long, _) = feed(stream, step, 10);

@@ -1,6 +1,6 @@
-//! Whether the receive calls of one socket work: errors that go on are logged at times, and make the program not ready.
+//! Whether the receive calls of a socket work. Repeated errors are logged at intervals, and lasting ones make the program not ready.
 //!
-//! Must not know what kind of socket it is; counting is the caller's.
+//! Must not know the kind of the socket. The caller counts errors.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -8,35 +8,35 @@ use std::time::{Duration, Instant};
 use crate::program::faults::Faults;
 use crate::program::readiness::Part;
 
-/// Errors that go on for so long make the program not ready.
+/// Errors that last this long make the program not ready.
 const LASTING: Duration = Duration::from_secs(1);
 
-/// What is known of one socket.
+/// The state of one socket.
 pub(super) struct SocketHealth {
     address: String,
     part: Part,
     faults: Faults,
-    /// Since when every call fails.
+    /// When the first of the current failures occurred.
     failing: Option<Instant>,
 }
 
 impl SocketHealth {
-    /// Of a socket at this address, which works.
+    /// The state of a working socket at this address.
     pub(super) fn new(address: String, part: Part) -> Self {
         Self { address, part, faults: Faults::default(), failing: None }
     }
 
-    /// A receive call worked, whether something came or not.
+    /// Records a successful receive call, with or without data.
     pub(super) fn works(&mut self) {
         if self.failing.take().is_some() && self.part.set_broken(false) {
             tracing::info!(address = self.address, "receiving works again");
         }
     }
 
-    /// A receive call failed.
+    /// Records a failed receive call.
     pub(super) fn failed(&mut self, error: &io::Error) {
         let address = &self.address;
-        self.faults.warn(|times| tracing::error!(address, %error, times, "cannot receive, trying again"));
+        self.faults.warn(|times| tracing::error!(address, %error, times, "cannot receive, retrying"));
         if self.failing.get_or_insert_with(Instant::now).elapsed() >= LASTING {
             self.part.set_broken(true);
         }

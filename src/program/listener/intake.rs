@@ -1,6 +1,6 @@
-//! Where every listener hands in what it received: lines to the relay, if there is one, and all bytes to a worker.
+//! Passes received bytes to a worker, and their lines to the relay if there is one.
 //!
-//! Must not know which kind of socket the bytes came from.
+//! Must not know the kind of socket that received the bytes.
 
 use std::time::Instant;
 
@@ -11,21 +11,21 @@ use crate::ingest::protocol::SampleError;
 use crate::program::clock;
 use crate::source::Source;
 
-/// One receiver's way into the bridge: its worker, and its relay if lines are relayed.
+/// The worker and the optional relay of one receiver.
 pub(crate) struct Intake {
     worker: Worker,
     relay: Option<Relay>,
-    /// Whether anything was recorded since the last tick.
+    /// Whether datagrams were recorded since the last tick.
     is_busy: bool,
 }
 
 impl Intake {
-    /// An intake of its own for one receiving thread, or for several that share it behind a lock.
+    /// An intake for one receiving thread, or for several tasks that share it behind a lock.
     pub(crate) fn new(worker: Worker, relay: Option<Relay>) -> Self {
         Self { worker, relay, is_busy: false }
     }
 
-    /// Relays and records what was received at `now`. A datagram may hold many lines.
+    /// Relays and records datagrams that were received at `now`. A datagram may contain many lines.
     pub(crate) fn datagrams<'a>(&mut self, datagrams: impl Iterator<Item = Datagram<'a>> + Clone, now: Instant) {
         if let Some(relay) = &mut self.relay {
             datagrams.clone().for_each(|datagram| relay.lines(datagram.bytes, now));
@@ -34,12 +34,12 @@ impl Intake {
         self.is_busy = true;
     }
 
-    /// Counts a line of which only the beginning is known, if that. To be called before the batch that it came with.
-    pub(crate) fn refuse_line(&mut self, reason: SampleError, line: &[u8], source: &Source, now: Instant) {
-        self.worker.refuse_line_from(reason, line, source, clock::at(now));
+    /// Rejects and counts a line of which at most the beginning is known. Call it before the batch of the line.
+    pub(crate) fn reject_line(&mut self, reason: SampleError, line: &[u8], source: &Source, now: Instant) {
+        self.worker.reject_line_from(reason, line, source, clock::at(now));
     }
 
-    /// Sends what the relay has held for too long, and lets the registry know that this receiver writes nothing just now.
+    /// Sends lines that have waited too long in the relay, and tells the registry that this receiver is not writing.
     pub(crate) fn tick(&mut self, now: Instant) {
         // A busy worker tells the registry with each batch.
         if !std::mem::take(&mut self.is_busy) {
@@ -50,7 +50,7 @@ impl Intake {
         }
     }
 
-    /// Sends what the relay still holds.
+    /// Sends all lines in the relay.
     pub(crate) fn finish(&mut self) {
         if let Some(relay) = &mut self.relay {
             relay.finish();

@@ -1,12 +1,12 @@
-//! Listeners: turn sockets into bytes with a time and a source, and count datagrams and connections.
+//! Listeners: receive bytes from sockets, with a time and a source, and count datagrams and connections.
 //!
 //! ```text
-//! udp     a thread of its own per (address, worker): recvmmsg batches -> Intake
-//! tcp     tokio tasks: framing cuts the stream into whole lines       -> one shared Intake
-//! unix    a tokio task: Unix datagrams                                -> Intake
-//! Intake  lines to the relay, if there is one, and all bytes to its Worker
-//! health  whether a socket's receive calls work
-//! stop    the sign to end for all of them, with one deadline
+//! udp     one thread per address and worker: batches of recvmmsg   -> Intake
+//! tcp     tokio tasks: framing splits streams into complete lines  -> one shared Intake
+//! unix    a tokio task: Unix datagrams                             -> Intake
+//! Intake  passes lines to the relay, if there is one, and all bytes to its Worker
+//! health  whether the receive calls of a socket work
+//! stop    the stop signal for all listeners, with one deadline
 //! ```
 //! Must not know StatsD, except that lines end with a newline.
 

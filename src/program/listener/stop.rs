@@ -1,6 +1,6 @@
-//! The sign to stop, for threads and tasks alike, and the one deadline by which all must have drained their sockets.
+//! The stop signal for threads and tasks, with one deadline by which all must have drained their sockets.
 //!
-//! Must not know who receives, nor why it is to stop.
+//! Must not know the listeners, nor the cause of the stop.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -8,49 +8,49 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-/// Shared by whoever stops and whoever is stopped.
+/// The stop signal, shared by all listeners.
 pub(in crate::program) struct Stop {
     drain: Duration,
     deadline: OnceLock<Instant>,
     is_set: AtomicBool,
-    told: watch::Sender<bool>,
+    sender: watch::Sender<bool>,
 }
 
 impl Stop {
-    /// Not set; draining may take this long once it is.
+    /// A signal that is not set. `drain` is the time limit for draining.
     pub(in crate::program) fn new(drain: Duration) -> Arc<Self> {
-        Arc::new(Self { drain, deadline: OnceLock::new(), is_set: AtomicBool::new(false), told: watch::Sender::new(false) })
+        Arc::new(Self { drain, deadline: OnceLock::new(), is_set: AtomicBool::new(false), sender: watch::Sender::new(false) })
     }
 
-    /// Stops everything; the time to drain begins.
+    /// Sets the signal. The time for draining starts.
     pub(in crate::program) fn set(&self) {
         self.deadline();
         self.is_set.store(true, Ordering::Relaxed);
-        self.told.send_replace(true);
+        self.sender.send_replace(true);
     }
 
-    /// Whether it is set.
+    /// Whether the signal is set.
     pub(super) fn is_set(&self) -> bool {
         self.is_set.load(Ordering::Relaxed)
     }
 
-    /// When draining must have ended, the same for all.
+    /// The deadline for draining, the same for all listeners.
     pub(in crate::program) fn deadline(&self) -> Instant {
         *self.deadline.get_or_init(|| Instant::now() + self.drain)
     }
 
-    /// Whether the time to drain is over.
+    /// Whether the deadline has passed.
     pub(super) fn is_late(&self) -> bool {
         Instant::now() >= self.deadline()
     }
 
-    /// For [`stopped`].
+    /// A receiver for [`stopped`].
     pub(super) fn subscribe(&self) -> watch::Receiver<bool> {
-        self.told.subscribe()
+        self.sender.subscribe()
     }
 }
 
-/// Resolves when it is set, or nobody is left who could set it.
+/// Resolves when the signal is set, or its sender is dropped.
 pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
-    let _ = stop.wait_for(|stopped| *stopped).await;
+    drop(stop.wait_for(|stopped| *stopped).await);
 }

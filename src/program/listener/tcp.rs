@@ -1,21 +1,21 @@
-//! TCP: newline-framed lines. All connections share one intake, locked only while whole lines are handed in.
+//! TCP: lines that end with a newline. All connections share one intake, which is locked only while complete lines are recorded.
 //!
-//! A connection costs 4 KiB while its lines are short, and never more than the limit of a line. A line without a newline counts
-//! if the sender ends the stream after it; if the stream breaks, or is ended from here, the line may be cut and is rejected.
-//! At the limit of connections a new one takes the place of another (`places`). Must not know what a line means.
+//! A connection uses 4 KiB while its lines are short, and at most the length limit of a line. A last line without a newline is recorded if
+//! the sender closes the stream. If the stream breaks, or the bridge closes it, that line may be incomplete and is rejected. At the limit
+//! of connections, a new one evicts another (`places`). Must not know the format of a line.
 
 mod places;
 
 use std::io::{self, Read as _};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use self::places::{Admission, Place, Places};
 use super::framing::Framing;
@@ -23,26 +23,27 @@ use super::intake::Intake;
 use super::stop::{Stop, stopped};
 use crate::ingest::pipeline::Datagram;
 use crate::ingest::protocol::SampleError;
+use crate::lock::lock;
 use crate::program::faults::Faults;
 use crate::program::net::canonical;
 use crate::source::Source;
 use crate::telemetry::Telemetry;
 
-/// How often the shared relay is looked at.
+/// Interval between ticks of the shared intake.
 const TICK: Duration = Duration::from_millis(500);
-/// Pause after an error of accept, which mostly means that file descriptors have run out.
-const ACCEPT_NAP: Duration = Duration::from_millis(100);
-/// Connections that the kernel has accepted already and that are taken at the end: as many as may wait in it.
+/// Pause after an error of accept. The usual cause is a lack of file descriptors.
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
+/// Limit of connections that are accepted from the kernel's queue at shutdown: the length of the queue.
 const BACKLOG: usize = 4096;
 
-/// How TCP is received.
+/// Options of the TCP listeners.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TcpOptions {
-    /// Connections open at once, over all addresses.
+    /// Limit of open connections, over all addresses.
     pub max_connections: usize,
-    /// Silence after which a connection is closed; zero: never.
+    /// Idle time after which a connection is closed; zero for never.
     pub idle_timeout: Duration,
-    /// Bytes of the longest line, its newline not counted.
+    /// Length limit of a line in bytes, without the newline.
     pub line_bytes: usize,
 }
 
@@ -53,11 +54,11 @@ struct Shared {
     options: TcpOptions,
     places: Arc<Places>,
     stop: Arc<Stop>,
-    /// Connections that were still sending when the time to drain was over.
+    /// The number of connections that were closed at the drain deadline while they were sending.
     cut: AtomicUsize,
 }
 
-/// Receives on all `listeners` until `stop` is set, then reads what connections have sent already and returns.
+/// Receives on all `listeners` until `stop` is set. Then reads what the kernel still holds of all connections, and returns.
 pub(crate) async fn serve(listeners: Vec<TcpListener>, options: TcpOptions, intake: Intake, telemetry: Arc<Telemetry>, stop: Arc<Stop>) {
     let places = Places::new(options.max_connections);
     let shared = Arc::new(Shared { intake: Mutex::new(intake), telemetry, options, places, stop, cut: AtomicUsize::new(0) });
@@ -68,18 +69,21 @@ pub(crate) async fn serve(listeners: Vec<TcpListener>, options: TcpOptions, inta
     let mut tick = tokio::time::interval(TICK);
     loop {
         tokio::select! {
-            ended = acceptors.join_next() => if ended.is_none() { break },
+            ended = acceptors.join_next() => match ended {
+                Some(ended) => log_panic(ended),
+                None => break,
+            },
             _ = tick.tick() => shared.intake().tick(Instant::now()),
         }
     }
     shared.intake().finish();
     let connections = shared.cut.load(Ordering::Relaxed);
     if connections > 0 {
-        tracing::warn!(connections, "tcp connections that went on sending were closed when the time to drain was over");
+        tracing::warn!(connections, "tcp connections were closed at the drain deadline while they were sending");
     }
 }
 
-/// Accepts until told to stop; returns when all its connections have ended.
+/// Accepts connections until the stop signal. Returns when all its connections are closed.
 async fn accept_all(listener: TcpListener, shared: Arc<Shared>) {
     let mut connections = JoinSet::new();
     let mut stop = shared.stop.subscribe();
@@ -88,47 +92,65 @@ async fn accept_all(listener: TcpListener, shared: Arc<Shared>) {
         tokio::select! {
             biased;
             () = stopped(&mut stop) => break,
-            Some(_) = connections.join_next() => (),
+            Some(ended) = connections.join_next() => log_panic(ended),
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => admit(stream, peer, &shared, &mut connections),
-                // It was gone before it was accepted: a probe, too.
+                // The client closed it before it was accepted, such as a probe.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
                     shared.telemetry.transport.tcp_connection_errors.increment(1);
-                    faults.warn(|times| tracing::warn!(%error, times, "cannot accept tcp connections, trying again"));
-                    tokio::time::sleep(ACCEPT_NAP).await;
+                    faults.warn(|times| tracing::warn!(%error, times, "cannot accept tcp connections, retrying"));
+                    tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
                 }
             },
         }
     }
-    // Connections that the kernel has accepted already may hold lines too. It is asked itself, here and in `drain`, because
-    // tokio may not know yet of what has just come.
+    // Connections in the kernel's queue may contain lines too. The socket is used directly, here and in `drain`, because tokio may not
+    // have seen the latest events yet.
     for _ in 0..BACKLOG {
-        let Ok((stream, peer)) = SockRef::from(&listener).accept() else { break };
-        let stream: std::net::TcpStream = stream.into();
-        let peer = peer.as_socket();
-        if let (Ok(()), Some(peer)) = (stream.set_nonblocking(true), peer)
-            && let Ok(stream) = TcpStream::from_std(stream)
-        {
-            admit(stream, peer, &shared, &mut connections);
+        match accept_queued(&listener) {
+            Ok((stream, peer)) => admit(stream, peer, &shared, &mut connections),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) => {
+                shared.telemetry.transport.tcp_connection_errors.increment(1);
+                tracing::warn!(%error, "cannot accept a tcp connection that was queued at shutdown");
+                break;
+            }
         }
     }
     drop(listener);
-    while connections.join_next().await.is_some() {}
+    while let Some(ended) = connections.join_next().await {
+        log_panic(ended);
+    }
 }
 
-/// Starts a task for the connection, in place of another one if there are too many; or closes it.
+/// Accepts a connection from the kernel's queue without waiting.
+fn accept_queued(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    let (stream, peer) = SockRef::from(listener).accept()?;
+    let peer = peer.as_socket().ok_or(io::ErrorKind::AddrNotAvailable)?;
+    stream.set_nonblocking(true)?;
+    Ok((TcpStream::from_std(stream.into())?, peer))
+}
+
+fn log_panic(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a task of the tcp listener panicked");
+    }
+}
+
+/// Starts a task for the connection, and evicts another one at the limit; or closes the connection if none can be evicted.
 fn admit(stream: TcpStream, peer: SocketAddr, shared: &Arc<Shared>, connections: &mut JoinSet<()>) {
     let counters = &shared.telemetry.transport;
     let place = match shared.places.admit(peer.ip()) {
         Admission::Free(place) => place,
-        Admission::InPlaceOfAnother(place) => {
+        Admission::Evicting(place) => {
             counters.tcp_connections_evicted.increment(1);
             place
         }
         Admission::Full => {
             counters.tcp_connections_refused.increment(1);
-            tracing::debug!(%peer, "tcp connection rejected: too many are open");
+            tracing::debug!(%peer, "tcp connection rejected: too many open connections");
             return;
         }
     };
@@ -136,9 +158,8 @@ fn admit(stream: TcpStream, peer: SocketAddr, shared: &Arc<Shared>, connections:
     counters.tcp_open.increment(1);
     let shared = shared.clone();
     connections.spawn(async move {
-        let has_spoken = false;
         let mut connection = Connection {
-            has_spoken,
+            has_received: false,
             framing: Framing::new(shared.options.line_bytes),
             stream,
             source: Source::Tcp(canonical(peer)),
@@ -150,15 +171,17 @@ fn admit(stream: TcpStream, peer: SocketAddr, shared: &Arc<Shared>, connections:
     });
 }
 
-/// How a connection ended.
+/// The reason why a connection ended.
 enum ConnectionEnd {
-    /// The sender closed it.
+    /// The sender closed the connection.
     Closed,
-    /// It broke.
+    /// Reading failed.
     Broken(io::Error),
+    /// The sender was idle for too long.
     Idle,
-    /// Its place was wanted for another one.
+    /// A new connection evicted it.
     Evicted,
+    /// The bridge is shutting down.
     Stopped,
 }
 
@@ -167,26 +190,26 @@ struct Connection {
     framing: Framing,
     source: Source,
     place: Place,
-    /// Whether anything came at all.
-    has_spoken: bool,
+    /// Whether any bytes were received.
+    has_received: bool,
     shared: Arc<Shared>,
 }
 
 impl Connection {
     async fn receive(&mut self) -> ConnectionEnd {
         let mut stop = self.shared.stop.subscribe();
-        let idle = self.shared.options.idle_timeout;
+        let timeout = self.shared.options.idle_timeout;
         loop {
             let read = self.stream.read(self.framing.room());
-            let silence = async { if idle.is_zero() { std::future::pending().await } else { tokio::time::sleep(idle).await } };
+            let idle = async { if timeout.is_zero() { std::future::pending().await } else { tokio::time::sleep(timeout).await } };
             let read = tokio::select! {
                 biased;
                 () = stopped(&mut stop) => return self.drain().await,
                 read = read => read,
-                () = self.place.is_wanted() => return self.leave(),
-                () = silence => return ConnectionEnd::Idle,
+                () = self.place.evicted() => return self.leave(),
+                () = idle => return ConnectionEnd::Idle,
             };
-            self.place.is_active();
+            self.place.set_active();
             match read {
                 Ok(0) => return ConnectionEnd::Closed,
                 Ok(n) => self.advance(n),
@@ -195,7 +218,7 @@ impl Connection {
         }
     }
 
-    /// Reads what the kernel holds already, in turns with the other connections, which all have the same time.
+    /// Reads what the kernel still holds. All connections take turns and have the same deadline.
     async fn drain(&mut self) -> ConnectionEnd {
         loop {
             match (&*SockRef::from(&self.stream)).read(self.framing.room()) {
@@ -212,24 +235,25 @@ impl Connection {
         }
     }
 
-    /// Takes what has come in this instant, once.
+    /// Reads once more what the kernel holds, before the connection is evicted.
     fn leave(&mut self) -> ConnectionEnd {
         match (&*SockRef::from(&self.stream)).read(self.framing.room()) {
             Ok(0) => return ConnectionEnd::Closed,
             Ok(n) => self.advance(n),
-            Err(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return ConnectionEnd::Broken(error),
         }
         ConnectionEnd::Evicted
     }
 
     fn advance(&mut self, read: usize) {
-        self.has_spoken = true;
+        self.has_received = true;
         let (shared, source) = (&self.shared, &self.source);
-        let hand_in = |bytes: &[u8]| shared.intake().datagrams(std::iter::once(Datagram { bytes, source }), Instant::now());
-        let too_long = self.framing.advance(read, hand_in);
+        let record = |bytes: &[u8]| shared.intake().datagrams(std::iter::once(Datagram { bytes, source }), Instant::now());
+        let too_long = self.framing.advance(read, record);
         if too_long > 0 {
             shared.telemetry.transport.tcp_too_long_lines.increment(too_long as u64);
-            shared.intake().refuse_line(SampleError::LineTooLong, b"", source, Instant::now());
+            shared.intake().reject_line(SampleError::LineTooLong, b"", source, Instant::now());
         }
     }
 
@@ -240,22 +264,22 @@ impl Connection {
             match end {
                 ConnectionEnd::Closed => intake.datagrams(std::iter::once(Datagram { bytes: rest, source: &self.source }), Instant::now()),
                 ConnectionEnd::Broken(_) | ConnectionEnd::Idle | ConnectionEnd::Evicted | ConnectionEnd::Stopped => {
-                    intake.refuse_line(SampleError::TruncatedLine, rest, &self.source, Instant::now())
+                    intake.reject_line(SampleError::TruncatedLine, rest, &self.source, Instant::now())
                 }
             }
         }
         match end {
-            // A probe looks whether somebody listens, and resets the connection to have done with it.
-            ConnectionEnd::Broken(error) if !self.has_spoken && error.kind() == io::ErrorKind::ConnectionReset => {}
+            // Probes connect and then reset the connection.
+            ConnectionEnd::Broken(error) if !self.has_received && error.kind() == io::ErrorKind::ConnectionReset => {}
             ConnectionEnd::Broken(error) => {
                 counters.tcp_connection_errors.increment(1);
-                tracing::debug!(%peer, %error, "tcp connection broke");
+                tracing::debug!(%peer, %error, "tcp connection failed");
             }
             ConnectionEnd::Idle => {
                 counters.tcp_idle_closed.increment(1);
-                tracing::debug!(%peer, "tcp connection closed after a long silence");
+                tracing::debug!(%peer, "tcp connection closed: idle for too long");
             }
-            ConnectionEnd::Evicted => tracing::debug!(%peer, "tcp connection closed for a new one: too many are open"),
+            ConnectionEnd::Evicted => tracing::debug!(%peer, "tcp connection evicted: too many open connections"),
             ConnectionEnd::Closed | ConnectionEnd::Stopped => (),
         }
         counters.tcp_open.decrement(1);
@@ -263,9 +287,9 @@ impl Connection {
 }
 
 impl Shared {
-    /// Held for a synchronous hand-in only, never across an await.
+    /// Locks the intake. The lock is never held across an await.
     fn intake(&self) -> MutexGuard<'_, Intake> {
-        self.intake.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.intake)
     }
 }
 
@@ -312,14 +336,14 @@ mod tests {
         }
     }
 
-    /// Whether the other side closed the connection, orderly or not.
+    /// Whether the server closed the connection.
     async fn is_closed(stream: &mut TcpStream) -> bool {
         let read = tokio::time::timeout(Duration::from_secs(120), stream.read(&mut [0])).await.expect("closed in time");
         matches!(read, Ok(0) | Err(_))
     }
 
     #[tokio::test]
-    async fn a_line_that_is_too_long_is_counted_and_the_connection_goes_on() {
+    async fn a_line_that_is_too_long_is_counted_and_the_connection_stays_open() {
         let mut server = TcpServer::start(10, Duration::ZERO).await;
         let mut stream = server.connect().await;
         stream.write_all(b"a:1|c\n").await.unwrap();
@@ -339,7 +363,7 @@ mod tests {
         while server.own("tcp_connections_open") != "1" {
             tokio::task::yield_now().await;
         }
-        // One that is never silent keeps its place.
+        // A connection that is never idle is not evicted.
         let sending = tokio::spawn(async move { while first.write_all(b"\n").await.is_ok() {} });
         while server.own("tcp_connections_refused_total") == "0" {
             assert!(is_closed(&mut server.connect().await).await);
@@ -358,21 +382,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_peer_of_a_conflict_is_told_with_and_without_a_last_newline() {
+    async fn a_conflict_names_its_peer_with_and_without_a_last_newline() {
         let mut server = TcpServer::start(2, Duration::ZERO).await;
-        let mut told = Vec::new();
+        let mut peers = Vec::new();
         for lines in ["a:1|c\na:1|g\n", "b:1|c\nb:1|g"] {
             let mut stream = server.connect().await;
             stream.write_all(lines.as_bytes()).await.unwrap();
-            told.push(Source::Tcp(stream.local_addr().unwrap()));
+            peers.push(Source::Tcp(stream.local_addr().unwrap()));
         }
         server.end().await;
         let conflicts = server.bridge.registry().conflicts();
-        assert_eq!(conflicts.iter().map(|conflict| conflict.came.source).collect::<Vec<_>>(), told);
+        assert_eq!(conflicts.iter().map(|conflict| conflict.came.source).collect::<Vec<_>>(), peers);
     }
 
     #[tokio::test]
-    async fn a_silent_connection_is_closed() {
+    async fn an_idle_connection_is_closed() {
         let mut server = TcpServer::start(1, Duration::from_millis(5)).await;
         let mut stream = server.connect().await;
         assert!(is_closed(&mut stream).await);

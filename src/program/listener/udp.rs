@@ -1,12 +1,12 @@
-//! UDP: one thread per (address, worker), each with a socket of its own, receiving batches with `recvmmsg`.
+//! UDP: one thread per address and worker, each with its own socket, receives batches with `recvmmsg`.
 //!
 //! ```text
-//! bind     sockets of one address share it by SO_REUSEPORT; the kernel spreads senders over them
-//! receive  wait (up to 250 ms) -> batch of up to 64 -> Intake -> short pause if the batch was short
-//! stop     the kernel is told to queue nothing more, what it holds is drained, its drops are read a last time (`group`)
+//! bind     the sockets of an address share it by SO_REUSEPORT; the kernel distributes senders over them
+//! receive  wait (up to 250 ms) -> batch of up to 64 -> Intake -> coalescing delay if the batch was not full
+//! stop     make the kernel queue nothing more, drain what it holds, read its drop counters once more (`group`)
 //! ```
-//! So each datagram is handed in, counted by the kernel as dropped, or refused by the kernel: none is lost without a trace.
-//! Linux only. Must not know what a datagram holds, except that lines end with a newline.
+//! So each datagram is recorded, or the kernel counts it as dropped, or the kernel rejects it and reports that to the sender.
+//! Linux only. Must not know the contents of a datagram, except that lines end with a newline.
 
 mod batch;
 mod drops;
@@ -23,7 +23,7 @@ use std::{io, thread};
 use self::batch::{UdpBatch, Wait};
 use self::drops::{Drops, watch_drops};
 use self::group::Group;
-use self::socket::{DropReader, bind_workers, receive_buffer_hint, set_timer_slack};
+use self::socket::{BoundSockets, DropReader, bind_workers, receive_buffer_hint, set_timer_slack};
 use super::health::SocketHealth;
 use super::intake::Intake;
 use super::stop::Stop;
@@ -32,51 +32,52 @@ use crate::program::net::{Address, BindError};
 use crate::program::readiness::Readiness;
 use crate::telemetry::Telemetry;
 
-/// Naps where none is asked for: more than that gathers little more, and less gathers next to nothing.
-const SHORTEST_NAP: Duration = Duration::from_micros(200);
-const LONGEST_NAP: Duration = Duration::from_millis(1);
-/// Pause after an error of a receive call, so that a lasting one does not spin.
-const ERROR_NAP: Duration = Duration::from_millis(10);
+/// The range of the default coalescing delay. A longer delay gathers few more datagrams, and a shorter one gathers hardly any.
+const MIN_COALESCING_DELAY: Duration = Duration::from_micros(200);
+const MAX_COALESCING_DELAY: Duration = Duration::from_millis(1);
+/// Pause after an error of a receive call, so that a lasting error does not use a whole core.
+const ERROR_DELAY: Duration = Duration::from_millis(10);
 
-/// How UDP is received.
+/// Options of the UDP listeners.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UdpOptions {
-    /// Threads and sockets per address, at least 1.
+    /// Threads and sockets per address. There is always at least one.
     pub workers: usize,
-    /// Bytes of receive buffer to ask for; 0 asks for 16 MiB.
+    /// Size of the receive buffer to request, in bytes; 0 requests 16 MiB.
     pub read_buffer_bytes: usize,
-    /// Bytes of the longest datagram, 1 to 65,535; of a longer one the whole lines are taken.
+    /// Length limit of a datagram in bytes, from 1 to 65,535. Of a longer datagram, the complete lines are recorded.
     pub datagram_bytes: usize,
-    /// Pause before the next receive after a batch that was not full; zero turns it off. `None` for one that the receive buffer
-    /// holds: 200 microseconds to 1 millisecond.
+    /// Pause before the next receive after a batch that was not full; zero for none. `None` for 200 microseconds to 1 millisecond,
+    /// depending on the size of the receive buffer.
     pub coalescing_delay: Option<Duration>,
 }
 
 /// The sockets of one address, ready to receive.
 pub(crate) struct BoundUdp {
     group: Group,
-    /// As the kernel counts it, which is twice what it grants.
+    /// The size as the kernel reports it: twice the granted size.
     receive_buffer_bytes: usize,
     options: UdpOptions,
 }
 
 impl BoundUdp {
-    /// Binds a socket for each worker.
+    /// Binds one socket per worker.
     ///
     /// # Errors
-    /// The first socket is bound alone, so that a port which another program has is an error and not shared.
+    ///
+    /// A socket cannot be bound. The port is not shared with another program.
     pub(crate) fn bind(address: &Address, options: &UdpOptions) -> Result<Self, BindError> {
-        let (address, sockets, receive_buffer_bytes) =
-            address.bind_first("udp", |candidate| bind_workers(candidate, options.workers.max(1), options.read_buffer_bytes))?;
+        let BoundSockets { address, sockets, receive_buffer_bytes } =
+            address.bind_first("udp", |candidate| bind_workers(candidate, options.workers, options.read_buffer_bytes))?;
         Ok(Self { group: Group::new(address, sockets), receive_buffer_bytes, options: options.clone() })
     }
 
-    /// Where it listens, with the port that was really taken.
+    /// The bound address, with the port that the kernel picked for port 0.
     pub(crate) fn address(&self) -> SocketAddr {
         self.group.address()
     }
 
-    /// Starts the threads; `intake` makes one for each. They end soon after `stop` is set.
+    /// Starts the threads, with one intake each. They end soon after `stop` is set.
     pub(crate) fn start(
         self,
         telemetry: &Arc<Telemetry>,
@@ -85,7 +86,7 @@ impl BoundUdp {
         mut intake: impl FnMut() -> io::Result<Intake>,
     ) -> io::Result<Vec<JoinHandle<()>>> {
         self.announce();
-        let nap = self.nap();
+        let coalescing_delay = self.coalescing_delay();
         let group = Arc::new(self.group);
         let address = group.address().to_string();
         let (mut threads, mut drops) = (Vec::new(), Vec::new());
@@ -103,7 +104,7 @@ impl BoundUdp {
                 telemetry: telemetry.clone(),
                 stop: stop.clone(),
                 datagram_bytes: self.options.datagram_bytes,
-                nap,
+                coalescing_delay,
             };
             threads.push(Builder::new().name(format!("udp-{worker}")).spawn(move || receiver.run())?);
         }
@@ -111,24 +112,24 @@ impl BoundUdp {
         Ok(threads)
     }
 
-    fn nap(&self) -> Duration {
-        self.options.coalescing_delay.unwrap_or_else(|| nap_within(self.receive_buffer_bytes))
+    fn coalescing_delay(&self) -> Duration {
+        self.options.coalescing_delay.unwrap_or_else(|| default_coalescing_delay(self.receive_buffer_bytes))
     }
 
     fn announce(&self) {
         let (address, workers, bytes) = (self.group.address(), self.group.sockets().len(), self.receive_buffer_bytes);
-        let nap = self.nap();
+        let coalescing_delay = self.coalescing_delay();
         match receive_buffer_hint(self.options.read_buffer_bytes, bytes) {
-            None => tracing::info!(%address, workers, receive_buffer_bytes = bytes, ?nap, "listening on udp"),
+            None => tracing::info!(%address, workers, receive_buffer_bytes = bytes, ?coalescing_delay, "listening on udp"),
             Some(hint) => tracing::warn!(
-                %address, workers, receive_buffer_bytes = bytes, ?nap, raise_with = hint,
-                "listening on udp with a smaller receive buffer than asked for"
+                %address, workers, receive_buffer_bytes = bytes, ?coalescing_delay, raise_with = hint,
+                "listening on udp with a smaller receive buffer than requested"
             ),
         }
     }
 }
 
-/// One thread's state.
+/// The state of one receiving thread.
 struct Receiver {
     socket: Arc<UdpSocket>,
     group: Arc<Group>,
@@ -138,7 +139,7 @@ struct Receiver {
     health: SocketHealth,
     stop: Arc<Stop>,
     datagram_bytes: usize,
-    nap: Duration,
+    coalescing_delay: Duration,
 }
 
 impl Receiver {
@@ -148,23 +149,25 @@ impl Receiver {
         while !self.stop.is_set() {
             let received = self.receive(&mut batch, Wait::ForOne);
             let now = Instant::now();
-            self.take(&batch, now);
+            self.record(&batch, now);
             self.intake.tick(now);
-            if self.nap_is_worth_it(received) {
-                thread::sleep(self.nap);
+            if self.is_delayed_after(received) {
+                thread::sleep(self.coalescing_delay);
             }
         }
         self.drain(&mut batch);
     }
 
-    /// Waking up costs more than receiving: at half a million datagrams a second a thread that sleeps until the next one
-    /// comes wakes for every one to four of them. A nap lets a batch gather. After a full batch there is more already.
-    /// That a lone datagram is followed by a nap too costs next to nothing, and catches the first of a burst.
-    fn nap_is_worth_it(&self, received: usize) -> bool {
-        received > 0 && received < UdpBatch::DATAGRAMS && !self.nap.is_zero()
+    /// Whether the thread waits for the coalescing delay after a batch.
+    ///
+    /// Waking up costs more than receiving: at half a million datagrams a second, a thread without the delay wakes up for every one to four
+    /// datagrams. With the delay, a batch gathers. After a full batch, more datagrams wait already. The delay after a single datagram costs
+    /// almost nothing, and gathers the rest of a burst.
+    fn is_delayed_after(&self, received: usize) -> bool {
+        received > 0 && received < UdpBatch::DATAGRAMS && !self.coalescing_delay.is_zero()
     }
 
-    /// Receives into `batch`; 0 when nothing came. Errors are counted and never end the thread.
+    /// Receives into `batch`. Returns the number of datagrams. Errors are counted and never end the thread.
     fn receive(&mut self, batch: &mut UdpBatch, wait: Wait) -> usize {
         match batch.receive(self.socket.as_raw_fd(), wait) {
             Ok(received) => {
@@ -177,14 +180,14 @@ impl Receiver {
                 } else {
                     self.telemetry.transport.udp_errors.increment(1);
                     self.health.failed(&error);
-                    thread::sleep(ERROR_NAP);
+                    thread::sleep(ERROR_DELAY);
                 }
                 0
             }
         }
     }
 
-    fn take(&mut self, batch: &UdpBatch, now: Instant) {
+    fn record(&mut self, batch: &UdpBatch, now: Instant) {
         if batch.len() == 0 {
             return;
         }
@@ -192,19 +195,19 @@ impl Receiver {
         counters.udp_packets.increment(batch.len() as u64);
         for cut in batch.truncated() {
             counters.udp_truncated.increment(1);
-            self.intake.refuse_line(SampleError::TruncatedLine, cut.bytes, cut.source, now);
+            self.intake.reject_line(SampleError::TruncatedLine, cut.bytes, cut.source, now);
         }
         self.intake.datagrams(batch.datagrams(), now);
     }
 
-    /// Takes what the kernel holds already and reads its drops a last time, after which nothing more can come. What is left when the
-    /// time to drain is over is counted as lost.
+    /// Reads what the kernel still holds, and then its drop counter. No datagram arrives after that. Datagrams that are left at the deadline
+    /// are counted as lost.
     fn drain(&mut self, batch: &mut UdpBatch) {
         let is_shut = self.group.shut();
         let mut lost = 0;
         while self.receive(batch, Wait::Not) > 0 {
             if !self.stop.is_late() {
-                self.take(batch, Instant::now());
+                self.record(batch, Instant::now());
             } else if is_shut {
                 lost += batch.len() as u64;
             } else {
@@ -213,19 +216,19 @@ impl Receiver {
         }
         if lost > 0 {
             self.telemetry.transport.undrained_packets.increment(lost);
-            tracing::warn!(datagrams = lost, "udp datagrams were not taken when the time to drain was over");
+            tracing::warn!(datagrams = lost, "udp datagrams were not recorded before the drain deadline");
         }
         self.intake.finish();
         self.drops.read();
     }
 }
 
-/// The longest nap that costs next to no room: an eighth of the receive buffer at two gigabytes a second, which is more than one
-/// sender was seen to reach over loopback.
-fn nap_within(receive_buffer_bytes: usize) -> Duration {
+/// The default coalescing delay: the time in which two gigabytes a second fill an eighth of the receive buffer. One sender was measured to
+/// send less over loopback.
+fn default_coalescing_delay(receive_buffer_bytes: usize) -> Duration {
     const BYTES_PER_MICROSECOND: usize = 2000;
     let micros = receive_buffer_bytes / 8 / BYTES_PER_MICROSECOND;
-    Duration::from_micros(micros as u64).clamp(SHORTEST_NAP, LONGEST_NAP)
+    Duration::from_micros(micros as u64).clamp(MIN_COALESCING_DELAY, MAX_COALESCING_DELAY)
 }
 
 #[cfg(test)]
@@ -278,9 +281,9 @@ mod tests {
     }
 
     #[test]
-    fn the_receive_buffer_says_how_long_a_nap_may_be() {
+    fn the_default_coalescing_delay_depends_on_the_receive_buffer() {
         for (bytes, micros) in [(0, 200), (425_984, 200), (8_000_000, 500), (16 << 20, 1000), (usize::MAX, 1000)] {
-            assert_eq!(nap_within(bytes), Duration::from_micros(micros), "{bytes}");
+            assert_eq!(default_coalescing_delay(bytes), Duration::from_micros(micros), "{bytes}");
         }
     }
 
@@ -296,19 +299,19 @@ mod tests {
     }
 
     #[test]
-    fn the_sender_of_a_conflict_is_told() {
+    fn a_conflict_names_its_senders() {
         let (at, bridge, stop, threads) = start("127.0.0.1:0", &options(1, 100));
         let senders = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
         senders.iter().zip([&b"a:1|c"[..], b"a:1|g"]).for_each(|(sender, line)| assert_eq!(sender.send_to(line, at).unwrap(), 5));
         end(&stop, threads);
         let conflicts = bridge.registry().conflicts();
-        let told: Vec<Source> = conflicts.iter().flat_map(|c| [c.kept.as_ref().unwrap().source, c.came.source]).collect();
-        assert_eq!(told, senders.map(|sender| Source::Udp(sender.local_addr().unwrap())));
+        let named: Vec<Source> = conflicts.iter().flat_map(|c| [c.kept.as_ref().unwrap().source, c.came.source]).collect();
+        assert_eq!(named, senders.map(|sender| Source::Udp(sender.local_addr().unwrap())));
     }
 
     #[test]
-    fn drops_are_counted_while_the_thread_that_receives_is_held_up() {
-        // It naps for a minute after its first datagram.
+    fn drops_are_counted_while_the_receiving_thread_sleeps() {
+        // The thread sleeps for a minute after its first datagram.
         let options = UdpOptions { read_buffer_bytes: 1, coalescing_delay: Some(Duration::from_secs(60)), ..options(1, 65_535) };
         let (at, bridge, _stop, _threads) = start("127.0.0.1:0", &options);
         let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -322,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_that_go_on_are_counted_and_make_the_program_not_ready() {
+    fn lasting_errors_are_counted_and_make_the_program_not_ready() {
         let folder = tempfile::tempdir().unwrap();
         // Nothing can be received from a file.
         let file = std::os::fd::OwnedFd::from(std::fs::File::create(folder.path().join("f")).unwrap());
@@ -341,11 +344,11 @@ mod tests {
         }
         assert!(own(&bridge, "statsd_bridge_udp_receive_errors_total") > 0);
         end(&stop, threads);
-        assert!(readiness.is_ready(), "nothing is expected of it any more");
+        assert!(readiness.is_ready(), "a closed socket does not affect readiness");
     }
 
     #[test]
-    fn a_port_that_is_taken_is_not_shared() {
+    fn a_taken_port_is_not_shared() {
         let options = options(2, 65_535);
         let first = BoundUdp::bind(&Address::parse("127.0.0.1:0").unwrap(), &options).unwrap();
         let address = first.address().to_string();
@@ -354,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_host_takes_ipv4_and_where_it_exists_ipv6() {
+    fn an_empty_host_receives_ipv4_and_ipv6() {
         let (at, bridge, stop, threads) = start(":0", &options(1, 65_535));
         let v4 = UdpSocket::bind("127.0.0.1:0").unwrap();
         v4.send_to(b"a:1|c", ("127.0.0.1", at.port())).unwrap();

@@ -1,7 +1,7 @@
-//! Unix datagrams (`unixgram`). When the socket is full, a sender is held up and nothing is dropped. At the end the kernel is
-//! first told to take nothing more, so that a sender learns of every datagram that comes too late.
+//! Unix datagrams (`unixgram`). A full socket blocks its senders, and drops nothing. At shutdown, the kernel is first made to accept nothing
+//! more, so that senders get an error for later datagrams.
 //!
-//! Must not know what a datagram holds, except that lines end with a newline.
+//! Must not know the contents of a datagram, except that lines end with a newline.
 
 mod batch;
 
@@ -21,29 +21,29 @@ use super::health::SocketHealth;
 use super::intake::Intake;
 use super::stop::{Stop, stopped};
 use crate::program::net::{BindError, OwnedPath, error_text, remove_stale};
-use crate::program::readiness::{Part, Readiness};
+use crate::program::readiness::Readiness;
 use crate::program::rebinding::{CHECK_INTERVAL, Rebinding};
 use crate::telemetry::Telemetry;
 
-/// How often the relay is looked at while nothing comes.
+/// Interval between ticks of the intake while nothing is received.
 const TICK: Duration = Duration::from_millis(500);
 /// Pause after an error of a receive call.
-const ERROR_NAP: Duration = Duration::from_millis(10);
+const ERROR_DELAY: Duration = Duration::from_millis(10);
 
-/// Where and how Unix datagrams are received.
+/// Options of the Unix datagram socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnixgramOptions {
-    /// Path of the socket; a leading `@` means an abstract name, which is in no folder.
+    /// Path of the socket; a leading `@` means an abstract name, which is not in the file system.
     pub path: String,
     /// Permissions of the path.
     pub mode: u32,
-    /// Bytes of receive buffer to ask for; 0 leaves the system's.
+    /// Size of the receive buffer to request, in bytes; 0 for the system's default.
     pub read_buffer_bytes: usize,
-    /// Bytes of the longest datagram; of a longer one the whole lines are taken.
+    /// Length limit of a datagram in bytes. Of a longer datagram, the complete lines are recorded.
     pub datagram_bytes: usize,
 }
 
-/// A bound socket. Its path is removed when it is dropped.
+/// A bound socket. Dropping it removes its path.
 pub(crate) struct BoundUnixgram {
     socket: StdDatagram,
     path: Option<OwnedPath>,
@@ -51,16 +51,17 @@ pub(crate) struct BoundUnixgram {
 }
 
 impl BoundUnixgram {
-    /// Binds the socket. A socket left behind by a program that is gone is replaced.
+    /// Binds the socket. A socket without a listener at the path is replaced.
     ///
     /// # Errors
-    /// A path that exists and is no socket, or on which a program still listens, is left alone.
+    ///
+    /// The socket cannot be bound; the path exists and is not a socket; another program listens on it.
     pub(crate) fn bind(options: &UnixgramOptions) -> Result<Self, BindError> {
         let failed = |why| BindError::Listen { transport: "unixgram", address: options.path.clone(), why };
         Self::try_bind(options).map_err(failed)
     }
 
-    /// Path or abstract name, as the user typed it.
+    /// The path or abstract name as typed.
     pub(crate) fn path(&self) -> &str {
         &self.options.path
     }
@@ -85,50 +86,58 @@ impl BoundUnixgram {
         Ok(Self { socket, path, options: options.clone() })
     }
 
-    /// Receives until `stop` is set, drains what the kernel holds, removes the path and returns. A path that was removed meanwhile is
-    /// bound again; who has the old socket open goes on to be heard.
+    /// Registers the socket with the tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// The system refuses a second file descriptor, or tokio refuses the socket.
+    pub(crate) fn open(self, readiness: &Arc<Readiness>) -> io::Result<OpenUnixgram> {
+        let socket = UnixDatagram::from_std(self.socket.try_clone()?)?;
+        let health = SocketHealth::new(self.options.path.clone(), readiness.part());
+        Ok(OpenUnixgram { bound: self, socket, health })
+    }
+}
+
+impl OpenUnixgram {
+    /// Receives until `stop` is set, drains what the kernel holds, removes the path and returns. A path that was removed is bound again;
+    /// clients that have the old socket open can still send to it.
     pub(crate) async fn serve(self, mut intake: Intake, telemetry: Arc<Telemetry>, stop: Arc<Stop>, readiness: Arc<Readiness>) {
-        let options = self.options.clone();
-        let mut current = match OpenUnixgram::new(self, readiness.part()) {
-            Ok(socket) => socket,
-            Err(error) => return tracing::error!(%error, "cannot receive on unixgram"),
-        };
+        let options = self.bound.options.clone();
+        let mut current = self;
         tracing::info!(path = options.path, "listening on unixgram");
-        let mut before: Option<OpenUnixgram> = None;
+        let mut old: Option<OpenUnixgram> = None;
         let mut rebinding = Rebinding::new(options.path.clone(), telemetry.clone(), readiness.part());
         let mut batch = UnixgramBatch::new(options.datagram_bytes);
-        let (mut told, mut checked) = (stop.subscribe(), Instant::now());
+        let (mut stopping, mut checked) = (stop.subscribe(), Instant::now());
         loop {
             let ending = tokio::select! {
                 biased;
-                () = stopped(&mut told) => true,
+                () = stopped(&mut stopping) => true,
                 () = current.readable() => false,
-                () = async { match &before { Some(socket) => socket.readable().await, None => std::future::pending().await } } => false,
+                () = async { match &old { Some(socket) => socket.readable().await, None => std::future::pending().await } } => false,
                 () = tokio::time::sleep(TICK) => false,
             };
-            for socket in [Some(&mut current), before.as_mut()].into_iter().flatten() {
-                // Until the kernel has no more; but datagrams without end must not keep the tick or the stop away.
+            for socket in [Some(&mut current), old.as_mut()].into_iter().flatten() {
+                // The time limit lets ticks and the stop signal through while datagrams keep coming.
                 let until = if ending { stop.deadline() } else { Instant::now() + TICK / 50 };
-                let way = if ending { socket.shut() } else { Way::Waiting };
-                socket.receive(&mut batch, (way, until), &mut intake, &telemetry).await;
+                let mode = if ending { socket.shut() } else { ReceiveMode::Waiting };
+                socket.receive(&mut batch, mode, until, &mut intake, &telemetry).await;
             }
             intake.tick(Instant::now());
             if ending {
-                [Some(&current), before.as_ref()].into_iter().flatten().for_each(|socket| socket.count_left(&mut batch, &telemetry));
+                [Some(&current), old.as_ref()].into_iter().flatten().for_each(|socket| socket.count_left(&mut batch, &telemetry));
                 return intake.finish();
             }
             if checked.elapsed() >= CHECK_INTERVAL {
                 checked = Instant::now();
-                let bind = || {
-                    Self::try_bind(&options)
-                        .and_then(|bound| OpenUnixgram::new(bound, readiness.part()).map_err(|error| error_text(&error)))
-                };
-                let again = current.bound.path.as_ref().and_then(|path| rebinding.check(path, bind));
-                if let Some(again) = again {
-                    let oldest = before.replace(std::mem::replace(&mut current, again));
+                let bind =
+                    || BoundUnixgram::try_bind(&options).and_then(|bound| bound.open(&readiness).map_err(|error| error_text(&error)));
+                let rebound = current.bound.path.as_ref().and_then(|path| rebinding.check(path, bind));
+                if let Some(rebound) = rebound {
+                    let oldest = old.replace(std::mem::replace(&mut current, rebound));
                     if let Some(mut oldest) = oldest {
-                        let way = oldest.shut();
-                        oldest.receive(&mut batch, (way, Instant::now() + TICK), &mut intake, &telemetry).await;
+                        let mode = oldest.shut();
+                        oldest.receive(&mut batch, mode, Instant::now() + TICK, &mut intake, &telemetry).await;
                     }
                 }
             }
@@ -138,49 +147,43 @@ impl BoundUnixgram {
 
 /// How a socket is read.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Way {
-    /// As tokio waits for it.
+enum ReceiveMode {
+    /// Through tokio, which waits for datagrams.
     Waiting,
-    /// The kernel is asked, not tokio, which may not know yet of what has just come.
+    /// Directly, because tokio may not have seen the latest datagrams yet.
     Draining,
 }
 
-/// A bound socket that is waited for.
-struct OpenUnixgram {
+/// A bound socket that is registered with the tokio runtime.
+pub(crate) struct OpenUnixgram {
     bound: BoundUnixgram,
     socket: UnixDatagram,
     health: SocketHealth,
 }
 
 impl OpenUnixgram {
-    fn new(bound: BoundUnixgram, part: Part) -> io::Result<Self> {
-        let socket = UnixDatagram::from_std(bound.socket.try_clone()?)?;
-        let health = SocketHealth::new(bound.options.path.clone(), part);
-        Ok(Self { bound, socket, health })
-    }
-
     async fn readable(&self) {
         if self.socket.readable().await.is_err() {
-            tokio::time::sleep(ERROR_NAP).await;
+            tokio::time::sleep(ERROR_DELAY).await;
         }
     }
 
-    /// Tells the kernel to take nothing more.
-    fn shut(&self) -> Way {
+    /// Makes the kernel accept nothing more.
+    fn shut(&self) -> ReceiveMode {
         if let Err(error) = self.bound.socket.shutdown(Shutdown::Read) {
-            tracing::debug!(%error, "cannot keep the kernel from receiving while the socket is drained");
+            tracing::debug!(%error, "the kernel may receive datagrams while the socket is drained");
         }
-        Way::Draining
+        ReceiveMode::Draining
     }
 
-    /// Takes what there is, until then at most.
-    async fn receive(&mut self, batch: &mut UnixgramBatch, (way, until): (Way, Instant), intake: &mut Intake, telemetry: &Telemetry) {
+    /// Receives and records all waiting datagrams, at most until the deadline.
+    async fn receive(&mut self, batch: &mut UnixgramBatch, mode: ReceiveMode, until: Instant, intake: &mut Intake, telemetry: &Telemetry) {
         while Instant::now() < until {
-            let failed = match way {
-                Way::Waiting => batch.receive(|b| self.socket.try_recv(b)),
-                Way::Draining => batch.receive(|b| self.bound.socket.recv(b)),
+            let failed = match mode {
+                ReceiveMode::Waiting => batch.receive(|b| self.socket.try_recv(b)),
+                ReceiveMode::Draining => batch.receive(|b| self.bound.socket.recv(b)),
             };
-            batch.hand_in(intake, telemetry);
+            batch.record(intake, telemetry);
             match failed {
                 None => {
                     self.health.works();
@@ -193,13 +196,13 @@ impl OpenUnixgram {
                 Some(error) => {
                     telemetry.transport.unixgram_errors.increment(1);
                     self.health.failed(&error);
-                    tokio::time::sleep(ERROR_NAP).await;
+                    tokio::time::sleep(ERROR_DELAY).await;
                 }
             }
         }
     }
 
-    /// Counts what is left in the kernel when the time to drain is over.
+    /// Counts the datagrams that the kernel still holds at the drain deadline.
     fn count_left(&self, batch: &mut UnixgramBatch, telemetry: &Telemetry) {
         let mut left = 0;
         while batch.receive(|b| self.bound.socket.recv(b)).is_none() {
@@ -208,7 +211,7 @@ impl OpenUnixgram {
         left += batch.len();
         if left > 0 {
             telemetry.transport.undrained_packets.increment(left as u64);
-            tracing::warn!(datagrams = left, "unix datagrams were not taken when the time to drain was over");
+            tracing::warn!(datagrams = left, "unix datagrams were not recorded before the drain deadline");
         }
     }
 }
@@ -225,17 +228,17 @@ mod tests {
     }
 
     #[test]
-    fn a_stale_socket_is_replaced_and_a_live_one_and_a_file_are_not() {
+    fn only_a_stale_socket_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s");
         drop(StdDatagram::bind(&path).unwrap());
-        let first = BoundUnixgram::bind(&options(&path)).expect("nobody listens on it");
+        let first = BoundUnixgram::bind(&options(&path)).expect("a socket without a listener");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o722);
         let second = BoundUnixgram::bind(&options(&path)).err().map(|e| e.to_string());
         let at = path.display();
         assert_eq!(second, Some(format!("cannot listen on unixgram {at}: the socket exists and another program listens on it")));
         drop(first);
-        assert!(!path.exists(), "removed at the end");
+        assert!(!path.exists(), "removed when dropped");
         fs::write(&path, "precious").unwrap();
         assert!(BoundUnixgram::bind(&options(&path)).is_err());
         assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
@@ -255,14 +258,18 @@ mod tests {
             sender.send_to(b"a:1|c\nlonger_than_20:1|c", &path).unwrap();
         }
         stop.set();
-        bound.serve(Intake::new(bridge.worker(), None), bridge.telemetry().clone(), stop, Arc::default()).await;
+        bound
+            .open(&Arc::default())
+            .unwrap()
+            .serve(Intake::new(bridge.worker(), None), bridge.telemetry().clone(), stop, Arc::default())
+            .await;
         assert_eq!(bridge.telemetry().sum("unixgram_packets_total"), 10);
         assert!(!path.exists());
         assert_eq!(bridge.registry().conflicts()[0].came.source, Source::Unixgram);
     }
 
     #[tokio::test]
-    async fn senders_that_go_on_during_the_stop_lose_nothing_unawares() {
+    async fn datagrams_accepted_during_the_stop_are_recorded() {
         for _ in 0..40 {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("s");
@@ -274,8 +281,12 @@ mod tests {
                 sender.connect(&path).unwrap();
                 std::thread::spawn(move || (0_u64..).find(|_| sender.send(b"a:1|c").is_err()).unwrap())
             });
-            let serving =
-                tokio::spawn(bound.serve(Intake::new(bridge.worker(), None), bridge.telemetry().clone(), stop.clone(), Arc::default()));
+            let serving = tokio::spawn(bound.open(&Arc::default()).unwrap().serve(
+                Intake::new(bridge.worker(), None),
+                bridge.telemetry().clone(),
+                stop.clone(),
+                Arc::default(),
+            ));
             while bridge.accounting().samples == 0 {
                 tokio::task::yield_now().await;
             }

@@ -130,13 +130,13 @@ impl Keeper {
                 }
                 let metrics = &self.bridge.telemetry().state;
                 metrics.restored.set((restored.series + restored.folded) as f64);
-                metrics.refused.set(restored.refused as f64);
-                let crate::registry::Restored { series, folded, refused, expired } = restored;
-                if folded + refused > 0 {
-                    tracing::warn!(%file, folded, refused, "not all series of the state file fit the limits, rules or names in force");
+                metrics.refused.set(restored.rejected as f64);
+                let crate::registry::Restored { series, folded, rejected, expired } = restored;
+                if folded + rejected > 0 {
+                    tracing::warn!(%file, folded, rejected, "not all series of the state file fit the limits, rules or names in force");
                 }
                 let seconds = start.elapsed().as_secs_f64();
-                tracing::info!(%file, age = age(written), series, folded, refused, expired, seconds, "series were restored");
+                tracing::info!(%file, age = age(written), series, folded, rejected, expired, seconds, "series were restored");
             }
         }
     }

@@ -1,7 +1,6 @@
-//! Reads captures as a stream of datagrams: files of lines, or captures of a network. Takes constant memory, however long the
-//! file is.
+//! Reads captures as a stream of datagrams: files of lines, or network captures. Memory is constant, for files of any length.
 //!
-//! Must not know what becomes of a line.
+//! Must not know the format of a line.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -10,37 +9,37 @@ use std::path::Path;
 use super::packet::{Content, content};
 use super::pcap;
 
-/// Read at once.
+/// Length of one read.
 const CHUNK_BYTES: usize = 64 << 10;
-/// A line without end is given up after so many bytes: no limit of the bridge lets it in.
+/// Length limit of a line. The bridge rejects shorter lines already.
 const LINE_BYTES_MAX: usize = 2 << 20;
 
-/// What a capture held beside datagrams.
+/// The numbers of packets that are not replayed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Skipped {
-    /// Packets that were no UDP, or went to another port.
+    /// Packets that are not UDP, or have another port.
     pub other_packets: u64,
-    /// Pieces of larger datagrams.
+    /// Fragments of datagrams.
     pub fragments: u64,
-    /// Datagrams of which the capture holds only the start.
+    /// Datagrams that the capture contains only in part.
     pub cut: u64,
 }
 
-/// What is fed.
+/// A piece of a capture.
 pub(super) enum CapturePiece<'a> {
-    /// Whole lines.
+    /// Complete lines.
     Lines(&'a [u8]),
-    /// A line that was too long, or cut, is to be counted as such.
+    /// A line that is too long.
     TooLong,
-    /// As above.
+    /// A truncated line.
     Cut,
 }
 
-/// Reads one capture; `-` is stdin. `feed` gets every piece, with the number of bytes read so far.
+/// Reads one capture; `-` is stdin. `feed` receives every piece.
 ///
 /// # Errors
 ///
-/// A line that names the file.
+/// One line that names the file.
 pub(super) fn read(path: &Path, port: Option<u16>, skipped: &mut Skipped, feed: &mut dyn FnMut(CapturePiece<'_>)) -> Result<(), String> {
     let named = |error: io::Error| format!("{}: {error}", path.display());
     let reader: Box<dyn Read> = if path == Path::new("-") { Box::new(io::stdin()) } else { Box::new(File::open(path).map_err(named)?) };
@@ -55,7 +54,7 @@ pub(super) fn read(path: &Path, port: Option<u16>, skipped: &mut Skipped, feed: 
             Content::Udp { payload, is_cut: false, .. } => feed(CapturePiece::Lines(payload)),
             Content::Udp { payload, .. } => {
                 skipped.cut += 1;
-                // The last line is not whole.
+                // The last line is incomplete.
                 if let Some(whole) = payload.iter().rposition(|byte| *byte == b'\n').and_then(|end| payload.get(..end)) {
                     feed(CapturePiece::Lines(whole));
                 }
@@ -70,11 +69,11 @@ pub(super) fn read(path: &Path, port: Option<u16>, skipped: &mut Skipped, feed: 
     done.map_err(named)
 }
 
-/// Chunks that end with a line.
+/// Reads complete lines in chunks.
 fn lines(reader: &mut dyn Read, feed: &mut dyn FnMut(CapturePiece<'_>)) -> io::Result<()> {
     let mut buffer: Vec<u8> = Vec::with_capacity(2 * CHUNK_BYTES);
     let mut chunk = vec![0; CHUNK_BYTES];
-    // Within a line that was given up.
+    // Whether the rest of a line that is too long is skipped.
     let mut is_skipping = false;
     loop {
         let read = match reader.read(&mut chunk) {
@@ -82,18 +81,21 @@ fn lines(reader: &mut dyn Read, feed: &mut dyn FnMut(CapturePiece<'_>)) -> io::R
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
         };
-        let mut bytes = chunk.get(..read).unwrap_or_default();
         if read == 0 {
             break;
         }
+        debug_assert!(read <= chunk.len(), "more bytes than the buffer has");
+        let mut bytes = chunk.get(..read).unwrap_or_default();
         if is_skipping {
-            let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else { continue };
-            bytes = bytes.get(end + 1..).unwrap_or_default();
+            let mut parts = bytes.splitn(2, |byte| *byte == b'\n');
+            let (_, Some(rest)) = (parts.next(), parts.next()) else { continue };
+            bytes = rest;
             is_skipping = false;
         }
         buffer.extend_from_slice(bytes);
-        if let Some(end) = buffer.iter().rposition(|byte| *byte == b'\n') {
-            feed(CapturePiece::Lines(buffer.get(..end).unwrap_or_default()));
+        if let Some((lines, _)) = memchr::memrchr(b'\n', &buffer).and_then(|end| buffer.split_at_checked(end)) {
+            let end = lines.len();
+            feed(CapturePiece::Lines(lines));
             buffer.drain(..=end);
         } else if buffer.len() > LINE_BYTES_MAX {
             feed(CapturePiece::TooLong);
@@ -125,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_come_whole_whatever_the_chunks() {
+    fn lines_are_complete_for_any_chunks() {
         let text: String = (0..40_000).map(|n| format!("line{n}:1|c\n")).collect();
         assert_eq!(fed(text.as_bytes()), (text.clone().into_bytes(), 0));
         assert_eq!(fed(b"a:1|c"), (b"a:1|c\n".to_vec(), 0), "without a newline at the end");

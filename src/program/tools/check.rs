@@ -1,31 +1,29 @@
-//! `check`: everything that can be proved about mapping files before they run. `--check-config` uses the same code.
+//! `check`: finds problems in mapping files before they are used. `--check-config` uses the same code.
 //!
-//! The loader's findings come first; only a file without errors is examined further. Must not print.
-
-use std::fmt::Write as _;
+//! Files with errors of the loader are not checked further. Must not print.
 
 use serde_json::{Value, json};
 
 use super::{Remark, Severity, lint, stanzas};
 use crate::mapping::config::MappingText;
+use crate::mapping::report::write_report;
 use crate::options::Options;
 use crate::program::rulebook::Sources;
 
-/// What was found.
+/// The result of a check.
 #[derive(Debug, Clone)]
 pub(crate) struct Report {
-    /// In the order of the files, in each by line and column.
+    /// The remarks, by file, line and column.
     pub remarks: Vec<Remark>,
-    /// Rules read; 0 if the files are refused.
+    /// The number of rules; 0 if the files are rejected.
     pub rules: usize,
-    /// `tests:` stanzas run.
+    /// The number of `tests:` stanzas.
     pub tests: usize,
-    /// The texts that positions point into; empty if they cannot be read.
+    /// The texts of the files; empty if they cannot be read.
     pub texts: Vec<MappingText>,
 }
 
-/// Reads, checks and tries out the sources. `options` are those of the bridge that would run them: they decide what observers
-/// become, and what tests see.
+/// Reads and checks the sources, and runs their tests. `options` are those of the bridge that would use the rules.
 pub(crate) fn check(sources: &Sources, options: &Options) -> Report {
     let texts = sources.texts().unwrap_or_default();
     match sources.read() {
@@ -42,35 +40,38 @@ pub(crate) fn check(sources: &Sources, options: &Options) -> Report {
     }
 }
 
-/// A note on a preset that it has also alone is nothing that its user can mend; its own tests say what it is meant to do.
+/// Removes notes that a preset also has alone, because its user cannot fix them. The preset's own tests define its behaviour.
 fn without_notes_on_presets(mut remarks: Vec<Remark>, sources: &Sources, options: &Options) -> Vec<Remark> {
     for preset in &sources.presets {
         let alone = Sources { presets: vec![preset.clone()], names: sources.names, ..Sources::default() };
-        let (Ok(book), Ok(texts)) = (alone.read(), alone.texts()) else { continue };
+        let (Ok(book), Ok(texts)) = (alone.read(), alone.texts()) else {
+            debug_assert!(false, "preset {preset} was read before");
+            continue;
+        };
         let own = lint::lint(&book.rules, options, &texts);
         remarks.retain(|remark| remark.severity > Severity::Note || !own.contains(remark));
     }
     remarks
 }
 
-/// By file in the order of the texts, then by line and column.
+/// Sorts by file in the order of the texts, then by line and column.
 fn sort(remarks: &mut [Remark], texts: &[MappingText]) {
     let file = |remark: &Remark| texts.iter().position(|text| text.name == remark.position.file);
     remarks.sort_by_key(|remark| (file(remark), remark.position.line, remark.position.column));
 }
 
 impl Report {
-    /// How many remarks of this severity there are.
+    /// The number of remarks of a severity.
     pub(crate) fn count(&self, severity: Severity) -> usize {
         self.remarks.iter().filter(|remark| remark.severity == severity).count()
     }
 
-    /// The worst severity; `None` if there is no remark.
+    /// The worst severity; `None` without remarks.
     pub(crate) fn worst(&self) -> Option<Severity> {
         self.remarks.iter().map(|remark| remark.severity).max()
     }
 
-    /// 0 if clean or notes only, 1 for errors, 3 for warnings only; with `strict`, warnings are 1 too.
+    /// 0 without remarks or with notes only, 1 for errors, 3 for warnings; with `strict`, 1 for warnings too.
     pub(crate) fn exit_code(&self, strict: bool) -> u8 {
         match self.worst() {
             Some(Severity::Error) => 1,
@@ -80,37 +81,21 @@ impl Report {
         }
     }
 
-    /// The remarks for people, each with its line and a caret; empty if there are none. What is said of several lines of a
-    /// file in the same words is said once.
+    /// The remarks as text, each with its line and a caret; empty without remarks. Equal remarks on several lines of a file are printed
+    /// once.
     pub(crate) fn remarks_text(&self) -> String {
+        let lines: Vec<_> = self.remarks.iter().map(Remark::as_line).collect();
         let mut out = String::new();
-        for (at, remark) in self.remarks.iter().enumerate() {
-            let is_same =
-                |other: &&Remark| (other.code, &other.text, &other.position.file) == (remark.code, &remark.text, &remark.position.file);
-            if self.remarks.get(..at).unwrap_or_default().iter().any(|other| is_same(&other)) {
-                continue;
-            }
-            let _ = writeln!(out, "{remark}");
-            let source = self.texts.iter().find(|text| text.name == remark.position.file);
-            if let Some(excerpt) = source.and_then(|source| source.excerpt(&remark.position)) {
-                for line in excerpt.lines() {
-                    let _ = writeln!(out, "    {line}");
-                }
-            }
-            let others = self.remarks.get(at + 1..).unwrap_or_default().iter().filter(is_same);
-            let others: Vec<String> = others.map(|other| other.position.line.to_string()).collect();
-            if !others.is_empty() {
-                let _ = writeln!(out, "    the same in line{} {}", if others.len() == 1 { "" } else { "s" }, others.join(", "));
-            }
-        }
+        let written = write_report(&lines, &self.texts, &mut out);
+        debug_assert!(written.is_ok(), "a String takes any text");
         out
     }
 
-    /// One line of sums.
+    /// A line with the numbers of rules, tests and remarks.
     pub(crate) fn summary(&self) -> String {
         let (errors, warnings, notes) = (self.count(Severity::Error), self.count(Severity::Warning), self.count(Severity::Note));
         if errors > 0 && self.rules == 0 {
-            return format!("refused: {}", plural(errors, "error"));
+            return format!("rejected: {}", plural(errors, "error"));
         }
         let read = format!("{}, {}", plural(self.rules, "rule"), plural(self.tests, "test"));
         let found: Vec<String> = [(errors, "error"), (warnings, "warning"), (notes, "note")]
@@ -118,10 +103,10 @@ impl Report {
             .filter(|(count, _)| *count > 0)
             .map(|(count, word)| plural(count, word))
             .collect();
-        if found.is_empty() { format!("{read}: nothing to remark") } else { format!("{read}: {}", found.join(", ")) }
+        if found.is_empty() { format!("{read}: no remarks") } else { format!("{read}: {}", found.join(", ")) }
     }
 
-    /// As a program reads it.
+    /// The JSON output.
     pub(crate) fn to_json(&self) -> Value {
         json!({
             "rules": self.rules,

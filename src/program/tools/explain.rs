@@ -1,9 +1,11 @@
-//! `explain`: what becomes of a line, and why.
+//! `explain`: shows how a line becomes series, and why.
 //!
-//! The line goes through a real bridge, whose exposition and self-metrics tell what came of it. The parser and the rules are
-//! asked again for the steps between. Must not print.
+//! A real bridge ingests the line; its exposition and self-metrics show the result. The parser and the rules are called again for the
+//! steps in between. Must not print.
 
 mod explanation_text;
+
+use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
@@ -19,104 +21,105 @@ use crate::mapping::tried::{Outcome, Tried};
 use crate::options::Options;
 use crate::time::Timestamp;
 
-/// Any time does: it stands still.
+/// The time of all samples. Its value does not matter.
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
-/// Explains lines, one after the other; they share one bridge.
+/// Explains lines in order. They share one bridge.
 pub(crate) struct Explainer {
     bridge: Bridge,
     worker: Worker,
-    before: Seen,
+    before: Snapshot,
 }
 
-/// What a page shows: families of the wire, and the own counters.
+/// A parsed exposition, with the counters of self-metrics apart from the other families.
 #[derive(Default)]
-struct Seen {
-    page: ParsedExposition,
-    own: ParsedExposition,
+struct Snapshot {
+    families: ParsedExposition,
+    self_metrics: ParsedExposition,
 }
 
-/// What became of a line.
+/// The explanation of a line.
 #[derive(Debug, Clone)]
 pub(crate) struct Explanation {
     /// The line.
     pub line: String,
     /// `samples`, `empty`, `event`, `service_check` or `refused`.
     pub reading: &'static str,
-    /// Each sample, or why it was refused by the grammar.
+    /// Each sample, or the reason of its syntax error.
     pub samples: Vec<Result<Explained, &'static str>>,
-    /// Reasons of refusal, of the line or of samples, by the counters that rose, each with a sentence.
-    pub refused: Vec<(String, &'static str)>,
-    /// Rows of the page that are new or changed, by family.
-    pub page: Vec<(String, ParsedFamily)>,
-    /// Own counters that rose, with by how much.
+    /// Reasons of rejection of the line or its samples, each with advice. They come from the counters that increased.
+    pub rejected: Vec<(String, &'static str)>,
+    /// New and changed lines of the exposition, by family.
+    pub families: Vec<(String, ParsedFamily)>,
+    /// Counters of self-metrics that increased, with the increase.
     pub counters: Vec<(String, f64)>,
 }
 
 /// One sample.
 #[derive(Debug, Clone)]
 pub(crate) struct Explained {
-    /// The name without tags, raw.
+    /// The raw name without tags.
     pub name: String,
-    /// As on the wire: `c`, `g`, `ms`, `h`, `d`, `s`.
+    /// The kind: `c`, `g`, `ms`, `h`, `d`, `s`.
     pub kind: &'static str,
-    /// The value as a number, or a set's member.
+    /// The number, or the member of a set.
     pub value: String,
-    /// How many samples it stands for: 1/rate.
+    /// The weight of the sample: 1/rate.
     pub weight: f64,
-    /// Keys escaped, values raw.
+    /// Tags with escaped keys and raw values.
     pub tags: Vec<(String, String)>,
-    /// Tags skipped.
+    /// The number of skipped tags.
     pub tag_errors: u32,
-    /// Fields skipped.
+    /// The number of skipped fields.
     pub unknown_fields: u32,
-    /// Rules in the order of precedence, and what became of each.
+    /// The rules in order of priority, with their outcomes.
     pub tried: Vec<TriedRule>,
-    /// What `$1`, `$2` and so on stand for.
+    /// The texts of `$1`, `$2` and so on.
     pub captures: Vec<String>,
-    /// The number after unit and scale; `None` for a set or a rule that drops.
+    /// The number after unit and scale are applied; `None` for a set or a dropped sample.
     pub converted: Option<f64>,
-    /// What it does to a gauge: `changes the gauge by -5` or `sets it to -5`; `None` for other kinds.
+    /// The effect on a gauge: `changes the gauge by -5` or `sets it to -5`; `None` for other kinds.
     pub effect: Option<String>,
-    /// Whether the rule that counts drops it.
+    /// Whether the matching rule drops it.
     pub dropped: bool,
 }
 
 /// A rule that was tried.
 #[derive(Debug, Clone)]
 pub(crate) struct TriedRule {
-    /// Counted from 1.
+    /// The number of the rule, from 1.
     pub number: usize,
     /// `file:line:column`.
     pub position: String,
-    /// As written.
+    /// The pattern as written.
     pub pattern: String,
     /// Whether it is a regular expression.
     pub is_regex: bool,
-    /// What became of it.
+    /// The outcome.
     pub outcome: Outcome,
 }
 
 impl Explainer {
-    /// A bridge with these rules.
+    /// Creates a bridge with these rules.
     pub(crate) fn new(rules: Rules, options: Options) -> Self {
         let bridge = Bridge::new(options);
         bridge.replace_rules(rules);
-        let before = Seen::now(&bridge);
+        let before = Snapshot::of(&bridge);
         Self { worker: bridge.worker(), bridge, before }
     }
 
-    /// Sends a line and says what became of it.
+    /// Ingests a line and explains it.
     pub(crate) fn explain(&mut self, line: &str) -> Explanation {
         let (reading, samples) = self.read(line.as_bytes());
         self.worker.ingest(line.as_bytes(), NOW);
-        let after = Seen::now(&self.bridge);
-        let counters = risen(&after.own, &self.before.own);
-        let refused = counters.iter().filter_map(|(series, _)| reason(series)).map(|reason| (reason.to_owned(), advice::of_reason(reason)));
-        let refused = refused.collect();
-        let page = after.page.changes_since(&self.before.page).into_iter().collect();
+        let after = Snapshot::of(&self.bridge);
+        let counters = increases(&after.self_metrics, &self.before.self_metrics);
+        let rejected =
+            counters.iter().filter_map(|(series, _)| reason(series)).map(|reason| (reason.to_owned(), advice::of_reason(reason)));
+        let rejected = rejected.collect();
+        let families = after.families.changes_since(&self.before.families).into_iter().collect();
         self.before = after;
-        Explanation { line: line.to_owned(), reading, samples, refused, page, counters }
+        Explanation { line: line.to_owned(), reading, samples, rejected, families, counters }
     }
 
     fn read(&self, line: &[u8]) -> (&'static str, Vec<Result<Explained, &'static str>>) {
@@ -177,29 +180,26 @@ impl Explainer {
     }
 }
 
-impl Seen {
-    fn now(bridge: &Bridge) -> Self {
-        let mut page = Vec::new();
-        bridge.render(NOW, &mut page);
-        let mut seen = Self { page: ParsedExposition::parse(&String::from_utf8_lossy(&page)), own: ParsedExposition::default() };
-        let own = |name: &String| bridge.owns_name(name);
-        let names: Vec<String> = seen.page.families.keys().filter(|name| own(name)).cloned().collect();
-        for name in names {
-            if let Some(family) =
-                seen.page.families.remove(&name).filter(|family| family.kind == "counter" && !name.starts_with("process_"))
-            {
-                seen.own.families.insert(name, family);
-            }
-        }
-        seen
+impl Snapshot {
+    fn of(bridge: &Bridge) -> Self {
+        let mut text = Vec::new();
+        bridge.render(NOW, &mut text);
+        let ParsedExposition { families } = ParsedExposition::parse(&String::from_utf8_lossy(&text));
+        let (mut of_bridge, families): (BTreeMap<_, _>, _) = families.into_iter().partition(|(name, _)| bridge.owns_name(name));
+        of_bridge.retain(|name, family| family.kind == "counter" && !name.starts_with("process_"));
+        Self { families: ParsedExposition { families }, self_metrics: ParsedExposition { families: of_bridge } }
     }
 }
 
-fn risen(after: &ParsedExposition, before: &ParsedExposition) -> Vec<(String, f64)> {
+fn increases(after: &ParsedExposition, before: &ParsedExposition) -> Vec<(String, f64)> {
     let mut all = Vec::new();
     for (name, family) in after.changes_since(before) {
         let old = before.families.get(&name).map(ParsedFamily::by_series).unwrap_or_default();
-        let number = |text: &str| text.parse::<f64>().unwrap_or(0.0);
+        let number = |text: &str| {
+            let number = text.parse::<f64>();
+            debug_assert!(number.is_ok(), "a counter has the value {text:?}");
+            number.unwrap_or(0.0)
+        };
         for (series, value) in family.rows {
             let by = number(&value) - old.get(series.as_str()).map_or(0.0, |value| number(value));
             all.push((series, by));
@@ -208,14 +208,14 @@ fn risen(after: &ParsedExposition, before: &ParsedExposition) -> Vec<(String, f6
     all
 }
 
-/// The reason in a counter of refusals.
+/// The value of the label `reason` of a counter of rejections.
 fn reason(series: &str) -> Option<&str> {
-    let is_refusal = series.contains("sample_errors_total{") || series.contains("events_error_total{");
-    let value = series.split_once("reason=\"").filter(|_| is_refusal)?.1;
+    let counts_rejections = series.contains("sample_errors_total{") || series.contains("events_error_total{");
+    let value = series.split_once("reason=\"").filter(|_| counts_rejections)?.1;
     value.split('"').next()
 }
 
-/// Whether its family is a gauge.
+/// Whether the family of a sample is a gauge.
 fn is_gauge(kind: Kind, rule: Option<&Rule>) -> bool {
     match rule.and_then(|rule| rule.becomes) {
         Some(becomes) => becomes == Becomes::Gauge,
@@ -256,7 +256,7 @@ impl TriedRule {
         matches!(self.outcome, Outcome::Matched | Outcome::Hidden { .. })
     }
 
-    /// How far it was from matching: more is nearer.
+    /// How close the rule was to a match; more is closer.
     fn nearness(&self) -> usize {
         match &self.outcome {
             Outcome::Matched | Outcome::Hidden { .. } => usize::MAX,
@@ -271,7 +271,7 @@ impl TriedRule {
 }
 
 impl Explanation {
-    /// As a program reads it.
+    /// The JSON output.
     pub(crate) fn to_json(&self) -> Json {
         let samples: Vec<Json> = self
             .samples
@@ -281,7 +281,7 @@ impl Explanation {
                 Err(reason) => json!({ "refused": reason, "advice": advice::of_reason(reason) }),
             })
             .collect();
-        let families = self.page.iter().map(|(name, family)| {
+        let families = self.families.iter().map(|(name, family)| {
             let rows: Vec<String> = family.rows.iter().map(|(series, value)| super::parsed_exposition::row(series, value)).collect();
             json!({ "family": name, "type": family.kind, "rows": rows })
         });
@@ -289,7 +289,7 @@ impl Explanation {
             "line": self.line,
             "reading": self.reading,
             "samples": samples,
-            "refused": self.refused.iter().map(|(reason, advice)| json!({ "reason": reason, "advice": advice })).collect::<Vec<_>>(),
+            "refused": self.rejected.iter().map(|(reason, advice)| json!({ "reason": reason, "advice": advice })).collect::<Vec<_>>(),
             "page": families.collect::<Vec<_>>(),
             "counters": self.counters.iter().map(|(series, by)| json!({ "counter": series, "by": by })).collect::<Vec<_>>(),
         })

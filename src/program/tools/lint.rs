@@ -1,7 +1,7 @@
-//! What can be proved about rules that load: dead rules, captures that do not exist, families that contradict themselves,
-//! regular expressions that match more than they seem to; and what is most likely a mistake, because it has been one elsewhere.
+//! Checks of valid rules: dead rules, missing captures, rules that describe one family differently, regular expressions that match more than
+//! they appear to, and frequent mistakes.
 //!
-//! Must not repeat what the loader finds, and knows nothing but the rules and their text.
+//! Must not repeat findings of the loader. Knows only the rules and their text.
 
 mod automaton;
 mod bounds;
@@ -23,11 +23,11 @@ use crate::mapping::Rules;
 use crate::mapping::config::MappingText;
 use crate::options::{Options, Prefix};
 
-/// Everything, in no particular order. `texts` are those of the rules.
+/// All remarks, in any order. `texts` are the texts of the rules.
 pub(super) fn lint(rules: &Rules, options: &Options, texts: &[MappingText]) -> Vec<Remark> {
     let config = rules.config();
     let mut remarks = shadow::dead(rules);
-    // The prefix of the self-metrics is that of --compat=statsd_exporter.
+    // Only --compat=statsd_exporter sets this prefix.
     if options.prefix == Prefix::Exporter {
         remarks.extend(exporter::differences(rules, texts, &remarks));
     }

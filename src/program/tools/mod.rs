@@ -1,14 +1,13 @@
-//! The tools: what a person or a pipeline asks about rules without a running bridge.
+//! The tools: subcommands about rules that need no running bridge.
 //!
 //! ```text
-//! check     mapping files -> remarks: what the loader says, what `lint` can prove, `tests:` stanzas that fail
-//! explain   a line -> how it was read, which rules were tried, what came of it
-//! replay    a capture -> the exposition, or the difference between two
-//! preset    the presets by name
-//! run_tool  runs one of these and prints its answer; only this one prints
+//! check     mapping files -> remarks: findings of the loader and of `lint`, and failing `tests:` stanzas
+//! explain   a line -> how it is parsed, which rules are tried, and the resulting series
+//! replay    a capture -> the exposition, or the difference between two expositions
+//! preset    the built-in presets
+//! run_tool  runs one of these and prints its output; no other module prints
 //! ```
-//! Everything runs through a real [`Bridge`](crate::bridge::Bridge), so the tools say what the running program does. Must not
-//! open a socket.
+//! The tools use a real [`Bridge`](crate::bridge::Bridge), so their output matches the running program. Must not open a socket.
 
 pub(super) mod check;
 pub(super) mod explain;

@@ -1,34 +1,34 @@
-//! Finds the payload of a UDP datagram in a captured packet. Knows links, IP and UDP; reads no byte without checking bounds.
+//! Finds the payload of a UDP datagram in a captured packet. Knows links, IP and UDP. Every access checks bounds.
 //!
 //! Must not know capture files or StatsD.
 
-/// What a packet is.
+/// The content of a packet.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Content<'a> {
     /// A UDP datagram.
     Udp {
-        /// Where it goes.
+        /// The destination port.
         port: u16,
-        /// As much of it as was captured.
+        /// The captured part of the payload.
         payload: &'a [u8],
-        /// Whether there was more.
+        /// Whether the payload is longer than the captured part.
         is_cut: bool,
     },
-    /// A piece of a larger datagram: pieces are not put together.
+    /// A fragment of a datagram. Fragments are not reassembled.
     Fragment,
     /// Anything else.
     Other,
 }
 
-/// What stands in a packet of this kind of link: Ethernet, Linux cooked (SLL, SLL2), raw IP, loopback.
+/// The content of a packet of this link type: Ethernet, Linux cooked (SLL, SLL2), raw IP, loopback.
 pub(super) fn content(link: u32, packet: &[u8]) -> Content<'_> {
     ip(link, packet).and_then(udp_in_ip).unwrap_or(Content::Other)
 }
 
-/// The IP packet behind the link's head.
+/// The IP packet after the link header.
 fn ip(link: u32, packet: &[u8]) -> Option<&[u8]> {
     match link {
-        // The family of BSD's loopback; the IP head says its version again.
+        // The BSD loopback header has the address family, which the IP header repeats.
         0 | 108 => packet.get(4..),
         1 => ethernet(packet),
         12 | 14 | 101 | 228 | 229 => Some(packet),
@@ -40,7 +40,7 @@ fn ip(link: u32, packet: &[u8]) -> Option<&[u8]> {
 
 fn ethernet(packet: &[u8]) -> Option<&[u8]> {
     let mut at = 12;
-    // Tags of virtual networks stand before the type, two at most.
+    // At most two VLAN tags stand before the type.
     for _ in 0..2 {
         if matches!(u16_at(packet, at)?, 0x8100 | 0x88a8 | 0x9100) {
             at += 4;
@@ -64,7 +64,7 @@ fn udp_in_ip(packet: &[u8]) -> Option<Content<'_>> {
             if u16_at(packet, 6)? & 0x3fff != 0 {
                 return Some(Content::Fragment);
             }
-            // Behind the packet there may be padding. Captured before it was sent, the length may be missing.
+            // The packet can be followed by padding. The length can be 0 if the packet was captured before it was sent.
             let end = if total == 0 { packet.len() } else { total.min(packet.len()) };
             udp(packet.get(head..end)?)
         }
@@ -77,7 +77,7 @@ fn udp_in_ipv6(packet: &[u8]) -> Option<Content<'_>> {
     let length = usize::from(u16_at(packet, 4)?);
     let end = if length == 0 { packet.len() } else { (length + 40).min(packet.len()) };
     let (mut next, mut at) = (*packet.get(6)?, 40);
-    // Hop-by-hop, routing and destination options may stand between.
+    // Hop-by-hop, routing and destination options can stand between the headers.
     for _ in 0..8 {
         match next {
             17 => return udp(packet.get(at..end)?),
@@ -122,7 +122,7 @@ mod tests {
         let mut packet = vec![0; 40];
         packet[0] = 0x60;
         packet[4..6].copy_from_slice(&(16 + payload.len() as u16).to_be_bytes());
-        // One head of options before UDP.
+        // One options header before UDP.
         packet.extend([17, 0, 0, 0, 0, 0, 0, 0]);
         packet.extend([0x30, 0x39, 0x23, 0xa5, 0, 8 + payload.len() as u8, 0, 0]);
         packet.extend(payload);
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn payloads_are_found_behind_every_link() {
+    fn payloads_are_found_for_every_link_type() {
         for (packet, kind) in [(udp4(b"a:1|c"), [0x08, 0x00]), (udp6(b"a:1|c"), [0x86, 0xdd])] {
             let behind = |head: &[u8]| [head, &packet].concat();
             let ethernet = [&[0; 12][..], &kind].concat();
@@ -154,16 +154,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_datagram_is_said() {
+    fn other_packets_are_recognised() {
         let mut packet = udp4(b"a:1|c");
         packet[6] = 0x20;
         assert_eq!(content(101, &packet), Content::Fragment);
         packet[6] = 0x40;
-        assert_eq!(content(101, &packet), found(b"a:1|c", false), "may not be fragmented, and is not");
+        assert_eq!(content(101, &packet), found(b"a:1|c", false), "the flag that forbids fragmentation");
         packet[9] = 6;
         assert_eq!(content(101, &packet), Content::Other);
         packet[9] = 17;
         packet[25] = 3;
-        assert_eq!(content(101, &packet), Content::Other, "shorter than its head");
+        assert_eq!(content(101, &packet), Content::Other, "shorter than its header");
     }
 }

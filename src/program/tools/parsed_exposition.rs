@@ -1,13 +1,13 @@
-//! Takes a text exposition apart again into families and rows, to show what changed.
+//! Parses a text exposition into families and rows, to show changes.
 //!
-//! Reads only what the bridge renders. Must not know what a family or a row means.
+//! Parses only expositions of the bridge. Must not know the meaning of a family or a row.
 
 use std::collections::BTreeMap;
 
-/// A page.
+/// A parsed exposition.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ParsedExposition {
-    /// By name.
+    /// The families by name.
     pub families: BTreeMap<String, ParsedFamily>,
 }
 
@@ -16,18 +16,18 @@ pub(crate) struct ParsedExposition {
 pub(crate) struct ParsedFamily {
     /// `counter`, `gauge`, `histogram` or `summary`.
     pub kind: String,
-    /// Lines as the page has them, by what stands before the value: in the order of the page where `rows` is.
+    /// The series and value of each line, in the order of the exposition.
     pub rows: Vec<(String, String)>,
 }
 
 impl ParsedExposition {
-    /// Takes a text page apart. Lines before the first `# TYPE` are left out.
+    /// Parses an exposition. Lines before the first `# TYPE` are ignored.
     pub(crate) fn parse(text: &str) -> Self {
-        let mut page = Self::default();
+        let mut exposition = Self::default();
         let mut current = None;
         for line in text.lines() {
             if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) {
-                let family = page.families.entry(name.to_owned()).or_default();
+                let family = exposition.families.entry(name.to_owned()).or_default();
                 kind.clone_into(&mut family.kind);
                 current = Some(family);
             } else if let (false, Some(family)) = (line.starts_with('#'), current.as_mut())
@@ -36,10 +36,10 @@ impl ParsedExposition {
                 family.rows.push((series.to_owned(), value.to_owned()));
             }
         }
-        page
+        exposition
     }
 
-    /// The rows that are new since `before`, or have another value, by family.
+    /// The rows that are new or changed since `before`, by family.
     pub(crate) fn changes_since(&self, before: &Self) -> BTreeMap<String, ParsedFamily> {
         let mut changed = BTreeMap::new();
         for (name, family) in &self.families {
@@ -55,12 +55,12 @@ impl ParsedExposition {
 }
 
 impl ParsedFamily {
-    /// Values by what stands before them.
+    /// Values by series.
     pub(crate) fn by_series(&self) -> BTreeMap<&str, &str> {
         self.rows.iter().map(|(series, value)| (series.as_str(), value.as_str())).collect()
     }
 
-    /// How many series it has: a histogram's or summary's rows count once, by their `_count`.
+    /// The number of series. The rows of a histogram or summary count once, by `_count`.
     pub(crate) fn series(&self) -> usize {
         let counts = |(series, _): &&(String, String)| name_of(series).ends_with("_count");
         match self.kind.as_str() {
@@ -70,13 +70,13 @@ impl ParsedFamily {
     }
 }
 
-/// A row as the page shows it.
+/// A line of an exposition.
 pub(super) fn row(series: &str, value: &str) -> String {
     format!("{series} {value}")
 }
 
 fn name_of(series: &str) -> &str {
-    series.split('{').next().unwrap_or_default()
+    series.split_once('{').map_or(series, |(name, _)| name)
 }
 
 #[cfg(test)]
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_is_taken_apart_and_compared() {
+    fn an_exposition_is_parsed_and_compared() {
         let old = ParsedExposition::parse("# HELP a x\n# TYPE a counter\na{k=\"v w\"} 1\na 2\n");
         let new = ParsedExposition::parse(
             "# TYPE a counter\na{k=\"v w\"} 1\na 3\n# TYPE b histogram\nb_bucket{le=\"+Inf\"} 1\nb_sum 1\nb_count 1\n# TYPE c gauge\nc 1\n",

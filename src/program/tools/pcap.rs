@@ -1,17 +1,17 @@
-//! Reads captures of a network, classic pcap and pcapng, as a stream with one packet in memory at a time.
+//! Reads network captures, pcap and pcapng, as a stream with one packet in memory at a time.
 //!
-//! Bounds every length before using it. Must not know what a packet holds.
+//! Every length is checked before it is used. Must not know the content of a packet.
 
 use std::io::{self, Read};
 
-/// A packet larger than this is no packet.
+/// Size limit of a packet.
 const PACKET_BYTES_MAX: usize = 1 << 20;
-/// A block of pcapng larger than this is refused.
+/// Size limit of a pcapng block.
 const BLOCK_BYTES_MAX: usize = 16 << 20;
-/// Interfaces of a section of pcapng.
+/// Limit of interfaces per pcapng section.
 const INTERFACES_MAX: usize = 4_096;
 
-/// What a file of this kind starts with, whatever its order of bytes.
+/// Whether a file that starts with these bytes is a capture, in any byte order.
 pub(super) fn is_capture(start: [u8; 4]) -> bool {
     matches!(u32::from_be_bytes(start), 0xa1b2_c3d4 | 0xd4c3_b2a1 | 0xa1b2_3c4d | 0x4d3c_b2a1 | 0x0a0d_0d0a)
 }
@@ -19,19 +19,19 @@ pub(super) fn is_capture(start: [u8; 4]) -> bool {
 /// One packet.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Packet<'a> {
-    /// The kind of link, by its number in the registry of tcpdump.
+    /// The link type, by its number in the registry of tcpdump.
     pub(super) link: u32,
-    /// What was captured of it.
+    /// The captured part.
     pub(super) bytes: &'a [u8],
-    /// Whether it was longer than that.
+    /// Whether the packet was longer than the captured part.
     pub(super) is_cut: bool,
 }
 
-/// Hands each packet of a capture to `each`.
+/// Passes each packet of a capture to `each`.
 ///
 /// # Errors
 ///
-/// What reading gives, and `InvalidData` for what is no capture. A file that ends within a packet ends there.
+/// Errors of reading, and `InvalidData` for a damaged file. A file that ends within a packet is not an error.
 pub(super) fn packets(reader: &mut dyn Read, each: &mut dyn FnMut(Packet<'_>)) -> io::Result<()> {
     let mut magic = [0; 4];
     reader.read_exact(&mut magic)?;
@@ -43,7 +43,7 @@ pub(super) fn packets(reader: &mut dyn Read, each: &mut dyn FnMut(Packet<'_>)) -
             stream.classic(each)
         }
         0x0a0d_0d0a => stream.sections(each),
-        _ => Err(invalid("it is no pcap and no pcapng")),
+        _ => Err(invalid("the file is neither pcap nor pcapng")),
     };
     match done {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(()),
@@ -53,6 +53,14 @@ pub(super) fn packets(reader: &mut dyn Read, each: &mut dyn FnMut(Packet<'_>)) -
 
 fn invalid(why: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, why.to_owned())
+}
+
+fn too_short() -> io::Error {
+    invalid("a block is shorter than its header: the file is damaged")
+}
+
+fn unknown_interface() -> io::Error {
+    invalid("a packet has an unknown interface: the file is damaged")
 }
 
 struct CaptureReader<'r> {
@@ -67,33 +75,33 @@ impl CaptureReader<'_> {
         self.reader.read_exact(&mut self.buffer)
     }
 
-    fn u32_of(&self, bytes: &[u8], at: usize) -> u32 {
-        let four = bytes.get(at..).and_then(|rest| rest.first_chunk::<4>()).copied().unwrap_or_default();
-        if self.little { u32::from_le_bytes(four) } else { u32::from_be_bytes(four) }
+    fn u32_of(&self, bytes: &[u8], at: usize) -> io::Result<u32> {
+        let four = bytes.get(at..).and_then(|rest| rest.first_chunk::<4>()).copied().ok_or_else(too_short)?;
+        Ok(if self.little { u32::from_le_bytes(four) } else { u32::from_be_bytes(four) })
     }
 
-    fn u16_of(&self, bytes: &[u8], at: usize) -> u16 {
-        let two = bytes.get(at..).and_then(|rest| rest.first_chunk::<2>()).copied().unwrap_or_default();
-        if self.little { u16::from_le_bytes(two) } else { u16::from_be_bytes(two) }
+    fn u16_of(&self, bytes: &[u8], at: usize) -> io::Result<u16> {
+        let two = bytes.get(at..).and_then(|rest| rest.first_chunk::<2>()).copied().ok_or_else(too_short)?;
+        Ok(if self.little { u16::from_le_bytes(two) } else { u16::from_be_bytes(two) })
     }
 
-    /// Behind the magic number: a head of 20 bytes, then records.
+    /// Reads a pcap file after the magic number: a header of 20 bytes, then records.
     fn classic(&mut self, each: &mut dyn FnMut(Packet<'_>)) -> io::Result<()> {
         self.take(20)?;
-        // The upper bits say how long a checksum is.
-        let link = self.u32_of(&self.buffer, 16) & 0xffff;
+        // The upper bits have the length of a checksum.
+        let link = self.u32_of(&self.buffer, 16)? & 0xffff;
         loop {
             self.take(16)?;
-            let (held, whole) = (self.u32_of(&self.buffer, 8) as usize, self.u32_of(&self.buffer, 12) as usize);
+            let (held, whole) = (self.u32_of(&self.buffer, 8)? as usize, self.u32_of(&self.buffer, 12)? as usize);
             if held > PACKET_BYTES_MAX {
-                return Err(invalid("a packet is longer than packets are: the file is damaged"));
+                return Err(invalid("a packet is longer than 1 MiB: the file is damaged"));
             }
             self.take(held)?;
             each(Packet { link, bytes: &self.buffer, is_cut: whole > held });
         }
     }
 
-    /// Behind the type of the first section's head.
+    /// Reads a pcapng file after the block type of the first section header.
     fn sections(&mut self, each: &mut dyn FnMut(Packet<'_>)) -> io::Result<()> {
         let mut links: Vec<u32> = Vec::new();
         let mut kind = 0x0a0d_0d0a;
@@ -103,56 +111,54 @@ impl CaptureReader<'_> {
                 links.clear();
                 self.section_length()?
             } else {
-                self.u32_of(&self.buffer, 0)
+                self.u32_of(&self.buffer, 0)?
             };
             let length = length as usize;
             let read_already = if kind == 0x0a0d_0d0a { 12 } else { 8 };
             if !(12..=BLOCK_BYTES_MAX).contains(&length) || !length.is_multiple_of(4) {
-                return Err(invalid("a block has a length that none can have: the file is damaged"));
+                return Err(invalid("a block has an invalid length: the file is damaged"));
             }
             self.take(length.saturating_sub(read_already))?;
             self.block(kind, &mut links, each)?;
             self.take(4)?;
-            kind = if self.buffer == [0x0a, 0x0d, 0x0d, 0x0a] { 0x0a0d_0d0a } else { self.u32_of(&self.buffer, 0) };
+            kind = if self.buffer == [0x0a, 0x0d, 0x0d, 0x0a] { 0x0a0d_0d0a } else { self.u32_of(&self.buffer, 0)? };
         }
     }
 
-    /// The length of a section's head, whose order of bytes stands behind it.
+    /// Reads the byte order of a section, and returns the length of its header, which stands before the byte order.
     fn section_length(&mut self) -> io::Result<u32> {
         let length = self.buffer.clone();
         self.take(4)?;
         self.little = match self.buffer.as_slice() {
             [0x1a, 0x2b, 0x3c, 0x4d] => false,
             [0x4d, 0x3c, 0x2b, 0x1a] => true,
-            _ => return Err(invalid("a section does not say its order of bytes: the file is damaged")),
+            _ => return Err(invalid("a section has no byte order: the file is damaged")),
         };
-        Ok(self.u32_of(&length, 0))
+        self.u32_of(&length, 0)
     }
 
     fn block(&self, kind: u32, links: &mut Vec<u32>, each: &mut dyn FnMut(Packet<'_>)) -> io::Result<()> {
         let body = &self.buffer;
         let body_end = body.len().saturating_sub(4);
         match kind {
-            1 if links.len() < INTERFACES_MAX => links.push(u32::from(self.u16_of(body, 0))),
-            1 => return Err(invalid("it has too many interfaces")),
-            // Enhanced: interface, time, lengths, then the packet.
+            1 if links.len() < INTERFACES_MAX => links.push(u32::from(self.u16_of(body, 0)?)),
+            1 => return Err(invalid("a section has too many interfaces")),
+            // Enhanced packet block: interface, time, lengths, packet.
             6 => {
-                let interface = self.u32_of(body, 0) as usize;
-                let (held, whole) = (self.u32_of(body, 12) as usize, self.u32_of(body, 16) as usize);
+                let interface = self.u32_of(body, 0)? as usize;
+                let (held, whole) = (self.u32_of(body, 12)? as usize, self.u32_of(body, 16)? as usize);
                 let bytes = held.checked_add(20).filter(|end| *end <= body_end).and_then(|end| body.get(20..end));
                 let bytes = bytes.ok_or_else(|| invalid("a packet is longer than its block: the file is damaged"))?;
-                if let Some(link) = links.get(interface) {
-                    each(Packet { link: *link, bytes, is_cut: whole > held });
-                }
+                let link = *links.get(interface).ok_or_else(unknown_interface)?;
+                each(Packet { link, bytes, is_cut: whole > held });
             }
-            // Simple: the length of the whole, then as much as there is.
+            // Simple packet block: the length of the packet, and its captured part.
             3 => {
-                let whole = self.u32_of(body, 0) as usize;
-                let bytes = body.get(4..body_end).unwrap_or_default();
-                let bytes = bytes.get(..whole.min(bytes.len())).unwrap_or_default();
-                if let Some(link) = links.first() {
-                    each(Packet { link: *link, bytes, is_cut: whole > bytes.len() });
-                }
+                let whole = self.u32_of(body, 0)? as usize;
+                let captured = body.get(4..body_end).ok_or_else(too_short)?;
+                let bytes = captured.split_at_checked(whole).map_or(captured, |(bytes, _)| bytes);
+                let link = *links.first().ok_or_else(unknown_interface)?;
+                each(Packet { link, bytes, is_cut: whole > bytes.len() });
             }
             _ => {}
         }
@@ -164,7 +170,7 @@ impl CaptureReader<'_> {
 mod tests {
     use super::*;
 
-    /// Link, bytes, whether it was cut.
+    /// Link, bytes, and whether the packet was longer.
     type Owned = (u32, Vec<u8>, bool);
 
     fn read(bytes: &[u8]) -> (io::Result<()>, Vec<Owned>) {
@@ -200,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn classic_captures_are_read_in_both_orders() {
+    fn pcap_is_read_in_both_byte_orders() {
         for little in [true, false] {
             let file = classic(little, &[(b"abc", 3), (b"de", 9)]);
             assert!(is_capture(*file.first_chunk().expect("four bytes")));
@@ -236,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_capture_is_refused() {
+    fn damaged_files_are_errors() {
         assert!(read(b"a:1|c\nb:1|c\n").0.is_err());
         let mut file = classic(true, &[(b"abc", 3)]);
         file[32..36].copy_from_slice(&u32::MAX.to_le_bytes());

@@ -1,19 +1,20 @@
-//! A remark on a mapping file: a finding of the loader, or something that the linter proved. Must not know rules.
+//! Remarks on mapping files, from the loader and from `lint`. Must not know rules.
 
 use std::fmt;
 
 use serde_json::{Value, json};
 
+use crate::mapping::report::ReportLine;
 use crate::mapping::spec::{Finding, Position};
 
-/// How bad it is.
+/// The severity of a remark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Severity {
-    /// Worth knowing; may be meant so.
+    /// A frequent mistake that can be intended.
     Note,
-    /// Almost surely not what was meant; the file is taken.
+    /// A certain problem; the file is accepted.
     Warning,
-    /// The file is refused, or one of its own tests fails.
+    /// The file is rejected, or one of its tests fails.
     Error,
 }
 
@@ -31,13 +32,13 @@ impl Severity {
 /// One remark.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Remark {
-    /// Where.
+    /// The position in the file.
     pub position: Position,
-    /// How bad it is.
+    /// The severity of a remark.
     pub severity: Severity,
-    /// Short and stable, for programs.
+    /// A short and stable code for programs.
     pub code: &'static str,
-    /// What is wrong and what to do, in one or two sentences.
+    /// The problem and the advice, in one or two sentences.
     pub text: String,
 }
 
@@ -46,7 +47,12 @@ impl Remark {
         Self { position: position.clone(), severity, code, text }
     }
 
-    /// As a program reads it: `file`, `line`, `column`, `severity`, `code`, `text`.
+    /// For a report.
+    pub(super) fn as_line(&self) -> ReportLine<'_> {
+        ReportLine { position: &self.position, severity: self.severity.as_str(), code: self.code, text: &self.text }
+    }
+
+    /// The JSON output: `file`, `line`, `column`, `severity`, `code`, `text`.
     pub(crate) fn to_json(&self) -> Value {
         let Position { file, line, column } = &self.position;
         json!({
@@ -64,6 +70,6 @@ impl From<Finding> for Remark {
 
 impl fmt::Display for Remark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}: {} [{}]", self.position, self.severity.as_str(), self.text, self.code)
+        self.as_line().fmt(f)
     }
 }

@@ -1,8 +1,7 @@
-//! `replay`: a capture through the real pipeline to its exposition, or the difference between the expositions of two
-//! configurations.
+//! `replay`: ingests a capture with a real bridge, for its exposition or the difference between the expositions of two sets of rules.
 //!
-//! Time stands still, so nothing expires and every series of the capture is shown. Two configurations are fed in one pass, so
-//! that stdin can be compared too. Must not print.
+//! The time does not advance, so nothing expires and the exposition has all series of the capture. Both sets of rules are used in one pass,
+//! so that stdin works too. Must not print.
 
 mod difference;
 
@@ -22,37 +21,37 @@ use crate::mapping::Rules;
 use crate::options::Options;
 use crate::time::Timestamp;
 
-/// Any time does.
+/// The time of all samples. Its value does not matter.
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
-/// A bridge that captures are fed to.
+/// A bridge that ingests captures.
 pub(crate) struct Replayer {
     bridge: Bridge,
     worker: Worker,
 }
 
 impl Replayer {
-    /// A bridge with these rules.
+    /// Creates a bridge with these rules.
     pub(crate) fn new(rules: Rules, options: Options) -> Self {
         let bridge = Bridge::new(options);
         bridge.replace_rules(rules);
         Self { worker: bridge.worker(), bridge }
     }
 
-    /// The page: families of the wire, and the own ones with `own`.
-    pub(crate) fn page(&self, own: bool) -> String {
-        let mut page = Vec::new();
-        self.bridge.render(NOW, &mut page);
-        let page = String::from_utf8_lossy(&page).into_owned();
-        if own { page } else { without_own(&page, &self.bridge) }
+    /// The exposition, with self-metrics if `with_self_metrics`.
+    pub(crate) fn exposition(&self, with_self_metrics: bool) -> String {
+        let mut exposition = Vec::new();
+        self.bridge.render(NOW, &mut exposition);
+        let exposition = String::from_utf8_lossy(&exposition).into_owned();
+        if with_self_metrics { exposition } else { without_self_metrics(&exposition, &self.bridge) }
     }
 
-    /// Sums of lines and samples.
+    /// The numbers of lines and samples.
     pub(crate) fn accounting(&self) -> Accounting {
         self.bridge.accounting()
     }
 
-    /// Samples by rule and by unmapped name.
+    /// The numbers of samples by rule and by unmapped name.
     pub(crate) fn rule_use(&self) -> RuleUse {
         self.bridge.rule_use()
     }
@@ -60,21 +59,21 @@ impl Replayer {
     fn feed(&mut self, piece: &CapturePiece<'_>) {
         match piece {
             CapturePiece::Lines(lines) => self.worker.ingest(lines, NOW),
-            CapturePiece::TooLong => self.worker.refuse_line(SampleError::LineTooLong),
-            CapturePiece::Cut => self.worker.refuse_line(SampleError::TruncatedLine),
+            CapturePiece::TooLong => self.worker.reject_line(SampleError::LineTooLong),
+            CapturePiece::Cut => self.worker.reject_line(SampleError::TruncatedLine),
         }
     }
 }
 
-/// Feeds a capture to all of `replayers`. `progress` is told the bytes of lines so far.
+/// Ingests a capture with all `replayers`. `progress` receives the number of bytes of each piece.
 ///
 /// # Errors
 ///
-/// A line that names the file, if it cannot be read.
+/// One line that names the file, if it cannot be read.
 pub(crate) fn replay(
     path: &Path,
     port: Option<u16>,
-    replayers: &mut [Replayer],
+    replayers: &mut [&mut Replayer],
     skipped: &mut Skipped,
     progress: &mut dyn FnMut(usize),
 ) -> Result<(), String> {
@@ -86,13 +85,13 @@ pub(crate) fn replay(
     })
 }
 
-/// A page's families of the wire.
-fn without_own(page: &str, bridge: &Bridge) -> String {
-    let mut out = String::with_capacity(page.len());
+/// The exposition without self-metrics.
+fn without_self_metrics(exposition: &str, bridge: &Bridge) -> String {
+    let mut out = String::with_capacity(exposition.len());
     let mut is_own = false;
-    for line in page.lines() {
+    for line in exposition.lines() {
         if let Some(rest) = line.strip_prefix("# HELP ").or_else(|| line.strip_prefix("# TYPE ")) {
-            is_own = bridge.owns_name(rest.split(' ').next().unwrap_or_default());
+            is_own = bridge.owns_name(rest.split_once(' ').map_or(rest, |(name, _)| name));
         }
         if !is_own {
             out.push_str(line);
@@ -102,10 +101,10 @@ fn without_own(page: &str, bridge: &Bridge) -> String {
     out
 }
 
-/// The sums as one line for people.
+/// The numbers of lines and samples as text.
 pub(crate) fn sums_text(sums: &Accounting, skipped: &Skipped) -> String {
     let mut text = format!(
-        "{} lines: {} parsed, {} refused, {} empty, {} events and service checks\n{} samples: {} recorded, {} dropped by rules, {} refused\n",
+        "{} lines: {} parsed, {} rejected, {} empty, {} events and service checks\n{} samples: {} recorded, {} dropped by rules, {} rejected\n",
         sums.lines,
         sums.lines_parsed,
         sums.lines_refused,
@@ -117,9 +116,9 @@ pub(crate) fn sums_text(sums: &Accounting, skipped: &Skipped) -> String {
         sums.samples_refused,
     );
     for (count, what) in [
-        (skipped.other_packets, "packets that are no UDP, or go to another port"),
-        (skipped.fragments, "fragments of datagrams, which are not put together"),
-        (skipped.cut, "datagrams of which the capture holds only the start"),
+        (skipped.other_packets, "packets that are not UDP or have another port"),
+        (skipped.fragments, "fragments of datagrams, which are not reassembled"),
+        (skipped.cut, "datagrams that the capture contains only in part"),
     ] {
         if count > 0 {
             text.push_str(&format!("skipped: {count} {what}\n"));
@@ -128,30 +127,30 @@ pub(crate) fn sums_text(sums: &Accounting, skipped: &Skipped) -> String {
     text
 }
 
-/// Unmapped names and rules that were never used, for people; at most `most` of each. Empty without rules.
-pub(crate) fn rule_use_text(used: &RuleUse, most: usize) -> String {
+/// Unmapped names and the number of unused rules as text, with at most `limit` names. Empty without rules.
+pub(crate) fn rule_use_text(used: &RuleUse, limit: usize) -> String {
     let mut text = String::new();
     if !used.unmapped.is_empty() {
-        text.push_str("names that no rule matches, most samples first:\n");
+        text.push_str("unmapped names, most samples first:\n");
         let width = used.unmapped.first().map_or(1, |(_, samples)| samples.to_string().len());
-        used.unmapped.iter().take(most).for_each(|(name, samples)| text.push_str(&format!("  {samples:>width$}  {name}\n")));
-        let further: u64 = used.unmapped.iter().skip(most).map(|(_, samples)| samples).sum();
+        used.unmapped.iter().take(limit).for_each(|(name, samples)| text.push_str(&format!("  {samples:>width$}  {name}\n")));
+        let further: u64 = used.unmapped.iter().skip(limit).map(|(_, samples)| samples).sum();
         if further + used.unmapped_others > 0 {
-            text.push_str(&format!("  {:>width$}  samples of further names\n", further + used.unmapped_others));
+            text.push_str(&format!("  {:>width$}  samples of other names\n", further + used.unmapped_others));
         }
     }
-    let unused: Vec<_> = used.rules.iter().filter(|(_, samples)| *samples == 0).collect();
+    let unused: Vec<_> = used.rules.iter().filter(|rule| rule.samples == 0).collect();
     if !unused.is_empty() {
         text.push_str(&format!("{} of {} rules matched nothing\n", unused.len(), used.rules.len()));
     }
     text
 }
 
-/// Sums, unmapped names and rules, for programs.
+/// The fields of the JSON output: numbers of lines and samples, unmapped names, and rules.
 pub(crate) fn to_json(replayer: &Replayer) -> Value {
     let (sums, used) = (replayer.accounting(), replayer.rule_use());
-    let rules = used.rules.iter().enumerate().map(|(at, (rule, samples))| {
-        json!({ "rule": at + 1, "position": rule.position.to_string(), "match": rule.pattern, "name": rule.name, "samples": samples })
+    let rules = used.rules.iter().enumerate().map(|(at, rule)| {
+        json!({ "rule": at + 1, "position": rule.position.to_string(), "match": rule.pattern, "name": rule.name, "samples": rule.samples })
     });
     json!({
         "accounting": {

@@ -1,6 +1,6 @@
-//! Runs a tool and prints its answer: the answer itself to stdout, everything about it to stderr.
+//! Runs a tool and prints its output: the result to stdout, messages about it to stderr.
 //!
-//! The only tool code that prints. Must not know how an answer is found.
+//! No other code of the tools prints. Must not know how a result is computed.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -12,18 +12,19 @@ use super::explain::Explainer;
 use super::preset;
 use super::replay::{self, Difference, Replayer, Skipped};
 use crate::program::cli::{AnswerFormat, Explain, Replay, Tool};
+use crate::program::net::error_text;
 use crate::program::rulebook::{Rulebook, Sources};
 
-/// A file cannot be used.
+/// Exit code if a file is unusable, or the output cannot be written.
 const FAILED: u8 = 1;
-/// Two pages differ.
+/// Exit code if two expositions differ.
 const DIFFERENT: u8 = 3;
-/// Rows and names that are shown unless all are asked for.
+/// Limit of shown rows and names without `--all`.
 const SHOWN: usize = 20;
-/// How often progress is shown.
+/// Interval between updates of the progress.
 const PROGRESS: Duration = Duration::from_millis(500);
 
-/// Runs a tool; returns the exit code. That nobody reads the answer is no error.
+/// Runs a tool. Returns the exit code. A reader that closes the pipe is not an error.
 pub(crate) fn run_tool(tool: &Tool, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
     let done = match tool {
         Tool::Check { sources, options, format, strict } => {
@@ -32,82 +33,73 @@ pub(crate) fn run_tool(tool: &Tool, out: &mut dyn Write, err: &mut dyn Write) ->
                 AnswerFormat::Json => write_json(&report.to_json(), out),
                 AnswerFormat::Text => write_text(&format!("{}{}\n", report.remarks_text(), report.summary()), out),
             }
-            Ok(report.exit_code(*strict))
+            .map(|()| report.exit_code(*strict))
         }
-        Tool::Explain(asked) => explain(asked, out),
-        Tool::Replay(asked) => replay(asked, out, err),
-        Tool::PresetList => {
-            write_text(&preset::list(), out);
-            Ok(0)
-        }
-        Tool::PresetShow(name) => preset::show(name).map(|text| {
-            write_text(text, out);
-            0
-        }),
+        Tool::Explain(args) => explain(args, out),
+        Tool::Replay(args) => replay(args, out, err),
+        Tool::PresetList => write_text(&preset::list(), out).map(|()| 0),
+        Tool::PresetShow(name) => preset::show(name).and_then(|text| write_text(text, out)).map(|()| 0),
     };
     done.unwrap_or_else(|why| {
-        let _ = writeln!(err, "statsd-bridge: {why}");
+        // Errors on stderr are ignored.
+        drop(writeln!(err, "statsd-bridge: {why}"));
         FAILED
     })
 }
 
-fn explain(asked: &Explain, out: &mut dyn Write) -> Result<u8, String> {
-    let mut explainer = Explainer::new(read(&asked.sources)?.rules, asked.options.clone());
-    let explanations: Vec<_> = asked.lines.iter().flat_map(|line| line.split('\n')).map(|line| explainer.explain(line)).collect();
-    match asked.format {
-        AnswerFormat::Json => write_json(&Value::Array(explanations.iter().map(super::explain::Explanation::to_json).collect()), out),
+fn explain(args: &Explain, out: &mut dyn Write) -> Result<u8, String> {
+    let mut explainer = Explainer::new(read(&args.sources)?.rules, args.options.clone());
+    let explanations: Vec<_> = args.lines.iter().flat_map(|line| line.split('\n')).map(|line| explainer.explain(line)).collect();
+    match args.format {
+        AnswerFormat::Json => write_json(&Value::Array(explanations.iter().map(super::explain::Explanation::to_json).collect()), out)?,
         AnswerFormat::Text => {
-            let texts: Vec<String> = explanations.iter().map(|explanation| explanation.to_text(asked.all)).collect();
-            write_text(&texts.join("\n"), out);
+            let texts: Vec<String> = explanations.iter().map(|explanation| explanation.to_text(args.all)).collect();
+            write_text(&texts.join("\n"), out)?;
         }
     }
     Ok(0)
 }
 
-fn replay(asked: &Replay, out: &mut dyn Write, err: &mut dyn Write) -> Result<u8, String> {
-    let mut replayers = Vec::new();
-    for sources in asked.against.iter().chain([&asked.sources]) {
-        replayers.push(Replayer::new(read(sources)?.rules, asked.options.clone()));
-    }
+fn replay(args: &Replay, out: &mut dyn Write, err: &mut dyn Write) -> Result<u8, String> {
+    let replayer = |sources: &Sources| read(sources).map(|book| Replayer::new(book.rules, args.options.clone()));
+    let mut old = args.against.as_ref().map(replayer).transpose()?;
+    let mut new = replayer(&args.sources)?;
     let mut skipped = Skipped::default();
     let mut progress = Progress::new();
-    for capture in &asked.captures {
-        let fed = replay::replay(capture, asked.port, &mut replayers, &mut skipped, &mut |bytes| progress.add(bytes, err));
+    for capture in &args.captures {
+        let mut replayers: Vec<&mut Replayer> = old.iter_mut().chain([&mut new]).collect();
+        let done = replay::replay(capture, args.port, &mut replayers, &mut skipped, &mut |bytes| progress.add(bytes, err));
         progress.clear(err);
-        fed?;
+        done?;
     }
-    let pages: Vec<String> = replayers.iter().map(|replayer| replayer.page(asked.own)).collect();
-    let difference = if let [old, new] = pages.as_slice() { Some(Difference::between(old, new)) } else { None };
-    let (Some(page), Some(replayer)) = (pages.last(), replayers.last()) else { return Ok(FAILED) };
-    let most = if asked.all { usize::MAX } else { SHOWN };
-    match (asked.format, &difference) {
+    let exposition = new.exposition(args.own);
+    let difference = old.map(|old| Difference::between(&old.exposition(args.own), &exposition));
+    let limit = if args.all { usize::MAX } else { SHOWN };
+    match (args.format, &difference) {
         (AnswerFormat::Json, _) => {
-            let mut answer = replay::to_json(replayer);
-            if let Value::Object(fields) = &mut answer {
-                fields.insert("page".to_owned(), json!(page));
-                fields.insert("difference".to_owned(), difference.as_ref().map_or(Value::Null, Difference::to_json));
-                let Skipped { other_packets, fragments, cut } = skipped;
-                fields.insert("skipped".to_owned(), json!({ "other_packets": other_packets, "fragments": fragments, "cut": cut }));
-            }
-            write_json(&answer, out);
+            let mut output = replay::to_json(&new);
+            let Skipped { other_packets, fragments, cut } = skipped;
+            output["page"] = json!(exposition);
+            output["difference"] = difference.as_ref().map_or(Value::Null, Difference::to_json);
+            output["skipped"] = json!({ "other_packets": other_packets, "fragments": fragments, "cut": cut });
+            write_json(&output, out)?;
         }
-        (AnswerFormat::Text, None) => write_text(page, out),
-        (AnswerFormat::Text, Some(difference)) => write_text(&difference.to_text(most), out),
+        (AnswerFormat::Text, None) => write_text(&exposition, out)?,
+        (AnswerFormat::Text, Some(difference)) => write_text(&difference.to_text(limit), out)?,
     }
-    if asked.format == AnswerFormat::Text {
-        // Not before the page, should both go to the same place.
-        let _ = out.flush();
-        write_text(&replay::sums_text(&replayer.accounting(), &skipped), err);
-        write_text(&replay::rule_use_text(&replayer.rule_use(), most), err);
+    if args.format == AnswerFormat::Text {
+        // After the exposition, if stdout and stderr are the same file. Errors on stderr are ignored.
+        drop(write_text(&replay::sums_text(&new.accounting(), &skipped), err));
+        drop(write_text(&replay::rule_use_text(&new.rule_use(), limit), err));
     }
     Ok(if difference.is_some_and(|difference| !difference.families.is_empty()) { DIFFERENT } else { 0 })
 }
 
 fn read(sources: &Sources) -> Result<Rulebook, String> {
-    sources.read().map_err(|mistakes| format!("the mapping files cannot be used:\n{mistakes}"))
+    sources.read().map_err(|mistakes| format!("the mapping files have errors:\n{mistakes}"))
 }
 
-/// Says on a terminal how far it is, once it takes long.
+/// Shows the progress of a long replay on a terminal.
 struct Progress {
     is_shown: bool,
     since: Instant,
@@ -127,23 +119,25 @@ impl Progress {
         if self.is_shown && self.last.elapsed() >= PROGRESS {
             self.last = Instant::now();
             self.is_dirty = true;
-            let _ = write!(err, "\r{} MB, {} s", self.bytes / 1_000_000, self.since.elapsed().as_secs());
-            let _ = err.flush();
+            drop(write!(err, "\r{} MB, {} s", self.bytes / 1_000_000, self.since.elapsed().as_secs()));
+            drop(err.flush());
         }
     }
 
     fn clear(&mut self, err: &mut dyn Write) {
         if std::mem::take(&mut self.is_dirty) {
-            let _ = write!(err, "\r{:40}\r", "");
+            drop(write!(err, "\r{:40}\r", ""));
         }
     }
 }
 
-fn write_text(text: &str, out: &mut dyn Write) {
-    let _ = out.write_all(text.as_bytes());
+fn write_text(text: &str, out: &mut dyn Write) -> Result<(), String> {
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(format!("cannot write the output: {}", error_text(&error))),
+        _ => Ok(()),
+    }
 }
 
-fn write_json(value: &Value, out: &mut dyn Write) {
-    let _ = serde_json::to_writer_pretty(&mut *out, value);
-    let _ = writeln!(out);
+fn write_json(value: &Value, out: &mut dyn Write) -> Result<(), String> {
+    write_text(&format!("{value:#}\n"), out)
 }

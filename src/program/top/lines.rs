@@ -1,17 +1,13 @@
-//! Formats a readout as lines for people. No control character that came over the wire reaches the terminal.
-//!
-//! Must not know a terminal.
-
-use std::fmt::Write as _;
+//! Formats a readout as lines of text. Replaces control characters, because names and samples come from untrusted senders.
 
 use serde_json::Value;
 
 use super::readout::Readout;
 
-/// Characters of a bar.
-const BAR: usize = 24;
+/// The width of a bar, in characters.
+const BAR_WIDTH: usize = 24;
 
-/// How a line is to look.
+/// The style of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LineStyle {
     Plain,
@@ -21,7 +17,7 @@ pub(super) enum LineStyle {
 }
 
 impl LineStyle {
-    /// The number of the escape sequence.
+    /// The parameter of the SGR escape sequence.
     pub(super) const fn code(self) -> Option<&'static str> {
         match self {
             Self::Plain => None,
@@ -45,13 +41,13 @@ impl ScreenLine {
     }
 }
 
-/// Characters that would move the cursor, or the text around them, are shown as one that stands for them.
+/// Replaces characters that would move the cursor or change how text is displayed.
 fn plain(c: char) -> char {
     let is_hidden = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
     if c.is_control() || is_hidden { '\u{fffd}' } else { c }
 }
 
-/// All of it; with an earlier answer also what is new a second.
+/// All lines; with an earlier readout, also rates per second.
 pub(super) fn lines(now: &Readout, before: Option<&Readout>) -> Vec<ScreenLine> {
     let mut lines = Vec::new();
     totals(&now.cardinality["totals"], &mut lines);
@@ -66,19 +62,19 @@ fn totals(totals: &Value, lines: &mut Vec<ScreenLine>) {
     for (name, key) in [("series", "series"), ("bytes", "series_bytes"), ("families", "families")] {
         let (used, limit) = (number(&totals[key]), number(&totals[format!("{key}_limit")]));
         let part = if limit == 0 { 0.0 } else { used as f64 / limit as f64 };
-        let full = ((part * BAR as f64).round() as usize).min(BAR);
+        let full = ((part * BAR_WIDTH as f64).round() as usize).min(BAR_WIDTH);
         let style = if part >= 0.9 { LineStyle::Alert } else { LineStyle::Plain };
         let show = if key == "series_bytes" { bytes } else { grouped };
-        let bar = format!("[{}{}]", "#".repeat(full), ".".repeat(BAR - full));
+        let bar = format!("[{}{}]", "#".repeat(full), ".".repeat(BAR_WIDTH - full));
         lines.push(ScreenLine::new(style, &format!("{name:<9} {bar} {:>5.1} %  {} of {}", part * 100.0, show(used), show(limit))));
     }
-    let resting = number(&totals["resting_series"]);
-    if resting > 0 {
-        lines.push(ScreenLine::new(LineStyle::Plain, &format!("resting   {} expired series keep their values", grouped(resting))));
+    let in_grace = number(&totals["resting_series"]);
+    if in_grace > 0 {
+        lines.push(ScreenLine::new(LineStyle::Plain, &format!("expired   {} series in the grace period", grouped(in_grace))));
     }
 }
 
-/// Limits that were hit, with what they belong to.
+/// The limits hit, each with its family; the family is empty for limits on new families.
 fn hits(cardinality: &Value) -> impl Iterator<Item = (&str, &Value)> {
     let of_families = list(&cardinality["families"]).flat_map(|family| list(&family["limits_hit"]).map(|hit| (text(&family["name"]), hit)));
     list(&cardinality["families_kept_out"]).map(|hit| ("", hit)).chain(of_families)
@@ -99,14 +95,14 @@ fn limits(now: &Readout, before: Option<&Readout>, lines: &mut Vec<ScreenLine>) 
         let label = text(&hit["label"]);
         let label = if label.is_empty() { String::new() } else { format!(" of label {label}") };
         let mut line = format!("{what}: {}{label}, {} ", text(&hit["limit"]), text(&hit["action"]));
-        let _ = write!(line, "{}{}", in_samples(samples), rate(samples, old, now, before));
+        line.push_str(&format!("{}{}", in_samples(samples), rate(samples, old, now, before)));
         if let Some(distinct) = hit["distinct_values_refused"].as_u64() {
-            let _ = write!(line, ", about {} distinct", grouped(distinct));
+            line.push_str(&format!(", about {} distinct", grouped(distinct)));
         }
         lines.push(ScreenLine::new(LineStyle::Alert, &line));
         let first = (text(&hit["first_hit"]), text(&hit["first_source"]));
         lines.push(ScreenLine::new(LineStyle::Plain, &format!("    first {} from {}", first.0, first.1)));
-        lines.push(ScreenLine::new(LineStyle::Plain, &format!("    such as {}", joined(&hit["examples"]))));
+        lines.push(ScreenLine::new(LineStyle::Plain, &format!("    for example {}", joined(&hit["examples"]))));
     }
 }
 
@@ -115,7 +111,7 @@ fn families(now: &Readout, before: Option<&Readout>, lines: &mut Vec<ScreenLine>
     if all().next().is_none() {
         return;
     }
-    // Names come from the wire, so even their width is bounded.
+    // Senders choose the names, so the column width is limited.
     let width = all().map(|family| text(&family["name"]).chars().count()).max().unwrap_or(0).clamp(8, 48);
     head(&format!("{:<width$}  {:<9} {:>10} {:>10}  WIDEST LABELS", "FAMILY", "TYPE", "SERIES", "BYTES"), lines);
     for family in all() {
@@ -140,9 +136,9 @@ fn conflicts(conflicts: &Value, lines: &mut Vec<ScreenLine>) {
     }
     head("CONFLICTS", lines);
     for conflict in list(conflicts) {
-        let said = format!("{} ({})", text(&conflict["name"]), text(&conflict["reason"]));
+        let title = format!("{} ({})", text(&conflict["name"]), text(&conflict["reason"]));
         let samples = in_samples(number(&conflict["samples"]));
-        lines.push(ScreenLine::new(LineStyle::Plain, &format!("{said}: {}; {samples}", text(&conflict["policy"]))));
+        lines.push(ScreenLine::new(LineStyle::Plain, &format!("{title}: {}; {samples}", text(&conflict["policy"]))));
         for (word, side) in [("kept", &conflict["kept"]), ("came", &conflict["came"])].iter().filter(|(_, side)| side.is_object()) {
             let example = side["sample"].as_str().or_else(|| side["help"].as_str()).unwrap_or_default();
             let (kind, name) = (text(&side["type"]), text(&side["name"]));
@@ -163,8 +159,8 @@ fn rejections(now: &Readout, before: Option<&Readout>, lines: &mut Vec<ScreenLin
         lines.push(ScreenLine::new(LineStyle::Alert, &format!("{reason}: {}{}", grouped(count), rate(count, old, now, before))));
         let last = &rejection["last"];
         if last.is_object() {
-            let said = format!("    last {} from {}: {}", text(&last["time"]), text(&last["source"]), text(&last["input"]));
-            lines.push(ScreenLine::new(LineStyle::Plain, &said));
+            let line = format!("    last {} from {}: {}", text(&last["time"]), text(&last["source"]), text(&last["input"]));
+            lines.push(ScreenLine::new(LineStyle::Plain, &line));
         }
     }
 }
@@ -174,12 +170,15 @@ fn head(text: &str, lines: &mut Vec<ScreenLine>) {
     lines.push(ScreenLine::new(LineStyle::Head, text));
 }
 
-/// How many came a second since the earlier answer; nothing where none came, or nothing is known.
+/// The rate per second since the earlier readout; empty if it is zero or unknown.
 fn rate(count: u64, old: Option<u64>, now: &Readout, before: Option<&Readout>) -> String {
     let (Some(old), Some(before)) = (old, before) else { return String::new() };
     let seconds = now.at.duration_since(before.at).as_secs_f64();
-    let came = count.saturating_sub(old);
-    if came == 0 || seconds <= 0.0 { String::new() } else { format!(" (+{}/s)", grouped((came as f64 / seconds).ceil() as u64)) }
+    let increase = count.saturating_sub(old);
+    if increase == 0 || seconds <= 0.0 {
+        return String::new();
+    }
+    format!(" (+{}/s)", grouped((increase as f64 / seconds).ceil() as u64))
 }
 
 fn list(value: &Value) -> impl Iterator<Item = &Value> {
@@ -202,7 +201,7 @@ fn in_samples(number: u64) -> String {
     if number == 1 { "1 sample".to_owned() } else { format!("{} samples", grouped(number)) }
 }
 
-/// `1,234,567`.
+/// Formats with thousands separators: `1,234,567`.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
@@ -246,7 +245,7 @@ mod tests {
             "families": 1, "families_limit": 0, "resting_series": 7,
         });
         let conflict = json!({
-            "name": "up", "reason": "type", "policy": "refused: so it is", "samples": 2,
+            "name": "up", "reason": "type", "policy": "rejected: for a reason", "samples": 2,
             "kept": { "name": "up", "type": "counter", "sample": "up:1|c", "source": "udp 127.0.0.1:5" },
             "came": { "name": "up", "type": "gauge", "sample": "up:1|g\n", "source": "unknown" },
         });
@@ -261,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn the_culprit_stands_there_and_nothing_of_the_wire_moves_the_cursor() {
+    fn lines_show_offenders_and_replace_control_characters() {
         let start = Instant::now();
         let (before, now) = (readout(start, 1_000), readout(start + Duration::from_secs(2), 49_900));
         let lines = lines(&now, Some(&before));
@@ -271,21 +270,21 @@ mod tests {
             "series    [#######################.]  95.0 %  190,000 of 200,000
 bytes     [........................]   0.0 %  23.0 KiB of 128.0 MiB
 families  [........................]   0.0 %  1 of 0
-resting   7 expired series keep their values
+expired   7 series in the grace period
 
 LIMITS HIT
 new families: families, refuse 3 samples
     first  from
-    such as
+    for example
 login: values_per_label of label user, fold 49,900 samples (+24,450/s), about 49,900 distinct
     first 2023-11-14T22:13:20Z from udp 127.0.0.1:5
-    such as u100, u\u{fffd}[2J
+    for example u100, u\u{fffd}[2J
 
 FAMILY    TYPE          SERIES      BYTES  WIDEST LABELS
 login     counter          100   23.0 KiB  user 100 (u0, u1); site 1 (eu)
 
 CONFLICTS
-up (type): refused: so it is; 2 samples
+up (type): rejected: for a reason; 2 samples
     kept counter up: up:1|c   from udp 127.0.0.1:5
     came gauge up: up:1|g\u{fffd}   from unknown
 
@@ -297,7 +296,7 @@ malformed_line: 49,900 (+24,450/s)
     }
 
     #[test]
-    fn an_answer_of_any_form_is_shown_somehow() {
+    fn unexpected_json_is_shown_without_a_panic() {
         for odd in [json!(null), json!([]), json!({ "families": [1, {}], "families_kept_out": [null], "totals": 7 })] {
             let now = Readout { cardinality: odd.clone(), conflicts: json!([odd]), rejections: json!([odd, 1]), at: Instant::now() };
             assert!(lines(&now, Some(&now)).len() >= 3);
@@ -305,7 +304,7 @@ malformed_line: 49,900 (+24,450/s)
     }
 
     #[test]
-    fn numbers_for_people() {
+    fn numbers_are_grouped_and_scaled() {
         assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
         assert_eq!([0, 10_240, 10_485_760].map(bytes), ["0 B", "10.0 KiB", "10.0 MiB"]);
         assert_eq!("a\u{202e}b\u{9b}\t".chars().map(plain).collect::<String>(), "a\u{fffd}b\u{fffd}\u{fffd}");

@@ -1,4 +1,4 @@
-//! What a running bridge says at one time, asked of its API over HTTP. Must not know how it is shown.
+//! Queries the HTTP API of a running bridge.
 
 use std::time::Instant;
 
@@ -6,27 +6,27 @@ use serde_json::Value;
 
 use crate::program::ask::Client;
 
-/// Bytes of one answer.
-const ANSWER_BYTES: usize = 16 << 20;
+/// The maximum size of one response.
+const MAX_RESPONSE_BYTES: usize = 16 << 20;
 
-/// What the bridge says at one time.
+/// The API data of a bridge at one time.
 pub(super) struct Readout {
-    /// The answer of `/api/v1/cardinality`.
+    /// The data of `/api/v1/cardinality`.
     pub(super) cardinality: Value,
     /// The conflicts of `/api/v1/conflicts`.
     pub(super) conflicts: Value,
-    /// The rejections of `/api/v1/rejections`; nothing of a bridge that does not know it.
+    /// The rejections of `/api/v1/rejections`; null if the bridge is too old to have that path.
     pub(super) rejections: Value,
-    /// When it said so.
+    /// When the data was received.
     pub(super) at: Instant,
 }
 
 impl Readout {
-    /// Asks the bridge for at most `limit` families. An error says in words what went wrong.
+    /// Queries the bridge for at most `limit` families. The error is a message for the operator.
     pub(super) fn take(client: &Client, limit: u16) -> Result<Self, String> {
-        let cardinality = ask(client, &format!("/api/v1/cardinality?limit={limit}"))?;
-        let conflicts = ask(client, "/api/v1/conflicts")?;
-        let rejections = ask(client, "/api/v1/rejections").unwrap_or_default();
+        let cardinality = query(client, &format!("/api/v1/cardinality?limit={limit}"))?.required()?;
+        let conflicts = query(client, "/api/v1/conflicts")?.required()?;
+        let rejections = query(client, "/api/v1/rejections")?.data;
         Ok(Self {
             rejections: rejections["rejections"].clone(),
             cardinality,
@@ -36,16 +36,36 @@ impl Readout {
     }
 }
 
-/// The `data` of an answer.
-fn ask(client: &Client, path: &str) -> Result<Value, String> {
-    let (url, answer) = (client.base(), client.get(path, ANSWER_BYTES)?);
-    let document: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    match (answer.status, &document["data"]) {
-        (200, Value::Object(_)) => Ok(document["data"].clone()),
-        (401, _) if client.has_password() => Err(format!("{url}{path} does not take this user and password")),
-        (401, _) => Err(format!(
-            "{url}{path} asks for a password; give it with --user and --password-file, or open the path with --web.no-auth-paths={path}"
-        )),
-        (status, _) => Err(format!("{url}{path} answers {status}, and not as a statsd-bridge does")),
+/// The response of one API path.
+struct ApiResponse {
+    url: String,
+    /// The `data` of the response; null if the path does not exist.
+    data: Value,
+}
+
+impl ApiResponse {
+    /// The data; an error if the path does not exist.
+    fn required(self) -> Result<Value, String> {
+        if self.data.is_null() { Err(unexpected(&self.url, 404)) } else { Ok(self.data) }
     }
+}
+
+fn query(client: &Client, path: &str) -> Result<ApiResponse, String> {
+    let (url, answer) = (format!("{}{path}", client.base()), client.get(path, MAX_RESPONSE_BYTES)?);
+    match answer.status {
+        200 => match serde_json::from_slice::<Value>(&answer.body).map(|mut document| document["data"].take()) {
+            Ok(data @ Value::Object(_)) => Ok(ApiResponse { url, data }),
+            _ => Err(unexpected(&url, 200)),
+        },
+        404 => Ok(ApiResponse { url, data: Value::Null }),
+        401 if client.has_password() => Err(format!("{url} rejected the user or the password")),
+        401 => {
+            Err(format!("{url} requires a password; set --user and --password-file, or start the bridge with --web.no-auth-paths={path}"))
+        }
+        status => Err(unexpected(&url, status)),
+    }
+}
+
+fn unexpected(url: &str, status: u16) -> String {
+    format!("{url} returned status {status}, which is not a response of statsd-bridge")
 }

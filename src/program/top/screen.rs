@@ -1,6 +1,5 @@
-//! A terminal with a screen of its own: drawn over, resized, and left as it was found. Must not know the bridge.
+//! Draws lines on the terminal's alternate screen, and restores the terminal at the end.
 
-use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Read, Write};
 
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
@@ -9,23 +8,23 @@ use tokio::sync::oneshot;
 
 use super::lines::{LineStyle, ScreenLine};
 
-/// Another screen, no cursor, long lines cut; and back.
+/// Escape sequences: enter the alternate screen, hide the cursor and disable line wrapping; and the reverse.
 const ENTER: &str = "\x1b[?1049h\x1b[?25l\x1b[?7l";
 const LEAVE: &str = "\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l";
 
-/// A width and height for a terminal that does not say.
-const USUAL: (usize, usize) = (80, 24);
+/// The size if the terminal does not report one.
+const DEFAULT_SIZE: (usize, usize) = (80, 24);
 
-/// What ends a wait.
+/// An event of the terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Event {
     /// `q`, Ctrl-C or a signal.
     End,
-    /// The terminal has another size.
+    /// The terminal was resized.
     Resized,
 }
 
-/// The terminal, until it is dropped.
+/// The alternate screen. Dropping it restores the terminal.
 pub(super) struct Screen {
     keys: Option<Keyboard>,
     ends: [Signal; 3],
@@ -33,15 +32,15 @@ pub(super) struct Screen {
     has_colour: bool,
 }
 
-/// The keyboard, raw: a key is read when it is pressed, and none is shown.
+/// The keyboard in raw mode: keys are read immediately and not echoed.
 struct Keyboard {
-    /// Told, or left alone, by the thread that reads.
+    /// Completes when the reading thread ends.
     ended: oneshot::Receiver<()>,
     old: Termios,
 }
 
 impl Screen {
-    /// Takes the terminal over. Where stdin is none, only signals end it.
+    /// Enters the alternate screen. If stdin is not a terminal, only signals end the program.
     pub(super) fn enter() -> io::Result<Self> {
         let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
         let [interrupt, terminate, hangup] = kinds;
@@ -55,27 +54,27 @@ impl Screen {
         Ok(screen)
     }
 
-    /// Draws all anew, as much as there is room for.
-    pub(super) fn draw(&self, title: &str, trouble: Option<&str>, lines: &[ScreenLine]) -> io::Result<()> {
+    /// Redraws the screen with as many lines as fit.
+    pub(super) fn draw(&self, title: &str, error: Option<&str>, lines: &[ScreenLine]) -> io::Result<()> {
         let (width, height) = match tcgetwinsize(io::stdout()) {
             Ok(size) if size.ws_col > 0 && size.ws_row > 0 => (usize::from(size.ws_col), usize::from(size.ws_row)),
-            _ => USUAL,
+            _ => DEFAULT_SIZE,
         };
-        let head = [ScreenLine::new(LineStyle::Dim, title), ScreenLine::new(LineStyle::Alert, trouble.unwrap_or_default())];
+        let head = [ScreenLine::new(LineStyle::Dim, title), ScreenLine::new(LineStyle::Alert, error.unwrap_or_default())];
         let mut out = String::from("\x1b[H");
         for (at, line) in head.iter().chain(lines).take(height).enumerate() {
             let text: String = line.text.chars().take(width).collect();
             let newline = if at == 0 { "" } else { "\r\n" };
-            let _ = match line.style.code().filter(|_| self.has_colour) {
-                Some(code) => write!(out, "{newline}\x1b[{code}m{text}\x1b[0m\x1b[K"),
-                None => write!(out, "{newline}{text}\x1b[K"),
-            };
+            match line.style.code().filter(|_| self.has_colour) {
+                Some(code) => out.push_str(&format!("{newline}\x1b[{code}m{text}\x1b[0m\x1b[K")),
+                None => out.push_str(&format!("{newline}{text}\x1b[K")),
+            }
         }
         out.push_str("\x1b[J");
         put(&out)
     }
 
-    /// Waits for something to happen.
+    /// Waits for the next event.
     pub(super) async fn event(&mut self) -> Event {
         let [interrupt, terminate, hangup] = &mut self.ends;
         tokio::select! {
@@ -90,6 +89,7 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
+        // If the terminal is gone, there is nothing to restore.
         let _ = put(LEAVE);
     }
 }
@@ -102,31 +102,33 @@ impl Keyboard {
         tcsetattr(io::stdin(), OptionalActions::Now, &raw)?;
         let (end, ended) = oneshot::channel();
         let keys = Self { ended, old };
-        // A thread of its own, because a key may never come: it ends with the program.
+        // Reading blocks, so it needs a thread. The thread ends with the process.
         std::thread::Builder::new().name("keys".to_owned()).spawn(move || {
-            until_end();
+            wait_for_end_key();
+            // The receiver is gone if a signal ended the screen first.
             let _ = end.send(());
         })?;
         Ok(keys)
     }
 
-    /// Waits for a key that ends it; for ever without a keyboard.
+    /// Waits for a key that ends the program; waits forever without a keyboard.
     async fn end(keys: Option<&mut Self>) {
         match keys {
+            // The thread sends or ends; both mean that no more keys are read.
             Some(keys) => (&mut keys.ended).await.unwrap_or_default(),
             None => std::future::pending().await,
         }
     }
 }
 
-/// Reads keys until one of them, or a keyboard that is gone, ends it.
-fn until_end() {
+/// Reads keys until one ends the program or stdin is closed.
+fn wait_for_end_key() {
     let mut typed = [0; 64];
     loop {
         match io::stdin().lock().read(&mut typed) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Ok(0) | Err(_) => return,
-            // Ctrl-C and Ctrl-D are 3 and 4.
+            // 3 is Ctrl-C, 4 is Ctrl-D.
             Ok(length) if typed.iter().take(length).any(|key| matches!(key, b'q' | b'Q' | 3 | 4)) => return,
             Ok(_) => {}
         }
@@ -135,6 +137,7 @@ fn until_end() {
 
 impl Drop for Keyboard {
     fn drop(&mut self) {
+        // If the terminal is gone, there is nothing to restore.
         let _ = tcsetattr(io::stdin(), OptionalActions::Flush, &self.old);
     }
 }

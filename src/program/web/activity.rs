@@ -1,9 +1,9 @@
-//! What one connection is doing and since when, which deadline it has missed, and why it was cut.
+//! The state of one connection: its phase, its deadlines, and why it was cut.
 //!
-//! hyper has one timeout for both a slow header and an idle connection, and none for a client that stops reading. So the connection
-//! notes its progress here, and a check beside it cuts it. The check runs at a fixed interval, a quarter of the shortest deadline,
-//! instead of one timer for each phase: a deadline is then kept to within a quarter, and nothing depends on when hyper polls.
-//! `connection` writes what happens and `scrape` reads it; this module stands below both. It knows time, no sockets and no HTTP.
+//! hyper has one timeout for both slow headers and idle connections, and none for clients that stop reading. Therefore connections
+//! record their progress here, and a check cuts connections that miss a deadline. The check runs at a fixed interval, a quarter of the
+//! shortest deadline. In contrast to one timer per phase, it does not depend on when hyper polls; a deadline may be exceeded by up to
+//! the interval. `connection` updates this state and `scrape` reads it; both import this module. It does not depend on sockets or HTTP.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -12,36 +12,37 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
-/// How long a client may take nothing of its response before its connection may be evicted.
+/// A connection may be evicted once its client has read nothing of the response for this time.
 pub(super) const STALLED: Duration = Duration::from_secs(1);
 
-/// How long a client's system may take to say that nobody reads a response, and how often that is waited for while the response is
-/// still being written.
-pub(super) const RECEIPT: Duration = Duration::from_secs(1);
-const RECEIPTS: u32 = 60;
+/// How long a client's system may take to reset the connection if the client did not read the response.
+pub(super) const RECEIPT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Why a connection was cut, in the order of the metric's reasons.
+/// How many times delivery is checked while the response is still being written.
+const MAX_RECEIPT_CHECKS: u32 = 60;
+
+/// Why a connection was cut, in the order of the `reason` label values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CutReason {
-    /// No request came for too long.
+    /// No request arrived in time.
     Idle,
-    /// A header did not end.
+    /// The request headers were not complete in time.
     Header,
-    /// The client did not take a byte of its response.
+    /// The client read nothing of its response for too long.
     Write,
     /// The response as a whole took too long.
     Response,
-    /// Others needed its room.
+    /// Another connection needed its slot.
     Evicted,
-    /// A header was over the limit.
+    /// The request headers were too large.
     HeaderTooLarge,
-    /// The bytes were not HTTP.
+    /// The input was not valid HTTP.
     Malformed,
-    /// It did over and over what costs the server and leads to nothing, such as requests that it takes back.
+    /// The client repeated expensive operations without a result, for example requests that it resets.
     Flood,
 }
 
-/// How long each phase of a connection may last.
+/// The deadlines of a connection, by phase.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Deadlines {
     pub(super) idle: Duration,
@@ -58,48 +59,49 @@ impl Deadlines {
     }
 }
 
-/// Where between two requests a connection is.
+/// The phase of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ConnectionPhase {
     /// Waiting for a request.
     Idle,
-    /// Part of a header has come.
+    /// A part of the request headers was received.
     Header,
-    /// The client has done its part, and waits for a place or a turn.
+    /// The request was received; the connection waits for a slot or a turn.
     Waiting,
     /// A request is being answered.
     Handling,
-    /// The response is complete and being written.
+    /// The response is complete and is being written.
     Writing,
 }
 
-/// What becomes of a connection that others need the room of; those that compare lower are evicted first.
+/// The order in which connections are evicted: lower ranks first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Standing {
-    /// Its client has taken nothing of its response since then.
+pub(super) enum EvictionRank {
+    /// The client has read nothing of its response since this time.
     Stalled(Instant),
-    /// Its client has not sent the rest of its request, or of its part of a handshake, since then.
+    /// The client has not completed its request or handshake message since this time.
     Header(Instant),
-    /// It is silent after a request, since then.
-    Silent(Instant),
-    /// It is silent, and was sent an exposition before. Who asks most often compares lower: a scraper has time between two scrapes.
+    /// The connection has been idle after a request since this time.
+    Idle(Instant),
+    /// The connection is idle after a scrape. The duration is the average time between requests; frequent requests rank lower, because
+    /// scrapers request rarely.
     Scraper(Duration),
 }
 
-/// The activity of one connection. Its stream, its service and its check run in one task; besides them only whoever looks for a
-/// connection to evict takes the lock, so it is rarely waited for.
+/// The state of one connection. Its stream, service and deadline check run in one task. The only other user of the lock is the search for
+/// a connection to evict, so the lock is rarely contended.
 #[derive(Debug)]
 pub(super) struct Activity {
     progress: Mutex<ConnectionProgress>,
     /// Notified when another task cuts the connection.
     cut_by_others: Notify,
-    /// Notified when it is to end after what it is being answered.
-    asked_to_leave: Notify,
-    /// Asks the connection whether it broke.
+    /// Notified when the connection should close after its current response.
+    close_requested: Notify,
+    /// Reports whether the connection has failed.
     probe: OnceLock<Probe>,
 }
 
-/// Says of a connection whether it broke, also when nothing is to be read or written any more.
+/// Reports whether a connection has failed, even if nothing is being read or written.
 struct Probe(Box<dyn Fn() -> bool + Send + Sync>);
 
 impl fmt::Debug for Probe {
@@ -111,13 +113,13 @@ impl fmt::Debug for Probe {
 #[derive(Debug)]
 struct ConnectionProgress {
     phase: ConnectionPhase,
-    /// When the phase began; while idle, when the last byte went either way.
+    /// When the phase started; for an idle connection, when the last byte was read or written.
     since: Instant,
-    /// Since when the client takes nothing of what is to be written.
+    /// Since when the client reads nothing while data is waiting to be written.
     stalled: Option<Instant>,
-    /// Whether all that is written is noted here.
+    /// Whether all writes are recorded here.
     is_observed: bool,
-    /// Whether bytes came during a response; they may begin the next header.
+    /// Whether bytes arrived during a response; they may be the start of the next request.
     read_ahead: bool,
     /// Why the connection was cut, if it was.
     cut: Option<CutReason>,
@@ -126,11 +128,15 @@ struct ConnectionProgress {
     began: Instant,
     requests: u32,
     has_scraped: bool,
-    /// Whether it was asked to end after what it is being answered.
-    is_leaving: bool,
+    /// Whether the connection should close after its current response.
+    is_close_requested: bool,
 }
 
 impl ConnectionProgress {
+    fn set_stalled(&mut self, is_stalled: bool) {
+        self.stalled = is_stalled.then(|| self.stalled.unwrap_or_else(Instant::now));
+    }
+
     fn time_per_request(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.began) / self.requests.max(1)
     }
@@ -150,12 +156,12 @@ impl Activity {
             began: now,
             requests: 0,
             has_scraped: false,
-            is_leaving: false,
+            is_close_requested: false,
         };
         Arc::new(Self {
             progress: Mutex::new(progress),
             cut_by_others: Notify::new(),
-            asked_to_leave: Notify::new(),
+            close_requested: Notify::new(),
             probe: OnceLock::new(),
         })
     }
@@ -164,45 +170,45 @@ impl Activity {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The connection waits for a request from now on: after a TLS handshake, and in HTTP/2 after the last open request.
-    pub(super) fn awaits_request(&self) {
+    /// The connection becomes idle: after a TLS handshake step, or after the last open HTTP/2 request.
+    pub(super) fn start_idle(&self) {
         let mut progress = self.progress();
         (progress.phase, progress.since) = (ConnectionPhase::Idle, Instant::now());
     }
 
-    /// The client has done its part: what is missing is a place or a turn.
-    pub(super) fn awaits_turn(&self) {
+    /// The connection starts to wait for a slot or a turn.
+    pub(super) fn start_waiting(&self) {
         let mut progress = self.progress();
         (progress.phase, progress.since) = (ConnectionPhase::Waiting, Instant::now());
     }
 
-    /// It was sent an exposition to its end.
-    pub(super) fn scraped(&self) {
+    /// A scrape was answered completely.
+    pub(super) fn record_scrape(&self) {
         self.progress().has_scraped = true;
     }
 
-    /// All that is read and written is noted here from now on.
-    pub(super) fn is_observed_now(&self) {
+    /// Declares that all reads and writes are recorded from now on.
+    pub(super) fn set_observed(&self) {
         self.progress().is_observed = true;
     }
 
-    /// The header of a request is complete.
-    pub(super) fn request_began(&self) {
+    /// The headers of a request are complete.
+    pub(super) fn start_request(&self) {
         let mut progress = self.progress();
         progress.requests = progress.requests.saturating_add(1);
         (progress.phase, progress.since, progress.read_ahead) = (ConnectionPhase::Handling, Instant::now(), false);
     }
 
-    /// The response is complete; what is left is to write it.
-    pub(super) fn response_complete(&self) {
+    /// The response is complete and only needs to be written.
+    pub(super) fn complete_response(&self) {
         let mut progress = self.progress();
         if progress.phase == ConnectionPhase::Handling {
             progress.phase = ConnectionPhase::Writing;
         }
     }
 
-    /// Bytes came from the client.
-    pub(super) fn read(&self) {
+    /// Bytes were received from the client.
+    pub(super) fn record_read(&self) {
         let mut progress = self.progress();
         match progress.phase {
             ConnectionPhase::Idle | ConnectionPhase::Waiting => {
@@ -213,29 +219,28 @@ impl Activity {
         }
     }
 
-    /// Whether the client takes nothing of the responses that there are, as far as is known from time to time.
-    pub(super) fn took(&self, stalled: bool) {
-        let mut progress = self.progress();
-        progress.stalled = if stalled { progress.stalled.or_else(|| Some(Instant::now())) } else { None };
+    /// Records whether the client currently reads none of the open responses.
+    pub(super) fn set_stalled(&self, is_stalled: bool) {
+        self.progress().set_stalled(is_stalled);
     }
 
-    /// Bytes were to be written; `stalled` says that the client took none of them.
-    pub(super) fn wrote(&self, stalled: bool) {
+    /// Records a write; `is_stalled` means that the socket accepted no bytes.
+    pub(super) fn record_write(&self, is_stalled: bool) {
         let mut progress = self.progress();
-        progress.stalled = if stalled { progress.stalled.or_else(|| Some(Instant::now())) } else { None };
+        progress.set_stalled(is_stalled);
         if progress.phase == ConnectionPhase::Idle {
             progress.since = Instant::now();
         }
     }
 
-    /// Whether the client takes nothing of what is to be written now; none where that is not known.
+    /// Whether the client currently reads nothing; `None` if writes are not recorded.
     pub(super) fn is_stalled(&self) -> Option<bool> {
         let progress = self.progress();
         progress.is_observed.then_some(progress.stalled.is_some())
     }
 
-    /// Everything written so far was handed to the kernel.
-    pub(super) fn flushed(&self) {
+    /// Everything written so far was passed to the kernel.
+    pub(super) fn record_flush(&self) {
         let mut progress = self.progress();
         if progress.phase == ConnectionPhase::Writing {
             let next = if progress.read_ahead { ConnectionPhase::Header } else { ConnectionPhase::Idle };
@@ -243,25 +248,25 @@ impl Activity {
         }
     }
 
-    /// Reading or writing failed, or the connection ended in an error.
-    pub(super) fn failed(&self) {
+    /// Reading or writing failed, or the connection ended with an error.
+    pub(super) fn record_failure(&self) {
         self.progress().failed = true;
     }
 
-    /// What says whether the connection broke where nothing is read or written.
-    pub(super) fn ask(&self, probe: impl Fn() -> bool + Send + Sync + 'static) {
-        // The first one stays; there is one.
-        let _ = self.probe.set(Probe(Box::new(probe)));
+    /// Sets a function that reports whether the connection has failed. Call it at most once.
+    pub(super) fn set_probe(&self, probe: impl Fn() -> bool + Send + Sync + 'static) {
+        let set = self.probe.set(Probe(Box::new(probe)));
+        debug_assert!(set.is_ok(), "the probe is set once");
     }
 
-    /// Whether the client got a response whose last byte is on its way. A client that left has its system say so as soon as it gets the
-    /// response, so that is waited for.
-    pub(super) async fn has_delivered(&self) -> bool {
-        for _ in 0..RECEIPTS {
-            sleep(RECEIPT).await;
-            let is_broken = self.probe.get().is_some_and(|probe| probe.0());
+    /// Waits until the response is written, and returns whether the client received it. If the client has closed the connection, its system
+    /// answers the response with a reset, so this waits for one.
+    pub(super) async fn is_delivered(&self) -> bool {
+        for _ in 0..MAX_RECEIPT_CHECKS {
+            sleep(RECEIPT_TIMEOUT).await;
+            let has_failed = self.probe.get().is_some_and(|probe| probe.0());
             let progress = self.progress();
-            if is_broken || progress.failed || progress.cut.is_some() {
+            if has_failed || progress.failed || progress.cut.is_some() {
                 return false;
             }
             if progress.phase != ConnectionPhase::Writing {
@@ -271,7 +276,7 @@ impl Activity {
         false
     }
 
-    /// The deadline that is missed at `now`, if any.
+    /// The reason to cut the connection if a deadline has passed at `now`.
     fn overdue(&self, deadlines: &Deadlines, now: Instant) -> Option<CutReason> {
         let progress = self.progress();
         let passed = |since: Instant, limit| now.saturating_duration_since(since) >= limit;
@@ -287,7 +292,7 @@ impl Activity {
         passed(progress.since, limit).then_some(reason)
     }
 
-    /// Cuts the connection from another task. The first reason stays.
+    /// Cuts the connection from another task. The first reason is kept.
     pub(super) fn cut(&self, reason: CutReason) {
         self.progress().cut.get_or_insert(reason);
         self.cut_by_others.notify_one();
@@ -298,49 +303,49 @@ impl Activity {
         self.progress().cut
     }
 
-    /// Asks the connection to end once it is answered.
-    pub(super) fn ask_to_leave(&self) {
-        self.progress().is_leaving = true;
-        self.asked_to_leave.notify_one();
+    /// Requests that the connection closes after its current response.
+    pub(super) fn request_close(&self) {
+        self.progress().is_close_requested = true;
+        self.close_requested.notify_one();
     }
 
-    /// Whether the connection is cut, or was asked to end.
-    pub(super) fn is_ending(&self) -> bool {
+    /// Whether the connection was cut or should close after its current response.
+    pub(super) fn is_closing(&self) -> bool {
         let progress = self.progress();
-        progress.is_leaving || progress.cut.is_some()
+        progress.is_close_requested || progress.cut.is_some()
     }
 
-    /// Waits until the connection is asked to end.
-    pub(super) async fn asked_to_leave(&self) {
-        self.asked_to_leave.notified().await;
+    /// Waits until the connection should close after its current response.
+    pub(super) async fn close_requested(&self) {
+        self.close_requested.notified().await;
     }
 
-    /// What becomes of the connection where others need its room. None while it is being served, and once it is cut.
-    pub(super) fn standing(&self, now: Instant) -> Option<Standing> {
+    /// The eviction rank; `None` if the connection is busy, waiting, or already cut.
+    pub(super) fn eviction_rank(&self, now: Instant) -> Option<EvictionRank> {
         let progress = self.progress();
         match (progress.cut, progress.phase) {
             (Some(_), _) | (None, ConnectionPhase::Waiting) => None,
-            (None, ConnectionPhase::Idle) if progress.has_scraped => Some(Standing::Scraper(progress.time_per_request(now))),
-            (None, ConnectionPhase::Idle) if progress.requests > 0 => Some(Standing::Silent(progress.since)),
-            (None, ConnectionPhase::Idle | ConnectionPhase::Header) => Some(Standing::Header(progress.since)),
+            (None, ConnectionPhase::Idle) if progress.has_scraped => Some(EvictionRank::Scraper(progress.time_per_request(now))),
+            (None, ConnectionPhase::Idle) if progress.requests > 0 => Some(EvictionRank::Idle(progress.since)),
+            (None, ConnectionPhase::Idle | ConnectionPhase::Header) => Some(EvictionRank::Header(progress.since)),
             (None, ConnectionPhase::Handling | ConnectionPhase::Writing) => {
                 let is_long = |since: &Instant| now.saturating_duration_since(*since) >= STALLED;
-                progress.stalled.filter(is_long).map(Standing::Stalled)
+                progress.stalled.filter(is_long).map(EvictionRank::Stalled)
             }
         }
     }
 
     /// Whether a request is being answered.
-    pub(super) fn is_answered(&self) -> bool {
+    pub(super) fn is_busy(&self) -> bool {
         matches!(self.progress().phase, ConnectionPhase::Handling | ConnectionPhase::Writing)
     }
 
-    /// Whether it is a place or a turn that is missing.
-    pub(super) fn has_waited(&self) -> bool {
+    /// Whether the connection waits for a slot or a turn.
+    pub(super) fn is_waiting(&self) -> bool {
         self.progress().phase == ConnectionPhase::Waiting
     }
 
-    /// How long it has been there for each request that it sent; who asks most often has the least.
+    /// The average time between requests.
     pub(super) fn time_per_request(&self, now: Instant) -> Duration {
         self.progress().time_per_request(now)
     }
@@ -355,7 +360,7 @@ impl Activity {
         }
     }
 
-    /// Waits until the connection misses a deadline, or another task cuts it.
+    /// Waits until the connection misses a deadline or another task cuts it.
     pub(super) async fn cut_when_overdue(&self, deadlines: Deadlines) -> CutReason {
         loop {
             tokio::select! {

@@ -1,7 +1,7 @@
-//! Turns at something that few may do at once, given out fairly: each address in its turn, however many requests it has waiting.
+//! Limits how many requests do something concurrently. Client addresses take turns, however many requests each has waiting.
 //!
-//! Few may wait; for one more, the address that has most requests waiting loses its newest. So whoever asks without end shuts out
-//! nobody but himself. Knows addresses, and not what the turns are for.
+//! The number of waiting requests is limited. For one more, the newest request of the address with most waiting requests is rejected.
+//! Therefore a client that floods the server only delays its own requests.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,63 +10,72 @@ use tokio::sync::oneshot::{Receiver, Sender, channel};
 
 use super::addresses::ClientAddress;
 
-/// Turns that are shared by all addresses.
+/// A limited number of turns, shared by all client addresses.
 #[derive(Debug)]
 pub(super) struct FairTurns {
-    most_waiting: usize,
+    max_waiting: usize,
     queue: Mutex<TurnQueue>,
 }
 
 #[derive(Debug)]
 struct TurnQueue {
-    /// Turns that nobody has.
+    /// Turns that are not taken.
     free: usize,
     waiting: usize,
     by_client: HashMap<ClientAddress, VecDeque<Sender<Turn>>>,
-    /// The addresses that wait, whose turn is next first.
+    /// The addresses with waiting requests; the front address is next.
     order: VecDeque<ClientAddress>,
 }
 
-/// One turn; it ends when dropped.
+/// One turn. Dropping it passes the turn on.
 #[derive(Debug)]
 pub(super) struct Turn(Option<Arc<FairTurns>>);
 
+/// The result of requesting a turn.
+enum Joined {
+    /// A turn was free.
+    Granted(Turn),
+    /// The request waits; the receiver gets the turn, or an error if the request is displaced.
+    Waiting(Receiver<Turn>),
+    /// Too many requests wait.
+    Rejected,
+}
+
 impl FairTurns {
-    /// So many turns at once, and so many requests that may wait for one.
-    pub(super) fn new(turns: usize, most_waiting: usize) -> Arc<Self> {
+    /// Allows `turns` concurrent turns, at least one, and `max_waiting` waiting requests.
+    pub(super) fn new(turns: usize, max_waiting: usize) -> Arc<Self> {
         let queue = TurnQueue { free: turns.max(1), waiting: 0, by_client: HashMap::new(), order: VecDeque::new() };
-        Arc::new(Self { most_waiting, queue: Mutex::new(queue) })
+        Arc::new(Self { max_waiting, queue: Mutex::new(queue) })
     }
 
-    /// A turn; none if too many wait. Whoever drops the future waits no more.
+    /// Waits for a turn; `None` if the request is rejected because too many wait. Cancel safe.
     pub(super) async fn take(self: &Arc<Self>, client: ClientAddress) -> Option<Turn> {
-        let granted = match self.join(client)? {
-            Ok(turn) => return Some(turn),
-            Err(granted) => granted,
-        };
-        // An error: a request of another address needed the place.
-        granted.await.ok()
+        match self.join(client) {
+            Joined::Granted(turn) => Some(turn),
+            // An error means that a request of another address displaced this one.
+            Joined::Waiting(granted) => granted.await.ok(),
+            Joined::Rejected => None,
+        }
     }
 
-    /// A turn at once, or the way to one; none if too many wait.
-    fn join(self: &Arc<Self>, client: ClientAddress) -> Option<Result<Turn, Receiver<Turn>>> {
+    fn join(self: &Arc<Self>, client: ClientAddress) -> Joined {
         let mut queue = self.queue();
         if queue.free > 0 {
             queue.free -= 1;
-            return Some(Ok(Turn(Some(Arc::clone(self)))));
+            return Joined::Granted(Turn(Some(Arc::clone(self))));
         }
-        if queue.waiting >= self.most_waiting {
+        if queue.waiting >= self.max_waiting {
             queue.drop_abandoned();
         }
-        if queue.waiting >= self.most_waiting {
-            queue.make_place_for(client)?;
+        if queue.waiting >= self.max_waiting && !queue.make_room_for(client) {
+            return Joined::Rejected;
         }
         let (grant, granted) = channel();
         queue.push(client, grant);
-        Some(Err(granted))
+        Joined::Waiting(granted)
     }
 
-    /// Requests that wait now.
+    /// The number of waiting requests.
     #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {
         self.queue().waiting
@@ -76,7 +85,7 @@ impl FairTurns {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives a turn that has ended to the next request.
+    /// Passes a turn to the next waiting request.
     fn pass_on(self: Arc<Self>) {
         loop {
             let next = {
@@ -88,7 +97,7 @@ impl FairTurns {
             let Some(next) = next else { return };
             match next.send(Turn(Some(Arc::clone(&self)))) {
                 Ok(()) => return,
-                // It no longer waits: the turn is still to be given.
+                // The request was cancelled; try the next one.
                 Err(mut turn) => drop(turn.0.take()),
             }
         }
@@ -105,10 +114,12 @@ impl TurnQueue {
         self.waiting += 1;
     }
 
-    /// The oldest request of the address whose turn it is, which goes to the end of the order.
+    /// Removes the oldest request of the front address, and moves that address to the back.
     fn pop(&mut self) -> Option<Sender<Turn>> {
         let client = self.order.pop_front()?;
-        let queue = self.by_client.get_mut(&client)?;
+        let queue = self.by_client.get_mut(&client);
+        debug_assert!(queue.as_ref().is_some_and(|queue| !queue.is_empty()), "every address in the order has waiting requests");
+        let queue = queue?;
         let next = queue.pop_front();
         self.waiting -= usize::from(next.is_some());
         if queue.is_empty() {
@@ -119,22 +130,20 @@ impl TurnQueue {
         next
     }
 
-    /// Forgets those who no longer wait.
+    /// Removes cancelled requests.
     fn drop_abandoned(&mut self) {
         self.by_client.values_mut().for_each(|queue| queue.retain(|grant| !grant.is_closed()));
         self.forget_empty();
     }
 
-    /// Takes the newest request of the address that has most; none if that is `client` itself.
-    fn make_place_for(&mut self, client: ClientAddress) -> Option<()> {
+    /// Rejects the newest request of the address with most waiting requests; returns false if `client` itself has about as many.
+    fn make_room_for(&mut self, client: ClientAddress) -> bool {
         let own = self.by_client.get(&client).map_or(0, VecDeque::len);
-        let longest = self.by_client.values_mut().max_by_key(|queue| queue.len())?;
-        if longest.len() <= own + 1 {
-            return None;
-        }
+        let longest = self.by_client.values_mut().max_by_key(|queue| queue.len()).filter(|queue| queue.len() > own + 1);
+        let Some(longest) = longest else { return false };
         longest.pop_back();
         self.waiting -= 1;
-        Some(())
+        true
     }
 
     fn forget_empty(&mut self) {
@@ -165,13 +174,27 @@ mod tests {
     }
 
     fn waiting(turns: &Arc<FairTurns>, last: u8) -> Receiver<Turn> {
-        turns.join(client(last)).expect("a place").expect_err("no turn is free")
+        match turns.join(client(last)) {
+            Joined::Waiting(granted) => granted,
+            Joined::Granted(_) | Joined::Rejected => panic!("no turn is free, and one more may wait"),
+        }
+    }
+
+    fn granted(turns: &Arc<FairTurns>, last: u8) -> Turn {
+        match turns.join(client(last)) {
+            Joined::Granted(turn) => turn,
+            Joined::Waiting(_) | Joined::Rejected => panic!("a turn is free"),
+        }
+    }
+
+    fn is_rejected(turns: &Arc<FairTurns>, last: u8) -> bool {
+        matches!(turns.join(client(last)), Joined::Rejected)
     }
 
     #[test]
-    fn each_address_has_its_turn() {
+    fn addresses_take_turns() {
         let turns = FairTurns::new(1, 10);
-        let first = turns.join(client(1)).expect("a place").expect("a turn");
+        let first = granted(&turns, 1);
         let mut many: Vec<_> = (0..3).map(|_| waiting(&turns, 1)).collect();
         let mut other = waiting(&turns, 2);
         drop(first);
@@ -179,7 +202,7 @@ mod tests {
         assert!(other.try_recv().is_err() && many[1].try_recv().is_err());
         drop(second);
         let third = other.try_recv().expect("then the other address");
-        // Who waits no more is passed over.
+        // Cancelled requests are skipped.
         drop(many.remove(1));
         drop(third);
         drop(many[1].try_recv().expect("then the first again"));
@@ -188,14 +211,14 @@ mod tests {
     }
 
     #[test]
-    fn who_has_most_waiting_loses_its_newest_for_another() {
+    fn the_address_with_most_waiting_requests_loses_its_newest() {
         let turns = FairTurns::new(1, 3);
-        let turn = turns.join(client(1)).expect("a place").expect("a turn");
+        let turn = granted(&turns, 1);
         let mut many: Vec<_> = (0..3).map(|_| waiting(&turns, 1)).collect();
-        assert!(turns.join(client(1)).is_none(), "not for its own");
+        assert!(is_rejected(&turns, 1), "an address never displaces its own requests");
         let mut other = waiting(&turns, 2);
         assert!(matches!(many[2].try_recv(), Err(tokio::sync::oneshot::error::TryRecvError::Closed)));
-        assert!(turns.join(client(2)).is_none(), "they have as many but one");
+        assert!(is_rejected(&turns, 2), "the other address has only one more");
         let _third = many.pop();
         drop(many.pop());
         let _again = waiting(&turns, 2);
@@ -205,9 +228,9 @@ mod tests {
     }
 
     #[test]
-    fn a_turn_is_not_lost_with_the_one_who_was_given_it() {
+    fn a_turn_granted_to_a_cancelled_request_is_passed_on() {
         let turns = FairTurns::new(1, 3);
-        let turn = turns.join(client(1)).expect("a place").expect("a turn");
+        let turn = granted(&turns, 1);
         let (gone, mut next) = (waiting(&turns, 1), waiting(&turns, 2));
         drop(turn);
         drop(gone);

@@ -45,7 +45,7 @@ pub(super) fn acceptor(options: WebOptions, bridge: &Bridge, state: &WebState) -
         allow_from,
         limits,
         drain_timeout,
-        asks_clients: bridge.options().counters_start_at_zero.is_some(),
+        confirm_delivery: bridge.options().counters_start_at_zero.is_some(),
         open: Arc::clone(&state.open),
         handshakes: state.handshakes.clone(),
         gate: Arc::clone(&state.gate),

@@ -9,7 +9,7 @@ use super::{Stamp, add_finite, add_weights};
 
 /// One worker's part of a histogram, in one allocation: a head of five words, and a weight for each bucket, `+Inf` last.
 ///
-/// A reader always gets the sum and the buckets of one moment, whatever the writer does meanwhile; see [`Words`].
+/// A reader always gets the sum and the buckets of one moment, whatever the writer does meanwhile; see `Words`.
 #[derive(Debug, Clone)]
 pub struct HistogramCell(Arc<[AtomicU64]>);
 

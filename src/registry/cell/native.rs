@@ -30,7 +30,7 @@ const FLOOR_BYTES: usize = 192;
 /// One worker's part of a histogram with native and classic buckets: one thread observes, the scrape reads now and then.
 ///
 /// Memory: about 150 bytes beside the classic cell when new, and 12 bytes for each populated bucket, of which there are
-/// [`NativeOptions::max_buckets`] at most, and one; or 268 where that is less, because there is no coarser schema than -4. A sample
+/// `NativeOptions::max_buckets` at most, and one; or 268 where that is less, because there is no coarser schema than -4. A sample
 /// that falls into a bucket that is populated allocates nothing. It takes its bytes from an account; where the budget has no more, a
 /// cell that grows halves its resolution.
 #[derive(Debug)]

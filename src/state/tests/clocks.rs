@@ -1,5 +1,5 @@
-//! Snapshots of a bridge whose wall clock was set while it ran: they say wall time, so that the next start, whose timeline begins there,
-//! finds all of it as old as it is.
+//! Snapshots of a bridge whose wall clock was set while it ran. Their times are in wall time, because the timeline of the next start
+//! begins at the wall clock.
 
 use super::*;
 
@@ -11,7 +11,7 @@ fn options() -> Options {
     Options { ttl, grace_ms: 10_000, observer: Observer::Summary(summary), counters_start_at_zero: Some(5_000), ..Options::default() }
 }
 
-/// A time of the timeline, as the next start has it.
+/// A time of the timeline of the next start.
 fn by_wall(time: Timestamp, offset_ms: i64) -> Timestamp {
     Timestamp::from_millis(time.as_millis().saturating_add_signed(offset_ms))
 }
@@ -34,32 +34,32 @@ fn ages_are_right_after_the_wall_clock_was_set() {
         worker.ingest(b"early:4|h", at(1_000));
         before.set_wall_offset(offset_ms);
         worker.ingest(b"g:7|g\nlate:5|h\nc:3|c", at(2_000));
-        // Its 0 is seen, and stays until 7,000.
+        // This exposition delivers the 0, which is shown until 7,000.
         before.render(at(2_000), &mut out);
         let bytes = bytes_of(&before, at(2_500));
         let header = read_header(&mut &bytes[..]).expect("a header");
         assert_eq!(header.written, by_wall(at(2_500), offset_ms));
 
         let now = |millis| by_wall(at(millis), offset_ms);
-        let restored = take_up(&after, &bytes, now(2_900)).expect("a good snapshot");
+        let restored = restore(&after, &bytes, now(2_900)).expect("a good snapshot");
         assert_eq!(restored, Restored { series: 5, ..Restored::default() }, "{offset_ms}");
         let mut worker = after.worker();
-        let text = page(&after, now(6_500));
+        let text = exposition(&after, now(6_500));
         for line in ["c 0", "g 7", "early{quantile=\"0.5\"} 4", "late{quantile=\"0.5\"} 5"] {
             assert!(text.contains(&format!("{line}\n")), "{line} at {offset_ms} in {text}");
         }
         worker.ingest(b"rests:1|c", now(9_000));
-        let text = page(&after, now(14_500));
+        let text = exposition(&after, now(14_500));
         assert!(text.contains("c 3\n") && text.contains("rests 10\n"), "{text}");
         pass(&after, &mut worker, now(12_000));
-        let text = page(&after, now(75_000));
-        assert!(!text.contains("\ng 7\n"), "its ttl is over: {text}");
+        let text = exposition(&after, now(75_000));
+        assert!(!text.contains("\ng 7\n"), "its ttl has passed: {text}");
         assert!(text.contains("late{quantile=\"0.5\"} NaN\n"), "it left the window: {text}");
     }
 }
 
 #[test]
-fn a_created_time_is_that_of_the_clock_in_force_when_the_series_began() {
+fn a_created_timestamp_never_changes() {
     let [before, after] = [(); 2].map(|()| Bridge::new(options()));
     let mut worker = before.worker();
     worker.ingest(b"early:4|h", at(0));
@@ -70,16 +70,16 @@ fn a_created_time_is_that_of_the_clock_in_force_when_the_series_began() {
     };
     let expected = [0, DAYS_MS as u64 + 100];
     assert_eq!(created(&before), expected);
-    take_up(&after, &bytes_of(&before, at(200)), by_wall(at(300), DAYS_MS)).expect("a good snapshot");
+    restore(&after, &bytes_of(&before, at(200)), by_wall(at(300), DAYS_MS)).expect("a good snapshot");
     assert_eq!(created(&after), expected);
-    // The clock is set once more, to before the second began: what was said stays said.
+    // The clock is set once more, to before the second series was created.
     after.set_wall_offset(-2 * DAYS_MS);
     after.worker().ingest(b"early:4|h\nlate:5|h", by_wall(at(400), DAYS_MS));
     assert_eq!(created(&after), expected);
 }
 
 #[test]
-fn exemplars_say_wall_time() {
+fn exemplars_have_wall_time() {
     let bridge = Bridge::new(Options { exemplar_tag: crate::options::TagKey::new("trace").ok(), ..Options::default() });
     bridge.worker().ingest(b"h:0.2|h|#trace:abc", at(0));
     let text = |bridge: &Bridge| {

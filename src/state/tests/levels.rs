@@ -1,40 +1,40 @@
-//! What is restored after a crash, and of counters that expositions show at 0 first.
+//! Restarts after a crash, and restarts of counters that expositions show at 0 first.
 
 use super::*;
 
 #[test]
-fn a_zero_that_nobody_got_is_shown_after_a_restart() {
+fn a_zero_that_was_not_delivered_is_shown_after_a_restart() {
     let limits = Limits { series_per_family: 1, overflow: Overflow::Fold, ..Limits::default() };
     let with = || Bridge::new(Options { limits, counters_start_at_zero: Some(10_000), ..Options::default() });
     let before = with();
     before.worker().ingest(b"old:1|c|#z:1\nold:2|c|#z:2", at(0));
-    page(&before, at(1_000));
+    exposition(&before, at(1_000));
     before.worker().ingest(b"held:1|c", at(2_000));
-    page(&before, at(5_000));
+    exposition(&before, at(5_000));
     before.worker().ingest(b"new:1|c", at(12_000));
     let after = with();
-    take_up(&after, &bytes_of(&before, at(12_000)), at(12_500)).expect("a good snapshot");
+    restore(&after, &bytes_of(&before, at(12_000)), at(12_500)).expect("a good snapshot");
     for (now, held, new) in [(13_000, 0, 0), (14_999, 0, 0), (15_000, 1, 0), (22_000, 1, 0), (23_000, 1, 1)] {
-        let text = page(&after, at(now));
+        let text = exposition(&after, at(now));
         let lines = [format!("held {held}"), format!("new {new}"), "old{z=\"1\"} 1".to_owned(), "old{z=\"_overflow_\"} 2".to_owned()];
         assert!(lines.iter().all(|line| text.contains(&format!("\n{line}\n"))), "{now}: {lines:?} in {text}");
     }
-    // Where there was no such flag before, expositions have shown the values.
+    // Without the flag, expositions have shown the values before.
     let without = Bridge::new(Options::default());
     without.worker().ingest(b"c:7|c", at(0));
     let after = with();
-    take_up(&after, &bytes_of(&without, at(0)), at(1)).expect("a good snapshot");
-    assert!(page(&after, at(1)).contains("c 7\n"));
+    restore(&after, &bytes_of(&without, at(0)), at(1)).expect("a good snapshot");
+    assert!(exposition(&after, at(1)).contains("c 7\n"));
     // After a crash it is a new counter.
     let (crashed, bytes, mut restored) = (with(), bytes_of(&after, at(1)), Restored::default());
     read_frames(&mut &bytes[HEADER_BYTES..], |family| restored += crashed.restore_levels(family, at(2))).expect("good frames");
     crashed.worker().ingest(b"c:2|c", at(3));
-    assert!(page(&crashed, at(4)).contains("c 0\n") && page(&crashed, at(11_000)).contains("c 2\n"));
+    assert!(exposition(&crashed, at(4)).contains("c 0\n") && exposition(&crashed, at(11_000)).contains("c 2\n"));
 }
 
-/// What follows a crash: nothing that Prometheus would take for a reset from an old value.
+/// After a crash, no value looks like a reset to Prometheus.
 #[test]
-fn levels_go_on_without_the_sums() {
+fn gauges_and_sets_continue_and_sums_start_at_zero() {
     for (options, kind) in [(Options::default(), "histogram"), (summaries(), "summary")] {
         let second = Some(1_000);
         let ttl = Ttl { counter_ms: second, ..Ttl::default() };
@@ -50,7 +50,7 @@ fn levels_go_on_without_the_sums() {
         let (mut restored, bytes) = (Restored::default(), bytes_of(&before, at(2_000)));
         read_frames(&mut &bytes[HEADER_BYTES..], |family| restored += after.restore_levels(family, at(2_500))).expect("good frames");
         assert_eq!(restored, Restored { series: 4, expired: 1, ..Restored::default() });
-        let text = page(&after, at(2_500));
+        let text = exposition(&after, at(2_500));
         for line in ["c{a=\"b\"} 0", "h_sum{a=\"b\"} 0", "h_count{a=\"b\"} 0", "g{a=\"b\"} 7", "s 2", &format!("# TYPE h {kind}")] {
             assert!(text.contains(&format!("\n{line}\n")) || text.starts_with(line), "{line} in {text}");
         }
@@ -59,13 +59,13 @@ fn levels_go_on_without_the_sums() {
             after.registry().families().iter().map(|family| (family.name().to_string(), family.series()[0].created())).collect();
         assert!(created.iter().all(|(name, time)| (*name == "g" || *name == "s") != (*time == at(2_500))), "{created:?}");
         after.worker().ingest(b"c:1|c|#a:b\nh:2|h|#a:b\nrests:1|c", at(2_600));
-        let text = page(&after, at(2_600));
+        let text = exposition(&after, at(2_600));
         assert!(text.contains("c{a=\"b\"} 1\n") && text.contains("h_sum{a=\"b\"} 2\n") && text.contains("rests 1\n"), "{text}");
     }
 }
 
 #[test]
-fn an_overflow_series_begins_at_0_too() {
+fn an_overflow_series_starts_at_zero_too() {
     let limits = Limits { series_per_family: 1, overflow: Overflow::Fold, ..Limits::default() };
     let (before, after) = [(); 2].map(|()| Bridge::new(Options { limits, ..Options::default() })).into();
     before.worker().ingest(b"c:1|c|#z:1\nc:2|c|#z:2\nc:3|c|#z:3", at(0));
@@ -73,12 +73,12 @@ fn an_overflow_series_begins_at_0_too() {
     read_frames(&mut &bytes[HEADER_BYTES..], |family| restored += after.restore_levels(family, at(1))).expect("good frames");
     assert_eq!(restored, Restored { series: 2, ..Restored::default() });
     after.worker().ingest(b"c:4|c|#z:3", at(1));
-    assert_eq!(page(&after, at(1)).matches("_overflow_\"} 4\n").count(), 1);
-    assert!(page(&after, at(1)).contains("c{z=\"1\"} 0\n"));
+    assert_eq!(exposition(&after, at(1)).matches("_overflow_\"} 4\n").count(), 1);
+    assert!(exposition(&after, at(1)).contains("c{z=\"1\"} 0\n"));
 }
 
 #[test]
-fn grace_periods_end_after_a_restart_as_without_one() {
+fn a_restart_does_not_change_the_end_of_a_grace_period() {
     let ttl = Ttl { counter_ms: Some(1_000), ..Ttl::default() };
     let options = Options { ttl, grace_ms: 10_000, ..Options::default() };
     let [before, after] = [(); 2].map(|()| Bridge::new(options.clone()));
@@ -88,17 +88,17 @@ fn grace_periods_end_after_a_restart_as_without_one() {
         worker.tick();
         bridge.expire(now);
     };
-    // By name `a` comes first, by its end `z`.
+    // `a` is first by name, `z` by the end of its grace period.
     worker.ingest(b"z:5|c", at(0));
     expire(&before, &mut worker, at(1_000));
     worker.ingest(b"a:5|c", at(1_000));
     expire(&before, &mut worker, at(5_000));
-    let restored = take_up(&after, &bytes_of(&before, at(5_000)), at(6_000)).expect("a good snapshot");
+    let restored = restore(&after, &bytes_of(&before, at(5_000)), at(6_000)).expect("a good snapshot");
     assert_eq!(restored, Restored { series: 2, ..Restored::default() });
     let mut worker = after.worker();
     after.expire(at(12_000));
     worker.ingest(b"a:1|c\nz:1|c", at(12_000));
-    let text = page(&after, at(12_000));
-    assert!(text.contains("\na 6\n"), "its time goes on: {text}");
-    assert!(text.contains("\nz 1\n"), "its time was over: {text}");
+    let text = exposition(&after, at(12_000));
+    assert!(text.contains("\na 6\n"), "its grace period continues: {text}");
+    assert!(text.contains("\nz 1\n"), "its grace period has ended: {text}");
 }

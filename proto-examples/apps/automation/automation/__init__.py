@@ -1,1 +1,1 @@
-"""The automation platform, as far as its metrics go."""
+"""The metrics of the automation platform."""

@@ -1,4 +1,4 @@
-"""Calls coroutines from threads that have no event loop, and counts what becomes of each call."""
+"""Calls coroutines from threads without an event loop, and counts the outcome of each call."""
 
 import asyncio
 import concurrent.futures
@@ -8,7 +8,7 @@ from .metrics.collectors import SafeAsyncBridgeCollector
 
 
 class SafeAsyncBridge:
-    """An event loop in a thread of its own; a context manager that ends it."""
+    """An event loop in its own thread, with a context manager that ends it."""
 
     def __init__(self):
         self.metrics = SafeAsyncBridgeCollector()
@@ -29,7 +29,7 @@ class SafeAsyncBridge:
         self.metrics.update_active_loops(0)
 
     def call(self, coroutine, timeout: float):
-        """The coroutine's result. Raises what it raises, or TimeoutError, after which it is cancelled."""
+        """Returns the result of the coroutine. Raises its exception, or TimeoutError, and then cancels it."""
         self.metrics.record_call()
         self._count(+1)
         try:
@@ -45,7 +45,7 @@ class SafeAsyncBridge:
                     self.metrics.record_error()
                     raise
                 except BaseException:
-                    # The program is asked to end: nobody waits for the coroutine any more.
+                    # The program is ending, and the result is no longer needed.
                     future.cancel()
                     raise
         finally:
@@ -53,14 +53,14 @@ class SafeAsyncBridge:
 
     @staticmethod
     async def _settle() -> None:
-        # What still runs is cancelled, and comes to its end before the loop does.
+        # Running coroutines are cancelled, and end before the loop.
         running = asyncio.all_tasks() - {asyncio.current_task()}
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
 
     def _count(self, change: int) -> None:
-        # Sent under the lock: two threads must not send their counts in the wrong order.
+        # Sent under the lock, so that two threads send their counts in the right order.
         with self._lock:
             self._pending += change
             self.metrics.update_pending_tasks(self._pending)

@@ -1,26 +1,28 @@
-//! Which TCP connections are open, and which one gives its place up for a new one.
+//! The open TCP connections, and which one a new connection evicts.
 //!
-//! At the limit, the connection goes that has been silent for the longest, of those of the address that holds most. So senders that
-//! only hold connections shut nobody out, and a new sender pushes out none of a busy address that holds no more than its own. A network
-//! of IPv6 (/64) counts as one address. Must not know sockets.
+//! At the limit, the connection that has been idle longest is evicted, of the address with the most connections. So idle connections do not
+//! keep new senders out, and a new sender does not evict an active connection of an address that has no more connections than its own. An
+//! IPv6 network (/64) counts as one address. Must not know sockets.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-/// Where the new sender's address holds as many as any other, only a connection that has been silent for so long goes.
-const SILENT: Duration = Duration::from_secs(1);
-/// Connections that have given their place up and are not closed yet; while there are more, new ones are closed at once.
-const LEAVING_AT_MOST: usize = 64;
+use crate::lock::lock;
 
-/// The places of all connections.
+/// Where the new sender's address has as many connections as any other, only a connection that has been idle this long is evicted.
+const IDLE: Duration = Duration::from_secs(1);
+/// Limit of evicted connections that are not closed yet. At this limit, new connections are closed at once.
+const MAX_LEAVING: usize = 64;
+
+/// The places of all open connections.
 pub(super) struct Places {
-    most: usize,
+    max: usize,
     start: Instant,
     open: Mutex<Open>,
 }
@@ -29,69 +31,69 @@ pub(super) struct Places {
 struct Open {
     next: u64,
     leaving: usize,
-    by_number: HashMap<u64, Held>,
+    by_number: HashMap<u64, Occupied>,
 }
 
-/// One open connection, as the others see it.
-struct Held {
+/// One open connection.
+struct Occupied {
     from: IpAddr,
-    sign: Arc<Sign>,
+    signals: Arc<Signals>,
     is_leaving: bool,
 }
 
-/// What a connection and its place tell each other.
-struct Sign {
-    /// Milliseconds after the start at which something came last.
+/// The state that a connection shares with `Places`.
+struct Signals {
+    /// The time of the last received bytes, in milliseconds after the start.
     active: AtomicU64,
     leave: Notify,
 }
 
-/// A connection's place, given back when it is dropped.
+/// The place of one connection. Dropping it frees the place.
 pub(super) struct Place {
     places: Arc<Places>,
     number: u64,
-    sign: Arc<Sign>,
+    signals: Arc<Signals>,
 }
 
-/// Whether a new connection is let in.
+/// Whether a new connection is accepted.
 pub(super) enum Admission {
-    /// There was room.
+    /// There is a free place.
     Free(Place),
-    /// Another one gives its place up.
-    InPlaceOfAnother(Place),
-    /// No.
+    /// Another connection is evicted.
+    Evicting(Place),
+    /// There is no free place, and no connection can be evicted.
     Full,
 }
 
 impl Places {
-    /// For at most so many connections.
-    pub(super) fn new(most: usize) -> Arc<Self> {
-        Arc::new(Self { most, start: Instant::now(), open: Mutex::default() })
+    /// Places for at most `max` connections.
+    pub(super) fn new(max: usize) -> Arc<Self> {
+        Arc::new(Self { max, start: Instant::now(), open: Mutex::default() })
     }
 
-    /// A place for a new connection from this address.
+    /// Requests a place for a new connection from this address.
     pub(super) fn admit(self: &Arc<Self>, from: IpAddr) -> Admission {
         let (from, now) = (network(from), self.now());
         let mut open = self.lock();
-        if open.by_number.len() - open.leaving < self.most {
+        if open.by_number.len() - open.leaving < self.max {
             return Admission::Free(self.enter(&mut open, from, now));
         }
-        if open.leaving >= LEAVING_AT_MOST {
+        if open.leaving >= MAX_LEAVING {
             return Admission::Full;
         }
-        let Some(goes) = open.who_goes(from, now).and_then(|number| open.by_number.get_mut(&number)) else { return Admission::Full };
-        goes.is_leaving = true;
-        goes.sign.leave.notify_one();
+        let Some(evicted) = open.next_evicted(from, now) else { return Admission::Full };
+        evicted.is_leaving = true;
+        evicted.signals.leave.notify_one();
         open.leaving += 1;
-        Admission::InPlaceOfAnother(self.enter(&mut open, from, now))
+        Admission::Evicting(self.enter(&mut open, from, now))
     }
 
     fn enter(self: &Arc<Self>, open: &mut Open, from: IpAddr, now: u64) -> Place {
-        let sign = Arc::new(Sign { active: AtomicU64::new(now), leave: Notify::new() });
+        let signals = Arc::new(Signals { active: AtomicU64::new(now), leave: Notify::new() });
         let number = open.next;
         open.next += 1;
-        open.by_number.insert(number, Held { from, sign: Arc::clone(&sign), is_leaving: false });
-        Place { places: Arc::clone(self), number, sign }
+        open.by_number.insert(number, Occupied { from, signals: Arc::clone(&signals), is_leaving: false });
+        Place { places: Arc::clone(self), number, signals }
     }
 
     fn now(&self) -> u64 {
@@ -99,36 +101,38 @@ impl Places {
     }
 
     fn lock(&self) -> MutexGuard<'_, Open> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.open)
     }
 }
 
 impl Open {
-    /// The number of the connection that is to go for one from this address.
-    fn who_goes(&self, from: IpAddr, now: u64) -> Option<u64> {
-        let staying = || self.by_number.iter().filter(|(_, held)| !held.is_leaving);
+    /// The connection to evict for a new one from this address.
+    fn next_evicted(&mut self, from: IpAddr, now: u64) -> Option<&mut Occupied> {
         let mut by_address = HashMap::<IpAddr, usize>::new();
-        staying().for_each(|(_, held)| *by_address.entry(held.from).or_default() += 1);
+        for held in self.by_number.values().filter(|held| !held.is_leaving) {
+            *by_address.entry(held.from).or_default() += 1;
+        }
         let most = by_address.values().copied().max()?;
         let own = by_address.get(&from).copied().unwrap_or(0);
-        let of_the_largest = staying().filter(|(_, held)| by_address.get(&held.from) == Some(&most));
-        let silent = of_the_largest.map(|(number, held)| (now.saturating_sub(held.sign.active.load(Ordering::Relaxed)), *number));
-        // Of several that have been silent for as long, the oldest.
-        let (silence, number) = silent.max_by_key(|(silence, number)| (*silence, Reverse(*number)))?;
-        let is_fair = most > own + 1 || Duration::from_millis(silence) >= SILENT;
-        is_fair.then_some(number)
+        let staying = self.by_number.iter_mut().filter(|(_, held)| !held.is_leaving);
+        let of_the_largest = staying.filter(|(_, held)| by_address.get(&held.from) == Some(&most));
+        let idle_ms = |held: &Occupied| now.saturating_sub(held.signals.active.load(Ordering::Relaxed));
+        // Of several that have been idle equally long, the oldest.
+        let (_, longest) = of_the_largest.max_by_key(|(number, held)| (idle_ms(held), Reverse(**number)))?;
+        let is_fair = most > own + 1 || Duration::from_millis(idle_ms(longest)) >= IDLE;
+        is_fair.then_some(longest)
     }
 }
 
 impl Place {
-    /// Something came.
-    pub(super) fn is_active(&self) {
-        self.sign.active.store(self.places.now(), Ordering::Relaxed);
+    /// Records that bytes were received.
+    pub(super) fn set_active(&self) {
+        self.signals.active.store(self.places.now(), Ordering::Relaxed);
     }
 
-    /// Resolves when the place is wanted for another connection.
-    pub(super) async fn is_wanted(&self) {
-        self.sign.leave.notified().await;
+    /// Resolves when the connection is evicted.
+    pub(super) async fn evicted(&self) {
+        self.signals.leave.notified().await;
     }
 }
 
@@ -141,7 +145,7 @@ impl Drop for Place {
     }
 }
 
-/// One sender may have all addresses of its network.
+/// The address under which connections are counted. A sender may use all addresses of an IPv6 /64 network.
 fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V6(v6) => match v6.segments() {
@@ -160,8 +164,8 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// Enters connections, the first one silent for the longest; `silent` is how long it was.
-    fn filled(from: &[&str], silent: Duration) -> (Arc<Places>, Vec<Place>) {
+    /// Adds connections. The first one has been idle longest, for `idle`.
+    fn filled(from: &[&str], idle: Duration) -> (Arc<Places>, Vec<Place>) {
         let places = Places::new(from.len());
         let held: Vec<Place> = from
             .iter()
@@ -170,53 +174,55 @@ mod tests {
                 _ => panic!("there is room"),
             })
             .collect();
-        // The clock began a minute earlier; the first was active then, each further one a millisecond later.
+        // The first connection was last active a minute after the start, each further one a millisecond later.
         const MINUTE: u64 = 60_000;
-        places.lock().by_number.iter().for_each(|(number, held)| held.sign.active.store(MINUTE + number, Ordering::Relaxed));
+        places.lock().by_number.iter().for_each(|(number, held)| held.signals.active.store(MINUTE + number, Ordering::Relaxed));
         let mut shifted = Places::new(from.len());
-        let now = Duration::from_millis(MINUTE) + silent;
+        let now = Duration::from_millis(MINUTE) + idle;
         Arc::get_mut(&mut shifted).unwrap().start = Instant::now().checked_sub(now).unwrap();
         *shifted.lock() = std::mem::take(&mut *places.lock());
         (shifted, held)
     }
 
-    fn who(places: &Arc<Places>, from: &str) -> Option<u64> {
-        places.lock().who_goes(network(ip(from)), places.now())
+    fn to_evict(places: &Arc<Places>, from: &str) -> Option<u64> {
+        let mut open = places.lock();
+        let signals = Arc::clone(&open.next_evicted(network(ip(from)), places.now())?.signals);
+        open.by_number.iter().find(|(_, held)| Arc::ptr_eq(&held.signals, &signals)).map(|(number, _)| *number)
     }
 
     #[test]
-    fn the_longest_silent_one_of_the_address_that_holds_most_goes() {
+    fn the_longest_idle_connection_of_the_address_with_most_is_evicted() {
         let (places, _held) = filled(&["10.0.0.1", "10.0.0.2", "10.0.0.2", "10.0.0.2"], Duration::from_millis(100));
-        assert_eq!(who(&places, "10.0.0.3"), Some(1), "though it was active just now");
-        assert_eq!(who(&places, "10.0.0.1"), Some(1));
-        assert_eq!(who(&places, "10.0.0.2"), None, "it holds most itself, and none of its own is silent");
+        assert_eq!(to_evict(&places, "10.0.0.3"), Some(1), "although it was active");
+        assert_eq!(to_evict(&places, "10.0.0.1"), Some(1));
+        assert_eq!(to_evict(&places, "10.0.0.2"), None, "it has the most connections itself, and none of them is idle");
         let (places, _held) = filled(&["10.0.0.1", "10.0.0.2", "10.0.0.2", "10.0.0.2"], Duration::from_secs(2));
-        assert_eq!(who(&places, "10.0.0.2"), Some(1));
+        assert_eq!(to_evict(&places, "10.0.0.2"), Some(1));
     }
 
     #[test]
-    fn where_each_address_holds_one_only_a_silent_one_goes() {
+    fn where_each_address_has_one_only_an_idle_connection_is_evicted() {
         let (places, _held) = filled(&["10.0.0.1", "10.0.0.2"], Duration::from_millis(100));
-        assert_eq!(who(&places, "10.0.0.3"), None);
+        assert_eq!(to_evict(&places, "10.0.0.3"), None);
         let (places, _held) = filled(&["10.0.0.1", "10.0.0.2"], Duration::from_secs(2));
-        assert_eq!(who(&places, "10.0.0.3"), Some(0));
+        assert_eq!(to_evict(&places, "10.0.0.3"), Some(0));
     }
 
     #[test]
-    fn a_network_of_ipv6_is_one_address_and_a_mapped_one_is_that_of_ipv4() {
+    fn an_ipv6_network_is_one_address_and_a_mapped_address_is_ipv4() {
         let (places, _held) = filled(&["10.0.0.1", "2001:db8::1", "2001:db8::2", "::ffff:10.0.0.9"], Duration::from_millis(100));
-        assert_eq!(who(&places, "10.0.0.2"), Some(1));
+        assert_eq!(to_evict(&places, "10.0.0.2"), Some(1));
         assert_eq!(network(ip("::ffff:10.0.0.9")), ip("10.0.0.9"));
     }
 
     #[tokio::test]
-    async fn a_place_given_up_is_told_and_counted_until_it_is_given_back() {
+    async fn an_evicted_connection_is_counted_until_it_is_closed() {
         let places = Places::new(2);
         let Admission::Free(first) = places.admit(ip("10.0.0.1")) else { panic!("there is room") };
         let Admission::Free(_second) = places.admit(ip("10.0.0.1")) else { panic!("there is room") };
         assert!(matches!(places.admit(ip("10.0.0.1")), Admission::Full));
-        let Admission::InPlaceOfAnother(_third) = places.admit(ip("10.0.0.2")) else { panic!("it is fair") };
-        first.is_wanted().await;
+        let Admission::Evicting(_third) = places.admit(ip("10.0.0.2")) else { panic!("an eviction") };
+        first.evicted().await;
         let counts = || {
             let open = places.lock();
             (open.by_number.len(), open.leaving)

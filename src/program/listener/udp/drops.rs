@@ -1,18 +1,19 @@
-//! The kernel's drops, read once a second by a thread of its own: a receiver that is held up does not hide them.
+//! Reads the kernel's drop counters once a second in a separate thread, so that they are current even if a receiver is blocked.
 //!
 //! Must not receive anything.
 
 use std::net::UdpSocket;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 use std::{io, thread};
 
 use super::socket::DropReader;
+use crate::lock::lock;
 
-/// How often the kernel's drop counters are read.
-const EVERY: Duration = Duration::from_secs(1);
+/// Interval between two readings.
+const INTERVAL: Duration = Duration::from_secs(1);
 
-/// The drops of one socket.
+/// The drop counter of one socket.
 pub(super) struct Drops {
     socket: Arc<UdpSocket>,
     reader: Mutex<DropReader>,
@@ -23,18 +24,18 @@ impl Drops {
         Self { socket: Arc::clone(socket), reader: Mutex::new(reader) }
     }
 
-    /// Adds what was dropped since the call before.
+    /// Adds the drops since the last call to the metric.
     pub(super) fn read(&self) {
-        self.reader.lock().unwrap_or_else(PoisonError::into_inner).read(&self.socket);
+        lock(&self.reader).read(&self.socket);
     }
 }
 
-/// Starts the thread that reads them. It ends by itself when the last socket is closed.
+/// Starts the thread that reads the counters. It ends when the last socket is closed.
 pub(super) fn watch_drops(all: Vec<Weak<Drops>>) -> io::Result<()> {
     let watch = move || {
         let mut all = all;
         while !all.is_empty() {
-            thread::sleep(EVERY);
+            thread::sleep(INTERVAL);
             all.retain(|drops| {
                 drops.upgrade().is_some_and(|drops| {
                     drops.read();

@@ -1,18 +1,17 @@
-//! The sockets of one address, and how they stop without losing a datagram.
+//! The sockets of one address, and their shutdown without the loss of a datagram.
 //!
-//! A socket that is closed right after it was found empty loses, without a trace, what came in between: the kernel has
-//! taken it, and counts it nowhere as lost. So the kernel is told first to queue nothing more, and only then is the queue
-//! emptied:
+//! A socket that is closed right after it was found empty can lose datagrams that arrive in between, and the kernel does not count them.
+//! Therefore the kernel is first made to queue nothing more, and then the queue is drained:
 //!
 //! ```text
-//! connect  each socket to its own address: the kernel now gives it only what comes from there, and nobody else can send
-//!          from there. All else is refused at the door: ICMP tells the sender, and the kernel counts it (NoPorts).
-//! wait     until deliveries that found a socket just before have put their datagram into its queue
-//! drain    each thread its own socket; what is queued can only become less
-//! close    when all threads of the address are through
+//! connect  Each socket is connected to its own address. The kernel then delivers only datagrams from this address, and no other socket
+//!          can send from it. The kernel rejects all others: it counts them (NoPorts), and ICMP reports them to the sender.
+//! wait     until deliveries that have found a socket before have queued their datagrams
+//! drain    Each thread drains its own socket. The queue can only shrink.
+//! close    when all threads of the address have finished
 //! ```
-//! Any thread does the first two steps for all sockets of the address, once. Were they connected one by one, the kernel
-//! would steer the datagrams of one that has stopped to another one, which may have been drained already.
+//! The first thread does the first two steps for all sockets of the address. If each thread connected its own socket, the kernel would
+//! deliver datagrams for a connected socket to another one, which may be drained already.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, OnceLock};
@@ -21,10 +20,10 @@ use std::{io, thread};
 
 /// `MEMBARRIER_CMD_GLOBAL`.
 const GLOBAL_BARRIER: libc::c_int = 1;
-/// In place of the barrier where the kernel has none. Deliveries take microseconds.
-const INSTEAD_OF_BARRIER: Duration = Duration::from_millis(20);
+/// The wait in kernels without the barrier. Deliveries take microseconds.
+const BARRIER_FALLBACK: Duration = Duration::from_millis(20);
 
-/// All sockets of one address; closed with the last owner.
+/// All sockets of one address. The last owner closes them.
 pub(super) struct Group {
     address: SocketAddr,
     sockets: Vec<Arc<UdpSocket>>,
@@ -32,28 +31,28 @@ pub(super) struct Group {
 }
 
 impl Group {
-    /// Of sockets that are bound to `address`.
+    /// A group of sockets that are bound to `address`.
     pub(super) fn new(address: SocketAddr, sockets: Vec<UdpSocket>) -> Self {
         Self { address, sockets: sockets.into_iter().map(Arc::new).collect(), shut: OnceLock::new() }
     }
 
-    /// The address that all are bound to.
+    /// The address of all sockets.
     pub(super) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// One for each worker.
+    /// The sockets, one per worker.
     pub(super) fn sockets(&self) -> &[Arc<UdpSocket>] {
         &self.sockets
     }
 
-    /// Lets the kernel queue nothing more on any of the sockets; returns when nothing more can come. False where the kernel
-    /// did not do it, so that datagrams may go on to come.
+    /// Makes the kernel queue nothing more on all sockets, and waits until that is effective. Returns false if it failed, so that datagrams may
+    /// still arrive.
     pub(super) fn shut(&self) -> bool {
         *self.shut.get_or_init(|| {
             let connected = self.sockets.iter().try_for_each(|socket| connect_to_itself(socket, self.address));
             if let Err(error) = &connected {
-                tracing::debug!(address = %self.address, %error, "cannot keep the kernel from receiving while the socket is drained");
+                tracing::debug!(address = %self.address, %error, "the kernel may receive datagrams while the socket is drained");
             }
             wait_for_deliveries();
             connected.is_ok()
@@ -61,31 +60,31 @@ impl Group {
     }
 }
 
-/// Connects a socket to the address that it is bound to itself.
+/// Connects a socket to its own address.
 fn connect_to_itself(socket: &UdpSocket, bound: SocketAddr) -> io::Result<()> {
     let connect = |ip: IpAddr| socket.connect(SocketAddr::new(ip, bound.port()));
     match bound.ip() {
-        // With it the kernel binds the socket to 127.0.0.1, so that it is found at no other address.
+        // The kernel then binds the socket to 127.0.0.1, so that it receives at no other address.
         IpAddr::V4(ip) if ip.is_unspecified() => connect(Ipv4Addr::LOCALHOST.into()),
-        // A socket for both families is out of reach for IPv4 too once it is connected in IPv6. Where the machine has no
-        // address of IPv6, it can be connected in IPv4.
+        // A socket for both families that is connected over IPv6 does not receive IPv4. On a machine without an IPv6 address, it can
+        // be connected over IPv4.
         IpAddr::V6(ip) if ip.is_unspecified() => {
             connect(Ipv6Addr::LOCALHOST.into()).or_else(|_| connect(Ipv4Addr::LOCALHOST.to_ipv6_mapped().into()))
         }
-        // With the scope of a link-local address.
+        // `bound` includes the scope of a link-local address.
         _ => socket.connect(bound),
     }
 }
 
-/// Returns when deliveries that had begun before have ended.
+/// Waits until all deliveries that have started are finished.
 ///
-/// The kernel looks for a datagram's socket and queues the datagram within one read section of RCU, and this system call
-/// waits until all such sections that have begun are over: some milliseconds, once.
+/// The kernel finds the socket of a datagram and queues the datagram within one RCU read-side critical section. This system call waits for
+/// all sections that have started. It takes a few milliseconds.
 fn wait_for_deliveries() {
     // SAFETY: the call takes three numbers and touches no memory.
     let result = unsafe { libc::syscall(libc::SYS_membarrier, GLOBAL_BARRIER, 0, 0) };
     if result != 0 {
-        thread::sleep(INSTEAD_OF_BARRIER);
+        thread::sleep(BARRIER_FALLBACK);
     }
 }
 
@@ -104,7 +103,7 @@ mod tests {
     use crate::program::listener::udp::{BoundUdp, UdpOptions};
     use crate::program::net::Address;
 
-    /// A connected sender that learns of each of its datagrams that the kernel refused.
+    /// A connected sender that gets a report of each datagram that the kernel rejects.
     struct Sender(UdpSocket);
 
     impl Sender {
@@ -123,13 +122,13 @@ mod tests {
             Self(socket)
         }
 
-        /// Sends until the kernel refuses one; how many it took.
-        fn send_until_refused(&self) -> u64 {
+        /// Sends until the kernel rejects a datagram. Returns the number of accepted ones.
+        fn send_until_rejected(&self) -> u64 {
             (0..).find(|_| self.0.send(b"a:1|c").is_err()).unwrap()
         }
 
-        /// Refusals told and not yet asked for.
-        fn refused(&self) -> u64 {
+        /// The number of new reports of rejected datagrams.
+        fn rejected(&self) -> u64 {
             let mut buffer = [const { std::mem::MaybeUninit::uninit() }; 16];
             let flags = libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT;
             (0..).find(|_| socket2::SockRef::from(&self.0).recv_with_flags(&mut buffer, flags).is_err()).unwrap()
@@ -140,7 +139,7 @@ mod tests {
         bridge.telemetry().sum(name.strip_prefix("statsd_bridge_").expect("a full name"))
     }
 
-    /// Stops a listener with two workers on `bind` while senders to the hosts go on, and looks where each datagram went.
+    /// Stops a listener with two workers on `bind` while senders keep sending, and accounts for each datagram.
     fn stop_under_load(bind: &str, hosts: &[&str]) {
         let options = UdpOptions { workers: 2, read_buffer_bytes: 0, datagram_bytes: 100, coalescing_delay: Some(Duration::ZERO) };
         let bound = BoundUdp::bind(&Address::parse(bind).unwrap(), &options).unwrap();
@@ -154,7 +153,7 @@ mod tests {
                 let (senders, sent) = (senders.clone(), sent.clone());
                 thread::spawn(move || {
                     senders.fetch_add(1, Ordering::Relaxed);
-                    sent.fetch_add(sender.send_until_refused(), Ordering::Relaxed);
+                    sent.fetch_add(sender.send_until_rejected(), Ordering::Relaxed);
                     sender
                 })
             })
@@ -168,17 +167,17 @@ mod tests {
         let sent = sent.load(Ordering::Relaxed);
         let recorded = own(&bridge, "statsd_bridge_samples_total");
         let dropped = own(&bridge, "statsd_bridge_udp_kernel_drops_total");
-        // The kernel may tell of a refusal a moment later.
-        let (mut refused, deadline) = (0, Instant::now() + Duration::from_secs(120));
-        while recorded + dropped + refused < sent && Instant::now() < deadline {
-            refused += senders.iter().map(Sender::refused).sum::<u64>();
+        // The kernel may report a rejected datagram a moment later.
+        let (mut rejected, deadline) = (0, Instant::now() + Duration::from_secs(120));
+        while recorded + dropped + rejected < sent && Instant::now() < deadline {
+            rejected += senders.iter().map(Sender::rejected).sum::<u64>();
         }
-        assert_eq!(recorded + dropped + refused, sent, "{bind}: {recorded} recorded, {dropped} dropped, {refused} refused");
-        assert!(recorded > 0 && refused > 0, "{bind}: senders went on during the stop");
+        assert_eq!(recorded + dropped + rejected, sent, "{bind}: {recorded} recorded, {dropped} dropped, {rejected} rejected");
+        assert!(recorded > 0 && rejected > 0, "{bind}: senders were active during the stop");
     }
 
     #[test]
-    fn a_stop_under_load_leaves_no_datagram_unaccounted_for() {
+    fn a_stop_under_load_accounts_for_every_datagram() {
         for _ in 0..5 {
             stop_under_load("127.0.0.1:0", &["127.0.0.1"]);
             stop_under_load("0.0.0.0:0", &["127.0.0.1", "127.0.0.2"]);
@@ -187,7 +186,7 @@ mod tests {
 
     #[test]
     #[ignore = "needs IPv6's loopback address, which containers often lack; --include-ignored runs it"]
-    fn a_stop_under_load_over_ipv6_leaves_no_datagram_unaccounted_for() {
+    fn a_stop_under_load_over_ipv6_accounts_for_every_datagram() {
         for _ in 0..5 {
             stop_under_load("[::1]:0", &["::1"]);
             stop_under_load("[::]:0", &["::1", "127.0.0.1"]);
@@ -195,13 +194,13 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_that_is_shut_gives_what_it_holds_and_takes_nothing_more() {
+    fn a_shut_socket_keeps_its_queue_and_receives_nothing_more() {
         shut_with_a_datagram(&["127.0.0.1:0", "0.0.0.0:0"]);
     }
 
     #[test]
     #[ignore = "needs IPv6's loopback address, which containers often lack; --include-ignored runs it"]
-    fn a_socket_of_ipv6_that_is_shut_gives_what_it_holds_and_takes_nothing_more() {
+    fn a_shut_ipv6_socket_keeps_its_queue_and_receives_nothing_more() {
         shut_with_a_datagram(&["[::1]:0", "[::]:0"]);
     }
 
@@ -220,17 +219,17 @@ mod tests {
             let group = Group::new(bound, vec![receiver]);
             assert!(group.shut() && group.shut(), "{bind}");
             let deadline = Instant::now() + Duration::from_secs(120);
-            let is_refused = |sender: &&Sender| loop {
+            let is_rejected = |sender: &&Sender| loop {
                 match sender.0.send(b"after") {
                     Err(_) => break true,
                     Ok(_) if Instant::now() >= deadline => break false,
                     Ok(_) => {}
                 }
             };
-            let refused = senders.iter().filter(is_refused).count();
+            let rejected = senders.iter().filter(is_rejected).count();
             let mut buffer = [0; 16];
             let received = (0..).find(|_| group.sockets()[0].recv(&mut buffer).is_err()).unwrap();
-            assert_eq!((received, refused), (senders.len(), senders.len()), "{bind}");
+            assert_eq!((received, rejected), (senders.len(), senders.len()), "{bind}");
             assert_eq!(&buffer[..6], b"before");
         }
     }

@@ -1,4 +1,4 @@
-//! The sockets of one UDP address: the shared port, the receive buffer, and the kernel's count of dropped datagrams.
+//! The sockets of one UDP address: the shared port, the receive buffer, and the kernel's counter of dropped datagrams.
 //!
 //! Must not receive anything.
 
@@ -11,22 +11,29 @@ use std::{fs, io, mem};
 use metrics::Counter;
 use socket2::{Socket, Type};
 
+use crate::program::faults::Faults;
 use crate::program::net::new_socket;
 
-/// How long a receive call waits before its thread looks at the stop flag again.
-const STOP_CHECK: Duration = Duration::from_millis(250);
-/// Receive buffer asked for where the user asks for none: three million samples a second, packed, wait in it for a tenth of a second,
-/// which is what a worker takes to meet 100,000 series for the first time.
+/// Time limit of a receive call, after which its thread checks the stop signal.
+const RECEIVE_TIMEOUT: Duration = Duration::from_millis(250);
+/// The default size of the receive buffer. It holds packed samples of a tenth of a second at three million samples a second, which is the
+/// time that a worker needs to create 100,000 series.
 const DEFAULT_READ_BUFFER_BYTES: usize = 16 << 20;
 
-/// Binds `workers` sockets to `address`; gives the real address and the size of the receive buffers too.
-pub(super) fn bind_workers(
-    address: SocketAddr,
-    workers: usize,
-    read_buffer_bytes: usize,
-) -> io::Result<(SocketAddr, Vec<UdpSocket>, usize)> {
-    // The first one is bound without SO_REUSEPORT. With it, a second bridge on the port would start without an error and
-    // take half of the datagrams.
+/// The bound sockets of one address.
+pub(super) struct BoundSockets {
+    /// The address, with the port that the kernel picked for port 0.
+    pub address: SocketAddr,
+    /// The sockets, at least one.
+    pub sockets: Vec<UdpSocket>,
+    /// The smallest receive buffer of the sockets, as the kernel reports it.
+    pub receive_buffer_bytes: usize,
+}
+
+/// Binds `workers` sockets, at least one, to `address`.
+pub(super) fn bind_workers(address: SocketAddr, workers: usize, read_buffer_bytes: usize) -> io::Result<BoundSockets> {
+    // The first socket is bound without SO_REUSEPORT. With it, a second bridge on the same port would start without an error and receive
+    // half of the datagrams.
     let first = new_socket(address, Type::DGRAM)?;
     first.bind(&address.into())?;
     first.set_reuse_port(true)?;
@@ -41,16 +48,16 @@ pub(super) fn bind_workers(
     let mut granted = usize::MAX;
     for socket in &sockets {
         granted = granted.min(grow_receive_buffer(socket, wanted(read_buffer_bytes))?);
-        socket.set_read_timeout(Some(STOP_CHECK))?;
+        socket.set_read_timeout(Some(RECEIVE_TIMEOUT))?;
     }
-    Ok((bound, sockets.into_iter().map(Into::into).collect(), granted))
+    Ok(BoundSockets { address: bound, sockets: sockets.into_iter().map(Into::into).collect(), receive_buffer_bytes: granted })
 }
 
 fn wanted(read_buffer_bytes: usize) -> usize {
     if read_buffer_bytes == 0 { DEFAULT_READ_BUFFER_BYTES } else { read_buffer_bytes }
 }
 
-/// Asks for a receive buffer of `bytes`, beyond the system's limit if the program may, and says what the kernel granted.
+/// Requests a receive buffer of `bytes`, above the system's limit if the program has the capability. Returns the size that the kernel reports.
 fn grow_receive_buffer(socket: &Socket, bytes: usize) -> io::Result<usize> {
     let value = libc::c_int::try_from(bytes).unwrap_or(libc::c_int::MAX);
     if !force_receive_buffer(socket.as_raw_fd(), value) {
@@ -59,7 +66,7 @@ fn grow_receive_buffer(socket: &Socket, bytes: usize) -> io::Result<usize> {
     socket.recv_buffer_size()
 }
 
-/// SO_RCVBUFFORCE; false where the program has no CAP_NET_ADMIN.
+/// Sets SO_RCVBUFFORCE. Returns false without CAP_NET_ADMIN.
 fn force_receive_buffer(socket: RawFd, value: libc::c_int) -> bool {
     let size = mem::size_of::<libc::c_int>() as libc::socklen_t;
     // SAFETY: the option takes a `c_int`; the pointer is to one that lives until the call returns.
@@ -67,50 +74,57 @@ fn force_receive_buffer(socket: RawFd, value: libc::c_int) -> bool {
     result == 0
 }
 
-/// The command that would let the kernel grant all that was asked for; `None` if it did.
+/// The command that raises the kernel's limit to the requested size; `None` if the kernel granted it.
 pub(super) fn receive_buffer_hint(read_buffer_bytes: usize, granted: usize) -> Option<String> {
     let wanted = wanted(read_buffer_bytes);
-    // The kernel books twice what it grants, for its own overhead.
+    // The kernel reports twice the granted size, for its own overhead.
     (granted / 2 < wanted).then(|| format!("sysctl -w net.core.rmem_max={wanted}"))
 }
 
-/// Lets a sleep of this thread end within a microsecond of its time; the kernel's default of 50 would half spoil the nap.
+/// Makes sleeps of this thread exact to a microsecond. The kernel's default of 50 microseconds is too long for the coalescing delay.
 pub(super) fn set_timer_slack() {
     const NANOSECONDS: libc::c_ulong = 1000;
-    // SAFETY: PR_SET_TIMERSLACK takes one number and touches no memory. Where it fails, naps are longer.
-    let _ = unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, NANOSECONDS) };
+    // SAFETY: PR_SET_TIMERSLACK takes one number and accesses no memory.
+    let result = unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, NANOSECONDS) };
+    if result != 0 {
+        tracing::debug!(error = %io::Error::last_os_error(), "timer slack cannot be set: coalescing delays are longer");
+    }
 }
 
-/// Turns the kernel's drop counter of one socket, which wraps at 32 bits, into a metric.
+/// Exports the kernel's drop counter of one socket, which wraps at 32 bits, as a metric.
 pub(super) struct DropReader {
     counter: Counter,
     inode: Option<u64>,
     seen: u32,
+    faults: Faults,
 }
 
 impl DropReader {
     pub(super) fn new(socket: &UdpSocket, counter: Counter) -> Self {
-        Self { counter, inode: inode(socket.as_raw_fd()), seen: 0 }
+        Self { counter, inode: inode(socket.as_raw_fd()), seen: 0, faults: Faults::default() }
     }
 
-    /// Adds what was dropped since the call before.
+    /// Adds the drops since the last call to the metric.
     pub(super) fn read(&mut self, socket: &UdpSocket) {
         let dropped = drops_by_meminfo(socket.as_raw_fd()).or_else(|_| drops_by_proc(self.inode));
-        if let Ok(dropped) = dropped {
-            self.counter.increment(u64::from(dropped.wrapping_sub(self.seen)));
-            self.seen = dropped;
+        match dropped {
+            Ok(dropped) => {
+                self.counter.increment(u64::from(dropped.wrapping_sub(self.seen)));
+                self.seen = dropped;
+            }
+            Err(error) => self.faults.warn(|times| tracing::warn!(%error, times, "the kernel's drop counter cannot be read")),
         }
     }
 }
 
-/// The drop counter as SO_MEMINFO tells it. Unlike SO_RXQ_OVFL it needs no later datagram to be told with.
+/// The drop counter from SO_MEMINFO. Unlike SO_RXQ_OVFL, it does not need a later datagram.
 fn drops_by_meminfo(socket: RawFd) -> io::Result<u32> {
-    /// Where the drops stand in what SO_MEMINFO gives.
+    /// The index of the drop counter in SO_MEMINFO.
     const SK_MEMINFO_DROPS: usize = 8;
     let mut info = [0_u32; SK_MEMINFO_DROPS + 1];
     let mut size = mem::size_of_val(&info) as libc::socklen_t;
-    // SAFETY: the kernel writes at most `size` bytes to `info`, which has that many, and the real number to `size`; both
-    // live until the call returns.
+    // SAFETY: the kernel writes at most `size` bytes to `info`, which has this size, and the number of bytes to `size`. Both live until the
+    // call returns.
     let result = unsafe { libc::getsockopt(socket, libc::SOL_SOCKET, libc::SO_MEMINFO, (&raw mut info).cast(), &raw mut size) };
     if result != 0 {
         return Err(io::Error::last_os_error());
@@ -121,7 +135,7 @@ fn drops_by_meminfo(socket: RawFd) -> io::Result<u32> {
     Ok(info[SK_MEMINFO_DROPS])
 }
 
-/// The drop counter as /proc/net tells it, for kernels before 4.12.
+/// The drop counter from /proc/net, for kernels before 4.12.
 fn drops_by_proc(inode: Option<u64>) -> io::Result<u32> {
     let inode = inode.ok_or(io::ErrorKind::Unsupported)?;
     let tables = ["/proc/net/udp", "/proc/net/udp6"].map(fs::read_to_string);
@@ -148,8 +162,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_kernel_drops_is_told_the_same_by_both_ways() {
-        let (address, sockets, _) = bind_workers("127.0.0.1:0".parse().unwrap(), 1, 1).unwrap();
+    fn both_sources_of_the_drop_counter_agree() {
+        let BoundSockets { address, sockets, .. } = bind_workers("127.0.0.1:0".parse().unwrap(), 1, 1).unwrap();
         let receiver = &sockets[0];
         let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
         const SENT: u32 = 500;
@@ -161,7 +175,7 @@ mod tests {
         receiver.set_nonblocking(true).unwrap();
         let mut buffer = [0; 2000];
         let received = (0..SENT).take_while(|_| receiver.recv(&mut buffer).is_ok()).count();
-        assert!(by_meminfo > 0, "the buffer was too small for all");
+        assert!(by_meminfo > 0, "the buffer is too small for all datagrams");
         assert_eq!(by_meminfo, by_proc);
         assert_eq!(by_meminfo as usize + received, SENT as usize);
     }
@@ -177,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clipped_buffer_names_the_command_that_would_raise_it() {
+    fn the_hint_for_a_small_buffer_is_a_command() {
         assert_eq!(receive_buffer_hint(0, 32 << 20), None);
         assert_eq!(receive_buffer_hint(0, 425_984).as_deref(), Some("sysctl -w net.core.rmem_max=16777216"));
         assert_eq!(receive_buffer_hint(1000, 2304), None);

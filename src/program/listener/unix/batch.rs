@@ -1,4 +1,4 @@
-//! Some Unix datagrams at once, and the cut ones among them. Must not know where they come from.
+//! Batches of Unix datagrams, including truncated ones. Must not know the socket.
 
 use std::io;
 use std::time::Instant;
@@ -9,13 +9,13 @@ use crate::program::listener::intake::Intake;
 use crate::source::Source;
 use crate::telemetry::Telemetry;
 
-/// Datagrams taken before they are handed in.
+/// Datagrams per batch.
 const BATCH: usize = 16;
 
-/// Some datagrams on their way from the kernel to the intake.
+/// A batch of received datagrams.
 pub(super) struct UnixgramBatch {
     memory: Vec<u8>,
-    /// One more than a datagram may have, which tells the ones that are cut.
+    /// One byte more than the length limit. A datagram of this length is truncated.
     stride: usize,
     lengths: Vec<usize>,
 }
@@ -26,38 +26,43 @@ impl UnixgramBatch {
         Self { memory: vec![0; stride.saturating_mul(BATCH)], stride, lengths: Vec::with_capacity(BATCH) }
     }
 
-    /// How many datagrams it holds.
+    /// The number of datagrams.
     pub(super) fn len(&self) -> usize {
         self.lengths.len()
     }
 
-    /// Fills the batch; the error that ended it, if one did.
+    /// Fills the batch. Returns the error that ended it early.
     pub(super) fn receive(&mut self, receive: impl Fn(&mut [u8]) -> io::Result<usize>) -> Option<io::Error> {
         self.lengths.clear();
         for chunk in self.memory.chunks_exact_mut(self.stride) {
             match receive(chunk) {
-                Ok(length) => self.lengths.push(length),
+                Ok(length) => {
+                    debug_assert!(length <= self.stride, "more bytes than the buffer has");
+                    self.lengths.push(length.min(self.stride));
+                }
                 Err(error) => return Some(error),
             }
         }
         None
     }
 
-    pub(super) fn hand_in(&self, intake: &mut Intake, telemetry: &Telemetry) {
+    /// Counts and records the batch. Of a truncated datagram, the complete lines are recorded and the last line is rejected.
+    pub(super) fn record(&self, intake: &mut Intake, telemetry: &Telemetry) {
         if self.lengths.is_empty() {
             return;
         }
         telemetry.transport.unixgram_packets.increment(self.lengths.len() as u64);
         let received = self.memory.chunks_exact(self.stride).zip(&self.lengths);
-        for (cut, _) in received.clone().filter(|(_, length)| **length == self.stride) {
+        for (chunk, _) in received.clone().filter(|(_, length)| **length == self.stride) {
             telemetry.transport.unixgram_truncated.increment(1);
-            let start = memchr::memrchr(b'\n', cut).map_or(0, |end| end + 1);
-            intake.refuse_line(SampleError::TruncatedLine, cut.get(start..).unwrap_or_default(), &Source::Unixgram, Instant::now());
+            let incomplete = chunk.rsplit(|byte| *byte == b'\n').next().unwrap_or(chunk);
+            intake.reject_line(SampleError::TruncatedLine, incomplete, &Source::Unixgram, Instant::now());
         }
         let datagrams = received.filter_map(|(chunk, length)| {
-            let whole = chunk.get(..*length)?;
-            let bytes = if *length == self.stride { whole.get(..memchr::memrchr(b'\n', whole)?)? } else { whole };
-            Some(Datagram { bytes, source: &Source::Unixgram })
+            // A truncated datagram without a newline has no complete line.
+            let end = if *length == self.stride { memchr::memrchr(b'\n', chunk)? } else { *length };
+            debug_assert!(end <= chunk.len(), "receive() limits the length");
+            chunk.get(..end).map(|bytes| Datagram { bytes, source: &Source::Unixgram })
         });
         intake.datagrams(datagrams, Instant::now());
     }

@@ -1,4 +1,4 @@
-//! Formats an explanation for people: short, aligned, plain. Must not ask the bridge anything.
+//! Formats an explanation as text. Must not use the bridge.
 
 use std::fmt::Write as _;
 
@@ -7,14 +7,14 @@ use crate::mapping::tried::Outcome;
 use crate::program::tools::advice;
 use crate::program::tools::parsed_exposition::{ParsedFamily, row};
 
-/// Rules that did not match and are shown all the same.
+/// Limit of rules without a match that are shown.
 const SHOWN: usize = 20;
 
-/// Lines that follow the head are indented as far as its words.
+/// The indentation of lines after the first line of a heading.
 const INDENT: &str = "             ";
 
 impl Explanation {
-    /// For people; with `all`, every rule that was tried.
+    /// The text output; with `all`, with all rules that were tried.
     pub(crate) fn to_text(&self, all: bool) -> String {
         let mut out = format!("{}\n", self.line);
         let several = self.samples.len() > 1;
@@ -24,40 +24,40 @@ impl Explanation {
             }
             match sample {
                 Ok(explained) => explained.write(all, &mut out),
-                Err(reason) => say("refused", &format!("{reason}: {}", advice::of_reason(reason)), &mut out),
+                Err(reason) => say("rejected", &format!("{reason}: {}", advice::of_reason(reason)), &mut out),
             }
         }
         match self.reading {
             "empty" => say("read as", "an empty line", &mut out),
-            "event" => say("read as", "a DogStatsD event; it is counted and not shown", &mut out),
-            "service_check" => say("read as", "a DogStatsD service check; it is counted and not shown", &mut out),
+            "event" => say("read as", "a DogStatsD event; events are counted and discarded", &mut out),
+            "service_check" => say("read as", "a DogStatsD service check; service checks are counted and discarded", &mut out),
             _ => {}
         }
         let said = |reason: &str| self.samples.iter().any(|sample| matches!(sample, Err(known) if *known == reason));
-        for (reason, advice) in self.refused.iter().filter(|(reason, _)| !said(reason)) {
-            say("refused", &format!("{reason}: {advice}"), &mut out);
+        for (reason, advice) in self.rejected.iter().filter(|(reason, _)| !said(reason)) {
+            say("rejected", &format!("{reason}: {advice}"), &mut out);
         }
-        self.write_page(&mut out);
+        self.write_families(&mut out);
         self.write_counters(&mut out);
         out
     }
 
-    fn write_page(&self, out: &mut String) {
-        for (name, family) in &self.page {
+    fn write_families(&self, out: &mut String) {
+        for (name, family) in &self.families {
             say("becomes", &format!("{} {name}", family.kind), out);
-            rows(family).iter().enumerate().for_each(|(at, row)| say(if at == 0 { "page" } else { "" }, row, out));
+            rows(family).iter().enumerate().for_each(|(at, row)| say(if at == 0 { "exposition" } else { "" }, row, out));
         }
         let recorded = self.counters.iter().any(|(series, _)| series.contains("events_total{"));
-        if self.page.is_empty() && recorded {
-            say("page", "stays as it is: the series has this value already", out);
+        if self.families.is_empty() && recorded {
+            say("exposition", "no change: the series has this value already", out);
         }
     }
 
-    /// Counters that say that something was lost, left out or changed.
+    /// Counters of lost, skipped or changed samples.
     fn write_counters(&self, out: &mut String) {
         let words = ["errors_total", "error_total", "limited_", "conflict_", "unknown_", "renamed_"];
-        let telling = self.counters.iter().filter(|(series, _)| words.iter().any(|word| series.contains(word)));
-        telling.enumerate().for_each(|(at, (series, by))| say(if at == 0 { "counted" } else { "" }, &format!("{series} +{by}"), out));
+        let shown = self.counters.iter().filter(|(series, _)| words.iter().any(|word| series.contains(word)));
+        shown.enumerate().for_each(|(at, (series, by))| say(if at == 0 { "counted" } else { "" }, &format!("{series} +{by}"), out));
     }
 }
 
@@ -73,10 +73,10 @@ impl Explained {
             say("tags", &tags.join(" "), out);
         }
         if self.tag_errors > 0 {
-            say("", &format!("tags skipped: {}; each wants a key and a value, or is a label name", self.tag_errors), out);
+            say("", &format!("tags skipped: {}; a tag needs a key and a value, or must be a valid label name", self.tag_errors), out);
         }
         if self.unknown_fields > 0 {
-            say("", &format!("fields skipped: {}; their meaning is not known", self.unknown_fields), out);
+            say("", &format!("unknown fields skipped: {}", self.unknown_fields), out);
         }
         self.write_rules(all, out);
         if !self.captures.is_empty() {
@@ -85,7 +85,7 @@ impl Explained {
         }
         match self.converted {
             Some(number) if self.value.parse() != Ok(number) => say("converted", &format!("{} -> {number}", self.value), out),
-            None if self.dropped => say("dropped", "the rule says so", out),
+            None if self.dropped => say("dropped", "by the rule", out),
             _ => {}
         }
         self.effect.iter().for_each(|effect| say("effect", effect, out));
@@ -109,24 +109,24 @@ impl Explained {
             say("", &format!("  and {hidden} more that do not match; --all shows them"), out);
         }
         if !self.tried.iter().any(|tried| tried.outcome == Outcome::Matched) {
-            let what = if self.tried.is_empty() { "there are none" } else { "none matches" };
-            say(if tried.is_empty() { "rules" } else { "" }, &format!("{what}: name and tags stay as they were sent"), out);
+            let what = if self.tried.is_empty() { "no rules" } else { "no rule matches" };
+            say(if tried.is_empty() { "rules" } else { "" }, &format!("{what}: name and tags are used as sent"), out);
         }
     }
 }
 
-/// The rows of a family; of buckets only the first that rose, and how many follow it.
+/// The lines of a family. Of its buckets, only the first one above 0 is shown, with the number of the others.
 fn rows(family: &ParsedFamily) -> Vec<String> {
     let is_bucket = |series: &str| family.kind == "histogram" && series.contains("_bucket{");
     let mut rows = Vec::new();
-    let zero_or_later = family.rows.iter().filter(|(series, value)| is_bucket(series) && value != "0").count();
+    let above_zero = family.rows.iter().filter(|(series, value)| is_bucket(series) && value != "0").count();
     let mut is_first = true;
     for (series, value) in &family.rows {
         if !is_bucket(series) {
             rows.push(row(series, value));
         } else if value != "0" && is_first {
             is_first = false;
-            let more = if zero_or_later > 1 { format!("   and {} higher buckets", zero_or_later - 1) } else { String::new() };
+            let more = if above_zero > 1 { format!("   and {} higher buckets", above_zero - 1) } else { String::new() };
             rows.push(row(series, value) + &more);
         }
     }

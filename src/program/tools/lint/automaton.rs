@@ -1,28 +1,28 @@
-//! statsd_exporter's automaton of globs, where the order of rules is off: it takes a plain segment before `*`, and goes back to `*` only
-//! if its own test of the rules says that this is needed, which it often does not.
+//! statsd_exporter's automaton of globs with `glob_disable_ordering`. It prefers a plain segment to `*`, and backtracks to `*` only if its own
+//! test of the rules requires it, which often fails.
 //!
-//! Must not know what the bridge makes of a name.
+//! Must not know how the bridge matches a name.
 
 use std::collections::BTreeMap;
 
 use crate::mapping::spec::{MatchType, MetricKind, Rule};
 
-/// Kinds that it has.
+/// The kinds that statsd_exporter has.
 pub(super) const KINDS: [MetricKind; 3] = [MetricKind::Counter, MetricKind::Gauge, MetricKind::Observer];
 
 /// All globs of a configuration.
 pub(super) struct Automaton {
     roots: [Node; KINDS.len()],
-    /// Whether it goes back, and so finds every rule.
-    pub(super) goes_back: bool,
+    /// Whether it backtracks, and so finds all rules.
+    pub(super) backtracks: bool,
 }
 
 #[derive(Default)]
 struct Node {
     next: BTreeMap<String, Node>,
-    /// How many segments may follow.
-    least: usize,
-    most: usize,
+    /// The range of the number of following segments.
+    min: usize,
+    max: usize,
     rule: Option<usize>,
 }
 
@@ -35,16 +35,16 @@ impl Automaton {
                 root.insert(&rule.pattern, index);
             }
         }
-        Self { roots, goes_back: globs.iter().enumerate().any(|(index, glob)| makes_it_go_back(glob, index, &globs)) }
+        Self { roots, backtracks: globs.iter().enumerate().any(|(index, glob)| requires_backtracking(glob, index, &globs)) }
     }
 
-    /// The rule that it takes if it does not go back.
+    /// The rule that it finds without backtracking.
     pub(super) fn find(&self, name: &str, kind: MetricKind) -> Option<usize> {
         let (mut node, _) = self.roots.iter().zip(KINDS).find(|(_, known)| *known == kind)?;
         let count = name.split('.').count();
         for (place, segment) in name.split('.').enumerate() {
             let left = count - place - 1;
-            let fits = |node: &&Node| (node.least..=node.most).contains(&left);
+            let fits = |node: &&Node| (node.min..=node.max).contains(&left);
             node = node.next.get(segment).filter(fits).or_else(|| node.next.get("*").filter(fits))?;
         }
         node.rule
@@ -59,8 +59,8 @@ impl Node {
             let left = count - place - 1;
             let is_new = !node.next.contains_key(segment);
             node = node.next.entry(segment.to_owned()).or_default();
-            node.least = if is_new { left } else { node.least.min(left) };
-            node.most = node.most.max(left);
+            node.min = if is_new { left } else { node.min.min(left) };
+            node.max = node.max.max(left);
             if is_new && left == 0 {
                 node.rule = Some(rule);
             }
@@ -68,9 +68,9 @@ impl Node {
     }
 }
 
-/// Its test: whether another glob of this length begins as this one does before one of its `*`, unless one of the two matches the
-/// other's text.
-fn makes_it_go_back(glob: &str, index: usize, all: &[&str]) -> bool {
+/// Its test for backtracking: whether another glob of the same length has the same text before a `*` of this one, unless one of the two
+/// matches the text of the other.
+fn requires_backtracking(glob: &str, index: usize, all: &[&str]) -> bool {
     let length = glob.split('.').count();
     let others =
         || all.iter().enumerate().filter(|(at, other)| *at != index && other.split('.').count() == length).map(|(_, other)| *other);
@@ -92,8 +92,8 @@ mod tests {
     }
 
     #[test]
-    fn it_goes_back_only_if_its_test_says_so() {
-        for (globs, goes_back) in [
+    fn it_backtracks_only_if_its_test_requires_it() {
+        for (globs, backtracks) in [
             (&["a.*.b", "a.c.d"][..], true),
             (&["a.*.*", "a.b.c"], false),
             (&["a.*.*", "a.*.b", "a.c.b"], false),
@@ -101,17 +101,17 @@ mod tests {
             (&["a.*", "b.c"], false),
             (&["a.*.c", "a.b.*.d"], false),
         ] {
-            assert_eq!(automaton(globs).goes_back, goes_back, "{globs:?}");
+            assert_eq!(automaton(globs).backtracks, backtracks, "{globs:?}");
         }
     }
 
     #[test]
-    fn it_takes_what_is_plain_and_stays_there() {
+    fn it_prefers_plain_segments_and_does_not_backtrack() {
         let one = automaton(&["a.*.*", "a.b.c", "d.e.f", "d.e"]);
         let find = |name| one.find(name, MetricKind::Gauge);
         assert_eq!((find("a.b.c"), find("a.x.c"), find("a.b.x")), (Some(1), Some(0), None));
         assert_eq!((find("d.e.f"), find("d.e"), find("d"), find("a.b")), (Some(2), None, None, None));
-        // Where the length tells, it takes the other way at once.
+        // If the length differs, it takes the other branch at once.
         let two = automaton(&["a.*", "a.b.c"]);
         assert_eq!((two.find("a.b", MetricKind::Counter), two.find("a.b", MetricKind::Set)), (Some(0), None));
     }

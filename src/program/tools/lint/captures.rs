@@ -1,5 +1,4 @@
-//! Finds references to captures that do not exist, and wildcards whose text goes nowhere. Must not know whether a rule is ever
-//! reached.
+//! Finds references to captures that do not exist, and captures that no template uses. Must not know whether a rule can match.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,7 +36,7 @@ struct Known<'a> {
 }
 
 impl Known<'_> {
-    /// What is wrong with a reference.
+    /// The problem of a reference.
     fn fault(&self, reference: &Reference) -> Option<String> {
         let has = match (self.count, self.is_glob) {
             (0, true) => "the pattern has no wildcard".to_owned(),
@@ -49,18 +48,18 @@ impl Known<'_> {
         };
         match reference {
             Reference::Number(0) if self.is_glob => {
-                Some("uses $0, which a glob does not have; it becomes nothing: the first wildcard is $1".to_owned())
+                Some("uses $0, which a glob does not have; it expands to nothing: the first wildcard is $1".to_owned())
             }
-            Reference::Number(number) if *number > self.count => Some(format!("uses ${number}, but {has}; it becomes nothing")),
+            Reference::Number(number) if *number > self.count => Some(format!("uses ${number}, but {has}; it expands to nothing")),
             Reference::Name(name) if !self.names.contains(&name.as_str()) => {
-                Some(format!("uses ${name}, but no group has this name; it becomes nothing: write $$ for a dollar sign"))
+                Some(format!("uses ${name}, but no group has this name; it expands to nothing: write $$ for a dollar sign"))
             }
             _ => None,
         }
     }
 }
 
-/// The captures of a rule that no template uses. Only of globs: the group of a regular expression may be there for its alternatives.
+/// The captures of a glob that no template uses. Regular expressions are left out, because a group may exist for its alternatives.
 fn unused(rule: &Rule, count: usize, used: &BTreeSet<usize>) -> Vec<usize> {
     if rule.match_type == MatchType::Regex || rule.pattern.contains('{') {
         return Vec::new();
@@ -68,9 +67,9 @@ fn unused(rule: &Rule, count: usize, used: &BTreeSet<usize>) -> Vec<usize> {
     (1..=count).filter(|number| !used.contains(number)).collect()
 }
 
-/// One remark for the rules of one file that leave out the same captures: a host in front of every name is left out everywhere.
+/// One remark for all rules of a file that leave out the same captures, such as a host at the start of every name.
 fn unused_remarks(rules: &[(&Rule, Vec<usize>)]) -> Vec<Remark> {
-    // By file and capture, the rules in their order.
+    // Rules by file and capture, in order.
     let mut by_capture: BTreeMap<(&str, usize), Vec<&Rule>> = BTreeMap::new();
     for (rule, unused) in rules {
         for number in unused {
@@ -94,11 +93,10 @@ fn unused_remark(rules: &[&Rule], numbers: &[usize]) -> Option<Remark> {
     let numbers: Vec<String> = numbers.iter().map(|number| format!("${number}")).collect();
     let lines: Vec<u32> = others.iter().map(|rule| rule.position.line).collect();
     let text = format!(
-        "{} of `{}` {} used nowhere: names that differ only there become one series (counters add up, gauges overwrite each other); \
-         put it into a label unless that is meant{}",
+        "no template uses {} of `{}`: names that differ only there become one series (counters add up, gauges overwrite each other); \
+         put it into a label unless this is intended{}",
         numbers.join(", "),
         first.pattern,
-        if numbers.len() == 1 { "is" } else { "are" },
         and_lines(&lines),
     );
     Some(Remark::new(Severity::Note, "unused_capture", &first.position, text))

@@ -1,7 +1,7 @@
-//! Finds what statsd_exporter makes of the same rules, where the bridge does what they look like: templates that it reads in another
-//! way, and rules that its automaton of globs loses. Only for `--compat=statsd_exporter`.
+//! Finds rules that statsd_exporter treats differently: templates that it parses in another way, and rules that its automaton of globs cannot
+//! find. Only with `--compat=statsd_exporter`.
 //!
-//! Must not change what a rule means; knows statsd_exporter's grammar of templates and how it builds its automaton.
+//! Must not change the meaning of a rule. Knows statsd_exporter's grammar of templates and its automaton.
 
 use super::automaton::{Automaton, KINDS};
 use super::places::place;
@@ -11,10 +11,10 @@ use crate::mapping::spec::{Action, Config, MatchType, MetricKind, Rule};
 use crate::mapping::template::{Reference, spelled};
 use crate::program::tools::{Remark, Severity};
 
-/// `dead` are the remarks on rules that never count here either.
+/// `dead` are the remarks on rules that never match in the bridge either.
 pub(super) fn differences(rules: &Rules, texts: &[MappingText], dead: &[Remark]) -> Vec<Remark> {
     let config = rules.config();
-    // It reads no file of the extended syntax.
+    // statsd_exporter cannot read files with the extended syntax.
     let is_extended = |rule: &Rule| {
         let text = texts.iter().find(|text| text.name == rule.position.file);
         text.is_some_and(|text| text.text.lines().any(|line| line.starts_with("syntax:") && line.contains("extended")))
@@ -45,7 +45,7 @@ struct Captures<'a> {
     names: Vec<&'a str>,
 }
 
-/// The rule's templates that come out otherwise there; `<1>` stands for the text of a capture.
+/// The rule's templates that statsd_exporter expands differently; `<1>` stands for the text of a capture.
 fn templates(rule: &Rule, captures: &Captures<'_>) -> Vec<Remark> {
     let all = std::iter::once((None, &rule.name)).chain(rule.labels.iter().map(|(label, value)| (Some(label), value)));
     let differ = all.filter_map(|(label, template)| {
@@ -59,14 +59,14 @@ fn templates(rule: &Rule, captures: &Captures<'_>) -> Vec<Remark> {
             return None;
         }
         let what = label.map_or_else(|| "the name".to_owned(), |label| format!("the label `{label}`"));
-        let gives = other.map_or_else(|| "mangles it because of its `%`".to_owned(), |other| format!("makes `{other}` of it"));
+        let gives = other.map_or_else(|| "corrupts it because of its `%`".to_owned(), |other| format!("expands it to `{other}`"));
         let braced = spelled(template, |reference| match reference {
             Reference::Number(number) => format!("${{{number}}}"),
             Reference::Name(name) => format!("${{{name}}}"),
         });
         let advice =
-            if there(&braced).as_ref() == Some(&here) { format!("; write `{braced}` for the same in both") } else { String::new() };
-        Some(note(rule, format!("{what} `{template}` becomes `{here}` here; statsd_exporter {gives}{advice}")))
+            if there(&braced).as_ref() == Some(&here) { format!("; write `{braced}` for the same result in both") } else { String::new() };
+        Some(note(rule, format!("{what} `{template}` expands to `{here}` in the bridge; statsd_exporter {gives}{advice}")))
     });
     differ.collect()
 }
@@ -84,7 +84,7 @@ fn marked(reference: &Reference, match_type: MatchType, captures: &Captures<'_>)
     }
 }
 
-/// As Go's `regexp.Expand`: without braces a reference goes on as long as there are letters, digits and `_`.
+/// Expands as Go's `regexp.Expand`: without braces, a reference includes all following letters, digits and `_`.
 fn of_regex(template: &str, captures: &Captures<'_>) -> String {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let (mut out, mut rest) = (String::new(), template);
@@ -118,14 +118,13 @@ fn of_regex(template: &str, captures: &Captures<'_>) -> String {
     out + rest
 }
 
-/// As its formatter for globs, which takes `\$\{?([a-zA-Z0-9_\$]+)\}?` for references and hands the rest to `Sprintf`; `None` if that
-/// takes a `%` for a verb.
+/// Expands as statsd_exporter's formatter for globs, which parses `\$\{?([a-zA-Z0-9_\$]+)\}?` as references and passes the rest to `Sprintf`;
+/// `None` if `Sprintf` parses a `%` as a verb.
 fn of_glob(template: &str, count: usize) -> Option<String> {
     let is_taken = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '$');
-    // What it found in the template as it was, replaced everywhere in the order of finding.
+    // References are found in the original template, and replaced everywhere in this order.
     let (mut found, mut rest) = (Vec::new(), template);
-    while let Some((before, after)) = rest.split_once('$') {
-        let _ = before;
+    while let Some((_, after)) = rest.split_once('$') {
         let body = after.strip_prefix('{').unwrap_or(after);
         let length = body.find(|c| !is_taken(c)).unwrap_or(body.len());
         if length == 0 {
@@ -167,7 +166,7 @@ fn of_glob(template: &str, count: usize) -> Option<String> {
     Some(out)
 }
 
-/// Kinds that both rules are for there.
+/// The kinds of statsd_exporter that both rules match.
 fn common_kinds(a: &Rule, b: &Rule) -> Vec<MetricKind> {
     let is_for = |rule: &Rule, kind: MetricKind| rule.kind.is_none_or(|own| own == kind);
     KINDS.into_iter().filter(|kind| is_for(a, *kind) && is_for(b, *kind)).collect()
@@ -178,7 +177,7 @@ fn globs_before(config: &Config, index: usize) -> impl Iterator<Item = (usize, &
     before.filter(|(_, rule)| rule.match_type == MatchType::Glob)
 }
 
-/// A glob whose segments begin a longer one that stands before it: the state is there already, and never gets this rule.
+/// A glob that is the start of a longer glob before it: its state exists already, and never gets this rule.
 fn lost(config: &Config, index: usize, rule: &Rule) -> Option<Remark> {
     if rule.match_type != MatchType::Glob {
         return None;
@@ -194,8 +193,8 @@ fn lost(config: &Config, index: usize, rule: &Rule) -> Option<Remark> {
         _ => "",
     };
     let text = format!(
-        "statsd_exporter never takes `{}`{of}, because `{}` at {} begins with it and stands before it; put it before that one for the \
-         same in both",
+        "statsd_exporter never uses `{}`{of}, because the longer `{}` at {} is before it; move it before that rule for the same result in \
+         both",
         rule.pattern,
         longer.pattern,
         place(longer, rule),
@@ -203,7 +202,7 @@ fn lost(config: &Config, index: usize, rule: &Rule) -> Option<Remark> {
     Some(note(rule, text))
 }
 
-/// A duplicate: the first of the two counts, but in the place of the second, behind what stands between.
+/// A duplicate: statsd_exporter uses the first rule, but at the place of the second one, after the rules between them.
 fn late(config: &Config, index: usize, rule: &Rule) -> Option<Remark> {
     if rule.match_type != MatchType::Glob || config.defaults.glob_disable_ordering {
         return None;
@@ -218,7 +217,7 @@ fn late(config: &Config, index: usize, rule: &Rule) -> Option<Remark> {
     let (_, between) =
         globs_before(config, index).find(|(at, other)| *at > first_at && overlaps(other) && !common_kinds(first, other).is_empty())?;
     let text = format!(
-        "because of this duplicate statsd_exporter asks `{}` at {} only here, after `{}` at {}; remove the duplicate for the same in both",
+        "because of this duplicate, statsd_exporter tries `{}` at {} only here, after `{}` at {}; remove the duplicate for the same result in both",
         first.pattern,
         place(first, rule),
         between.pattern,
@@ -227,13 +226,13 @@ fn late(config: &Config, index: usize, rule: &Rule) -> Option<Remark> {
     Some(note(rule, text))
 }
 
-/// Globs that its automaton does not find for names that begin as a more specific glob, from which it does not go back.
+/// Globs that its automaton does not find, because the name starts like a more specific glob and it does not backtrack.
 fn missed(rules: &Rules) -> Vec<Remark> {
-    /// Rules beyond which names are not tried: their number grows with the square.
-    const MOST_RULES: usize = 1_000;
+    /// Limit of rules for this check, because the number of names grows with the square of the number of rules.
+    const MAX_RULES: usize = 1_000;
     let all = &rules.config().rules;
     let automaton = Automaton::new(all);
-    if automaton.goes_back || all.len() > MOST_RULES {
+    if automaton.backtracks || all.len() > MAX_RULES {
         return Vec::new();
     }
     let globs = || all.iter().enumerate().filter(|(_, rule)| rule.match_type == MatchType::Glob);
@@ -246,8 +245,8 @@ fn missed(rules: &Rules) -> Vec<Remark> {
     let missed = globs().filter_map(|(index, rule)| {
         let (other, name) = globs().find_map(|(_, other)| Some((other, is_missed((index, rule), other)?)))?;
         let text = format!(
-            "with `glob_disable_ordering` statsd_exporter does not come back from `{}` at {}: `{name}` does not get this rule there; leave \
-             that key out and put the more specific rules first for the same in both",
+            "with `glob_disable_ordering`, statsd_exporter does not backtrack from `{}` at {}: it does not find this rule for `{name}`; remove \
+             that key and move more specific rules to the front for the same result in both",
             other.pattern,
             place(other, rule),
         );
@@ -256,7 +255,7 @@ fn missed(rules: &Rules) -> Vec<Remark> {
     missed.collect()
 }
 
-/// A name of `glob` that has the plain segments of `other` in the place of its own `*`; none if it has no such place.
+/// A name that `glob` matches, with the plain segments of `other` at the places of its `*`; `None` without such a place.
 fn name_beside(glob: &str, other: &str) -> Option<String> {
     if glob.split('.').count() != other.split('.').count() || glob == other {
         return None;
@@ -276,7 +275,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn templates_of_globs_are_read_as_there() {
+    fn glob_templates_expand_as_in_statsd_exporter() {
         for (template, want) in [
             ("a_$1", Some("a_<1>")),
             ("a_${1}_total", Some("a_<1>_total")),
@@ -300,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn templates_of_regexes_are_read_as_in_go() {
+    fn regex_templates_expand_as_in_go() {
         let captures = Captures { count: 3, names: vec!["x"] };
         for (template, want) in [
             ("a_$3", "a_<3>"),

@@ -1,12 +1,11 @@
-//! Decides whether one pattern matches everything that another one matches. `true` is proved; `false` may mean that no proof was
-//! found.
+//! Decides whether one pattern matches all names that another pattern matches. `true` is proved; `false` can mean that no proof was found.
 //!
-//! Knows patterns as text; must not know rules.
+//! Knows the text of patterns. Must not know rules.
 
-/// Combinations of `{a,b}` groups that are written out; beyond them nothing is claimed.
-const MOST_PATHS: usize = 64;
+/// Limit of expanded combinations of `{a,b}` groups. Globs with more of them are not compared.
+const MAX_PATHS: usize = 64;
 
-/// One place of a glob, after its groups were written out.
+/// One symbol of a glob after its groups are expanded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Symbol {
     Text(char),
@@ -22,21 +21,21 @@ pub(super) fn glob_includes(wide: &str, narrow: &str) -> bool {
         return true;
     }
     let segments = |glob: &str| glob.split('.').count();
-    // Without `**` both have as many segments, which settles most pairs at once.
+    // Without `**`, both must have the same number of segments. This excludes most pairs.
     if !wide.contains("**") && (narrow.contains("**") || segments(wide) != segments(narrow)) {
         return false;
     }
-    // So does a segment of plain text that stands against another text or a wildcard.
+    // A plain segment includes no other text and no wildcard.
     let differs = |(wide, narrow): (&str, &str)| wide != narrow && !wide.contains(['*', '{']) && !narrow.contains('{');
     if !wide.contains("**") && wide.split('.').zip(narrow.split('.')).any(differs) {
         return false;
     }
-    let (Some(wide), Some(narrow)) = (written_out(wide), written_out(narrow)) else { return false };
+    let (Some(wide), Some(narrow)) = (expanded(wide), expanded(narrow)) else { return false };
     narrow.iter().all(|narrow| wide.iter().any(|wide| includes(wide, narrow)))
 }
 
-/// All ways to write a glob without its groups.
-fn written_out(glob: &str) -> Option<Vec<Vec<Symbol>>> {
+/// All globs without groups that a glob stands for.
+fn expanded(glob: &str) -> Option<Vec<Vec<Symbol>>> {
     let mut paths = vec![Vec::new()];
     let mut rest = glob;
     while let Some(c) = rest.chars().next() {
@@ -53,15 +52,15 @@ fn written_out(glob: &str) -> Option<Vec<Vec<Symbol>>> {
             paths.iter_mut().for_each(|path| path.push(symbol));
             rest = rest.get(c.len_utf8()..)?;
         }
-        if paths.len() > MOST_PATHS {
+        if paths.len() > MAX_PATHS {
             return None;
         }
     }
     Some(paths)
 }
 
-/// `wide` matched against `narrow` as if that were a text: a wildcard takes the other's wildcards whole. `reached` holds, for
-/// the symbols of `wide` so far, the places of `narrow` that they can end at.
+/// Matches `wide` against `narrow` as against a text; a wildcard matches complete wildcards. `reached` has the positions in `narrow` at which
+/// the symbols of `wide` so far can end.
 fn includes(wide: &[Symbol], narrow: &[Symbol]) -> bool {
     let mut reached = vec![false; narrow.len() + 1];
     if let Some(start) = reached.first_mut() {
@@ -92,7 +91,7 @@ fn is_text_without_dot(symbol: Option<&Symbol>) -> bool {
     matches!(symbol, Some(Symbol::Text(c)) if *c != '.')
 }
 
-/// Whether the regular expression `wide` is found in every name in which `narrow` is found.
+/// Whether the regular expression `wide` matches every name that `narrow` matches.
 pub(super) fn regex_includes(wide: &str, narrow: &str) -> bool {
     if wide == narrow || is_catch_all(wide) {
         return true;
@@ -102,17 +101,17 @@ pub(super) fn regex_includes(wide: &str, narrow: &str) -> bool {
     if wide.anchored { narrow.anchored && fits(0) } else { (0..narrow.atoms.len()).any(fits) }
 }
 
-/// Whether a regular expression is plain text but for its dots: a name.
+/// Whether a regular expression is a plain name with unescaped dots.
 pub(super) fn is_plain_name(pattern: &str) -> bool {
     Run::whole(pattern).is_some_and(|run| run.rest.is_empty() && !run.anchored)
 }
 
-/// Whether a regular expression is found in every name.
+/// Whether a regular expression matches every name.
 pub(super) fn is_catch_all(pattern: &str) -> bool {
     let inner = pattern.strip_prefix('^').unwrap_or(pattern);
     let inner = inner.strip_suffix('$').unwrap_or(inner);
     let inner = inner.strip_prefix('(').and_then(|inner| inner.strip_suffix(')')).unwrap_or(inner);
-    // `^.$` is one letter.
+    // `^.$` matches one character only.
     matches!(inner, ".*" | ".+") || matches!(pattern, "." | "^." | ".$" | "(.)" | "" | "^" | "$")
 }
 
@@ -121,7 +120,7 @@ pub(super) fn is_catch_all_glob(pattern: &str) -> bool {
     pattern == "**"
 }
 
-/// One character of a plain expression.
+/// One character of a simple regular expression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Atom {
     Text(char),
@@ -135,17 +134,17 @@ impl Atom {
     }
 }
 
-/// Plain characters at the start of an expression.
+/// The simple characters at the start of a regular expression.
 struct Run {
     anchored: bool,
     atoms: Vec<Atom>,
-    /// What follows them.
+    /// The rest of the expression.
     rest: String,
 }
 
 impl Run {
     fn leading(pattern: &str) -> Option<Self> {
-        // Alternatives and flags change what stands before them.
+        // Alternatives and flags change the meaning of the text before them.
         if pattern.contains('|') || pattern.contains("(?i") || pattern.contains("(?s") {
             return None;
         }
@@ -159,7 +158,7 @@ impl Run {
                 _ => break,
             };
             let after = rest.get(length..)?;
-            // What is repeated may be absent.
+            // A repeated character can be absent.
             if after.starts_with(['*', '+', '?', '{']) {
                 break;
             }
@@ -169,7 +168,7 @@ impl Run {
         Some(Self { anchored, atoms, rest: rest.to_owned() })
     }
 
-    /// The run of an expression that says nothing else.
+    /// The run of an expression that has nothing else.
     fn whole(pattern: &str) -> Option<Self> {
         let run = Self::leading(pattern)?;
         (!run.atoms.is_empty() && matches!(run.rest.as_str(), "" | ".*" | "(.*)" | ".*$" | "(.*)$")).then_some(run)

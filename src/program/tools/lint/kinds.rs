@@ -1,7 +1,7 @@
-//! Finds rules that put counters, gauges and timers under one name: the first kind that comes decides its type, and the others are in
-//! conflict with it.
+//! Finds rules that give counters, gauges and timers one name: the first sample decides the type of the family, and other kinds conflict with
+//! it.
 //!
-//! Judges by the breadth of a pattern and the words in it; must not know which samples arrive.
+//! Uses the breadth of a pattern and the words in it. Must not know which samples arrive.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ pub(super) fn kinds(config: &Config) -> Vec<Remark> {
     remarks
 }
 
-/// Whether it takes all kinds, under a name that is one.
+/// Whether the rule matches all kinds and gives a constant name.
 fn is_for_all(rule: &Rule) -> bool {
     let is_plain = rule.action == Action::Map && rule.kind.is_none() && rule.becomes.is_none() && rule.unit.is_none();
     is_plain && rule.match_tags.is_empty() && !rule.name.contains('$')
@@ -39,8 +39,8 @@ enum Breadth<'a> {
 }
 
 impl Breadth<'_> {
-    /// Whether the rule gives its name to all that there is: the name says no more than the segment does, and there is nothing else in
-    /// the rule's file. A segment that stands beside others is a part of an application, whose samples may be of one kind.
+    /// Whether the rule gives its name to all names of an application: the name adds nothing to the segment, and the rule's file has no other
+    /// segments. A segment beside others is a part of an application, whose samples can be of one kind.
     fn is_of_the_whole_file(&self, rule: &Rule, all: &[Rule]) -> bool {
         let Self::Under(first) = self else { return true };
         if !is_name_of_all(&rule.name, first) {
@@ -52,7 +52,7 @@ impl Breadth<'_> {
     }
 }
 
-/// Whether `name` is the segment itself, perhaps with a word that says nothing.
+/// Whether `name` is the segment itself, with or without a word without meaning.
 fn is_name_of_all(name: &str, segment: &str) -> bool {
     let rest = name.strip_prefix(segment.replace('-', "_").as_str());
     let words = ["", "_all", "_data", "_info", "_metric", "_metrics", "_misc", "_other", "_stat", "_stats", "_statsd", "_value", "_values"];
@@ -86,7 +86,7 @@ fn breadth(rule: &Rule) -> Option<Breadth<'_>> {
     }
 }
 
-/// What is said of a broad rule, unless its name says what it is or earlier rules leave it one kind.
+/// The remark on a broad rule, unless its name implies a kind or earlier rules leave one kind only.
 fn broad(rule: &Rule, breadth: Breadth<'_>, before: &[Rule]) -> Option<Remark> {
     let includes = |earlier: &Rule| match (earlier.match_type, rule.match_type) {
         (MatchType::Glob, MatchType::Glob) => glob_includes(&earlier.pattern, &rule.pattern),
@@ -109,7 +109,7 @@ fn broad(rule: &Rule, breadth: Breadth<'_>, before: &[Rule]) -> Option<Remark> {
         Breadth::Under(first) => (Severity::Note, format!("all names under `{first}`")),
     };
     let text = format!(
-        "{names} become the one family `{}`, {} alike: the first that comes gives it its type, samples of the others are rejected as a \
+        "{names} become the one family `{}`, with {}: the first sample decides its type, and samples of other types are rejected as a \
          conflict; put a capture into the name, as in `{}_${{1}}`, or write a rule with `match_metric_type` for each kind",
         rule.name, kinds, rule.name,
     );
@@ -124,13 +124,13 @@ fn names_of_all(rule: &Rule) -> String {
     }
 }
 
-/// Whether the end of a name is that of one kind.
+/// Whether the end of a name implies one kind.
 fn says_its_kind(name: &str) -> bool {
-    let last = name.rsplit('_').next().unwrap_or_default();
+    let last = name.rsplit_once('_').map_or(name, |(_, last)| last);
     matches!(last, "total" | "count" | "seconds" | "ms" | "milliseconds" | "microseconds" | "duration" | "latency" | "time" | "bytes")
 }
 
-/// Two rules for one name, of which one speaks of times and the other of counts.
+/// Two rules for one name, one with a word for times and one with a word for counts.
 fn clash_of_words(rules: &[&Rule]) -> Option<Remark> {
     let last = |rule: &&Rule| rule.pattern.trim_end_matches('$').rsplit(['.', '_', '\\']).next().unwrap_or_default().to_ascii_lowercase();
     let is_timer = |rule: &&&Rule| matches!(last(rule).as_str(), "timer" | "timing" | "duration" | "latency" | "time" | "elapsed" | "ms");
@@ -139,8 +139,8 @@ fn clash_of_words(rules: &[&Rule]) -> Option<Remark> {
     let is_after = timer.position.file != counter.position.file || timer.position.line > counter.position.line;
     let (earlier, later) = if is_after { (counter, timer) } else { (timer, counter) };
     let text = format!(
-        "`{}` and `{}` at {} give one name, `{}`: if they are timers and counters, the first that comes gives it its type and samples of the \
-         others are rejected as a conflict; give one another name, such as `{}_seconds` or `{}_total`",
+        "`{}` and `{}` at {} give the same name, `{}`: if they are timers and counters, the first sample decides its type, and samples of the \
+         other type are rejected as a conflict; give one of them another name, such as `{}_seconds` or `{}_total`",
         later.pattern,
         earlier.pattern,
         place(earlier, later),

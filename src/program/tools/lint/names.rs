@@ -1,6 +1,6 @@
-//! Finds rules whose families no sample reaches, because the name is not theirs to give.
+//! Finds rules whose samples are rejected because their name is reserved.
 //!
-//! Must not know which samples arrive; a name with captures may become anything.
+//! Must not know which samples arrive. A name with captures can become any name.
 
 use crate::mapping::spec::{Action, Config, Rule};
 use crate::mapping::unit;
@@ -19,29 +19,28 @@ fn of_rule(rule: &Rule, config: &Config, options: &Options) -> Option<Remark> {
     let prefix = options.prefix.as_str();
     let name = rule.unit.map_or_else(|| rule.name.clone().into(), |unit| unit::name_with_unit(&rule.name, unit));
     let name = format!("{}{name}", config.prefix);
-    // Whatever captures are, so much is known.
+    // The text before the first capture is known.
     let (start, has_captures) = name.split_once('$').map_or((&*name, false), |(start, _)| (start, true));
     if start.starts_with(prefix) {
         let text = format!(
-            "all samples of this rule are rejected: names that begin with `{prefix}` are those of the bridge's self-metrics; give it another \
-             name"
+            "all samples of this rule are rejected: names that begin with `{prefix}` are reserved for self-metrics; give it another name"
         );
         return remark(Severity::Warning, "own_metric_name", text);
     }
     let family = FamilyName::escape(&name).filter(|_| !has_captures)?;
     let family = family.as_str();
     if !options.without_process_metrics && PROCESS_METRICS.contains(&family) {
-        // A note: `check` does not know how the bridge will be run.
+        // A note only, because `check` does not know the flags of the bridge.
         let text = format!(
-            "samples of this rule are rejected, unless the bridge runs with --no-web.process-metrics: it shows a metric `{family}` of its own \
-             process; give it another name, or run it so"
+            "samples of this rule are rejected, unless the bridge runs with --no-web.process-metrics: it exposes a metric `{family}` of its own \
+             process; give it another name, or use that flag"
         );
         return remark(Severity::Note, "own_metric_name", text);
     }
     let text = || {
         format!(
-            "all samples of this rule are rejected: Prometheus itself writes a metric `{family}`; give it another name, or allow such \
-             names by --statsd.allow-prometheus-names"
+            "all samples of this rule are rejected: Prometheus writes a metric `{family}` itself; give it another name, or allow such \
+             names with --statsd.allow-prometheus-names"
         )
     };
     if is_prometheus_name(family) && !options.prometheus_names {

@@ -1,6 +1,6 @@
-//! Finds regular expressions that match more than they seem to, and sizes that would be taken for milliseconds.
+//! Finds regular expressions that match more than they appear to, and sizes that are treated as milliseconds.
 //!
-//! Looks at one rule at a time; must not compare rules.
+//! Checks one rule at a time. Must not compare rules.
 
 use super::include::{is_catch_all, is_plain_name};
 use crate::mapping::spec::{Action, Config, MatchType, MetricKind, Rule};
@@ -24,7 +24,7 @@ fn dot(rule: &Rule) -> Option<Remark> {
         return None;
     }
     if is_plain_name(&rule.pattern) {
-        let text = "this regex looks like a plain name: `.` matches any character there, and it is found in longer names, too; \
+        let text = "this regex looks like a plain name, but `.` matches any character, and the regex also matches longer names; \
                     write `match_type: glob` for this name only";
         return Some(Remark::new(Severity::Warning, "unescaped_dot", &rule.position, text.to_owned()));
     }
@@ -32,8 +32,8 @@ fn dot(rule: &Rule) -> Option<Remark> {
     Some(Remark::new(Severity::Warning, "unescaped_dot", &rule.position, text))
 }
 
-/// The pattern with each dot escaped that seems to be meant plainly: it stands between letters, groups, classes or what is repeated,
-/// and is not repeated itself.
+/// The pattern with all dots escaped that likely mean a dot: a dot between letters, groups, classes or repeated expressions, which is not
+/// repeated itself.
 fn escape_dots(pattern: &str) -> String {
     let chars: Vec<char> = pattern.chars().collect();
     let at = |at: Option<usize>| at.and_then(|at| chars.get(at)).copied();
@@ -42,7 +42,7 @@ fn escape_dots(pattern: &str) -> String {
     let (mut in_class, mut is_escaped, mut is_quoted) = (false, false, false);
     for (place, c) in chars.iter().copied().enumerate() {
         let (before, after) = (at(place.checked_sub(1)), at(place.checked_add(1)));
-        // The letter before may be that of `\d`.
+        // The letter before can be part of `\d`.
         let follows = before.is_some_and(|c| is_word(c) || matches!(c, ')' | ']' | '}' | '*' | '+' | '?'));
         let starts = before.is_some_and(|c| matches!(c, '(' | '|' | ':'));
         let leads = after.is_some_and(|c| is_word(c) || matches!(c, '(' | '[' | '\\'));
@@ -62,29 +62,29 @@ fn escape_dots(pattern: &str) -> String {
     out
 }
 
-/// A pattern as YAML takes it.
+/// A pattern as a YAML string.
 fn quoted(pattern: &str) -> String {
     format!("'{}'", pattern.replace('\'', "''"))
 }
 
 fn anchors(rule: &Rule) -> Option<Remark> {
-    let is_said_already = is_plain_name(&rule.pattern) && rule.pattern.contains('.') && !rule.pattern.contains('\\');
-    if !is_regex(rule) || is_said_already {
+    let has_remark = is_plain_name(&rule.pattern) && rule.pattern.contains('.') && !rule.pattern.contains('\\');
+    if !is_regex(rule) || has_remark {
         return None;
     }
     let start = branches(&rule.pattern).all(is_anchored_at_start);
     let end = branches(&rule.pattern).all(is_anchored_at_end);
-    // The same words for every regex: what is said of many lines of a file is said once.
+    // The text is the same for every regex, so that equal remarks are printed once.
     let text = match (start, end) {
         (true, true) => return None,
-        (false, false) => "it is found anywhere in a name; put `^` in front and `$` at the end unless that is meant",
-        (false, true) => "it is found in the middle of a name, too; put `^` in front unless that is meant",
-        (true, false) => "it matches longer names, too; put `$` at the end unless that is meant",
+        (false, false) => "it matches anywhere in a name; write `^` at the start and `$` at the end unless this is intended",
+        (false, true) => "it also matches in the middle of a name; write `^` at the start unless this is intended",
+        (true, false) => "it also matches longer names; write `$` at the end unless this is intended",
     };
     Some(Remark::new(Severity::Note, "unanchored_regex", &rule.position, format!("this regex is not anchored: {text}")))
 }
 
-/// Alternatives that stand in no group.
+/// The alternatives outside of groups.
 fn branches(pattern: &str) -> impl Iterator<Item = &str> {
     let (mut depth, mut is_escaped) = (0_i32, false);
     pattern.split(move |c: char| {
@@ -99,7 +99,7 @@ fn branches(pattern: &str) -> impl Iterator<Item = &str> {
 
 fn is_anchored_at_start(branch: &str) -> bool {
     let open = branch.trim_start_matches('(');
-    // Flags, and names of groups.
+    // Skip flags and names of groups.
     let open = open.strip_prefix('?').map_or(open, |flags| flags.split_once([':', ')', '>']).map_or(flags, |(_, rest)| rest));
     [open, branch].iter().any(|text| text.starts_with('^') || text.starts_with("\\A") || text.starts_with(".*") || text.starts_with(".+"))
 }
@@ -110,7 +110,7 @@ fn is_anchored_at_end(branch: &str) -> bool {
     is_dollar || end.ends_with("\\z") || branch.trim_end_matches(')').ends_with(".*") || branch.trim_end_matches(')').ends_with(".+")
 }
 
-/// A size under the kind of times: `ms` is divided by 1000 unless a unit is stated.
+/// A size in a rule for observers: `ms` samples are divided by 1000 unless the rule has a unit.
 fn size(rule: &Rule) -> Option<Remark> {
     let is_plain = rule.unit.is_none() && rule.scale.is_none() && rule.becomes.is_none();
     if rule.kind != Some(MetricKind::Observer) || rule.action != Action::Map || !is_plain {
@@ -124,7 +124,7 @@ fn size(rule: &Rule) -> Option<Remark> {
     }
     let word = any(&["size", "bytes", "length"])?;
     let unit = if word == "length" { "unit: none" } else { "unit: bytes" };
-    let text = format!("`{word}` is no time, but values sent as `ms` are divided by 1000; if they are, write `{unit}`");
+    let text = format!("`{word}` is not a time, but values sent as `ms` are divided by 1000; if these are sent as `ms`, write `{unit}`");
     Some(Remark::new(Severity::Note, "size_as_time", &rule.position, text))
 }
 
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_dots_that_seem_to_be_meant_plainly_are_escaped() {
+    fn only_dots_that_likely_mean_a_dot_are_escaped() {
         for (pattern, want) in [
             ("a.b", "a\\.b"),
             ("a\\.b", "a\\.b"),
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn anchors_are_seen_in_all_branches() {
+    fn anchors_are_found_in_all_branches() {
         for (pattern, start, end) in [
             ("^a$", true, true),
             ("a", false, false),

@@ -1,6 +1,6 @@
-//! Finds globs whose last `*` seems to be meant as "the rest of the name": it is one segment only.
+//! Finds globs whose last `*` likely means the rest of the name, although it matches one segment only.
 //!
-//! Knows patterns and names of rules; must not know which samples arrive.
+//! Knows patterns and names of rules. Must not know which samples arrive.
 
 use crate::mapping::spec::{Action, Config, MatchType, Rule};
 use crate::mapping::template::{Reference, references};
@@ -8,10 +8,10 @@ use crate::program::tools::{Remark, Severity};
 
 pub(super) fn rest(config: &Config) -> Vec<Remark> {
     let rests = config.rules.iter().filter_map(|rule| Some((rule, Rest::of(rule)?)));
-    rests.filter(|(rule, rest)| is_meant(rule, rest, &config.rules)).map(|(rule, rest)| remark(rule, &rest)).collect()
+    rests.filter(|(rule, rest)| is_for_the_rest(rule, rest, &config.rules)).map(|(rule, rest)| remark(rule, &rest)).collect()
 }
 
-/// A glob of one plain segment at most, the first, and of `*` else.
+/// A glob of `*` segments, with or without a plain first segment.
 struct Rest<'a> {
     plain: Option<&'a str>,
     stars: usize,
@@ -33,21 +33,21 @@ impl<'a> Rest<'a> {
         self.stars + usize::from(self.plain.is_some())
     }
 
-    /// Whether it could be the beginning of the names of `pattern`.
+    /// Whether the names of `pattern` can start with it.
     fn begins(&self, pattern: &str) -> bool {
         self.plain.is_none_or(|plain| pattern.split('.').next() == Some(plain))
     }
 
-    /// The regular expression for the rest, as YAML takes it.
+    /// The regular expression for the rest of a name, as a YAML string.
     fn regex(&self) -> String {
         let plain = self.plain.map(|plain| format!("{plain}\\.")).unwrap_or_default();
         format!("'^{plain}{}(.+)$'", "([^.]+)\\.".repeat(self.stars - 1))
     }
 }
 
-/// Whether what `rule` takes is what others leave: it gives the last part no other name than it has, or drops it, and the file knows
-/// deeper names. Whoever has such a rule for each depth knows what `*` is.
-fn is_meant(rule: &Rule, rest: &Rest<'_>, all: &[Rule]) -> bool {
+/// Whether the rule is likely for all remaining names: it keeps the last segment at the end of the name, or drops the samples, and the file has
+/// rules for names with more segments. A file with such a rule for each number of segments uses `*` correctly.
+fn is_for_the_rest(rule: &Rule, rest: &Rest<'_>, all: &[Rule]) -> bool {
     let same_file = || all.iter().filter(|other| other.position.file == rule.position.file && other.match_type == MatchType::Glob);
     let deeper = || same_file().filter(|other| other.pattern.split('.').count() > rest.segments() && rest.begins(&other.pattern));
     let is_like = |other: &Rule| Rest::of(other).is_some_and(|other| other.plain == rest.plain);
@@ -56,7 +56,7 @@ fn is_meant(rule: &Rule, rest: &Rest<'_>, all: &[Rule]) -> bool {
         return false;
     }
     match rule.action {
-        // A rule for all that is left stands at the end.
+        // A rule for all remaining names is the last one.
         Action::Drop => deeper().next().is_some() && same_file().next_back().is_some_and(|last| last.position == rule.position),
         Action::Map => ends_with_the_last_capture(rule, rest) && (deeper().next().is_some() || same_file().nth(1).is_none()),
     }
@@ -70,8 +70,8 @@ fn ends_with_the_last_capture(rule: &Rule, rest: &Rest<'_>) -> bool {
 fn remark(rule: &Rule, rest: &Rest<'_>) -> Remark {
     let example = rule.pattern.replace('*', "x");
     let text = format!(
-        "`*` is one segment: `{}` matches `{example}` and not `{example}.y`; if all that is left is meant, write `match: {}` with \
-         `match_type: regex`, which is asked after all globs",
+        "`*` is one segment: `{}` matches `{example}` and not `{example}.y`; to match all remaining names, write `match: {}` with \
+         `match_type: regex`, which is tried after all globs",
         rule.pattern,
         rest.regex(),
     );

@@ -1,5 +1,4 @@
-//! Finds rules that can never count, and rules that count in another order than they are written. Must not try any sample but
-//! those it makes.
+//! Finds rules that never match, and rules that are tried in another order than in the file. Must not know which samples arrive.
 
 use super::include::{glob_includes, is_catch_all, is_catch_all_glob, regex_includes};
 use super::places::place;
@@ -8,20 +7,19 @@ use crate::mapping::spec::{Defaults, MatchType, MetricKind, Rule};
 use crate::mapping::tried::Outcome;
 use crate::program::tools::{Remark, Severity};
 
-/// Rules beyond which pairs are not compared: their number grows with the square.
-const MOST_RULES: usize = 5_000;
+/// Limit of rules for this check, because the number of pairs grows with the square of the number of rules.
+const MAX_RULES: usize = 5_000;
 
-/// A rule before which another always counts, with that other one.
+/// Remarks on rules for which an earlier rule always matches first.
 pub(super) fn dead(rules: &Rules) -> Vec<Remark> {
     let config = rules.config();
     let ordered = by_precedence(&config.rules, config.defaults.strict_order);
-    if ordered.len() > MOST_RULES {
+    if ordered.len() > MAX_RULES {
         return Vec::new();
     }
     let mut remarks = Vec::new();
     for (place, later) in ordered.iter().enumerate() {
-        let before = ordered.get(..place).unwrap_or_default();
-        if let Some(earlier) = before.iter().find(|earlier| hides(earlier, later, &config.defaults)) {
+        if let Some(earlier) = ordered.iter().take(place).find(|earlier| hides(earlier, later, &config.defaults)) {
             remarks.push(remark(earlier, later));
         }
     }
@@ -40,7 +38,7 @@ fn is_same(a: &Rule, b: &Rule) -> bool {
     (a.match_type, &a.pattern, a.kind, &a.match_tags) == (b.match_type, &b.pattern, b.kind, &b.match_tags)
 }
 
-/// Whether every sample of `later` is one of `earlier`, which counts before it.
+/// Whether `earlier` matches every sample of `later`, and is tried before it.
 fn hides(earlier: &Rule, later: &Rule, defaults: &Defaults) -> bool {
     let kind = earlier.kind.is_none() || earlier.kind == later.kind;
     let same_tag = |wanted: &crate::mapping::spec::TagCondition| {
@@ -50,7 +48,7 @@ fn hides(earlier: &Rule, later: &Rule, defaults: &Defaults) -> bool {
         return false;
     }
     match (earlier.match_type, later.match_type) {
-        // The more specific glob counts, wherever it stands.
+        // The more specific glob matches, in any order.
         (MatchType::Glob, MatchType::Glob) if defaults.glob_disable_ordering && !defaults.strict_order => earlier.pattern == later.pattern,
         (MatchType::Glob, MatchType::Glob) => glob_includes(&earlier.pattern, &later.pattern),
         (MatchType::Regex, MatchType::Regex) => regex_includes(&earlier.pattern, &later.pattern),
@@ -59,7 +57,7 @@ fn hides(earlier: &Rule, later: &Rule, defaults: &Defaults) -> bool {
     }
 }
 
-/// Whether `regex` matches one name only, and `glob` matches that.
+/// Whether `regex` matches one name only, and `glob` matches this name.
 fn is_name_of(regex: &str, glob: &str) -> bool {
     let Some(inner) = regex.strip_prefix('^').and_then(|inner| inner.strip_suffix('$')) else { return false };
     let name = inner.replace("\\.", "\u{0}");
@@ -69,15 +67,15 @@ fn is_name_of(regex: &str, glob: &str) -> bool {
 fn remark(earlier: &Rule, later: &Rule) -> Remark {
     let place = place(earlier, later);
     if is_same(earlier, later) {
-        let text = format!("the same pattern `{}` stands at {place}, which always counts; remove one of the two", later.pattern);
+        let text = format!("the same pattern `{}` is at {place}, which always matches first; remove one of the two", later.pattern);
         return Remark::new(Severity::Warning, "duplicate_rule", &later.position, text);
     }
     let advice = if earlier.match_type != later.match_type && is_before(later, earlier) {
-        "globs are asked before regexes: put `strict_order: true` into `defaults`, or remove this rule"
+        "globs are tried before regexes: write `strict_order: true` in `defaults`, or remove this rule"
     } else {
-        "put this rule before it, or remove it"
+        "move this rule before it, or remove it"
     };
-    let text = format!("`{}` never counts: `{}` at {place} matches all that it matches; {advice}", later.pattern, earlier.pattern);
+    let text = format!("`{}` never matches: `{}` at {place} matches all its names first; {advice}", later.pattern, earlier.pattern);
     Remark::new(Severity::Warning, "dead_rule", &later.position, text)
 }
 
@@ -85,11 +83,11 @@ fn is_before(a: &Rule, b: &Rule) -> bool {
     a.position.file == b.position.file && a.position.line < b.position.line
 }
 
-/// Globs that count although a regular expression that stands before them matches the same names. One remark a glob.
+/// Remarks on globs that are tried before a regular expression which matches the same names and is earlier in the file.
 pub(super) fn order(rules: &Rules) -> Vec<Remark> {
     let config = rules.config();
     let Some(first) = config.rules.iter().position(|rule| rule.match_type == MatchType::Regex) else { return Vec::new() };
-    if config.defaults.strict_order || config.rules.len() > MOST_RULES {
+    if config.defaults.strict_order || config.rules.len() > MAX_RULES {
         return Vec::new();
     }
     let globs = config.rules.iter().enumerate().skip(first).filter(|(_, rule)| rule.match_type == MatchType::Glob);
@@ -97,7 +95,7 @@ pub(super) fn order(rules: &Rules) -> Vec<Remark> {
 }
 
 fn order_of(rules: &Rules, index: usize, glob: &Rule) -> Option<Remark> {
-    // A name that the glob matches proves it.
+    // The proof is a name that the glob matches.
     let name = glob.pattern.replace("**", "x").replace('*', "x");
     if name.contains('{') || !glob.match_tags.is_empty() {
         return None;
@@ -106,8 +104,8 @@ fn order_of(rules: &Rules, index: usize, glob: &Rule) -> Option<Remark> {
     let hidden = tried.iter().find(|tried| tried.outcome == Outcome::Hidden { by: index } && tried.rule < index)?;
     let regex = rules.config().rules.get(hidden.rule).filter(|rule| rule.match_type == MatchType::Regex)?;
     let text = format!(
-        "this glob counts before the regex `{}` at {}, which stands before it and matches `{name}` too: globs are asked first; \
-         put `strict_order: true` into `defaults` for the order of the file",
+        "this glob is tried before the regex `{}` at {}, which is earlier in the file and also matches `{name}`: globs are tried first; \
+         write `strict_order: true` in `defaults` to use the order of the file",
         regex.pattern,
         place(regex, glob),
     );

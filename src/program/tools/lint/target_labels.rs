@@ -1,6 +1,6 @@
-//! Finds labels that Prometheus gives to every series of a target itself: `job` and `instance`.
+//! Finds labels that Prometheus sets on every series of a target: `job` and `instance`.
 //!
-//! Must not know the tags of the wire.
+//! Must not know the tags of samples.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::mapping::config::MappingText;
 use crate::mapping::spec::{Action, Config, LabelStep, Position, Rule};
 use crate::program::tools::{Remark, Severity};
 
-/// One remark for each label and file.
+/// One remark per label and file.
 pub(super) fn target_labels(config: &Config, texts: &[MappingText]) -> Vec<Remark> {
     let mut places: BTreeMap<(&str, usize), Vec<Position>> = BTreeMap::new();
     let file = |position: &Position| texts.iter().position(|text| text.name == position.file).unwrap_or(texts.len());
@@ -32,7 +32,7 @@ fn target_label(name: &str) -> Option<&'static str> {
     ["job", "instance"].into_iter().find(|label| *label == name)
 }
 
-/// Labels of targets that a rule gives.
+/// The labels of targets that a rule sets.
 fn given(rule: &Rule) -> Vec<&'static str> {
     let removed = |label: &str| {
         rule.label_steps.iter().any(|step| match step {
@@ -53,7 +53,7 @@ fn given(rule: &Rule) -> Vec<&'static str> {
     all
 }
 
-/// Where a file's own `labels`, at its top, have this one.
+/// The position of this label in the `labels` of a file.
 fn constant_label(text: &MappingText, label: &str) -> Option<Position> {
     let lines = (1_u32..).zip(text.text.lines());
     let mut inside = false;
@@ -79,8 +79,8 @@ fn remark(label: &str, places: &[Position]) -> Option<Remark> {
     let instead = if label == "job" { "task" } else { "host" };
     let lines: Vec<u32> = others.iter().map(|position| position.line).collect();
     let text = format!(
-        "the label `{label}` is Prometheus' own: it becomes `exported_{label}` there, unless the scrape has `honor_labels: true`; call it \
-         otherwise, such as `{instead}`{}",
+        "Prometheus sets the label `{label}` itself: this one becomes `exported_{label}` there, unless the scrape has `honor_labels: true`; use \
+         another name, such as `{instead}`{}",
         and_lines(&lines),
     );
     Some(Remark::new(Severity::Note, "target_label", first, text))

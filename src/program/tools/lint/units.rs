@@ -1,6 +1,6 @@
-//! Finds names and buckets of timers that speak of another unit than the values have: `ms` of the wire become seconds.
+//! Finds names and buckets of timers with another unit than the values: `ms` samples become seconds.
 //!
-//! What distributions and histograms carry is not known; a rule that may be for counters or gauges only gets a note.
+//! The unit of distributions and histograms is not known. A rule that can match counters or gauges gets a note only.
 
 use super::bounds::{are_too_small_for_bytes, look_like_milliseconds, look_like_seconds, times};
 use crate::mapping::spec::{Action, Config, MetricKind, Rule, Unit};
@@ -16,7 +16,7 @@ pub(super) fn units(config: &Config, options: &Options) -> Vec<Remark> {
     config.rules.iter().filter(may_observe).filter_map(|rule| of_rule(rule, stated_bounds(rule, config, options).as_deref())).collect()
 }
 
-/// The bounds of its histograms, if the file says them or the flags do.
+/// The bounds of its histograms, if the file or the flags set them.
 fn stated_bounds(rule: &Rule, config: &Config, options: &Options) -> Option<Vec<f64>> {
     let stated = rule.observer.clone().or_else(|| config.defaults.observer.clone());
     match stated.unwrap_or_else(|| rule.observer_options.over(&options.observer)) {
@@ -30,7 +30,7 @@ struct Part {
     words: &'static [&'static str],
     in_a_second: f64,
     name: &'static str,
-    /// As a rule's `unit` has it.
+    /// The value of a rule's `unit`.
     key: &'static str,
 }
 
@@ -55,33 +55,33 @@ const PARTS: [Part; 3] = [
     },
 ];
 
-/// What a name says of its values.
-enum Says {
+/// The unit that a name implies.
+enum ImpliedUnit {
     Part { part: &'static Part, in_seconds: String },
     Seconds,
     Bytes,
-    ATime,
+    SomeTime,
     Nothing,
 }
 
-fn says(name: &str) -> Says {
-    // What a kind of family is called may stand behind its unit.
+fn implied_unit(name: &str) -> ImpliedUnit {
+    // The unit can be followed by a word for the type of the family.
     let stem = ["_histogram", "_summary", "_timer", "_total"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
-    let Some((before, last)) = stem.rsplit_once('_') else { return Says::Nothing };
+    let Some((before, last)) = stem.rsplit_once('_') else { return ImpliedUnit::Nothing };
     let word = last.to_ascii_lowercase();
     if let Some(part) = PARTS.iter().find(|part| part.words.contains(&&*word)) {
-        let behind = name.get(stem.len()..).unwrap_or_default();
-        return Says::Part { part, in_seconds: format!("{before}_seconds{behind}") };
+        let suffix = name.get(stem.len()..).unwrap_or_default();
+        return ImpliedUnit::Part { part, in_seconds: format!("{before}_seconds{suffix}") };
     }
     match &*word {
-        "seconds" | "secs" | "sec" | "second" => Says::Seconds,
-        "bytes" | "byte" => Says::Bytes,
-        "duration" | "latency" | "time" | "timing" | "elapsed" | "delay" => Says::ATime,
-        _ => Says::Nothing,
+        "seconds" | "secs" | "sec" | "second" => ImpliedUnit::Seconds,
+        "bytes" | "byte" => ImpliedUnit::Bytes,
+        "duration" | "latency" | "time" | "timing" | "elapsed" | "delay" => ImpliedUnit::SomeTime,
+        _ => ImpliedUnit::Nothing,
     }
 }
 
-/// Whether the last word of a name may be none of a unit: a country, a namespace.
+/// Whether the last word of a name may not be a unit, but a country or a namespace.
 fn is_another_word(rule: &Rule, part: &Part) -> bool {
     const TIMES: [&str; 9] = ["duration", "latency", "time", "timing", "timer", "elapsed", "delay", "pause", "gc"];
     let text = format!("{}_{}", rule.pattern, rule.name).to_ascii_lowercase();
@@ -92,26 +92,26 @@ fn is_another_word(rule: &Rule, part: &Part) -> bool {
 
 fn of_rule(rule: &Rule, bounds: Option<&[f64]>) -> Option<Remark> {
     let severity = if rule.kind == Some(MetricKind::Observer) { Severity::Warning } else { Severity::Note };
-    let (code, text) = match (says(&rule.name), rule.unit) {
-        (Says::Part { part, .. }, _) if is_another_word(rule, part) => return None,
-        (Says::Part { part, .. }, Some(unit)) if unit::base(unit) == Some("seconds") => ("unit_in_name", twice(rule, unit, part)?),
-        (Says::Part { part, in_seconds }, None) if rule.scale.is_none_or(|scale| scale == 1.0) => {
+    let (code, text) = match (implied_unit(&rule.name), rule.unit) {
+        (ImpliedUnit::Part { part, .. }, _) if is_another_word(rule, part) => return None,
+        (ImpliedUnit::Part { part, .. }, Some(unit)) if unit::base(unit) == Some("seconds") => ("unit_in_name", twice(rule, unit, part)?),
+        (ImpliedUnit::Part { part, in_seconds }, None) if rule.scale.is_none_or(|scale| scale == 1.0) => {
             ("unit_in_name", seconds_under_a_part(&rule.name, part, &in_seconds, bounds))
         }
-        (Says::Part { part, .. }, _) => ("buckets_unit", seconds_for_a_part(part, rule, bounds?)?),
-        (Says::Seconds, None) if rule.scale.is_none_or(|scale| scale == 1.0) => ("buckets_unit", parts_for_seconds(bounds?)?),
-        (Says::Seconds | Says::ATime | Says::Nothing, Some(unit)) if unit::base(unit) == Some("seconds") => {
+        (ImpliedUnit::Part { part, .. }, _) => ("buckets_unit", seconds_for_a_part(part, rule, bounds?)?),
+        (ImpliedUnit::Seconds, None) if rule.scale.is_none_or(|scale| scale == 1.0) => ("buckets_unit", parts_for_seconds(bounds?)?),
+        (ImpliedUnit::Seconds | ImpliedUnit::SomeTime | ImpliedUnit::Nothing, Some(unit)) if unit::base(unit) == Some("seconds") => {
             ("buckets_unit", parts_for_seconds(bounds?)?)
         }
-        // Histograms and distributions are as they were sent.
-        (Says::ATime, None) if rule.scale.is_none_or(|scale| scale == 1.0) => {
+        // The values of histograms and distributions are not converted.
+        (ImpliedUnit::SomeTime, None) if rule.scale.is_none_or(|scale| scale == 1.0) => {
             return parts_for_seconds(bounds?)
                 .map(|text| Remark::new(Severity::Note, "buckets_unit", &rule.position, format!("if these are sent as `ms`: {text}")));
         }
-        (Says::Bytes, unit) if unit != Some(Unit::None) && rule.kind == Some(MetricKind::Observer) => {
+        (ImpliedUnit::Bytes, unit) if unit != Some(Unit::None) && rule.kind == Some(MetricKind::Observer) => {
             let bounds = bounds.filter(|bounds| are_too_small_for_bytes(bounds))?;
             let text = format!(
-                "buckets {} are those of times, and bytes are above all of them; write `buckets: [1000, 10000, 100000, 1000000, 10000000]`",
+                "buckets {} are for times, and bytes are above all of them; write `buckets: [1000, 10000, 100000, 1000000, 10000000]`",
                 times(bounds, 1.0),
             );
             ("buckets_unit", text)
@@ -121,7 +121,7 @@ fn of_rule(rule: &Rule, bounds: Option<&[f64]>) -> Option<Remark> {
     Some(Remark::new(severity, code, &rule.position, text))
 }
 
-/// `name: x_ms` whose timers are seconds.
+/// The remark on `name: x_ms` with timers in seconds.
 fn seconds_under_a_part(name: &str, part: &Part, in_seconds: &str, bounds: Option<&[f64]>) -> String {
     let Part { in_a_second, name: unit, key, .. } = part;
     let buckets = |factor| move |bounds: &[f64]| format!(" and `buckets: {}`", times(bounds, factor));
@@ -129,26 +129,26 @@ fn seconds_under_a_part(name: &str, part: &Part, in_seconds: &str, bounds: Optio
     let in_whole = bounds.filter(|bounds| look_like_seconds(bounds)).map(buckets(*in_a_second)).unwrap_or_default();
     if *key == "ms" {
         return format!(
-            "`{name}` says {unit}, but timers (`ms`) come out in seconds; write `name: {in_seconds}`{in_parts}, or, if the name has to stay, \
+            "`{name}` implies {unit}, but timers (`ms`) are converted to seconds; write `name: {in_seconds}`{in_parts}, or, to keep the name, \
              `scale: 1000`{in_whole}"
         );
     }
-    // Whoever sends them has no other kind than `ms`.
+    // Clients can send these units as `ms` only.
     format!(
-        "`{name}` says {unit}, but what is sent as `ms` is divided by 1000; write `name: {in_seconds}`{in_parts}, with `unit: {key}` if {unit} \
-         are sent; or, if the name has to stay and they are, `scale: 1000`"
+        "`{name}` implies {unit}, but values sent as `ms` are divided by 1000; write `name: {in_seconds}`{in_parts}, with `unit: {key}` if {unit} \
+         are sent; or, to keep the name for {unit}, `scale: 1000`"
     )
 }
 
-/// `unit: ms` under `name: x_ms`.
+/// The remark on `unit: ms` with `name: x_ms`.
 fn twice(rule: &Rule, unit: Unit, part: &Part) -> Option<String> {
     let family = unit::name_with_unit(&rule.name, unit);
     let word = rule.name.rsplit('_').next().filter(|word| part.words.contains(&word.to_ascii_lowercase().as_str()))?;
     let stem = rule.name.strip_suffix(word)?.trim_end_matches('_');
-    Some(format!("`unit` makes seconds of the values and `{family}` of the name; write `name: {stem}`, which becomes `{stem}_seconds`"))
+    Some(format!("`unit` converts the values to seconds and the name to `{family}`; write `name: {stem}`, which becomes `{stem}_seconds`"))
 }
 
-/// Buckets in seconds for values in parts of them.
+/// The remark on buckets in seconds for values in parts of seconds.
 fn seconds_for_a_part(part: &Part, rule: &Rule, bounds: &[f64]) -> Option<String> {
     let is_in_parts = rule.unit == Some(Unit::None) || rule.scale == Some(part.in_a_second);
     (is_in_parts && look_like_seconds(bounds)).then(|| {
@@ -161,7 +161,7 @@ fn seconds_for_a_part(part: &Part, rule: &Rule, bounds: &[f64]) -> Option<String
     })
 }
 
-/// Buckets in parts of seconds for values in seconds.
+/// The remark on buckets in parts of seconds for values in seconds.
 fn parts_for_seconds(bounds: &[f64]) -> Option<String> {
     let most = bounds.last().filter(|_| look_like_milliseconds(bounds))?;
     let (name, factor) = if *most > 600_000.0 { ("microseconds", 1e-6) } else { ("milliseconds", 1e-3) };

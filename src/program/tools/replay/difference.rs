@@ -1,4 +1,4 @@
-//! The difference between two expositions, by family and series. Must not know where they came from.
+//! The difference between two expositions, by family and series. Must not know the rules.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -7,33 +7,33 @@ use serde_json::{Value, json};
 
 use crate::program::tools::parsed_exposition::{ParsedExposition, ParsedFamily, row};
 
-/// Everything that differs; empty if nothing does.
+/// All differences between two expositions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Difference {
-    /// By name of the family, sorted.
+    /// The changed families, sorted by name.
     pub families: Vec<(String, Change)>,
 }
 
-/// What differs in a family.
+/// The change of a family.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Change {
-    /// Only the old page has it.
+    /// Only the old exposition has it.
     Gone(ParsedFamily),
-    /// Only the new page has it.
+    /// Only the new exposition has it.
     New(ParsedFamily),
-    /// Both have it.
+    /// Both expositions have it, with differences.
     Changed {
         /// Old and new type, if they differ.
         kind: Option<(String, String)>,
-        /// Rows that are gone, or have another value now.
+        /// Rows of the old exposition that are not in the new one.
         minus: Vec<(String, String)>,
-        /// Rows that are new, or had another value.
+        /// Rows of the new exposition that are not in the old one.
         plus: Vec<(String, String)>,
     },
 }
 
 impl Difference {
-    /// From the text of two pages.
+    /// Compares the text of two expositions.
     pub(crate) fn between(old: &str, new: &str) -> Self {
         let (old, new) = (ParsedExposition::parse(old), ParsedExposition::parse(new));
         let names: BTreeSet<&String> = old.families.keys().chain(new.families.keys()).collect();
@@ -52,25 +52,25 @@ impl Difference {
         Self { families: families.collect() }
     }
 
-    /// For people: `-` is the old page, `+` the new one; at most `most` rows of each family and side.
-    pub(crate) fn to_text(&self, most: usize) -> String {
+    /// The text output: `-` for the old exposition, `+` for the new one, with at most `limit` rows per family and side.
+    pub(crate) fn to_text(&self, limit: usize) -> String {
         let mut out = String::new();
         for (name, change) in &self.families {
             match change {
-                Change::Gone(family) => write_whole('-', name, family, most, &mut out),
-                Change::New(family) => write_whole('+', name, family, most, &mut out),
+                Change::Gone(family) => write_whole('-', name, family, limit, &mut out),
+                Change::New(family) => write_whole('+', name, family, limit, &mut out),
                 Change::Changed { kind, minus, plus } => {
                     let kind = kind.as_ref().map_or_else(String::new, |(old, new)| format!(": {old} -> {new}"));
                     let _ = writeln!(out, "  {name}{kind}");
-                    write_rows('-', minus, most, &mut out);
-                    write_rows('+', plus, most, &mut out);
+                    write_rows('-', minus, limit, &mut out);
+                    write_rows('+', plus, limit, &mut out);
                 }
             }
         }
         if out.is_empty() { "no difference\n".to_owned() } else { out }
     }
 
-    /// As a program reads it.
+    /// The JSON output.
     pub(crate) fn to_json(&self) -> Value {
         let lines = |rows: &[(String, String)]| rows.iter().map(|(series, value)| row(series, value)).collect::<Vec<_>>();
         let families = self.families.iter().map(|(name, change)| match change {
@@ -92,18 +92,18 @@ fn only_in(one: &ParsedFamily, other: &ParsedFamily) -> Vec<(String, String)> {
     one.rows.iter().filter(|(series, value)| other.get(series.as_str()) != Some(&value.as_str())).cloned().collect()
 }
 
-fn write_whole(sign: char, name: &str, family: &ParsedFamily, most: usize, out: &mut String) {
+fn write_whole(sign: char, name: &str, family: &ParsedFamily, limit: usize, out: &mut String) {
     let series = family.series();
     let _ = writeln!(out, "{sign} {name}: {}, {series} series", family.kind);
-    write_rows(sign, &family.rows, most, out);
+    write_rows(sign, &family.rows, limit, out);
 }
 
-fn write_rows(sign: char, rows: &[(String, String)], most: usize, out: &mut String) {
-    for (series, value) in rows.iter().take(most) {
+fn write_rows(sign: char, rows: &[(String, String)], limit: usize, out: &mut String) {
+    for (series, value) in rows.iter().take(limit) {
         let _ = writeln!(out, "{sign}   {}", row(series, value));
     }
-    if rows.len() > most {
-        let _ = writeln!(out, "{sign}   and {} more lines; --all shows them", rows.len() - most);
+    if rows.len() > limit {
+        let _ = writeln!(out, "{sign}   and {} more lines; --all shows them", rows.len() - limit);
     }
 }
 

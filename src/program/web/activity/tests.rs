@@ -1,4 +1,4 @@
-//! What is noted of a connection, and which deadline or eviction follows.
+//! Tests of deadlines and eviction ranks.
 
 use super::*;
 
@@ -14,72 +14,72 @@ fn after(activity: &Activity, seconds: u64) -> Option<CutReason> {
 }
 
 #[test]
-fn each_phase_has_its_own_limit() {
+fn each_phase_has_its_own_deadline() {
     let activity = Activity::new();
     assert_eq!((after(&activity, 999), after(&activity, 1001)), (None, Some(CutReason::Idle)));
-    activity.read();
+    activity.record_read();
     assert_eq!((after(&activity, 9), after(&activity, 11)), (None, Some(CutReason::Header)));
-    activity.request_began();
+    activity.start_request();
     assert_eq!((after(&activity, 99), after(&activity, 101)), (None, Some(CutReason::Response)));
-    activity.flushed();
-    assert_eq!(after(&activity, 101), Some(CutReason::Response), "a flush before the answer ends nothing");
-    activity.response_complete();
-    activity.flushed();
+    activity.record_flush();
+    assert_eq!(after(&activity, 101), Some(CutReason::Response), "a flush before the response does not end the request");
+    activity.complete_response();
+    activity.record_flush();
     assert_eq!((after(&activity, 999), after(&activity, 1001)), (None, Some(CutReason::Idle)));
 }
 
 #[test]
-fn a_stalled_write_is_cut_in_every_phase_until_a_byte_is_taken() {
+fn stalled_writes_are_cut_unless_the_client_reads_again() {
     let activity = Activity::new();
-    activity.request_began();
-    activity.wrote(true);
+    activity.start_request();
+    activity.record_write(true);
     assert_eq!((after(&activity, 19), after(&activity, 21)), (None, Some(CutReason::Write)));
-    activity.wrote(false);
+    activity.record_write(false);
     assert_eq!(after(&activity, 21), None);
 }
 
 #[test]
-fn a_header_begun_during_a_response_has_a_headers_time() {
+fn a_request_received_during_a_response_has_the_header_deadline() {
     let activity = Activity::new();
-    activity.request_began();
-    activity.read();
-    activity.response_complete();
-    activity.flushed();
+    activity.start_request();
+    activity.record_read();
+    activity.complete_response();
+    activity.record_flush();
     assert_eq!(after(&activity, 11), Some(CutReason::Header));
 }
 
 #[test]
-fn those_who_only_take_up_room_go_first_and_a_scraper_goes_last() {
-    let after = |activity: &Activity, millis| activity.standing(Instant::now() + Duration::from_millis(millis));
-    let (half, silent, scraper, busy) = (Activity::new(), Activity::new(), Activity::new(), Activity::new());
-    half.read();
-    silent.request_began();
-    silent.response_complete();
-    silent.flushed();
+fn scrapers_have_the_highest_eviction_rank() {
+    let after = |activity: &Activity, millis| activity.eviction_rank(Instant::now() + Duration::from_millis(millis));
+    let (half, idle, scraper, busy) = (Activity::new(), Activity::new(), Activity::new(), Activity::new());
+    half.record_read();
+    idle.start_request();
+    idle.complete_response();
+    idle.record_flush();
     for (activity, requests) in [(&scraper, 1), (&busy, 9)] {
         for _ in 0..requests {
-            activity.request_began();
-            assert_eq!(after(activity, 500), None, "it is being answered");
-            activity.scraped();
-            activity.response_complete();
-            activity.flushed();
+            activity.start_request();
+            assert_eq!(after(activity, 500), None, "it is busy");
+            activity.record_scrape();
+            activity.complete_response();
+            activity.record_flush();
         }
     }
-    let mut all = [(&scraper, "scraper"), (&silent, "silent"), (&busy, "busy"), (&half, "half")];
-    all.sort_by_key(|(activity, _)| after(activity, 500).expect("it may go"));
-    assert_eq!(all.map(|(_, name)| name), ["half", "silent", "busy", "scraper"]);
-    silent.awaits_turn();
-    assert_eq!(after(&silent, 500), None, "it is not its fault");
-    scraper.request_began();
-    scraper.wrote(true);
+    let mut all = [(&scraper, "scraper"), (&idle, "idle"), (&busy, "busy"), (&half, "half")];
+    all.sort_by_key(|(activity, _)| after(activity, 500).expect("it may be evicted"));
+    assert_eq!(all.map(|(_, name)| name), ["half", "idle", "busy", "scraper"]);
+    idle.start_waiting();
+    assert_eq!(after(&idle, 500), None, "it waits for the server");
+    scraper.start_request();
+    scraper.record_write(true);
     assert_eq!(after(&scraper, 500), None);
-    assert!(matches!(after(&scraper, 1500), Some(Standing::Stalled(_))));
+    assert!(matches!(after(&scraper, 1500), Some(EvictionRank::Stalled(_))));
     scraper.cut(CutReason::Evicted);
     assert_eq!(after(&scraper, 1500), None);
 }
 
 #[test]
-fn the_check_runs_often_enough_and_not_too_often() {
+fn the_check_interval_is_bounded() {
     assert_eq!(DEADLINES.check_interval(), Duration::from_millis(2500));
     assert_eq!(Deadlines { idle: Duration::ZERO, ..DEADLINES }.check_interval(), Duration::from_millis(5));
 }

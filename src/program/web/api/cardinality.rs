@@ -35,7 +35,7 @@ fn totals_and_families(all: &Cardinality) -> Value {
             "series_bytes_limit": all.series_bytes_limit,
             "families": all.families,
             "families_limit": all.families_limit,
-            "resting_series": all.resting,
+            "resting_series": all.in_grace,
         },
         "families": all.top.iter().map(family).collect::<Vec<_>>(),
         "families_kept_out": all.limited.iter().map(|hit| limited(hit)).collect::<Vec<_>>(),

@@ -13,11 +13,11 @@ const MAX_NAMES: usize = 100;
 /// `/api/v1/rules`: each active rule with the number of samples it matched, and the number of rules without any.
 pub(super) fn rules(bridge: &Bridge) -> ApiData {
     let RuleUse { rules, .. } = bridge.rule_use();
-    let never_matched = rules.iter().filter(|(_, samples)| *samples == 0).count();
+    let never_matched = rules.iter().filter(|rule| rule.samples == 0).count();
     let list: Vec<Value> = rules
         .iter()
         .enumerate()
-        .map(|(number, (rule, samples))| {
+        .map(|(number, rule)| {
             json!({
                 "rule": number + 1,
                 "position": rule.position.to_string(),
@@ -25,7 +25,7 @@ pub(super) fn rules(bridge: &Bridge) -> ApiData {
                 "match_type": match rule.match_type { MatchType::Regex => "regex", MatchType::Glob => "glob" },
                 "action": match rule.action { Action::Map => "map", Action::Drop => "drop" },
                 "name": rule.name,
-                "samples": samples,
+                "samples": rule.samples,
             })
         })
         .collect();

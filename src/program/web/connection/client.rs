@@ -1,4 +1,4 @@
-//! What one connection is served with, whatever the version of HTTP. Knows no socket and no path.
+//! What HTTP/1 and HTTP/2 connections have in common: limits, state and the request handler.
 
 use std::sync::Arc;
 
@@ -16,43 +16,45 @@ use crate::telemetry::Telemetry;
 #[derive(Debug, Clone, Copy)]
 pub(in crate::program::web) struct ConnectionLimits {
     pub(in crate::program::web) deadlines: Deadlines,
-    /// Bytes of a request's header.
+    /// The maximum size of request headers.
     pub(in crate::program::web) header_bytes: usize,
 }
 
-/// A connection without its stream: its limits, what it is doing, and who answers its requests.
+/// A connection without its stream.
 pub(in crate::program::web) struct ClientConnection {
     pub(in crate::program::web) limits: ConnectionLimits,
     pub(in crate::program::web) addresses: ConnectionAddresses,
     pub(in crate::program::web) activity: Arc<Activity>,
     pub(in crate::program::web) handler: Arc<RequestHandler>,
     pub(in crate::program::web) telemetry: Arc<Telemetry>,
-    /// True once the server stops.
+    /// True once the server is stopping.
     pub(in crate::program::web) stop: watch::Receiver<bool>,
 }
 
 impl ClientConnection {
-    /// The response to one request; its future outlives the borrow, because requests of HTTP/2 are answered in tasks of their own.
+    /// Answers one request. The future does not borrow `self`, because HTTP/2 requests are handled in separate tasks.
     pub(super) fn respond(&self, request: Request<Incoming>) -> impl Future<Output = WebResponse> + Send + use<> {
         let (handler, addresses, activity) = (Arc::clone(&self.handler), self.addresses, Arc::clone(&self.activity));
         async move { handler.respond(request, addresses, activity).await }
     }
 
-    /// Counts that the connection was cut.
+    /// Counts a cut connection.
     pub(super) fn count_cut(&self, reason: CutReason) {
         self.telemetry.scrape.connection_cut(reason as usize);
     }
 
-    /// Waits until the server stops, or others need the connection's room; which counts as cut, though its response is still sent.
-    pub(super) async fn to_end(&self) {
+    /// Waits until the connection should close after its current response: the server is stopping, or another connection needs its slot
+    /// (counted as evicted).
+    pub(super) async fn should_close(&self) {
         tokio::select! {
             () = self.stopped() => {}
-            () = self.activity.asked_to_leave() => self.count_cut(CutReason::Evicted),
+            () = self.activity.close_requested() => self.count_cut(CutReason::Evicted),
         }
     }
 
-    /// Waits until the server stops.
+    /// Waits until the server is stopping.
     pub(super) async fn stopped(&self) {
+        // An error means that the server is gone, which is the same.
         let _ = self.stop.clone().wait_for(|stop| *stop).await;
     }
 }

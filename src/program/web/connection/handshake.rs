@@ -1,5 +1,4 @@
-//! The TLS handshake of one connection, with a deadline; its failure by reason. Knows no HTTP beyond the first byte of a client
-//! that speaks it by mistake.
+//! TLS handshakes, with a deadline and an error reason. Also detects clients that send plain HTTP by mistake.
 
 use std::future::poll_fn;
 use std::io;
@@ -21,54 +20,54 @@ use crate::program::web::addresses::ClientAddress;
 use crate::program::web::fair_turns::FairTurns;
 use crate::telemetry::HandshakeError;
 
-/// The response to a client that speaks plain HTTP to a TLS listener.
+/// The response to a client that sends plain HTTP to a TLS listener.
 const WRONG_SCHEME: &[u8] = b"HTTP/1.0 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n\
     Client sent an HTTP request to an HTTPS server.\n";
 
-/// A stream after its handshake.
+/// A stream after the handshake.
 pub(super) struct SecureStream<S> {
     pub(super) stream: TlsStream<S>,
-    /// Whether both sides agreed on HTTP/2.
+    /// Whether HTTP/2 was negotiated.
     pub(super) is_http2: bool,
 }
 
-/// Turns at computing handshakes, one at a time each, so that a thread is left for what is no handshake.
+/// Limits handshakes to one computation of each kind at a time, so that a thread is left for other work.
 #[derive(Clone)]
 pub(in crate::program::web) struct HandshakeTurns {
     /// The first step: the server's signature.
-    begin: Arc<FairTurns>,
-    /// The others. Apart, so that a handshake that has begun is not behind those that have not.
-    go_on: Arc<FairTurns>,
+    first_step: Arc<FairTurns>,
+    /// The other steps. Separate, so that a started handshake does not wait behind new ones.
+    next_steps: Arc<FairTurns>,
 }
 
 impl Default for HandshakeTurns {
     fn default() -> Self {
-        // As many may wait as there are connections.
-        Self { begin: FairTurns::new(1, usize::MAX), go_on: FairTurns::new(1, usize::MAX) }
+        // The number of connections limits the number of waiting handshakes.
+        Self { first_step: FairTurns::new(1, usize::MAX), next_steps: FairTurns::new(1, usize::MAX) }
     }
 }
 
-/// Whose handshake it is, and in what turns it is computed.
+/// The context in which the steps of a handshake are computed.
 pub(super) struct HandshakeSteps<'a> {
     pub(super) turns: &'a HandshakeTurns,
     pub(super) client: ClientAddress,
     pub(super) activity: &'a Activity,
 }
 
-/// Does the handshake, which may take `limit` in all.
+/// Performs a handshake, for at most `timeout`.
 pub(super) async fn handshake<S>(
     stream: S,
     config: Arc<ServerConfig>,
-    limit: Duration,
+    timeout: Duration,
     steps: HandshakeSteps<'_>,
 ) -> Result<SecureStream<S>, HandshakeError>
 where
     S: AsyncRead + AsyncWrite + Unpin + FirstByte,
 {
-    let end = Instant::now() + limit;
+    let end = Instant::now() + timeout;
     let mut stream = stream;
     if timeout_at(end, stream.starts_with_letter()).await.map_err(|_| HandshakeError::Timeout)? {
-        // The response is short and the socket's buffer is empty: this waits for nothing.
+        // The connection is closed in any case, so errors do not matter. The socket buffer is empty and has room for the response.
         let _ = timeout_at(end, stream.write_all(WRONG_SCHEME)).await;
         let _ = timeout_at(end, stream.shutdown()).await;
         return Err(HandshakeError::NotTls);
@@ -87,17 +86,17 @@ where
 }
 
 impl HandshakeSteps<'_> {
-    /// Runs a handshake to its end. Each of its steps is computed in a turn, so that those of one address do not hold up the others',
-    /// and all of them together not what is no handshake. Nobody has a turn while the client is to do its part.
+    /// Runs a handshake to completion. Each step is computed in a turn, so that the handshakes of one address do not delay those of other
+    /// addresses or other work. While the server waits for the client, the handshake holds no turn.
     async fn run<T>(&self, handshake: impl Future<Output = T>) -> T {
-        let (mut handshake, mut turns) = (pin!(handshake), &self.turns.begin);
+        let (mut handshake, mut turns) = (pin!(handshake), &self.turns.first_step);
         loop {
-            self.activity.awaits_turn();
+            self.activity.start_waiting();
             let turn = turns.take(self.client).await;
             let step = poll_fn(|cx| Poll::Ready(handshake.as_mut().poll(cx))).await;
             drop(turn);
-            turns = &self.turns.go_on;
-            self.activity.awaits_request();
+            turns = &self.turns.next_steps;
+            self.activity.start_idle();
             match step {
                 Poll::Ready(done) => return done,
                 Poll::Pending => woken().await,
@@ -106,15 +105,15 @@ impl HandshakeSteps<'_> {
     }
 }
 
-/// Waits until the task is woken for whatever reason.
+/// Waits until the task is woken.
 async fn woken() {
     let mut is_first = true;
     poll_fn(|_| if std::mem::take(&mut is_first) { Poll::Pending } else { Poll::Ready(()) }).await;
 }
 
-/// A stream whose first byte can be seen without taking it.
+/// A stream whose first byte can be peeked at.
 pub(super) trait FirstByte {
-    /// Waits for the first byte, and says whether it is a letter, as in `GET`, which begins no handshake.
+    /// Waits for the first byte and returns whether it is an upper-case letter, as in `GET`. A handshake never starts with one.
     async fn starts_with_letter(&mut self) -> bool;
 }
 
@@ -127,7 +126,7 @@ impl FirstByte for TcpStream {
 
 impl FirstByte for tokio::net::UnixStream {
     async fn starts_with_letter(&mut self) -> bool {
-        // A Unix socket cannot be peeked at: such a client gets a TLS alert.
+        // Tokio cannot peek at Unix sockets; the client gets a TLS alert instead.
         false
     }
 }
@@ -186,14 +185,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_client_that_says_nothing_or_half_of_it_is_not_waited_for() {
+    async fn silent_and_incomplete_handshakes_time_out() {
         assert_eq!(why(b"", SHORT).await.0, Some(HandshakeError::Timeout));
-        // The beginning of a record of 512 bytes.
+        // The start of a record of 512 bytes.
         assert_eq!(why(&[0x16, 3, 1, 2, 0, 1], SHORT).await.0, Some(HandshakeError::Timeout));
     }
 
     #[tokio::test]
-    async fn what_is_no_tls_is_told_so() {
+    async fn clients_without_tls_get_an_error() {
         let (error, mut client) = why(b"GET / HTTP/1.1\r\n\r\n", HOUR).await;
         let mut answer = String::new();
         client.read_to_string(&mut answer).await.unwrap();

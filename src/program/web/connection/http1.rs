@@ -1,4 +1,4 @@
-//! One connection of HTTP/1 from its first byte to its end, on any stream. Knows no paths and no TLS.
+//! Serves one HTTP/1 connection on any stream.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -18,30 +18,30 @@ use super::observed::ObservedStream;
 use crate::program::web::activity::CutReason;
 use crate::program::web::response::is_complete;
 
-/// The smallest buffer that hyper takes.
+/// The minimum buffer size of hyper.
 const MIN_BUFFER: usize = 8192;
 
-/// Serves until the client leaves, is cut, or the server stops.
+/// Serves the connection until the client disconnects, the connection is cut, or the server stops.
 pub(in crate::program::web) async fn serve<S>(stream: S, connection: ClientConnection)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let activity = &connection.activity;
     let service = service_fn(|request: Request<Incoming>| {
-        activity.request_began();
-        let is_old = request.version() == Version::HTTP_10;
+        activity.start_request();
+        let is_http_1_0 = request.version() == Version::HTTP_10;
         let (response, activity) = (connection.respond(request), Arc::clone(activity));
         async move {
             let mut response = response.await;
-            // HTTP/1.0 has no chunks: the end of a body whose length is not known is the end of the connection. hyper would promise
-            // to keep it where the client asks for that.
-            if is_old && !is_complete(&response) {
+            // HTTP/1.0 has no chunked encoding: if the length of a body is unknown, closing the connection marks its end. hyper would
+            // otherwise honor the client's keep-alive.
+            if is_http_1_0 && !is_complete(&response) {
                 *response.version_mut() = Version::HTTP_10;
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
-            // A scrape says so itself when it ends: between two of its chunks nothing is left to write either.
+            // The body of a scrape reports its completion itself, because the connection may also be flushed between two chunks.
             if is_complete(&response) {
-                activity.response_complete();
+                activity.complete_response();
             }
             Ok::<_, Infallible>(response)
         }
@@ -55,15 +55,15 @@ where
     loop {
         tokio::select! {
             ended = serving.as_mut() => break if let Err(error) = ended {
-                fault_of_client(&error).inspect(|reason| connection.count_cut(*reason));
-                activity.failed();
+                client_fault(&error).inspect(|reason| connection.count_cut(*reason));
+                activity.record_failure();
                 debug!(%error, "HTTP connection ended");
             },
             cut = overdue.as_mut() => {
                 connection.count_cut(cut);
                 break debug!(?cut, "HTTP connection cut");
             }
-            () = connection.to_end(), if !ending => {
+            () = connection.should_close(), if !ending => {
                 ending = true;
                 serving.as_mut().graceful_shutdown();
             }
@@ -71,8 +71,8 @@ where
     }
 }
 
-/// Why hyper ended the connection, where the reason is what the client sent.
-fn fault_of_client(error: &hyper::Error) -> Option<CutReason> {
+/// The reason if hyper closed the connection because of the client's input.
+fn client_fault(error: &hyper::Error) -> Option<CutReason> {
     if error.is_parse_too_large() {
         return Some(CutReason::HeaderTooLarge);
     }

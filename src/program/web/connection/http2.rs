@@ -1,8 +1,8 @@
-//! One connection of HTTP/2 from its first byte to its end, on any stream.
+//! Serves one HTTP/2 connection on any stream.
 //!
-//! Many requests run at once here, so progress is noted for each request: it has a deadline for its whole response, and one for the
-//! client to take the next part of it. A response is given out in parts, and the next part only when there is room for it: a client
-//! that opens no window is noticed. This module knows no paths and no TLS.
+//! Requests run concurrently, so progress is recorded for each request. Each has a deadline for its whole response, and one for the
+//! client to read the next part. Responses are split into parts, and hyper polls for the next part only when the client's window has
+//! room. Therefore a client that opens no window misses the deadline.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -25,17 +25,16 @@ use tracing::debug;
 use super::client::ClientConnection;
 use crate::program::web::activity::{Activity, CutReason, Deadlines, STALLED};
 
-/// Requests of one connection at the same time.
+/// Concurrent requests of one connection.
 const MAX_REQUESTS: u32 = 16;
-/// Streams reset by the client before they were accepted, and streams reset for the client's mistakes; one more ends the
-/// connection.
+/// Streams that the client resets before they are accepted, and streams reset because of protocol errors; one more ends the connection.
 const MAX_RESETS: usize = 32;
-/// Bytes of a response that are given out at once, and that wait in the connection for each request.
+/// The size of one part of a response.
 const PART_BYTES: usize = 16 << 10;
-/// Bytes of a request's body that a client may send unasked; no body has more than 64 KiB.
+/// The window for request bodies. No request body is larger than 64 KiB.
 const WINDOW_BYTES: u32 = 64 << 10;
 
-/// Serves until the client leaves, is cut, or the server stops.
+/// Serves the connection until the client disconnects, the connection is cut, or the server stops.
 pub(in crate::program::web) async fn serve<S>(stream: S, connection: ClientConnection)
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -47,7 +46,7 @@ where
         async move {
             let response = response.await;
             open.progress();
-            Ok::<_, Infallible>(response.map(|body| PartedBody { body: Box::pin(body), rest: Bytes::new(), open }))
+            Ok::<_, Infallible>(response.map(|body| SplitBody { body: Box::pin(body), rest: Bytes::new(), open }))
         }
     });
     let mut serving = pin!(builder(connection.limits.header_bytes).serve_connection(TokioIo::new(stream), service));
@@ -56,14 +55,14 @@ where
     loop {
         tokio::select! {
             ended = serving.as_mut() => break if let Err(error) = ended {
-                fault_of_client(&error).inspect(|reason| connection.count_cut(*reason));
+                client_fault(&error).inspect(|reason| connection.count_cut(*reason));
                 debug!(%error, "HTTP/2 connection ended");
             },
             cut = overdue.as_mut() => {
                 connection.count_cut(cut);
                 break debug!(?cut, "HTTP/2 connection cut");
             }
-            () = connection.to_end(), if !ending => {
+            () = connection.should_close(), if !ending => {
                 ending = true;
                 serving.as_mut().graceful_shutdown();
             }
@@ -71,8 +70,8 @@ where
     }
 }
 
-/// Why the connection was ended from here, where the reason is what the client did.
-fn fault_of_client(error: &hyper::Error) -> Option<CutReason> {
+/// The reason if the server closed the connection because of the client's behavior.
+fn client_fault(error: &hyper::Error) -> Option<CutReason> {
     let error: &h2::Error = error.source()?.downcast_ref()?;
     match error.reason().filter(|_| error.is_library())? {
         Reason::ENHANCE_YOUR_CALM => Some(CutReason::Flood),
@@ -110,8 +109,8 @@ struct OpenRequests {
 
 struct RequestTimes {
     began: Instant,
-    /// When the client last took a part of the response; none before there is a response.
-    took: Option<Instant>,
+    /// When the client last read a part of the response; `None` before the response starts.
+    last_read: Option<Instant>,
 }
 
 impl RequestProgress {
@@ -124,27 +123,27 @@ impl RequestProgress {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The deadline that is missed at `now`, if any.
+    /// The reason to cut the connection if a deadline has passed at `now`.
     fn overdue(&self, deadlines: &Deadlines, now: Instant) -> Option<CutReason> {
         let open = self.open();
         let passed = |since: Instant, limit| now.saturating_duration_since(since) >= limit;
         if open.by_number.is_empty() {
             return passed(open.idle_since, deadlines.idle).then_some(CutReason::Idle);
         }
-        open.by_number.values().find_map(|times| match times.took {
-            Some(took) if passed(took, deadlines.write) => Some(CutReason::Write),
+        open.by_number.values().find_map(|times| match times.last_read {
+            Some(last_read) if passed(last_read, deadlines.write) => Some(CutReason::Write),
             _ => passed(times.began, deadlines.response).then_some(CutReason::Response),
         })
     }
 
-    /// Whether there are responses, and the client takes nothing of any.
+    /// Whether there are open responses and the client reads none of them.
     fn is_stalled(&self, now: Instant) -> bool {
         let open = self.open();
-        let stalled = |times: &RequestTimes| times.took.is_some_and(|took| now.saturating_duration_since(took) >= STALLED);
+        let stalled = |times: &RequestTimes| times.last_read.is_some_and(|last| now.saturating_duration_since(last) >= STALLED);
         !open.by_number.is_empty() && open.by_number.values().all(stalled)
     }
 
-    /// Waits until a request misses a deadline, or another task cuts the connection.
+    /// Waits until a request misses a deadline or another task cuts the connection.
     async fn cut_when_overdue(&self, deadlines: Deadlines) -> CutReason {
         loop {
             tokio::select! {
@@ -152,7 +151,7 @@ impl RequestProgress {
                 cut = self.activity.cut_by_others() => return cut,
             }
             let now = Instant::now();
-            self.activity.took(self.is_stalled(now));
+            self.activity.set_stalled(self.is_stalled(now));
             if let Some(cut) = self.overdue(&deadlines, now) {
                 self.activity.cut(cut);
                 return cut;
@@ -161,7 +160,7 @@ impl RequestProgress {
     }
 }
 
-/// One request from its header to the last part of its response; ends when dropped.
+/// One request, from its headers to the last part of its response.
 struct OpenRequest {
     requests: Arc<RequestProgress>,
     number: u64,
@@ -173,17 +172,20 @@ impl OpenRequest {
         let number = open.next;
         open.next += 1;
         if open.by_number.is_empty() {
-            requests.activity.request_began();
+            requests.activity.start_request();
         }
-        open.by_number.insert(number, RequestTimes { began: Instant::now(), took: None });
+        open.by_number.insert(number, RequestTimes { began: Instant::now(), last_read: None });
         drop(open);
         Self { requests, number }
     }
 
-    /// The client took a part of the response, or the response began.
+    /// The client read a part of the response, or the response started.
     fn progress(&self) {
-        if let Some(times) = self.requests.open().by_number.get_mut(&self.number) {
-            times.took = Some(Instant::now());
+        let mut open = self.requests.open();
+        let times = open.by_number.get_mut(&self.number);
+        debug_assert!(times.is_some(), "a request is registered until it is dropped");
+        if let Some(times) = times {
+            times.last_read = Some(Instant::now());
         }
     }
 }
@@ -194,19 +196,19 @@ impl Drop for OpenRequest {
         open.by_number.remove(&self.number);
         open.idle_since = Instant::now();
         if open.by_number.is_empty() {
-            self.requests.activity.awaits_request();
+            self.requests.activity.start_idle();
         }
     }
 }
 
-/// A body that is given out in parts of bounded size.
-struct PartedBody<B> {
+/// Splits a body into parts of limited size.
+struct SplitBody<B> {
     body: Pin<Box<B>>,
     rest: Bytes,
     open: OpenRequest,
 }
 
-impl<B: Body<Data = Bytes>> Body for PartedBody<B> {
+impl<B: Body<Data = Bytes>> Body for SplitBody<B> {
     type Data = Bytes;
     type Error = B::Error;
 
@@ -251,27 +253,27 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_body_comes_whole_and_in_parts() {
+    async fn bodies_are_split_without_loss() {
         let whole: Vec<u8> = (0..3 * PART_BYTES + 5).map(|n| n as u8).collect();
         let requests = Arc::new(RequestProgress::new(Activity::new()));
         let body = Box::pin(Full::new(Bytes::from(whole.clone())));
-        let mut parts = PartedBody { body, rest: Bytes::new(), open: OpenRequest::new(Arc::clone(&requests)) };
+        let mut parts = SplitBody { body, rest: Bytes::new(), open: OpenRequest::new(Arc::clone(&requests)) };
         assert_eq!(parts.size_hint().exact(), Some(whole.len() as u64));
-        let (mut together, mut sizes) = (Vec::new(), Vec::new());
+        let (mut received, mut sizes) = (Vec::new(), Vec::new());
         while let Some(frame) = parts.frame().await {
             let data = frame.unwrap().into_data().unwrap();
             sizes.push(data.len());
-            together.extend_from_slice(&data);
+            received.extend_from_slice(&data);
         }
         assert_eq!(sizes, [PART_BYTES, PART_BYTES, PART_BYTES, 5]);
-        assert!(together == whole && parts.is_end_stream());
+        assert!(received == whole && parts.is_end_stream());
         assert_eq!(requests.open().by_number.len(), 1);
         drop(parts);
         assert_eq!(requests.open().by_number.len(), 0);
     }
 
     #[test]
-    fn each_request_has_its_own_time() {
+    fn each_request_has_its_own_deadlines() {
         let second = Duration::from_secs(1);
         let deadlines = Deadlines { idle: 100 * second, header: 10 * second, write: 10 * second, response: 50 * second };
         let requests = Arc::new(RequestProgress::new(Activity::new()));

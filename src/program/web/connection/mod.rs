@@ -1,18 +1,18 @@
-//! Connections of web clients: accepted, limited, and served over HTTP/1, HTTP/2 and TLS.
+//! Connections of web clients: accepting, limits, TLS, HTTP/1 and HTTP/2.
 //!
 //! ```text
-//! web_listener  TCP and Unix sockets, and the streams that they accept
-//! accept        one task a connection; drains at the end
-//!   request_head  waits until a request or a handshake has come
-//!   open          all open connections; who has a place, and who is evicted for another
-//!     lobby         those that have no place yet
-//!   handshake     TLS, each address in its turn
-//!   http1         one connection of HTTP/1
-//!     observed      notes what the stream does
-//!   http2         one connection of HTTP/2, each request with deadlines of its own
-//!     client        what a connection is served with
+//! web_listener  TCP and Unix listeners and streams
+//! accept        runs one task for each connection; drains connections at shutdown
+//!   request_head  waits for the first request or TLS handshake message
+//!   open          the open connections: assigns slots, evicts connections
+//!     lobby         connections without a slot
+//!   handshake     TLS handshakes; client addresses take turns
+//!   http1         serves one HTTP/1 connection
+//!     observed      records progress of the stream
+//!   http2         serves one HTTP/2 connection, with deadlines for each request
+//!     client        the limits and state of a connection
 //! ```
-//! Hands each request to the handler; knows no paths, no users, no series.
+//! Passes each request to the handler. Does not depend on paths, users or series.
 
 pub(super) mod accept;
 pub(super) mod client;

@@ -1,4 +1,4 @@
-//! A stream that notes when bytes are read, written and flushed. Knows bytes, no HTTP.
+//! A stream wrapper that records reads, writes and flushes.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::program::web::activity::Activity;
 
-/// A stream that notes its progress in the activity of its connection.
+/// A stream that records its progress in the activity of its connection.
 #[derive(Debug)]
 pub(super) struct ObservedStream<S> {
     stream: S,
@@ -18,14 +18,14 @@ pub(super) struct ObservedStream<S> {
 
 impl<S> ObservedStream<S> {
     pub(super) fn new(stream: S, activity: Arc<Activity>) -> Self {
-        activity.is_observed_now();
+        activity.set_observed();
         Self { stream, activity }
     }
 
-    /// Notes an error.
-    fn noted<T>(&self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    /// Records an error.
+    fn recorded<T>(&self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if matches!(polled, Poll::Ready(Err(_))) {
-            self.activity.failed();
+            self.activity.record_failure();
         }
         polled
     }
@@ -36,23 +36,23 @@ impl<S: AsyncRead + Unpin> AsyncRead for ObservedStream<S> {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
         if buf.filled().len() > before {
-            self.activity.read();
+            self.activity.record_read();
         }
-        self.noted(polled)
+        self.recorded(polled)
     }
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for ObservedStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.activity.wrote(polled.is_pending());
-        self.noted(polled)
+        self.activity.record_write(polled.is_pending());
+        self.recorded(polled)
     }
 
     fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.activity.wrote(polled.is_pending());
-        self.noted(polled)
+        self.activity.record_write(polled.is_pending());
+        self.recorded(polled)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -62,9 +62,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ObservedStream<S> {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.stream).poll_flush(cx);
         if matches!(polled, Poll::Ready(Ok(()))) {
-            self.activity.flushed();
+            self.activity.record_flush();
         }
-        self.noted(polled)
+        self.recorded(polled)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,7 +1,7 @@
-//! All open connections: those that wait in the lobby and those that have a place, and which of them is evicted for another one.
+//! The open connections, with or without a slot, and which of them are evicted.
 //!
-//! Accepting never waits: a new connection enters the lobby, and has a place once its request has come. Where all places are taken,
-//! the connection that only takes up room goes, of the address that has most of them first. Knows no requests.
+//! Accepting never waits. A new connection enters the lobby, and gets a slot once its request was received. If all slots are taken, an
+//! idle or stalled connection is evicted, preferably of the client address with most slots.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -14,237 +14,260 @@ use tokio::sync::oneshot::channel;
 use tokio::time::{Instant, sleep};
 
 use super::lobby::{FAIR_SHARE, Lobby};
-use crate::program::web::activity::{Activity, CutReason, Standing};
+use crate::program::web::activity::{Activity, CutReason, EvictionRank};
 use crate::program::web::addresses::ClientAddress;
 use crate::telemetry::Telemetry;
 
-/// How often to look for room while connections wait for it.
+/// How often to look for connections to evict while others wait.
 const RECHECK: Duration = Duration::from_millis(5);
 
-/// Time that the client of a new connection has for its part before it may be evicted, unless its address has more than its share.
-/// Without it, connections that come at once evict each other before anybody has read what they sent.
+/// A new connection is not evicted for this time, unless its address has more than its share. Without it, simultaneous connections would
+/// evict each other before the server has read their requests.
 const MIN_LIFETIME: Duration = Duration::from_millis(50);
 
-/// Connections evicted in one look.
-const MOST_AT_ONCE: usize = 16;
+/// The maximum number of connections evicted at once.
+const MAX_EVICTIONS: usize = 16;
 
-/// A scraper that leaves so much time between two requests is no crowd.
-const PATIENT: Duration = Duration::from_millis(250);
+/// A scraper with at least this time between two requests is protected while busy connections can make room.
+const PROTECTED_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Connections that were sent away and whose tasks have not ended, beyond which no further one is accepted for a moment. They end by
-/// themselves, whatever their clients do.
-const MOST_ENDING: usize = 128;
+/// The maximum number of closed connections whose tasks are still running. Beyond it, accepting pauses; the tasks end by themselves,
+/// independently of their clients.
+const MAX_CLOSING: usize = 128;
 
 /// The open connections of all listeners.
 pub(in crate::program::web) struct OpenConnections {
-    places: usize,
+    slots: usize,
     lobby: usize,
-    crowd: Mutex<Crowd>,
-    /// Connections whose tasks have not ended.
-    alive: AtomicUsize,
-    /// Notified when a connection waits for a place.
-    pressed: Notify,
+    connections: Mutex<Connections>,
+    /// Connections whose tasks are running.
+    running: AtomicUsize,
+    /// Notified when a connection starts to wait for a slot.
+    slot_wanted: Notify,
 }
 
 #[derive(Default)]
-struct Crowd {
+struct Connections {
     next: u64,
     lobby: Lobby,
-    placed: BTreeMap<u64, PlacedConnection>,
-    /// Places by address.
-    places_of: HashMap<ClientAddress, usize>,
+    with_slot: BTreeMap<u64, ServedConnection>,
+    /// The number of slots of each client address.
+    slots_of: HashMap<ClientAddress, usize>,
 }
 
-struct PlacedConnection {
+struct ServedConnection {
     client: ClientAddress,
     activity: Arc<Activity>,
 }
 
 impl OpenConnections {
-    /// None yet; so many with a place, and so many in the lobby, at least one of each.
-    pub(in crate::program::web) fn new(places: usize, lobby: usize) -> Self {
-        Self { places: places.max(1), lobby: lobby.max(1), crowd: Mutex::default(), alive: AtomicUsize::new(0), pressed: Notify::new() }
+    /// Allows `slots` connections with a slot and `lobby` without one; at least one of each.
+    pub(in crate::program::web) fn new(slots: usize, lobby: usize) -> Self {
+        Self {
+            slots: slots.max(1),
+            lobby: lobby.max(1),
+            connections: Mutex::default(),
+            running: AtomicUsize::new(0),
+            slot_wanted: Notify::new(),
+        }
     }
 
-    /// A new connection, in the lobby. Where that is full, another one is sent away, or this one.
+    /// Adds a new connection to the lobby. If the lobby is full, a connection in it is evicted, possibly the new one.
     pub(super) fn enter(self: &Arc<Self>, client: ClientAddress, telemetry: &Arc<Telemetry>) -> OpenConnection {
         let activity = Activity::new();
-        self.alive.fetch_add(1, Relaxed);
-        let mut crowd = self.crowd();
-        let number = crowd.next;
-        crowd.next += 1;
-        crowd.lobby.enter(client, number, Arc::clone(&activity));
-        if crowd.lobby.len() > self.lobby
-            && let Some(sent_away) = crowd.lobby.crowded_out()
+        self.running.fetch_add(1, Relaxed);
+        let mut connections = self.connections();
+        let number = connections.next;
+        connections.next += 1;
+        connections.lobby.enter(client, number, Arc::clone(&activity));
+        if connections.lobby.len() > self.lobby
+            && let Some(evicted) = connections.lobby.evict()
         {
-            sent_away.cut(CutReason::Evicted);
+            evicted.cut(CutReason::Evicted);
         }
-        telemetry.scrape.connections_waiting.set(crowd.lobby.len() as f64);
-        drop(crowd);
+        telemetry.scrape.connections_waiting.set(connections.lobby.len() as f64);
+        drop(connections);
         OpenConnection { open: Arc::clone(self), client, number, activity, telemetry: Arc::clone(telemetry) }
     }
 
-    /// Whether so many connections are about to end that a new one should wait for that.
-    pub(super) fn many_are_ending(&self) -> bool {
-        self.alive.load(Relaxed) > self.places.saturating_add(self.lobby).saturating_add(MOST_ENDING)
+    /// Whether accepting should pause because too many connections are closing.
+    pub(super) fn many_are_closing(&self) -> bool {
+        self.running.load(Relaxed) > self.slots.saturating_add(self.lobby).saturating_add(MAX_CLOSING)
     }
 
-    /// Makes room for those that wait for a place, for ever. Dropped without harm.
+    /// Makes room for waiting connections, in an endless loop. Cancel safe.
     pub(super) async fn make_room(&self) {
         loop {
-            self.pressed.notified().await;
-            while self.crowd().make_room(self.places, Instant::now()) {
+            self.slot_wanted.notified().await;
+            while self.connections().make_room(self.slots, Instant::now()) {
                 sleep(RECHECK).await;
             }
         }
     }
 
-    fn crowd(&self) -> MutexGuard<'_, Crowd> {
-        self.crowd.lock().unwrap_or_else(PoisonError::into_inner)
+    fn connections(&self) -> MutexGuard<'_, Connections> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Connections open now.
+    /// The number of open connections.
     #[cfg(test)]
     pub(in crate::program::web) fn count(&self) -> usize {
-        self.alive.load(Relaxed)
+        self.running.load(Relaxed)
     }
 
-    /// Connections with a place.
+    /// The number of connections with a slot.
     #[cfg(test)]
-    pub(in crate::program::web) fn placed(&self) -> usize {
-        self.crowd().placed.len()
+    pub(in crate::program::web) fn slots_in_use(&self) -> usize {
+        self.connections().with_slot.len()
     }
 }
 
-impl Crowd {
-    fn places_of(&self, client: &ClientAddress) -> usize {
-        self.places_of.get(client).copied().unwrap_or(0)
+impl Connections {
+    fn slots_of(&self, client: &ClientAddress) -> usize {
+        self.slots_of.get(client).copied().unwrap_or(0)
     }
 
-    /// Gives free places to those who wait.
-    fn grant(&mut self, places: usize) {
-        while self.placed.len() < places {
-            let Some((client, number)) = self.lobby.next(|client| self.places_of(client)) else { return };
-            let Some(next) = self.lobby.take(client, number) else { return };
-            *self.places_of.entry(client).or_default() += 1;
-            self.placed.insert(number, PlacedConnection { client, activity: next.activity });
-            // If it is gone already, it gives its place back as it ends.
-            let _ = next.grant.send(());
+    /// Assigns free slots to waiting connections.
+    fn assign_slots(&mut self, slots: usize) {
+        while self.with_slot.len() < slots {
+            let Some(next) = self.lobby.take_next(|client| self.slots_of.get(client).copied().unwrap_or(0)) else { return };
+            *self.slots_of.entry(next.client).or_default() += 1;
+            self.with_slot.insert(next.number, ServedConnection { client: next.client, activity: next.waiting.activity });
+            // If the connection has ended meanwhile, dropping its `OpenConnection` releases the slot.
+            let _ = next.waiting.grant.send(());
         }
     }
 
     fn remove(&mut self, client: ClientAddress, number: u64) {
-        if self.placed.remove(&number).is_none() {
+        if self.with_slot.remove(&number).is_none() {
             self.lobby.remove(client, number);
             return;
         }
-        if let Some(places) = self.places_of.get_mut(&client) {
-            *places -= 1;
-            if *places == 0 {
-                self.places_of.remove(&client);
+        let slots = self.slots_of.get_mut(&client);
+        debug_assert!(slots.is_some(), "the address of a connection with a slot is counted");
+        if let Some(slots) = slots {
+            *slots -= 1;
+            if *slots == 0 {
+                self.slots_of.remove(&client);
             }
         }
     }
 
-    /// Evicts connections for those who wait for a place; false if nobody waits.
+    /// Evicts connections to make room for waiting ones; returns false if none waits.
     ///
-    /// For a connection of an address that has more places than the others' only its own make room. A scraper that takes its time
-    /// between two scrapes stays while there are others, who then end with their response.
-    fn make_room(&mut self, places: usize, now: Instant) -> bool {
-        self.grant(places);
-        let Some((client, _)) = self.lobby.next(|client| self.places_of(client)) else { return false };
-        let is_ending = |placed: &&PlacedConnection| placed.activity.is_ending();
-        let wanted = self.lobby.waiting().saturating_sub(self.placed.values().filter(is_ending).count()).min(MOST_AT_ONCE);
-        let mut room = RoomMaker::new(self, client, now);
-        let _ = (0..wanted).all(|_| room.evict_one() || room.ask_one_to_leave());
+    /// To make room for the address with most slots, only its own connections are evicted. A scraper with a long time between scrapes is protected
+    /// while busy connections can close after their response instead.
+    fn make_room(&mut self, slots: usize, now: Instant) -> bool {
+        self.assign_slots(slots);
+        let Some((client, _)) = self.lobby.next(|client| self.slots_of(client)) else { return false };
+        let is_closing = |connection: &&ServedConnection| connection.activity.is_closing();
+        let wanted = self.lobby.waiting().saturating_sub(self.with_slot.values().filter(is_closing).count()).min(MAX_EVICTIONS);
+        let mut evictor = Evictor::new(self, client, now);
+        for _ in 0..wanted {
+            if !evictor.evict_one() && !evictor.request_one_close() {
+                break;
+            }
+        }
         true
     }
 }
 
-/// Chooses who is evicted for connections of one address.
-struct RoomMaker<'a> {
+/// Chooses the connections to evict for a waiting client address.
+struct Evictor<'a> {
     now: Instant,
     client: ClientAddress,
-    /// Places of that address.
-    own: usize,
-    places_of: HashMap<ClientAddress, usize>,
-    idle: Vec<(&'a PlacedConnection, Standing)>,
-    /// With the time between two requests.
-    busy: Vec<(&'a PlacedConnection, Duration)>,
-    /// All that will leave room by themselves: busy ones, and those that are ending.
-    leaving: Vec<&'a PlacedConnection>,
+    /// The number of slots of that address.
+    own_slots: usize,
+    slots_of: HashMap<ClientAddress, usize>,
+    idle: Vec<(&'a ServedConnection, EvictionRank)>,
+    /// Busy connections, with their average time between requests.
+    busy: Vec<(&'a ServedConnection, Duration)>,
+    /// Connections that can release their slots without being cut: busy ones and closing ones.
+    releasing: Vec<&'a ServedConnection>,
 }
 
-impl<'a> RoomMaker<'a> {
-    fn new(crowd: &'a Crowd, client: ClientAddress, now: Instant) -> Self {
-        let (mut idle, mut busy, mut leaving) = (Vec::new(), Vec::new(), Vec::new());
-        for placed in crowd.placed.values() {
-            match placed.activity.standing(now) {
-                _ if placed.activity.is_ending() => leaving.push(placed),
-                Some(standing) => idle.push((placed, standing)),
+impl<'a> Evictor<'a> {
+    fn new(connections: &'a Connections, client: ClientAddress, now: Instant) -> Self {
+        let (mut idle, mut busy, mut releasing) = (Vec::new(), Vec::new(), Vec::new());
+        for connection in connections.with_slot.values() {
+            match connection.activity.eviction_rank(now) {
+                _ if connection.activity.is_closing() => releasing.push(connection),
+                Some(rank) => idle.push((connection, rank)),
                 None => {
-                    busy.push((placed, placed.activity.time_per_request(now)));
-                    leaving.push(placed);
+                    busy.push((connection, connection.activity.time_per_request(now)));
+                    releasing.push(connection);
                 }
             }
         }
-        Self { now, client, own: crowd.places_of(&client), places_of: crowd.places_of.clone(), idle, busy, leaving }
+        let own_slots = connections.slots_of(&client);
+        Self { now, client, own_slots, slots_of: connections.slots_of.clone(), idle, busy, releasing }
     }
 
-    fn share(&self, client: &ClientAddress) -> usize {
-        self.places_of.get(client).copied().unwrap_or(0).max(FAIR_SHARE)
+    /// The slots of an address, or its fair share if it has fewer. Addresses within their fair share are equal.
+    fn weight(&self, client: &ClientAddress) -> usize {
+        self.slots_of.get(client).copied().unwrap_or(0).max(FAIR_SHARE)
     }
 
-    fn may_go(&self, placed: &PlacedConnection) -> bool {
-        placed.client == self.client || self.share(&placed.client) >= self.own.max(FAIR_SHARE)
+    fn may_make_room(&self, connection: &ServedConnection) -> bool {
+        connection.client == self.client || self.weight(&connection.client) >= self.own_slots.max(FAIR_SHARE)
     }
 
-    /// Whether it may be evicted now.
-    fn may_go_now(&self, placed: &PlacedConnection, standing: Standing) -> bool {
-        let is_new = matches!(standing, Standing::Header(since) if self.now.saturating_duration_since(since) < MIN_LIFETIME);
-        let has_more = placed.client != self.client && self.share(&placed.client) > self.own.max(FAIR_SHARE);
-        self.may_go(placed) && (!is_new || has_more)
+    /// Whether an idle connection may be evicted now.
+    fn may_evict(&self, connection: &ServedConnection, rank: EvictionRank) -> bool {
+        let is_new = matches!(rank, EvictionRank::Header(since) if self.now.saturating_duration_since(since) < MIN_LIFETIME);
+        let has_more = connection.client != self.client && self.weight(&connection.client) > self.own_slots.max(FAIR_SHARE);
+        self.may_make_room(connection) && (!is_new || has_more)
     }
 
-    /// Whether an idle scraper keeps its place because busy connections leave theirs after their responses: those of a crowd leave for
-    /// every scraper whose address is no crowd, and others only for a scraper that takes its time between two scrapes.
-    fn spares(&self, scraper: &PlacedConnection, between: Duration) -> bool {
-        let is_crowd = |placed: &PlacedConnection| self.share(&placed.client) > FAIR_SHARE;
-        let crowd_leaves = || self.leaving.iter().any(|placed| is_crowd(placed) && self.may_go(placed));
-        (!is_crowd(scraper) && crowd_leaves()) || (between >= PATIENT && self.busy.iter().any(|(placed, _)| self.may_go(placed)))
+    /// Whether an idle scraper is protected because busy connections will release their slots after their responses. Connections of an
+    /// address beyond its fair share make room for every scraper within its fair share; other connections only make room for a scraper
+    /// with a long time between scrapes.
+    fn is_protected(&self, scraper: &ServedConnection, between: Duration) -> bool {
+        let exceeds_share = |connection: &ServedConnection| self.weight(&connection.client) > FAIR_SHARE;
+        let others_release = || self.releasing.iter().any(|connection| exceeds_share(connection) && self.may_make_room(connection));
+        (!exceeds_share(scraper) && others_release())
+            || (between >= PROTECTED_INTERVAL && self.busy.iter().any(|(connection, _)| self.may_make_room(connection)))
     }
 
-    /// False if nobody may be evicted.
+    /// Evicts one idle connection; returns false if there is none.
     fn evict_one(&mut self) -> bool {
-        let may_go = |(_, (placed, standing)): &(usize, &(&PlacedConnection, Standing))| self.may_go_now(placed, *standing);
-        let order = |(_, (placed, standing)): &(usize, &(&PlacedConnection, Standing))| (Reverse(self.share(&placed.client)), *standing);
-        let Some((at, (placed, standing))) = self.idle.iter().enumerate().filter(may_go).min_by_key(order) else { return false };
-        if matches!(standing, Standing::Scraper(between) if self.spares(placed, *between)) {
+        let may_evict = |(_, (connection, rank)): &(usize, &(&ServedConnection, EvictionRank))| self.may_evict(connection, *rank);
+        let order =
+            |(_, (connection, rank)): &(usize, &(&ServedConnection, EvictionRank))| (Reverse(self.weight(&connection.client)), *rank);
+        let Some((at, (connection, rank))) = self.idle.iter().enumerate().filter(may_evict).min_by_key(order) else { return false };
+        if matches!(rank, EvictionRank::Scraper(between) if self.is_protected(connection, *between)) {
             return false;
         }
         let (evicted, _) = self.idle.swap_remove(at);
         evicted.activity.cut(CutReason::Evicted);
-        self.places_of.entry(evicted.client).and_modify(|places| *places = places.saturating_sub(1));
+        let slots = self.slots_of.get_mut(&evicted.client).filter(|slots| **slots > 0);
+        debug_assert!(slots.is_some(), "the address of a connection with a slot is counted");
+        if let Some(slots) = slots {
+            *slots -= 1;
+        }
         true
     }
 
-    /// Where all are being served, one ends with its response: the one that asks most often. False if nobody may.
-    fn ask_one_to_leave(&mut self) -> bool {
-        // One whose request is not read yet would end unanswered; and those that have no more than their share stay for those that have.
-        let most = self.leaving.iter().map(|placed| self.share(&placed.client)).max().unwrap_or(FAIR_SHARE);
-        let has_enough = |placed: &PlacedConnection| self.share(&placed.client) > FAIR_SHARE || most == FAIR_SHARE;
-        let may_go = |(_, (placed, _)): &(usize, &(&PlacedConnection, Duration))| {
-            self.may_go(placed) && has_enough(placed) && placed.activity.is_answered()
+    /// Requests that one busy connection closes after its response, the one with the most frequent requests first; returns false if there
+    /// is none.
+    fn request_one_close(&mut self) -> bool {
+        // While any address exceeds its fair share, only such addresses make room. A connection whose request was not read yet would close
+        // without a response.
+        let most = self.releasing.iter().map(|connection| self.weight(&connection.client)).max().unwrap_or(FAIR_SHARE);
+        let exceeds_share = |connection: &ServedConnection| self.weight(&connection.client) > FAIR_SHARE || most == FAIR_SHARE;
+        let may_close = |(_, (connection, _)): &(usize, &(&ServedConnection, Duration))| {
+            self.may_make_room(connection) && exceeds_share(connection) && connection.activity.is_busy()
         };
-        let order = |(_, (placed, between)): &(usize, &(&PlacedConnection, Duration))| (Reverse(self.share(&placed.client)), *between);
-        let Some((at, _)) = self.busy.iter().enumerate().filter(may_go).min_by_key(order) else { return false };
-        let (asked, _) = self.busy.swap_remove(at);
-        asked.activity.ask_to_leave();
+        let order =
+            |(_, (connection, between)): &(usize, &(&ServedConnection, Duration))| (Reverse(self.weight(&connection.client)), *between);
+        let Some((at, _)) = self.busy.iter().enumerate().filter(may_close).min_by_key(order) else { return false };
+        let (closing, _) = self.busy.swap_remove(at);
+        closing.activity.request_close();
         true
     }
 }
 
-/// One open connection; gone from all lists when dropped.
+/// One open connection. Dropping it removes it from all lists.
 pub(super) struct OpenConnection {
     open: Arc<OpenConnections>,
     pub(super) client: ClientAddress,
@@ -254,43 +277,43 @@ pub(super) struct OpenConnection {
 }
 
 impl OpenConnection {
-    /// Part of its request came.
-    pub(super) fn begun(&self) {
-        self.activity.read();
-        self.open.crowd().lobby.begin(self.client, self.number);
+    /// A part of the request was received.
+    pub(super) fn request_started(&self) {
+        self.activity.record_read();
+        self.open.connections().lobby.start_request(self.client, self.number);
     }
 
-    /// Waits for a place; false if it was sent away.
-    pub(super) async fn place(&self) -> bool {
+    /// Waits for a slot; returns false if the connection was evicted.
+    pub(super) async fn wait_for_slot(&self) -> bool {
         let (grant, granted) = channel();
-        self.activity.awaits_turn();
+        self.activity.start_waiting();
         {
-            let mut crowd = self.open.crowd();
-            if !crowd.lobby.wait(self.client, self.number, grant) {
+            let mut connections = self.open.connections();
+            if !connections.lobby.wait(self.client, self.number, grant) {
                 return false;
             }
-            if crowd.make_room(self.open.places, Instant::now()) {
-                self.open.pressed.notify_one();
+            if connections.make_room(self.open.slots, Instant::now()) {
+                self.open.slot_wanted.notify_one();
             }
-            self.show(&crowd);
+            self.update_metrics(&connections);
         }
         granted.await.is_ok()
     }
 
-    fn show(&self, crowd: &Crowd) {
-        self.telemetry.scrape.connections.set(crowd.placed.len() as f64);
-        self.telemetry.scrape.connections_waiting.set(crowd.lobby.len() as f64);
+    fn update_metrics(&self, connections: &Connections) {
+        self.telemetry.scrape.connections.set(connections.with_slot.len() as f64);
+        self.telemetry.scrape.connections_waiting.set(connections.lobby.len() as f64);
     }
 }
 
 impl Drop for OpenConnection {
     fn drop(&mut self) {
-        let mut crowd = self.open.crowd();
-        crowd.remove(self.client, self.number);
-        crowd.grant(self.open.places);
-        self.show(&crowd);
-        drop(crowd);
-        self.open.alive.fetch_sub(1, Relaxed);
+        let mut connections = self.open.connections();
+        connections.remove(self.client, self.number);
+        connections.assign_slots(self.open.slots);
+        self.update_metrics(&connections);
+        drop(connections);
+        self.open.running.fetch_sub(1, Relaxed);
     }
 }
 
@@ -305,61 +328,61 @@ mod tests {
         ConnectionAddresses { local: None, peer: Some(SocketAddr::from(([10, 0, 0, last], 1))) }.client()
     }
 
-    impl Crowd {
-        /// A connection of this address that waits for a place.
-        fn waits(&mut self, last: u8) -> Arc<Activity> {
+    impl Connections {
+        /// Adds a connection of this address that waits for a slot.
+        fn add_waiting(&mut self, last: u8) -> Arc<Activity> {
             let (activity, number) = (Activity::new(), self.next);
             self.next += 1;
             self.lobby.enter(client(last), number, Arc::clone(&activity));
-            activity.awaits_turn();
+            activity.start_waiting();
             assert!(self.lobby.wait(client(last), number, channel().0));
             activity
         }
 
-        /// One that has a place, of which there are so many.
-        fn placed(&mut self, last: u8, places: usize) -> Arc<Activity> {
-            let activity = self.waits(last);
-            self.grant(places);
-            activity.request_began();
+        /// Adds a busy connection with one of `slots` slots.
+        fn add_busy(&mut self, last: u8, slots: usize) -> Arc<Activity> {
+            let activity = self.add_waiting(last);
+            self.assign_slots(slots);
+            activity.start_request();
             activity
         }
 
-        /// One that was sent an exposition a moment ago, and is idle.
-        fn scraper(&mut self, last: u8, places: usize) -> Arc<Activity> {
-            let activity = self.placed(last, places);
-            activity.scraped();
-            activity.awaits_request();
+        /// Adds an idle connection that has just completed a scrape.
+        fn add_scraper(&mut self, last: u8, slots: usize) -> Arc<Activity> {
+            let activity = self.add_busy(last, slots);
+            activity.record_scrape();
+            activity.start_idle();
             activity
         }
     }
 
     #[test]
-    fn a_busy_connection_of_a_crowd_leaves_before_an_idle_scraper_is_evicted() {
-        const PLACES: usize = FAIR_SHARE + 2;
-        let mut crowd = Crowd::default();
-        let scraper = crowd.scraper(1, PLACES);
-        let busy: Vec<_> = (0..=FAIR_SHARE).map(|_| crowd.placed(2, PLACES)).collect();
-        crowd.waits(1);
-        assert!(crowd.make_room(PLACES, Instant::now()));
-        assert_eq!((scraper.cut_reason(), busy.iter().filter(|busy| busy.is_ending()).count()), (None, 1));
-        // As long as they leave, and also when they all do.
+    fn busy_connections_beyond_their_share_close_before_an_idle_scraper_is_evicted() {
+        const SLOTS: usize = FAIR_SHARE + 2;
+        let mut connections = Connections::default();
+        let scraper = connections.add_scraper(1, SLOTS);
+        let busy: Vec<_> = (0..=FAIR_SHARE).map(|_| connections.add_busy(2, SLOTS)).collect();
+        connections.add_waiting(1);
+        assert!(connections.make_room(SLOTS, Instant::now()));
+        assert_eq!((scraper.cut_reason(), busy.iter().filter(|busy| busy.is_closing()).count()), (None, 1));
+        // Also while they are closing, and once all of them are.
         for _ in 0..20 {
-            crowd.waits(1);
-            assert!(crowd.make_room(PLACES, Instant::now()));
+            connections.add_waiting(1);
+            assert!(connections.make_room(SLOTS, Instant::now()));
         }
         assert_eq!(scraper.cut_reason(), None);
-        assert!(busy.iter().any(|busy| busy.is_ending()) && busy.iter().all(|busy| busy.cut_reason().is_none()));
+        assert!(busy.iter().any(|busy| busy.is_closing()) && busy.iter().all(|busy| busy.cut_reason().is_none()));
     }
 
     #[test]
-    fn where_no_address_is_a_crowd_the_scraper_that_asks_most_often_is_evicted() {
-        const PLACES: usize = 3;
-        let mut crowd = Crowd::default();
-        let scraper = crowd.scraper(1, PLACES);
-        let busy = [crowd.placed(2, PLACES), crowd.placed(3, PLACES)];
-        crowd.waits(1);
-        assert!(crowd.make_room(PLACES, Instant::now()));
+    fn the_scraper_with_the_most_frequent_requests_is_evicted_if_all_are_within_their_share() {
+        const SLOTS: usize = 3;
+        let mut connections = Connections::default();
+        let scraper = connections.add_scraper(1, SLOTS);
+        let busy = [connections.add_busy(2, SLOTS), connections.add_busy(3, SLOTS)];
+        connections.add_waiting(1);
+        assert!(connections.make_room(SLOTS, Instant::now()));
         assert_eq!(scraper.cut_reason(), Some(CutReason::Evicted));
-        assert!(busy.iter().all(|busy| !busy.is_ending()));
+        assert!(busy.iter().all(|busy| !busy.is_closing()));
     }
 }

@@ -1,6 +1,7 @@
-//! A socket that accepts web clients, TCP or Unix, and the streams that it gives. Knows no HTTP.
+//! TCP and Unix listeners for web clients, and the streams that they accept.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::net::{RecvFlags, recv};
@@ -10,12 +11,12 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use crate::program::net::canonical;
 use crate::program::web::addresses::ConnectionAddresses;
 
-/// A bound socket that clients connect to.
+/// A bound listening socket.
 #[derive(Debug)]
 pub(crate) enum WebListener {
-    /// An address and a port.
+    /// A TCP socket.
     Tcp(TcpListener),
-    /// A path.
+    /// A Unix socket.
     Unix(UnixListener),
 }
 
@@ -40,7 +41,7 @@ impl WebListener {
     }
 }
 
-/// A connection as it was accepted.
+/// An accepted connection.
 #[derive(Debug)]
 pub(super) enum WebStream {
     Tcp(TcpStream),
@@ -48,7 +49,7 @@ pub(super) enum WebStream {
 }
 
 impl WebStream {
-    /// Waits until there is something to read.
+    /// Waits until the stream is readable.
     pub(super) async fn readable(&self) -> io::Result<Ready> {
         match self {
             Self::Tcp(stream) => stream.ready(Interest::READABLE).await,
@@ -56,13 +57,13 @@ impl WebStream {
         }
     }
 
-    /// Shows what has come, up to 16 KiB and without taking it, nothing at the end of the stream. Where `judge` says nothing, it is as
-    /// if nothing had come, and [`readable`](Self::readable) waits for more.
-    pub(super) fn look<T>(&self, judge: impl FnOnce(&[u8]) -> Option<T>) -> io::Result<T> {
+    /// Passes up to 16 KiB of the received bytes to `judge` without consuming them; the slice is empty at the end of the stream. If
+    /// `judge` returns `None`, the result is `WouldBlock`, and [`readable`](Self::readable) waits for more bytes.
+    pub(super) fn peek<T>(&self, judge: impl FnOnce(&[u8]) -> Option<T>) -> io::Result<T> {
         let peek = |socket: BorrowedFd<'_>| {
-            let mut bytes = [0; 16 << 10];
-            let (length, _) = recv(socket, &mut bytes, RecvFlags::PEEK | RecvFlags::DONTWAIT)?;
-            judge(bytes.get(..length).unwrap_or_default()).ok_or_else(|| io::ErrorKind::WouldBlock.into())
+            let mut bytes = [MaybeUninit::uninit(); 16 << 10];
+            let ((received, _), _) = recv(socket, bytes.as_mut_slice(), RecvFlags::PEEK | RecvFlags::DONTWAIT)?;
+            judge(received).ok_or_else(|| io::ErrorKind::WouldBlock.into())
         };
         match self {
             Self::Tcp(stream) => stream.try_io(Interest::READABLE, || peek(stream.as_fd())),
@@ -70,8 +71,8 @@ impl WebStream {
         }
     }
 
-    /// Whether the connection broke, as by the reset of a client that left. What it sent before can still be looked at then.
-    pub(super) fn is_broken(&self) -> bool {
+    /// Whether the connection has failed, for example because the client reset it. Bytes received before can still be peeked at.
+    pub(super) fn has_failed(&self) -> bool {
         let error = match self {
             Self::Tcp(stream) => stream.take_error(),
             Self::Unix(stream) => stream.take_error(),
@@ -79,28 +80,28 @@ impl WebStream {
         !matches!(error, Ok(None))
     }
 
-    /// What says whether the connection broke, such as by the reset with which a system answers for a program that left; none where there
-    /// is no descriptor for it.
+    /// Returns a function that reports whether the connection has failed, for example because the client's system sent a reset. `None` if
+    /// no file descriptor is available.
     pub(super) fn probe(&self) -> Option<Box<dyn Fn() -> bool + Send + Sync>> {
-        let is_broken = |error: io::Result<Option<io::Error>>| !matches!(error, Ok(None));
+        let has_failed = |error: io::Result<Option<io::Error>>| !matches!(error, Ok(None));
         match self {
             Self::Tcp(stream) => {
-                let twin = std::net::TcpStream::from(stream.as_fd().try_clone_to_owned().ok()?);
-                Some(Box::new(move || is_broken(twin.take_error())))
+                let duplicate = std::net::TcpStream::from(stream.as_fd().try_clone_to_owned().ok()?);
+                Some(Box::new(move || has_failed(duplicate.take_error())))
             }
             Self::Unix(stream) => {
-                let twin = std::os::unix::net::UnixStream::from(stream.as_fd().try_clone_to_owned().ok()?);
-                Some(Box::new(move || is_broken(twin.take_error())))
+                let duplicate = std::os::unix::net::UnixStream::from(stream.as_fd().try_clone_to_owned().ok()?);
+                Some(Box::new(move || has_failed(duplicate.take_error())))
             }
         }
     }
 
     pub(super) fn addresses(&self) -> ConnectionAddresses {
         match self {
-            // A socket for both families tells IPv4 as ::ffff:127.0.0.1, which people do not write.
+            // Dual-stack sockets report IPv4 addresses as ::ffff:127.0.0.1.
             Self::Tcp(stream) => {
-                let plain = |address: io::Result<_>| address.ok().map(canonical);
-                ConnectionAddresses { local: plain(stream.local_addr()), peer: plain(stream.peer_addr()) }
+                let canonical = |address: io::Result<_>| address.ok().map(canonical);
+                ConnectionAddresses { local: canonical(stream.local_addr()), peer: canonical(stream.peer_addr()) }
             }
             Self::Unix(_) => ConnectionAddresses::default(),
         }

@@ -72,5 +72,5 @@ fn unmapped(usage: &RuleUse) -> Vec<String> {
 }
 
 fn conflict(conflict: &Conflict) -> String {
-    format!("{}: {}; {}", conflict.name, conflict.reason.policy(), conflict.came.example)
+    format!("{}: {}; for example {}", conflict.name, conflict.reason.policy(), conflict.came.example)
 }

@@ -78,9 +78,9 @@ impl Body for ScrapeBody {
 
 impl Drop for ScrapeBody {
     fn drop(&mut self) {
-        self.activity.response_complete();
+        self.activity.complete_response();
         let cut = match (self.activity.cut_reason(), self.outcome) {
-            (_, ScrapeOutcome::Complete) => return self.activity.scraped(),
+            (_, ScrapeOutcome::Complete) => return self.activity.record_scrape(),
             (Some(CutReason::Evicted), _) => ScrapeCut::Crowded,
             (Some(_), _) => ScrapeCut::Slow,
             (None, ScrapeOutcome::TimedOut) => ScrapeCut::Timeout,

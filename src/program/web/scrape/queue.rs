@@ -157,7 +157,7 @@ impl SharedScrape {
 impl Transfer {
     /// The connections that may be delaying the transfer.
     fn slow(&self) -> impl Iterator<Item = &Arc<Activity>> {
-        self.activities.iter().filter(|activity| activity.is_answered() && activity.is_stalled() != Some(false))
+        self.activities.iter().filter(|activity| activity.is_busy() && activity.is_stalled() != Some(false))
     }
 
     /// Rendering starts to wait for the clients.

@@ -132,7 +132,7 @@ impl Renderer {
     fn confirm_delivery(&self, zeroes: &Arc<Zeroes>, recipient: Recipient) {
         let (zeroes, now) = (Arc::clone(zeroes), self.expositions.now());
         tokio::spawn(async move {
-            if recipient.activity.has_delivered().await {
+            if recipient.activity.is_delivered().await {
                 zeroes.delivered(now);
             }
         });

@@ -104,9 +104,9 @@ async fn conflicts_show_both_sides() {
     let data = server.data("/api/v1/conflicts").await;
     let [jobs, renamed] = data["conflicts"].as_array().expect("a list").as_slice() else { panic!("{data}") };
     assert_eq!((&renamed["reason"], &renamed["kept"], &renamed["name"]), (&json!("reserved_label"), &Value::Null, &json!("labelled")));
-    assert_eq!(renamed["policy"], "recorded: the label is renamed exported_...");
+    assert_eq!(renamed["policy"], "recorded: the label is renamed to exported_...");
     let expected = json!({
-        "name": "jobs", "reason": "type", "policy": "refused: the first type of a name stays", "samples": 2,
+        "name": "jobs", "reason": "type", "policy": "rejected: the first type of a name is kept", "samples": 2,
         "first_met": "2023-11-14T22:13:20Z", "first_met_ms": 1_700_000_000_000_u64,
         "kept": { "name": "jobs", "type": "counter", "sample": "jobs:1|c|#a:b", "source": "unknown" },
         "came": { "name": "jobs", "type": "gauge", "sample": "jobs:2|g", "source": "unknown" },

@@ -1,4 +1,4 @@
-//! HTTP/2 by clients that behave, and by those that do not.
+//! Tests of HTTP/2, with well-behaved and misbehaving clients.
 
 use bytes::Bytes;
 use h2::client::{Builder, SendRequest};
@@ -12,16 +12,16 @@ use crate::program::web::connection::http2;
 
 struct Client {
     requests: SendRequest<Bytes>,
-    /// The client's side of the connection; ends when the server ends it.
-    ends: JoinHandle<Result<(), h2::Error>>,
-    /// The server's side.
+    /// The client's side of the connection; completes when the server closes it.
+    closed: JoinHandle<Result<(), h2::Error>>,
+    /// The server's side of the connection.
     served: JoinHandle<()>,
     stop: watch::Sender<bool>,
     activity: Arc<Activity>,
     bridge: Bridge,
 }
 
-/// Connections that were cut for this reason.
+/// The number of connections cut for this reason.
 fn cut(bridge: &Bridge, reason: &str) -> f64 {
     bridge.telemetry().value(&format!("statsd_bridge_http_connections_cut_total{{reason=\"{reason}\"}}")).expect("a metric")
 }
@@ -32,10 +32,10 @@ impl Client {
         let (ours, theirs): (DuplexStream, DuplexStream) = duplex(64 << 10);
         let (stop, stopped) = watch::channel(false);
         let activity = Activity::new();
-        let client = acceptor(options, &bridge, &state).client(ConnectionAddresses::default(), Arc::clone(&activity), stopped);
+        let client = acceptor(options, &bridge, &state).client_connection(ConnectionAddresses::default(), Arc::clone(&activity), stopped);
         let served = tokio::spawn(http2::serve(theirs, client));
         let (requests, connection) = builder.handshake(ours).await.expect("a handshake");
-        Self { requests, ends: tokio::spawn(connection), served, stop, activity, bridge }
+        Self { requests, closed: tokio::spawn(connection), served, stop, activity, bridge }
     }
 
     async fn get(&mut self, path: &str) -> (StatusCode, Vec<u8>) {
@@ -63,12 +63,12 @@ async fn many_requests_share_a_connection() {
     assert!(status == StatusCode::OK && page.len() > 3 * 1024, "{status} {}", page.len());
     assert_eq!(client.get("/nowhere").await.0, StatusCode::NOT_FOUND);
     client.stop.send_replace(true);
-    soon(client.served).await.expect("ended in order");
-    soon(client.ends).await.expect("no panic").expect("told in order");
+    soon(client.served).await.expect("no panic");
+    soon(client.closed).await.expect("no panic").expect("closed gracefully");
 }
 
 #[tokio::test]
-async fn a_client_that_takes_nothing_is_cut() {
+async fn clients_that_open_no_window_are_cut() {
     let options = WebOptions { write_timeout: SHORT, ..patient() };
     let mut client = Client::start(options, Builder::new().initial_window_size(0)).await;
     let (answer, _) = client.requests.send_request(request("/metrics"), true).expect("sent");
@@ -79,37 +79,37 @@ async fn a_client_that_takes_nothing_is_cut() {
         }
     })
     .await;
-    soon(client.served).await.expect("cut, and no panic");
+    soon(client.served).await.expect("no panic");
 }
 
 #[tokio::test]
-async fn a_silent_client_is_cut() {
+async fn idle_clients_are_cut() {
     let client = Client::start(WebOptions { idle_timeout: SHORT, ..patient() }, &Builder::new()).await;
-    soon(client.served).await.expect("cut, and no panic");
+    soon(client.served).await.expect("no panic");
 }
 
 #[tokio::test]
-async fn a_connection_may_go_for_another_one_while_nothing_is_asked() {
+async fn idle_connections_can_be_evicted() {
     let mut client = Client::start(patient(), &Builder::new()).await;
     assert_eq!(client.get("/-/healthy").await.0, StatusCode::OK);
     soon(async {
-        while client.activity.standing(Instant::now()).is_none() {
+        while client.activity.eviction_rank(Instant::now()).is_none() {
             sleep(Duration::from_millis(1)).await;
         }
     })
     .await;
-    // A client whose window has no room for a byte takes nothing of its response.
+    // A client with an empty window reads nothing of its response.
     let mut client = Client::start(patient(), Builder::new().initial_window_size(0)).await;
     let (answer, _) = client.requests.send_request(request("/"), true).expect("sent");
     let _answer = soon(answer).await.expect("an answer");
-    assert_eq!(client.activity.standing(Instant::now()), None);
+    assert_eq!(client.activity.eviction_rank(Instant::now()), None);
     client.activity.cut(CutReason::Evicted);
     soon(client.served).await.expect("no panic");
-    let _ = soon(client.ends).await.expect("it is told by the end of its connection");
+    let _ = soon(client.closed).await.expect("the connection is closed");
 }
 
 #[tokio::test]
-async fn a_flood_of_resets_ends_its_connection_and_is_counted() {
+async fn floods_of_resets_are_cut_and_counted() {
     let client = Client::start(patient(), &Builder::new()).await;
     for _ in 0..100_000 {
         let Ok(mut ready) = soon(client.requests.clone().ready()).await else { break };
@@ -119,30 +119,30 @@ async fn a_flood_of_resets_ends_its_connection_and_is_counted() {
             break;
         }
     }
-    soon(client.served).await.expect("ended, and no panic");
-    assert!(soon(client.ends).await.expect("no panic").is_err());
+    soon(client.served).await.expect("no panic");
+    assert!(soon(client.closed).await.expect("no panic").is_err());
     assert_eq!(cut(&client.bridge, "flood"), 1.0);
 }
 
 #[tokio::test]
-async fn what_is_no_http2_ends_its_connection_and_is_counted() {
+async fn malformed_http2_is_cut_and_counted() {
     let (state, bridge) = (WebState::new(&patient(), now), Bridge::new(BridgeOptions::default()));
     let (mut ours, theirs) = duplex(64 << 10);
     let (_stop, stopped) = watch::channel(false);
-    let connection = acceptor(patient(), &bridge, &state).client(ConnectionAddresses::default(), Activity::new(), stopped);
-    // Settings, then a frame that is longer than all may be.
+    let connection = acceptor(patient(), &bridge, &state).client_connection(ConnectionAddresses::default(), Activity::new(), stopped);
+    // Settings, then a frame that exceeds the maximum size.
     ours.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\xff\xff\xff\0\0\0\0\0\x01").await.expect("sent");
     soon(http2::serve(theirs, connection)).await;
     assert_eq!(cut(&bridge, "malformed"), 1.0);
 }
 
 #[tokio::test]
-async fn a_header_beyond_the_limit_is_431() {
+async fn oversized_headers_are_answered_431() {
     let mut client = Client::start(patient(), &Builder::new()).await;
     let mut long = request("/metrics");
     let value = "x".repeat(patient().max_header_bytes + 1);
     long.headers_mut().insert("x-long", value.parse().expect("a value"));
     let (answer, _) = client.requests.send_request(long, true).expect("sent");
     assert_eq!(soon(answer).await.expect("an answer").status(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
-    assert_eq!(client.get("/-/healthy").await.0, StatusCode::OK, "others go on");
+    assert_eq!(client.get("/-/healthy").await.0, StatusCode::OK, "other requests still work");
 }

@@ -1,10 +1,10 @@
-//! What each path and method answers, and what the program says and hears over HTTP.
+//! Tests of paths and methods, readiness, and lifecycle requests.
 
 use super::*;
 use crate::program::reload_requests::ReloadRequests;
 
 #[tokio::test]
-async fn every_path_and_method_has_its_answer() {
+async fn paths_and_methods_have_their_status() {
     let server = TestServer::start(patient()).await;
     for (method, path, code, allow) in [
         ("GET", "/", 200, None),
@@ -42,13 +42,13 @@ async fn every_path_and_method_has_its_answer() {
     assert_eq!(body(&server.ask("GET", "/-/healthy").await), "Statsd Bridge is Healthy.\n");
     let landing = server.ask("GET", "/").await;
     assert_eq!(header(&landing, "content-type"), Some("text/html; charset=utf-8"));
-    assert!(body(&landing).contains(&server.address.to_string()), "it names the address to scrape");
+    assert!(body(&landing).contains(&server.address.to_string()), "the page shows the address to scrape");
 }
 
-/// To a socket for both families IPv4 comes as ::ffff:127.0.0.1.
+/// A dual-stack socket reports IPv4 addresses as ::ffff:127.0.0.1.
 #[tokio::test]
-async fn an_ipv4_address_is_told_as_one() {
-    // Without IPv6 there is nothing to be told wrong.
+async fn ipv4_addresses_are_shown_as_ipv4() {
+    // Without IPv6 there are no dual-stack sockets.
     let Ok(listener) = TcpListener::bind("[::]:0").await else { return };
     let port = listener.local_addr().expect("bound").port();
     let (options, bridge) = (patient(), Bridge::new(BridgeOptions::default()));
@@ -62,21 +62,21 @@ async fn an_ipv4_address_is_told_as_one() {
 }
 
 #[tokio::test]
-async fn head_is_get_without_its_body() {
+async fn head_returns_the_headers_of_get() {
     let server = TestServer::start(patient()).await;
     for path in ["/", "/metrics", "/-/healthy", "/healthz", "/-/ready"] {
         let (get, head) = (server.ask("GET", path).await, server.ask("HEAD", path).await);
         assert_eq!((status(&head), body(&head)), (status(&get), ""), "{path}");
         assert_eq!(header(&head, "content-type"), header(&get, "content-type"), "{path}");
-        // The length of an exposition is not known before it is rendered, and for HEAD it is not rendered.
+        // The length of an exposition is unknown until it is rendered, and HEAD does not render it.
         assert_eq!(header(&head, "content-length").is_some(), path != "/metrics", "{path}: {head}");
     }
     assert_eq!(status(&server.ask("HEAD", "/nothing").await), 404);
-    assert_eq!(server.metric("statsd_bridge_scrapes_total"), 1.0, "only the page that was seen was made");
+    assert_eq!(server.metric("statsd_bridge_scrapes_total"), 1.0, "HEAD renders nothing");
 }
 
 #[tokio::test]
-async fn the_path_of_the_page_can_be_moved_even_to_the_root() {
+async fn the_telemetry_path_can_be_changed_even_to_the_root() {
     for (option, path) in [("/", "/"), ("", "/"), ("stats", "/stats"), ("/a/b", "/a/b")] {
         let server = TestServer::start(WebOptions { telemetry_path: option.to_owned(), ..patient() }).await;
         let reply = server.ask("GET", path).await;
@@ -86,7 +86,7 @@ async fn the_path_of_the_page_can_be_moved_even_to_the_root() {
 }
 
 #[tokio::test]
-async fn ready_is_what_the_program_says() {
+async fn ready_reflects_the_readiness_of_the_program() {
     let server = TestServer::start(patient()).await;
     assert_eq!(body(&server.ask("GET", "/-/ready").await), "Statsd Bridge is not Ready.\n");
     server.state.lifecycle.readiness().set_started(true);
@@ -97,14 +97,14 @@ async fn ready_is_what_the_program_says() {
 }
 
 #[tokio::test]
-async fn quit_and_reload_reach_whoever_waits_for_them() {
+async fn quit_and_reload_requests_are_delivered() {
     let options = WebOptions { enable_lifecycle: true, ..patient() };
     let reloads = Arc::<ReloadRequests>::default();
     let state = Arc::new(WebState::new(&options, now).with_reload_requests(Arc::clone(&reloads)));
     let server = TestServer::start_with(options, Bridge::new(BridgeOptions::default()), state).await;
     let reply = server.ask("GET", "/-/quit").await;
     assert_eq!((status(&reply), header(&reply, "allow")), (405, Some("PUT, POST")));
-    assert!(timeout(SHORT, server.state.lifecycle.quit_requested()).await.is_err(), "a refused request asks for nothing");
+    assert!(timeout(SHORT, server.state.lifecycle.quit_requested()).await.is_err(), "a rejected request has no effect");
 
     let answering = tokio::spawn(async move {
         let first = reloads.asked_beyond(0).await;
@@ -116,23 +116,23 @@ async fn quit_and_reload_reach_whoever_waits_for_them() {
     assert_eq!((status(&reply), body(&reply)), (200, "Requesting reload"));
     let reply = server.ask("PUT", "/-/reload").await;
     assert_eq!((status(&reply), body(&reply)), (500, "failed to reload the mapping files:\nrules.yml:3: `nmae` is no key\n"));
-    soon(answering).await.expect("both were heard");
+    soon(answering).await.expect("both requests were received");
 
     let state = Arc::clone(&server.state);
     let waiting = tokio::spawn(async move { state.lifecycle.quit_requested().await });
     assert_eq!(body(&server.ask("PUT", "/-/quit").await), "Requesting termination... Goodbye!");
-    soon(waiting).await.expect("quit was heard");
+    soon(waiting).await.expect("the quit request was received");
     soon(server.state.lifecycle.quit_requested()).await;
 }
 
-/// HTTP/1.0 has no chunks, so an exposition ends with its connection, and nothing else is promised, whatever the client asks for.
+/// HTTP/1.0 has no chunked encoding, so the end of the connection marks the end of an exposition, even if the client requests keep-alive.
 #[tokio::test]
-async fn old_clients_keep_a_connection_only_where_the_length_is_known() {
+async fn http_1_0_connections_are_kept_only_if_the_length_is_known() {
     let server = TestServer::start(patient()).await;
     let ask = |path: &str| format!("GET {path} HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
     let reply = server.send(ask("/metrics")).await;
     assert_eq!((status(&reply), header(&reply, "connection"), header(&reply, "content-length")), (200, Some("close"), None));
-    assert!(body(&reply).ends_with('\n'), "all of it came");
+    assert!(body(&reply).ends_with('\n'), "the exposition is complete");
     let mut stream = server.connect().await;
     for _ in 0..2 {
         stream.write_all(ask("/-/healthy").as_bytes()).await.expect("sent");
@@ -149,7 +149,7 @@ async fn old_clients_keep_a_connection_only_where_the_length_is_known() {
 }
 
 #[tokio::test]
-async fn requests_in_one_piece_are_answered_in_order() {
+async fn pipelined_requests_are_answered_in_order() {
     let server = TestServer::start(patient()).await;
     let three = "GET /-/healthy HTTP/1.1\r\nHost: t\r\n\r\nGET /metrics HTTP/1.1\r\nHost: t\r\n\r\nGET /nothing HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n";
     let replies = server.send(three).await;

@@ -1,9 +1,9 @@
-//! The end: what runs is finished, nothing new is taken, and nobody can hold it up.
+//! Tests of shutdown: open responses finish, new connections are not accepted, and no client can delay the shutdown.
 
 use super::*;
 
 #[tokio::test]
-async fn shutdown_lets_a_running_response_finish_and_takes_no_new_one() {
+async fn shutdown_finishes_open_responses_and_accepts_no_new_connection() {
     let server = TestServer::start(WebOptions { drain_timeout: HOUR, ..patient() }).await;
     let (mut idle, mut silent) = (server.connect().await, server.connect().await);
     assert_eq!(status(&exchange(&mut idle, "/-/healthy").await), 200);
@@ -20,7 +20,7 @@ async fn shutdown_lets_a_running_response_finish_and_takes_no_new_one() {
     server.stop.send(()).expect("serving");
     assert_eq!(rest(&mut idle).await, b"");
     assert_eq!(rest(&mut silent).await, b"");
-    assert!(TcpStream::connect(server.address).await.is_err(), "nobody listens any more");
+    assert!(TcpStream::connect(server.address).await.is_err(), "the listener is closed");
     drop(turns);
     let reply = String::from_utf8(rest(&mut running).await).expect("text");
     assert_eq!((status(&reply), header(&reply, "connection")), (200, Some("close")));
@@ -29,7 +29,7 @@ async fn shutdown_lets_a_running_response_finish_and_takes_no_new_one() {
 }
 
 #[tokio::test]
-async fn shutdown_does_not_wait_for_ever() {
+async fn shutdown_ends_after_the_drain_timeout() {
     let server = TestServer::start(WebOptions { drain_timeout: SHORT, ..patient() }).await;
     let mut stuck = server.connect().await;
     stuck.write_all(b"GET / HTT").await.expect("sent");
@@ -42,5 +42,5 @@ async fn shutdown_does_not_wait_for_ever() {
     server.stop.send(()).expect("serving");
     soon(server.task).await.expect("no panic");
     assert_eq!(rest(&mut stuck).await, b"");
-    assert_eq!(server.state.open.count(), 0, "places are given back also by those that are cut");
+    assert_eq!(server.state.open.count(), 0, "connections that are cut release their slots");
 }

@@ -64,7 +64,7 @@ impl NativeSnapshot {
     }
 
     /// When counting began anew for want of buckets, in milliseconds since 1970; `None` if it did not. Only with
-    /// [`NativeOptions::min_reset_ms`].
+    /// `NativeOptions::min_reset_ms`.
     pub fn reset_ms(&self) -> Option<u64> {
         Some(self.reset_ms).filter(|millis| *millis > 0)
     }

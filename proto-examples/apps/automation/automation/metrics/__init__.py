@@ -1,4 +1,4 @@
-"""Metrics of the platform: defined in `custom_metrics`, recorded by `collectors`, sent by `statsd_sender`, served by the bridge."""
+"""Metrics of the platform: defined in `custom_metrics`, recorded by `collectors`, sent by `statsd_sender`, exposed by the bridge."""
 
 from .statsd_sender import connect
 

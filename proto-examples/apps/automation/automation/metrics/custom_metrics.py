@@ -1,4 +1,4 @@
-"""Every metric of the platform, as it is named on the wire; mapping.yml makes the names of the page of them."""
+"""Every metric of the platform with its name on the wire. mapping.yml maps these to the names in the exposition."""
 
 from .statsd_sender import Counter, Gauge, Histogram
 

@@ -1,4 +1,5 @@
-//! The section `tls_server_config`, converted to a rustls `ServerConfig`: certificates, client certificates, versions, cipher suites, curves.
+//! The section `tls_server_config`, converted to a rustls `ServerConfig`: certificates, client certificates, versions, cipher suites and
+//! curves.
 
 use std::sync::Arc;
 
