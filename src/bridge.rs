@@ -303,6 +303,7 @@ impl RuleCount {
 
 /// Sums since start; [`Accounting::adds_up`] says how they belong together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Accounting {
     /// Lines received.
     pub lines: u64,

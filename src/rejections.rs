@@ -14,6 +14,7 @@ pub(crate) const SHOWN_BYTES: usize = 160;
 
 /// A line, or the name of a sample, that was rejected.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RejectedInput {
     /// Its first 160 bytes, escaped where they are not printable ASCII. Empty where it did not come whole.
     pub input: String,
@@ -25,6 +26,7 @@ pub struct RejectedInput {
 
 /// A reason to reject, how often it was met since the start, and the last input.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Rejection {
     /// The value of the label `reason` of the self-metrics.
     pub reason: String,

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 
 /// Who sent a sample. Known to the pipeline for each datagram, and asked for only when a new binding is resolved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum Source {
     /// Not told: a replay, a test, or a transport without addresses.
     #[default]

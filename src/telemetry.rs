@@ -1,8 +1,8 @@
-//! Every own metric of the bridge: name, help, labels. Nothing else in the crate names one.
+//! The self-metrics: names, help texts and labels. No other module names one.
 //!
-//! Carried by the `metrics` facade into a recorder of this module's own (never the global one). Receiving threads count
-//! into a plain [`Tally`] and flush it once a batch; everything rarer uses the handles directly. Names and reasons are those of
-//! statsd_exporter where it has one. Knows no sockets and no series.
+//! The `metrics` facade carries them to a recorder of this module, never to the global one. A receiving thread counts
+//! into a plain [`Tally`] and flushes it once a batch; rarer events use the handles directly. Names and reasons are those of
+//! statsd_exporter where it has the same metric. Knows no sockets and no series.
 
 mod described;
 mod ingest_counters;
@@ -45,27 +45,27 @@ use self::web_metrics::web_metrics;
 pub(crate) use self::web_metrics::{HandshakeError, RequestRejection};
 use crate::options::Prefix;
 
-/// Handles of the own metrics that are not counted per sample, and the flush of those that are.
+/// The handles of self-metrics, and the flush of those that are counted per sample.
 pub(crate) struct Telemetry {
     prefix: Prefix,
     recorder: SelfRecorder,
     ingest: IngestCounters,
     /// Datagrams and connections.
     pub transport: Transport,
-    /// Pages.
+    /// Expositions and HTTP connections.
     pub scrape: Scrape,
     /// Mapping rules.
     pub rules: RuleMetrics,
     /// The state file.
     pub state: StateMetrics,
-    /// Who may read.
+    /// TLS, authentication and the limits of requests.
     pub web: WebMetrics,
     /// The program itself.
     pub runtime: RuntimeMetrics,
 }
 
 impl Telemetry {
-    /// A fresh set, all at zero.
+    /// New self-metrics, all 0.
     pub(crate) fn new(prefix: Prefix) -> Self {
         let seconds = format!("{}scrape_duration_seconds", prefix.as_str());
         let recorder = SelfRecorder::new(&seconds, &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5]);
@@ -76,20 +76,20 @@ impl Telemetry {
         Self { prefix, recorder, ingest, transport, scrape, rules, state, web, runtime }
     }
 
-    /// The prefix of every name here but `process_*`.
+    /// The prefix of all names except `process_*`.
     pub(crate) fn prefix(&self) -> Prefix {
         self.prefix
     }
 
-    /// Whether a name is, or would be read as, one of the bridge's own.
+    /// Whether a name belongs to the self-metrics: it is one of them, or has their prefix.
     ///
-    /// The names of its process belong to it wherever they are on the page: see
+    /// The names `process_*` belong to them unless the exposition leaves these out: see
     /// [`Options::without_process_metrics`](crate::options::Options::without_process_metrics).
     pub(crate) fn owns_name(&self, name: &str, has_process_metrics: bool) -> bool {
         name.starts_with(self.prefix.as_str()) || has_process_metrics && process::NAMES.contains(&name)
     }
 
-    /// Gauges of one bound UDP socket: bytes of receive buffer granted, datagrams the kernel dropped (a counter).
+    /// The metrics of one UDP socket: bytes of receive buffer granted (a gauge), and datagrams that the kernel dropped (a counter).
     pub(crate) fn udp_socket(&self, address: &str, worker: usize) -> (Gauge, Counter) {
         let labels = [("address", address.to_owned()), ("worker", worker.to_string())];
         let p = self.prefix.as_str();
@@ -103,7 +103,7 @@ impl Telemetry {
         metrics::with_local_recorder(&self.recorder, || relay_counters(self.prefix, target))
     }
 
-    /// Says which build runs: the gauge `build_info`, which is 1.
+    /// Sets the gauge `build_info` to 1, with version and revision as labels.
     pub(crate) fn describe_build(&self, version: &str, revision: &str) {
         let full = format!("{}build_info", self.prefix.as_str());
         let labels = [("revision", revision.to_owned()), ("version", version.to_owned())];
@@ -113,7 +113,7 @@ impl Telemetry {
         });
     }
 
-    /// Adds a batch's counts and sets them to zero.
+    /// Adds the counts of a batch to the metrics, and sets the tally to 0.
     pub(crate) fn flush(&self, tally: &mut Tally) {
         self.ingest.add(tally);
         *tally = Tally::default();
@@ -133,7 +133,7 @@ impl Telemetry {
         }
     }
 
-    /// Puts the observations of histograms into their buckets. Call it every few seconds, so that memory does not grow between scrapes.
+    /// Puts the observations of histograms into buckets. Call it every few seconds, or observations take memory until the next scrape.
     pub(crate) fn run_upkeep(&self) {
         self.recorder.run_upkeep();
     }
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn every_reason_is_on_the_page_from_the_start() {
+    fn every_reason_is_exposed_from_the_start() {
         let families = Telemetry::new(Prefix::Exporter).families();
         let errors = families.iter().find(|f| f.name() == "statsd_exporter_sample_errors_total").expect("registered");
         assert_eq!(errors.series.len(), SampleError::ALL.len());

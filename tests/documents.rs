@@ -262,3 +262,23 @@ fn the_tests_that_hold_promises_exist() {
     }
     assert!(named > 40, "{named}");
 }
+
+/// Words that the house style replaces; a quoted message may have them.
+const AVOIDED: [&str; 11] =
+    ["culprit", "own metrics", "whoever", "somebody", "nobody", "refuse", "refused", "refuses", "nap", "naps", "anew"];
+
+#[apply(test)]
+fn documents_use_the_words_of_the_house_style() {
+    let mut found = Vec::new();
+    for document in documents() {
+        let text = std::fs::read_to_string(&document).expect("a document");
+        let prose = text.split("```").step_by(2).flat_map(|part| part.split('`').step_by(2)).collect::<Vec<_>>().join(" ");
+        // The table of words names what to avoid.
+        let (prose, _) = prose.split_once("### Words").unwrap_or((&prose, ""));
+        let prose = prose.to_lowercase().replace("\"connection refused\"", "");
+        let words = prose.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+        let words = format!(" {words} ");
+        found.extend(AVOIDED.iter().filter(|word| words.contains(&format!(" {word} "))).map(|word| (document.clone(), *word)));
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}

@@ -399,7 +399,7 @@ fn the_first_zero_stays_until_a_scraper_has_received_it() {
                 let end = out.windows(8).position(|bytes| bytes == b"process_").expect("self-metrics");
                 out[..end].windows(9).any(|bytes| bytes[0] == 9 && bytes[1..] == 5_f64.to_le_bytes())
             }
-            Format::Text | Format::OpenMetrics => String::from_utf8_lossy(&out).contains("\nhits_total 5"),
+            _ => String::from_utf8_lossy(&out).contains("\nhits_total 5"),
         };
         (exposition, is_five)
     };

@@ -261,5 +261,10 @@ fn exit_codes_of_top() {
     let elsewhere = top(&["--url", &format!("http://{}/elsewhere", bridge.web)]);
     assert_eq!(elsewhere.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&elsewhere.stderr).contains("returned status 404, which is not a response of statsd-bridge"));
+    let full = std::fs::File::options().write(true).open("/dev/full").expect("a device");
+    let mut command: Command = bridge_command();
+    let ran = command.args(["top", "--url", &format!("http://{}", bridge.web)]).stdout(full).output().expect("it runs");
+    assert_eq!(ran.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&ran.stderr).contains("cannot write the output"));
     bridge.stop();
 }

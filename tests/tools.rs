@@ -296,6 +296,18 @@ fn replay_gives_the_page_and_the_sums() {
 }
 
 #[apply(test)]
+fn output_that_cannot_be_written_is_an_error() {
+    let files = Files::new();
+    let capture = files.write("lines.txt", "a:1|c\n");
+    for args in [&["replay", &capture][..], &["explain", "a:1|c"], &["preset", "list"], &["check", "--preset=gunicorn"]] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a full device");
+        let output = bridge_command().args(args).stdout(full).output().expect("the bridge runs");
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(1) && err.contains("cannot write the output: No space left on device"), "{args:?}: {err}");
+    }
+}
+
+#[apply(test)]
 fn replay_shows_the_difference_of_two_configurations() {
     let files = Files::new();
     let capture = files.write("lines.txt", "app.x.requests:1|c\nother:1|c\n");

@@ -1,9 +1,9 @@
-//! The names of a family and of its labels as one exposition has them, under the escaping that its scraper asks for.
+//! The names of families and labels in one exposition, under the escaping that the scraper asks for.
 //!
-//! Names that every Prometheus accepts are the usual case, stay as they are and cost nothing here. What clashes once it is escaped
-//! is settled so that the exposition is valid and nothing is lost unseen: of two families with one name one is left out, and is told to
-//! whoever makes the exposition; of two labels of one family with one name one is renamed `exported_...`. In both cases the one whose
-//! name needs no escaping stays, else the first in the order of their names. Knows no format but for its quotes.
+//! Names that every Prometheus accepts are the usual case. They stay as they are and cost nothing here. Escaping can give two
+//! families or two labels the same name. Of two such families one is left out and reported to the caller; of two such labels of a
+//! family one is renamed to `exported_...`. In both cases the one whose name needs no escaping stays; if both need it, the first
+//! by name. Knows nothing of a format but its quotes.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -14,31 +14,31 @@ use rapidhash::quality::RandomState;
 use crate::name::{Escaping, RENAMED, escape_value_into, is_legacy_label};
 use crate::registry::{Family, Series, may_have_quoted_names, push_label, split};
 
-/// A family's names on one exposition.
+/// The names of a family in one exposition.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Names {
     name: String,
-    /// What its lines begin with where the name is in quotes: `{"na.me`, the suffix to follow.
+    /// The beginning of the name if it is in quotes: `"na.me`. The suffix follows.
     quoted: Option<String>,
-    /// Label names that the exposition has otherwise.
+    /// Label names that differ in the exposition, with their escaped form.
     labels: BTreeMap<String, String>,
 }
 
 impl Names {
-    /// Of a family and the series of it that the exposition is to show. Without an escaping nothing needs one.
+    /// The names of a family and of those of its series that the exposition shows. Without an escaping, no name needs any.
     pub(super) fn of(family: &Family, series: &[Arc<Series>], escaping: Option<Escaping>) -> Self {
         let name = family.name();
         let Some(escaping) = escaping else { return Self { name: name.as_str().to_owned(), ..Self::default() } };
         let labels = if family.may_have_quoted_names() { label_names(series, escaping) } else { BTreeMap::new() };
         let quoted = (escaping == Escaping::AllowUtf8 && !name.is_legacy()).then(|| {
-            let mut start = "{\"".to_owned();
+            let mut start = "\"".to_owned();
             escape_value_into(name.as_str(), &mut start);
             start
         });
         Self { name: exposed_name(family, Some(escaping)).into_owned(), quoted, labels }
     }
 
-    /// Of one of the self-families, whose name needs nothing.
+    /// The names of a self-family, which never need escaping.
     pub(super) fn of_self_family(name: &str) -> Self {
         Self { name: name.to_owned(), ..Self::default() }
     }
@@ -48,19 +48,19 @@ impl Names {
         &self.name
     }
 
-    /// Appends the name as `# HELP` and `# TYPE` have it.
+    /// Appends the name in the form of `# HELP` and `# TYPE` lines.
     pub(super) fn push_head(&self, out: &mut Vec<u8>) {
         match &self.quoted {
             None => out.extend_from_slice(self.name().as_bytes()),
             Some(start) => {
-                out.extend_from_slice(start.as_bytes().get(1..).unwrap_or_default());
+                out.extend_from_slice(start.as_bytes());
                 out.push(b'"');
             }
         }
     }
 
-    /// Appends the name of a line with this suffix. Returns what is to stand before the first label: `{`, or `,` where the braces
-    /// are open already and must be closed.
+    /// Appends the name of a line with this suffix. Returns the text before the first label: `{`, or `,` where the braces
+    /// are already open and the caller has to close them.
     #[inline]
     pub(super) fn push_line(&self, suffix: &str, out: &mut Vec<u8>) -> &'static str {
         match &self.quoted {
@@ -70,6 +70,7 @@ impl Names {
                 "{"
             }
             Some(start) => {
+                out.push(b'{');
                 out.extend_from_slice(start.as_bytes());
                 out.extend_from_slice(suffix.as_bytes());
                 out.push(b'"');
@@ -78,7 +79,7 @@ impl Names {
         }
     }
 
-    /// A rendered label text of one of the series with the exposition's names.
+    /// The label text of one of the series, with the names of the exposition.
     #[inline]
     pub(super) fn labels<'t>(&self, text: &'t str) -> Cow<'t, str> {
         if self.labels.is_empty() || !may_have_quoted_names(text) { Cow::Borrowed(text) } else { Cow::Owned(self.renamed(text)) }
@@ -109,8 +110,8 @@ pub(super) fn exposed_name(family: &Family, escaping: Option<Escaping>) -> Cow<'
     }
 }
 
-/// The label names of these series that need escaping, with what they become. No two names become one, so neither do two
-/// series.
+/// The label names of these series that need escaping, with their escaped form. No two names get the same form, so no two
+/// series become the same.
 fn label_names(series: &[Arc<Series>], escaping: Escaping) -> BTreeMap<String, String> {
     if escaping == Escaping::AllowUtf8 {
         return BTreeMap::new();
@@ -140,8 +141,8 @@ fn label_names(series: &[Arc<Series>], escaping: Escaping) -> BTreeMap<String, S
 /// A family that an exposition leaves out, and the one that has its name there.
 pub(super) type LeftOut = (Arc<Family>, Arc<Family>);
 
-/// Splits families, sorted by name, into those of an exposition, sorted by the names that they have in it, and those that it leaves
-/// out because a line of theirs would have the name of another family's line.
+/// Splits families, sorted by name, into those that an exposition shows, sorted by their escaped names, and those that it leaves
+/// out because one of their lines would have the name of another family's line.
 pub(super) fn without_clashes(mut families: Vec<Arc<Family>>, escaping: Option<Escaping>) -> (Vec<Arc<Family>>, Vec<LeftOut>) {
     let changes_names = escaping.is_some_and(|escaping| escaping != Escaping::AllowUtf8);
     if !changes_names || families.iter().all(|family| family.name().is_legacy()) {

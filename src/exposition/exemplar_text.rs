@@ -1,9 +1,9 @@
-//! Exemplars as OpenMetrics has them, behind a line's value.
+//! The OpenMetrics form of exemplars, which follow the value of a line.
 
 use super::float::push_float;
 use crate::registry::Exemplar;
 
-/// Appends ` # {trace_id="x"} 0.67 1700000000.123`, to stand behind the value of a bucket's or a counter's line.
+/// Appends ` # {trace_id="x"} 0.67 1700000000.123` after the value of a bucket or a counter.
 pub(super) fn push_exemplar_openmetrics(exemplar: &Exemplar, out: &mut Vec<u8>) {
     out.extend_from_slice(b" # {");
     out.extend_from_slice(exemplar.labels.as_bytes());

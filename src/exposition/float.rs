@@ -1,18 +1,18 @@
-//! Numbers as Go's `strconv.FormatFloat(v, 'g', -1, 64)` writes them, which is what Prometheus' own libraries put in an exposition.
+//! Numbers in the form of Go's `strconv.FormatFloat(v, 'g', -1, 64)`, which Prometheus' client libraries use.
 //!
-//! The shortest digits that read back as the same double; an exponent below 1e-4 and from 1e21 up, or, as client_golang has it
-//! for shortest digits, from a million up (`1e+06`, `1.234567e+06`).
+//! They have the fewest digits that read back as the same double, and an exponent below 1e-4 and, as client_golang writes them
+//! with fewest digits, from a million up (`1e+06`, `1.234567e+06`).
 
-/// Exponents from this one up are written as exponents.
+/// Numbers with this power of ten or a higher one are written with an exponent.
 const LARGE: i32 = 6;
 
-/// Whole numbers below this one have at most 15 digits, so that no shorter digits read back as the same double.
+/// Whole numbers below this one have at most 15 digits, so no fewer digits read back as the same double.
 const EXACT: f64 = 1e15;
 
-/// Whole numbers from 0 up to here look the same however they are written: digits.
+/// Whole numbers from 0 to below this one are digits in every form.
 const PLAIN: u32 = 1_000_000;
 
-/// Exponents below this one are written as exponents.
+/// Numbers with a lower power of ten are written with an exponent.
 const SMALL: i32 = -4;
 
 /// Appends `value`.
@@ -24,7 +24,7 @@ pub(crate) fn push_float(value: f64, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends `value` as OpenMetrics has its `le`, `quantile` and numbers: with `.0` where it would look like a whole number.
+/// Appends `value` in the canonical form of OpenMetrics: with `.0` if it would look like a whole number.
 #[inline]
 pub(super) fn push_canonical(value: f64, out: &mut Vec<u8>) {
     match plain(value.abs()) {
@@ -39,7 +39,7 @@ pub(super) fn push_canonical(value: f64, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends a whole count as OpenMetrics wants it, all its digits.
+/// Appends a whole count with all its digits, as OpenMetrics requires.
 #[inline]
 pub(super) fn push_count(count: f64, out: &mut Vec<u8>) {
     match plain(count) {
@@ -49,7 +49,7 @@ pub(super) fn push_count(count: f64, out: &mut Vec<u8>) {
 }
 
 fn push_any_count(count: f64, out: &mut Vec<u8>) {
-    // Above that a double is no longer any whole number.
+    // Above this number, a double cannot represent every whole number.
     const WHOLE: f64 = 9_007_199_254_740_992.0;
     if count.fract() == 0.0 && (0.0..WHOLE).contains(&count) {
         out.extend_from_slice(itoa::Buffer::new().format(count as u64).as_bytes());
@@ -58,14 +58,15 @@ fn push_any_count(count: f64, out: &mut Vec<u8>) {
     }
 }
 
-/// The number, if it is of the kind that most are. -0 too: it is equal to 0, and an exposition need not tell them apart.
+/// The number as an integer, if it is a small whole one, as most are. -0 becomes 0, because an exposition does not distinguish
+/// them.
 #[inline]
 fn plain(value: f64) -> Option<u32> {
     let number = value as u32;
     (f64::from(number) == value && number < PLAIN).then_some(number)
 }
 
-/// Digits of a number below [`PLAIN`]. Most have few, and for these a call that copies them costs more than they do.
+/// Appends the digits of a number below [`PLAIN`]. Most have few digits, for which a call that copies them would cost more.
 #[inline]
 fn push_plain(number: u32, out: &mut Vec<u8>) {
     let digit = |place: u32| b'0' + (number / place % 10) as u8;
@@ -92,7 +93,7 @@ fn push_any(value: f64, out: &mut Vec<u8>) {
     }
 }
 
-/// A number other than 0 whose digits are the shortest ones that read back as the same double.
+/// Appends a number other than 0 with the fewest digits that read back as the same double.
 fn push_whole(value: i64, out: &mut Vec<u8>) {
     let mut buffer = itoa::Buffer::new();
     let text = buffer.format(value);
@@ -108,7 +109,7 @@ fn push_whole(value: i64, out: &mut Vec<u8>) {
     write_digits(digits.get(..significant).unwrap_or(b"0"), digits.len() as i32 - 1, out);
 }
 
-/// Takes the shortest digits as zmij writes them (`12.5`, `1.5e-7`) apart, and writes them in Go's form.
+/// Parses the shortest digits in zmij's form (`12.5`, `1.5e-7`), and writes them in Go's form.
 fn push_digits(value: f64, out: &mut Vec<u8>) {
     let mut buffer = zmij::Buffer::new();
     let text = buffer.format_finite(value.abs());
@@ -116,11 +117,13 @@ fn push_digits(value: f64, out: &mut Vec<u8>) {
         out.push(b'-');
     }
     let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let exponent = exponent.parse::<i32>();
+    debug_assert!(exponent.is_ok(), "{text:?} has no exponent");
+    let exponent = exponent.unwrap_or(0);
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let all = whole.bytes().chain(fraction.bytes());
     let leading_zeros = all.clone().take_while(|digit| *digit == b'0').count();
-    // The place of the first digit that is not 0, as a power of ten.
+    // The power of ten of the first digit that is not 0.
     let power = whole.len() as i32 - 1 - leading_zeros as i32 + exponent;
     let mut digits = [b'0'; 24];
     let mut len = 0;
@@ -128,6 +131,7 @@ fn push_digits(value: f64, out: &mut Vec<u8>) {
         *place = digit;
         len += 1;
     }
+    debug_assert!(leading_zeros + len == whole.len() + fraction.len(), "{text:?} has too many digits");
     let digits = digits.get(..len).unwrap_or_default();
     let significant = digits.iter().rposition(|digit| *digit != b'0').map_or(1, |last| last + 1);
     write_digits(digits.get(..significant).unwrap_or(b"0"), power, out);

@@ -1,24 +1,24 @@
-//! Sample lines as text and OpenMetrics have them. What is the same on all lines of a family or of a series is made once, because
-//! most of an exposition is that. How a number looks is the format's affair, as is what stands behind it.
+//! Sample lines of text and OpenMetrics. The parts that all lines of a family or of a series share are made once, because
+//! they are most of an exposition. The caller decides the form of numbers and what follows them.
 
 use super::escape::Names;
 use crate::registry::FamilyKind;
 use crate::registry::cell::{HistogramSnapshot, SummarySnapshot};
 
-/// Braces, spaces and the longest number of a line.
+/// Bytes of a line's braces, spaces and longest number.
 const LINE_REST: usize = 32;
 
 /// Appends a number.
 pub(super) type Push = fn(f64, &mut Vec<u8>);
 
-/// What the series of one family are read into and written with.
+/// Buffers for reading and writing the series of one family.
 #[derive(Debug)]
 pub(super) struct Lines {
-    /// What each line of a single number begins with, if it has labels: all up to these.
+    /// The text before the labels in each line of a family of single numbers.
     pub(super) start: Vec<u8>,
-    /// Of each bucket or quantile the label, with what stands between it and the value.
+    /// The label of each bucket or quantile, with the text between it and the value.
     pub(super) extras: Vec<Box<[u8]>>,
-    /// What all lines of the series at hand begin with that have such a label.
+    /// The beginning of all lines of the current series that have such a label.
     pub(super) beginning: Vec<u8>,
     pub(super) histogram: HistogramSnapshot,
     pub(super) summary: SummarySnapshot,
@@ -37,7 +37,7 @@ impl Default for Lines {
 }
 
 impl Lines {
-    /// Goes over to another family, whose bounds and quantiles are written by `push`.
+    /// Prepares for another family, whose bounds and quantiles are written by `push`.
     pub(super) fn of_family(&mut self, kind: &FamilyKind, names: &Names, push: Push) {
         self.start.clear();
         let open = names.push_line("", &mut self.start);
@@ -53,7 +53,7 @@ impl Lines {
         }
     }
 
-    /// Goes over to the series with these labels: what stands on its lines before an extra label.
+    /// Prepares for the series with these labels: sets `beginning`.
     pub(super) fn of_series(&mut self, (names, suffix): (&Names, &str), labels: &str) {
         self.beginning.clear();
         let open = names.push_line(suffix, &mut self.beginning);
@@ -64,7 +64,7 @@ impl Lines {
     }
 }
 
-/// A label of the format's, with what stands between it and the value.
+/// A `le` or `quantile` label, with the text between it and the value.
 pub(super) fn extra(name: &str, value: f64, push_number: Push) -> Box<[u8]> {
     let mut text = Vec::new();
     push(&mut text, &[name, "=\""]);
@@ -73,7 +73,7 @@ pub(super) fn extra(name: &str, value: f64, push_number: Push) -> Box<[u8]> {
     text.into()
 }
 
-/// One line with an extra label.
+/// Appends one line with an extra label.
 #[inline]
 pub(super) fn line_with(beginning: &[u8], extra: &[u8], number: impl FnOnce(&mut Vec<u8>), out: &mut Vec<u8>) {
     out.extend_from_slice(beginning);
@@ -82,13 +82,13 @@ pub(super) fn line_with(beginning: &[u8], extra: &[u8], number: impl FnOnce(&mut
     out.push(b'\n');
 }
 
-/// One line of a family of single numbers; `start` is that of [`Lines`].
+/// Appends one line of a family of single numbers; `start` is that of [`Lines`].
 #[inline]
 pub(super) fn line_of(start: &[u8], (names, labels): (&Names, &str), number: impl FnOnce(&mut Vec<u8>), out: &mut Vec<u8>) {
     if labels.is_empty() {
         return line((names, ""), labels, number, out);
     }
-    // All at once: growing is looked after once a line.
+    // One check of the capacity for each line.
     out.reserve(start.len() + labels.len() + LINE_REST);
     out.extend_from_slice(start);
     out.extend_from_slice(labels.as_bytes());
@@ -97,13 +97,13 @@ pub(super) fn line_of(start: &[u8], (names, labels): (&Names, &str), number: imp
     out.push(b'\n');
 }
 
-/// One line with the series' own labels.
+/// Appends one line with the labels of the series only.
 pub(super) fn line((names, suffix): (&Names, &str), labels: &str, number: impl FnOnce(&mut Vec<u8>), out: &mut Vec<u8>) {
     let open = names.push_line(suffix, out);
     rest_of_line(open, labels, number, out);
 }
 
-/// What follows the name of a line, of which `open` is what [`Names::push_line`] says.
+/// Appends the rest of a line after its name. `open` is what [`Names::push_line`] returned.
 pub(super) fn rest_of_line(open: &str, labels: &str, number: impl FnOnce(&mut Vec<u8>), out: &mut Vec<u8>) {
     out.reserve(labels.len() + LINE_REST);
     match labels {
@@ -115,7 +115,7 @@ pub(super) fn rest_of_line(open: &str, labels: &str, number: impl FnOnce(&mut Ve
     out.push(b'\n');
 }
 
-/// Appends a help text; OpenMetrics escapes quotes too.
+/// Appends a help text. OpenMetrics also escapes quotes.
 pub(super) fn push_help(help: &str, escapes_quotes: bool, out: &mut Vec<u8>) {
     for byte in help.bytes() {
         match byte {

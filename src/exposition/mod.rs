@@ -1,7 +1,7 @@
 //! exposition: the registry's families, in a stable order, in the format that a scraper asks for.
 //!
-//! Families are sorted by name, series by their label text; the self-families follow. Reads cells while they are written;
-//! what an exposition shows of one series is consistent in itself. Knows no HTTP.
+//! Families are sorted by name, series by their label text; the self-families follow. Cells are read while they are written:
+//! the numbers of one series are consistent. Knows no HTTP.
 
 mod escape;
 mod exemplar_text;
@@ -26,8 +26,9 @@ use crate::options::{NameValidation, Options, Prefix};
 use crate::registry::{Exemplars, FamilyKind, Series};
 use crate::time::Timestamp;
 
-/// What an exposition is written in.
+/// The format of an exposition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Format {
     /// The text format, version 0.0.4.
     #[default]
@@ -38,27 +39,27 @@ pub enum Format {
     Protobuf,
 }
 
-/// How an exposition is made, beside what is in it.
+/// Settings of an exposition.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Style {
-    /// The help of families that no rule gives one.
+    /// The help text of families without one in a rule.
     pub(crate) help: &'static str,
-    /// How long a new counter stays 0 after that was delivered, in milliseconds; `None` where counters do not begin at 0.
+    /// Milliseconds for which a new counter is shown at 0 after the first delivery; `None` if counters do not start at 0.
     pub(crate) zero_ms: Option<u64>,
-    /// Whether OpenMetrics says when counting began.
+    /// Whether OpenMetrics has `_created` lines.
     pub(crate) created_lines: bool,
-    /// Whether OpenMetrics leaves histograms and summaries their type where a count is a fraction: exemplars need it.
+    /// Whether OpenMetrics keeps the type of histograms and summaries with fractional counts, which exemplars need.
     pub(crate) fractions_keep_type: bool,
-    /// How names are escaped, where there may be some that need it.
+    /// How names are escaped; `None` if no name can need it.
     pub(crate) escaping: Option<Escaping>,
 }
 
-/// What series are written with.
+/// What writing a series needs.
 #[derive(Clone, Copy)]
 pub(crate) struct How<'a> {
     pub(crate) style: &'a Style,
     pub(crate) now: Timestamp,
-    /// Where exemplars are.
+    /// The exemplars of all series.
     pub(crate) exemplars: &'a Exemplars,
 }
 
@@ -75,7 +76,7 @@ impl Style {
     }
 }
 
-/// The number of a counter, gauge or set, as an exposition is to show it.
+/// The number that an exposition shows for a counter, gauge or set.
 fn shown_number(kind: &FamilyKind, series: &Series, (style, now): (&Style, Timestamp)) -> f64 {
     match style.zero_ms {
         Some(zero_ms) if *kind == FamilyKind::Counter && series.shows_zero(now, zero_ms) => 0.0,

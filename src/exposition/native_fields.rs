@@ -1,13 +1,13 @@
-//! The native fields of protobuf's `io.prometheus.client.Histogram`: 4 to 14, to stand behind the classic ones in the same message.
+//! The native fields of protobuf's `io.prometheus.client.Histogram`, 4 to 14. They follow the classic fields in the same message.
 //!
-//! Counts that are all whole go as integers, each as its difference to the one before; if one is a fraction, because of sampling,
-//! all go as doubles, and so does the count of the whole. Repeated fields are not packed, as in the Go client.
+//! If all counts are whole, they are integers, each as the difference to the one before. If sampling made one fractional,
+//! all are doubles, the total count too. Repeated fields are not packed, as in the Go client.
 
 use super::wire::{LENGTH, double, number_field, tag, varint, varint_len};
 use crate::registry::cell::{NativeSnapshot, Spans};
 
-/// Appends the fields of `native`; `count` is that of the classic buckets of the same moment. The message needs the whole count
-/// in field 1 and the sum in field 2 as ever; field 4, the count as a double, stands here, if at all.
+/// Appends the fields of `native`. `count` is that of the classic buckets at the same moment. The caller writes the whole count
+/// to field 1 and the sum to field 2; this function writes field 4, the count as a double, where it is needed.
 pub(super) fn fields(native: &NativeSnapshot, count: f64, out: &mut Vec<u8>) {
     let is_whole = native.is_whole();
     if !is_whole {
@@ -23,7 +23,7 @@ pub(super) fn fields(native: &NativeSnapshot, count: f64, out: &mut Vec<u8>) {
     side(&native.positive_spans(), 12, is_whole, out);
 }
 
-/// Spans in `field`, differences in the next one or doubles in the one after that.
+/// Appends the spans in `field`, and the counts as differences in the next field or as doubles in the one after it.
 fn side(spans: &Spans, field: u32, is_whole: bool, out: &mut Vec<u8>) {
     for (offset, length) in &spans.spans {
         let (offset, length) = (zigzag((*offset).into()), u64::from(*length));
@@ -39,7 +39,7 @@ fn side(spans: &Spans, field: u32, is_whole: bool, out: &mut Vec<u8>) {
     }
 }
 
-/// Small numbers of either sign become small ones without.
+/// ZigZag encoding: small numbers of either sign become small unsigned numbers.
 fn zigzag(number: i64) -> u64 {
     (number << 1 ^ number >> 63) as u64
 }

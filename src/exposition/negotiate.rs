@@ -1,32 +1,32 @@
-//! Which format a scrape gets, read from its `Accept` header.
+//! Content negotiation: the format of a scrape by its `Accept` header.
 //!
-//! As Prometheus' own library chooses (client_golang with OpenMetrics on), for whatever a scraper may send: it sorts by
-//! quality, takes the first clause that names a format known here, and answers the text format where none does. `*/*` names
-//! no format. Two things are as RFC 9110 has them and not as that library does: types and names of parameters are compared
-//! without regard to case, and a quality of 0 refuses. Knows header text, and who is offered what; no HTTP library.
+//! The choice is that of client_golang with OpenMetrics enabled: it sorts clauses by
+//! quality, takes the first clause with a known format, and falls back to the text format. `*/*` names
+//! no format. Two points follow RFC 9110 instead: types and parameter names are compared
+//! case-insensitively, and a quality of 0 rejects a format. Knows header text, but no HTTP library.
 
 use super::Format;
 use crate::engine::Engine;
 use crate::name::Escaping;
 use crate::options::OpenMetrics;
 
-/// More clauses than this are not looked at: Prometheus sends five.
+/// Further clauses are ignored. Prometheus sends five.
 const CLAUSES_MAX: usize = 64;
 
-/// To whom OpenMetrics is offered.
+/// Which scrapers are offered OpenMetrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OpenMetricsOffer {
-    /// To nobody: it is as good as unknown.
+    /// None.
     Never,
-    /// To those who accept no text. To the others it is as good as unknown.
+    /// Those that do not accept the text format.
     WithoutText,
-    /// To whoever asks for it.
+    /// All that ask for it.
     AsAsked,
 }
 
 impl OpenMetricsOffer {
-    /// By the options and the rules in force, and by nothing that is sent or scraped, so that a scraper gets the same format from each
-    /// change of rules to the next.
+    /// The offer by the options and the rules in force. It depends on no samples and no scrapes, so a scraper gets the same
+    /// format from one change of the rules to the next.
     pub(crate) fn of(engine: &Engine) -> Self {
         let options = engine.options();
         match options.openmetrics {
@@ -38,29 +38,29 @@ impl OpenMetricsOffer {
     }
 }
 
-/// What a scrape gets.
+/// The result of a negotiation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Negotiated {
-    /// What the exposition is written in.
+    /// The format of the exposition.
     pub format: Format,
-    /// How names that are not legal everywhere are written.
+    /// How names that need it are escaped.
     pub escaping: Escaping,
-    /// The version of OpenMetrics that was asked for; the exposition is the same.
+    /// Whether the scraper asked for an OpenMetrics version before 1.0.0. The exposition is the same.
     old_openmetrics: bool,
 }
 
 impl Default for Negotiated {
-    /// The text format, for whoever does not ask.
+    /// The text format, the default.
     fn default() -> Self {
         Self { format: Format::Text, escaping: Escaping::Underscores, old_openmetrics: false }
     }
 }
 
 impl Negotiated {
-    /// What an `Accept` header of this text asks for; several headers are to be joined by commas.
+    /// The result for an `Accept` header. The caller joins several headers with commas.
     pub fn of(accept: &str, openmetrics: OpenMetricsOffer) -> Self {
         let mut clauses: Vec<Clause<'_>> = accept.split(',').take(CLAUSES_MAX).map(Clause::parse).collect();
-        // Stable: of equal qualities the first wins.
+        // The sort is stable: of equal qualities, the first clause wins.
         clauses.sort_by(|a, b| b.quality.total_cmp(&a.quality));
         clauses.retain(|clause| clause.quality > 0.0);
         let offers_openmetrics = match openmetrics {
@@ -84,14 +84,14 @@ impl Negotiated {
     }
 }
 
-/// One media range of the header. Of a parameter that stands twice the last counts, as in Go's library.
+/// One media range of the header. If a parameter occurs twice, the last one counts, as in Go's library.
 struct Clause<'a> {
     kind: &'a str,
     version: &'a str,
     proto: &'a str,
     encoding: &'a str,
     escaping: &'a str,
-    /// 1 if none is given; above 1 if somebody says so, as Prometheus 2.49.0 does.
+    /// 1 if none is given. May be above 1: Prometheus 2.49.0 sends such qualities.
     quality: f64,
 }
 
@@ -103,7 +103,7 @@ impl<'a> Clause<'a> {
         for (key, value) in parts.filter_map(|part| part.split_once('=')) {
             let (key, value) = (key.trim_end(), value.trim_start().trim_matches('"'));
             if key.eq_ignore_ascii_case("q") {
-                // A quality that is no number asks for nothing special.
+                // A quality that is not a number counts as 1.
                 clause.quality = value.parse().ok().filter(|q: &f64| q.is_finite()).unwrap_or(1.0);
             }
             let parameters = [
@@ -121,17 +121,17 @@ impl<'a> Clause<'a> {
         clause
     }
 
-    /// Whether who sends it can read the text format.
+    /// Whether the clause accepts the text format.
     fn accepts_text(&self) -> bool {
         let is_any = ["*/*", "text/*"].iter().any(|any| self.kind.eq_ignore_ascii_case(any));
         is_any || self.negotiated().is_some_and(|negotiated| negotiated.format == Format::Text)
     }
 
-    /// What it names, if that is known here.
+    /// The format that the clause names, if it is known.
     fn negotiated(&self) -> Option<Negotiated> {
         let is = |kind: &str| self.kind.eq_ignore_ascii_case(kind);
         let format = if is("text/plain") {
-            // The version 1.0.0 differs in the quoting of names only, which is settled by the escaping.
+            // The versions differ only in the quoting of names, which the escaping decides.
             matches!(self.version, "" | "0.0.4" | "1.0.0").then_some(Format::Text)
         } else if is("application/openmetrics-text") {
             matches!(self.version, "" | "0.0.1" | "1.0.0").then_some(Format::OpenMetrics)

@@ -1,7 +1,8 @@
-//! OpenMetrics 1.0.0. What a family is shown as is settled in [`super::shape`].
+//! OpenMetrics 1.0.0. [`super::shape`] decides the shape of a family.
 //!
-//! Counts of buckets, histograms and summaries are those of text. By the letter they must be whole numbers here, so a family with one that
-//! sampling made fractional has no type; but where exemplars need the type, it keeps it: Prometheus reads fractions. A sum that turns negative while the exposition is made is left out with its count.
+//! Counts of buckets, histograms and summaries are those of text. The specification requires whole numbers, so a family with a
+//! fractional count, which sampling causes, has no type; it keeps the type where exemplars need it, because Prometheus reads
+//! fractions.
 
 use std::sync::Arc;
 
@@ -16,31 +17,33 @@ use crate::registry::{Exemplar, Family, FamilyKind, Series};
 use crate::telemetry::{SelfFamily, SelfKind, SelfSeries, SelfValue};
 use crate::time::Timestamp;
 
-/// The last line, without which an exposition is known to be cut.
+/// The last line. Without it, an exposition is incomplete.
 pub(super) const END: &[u8] = b"# EOF\n";
 
-/// A part of an exposition: a family, or one of those that it is taken apart into.
+/// A part of an exposition: a family, or one of the families that it is split into.
 #[derive(Clone, Copy)]
 pub(super) struct FamilyPart<'a> {
     pub(super) family: &'a Family,
     pub(super) names: &'a Names,
     pub(super) shape: Shape,
-    /// Which one of them, if it is taken apart.
+    /// The number of the part, if the family is split.
     pub(super) part: usize,
 }
 
 impl FamilyPart<'_> {
-    /// How many pieces a family of this kind and shape has.
+    /// The number of parts of a family of this kind and shape.
     pub(super) fn count(kind: &FamilyKind, shape: Shape) -> usize {
         if shape == Shape::Apart { parts(kind).len() } else { 1 }
     }
 
     fn suffix(&self) -> &'static str {
-        parts(self.family.kind()).get(self.part).copied().unwrap_or_default()
+        let parts = parts(self.family.kind());
+        debug_assert!(self.part < parts.len(), "a family has {} parts, not {}", parts.len(), self.part + 1);
+        parts.get(self.part).copied().unwrap_or_default()
     }
 }
 
-/// What the lines of a family have behind its name.
+/// The suffixes of a family's lines.
 fn parts(kind: &FamilyKind) -> &'static [&'static str] {
     match kind {
         FamilyKind::Counter | FamilyKind::Gauge | FamilyKind::Set => &[""],
@@ -49,7 +52,7 @@ fn parts(kind: &FamilyKind) -> &'static [&'static str] {
     }
 }
 
-/// What stands before the lines of a part.
+/// Appends the lines before the samples of a part.
 pub(super) fn head(part: FamilyPart<'_>, style: &Style, out: &mut Vec<u8>) {
     let help = part.family.help();
     let mut name = Vec::new();
@@ -82,7 +85,7 @@ pub(super) fn head(part: FamilyPart<'_>, style: &Style, out: &mut Vec<u8>) {
     push_head(&name, (help.as_deref().unwrap_or(style.help), kind, unit), out);
 }
 
-/// Takes `_total` from a name, which may be in quotes.
+/// Removes `_total` from a name, which may be in quotes.
 fn without_total(name: &mut Vec<u8>) {
     let is_quoted = name.last() == Some(&b'"');
     let end = name.len() - usize::from(is_quoted);
@@ -114,7 +117,7 @@ fn push_head(name: &[u8], (help, kind, unit): (&str, &str, Option<&str>), out: &
     }
 }
 
-/// The lines of some of the series of the family that `lines` are for.
+/// Appends the lines of some series of the family that `lines` was prepared for.
 pub(super) fn series(part: FamilyPart<'_>, series: &[Arc<Series>], how: How<'_>, lines: &mut Lines, out: &mut Vec<u8>) {
     let (names, How { style, now, exemplars }) = (part.names, how);
     match part.family.kind() {
@@ -146,7 +149,7 @@ fn histograms(part: FamilyPart<'_>, (series, how): (&[Arc<Series>], How<'_>), li
         let all = &mut lines.histogram;
         all.clear();
         series.histogram(all);
-        // Ordered by bucket, as lines are.
+        // In the order of the buckets, as the lines are.
         let mut exemplars = if is_typed { how.exemplars.of(series) } else { Vec::new() }.into_iter().peekable();
         let mut cumulative = 0.0;
         for (nth, (le, weight)) in lines.extras.iter().zip(&all.buckets).enumerate() {
@@ -196,13 +199,13 @@ fn summaries((part, quantiles): (FamilyPart<'_>, &[f64]), (series, how): (&[Arc<
     }
 }
 
-/// A count. A type that forbids nothing leaves it as it is.
+/// Appends a count. Without a type, it has the form of any number.
 #[inline]
 fn push_weight(count: f64, is_typed: bool, out: &mut Vec<u8>) {
     if is_typed && count.fract() == 0.0 { push_count(count, out) } else { push_canonical(count, out) }
 }
 
-/// One of the self-families; with `created` each of its counters and histograms says when its counting began.
+/// Appends a self-family. With `created`, its counters and histograms have `_created` lines.
 pub(super) fn self_family(family: &SelfFamily, (shape, created): (Shape, Option<Timestamp>), out: &mut Vec<u8>) {
     let mut name = family.name().as_bytes().to_vec();
     let is_typed = shape == Shape::Typed;
@@ -239,15 +242,15 @@ pub(super) fn self_family(family: &SelfFamily, (shape, created): (Shape, Option<
     }
 }
 
-/// Puts an exemplar behind the line that was appended last.
+/// Appends an exemplar to the last line.
 fn push_exemplar(exemplar: &Exemplar, out: &mut Vec<u8>) {
-    // Its newline.
+    // The newline of that line.
     out.pop();
     push_exemplar_openmetrics(exemplar, out);
     out.push(b'\n');
 }
 
-/// `x_created` of the counter `x_total`.
+/// Appends the line `x_created` of the counter `x_total`.
 fn created_of_counter(names: &Names, labels: &str, created: Timestamp, out: &mut Vec<u8>) {
     let mut name = Vec::new();
     let open = names.push_line("", &mut name);

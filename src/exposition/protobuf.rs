@@ -1,12 +1,12 @@
-//! Messages of the type `io.prometheus.client.MetricFamily`, each behind its length, written field by field.
+//! Length-delimited messages of the type `io.prometheus.client.MetricFamily`, written field by field.
 //!
-//! A message says its length first, and a family's values change while they are read; so a family is held back until it is
-//! whole, in pieces, up to [`HELD_MAX`]. A family that is larger becomes several messages of the same name, which Prometheus
-//! reads as one family; within the default limits no family is. A series allocates nothing: lengths of what is inside it are
-//! written into a place kept free.
+//! The length comes before the message, and values change while they are read. So a family is held back until it is complete, in
+//! pieces, up to [`HELD_MAX`] bytes. A larger family becomes several messages of the same name, which Prometheus reads as one
+//! family; this does not occur within the default limits. A series allocates nothing: the lengths of its inner messages are
+//! written to bytes reserved for them.
 //!
-//! Counts are whole numbers in the fields that every reader knows; where sampling made one fractional it is rounded there, and
-//! stands exactly in the field for floats beside it, which newer ones prefer. Counters keep their full name and type.
+//! Counts are whole numbers in the fields that every reader knows. A fractional count, which sampling causes, is rounded there,
+//! and exact in the float field beside it, which newer readers prefer. Counters keep their full name and type.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -19,10 +19,10 @@ use crate::registry::{Exemplar, Exemplars, Family, FamilyKind, Series};
 use crate::telemetry::{SelfFamily, SelfKind, SelfSeries, SelfValue};
 use crate::time::Timestamp;
 
-/// How much of one family is held back. With it, an exposition needs about as much memory at once.
+/// Bytes of one family that are held back. An exposition needs about this much memory.
 const HELD_MAX: usize = 3 << 20;
 
-/// The size of a piece, about.
+/// The approximate size of a piece.
 const PIECE_BYTES: usize = 64 << 10;
 
 /// The numbers of `MetricType`.
@@ -33,22 +33,24 @@ mod kind {
     pub(super) const HISTOGRAM: u64 = 4;
 }
 
-/// The family at hand, held back, and messages that are whole and not yet taken.
+/// The current family, held back, and complete messages that are not taken yet.
 #[derive(Debug, Default)]
 pub(super) struct Messages {
-    /// Name, help and type of the family at hand.
+    /// Name, help and type of the current family.
     head: Vec<u8>,
     unit: Option<&'static str>,
+    /// Full pieces of the current family, and the piece that is being filled.
     pieces: VecDeque<Vec<u8>>,
+    piece: Vec<u8>,
     held: usize,
-    /// Pieces of whole messages.
+    /// Pieces of complete messages.
     whole: VecDeque<Vec<u8>>,
-    /// Memory of a piece that was taken, for the next one.
+    /// The memory of a taken piece, for the next piece.
     spare: Vec<u8>,
 }
 
 impl Messages {
-    /// Begins a family; the one before it must be ended.
+    /// Begins a family. The previous one must be ended.
     pub(super) fn begin(&mut self, (family, names): (&Family, &Names), style: &Style) {
         let help = family.help();
         let kind = match family.kind() {
@@ -62,7 +64,7 @@ impl Messages {
         self.head(names.name(), help.as_deref().unwrap_or(style.help), kind);
     }
 
-    /// Adds some series of the family that was begun.
+    /// Adds some series of the current family.
     pub(super) fn series(&mut self, (family, names): (&Family, &Names), series: &[Arc<Series>], how: How<'_>) {
         let How { style, now, exemplars } = how;
         let piece = self.piece();
@@ -83,7 +85,8 @@ impl Messages {
                     bounds.native().filter(|_| bounds.is_native_wanted()).map(|options| (NativeSnapshot::new(options), options));
                 for series in series {
                     all.clear();
-                    // Also where no sample has come since they are wanted: what is not in them at their first scrape is in no increase.
+                    // Also without a sample since native buckets are wanted: Prometheus counts no increase from what their first
+                    // scrape lacks.
                     let native = native.as_mut().map(|(native, options)| {
                         native.clear(options);
                         series.histogram_with_native(bounds, &mut all, native);
@@ -110,7 +113,7 @@ impl Messages {
         }
     }
 
-    /// One of the self-families, whole; `created` is when its counting began, if that is known.
+    /// Adds a complete self-family. `created` is the time when its counting began, if it is known.
     pub(super) fn self_family(&mut self, family: &SelfFamily, created: Option<Timestamp>) {
         let kind = match family.head.kind {
             SelfKind::Counter => kind::COUNTER,
@@ -139,7 +142,7 @@ impl Messages {
         self.end();
     }
 
-    /// Makes a message of what is held. What follows of the same family goes into one more.
+    /// Makes a message of the held series. Further series of the same family go into another message.
     pub(super) fn end(&mut self) {
         if self.held == 0 {
             return;
@@ -153,17 +156,19 @@ impl Messages {
         first.extend_from_slice(&self.head);
         self.whole.push_back(first);
         self.whole.append(&mut self.pieces);
+        let last = self.next_piece();
+        self.whole.push_back(last);
         self.whole.push_back(unit);
         self.held = 0;
     }
 
-    /// Appends a piece of a whole message; false if there is none.
+    /// Appends a piece of a complete message. Returns false if there is none.
     pub(super) fn take(&mut self, out: &mut Vec<u8>) -> bool {
         match self.whole.pop_front() {
             Some(mut piece) => {
                 out.extend_from_slice(&piece);
                 piece.clear();
-                // Beside pieces there are heads and units, which have next to none.
+                // Heads and units are in the queue too, and have little memory.
                 if piece.capacity() > self.spare.capacity() {
                     self.spare = piece;
                 }
@@ -182,15 +187,20 @@ impl Messages {
 
     /// The piece to append to.
     fn piece(&mut self) -> &mut Vec<u8> {
-        if self.pieces.back().is_none_or(|piece| piece.len() >= PIECE_BYTES) {
-            self.pieces.push_back(std::mem::take(&mut self.spare));
+        if self.piece.len() >= PIECE_BYTES {
+            let full = self.next_piece();
+            self.pieces.push_back(full);
         }
-        // There is one now.
-        self.pieces.back_mut().unwrap_or(&mut self.head)
+        &mut self.piece
+    }
+
+    /// Begins an empty piece, and returns the previous one.
+    fn next_piece(&mut self) -> Vec<u8> {
+        std::mem::replace(&mut self.piece, std::mem::take(&mut self.spare))
     }
 }
 
-/// A `Metric`: labels, then the value.
+/// Appends a `Metric`: labels, then the value.
 fn metric(labels: &str, out: &mut Vec<u8>, value: impl FnOnce(&mut Vec<u8>)) {
     message(4, out, |out| {
         label_pairs(labels, out);
@@ -213,7 +223,7 @@ fn histogram(
     out: &mut Vec<u8>,
 ) {
     let total = all.weight();
-    // Ordered by bucket, as buckets are.
+    // In the order of the buckets.
     let mut exemplars = exemplars.of(series).into_iter().peekable();
     let mut exemplar_of = |bucket: usize| exemplars.next_if(|exemplar| exemplar.bucket == bucket);
     message(7, out, |out| {
@@ -224,7 +234,7 @@ fn histogram(
             cumulative = add_weights(cumulative, *weight);
             bucket((*bound, cumulative), exemplar_of(nth).as_ref(), out);
         }
-        // The last one is the count, and is left out where it has nothing else to say.
+        // The last bucket equals the count, and is left out unless it has an exemplar.
         if let Some(exemplar) = exemplar_of(bounds.len()) {
             bucket((f64::INFINITY, total), Some(&exemplar), out);
         }
@@ -248,7 +258,7 @@ fn self_histogram(buckets: &[(f64, u64)], sum: f64, created: Option<Timestamp>, 
 }
 
 fn bucket((bound, cumulative): (f64, f64), exemplar_of: Option<&Exemplar>, out: &mut Vec<u8>) {
-    // What most of them are, of which the length is known beforehand.
+    // The usual case, whose length is known beforehand.
     if let (None, Some(count)) = (exemplar_of, as_whole(cumulative)) {
         out.extend_from_slice(&[tag_of(3, LENGTH), (1 + varint_len(count) + 9) as u8]);
         number_field(1, count, out);
@@ -287,14 +297,14 @@ fn whole(count: f64) -> u64 {
     as_whole(count).unwrap_or_else(|| count.round() as u64)
 }
 
-/// The count, if it is a whole number that an integer can hold; a count is never negative.
+/// The count, if it is a whole number that fits an integer. A count is never negative.
 #[inline]
 fn as_whole(count: f64) -> Option<u64> {
     let whole = count as i64;
     (whole as f64 == count && (0..i64::MAX).contains(&whole)).then_some(whole as u64)
 }
 
-/// The count as a float, where it is not a whole number.
+/// Appends the count as a float, if it is not a whole number.
 fn fraction(field: u32, count: f64, out: &mut Vec<u8>) {
     if as_whole(count).is_none() && count.fract() != 0.0 {
         double(field, count, out);
@@ -311,7 +321,7 @@ fn timestamp(field: u32, time: Timestamp, out: &mut Vec<u8>) {
     }
 }
 
-/// The label pairs of a rendered label text: `a="x",b="y"`. Names that are not legal stand in quotes too.
+/// Appends the label pairs of a label text: `a="x",b="y"`. Names with special characters are in quotes too.
 fn label_pairs(text: &str, out: &mut Vec<u8>) {
     let mut rest = text.as_bytes();
     while !rest.is_empty() {
@@ -329,7 +339,7 @@ fn label_pairs(text: &str, out: &mut Vec<u8>) {
     }
 }
 
-/// What most label texts begin with: a name without quotes, a value without escapes, both short. Then what follows them.
+/// The usual first pair: a short name without quotes and a short value without escapes. Returns name, value and the rest.
 #[inline]
 fn plain_pair(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let (name, rest) = text.split_at_checked(text.iter().position(|byte| *byte == b'=')?)?;
@@ -340,7 +350,7 @@ fn plain_pair(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     (is_short && name.first() != Some(&b'"')).then_some((name, value, rest))
 }
 
-/// One pair, whatever it is like. Returns what follows it.
+/// Appends the first pair, of any form. Returns the rest.
 fn label_pair<'t>(mut rest: &'t [u8], out: &mut Vec<u8>) -> &'t [u8] {
     message(1, out, |out| {
         rest = match rest.strip_prefix(b"\"") {
@@ -359,7 +369,7 @@ fn label_pair<'t>(mut rest: &'t [u8], out: &mut Vec<u8>) -> &'t [u8] {
     rest
 }
 
-/// A field of what stands up to the closing quote, without its escapes; returns what follows the quote.
+/// Appends a field with the text up to the closing quote, without escapes. Returns the rest after the quote.
 fn unquoted<'t>(field: u32, text: &'t [u8], out: &mut Vec<u8>) -> &'t [u8] {
     let end = memchr::memchr2(b'"', b'\\', text).unwrap_or(text.len());
     let (plain, rest) = text.split_at(end);

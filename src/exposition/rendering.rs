@@ -1,5 +1,5 @@
-//! An exposition being made, a part at a time, so that memory does not grow with it. The order of families and series is settled here;
-//! what they look like is the format's affair.
+//! An exposition that is rendered in parts, so that memory does not grow with its size. This module decides the order of families
+//! and series; the formats decide their form.
 
 use std::sync::Arc;
 
@@ -17,10 +17,10 @@ use crate::registry::{Family, Series};
 use crate::telemetry::SelfFamily;
 use crate::time::Timestamp;
 
-/// How much is appended in one step, about. A family's head, or a series, is never cut.
+/// The approximate number of bytes of one part. A family's head or a series is never split.
 const STEP_BYTES: usize = 64 << 10;
 
-/// Series between two looks at how much there is, and how far ahead memory is asked for.
+/// Series between two checks of the part's size; also the distance of prefetches.
 const STEP_SERIES: usize = 16;
 
 /// An exposition: all families, each with its series in a stable order, then the self-families.
@@ -29,25 +29,25 @@ pub struct Exposition {
     format: Format,
     style: Style,
     now: Timestamp,
-    /// Both sorted by name, and how many of them, the self-families after the others, were begun.
+    /// Both lists are sorted by name. `begun` counts the families begun, self-families after the others.
     families: Vec<Arc<Family>>,
     self_families: Vec<SelfFamily>,
     begun: usize,
     current: Option<Current>,
-    /// Of the family at hand.
+    /// The buffers of the current family.
     lines: Lines,
     messages: Messages,
     zeroes: Zeroes,
     is_ended: bool,
 }
 
-/// The family at hand, and how many of its series are in the exposition.
+/// The current family, and the number of its series that are written.
 struct Current {
     family: Arc<Family>,
     names: Names,
     series: Arc<Vec<Arc<Series>>>,
     shape: Shape,
-    /// Which piece of a family that is taken apart.
+    /// The part of a family that OpenMetrics splits.
     part: usize,
     done: usize,
 }
@@ -59,10 +59,10 @@ impl Current {
 }
 
 impl Exposition {
-    /// An exposition of what the bridge has now; values are those of the moment in which they are written.
+    /// An exposition of the series that exist now. Each value is read when it is written.
     pub(crate) fn new(engine: &Arc<Engine>, (format, escaping): (Format, Escaping), now: Timestamp) -> Self {
         if format == Format::Protobuf {
-            // The only format that can show native buckets: from now on somebody wants them.
+            // The only format with native buckets: from now on they are wanted.
             engine.registry().want_native();
         }
         let style = Style::of(engine.options(), escaping);
@@ -84,7 +84,7 @@ impl Exposition {
         self.delivered(self.now);
     }
 
-    /// Says that the exposition was delivered whole at `now`. Only then does a counter that it shows at 0, because it is new, leave that
+    /// Notes that the exposition was completely delivered at `now`. Only then do new counters, which it shows at 0, leave that
     /// 0: see [`Options::counters_start_at_zero`](crate::options::Options::counters_start_at_zero).
     pub fn delivered(&self, now: Timestamp) {
         self.zeroes.delivered(now);
@@ -96,7 +96,7 @@ impl Exposition {
         self.zeroes
     }
 
-    /// Appends the next part, about 64 KiB. False if there is nothing more.
+    /// Appends the next part, about 64 KiB. Returns false if the exposition is complete.
     pub fn more(&mut self, out: &mut Vec<u8>) -> bool {
         let full = out.len() + STEP_BYTES;
         while out.len() < full && !self.is_ended {
@@ -134,7 +134,7 @@ impl Exposition {
         }
     }
 
-    /// A family's head. A family whose first series was refused has no series, and then no head.
+    /// Begins a family with its head. A family without series, because its first one was rejected, has no head.
     fn begin(&mut self, family: Arc<Family>, out: &mut Vec<u8>) -> Option<Current> {
         let series = family.series();
         if series.is_empty() {
@@ -157,11 +157,12 @@ impl Exposition {
         Some(current)
     }
 
-    /// Some more series. None if the family is done.
+    /// Writes further series. Returns `None` if the family is complete.
     fn go_on(&mut self, mut current: Current, out: &mut Vec<u8>) -> Option<Current> {
+        debug_assert!(current.done <= current.series.len(), "more series than there are");
         let rest = current.series.get(current.done..).unwrap_or_default();
         let some = rest.get(..STEP_SERIES).unwrap_or(rest);
-        // Series lie anywhere: their memory is asked for while those before them are written.
+        // Series are scattered in memory: prefetch some while the ones before them are written.
         rest.iter().skip(2 * STEP_SERIES).take(STEP_SERIES).for_each(|series| series.prefetch());
         rest.iter().skip(STEP_SERIES).take(STEP_SERIES).for_each(|series| series.prefetch_values());
         self.zeroes.note(current.family.kind(), some, self.style.zero_ms);
@@ -185,7 +186,7 @@ impl Exposition {
         None
     }
 
-    /// When the counting of a self-family began. That of the process began before the bridge, or with the machine's network.
+    /// The time when the counting of a self-family began. `process_*` began before the bridge, or with the network namespace.
     fn created_of(&self, family: &SelfFamily) -> Option<Timestamp> {
         self.engine.options().started.filter(|_| !family.name().starts_with("process_"))
     }
@@ -196,21 +197,21 @@ impl Exposition {
     }
 }
 
-/// The families of an exposition that is begun now, and the self-families.
+/// The families and self-families of a new exposition.
 fn families(engine: &Engine, style: &Style, now: Timestamp) -> (Vec<Arc<Family>>, Vec<SelfFamily>) {
     let registry = engine.registry();
     if style.escaping.is_none() {
-        // The self-families first, so that an exposition shows at least the samples that it says were recorded.
+        // Self-families first, so that an exposition shows at least the samples that they report as recorded.
         let self_families = self_families(engine);
         return (registry.families(), self_families);
     }
-    // Counted before the self-metrics are read, so that this exposition tells of it.
+    // Counted before the self-metrics are read, so that this exposition includes it.
     let before = registry.families();
     let (kept, left_out) = without_clashes(before.clone(), style.escaping);
     engine.telemetry().scrape.families_left_out.increment(left_out.len() as u64);
     left_out.iter().for_each(|(family, kept)| registry.note_left_out(family, kept, now));
     let self_families = self_families(engine);
-    // To look for clashes takes long where there are many families, and in this moment it is rare that one comes.
+    // The search for clashes is slow with many families, and a new family at this moment is rare.
     let after = registry.families();
     let is_same = before.len() == after.len() && before.iter().zip(&after).all(|(before, after)| Arc::ptr_eq(before, after));
     (if is_same { kept } else { without_clashes(after, style.escaping).0 }, self_families)

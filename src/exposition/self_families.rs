@@ -1,4 +1,4 @@
-//! The self-families: those of the facade, of the process, and of what the registry knows by name.
+//! The self-families: those of the facade, of the process, and those that the registry counts by name.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,10 @@ use crate::options::Prefix;
 use crate::registry::{Registry, push_label};
 use crate::telemetry::{Refusal, SelfFamily, SelfKind, SelfSeries, SelfValue, process_families};
 
-/// How many families at a limit are named; those after them, in the order of names, are counted as one.
+/// The number of families with labels of their own, by name. The others are counted together.
 const NAMED_FAMILIES: usize = 100;
 
-/// The name under which further families are counted.
+/// The label value for the other families.
 const OTHER: &str = "_other_";
 
 /// All self-families, sorted by name.
@@ -21,7 +21,7 @@ pub(crate) fn self_families(engine: &Engine) -> Vec<SelfFamily> {
         families.extend(process_families());
     }
     families.extend(registry_families(registry, telemetry.prefix()));
-    // A family that has counted nothing by name yet has no series, and then no head either.
+    // A family that has counted nothing yet has no series, and is left out.
     families.retain(|family| !family.series.is_empty());
     families.sort_by(|a, b| a.name().cmp(b.name()));
     families
@@ -30,12 +30,12 @@ pub(crate) fn self_families(engine: &Engine) -> Vec<SelfFamily> {
 fn registry_families(registry: &Registry, prefix: Prefix) -> [SelfFamily; 8] {
     let limits = registry.limits();
     let gauge = |name: &str, help: &'static str| Rows::new(prefix.as_str(), name, help, SelfKind::Gauge);
-    // statsd_exporter's name of it looks like a counter's.
+    // The name is that of statsd_exporter, although the metric is a gauge.
     let name = if prefix == Prefix::Exporter { "metrics_total" } else { "families" };
     let mut families = gauge(name, "Families by type.");
-    let mut series = gauge("series", "Series, overflow series not counted.");
-    let mut bytes = gauge("series_bytes", "Bytes that the series take, with what is kept for them, as the limit counts them.");
-    let mut resting = gauge("resting_series", "Expired series whose values are kept for the case that they come back.");
+    let mut series = gauge("series", "Series, without overflow series.");
+    let mut bytes = gauge("series_bytes", "Bytes of all series and of what is kept for them, as the limit counts them.");
+    let mut resting = gauge("resting_series", "Expired series in their grace period, whose values are kept for a return.");
     let mut limit = gauge("limit", "Limits in force.");
     series.row(&[], registry.series() as f64);
     bytes.row(&[], registry.series_bytes() as f64);
@@ -81,11 +81,11 @@ fn families_by_type(registry: &Registry) -> BTreeMap<&'static str, f64> {
 }
 
 fn conflicts(registry: &Registry, prefix: &str) -> SelfFamily {
-    let help = "Samples refused because their name means something else already; part of events_error_total.";
+    let help = "Samples rejected because their name conflicts with another family. Part of events_error_total.";
     let mut rows = Rows::new(prefix, "events_conflict_total", help, SelfKind::Counter);
     let mut sums: BTreeMap<(Box<str>, &str), f64> = BTreeMap::new();
     for conflict in registry.conflicts().iter().filter(|conflict| conflict.reason.rejection() == Some(Refusal::Conflict)) {
-        // An observer whatever it became, as statsd_exporter has it.
+        // statsd_exporter counts histograms and summaries as observers.
         let kind = if matches!(conflict.came.kind, "histogram" | "summary") { "observer" } else { conflict.came.kind };
         *sums.entry((conflict.name.clone(), kind)).or_default() += conflict.samples() as f64;
     }
@@ -96,7 +96,7 @@ fn conflicts(registry: &Registry, prefix: &str) -> SelfFamily {
 }
 
 fn limited(registry: &Registry, prefix: &str) -> SelfFamily {
-    let help = "Samples of new series that a family's limit folded into its overflow series, or refused.";
+    let help = "Samples of new series that a limit folded into the overflow series, or rejected.";
     let mut rows = Rows::new(prefix, "limited_samples_total", help, SelfKind::Counter);
     let mut sums: BTreeMap<[String; 4], f64> = BTreeMap::new();
     let mut named = 0;
@@ -117,7 +117,7 @@ fn limited(registry: &Registry, prefix: &str) -> SelfFamily {
 }
 
 fn coarsened(registry: &Registry, prefix: &str) -> SelfFamily {
-    let help = "How often sketches, sets and native histograms were made coarser, because memory was short.";
+    let help = "Sketches, sets and native histograms made coarser because memory was short.";
     let mut rows = Rows::new(prefix, "cells_coarsened_total", help, SelfKind::Counter);
     let coarse = registry.families().into_iter().map(|family| (family.coarsened(), family)).filter(|(count, _)| *count > 0);
     let (mut named, mut others) = (0, 0);

@@ -1,11 +1,11 @@
-//! What OpenMetrics makes of a family. That format knows more of names than text does: a counter `x_total` is the family `x`,
-//! every type keeps a few names for itself, and not every number is allowed everywhere.
+//! The form of a family in OpenMetrics. That format is stricter about names than text: a counter `x_total` is the family `x`,
+//! every type reserves some names, and some types forbid some numbers.
 //!
-//! Samples have the names that they have in text, whatever the scraper asks for, so that no query breaks when it begins to ask
-//! for something else. So a counter whose name does not end in `_total` is of the type `unknown`, and where a type would claim a
-//! name that another family has, or forbid a number, the type gives way: the counter becomes `unknown`, a histogram or summary
-//! is taken apart into an `unknown` family for each name of its lines. This depends on what is in the exposition and on nothing else,
-//! not on an order.
+//! Samples have the same names as in text, so that no query breaks when a scraper changes its
+//! format. So a counter whose name does not end in `_total` has the type `unknown`. Where a type would reserve a
+//! name of another family, or forbid a number, the type is dropped: a counter becomes `unknown`, and a histogram or summary
+//! is split into an `unknown` family for each name of its lines. This depends only on the content of the exposition,
+//! not on any order.
 
 use std::sync::Arc;
 
@@ -15,10 +15,10 @@ use crate::registry::{Family, FamilyKind, Series};
 use crate::telemetry::{SelfFamily, SelfKind};
 use crate::time::Timestamp;
 
-/// How far ahead memory is asked for, in series.
+/// The distance of prefetches, in series.
 const AHEAD: usize = 16;
 
-/// What is claimed of names: the type of a family in text.
+/// The type of a family in text, which decides the names that it reserves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Claim {
     Counter,
@@ -46,18 +46,18 @@ impl Claim {
     }
 }
 
-/// What a family is shown as.
+/// The form of a family in OpenMetrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
-    /// As what it is.
+    /// With its type.
     Typed,
-    /// A number of the type `unknown` under its full name.
+    /// With the type `unknown`, under its full name.
     Unknown,
-    /// As `unknown` families, one for each name of its lines.
+    /// Split into `unknown` families, one for each name of its lines.
     Apart,
 }
 
-/// The families of an exposition by name; both lists are sorted by the names that the exposition has.
+/// The families of an exposition. Both lists are sorted by the names in the exposition.
 #[derive(Clone, Copy)]
 pub(super) struct Contents<'a> {
     pub(super) families: &'a [Arc<Family>],
@@ -74,15 +74,15 @@ impl Contents<'_> {
         let is_odd = match kind {
             FamilyKind::Counter => return self.of_counter(name),
             FamilyKind::Gauge | FamilyKind::Set => return Shape::Typed,
-            // Such a histogram must not have a sum.
+            // A histogram with negative bounds must not have a sum.
             FamilyKind::Histogram { bounds } => bounds.iter().any(|bound| *bound < 0.0),
             FamilyKind::Summary(_) => false,
         };
-        // Last, because it looks at each series.
+        // Last, because it reads every series.
         if is_odd || self.has(&[name, "_created"]) || self.any_is_odd(series, now) { Shape::Apart } else { Shape::Typed }
     }
 
-    /// The shape of one of the self-families.
+    /// The shape of a self-family.
     pub(super) fn shape_of_self_family(&self, family: &SelfFamily) -> Shape {
         match Claim::of_self_family(family) {
             Claim::Counter => self.of_counter(family.name()),
@@ -90,7 +90,7 @@ impl Contents<'_> {
         }
     }
 
-    /// A counter `x_total` is the family `x`, and claims `x_created`.
+    /// A counter `x_total` is the family `x`, and reserves `x_created`.
     fn of_counter(&self, name: &str) -> Shape {
         let Some(base) = name.strip_suffix("_total").filter(|base| !base.is_empty()) else { return Shape::Unknown };
         let is_of_other = |suffix: &str| {
@@ -106,9 +106,9 @@ impl Contents<'_> {
         if is_taken { Shape::Unknown } else { Shape::Typed }
     }
 
-    /// Whether a series has a number that its type must not have.
+    /// Whether a series has a number that its type forbids.
     fn any_is_odd(&self, series: &[Arc<Series>], now: Timestamp) -> bool {
-        // Series lie anywhere: their memory is asked for while those before them are looked at.
+        // Series are scattered in memory: prefetch some while the ones before them are read.
         let ahead = series.iter().skip(AHEAD).map(Some).chain(std::iter::repeat(None));
         series.iter().zip(ahead).any(|(series, ahead)| {
             ahead.into_iter().for_each(|ahead| ahead.prefetch());
@@ -120,7 +120,7 @@ impl Contents<'_> {
         self.claim(name).is_some()
     }
 
-    /// What the family of this name is, the name given in pieces.
+    /// The type of the family with this name, which is given in pieces.
     fn claim(&self, name: &[&str]) -> Option<Claim> {
         let name = || name.iter().flat_map(|piece| piece.bytes());
         let of_wire = self.families.binary_search_by(|family| exposed_name(family, self.escaping).bytes().cmp(name()));

@@ -11,13 +11,13 @@ use crate::registry::{Family, FamilyKind, Series};
 use crate::telemetry::{SelfFamily, SelfSeries, SelfValue};
 use crate::time::Timestamp;
 
-/// What stands before a family's lines.
+/// Appends the lines before a family's samples.
 pub(super) fn head((family, names): (&Family, &Names), style: &Style, out: &mut Vec<u8>) {
     let help = family.help();
     push_head(&|out| names.push_head(out), help.as_deref().unwrap_or(style.help), type_name(family.kind()), out);
 }
 
-/// One of the self-families.
+/// Appends a self-family.
 pub(super) fn self_family(family: &SelfFamily, out: &mut Vec<u8>) {
     let names = Names::of_self_family(family.name());
     push_head(&|out| names.push_head(out), &family.head.help, family.head.kind.as_str(), out);
@@ -61,7 +61,7 @@ fn push_head(name: &dyn Fn(&mut Vec<u8>), help: &str, kind: &str, out: &mut Vec<
     push(out, &[" ", kind, "\n"]);
 }
 
-/// The lines of some of the series of the family that `lines` are for.
+/// Appends the lines of some series of the family that `lines` was prepared for.
 pub(super) fn series(
     (family, names): (&Family, &Names),
     series: &[Arc<Series>],

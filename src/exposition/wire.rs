@@ -1,13 +1,13 @@
-//! Fields of protobuf messages, appended one by one. Knows no message.
+//! Fields of protobuf messages. Knows no message types.
 
 const VARINT: u32 = 0;
 const FIXED64: u32 = 1;
 pub(super) const LENGTH: u32 = 2;
 
-/// The greatest length that is written in one byte.
+/// The greatest length that takes one byte.
 pub(super) const ONE_BYTE: usize = 0x7f;
 
-/// Fields up to 15 take one byte, and there are no others here.
+/// The tag of a field. Field numbers up to 15 take one byte; no others are used here.
 pub(super) const fn tag_of(field: u32, wire: u32) -> u8 {
     (field << 3 | wire) as u8
 }
@@ -33,7 +33,7 @@ fn long_varint(mut value: u64, out: &mut Vec<u8>) {
     out.push(value as u8);
 }
 
-/// How many bytes a varint takes.
+/// The number of bytes of a varint.
 #[inline]
 pub(super) fn varint_len(number: u64) -> usize {
     (64 - (number | 1).leading_zeros()).div_ceil(7) as usize
@@ -59,7 +59,7 @@ pub(super) fn bytes(field: u32, value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(value);
 }
 
-/// A field with what `content` appends, which moves up if its length needs more than one byte.
+/// Appends a field whose content is what `content` appends. The content is moved if its length needs more than one byte.
 pub(super) fn message(field: u32, out: &mut Vec<u8>, content: impl FnOnce(&mut Vec<u8>)) {
     tag(field, LENGTH, out);
     out.push(0);
@@ -80,6 +80,7 @@ pub(super) fn message(field: u32, out: &mut Vec<u8>, content: impl FnOnce(&mut V
         out.copy_within(start..start + length, start + extra);
     }
     let places = out.get_mut(start - 1..start + extra).unwrap_or_default();
+    debug_assert_eq!(places.len(), extra + 1, "a length lacks its bytes");
     for (nth, place) in places.iter_mut().enumerate() {
         let seven = (length >> (7 * nth)) as u8;
         *place = if nth == extra { seven & 0x7f } else { seven | 0x80 };

@@ -1,20 +1,20 @@
-//! The counters that an exposition shows at 0 because they are new. The 0 stays until somebody has got it.
+//! The new counters, which an exposition shows at 0. They stay at 0 until an exposition was delivered.
 
 use std::sync::Arc;
 
 use crate::registry::{FamilyKind, Series};
 use crate::time::Timestamp;
 
-/// New counters of one exposition, to be told that it was delivered.
+/// The new counters of one exposition.
 #[derive(Debug, Default)]
 pub(crate) struct Zeroes {
     series: Vec<Arc<Series>>,
-    /// How long a 0 stays once it was delivered.
+    /// Milliseconds for which a counter stays at 0 after the delivery.
     zero_ms: u64,
 }
 
 impl Zeroes {
-    /// Notes those of `series` whose 0 nobody has got so far; to be called before they are shown.
+    /// Notes those of `series` whose 0 was not delivered yet. Call this before they are written.
     pub(super) fn note(&mut self, kind: &FamilyKind, series: &[Arc<Series>], zero_ms: Option<u64>) {
         let Some(zero_ms) = zero_ms.filter(|_| *kind == FamilyKind::Counter) else { return };
         self.zero_ms = zero_ms;
@@ -27,7 +27,7 @@ impl Zeroes {
         self.series.is_empty()
     }
 
-    /// The exposition was delivered whole at `now`.
+    /// Notes that the exposition was completely delivered at `now`.
     pub(crate) fn delivered(&self, now: Timestamp) {
         self.series.iter().for_each(|series| series.zero_delivered(now, self.zero_ms));
     }

@@ -147,8 +147,9 @@ impl Recording<'_> {
 
     #[inline(always)]
     fn recorded(&mut self, kind: Recorded, binding: &Binding) {
-        if let Some(count) = self.tally.recorded.get_mut(kind as usize) {
-            *count += 1;
+        match self.tally.recorded.get_mut(kind as usize) {
+            Some(count) => *count += 1,
+            None => debug_assert!(false, "a kind without a count"),
         }
         if let Some(limited) = binding.extra.as_ref().and_then(|extra| extra.folded.as_ref()) {
             limited.count();

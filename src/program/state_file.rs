@@ -234,7 +234,8 @@ fn with(path: &Path, suffix: &str) -> PathBuf {
 /// Opens or creates a file and locks it until it is closed. The file is never removed: a program that opened it before the removal would
 /// lock another file than one that creates it again.
 fn locked(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(MODE).open(path)?;
+    // With `read`, a named pipe at the path does not block.
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(MODE).open(path)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {

@@ -20,6 +20,7 @@ const OTHER: &str = "_other_";
 
 /// What conflicted. It determines what happens to the samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Reason {
     /// The name belongs to a family of another type. The first type is kept, the sample is rejected.
     Type,
@@ -70,7 +71,7 @@ impl Reason {
     }
 
     /// The reason that its samples are rejected under; `None` where they are recorded.
-    pub const fn rejection(self) -> Option<Refusal> {
+    pub(crate) const fn rejection(self) -> Option<Refusal> {
         match self {
             Self::Type | Self::Lines => Some(Refusal::Conflict),
             Self::OwnName => Some(Refusal::OwnName),
@@ -108,6 +109,7 @@ impl Reserved {
 
 /// One side of a conflict.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Side {
     /// The family's name.
     pub name: Box<str>,
@@ -137,7 +139,7 @@ pub struct Conflict {
 
 impl Conflict {
     /// Counts one sample; for reasons whose samples are recorded, one new identity or one exposition.
-    pub fn count(&self) {
+    pub(crate) fn count(&self) {
         self.samples.fetch_add(1, Relaxed);
     }
 

@@ -393,7 +393,7 @@ mod tests {
             pass(&bridge, &mut worker, at(round * 2_000 + 1_500));
         }
         let order = lock(&bridge.registry().grace.kept).order.len();
-        assert!((1..=200).contains(&order), "{order} places of the 1,000 entries that were made");
+        assert!(order <= 200, "{order} of 1,000 entries are left");
         worker.ingest(b"a:0|c\nb:0|c", at(1_000_000));
         let text = exposition(&bridge, at(1_000_000));
         assert!(text.contains("\na 500\n") && text.contains("\nb 500\n"), "{text}");

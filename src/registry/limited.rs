@@ -15,6 +15,7 @@ use crate::time::Timestamp;
 
 /// A limit on new series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Limit {
     /// Number of series.
     Series,
@@ -44,7 +45,7 @@ impl Limit {
     }
 
     /// The reason that samples are rejected under where they cannot be folded.
-    pub const fn rejection(self) -> Refusal {
+    pub(crate) const fn rejection(self) -> Refusal {
         match self {
             Self::Series => Refusal::SeriesLimit,
             Self::SeriesPerFamily => Refusal::FamilySeriesLimit,
@@ -112,7 +113,7 @@ impl Limited {
     }
 
     /// Counts one sample.
-    pub fn count(&self) {
+    pub(crate) fn count(&self) {
         self.samples.fetch_add(1, Relaxed);
     }
 

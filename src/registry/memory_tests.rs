@@ -1,5 +1,5 @@
-//! Bytes that are counted: of every kind, over workers, expiry, grace, deletion and a restart; nothing is left when all is gone, and
-//! what a budget makes coarser loses no sample.
+//! Memory accounting: of all kinds, over workers, expiry, grace period, deletion and a restart. Nothing is charged when everything is
+//! removed, and cells that become coarser lose no sample.
 
 use proptest::prelude::*;
 
@@ -55,9 +55,9 @@ fn lines(number: u32, value: i32) -> String {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
 
-    /// Whatever happens between: once all has expired, and the workers are gone, nothing is counted.
+    /// Nothing is charged once all series have expired and the workers are dropped, whatever happened before.
     #[test]
-    fn nothing_is_counted_when_all_is_gone(
+    fn nothing_is_charged_when_all_is_removed(
         budget in prop_oneof![Just(20_000_usize), Just(300_000), Just(100 << 20)],
         steps in prop::collection::vec((0_usize..3, 0_u32..200, -5_000_i32..5_000, 0_u64..900, 0_u8..12), 1..120),
     ) {
@@ -86,9 +86,9 @@ proptest! {
         prop_assert_eq!(counted(&bridge), 0);
     }
 
-    /// However small the budget is: counts, sums and weights are those of a bridge that has all the memory it wants.
+    /// With a small budget, counts, sums and weights are those of a bridge with enough memory.
     #[test]
-    fn what_becomes_coarser_loses_no_sample(
+    fn coarser_cells_lose_no_sample(
         samples in prop::collection::vec((0_usize..2, 0_u32..60, -5_000_i32..5_000), 150..300),
     ) {
         let (small, large) = (bridge(120_000, 0), bridge(100 << 20, 0));
@@ -101,7 +101,7 @@ proptest! {
         let now = at(samples.len() as u64 * 1_000);
         let [few, all] = [&small, &large].map(|bridge| totals(bridge, now));
         prop_assert_eq!((few.0, few.1, few.2, few.3), (all.0, all.1, all.2, all.3));
-        prop_assert!(few.4 == few.1, "native buckets weigh what classic ones do");
+        prop_assert!(few.4 == few.1, "native buckets have the weight of the classic ones");
         prop_assert!(counted(&small) <= 120_000 + 16_000, "{} bytes", counted(&small));
     }
 }
@@ -124,7 +124,7 @@ fn totals(bridge: &Bridge, now: Timestamp) -> (f64, f64, f64, f64, f64) {
                     let mut summary = SummarySnapshot::default();
                     series.summary(now, &mut summary);
                     all.2 += summary.count;
-                    // Of whole numbers that an f64 holds, so that the order does not matter.
+                    // All values are integers that are exact as an `f64`, so the order of the additions does not matter.
                     all.3 += summary.sum;
                 }
                 super::FamilyKind::Gauge | super::FamilyKind::Set => {}
@@ -134,7 +134,7 @@ fn totals(bridge: &Bridge, now: Timestamp) -> (f64, f64, f64, f64, f64) {
     all
 }
 
-/// A bridge that takes up what a larger one had keeps its budget, and every count.
+/// A bridge with a small budget that restores the series of a larger one keeps its budget and all counts.
 #[test]
 fn a_restart_with_a_smaller_budget_keeps_it() {
     let large = bridge(100 << 20, 0);

@@ -1,4 +1,4 @@
-//! Native buckets from sample to series: from when on, for which families, over workers and over a restart.
+//! Native buckets from sample to series: when they start, for which families, over workers and over a restart.
 
 use super::{Family, FamilyKind, Series};
 use crate::bridge::Bridge;
@@ -30,7 +30,7 @@ fn bounds(family: &Family) -> &Bounds {
     bounds
 }
 
-/// Both kinds of buckets of the family's only series, and whether a part has native ones of its own. They must weigh the same.
+/// Both kinds of buckets of the family's only series, and whether a cell has native ones. Their weights must be equal.
 fn read(bridge: &Bridge, name: &str) -> (HistogramSnapshot, NativeSnapshot, bool) {
     let family = family(bridge, name);
     let bounds = bounds(&family);
@@ -48,16 +48,16 @@ fn positive(native: &NativeSnapshot) -> Vec<f64> {
 }
 
 #[test]
-fn they_begin_when_somebody_asks() {
+fn native_buckets_start_on_request() {
     let bridge = bridge(NativeWhen::Asked);
     let (mut first, mut second) = (bridge.worker(), bridge.worker());
     send(&mut first, "h:0.3|h\nh:0.4|h|@0.5");
     send(&mut second, "h:70|h");
     let (_, native, has_native) = read(&bridge, "h");
-    // Told by the bounds 0.5 and 10.
+    // In the native buckets of the bounds 0.5 and 10.
     assert!(!has_native && positive(&native) == [3.0, 1.0]);
     bridge.want_native_histograms();
-    // Of the first worker both ways of writing it lead to the same cell.
+    // Both kinds of samples of the first worker have the same cell.
     send(&mut first, "h:0.3|h\nh:0.3|d");
     let (classic, native, has_native) = read(&bridge, "h");
     assert!(has_native && positive(&native) == [2.0, 3.0, 1.0]);
@@ -71,7 +71,7 @@ fn they_begin_when_somebody_asks() {
 }
 
 #[test]
-fn always_and_never_are_as_they_say() {
+fn always_and_never_need_no_request() {
     for (when, options) in [(NativeWhen::Always, true), (NativeWhen::Never, false)] {
         let bridge = bridge(when);
         if when == NativeWhen::Never {
@@ -84,7 +84,7 @@ fn always_and_never_are_as_they_say() {
 }
 
 #[test]
-fn a_rule_has_its_own_resolution_or_none() {
+fn a_rule_can_change_or_disable_native_buckets() {
     let rule = |name: &str, factor: &str| format!("- match: {name}\n  name: {name}\n  histogram_options: {{{factor}}}\n");
     let text = format!(
         "mappings:\n{}{}{}",
@@ -102,7 +102,7 @@ fn a_rule_has_its_own_resolution_or_none() {
 }
 
 #[test]
-fn a_restart_keeps_them() {
+fn a_restart_keeps_native_buckets() {
     let before = bridge(NativeWhen::Asked);
     before.want_native_histograms();
     let lines: String = (1..200).map(|i| format!("h:{}|h\n", f64::from(i * i) / 7.0)).collect();
@@ -123,7 +123,7 @@ fn a_restart_keeps_them() {
 }
 
 #[test]
-fn classic_buckets_are_restored_where_nobody_had_asked() {
+fn classic_buckets_are_restored_into_native_ones() {
     let (before, after) = (bridge(NativeWhen::Asked), bridge(NativeWhen::Always));
     send(&mut before.worker(), "h:0.3|h\nh:70|h");
     let result: Result<(), ()> = before.save(NOW, &mut |family| {
@@ -153,7 +153,7 @@ fn restarted(before: &Bridge, when: NativeWhen) -> Bridge {
 }
 
 #[test]
-fn counts_that_were_a_fraction_once_stay_floats() {
+fn a_series_with_a_fractional_count_stays_a_float_histogram() {
     let first = bridge(NativeWhen::Always);
     let workers = &mut [first.worker(), first.worker()];
     send(&mut workers[0], "f:1|h\nf:1|h|@0.5\ng:1|h");
@@ -164,7 +164,7 @@ fn counts_that_were_a_fraction_once_stay_floats() {
         assert!(!read(&first, "f").1.is_whole(), "{nth}");
     }
     assert!(read(&first, "g").1.is_whole());
-    // Over restarts too, and whatever is sent then.
+    // Also after restarts, whatever is sent then.
     let second = restarted(&first, NativeWhen::Always);
     send(&mut second.worker(), "f:1|h");
     let third = restarted(&second, NativeWhen::Asked);
@@ -179,7 +179,7 @@ fn counts_that_were_a_fraction_once_stay_floats() {
 }
 
 #[test]
-fn what_classic_buckets_tell_is_a_float_where_they_hold_a_fraction() {
+fn native_counts_from_fractional_classic_buckets_are_floats() {
     let bridge = bridge(NativeWhen::Asked);
     let mut worker = bridge.worker();
     send(&mut worker, "f:1|h|@0.3\ng:1|h|@0.5");

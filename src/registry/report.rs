@@ -8,6 +8,7 @@ use crate::name::series_text;
 
 /// Numbers of series and families with their limits, and the families with the most series.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Cardinality {
     /// Number of series, without overflow series.
     pub series: usize,
@@ -31,6 +32,7 @@ pub struct Cardinality {
 
 /// One family.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct FamilyReport {
     /// Its name.
     pub name: String,
@@ -48,6 +50,7 @@ pub struct FamilyReport {
 
 /// One label of a family.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct LabelReport {
     /// Its name.
     pub name: String,
@@ -68,6 +71,7 @@ pub type Wanted<'w> = &'w dyn Fn(&str, &[(&str, String)]) -> bool;
 
 /// The result of a deletion.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Deleted {
     /// Number of selected series. They are deleted unless it was a dry run.
     pub series: usize,

@@ -33,28 +33,29 @@ const PIECE_BYTES: usize = 256 << 10;
 /// Maximum number of series in a piece of series in their grace period.
 const GRACE_PIECE_SERIES: usize = PIECE_SERIES / 16;
 
-/// A family, or a piece of one: a large family is saved in several pieces that differ in their series only.
+/// A family, or a piece of one: a large family is saved in several pieces that differ in their series only. Opaque, for
+/// [`Bridge::save`](crate::Bridge::save) and [`Bridge::restore`](crate::Bridge::restore); with the feature `state`, serde keeps it.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "state", derive(serde::Serialize, serde::Deserialize))]
 pub struct SavedFamily {
     /// The name.
-    pub name: String,
+    pub(crate) name: String,
     /// Type, buckets, quantiles.
-    pub kind: SavedKind,
+    pub(crate) kind: SavedKind,
     /// The help of its rule.
-    pub help: Option<String>,
+    pub(crate) help: Option<String>,
     /// The pattern of the rule that created it; empty for none.
-    pub origin: String,
+    pub(crate) origin: String,
     /// The label names of its first series, which the overflow series has, too.
-    pub first_names: Vec<String>,
+    pub(crate) first_names: Vec<String>,
     /// The series.
-    pub series: Vec<SavedSeries>,
+    pub(crate) series: Vec<SavedSeries>,
 }
 
 /// The kind of a family.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "state", derive(serde::Serialize, serde::Deserialize))]
-pub enum SavedKind {
+pub(crate) enum SavedKind {
     /// A sum that never goes down.
     Counter,
     /// A value that is set or changed.
@@ -82,7 +83,7 @@ pub enum SavedKind {
 /// A series. Its times are in wall time.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "state", derive(serde::Serialize, serde::Deserialize))]
-pub struct SavedSeries {
+pub(crate) struct SavedSeries {
     /// The labels as expositions without escaping show them.
     pub labels: String,
     /// Whether it is the family's overflow series.
@@ -102,7 +103,7 @@ pub struct SavedSeries {
 /// A value, merged over workers.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "state", derive(serde::Serialize, serde::Deserialize))]
-pub enum SavedValue {
+pub(crate) enum SavedValue {
     /// A counter or a gauge.
     Number(f64),
     /// A histogram.

@@ -1,4 +1,4 @@
-//! Handles of self-metrics, each made together with its help. To be called under the recorder that is to carry them.
+//! Registers a self-metric together with its help text. Call these functions under the recorder of the metric.
 
 use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
 
@@ -28,4 +28,12 @@ pub(super) fn described_gauge(prefix: Prefix, name: &'static str, help: &'static
     let full = format!("{}{name}", prefix.as_str());
     describe_gauge!(full.clone(), help);
     gauge!(full)
+}
+
+/// Adds 1 to the counter at the place of an enum's value.
+pub(super) fn count_at(counters: &[Counter], place: usize) {
+    debug_assert!(place < counters.len(), "no counter for reason {place}");
+    if let Some(counter) = counters.get(place) {
+        counter.increment(1);
+    }
 }

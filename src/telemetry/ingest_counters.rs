@@ -1,4 +1,4 @@
-//! What is counted of lines and samples, and of the series that they lead to.
+//! Counters of lines, samples, bindings and series.
 
 use metrics::{Counter, Gauge};
 
@@ -7,7 +7,7 @@ use super::tally::{Recorded, Refusal, Tally};
 use crate::ingest::protocol::SampleError;
 use crate::options::Prefix;
 
-/// Counters that worker threads flush their tallies into.
+/// The counters that worker threads flush their tallies to.
 pub(super) struct IngestCounters {
     lines: Counter,
     lines_empty: Counter,
@@ -34,7 +34,7 @@ pub(super) struct IngestCounters {
 }
 
 impl IngestCounters {
-    /// Adds a batch's counts.
+    /// Adds the counts of a batch.
     pub(super) fn add(&self, tally: &Tally) {
         let add = |counter: &Counter, n: u64| {
             if n > 0 {
@@ -68,49 +68,49 @@ impl IngestCounters {
 
 pub(super) fn ingest_counters(p: Prefix) -> IngestCounters {
     let counter = |name, help| described_counter(p, name, help);
-    let actions = ("events_actions_total", "Samples that a mapping rule matched, by what it does with them.");
+    let actions = ("events_actions_total", "Samples that a mapping rule matched, by the rule's action.");
     let [mapped, dropped] = described_counters(p, actions, "action", ["map", "drop"]);
     IngestCounters {
         lines: counter("lines_total", "Lines received, empty ones included."),
         lines_empty: counter("lines_empty_total", "Empty lines."),
-        lines_parsed: counter("lines_parsed_total", "Lines that held at least one sample, good or refused."),
-        events: counter("dogstatsd_events_total", "DogStatsD events received; they are counted and not kept."),
-        service_checks: counter("dogstatsd_service_checks_total", "DogStatsD service checks received; they are counted and not kept."),
-        samples: counter("samples_total", "Samples received, refused ones included."),
-        tags: counter("tags_total", "Samples that had at least one tag."),
-        tag_errors: counter("tag_errors_total", "Tags skipped because key or value is missing."),
-        unknown_fields: counter("unknown_fields_total", "Fields of a line skipped because their meaning is not known."),
+        lines_parsed: counter("lines_parsed_total", "Lines with at least one sample, recorded or rejected."),
+        events: counter("dogstatsd_events_total", "DogStatsD events received. They are counted and discarded."),
+        service_checks: counter("dogstatsd_service_checks_total", "DogStatsD service checks received. They are counted and discarded."),
+        samples: counter("samples_total", "Samples received, rejected ones included."),
+        tags: counter("tags_total", "Samples with at least one tag."),
+        tag_errors: counter("tag_errors_total", "Tags skipped because the key or the value is missing."),
+        unknown_fields: counter("unknown_fields_total", "Unknown fields of lines, which are skipped."),
         unmapped: counter("events_unmapped_total", "Samples that no mapping rule matched."),
         mapped,
         dropped,
-        labels_renamed: counter("labels_renamed_total", "Labels of new identities renamed to exported_* because their name is reserved."),
-        exemplars: counter("exemplars_total", "Exemplars kept, each in place of an older one."),
+        labels_renamed: counter(
+            "labels_renamed_total",
+            "Labels renamed to exported_* because their name is reserved, counted once for each new identity.",
+        ),
+        exemplars: counter("exemplars_total", "Exemplars kept. Each replaces the previous one of its bucket."),
         exemplars_refused: counter(
             "exemplars_refused_total",
-            "Exemplars not kept because their label is too long or too many series have some; their samples are recorded.",
+            "Exemplars rejected because their label is too long or too many series have exemplars. Their samples are recorded.",
         ),
-        bindings_cleared: counter(
-            "routes_cleared_total",
-            "Routes given up for new ones because a worker's table was full; series are not affected.",
-        ),
-        expired: counter("series_expired_total", "Series that went because nothing was sent to them for their ttl."),
+        bindings_cleared: counter("routes_cleared_total", "Bindings removed from a worker's full table. Series are not affected."),
+        expired: counter("series_expired_total", "Series that expired: no sample came for their ttl."),
         deleted: counter("series_deleted_total", "Series deleted on request."),
-        bindings: described_gauge(p, "routes", "Routes that all workers keep; a route is an identity as it was sent."),
+        bindings: described_gauge(p, "routes", "Bindings of all workers. A binding maps the bytes of a name, type and tags to a series."),
         errors: described_counters(
             p,
-            ("sample_errors_total", "Lines and samples refused by the grammar, by reason."),
+            ("sample_errors_total", "Lines and samples rejected by the grammar, by reason."),
             "reason",
             SampleError::ALL.map(SampleError::as_str),
         ),
         recorded: described_counters(
             p,
-            ("events_total", "Samples recorded, by what they became; a packed line holds several."),
+            ("events_total", "Samples recorded, by type. A packed line holds several samples."),
             "type",
             Recorded::ALL.map(Recorded::as_str),
         ),
         refused: described_counters(
             p,
-            ("events_error_total", "Well-formed samples refused, by reason."),
+            ("events_error_total", "Well-formed samples rejected, by reason."),
             "reason",
             Refusal::ALL.map(Refusal::as_str),
         ),

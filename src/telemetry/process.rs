@@ -1,14 +1,14 @@
-//! `process_*`: what /proc says of this process, in the standard names.
+//! `process_*`: the process metrics, from /proc, under their standard names.
 //!
-//! Reads files, knows nothing of the bridge. What cannot be read is left out, so a value is never NaN; other systems than
-//! Linux have no /proc and get no families.
+//! Knows nothing of the bridge. A value that cannot be read is left out, so no value is NaN. Systems other than
+//! Linux have no /proc, and no such families.
 
 use std::fs;
 use std::sync::{Arc, OnceLock};
 
 use super::self_family::{SelfFamily, SelfKind, SelfSeries, SelfValue};
 
-/// Names that belong to this module; refused from the wire.
+/// The names of the families. Samples with these names are rejected.
 pub(crate) const NAMES: [&str; 10] = [
     "process_cpu_seconds_total",
     "process_max_fds",
@@ -22,10 +22,10 @@ pub(crate) const NAMES: [&str; 10] = [
     "process_virtual_memory_max_bytes",
 ];
 
-/// Reads /proc/self: up to ten families of one sample each, sorted by name. Takes a few system calls, no lock.
+/// Reads /proc/self. Returns up to ten families of one series each, sorted by name. Takes a few system calls and no lock.
 ///
-/// As with Go's collector an unlimited address space is shown as 18446744073709551615, and the network's bytes are those of
-/// the process's network namespace, which the kernel does not count per process.
+/// As in Go's process collector, an unlimited address space is 18446744073709551615, and the bytes of the network are those of
+/// the network namespace, because the kernel does not count them by process.
 pub(crate) fn process_families() -> Vec<SelfFamily> {
     if !cfg!(target_os = "linux") {
         return Vec::new();
@@ -68,7 +68,7 @@ fn read(file: &str) -> Option<String> {
     fs::read_to_string(format!("/proc/self/{file}")).ok()
 }
 
-/// What is wanted of /proc/self/stat.
+/// The fields of /proc/self/stat that are read.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Stat {
     cpu_ticks: u64,
@@ -77,8 +77,8 @@ struct Stat {
     virtual_bytes: u64,
 }
 
-/// The second field is the program's name in parentheses and may itself hold spaces and parentheses, so the fields are
-/// counted from its last one: the first after it is field 3 of proc(5).
+/// The second field is the program's name in parentheses, and may contain spaces and parentheses. So the fields are
+/// counted from the last closing parenthesis, which field 3 of proc(5) follows.
 fn parse_stat(text: &str) -> Option<Stat> {
     let (_, rest) = text.rsplit_once(')')?;
     let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
@@ -92,7 +92,7 @@ fn parse_limit(text: &str, row: &str) -> Option<u64> {
     if soft == "unlimited" { Some(u64::MAX) } else { soft.parse().ok() }
 }
 
-/// From /proc/self/status and not from stat, whose figure is in pages and lags behind on many cores.
+/// From /proc/self/status. The figure in /proc/self/stat lags behind on many cores.
 fn parse_resident(text: &str) -> Option<u64> {
     let kib = text.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.split_ascii_whitespace().next()?;
     kib.parse::<u64>().ok()?.checked_mul(1024)
@@ -109,13 +109,13 @@ fn parse_octets(text: &str) -> Option<(u64, u64)> {
     Some((value("InOctets")?, value("OutOctets")?))
 }
 
-/// Less one for the descriptor that reads the directory.
+/// Without the descriptor that reads the directory.
 fn open_descriptors() -> Option<u64> {
     let entries = fs::read_dir("/proc/self/fd").ok()?.flatten().count() as u64;
     entries.checked_sub(1)
 }
 
-/// What does not change while the process lives.
+/// Values that do not change during the life of the process.
 struct Clock {
     per_second: f64,
     start_seconds: Option<f64>,
@@ -125,7 +125,7 @@ struct Clock {
 fn clock() -> &'static Clock {
     static CLOCK: OnceLock<Clock> = OnceLock::new();
     CLOCK.get_or_init(|| {
-        // The kernel shows ticks of 1/100 s on every architecture that Rust runs on; auxv is asked all the same.
+        // The kernel reports ticks of 1/100 s on all architectures that Rust supports; auxv has the true value.
         let per_second = fs::read("/proc/self/auxv").ok().and_then(|auxv| parse_auxv(&auxv, AT_CLKTCK)).unwrap_or(100) as f64;
         let boot = fs::read_to_string("/proc/stat").ok().and_then(|text| parse_boot_time(&text));
         let start = read("stat").and_then(|text| parse_stat(&text));
@@ -134,10 +134,11 @@ fn clock() -> &'static Clock {
     })
 }
 
-/// Key of the clock ticks per second in the auxiliary vector.
+/// The key of the clock ticks per second in the auxiliary vector.
 const AT_CLKTCK: usize = 17;
 
-/// One value of the auxiliary vector: pairs of native words, key then value. Zero counts as absent, so one may divide by it.
+/// One value of the auxiliary vector, which consists of pairs of native words, key and value. 0 counts as absent, because it is a
+/// divisor.
 fn parse_auxv(auxv: &[u8], wanted: usize) -> Option<usize> {
     const WORD: usize = size_of::<usize>();
     let (words, _) = auxv.as_chunks::<WORD>();

@@ -1,8 +1,8 @@
-//! The recorder behind the `metrics` facade, out of which every exposition reads typed families.
+//! The recorder behind the `metrics` facade. Each exposition reads typed families from it.
 //!
-//! metrics-exporter-prometheus names the families, escapes labels, keeps help texts and puts observations into buckets. It writes all of
-//! that as text, which costs more than a thousand series of senders. So the text of counters and gauges is read only after a new one was
-//! registered; their numbers are kept here and read as numbers. In that text the value of a series is the place of its number.
+//! metrics-exporter-prometheus checks names, escapes labels, keeps help texts and puts observations into buckets. It renders all
+//! of that as text, which costs more than a thousand series of senders. So the text of counters and gauges is parsed only after a
+//! new one was registered. Their values are kept here; in that text, the value of a series is the index of its value here.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Acquire;
@@ -16,7 +16,7 @@ use crate::lock::lock;
 
 /// The recorder of all self-metrics of one bridge.
 pub(super) struct SelfRecorder {
-    /// Counters and gauges: their names, labels and help; in the place of a value, the place of its number in `numbers`.
+    /// Counters and gauges: names, labels and help. The value of each is its index in `numbers`.
     names: PrometheusRecorder,
     histograms: PrometheusRecorder,
     numbers: Mutex<Numbers>,
@@ -38,14 +38,14 @@ struct Number {
     bits: Arc<AtomicU64>,
 }
 
-/// A family, and where its values are.
+/// A family with references to its values.
 struct FamilyLayout {
     head: Arc<SelfHead>,
     series: Vec<(Arc<str>, Arc<AtomicU64>)>,
 }
 
 impl SelfRecorder {
-    /// Without metrics. The buckets are those of the histogram of this name.
+    /// A recorder without metrics. The buckets are those of the histogram of this name.
     pub(super) fn new(histogram: &str, buckets: &[f64]) -> Self {
         let builder = || PrometheusBuilder::new();
         let histograms = builder().set_buckets_for_metric(Matcher::Full(histogram.to_owned()), buckets);
@@ -54,12 +54,12 @@ impl SelfRecorder {
         Self { names: builder().build_recorder(), histograms, numbers: Mutex::default() }
     }
 
-    /// Puts what histograms observed into their buckets.
+    /// Puts the observations of histograms into buckets.
     pub(super) fn run_upkeep(&self) {
         self.histograms.handle().run_upkeep();
     }
 
-    /// The sum of the counters of this name, of all those that `wanted` is true for.
+    /// The sum of all counters of this name for whose key `wanted` returns true.
     pub(super) fn sum(&self, name: &str, wanted: impl Fn(&Key) -> bool) -> u64 {
         let numbers = lock(&self.numbers);
         let counters = numbers.all.iter().filter(|number| number.kind == SelfKind::Counter && number.key.name() == name);
@@ -86,7 +86,7 @@ impl SelfRecorder {
         }))
     }
 
-    /// The number of the counter or gauge, made if it has none.
+    /// The value of the counter or gauge, which is created if it does not exist.
     fn number(&self, kind: SelfKind, key: &Key, metadata: &Metadata<'_>) -> Arc<AtomicU64> {
         let mut numbers = lock(&self.numbers);
         if let Some(known) = numbers.all.iter().find(|known| known.kind == kind && known.key == *key) {
@@ -104,7 +104,7 @@ impl SelfRecorder {
 }
 
 impl FamilyLayout {
-    /// The layout of a family that has places of numbers for values.
+    /// The layout of a family whose values are indices of `numbers`.
     fn of(family: SelfFamily, numbers: &[Number]) -> Self {
         let series = family.series.into_iter().filter_map(|SelfSeries { labels, value }| {
             let place = match value {

@@ -1,36 +1,32 @@
-//! What is known of the program itself, beyond what it receives and serves.
+//! Metrics of the program itself.
 
 use metrics::Counter;
 
 use super::described::described_counter;
 use crate::options::Prefix;
 
-/// The program that runs the bridge.
+/// Metrics of the program that runs the bridge.
 pub(crate) struct RuntimeMetrics {
-    /// Log messages that nobody took in time.
+    /// Log messages dropped because the reader of stderr was too slow.
     pub log_dropped: Counter,
     /// Paths of Unix sockets that were removed or replaced.
     pub socket_paths_lost: Counter,
-    /// Of these, those that lead to a socket of the bridge again.
+    /// Of these, paths that were restored.
     pub socket_paths_restored: Counter,
 }
 
 pub(super) fn runtime_metrics(p: Prefix) -> RuntimeMetrics {
     RuntimeMetrics {
-        log_dropped: described_counter(
-            p,
-            "log_messages_dropped_total",
-            "Log messages dropped because whoever reads stderr did not take them in time.",
-        ),
+        log_dropped: described_counter(p, "log_messages_dropped_total", "Log messages dropped because the reader of stderr was too slow."),
         socket_paths_lost: described_counter(
             p,
             "socket_paths_lost_total",
-            "Paths of Unix sockets that were removed or replaced while the bridge ran.",
+            "Paths of the bridge's Unix sockets that were removed or replaced.",
         ),
         socket_paths_restored: described_counter(
             p,
             "socket_paths_restored_total",
-            "Of these, paths that lead to a socket of the bridge again.",
+            "Paths of Unix sockets that the bridge restored after they were removed or replaced.",
         ),
     }
 }

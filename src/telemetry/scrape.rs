@@ -1,112 +1,112 @@
-//! Own metrics of pages served and of the connections that they go over.
+//! Metrics of scrapes and HTTP connections.
 
 use metrics::{Counter, Gauge, Histogram, describe_histogram, histogram};
 
-use super::described::{described_counter, described_counters, described_gauge};
+use super::described::{count_at, described_counter, described_counters, described_gauge};
 use crate::options::Prefix;
 
 /// Why an HTTP connection was cut, in the order of the web server's reasons.
 const CONNECTION_CUTS: [&str; 8] = ["idle", "header", "write", "response", "crowded", "header_too_large", "malformed", "flood"];
 
-/// Why a scrape did not get its page to the end.
+/// Why a scrape was not sent its whole exposition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ScrapeCut {
-    /// Others waited for its place, and its client was slow.
+    /// The client was slow, and other scrapes waited for its place.
     Crowded,
-    /// The page could not be completed.
+    /// The exposition could not be completed.
     Failed,
-    /// The client went away, or the program ended.
+    /// The client closed the connection, or the program ended.
     Left,
-    /// A limit of time of the connection was passed.
+    /// The connection exceeded a time limit.
     Slow,
-    /// The time was over that the scraper had said.
+    /// The timeout that the scraper had sent was over.
     Timeout,
 }
 
 impl ScrapeCut {
-    /// All, as the metric has them.
+    /// The label values, in the order of the enum.
     const NAMES: [&'static str; 5] = ["crowded", "failed", "left", "slow", "timeout"];
 }
 
-/// Counters of pages served.
+/// Metrics of scrapes and HTTP connections.
 pub(crate) struct Scrape {
-    /// Scrapes that were given a page.
+    /// Scrapes whose exposition was rendered completely.
     pub pages: Counter,
-    /// Of these, those that were given the page of another.
+    /// Of these, scrapes that were sent the exposition of another scrape.
     pub shared: Counter,
-    /// Pages refused because so many were being rendered.
+    /// Scrapes rejected because too many expositions were being rendered.
     pub busy: Counter,
     cut: [Counter; ScrapeCut::NAMES.len()],
     connections_cut: [Counter; CONNECTION_CUTS.len()],
-    /// Families left out of pages because their escaped name is another family's.
+    /// Families left out of an exposition because their escaped name is that of another family.
     pub families_left_out: Counter,
-    /// Seconds of rendering and compressing one page.
+    /// Seconds of rendering and compressing one exposition.
     pub seconds: Histogram,
-    /// Bytes of the last page before compression.
+    /// Bytes of the last exposition before compression.
     pub bytes: Gauge,
     /// HTTP connections open now.
     pub connections: Gauge,
-    /// HTTP connections whose request is awaited, or that wait for a place.
+    /// HTTP connections without a request yet, or that wait for a place.
     pub connections_waiting: Gauge,
-    /// HTTP connections refused because so many were open.
+    /// HTTP connections rejected because too many were open.
     pub connections_refused: Counter,
 }
 
 impl Scrape {
-    /// Counts a scrape that did not get its page to the end.
+    /// Counts a scrape that was not sent its whole exposition.
     pub(crate) fn cut(&self, why: ScrapeCut) {
-        if let Some(counter) = self.cut.get(why as usize) {
-            counter.increment(1);
-        }
+        count_at(&self.cut, why as usize);
     }
 
     /// Counts an HTTP connection that was cut.
     pub(crate) fn connection_cut(&self, why: usize) {
-        if let Some(counter) = self.connections_cut.get(why) {
-            counter.increment(1);
-        }
+        count_at(&self.connections_cut, why);
     }
 }
 
 pub(super) fn scrape(p: Prefix) -> Scrape {
     let seconds = format!("{}scrape_duration_seconds", p.as_str());
-    describe_histogram!(seconds.clone(), "Time to render and compress one page.");
+    describe_histogram!(seconds.clone(), "Time to render and compress one exposition.");
     Scrape {
-        pages: described_counter(p, "scrapes_total", "Scrapes for which a page was rendered to its end."),
-        shared: described_counter(p, "scrapes_shared_total", "Of these, scrapes that were sent the page of another one."),
+        pages: described_counter(p, "scrapes_total", "Scrapes whose exposition was rendered completely."),
+        shared: described_counter(
+            p,
+            "scrapes_shared_total",
+            "Scrapes that were sent the exposition rendered for another scrape. Part of scrapes_total.",
+        ),
         cut: described_counters(
             p,
-            ("scrapes_cut_total", "Scrapes that were not sent their page to the end, by reason."),
+            ("scrapes_cut_total", "Scrapes that were not sent their whole exposition, by reason."),
             "reason",
             ScrapeCut::NAMES,
         ),
-        busy: described_counter(p, "scrapes_refused_total", "Pages refused with 503 because so many were being rendered."),
+        busy: described_counter(p, "scrapes_refused_total", "Scrapes rejected with 503 because too many expositions were being rendered."),
         families_left_out: described_counter(
             p,
             "page_families_left_out_total",
-            "Families left out of pages because the escaping asked for gives them the name of another one.",
+            "Families left out of expositions because their escaped name is that of another family.",
         ),
         seconds: histogram!(seconds),
-        bytes: described_gauge(p, "scrape_page_bytes", "Size of the last page before compression."),
+        bytes: described_gauge(p, "scrape_page_bytes", "Size of the last exposition before compression."),
         connections_cut: described_counters(
             p,
             (
                 "http_connections_cut_total",
-                "HTTP connections cut by a limit of time or size, for what is no HTTP, or for a new one, by reason.",
+                "HTTP connections closed by the bridge, by reason: a limit, a malformed request, or a place for a new connection.",
             ),
             "reason",
             CONNECTION_CUTS,
         ),
-        connections: described_gauge(p, "http_connections_open", "HTTP connections whose request has come, open now."),
+        connections: described_gauge(p, "http_connections_open", "Open HTTP connections that have sent a request."),
         connections_waiting: described_gauge(
             p,
             "http_connections_waiting",
-            "HTTP connections whose first request is awaited, or that wait for one of the places of those open.",
+            "HTTP connections that have not sent a request yet, or that wait for a place.",
         ),
         connections_refused: described_counter(
             p,
             "http_connections_refused_total",
-            "HTTP connections closed unanswered because so many waited for a place.",
+            "HTTP connections closed without an answer because too many waited for a place.",
         ),
     }
 }

@@ -1,11 +1,11 @@
-//! One of the bridge's own families with its values, for every exposition format; and how it is read from the text of metrics-exporter-prometheus.
+//! A family of self-metrics with its values, for all exposition formats; and the parser of metrics-exporter-prometheus' text.
 
 use std::sync::Arc;
 
 /// A family of self-metrics with the values of one moment.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct SelfFamily {
-    /// What does not change from one exposition to the next.
+    /// The part that is the same in every exposition.
     pub head: Arc<SelfHead>,
     /// The series, sorted by labels.
     pub series: Vec<SelfSeries>,
@@ -36,7 +36,7 @@ pub(crate) enum SelfKind {
 /// One label set of a self-family, and its value.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct SelfSeries {
-    /// As in a text exposition, between the braces.
+    /// The text between the braces of a text exposition.
     pub labels: Arc<str>,
     /// The value.
     pub value: SelfValue,
@@ -45,7 +45,7 @@ pub(crate) struct SelfSeries {
 /// The value of a series.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum SelfValue {
-    /// A whole number, which text shows with all its digits.
+    /// A whole number, of which a text exposition shows all digits.
     Count(u64),
     /// Any finite number.
     Number(f64),
@@ -104,8 +104,8 @@ impl SelfFamily {
     }
 }
 
-/// Reads the text exposition of metrics-exporter-prometheus, whose order of families and label sets changes with each rendering.
-/// The families and their series are sorted.
+/// Parses the text of metrics-exporter-prometheus, whose order of families and label sets changes with each rendering.
+/// The returned families and their series are sorted.
 pub(super) fn parse_families(text: &str) -> Vec<SelfFamily> {
     let mut families: Vec<SelfFamily> = Vec::new();
     let mut help = ("", "");
@@ -145,7 +145,7 @@ impl<'t> SelfLine<'t> {
         Some(Self { suffix: full.strip_prefix(name)?, labels, value })
     }
 
-    /// Returns false if it has no value that the family's type allows.
+    /// Returns false if the value does not fit the type of the family.
     fn add_to(&self, family: &mut SelfFamily) -> bool {
         let value = match family.head.kind {
             SelfKind::Counter => self.value.parse().ok().map(SelfValue::Count),
@@ -156,7 +156,7 @@ impl<'t> SelfLine<'t> {
         value.map(|value| family.series.push(SelfSeries { labels, value })).is_some()
     }
 
-    /// The lines of one label set stand together, buckets in ascending order.
+    /// The lines of one label set are adjacent, and the buckets in ascending order.
     fn add_to_histogram(&self, family: &mut SelfFamily) -> Option<()> {
         let (labels, bound) = if self.suffix == "_bucket" { without_bound(self.labels)? } else { (self.labels, f64::NAN) };
         if family.series.last().is_none_or(|last| *last.labels != *labels) {
@@ -167,7 +167,7 @@ impl<'t> SelfLine<'t> {
         match self.suffix {
             "_bucket" => buckets.push((bound, self.value.parse().ok()?)),
             "_sum" => *sum = self.value.parse().ok()?,
-            // The count is that of the last bucket.
+            // `_count`: the last bucket has the same value.
             _ => {}
         }
         Some(())

@@ -1,11 +1,11 @@
-//! What is known of snapshots.
+//! Metrics of snapshots.
 
 use metrics::{Counter, Gauge};
 
 use super::described::{described_counters, described_gauge};
 use crate::options::Prefix;
 
-/// Snapshots of the state file, and what was taken up from one at start.
+/// Snapshots of the state file, and the restore at start.
 pub(crate) struct StateMetrics {
     /// Snapshots written.
     pub written: Counter,
@@ -19,7 +19,7 @@ pub(crate) struct StateMetrics {
     pub time: Gauge,
     /// Series restored at start, folded ones included.
     pub restored: Gauge,
-    /// Series not restored at start for a limit or a conflict.
+    /// Series not restored at start because of a limit or a conflict.
     pub refused: Gauge,
 }
 
@@ -30,10 +30,10 @@ pub(super) fn state_metrics(p: Prefix) -> StateMetrics {
     StateMetrics {
         written,
         failed,
-        seconds: gauge("state_snapshot_seconds", "Time that the last snapshot took."),
+        seconds: gauge("state_snapshot_seconds", "Duration of the last snapshot."),
         bytes: gauge("state_snapshot_bytes", "Size of the last snapshot."),
-        time: gauge("state_snapshot_timestamp_seconds", "When the last snapshot was written."),
-        restored: gauge("state_restored_series", "Series taken up from the state file at start, folded ones included."),
-        refused: gauge("state_refused_series", "Series of the state file that were not taken up for a limit or a conflict."),
+        time: gauge("state_snapshot_timestamp_seconds", "Time of the last snapshot."),
+        restored: gauge("state_restored_series", "Series restored from the state file at start, folded ones included."),
+        refused: gauge("state_refused_series", "Series of the state file rejected at start because of a limit or a conflict."),
     }
 }

@@ -1,42 +1,42 @@
-//! What a worker counts between two flushes: plain numbers, no atomics.
+//! The counts of a worker between two flushes: plain numbers, no atomics.
 
 use crate::ingest::protocol::SampleError;
 
-/// Counts of one batch. [`Telemetry::flush`](super::Telemetry::flush) adds them to the own metrics.
+/// Counts of one batch. [`Telemetry::flush`](super::Telemetry::flush) adds them to the self-metrics.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Tally {
     /// Lines, empty ones included.
     pub lines: u64,
     /// Empty lines.
     pub lines_empty: u64,
-    /// Lines that held at least one sample.
+    /// Lines with at least one sample.
     pub lines_parsed: u64,
     /// DogStatsD events.
     pub events: u64,
     /// DogStatsD service checks.
     pub service_checks: u64,
-    /// Samples, refused ones included.
+    /// Samples, rejected ones included.
     pub samples: u64,
-    /// Samples by what their binding says: those that a rule mapped at the odd places, those with tags at 2 and 3. One count for a
-    /// sample, where three are shown.
+    /// Samples by their binding. Mapped samples are counted at 1 and 3, samples with tags at 2 and 3: one increment for a
+    /// sample gives three metrics.
     pub bound: [u64; 4],
     /// Tags skipped.
     pub tag_errors: u64,
     /// Fields skipped.
     pub unknown_fields: u64,
-    /// Mapped ones that a rule dropped: they do not count as mapped.
+    /// Samples that a rule dropped. They do not count as mapped.
     pub dropped: u64,
-    /// Unmapped ones whose line was refused: they do not count as unmapped.
+    /// Unmapped samples whose line was rejected. They do not count as unmapped.
     pub unbound: u64,
     /// Labels renamed to `exported_*`.
     pub labels_renamed: u64,
     /// Exemplars kept.
     pub exemplars: u64,
-    /// Exemplars not kept: the label too long, or too many series that have some.
+    /// Exemplars rejected: the label is too long, or too many series have exemplars.
     pub exemplars_refused: u64,
-    /// Bindings that came, less those that went.
+    /// Bindings added, minus bindings removed.
     pub bindings: i64,
-    /// Bindings given up for new ones because the table was full.
+    /// Bindings removed because the table was full.
     pub bindings_cleared: u64,
     /// By [`SampleError`].
     pub errors: [u64; SampleError::ALL.len()],
@@ -53,20 +53,20 @@ impl Tally {
         unmapped + mapped
     }
 
-    /// Samples that a rule mapped, and did not drop.
+    /// Samples that a rule matched and did not drop.
     pub(crate) fn mapped(&self) -> u64 {
         let [_, untagged, _, tagged] = self.bound;
         (untagged + tagged).saturating_sub(self.dropped)
     }
 
-    /// Samples that no rule matched, and whose lines were not refused.
+    /// Samples that no rule matched and whose line was not rejected.
     pub(crate) fn unmapped(&self) -> u64 {
         let [untagged, _, tagged, _] = self.bound;
         (untagged + tagged).saturating_sub(self.unbound)
     }
 }
 
-/// What a recorded sample became. The names are those of statsd_exporter's label `type`.
+/// The type of a recorded sample. The names are those of statsd_exporter's label `type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Recorded {
     /// Added to a counter.
@@ -94,45 +94,45 @@ impl Recorded {
     }
 }
 
-/// Why a well-formed sample is refused. The names are values of the label `reason`.
+/// Why a well-formed sample is rejected. The names are the values of the label `reason`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Refusal {
-    /// A counter never goes down.
+    /// The value of a counter is negative.
     NegativeCounter,
-    /// Nothing is left of the name.
+    /// The name is empty, or no character of it is allowed.
     EmptyName,
-    /// The name belongs to a metric of the bridge itself.
+    /// The name belongs to the self-metrics.
     OwnName,
-    /// Prometheus writes a metric of this name itself.
+    /// Prometheus generates a metric of this name.
     PrometheusName,
-    /// The family has another type, or its lines would be mistaken for those of another family.
+    /// The family has another type, or a line of it would have the name of another family.
     Conflict,
-    /// The value would have become infinite.
+    /// The value of the series would become infinite.
     ValueOverflow,
-    /// One sample would have added more than the limit.
+    /// One sample would add more than the limit.
     ValueTooLarge,
     /// The name is longer than the limit.
     NameTooLong,
     /// The tags are longer than the limit.
     TagsTooLong,
-    /// More tags than the limit.
+    /// The sample has more tags than the limit.
     TooManyTags,
-    /// A new family, and there are as many as the limit.
+    /// The family is new, and the limit of families is reached.
     FamilyLimit,
-    /// A new gauge, or where all are to be rejected, and there are as many series as the limit.
+    /// The series is new and cannot be folded, and the limit of series is reached.
     SeriesLimit,
-    /// A new gauge in a family that has as many series as the limit.
+    /// The series is new and cannot be folded, and the family has reached its limit of series.
     FamilySeriesLimit,
-    /// A new gauge with a new value of a label that has as many values as the limit.
+    /// The series is new and cannot be folded, and a label has reached its limit of values.
     LabelValueLimit,
-    /// A new gauge with a new label in a family that has as many labels as the limit.
+    /// The series is new and cannot be folded, and the family has reached its limit of labels.
     FamilyLabelLimit,
-    /// A new gauge or a new family's first series, and series take as many bytes as the limit.
+    /// The series is new and cannot be folded, and the series have reached the limit of bytes.
     SeriesBytesLimit,
 }
 
 impl Refusal {
-    /// Why a sample is refused that would add `amount`, which is above the limit.
+    /// The reason for a sample that would add `amount`, which exceeds the limit.
     pub(crate) fn of_large(amount: f64) -> Self {
         if amount.is_finite() { Self::ValueTooLarge } else { Self::ValueOverflow }
     }

@@ -1,46 +1,46 @@
-//! What is counted of datagrams and connections, and of the relay.
+//! Metrics of datagrams, connections and the relay.
 
 use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge};
 
 use super::described::{described_counter, described_gauge};
 use crate::options::Prefix;
 
-/// Counters of datagrams and connections.
+/// Metrics of datagrams and connections.
 pub(crate) struct Transport {
     /// UDP datagrams received.
     pub udp_packets: Counter,
     /// UDP datagrams that were longer than the receive buffer.
     pub udp_truncated: Counter,
-    /// Errors of a UDP receive call.
+    /// Errors of UDP receive calls.
     pub udp_errors: Counter,
-    /// Datagrams left when the time to drain was over.
+    /// Datagrams not read before the time to drain was over.
     pub undrained_packets: Counter,
     /// Unix datagrams received.
     pub unixgram_packets: Counter,
     /// Unix datagrams that were longer than the limit.
     pub unixgram_truncated: Counter,
-    /// Errors of a receive call of the Unix datagram socket.
+    /// Errors of receive calls of the Unix datagram socket.
     pub unixgram_errors: Counter,
     /// TCP connections accepted.
     pub tcp_connections: Counter,
-    /// TCP connections that ended by an error.
+    /// TCP connections that ended with an error.
     pub tcp_connection_errors: Counter,
-    /// TCP connections refused because so many were open.
+    /// TCP connections rejected because too many were open.
     pub tcp_connections_refused: Counter,
-    /// TCP connections closed for a new one because so many were open.
+    /// TCP connections evicted because too many were open.
     pub tcp_connections_evicted: Counter,
-    /// TCP connections closed after being silent for too long.
+    /// TCP connections closed because they were idle for too long.
     pub tcp_idle_closed: Counter,
     /// TCP connections open now.
     pub tcp_open: Gauge,
-    /// Lines that were longer than the limit and arrived over TCP.
+    /// Lines over TCP that were longer than the limit.
     pub tcp_too_long_lines: Counter,
 }
 
 /// Counters of a relay, by its target.
 #[derive(Clone)]
 pub(crate) struct RelayCounters {
-    /// Lines given to the target.
+    /// Lines sent to the target.
     pub lines: Counter,
     /// Datagrams sent to the target.
     pub packets: Counter,
@@ -54,7 +54,7 @@ pub(super) fn transport(p: Prefix) -> Transport {
     let counter = |name, help| described_counter(p, name, help);
     describe_gauge!(
         format!("{}udp_receive_buffer_bytes", p.as_str()),
-        "Receive buffer that the kernel granted to a UDP socket, as it counts it (twice what was asked for)."
+        "Receive buffer that the kernel granted to a UDP socket. The kernel doubles the requested size."
     );
     describe_counter!(
         format!("{}udp_kernel_drops_total", p.as_str()),
@@ -62,28 +62,25 @@ pub(super) fn transport(p: Prefix) -> Transport {
     );
     Transport {
         udp_packets: counter("udp_packets_total", "UDP datagrams received."),
-        udp_truncated: counter("udp_truncated_packets_total", "UDP datagrams cut at the size limit; their last line is refused."),
-        udp_errors: counter("udp_receive_errors_total", "Errors of a UDP receive call."),
-        undrained_packets: counter("undrained_packets_total", "Datagrams not taken at the end because the time to drain was over."),
+        udp_truncated: counter("udp_truncated_packets_total", "UDP datagrams cut at the size limit. Their last line is rejected."),
+        udp_errors: counter("udp_receive_errors_total", "Errors of UDP receive calls."),
+        undrained_packets: counter("undrained_packets_total", "Datagrams not read at shutdown before the time to drain was over."),
         unixgram_packets: counter("unixgram_packets_total", "Unix datagrams received."),
         unixgram_truncated: counter(
             "unixgram_truncated_packets_total",
-            "Unix datagrams cut at the size limit; their last line is rejected.",
+            "Unix datagrams cut at the size limit. Their last line is rejected.",
         ),
-        unixgram_errors: counter("unixgram_receive_errors_total", "Errors of a receive call of the Unix datagram socket."),
+        unixgram_errors: counter("unixgram_receive_errors_total", "Errors of receive calls of the Unix datagram socket."),
         tcp_connections: counter("tcp_connections_total", "TCP connections accepted."),
-        tcp_connection_errors: counter("tcp_connection_errors_total", "TCP connections that ended by an error."),
-        tcp_connections_refused: counter("tcp_connections_refused_total", "TCP connections closed at once because so many were open."),
+        tcp_connection_errors: counter("tcp_connection_errors_total", "TCP connections that ended with an error."),
+        tcp_connections_refused: counter("tcp_connections_refused_total", "TCP connections rejected because too many were open."),
         tcp_connections_evicted: counter(
             "tcp_connections_evicted_total",
-            "TCP connections closed for a new one because so many were open: the longest silent ones of the address that holds most.",
+            "TCP connections evicted for a new one because too many were open: the longest idle one of the address with most connections.",
         ),
-        tcp_idle_closed: counter("tcp_idle_closed_total", "TCP connections closed after a silence longer than the limit."),
+        tcp_idle_closed: counter("tcp_idle_closed_total", "TCP connections closed because they were idle for longer than the limit."),
         tcp_open: described_gauge(p, "tcp_connections_open", "TCP connections open now."),
-        tcp_too_long_lines: counter(
-            "tcp_too_long_lines_total",
-            "Lines over TCP that were skipped because they were longer than the limit.",
-        ),
+        tcp_too_long_lines: counter("tcp_too_long_lines_total", "Lines over TCP skipped because they were longer than the limit."),
     }
 }
 
@@ -94,12 +91,12 @@ pub(super) fn relay_counters(p: Prefix, target: &str) -> RelayCounters {
         counter!(full, "target" => target.to_owned())
     };
     RelayCounters {
-        lines: counter(
-            "relay_lines_relayed_total",
-            "Lines sent to the relay's target, as far as its machine has not said that nobody takes them.",
-        ),
+        lines: counter("relay_lines_relayed_total", "Lines sent to the relay's target and not reported as undeliverable by its host."),
         packets: counter("relay_packets_total", "Datagrams sent to the relay's target."),
-        long_lines: counter("relay_long_lines_total", "Lines longer than a datagram of the relay, not relayed."),
-        lost_lines: counter("relay_lines_lost_total", "Lines not relayed because sending failed, or nobody took them."),
+        long_lines: counter("relay_long_lines_total", "Lines not relayed because they are longer than a datagram of the relay."),
+        lost_lines: counter(
+            "relay_lines_lost_total",
+            "Lines lost because sending failed or the target's host reported them as undeliverable.",
+        ),
     }
 }

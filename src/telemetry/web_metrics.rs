@@ -1,62 +1,58 @@
-//! Metrics of who may read: TLS, basic authentication, the limits of requests and networks.
+//! Metrics of the web server's access control: TLS, basic authentication, limits of requests and networks.
 
 use metrics::{Counter, Gauge};
 
-use super::described::{described_counter, described_counters, described_gauge};
+use super::described::{count_at, described_counter, described_counters, described_gauge};
 use crate::options::Prefix;
 
-/// Counters of connections and requests that were not let in, and of the web configuration file.
+/// Counters of rejected connections and requests, and metrics of the web configuration file.
 pub(crate) struct WebMetrics {
     /// TLS handshakes that failed, by reason.
     pub handshake_errors: [Counter; HandshakeError::ALL.len()],
     /// Requests answered 401.
     pub unauthorized: Counter,
-    /// Requests answered 503 because so many passwords were being checked.
+    /// Requests answered 503 because too many passwords were being checked.
     pub passwords_refused: Counter,
     requests_rejected: [Counter; RequestRejection::ALL.len()],
     /// Requests answered 429.
     pub rate_limited: Counter,
-    /// Connections closed because of where they come from.
+    /// Connections closed because their network is not allowed.
     pub denied: Counter,
-    /// Readings of the web configuration file that put it in force.
+    /// Successful reloads of the web configuration file.
     pub reloads_good: Counter,
-    /// Readings refused for a mistake.
+    /// Reloads rejected because of an error in the file.
     pub reloads_bad: Counter,
-    /// 1 if the last reading was good.
+    /// 1 if the last reload was successful.
     pub last_was_good: Gauge,
 }
 
 impl WebMetrics {
     /// Counts a rejected request.
     pub(crate) fn request_rejected(&self, why: RequestRejection) {
-        if let Some(counter) = self.requests_rejected.get(why as usize) {
-            counter.increment(1);
-        }
+        count_at(&self.requests_rejected, why as usize);
     }
 
     /// Counts a failed handshake.
     pub(crate) fn handshake_error(&self, error: HandshakeError) {
-        if let Some(counter) = self.handshake_errors.get(error as usize) {
-            counter.increment(1);
-        }
+        count_at(&self.handshake_errors, error as usize);
     }
 }
 
-/// Why a request was rejected that others are answered.
+/// Why a request was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RequestRejection {
-    /// 503: too many requests wait for what takes long.
+    /// 503: too many requests wait for a slow part of the API.
     ApiBusy,
-    /// 408: its body came too slowly.
+    /// 408: the body came too slowly.
     SlowBody,
-    /// 403: it would change something, and a page of another site may have sent it.
+    /// 403: the request would change something and may come from the page of another site.
     CrossSite,
-    /// 403: it names a host that is not the bridge's.
+    /// 403: the request names a host that is not the bridge's.
     ForeignHost,
 }
 
 impl RequestRejection {
-    /// Every one, in the order of the enum.
+    /// All of them, in the order of the enum.
     pub(crate) const ALL: [Self; 4] = [Self::ApiBusy, Self::SlowBody, Self::CrossSite, Self::ForeignHost];
 
     /// The label value.
@@ -73,28 +69,28 @@ impl RequestRejection {
 /// Why a TLS handshake failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum HandshakeError {
-    /// It took too long.
+    /// The handshake took too long.
     Timeout,
-    /// The client went away.
+    /// The client closed the connection.
     Closed,
     /// The client does not speak TLS.
     NotTls,
-    /// No version, cipher suite, curve or protocol that both sides do.
+    /// Client and bridge have no version, cipher suite, curve or protocol in common.
     Incompatible,
-    /// The client showed no certificate where one is needed.
+    /// The client sent no certificate although one is required.
     NoCertificate,
-    /// The client's certificate is expired, of an unknown issuer, or otherwise not good.
+    /// The client's certificate is expired, of an unknown issuer, or otherwise invalid.
     BadCertificate,
-    /// The client's certificate has none of the names that are allowed.
+    /// The client's certificate has no allowed name.
     NotAllowed,
-    /// The client does not accept the bridge's certificate, or gave up for another reason that it told.
+    /// The client sent an alert, for example because it rejects the bridge's certificate.
     Alert,
     /// Anything else.
     Other,
 }
 
 impl HandshakeError {
-    /// Every one, in the order of the enum.
+    /// All of them, in the order of the enum.
     pub(crate) const ALL: [Self; 9] = [
         Self::Timeout,
         Self::Closed,
@@ -126,32 +122,36 @@ impl HandshakeError {
 pub(super) fn web_metrics(p: Prefix) -> WebMetrics {
     let counter = |name, help| described_counter(p, name, help);
     let handshakes = ("tls_handshake_errors_total", "TLS handshakes that failed, by reason.");
-    let reloads = ("web_config_reloads_total", "Readings of a changed web configuration file, by outcome; the start is none.");
+    let reloads =
+        ("web_config_reloads_total", "Reloads of the web configuration file after a change, by outcome. The start does not count.");
     let [reloads_good, reloads_bad] = described_counters(p, reloads, "outcome", ["success", "failure"]);
     WebMetrics {
         handshake_errors: described_counters(p, handshakes, "reason", HandshakeError::ALL.map(HandshakeError::as_str)),
-        unauthorized: counter("http_unauthorized_total", "Requests answered 401: no user, an unknown one, or a wrong password."),
+        unauthorized: counter(
+            "http_unauthorized_total",
+            "Requests answered with 401: the user is missing or unknown, or the password is wrong.",
+        ),
         passwords_refused: counter(
             "http_password_checks_refused_total",
-            "Requests answered 503 because so many passwords were being checked.",
+            "Requests answered with 503 because too many passwords were being checked.",
         ),
         requests_rejected: described_counters(
             p,
-            ("http_requests_rejected_total", "Requests that were not answered as they might have been, by reason."),
+            ("http_requests_rejected_total", "Requests rejected, by reason."),
             "reason",
             RequestRejection::ALL.map(RequestRejection::as_str),
         ),
-        rate_limited: counter("http_rate_limited_total", "Requests answered 429 because of rate_limit."),
+        rate_limited: counter("http_rate_limited_total", "Requests answered with 429 because of rate_limit."),
         denied: counter(
             "http_connections_denied_total",
-            "HTTP connections closed at once because --web.allow-from does not name their network.",
+            "HTTP connections closed because --web.allow-from does not include their network.",
         ),
         reloads_good,
         reloads_bad,
         last_was_good: described_gauge(
             p,
             "web_config_last_reload_successful",
-            "1 if the last reading of the web configuration file was good, or there is none.",
+            "1 if the last reload of the web configuration file was successful, or there is no such file.",
         ),
     }
 }

@@ -19,7 +19,7 @@ MUTANTS = [
     ("a counter ignores the sample rate", "src/ingest/recording.rs", "let amount = number * sample.weight;", "let amount = number;"),
     ("a signed value sets a gauge", "src/ingest/recording.rs", "change_of_gauge(sample, number, binding.signed_sets)", "change_of_gauge(sample, number, true)"),
     ("a series that comes back begins at 0", "src/registry/members.rs", "budget.grace.take(request.name, kind, labels.text())", "budget.grace.take(request.name, kind, labels.text()).filter(|_| false)"),
-    ("deletion leaves what is in its grace period", "src/registry/grace.rs", "entry.remove();\n                kept.bytes -=", "kept.bytes -="),
+    ("deletion leaves what is in its grace period", "src/registry/grace.rs", "kept.bytes -= entry.remove().0.bytes;\n            }\n            is_here", "drop(entry);\n            }\n            is_here"),
     ("counters go on from their values after a crash", "src/registry/saved.rs", "let from_zero = rules.sums_from_zero && kind.accumulates();", "let from_zero = false;"),
     ("the time of the last sample is lost over a restart", "src/registry/saved.rs", "Timestamp::from_millis(self.last_ms.min(now.as_millis()))", "now"),
     ("h_count may stand beside the histogram h", "src/registry/families.rs", "taken_by_new.or_else(|| {", "taken_by_new.filter(|_| false).or_else(|| {"),

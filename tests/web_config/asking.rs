@@ -45,6 +45,7 @@ fn top_asks_over_tls_with_a_certificate_and_a_password() {
         (vec!["--ca-file", "/no/such/file"], "/no/such/file cannot be used"),
         ([&trust[..], &["--cert-file", &certificate, "--key-file", &ca]].concat(), "ca.crt cannot be used"),
         (vec!["--insecure", "--user", "ann", "--password-file", "/no/such/file"], "/no/such/file: No such file"),
+        (vec!["--insecure", "--user", "ann", "--password-file", "/dev/null"], "/dev/null: the file is empty"),
     ] {
         let (code, output) = top(&url, &args);
         assert!(code == Some(1) && output.contains(says), "{args:?}: {code:?} {output}");

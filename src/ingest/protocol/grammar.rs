@@ -139,6 +139,7 @@ fn value(input: &[u8]) -> IResult<&[u8], RawValue<'_>, ()> {
     if let Ok((rest, number)) = number(input)
         && let [b'|', after @ ..] = rest
     {
+        debug_assert!(rest.len() <= input.len(), "the rest is a suffix");
         let text = input.get(..input.len() - rest.len()).unwrap_or_default();
         return Ok((after, RawValue { text, number: Some(number) }));
     }

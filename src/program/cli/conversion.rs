@@ -172,7 +172,7 @@ fn web_options(args: &Args) -> Result<web::WebOptions, WrongValue> {
         max_connections: args.web.max_connections,
         lobby_connections: args.web.max_waiting_connections,
         max_renders: args.web.max_renders,
-        max_pages: args.web.max_pages,
+        max_transfers: args.web.max_pages,
         write_timeout: args.web.write_timeout,
         idle_timeout: args.web.idle_timeout,
         drain_timeout: args.program.shutdown_drain,

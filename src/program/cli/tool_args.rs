@@ -75,7 +75,7 @@ pub struct Replay {
     pub options: Options,
     /// The format of the output.
     pub format: AnswerFormat,
-    /// Show the own metrics, too.
+    /// Include self-metrics.
     pub own: bool,
     /// Show all differences and all unmapped names.
     pub all: bool,
@@ -136,11 +136,11 @@ struct ExplainArgs {
 ///
 /// The exposition is written to stdout. Totals and unmapped names are written to stderr.
 ///
-/// Exit code 0: success; 1: a file is unusable; 3: --against finds a difference.
+/// Exit code 0: success; 1: a file is unusable, or the output cannot be written; 3: --against finds a difference.
 #[derive(Debug, Parser)]
 #[command(name = "statsd-bridge replay", bin_name = "statsd-bridge replay", max_term_width = 120)]
 struct ReplayArgs {
-    /// Files of lines, or network captures (pcap, pcapng); - is stdin.
+    /// Files of lines, or network captures (pcap, pcapng); - for stdin.
     ///
     /// The UDP datagrams of a network capture are read.
     #[arg(value_name = "CAPTURE", required = true)]
@@ -159,7 +159,7 @@ struct ReplayArgs {
     /// Show all differences and all unmapped names, not only the first 20.
     #[arg(long)]
     all: bool,
-    /// Only read datagrams to this UDP port of a network capture.
+    /// UDP port of the datagrams to read from a network capture.
     #[arg(long, value_name = "PORT")]
     port: Option<u16>,
     /// Format of the output.
@@ -167,7 +167,7 @@ struct ReplayArgs {
     format: AnswerFormat,
 }
 
-/// Show the built-in presets.
+/// List or print the built-in presets.
 #[derive(Debug, Parser)]
 #[command(name = "statsd-bridge preset", bin_name = "statsd-bridge preset", max_term_width = 120)]
 enum PresetArgs {

@@ -62,6 +62,13 @@ async fn it_runs_on_port_0_until_shutdown() {
 }
 
 #[test]
+fn without_an_http_address_there_is_nothing_to_scrape() {
+    let arguments = ["statsd-bridge", "--statsd.listen-udp=127.0.0.1:0", "--statsd.listen-tcp=", "--web.listen-address="];
+    let Ok(Invocation::Run(settings)) = cli::parse(arguments.map(OsString::from)) else { panic!("valid flags") };
+    assert_eq!(Sockets::bind(&settings).unwrap().scrape_url("/metrics"), None);
+}
+
+#[test]
 fn errors_have_their_exit_codes() {
     let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
     let taken = format!("--statsd.listen-udp={}", taken.local_addr().unwrap());

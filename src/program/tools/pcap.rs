@@ -138,8 +138,8 @@ impl CaptureReader<'_> {
     }
 
     fn block(&self, kind: u32, links: &mut Vec<u32>, each: &mut dyn FnMut(Packet<'_>)) -> io::Result<()> {
-        let body = &self.buffer;
-        let body_end = body.len().saturating_sub(4);
+        // The buffer ends with the repeated length of the block.
+        let (body, _) = self.buffer.split_last_chunk::<4>().ok_or_else(too_short)?;
         match kind {
             1 if links.len() < INTERFACES_MAX => links.push(u32::from(self.u16_of(body, 0)?)),
             1 => return Err(invalid("a section has too many interfaces")),
@@ -147,7 +147,7 @@ impl CaptureReader<'_> {
             6 => {
                 let interface = self.u32_of(body, 0)? as usize;
                 let (held, whole) = (self.u32_of(body, 12)? as usize, self.u32_of(body, 16)? as usize);
-                let bytes = held.checked_add(20).filter(|end| *end <= body_end).and_then(|end| body.get(20..end));
+                let bytes = body.get(20..).and_then(|rest| rest.get(..held));
                 let bytes = bytes.ok_or_else(|| invalid("a packet is longer than its block: the file is damaged"))?;
                 let link = *links.get(interface).ok_or_else(unknown_interface)?;
                 each(Packet { link, bytes, is_cut: whole > held });
@@ -155,7 +155,7 @@ impl CaptureReader<'_> {
             // Simple packet block: the length of the packet, and its captured part.
             3 => {
                 let whole = self.u32_of(body, 0)? as usize;
-                let captured = body.get(4..body_end).ok_or_else(too_short)?;
+                let captured = body.get(4..).ok_or_else(too_short)?;
                 let bytes = captured.split_at_checked(whole).map_or(captured, |(bytes, _)| bytes);
                 let link = *links.first().ok_or_else(unknown_interface)?;
                 each(Packet { link, bytes, is_cut: whole > bytes.len() });
@@ -247,5 +247,13 @@ mod tests {
         let mut file = classic(true, &[(b"abc", 3)]);
         file[32..36].copy_from_slice(&u32::MAX.to_le_bytes());
         assert_eq!(read(&file).0.expect_err("too long").kind(), io::ErrorKind::InvalidData);
+        let section = block(0x0a0d_0d0a, &[0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255]);
+        let simple = block(3, &[&3_u32.to_le_bytes()[..], b"abc"].concat());
+        for (bytes, why) in [
+            ([&section[..], &simple].concat(), "a packet has an unknown interface: the file is damaged"),
+            ([&section[..], &block(1, &[])].concat(), "a block is shorter than its header: the file is damaged"),
+        ] {
+            assert_eq!(read(&bytes).0.map_err(|error| error.to_string()), Err(why.to_owned()));
+        }
     }
 }

@@ -37,7 +37,7 @@ pub struct WebOptions {
     /// Threads that render and compress expositions concurrently; at least 1. Default: 2.
     pub max_renders: usize,
     /// Expositions sent concurrently; at least 1. Each is rendered as fast as its client reads it. Default: 8.
-    pub max_pages: usize,
+    pub max_transfers: usize,
     /// How long a scrape or an API request waits to be admitted before the server answers 503. Default: 5 s.
     pub turn_timeout: Duration,
     /// Time from the first byte of a request to the end of its headers, and for a TLS handshake. Default: 10 s.
@@ -71,7 +71,7 @@ impl Default for WebOptions {
             max_connections: 256,
             lobby_connections: 2048,
             max_renders: 2,
-            max_pages: 8,
+            max_transfers: 8,
             turn_timeout: Duration::from_secs(5),
             header_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(120),

@@ -35,7 +35,7 @@ impl WebState {
             gate: Arc::new(Gate::open()),
             open: Arc::new(OpenConnections::new(options.max_connections, options.lobby_connections)),
             handshakes: HandshakeTurns::default(),
-            scrapes: Arc::new(ScrapeQueue::new(options.max_pages, options.max_renders)),
+            scrapes: Arc::new(ScrapeQueue::new(options.max_transfers, options.max_renders)),
             memory: Arc::default(),
             reports: ReportSlots::new(options.max_connections),
             clock,

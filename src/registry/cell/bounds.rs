@@ -1,54 +1,54 @@
-//! What all cells of a family of histograms share: the bounds of classic buckets, and how native ones are kept.
+//! The part that all cells of a histogram family share: the bounds of classic buckets, and the options of native buckets.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 use crate::options::NativeOptions;
 
-/// Ascending finite upper bounds, behind a pointer of one word: a binding that leads to a histogram then fits a cache line.
+/// Ascending finite upper bounds. The pointer to them is one word, so that a binding of a histogram fits a cache line.
 ///
-/// Beside them, whether cells are to keep native buckets too: they cost memory, so they may begin only when somebody asks.
+/// Also says whether cells keep native buckets. These cost memory, so they may start only when a scraper asks for them.
 #[derive(Debug)]
 pub struct Bounds {
     bounds: Box<[f64]>,
-    /// `None`: never.
+    /// `None` if cells never have native buckets.
     native: Option<NativeOptions>,
-    /// Only ever goes up.
+    /// Never becomes false again.
     is_native_wanted: AtomicBool,
-    /// For cells without native buckets, whatever is wanted: made where memory is short.
+    /// The same bounds for cells that stay without native buckets, because memory is short.
     classic_only: OnceLock<Arc<Self>>,
 }
 
 impl Bounds {
-    /// These bounds, for all cells of a family; with `native`, native buckets once they are wanted.
+    /// Bounds for all cells of a family. With `native`, cells have native buckets once they are wanted.
     pub fn shared(bounds: &[f64], native: Option<NativeOptions>) -> Arc<Self> {
         let (bounds, is_native_wanted, classic_only) = (bounds.into(), AtomicBool::new(false), OnceLock::new());
         Arc::new(Self { bounds, native, is_native_wanted, classic_only })
     }
 
-    /// The same bounds for cells that are to stay without native buckets.
+    /// The same bounds for cells that stay without native buckets.
     pub(crate) fn classic_only(&self) -> &Arc<Self> {
         self.classic_only.get_or_init(|| Self::shared(&self.bounds, None))
     }
 
-    /// How native buckets are kept, if they may be.
+    /// The options of native buckets, if cells may have them.
     pub fn native(&self) -> Option<&NativeOptions> {
         self.native.as_ref()
     }
 
-    /// Whether cells are to keep native buckets.
+    /// Whether native buckets are wanted.
     #[inline(always)]
     pub fn is_native_wanted(&self) -> bool {
         self.is_native_wanted.load(Relaxed)
     }
 
-    /// From now on cells are to keep native buckets, if they may.
+    /// Makes cells keep native buckets from now on, if they may have them.
     pub fn want_native(&self) {
         self.is_native_wanted.store(self.native.is_some(), Relaxed);
     }
 }
 
-/// What somebody asked for; whether native buckets are kept already does not count.
+/// Compares the configuration, not whether native buckets are wanted yet.
 impl PartialEq for Bounds {
     fn eq(&self, other: &Self) -> bool {
         self.bounds == other.bounds && self.native == other.native

@@ -12,9 +12,9 @@ pub struct CounterCell {
 }
 
 impl CounterCell {
-    /// Adds `amount`, which is finite and not negative. False, and nothing changed, if the sum would not be finite.
+    /// Adds `amount`, which is finite and not negative. Returns false, and changes nothing, if the sum would not be finite.
     ///
-    /// Only the cell's one writer may call it: load and store are two steps.
+    /// Only the cell's one writer may call this, because load and store are two steps.
     #[inline(always)]
     pub fn add(&self, amount: f64) -> bool {
         let sum = f64::from_bits(self.bits.load(Relaxed)) + amount;
@@ -24,7 +24,7 @@ impl CounterCell {
         sum.is_finite()
     }
 
-    /// When it was last written, and whether it is retired.
+    /// When the cell was last written, and whether it is retired.
     #[inline(always)]
     pub fn stamp(&self) -> Stamp<'_> {
         Stamp::new(&self.stamp)
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_adds_and_refuses_to_become_infinite() {
+    fn it_adds_and_never_becomes_infinite() {
         let cell = CounterCell::default();
         assert!(cell.add(1.5) && cell.add(0.0) && cell.add(1e308));
         assert!(!cell.add(1e308));

@@ -1,4 +1,4 @@
-//! A gauge: the last value set, or changed by an amount. All workers share its cell.
+//! A gauge: a value that samples set or change by an amount. All workers share its cell.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -12,7 +12,7 @@ pub struct GaugeCell {
 }
 
 impl GaugeCell {
-    /// Sets the value. False, and nothing changed, if it is not finite.
+    /// Sets the value. Returns false, and changes nothing, if it is not finite.
     #[inline(always)]
     pub fn set(&self, value: f64) -> bool {
         if value.is_finite() {
@@ -21,20 +21,20 @@ impl GaugeCell {
         value.is_finite()
     }
 
-    /// Changes the value. False, and nothing changed, if it would not be finite.
+    /// Adds to the value. Returns false, and changes nothing, if the result would not be finite.
     #[inline]
     pub fn change(&self, by: f64) -> bool {
         let changed = |bits| Some(f64::from_bits(bits) + by).filter(|v| v.is_finite()).map(f64::to_bits);
         self.bits.fetch_update(Relaxed, Relaxed, changed).is_ok()
     }
 
-    /// When it was last written, and whether it is retired.
+    /// When the cell was last written, and whether it is retired.
     #[inline(always)]
     pub fn stamp(&self) -> Stamp<'_> {
         Stamp::new(&self.stamp)
     }
 
-    /// The value now.
+    /// The current value.
     pub fn get(&self) -> f64 {
         f64::from_bits(self.bits.load(Relaxed))
     }

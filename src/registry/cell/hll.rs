@@ -1,38 +1,38 @@
-//! HyperLogLog: how many distinct hashes were seen, estimated from 16 KiB however many there were, or from less where memory is short.
+//! HyperLogLog estimates the number of distinct hashes in 16 KiB, or in less if memory is short.
 //!
-//! It takes 64-bit hashes, each bit as good as a coin toss, and knows nothing of what was hashed. The estimator is Ertl's
-//! improved one ("New cardinality estimation algorithms for HyperLogLog sketches", 2017): no tables and no bias to correct, at any
+//! It takes uniformly distributed 64-bit hashes and does not know what was hashed. The estimator is Ertl's improved one ("New
+//! cardinality estimation algorithms for HyperLogLog sketches", 2017), which needs no tables and no bias correction at any
 //! cardinality.
 //!
-//! Inserting needs no lock: a register only rises, each by itself, so that whoever reads meanwhile finds what all insertions that
-//! ended before would have left, and perhaps some of those under way. Estimates with fewer registers merge with those that have
-//! more: what these would be with fewer is known to the register.
+//! Inserting needs no lock: registers only rise, and are independent. A concurrent reader sees all insertions that ended before,
+//! and possibly some that did not end yet. An estimate with fewer registers merges exactly with one that has more, because the
+//! latter can be reduced to the same number.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU8, AtomicU32};
 
-/// Bits of a hash that choose the register, where there is memory for so many.
+/// The number of bits of a hash that choose the register, if there is enough memory.
 pub(super) const INDEX_BITS: u32 = 14;
 
-/// The fewest bits. The standard error is then 9 %.
+/// The smallest number of such bits, with a standard error of 9 %.
 pub(super) const INDEX_BITS_MIN: u32 = 7;
 
 /// Registers of the largest estimate, one byte each. The standard error is 1.04 / sqrt(REGISTERS), that is 0.8 %.
 #[cfg(test)]
 const REGISTERS: usize = 1 << INDEX_BITS;
 
-/// Highest value that any register can have: all other bits of the hash are zero.
+/// The highest value of a register: all other bits of the hash are zero.
 const RANK_MAX: usize = rank_max(INDEX_BITS_MIN);
 
 const fn rank_max(index_bits: u32) -> usize {
     64 - index_bits as usize + 1
 }
 
-/// The registers: each the highest rank seen, the rank being 1 + the zeros that the hash has behind its index.
+/// The registers. Each holds the highest rank seen; the rank is 1 plus the number of zeros after the index of the hash.
 #[derive(Debug)]
 pub(super) struct HyperLogLog {
     registers: Box<[AtomicU8]>,
-    /// So many bits choose one of the first registers; changed only by [`merge_shared`](Self::merge_shared).
+    /// The number of bits that choose a register. Only [`merge_shared`](Self::merge_shared) changes it.
     index_bits: AtomicU32,
 }
 
@@ -45,13 +45,13 @@ impl Clone for HyperLogLog {
 }
 
 impl HyperLogLog {
-    /// Without hashes. So many bits of each choose a register, from [`INDEX_BITS_MIN`] to [`INDEX_BITS`].
+    /// An empty estimate, with [`INDEX_BITS_MIN`] to [`INDEX_BITS`] bits that choose a register.
     pub(super) fn new(index_bits: u32) -> Self {
         let index_bits = index_bits.clamp(INDEX_BITS_MIN, INDEX_BITS);
         Self { registers: (0..1 << index_bits).map(|_| AtomicU8::new(0)).collect(), index_bits: AtomicU32::new(index_bits) }
     }
 
-    /// From registers as [`registers`](Self::registers) gives them; `None` if their number or one of them cannot be.
+    /// An estimate from the result of [`registers`](Self::registers); `None` if their number or one of them is invalid.
     pub(super) fn from_registers(registers: &[u8]) -> Option<Self> {
         let index_bits = registers.len().checked_ilog2().filter(|bits| registers.len() == 1 << bits)?;
         let is_rank = |rank: &u8| usize::from(*rank) <= rank_max(index_bits);
@@ -73,15 +73,15 @@ impl HyperLogLog {
     #[inline]
     pub(super) fn insert(&self, hash: u64) {
         let bits = self.index_bits();
-        // The bit set below the last one of the hash ends the run of zeros.
+        // The bit that is set below the lowest bit of the hash ends the run of zeros.
         let rank = ((hash << bits) | (1 << (bits - 1))).leading_zeros() + 1;
         if let Some(register) = self.registers.get((hash >> (64 - bits)) as usize) {
             raise(register, rank as u8);
         }
     }
 
-    /// Makes this what it would be if it had seen the hashes of `other` too; with as many registers as the one of both that has
-    /// fewer. Nobody else has it, so that no register needs a branch or an atomic operation: which of two is higher cannot be foretold.
+    /// Adds the hashes of `other`. The result has as many registers as the one with
+    /// fewer. The access is exclusive, so no register needs an atomic operation or a branch, which would be unpredictable.
     pub(super) fn merge(&mut self, other: &Self) {
         let bits = other.index_bits();
         if self.index_bits() > bits {
@@ -96,8 +96,8 @@ impl HyperLogLog {
         }
     }
 
-    /// As [`merge`](Self::merge), while others insert and read; where `other` has fewer registers only before any do. The memory
-    /// stays what it is.
+    /// As [`merge`](Self::merge), while other threads insert and read. If `other` has fewer registers, no other thread may insert
+    /// yet. The memory stays the same.
     pub(super) fn merge_shared(&self, other: &Self) {
         if self.index_bits() > other.index_bits() {
             let fewer = self.with_index_bits(other.index_bits());
@@ -108,13 +108,13 @@ impl HyperLogLog {
         self.registers.iter().zip(other.registers()).for_each(|(mine, rank)| raise(mine, rank));
     }
 
-    /// What it would be with fewer registers; as it is with more.
+    /// The same estimate with fewer registers. Unchanged if it has no more than that.
     pub(super) fn with_index_bits(&self, index_bits: u32) -> Self {
         let index_bits = index_bits.clamp(INDEX_BITS_MIN, self.index_bits());
         let fewer = Self::new(index_bits);
         let merged_bits = self.index_bits() - index_bits;
         for (number, rank) in self.registers().enumerate().filter(|(_, rank)| *rank > 0) {
-            // Bits of the index that are none any more begin the run of zeros, or end it.
+            // Bits that no longer belong to the index begin the run of zeros, or end it.
             let rest = number & ((1 << merged_bits) - 1);
             let rank = match rest.checked_ilog2() {
                 Some(highest) => (merged_bits - highest) as u8,
@@ -127,7 +127,7 @@ impl HyperLogLog {
         fewer
     }
 
-    /// Distinct hashes seen, about: not rounded, finite.
+    /// The estimated number of distinct hashes: finite, not rounded.
     pub(super) fn estimate(&self) -> f64 {
         let mut of_rank = [0_u32; RANK_MAX + 1];
         for rank in self.registers() {
@@ -140,12 +140,12 @@ impl HyperLogLog {
             z = 0.5 * (z + f64::from(of_rank[rank]));
         }
         z += m * sigma(share(0));
-        // z is 0 only if all registers are at their highest, which no number of honest members brings about.
+        // z is 0 only if all registers have their highest value, which takes forged hashes.
         (m * m / (2.0 * std::f64::consts::LN_2 * z)).min(u64::MAX as f64)
     }
 }
 
-/// Makes it at least `rank`, whoever else does so. Few insertions raise a register, and those that do not only read.
+/// Raises a register to at least `rank`, concurrently with other threads. Few insertions raise a register; the others only read.
 #[inline(always)]
 fn raise(register: &AtomicU8, rank: u8) {
     if register.load(Relaxed) < rank {
@@ -153,7 +153,7 @@ fn raise(register: &AtomicU8, rank: u8) {
     }
 }
 
-/// x + the sum of x^(2^k) * 2^(k-1) for k = 1, 2, ..: corrects for registers that nothing has reached.
+/// x + the sum of x^(2^k) * 2^(k-1) for k = 1, 2, ..: the correction for registers without hashes.
 fn sigma(x: f64) -> f64 {
     if x >= 1.0 {
         return f64::INFINITY;
@@ -169,7 +169,7 @@ fn sigma(x: f64) -> f64 {
     }
 }
 
-/// (1 - x - the sum of (1 - x^(2^-k))^2 * 2^-k for k = 1, 2, ..) / 3: corrects for registers that cannot go higher.
+/// (1 - x - the sum of (1 - x^(2^-k))^2 * 2^-k for k = 1, 2, ..) / 3: the correction for registers with the highest value.
 fn tau(x: f64) -> f64 {
     if x <= 0.0 || x >= 1.0 {
         return 0.0;
@@ -270,7 +270,7 @@ mod tests {
         assert!(shared.registers().eq(whole.registers()));
     }
 
-    /// As if it had had fewer registers from the beginning, whichever of both merges the other.
+    /// The result is that of an estimate with fewer registers from the start, whichever merges the other.
     #[test]
     fn fewer_registers_are_those_of_one_that_never_had_more() {
         for bits in INDEX_BITS_MIN..INDEX_BITS {

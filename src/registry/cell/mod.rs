@@ -1,7 +1,7 @@
-//! Cells: the values themselves, one kind a file.
+//! Cells hold the values of series: one file for each kind.
 //!
-//! Every cell but a gauge's has one writer, the worker that it was made for, and any number of readers; what several workers
-//! hold of one series merges. A gauge's cell is shared, because the order of its samples matters. Knows no names and no wire.
+//! A cell has one writer, the worker that it was made for, and any number of readers. The cells of several workers merge to the
+//! value of the series. All workers share the cell of a gauge, because the order of its samples matters. Knows no names.
 
 mod bounds;
 mod counter;
@@ -16,7 +16,7 @@ mod stamp;
 mod summary;
 mod sums;
 
-// The files that the model in `model/` runs take it from here, so that it can be another one there.
+// Files that the model in `model/` compiles import these from `super`, where the model has loom's.
 use std::sync::atomic::{AtomicU64, fence};
 
 pub use self::bounds::Bounds;

@@ -1,34 +1,36 @@
-//! The words of a histogram, written by one thread and read by any number of them: what is read is of one moment, always.
+//! The words of a histogram. One thread writes them, any number of threads read them, and a reader always gets values of one
+//! moment.
 //!
-//! Before a write changes the sum and a bucket it notes their values (an undo log of one entry) and says which bucket it is about
-//! to change. So a reader has three cases:
+//! Before a write changes the sum and a bucket, it notes their old values, an undo log of one entry, and the number of the
+//! bucket. So a reader has three cases:
 //!
-//! - No write is under way: it takes the words as they are.
-//! - A write is under way, and its thread may have lost its processor in the midst of it: the reader takes the noted values in
-//!   place of those two, which is the moment before that write. It does not wait.
-//! - A write began or ended while it read: it has to read again. Each such failure costs the writer one sample.
+//! - No write is in progress: the reader takes the words as they are.
+//! - A write is in progress, and its thread may be suspended: the reader takes the noted values in place of the two changed ones,
+//!   which is the moment before that write. It does not wait.
+//! - A write began or ended during the read: the reader tries again. Each failed try needs another sample of the writer.
 //!
-//! While [`Words::clear`] is under way, readers take all values as 0, the moment after it. Only [`Words::replace`], for a restore
-//! before the first sample, makes readers wait until it has ended.
+//! During [`Words::clear`], readers take all values as 0, the moment after it. Only [`Words::replace`], used by a restore before
+//! the first sample, makes readers wait for its end.
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-// Not from std, so that the model in `model/` can run this very file over other ones.
+// From `super` and not from std, so that the model in `model/` can compile this file with loom's.
 use super::{AtomicU64, fence};
 
-/// What the state rises by with each write. Below it stands the bucket that is being changed, plus 1; or 0 if none is.
+/// Each write adds this to the state. The lower bits hold the number of the bucket that is being changed plus 1, or 0 if there is
+/// none.
 const WRITE: u64 = 1 << 30;
 
-/// Stands in the place of the bucket while all values are being replaced.
+/// The lower bits of the state while all values are being replaced.
 const REPLACED: u64 = WRITE - 1;
 
-/// Stands in the place of the bucket while all values are being set to 0.
+/// The lower bits of the state while all values are being set to 0.
 const CLEARED: u64 = WRITE - 2;
 
-/// Words before the buckets: stamp, state, sum, and the values of sum and bucket that the write under way is to change.
+/// The words before the buckets: stamp, state, sum, and the noted values of the sum and a bucket.
 pub(super) const HEAD: usize = 5;
 
-/// The words of one histogram by what they hold.
+/// The words of one histogram by name.
 #[derive(Clone, Copy)]
 pub(super) struct Words<'a> {
     pub(super) stamp: &'a AtomicU64,
@@ -39,7 +41,7 @@ pub(super) struct Words<'a> {
     buckets: &'a [AtomicU64],
 }
 
-/// The words of a histogram with so many buckets, `+Inf` included: all 0.
+/// The words of an empty histogram with so many buckets, `+Inf` included.
 pub(super) fn empty<W: FromIterator<AtomicU64>>(buckets: usize) -> W {
     debug_assert!((buckets as u64) < CLEARED, "{buckets} buckets have no room in the state");
     (0..HEAD + buckets).map(|_| AtomicU64::new(0)).collect()
@@ -54,31 +56,35 @@ fn set(word: &AtomicU64, value: f64) {
 }
 
 impl<'a> Words<'a> {
-    /// Those that [`empty`] made; `None` for others.
+    /// The words that [`empty`] made; `None` for a slice that is too short.
     #[inline(always)]
     pub(super) fn of(words: &'a [AtomicU64]) -> Option<Self> {
         match words {
             [stamp, state, sum, noted_sum, noted_weight, buckets @ ..] => {
                 Some(Self { stamp, state, sum, noted_sum, noted_weight, buckets })
             }
-            _ => None,
+            _ => {
+                debug_assert!(false, "a histogram of {} words", words.len());
+                None
+            }
         }
     }
 
-    /// The sum, by itself.
+    /// The sum alone.
     pub(super) fn sum(self) -> f64 {
         get(self.sum)
     }
 
-    /// The weight of each bucket, by itself.
+    /// The weight of each bucket, not all of one moment.
     pub(super) fn weights(self) -> impl Iterator<Item = f64> + 'a {
         self.buckets.iter().map(get)
     }
 
-    /// Adds to the sum and to one bucket. False, and nothing changed, if one of both would not be finite, or if there is no such
-    /// bucket. For the one writer.
+    /// Adds to the sum and to one bucket. Returns false, and changes nothing, if one of both would not be finite, or if there is
+    /// no such bucket. Only the one writer may call this.
     #[inline(always)]
     pub(super) fn add(self, bucket: usize, amount: f64, weight: f64) -> bool {
+        debug_assert!(bucket < self.buckets.len(), "a histogram of {} buckets has no bucket {bucket}", self.buckets.len());
         let Some(of_bucket) = self.buckets.get(bucket) else { return false };
         let (old_sum, old_weight) = (get(self.sum), get(of_bucket));
         let (sum, new_weight) = (old_sum + amount, old_weight + weight);
@@ -86,12 +92,12 @@ impl<'a> Words<'a> {
             return false;
         }
         let state = self.state.load(Relaxed);
-        // The end of the write before is seen by whoever sees what is noted now.
+        // A reader that sees a value noted now sees the end of the previous write too.
         fence(Release);
         set(self.noted_sum, old_sum);
         set(self.noted_weight, old_weight);
         self.state.store(state.wrapping_add(bucket as u64 + 1), Release);
-        // And this state by whoever sees the new values.
+        // A reader that sees a new value sees this state too.
         fence(Release);
         set(self.sum, sum);
         set(of_bucket, new_weight);
@@ -99,12 +105,12 @@ impl<'a> Words<'a> {
         true
     }
 
-    /// Sets all values to 0. For the one writer.
+    /// Sets all values to 0. Only the one writer may call this.
     pub(super) fn clear(self) {
         self.change_all(CLEARED, 0.0, std::iter::repeat(0.0));
     }
 
-    /// Puts other values in the place of all. For the one writer. Readers wait until it has ended.
+    /// Replaces all values. Only the one writer may call this. Readers wait for its end.
     pub(super) fn replace(self, sum: f64, weights: impl Iterator<Item = f64>) {
         self.change_all(REPLACED, sum, weights);
     }
@@ -118,8 +124,8 @@ impl<'a> Words<'a> {
         self.state.store(state.wrapping_add(WRITE), Release);
     }
 
-    /// Reads the weights of all buckets and returns the sum, all of one moment; `None` if the writer began or ended a write
-    /// meanwhile, and what is in `weights` then is of no use.
+    /// Reads the weights of all buckets and returns the sum of the same moment. Returns `None` if the writer began or ended a write
+    /// during the read; the content of `weights` is undefined then.
     pub(super) fn try_read(self, weights: &mut [f64]) -> Option<f64> {
         let before = self.state.load(Acquire);
         weights.iter_mut().zip(self.buckets).for_each(|(to, from)| *to = get(from));
@@ -139,7 +145,7 @@ impl<'a> Words<'a> {
         (self.state.load(Relaxed) == before).then_some(sum)
     }
 
-    /// A write that stops halfway, where its thread loses its processor: with no new value, a new sum, or a new weight too.
+    /// A write whose thread is suspended halfway: after no change, after that of the sum, or after both.
     #[cfg(test)]
     pub(super) fn stall(self, bucket: usize, (sum, weight): (f64, f64), changed: usize) {
         set(self.noted_sum, get(self.sum));

@@ -1,7 +1,7 @@
-//! Native histograms: exponential buckets that come as values do, beside the classic ones of the same cell.
+//! Native histograms: exponential buckets, created as values come, beside the classic buckets of the same cell.
 //!
-//! The arithmetic is that of Prometheus' Go client, to the bucket: which schema, which key, when resolution is halved, when the
-//! zero bucket widens, when all begins anew. Weights are numbers and not counts, as everywhere here. Knows no page and no wire.
+//! Schema, keys, halved resolution, the width of the zero bucket and resets are exactly those of Prometheus' Go client. Weights are
+//! numbers and not counts, as in all cells.
 
 mod buckets;
 #[cfg(test)]
@@ -24,15 +24,15 @@ use crate::memory::{Account, Charge};
 use crate::options::NativeOptions;
 use crate::time::Timestamp;
 
-/// Bytes of buckets that a cell may have whatever memory there is.
+/// Bytes of buckets that a cell may have even without memory.
 const FLOOR_BYTES: usize = 192;
 
-/// One worker's part of a histogram with native and classic buckets: one thread observes, the scrape reads now and then.
+/// One worker's part of a histogram with native and classic buckets. One thread observes, and the scrape reads.
 ///
-/// Memory: about 150 bytes beside the classic cell when new, and 12 bytes for each populated bucket, of which there are
-/// `NativeOptions::max_buckets` at most, and one; or 268 where that is less, because there is no coarser schema than -4. A sample
-/// that falls into a bucket that is populated allocates nothing. It takes its bytes from an account; where the budget has no more, a
-/// cell that grows halves its resolution.
+/// Memory: about 150 bytes beside the classic cell when new, and 12 bytes for each populated bucket. The number of buckets is at
+/// most `NativeOptions::max_buckets` plus one, but not less than 268, because there is no coarser schema than -4. A sample of a
+/// populated bucket allocates nothing. The bytes come from an account. If the budget is exhausted, a cell that grows halves its
+/// resolution.
 #[derive(Debug)]
 pub struct NativeCell {
     bounds: Arc<Bounds>,
@@ -43,26 +43,26 @@ pub struct NativeCell {
 #[derive(Debug)]
 struct NativeState {
     shape: Exponential,
-    /// When it was made or last reset, in milliseconds.
+    /// The time of the creation or the last reset, in milliseconds.
     reset_ms: u64,
-    /// Whether it was reset at all.
+    /// Whether there was a reset.
     was_reset: bool,
-    /// When it is to be reset, in milliseconds; 0 for not at all.
+    /// The time of the next reset, in milliseconds; 0 if none is due.
     due_ms: u64,
-    /// Whether a weight was a fraction once. Counts are then shown as floats for good: a histogram that changes between integers and
-    /// floats gets a chunk for each change in Prometheus, and ranges over a change are misread by some of its versions.
+    /// Whether a weight was ever a fraction. Counts then stay floats: Prometheus starts a chunk for each change between integers
+    /// and floats, and some of its versions misread ranges over such a change.
     has_fractions: bool,
     charge: Charge,
 }
 
 impl NativeCell {
-    /// Goes on with a classic cell, of which nobody else is the writer from now on: its weights are put into native buckets as
-    /// well as their bounds tell. `None` if the family has no native buckets.
+    /// Takes over a classic cell, which has no other writer from now on. Its weights are put into native buckets by
+    /// their bounds. `None` if the family has no native buckets.
     pub fn new(classic: HistogramCell, bounds: &Arc<Bounds>, now: Timestamp) -> Option<Self> {
         Self::within(classic, bounds, (now, &Account::unlimited()))
     }
 
-    /// The same, with memory from this account beside what the classic cell takes.
+    /// The same, with memory from this account in addition to that of the classic cell.
     pub(crate) fn within(classic: HistogramCell, bounds: &Arc<Bounds>, (now, account): (Timestamp, &Arc<Account>)) -> Option<Self> {
         let options = bounds.native()?;
         let mut shape = Exponential::new(options.schema, options.zero_threshold);
@@ -73,8 +73,8 @@ impl NativeCell {
         Some(Self { bounds: Arc::clone(bounds), classic, state: Mutex::new(state) })
     }
 
-    /// Records `value` with `weight`, in classic and native buckets. False, and nothing changed, if the sum would not be finite.
-    /// Only the cell's one writer may call it. A reset that was put off is made up for with the first sample after its time.
+    /// Records `value` with `weight`, in classic and native buckets. Returns false, and changes nothing, if the sum would not be
+    /// finite. Only the cell's one writer may call this. The first sample after the time of a due reset causes the reset.
     #[inline]
     pub fn observe(&self, value: f64, weight: f64, now: Timestamp) -> bool {
         let mut state = self.lock();
@@ -95,8 +95,8 @@ impl NativeCell {
         true
     }
 
-    /// One step towards fewer buckets: all anew if there was no reset for long enough; else a wider zero bucket if it may be so
-    /// wide; else half the resolution.
+    /// One step towards fewer buckets: a reset, if the last one is long enough ago; else a wider zero bucket, if its limit allows
+    /// it; else half the resolution.
     #[cold]
     fn limit(&self, state: &mut NativeState, (value, weight): (f64, f64), now: Timestamp) {
         let reset_after_ms = self.options().min_reset_ms;
@@ -115,7 +115,7 @@ impl NativeCell {
         }
     }
 
-    /// Bytes that a cell takes beside the classic one at least.
+    /// The fewest bytes of a cell, without the classic one.
     const BASE_BYTES: usize = size_of::<Self>() + 32 + FLOOR_BYTES;
 
     #[cold]
@@ -125,13 +125,14 @@ impl NativeCell {
         (state.reset_ms, state.was_reset, state.due_ms) = (now.as_millis(), true, 0);
     }
 
-    /// What is in [`Bounds`]; the cell was made because it is there.
+    /// The options in [`Bounds`]. A cell is only made if there are some.
     #[inline(always)]
     fn options(&self) -> &NativeOptions {
+        debug_assert!(self.bounds.native().is_some(), "`within` makes no cell without native options");
         self.bounds.native().unwrap_or(&NativeOptions::DEFAULT)
     }
 
-    /// Where its parts are, for a prefetch.
+    /// The addresses of its parts, for a prefetch.
     #[inline(always)]
     pub(crate) fn addresses(&self) -> [*const u8; 3] {
         let first = std::ptr::from_ref(self).cast::<u8>();
@@ -143,17 +144,17 @@ impl NativeCell {
         &self.bounds
     }
 
-    /// Bytes that it takes beside the classic cell.
+    /// The bytes of the cell, without the classic one.
     pub(crate) fn bytes(&self) -> usize {
         self.lock().charge.bytes()
     }
 
-    /// The classic buckets, to be read.
+    /// The classic buckets.
     pub fn classic(&self) -> &HistogramCell {
         &self.classic
     }
 
-    /// Adds what the cell holds at one moment to both, which are for the same family.
+    /// Adds the classic and native buckets of one moment to both snapshots, which are for the same family.
     pub fn merge_into(&self, classic: &mut HistogramSnapshot, native: &mut NativeSnapshot) {
         let state = self.lock();
         self.classic.merge_into(classic);
@@ -161,8 +162,9 @@ impl NativeCell {
         native.add((&state.shape, state.has_fractions), reset_ms, self.options().max_buckets as usize);
     }
 
-    /// Adds what was saved of a histogram with the same bounds; without native buckets these are told from the classic ones.
-    /// `has_fractions` says whether its counts were shown as floats. False, and nothing changed, if no histogram could have held this. Only the cell's one writer may call it.
+    /// Adds a saved histogram with the same bounds. Without native buckets, these are derived from the classic ones.
+    /// `has_fractions` says whether its counts were floats. Returns false, and changes nothing, if the saved form is invalid.
+    /// Only the cell's one writer may call this.
     #[must_use]
     pub fn absorb(&self, classic: &HistogramSnapshot, native: Option<&SavedNative>, has_fractions: bool) -> bool {
         let mut state = self.lock();
@@ -183,13 +185,13 @@ impl NativeCell {
     }
 
     fn lock(&self) -> MutexGuard<'_, NativeState> {
-        // A thread that died here left numbers that are at worst one sample short; they are still worth showing.
+        // A thread that panicked here left values that lack at most one sample.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl NativeState {
-    /// Counts what the buckets take, after they grew by so many bytes. Where memory is short, they do without.
+    /// Charges the bytes of the buckets after they grew by `grown`. If memory is short, they are coarsened instead.
     #[cold]
     #[inline(never)]
     fn settle(&mut self, grown: usize) {
@@ -205,8 +207,8 @@ impl NativeState {
     }
 }
 
-/// Adds a part without native buckets of its own to both. What its classic buckets hold is put into native ones at their bounds,
-/// so that counts agree; it is where the first sample that makes the cell a native one goes on from.
+/// Adds a part without native buckets to both snapshots. The weights of its classic buckets are put into native buckets at their
+/// bounds, so that counts agree. The first sample that makes the cell a native one continues from the same buckets.
 pub fn merge_classic(cell: &HistogramCell, bounds: &Bounds, classic: &mut HistogramSnapshot, native: &mut NativeSnapshot) {
     let Some(options) = bounds.native() else { return cell.merge_into(classic) };
     let mut alone = HistogramSnapshot::new(bounds.len());
@@ -218,7 +220,7 @@ pub fn merge_classic(cell: &HistogramCell, bounds: &Bounds, classic: &mut Histog
     classic.add(&alone);
 }
 
-/// Fills `shape` with what a classic cell holds. Says whether there are fractions in it.
+/// Fills `shape` with the weights of a classic cell. Returns whether one of them is a fraction.
 fn seed(shape: &mut Exponential, classic: &HistogramCell, bounds: &Bounds) -> bool {
     let mut all = HistogramSnapshot::new(bounds.len());
     classic.merge_into(&mut all);
@@ -229,7 +231,7 @@ fn seed(shape: &mut Exponential, classic: &HistogramCell, bounds: &Bounds) -> bo
     has_fraction(&all)
 }
 
-/// Whether a weight is no whole number, or so large that none is told from it.
+/// Whether a weight is not a whole number, or too large to tell.
 #[inline(always)]
 fn is_fraction(weight: f64) -> bool {
     weight as i64 as f64 != weight

@@ -1,9 +1,9 @@
-//! The cell of a set: how many distinct members were seen.
+//! The cell of a set: the number of distinct members.
 //!
-//! Members are kept as 64-bit hashes while there are few, and counted by HyperLogLog beyond that, so that no sender can make a
-//! cell grow past 16 KiB. The few are behind a lock; the estimate is written and read without one. Merging any cells gives what
-//! one cell would hold that had seen everything, unless memory was short: a set then estimates earlier, with as many registers as it
-//! had bytes for members. The page is not known here.
+//! Few members are kept as 64-bit hashes; more are counted by HyperLogLog, so that no sender can make a
+//! cell grow beyond 16 KiB. The hashes are behind a lock; the estimate is written and read without one. Merged cells equal
+//! one cell that saw all members, unless memory was short: then a set estimates earlier, with as many registers as it
+//! had bytes for members.
 
 mod saved;
 #[cfg(test)]
@@ -19,37 +19,37 @@ use super::Stamp;
 use super::hll::{HyperLogLog, INDEX_BITS, INDEX_BITS_MIN};
 use crate::memory::{Account, Charge};
 
-/// Members that are counted exactly. One more would need more memory than HyperLogLog does, 16 KiB.
+/// The most members that are counted exactly. One more would need more memory than HyperLogLog, 16 KiB.
 pub(super) const EXACT_MAX: usize = 2048;
 
-/// Bytes of members that a set may have whatever memory there is: those of the smallest estimate.
+/// Bytes of members that a set may have even without memory: those of the smallest estimate.
 const FLOOR_BYTES: usize = 1 << INDEX_BITS_MIN;
 
-/// Bytes that a set takes at least: itself and [`FLOOR_BYTES`], in pieces.
+/// The fewest bytes of a set: the cell and [`FLOOR_BYTES`], in several allocations.
 pub(in crate::registry) const SET_BYTES: usize = 256;
 
-/// A constant, because the cells of all workers must hash a member alike in order to merge. A sender who makes members collide
-/// on purpose changes the count of his own set, which he could as well by sending something else.
+/// A constant, because the cells of all workers have to hash a member alike in order to merge. A sender that forges colliding
+/// members changes only the count of its own set.
 const SECRETS: RapidSecrets = RapidSecrets::seed(0x5e70_fd15_71c7_0001);
 
-/// One worker's value of one set series: its worker inserts, the scrape reads now and then. More threads may insert as well.
+/// One worker's part of a set. Its worker inserts, and the scrape reads. More threads may insert.
 ///
-/// Memory: 8 bytes a member, rounded up to a power of two, up to 2048 members; from there on 16 KiB. Inserting a known member
-/// allocates nothing, and beyond 2048 members no insertion waits for anybody.
-// In this order, because a sample of an estimated set needs the first two, and the prefetch asks for where the cell begins.
+/// Memory: up to 2048 members, 8 bytes for each, rounded up to a power of two; beyond that 16 KiB. Inserting a known member
+/// allocates nothing, and beyond 2048 members no insertion takes a lock.
+// In this order, because a sample of an estimated set needs the first two, and the prefetch loads the beginning of the cell.
 #[derive(Debug, Default)]
 #[repr(C)]
 pub struct SetCell {
     stamp: AtomicU64,
-    /// There once one member too many was seen. It is put there under the lock of `exact`, with all that this held.
+    /// Set when one member too many came, under the lock of `exact`, with all members of that.
     estimate: OnceLock<HyperLogLog>,
     exact: Mutex<Exact>,
 }
 
-/// Members that are counted exactly, and what all members take.
+/// Members that are counted exactly, and the bytes of all members.
 #[derive(Debug, Default)]
 struct Exact {
-    /// Ascending, distinct, at most [`EXACT_MAX`]. Says nothing any more once there is an estimate.
+    /// Ascending, distinct, at most [`EXACT_MAX`]. Unused once there is an estimate.
     hashes: Vec<u64>,
     charge: Charge,
 }
@@ -66,7 +66,7 @@ impl SetCell {
         Self { stamp: AtomicU64::new(0), estimate: OnceLock::new(), exact: Mutex::new(exact) }
     }
 
-    /// Adds a member: any bytes, the empty ones too.
+    /// Adds a member, which may be any bytes, also none.
     pub fn insert(&self, member: &[u8]) {
         let hash = rapidhash_v3_seeded(member, &SECRETS);
         match self.estimate.get() {
@@ -77,7 +77,7 @@ impl SetCell {
 
     fn insert_locked(&self, hash: u64) {
         let mut exact = self.lock();
-        // Another thread may have had the lock first, and put the estimate there.
+        // Another thread may have made the estimate before this one got the lock.
         if let Some(hll) = self.estimate.get() {
             return hll.insert(hash);
         }
@@ -95,19 +95,19 @@ impl SetCell {
         }
     }
 
-    /// Makes it an estimate, which holds all members of `exact`; there was none before. The lock is held, which this shows.
+    /// Sets the estimate, which has all members of `exact`. There was none before. The caller holds the lock.
     fn publish(&self, hll: HyperLogLog, exact: &mut MutexGuard<'_, Exact>) {
         let bytes = 1_usize << hll.index_bits();
         if hll.index_bits() < INDEX_BITS {
             exact.charge.note_coarser();
         }
         self.estimate.get_or_init(|| hll);
-        // Afterwards, so that at no time the members are in neither.
+        // After that, so that the members are in one of both at any time.
         exact.hashes = Vec::new();
         exact.charge.set(SET_BYTES + bytes - FLOOR_BYTES);
     }
 
-    /// Adds the members of this cell to `out`: all whose insertion has ended, perhaps some of those under way.
+    /// Adds the members of this cell to `out`: all whose insertion has ended, and possibly some that did not end yet.
     pub fn merge_into(&self, out: &mut SetSnapshot) {
         if let Some(hll) = self.estimate.get() {
             return out.members.merge_estimate(hll);
@@ -119,7 +119,7 @@ impl SetCell {
         }
     }
 
-    /// Adds the members of a set that was kept.
+    /// Adds the members of a saved set.
     fn merge_from(&self, members: SetMembers) {
         let mut exact = self.lock();
         match (self.estimate.get(), members) {
@@ -143,19 +143,19 @@ impl SetCell {
         }
     }
 
-    /// Bytes that it takes.
+    /// The bytes of the cell.
     pub(crate) fn bytes(&self) -> usize {
         self.lock().charge.bytes()
     }
 
-    /// When it was last written, and whether it is retired.
+    /// When the cell was last written, and whether it is retired.
     #[inline(always)]
     pub fn stamp(&self) -> Stamp<'_> {
         Stamp::new(&self.stamp)
     }
 
     fn lock(&self) -> MutexGuard<'_, Exact> {
-        // A thread that died here left a set that is at worst one member short.
+        // A thread that panicked here left a set that lacks at most one member.
         self.exact.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -168,7 +168,7 @@ impl Exact {
         self.hashes.len() < EXACT_MAX && !(grows && self.charge.is_scarce())
     }
 
-    /// The bits of an estimate that takes as much memory as its members do.
+    /// The index bits of an estimate that takes as much memory as the members.
     fn registers(&self) -> u32 {
         (self.hashes.capacity() * size_of::<u64>()).max(FLOOR_BYTES).ilog2().min(INDEX_BITS)
     }
@@ -179,15 +179,15 @@ impl Exact {
     }
 }
 
-/// A set's value at one time, over all workers. Starts empty; each cell's `merge_into` adds to it.
+/// The value of a set over all workers. Starts empty; `merge_into` of each cell adds to it.
 #[derive(Debug, Clone, Default)]
 pub struct SetSnapshot {
     members: SetMembers,
 }
 
 impl SetSnapshot {
-    /// Distinct members, a whole number: exact up to 2048, else an estimate with a standard error of 0.8 %, at least 2049. Where memory
-    /// was short, an estimate from fewer members on, with a standard error of up to 9 %.
+    /// The number of distinct members, a whole number: exact up to 2048, else an estimate of at least 2049 with a standard error
+    /// of 0.8 %. If memory was short, also fewer members are an estimate, with a standard error of up to 9 %.
     pub fn distinct(&self) -> f64 {
         match &self.members {
             SetMembers::Exact(hashes) => hashes.len() as f64,
@@ -196,7 +196,7 @@ impl SetSnapshot {
         }
     }
 
-    /// Makes it empty, for the next series.
+    /// Removes all members, for the next series.
     pub fn clear(&mut self) {
         match &mut self.members {
             SetMembers::Exact(hashes) => hashes.clear(),
@@ -205,10 +205,10 @@ impl SetSnapshot {
     }
 }
 
-/// Which of the two it is depends only on how many distinct hashes were seen, never on order or merging, unless memory was short.
+/// The variant depends only on the number of distinct hashes, not on their order or on merging, unless memory was short.
 #[derive(Debug, Clone)]
 enum SetMembers {
-    /// Ascending, distinct, at most [`EXACT_MAX`]. A hash table would be faster to grow but twice as large.
+    /// Ascending, distinct, at most [`EXACT_MAX`]. A hash table would grow faster but take twice as much memory.
     Exact(Vec<u64>),
     Estimated(HyperLogLog),
 }
@@ -219,9 +219,9 @@ impl Default for SetMembers {
     }
 }
 
-/// As a binary search does, in ascending hashes: those are evenly spread, so that one's place is known about beforehand.
+/// The result of a binary search in ascending hashes. They are evenly spread, so the approximate place of a hash is known.
 fn place(hashes: &[u64], hash: u64) -> Result<usize, usize> {
-    // Of n, 95 in 100 are within the root of n of where they would be if they were spread exactly.
+    // Of n hashes, 95 % are within the square root of n of the place that even spacing gives.
     let nearby = 1 << ((usize::BITS - hashes.len().leading_zeros()) / 2);
     let guess = (((hash >> 32) * hashes.len() as u64) >> 32) as usize;
     let from = guess.saturating_sub(nearby);
@@ -239,7 +239,7 @@ impl SetMembers {
         match self {
             Self::Estimated(hll) => other.iter().for_each(|&hash| hll.insert(hash)),
             Self::Exact(hashes) => {
-                // Two ascending runs: the stable sort finds and merges them in one pass.
+                // The stable sort finds the two ascending runs and merges them in one pass.
                 hashes.extend_from_slice(other);
                 hashes.sort();
                 hashes.dedup();

@@ -1,51 +1,52 @@
-//! A weighted, mergeable sketch of a distribution: what the quantiles of a summary are read from.
+//! A weighted, mergeable sketch of a distribution, from which the quantiles of a summary are computed.
 //!
-//! Up to [`POINTS_MAX`] distinct values are kept as they are, so few values give exact quantiles and cost little memory. Beyond
-//! that it is a DDSketch: bins whose bounds grow by a constant factor, so that any value of a bin is within [`ACCURACY`]
-//! (relative) of what stands for it. Either way merging is adding, and the order of adding and merging does not matter.
-//! Where memory is short it becomes coarser: each step makes one bin of two neighbours, half as many of twice the error.
-//! It knows no time, no window and no lock.
+//! Up to [`POINTS_MAX`] distinct values are kept exactly, so few values give exact quantiles and take little memory. Beyond
+//! that it is a DDSketch: the bounds of bins grow by a constant factor, so that every value of a bin is within [`ACCURACY`]
+//! (relative) of the bin's representative value. The order of adding and merging does not matter.
+//! If memory is short it becomes coarser: each step joins pairs of neighbours, which gives half as many bins with twice the error.
+//! Knows no time, no window and no lock.
 
 mod saved;
 
 pub use self::saved::SavedSketch;
 use super::add_weights;
 
-/// How far a quantile may be from the true one, relative to it.
+/// The largest relative error of a quantile.
 pub(super) const ACCURACY: f64 = 0.01;
 
-/// Distinct values that are kept exactly; with one more, all go into bins.
+/// The most distinct values that are kept exactly. With one more, all are put into bins.
 pub(super) const POINTS_MAX: usize = 32;
 
-/// Bins of one sign at most. Those of the largest magnitudes are kept: 2048 of them span more than 17 decades.
+/// The most bins of one sign. Those of the largest magnitudes are kept; they span more than 17 decades.
 pub(super) const BINS_MAX: usize = 2048;
 
-/// Steps of making it coarser at most: then all numbers that there are fit a few bins.
+/// The most steps of coarsening. Then all finite numbers fit a few bins.
 const COARSEST: u8 = 13;
 
-/// What a sketch needs at least, in bytes: the bins of both signs when it is as coarse as can be.
+/// The fewest bytes of a sketch: the bins of both signs of the coarsest one.
 pub(super) const FLOOR_BYTES: usize = 256;
 
-/// ln of gamma, the factor from one bin's upper bound to the next: ln((1 + a) / (1 - a)) for the accuracy a, by its series.
+/// The logarithm of gamma, the factor between the upper bounds of adjacent bins: ln((1 + a) / (1 - a)) for the accuracy a, as a
+/// series.
 const LN_GAMMA: f64 = {
     const A: f64 = ACCURACY;
     2.0 * A * (1.0 + A * A * (1.0 / 3.0 + A * A * (1.0 / 5.0 + A * A / 7.0)))
 };
 
-/// Share of a rank that is forgiven, because weights as 1/0.3 and ranks as 0.07 * 100 are not exact in binary.
+/// The relative tolerance of ranks, because weights such as 1/0.3 and ranks such as 0.07 * 100 are not exact in binary.
 const RANK_SLACK: f64 = 1e-9;
 
-/// See the module. Adding and merging saturate at `f64::MAX` instead of becoming infinite; nothing here panics.
+/// See the module. Sums saturate at `f64::MAX` instead of becoming infinite.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Sketch {
     weight: f64,
-    /// Exact; meaningless while `weight` is 0, as is `max`.
+    /// Exact, like `max`. Both are undefined while `weight` is 0.
     min: f64,
     max: f64,
-    /// Value and weight, ascending by value; empty once `binned`, as bins and `zero` are before.
+    /// Value and weight, ascending by value. Empty once `binned`; before that, the bins and `zero` are empty.
     points: Vec<(f64, f64)>,
     binned: bool,
-    /// How often it was made coarser: a bin stands for two to this power of the finest ones.
+    /// The number of coarsening steps: a bin comprises two to this power of the finest ones.
     coarseness: u8,
     zero: f64,
     negative: Bins,
@@ -61,7 +62,7 @@ impl Sketch {
         !self.is_empty() && self.min < 0.0
     }
 
-    /// Forgets all values and keeps the memory.
+    /// Removes all values and keeps the memory.
     pub(super) fn clear(&mut self) {
         self.points.clear();
         self.negative.bins.clear();
@@ -69,14 +70,14 @@ impl Sketch {
         (self.weight, self.zero, self.binned, self.coarseness) = (0.0, 0.0, false, 0);
     }
 
-    /// Adds a finite `value` with a finite, positive `weight`. The weight's size costs nothing. Returns by how many bytes it grew.
+    /// Adds a finite `value` with a finite, positive `weight`. The cost does not depend on the weight. Returns the growth in bytes.
     pub(super) fn add(&mut self, value: f64, weight: f64) -> usize {
         let value = value + 0.0; // -0.0 and 0.0 are one value
         self.widen(value, value, weight);
         if self.binned { self.add_to_bin(value, weight) } else { self.add_point(value, weight) }
     }
 
-    /// Adds what `other` holds.
+    /// Adds the content of `other`.
     pub(super) fn merge(&mut self, other: &Self) {
         if other.is_empty() {
             return;
@@ -104,7 +105,7 @@ impl Sketch {
         }
     }
 
-    /// Becomes so coarse that it takes at most so many bytes, or [`FLOOR_BYTES`] where that is more.
+    /// Coarsens the sketch until it takes at most `bytes`, or [`FLOOR_BYTES`] if that is more.
     #[cold]
     pub(super) fn fit(&mut self, bytes: usize) {
         if self.heap_bytes() > bytes.max(FLOOR_BYTES) {
@@ -116,21 +117,21 @@ impl Sketch {
         }
     }
 
-    /// Makes one bin of two.
+    /// Joins pairs of bins.
     fn halve(&mut self) {
         self.coarseness += 1;
         self.negative.halve();
         self.positive.halve();
     }
 
-    /// The same with bins of the finest kind: each bin's weight is where the value is that stands for it.
+    /// The same sketch with the finest bins: the weight of each bin is put at its representative value.
     fn finest(&self) -> Self {
         if self.coarseness == 0 {
             return self.clone();
         }
         let finest = |bins: &Bins| {
             let mut finest = Bins::default();
-            // The largest first, because those are kept.
+            // The largest first, because these are kept.
             for (index, weight) in bins.iter().rev().filter(|(_, weight)| *weight > 0.0) {
                 finest.add(index_of(magnitude_of(index, self.coarseness)), weight);
             }
@@ -139,7 +140,7 @@ impl Sketch {
         Self { coarseness: 0, negative: finest(&self.negative), positive: finest(&self.positive), ..self.clone() }
     }
 
-    /// Becomes what `other` is, in the memory that there is.
+    /// Becomes a copy of `other`, and keeps its memory.
     fn copy(&mut self, other: &Self) {
         (self.weight, self.min, self.max) = (other.weight, other.min, other.max);
         (self.binned, self.zero, self.coarseness) = (other.binned, other.zero, other.coarseness);
@@ -148,9 +149,9 @@ impl Sketch {
         self.positive.copy(&other.positive);
     }
 
-    /// The value of nearest rank: the smallest one such that it and all smaller ones weigh at least `q` of the whole. So of
+    /// The value of nearest rank: the smallest value such that it and all smaller ones have at least `q` of the weight. So of
     /// 1, 2, 3, 4 the median is 2, `q` 0 is the minimum and 1 the maximum; a value of weight 10 counts as ten values.
-    /// NaN if the sketch is empty or `q` is NaN; a `q` beyond 0 or 1 is taken as that bound.
+    /// NaN if the sketch is empty or `q` is NaN. A `q` outside of 0 to 1 counts as the nearer of both.
     pub(super) fn quantile(&self, q: f64) -> f64 {
         if self.is_empty() || q.is_nan() {
             return f64::NAN;
@@ -203,7 +204,7 @@ impl Sketch {
 
     fn bin_all(&mut self) -> usize {
         self.binned = true;
-        // The vector is put back empty: its memory serves again when the sketch is cleared and used for a new time.
+        // The empty vector is put back, so that a cleared sketch reuses its memory.
         let mut points = std::mem::take(&mut self.points);
         let grown = points.drain(..).map(|(value, weight)| self.add_to_bin(value, weight)).sum();
         self.points = points;
@@ -221,38 +222,39 @@ impl Sketch {
         }
     }
 
-    /// Bytes that it takes beside itself.
+    /// The bytes of its allocations.
     pub(super) fn heap_bytes(&self) -> usize {
         self.points.capacity() * size_of::<(f64, f64)>() + self.negative.heap_bytes() + self.positive.heap_bytes()
     }
 }
 
-/// The bin that is made of this one and its neighbours in so many steps.
+/// The bin that contains this one after so many coarsening steps.
 fn coarser(index: i32, steps: u8) -> i32 {
     index.saturating_add((1 << steps) - 1) >> steps
 }
 
-/// The bin of a positive, finite `magnitude`; within 37300 of 0, subnormal numbers included.
+/// The bin of a positive, finite `magnitude`: from -37300 to 37300, subnormal numbers included.
 fn index_of(magnitude: f64) -> i32 {
     (magnitude.ln() / LN_GAMMA).ceil() as i32
 }
 
-/// What stands for a bin: its bounds are gamma^(i-1) and gamma^i, and 2 * gamma^i / (gamma + 1) is as near to the one as to the other:
-/// within [`ACCURACY`] of both in the finest bins, in others gamma is the square of what it is one step before.
-/// One exponential, so that nothing on the way overflows or loses the digits of subnormal numbers.
+/// The representative value of a bin. The bounds are gamma^(i-1) and gamma^i, and 2 * gamma^i / (gamma + 1) has the same relative
+/// distance to both: [`ACCURACY`] in the finest bins. Each coarsening step squares gamma. Computed by one exponential, so that no
+/// intermediate result overflows or loses digits of subnormal numbers.
 fn magnitude_of(index: i32, coarseness: u8) -> f64 {
     let ln_gamma = LN_GAMMA * f64::from(1_u32 << coarseness);
-    // 2 / (gamma + 1) is 1 - accuracy, and accuracy is the hyperbolic tangent of half of ln gamma.
+    // 2 / (gamma + 1) is 1 - accuracy, and the accuracy is tanh(ln(gamma) / 2).
     let accuracy = if coarseness == 0 { ACCURACY } else { (ln_gamma / 2.0).tanh() };
     let ln_share = if accuracy < 0.9 { (-accuracy).ln_1p() } else { std::f64::consts::LN_2 - ln_gamma - (-ln_gamma).exp().ln_1p() };
     (f64::from(index) * ln_gamma + ln_share).exp()
 }
 
-/// The weights of one sign's bins, contiguous, grown as needed up to [`BINS_MAX`]. Then the bins of the smallest magnitudes are
-/// added to the smallest one kept. Which that is depends on the largest magnitude alone, so the order of adding does not matter.
+/// The weights of the bins of one sign. They are contiguous and grow as needed, up to [`BINS_MAX`]. Then the bins of the smallest
+/// magnitudes are added to the smallest one kept, which depends only on the largest magnitude. So the order of adding does not
+/// matter.
 #[derive(Debug, Clone, Default)]
 struct Bins {
-    /// Index of `bins[0]`; meaningless while there are no bins.
+    /// The index of `bins[0]`. Undefined while there are no bins.
     first: i32,
     bins: Vec<f64>,
 }
@@ -263,7 +265,7 @@ impl Bins {
         self.bins.clone_from(&other.bins);
     }
 
-    /// Adds to a bin. Returns by how many bytes the bins grew.
+    /// Adds to a bin. Returns the growth in bytes.
     fn add(&mut self, index: i32, weight: f64) -> usize {
         let at = i64::from(index) - i64::from(self.first);
         if let Some(bin) = usize::try_from(at).ok().and_then(|at| self.bins.get_mut(at)) {
@@ -273,7 +275,7 @@ impl Bins {
         self.add_new(index, weight)
     }
 
-    /// The same for a bin that does not exist.
+    /// Adds to a bin that does not exist.
     #[inline(never)]
     fn add_new(&mut self, index: i32, weight: f64) -> usize {
         let before = self.heap_bytes();
@@ -295,7 +297,7 @@ impl Bins {
         self.bins.capacity() * size_of::<f64>()
     }
 
-    /// Makes one bin of two neighbours, and gives back what memory that leaves.
+    /// Joins pairs of neighbours, and frees unused memory.
     fn halve(&mut self) {
         let first = coarser(self.first, 1);
         for at in 0..self.bins.len() {
@@ -310,7 +312,7 @@ impl Bins {
         self.first = first;
     }
 
-    /// Makes position `at` exist; returns where it is now.
+    /// Creates the position `at`, and returns its new position.
     fn reach_up(&mut self, at: usize) -> usize {
         if at < self.bins.len() {
             return at;
@@ -330,7 +332,7 @@ impl Bins {
         BINS_MAX - 1
     }
 
-    /// Makes the position `below` before the first one exist, or the lowest that may; returns where it is now.
+    /// Creates the position `below` before the first one, or the lowest one allowed, and returns its new position.
     fn reach_down(&mut self, below: usize) -> usize {
         let grown = below.min(BINS_MAX.saturating_sub(self.bins.len()));
         self.grow_to(self.bins.len() + grown);
@@ -339,16 +341,16 @@ impl Bins {
         0
     }
 
-    /// Adds empty bins up to `len`, at most [`BINS_MAX`]; the memory grows in powers of two and stays within the bound too.
+    /// Adds empty bins up to `len`, at most [`BINS_MAX`]. The memory grows in powers of two, up to the same limit.
     fn grow_to(&mut self, len: usize) {
         let room = len.next_power_of_two().min(BINS_MAX);
         self.bins.reserve_exact(room.saturating_sub(self.bins.len()));
         self.bins.resize(len, 0.0);
     }
 
-    /// Adds what others hold that are finer by so many steps.
+    /// Adds bins that are finer by so many steps.
     fn merge(&mut self, other: &Self, steps: u8) {
-        // Both ends first, the upper one before the lower: all bins that can be kept exist then, made in one go.
+        // Both ends first, the upper one before the lower. That creates all bins that can be kept at once.
         let mut ends = other.iter().map(|(index, _)| index);
         let (lower, upper) = (ends.next(), ends.next_back());
         for end in upper.into_iter().chain(lower) {

@@ -1,16 +1,17 @@
-//! When a cell was last written, and whether it is retired: one word, so that the two cannot contradict each other.
+//! The stamp of a cell: the time of the last write, or the mark of a retired cell, in one word.
 //!
-//! A writer that finds the mark does not write; a writer that did not find it overwrites it with its time, and the cell lives
-//! on. So a cell that still bears the mark when every writer has looked since has not been written, and can go.
+//! A writer that finds the mark does not write. A writer that looked before the mark was set overwrites it with its time, and the
+//! cell stays alive. So if the mark is still there after every writer has looked again, the cell was not written, and can be
+//! removed.
 
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::AtomicU64;
 
-/// The mark of a retired cell, which is no time.
+/// The mark of a retired cell. No time has this value.
 const RETIRED: u64 = u64::MAX;
 
-/// The word of a cell that holds the milliseconds of its last write, or the mark that it is retired.
+/// The word of a cell with the milliseconds of its last write, or the mark.
 #[derive(Debug, Clone, Copy)]
 pub struct Stamp<'a>(&'a AtomicU64);
 
@@ -21,7 +22,7 @@ impl<'a> Stamp<'a> {
         Self(word)
     }
 
-    /// Notes a write that is about to happen; false if the cell is retired, and must not be written.
+    /// Notes a write that follows. Returns false if the cell is retired and must not be written.
     #[inline(always)]
     pub fn touch(self, millis: u64) -> bool {
         if self.0.load(Relaxed) == RETIRED {
@@ -41,12 +42,12 @@ impl<'a> Stamp<'a> {
         self.0.compare_exchange(last, RETIRED, Relaxed, Relaxed).is_ok()
     }
 
-    /// Takes the mark off.
+    /// Replaces the mark with a time. Does nothing if the cell is not retired.
     pub fn revive(self, millis: u64) {
         let _ = self.0.compare_exchange(RETIRED, millis, Relaxed, Relaxed);
     }
 
-    /// Retires the cell whatever its time, for a series that is to go at once.
+    /// Retires the cell whenever it was last written, for a series that is removed at once.
     pub fn retire_now(self) {
         self.0.store(RETIRED, Relaxed);
     }

@@ -1,11 +1,11 @@
-//! Sums that stay finite. Each cell sees to it that its own sums are; those of several cells or buckets may not be, and the largest
-//! number is shown for them: an exposition with `+Inf` for a count is rejected as a whole by strict readers.
+//! Sums that stay finite. The sums of one cell are finite. The sum of several cells or buckets may not be; then the largest
+//! number takes its place, because strict readers reject an exposition with a count of `+Inf`.
 
 /// The sum of two weights, which are finite and not negative.
 #[inline(always)]
 pub(crate) fn add_weights(a: f64, b: f64) -> f64 {
     let sum = a + b;
-    // Never NaN, of which `f64::min` would have to think: this is one instruction.
+    // The sum is never NaN, so this is one instruction; `f64::min` has to consider NaN.
     if sum > f64::MAX { f64::MAX } else { sum }
 }
 

@@ -1,6 +1,6 @@
-//! Receives a batch of datagrams in one system call, and owns all memory that the kernel writes to.
+//! Receives a batch of datagrams in one system call, and owns the memory that the kernel writes to.
 //!
-//! Must not know what a datagram holds, except that lines end with a newline.
+//! Knows nothing of a datagram's content, except that lines end with a newline.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::RawFd;
@@ -13,7 +13,7 @@ use crate::source::Source;
 /// Whether a receive call waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wait {
-    /// For the first datagram, as long as the socket's receive timeout.
+    /// For the first datagram, up to the socket's receive timeout.
     ForOne,
     /// Not at all.
     Not,
@@ -22,106 +22,116 @@ pub(super) enum Wait {
 /// A sender's address as the kernel writes it: a `sockaddr_in` or a `sockaddr_in6`, of which the latter is the longer one.
 type Name = [u8; mem::size_of::<libc::sockaddr_in6>()];
 
-/// Buffers for 64 datagrams. Of their 4 MiB only what datagrams have really filled is ever touched, and so resident.
+/// Buffers for 64 datagrams, 4 MiB in all. Only the pages that a datagram has filled become resident.
 pub(super) struct UdpBatch {
-    /// Datagram `i` begins at `i * stride`. Never resized: `slices` points into it.
+    /// Datagram `i` begins at `i * stride`.
     memory: Vec<u8>,
     stride: usize,
-    /// Where the kernel writes; `headers` points into it. Never resized.
-    #[expect(dead_code, reason = "read by the kernel, through `headers`")]
-    slices: Vec<libc::iovec>,
-    headers: Vec<libc::mmsghdr>,
-    /// Where the kernel writes the senders' addresses; `headers` points into it. Never resized.
+    /// The length of each buffer, at most `stride`.
+    datagram_bytes: usize,
+    /// Where the kernel writes the senders' addresses.
     names: Vec<Name>,
-    /// The same, read.
-    sources: Vec<Source>,
-    received: usize,
+    received: Vec<Received>,
+}
+
+/// What the kernel reports about one datagram.
+struct Received {
+    /// Bytes in the buffer.
+    len: usize,
+    /// Whether the datagram was longer than the buffer.
+    was_cut: bool,
+    source: Source,
 }
 
 impl UdpBatch {
-    /// Datagrams in one call. Larger batches gain nothing and fall out of the cache.
+    /// Datagrams in one call. Larger batches gain nothing and do not fit the cache.
     pub(super) const DATAGRAMS: usize = 64;
 
     /// For datagrams of up to `datagram_bytes`; longer ones are cut there.
     pub(super) fn new(datagram_bytes: usize) -> Self {
-        let datagram_bytes = datagram_bytes.max(1);
-        let stride = datagram_bytes.next_multiple_of(64);
-        // Zeroed memory of this size comes from the kernel untouched.
-        let mut memory = vec![0_u8; stride * Self::DATAGRAMS];
-        let mut slices: Vec<libc::iovec> = memory
-            .chunks_exact_mut(stride)
-            .map(|chunk| libc::iovec { iov_base: chunk.as_mut_ptr().cast(), iov_len: datagram_bytes })
-            .collect();
-        let mut names = vec![Name::default(); Self::DATAGRAMS];
-        let headers = slices.iter_mut().zip(&mut names).map(|(slice, name)| header(slice, name)).collect();
-        Self { memory, stride, slices, headers, names, sources: vec![Source::Unknown; Self::DATAGRAMS], received: 0 }
+        let stride = datagram_bytes.max(1).next_multiple_of(64);
+        // The kernel provides zeroed memory of this size without touching it.
+        let memory = vec![0_u8; stride * Self::DATAGRAMS];
+        let names = vec![Name::default(); Self::DATAGRAMS];
+        Self { memory, stride, datagram_bytes: datagram_bytes.max(1), names, received: Vec::with_capacity(Self::DATAGRAMS) }
     }
 
-    /// Receives up to 64 datagrams and says how many; they replace those of the call before.
+    /// Receives up to 64 datagrams and returns their number; they replace those of the previous call.
     ///
     /// # Errors
-    /// `WouldBlock` when none came in time; else the kernel's. The batch is empty then.
+    /// `WouldBlock` if none came in time; else the kernel's error. The batch is empty then.
     pub(super) fn receive(&mut self, socket: RawFd, wait: Wait) -> io::Result<usize> {
         let flags = match wait {
             Wait::ForOne => libc::MSG_WAITFORONE,
             Wait::Not => libc::MSG_DONTWAIT,
         };
-        // The kernel has put the length that it wrote in the place of the length that there is.
-        for header in self.headers.iter_mut().take(self.received) {
+        self.received.clear();
+        let mut slices = [libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 }; Self::DATAGRAMS];
+        // SAFETY: `mmsghdr` is plain C data (pointers and integers), for which all zeroes are a valid value.
+        let mut headers: [libc::mmsghdr; Self::DATAGRAMS] = unsafe { mem::zeroed() };
+        let buffers = self.memory.chunks_exact_mut(self.stride).zip(&mut self.names);
+        let mut ready = 0;
+        for ((header, slice), (buffer, name)) in headers.iter_mut().zip(&mut slices).zip(buffers) {
+            let buffer = buffer.get_mut(..self.datagram_bytes).unwrap_or_default();
+            *slice = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+            header.msg_hdr.msg_iov = slice;
+            header.msg_hdr.msg_iovlen = 1;
+            header.msg_hdr.msg_name = name.as_mut_ptr().cast();
             header.msg_hdr.msg_namelen = mem::size_of::<Name>() as libc::socklen_t;
+            ready += 1;
         }
-        self.received = 0;
-        // SAFETY: `headers` holds `DATAGRAMS` valid headers; each points to one iovec of `slices`, which points to a part of
-        // `memory` of its own that is at least `iov_len` long, and to an element of `names` of its own, which has the
-        // `msg_namelen` bytes that `header` and the loop above state. None of the four is ever resized or dropped before
-        // `self`, and `&mut self` keeps everybody else away from `memory` and `names` during the call. A null timeout is
-        // allowed.
-        let received =
-            unsafe { libc::recvmmsg(socket, self.headers.as_mut_ptr(), Self::DATAGRAMS as libc::c_uint, flags as _, ptr::null_mut()) };
-        self.received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
-        self.read_names();
-        Ok(self.received)
+        // SAFETY: the first `ready` headers are valid: each points to one iovec of `slices` and to one element of `names`, and that
+        // iovec to its own part of `memory`, all with their true lengths. The pointers were made just now from exclusive borrows
+        // of locals and of `self`, none of which is moved, resized or used before the call returns; the kernel keeps none of
+        // them. A null timeout is allowed.
+        let received = unsafe { libc::recvmmsg(socket, headers.as_mut_ptr(), ready, flags as _, ptr::null_mut()) };
+        let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
+        self.received.extend(headers.iter().zip(&self.names).take(received).map(|(header, name)| Received::of(header, name)));
+        Ok(self.received.len())
     }
 
-    /// All of them at once: some nanoseconds for each datagram, next to some hundreds for receiving it.
-    fn read_names(&mut self) {
-        for ((header, name), source) in self.headers.iter().zip(&self.names).zip(&mut self.sources).take(self.received) {
-            let name = name.get(..header.msg_hdr.msg_namelen as usize).unwrap_or_default();
-            *source = address(name).map_or(Source::Unknown, Source::Udp);
-        }
-    }
-
-    /// How many datagrams it holds.
+    /// The number of datagrams in the batch.
     pub(super) fn len(&self) -> usize {
-        self.received
+        self.received.len()
     }
 
-    /// The lines of those that were cut, without the end that was lost.
+    /// The last, incomplete line of each datagram that was cut.
     pub(super) fn truncated(&self) -> impl Iterator<Item = Datagram<'_>> {
-        let received = self.headers.iter().zip(self.memory.chunks_exact(self.stride)).zip(&self.sources).take(self.received);
-        received.filter(|((header, _), _)| was_cut(header)).map(|((header, chunk), source)| {
-            let whole = chunk.get(..header.msg_len as usize).unwrap_or_default();
+        self.whole().filter(|(received, _)| received.was_cut).map(|(received, whole)| {
             let start = memchr::memrchr(b'\n', whole).map_or(0, |end| end + 1);
-            Datagram { bytes: whole.get(start..).unwrap_or_default(), source }
+            Datagram { bytes: whole.get(start..).unwrap_or_default(), source: &received.source }
         })
     }
 
-    /// The datagrams; of a cut one the whole lines only, and nothing if it has none.
+    /// The datagrams; of one that was cut, the complete lines only, and nothing if it has none.
     pub(super) fn datagrams(&self) -> impl Iterator<Item = Datagram<'_>> + Clone {
-        let received = self.headers.iter().zip(self.memory.chunks_exact(self.stride)).zip(&self.sources).take(self.received);
-        received.filter_map(|((header, chunk), source)| {
-            let whole = chunk.get(..header.msg_len as usize)?;
-            let bytes = if was_cut(header) { whole.get(..memchr::memrchr(b'\n', whole)?)? } else { whole };
-            Some(Datagram { bytes, source })
+        self.whole().filter_map(|(received, whole)| {
+            let bytes = if received.was_cut { whole.get(..memchr::memrchr(b'\n', whole)?)? } else { whole };
+            Some(Datagram { bytes, source: &received.source })
         })
+    }
+
+    /// What was received, with the bytes in its buffer.
+    fn whole(&self) -> impl Iterator<Item = (&Received, &[u8])> + Clone {
+        let buffers = self.received.iter().zip(self.memory.chunks_exact(self.stride));
+        buffers.map(|(received, buffer)| (received, buffer.get(..received.len).unwrap_or(buffer)))
     }
 }
 
-fn was_cut(header: &libc::mmsghdr) -> bool {
-    header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0
+impl Received {
+    /// What a header says after the call. `name` is what it points to.
+    fn of(header: &libc::mmsghdr, name: &Name) -> Self {
+        // The kernel reports the true length of an address that it has cut.
+        let name = name.get(..header.msg_hdr.msg_namelen as usize).unwrap_or(name);
+        Self {
+            len: header.msg_len as usize,
+            was_cut: header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0,
+            source: address(name).map_or(Source::Unknown, Source::Udp),
+        }
+    }
 }
 
-/// The address in a `sockaddr_in` or `sockaddr_in6`. IPv4 that came to a socket for both families is shown as IPv4.
+/// The address in a `sockaddr_in` or `sockaddr_in6`. An IPv4 address that came to a socket for both families becomes IPv4 again.
 fn address(name: &[u8]) -> Option<SocketAddr> {
     const IPV4: i32 = libc::AF_INET;
     const IPV6: i32 = libc::AF_INET6;
@@ -138,17 +148,6 @@ fn address(name: &[u8]) -> Option<SocketAddr> {
         }
         _ => None,
     }
-}
-
-/// A header that receives into one slice, and the sender's address into one name; it asks for no control messages.
-fn header(slice: &mut libc::iovec, name: &mut Name) -> libc::mmsghdr {
-    // SAFETY: `mmsghdr` is plain C data (pointers and integers); all zeroes is a valid value of it.
-    let mut header: libc::mmsghdr = unsafe { mem::zeroed() };
-    header.msg_hdr.msg_iov = slice;
-    header.msg_hdr.msg_iovlen = 1;
-    header.msg_hdr.msg_name = name.as_mut_ptr().cast();
-    header.msg_hdr.msg_namelen = mem::size_of::<Name>() as libc::socklen_t;
-    header
 }
 
 #[cfg(test)]

@@ -32,8 +32,8 @@ fn of_rule(rule: &Rule, config: &Config, options: &Options) -> Option<Remark> {
     if !options.without_process_metrics && PROCESS_METRICS.contains(&family) {
         // A note only, because `check` does not know the flags of the bridge.
         let text = format!(
-            "samples of this rule are rejected, unless the bridge runs with --no-web.process-metrics: it exposes a metric `{family}` of its own \
-             process; give it another name, or use that flag"
+            "samples of this rule are rejected, unless the bridge runs with --no-web.process-metrics: it exposes its own metric `{family}`; \
+             give it another name, or use that flag"
         );
         return remark(Severity::Note, "own_metric_name", text);
     }

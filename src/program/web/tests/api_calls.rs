@@ -137,7 +137,7 @@ async fn invalid_deletions_delete_nothing() {
     let many = "match=a&".repeat(11);
     for (query, headers, form, code, expected) in [
         ("", "", "", 400, "no match[] parameter provided; add match[]=SELECTOR"),
-        ("match[]=a{", "", "", 400, "invalid parameter \"match[]\": At character 3: Here a label's name is missing"),
+        ("match[]=a{", "", "", 400, "invalid parameter \"match[]\": At character 3: A label name is missing here"),
         ("match[]={u=\"\"}", "", "", 400, "at least one matcher that does not match the empty string"),
         ("match[]=a&match[]={}", "", "", 400, "at least one matcher"),
         ("match[]=a&start=0", "", "", 400, "unknown parameter \"start\""),

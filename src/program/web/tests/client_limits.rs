@@ -81,7 +81,9 @@ async fn connections_are_limited_over_all_listeners() {
         stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: t\r\n\r\n").await.expect("sent");
     }
     soon(async {
-        while first.state.scrapes.transfers.available_permits() + 1 > WebOptions::default().max_pages || first.state.scrapes.waiting() < 2 {
+        while first.state.scrapes.transfers.available_permits() + 1 > WebOptions::default().max_transfers
+            || first.state.scrapes.waiting() < 2
+        {
             sleep(Duration::from_millis(1)).await;
         }
     })
@@ -223,7 +225,7 @@ async fn scrapes_wait_for_admission_with_a_timeout() {
     let server = TestServer::start(WebOptions { turn_timeout: SHORT, ..patient() }).await;
     for turns in [&server.state.scrapes.renders, &server.state.scrapes.transfers] {
         soon(async {
-            while server.state.scrapes.transfers.available_permits() < WebOptions::default().max_pages {
+            while server.state.scrapes.transfers.available_permits() < WebOptions::default().max_transfers {
                 sleep(Duration::from_millis(1)).await;
             }
         })
@@ -238,7 +240,7 @@ async fn scrapes_wait_for_admission_with_a_timeout() {
     assert_eq!(server.metric("statsd_bridge_scrapes_refused_total"), 2.0);
     assert_eq!(server.metric("statsd_bridge_scrapes_total"), 0.0);
 
-    let server = TestServer::start(WebOptions { max_renders: 0, max_pages: 0, ..patient() }).await;
+    let server = TestServer::start(WebOptions { max_renders: 0, max_transfers: 0, ..patient() }).await;
     let taken = server.state.scrapes.renders.acquire().await.expect("open");
     let short = "GET /metrics HTTP/1.1\r\nHost: t\r\nX-Prometheus-Scrape-Timeout-Seconds: 0.02\r\nConnection: close\r\n\r\n";
     assert_eq!(status(&server.send(short).await), 503, "the scraper's own timeout applies");

@@ -68,7 +68,7 @@ fn cut(server: &TestServer, reason: &str) -> f64 {
 /// Whether no exposition is being rendered or sent.
 fn is_at_rest(server: &TestServer) -> bool {
     let (scrapes, options) = (&server.state.scrapes, WebOptions::default());
-    (scrapes.transfers.available_permits(), scrapes.renders.available_permits()) == (options.max_pages, options.max_renders)
+    (scrapes.transfers.available_permits(), scrapes.renders.available_permits()) == (options.max_transfers, options.max_renders)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -169,7 +169,7 @@ async fn clients_that_stop_reading_are_cut_and_see_an_incomplete_response() {
 async fn slow_clients_are_cut_when_others_wait() {
     let server = large(patient()).await;
     let mut slow = Vec::new();
-    for _ in 0..WebOptions::default().max_pages {
+    for _ in 0..WebOptions::default().max_transfers {
         let mut stream = server.connect().await;
         stream.write_all(request("").as_bytes()).await.expect("sent");
         stream.read_exact(&mut [0; 1000]).await.expect("a beginning");

@@ -10,7 +10,7 @@ async fn shutdown_finishes_open_responses_and_accepts_no_new_connection() {
     let turns = server.state.scrapes.renders.acquire_many(2).await.expect("open");
     let mut running = server.connect().await;
     running.write_all(b"GET /metrics HTTP/1.1\r\nHost: t\r\n\r\n").await.expect("sent");
-    let most = WebOptions::default().max_pages;
+    let most = WebOptions::default().max_transfers;
     soon(async {
         while server.state.scrapes.transfers.available_permits() == most {
             sleep(Duration::from_millis(1)).await;

@@ -2,14 +2,14 @@
 
 use crate::registry::cell::add_weights;
 
-/// Room for so many more, at least, when a bucket comes for which there is none.
+/// The least number of places by which the memory grows.
 const ROOM: usize = 4;
 
-/// Weights by key, ascending. A key is there once something fell into its bucket.
+/// Weights by key, ascending. Only populated buckets have a key.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Buckets(Vec<NativeBucket>);
 
-/// Key and weight; the weight in halves, so that both take 12 bytes and not 16.
+/// Key and weight. The weight is stored in halves, so that both take 12 bytes and not 16.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct NativeBucket {
     key: i32,
@@ -34,18 +34,18 @@ impl NativeBucket {
 }
 
 impl Buckets {
-    /// How many are populated.
+    /// The number of populated buckets.
     #[inline(always)]
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Key and weight of each, ascending.
+    /// Key and weight of each bucket, ascending.
     pub(super) fn iter(&self) -> impl Iterator<Item = (i32, f64)> + '_ {
         self.0.iter().map(|bucket| (bucket.key, bucket.weight()))
     }
 
-    /// The key that is nearest to zero.
+    /// The key nearest to zero.
     pub(super) fn first_key(&self) -> Option<i32> {
         self.0.first().map(|bucket| bucket.key)
     }
@@ -55,8 +55,8 @@ impl Buckets {
         self.0.binary_search_by_key(&key, |bucket| bucket.key).is_ok()
     }
 
-    /// Adds to a bucket. Only one that was not populated may allocate: room for a few, or for a quarter more. Returns by how many bytes
-    /// the buckets grew.
+    /// Adds to a bucket. Only a new one may allocate: room for a few more, or for a quarter more. Returns the growth
+    /// in bytes.
     #[inline(always)]
     pub(super) fn add(&mut self, key: i32, weight: f64) -> usize {
         let at = self.place(key);
@@ -69,18 +69,18 @@ impl Buckets {
         }
     }
 
-    /// Bytes that they take.
+    /// The bytes of the buckets.
     pub(super) fn heap_bytes(&self) -> usize {
         self.0.capacity() * size_of::<NativeBucket>()
     }
 
-    /// Gives back the memory that no bucket needs.
+    /// Frees unused memory.
     pub(super) fn shrink(&mut self) {
         self.0.shrink_to_fit();
     }
 
-    /// Where the bucket of this key is, or would be. Keys are ascending whole numbers, so a bucket is no further from either end
-    /// than its key is from that end's key: where no bucket between is empty, that leaves one place.
+    /// The place of the bucket of this key, or the place where it would be. Keys are ascending integers, so a bucket is no
+    /// further from either end than its key is from the key there. If no bucket in between is empty, only one place is left.
     #[inline(always)]
     fn place(&self, key: i32) -> usize {
         let (Some(first), Some(last)) = (self.0.first(), self.0.last()) else { return 0 };
@@ -105,7 +105,7 @@ impl Buckets {
         self.heap_bytes() - before
     }
 
-    /// Joins buckets that are one when the schema is coarser by one.
+    /// Joins buckets that are the same in the next coarser schema.
     pub(super) fn halve(&mut self) {
         self.0.iter_mut().for_each(|bucket| bucket.key = super::scale::coarser(bucket.key, 1));
         self.0.dedup_by(|next, kept| {
@@ -117,13 +117,13 @@ impl Buckets {
         });
     }
 
-    /// Takes out the buckets up to this key; what they weigh together.
+    /// Removes the buckets up to this key, and returns their weight.
     pub(super) fn take_to(&mut self, key: i32) -> f64 {
         let end = self.0.partition_point(|bucket| bucket.key <= key);
         self.0.drain(..end).map(|bucket| bucket.weight()).fold(0.0, add_weights)
     }
 
-    /// Empties it and keeps its memory.
+    /// Removes all buckets and keeps the memory.
     pub(super) fn clear(&mut self) {
         self.0.clear();
     }

@@ -53,7 +53,7 @@ fn observed(options: Option<NativeOptions>, observations: &[f64]) -> (HistogramS
         }
         cell.merge_into(&mut classic, &mut native);
     } else {
-        // A cell refuses what makes its sum infinite; the arithmetic does not.
+        // A cell rejects a sample that makes its sum infinite; the arithmetic does not.
         let mut shape = Exponential::new(options.schema, options.zero_threshold);
         for value in observations {
             shape.add(*value, 1.0);

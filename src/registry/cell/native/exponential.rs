@@ -1,14 +1,14 @@
-//! Exponential buckets of both signs and the zero bucket between them: adding, widening, halving, merging.
+//! Exponential buckets of both signs and the zero bucket: adding, widening, halving, merging.
 
 use super::buckets::Buckets;
 use super::scale::{self, SCHEMA_MIN, coarser, key_of, upper_bound};
 use crate::registry::cell::add_weights;
 
-/// Weights by exponential bucket. Equal buckets of several of these add up to those of one that saw everything.
+/// Weights by exponential bucket. The merged buckets of several of these equal those of one that saw all values.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Exponential {
     pub(super) schema: i8,
-    /// Values up to here, of either sign, are in the zero bucket.
+    /// Values up to this magnitude are in the zero bucket.
     pub(super) zero_threshold: f64,
     pub(super) zero_weight: f64,
     pub(super) positive: Buckets,
@@ -21,7 +21,7 @@ impl Exponential {
         Self { schema, zero_threshold, zero_weight: 0.0, positive: Buckets::default(), negative: Buckets::default() }
     }
 
-    /// Empties it for these options, and keeps its memory.
+    /// Removes all buckets, sets these options, and keeps the memory.
     pub(super) fn clear(&mut self, schema: i8, zero_threshold: f64) {
         self.schema = schema.clamp(SCHEMA_MIN, scale::SCHEMA_MAX);
         (self.zero_threshold, self.zero_weight) = (zero_threshold, 0.0);
@@ -29,7 +29,7 @@ impl Exponential {
         self.negative.clear();
     }
 
-    /// Adds a value that is a number. Returns by how many bytes the buckets grew.
+    /// Adds a value that is not NaN. Returns the growth in bytes.
     #[inline(always)]
     pub(super) fn add(&mut self, value: f64, weight: f64) -> usize {
         if value > self.zero_threshold {
@@ -42,12 +42,13 @@ impl Exponential {
         }
     }
 
-    /// Bytes that the buckets take.
+    /// The bytes of the buckets.
     pub(super) fn heap_bytes(&self) -> usize {
         self.positive.heap_bytes() + self.negative.heap_bytes()
     }
 
-    /// Halves until the buckets take so many bytes at most; once there is no coarser schema, the zero bucket takes in those nearest to it.
+    /// Halves until the buckets take at most `bytes`. In the coarsest schema, the zero bucket absorbs the buckets nearest to it
+    /// instead.
     pub(super) fn shrink(&mut self, bytes: usize) {
         while self.heap_bytes() > bytes && (self.halve() || self.widen(f64::MAX)) {
             self.positive.shrink();
@@ -55,13 +56,13 @@ impl Exponential {
         }
     }
 
-    /// Populated buckets; the zero bucket does not count.
+    /// The number of populated buckets, without the zero bucket.
     #[inline(always)]
     pub(super) fn populated(&self) -> usize {
         self.positive.len() + self.negative.len()
     }
 
-    /// Makes the schema coarser by one. False if there is none.
+    /// Changes to the next coarser schema. Returns false if there is none.
     pub(super) fn halve(&mut self) -> bool {
         if self.schema <= SCHEMA_MIN {
             return false;
@@ -72,13 +73,13 @@ impl Exponential {
         true
     }
 
-    /// Halves until at most `limit` buckets are populated, or there is no coarser schema.
+    /// Halves until at most `limit` buckets are populated, or the schema is the coarsest.
     pub(super) fn fit(&mut self, limit: usize) {
         while self.populated() > limit && self.halve() {}
     }
 
-    /// Widens the zero bucket by the populated bucket that is nearest to it, of both signs. False, and nothing changed, if it
-    /// would end above `limit`, or nothing is populated.
+    /// Widens the zero bucket by the populated buckets nearest to it, of both signs. Returns false, and changes nothing, if it
+    /// would end above `limit`, or no bucket is populated.
     pub(super) fn widen(&mut self, limit: f64) -> bool {
         if self.zero_threshold >= limit {
             return false;
@@ -94,8 +95,8 @@ impl Exponential {
         true
     }
 
-    /// Adds all that `other` holds. Both come to the coarser schema and the wider zero bucket; where that ends within a populated
-    /// bucket, it takes in the whole of it.
+    /// Adds the content of `other`. The result has the coarser schema and the wider zero bucket. If that ends within a populated
+    /// bucket, it absorbs the whole bucket.
     pub(super) fn merge(&mut self, other: &Self) {
         while self.schema > other.schema && self.halve() {}
         let steps = (other.schema - self.schema).unsigned_abs();
@@ -109,7 +110,7 @@ impl Exponential {
         }
     }
 
-    /// Leaves no bucket that begins within the zero bucket.
+    /// Absorbs all buckets that begin within the zero bucket.
     fn clear_zero(&mut self) {
         if self.zero_threshold > 0.0 {
             let key = key_of(self.zero_threshold, self.schema);
@@ -125,8 +126,8 @@ impl Exponential {
         self.zero_weight = add_weights(self.zero_weight, weight);
     }
 
-    /// Adds what classic buckets hold, each at its upper bound, and what is above the last bound right above it: where nothing
-    /// better is known.
+    /// Adds the weights of classic buckets, each at its upper bound, and that above the last bound right above that bound, because
+    /// the true values are not known.
     pub(super) fn add_classic(&mut self, bounds: &[f64], weights: &[f64]) {
         for (bound, weight) in bounds.iter().zip(weights).filter(|(_, weight)| **weight > 0.0) {
             self.add(*bound, *weight);

@@ -1,22 +1,22 @@
-//! Native buckets as plain numbers, to be kept and taken up again.
+//! The saved form of native buckets: plain numbers.
 
 use super::exponential::Exponential;
 use super::snapshot::NativeSnapshot;
 use super::{SCHEMA_MAX, SCHEMA_MIN};
 use crate::registry::cell::{HistogramSnapshot, add_weights};
 
-/// Buckets of one sign that may be restored: more than any limit, or the coarsest schema, leaves.
+/// The most buckets of one sign that are restored: more than any limit, or the coarsest schema, allows.
 const BUCKETS_MAX: usize = 4_096;
 
-/// What all workers hold of one histogram's native buckets.
+/// The saved native buckets of one histogram, over all workers.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "state", derive(serde::Serialize, serde::Deserialize))]
 pub struct SavedNative {
-    /// From -4 to 8.
+    /// The schema, from -4 to 8.
     pub schema: i8,
-    /// Values up to here are in the zero bucket.
+    /// Values up to this magnitude are in the zero bucket.
     pub zero_threshold: f64,
-    /// Weight of the zero bucket.
+    /// The weight of the zero bucket.
     pub zero_weight: f64,
     /// Key and weight of the populated buckets above zero, ascending.
     pub positive: Vec<(i32, f64)>,
@@ -25,7 +25,7 @@ pub struct SavedNative {
 }
 
 impl NativeSnapshot {
-    /// To be kept.
+    /// The saved form.
     pub fn save(&self) -> SavedNative {
         let shape = &self.shape;
         SavedNative {
@@ -39,7 +39,7 @@ impl NativeSnapshot {
 }
 
 impl SavedNative {
-    /// `None` where no histogram could have held this beside these classic buckets.
+    /// The restored buckets; `None` if they are invalid beside these classic buckets.
     pub(super) fn restore(&self, classic: &HistogramSnapshot) -> Option<Exponential> {
         let is_weight = |weight: f64| weight >= 0.0 && weight.is_finite();
         let is_good = |side: &[(i32, f64)]| {
@@ -57,11 +57,11 @@ impl SavedNative {
         self.negative.iter().for_each(|(key, weight)| _ = shape.negative.add(*key, *weight));
         let native = self.positive.iter().chain(&self.negative).fold(self.zero_weight, |all, (_, weight)| add_weights(all, *weight));
         let all = classic.weight();
-        // Fractions are rounded in another order.
+        // Sums of fractions differ by the order of rounding.
         (native == all || (native - all).abs() <= 1e-6 * all).then_some(shape)
     }
 }
 
-/// Keys of the smallest number and of infinity in the finest schema, about.
+/// The approximate keys of the smallest number and of infinity in the finest schema.
 const KEY_MIN: i32 = -1_100 << SCHEMA_MAX;
 const KEY_MAX: i32 = 1_025 << SCHEMA_MAX;

@@ -1,23 +1,23 @@
-//! Where the exponential buckets lie: schema, key and bound.
+//! The scale of exponential buckets: schema, key and bound.
 //!
-//! Schema `n` is from -4 to 8, its base is `2^(2^-n)`. The bucket of key `k` holds values above `base^(k-1)` up to and with `base^k`;
-//! the mirror of it holds negative values. No logarithm is asked: bounds come from a table that is the same on every machine, so
-//! that a value on a bound falls where Prometheus and its client libraries have it.
+//! Schema `n`, from -4 to 8, has the base `2^(2^-n)`. The bucket of key `k` has the values above `base^(k-1)`, up to and
+//! including `base^k`; negative values are mirrored. Bounds come from a table that is the same on every machine, and not from a
+//! logarithm, so that a value on a bound has the same bucket as in Prometheus and its client libraries.
 
-/// The coarsest schema; a bucket is 65,536 times as wide as the next smaller one.
+/// The coarsest schema: each bucket is 65,536 times as wide as the previous one.
 pub const SCHEMA_MIN: i8 = -4;
 
 /// The finest schema.
 pub const SCHEMA_MAX: i8 = 8;
 
-/// Up to here a value is in the zero bucket by default: 2^-128, which is a bound in every schema.
+/// The default upper end of the zero bucket: 2^-128, a bound in every schema.
 pub const ZERO_THRESHOLD: f64 = f64::from_bits((1023 - 128) << 52);
 
-/// Bounds between 0.5 and 1 in the finest schema; every second one is a bound in the next coarser.
+/// The bounds from 0.5 to 1 in the finest schema. Every second one is a bound in the next coarser schema.
 static BOUNDS: [f64; 256] = bounds();
 
-/// From one bound to the next in schema 1 to 8. The first is the double below the root of 2: client libraries and Prometheus have
-/// it so, and what counts is that all agree.
+/// The factor between adjacent bounds in the schemas 1 to 8. The first is the double below the root of 2, as in client libraries
+/// and Prometheus.
 const FACTORS: [f64; 8] = [
     std::f64::consts::SQRT_2.next_down(),
     1.189207115002721,
@@ -29,7 +29,7 @@ const FACTORS: [f64; 8] = [
     1.0027112750502025,
 ];
 
-/// Each schema's new bounds are those of the coarser ones times its factor: one rounding each, the same everywhere.
+/// The new bounds of a schema are those of the coarser schemas times its factor, each rounded once.
 const fn bounds() -> [f64; 256] {
     let mut all = [0.5; 256];
     let mut schema = 1;
@@ -45,18 +45,18 @@ const fn bounds() -> [f64; 256] {
     all
 }
 
-/// The schema whose buckets grow by the largest factor that is not above `factor`; 1.1 gives 3. `None` for a factor that is not
-/// above 1: no native buckets.
+/// The schema whose buckets grow by the largest factor up to `factor`; 1.1 gives 3. `None` for a factor that is not
+/// above 1, which means no native buckets.
 pub fn schema_of(factor: f64) -> Option<i8> {
     if factor.is_nan() || factor <= 1.0 {
         return None;
     }
-    // Finite: the logarithm of anything above 1 is above 0. Infinity gives the coarsest.
+    // Finite, because the logarithm of a number above 1 is positive. Infinity gives the coarsest schema.
     let schema = -factor.log2().log2().floor();
     Some(schema.clamp(f64::from(SCHEMA_MIN), f64::from(SCHEMA_MAX)) as i8)
 }
 
-/// The key of the bucket of `magnitude`, which is above 0; infinity has the bucket after that of the largest number.
+/// The key of the bucket of a positive `magnitude`. Infinity has the bucket after that of the largest number.
 #[inline(always)]
 pub(super) fn key_of(magnitude: f64, schema: i8) -> i32 {
     let is_infinite = magnitude == f64::INFINITY;
@@ -64,43 +64,50 @@ pub(super) fn key_of(magnitude: f64, schema: i8) -> i32 {
     let key = if schema > 0 {
         ((exponent - 1) << schema) + bounds_below(fraction, schema)
     } else {
-        // An exact power of two is the upper bound of the bucket below.
+        // A power of two is the upper bound of the bucket below it.
         coarser(exponent - i32::from(fraction == 0.5), schema.unsigned_abs())
     };
     key + i32::from(is_infinite)
 }
 
-/// How many bounds of the schema, between 0.5 and 1, are below `fraction`.
+/// The number of bounds of the schema, from 0.5 to 1, that are below `fraction`.
 #[inline(always)]
 fn bounds_below(fraction: f64, schema: i8) -> i32 {
     let spread = 8 - u32::from(schema.unsigned_abs());
-    // A search without branches: the count is put together from its highest bit down.
+    // A search without branches determines the count from its highest bit down.
     let mut below = 0;
     for bit in (0..schema).rev() {
         let tried = below + (1_usize << bit);
-        let bound = BOUNDS.get((tried - 1) << spread).copied().unwrap_or(1.0);
+        let bound = bound_at((tried - 1) << spread);
         below = if bound < fraction { tried } else { below };
     }
-    let last = BOUNDS.get(below << spread).copied().unwrap_or(1.0);
+    let last = bound_at(below << spread);
     below as i32 + i32::from(last < fraction)
 }
 
-/// The upper bound of the bucket of this key. The last bucket of numbers ends at the largest number, the one after it at infinity.
+/// A bound of the finest schema, by its place.
+#[inline(always)]
+fn bound_at(place: usize) -> f64 {
+    debug_assert!(place < BOUNDS.len(), "no bound {place}");
+    BOUNDS.get(place).copied().unwrap_or(1.0)
+}
+
+/// The upper bound of the bucket of this key. The last finite bucket ends at the largest number, the one after it at infinity.
 pub(super) fn upper_bound(key: i32, schema: i8) -> f64 {
     let (fraction, exponent) = if schema < 0 {
         (0.5, (key << schema.unsigned_abs()) + 1)
     } else {
         let at = (key & ((1 << schema) - 1)) as usize;
-        (BOUNDS.get(at << (8 - schema)).copied().unwrap_or(0.5), (key >> schema) + 1)
+        (bound_at(at << (8 - schema)), (key >> schema) + 1)
     };
     match exponent {
         1025 if fraction == 0.5 => f64::MAX,
-        // In two steps, because 2^1024 is no number, and small powers are rounded once.
+        // In two steps, because 2^1024 is not finite and small powers must be rounded only once.
         _ => fraction * power_of_two(exponent / 2) * power_of_two(exponent - exponent / 2),
     }
 }
 
-/// The key of the bucket that the bucket of `key` is part of when the schema is coarser by `steps`.
+/// The key of the bucket that contains the bucket of `key` in a schema that is coarser by `steps`.
 #[inline(always)]
 pub(super) fn coarser(key: i32, steps: u8) -> i32 {
     (key + (1 << steps) - 1) >> steps
@@ -115,7 +122,7 @@ fn split(number: f64) -> (f64, i32) {
     (f64::from_bits(bits & FRACTION | 1022 << 52), exponent)
 }
 
-/// 2 to a power from -1022 to 1023; beyond them that of the nearest.
+/// 2 to a power, which is limited to -1022 to 1023.
 #[inline(always)]
 fn power_of_two(exponent: i32) -> f64 {
     f64::from_bits(((exponent.clamp(-1022, 1023) + 1023) as u64) << 52)

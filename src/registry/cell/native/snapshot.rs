@@ -1,32 +1,32 @@
-//! What all workers hold of one histogram's native buckets, and the form in which it goes over the wire.
+//! The native buckets of one histogram over all workers, and their form in an exposition.
 
 use super::exponential::Exponential;
 use super::{NativeOptions, scale};
 use crate::registry::cell::add_weights;
 
-/// A gap of so many buckets is bridged by empty ones; a longer one ends the span.
+/// A gap of up to this many buckets is filled with empty ones. A longer gap ends the span.
 const GAP: i64 = 2;
 
-/// What all workers hold of one histogram's native buckets at one moment. Its count and sum are those of the classic buckets
-/// that were read with it.
+/// The native buckets of one histogram over all workers. Count and sum are those of the classic buckets
+/// that were read together with it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NativeSnapshot {
     pub(super) shape: Exponential,
     /// The newest reset of any part in milliseconds; 0 for none.
     pub(super) reset_ms: u64,
-    /// How many parts were added since it was empty.
+    /// The number of parts added since it was empty.
     pub(super) parts: usize,
-    /// Whether a weight of any part was a fraction once.
+    /// Whether a weight of any part was ever a fraction.
     pub(super) has_fractions: bool,
 }
 
-/// The buckets of one sign as spans of neighbours.
+/// The buckets of one sign as spans of adjacent buckets.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Spans {
-    /// Offset and length of each span. The offset of the first is its first key, that of a further one how many keys lie between
-    /// it and the end of the one before.
+    /// Offset and length of each span. The offset of the first span is its first key; that of a further span is the number of
+    /// keys between it and the end of the previous one.
     pub spans: Vec<(i32, u32)>,
-    /// Weights of the buckets of all spans, one after the other; some may be 0.
+    /// The weights of the buckets of all spans in order. Some may be 0.
     pub weights: Vec<f64>,
 }
 
@@ -42,12 +42,12 @@ impl NativeSnapshot {
         (self.reset_ms, self.parts, self.has_fractions) = (0, 0, false);
     }
 
-    /// From -4, the coarsest, to 8.
+    /// The schema, from -4, the coarsest, to 8.
     pub fn schema(&self) -> i8 {
         self.shape.schema
     }
 
-    /// Values up to here, of either sign, are in the zero bucket.
+    /// Values up to this magnitude are in the zero bucket.
     pub fn zero_threshold(&self) -> f64 {
         self.shape.zero_threshold
     }
@@ -63,7 +63,7 @@ impl NativeSnapshot {
         sides.map(|(_, weight)| weight).fold(self.shape.zero_weight, add_weights)
     }
 
-    /// When counting began anew for want of buckets, in milliseconds since 1970; `None` if it did not. Only with
+    /// The time of the last reset, in milliseconds since 1970; `None` if there was none. Resets occur only with
     /// `NativeOptions::min_reset_ms`.
     pub fn reset_ms(&self) -> Option<u64> {
         Some(self.reset_ms).filter(|millis| *millis > 0)
@@ -74,13 +74,13 @@ impl NativeSnapshot {
         self.shape.positive.iter().map(|(key, weight)| (scale::upper_bound(key, self.shape.schema), weight))
     }
 
-    /// The buckets below the zero bucket: the magnitude of the lower bound and the weight, from the zero bucket on.
+    /// The buckets below the zero bucket, starting at zero: the magnitude of the lower bound and the weight.
     pub fn negative(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
         self.shape.negative.iter().map(|(key, weight)| (scale::upper_bound(key, self.shape.schema), weight))
     }
 
-    /// The buckets above the zero bucket as spans. A snapshot that holds nothing at all and whose zero bucket has no width has one
-    /// span of no length: without it nothing would say that it is a native histogram.
+    /// The buckets above the zero bucket as spans. An empty snapshot whose zero bucket has no width has one
+    /// span of length 0, because nothing else marks it as a native histogram.
     pub fn positive_spans(&self) -> Spans {
         let mut all = Spans::of(self.shape.positive.iter());
         let is_nothing = self.shape.populated() == 0 && self.shape.zero_weight == 0.0 && self.shape.zero_threshold == 0.0;
@@ -90,28 +90,28 @@ impl NativeSnapshot {
         all
     }
 
-    /// The buckets below the zero bucket as spans, from the zero bucket on.
+    /// The buckets below the zero bucket as spans, starting at zero.
     pub fn negative_spans(&self) -> Spans {
         Spans::of(self.shape.negative.iter())
     }
 
-    /// Whether a weight was a fraction once; whatever they are now, its counts are shown as floats.
+    /// Whether a weight was ever a fraction. Its counts are floats then.
     pub(crate) fn has_fractions(&self) -> bool {
         self.has_fractions
     }
 
-    /// Whether integers may stand for the weights: all have always been whole numbers, and a double holds them exactly. Once false,
+    /// Whether the counts are integers: all weights have always been whole numbers that a double represents exactly. Once false,
     /// it stays so.
     pub fn is_whole(&self) -> bool {
         if self.has_fractions {
             return false;
         }
         let sides = self.shape.positive.iter().chain(self.shape.negative.iter());
-        // The sum of them is whole too, if it is below 2^53: then each step to it was.
+        // A sum below 2^53 is whole too, because each partial sum is.
         sides.map(|(_, weight)| weight).chain([self.shape.zero_weight]).all(|weight| weight.fract() == 0.0) && self.weight() < WHOLE_MAX
     }
 
-    /// Adds one part, and keeps to the limit of buckets once there are several: each alone does.
+    /// Adds one part. From the second part on, halves to the limit of buckets, which each part alone observes.
     pub(super) fn add(&mut self, (part, has_fractions): (&Exponential, bool), reset_ms: u64, limit: usize) {
         self.shape.merge(part);
         self.has_fractions |= has_fractions;
@@ -123,7 +123,7 @@ impl NativeSnapshot {
     }
 }
 
-/// Whole numbers below it are exact in a double.
+/// Doubles represent all whole numbers below this one exactly.
 const WHOLE_MAX: f64 = (1_u64 << 53) as f64;
 
 impl Spans {
@@ -150,7 +150,7 @@ impl Spans {
         self.weights.push(weight);
     }
 
-    /// Each weight less the one before it, beginning at 0; for weights that are whole numbers below 2^53.
+    /// The difference of each weight to the previous one, starting from 0, for weights that are whole numbers below 2^53.
     pub fn deltas(&self) -> impl Iterator<Item = i64> + '_ {
         let mut before = 0;
         self.weights.iter().map(move |weight| {

@@ -39,7 +39,7 @@ proptest! {
         }
         let (one, all) = (read([&whole], &options), read(&workers, &options));
         prop_assert_eq!(&one.0.buckets, &all.0.buckets);
-        // One that is over its limit halves once a sample; the page does so at once.
+        // One that is over its limit halves once a sample; a snapshot does so at once.
         let (mut one, mut all) = (one.1.shape, all.1.shape);
         one.fit(max_buckets as usize);
         all.fit(max_buckets as usize);
@@ -112,7 +112,7 @@ proptest! {
 }
 
 #[test]
-fn what_no_histogram_could_hold_is_refused() {
+fn an_invalid_saved_histogram_is_rejected() {
     let options = options(3, 40);
     let cell = cell(options);
     assert!(cell.observe(2.0, 3.0, NOW) && cell.observe(-2.0, 1.0, NOW) && cell.observe(0.0, 1.0, NOW));
@@ -147,7 +147,7 @@ fn a_classic_cell_goes_on_with_native_buckets() {
     let mut before = (HistogramSnapshot::new(bounds.len()), NativeSnapshot::new(&options));
     merge_classic(&classic, &bounds, &mut before.0, &mut before.1);
     let cell = NativeCell::new(classic, &bounds, NOW).expect("native buckets are asked for");
-    assert_eq!(read([&cell], &options), before, "the page does not see the change");
+    assert_eq!(read([&cell], &options), before, "a reader does not see the change");
     // Below the first bound at it, above the last one right above it.
     let wanted: Vec<(i32, f64)> = [(0.005, 1.0), (0.5, 2.0), (10.1, 4.0)].map(|(value, weight)| (scale::key_of(value, 3), weight)).into();
     assert_eq!(before.1.shape.positive.iter().collect::<Vec<_>>(), wanted);

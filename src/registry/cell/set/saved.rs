@@ -1,21 +1,21 @@
-//! A set as plain numbers, to be kept and taken up again.
+//! The saved form of a set: plain numbers.
 //!
-//! Hashes mean something only together with how members are hashed: whoever changes that makes saved sets another format.
+//! Hashes depend on the hash function. A change of that function is a change of the format of saved sets.
 
 use super::{EXACT_MAX, HyperLogLog, SetCell, SetMembers, SetSnapshot};
 
-/// What is known of a set's members.
+/// The saved members of a set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "state", derive(serde::Serialize, serde::Deserialize))]
 pub enum SavedSet {
     /// The hashes of all members, at most 2048.
     Exact(Vec<u64>),
-    /// The registers of the estimate: 16384, or down to 128 where memory was short.
+    /// The registers of the estimate: 16384, or down to 128 if memory was short.
     Estimated(Vec<u8>),
 }
 
 impl SetSnapshot {
-    /// What it holds.
+    /// The saved form.
     pub fn save(&self) -> SavedSet {
         match &self.members {
             SetMembers::Exact(hashes) => SavedSet::Exact(hashes.clone()),
@@ -25,7 +25,7 @@ impl SetSnapshot {
 }
 
 impl SetCell {
-    /// Adds the members that were saved. False, and nothing changed, if no set could have held this.
+    /// Adds saved members. Returns false, and changes nothing, if they are invalid.
     #[must_use]
     pub fn absorb(&self, saved: SavedSet) -> bool {
         let members = match saved {
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_set_could_hold_is_refused() {
+    fn an_invalid_saved_set_is_rejected() {
         let cell = cell_of(0..3);
         let odd =
             [SavedSet::Exact((0..=EXACT_MAX as u64).collect()), SavedSet::Estimated(vec![0; 7]), SavedSet::Estimated(vec![52; 1 << 14])];

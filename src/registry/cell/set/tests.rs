@@ -58,7 +58,7 @@ fn a_place_is_found_wherever_the_hashes_are() {
     }
 }
 
-/// Waits for nobody: a lock that is held by another thread does not keep an estimated set from being written and read.
+/// An estimated set needs no lock: a lock that is held by another thread does not keep an estimated set from being written and read.
 #[test]
 fn an_estimated_set_takes_no_lock() {
     let cell = cell_of(0..5000);

@@ -1,14 +1,14 @@
-//! A sketch as plain numbers, to be kept and taken up again.
+//! The saved form of a sketch: plain numbers.
 //!
-//! Bins mean something only together with [`ACCURACY`](super::ACCURACY): whoever changes that one makes saved sketches another
-//! format.
+//! Bins depend on [`ACCURACY`](super::ACCURACY). A change of that constant is a change of the
+//! format of saved sketches.
 
 use super::{BINS_MAX, Bins, POINTS_MAX, Sketch};
 
-/// Beyond the bin of any finite magnitude, so that an index is never far from what an `i32` holds.
+/// The largest index that is restored. No finite magnitude has a larger one.
 const INDEX_MAX: i32 = 40_000;
 
-/// What a sketch holds: few values as they are, or bins.
+/// The content of a sketch: few values, or bins.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[cfg_attr(feature = "state", derive(serde::Serialize, serde::Deserialize))]
 pub struct SavedSketch {
@@ -23,14 +23,14 @@ pub struct SavedSketch {
 }
 
 impl Sketch {
-    /// What it holds. One that was made coarser is saved with bins of the finest kind: there is one form of saved sketches.
+    /// The saved form. A coarser sketch is saved with the finest bins, so that there is one form only.
     pub(in crate::registry::cell) fn save(&self) -> SavedSketch {
         let Self { weight, min, max, points, binned, coarseness: _, zero, negative, positive } = self.finest();
         let bins = |bins: Bins| (bins.first, bins.bins);
         SavedSketch { weight, min, max, points, binned, zero, negative: bins(negative), positive: bins(positive) }
     }
 
-    /// The sketch that was saved; `None` if no sketch could have held this.
+    /// The restored sketch; `None` if the saved form is invalid.
     pub(in crate::registry::cell) fn restore(saved: SavedSketch) -> Option<Self> {
         let is_weight = |weight: f64| weight.is_finite() && weight >= 0.0;
         let are_bins = |(first, bins): &(i32, Vec<f64>)| {
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_sketch_could_hold_is_refused() {
+    fn an_invalid_saved_sketch_is_rejected() {
         let good = sketch_of(&[(1.0, 2.0), (3.0, 1.0)]).save();
         let binned = sketch_of(&(0..50).map(|i| (f64::from(i - 25), 1.0)).collect::<Vec<_>>()).save();
         assert!(Sketch::restore(good.clone()).is_some() && Sketch::restore(binned.clone()).is_some());

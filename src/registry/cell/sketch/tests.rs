@@ -98,7 +98,8 @@ fn coarser_bins_are_as_accurate_as_they_can_be() {
 }
 
 proptest! {
-    /// Whoever becomes coarser when, and whichever merges the other: the bins are those of one that was so coarse from the beginning.
+    /// Whoever becomes coarser when, and whichever merges the other: the bins are those of one that was so coarse from the
+    /// beginning.
     #[test]
     fn coarser_sketches_merge_as_one_that_saw_everything(
         // Whole weights, whose sums do not depend on the order of adding.

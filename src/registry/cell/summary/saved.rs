@@ -1,4 +1,4 @@
-//! A summary as plain numbers, to be kept and taken up again.
+//! The saved form of a summary: plain numbers.
 
 use std::collections::BTreeMap;
 
@@ -7,20 +7,20 @@ use crate::registry::cell::sketch::{SavedSketch, Sketch};
 use crate::registry::cell::{add_finite, add_weights};
 use crate::time::Timestamp;
 
-/// What all workers hold of one summary: count and sum of all times, and the steps of the window.
+/// The saved value of a summary over all workers: count and sum since the start, and the steps of the window.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[cfg_attr(feature = "state", derive(serde::Serialize, serde::Deserialize))]
 pub struct SavedSummary {
-    /// Weights of all observations.
+    /// The weight of all observations.
     pub count: f64,
-    /// Sum of all observations, each times its weight.
+    /// The sum of all observations, each times its weight.
     pub sum: f64,
-    /// Number of each step, counted from the epoch, and its sketch; ascending.
+    /// The number of each step, counted from the epoch, and its sketch; ascending.
     pub steps: Vec<(u64, SavedSketch)>,
 }
 
 impl SavedSummary {
-    /// With its steps so many milliseconds later, rounded down to whole steps.
+    /// Moves the steps by so many milliseconds, rounded down to whole steps.
     pub(crate) fn shift(&mut self, millis: i64, step_ms: u64) {
         let steps = i64::try_from(step_ms).map_or(0, |step_ms| millis.div_euclid(step_ms.max(1)));
         self.steps.iter_mut().for_each(|(step, _)| *step = step.saturating_add_signed(steps));
@@ -28,7 +28,7 @@ impl SavedSummary {
 }
 
 impl SummaryCell {
-    /// What these cells hold together, of the window that ends at `now`. They are of one family, so their steps are the same.
+    /// The merged value of these cells, with the window that ends at `now`. They belong to one family, so their steps are the same.
     pub fn save<'a>(cells: impl IntoIterator<Item = &'a Self>, now: Timestamp) -> SavedSummary {
         let mut steps = BTreeMap::<u64, Sketch>::new();
         let (mut count, mut sum) = (0.0, 0.0);
@@ -43,8 +43,8 @@ impl SummaryCell {
         SavedSummary { count, sum, steps: steps.into_iter().map(|(of, sketch)| (of, sketch.save())).collect() }
     }
 
-    /// Adds what was saved of a summary with the same options; steps that have left the window meanwhile are left out. False, and
-    /// nothing changed, if no summary could have held this, or a sum would not be finite.
+    /// Adds a saved summary with the same options, without steps that have left the window. Returns false, and
+    /// changes nothing, if the saved form is invalid or a sum would not be finite.
     #[must_use]
     pub fn absorb(&self, saved: SavedSummary, now: Timestamp) -> bool {
         let restored = saved.steps.into_iter().map(|(of, sketch)| Some((of, Sketch::restore(sketch)?)));
@@ -57,7 +57,7 @@ impl SummaryCell {
         }
         (state.count, state.sum) = (count, sum);
         for (of, sketch) in steps.into_iter().filter(|(of, _)| self.is_live(*of, now)) {
-            // A step of the future, after the clock went back, would stop the window until that time has come again.
+            // After a clock step back, a step in the future would stop the window until that time.
             state.add_step(of.min(now.as_millis() / self.step_ms), &sketch, self.steps);
         }
         state.settle_all();
@@ -70,7 +70,7 @@ impl SummaryCell {
 }
 
 impl SummaryState {
-    /// Counts what the sketches take; where memory is short, they take what they need at least.
+    /// Charges the bytes of the sketches. If memory is short, they are coarsened to their least memory.
     fn settle_all(&mut self) {
         if self.charge.is_scarce() {
             self.current.fit(0);
@@ -79,7 +79,7 @@ impl SummaryState {
         self.settle(0);
     }
 
-    /// Adds what belongs to `step`, which is within the window.
+    /// Adds a sketch to `step`, which is within the window.
     fn add_step(&mut self, step: u64, sketch: &Sketch, steps: u64) {
         self.advance(step, steps);
         if step == self.step {
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_summary_could_hold_is_refused() {
+    fn an_invalid_saved_summary_is_rejected() {
         let cell = cell();
         assert!(cell.observe(2.0, 3.0, at(0)));
         let good = SummaryCell::save([&cell], at(0));

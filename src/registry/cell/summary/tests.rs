@@ -126,7 +126,7 @@ fn odd_options_are_made_usable() {
 }
 
 #[test]
-fn what_would_not_be_finite_is_refused_and_changes_nothing() {
+fn a_result_that_is_not_finite_is_rejected_and_changes_nothing() {
     let cell = ten_minutes();
     assert!(cell.observe(f64::MAX, 1.0, at(0)));
     let odd = [(f64::MAX, 1.0), (1.0, f64::INFINITY), (1e300, 1e300), (f64::NAN, 1.0), (f64::INFINITY, 1.0)];

@@ -127,6 +127,16 @@ fn errors_have_a_position_and_advice() {
 }
 
 #[test]
+fn a_certificate_file_that_is_not_pem_is_reported_without_its_contents() {
+    let folder = Folder::new();
+    for broken in ["-----BEGIN CERTIFICATE-----\nhunter2!\n-----END CERTIFICATE-----\n", "-----BEGIN hunter2\n"] {
+        std::fs::write(folder.0.path().join("server.crt"), broken).expect("written");
+        let errors = folder.errors(GOOD).join("\n");
+        assert!(errors.starts_with("2:14: `cert_file` is not valid PEM") && !errors.contains("hunter2"), "{errors}");
+    }
+}
+
+#[test]
 fn errors_never_show_a_password() {
     let folder = Folder::new();
     for text in ["basic_auth_users:\n  ann: hunter2\n", "basic_auth_users: hunter2\n", "basic_auth_users:\n  ann: [hunter2]\n"] {
