@@ -192,6 +192,11 @@ impl Process {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
+    /// Waits until the output contains a text. The log is written by a thread of its own, later than counters change.
+    pub fn logs(&self, text: &str) {
+        until(&format!("{text:?} is logged"), || self.log().contains(text).then_some(()));
+    }
+
     /// The exit status, if the process has ended.
     pub fn try_wait(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("a child can be asked")

@@ -217,6 +217,7 @@ fn a_broken_file_changes_nothing_and_its_mistake_is_logged() {
     assert_eq!((own(&page, "loaded_mappings"), own(&page, "config_hash")), (1.0, hash), "metrics of the rules in force");
     let page = mapped.send("app.x:1|c");
     assert_eq!((page.value("one"), page.value("two")), (Some(2.0), None), "the old rules are in force");
+    mapped.bridge.process.logs("rules.yml:4:3");
     let log = mapped.bridge.process.log();
     assert!(log.contains("rules.yml:4:3") && log.contains("labls") && log.contains("labels"), "position and nearest key:\n{log}");
 

@@ -222,7 +222,7 @@ fn a_second_bridge_with_the_same_file_does_not_start() {
     kept.start().stop();
 }
 
-/// By its definition; the file's checksum is CRC-32 of IEEE 802.3.
+/// The CRC-32 of IEEE 802.3, by its definition.
 fn crc32(bytes: &[u8]) -> u32 {
     let step = |crc: u32, _| if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 };
     !bytes.iter().fold(!0, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), step))
@@ -307,7 +307,7 @@ fn a_failed_snapshot_is_counted_logged_and_repeated() {
     let blocked = kept.folder.path().join("state.tmp");
     until("the name is free", || fs::create_dir_all(blocked.join("x")).ok());
     bridge.page_when("a failure", |page| snapshots(page, "failure") >= 1.0);
-    assert!(bridge.process.log().contains("a snapshot could not be written"), "{}", bridge.process.log());
+    bridge.process.logs("a snapshot could not be written");
     fs::remove_dir_all(&blocked).expect("removed");
     let before = snapshots(&bridge.page(), "success");
     bridge.page_when("a success", |page| snapshots(page, "success") > before);

@@ -271,7 +271,7 @@ fn a_new_certificate_is_taken_and_a_broken_one_is_not() {
     let new = bridge.authority.issue("server", &["localhost", "127.0.0.1"]);
     bridge.replace("server.crt", &new.certificate);
     bridge.counts(&client, "web_config_reloads_total{outcome=\"failure\"}", 1.0);
-    assert!(bridge.process.log().contains("the private key does not match the certificate"), "{}", bridge.process.log());
+    bridge.process.logs("the private key does not match the certificate");
     let second = client.connect(bridge.web).expect("a connection").server_certificate();
     assert_eq!(second, first, "the old pair stays");
     bridge.replace("server.key", &new.key);

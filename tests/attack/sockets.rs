@@ -39,7 +39,7 @@ fn a_datagram_socket_is_bound_again_and_clients_of_the_old_one_are_still_read() 
     let page =
         bridge.page_when("the lines of both clients are recorded", |page| page.value("new") == Some(1.0) && page.value("old") == Some(1.0));
     assert_eq!(lost_and_restored(&page), (1.0, 1.0));
-    assert!(bridge.process.log().contains("was removed or replaced"), "{}", bridge.process.log());
+    bridge.process.logs("was removed or replaced");
     use std::os::unix::fs::PermissionsExt;
     assert_eq!(fs::metadata(&path).expect("it is there").permissions().mode() & 0o777, 0o722);
 
