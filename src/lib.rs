@@ -144,5 +144,5 @@ pub mod internals {
     pub use crate::registry::cell;
     #[cfg(feature = "state")]
     pub use crate::state::format;
-    pub use crate::telemetry::Refusal;
+    pub use crate::telemetry::SampleRejection;
 }

@@ -135,7 +135,7 @@ impl Members {
             return Ok((self.add(kind, request.labels, request, budget), None));
         };
         let stated = match budget.limits.overflow {
-            _ if *kind == FamilyKind::Gauge => Overflow::Refuse,
+            _ if *kind == FamilyKind::Gauge => Overflow::Reject,
             // No label has too many values, or there are too many names.
             Overflow::DropLabel if label.is_empty() || limit == Limit::LabelsPerFamily => Overflow::Fold,
             stated => stated,
@@ -150,7 +150,7 @@ impl Members {
         let limited = self.limited(request, limit, label, action, budget);
         limited.note(request.labels);
         match (action, without_label) {
-            (Overflow::Refuse, _) => Err(limited),
+            (Overflow::Reject, _) => Err(limited),
             (_, Some(series)) => Ok((series, Some(limited))),
             (_, None) => Ok((self.overflow(kind, request), Some(limited))),
         }

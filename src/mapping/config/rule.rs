@@ -204,7 +204,7 @@ fn limits(file: &mut File<'_>, node: &Node) -> RuleLimits {
         usize::try_from(limit).ok()
     };
     let (series, values_per_label) = (of("series"), of("values_per_label"));
-    let words = [("fold", Overflow::Fold), ("drop-label", Overflow::DropLabel), ("refuse", Overflow::Refuse)];
+    let words = [("fold", Overflow::Fold), ("drop-label", Overflow::DropLabel), ("refuse", Overflow::Reject)];
     let overflow = fields.get("overflow").and_then(|node| file.choice(node, "`overflow`", &words));
     RuleLimits { series, values_per_label, overflow }
 }
