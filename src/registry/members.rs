@@ -212,12 +212,15 @@ impl Members {
         let series = match budget.grace.take(request.name, kind, labels.text()) {
             Some(returning) => {
                 returning.share_options_of(kind);
+                // Its own labels, which `remove` removes: the sample can have other labels of empty value.
+                self.values.note_text(returning.labels());
                 returning
             }
-            None => self.new_series(labels.text(), kind, request),
+            None => {
+                self.values.note(labels);
+                self.new_series(labels.text(), kind, request)
+            }
         };
-        // The labels of the series, which `remove` takes out again. Those of the sample may have other labels of empty value.
-        self.values.note(series.labels());
         self.insert(&series);
         self.update_charge();
         self.with_overflow_value += usize::from(has_overflow_value(series.labels()));
