@@ -1,5 +1,6 @@
 //! bridge: the facade, what an embedding program calls. Everything behind it takes the engine, or less.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::engine::{Engine, RulesInForce};
@@ -22,6 +23,12 @@ use crate::time::Timestamp;
 #[derive(Clone)]
 pub struct Bridge {
     engine: Arc<Engine>,
+}
+
+impl fmt::Debug for Bridge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bridge").finish_non_exhaustive()
+    }
 }
 
 impl Bridge {
@@ -60,7 +67,8 @@ impl Bridge {
 
     /// One step of expiry: removes series without samples for their ttl; returns how many. Call it about once a second, if
     /// [`Options::ttl`] or a rule has a ttl or there is a grace period; otherwise no series expires. A series is marked in one step and
-    /// removed in a later one, after every worker was between two batches: see [`Worker::tick`].
+    /// removed in a later one, after every existing worker has called [`Worker::ingest`] or [`Worker::tick`] in between, also a worker that never
+    /// ingested.
     pub fn expire(&self, now: Timestamp) -> usize {
         let gone = self.engine.registry().expire(now, |_| {});
         self.engine.telemetry().expired(gone as u64);
@@ -92,7 +100,8 @@ impl Bridge {
     }
 
     /// Deletes the series for which `wanted` returns true, given the family's name and the labels. The next sample of a deleted series
-    /// starts it again. With `dry_run`, it only counts the series. [`Selector::matches`](crate::Selector::matches) is such a function.
+    /// starts it again. With `dry_run`, it only counts the series. For a [`Selector`](crate::Selector), `wanted` is
+    /// `&|name, labels| selector.matches(name, labels)`.
     pub fn delete_series(&self, wanted: Wanted<'_>, dry_run: bool) -> Deleted {
         let deleted = self.engine.registry().delete(wanted, dry_run);
         self.engine.telemetry().deleted(if dry_run { 0 } else { deleted.series });

@@ -1,7 +1,7 @@
-//! options: what a bridge is made with: dialect, limits, default observer, prefix of the self-metrics.
+//! The options of a bridge: dialect, limits, default observer, prefix of the self-metrics.
 //!
 //! Plain values with their defaults. A value that could be wrong has a type whose constructor checks it: [`Buckets`], [`Quantiles`],
-//! [`NativeOptions`], [`SampleValueLimit`], [`TagKey`]. Every value of the other fields is valid. Knows no flags and no environment.
+//! [`NativeOptions`], [`SampleValueLimit`], [`TagKey`]. Every value of the other fields is valid.
 
 mod buckets;
 mod dialect;
@@ -113,8 +113,8 @@ pub enum SignedGauges {
     Absolute,
 }
 
-/// How long a series without samples lives, by kind, in milliseconds. 0: for ever. `None`: as the level above says, and for ever at the
-/// top. Every number is valid.
+/// The time without samples after which a series expires, by kind, in milliseconds; 0: never. With `None`, a rule has the ttl of the
+/// mapping file's `defaults`, those have the ttl of [`Options::ttl`], and there it means never. Every number is valid.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Ttl {
     /// Counters.
