@@ -1,7 +1,7 @@
 //! config: parses mapping files into a checked [`Config`], or reports every mistake in them with line and column.
 //!
-//! The format is statsd_exporter's, with additions. The keys that release 0.30.0 renamed are accepted in their old spelling.
-//! `config.example.yml` shows every key.
+//! The format is statsd_exporter's, with additions. Old spellings of keys, such as `timer_type`, are accepted with a warning, up to
+//! those of release 0.30.0. `config.example.yml` shows every key.
 //!
 //! A file that statsd_exporter accepts is accepted, and a file that it rejects is rejected, with these exceptions:
 //!
