@@ -1,7 +1,7 @@
 //! config: parses mapping files into a checked [`Config`], or reports every mistake in them with line and column.
 //!
-//! The format is statsd_exporter's, with additions. The keys that release 0.30.0 renamed are accepted in their old spelling.
-//! `config.example.yml` shows every key.
+//! The format is statsd_exporter's, with additions. Old spellings of keys, such as `timer_type`, are accepted with a warning, up to
+//! those of release 0.30.0. `config.example.yml` shows every key.
 //!
 //! A file that statsd_exporter accepts is accepted, and a file that it rejects is rejected, with these exceptions:
 //!
@@ -52,7 +52,7 @@ mod tests;
 use std::sync::Arc;
 
 use self::findings::Findings;
-use self::read::{Fields, File};
+use self::read::{Fields, File, Tolerated};
 use self::rule::FileDefaults;
 use crate::mapping::spec::{Config, Finding, Position};
 use crate::name::NameValidation;
@@ -113,9 +113,12 @@ pub(crate) fn load_for(
                     options = defaults.observer.or(&options);
                 }
                 if let Some(at) = second {
-                    let parts =
-                        ["a second document begins here", "only the first is read, as by statsd_exporter", "write one document to a file"];
-                    file.warn_unless_extended(at, code::SECOND_DOCUMENT, parts);
+                    let tolerated = Tolerated {
+                        mistake: "a second document begins here",
+                        effect: "only the first is read, as by statsd_exporter",
+                        correction: "write one document to a file",
+                    };
+                    file.warn_unless_extended(at, code::SECOND_DOCUMENT, tolerated);
                 }
                 findings = file.findings;
             }

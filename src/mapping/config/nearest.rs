@@ -7,9 +7,9 @@ pub(crate) fn nearest<'a>(text: &str, candidates: impl Iterator<Item = &'a str>)
         return None;
     }
     let text = snake(text);
-    let most = (text.chars().count() / 3).clamp(1, 3);
+    let max = (text.chars().count() / 3).clamp(1, 3);
     let distances = candidates.map(|candidate| (distance(&text, candidate), candidate));
-    distances.filter(|(distance, _)| *distance <= most).min_by_key(|(distance, _)| *distance).map(|(_, candidate)| candidate)
+    distances.filter(|(distance, _)| *distance <= max).min_by_key(|(distance, _)| *distance).map(|(_, candidate)| candidate)
 }
 
 /// Returns the candidate that `text` abbreviates or is a synonym of: `count` is counter, `timing` is observer.

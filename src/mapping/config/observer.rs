@@ -2,7 +2,7 @@
 
 use super::findings::{At, code};
 use super::keys::{HISTOGRAM_OPTIONS, QUANTILE, SUMMARY_OPTIONS};
-use super::read::{Fields, File};
+use super::read::{Fields, File, Tolerated};
 use super::tree::{Node, YamlValue};
 use crate::mapping::spec::ObserverOptions;
 use crate::options::{Buckets, NATIVE_BUCKETS_MAX, NativeChoice, Observer, Quantiles, SummaryOptions};
@@ -143,7 +143,7 @@ fn summary_options(file: &mut File<'_>, node: &Node, given: &mut ObserverSetting
     }
     let steps = fields.get("age_buckets").and_then(|node| Some((node, file.whole(node, "`age_buckets`", u32::MAX)?)));
     given.age_buckets =
-        steps.map(|(node, steps)| at_most(file, node, code::BAD_VALUE, ("age_buckets", steps), MAX_AGE_BUCKETS)).filter(|steps| *steps > 0);
+        steps.map(|(node, steps)| at_most(file, node, code::BAD_VALUE, "age_buckets", steps, MAX_AGE_BUCKETS)).filter(|steps| *steps > 0);
     // Checked but unused: the sketch has no buffer.
     fields.get("buf_cap").and_then(|node| file.whole(node, "`buf_cap`", u32::MAX));
 }
@@ -155,15 +155,15 @@ fn histogram_options(file: &mut File<'_>, node: &Node, given: &mut ObserverSetti
     let factor = fields.get("native_histogram_bucket_factor").and_then(|node| file.any_number(node, "`native_histogram_bucket_factor`"));
     given.native.factor =
         factor.map(|factor| if factor.is_nan() { 1.0 } else { factor.clamp(f64::MIN, f64::MAX) }).filter(|factor| *factor != 0.0);
-    let most = fields.get("native_histogram_max_buckets");
-    let most = most.and_then(|node| Some((node, file.whole(node, "`native_histogram_max_buckets`", u32::MAX)?)));
-    given.native.max_buckets = most
-        .map(|(node, most)| at_most(file, node, code::BAD_BUCKETS, ("native_histogram_max_buckets", most), NATIVE_BUCKETS_MAX))
-        .filter(|most| *most > 0);
+    let count = fields.get("native_histogram_max_buckets");
+    let count = count.and_then(|node| Some((node, file.whole(node, "`native_histogram_max_buckets`", u32::MAX)?)));
+    given.native.max_buckets = count
+        .map(|(node, count)| at_most(file, node, code::BAD_BUCKETS, "native_histogram_max_buckets", count, NATIVE_BUCKETS_MAX))
+        .filter(|count| *count > 0);
 }
 
 /// Returns `number`, or `max` with a warning if `number` is greater.
-fn at_most(file: &mut File<'_>, node: &Node, code: &'static str, (key, number): (&str, u32), max: u32) -> u32 {
+fn at_most(file: &mut File<'_>, node: &Node, code: &'static str, key: &str, number: u32, max: u32) -> u32 {
     if number > max {
         file.findings.warning(node.at, code, format!("`{key}: {number}` is more than there can be; it counts as {max}"));
     }
@@ -197,13 +197,21 @@ fn buckets(file: &mut File<'_>, node: &Node) -> Option<Buckets> {
 /// Parses one bound. Returns `Some(None)` for a bound that is left out because no value can fall below it, and `None` after an error.
 fn bound(file: &mut File<'_>, item: &Node) -> Option<Option<f64>> {
     if matches!(item.value, YamlValue::Null) {
-        file.warn_unless_extended(item.at, code::BAD_BUCKETS, ["a bucket has no bound", "it counts as 0", "write its number"]);
+        file.warn_unless_extended(
+            item.at,
+            code::BAD_BUCKETS,
+            Tolerated { mistake: "a bucket has no bound", effect: "it counts as 0", correction: "write its number" },
+        );
         return Some(Some(0.0));
     }
     let bound = file.any_number(item, "a bucket")?;
     if bound == f64::NEG_INFINITY || bound.is_nan() {
         let what = format!("the bucket `{}` can count nothing", yaml_number(bound));
-        file.warn_unless_extended(item.at, code::BAD_BUCKETS, [&what, "it is left out", "write finite numbers that ascend"]);
+        file.warn_unless_extended(
+            item.at,
+            code::BAD_BUCKETS,
+            Tolerated { mistake: &what, effect: "it is left out", correction: "write finite numbers that ascend" },
+        );
         return Some(None);
     }
     // -0 is 0.
@@ -240,20 +248,32 @@ fn quantile(file: &mut File<'_>, node: &Node) -> Option<f64> {
     let error = fields.get("error").and_then(|node| Some((node, file.any_number(node, "the error of a quantile")?)));
     if let Some((node, error)) = error.filter(|(_, error)| !(0.0..=1.0).contains(error)) {
         let what = format!("the error {} of a quantile is not within 0 to 1", yaml_number(error));
-        file.warn_unless_extended(node.at, code::BAD_QUANTILE, [&what, "it has no effect", INSTEAD]);
+        file.warn_unless_extended(
+            node.at,
+            code::BAD_QUANTILE,
+            Tolerated { mistake: &what, effect: "it has no effect", correction: INSTEAD },
+        );
     }
     let Some(given) = fields.get("quantile") else {
         file.warn_unless_extended(
             node.at,
             code::BAD_QUANTILE,
-            ["a quantile has no `quantile`", "it counts as 0", "write {quantile: 0.99, error: 0.001}"],
+            Tolerated {
+                mistake: "a quantile has no `quantile`",
+                effect: "it counts as 0",
+                correction: "write {quantile: 0.99, error: 0.001}",
+            },
         );
         return Some(0.0);
     };
     let quantile = file.any_number(given, "a quantile")?;
     if !(0.0..=1.0).contains(&quantile) {
         let what = format!("the quantile {} is not within 0 to 1", yaml_number(quantile));
-        file.warn_unless_extended(given.at, code::BAD_QUANTILE, [&what, "it is left out", INSTEAD]);
+        file.warn_unless_extended(
+            given.at,
+            code::BAD_QUANTILE,
+            Tolerated { mistake: &what, effect: "it is left out", correction: INSTEAD },
+        );
         return None;
     }
     // -0 is 0.

@@ -20,6 +20,17 @@ pub(super) struct File<'a> {
     pub(super) environment: &'a dyn Fn(&str) -> Option<String>,
 }
 
+/// The text for a mistake that statsd_exporter accepts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tolerated<'t> {
+    /// What is wrong.
+    pub(super) mistake: &'t str,
+    /// How the value is interpreted. Only warnings include it.
+    pub(super) effect: &'t str,
+    /// What to write instead.
+    pub(super) correction: &'t str,
+}
+
 /// The entries of a map with checked keys.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Fields<'n>(&'n [(Key, Node)]);
@@ -98,13 +109,13 @@ impl File<'_> {
         }
     }
 
-    /// Reports a mistake that statsd_exporter accepts: a warning, or an error in the extended syntax. The parts of the text are the
-    /// mistake, its effect (only in the warning), and the correction.
-    pub(super) fn warn_unless_extended(&mut self, at: At, code: &'static str, [wrong, effect, instead]: [&str; 3]) {
+    /// Reports a mistake that statsd_exporter accepts: a warning, or an error in the extended syntax.
+    pub(super) fn warn_unless_extended(&mut self, at: At, code: &'static str, tolerated: Tolerated<'_>) {
+        let Tolerated { mistake, effect, correction } = tolerated;
         if self.extended {
-            self.findings.error(at, code, format!("{wrong}; {instead}"));
+            self.findings.error(at, code, format!("{mistake}; {correction}"));
         } else {
-            self.findings.warning(at, code, format!("{wrong}; {effect}; {instead}"));
+            self.findings.warning(at, code, format!("{mistake}; {effect}; {correction}"));
         }
     }
 
@@ -130,7 +141,11 @@ impl File<'_> {
             YamlValue::Scalar(text, Plain::Number(number)) if number.fract() != 0.0 && (0.0..=f64::from(max)).contains(number) => {
                 let effect = format!("it counts as {}", number.trunc());
                 let wrong = format!("{what} takes a whole number, not `{text}`");
-                self.warn_unless_extended(node.at, code::BAD_VALUE, [&wrong, &effect, "write a whole number"]);
+                self.warn_unless_extended(
+                    node.at,
+                    code::BAD_VALUE,
+                    Tolerated { mistake: &wrong, effect: &effect, correction: "write a whole number" },
+                );
                 Some(*number as u32)
             }
             YamlValue::Scalar(_, Plain::Number(number)) if number.fract() == 0.0 && (0.0..=f64::from(max)).contains(number) => {

@@ -164,7 +164,7 @@ impl<'de> Visitor<'de> for RawVisitor {
 
 /// Converts a raw value into a node, and restores the text of numbers and booleans. The parser limits the depth of the recursion.
 fn node(raw: Spanned<Raw>, text: &str) -> Node {
-    // The parser reports no span for some values, for example those of merged keys. Their canonical text is used instead.
+    // The parser may omit spans. The canonical text is used instead.
     let written = |canonical: String| slice(raw.defined, text).map_or(canonical, str::to_owned);
     let value = match raw.value {
         Raw::Null => YamlValue::Null,
@@ -192,8 +192,9 @@ fn node(raw: Spanned<Raw>, text: &str) -> Node {
 /// Returns the text at `place`, or `None` if the parser reports no span.
 fn slice(place: Location, text: &str) -> Option<&str> {
     let start = usize::try_from(place.span().byte_offset()?).ok()?;
-    let len = usize::try_from(place.span().byte_len()?).ok()?;
-    text.get(start..start.checked_add(len)?).map(str::trim)
+    let end = start.checked_add(usize::try_from(place.span().byte_len()?).ok()?)?;
+    debug_assert!(text.get(start..end).is_some(), "a span lies within the text, between characters");
+    text.get(start..end).map(str::trim)
 }
 
 fn at(place: Location) -> At {

@@ -20,9 +20,9 @@ pub(super) fn diagnose(message: &str, place: At, text: &str) -> Option<Diagnosis
     let above = lines.get(..number.saturating_sub(1)).unwrap_or(&lines);
     // The parser can report an error one line after the last.
     let line = lines.get(number.saturating_sub(1)).copied().unwrap_or_default();
-    let here = Here { above, line, number, column: (place.column as usize).saturating_sub(1) };
+    let here = ErrorLine { above, line, number, column: (place.column as usize).saturating_sub(1) };
     // The parser reports some tabs one line too early, because a text can continue on the next line.
-    let next = lines.get(number).filter(|_| message.contains("tab")).map(|line| Here { above, line, number: number + 1, column: 0 });
+    let next = lines.get(number).filter(|_| message.contains("tab")).map(|line| ErrorLine { above, line, number: number + 1, column: 0 });
     here.tab()
         .or_else(|| next?.tab())
         .or_else(|| here.quote(message))
@@ -45,7 +45,7 @@ pub(super) fn parent(place: At, text: &str) -> Option<&str> {
 }
 
 /// The line of the error, and the lines above it.
-struct Here<'t> {
+struct ErrorLine<'t> {
     above: &'t [&'t str],
     line: &'t str,
     /// The line number, counted from 1.
@@ -54,7 +54,7 @@ struct Here<'t> {
     column: usize,
 }
 
-impl<'t> Here<'t> {
+impl<'t> ErrorLine<'t> {
     fn at(&self, column: usize) -> At {
         place(self.line, self.number, column)
     }
