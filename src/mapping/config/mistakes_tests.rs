@@ -56,6 +56,8 @@ fn mistakes_are_reported_with_position_and_correction() {
         ("a: [\n".to_owned(), code::YAML, 1, 4, "not closed by `]`"),
         // Texts that need quotes.
         (rule("labels: {x: ${1}}"), code::YAML, 4, 15, "write \"${1}\""),
+        (rule("labels: {éé: ${1}}"), code::YAML, 4, 16, "write \"${1}\""),
+        (rule("help: \u{e9}t\u{e9} {all}: x"), code::YAML, 4, 9, "needs quotes"),
         (rule("labels: {x: $1, y: a_${2}_b, z: $3}"), code::YAML, 4, 22, "write \"a_${2}_b\""),
         ("mappings: [{match: a.*, name: n_${1}}]\n".to_owned(), code::YAML, 1, 31, "write \"n_${1}\""),
         ("syntax: extended\nmappings:\n- {match: a.{b,c}.d, name: n}\n".to_owned(), code::YAML, 3, 11, "write \"a.{b,c}.d\""),

@@ -20,7 +20,7 @@ pub(super) fn diagnose(message: &str, place: At, text: &str) -> Option<Diagnosis
     let above = lines.get(..number.saturating_sub(1)).unwrap_or(&lines);
     // The parser can report an error one line after the last.
     let line = lines.get(number.saturating_sub(1)).copied().unwrap_or_default();
-    let here = ErrorLine { above, line, number, column: (place.column as usize).saturating_sub(1) };
+    let here = ErrorLine { above, line, number, column: byte_column(line, (place.column as usize).saturating_sub(1)) };
     // The parser reports some tabs one line too early, because a text can continue on the next line.
     let next = lines.get(number).filter(|_| message.contains("tab")).map(|line| ErrorLine { above, line, number: number + 1, column: 0 });
     here.tab()
@@ -32,6 +32,11 @@ pub(super) fn diagnose(message: &str, place: At, text: &str) -> Option<Diagnosis
         .or_else(|| here.missing_colon(message))
         .or_else(|| here.wrong_column(message))
         .or_else(|| here.bracket(message))
+}
+
+/// Converts a column that the parser counts in characters. It can be beyond the end of the line.
+fn byte_column(line: &str, characters: usize) -> usize {
+    line.char_indices().nth(characters).map_or_else(|| line.len() + characters - line.chars().count(), |(at, _)| at)
 }
 
 /// Returns the closest key above `place` that has no value, if the key at `place` possibly belongs to it and its indentation is
