@@ -104,12 +104,12 @@ mod telemetry;
 
 mod hits;
 mod lock;
+mod logged;
 mod memory;
 pub mod name;
 pub mod options;
 mod prefetch;
 mod rejections;
-mod said;
 mod source;
 mod time;
 
