@@ -1,5 +1,6 @@
 //! bridge: the facade, what an embedding program calls. Everything behind it takes the engine, or less.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::engine::{Engine, RulesInForce};
@@ -13,7 +14,7 @@ use crate::name::{Escaping, FamilyName, NameValidation};
 use crate::options::Options;
 use crate::registry::{Cardinality, Conflict, Deleted, Reserved, RestoreRules, Restored, SavedFamily, Wanted, save};
 use crate::rejections::Rejection;
-use crate::telemetry::Refusal;
+use crate::telemetry::SampleRejection;
 #[cfg(any(feature = "cli", test))]
 use crate::telemetry::Telemetry;
 use crate::time::Timestamp;
@@ -22,6 +23,12 @@ use crate::time::Timestamp;
 #[derive(Clone)]
 pub struct Bridge {
     engine: Arc<Engine>,
+}
+
+impl fmt::Debug for Bridge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bridge").finish_non_exhaustive()
+    }
 }
 
 impl Bridge {
@@ -60,7 +67,8 @@ impl Bridge {
 
     /// One step of expiry: removes series without samples for their ttl; returns how many. Call it about once a second, if
     /// [`Options::ttl`] or a rule has a ttl or there is a grace period; otherwise no series expires. A series is marked in one step and
-    /// removed in a later one, after every worker was between two batches: see [`Worker::tick`].
+    /// removed in a later one, after every existing worker has called [`Worker::ingest`] or [`Worker::tick`] in between, also a worker that never
+    /// ingested.
     pub fn expire(&self, now: Timestamp) -> usize {
         let gone = self.engine.registry().expire(now, |_| {});
         self.engine.telemetry().expired(gone as u64);
@@ -81,7 +89,7 @@ impl Bridge {
     /// Why lines and samples were rejected, how often, and the last input of each reason with its sender; most first.
     pub fn rejections(&self) -> Vec<Rejection> {
         let of_grammar = SampleError::ALL.into_iter().map(|error| ("sample_errors_total", error.as_str()));
-        let of_samples = Refusal::ALL.into_iter().map(|refusal| ("events_error_total", refusal.as_str()));
+        let of_samples = SampleRejection::ALL.into_iter().map(|rejection| ("events_error_total", rejection.as_str()));
         let counted = of_grammar.chain(of_samples).map(|(name, reason)| (reason, self.engine.telemetry().count(name, ("reason", reason))));
         let rejected = counted.filter(|(_, count)| *count > 0);
         let mut all: Vec<_> = rejected
@@ -92,7 +100,8 @@ impl Bridge {
     }
 
     /// Deletes the series for which `wanted` returns true, given the family's name and the labels. The next sample of a deleted series
-    /// starts it again. With `dry_run`, it only counts the series. [`Selector::matches`](crate::Selector::matches) is such a function.
+    /// starts it again. With `dry_run`, it only counts the series. For a [`Selector`](crate::Selector), `wanted` is
+    /// `&|name, labels| selector.matches(name, labels)`.
     pub fn delete_series(&self, wanted: Wanted<'_>, dry_run: bool) -> Deleted {
         let deleted = self.engine.registry().delete(wanted, dry_run);
         self.engine.telemetry().deleted(if dry_run { 0 } else { deleted.series });
@@ -214,17 +223,17 @@ impl Bridge {
         let telemetry = self.engine.telemetry();
         let sum = |name| telemetry.sum(name);
         let of_lines = SampleError::ALL.into_iter().filter(|error| error.rejects_line());
-        let lines_refused = of_lines.map(|error| telemetry.count("sample_errors_total", ("reason", error.as_str()))).sum();
+        let lines_rejected = of_lines.map(|error| telemetry.count("sample_errors_total", ("reason", error.as_str()))).sum();
         Accounting {
             lines: sum("lines_total"),
             lines_empty: sum("lines_empty_total"),
             lines_parsed: sum("lines_parsed_total"),
-            lines_refused,
+            lines_rejected,
             events_and_checks: sum("dogstatsd_events_total") + sum("dogstatsd_service_checks_total"),
             samples: sum("samples_total"),
             recorded: sum("events_total"),
             dropped: telemetry.count("events_actions_total", ("action", "drop")),
-            samples_refused: sum("sample_errors_total").saturating_sub(lines_refused) + sum("events_error_total"),
+            samples_rejected: sum("sample_errors_total").saturating_sub(lines_rejected) + sum("events_error_total"),
         }
     }
 
@@ -311,8 +320,8 @@ pub struct Accounting {
     pub lines_empty: u64,
     /// Lines that held samples.
     pub lines_parsed: u64,
-    /// Lines refused.
-    pub lines_refused: u64,
+    /// Lines rejected.
+    pub lines_rejected: u64,
     /// DogStatsD events and service checks.
     pub events_and_checks: u64,
     /// Samples received.
@@ -321,14 +330,14 @@ pub struct Accounting {
     pub recorded: u64,
     /// Samples that a rule dropped.
     pub dropped: u64,
-    /// Samples refused.
-    pub samples_refused: u64,
+    /// Samples rejected.
+    pub samples_rejected: u64,
 }
 
 impl Accounting {
     /// Whether every line and every sample is accounted for exactly once.
     pub fn adds_up(&self) -> bool {
-        self.lines == self.lines_empty + self.lines_parsed + self.lines_refused + self.events_and_checks
-            && self.samples == self.recorded + self.dropped + self.samples_refused
+        self.lines == self.lines_empty + self.lines_parsed + self.lines_rejected + self.events_and_checks
+            && self.samples == self.recorded + self.dropped + self.samples_rejected
     }
 }

@@ -1,8 +1,7 @@
-//! options: the options of a bridge: dialect, limits, default observer, prefix of the self-metrics and more.
+//! The options of a bridge: dialect, limits, default observer, prefix of the self-metrics.
 //!
-//! Options are plain values with defaults. A value that could be invalid has a type whose constructor checks it: [`Buckets`],
-//! [`Quantiles`], [`NativeOptions`], [`SampleValueLimit`], [`TagKey`]. Every value of the other fields is valid. This module reads no
-//! flags and no environment variables.
+//! Plain values with their defaults. A value that could be wrong has a type whose constructor checks it: [`Buckets`], [`Quantiles`],
+//! [`NativeOptions`], [`SampleValueLimit`], [`TagKey`]. Every value of the other fields is valid.
 
 mod buckets;
 mod dialect;
@@ -114,8 +113,8 @@ pub enum SignedGauges {
     Absolute,
 }
 
-/// The time after which a series without samples expires, by kind, in milliseconds. 0: it never expires. `None`: the next level's
-/// value applies (rule, file, options); at the top level the series never expires. Every number is valid.
+/// The time without samples after which a series expires, by kind, in milliseconds; 0: never. With `None`, a rule has the ttl of the
+/// mapping file's `defaults`, those have the ttl of [`Options::ttl`], and there it means never. Every number is valid.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Ttl {
     /// Counters.

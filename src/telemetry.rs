@@ -35,7 +35,7 @@ use self::scrape::scrape;
 pub(crate) use self::self_family::{SelfFamily, SelfKind, SelfSeries, SelfValue};
 pub(crate) use self::state_metrics::StateMetrics;
 use self::state_metrics::state_metrics;
-pub use self::tally::Refusal;
+pub use self::tally::SampleRejection;
 pub(crate) use self::tally::{Recorded, Tally};
 pub(crate) use self::transport::{RelayCounters, Transport};
 use self::transport::{relay_counters, transport};

@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use statsd_bridge::internals::Refusal;
+use statsd_bridge::internals::SampleRejection;
 use statsd_bridge::internals::cli::{self, Invocation};
 use statsd_bridge::internals::protocol::SampleError;
 use statsd_bridge::name::Escaping;
@@ -193,10 +193,10 @@ fn every_case_with_the_mapping_file_of_an_application_gives_its_page() {
 }
 
 #[apply(test)]
-fn every_reason_of_refusal_has_a_case() {
+fn every_reason_of_rejection_has_a_case() {
     let cases = cases();
     let own: String = cases.iter().filter(|case| case.name().starts_with("malformed")).filter_map(|case| case.beside("own")).collect();
-    let reasons = SampleError::ALL.map(SampleError::as_str).into_iter().chain(Refusal::ALL.map(Refusal::as_str));
+    let reasons = SampleError::ALL.map(SampleError::as_str).into_iter().chain(SampleRejection::ALL.map(SampleRejection::as_str));
     let without: Vec<&str> = reasons.filter(|reason| !own.contains(&format!("reason=\"{reason}\""))).collect();
     assert!(without.is_empty(), "no case in proto-examples/malformed for {without:?}");
 }

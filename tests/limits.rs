@@ -292,7 +292,7 @@ fn several_labels_over_their_limits_are_dropped_together() {
 fn with_overflow_refuse_new_series_are_rejected_and_counted() {
     let bridge = bridge(Limits::default().with(|limits| {
         limits.values_per_label = 2;
-        limits.overflow = Overflow::Refuse;
+        limits.overflow = Overflow::Reject;
     }));
     let mut worker = bridge.worker();
     (0..10).for_each(|i| worker.ingest(format!("hits:1|c|#user:u{i}").as_bytes(), NOW));

@@ -1,6 +1,7 @@
 //! An exposition that is rendered in parts, so that memory does not grow with its size. This module decides the order of families
 //! and series; the formats decide their form.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::escape::{Names, without_clashes};
@@ -55,6 +56,12 @@ struct Current {
 impl Current {
     fn as_part(&self) -> FamilyPart<'_> {
         FamilyPart { family: &self.family, names: &self.names, shape: self.shape, part: self.part }
+    }
+}
+
+impl fmt::Debug for Exposition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exposition").field("format", &self.format).field("now", &self.now).finish_non_exhaustive()
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::engine::Engine;
 use crate::options::Prefix;
 use crate::registry::{Registry, push_label};
-use crate::telemetry::{Refusal, SelfFamily, SelfKind, SelfSeries, SelfValue, process_families};
+use crate::telemetry::{SampleRejection, SelfFamily, SelfKind, SelfSeries, SelfValue, process_families};
 
 /// The number of families with labels of their own, by name. The others are counted together.
 const NAMED_FAMILIES: usize = 100;
@@ -84,7 +84,7 @@ fn conflicts(registry: &Registry, prefix: &str) -> SelfFamily {
     let help = "Samples rejected because their name conflicts with another family. Part of events_error_total.";
     let mut rows = Rows::new(prefix, "events_conflict_total", help, SelfKind::Counter);
     let mut sums: BTreeMap<(Box<str>, &str), f64> = BTreeMap::new();
-    for conflict in registry.conflicts().iter().filter(|conflict| conflict.reason.rejection() == Some(Refusal::Conflict)) {
+    for conflict in registry.conflicts().iter().filter(|conflict| conflict.reason.rejection() == Some(SampleRejection::Conflict)) {
         // statsd_exporter counts histograms and summaries as observers.
         let kind = if matches!(conflict.came.kind, "histogram" | "summary") { "observer" } else { conflict.came.kind };
         *sums.entry((conflict.name.clone(), kind)).or_default() += conflict.samples() as f64;

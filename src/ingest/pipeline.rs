@@ -6,6 +6,7 @@
 mod traced;
 mod upkeep;
 
+use std::fmt;
 use std::sync::Arc;
 
 use memchr::memchr;
@@ -77,6 +78,12 @@ struct Batch<'a> {
     len: usize,
     /// The sender of the current datagram.
     source: &'a Source,
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker").finish_non_exhaustive()
+    }
 }
 
 impl Worker {
@@ -166,8 +173,10 @@ impl Worker {
         self.record(&mut batch, now);
     }
 
-    /// Takes note of rules and expiry without a sample. Call it about once a second on a worker that has nothing to ingest, or drop the
-    /// worker: a series expires only after every worker was between two batches. Without a ttl nothing depends on it.
+    /// Adopts new rules and takes part in expiry, without a sample. Call it about once a second on a worker that has nothing to ingest,
+    /// also on one that never had, or drop the worker: no series is removed until every existing worker has called this method or
+    /// ingested a batch since the series was marked. A worker that waits for input without a timeout stops all expiry. Without a ttl,
+    /// the call is not necessary.
     pub fn tick(&mut self) {
         self.pass();
         self.upkeep().run(STEPS_OF_TICK);

@@ -9,7 +9,7 @@ use crate::ingest::rejection_log::RejectionLog;
 use crate::ingest::resolve::{Binding, Outcome, Target, change_of_gauge};
 use crate::registry::WorkerCell;
 use crate::source::Source;
-use crate::telemetry::{Recorded, Refusal, Tally};
+use crate::telemetry::{Recorded, SampleRejection, Tally};
 use crate::time::Timestamp;
 
 /// What recording needs besides sample and binding.
@@ -47,7 +47,11 @@ impl Recording<'_> {
             WorkerCell::Counter(cell) => {
                 let amount = number * sample.weight;
                 if !(0.0..=self.max_value).contains(&amount) {
-                    return self.reject(if amount < 0.0 { Refusal::NegativeCounter } else { Refusal::of_large(amount) }, binding, sample);
+                    return self.reject(
+                        if amount < 0.0 { SampleRejection::NegativeCounter } else { SampleRejection::of_large(amount) },
+                        binding,
+                        sample,
+                    );
                 }
                 if !cell.stamp().touch(millis) {
                     return false;
@@ -56,7 +60,7 @@ impl Recording<'_> {
             }
             WorkerCell::Histogram(cell, bounds) => {
                 if self.is_too_large(number, sample.weight) {
-                    return self.reject(Refusal::of_large(number * sample.weight), binding, sample);
+                    return self.reject(SampleRejection::of_large(number * sample.weight), binding, sample);
                 }
                 if bounds.is_native_wanted() || !cell.stamp().touch(millis) {
                     return false;
@@ -66,7 +70,7 @@ impl Recording<'_> {
             WorkerCell::Gauge(cell) => {
                 let change = change_of_gauge(sample, number, binding.signed_sets);
                 if change.is_some_and(|change| !(0.0..=self.max_value).contains(&change.abs())) {
-                    return self.reject(Refusal::of_large(number * sample.weight), binding, sample);
+                    return self.reject(SampleRejection::of_large(number * sample.weight), binding, sample);
                 }
                 if !cell.stamp().touch(millis) {
                     return false;
@@ -75,13 +79,13 @@ impl Recording<'_> {
             }
             cell => {
                 if self.is_too_large(number, sample.weight) {
-                    return self.reject(Refusal::of_large(number * sample.weight), binding, sample);
+                    return self.reject(SampleRejection::of_large(number * sample.weight), binding, sample);
                 }
                 if !cell.stamp().touch(millis) {
                     return false;
                 }
                 let Some(is_done) = self.apply_observer(cell, sample.weight, number) else {
-                    return self.reject(Refusal::Conflict, binding, sample);
+                    return self.reject(SampleRejection::Conflict, binding, sample);
                 };
                 (Recorded::Observer, is_done)
             }
@@ -90,7 +94,7 @@ impl Recording<'_> {
         if is_done {
             self.recorded(kind, binding)
         } else {
-            self.rejected(Refusal::ValueOverflow, sample)
+            self.rejected(SampleRejection::ValueOverflow, sample)
         }
         true
     }
@@ -123,7 +127,7 @@ impl Recording<'_> {
             // The registry rejects conflicts of types, and the mapping rejects rules that turn members of a set into numbers.
             _ => {
                 debug_assert!(false, "a member for a cell of numbers");
-                self.rejected(Refusal::Conflict, sample);
+                self.rejected(SampleRejection::Conflict, sample);
             }
         }
         true
@@ -166,15 +170,15 @@ impl Recording<'_> {
     /// Rejects a sample of a cell. Returns true, because the sample is counted.
     #[cold]
     #[inline(never)]
-    fn reject(&mut self, reason: Refusal, binding: &Binding, sample: &Sample<'_>) -> bool {
+    fn reject(&mut self, reason: SampleRejection, binding: &Binding, sample: &Sample<'_>) -> bool {
         self.count_binding(binding, sample);
         self.rejected(reason, sample);
         true
     }
 
     #[cold]
-    fn rejected(&mut self, reason: Refusal, sample: &Sample<'_>) {
-        match self.tally.refused.get_mut(reason as usize) {
+    fn rejected(&mut self, reason: SampleRejection, sample: &Sample<'_>) {
+        match self.tally.rejected.get_mut(reason as usize) {
             Some(count) => *count += 1,
             None => debug_assert!(false, "a reason without a count"),
         }

@@ -23,7 +23,7 @@ use crate::name::{FamilyName, NameValidation};
 use crate::options::{Dialect, Limits};
 use crate::registry::{Admitted, Arrival, FamilyKind, Membership, NotAdmitted, Reason, Request, WorkerCell};
 use crate::source::Source;
-use crate::telemetry::{Refusal, Tally};
+use crate::telemetry::{SampleRejection, Tally};
 use crate::time::Timestamp;
 
 /// Maximum number of a worker's bindings without a series of their own. A flood of new identities beyond a limit would otherwise evict
@@ -86,7 +86,7 @@ impl Resolver {
 
     /// Whether the worker keeps the binding. Counts the kept ones without a series of their own.
     pub(crate) fn keep(&mut self, binding: &Binding) -> bool {
-        use Refusal::{NameTooLong, NegativeCounter, TagsTooLong, ValueOverflow, ValueTooLarge};
+        use SampleRejection::{NameTooLong, NegativeCounter, TagsTooLong, ValueOverflow, ValueTooLarge};
         // The key is too large, or the reason is the value and not the identity.
         if let Target::Outcome(Outcome::Rejected(NameTooLong | TagsTooLong | NegativeCounter | ValueOverflow | ValueTooLarge)) =
             binding.target
@@ -124,10 +124,10 @@ impl Resolver {
     /// Creates the binding of an identity; `source` is the sender of the sample.
     pub(crate) fn resolve(&mut self, sample: &Sample<'_>, source: &Source, now: Timestamp, tally: &mut Tally) -> Binding {
         if sample.name.len() > self.limits.name_bytes {
-            return Binding::without_cell(Outcome::Rejected(Refusal::NameTooLong));
+            return Binding::without_cell(Outcome::Rejected(SampleRejection::NameTooLong));
         }
         if sample.tags.len() > self.limits.tags_bytes {
-            return Binding::without_cell(Outcome::Rejected(Refusal::TagsTooLong));
+            return Binding::without_cell(Outcome::Rejected(SampleRejection::TagsTooLong));
         }
         match Identity::of(sample, &self.dialect) {
             Ok(identity) => self.resolve_identity(&identity, &Incoming { sample, source, now }, tally),
@@ -170,14 +170,14 @@ impl Resolver {
         let arrival = Arrival { text: &|| incoming.sample.to_string(), source: *incoming.source, now: incoming.now };
         let Some(name) = FamilyName::new(&mapped.name, self.names) else {
             let conflict = registry.note_reserved(Reason::EmptyName, "", &mapped.kind, &arrival);
-            return Err(Outcome::Conflict(Refusal::EmptyName, conflict));
+            return Err(Outcome::Conflict(SampleRejection::EmptyName, conflict));
         };
         if let Some(reserved) = self.engine.reserves(&name) {
             let conflict = registry.note_reserved(reserved.reason(), name.as_str(), &mapped.kind, &arrival);
             return Err(Outcome::Conflict(reserved.rejection(), conflict));
         }
         if self.mapper.labels.len() > self.limits.tags {
-            return Err(Outcome::Rejected(Refusal::TooManyTags));
+            return Err(Outcome::Rejected(SampleRejection::TooManyTags));
         }
         if let Some(rejection) = rejection_of_value(incoming.sample, mapped, self.limits.sample_value.get()) {
             return Err(Outcome::Rejected(rejection));
@@ -206,7 +206,7 @@ impl Resolver {
                 let series = (self.wants_series && has_exemplars).then_some(admitted.series);
                 Ok((admitted.cell, Links { folded: admitted.folded, series }))
             }
-            Err(NotAdmitted::Conflict(conflict)) => Err(Outcome::Conflict(Refusal::Conflict, conflict)),
+            Err(NotAdmitted::Conflict(conflict)) => Err(Outcome::Conflict(SampleRejection::Conflict, conflict)),
             Err(NotAdmitted::Limited(limited)) => Err(Outcome::Limited(limited)),
         }
     }
@@ -229,13 +229,13 @@ impl Resolver {
 }
 
 /// Why the cell of a new series would reject the sample. A rejected first sample creates no series.
-fn rejection_of_value(sample: &Sample<'_>, mapped: &Mapped<'_>, most: f64) -> Option<Refusal> {
+fn rejection_of_value(sample: &Sample<'_>, mapped: &Mapped<'_>, most: f64) -> Option<SampleRejection> {
     let (Value::Number(value) | Value::Signed(value)) = sample.value else { return None };
     let value = mapped.factor.apply(value);
-    let too_large = |added: f64| (!(0.0..=most).contains(&added.abs())).then(|| Refusal::of_large(added));
+    let too_large = |added: f64| (!(0.0..=most).contains(&added.abs())).then(|| SampleRejection::of_large(added));
     match &mapped.kind {
-        _ if !value.is_finite() => Some(Refusal::ValueOverflow),
-        FamilyKind::Counter if value * sample.weight < 0.0 => Some(Refusal::NegativeCounter),
+        _ if !value.is_finite() => Some(SampleRejection::ValueOverflow),
+        FamilyKind::Counter if value * sample.weight < 0.0 => Some(SampleRejection::NegativeCounter),
         FamilyKind::Counter => too_large(value * sample.weight),
         FamilyKind::Gauge => change_of_gauge(sample, value, mapped.signed_sets).and_then(too_large),
         FamilyKind::Histogram { .. } | FamilyKind::Summary(_) => too_large(value * sample.weight).or(too_large(sample.weight)),

@@ -1,24 +1,29 @@
-//! config: the text of mapping files to a checked [`Config`], or to every mistake in them with line and column.
+//! config: parses mapping files into a checked [`Config`], or reports every mistake in them with line and column.
 //!
-//! The format is statsd_exporter's, with the keys of its release 0.30.0 taken as old spellings, and more: see
-//! `config.example.yml`, which shows every key. A file that statsd_exporter takes is taken; what it refuses is refused, but for
-//! labels of one letter and the keys that only the bridge has. Values of its own keys that it refuses (globs such as `**`,
-//! `pre*fix` and `{a,b}`, days in durations, `match_metric_type: set`, dropping without a `name`, named groups in names) are
-//! taken in a file that says `syntax: extended`. Rejected although statsd_exporter takes it: a bare number as a duration (it
-//! means nanoseconds there), a `scale` that is not finite, buckets that do not ascend, a `max_age` below zero: with the last two it
-//! fails at the first sample. Taken with a warning, and errors in the extended syntax: quantiles outside 0 to 1, with which it fails
-//! at the first scrape, and buckets at `-.inf` and `.nan`, which count nothing, are left out; a bucket or a `quantile` that is null
-//! is 0; `age_buckets: 2.5` is 2.
+//! The format is statsd_exporter's, with additions. Old spellings of keys, such as `timer_type`, are accepted with a warning, up to
+//! those of release 0.30.0. `config.example.yml` shows every key.
+//!
+//! A file that statsd_exporter accepts is accepted, and a file that it rejects is rejected, with these exceptions:
+//!
+//! - One-letter labels and the keys that only the bridge has are accepted.
+//! - With `syntax: extended`, values that statsd_exporter rejects are accepted: the globs `**`, `pre*fix` and `{a,b}`, days in
+//!   durations, `match_metric_type: set`, `action: drop` without a `name`, and named groups in names.
+//! - Rejected: a duration without a unit (nanoseconds in statsd_exporter), a `scale` that is not finite, buckets that do not
+//!   ascend, and a negative `max_age`. statsd_exporter loads the last two and fails at the first sample.
+//! - Accepted with a warning, and rejected with `syntax: extended`: a quantile outside 0 to 1 is left out (statsd_exporter fails
+//!   at the first scrape); a bucket at `-.inf` or `.nan` is left out, because it counts nothing; a null bucket or `quantile` is 0;
+//!   `age_buckets: 2.5` is 2.
 //!
 //! # Several files
 //!
-//! - Rules stand in the order of the files.
-//! - The `defaults` of a file hold for its own rules. For unmapped samples, and for rules of files that say nothing, each key
-//!   holds as the last file says it; so do `glob_disable_ordering`, `strict_order` and `prefix`, which are of the whole.
-//! - Constant labels of all files hold; the later file wins by name.
-//! - `syntax` holds for its own file only.
+//! - Rules are ordered by file.
+//! - The `defaults` of a file apply to its own rules.
+//! - For unmapped samples, and for rules of files that do not set the key, the last file that sets a key wins. The same holds for
+//!   `glob_disable_ordering`, `strict_order` and `prefix`, which apply to all files.
+//! - Constant labels of all files apply. For equal names the later file wins.
+//! - `syntax` applies to its own file only.
 //!
-//! Knows no files, only their text and name; asks a function for environment variables.
+//! This module reads no files and no environment: callers pass the texts, and a function that returns environment variables.
 
 mod document;
 mod environment;
@@ -47,28 +52,28 @@ mod tests;
 use std::sync::Arc;
 
 use self::findings::Findings;
-use self::read::{Fields, File};
+use self::read::{Fields, File, Tolerated};
 use self::rule::FileDefaults;
 use crate::mapping::spec::{Config, Finding, Position};
 use crate::name::NameValidation;
 
 pub use self::findings::code;
 
-/// Constant labels at most, in all files together.
-const MOST_CONSTANT_LABELS: usize = 64;
+/// The maximum number of constant labels in all files together.
+const MAX_CONSTANT_LABELS: usize = 64;
 
 /// One mapping file.
 #[derive(Debug, Clone)]
 pub struct MappingText {
-    /// As findings shall name it.
+    /// The file name that findings show.
     pub name: Arc<str>,
-    /// Its text, of up to 16 MiB.
+    /// The content of the file, at most 16 MiB.
     pub text: String,
 }
 
 impl MappingText {
-    /// The line at `position`, of up to 160 characters, and below it a caret at the column; `None` if there is no such line.
-    /// What a person reads below a finding.
+    /// Returns the line at `position`, cut to 160 characters, with a caret below the column. Returns `None` if the text has no such
+    /// line. Intended to be printed below a finding.
     pub fn excerpt(&self, position: &Position) -> Option<String> {
         let line = self.text.lines().nth(position.line.checked_sub(1)? as usize)?;
         let line: String = line.chars().take(160).map(|c| if c.is_control() { ' ' } else { c }).collect();
@@ -78,21 +83,23 @@ impl MappingText {
     }
 }
 
-/// Reads mapping files together; the order counts, as the module says. `environment` gives the values of the variables in
-/// constant labels. `None` if any finding is an error. Of each file up to 1,000 errors and 1,000 warnings are kept; they stand
-/// in the order of the files, in each by line and column.
+/// Parses mapping files into one configuration. The order of the files matters, see the module documentation. `environment` returns
+/// the values of environment variables in constant labels.
+///
+/// The configuration is `None` if any finding is an error. Findings are ordered by file, line and column. At most 1,000 errors and
+/// 1,000 warnings are kept for each file.
 pub fn load(sources: &[MappingText], environment: &dyn Fn(&str) -> Option<String>) -> (Option<Config>, Vec<Finding>) {
     load_for(sources, NameValidation::Legacy, environment)
 }
 
-/// As [`load`], for a bridge with these names: under [`NameValidation::Utf8`] names of families and labels may be any text.
+/// Like [`load`], with the given name validation: under [`NameValidation::Utf8`], names of families and labels may be any text.
 pub(crate) fn load_for(
     sources: &[MappingText],
     names: NameValidation,
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> (Option<Config>, Vec<Finding>) {
     let mut config = Config::default();
-    let mut options = observer::Given::default();
+    let mut options = observer::ObserverSettings::default();
     let mut all = Vec::new();
     for source in sources {
         let mut findings = Findings::new(Arc::clone(&source.name));
@@ -103,12 +110,15 @@ pub(crate) fn load_for(
                 let mut file = File { findings, extended: false, names, environment };
                 if let Some(fields) = file.fields(&root, keys::TOP) {
                     let defaults = read_file(&mut file, fields, &mut config);
-                    options = defaults.observer.over(&options);
+                    options = defaults.observer.or(&options);
                 }
                 if let Some(at) = second {
-                    let said =
-                        ["a second document begins here", "only the first is read, as by statsd_exporter", "write one document to a file"];
-                    file.doubt(at, code::SECOND_DOCUMENT, said);
+                    let tolerated = Tolerated {
+                        mistake: "a second document begins here",
+                        effect: "only the first is read, as by statsd_exporter",
+                        correction: "write one document to a file",
+                    };
+                    file.warn_unless_extended(at, code::SECOND_DOCUMENT, tolerated);
                 }
                 findings = file.findings;
             }
@@ -120,10 +130,11 @@ pub(crate) fn load_for(
     (if all.iter().any(|finding| finding.is_error) { None } else { Some(config) }, all)
 }
 
-/// Adds what one file says to `config`; returns its defaults.
+/// Adds the content of one file to `config` and returns the defaults of that file.
 fn read_file(file: &mut File<'_>, top: Fields<'_>, config: &mut Config) -> FileDefaults {
     if let Some(node) = top.get("syntax") {
         let extended = file.choice(node, "syntax", &[("statsd_exporter", false), ("extended", true)]);
+        // After a misspelt word, the extended syntax avoids errors that are only consequences of the first one.
         file.extended = extended.unwrap_or(true);
     }
     let defaults = read_defaults(file, top, config);
@@ -155,7 +166,7 @@ fn read_defaults(file: &mut File<'_>, top: Fields<'_>, config: &mut Config) -> F
         }
     }
     let ttl = fields.get("ttl").map(|node| rule::ttl(file, node)).unwrap_or_default();
-    whole.ttl = rule::over(ttl, whole.ttl);
+    whole.ttl = rule::ttl_or(ttl, whole.ttl);
     let signed_gauges = rule::signed_gauges(file, fields);
     whole.signed_gauges = signed_gauges.or(whole.signed_gauges);
     let total_suffix = rule::total_suffix(file, fields);
@@ -182,14 +193,14 @@ fn read_prefix(file: &mut File<'_>, node: &tree::Node, config: &mut Config) {
 
 fn read_constant_labels(file: &mut File<'_>, node: &tree::Node, config: &mut Config) {
     for (key, text) in file.pairs(node, "`labels`") {
-        let name = file.own_label(key.at, &key.name);
+        let name = file.defined_label(key.at, &key.name);
         match environment::expand(text, file.environment) {
             Err(fault) => file.findings.error(key.at, code::BAD_ENVIRONMENT, fault),
             Ok(value) => {
                 let Some(name) = name else { continue };
                 config.constant_labels.retain(|(other, _)| *other != name);
-                if config.constant_labels.len() >= MOST_CONSTANT_LABELS {
-                    let text = format!("there are more than {MOST_CONSTANT_LABELS} constant labels; remove some");
+                if config.constant_labels.len() >= MAX_CONSTANT_LABELS {
+                    let text = format!("there are more than {MAX_CONSTANT_LABELS} constant labels; remove some");
                     return file.findings.error(key.at, code::BAD_VALUE, text);
                 }
                 config.constant_labels.push((name, value));

@@ -22,7 +22,7 @@ impl Rules {
     /// assert_eq!(rules.len(), 1);
     ///
     /// let error = Rules::from_yaml("mappings:\n- match: shop.*.orders\n  nmae: orders\n").unwrap_err();
-    /// assert!(error.to_string().starts_with("rules:3:3: error: "));
+    /// assert!(error.to_string().contains("rules:3:3: error: a rule has no key `nmae`; did you mean `name`?"));
     /// # Ok::<(), statsd_bridge::mapping::RulesError>(())
     /// ```
     ///

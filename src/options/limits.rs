@@ -113,7 +113,7 @@ pub enum Overflow {
     #[default]
     DropLabel,
     /// They are rejected.
-    Refuse,
+    Reject,
 }
 
 impl Overflow {
@@ -122,7 +122,7 @@ impl Overflow {
         match self {
             Self::Fold => "fold",
             Self::DropLabel => "drop_label",
-            Self::Refuse => "refuse",
+            Self::Reject => "refuse",
         }
     }
 
@@ -131,7 +131,7 @@ impl Overflow {
         match self {
             Self::Fold => "new series are folded into the family's overflow series",
             Self::DropLabel => "new series are folded into those that have _overflow_ for this label",
-            Self::Refuse => "new series are rejected",
+            Self::Reject => "new series are rejected",
         }
     }
 }

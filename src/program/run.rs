@@ -286,10 +286,10 @@ fn log_sums(bridge: &Bridge) {
     let sums = bridge.accounting();
     tracing::info!(
         lines = sums.lines,
-        lines_refused = sums.lines_refused,
+        lines_refused = sums.lines_rejected,
         samples = sums.samples,
         samples_recorded = sums.recorded,
-        samples_refused = sums.samples_refused,
+        samples_refused = sums.samples_rejected,
         "all listeners have ended"
     );
 }

@@ -9,7 +9,7 @@ use super::kind::FamilyKind;
 use crate::lock::lock;
 use crate::memory::{Account, Memory};
 use crate::source::Source;
-use crate::telemetry::Refusal;
+use crate::telemetry::SampleRejection;
 use crate::time::Timestamp;
 
 /// Maximum number of conflicts with an entry of their own. Further ones are counted under [`OTHER`].
@@ -71,12 +71,12 @@ impl Reason {
     }
 
     /// The reason that its samples are rejected under; `None` where they are recorded.
-    pub(crate) const fn rejection(self) -> Option<Refusal> {
+    pub(crate) const fn rejection(self) -> Option<SampleRejection> {
         match self {
-            Self::Type | Self::Lines => Some(Refusal::Conflict),
-            Self::OwnName => Some(Refusal::OwnName),
-            Self::PrometheusName => Some(Refusal::PrometheusName),
-            Self::EmptyName => Some(Refusal::EmptyName),
+            Self::Type | Self::Lines => Some(SampleRejection::Conflict),
+            Self::OwnName => Some(SampleRejection::OwnName),
+            Self::PrometheusName => Some(SampleRejection::PrometheusName),
+            Self::EmptyName => Some(SampleRejection::EmptyName),
             Self::ReservedLabel | Self::Help | Self::Escaping => None,
         }
     }
@@ -99,10 +99,10 @@ impl Reserved {
         }
     }
 
-    pub(crate) const fn rejection(self) -> Refusal {
+    pub(crate) const fn rejection(self) -> SampleRejection {
         match self {
-            Self::Own => Refusal::OwnName,
-            Self::Prometheus => Refusal::PrometheusName,
+            Self::Own => SampleRejection::OwnName,
+            Self::Prometheus => SampleRejection::PrometheusName,
         }
     }
 }

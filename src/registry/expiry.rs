@@ -181,7 +181,7 @@ mod tests {
             let mut worker = bridge.worker();
             worker.ingest(b"c:1|c\ng:1|g\nh:1|h", at(0));
             worker.ingest(b"c:-1|c\nc:1e20|c\ng:+1e20|g\nh:1e20|h\nh:1|h|@1e-20", at(900));
-            assert_eq!(bridge.accounting().samples_refused, 5);
+            assert_eq!(bridge.accounting().samples_rejected, 5);
             bridge.expire(at(1000));
             worker.tick();
             assert_eq!(bridge.expire(at(1000)), 3);

@@ -10,7 +10,7 @@ use crate::lock::lock;
 use crate::options::Overflow;
 use crate::registry::cell::{SetCell, SetSnapshot};
 use crate::source::Source;
-use crate::telemetry::Refusal;
+use crate::telemetry::SampleRejection;
 use crate::time::Timestamp;
 
 /// A limit on new series.
@@ -45,14 +45,14 @@ impl Limit {
     }
 
     /// The reason that samples are rejected under where they cannot be folded.
-    pub(crate) const fn rejection(self) -> Refusal {
+    pub(crate) const fn rejection(self) -> SampleRejection {
         match self {
-            Self::Series => Refusal::SeriesLimit,
-            Self::SeriesPerFamily => Refusal::FamilySeriesLimit,
-            Self::ValuesPerLabel => Refusal::LabelValueLimit,
-            Self::LabelsPerFamily => Refusal::FamilyLabelLimit,
-            Self::SeriesBytes => Refusal::SeriesBytesLimit,
-            Self::Families => Refusal::FamilyLimit,
+            Self::Series => SampleRejection::SeriesLimit,
+            Self::SeriesPerFamily => SampleRejection::FamilySeriesLimit,
+            Self::ValuesPerLabel => SampleRejection::LabelValueLimit,
+            Self::LabelsPerFamily => SampleRejection::FamilyLabelLimit,
+            Self::SeriesBytes => SampleRejection::SeriesBytesLimit,
+            Self::Families => SampleRejection::FamilyLimit,
         }
     }
 }

@@ -135,7 +135,7 @@ impl Members {
             return Ok((self.add(kind, request.labels, request, budget), None));
         };
         let stated = match budget.limits.overflow {
-            _ if *kind == FamilyKind::Gauge => Overflow::Refuse,
+            _ if *kind == FamilyKind::Gauge => Overflow::Reject,
             // No label has too many values, or there are too many names.
             Overflow::DropLabel if label.is_empty() || limit == Limit::LabelsPerFamily => Overflow::Fold,
             stated => stated,
@@ -150,7 +150,7 @@ impl Members {
         let limited = self.limited(request, limit, label, action, budget);
         limited.note(request.labels);
         match (action, without_label) {
-            (Overflow::Refuse, _) => Err(limited),
+            (Overflow::Reject, _) => Err(limited),
             (_, Some(series)) => Ok((series, Some(limited))),
             (_, None) => Ok((self.overflow(kind, request), Some(limited))),
         }
@@ -212,12 +212,15 @@ impl Members {
         let series = match budget.grace.take(request.name, kind, labels.text()) {
             Some(returning) => {
                 returning.share_options_of(kind);
+                // Its own labels, which `remove` removes: the sample can have other labels of empty value.
+                self.values.note_text(returning.labels());
                 returning
             }
-            None => self.new_series(labels.text(), kind, request),
+            None => {
+                self.values.note(labels);
+                self.new_series(labels.text(), kind, request)
+            }
         };
-        // The labels of the series, which `remove` takes out again. Those of the sample may have other labels of empty value.
-        self.values.note(series.labels());
         self.insert(&series);
         self.update_charge();
         self.with_overflow_value += usize::from(has_overflow_value(series.labels()));

@@ -201,7 +201,7 @@ impl Registry {
         let mut all = lock(&self.limited);
         let known = all.iter().find(|known| known.limit == limit).map(Arc::clone);
         let limited = known.unwrap_or_else(|| {
-            let new = Arc::new(Limited::new("", limit, "", Overflow::Refuse, &request.arrival, &self.offenders));
+            let new = Arc::new(Limited::new("", limit, "", Overflow::Reject, &request.arrival, &self.offenders));
             all.push(Arc::clone(&new));
             new
         });
@@ -224,7 +224,7 @@ impl Registry {
     /// of its kind can be folded.
     fn create(&self, request: &Request<'_>, overflow: Overflow) -> Result<Arc<Family>, NotAdmitted> {
         let name = request.name.as_str();
-        let may_fold = *request.kind != FamilyKind::Gauge && overflow != Overflow::Refuse;
+        let may_fold = *request.kind != FamilyKind::Gauge && overflow != Overflow::Reject;
         self.families.get_or_create(name, |index| {
             if let Some(other) = lines_collide(index, name, request.kind) {
                 return Err(self.conflict(Reason::Lines, request, other));

@@ -123,25 +123,33 @@ impl LabelValues {
         names
     }
 
-    /// Adds the labels of a series; `labels` is its rendered text.
-    pub(super) fn note(&mut self, labels: &str) {
-        for (name, value) in split(labels) {
-            let hash = self.hasher.hash_one(value.as_str());
-            match self.labels.iter_mut().find(|label| *label.name == *name) {
-                Some(label) => {
-                    let before = label.bytes();
-                    label.add(hash);
-                    self.bytes += label.bytes() - before;
-                }
-                None => {
-                    let mut label = Label::new(&name, !self.has_first);
-                    label.add(hash);
-                    self.bytes += label.bytes();
-                    self.labels.push(label);
-                }
+    /// Adds the labels of a new series.
+    pub(super) fn note(&mut self, labels: &Labels) {
+        labels.iter().for_each(|(name, value)| self.note_value(name, value));
+        self.has_first = true;
+    }
+
+    /// Adds the labels of a series by its rendered text, which takes longer.
+    pub(super) fn note_text(&mut self, labels: &str) {
+        split(labels).for_each(|(name, value)| self.note_value(&name, &value));
+        self.has_first = true;
+    }
+
+    fn note_value(&mut self, name: &str, value: &str) {
+        let hash = self.hasher.hash_one(value);
+        match self.labels.iter_mut().find(|label| *label.name == *name) {
+            Some(label) => {
+                let before = label.bytes();
+                label.add(hash);
+                self.bytes += label.bytes() - before;
+            }
+            None => {
+                let mut label = Label::new(name, !self.has_first);
+                label.add(hash);
+                self.bytes += label.bytes();
+                self.labels.push(label);
             }
         }
-        self.has_first = true;
     }
 
     /// Sets the label names of the first series of a restored family. To be called before the first [`note`](Self::note).
@@ -203,8 +211,8 @@ mod tests {
     fn removed_series_leave_room_for_others() {
         let mut values = LabelValues::default();
         let (first, second) = (labels(&[("a", "1"), ("b", "x")]), labels(&[("a", "2"), ("b", "x"), ("c", "\"y\\")]));
-        values.note(first.text());
-        values.note(second.text());
+        values.note(&first);
+        values.note(&second);
         let third = labels(&[("a", "3"), ("b", "x")]);
         assert_eq!(values.too_many(&third, 2), Some("a"));
         assert_eq!(values.too_many(&third, 3), None);

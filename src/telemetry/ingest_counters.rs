@@ -3,7 +3,7 @@
 use metrics::{Counter, Gauge};
 
 use super::described::{described_counter, described_counters, described_gauge};
-use super::tally::{Recorded, Refusal, Tally};
+use super::tally::{Recorded, SampleRejection, Tally};
 use crate::ingest::protocol::SampleError;
 use crate::options::Prefix;
 
@@ -23,14 +23,14 @@ pub(super) struct IngestCounters {
     dropped: Counter,
     labels_renamed: Counter,
     exemplars: Counter,
-    exemplars_refused: Counter,
+    exemplars_rejected: Counter,
     bindings_cleared: Counter,
     pub(super) expired: Counter,
     pub(super) deleted: Counter,
     bindings: Gauge,
     errors: [Counter; SampleError::ALL.len()],
     recorded: [Counter; Recorded::ALL.len()],
-    refused: [Counter; Refusal::ALL.len()],
+    rejected: [Counter; SampleRejection::ALL.len()],
 }
 
 impl IngestCounters {
@@ -55,14 +55,14 @@ impl IngestCounters {
         add(&self.dropped, tally.dropped);
         add(&self.labels_renamed, tally.labels_renamed);
         add(&self.exemplars, tally.exemplars);
-        add(&self.exemplars_refused, tally.exemplars_refused);
+        add(&self.exemplars_rejected, tally.exemplars_rejected);
         add(&self.bindings_cleared, tally.bindings_cleared);
         if tally.bindings != 0 {
             self.bindings.increment(tally.bindings as f64);
         }
         self.errors.iter().zip(tally.errors).for_each(|(counter, n)| add(counter, n));
         self.recorded.iter().zip(tally.recorded).for_each(|(counter, n)| add(counter, n));
-        self.refused.iter().zip(tally.refused).for_each(|(counter, n)| add(counter, n));
+        self.rejected.iter().zip(tally.rejected).for_each(|(counter, n)| add(counter, n));
     }
 }
 
@@ -88,7 +88,7 @@ pub(super) fn ingest_counters(p: Prefix) -> IngestCounters {
             "Labels renamed to exported_* because their name is reserved, counted once for each new identity.",
         ),
         exemplars: counter("exemplars_total", "Exemplars kept. Each replaces the previous one of its bucket."),
-        exemplars_refused: counter(
+        exemplars_rejected: counter(
             "exemplars_refused_total",
             "Exemplars rejected because their label is too long or too many series have exemplars. Their samples are recorded.",
         ),
@@ -108,11 +108,11 @@ pub(super) fn ingest_counters(p: Prefix) -> IngestCounters {
             "type",
             Recorded::ALL.map(Recorded::as_str),
         ),
-        refused: described_counters(
+        rejected: described_counters(
             p,
             ("events_error_total", "Well-formed samples rejected, by reason."),
             "reason",
-            Refusal::ALL.map(Refusal::as_str),
+            SampleRejection::ALL.map(SampleRejection::as_str),
         ),
     }
 }

@@ -49,7 +49,7 @@ pub(crate) struct Scrape {
     /// HTTP connections without a request yet, or that wait for a place.
     pub connections_waiting: Gauge,
     /// HTTP connections rejected because too many were open.
-    pub connections_refused: Counter,
+    pub connections_rejected: Counter,
 }
 
 impl Scrape {
@@ -103,7 +103,7 @@ pub(super) fn scrape(p: Prefix) -> Scrape {
             "http_connections_waiting",
             "HTTP connections that have not sent a request yet, or that wait for a place.",
         ),
-        connections_refused: described_counter(
+        connections_rejected: described_counter(
             p,
             "http_connections_refused_total",
             "HTTP connections closed without an answer because too many waited for a place.",

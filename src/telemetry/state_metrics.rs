@@ -20,7 +20,7 @@ pub(crate) struct StateMetrics {
     /// Series restored at start, folded ones included.
     pub restored: Gauge,
     /// Series not restored at start because of a limit or a conflict.
-    pub refused: Gauge,
+    pub rejected: Gauge,
 }
 
 pub(super) fn state_metrics(p: Prefix) -> StateMetrics {
@@ -34,6 +34,6 @@ pub(super) fn state_metrics(p: Prefix) -> StateMetrics {
         bytes: gauge("state_snapshot_bytes", "Size of the last snapshot."),
         time: gauge("state_snapshot_timestamp_seconds", "Time of the last snapshot."),
         restored: gauge("state_restored_series", "Series restored from the state file at start, folded ones included."),
-        refused: gauge("state_refused_series", "Series of the state file rejected at start because of a limit or a conflict."),
+        rejected: gauge("state_refused_series", "Series of the state file rejected at start because of a limit or a conflict."),
     }
 }

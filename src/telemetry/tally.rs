@@ -33,7 +33,7 @@ pub(crate) struct Tally {
     /// Exemplars kept.
     pub exemplars: u64,
     /// Exemplars rejected: the label is too long, or too many series have exemplars.
-    pub exemplars_refused: u64,
+    pub exemplars_rejected: u64,
     /// Bindings added, minus bindings removed.
     pub bindings: i64,
     /// Bindings removed because the table was full.
@@ -42,8 +42,8 @@ pub(crate) struct Tally {
     pub errors: [u64; SampleError::ALL.len()],
     /// By [`Recorded`].
     pub recorded: [u64; Recorded::ALL.len()],
-    /// By [`Refusal`].
-    pub refused: [u64; Refusal::ALL.len()],
+    /// By [`SampleRejection`].
+    pub rejected: [u64; SampleRejection::ALL.len()],
 }
 
 impl Tally {
@@ -96,7 +96,7 @@ impl Recorded {
 
 /// Why a well-formed sample is rejected. The names are the values of the label `reason`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Refusal {
+pub enum SampleRejection {
     /// The value of a counter is negative.
     NegativeCounter,
     /// The name is empty, or no character of it is allowed.
@@ -131,7 +131,7 @@ pub enum Refusal {
     SeriesBytesLimit,
 }
 
-impl Refusal {
+impl SampleRejection {
     /// The reason for a sample that would add `amount`, which exceeds the limit.
     pub(crate) fn of_large(amount: f64) -> Self {
         if amount.is_finite() { Self::ValueTooLarge } else { Self::ValueOverflow }

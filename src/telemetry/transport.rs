@@ -26,7 +26,7 @@ pub(crate) struct Transport {
     /// TCP connections that ended with an error.
     pub tcp_connection_errors: Counter,
     /// TCP connections rejected because too many were open.
-    pub tcp_connections_refused: Counter,
+    pub tcp_connections_rejected: Counter,
     /// TCP connections evicted because too many were open.
     pub tcp_connections_evicted: Counter,
     /// TCP connections closed because they were idle for too long.
@@ -73,7 +73,7 @@ pub(super) fn transport(p: Prefix) -> Transport {
         unixgram_errors: counter("unixgram_receive_errors_total", "Errors of receive calls of the Unix datagram socket."),
         tcp_connections: counter("tcp_connections_total", "TCP connections accepted."),
         tcp_connection_errors: counter("tcp_connection_errors_total", "TCP connections that ended with an error."),
-        tcp_connections_refused: counter("tcp_connections_refused_total", "TCP connections rejected because too many were open."),
+        tcp_connections_rejected: counter("tcp_connections_refused_total", "TCP connections rejected because too many were open."),
         tcp_connections_evicted: counter(
             "tcp_connections_evicted_total",
             "TCP connections evicted for a new one because too many were open: the longest idle one of the address with most connections.",

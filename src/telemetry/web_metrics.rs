@@ -12,7 +12,7 @@ pub(crate) struct WebMetrics {
     /// Requests answered 401.
     pub unauthorized: Counter,
     /// Requests answered 503 because too many passwords were being checked.
-    pub passwords_refused: Counter,
+    pub passwords_rejected: Counter,
     requests_rejected: [Counter; RequestRejection::ALL.len()],
     /// Requests answered 429.
     pub rate_limited: Counter,
@@ -131,7 +131,7 @@ pub(super) fn web_metrics(p: Prefix) -> WebMetrics {
             "http_unauthorized_total",
             "Requests answered with 401: the user is missing or unknown, or the password is wrong.",
         ),
-        passwords_refused: counter(
+        passwords_rejected: counter(
             "http_password_checks_refused_total",
             "Requests answered with 503 because too many passwords were being checked.",
         ),

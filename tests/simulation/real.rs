@@ -94,7 +94,7 @@ impl Real {
         if !all.adds_up() {
             return Err(format!("the sums do not agree: {all:?}"));
         }
-        Ok(Counts { recorded: all.recorded, rejected: all.samples_refused, dropped: all.dropped })
+        Ok(Counts { recorded: all.recorded, rejected: all.samples_rejected, dropped: all.dropped })
     }
 
     /// Each line of the exposition, to its value; self-metrics and quantiles left out.

@@ -46,7 +46,7 @@ impl Worker {
         }
         let Some(binding) = self.bindings.find(*hash, sample).and_then(|id| self.bindings.get(id, sample)) else {
             // There was no room for the binding, which refers to the series.
-            self.tally.exemplars_refused += 1;
+            self.tally.exemplars_rejected += 1;
             return;
         };
         // Gauges, summaries and sets have no exemplars.
@@ -63,7 +63,7 @@ impl Worker {
         if exemplar.is_some_and(|exemplar| self.engine.registry().exemplars().keep(series, exemplar)) {
             self.tally.exemplars += 1;
         } else {
-            self.tally.exemplars_refused += 1;
+            self.tally.exemplars_rejected += 1;
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::ingest::protocol::{Kind, Sample, SampleError, TagErrors, Value};
 use crate::mapping::Factor;
 use crate::prefetch::prefetch;
 use crate::registry::{Conflict, Limited, Series, WorkerCell};
-use crate::telemetry::Refusal;
+use crate::telemetry::SampleRejection;
 
 /// What the raw bytes of an identity resolved to.
 #[derive(Debug)]
@@ -61,9 +61,9 @@ pub(crate) enum Target {
 pub(crate) enum Outcome {
     /// Each sample is a rejected line.
     LineRejected(SampleError),
-    Rejected(Refusal),
+    Rejected(SampleRejection),
     Limited(Arc<Limited>),
-    Conflict(Refusal, Arc<Conflict>),
+    Conflict(SampleRejection, Arc<Conflict>),
     /// A rule drops them.
     Dropped,
 }

@@ -1,8 +1,9 @@
-//! The first document of a file: statsd_exporter reads that one only. Knows lines that begin with `---` or `...`, and no other YAML.
+//! Finds the first YAML document of a file, the only one that statsd_exporter reads. This module looks only at lines that begin with
+//! `---` or `...`.
 
 use super::findings::At;
 
-/// The text of the first document, and where another one has content, if one has. A document that is empty is none.
+/// Returns the text of the first document, and the place of the first content after it, if there is any. Empty documents are skipped.
 pub(super) fn first(text: &str) -> (&str, Option<At>) {
     let mut lines = TextLines { rest: text, number: 0 };
     let (mut is_open, mut has_content) = (false, false);
@@ -14,43 +15,45 @@ pub(super) fn first(text: &str) -> (&str, Option<At>) {
         if (is_open || has_content) && (begins.is_some() || ends) {
             let length = text.len() - if ends { lines.rest.len() } else { before.len() };
             let more = if ends { lines } else { TextLines { rest: before, number: lines.number - 1 } };
+            debug_assert!(text.is_char_boundary(length), "documents end at line ends");
             return (text.get(..length).unwrap_or(text), content(more));
         }
         is_open |= begins.is_some();
-        // A directive stands before the first `---`.
+        // Directives precede the first `---`.
         has_content |= !is_blank(begins.unwrap_or(line)) && !ends && (is_open || !line.starts_with('%'));
     }
 }
 
-/// Where the first content stands.
+/// Returns the place of the first content.
 fn content(mut lines: TextLines<'_>) -> Option<At> {
     while let Some(line) = lines.next() {
         let text = after_marker(line, "---").or_else(|| after_marker(line, "...")).unwrap_or(line);
         if !is_blank(text) {
-            let before = line.len() - text.trim_start().len();
-            let column = line.get(..before).map_or(0, |before| before.chars().count());
+            let content = text.trim_start();
+            debug_assert!(line.ends_with(content), "`content` is the end of `line`");
+            let column = line.chars().count() - content.chars().count();
             return Some(At { line: lines.number, column: u32::try_from(column + 1).unwrap_or(u32::MAX) });
         }
     }
     None
 }
 
-/// What follows a marker at the start of a line.
+/// Returns the rest of a line that starts with `marker`.
 fn after_marker<'t>(line: &'t str, marker: &str) -> Option<&'t str> {
     line.strip_prefix(marker).filter(|rest| rest.is_empty() || rest.starts_with([' ', '\t']))
 }
 
-/// Whether there is nothing, or a comment.
+/// Reports whether `text` is empty or a comment.
 fn is_blank(text: &str) -> bool {
     let text = text.trim_matches([' ', '\t']);
     text.is_empty() || text.starts_with('#')
 }
 
-/// Lines without their ends; a line ends with `\n`, `\r\n` or `\r`.
+/// An iterator over lines without line endings, which are `\n`, `\r\n` or `\r`.
 #[derive(Clone, Copy)]
 struct TextLines<'t> {
     rest: &'t str,
-    /// Of the line that came last, from 1.
+    /// The number of the last returned line, counted from 1.
     number: u32,
 }
 
@@ -60,8 +63,7 @@ impl<'t> TextLines<'t> {
             return None;
         }
         let (line, rest) = self.rest.split_once(['\n', '\r']).unwrap_or((self.rest, ""));
-        let is_return = self.rest.get(line.len()..).is_some_and(|end| end.starts_with("\r\n"));
-        self.rest = if is_return { rest.strip_prefix('\n').unwrap_or(rest) } else { rest };
+        self.rest = self.rest.strip_prefix(line).and_then(|end| end.strip_prefix("\r\n")).unwrap_or(rest);
         self.number = self.number.saturating_add(1);
         Some(line)
     }

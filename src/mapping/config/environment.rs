@@ -1,7 +1,7 @@
-//! `${NAME}` and `${NAME:-default}` in a text. Asks a function for the values and reads no environment itself.
+//! Expands `${NAME}` and `${NAME:-default}` in a text. Callers pass a function that returns the values.
 
-/// Expands every `${NAME}`; `$$` is a `$`, and a `$` before anything else stays. A variable that is not set, or empty, takes
-/// its default; one without a default that is not set is an error, which names it.
+/// Expands every `${NAME}`. `$$` becomes `$`, and any other `$` is unchanged. A variable that is unset or empty is replaced by its
+/// default. An unset variable without a default is an error.
 pub(super) fn expand(text: &str, environment: &dyn Fn(&str) -> Option<String>) -> Result<String, String> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

@@ -1,10 +1,10 @@
-//! What was found in one file, and every code that a finding can have.
+//! Collects the findings of one file, and defines the code of every finding.
 
 use std::sync::Arc;
 
 use crate::mapping::spec::{Finding, Position};
 
-/// A place in the file at hand; line and column count from 1.
+/// A position in the current file. Line and column count from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct At {
     /// Line.
@@ -14,60 +14,61 @@ pub(crate) struct At {
 }
 
 impl At {
-    /// The first character of a file.
+    /// The position of the first character of a file.
     pub(crate) const START: Self = Self { line: 1, column: 1 };
 }
 
-/// Every code of a finding. Programs depend on them: they stay as they are.
+/// The codes of findings. They are stable: programs may depend on them.
 pub mod code {
-    /// Not YAML, or more than its budgets (16 MiB, depth, nodes, aliases).
+    /// The file is not valid YAML, or exceeds a limit (16 MiB, depth, nodes, aliases).
     pub const YAML: &str = "yaml";
-    /// The file has another document, which is not read. A warning where statsd_exporter takes the file.
+    /// The file has a second document, which is ignored. A warning unless the file has `syntax: extended`.
     pub const SECOND_DOCUMENT: &str = "second_document";
-    /// A value starts with `*` and has no quotes.
+    /// An unquoted value starts with `*`.
     pub const UNQUOTED_STAR: &str = "unquoted_star";
-    /// A key that the format does not have.
+    /// The key is unknown.
     pub const UNKNOWN_KEY: &str = "unknown_key";
-    /// A key stands twice.
+    /// The key occurs twice in the same map, or in its old and its new spelling.
     pub const DOUBLE_KEY: &str = "double_key";
-    /// Warning: a key of older files, or of a value.
+    /// Warning: an old spelling of a key or of a value.
     pub const OLD_KEY: &str = "old_key";
-    /// A value of another type than the key takes.
+    /// The value has the wrong type.
     pub const BAD_TYPE: &str = "bad_type";
-    /// A value that is none of those that the key takes.
+    /// The value is not one of the valid values of the key.
     pub const BAD_VALUE: &str = "bad_value";
-    /// Not a duration, or one without a unit.
+    /// The value is not a duration, or has no unit.
     pub const BAD_DURATION: &str = "bad_duration";
-    /// Warning: a ttl below zero; it counts as not said.
+    /// Warning: the ttl is negative and is ignored.
     pub const NEGATIVE_TTL: &str = "negative_ttl";
-    /// A rule has no `match`.
+    /// The rule has no `match`.
     pub const NO_MATCH: &str = "no_match";
-    /// A glob that is none.
+    /// The glob is invalid.
     pub const BAD_GLOB: &str = "bad_glob";
-    /// A regular expression that does not compile.
+    /// The regular expression does not compile.
     pub const BAD_REGEX: &str = "bad_regex";
-    /// A rule has no `name`.
+    /// The rule has no `name`.
     pub const NO_NAME: &str = "no_name";
-    /// The template of a name that can never be legal.
+    /// The name template can never produce a valid name.
     pub const BAD_NAME: &str = "bad_name";
-    /// The name of a label that is not legal.
+    /// The label name is invalid.
     pub const BAD_LABEL: &str = "bad_label";
-    /// A label that Prometheus keeps for itself. A warning in a rule's `labels`, which statsd_exporter takes.
+    /// Prometheus reserves the label. A warning in the `labels` of a rule, which statsd_exporter accepts.
     pub const RESERVED_LABEL: &str = "reserved_label";
-    /// Options of a histogram for a summary, or the other way round.
+    /// A summary has histogram options, or a histogram has summary options.
     pub const OBSERVER_CONFLICT: &str = "observer_conflict";
-    /// Buckets that do not ascend or are not finite.
+    /// The buckets do not ascend or are not finite.
     pub const BAD_BUCKETS: &str = "bad_buckets";
-    /// A quantile or its error outside 0 to 1. A warning where statsd_exporter takes the file: that quantile is left out.
+    /// A quantile or its error is not within 0 to 1. A warning unless the file has `syntax: extended`: the quantile is left out, or the
+    /// error has no effect.
     pub const BAD_QUANTILE: &str = "bad_quantile";
-    /// `${NAME}` is not set, or not closed.
+    /// `${NAME}` is not set, or has no closing brace.
     pub const BAD_ENVIRONMENT: &str = "bad_environment";
-    /// A test that cannot test anything.
+    /// The test sends or expects nothing.
     pub const BAD_TEST: &str = "bad_test";
 }
 
-/// Errors, and warnings, of one file that are kept at most.
-const MOST: usize = 1_000;
+/// The maximum number of errors, and of warnings, that are kept for one file.
+const MAX_FINDINGS: usize = 1_000;
 
 /// Collects findings of one file.
 #[derive(Debug)]
@@ -78,22 +79,22 @@ pub(super) struct Findings {
 }
 
 impl Findings {
-    /// None yet.
+    /// Creates an empty collection for `file`.
     pub(super) fn new(file: Arc<str>) -> Self {
         Self { file, list: Vec::new(), errors: 0 }
     }
 
-    /// A place as others know it.
+    /// Returns `at` with the name of the file.
     pub(super) fn position(&self, at: At) -> Position {
         Position { file: Arc::clone(&self.file), line: at.line, column: at.column }
     }
 
-    /// Whether no further error is kept: its text need not be made.
+    /// Reports whether further errors are discarded, so that callers can skip building their texts.
     pub(super) fn is_full(&self) -> bool {
-        self.errors >= MOST
+        self.errors >= MAX_FINDINGS
     }
 
-    /// The file is refused for this.
+    /// Adds an error: the file is rejected.
     pub(super) fn error(&mut self, at: At, code: &'static str, text: impl Into<String>) {
         if !self.is_full() {
             self.errors += 1;
@@ -102,15 +103,15 @@ impl Findings {
         }
     }
 
-    /// The file is taken, but this should be known.
+    /// Adds a warning: the file is accepted.
     pub(super) fn warning(&mut self, at: At, code: &'static str, text: impl Into<String>) {
-        if self.list.len() - self.errors < MOST {
+        if self.list.len() - self.errors < MAX_FINDINGS {
             let finding = Finding { position: self.position(at), is_error: false, code, text: text.into() };
             self.list.push(finding);
         }
     }
 
-    /// All, by place. The same is said once, even if an alias brings it in many times.
+    /// Returns the findings sorted by position, without duplicates. Aliases can repeat a finding at the same position.
     pub(super) fn into_sorted(mut self) -> Vec<Finding> {
         self.list.sort_by_key(|finding| (finding.position.line, finding.position.column));
         self.list.dedup();

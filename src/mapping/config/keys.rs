@@ -1,15 +1,15 @@
-//! Every key of the format, by the map that it stands in, and what to say of a key that is none.
+//! Lists the keys of the format by section, and suggests corrections for unknown keys.
 
-use super::nearest::{meant, nearest, snake};
+use super::nearest::{nearest, snake, synonym_of};
 
-/// A kind of map in the file.
+/// A section: one kind of map in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Section {
-    /// As it is called in a finding.
+    /// The name that findings use.
     pub(super) name: &'static str,
-    /// Its keys; old ones are not among them.
+    /// The keys, without old spellings.
     pub(super) keys: &'static [&'static str],
-    /// Keys of older files, and how they are spelt now.
+    /// Pairs of an old key and the key that replaces it.
     pub(super) old_keys: &'static [(&'static str, &'static str)],
 }
 
@@ -83,11 +83,11 @@ pub(super) const LIMITS: Section = Section { name: "`limits`", keys: &["overflow
 
 pub(super) const TEST: Section = Section { name: "a test", keys: &["send", "expect", "absent"], old_keys: &[] };
 
-/// All of them.
+/// Every section.
 pub(super) const ALL: [Section; 9] = [TOP, DEFAULTS, RULE, SUMMARY_OPTIONS, QUANTILE, HISTOGRAM_OPTIONS, TTL, LIMITS, TEST];
 
-/// What keys of a rule are called elsewhere, and what to write.
-const RULE_KEYS_ELSEWHERE: [(&[&str], &str); 10] = [
+/// Names that other tools use for keys of a rule, and the correction.
+const RULE_KEY_SYNONYMS: [(&[&str], &str); 10] = [
     (&["tags", "tag"], "write `labels` for labels that the rule gives; tags of the wire are labels by themselves"),
     (&["description", "desc", "doc", "documentation", "comment", "help_text"], "write `help`"),
     (&["metric", "metric_name", "to", "target", "rename"], "write `name`"),
@@ -100,9 +100,9 @@ const RULE_KEYS_ELSEWHERE: [(&[&str], &str); 10] = [
     (&["timer"], "write `observer_type`"),
 ];
 
-/// What to say of `type` in a rule, by what stands behind it.
+/// Returns the correction for `type` in a rule, which depends on its value.
 fn type_instead(value: &str) -> &'static str {
-    match meant(value, ["counter", "gauge", "observer", "set"].into_iter()).unwrap_or(value) {
+    match synonym_of(value, ["counter", "gauge", "observer", "set"].into_iter()).unwrap_or(value) {
         _ if matches!(value, "histogram" | "summary") => {
             "write `observer_type`; for the kind of samples that the rule is for, `match_metric_type`"
         }
@@ -111,7 +111,7 @@ fn type_instead(value: &str) -> &'static str {
     }
 }
 
-/// What to say of a key that `section` does not have; `value` is the text that stands behind it, if it is one.
+/// Returns the correction for a key that `section` does not have. `value` is the value of the key if it is a text, else empty.
 pub(super) fn advice(key: &str, value: &str, section: Section) -> String {
     if section == TOP && matches!(key, "apiVersion" | "kind" | "metadata" | "data" | "spec") {
         return "this is a Kubernetes object: write the text that stands in its `data` into a file of its own".to_owned();
@@ -132,14 +132,14 @@ pub(super) fn advice(key: &str, value: &str, section: Section) -> String {
             name => format!("it is a key of {name}; write it below {name}, indented deeper"),
         };
     }
-    let said = snake(key);
-    if section == RULE && matches!(said.as_str(), "type" | "metric_type" | "metrics_type" | "kind") {
+    let name = snake(key);
+    if section == RULE && matches!(name.as_str(), "type" | "metric_type" | "metrics_type" | "kind") {
         return type_instead(value).to_owned();
     }
-    if let Some((_, instead)) = RULE_KEYS_ELSEWHERE.iter().find(|(names, _)| section == RULE && names.contains(&said.as_str())) {
+    if let Some((_, instead)) = RULE_KEY_SYNONYMS.iter().find(|(names, _)| section == RULE && names.contains(&name.as_str())) {
         return (*instead).to_owned();
     }
-    match meant(key, section.keys.iter().copied()) {
+    match synonym_of(key, section.keys.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("its keys are {}", section.keys.join(", ")),
     }
@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_key_is_named() {
+    fn the_most_similar_key_is_suggested() {
         assert_eq!(advice("lables", "", RULE), "did you mean `labels`?");
         assert_eq!(advice("observer-type", "", RULE), "did you mean `observer_type`?");
         assert_eq!(advice("scale", "", DEFAULTS), "it is a key of a rule");

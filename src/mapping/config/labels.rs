@@ -1,11 +1,11 @@
-//! What a rule says of labels and tags: templates, conditions, and steps.
+//! Parses the label and tag keys of a rule: templates, conditions, and steps.
 
 use super::findings::{At, code};
 use super::pattern;
 use super::read::{Fields, File};
 use crate::mapping::spec::{LabelStep, TagCondition};
 
-/// `labels`: templates by name, sorted.
+/// Parses `labels`: pairs of name and template, sorted by name.
 pub(super) fn templates(file: &mut File<'_>, fields: Fields<'_>) -> Vec<(String, String)> {
     let Some(node) = fields.get("labels") else { return Vec::new() };
     let mut templates = Vec::new();
@@ -24,7 +24,7 @@ pub(super) fn templates(file: &mut File<'_>, fields: Fields<'_>) -> Vec<(String,
     templates
 }
 
-/// `match_tags`: conditions by escaped key.
+/// Parses `match_tags`: conditions on tags. Keys are escaped like label names.
 pub(super) fn conditions(file: &mut File<'_>, fields: Fields<'_>) -> Vec<TagCondition> {
     let Some(node) = fields.get("match_tags") else { return Vec::new() };
     let mut conditions = Vec::new();
@@ -38,7 +38,8 @@ pub(super) fn conditions(file: &mut File<'_>, fields: Fields<'_>) -> Vec<TagCond
     conditions
 }
 
-/// `keep_labels`, `drop_labels`, `rename_labels`, `set_labels`, `map_values`: in this order, whatever the file's.
+/// Parses `keep_labels`, `drop_labels`, `rename_labels`, `set_labels` and `map_values`. The steps have this order, regardless of the
+/// order in the file.
 pub(super) fn steps(file: &mut File<'_>, fields: Fields<'_>) -> Vec<LabelStep> {
     let mut steps = Vec::new();
     if let Some(node) = fields.get("keep_labels") {
@@ -52,13 +53,13 @@ pub(super) fn steps(file: &mut File<'_>, fields: Fields<'_>) -> Vec<LabelStep> {
     if let Some(node) = fields.get("rename_labels") {
         for (key, to) in file.pairs(node, "`rename_labels`") {
             let from = tag_key(file, key.at, &key.name);
-            let to = file.own_label(key.at, to);
+            let to = file.defined_label(key.at, to);
             steps.extend(from.zip(to).map(|(from, to)| LabelStep::Rename(from, to)));
         }
     }
     if let Some(node) = fields.get("set_labels") {
         for (key, value) in file.pairs(node, "`set_labels`") {
-            let name = file.own_label(key.at, &key.name);
+            let name = file.defined_label(key.at, &key.name);
             steps.extend(name.map(|name| LabelStep::Set(name, value.to_owned())));
         }
     }
@@ -86,7 +87,10 @@ fn tag_keys(file: &mut File<'_>, at: At, keys: &[String]) -> Vec<String> {
     keys.iter().filter_map(|key| tag_key(file, at, key)).collect()
 }
 
-/// A tag's key as its label is named: escaped unless names are kept, reserved names with `exported_` in front.
+/// Returns the label name for a tag key. Reserved names get the prefix `exported_`; except under [`NameValidation::Utf8`], other names
+/// are escaped.
+///
+/// [`NameValidation::Utf8`]: crate::name::NameValidation::Utf8
 fn tag_key(file: &mut File<'_>, at: At, key: &str) -> Option<String> {
     let mut label = String::new();
     file.names.push_label(key, &mut label);

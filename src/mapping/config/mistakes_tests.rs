@@ -1,10 +1,10 @@
-//! What is said of mistakes: a code, the place, and what to write instead.
+//! Every mistake is reported with its code, its position, and a correction.
 
 use std::sync::Arc;
 
 use super::{MappingText, code, load};
 
-/// The only finding: code, line, column, text.
+/// Returns code, line, column and text of the only finding.
 fn only(text: &str) -> (&'static str, u32, u32, String) {
     let (config, findings) = load(&[MappingText { name: Arc::from("f.yml"), text: text.to_owned() }], &|_| None);
     let [finding] = findings.as_slice() else { panic!("{text}: {findings:#?}") };
@@ -12,13 +12,13 @@ fn only(text: &str) -> (&'static str, u32, u32, String) {
     (finding.code, finding.position.line, finding.position.column, finding.text.clone())
 }
 
-/// A file of one rule with these further lines.
+/// Returns a file with one rule and these additional lines.
 fn rule(lines: &str) -> String {
     format!("mappings:\n- match: a.*\n  name: n\n  {}\n", lines.replace('\n', "\n  "))
 }
 
 #[test]
-fn mistakes_are_named_with_their_place_and_remedy() {
+fn mistakes_are_reported_with_position_and_correction() {
     let cases = [
         (rule("lables: {a: b}"), code::UNKNOWN_KEY, 4, 3, "did you mean `labels`?"),
         ("defaults: {scale: 1}".to_owned(), code::UNKNOWN_KEY, 1, 12, "it is a key of a rule"),

@@ -1,19 +1,19 @@
-//! What a word that is none most likely means: one that is spelt like it, or one that says the same.
+//! Suggests a valid word for an unknown one: a word with a similar spelling, or a synonym.
 
-/// The candidate that is spelt most like `text`: at most a third of its letters differ, and no more than three.
+/// Returns the candidate with the most similar spelling. At most a third of the letters differ, and at most three.
 pub(crate) fn nearest<'a>(text: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    // The longest key has 30 letters: what is far longer is near to none.
+    // The longest key has 30 letters, so much longer texts are similar to none.
     if text.len() > 64 {
         return None;
     }
     let text = snake(text);
-    let most = (text.chars().count() / 3).clamp(1, 3);
+    let max = (text.chars().count() / 3).clamp(1, 3);
     let distances = candidates.map(|candidate| (distance(&text, candidate), candidate));
-    distances.filter(|(distance, _)| *distance <= most).min_by_key(|(distance, _)| *distance).map(|(_, candidate)| candidate)
+    distances.filter(|(distance, _)| *distance <= max).min_by_key(|(distance, _)| *distance).map(|(_, candidate)| candidate)
 }
 
-/// The candidate that `text` says in another word or is the start of: `count` is counter, `timing` observer.
-pub(super) fn meant<'a>(text: &str, candidates: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
+/// Returns the candidate that `text` abbreviates or is a synonym of: `count` is counter, `timing` is observer.
+pub(super) fn synonym_of<'a>(text: &str, candidates: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
     const WORDS: [(&str, &[&str]); 10] = [
         ("counter", &["c", "rate", "meter", "increment", "incr", "inc", "decrement"]),
         ("gauge", &["g", "level"]),
@@ -35,7 +35,7 @@ pub(super) fn meant<'a>(text: &str, candidates: impl Iterator<Item = &'a str> + 
     candidates.clone().find(is_start).or_else(by_word)
 }
 
-/// Small letters, with `_` between words: `matchMetricType` and `match-metric-type` are `match_metric_type`.
+/// Converts a name to snake case: `matchMetricType` and `match-metric-type` become `match_metric_type`.
 pub(super) fn snake(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 4);
     let mut was_small = false;
@@ -49,7 +49,7 @@ pub(super) fn snake(text: &str) -> String {
     out
 }
 
-/// Letters to add, remove, replace, or swap with the next one, to get from one text to the other.
+/// Returns the edit distance of two texts: how many letters to add, remove, replace, or swap with the next one.
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut before: Vec<usize> = Vec::new();
@@ -58,7 +58,10 @@ fn distance(a: &str, b: &str) -> usize {
     for (row, letter) in a.chars().enumerate() {
         let mut now = vec![row + 1];
         for (column, other) in b.iter().enumerate() {
-            let cell = |row: &[usize], column: usize| row.get(column).copied().unwrap_or(usize::MAX / 2);
+            let cell = |row: &[usize], column: usize| {
+                debug_assert!(column < row.len(), "a row has a cell for each letter and one more");
+                row.get(column).copied().unwrap_or(usize::MAX / 2)
+            };
             let replaced = cell(&last, column) + usize::from(letter != *other);
             let mut best = replaced.min(cell(&last, column + 1) + 1).min(cell(&now, column) + 1);
             let left = column.checked_sub(1).and_then(|left| b.get(left));
@@ -70,6 +73,7 @@ fn distance(a: &str, b: &str) -> usize {
         previous = Some(letter);
         before = std::mem::replace(&mut last, now);
     }
+    debug_assert!(!last.is_empty(), "a row has a cell for each letter and one more");
     last.last().copied().unwrap_or(usize::MAX)
 }
 
@@ -88,8 +92,8 @@ mod tests {
     }
 
     #[test]
-    fn words_mean_others() {
-        let meant = |text| meant(text, ["counter", "gauge", "observer"].into_iter());
+    fn synonyms_and_abbreviations_are_recognised() {
+        let meant = |text| synonym_of(text, ["counter", "gauge", "observer"].into_iter());
         assert_eq!(
             (meant("count"), meant("Timing"), meant("g"), meant("co"), meant("map")),
             (Some("counter"), Some("observer"), Some("gauge"), None, None)

@@ -1,4 +1,4 @@
-//! Options of observers at their edges: what statsd_exporter takes is taken, and means the same; the rest is an error at its place.
+//! Edge cases of observer options. Files that statsd_exporter accepts have the same meaning. All others are errors.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ fn read(head: &str, options: &str) -> (Option<Config>, Vec<Finding>) {
 type Bounds = (Vec<f64>, Vec<String>);
 type Mistake = (u32, u32, String);
 
-/// Bounds that a list gives, with the texts of the warnings; or where the error stands, and what it says.
+/// Returns the bounds of a list with the texts of the warnings, or the position and the text of the error.
 fn bounds(list: &str) -> Result<Bounds, Mistake> {
     let (config, findings) = read("", &format!("observer_type: histogram\n  histogram_options: {{buckets: {list}}}"));
     match config {
@@ -30,7 +30,7 @@ fn bounds(list: &str) -> Result<Bounds, Mistake> {
 }
 
 #[test]
-fn buckets_mean_what_they_mean_there() {
+fn buckets_are_parsed_like_in_statsd_exporter() {
     for (list, wanted, warned) in [
         ("[.inf]", &[][..], 0),
         ("[+.INF]", &[], 0),
@@ -70,7 +70,7 @@ fn buckets_mean_what_they_mean_there() {
 }
 
 #[test]
-fn summaries_mean_what_they_mean_there() {
+fn summaries_are_parsed_like_in_statsd_exporter() {
     let summary = |options: &str| {
         let (config, findings) = read("", &format!("observer_type: summary\n  summary_options: {options}"));
         let config = config.unwrap_or_else(|| panic!("{options}: {findings:?}"));
@@ -112,9 +112,9 @@ fn summaries_mean_what_they_mean_there() {
     }
 }
 
-/// A file that asks for more than statsd_exporter's keys is held to what it can mean.
+/// Mistakes that are warnings for the sake of statsd_exporter are errors in the extended syntax.
 #[test]
-fn doubts_are_errors_in_the_extended_syntax() {
+fn mistakes_that_are_only_warnings_become_errors_in_the_extended_syntax() {
     for (options, code) in [
         ("histogram_options: {buckets: [-.inf, 1]}", code::BAD_BUCKETS),
         ("histogram_options: {buckets: [.nan]}", code::BAD_BUCKETS),
@@ -131,7 +131,7 @@ fn doubts_are_errors_in_the_extended_syntax() {
 }
 
 #[test]
-fn an_empty_help_is_none() {
+fn an_empty_help_is_ignored() {
     for (help, wanted) in [("''", None), ("\"\"", None), ("~", None), ("", None), ("|\n", None), ("' '", Some(" ")), ("a", Some("a"))] {
         let (config, findings) = read("", &format!("help: {help}"));
         assert_eq!(findings, [], "{help}");

@@ -1,19 +1,19 @@
-//! What is legal in patterns, names and labels, and what to write where something is not. Compiles nothing for later use.
+//! Validates patterns, names and labels, and suggests corrections. The rules compile the patterns later.
 
 use super::super::go_syntax::translate;
 use crate::name::{NameValidation, is_legacy_label};
 
-/// Whether it is `[a-zA-Z_][a-zA-Z0-9_]*`, or any text that is not empty where names are kept.
+/// Reports whether `name` is a valid label name: `[a-zA-Z_][a-zA-Z0-9_]*`, or any non-empty text under [`NameValidation::Utf8`].
 pub(super) fn is_label(name: &str, names: NameValidation) -> bool {
     is_legacy_label(name) || names == NameValidation::Utf8 && !name.is_empty()
 }
 
-/// Whether Prometheus keeps the label for itself.
+/// Reports whether Prometheus reserves the label.
 pub(super) fn is_reserved(name: &str) -> bool {
     name == "le" || name == "quantile" || name.starts_with("__")
 }
 
-/// What to say of a label that is none.
+/// Returns the error text for an invalid label name.
 pub(super) fn bad_label(name: &str) -> String {
     if let Some((label, value)) = name.split_once(':').filter(|(label, _)| is_legacy_label(label)) {
         return format!("`{name}` is no legal label; between a label and its value stands a `:` and a space: write `{label}: {value}`");
@@ -28,24 +28,30 @@ fn is_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
-/// Checks the template of a family's name: letters, digits, `_`, `$1` and `${1}`, no digit first; in the extended syntax
-/// also `${word}`, a named group. Where names are kept all text is legal.
+/// Checks the template of a family's name: letters, digits, `_`, `$1` and `${1}`, and no digit at the start. The extended syntax
+/// adds `${word}`, a named group. Under [`NameValidation::Utf8`] every character is valid.
 pub(super) fn check_name(name: &str, extended: bool, names: NameValidation) -> Result<(), String> {
     let mut rest = name;
     let mut first = true;
     while let Some(c) = rest.chars().next() {
-        let is_kept = names == NameValidation::Utf8;
-        let taken = if c == '$' { reference(rest, extended) } else { (is_kept || is_word(c)).then_some(c.len_utf8()) };
-        let Some(taken) = taken.filter(|_| is_kept || !(first && c.is_ascii_digit())) else {
-            return Err(bad_name(name, rest, first, extended));
+        let is_utf8 = names == NameValidation::Utf8;
+        let length = if c == '$' { reference(rest, extended) } else { (is_utf8 || is_word(c)).then_some(c.len_utf8()) };
+        let Some(length) = length.filter(|_| is_utf8 || !(first && c.is_ascii_digit())) else {
+            return Err(bad_name(name, rest, c, first, extended));
         };
-        rest = rest.get(taken..).unwrap_or_default();
+        rest = split(rest, length).1;
         first = false;
     }
     Ok(())
 }
 
-/// Bytes of the reference to a capture at the start of `text`.
+/// Splits `text` at byte `at`, which is a character boundary.
+fn split(text: &str, at: usize) -> (&str, &str) {
+    debug_assert!(text.is_char_boundary(at), "{text:?} has no boundary at {at}");
+    text.split_at_checked(at).unwrap_or((text, ""))
+}
+
+/// Returns the length in bytes of the capture reference that `text` starts with.
 fn reference(text: &str, extended: bool) -> Option<usize> {
     let after = text.strip_prefix('$')?;
     let (open, body) = after.strip_prefix('{').map_or((0, after), |body| (1, body));
@@ -64,8 +70,8 @@ fn reference(text: &str, extended: bool) -> Option<usize> {
     }
 }
 
-fn bad_name(name: &str, rest: &str, first: bool, extended: bool) -> String {
-    let c = rest.chars().next().unwrap_or_default();
+/// Returns the error text for the name template `name`. `rest` is the text from the invalid character `c` on.
+fn bad_name(name: &str, rest: &str, c: char, first: bool, extended: bool) -> String {
     let what = if first && c.is_ascii_digit() {
         format!("the name `{name}` starts with a digit")
     } else if c == '$' {
@@ -88,27 +94,29 @@ fn bad_name(name: &str, rest: &str, first: bool, extended: bool) -> String {
     if legal.is_empty() { format!("{what}; write $1 or ${{1}}") } else { format!("{what}; write `{legal}`") }
 }
 
-/// A legal template near to `name`, or nothing. What stands for a capture elsewhere, `*`, `{$1}` and `\1`, is one here.
+/// Returns a valid template similar to `name`, or an empty text. Other notations for captures, `*`, `{$1}` and `\1`, are converted.
 fn legal_name(name: &str, extended: bool) -> String {
     let (mut legal, mut rest, mut stars) = (String::new(), name.trim(), 0);
     while let Some(c) = rest.chars().next() {
         let digits = |after: &str| after.chars().take_while(char::is_ascii_digit).count();
         let (taken, text) = if let Some(taken) = reference(rest, extended) {
-            (taken, rest.get(..taken).unwrap_or_default().to_owned())
+            (taken, split(rest, taken).0.to_owned())
         } else if let Some(taken) = rest
             .strip_prefix('{')
             .and_then(|after| reference(after, extended))
             .filter(|at| rest.get(at + 1..).is_some_and(|rest| rest.starts_with('}')))
         {
-            (taken + 2, rest.get(1..=taken).unwrap_or_default().to_owned())
-        } else if c == '\\' && digits(rest.get(1..).unwrap_or_default()) > 0 {
-            let taken = 1 + digits(rest.get(1..).unwrap_or_default());
-            (taken, format!("${{{}}}", rest.get(1..taken).unwrap_or_default()))
+            (taken + 2, split(split(rest, 1).1, taken).0.to_owned())
+        } else if let Some(after) = rest.strip_prefix('\\')
+            && digits(after) > 0
+        {
+            let taken = digits(after);
+            (1 + taken, format!("${{{}}}", split(after, taken).0))
         } else if c == '*' {
             stars += 1;
             (1, format!("${{{stars}}}"))
         } else if c == '$' {
-            // What it may mean is not known.
+            // The intended capture is unknown.
             return String::new();
         } else if is_word(c) {
             (c.len_utf8(), c.to_string())
@@ -116,12 +124,12 @@ fn legal_name(name: &str, extended: bool) -> String {
             (c.len_utf8(), "_".to_owned())
         };
         legal.push_str(&text);
-        rest = rest.get(taken..).unwrap_or_default();
+        rest = split(rest, taken).1;
     }
     if legal.starts_with(|c: char| c.is_ascii_digit()) { format!("_{legal}") } else { legal }
 }
 
-/// Checks a glob over a whole metric name. `extended` is the file's `syntax: extended`.
+/// Checks a glob for metric names. `extended` is true if the file has `syntax: extended`.
 pub(super) fn check_glob(glob: &str, extended: bool) -> Result<(), String> {
     if glob.is_empty() {
         return Err("an empty `match` matches nothing; write a pattern such as \"app.*.requests\"".to_owned());
@@ -150,7 +158,7 @@ pub(super) fn check_glob(glob: &str, extended: bool) -> Result<(), String> {
     Ok(())
 }
 
-/// What statsd_exporter has against a segment.
+/// Returns why statsd_exporter rejects a segment, or `None` if it accepts it.
 fn plain_fault(segment: &str, first: bool) -> Option<String> {
     const REMEDY: &str = "write `syntax: extended` at the top of the file, or use `match_type: regex`";
     if segment == "*" {
@@ -168,6 +176,7 @@ fn plain_fault(segment: &str, first: bool) -> Option<String> {
     None
 }
 
+/// Returns why a segment is invalid in the extended syntax.
 fn extended_fault(segment: &str) -> Option<String> {
     match segment {
         "**" => None,
@@ -176,7 +185,7 @@ fn extended_fault(segment: &str) -> Option<String> {
     }
 }
 
-/// Checks a glob over one text: `*`, `pre*fix`, `{a,b}`; braces do not nest.
+/// Returns why a glob for a single text, such as `*`, `pre*fix` or `{a,b}`, is invalid. Braces do not nest.
 pub(super) fn value_fault(glob: &str) -> Option<String> {
     if glob.is_empty() {
         return Some("an empty pattern matches nothing; write `*` for any text".to_owned());
@@ -191,7 +200,7 @@ pub(super) fn value_fault(glob: &str) -> Option<String> {
             ('{', Some(_)) => return Some(format!("`{glob}`: braces do not nest; write all alternatives in one pair")),
             ('}', None) => return Some(format!("`{glob}`: a `}}` without its `{{`")),
             ('}', Some(from)) => {
-                let inside = from.split('}').next().unwrap_or_default();
+                let inside = from.split_once('}').map_or(from, |(inside, _)| inside);
                 if inside.contains('*') || inside.split(',').any(str::is_empty) {
                     return Some(format!("`{glob}`: alternatives are plain texts, none of them empty"));
                 }
@@ -203,8 +212,8 @@ pub(super) fn value_fault(glob: &str) -> Option<String> {
     alternatives.map(|_| format!("`{glob}`: a `{{` without its `}}`"))
 }
 
-/// Checks a regular expression by reading it; an error is one line and says what of Go's syntax has to be written otherwise. Whether
-/// it is too big is for whoever compiles it to say.
+/// Checks the syntax of a regular expression. The error is one line and suggests a replacement for unsupported Go syntax. The size is
+/// checked when the rules compile the expression.
 pub(super) fn check_regex(regex: &str) -> Result<(), String> {
     let Err(fault) = translate(regex) else { return Ok(()) };
     let glob = if regex.starts_with(['*', '+', '?']) { "; if it is a glob, write `match_type: glob`" } else { "" };

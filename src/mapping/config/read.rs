@@ -1,36 +1,47 @@
-//! Typed values out of the tree: each reader says what the key takes when it finds something else. `null` is as if the key
-//! were not there, everywhere.
+//! Converts nodes of the tree into typed values. A value of the wrong type becomes an error that names the expected type. A key whose
+//! value is `null` is treated as absent.
 
 use super::findings::{At, Findings, code};
 use super::keys::{self, Section};
-use super::nearest::{meant, nearest};
+use super::nearest::{nearest, synonym_of};
 use super::tree::{Key, Node, Plain, YamlValue};
 use super::{pattern, signed_duration};
 use crate::name::NameValidation;
 
-/// What all readers of one file share.
+/// The state shared while parsing one file.
 pub(super) struct File<'a> {
-    /// What was found so far.
+    /// The findings so far.
     pub(super) findings: Findings,
-    /// Whether the file says `syntax: extended`.
+    /// Whether the file has `syntax: extended`.
     pub(super) extended: bool,
-    /// Which names of families and labels there are.
+    /// Which names of families and labels are valid.
     pub(super) names: NameValidation,
-    /// Values of environment variables.
+    /// Returns the value of an environment variable.
     pub(super) environment: &'a dyn Fn(&str) -> Option<String>,
 }
 
-/// The entries of a map whose keys were checked.
+/// The text for a mistake that statsd_exporter accepts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tolerated<'t> {
+    /// What is wrong.
+    pub(super) mistake: &'t str,
+    /// How the value is interpreted. Only warnings include it.
+    pub(super) effect: &'t str,
+    /// What to write instead.
+    pub(super) correction: &'t str,
+}
+
+/// The entries of a map with checked keys.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Fields<'n>(&'n [(Key, Node)]);
 
 impl<'n> Fields<'n> {
-    /// The value of `key`, unless it is null.
+    /// Returns the value of `key`, or `None` if it is absent or null.
     pub(super) fn get(self, key: &str) -> Option<&'n Node> {
         self.entry(key).map(|(_, node)| node)
     }
 
-    /// The place of `key`, unless its value is null.
+    /// Returns the position of `key`, or `None` if it is absent or its value is null.
     pub(super) fn place(self, key: &str) -> Option<At> {
         self.entry(key).map(|(key, _)| key.at)
     }
@@ -41,29 +52,32 @@ impl<'n> Fields<'n> {
 }
 
 impl File<'_> {
-    /// The map of a section; keys that it does not have are errors, old ones warnings.
+    /// Returns the map of a section. Unknown keys are errors, old spellings are warnings.
     pub(super) fn fields<'n>(&mut self, node: &'n Node, section: Section) -> Option<Fields<'n>> {
         match &node.value {
             YamlValue::Map(entries) => {
-                for (index, (key, value)) in entries.iter().enumerate() {
-                    let above = entries.get(..index).unwrap_or_default();
-                    self.check_key(key, value, section, lost_indent(above, value, section));
+                let mut parent = None;
+                for entry @ (key, value) in entries {
+                    self.check_key(key, value, section, parent.and_then(|parent| likely_parent(parent, value)));
+                    if section.keys.contains(&key.name.as_str()) {
+                        parent = Some(entry);
+                    }
                 }
                 Some(Fields(entries))
             }
             YamlValue::Null => Some(Fields(&[])),
             YamlValue::List(_) if section == keys::TOP => {
-                self.wrong(node, section.name, "a map of keys and values", "write `mappings:` above it")
+                self.wrong_type(node, section.name, "a map of keys and values", "write `mappings:` above it")
             }
             YamlValue::Scalar(..) if section == keys::TOP => {
                 let instead = "write YAML: `mappings:`, and below it rules such as `- match: ...` (the format that statsd_exporter had before is not read)";
-                self.wrong(node, section.name, "a map of keys and values", instead)
+                self.wrong_type(node, section.name, "a map of keys and values", instead)
             }
-            _ => self.wrong(node, section.name, "a map of keys and values", ""),
+            _ => self.wrong_type(node, section.name, "a map of keys and values", ""),
         }
     }
 
-    /// `parent` is the key that this one has probably lost its indentation to.
+    /// Checks that `section` has the key. `parent` is the key above that this one probably belongs to, if its indentation is missing.
     fn check_key(&mut self, key: &Key, value: &Node, section: Section, parent: Option<&str>) {
         if section.keys.contains(&key.name.as_str()) || self.findings.is_full() {
             return;
@@ -79,65 +93,69 @@ impl File<'_> {
         self.findings.error(key.at, code::UNKNOWN_KEY, format!("{} has no key `{}`; {advice}", section.name, key.name));
     }
 
-    /// A text; numbers and booleans as they are written.
+    /// Returns a text. Numbers and booleans are returned as written.
     pub(super) fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
         match &node.value {
             YamlValue::Scalar(text, _) => Some(text),
-            _ => self.wrong(node, what, "a text", text_instead(node)),
+            _ => self.wrong_type(node, what, "a text", text_instead(node)),
         }
     }
 
-    /// `true` or `false`, unquoted.
+    /// Returns an unquoted boolean.
     pub(super) fn flag(&mut self, node: &Node, what: &str) -> Option<bool> {
         match &node.value {
             YamlValue::Scalar(_, Plain::Flag(flag)) => Some(*flag),
-            _ => self.wrong(node, what, "true or false, without quotes", ""),
+            _ => self.wrong_type(node, what, "true or false, without quotes", ""),
         }
     }
 
-    /// What statsd_exporter takes although it cannot be meant: a warning, which says what is wrong, what becomes of it and what to
-    /// write instead; in the extended syntax an error, of which nothing becomes.
-    pub(super) fn doubt(&mut self, at: At, code: &'static str, [wrong, so, instead]: [&str; 3]) {
+    /// Reports a mistake that statsd_exporter accepts: a warning, or an error in the extended syntax.
+    pub(super) fn warn_unless_extended(&mut self, at: At, code: &'static str, tolerated: Tolerated<'_>) {
+        let Tolerated { mistake, effect, correction } = tolerated;
         if self.extended {
-            self.findings.error(at, code, format!("{wrong}; {instead}"));
+            self.findings.error(at, code, format!("{mistake}; {correction}"));
         } else {
-            self.findings.warning(at, code, format!("{wrong}; {so}; {instead}"));
+            self.findings.warning(at, code, format!("{mistake}; {effect}; {correction}"));
         }
     }
 
-    /// Any number, unquoted; infinite or none where the file says `.inf` or `.nan`.
+    /// Returns an unquoted number. It can be infinite or NaN.
     pub(super) fn any_number(&mut self, node: &Node, what: &str) -> Option<f64> {
         match &node.value {
             YamlValue::Scalar(_, Plain::Number(number)) => Some(*number),
-            _ => self.wrong(node, what, "a number, without quotes", &number_instead(node)),
+            _ => self.wrong_type(node, what, "a number, without quotes", &number_instead(node)),
         }
     }
 
-    /// A finite number, unquoted.
+    /// Returns an unquoted finite number.
     pub(super) fn number(&mut self, node: &Node, what: &str) -> Option<f64> {
         match &node.value {
             YamlValue::Scalar(_, Plain::Number(number)) if number.is_finite() => Some(*number),
-            _ => self.wrong(node, what, "a finite number, without quotes", &number_instead(node)),
+            _ => self.wrong_type(node, what, "a finite number, without quotes", &number_instead(node)),
         }
     }
 
-    /// A whole number from 0 to `most`. A fraction counts without what stands after its dot, as in statsd_exporter.
-    pub(super) fn whole(&mut self, node: &Node, what: &str, most: u32) -> Option<u32> {
+    /// Returns a whole number from 0 to `max`. Fractions are truncated with a warning, as in statsd_exporter.
+    pub(super) fn whole(&mut self, node: &Node, what: &str, max: u32) -> Option<u32> {
         match &node.value {
-            YamlValue::Scalar(text, Plain::Number(number)) if number.fract() != 0.0 && (0.0..=f64::from(most)).contains(number) => {
-                let so = format!("it counts as {}", number.trunc());
+            YamlValue::Scalar(text, Plain::Number(number)) if number.fract() != 0.0 && (0.0..=f64::from(max)).contains(number) => {
+                let effect = format!("it counts as {}", number.trunc());
                 let wrong = format!("{what} takes a whole number, not `{text}`");
-                self.doubt(node.at, code::BAD_VALUE, [&wrong, &so, "write a whole number"]);
+                self.warn_unless_extended(
+                    node.at,
+                    code::BAD_VALUE,
+                    Tolerated { mistake: &wrong, effect: &effect, correction: "write a whole number" },
+                );
                 Some(*number as u32)
             }
-            YamlValue::Scalar(_, Plain::Number(number)) if number.fract() == 0.0 && (0.0..=f64::from(most)).contains(number) => {
+            YamlValue::Scalar(_, Plain::Number(number)) if number.fract() == 0.0 && (0.0..=f64::from(max)).contains(number) => {
                 Some(*number as u32)
             }
-            _ => self.wrong(node, what, &format!("a whole number from 0 to {most}"), ""),
+            _ => self.wrong_type(node, what, &format!("a whole number from 0 to {max}"), ""),
         }
     }
 
-    /// A duration in milliseconds; may be negative.
+    /// Returns a duration in milliseconds, which can be negative.
     pub(super) fn duration(&mut self, node: &Node, what: &str) -> Option<i64> {
         let text = self.text(node, what)?;
         match signed_duration::parse(text, self.extended) {
@@ -149,15 +167,15 @@ impl File<'_> {
         }
     }
 
-    /// The items of a list.
+    /// Returns the items of a list.
     pub(super) fn list<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n [Node]> {
         match &node.value {
             YamlValue::List(items) => Some(items),
-            _ => self.wrong(node, what, "a list", &list_instead(node)),
+            _ => self.wrong_type(node, what, "a list", &list_instead(node)),
         }
     }
 
-    /// A list of texts; one text alone is a list of one.
+    /// Returns a list of texts. A single text is a list of one.
     pub(super) fn texts(&mut self, node: &Node, what: &str) -> Vec<String> {
         if let YamlValue::Scalar(text, _) = &node.value {
             return vec![text.clone()];
@@ -166,15 +184,15 @@ impl File<'_> {
         items.iter().filter_map(|item| self.text(item, what).map(str::to_owned)).collect()
     }
 
-    /// Entries of a map with free keys, in the order of the file.
+    /// Returns the entries of a map with arbitrary keys, in the order of the file.
     pub(super) fn entries<'n>(&mut self, node: &'n Node, what: &str) -> &'n [(Key, Node)] {
         match &node.value {
             YamlValue::Map(entries) => entries,
-            _ => self.wrong(node, what, "a map of keys and values", map_instead(node)).unwrap_or_default(),
+            _ => self.wrong_type(node, what, "a map of keys and values", map_instead(node)).unwrap_or_default(),
         }
     }
 
-    /// Entries of a map with free keys and texts as values; null is the empty text.
+    /// Returns the entries of a map with arbitrary keys and text values. A null value is the empty text.
     pub(super) fn pairs<'n>(&mut self, node: &'n Node, what: &str) -> Vec<(&'n Key, &'n str)> {
         let mut pairs = Vec::new();
         for (key, value) in self.entries(node, what) {
@@ -186,14 +204,14 @@ impl File<'_> {
         pairs
     }
 
-    /// One of a few words.
+    /// Returns the value for one of `words`.
     pub(super) fn choice<T: Copy>(&mut self, node: &Node, what: &str, words: &[(&str, T)]) -> Option<T> {
         let text = self.text(node, what)?;
         if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
             return Some(*value);
         }
         let all = || words.iter().map(|(word, _)| *word).filter(|word| !word.is_empty());
-        let advice = match nearest(text, all()).or_else(|| meant(text, all())) {
+        let advice = match nearest(text, all()).or_else(|| synonym_of(text, all())) {
             Some(near) => format!("did you mean {near}?"),
             None => format!("it is one of {}", all().collect::<Vec<_>>().join(", ")),
         };
@@ -201,8 +219,8 @@ impl File<'_> {
         None
     }
 
-    /// The name of a label that the file makes: legal, and not one that Prometheus keeps for itself.
-    pub(super) fn own_label(&mut self, at: At, name: &str) -> Option<String> {
+    /// Returns the name of a label that the file defines, if it is valid and Prometheus does not reserve it.
+    pub(super) fn defined_label(&mut self, at: At, name: &str) -> Option<String> {
         if !pattern::is_label(name, self.names) {
             self.findings.error(at, code::BAD_LABEL, pattern::bad_label(name));
             return None;
@@ -215,8 +233,8 @@ impl File<'_> {
         Some(name.to_owned())
     }
 
-    /// `instead` says what to write, or is empty.
-    fn wrong<T>(&mut self, node: &Node, what: &str, expected: &str, instead: &str) -> Option<T> {
+    /// Adds an error for a value of the wrong type. `instead` is the correction, or empty.
+    fn wrong_type<T>(&mut self, node: &Node, what: &str, expected: &str, instead: &str) -> Option<T> {
         let got = match &node.value {
             YamlValue::Null => "nothing".to_owned(),
             YamlValue::Scalar(text, _) => format!("`{}`", text.chars().take(60).collect::<String>()),
@@ -229,14 +247,13 @@ impl File<'_> {
     }
 }
 
-/// The key above, if one lost its indentation to it: it takes keys of any name, and stands there without a value, or this one has a
-/// value such as labels have.
-fn lost_indent<'n>(above: &'n [(Key, Node)], value: &Node, section: Section) -> Option<&'n str> {
-    const OF_ANY_KEYS: [&str; 5] = ["labels", "match_tags", "rename_labels", "set_labels", "map_values"];
-    let (parent, given) = above.iter().rev().find(|(key, _)| section.keys.contains(&key.name.as_str()))?;
+/// Returns the name of `parent`, the closest known key above an unknown one, if the unknown key probably belongs to it and its
+/// indentation is missing: `parent` accepts arbitrary keys, and it has no value or `value` looks like a label template.
+fn likely_parent<'n>((parent, given): &'n (Key, Node), value: &Node) -> Option<&'n str> {
+    const WITH_ARBITRARY_KEYS: [&str; 5] = ["labels", "match_tags", "rename_labels", "set_labels", "map_values"];
     let is_empty = matches!(given.value, YamlValue::Null);
     let has_reference = matches!(&value.value, YamlValue::Scalar(text, _) if text.contains('$'));
-    (OF_ANY_KEYS.contains(&parent.name.as_str()) && (is_empty || has_reference)).then_some(parent.name.as_str())
+    (WITH_ARBITRARY_KEYS.contains(&parent.name.as_str()) && (is_empty || has_reference)).then_some(parent.name.as_str())
 }
 
 fn text_instead(node: &Node) -> &'static str {

@@ -1,4 +1,4 @@
-//! One entry of `mappings` to one rule, and the checks of it.
+//! Parses and checks one entry of `mappings`.
 
 use super::findings::code;
 use super::keys::{LIMITS, RULE, TTL};
@@ -8,7 +8,7 @@ use super::{labels, observer, pattern};
 use crate::mapping::spec::{Action, Becomes, MatchType, MetricKind, Rule, RuleLimits, Unit};
 use crate::options::{Overflow, SignedGauges, Ttl};
 
-/// What a file says for all its rules.
+/// The defaults that a file sets for its rules.
 #[derive(Debug, Clone, Default)]
 pub(super) struct FileDefaults {
     /// `match_type`.
@@ -20,7 +20,7 @@ pub(super) struct FileDefaults {
     /// `total_suffix`.
     pub(super) total_suffix: Option<bool>,
     /// Observer type and options.
-    pub(super) observer: observer::Given,
+    pub(super) observer: observer::ObserverSettings,
 }
 
 pub(super) const MATCH_TYPES: [(&str, MatchType); 3] = [("glob", MatchType::Glob), ("regex", MatchType::Regex), ("", MatchType::Glob)];
@@ -49,7 +49,7 @@ const UNITS: [(&str, Unit); 19] = [
     ("none", Unit::None),
 ];
 
-/// Reads a rule. `None` where an error leaves nothing to go on with; every error is among the findings.
+/// Parses a rule. Returns `None` if an error makes the rule unusable. Every error is added to the findings.
 pub(super) fn read(file: &mut File<'_>, node: &Node, defaults: &FileDefaults) -> Option<Rule> {
     if !matches!(node.value, YamlValue::Map(_)) {
         let is_glued = matches!(&node.value, YamlValue::Scalar(text, _) if text.contains(':'));
@@ -63,7 +63,7 @@ pub(super) fn read(file: &mut File<'_>, node: &Node, defaults: &FileDefaults) ->
     let pattern = read_match(file, node, fields, match_type);
     let action = fields.get("action").and_then(|node| file.choice(node, "action", &ACTIONS)).unwrap_or(Action::Map);
     let name = read_name(file, node, fields, action);
-    let merged = observer::read(file, fields).over(&defaults.observer);
+    let merged = observer::read(file, fields).or(&defaults.observer);
     observer::check_conflict(file, &merged);
     let at = fields.get("match").map_or(node.at, |node| node.at);
     Some(Rule {
@@ -72,11 +72,11 @@ pub(super) fn read(file: &mut File<'_>, node: &Node, defaults: &FileDefaults) ->
         match_tags: labels::conditions(file, fields),
         labels: labels::templates(file, fields),
         honor_labels: fields.get("honor_labels").and_then(|node| file.flag(node, "`honor_labels`")).unwrap_or(false),
-        // An empty one is as if it were not there, as in statsd_exporter.
+        // An empty help text is ignored, as in statsd_exporter.
         help: fields.get("help").and_then(|node| file.text(node, "`help`")).filter(|help| !help.is_empty()).map(str::to_owned),
         observer: merged.observer(),
         observer_options: merged.options(),
-        ttl: over(fields.get("ttl").map(|node| ttl(file, node)).unwrap_or_default(), defaults.ttl),
+        ttl: ttl_or(fields.get("ttl").map(|node| ttl(file, node)).unwrap_or_default(), defaults.ttl),
         scale: fields.get("scale").and_then(|node| file.number(node, "`scale`")),
         unit: fields.get("unit").and_then(|node| file.choice(node, "unit", &UNITS)),
         becomes: read_becomes(file, fields),
@@ -151,19 +151,19 @@ fn read_becomes(file: &mut File<'_>, fields: Fields<'_>) -> Option<Becomes> {
     file.choice(node, "value of `as`", &[("gauge", Becomes::Gauge), ("counter", Becomes::Counter)])
 }
 
-/// What a signed value does to a gauge.
+/// Parses `signed_gauges`: whether a signed value changes a gauge or sets it.
 pub(super) fn signed_gauges(file: &mut File<'_>, fields: Fields<'_>) -> Option<SignedGauges> {
     let node = fields.get("signed_gauges")?;
     file.choice(node, "value of `signed_gauges`", &[("change", SignedGauges::Change), ("absolute", SignedGauges::Absolute)])
 }
 
-/// Whether counters get the ending `_total`.
+/// Parses `total_suffix`: whether names of counters get the suffix `_total`.
 pub(super) fn total_suffix(file: &mut File<'_>, fields: Fields<'_>) -> Option<bool> {
     file.flag(fields.get("total_suffix")?, "`total_suffix`")
 }
 
-/// A ttl: a duration for all kinds, or a map by kind. One below zero counts as not said: statsd_exporter loads it, and then
-/// shows each series for a second at most.
+/// Parses `ttl`: a duration for all kinds, or a map by kind. A negative ttl is ignored with a warning. statsd_exporter loads it, and
+/// then exposes each series for at most one second.
 pub(super) fn ttl(file: &mut File<'_>, node: &Node) -> Ttl {
     if !matches!(node.value, YamlValue::Map(_)) {
         let all = one_ttl(file, node);
@@ -183,13 +183,13 @@ fn one_ttl(file: &mut File<'_>, node: &Node) -> Option<u64> {
     millis.ok()
 }
 
-/// `ttl` where it says something, else `below`, kind by kind.
-pub(super) fn over(ttl: Ttl, below: Ttl) -> Ttl {
+/// Returns `ttl`, with unset kinds taken from `fallback`.
+pub(super) fn ttl_or(ttl: Ttl, fallback: Ttl) -> Ttl {
     Ttl {
-        counter_ms: ttl.counter_ms.or(below.counter_ms),
-        gauge_ms: ttl.gauge_ms.or(below.gauge_ms),
-        observer_ms: ttl.observer_ms.or(below.observer_ms),
-        set_ms: ttl.set_ms.or(below.set_ms),
+        counter_ms: ttl.counter_ms.or(fallback.counter_ms),
+        gauge_ms: ttl.gauge_ms.or(fallback.gauge_ms),
+        observer_ms: ttl.observer_ms.or(fallback.observer_ms),
+        set_ms: ttl.set_ms.or(fallback.set_ms),
     }
 }
 
@@ -201,10 +201,10 @@ fn limits(file: &mut File<'_>, node: &Node) -> RuleLimits {
         if limit == 0 {
             file.findings.error(node.at, code::BAD_VALUE, format!("`{key}: 0` lets nothing in; write `action: drop` for that"));
         }
-        usize::try_from(limit).ok()
+        Some(usize::try_from(limit).unwrap_or(usize::MAX))
     };
     let (series, values_per_label) = (of("series"), of("values_per_label"));
-    let words = [("fold", Overflow::Fold), ("drop-label", Overflow::DropLabel), ("refuse", Overflow::Refuse)];
+    let words = [("fold", Overflow::Fold), ("drop-label", Overflow::DropLabel), ("refuse", Overflow::Reject)];
     let overflow = fields.get("overflow").and_then(|node| file.choice(node, "`overflow`", &words));
     RuleLimits { series, values_per_label, overflow }
 }

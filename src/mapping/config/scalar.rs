@@ -1,7 +1,7 @@
-//! Numbers that statsd_exporter's YAML reads and the parser does not, or reads otherwise: `010` is octal, `1__0` and `1_0.5` are
-//! numbers, `.inf` is one and `1e400` is none.
+//! Parses numbers that statsd_exporter's YAML parser interprets differently: `010` is octal; `1__0`, `1_0.5` and `.inf` are numbers;
+//! `1e400` is a text.
 
-/// The value of an octal number with a leading zero, such as `010` or `-0_17`; `None` for any other text.
+/// Returns the value of an octal number with a leading zero, such as `010` or `-0_17`, and `None` for any other text.
 pub(super) fn octal(written: &str) -> Option<f64> {
     let (sign, digits) = signed(written);
     let digits = digits.strip_prefix('0')?.replace('_', "");
@@ -9,17 +9,18 @@ pub(super) fn octal(written: &str) -> Option<f64> {
     is_octal.then(|| digits.bytes().fold(0.0, |sum, digit| sum * 8.0 + f64::from(digit - b'0')) * sign)
 }
 
-/// Text and number of a scalar that the parser takes for no number; `written` is how it stands in the file, with its quotes.
+/// Returns the text of a scalar that the parser does not treat as a number, and its number if it is one. `written` is the scalar as
+/// written in the file, including quotes.
 pub(super) fn text(value: String, written: &str) -> (String, Option<f64>) {
     if written.starts_with(['\'', '"']) {
         return (value, None);
     }
-    // The parser spells out what is too big for a number as infinite.
-    let is_spelt_out = matches!(value.as_str(), ".inf" | "-.inf" | ".nan");
-    (if is_spelt_out { written.to_owned() } else { value }, number(written))
+    // The parser replaces a number that is too big with the text `.inf`.
+    let is_replaced = matches!(value.as_str(), ".inf" | "-.inf" | ".nan");
+    (if is_replaced { written.to_owned() } else { value }, number(written))
 }
 
-/// What is not finite, and numbers with `_` in places where only Go takes it.
+/// Parses numbers that are not finite, and numbers with `_` where only Go accepts it.
 fn number(written: &str) -> Option<f64> {
     match written {
         ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => return Some(f64::INFINITY),
@@ -34,7 +35,7 @@ fn number(written: &str) -> Option<f64> {
     octal(&plain).or_else(|| prefixed(&plain)).or_else(|| decimal(&plain))
 }
 
-/// `0x`, `0o` and `0b`.
+/// Parses a number with the prefix `0x`, `0o` or `0b`.
 fn prefixed(plain: &str) -> Option<f64> {
     let (sign, digits) = signed(plain);
     let (prefix, digits) = digits.split_at_checked(2)?;
@@ -44,12 +45,12 @@ fn prefixed(plain: &str) -> Option<f64> {
         "0b" | "0B" => 2,
         _ => return None,
     };
-    // A second sign is none of the digits.
+    // `from_str_radix` accepts a sign, but the sign was already removed.
     let number = u64::from_str_radix(digits, base).ok().filter(|_| !digits.starts_with('+'))?;
     Some(number as f64 * sign)
 }
 
-/// Digits, at most one dot, and an exponent: not the words that Rust reads as numbers.
+/// Parses a decimal number with an optional exponent. Unlike Rust's parser it rejects words such as `inf`.
 fn decimal(plain: &str) -> Option<f64> {
     let (sign, digits) = signed(plain);
     let is_plain = digits.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-'));
@@ -57,6 +58,7 @@ fn decimal(plain: &str) -> Option<f64> {
     (!digits.starts_with(['+', '-'])).then_some(number * sign)
 }
 
+/// Splits the sign from a number and returns it as 1 or -1.
 fn signed(written: &str) -> (f64, &str) {
     match written.strip_prefix('-') {
         Some(rest) => (-1.0, rest),
@@ -68,9 +70,9 @@ fn signed(written: &str) -> (f64, &str) {
 mod tests {
     use super::*;
 
-    /// Each as `scale:` of the running statsd_exporter.
+    /// The expected values were observed as `scale:` in a running statsd_exporter.
     #[test]
-    fn numbers_are_those_of_statsd_exporter() {
+    fn numbers_are_parsed_like_in_statsd_exporter() {
         for (written, wanted) in [
             ("010", Some(8.0)),
             ("0777", Some(511.0)),

@@ -1,4 +1,4 @@
-//! `tests:` stanzas.
+//! Parses the `tests` key: samples to send, and lines that the exposition must or must not contain.
 
 use super::findings::code;
 use super::keys::TEST;
@@ -6,7 +6,7 @@ use super::read::File;
 use super::tree::Node;
 use crate::mapping::spec::Test;
 
-/// Reads the list of tests.
+/// Parses the list of tests.
 pub(super) fn read(file: &mut File<'_>, node: &Node) -> Vec<Test> {
     let items = file.list(node, "`tests`").unwrap_or_default();
     items.iter().filter_map(|item| test(file, item)).collect()
@@ -14,7 +14,7 @@ pub(super) fn read(file: &mut File<'_>, node: &Node) -> Vec<Test> {
 
 fn test(file: &mut File<'_>, node: &Node) -> Option<Test> {
     let fields = file.fields(node, TEST)?;
-    // A text of several lines is as good as a list: blocks are pasted.
+    // A multi-line text is equivalent to a list, so that blocks of lines can be pasted.
     let mut lines = |key: &str| -> Vec<String> {
         let texts = fields.get(key).map(|node| file.texts(node, &format!("`{key}`"))).unwrap_or_default();
         let lines = texts.iter().flat_map(|text| text.lines());

@@ -1,4 +1,4 @@
-//! Tests of whole files: what they give, and what is said of mistakes.
+//! Tests of whole files: the resulting configuration and the findings.
 
 use std::sync::Arc;
 
@@ -18,14 +18,14 @@ fn read(text: &str) -> (Option<Config>, Vec<Finding>) {
     load(&[source("f.yml", text)], &|_| None)
 }
 
-/// The file's content; it must have no finding.
+/// Returns the configuration of a file that must have no findings.
 fn good(text: &str) -> Config {
     let (config, findings) = read(text);
     assert_eq!(findings, [], "{text}");
     config.expect("no finding, so a configuration")
 }
 
-/// The only finding: code, line, column, text.
+/// Returns code, line, column and text of the only finding.
 fn only(text: &str) -> (&'static str, u32, u32, String) {
     let (config, findings) = read(text);
     let [finding] = findings.as_slice() else { panic!("{text}: {findings:#?}") };
@@ -33,13 +33,13 @@ fn only(text: &str) -> (&'static str, u32, u32, String) {
     (finding.code, finding.position.line, finding.position.column, finding.text.clone())
 }
 
-/// A file of one rule with these further lines.
+/// Returns a file with one rule and these additional lines.
 fn rule(lines: &str) -> String {
     format!("mappings:\n- match: a.*\n  name: n\n  {}\n", lines.replace('\n', "\n  "))
 }
 
 #[test]
-fn the_example_loads_without_findings_and_has_every_key() {
+fn the_example_file_is_valid_and_shows_every_key() {
     let config = good(EXAMPLE);
     assert!(config.rules.len() >= 8 && config.tests.len() == 2);
     assert_eq!(config.constant_labels, [("env".to_owned(), "dev".to_owned()), ("app".to_owned(), "api".to_owned())]);
@@ -55,7 +55,7 @@ fn the_example_loads_without_findings_and_has_every_key() {
 }
 
 #[test]
-fn the_superset_of_a_rule() {
+fn the_extended_keys_of_a_rule_are_parsed() {
     let config = good(
         "syntax: extended\nmappings:\n- match: 'a.{b,c}.**'\n  match_metric_type: set\n  match_tags: {k.1: 'x*'}\n  name: n\n  unit: ms\n  as: gauge\n  \
          ttl: {gauges: 1d, counters: 0}\n  limits: {series: 5, values_per_label: 6}\n  set_labels: {s: 1.50}\n  keep_labels: [a-b]\n  \
@@ -81,7 +81,7 @@ fn the_superset_of_a_rule() {
 }
 
 #[test]
-fn scalars_keep_the_text_that_they_have_in_the_file() {
+fn scalars_keep_their_text_as_written() {
     let config = good(
         "mappings:\n- &d\n  match: a\n  name: n\n  labels: {x: 1.50, b: yes, c: ~, d: 007, e: \"\\u0041\", f: 0x10}\n- <<: *d\n  match: b\n",
     );
@@ -104,7 +104,7 @@ fn observers_merge_with_the_defaults_of_the_file() {
     assert_eq!(config.rules[0].observer, Some(Observer::Summary(summary(300_000))));
     assert_eq!(config.rules[1].observer.as_ref(), Some(&histogram));
     assert_eq!((config.rules[2].observer.as_ref(), config.defaults.observer.as_ref()), (None, None));
-    // The flags choose the type, the file has the options.
+    // The command line sets the type, and the file sets the options.
     assert_eq!(config.rules[2].observer_options.over(&Observer::default()), histogram);
     let flags = Observer::Summary(SummaryOptions::default());
     assert_eq!(config.defaults.observer_options.over(&flags), Observer::Summary(summary(60_000)));
@@ -112,7 +112,7 @@ fn observers_merge_with_the_defaults_of_the_file() {
 }
 
 #[test]
-fn old_keys_work_with_a_warning() {
+fn old_keys_are_accepted_with_a_warning() {
     let (config, findings) = read(
         "defaults:\n  timer_type: summary\n  quantiles: [{quantile: 0.5, error: 0.1}]\nmappings:\n- match: a\n  name: n\n  timer_type: histogram\n  buckets: [1, 2]\n  match_metric_type: timer\n",
     );
@@ -126,7 +126,7 @@ fn old_keys_work_with_a_warning() {
 }
 
 #[test]
-fn several_files() {
+fn several_files_are_merged() {
     let one = source(
         "one",
         "prefix: a_\nlabels: {x: '1', y: '2'}\ndefaults: {ttl: 1m, match_type: regex, observer_type: summary, strict_order: true}\nmappings: [{match: '^a$', name: a}]\n",
@@ -146,7 +146,7 @@ fn several_files() {
 }
 
 #[test]
-fn one_document_is_read() {
+fn only_the_first_document_is_read() {
     let one = rule("ttl: 5m");
     for text in
         [format!("{one}---\n"), format!("---\n{one}...\n# no more\n---\n---"), format!("{one}\n--- # empty\n"), format!("\u{feff}{one}---")]
@@ -173,14 +173,14 @@ fn all_mistakes_are_reported_in_order() {
 }
 
 #[test]
-fn an_excerpt_points_at_the_place() {
+fn an_excerpt_shows_the_line_and_a_caret() {
     let source = source("f", "mappings:\n- match: a\n  name: a.b\n");
     let (_, findings) = load(std::slice::from_ref(&source), &|_| None);
     assert_eq!(source.excerpt(&findings[0].position).as_deref(), Some("3 |   name: a.b\n  |         ^"));
 }
 
 #[test]
-fn bombs_are_refused() {
+fn alias_bombs_and_deep_nesting_are_rejected() {
     let mut bomb = "a: &a [x,x,x,x,x,x,x,x,x]\n".to_owned();
     for (name, before) in "bcdefghijk".chars().zip("abcdefghij".chars()) {
         bomb.push_str(&format!("{name}: &{name} [*{before},*{before},*{before},*{before},*{before},*{before},*{before},*{before}]\n"));
@@ -201,7 +201,7 @@ fn many_mistakes_and_labels_are_bounded() {
     assert_eq!(only(&format!("labels:\n{labels}")).0, code::BAD_VALUE);
 }
 
-/// Pieces that files are made of, so that random texts come far.
+/// Generates texts from fragments of mapping files, so that random inputs pass the first checks.
 fn yamlish() -> impl Strategy<Value = String> {
     let keys = keys::ALL.iter().flat_map(|section| section.keys).map(|key| format!("{key}:"));
     let mut pieces: Vec<String> = keys.collect();
@@ -267,7 +267,7 @@ proptest! {
 }
 
 #[test]
-fn names_are_any_text_where_they_are_kept() {
+fn names_may_be_any_text_with_utf8_names() {
     let text = "prefix: my.\nlabels: {data.center: a}\nmappings:\n- match: a.*\n  match_tags: {x.y: z}\n  name: 1st.$1\n  labels: {l.x: v}\n  \
                 rename_labels: {x.y: y.z}\n";
     let (config, findings) = load_for(&[source("f.yml", text)], NameValidation::Utf8, &|_| None);
@@ -287,7 +287,7 @@ fn names_are_any_text_where_they_are_kept() {
 }
 
 #[test]
-fn native_buckets_are_a_rules_choice() {
+fn a_rule_can_set_native_buckets() {
     let text = "defaults:\n  histogram_options: {native_histogram_bucket_factor: 1.5, native_histogram_max_buckets: 20}\nmappings:\n- {match: a, name: n, observer_type: histogram, histogram_options: {native_histogram_bucket_factor: 2}}\n- {match: b, name: n, histogram_options: {native_histogram_bucket_factor: 0, native_histogram_max_buckets: 9000}}\n";
     let (config, findings) = read(text);
     let config = config.expect("a warning only");

@@ -1,6 +1,6 @@
-//! The text of one file as a tree in which every value knows where it stands. Knows YAML, but no key of the format.
+//! Parses the text of one file into a tree of YAML values with their positions. This module is independent of the keys of the format.
 //!
-//! A tree, and not structs that serde fills in, because all mistakes of a file are reported at once, each at its own place.
+//! A tree is used instead of structs that serde fills in, because all mistakes of a file are reported at once, each with its position.
 
 use std::fmt;
 
@@ -10,63 +10,63 @@ use serde_saphyr::{Location, NonFiniteFloatPolicy, Spanned, UserMessageFormatter
 use super::findings::{At, code};
 use super::{scalar, yaml_fault};
 
-/// Bytes of one file that are read at most.
-const MOST_BYTES: usize = 16 << 20;
+/// The maximum size of a file in bytes.
+const MAX_BYTES: usize = 16 << 20;
 
-/// Lists and maps within one another.
-const MOST_DEPTH: usize = 16;
+/// The maximum depth of nested lists and maps.
+const MAX_DEPTH: usize = 16;
 
-/// A value and its place.
+/// A value and its position.
 #[derive(Debug, Clone)]
 pub(crate) struct Node {
-    /// Where it is defined: for an alias or a merged key, where the anchor stands.
+    /// The position of the definition. For an alias or a merged key, the position of the anchor.
     pub(crate) at: At,
-    /// What it is.
+    /// The value.
     pub(crate) value: YamlValue,
 }
 
-/// A value of YAML.
+/// A YAML value.
 #[derive(Debug, Clone)]
 pub(crate) enum YamlValue {
     /// Nothing, `null` or `~`.
     Null,
-    /// Text, as written if it is a number or a boolean, and which of these it is.
+    /// A scalar and its type. The text of a number or a boolean is as written.
     Scalar(String, Plain),
     /// A list.
     List(Vec<Node>),
-    /// Keys with their places, and values.
+    /// Pairs of key and value.
     Map(Vec<(Key, Node)>),
 }
 
-/// What an unquoted scalar is.
+/// The type of a scalar.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Plain {
-    /// Neither of the others, or quoted.
+    /// A quoted scalar, or one that is neither a boolean nor a number.
     Text,
-    /// `true`, `yes`, `on` and their opposites.
+    /// A boolean: `true`, `yes`, `on`, `false`, `no` or `off`.
     Flag(bool),
-    /// A number; infinite or none for `.inf` and `.nan`.
+    /// A number. It is infinite or NaN for `.inf` and `.nan`.
     Number(f64),
 }
 
-/// A key and its place.
+/// A key and its position.
 #[derive(Debug, Clone)]
 pub(crate) struct Key {
-    /// Where.
+    /// The position.
     pub(crate) at: At,
     /// The key.
     pub(crate) name: String,
 }
 
-/// Reads a file of one document. An error has its place, its code and its text.
+/// Parses a file of one document. An error consists of position, code and text.
 pub(crate) fn parse(text: &str) -> Result<Node, (At, &'static str, String)> {
-    if text.len() > MOST_BYTES {
-        return Err((At::START, code::YAML, format!("the file has more than {} MiB", MOST_BYTES >> 20)));
+    if text.len() > MAX_BYTES {
+        return Err((At::START, code::YAML, format!("the file has more than {} MiB", MAX_BYTES >> 20)));
     }
-    // Nodes (250,000) and bytes (64 MiB), aliases followed, are bounded by default. The format is six levels deep; each level
-    // of a file takes stack, so little more is allowed.
+    // By default the parser limits nodes to 250,000 and bytes to 64 MiB after expanding aliases. The format has six levels. The depth
+    // limit is small because each level uses stack.
     let options = serde_saphyr::options! {
-        budget: serde_saphyr::budget! { max_depth: MOST_DEPTH, flow_nesting_limit: MOST_DEPTH },
+        budget: serde_saphyr::budget! { max_depth: MAX_DEPTH, flow_nesting_limit: MAX_DEPTH },
         with_snippet: false,
         non_finite_float_policy: NonFiniteFloatPolicy::AsString,
     };
@@ -76,7 +76,7 @@ pub(crate) fn parse(text: &str) -> Result<Node, (At, &'static str, String)> {
     }
 }
 
-/// What the visitor sees: numbers and booleans without their text.
+/// A value as the deserializer passes it to the visitor: numbers and booleans without their text.
 #[derive(Debug)]
 enum Raw {
     Null,
@@ -162,9 +162,10 @@ impl<'de> Visitor<'de> for RawVisitor {
     }
 }
 
-/// Puts the text back that numbers and booleans have in the file. The depth is bounded by the parser.
+/// Converts a raw value into a node, and restores the text of numbers and booleans. The parser limits the depth of the recursion.
 fn node(raw: Spanned<Raw>, text: &str) -> Node {
-    let written = |or: String| slice(raw.defined, text).map_or(or, str::to_owned);
+    // The parser may omit spans. The canonical text is used instead.
+    let written = |canonical: String| slice(raw.defined, text).map_or(canonical, str::to_owned);
     let value = match raw.value {
         Raw::Null => YamlValue::Null,
         Raw::Flag(flag) => YamlValue::Scalar(written(flag.to_string()), Plain::Flag(flag)),
@@ -188,10 +189,12 @@ fn node(raw: Spanned<Raw>, text: &str) -> Node {
     Node { at: at(raw.defined), value }
 }
 
+/// Returns the text at `place`, or `None` if the parser reports no span.
 fn slice(place: Location, text: &str) -> Option<&str> {
     let start = usize::try_from(place.span().byte_offset()?).ok()?;
-    let len = usize::try_from(place.span().byte_len()?).ok()?;
-    text.get(start..start.checked_add(len)?).map(str::trim)
+    let end = start.checked_add(usize::try_from(place.span().byte_len()?).ok()?)?;
+    debug_assert!(text.get(start..end).is_some(), "a span lies within the text, between characters");
+    text.get(start..end).map(str::trim)
 }
 
 fn at(place: Location) -> At {
@@ -199,7 +202,7 @@ fn at(place: Location) -> At {
     At { line: bounded(place.line()), column: bounded(place.column()) }
 }
 
-/// Turns the parser's error into ours: one line, and the likely reason where one is known.
+/// Converts an error of the parser into position, code and a text of one line, with the likely cause if it is recognised.
 fn explain(error: &serde_saphyr::Error, file: &str) -> (At, &'static str, String) {
     let place = error.location().map_or(At::START, at);
     if let serde_saphyr::Error::DuplicateMappingKey { key, .. } = error.without_snippet() {
@@ -220,20 +223,20 @@ fn explain(error: &serde_saphyr::Error, file: &str) -> (At, &'static str, String
     }
     let text = error.without_snippet().render_with_formatter(&UserMessageFormatter);
     let text = text.lines().next().unwrap_or_default();
-    // The place is told apart.
+    // The position is reported separately.
     let text = text.rsplit_once(" at line ").map_or(text, |(text, _)| text);
-    if let Some((place, text)) = yaml_fault::likely(text, place, file) {
+    if let Some((place, text)) = yaml_fault::diagnose(text, place, file) {
         return (place, code::YAML, text);
     }
     let advice = if text.contains("unknown escape") { "; between double quotes a backslash is an escape: write single quotes" } else { "" };
     (place, code::YAML, format!("not valid YAML: {text}{advice}"))
 }
 
-/// The value after `key:` or `-` if it starts with `*`; not after `<<:`, where it is meant as an alias.
+/// Returns the value after `key:` or `-` if it starts with `*`. Values of `<<:` are aliases and are not returned.
 fn unquoted_star(line: &str) -> Option<&str> {
     let (before, value) = line.split_once(": ").unwrap_or(("", line.trim_start().trim_start_matches("- ")));
     let value = value.split(" #").next()?.split(", ").next()?.trim();
-    // In a map or list on one line its end is not part of the value.
+    // The closing brackets of a one-line map or list are not part of the value.
     let value = if before.contains(['{', '[']) { value.trim_end_matches(['}', ']']) } else { value };
     (value.starts_with('*') && !before.trim_end().ends_with("<<")).then_some(value)
 }

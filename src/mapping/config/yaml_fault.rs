@@ -1,88 +1,94 @@
-//! What is most likely wrong where a file is no YAML: a text that needs quotes, a quote that is not closed, a missing `:`, a line that
-//! stands in the wrong column. The parser says where it stopped, which is often behind the mistake, and seldom why.
+//! Finds the likely cause of a YAML syntax error: a text that needs quotes, an unclosed quote, a missing `:`, or wrong indentation. The
+//! parser reports where it stopped, which is often after the mistake, and seldom reports the cause.
 //!
-//! Looks at lines, and at the parser's words only for what they are about. Columns count from 0 here, but in places.
+//! The heuristics inspect the lines around the error, and search the parser's message for keywords. Columns are byte offsets counted
+//! from 0, except in [`At`].
 
 use super::findings::At;
 use super::yaml_line::{KeyLine, content, indentation, is_blank, open_quote, quoted};
 
-/// Lines above the place that are looked at.
-const MOST_LINES: usize = 200;
+/// The maximum number of lines above the error that are inspected.
+const MAX_LINES: usize = 200;
 
-/// A place, and what is wrong there and what to write.
-pub(super) type Likely = (At, String);
+/// The position of a mistake, and a text that names the mistake and its correction.
+pub(super) type Diagnosis = (At, String);
 
-/// The likely mistake behind what the parser says, `said`, of `place`; `None` if none is known.
-pub(super) fn likely(said: &str, place: At, text: &str) -> Option<Likely> {
+/// Returns the likely cause of a syntax error, or `None` if it is not recognised. `message` is the error of the parser at `place`.
+pub(super) fn diagnose(message: &str, place: At, text: &str) -> Option<Diagnosis> {
     let number = place.line as usize;
     let lines: Vec<&str> = text.lines().take(number + 1).collect();
     let above = lines.get(..number.saturating_sub(1)).unwrap_or(&lines);
-    // Behind the last line there is an empty one.
+    // The parser can report an error one line after the last.
     let line = lines.get(number.saturating_sub(1)).copied().unwrap_or_default();
-    let here = Here { above, line, number, column: (place.column as usize).saturating_sub(1) };
-    // A text may go on in the next line.
-    let next = lines.get(number).filter(|_| said.contains("tab")).map(|line| Here { above, line, number: number + 1, column: 0 });
+    let here = ErrorLine { above, line, number, column: (place.column as usize).saturating_sub(1) };
+    // The parser reports some tabs one line too early, because a text can continue on the next line.
+    let next = lines.get(number).filter(|_| message.contains("tab")).map(|line| ErrorLine { above, line, number: number + 1, column: 0 });
     here.tab()
         .or_else(|| next?.tab())
-        .or_else(|| here.quote(said))
+        .or_else(|| here.quote(message))
         .or_else(|| here.brace())
         .or_else(|| here.start())
-        .or_else(|| here.colon_in_text(said))
-        .or_else(|| here.missing_colon(said))
-        .or_else(|| here.wrong_column(said))
-        .or_else(|| here.bracket(said))
+        .or_else(|| here.colon_in_text(message))
+        .or_else(|| here.missing_colon(message))
+        .or_else(|| here.wrong_column(message))
+        .or_else(|| here.bracket(message))
 }
 
-/// The key of a map above `place` that says nothing, if what stands there may have lost its indentation to it: all between stands in
-/// the same column.
+/// Returns the closest key above `place` that has no value, if the key at `place` possibly belongs to it and its indentation is
+/// missing. All keys in between must be in the same column.
 pub(super) fn parent(place: At, text: &str) -> Option<&str> {
     let lines: Vec<&str> = text.lines().take(place.line as usize).collect();
     let (last, above) = lines.split_last()?;
     let column = KeyLine::read(last)?.column;
-    let keys = above.iter().rev().take(MOST_LINES).filter(|line| !is_blank(line)).map_while(|line| KeyLine::read(line));
+    let keys = above.iter().rev().take(MAX_LINES).filter(|line| !is_blank(line)).map_while(|line| KeyLine::read(line));
     keys.take_while(|line| line.column == column).find(|line| line.value.is_empty()).map(|line| line.key)
 }
 
-struct Here<'t> {
+/// The line of the error, and the lines above it.
+struct ErrorLine<'t> {
     above: &'t [&'t str],
     line: &'t str,
-    /// From 1.
+    /// The line number, counted from 1.
     number: usize,
+    /// The column of the error.
     column: usize,
 }
 
-impl<'t> Here<'t> {
+impl<'t> ErrorLine<'t> {
     fn at(&self, column: usize) -> At {
         place(self.line, self.number, column)
     }
 
-    /// Lines above that say something, the nearest first, with their numbers.
+    /// Returns the lines above with their numbers, the closest first, without blank lines and comments.
     fn before(&self) -> impl Iterator<Item = (usize, &'t str)> {
         let numbered = (1..).zip(self.above.iter().copied());
         let numbered: Vec<(usize, &str)> = numbered.filter(|(_, line)| !is_blank(line)).collect();
-        numbered.into_iter().rev().take(MOST_LINES)
+        numbered.into_iter().rev().take(MAX_LINES)
     }
 
-    fn tab(&self) -> Option<Likely> {
+    /// Detects a tab in the indentation.
+    fn tab(&self) -> Option<Diagnosis> {
         let blank = self.line.len() - self.line.trim_start_matches([' ', '\t', '-']).len();
         let tab = self.line.get(..blank)?.find('\t')?;
         Some((self.at(tab), "this line is indented with a tab; YAML takes spaces only".to_owned()))
     }
 
-    fn quote(&self, said: &str) -> Option<Likely> {
-        let is_about = said.contains("quot") && !said.contains("escape");
+    /// Detects unclosed and misplaced quotes.
+    fn quote(&self, message: &str) -> Option<Diagnosis> {
+        let is_about = message.contains("quot") && !message.contains("escape");
         if is_about { self.open_quote().or_else(|| self.inner_quote()) } else { None }
     }
 
-    fn open_quote(&self) -> Option<Likely> {
+    /// Detects a quote that is not closed on its line.
+    fn open_quote(&self) -> Option<Diagnosis> {
         let all = std::iter::once((self.number, self.line)).chain(self.before());
         let (number, line, column) = all.into_iter().find_map(|(number, line)| Some((number, line, open_quote(line)?)))?;
         let quote = line.get(column..)?.chars().next()?;
         Some((place(line, number, column), format!("this quote is not closed on its line; write another {quote} where the text ends")))
     }
 
-    /// `'it's'`.
-    fn inner_quote(&self) -> Option<Likely> {
+    /// Detects quotes within a quoted text, such as `'it's'`.
+    fn inner_quote(&self) -> Option<Diagnosis> {
         let line = KeyLine::read(self.line)?;
         let quote = line.value.chars().next().filter(|c| matches!(c, '\'' | '"'))?;
         let inner = line.value.strip_prefix(quote)?;
@@ -93,8 +99,8 @@ impl<'t> Here<'t> {
         Some((self.at(line.value_column), text))
     }
 
-    /// `{x: ${1}}`: in a map or list on one line a brace begins another map, also within a text.
-    fn brace(&self) -> Option<Likely> {
+    /// Detects a brace within a text in a one-line map or list, such as `{x: ${1}}`. YAML parses it as the start of another map.
+    fn brace(&self) -> Option<Diagnosis> {
         let before = self.line.get(..self.column)?;
         if !self.line.get(self.column..)?.starts_with(['{', '[']) || before.is_empty() || before.ends_with([' ', '{', '[', ',']) {
             return None;
@@ -107,8 +113,8 @@ impl<'t> Here<'t> {
         Some((self.at(start), text))
     }
 
-    /// `match: {a,b}.c`, `help: @all`: values that begin with what has a meaning of its own.
-    fn start(&self) -> Option<Likely> {
+    /// Detects an unquoted value that starts with a special character, such as `match: {a,b}.c` or `help: @all`.
+    fn start(&self) -> Option<Diagnosis> {
         let line = KeyLine::read(self.line)?;
         let first = line.value.chars().next()?;
         let is_cut = match first {
@@ -123,20 +129,20 @@ impl<'t> Here<'t> {
         Some((self.at(line.value_column), format!("a text that begins with {first:?} needs quotes: write {}", quoted(line.value))))
     }
 
-    /// `help: Requests: all`.
-    fn colon_in_text(&self, said: &str) -> Option<Likely> {
+    /// Detects an unquoted text that contains `: `, such as `help: Requests: all`.
+    fn colon_in_text(&self, message: &str) -> Option<Diagnosis> {
         let line = KeyLine::read(self.line)?;
         let is_text = !line.value.is_empty() && !line.value.starts_with(['"', '\'', '{', '[']);
         let has_colon = line.value.contains(": ") || line.value.ends_with(':');
-        if !said.contains("mapping values") || !is_text || !has_colon || self.column < line.value_column {
+        if !message.contains("mapping values") || !is_text || !has_colon || self.column < line.value_column {
             return None;
         }
         Some((self.at(line.value_column), format!("a text with `: ` in it needs quotes: write {}", quoted(line.value))))
     }
 
-    /// `- match a`.
-    fn missing_colon(&self, said: &str) -> Option<Likely> {
-        if !said.contains("mapping values") && !said.contains("simple key") {
+    /// Detects a key without a colon, such as `- match a`.
+    fn missing_colon(&self, message: &str) -> Option<Diagnosis> {
+        if !message.contains("mapping values") && !message.contains("simple key") {
             return None;
         }
         let candidates = std::iter::once((self.number, self.line)).chain(self.before().take(1));
@@ -153,9 +159,9 @@ impl<'t> Here<'t> {
         Some((place(line, number, start), format!("a `: ` is missing behind `{word}`; write `{}`", written.trim_end())))
     }
 
-    /// A key or a dash that stands in no column of the lines around it.
-    fn wrong_column(&self, said: &str) -> Option<Likely> {
-        let is_about = ["mapping values", "expected key", "expected '-'", "indentation"].iter().any(|word| said.contains(word));
+    /// Detects a key or a dash whose indentation matches no line above it.
+    fn wrong_column(&self, message: &str) -> Option<Diagnosis> {
+        let is_about = ["mapping values", "expected key", "expected '-'", "indentation"].iter().any(|word| message.contains(word));
         let (start, is_dash) = (indentation(self.line), self.line.trim_start().starts_with('-'));
         if !is_about || is_blank(self.line) || self.column > self.line.trim_end().len() {
             return None;
@@ -173,14 +179,15 @@ impl<'t> Here<'t> {
         Some((self.at(start), text))
     }
 
-    /// `{x: $1` and `[1, 2}`.
-    fn bracket(&self, said: &str) -> Option<Likely> {
-        let open = said.split_once("bracket '")?.1.chars().next()?;
+    /// Detects an unclosed bracket, such as `{x: $1` and `[1, 2}`.
+    fn bracket(&self, message: &str) -> Option<Diagnosis> {
+        let open = message.split_once("bracket '")?.1.chars().next()?;
         let close = if open == '{' { '}' } else { ']' };
         Some((self.at(self.column), format!("this `{open}` is not closed by `{close}`")))
     }
 }
 
+/// Converts a byte offset in a line into a position.
 fn place(line: &str, number: usize, column: usize) -> At {
     let characters = line.get(..column).map_or(column, |before| before.chars().count());
     let bounded = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
@@ -195,7 +202,7 @@ fn spaces(count: usize) -> String {
     }
 }
 
-/// The column in which a line like this one may stand: that of a dash, or that of a key.
+/// Returns the column of the dash of `line` if `is_dash`, else the column of its key.
 fn column_of(line: &str, is_dash: bool) -> Option<usize> {
     let begins = line.trim_start().starts_with('-');
     match (is_dash, begins) {
@@ -205,7 +212,7 @@ fn column_of(line: &str, is_dash: bool) -> Option<usize> {
     }
 }
 
-/// Where a text in a map or list on one line ends, braces of its own counted.
+/// Returns the end of a text in a one-line map or list. Braces within the text are balanced.
 fn end_of_text(text: &str) -> usize {
     let mut depth = 0_i32;
     for (at, c) in text.char_indices() {
@@ -220,7 +227,7 @@ fn end_of_text(text: &str) -> usize {
     text.len()
 }
 
-/// Where the first bracket of `text` is closed.
+/// Returns the offset of the bracket that closes the first bracket of `text`.
 fn closing(text: &str) -> Option<usize> {
     let mut depth = 0_i32;
     text.char_indices().find_map(|(at, c)| {

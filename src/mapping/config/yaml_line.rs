@@ -1,22 +1,22 @@
-//! One line of a file that is not YAML yet: its key and value, its quotes. Knows no key of the format. Columns count from 0 here.
+//! Inspects single lines of a file that is not valid YAML: key, value and quotes. Columns are byte offsets, counted from 0.
 
 /// A line `key: value`, or `- key: value`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct KeyLine<'t> {
-    /// Column of the first character: that of the `-`, if there is one.
+    /// Column of the first character, which is the `-` if the line has one.
     pub(super) start: usize,
     /// Column of the key.
     pub(super) column: usize,
-    /// Without quotes, as it stands.
+    /// The key. It is unquoted.
     pub(super) key: &'t str,
     /// Column of the value.
     pub(super) value_column: usize,
-    /// Without a comment; empty if none stands on this line.
+    /// The value without a comment, as written. Empty if the line has no value.
     pub(super) value: &'t str,
 }
 
 impl<'t> KeyLine<'t> {
-    /// Takes a line apart; `None` if it has no `: ` and no `:` at its end, or the key is no plain word.
+    /// Parses a line. Returns `None` if it has no `: ` and no `:` at its end, or if the key is not a plain word.
     pub(super) fn read(line: &'t str) -> Option<Self> {
         let (start, column) = (indentation(line), content(line));
         let rest = line.get(column..)?;
@@ -31,12 +31,12 @@ impl<'t> KeyLine<'t> {
     }
 }
 
-/// How many spaces a line begins with.
+/// Returns the number of spaces at the start of a line.
 pub(super) fn indentation(line: &str) -> usize {
     line.len() - line.trim_start_matches(' ').len()
 }
 
-/// The column behind the indentation and the dashes of lists.
+/// Returns the column after the indentation and the dashes of lists.
 pub(super) fn content(line: &str) -> usize {
     let mut rest = line.trim_start_matches(' ');
     while let Some(after) = rest.strip_prefix("- ") {
@@ -45,21 +45,21 @@ pub(super) fn content(line: &str) -> usize {
     line.len() - rest.len()
 }
 
-/// Whether a line says nothing.
+/// Reports whether a line is empty or a comment.
 pub(super) fn is_blank(line: &str) -> bool {
     let line = line.trim();
     line.is_empty() || line.starts_with('#')
 }
 
-/// A value up to its comment, unless it is quoted.
+/// Cuts a comment from an unquoted value.
 pub(super) fn without_comment(value: &str) -> &str {
-    if value.starts_with(['"', '\'']) { value } else { value.split(" #").next().unwrap_or(value) }
+    if value.starts_with(['"', '\'']) { value } else { value.split_once(" #").map_or(value, |(value, _)| value) }
 }
 
-/// The column of a quote that begins a text and is not closed on this line.
+/// Returns the column of a quote that opens a text and is not closed on this line.
 pub(super) fn open_quote(line: &str) -> Option<usize> {
     let mut quote: Option<(usize, char)> = None;
-    // What stands before a text: the start, a space after `:` or `-`, or what begins a list or a map.
+    // A text can start at the start of the line, after `: ` or `- `, and after `[`, `{` or `,`.
     let mut is_start = true;
     let mut last = '\n';
     let mut chars = line.char_indices();
@@ -83,7 +83,7 @@ pub(super) fn open_quote(line: &str) -> Option<usize> {
     quote.map(|(at, _)| at)
 }
 
-/// `text` in quotes that it needs no escapes in, if there are such.
+/// Quotes `text`, with the quotes that need no escapes if possible.
 pub(super) fn quoted(text: &str) -> String {
     if text.contains(['\'', '\n']) {
         format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_come_apart() {
+    fn lines_are_parsed() {
         let read = |line| KeyLine::read(line).map(|line| (line.start, line.column, line.key, line.value_column, line.value));
         assert_eq!(read("  - match: a.*  # all"), Some((2, 4, "match", 11, "a.*")));
         assert_eq!(read("labels:"), Some((0, 0, "labels", 7, "")));
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn quotes_that_stay_open() {
+    fn unclosed_quotes_are_found() {
         for (line, column) in [
             ("a: \"b", Some(3)),
             ("a: 'b", Some(3)),
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_get_their_quotes() {
+    fn quoting_avoids_escapes() {
         assert_eq!(
             (quoted("a: b"), quoted("a\"b\\"), quoted("it's \"b\"")),
             ("\"a: b\"".into(), "'a\"b\\'".into(), "\"it's \\\"b\\\"\"".into())

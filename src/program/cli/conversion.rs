@@ -302,7 +302,7 @@ fn limits(args: &Args) -> Limits {
         overflow: match args.limits.overflow {
             OverflowPolicy::Fold => Overflow::Fold,
             OverflowPolicy::DropLabel => Overflow::DropLabel,
-            OverflowPolicy::Refuse => Overflow::Refuse,
+            OverflowPolicy::Refuse => Overflow::Reject,
         },
         resting_series: args.limits.resting_series,
         exemplar_series: args.limits.exemplar_series,

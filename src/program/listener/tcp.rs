@@ -149,7 +149,7 @@ fn admit(stream: TcpStream, peer: SocketAddr, shared: &Arc<Shared>, connections:
             place
         }
         Admission::Full => {
-            counters.tcp_connections_refused.increment(1);
+            counters.tcp_connections_rejected.increment(1);
             tracing::debug!(%peer, "tcp connection rejected: too many open connections");
             return;
         }

@@ -130,7 +130,7 @@ impl Keeper {
                 }
                 let metrics = &self.bridge.telemetry().state;
                 metrics.restored.set((restored.series + restored.folded) as f64);
-                metrics.refused.set(restored.rejected as f64);
+                metrics.rejected.set(restored.rejected as f64);
                 let crate::registry::Restored { series, folded, rejected, expired } = restored;
                 if folded + rejected > 0 {
                     tracing::warn!(%file, folded, rejected, "not all series of the state file fit the limits, rules or names in force");

@@ -1,13 +1,13 @@
 //! Explains each reason of a rejection, with advice. Must not know the rejected line.
 
 use crate::ingest::protocol::SampleError;
-use crate::telemetry::Refusal;
+use crate::telemetry::SampleRejection;
 
 /// A sentence for a value of the label `reason`.
 pub(super) fn of_reason(reason: &str) -> &'static str {
     let grammar = SampleError::ALL.into_iter().find(|error| error.as_str() == reason).map(of_grammar);
-    let refusal = || Refusal::ALL.into_iter().find(|refusal| refusal.as_str() == reason).map(of_refusal);
-    let advice = grammar.or_else(refusal);
+    let rejection = || SampleRejection::ALL.into_iter().find(|rejection| rejection.as_str() == reason).map(of_rejection);
+    let advice = grammar.or_else(rejection);
     debug_assert!(advice.is_some(), "no advice for the reason {reason:?}");
     advice.unwrap_or_default()
 }
@@ -37,31 +37,31 @@ fn of_grammar(error: SampleError) -> &'static str {
     }
 }
 
-fn of_refusal(refusal: Refusal) -> &'static str {
-    match refusal {
-        Refusal::NegativeCounter => "a counter cannot decrease; send a gauge (|g), or write `as: gauge` in a rule",
-        Refusal::EmptyName => "the name is empty; send a name, or fix the `name` of the rule",
-        Refusal::OwnName => "the name is that of a self-metric; choose another name",
-        Refusal::PrometheusName => {
+fn of_rejection(rejection: SampleRejection) -> &'static str {
+    match rejection {
+        SampleRejection::NegativeCounter => "a counter cannot decrease; send a gauge (|g), or write `as: gauge` in a rule",
+        SampleRejection::EmptyName => "the name is empty; send a name, or fix the `name` of the rule",
+        SampleRejection::OwnName => "the name is that of a self-metric; choose another name",
+        SampleRejection::PrometheusName => {
             "Prometheus writes a metric of this name itself; choose another name, or see --statsd.allow-prometheus-names"
         }
-        Refusal::Conflict => {
+        SampleRejection::Conflict => {
             "a family of this name, or of a name that collides with it, has another type; give one of them another name by a rule"
         }
-        Refusal::ValueOverflow => "the value would become infinite; send smaller numbers",
-        Refusal::ValueTooLarge => {
+        SampleRejection::ValueOverflow => "the value would become infinite; send smaller numbers",
+        SampleRejection::ValueTooLarge => {
             "one sample would add more than --limits.sample-value, after its sampling rate; send smaller numbers or raise the limit"
         }
-        Refusal::NameTooLong => "the name is longer than --limits.name-bytes",
-        Refusal::TagsTooLong => "the tags are longer than --limits.tags-bytes",
-        Refusal::TooManyTags => "the line has more tags than --limits.tags",
-        Refusal::FamilyLimit => {
+        SampleRejection::NameTooLong => "the name is longer than --limits.name-bytes",
+        SampleRejection::TagsTooLong => "the tags are longer than --limits.tags-bytes",
+        SampleRejection::TooManyTags => "the line has more tags than --limits.tags",
+        SampleRejection::FamilyLimit => {
             "the number of families has reached --limits.families; move the variable parts of names into labels by a rule"
         }
-        Refusal::SeriesLimit => "the number of series has reached --limits.series",
-        Refusal::FamilySeriesLimit => "the family has reached --limits.series-per-family, or the `limits` of its rule",
-        Refusal::LabelValueLimit => "a label has reached --limits.values-per-label, or the `limits` of its rule",
-        Refusal::FamilyLabelLimit => "the family has reached --limits.labels-per-family",
-        Refusal::SeriesBytesLimit => "the memory for series has reached --limits.series-bytes",
+        SampleRejection::SeriesLimit => "the number of series has reached --limits.series",
+        SampleRejection::FamilySeriesLimit => "the family has reached --limits.series-per-family, or the `limits` of its rule",
+        SampleRejection::LabelValueLimit => "a label has reached --limits.values-per-label, or the `limits` of its rule",
+        SampleRejection::FamilyLabelLimit => "the family has reached --limits.labels-per-family",
+        SampleRejection::SeriesBytesLimit => "the memory for series has reached --limits.series-bytes",
     }
 }

@@ -107,13 +107,13 @@ pub(crate) fn sums_text(sums: &Accounting, skipped: &Skipped) -> String {
         "{} lines: {} parsed, {} rejected, {} empty, {} events and service checks\n{} samples: {} recorded, {} dropped by rules, {} rejected\n",
         sums.lines,
         sums.lines_parsed,
-        sums.lines_refused,
+        sums.lines_rejected,
         sums.lines_empty,
         sums.events_and_checks,
         sums.samples,
         sums.recorded,
         sums.dropped,
-        sums.samples_refused,
+        sums.samples_rejected,
     );
     for (count, what) in [
         (skipped.other_packets, "packets that are not UDP or have another port"),
@@ -154,9 +154,9 @@ pub(crate) fn to_json(replayer: &Replayer) -> Value {
     });
     json!({
         "accounting": {
-            "lines": sums.lines, "lines_parsed": sums.lines_parsed, "lines_refused": sums.lines_refused, "lines_empty": sums.lines_empty,
+            "lines": sums.lines, "lines_parsed": sums.lines_parsed, "lines_refused": sums.lines_rejected, "lines_empty": sums.lines_empty,
             "events_and_checks": sums.events_and_checks, "samples": sums.samples, "recorded": sums.recorded, "dropped": sums.dropped,
-            "samples_refused": sums.samples_refused,
+            "samples_refused": sums.samples_rejected,
         },
         "rules": rules.collect::<Vec<_>>(),
         "unmapped": used.unmapped.iter().map(|(name, samples)| json!({ "name": name, "samples": samples })).collect::<Vec<_>>(),

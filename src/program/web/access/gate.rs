@@ -133,7 +133,7 @@ impl Gate {
                 AccessDecision::Unauthorized
             }
             PasswordVerdict::Busy => {
-                metrics.passwords_refused.increment(1);
+                metrics.passwords_rejected.increment(1);
                 AccessDecision::Busy
             }
         }

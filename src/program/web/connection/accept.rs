@@ -148,7 +148,7 @@ impl Acceptor {
     /// Counts a connection that ended without a slot: as rejected if its request was received, otherwise as cut.
     fn count_evicted(&self, client: &ClientConnection, cut: CutReason) {
         if cut == CutReason::Evicted && client.activity.is_waiting() {
-            return self.telemetry.scrape.connections_refused.increment(1);
+            return self.telemetry.scrape.connections_rejected.increment(1);
         }
         client.count_cut(cut);
     }

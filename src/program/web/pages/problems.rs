@@ -51,7 +51,7 @@ fn limit(hit: &Limited) -> String {
     let label = if hit.label.is_empty() { String::new() } else { format!(", label {}", hit.label) };
     let examples = hit.examples().join(", ");
     let examples = if examples.is_empty() { String::new() } else { format!("for example {examples}; ") };
-    let action = if hit.action == Overflow::Refuse { "rejected" } else { "folded" };
+    let action = if hit.action == Overflow::Reject { "rejected" } else { "folded" };
     format!("{family}{label}: {}; samples {action}: {}; {examples}first source {}", hit.limit.as_str(), hit.samples(), hit.source)
 }
 
