@@ -1,21 +1,21 @@
-//! engine: what the facade owns and the stages share: options, registry, self-metrics, the rules in force.
+//! engine: the state of one bridge: options, registry, self-metrics and the rules in force.
 //!
-//! Ingest and exposition take it, or a part of it; neither knows the facade.
+//! `Bridge` owns the engine. Ingest and exposition borrow the engine or a part of it, and do not depend on `Bridge`.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::hits::Hits;
+use crate::logged::LoggedNames;
 use crate::mapping::spec::{Action, Rule};
 use crate::mapping::{Rules, unit};
 use crate::name::{Escaping, FamilyName, is_prometheus_name};
 use crate::options::{NativeWhen, Options};
 use crate::registry::{Registry, Reserved};
 use crate::rejections::Rejections;
-use crate::said::Said;
 use crate::telemetry::Telemetry;
 
-/// One bridge's state. Shared by reference: whoever ingests or shows series holds the same one.
+/// One bridge's state. Workers and renderers share it by reference.
 pub(crate) struct Engine {
     options: Options,
     registry: Registry,
@@ -24,7 +24,7 @@ pub(crate) struct Engine {
     generation: AtomicU64,
     /// Whether a rule in force states a unit.
     has_units: AtomicBool,
-    said: Said,
+    logged_names: LoggedNames,
     rejections: Rejections,
 }
 
@@ -32,13 +32,13 @@ pub(crate) struct Engine {
 #[derive(Clone)]
 pub(crate) struct RulesInForce {
     pub(crate) rules: Arc<Rules>,
-    /// Rises with each change of rules; 0 is the empty set at start.
+    /// Increases by 1 with each change of rules. The empty set at start has 0.
     pub(crate) generation: u64,
     pub(crate) hits: Arc<Hits>,
 }
 
 impl Engine {
-    /// An engine without series and without rules.
+    /// Makes an engine without series and without rules.
     pub(crate) fn new(options: Options) -> Self {
         let registry = Registry::new(options.limits, options.grace_ms, options.counters_start_at_zero.is_some());
         let telemetry = Arc::new(Telemetry::new(options.prefix));
@@ -53,12 +53,12 @@ impl Engine {
             rules: RwLock::new(rules),
             generation: AtomicU64::new(0),
             has_units: AtomicBool::new(false),
-            said: Said::default(),
+            logged_names: LoggedNames::default(),
             rejections: Rejections::default(),
         }
     }
 
-    /// Puts these rules in the place of those in force. A worker takes them over with its next batch.
+    /// Replaces the rules in force. Each worker uses the new rules from its next batch on.
     pub(crate) fn replace_rules(&self, rules: Rules) {
         let mut current = self.rules.write().unwrap_or_else(PoisonError::into_inner);
         let generation = current.generation + 1;
@@ -68,7 +68,7 @@ impl Engine {
         self.generation.store(generation, Ordering::Release);
     }
 
-    /// The rules in force, with their hits.
+    /// Returns the rules in force and their hits.
     pub(crate) fn rules(&self) -> RulesInForce {
         self.rules.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -84,9 +84,10 @@ impl Engine {
         self.generation.load(Ordering::Acquire)
     }
 
-    /// Whose name it is in any exposition, as it is or once it is escaped, so that no sample may have it: the bridge's or Prometheus'.
+    /// Returns the owner of a reserved name: the bridge or Prometheus. A name is reserved if it, or its escaped form, is the name of a
+    /// self-metric or of a series that Prometheus writes. Samples must not have it.
     pub(crate) fn reserves(&self, name: &FamilyName) -> Option<Reserved> {
-        let as_it_is = |name: &str| {
+        let owner = |name: &str| {
             if self.telemetry.owns_name(name, !self.options.without_process_metrics) {
                 Some(Reserved::Own)
             } else {
@@ -95,29 +96,29 @@ impl Engine {
         };
         let escaped = || {
             let mut escaped = String::new();
-            // The only scheme under which two words may have one underscore between them that was none.
+            // Only this scheme maps other characters to a single `_`, so only its result can equal a reserved name.
             Escaping::Underscores.push_name(name.as_str(), &mut escaped);
-            as_it_is(&escaped)
+            owner(&escaped)
         };
-        as_it_is(name.as_str()).or_else(|| if name.is_legacy() { None } else { escaped() })
+        owner(name.as_str()).or_else(|| if name.is_legacy() { None } else { escaped() })
     }
 
-    /// Families that a message was logged about.
-    pub(crate) fn said(&self) -> &Said {
-        &self.said
+    /// Names of families that a log message has named.
+    pub(crate) fn logged_names(&self) -> &LoggedNames {
+        &self.logged_names
     }
 
-    /// The last input of each reason that was rejected.
+    /// The last rejected input of each reason.
     pub(crate) fn rejections(&self) -> &Rejections {
         &self.rejections
     }
 
-    /// What the bridge was made with.
+    /// The options of the bridge.
     pub(crate) fn options(&self) -> &Options {
         &self.options
     }
 
-    /// Families and series.
+    /// The registry of families and series.
     pub(crate) fn registry(&self) -> &Registry {
         &self.registry
     }

@@ -1,7 +1,7 @@
-//! Samples by rule, and by name where no rule matched: what `/api/v1/rules` and `/api/v1/unmapped` show.
+//! hits: counts samples by rule, and unmapped samples by name. `/api/v1/rules` and `/api/v1/unmapped` show the counts.
 //!
-//! Without rules names are known, and nothing is counted. Workers count into plain numbers of their own and add them once a batch.
-//! Bounded: a fixed number of names is counted one by one, all further ones together. Made anew with each change of rules.
+//! A bridge without rules records the names but counts no samples. Each worker counts in its own tally and adds it to the shared sums
+//! once per batch. The first [`NAMES`] names have one count each; all other names share one. Each change of rules starts new counts.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -11,18 +11,18 @@ use rapidhash::quality::RandomState;
 
 use crate::lock::lock;
 
-/// Names without a rule that are counted one by one.
+/// The number of unmapped names that have their own count.
 pub(crate) const NAMES: usize = 1000;
 
-/// Bytes of a name that are kept; longer ones are cut.
+/// The length in bytes to which names are cut.
 const NAME_BYTES: usize = 256;
 
-/// Where a binding's samples are counted.
+/// The index of the sum that counts a binding's samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Slot(u32);
 
 impl Slot {
-    /// Nowhere.
+    /// The samples are not counted.
     pub(crate) const NONE: Self = Self(u32::MAX);
 }
 
@@ -30,19 +30,20 @@ impl Slot {
 #[derive(Debug)]
 pub(crate) struct Hits {
     rules: usize,
-    /// Rules, then names, then one for all other names.
+    /// One sum per rule, then one per name, then one for all other names.
     sums: Box<[AtomicU64]>,
     names: Mutex<HashMap<Box<str>, u32, RandomState>>,
 }
 
 impl Hits {
     pub(crate) fn new(rules: usize) -> Self {
-        // Without rules there is nothing to be counted by.
+        // A bridge without rules counts no samples.
         let slots = if rules == 0 { 0 } else { rules + NAMES + 1 };
         Self { rules, sums: (0..slots).map(|_| AtomicU64::new(0)).collect(), names: Mutex::default() }
     }
 
     pub(crate) fn of_rule(&self, rule: usize) -> Slot {
+        debug_assert!(rule < self.rules, "the rule belongs to these hits");
         u32::try_from(rule).map_or(Slot::NONE, Slot)
     }
 
@@ -58,19 +59,19 @@ impl Hits {
             }
             None => NAMES,
         };
-        // The names are known without rules too; a sample costs nothing there.
+        // A bridge without rules records the name but does not count its samples.
         if self.sums.is_empty() {
             return Slot::NONE;
         }
         Slot((self.rules + number) as u32)
     }
 
-    /// Samples of each rule, in the order of the rules.
+    /// Returns the number of samples of each rule, in the order of the rules.
     pub(crate) fn rules(&self) -> Vec<u64> {
         self.sums.iter().take(self.rules).map(|sum| sum.load(Relaxed)).collect()
     }
 
-    /// Names that no rule matched with their samples, most first, and the samples of all names beyond the bound.
+    /// Returns the unmapped names with their numbers of samples, highest first, and the number of samples of all names beyond [`NAMES`].
     pub(crate) fn unmapped(&self) -> (Vec<(String, u64)>, u64) {
         let sum = |number: usize| self.sums.get(self.rules + number).map_or(0, |sum| sum.load(Relaxed));
         let names = lock(&self.names);
@@ -80,17 +81,17 @@ impl Hits {
     }
 }
 
-/// What is kept of a name: at most [`NAME_BYTES`], and no half of a character.
+/// Cuts a name to at most [`NAME_BYTES`] bytes, at a character boundary.
 fn cut(name: &str) -> &str {
     let end = (0..=NAME_BYTES.min(name.len())).rev().find(|end| name.is_char_boundary(*end));
     end.and_then(|end| name.get(..end)).unwrap_or_default()
 }
 
-/// One worker's counts since the last batch.
+/// One worker's counts since its last flush.
 #[derive(Debug, Default)]
 pub(crate) struct HitTally {
     counts: Vec<u64>,
-    /// Those that are not 0.
+    /// The indices of the counts that are not 0.
     touched: Vec<u32>,
 }
 
@@ -112,7 +113,7 @@ impl HitTally {
         }
     }
 
-    /// Adds the counts to the shared sums.
+    /// Adds the counts to the shared sums and resets them.
     #[inline]
     pub(crate) fn flush(&mut self, hits: &Arc<Hits>) {
         for at in self.touched.drain(..) {
@@ -145,6 +146,10 @@ mod tests {
         assert_eq!((names.len(), &names[0], others), (NAMES, &("n7".to_owned(), 2), 50));
         let without_rules = Hits::new(0);
         assert_eq!((without_rules.of_name("x"), without_rules.of_name("a")), (Slot::NONE, Slot::NONE));
-        assert_eq!(without_rules.unmapped(), (vec![("a".to_owned(), 0), ("x".to_owned(), 0)], 0), "names, and nothing is counted");
+        assert_eq!(
+            without_rules.unmapped(),
+            (vec![("a".to_owned(), 0), ("x".to_owned(), 0)], 0),
+            "names are recorded, samples are not counted"
+        );
     }
 }

@@ -105,12 +105,12 @@ mod telemetry;
 
 mod hits;
 mod lock;
+mod logged;
 mod memory;
 pub mod name;
 pub mod options;
 mod prefetch;
 mod rejections;
-mod said;
 mod source;
 mod time;
 

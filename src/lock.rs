@@ -1,8 +1,8 @@
-//! Locks that outlive a panic of their holder.
+//! lock: mutexes without poisoning.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Locks data that is still whole where a holder panicked: whoever calls it does not panic between two changes that belong together.
+/// Locks `mutex`, also after another holder panicked. Callers must leave the data consistent at every point where they can panic.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! The program `statsd-bridge`. All of it is in [`statsd_bridge::program`].
+//! The program `statsd-bridge`. Its code is in [`statsd_bridge::program`].
 
 use std::process::ExitCode;
 

@@ -1,14 +1,14 @@
-//! memory: bytes counted against one budget, by whoever holds them. What is given back, or dropped, is counted no more.
+//! memory: the memory budget. Each holder of memory has an account; all accounts count against one budget.
 //!
-//! Counted is what was asked of the allocator, about, and with it what the allocator adds. Knows nothing of what the bytes are for.
+//! The counts are estimates: the requested bytes plus the allocator's overhead. This module does not depend on what the bytes hold.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
-/// This part of the budget is kept for new families and what stands for many: totals are to be right when all else is taken.
+/// One eighth of the budget is reserved for new families and overflow series, so that totals stay correct when the rest is used.
 const RESERVED_PART: usize = 8;
 
-/// What all accounts have taken together, and how much they may take.
+/// The budget and the total of all accounts.
 #[derive(Debug)]
 pub(crate) struct Memory {
     used: AtomicUsize,
@@ -20,32 +20,32 @@ impl Memory {
         Arc::new(Self { used: AtomicUsize::new(0), limit })
     }
 
-    /// Bytes taken.
+    /// The bytes in use.
     pub(crate) fn used(&self) -> usize {
         self.used.load(Relaxed)
     }
 
-    /// Whether only the reserve is left: nothing new is to come, and what grows is to do with what it has.
+    /// Whether only the reserve is left. Then callers create no new series, and existing data must not grow.
     pub(crate) fn is_scarce(&self) -> bool {
         self.used() >= self.limit - self.limit / RESERVED_PART
     }
 
-    /// Whether the reserve is taken, too.
+    /// Whether the reserve is used up too.
     pub(crate) fn is_exhausted(&self) -> bool {
         self.used() >= self.limit
     }
 
-    /// One `part` of the budget.
+    /// The budget divided by `part`.
     pub(crate) fn part(&self, part: usize) -> usize {
         self.limit / part
     }
 }
 
-/// What one holder has taken: a family, all bindings, all exemplars.
+/// The memory of one holder: a family, all bindings or all exemplars.
 #[derive(Debug)]
 pub(crate) struct Account {
     used: AtomicUsize,
-    /// How often what it holds was made coarser.
+    /// How often the holder's data was made coarser.
     coarsened: AtomicU64,
     memory: Arc<Memory>,
 }
@@ -55,40 +55,40 @@ impl Account {
         Arc::new(Self { used: AtomicUsize::new(0), coarsened: AtomicU64::new(0), memory: Arc::clone(memory) })
     }
 
-    /// One that nobody else knows, and without a limit.
+    /// Makes an account with a budget of its own that has no limit.
     pub(crate) fn unlimited() -> Arc<Self> {
         Self::new(&Memory::new(usize::MAX))
     }
 
-    /// Bytes taken.
+    /// The bytes in use.
     pub(crate) fn used(&self) -> usize {
         self.used.load(Relaxed)
     }
 
-    /// How often what it holds was made coarser, because memory was short.
+    /// How often the holder's data was made coarser because memory was scarce.
     pub(crate) fn coarsened(&self) -> u64 {
         self.coarsened.load(Relaxed)
     }
 
-    /// The budget that it is part of.
+    /// The budget that the account counts against.
     pub(crate) fn memory(&self) -> &Memory {
         &self.memory
     }
 
-    /// Takes so many bytes, whatever is left: they are there.
+    /// Adds bytes that are already allocated. This never fails, even beyond the budget.
     pub(crate) fn take(&self, bytes: usize) {
         self.used.fetch_add(bytes, Relaxed);
         self.memory.used.fetch_add(bytes, Relaxed);
     }
 
-    /// Gives bytes back that were taken.
+    /// Subtracts bytes that were added with [`take`](Self::take).
     pub(crate) fn give_back(&self, bytes: usize) {
         self.used.fetch_sub(bytes, Relaxed);
         self.memory.used.fetch_sub(bytes, Relaxed);
     }
 }
 
-/// Bytes taken from an account by something that grows; given back with it.
+/// The bytes of one value that can grow. Dropping the charge subtracts them from the account.
 #[derive(Debug)]
 pub(crate) struct Charge {
     account: Arc<Account>,
@@ -105,22 +105,22 @@ impl Charge {
         &self.account
     }
 
-    /// Bytes that it takes.
+    /// The bytes of this charge.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Whether what grows is to do with what it has.
+    /// Whether the budget is scarce: see [`Memory::is_scarce`].
     pub(crate) fn is_scarce(&self) -> bool {
         self.account.memory.is_scarce()
     }
 
-    /// What it is for was made coarser, because memory is short.
+    /// Counts that the charged value was made coarser because memory is scarce.
     pub(crate) fn note_coarser(&self) {
         self.account.coarsened.fetch_add(1, Relaxed);
     }
 
-    /// It takes so many bytes now.
+    /// Changes the size of this charge to `bytes`.
     pub(crate) fn set(&mut self, bytes: usize) {
         if bytes > self.bytes {
             self.account.take(bytes - self.bytes);
@@ -131,7 +131,7 @@ impl Charge {
     }
 }
 
-/// Of an account that nobody else knows, and without a limit.
+/// A charge of 0 bytes on an [unlimited](Account::unlimited) account.
 impl Default for Charge {
     fn default() -> Self {
         Self::new(&Account::unlimited(), 0)
@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_taken_is_counted_until_it_is_dropped() {
+    fn accounts_and_budget_count_charges_until_they_are_dropped() {
         let memory = Memory::new(800);
         let (first, second) = (Account::new(&memory), Account::new(&memory));
         let mut charge = Charge::new(&first, 300);

@@ -1,9 +1,8 @@
-//! Names that Prometheus accepts, legal by construction: the one place that escapes.
+//! name: names of families and labels that Prometheus accepts. A [`FamilyName`] is always valid. All escaping is here.
 //!
 //! Under [`NameValidation::Legacy`] names are escaped on arrival, by statsd_exporter's rule: letters, digits and `_` stay; every
 //! other character becomes `_`, a run of `-` becomes one `_`; a leading digit gets `_` in front. Under
-//! [`NameValidation::Utf8`] they stay as they were sent, and each page escapes them as its scraper asks: see [`Escaping`].
-//! Knows nothing of where a name comes from.
+//! [`NameValidation::Utf8`] names stay as they were sent, and each exposition escapes them as its scraper asks: see [`Escaping`].
 
 mod escaping;
 mod prometheus;
@@ -13,18 +12,18 @@ use std::fmt;
 pub use self::escaping::{Escaping, is_legacy_label, is_legacy_name};
 pub use self::prometheus::is_prometheus_name;
 
-/// Which names and label names there are.
+/// Which names of families and labels are valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum NameValidation {
-    /// Letters, digits and `_`, no digit first: what every Prometheus accepts. What is sent is escaped to it.
+    /// Letters, digits and `_`, not starting with a digit. Every version of Prometheus accepts these names. Other names are escaped.
     #[default]
     Legacy,
-    /// Any text that is not empty, as Prometheus accepts it from version 3 on.
+    /// Any text that is not empty. Prometheus accepts these names from version 3 on.
     Utf8,
 }
 
 impl NameValidation {
-    /// Appends `raw` as it is kept. Appends nothing for an empty `raw`.
+    /// Appends `raw` as a valid name. Appends nothing for an empty `raw`.
     pub(crate) fn push_name(self, raw: &str, out: &mut String) {
         match self {
             Self::Legacy => escape_into(raw, out),
@@ -32,8 +31,8 @@ impl NameValidation {
         }
     }
 
-    /// Appends a label's name as it is kept, with [`RENAMED`] in front of what Prometheus keeps for itself: `le`, `quantile` and
-    /// names that start with `__`. Says whether it did.
+    /// Appends `raw` as a valid label name. Adds the prefix [`RENAMED`] to names that Prometheus reserves: `le`, `quantile` and names
+    /// that start with `__`. Returns whether it added the prefix.
     pub(crate) fn push_label(self, raw: &str, out: &mut String) -> bool {
         let start = out.len();
         self.push_name(raw, out);
@@ -54,7 +53,7 @@ pub struct FamilyName {
 }
 
 impl FamilyName {
-    /// `raw` as it is kept; `None` if nothing is left of it.
+    /// Makes a valid name from `raw`; `None` if `raw` is empty.
     pub fn new(raw: &str, names: NameValidation) -> Option<Self> {
         let mut text = String::with_capacity(raw.len() + 1);
         names.push_name(raw, &mut text);
@@ -62,17 +61,17 @@ impl FamilyName {
         if text.is_empty() { None } else { Some(Self { text: text.into_boxed_str(), is_legacy }) }
     }
 
-    /// Escapes `raw`; `None` if nothing is left of it.
+    /// Makes a name from `raw` under [`NameValidation::Legacy`]; `None` if `raw` is empty.
     pub fn escape(raw: &str) -> Option<Self> {
         Self::new(raw, NameValidation::Legacy)
     }
 
-    /// The text.
+    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Whether every Prometheus accepts it, so that no page has to escape it.
+    /// Whether every version of Prometheus accepts the name, so that no exposition has to escape it.
     pub fn is_legacy(&self) -> bool {
         self.is_legacy
     }
@@ -106,17 +105,18 @@ pub(crate) fn escape_into(raw: &str, out: &mut String) {
     }
 }
 
-/// What stands in front of a label that was renamed because its name is reserved.
+/// The prefix of a label that was renamed because its name is reserved.
 pub(crate) const RENAMED: &str = "exported_";
 
-/// Appends `text` in quotes, as pages have names that are not [legacy](is_legacy_name).
+/// Appends `text` in quotes, the form in which expositions write names that are not [legacy](is_legacy_name).
 pub(crate) fn push_quoted(text: &str, out: &mut String) {
     out.push('"');
     escape_value_into(text, out);
     out.push('"');
 }
 
-/// A series as pages have it where names stay as they are: `name{label="value"}`, or `{"na.me",label="value"}`. `labels` are rendered.
+/// Formats a series as expositions without escaping write it: `name{label="value"}` or `{"na.me",label="value"}`. `labels` are already
+/// rendered.
 pub(crate) fn series_text(name: &str, labels: &str) -> String {
     match (is_legacy_name(name), labels) {
         (true, "") => name.to_owned(),
@@ -134,7 +134,7 @@ pub(crate) fn series_text(name: &str, labels: &str) -> String {
     }
 }
 
-/// Appends a label's value as both text formats want it between its quotes.
+/// Appends a label's value, escaped for the quoted strings of both text formats.
 pub(crate) fn escape_value_into(value: &str, out: &mut String) {
     let mut rest = value;
     while let Some(at) = rest.find(['\\', '"', '\n']) {
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn names_in_utf8_stay_but_for_reserved_labels() {
+    fn utf8_names_stay_except_for_reserved_labels() {
         let name = |raw| FamilyName::new(raw, NameValidation::Utf8);
         assert_eq!(name(""), None);
         for (raw, is_legacy) in [("a.b--c", false), ("1.x", false), ("é\0", false), ("a_b", true), ("a:b", true)] {
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_series_is_written_as_prometheus_reads_it() {
+    fn a_series_is_formatted_in_prometheus_syntax() {
         assert_eq!(series_text("a", ""), "a");
         assert_eq!(series_text("a", "b=\"c\""), "a{b=\"c\"}");
         assert_eq!(series_text("a.\"b", ""), "{\"a.\\\"b\"}");
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn values_keep_everything_but_what_would_end_them() {
+    fn only_backslashes_quotes_and_line_feeds_in_values_are_escaped() {
         let mut out = String::new();
         escape_value_into("a\\b\"c\nd\0é\r", &mut out);
         assert_eq!(out, "a\\\\b\\\"c\\nd\0é\r");

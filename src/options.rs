@@ -24,7 +24,7 @@ pub use self::tag_key::{TagKey, TagKeyError};
 pub use crate::name::NameValidation;
 use crate::time::Timestamp;
 
-/// Everything that [`Bridge::new`](crate::Bridge::new) needs to know. The default is right for a program that serves `/metrics`.
+/// The options for [`Bridge::new`](crate::Bridge::new). The defaults suit a program that serves `/metrics`.
 ///
 /// ```
 /// use statsd_bridge::Options;
@@ -46,7 +46,7 @@ pub struct Options {
     pub observer: Observer,
     /// Which histograms have native buckets beside the classic ones. Default: all, once a scrape asks for protobuf.
     pub native: NativeHistograms,
-    /// How long a series without samples lives, where no rule says otherwise. Default: for ever.
+    /// The time after which a series without samples expires, unless a rule sets it. Default: series never expire.
     pub ttl: Ttl,
     /// Grace period in milliseconds: a counter, histogram or summary that returns within it after it expired continues from its old
     /// value. Default: 0, no grace period.
@@ -79,7 +79,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// These options, changed by `change`.
+    /// Applies `change` to these options and returns them.
     pub fn with<R>(mut self, change: impl FnOnce(&mut Self) -> R) -> Self {
         change(&mut self);
         self
@@ -90,26 +90,26 @@ impl Options {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum OpenMetrics {
-    /// Those that do not accept the text format. Where the configuration has something that the text format cannot show (exemplars,
-    /// `_created` lines, rules with units), all that ask.
+    /// Scrapers that do not accept the text format. If the configuration has something that the text format cannot show (exemplars,
+    /// `_created` lines, rules with units): all scrapers that ask for OpenMetrics.
     #[default]
     Auto,
-    /// All that ask.
+    /// All scrapers that ask for OpenMetrics.
     Always,
-    /// None.
+    /// No scraper.
     Never,
 }
 
-/// What a gauge's sample with a sign in front does: `level:-5|g`, `level:+5|g`.
+/// The effect of a gauge's sample with a sign: `level:-5|g`, `level:+5|g`.
 ///
-/// The line is the same in both dialects: etsy's StatsD changes the gauge, the clients of DogStatsD set it.
+/// The line looks the same in both dialects: etsy's StatsD changes the gauge, and DogStatsD clients set it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum SignedGauges {
     /// The sample changes the gauge by this amount, as in etsy's StatsD.
     #[default]
     Change,
-    /// The sample sets the gauge, as the clients of DogStatsD mean it.
+    /// The sample sets the gauge, as DogStatsD clients expect.
     Absolute,
 }
 

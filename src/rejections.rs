@@ -1,6 +1,6 @@
-//! rejections: the last input of each reason that was rejected, with its sender and its time: what `/api/v1/rejections` shows.
+//! rejections: the last rejected input of each reason, with its sender and time. `/api/v1/rejections` shows them.
 //!
-//! Workers hand in what they kept, once a batch and only where something was rejected. Bounded: reasons are the program's own.
+//! A worker reports its rejected inputs once per batch. The number of entries is bounded, because the program defines all reasons.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -9,38 +9,38 @@ use crate::lock::lock;
 use crate::source::Source;
 use crate::time::Timestamp;
 
-/// How much of the input is kept.
+/// The number of bytes of an input that are kept.
 pub(crate) const SHOWN_BYTES: usize = 160;
 
-/// A line, or the name of a sample, that was rejected.
+/// A rejected line, or the name of a rejected sample.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RejectedInput {
-    /// Its first 160 bytes, escaped where they are not printable ASCII. Empty where it did not come whole.
+    /// The first 160 bytes, escaped where they are not printable ASCII. Empty if the input did not arrive completely.
     pub input: String,
-    /// Who sent it.
+    /// The sender.
     pub source: Source,
-    /// When it came.
+    /// The time of arrival.
     pub at: Timestamp,
 }
 
-/// A reason to reject, how often it was met since the start, and the last input.
+/// A reason for rejection, its count since the start, and the last rejected input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Rejection {
     /// The value of the label `reason` of the self-metrics.
     pub reason: String,
-    /// Lines or samples.
+    /// The number of rejected lines or samples.
     pub count: u64,
-    /// The last of them.
+    /// The last rejected line or sample.
     pub last: Option<RejectedInput>,
 }
 
-/// The last input of each reason, of all workers.
+/// The last rejected input of each reason, over all workers.
 #[derive(Debug, Default)]
 pub(crate) struct Rejections(Mutex<BTreeMap<&'static str, LastInput>>);
 
-/// An input as it came; its memory is kept for the next of its reason, so that a flood of bad lines allocates nothing.
+/// A rejected input. The next input of the same reason reuses its memory, so that a flood of bad lines allocates nothing.
 #[derive(Debug)]
 struct LastInput {
     bytes: Vec<u8>,
@@ -49,7 +49,7 @@ struct LastInput {
 }
 
 impl Rejections {
-    /// Notes an input, of which the first [`SHOWN_BYTES`] are kept, in place of the one before.
+    /// Replaces the last input of `reason`. Keeps the first [`SHOWN_BYTES`] of `input`.
     pub(crate) fn note(&self, reason: &'static str, input: &[u8], source: Source, at: Timestamp) {
         let mut all = lock(&self.0);
         let last = all.entry(reason).or_insert_with(|| LastInput { bytes: Vec::with_capacity(SHOWN_BYTES), source, at });
@@ -58,7 +58,7 @@ impl Rejections {
         (last.source, last.at) = (source, at);
     }
 
-    /// The last input of a reason.
+    /// Returns the last rejected input of `reason`.
     pub(crate) fn last(&self, reason: &str) -> Option<RejectedInput> {
         let all = lock(&self.0);
         let last = all.get(reason)?;

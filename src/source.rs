@@ -1,21 +1,21 @@
-//! source: who sent a sample, as far as the transport knows. Told to people, never to Prometheus: a label of it would grow
-//! with the number of senders' ports.
+//! source: the sender of a sample, as far as the transport knows it. Logs and the API show it. It is never a label, because its
+//! cardinality would be the number of senders' ports.
 
 use std::fmt;
 use std::net::SocketAddr;
 
-/// Who sent a sample. Known to the pipeline for each datagram, and asked for only when a new binding is resolved.
+/// The sender of a sample. The pipeline receives it with each datagram and reads it only when it resolves a new binding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Source {
-    /// Not told: a replay, a test, or a transport without addresses.
+    /// The sender is not known: a replay, a test, or a transport without addresses.
     #[default]
     Unknown,
     /// The sender of a UDP datagram.
     Udp(SocketAddr),
     /// The other end of a TCP connection.
     Tcp(SocketAddr),
-    /// A Unix datagram; its sender mostly has no name.
+    /// A Unix datagram. Most senders of Unix datagrams have no address.
     Unixgram,
 }
 

@@ -1,22 +1,23 @@
-//! Time as the core knows it: a number that is an argument, on a timeline that never goes back; and how far the wall clock is from it.
+//! time: timestamps on a timeline that never goes back, and the offset of the wall clock from it. The core reads no clock: callers pass
+//! the time as an argument.
 
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
 /// Milliseconds since the Unix epoch, on the caller's timeline: from 1970 to the end of the year 9999, [`MAX`](Self::MAX).
 ///
-/// Take it from a clock that never goes back. If the wall clock is set meanwhile, tell the difference to
+/// Take it from a clock that never goes back. If the wall clock is set while the program runs, pass the difference to
 /// [`Bridge::set_wall_offset`](crate::Bridge::set_wall_offset).
-/// A program that needs no such care writes `Timestamp::from(SystemTime::now())`.
+/// A program that does not handle changes of the wall clock can use `Timestamp::from(SystemTime::now())`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(u64);
 
 impl Timestamp {
-    /// The last millisecond of the year 9999, the last one that a protobuf timestamp can have.
+    /// The last millisecond of the year 9999, the largest protobuf timestamp.
     pub const MAX: Self = Self(253_402_300_799_999);
 
-    /// From milliseconds since the Unix epoch. A number above [`MAX`](Self::MAX) counts as that.
+    /// Makes a timestamp from milliseconds since the Unix epoch. A number above [`MAX`](Self::MAX) becomes `MAX`.
     pub const fn from_millis(millis: u64) -> Self {
-        // Cells use numbers above it as marks, and sums of a time and a duration must not overflow.
+        // Cells use larger numbers as marks, and the sum of a time and a duration must not overflow.
         if millis > Self::MAX.0 { Self::MAX } else { Self(millis) }
     }
 
@@ -25,18 +26,18 @@ impl Timestamp {
         self.0
     }
 
-    /// Milliseconds from `earlier` to this; 0 where it is not earlier.
+    /// Milliseconds from `earlier` to this time; 0 if `earlier` is later.
     pub const fn millis_since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// This many milliseconds later, or earlier; not before 0 and not after [`MAX`](Self::MAX).
+    /// Adds `millis`, which may be negative. The result is limited to the range from 0 to [`MAX`](Self::MAX).
     pub(crate) const fn shifted(self, millis: i64) -> Self {
         Self::from_millis(self.0.saturating_add_signed(millis))
     }
 }
 
-/// A time before 1970 counts as 0, and a time after the year 9999 as [`Timestamp::MAX`].
+/// A time before 1970 becomes 0, and a time after the year 9999 becomes [`Timestamp::MAX`].
 impl From<std::time::SystemTime> for Timestamp {
     fn from(time: std::time::SystemTime) -> Self {
         let millis = time.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_millis());
@@ -44,8 +45,8 @@ impl From<std::time::SystemTime> for Timestamp {
     }
 }
 
-/// How many milliseconds the wall clock is ahead of the timeline. Created timestamps, exemplars and snapshots are in wall time, because
-/// they leave the bridge or outlive it. Durations, such as a ttl, are measured on the timeline.
+/// The offset of the wall clock from the timeline, in milliseconds; positive if the wall clock is ahead. Created timestamps, exemplars
+/// and snapshots use wall time, because other programs or a later process read them. Durations, such as a ttl, use the timeline.
 #[derive(Debug, Default)]
 pub(crate) struct WallOffset(AtomicI64);
 
@@ -58,7 +59,7 @@ impl WallOffset {
         self.0.load(Relaxed)
     }
 
-    /// The wall time of a moment on the timeline, by the present offset.
+    /// Converts a time on the timeline to wall time with the current offset.
     pub(crate) fn of(&self, time: Timestamp) -> Timestamp {
         time.shifted(self.millis())
     }

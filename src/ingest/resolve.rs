@@ -217,7 +217,7 @@ impl Resolver {
     fn warn_of_change(&self, family: &str, mapped: &Mapped<'_>, Incoming { sample, now, .. }: &Incoming<'_>, admitted: &Admitted) {
         let (WorkerCell::Gauge(cell), Kind::Gauge, Value::Signed(value)) = (&admitted.cell, sample.kind, sample.value) else { return };
         let is_first = admitted.series.created() == self.engine.registry().wall().of(*now) && cell.get() == 0.0;
-        if mapped.signed_sets || value >= 0.0 || !is_first || !self.engine.said().first_time(family) {
+        if mapped.signed_sets || value >= 0.0 || !is_first || !self.engine.logged_names().first_time(family) {
             return;
         }
         tracing::warn!(

@@ -1,20 +1,20 @@
-//! Globs of names: `a.*.b`, `**`, `pre*fix`, `{a,b}`. What a pattern says, what its wildcards took, why a name does not fit.
+//! Globs of names: `a.*.b`, `**`, `pre*fix`, `{a,b}`. Parses patterns, captures, and explains mismatches.
 //!
 //! A name is split at its dots. `*` alone is one segment, which may be empty; `**` alone is one or more segments; within a segment
-//! `*` is any text and `{a,b}` one of several. Each of them is a capture, counted from 1 from the left.
-//! Knows nothing of other rules: which of several globs counts is the trie's part.
+//! `*` is any text and `{a,b}` one of several texts. Each wildcard and group is a capture, numbered from 1 from the left. The trie decides
+//! which of several matching globs applies.
 
 use std::ops::Range;
 
 use super::tried::Outcome;
 use super::wild::{MOST_PIECES, Piece, Wild, parse_pieces};
 
-/// Bytes of a pattern; a name is not longer, so a longer pattern could match nothing.
+/// The largest length of a pattern in bytes. Names are not longer, so a longer pattern would match nothing.
 const MOST_BYTES: usize = 2_048;
-/// Ways in which the groups of one pattern may be written out.
+/// The largest number of paths of one pattern: see [`Glob::paths`].
 const MOST_PATHS: usize = 256;
 
-/// One segment of one way to write a pattern without its groups.
+/// One segment of a path: see [`Glob::paths`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Step {
     /// Exactly this text.
@@ -27,12 +27,12 @@ pub(super) enum Step {
     Many,
 }
 
-/// A glob, taken apart.
+/// A parsed glob.
 #[derive(Debug, Clone)]
 pub(super) struct Glob {
-    /// Each with its text as written.
+    /// Each segment's text as written, and its parsed form.
     segments: Vec<(String, Segment)>,
-    /// For captures, if `*` stands not only for whole segments.
+    /// The pattern for captures, if a wildcard is not a whole segment.
     wild: Option<Wild>,
 }
 
@@ -43,7 +43,7 @@ enum Segment {
 }
 
 impl Glob {
-    /// Takes `pattern` apart. Errors are a sentence.
+    /// Parses `pattern`. An error is a sentence.
     pub(super) fn parse(pattern: &str) -> Result<Self, String> {
         if pattern.len() > MOST_BYTES {
             return Err(format!("It is {} bytes long; at most {MOST_BYTES} are allowed.", pattern.len()));
@@ -88,7 +88,7 @@ impl Glob {
         wild
     }
 
-    /// How many captures it has.
+    /// The number of captures.
     pub(super) fn captures_len(&self) -> usize {
         let of = |segment: &Segment| match segment {
             Segment::Pieces(pieces) => pieces.iter().filter(|piece| !matches!(piece, Piece::Text(_))).count(),
@@ -97,7 +97,7 @@ impl Glob {
         self.segments.iter().map(|(_, segment)| of(segment)).sum()
     }
 
-    /// What each wildcard took, as ranges of bytes of `name`; `None` if it does not fit.
+    /// Returns the captures as ranges of bytes of `name`; `None` if `name` does not match.
     pub(super) fn captures(&self, name: &str) -> Option<Vec<Range<usize>>> {
         if let Some(wild) = &self.wild {
             return wild.captures(name);
@@ -117,7 +117,7 @@ impl Glob {
         parts.next().is_none().then_some(taken)
     }
 
-    /// All ways to write the pattern without its groups.
+    /// Expands the groups: returns one path for each combination of alternatives.
     pub(super) fn paths(&self) -> Vec<Vec<Step>> {
         let mut paths = vec![Vec::new()];
         for (_, segment) in &self.segments {
@@ -143,7 +143,7 @@ impl Glob {
         count
     }
 
-    /// Why `name` does not fit; `None` if it fits.
+    /// Why `name` does not match; `None` if it matches.
     pub(super) fn mismatch(&self, name: &str) -> Option<Outcome> {
         if self.captures(name).is_some() {
             return None;
@@ -164,7 +164,7 @@ impl Glob {
     }
 }
 
-/// The segments; a dot in braces is refused, for it would make a group of several segments.
+/// Splits `pattern` into segments. A dot in braces is an error, because a group cannot span several segments.
 fn split(pattern: &str) -> Result<Vec<&str>, String> {
     let mut depth = 0_i32;
     for c in pattern.chars() {
@@ -178,7 +178,7 @@ fn split(pattern: &str) -> Result<Vec<&str>, String> {
     Ok(pattern.split('.').collect())
 }
 
-/// Which letters may stand in it is for whoever read the file to say: it depends on the file's syntax.
+/// Parses one segment. The configuration's reader checks the allowed characters, because they depend on the file's syntax.
 fn parse_segment(text: &str) -> Result<Vec<Piece>, String> {
     if text.is_empty() {
         return Err("A segment is empty: a name may not start or end with a dot nor have two in a row.".to_owned());
@@ -186,7 +186,7 @@ fn parse_segment(text: &str) -> Result<Vec<Piece>, String> {
     parse_pieces(text)
 }
 
-/// All combinations of a segment's groups, as pieces without groups.
+/// Expands the groups of a segment: one list of pieces for each combination of alternatives.
 fn written_out(pieces: &[Piece]) -> Vec<Vec<Piece>> {
     let mut all = vec![Vec::new()];
     for piece in pieces {
@@ -199,7 +199,7 @@ fn written_out(pieces: &[Piece]) -> Vec<Vec<Piece>> {
     all
 }
 
-/// `before` and `next`, neighbours of the same sort made one.
+/// Appends `next` to `before` and merges adjacent pieces of the same kind.
 fn joined(before: &[Piece], next: &Piece) -> Vec<Piece> {
     let mut all = before.to_vec();
     match (all.last_mut(), next) {
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn patterns_that_are_none_are_refused() {
+    fn invalid_patterns_are_rejected() {
         for pattern in ["", "a..b", "a.", "a.{b.c,d}", "a.***", "a.x**", "a.{b", "a.b}", "a.{b,*}"] {
             assert!(Glob::parse(pattern).is_err(), "{pattern}");
         }

@@ -1,13 +1,13 @@
-//! Regular expressions as Go's RE2 reads them, written for the crate `regex`.
+//! go_syntax: translates regular expressions from Go's RE2 syntax to that of the crate `regex`.
 //!
 //! ```text
-//! token    an expression -> tokens, each with its place, its meaning settled
-//! class    `[...]`, and what stands in one
-//! escape   what follows a backslash
-//! reader   the characters
+//! token    an expression -> tokens, each with its position and meaning
+//! class    `[...]`
+//! escape   escapes after a backslash
+//! reader   reads characters
 //! ```
-//! In Go `\d \w \s \b` are ASCII, `\Q..\E` quotes, a `{` that repeats nothing is text, a class holds no classes but named ones, names
-//! of groups may be used twice. An error is a part of a sentence: what is wrong, and what to write instead. Knows no rules.
+//! In Go `\d \w \s \b` are ASCII, `\Q..\E` quotes, a `{` without a valid repetition is literal, a class contains only named classes, and
+//! two groups may have the same name. An error is part of a sentence: the mistake, and what to write instead.
 
 mod class;
 mod escape;
@@ -16,19 +16,19 @@ mod token;
 
 pub(crate) use self::token::{Group, Token, What, tokens};
 
-/// Repetitions that `{n}` asks for at most.
+/// The largest number in a repetition `{n}`.
 const MOST_REPETITIONS: u32 = 1_000;
 
 /// An expression for the crate `regex`, its `unicode` on and its `utf8` off.
 #[derive(Debug)]
 pub(super) struct Translated {
-    /// Without names of groups: Go takes a name twice, and names that the crate does not.
+    /// The expression without group names, because Go accepts duplicate names and names that the crate rejects.
     pub(super) text: String,
     /// Names of its captures by number; the first is the whole match.
     pub(super) names: Vec<Option<String>>,
 }
 
-/// What the last token was to a repetition that follows it.
+/// The kind of the last token, which decides whether a repetition may follow.
 #[derive(Clone, Copy, PartialEq)]
 enum Before {
     Nothing,
@@ -37,7 +37,7 @@ enum Before {
     Repetition,
 }
 
-/// Reads and checks `pattern`. What is left to the crate is its size.
+/// Translates and checks `pattern`. Only the compiled size is left for the crate to check.
 pub(super) fn translate(pattern: &str) -> Result<Translated, String> {
     let mut translated = Translated { text: String::with_capacity(pattern.len() + 16), names: vec![None] };
     let mut before = Before::Nothing;
@@ -110,7 +110,7 @@ fn check_repetition(text: &str, before: Before, least: u32, most: Option<u32>) -
     }
 }
 
-/// What only the crate finds: groups within groups that are too deep.
+/// Reports errors that only the crate finds, such as groups that are nested too deeply.
 fn check_crate(text: &str) -> Result<(), String> {
     let parsed = regex_syntax::ParserBuilder::new().utf8(false).build().parse(text);
     parsed.map(|_| ()).map_err(|error| {

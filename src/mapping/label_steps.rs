@@ -1,9 +1,9 @@
-//! The steps of a rule on the labels of a sample: keep, drop, rename, set and map. Knows no rules and no tags.
+//! label_steps: applies the label steps of a rule: keep, drop, rename, set and map.
 
 use super::spec::LabelStep;
 use super::wild::Wild;
 
-/// Does `steps` in their order on `labels`, which hold each name once. New labels come last; the rest keep their order.
+/// Applies `steps` in order to `labels`, which contain each name once. New labels are appended; the other labels keep their order.
 pub(crate) fn apply(steps: &[LabelStep], labels: &mut Vec<(String, String)>) {
     for step in steps {
         match step {
@@ -35,7 +35,7 @@ fn rename(from: &str, to: &str, labels: &mut Vec<(String, String)>) {
     }
 }
 
-/// Whether a glob of one segment fits all of `value`; one that cannot be read fits only itself. Rules that were compiled have none.
+/// Whether a glob of one segment matches all of `value`. An invalid glob matches only its own text; compiled rules have no invalid globs.
 fn value_fits(glob: &str, value: &str) -> bool {
     if glob.contains(['*', '{', '}']) { Wild::parse(glob).map_or(glob == value, |wild| wild.fits(value)) } else { glob == value }
 }
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn each_step_does_what_it_says() {
+    fn each_step_changes_the_labels() {
         let names = |of: &[&str]| of.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let rename = |from: &str, to: &str| LabelStep::Rename(from.to_owned(), to.to_owned());
         let set = |name: &str, value: &str| LabelStep::Set(name.to_owned(), value.to_owned());

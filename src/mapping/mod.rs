@@ -16,15 +16,16 @@
 //! assert!(bridge.text(now).contains("\norders{shop=\"paris\"} 3\n"));
 //! # Ok::<(), statsd_bridge::mapping::RulesError>(())
 //! ```
-// For readers of the code; the public documentation ends above.
+// Overview of the code, not part of the public documentation:
 //
 // config       YAML -> spec, with file, line and column of every mistake
 // rules        spec -> compiled: one automaton for all globs, one set for all regexes -> which rule matches, and its captures
 // template     captures -> name and labels
 // label_steps  keep, drop, rename, set and map labels
-// reading      config and rules in one call; report: findings as text
+// reading      config and rules in one call
+// report       findings as text
 //
-// Asked only on a binding miss. Knows no series, no limits and no I/O: files come in as text.
+// Ingest uses this module only on a binding miss. It does no I/O: callers pass files as text. It does not depend on the registry.
 
 pub(crate) mod config;
 pub(crate) mod glob;

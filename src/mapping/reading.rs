@@ -1,4 +1,4 @@
-//! Rules from texts in one call, and the one error for everything that can be wrong with them.
+//! reading: reads rules from texts in one call, with one error type for all mistakes.
 
 use std::fmt;
 
@@ -12,8 +12,8 @@ use crate::name::NameValidation;
 const UNNAMED: &str = "rules";
 
 impl Rules {
-    /// Reads and compiles the rules of one mapping file, given as text in YAML. The file's constant labels may not use environment
-    /// variables, and names are those of [`NameValidation::Legacy`]: [`from_texts`](Self::from_texts) has both as arguments.
+    /// Reads and compiles the rules of one mapping file, given as text in YAML. Constant labels may not use environment variables, and
+    /// names follow [`NameValidation::Legacy`]. [`from_texts`](Self::from_texts) takes both as arguments.
     ///
     /// ```
     /// use statsd_bridge::mapping::Rules;
@@ -34,9 +34,9 @@ impl Rules {
         Self::from_texts(&[text], NameValidation::default(), &|_| None)
     }
 
-    /// Reads and compiles the rules of several mapping files, in this order: an earlier rule counts before a later one. `names` must be
-    /// the [`Options::names`](crate::Options::names) of the bridge. `environment` gives the values of environment variables in constant
-    /// labels: `&|name| std::env::var(name).ok()` for those of the process.
+    /// Reads and compiles the rules of several mapping files, in this order: an earlier rule has precedence. `names` must be
+    /// the [`Options::names`](crate::Options::names) of the bridge. `environment` returns the values of environment variables in constant
+    /// labels: `&|name| std::env::var(name).ok()` reads those of the process.
     ///
     /// # Errors
     ///
@@ -57,10 +57,10 @@ impl Rules {
     }
 }
 
-/// What is wrong with mapping files: at least one error, and the warnings beside it.
+/// The mistakes in mapping files: at least one error, and all warnings.
 ///
-/// Its `Display` is the text of `statsd-bridge check`: for each finding its file, line, column and what to write instead, the line and a
-/// caret below the column.
+/// Its `Display` prints the same text as `statsd-bridge check`: for each finding its file, line and column, what to write instead, and the
+/// line with a caret below the column.
 #[derive(Debug, Clone)]
 pub struct RulesError {
     findings: Vec<Finding>,
@@ -68,7 +68,7 @@ pub struct RulesError {
 }
 
 impl RulesError {
-    /// All findings, in the order of the files, in each by line and column. At least one is an error.
+    /// All findings, ordered by file, line and column. At least one is an error.
     pub fn findings(&self) -> &[Finding] {
         &self.findings
     }
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_compiles_keeps_its_warnings_and_what_does_not_compile_is_an_error() {
+    fn compiled_rules_keep_warnings_and_rules_that_do_not_compile_are_an_error() {
         let rules = Rules::from_yaml("mappings:\n- {match: a, name: a, timer_type: histogram, buckets: [1]}\n").unwrap();
         assert!(rules.len() == 1 && rules.warnings().iter().all(|finding| !finding.is_error));
         let error = Rules::from_yaml("mappings:\n- {match: \"a(\", match_type: regex, name: a}\n").unwrap_err();

@@ -1,7 +1,6 @@
-//! Rules that are regular expressions: one set finds the candidates, the winner's own expression takes the captures.
+//! regex: rules that are regular expressions. A set finds the candidates; the expression of the rule that applies gives the captures.
 //!
-//! An expression is read as Go reads it and searched anywhere in the name. Its memory is bounded.
-//! Knows positions among the expressions; which rule each belongs to is the caller's.
+//! Expressions have Go's syntax and match anywhere in the name. Their memory is bounded. The caller maps positions to rules.
 
 use std::ops::Range;
 
@@ -17,8 +16,8 @@ const SET_CACHE_BYTES: usize = 16 << 20;
 /// Expressions of one set. Bigger sets outgrow their states, which makes them slow; smaller ones are searched more often.
 const SET_LENGTH: usize = 128;
 
-/// Compiled bytes of one expression that must fit a whole value, and of its states while it searches. Whoever asks for series may
-/// send many of them.
+/// Compiled bytes of one expression that must fit a whole value, and of its states while it searches. An API client
+/// can send many of them.
 const WHOLE_BYTES: usize = 512 << 10;
 
 /// One expression.
@@ -52,12 +51,12 @@ impl Expression {
         self.names.iter().map(Option::as_deref).collect()
     }
 
-    /// Whether it is found in `name`; one made by [`whole`](Self::whole): whether it fits all of it.
+    /// Whether the expression matches in `name`, or all of `name` for an expression made by [`whole`](Self::whole).
     pub(crate) fn fits(&self, name: &str) -> bool {
         self.regex.is_match(name.as_bytes())
     }
 
-    /// What each capture took, by number, as ranges of bytes; empty for one that took no part. `None`: it is not found.
+    /// Returns the captures by number as ranges of bytes, empty for a group without a match; `None` if the expression does not match.
     pub(super) fn captures(&self, name: &str) -> Option<Vec<Range<usize>>> {
         let captures = self.regex.captures(name.as_bytes())?;
         Some(captures.iter().map(|group| group.map_or(0..0, |group| group.range())).collect())
@@ -87,7 +86,7 @@ pub(super) struct ExpressionSet {
 }
 
 impl ExpressionSet {
-    /// Of expressions that compiled. An error is a sentence: together they are too big.
+    /// Makes a set of compiled expressions. An error is a sentence: the set is too big.
     pub(super) fn new(all: &[&Expression]) -> Result<Self, String> {
         let build = |some: &[&Expression]| {
             RegexSetBuilder::new(some.iter().map(|one| one.regex.as_str()))

@@ -1,19 +1,19 @@
-//! Findings as text for people: each with its line and a caret. The tool `check` and [`RulesError`](super::RulesError) print the same.
+//! report: prints findings, each with its line and a caret. The tool `check` and [`RulesError`](super::RulesError) print the same.
 
 use std::fmt;
 
 use super::config::MappingText;
 use super::spec::{Finding, Position};
 
-/// One finding, or one remark of a linter.
+/// One finding of the parser or of the linter.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct ReportLine<'a> {
     pub(crate) position: &'a Position,
     /// `error`, `warning` or `note`.
     pub(crate) severity: &'a str,
-    /// Short and stable, for programs.
+    /// A short, stable identifier for programs.
     pub(crate) code: &'a str,
-    /// What is wrong and what to do, in one or two sentences.
+    /// The mistake and how to fix it, in one or two sentences.
     pub(crate) text: &'a str,
 }
 
@@ -29,8 +29,8 @@ impl fmt::Display for ReportLine<'_> {
     }
 }
 
-/// Writes `lines`, each with the text at its position and a caret. Lines of one file with the same words are written once, with the
-/// numbers of the other lines.
+/// Writes `lines`, each with the text at its position and a caret. Findings with the same code and text in one file are
+/// written once, followed by the line numbers of the others.
 pub(crate) fn write_report(lines: &[ReportLine<'_>], texts: &[MappingText], out: &mut dyn fmt::Write) -> fmt::Result {
     let is_same = |a: &ReportLine<'_>, b: &ReportLine<'_>| (a.code, a.text, &a.position.file) == (b.code, b.text, &b.position.file);
     for (at, line) in lines.iter().enumerate() {

@@ -1,8 +1,7 @@
-//! The rules of a configuration, compiled: which one counts for a sample, and what it makes of the name.
+//! rules: compiled rules. Finds the rule that applies to a sample, and expands its name and labels.
 //!
-//! Globs come before regular expressions, unless the configuration wants strict order; a rule counts only if its kind and its
-//! conditions on tags hold, else the next best is taken. Immutable; shared between threads, swapped whole.
-//! Knows no series, no limits and no escaping.
+//! Globs have precedence over regular expressions, unless the configuration sets strict order. A rule applies only if its kind and its tag
+//! conditions match; otherwise the next rule is tried. Rules are immutable, shared between threads and replaced as a whole.
 
 use std::ops::Range;
 
@@ -20,7 +19,7 @@ use super::wild::Wild;
 pub struct Rules {
     config: Config,
     warnings: Vec<Finding>,
-    /// As many as the configuration's rules.
+    /// One for each of the configuration's rules, in the same order.
     compiled: Vec<Compiled>,
     globs: Trie,
     expressions: ExpressionSet,
@@ -50,7 +49,7 @@ enum Pattern {
     Regex(Expression),
 }
 
-/// A sample as rules see it: kind, and tags with escaped keys and raw values.
+/// The parts of a sample that conditions check: its kind, and its tags with escaped keys and raw values.
 #[derive(Clone, Copy)]
 struct Asked<'a> {
     kind: MetricKind,
@@ -58,7 +57,7 @@ struct Asked<'a> {
 }
 
 impl Rules {
-    /// Compiles a configuration. Findings, all of them errors: `bad_glob`, `bad_regex`, `bad_match_tags`, `bad_value_map`,
+    /// Compiles a configuration. The findings are all errors: `bad_glob`, `bad_regex`, `bad_match_tags`, `bad_value_map`,
     /// `too_big`. Public for benches and fuzz targets only.
     #[doc(hidden)]
     pub fn compile(config: Config) -> Result<Self, Vec<Finding>> {
@@ -106,12 +105,12 @@ impl Rules {
         Self { warnings, ..self }
     }
 
-    /// What it was compiled from.
+    /// The configuration of the rules.
     pub(crate) fn config(&self) -> &Config {
         &self.config
     }
 
-    /// The rule that counts for a sample, if any. `name` is raw; `tags` have escaped keys and raw values, the last of a key counts.
+    /// Finds the rule that applies to a sample. `name` is raw; `tags` have escaped keys and raw values, and the last tag of a key applies.
     /// Public for benches and fuzz targets only.
     #[doc(hidden)]
     pub fn find<'a>(&'a self, name: &'a str, kind: MetricKind, tags: &[(String, String)]) -> Option<Found<'a>> {
@@ -133,8 +132,8 @@ impl Rules {
         rules.find(|rule| fits(*rule))
     }
 
-    /// Every rule in the order of precedence up to the one that counts, with the reason why it does not match; after that one only
-    /// those that match too. Takes time with the number of rules: it is for explaining.
+    /// Returns the rules in order of precedence with their outcomes: every rule up to the one that applies, then only rules that match too.
+    /// The time is proportional to the number of rules, so only `explain` uses it.
     #[doc(hidden)]
     pub fn tried(&self, name: &str, kind: MetricKind, tags: &[(String, String)]) -> Vec<Tried> {
         let winner = self.find(name, kind, tags).map(|found| found.rule);
@@ -142,7 +141,7 @@ impl Rules {
         let (mut before, mut after, mut is_over) = (Vec::new(), Vec::new(), false);
         for rule in self.by_precedence() {
             let Some(compiled) = self.compiled.get(rule) else { continue };
-            let reason = compiled.mismatch(name).or_else(|| compiled.refuses(asked));
+            let reason = compiled.mismatch(name).or_else(|| compiled.unmet_condition(asked));
             match (reason, winner) {
                 (_, Some(by)) if by == rule => is_over = true,
                 (None, Some(by)) => after.push(Tried { rule, outcome: Outcome::Hidden { by } }),
@@ -164,7 +163,7 @@ impl Rules {
         all
     }
 
-    /// How many captures a rule's pattern has, the whole match not counted; 0 for an index that is none.
+    /// The number of captures of a rule's pattern, without the whole match; 0 for an unknown index.
     #[cfg(any(feature = "cli", test))]
     pub(crate) fn captures_len(&self, rule: usize) -> usize {
         self.compiled.get(rule).map_or(0, |rule| rule.pattern.names().len().saturating_sub(1))
@@ -177,7 +176,7 @@ impl Rules {
     }
 }
 
-/// A rule that counts for a sample.
+/// The rule that applies to a sample.
 #[derive(Debug)]
 pub struct Found<'a> {
     /// Index into the configuration's rules.
@@ -189,8 +188,9 @@ pub struct Found<'a> {
 }
 
 impl<'a> Found<'a> {
-    /// Appends the name that the rule gives: not escaped, without prefix and unit. Appends nothing for a rule without a name.
+    /// Appends the expanded name of the rule: not escaped, without prefix and unit. Appends nothing for a rule without a name.
     pub fn name(&self, out: &mut String) {
+        debug_assert!(self.rule < self.rules.compiled.len(), "a found rule is one of the compiled rules");
         if let Some(rule) = self.rules.compiled.get(self.rule) {
             rule.name.expand(&self.by_number(), out);
         }
@@ -207,7 +207,7 @@ impl<'a> Found<'a> {
         }
     }
 
-    /// What `$1`, `$2` and so on stand for.
+    /// The values of `$1`, `$2` and so on.
     pub fn captures(&self) -> Vec<&'a str> {
         self.by_number().split_off(1.min(self.captures.len()))
     }
@@ -227,7 +227,7 @@ impl Pattern {
 }
 
 impl Compiled {
-    /// A mistake is a code and a sentence.
+    /// Compiles one rule. An error is a code and a sentence.
     fn new(rule: &Rule) -> Result<Self, (&'static str, String)> {
         let pattern = match rule.match_type {
             MatchType::Glob => {
@@ -274,8 +274,8 @@ impl Compiled {
         self.kind.is_none_or(|kind| kind == asked.kind) && self.failing(asked).is_none()
     }
 
-    /// Why it is not for a sample whose name fits.
-    fn refuses(&self, asked: Asked<'_>) -> Option<Outcome> {
+    /// Why the rule does not apply to a sample whose name matches.
+    fn unmet_condition(&self, asked: Asked<'_>) -> Option<Outcome> {
         if let Some(wants) = self.kind.filter(|kind| *kind != asked.kind) {
             return Some(Outcome::Kind { wants });
         }

@@ -1,4 +1,4 @@
-//! Compiled rules: single promises, and a comparison with a plain linear reading of the same rules.
+//! Tests of compiled rules.
 
 use std::sync::Arc;
 
@@ -97,7 +97,7 @@ fn no_rule_is_hidden() {
 }
 
 #[test]
-fn a_rule_of_another_kind_or_tag_makes_way() {
+fn a_rule_of_another_kind_or_tag_is_skipped() {
     let tagged = with_tag(glob("a.*"), "env", "prod*");
     let rules = compiled(vec![of_kind(glob("a.*"), MetricKind::Gauge), tagged, glob("*.b"), of_kind(regex("a"), MetricKind::Set)]);
     let find = |name: &str, kind, tags: &[(&str, &str)]| rules.find(name, kind, &pairs(tags)).map(|found| found.rule);
@@ -110,7 +110,7 @@ fn a_rule_of_another_kind_or_tag_makes_way() {
 }
 
 #[test]
-fn order_is_as_the_configuration_wants() {
+fn order_follows_the_configuration() {
     let all = || vec![regex("^a"), glob("*.*.c"), glob("*.b.*"), glob("a.*.*"), glob("a.b*.*")];
     assert_eq!(winner(&compiled(all()), "a.b.c"), Some(1));
     assert_eq!(winner(&specific(all()), "a.b.c"), Some(4), "partial before star");
@@ -133,7 +133,7 @@ fn mistakes_are_all_found() {
 }
 
 #[test]
-fn what_was_tried_is_told_in_the_order_of_precedence() {
+fn outcomes_are_in_order_of_precedence() {
     let rules = compiled(vec![
         regex("^x"),
         glob("a.*.c"),
@@ -165,9 +165,9 @@ fn what_was_tried_is_told_in_the_order_of_precedence() {
     assert_eq!(tried[1].outcome, Outcome::Hidden { by: 1 });
 }
 
-/// Each would take for ever if ways that meet were walked again.
+/// Without memory of visited states, each search takes exponential time.
 #[test]
-fn no_rules_and_no_name_are_exponential() {
+fn no_search_is_exponential() {
     let name = vec!["a"; 500].join(".");
     let stars = format!("{}.b", vec!["**.a"; 40].join("."));
     assert_eq!(winner(&compiled(vec![glob(&stars)]), &name), None);

@@ -25,7 +25,7 @@ impl fmt::Display for Position {
 /// One or more mapping files, read together.
 #[derive(Debug, Clone, Default)]
 pub struct Config {
-    /// For samples that no rule matches, and for rules that say nothing of their own.
+    /// Defaults for unmapped samples and for rules that do not set a value.
     pub defaults: Defaults,
     /// In the order of the files, and in each file from the top.
     pub rules: Vec<Rule>,
@@ -37,7 +37,7 @@ pub struct Config {
     pub tests: Vec<Test>,
 }
 
-/// What holds where a rule says nothing.
+/// Defaults for rules.
 #[derive(Debug, Clone, Default)]
 pub struct Defaults {
     /// What timers, histograms and distributions become; `None` where the file does not say, and the flags decide.
@@ -96,7 +96,7 @@ pub struct Rule {
     pub kind: Option<MetricKind>,
     /// Conditions on tags, all of which must hold. The key is compared escaped.
     pub match_tags: Vec<TagCondition>,
-    /// What is done with a match.
+    /// The action for matching samples.
     pub action: Action,
     /// Template of the family's name.
     pub name: String,
@@ -129,7 +129,7 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// A rule that maps whatever `pattern` matches, and says nothing else; it has no name yet.
+    /// Makes a rule that maps names that match `pattern`. It has no name and no other settings yet.
     pub fn new(position: Position, match_type: MatchType, pattern: impl Into<String>) -> Self {
         Self {
             position,
@@ -180,13 +180,13 @@ pub enum MetricKind {
     Set,
 }
 
-/// What a rule does with samples whose names match.
+/// The action of a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Action {
-    /// It maps them to a family.
+    /// Maps the samples to a family.
     Map,
-    /// It drops them.
+    /// Drops the samples.
     Drop,
 }
 
@@ -237,9 +237,9 @@ pub enum Becomes {
 /// One step on the labels of a sample. Names are legal label names; those of tags are compared escaped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LabelStep {
-    /// Only these stay.
+    /// Keeps only these labels.
     Keep(Vec<String>),
-    /// These go.
+    /// Removes these labels.
     Drop(Vec<String>),
     /// From, to; replaces a label that is there already.
     Rename(String, String),
@@ -267,9 +267,9 @@ pub struct Test {
     pub position: Position,
     /// Lines of the wire, sent in order to a bridge with these rules.
     pub lines: Vec<String>,
-    /// Lines that the page must have, as it shows them: `name{label="value"} 1`.
+    /// Lines that the exposition must contain: `name{label="value"} 1`.
     pub expect: Vec<String>,
-    /// Names of families that the page must not have.
+    /// Names of families that the exposition must not contain.
     pub absent: Vec<String>,
 }
 
@@ -281,7 +281,7 @@ pub struct Finding {
     pub position: Position,
     /// Whether the file is rejected for it; else it is a warning.
     pub is_error: bool,
-    /// Short and stable, for programs: one of [`code`](crate::mapping::code), such as `unknown_key`.
+    /// A short, stable identifier for programs: one of [`code`](crate::mapping::code), such as `unknown_key`.
     pub code: &'static str,
     /// What is wrong and what to write instead, in one or two sentences.
     pub text: String,

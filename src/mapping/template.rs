@@ -1,9 +1,9 @@
-//! Templates of names and labels: `$1`, `${1}`, `${name}`, `$$`.
+//! template: templates of names and labels: `$1`, `${1}`, `${name}`, `$$`.
 //!
-//! As Go's `regexp.Expand`, with one mend: a number after `$` ends where its digits end, so `$1_total` is capture 1 and `_total`.
-//! What refers to no capture expands to nothing. Knows no patterns and escapes nothing.
+//! Templates work as in Go's `regexp.Expand`, with one difference: a number after `$` ends with its digits, so `$1_total` is capture 1 and
+//! `_total`. A reference to a capture that does not exist expands to nothing. Expansion does not escape.
 
-/// What a template refers to.
+/// A reference in a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Reference {
     /// A capture by its number; 0 is the whole match of a regular expression, and nothing for a glob. A number too big for the
@@ -13,7 +13,7 @@ pub(crate) enum Reference {
     Name(String),
 }
 
-/// All references of `template`, in their order, repeated ones too.
+/// All references of `template` in order, with duplicates.
 #[cfg(any(feature = "cli", test))]
 pub(crate) fn references(template: &str) -> Vec<Reference> {
     let refers = |part| match part {
@@ -23,7 +23,7 @@ pub(crate) fn references(template: &str) -> Vec<Reference> {
     parse(template).into_iter().filter_map(refers).collect()
 }
 
-/// `template` with each of its references in the words of `spell`.
+/// Replaces each reference of `template` with the result of `spell`.
 #[cfg(any(feature = "cli", test))]
 pub(crate) fn spelled(template: &str, spell: impl Fn(&Reference) -> String) -> String {
     let text = |part| match part {
@@ -33,7 +33,7 @@ pub(crate) fn spelled(template: &str, spell: impl Fn(&Reference) -> String) -> S
     parse(template).into_iter().map(text).collect()
 }
 
-/// A template whose references are settled.
+/// A template with resolved references.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Template {
     parts: Vec<Settled>,
@@ -43,12 +43,12 @@ pub(super) struct Template {
 enum Settled {
     Text(Box<str>),
     Capture(usize),
-    /// Groups of one name: the first that took something.
+    /// All groups of one name: the first capture that is not empty.
     First(Box<[usize]>),
 }
 
 impl Template {
-    /// Settles `text`; `names` are the names of the pattern's captures by number.
+    /// Resolves the references of `text`. `names` are the names of the pattern's captures by number.
     pub(super) fn compile(text: &str, names: &[Option<&str>]) -> Self {
         let settle = |part| match part {
             Part::Text(text) => Some(Settled::Text(text.into())),
@@ -65,7 +65,7 @@ impl Template {
         Self { parts: parse(text).into_iter().filter_map(settle).collect() }
     }
 
-    /// Appends it with its references replaced; `captures` by number.
+    /// Appends the template with its references replaced by `captures`, which are indexed by number.
     pub(super) fn expand(&self, captures: &[&str], out: &mut String) {
         for part in &self.parts {
             match part {
@@ -110,7 +110,7 @@ fn parse(template: &str) -> Vec<Part> {
     parts
 }
 
-/// The reference after a `$`, and what follows it; `None` if there is none, and the `$` is text.
+/// Parses the reference after a `$` and returns the rest; `None` if no reference follows, so that the `$` is text.
 fn parse_reference(after: &str) -> Option<(Reference, &str)> {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     if let Some(inside) = after.strip_prefix('{') {

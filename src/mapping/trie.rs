@@ -1,8 +1,7 @@
-//! All globs in one automaton: a trie over segments, literals by hash, so that a search does not grow with the number of rules.
+//! trie: all globs in one trie over segments. Literals are found by hash, so the time of a search does not depend on their number.
 //!
-//! A rule counts only if the caller says that it fits (kind and tags): that is part of the search, so a rule that does not fit hides
-//! none. Every segment sequence of the trie is visited at most once per place in the name, so no name and no rules make a search
-//! exponential. Knows patterns as steps; captures and templates are not its concern.
+//! The search asks the caller whether a rule's kind and tags match, so a rule that does not match never hides another one. Every node is
+//! visited at most once per offset in the name, so no search is exponential.
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
@@ -16,9 +15,9 @@ use super::wild::{Piece, Wild};
 /// The automaton. Empty, it matches nothing.
 #[derive(Debug, Default)]
 pub(super) struct Trie {
-    /// Whole names without wildcards, and their rules in ascending order.
+    /// Patterns without wildcards, and their rules in ascending order.
     literals: HashMap<Box<str>, Vec<u32>, RandomState>,
-    /// The root is the first; there is none if no pattern has wildcards.
+    /// The first node is the root. Empty if no pattern has wildcards.
     nodes: Vec<TrieNode>,
 }
 
@@ -27,17 +26,17 @@ struct TrieNode {
     literals: HashMap<Box<str>, u32, RandomState>,
     partials: Partials,
     star: Option<u32>,
-    /// Reached with one segment or more.
+    /// The child for `**`, reached after one or more segments.
     many: Option<u32>,
     /// Rules that end here, ascending.
     rules: Vec<u32>,
     /// The lowest rule here or below.
     lowest: u32,
-    /// Whether some `**` is above: then ways meet, and what was seen must be remembered.
+    /// Whether an ancestor is a `**`. Then several paths reach the same state, and the search must remember visited states.
     below_many: bool,
 }
 
-/// Which of several rules that fit counts.
+/// Which of several matching rules applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Order {
     /// The first in the file.
@@ -69,6 +68,7 @@ impl Trie {
 
     fn child(&mut self, at: u32, step: &Step, rule: u32) -> u32 {
         let fresh = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
+        debug_assert!((at as usize) < self.nodes.len(), "children are indices of nodes");
         let Some(node) = self.nodes.get_mut(at as usize) else { return fresh };
         let below_many = node.below_many || *step == Step::Many;
         let child = match step {
@@ -83,7 +83,7 @@ impl Trie {
         child
     }
 
-    /// The rule that counts for `name`, among those that `fits` accepts.
+    /// Finds the rule that applies to `name`, among those that `fits` accepts.
     pub(super) fn find(&self, name: &str, order: Order, fits: &dyn Fn(u32) -> bool) -> Option<u32> {
         let exact = self.literals.get(name).and_then(|rules| rules.iter().copied().find(|rule| fits(*rule)));
         if exact.is_some() && order == Order::Specific || self.nodes.is_empty() {
@@ -107,7 +107,7 @@ fn push_once(rules: &mut Vec<u32>, rule: u32) {
     }
 }
 
-/// Where the next segment starts; `None`: the name is used up.
+/// The offset of the next segment; `None` at the end of the name.
 type Rest = Option<usize>;
 
 struct Search<'a> {
@@ -116,14 +116,15 @@ struct Search<'a> {
     order: Order,
     fits: &'a dyn Fn(u32) -> bool,
     best: Option<u32>,
-    /// Nodes of `**` below another `**`, and with what rest they were reached.
+    /// Visited states: nodes of a `**` below another `**`, each with the offset.
     seen: HashSet<(u32, Rest)>,
 }
 
 impl<'a> Search<'a> {
-    /// Looks from a node on; says whether the search is over.
+    /// Searches from a node. Returns whether the search is complete.
     fn visit(&mut self, at: u32, rest: Rest) -> bool {
         let trie: &'a Trie = self.trie;
+        debug_assert!((at as usize) < trie.nodes.len(), "children are indices of nodes");
         let Some(node) = trie.nodes.get(at as usize) else { return false };
         if self.best.is_some_and(|best| best <= node.lowest) {
             return false;
@@ -184,11 +185,11 @@ impl<'a> Search<'a> {
     }
 }
 
-/// The segments `pre*fix` of a node, found by what they start and end with.
+/// The segments `pre*fix` of a node, indexed by their literal start and end.
 #[derive(Debug, Default)]
 struct Partials {
     all: Vec<Partial>,
-    /// Length of start and end, each pair once.
+    /// The lengths of start and end, without duplicates.
     shapes: Vec<(usize, usize)>,
     by_ends: HashMap<(Box<str>, Box<str>), Vec<usize>, RandomState>,
 }
@@ -197,7 +198,7 @@ struct Partials {
 struct Partial {
     pieces: Vec<Piece>,
     literal_bytes: usize,
-    /// What must fit between start and end; `None`: anything.
+    /// The pattern between start and end; `None` matches any text.
     middle: Option<Wild>,
     child: u32,
 }
@@ -212,7 +213,7 @@ impl Equivalent<(Box<str>, Box<str>)> for SegmentEnds<'_> {
 }
 
 impl Partials {
-    /// The child by `pieces`, `fresh` if there is none yet.
+    /// Returns the child for `pieces`. If there is none, adds `fresh`.
     fn child(&mut self, pieces: &[Piece], fresh: u32) -> u32 {
         let (start, between) = match pieces {
             [Piece::Text(start), between @ ..] => (start.as_str(), between),
@@ -241,7 +242,7 @@ impl Partials {
         fresh
     }
 
-    /// Children whose pattern fits `segment`, those with more literal text first, then in the order of the file.
+    /// Returns the children whose pattern matches `segment`, ordered by length of literal text (longest first), then as in the file.
     fn fitting(&self, segment: &str) -> impl Iterator<Item = u32> {
         let mut found = Vec::new();
         for (start, end) in &self.shapes {

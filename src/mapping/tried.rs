@@ -1,65 +1,65 @@
-//! Why a rule did or did not match: the words of `explain`. Knows no patterns.
+//! tried: why a rule matched or did not match, as `explain` prints it.
 
 use std::fmt;
 
 use super::spec::MetricKind;
 
-/// One rule and what became of it.
+/// One rule and its outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tried {
     /// Index into the configuration's rules.
     pub rule: usize,
-    /// What became of it.
+    /// The outcome.
     pub outcome: Outcome,
 }
 
-/// What became of a rule. Its `Display` is a part of a sentence, without a full stop.
+/// The outcome of one rule for one sample. Its `Display` is a part of a sentence, without a full stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is the one that counts.
+    /// The rule applies to the sample.
     Matched,
-    /// It fits too, but another rule counts before it.
+    /// The rule matches, but another rule has precedence.
     Hidden {
         /// Index of that rule.
         by: usize,
     },
-    /// A segment of the name differs; the first such.
+    /// A segment of the name does not match; the first such segment.
     Segment {
-        /// Counted from 1.
+        /// The number of the segment, from 1.
         number: usize,
-        /// What the pattern has there.
+        /// The segment of the pattern.
         wants: String,
-        /// What the name has there.
+        /// The segment of the name.
         has: String,
     },
-    /// All segments of the name fit, but the pattern has more.
+    /// All segments of the name match, but the pattern has more segments.
     TooFewSegments {
         /// Segments of the pattern.
         wants: usize,
         /// Segments of the name.
         has: usize,
     },
-    /// All segments of the pattern fit, but the name has more.
+    /// All segments of the pattern match, but the name has more segments.
     TooManySegments {
         /// Segments of the pattern.
         wants: usize,
         /// Segments of the name.
         has: usize,
     },
-    /// The regular expression, or a glob with `**`, is found nowhere.
+    /// The regular expression or the glob with `**` does not match.
     NoMatch,
-    /// The name fits, the kind does not.
+    /// The name matches, the kind does not.
     Kind {
-        /// The rule's.
+        /// The kind of the rule.
         wants: MetricKind,
     },
-    /// Name and kind fit, a tag does not; the first such.
+    /// Name and kind match, a tag does not; the first such tag.
     Tag {
         /// The tag's key, escaped.
         key: String,
-        /// What its value must be.
+        /// The pattern of the value.
         wants: String,
-        /// What it is; `None`: the tag is absent.
+        /// The value of the sample; `None` if the tag is absent.
         has: Option<String>,
     },
 }

@@ -1,17 +1,17 @@
-//! What a unit does: a factor for values, and a suffix for names.
+//! unit: the conversion factor of a unit and its suffix for names.
 
 use std::borrow::Cow;
 
 use super::spec::Unit;
 
-/// What a number of the wire is divided and multiplied by, in this order.
+/// A conversion: a number from the wire is first divided, then multiplied.
 ///
-/// Division where the unit is a thousandth, because 320 / 1000 is exactly what 0.32 is, and 320 * 0.001 is not.
+/// Small units use division, because 320 / 1000 equals 0.32 exactly and 320 * 0.001 does not.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Factor {
-    /// First.
+    /// The divisor, applied first.
     pub divide: f64,
-    /// Then.
+    /// The multiplier, applied second.
     pub multiply: f64,
 }
 
@@ -22,13 +22,13 @@ impl Default for Factor {
 }
 
 impl Factor {
-    /// The converted number; may be infinite.
+    /// Converts `number`. The result may be infinite.
     pub(crate) fn apply(self, number: f64) -> f64 {
         number / self.divide * self.multiply
     }
 }
 
-/// What values of this unit are converted by.
+/// The conversion of this unit to its base unit.
 pub(crate) fn factor(unit: Unit) -> Factor {
     let (divide, multiply) = match unit {
         Unit::Seconds | Unit::Bytes | Unit::Ratio | Unit::None => (1.0, 1.0),
@@ -42,7 +42,7 @@ pub(crate) fn factor(unit: Unit) -> Factor {
     Factor { divide, multiply }
 }
 
-/// The base unit, as names end in it.
+/// The base unit, as it is written at the end of names.
 pub(crate) fn base(unit: Unit) -> Option<&'static str> {
     match unit {
         Unit::Seconds | Unit::Milliseconds | Unit::Microseconds | Unit::Nanoseconds => Some("seconds"),
@@ -52,7 +52,7 @@ pub(crate) fn base(unit: Unit) -> Option<&'static str> {
     }
 }
 
-/// The name with the suffix of the unit's base unit, in front of `_total` if it ends so, unless it has the suffix.
+/// Adds the unit's base unit to the end of `name`, before a final `_total`. A name that already has the suffix stays as it is.
 pub(crate) fn name_with_unit(name: &str, unit: Unit) -> Cow<'_, str> {
     let Some(base) = base(unit) else { return Cow::Borrowed(name) };
     let (stem, total) = name.strip_suffix("_total").map_or((name, ""), |stem| (stem, "_total"));

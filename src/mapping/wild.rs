@@ -1,27 +1,27 @@
-//! Text with wildcards: `*` any text, `{a,b}` one of several; whether it fits another text, and what each wildcard took.
+//! wild: patterns with wildcards, matched against a text with captures. `*` matches any text, `{a,b}` one of several texts.
 //!
-//! Wildcards are greedy from the left and alternatives are tried as written, as in the regular expression that one would write
-//! for it: `pre*fix` is `^pre(.*)fix$`. Time grows with the length of pattern times the length of text, never exponentially.
-//! Knows nothing of names and segments but that a wildcard may be told to stop at a `.`.
+//! Wildcards are greedy from the left, and alternatives are tried in the order written, like the equivalent regular expression:
+//! `pre*fix` is `^pre(.*)fix$`. The time is at most proportional to the length of the pattern times the length of the text. A wildcard can
+//! be limited to text without `.`.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-/// Pieces of one pattern. Matching is as deep as there are pieces, and a stack ends.
+/// The largest number of pieces of one pattern. Matching recurses once per piece, so the limit bounds the stack.
 pub(super) const MOST_PIECES: usize = 512;
 
-/// One piece of a pattern as it is written.
+/// One piece of a pattern, as written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Piece {
     /// Literal text, not empty.
     Text(String),
     /// `*`.
     Star,
-    /// `{a,b}`, without repetitions.
+    /// `{a,b}`, without duplicates.
     Choice(Vec<String>),
 }
 
-/// Takes `pattern` apart. Errors are a sentence: a brace that is not closed, closed twice or nested, `**`, `*` in braces.
+/// Parses `pattern` into pieces. An error is a sentence about a brace that is not closed, closed twice or nested, `**`, `*` in braces.
 pub(super) fn parse_pieces(pattern: &str) -> Result<Vec<Piece>, String> {
     let mut pieces = Vec::new();
     let mut rest = pattern;
@@ -70,19 +70,19 @@ enum Token {
 }
 
 impl Wild {
-    /// A pattern for any text; `*` takes dots too.
+    /// Parses a pattern whose `*` also matches dots.
     pub(super) fn parse(pattern: &str) -> Result<Self, String> {
         let mut wild = Self { tokens: Vec::new() };
         wild.push_all(&parse_pieces(pattern)?, true);
         Ok(wild)
     }
 
-    /// A pattern that is empty yet.
+    /// Makes an empty pattern.
     pub(super) fn new() -> Self {
         Self { tokens: Vec::new() }
     }
 
-    /// Appends pieces; `dots` says whether `*` takes dots.
+    /// Appends pieces. `dots`: whether `*` matches dots.
     pub(super) fn push_all(&mut self, pieces: &[Piece], dots: bool) {
         for piece in pieces {
             match piece {
@@ -106,7 +106,7 @@ impl Wild {
         self.tokens.push(Token::Star { dots });
     }
 
-    /// Whether all of `text` fits.
+    /// Whether the pattern matches all of `text`.
     pub(super) fn fits(&self, text: &str) -> bool {
         match self.tokens.as_slice() {
             [] => text.is_empty(),
@@ -116,19 +116,19 @@ impl Wild {
         }
     }
 
-    /// What each wildcard and each group took, in the order of the pattern, as ranges of bytes; `None` if `text` does not fit.
+    /// Returns the capture of each wildcard and group as a range of bytes, in the order of the pattern; `None` if `text` does not match.
     pub(super) fn captures(&self, text: &str) -> Option<Vec<Range<usize>>> {
         let mut walk = Walk { text, taken: Vec::new(), stars: HashMap::new(), choices: HashSet::new() };
         walk.fits(&self.tokens, 0).then_some(walk.taken)
     }
 }
 
-/// One attempt. A state is the number of tokens left and a place in the text; whether it can end well does not depend on the way
-/// to it, so what failed once is not tried again.
+/// One match. A state is the number of remaining tokens and an offset in the text. Whether a state leads to a match does not depend on the
+/// path to it, so a state that failed is not tried again.
 struct Walk<'a> {
     text: &'a str,
     taken: Vec<Range<usize>>,
-    /// For a wildcard, by tokens left and the furthest that it can reach: the lowest end that failed already.
+    /// For each wildcard, by remaining tokens and the end of the text that it can match: the lowest end that failed.
     stars: HashMap<(usize, usize), usize>,
     choices: HashSet<(usize, usize)>,
 }
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn wildcards_take_what_the_regular_expression_would() {
+    fn captures_equal_those_of_the_regular_expression() {
         for (pattern, text, want) in [
             ("", "", Some(vec![])),
             ("", "a", None),
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_named() {
+    fn errors_describe_the_mistake() {
         for (pattern, word) in [
             ("a**", "`**`"),
             ("a{b", "not closed"),
@@ -222,7 +222,7 @@ mod tests {
         }
     }
 
-    /// Either takes longer than the universe lasts if what failed is tried again.
+    /// Without memory of failed states, each of these patterns takes exponential time.
     #[test]
     fn no_pattern_is_exponential() {
         let text = "a".repeat(1_000);

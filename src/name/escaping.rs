@@ -1,11 +1,11 @@
-//! How a scraper wants names that Prometheus did not allow before its version 3: Prometheus' four escaping schemes.
+//! escaping: Prometheus' four escaping schemes for names that Prometheus does not allow before version 3.
 //!
-//! The schemes are for whole names; which names need one is asked with [`is_legacy_name`] and [`is_legacy_label`]. As in
-//! Prometheus' own libraries, a name that needs none stays as it is under every scheme.
+//! [`is_legacy_name`] and [`is_legacy_label`] decide whether a name needs escaping. As in Prometheus' own libraries, callers escape only
+//! names that need it, under every scheme.
 
 use std::fmt::Write;
 
-/// What a scraper asks for with `escaping=` in its `Accept` header.
+/// The scheme that a scraper requests with `escaping=` in its `Accept` header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Escaping {
     /// Every character that is not allowed becomes `_`.
@@ -13,9 +13,9 @@ pub enum Escaping {
     Underscores,
     /// `.` becomes `_dot_`, `_` becomes `__`, every other character that is not allowed `__`.
     Dots,
-    /// `U__` in front, `_` becomes `__`, every other character that is not allowed its code point: `my.name` is `U__my_2e_name`.
+    /// The name gets the prefix `U__`, `_` becomes `__`, every other character that is not allowed becomes its code point: `my.name` is `U__my_2e_name`.
     Values,
-    /// Names stay as they are, in quotes where they need it: `{"my.name"}`.
+    /// Names stay as they are. Names that are not legacy names are quoted: `{"my.name"}`.
     AllowUtf8,
 }
 
@@ -23,12 +23,12 @@ impl Escaping {
     /// All schemes.
     pub const ALL: [Self; 4] = [Self::Underscores, Self::Dots, Self::Values, Self::AllowUtf8];
 
-    /// The scheme of a header's word; `None` for a word that is none.
+    /// Returns the scheme with this name in a header; `None` for an unknown name.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|scheme| scheme.as_str() == text)
     }
 
-    /// Its word in headers.
+    /// The name of the scheme in headers.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Underscores => "underscores",
@@ -38,12 +38,12 @@ impl Escaping {
         }
     }
 
-    /// Appends a family's name under this scheme. To be asked only of a name that needs it: `dots` changes others too.
+    /// Appends a family's name, escaped by this scheme. Call it only for names that need escaping: `dots` and `values` change others too.
     pub fn push_name(self, name: &str, out: &mut String) {
         self.push(name, |c| c == ':', out);
     }
 
-    /// Appends a label's name under this scheme; other than in the name of a family, `:` is not allowed.
+    /// Appends a label's name, escaped by this scheme. Unlike in a family's name, `:` is not allowed.
     pub fn push_label(self, label: &str, out: &mut String) {
         self.push(label, |_| false, out);
     }
@@ -78,12 +78,12 @@ impl Escaping {
     }
 }
 
-/// Whether every Prometheus takes it as the name of a family: `[a-zA-Z_:][a-zA-Z0-9_:]*`.
+/// Whether every version of Prometheus accepts `text` as the name of a family: `[a-zA-Z_:][a-zA-Z0-9_:]*`.
 pub fn is_legacy_name(text: &str) -> bool {
     !text.is_empty() && !starts_with_digit(text) && text.chars().all(|c| is_word(c) || c == ':')
 }
 
-/// Whether every Prometheus takes it as the name of a label: `[a-zA-Z_][a-zA-Z0-9_]*`.
+/// Whether every version of Prometheus accepts `text` as the name of a label: `[a-zA-Z_][a-zA-Z0-9_]*`.
 pub fn is_legacy_label(text: &str) -> bool {
     !text.is_empty() && !starts_with_digit(text) && text.chars().all(is_word)
 }
@@ -108,7 +108,7 @@ mod tests {
         out
     }
 
-    /// The name that a scraper reads out of `values`.
+    /// Reverses the scheme `values`, as a scraper does.
     fn unescaped(text: &str) -> Option<String> {
         let mut rest = text.strip_prefix("U__")?;
         let mut name = String::new();
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn names_are_escaped_as_in_prometheus() {
-        // name; underscores, dots; values where it needs escaping.
+        // Columns: name, underscores, dots, and values if the name needs escaping.
         for (name, underscores, dots, values) in [
             ("a", "a", "a", None),
             ("metric_name", "metric_name", "metric__name", None),
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn schemes_are_known_by_their_words() {
+    fn schemes_are_parsed_from_their_names() {
         for scheme in Escaping::ALL {
             assert_eq!(Escaping::parse(scheme.as_str()), Some(scheme));
         }
@@ -176,7 +176,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_name_becomes_legal_and_values_can_be_read_back(name in any::<String>().prop_filter("a name", |name| !name.is_empty())) {
+        fn any_escaped_name_is_legal_and_values_can_be_reversed(name in any::<String>().prop_filter("a name", |name| !name.is_empty())) {
             for scheme in [Escaping::Underscores, Escaping::Dots, Escaping::Values] {
                 prop_assert!(is_legacy_name(&escaped(scheme, &name)));
                 let mut label = String::new();

@@ -1,7 +1,7 @@
-//! Names that Prometheus gives to series of its own. A scraped series of such a name stands beside or in place of Prometheus' own:
-//! `up` shows a target as healthy that is down, `ALERTS` fires.
+//! prometheus: names of series that Prometheus writes itself. A scraped series with such a name conflicts with them: a scraped `up` can
+//! show a target as healthy that is down, and a scraped `ALERTS` looks like a firing alert.
 
-/// What Prometheus writes about each scrape, some of it only with the feature `extra-scrape-metrics`, and about alerts.
+/// The series that Prometheus writes for each scrape and for alerts. Some need the feature `extra-scrape-metrics`.
 const NAMES: [&str; 10] = [
     "up",
     "scrape_duration_seconds",
@@ -15,8 +15,8 @@ const NAMES: [&str; 10] = [
     "ALERTS_FOR_STATE",
 ];
 
-/// Whether Prometheus writes series of this name itself. The type does not matter: a summary has lines of its family's very name, and
-/// so has a histogram with native buckets.
+/// Whether Prometheus writes series of this name itself. The check does not depend on the type, because summaries and histograms with
+/// native buckets have series with exactly the family's name.
 pub fn is_prometheus_name(name: &str) -> bool {
     NAMES.contains(&name)
 }
@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_very_names_are_prometheus_own() {
+    fn only_exact_names_are_reserved() {
         for name in NAMES {
             assert!(is_prometheus_name(name), "{name}");
         }
@@ -35,9 +35,9 @@ mod tests {
         }
     }
 
-    /// No family of another name has lines of such a name, in any format.
+    /// A family's suffixed series never have a reserved name, in any format.
     #[test]
-    fn no_suffix_leads_to_such_a_name() {
+    fn no_reserved_name_ends_with_a_suffix() {
         for suffix in ["_bucket", "_sum", "_count", "_total", "_created", "_info", "_gsum", "_gcount"] {
             assert!(NAMES.iter().all(|name| !name.ends_with(suffix)), "{suffix}");
         }

@@ -1,4 +1,4 @@
-//! `[...]` of Go's syntax, written for the crate `regex`, whose classes have operators of their own.
+//! class: translates `[...]` from Go's syntax to that of the crate `regex`, whose classes have additional operators.
 
 use super::escape::{self, push_character};
 use super::reader::Reader;
@@ -10,7 +10,7 @@ const NAMES: [&str; 14] =
 /// Halves of surrogate pairs, which are no characters.
 const SURROGATES: (u32, u32) = (0xD800, 0xDFFF);
 
-/// What follows `[`, to its `]`. Each character is written as its number, so that none has a meaning of its own.
+/// Reads a class after its `[`, up to the `]`. Writes each character as its code point, so that none has a special meaning.
 pub(super) fn read(reader: &mut Reader<'_>) -> Result<String, String> {
     let mut out = String::from(if reader.take("^") { "[^" } else { "[" });
     let mut is_first = true;
@@ -24,7 +24,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<String, String> {
             range(reader, &mut out)?;
         }
     }
-    // Of surrogates only: the crate takes no class of nothing, but one that nothing is in.
+    // The class has only surrogates. The crate rejects an empty class but accepts one that matches nothing.
     if matches!(out.as_str(), "[" | "[^") {
         out.push_str(escape::NOTHING);
     }
@@ -49,7 +49,7 @@ fn perl(reader: &mut Reader<'_>) -> Result<Option<String>, String> {
     if is_perl && reader.take("\\") { escape::class(reader) } else { Ok(None) }
 }
 
-/// One character, or two with a `-` between them. A `-` before the `]` is itself.
+/// Reads one character, or a range of two characters with `-`. A `-` before the `]` is literal.
 fn range(reader: &mut Reader<'_>, out: &mut String) -> Result<(), String> {
     let before = reader.rest();
     let low = character(reader)?;

@@ -1,12 +1,12 @@
-//! What follows a backslash, outside of classes and in them.
+//! escape: escapes after a backslash, outside and inside of classes.
 
 use super::reader::Reader;
 
-/// A class that nothing is in: half of a surrogate pair stands in no text.
+/// A class without characters, for halves of surrogate pairs, which no text contains.
 pub(super) const NOTHING: &str = r"[^\x{0}-\x{10FFFF}]";
 const ANYTHING: &str = r"[\x{0}-\x{10FFFF}]";
 
-/// `\d`, `\pL` and the like, if that is next, written for the crate; legal within a class, too.
+/// Reads a class such as `\d` or `\pL` if one is next. The result is written for the crate and is also valid inside a class.
 pub(super) fn class(reader: &mut Reader<'_>) -> Result<Option<String>, String> {
     const PERL: [(&str, &str); 6] =
         [("d", "[0-9]"), ("D", "[^0-9]"), ("s", r"[\t\n\f\r ]"), ("S", r"[^\t\n\f\r ]"), ("w", "[0-9A-Za-z_]"), ("W", "[^0-9A-Za-z_]")];
@@ -19,7 +19,7 @@ pub(super) fn class(reader: &mut Reader<'_>) -> Result<Option<String>, String> {
     if reader.take("p") || reader.take("P") { property(reader, is_negated).map(Some) } else { Ok(None) }
 }
 
-/// What follows `\p`: `L`, `{Greek}`, `{^Greek}`.
+/// Reads the property after `\p`: `L`, `{Greek}`, `{^Greek}`.
 fn property(reader: &mut Reader<'_>, mut is_negated: bool) -> Result<String, String> {
     let name = if reader.take("{") {
         let name = reader.until("}").ok_or("a `\\p{` is not closed by `}`")?;
@@ -39,7 +39,7 @@ fn property(reader: &mut Reader<'_>, mut is_negated: bool) -> Result<String, Str
     Err(format!("`{name}` is no class of Unicode; write one such as `\\p{{L}}`, `\\p{{Lu}}` or `\\p{{Greek}}`"))
 }
 
-/// The number of one character; it may be half of a surrogate pair, which is none.
+/// Reads an escaped character and returns its code point, which may be half of a surrogate pair.
 pub(super) fn character(reader: &mut Reader<'_>) -> Result<u32, String> {
     let c = reader.next().ok_or("it ends with a backslash; write `\\\\` for the character")?;
     Ok(match c {
@@ -68,12 +68,12 @@ fn hexadecimal(reader: &mut Reader<'_>) -> Result<u32, String> {
         two
     };
     let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_hexdigit());
-    // Zeros in front may be any number.
+    // Any number of leading zeros is allowed.
     let number = u32::from_str_radix(&format!("0{}", digits.trim_start_matches('0')), 16).ok();
     number.filter(|number| is_number && *number <= u32::from(char::MAX)).ok_or_else(|| fault.to_owned())
 }
 
-/// Up to three digits; one alone, unless it is 0, would refer back.
+/// Reads up to three octal digits. A single digit other than 0 would be a back-reference, which is an error.
 fn octal(reader: &mut Reader<'_>, first: char) -> Result<u32, String> {
     let mut number = first.to_digit(8).unwrap_or(0);
     for place in 0..2 {
@@ -89,7 +89,7 @@ fn octal(reader: &mut Reader<'_>, first: char) -> Result<u32, String> {
     Ok(number)
 }
 
-/// What to say of a letter that is no escape of RE2.
+/// The error for a letter that is no escape in RE2.
 fn unknown(c: char) -> String {
     let advice = match c {
         'C' => "RE2 matches no single bytes; write `.` for a character",
@@ -114,7 +114,7 @@ fn unknown(c: char) -> String {
     format!("`\\{c}` is no escape of RE2 there: {advice}")
 }
 
-/// Appends a character so that it has no meaning of its own.
+/// Appends a character, escaped so that it has no special meaning.
 pub(super) fn push_character(number: u32, out: &mut String) {
     match char::from_u32(number).filter(char::is_ascii_alphanumeric) {
         Some(c) => out.push(c),

@@ -1,4 +1,4 @@
-//! The characters of an expression, one after the other.
+//! reader: reads the characters of an expression.
 
 /// Reads characters.
 pub(super) struct Reader<'a> {
@@ -17,12 +17,12 @@ impl<'a> Reader<'a> {
         self.at
     }
 
-    /// Goes past as many bytes.
+    /// Skips `bytes` bytes.
     pub(super) fn skip(&mut self, bytes: usize) {
         self.at += bytes;
     }
 
-    /// What is left.
+    /// The unread rest.
     pub(super) fn rest(&self) -> &'a str {
         self.pattern.get(self.at..).unwrap_or_default()
     }
@@ -34,7 +34,7 @@ impl<'a> Reader<'a> {
         Some(c)
     }
 
-    /// Goes past `text` if it is next.
+    /// Skips `text` if it is next. Returns whether it was.
     pub(super) fn take(&mut self, text: &str) -> bool {
         let is_next = self.rest().starts_with(text);
         if is_next {
@@ -43,14 +43,14 @@ impl<'a> Reader<'a> {
         is_next
     }
 
-    /// Up to the first `end`, and past it; `None`, and nothing is taken, if there is none.
+    /// Reads up to the first `end` and skips `end`. Without `end`, returns `None` and reads nothing.
     pub(super) fn until(&mut self, end: &str) -> Option<&'a str> {
         let (text, _) = self.rest().split_once(end)?;
         self.at += text.len() + end.len();
         Some(text)
     }
 
-    /// Characters while they are such.
+    /// Reads characters while `is_such` holds.
     pub(super) fn run(&mut self, is_such: impl Fn(char) -> bool) -> &'a str {
         let rest = self.rest();
         let length = rest.find(|c: char| !is_such(c)).unwrap_or(rest.len());

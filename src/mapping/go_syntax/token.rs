@@ -1,4 +1,4 @@
-//! An expression to tokens.
+//! token: splits an expression into tokens.
 
 use std::ops::Range;
 
@@ -10,11 +10,11 @@ use super::{class, escape};
 pub(crate) struct Token {
     /// Its bytes in the expression.
     pub(crate) at: Range<usize>,
-    /// What it says.
+    /// The meaning of the token.
     pub(crate) what: What,
 }
 
-/// What a token says.
+/// The meaning of a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum What {
     /// One character, however it is written.
@@ -91,7 +91,7 @@ pub(crate) fn tokens(pattern: &str) -> Result<Vec<Token>, String> {
     Ok(tokens)
 }
 
-/// What follows a backslash; `\Q` is no matter of this.
+/// Reads what follows a backslash, except `\Q`.
 fn escaped(reader: &mut Reader<'_>) -> Result<What, String> {
     if let Some(class) = escape::class(reader)? {
         return Ok(What::Class(class));
@@ -101,7 +101,7 @@ fn escaped(reader: &mut Reader<'_>) -> Result<What, String> {
             return Ok(what);
         }
     }
-    // The ASCII `\B` of the crate is found between the bytes of one character, too; there the two of Unicode are not.
+    // The crate's ASCII `\B` also matches between the bytes of one character. The Unicode `\b` and `\B` do not, so they exclude it.
     for (letter, text) in [("b", r"(?-u:\b)"), ("B", r"(?:(?-u:\B)(?:\b|\B))")] {
         if reader.take(letter) {
             return Ok(What::Boundary(text.to_owned()));
@@ -113,7 +113,7 @@ fn escaped(reader: &mut Reader<'_>) -> Result<What, String> {
     })
 }
 
-/// What follows `\Q`: each character is itself, up to `\E` or the end.
+/// Reads quoted text after `\Q`: literal characters up to `\E` or the end.
 fn quote(reader: &mut Reader<'_>, tokens: &mut Vec<Token>) {
     let start = reader.at();
     let quoted = reader.until("\\E").unwrap_or_else(|| reader.run(|_| true));
@@ -121,13 +121,13 @@ fn quote(reader: &mut Reader<'_>, tokens: &mut Vec<Token>) {
     tokens.extend(quoted.char_indices().map(literal));
 }
 
-/// A repetition may be lazy.
+/// Reads the `?` of a lazy repetition, if there is one.
 fn repetition(reader: &mut Reader<'_>, least: u32, most: Option<u32>) -> What {
     reader.take("?");
     What::Repetition { least, most }
 }
 
-/// What follows a `{` if that is a repetition: `2}`, `2,}` or `2,3}`; its length and numbers. All else makes the `{` a text.
+/// Parses the rest of a repetition after `{`: `2}`, `2,}` or `2,3}`. Returns its length and numbers; `None` if the `{` is literal text.
 fn counted(after: &str) -> Option<(usize, u32, Option<u32>)> {
     let (inside, _) = after.split_once('}')?;
     let (least, most) = match inside.split_once(',') {
@@ -138,13 +138,13 @@ fn counted(after: &str) -> Option<(usize, u32, Option<u32>)> {
     Some((inside.len() + 1, least, most))
 }
 
-/// Digits, the first of several not 0. What is too big is the biggest.
+/// Parses digits without leading zeros. A number that is too large becomes `u32::MAX`.
 fn number(digits: &str) -> Option<u32> {
     let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) && !(digits.len() > 1 && digits.starts_with('0'));
     is_number.then(|| digits.parse().unwrap_or(u32::MAX))
 }
 
-/// What follows a `(`.
+/// Reads what follows a `(`.
 fn group(reader: &mut Reader<'_>) -> Result<What, String> {
     if !reader.take("?") {
         return Ok(What::Open(Group::Capture(None)));
@@ -169,7 +169,7 @@ fn group(reader: &mut Reader<'_>) -> Result<What, String> {
     }
 }
 
-/// Groups of other languages.
+/// The error for groups that only other regular-expression languages have.
 fn foreign(rest: &str) -> Option<String> {
     let starts = |with: &[&str]| with.iter().any(|with| rest.starts_with(with));
     let text = if starts(&["=", "!", "<=", "<!"]) {
@@ -186,7 +186,7 @@ fn foreign(rest: &str) -> Option<String> {
     Some(text.to_owned())
 }
 
-/// Flags for the crate, which takes each once.
+/// Writes flags for the crate `regex`, which accepts each flag once.
 fn flags(written: &str) -> Result<String, String> {
     let (on, off) = written.split_once('-').unwrap_or((written, ""));
     if let Some(flag) = written.chars().find(|flag| !matches!(flag, 'i' | 'm' | 's' | 'U' | '-')) {

@@ -1,5 +1,5 @@
-//! The list of RE2's syntax, as its wiki and Go's `regexp/syntax` have it: what each construct finds and does not find, or what is said
-//! of one that Go does not take. Every row was tried on Go 1.26.
+//! The list of RE2's syntax, as its wiki and Go's `regexp/syntax` have it: what each construct finds and does not find, or the error
+//! for one that Go rejects. Every row was tried on Go 1.26.
 
 use super::Expression;
 
@@ -214,7 +214,7 @@ const CATEGORIES: &[&str] = &[
     "Inherited",
 ];
 
-/// What Go does not take, and what is said of it.
+/// Patterns that Go rejects, and the error.
 const REJECTED: &[(&str, &str)] = &[
     // Single characters, and classes of Unicode that are none.
     (r"\C", "no single bytes; write `.`"),
@@ -331,16 +331,16 @@ fn each_construct_of_re2_finds_what_go_finds() {
 }
 
 #[test]
-fn what_go_does_not_take_is_rejected_with_what_to_write() {
+fn patterns_that_go_rejects_are_rejected_with_advice() {
     for (pattern, says) in REJECTED {
         let Err(error) = Expression::compile(pattern) else { panic!("{pattern} must not compile") };
         assert!(error.contains(says) && error.ends_with('.') && !error.contains('\n'), "{pattern}: {error}");
     }
 }
 
-/// Differences that are known: more is taken here, or less that nobody writes.
+/// Known differences: patterns that only one of the two accepts.
 #[test]
-fn what_differs_from_go() {
+fn known_differences_from_go() {
     assert!(Expression::compile("(x{100}){100}").is_ok(), "bounded by its size only");
     assert!(Expression::compile(r"\p{Emoji}").is_ok(), "all classes of Unicode");
     let error = Expression::compile("a(?s)*").expect_err("Go repeats what stands before the flags");
