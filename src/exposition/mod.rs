@@ -33,7 +33,8 @@ pub enum Format {
     /// The text format, version 0.0.4.
     #[default]
     Text,
-    /// OpenMetrics 1.0.0.
+    /// OpenMetrics 1.0.0. A counter without `_total` has the type `unknown`: see
+    /// [`Options::counters_total_suffix`](crate::options::Options::counters_total_suffix).
     OpenMetrics,
     /// Length-delimited messages of the type `io.prometheus.client.MetricFamily`.
     Protobuf,

@@ -111,6 +111,10 @@ impl Worker {
     /// Parses and records one datagram, or a piece of a stream cut at line ends: lines separated by newlines. A bad line is counted under
     /// its reason, and the others are recorded. An exposition made after the call shows every sample of it.
     ///
+    /// A line is `name:value|kind`, with the kinds `c` (counter), `g` (gauge), `ms`, `h` and `d` (histogram or summary) and `s` (set),
+    /// and optional fields such as `|@0.1` (sample rate) and `|#key:value` (tags). Values of `ms` are milliseconds, and become seconds.
+    /// `docs/wire.md` has the whole grammar.
+    ///
     /// `now` should not be before that of an earlier call.
     pub fn ingest(&mut self, datagram: &[u8], now: Timestamp) {
         self.ingest_from(datagram, &Source::Unknown, now);

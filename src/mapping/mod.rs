@@ -16,6 +16,24 @@
 //! assert!(bridge.text(now).contains("\norders{shop=\"paris\"} 3\n"));
 //! # Ok::<(), statsd_bridge::mapping::RulesError>(())
 //! ```
+//!
+//! All globs are tried before all regular expressions, each in the order of the file; the first match applies. The most frequent keys:
+//!
+//! ```
+//! # statsd_bridge::mapping::Rules::from_yaml(r#"
+//! mappings:
+//! - match: web.*.latency          # a star is one segment of the name; `match_type: regex` for a regular expression
+//!   name: web_latency_seconds
+//!   labels: {host: $1}
+//!   observer_type: histogram      # or summary, for the kinds ms, h and d
+//!   histogram_options: {buckets: [0.1, 0.5, 1]}
+//!   ttl: 10m
+//! - match: debug.*
+//!   action: drop
+//!   name: dropped                 # as in statsd_exporter; not necessary with `syntax: extended`
+//! # "#)?;
+//! # Ok::<(), statsd_bridge::mapping::RulesError>(())
+//! ```
 // Overview of the code, not part of the public documentation:
 //
 // config       YAML -> spec, with file, line and column of every mistake
