@@ -3,8 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use statsd_bridge::options::{Dialect, PackedValues};
 use statsd_bridge::internals::protocol::{Identity, Line, Sample, TagSink, Value, parse_line};
+use statsd_bridge::options::{Dialect, PackedValues};
 
 #[derive(Default)]
 struct Bytes(usize);
@@ -36,17 +36,17 @@ fn check(sample: &Sample<'_>, line: &[u8], dialect: &Dialect) {
 
 fuzz_target!(|data: &[u8]| {
     let Some((choice, line)) = data.split_first() else { return };
-    let dialect = Dialect {
-        dogstatsd_tags: choice & 1 == 0,
-        influxdb_tags: choice & 2 == 0,
-        librato_tags: choice & 4 == 0,
-        signalfx_tags: choice & 8 == 0,
-        bare_tags: choice & 16 == 0,
-        container_id: choice & 32 == 0,
-        graphite_tags: choice & 64 == 0,
-        packed_values: [PackedValues::All, PackedValues::Observers, PackedValues::Never][usize::from(choice % 3)],
-        exporter_rules: choice & 128 != 0,
-    };
+    let dialect = Dialect::default().with(|dialect| {
+        dialect.dogstatsd_tags = choice & 1 == 0;
+        dialect.influxdb_tags = choice & 2 == 0;
+        dialect.librato_tags = choice & 4 == 0;
+        dialect.signalfx_tags = choice & 8 == 0;
+        dialect.bare_tags = choice & 16 == 0;
+        dialect.container_id = choice & 32 == 0;
+        dialect.graphite_tags = choice & 64 == 0;
+        dialect.packed_values = [PackedValues::All, PackedValues::Observers, PackedValues::Never][usize::from(choice % 3)];
+        dialect.exporter_rules = choice & 128 != 0;
+    });
     match parse_line(line, &dialect) {
         Line::Sample(sample) => check(&sample, line, &dialect),
         Line::Samples(samples) => {
