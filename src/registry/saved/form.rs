@@ -13,9 +13,6 @@ use crate::time::Timestamp;
 /// Maximum number of steps of a saved summary's window; rules allow fewer.
 const MAX_STEPS: u32 = 1_000;
 
-/// Maximum number of bounds of a saved histogram, or of quantiles of a saved summary; rules allow fewer.
-const MAX_BOUNDS: usize = 10_000;
-
 impl SavedKind {
     pub(super) fn of(kind: &FamilyKind) -> Self {
         match kind {
@@ -37,12 +34,11 @@ impl SavedKind {
             Self::Set => Some(FamilyKind::Set),
             Self::Histogram { bounds, native } => {
                 let buckets = Buckets::new(bounds.iter().copied()).ok()?;
-                let is_good = bounds.len() <= MAX_BOUNDS && native.is_none_or(|options| options.is_legal());
+                let is_good = native.is_none_or(|options| options.is_legal());
                 is_good.then(|| FamilyKind::Histogram { bounds: Bounds::shared(&buckets, *native) })
             }
             Self::Summary { quantiles, max_age_ms, age_buckets } => {
-                let quantiles =
-                    Quantiles::new(quantiles.iter().copied()).ok().filter(|q| q.len() <= MAX_BOUNDS && *age_buckets <= MAX_STEPS)?;
+                let quantiles = Quantiles::new(quantiles.iter().copied()).ok().filter(|_| *age_buckets <= MAX_STEPS)?;
                 Some(FamilyKind::Summary(Arc::new(SummaryOptions { quantiles, max_age_ms: *max_age_ms, age_buckets: *age_buckets })))
             }
         }
