@@ -73,17 +73,15 @@ impl WebStream {
 
     /// Whether the connection has failed, for example because the client reset it. Bytes received before can still be peeked at.
     pub(super) fn has_failed(&self) -> bool {
-        let error = match self {
+        has_failed(match self {
             Self::Tcp(stream) => stream.take_error(),
             Self::Unix(stream) => stream.take_error(),
-        };
-        !matches!(error, Ok(None))
+        })
     }
 
     /// Returns a function that reports whether the connection has failed, for example because the client's system sent a reset. `None` if
     /// no file descriptor is available.
     pub(super) fn probe(&self) -> Option<Box<dyn Fn() -> bool + Send + Sync>> {
-        let has_failed = |error: io::Result<Option<io::Error>>| !matches!(error, Ok(None));
         match self {
             Self::Tcp(stream) => {
                 let duplicate = std::net::TcpStream::from(stream.as_fd().try_clone_to_owned().ok()?);
@@ -106,4 +104,9 @@ impl WebStream {
             Self::Unix(_) => ConnectionAddresses::default(),
         }
     }
+}
+
+/// Whether the result of `take_error` is that of a failed connection.
+fn has_failed(error: io::Result<Option<io::Error>>) -> bool {
+    !matches!(error, Ok(None))
 }
