@@ -3,6 +3,7 @@
 //! Plain values with their defaults. A value that could be wrong has a type whose constructor checks it: [`Buckets`], [`Quantiles`],
 //! [`NativeOptions`], [`SampleValueLimit`], [`TagKey`]. Every value of the other fields is valid.
 
+mod ascending;
 mod buckets;
 mod dialect;
 mod limits;

@@ -4,6 +4,8 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use super::ascending::{AscendingError, ascending};
+
 /// The default bounds, in seconds.
 pub(crate) const DEFAULT_BOUNDS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
@@ -32,21 +34,11 @@ impl Buckets {
     ///
     /// [`BucketsError`] for a bound that is not finite or not above the one before it, and for too many bounds.
     pub fn new(bounds: impl IntoIterator<Item = f64>) -> Result<Self, BucketsError> {
-        let mut checked = Vec::new();
-        for bound in bounds {
-            if !bound.is_finite() {
-                return Err(BucketsError::NotFinite { bound });
-            }
-            if let Some(after) = checked.last().copied().filter(|last| *last >= bound) {
-                return Err(BucketsError::NotAscending { bound, after });
-            }
-            if checked.len() == Self::MAX {
-                return Err(BucketsError::TooMany);
-            }
-            // -0 is 0.
-            checked.push(bound + 0.0);
-        }
-        Ok(Self(checked.into()))
+        ascending(bounds, Self::MAX, f64::is_finite).map(Self).map_err(|error| match error {
+            AscendingError::NotAllowed(bound) => BucketsError::NotFinite { bound },
+            AscendingError::NotAscending { number: bound, after } => BucketsError::NotAscending { bound, after },
+            AscendingError::TooMany => BucketsError::TooMany,
+        })
     }
 }
 

@@ -4,6 +4,8 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use super::ascending::{AscendingError, ascending};
+
 /// Quantiles of a summary: numbers from 0 to 1 in ascending order, at most [`MAX`](Self::MAX). A summary without quantiles has its count
 /// and sum only. Cheap to clone.
 ///
@@ -29,21 +31,11 @@ impl Quantiles {
     ///
     /// [`QuantilesError`] for a number outside 0 to 1 or not above the one before it, and for too many numbers.
     pub fn new(quantiles: impl IntoIterator<Item = f64>) -> Result<Self, QuantilesError> {
-        let mut checked = Vec::new();
-        for quantile in quantiles {
-            if !(0.0..=1.0).contains(&quantile) {
-                return Err(QuantilesError::OutOfRange { quantile });
-            }
-            if let Some(after) = checked.last().copied().filter(|last| *last >= quantile) {
-                return Err(QuantilesError::NotAscending { quantile, after });
-            }
-            if checked.len() == Self::MAX {
-                return Err(QuantilesError::TooMany);
-            }
-            // -0 is 0.
-            checked.push(quantile + 0.0);
-        }
-        Ok(Self(checked.into()))
+        ascending(quantiles, Self::MAX, |quantile| (0.0..=1.0).contains(&quantile)).map(Self).map_err(|error| match error {
+            AscendingError::NotAllowed(quantile) => QuantilesError::OutOfRange { quantile },
+            AscendingError::NotAscending { number: quantile, after } => QuantilesError::NotAscending { quantile, after },
+            AscendingError::TooMany => QuantilesError::TooMany,
+        })
     }
 
     /// No quantiles.
