@@ -8,13 +8,16 @@
 //!
 //! Must not know when a snapshot is due, nor the parts of a series.
 
+mod lock;
+
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use self::lock::locked;
 use crate::bridge::Bridge;
 use crate::program::clock;
 use crate::program::regular_file;
@@ -229,27 +232,6 @@ fn with(path: &Path, suffix: &str) -> PathBuf {
     let mut path = OsString::from(path);
     path.push(suffix);
     path.into()
-}
-
-/// Opens or creates a file and locks it until it is closed. The file is never removed: a program that opened it before the removal would
-/// lock another file than one that creates it again.
-fn locked(path: &Path) -> io::Result<File> {
-    // With `read`, a named pipe at the path does not block.
-    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(MODE).open(path)?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let message = format!("another program uses it: {} is locked. Give each bridge its own state file", path.display());
-            return Err(io::Error::other(message));
-        }
-        Err(TryLockError::Error(error)) => {
-            tracing::warn!(
-                file = %path.display(), %error,
-                "the file system cannot lock files, so nothing keeps another program from using this state file"
-            );
-        }
-    }
-    Ok(file)
 }
 
 #[cfg(test)]
