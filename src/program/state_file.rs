@@ -104,7 +104,7 @@ impl StateFile {
             _ => {}
         }
         // Before the temporary file is created, which the other program may be writing.
-        let file = Self { path: path.to_owned(), _lock: locked(&with(path, ".lock"))? };
+        let file = Self { path: path.to_owned(), _lock: locked(&with(path, ".lock"), MODE)? };
         file.create_temporary()?;
         fs::remove_file(file.temporary())?;
         Ok(file)
