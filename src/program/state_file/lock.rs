@@ -5,8 +5,8 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-/// Opens a file, or creates it with the permissions `mode`, and locks it until it is closed. The file is never removed: a program that opened it before the removal would
-/// lock another file than one that creates it again.
+/// Opens a file, or creates it with the permissions `mode`, and locks it until it is closed. The file is never removed: a program that
+/// opened it before the removal would lock another file than one that creates it again.
 pub(super) fn locked(path: &Path, mode: u32) -> io::Result<File> {
     // With `read`, a named pipe at the path does not block.
     let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(mode).open(path)?;
