@@ -13,6 +13,8 @@ extern crate macro_rules_attribute;
 /// Finds, runs and counts the tests. It is declared first because every module uses its macros.
 #[macro_use]
 mod runner;
+/// The table of docs/compatibility.md, which the comparisons with other programs write and check.
+mod compatibility;
 /// Starts the program under test on free ports, waits until it is ready, reads its output and ends it.
 mod harness;
 /// A strict parser of OpenMetrics, checked against the specification's cases.

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::compatibility;
 use crate::harness::{Launch, Process, Running, free_port, request, until};
 use crate::page::Page;
 use crate::peers;
@@ -76,6 +77,11 @@ impl Prometheus {
     pub fn api(&self, path: &str) -> Value {
         let response = request(self.web, "GET", &format!("/api/v1/{path}"), &[]).expect("Prometheus answers");
         serde_json::from_slice(&response.body).expect("JSON")
+    }
+
+    /// Its version, as it states it.
+    pub fn version(&self) -> String {
+        self.api("status/buildinfo")["data"]["version"].as_str().expect("a version").to_owned()
     }
 
     /// What an instant query gives: its series, each `{"metric": {..}, "value": [time, "number"]}`; or why it fails.
@@ -167,6 +173,7 @@ fn prometheus_scrapes_and_answers_with_the_sent_totals() {
     prometheus.expect("sum(shop_orders)", 5200.0);
     prometheus.expect("resets(statsd_bridge_lines_total[1m])", 0.0);
     prometheus.expect("max_over_time(up[1m]) - min_over_time(up[1m])", 0.0);
+    compatibility::seen("Prometheus", &prometheus.version(), "scrapes of all types by the default format: totals, quantiles", "equal");
     bridge.stop();
 }
 

@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Completion, Failed, FormatSetting, Trial};
 
+use crate::compatibility;
 use crate::harness::number_of;
 use crate::peers;
 use crate::structure::{Tree, read_folder};
@@ -190,6 +191,13 @@ pub fn main() -> ExitCode {
     watch.join().expect("it only prints");
     if arguments.format != Some(FormatSetting::Json) {
         print_skipped(&locked(&SKIPPED));
+    }
+    // Only a complete run can find that a row of the table has no test any more.
+    let is_complete = conclusion.num_failed + conclusion.num_ignored + conclusion.num_filtered_out == 0;
+    let unseen = if is_complete && !arguments.list { compatibility::unseen() } else { Vec::new() };
+    if !unseen.is_empty() {
+        println!("docs/compatibility.md has rows that no test stated:\n{}", unseen.join("\n"));
+        return ExitCode::FAILURE;
     }
     conclusion.exit_code()
 }
