@@ -7,6 +7,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::compatibility;
 use crate::harness::{Launch, Process, Running, until};
 use crate::peers::{self, Version};
 use crate::prometheus::{Prometheus, filter};
@@ -157,6 +158,9 @@ fn every_expression_answers(native: bool) {
     for (version, prometheus) in Version::BOTH.map(start) {
         eprintln!("{version:?}");
         assert_all_answers(&prometheus);
+        let kind = if native { "native" } else { "classic" };
+        let compared = format!("every expression of the dashboards and rules, with {kind} histograms");
+        compatibility::seen("Prometheus", &prometheus.version(), &compared, "each answers; no rule fails");
     }
     assert_eq!(traffic.try_wait(), None, "the traffic ended:\n{}", traffic.log());
     drop(traffic);

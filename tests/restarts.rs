@@ -15,6 +15,7 @@ use std::thread;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
+use crate::compatibility;
 use crate::harness::{Launch, Running, free_port, until};
 use crate::peers::Version;
 use crate::prometheus::Prometheus;
@@ -156,6 +157,8 @@ fn a_crash_after_an_orderly_restart_is_a_counter_reset(version: Version) {
     let increase: f64 = increase[0]["value"][1].as_str().expect("a value").parse().expect("a number");
     assert!(increase < 100.0, "{increase}");
     assert_eq!((bridge.page().value("level"), bridge.page().value("users")), (Some(7.0), Some(1.0)));
+    let compared = "an orderly restart, then a crash, with a state file: `increase()` of a counter";
+    compatibility::seen("Prometheus", &scraped.prometheus.version(), compared, "no more than was sent");
     bridge.stop();
 }
 
