@@ -67,8 +67,7 @@ impl Bridge {
 
     /// One step of expiry: removes series without samples for their ttl; returns how many. Call it about once a second, if
     /// [`Options::ttl`] or a rule has a ttl or there is a grace period; otherwise no series expires. A series is marked in one step and
-    /// removed in a later one, after every existing worker has called [`Worker::ingest`] or [`Worker::tick`] in between, also a worker that never
-    /// ingested.
+    /// removed in a later one, when every call of [`Worker::ingest`] has ended that began before the mark. Idle workers delay nothing.
     pub fn expire(&self, now: Timestamp) -> usize {
         let gone = self.engine.registry().expire(now, |_| {});
         self.engine.telemetry().expired(gone as u64);
