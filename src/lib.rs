@@ -98,7 +98,7 @@ mod registry;
 mod selector;
 #[cfg(feature = "state")]
 mod state;
-// The program counts most of them; without it they are in expositions all the same, and are 0.
+// The program counts most of them. In the library alone, their handles have no effect.
 #[cfg_attr(not(feature = "cli"), allow(dead_code))]
 mod telemetry;
 

@@ -8,3 +8,5 @@ mod expiry;
 mod extremes;
 /// The files of the package: what a build needs, and little else.
 mod package;
+/// The self-metrics of an embedder.
+mod self_metrics;

@@ -248,7 +248,7 @@ mod tests {
 
     fn start(address: &str, options: &UdpOptions) -> (SocketAddr, Bridge, Arc<Stop>, Vec<JoinHandle<()>>) {
         let bound = BoundUdp::bind(&Address::parse(address).unwrap(), options).unwrap();
-        let (bridge, stop) = (Bridge::new(BridgeOptions::default()), Stop::new(Duration::from_secs(60)));
+        let (bridge, stop) = (Bridge::of_program(BridgeOptions::default()), Stop::new(Duration::from_secs(60)));
         let at = bound.address();
         let threads = bound.start(bridge.telemetry(), &stop, &Arc::default(), || Ok(Intake::new(bridge.worker(), None))).unwrap();
         (at, bridge, stop, threads)
@@ -334,7 +334,8 @@ mod tests {
             receive_buffer_bytes: 0,
             options: options(1, 100),
         };
-        let (bridge, stop, readiness) = (Bridge::new(BridgeOptions::default()), Stop::new(Duration::ZERO), Arc::<Readiness>::default());
+        let (bridge, stop, readiness) =
+            (Bridge::of_program(BridgeOptions::default()), Stop::new(Duration::ZERO), Arc::<Readiness>::default());
         readiness.set_started(true);
         let threads = bound.start(bridge.telemetry(), &stop, &readiness, || Ok(Intake::new(bridge.worker(), None))).unwrap();
         let start = Instant::now();

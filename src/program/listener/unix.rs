@@ -248,7 +248,7 @@ mod tests {
     async fn datagrams_are_drained_before_it_ends() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s");
-        let bridge = Bridge::new(BridgeOptions::default());
+        let bridge = Bridge::of_program(BridgeOptions::default());
         let stop = Stop::new(Duration::from_secs(60));
         let bound = BoundUnixgram::bind(&options(&path)).unwrap();
         let sender = StdDatagram::unbound().unwrap();
@@ -273,7 +273,7 @@ mod tests {
         for _ in 0..40 {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("s");
-            let bridge = Bridge::new(BridgeOptions::default());
+            let bridge = Bridge::of_program(BridgeOptions::default());
             let stop = Stop::new(Duration::from_secs(60));
             let bound = BoundUnixgram::bind(&options(&path)).unwrap();
             let senders = [(); 3].map(|()| {
