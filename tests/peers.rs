@@ -88,6 +88,12 @@ pub fn go_with_cactus() -> (PathBuf, &'static Path) {
     (need(what, on_path("go").filter(|_| installed)), sources)
 }
 
+/// A program that `tests/build-peers NAME` builds from the module tests/go/NAME, which has the same name.
+pub fn go_program(name: &str) -> PathBuf {
+    let program = repository().join("target/peers/go").join(name).join(name);
+    need(&format!("target/peers/go/{name}/{name} (`tests/build-peers {name}`)"), Some(program).filter(|path| path.is_file()))
+}
+
 /// Cargo with all locked crates of this manifest in its cache, so that it builds without a network.
 pub fn cargo_with_crates_of(manifest: &Path) -> PathBuf {
     let cargo = env::var_os("CARGO").map(PathBuf::from).or_else(|| on_path("cargo"));
