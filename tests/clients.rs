@@ -8,6 +8,9 @@ use std::process::Command;
 use std::time::Instant;
 
 mod datadog_go;
+mod datadog_java;
+mod micrometer;
+mod official;
 mod script;
 
 use self::script::Script;

@@ -1,6 +1,6 @@
 // Sends with the official Go client of DogStatsD, over each of the addresses given as arguments, in each mode: 1,000 rounds of ten calls.
 //
-// tests/clients/datadog_go.rs says what must arrive. When all is sent it prints "sent" and waits for a line on stdin, while the client
+// tests/clients/official.rs says what must arrive. When all is sent it prints "sent" and waits for a line on stdin, while the client
 // reports on itself. Then it closes the clients, and prints for each address and mode what the client counted.
 package main
 
@@ -96,6 +96,6 @@ func main() {
 	for _, sender := range senders {
 		check(sender.client.Close())
 		counted := sender.client.GetTelemetry()
-		fmt.Println(sender.name, counted.TotalMetrics, counted.TotalPayloadsSent, counted.TotalBytesSent, counted.TotalPayloadsDropped, counted.TotalDroppedOnReceive)
+		fmt.Println(sender.name, counted.TotalMetrics, counted.TotalPayloadsSent, counted.TotalPayloadsDropped, counted.TotalDroppedOnReceive)
 	}
 }
