@@ -9,6 +9,7 @@ use std::time::Instant;
 
 mod datadog_go;
 mod datadog_java;
+mod django;
 mod micrometer;
 mod official;
 mod script;

@@ -94,6 +94,12 @@ pub fn go_program(name: &str) -> PathBuf {
     need(&format!("target/peers/go/{name}/{name} (`tests/build-peers {name}`)"), Some(program).filter(|path| path.is_file()))
 }
 
+/// The Python of a virtual environment of its own, which `tests/build-peers NAME` makes.
+pub fn python_of(name: &str) -> PathBuf {
+    let python = repository().join("target/peers").join(name).join("bin/python");
+    need(&format!("target/peers/{name} (`tests/build-peers {name}`)"), Some(python).filter(|path| path.is_file()))
+}
+
 /// Java with a program of tests/java and the libraries that it uses.
 pub fn java_program(class: &str) -> Command {
     let built = repository().join("target/peers/java");
