@@ -144,6 +144,7 @@ fn unixgram(args: &Args) -> Result<Option<UnixgramOptions>, WrongValue> {
         mode,
         read_buffer_bytes: args.listening.read_buffer,
         datagram_bytes: args.limits.datagram_bytes,
+        coalescing_delay: args.listening.udp_coalescing_delay,
     }))
 }
 
