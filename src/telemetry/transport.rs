@@ -63,7 +63,7 @@ pub(super) fn transport(p: Prefix) -> Transport {
     );
     describe_gauge!(
         format!("{}unixgram_queue_datagrams", p.as_str()),
-        "Datagrams that the kernel queues at the Unix datagram socket before it blocks or refuses senders (net.unix.max_dgram_qlen)."
+        "Datagrams that the kernel queues at the Unix datagram socket before it blocks senders or rejects their datagrams (net.unix.max_dgram_qlen)."
     );
     describe_counter!(
         format!("{}udp_kernel_drops_total", p.as_str()),
@@ -82,8 +82,8 @@ pub(super) fn transport(p: Prefix) -> Transport {
         },
         unixgram_queue_full: counter(
             "unixgram_queue_full_total",
-            "Times that as many Unix datagrams as the kernel queues were received without a pause. Their senders were probably blocked or \
-             refused.",
+            "Times that as many Unix datagrams as the kernel queues were received without a pause. Their senders were probably blocked, or \
+             their datagrams rejected.",
         ),
         undrained_packets: counter("undrained_packets_total", "Datagrams not read at shutdown before the time to drain was over."),
         tcp_connections: counter("tcp_connections_total", "TCP connections accepted."),

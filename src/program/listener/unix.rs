@@ -1,7 +1,7 @@
 //! Unix datagrams (`unixgram`): one thread receives batches with `recvmmsg`, as for UDP.
 //!
 //! The kernel queues few datagrams (`net.unix.max_dgram_qlen`, 10 on many systems). It drops none: with a full queue, it blocks the sender,
-//! or refuses the datagram if the sender does not wait. So the coalescing delay must be shorter than the time that fills the queue.
+//! or rejects the datagram if the sender does not wait. So the coalescing delay must be shorter than the time that fills the queue.
 //! At shutdown, the kernel is first made to accept nothing more, so that senders get an error for later datagrams.
 //!
 //! Must not know the contents of a datagram, except that lines end with a newline.
@@ -24,7 +24,7 @@ use super::health::SocketHealth;
 use super::intake::Intake;
 use super::receiver::{Receiver, set_timer_slack};
 use super::stop::Stop;
-use crate::program::net::{BindError, OwnedPath, error_text, remove_stale};
+use crate::program::net::{BindError, OwnedPath, change_owner, error_text, remove_stale};
 use crate::program::readiness::Readiness;
 use crate::program::rebinding::{CHECK_INTERVAL, Rebinding};
 use crate::source::Source;
@@ -50,6 +50,10 @@ pub struct UnixgramOptions {
     pub path: String,
     /// Permissions of the path.
     pub mode: u32,
+    /// Name or number of the user that owns the path; `None` for the user of the bridge.
+    pub owner: Option<String>,
+    /// Name or number of the group of the path; `None` for the group of the bridge.
+    pub group: Option<String>,
     /// Size of the receive buffer to request, in bytes; 0 for the system's default.
     pub read_buffer_bytes: usize,
     /// Length limit of a datagram in bytes. Of a longer datagram, the complete lines are recorded.
@@ -94,6 +98,8 @@ impl BoundUnixgram {
             remove_stale(path, |path| UnixDatagram::unbound()?.connect(path))?;
             let socket = UnixDatagram::bind(path).map_err(words)?;
             let owned = OwnedPath::new(path).map_err(words)?;
+            // The permissions come last: before that, the path has those of a new file.
+            change_owner(path, options.owner.as_deref(), options.group.as_deref())?;
             fs::set_permissions(path, fs::Permissions::from_mode(options.mode)).map_err(words)?;
             (socket, Some(owned))
         };
@@ -266,6 +272,8 @@ mod tests {
         UnixgramOptions {
             path: path.to_str().unwrap().to_owned(),
             mode: 0o722,
+            owner: None,
+            group: None,
             read_buffer_bytes: 0,
             datagram_bytes: 20,
             coalescing_delay: None,
