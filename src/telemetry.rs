@@ -37,7 +37,7 @@ pub(crate) use self::state_metrics::StateMetrics;
 use self::state_metrics::state_metrics;
 pub use self::tally::SampleRejection;
 pub(crate) use self::tally::{Recorded, Tally};
-pub(crate) use self::transport::{RelayCounters, Transport};
+pub(crate) use self::transport::{Datagrams, RelayCounters, Transport};
 use self::transport::{relay_counters, transport};
 pub(crate) use self::web_metrics::WebMetrics;
 use self::web_metrics::web_metrics;
@@ -114,6 +114,12 @@ impl Telemetry {
         metrics::with_local_recorder(&self.recorder, || {
             (gauge!(format!("{p}udp_receive_buffer_bytes"), &labels), counter!(format!("{p}udp_kernel_drops_total"), &labels))
         })
+    }
+
+    /// The gauge of the queue of the Unix datagram socket at `path`.
+    pub(crate) fn unixgram_queue(&self, path: &str) -> Gauge {
+        let labels = [("path", path.to_owned())];
+        metrics::with_local_recorder(&self.recorder, || gauge!(format!("{}unixgram_queue_datagrams", self.prefix.as_str()), &labels))
     }
 
     /// Counters of the relay to `target`.
