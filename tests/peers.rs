@@ -137,6 +137,38 @@ pub fn go_with_cactus() -> (PathBuf, &'static Path) {
     (need(what, on_path("go").filter(|_| installed)), sources)
 }
 
+/// A program that `tests/build-peers NAME` builds from the module tests/go/NAME, which has the same name.
+pub fn go_program(name: &str) -> PathBuf {
+    let program = repository().join("target/peers/go").join(name).join(name);
+    need(&format!("target/peers/go/{name}/{name} (`tests/build-peers {name}`)"), Some(program).filter(|path| path.is_file()))
+}
+
+/// The Python of a virtual environment of its own, which `tests/build-peers NAME` makes.
+pub fn python_of(name: &str) -> PathBuf {
+    let python = repository().join("target/peers").join(name).join("bin/python");
+    need(&format!("target/peers/{name} (`tests/build-peers {name}`)"), Some(python).filter(|path| path.is_file()))
+}
+
+/// Java with a program of tests/java and the libraries that it uses.
+pub fn java_program(class: &str) -> Command {
+    let built = repository().join("target/peers/java");
+    let is_built = built.join(format!("classes/{class}.class")).is_file();
+    let java = need("`java` with target/peers/java (`tests/build-peers java`)", on_path("java").filter(|_| is_built));
+    let mut command = Command::new(java);
+    // A small program: without the second compiler and threads for collection, it costs half the processor time.
+    command.args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp"]).arg(format!("{0}/classes:{0}/jars/*", built.display()));
+    command.arg(class);
+    command
+}
+
+/// The version of a library in tests/java/pom.xml.
+pub fn java_version(artifact: &str) -> String {
+    let pom = std::fs::read_to_string(repository().join("tests/java/pom.xml")).expect("the pom is in the repository");
+    let after = pom.split_once(&format!("<artifactId>{artifact}</artifactId>")).map(|(_, after)| after);
+    let version = after.and_then(|after| after.split_once("<version>")?.1.split_once("</version>")).map(|(version, _)| version);
+    version.unwrap_or_else(|| panic!("{artifact} has no version in the pom")).to_owned()
+}
+
 /// Cargo with all locked crates of this manifest in its cache, so that it builds without a network.
 pub fn cargo_with_crates_of(manifest: &Path) -> PathBuf {
     let cargo = env::var_os("CARGO").map(PathBuf::from).or_else(|| on_path("cargo"));
