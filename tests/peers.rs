@@ -139,8 +139,7 @@ pub fn go_with_cactus() -> (PathBuf, &'static Path) {
 
 /// A program that `tests/build-peers NAME` builds from the module tests/go/NAME, which has the same name.
 pub fn go_program(name: &str) -> PathBuf {
-    let program = repository().join("target/peers/go").join(name).join(name);
-    need(&format!("target/peers/go/{name}/{name} (`tests/build-peers {name}`)"), Some(program).filter(|path| path.is_file()))
+    built(name, name)
 }
 
 /// The Python of a virtual environment of its own, which `tests/build-peers NAME` makes.
