@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::harness::{DEADLINE, Launch, Running, bridge_command, until};
-use crate::peers;
+use crate::peers::{self, Version};
 
 /// What the documents say of the sources and of the program.
 mod agreement;
@@ -155,9 +155,9 @@ fn the_calls_of_datadogpy_send_and_become_what_the_table_says() {
     }
 }
 
-#[apply(test)]
-fn promtool_takes_the_scrape_configurations_of_the_documents() {
-    let promtool = peers::promtool();
+#[apply(each_prometheus)]
+fn promtool_takes_the_scrape_configurations_of_the_documents(version: Version) {
+    let promtool = version.promtool();
     let mut jobs = 0;
     for document in ["README.md", "docs/quickstart.md", "docs/web-config.md"] {
         for block in blocks(document).iter().filter(|block| block.language == "yaml" && block.text.contains("scrape_configs:")) {

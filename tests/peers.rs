@@ -12,14 +12,63 @@ use crate::runner;
 /// The environment variable that makes a missing program a failure.
 pub const REQUIRE: &str = "STATSD_BRIDGE_REQUIRE_PEERS";
 
-/// Prometheus, any version with `--web.listen-address`.
-pub fn prometheus() -> PathBuf {
-    need("`prometheus` (Debian package prometheus)", on_path("prometheus"))
+/// The versions of Prometheus that tests run. Which tests run one version only, and why, their comments say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    /// 2.42, of Debian 12: no UTF-8 names, and native histograms by a flag.
+    Two,
+    /// 3.16, built from tests/go/prometheus.
+    Three,
 }
 
-/// The checker of Prometheus.
-pub fn promtool() -> PathBuf {
-    need("`promtool` (Debian package prometheus)", on_path("promtool"))
+impl Version {
+    /// Both versions.
+    pub const BOTH: [Self; 2] = [Self::Two, Self::Three];
+
+    /// Skips the test if the server of one of them is absent.
+    pub fn need_both() {
+        for version in Self::BOTH {
+            version.prometheus();
+        }
+    }
+
+    /// The server.
+    pub fn prometheus(self) -> PathBuf {
+        self.program("prometheus")
+    }
+
+    /// The checker of expositions, configurations and rules.
+    pub fn promtool(self) -> PathBuf {
+        self.program("promtool")
+    }
+
+    fn program(self, name: &str) -> PathBuf {
+        match self {
+            Self::Two => need(&format!("`{name}` (Debian package prometheus)"), on_path(name)),
+            Self::Three => built("prometheus", name),
+        }
+    }
+
+    /// The version as this repository pins it, for programs that are built without one. The module v0.316.0 is Prometheus 3.16.0.
+    pub fn pinned(self) -> Option<String> {
+        let pin = (self == Self::Three).then(|| module_version("prometheus", "github.com/prometheus/prometheus"))?;
+        let (minor, patch) = pin.strip_prefix("0.3")?.split_once('.')?;
+        Some(format!("3.{minor}.{patch}"))
+    }
+}
+
+/// A program that `tests/build-peers PEER` builds from the module `tests/go/PEER`.
+fn built(peer: &str, program: &str) -> PathBuf {
+    let path = repository().join("target/peers/go").join(peer).join(program);
+    need(&format!("`{program}` of the module tests/go/{peer} (`tests/build-peers {peer}`)"), Some(path).filter(|path| path.is_file()))
+}
+
+/// The version, without `v`, of a Go module that `tests/go/PEER/go.mod` requires.
+fn module_version(peer: &str, module: &str) -> String {
+    let path = repository().join("tests/go").join(peer).join("go.mod");
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let required = text.lines().find_map(|line| line.trim().strip_prefix(module)?.strip_prefix(" v"));
+    required.and_then(|rest| rest.split(' ').next()).unwrap_or_else(|| panic!("{} does not require {module}", path.display())).to_owned()
 }
 
 /// A Python with the packages of tests/requirements.txt.
@@ -199,6 +248,12 @@ fn on_path(name: &str) -> Option<PathBuf> {
 
 fn runs(command: &mut Command) -> bool {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success())
+}
+
+#[apply(test)]
+fn the_pinned_version_is_read_from_the_module() {
+    assert!(Version::Three.pinned().is_some_and(|version| version.starts_with("3.")), "{:?}", Version::Three.pinned());
+    assert_eq!(Version::Two.pinned(), None);
 }
 
 #[apply(test)]
