@@ -148,6 +148,14 @@ pub fn python_of(name: &str) -> PathBuf {
     need(&format!("target/peers/{name} (`tests/build-peers {name}`)"), Some(python).filter(|path| path.is_file()))
 }
 
+/// The version of a package that a Python has.
+pub fn python_version(python: &Path, package: &str) -> String {
+    let script = "import importlib.metadata, sys; print(importlib.metadata.version(sys.argv[1]))";
+    let output = Command::new(python).args(["-c", script, package]).output().expect("Python runs");
+    assert!(output.status.success(), "{package}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
 /// Java with a program of tests/java and the libraries that it uses.
 pub fn java_program(class: &str) -> Command {
     let built = repository().join("target/peers/java");
