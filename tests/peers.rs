@@ -97,6 +97,22 @@ pub fn cargo_with_crates_of(manifest: &Path) -> PathBuf {
     need(&format!("`cargo` with the crates of {} (`cargo fetch --locked`)", manifest.display()), found)
 }
 
+/// A program that `tests/build-peers` builds from the module tests/go/MODULE.
+pub fn go_program(module: &str, program: &str) -> PathBuf {
+    let path = repository().join("target/peers/go").join(module).join(program);
+    need(&format!("`{program}` (`tests/build-peers {module}`)"), Some(path).filter(|path| path.is_file()))
+}
+
+/// The version of a dependency in the go.mod of tests/go/MODULE, without the `v`.
+pub fn go_module_version(module: &str, dependency: &str) -> String {
+    let file = repository().join("tests/go").join(module).join("go.mod");
+    let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let mut requirements = text.lines().map(|line| line.trim().trim_start_matches("require ")).filter_map(|line| line.split_once(" v"));
+    let found = requirements.find(|(name, _)| *name == dependency);
+    let (_, version) = found.unwrap_or_else(|| panic!("{} requires no {dependency}", file.display()));
+    version.trim_end_matches("// indirect").trim().to_owned()
+}
+
 /// A program on the `PATH`.
 pub fn program(name: &str) -> PathBuf {
     need(&format!("`{name}`"), on_path(name))
