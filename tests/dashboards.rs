@@ -11,6 +11,7 @@ use crate::compatibility;
 use crate::harness::{Launch, Process, Running, until};
 use crate::peers::{self, Version};
 use crate::prometheus::{Prometheus, filter};
+use crate::victoria::{self, Victoria};
 
 /// What Grafana puts in the place of its own variables, for a scrape every second.
 const GRAFANA: [(&str, &str); 2] = [("$__rate_interval", "8s"), ("$__range", "15s")];
@@ -196,6 +197,54 @@ fn assert_all_answers(prometheus: &Prometheus) {
     // The trouble is seen as what it is.
     prometheus.expect("count(ALERTS{alertname=\"BridgeFamilyAtLimit\",family=\"demo_logins\",label=\"user\"})", 1.0);
     assert_eq!(prometheus.series("ALERTS{alertname=\"BridgeDown\"}"), Ok(Vec::new()));
+}
+
+/// The label sets of an answer, without the name, which VictoriaMetrics keeps in more functions.
+fn label_sets(answer: Result<Vec<Value>, String>) -> Result<BTreeSet<String>, String> {
+    let labels = |mut series: Value| {
+        if let Some(labels) = series["metric"].as_object_mut() {
+            labels.remove("__name__");
+        }
+        series["metric"].to_string()
+    };
+    answer.map(|series| series.into_iter().map(labels).collect())
+}
+
+#[apply(test)]
+fn every_expression_gives_the_same_series_in_victoria_metrics() {
+    let python = peers::program("python3");
+    Version::Three.prometheus();
+    peers::go_program("victoriametrics", "victoria-metrics");
+    let (bridge, mut traffic) = bridge_in_traffic(&python);
+    let other = Launch::new().start();
+    let prometheus = Prometheus::scraping_as_the_example_does(Version::Three, [&bridge, &other], false);
+    let victoria = Victoria::scraping_as(text(&prometheus.api("status/config")["data"], "yaml"));
+    all_answered(&prometheus, &values_of_variables(), wrong);
+    let mut asked = expressions(&prometheus);
+    let rules = loaded_rules(&prometheus);
+    // Prometheus alone records and alerts here, so only expressions without recorded series are compared.
+    let recorded: Vec<&str> = rules.iter().filter(|rule| rule["type"] == "recording").map(|rule| text(rule, "name")).collect();
+    asked.extend(rules.iter().map(|rule| (format!("rule {}", text(rule, "name")), text(rule, "query").to_owned())));
+    asked.retain(|(_, asked)| !asked.contains("ALERTS") && !recorded.iter().any(|name| asked.contains(name)));
+    assert!(asked.len() > 150, "only {} expressions", asked.len());
+    // A difference counts if it stays: the engines scrape at different moments.
+    let mut left = asked.clone();
+    let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        until("the same series from both", || {
+            left.retain(|(_, asked)| label_sets(prometheus.series(asked)) != label_sets(victoria.series(asked)));
+            left.is_empty().then_some(())
+        })
+    }));
+    let differs = |(place, asked): &(String, String)| {
+        let [theirs, ours] = [label_sets(victoria.series(asked)), label_sets(prometheus.series(asked))];
+        format!("{place}: {asked}\n  VictoriaMetrics {theirs:?}\n  Prometheus {ours:?}")
+    };
+    assert!(done.is_ok(), "{}", left.iter().map(differs).collect::<Vec<_>>().join("\n"));
+    assert_eq!(traffic.try_wait(), None, "the traffic ended:\n{}", traffic.log());
+    drop(traffic);
+    bridge.stop();
+    let compared = "expressions of the dashboards and rules of proto-examples, in both VictoriaMetrics and Prometheus";
+    compatibility::seen("VictoriaMetrics", &victoria::version(), compared, "each parses and gives the same series");
 }
 
 /// Names of the rules in the files, alerts and records, as they are written.

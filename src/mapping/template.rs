@@ -6,7 +6,7 @@
 /// A reference in a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Reference {
-    /// A capture by its number; 0 is the whole match of a regular expression, and nothing for a glob. A number too big for the
+    /// A capture by its number; 0 is the whole match of a regular expression, and the whole name for a glob. A number too big for the
     /// machine is `usize::MAX`.
     Number(usize),
     /// A group of a regular expression by its name.

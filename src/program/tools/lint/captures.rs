@@ -47,9 +47,6 @@ impl Known<'_> {
             (count, false) => format!("the regex has {count} groups"),
         };
         match reference {
-            Reference::Number(0) if self.is_glob => {
-                Some("uses $0, which a glob does not have; it expands to nothing: the first wildcard is $1".to_owned())
-            }
             Reference::Number(number) if *number > self.count => Some(format!("uses ${number}, but {has}; it expands to nothing")),
             Reference::Name(name) if !self.names.contains(&name.as_str()) => {
                 Some(format!("uses ${name}, but no group has this name; it expands to nothing: write $$ for a dollar sign"))

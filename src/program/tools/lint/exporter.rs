@@ -141,7 +141,7 @@ fn of_glob(template: &str, count: usize) -> Option<String> {
     const VERB: &str = "\u{0}";
     let (mut text, mut arguments) = (template.to_owned(), Vec::new());
     for (whole, name) in found {
-        match name.parse::<usize>().ok().filter(|number| (1..=count).contains(number)) {
+        match name.parse::<usize>().ok().filter(|number| *number <= count) {
             None => text = text.replace(whole, ""),
             Some(number) => {
                 text = text.replace(whole, VERB);
@@ -284,7 +284,8 @@ mod tests {
             ("${2}${1}", Some("<2><1>")),
             ("$1-$2", Some("<1>-<2>")),
             ("$1.$1", Some("<1>.<1>")),
-            ("$0", Some("")),
+            ("$0", Some("<0>")),
+            ("${0}_$1", Some("<0>_<1>")),
             ("$3", Some("")),
             ("$x", Some("")),
             ("${1", Some("<1>")),
