@@ -14,9 +14,9 @@ use crate::name::{Escaping, FamilyName, NameValidation};
 use crate::options::Options;
 use crate::registry::{Cardinality, Conflict, Deleted, Reserved, RestoreRules, Restored, SavedFamily, Wanted, save};
 use crate::rejections::Rejection;
-use crate::telemetry::SampleRejection;
 #[cfg(any(feature = "cli", test))]
 use crate::telemetry::Telemetry;
+use crate::telemetry::{Owner, SampleRejection};
 use crate::time::Timestamp;
 
 /// The bridge: registry, options and self-metrics. Cheap to clone; all clones are one bridge. Every method may be called from any thread.
@@ -34,7 +34,13 @@ impl fmt::Debug for Bridge {
 impl Bridge {
     /// A bridge without series and without rules.
     pub fn new(options: Options) -> Self {
-        Self { engine: Arc::new(Engine::new(options)) }
+        Self { engine: Arc::new(Engine::new(options, Owner::Library)) }
+    }
+
+    /// The same for the program, with its own self-metrics.
+    #[cfg(any(feature = "cli", test))]
+    pub(crate) fn of_program(options: Options) -> Self {
+        Self { engine: Arc::new(Engine::new(options, Owner::Program)) }
     }
 
     /// Replaces the rules in force, from each worker's next batch. Series continue: samples that map to a series of the same name and
@@ -67,8 +73,7 @@ impl Bridge {
 
     /// One step of expiry: removes series without samples for their ttl; returns how many. Call it about once a second, if
     /// [`Options::ttl`] or a rule has a ttl or there is a grace period; otherwise no series expires. A series is marked in one step and
-    /// removed in a later one, after every existing worker has called [`Worker::ingest`] or [`Worker::tick`] in between, also a worker that never
-    /// ingested.
+    /// removed in a later one, when every call of [`Worker::ingest`] has ended that began before the mark. Idle workers delay nothing.
     pub fn expire(&self, now: Timestamp) -> usize {
         let gone = self.engine.registry().expire(now, |_| {});
         self.engine.telemetry().expired(gone as u64);

@@ -13,7 +13,7 @@ use crate::name::{Escaping, FamilyName, is_prometheus_name};
 use crate::options::{NativeWhen, Options};
 use crate::registry::{Registry, Reserved};
 use crate::rejections::Rejections;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Owner, Telemetry};
 
 /// One bridge's state. Workers and renderers share it by reference.
 pub(crate) struct Engine {
@@ -38,10 +38,10 @@ pub(crate) struct RulesInForce {
 }
 
 impl Engine {
-    /// Makes an engine without series and without rules.
-    pub(crate) fn new(options: Options) -> Self {
+    /// Makes an engine without series and without rules, with the self-metrics of its owner.
+    pub(crate) fn new(options: Options, owner: Owner) -> Self {
         let registry = Registry::new(options.limits, options.grace_ms, options.counters_start_at_zero.is_some());
-        let telemetry = Arc::new(Telemetry::new(options.prefix));
+        let telemetry = Arc::new(Telemetry::new(options.prefix, owner));
         if options.native.when == NativeWhen::Always {
             registry.want_native();
         }

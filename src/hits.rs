@@ -105,6 +105,7 @@ impl HitTally {
         if at >= self.counts.len() {
             self.counts.resize(at + 1, 0);
         }
+        debug_assert!(at < self.counts.len());
         if let Some(count) = self.counts.get_mut(at) {
             if *count == 0 {
                 self.touched.push(slot.0);
@@ -117,7 +118,9 @@ impl HitTally {
     #[inline]
     pub(crate) fn flush(&mut self, hits: &Arc<Hits>) {
         for at in self.touched.drain(..) {
-            if let (Some(count), Some(sum)) = (self.counts.get_mut(at as usize), hits.sums.get(at as usize)) {
+            let (count, sum) = (self.counts.get_mut(at as usize), hits.sums.get(at as usize));
+            debug_assert!(count.is_some() && sum.is_some(), "a tally is discarded when the rules change");
+            if let (Some(count), Some(sum)) = (count, sum) {
                 sum.fetch_add(std::mem::take(count), Relaxed);
             }
         }

@@ -39,7 +39,7 @@
 //! | map names | [`Rules::from_yaml`](mapping::Rules::from_yaml), [`Bridge::replace_rules`] |
 //! | record lines | [`Bridge::worker`], [`Worker::ingest`] |
 //! | serve a scrape | [`Negotiated::of`], [`Bridge::exposition_escaped`]; [`Bridge::render`] for the text format alone |
-//! | expire series | [`Bridge::expire`] once a second, and [`Worker::tick`] on each idle worker; **only if** [`Options::ttl`] or a rule has a ttl |
+//! | expire series | [`Bridge::expire`] once a second; **only if** [`Options::ttl`] or a rule has a ttl |
 //! | look inside | [`Bridge::accounting`], [`Bridge::cardinality`], [`Bridge::conflicts`], [`Bridge::rejections`], [`Bridge::rule_use`] |
 //! | delete series | [`Selector::parse`], [`Bridge::delete_series`] |
 //! | keep series over a restart | [`Bridge::save`], [`Bridge::restore`] |
@@ -47,9 +47,8 @@
 //! # Threads
 //!
 //! A [`Bridge`] is shared: clone it, and call it from any thread. A [`Worker`] belongs to one thread at a time: make one for each thread
-//! that ingests. A worker that neither ingests nor ticks stops the expiry of all series, so do not keep one in a thread that waits for
-//! input without a timeout: [`Worker::tick`]. Workers do not wait for each other or for expositions. Every method returns without blocking on I/O, so that it may be
-//! called from an asynchronous task; an exposition of many series takes milliseconds.
+//! that ingests. An idle worker needs no calls. Workers do not wait for each other or for expositions. Every method returns without
+//! blocking on I/O, so that it may be called from an asynchronous task; an exposition of many series takes milliseconds.
 //!
 //! # Time
 //!
@@ -99,7 +98,7 @@ mod registry;
 mod selector;
 #[cfg(feature = "state")]
 mod state;
-// The program counts most of them; without it they are in expositions all the same, and are 0.
+// The program counts most of them. In the library alone, their handles have no effect.
 #[cfg_attr(not(feature = "cli"), allow(dead_code))]
 mod telemetry;
 

@@ -136,18 +136,12 @@ pub(crate) fn series_text(name: &str, labels: &str) -> String {
 
 /// Appends a label's value, escaped for the quoted strings of both text formats.
 pub(crate) fn escape_value_into(value: &str, out: &mut String) {
-    let mut rest = value;
-    while let Some(at) = rest.find(['\\', '"', '\n']) {
-        let (plain, special) = rest.split_at(at);
+    for piece in value.split_inclusive(['\\', '"', '\n']) {
+        let escape = |special: char, escaped| piece.strip_suffix(special).map(|plain| (plain, escaped));
+        let (plain, escaped) = escape('\\', "\\\\").or_else(|| escape('"', "\\\"")).or_else(|| escape('\n', "\\n")).unwrap_or((piece, ""));
         out.push_str(plain);
-        out.push_str(match special.as_bytes().first() {
-            Some(b'\\') => "\\\\",
-            Some(b'"') => "\\\"",
-            _ => "\\n",
-        });
-        rest = special.get(1..).unwrap_or_default();
+        out.push_str(escaped);
     }
-    out.push_str(rest);
 }
 
 #[cfg(test)]

@@ -31,13 +31,13 @@ use self::runtime_metrics::runtime_metrics;
 pub(crate) use self::scrape::Scrape;
 #[cfg(feature = "cli")]
 pub(crate) use self::scrape::ScrapeCut;
-use self::scrape::scrape;
+use self::scrape::{families_left_out, scrape};
 pub(crate) use self::self_family::{SelfFamily, SelfKind, SelfSeries, SelfValue};
 pub(crate) use self::state_metrics::StateMetrics;
 use self::state_metrics::state_metrics;
 pub use self::tally::SampleRejection;
 pub(crate) use self::tally::{Recorded, Tally};
-pub(crate) use self::transport::{RelayCounters, Transport};
+pub(crate) use self::transport::{Datagrams, RelayCounters, Transport};
 use self::transport::{relay_counters, transport};
 pub(crate) use self::web_metrics::WebMetrics;
 use self::web_metrics::web_metrics;
@@ -45,11 +45,23 @@ use self::web_metrics::web_metrics;
 pub(crate) use self::web_metrics::{HandshakeError, RequestRejection};
 use crate::options::Prefix;
 
+/// Whose self-metrics an exposition shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// A program that embeds the library: only what the library counts.
+    Library,
+    /// The program `statsd-bridge`: also its receivers, its web server, its mapping files, its state file and its log.
+    #[cfg_attr(not(any(feature = "cli", test)), allow(dead_code))]
+    Program,
+}
+
 /// The handles of self-metrics, and the flush of those that are counted per sample.
 pub(crate) struct Telemetry {
     prefix: Prefix,
     recorder: SelfRecorder,
     ingest: IngestCounters,
+    /// Families left out of an exposition because their escaped name is that of another family.
+    pub families_left_out: Counter,
     /// Datagrams and connections.
     pub transport: Transport,
     /// Expositions and HTTP connections.
@@ -65,15 +77,21 @@ pub(crate) struct Telemetry {
 }
 
 impl Telemetry {
-    /// New self-metrics, all 0.
-    pub(crate) fn new(prefix: Prefix) -> Self {
+    /// New self-metrics, all 0. For the library, the handles of the program's metrics have no effect.
+    pub(crate) fn new(prefix: Prefix, owner: Owner) -> Self {
         let seconds = format!("{}scrape_duration_seconds", prefix.as_str());
         let recorder = SelfRecorder::new(&seconds, &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5]);
-        let all = || (ingest_counters(prefix), transport(prefix), scrape(prefix), rule_metrics(prefix));
-        let (ingest, transport, scrape, rules) = metrics::with_local_recorder(&recorder, all);
-        let rest = || (state_metrics(prefix), web_metrics(prefix), runtime_metrics(prefix));
-        let (state, web, runtime) = metrics::with_local_recorder(&recorder, rest);
-        Self { prefix, recorder, ingest, transport, scrape, rules, state, web, runtime }
+        let of_library = || (ingest_counters(prefix), families_left_out(prefix));
+        let (ingest, families_left_out) = metrics::with_local_recorder(&recorder, of_library);
+        let of_program = || {
+            let (transport, scrape, rules) = (transport(prefix), scrape(prefix), rule_metrics(prefix));
+            (transport, scrape, rules, state_metrics(prefix), web_metrics(prefix), runtime_metrics(prefix))
+        };
+        let (transport, scrape, rules, state, web, runtime) = match owner {
+            Owner::Library => metrics::with_local_recorder(&metrics::NoopRecorder, of_program),
+            Owner::Program => metrics::with_local_recorder(&recorder, of_program),
+        };
+        Self { prefix, recorder, ingest, families_left_out, transport, scrape, rules, state, web, runtime }
     }
 
     /// The prefix of all names except `process_*`.
@@ -96,6 +114,12 @@ impl Telemetry {
         metrics::with_local_recorder(&self.recorder, || {
             (gauge!(format!("{p}udp_receive_buffer_bytes"), &labels), counter!(format!("{p}udp_kernel_drops_total"), &labels))
         })
+    }
+
+    /// The gauge of the queue of the Unix datagram socket at `path`.
+    pub(crate) fn unixgram_queue(&self, path: &str) -> Gauge {
+        let labels = [("path", path.to_owned())];
+        metrics::with_local_recorder(&self.recorder, || gauge!(format!("{}unixgram_queue_datagrams", self.prefix.as_str()), &labels))
     }
 
     /// Counters of the relay to `target`.
@@ -172,7 +196,7 @@ mod tests {
 
     #[test]
     fn families_come_sorted_whatever_the_recorder_does() {
-        let telemetry = Telemetry::new(Prefix::Bridge);
+        let telemetry = Telemetry::new(Prefix::Bridge, Owner::Program);
         let mut tally = Tally { lines: 3, ..Tally::default() };
         telemetry.flush(&mut tally);
         assert_eq!(tally.lines, 0, "a flush leaves nothing behind");
@@ -187,7 +211,7 @@ mod tests {
 
     #[test]
     fn every_reason_is_exposed_from_the_start() {
-        let families = Telemetry::new(Prefix::Exporter).families();
+        let families = Telemetry::new(Prefix::Exporter, Owner::Library).families();
         let errors = families.iter().find(|f| f.name() == "statsd_exporter_sample_errors_total").expect("registered");
         assert_eq!(errors.series.len(), SampleError::ALL.len());
     }

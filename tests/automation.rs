@@ -9,7 +9,7 @@ use rustix::process::Signal;
 
 use crate::harness::{Launch, Process, Running, bridge_command};
 use crate::page::{Family, Page};
-use crate::peers;
+use crate::peers::{self, Version};
 use crate::prometheus::Prometheus;
 
 /// Names that a bridge's own process has too: those of the platform have its job.
@@ -256,10 +256,17 @@ fn an_interrupted_call_is_cancelled_and_not_waited_for() {
 
 #[apply(test)]
 fn prometheus_has_every_metric_by_the_name_of_the_document() {
-    let (program, python) = (peers::prometheus(), peers::python_with_clients());
+    Version::need_both();
+    let python = peers::python_with_clients();
     let (bridge, page) = bridge_after_the_demo(&python);
     let other = Launch::new().start();
-    let prometheus = Prometheus::scraping_as_the_example_does(&program, [&bridge, &other], &[]);
+    for version in Version::BOTH {
+        assert_has_every_metric(&Prometheus::scraping_as_the_example_does(version, [&bridge, &other], false), &page);
+    }
+    bridge.stop();
+}
+
+fn assert_has_every_metric(prometheus: &Prometheus, page: &Page) {
     for row in table() {
         let of_the_page: f64 = page.lines().filter(|line| line.name == counted(&row)).map(|line| line.value).sum();
         // Of the names that every process has, Prometheus tells whose they are by the job, as it always does.
@@ -270,7 +277,6 @@ fn prometheus_has_every_metric_by_the_name_of_the_document() {
         prometheus.expect(series, amount * ROUNDS);
     }
     prometheus.expect("count({__name__=~\"process_(cpu_seconds_total|resident_memory_bytes)\",job=\"statsd-bridge\"})", 2.0);
-    bridge.stop();
 }
 
 /// The document's examples of use, one after the other, and that nothing was imported that it complains of.

@@ -4,60 +4,42 @@
 //! holds more than it can; a datagram lost all the same fails the test by the total that is short.
 
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::process::Command;
 use std::time::Instant;
 
-use crate::harness::{DEADLINE, Launch, Running, until};
+mod datadog_go;
+mod datadog_java;
+mod django;
+mod micrometer;
+mod official;
+mod script;
+
+use self::script::Script;
+use crate::harness::{DEADLINE, Launch, Running};
 use crate::page::Page;
 use crate::peers;
 
 /// How often a script repeats its calls. A multiple of 100, so that the totals below come out even.
 const ROUNDS: u64 = 3000;
 
-/// A client script: it prints how many rounds are sent, waits for a line, and goes on.
-struct Script(Child);
-
-impl Drop for Script {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// Runs a script to its end, each of its stops answered once the page shows in `rounds` what it says is sent.
 fn run_script(bridge: &Running, mut command: Command, mode: &str, rounds: &str) {
     let (host, port) = (bridge.statsd.ip().to_string(), bridge.statsd.port().to_string());
-    command.args([&*host, &*port, &*ROUNDS.to_string(), mode]).stdin(Stdio::piped()).stdout(Stdio::piped());
-    // What the machine sets for the client must not change what it sends.
-    for (key, _) in std::env::vars_os().filter(|(k, _)| k.to_string_lossy().starts_with("DD_")) {
-        command.env_remove(key);
+    command.args([&*host, &*port, &*ROUNDS.to_string(), mode]);
+    let mut script = Script::start(command);
+    while let Some(line) = script.line() {
+        let n: f64 = line.parse().unwrap_or_else(|_| panic!("the script printed {line:?}"));
+        bridge.page_when(&format!("{n} rounds"), |page| page.sum(rounds) == n);
+        script.go_on();
     }
-    let mut script = Script(command.spawn().unwrap_or_else(|e| panic!("{command:?}: {e}")));
-    let mut go = script.0.stdin.take().expect("stdin is a pipe");
-    let output = BufReader::new(script.0.stdout.take().expect("stdout is a pipe"));
-    let (sender, sent) = mpsc::channel();
-    std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
-    loop {
-        match sent.recv_timeout(DEADLINE) {
-            Ok(line) => {
-                let n: f64 = line.parse().unwrap_or_else(|_| panic!("the script printed {line:?}"));
-                bridge.page_when(&format!("{n} rounds"), |page| page.sum(rounds) == n);
-                go.write_all(b"\n").expect("the script reads");
-            }
-            Err(mpsc::RecvTimeoutError::Disconnected) => break,
-            Err(mpsc::RecvTimeoutError::Timeout) => panic!("the script is silent"),
-        }
-    }
-    let status = until("the script ends", || script.0.try_wait().expect("a child can be asked"));
-    assert!(status.success(), "{command:?}: {status}");
+    script.end();
 }
 
 /// Waits until every series has its value (to a billionth, sums of fractions being rounded); names those that never have.
-fn expect(bridge: &Running, expected: &[(&str, f64)]) -> Page {
+fn expect<S: AsRef<str>>(bridge: &Running, expected: &[(S, f64)]) -> Page {
     let wrong = |page: &Page| {
         expected.iter().fold(String::new(), |mut text, (series, value)| {
+            let series = series.as_ref();
             let found = page.value(series);
             if !found.is_some_and(|f| (f - value).abs() <= 1e-9 * value.abs().max(1.0)) {
                 let _ = writeln!(text, "{series}: expected {value}, found {found:?}");
@@ -77,16 +59,34 @@ fn expect(bridge: &Running, expected: &[(&str, f64)]) -> Page {
     }
 }
 
-/// Nothing was lost, cut or refused but the negative counters; the rest of the accounts is checked by `stop`.
+/// Nothing was lost, cut, rejected or not understood.
+fn expect_nothing_lost(page: &Page) {
+    assert_eq!(page.sum("statsd_bridge_events_error_total"), 0.0);
+    expect_all_understood(page);
+}
+
+/// Nothing was lost, cut or rejected but the negative counters; the rest of the accounts is checked by `stop`.
 fn assert_nothing_lost(page: &Page) {
-    for name in ["udp_kernel_drops_total", "udp_truncated_packets_total", "udp_receive_errors_total", "sample_errors_total"] {
-        assert_eq!(page.sum(&format!("statsd_bridge_{name}")), 0.0, "{name}");
-    }
     let negative = page.sum_where("statsd_bridge_events_error_total", "reason", "illegal_negative_counter");
     assert_eq!(negative, ROUNDS as f64 / 10.0);
     assert_eq!(page.sum("statsd_bridge_events_error_total"), negative);
-    assert_eq!(page.sum("statsd_bridge_unknown_fields_total"), 0.0);
-    assert_eq!(page.sum("statsd_bridge_tag_errors_total"), 0.0);
+    expect_all_understood(page);
+}
+
+/// No datagram was lost or cut, and every line was understood.
+fn expect_all_understood(page: &Page) {
+    for name in [
+        "udp_kernel_drops_total",
+        "udp_truncated_packets_total",
+        "udp_receive_errors_total",
+        "unixgram_truncated_packets_total",
+        "unixgram_receive_errors_total",
+        "sample_errors_total",
+        "unknown_fields_total",
+        "tag_errors_total",
+    ] {
+        assert_eq!(page.sum(&format!("statsd_bridge_{name}")), 0.0, "{name}");
+    }
 }
 
 /// The datagrams that the client says it sent: all but the last, in which it says so.

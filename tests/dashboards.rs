@@ -7,10 +7,11 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::compatibility;
 use crate::harness::{Launch, Process, Running, until};
+use crate::peers::{self, Version};
 use crate::prometheus::{Prometheus, filter};
 use crate::victoria::{self, Victoria};
-use crate::{compatibility, peers};
 
 /// What Grafana puts in the place of its own variables, for a scrape every second.
 const GRAFANA: [(&str, &str); 2] = [("$__rate_interval", "8s"), ("$__range", "15s")];
@@ -139,52 +140,63 @@ fn loaded_rules(prometheus: &Prometheus) -> Vec<Value> {
 
 #[apply(test)]
 fn every_expression_of_dashboards_and_rules_answers() {
-    every_expression_answers(&[]);
+    every_expression_answers(false);
 }
 
 #[apply(test)]
 fn every_expression_answers_where_histograms_are_native_too() {
-    every_expression_answers(&["--enable-feature=native-histograms"]);
+    every_expression_answers(true);
 }
 
-fn every_expression_answers(flags: &[&str]) {
-    let (program, python) = (peers::prometheus(), peers::program("python3"));
+/// Both versions scrape the same bridge at once, because the traffic costs more than a second server.
+fn every_expression_answers(native: bool) {
+    let python = peers::program("python3");
+    Version::need_both();
     let (bridge, mut traffic) = bridge_in_traffic(&python);
     // One that shows its own process.
     let other = Launch::new().start();
-    let prometheus = Prometheus::scraping_as_the_example_does(&program, [&bridge, &other], flags);
+    let start = |version| (version, Prometheus::scraping_as_the_example_does(version, [&bridge, &other], native));
+    for (version, prometheus) in Version::BOTH.map(start) {
+        eprintln!("{version:?}");
+        assert_all_answers(&prometheus);
+        let kind = if native { "native" } else { "classic" };
+        let compared = format!("every expression of the dashboards and rules, with {kind} histograms");
+        compatibility::seen("Prometheus", &prometheus.version(), &compared, "each answers; no rule fails");
+    }
+    assert_eq!(traffic.try_wait(), None, "the traffic ended:\n{}", traffic.log());
+    drop(traffic);
+    bridge.stop();
+}
+
+fn assert_all_answers(prometheus: &Prometheus) {
     // Both are values of the dashboards' variables from here on.
     prometheus.expect("count(statsd_bridge_lines_total)", 2.0);
     prometheus.expect("count(statsd_bridge_build_info)", 2.0);
     // That this test can fail.
-    assert_eq!(wrong(&prometheus, "no_such_metric").as_deref(), Some("empty"));
-    assert!(wrong(&prometheus, "sum(").is_some_and(|error| error.contains("parse error")));
+    assert_eq!(wrong(prometheus, "no_such_metric").as_deref(), Some("empty"));
+    assert!(wrong(prometheus, "sum(").is_some_and(|error| error.contains("parse error")));
 
-    all_answered(&prometheus, &values_of_variables(), wrong);
-    let asked = expressions(&prometheus);
+    all_answered(prometheus, &values_of_variables(), wrong);
+    let asked = expressions(prometheus);
     assert!(asked.len() > 150, "only {} expressions", asked.len());
-    all_answered(&prometheus, &asked, wrong);
+    all_answered(prometheus, &asked, wrong);
 
-    let rules = loaded_rules(&prometheus);
+    let rules = loaded_rules(prometheus);
     assert_eq!(rules.len(), written_rules().len(), "rules that Prometheus has loaded");
     let of_type = |kind: &str, key: &str| -> Vec<(String, String)> {
         let rules = rules.iter().filter(|rule| rule["type"] == kind);
         rules.map(|rule| (format!("rule {}", text(rule, "name")), text(rule, key).to_owned())).collect()
     };
     // What is recorded is there, under its name and by its expression; an alert may be silent, but must not fail.
-    all_answered(&prometheus, &of_type("recording", "name"), wrong);
-    all_answered(&prometheus, &of_type("recording", "query"), wrong);
-    all_answered(&prometheus, &of_type("alerting", "query"), |prometheus, expression| prometheus.series(expression).err());
-    for rule in loaded_rules(&prometheus) {
+    all_answered(prometheus, &of_type("recording", "name"), wrong);
+    all_answered(prometheus, &of_type("recording", "query"), wrong);
+    all_answered(prometheus, &of_type("alerting", "query"), |prometheus, expression| prometheus.series(expression).err());
+    for rule in loaded_rules(prometheus) {
         assert_eq!((&rule["health"], &rule["lastError"]), (&Value::from("ok"), &Value::Null), "{rule}");
     }
     // The trouble is seen as what it is.
     prometheus.expect("count(ALERTS{alertname=\"BridgeFamilyAtLimit\",family=\"demo_logins\",label=\"user\"})", 1.0);
     assert_eq!(prometheus.series("ALERTS{alertname=\"BridgeDown\"}"), Ok(Vec::new()));
-
-    assert_eq!(traffic.try_wait(), None, "the traffic ended:\n{}", traffic.log());
-    drop(traffic);
-    bridge.stop();
 }
 
 /// The label sets of an answer, without the name, which VictoriaMetrics keeps in more functions.
@@ -200,11 +212,12 @@ fn label_sets(answer: Result<Vec<Value>, String>) -> Result<BTreeSet<String>, St
 
 #[apply(test)]
 fn every_expression_gives_the_same_series_in_victoria_metrics() {
-    let (program, python) = (peers::prometheus(), peers::program("python3"));
+    let python = peers::program("python3");
+    Version::Three.prometheus();
     peers::go_program("victoriametrics", "victoria-metrics");
     let (bridge, mut traffic) = bridge_in_traffic(&python);
     let other = Launch::new().start();
-    let prometheus = Prometheus::scraping_as_the_example_does(&program, [&bridge, &other], &[]);
+    let prometheus = Prometheus::scraping_as_the_example_does(Version::Three, [&bridge, &other], false);
     let victoria = Victoria::scraping_as(text(&prometheus.api("status/config")["data"], "yaml"));
     all_answered(&prometheus, &values_of_variables(), wrong);
     let mut asked = expressions(&prometheus);
@@ -248,9 +261,9 @@ fn written_rules() -> Vec<(&'static str, String)> {
     names
 }
 
-#[apply(test)]
-fn promtool_accepts_the_rules_and_their_tests_pass() {
-    let program = peers::promtool();
+#[apply(each_prometheus)]
+fn promtool_accepts_the_rules_and_their_tests_pass(version: Version) {
+    let program = version.promtool();
     for (words, name) in [(["check", "rules"], "prometheus/rules"), (["test", "rules"], "prometheus/tests")] {
         let (code, output) = filter(Command::new(&program).args(words).args(files(&folder(name))), b"");
         assert_eq!(code, Some(0), "{output}");

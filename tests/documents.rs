@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::harness::{DEADLINE, Launch, Running, bridge_command, until};
-use crate::peers;
+use crate::peers::{self, Version};
 
 /// What the documents say of the sources and of the program.
 mod agreement;
@@ -78,8 +78,9 @@ fn explained(mapping: &str, line: &str) -> String {
 fn the_rules_for_two_kinds_of_one_name_keep_them_apart() {
     let document = read("docs/clients.md");
     let start = document.find("## One name, one kind").expect("the section");
-    let rules: Vec<_> = blocks("docs/clients.md").into_iter().filter(|block| block.language == "yaml").collect();
-    assert!(rules.len() == 2 && document[start..].contains(&rules[0].text));
+    let is_rule = |block: &Block| block.language == "yaml" && document[start..].contains(&block.text);
+    let rules: Vec<_> = blocks("docs/clients.md").into_iter().filter(is_rule).collect();
+    assert_eq!(rules.len(), 2);
     for (rule, name) in rules.iter().zip(["checkout_duration_seconds", "checkout_seconds"]) {
         assert!(explained(&rule.text, "checkout:320|ms").contains(&format!("becomes    histogram {name}\n")), "{}", rule.text);
         assert!(explained(&rule.text, "checkout:1|c").contains("becomes    counter checkout\n"), "{}", rule.text);
@@ -154,9 +155,9 @@ fn the_calls_of_datadogpy_send_and_become_what_the_table_says() {
     }
 }
 
-#[apply(test)]
-fn promtool_takes_the_scrape_configurations_of_the_documents() {
-    let promtool = peers::promtool();
+#[apply(each_prometheus)]
+fn promtool_takes_the_scrape_configurations_of_the_documents(version: Version) {
+    let promtool = version.promtool();
     let mut jobs = 0;
     for document in ["README.md", "docs/quickstart.md", "docs/web-config.md"] {
         for block in blocks(document).iter().filter(|block| block.language == "yaml" && block.text.contains("scrape_configs:")) {

@@ -12,14 +12,63 @@ use crate::runner;
 /// The environment variable that makes a missing program a failure.
 pub const REQUIRE: &str = "STATSD_BRIDGE_REQUIRE_PEERS";
 
-/// Prometheus, any version with `--web.listen-address`.
-pub fn prometheus() -> PathBuf {
-    need("`prometheus` (Debian package prometheus)", on_path("prometheus"))
+/// The versions of Prometheus that tests run. Which tests run one version only, and why, their comments say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    /// 2.42, of Debian 12: no UTF-8 names, and native histograms by a flag.
+    Two,
+    /// 3.16, built from tests/go/prometheus.
+    Three,
 }
 
-/// The checker of Prometheus.
-pub fn promtool() -> PathBuf {
-    need("`promtool` (Debian package prometheus)", on_path("promtool"))
+impl Version {
+    /// Both versions.
+    pub const BOTH: [Self; 2] = [Self::Two, Self::Three];
+
+    /// Skips the test if the server of one of them is absent.
+    pub fn need_both() {
+        for version in Self::BOTH {
+            version.prometheus();
+        }
+    }
+
+    /// The server.
+    pub fn prometheus(self) -> PathBuf {
+        self.program("prometheus")
+    }
+
+    /// The checker of expositions, configurations and rules.
+    pub fn promtool(self) -> PathBuf {
+        self.program("promtool")
+    }
+
+    fn program(self, name: &str) -> PathBuf {
+        match self {
+            Self::Two => need(&format!("`{name}` (Debian package prometheus)"), on_path(name)),
+            Self::Three => built("prometheus", name),
+        }
+    }
+
+    /// The version as this repository pins it, for programs that are built without one. The module v0.316.0 is Prometheus 3.16.0.
+    pub fn pinned(self) -> Option<String> {
+        let pin = (self == Self::Three).then(|| module_version("prometheus", "github.com/prometheus/prometheus"))?;
+        let (minor, patch) = pin.strip_prefix("0.3")?.split_once('.')?;
+        Some(format!("3.{minor}.{patch}"))
+    }
+}
+
+/// A program that `tests/build-peers PEER` builds from the module `tests/go/PEER`.
+pub fn built(peer: &str, program: &str) -> PathBuf {
+    let path = repository().join("target/peers/go").join(peer).join(program);
+    need(&format!("`{program}` of the module tests/go/{peer} (`tests/build-peers {peer}`)"), Some(path).filter(|path| path.is_file()))
+}
+
+/// The version, without `v`, of a Go module that `tests/go/PEER/go.mod` requires.
+pub fn module_version(peer: &str, module: &str) -> String {
+    let path = repository().join("tests/go").join(peer).join("go.mod");
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let required = text.lines().find_map(|line| line.trim().strip_prefix(module)?.strip_prefix(" v"));
+    required.and_then(|rest| rest.split(' ').next()).unwrap_or_else(|| panic!("{} does not require {module}", path.display())).to_owned()
 }
 
 /// A Python with the packages of tests/requirements.txt.
@@ -88,6 +137,38 @@ pub fn go_with_cactus() -> (PathBuf, &'static Path) {
     (need(what, on_path("go").filter(|_| installed)), sources)
 }
 
+/// A program that `tests/build-peers NAME` builds from the module tests/go/NAME, which has the same name.
+pub fn go_program(name: &str) -> PathBuf {
+    let program = repository().join("target/peers/go").join(name).join(name);
+    need(&format!("target/peers/go/{name}/{name} (`tests/build-peers {name}`)"), Some(program).filter(|path| path.is_file()))
+}
+
+/// The Python of a virtual environment of its own, which `tests/build-peers NAME` makes.
+pub fn python_of(name: &str) -> PathBuf {
+    let python = repository().join("target/peers").join(name).join("bin/python");
+    need(&format!("target/peers/{name} (`tests/build-peers {name}`)"), Some(python).filter(|path| path.is_file()))
+}
+
+/// Java with a program of tests/java and the libraries that it uses.
+pub fn java_program(class: &str) -> Command {
+    let built = repository().join("target/peers/java");
+    let is_built = built.join(format!("classes/{class}.class")).is_file();
+    let java = need("`java` with target/peers/java (`tests/build-peers java`)", on_path("java").filter(|_| is_built));
+    let mut command = Command::new(java);
+    // A small program: without the second compiler and threads for collection, it costs half the processor time.
+    command.args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp"]).arg(format!("{0}/classes:{0}/jars/*", built.display()));
+    command.arg(class);
+    command
+}
+
+/// The version of a library in tests/java/pom.xml.
+pub fn java_version(artifact: &str) -> String {
+    let pom = std::fs::read_to_string(repository().join("tests/java/pom.xml")).expect("the pom is in the repository");
+    let after = pom.split_once(&format!("<artifactId>{artifact}</artifactId>")).map(|(_, after)| after);
+    let version = after.and_then(|after| after.split_once("<version>")?.1.split_once("</version>")).map(|(version, _)| version);
+    version.unwrap_or_else(|| panic!("{artifact} has no version in the pom")).to_owned()
+}
+
 /// Cargo with all locked crates of this manifest in its cache, so that it builds without a network.
 pub fn cargo_with_crates_of(manifest: &Path) -> PathBuf {
     let cargo = env::var_os("CARGO").map(PathBuf::from).or_else(|| on_path("cargo"));
@@ -95,22 +176,6 @@ pub fn cargo_with_crates_of(manifest: &Path) -> PathBuf {
         .filter(|cargo| runs(Command::new(cargo).args(["fetch", "--offline", "--locked", "--quiet", "--manifest-path"]).arg(manifest)));
     let manifest = manifest.strip_prefix(repository()).unwrap_or(manifest);
     need(&format!("`cargo` with the crates of {} (`cargo fetch --locked`)", manifest.display()), found)
-}
-
-/// A program that `tests/build-peers` builds from the module tests/go/MODULE.
-pub fn go_program(module: &str, program: &str) -> PathBuf {
-    let path = repository().join("target/peers/go").join(module).join(program);
-    need(&format!("`{program}` (`tests/build-peers {module}`)"), Some(path).filter(|path| path.is_file()))
-}
-
-/// The version of a dependency in the go.mod of tests/go/MODULE, without the `v`.
-pub fn go_module_version(module: &str, dependency: &str) -> String {
-    let file = repository().join("tests/go").join(module).join("go.mod");
-    let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-    let mut requirements = text.lines().map(|line| line.trim().trim_start_matches("require ")).filter_map(|line| line.split_once(" v"));
-    let found = requirements.find(|(name, _)| *name == dependency);
-    let (_, version) = found.unwrap_or_else(|| panic!("{} requires no {dependency}", file.display()));
-    version.trim_end_matches("// indirect").trim().to_owned()
 }
 
 /// A program on the `PATH`.
@@ -175,6 +240,12 @@ fn on_path(name: &str) -> Option<PathBuf> {
 
 fn runs(command: &mut Command) -> bool {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success())
+}
+
+#[apply(test)]
+fn the_pinned_version_is_read_from_the_module() {
+    assert!(Version::Three.pinned().is_some_and(|version| version.starts_with("3.")), "{:?}", Version::Three.pinned());
+    assert_eq!(Version::Two.pinned(), None);
 }
 
 #[apply(test)]

@@ -47,6 +47,27 @@ macro_rules! test {
     };
 }
 
+/// `#[apply(each_prometheus)]` above a function of a `Version` makes it two tests, `NAME::v2` and `NAME::v3`.
+macro_rules! each_prometheus {
+    ($(#[$attribute:meta])* fn $name:ident($version:ident: $type:ty) $body:block) => {
+        $(#[$attribute])*
+        fn $name($version: $type) $body
+
+        ::inventory::submit! {
+            $crate::runner::Test {
+                name: concat!(module_path!(), "::", stringify!($name), "::v2"),
+                run: || $name(<$type>::Two),
+            }
+        }
+        ::inventory::submit! {
+            $crate::runner::Test {
+                name: concat!(module_path!(), "::", stringify!($name), "::v3"),
+                run: || $name(<$type>::Three),
+            }
+        }
+    };
+}
+
 /// In place of the standard macro, whose output would stand between the lines of the runner.
 macro_rules! eprintln {
     ($($argument:tt)*) => { $crate::runner::print(format_args!($($argument)*)) };
@@ -223,7 +244,8 @@ fn every_test_is_in_the_list() {
     read_folder(peers::repository(), "tests", &mut files);
     for (file, text) in files {
         assert!(text.lines().all(|line| line.trim() != "#[test]"), "{file}: #[apply(test)] in place of #[test]");
-        declared += text.lines().filter(|line| line.trim() == "#[apply(test)]").count();
+        let with = |attribute: &str| text.lines().filter(|line| line.trim() == attribute).count();
+        declared += with("#[apply(test)]") + 2 * with("#[apply(each_prometheus)]");
     }
     let listed: Vec<&str> = inventory::iter::<Test>().map(|test| test.name).collect();
     assert_eq!(listed.len(), declared, "a file that no module names? {listed:#?}");

@@ -35,6 +35,7 @@ struct Met {
     orders: AtomicU32,
 }
 
+/// Runs a scene in all orders.
 fn play(scene: Scene) -> Arc<Met> {
     let met = Arc::new(Met::default());
     let mut builder = loom::model::Builder::new();
@@ -75,7 +76,6 @@ fn one_order(scene: Scene, met: &Met) {
                     }
                     writer.batch(samples, now);
                 }
-                writer.pass();
                 writer
             })
         })
@@ -156,12 +156,24 @@ fn two_writers_of_one_gauge() {
     assert_met([&met.gone, &met.kept, &met.revived]);
 }
 
+#[test]
+fn an_idle_writer_delays_no_removal() {
+    let met = play(Scene { writers: &[&[(1, 1)]], steps: 2, ..ONE });
+    assert_eq!(met.gone.load(Relaxed), met.orders.load(Relaxed), "removed in every order");
+}
+
 // ---- the model can fail ----
 
 #[test]
 #[should_panic(expected = "samples are lost")]
 fn not_waiting_for_the_writers_is_found() {
     play(Scene { fault: Fault::DoesNotWait, ..ONE });
+}
+
+#[test]
+#[should_panic(expected = "samples are lost")]
+fn not_entering_before_a_write_is_found() {
+    play(Scene { fault: Fault::DoesNotEnter, ..ONE });
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::engine::Engine;
 use crate::name::Escaping;
 use crate::options::OpenMetrics;
 
-/// Further clauses are ignored. Prometheus sends five.
+/// Further clauses are ignored. Prometheus sends seven at most.
 const CLAUSES_MAX: usize = 64;
 
 /// Which scrapers are offered OpenMetrics.
@@ -217,6 +217,8 @@ mod tests {
         for (accept, want) in [
             (format!("{openmetrics},application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"), TEXT),
             (format!("{openmetrics};q=0.5,text/plain;version=0.0.4;q=0.3"), TEXT),
+            // Prometheus 3.16 with `scrape_protocols: [OpenMetricsText1.0.0]`.
+            (format!("{openmetrics};escaping=allow-utf-8;q=0.7,*/*;q=0.6"), TEXT),
             (format!("{openmetrics},*/*;q=0.1"), TEXT),
             (format!("{openmetrics},text/*;q=0.1"), TEXT),
             (openmetrics.to_owned(), OPENMETRICS),

@@ -215,7 +215,7 @@ fn families(engine: &Engine, style: &Style, now: Timestamp) -> (Vec<Arc<Family>>
     // Counted before the self-metrics are read, so that this exposition includes it.
     let before = registry.families();
     let (kept, left_out) = without_clashes(before.clone(), style.escaping);
-    engine.telemetry().scrape.families_left_out.increment(left_out.len() as u64);
+    engine.telemetry().families_left_out.increment(left_out.len() as u64);
     left_out.iter().for_each(|(family, kept)| registry.note_left_out(family, kept, now));
     let self_families = self_families(engine);
     // The search for clashes is slow with many families, and a new family at this moment is rare.

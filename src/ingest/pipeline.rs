@@ -52,7 +52,7 @@ pub struct Worker {
     tally: Tally,
     hits: HitTally,
     log: RejectionLog,
-    /// The registry's count of changes at the last [`pass`](Worker::pass).
+    /// The registry's count of changes at the last [`enter`](Worker::enter).
     changes: u64,
 }
 
@@ -126,8 +126,9 @@ impl Worker {
     }
 
     /// As [`ingest`](Self::ingest), for several datagrams in their order. One call for a batch costs less than a call for each datagram.
+    /// `datagrams` should not wait for input: no series is removed during the call.
     pub fn ingest_batch<'a>(&mut self, datagrams: impl Iterator<Item: Into<Datagram<'a>>>, now: Timestamp) {
-        self.pass();
+        self.enter();
         #[cfg(target_arch = "x86_64")]
         match self.avx2 {
             // SAFETY: a value of `Avx2` exists only if the processor has all features that the function is compiled for.
@@ -136,7 +137,7 @@ impl Worker {
         }
         #[cfg(not(target_arch = "x86_64"))]
         self.ingest_with(datagrams, PlainFinder, now);
-        self.flush();
+        self.leave();
     }
 
     #[cfg(target_arch = "x86_64")]
@@ -177,20 +178,18 @@ impl Worker {
         self.record(&mut batch, now);
     }
 
-    /// Adopts new rules and takes part in expiry, without a sample. Call it about once a second on a worker that has nothing to ingest,
-    /// also on one that never had, or drop the worker: no series is removed until every existing worker has called this method or
-    /// ingested a batch since the series was marked. A worker that waits for input without a timeout stops all expiry. Without a ttl,
-    /// the call is not necessary.
+    /// Frees the memory of replaced rules and of the bindings of removed series, which a batch otherwise does in small steps. A worker
+    /// that is idle for long may call it about once a second; nothing else depends on the call.
     pub fn tick(&mut self) {
-        self.pass();
+        self.enter();
         self.upkeep().run(STEPS_OF_TICK);
-        self.flush();
+        self.leave();
     }
 
-    /// Between two batches, when the worker writes nothing: switches to new rules, and drops outdated bindings.
+    /// Begins a call: switches to new rules, and drops outdated bindings.
     #[inline]
-    fn pass(&mut self) {
-        let changes = self.engine.registry().pass(self.resolver.membership());
+    fn enter(&mut self) {
+        let changes = self.engine.registry().enter(self.resolver.membership());
         if self.resolver.update_rules() {
             self.hits = HitTally::default();
             self.upkeep().forget_all();
@@ -202,6 +201,13 @@ impl Worker {
         if self.bindings.needs_upkeep() {
             self.upkeep().run(STEPS_OF_BATCH);
         }
+    }
+
+    /// Ends a call. Until the next one, the worker writes nothing and delays no expiry.
+    #[inline]
+    fn leave(&mut self) {
+        self.engine.registry().park(self.resolver.membership());
+        self.flush();
     }
 
     fn upkeep(&mut self) -> Upkeep<'_> {

@@ -7,12 +7,12 @@
 use std::ops::Range;
 
 use super::tried::Outcome;
-use super::wild::{MOST_PIECES, Piece, Wild, parse_pieces};
+use super::wild::{MAX_PIECES, Piece, Wild, parse_pieces};
 
 /// The largest length of a pattern in bytes. Names are not longer, so a longer pattern would match nothing.
-const MOST_BYTES: usize = 2_048;
+const MAX_PATTERN_BYTES: usize = 2_048;
 /// The largest number of paths of one pattern: see [`Glob::paths`].
-const MOST_PATHS: usize = 256;
+const MAX_PATHS: usize = 256;
 
 /// One segment of a path: see [`Glob::paths`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,8 +45,8 @@ enum Segment {
 impl Glob {
     /// Parses `pattern`. An error is a sentence.
     pub(super) fn parse(pattern: &str) -> Result<Self, String> {
-        if pattern.len() > MOST_BYTES {
-            return Err(format!("It is {} bytes long; at most {MOST_BYTES} are allowed.", pattern.len()));
+        if pattern.len() > MAX_PATTERN_BYTES {
+            return Err(format!("It is {} bytes long; at most {MAX_PATTERN_BYTES} are allowed.", pattern.len()));
         }
         let mut segments = Vec::new();
         for text in split(pattern)? {
@@ -54,14 +54,14 @@ impl Glob {
             segments.push((text.to_owned(), segment));
         }
         let pieces = |(_, segment): &(String, Segment)| if let Segment::Pieces(pieces) = segment { pieces.len() } else { 1 };
-        if segments.iter().map(pieces).sum::<usize>() > MOST_PIECES {
-            return Err(format!("It has more than {MOST_PIECES} segments and wildcards."));
+        if segments.iter().map(pieces).sum::<usize>() > MAX_PIECES {
+            return Err(format!("It has more than {MAX_PIECES} segments and wildcards."));
         }
         let mut glob = Self { segments, wild: None };
         if !glob.is_plain() {
             glob.wild = Some(glob.to_wild());
-            if glob.count_paths() > MOST_PATHS {
-                return Err(format!("Its groups `{{..}}` make more than {MOST_PATHS} combinations; split it into several rules."));
+            if glob.count_paths() > MAX_PATHS {
+                return Err(format!("Its groups `{{..}}` make more than {MAX_PATHS} combinations; split it into several rules."));
             }
         }
         Ok(glob)
@@ -171,7 +171,7 @@ fn split(pattern: &str) -> Result<Vec<&str>, String> {
         depth += match c {
             '{' => 1,
             '}' => -1,
-            '.' if depth > 0 => return Err("A group `{..}` stands within one segment: it may hold no dot.".to_owned()),
+            '.' if depth > 0 => return Err("A group `{..}` is part of one segment: it cannot contain a dot.".to_owned()),
             _ => 0,
         };
     }
@@ -181,7 +181,7 @@ fn split(pattern: &str) -> Result<Vec<&str>, String> {
 /// Parses one segment. The configuration's reader checks the allowed characters, because they depend on the file's syntax.
 fn parse_segment(text: &str) -> Result<Vec<Piece>, String> {
     if text.is_empty() {
-        return Err("A segment is empty: a name may not start or end with a dot nor have two in a row.".to_owned());
+        return Err("A segment is empty: a name cannot start or end with a dot, or contain two in a row.".to_owned());
     }
     parse_pieces(text)
 }

@@ -14,10 +14,12 @@ mod escape;
 mod reader;
 mod token;
 
-pub(crate) use self::token::{Group, Token, What, tokens};
+use std::ops::Range;
+
+pub(crate) use self::token::{Group, Token, TokenKind, tokens};
 
 /// The largest number in a repetition `{n}`.
-const MOST_REPETITIONS: u32 = 1_000;
+const MAX_REPETITIONS: u32 = 1_000;
 
 /// An expression for the crate `regex`, its `unicode` on and its `utf8` off.
 #[derive(Debug)]
@@ -30,7 +32,7 @@ pub(super) struct Translated {
 
 /// The kind of the last token, which decides whether a repetition may follow.
 #[derive(Clone, Copy, PartialEq)]
-enum Before {
+enum Preceding {
     Nothing,
     Flags,
     Something,
@@ -40,20 +42,19 @@ enum Before {
 /// Translates and checks `pattern`. Only the compiled size is left for the crate to check.
 pub(super) fn translate(pattern: &str) -> Result<Translated, String> {
     let mut translated = Translated { text: String::with_capacity(pattern.len() + 16), names: vec![None] };
-    let mut before = Before::Nothing;
+    let mut before = Preceding::Nothing;
     let mut open = 0_usize;
     for Token { at, what } in tokens(pattern)? {
         let out = &mut translated.text;
-        let mut now = Before::Something;
+        let mut now = Preceding::Something;
         match what {
-            What::Literal(c) => escape::push_character(u32::from(c), out),
-            What::Any => out.push('.'),
-            What::Class(text) | What::Boundary(text) => out.push_str(&text),
-            What::Start => out.push_str(pattern.get(at).unwrap_or_default()),
-            What::End => out.push_str(pattern.get(at).unwrap_or_default()),
-            What::Open(group) => {
+            TokenKind::Literal(c) => escape::push_character(u32::from(c), out),
+            TokenKind::Any => out.push('.'),
+            TokenKind::Class(text) | TokenKind::Boundary(text) => out.push_str(&text),
+            TokenKind::Start | TokenKind::End => out.push_str(written(pattern, at)),
+            TokenKind::Open(group) => {
                 open += 1;
-                now = Before::Nothing;
+                now = Preceding::Nothing;
                 match group {
                     Group::Capture(name) => {
                         out.push('(');
@@ -62,23 +63,23 @@ pub(super) fn translate(pattern: &str) -> Result<Translated, String> {
                     Group::Plain(flags) => out.push_str(&format!("(?{flags}:")),
                 }
             }
-            What::Close => {
+            TokenKind::Close => {
                 open = open.checked_sub(1).ok_or("a `)` closes no `(`; write `\\)` for the character")?;
                 out.push(')');
             }
-            What::Or => {
-                now = Before::Nothing;
+            TokenKind::Or => {
+                now = Preceding::Nothing;
                 out.push('|');
             }
-            What::Flags(flags) => {
-                now = Before::Flags;
-                // Go takes a group of no flags.
+            TokenKind::Flags(flags) => {
+                now = Preceding::Flags;
+                // Go accepts a group without flags.
                 out.push_str(&if flags.is_empty() { "(?:)".to_owned() } else { format!("(?{flags})") });
             }
-            What::Repetition { least, most } => {
-                let text = pattern.get(at).unwrap_or_default();
+            TokenKind::Repetition { least, most } => {
+                let text = written(pattern, at);
                 check_repetition(text, before, least, most)?;
-                now = Before::Repetition;
+                now = Preceding::Repetition;
                 out.push_str(text);
             }
         }
@@ -91,22 +92,29 @@ pub(super) fn translate(pattern: &str) -> Result<Translated, String> {
     Ok(translated)
 }
 
-fn check_repetition(text: &str, before: Before, least: u32, most: Option<u32>) -> Result<(), String> {
+/// The text of a token.
+fn written(pattern: &str, at: Range<usize>) -> &str {
+    let text = pattern.get(at);
+    debug_assert!(text.is_some(), "tokens are whole characters of the pattern");
+    text.unwrap_or_default()
+}
+
+fn check_repetition(text: &str, before: Preceding, least: u32, most: Option<u32>) -> Result<(), String> {
     match before {
-        Before::Nothing => {
+        Preceding::Nothing => {
             Err(format!("there is nothing before `{text}` to repeat; write `.*` for any text, or `\\{text}` for the character"))
         }
-        Before::Flags => Err(format!("flags such as `(?i)` cannot be repeated; write `{text}` before them")),
-        Before::Repetition => {
-            Err(format!("`{text}` repeats a repetition, which RE2 does not; remove it, or put what it repeats into `(?:...)`"))
+        Preceding::Flags => Err(format!("flags such as `(?i)` cannot be repeated; write `{text}` before them")),
+        Preceding::Repetition => Err(format!(
+            "`{text}` repeats a repetition, which RE2 does not allow; remove it, or write the repeated part as a group `(?:...)`"
+        )),
+        Preceding::Something if least.max(most.unwrap_or(0)) > MAX_REPETITIONS => {
+            Err(format!("`{text}` exceeds {MAX_REPETITIONS} repetitions, the maximum in RE2; write `+` for any number"))
         }
-        Before::Something if least.max(most.unwrap_or(0)) > MOST_REPETITIONS => {
-            Err(format!("`{text}` is more than {MOST_REPETITIONS} repetitions, the most that RE2 takes; write `+` for any number"))
+        Preceding::Something if most.is_some_and(|most| most < least) => {
+            Err(format!("`{text}` has its larger number first; write the smaller number first"))
         }
-        Before::Something if most.is_some_and(|most| most < least) => {
-            Err(format!("`{text}` ends below where it begins; write the smaller number first"))
-        }
-        Before::Something => Ok(()),
+        Preceding::Something => Ok(()),
     }
 }
 

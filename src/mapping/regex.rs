@@ -8,16 +8,16 @@ use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
 use super::go_syntax::{Translated, translate};
 
-/// Compiled bytes of one expression.
+/// The maximum size of one compiled expression in bytes.
 const EXPRESSION_BYTES: usize = 1 << 20;
-/// Compiled bytes of one set, and of its states while it searches.
+/// The maximum size of one compiled set in bytes, and of the states that it caches during a search.
 const SET_BYTES: usize = 64 << 20;
 const SET_CACHE_BYTES: usize = 16 << 20;
-/// Expressions of one set. Bigger sets outgrow their states, which makes them slow; smaller ones are searched more often.
+/// Expressions in one set. A larger set overflows its cache of states, which makes it slow; smaller sets mean more searches.
 const SET_LENGTH: usize = 128;
 
-/// Compiled bytes of one expression that must fit a whole value, and of its states while it searches. An API client
-/// can send many of them.
+/// The maximum size of one compiled expression of a selector in bytes, and of its cache. Lower, because an API client can send many of
+/// them.
 const WHOLE_BYTES: usize = 512 << 10;
 
 /// One expression.
@@ -29,19 +29,19 @@ pub(crate) struct Expression {
 }
 
 impl Expression {
-    /// Compiles `pattern`. Errors are a sentence.
+    /// Compiles `pattern`. An error is a sentence.
     pub(super) fn compile(pattern: &str) -> Result<Self, String> {
         let Translated { text, names } = translate(pattern).map_err(|fault| sentence(&fault))?;
         let built = RegexBuilder::new(&text).size_limit(EXPRESSION_BYTES).build();
-        built.map(|regex| Self { regex, names }).map_err(|error| said(&error, EXPRESSION_BYTES))
+        built.map(|regex| Self { regex, names }).map_err(|error| compile_error(&error, EXPRESSION_BYTES))
     }
 
-    /// Compiles `pattern` so that it must fit all of a text, `.` being any character: Prometheus' `=~`. Errors are a sentence.
+    /// Compiles `pattern` to match the whole text, with `.` for any character, like `=~` of Prometheus. An error is a sentence.
     pub(crate) fn whole(pattern: &str) -> Result<Self, String> {
         let Translated { text, names } = translate(pattern).map_err(|fault| sentence(&fault))?;
         let build = |pattern: &str| {
             let built = RegexBuilder::new(pattern).size_limit(WHOLE_BYTES).dfa_size_limit(WHOLE_BYTES).build();
-            built.map_err(|error| said(&error, WHOLE_BYTES))
+            built.map_err(|error| compile_error(&error, WHOLE_BYTES))
         };
         Ok(Self { regex: build(&format!(r"\A(?s:{text})\z"))?, names })
     }
@@ -64,13 +64,13 @@ impl Expression {
 }
 
 fn sentence(fault: &str) -> String {
-    format!("It is no regular expression: {fault}.")
+    format!("It is not a valid regular expression: {fault}.")
 }
 
-/// One sentence of the crate's error, which shows the translated pattern over several lines.
-fn said(error: &regex::Error, most: usize) -> String {
+/// Makes one sentence of the crate's error, which shows the translated pattern over several lines.
+fn compile_error(error: &regex::Error, max_bytes: usize) -> String {
     match error {
-        regex::Error::CompiledTooBig(_) => format!("It is too big: compiled it takes more than {most} bytes."),
+        regex::Error::CompiledTooBig(_) => format!("It is too big: compiled it takes more than {max_bytes} bytes."),
         other => {
             let text = other.to_string();
             let last = text.lines().last().unwrap_or_default().trim();
@@ -79,7 +79,7 @@ fn said(error: &regex::Error, most: usize) -> String {
     }
 }
 
-/// All expressions, searched at once.
+/// All expressions, for one search.
 #[derive(Debug, Default)]
 pub(super) struct ExpressionSet {
     sets: Vec<RegexSet>,
@@ -98,7 +98,7 @@ impl ExpressionSet {
         Ok(Self { sets: all.chunks(SET_LENGTH).map(build).collect::<Result<_, _>>()? })
     }
 
-    /// Positions of the expressions that are found in `name`, ascending; later sets are searched only if asked for.
+    /// Positions of the expressions that match in `name`, ascending. A set is searched only when the iterator reaches it.
     pub(super) fn candidates(&self, name: &str) -> impl Iterator<Item = usize> {
         self.sets
             .iter()

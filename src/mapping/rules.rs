@@ -51,7 +51,7 @@ enum Pattern {
 
 /// The parts of a sample that conditions check: its kind, and its tags with escaped keys and raw values.
 #[derive(Clone, Copy)]
-struct Asked<'a> {
+struct Attributes<'a> {
     kind: MetricKind,
     tags: &'a [(String, String)],
 }
@@ -114,8 +114,8 @@ impl Rules {
     /// Public for benches and fuzz targets only.
     #[doc(hidden)]
     pub fn find<'a>(&'a self, name: &'a str, kind: MetricKind, tags: &[(String, String)]) -> Option<Found<'a>> {
-        let asked = Asked { kind, tags };
-        let fits = |index: u32| self.compiled.get(index as usize).is_some_and(|rule| rule.is_for(asked));
+        let attributes = Attributes { kind, tags };
+        let fits = |index: u32| self.compiled.get(index as usize).is_some_and(|rule| rule.is_for(attributes));
         let strict = self.config.defaults.strict_order;
         let order = if self.config.defaults.glob_disable_ordering && !strict { Order::Specific } else { Order::File };
         let glob = self.globs.find(name, order, &fits);
@@ -137,11 +137,11 @@ impl Rules {
     #[doc(hidden)]
     pub fn tried(&self, name: &str, kind: MetricKind, tags: &[(String, String)]) -> Vec<Tried> {
         let winner = self.find(name, kind, tags).map(|found| found.rule);
-        let asked = Asked { kind, tags };
+        let attributes = Attributes { kind, tags };
         let (mut before, mut after, mut is_over) = (Vec::new(), Vec::new(), false);
         for rule in self.by_precedence() {
             let Some(compiled) = self.compiled.get(rule) else { continue };
-            let reason = compiled.mismatch(name).or_else(|| compiled.unmet_condition(asked));
+            let reason = compiled.mismatch(name).or_else(|| compiled.unmet_condition(attributes));
             match (reason, winner) {
                 (_, Some(by)) if by == rule => is_over = true,
                 (None, Some(by)) => after.push(Tried { rule, outcome: Outcome::Hidden { by } }),
@@ -213,7 +213,14 @@ impl<'a> Found<'a> {
     }
 
     fn by_number(&self) -> Vec<&'a str> {
-        self.captures.iter().map(|range| self.name.get(range.clone()).unwrap_or_default()).collect()
+        self.captures.iter().map(|range| self.text(range)).collect()
+    }
+
+    /// The text of a capture. `\B` also matches between the bytes of a character: only an empty capture can be there.
+    fn text(&self, range: &Range<usize>) -> &'a str {
+        let text = self.name.get(range.clone());
+        debug_assert!(text.is_some() || range.is_empty(), "a capture holds whole characters");
+        text.unwrap_or_default()
     }
 }
 
@@ -269,23 +276,23 @@ impl Compiled {
         }
     }
 
-    fn is_for(&self, asked: Asked<'_>) -> bool {
-        self.kind.is_none_or(|kind| kind == asked.kind) && self.failing(asked).is_none()
+    fn is_for(&self, attributes: Attributes<'_>) -> bool {
+        self.kind.is_none_or(|kind| kind == attributes.kind) && self.failing(attributes).is_none()
     }
 
     /// Why the rule does not apply to a sample whose name matches.
-    fn unmet_condition(&self, asked: Asked<'_>) -> Option<Outcome> {
-        if let Some(wants) = self.kind.filter(|kind| *kind != asked.kind) {
+    fn unmet_condition(&self, attributes: Attributes<'_>) -> Option<Outcome> {
+        if let Some(wants) = self.kind.filter(|kind| *kind != attributes.kind) {
             return Some(Outcome::Kind { wants });
         }
-        let (tag, has) = self.failing(asked)?;
+        let (tag, has) = self.failing(attributes)?;
         Some(Outcome::Tag { key: tag.key.clone(), wants: tag.as_written.clone(), has: has.map(str::to_owned) })
     }
 
     /// The first condition that does not hold, and the tag's value.
-    fn failing<'a>(&self, asked: Asked<'a>) -> Option<(&Condition, Option<&'a str>)> {
+    fn failing<'a>(&self, attributes: Attributes<'a>) -> Option<(&Condition, Option<&'a str>)> {
         self.tags.iter().find_map(|tag| {
-            let has = asked.tags.iter().rfind(|(key, _)| *key == tag.key).map(|(_, value)| value.as_str());
+            let has = attributes.tags.iter().rfind(|(key, _)| *key == tag.key).map(|(_, value)| value.as_str());
             (!has.is_some_and(|value| tag.value.fits(value))).then_some((tag, has))
         })
     }
@@ -302,7 +309,7 @@ fn check_value_maps(steps: &[LabelStep]) -> Result<(), (&'static str, String)> {
 }
 
 fn finding(rule: &Rule, code: &'static str, text: String) -> Finding {
-    Finding { position: rule.position.clone(), is_error: true, code, text }
+    Finding::new(rule.position.clone(), true, code, text)
 }
 
 #[cfg(test)]

@@ -121,6 +121,19 @@ fn order_follows_the_configuration() {
     assert_eq!(winner(&specific(vec![glob("a.b.*.x"), glob("a.*.c.d")]), "a.b.c.d"), Some(1), "goes back where a literal leads nowhere");
 }
 
+/// `\B` matches between the bytes of a character, where no text can begin or end.
+#[test]
+fn a_capture_inside_of_a_character_is_empty() {
+    let rules = compiled(vec![named(regex(r"^a?(\B)(.*)"), "n_$1", &[("rest", "$2")]), regex(r"(\B)")]);
+    let found = rules.find("aé", MetricKind::Counter, &[]).expect("a match");
+    assert!(found.captures().iter().all(|capture| "aé".contains(capture)), "{:?}", found.captures());
+    let found = rules.find("é", MetricKind::Counter, &[]).expect("a match");
+    assert!(found.captures().iter().all(|capture| "é".contains(capture)), "{:?}", found.captures());
+    let inside = compiled(vec![regex(r"a.*(\B)")]);
+    let found = inside.find("aé", MetricKind::Counter, &[]).expect("a match");
+    assert_eq!(found.captures(), [""]);
+}
+
 #[test]
 fn mistakes_are_all_found() {
     let mut mapped = glob("a");

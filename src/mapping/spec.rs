@@ -1,14 +1,14 @@
-//! What a mapping file says, checked and with its defaults merged in: the form between YAML and compiled rules.
+//! The content of mapping files, checked and with its defaults merged in: the form between YAML and compiled rules.
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::options::{Buckets, NativeChoice, Observer, Overflow, SignedGauges, SummaryOptions, Ttl};
 
-/// A place in a mapping file; line and column count from 1. Its `Display` is `file:line:column`.
+/// A position in a mapping file; line and column count from 1. Its `Display` is `file:line:column`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position {
-    /// The file as it was named.
+    /// The name of the file, as given.
     pub file: Arc<str>,
     /// Line.
     pub line: u32,
@@ -27,36 +27,36 @@ impl fmt::Display for Position {
 pub struct Config {
     /// Defaults for unmapped samples and for rules that do not set a value.
     pub defaults: Defaults,
-    /// In the order of the files, and in each file from the top.
+    /// The rules in the order of the files, and in their order in each file.
     pub rules: Vec<Rule>,
-    /// Labels of every family, environment already expanded. They replace a tag of the same name.
+    /// Labels of every family, with environment variables expanded. They replace tags of the same name.
     pub constant_labels: Vec<(String, String)>,
-    /// In front of every family's name, mapped or not; may be empty.
+    /// The prefix of every family's name, mapped or not; may be empty.
     pub prefix: String,
-    /// Samples and the series that they must give, from `tests:` stanzas.
+    /// The cases of all `tests:` stanzas: samples, and the series that they must produce.
     pub tests: Vec<Test>,
 }
 
 /// Defaults for rules.
 #[derive(Debug, Clone, Default)]
 pub struct Defaults {
-    /// What timers, histograms and distributions become; `None` where the file does not say, and the flags decide.
+    /// The type for timers, histograms and distributions; `None`: the flags decide.
     pub observer: Option<Observer>,
-    /// Options that hold where `observer` is `None`, whichever type the flags choose.
+    /// Options for the type that the flags choose, if `observer` is `None`.
     pub observer_options: ObserverOptions,
-    /// By kind.
+    /// Ttls by kind.
     pub ttl: Ttl,
-    /// What a signed value does to a gauge; `None`: as the flags say.
+    /// The effect of a signed value on a gauge; `None`: the flags decide.
     pub signed_gauges: Option<SignedGauges>,
-    /// Whether counters get the ending `_total` where their names lack it; `None`: as the flags say.
+    /// Whether the suffix `_total` is added to counters without it; `None`: the flags decide.
     pub total_suffix: Option<bool>,
-    /// Whether a literal segment counts before `*` whatever the order of rules (statsd_exporter's `glob_disable_ordering`).
+    /// Whether a literal segment takes precedence over `*`, regardless of the order of rules (statsd_exporter's `glob_disable_ordering`).
     pub glob_disable_ordering: bool,
-    /// Whether the order of rules holds across globs and regexes; else all globs come before all regexes.
+    /// Whether globs and regexes are tried in their common order; otherwise all globs are tried before all regexes.
     pub strict_order: bool,
 }
 
-/// Options of observers whose type no file says: a file may give buckets, and leave it to the flags whether there are any.
+/// Options of observers without a type in the file. A file can set buckets, and the flags decide whether histograms are used.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ObserverOptions {
     /// Classic buckets, if it is a histogram.
@@ -86,13 +86,13 @@ impl ObserverOptions {
 /// One rule.
 #[derive(Debug, Clone)]
 pub struct Rule {
-    /// Where its `match` stands.
+    /// The position of its `match`.
     pub position: Position,
-    /// As written.
+    /// The pattern as written.
     pub pattern: String,
     /// How the pattern is read.
     pub match_type: MatchType,
-    /// Kinds of samples it is for; `None`: all.
+    /// The kinds of samples to which it applies; `None`: all.
     pub kind: Option<MetricKind>,
     /// Conditions on tags, all of which must hold. The key is compared escaped.
     pub match_tags: Vec<TagCondition>,
@@ -102,29 +102,29 @@ pub struct Rule {
     pub name: String,
     /// Templates of labels, by legal label name, sorted.
     pub labels: Vec<(String, String)>,
-    /// Whether a tag of the wire counts before a label of the rule with the same name.
+    /// Whether a tag takes precedence over a label of the rule with the same name.
     pub honor_labels: bool,
     /// Help of the family.
     pub help: Option<String>,
-    /// What observers become, the defaults merged in; `None`: as `Defaults::observer`.
+    /// The type for observers, with the defaults merged in; `None`: that of `Defaults::observer`.
     pub observer: Option<Observer>,
-    /// Options that hold where neither `observer` nor `Defaults::observer` says the type, the defaults merged in.
+    /// Options, with the defaults merged in, for the type that the flags choose if neither `observer` nor `Defaults::observer` has one.
     pub observer_options: ObserverOptions,
-    /// Ttl, where it differs from the defaults.
+    /// The ttl, if it differs from the defaults.
     pub ttl: Ttl,
-    /// Each value is multiplied by it, after the unit's conversion.
+    /// The factor by which values are multiplied after the conversion of their unit.
     pub scale: Option<f64>,
     /// The unit of the values on the wire.
     pub unit: Option<Unit>,
-    /// What the family is, where it is not what the wire says.
+    /// The type of the family, if it differs from the kind of the samples.
     pub becomes: Option<Becomes>,
-    /// What a signed value does to its gauges, the defaults of its file merged in; `None`: as `Defaults::signed_gauges`.
+    /// The effect of a signed value on its gauges, with the defaults of its file merged in; `None`: that of `Defaults::signed_gauges`.
     pub signed_gauges: Option<SignedGauges>,
-    /// Whether its counters get the ending `_total`, the defaults of its file merged in; `None`: as `Defaults::total_suffix`.
+    /// Whether its counters get the suffix `_total`, with the defaults of its file merged in; `None`: as in `Defaults::total_suffix`.
     pub total_suffix: Option<bool>,
-    /// What is done to the labels, in this order, after tags and labels were joined.
+    /// The steps applied to the labels, in this order, after tags and labels are merged.
     pub label_steps: Vec<LabelStep>,
-    /// Limits of the families that it feeds, where they differ from the flags.
+    /// Limits of its families, if they differ from the flags.
     pub limits: RuleLimits,
 }
 
@@ -160,14 +160,14 @@ impl Rule {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MatchType {
-    /// `a.*.b`; also, in a file that says `syntax: extended`: `**` (any number of segments, at least one), `pre*fix` within a
-    /// segment, `{a,b}`. Without it statsd_exporter's rule holds: `*` is a whole segment, all else `[a-zA-Z0-9_-]`.
+    /// `a.*.b`; also, in a file with `syntax: extended`: `**` (any number of segments, at least one), `pre*fix` within a
+    /// segment, `{a,b}`. Otherwise as in statsd_exporter: `*` is a whole segment, and all other text is `[a-zA-Z0-9_-]`.
     Glob,
-    /// A regular expression, searched anywhere in the name.
+    /// A regular expression, which can match anywhere in the name.
     Regex,
 }
 
-/// Kinds that a rule can be for.
+/// The kinds to which a rule can apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MetricKind {
     /// `c`.
@@ -221,16 +221,16 @@ pub enum Unit {
     Percent,
     /// To `_ratio`.
     Ratio,
-    /// As sent, no suffix; for `ms` that carry no time.
+    /// Values as sent, without a suffix: for `ms` samples that are not times.
     None,
 }
 
-/// What a family is, where it is not what the wire says.
+/// The type of a family, if it differs from the kind of the samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Becomes {
-    /// A gauge: counters add to it, and may go down (`as: gauge`).
+    /// A gauge: counters add to it, also negative values (`as: gauge`).
     Gauge,
-    /// A counter: each sample of an observer or gauge counts by its value (`as: counter`).
+    /// A counter: the value of each sample of an observer or gauge is added (`as: counter`).
     Counter,
 }
 
@@ -241,29 +241,29 @@ pub enum LabelStep {
     Keep(Vec<String>),
     /// Removes these labels.
     Drop(Vec<String>),
-    /// From, to; replaces a label that is there already.
+    /// Renames the first label to the second, and replaces an existing one.
     Rename(String, String),
-    /// Name, value; replaces a label that is there already.
+    /// Sets the label to the value, and replaces an existing one.
     Set(String, String),
-    /// Values of this label are replaced: each pair is a glob of one segment and what it becomes; the first that fits counts.
+    /// Replaces values of the label. Each pair is a glob of one segment and the new value; the first glob that matches applies.
     MapValues(String, Vec<(String, String)>),
 }
 
-/// Limits of a family that a rule feeds.
+/// Limits of the families of a rule.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RuleLimits {
-    /// Series of the family.
+    /// The maximum number of series of a family.
     pub series: Option<usize>,
-    /// Distinct values of one label.
+    /// The maximum number of distinct values of one label.
     pub values_per_label: Option<usize>,
-    /// What becomes of samples beyond them.
+    /// The treatment of samples that exceed them.
     pub overflow: Option<Overflow>,
 }
 
 /// One case of a `tests:` stanza.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Test {
-    /// Where it stands.
+    /// Its position.
     pub position: Position,
     /// Lines of the wire, sent in order to a bridge with these rules.
     pub lines: Vec<String>,
@@ -279,15 +279,34 @@ pub struct Test {
 pub struct Finding {
     /// The place in the file.
     pub position: Position,
-    /// Whether the file is rejected for it; else it is a warning.
+    /// Whether it is an error, for which the file is rejected; otherwise it is a warning.
     pub is_error: bool,
     /// A short, stable identifier for programs: one of [`code`](crate::mapping::code), such as `unknown_key`.
     pub code: &'static str,
-    /// What is wrong and what to write instead, in one or two sentences.
+    /// The mistake and its correction, in one or two sentences.
     pub text: String,
 }
 
 impl Finding {
+    /// The maximum number of characters that `text` keeps of its beginning, and of its end.
+    const KEPT_CHARACTERS: usize = 300;
+
+    /// Makes a finding. A long text, which repeats a long input, is shortened in the middle: the mistake is named at its beginning, the
+    /// correction at its end.
+    pub(crate) fn new(position: Position, is_error: bool, code: &'static str, text: impl Into<String>) -> Self {
+        let text = text.into();
+        let start = text.char_indices().nth(Self::KEPT_CHARACTERS);
+        let end = text.char_indices().nth_back(Self::KEPT_CHARACTERS);
+        let text = match (start, end) {
+            (Some((start, _)), Some((end, _))) if start < end => {
+                let ((head, _), (_, tail)) = (text.split_at(start), text.split_at(end));
+                format!("{head} [...] {tail}")
+            }
+            _ => text,
+        };
+        Self { position, is_error, code, text }
+    }
+
     /// `error` or `warning`.
     pub(crate) fn severity(&self) -> &'static str {
         if self.is_error { "error" } else { "warning" }

@@ -67,7 +67,9 @@ impl Trie {
     }
 
     fn child(&mut self, at: u32, step: &Step, rule: u32) -> u32 {
-        let fresh = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
+        let fresh = u32::try_from(self.nodes.len());
+        debug_assert!(fresh.is_ok(), "nodes take more than 100 bytes each, so 4 billion of them do not fit into memory");
+        let fresh = fresh.unwrap_or(u32::MAX);
         debug_assert!((at as usize) < self.nodes.len(), "children are indices of nodes");
         let Some(node) = self.nodes.get_mut(at as usize) else { return fresh };
         let below_many = node.below_many || *step == Step::Many;

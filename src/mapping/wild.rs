@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 /// The largest number of pieces of one pattern. Matching recurses once per piece, so the limit bounds the stack.
-pub(super) const MOST_PIECES: usize = 512;
+pub(super) const MAX_PIECES: usize = 512;
 
 /// One piece of a pattern, as written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub(super) fn parse_pieces(pattern: &str) -> Result<Vec<Piece>, String> {
         } else if let Some(after) = special.strip_prefix('{') {
             let (inside, after) = after.split_once('}').ok_or("`{` is not closed by `}`.")?;
             if inside.contains(['{', '*']) {
-                return Err(format!("`{{{inside}}}` may hold only plain alternatives: no `*` and no braces within braces."));
+                return Err(format!("`{{{inside}}}` can contain only plain alternatives: no `*` and no nested braces."));
             }
             let mut choices: Vec<String> = Vec::new();
             let mut known = HashSet::new();
@@ -53,7 +53,7 @@ pub(super) fn parse_pieces(pattern: &str) -> Result<Vec<Piece>, String> {
     if !rest.is_empty() {
         pieces.push(Piece::Text(rest.to_owned()));
     }
-    if pieces.len() > MOST_PIECES { Err(format!("It has more than {MOST_PIECES} wildcards and texts between them.")) } else { Ok(pieces) }
+    if pieces.len() > MAX_PIECES { Err(format!("It has more than {MAX_PIECES} wildcards and texts between them.")) } else { Ok(pieces) }
 }
 
 /// A compiled pattern.
@@ -137,6 +137,7 @@ impl Walk<'_> {
     fn fits(&mut self, tokens: &[Token], at: usize) -> bool {
         let text = self.text;
         let Some((first, rest)) = tokens.split_first() else { return at == text.len() };
+        debug_assert!(text.is_char_boundary(at), "literals and wildcards match whole characters");
         let ahead = text.get(at..).unwrap_or_default();
         match first {
             Token::Text(literal) => ahead.starts_with(literal.as_str()) && self.fits(rest, at + literal.len()),

@@ -40,7 +40,8 @@ pub struct TagKeyError {
 
 impl fmt::Display for TagKeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} cannot be the key of a tag: a key is not empty and has no : , | # and no line end", self.key)
+        let start: String = self.key.chars().take(100).collect();
+        write!(f, "{start:?} cannot be the key of a tag: a key is not empty and has no : , | # and no line end")
     }
 }
 

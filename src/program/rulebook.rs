@@ -142,7 +142,7 @@ fn unreadable(path: &Path, why: impl fmt::Display) -> Finding {
 
 fn error_at(path: &Path, code: &'static str, text: String) -> Finding {
     let position = Position { file: Arc::from(path.display().to_string()), line: 1, column: 1 };
-    spec::Finding { position, is_error: true, code, text }
+    spec::Finding::new(position, true, code, text)
 }
 
 /// Errors for sources that had rules before and have none now: a file that has become empty, or a path without rules. The cause is likely

@@ -236,8 +236,7 @@ fn start_listeners(
         listeners.tasks.spawn(tcp::serve(sockets, options, context.intake()?, telemetry.clone(), context.stop.clone()));
     }
     if let Some(bound) = unixgram {
-        let (readiness, bound) = (context.readiness.clone(), bound.open(context.readiness)?);
-        listeners.tasks.spawn(bound.serve(context.intake()?, telemetry.clone(), context.stop.clone(), readiness));
+        listeners.threads.push(bound.start(telemetry, context.stop, context.readiness, context.intake()?)?);
     }
     Ok(listeners)
 }

@@ -250,7 +250,7 @@ mod tests {
     }
 
     fn bridge() -> Bridge {
-        Bridge::new(Options::default())
+        Bridge::of_program(Options::default())
     }
 
     /// A folder, its state file, and a snapshot of one counter in it.

@@ -128,11 +128,17 @@ impl Registry {
         self.workers.leave(member);
     }
 
-    /// Workers call this between two batches. The returned number increases when series were removed.
+    /// A worker calls this before it writes. The returned number increases when series were removed.
     #[inline]
-    pub(crate) fn pass(&self, member: &Membership) -> u64 {
-        self.workers.pass(member);
+    pub(crate) fn enter(&self, member: &Membership) -> u64 {
+        self.workers.enter(member);
         self.changes.load(Relaxed)
+    }
+
+    /// A worker calls this after its writes. It delays no expiry until it enters again.
+    #[inline]
+    pub(crate) fn park(&self, member: &Membership) {
+        self.workers.park(member);
     }
 
     fn change(&self) {

@@ -1,27 +1,23 @@
 //! Families and series as plain data, to be saved before a restart and restored after it.
 //!
-//! Saved values are merged over workers. A restored value is the cell of one more worker, [`BASE`], and the first worker with a sample
+//! Saved values are merged over workers. A restored value is the cell of one more worker, [`BASE`](super::parts::BASE), and the first worker with a sample
 //! of the series takes that cell over. Restored series are admitted as new ones are: with the same limits, conflicts and folding. Knows
 //! neither files nor encodings.
 
 mod form;
+mod restoring;
 
 use std::sync::Arc;
 
 use super::Registry;
-use super::arrival::Arrival;
 use super::family::Family;
 use super::grace::Expired;
 use super::kind::FamilyKind;
-use super::label_set::{Labels, split};
-use super::parts::BASE;
-use super::request::{Admitted, Request};
 use super::series::Series;
 use crate::mapping::spec::RuleLimits;
-use crate::name::{FamilyName, NameValidation};
+use crate::name::NameValidation;
 use crate::options::NativeOptions;
 use crate::registry::cell::{SavedNative, SavedSet, SavedSummary};
-use crate::source::Source;
 use crate::time::Timestamp;
 
 /// Maximum number of series in a piece, which is in memory at once.
@@ -205,116 +201,6 @@ struct Moment {
     has_zeroes: bool,
 }
 
-impl SavedFamily {
-    /// Restores this piece of a family. To be called before the first sample, from one thread.
-    pub(crate) fn restore(self, registry: &Registry, rules: RestoreRules, now: Timestamp) -> Restored {
-        let all_rejected = Restored { rejected: self.series.len() as u64, ..Restored::default() };
-        let Some((name, kind)) = checked_name(&self.name, rules.names).zip(self.kind.restore()) else { return all_rejected };
-        let no_labels = Labels::new(rules.names);
-        let request = Request {
-            name: &name,
-            kind: &kind,
-            labels: &no_labels,
-            help: self.help.as_deref().map(Arc::from),
-            // The first sample sets it.
-            unit: None,
-            origin: &self.origin,
-            ttl_ms: rules.ttl_ms,
-            limits: rules.limits,
-            generation: 0,
-            worker: BASE,
-            created: registry.wall().of(now),
-            arrival: Arrival { text: &|| "restored from the state file".to_owned(), source: Source::Unknown, now },
-        };
-        // A bridge that kept native buckets continues to keep them, also for new series.
-        if self.series.iter().any(|series| series.value.has_native()) {
-            registry.want_native();
-            kind.want_native();
-        }
-        let from_zero = rules.sums_from_zero && kind.accumulates();
-        let mut restored = Restored::default();
-        let to_timeline_ms = registry.wall().millis().saturating_neg();
-        for series in self.series {
-            let series = series.shifted(to_timeline_ms, &self.kind);
-            restored += match series.grace_until_ms {
-                0 => series.restore(registry, &request, &self.first_names, from_zero),
-                // Its value is all that the grace period keeps.
-                _ if from_zero => Restored::ONE_EXPIRED,
-                end => series.restore_in_grace(registry, &request, end),
-            };
-        }
-        restored
-    }
-}
-
-impl SavedSeries {
-    fn restore(self, registry: &Registry, request: &Request<'_>, first_names: &[String], from_zero: bool) -> Restored {
-        // A time in the future, after the clock was set back, would keep the series for longer than its ttl.
-        let now = request.arrival.now;
-        let last = Timestamp::from_millis(self.last_ms.min(now.as_millis()));
-        // New flags or rules may state a ttl where there was none. Without a sample the series would never get it.
-        let ttl_ms = if self.ttl_ms > 0 { self.ttl_ms } else { request.ttl_ms };
-        if ttl_ms > 0 && now.as_millis() - last.as_millis() >= ttl_ms {
-            return Restored::ONE_EXPIRED;
-        }
-        let rejected = Restored::ONE_REJECTED;
-        let Some(labels) = checked_labels(&self.labels, request.kind, request.labels.names()) else { return rejected };
-        if !self.value.is_of(request.kind) {
-            return rejected;
-        }
-        let Ok(family) = registry.create(request, request.limits.overflow.unwrap_or(registry.limits.overflow)) else { return rejected };
-        if family.kind() != request.kind {
-            return rejected;
-        }
-        family.restore_first_names(first_names);
-        let now_by_wall = request.created;
-        let created = if from_zero { now_by_wall } else { now_by_wall.min(Timestamp::from_millis(self.created_ms)) };
-        let arrival = Arrival { now: last, ..request.arrival };
-        let request = Request { labels: &labels, help: request.help.clone(), ttl_ms, created, arrival, ..*request };
-        let admitted = if self.overflow {
-            let (cell, series) = family.restore_overflow(&request);
-            Ok(Admitted { cell, series, folded: None, has_other_help: false })
-        } else {
-            registry.admit(&request)
-        };
-        let Ok(Admitted { cell, series, folded, .. }) = admitted else { return rejected };
-        if !from_zero {
-            // Expositions have shown the value of the overflow series, so it must not be shown at 0.
-            series.set_shown_from_s(if folded.is_some() { 1 } else { self.value.shown_from_s() });
-            if !self.value.absorbed_by(&cell, now) {
-                return rejected;
-            }
-        }
-        if folded.is_none() {
-            return Restored::ONE;
-        }
-        // The overflow series may have been written later than this one.
-        cell.stamp().touch(now.as_millis());
-        Restored::ONE_FOLDED
-    }
-
-    /// Restores a series whose grace period has not ended.
-    fn restore_in_grace(self, registry: &Registry, request: &Request<'_>, end_ms: u64) -> Restored {
-        let now = request.arrival.now;
-        let family = registry.families.get(request.name.as_str());
-        if end_ms <= now.as_millis() || family.is_some_and(|family| family.has(&self.labels)) {
-            return Restored::ONE_EXPIRED;
-        }
-        if checked_labels(&self.labels, request.kind, request.labels.names()).is_none() || !self.value.is_of(request.kind) {
-            return Restored::ONE_REJECTED;
-        }
-        let created = Timestamp::from_millis(self.created_ms);
-        let series = Arc::new(Series::new(&self.labels, request.kind, created, registry.grace.account()));
-        series.set_shown_from_s(self.value.shown_from_s());
-        if !self.value.absorbed_by(&series.cell(BASE, self.ttl_ms, now), now) {
-            return Restored::ONE_REJECTED;
-        }
-        series.expire_now();
-        registry.grace.put_until(request.name, request.kind, &series, end_ms);
-        Restored::ONE
-    }
-}
-
 fn save_in_grace<E>(all: &[Expired], moment: Moment, each: &mut dyn FnMut(&SavedFamily) -> Result<(), E>) -> Result<(), E> {
     for family in all.chunk_by(|a, b| a.name == b.name && a.kind == b.kind) {
         for piece in family.chunks(GRACE_PIECE_SERIES) {
@@ -381,24 +267,4 @@ fn save_family<E>(family: &Family, moment: Moment, each: &mut dyn FnMut(&SavedFa
         }
     }
     if piece.series.is_empty() { Ok(()) } else { each(&piece) }
-}
-
-/// The name, if it is valid as it is.
-fn checked_name(text: &str, names: NameValidation) -> Option<FamilyName> {
-    FamilyName::new(text, names).filter(|name| name.as_str() == text)
-}
-
-/// The labels, if the text is their rendered form and no name is reserved.
-fn checked_labels(text: &str, kind: &FamilyKind, names: NameValidation) -> Option<Labels> {
-    let (mut labels, mut legal) = (Labels::new(names), String::new());
-    for (name, value) in split(text) {
-        legal.clear();
-        names.push_name(&name, &mut legal);
-        if name.is_empty() || legal != *name || kind.reserves(&name) {
-            return None;
-        }
-        labels.push(&name, &value);
-    }
-    labels.finish();
-    Some(labels).filter(|labels| labels.text() == text)
 }

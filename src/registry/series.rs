@@ -175,14 +175,14 @@ impl Series {
         if unseen {
             self.each_stamp(|stamp| {
                 if let Some(last) = stamp.last().filter(|last| now.as_millis().saturating_sub(*last) >= ttl) {
-                    stamp.retire(last);
+                    stamp.expire(last);
                 }
             });
         }
         unseen
     }
 
-    /// Whether all cells still have tombstones. If one was written since, this takes off those of the others.
+    /// Whether all cells still have tombstones. If one was written since, this removes the tombstones of the others.
     pub(super) fn stays_expired(&self, now: Timestamp) -> bool {
         let mut newest = None;
         let mut alive = false;
@@ -205,7 +205,7 @@ impl Series {
 
     /// Sets tombstones on all cells, whenever they were written: the series is removed.
     pub(super) fn expire_now(&self) {
-        self.each_stamp(|stamp| stamp.retire_now());
+        self.each_stamp(|stamp| stamp.expire_now());
     }
 
     fn each_stamp(&self, mut visit: impl FnMut(Stamp<'_>)) {

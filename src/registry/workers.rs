@@ -1,11 +1,15 @@
-//! The workers that write cells, and the epoch that each has seen: they tell when no worker can write to an expired series any more.
+//! The workers that write cells, and the epoch in which each began its current call: they tell when no worker can write to an expired
+//! series any more.
 
-use std::sync::atomic::Ordering::{Acquire, Release};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
 
 // From the parent module and not from std: the model in `model/` runs this file with loom's types.
 use super::{Arc, AtomicU64, Mutex, lock};
 
-/// The current epoch, which increases with each round of tombstones, and the epoch that each worker has seen.
+/// The epoch of a worker that is in no call. Epochs count rounds of expiry, so that none has this value.
+const IDLE: u64 = u64::MAX;
+
+/// The current epoch, which increases with each round of tombstones, and the epoch in which each worker began its current call.
 #[derive(Default)]
 pub(super) struct Workers {
     epoch: AtomicU64,
@@ -39,7 +43,7 @@ impl Workers {
             list.next += 1;
             list.next - 1
         });
-        let seen = Arc::new(AtomicU64::new(self.epoch.load(Acquire)));
+        let seen = Arc::new(AtomicU64::new(IDLE));
         list.seen.push((id, Arc::clone(&seen)));
         Membership { id, seen }
     }
@@ -51,11 +55,19 @@ impl Workers {
         list.free.push(member.id);
     }
 
-    /// Workers call this between two batches: earlier writes are complete, and later ones see all tombstones that were set before the
-    /// epoch that it reads.
+    /// A worker calls this at the start of a call: it sees all tombstones that were set before the epoch that it reads.
+    ///
+    /// The swap orders this call and [`all_have_seen`](Self::all_have_seen). If that method found the worker idle, the swap reads the value
+    /// that it wrote, and the worker sees the tombstones set before. Otherwise it finds the worker in a call.
     #[inline]
-    pub(super) fn pass(&self, member: &Membership) {
-        member.seen.store(self.epoch.load(Acquire), Release);
+    pub(super) fn enter(&self, member: &Membership) {
+        member.seen.swap(self.epoch.load(Acquire), AcqRel);
+    }
+
+    /// A worker calls this at the end of a call: its writes are complete, and it writes nothing before it enters again.
+    #[inline]
+    pub(super) fn park(&self, member: &Membership) {
+        member.seen.store(IDLE, Release);
     }
 
     /// Begins a new epoch, after tombstones were set.
@@ -63,8 +75,10 @@ impl Workers {
         self.epoch.fetch_add(1, Release) + 1
     }
 
-    /// Whether every worker was between two batches since the epoch began.
+    /// Whether no worker is in a call that it began before the epoch.
     pub(super) fn all_have_seen(&self, epoch: u64) -> bool {
-        lock(&self.list).seen.iter().all(|(_, seen)| seen.load(Acquire) >= epoch)
+        // The exchange writes the value that it found, so that a worker that enters later reads it from here.
+        let seen = |seen: &AtomicU64| seen.compare_exchange(IDLE, IDLE, AcqRel, Acquire).unwrap_or_else(|began| began);
+        lock(&self.list).seen.iter().all(|(_, word)| seen(word) >= epoch)
     }
 }

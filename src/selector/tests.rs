@@ -80,7 +80,7 @@ fn errors_have_a_place_and_a_correction() {
         ("up{a=\"\\400\"}", "This escape is unknown"),
         ("up{a=\"\\ud800\"}", "This escape is unknown"),
         ("up{a=\"\\xff\"}", "At character 6: This text is not UTF-8"),
-        ("up{a=~\"(\"}", "The regular expression \"(\" of the label a cannot be used. It is no regular expression"),
+        ("up{a=~\"(\"}", "The regular expression \"(\" of the label a cannot be used. It is not a valid regular expression"),
         ("up{a=~\"b)|(c\"}", "cannot be used"),
         ("up{a=~\"(?=b)\"}", "cannot be used"),
         ("up{a=~\"(.{1000}){1000}\"}", "It is too big"),

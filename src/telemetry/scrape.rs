@@ -11,7 +11,7 @@ const CONNECTION_CUTS: [&str; 8] = ["idle", "header", "write", "response", "crow
 /// Why a scrape was not sent its whole exposition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ScrapeCut {
-    /// The client was slow, and other scrapes waited for its place.
+    /// The client was slow, and other scrapes waited for its slot.
     Crowded,
     /// The exposition could not be completed.
     Failed,
@@ -38,15 +38,13 @@ pub(crate) struct Scrape {
     pub busy: Counter,
     cut: [Counter; ScrapeCut::NAMES.len()],
     connections_cut: [Counter; CONNECTION_CUTS.len()],
-    /// Families left out of an exposition because their escaped name is that of another family.
-    pub families_left_out: Counter,
     /// Seconds of rendering and compressing one exposition.
     pub seconds: Histogram,
     /// Bytes of the last exposition before compression.
     pub bytes: Gauge,
     /// HTTP connections open now.
     pub connections: Gauge,
-    /// HTTP connections without a request yet, or that wait for a place.
+    /// HTTP connections without a request yet, or that wait for a slot.
     pub connections_waiting: Gauge,
     /// HTTP connections rejected because too many were open.
     pub connections_rejected: Counter,
@@ -62,6 +60,12 @@ impl Scrape {
     pub(crate) fn connection_cut(&self, why: usize) {
         count_at(&self.connections_cut, why);
     }
+}
+
+/// The counter of families left out of expositions.
+pub(super) fn families_left_out(p: Prefix) -> Counter {
+    let help = "Families left out of expositions because their escaped name is that of another family.";
+    described_counter(p, "page_families_left_out_total", help)
 }
 
 pub(super) fn scrape(p: Prefix) -> Scrape {
@@ -81,11 +85,6 @@ pub(super) fn scrape(p: Prefix) -> Scrape {
             ScrapeCut::NAMES,
         ),
         busy: described_counter(p, "scrapes_refused_total", "Scrapes rejected with 503 because too many expositions were being rendered."),
-        families_left_out: described_counter(
-            p,
-            "page_families_left_out_total",
-            "Families left out of expositions because their escaped name is that of another family.",
-        ),
         seconds: histogram!(seconds),
         bytes: described_gauge(p, "scrape_page_bytes", "Size of the last exposition before compression."),
         connections_cut: described_counters(
@@ -101,12 +100,12 @@ pub(super) fn scrape(p: Prefix) -> Scrape {
         connections_waiting: described_gauge(
             p,
             "http_connections_waiting",
-            "HTTP connections that have not sent a request yet, or that wait for a place.",
+            "HTTP connections that have not sent a request yet, or that wait for a slot.",
         ),
         connections_rejected: described_counter(
             p,
             "http_connections_refused_total",
-            "HTTP connections closed without an answer because too many waited for a place.",
+            "HTTP connections closed without an answer because too many waited for a slot.",
         ),
     }
 }

@@ -7,20 +7,14 @@ use crate::options::Prefix;
 
 /// Metrics of datagrams and connections.
 pub(crate) struct Transport {
-    /// UDP datagrams received.
-    pub udp_packets: Counter,
-    /// UDP datagrams that were longer than the receive buffer.
-    pub udp_truncated: Counter,
-    /// Errors of UDP receive calls.
-    pub udp_errors: Counter,
+    /// UDP datagrams.
+    pub udp: Datagrams,
+    /// Unix datagrams.
+    pub unixgram: Datagrams,
+    /// Times that as many Unix datagrams as the kernel queues were received without a pause.
+    pub unixgram_queue_full: Counter,
     /// Datagrams not read before the time to drain was over.
     pub undrained_packets: Counter,
-    /// Unix datagrams received.
-    pub unixgram_packets: Counter,
-    /// Unix datagrams that were longer than the limit.
-    pub unixgram_truncated: Counter,
-    /// Errors of receive calls of the Unix datagram socket.
-    pub unixgram_errors: Counter,
     /// TCP connections accepted.
     pub tcp_connections: Counter,
     /// TCP connections that ended with an error.
@@ -35,6 +29,17 @@ pub(crate) struct Transport {
     pub tcp_open: Gauge,
     /// Lines over TCP that were longer than the limit.
     pub tcp_too_long_lines: Counter,
+}
+
+/// Metrics of the datagrams of one kind of socket.
+#[derive(Clone)]
+pub(crate) struct Datagrams {
+    /// Datagrams received.
+    pub packets: Counter,
+    /// Datagrams that were longer than the limit.
+    pub truncated: Counter,
+    /// Errors of receive calls.
+    pub errors: Counter,
 }
 
 /// Counters of a relay, by its target.
@@ -56,21 +61,31 @@ pub(super) fn transport(p: Prefix) -> Transport {
         format!("{}udp_receive_buffer_bytes", p.as_str()),
         "Receive buffer that the kernel granted to a UDP socket. The kernel doubles the requested size."
     );
+    describe_gauge!(
+        format!("{}unixgram_queue_datagrams", p.as_str()),
+        "Datagrams that the kernel queues at the Unix datagram socket before it blocks senders or rejects their datagrams (net.unix.max_dgram_qlen)."
+    );
     describe_counter!(
         format!("{}udp_kernel_drops_total", p.as_str()),
         "Datagrams that the kernel dropped at a UDP socket, mostly because its receive buffer was full."
     );
     Transport {
-        udp_packets: counter("udp_packets_total", "UDP datagrams received."),
-        udp_truncated: counter("udp_truncated_packets_total", "UDP datagrams cut at the size limit. Their last line is rejected."),
-        udp_errors: counter("udp_receive_errors_total", "Errors of UDP receive calls."),
-        undrained_packets: counter("undrained_packets_total", "Datagrams not read at shutdown before the time to drain was over."),
-        unixgram_packets: counter("unixgram_packets_total", "Unix datagrams received."),
-        unixgram_truncated: counter(
-            "unixgram_truncated_packets_total",
-            "Unix datagrams cut at the size limit. Their last line is rejected.",
+        udp: Datagrams {
+            packets: counter("udp_packets_total", "UDP datagrams received."),
+            truncated: counter("udp_truncated_packets_total", "UDP datagrams cut at the size limit. Their last line is rejected."),
+            errors: counter("udp_receive_errors_total", "Errors of UDP receive calls."),
+        },
+        unixgram: Datagrams {
+            packets: counter("unixgram_packets_total", "Unix datagrams received."),
+            truncated: counter("unixgram_truncated_packets_total", "Unix datagrams cut at the size limit. Their last line is rejected."),
+            errors: counter("unixgram_receive_errors_total", "Errors of receive calls of the Unix datagram socket."),
+        },
+        unixgram_queue_full: counter(
+            "unixgram_queue_full_total",
+            "Times that as many Unix datagrams as the kernel queues were received without a pause. Their senders were probably blocked, or \
+             their datagrams rejected.",
         ),
-        unixgram_errors: counter("unixgram_receive_errors_total", "Errors of receive calls of the Unix datagram socket."),
+        undrained_packets: counter("undrained_packets_total", "Datagrams not read at shutdown before the time to drain was over."),
         tcp_connections: counter("tcp_connections_total", "TCP connections accepted."),
         tcp_connection_errors: counter("tcp_connection_errors_total", "TCP connections that ended with an error."),
         tcp_connections_rejected: counter("tcp_connections_refused_total", "TCP connections rejected because too many were open."),

@@ -13,7 +13,7 @@ use super::application::{Application, Ask, ended, folder, plain, totals};
 use super::table;
 use crate::harness::{Launch, Process, Running};
 use crate::page::Page;
-use crate::peers;
+use crate::peers::{self, Version};
 use crate::prometheus::Prometheus;
 
 const NAME: &str = "prompter";
@@ -180,9 +180,11 @@ fn assert_queries(prometheus: &Prometheus, openai: &[Ask], others: &[Ask], reque
     prometheus.expect("prompter_redis_up", 1.0);
 }
 
+/// With the newer version only: the application runs once, and its queries are also those of the dashboards, which both answer.
 #[apply(test)]
 fn four_workers_add_up_to_the_request() {
-    let (program, python) = (peers::prometheus(), peers::python_with_frameworks());
+    Version::Three.prometheus();
+    let python = peers::python_with_frameworks();
     let database = TempDir::new().expect("a temporary directory");
     let bridge = bridge();
     let application = start(&python, &bridge, &database, redis());
@@ -197,7 +199,7 @@ fn four_workers_add_up_to_the_request() {
     let yaml = format!(
         "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs: [{{job_name: prompter, static_configs: [{{targets: ['{target}']}}]}}]\n"
     );
-    let prometheus = Prometheus::with_config(&program, &yaml, &[]);
+    let prometheus = Prometheus::with_config(Version::Three, &yaml, &[]);
     prometheus.expect("sum(prompter_probe_attempts_total)", 3.0);
     prometheus.expect("prompter_prompt_results_insert_total", 2.0);
     prometheus.expect("prompter_openai_fingerprint_present_total", 1.0);
@@ -253,9 +255,9 @@ fn the_multiprocess_mode_says_the_same_and_one_worker_alone_does_not() {
     assert!(status.success(), "{status}\n{}", compare.log());
 }
 
-#[apply(test)]
-fn promtool_takes_the_scrape_configuration() {
-    let promtool = peers::promtool();
+#[apply(each_prometheus)]
+fn promtool_takes_the_scrape_configuration(version: Version) {
+    let promtool = version.promtool();
     let mut command = Command::new(promtool);
     command.args(["check", "config", "--syntax-only"]).arg(folder(NAME).join("prometheus.yml"));
     let mut check = Process::start(command);

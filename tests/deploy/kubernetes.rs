@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::{read, said};
 use crate::harness::{Process, bridge_command, free_port, request, until};
-use crate::peers;
+use crate::peers::{self, Version};
 
 /// A user, so that a GET without a password is turned away.
 const WEB_CONFIG: &str = "basic_auth_users: {ann: \"$2y$04$Nmu6lGqkW2WdUd0rgqyqNu3k2kxEWe8j0Mt9Vfh7Ik.k3gK6N9vF6\"}\n";
@@ -123,9 +123,9 @@ fn manifests_and_chart_fit_and_their_probes_pass() {
     }
 }
 
-#[apply(test)]
-fn promtool_reads_the_rules_of_the_chart() {
-    let (promtool, found) = (peers::promtool(), checked());
+#[apply(each_prometheus)]
+fn promtool_reads_the_rules_of_the_chart(version: Version) {
+    let (promtool, found) = (version.promtool(), checked());
     let rules = found["rules"].as_object().expect("by name");
     assert_eq!(rules.len(), 3, "{found}");
     for (name, spec) in rules {

@@ -101,7 +101,7 @@ fn the_default_number_of_workers_is_the_documented_one() {
     for (document, text) in [
         ("docs/limits.md", "one for every four cores, at least 1 and at most 8"),
         ("docs/deploying.md", "one for every four cores, 1 to 8"),
-        ("ARCHITECTURE.md", "**One worker for every four cores**, at least 1 and at most 8"),
+        ("docs/decisions.md", "**One worker for every four cores**, at least 1 and at most 8"),
     ] {
         assert!(read(document).contains(text), "{document}: {text}");
     }
@@ -111,6 +111,14 @@ fn the_default_number_of_workers_is_the_documented_one() {
     let buffers = page.lines().filter(|line| line.series.starts_with("statsd_bridge_udp_receive_buffer_bytes{"));
     assert_eq!(buffers.count(), (cores / 4).clamp(1, 8));
     bridge.stop();
+}
+
+/// The picture, the code map, the exceptions and the invariants fit on one page. Decisions have their own document.
+#[apply(test)]
+fn the_architecture_is_one_page() {
+    let lines = read("ARCHITECTURE.md").lines().count();
+    assert!(lines <= 120, "ARCHITECTURE.md has {lines} lines");
+    assert!(read("docs/decisions.md").lines().filter(|line| line.starts_with("- **")).count() > 20);
 }
 
 #[apply(test)]

@@ -7,7 +7,7 @@ use std::process::Command;
 use super::{CLIENTS, Guarded, RIGHT, TLS, run};
 use crate::harness::{Process, free_port, request, until};
 use crate::page::Page;
-use crate::peers;
+use crate::peers::{self, Version};
 
 #[apply(test)]
 fn openssl_is_refused_what_is_not_offered() {
@@ -88,9 +88,9 @@ fn python_reads_with_a_certificate_and_a_password() {
     bridge.stop();
 }
 
-#[apply(test)]
-fn prometheus_scrapes_with_a_certificate_and_a_password() {
-    let program = peers::prometheus();
+#[apply(each_prometheus)]
+fn prometheus_scrapes_with_a_certificate_and_a_password(version: Version) {
+    let program = version.prometheus();
     let bridge = Guarded::start(&format!("{TLS}{CLIENTS}basic_auth_users: {{ann: \"{RIGHT}\"}}\n"));
     bridge.authority.issue("client", &["a"]).write(&bridge.path("client.crt"), &bridge.path("client.key"));
     let job = |name: &str, tls: &str, password: &str| {

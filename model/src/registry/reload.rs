@@ -64,7 +64,7 @@ impl Family {
         }
         assert!(!members.gone, "a family ends twice");
         members.gone = true;
-        members.cells.iter().for_each(|(_, cell)| cell.stamp().retire_now());
+        members.cells.iter().for_each(|(_, cell)| cell.stamp().expire_now());
     }
 }
 

@@ -13,8 +13,10 @@ use crate::value::{CounterCell, GaugeCell, Stamp};
 pub enum Fault {
     /// Nothing.
     None,
-    /// A series is removed before all writers have passed.
+    /// A series is removed while a writer that may have missed its mark is in a call.
     DoesNotWait,
+    /// A writer writes without entering, so that it counts as idle.
+    DoesNotEnter,
     /// A series is removed without a check that the mark is still set.
     DoesNotLookAgain,
     /// A writer writes to a marked cell.
@@ -116,17 +118,17 @@ impl Series {
         lock(&self.cells).iter().for_each(|(_, cell)| visit(cell.stamp()));
     }
 
-    /// Like `Series::retire_if_unseen`, with every write older than the ttl.
-    fn retire(&self) {
+    /// Like `Series::expire_if_unseen`, with every write older than the ttl.
+    fn expire(&self) {
         self.each_stamp(|stamp| {
             if let Some(last) = stamp.last() {
-                stamp.retire(last);
+                stamp.expire(last);
             }
         });
     }
 
-    /// Like `Series::stays_retired`.
-    fn stays_retired(&self) -> bool {
+    /// Like `Series::stays_expired`.
+    fn stays_expired(&self) -> bool {
         let mut newest = None;
         self.each_stamp(|stamp| newest = newest.max(stamp.last()));
         if let Some(newest) = newest {
@@ -163,11 +165,11 @@ impl Table {
         let series = known.unwrap_or_else(|| family.add());
         let cell = series.cell(self.kind, worker);
         let held = (self.fault != Fault::RevivesOutsideOfTheLock).then_some(family);
-        let was_retired = cell.stamp().last().is_none();
+        let had_tombstone = cell.stamp().last().is_none();
         cell.stamp().revive(now);
         cell.stamp().touch(now);
         drop(held);
-        (cell, was_retired)
+        (cell, had_tombstone)
     }
 }
 
@@ -187,16 +189,14 @@ impl Writer {
         Self { table: Arc::clone(table), membership: table.workers.join(), route: None, now: 1, revived: 0 }
     }
 
-    /// Writes a batch with all samples at this time. Times can decrease, because threads differ.
+    /// Like `Worker::ingest_batch`, with all samples at this time. Times can decrease, because threads differ.
     pub fn batch(&mut self, samples: u32, now: u64) {
         self.now = now;
-        self.pass();
+        if self.table.fault != Fault::DoesNotEnter {
+            self.table.workers.enter(&self.membership);
+        }
         (0..samples).for_each(|_| self.write());
-    }
-
-    /// Passes between two batches.
-    pub fn pass(&self) {
-        self.table.workers.pass(&self.membership);
+        self.table.workers.park(&self.membership);
     }
 
     /// Like `Worker::record` and `Worker::record_unknown`.
@@ -257,7 +257,7 @@ impl Expirer {
         if self.marked.is_none() {
             self.marked.clone_from(&lock(&self.table.family).series);
             if let Some(series) = &self.marked {
-                series.retire();
+                series.expire();
                 self.epoch = self.table.workers.begin();
             }
         }
@@ -266,7 +266,7 @@ impl Expirer {
     /// Like `Family::take_out`.
     fn take_out(&mut self, series: &Arc<Series>) {
         let mut family = lock(&self.table.family);
-        if self.table.fault != Fault::DoesNotLookAgain && !series.stays_retired() {
+        if self.table.fault != Fault::DoesNotLookAgain && !series.stays_expired() {
             self.kept += 1;
             return;
         }

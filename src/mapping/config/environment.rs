@@ -26,7 +26,7 @@ pub(super) fn expand(text: &str, environment: &dyn Fn(&str) -> Option<String>) -
 fn value(reference: &str, environment: &dyn Fn(&str) -> Option<String>) -> Result<String, String> {
     let (name, default) = reference.split_once(":-").map_or((reference, None), |(name, default)| (name, Some(default)));
     if !crate::name::is_legacy_label(name) {
-        return Err(format!("`${{{reference}}}` names no variable; write ${{NAME}} or ${{NAME:-default}}"));
+        return Err(format!("`${{{reference}}}` is not the name of a variable; write ${{NAME}} or ${{NAME:-default}}"));
     }
     match (environment(name), default) {
         (Some(value), None) => Ok(value),

@@ -98,16 +98,14 @@ impl Findings {
     pub(super) fn error(&mut self, at: At, code: &'static str, text: impl Into<String>) {
         if !self.is_full() {
             self.errors += 1;
-            let finding = Finding { position: self.position(at), is_error: true, code, text: text.into() };
-            self.list.push(finding);
+            self.list.push(Finding::new(self.position(at), true, code, text));
         }
     }
 
     /// Adds a warning: the file is accepted.
     pub(super) fn warning(&mut self, at: At, code: &'static str, text: impl Into<String>) {
         if self.list.len() - self.errors < MAX_FINDINGS {
-            let finding = Finding { position: self.position(at), is_error: false, code, text: text.into() };
-            self.list.push(finding);
+            self.list.push(Finding::new(self.position(at), false, code, text));
         }
     }
 

@@ -17,12 +17,33 @@ fn rule(lines: &str) -> String {
     format!("mappings:\n- match: a.*\n  name: n\n  {}\n", lines.replace('\n', "\n  "))
 }
 
+/// A finding repeats at most the beginning and the end of an input, and names the correction.
+#[test]
+fn a_finding_does_not_repeat_a_long_input() {
+    let long = "é".repeat(500_000);
+    let unquoted = [
+        (format!("mappings:\n- match: a(.{long}\n  name: n\n"), "write `match_type: regex`"),
+        (format!("mappings:\n- match: a({long}\n  match_type: regex\n  name: n\n"), "write `\\(` for the character"),
+        (format!("mappings:\n- match: a\n  name: n\n  ? {long}\n  : n\n"), "a key of more than 1024 bytes"),
+        (format!("mappings:\n- match: a\n  name: n\n  action: {long}\n"), "it is one of map, drop"),
+        (format!("mappings:\n- match: a\n  name: n\n  ttl: {long}\n"), "write one like 250ms, 30s, 1h30m"),
+        (format!("mappings:\n- match: a\n  name: n\n  labels:\n    ? {}\n    : b\n", "é".repeat(500)), "is not a legal label"),
+        (format!("mappings:\n- match: a\n  name: \"{long}\"\n"), "`"),
+        (format!("mappings:\n- match: a.{long}.**.b\n  name: n\n"), ""),
+    ];
+    for (text, correction) in unquoted {
+        let (code, _, _, finding) = only(&text);
+        assert!(finding.chars().count() <= 620, "{code}: {} characters", finding.chars().count());
+        assert!(finding.contains(correction), "{code}: {finding}");
+    }
+}
+
 #[test]
 fn mistakes_are_reported_with_position_and_correction() {
     let cases = [
         (rule("lables: {a: b}"), code::UNKNOWN_KEY, 4, 3, "did you mean `labels`?"),
         ("defaults: {scale: 1}".to_owned(), code::UNKNOWN_KEY, 1, 12, "it is a key of a rule"),
-        (rule("name: m"), code::DOUBLE_KEY, 4, 3, "`name` stands twice"),
+        (rule("name: m"), code::DOUBLE_KEY, 4, 3, "`name` occurs twice"),
         ("mappings:\n- match: *.foo\n  name: n\n".to_owned(), code::UNQUOTED_STAR, 2, 10, "write \"*.foo\""),
         ("mappings:\n- {match: *.foo.*, name: n}\n".to_owned(), code::UNQUOTED_STAR, 2, 11, "write \"*.foo.*\" ("),
         (rule("<<: *no"), code::YAML, 4, 7, "anchor"),
@@ -34,7 +55,7 @@ fn mistakes_are_reported_with_position_and_correction() {
         (rule("observer_type: Histogram"), code::BAD_VALUE, 4, 18, "did you mean histogram?"),
         (rule("match_metric_type: set"), code::BAD_VALUE, 4, 22, "syntax: extended"),
         (rule("histogram_options: {buckets: [2, 1]}\nobserver_type: histogram"), code::BAD_BUCKETS, 4, 36, "1 follows 2"),
-        (rule("summary_options: {max_age: -1m}"), code::BAD_DURATION, 4, 30, "below zero"),
+        (rule("summary_options: {max_age: -1m}"), code::BAD_DURATION, 4, 30, "is negative"),
         (rule("summary_options: {quantiles: [{quantile: 1.5}]}"), code::BAD_QUANTILE, 4, 44, "left out"),
         (rule("summary_options: {}\nobserver_type: histogram"), code::OBSERVER_CONFLICT, 4, 3, "observer_type: summary"),
         (rule("ttl: -5s"), code::NEGATIVE_TTL, 4, 8, "0 to keep series for ever"),
@@ -44,7 +65,7 @@ fn mistakes_are_reported_with_position_and_correction() {
         (rule("limits: {series: 0}"), code::BAD_VALUE, 4, 20, "action: drop"),
         (rule("map_values: {a: {'{b': c}}"), code::BAD_GLOB, 4, 20, "without its `}`"),
         ("mappings:\n- match: 'a.b*'\n  name: n\n".to_owned(), code::BAD_GLOB, 2, 10, "syntax: extended"),
-        ("mappings:\n- match: 'a(?=b)'\n  name: n\n  match_type: regex\n".to_owned(), code::BAD_REGEX, 2, 10, "as in Go"),
+        ("mappings:\n- match: 'a(?=b)'\n  name: n\n  match_type: regex\n".to_owned(), code::BAD_REGEX, 2, 10, "Go has no look-ahead"),
         ("mappings:\n- match: a\n  name: a.b\n".to_owned(), code::BAD_NAME, 3, 9, "write `a_b`"),
         ("mappings:\n- match: a\n".to_owned(), code::NO_NAME, 2, 3, "no `name`"),
         ("mappings:\n- name: a\n".to_owned(), code::NO_MATCH, 2, 3, "no `match`"),
@@ -92,7 +113,7 @@ fn mistakes_are_reported_with_position_and_correction() {
         (rule("labels: {x: $1"), code::YAML, 4, 11, "not closed by `}`"),
         (rule("histogram_options: {buckets: [1, 2}"), code::YAML, 4, 32, "not closed by `]`"),
         // Columns.
-        (rule("labels:\nx: $1"), code::UNKNOWN_KEY, 5, 3, "belongs to `labels`, it stands deeper"),
+        (rule("labels:\nx: $1"), code::UNKNOWN_KEY, 5, 3, "belongs to `labels`, it is indented further"),
         (rule("labels:\n  x: $1\ny: $2"), code::UNKNOWN_KEY, 6, 3, "two more spaces"),
         (rule("labels:\nname: $1"), code::DOUBLE_KEY, 5, 3, "if it belongs to `labels`"),
         (rule("match_tags:\nx: a"), code::UNKNOWN_KEY, 5, 3, "belongs to `match_tags`"),

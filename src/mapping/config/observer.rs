@@ -138,7 +138,7 @@ fn summary_options(file: &mut File<'_>, node: &Node, given: &mut ObserverSetting
     if let Some((millis, node)) = fields.get("max_age").and_then(|node| Some((file.duration(node, "`max_age`")?, node))) {
         match u64::try_from(millis) {
             Ok(millis) => given.max_age_ms = Some(millis).filter(|millis| *millis > 0),
-            Err(_) => file.findings.error(node.at, code::BAD_DURATION, "`max_age` is below zero; write one like 10m"),
+            Err(_) => file.findings.error(node.at, code::BAD_DURATION, "`max_age` is negative; write one like 10m"),
         }
     }
     let steps = fields.get("age_buckets").and_then(|node| Some((node, file.whole(node, "`age_buckets`", u32::MAX)?)));
@@ -165,7 +165,7 @@ fn histogram_options(file: &mut File<'_>, node: &Node, given: &mut ObserverSetti
 /// Returns `number`, or `max` with a warning if `number` is greater.
 fn at_most(file: &mut File<'_>, node: &Node, code: &'static str, key: &str, number: u32, max: u32) -> u32 {
     if number > max {
-        file.findings.warning(node.at, code, format!("`{key}: {number}` is more than there can be; it counts as {max}"));
+        file.findings.warning(node.at, code, format!("`{key}: {number}` exceeds the maximum; {max} is used"));
     }
     number.min(max)
 }

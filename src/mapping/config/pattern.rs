@@ -15,13 +15,16 @@ pub(super) fn is_reserved(name: &str) -> bool {
 
 /// Returns the error text for an invalid label name.
 pub(super) fn bad_label(name: &str) -> String {
+    // The text repeats the name twice.
+    let start: String = name.chars().take(100).collect();
+    let name = start.as_str();
     if let Some((label, value)) = name.split_once(':').filter(|(label, _)| is_legacy_label(label)) {
-        return format!("`{name}` is no legal label; between a label and its value stands a `:` and a space: write `{label}: {value}`");
+        return format!("`{name}` is not a legal label; separate a label from its value by a `:` and a space: write `{label}: {value}`");
     }
     let mut legal = String::new();
     crate::name::escape_into(name, &mut legal);
     let advice = if legal.is_empty() { "write a name".to_owned() } else { format!("write `{legal}`") };
-    format!("`{name}` is no legal label; letters, digits and `_` are, a digit not first: {advice}")
+    format!("`{name}` is not a legal label; a label consists of letters, digits and `_`, and does not start with a digit: {advice}")
 }
 
 fn is_word(c: char) -> bool {
@@ -84,11 +87,11 @@ fn bad_name(name: &str, rest: &str, c: char, first: bool, extended: bool) -> Str
             && let Some(word) = rest.strip_prefix('$').filter(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'))
         {
             let word: String = word.chars().take_while(|c| is_word(*c)).collect();
-            return format!("the name of a group stands in braces in a name: write ${{{word}}}");
+            return format!("the name of a group must be in braces: write ${{{word}}}");
         }
-        format!("`$` in the name `{name}` names no capture")
+        format!("`$` in the name `{name}` is not followed by a capture")
     } else {
-        format!("the name `{name}` has `{c}`, which no name has")
+        format!("the name `{name}` has `{c}`, which is not allowed in a name")
     };
     let legal = legal_name(name, extended);
     if legal.is_empty() { format!("{what}; write $1 or ${{1}}") } else { format!("{what}; write `{legal}`") }
@@ -138,7 +141,7 @@ pub(super) fn check_glob(glob: &str, extended: bool) -> Result<(), String> {
         return Err(format!("`{glob}` has `{c}` and looks like a regular expression; if it is one, write `match_type: regex`"));
     }
     if let Some(c) = glob.chars().find(|c| matches!(c, ':' | '|') || c.is_control()) {
-        return Err(format!("`{glob}` has {c:?}, which no name on the wire has"));
+        return Err(format!("`{glob}` has {c:?}, which never occurs in a name on the wire"));
     }
     let mut depth = 0_usize;
     for (index, segment) in glob.split('.').enumerate() {
@@ -148,7 +151,7 @@ pub(super) fn check_glob(glob: &str, extended: bool) -> Result<(), String> {
         depth += segment.matches('{').count();
         depth = depth.saturating_sub(segment.matches('}').count());
         if depth > 0 {
-            return Err(format!("`{glob}`: braces stay within one segment and are closed in it, as in `a.{{b,c}}.d`"));
+            return Err(format!("`{glob}`: braces must open and close within one segment, as in `a.{{b,c}}.d`"));
         }
         let fault = if extended { extended_fault(segment) } else { plain_fault(segment, index == 0) };
         if let Some(fault) = fault {

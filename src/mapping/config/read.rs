@@ -87,7 +87,7 @@ impl File<'_> {
             return;
         }
         let advice = match parent {
-            Some(parent) => format!("if it belongs to `{parent}`, it stands deeper than that: write two more spaces before it"),
+            Some(parent) => format!("if it belongs to `{parent}`, it is indented further: write two more spaces before it"),
             None => keys::advice(&key.name, if let YamlValue::Scalar(text, _) = &value.value { text } else { "" }, section),
         };
         self.findings.error(key.at, code::UNKNOWN_KEY, format!("{} has no key `{}`; {advice}", section.name, key.name));
@@ -215,7 +215,7 @@ impl File<'_> {
             Some(near) => format!("did you mean {near}?"),
             None => format!("it is one of {}", all().collect::<Vec<_>>().join(", ")),
         };
-        self.findings.error(node.at, code::BAD_VALUE, format!("`{text}` is no {what}; {advice}"));
+        self.findings.error(node.at, code::BAD_VALUE, format!("`{text}` is not a valid {what}; {advice}"));
         None
     }
 

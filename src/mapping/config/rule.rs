@@ -121,7 +121,7 @@ fn read_name(file: &mut File<'_>, rule: &Node, fields: Fields<'_>, action: Actio
     } else if action == Action::Map {
         file.findings.error(at, code::NO_NAME, "a rule has no `name`; write the metric's name, such as \"app_requests_total\"");
     } else if !file.extended {
-        let text = "a rule has no `name`; statsd_exporter wants one to drop, too: write `name: dropped`, or `syntax: extended`";
+        let text = "a rule has no `name`; statsd_exporter needs one even to drop samples: write `name: dropped`, or `syntax: extended`";
         file.findings.error(at, code::NO_NAME, text);
     }
     Some(name.to_owned())
@@ -177,7 +177,7 @@ pub(super) fn ttl(file: &mut File<'_>, node: &Node) -> Ttl {
 fn one_ttl(file: &mut File<'_>, node: &Node) -> Option<u64> {
     let millis = u64::try_from(file.duration(node, "`ttl`")?);
     if millis.is_err() {
-        let text = "a ttl below zero counts as not said; write one like 30s, or 0 to keep series for ever";
+        let text = "a negative ttl is ignored; write one like 30s, or 0 to keep series for ever";
         file.findings.warning(node.at, code::NEGATIVE_TTL, text);
     }
     millis.ok()
@@ -199,7 +199,11 @@ fn limits(file: &mut File<'_>, node: &Node) -> RuleLimits {
         let node = fields.get(key)?;
         let limit = file.whole(node, &format!("`{key}`"), u32::MAX)?;
         if limit == 0 {
-            file.findings.error(node.at, code::BAD_VALUE, format!("`{key}: 0` lets nothing in; write `action: drop` for that"));
+            file.findings.error(
+                node.at,
+                code::BAD_VALUE,
+                format!("`{key}: 0` rejects every series; write `action: drop` to drop the samples"),
+            );
         }
         Some(usize::try_from(limit).unwrap_or(usize::MAX))
     };

@@ -52,8 +52,8 @@ fn malformed(text: &str) -> String {
     match text.strip_suffix('d').and_then(|days| days.parse::<f64>().ok()).filter(|days| days.is_finite()) {
         Some(days) => format!("`{text}` has the unit d, which needs `syntax: extended`; or write {}h", days * 24.0),
         None => match suggestion(text) {
-            Some(meant) => format!("`{text}` is no duration: write {meant}"),
-            None => format!("`{text}` is no duration: write one like 250ms, 30s, 1h30m"),
+            Some(meant) => format!("`{text}` is not a duration: write {meant}"),
+            None => format!("`{text}` is not a duration: write one like 250ms, 30s, 1h30m"),
         },
     }
 }

@@ -24,7 +24,7 @@ fn test(file: &mut File<'_>, node: &Node) -> Option<Test> {
     if send.is_empty() {
         file.findings.error(node.at, code::BAD_TEST, "a test sends nothing; write `send: [\"app.requests:1|c\"]`");
     } else if expect.is_empty() && absent.is_empty() {
-        file.findings.error(node.at, code::BAD_TEST, "a test expects nothing; write `expect:` with lines of the page, or `absent:`");
+        file.findings.error(node.at, code::BAD_TEST, "a test expects nothing; write `expect:` with lines of the exposition, or `absent:`");
     }
     Some(Test { position: file.findings.position(node.at), lines: send, expect, absent })
 }

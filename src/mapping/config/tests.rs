@@ -169,7 +169,7 @@ fn all_mistakes_are_reported_in_order() {
     let found: Vec<_> = findings.iter().map(|finding| (finding.position.line, finding.code)).collect();
     let wanted = [(2, code::NO_NAME), (2, code::BAD_GLOB), (3, code::UNKNOWN_KEY), (6, code::BAD_DURATION), (7, code::UNKNOWN_KEY)];
     assert_eq!(found, wanted);
-    assert_eq!(findings[3].to_string(), "f.yml:6:8: error: `ttl`: `x` is no duration: write one like 250ms, 30s, 1h30m");
+    assert_eq!(findings[3].to_string(), "f.yml:6:8: error: `ttl`: `x` is not a duration: write one like 250ms, 30s, 1h30m");
 }
 
 #[test]

@@ -211,7 +211,7 @@ fn explain(error: &serde_saphyr::Error, file: &str) -> (At, &'static str, String
             Some(parent) => format!(", or write two more spaces before it if it belongs to `{parent}`"),
             None => String::new(),
         };
-        return (place, code::DOUBLE_KEY, format!("the key `{key}` stands twice in the same map; keep one of them{instead}"));
+        return (place, code::DOUBLE_KEY, format!("the key `{key}` occurs twice in the same map; keep one of them{instead}"));
     }
     let line = file.lines().nth(place.line.saturating_sub(1) as usize).unwrap_or_default();
     if let Some(pattern) = unquoted_star(line) {

@@ -37,7 +37,7 @@ fn name(reader: &mut Reader<'_>) -> Result<Option<String>, String> {
     let Some((inside, _)) = reader.rest().strip_prefix("[:").and_then(|inside| inside.split_once(":]")) else { return Ok(None) };
     let named = inside.strip_prefix('^').unwrap_or(inside);
     if !NAMES.contains(&named) {
-        return Err(format!("`[:{inside}:]` is no class; there are {}", NAMES.join(", ")));
+        return Err(format!("`[:{inside}:]` is not a class; write one of {}", NAMES.join(", ")));
     }
     let text = format!("[:{inside}:]");
     reader.take(&text);
@@ -51,14 +51,15 @@ fn perl(reader: &mut Reader<'_>) -> Result<Option<String>, String> {
 
 /// Reads one character, or a range of two characters with `-`. A `-` before the `]` is literal.
 fn range(reader: &mut Reader<'_>, out: &mut String) -> Result<(), String> {
-    let before = reader.rest();
+    let start = reader.at();
     let low = character(reader)?;
     let is_range = reader.rest().strip_prefix('-').is_some_and(|after| !after.starts_with(']'));
     let high = if is_range && reader.take("-") { character(reader)? } else { low };
     if high < low {
-        let length = before.len() - reader.rest().len();
-        let written = before.get(..length).unwrap_or_default();
-        return Err(format!("the range `{written}` ends below where it begins; for a `-` itself put it last, as in `[a-z-]`"));
+        let written = reader.since(start);
+        return Err(format!(
+            "the range `{written}` is in the wrong order: its first character comes after its last one; to match `-` itself, write it last, as in `[a-z-]`"
+        ));
     }
     let (low, high) = (if is_surrogate(low) { SURROGATES.1 + 1 } else { low }, if is_surrogate(high) { SURROGATES.0 - 1 } else { high });
     if low <= high {

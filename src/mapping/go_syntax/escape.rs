@@ -36,7 +36,7 @@ fn property(reader: &mut Reader<'_>, mut is_negated: bool) -> Result<String, Str
     if is_name && regex_syntax::parse(&text).is_ok() {
         return Ok(text);
     }
-    Err(format!("`{name}` is no class of Unicode; write one such as `\\p{{L}}`, `\\p{{Lu}}` or `\\p{{Greek}}`"))
+    Err(format!("`{name}` is not a Unicode class; write one such as `\\p{{L}}`, `\\p{{Lu}}` or `\\p{{Greek}}`"))
 }
 
 /// Reads an escaped character and returns its code point, which may be half of a surrogate pair.
@@ -104,14 +104,14 @@ fn unknown(c: char) -> String {
         'u' | 'U' => "write the number as in `\\x{00e9}`",
         'e' => "write `\\x1b`",
         'E' => "it ends what `\\Q` begins, and there is no `\\Q` before it; remove it",
-        'Q' => "quoting is none of a class; remove it, and put a backslash before `]`, `^`, `-` and `\\`",
-        'b' | 'B' | 'A' | 'z' => "it is no character, and a class has only characters; take it out of the `[...]`",
+        'Q' => "a class cannot contain `\\Q..\\E`; write a backslash before each `]`, `^`, `-` and `\\`",
+        'b' | 'B' | 'A' | 'z' => "it is not a character, and a class contains only characters; move it out of the `[...]`",
         'd' | 'D' | 's' | 'S' | 'w' | 'W' | 'p' | 'P' => "a range ends with a character; for a `-` itself put it last, as in `[\\d-]`",
         'c' => "write the number as in `\\x01`",
         'g' | 'k' => "there are no backreferences, as in Go",
         _ => "remove the backslash",
     };
-    format!("`\\{c}` is no escape of RE2 there: {advice}")
+    format!("`\\{c}` is not an escape of RE2 here: {advice}")
 }
 
 /// Appends a character, escaped so that it has no special meaning.

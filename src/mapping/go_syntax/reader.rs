@@ -24,6 +24,7 @@ impl<'a> Reader<'a> {
 
     /// The unread rest.
     pub(super) fn rest(&self) -> &'a str {
+        debug_assert!(self.pattern.is_char_boundary(self.at), "whole characters are read");
         self.pattern.get(self.at..).unwrap_or_default()
     }
 
@@ -53,8 +54,15 @@ impl<'a> Reader<'a> {
     /// Reads characters while `is_such` holds.
     pub(super) fn run(&mut self, is_such: impl Fn(char) -> bool) -> &'a str {
         let rest = self.rest();
-        let length = rest.find(|c: char| !is_such(c)).unwrap_or(rest.len());
-        self.at += length;
-        rest.get(..length).unwrap_or_default()
+        let (text, _) = rest.split_at(rest.find(|c: char| !is_such(c)).unwrap_or(rest.len()));
+        self.at += text.len();
+        text
+    }
+
+    /// The text from `start`, an earlier [`at`](Self::at), to here.
+    pub(super) fn since(&self, start: usize) -> &'a str {
+        let text = self.pattern.get(start..self.at);
+        debug_assert!(text.is_some(), "whole characters are read");
+        text.unwrap_or_default()
     }
 }

@@ -11,12 +11,12 @@ pub(crate) struct Token {
     /// Its bytes in the expression.
     pub(crate) at: Range<usize>,
     /// The meaning of the token.
-    pub(crate) what: What,
+    pub(crate) what: TokenKind,
 }
 
 /// The meaning of a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum What {
+pub(crate) enum TokenKind {
     /// One character, however it is written.
     Literal(char),
     /// `.`
@@ -67,13 +67,13 @@ pub(crate) fn tokens(pattern: &str) -> Result<Vec<Token>, String> {
                 continue;
             }
             '\\' => escaped(&mut reader)?,
-            '[' => What::Class(class::read(&mut reader)?),
+            '[' => TokenKind::Class(class::read(&mut reader)?),
             '(' => group(&mut reader)?,
-            ')' => What::Close,
-            '|' => What::Or,
-            '.' => What::Any,
-            '^' => What::Start,
-            '$' => What::End,
+            ')' => TokenKind::Close,
+            '|' => TokenKind::Or,
+            '.' => TokenKind::Any,
+            '^' => TokenKind::Start,
+            '$' => TokenKind::End,
             '*' => repetition(&mut reader, 0, None),
             '+' => repetition(&mut reader, 1, None),
             '?' => repetition(&mut reader, 0, Some(1)),
@@ -82,9 +82,9 @@ pub(crate) fn tokens(pattern: &str) -> Result<Vec<Token>, String> {
                     reader.skip(length);
                     repetition(&mut reader, least, most)
                 }
-                None => What::Literal('{'),
+                None => TokenKind::Literal('{'),
             },
-            c => What::Literal(c),
+            c => TokenKind::Literal(c),
         };
         tokens.push(Token { at: start..reader.at(), what });
     }
@@ -92,11 +92,11 @@ pub(crate) fn tokens(pattern: &str) -> Result<Vec<Token>, String> {
 }
 
 /// Reads what follows a backslash, except `\Q`.
-fn escaped(reader: &mut Reader<'_>) -> Result<What, String> {
+fn escaped(reader: &mut Reader<'_>) -> Result<TokenKind, String> {
     if let Some(class) = escape::class(reader)? {
-        return Ok(What::Class(class));
+        return Ok(TokenKind::Class(class));
     }
-    for (letter, what) in [("A", What::Start), ("z", What::End)] {
+    for (letter, what) in [("A", TokenKind::Start), ("z", TokenKind::End)] {
         if reader.take(letter) {
             return Ok(what);
         }
@@ -104,12 +104,12 @@ fn escaped(reader: &mut Reader<'_>) -> Result<What, String> {
     // The crate's ASCII `\B` also matches between the bytes of one character. The Unicode `\b` and `\B` do not, so they exclude it.
     for (letter, text) in [("b", r"(?-u:\b)"), ("B", r"(?:(?-u:\B)(?:\b|\B))")] {
         if reader.take(letter) {
-            return Ok(What::Boundary(text.to_owned()));
+            return Ok(TokenKind::Boundary(text.to_owned()));
         }
     }
     Ok(match char::from_u32(escape::character(reader)?) {
-        Some(c) => What::Literal(c),
-        None => What::Class(escape::NOTHING.to_owned()),
+        Some(c) => TokenKind::Literal(c),
+        None => TokenKind::Class(escape::NOTHING.to_owned()),
     })
 }
 
@@ -117,14 +117,14 @@ fn escaped(reader: &mut Reader<'_>) -> Result<What, String> {
 fn quote(reader: &mut Reader<'_>, tokens: &mut Vec<Token>) {
     let start = reader.at();
     let quoted = reader.until("\\E").unwrap_or_else(|| reader.run(|_| true));
-    let literal = |(place, c): (usize, char)| Token { at: start + place..start + place + c.len_utf8(), what: What::Literal(c) };
+    let literal = |(place, c): (usize, char)| Token { at: start + place..start + place + c.len_utf8(), what: TokenKind::Literal(c) };
     tokens.extend(quoted.char_indices().map(literal));
 }
 
 /// Reads the `?` of a lazy repetition, if there is one.
-fn repetition(reader: &mut Reader<'_>, least: u32, most: Option<u32>) -> What {
+fn repetition(reader: &mut Reader<'_>, least: u32, most: Option<u32>) -> TokenKind {
     reader.take("?");
-    What::Repetition { least, most }
+    TokenKind::Repetition { least, most }
 }
 
 /// Parses the rest of a repetition after `{`: `2}`, `2,}` or `2,3}`. Returns its length and numbers; `None` if the `{` is literal text.
@@ -145,9 +145,9 @@ fn number(digits: &str) -> Option<u32> {
 }
 
 /// Reads what follows a `(`.
-fn group(reader: &mut Reader<'_>) -> Result<What, String> {
+fn group(reader: &mut Reader<'_>) -> Result<TokenKind, String> {
     if !reader.take("?") {
-        return Ok(What::Open(Group::Capture(None)));
+        return Ok(TokenKind::Open(Group::Capture(None)));
     }
     if let Some(fault) = foreign(reader.rest()) {
         return Err(fault);
@@ -155,16 +155,16 @@ fn group(reader: &mut Reader<'_>) -> Result<What, String> {
     if reader.take("P<") || reader.take("<") {
         let name = reader.until(">").ok_or("the name of a group is not closed by `>`; write `(?P<name>...)`")?;
         if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
-            return Err(format!("`{name}` is no name of a group; write letters, digits and `_`, as in `(?P<name>...)`"));
+            return Err(format!("`{name}` is not a valid group name; write letters, digits and `_`, as in `(?P<name>...)`"));
         }
-        return Ok(What::Open(Group::Capture(Some(name.to_owned()))));
+        return Ok(TokenKind::Open(Group::Capture(Some(name.to_owned()))));
     }
     let written = reader.run(|c| c.is_ascii_alphabetic() || c == '-');
     let flags = flags(written)?;
     match reader.next() {
-        Some(':') => Ok(What::Open(Group::Plain(flags))),
-        Some(')') => Ok(What::Flags(flags)),
-        Some(_) => Err(format!("`(?{written}` is no group of RE2; write `(...)`, `(?:...)` or `(?P<name>...)`")),
+        Some(':') => Ok(TokenKind::Open(Group::Plain(flags))),
+        Some(')') => Ok(TokenKind::Flags(flags)),
+        Some(_) => Err(format!("`(?{written}` is not a group of RE2; write `(...)`, `(?:...)` or `(?P<name>...)`")),
         None => Err("a `(?` is not closed by `)`".to_owned()),
     }
 }
@@ -173,7 +173,7 @@ fn group(reader: &mut Reader<'_>) -> Result<What, String> {
 fn foreign(rest: &str) -> Option<String> {
     let starts = |with: &[&str]| with.iter().any(|with| rest.starts_with(with));
     let text = if starts(&["=", "!", "<=", "<!"]) {
-        "there is no looking ahead or behind, as in Go: use several rules in order, the special one first"
+        "Go has no look-ahead and no look-behind: write several rules, the most specific one first"
     } else if starts(&["P=", "P>", "&"]) || rest.starts_with(|c: char| c.is_ascii_digit()) || starts(&["R)"]) {
         "a group cannot refer to another one, as in Go"
     } else if starts(&[">", "|", "(", "#", "C)", "+"]) {

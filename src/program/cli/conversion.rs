@@ -142,8 +142,11 @@ fn unixgram(args: &Args) -> Result<Option<UnixgramOptions>, WrongValue> {
     Ok(Some(UnixgramOptions {
         path: path.clone(),
         mode,
+        owner: Some(args.listening.unixsocket_owner.clone()).filter(|name| !name.is_empty()),
+        group: Some(args.listening.unixsocket_group.clone()).filter(|name| !name.is_empty()),
         read_buffer_bytes: args.listening.read_buffer,
         datagram_bytes: args.limits.datagram_bytes,
+        coalescing_delay: args.listening.udp_coalescing_delay,
     }))
 }
 

@@ -26,6 +26,11 @@ impl SocketHealth {
         Self { address, part, faults: Faults::default(), failing: None }
     }
 
+    /// The address of the socket, for messages.
+    pub(super) fn address(&self) -> &str {
+        &self.address
+    }
+
     /// Records a successful receive call, with or without data.
     pub(super) fn works(&mut self) {
         if self.failing.take().is_some() && self.part.set_broken(false) {

@@ -39,9 +39,9 @@ impl Intake {
         self.worker.reject_line_from(reason, line, source, clock::at(now));
     }
 
-    /// Sends lines that have waited too long in the relay, and tells the registry that this receiver is not writing.
+    /// Sends lines that have waited too long in the relay, and lets an idle worker free memory.
     pub(crate) fn tick(&mut self, now: Instant) {
-        // A busy worker tells the registry with each batch.
+        // A busy worker frees memory with each batch.
         if !std::mem::take(&mut self.is_busy) {
             self.worker.tick();
         }

@@ -3,16 +3,19 @@
 //! ```text
 //! udp     one thread per address and worker: batches of recvmmsg   -> Intake
 //! tcp     tokio tasks: framing splits streams into complete lines  -> one shared Intake
-//! unix    a tokio task: Unix datagrams                             -> Intake
+//! unix    one thread for the Unix datagram socket: as for UDP      -> Intake
 //! Intake  passes lines to the relay, if there is one, and all bytes to its Worker
+//! receiver, batch  what the threads of udp and unix share
 //! health  whether the receive calls of a socket work
 //! stop    the stop signal for all listeners, with one deadline
 //! ```
 //! Must not know StatsD, except that lines end with a newline.
 
+mod batch;
 mod framing;
 mod health;
 mod intake;
+mod receiver;
 pub(super) mod relay;
 mod stop;
 pub(super) mod tcp;

@@ -181,7 +181,7 @@ mod tests {
     fn lines_are_packed_unchanged_and_sent_when_full_or_late() {
         let target = UdpSocket::bind("127.0.0.1:0").unwrap();
         target.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
-        let telemetry = Telemetry::new(Prefix::Bridge);
+        let telemetry = Telemetry::new(Prefix::Bridge, crate::telemetry::Owner::Program);
         let mut relay = Relay::open(RelayTarget { address: target.local_addr().unwrap(), packet_bytes: 20 }, &telemetry).unwrap();
         let start = Instant::now();
         relay.lines(b"a:1|c\n\nnot a sample\n", start);
@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn lines_to_an_absent_target_are_counted_as_lost() {
         let gone = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let telemetry = Telemetry::new(Prefix::Bridge);
+        let telemetry = Telemetry::new(Prefix::Bridge, crate::telemetry::Owner::Program);
         let mut relay = Relay::open(RelayTarget { address: gone, packet_bytes: 1400 }, &telemetry).unwrap();
         for _ in 0..3 {
             relay.lines(b"a:1|c\nb:1|c", Instant::now());

@@ -8,35 +8,33 @@
 //! So each datagram is recorded, or the kernel counts it as dropped, or the kernel rejects it and reports that to the sender.
 //! Linux only. Must not know the contents of a datagram, except that lines end with a newline.
 
-mod batch;
 mod drops;
 mod group;
 mod socket;
 
+use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
-use std::{io, thread};
 
-use self::batch::{UdpBatch, Wait};
 use self::drops::{Drops, watch_drops};
 use self::group::Group;
-use self::socket::{BoundSockets, DropReader, bind_workers, receive_buffer_hint, set_timer_slack};
+use self::socket::{BoundSockets, DropReader, bind_workers, receive_buffer_hint};
+use super::batch::{DatagramBatch, Wait};
 use super::health::SocketHealth;
 use super::intake::Intake;
+use super::receiver::{Receiver, set_timer_slack};
 use super::stop::Stop;
-use crate::ingest::protocol::SampleError;
 use crate::program::net::{Address, BindError};
 use crate::program::readiness::Readiness;
+use crate::source::Source;
 use crate::telemetry::Telemetry;
 
 /// The range of the default coalescing delay. A longer delay gathers few more datagrams, and a shorter one gathers hardly any.
 const MIN_COALESCING_DELAY: Duration = Duration::from_micros(200);
 const MAX_COALESCING_DELAY: Duration = Duration::from_millis(1);
-/// Pause after an error of a receive call, so that a lasting error does not use a whole core.
-const ERROR_DELAY: Duration = Duration::from_millis(10);
 
 /// Options of the UDP listeners.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,18 +93,17 @@ impl BoundUdp {
             granted.set(self.receive_buffer_bytes as f64);
             let watched = Arc::new(Drops::new(&socket, DropReader::new(&socket, dropped)));
             drops.push(Arc::downgrade(&watched));
-            let mut receiver = Receiver {
-                drops: watched,
-                health: SocketHealth::new(address.clone(), readiness.part()),
-                socket,
-                group: group.clone(),
+            let receiver = Receiver {
                 intake: intake()?,
-                telemetry: telemetry.clone(),
+                batch: DatagramBatch::new(self.options.datagram_bytes, Source::Unknown),
+                health: SocketHealth::new(address.clone(), readiness.part()),
                 stop: stop.clone(),
-                datagram_bytes: self.options.datagram_bytes,
+                telemetry: telemetry.clone(),
+                counters: telemetry.transport.udp.clone(),
                 coalescing_delay,
             };
-            threads.push(Builder::new().name(format!("udp-{worker}")).spawn(move || receiver.run())?);
+            let thread = UdpThread { socket, group: group.clone(), drops: watched, receiver };
+            threads.push(Builder::new().name(format!("udp-{worker}")).spawn(move || thread.run())?);
         }
         watch_drops(drops)?;
         Ok(threads)
@@ -129,97 +126,31 @@ impl BoundUdp {
     }
 }
 
-/// The state of one receiving thread.
-struct Receiver {
+/// A thread and its socket.
+struct UdpThread {
     socket: Arc<UdpSocket>,
     group: Arc<Group>,
-    intake: Intake,
-    telemetry: Arc<Telemetry>,
     drops: Arc<Drops>,
-    health: SocketHealth,
-    stop: Arc<Stop>,
-    datagram_bytes: usize,
-    coalescing_delay: Duration,
+    receiver: Receiver,
 }
 
-impl Receiver {
-    fn run(&mut self) {
+impl UdpThread {
+    fn run(self) {
         set_timer_slack();
-        let mut batch = UdpBatch::new(self.datagram_bytes);
-        while !self.stop.is_set() {
-            let received = self.receive(&mut batch, Wait::ForOne);
+        let Self { socket, group, drops, mut receiver } = self;
+        let socket = socket.as_raw_fd();
+        while !receiver.stop.is_set() {
+            let received = receiver.receive(socket, Wait::ForOne);
             let now = Instant::now();
-            self.record(&batch, now);
-            self.intake.tick(now);
-            if self.is_delayed_after(received) {
-                thread::sleep(self.coalescing_delay);
-            }
+            receiver.record(now);
+            receiver.intake.tick(now);
+            receiver.coalesce(received);
         }
-        self.drain(&mut batch);
-    }
-
-    /// Whether the thread waits for the coalescing delay after a batch.
-    ///
-    /// Waking up costs more than receiving: at half a million datagrams a second, a thread without the delay wakes up for every one to four
-    /// datagrams. With the delay, a batch gathers. After a full batch, more datagrams wait already. The delay after a single datagram costs
-    /// almost nothing, and gathers the rest of a burst.
-    fn is_delayed_after(&self, received: usize) -> bool {
-        received > 0 && received < UdpBatch::DATAGRAMS && !self.coalescing_delay.is_zero()
-    }
-
-    /// Receives into `batch`. Returns the number of datagrams. Errors are counted and never end the thread.
-    fn receive(&mut self, batch: &mut UdpBatch, wait: Wait) -> usize {
-        match batch.receive(self.socket.as_raw_fd(), wait) {
-            Ok(received) => {
-                self.health.works();
-                received
-            }
-            Err(error) => {
-                if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted) {
-                    self.health.works();
-                } else {
-                    self.telemetry.transport.udp_errors.increment(1);
-                    self.health.failed(&error);
-                    thread::sleep(ERROR_DELAY);
-                }
-                0
-            }
-        }
-    }
-
-    fn record(&mut self, batch: &UdpBatch, now: Instant) {
-        if batch.len() == 0 {
-            return;
-        }
-        let counters = &self.telemetry.transport;
-        counters.udp_packets.increment(batch.len() as u64);
-        for cut in batch.truncated() {
-            counters.udp_truncated.increment(1);
-            self.intake.reject_line(SampleError::TruncatedLine, cut.bytes, cut.source, now);
-        }
-        self.intake.datagrams(batch.datagrams(), now);
-    }
-
-    /// Reads what the kernel still holds, and then its drop counter. No datagram arrives after that. Datagrams that are left at the deadline
-    /// are counted as lost.
-    fn drain(&mut self, batch: &mut UdpBatch) {
-        let is_shut = self.group.shut();
-        let mut lost = 0;
-        while self.receive(batch, Wait::Not) > 0 {
-            if !self.stop.is_late() {
-                self.record(batch, Instant::now());
-            } else if is_shut {
-                lost += batch.len() as u64;
-            } else {
-                break;
-            }
-        }
-        if lost > 0 {
-            self.telemetry.transport.undrained_packets.increment(lost);
-            tracing::warn!(datagrams = lost, "udp datagrams were not recorded before the drain deadline");
-        }
-        self.intake.finish();
-        self.drops.read();
+        // After that, no datagram arrives, and the drop counter is final.
+        let is_shut = group.shut();
+        receiver.drain(socket, is_shut);
+        receiver.intake.finish();
+        drops.read();
     }
 }
 
@@ -233,6 +164,8 @@ fn default_coalescing_delay(receive_buffer_bytes: usize) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
     use super::*;
     use crate::bridge::Bridge;
     use crate::options::Options as BridgeOptions;
@@ -248,7 +181,7 @@ mod tests {
 
     fn start(address: &str, options: &UdpOptions) -> (SocketAddr, Bridge, Arc<Stop>, Vec<JoinHandle<()>>) {
         let bound = BoundUdp::bind(&Address::parse(address).unwrap(), options).unwrap();
-        let (bridge, stop) = (Bridge::new(BridgeOptions::default()), Stop::new(Duration::from_secs(60)));
+        let (bridge, stop) = (Bridge::of_program(BridgeOptions::default()), Stop::new(Duration::from_secs(60)));
         let at = bound.address();
         let threads = bound.start(bridge.telemetry(), &stop, &Arc::default(), || Ok(Intake::new(bridge.worker(), None))).unwrap();
         (at, bridge, stop, threads)
@@ -334,7 +267,8 @@ mod tests {
             receive_buffer_bytes: 0,
             options: options(1, 100),
         };
-        let (bridge, stop, readiness) = (Bridge::new(BridgeOptions::default()), Stop::new(Duration::ZERO), Arc::<Readiness>::default());
+        let (bridge, stop, readiness) =
+            (Bridge::of_program(BridgeOptions::default()), Stop::new(Duration::ZERO), Arc::<Readiness>::default());
         readiness.set_started(true);
         let threads = bound.start(bridge.telemetry(), &stop, &readiness, || Ok(Intake::new(bridge.worker(), None))).unwrap();
         let start = Instant::now();

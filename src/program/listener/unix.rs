@@ -1,34 +1,47 @@
-//! Unix datagrams (`unixgram`). A full socket blocks its senders, and drops nothing. At shutdown, the kernel is first made to accept nothing
-//! more, so that senders get an error for later datagrams.
+//! Unix datagrams (`unixgram`): one thread receives batches with `recvmmsg`, as for UDP.
+//!
+//! The kernel queues few datagrams (`net.unix.max_dgram_qlen`, 10 on many systems). It drops none: with a full queue, it blocks the sender,
+//! or rejects the datagram if the sender does not wait. So the coalescing delay must be shorter than the time that fills the queue.
+//! At shutdown, the kernel is first made to accept nothing more, so that senders get an error for later datagrams.
 //!
 //! Must not know the contents of a datagram, except that lines end with a newline.
 
-mod batch;
-
 use std::net::Shutdown;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::{SocketAddr, UnixDatagram as StdDatagram};
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::Path;
 use std::sync::Arc;
+use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
-use tokio::net::UnixDatagram;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use self::batch::UnixgramBatch;
+use super::batch::{DatagramBatch, Wait};
 use super::health::SocketHealth;
 use super::intake::Intake;
-use super::stop::{Stop, stopped};
-use crate::program::net::{BindError, OwnedPath, error_text, remove_stale};
+use super::receiver::{Receiver, set_timer_slack};
+use super::stop::Stop;
+use crate::program::net::{BindError, OwnedPath, change_owner, error_text, remove_stale};
 use crate::program::readiness::Readiness;
 use crate::program::rebinding::{CHECK_INTERVAL, Rebinding};
+use crate::source::Source;
 use crate::telemetry::Telemetry;
 
-/// Interval between ticks of the intake while nothing is received.
-const TICK: Duration = Duration::from_millis(500);
-/// Pause after an error of a receive call.
-const ERROR_DELAY: Duration = Duration::from_millis(10);
+/// Time limit of a receive call, after which the thread checks the stop signal.
+const RECEIVE_TIMEOUT: Duration = Duration::from_millis(250);
+/// The time in which a sender was measured to send a datagram, at least. Two senders on two cores send twice as many.
+const SEND_TIME: Duration = Duration::from_nanos(500);
+/// A shorter delay gathers hardly any datagrams.
+const MIN_COALESCING_DELAY: Duration = Duration::from_micros(50);
+/// A longer delay gathers few more datagrams.
+const MAX_COALESCING_DELAY: Duration = Duration::from_micros(200);
+/// The kernel's setting for the queue of a new socket, in datagrams.
+const QUEUE_SETTING: &str = "/proc/sys/net/unix/max_dgram_qlen";
+/// A queue for which the delay saves CPU time.
+const GOOD_QUEUE: usize = 512;
 
 /// Options of the Unix datagram socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,17 +50,26 @@ pub struct UnixgramOptions {
     pub path: String,
     /// Permissions of the path.
     pub mode: u32,
+    /// Name or number of the user that owns the path; `None` for the user of the bridge.
+    pub owner: Option<String>,
+    /// Name or number of the group of the path; `None` for the group of the bridge.
+    pub group: Option<String>,
     /// Size of the receive buffer to request, in bytes; 0 for the system's default.
     pub read_buffer_bytes: usize,
     /// Length limit of a datagram in bytes. Of a longer datagram, the complete lines are recorded.
     pub datagram_bytes: usize,
+    /// The longest pause before the next receive after a batch that was not full; zero for none. `None` for 200 microseconds. The pause is
+    /// never longer than half of the time in which senders fill the queue.
+    pub coalescing_delay: Option<Duration>,
 }
 
 /// A bound socket. Dropping it removes its path.
 pub(crate) struct BoundUnixgram {
-    socket: StdDatagram,
+    socket: UnixDatagram,
     path: Option<OwnedPath>,
     options: UnixgramOptions,
+    /// The number of datagrams that the kernel queues; `None` if the setting cannot be read.
+    queue: Option<usize>,
 }
 
 impl BoundUnixgram {
@@ -70,150 +92,173 @@ impl BoundUnixgram {
         let words = |error: io::Error| error_text(&error);
         let (socket, path) = if let Some(name) = options.path.strip_prefix('@') {
             let address = SocketAddr::from_abstract_name(name).map_err(words)?;
-            (StdDatagram::bind_addr(&address).map_err(words)?, None)
+            (UnixDatagram::bind_addr(&address).map_err(words)?, None)
         } else {
             let path = Path::new(&options.path);
-            remove_stale(path, |path| StdDatagram::unbound()?.connect(path))?;
-            let socket = StdDatagram::bind(path).map_err(words)?;
+            remove_stale(path, |path| UnixDatagram::unbound()?.connect(path))?;
+            let socket = UnixDatagram::bind(path).map_err(words)?;
             let owned = OwnedPath::new(path).map_err(words)?;
+            // The permissions come last: before that, the path has those of a new file.
+            change_owner(path, options.owner.as_deref(), options.group.as_deref())?;
             fs::set_permissions(path, fs::Permissions::from_mode(options.mode)).map_err(words)?;
             (socket, Some(owned))
         };
         if options.read_buffer_bytes > 0 {
             socket2::SockRef::from(&socket).set_recv_buffer_size(options.read_buffer_bytes).map_err(words)?;
         }
-        socket.set_nonblocking(true).map_err(words)?;
-        Ok(Self { socket, path, options: options.clone() })
+        socket.set_read_timeout(Some(RECEIVE_TIMEOUT)).map_err(words)?;
+        let queue = fs::read_to_string(QUEUE_SETTING).ok().and_then(|text| text.trim().parse().ok());
+        Ok(Self { socket, path, options: options.clone(), queue })
     }
 
-    /// Registers the socket with the tokio runtime.
+    /// Starts the thread. It ends soon after `stop` is set.
     ///
     /// # Errors
     ///
-    /// The system refuses a second file descriptor, or tokio refuses the socket.
-    pub(crate) fn open(self, readiness: &Arc<Readiness>) -> io::Result<OpenUnixgram> {
-        let socket = UnixDatagram::from_std(self.socket.try_clone()?)?;
-        let health = SocketHealth::new(self.options.path.clone(), readiness.part());
-        Ok(OpenUnixgram { bound: self, socket, health })
-    }
-}
-
-impl OpenUnixgram {
-    /// Receives until `stop` is set, drains what the kernel holds, removes the path and returns. A path that was removed is bound again;
-    /// clients that have the old socket open can still send to it.
-    pub(crate) async fn serve(self, mut intake: Intake, telemetry: Arc<Telemetry>, stop: Arc<Stop>, readiness: Arc<Readiness>) {
-        let options = self.bound.options.clone();
-        let mut current = self;
-        tracing::info!(path = options.path, "listening on unixgram");
-        let mut old: Option<OpenUnixgram> = None;
-        let mut rebinding = Rebinding::new(options.path.clone(), telemetry.clone(), readiness.part());
-        let mut batch = UnixgramBatch::new(options.datagram_bytes);
-        let (mut stopping, mut checked) = (stop.subscribe(), Instant::now());
-        loop {
-            let ending = tokio::select! {
-                biased;
-                () = stopped(&mut stopping) => true,
-                () = current.readable() => false,
-                () = async { match &old { Some(socket) => socket.readable().await, None => std::future::pending().await } } => false,
-                () = tokio::time::sleep(TICK) => false,
-            };
-            for socket in [Some(&mut current), old.as_mut()].into_iter().flatten() {
-                // The time limit lets ticks and the stop signal through while datagrams keep coming.
-                let until = if ending { stop.deadline() } else { Instant::now() + TICK / 50 };
-                let mode = if ending { socket.shut() } else { ReceiveMode::Waiting };
-                socket.receive(&mut batch, mode, until, &mut intake, &telemetry).await;
-            }
-            intake.tick(Instant::now());
-            if ending {
-                [Some(&current), old.as_ref()].into_iter().flatten().for_each(|socket| socket.count_left(&mut batch, &telemetry));
-                return intake.finish();
-            }
-            if checked.elapsed() >= CHECK_INTERVAL {
-                checked = Instant::now();
-                let bind =
-                    || BoundUnixgram::try_bind(&options).and_then(|bound| bound.open(&readiness).map_err(|error| error_text(&error)));
-                let rebound = current.bound.path.as_ref().and_then(|path| rebinding.check(path, bind));
-                if let Some(rebound) = rebound {
-                    let oldest = old.replace(std::mem::replace(&mut current, rebound));
-                    if let Some(mut oldest) = oldest {
-                        let mode = oldest.shut();
-                        oldest.receive(&mut batch, mode, Instant::now() + TICK, &mut intake, &telemetry).await;
-                    }
-                }
-            }
+    /// The system starts no thread.
+    pub(crate) fn start(
+        self,
+        telemetry: &Arc<Telemetry>,
+        stop: &Arc<Stop>,
+        readiness: &Arc<Readiness>,
+        intake: Intake,
+    ) -> io::Result<JoinHandle<()>> {
+        let coalescing_delay = coalescing_delay(self.options.coalescing_delay, self.queue);
+        self.announce(coalescing_delay);
+        let path = self.options.path.clone();
+        if let Some(queue) = self.queue {
+            telemetry.unixgram_queue(&path).set(queue as f64);
         }
+        let receiver = Receiver {
+            intake,
+            batch: DatagramBatch::new(self.options.datagram_bytes, Source::Unixgram),
+            health: SocketHealth::new(path.clone(), readiness.part()),
+            stop: stop.clone(),
+            telemetry: telemetry.clone(),
+            counters: telemetry.transport.unixgram.clone(),
+            coalescing_delay,
+        };
+        let rebinding = Rebinding::new(path, telemetry.clone(), readiness.part());
+        let thread = UnixgramThread { current: self, old: None, receiver, rebinding, without_pause: 0 };
+        Builder::new().name("unixgram".to_owned()).spawn(move || thread.run())
     }
-}
 
-/// How a socket is read.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum ReceiveMode {
-    /// Through tokio, which waits for datagrams.
-    Waiting,
-    /// Directly, because tokio may not have seen the latest datagrams yet.
-    Draining,
-}
-
-/// A bound socket that is registered with the tokio runtime.
-pub(crate) struct OpenUnixgram {
-    bound: BoundUnixgram,
-    socket: UnixDatagram,
-    health: SocketHealth,
-}
-
-impl OpenUnixgram {
-    async fn readable(&self) {
-        if self.socket.readable().await.is_err() {
-            tokio::time::sleep(ERROR_DELAY).await;
+    fn announce(&self, coalescing_delay: Duration) {
+        let path = &self.options.path;
+        match self.queue {
+            Some(queue) if queue < GOOD_QUEUE => tracing::info!(
+                path, queue_datagrams = queue, ?coalescing_delay, raise_with = %format_args!("sysctl -w net.unix.max_dgram_qlen={GOOD_QUEUE}"),
+                "listening on unixgram with a short queue"
+            ),
+            Some(queue) => tracing::info!(path, queue_datagrams = queue, ?coalescing_delay, "listening on unixgram"),
+            None => tracing::warn!(
+                path,
+                ?coalescing_delay,
+                setting = QUEUE_SETTING,
+                "listening on unixgram; the length of its queue is unknown"
+            ),
         }
     }
 
-    /// Makes the kernel accept nothing more.
-    fn shut(&self) -> ReceiveMode {
-        if let Err(error) = self.bound.socket.shutdown(Shutdown::Read) {
+    /// Makes the kernel accept nothing more. Returns false if it failed, so that datagrams may still arrive.
+    fn shut(&self) -> bool {
+        let shut = self.socket.shutdown(Shutdown::Read);
+        if let Err(error) = &shut {
             tracing::debug!(%error, "the kernel may receive datagrams while the socket is drained");
         }
-        ReceiveMode::Draining
+        shut.is_ok()
     }
+}
 
-    /// Receives and records all waiting datagrams, at most until the deadline.
-    async fn receive(&mut self, batch: &mut UnixgramBatch, mode: ReceiveMode, until: Instant, intake: &mut Intake, telemetry: &Telemetry) {
-        while Instant::now() < until {
-            let failed = match mode {
-                ReceiveMode::Waiting => batch.receive(|b| self.socket.try_recv(b)),
-                ReceiveMode::Draining => batch.receive(|b| self.bound.socket.recv(b)),
-            };
-            batch.record(intake, telemetry);
-            match failed {
-                None => {
-                    self.health.works();
-                    tokio::task::yield_now().await;
-                }
-                Some(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.health.works();
-                    break;
-                }
-                Some(error) => {
-                    telemetry.transport.unixgram_errors.increment(1);
-                    self.health.failed(&error);
-                    tokio::time::sleep(ERROR_DELAY).await;
-                }
+/// The thread of the socket.
+struct UnixgramThread {
+    current: BoundUnixgram,
+    /// The previous socket, if the path was removed and bound again. Clients that have it open can still send to it.
+    old: Option<BoundUnixgram>,
+    receiver: Receiver,
+    rebinding: Rebinding,
+    /// Datagrams received since the last pause.
+    without_pause: usize,
+}
+
+impl UnixgramThread {
+    fn run(mut self) {
+        set_timer_slack();
+        let mut checked = Instant::now();
+        while !self.receiver.stop.is_set() {
+            let received = self.receive();
+            self.receiver.intake.tick(Instant::now());
+            self.observe_queue(received);
+            self.receiver.coalesce(received);
+            if checked.elapsed() >= CHECK_INTERVAL {
+                checked = Instant::now();
+                self.check_path();
             }
         }
+        for socket in [Some(&self.current), self.old.as_ref()].into_iter().flatten() {
+            let is_shut = socket.shut();
+            self.receiver.drain(socket.socket.as_raw_fd(), is_shut);
+        }
+        self.receiver.intake.finish();
     }
 
-    /// Counts the datagrams that the kernel still holds at the drain deadline.
-    fn count_left(&self, batch: &mut UnixgramBatch, telemetry: &Telemetry) {
-        let mut left = 0;
-        while batch.receive(|b| self.bound.socket.recv(b)).is_none() {
-            left += batch.len();
+    /// Receives and records a batch of each socket. Returns the larger number of datagrams.
+    fn receive(&mut self) -> usize {
+        let Some(old) = &self.old else {
+            let received = self.receiver.receive(self.current.socket.as_raw_fd(), Wait::ForOne);
+            self.receiver.record(Instant::now());
+            return received;
+        };
+        wait_for_either(&self.current.socket, &old.socket);
+        let mut most = 0;
+        for socket in [&self.current.socket, &old.socket] {
+            most = most.max(self.receiver.receive(socket.as_raw_fd(), Wait::Not));
+            self.receiver.record(Instant::now());
         }
-        left += batch.len();
-        if left > 0 {
-            telemetry.transport.undrained_packets.increment(left as u64);
-            tracing::warn!(datagrams = left, "unix datagrams were not recorded before the drain deadline");
+        most
+    }
+
+    /// Counts if as many datagrams as the queue holds were received without a pause.
+    fn observe_queue(&mut self, received: usize) {
+        self.without_pause += received;
+        if self.current.queue.is_some_and(|queue| self.without_pause >= queue.max(1)) {
+            self.receiver.telemetry.transport.unixgram_queue_full.increment(1);
+            self.without_pause = 0;
+        }
+        if received < DatagramBatch::DATAGRAMS {
+            self.without_pause = 0;
         }
     }
+
+    /// Binds a path again that was removed.
+    fn check_path(&mut self) {
+        let options = &self.current.options;
+        let rebound = self.current.path.as_ref().and_then(|path| self.rebinding.check(path, || BoundUnixgram::try_bind(options)));
+        let Some(rebound) = rebound else { return };
+        let oldest = self.old.replace(std::mem::replace(&mut self.current, rebound));
+        if let Some(oldest) = oldest {
+            let is_shut = oldest.shut();
+            self.receiver.drain(oldest.socket.as_raw_fd(), is_shut);
+        }
+    }
+}
+
+/// Waits until one of the sockets has a datagram, up to the limit of a receive call.
+fn wait_for_either(one: &UnixDatagram, other: &UnixDatagram) {
+    let mut both = [PollFd::from_borrowed_fd(one.as_fd(), PollFlags::IN), PollFd::from_borrowed_fd(other.as_fd(), PollFlags::IN)];
+    let limit = Timespec { tv_sec: 0, tv_nsec: i64::from(RECEIVE_TIMEOUT.subsec_nanos()) };
+    // The receive calls meet the same error, and count it.
+    if let Err(error) = poll(&mut both, Some(&limit)) {
+        tracing::debug!(%error, "cannot wait for two sockets");
+    }
+}
+
+/// The pause after a batch: at most half of the time in which senders fill a queue of this many datagrams; zero if that is too short to be
+/// useful, or the length of the queue is unknown.
+fn coalescing_delay(wanted: Option<Duration>, queue: Option<usize>) -> Duration {
+    let half = u32::try_from(queue.unwrap_or(0) / 2).unwrap_or(u32::MAX);
+    let longest = SEND_TIME.saturating_mul(half);
+    if longest < MIN_COALESCING_DELAY { Duration::ZERO } else { wanted.unwrap_or(MAX_COALESCING_DELAY).min(longest) }
 }
 
 #[cfg(test)]
@@ -224,14 +269,22 @@ mod tests {
     use crate::source::Source;
 
     fn options(path: &Path) -> UnixgramOptions {
-        UnixgramOptions { path: path.to_str().unwrap().to_owned(), mode: 0o722, read_buffer_bytes: 0, datagram_bytes: 20 }
+        UnixgramOptions {
+            path: path.to_str().unwrap().to_owned(),
+            mode: 0o722,
+            owner: None,
+            group: None,
+            read_buffer_bytes: 0,
+            datagram_bytes: 20,
+            coalescing_delay: None,
+        }
     }
 
     #[test]
     fn only_a_stale_socket_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s");
-        drop(StdDatagram::bind(&path).unwrap());
+        drop(UnixDatagram::bind(&path).unwrap());
         let first = BoundUnixgram::bind(&options(&path)).expect("a socket without a listener");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o722);
         let second = BoundUnixgram::bind(&options(&path)).err().map(|e| e.to_string());
@@ -244,56 +297,59 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
     }
 
-    #[tokio::test]
-    async fn datagrams_are_drained_before_it_ends() {
+    fn start(bound: BoundUnixgram, bridge: &Bridge, stop: &Arc<Stop>) -> JoinHandle<()> {
+        bound.start(bridge.telemetry(), stop, &Arc::default(), Intake::new(bridge.worker(), None)).unwrap()
+    }
+
+    #[test]
+    fn datagrams_are_drained_before_it_ends() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s");
-        let bridge = Bridge::new(BridgeOptions::default());
+        let bridge = Bridge::of_program(BridgeOptions::default());
         let stop = Stop::new(Duration::from_secs(60));
         let bound = BoundUnixgram::bind(&options(&path)).unwrap();
-        let sender = StdDatagram::unbound().unwrap();
+        let sender = UnixDatagram::unbound().unwrap();
         // As many as a socket holds by default before it blocks the sender.
         for _ in 0..5 {
             sender.send_to(b"a:1|g", &path).unwrap();
             sender.send_to(b"a:1|c\nlonger_than_20:1|c", &path).unwrap();
         }
         stop.set();
-        bound
-            .open(&Arc::default())
-            .unwrap()
-            .serve(Intake::new(bridge.worker(), None), bridge.telemetry().clone(), stop, Arc::default())
-            .await;
+        start(bound, &bridge, &stop).join().unwrap();
         assert_eq!(bridge.telemetry().sum("unixgram_packets_total"), 10);
         assert!(!path.exists());
         assert_eq!(bridge.registry().conflicts()[0].came.source, Source::Unixgram);
     }
 
-    #[tokio::test]
-    async fn datagrams_accepted_during_the_stop_are_recorded() {
+    #[test]
+    fn datagrams_accepted_during_the_stop_are_recorded() {
         for _ in 0..40 {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("s");
-            let bridge = Bridge::new(BridgeOptions::default());
+            let bridge = Bridge::of_program(BridgeOptions::default());
             let stop = Stop::new(Duration::from_secs(60));
             let bound = BoundUnixgram::bind(&options(&path)).unwrap();
             let senders = [(); 3].map(|()| {
-                let sender = StdDatagram::unbound().unwrap();
+                let sender = UnixDatagram::unbound().unwrap();
                 sender.connect(&path).unwrap();
                 std::thread::spawn(move || (0_u64..).find(|_| sender.send(b"a:1|c").is_err()).unwrap())
             });
-            let serving = tokio::spawn(bound.open(&Arc::default()).unwrap().serve(
-                Intake::new(bridge.worker(), None),
-                bridge.telemetry().clone(),
-                stop.clone(),
-                Arc::default(),
-            ));
+            let thread = start(bound, &bridge, &stop);
             while bridge.accounting().samples == 0 {
-                tokio::task::yield_now().await;
+                std::thread::yield_now();
             }
             stop.set();
-            serving.await.unwrap();
+            thread.join().unwrap();
             let sent: u64 = senders.into_iter().map(|sender| sender.join().unwrap()).sum();
             assert_eq!(bridge.accounting().recorded, sent);
         }
+    }
+
+    #[test]
+    fn the_delay_never_fills_the_queue() {
+        let micros = |wanted: Option<u64>, queue| coalescing_delay(wanted.map(Duration::from_micros), queue).as_micros();
+        assert_eq!([None, Some(10), Some(100)].map(|queue| micros(Some(10_000), queue)), [0; 3]);
+        assert_eq!((micros(None, Some(512)), micros(Some(10_000), Some(512)), micros(Some(60), Some(512))), (128, 128, 60));
+        assert_eq!((micros(None, Some(usize::MAX)), micros(Some(0), Some(512))), (200, 0));
     }
 }

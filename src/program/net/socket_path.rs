@@ -3,9 +3,11 @@
 //! Must not know the kind of a socket or what it carries.
 
 use std::ffi::CString;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, chown};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
+
+use nix::unistd::{Group, User};
 
 use super::error_text::error_text;
 
@@ -66,6 +68,31 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
     fs::symlink_metadata(path).map(|m| (m.dev(), m.ino()))
 }
 
+/// Changes the user and the group of a path, each by name or number. `None` leaves it.
+pub(crate) fn change_owner(path: &Path, owner: Option<&str>, group: Option<&str>) -> Result<(), String> {
+    let user = owner.map(|name| id(name, |name| Ok(User::from_name(name)?.map(|user| user.uid.as_raw())))).transpose();
+    let user = user.map_err(|why| format!("user {why}"))?;
+    let group = group.map(|name| id(name, |name| Ok(Group::from_name(name)?.map(|group| group.gid.as_raw())))).transpose();
+    let group = group.map_err(|why| format!("group {why}"))?;
+    if user.is_none() && group.is_none() {
+        return Ok(());
+    }
+    chown(path, user, group).map_err(|error| format!("the socket's owner cannot be changed: {}", error_text(&error)))
+}
+
+/// The number of a user or group. Digits are a number even if a name consists of digits.
+fn id(name: &str, by_name: impl Fn(&str) -> io::Result<Option<u32>>) -> Result<u32, String> {
+    if name.bytes().all(|byte| byte.is_ascii_digit()) {
+        // The largest number means "unchanged" to the system.
+        return name.parse().ok().filter(|id| *id != u32::MAX).ok_or_else(|| format!("{name:?} is not a number below {}", u32::MAX));
+    }
+    match by_name(name) {
+        Ok(Some(id)) => Ok(id),
+        Ok(None) => Err(format!("{name:?} does not exist on this system")),
+        Err(error) => Err(format!("{name:?} cannot be looked up: {}", error_text(&error))),
+    }
+}
+
 /// Validates a path or an abstract name, without access to the file system.
 pub(crate) fn check_path(path: &str) -> Result<(), String> {
     // sun_path has 108 bytes. A path needs one of them for its terminating NUL, an abstract name one for its leading NUL.
@@ -80,6 +107,18 @@ pub(crate) fn check_path(path: &str) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn users_and_groups_have_names_or_numbers() {
+        let by_name = |name: &str| Ok((name == "statsd").then_some(7));
+        assert_eq!((id("statsd", by_name), id("0", by_name), id("4294967294", by_name)), (Ok(7), Ok(0), Ok(u32::MAX - 1)));
+        for (name, why) in [("nobody-here", "does not exist on this system"), ("4294967295", "is not a number below 4294967295")] {
+            assert_eq!(id(name, by_name), Err(format!("{name:?} {why}")));
+        }
+        let missing = change_owner(Path::new("/"), Some("no-such-user-here"), None);
+        assert_eq!(missing, Err("user \"no-such-user-here\" does not exist on this system".to_owned()));
+        assert_eq!(change_owner(Path::new("/does/not/exist"), None, None), Ok(()));
+    }
 
     #[test]
     fn invalid_paths() {

@@ -78,7 +78,7 @@ fn runtime() -> io::Result<Runtime> {
 }
 
 async fn serve(settings: &Settings, examples: Option<Examples>) -> Result<ExitCode, StartError> {
-    let bridge = Bridge::new(Options { started: Some(clock::now()), ..settings.bridge.clone() });
+    let bridge = Bridge::of_program(Options { started: Some(clock::now()), ..settings.bridge.clone() });
     let reloader = Reloader::start(&bridge, &settings.mapping).map_err(StartError::from)?;
     let sockets = Sockets::bind(settings)?;
     reloader.bridge().telemetry().describe_build(env!("CARGO_PKG_VERSION"), option_env!("STATSD_BRIDGE_REVISION").unwrap_or_default());

@@ -37,7 +37,7 @@ async fn it_runs_on_port_0_until_shutdown() {
     let sockets = Sockets::bind(&settings).unwrap();
     let (udp, tcp, web) = (sockets.udp_address().unwrap(), sockets.tcp_address().unwrap(), sockets.web.address().unwrap());
     assert_eq!(sockets.example_command(), Some(format!("echo 'hello:1|c' > /dev/udp/127.0.0.1/{}", udp.port())));
-    let bridge = Bridge::new(settings.bridge.clone());
+    let bridge = Bridge::of_program(settings.bridge.clone());
     let (end, ended) = oneshot::channel::<()>();
     let reloader = Reloader::start(&bridge, &settings.mapping).unwrap();
     let signals = Signals { end: async { ended.await.unwrap_or_default() }, reload: Arc::default() };

@@ -171,7 +171,7 @@ impl Router {
     }
 
     async fn exposition(&self, request: &Parts, activity: Arc<Activity>) -> WebResponse {
-        let format = self.scrape.negotiate(&request.headers);
+        let format = self.scrape.negotiate(&request.headers, request.uri.query());
         let Some(coding) = ContentCoding::of(&request.headers) else {
             return text(StatusCode::NOT_ACCEPTABLE, "Accept-Encoding allows none of the supported encodings: gzip, zstd, identity.\n");
         };

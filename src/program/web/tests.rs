@@ -58,7 +58,7 @@ struct TestServer {
 impl TestServer {
     async fn start(options: WebOptions) -> Self {
         let state = Arc::new(WebState::new(&options, now));
-        Self::start_with(options, Bridge::new(BridgeOptions::default()), state).await
+        Self::start_with(options, Bridge::of_program(BridgeOptions::default()), state).await
     }
 
     async fn start_with(options: WebOptions, bridge: Bridge, state: Arc<WebState>) -> Self {

@@ -24,7 +24,7 @@ impl CounterCell {
         sum.is_finite()
     }
 
-    /// When the cell was last written, and whether it is retired.
+    /// The time of the last write, or the tombstone.
     #[inline(always)]
     pub fn stamp(&self) -> Stamp<'_> {
         Stamp::new(&self.stamp)

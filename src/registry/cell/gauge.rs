@@ -28,7 +28,7 @@ impl GaugeCell {
         self.bits.fetch_update(Relaxed, Relaxed, changed).is_ok()
     }
 
-    /// When the cell was last written, and whether it is retired.
+    /// The time of the last write, or the tombstone.
     #[inline(always)]
     pub fn stamp(&self) -> Stamp<'_> {
         Stamp::new(&self.stamp)

@@ -63,7 +63,7 @@ impl HistogramCell {
         }
     }
 
-    /// When the cell was last written, and whether it is retired.
+    /// The time of the last write, or the tombstone.
     #[inline(always)]
     pub fn stamp(&self) -> Stamp<'_> {
         static RETIRED: AtomicU64 = AtomicU64::new(u64::MAX);

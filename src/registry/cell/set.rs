@@ -148,7 +148,7 @@ impl SetCell {
         self.lock().charge.bytes()
     }
 
-    /// When the cell was last written, and whether it is retired.
+    /// The time of the last write, or the tombstone.
     #[inline(always)]
     pub fn stamp(&self) -> Stamp<'_> {
         Stamp::new(&self.stamp)

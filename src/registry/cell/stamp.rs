@@ -1,17 +1,16 @@
-//! The stamp of a cell: the time of the last write, or the mark of a retired cell, in one word.
+//! The stamp of a cell: the time of the last write, or a tombstone, in one word.
 //!
-//! A writer that finds the mark does not write. A writer that looked before the mark was set overwrites it with its time, and the
-//! cell stays alive. So if the mark is still there after every writer has looked again, the cell was not written, and can be
-//! removed.
+//! A writer that finds the tombstone does not write. A writer that checked before the tombstone was set overwrites it with its time, and
+//! the cell stays alive. So if the tombstone is still there when every such call has ended, the cell was not written, and can be removed.
 
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::AtomicU64;
 
-/// The mark of a retired cell. No time has this value.
-const RETIRED: u64 = u64::MAX;
+/// The tombstone. No time has this value.
+const TOMBSTONE: u64 = u64::MAX;
 
-/// The word of a cell with the milliseconds of its last write, or the mark.
+/// The word of a cell with the milliseconds of its last write, or the tombstone.
 #[derive(Debug, Clone, Copy)]
 pub struct Stamp<'a>(&'a AtomicU64);
 
@@ -22,34 +21,34 @@ impl<'a> Stamp<'a> {
         Self(word)
     }
 
-    /// Notes a write that follows. Returns false if the cell is retired and must not be written.
+    /// Notes a write that follows. Returns false if the cell has a tombstone and must not be written.
     #[inline(always)]
     pub fn touch(self, millis: u64) -> bool {
-        if self.0.load(Relaxed) == RETIRED {
+        if self.0.load(Relaxed) == TOMBSTONE {
             return false;
         }
         self.0.store(millis, Relaxed);
         true
     }
 
-    /// Milliseconds of the last write; `None` if retired.
+    /// Milliseconds of the last write; `None` for a tombstone.
     pub fn last(self) -> Option<u64> {
-        Some(self.0.load(Relaxed)).filter(|millis| *millis != RETIRED)
+        Some(self.0.load(Relaxed)).filter(|millis| *millis != TOMBSTONE)
     }
 
-    /// Retires the cell if it was last written at `last`.
-    pub fn retire(self, last: u64) -> bool {
-        self.0.compare_exchange(last, RETIRED, Relaxed, Relaxed).is_ok()
+    /// Sets the tombstone if the cell was last written at `last`.
+    pub fn expire(self, last: u64) -> bool {
+        self.0.compare_exchange(last, TOMBSTONE, Relaxed, Relaxed).is_ok()
     }
 
-    /// Replaces the mark with a time. Does nothing if the cell is not retired.
+    /// Replaces the tombstone with a time. Does nothing without a tombstone.
     pub fn revive(self, millis: u64) {
-        let _ = self.0.compare_exchange(RETIRED, millis, Relaxed, Relaxed);
+        let _ = self.0.compare_exchange(TOMBSTONE, millis, Relaxed, Relaxed);
     }
 
-    /// Retires the cell whenever it was last written, for a series that is removed at once.
-    pub fn retire_now(self) {
-        self.0.store(RETIRED, Relaxed);
+    /// Sets the tombstone regardless of the last write, for a series that is removed at once.
+    pub fn expire_now(self) {
+        self.0.store(TOMBSTONE, Relaxed);
     }
 }
 
@@ -58,16 +57,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_write_that_did_not_see_the_mark_takes_it_off() {
+    fn a_write_that_missed_the_tombstone_removes_it() {
         let word = AtomicU64::new(5);
         let stamp = Stamp::new(&word);
-        assert!(!stamp.retire(4), "written since");
-        assert!(stamp.retire(5));
+        assert!(!stamp.expire(4), "written since");
+        assert!(stamp.expire(5));
         assert!(!stamp.touch(9) && stamp.last().is_none());
         stamp.revive(10);
         assert!(stamp.touch(11));
         assert_eq!(stamp.last(), Some(11));
         stamp.revive(1);
-        assert_eq!(stamp.last(), Some(11), "only the mark is taken off");
+        assert_eq!(stamp.last(), Some(11), "only a tombstone is replaced");
     }
 }

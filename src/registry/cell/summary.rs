@@ -99,7 +99,7 @@ impl SummaryCell {
         true
     }
 
-    /// When the cell was last written, and whether it is retired.
+    /// The time of the last write, or the tombstone.
     #[inline(always)]
     pub fn stamp(&self) -> Stamp<'_> {
         Stamp::new(&self.stamp)

@@ -38,9 +38,6 @@ fn sums_continue_and_gauges_and_sets_start_again() {
     let (mut worker, mut other) = (bridge.worker(), bridge.worker());
     worker.ingest(b"c:5|c|#a:b\nh:1|h\ng:7|g\ns:x|s\n", at(0));
     other.ingest(b"c:3|c|#a:b", at(0));
-    other.tick();
-    bridge.expire(at(2_000));
-    other.tick();
     assert_eq!(pass(&bridge, &mut worker, at(2_000)), 4);
     assert!(!exposition(&bridge, at(2_000)).contains("# TYPE c "), "expired, with its name");
     assert_eq!((bridge.registry().in_grace(), bridge.registry().series()), (2, 0));

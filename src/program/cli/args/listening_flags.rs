@@ -27,6 +27,16 @@ pub(in crate::program::cli) struct ListeningFlags {
     /// With the default, only the owner of the socket can send. 722 allows all users to send.
     #[arg(long = "statsd.unixsocket-mode", value_name = "MODE", default_value = "755")]
     pub(in crate::program::cli) unixsocket_mode: String,
+    /// User that owns the Unix datagram socket, by name or number; "" for the user of the bridge.
+    ///
+    /// Another user than that of the bridge needs the capability CAP_CHOWN.
+    #[arg(long = "statsd.unixsocket-owner", value_name = "USER", default_value = "", hide_default_value = true)]
+    pub(in crate::program::cli) unixsocket_owner: String,
+    /// Group of the Unix datagram socket, by name or number; "" for the group of the bridge.
+    ///
+    /// With mode 775, all members of the group can send.
+    #[arg(long = "statsd.unixsocket-group", value_name = "GROUP", default_value = "", hide_default_value = true)]
+    pub(in crate::program::cli) unixsocket_group: String,
     /// Size of the receive buffer; 0 for the default size.
     ///
     /// The default is 16 MiB for UDP and the system's default for Unix datagrams. The kernel may grant less.
@@ -40,7 +50,7 @@ pub(in crate::program::cli) struct ListeningFlags {
     /// Coalescing delay between receives; at most 10ms; 0 for none [default: 200us to 1ms].
     ///
     /// Datagrams gather in the receive buffer during this pause, so that one call receives more of them. The default depends on the
-    /// size of the receive buffer.
+    /// size of the receive buffer. Unix datagrams have the same delay, but never longer than half of the time that fills their queue.
     #[arg(long = "udp.nap", value_name = "DURATION", value_parser = coalescing_delay)]
     pub(in crate::program::cli) udp_coalescing_delay: Option<Duration>,
     /// Open TCP connections.

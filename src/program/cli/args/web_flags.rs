@@ -79,7 +79,7 @@ pub(in crate::program::cli) struct WebFlags {
     pub(in crate::program::cli) max_connections: usize,
     /// Open HTTP connections before their first request.
     ///
-    /// Connections that wait for a place among --web.max-connections are included. The limit is at most a quarter of the limit of
+    /// Connections that wait for a slot of --web.max-connections are included. The limit is at most a quarter of the limit of
     /// open files.
     #[arg(long = "web.max-waiting-connections", value_name = "N", default_value = "2048", value_parser = positive)]
     pub(in crate::program::cli) max_waiting_connections: usize,

@@ -81,16 +81,6 @@ pub(super) fn receive_buffer_hint(read_buffer_bytes: usize, granted: usize) -> O
     (granted / 2 < wanted).then(|| format!("sysctl -w net.core.rmem_max={wanted}"))
 }
 
-/// Makes sleeps of this thread exact to a microsecond. The kernel's default of 50 microseconds is too long for the coalescing delay.
-pub(super) fn set_timer_slack() {
-    const NANOSECONDS: libc::c_ulong = 1000;
-    // SAFETY: PR_SET_TIMERSLACK takes one number and accesses no memory.
-    let result = unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, NANOSECONDS) };
-    if result != 0 {
-        tracing::debug!(error = %io::Error::last_os_error(), "timer slack cannot be set: coalescing delays are longer");
-    }
-}
-
 /// Exports the kernel's drop counter of one socket, which wraps at 32 bits, as a metric.
 pub(super) struct DropReader {
     counter: Counter,

@@ -223,7 +223,7 @@ mod tests {
         write("rate_limit: {interval: 1s, burst: 1}");
         let (gate, warnings) = Gate::read(path.clone()).unwrap();
         assert!(warnings.is_empty());
-        let telemetry = Telemetry::new(Prefix::Bridge);
+        let telemetry = Telemetry::new(Prefix::Bridge, crate::telemetry::Owner::Program);
         let burst = || {
             gate.reload_if_changed(&telemetry.web);
             gate.config().rate.map(|rate| rate.burst)

@@ -16,10 +16,12 @@ pub(in crate::program::web) enum ContentCoding {
 type Quality = Option<u16>;
 
 impl ContentCoding {
-    /// The coding that the client prefers. With equal qualities gzip comes first, because every scraper supports it, then zstd. `None`
-    /// if the client accepts none, not even identity.
+    /// The coding that the client prefers. With equal qualities gzip comes before zstd, because every scraper supports it, unless the
+    /// header names zstd before gzip, as Prometheus does if it is told to use zstd. `None` if the client accepts none, not even
+    /// identity.
     pub(in crate::program::web) fn of(headers: &HeaderMap) -> Option<Self> {
         let (mut gzip, mut zstd, mut identity, mut any): (Quality, Quality, Quality, Quality) = Default::default();
+        let mut zstd_is_first = false;
         let values = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
         for coding in values.flat_map(|value| value.split(',')) {
             let (name, parameters) = coding.split_once(';').unwrap_or((coding, ""));
@@ -27,7 +29,10 @@ impl ContentCoding {
             let quality = Some(quality.map_or(1000, quality_of));
             match name.trim().to_ascii_lowercase().as_str() {
                 "gzip" | "x-gzip" => gzip = quality,
-                "zstd" => zstd = quality,
+                "zstd" => {
+                    zstd = quality;
+                    zstd_is_first = gzip.is_none();
+                }
                 "identity" => identity = quality,
                 "*" => any = quality,
                 _ => {}
@@ -36,7 +41,9 @@ impl ContentCoding {
         // An unnamed coding has the quality of `*`, except zstd, which not every client that sends `*` can decode. Without `*`, an
         // unnamed compression is not acceptable, and identity is the last choice.
         let of = |named: Quality, default: u16| named.or(any).unwrap_or(default);
-        let all = [(of(gzip, 0), Self::Gzip), (zstd.unwrap_or(0), Self::Zstd), (of(identity, 1), Self::Identity)];
+        let (gzip, zstd) = ((of(gzip, 0), Self::Gzip), (zstd.unwrap_or(0), Self::Zstd));
+        let (first, second) = if zstd_is_first { (zstd, gzip) } else { (gzip, zstd) };
+        let all = [first, second, (of(identity, 1), Self::Identity)];
         let best = all.into_iter().reduce(|best, next| if next.0 > best.0 { next } else { best });
         best.filter(|(quality, _)| *quality > 0).map(|(_, coding)| coding)
     }
@@ -83,6 +90,11 @@ mod tests {
             ("gzip;Q=0.5", Gzip),
             ("zstd", Zstd),
             ("gzip, zstd", Gzip),
+            // Prometheus 3.16 with its feature zstd-scrape.
+            ("zstd,gzip", Zstd),
+            ("zstd;q=0.9, gzip", Gzip),
+            ("zstd;q=0, gzip", Gzip),
+            ("zstd, *", Zstd),
             ("gzip;q=0.9, zstd", Zstd),
             ("zstd;q=0.9, gzip;q=0", Zstd),
             ("gzip;q=0.5, identity", Identity),

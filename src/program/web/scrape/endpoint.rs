@@ -30,9 +30,9 @@ impl ScrapeEndpoint {
         Self { renderer: Arc::new(renderer), turn_timeout }
     }
 
-    /// Negotiates the format from the request headers.
-    pub(in crate::program::web) fn negotiate(&self, headers: &HeaderMap) -> Negotiated {
-        negotiate(headers, self.renderer.expositions.openmetrics_offer())
+    /// Negotiates the format from the request headers and the query of the URL.
+    pub(in crate::program::web) fn negotiate(&self, headers: &HeaderMap, query: Option<&str>) -> Negotiated {
+        negotiate(headers, query, self.renderer.expositions.openmetrics_offer())
     }
 
     /// Starts an exposition. Through `activity` a slow client's connection can be closed to make room for others.

@@ -1,4 +1,4 @@
-//! Reads the format and the timeout from the headers of a scrape.
+//! Reads the format and the timeout from the headers of a scrape, and the escaping from its URL.
 
 use std::time::Duration;
 
@@ -7,11 +7,17 @@ use hyper::header::ACCEPT;
 use tokio::time::Instant;
 
 use crate::exposition::{Negotiated, OpenMetricsOffer};
+use crate::name::Escaping;
 
-/// Negotiates the format from the `Accept` header.
-pub(super) fn negotiate(headers: &HeaderMap, openmetrics: OpenMetricsOffer) -> Negotiated {
+/// Negotiates the format from the `Accept` header. `escaping=` in the query of the URL overrides that of the header: Prometheus names
+/// no escaping beside protobuf, but its configuration can set parameters of the URL.
+pub(super) fn negotiate(headers: &HeaderMap, query: Option<&str>, openmetrics: OpenMetricsOffer) -> Negotiated {
     let accept: Vec<&str> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
-    Negotiated::of(&accept.join(","), openmetrics)
+    let mut negotiated = Negotiated::of(&accept.join(","), openmetrics);
+    let parameters = query.into_iter().flat_map(|query| query.split('&'));
+    let named = parameters.filter_map(|parameter| Escaping::parse(parameter.strip_prefix("escaping=")?)).next_back();
+    negotiated.escaping = named.unwrap_or(negotiated.escaping);
+    negotiated
 }
 
 /// The deadlines of a scrape.
@@ -46,6 +52,31 @@ mod tests {
     use hyper::header::HeaderValue;
 
     use super::*;
+    use crate::exposition::Format;
+
+    #[test]
+    fn the_url_overrides_the_escaping_of_the_header() {
+        let accept = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.7,\
+            text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4";
+        let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))]);
+        let of = |query| negotiate(&headers, query, OpenMetricsOffer::WithoutText);
+        for (query, escaping) in [
+            (None, Escaping::Underscores),
+            (Some(""), Escaping::Underscores),
+            (Some("escaping=allow-utf-8"), Escaping::AllowUtf8),
+            (Some("a=b&escaping=values&c"), Escaping::Values),
+            (Some("escaping=values&escaping=dots"), Escaping::Dots),
+            // An unknown name is like none, as in the header.
+            (Some("escaping=other"), Escaping::Underscores),
+            (Some("escaping=dots&escaping="), Escaping::Dots),
+            (Some("unescaping=dots"), Escaping::Underscores),
+        ] {
+            assert_eq!((of(query).format, of(query).escaping), (Format::Protobuf, escaping), "{query:?}");
+        }
+        let text = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("text/plain;escaping=allow-utf-8"))]);
+        let overridden = negotiate(&text, Some("escaping=underscores"), OpenMetricsOffer::WithoutText);
+        assert_eq!(overridden.escaping, Escaping::Underscores);
+    }
 
     #[test]
     fn a_scrape_never_waits_longer_than_its_scraper() {

@@ -7,7 +7,7 @@ use crate::options::Limits;
 
 async fn server(options: WebOptions, limits: Limits) -> TestServer {
     let state = Arc::new(WebState::new(&options, now));
-    TestServer::start_with(options, Bridge::new(BridgeOptions { limits, ..BridgeOptions::default() }), state).await
+    TestServer::start_with(options, Bridge::of_program(BridgeOptions { limits, ..BridgeOptions::default() }), state).await
 }
 
 async fn with_admin() -> TestServer {

@@ -38,7 +38,7 @@ async fn idle_connections_have_their_own_timeout() {
 #[tokio::test]
 async fn clients_that_do_not_read_are_cut() {
     let options = WebOptions { write_timeout: SHORT, ..patient() };
-    let (state, bridge) = (WebState::new(&options, now), Bridge::new(BridgeOptions::default()));
+    let (state, bridge) = (WebState::new(&options, now), Bridge::of_program(BridgeOptions::default()));
     let (stop, stopped) = watch::channel(false);
     let (mut client, stream) = duplex(512);
     client.write_all(b"GET / HTTP/1.1\r\nHost: t\r\n\r\n").await.expect("sent");

@@ -28,7 +28,7 @@ fn cut(bridge: &Bridge, reason: &str) -> f64 {
 
 impl Client {
     async fn start(options: WebOptions, builder: &Builder) -> Self {
-        let (state, bridge) = (WebState::new(&options, now), Bridge::new(BridgeOptions::default()));
+        let (state, bridge) = (WebState::new(&options, now), Bridge::of_program(BridgeOptions::default()));
         let (ours, theirs): (DuplexStream, DuplexStream) = duplex(64 << 10);
         let (stop, stopped) = watch::channel(false);
         let activity = Activity::new();
@@ -126,7 +126,7 @@ async fn floods_of_resets_are_cut_and_counted() {
 
 #[tokio::test]
 async fn malformed_http2_is_cut_and_counted() {
-    let (state, bridge) = (WebState::new(&patient(), now), Bridge::new(BridgeOptions::default()));
+    let (state, bridge) = (WebState::new(&patient(), now), Bridge::of_program(BridgeOptions::default()));
     let (mut ours, theirs) = duplex(64 << 10);
     let (_stop, stopped) = watch::channel(false);
     let connection = acceptor(patient(), &bridge, &state).client_connection(ConnectionAddresses::default(), Activity::new(), stopped);

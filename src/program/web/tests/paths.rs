@@ -51,7 +51,7 @@ async fn ipv4_addresses_are_shown_as_ipv4() {
     // Without IPv6 there are no dual-stack sockets.
     let Ok(listener) = TcpListener::bind("[::]:0").await else { return };
     let port = listener.local_addr().expect("bound").port();
-    let (options, bridge) = (patient(), Bridge::new(BridgeOptions::default()));
+    let (options, bridge) = (patient(), Bridge::of_program(BridgeOptions::default()));
     let state = Arc::new(WebState::new(&options, now));
     let serving = tokio::spawn(serve(listener, options, bridge, state, std::future::pending()));
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.expect("listening");
@@ -101,7 +101,7 @@ async fn quit_and_reload_requests_are_delivered() {
     let options = WebOptions { enable_lifecycle: true, ..patient() };
     let reloads = Arc::<ReloadRequests>::default();
     let state = Arc::new(WebState::new(&options, now).with_reload_requests(Arc::clone(&reloads)));
-    let server = TestServer::start_with(options, Bridge::new(BridgeOptions::default()), state).await;
+    let server = TestServer::start_with(options, Bridge::of_program(BridgeOptions::default()), state).await;
     let reply = server.ask("GET", "/-/quit").await;
     assert_eq!((status(&reply), header(&reply, "allow")), (405, Some("PUT, POST")));
     assert!(timeout(SHORT, server.state.lifecycle.quit_requested()).await.is_err(), "a rejected request has no effect");

@@ -98,7 +98,7 @@ async fn the_exposition_is_the_same_in_every_coding() {
 
 #[tokio::test]
 async fn head_does_not_mark_counters_as_shown() {
-    let bridge = Bridge::new(BridgeOptions { counters_start_at_zero: Some(0), ..BridgeOptions::default() });
+    let bridge = Bridge::of_program(BridgeOptions { counters_start_at_zero: Some(0), ..BridgeOptions::default() });
     let options = patient();
     let state = Arc::new(WebState::new(&options, now));
     let server = TestServer::start_with(options, bridge, state).await;
@@ -120,7 +120,7 @@ async fn shows(server: &TestServer, line: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_zero_is_repeated_until_a_client_receives_it() {
-    let bridge = Bridge::new(BridgeOptions { counters_start_at_zero: Some(0), ..BridgeOptions::default() });
+    let bridge = Bridge::of_program(BridgeOptions { counters_start_at_zero: Some(0), ..BridgeOptions::default() });
     let options = patient();
     let state = Arc::new(WebState::new(&options, now));
     let server = TestServer::start_with(options, bridge, state).await;

@@ -1,6 +1,6 @@
-//! Receives a batch of datagrams in one system call, and owns the memory that the kernel writes to.
+//! Receives a batch of datagrams in one system call, and owns the memory that the kernel writes to. For UDP and Unix datagrams.
 //!
-//! Knows nothing of a datagram's content, except that lines end with a newline.
+//! Must not know the content of a datagram, except that lines end with a newline.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::RawFd;
@@ -23,7 +23,7 @@ pub(super) enum Wait {
 type Name = [u8; mem::size_of::<libc::sockaddr_in6>()];
 
 /// Buffers for 64 datagrams, 4 MiB in all. Only the pages that a datagram has filled become resident.
-pub(super) struct UdpBatch {
+pub(super) struct DatagramBatch {
     /// Datagram `i` begins at `i * stride`.
     memory: Vec<u8>,
     stride: usize,
@@ -31,6 +31,8 @@ pub(super) struct UdpBatch {
     datagram_bytes: usize,
     /// Where the kernel writes the senders' addresses.
     names: Vec<Name>,
+    /// The source of a datagram without an Internet address.
+    nameless: Source,
     received: Vec<Received>,
 }
 
@@ -43,17 +45,19 @@ struct Received {
     source: Source,
 }
 
-impl UdpBatch {
+impl DatagramBatch {
     /// Datagrams in one call. Larger batches gain nothing and do not fit the cache.
     pub(super) const DATAGRAMS: usize = 64;
 
-    /// For datagrams of up to `datagram_bytes`; longer ones are cut there.
-    pub(super) fn new(datagram_bytes: usize) -> Self {
+    /// For datagrams of up to `datagram_bytes`; longer ones are cut there. `nameless` is the source of a datagram whose sender has no
+    /// Internet address.
+    pub(super) fn new(datagram_bytes: usize, nameless: Source) -> Self {
         let stride = datagram_bytes.max(1).next_multiple_of(64);
         // The kernel provides zeroed memory of this size without touching it.
         let memory = vec![0_u8; stride * Self::DATAGRAMS];
         let names = vec![Name::default(); Self::DATAGRAMS];
-        Self { memory, stride, datagram_bytes: datagram_bytes.max(1), names, received: Vec::with_capacity(Self::DATAGRAMS) }
+        let received = Vec::with_capacity(Self::DATAGRAMS);
+        Self { memory, stride, datagram_bytes: datagram_bytes.max(1), names, nameless, received }
     }
 
     /// Receives up to 64 datagrams and returns their number; they replace those of the previous call.
@@ -86,7 +90,8 @@ impl UdpBatch {
         // them. A null timeout is allowed.
         let received = unsafe { libc::recvmmsg(socket, headers.as_mut_ptr(), ready, flags as _, ptr::null_mut()) };
         let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
-        self.received.extend(headers.iter().zip(&self.names).take(received).map(|(header, name)| Received::of(header, name)));
+        let nameless = self.nameless;
+        self.received.extend(headers.iter().zip(&self.names).take(received).map(|(header, name)| Received::of(header, name, nameless)));
         Ok(self.received.len())
     }
 
@@ -120,13 +125,13 @@ impl UdpBatch {
 
 impl Received {
     /// What a header says after the call. `name` is what it points to.
-    fn of(header: &libc::mmsghdr, name: &Name) -> Self {
+    fn of(header: &libc::mmsghdr, name: &Name, nameless: Source) -> Self {
         // The kernel reports the true length of an address that it has cut.
         let name = name.get(..header.msg_hdr.msg_namelen as usize).unwrap_or(name);
         Self {
             len: header.msg_len as usize,
             was_cut: header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0,
-            source: address(name).map_or(Source::Unknown, Source::Udp),
+            source: address(name).map_or(nameless, Source::Udp),
         }
     }
 }
@@ -154,10 +159,11 @@ fn address(name: &[u8]) -> Option<SocketAddr> {
 mod tests {
     use std::net::UdpSocket;
     use std::os::fd::AsRawFd;
+    use std::os::unix::net::UnixDatagram;
 
     use super::*;
 
-    fn bytes(batch: &UdpBatch) -> Vec<&[u8]> {
+    fn bytes(batch: &DatagramBatch) -> Vec<&[u8]> {
         batch.datagrams().map(|datagram| datagram.bytes).collect()
     }
 
@@ -171,7 +177,7 @@ mod tests {
     #[test]
     fn datagrams_come_whole_and_in_order() {
         let (receiver, sender) = pair();
-        let mut batch = UdpBatch::new(65_535);
+        let mut batch = DatagramBatch::new(65_535, Source::Unknown);
         let none = batch.receive(receiver.as_raw_fd(), Wait::Not).unwrap_err();
         assert_eq!(none.kind(), io::ErrorKind::WouldBlock);
         let largest = vec![b'x'; 65_507];
@@ -186,7 +192,7 @@ mod tests {
     #[test]
     fn a_cut_datagram_gives_its_whole_lines() {
         let (receiver, sender) = pair();
-        let mut batch = UdpBatch::new(12);
+        let mut batch = DatagramBatch::new(12, Source::Unknown);
         for datagram in [&b"a:1|c\nb:1|c\nc:1|c"[..], b"long_name:1|c", b"exactly_12_b", b"a:1|c\nlong_name:1|c"] {
             sender.send(datagram).unwrap();
         }
@@ -212,7 +218,7 @@ mod tests {
         for (bind, to, from) in cases {
             let receiver = UdpSocket::bind(bind).unwrap();
             let to = (to.parse::<std::net::IpAddr>().unwrap(), receiver.local_addr().unwrap().port());
-            let mut batch = UdpBatch::new(100);
+            let mut batch = DatagramBatch::new(100, Source::Unknown);
             // The second batch is of the other senders, so that nothing of the first may be left.
             for senders in [3, 2] {
                 let senders: Vec<UdpSocket> = (0..senders).map(|_| UdpSocket::bind(from).unwrap()).collect();
@@ -223,6 +229,21 @@ mod tests {
                 assert_eq!(told, expected, "{bind}");
             }
         }
+    }
+
+    #[test]
+    fn unix_datagrams_come_whole_and_have_the_source_of_nameless_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        let [to, from] = ["to", "from"].map(|name| folder.path().join(name));
+        let receiver = UnixDatagram::bind(&to).unwrap();
+        let senders = [UnixDatagram::unbound().unwrap(), UnixDatagram::bind(from).unwrap()];
+        let mut batch = DatagramBatch::new(12, Source::Unixgram);
+        for sender in &senders {
+            sender.send_to(b"a:1|c\nlong_name:1|c", &to).unwrap();
+        }
+        assert_eq!(batch.receive(receiver.as_raw_fd(), Wait::ForOne).unwrap(), 2);
+        assert!(batch.datagrams().all(|datagram| *datagram.source == Source::Unixgram && datagram.bytes == b"a:1|c"));
+        assert_eq!(batch.truncated().map(|cut| cut.bytes).collect::<Vec<_>>(), [b"long_n"; 2]);
     }
 
     #[test]

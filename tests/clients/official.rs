@@ -1,0 +1,96 @@
+//! What the programs of the official clients of DogStatsD send, tests/go/datadog/main.go and tests/java/src/Dogstatsd.java: 10,000 samples
+//! in each mode over each transport, and what becomes of them.
+
+use super::expect_nothing_lost;
+use crate::harness::Running;
+use crate::page::{Line, Page};
+
+/// What a client sends in each mode over each transport.
+pub const SAMPLES: f64 = 10_000.0;
+/// How often it repeats its ten calls.
+pub const ROUNDS: f64 = 1000.0;
+/// Its events, and its service checks.
+pub const EVENTS: f64 = ROUNDS / 10.0;
+
+/// One mode over one transport, as the labels of its series.
+pub struct Sender<'a> {
+    /// The first part of each name.
+    pub prefix: &'a str,
+    pub mode: &'a str,
+    pub transport: &'a str,
+    /// The labels that all its series have besides.
+    pub labels: &'a [(&'a str, &'a str)],
+}
+
+impl Sender<'_> {
+    /// A series with its labels in the order of the exposition: by name, and `le` last.
+    pub fn series(&self, name: &str, labels: &[(&str, &str)]) -> String {
+        let mut all = vec![("container_id", "ci-0123456789abcdef"), ("mode", self.mode), ("transport", self.transport)];
+        all.extend(self.labels);
+        all.extend(labels);
+        all.sort_unstable_by_key(|(key, _)| (*key == "le", *key));
+        let labels: Vec<String> = all.iter().map(|(key, value)| format!("{key}=\"{value}\"")).collect();
+        format!("{name}{{{}}}", labels.join(","))
+    }
+
+    /// What the calls add up to, without the sampled counter.
+    pub fn expected(&self, byte: f64) -> Vec<(String, f64)> {
+        let tagged = &[("canary", "true"), ("code", "200"), ("path", "/a:b")];
+        let at = |le: &'static str| vec![("le", le)];
+        let all = vec![
+            ("requests", tagged.to_vec(), ROUNDS),
+            ("bytes", vec![], byte * ROUNDS * (ROUNDS - 1.0) / 2.0),
+            // Negative at the end: these clients set gauges, and never change them.
+            ("level", vec![], 500.5 - ROUNDS),
+            ("size_count", tagged.to_vec(), ROUNDS),
+            ("size_sum", tagged.to_vec(), ROUNDS * 4.75),
+            ("size_bucket", [&tagged[..], &at("2.5")].concat(), ROUNDS * 0.3),
+            ("spread_count", vec![], ROUNDS),
+            ("spread_sum", vec![], ROUNDS * 1.5),
+            ("spread_bucket", at("1"), ROUNDS * 0.5),
+            ("took_count", vec![], ROUNDS),
+            ("took_sum", vec![], ROUNDS * 0.0495),
+            ("took_bucket", at("0.01"), ROUNDS * 0.11),
+            ("users", vec![], 50.0),
+            ("timed", tagged.to_vec(), ROUNDS - 1.0),
+            // With a rate of 0.5, each counts for two.
+            ("direct_count", vec![], ROUNDS * 2.0),
+            ("direct_sum", vec![], ROUNDS * 9.0),
+            ("direct_bucket", at("5"), ROUNDS * 1.2),
+        ];
+        let series = |name: &str, labels: &[(&str, &str)]| self.series(&format!("{}_{name}", self.prefix), labels);
+        all.into_iter().map(|(name, labels, value)| (series(name, &labels), value)).collect()
+    }
+
+    /// How many of the calls that are sampled at 0.25 were sent. A client that aggregates sends all, without the rate.
+    pub fn sampled(&self, page: &Page, is_aggregated: bool) -> f64 {
+        let value = page.value(&self.series(&format!("{}_sampled", self.prefix), &[])).unwrap_or_default();
+        if is_aggregated {
+            assert_eq!(value, ROUNDS);
+            return value;
+        }
+        assert!(value > 0.0 && value % 4.0 == 0.0, "each counts for four: {value}");
+        value / 4.0
+    }
+}
+
+/// Waits until the clients have reported in their telemetry what they sent, and returns the version that they name there.
+pub fn version_in_telemetry(bridge: &Running, reported: impl Fn(&Page) -> bool) -> String {
+    let page = bridge.page_when("the telemetry", |page| {
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        reported(page)
+    });
+    let label = |line: &Line| line.labels.iter().find(|(key, _)| *key == "client_version").map(|(_, value)| value.clone());
+    let mut versions: Vec<_> = page.lines().filter(|line| line.name == "datadog_dogstatsd_client_metrics").filter_map(label).collect();
+    versions.dedup();
+    assert_eq!(versions.len(), 1, "{versions:?}");
+    versions.remove(0)
+}
+
+/// Nothing was lost or rejected, and the events and service checks of this many senders have arrived.
+pub fn expect_whole(page: &Page, senders: f64) {
+    expect_nothing_lost(page);
+    for name in ["events", "service_checks"] {
+        assert_eq!(page.sum(&format!("statsd_bridge_dogstatsd_{name}_total")), EVENTS * senders, "{name}");
+    }
+}
