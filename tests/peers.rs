@@ -45,22 +45,30 @@ impl Version {
     fn program(self, name: &str) -> PathBuf {
         match self {
             Self::Two => need(&format!("`{name}` (Debian package prometheus)"), on_path(name)),
-            Self::Three => go_program("prometheus", name),
+            Self::Three => built("prometheus", name),
         }
     }
 
     /// The version as this repository pins it, for programs that are built without one. The module v0.316.0 is Prometheus 3.16.0.
     pub fn pinned(self) -> Option<String> {
-        let pin = (self == Self::Three).then(|| go_module_version("prometheus", "github.com/prometheus/prometheus"))?;
+        let pin = (self == Self::Three).then(|| module_version("prometheus", "github.com/prometheus/prometheus"))?;
         let (minor, patch) = pin.strip_prefix("0.3")?.split_once('.')?;
         Some(format!("3.{minor}.{patch}"))
     }
 }
 
 /// A program that `tests/build-peers PEER` builds from the module `tests/go/PEER`.
-pub fn go_program(peer: &str, program: &str) -> PathBuf {
+pub fn built(peer: &str, program: &str) -> PathBuf {
     let path = repository().join("target/peers/go").join(peer).join(program);
     need(&format!("`{program}` of the module tests/go/{peer} (`tests/build-peers {peer}`)"), Some(path).filter(|path| path.is_file()))
+}
+
+/// The version, without `v`, of a Go module that `tests/go/PEER/go.mod` requires.
+pub fn module_version(peer: &str, module: &str) -> String {
+    let path = repository().join("tests/go").join(peer).join("go.mod");
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let required = text.lines().find_map(|line| line.trim().strip_prefix(module)?.strip_prefix(" v"));
+    required.and_then(|rest| rest.split(' ').next()).unwrap_or_else(|| panic!("{} does not require {module}", path.display())).to_owned()
 }
 
 /// A Python with the packages of tests/requirements.txt.
@@ -170,16 +178,6 @@ pub fn cargo_with_crates_of(manifest: &Path) -> PathBuf {
         .filter(|cargo| runs(Command::new(cargo).args(["fetch", "--offline", "--locked", "--quiet", "--manifest-path"]).arg(manifest)));
     let manifest = manifest.strip_prefix(repository()).unwrap_or(manifest);
     need(&format!("`cargo` with the crates of {} (`cargo fetch --locked`)", manifest.display()), found)
-}
-
-/// The version of a dependency in the go.mod of tests/go/MODULE, without the `v`.
-pub fn go_module_version(module: &str, dependency: &str) -> String {
-    let file = repository().join("tests/go").join(module).join("go.mod");
-    let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-    let mut requirements = text.lines().map(|line| line.trim().trim_start_matches("require ")).filter_map(|line| line.split_once(" v"));
-    let found = requirements.find(|(name, _)| *name == dependency);
-    let (_, version) = found.unwrap_or_else(|| panic!("{} requires no {dependency}", file.display()));
-    version.trim_end_matches("// indirect").trim().to_owned()
 }
 
 /// A program on the `PATH`.

@@ -28,7 +28,7 @@ struct Outcome {
 
 #[apply(test)]
 fn every_difference_from_statsd_exporter_is_explained() {
-    let exporter = peers::go_program("statsd-exporter", "statsd_exporter");
+    let exporter = peers::built("statsd-exporter", "statsd_exporter");
     let folder = TempDir::new().expect("a temporary directory");
     // Cases with the same flags stand together, so that they share processes.
     let mut groups: BTreeMap<_, Vec<Case>> = BTreeMap::new();
@@ -49,7 +49,7 @@ fn every_difference_from_statsd_exporter_is_explained() {
         threads.into_iter().flat_map(|thread| thread.join().expect("no comparison panics")).collect()
     });
     let summary = explained::check(&outcomes);
-    let version = peers::go_module_version("statsd-exporter", "github.com/prometheus/statsd_exporter");
+    let version = peers::module_version("statsd-exporter", "github.com/prometheus/statsd_exporter");
     let equal = outcomes.iter().filter(|outcome| outcome.differences.is_empty()).count();
     assert!(outcomes.len() > 1_800 && equal > 1_000, "{equal} of {} cases are equal", outcomes.len());
     eprintln!("{equal} of {} cases are equal", outcomes.len());

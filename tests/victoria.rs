@@ -19,7 +19,7 @@ pub struct Victoria {
 
 /// The version of VictoriaMetrics and vmagent.
 pub fn version() -> String {
-    peers::go_module_version("victoriametrics", "github.com/VictoriaMetrics/VictoriaMetrics")
+    peers::module_version("victoriametrics", "github.com/VictoriaMetrics/VictoriaMetrics")
 }
 
 impl Victoria {
@@ -29,7 +29,7 @@ impl Victoria {
     }
 
     fn with_config(scraping: &str, aggregation: &str) -> Self {
-        let mut command = Command::new(peers::go_program("victoriametrics", "victoria-metrics"));
+        let mut command = Command::new(peers::built("victoriametrics", "victoria-metrics"));
         let data = TempDir::new().expect("a temporary directory");
         let web = free_address();
         command.arg(format!("-httpListenAddr={web}")).arg(format!("-storageDataPath={}", data.path().join("data").display()));
@@ -85,7 +85,7 @@ impl Victoria {
 
 /// A vmagent that scrapes a bridge every second and writes to a VictoriaMetrics.
 fn agent(target: SocketAddr, to: SocketAddr) -> (Process, TempDir) {
-    let mut command = Command::new(peers::go_program("victoriametrics", "vmagent"));
+    let mut command = Command::new(peers::built("victoriametrics", "vmagent"));
     let data = TempDir::new().expect("a temporary directory");
     command.arg(format!("-httpListenAddr={}", free_address()));
     command.arg(format!("-promscrape.config={}", write(&data, "scrape.yml", &scraping(&[target]))));

@@ -130,22 +130,15 @@ impl Peer {
         });
         // An exposition is not made at one moment: the mark may be newer than the rest of it.
         let mut last = facts;
-        let lines: usize = datagrams.iter().map(|datagram| datagram.split(|byte| *byte == b'\n').count()).sum();
-        let lines = self.before.own_sum("lines_total") + lines as f64 + 1.0;
-        let start = Instant::now();
-        let packets = self.before.own_sum("udp_packets_total") + datagrams.len() as f64 + 1.0;
         let facts = poll("an exposition no longer changes", || {
             let newest = match (&last, self.page()) {
                 (Err(seen), _) => return Some(Err(seen.clone())),
                 (_, Some(Ok(text))) => Facts::read(&text),
                 _ => return Some(Err(self.failure())),
             };
-            // Counters are added a moment after the values. If they stay wrong, that is a difference.
-            let is_counted = newest.own_sum("udp_packets_total") >= packets && newest.own_sum("lines_total") >= lines;
-            let is_complete = is_counted || start.elapsed() > Duration::from_secs(2);
             let is_still = last.as_ref().is_ok_and(|last| differences(last, &newest).is_empty());
             last = Ok(newest);
-            (is_complete && is_still).then(|| last.clone())
+            is_still.then(|| last.clone())
         });
         match facts {
             Ok(mut facts) => {
@@ -172,11 +165,11 @@ impl Peer {
 
     /// For rules that rename or drop the mark: every sample so far is recorded, rejected or dropped.
     fn has_processed_all(&self, facts: &Facts) -> bool {
-        let [lines, samples] = ["lines_total", "samples_total"].map(|name| facts.own_sum(name) - self.before.own_sum(name));
+        let [samples] = ["samples_total"].map(|name| facts.own_sum(name) - self.before.own_sum(name));
         let ends =
             ["events_total", "events_error_total", "events_conflict_total", "events_actions_total{action=\"drop\"}", "sample_errors_total"];
         let ended: f64 = ends.iter().map(|name| facts.own_sum(name) - self.before.own_sum(name)).sum();
-        lines > 1.0 && samples > 0.0 && ended >= samples
+        samples > 0.0 && ended >= samples
     }
 }
 
