@@ -6,6 +6,7 @@
 //! cargo bench --bench end_to_end -- --lines 1,4,16 --series 1000       # rows by lines per datagram
 //! cargo bench --bench end_to_end -- --workers 1,2 --senders 2 --series 1000 --rate 3000000     # scaling
 //! cargo bench --bench end_to_end -- --pictures docs/pictures   # cost-by-series.svg and cost-by-lines.svg, with their JSON
+//! tests/build-peers statsd-exporter && cargo bench --bench end_to_end -- --statsd-exporter target/peers/go/statsd-exporter/statsd_exporter
 //! cargo bench --bench end_to_end -- --help                     # every flag with its default
 //! ```
 //! The bench starts the release build of statsd-bridge on loopback, on ports that the kernel selects, and sends the load of `load.rs`
@@ -35,6 +36,9 @@
 #[cfg(target_os = "linux")]
 #[path = "end_to_end/bridge.rs"]
 mod bridge;
+#[cfg(target_os = "linux")]
+#[path = "end_to_end/exporter.rs"]
+mod exporter;
 #[cfg(target_os = "linux")]
 #[path = "end_to_end/floor.rs"]
 mod floor;
@@ -101,6 +105,12 @@ struct Args {
     /// Coalescing delay of the floor in microseconds, after a batch that was not full; 0 for none.
     #[arg(long, value_name = "MICROSECONDS", default_value = "0", value_parser = clap::value_parser!(u64).range(0..=100_000))]
     floor_nap: u64,
+    /// Program of prometheus/statsd_exporter, which gets the same lines at --exporter-rate in every round.
+    #[arg(long, value_name = "FILE")]
+    statsd_exporter: Option<PathBuf>,
+    /// Samples per second to send to statsd_exporter. It drops most of a higher rate.
+    #[arg(long, value_name = "N", default_value = "100000", value_parser = clap::value_parser!(u64).range(1..))]
+    exporter_rate: u64,
     /// File for the results as JSON, including each round.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,

@@ -37,7 +37,9 @@ pub(crate) use self::state_metrics::StateMetrics;
 use self::state_metrics::state_metrics;
 pub use self::tally::SampleRejection;
 pub(crate) use self::tally::{Recorded, Tally};
-pub(crate) use self::transport::{Datagrams, RelayCounters, Transport};
+#[cfg(feature = "cli")]
+pub(crate) use self::transport::Datagrams;
+pub(crate) use self::transport::{RelayCounters, Transport};
 use self::transport::{relay_counters, transport};
 pub(crate) use self::web_metrics::WebMetrics;
 use self::web_metrics::web_metrics;

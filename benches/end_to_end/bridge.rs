@@ -59,17 +59,22 @@ impl Bridge {
 
     /// Scrapes the bridge.
     pub(crate) fn page(&self) -> Result<Page, String> {
-        let start = Instant::now();
-        let response = get(self.web, "/metrics").map_err(|e| format!("no page: {e}"))?;
-        let seconds = start.elapsed().as_secs_f64();
-        let response = String::from_utf8(response).map_err(|e| format!("the page is not UTF-8: {e}"))?;
-        let (head, text) = response.split_once("\r\n\r\n").unwrap_or((&response, ""));
-        let status = head.split_whitespace().nth(1).unwrap_or_default();
-        if status != "200" || !text.ends_with('\n') {
-            return Err(format!("status {status:?} and {} bytes in place of a page", text.len()));
-        }
-        Ok(Page { seconds, text: text.to_owned() })
+        scrape(self.web)
     }
+}
+
+/// Scrapes `/metrics`.
+pub(crate) fn scrape(web: SocketAddr) -> Result<Page, String> {
+    let start = Instant::now();
+    let response = get(web, "/metrics").map_err(|e| format!("no page: {e}"))?;
+    let seconds = start.elapsed().as_secs_f64();
+    let response = String::from_utf8(response).map_err(|e| format!("the page is not UTF-8: {e}"))?;
+    let (head, text) = response.split_once("\r\n\r\n").unwrap_or((&response, ""));
+    let status = head.split_whitespace().nth(1).unwrap_or_default();
+    if status != "200" || !text.ends_with('\n') {
+        return Err(format!("status {status:?} and {} bytes in place of a page", text.len()));
+    }
+    Ok(Page { seconds, text: text.to_owned() })
 }
 
 impl Receiver for Bridge {
@@ -101,7 +106,7 @@ impl Receiver for Bridge {
 
 impl Page {
     /// Sum of the values of all lines with this prefix. The values are counts.
-    fn sum(&self, prefix: &str) -> u64 {
+    pub(crate) fn sum(&self, prefix: &str) -> u64 {
         let lines = self.text.lines().filter(|l| l.starts_with(prefix));
         lines.filter_map(|l| l.rsplit_once(' ')?.1.parse::<f64>().ok()).sum::<f64>() as u64
     }

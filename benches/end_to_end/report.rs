@@ -22,6 +22,16 @@ pub(crate) struct Row {
     pub(crate) rounds: Vec<Round>,
     /// Resident memory of the bridge after the last round and its scrape.
     pub(crate) resident_bytes: u64,
+    /// The same load at statsd_exporter, if it runs.
+    pub(crate) compared: Option<Compared>,
+}
+
+/// What the same lines cost statsd_exporter.
+pub(crate) struct Compared {
+    pub(crate) rounds: Vec<Part>,
+    /// Resident memory after the last round and its scrape.
+    pub(crate) resident_bytes: u64,
+    pub(crate) scrape_seconds: f64,
 }
 
 /// Prints each row when it is complete.
@@ -73,6 +83,7 @@ impl Report {
             arrived * 100.0,
             ratio.map_or_else(|| "-".to_owned(), |r| format!("{r:.2}")),
         );
+        let compared = row.compared.as_ref().map(|compared| print_compared(compared, bridge, resident_mib));
         self.note(&row, rate);
         self.points.push((
             row.setting.series as f64,
@@ -89,6 +100,7 @@ impl Report {
             "samples_sent": sent, "samples_per_second": rate, "arrived_share": arrived,
             "bridge_cpu_ns_per_sample": bridge, "floor_cpu_ns_per_sample": floor, "ratio": ratio,
             "resident_mib": resident_mib, "scrape_ms": scrape_ms, "page_mib": page_mib, "rounds": rounds,
+            "statsd_exporter": compared,
         }));
     }
 
@@ -133,6 +145,28 @@ impl Report {
             curves: vec![curve("bridge, from socket to cell", 0), curve("floor: receive and discard", 1)],
         }
     }
+}
+
+/// Prints the line of statsd_exporter below the row of the bridge. Returns it as JSON.
+fn print_compared(compared: &Compared, bridge_ns: f64, bridge_mib: f64) -> Value {
+    let mut costs: Vec<f64> = compared.rounds.iter().map(|part| part.cpu_ns).collect();
+    costs.sort_by(f64::total_cmp);
+    let cost = costs.get(costs.len() / 2).copied().unwrap_or(f64::NAN);
+    let sum = |of: fn(&Part) -> u64| compared.rounds.iter().map(of).sum::<u64>();
+    let (sent, arrived) = (sum(|part| part.sent.samples), sum(|part| part.samples));
+    let rate = sent as f64 / compared.rounds.iter().map(|part| part.seconds).sum::<f64>();
+    let (mib, scrape_ms) = (mebibytes(compared.resident_bytes), compared.scrape_seconds * 1e3);
+    println!(
+        "          statsd_exporter: {rate:.0} a second, {:.3}% arrived, {cost:.0} ns ({:.0} times the bridge), {mib:.1} MiB ({:.1} times), \
+         scrape {scrape_ms:.1} ms",
+        arrived as f64 / sent.max(1) as f64 * 100.0,
+        cost / bridge_ns,
+        mib / bridge_mib,
+    );
+    json!({
+        "samples_sent": sent, "samples_arrived": arrived, "samples_per_second": rate, "cpu_ns_per_sample": cost, "resident_mib": mib,
+        "scrape_ms": scrape_ms,
+    })
 }
 
 fn round(round: &Round) -> Value {

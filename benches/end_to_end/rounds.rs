@@ -6,13 +6,16 @@ use std::time::{Duration, Instant};
 
 use crate::Args;
 use crate::bridge::Bridge;
+use crate::exporter::Exporter;
 use crate::floor::Floor;
 use crate::process::Process;
-use crate::report::{Report, Round, Row};
+use crate::report::{Compared, Report, Round, Row};
 use crate::sender::{Amount, Pace, Packing, Sender, Traffic};
 
 /// Samples per second before the measured rounds, so that every series is known.
 const WARM_UP_RATE: u64 = 500_000;
+/// The same for statsd_exporter, which drops most of a higher rate.
+const EXPORTER_WARM_UP_RATE: u64 = 50_000;
 /// Deadline for the sums to agree after the last datagram. The bridge reads the kernel's drops once a second.
 const AGREE_WITHIN: Duration = Duration::from_secs(10);
 
@@ -92,8 +95,11 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
 
 fn row(args: &Args, setting: Setting) -> Result<Row, String> {
     let traffic = Traffic::new(setting.series, setting.packing);
-    let mut bridge = Lane::new(Bridge::start(setting.workers, setting.series)?, &traffic, args.senders)?;
-    let mut floor = Lane::new(Floor::start(args.floor_nap)?, &traffic, args.senders)?;
+    let mut bridge = Lane::new(Bridge::start(setting.workers, setting.series)?, &traffic, args.senders, WARM_UP_RATE)?;
+    let mut floor = Lane::new(Floor::start(args.floor_nap)?, &traffic, args.senders, WARM_UP_RATE)?;
+    let exporter = args.statsd_exporter.as_deref().map(Exporter::start).transpose()?;
+    let mut exporter = exporter.map(|exporter| Lane::new(exporter, &traffic, args.senders, EXPORTER_WARM_UP_RATE)).transpose()?;
+    let mut of_exporter = Vec::new();
     let pace = Pace {
         rate: args.rate,
         samples: (args.rate as f64 * args.seconds) as u64,
@@ -104,19 +110,31 @@ fn row(args: &Args, setting: Setting) -> Result<Row, String> {
         let of_bridge = bridge.part(pace)?;
         let page = bridge.receiver.page()?;
         let of_floor = floor.part(pace)?;
+        if let Some(exporter) = &mut exporter {
+            let rate = args.exporter_rate;
+            of_exporter.push(exporter.part(Pace { rate, samples: (rate as f64 * args.seconds) as u64, ..pace })?);
+        }
         rounds.push(Round { bridge: of_bridge, floor: of_floor, scrape_seconds: page.seconds, page_bytes: page.text.len() as u64 });
     }
     let resident_bytes = bridge.receiver.process().resident_bytes()?;
-    Ok(Row { setting, lines_of_datagram: traffic.lines_of_datagram(), rounds, resident_bytes })
+    let compared = match &exporter {
+        Some(exporter) => Some(Compared {
+            rounds: of_exporter,
+            resident_bytes: exporter.receiver.process().resident_bytes()?,
+            scrape_seconds: exporter.receiver.page()?.seconds,
+        }),
+        None => None,
+    };
+    Ok(Row { setting, lines_of_datagram: traffic.lines_of_datagram(), rounds, resident_bytes, compared })
 }
 
 impl<'a, R: Receiver> Lane<'a, R> {
     /// Warms up.
-    fn new(receiver: R, traffic: &'a Traffic, senders: u32) -> Result<Self, String> {
+    fn new(receiver: R, traffic: &'a Traffic, senders: u32, warm_up_rate: u64) -> Result<Self, String> {
         let senders = (0..senders).map(|_| Sender::new(traffic, receiver.address())).collect::<Result<_, _>>()?;
         let mut lane = Self { receiver, senders, traffic, sent: Amount::default(), arrived: Arrived::default() };
         for sender in &lane.senders {
-            lane.sent += sender.warm_up(WARM_UP_RATE)?;
+            lane.sent += sender.warm_up(warm_up_rate)?;
         }
         lane.receiver.process().settle()?;
         lane.agree()?;
