@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::process::Command;
 use std::time::Instant;
 
+mod airflow;
 mod datadog_go;
 mod datadog_java;
 mod django;

@@ -137,16 +137,18 @@ pub fn go_with_cactus() -> (PathBuf, &'static Path) {
     (need(what, on_path("go").filter(|_| installed)), sources)
 }
 
-/// A program that `tests/build-peers NAME` builds from the module tests/go/NAME, which has the same name.
-pub fn go_program(name: &str) -> PathBuf {
-    let program = repository().join("target/peers/go").join(name).join(name);
-    need(&format!("target/peers/go/{name}/{name} (`tests/build-peers {name}`)"), Some(program).filter(|path| path.is_file()))
-}
-
 /// The Python of a virtual environment of its own, which `tests/build-peers NAME` makes.
 pub fn python_of(name: &str) -> PathBuf {
     let python = repository().join("target/peers").join(name).join("bin/python");
     need(&format!("target/peers/{name} (`tests/build-peers {name}`)"), Some(python).filter(|path| path.is_file()))
+}
+
+/// The version of a package that a Python has.
+pub fn python_version(python: &Path, package: &str) -> String {
+    let script = "import importlib.metadata, sys; print(importlib.metadata.version(sys.argv[1]))";
+    let output = Command::new(python).args(["-c", script, package]).output().expect("Python runs");
+    assert!(output.status.success(), "{package}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
 /// Java with a program of tests/java and the libraries that it uses.

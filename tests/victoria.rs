@@ -52,6 +52,11 @@ impl Victoria {
         victoria
     }
 
+    /// Scrapes as a configuration of Prometheus says.
+    pub fn scraping_as(yaml: &str) -> Self {
+        Self::with_config(yaml, "")
+    }
+
     /// What an instant query gives, or why it fails. As Prometheus.
     pub fn series(&self, query: &str) -> Result<Vec<Value>, String> {
         let encoded: String = query.bytes().map(|byte| format!("%{byte:02X}")).collect();

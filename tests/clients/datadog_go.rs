@@ -46,7 +46,7 @@ fn datagrams(line: &str, mode: &str) -> f64 {
 
 #[apply(test)]
 fn datadog_of_go() {
-    let program = peers::go_program("datadog");
+    let program = peers::built("datadog", "datadog");
     let folder = tempfile::TempDir::new().expect("a temporary directory");
     let socket = folder.path().join("dogstatsd.sock");
     let bridge = Launch::new()

@@ -109,7 +109,7 @@ fn errors_have_a_position_and_advice() {
         ("basic_auth_users:\n  ann: $2y$10$short\n", "2:8: the value of `ann` is not a bcrypt hash"),
         ("basic_auth_users:\n  \"a:b\": x\n", "2:3: the user `a:b` can never log in"),
         ("[a, b]", "1:1: the web configuration file must be a map; found a list"),
-        ("rate_limit: {}\nrate_limit: {}\n", "2:1: the key `rate_limit` stands twice"),
+        ("rate_limit: {}\nrate_limit: {}\n", "2:1: the key `rate_limit` occurs twice"),
         ("tls_server_config:\n  cert_file: server.crt\n", "2:3: no private key; set `key_file`"),
         ("tls_server_config:\n  key_file: server.key\n", "2:3: no certificate; set `cert_file`"),
         ("tls_server_config:\n  cert_file: none.crt\n  key_file: server.key\n", "2:14: cert_file: cannot read "),
