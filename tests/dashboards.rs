@@ -214,6 +214,9 @@ fn label_sets(answer: Result<Vec<Value>, String>) -> Result<BTreeSet<String>, St
     answer.map(|series| series.into_iter().map(labels).collect())
 }
 
+/// Functions of native histograms that VictoriaMetrics does not have.
+const NATIVE: [&str; 3] = ["histogram_sum(", "histogram_count(", "histogram_avg("];
+
 #[apply(test)]
 fn every_expression_gives_the_same_series_in_victoria_metrics() {
     let python = peers::program("python3");
@@ -230,7 +233,19 @@ fn every_expression_gives_the_same_series_in_victoria_metrics() {
     let recorded: Vec<&str> = rules.iter().filter(|rule| rule["type"] == "recording").map(|rule| text(rule, "name")).collect();
     asked.extend(rules.iter().map(|rule| (format!("rule {}", text(rule, "name")), text(rule, "query").to_owned())));
     asked.retain(|(_, asked)| !asked.contains("ALERTS") && !recorded.iter().any(|name| asked.contains(name)));
-    assert!(asked.len() > 150, "only {} expressions", asked.len());
+    let (native, mut asked): (Vec<_>, Vec<_>) = asked.into_iter().partition(|(_, asked)| NATIVE.iter().any(|name| asked.contains(name)));
+    assert!(asked.len() > 150 && !native.is_empty(), "only {} and {} expressions", asked.len(), native.len());
+    for (place, asked) in native {
+        // The entry fails when VictoriaMetrics learns the function.
+        let error = victoria.series(&asked).expect_err(&place);
+        assert!(error.contains("unsupported function"), "{place}: {error}");
+    }
+    // Its `rate` does not extrapolate, so a value near a threshold is over it in one engine only.
+    let alerts: Vec<String> = rules.iter().filter(|rule| rule["type"] == "alerting").map(|rule| text(rule, "query").to_owned()).collect();
+    for (place, asked) in &asked {
+        assert!(victoria.series(asked).is_ok(), "{place}: {:?}", victoria.series(asked));
+    }
+    asked.retain(|(_, asked)| !alerts.contains(asked));
     // A difference counts if it stays: the engines scrape at different moments.
     let mut left = asked.clone();
     let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
@@ -252,7 +267,8 @@ fn every_expression_gives_the_same_series_in_victoria_metrics() {
         "VictoriaMetrics",
         &victoria::version(),
         compared,
-        "each parses and gives the same series; Prometheus 3 writes `le=\"1.0\"` for `le=\"1\"`",
+        "each parses and gives the same series (alerts: parses), except those with `histogram_sum` and the like, which VictoriaMetrics does \
+         not have. Prometheus 3 writes `le=\"1.0\"` for `le=\"1\"`",
     );
 }
 
