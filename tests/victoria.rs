@@ -179,7 +179,7 @@ fn victoria_metrics_and_vmagent_answer_with_the_sent_totals() {
 
 #[apply(test)]
 fn stream_aggregation_over_a_bridges_series_gives_the_sent_totals() {
-    let bridge = Launch::new().arg("--counters.start-at-zero").start();
+    let bridge = Launch::new().start();
     let rules = "- match: 'hits'\n  interval: 2s\n  by: [country]\n  outputs: [total, increase, sum_samples]\n  staleness_interval: 1m\n";
     bridge.send("hits:0|c|#country:de,host:a\nhits:0|c|#country:de,host:b\nhits:0|c|#country:fr,host:a");
     bridge.page_at(3);
@@ -197,7 +197,6 @@ fn stream_aggregation_over_a_bridges_series_gives_the_sent_totals() {
     victoria.expect("sum_over_time({__name__=\"hits:2s_by_country_increase\",country=\"de\"}[10m])", 350.0);
     victoria.expect("sum_over_time({__name__=\"hits:2s_by_country_increase\",country=\"fr\"}[10m])", 100.0);
     bridge.stop();
-    let compared =
-        "stream aggregation (`total`, `increase`) of 3 counter series by a label, scraped every second, with `--counters.start-at-zero`";
+    let compared = "stream aggregation (`total`, `increase`) of 3 counter series by a label, scraped every second";
     compatibility::seen("VictoriaMetrics", &version(), compared, "equal to what was sent");
 }

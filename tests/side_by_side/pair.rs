@@ -116,8 +116,10 @@ impl Peer {
             if self.process.try_wait().is_some() {
                 return Some(Err(Seen::Ended));
             }
-            let Some(Ok(text)) = self.page() else { return Some(Err(self.failure())) };
-            let facts = Facts::read(&text);
+            let facts = match self.facts() {
+                Ok(facts) => facts,
+                Err(seen) => return Some(Err(seen)),
+            };
             let mark = facts.families.get(MARK).and_then(|family| family.series.get("").copied());
             let is_still = was.0 == facts.families && was.1.elapsed() >= Duration::from_millis(50);
             if mark == Some(wanted) || (self.has_rules && is_still && self.has_processed_all(&facts)) {
@@ -129,16 +131,16 @@ impl Peer {
             None
         });
         // An exposition is not made at one moment: the mark may be newer than the rest of it.
-        let mut last = facts;
-        let facts = poll("an exposition no longer changes", || {
-            let newest = match (&last, self.page()) {
-                (Err(seen), _) => return Some(Err(seen.clone())),
-                (_, Some(Ok(text))) => Facts::read(&text),
-                _ => return Some(Err(self.failure())),
-            };
-            let is_still = last.as_ref().is_ok_and(|last| differences(last, &newest).is_empty());
-            last = Ok(newest);
-            is_still.then(|| last.clone())
+        // After a failed scrape there is no other: some of statsd_exporter's failures let the next one wait for ever.
+        let facts = facts.and_then(|mut last| {
+            poll("an exposition no longer changes", || match self.facts() {
+                Ok(newest) if differences(&last, &newest).is_empty() => Some(Ok(newest)),
+                Ok(newest) => {
+                    last = newest;
+                    None
+                }
+                Err(seen) => Some(Err(seen)),
+            })
         });
         match facts {
             Ok(mut facts) => {
@@ -151,7 +153,16 @@ impl Peer {
         }
     }
 
-    /// Why a program that was ready does not answer a scrape with 200.
+    /// The newest exposition, or what the program does instead.
+    fn facts(&mut self) -> Result<Facts, Seen> {
+        match self.page() {
+            Some(Ok(text)) => Ok(Facts::read(&text)),
+            Some(Err(_)) => Err(Seen::FailsScrapes),
+            None => Err(self.failure()),
+        }
+    }
+
+    /// Why a program that was ready does not answer: it ends, or its scrapes fail.
     fn failure(&mut self) -> Seen {
         let start = Instant::now();
         while start.elapsed() < Duration::from_millis(500) {
@@ -165,10 +176,10 @@ impl Peer {
 
     /// For rules that rename or drop the mark: every sample so far is recorded, rejected or dropped.
     fn has_processed_all(&self, facts: &Facts) -> bool {
-        let [samples] = ["samples_total"].map(|name| facts.own_sum(name) - self.before.own_sum(name));
+        let since = |name: &str| facts.own_sum(name) - self.before.own_sum(name);
         let ends =
             ["events_total", "events_error_total", "events_conflict_total", "events_actions_total{action=\"drop\"}", "sample_errors_total"];
-        let ended: f64 = ends.iter().map(|name| facts.own_sum(name) - self.before.own_sum(name)).sum();
+        let (samples, ended) = (since("samples_total"), ends.into_iter().map(since).sum::<f64>());
         samples > 0.0 && ended >= samples
     }
 }
