@@ -16,7 +16,7 @@ const RULES: &str = "mappings:\n- match: \"app.*\"\n  name: \"mapped\"\n";
 /// Creates something at a path.
 type Put = fn(&Path);
 
-/// What is created in place of the file, and the reason in the log.
+/// Replacements of the mapping file, and the reason that the bridge logs for each.
 const IN_THE_WAY: [(&str, Put, &str); 6] = [
     ("a pipe", pipe, "it is a pipe, not a regular file"),
     ("an endless device", |path| symlink("/dev/zero", path).expect("linked"), "it is a device, not a regular file"),

@@ -68,7 +68,7 @@ fn a_full_stdout_blocks_nothing() {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let path = folder.path().join("pipe");
     assert!(Command::new("mkfifo").arg(&path).status().expect("mkfifo runs").success());
-    // Open for reading and writing, so that neither end waits for the other.
+    // The pipe is opened for reading and writing, so that neither end waits for the other.
     let stdout = File::options().read(true).write(true).open(&path).expect("a pipe");
     fill(&stdout);
     let bridge = Launch::new().after(&format!("exec >{}", path.display())).start();
