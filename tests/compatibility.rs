@@ -40,7 +40,7 @@ pub fn seen(peer: &str, version: &str, compared: &str, result: &str) {
     assert!(rows.contains(&row.as_str()), "docs/compatibility.md lacks this row; {WRITE}=1 writes it:\n{row}");
 }
 
-/// The rows of the file that no test of this run stated. For the end of a complete run.
+/// The rows of the file that no test of this run stated. It is called at the end of a complete run.
 pub fn unseen() -> Vec<String> {
     let all = SEEN.lock().unwrap_or_else(|error| error.into_inner());
     let text = read();

@@ -30,8 +30,8 @@ fn rows(application: &str) -> Vec<Row> {
     rows
 }
 
-/// Checks that the exposition has exactly the families of the table, with their types, labels and buckets. The bridge's self-metrics
-/// and process metrics are left out.
+/// Checks that the exposition has exactly the families of the table, with their types, labels and buckets. The bridge's
+/// self-metrics and process metrics are left out.
 pub fn assert_as_the_table_says(application: &str, page: &Page) {
     let rows = rows(application);
     let mut wrong: Vec<String> = Vec::new();

@@ -173,7 +173,7 @@ impl Storm {
         make(&path).expect("the file is put there");
     }
 
-    /// Sends a request until the bridge accepts it, and returns the response. Bad clients may keep the bridge too busy to accept one.
+    /// Sends a request until the bridge accepts it, and returns the response. Bad clients may keep the bridge too busy at first.
     fn post(&self, path: &str) -> crate::harness::Response {
         until(&format!("POST {path} is answered"), || {
             request(self.bridge.web, "POST", path, &[("Content-Length", "0")]).ok().filter(|answer| answer.status != 503)

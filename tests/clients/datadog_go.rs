@@ -19,7 +19,7 @@ const MODES: [(&str, &str, bool); 5] = [
     ("extended-channel", "in channel mode with extended aggregation", true),
 ];
 
-/// What the client says of itself.
+/// The client's telemetry.
 fn telemetry(sender: &Sender, version: &str) -> Vec<(String, f64)> {
     let transport = if sender.transport == "udp" { "udp" } else { "uds" };
     let labels = [("client", "go"), ("client_transport", transport), ("client_version", version)];
@@ -36,7 +36,7 @@ fn telemetry(sender: &Sender, version: &str) -> Vec<(String, f64)> {
     all
 }
 
-/// The datagrams that a client counted, in the line that the program printed for it.
+/// The number of datagrams that a client counted, from the line that the program printed for the client.
 fn datagrams(line: &str, mode: &str) -> f64 {
     let numbers: Vec<f64> = line.split(' ').filter_map(|word| word.parse().ok()).collect();
     assert!(line.contains(&format!(" {mode} ")) && numbers.len() == 4, "{line}");

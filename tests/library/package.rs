@@ -30,7 +30,7 @@ fn the_package_has_what_a_build_needs_and_little_else() {
     assert!(bytes < 5 << 20, "the package has {bytes} bytes");
 }
 
-/// Files that are compiled in, by `include_str!` or `include_bytes!` outside of tests.
+/// These are files in `include_str!` or `include_bytes!` outside of tests.
 #[apply(test)]
 fn every_file_that_the_source_includes_is_in_the_package() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
