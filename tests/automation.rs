@@ -176,7 +176,7 @@ fn assert_measured_figures(page: &Page) {
     assert!(value("audit_agent_run_duration_seconds_sum") >= value("audit_agent_analysis_duration_seconds_sum"));
 }
 
-/// A bridge as the platform's README starts it.
+/// Starts the bridge with the flags in the platform's README.
 fn platform_bridge() -> Running {
     let mapping = format!("--statsd.mapping-config={}", platform().join("mapping.yml").display());
     Launch::new().arg(mapping).arg("--no-web.process-metrics").start()
@@ -342,7 +342,7 @@ fn the_examples_of_the_document_run() {
         ("test_watcher_tests_run_total{status=\"pass\"}", 2.0),
         ("test_watcher_tests_run_total{status=\"fail\"}", 1.0),
         ("test_watcher_processing_duration_seconds_count", 1.0),
-        // The block raised an exception, and is timed all the same.
+        // The block raised an exception, but is timed too.
         ("audit_agent_run_duration_seconds_count", 1.0),
         ("test_watcher_api_calls_total{api=\"deepseek\",status=\"success\"}", 1.0),
         ("api_deepseek_response_time_seconds", 1.5),

@@ -1,7 +1,7 @@
 //! StatsD clients send tens of thousands of samples each to the program. The totals must be exact.
 //!
 //! The client scripts in tests/python and tests/node pause after some rounds until the exposition has them, so that the receive
-//! buffer does not overflow. If a datagram is lost all the same, a total is too low and the test fails.
+//! buffer does not overflow. If a datagram is lost nevertheless, a total is too low and the test fails.
 
 use std::fmt::Write as _;
 use std::process::Command;
@@ -20,7 +20,7 @@ use crate::harness::{DEADLINE, Launch, Running};
 use crate::page::Page;
 use crate::peers;
 
-/// How often a script repeats its calls. A multiple of 100, so that the totals below come out even.
+/// How often a script repeats its calls. A multiple of 100, so that the totals below are whole numbers.
 const ROUNDS: u64 = 3000;
 
 /// Runs a script to its end. When the script prints the number of rounds that it has sent, waits until the family `rounds` has this

@@ -148,7 +148,7 @@ fn every_expression_answers_where_histograms_are_native_too() {
     every_expression_answers(true);
 }
 
-/// Both versions scrape the same bridge at once, because the traffic costs more than a second server.
+/// Both versions of Prometheus scrape the same bridge, because more traffic would cost more than a second server.
 fn every_expression_answers(native: bool) {
     let python = peers::program("python3");
     Version::need_both();
@@ -229,7 +229,7 @@ fn every_expression_gives_the_same_series_in_victoria_metrics() {
     all_answered(&prometheus, &values_of_variables(), wrong);
     let mut asked = expressions(&prometheus);
     let rules = loaded_rules(&prometheus);
-    // Prometheus alone records and alerts here, so only expressions without recorded series are compared.
+    // Only Prometheus evaluates rules here, so expressions with recorded series or `ALERTS` are not compared.
     let recorded: Vec<&str> = rules.iter().filter(|rule| rule["type"] == "recording").map(|rule| text(rule, "name")).collect();
     asked.extend(rules.iter().map(|rule| (format!("rule {}", text(rule, "name")), text(rule, "query").to_owned())));
     asked.retain(|(_, asked)| !asked.contains("ALERTS") && !recorded.iter().any(|name| asked.contains(name)));

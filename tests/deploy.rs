@@ -91,7 +91,7 @@ fn the_socket_unit_is_verified() {
 fn the_unit_is_little_exposed() {
     let analyze = peers::systemd_analyze();
     let (_folder, unit) = unit();
-    // The threshold is in tenths. The exposure level was 1.1 when this test was written. Above 1.5, the unit permits more than then.
+    // The threshold is in tenths. The exposure level was 1.1 when this test was written. Above 1.5, the unit permits more.
     let mut command = Command::new(analyze);
     command.args(["security", "--offline=true", "--no-pager", "--threshold=15"]).arg(&unit);
     let output = command.output().expect("systemd-analyze runs");
@@ -105,8 +105,8 @@ fn the_unit_waits_for_the_end_of_the_bridge() {
         let text = help.split_once(&format!("--{flag} ")).expect("a flag").1.split_once("[default: ").expect("a default").1;
         text.split_once("s]").and_then(|(seconds, _)| seconds.parse().ok()).expect("whole seconds")
     };
-    // The bridge drains lines, lingers, and drains responses. The timeout must be twice that and 10 s, because the state file may be
-    // on a slow disk.
+    // The bridge drains lines, lingers, and drains responses. The timeout must be twice that and 10 s, because the state file may
+    // be on a slow disk.
     let ended = 2 * default("shutdown.drain") + default("shutdown.linger");
     let unit = read("systemd/statsd-bridge.service");
     let waits = unit.lines().find_map(|line| line.strip_prefix("TimeoutStopSec=")?.strip_suffix('s')?.parse::<u32>().ok());

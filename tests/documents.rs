@@ -1,5 +1,5 @@
-//! The instructions of the documents for new users. The tests run commands and compare their output, run calls of clients and compare
-//! the lines that they send, and check configuration.
+//! The instructions of the documents for new users. The tests run commands and compare their output, run calls of clients and
+//! compare the lines that they send, and check configuration.
 
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};

@@ -40,7 +40,7 @@ fn rules(text: &str) -> Rules {
     Rules::from_yaml(text).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// A bridge with these options and rules that was sent these datagrams.
+/// A bridge with these options and rules, after these datagrams.
 fn bridge(options: Options, rules: &str, datagrams: &[&str]) -> Bridge {
     let bridge = Bridge::new(options);
     bridge.replace_rules(self::rules(rules));

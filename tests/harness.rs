@@ -1,5 +1,5 @@
-//! Starts the program under test on free ports, waits until it is ready, reads its expositions and ends it by SIGTERM. A failed test
-//! kills it by its handle.
+//! Starts the program under test on free ports, waits until it is ready, reads its expositions and ends it by SIGTERM. A failed
+//! test kills the program by its handle.
 
 use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};

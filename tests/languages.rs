@@ -64,8 +64,8 @@ fn compile(mut command: Command) {
     assert!(output.status.success() && said.is_empty(), "{command:?}: {}, and no warning:\n{said}", output.status);
 }
 
-/// Runs a sender with a new bridge, and waits until all samples have arrived. Compares the sender's row of the table, and returns the
-/// exposition with the self-metrics.
+/// Runs a sender with a new bridge, and waits until all samples have arrived. Compares the sender's row of the table, and returns
+/// the exposition with the self-metrics.
 fn send(sender: &Sender, mut command: Command) -> String {
     let bridge = Launch::new().start();
     // These variables would change the samples that a client sends.

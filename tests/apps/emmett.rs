@@ -15,7 +15,7 @@ use crate::prometheus::Prometheus;
 const NAME: &str = "emmett";
 const WEBSOCKETS: u64 = 7;
 const BODY: &str = "0123456789";
-/// Emmett's own server and interface, with two workers.
+/// Emmett's built-in server with the interface RSGI, and two workers.
 const RSGI: [&str; 10] =
     ["-m", "emmett", "-a", "app", "serve", "--host=127.0.0.1", "--port={port}", "--workers=2", "--interface=rsgi", "--http=1"];
 /// The usual ASGI server. Emmett 2.8.2 has no handler for `websocket` there, with or without tracking, so its WebSockets fail.

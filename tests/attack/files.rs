@@ -1,5 +1,5 @@
-//! Pipes, devices, folders, huge and empty files in place of files that the bridge reads. The bridge does not block, keeps what it
-//! read before, and logs the reason.
+//! Pipes, devices, folders, huge and empty files in place of files that the bridge reads. The bridge does not block, keeps the
+//! earlier content in force, and logs the reason.
 
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -1,4 +1,5 @@
-//! A program that reads the log stops reading. The bridge goes on, counts the messages that it cannot write, and logs their number later.
+//! The reader of the log stops reading. The bridge continues to work, counts the messages that it cannot write, and logs their
+//! number later.
 
 use std::fs::File;
 use std::io::{PipeReader, PipeWriter, Read, Write, pipe};

@@ -1,7 +1,7 @@
 //! A storm: all kinds of faults in random order. After each, the counters must add up.
 //!
-//! `STATSD_BRIDGE_STORM_SECONDS` sets its length, `STATSD_BRIDGE_STORM_SEED` its seed. The test prints the seed; the same seed gives the
-//! same steps in the same order.
+//! `STATSD_BRIDGE_STORM_SECONDS` sets the length of the storm, `STATSD_BRIDGE_STORM_SEED` its seed. The test prints the seed. The
+//! same seed gives the same steps in the same order.
 
 use std::fs;
 use std::io::Write;

@@ -21,7 +21,7 @@ fn airflow(python: &Path, home: &Path, bridge: &Running, settings: &[(&str, &str
         ("CORE__LOAD_EXAMPLES", "False"),
         ("CORE__PARALLELISM", "1"),
         ("LOGGING__LOGGING_LEVEL", "WARNING"),
-        // More often than every five seconds and every 30 seconds, so that a short run sends all gauges.
+        // Short intervals instead of 5 s and 30 s, so that a short run sends all gauges.
         ("SCHEDULER__POOL_METRICS_INTERVAL", "0.1"),
         ("SCHEDULER__RUNNING_METRICS_INTERVAL", "0.1"),
         ("METRICS__STATSD_ON", "True"),
@@ -36,8 +36,8 @@ fn airflow(python: &Path, home: &Path, bridge: &Running, settings: &[(&str, &str
     assert!(status.success() || arguments[0] == "dags" && log.contains("the report fails"), "{arguments:?}: {status}\n{log}");
 }
 
-/// Runs Airflow with these settings and the bridge with this preset. Each task of the DAG must have its series, and no name of Airflow
-/// may be without a rule. Returns Airflow's version.
+/// Runs Airflow with these settings and the bridge with this preset. Each task of the DAG must have its series, and every name that
+/// Airflow sends must match a rule. Returns Airflow's version.
 fn assert_each_name_is_mapped(preset: &str, settings: &[(&str, &str)], tasks: [(&str, &str); 3]) -> String {
     let python = peers::python_of("airflow");
     let home = tempfile::TempDir::new().expect("a temporary directory");

@@ -10,7 +10,8 @@ use crate::harness::{Launch, own};
 use crate::page::Page;
 use crate::peers;
 
-/// The modes of tests/go/datadog/main.go: their names, how a user selects them, and whether counters, gauges and sets are aggregated.
+/// The modes of tests/go/datadog/main.go: the name, the options in docs/compatibility.md, and whether the client aggregates
+/// counters, gauges and sets.
 const MODES: [(&str, &str, bool); 5] = [
     ("plain", "without aggregation", false),
     ("basic", "with its default aggregation", true),

@@ -8,7 +8,8 @@ use crate::harness::{Launch, own};
 use crate::page::Page;
 use crate::peers;
 
-/// The modes of tests/java/src/Dogstatsd.java: their names, how a user selects them, and whether counters, gauges and sets are aggregated.
+/// The modes of tests/java/src/Dogstatsd.java: the name, the options in docs/compatibility.md, and whether the client aggregates
+/// counters, gauges and sets.
 const MODES: [(&str, &str, bool); 3] = [
     ("plain", "without aggregation", false),
     ("blocking", "without aggregation, in blocking mode", false),

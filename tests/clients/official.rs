@@ -62,7 +62,7 @@ impl Sender<'_> {
         all.into_iter().map(|(name, labels, value)| (series(name, &labels), value)).collect()
     }
 
-    /// The number of sent calls among those with a sample rate of 0.25. A client that aggregates sends all of them, without the rate.
+    /// The number of sent calls among those with a sample rate of 0.25. A client that aggregates sends all, without the rate.
     pub fn sampled(&self, page: &Page, is_aggregated: bool) -> f64 {
         let value = page.value(&self.series(&format!("{}_sampled", self.prefix), &[])).unwrap_or_default();
         if is_aggregated {

@@ -112,8 +112,8 @@ fn try_bridge(bridge: &Value) {
     assert_eq!(place.folder.path().join("state").exists(), args.iter().any(|argument| argument.starts_with("--state.file=")), "{bridge}");
 }
 
-/// Every manifest and every rendering of the chart is valid by the schemas of Kubernetes. Each bridge in them accepts its flags, and
-/// its probes pass.
+/// Every manifest and every rendering of the chart is valid by the schemas of Kubernetes. Each bridge in them accepts its flags,
+/// and its probes pass.
 #[apply(test)]
 fn manifests_and_chart_fit_and_their_probes_pass() {
     let found = checked();

@@ -47,7 +47,7 @@ impl Words {
     }
 }
 
-/// The files below `src/` whose words meet a condition.
+/// The files below `src/` whose words satisfy a condition.
 fn sources_that(with_tests: bool, meets: impl Fn(&Words) -> bool) -> BTreeSet<String> {
     let root = peers::repository();
     let (mut folders, mut found) = (vec![root.join("src")], BTreeSet::new());

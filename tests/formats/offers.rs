@@ -68,7 +68,8 @@ fn counts_that_are_fractions_are_the_same_in_text_and_openmetrics() {
             assert_eq!(seen, counts(&text(&bridge)), "{nth}\n{page}");
             assert!(seen.len() == 14 && before.iter().zip(&seen).all(|(before, seen): (&(_, f64), _)| before.1 <= seen.1), "{nth}");
             before = seen;
-            // OpenMetrics requires whole counts, so families with fractions have no type. Exemplars need one, so with them the type stays.
+            // OpenMetrics requires whole counts, so a family with fractions has no type. Exemplars need a type, so with
+            // `exemplar_tag` the family keeps it.
             let is_typed = page.contains("# TYPE h histogram\n") && page.contains("# TYPE s summary\n");
             let is_whole = before.iter().all(|(_, count)| count.fract() == 0.0);
             assert_eq!(is_typed, has_exemplars || is_whole, "{nth}\n{page}");

@@ -1,4 +1,4 @@
-//! Series expire while workers are idle: a worker delays expiry only during a call.
+//! Series expire while workers are idle, because a worker delays expiry only during a call.
 
 use statsd_bridge::options::{Options, Ttl};
 use statsd_bridge::{Bridge, Timestamp, Worker};

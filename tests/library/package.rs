@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// Files beside src/, examples/ and presets/. Cargo makes four of them itself.
+/// The files outside src/, examples/ and presets/. Cargo creates four of them.
 const OTHERS: [&str; 8] =
     [".cargo_vcs_info.json", "CHANGELOG.md", "Cargo.lock", "Cargo.toml", "Cargo.toml.orig", "LICENSE", "README.md", "config.example.yml"];
 

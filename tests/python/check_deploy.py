@@ -296,7 +296,8 @@ def check_community(docs):
     if set(by_kind) != expected:
         fail(f"community: {sorted(by_kind)}")
     text = "\n".join(json.dumps(doc, sort_keys=True) for doc in docs)
-    # The renderings contain every value, except those without effect. The first one is the number of replicas, which the autoscaler sets.
+    # The renderings contain every value, except those without effect. The first of these is the number of replicas, which the
+    # autoscaler sets.
     without_effect = ["777", "4321", "54321", "654", "987ms"]
     for leaf in leaves(COMMUNITY):
         if leaf not in without_effect and not re.search(rf"(?<![\w.]){re.escape(leaf)}(?![\w.])", text):

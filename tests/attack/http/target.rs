@@ -1,4 +1,5 @@
-//! A bridge under attack and its good clients: a scraper on new connections, one with a persistent connection, and the health check.
+//! A bridge under attack and its good clients: a scraper on new connections, a scraper with a persistent connection, and the health
+//! check.
 
 use std::fs;
 use std::io::{Read, Write};
