@@ -67,7 +67,7 @@ fn django_and_celery() {
     }
     expected.extend(["prerun", "postrun", "success"].map(|signal| (format!("celery_signals_total{{signal=\"task_{signal}\"}}"), third)));
     let page = expect(&bridge, &expected);
-    // The rules drop one summary line of each response, each view and each task.
+    // The rules drop the lines that only add up others: one for each response, each view and each task.
     assert_eq!(page.sum_where("statsd_bridge_events_actions_total", "action", "drop"), (ROUNDS + third) * 2.0 + third);
     assert_eq!(own(&page, "udp_packets_total"), sent as f64, "a datagram for each sample");
     expect_nothing_lost(&page);
