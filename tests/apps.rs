@@ -1,13 +1,14 @@
-//! The web applications of proto-examples/apps, started for real, asked for real, and read through the bridge: on the page, against
-//! the table of their metrics, and in the real Prometheus. And the Python modules that they stand on.
+//! The web applications of proto-examples/apps. The tests start each application, send it requests, compare the bridge's exposition
+//! with the table of the application's metrics, and query Prometheus. They also run the tests of the Python modules that the
+//! applications use.
 
-/// Starting an application, asking it.
+/// Starts an application and sends it requests.
 mod application;
-/// Emmett.
+/// The Emmett application.
 mod emmett;
-/// FastAPI under Gunicorn.
+/// Prompter, a FastAPI application under Gunicorn.
 mod prompter;
-/// What an application's documents promise of its metrics, compared with a page.
+/// Compares an exposition with the metrics that an application's documents promise.
 mod table;
 
 use std::ffi::OsStr;
@@ -31,8 +32,8 @@ fn the_python_modules_pass_their_tests() {
     assert!(status.success() && log.contains("\nOK"), "{status}\n{log}");
 }
 
-/// The traffic of docker-compose.yaml and of the dashboards: SIGTERM ends it well, also as the first process of a container, which
-/// nothing ends by default.
+/// The traffic generators of docker-compose.yaml and of the dashboards exit with code 0 on SIGTERM. They must handle the signal,
+/// because in a container they are the first process, for which the kernel has no default action.
 #[apply(test)]
 fn sigterm_ends_the_traffic() {
     let python = peers::program("python3");

@@ -1,5 +1,5 @@
-//! The automation platform of proto-examples/apps: its demo run against the bridge, the page compared with the table of the
-//! platform's metrics, and the real Prometheus giving every metric by its name.
+//! The automation platform of proto-examples/apps. The tests run its demo against the bridge, compare the exposition with the table
+//! of the platform's metrics, and query every metric in Prometheus.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,16 +12,16 @@ use crate::page::{Family, Page};
 use crate::peers::{self, Version};
 use crate::prometheus::Prometheus;
 
-/// Names that a bridge's own process has too: those of the platform have its job.
+/// Names that the bridge's process metrics have too. In Prometheus, the label `job` separates them.
 const ALSO_OF_A_BRIDGE: [&str; 2] = ["process_cpu_seconds_total", "process_resident_memory_bytes"];
 
-/// Two rounds of the demo, whose head says what a round is.
+/// The number of rounds of the demo. A comment at the top of the demo says what a round does.
 const ROUNDS: f64 = 2.0;
 
-/// Samples of one round, and the last one: that TestWatcher ended.
+/// The samples of one round, and the single sample at the end of the demo, that TestWatcher has ended.
 const SAMPLES: [u64; 2] = [133, 1];
 
-/// What a round adds to each series of a counter, and to the number of observations of a histogram.
+/// The amount that a round adds to each series of a counter, and to the number of observations of a histogram.
 const COUNTS: [(&str, f64); 33] = [
     ("test_watcher_files_processed_total", 5.0),
     ("test_watcher_tests_run_total{status=\"pass\"}", 6.0),
@@ -53,7 +53,7 @@ const COUNTS: [(&str, f64); 33] = [
     ("api_tokens_used_total{api=\"perplexity\"}", 1300.0),
     ("api_request_duration_seconds_count{api=\"deepseek\"}", 3.0),
     ("api_request_duration_seconds_count{api=\"perplexity\"}", 3.0),
-    // Durations that the demo gives as numbers, so that each has its bucket.
+    // The demo passes these durations as numbers, so their buckets are known.
     ("api_request_duration_seconds_bucket{api=\"deepseek\",le=\"0.05\"}", 1.0),
     ("api_request_duration_seconds_bucket{api=\"perplexity\",le=\"2.5\"}", 2.0),
     ("api_request_duration_seconds_bucket{api=\"perplexity\",le=\"7.5\"}", 2.0),
@@ -81,14 +81,14 @@ fn start_demo(python: &Path, bridge: &Running, rounds: f64) -> Process {
     command.arg("-B").arg(platform().join("demo_prometheus_metrics.py"));
     command.arg(format!("--host={}", bridge.statsd.ip())).arg(format!("--port={}", bridge.statsd.port()));
     command.arg(format!("--rounds={rounds}")).arg("--work=0.02");
-    // Tags that the machine sets for the client would be labels.
+    // The client would add tags from these variables as labels.
     for key in ["DD_ENV", "DD_SERVICE", "DD_VERSION", "DD_TAGS", "DATADOG_TAGS"] {
         command.env_remove(key);
     }
     Process::start(command)
 }
 
-/// Runs the demo to its end; gives what it printed.
+/// Runs the demo to its end. Returns its output.
 fn run_demo(python: &Path, bridge: &Running) -> String {
     let mut demo = start_demo(python, bridge, ROUNDS);
     let status = demo.wait();
@@ -102,7 +102,7 @@ struct Row {
     name: String,
     kind: String,
     labels: BTreeSet<String>,
-    /// Upper bounds as the page writes them, without `+Inf`; none unless it is a histogram.
+    /// The upper bounds of a histogram as the exposition writes them, without `+Inf`. Empty for other types.
     bounds: Vec<String>,
 }
 
@@ -120,7 +120,7 @@ fn table() -> Vec<Row> {
     .collect()
 }
 
-/// The first thing in which a family is not as its row says.
+/// The first difference between a family and its row.
 fn difference(row: &Row, family: &Family) -> Option<String> {
     if family.kind != row.kind {
         return Some(format!("is a {}, not a {}", family.kind, row.kind));
@@ -153,13 +153,13 @@ fn assert_the_page_is_as_the_table_says(page: &Page) {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// Figures that no test can know exactly lie where they must.
+/// Checks that measured values, which no test can know exactly, are in a plausible range.
 fn assert_measured_figures(page: &Page) {
     let value = |name: &str| page.value(name).unwrap_or_else(|| panic!("{name} is not on the page"));
     for percent in ["system_cpu_percent", "system_memory_percent", "system_disk_percent"] {
         assert!((0.0..=100.0).contains(&value(percent)), "{percent} {}", value(percent));
     }
-    // A Python with psutil takes some megabytes, threads and files.
+    // A Python process with psutil uses more than 5 MB of memory, and has threads and open files.
     for memory in ["test_watcher_memory_usage_bytes", "process_resident_memory_bytes"] {
         assert!(value(memory) > 5e6, "{memory} {}", value(memory));
     }
@@ -169,20 +169,20 @@ fn assert_measured_figures(page: &Page) {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs_f64();
     let last_run = value("audit_agent_last_run_timestamp_seconds");
     assert!((now - 3600.0..=now).contains(&last_run), "{last_run}, and now is {now}");
-    // The demo sleeps at least so long for the files of a round: 1 + 2 + 3 + 4 + 5 units of 0.02 s.
+    // For the files of a round, the demo sleeps at least 1 + 2 + 3 + 4 + 5 units of 0.02 s.
     let processing = value("test_watcher_processing_duration_seconds_sum");
     assert!(processing >= ROUNDS * 15.0 * 0.02 * 0.99, "{processing}");
-    // A run holds its analysis.
+    // The duration of a run includes its analysis.
     assert!(value("audit_agent_run_duration_seconds_sum") >= value("audit_agent_analysis_duration_seconds_sum"));
 }
 
-/// A bridge as the platform's README starts it.
+/// Starts the bridge with the flags in the platform's README.
 fn platform_bridge() -> Running {
     let mapping = format!("--statsd.mapping-config={}", platform().join("mapping.yml").display());
     Launch::new().arg(mapping).arg("--no-web.process-metrics").start()
 }
 
-/// The demo has run, and the page has all of it.
+/// Runs the demo. Returns the bridge, and the exposition with all samples of the demo.
 fn bridge_after_the_demo(python: &Path) -> (Running, Page) {
     let bridge = platform_bridge();
     let log = run_demo(python, &bridge);
@@ -210,7 +210,7 @@ fn the_demo_gives_the_page_of_the_document() {
     bridge.stop();
 }
 
-/// As a container's first process it would not even end: nothing ends that one by default.
+/// The demo must handle SIGTERM, because in a container it is the first process, for which the kernel has no default action.
 #[apply(test)]
 fn sigterm_ends_the_demo_wherever_it_is() {
     let python = peers::python_with_clients();
@@ -224,7 +224,7 @@ fn sigterm_ends_the_demo_wherever_it_is() {
     bridge.stop();
 }
 
-/// A call that waits for an hour, and a signal that becomes an exception in it.
+/// A call that waits for an hour. SIGTERM raises an exception in it.
 const ENDLESS_CALL: &str = r#"
 import asyncio
 import signal
@@ -269,7 +269,7 @@ fn prometheus_has_every_metric_by_the_name_of_the_document() {
 fn assert_has_every_metric(prometheus: &Prometheus, page: &Page) {
     for row in table() {
         let of_the_page: f64 = page.lines().filter(|line| line.name == counted(&row)).map(|line| line.value).sum();
-        // Of the names that every process has, Prometheus tells whose they are by the job, as it always does.
+        // The label `job` selects the platform's series where the bridge has a metric of the same name.
         let job = if ALSO_OF_A_BRIDGE.contains(&&*row.name) { "{job=\"automation\"}" } else { "" };
         prometheus.expect(&format!("sum({}{job})", counted(&row)), of_the_page);
     }
@@ -279,7 +279,7 @@ fn assert_has_every_metric(prometheus: &Prometheus, page: &Page) {
     prometheus.expect("count({__name__=~\"process_(cpu_seconds_total|resident_memory_bytes)\",job=\"statsd-bridge\"})", 2.0);
 }
 
-/// The document's examples of use, one after the other, and that nothing was imported that it complains of.
+/// The examples of the document, in order. The script also checks that the platform imports neither Flask nor prometheus_client.
 const USE: &str = r#"
 import sys
 from automation.metrics.collectors import AuditAgentCollector, SystemCollector, TestWatcherCollector
@@ -342,7 +342,7 @@ fn the_examples_of_the_document_run() {
         ("test_watcher_tests_run_total{status=\"pass\"}", 2.0),
         ("test_watcher_tests_run_total{status=\"fail\"}", 1.0),
         ("test_watcher_processing_duration_seconds_count", 1.0),
-        // Timed although the block raised an exception.
+        // The block raised an exception, but is timed too.
         ("audit_agent_run_duration_seconds_count", 1.0),
         ("test_watcher_api_calls_total{api=\"deepseek\",status=\"success\"}", 1.0),
         ("api_deepseek_response_time_seconds", 1.5),
@@ -364,7 +364,7 @@ fn the_mapping_has_no_finding() {
     assert!(status.success() && check.log().contains("no remarks"), "{status}\n{}", check.log());
 }
 
-/// What of a row is summed: of a histogram its number of observations.
+/// The name of the series that is summed for a row. For a histogram, this is its number of observations.
 fn counted(row: &Row) -> String {
     if row.kind == "histogram" { format!("{}_count", row.name) } else { row.name.clone() }
 }

@@ -1,7 +1,7 @@
-//! Real StatsD clients against the real program: tens of thousands of samples each, whose totals must come out to the sample.
+//! StatsD clients send tens of thousands of samples each to the program. The totals must be exact.
 //!
-//! The client scripts in tests/python and tests/node stop after some rounds until the page shows them, so that the kernel never
-//! holds more than it can; a datagram lost all the same fails the test by the total that is short.
+//! The client scripts in tests/python and tests/node pause after some rounds until the exposition has them, so that the receive
+//! buffer does not overflow. If a datagram is lost nevertheless, a total is too low and the test fails.
 
 use std::fmt::Write as _;
 use std::process::Command;
@@ -20,10 +20,11 @@ use crate::harness::{DEADLINE, Launch, Running};
 use crate::page::Page;
 use crate::peers;
 
-/// How often a script repeats its calls. A multiple of 100, so that the totals below come out even.
+/// How often a script repeats its calls. A multiple of 100, so that the totals below are whole numbers.
 const ROUNDS: u64 = 3000;
 
-/// Runs a script to its end, each of its stops answered once the page shows in `rounds` what it says is sent.
+/// Runs a script to its end. When the script prints the number of rounds that it has sent, waits until the family `rounds` has this
+/// value, and then lets the script continue.
 fn run_script(bridge: &Running, mut command: Command, mode: &str, rounds: &str) {
     let (host, port) = (bridge.statsd.ip().to_string(), bridge.statsd.port().to_string());
     command.args([&*host, &*port, &*ROUNDS.to_string(), mode]);
@@ -36,7 +37,8 @@ fn run_script(bridge: &Running, mut command: Command, mode: &str, rounds: &str) 
     script.end();
 }
 
-/// Waits until every series has its value (to a billionth, sums of fractions being rounded); names those that never have.
+/// Waits until every series has its value. Sums of fractions are rounded, so values may differ by a billionth. Panics with the
+/// series that are still wrong after [`DEADLINE`].
 fn expect<S: AsRef<str>>(bridge: &Running, expected: &[(S, f64)]) -> Page {
     let wrong = |page: &Page| {
         expected.iter().fold(String::new(), |mut text, (series, value)| {
@@ -60,13 +62,13 @@ fn expect<S: AsRef<str>>(bridge: &Running, expected: &[(S, f64)]) -> Page {
     }
 }
 
-/// Nothing was lost, cut, rejected or not understood.
+/// Asserts that no datagram was lost or truncated, and that no sample was rejected.
 fn expect_nothing_lost(page: &Page) {
     assert_eq!(page.sum("statsd_bridge_events_error_total"), 0.0);
     expect_all_understood(page);
 }
 
-/// Nothing was lost, cut or rejected but the negative counters; the rest of the accounts is checked by `stop`.
+/// Asserts that only the negative counters were rejected, and that nothing was lost or truncated. `stop` checks the other sums.
 fn assert_nothing_lost(page: &Page) {
     let negative = page.sum_where("statsd_bridge_events_error_total", "reason", "illegal_negative_counter");
     assert_eq!(negative, ROUNDS as f64 / 10.0);
@@ -74,7 +76,7 @@ fn assert_nothing_lost(page: &Page) {
     expect_all_understood(page);
 }
 
-/// No datagram was lost or cut, and every line was understood.
+/// Asserts that no datagram was lost or truncated, and that every line was parsed without an error.
 fn expect_all_understood(page: &Page) {
     for name in [
         "udp_kernel_drops_total",
@@ -90,7 +92,7 @@ fn expect_all_understood(page: &Page) {
     }
 }
 
-/// The datagrams that the client says it sent: all but the last, in which it says so.
+/// Compares the number of received datagrams with the client's count. The count does not include the datagram that it is sent in.
 fn assert_datagrams_as_the_client_counted(page: &Page) {
     let sent = page.sum("datadog_dogstatsd_client_packets_sent");
     assert!(sent > 1.0);
@@ -99,7 +101,7 @@ fn assert_datagrams_as_the_client_counted(page: &Page) {
 }
 
 const R: f64 = ROUNDS as f64;
-/// Sum of 0..R.
+/// The sum of 0..R.
 const SUM_OF_ROUNDS: f64 = R * (R - 1.0) / 2.0;
 
 #[apply(test)]
@@ -169,7 +171,7 @@ fn statsd_of_python() {
         ("py_slow_bucket{le=\"2.5\"}", 2.0 * R),
         ("py_users", 50.0),
         ("py_rounds", R),
-        // A negative absolute gauge is two lines, the first setting it to 0; the first of all is 0 itself.
+        // The client sends a negative absolute gauge as two lines, of which the first sets it to 0. The first value is 0: one line.
         ("statsd_bridge_samples_total", 12.0 * R - 1.0 + R / 10.0),
     ];
     for mode in ["udp", "pipeline", "tcp"] {

@@ -1,4 +1,4 @@
-//! docs/compatibility.md: what was compared with which version of another program, and the result.
+//! docs/compatibility.md: the programs that the tests compare with the bridge, their versions, and the results.
 //!
 //! Each comparison adds its row by [`seen`]. The committed file must contain exactly these rows. With
 //! `STATSD_BRIDGE_WRITE_COMPATIBILITY=1` a test writes its row into the file, so that a person can read the change and commit it.
@@ -19,7 +19,7 @@ const RULE: &str = "| --- | --- | --- | --- |";
 /// The rows of this run. The mutex also keeps two tests from writing the file at once.
 static SEEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
-/// States what a test compared with a peer, and the result. All four texts are the same in every run.
+/// Adds a row: the peer, its version, the compared properties and the result. The four texts must be the same in every run.
 ///
 /// Panics if docs/compatibility.md has no such row.
 pub fn seen(peer: &str, version: &str, compared: &str, result: &str) {
@@ -40,7 +40,7 @@ pub fn seen(peer: &str, version: &str, compared: &str, result: &str) {
     assert!(rows.contains(&row.as_str()), "docs/compatibility.md lacks this row; {WRITE}=1 writes it:\n{row}");
 }
 
-/// The rows of the file that no test of this run stated. For the end of a complete run.
+/// The rows of the file that no test of this run stated. It is called at the end of a complete run.
 pub fn unseen() -> Vec<String> {
     let all = SEEN.lock().unwrap_or_else(|error| error.into_inner());
     let text = read();

@@ -1,5 +1,5 @@
-//! The dashboards and rules of proto-examples: promtool's word on the rules and their tests, and every expression asked of the real
-//! Prometheus while the traffic of proto-examples/grafana runs.
+//! The dashboards and rules of proto-examples. promtool checks the rules and runs their tests, and Prometheus evaluates every
+//! expression while the traffic of proto-examples/grafana runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::peers::{self, Version};
 use crate::prometheus::{Prometheus, filter};
 use crate::victoria::{self, Victoria};
 
-/// What Grafana puts in the place of its own variables, for a scrape every second.
+/// The values that Grafana substitutes for its built-in variables, with a scrape every second.
 const GRAFANA: [(&str, &str); 2] = [("$__rate_interval", "8s"), ("$__range", "15s")];
 
 fn folder(name: &str) -> PathBuf {
@@ -46,7 +46,7 @@ fn text<'a>(json: &'a Value, key: &str) -> &'a str {
     json[key].as_str().unwrap_or_else(|| panic!("no text `{key}` in {json}"))
 }
 
-/// The names of a dashboard's own variables that are asked of Prometheus, each with the metric that has it as a label.
+/// The query variables of a dashboard. Each is a label of the metric beside it.
 fn variables(dashboard: &Value) -> BTreeMap<&str, &str> {
     let of_queries = list(&dashboard["templating"], "list").iter().filter(|variable| variable["type"] == "query");
     of_queries
@@ -58,7 +58,7 @@ fn variables(dashboard: &Value) -> BTreeMap<&str, &str> {
         .collect()
 }
 
-/// An expression as Grafana would send it, every value of every variable chosen, which is what All means.
+/// An expression as Grafana sends it when All is selected: a regex of all its values replaces each variable.
 fn substituted(prometheus: &Prometheus, expression: &str, variables: &BTreeMap<&str, &str>) -> String {
     let mut expression = expression.to_owned();
     for (from, to) in GRAFANA {
@@ -66,7 +66,7 @@ fn substituted(prometheus: &Prometheus, expression: &str, variables: &BTreeMap<&
     }
     for (label, metric) in variables {
         let found = prometheus.series(&format!("count by ({label}) ({metric})")).expect("the values of a variable");
-        // Of the characters in these values only these mean something in a regex.
+        // Of the characters in these values, only these are special in a regex.
         let escaped = |value: &str| value.replace('.', "\\\\.").replace('{', "\\\\{").replace('}', "\\\\}");
         let values: Vec<String> = found.iter().map(|series| escaped(text(&series["metric"], label))).collect();
         expression = expression.replace(&format!("=~\"${label}\""), &format!("=~\"{}\"", values.join("|")));
@@ -75,7 +75,7 @@ fn substituted(prometheus: &Prometheus, expression: &str, variables: &BTreeMap<&
     expression
 }
 
-/// Every expression of all dashboards, by where it stands.
+/// Every expression of all dashboards, each with its dashboard and panel.
 fn expressions(prometheus: &Prometheus) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for (file, dashboard) in &dashboards() {
@@ -91,7 +91,7 @@ fn expressions(prometheus: &Prometheus) -> Vec<(String, String)> {
     found
 }
 
-/// What fills the variables of all dashboards: an expression that gives every value.
+/// For each variable of the dashboards, an expression that returns a series for every value.
 fn values_of_variables() -> Vec<(String, String)> {
     let of = |(file, dashboard): &(String, Value)| -> Vec<(String, String)> {
         let variables = variables(dashboard);
@@ -100,7 +100,7 @@ fn values_of_variables() -> Vec<(String, String)> {
     dashboards().iter().flat_map(of).collect()
 }
 
-/// What is wrong with an answer that a panel has to show: it fails, is empty, or has no number in it.
+/// The reason why a panel cannot show a result: the query fails, or the result is empty or only NaN.
 fn wrong(prometheus: &Prometheus, expression: &str) -> Option<String> {
     match prometheus.series(expression) {
         Err(error) => Some(error),
@@ -110,7 +110,7 @@ fn wrong(prometheus: &Prometheus, expression: &str) -> Option<String> {
     }
 }
 
-/// A bridge whose limit on values of a label is soon reached, and the traffic with its trouble.
+/// A bridge with a low limit on the values of a label, and the traffic, whose part `trouble` reaches the limit.
 fn bridge_in_traffic(python: &Path) -> (Running, Process) {
     let mapping = folder("apps/automation/mapping.yml");
     let bridge = Launch::new().arg(format!("--statsd.mapping-config={}", mapping.display())).arg("--limits.values-per-label=20");
@@ -122,7 +122,7 @@ fn bridge_in_traffic(python: &Path) -> (Running, Process) {
     (bridge, traffic)
 }
 
-/// Waits until all of these are answered as they must be; panics with those that are not.
+/// Waits until `is_wrong` returns no reason for any expression. Panics with the expressions that are still wrong.
 fn all_answered(prometheus: &Prometheus, expressions: &[(String, String)], is_wrong: impl Fn(&Prometheus, &str) -> Option<String>) {
     let left = || -> Vec<String> {
         let asked = expressions.iter().filter_map(|(place, asked)| Some(format!("{place}: {}\n    {asked}", is_wrong(prometheus, asked)?)));
@@ -148,12 +148,12 @@ fn every_expression_answers_where_histograms_are_native_too() {
     every_expression_answers(true);
 }
 
-/// Both versions scrape the same bridge at once, because the traffic costs more than a second server.
+/// Both versions of Prometheus scrape the same bridge, because more traffic would cost more than a second server.
 fn every_expression_answers(native: bool) {
     let python = peers::program("python3");
     Version::need_both();
     let (bridge, mut traffic) = bridge_in_traffic(&python);
-    // One that shows its own process.
+    // A bridge that exposes its process metrics.
     let other = Launch::new().start();
     let start = |version| (version, Prometheus::scraping_as_the_example_does(version, [&bridge, &other], native));
     for (version, prometheus) in Version::BOTH.map(start) {
@@ -169,10 +169,10 @@ fn every_expression_answers(native: bool) {
 }
 
 fn assert_all_answers(prometheus: &Prometheus) {
-    // Both are values of the dashboards' variables from here on.
+    // From here on, both bridges are values of the dashboards' variables.
     prometheus.expect("count(statsd_bridge_lines_total)", 2.0);
     prometheus.expect("count(statsd_bridge_build_info)", 2.0);
-    // That this test can fail.
+    // Shows that this test can fail.
     assert_eq!(wrong(prometheus, "no_such_metric").as_deref(), Some("empty"));
     assert!(wrong(prometheus, "sum(").is_some_and(|error| error.contains("parse error")));
 
@@ -187,20 +187,20 @@ fn assert_all_answers(prometheus: &Prometheus) {
         let rules = rules.iter().filter(|rule| rule["type"] == kind);
         rules.map(|rule| (format!("rule {}", text(rule, "name")), text(rule, key).to_owned())).collect()
     };
-    // What is recorded is there, under its name and by its expression; an alert may be silent, but must not fail.
+    // A recording rule returns series by its name and by its expression. An alert may return none, but must not fail.
     all_answered(prometheus, &of_type("recording", "name"), wrong);
     all_answered(prometheus, &of_type("recording", "query"), wrong);
     all_answered(prometheus, &of_type("alerting", "query"), |prometheus, expression| prometheus.series(expression).err());
     for rule in loaded_rules(prometheus) {
         assert_eq!((&rule["health"], &rule["lastError"]), (&Value::from("ok"), &Value::Null), "{rule}");
     }
-    // The trouble is seen as what it is.
+    // The alert for the reached limit is active. The alert for a bridge that is down is not.
     prometheus.expect("count(ALERTS{alertname=\"BridgeFamilyAtLimit\",family=\"demo_logins\",label=\"user\"})", 1.0);
     assert_eq!(prometheus.series("ALERTS{alertname=\"BridgeDown\"}"), Ok(Vec::new()));
 }
 
-/// The label sets of an answer, without the name, which VictoriaMetrics keeps in more functions. A bound is a number: Prometheus 3 makes
-/// `le="1.0"` of `le="1"`.
+/// The label sets of a result. The metric name is left out, because VictoriaMetrics keeps it after more functions. Values of `le`
+/// are compared as numbers, because Prometheus 3 changes `le="1"` to `le="1.0"`.
 fn label_sets(answer: Result<Vec<Value>, String>) -> Result<BTreeSet<String>, String> {
     let labels = |mut series: Value| {
         if let Some(labels) = series["metric"].as_object_mut() {
@@ -229,24 +229,24 @@ fn every_expression_gives_the_same_series_in_victoria_metrics() {
     all_answered(&prometheus, &values_of_variables(), wrong);
     let mut asked = expressions(&prometheus);
     let rules = loaded_rules(&prometheus);
-    // Prometheus alone records and alerts here, so only expressions without recorded series are compared.
+    // Only Prometheus evaluates rules here, so expressions with recorded series or `ALERTS` are not compared.
     let recorded: Vec<&str> = rules.iter().filter(|rule| rule["type"] == "recording").map(|rule| text(rule, "name")).collect();
     asked.extend(rules.iter().map(|rule| (format!("rule {}", text(rule, "name")), text(rule, "query").to_owned())));
     asked.retain(|(_, asked)| !asked.contains("ALERTS") && !recorded.iter().any(|name| asked.contains(name)));
     let (native, mut asked): (Vec<_>, Vec<_>) = asked.into_iter().partition(|(_, asked)| NATIVE.iter().any(|name| asked.contains(name)));
     assert!(asked.len() > 150 && !native.is_empty(), "only {} and {} expressions", asked.len(), native.len());
     for (place, asked) in native {
-        // The entry fails when VictoriaMetrics learns the function.
+        // When VictoriaMetrics supports the function, this fails, and the entry in `NATIVE` must be removed.
         let error = victoria.series(&asked).expect_err(&place);
         assert!(error.contains("unsupported function"), "{place}: {error}");
     }
-    // Its `rate` does not extrapolate, so a value near a threshold is over it in one engine only.
+    // VictoriaMetrics' `rate` does not extrapolate, so a value near a threshold may be over it in one engine only.
     let alerts: Vec<String> = rules.iter().filter(|rule| rule["type"] == "alerting").map(|rule| text(rule, "query").to_owned()).collect();
     for (place, asked) in &asked {
         assert!(victoria.series(asked).is_ok(), "{place}: {:?}", victoria.series(asked));
     }
     asked.retain(|(_, asked)| !alerts.contains(asked));
-    // A difference counts if it stays: the engines scrape at different moments.
+    // The engines scrape at different moments, so only a difference that persists counts.
     let mut left = asked.clone();
     let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         until("the same series from both", || {
@@ -272,7 +272,7 @@ fn every_expression_gives_the_same_series_in_victoria_metrics() {
     );
 }
 
-/// Names of the rules in the files, alerts and records, as they are written.
+/// The names of the alerting and recording rules in the files.
 fn written_rules() -> Vec<(&'static str, String)> {
     let mut names = Vec::new();
     for path in files(&folder("prometheus/rules")) {
@@ -327,7 +327,7 @@ fn dashboards_are_well_formed() {
         for key in ["uid", "title"] {
             assert!(names.insert(text(dashboard, key).to_owned()), "{file}: {key} is another dashboard's too");
         }
-        // Without it Grafana asks which of its data sources is meant by a name of this machine.
+        // Without this variable, Grafana asks on import for a data source.
         let source = list(&dashboard["templating"], "list").iter().find(|variable| variable["name"] == "datasource");
         assert!(source.is_some_and(|variable| variable["type"] == "datasource"), "{file}");
         let mut taken = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! What is in deploy/: each file by the checker of its own kind, and what it tells the bridge by the bridge itself.
+//! The files in deploy/. The checker of its format checks each file, and the bridge checks the settings in it.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -27,7 +27,7 @@ fn said(output: &Output) -> String {
 
 // ---- memory ----
 
-/// Bytes of `512Mi` or `1G`.
+/// The number of bytes of a size such as `512Mi` or `1G`.
 fn bytes(text: &str) -> u64 {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let shift = match &text[digits.len()..] {
@@ -38,7 +38,7 @@ fn bytes(text: &str) -> u64 {
     digits.parse::<u64>().expect("a number") << shift
 }
 
-/// What docs/limits.md promises of the resident memory, with the default limit, is below every cap that comes with the bridge.
+/// The most resident memory that docs/limits.md promises for the default limit fits into every memory limit in deploy/.
 #[apply(test)]
 fn the_caps_are_above_what_the_default_limit_may_take() {
     let budget = Limits::default().series_bytes as u64;
@@ -59,7 +59,7 @@ fn the_caps_are_above_what_the_default_limit_may_take() {
 
 // ---- systemd ----
 
-/// The unit in a folder of its own, its program being the one under test: systemd looks whether it is there.
+/// Writes the unit to a temporary folder, with the path of the program under test, because systemd checks that the program exists.
 fn unit() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("statsd-bridge.service");
@@ -91,7 +91,7 @@ fn the_socket_unit_is_verified() {
 fn the_unit_is_little_exposed() {
     let analyze = peers::systemd_analyze();
     let (_folder, unit) = unit();
-    // In tenths: 1.1 when this was written. Above 1.5 something was opened that was not open.
+    // The threshold is in tenths. The exposure level was 1.1 when this test was written. Above 1.5, the unit permits more.
     let mut command = Command::new(analyze);
     command.args(["security", "--offline=true", "--no-pager", "--threshold=15"]).arg(&unit);
     let output = command.output().expect("systemd-analyze runs");
@@ -105,7 +105,8 @@ fn the_unit_waits_for_the_end_of_the_bridge() {
         let text = help.split_once(&format!("--{flag} ")).expect("a flag").1.split_once("[default: ").expect("a default").1;
         text.split_once("s]").and_then(|(seconds, _)| seconds.parse().ok()).expect("whole seconds")
     };
-    // Lines are drained, the page lingers, responses are drained. As much again, and 10 s more, for the state file on a slow disk.
+    // The bridge drains lines, lingers, and drains responses. The timeout must be twice that and 10 s, because the state file may
+    // be on a slow disk.
     let ended = 2 * default("shutdown.drain") + default("shutdown.linger");
     let unit = read("systemd/statsd-bridge.service");
     let waits = unit.lines().find_map(|line| line.strip_prefix("TimeoutStopSec=")?.strip_suffix('s')?.parse::<u32>().ok());
@@ -136,7 +137,7 @@ fn the_settings_of_the_unit_are_flags_of_the_bridge() {
         };
         assert!(known.contains(name), "{name} is no flag");
         if !value.starts_with("/etc/statsd-bridge/") {
-            // The folders that systemd makes are not here.
+            // The folders that systemd creates do not exist here.
             let here = |path: &str| folder.path().join(path).display().to_string();
             let path = value.strip_prefix("/var/lib/statsd-bridge/").or_else(|| value.strip_prefix("/run/statsd-bridge/"));
             command.env(name, path.map_or_else(|| value.to_owned(), here));
@@ -148,7 +149,7 @@ fn the_settings_of_the_unit_are_flags_of_the_bridge() {
     assert!(output.status.success(), "{}", said(&output));
 }
 
-/// What a setting names under /var/lib or /run lies in a folder that the unit makes, and that purging the package removes.
+/// A path under /var/lib or /run in a setting is in a folder that the unit creates, and that purging the package removes.
 #[apply(test)]
 fn the_folders_of_the_settings_are_those_of_the_unit() {
     let (unit, settings) = (read("systemd/statsd-bridge.service"), read("systemd/statsd-bridge.default"));
@@ -180,7 +181,7 @@ fn what_the_package_holds_is_there() {
         let path = asset.strip_suffix("/*.md").unwrap_or(asset);
         assert!(peers::repository().join(path).exists(), "{asset}");
     }
-    // By their names cargo-deb finds them beside the unit.
+    // cargo-deb finds these files by their names.
     for file in ["systemd/statsd-bridge.sysusers", "debian/postinst", "debian/postrm", "debian/license", "debian/changelog"] {
         assert!(!read(file).is_empty());
     }

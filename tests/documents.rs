@@ -1,4 +1,5 @@
-//! What the documents tell a new user to do, done: commands with what they print, calls with what they send, configuration.
+//! The instructions of the documents for new users. The tests run commands and compare their output, run calls of clients and
+//! compare the lines that they send, and check configuration.
 
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
@@ -7,10 +8,10 @@ use std::process::Command;
 use crate::harness::{DEADLINE, Launch, Running, bridge_command, until};
 use crate::peers::{self, Version};
 
-/// What the documents say of the sources and of the program.
+/// Statements of the documents about the sources and the program.
 mod agreement;
 
-/// A fenced block: its language, and its text.
+/// A fenced block of a document.
 struct Block {
     language: String,
     text: String,
@@ -27,7 +28,7 @@ fn blocks(document: &str) -> Vec<Block> {
     std::iter::from_fn(|| pieces.next().map(split)).flatten().collect()
 }
 
-/// Runs a block in Bash, its ports replaced by those of the bridge.
+/// Runs a block in Bash, with the bridge's ports in place of those of the document.
 fn run(bridge: &Running, script: &str) -> String {
     let here = script.replace("/127.0.0.1/9125", &format!("/{}/{}", bridge.statsd.ip(), bridge.statsd.port()));
     let here = here.replace("127.0.0.1:9102", &bridge.web.to_string());
@@ -35,7 +36,8 @@ fn run(bridge: &Running, script: &str) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// What Bash sends may come after the scrape, so what only reads is done again until it prints what the document shows.
+/// Runs a block, which must print the output in the document. Samples may arrive after a scrape, so the commands that only read are
+/// repeated until they print it.
 fn expect(bridge: &Running, script: &str, shown: &str) {
     let (sending, reading): (Vec<_>, Vec<_>) = script.lines().partition(|line| !line.starts_with("curl"));
     run(bridge, &sending.join("\n"));
@@ -64,7 +66,7 @@ fn the_first_commands_of_the_readme_print_what_stands_there_and_send_a_datagram_
     bridge.stop();
 }
 
-/// Runs `explain` with a mapping file of a document; what it says.
+/// Runs `explain` with a mapping file of a document. Returns the output.
 fn explained(mapping: &str, line: &str) -> String {
     let file = tempfile::Builder::new().suffix(".yml").tempfile().expect("a temporary file");
     std::fs::write(file.path(), mapping).expect("written");
@@ -85,7 +87,7 @@ fn the_rules_for_two_kinds_of_one_name_keep_them_apart() {
         assert!(explained(&rule.text, "checkout:320|ms").contains(&format!("becomes    histogram {name}\n")), "{}", rule.text);
         assert!(explained(&rule.text, "checkout:1|c").contains("becomes    counter checkout\n"), "{}", rule.text);
     }
-    // Said where a new user reads first.
+    // The first documents for a new user link to the section.
     for first in ["README.md", "docs/quickstart.md"] {
         assert!(read(first).contains("clients.md#one-name-one-kind"), "{first}");
     }
@@ -115,7 +117,7 @@ fn rows_of_durations() -> Vec<(String, String, f64)> {
     .collect()
 }
 
-/// Makes the calls that it is given, each around 250 ms of a clock of its own.
+/// Runs the calls in its arguments. The clock is simulated, so that each call measures 250 ms.
 const CALLS: &str = r#"
 import sys
 from datadog.dogstatsd import base, context
@@ -197,14 +199,14 @@ fn who_may_read_is_said_wherever_that_matters() {
     assert!(read("docs/deploying.md").contains("--web.config.file") && read("docs/deploying.md").contains("--web.allow-from"));
 }
 
-/// All documents: those of the root, of docs, and of proto-examples.
+/// All documents in the root, in docs and in proto-examples.
 fn documents() -> Vec<PathBuf> {
     let (mut folders, mut found) = (vec![peers::repository().join("docs"), peers::repository().join("proto-examples")], Vec::new());
     let root = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(|name| peers::repository().join(name));
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).expect("a folder") {
             let path = entry.expect("an entry").path();
-            // A virtual environment, a build, packages: not ours.
+            // Virtual environments, build output and installed packages are not part of the repository.
             let is_ours = !path.file_name().is_some_and(|name| name == "node_modules" || name == "target" || name == ".venv");
             if path.is_dir() && is_ours {
                 folders.push(path);
@@ -216,7 +218,7 @@ fn documents() -> Vec<PathBuf> {
     found.into_iter().chain(root).collect()
 }
 
-/// What a link may have behind its `#`, by the headings of a document.
+/// The anchors of a document's headings, for the part of a link after `#`.
 fn anchors(document: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(document).unwrap_or_default();
     let outside = text.split("```").step_by(2);
@@ -246,7 +248,7 @@ fn every_link_leads_to_a_file_and_a_heading() {
     assert!(links > 200 && wrong.is_empty(), "of {links} links: {wrong:#?}");
 }
 
-/// Each promise stands beside tests that are there.
+/// The tests that are named beside each promise exist.
 #[apply(test)]
 fn the_tests_that_hold_promises_exist() {
     let mut named = 0;
@@ -264,7 +266,7 @@ fn the_tests_that_hold_promises_exist() {
     assert!(named > 40, "{named}");
 }
 
-/// Words that the house style replaces; a quoted message may have them.
+/// Words that the house style replaces. A quoted message may contain them.
 const AVOIDED: [&str; 11] =
     ["culprit", "own metrics", "whoever", "somebody", "nobody", "refuse", "refused", "refuses", "nap", "naps", "anew"];
 
@@ -274,7 +276,7 @@ fn documents_use_the_words_of_the_house_style() {
     for document in documents() {
         let text = std::fs::read_to_string(&document).expect("a document");
         let prose = text.split("```").step_by(2).flat_map(|part| part.split('`').step_by(2)).collect::<Vec<_>>().join(" ");
-        // The table of words names what to avoid.
+        // The table of words contains the words to avoid.
         let (prose, _) = prose.split_once("### Words").unwrap_or((&prose, ""));
         let prose = prose.to_lowercase().replace("\"connection refused\"", "");
         let words = prose.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");

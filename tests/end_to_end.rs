@@ -1,4 +1,4 @@
-//! The real program over real sockets: transports, the wire as a whole, the page and the other paths.
+//! The program over sockets: transports, the parts of the wire format that depend on flags, the exposition and the other paths.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpStream, UdpSocket};
@@ -68,7 +68,7 @@ fn a_datagram_over_the_limit_loses_its_last_line_only() {
 fn two_udp_listeners_and_two_workers_are_one_page() {
     let second = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), free_port(Ipv4Addr::LOCALHOST.into()));
     let bridge = Launch::new().arg(format!("--statsd.listen-udp={second}")).arg("--udp.workers=2").start();
-    // Each socket is a flow of its own, which the kernel gives to one of the workers.
+    // Each socket is a separate flow. The kernel assigns each flow to one worker.
     for flow in 0..32 {
         bridge.send(format!("flows:1|c\nseen:{flow}|s\ntook:{flow}|h"));
         let other = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a UDP socket");
@@ -196,7 +196,7 @@ fn many_unix_senders_lose_nothing_whether_they_wait_or_not() {
     });
     let senders: Vec<_> = senders.collect();
     let accepted: Vec<u64> = senders.into_iter().map(|sender| sender.join().expect("no panic")).collect();
-    // A sender that waits is never refused.
+    // A blocking sender waits for room, so all of its datagrams are accepted.
     assert_eq!((accepted[0], accepted[2]), (DATAGRAMS, DATAGRAMS));
     let sent: u64 = accepted.iter().sum();
     let page = bridge.page_at(2 * sent);
@@ -212,7 +212,7 @@ fn many_unix_senders_lose_nothing_whether_they_wait_or_not() {
 fn a_unix_socket_gets_its_group_and_an_unknown_one_is_an_error() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("statsd.sock");
-    // Every user may give a file to a group of its own.
+    // A user may set the group of a file to any of the user's groups.
     let group = std::fs::metadata(directory.path()).expect("it is there").gid();
     let launch = Launch::new().arg(format!("--statsd.listen-unixgram={}", path.display())).arg("--statsd.unixsocket-mode=720");
     let bridge = launch.arg(format!("--statsd.unixsocket-group={group}")).start();
@@ -247,7 +247,7 @@ fn lines_are_relayed_as_they_came() {
     bridge.stop();
 }
 
-// ---- the wire, as far as flags and the whole program matter ----
+// ---- the wire format, where it depends on flags or the whole program ----
 
 #[apply(test)]
 fn every_reason_of_the_grammar_is_counted_once() {
@@ -317,7 +317,7 @@ fn compat_answers_as_statsd_exporter_does() {
     bridge.stop();
 }
 
-// ---- the page and the other paths ----
+// ---- the exposition and the other paths ----
 
 #[apply(test)]
 fn a_second_scrape_has_the_same_lines_in_the_same_order() {

@@ -1,7 +1,7 @@
-//! The golden cases of proto-examples: the bytes of one datagram or more, and the page that they give.
+//! The golden cases of proto-examples: the bytes of one or more datagrams, and the expected exposition.
 //!
-//! Every case runs through the real pipeline, the flags beside it read as the program reads them; cases that need a real socket
-//! run against the real program. proto-examples/README.md says how a case is laid out.
+//! Every case runs through the pipeline, with its flags parsed as the program parses them. Cases that need a socket run against the
+//! program. proto-examples/README.md describes the files of a case.
 
 use std::ffi::OsString;
 use std::fs;
@@ -20,7 +20,7 @@ use crate::peers;
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
-/// Endings of expected pages, and the escaping that each is made with.
+/// The file endings of expected expositions, and the escaping of each.
 const ESCAPINGS: [(&str, Escaping); 4] = [
     ("prom", Escaping::Underscores),
     ("dots.prom", Escaping::Dots),
@@ -28,7 +28,7 @@ const ESCAPINGS: [(&str, Escaping); 4] = [
     ("allow-utf-8.prom", Escaping::AllowUtf8),
 ];
 
-/// Fewer cases than this mean that the folder was not found whole.
+/// Fewer cases than this mean that the folder is incomplete.
 const CASES_AT_LEAST: usize = 360;
 
 /// One case: its path without an ending, and its datagrams in order.
@@ -52,14 +52,14 @@ impl Case {
         self.beside("flags").unwrap_or_default().lines().map(str::to_owned).chain(mapping).collect()
     }
 
-    /// The mapping file beside it, or the one of others that it names.
+    /// The mapping file beside the case, or the shared file that the case names.
     fn mapping(&self) -> Option<PathBuf> {
         let own = self.stem.with_extension("mapping.yml");
         let shared = self.beside("shared").map(|name| peers::shared_mapping(name.trim()));
         shared.or_else(|| own.exists().then_some(own))
     }
 
-    /// Whether its mapping file is part of this repository or absent.
+    /// Whether the case needs no mapping file from outside this repository.
     fn is_whole(&self) -> bool {
         self.beside("shared").is_none()
     }
@@ -91,7 +91,7 @@ fn gather(folder: &Path, cases: &mut Vec<Case>) {
     }
 }
 
-/// Shows each case that needs neither a socket nor a file of others to `visit`: its name, and a bridge that was sent its lines.
+/// Calls `visit` for each case that needs neither a socket nor a shared file, with its name and a bridge that ingested its lines.
 pub fn each_bridge(visit: &mut dyn FnMut(&str, &Bridge)) {
     for case in cases() {
         if case.beside("socket").is_none() && case.is_whole() {
@@ -100,7 +100,7 @@ pub fn each_bridge(visit: &mut dyn FnMut(&str, &Bridge)) {
     }
 }
 
-/// A bridge that was sent a case's lines, with its flags and rules.
+/// A bridge with the flags and rules of a case, after its lines.
 fn bridge_of(case: &Case) -> Bridge {
     let arguments = ["statsd-bridge".to_owned()].into_iter().chain(case.flags()).map(OsString::from);
     let Ok(Invocation::Run(settings)) = cli::parse(arguments) else { panic!("{}: the flags are refused", case.name()) };
@@ -112,7 +112,7 @@ fn bridge_of(case: &Case) -> Bridge {
     bridge
 }
 
-/// The text of a case's page under each escaping that it has a page for; the first one is the usual one.
+/// The exposition of a case under each escaping for which it has an expected one. The first escaping is the default.
 fn run(case: &Case) -> Vec<(&'static str, String)> {
     if case.beside("socket").is_some() {
         let bridge = case.flags().into_iter().fold(Launch::new(), Launch::arg).start();
@@ -133,7 +133,7 @@ fn run(case: &Case) -> Vec<(&'static str, String)> {
     asked.map(page).collect()
 }
 
-/// What differs from what the case says, line by line.
+/// The differences from the expected expositions of a case, line by line.
 fn differences(case: &Case) -> Vec<String> {
     run(case).iter().flat_map(|(ending, text)| page_differences(case, ending, text)).collect()
 }
@@ -169,7 +169,7 @@ fn page_differences(case: &Case, ending: &str, text: &str) -> Vec<String> {
     found
 }
 
-/// Each of these cases gives its page; there are at least so many.
+/// Asserts that each of these cases gives its expected exposition, and that there are at least this many cases.
 fn expect_pages(at_least: usize, is_asked: impl Fn(&Case) -> bool) {
     let cases: Vec<Case> = cases().into_iter().filter(is_asked).collect();
     assert!(cases.len() >= at_least, "{} cases", cases.len());

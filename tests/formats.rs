@@ -1,4 +1,4 @@
-//! One page, three formats: text, OpenMetrics and protobuf show the same samples under the same names.
+//! One exposition in three formats: text, OpenMetrics and protobuf have the same samples under the same names.
 
 mod collisions;
 mod exemplars;
@@ -17,7 +17,7 @@ use crate::{examples, peers};
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_123);
 
-/// The page in a format.
+/// The exposition in a format.
 fn page(bridge: &Bridge, (format, escaping): (Format, Escaping)) -> Vec<u8> {
     let (mut page, mut out) = (bridge.exposition_escaped(format, escaping, NOW), Vec::new());
     while page.more(&mut out) {}
@@ -40,7 +40,7 @@ fn rules(text: &str) -> Rules {
     Rules::from_yaml(text).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// A bridge with these options and rules that was sent these datagrams.
+/// A bridge with these options and rules, after these datagrams.
 fn bridge(options: Options, rules: &str, datagrams: &[&str]) -> Bridge {
     let bridge = Bridge::new(options);
     bridge.replace_rules(self::rules(rules));
@@ -49,7 +49,7 @@ fn bridge(options: Options, rules: &str, datagrams: &[&str]) -> Bridge {
     bridge
 }
 
-/// What the formats do not show alike, under any escaping of names where a name needs one.
+/// The differences between the formats. If a name needs escaping, every escaping is compared.
 fn differences(bridge: &Bridge) -> Vec<String> {
     let prefix = bridge.options().prefix.as_str();
     let mut found = Vec::new();
@@ -101,7 +101,7 @@ fn a_large_family_is_one_message_or_a_few() {
     let large = bridge(options, "", &[&lines(52_000)]);
     assert!(count(&large) > 1);
     assert_eq!(differences(&large), [""; 0]);
-    // What is appended at a time stays small all the same.
+    // Each part is small, although the exposition is large.
     let (mut page, mut part) = (large.exposition(Format::Protobuf, NOW), Vec::new());
     while page.more(&mut part) {
         assert!(part.len() < 256 << 10, "{}", part.len());

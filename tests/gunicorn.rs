@@ -1,4 +1,4 @@
-//! The real Gunicorn with the preset `gunicorn`: real workers, real requests, every one of them on the page.
+//! Gunicorn with the preset `gunicorn`. The exposition must count every request to its workers.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -10,13 +10,13 @@ use crate::peers;
 
 const WORKERS: f64 = 2.0;
 
-/// Paths of tests/python/gunicorn_app.py, the status of the answer, and how often each is asked for: 200 requests in all.
+/// Paths of tests/python/gunicorn_app.py, the status of the response, and the number of requests: 200 in all.
 const REQUESTS: [(&str, u16, u32); 4] = [("/ok", 200, 120), ("/missing", 404, 50), ("/busy", 503, 20), ("/raise", 500, 10)];
 
 /// Starts Gunicorn with the bridge as its StatsD server.
 fn gunicorn(python: &Path, address: SocketAddr, statsd: SocketAddr, flags: &[&str]) -> Process {
     let mut command = Command::new(python);
-    // What the machine sets for Gunicorn must not change what it sends.
+    // This variable would change the samples that Gunicorn sends.
     command.env_remove("GUNICORN_CMD_ARGS");
     command.args(["-B", "-m", "gunicorn", "--no-control-socket"]).arg(format!("--bind={address}")).arg(format!("--workers={WORKERS}"));
     command.arg("--chdir").arg(peers::repository().join("tests/python"));
@@ -24,14 +24,14 @@ fn gunicorn(python: &Path, address: SocketAddr, statsd: SocketAddr, flags: &[&st
     Process::start(command)
 }
 
-/// What the page says of a family in the series with these labels, each written with its comma: `app="a",`.
+/// The value of the series of a family with these labels. Each label ends with a comma: `app="a",`.
 fn value(page: &Page, family: &str, labels: &str) -> Option<f64> {
     let labels = labels.trim_end_matches(',');
     page.value(&if labels.is_empty() { family.to_owned() } else { format!("{family}{{{labels}}}") })
 }
 
-/// Asks all of [`REQUESTS`] in turns, so that both workers have something of each, and compares the page; `labels` are those of every
-/// series, which sort before `level` and `status`.
+/// Sends all of [`REQUESTS`] in turns, so that each worker gets some of each path, and compares the exposition. Every series has
+/// `labels`, which sort before `level` and `status`.
 fn assert_every_request_is_counted(flags: &[&str], labels: &str) {
     let python = peers::python_with_clients();
     let bridge = Launch::new().arg("--preset=gunicorn").start();
@@ -48,7 +48,7 @@ fn assert_every_request_is_counted(flags: &[&str], labels: &str) {
     }
     let total: f64 = REQUESTS.iter().map(|(.., times)| f64::from(*times)).sum();
     assert_eq!(total, 200.0);
-    // A worker reports after it has answered, and the status last.
+    // A worker sends its samples after the response, and the status last.
     bridge.page_when("all answers", |page| page.sum("gunicorn_responses_total") >= total);
     process.signal(rustix::process::Signal::TERM);
     let status = process.wait();

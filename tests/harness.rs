@@ -1,5 +1,5 @@
-//! Starts the program under test on free ports, waits until it is ready, reads its expositions and ends it by SIGTERM. A failed test
-//! kills it by its handle.
+//! Starts the program under test on free ports, waits until it is ready, reads its expositions and ends it by SIGTERM. A failed
+//! test kills the program by its handle.
 
 use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -40,14 +40,14 @@ pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Ports below those that the kernel gives to connections, so that no connection takes one between its choice and its use.
+/// Ports below the kernel's ephemeral range, so that no connection takes a port between the choice and the use of the port.
 const PORTS: Range<u16> = 10_000..32_768;
 
 /// A port that is free for UDP and TCP at this address, and that no other test of this run gets.
 pub fn free_port(host: IpAddr) -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     until("a free port", || {
-        // Runs at the same time begin far from each other.
+        // Test runs at the same time start far from each other in the range.
         let number = std::process::id().wrapping_mul(7919).wrapping_add(NEXT.fetch_add(1, Relaxed));
         let port = PORTS.start + u16::try_from(number % u32::from(PORTS.end - PORTS.start)).expect("a small remainder");
         let _tcp = TcpListener::bind((host, port)).ok()?;
@@ -192,7 +192,7 @@ impl Process {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// Waits until the output contains a text. The log is written by a thread of its own, later than counters change.
+    /// Waits until the output contains a text. A separate thread writes the log, so messages appear later than counters change.
     pub fn logs(&self, text: &str) {
         until(&format!("{text:?} is logged"), || self.log().contains(text).then_some(()));
     }
@@ -282,7 +282,7 @@ impl Running {
         Page::parse(&text).unwrap_or_else(|e| panic!("{e}\n{text}"))
     }
 
-    /// Polls until the condition holds for an exposition, and returns that one. Panics with the last one after [`DEADLINE`].
+    /// Polls until the condition holds for an exposition, and returns that exposition. Panics with the last one after [`DEADLINE`].
     pub fn page_when(&self, what: &str, mut holds: impl FnMut(&Page) -> bool) -> Page {
         let start = Instant::now();
         loop {

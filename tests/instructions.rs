@@ -1,4 +1,4 @@
-//! The comparison that `cargo bench --bench instructions -- --check` makes: it fails when it must, with the names.
+//! The comparison of `cargo bench --bench instructions -- --check`: a regression makes it fail, with the names of the cases.
 
 use std::collections::BTreeMap;
 

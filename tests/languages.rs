@@ -1,7 +1,7 @@
-//! The senders of proto-examples/clients, in ten languages, against the real program: 10,000 samples leave each, 10,000 arrive, and
-//! the values are exact. The rows of docs/clients.md must say what was measured here.
+//! The senders of proto-examples/clients, in ten languages. Each sends 10,000 samples to the program. All samples must arrive, the
+//! values must be exact, and docs/clients.md must have the measured numbers.
 //!
-//! A sender paces itself; nothing here holds it back. What is compiled goes to target/peers/clients, without a network.
+//! The senders pace themselves. Compilers write to target/peers/clients, and use no network.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,22 +11,22 @@ use crate::harness::{Launch, Process};
 use crate::page::{Page, without_own};
 use crate::peers;
 
-/// What every sender sends.
+/// The number of samples of each sender.
 const SAMPLES: u64 = 10_000;
 
-/// A sender: its file below proto-examples/clients, the language and the library as the table of docs/clients.md names them.
+/// A sender: its file below proto-examples/clients, and its language and library as in the table of docs/clients.md.
 struct Sender {
     file: &'static str,
     language: &'static str,
     library: &'static str,
 }
 
-/// One line that a sender with a library sends in each of its rounds, of which `i`, from 1 on, is one.
+/// A line that a sender with a library sends in each round. `i` is the number of the round, starting at 1.
 #[derive(Clone, Copy)]
 enum Line {
     /// `client.requests:N|c`, with tags.
     Requests(u64),
-    /// `client.requests:1|c`, without.
+    /// `client.requests:1|c`, without tags.
     BareRequests,
     /// `client.bytes:i|c`.
     Bytes,
@@ -34,13 +34,13 @@ enum Line {
     Depth,
     /// `client.queue_depth:-3|g`.
     DepthChange,
-    /// `client.request_time:T|ms`, T being 0, 250, 500, 750 in turns.
+    /// `client.request_time:T|ms`, where T is 0, 250, 500 and 750 in turn.
     Time,
     /// `client.job_seconds:0.75|h`.
     Job,
     /// `client.response_size:i mod 8|d`.
     Size,
-    /// A member of `client.users`, one of 100 in turns.
+    /// One of 100 members of `client.users`, in turn.
     User,
 }
 use Line::{BareRequests, Bytes, Depth, DepthChange, Job, Requests, Size, Time, User};
@@ -50,29 +50,29 @@ fn source(file: &str) -> PathBuf {
     peers::repository().join("proto-examples/clients").join(file)
 }
 
-/// Where compiled senders go; a folder.
+/// The folder of the compiled senders.
 fn built() -> PathBuf {
     let folder = peers::repository().join("target/peers/clients");
     std::fs::create_dir_all(&folder).expect("target is writable");
     folder
 }
 
-/// Runs a compiler to its end, however long a cold cache makes it take; it must succeed and have nothing to say.
+/// Runs a compiler, which must succeed without output. It has no deadline, because a cold cache makes it slow.
 fn compile(mut command: Command) {
     let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
     let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.is_empty(), "{command:?}: {}, and no warning:\n{said}", output.status);
 }
 
-/// Runs a sender against a fresh bridge and returns the page once all has arrived, own metrics included; then holds the sender's row of
-/// the table against what arrived.
+/// Runs a sender with a new bridge, and waits until all samples have arrived. Compares the sender's row of the table, and returns
+/// the exposition with the self-metrics.
 fn send(sender: &Sender, mut command: Command) -> String {
     let bridge = Launch::new().start();
-    // What the machine sets for a client must not change what it sends.
+    // These variables would change the samples that a client sends.
     for (key, _) in std::env::vars_os().filter(|(k, _)| k.to_string_lossy().starts_with("DD_")) {
         command.env_remove(key);
     }
-    // The host by argument, the port by the environment: senders take both from either.
+    // Senders accept host and port as arguments or from the environment. The host argument must override the variable.
     command.arg(bridge.statsd.ip().to_string()).env("STATSD_HOST", "192.0.2.1").env("STATSD_PORT", bridge.statsd.port().to_string());
     let mut process = Process::start(command);
     let status = process.wait();
@@ -87,7 +87,7 @@ fn send(sender: &Sender, mut command: Command) -> String {
     text
 }
 
-/// docs/clients.md says of this sender what arrived.
+/// Asserts that the sender's row in docs/clients.md has the measured numbers.
 fn assert_row(sender: &Sender, page: &Page) {
     let measured = |name: &str| thousands(page.sum(&format!("statsd_bridge_{name}")));
     let file = sender.file.rsplit('/').next().unwrap_or_default();
@@ -117,14 +117,14 @@ fn thousands(number: f64) -> String {
     text
 }
 
-/// A sender without a library: the whole page is that of expected.prom.
+/// Runs a sender without a library. The exposition must be that of expected.prom.
 fn assert_expected_page(sender: &Sender, command: Command) {
     let expected = std::fs::read_to_string(source("expected.prom")).expect("the expected page is there");
     let found = without_own(&send(sender, command), "statsd_bridge_");
     assert!(found == expected, "---- expected\n{expected}---- found\n{found}");
 }
 
-/// What the page must show after rounds of these lines that are 10,000 samples in all.
+/// The expected series after rounds of these lines, 10,000 samples in all.
 fn series_of(lines: &[Line]) -> BTreeMap<&'static str, f64> {
     let rounds = SAMPLES / lines.len() as u64;
     assert_eq!(rounds * lines.len() as u64, SAMPLES, "rounds are whole");
@@ -159,7 +159,7 @@ fn series_of(lines: &[Line]) -> BTreeMap<&'static str, f64> {
     series
 }
 
-/// A sender with a library: these series, and no family that has none of them.
+/// Runs a sender with a library. The exposition must have these series, and no family without one of them.
 fn assert_series(library: &Sender, command: Command, lines: &[Line]) {
     let text = without_own(&send(library, command), "statsd_bridge_");
     let page = Page::parse(&text).unwrap_or_else(|e| panic!("{e}\n{text}"));
@@ -174,7 +174,7 @@ fn assert_series(library: &Sender, command: Command, lines: &[Line]) {
 
 // ---- without a library ----
 
-/// Every sender that has only the standard library of its language.
+/// Every sender that uses only the standard library of its language.
 const PLAIN: [Sender; 10] = [
     Sender { file: "bash/send.sh", language: "Bash", library: "none" },
     Sender { file: "c/send.c", language: "C", library: "none" },
@@ -208,7 +208,7 @@ fn compiled(file: &str, compiler: &str, flags: &[&str]) {
     assert_expected_page(plain(file), Command::new(program));
 }
 
-/// What keeps Go from asking a network and from writing outside target; other compilers do not look at it.
+/// Keeps Go from using the network and from writing outside target. Other compilers ignore these variables.
 fn go_offline(mut command: Command) -> Command {
     command.env("GO111MODULE", "off").env("GOFLAGS", "").env("GOCACHE", peers::repository().join("target/peers/go-cache"));
     command
@@ -284,7 +284,7 @@ const CADENCE: Sender = Sender { file: "rust/cadence/src/main.rs", language: "Ru
 /// Every sender with a library.
 const WITH_LIBRARY: [&Sender; 8] = [&CACTUS, &HOT_SHOTS, &NODE_STATSD, &NET_STATSD, &DATADOG, &STATSD, &STATSD_RUBY, &CADENCE];
 
-/// An interpreter that has the library, with the sender's file.
+/// The command that runs a sender's file with an interpreter that has the library.
 fn script(interpreter: PathBuf, sender: &Sender) -> Command {
     let mut command = Command::new(interpreter);
     command.arg(source(sender.file)).env("NODE_PATH", peers::repository().join("tests/node/node_modules"));
@@ -351,7 +351,7 @@ fn rust_with_cadence() {
 
 // ---- the list ----
 
-/// Source files below a folder, as paths from it, those of build folders left out.
+/// The source files below a folder, as relative paths, without build folders.
 fn sources_below(folder: &Path, prefix: &str, found: &mut Vec<String>) {
     for entry in std::fs::read_dir(folder).expect("a readable folder") {
         let path = entry.expect("a readable folder").path();

@@ -1,12 +1,12 @@
-//! The library as another program uses it: values that are checked, the programs in examples/, the package.
+//! The library as other programs use it: extreme values, expiry, the programs in examples/, and the package.
 
-/// The programs in examples/, run for real.
+/// The programs in examples/.
 mod examples;
 /// Expiry with workers that are idle.
 mod expiry;
-/// Every number that a time, a duration or a limit may be, the largest included.
+/// Extreme times, durations and limits, such as the largest number.
 mod extremes;
-/// The files of the package: what a build needs, and little else.
+/// The files of the package: those that a build needs, and few others.
 mod package;
 /// The self-metrics of an embedder.
 mod self_metrics;

@@ -1,4 +1,4 @@
-//! A Python application as a process of its own, and the client that asks it for what a test says.
+//! A Python application in a child process, and the client that sends it the requests of a test.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -17,7 +17,7 @@ pub fn folder(name: &str) -> PathBuf {
     peers::repository().join("proto-examples/apps").join(name)
 }
 
-/// A command without what the machine sets for the clients, servers and applications that it is about.
+/// Removes environment variables that would configure the clients, servers and applications under test.
 pub fn plain(mut command: Command) -> Command {
     let ours =
         ["DD_", "DATADOG_", "STATSD_BRIDGE_", "STATSD_ADDRESS", "STATSD_ENABLED", "PROMETHEUS_", "GUNICORN_", "GRANIAN_", "METRICS_"];
@@ -27,7 +27,7 @@ pub fn plain(mut command: Command) -> Command {
     command
 }
 
-/// Waits for the end of a program that starts others, and so takes longer than most.
+/// Waits until a process ends. The process starts other programs, so the deadline is five times the usual one.
 pub fn ended(process: &mut Process) -> ExitStatus {
     let start = Instant::now();
     loop {
@@ -39,21 +39,21 @@ pub fn ended(process: &mut Process) -> ExitStatus {
     }
 }
 
-/// An application that listens; ended by SIGTERM, so that its workers end too.
+/// A running application. Dropping it sends SIGTERM, so that its workers end too.
 pub struct Application {
     process: Process,
     pub address: SocketAddr,
 }
 
 impl Application {
-    /// Runs Python in the folder of an application with these arguments, `{port}` being a free port of 127.0.0.1.
+    /// Runs Python in the folder of an application with these arguments. `{port}` is replaced by a free port of 127.0.0.1.
     pub fn start(python: &Path, name: &str, args: &[&str], env: &[(&str, &str)]) -> Self {
         let address = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), free_port(Ipv4Addr::LOCALHOST.into()));
         let mut command = plain(Command::new(python));
         command.arg("-B").args(args.iter().map(|arg| arg.replace("{port}", &address.port().to_string())));
         command.current_dir(folder(name)).envs(env.iter().copied());
         let mut application = Self { process: Process::start(command), address };
-        // Whoever listens also answers, if late: connections wait until the workers have begun. A request here would be counted.
+        // A connection is enough: it waits in the backlog until the workers have started. The application would count a request.
         until("the application listens", || {
             assert_eq!(application.process.try_wait(), None, "{name} ended:\n{}", application.process.log());
             TcpStream::connect(address).ok()
@@ -61,7 +61,7 @@ impl Application {
         application
     }
 
-    /// Asks for all of these requests and WebSockets, in any order; gives how many answers there were of each status.
+    /// Sends all of these requests and opens the WebSockets, in any order. Returns the number of responses by status.
     pub fn ask(&self, python: &Path, requests: &[Ask], websockets: Value) -> BTreeMap<u16, u64> {
         let requests: Vec<Value> = requests.iter().map(Ask::plan).collect();
         let plan = json!({"base": self.address.to_string(), "requests": requests, "websockets": websockets});
@@ -71,7 +71,7 @@ impl Application {
         serde_json::from_str(&output).unwrap_or_else(|error| panic!("{error}: {output}"))
     }
 
-    /// Ends it by SIGTERM, which must exit with 0.
+    /// Ends the application by SIGTERM. Its exit code must be 0.
     pub fn stop(mut self) {
         self.process.signal(rustix::process::Signal::TERM);
         let status = self.process.wait();
@@ -91,27 +91,27 @@ impl Drop for Application {
     }
 }
 
-/// Requests of one kind: how often, and what the page must say of them.
+/// A request, how often it is sent, and the labels that it must have in the exposition.
 #[derive(Clone, Debug)]
 pub struct Ask {
     pub method: &'static str,
     pub path: String,
-    /// The route template under which it is counted.
+    /// The route template that the application counts it under.
     pub route: &'static str,
-    /// The status that must be answered; none for any.
+    /// The expected status of the response. Without it, any status is accepted.
     pub status: Option<u16>,
     pub times: u64,
-    /// Of JSON.
+    /// JSON.
     pub body: String,
 }
 
 impl Ask {
-    /// GET of a path that is its own template.
+    /// A GET of a path that equals its route template.
     pub fn get(path: &'static str, status: u16, times: u64) -> Self {
         Self { method: "GET", path: path.to_owned(), route: path, status: Some(status), times, body: String::new() }
     }
 
-    /// The same of another path: one that this route answers, or none.
+    /// The same request, counted under another route template.
     pub fn of_route(self, route: &'static str) -> Self {
         Self { route, ..self }
     }
@@ -134,7 +134,7 @@ impl Ask {
     }
 }
 
-/// How many requests there are of each (method, route, status), as the page must have them. Every one must have a status.
+/// The number of requests by method, route and status, as the exposition must have them. Panics if an expected status is missing.
 pub fn totals(asks: &[Ask]) -> BTreeMap<(&'static str, &'static str, u16), u64> {
     let mut totals = BTreeMap::new();
     for ask in asks {

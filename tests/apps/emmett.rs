@@ -1,4 +1,4 @@
-//! The Emmett application over both of its interfaces: 300 requests and some WebSockets, each where it belongs.
+//! The Emmett application over both of its interfaces. 300 requests and some WebSockets must be in the right series.
 
 use std::path::Path;
 use std::process::Command;
@@ -15,10 +15,10 @@ use crate::prometheus::Prometheus;
 const NAME: &str = "emmett";
 const WEBSOCKETS: u64 = 7;
 const BODY: &str = "0123456789";
-/// Emmett's own server and interface, with two workers.
+/// Emmett's built-in server with the interface RSGI, and two workers.
 const RSGI: [&str; 10] =
     ["-m", "emmett", "-a", "app", "serve", "--host=127.0.0.1", "--port={port}", "--workers=2", "--interface=rsgi", "--http=1"];
-/// The usual server of ASGI. Emmett 2.8.2 fails at WebSockets there, with or without tracking: no handler for `websocket`.
+/// The usual ASGI server. Emmett 2.8.2 has no handler for `websocket` there, with or without tracking, so its WebSockets fail.
 const ASGI: [&str; 4] = ["-m", "uvicorn", "--port={port}", "app:app"];
 
 fn asks() -> Vec<Ask> {
@@ -32,7 +32,7 @@ fn asks() -> Vec<Ask> {
         Ask::get("/fail", 500, 20),
         Ask::get("/metrics", 303, 10),
     ];
-    // Paths with ids in them, each another one.
+    // Paths with ids, each sent once.
     asks.extend((1..=40).map(|n| Ask::get("", 200, 1).path(format!("/orders/{n}")).of_route("/orders/<int:order>")));
     asks.extend((1..=40).map(|n| Ask::get("", 404, 1).path(format!("/nowhere/{n}")).of_route("unmatched")));
     asks
@@ -48,16 +48,17 @@ fn start(python: &Path, bridge: &Running, args: &[&str], env: &[(&str, &str)]) -
     Application::start(python, NAME, args, &env)
 }
 
-/// Asks for everything, and for so many WebSockets.
+/// Sends all requests, and opens this many WebSockets.
 fn ask_for_all(python: &Path, application: &Application, websockets: u64) {
     application.ask(python, &asks(), json!([{"path": "/ws/echo", "times": websockets}]));
 }
 
-/// The page that has all of it. The application has ended at once after its last answer: it must have sent what it had not yet.
+/// The exposition with all requests and WebSockets. The application ended right after its last response, so it must have sent the
+/// samples that were still buffered.
 fn page_of_all(bridge: &Running, websockets: u64) -> Page {
     let sent: u64 = asks().iter().map(|ask| ask.times).sum();
     assert_eq!(sent, 300);
-    // Histograms may come a datagram after the counters.
+    // The histograms may arrive one datagram later than the counters.
     let all = ["requests_total", "request_duration_seconds_count", "request_size_bytes_count", "response_size_bytes_count"];
     bridge.page_when("all requests and WebSockets", |page| {
         let requests = all.iter().all(|name| page.sum(&format!("emmett_http_{name}")) >= sent as f64);
@@ -84,12 +85,12 @@ fn assert_every_request_is_where_it_belongs(page: &Page) {
     for name in ["sample_errors_total", "events_error_total", "events_unmapped_total", "tag_errors_total", "limited_samples_total"] {
         assert_eq!(page.sum(&format!("statsd_bridge_{name}")), 0.0, "{name}");
     }
-    // Far less than one a request.
+    // The application buffers: it sends far fewer datagrams than it receives requests.
     let datagrams = page.sum("statsd_bridge_udp_packets_total");
     assert!(datagrams < 200.0, "{datagrams} datagrams for 300 requests");
 }
 
-/// With the newer version only: the totals are on the page, and the other tests compare what both versions read from one.
+/// Only with Prometheus 3. Other tests compare how both versions read one exposition.
 #[apply(test)]
 fn every_request_is_on_the_page_and_in_prometheus() {
     Version::Three.prometheus();
@@ -141,7 +142,7 @@ fn switched_off_nothing_is_sent() {
         let application = start(&python, &bridge, args, &[("PROMETHEUS_ENABLED", "false"), ("PROMETHEUS_SYSTEM_METRICS", "true")]);
         let answers = application.ask(&python, &[Ask::get("/test-metrics", 200, 5)], json!([{"path": "/ws/echo", "times": websockets}]));
         assert_eq!(answers[&200], 5);
-        // Its end would send what was kept back.
+        // At its end, the application would send samples that are still buffered.
         drop(application);
     }
     bridge.send("last:1|c");
@@ -170,7 +171,7 @@ fn system_metrics_come_when_they_are_wanted() {
     let bridge = bridge();
     let application = start(&python, &bridge, &ASGI, &[("PROMETHEUS_SYSTEM_METRICS", "true")]);
     let page = bridge.page_when("system metrics", |page| page.family("emmett_process_open_fds").is_some());
-    // A Python with Emmett takes some megabytes, files and time.
+    // A Python process with Emmett uses more memory, files and CPU time than this.
     assert!(page.sum("emmett_process_resident_memory_bytes") > 10e6);
     assert!(page.sum("emmett_process_open_fds") > 3.0);
     assert!(page.sum("emmett_process_cpu_seconds_total") > 0.01);

@@ -1,4 +1,5 @@
-//! Prompter under Gunicorn with four workers: totals exact without a shared folder, the document's queries answered by Prometheus.
+//! Prompter under Gunicorn with four workers. The totals are exact without a shared folder, and Prometheus answers the queries of
+//! Prompter's documents.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -26,7 +27,7 @@ const GUNICORN: [&str; 7] = [
     "--bind=127.0.0.1:{port}",
     "app:app",
 ];
-/// Runs a minute and worker: 182 runs are more than four workers may have.
+/// The allowed runs per minute and worker. The test makes 182 runs, more than four workers allow.
 const RATE_LIMIT: &str = "25";
 
 const TEMPLATES: &str = "/api/prompt-templates";
@@ -34,12 +35,12 @@ const TEMPLATE: &str = "/api/prompt-templates/{template_id}";
 const ENSURE: &str = "/api/prompt-templates/{template_id}/ensure-version";
 const RUN: &str = "/api/prompt-templates/{template_id}/run";
 
-/// Provider and model of the templates, which get the ids from 1 on; the last one's probes fail.
+/// Provider and model of each template. The ids start at 1. The probes of the last template fail.
 const MODELS: [(&str, &str); 3] = [("openai", "gpt-4o"), ("google", "gemini-pro"), ("anthropic", "broken-claude")];
-/// Probes of each model after the first.
+/// The number of probes of each model after the first one.
 const PROBES: u64 = 15;
 
-/// A Redis as far as PING goes, on a thread that lives as long as the tests.
+/// A server that answers Redis' PING, on a thread that runs until the tests end.
 fn redis() -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     let address = listener.local_addr().expect("an address");
@@ -77,9 +78,9 @@ fn ensure(number: usize, times: u64) -> Ask {
     Ask::get(ENSURE, status, times).method("POST").path(format!("{TEMPLATES}/{}/ensure-version", number + 1))
 }
 
-/// Before Prometheus begins: every template, and one probe of each.
+/// The requests before Prometheus starts: they create each template and probe it once.
 fn first_asks() -> Vec<Vec<Ask>> {
-    // One after the other, so that the ids are known.
+    // The templates are created in order, so that their ids are known.
     let created = (0..MODELS.len()).map(|number| vec![create(number, 201, 1)]);
     let probed = vec![(0..MODELS.len()).map(|number| ensure(number, 1)).collect()];
     created.chain(probed).collect()
@@ -99,7 +100,7 @@ fn other_asks() -> Vec<Ask> {
     asks
 }
 
-/// Runs a template so often; gives the asks as they were answered, some refused by the rate limit.
+/// Runs a template this many times. Returns one entry for each status of the responses. The rate limit rejects some runs.
 fn run(python: &Path, application: &Application, id: u64, times: u64) -> Vec<Ask> {
     let any = Ask { status: None, ..Ask::get(RUN, 0, times).method("POST").path(format!("{TEMPLATES}/{id}/run")) };
     let answers: BTreeMap<u16, u64> = application.ask(python, std::slice::from_ref(&any), json!([]));
@@ -112,7 +113,7 @@ fn count(asks: &[Ask], status: u16) -> f64 {
     asks.iter().filter(|ask| ask.status == Some(status)).map(|ask| ask.times as f64).sum()
 }
 
-/// The series of the page with these labels; service and env among them.
+/// The value of the series with these labels and the constant labels `service` and `env`.
 fn value(page: &Page, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
     let mut labels: Vec<_> = labels.iter().chain(&[("env", "test"), ("service", "prompter-api")]).collect();
     labels.sort_unstable();
@@ -144,7 +145,7 @@ fn assert_what_the_service_did(page: &Page, openai: &[Ask], others: &[Ask]) {
         let failed = if model.starts_with("broken") { probes } else { 0.0 };
         assert_eq!(value(page, "prompter_probe_attempts_total", &labels), Some(probes), "{labels:?}");
         assert_eq!(value(page, "prompter_probe_failures_total", &labels), Some(failed), "{labels:?}");
-        // Timed also when it fails.
+        // A probe that fails is timed too.
         assert_eq!(value(page, "prompter_ensure_version_seconds_count", &labels[..1]), Some(probes), "{provider}");
     }
     assert_eq!(value(page, "prompter_prompt_results_insert_total", &[]), Some(inserted));
@@ -159,12 +160,12 @@ fn assert_what_the_service_did(page: &Page, openai: &[Ask], others: &[Ask]) {
     }
 }
 
-/// The queries of the document, as its dashboard has them.
+/// The queries of Prompter's documents, as the dashboard has them.
 fn assert_queries(prometheus: &Prometheus, openai: &[Ask], others: &[Ask], requests: f64) {
     prometheus.expect("sum(starlette_requests_total{service=\"prompter-api\",env=\"test\"})", requests);
     let fingerprints = count(openai, 200) / (count(openai, 200) + count(others, 200));
     prometheus.expect("prompter_openai_fingerprint_present_total / prompter_prompt_results_insert_total", fingerprints);
-    // Rates are extrapolated, each with the factor of its own; of one series by the other they are somewhere near.
+    // Prometheus extrapolates each rate by a different factor, so the quotient is only approximate.
     let rate = "rate(prompter_openai_fingerprint_present_total[1m]) / rate(prompter_prompt_results_insert_total[1m])";
     prometheus.expect(&format!("clamp_max({rate}, 1) > bool 0"), 1.0);
     for (provider, model) in MODELS {
@@ -180,7 +181,7 @@ fn assert_queries(prometheus: &Prometheus, openai: &[Ask], others: &[Ask], reque
     prometheus.expect("prompter_redis_up", 1.0);
 }
 
-/// With the newer version only: the application runs once, and its queries are also those of the dashboards, which both answer.
+/// Only with Prometheus 3, so that the application runs once. The tests of the dashboards run the same queries in both versions.
 #[apply(test)]
 fn four_workers_add_up_to_the_request() {
     Version::Three.prometheus();
@@ -193,7 +194,7 @@ fn four_workers_add_up_to_the_request() {
         application.ask(&python, &some, json!([]));
         asks.extend(some);
     }
-    // A rate needs a first value that Prometheus has seen.
+    // A rate needs a first value that Prometheus has scraped.
     let (mut openai, mut google) = (run(&python, &application, 1, 1), run(&python, &application, 2, 1));
     let target = bridge.web;
     let yaml = format!(
@@ -210,13 +211,13 @@ fn four_workers_add_up_to_the_request() {
     google.extend(run(&python, &application, 2, 120));
     asks.extend(openai.iter().chain(&google).cloned());
 
-    // At once after its last answer: it must send what it has not yet.
+    // The application stops right after its last response. It must send the samples that are still buffered.
     application.stop();
 
     let requests: f64 = asks.iter().map(|ask| ask.times as f64).sum();
     let runs = count(&openai, 200) + count(&google, 200);
     let probes = (MODELS.len() as u64 * (PROBES + 1)) as f64;
-    // Histograms may come a datagram after the counters.
+    // The histograms may arrive one datagram later than the counters.
     let all = [
         ("starlette_requests_total", requests),
         ("starlette_requests_processing_seconds_count", requests),
@@ -236,7 +237,7 @@ fn without_redis_its_gauge_is_zero() {
     let python = peers::python_with_frameworks();
     let database = TempDir::new().expect("a temporary directory");
     let bridge = bridge();
-    // A port that nobody listens on any more.
+    // No program listens on this port any more.
     let gone = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr()).expect("a port");
     let application = start(&python, &bridge, &database, gone);
     let page = bridge.page_when("the gauge", |page| page.family("prompter_redis_up").is_some());

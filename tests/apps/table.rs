@@ -1,16 +1,16 @@
-//! An application's `metrics.tsv`: name, type, labels, buckets of each metric, written by hand from its documents.
+//! An application's `metrics.tsv`: the name, type, labels and buckets of each metric, written by hand from the documents.
 
 use std::collections::BTreeSet;
 
 use super::application::folder;
 use crate::page::{Family, Page};
 
-/// A row.
+/// A row of the table: one metric.
 struct Row {
     name: String,
     kind: String,
     labels: BTreeSet<String>,
-    /// Upper bounds as the page writes them, without `+Inf`; none unless it is a histogram.
+    /// The upper bounds of a histogram as the exposition writes them, without `+Inf`. Empty for other types.
     bounds: Vec<String>,
 }
 
@@ -30,7 +30,8 @@ fn rows(application: &str) -> Vec<Row> {
     rows
 }
 
-/// Compares: every family of the table is there with its type, labels and buckets, and there is no other, but for the bridge's own.
+/// Checks that the exposition has exactly the families of the table, with their types, labels and buckets. The bridge's
+/// self-metrics and process metrics are left out.
 pub fn assert_as_the_table_says(application: &str, page: &Page) {
     let rows = rows(application);
     let mut wrong: Vec<String> = Vec::new();
@@ -60,7 +61,7 @@ fn differences(row: &Row, family: &Family) -> Vec<String> {
             found.push(format!("has {} with the labels {labels:?}, not {:?}", line.series, row.labels));
         }
     }
-    // Buckets stand in their order, series after series: each must have all of them.
+    // The buckets are in the order of their bounds, series by series. Each series must have all of them.
     let bounds: Vec<&str> = family.lines.iter().flat_map(|line| &line.labels).filter(|(key, _)| key == "le").map(|(_, le)| &**le).collect();
     let mut expected: Vec<&str> = row.bounds.iter().map(String::as_str).collect();
     if !expected.is_empty() {

@@ -51,7 +51,7 @@ fn a_form_of_another_site_is_rejected() {
     }
     assert_eq!(rejected(&bridge, "cross_site"), f64::from(forged));
     assert!(bridge.page_text().contains("\na 1\n"), "nothing was deleted");
-    // Programs and the bridge's own pages may still change things.
+    // Programs and the bridge's HTML pages may still change state.
     assert_eq!(status(&bridge, "POST", "/-/reload", &own, ""), 200);
     assert_eq!(status(&bridge, "POST", "/-/reload", &own, &format!("Origin: http://{own}\r\nSec-Fetch-Site: same-origin\r\n")), 200);
     assert_eq!(status(&bridge, "POST", DELETE, &own, ""), 200);

@@ -11,7 +11,7 @@ use crate::peers;
 /// Two days, in seconds.
 const WRONG_BY: f64 = 172_800.0;
 
-/// Seconds. More than any test takes, and far less than two days.
+/// The tolerance of comparisons, in seconds: longer than any test takes, and far less than two days.
 const NEAR: f64 = 3_600.0;
 
 fn seconds() -> f64 {

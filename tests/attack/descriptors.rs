@@ -60,8 +60,8 @@ fn at_the_limit_the_longest_idle_connection_of_the_address_with_most_is_evicted(
         tcp_from([127, 0, 0, host], bridge.statsd).write_all(format!("{name}:1|c\n").as_bytes()).expect("it is taken");
         bridge.page_when("the sample of a new sender is recorded", |page| page.value(name) == Some(1.0));
     }
-    // Those two connections are closed again. A new connection of the address with most evicts an older one of the same address, once
-    // that has been idle for a while.
+    // Those two connections are closed again. A new connection from the address with most connections evicts an older one from
+    // the same address, once the older one has been idle for a while.
     until("the sample of a new connection from the same address is recorded", || {
         let mut stream = bridge.tcp();
         let _ = stream.write_all(b"c:1|c\n");

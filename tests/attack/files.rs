@@ -1,5 +1,5 @@
-//! Pipes, devices, folders, huge and empty files in place of files that the bridge reads. The bridge does not block, keeps what it
-//! read before, and logs the reason.
+//! Pipes, devices, folders, huge and empty files in place of files that the bridge reads. The bridge does not block, keeps the
+//! earlier content in force, and logs the reason.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -16,7 +16,7 @@ const RULES: &str = "mappings:\n- match: \"app.*\"\n  name: \"mapped\"\n";
 /// Creates something at a path.
 type Put = fn(&Path);
 
-/// What is created in place of the file, and the reason in the log.
+/// Replacements of the mapping file, and the reason that the bridge logs for each.
 const IN_THE_WAY: [(&str, Put, &str); 6] = [
     ("a pipe", pipe, "it is a pipe, not a regular file"),
     ("an endless device", |path| symlink("/dev/zero", path).expect("linked"), "it is a device, not a regular file"),

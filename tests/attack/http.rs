@@ -1,5 +1,6 @@
-//! Hundreds of bad clients over HTTP/1, HTTP/2 and TLS. A good scraper gets every exposition, on new connections and on a persistent
-//! one, and the health check succeeds all the time. The bad clients connect from other addresses, then from the good one's address.
+//! Hundreds of bad clients over HTTP/1, HTTP/2 and TLS. A good scraper gets every exposition, on new connections and on a
+//! persistent one, and the health check always succeeds. The bad clients connect from other addresses, then from the address of
+//! the good clients.
 
 use std::time::Duration;
 
@@ -15,13 +16,15 @@ mod target;
 use crowd::{Crowd, OTHERS, SAME};
 use target::Target;
 
-/// How long a good client waits for an exposition. Prometheus waits for 10 s by default, but a machine that runs other tests is slow.
+/// How long a good client waits for an exposition. Prometheus waits for 10 s by default, but a machine that runs other tests is
+/// slow.
 const SCRAPE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Requests of each good client during an attack.
 const ROUNDS: usize = 6;
 
-/// The good clients send requests during an attack from other addresses, and then from their own. Returns the last exposition.
+/// The good clients send requests while bad clients attack, first from other addresses, and then from the address of the good
+/// clients. Returns the last exposition.
 fn good_clients_are_served(target: &Target, mut attack: impl FnMut(&mut Crowd)) -> Page {
     for addresses in [OTHERS, SAME] {
         let mut kept = target.keep();
@@ -38,7 +41,8 @@ fn good_clients_are_served(target: &Target, mut attack: impl FnMut(&mut Crowd)) 
         }
         let [scrape, on_kept, probe, health] = slowest;
         eprintln!("from {}: slowest scrape {scrape:?}, kept {on_kept:?}, probe {probe:?}, health check {health:?}", addresses[0]);
-        // Whoever behaves, at an address of its own, keeps its connection; once, a busy machine may have kept it from reading for long.
+        // If the bad clients use other addresses, the bridge must keep the good client's connection open. One reconnect is
+        // accepted, because a busy machine may delay the good client's reads.
         assert!(addresses != OTHERS || kept.reconnects <= 1, "the connection that was kept was closed {} times", kept.reconnects);
         drop(crowd);
     }

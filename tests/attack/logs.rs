@@ -1,4 +1,5 @@
-//! A program that reads the log stops reading. The bridge goes on, counts the messages that it cannot write, and logs their number later.
+//! The reader of the log stops reading. The bridge continues to work, counts the messages that it cannot write, and logs their
+//! number later.
 
 use std::fs::File;
 use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
@@ -68,7 +69,7 @@ fn a_full_stdout_blocks_nothing() {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let path = folder.path().join("pipe");
     assert!(Command::new("mkfifo").arg(&path).status().expect("mkfifo runs").success());
-    // Open for reading and writing, so that neither end waits for the other.
+    // The pipe is opened for reading and writing, so that neither end waits for the other.
     let stdout = File::options().read(true).write(true).open(&path).expect("a pipe");
     fill(&stdout);
     let bridge = Launch::new().after(&format!("exec >{}", path.display())).start();

@@ -1,4 +1,4 @@
-//! Losses: each has one counter, which is exact while the loss goes on.
+//! Losses of lines and samples. Each kind of loss has one counter, which is exact while the loss lasts.
 
 use std::io::Write;
 use std::net::UdpSocket;

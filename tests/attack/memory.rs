@@ -1,7 +1,8 @@
 //! Memory: for any samples, the bridge's memory for series stays within `--limits.series-bytes`, and every sample is counted.
 //!
-//! Each attack fills memory with something else: sketches, members, native buckets, bindings, series in their grace period, exemplars,
-//! label names. The budget is small, so that seconds are enough. The bound is lower than the one in the documents.
+//! Each attack fills memory in another way: with sketches, members, native buckets, bindings, series in their grace period,
+//! exemplars or label names. The budget is small, so that an attack takes only seconds. The bound is lower than the one in the
+//! documents.
 
 use std::fmt::Write as _;
 use std::net::UdpSocket;
@@ -142,7 +143,7 @@ fn summaries_with_a_wide_range_of_values() {
     attacked.bridge.stop();
 }
 
-/// Each worker has its own cell of each series while there is memory. Then counters and histograms are folded.
+/// Each worker has a cell of each series while there is memory. Then counters and histograms are folded.
 #[apply(test)]
 fn every_series_on_every_worker() {
     let (_file, launch) = mapped(

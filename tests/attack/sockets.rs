@@ -43,7 +43,7 @@ fn a_datagram_socket_is_bound_again_and_clients_of_the_old_one_are_still_read() 
     use std::os::unix::fs::PermissionsExt;
     assert_eq!(fs::metadata(&path).expect("it is there").permissions().mode() & 0o777, 0o722);
 
-    // Its folder is removed too: the bridge cannot bind it and is not ready until it can.
+    // When the folder of the socket is removed too, the bridge cannot bind the socket again, and is not ready until it can.
     fs::remove_dir_all(folder.path().join("inside")).expect("removed");
     ready_is(&bridge, 503);
     sender.send(b"new:1|c").expect("it is still read");
@@ -53,7 +53,7 @@ fn a_datagram_socket_is_bound_again_and_clients_of_the_old_one_are_still_read() 
     let page = bridge.page_when("all lines are recorded", |page| page.value("new") == Some(3.0));
     assert_eq!(lost_and_restored(&page), (2.0, 2.0));
 
-    // Another file has the path: the bridge does not remove it.
+    // If another file is at the path, the bridge does not remove it.
     fs::remove_file(&path).expect("removed");
     fs::write(&path, "precious").expect("written");
     ready_is(&bridge, 503);

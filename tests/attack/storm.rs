@@ -1,7 +1,7 @@
 //! A storm: all kinds of faults in random order. After each, the counters must add up.
 //!
-//! `STATSD_BRIDGE_STORM_SECONDS` sets its length, `STATSD_BRIDGE_STORM_SEED` its seed. The test prints the seed; the same seed gives the
-//! same steps in the same order.
+//! `STATSD_BRIDGE_STORM_SECONDS` sets the length of the storm, `STATSD_BRIDGE_STORM_SEED` its seed. The test prints the seed. The
+//! same seed gives the same steps in the same order.
 
 use std::fs;
 use std::io::Write;
@@ -33,7 +33,7 @@ struct Expected {
 struct Storm {
     numbers: Numbers,
     folder: tempfile::TempDir,
-    /// The library that sets the bridge's clock, if the storm does that.
+    /// The library that sets the bridge's clock, in a storm with changes of the clock.
     library: Option<PathBuf>,
     bridge: Running,
     expected: Expected,
@@ -173,7 +173,7 @@ impl Storm {
         make(&path).expect("the file is put there");
     }
 
-    /// The response to a request. Beside bad clients, the bridge may reject it; then it is sent again.
+    /// Sends a request until the bridge accepts it, and returns the response. Bad clients may keep the bridge too busy at first.
     fn post(&self, path: &str) -> crate::harness::Response {
         until(&format!("POST {path} is answered"), || {
             request(self.bridge.web, "POST", path, &[("Content-Length", "0")]).ok().filter(|answer| answer.status != 503)
@@ -213,7 +213,7 @@ impl Storm {
         self.expected.sent = 0;
     }
 
-    /// Ends the bridge and starts it again. Sums survive an orderly end only; a gauge has the value of the last snapshot.
+    /// Ends the bridge and starts it again. Sums survive SIGTERM only. After SIGKILL, a gauge has the value of the last snapshot.
     fn end(&mut self, signal: Signal) {
         self.bad_clients.clear();
         self.replace_rules(|path| fs::write(path, RULES));

@@ -1,4 +1,4 @@
-//! Airflow with its scheduler, DAG processor and a DAG of its own (tests/python/airflow_dags.py), and the presets for both forms of its
+//! Airflow with its scheduler, its DAG processor and the DAG of tests/python/airflow_dags.py, and the presets for both forms of its
 //! metrics.
 
 use std::path::Path;
@@ -9,7 +9,7 @@ use crate::compatibility::seen;
 use crate::harness::{Launch, Process, Running};
 use crate::peers;
 
-/// Runs one command of Airflow to its end.
+/// Runs an Airflow command to its end.
 fn airflow(python: &Path, home: &Path, bridge: &Running, settings: &[(&str, &str)], arguments: &[&str]) {
     let mut command = Command::new(python);
     for (key, _) in std::env::vars_os().filter(|(key, _)| key.to_string_lossy().starts_with("AIRFLOW")) {
@@ -21,7 +21,7 @@ fn airflow(python: &Path, home: &Path, bridge: &Running, settings: &[(&str, &str
         ("CORE__LOAD_EXAMPLES", "False"),
         ("CORE__PARALLELISM", "1"),
         ("LOGGING__LOGGING_LEVEL", "WARNING"),
-        // More often than every five seconds and every 30 seconds, so that a short run sends all gauges.
+        // Short intervals instead of 5 s and 30 s, so that a short run sends all gauges.
         ("SCHEDULER__POOL_METRICS_INTERVAL", "0.1"),
         ("SCHEDULER__RUNNING_METRICS_INTERVAL", "0.1"),
         ("METRICS__STATSD_ON", "True"),
@@ -36,8 +36,8 @@ fn airflow(python: &Path, home: &Path, bridge: &Running, settings: &[(&str, &str
     assert!(status.success() || arguments[0] == "dags" && log.contains("the report fails"), "{arguments:?}: {status}\n{log}");
 }
 
-/// Runs Airflow with these settings and the bridge with this preset. Each task of the DAG must have its series, and no name of Airflow
-/// may be without a rule. Returns Airflow's version.
+/// Runs Airflow with these settings and the bridge with this preset. Each task of the DAG must have its series, and every name that
+/// Airflow sends must match a rule. Returns Airflow's version.
 fn assert_each_name_is_mapped(preset: &str, settings: &[(&str, &str)], tasks: [(&str, &str); 3]) -> String {
     let python = peers::python_of("airflow");
     let home = tempfile::TempDir::new().expect("a temporary directory");
@@ -67,16 +67,16 @@ fn assert_each_name_is_mapped(preset: &str, settings: &[(&str, &str)], tasks: [(
         assert!(page.sum(&format!("airflow_{name}")) > 0.0, "{name}\n{}", bridge.page_text());
     }
     expect_nothing_lost(&page);
-    // Airflow sends this in seconds, and so it does blocks that datadogpy times.
+    // Airflow sends this duration in seconds as `ms`, so the sum is too small. With datadogpy, timed blocks are in seconds too.
     assert!(page.sum("airflow_dag_processing_last_duration_seconds_sum") < 0.01);
     let is_datadog = preset == "airflow-tags";
     assert_eq!(page.sum("airflow_scheduler_loop_duration_seconds_sum") < 0.01, is_datadog);
-    // Shows that the list of names without a rule is there.
+    // Shows that the list of unmapped names works.
     bridge.send("airflow.no.such.name:1|c");
     bridge.page_when("the last sample", |page| page.value("airflow_no_such_name") == Some(1.0));
     let unmapped = bridge.get("/api/v1/unmapped").text();
     let names = unmapped.split("\"name\":\"").skip(1).filter_map(|rest| rest.split('"').next());
-    // datadogpy's telemetry is not Airflow's.
+    // The telemetry of datadogpy is not part of Airflow's metrics.
     let names: Vec<&str> = names.filter(|name| !name.starts_with("datadog.dogstatsd.client.")).collect();
     assert_eq!(names, ["airflow.no.such.name"]);
     bridge.stop();

@@ -10,7 +10,8 @@ use crate::harness::{Launch, own};
 use crate::page::Page;
 use crate::peers;
 
-/// The modes of tests/go/datadog/main.go: their names, how a user selects them, and whether counters, gauges and sets are aggregated.
+/// The modes of tests/go/datadog/main.go: the name, the options in docs/compatibility.md, and whether the client aggregates
+/// counters, gauges and sets.
 const MODES: [(&str, &str, bool); 5] = [
     ("plain", "without aggregation", false),
     ("basic", "with its default aggregation", true),
@@ -19,7 +20,7 @@ const MODES: [(&str, &str, bool); 5] = [
     ("extended-channel", "in channel mode with extended aggregation", true),
 ];
 
-/// What the client says of itself.
+/// The client's telemetry.
 fn telemetry(sender: &Sender, version: &str) -> Vec<(String, f64)> {
     let transport = if sender.transport == "udp" { "udp" } else { "uds" };
     let labels = [("client", "go"), ("client_transport", transport), ("client_version", version)];
@@ -36,7 +37,7 @@ fn telemetry(sender: &Sender, version: &str) -> Vec<(String, f64)> {
     all
 }
 
-/// The datagrams that a client counted, in the line that the program printed for it.
+/// The number of datagrams that a client counted, from the line that the program printed for the client.
 fn datagrams(line: &str, mode: &str) -> f64 {
     let numbers: Vec<f64> = line.split(' ').filter_map(|word| word.parse().ok()).collect();
     assert!(line.contains(&format!(" {mode} ")) && numbers.len() == 4, "{line}");

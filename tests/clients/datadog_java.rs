@@ -8,15 +8,16 @@ use crate::harness::{Launch, own};
 use crate::page::Page;
 use crate::peers;
 
-/// The modes of tests/java/src/Dogstatsd.java: their names, how a user selects them, and whether counters, gauges and sets are aggregated.
+/// The modes of tests/java/src/Dogstatsd.java: the name, the options in docs/compatibility.md, and whether the client aggregates
+/// counters, gauges and sets.
 const MODES: [(&str, &str, bool); 3] = [
     ("plain", "without aggregation", false),
     ("blocking", "without aggregation, in blocking mode", false),
     ("aggregated", "with its default aggregation", true),
 ];
 
-/// What the client says of itself. It counts what it sends, so calls that are left out by their rate are not there; a call with several
-/// values is one. It does not count sets, and timers only in the total.
+/// The client's telemetry. It does not count calls that sampling leaves out. A call with several values counts once. Sets are not
+/// counted, and timers only in the total.
 fn telemetry(sender: &Sender, version: &str, sampled: f64) -> Vec<(String, f64)> {
     let transport = if sender.transport == "udp" { "udp" } else { "uds" };
     let labels = [("client", "java"), ("client_transport", transport), ("client_version", version)];
@@ -70,7 +71,7 @@ fn datadog_of_java() {
     script.go_on();
     script.end();
     let page = bridge.page();
-    // All but the datagrams of each client's last report, which has 18 lines.
+    // The client's count does not include the datagrams of its last report, which has 18 lines.
     let unreported = own(&page, "udp_packets_total") + own(&page, "unixgram_packets_total") - counted(&page, "packets_sent");
     assert!((senders..=senders * 18.0).contains(&unreported), "{unreported}");
     expect_whole(&page, senders);

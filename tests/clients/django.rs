@@ -9,7 +9,7 @@ use crate::compatibility::seen;
 use crate::harness::{Launch, own};
 use crate::peers;
 
-/// Requests of the first view; a third as many are of the second, and as many tasks.
+/// The number of requests to the first view. The second view gets a third of that, and so do the tasks.
 const ROUNDS: f64 = 900.0;
 
 /// The first YAML block of the section of docs/clients.md.
@@ -52,7 +52,7 @@ fn django_and_celery() {
         ("django_responses_total{status=\"4xx\"}".to_owned(), third),
         ("celery_tasks_total{task=\"shop.tasks.mail\"}".to_owned(), third),
         ("celery_task_duration_seconds_count{task=\"shop.tasks.mail\"}".to_owned(), third),
-        // Names of the program's own.
+        // Names that the program itself chooses.
         ("shop_view_get_shop_views_orders_orders_placed".to_owned(), 2.0 * ROUNDS),
         ("shop_view_get_shop_views_orders_orders_price_count".to_owned(), ROUNDS),
         ("statsd_bridge_events_unmapped_total".to_owned(), 2.0 * ROUNDS),
@@ -67,7 +67,7 @@ fn django_and_celery() {
     }
     expected.extend(["prerun", "postrun", "success"].map(|signal| (format!("celery_signals_total{{signal=\"task_{signal}\"}}"), third)));
     let page = expect(&bridge, &expected);
-    // Of the lines that the rules drop: a sum of the responses, of the views and of the tasks.
+    // The rules drop the lines that only add up others: one for each response, each view and each task.
     assert_eq!(page.sum_where("statsd_bridge_events_actions_total", "action", "drop"), (ROUNDS + third) * 2.0 + third);
     assert_eq!(own(&page, "udp_packets_total"), sent as f64, "a datagram for each sample");
     expect_nothing_lost(&page);

@@ -1,4 +1,4 @@
-//! Micrometer's StatsD registry in each flavour, over each protocol that it has, all at once.
+//! Micrometer's StatsD registry in each flavour and over each of its protocols, all at the same time.
 
 use super::script::Script;
 use super::{expect, expect_nothing_lost};
@@ -9,12 +9,12 @@ use crate::peers;
 
 /// How often each registry repeats its five calls.
 const ROUNDS: f64 = 2000.0;
-/// The values of `flavor`, and the tag value `/a:b c=d` as each writes it.
+/// The values of `flavor`, and how each flavour writes the tag value `/a:b c=d`.
 const FLAVORS: [(&str, &str); 4] = [("etsy", "/a_b_c=d"), ("datadog", "/a:b c=d"), ("telegraf", "/a_b_c=d"), ("sysdig", "_a_b_c_d")];
-/// The values of `protocol`, and how a document names them.
+/// The values of `protocol`, and their names in docs/compatibility.md.
 const PROTOCOLS: [(&str, &str); 3] = [("udp", "UDP"), ("tcp", "TCP"), ("uds_datagram", "Unix datagrams")];
 
-/// A series of a meter `mm.NAME`; `suffix` is that of the family's type. Etsy's flavour has the tags in the name, in their order.
+/// A series of the meter `mm.NAME`. `suffix` is the suffix of the family's type. The flavour etsy has the sorted tags in the name.
 fn series(flavor: &str, protocol: &str, name: &str, suffix: &str, tags: &[(&str, &str)], le: Option<&str>) -> String {
     let mut all = vec![("flavor", flavor), ("protocol", protocol)];
     all.extend(tags);
@@ -35,14 +35,14 @@ fn series(flavor: &str, protocol: &str, name: &str, suffix: &str, tags: &[(&str,
     format!("{camel}{levels}{suffix}{}", le.map(|le| format!("{{{le}}}")).unwrap_or_default())
 }
 
-/// What the calls of one registry add up to.
+/// The totals of the calls of one registry.
 fn expected(flavor: &str, path: &str, protocol: &str) -> Vec<(String, f64)> {
     let of = |name: &str, suffix: &str, tags: &[(&str, &str)], le| series(flavor, protocol, name, suffix, tags, le);
     let (count, value) = (("statistic", "count"), ("statistic", "value"));
-    // The bridge keeps `le` for its own histograms.
+    // The bridge reserves the label `le` for histograms, and renames a tag `le`.
     let bucket = if flavor == "etsy" { "le" } else { "exported_le" };
     let infinity = if flavor == "sysdig" { "_Inf" } else { "+Inf" };
-    // A timer with a histogram of percentiles. It is `d` in the flavour datadog: not a time on the wire, so the value stays as it is.
+    // A timer with a percentile histogram. The flavour datadog sends it as `d`, so the bridge does not convert it to seconds.
     let slow = if flavor == "datadog" { 1.5 } else { 0.0015 };
     vec![
         (of("orders.placed", "", &[("path", path), count], None), 2.0 * ROUNDS),

@@ -1,24 +1,24 @@
-//! What the programs of the official clients of DogStatsD send, tests/go/datadog/main.go and tests/java/src/Dogstatsd.java: 10,000 samples
-//! in each mode over each transport, and what becomes of them.
+//! The expected series of the official DogStatsD clients. Their programs, tests/go/datadog/main.go and
+//! tests/java/src/Dogstatsd.java, send 10,000 samples in each mode over each transport.
 
 use super::expect_nothing_lost;
 use crate::harness::Running;
 use crate::page::{Line, Page};
 
-/// What a client sends in each mode over each transport.
+/// The samples of a client in each mode over each transport.
 pub const SAMPLES: f64 = 10_000.0;
-/// How often it repeats its ten calls.
+/// How often the client repeats its ten calls.
 pub const ROUNDS: f64 = 1000.0;
-/// Its events, and its service checks.
+/// The number of events, and also of service checks.
 pub const EVENTS: f64 = ROUNDS / 10.0;
 
-/// One mode over one transport, as the labels of its series.
+/// A client in one mode over one transport, with the labels of its series.
 pub struct Sender<'a> {
     /// The first part of each name.
     pub prefix: &'a str,
     pub mode: &'a str,
     pub transport: &'a str,
-    /// The labels that all its series have besides.
+    /// More labels, which all series of the client have.
     pub labels: &'a [(&'a str, &'a str)],
 }
 
@@ -33,14 +33,14 @@ impl Sender<'_> {
         format!("{name}{{{}}}", labels.join(","))
     }
 
-    /// What the calls add up to, without the sampled counter.
+    /// The totals of the calls, without the sampled counter.
     pub fn expected(&self, byte: f64) -> Vec<(String, f64)> {
         let tagged = &[("canary", "true"), ("code", "200"), ("path", "/a:b")];
         let at = |le: &'static str| vec![("le", le)];
         let all = vec![
             ("requests", tagged.to_vec(), ROUNDS),
             ("bytes", vec![], byte * ROUNDS * (ROUNDS - 1.0) / 2.0),
-            // Negative at the end: these clients set gauges, and never change them.
+            // The last value is negative. These clients only set gauges, so a sign does not mean a change.
             ("level", vec![], 500.5 - ROUNDS),
             ("size_count", tagged.to_vec(), ROUNDS),
             ("size_sum", tagged.to_vec(), ROUNDS * 4.75),
@@ -53,7 +53,7 @@ impl Sender<'_> {
             ("took_bucket", at("0.01"), ROUNDS * 0.11),
             ("users", vec![], 50.0),
             ("timed", tagged.to_vec(), ROUNDS - 1.0),
-            // With a rate of 0.5, each counts for two.
+            // The rate is 0.5, so each sample counts for two.
             ("direct_count", vec![], ROUNDS * 2.0),
             ("direct_sum", vec![], ROUNDS * 9.0),
             ("direct_bucket", at("5"), ROUNDS * 1.2),
@@ -62,7 +62,7 @@ impl Sender<'_> {
         all.into_iter().map(|(name, labels, value)| (series(name, &labels), value)).collect()
     }
 
-    /// How many of the calls that are sampled at 0.25 were sent. A client that aggregates sends all, without the rate.
+    /// The number of sent calls among those with a sample rate of 0.25. A client that aggregates sends all, without the rate.
     pub fn sampled(&self, page: &Page, is_aggregated: bool) -> f64 {
         let value = page.value(&self.series(&format!("{}_sampled", self.prefix), &[])).unwrap_or_default();
         if is_aggregated {
@@ -74,7 +74,7 @@ impl Sender<'_> {
     }
 }
 
-/// Waits until the clients have reported in their telemetry what they sent, and returns the version that they name there.
+/// Waits until the telemetry of the clients reports everything that they sent. Returns the version in the telemetry.
 pub fn version_in_telemetry(bridge: &Running, reported: impl Fn(&Page) -> bool) -> String {
     let page = bridge.page_when("the telemetry", |page| {
         std::thread::sleep(std::time::Duration::from_millis(200));
@@ -87,7 +87,7 @@ pub fn version_in_telemetry(bridge: &Running, reported: impl Fn(&Page) -> bool) 
     versions.remove(0)
 }
 
-/// Nothing was lost or rejected, and the events and service checks of this many senders have arrived.
+/// Asserts that nothing was lost or rejected, and that the events and service checks of this many senders have arrived.
 pub fn expect_whole(page: &Page, senders: f64) {
     expect_nothing_lost(page);
     for name in ["events", "service_checks"] {

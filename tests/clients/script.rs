@@ -1,4 +1,4 @@
-//! A program that sends with a client, prints how far it is, and goes on when it is told to.
+//! A program that sends samples with a client library, prints its progress, and waits for a line on stdin before it continues.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -14,7 +14,7 @@ pub struct Script {
 }
 
 impl Script {
-    /// Starts a command. What the machine sets for Datadog's clients does not change what they send.
+    /// Starts a command, without the environment variables of Datadog's clients, unless the command sets them.
     pub fn start(mut command: Command) -> Self {
         for (key, _) in std::env::vars_os().filter(|(k, _)| k.to_string_lossy().starts_with("DD_")) {
             if command.get_envs().all(|(name, _)| name != key) {
@@ -30,7 +30,7 @@ impl Script {
         Self { child, input, lines }
     }
 
-    /// The next line that the program prints; nothing once it has closed its output.
+    /// The next line of the program's output, or `None` when the program has closed it.
     pub fn line(&self) -> Option<String> {
         match self.lines.recv_timeout(DEADLINE) {
             Ok(line) => Some(line),
@@ -39,12 +39,12 @@ impl Script {
         }
     }
 
-    /// Answers a line, so that the program goes on.
+    /// Answers a line, so that the program continues.
     pub fn go_on(&mut self) {
         self.input.write_all(b"\n").expect("the script reads");
     }
 
-    /// Waits for the end of the program, which must be a success, and returns the lines that it printed until then.
+    /// Waits until the program ends, and returns the rest of its output. The exit code must be 0.
     pub fn end(mut self) -> Vec<String> {
         let lines = std::iter::from_fn(|| self.line()).collect();
         let status = until("the script ends", || self.child.try_wait().expect("a child can be asked"));

@@ -11,7 +11,7 @@ use super::{read, said};
 use crate::harness::{Process, bridge_command, free_port, request, until};
 use crate::peers::{self, Version};
 
-/// A user, so that a GET without a password is turned away.
+/// A web configuration with a user, so that the bridge rejects a GET without a password.
 const WEB_CONFIG: &str = "basic_auth_users: {ann: \"$2y$04$Nmu6lGqkW2WdUd0rgqyqNu3k2kxEWe8j0Mt9Vfh7Ik.k3gK6N9vF6\"}\n";
 
 #[apply(test)]
@@ -27,7 +27,7 @@ fn texts(value: &Value) -> Vec<String> {
     value.as_array().into_iter().flatten().map(|text| text.as_str().expect("texts").to_owned()).collect()
 }
 
-/// What stands in a container's place on this machine: its files are in a folder, its port is another.
+/// The replacement of a container on this machine: a folder with its files, and an address of its web server.
 struct Place {
     folder: TempDir,
     web: SocketAddr,
@@ -46,13 +46,13 @@ impl Place {
         self.folder.path().join(name).display().to_string()
     }
 
-    /// An argument of the container as it is here.
+    /// An argument of the container, adapted to this machine.
     fn argument(&self, argument: &str) -> String {
         let file = |flag: &str, name: &str| format!("{flag}={}", self.path(name));
         match argument.split_once('=').map_or(argument, |(flag, _)| flag) {
             flag @ "--web.config.file" => file(flag, "web.yml"),
             flag @ "--state.file" => file(flag, "state"),
-            // The rules of the ConfigMap are not here; any will do to see that the flag is taken.
+            // The rules of the ConfigMap are not available here. Any other rules show that the bridge accepts the flag.
             flag @ "--statsd.mapping-config" => file(flag, "mapping.yml"),
             "--web.listen-address" => format!("--web.listen-address={}", self.web),
             flag @ ("--statsd.listen-udp" | "--statsd.listen-tcp") if !argument.ends_with('=') => format!("{flag}=127.0.0.1:0"),
@@ -64,7 +64,7 @@ impl Place {
     fn command(&self, arguments: &[String], bridge: &Value) -> Command {
         let mut command = bridge_command();
         command.args(arguments.iter().map(|argument| self.argument(argument)));
-        // What the manifests leave to the defaults.
+        // Addresses for flags that the manifests do not set.
         let any = "127.0.0.1:0".to_owned();
         for (flag, address) in [("web.listen-address", &self.web.to_string()), ("statsd.listen-udp", &any), ("statsd.listen-tcp", &any)] {
             if !arguments.iter().any(|argument| argument.starts_with(&format!("--{flag}="))) {
@@ -84,7 +84,8 @@ impl Place {
     }
 }
 
-/// The bridge takes its flags; its probes fail before it runs and pass when it is ready; where there is a password, a GET would not.
+/// Checks that the bridge accepts its flags, that its probes fail before it runs, and that they pass when it is ready. With a
+/// password, a GET without it is rejected.
 fn try_bridge(bridge: &Value) {
     let place = Place::new();
     let (args, gets) = (texts(&bridge["args"]), texts(&bridge["gets"]));
@@ -103,7 +104,7 @@ fn try_bridge(bridge: &Value) {
         (passed && commands.iter().all(|command| place.probe_passes(command, bridge))).then_some(())
     });
     let guarded = commands.iter().flatten().any(|argument| argument.contains("web.config.file"));
-    // Probes that ask for /health, as the community's chart does, pass before it is ready.
+    // Probes of /health, as in the community's chart, pass before the bridge is ready.
     let expected = Some(if guarded { 401 } else { 200 });
     until("it is ready, or wants a password", || (status("/-/ready") == expected).then_some(()));
     process.signal(rustix::process::Signal::TERM);
@@ -111,8 +112,8 @@ fn try_bridge(bridge: &Value) {
     assert_eq!(place.folder.path().join("state").exists(), args.iter().any(|argument| argument.starts_with("--state.file=")), "{bridge}");
 }
 
-/// Every manifest and every rendering of the chart fits the schemas of Kubernetes; each bridge in them takes its flags, and its probes
-/// pass.
+/// Every manifest and every rendering of the chart is valid by the schemas of Kubernetes. Each bridge in them accepts its flags,
+/// and its probes pass.
 #[apply(test)]
 fn manifests_and_chart_fit_and_their_probes_pass() {
     let found = checked();
@@ -138,7 +139,7 @@ fn promtool_reads_the_rules_of_the_chart(version: Version) {
     }
 }
 
-/// What the checker of manifests and chart says.
+/// The output of the checker of the manifests and the chart.
 fn checked() -> Value {
     let python = peers::python_with_helm();
     let script = peers::repository().join("tests/python/check_deploy.py");

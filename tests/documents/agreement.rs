@@ -47,7 +47,7 @@ impl Words {
     }
 }
 
-/// The files below `src/` whose words meet a condition.
+/// The files below `src/` whose words satisfy a condition.
 fn sources_that(with_tests: bool, meets: impl Fn(&Words) -> bool) -> BTreeSet<String> {
     let root = peers::repository();
     let (mut folders, mut found) = (vec![root.join("src")], BTreeSet::new());
@@ -166,7 +166,7 @@ fn the_tools_print_what_the_documents_show() {
     let bash = peers::program("bash");
     let program = Path::new(env!("CARGO_BIN_EXE_statsd-bridge")).parent().expect("a folder");
     let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap_or_default());
-    // One test is shown failing after a change. The files of a comparison are not in the document.
+    // Some commands cannot run here. One shows a test that fails after a change. For a comparison, the document has no files.
     let is_runnable = |command: &str, shown: &str| {
         command.starts_with("statsd-bridge") && !shown.contains("[failing_test]") && !command.contains("--against")
     };

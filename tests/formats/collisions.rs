@@ -1,4 +1,4 @@
-//! Names and numbers that OpenMetrics does not allow beside each other, and what becomes of them.
+//! Names and numbers that OpenMetrics does not allow together, and the types that their families have instead.
 
 use statsd_bridge::options::TagKey;
 use statsd_bridge::{Bridge, Options};
@@ -8,7 +8,7 @@ use crate::openmetrics::Page;
 
 const SUMMARIES: &str = "defaults:\n  observer_type: summary\n";
 
-/// Name, rules, what is sent, and the types on the page.
+/// The name of the case, its rules, its datagram, and the types in the exposition.
 type Case = (&'static str, &'static str, &'static str, &'static [(&'static str, &'static str)]);
 
 const CASES: [Case; 18] = [
@@ -56,7 +56,7 @@ fn run(rules: &str, sent: &str, created_lines: bool) -> Bridge {
     bridge(Options::default().with(|options| options.created_lines = created_lines), rules, &[sent])
 }
 
-/// The pages of all cases, with and without created lines.
+/// The expositions of all cases, with and without created lines.
 pub(super) fn pages() -> Vec<(String, String)> {
     let both = CASES.iter().flat_map(|case| [(case, false), (case, true)]);
     both.map(|((name, rules, sent, _), created)| ((*name).to_owned(), openmetrics(&run(rules, sent, created)))).collect()

@@ -6,7 +6,7 @@ use statsd_bridge::{Bridge, Options};
 use super::messages::Exemplar;
 use super::{NOW, openmetrics, protobuf};
 
-/// Kinds, their families, and of the value 157.1288 what the family has of it, and the bucket that it is in.
+/// A kind, its family, the exposed value of a sample of 157.1288, and the bound of its bucket.
 const KINDS: [(&str, &str, f64, Option<f64>); 4] = [
     ("c", "m_total", 157.1288, None),
     ("ms", "m", 0.1571288, Some(0.25)),
@@ -14,7 +14,7 @@ const KINDS: [(&str, &str, f64, Option<f64>); 4] = [
     ("d", "m", 157.1288, Some(f64::INFINITY)),
 ];
 
-/// What is done with a bridge before the sample with a trace comes.
+/// The steps before the sample with a trace.
 const BEFORE: [&str; 4] = ["", "sample", "scrape", "sample, scrape"];
 
 fn bridge(when: NativeWhen) -> Bridge {

@@ -1,4 +1,4 @@
-//! The messages of `io.prometheus.client`, as its `metrics.proto` numbers their fields, for an independent decoder.
+//! The messages of `io.prometheus.client`, with the field numbers of `metrics.proto`, for an independent decoder.
 
 use prost::Message;
 
@@ -150,8 +150,7 @@ pub struct Span {
     pub length: Option<u32>,
 }
 
-/// All messages of a page. Each must be read to its end, and encode to the same bytes again: nothing is in it that this file
-/// does not know.
+/// All messages of an exposition. Each must encode to the same bytes again, which shows that it has no fields unknown to this file.
 pub fn decode(mut page: &[u8]) -> Vec<MetricFamily> {
     let mut families = Vec::new();
     while !page.is_empty() {

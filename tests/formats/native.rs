@@ -1,4 +1,4 @@
-//! Native buckets in protobuf: from which scrape on, and whether their counts are integers or floats.
+//! Native buckets in protobuf: the first scrape that has them, and whether their counts are integers or floats.
 
 use statsd_bridge::options::{NativeHistograms, NativeWhen};
 use statsd_bridge::{Bridge, Options, Timestamp};
@@ -25,7 +25,7 @@ fn a_histogram_that_nobody_sends_to_any_more_is_native_from_the_first_scrape_on(
     for _ in 0..2 {
         let idle = histogram(&bridge, "idle");
         assert_eq!((idle.schema, idle.count, idle.count_float), (Some(3), Some(3), None));
-        // At the bound 0.5, and right above the last one.
+        // The counts come from classic buckets: two at the bound 0.5, and one right above the last bound.
         assert_eq!((idle.positive_span.len(), &idle.positive_delta[..]), (2, &[2, -1][..]));
     }
     worker.ingest(b"idle:0.5|h", NOW);

@@ -1,4 +1,4 @@
-//! Who is offered OpenMetrics: what the options and the rules in force say, whatever is sent and scraped.
+//! Whether the bridge offers OpenMetrics. This depends on the options and the rules in force, and not on samples or scrapes.
 
 use statsd_bridge::OpenMetricsOffer::{self, AsAsked, Never, WithoutText};
 use statsd_bridge::options::{OpenMetrics, TagKey};
@@ -44,7 +44,7 @@ fn the_offer_changes_with_the_rules_and_with_no_scrape() {
     }
 }
 
-/// The counts of a histogram and of a summary as a page has them.
+/// The counts of a histogram and of a summary in an exposition.
 fn counts(page: &str) -> Vec<(String, f64)> {
     let lines = page.lines().filter(|line| line.starts_with("h_bucket{") || line.starts_with("h_count ") || line.starts_with("s_count "));
     let value = |line: &str| line.split(' ').nth(1).and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("{line}"));
@@ -68,7 +68,8 @@ fn counts_that_are_fractions_are_the_same_in_text_and_openmetrics() {
             assert_eq!(seen, counts(&text(&bridge)), "{nth}\n{page}");
             assert!(seen.len() == 14 && before.iter().zip(&seen).all(|(before, seen): (&(_, f64), _)| before.1 <= seen.1), "{nth}");
             before = seen;
-            // By the letter of OpenMetrics they are whole numbers, so a strict reader is given no type; but exemplars need it.
+            // OpenMetrics requires whole counts, so a family with fractions has no type. Exemplars need a type, so with
+            // `exemplar_tag` the family keeps it.
             let is_typed = page.contains("# TYPE h histogram\n") && page.contains("# TYPE s summary\n");
             let is_whole = before.iter().all(|(_, count)| count.fract() == 0.0);
             assert_eq!(is_typed, has_exemplars || is_whole, "{nth}\n{page}");

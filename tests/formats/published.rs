@@ -1,4 +1,4 @@
-//! What Prometheus' own library answers and writes, as published beside this repository.
+//! Responses and expositions of Prometheus' client library, published beside this repository, compared with the bridge's.
 
 use prost::Message;
 use statsd_bridge::options::{Limits, SampleValueLimit};
@@ -8,8 +8,8 @@ use super::messages::{MetricFamily, decode};
 use super::{bridge, openmetrics, protobuf, text};
 use crate::peers;
 
-/// Where RFC 9110 is followed and the library does not: types and names of parameters in any case. And a variant of protobuf
-/// that is for people and that no scraper asks for, in whose place the text format is answered.
+/// Cases in which the bridge differs from the library. Types and parameter names are case-insensitive, as RFC 9110 requires. And
+/// the bridge responds with the text format instead of protobuf's text variant, which no scraper requests.
 const OTHERWISE: [(&str, &str); 2] = [
     ("upper case", "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores"),
     ("proto text", "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"),
@@ -32,7 +32,7 @@ fn each_accept_header_gets_what_the_library_answers() {
     }
 }
 
-/// The families of the published pages that StatsD can bring about.
+/// The families of the published expositions that StatsD samples can produce.
 const RULES: &str = r#"
 mappings:
 - match: requests
@@ -68,7 +68,7 @@ fn large_samples() -> Options {
     Options::default().with(|options| options.limits = Limits::default().with(|limits| limits.sample_value = SampleValueLimit::NONE))
 }
 
-/// The text of one family: its head and its lines.
+/// The lines of one family, with its HELP and TYPE lines.
 fn family_of<'t>(page: &'t str, name: &str) -> Vec<&'t str> {
     let head = format!("# HELP {name} ");
     let from = page.lines().skip_while(|line| !line.starts_with(&head));
@@ -81,14 +81,14 @@ fn families_are_written_as_the_library_writes_them() {
     let corpus = peers::shared_corpus("exposition.json");
     let bridge = bridge(large_samples(), RULES, &[SENT]);
     let rendered = |kind: &str| corpus["rendered"][kind]["text"].as_str().unwrap_or_else(|| panic!("{kind}")).to_owned();
-    // There, the second label is `c`, which is too short for a rule's label.
+    // In the published exposition, the second label is `c`, which is too short for a rule's label.
     let theirs = rendered("text/plain; version=0.0.4; charset=utf-8; escaping=underscores").replace(",c=\"\"}", ",cc=\"\"}");
     let ours = text(&bridge);
     for name in ["requests", "requests_total", "my_gauge", "s", "h"] {
         assert!(family_of(&theirs, name).len() > 2, "{name}");
         assert_eq!(family_of(&ours, name), family_of(&theirs, name));
     }
-    // The library lets the counters `requests` and `requests_total` collide, which we do not.
+    // The library lets the counters `requests` and `requests_total` collide. The bridge does not.
     let theirs = rendered("application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores");
     let ours = openmetrics(&bridge);
     for name in ["my_gauge", "s", "h"] {
@@ -110,14 +110,14 @@ fn messages_are_those_of_the_library() {
     let ours = protobuf(&bridge(large_samples(), RULES, &[SENT]));
     for name in ["requests", "requests_total", "my_gauge", "s", "h"] {
         let find = |families: &[MetricFamily]| families.iter().find(|family| family.name.as_deref() == Some(name)).expect(name).clone();
-        // Native buckets have tests of their own.
+        // Other tests compare native buckets.
         let (ours, theirs) = (without_native(without_created(find(&ours))), without_native(find(&theirs)));
         assert_eq!(ours, theirs);
         assert_eq!(ours.encode_to_vec(), theirs.encode_to_vec());
     }
 }
 
-/// Their page, whose bytes must also be what our types make of it.
+/// Decodes the published exposition. Encoding it again must give the same bytes.
 fn decode_theirs(bytes: &[u8]) -> Vec<MetricFamily> {
     let families = decode(bytes);
     assert_eq!(families.len(), 8);
@@ -133,7 +133,7 @@ fn without_created(mut family: MetricFamily) -> MetricFamily {
         ];
         let has_one = created.iter().flatten().any(|created| (created.seconds, created.nanos) == (1_700_000_000, 123_000_000));
         assert!(has_one || metric.gauge.is_some(), "{metric:?}");
-        // See RULES.
+        // RULES has the label `cc` instead of `c`.
         for pair in metric.label.iter_mut().filter(|pair| pair.name.as_deref() == Some("cc")) {
             pair.name = Some("c".to_owned());
         }
@@ -141,7 +141,7 @@ fn without_created(mut family: MetricFamily) -> MetricFamily {
     family
 }
 
-/// Their histogram has native buckets too.
+/// Removes native buckets, which the published histogram has too.
 fn without_native(mut family: MetricFamily) -> MetricFamily {
     for histogram in family.metric.iter_mut().filter_map(|metric| metric.histogram.as_mut()) {
         (histogram.schema, histogram.zero_threshold, histogram.zero_count) = (None, None, None);

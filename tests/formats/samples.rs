@@ -1,14 +1,14 @@
-//! The samples of a page in any format, in one form, so that pages can be compared.
+//! The samples of an exposition in a common form, so that expositions in different formats can be compared.
 
 use std::collections::BTreeMap;
 
 use super::messages::{Histogram, Metric, MetricFamily};
 use crate::{openmetrics, page};
 
-/// Name with suffix, and labels; bounds and quantiles as Rust writes them, whatever the page has.
+/// The name with its suffix, and the labels. Bounds and quantiles are in the form in which Rust writes floats.
 pub type Key = (String, BTreeMap<String, String>);
 
-/// Samples by key. None is there twice.
+/// Samples by key. Each key occurs once.
 pub type Samples = BTreeMap<Key, f64>;
 
 fn key(name: &str, labels: impl IntoIterator<Item = (String, String)>) -> Key {
@@ -80,7 +80,7 @@ fn of_histogram(histogram: &Histogram) -> Vec<Value> {
     buckets.chain([bucket(f64::INFINITY, count), sum, ("_count", None, count)]).collect()
 }
 
-/// What differs. Own metrics, which change from page to page, are compared by their names. With `may_round` counts may be
+/// The differences. Self-metrics change between expositions, so only their names are compared. With `may_round`, counts may be
 /// rounded.
 pub fn differences(one: &Samples, other: &Samples, prefix: &str, may_round: bool) -> Vec<String> {
     let is_own = |name: &str| name.starts_with(prefix) || name.starts_with("process_");

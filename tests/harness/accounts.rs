@@ -2,7 +2,7 @@
 
 use crate::page::Page;
 
-/// Reasons of `sample_errors_total` that reject a whole line; the others reject one sample.
+/// The reasons of `sample_errors_total` that reject a whole line. The other reasons reject one sample.
 const LINE_REASONS: [&str; 8] = [
     "malformed_line",
     "mixed_tagging_styles",
@@ -21,12 +21,12 @@ pub(super) fn own_prefix(page: &Page) -> &'static str {
     found.expect("the page has the bridge's own metrics")
 }
 
-/// The value of the only series of a self-metric; panics if there is none.
+/// The value of the only series of a self-metric. Panics if there is none.
 pub fn own(page: &Page, name: &str) -> f64 {
     page.value(&format!("statsd_bridge_{name}")).unwrap_or_else(|| panic!("no own metric {name}"))
 }
 
-/// The sum over the series of a self-metric, which may have labels; 0 if there is none.
+/// The sum over the series of a self-metric, which may have labels. 0 without a series.
 pub fn own_sum(page: &Page, name: &str) -> f64 {
     page.sum(&format!("statsd_bridge_{name}"))
 }

@@ -15,7 +15,7 @@ pub struct Response {
 }
 
 impl Response {
-    /// The value of a header; empty without the header.
+    /// The value of a header, or an empty string without the header.
     pub fn header(&self, name: &str) -> &str {
         self.headers.iter().find(|(k, _)| k == name).map_or("", |(_, v)| v)
     }

@@ -87,7 +87,7 @@ fn rules_maps_names_and_shows_mistakes_as_check_does() {
     assert!(shown.lines().count() > 3 && all.contains(shown.trim_end()), "the same text:\n{shown}\n{all}");
 }
 
-/// The request of a client, once its body came whole; it is answered with 200.
+/// Reads a complete request with its body, and responds with 200. Returns the request.
 fn receive_push(stream: &mut TcpStream) -> String {
     stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
     let (mut bytes, mut piece) = (Vec::new(), [0; 4096]);
@@ -122,7 +122,7 @@ fn batch_job_pushes_its_metrics() {
     assert_eq!(page.value("import_duration_seconds_count").or(page.value("import_duration_count")), Some(1.0));
 }
 
-/// The same with the real Pushgateway, which reads the exposition by Prometheus' own parser.
+/// The same test with the Pushgateway, which uses Prometheus' parser.
 #[apply(test)]
 fn the_pushgateway_accepts_the_batch_job() {
     let pushgateway = peers::program("prometheus-pushgateway");

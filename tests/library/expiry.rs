@@ -1,4 +1,4 @@
-//! Series expire while workers are idle: a worker delays expiry only during a call.
+//! Series expire while workers are idle, because a worker delays expiry only during a call.
 
 use statsd_bridge::options::{Options, Ttl};
 use statsd_bridge::{Bridge, Timestamp, Worker};
@@ -17,7 +17,7 @@ fn bridge(ttl_ms: u64) -> Bridge {
     }))
 }
 
-/// One step marks series, the next one removes them.
+/// Expires series. The first step marks them, and the second one removes them.
 fn expire(bridge: &Bridge, now: Timestamp) -> usize {
     assert_eq!(bridge.expire(now), 0, "series are marked first");
     bridge.expire(now)
@@ -46,7 +46,7 @@ fn idle_workers_delay_no_expiry() {
     assert!(bridge.accounting().adds_up());
 }
 
-/// A source of datagrams that is used while the worker ingests them.
+/// The iterator of datagrams runs during the worker's call.
 #[apply(test)]
 fn a_worker_delays_expiry_during_a_call() {
     let bridge = bridge(1_000);
@@ -59,7 +59,7 @@ fn a_worker_delays_expiry_during_a_call() {
     assert_eq!(bridge.expire(at(2_000)), 1, "the call has ended");
 }
 
-/// Workers move between threads, and the calls of one thread are separated from those of the next only by the move.
+/// Workers move between threads. Only the move orders the calls of one thread before the calls of the next.
 #[apply(test)]
 fn no_sample_is_lost_while_idle_workers_come_and_go() {
     const ROUNDS: u64 = 2_000;

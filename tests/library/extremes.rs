@@ -25,7 +25,7 @@ fn options(observer: Observer, millis: u64) -> Options {
     })
 }
 
-/// Ingest, expiry, every format, and a restart, all at these times.
+/// Ingests and expires, renders every format, and restarts, all at these times.
 fn live(options: &Options, (first, second): (u64, u64), offset: i64) {
     let bridge = Bridge::new(options.clone());
     bridge.set_wall_offset(offset);

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// Files beside src/, examples/ and presets/. Cargo makes four of them itself.
+/// The files outside src/, examples/ and presets/. Cargo creates four of them.
 const OTHERS: [&str; 8] =
     [".cargo_vcs_info.json", "CHANGELOG.md", "Cargo.lock", "Cargo.toml", "Cargo.toml.orig", "LICENSE", "README.md", "config.example.yml"];
 
@@ -30,7 +30,7 @@ fn the_package_has_what_a_build_needs_and_little_else() {
     assert!(bytes < 5 << 20, "the package has {bytes} bytes");
 }
 
-/// Files that are compiled in, by `include_str!` or `include_bytes!` outside of tests.
+/// These are files in `include_str!` or `include_bytes!` outside of tests.
 #[apply(test)]
 fn every_file_that_the_source_includes_is_in_the_package() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -1,4 +1,4 @@
-//! The self-metrics of a program that embeds the library: those that the library counts, and none of the program `statsd-bridge`.
+//! A program that embeds the library has only the self-metrics of the library, and none of the program `statsd-bridge`.
 
 use statsd_bridge::{Bridge, Options, Timestamp};
 

@@ -17,23 +17,23 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 CHART = ROOT / "deploy/helm/statsd-bridge"
 VERSION = "1.37"
 IMAGE = "statsd-bridge:"
-# Kinds of operators: no schema of Kubernetes has them.
+# Kinds that operators define. The schemas of Kubernetes do not have them.
 CUSTOM = {"ServiceMonitor", "PodMonitoring", "PrometheusRule"}
 WORKLOADS = {"Deployment", "DaemonSet", "StatefulSet"}
 
-# Values as someone has them who comes from the chart prometheus-statsd-exporter: every key that it knows, set to something.
+# Values that were written for the chart prometheus-statsd-exporter. They set every key of that chart.
 COMMUNITY = yaml.safe_load((ROOT / "tests/python/community-values.yaml").read_text())
 
 
 CLAIM = {"persistentVolumeClaim": {"claimName": "mine"}}
-# A file and the state on volumes that the chart knows nothing of.
+# The web configuration and the state file are on extra volumes.
 ON_EXTRA_VOLUMES = {
     "extraArgs": ["--web.config.file=/secrets/web.yml", "--state.file=/data/state"],
     "extraVolumes": [{"name": "secrets", "secret": {"secretName": "s"}}, {"name": "data", "emptyDir": {}}],
     "extraVolumeMounts": [{"name": "secrets", "mountPath": "/secrets"}, {"name": "data", "mountPath": "/data"}],
 }
 
-# By what is special about them.
+# The name of a rendering says what is special about it.
 RENDERINGS = {
     "defaults": {},
     "community": COMMUNITY,
@@ -64,7 +64,7 @@ RENDERINGS = {
     "state of nodes": {"kind": "DaemonSet", "state": {"enabled": True, "volume": {"hostPath": {"path": "/var/lib/statsd-bridge"}}}},
 }
 
-# What the chart rejects, with a word that the error must have.
+# Values that the chart rejects. The key is a word of the error.
 REJECTED = {
     "kind": {"kind": "Job"},
     "udpPrt": {"statsd": {"udpPrt": 1}},
@@ -136,10 +136,10 @@ def check(where, docs):
     pods = [doc["spec"]["template"] for doc in workloads]
     for workload in workloads:
         check_volumes(where, workload["spec"])
-        # That of the community's values is theirs.
+        # The community's values set their own grace period.
         if "community" not in where:
             check_grace(where, workload["spec"]["template"]["spec"])
-    # Variables of Services would look like settings of the bridge.
+    # The environment variables that Kubernetes adds for Services would look like settings of the bridge.
     if any(pod["spec"].get("enableServiceLinks", True) for pod in pods):
         fail(f"{where}: enableServiceLinks")
     services = [doc for doc in docs if doc["kind"] == "Service"]
@@ -296,7 +296,8 @@ def check_community(docs):
     if set(by_kind) != expected:
         fail(f"community: {sorted(by_kind)}")
     text = "\n".join(json.dumps(doc, sort_keys=True) for doc in docs)
-    # Every value is there, but for those without effect (the first, because the number of replicas is the autoscaler's).
+    # The renderings contain every value, except those without effect. The first of these is the number of replicas, which the
+    # autoscaler sets.
     without_effect = ["777", "4321", "54321", "654", "987ms"]
     for leaf in leaves(COMMUNITY):
         if leaf not in without_effect and not re.search(rf"(?<![\w.]){re.escape(leaf)}(?![\w.])", text):

@@ -8,7 +8,7 @@ import sys
 from datadog.dogstatsd import base
 
 host, port, rounds, mode = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
-# Sampling left to chance could not be counted; the client still writes the rate.
+# The client sends every sampled call, so that the totals are exact. It still writes the rate.
 base.random = lambda: 0.0
 buffered = mode == "buffered"
 client = base.DogStatsd(
@@ -19,7 +19,7 @@ client = base.DogStatsd(
     disable_buffering=not buffered,
     flush_interval=3600,
     max_buffer_len=8000 if buffered else 0,
-    # Buffered, it reports on itself after every datagram; plain, only if it runs longer than this.
+    # In buffered mode, the client sends telemetry after every datagram. In plain mode, it would send telemetry after this time.
     telemetry_min_flush_interval=0 if buffered else 3600,
 )
 for i in range(rounds):

@@ -28,7 +28,7 @@ def ask(base, wanted):
 
 
 def talk(base, wanted):
-    # Granian does not answer a client that closes, which would wait for ten seconds.
+    # Granian does not answer a close frame, and by default the client waits for ten seconds.
     with connect(f"ws://{base}{wanted['path']}", proxy=None, close_timeout=0.5) as websocket:
         for text in ("hello", "ü"):
             websocket.send(text)

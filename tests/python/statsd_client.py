@@ -9,7 +9,7 @@ import sys
 import statsd
 
 host, port, rounds, mode = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
-# Sampling left to chance could not be counted; the client still writes the rate.
+# The client sends every sampled call, so that the totals are exact. It still writes the rate.
 random.random = lambda: 0.0
 if mode == "tcp":
     connection = statsd.TCPStatsClient(host, port, prefix="py")

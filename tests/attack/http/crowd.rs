@@ -23,11 +23,11 @@ use tokio::time::sleep;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// Addresses of bad clients only, and the address of the good clients.
+/// Addresses that only bad clients use.
 pub const OTHERS: &[Ipv4Addr] = &[Ipv4Addr::new(127, 0, 0, 2), Ipv4Addr::new(127, 0, 0, 3), Ipv4Addr::new(127, 0, 0, 4)];
 pub const SAME: &[Ipv4Addr] = &[Ipv4Addr::LOCALHOST];
 
-/// The pause of a client that failed, before it tries again.
+/// The pause after an error, before a client tries again.
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// Many bad clients.
@@ -176,7 +176,7 @@ impl Drop for Crowd {
 
 async fn connect(from: Ipv4Addr, to: SocketAddr) -> io::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
-    // Closing resets the connection, so that its port is free at once.
+    // With a linger of zero, closing resets the connection, so that its port is free at once.
     SockRef::from(&socket).set_linger(Some(Duration::ZERO))?;
     socket.bind((from, 0).into())?;
     socket.connect(to).await

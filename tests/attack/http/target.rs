@@ -1,4 +1,5 @@
-//! A bridge under attack and its good clients: a scraper on new connections, one with a persistent connection, and the health check.
+//! A bridge under attack and its good clients: a scraper on new connections, a scraper with a persistent connection, and the health
+//! check.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -13,7 +14,7 @@ use crate::page::Page;
 use crate::web_config::authority::Authority;
 use crate::web_config::client::{Client, Connection};
 
-/// A bridge and its addresses.
+/// A running bridge and its addresses.
 pub struct Target {
     process: Process,
     pub web: SocketAddr,
@@ -120,7 +121,7 @@ impl Target {
         Kept { target: self, connection: None, reconnects: 0 }
     }
 
-    /// Ends the bridge, which must exit with 0.
+    /// Ends the bridge by SIGTERM. Its exit code must be 0.
     pub fn stop(mut self) {
         self.process.signal(rustix::process::Signal::TERM);
         let status = self.process.wait();
