@@ -183,7 +183,7 @@ impl Load {
                     let now = *target.lock().expect("nobody panics with it");
                     stream = stream.or_else(|| TcpStream::connect(now?).ok());
                     if let Some(open) = &mut stream {
-                        // Counted first: a failed write may have sent a part.
+                        // Count before the write, because a failed write may have sent a part.
                         sent.fetch_add(50, Relaxed);
                         if open.write_all(lines.as_bytes()).is_err() {
                             stream = None;
@@ -220,7 +220,7 @@ enum End {
 
 const ENDS: [End; 5] = [End::Kill, End::Term, End::TermOnFullDisk, End::TruncatedAfterTerm, End::KillUnseen];
 
-/// With the newer version only: each round waits for several scrapes, and the test before it shows that both see a reset.
+/// With the newer version only: each round waits for several scrapes, and the test above shows that both versions see a reset.
 #[apply(test)]
 fn after_each_kind_of_end_prometheus_counts_no_more_than_was_sent() {
     let version = Version::Three;
@@ -235,7 +235,7 @@ fn after_each_kind_of_end_prometheus_counts_no_more_than_was_sent() {
     for round in 0..rounds {
         let end = ENDS[round % ENDS.len()];
         eprintln!("round {round}: {end:?}");
-        // On the full disk no snapshot by timer: when it fails, it would free space again.
+        // On the full disk, no snapshot is written by timer, because a failed snapshot frees space.
         let interval = if end == End::TermOnFullDisk { "1h" } else { ["1s", "30s"][round / 2 % 2] };
         let bridge = scraped.start(interval);
         load.to(bridge.statsd);

@@ -173,7 +173,7 @@ fn a_good_client_gets_its_expositions_beside_bad_ones() {
     let rest = kib(&bridge, "VmRSS:");
 
     let mut clients = Clients::new(bridge.web);
-    // Together fewer than the limit of expositions being sent, so that none is cut for another one.
+    // Together, these are fewer than the limit of expositions that are being sent, so none is cut for another one.
     clients.crowd(4, reads_slowly);
     clients.crowd(2, asks_without_reading);
     clients.crowd(4, closes_half);
