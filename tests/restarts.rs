@@ -1,5 +1,5 @@
-//! Restarts as Prometheus sees them. For any end of the bridge and any damage to its state file, `increase()` is never more than what
-//! was sent, and less only by what no scrape has seen.
+//! Restarts as Prometheus sees them. For any end of the bridge and any damage to its state file, `increase()` is never more than
+//! what was sent. It is less only by samples that no scrape has seen.
 //!
 //! [`ROUNDS`] rounds by default; `STATSD_BRIDGE_RESTART_ROUNDS=50` runs as many.
 
@@ -162,7 +162,7 @@ fn a_crash_after_an_orderly_restart_is_a_counter_reset(version: Version) {
     bridge.stop();
 }
 
-/// Sends over TCP all the time, to the bridge that is running, and counts what it sent.
+/// Sends over TCP all the time to the running bridge, and counts what it sent.
 struct Load {
     target: Arc<std::sync::Mutex<Option<SocketAddr>>>,
     sent: Arc<AtomicU64>,
@@ -230,7 +230,7 @@ fn after_each_kind_of_end_prometheus_counts_no_more_than_was_sent() {
     bridge.send(format!("big_total:{BIG}|c\nlevel:7|g\nusers:a|s"));
     scraped.scraped("big_total", BIG);
     terminate(bridge);
-    // The counter's value, what was sent since the first scrape, and how much of that may be unseen by any scrape.
+    // The counter's value, the sum of the samples since the first scrape, and how much of that may be unseen by any scrape.
     let (mut value, mut sent, mut unseen) = (BIG, 0.0, 0.0);
     for round in 0..rounds {
         let end = ENDS[round % ENDS.len()];

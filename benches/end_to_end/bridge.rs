@@ -123,7 +123,7 @@ fn messages(log: ChildStderr) -> Messages<Value> {
     thread::spawn(move || {
         for line in BufReader::new(log).lines().map_while(Result::ok) {
             let message = serde_json::from_str(&line).unwrap_or(Value::String(line));
-            // The receiver is gone after the start. Keep reading.
+            // The receiver is dropped after the start. Keep reading.
             let _ = sender.send(message);
         }
     });

@@ -52,7 +52,7 @@ fn created_timestamps_are_samples_of_zero() {
     for (series, value) in &series {
         assert_begins_at_zero(&prometheus, series, *value);
     }
-    // The created timestamp is the same in each format, up to the rounding of OpenMetrics' seconds to milliseconds.
+    // The created timestamp is the same in each format, but Prometheus truncates OpenMetrics' seconds to milliseconds.
     let begin = |job: &str| prometheus.values(&format!("orders_total{{country=\"de\",job=\"{job}\"}}"))[0].0;
     assert!(["native", "openmetrics", "custom"].iter().all(|job| (begin("protobuf") - begin(job)).abs() <= 1));
     let orders = "increase(orders_total{country=\"de\",job=\"protobuf\"}[1h]) > bool 0";

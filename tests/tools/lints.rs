@@ -303,7 +303,7 @@ fn labels_that_differ_are_reported_once_for_a_family_and_for_families_that_diffe
     assert!(matches!(labels_differ(&beside).as_slice(), [(5, _)]), "{:?}", labels_differ(&beside));
 }
 
-/// Replaces the pattern by the text after `match: ` in the finding. Then the finding is gone, and there is no error.
+/// Pastes the text after `match: ` in a finding in place of the pattern. Then the finding is gone, and there is no error.
 #[apply(test)]
 fn advice_on_regexes_can_be_pasted() {
     const CODE: &str = "unescaped_dot";
