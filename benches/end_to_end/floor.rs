@@ -1,7 +1,7 @@
 //! Receives and discards datagrams: the minimum cost of any UDP receiver.
 //!
-//! The child receives in batches of 64 with an optional coalescing delay, counts newlines, and keeps nothing. It prints its port, then
-//! one line of sums for each line on its stdin. It ends when its stdin closes, so also when its parent is killed.
+//! The child receives in batches of 64 with an optional coalescing delay, counts newlines, and keeps nothing. It prints its port,
+//! then one line of sums for each line on its stdin. It ends when its stdin closes, so also when its parent is killed.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
