@@ -1,7 +1,6 @@
 //! The merging rules for each kind: several workers and limits give the exposition that one worker gives without limits.
 //!
-//! Binary numbers add the weights and values of these tests exactly, in any order. The other tests say that their values are not
-//! exact.
+//! Binary addition of the weights and values is exact in any order, except in tests that say otherwise.
 
 use std::collections::HashSet;
 
@@ -265,7 +264,7 @@ fn sums_of_parts_and_of_buckets_stay_finite() {
                 match format {
                     Format::OpenMetrics => drop(crate::openmetrics::Page::parse(&String::from_utf8(out).expect("UTF-8")).expect("good")),
                     Format::Protobuf => {
-                        // Only expositions without self-metrics are checked, because one of these may be infinite.
+                        // Self-metrics follow the other families. One of them may be infinite, so they are not checked.
                         let end = out.windows(8).position(|bytes| bytes == b"process_").expect("self-metrics");
                         assert!(!out[..end].windows(8).any(|bytes| bytes == f64::INFINITY.to_le_bytes()));
                     }

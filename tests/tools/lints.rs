@@ -57,7 +57,7 @@ fn a_name_in_milliseconds_whose_timers_are_seconds() {
             Some(("warning", "`scale: 1000` and `buckets: [10, 300]`")),
         ),
         (rule("db_ms", "unit: ms"), Some(("note", "write `name: db`, which becomes `db_seconds`"))),
-        // No finding: the values are not in seconds, are not times, or are unknown.
+        // No finding: the values are not in seconds, are not times, or have an unknown unit.
         (rule("db_ms", "scale: 1000"), None),
         (rule("db_ms", "unit: none"), None),
         (rule("db_ms", "match_metric_type: gauge"), None),
