@@ -9,11 +9,11 @@
 //! tests/build-peers statsd-exporter && cargo bench --bench end_to_end -- --statsd-exporter target/peers/go/statsd-exporter/statsd_exporter
 //! cargo bench --bench end_to_end -- --help                     # every flag with its default
 //! ```
-//! The bench starts the release build of statsd-bridge on loopback, on ports that the kernel selects, and sends the load of `load.rs`
-//! over UDP from several sockets, at a fixed rate. Rounds alternate with a floor: a child process of this executable that receives the
-//! same datagrams in batches of 64, without a pause, counts newlines, and discards them. A busy machine affects both alike, so the
-//! ratio is more reliable than either number. With `--floor-nap 200`, the floor has a coalescing delay like the bridge. The default
-//! run takes about a minute.
+//! The bench starts the release build of statsd-bridge on loopback, on ports that the kernel selects, and sends the load of
+//! `load.rs` over UDP from several sockets, at a fixed rate. Rounds alternate with a floor: a child process of this executable that
+//! receives the same datagrams in batches of 64, without a pause, counts newlines, and discards them. A busy machine affects both
+//! alike, so the ratio is more reliable than either number. With `--floor-nap 200`, the floor has a coalescing delay like the
+//! bridge. The default run takes about a minute.
 //!
 //! A row of the table is one number of series, one packing and one number of workers:
 //!
@@ -28,10 +28,11 @@
 //! | MiB | resident memory of the bridge after the last round and its scrape |
 //! | scrape ms, page MiB | one scrape including its transfer, median of the rounds; size of the exposition |
 //!
-//! CPU time is the sum over the threads of the process in /proc/PID/task/*/schedstat, in nanoseconds, which is user and system time. If the
-//! kernel has no schedstat, it is /proc/PID/stat in ticks of mostly 10 ms. After every round, the sums must be right: datagrams sent =
-//! received + kernel drops, samples and counters exact except for those drops, nothing rejected. Otherwise the exit code is 1. The bench
-//! runs on Linux only, and uses only flags and expositions of the bridge. `cargo test --benches` runs one tiny round as a check.
+//! CPU time is the sum over the threads of the process in /proc/PID/task/*/schedstat, in nanoseconds, which is user and system
+//! time. If the kernel has no schedstat, it is /proc/PID/stat in ticks of mostly 10 ms. After every round, the sums must be right:
+//! datagrams sent = received + kernel drops, samples and counters exact except for those drops, nothing rejected. Otherwise the
+//! exit code is 1. The bench runs on Linux only, and uses only flags and expositions of the bridge. `cargo test --benches` runs one
+//! tiny round as a check.
 
 #[cfg(target_os = "linux")]
 #[path = "end_to_end/bridge.rs"]

@@ -8,14 +8,14 @@
 //! ```
 //! Requires valgrind. The baseline, `instructions.baseline.json`, has the compiler and processor that it was recorded with.
 //!
-//! - **The compiler**: another version changes counts. They are compared nevertheless, so that a new toolchain hides no regression, and the
-//!   output has both versions. To find out whether only the compiler changed the counts, count the previous commit with both. Then
-//!   record the baseline in a separate commit.
+//! - **The compiler**: another version changes counts. They are compared nevertheless, so that a new toolchain hides no regression,
+//!   and the output has both versions. To find out whether only the compiler changed the counts, count the previous commit with
+//!   both. Then record the baseline in a separate commit.
 //! - **The processor**: without AVX2, or with another architecture, other code runs. Then counts are shown and not compared.
 //! - **Seeds**: each table of bindings has a random seed, so collisions differ from run to run: by up to 0.5 % of a case.
 //!
-//! Instructions do not include memory latency; `--bench ingest` and `--bench end_to_end` do. `cargo test --benches` runs every case once
-//! without valgrind, and counts nothing.
+//! Instructions do not include memory latency; `--bench ingest` and `--bench end_to_end` do. `cargo test --benches` runs every case
+//! once without valgrind, and counts nothing.
 
 #[path = "instructions/baseline.rs"]
 mod baseline;

@@ -85,7 +85,8 @@ impl Kind {
         datagrams
     }
 
-    /// Values are 10.0 to 909.9, in timers milliseconds, so that a histogram's buckets are met as those of a real service.
+    /// Values are 10.0 to 909.9, for timers in milliseconds, so that they fall into the buckets of a histogram like those of a real
+    /// service.
     fn line(&self, series: u64, value: u64, line: &mut String) {
         let (method, status) = (["GET", "POST", "PUT"][(series % 3) as usize], ["200", "404", "500", "503"][(series % 4) as usize]);
         let (whole, tenth, family, route) = (10 + value / 10, value % 10, series % 200, series / 200);

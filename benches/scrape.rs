@@ -4,8 +4,8 @@
 //! cargo bench --bench scrape                  # about a minute
 //! cargo bench --bench scrape -- 'kind/'       # one group: mix, kind, order, names
 //! ```
-//! Lines are those of the text format, including HELP, TYPE and self-metrics, for every format. So rows of one size or kind have the same
-//! samples and are comparable. Protobuf has no lines, and OpenMetrics has one more.
+//! Lines are those of the text format, including HELP, TYPE and self-metrics, for every format. So rows of one size or kind have
+//! the same samples and are comparable. Protobuf has no lines, and OpenMetrics has one more.
 //!
 //! An exposition is rendered as in the web server, part by part. Each part is discarded after it is rendered.
 //!

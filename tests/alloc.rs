@@ -1,4 +1,4 @@
-//! A sample of a known series allocates nothing, whatever its kind and however it is written.
+//! A sample of a known series allocates no memory, whatever its kind and form.
 
 use allocation_counter::measure;
 use statsd_bridge::options::{NativeHistograms, NativeWhen, Observer, SummaryOptions, TagKey};
@@ -6,7 +6,7 @@ use statsd_bridge::{Bridge, Options, Timestamp};
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
-/// One line of every form that a healthy sender uses, and some that are refused.
+/// Lines in every form that healthy senders use, and some that are rejected.
 const LINES: &str = "known.c:1|c\nknown.c:1|c|#k:v,l:w\nknown.c:2.5|c|@0.1|#k:v,l:w|c:ci-1|e:it-false|card:low|T1700000000
 known.g:17|g\nknown.g:+1|g\nknown.g:-1.5|g|#k:v\nknown.ms:12.5|ms|#k:v\nknown.ms:1:2:3:4|ms|@0.3|#k:v\nknown.h:1e3|h\nknown.d:5.|d
 known.s:alice|s\nknown.s:bob|s|#k:v\ninflux,k=v,l=w:1|c\nlibrato#k=v:1|c\nsignal[k=v]fx:1|c\nseveral:1|c:2|c|@0.5:3|c\r
@@ -17,7 +17,7 @@ known.c:1|g\nknown.c:-1|c\nstatsd_bridge_lines_total:1|c\n:1|c\nknown.c:x|c\nkno
 fn allocations_when_known(options: Options) -> u64 {
     let bridge = Bridge::new(options);
     let mut worker = bridge.worker();
-    // Twice: what grows with the first samples of a window has grown then.
+    // Ingest twice, so that buffers that grow with the first samples of a window have grown.
     worker.ingest(LINES.as_bytes(), NOW);
     worker.ingest(LINES.as_bytes(), NOW);
     let counted = measure(|| {

@@ -1,4 +1,4 @@
-//! Limits: existing series go on, new ones are folded or rejected, the offender is reported, and other families are unaffected.
+//! Limits: existing series continue, new ones are folded or rejected, the offender is reported, and other families are unaffected.
 
 use statsd_bridge::options::{Limits, Overflow, Ttl};
 use statsd_bridge::{Bridge, Format, Options, Timestamp};
@@ -30,7 +30,7 @@ fn too_many_values_of_a_label_affect_only_that_label() {
             NOW,
         );
     }
-    // Series from before the limit go on.
+    // Series from before the limit continue.
     worker.ingest(b"login:1|c|#site:eu,user:u5\nlogin.g:7|g|#user:u5", NOW);
     let page = page_of(&bridge);
     assert_eq!(page.sum("login"), 100_001.0);

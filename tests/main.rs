@@ -67,7 +67,8 @@ mod starting;
 mod state;
 /// The commands `check`, `explain`, `replay` and `preset`: exit codes, text, JSON.
 mod tools;
-/// Access control: TLS, client certificates, users, rate limits, networks, sockets; tested with curl, OpenSSL, Python and Prometheus too.
+/// Access control: TLS, client certificates, users, rate limits, networks, sockets; also tested with curl, OpenSSL, Python,
+/// Prometheus.
 mod web_config;
 
 // ---- the program, with other programs ----
@@ -80,9 +81,9 @@ mod automation;
 mod clients;
 /// Prometheus evaluates every expression of the dashboards and rules of proto-examples; promtool's tests of the rules.
 mod dashboards;
-/// The files in deploy/: unit, manifests, chart and package, each checked by its own tool; flags and probes by the bridge.
+/// The files in deploy/: a tool for each format checks unit, manifests, chart and package, and the bridge checks flags and probes.
 mod deploy;
-/// Commands, client calls, rules and scrape configurations of the documents work as shown; links lead somewhere.
+/// Commands, client calls, rules and scrape configurations of the documents work as shown, and links are valid.
 mod documents;
 /// Gunicorn with the preset `gunicorn`: the exposition has every request.
 mod gunicorn;
@@ -94,7 +95,7 @@ mod otel;
 mod prometheus;
 /// Restarts, crashes and bad state files, and the counters that Prometheus derives.
 mod restarts;
-/// statsd_exporter itself beside the bridge: the same lines and mapping files, and every difference explained.
+/// statsd_exporter and the bridge, with the same lines and mapping files. Every difference has an explanation.
 mod side_by_side;
 /// VictoriaMetrics and vmagent: scrapes and stream aggregation.
 mod victoria;

@@ -1,4 +1,4 @@
-//! Rules replaced in a bridge that has series: what goes on, what begins anew, what ends. Time is an argument here.
+//! Rules are replaced in a bridge with series: which series continue, begin again, or end. Time is an argument here.
 
 use statsd_bridge::mapping::Rules;
 use statsd_bridge::{Bridge, Options, Timestamp, Worker};
@@ -35,7 +35,7 @@ fn after(millis: u64) -> Timestamp {
     Timestamp::from_millis(NOW.as_millis() + millis)
 }
 
-/// Series are marked in one step, and taken out in another once the worker has passed.
+/// Expires series: one step marks them, and a later step removes them after the worker has ticked.
 fn expire(bridge: &Bridge, worker: &mut Worker, now: Timestamp) {
     for _ in 0..3 {
         bridge.expire(now);
@@ -68,7 +68,7 @@ fn a_live_series_takes_over_its_ttl() {
     expire(&bridge, &mut worker, after(3_700_000));
     assert!(!text_at(&bridge, after(3_700_000)).contains("\na_y "));
 
-    // For ever, again.
+    // With a ttl of 0, the series does not expire.
     bridge.replace_rules(rules(&with("0")));
     worker.ingest(b"a.x:1|c", after(3_700_000));
     expire(&bridge, &mut worker, after(999_000_000));
@@ -198,7 +198,7 @@ fn a_thousand_rules_are_found_and_counted() {
 fn an_ending_that_counters_are_given_is_part_of_the_name_that_is_judged() {
     let bridge = Bridge::new(Options::default().with(|options| options.counters_total_suffix = true));
     let mut worker = bridge.worker();
-    // The bridge's own, a gauge's, and one that is there with the ending already.
+    // The name of a self-metric, the name of a gauge, and a name that already has the suffix.
     worker.ingest(b"process_cpu_seconds:1|c\ntaken_total:1|g\ntaken:1|c\ntaken:1|g\nsame:1|c\nsame_total:1|c\nsame.total:1|c", NOW);
     let page = page(&bridge);
     assert_eq!(page.value("same_total"), Some(3.0));

@@ -1,7 +1,6 @@
-//! The merging rules, kind by kind: whatever workers and limits do to samples, the page has what one worker without limits makes
-//! of them.
+//! The merging rules for each kind: several workers and limits give the exposition that one worker gives without limits.
 //!
-//! Weights and values here are such that binary adds them exactly, in any order; where they are not, it is said.
+//! Binary addition of the weights and values is exact in any order, except in tests that say otherwise.
 
 use std::collections::HashSet;
 
@@ -14,10 +13,10 @@ use crate::page::{Family, Page};
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
-/// What stands for a folded value.
+/// The label value of folded samples.
 const OVERFLOW: &str = "_overflow_";
 
-/// A sample: wire type, value of its one label, value in eighths, one of three rates, and which worker receives it.
+/// A sample: its kind, the value of its only label, its value in eighths, its rate, and the worker that receives it.
 type Drawn = (usize, u8, u16, usize, usize);
 
 const KINDS: [&str; 5] = ["c", "h", "ms", "s", "g"];
@@ -26,7 +25,7 @@ fn samples() -> impl Strategy<Value = Vec<Drawn>> {
     prop::collection::vec((0..KINDS.len(), 0..8_u8, 0..400_u16, 0..3_usize, 0..4_usize), 1..300)
 }
 
-/// Distinct names by kind, so that each family has its own limit.
+/// The name depends on the kind, so that each family has a separate limit.
 fn line(&(kind, _, value, rate, _): &Drawn, label: &str) -> String {
     let (kind, rate) = (KINDS[kind], ["", "|@0.5", "|@0.125"][rate]);
     let rate = if kind == "g" || kind == "s" { "" } else { rate };
@@ -48,21 +47,21 @@ fn page_of(bridge: &Bridge) -> Page {
     Page::parse(&String::from_utf8(page).expect("a page is UTF-8")).expect("a good page")
 }
 
-/// The families of the samples, with values as text: the quantiles of nothing are NaN, which is not equal to itself.
+/// The families of the samples. Values are text, because quantiles of no samples are NaN, which is not equal to itself.
 fn families(page: &Page) -> Vec<(String, Vec<(String, String)>)> {
     let lines = |family: &Family| family.lines.iter().map(|line| (line.series.clone(), line.value.to_string())).collect();
     page.families.iter().filter(|family| family.name.starts_with("of_")).map(|family| (family.name.clone(), lines(family))).collect()
 }
 
-/// The sum over a family's series of what is told by `name` and, for buckets, by their bound.
+/// The sum of all lines with this name, for buckets only of those with this bound.
 fn total(page: &Page, name: &str, bound: Option<&str>) -> f64 {
     let is_bound =
         |line: &crate::page::Line| bound.is_none_or(|bound| line.labels.iter().any(|(key, value)| key == "le" && value == bound));
     page.lines().filter(|line| line.name == name && is_bound(line)).map(|line| line.value).sum()
 }
 
-/// What a limit of `most` series or values makes of the samples, said without the bridge: the first labels of each kind are kept,
-/// others are one; gauges beyond it are nothing.
+/// The samples as a limit of `most` series or values folds them, computed without the bridge. The first labels of each kind are
+/// kept, and the others are replaced by one. Gauges over the limit are left out.
 fn folded_by_hand(samples: &[Drawn], most: usize) -> Vec<String> {
     let mut kept: [Vec<u8>; KINDS.len()] = Default::default();
     let mut lines = Vec::new();
@@ -80,12 +79,12 @@ fn folded_by_hand(samples: &[Drawn], most: usize) -> Vec<String> {
     lines
 }
 
-/// The one label of a sample, or this and one more.
+/// The label of a sample; with `two`, also a second label.
 fn tags(sample: &Drawn, two: bool) -> String {
     if two { format!("{},u:{}", sample.1, sample.2 % 5) } else { sample.1.to_string() }
 }
 
-/// The bridge to which the samples came by several workers.
+/// A bridge that received the samples through several workers.
 fn by_workers(samples: &[Drawn], limits: Limits, (summaries, two): (bool, bool)) -> Bridge {
     let bridge = bridge(limits, summaries);
     let mut workers = [bridge.worker(), bridge.worker(), bridge.worker(), bridge.worker()];
@@ -102,7 +101,7 @@ fn by_one(lines: &[String], summaries: bool) -> Bridge {
     bridge
 }
 
-/// With one label, folding and dropping the label come to the same.
+/// With one label, folding and dropping the label have the same result.
 fn limits(most: usize, of_values: bool, drops: bool) -> Limits {
     let overflow = if drops { Overflow::DropLabel } else { Overflow::Fold };
     if of_values {
@@ -121,8 +120,8 @@ fn limits(most: usize, of_values: bool, drops: bool) -> Limits {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
-    /// Line by line: the overflow series is what one series would be to which all that was folded had been sent. Its quantiles
-    /// and its distinct count too.
+    /// The overflow series equals one series that received all folded samples, line by line, including its quantiles and its
+    /// distinct count.
     #[apply(test)]
     fn the_overflow_series_is_one_series_of_all_that_was_folded(
         samples in samples(), most in 1..9_usize, of_values in any::<bool>(), drops in any::<bool>(), summaries in any::<bool>(),
@@ -153,7 +152,7 @@ proptest! {
         }
     }
 
-    /// What is not exact in binary is right but for the rounding of its additions.
+    /// If values are not exact in binary, sums differ only by rounding.
     #[apply(test)]
     fn sums_of_any_numbers_differ_by_rounding_only(
         values in prop::collection::vec((1e-3..1e6_f64, 0..4_usize, 0..6_u8), 1..200), most in 1..6_usize,
@@ -170,7 +169,7 @@ proptest! {
         }
     }
 
-    /// Against the samples themselves, not against another sketch.
+    /// Compares with the samples, not with another sketch.
     #[apply(test)]
     fn quantiles_of_workers_are_within_one_percent_and_exact_while_values_are_few(
         values in prop::collection::vec((prop_oneof![1e-4..1e4_f64, -50.0..50.0_f64], 0..5_usize), 1..300), distinct in 1..200_usize,
@@ -188,7 +187,7 @@ proptest! {
         prop_assert_eq!(merged.count, all.len() as f64);
         all.sort_by(f64::total_cmp);
         let few = all.iter().map(|value| value.to_bits()).collect::<HashSet<_>>().len() <= 32;
-        // Ranks that are whole numbers by a hair are left to the sketch's own tests.
+        // Tests of the sketch cover ranks that are almost whole numbers.
         for q in [0.013, 0.251, 0.507, 0.903, 0.991] {
             let want = all[((q * all.len() as f64).ceil() as usize).clamp(1, all.len()) - 1];
             let within = if few { 0.0 } else { want.abs() * (0.01 + 1e-9) };
@@ -201,7 +200,8 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
-    /// Members shared out at random, some to several; merged in two orders. Below 2,048 and above.
+    /// Members are distributed at random, some to several cells, and merged in two orders. There are sets below and above 2,048
+    /// members.
     #[apply(test)]
     fn a_set_is_the_union_in_any_order_and_grouping(
         members in prop_oneof![2 => 0..1500_u32, 1 => 2000..2100_u32, 1 => 2500..6000_u32], parts in 1..6_usize, seed in any::<u64>(),
@@ -228,7 +228,8 @@ proptest! {
     }
 }
 
-/// A member of two series counts in both, so sums over a set's series are no distinct count; in the overflow series it counts once.
+/// A member of two series counts in both, so a sum over the series of a set is no distinct count. In the overflow series it counts
+/// once.
 #[apply(test)]
 fn a_member_of_two_folded_series_counts_once() {
     let bridge = bridge(limits(1, true, false), false);
@@ -263,7 +264,7 @@ fn sums_of_parts_and_of_buckets_stay_finite() {
                 match format {
                     Format::OpenMetrics => drop(crate::openmetrics::Page::parse(&String::from_utf8(out).expect("UTF-8")).expect("good")),
                     Format::Protobuf => {
-                        // Self-metrics, of which one may be infinite, stand behind the others.
+                        // Self-metrics follow the other families. One of them may be infinite, so they are not checked.
                         let end = out.windows(8).position(|bytes| bytes == b"process_").expect("self-metrics");
                         assert!(!out[..end].windows(8).any(|bytes| bytes == f64::INFINITY.to_le_bytes()));
                     }

@@ -1,7 +1,7 @@
-//! A strict reader of OpenMetrics 1.0.0, written from the specification; its verdicts agree with those that came with it.
+//! A strict reader of OpenMetrics 1.0.0, written from the specification. Its verdicts agree with the specification's cases.
 //!
-//! Reads UTF-8 names in quotes too, which came later. Refuses two things that the verdicts leave open: the same series twice
-//! without timestamps, and, where [`Page::check_canonical`] is asked, `le` and `quantile` that are not written as they should be.
+//! It also reads quoted UTF-8 names, which are newer. It rejects two things that the cases leave open: a series that occurs twice
+//! without timestamps and, in [`Page::check_canonical`], `le` and `quantile` that are not in canonical form.
 
 mod checks;
 mod line;
@@ -12,7 +12,7 @@ use std::collections::HashSet;
 pub use self::line::Sample;
 use self::line::{is_name, unquote};
 
-/// A page that passed every check.
+/// An exposition that passed every check.
 #[derive(Debug, Clone, Default)]
 pub struct Page {
     pub families: Vec<Family>,
@@ -33,7 +33,7 @@ impl Family {
         self.kind.as_deref().unwrap_or("unknown")
     }
 
-    /// What its samples may have behind its name.
+    /// The suffixes that its samples can have after its name.
     fn suffixes(&self) -> &'static [&'static str] {
         match self.kind() {
             "counter" => &["_total", "_created"],
@@ -51,7 +51,7 @@ impl Family {
 }
 
 impl Page {
-    /// Reads a page. The error names the line.
+    /// Reads an exposition. The error names the line.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut page = Self::default();
         let mut current: Option<Family> = None;
@@ -84,7 +84,7 @@ impl Page {
         Ok(page)
     }
 
-    /// The value of a series; labels in any order.
+    /// The value of a series. Labels can be in any order.
     pub fn value(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         let sorted = |mut labels: Vec<(String, String)>| {
             labels.sort();
@@ -102,7 +102,7 @@ impl Page {
         self.families.iter().find(|family| family.name == name)
     }
 
-    /// Whether every `le` and `quantile` has the one form that the specification wants.
+    /// Checks that every `le` and `quantile` has the canonical form of the specification.
     pub fn check_canonical(&self) -> Result<(), String> {
         for family in &self.families {
             let name = match family.kind() {
@@ -119,7 +119,7 @@ impl Page {
         Ok(())
     }
 
-    /// `# HELP`, `# TYPE` or `# UNIT`; the first one of a name begins a family.
+    /// Reads `# HELP`, `# TYPE` or `# UNIT`. The first line with a new name begins a family.
     fn metadata(&mut self, current: &mut Option<Family>, line: &str) -> Result<(), String> {
         let rest = line.strip_prefix("# ").ok_or("neither metadata nor a sample")?;
         let (key, rest) = rest.split_once(' ').ok_or("metadata without a name")?;
@@ -152,7 +152,7 @@ impl Page {
         }
     }
 
-    /// A sample of the family at hand, or else the first of one that has no metadata.
+    /// Reads a sample of the current family, or the first sample of a family without metadata.
     fn sample(&mut self, current: &mut Option<Family>, line: &str) -> Result<(), String> {
         let sample = Sample::parse(line)?;
         if current.as_ref().is_none_or(|family| !family.allows(&sample.name)) {

@@ -16,11 +16,11 @@ struct Collector {
     folder: TempDir,
 }
 
-/// A point: the metric without its points, and the point.
+/// A data point: the metric without its points, and the point.
 type Point = (Value, Value);
 
 impl Collector {
-    /// Scrapes a target every second, with these further lines of its scrape configuration.
+    /// Scrapes a target every second, with these additional lines in the scrape configuration.
     fn start(target: SocketAddr, scrape: &str) -> Self {
         let folder = TempDir::new().expect("a temporary directory");
         let path = |name: &str| folder.path().join(name).display().to_string();
@@ -36,7 +36,7 @@ impl Collector {
         Self { process: Process::start(command), folder }
     }
 
-    /// The points of the newest scrape in the file, by name and attributes: `hits{country=de}`. None before the first.
+    /// The points of the newest scrape in the file, by name and attributes: `hits{country=de}`. `None` before the first scrape.
     fn newest(&mut self) -> Option<BTreeMap<String, Point>> {
         assert_eq!(self.process.try_wait(), None, "the collector ended:\n{}", self.process.log());
         let text = std::fs::read_to_string(self.folder.path().join("out.json")).ok()?;
@@ -57,7 +57,7 @@ impl Collector {
         Some(points)
     }
 
-    /// Waits for a scrape that has this many samples of the bridge.
+    /// Waits for a scrape that contains this number of samples of the bridge.
     fn at(&mut self, samples: f64) -> BTreeMap<String, Point> {
         until("the collector has scraped all samples", || {
             let points = self.newest()?;
@@ -78,7 +78,7 @@ fn attributes(point: &Value) -> String {
     if pairs.is_empty() { String::new() } else { format!("{{{}}}", pairs.join(",")) }
 }
 
-/// A number, which JSON of protobuf writes as text if it has 64 bits.
+/// A number. The JSON form of protobuf writes 64-bit numbers as text.
 fn number(json: &Value) -> f64 {
     json.as_f64().or_else(|| json.as_str()?.parse().ok()).unwrap_or_else(|| panic!("no number: {json}"))
 }
@@ -89,7 +89,7 @@ fn numbers(json: &Value) -> Vec<f64> {
 
 const RULES: &str = "mappings:\n- match: took.summary\n  name: took_summary\n  observer_type: summary\n";
 
-/// Sends some of each kind: 7 samples for each of a hundred numbers.
+/// The number of samples: 7 for each of a hundred numbers.
 const SENT: f64 = 700.0;
 
 fn sent() -> impl Iterator<Item = String> {
@@ -101,13 +101,13 @@ fn sent() -> impl Iterator<Item = String> {
     })
 }
 
-/// Checks counters, gauges, sets and summaries, with this name of the gauge.
+/// Checks counters, gauges, sets and summaries. The gauge has this name.
 fn check(points: &BTreeMap<String, Point>, gauge: &str) {
     let find = |name: &str| points.get(name).unwrap_or_else(|| panic!("{name} is not among {:#?}", points.keys()));
     for (name, value) in [("hits{country=de}", 5050.0), ("hits{country=fr}", 300.0)] {
         let (metric, point) = find(name);
         assert_eq!(number(&point["asDouble"]), value, "{name}");
-        // Cumulative.
+        // Temporality 2 is cumulative.
         assert_eq!(
             (&metric["sum"]["isMonotonic"], &metric["sum"]["aggregationTemporality"]),
             (&Value::from(true), &Value::from(2)),
@@ -153,9 +153,9 @@ fn a_collector_reads_what_was_sent() {
     assert_eq!(numbers(&took["explicitBounds"]), [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0]);
     assert_eq!(numbers(&took["bucketCounts"]), [5.0, 5.0, 15.0, 25.0, 50.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
 
-    // For protobuf it requests no names in UTF-8.
+    // For protobuf, the collector requests no UTF-8 names.
     check(&native.at(SENT), "level_now");
-    // The first scrape in protobuf switches native buckets on, so these count what is sent from then on.
+    // The first scrape in protobuf enables native buckets, so they contain later samples only.
     bridge.send("took:20|ms\ntook:20|ms\ntook:3000|ms");
     let points = native.at(SENT + 3.0);
     let (metric, took) = &points["took"];
@@ -167,7 +167,7 @@ fn a_collector_reads_what_was_sent() {
     let (positive, offset) = (numbers(&took["positive"]["bucketCounts"]), took["positive"].get("offset").map_or(0.0, number));
     let total = positive.iter().sum::<f64>() + took.get("zeroCount").map_or(0.0, number);
     assert_eq!(total, 103.0, "{took}");
-    // Bucket i is over (2^(i/8), 2^((i+1)/8)].
+    // Bucket i covers (2^(i/8), 2^((i+1)/8)].
     let bucket_of = |value: f64| ((value.log2() * 8.0).ceil() - 1.0 - offset) as usize;
     assert_eq!(positive[bucket_of(3.0)], 1.0, "{took}");
     assert!(positive[bucket_of(0.02)] == 2.0, "{took}");

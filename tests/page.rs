@@ -1,7 +1,8 @@
-//! A strict reader of the text page 0.0.4: what a scraper may assume and promtool does not check.
+//! A strict reader of the text format 0.0.4. It checks what a scraper may assume and promtool does not check.
 //!
-//! Stricter than the format where the bridge promises more: HELP then TYPE before each family, no blank lines, one space before
-//! a value, no timestamps. Names stand in quotes where, and only where, they need it: `{"na.me","l.x"="v"} 1`. Knows no sockets; what a page must contain is the tests' affair.
+//! It is stricter than the format where the bridge promises more: HELP then TYPE before each family, no blank lines, one space
+//! before a value, no timestamps, and quotes only around names that need them: `{"na.me","l.x"="v"} 1`. It uses no sockets, and
+//! does not know which families an exposition must contain.
 
 mod cases;
 mod families;
@@ -12,13 +13,13 @@ use std::sync::LazyLock;
 
 use crate::peers::repository;
 
-/// A page that passed every check.
+/// An exposition that passed every check.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page {
     pub families: Vec<Family>,
 }
 
-/// One family: its head and its lines, in the order of the page.
+/// One family: its HELP and TYPE, and its lines in the order of the exposition.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Family {
     pub name: String,
@@ -30,16 +31,16 @@ pub struct Family {
 /// One line with a value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Line {
-    /// Name and labels as they stand on the page: `x{a="b"}`.
+    /// Name and labels as in the exposition: `x{a="b"}`.
     pub series: String,
     /// The name alone, suffix included.
     pub name: String,
-    /// Labels in the order of the page, unescaped.
+    /// Labels in the order of the exposition, unescaped.
     pub labels: Labels,
     pub value: f64,
 }
 
-/// The first thing wrong with a page: its line number, from 1, and what it is.
+/// The first fault of an exposition: its line number, from 1, and a description.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageError {
     pub line: usize,
@@ -53,7 +54,7 @@ impl fmt::Display for PageError {
 }
 
 impl Page {
-    /// Reads a page. Everything that is not exactly as it should be is an error.
+    /// Reads an exposition. Any deviation is an error.
     pub fn parse(text: &str) -> Result<Self, PageError> {
         if !text.is_empty() && !text.ends_with('\n') {
             return Err(PageError { line: text.lines().count(), what: "no newline at the end".into() });
@@ -73,7 +74,7 @@ impl Page {
         Ok(Self { families })
     }
 
-    /// The value of a series, named as it stands on the page: `x{a="b"}`.
+    /// The value of a series, whose name is written as in the exposition: `x{a="b"}`.
     pub fn value(&self, series: &str) -> Option<f64> {
         expect_documented(series);
         self.lines().find(|l| l.series == series).map(|l| l.value)
@@ -104,7 +105,8 @@ impl Page {
     }
 }
 
-/// Fails for a self-metric that docs/metrics.md does not name: a test that expects 0 of a metric by a wrong name could not fail.
+/// Fails for a self-metric that docs/metrics.md does not name. Otherwise, a test that expects 0 of a misspelled metric always
+/// passes.
 fn expect_documented(series: &str) {
     static DOCUMENTED: LazyLock<HashSet<String>> = LazyLock::new(|| {
         let text = std::fs::read_to_string(repository().join("docs/metrics.md")).expect("docs/metrics.md is there");
@@ -117,7 +119,8 @@ fn expect_documented(series: &str) {
     }
 }
 
-/// The text of a page without the bridge's own families, which have this prefix, for comparison with an expected page.
+/// The text of an exposition without self-metrics, for comparison with an expected exposition. Self-metrics start with `prefix` or
+/// `process_`.
 pub fn without_own(text: &str, prefix: &str) -> String {
     let own = |name: &str| name.starts_with(prefix) || name.starts_with("process_");
     let name = |line: &str| -> String {
@@ -190,7 +193,7 @@ fn check_name(name: &str) -> Result<(), String> {
     if bad { Err(format!("not a metric name: {name:?}")) } else { Ok(()) }
 }
 
-/// The name in a head, in quotes or not, and what follows it and a space.
+/// The name in a HELP or TYPE line, quoted or not, and the text after the space.
 fn head_name(text: &str) -> Result<(String, Option<&str>), String> {
     let (name, rest) = match text.strip_prefix('"') {
         Some(quoted) => {
@@ -208,7 +211,7 @@ fn head_name(text: &str) -> Result<(String, Option<&str>), String> {
     Ok((name, rest.strip_prefix(' ')))
 }
 
-/// A name in quotes is one that needs them.
+/// Fails for a quoted name that needs no quotes.
 fn check_quoted(name: &str, is_plain: &dyn Fn(&str) -> bool) -> Result<(), String> {
     if name.is_empty() || is_plain(name) { Err(format!("no name that needs quotes: {name:?}")) } else { Ok(()) }
 }
@@ -256,7 +259,7 @@ fn parse_value_line(raw: &str) -> Result<Line, String> {
 
 type Labels = Vec<(String, String)>;
 
-/// Reads `a="b","c.d"="e"}` and gives what follows the brace.
+/// Reads `a="b","c.d"="e"}` and returns the text after the brace.
 fn parse_labels(mut rest: &str) -> Result<(Labels, &str), String> {
     let mut labels = Labels::new();
     loop {
@@ -289,7 +292,7 @@ fn parse_labels(mut rest: &str) -> Result<(Labels, &str), String> {
     }
 }
 
-/// Reads up to the closing quote and gives what follows it.
+/// Reads up to the closing quote and returns the text after it.
 fn parse_quoted(text: &str) -> Result<(String, &str), String> {
     let mut value = String::new();
     let mut chars = text.char_indices();

@@ -12,7 +12,7 @@ use crate::runner;
 /// The environment variable that makes a missing program a failure.
 pub const REQUIRE: &str = "STATSD_BRIDGE_REQUIRE_PEERS";
 
-/// The versions of Prometheus that tests run. Which tests run one version only, and why, their comments say.
+/// The versions of Prometheus that tests run. A test that runs one version has a comment with the reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Version {
     /// 2.42, of Debian 12: no UTF-8 names, and native histograms by a flag.
@@ -49,7 +49,7 @@ impl Version {
         }
     }
 
-    /// The version as this repository pins it, for programs that are built without one. The module v0.316.0 is Prometheus 3.16.0.
+    /// The version that this repository pins, for programs that are built without one. The module v0.316.0 is Prometheus 3.16.0.
     pub fn pinned(self) -> Option<String> {
         let pin = (self == Self::Three).then(|| module_version("prometheus", "github.com/prometheus/prometheus"))?;
         let (minor, patch) = pin.strip_prefix("0.3")?.split_once('.')?;
@@ -137,7 +137,7 @@ pub fn go_with_cactus() -> (PathBuf, &'static Path) {
     (need(what, on_path("go").filter(|_| installed)), sources)
 }
 
-/// The Python of a virtual environment of its own, which `tests/build-peers NAME` makes.
+/// The Python of a virtual environment that `tests/build-peers NAME` creates.
 pub fn python_of(name: &str) -> PathBuf {
     let python = repository().join("target/peers").join(name).join("bin/python");
     need(&format!("target/peers/{name} (`tests/build-peers {name}`)"), Some(python).filter(|path| path.is_file()))

@@ -1,22 +1,22 @@
-//! The page in the eyes of others: the real Prometheus scraping it, promtool, and Python's parser.
+//! The exposition as other programs read it: Prometheus, promtool, and Python's parser.
 //!
-//! A test runs with both versions of Prometheus, as `NAME::v2` and `NAME::v3`, unless it says why it runs with one. What only the
-//! newer one has is in files of its own.
+//! A test runs with both versions of Prometheus, as `NAME::v2` and `NAME::v3`, unless a comment gives the reason for one version.
+//! Features of the newer version are in separate files.
 
 /// Created timestamps become samples of zero.
 mod created;
 /// Exemplars of each format.
 mod exemplars;
-/// Types, units and help: what the API says of a family, and the labels made of them.
+/// Types, units and help: the API's metadata of a family, and the labels made from them.
 mod metadata;
 /// UTF-8 names: as they are, and escaped by each scheme.
 mod names;
 /// Native histograms, classic series beside them, and their conversion.
 mod native;
-/// What is asked for in `Accept`, and what is answered.
+/// `Accept` headers, and the formats of the responses.
 mod negotiation;
 mod server;
-/// What expires at the bridge is stale at once.
+/// An expired series is stale at the next scrape.
 mod stale;
 
 use std::collections::HashMap;
@@ -30,7 +30,7 @@ use crate::harness::{Launch, Running, until};
 use crate::page::Page;
 use crate::peers::{self, Version};
 
-/// Sends some of everything, in datagrams few enough for any receive buffer; gives how many samples.
+/// Sends samples of every kind, in few enough datagrams for any receive buffer. Returns the number of samples.
 fn send_some_of_everything(bridge: &Running) -> u64 {
     let socket = bridge.udp();
     let mut samples = 0;
@@ -74,10 +74,10 @@ fn prometheus_scrapes_and_answers_with_the_sent_totals(version: Version) {
     let slow = prometheus.query("histogram_quantile(0.99, sum by (le) (shop_request_bucket))").expect("a quantile");
     assert!(slow > 2.5 && slow <= 5.0, "{slow}");
     prometheus.expect("statsd_bridge_samples_total", samples as f64);
-    // Every line of the page is a series of its own, no more and no fewer.
+    // Every line of the exposition is one series in Prometheus.
     let lines = bridge.page().lines().count();
     prometheus.expect("scrape_samples_scraped", lines as f64);
-    // It goes on: what is sent now is seen later, and the counters have not been reset in between.
+    // Later samples appear in later scrapes, and no counter was reset.
     bridge.send("shop.orders:50|c|#country:fr,städte:ü");
     prometheus.expect("sum(shop_orders)", 5200.0);
     prometheus.expect("resets(statsd_bridge_lines_total[1m])", 0.0);
@@ -86,7 +86,7 @@ fn prometheus_scrapes_and_answers_with_the_sent_totals(version: Version) {
     bridge.stop();
 }
 
-/// The type that Prometheus was told of a family.
+/// The type of a family in Prometheus' metadata.
 fn type_of(prometheus: &Prometheus, family: &str) -> Option<String> {
     prometheus.api(&format!("metadata?metric={family}"))["data"][family][0]["type"].as_str().map(str::to_owned)
 }
@@ -94,11 +94,12 @@ fn type_of(prometheus: &Prometheus, family: &str) -> Option<String> {
 #[apply(each_prometheus)]
 fn prometheus_gets_the_format_that_it_asks_for_and_the_same_series_from_each(version: Version) {
     version.prometheus();
-    // With native buckets Prometheus would take these in place of the classic ones, which is another test.
+    // With native buckets, Prometheus would use these in place of the classic ones. Another test covers that.
     let bridge = Launch::new().arg("--statsd.native-histograms=never").start();
     let samples = send_some_of_everything(&bridge);
     let lines = bridge.page().lines().count() as f64;
-    // By default it asks for OpenMetrics, in which a counter without `_total` has no type, and gets text; for native histograms protobuf.
+    // By default, Prometheus prefers OpenMetrics, in which a counter without `_total` has no type, and gets text. For native
+    // histograms, it gets protobuf.
     for native in [false, true] {
         let prometheus = if native { Prometheus::start_native(version, &bridge) } else { Prometheus::start(version, &bridge) };
         prometheus.expect("up{job=\"bridge\"}", 1.0);
@@ -114,7 +115,7 @@ fn prometheus_gets_the_format_that_it_asks_for_and_the_same_series_from_each(ver
             ("shop_stock{item=\"n0\"}", 24.75),
             ("shop_request_sum{code=\"500\"}", 300.0),
             ("shop_request_bucket{code=\"200\",le=\"0.05\"}", 50.0),
-            // Since 3.0 it writes the bounds of text as those of the other formats.
+            // Since 3.0, Prometheus writes the bounds of the text format like those of the other formats.
             (if native || version == Version::Three { one_with_fraction } else { one }, 100.0),
             ("shop_request_bucket{code=\"500\",le=\"+Inf\"}", 100.0),
             ("shop_basket_count", 800.0),
@@ -144,13 +145,13 @@ fn nobody_sends_what_prometheus_says_of_a_target(version: Version) {
 fn prometheus_reads_quantiles_from_native_histograms_and_classic_ones_side_by_side(version: Version) {
     version.prometheus();
     let bridge = Launch::new().start();
-    // Nobody sends to it once somebody can see native buckets.
+    // `idle` gets no samples after the first scrape with native buckets.
     bridge.send("idle:0.3|h\nidle:70|h");
     bridge.page_at(2);
     let native = Prometheus::start_native(version, &bridge);
     let classic = Prometheus::start(version, &bridge);
     native.expect("up{job=\"bridge\"}", 1.0);
-    // From 1 ms to 21 s, each 1 % above the one before: the quantile of 0.5 is the 500th of a thousand.
+    // From 1 ms to 21 s, each value 1 % above the previous one. The 0.5 quantile is the 500th of 1,000 values.
     let value = |nth: usize| 0.001 * 1.01_f64.powi(nth as i32);
     let lines: Vec<String> = (0..1_000).map(|nth| format!("took:{}|h", value(nth))).collect();
     for some in lines.chunks(50) {
@@ -161,7 +162,7 @@ fn prometheus_reads_quantiles_from_native_histograms_and_classic_ones_side_by_si
     native.expect("histogram_count(idle)", 2.0);
     native.expect("count(took_bucket) or vector(0)", 0.0);
     classic.expect("took_count", 1_000.0);
-    // Factor 1.1 is schema 3: each bucket is 2^(1/8) times as wide as the one before.
+    // Factor 1.1 is schema 3: each bucket is 2^(1/8) times as wide as the previous one.
     let factor = 2_f64.powf(1.0 / 8.0);
     for (quantile, nth) in [(0.01, 9), (0.1, 99), (0.5, 499), (0.9, 899), (0.99, 989)] {
         let exact = value(nth);
@@ -173,15 +174,14 @@ fn prometheus_reads_quantiles_from_native_histograms_and_classic_ones_side_by_si
     bridge.stop();
 }
 
-/// With the newer version only: what it reads with one decoder and appends series by series, the older one does too, and 24,000
-/// series take seconds.
+/// With the newer version only: both decode the exposition and append its series in the same way, and 24,000 series take seconds.
 #[apply(test)]
 fn prometheus_reads_a_family_of_several_messages_as_one() {
     let version = Version::Three;
     version.prometheus();
     let large = ["--limits.series-per-family=100000", "--limits.values-per-label=100000"];
     let bridge = large.into_iter().fold(Launch::new(), Launch::arg).start();
-    // More than the 3 MiB of one message. Over TCP, because a check after each datagram takes longer than all the rest.
+    // The family exceeds the 3 MiB of one message. The test sends over TCP, because a check after each datagram is slow.
     let lines: String = (0..24_000).map(|n| format!("large:{n}|c|#host:some-host-{n:0>130},zone:a\n")).collect();
     bridge.tcp().write_all(lines.as_bytes()).expect("the bridge reads");
     bridge.page_at(24_000);
@@ -204,9 +204,9 @@ fn promtool_finds_nothing_but_names_that_the_sender_chose(version: Version) {
         assert!(matches!(code, Some(0 | 3)), "exit code {code:?}\n{output}");
         let wrong: Vec<_> = output
             .lines()
-            // A StatsD counter may be called anything; the bridge's own end as they should.
+            // A StatsD counter can have any name. Self-metrics have the correct suffixes.
             .filter(|l| !(l.starts_with("shop_") && l.ends_with(" counter metrics should have \"_total\" suffix")))
-            // A gauge to which statsd_exporter gave the name of a counter; kept with its prefix only.
+            // A gauge that statsd_exporter named like a counter. The bridge has it only with statsd_exporter's prefix.
             .filter(|l| !l.starts_with("statsd_exporter_metrics_total "))
             .collect();
         assert!(wrong.is_empty(), "{wrong:#?}");
@@ -241,7 +241,7 @@ fn python_reads_the_same_numbers() {
         .iter()
         .flat_map(|family| family.lines.iter().map(move |line| (family, line)))
         .map(|(family, line)| {
-            // That parser gives every counter the ending that OpenMetrics wants.
+            // Python's parser adds the suffix that OpenMetrics requires to every counter.
             let ending = if family.kind == "counter" && !line.name.ends_with("_total") { "_total" } else { "" };
             (format!("{}{ending}", line.name), sorted(line.labels.clone()), line.value.to_bits())
         })
@@ -259,12 +259,12 @@ fn sorted(labels: impl IntoIterator<Item = (String, String)>) -> Vec<(String, St
     labels
 }
 
-/// The bits of a number as Python's `repr` writes it.
+/// The bits of a number in the form of Python's `repr`.
 fn number(text: &str) -> u64 {
     text.parse::<f64>().unwrap_or_else(|_| panic!("not a number: {text}")).to_bits()
 }
 
-/// Runs a program over this input; gives its exit code and all that it printed.
+/// Runs a program on this input. Returns its exit code and its output.
 pub fn filter(command: &mut Command, input: &[u8]) -> (Option<i32>, String) {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
     child.stdin.take().expect("stdin is a pipe").write_all(input).expect("the program reads");

@@ -1,4 +1,4 @@
-//! What holds for any input: nothing panics, everything adds up, the page can be read, and order does not matter where it should not.
+//! Properties of any input: nothing panics, sums add up, the exposition is valid, and order does not matter where it should not.
 
 use proptest::prelude::*;
 use statsd_bridge::name::{Escaping, is_legacy_label, is_legacy_name};
@@ -9,7 +9,7 @@ use crate::page::Page;
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
-/// Lines that are nearly right, which find more than random bytes do.
+/// Lines that are almost valid. They find more faults than random bytes.
 fn likely_line() -> impl Strategy<Value = String> {
     let name = "(a|b\\.c|é|le|foo|foo_count|foo_sum|process_cpu_seconds_total|statsd_bridge_x|x\\[k=v\\]y|x,k=v|x#k=v|a\\]b\\[|_e\\{1,1\\}|_sc\\|n|){1}";
     let value = "(1|-1|\\+2|0\\.5|1e308|1e400|nan|x|1:2:3|bob|)";
@@ -49,7 +49,7 @@ fn small_limits() -> Limits {
     })
 }
 
-/// The families of the user, without those of the bridge itself.
+/// The user's families, without self-metrics.
 fn user_families(page: &Page) -> Vec<crate::page::Family> {
     page.families.iter().filter(|f| !f.name.starts_with("statsd_bridge_") && !f.name.starts_with("process_")).cloned().collect()
 }
@@ -141,7 +141,7 @@ fn two_pages_in_a_row_have_the_same_order() {
     assert_eq!(names(&first), names(&second));
 }
 
-/// Lines with names and tags that need escaping, and some that become the same when they are.
+/// Lines with names and tags that need escaping. Some become equal when they are escaped.
 fn line_of_any_name() -> impl Strategy<Value = String> {
     let word = "(a|b|é|0|le|\"|\\\\|=|x y|日|U__a_2e_b|a_dot_b|_sum|_count|_bucket|statsd|bridge|process|open_fds)";
     let name = prop::collection::vec(prop_oneof![word, "[._ -]"], 1..4).prop_map(|words| words.concat());
@@ -177,7 +177,7 @@ fn page_under(bridge: &Bridge, escaping: Escaping) -> Page {
     Page::parse(&text).unwrap_or_else(|error| panic!("{escaping:?}: {error}\n{text}"))
 }
 
-/// Whether a strict reader takes the page in OpenMetrics.
+/// Reads the exposition in OpenMetrics with the strict reader.
 fn openmetrics_under(bridge: &Bridge, escaping: Escaping) -> Result<(), String> {
     let (mut page, mut text) = (bridge.exposition_escaped(Format::OpenMetrics, escaping, NOW), Vec::new());
     while page.more(&mut text) {}
@@ -185,7 +185,7 @@ fn openmetrics_under(bridge: &Bridge, escaping: Escaping) -> Result<(), String> 
     crate::openmetrics::Page::parse(&text).map(drop).map_err(|error| format!("{error}\n{text}"))
 }
 
-/// Families left out of pages so far.
+/// The number of families left out of expositions so far.
 fn left_out(page: &Page) -> f64 {
     page.value("statsd_bridge_page_families_left_out_total").expect("an own metric")
 }
@@ -213,7 +213,7 @@ proptest! {
             prop_assert!(page.lines().flat_map(|line| &line.labels).all(|(key, _)| is_legacy_label(key)));
             let strict = openmetrics_under(&bridge, escaping);
             prop_assert!(strict.is_ok(), "{escaping:?}: {}", strict.err().unwrap_or_default());
-            // What is not on the page is counted.
+            // Families that are not in the exposition are counted.
             let missing = kept.families.len() - page.families.len();
             prop_assert_eq!(left_out(&page) - before, missing as f64);
             prop_assert!(missing > 0 || page.lines().count() == kept.lines().count());

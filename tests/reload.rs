@@ -329,7 +329,7 @@ fn reloads_under_load_lose_no_sample_and_count_none_twice() {
             }
         });
         let (start, mut stream) = (Instant::now(), mapped.bridge.tcp());
-        // On a busy machine a reload takes long. Go on until there were enough.
+        // On a busy machine a reload takes long. Continue until there were enough reloads.
         while start.elapsed() < LOAD || requests.load(Ordering::Relaxed) < RELOADS_AT_LEAST && !reloading.is_finished() {
             stream.write_all(block.as_bytes()).expect("sent");
             blocks += 1;

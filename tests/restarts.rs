@@ -1,5 +1,5 @@
-//! Restarts as Prometheus sees them. For any end of the bridge and any damage to its state file, `increase()` is never more than what
-//! was sent, and less only by what no scrape has seen.
+//! Restarts as Prometheus sees them. For any end of the bridge and any damage to its state file, `increase()` is never more than
+//! what was sent. It is less only by samples that no scrape has seen.
 //!
 //! [`ROUNDS`] rounds by default; `STATSD_BRIDGE_RESTART_ROUNDS=50` runs as many.
 
@@ -162,7 +162,7 @@ fn a_crash_after_an_orderly_restart_is_a_counter_reset(version: Version) {
     bridge.stop();
 }
 
-/// Sends over TCP all the time, to the bridge that is running, and counts what it sent.
+/// Sends over TCP all the time to the running bridge, and counts what it sent.
 struct Load {
     target: Arc<std::sync::Mutex<Option<SocketAddr>>>,
     sent: Arc<AtomicU64>,
@@ -183,7 +183,7 @@ impl Load {
                     let now = *target.lock().expect("nobody panics with it");
                     stream = stream.or_else(|| TcpStream::connect(now?).ok());
                     if let Some(open) = &mut stream {
-                        // Counted first: a failed write may have sent a part.
+                        // Count before the write, because a failed write may have sent a part.
                         sent.fetch_add(50, Relaxed);
                         if open.write_all(lines.as_bytes()).is_err() {
                             stream = None;
@@ -220,7 +220,7 @@ enum End {
 
 const ENDS: [End; 5] = [End::Kill, End::Term, End::TermOnFullDisk, End::TruncatedAfterTerm, End::KillUnseen];
 
-/// With the newer version only: each round waits for several scrapes, and the test before it shows that both see a reset.
+/// With the newer version only: each round waits for several scrapes, and the test above shows that both versions see a reset.
 #[apply(test)]
 fn after_each_kind_of_end_prometheus_counts_no_more_than_was_sent() {
     let version = Version::Three;
@@ -230,12 +230,12 @@ fn after_each_kind_of_end_prometheus_counts_no_more_than_was_sent() {
     bridge.send(format!("big_total:{BIG}|c\nlevel:7|g\nusers:a|s"));
     scraped.scraped("big_total", BIG);
     terminate(bridge);
-    // The counter's value, what was sent since the first scrape, and how much of that may be unseen by any scrape.
+    // The counter's value, the sum of the samples since the first scrape, and how much of that may be unseen by any scrape.
     let (mut value, mut sent, mut unseen) = (BIG, 0.0, 0.0);
     for round in 0..rounds {
         let end = ENDS[round % ENDS.len()];
         eprintln!("round {round}: {end:?}");
-        // On the full disk no snapshot by timer: when it fails, it would free space again.
+        // On the full disk, no snapshot is written by timer, because a failed snapshot frees space.
         let interval = if end == End::TermOnFullDisk { "1h" } else { ["1s", "30s"][round / 2 % 2] };
         let bridge = scraped.start(interval);
         load.to(bridge.statsd);

@@ -68,7 +68,7 @@ macro_rules! each_prometheus {
     };
 }
 
-/// In place of the standard macro, whose output would stand between the lines of the runner.
+/// Replaces the standard macro, whose output would appear between the lines of the runner.
 macro_rules! eprintln {
     ($($argument:tt)*) => { $crate::runner::print(format_args!($($argument)*)) };
 }
@@ -83,7 +83,7 @@ pub fn skip(absent: &str) -> ! {
 struct Skip(String);
 
 thread_local! {
-    /// What the test of this thread has printed. `None` where nothing is kept back.
+    /// The output of this thread's test so far; `None` if output is not captured.
     static OUTPUT: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
@@ -102,14 +102,14 @@ fn report_panic(panic: &PanicHookInfo<'_>) {
     print(format_args!("thread '{}' {panic}", thread.name().unwrap_or("<unnamed>")));
     let backtrace = Backtrace::capture();
     if backtrace.status() == BacktraceStatus::Captured {
-        // From the panic to the test: what is before and after is the same for all.
+        // The frames from the panic to the test. The others are the same for all tests.
         let text = backtrace.to_string();
         let frames = text.lines().skip_while(|line| !line.contains("begin_unwind")).take_while(|line| !line.contains("short_backtrace"));
         print(format_args!("{}", frames.collect::<Vec<_>>().join("\n")));
     }
 }
 
-/// The tests that run now, and when each began; for each absent thing, how many tests were skipped.
+/// The running tests, each with its start time; for each absent thing, the number of skipped tests.
 static RUNNING: Mutex<BTreeMap<&'static str, Instant>> = Mutex::new(BTreeMap::new());
 static SKIPPED: Mutex<BTreeMap<String, usize>> = Mutex::new(BTreeMap::new());
 static HAS_ENDED: AtomicBool = AtomicBool::new(false);
@@ -128,7 +128,7 @@ fn run(test: &Test, keeps_output: bool) -> Result<Completion, Failed> {
     result.map(|()| Completion::Completed).or_else(|payload| skipped(payload).ok_or_else(|| output.into()))
 }
 
-/// Counts the test if this payload is of a skipped one.
+/// Counts the test as skipped if this is the payload of [`Skip`].
 fn skipped(payload: Box<dyn Any + Send>) -> Option<Completion> {
     let Skip(absent) = *payload.downcast().ok()?;
     let completion = Completion::ignored_with(format!("absent: {absent}"));
@@ -140,7 +140,7 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().expect("no thread panics while it holds this")
 }
 
-/// Names each test once that has run for [`LONG`].
+/// Names each test once when it has run for [`LONG`].
 fn name_long_tests() {
     let mut named: Vec<&str> = Vec::new();
     while !HAS_ENDED.load(Ordering::Relaxed) {
@@ -157,7 +157,7 @@ fn name_long_tests() {
 /// Flags whose value may be the next argument.
 const WITH_VALUE: [&str; 6] = ["--test-threads", "--logfile", "--skip", "--color", "--format", "-Z"];
 
-/// The flags, and the names to run, of which the standard runner takes several.
+/// The flags, and the names of the tests to run. The standard runner accepts several names.
 fn arguments(all: impl IntoIterator<Item = String>) -> (Arguments, Vec<String>) {
     let (mut flags, mut names) = (Vec::new(), Vec::new());
     let mut all = all.into_iter();
@@ -176,7 +176,7 @@ fn arguments(all: impl IntoIterator<Item = String>) -> (Arguments, Vec<String>) 
     (Arguments::from_iter(flags), names)
 }
 
-/// Has exactly the tests run that one of these names matches.
+/// Selects the tests that match one of these names.
 fn choose(names: Vec<String>, trials: &[Trial], arguments: &mut Arguments) {
     let mut rest: Vec<&Trial> = trials.iter().collect();
     for name in names {
@@ -213,7 +213,7 @@ pub fn main() -> ExitCode {
     if arguments.format != Some(FormatSetting::Json) {
         print_skipped(&locked(&SKIPPED));
     }
-    // Only a complete run can find that a row of the table has no test any more.
+    // Only a complete run can find that a row of the table has no test.
     let is_complete = conclusion.num_failed + conclusion.num_ignored + conclusion.num_filtered_out == 0;
     let unseen = if is_complete && !arguments.list { compatibility::unseen() } else { Vec::new() };
     if !unseen.is_empty() {
@@ -234,9 +234,9 @@ fn print_skipped(absent: &BTreeMap<String, usize>) {
     }
 }
 
-// ---- its own tests ----
+// ---- tests of the runner ----
 
-/// A function under the standard attribute would be left out of this binary without a word.
+/// A function with the standard attribute would be left out of this binary without a warning.
 #[apply(test)]
 fn every_test_is_in_the_list() {
     let mut declared = 0;

@@ -1,7 +1,7 @@
-//! Months of a bridge in seconds: random senders, expiry, reloads, restarts and deletions, played to the core and to a model of a page
-//! of code. A difference prints its seed and the shortest script of steps that shows it.
+//! Months of a bridge in seconds: random senders, expiry, reloads, restarts and deletions, run on the core and on a small model. If
+//! they differ, the test prints the seed and the shortest script of steps that shows the difference.
 //!
-//! `STATSD_BRIDGE_SIMULATION_STEPS` says how many steps are played, `STATSD_BRIDGE_SIMULATION_SEED` where they begin.
+//! `STATSD_BRIDGE_SIMULATION_STEPS` sets the number of steps, `STATSD_BRIDGE_SIMULATION_SEED` the first seed.
 
 mod model;
 mod real;
@@ -22,7 +22,7 @@ use crate::harness::number_of;
 
 const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 const WORKERS: usize = 3;
-/// Steps of one script: long enough for series to come, go and come back, short enough to be made shorter.
+/// Steps of one script: enough for series to start, expire and return, and few enough to shorten the script.
 const SCRIPT: usize = 2_000;
 const STEPS_DEFAULT: u64 = 200_000;
 
@@ -33,7 +33,7 @@ const GRACE_MS: u64 = 300_000;
 const CLASSIC: [f64; 3] = [0.5, 5.0, 10.0];
 const SMALL: [f64; 2] = [0.01, 1.0];
 
-/// The model knows them by number.
+/// The sets of rules. The model implements them by number.
 const RULES: [&str; 4] = [
     "",
     r#"mappings:
@@ -49,17 +49,17 @@ const RULES: [&str; 4] = [
 "#,
 ];
 
-/// What a script is played to.
+/// The settings of a run.
 #[derive(Clone, Copy)]
 struct Setting {
     expires: bool,
     grace_ms: u64,
-    /// Whether families are so small that series are folded, and how.
+    /// The overflow policy, if families are so small that series are folded.
     folds: Option<Overflow>,
 }
 
 impl Setting {
-    /// An odd seed has series that expire, every other odd one a grace period.
+    /// With an odd seed, series expire. With every other odd seed, they also have a grace period.
     fn without_limits(seed: u64) -> Self {
         Self { expires: seed % 2 == 1, grace_ms: if seed % 4 == 1 { GRACE_MS } else { 0 }, folds: None }
     }
@@ -69,7 +69,8 @@ impl Setting {
         Self { expires: false, grace_ms: 0, folds: Some(overflow) }
     }
 
-    /// Whether a step says the same to both: of what was folded, only the model knows whose it was, and when that one expires.
+    /// Whether a step has the same effect on both. Only the model keeps the identity of folded samples, so expiry and deletion can
+    /// differ.
     fn has(self, step: &Step) -> bool {
         self.folds.is_none() || !matches!(step, Step::Delete { who: Some(_), .. } | Step::Expire { .. } | Step::Rules(1))
     }
@@ -98,11 +99,11 @@ impl Setting {
     }
 }
 
-/// Plays a script to both.
+/// Runs a script on the core and on the model.
 ///
 /// # Errors
 ///
-/// What the exposition shows otherwise than the model.
+/// The differences between the exposition and the model.
 fn play(setting: Setting, steps: &[Step]) -> Result<(), String> {
     let mut model = Model::new(START.as_millis(), setting.expires, setting.grace_ms);
     let mut real = Real::new(setting.options(), &RULES, WORKERS, START);
@@ -124,7 +125,7 @@ fn compare(model: &Model, real: &mut Real) -> Result<(), String> {
     differences(&is, &model.lines()).map_or(Ok(()), Err)
 }
 
-/// Where series are folded, the sums over the series of a family are the model's.
+/// Compares the sums over the series of each family, which folding does not change.
 fn compare_sums(model: &Model, real: &mut Real) -> Result<(), String> {
     real.counts()?;
     let levels = model.levels();
@@ -152,7 +153,7 @@ fn differences(is: &BTreeMap<String, f64>, should: &BTreeMap<String, f64>) -> Op
     (!all.is_empty()).then(|| all.join("\n"))
 }
 
-/// [`play`], where a panic is an error as well.
+/// Like [`play`], with panics as errors.
 fn play_caught(setting: Setting, steps: &[Step]) -> Result<(), String> {
     let panic = |payload: Box<dyn std::any::Any + Send>| {
         let text = payload.downcast_ref::<String>().cloned();
@@ -161,7 +162,7 @@ fn play_caught(setting: Setting, steps: &[Step]) -> Result<(), String> {
     catch_unwind(AssertUnwindSafe(|| play(setting, steps))).unwrap_or_else(|payload| Err(format!("a panic: {}", panic(payload))))
 }
 
-/// Plays the scripts of seeds until there is none left, or one fails.
+/// Runs the scripts of consecutive seeds up to `end`, or until one fails.
 fn play_seeds(setting_of: fn(u64) -> Setting, next: &AtomicU64, end: u64) -> Result<(), String> {
     loop {
         let seed = next.fetch_add(1, Ordering::Relaxed);
@@ -178,7 +179,7 @@ fn play_seeds(setting_of: fn(u64) -> Setting, next: &AtomicU64, end: u64) -> Res
     }
 }
 
-/// Plays a part of all steps on every core.
+/// Runs a part of all steps on all cores.
 fn play_part(setting_of: fn(u64) -> Setting, (part, of): (u64, u64)) {
     let begin = number_of("STATSD_BRIDGE_SIMULATION_SEED").unwrap_or(0);
     let scripts = (number_of("STATSD_BRIDGE_SIMULATION_STEPS").unwrap_or(STEPS_DEFAULT) * part / of).div_ceil(SCRIPT as u64);
@@ -203,7 +204,7 @@ fn what_limits_fold_adds_up_to_what_the_model_says() {
 
 #[apply(test)]
 fn a_difference_is_shown_by_the_shortest_script() {
-    // Fails where a line of `c.1` came before a crash: whatever else is in the script is to go.
+    // Fails if a line of `c.1` comes before a crash. All other steps can be removed.
     let steps = script(&mut Numbers(7), WORKERS, RULES.len(), 5 * SCRIPT);
     let is_c1 = |step: &Step| matches!(step, Step::Send { sent, .. } if sent.name == "c.1");
     let is_crash = |step: &Step| matches!(step, Step::Restart { orderly: false });

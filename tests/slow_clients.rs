@@ -1,5 +1,5 @@
-//! Clients that read slowly, send requests without end, never complete a request, or only hold connections, all at once. A good client
-//! gets its expositions, no sample is lost, and connections and memory stay within their limits.
+//! Clients that read slowly, send requests without end, never complete a request, or only hold connections, all at once. A good
+//! client gets its expositions, no sample is lost, and connections and memory stay within their limits.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -30,7 +30,7 @@ const MOST_KIB: u64 = 16 << 10;
 /// Scrapes of the good client.
 const PAGES: usize = 4;
 
-/// How long the good client waits for an exposition. Prometheus waits for 10 s by default, but a machine that runs other tests is slow.
+/// The good client's timeout for an exposition. Prometheus waits for 10 s by default, but a machine that runs other tests is slow.
 const SCRAPE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Clients, each on its own thread. Dropping this ends the threads, also in a failed test.
@@ -115,8 +115,8 @@ fn come_at_once(to: SocketAddr) {
     sleep(Duration::from_millis(100));
 }
 
-/// Scrapes on a new connection. If the bridge closes it before the response begins, tries again, as a scraper would. A response that
-/// has begun must be valid and complete.
+/// Scrapes on a new connection. If the bridge closes it before the response begins, tries again, as a scraper would. A response
+/// that has begun must be valid and complete.
 fn scrape(bridge: &Running) -> String {
     let start = Instant::now();
     let answer = loop {
@@ -173,7 +173,7 @@ fn a_good_client_gets_its_expositions_beside_bad_ones() {
     let rest = kib(&bridge, "VmRSS:");
 
     let mut clients = Clients::new(bridge.web);
-    // Together fewer than the limit of expositions being sent, so that none is cut for another one.
+    // Together, these are fewer than the limit of expositions that are being sent, so none is cut for another one.
     clients.crowd(4, reads_slowly);
     clients.crowd(2, asks_without_reading);
     clients.crowd(4, closes_half);

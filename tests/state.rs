@@ -111,7 +111,7 @@ fn after_a_crash_gauges_and_sets_are_restored_and_sums_restart_at_0() {
         assert_eq!(["c", "t_count", "t_sum", "g", "s"].map(|name| page.value(name)), [0.0, 0.0, 0.0, 7.0, 2.0].map(Some));
         bridge.send("c:2|c");
         assert_eq!(bridge.page_at(1).value("c"), Some(2.0));
-        // Before the next snapshot: the old one is not from an orderly end, however often it is restored.
+        // The crash comes before the next snapshot. The old snapshot does not become one of an orderly end when it is restored.
         bridge.process.signal(Signal::KILL);
         assert!(!bridge.process.wait().success());
     }
@@ -203,7 +203,7 @@ fn a_file_older_than_the_limit_is_not_restored() {
     }
 }
 
-/// The lock is released when the program ends, in order or by a crash, and holds over snapshots, which replace the file.
+/// The lock is released when the program ends, orderly or by a crash. Snapshots, which replace the file, do not release it.
 #[apply(test)]
 fn a_second_bridge_with_the_same_file_does_not_start() {
     let kept = Kept::new();

@@ -1,6 +1,7 @@
-//! Which file under `src/` may import which. Reads the sources with `syn`; a path counts for the file that defines what it names.
+//! Which file under `src/` may import which. The checker reads the sources with `syn`. A path counts for the file that defines the
+//! named item.
 //!
-//! Code that only tests compile does not count. `mod x;` and re-exports (`pub use`, `pub(crate) use`) are no imports.
+//! Code that only tests compile does not count. `mod x;` and re-exports (`pub use`, `pub(crate) use`) are not imports.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,21 +13,21 @@ use self::resolve::Import;
 pub use self::sources::Tree;
 use self::sources::{How, Sources};
 
-/// The checker itself, on trees of a few lines.
+/// The checker on trees of a few lines.
 mod cases;
-/// Files and imports as a graph, its cycles.
+/// The graph of files and imports, and its cycles.
 mod graph;
-/// From a path to the file that defines what it names.
+/// Resolves a path to the file that defines the named item.
 mod resolve;
-/// Modules, their names, the paths that they write.
+/// Reads modules, their names, and the paths in them.
 mod sources;
-/// Items as `syn` gives them.
+/// Attributes and names of items.
 mod syntax;
 
 /// Pairs of files in one folder that are one subject and may import each other; each with the reason.
 const ALLOWED: &[Pair<'_>] = &[];
 
-/// `src/` as it is.
+/// The sources under `src/` and their imports.
 static SRC: LazyLock<(Sources, Vec<Import>)> = LazyLock::new(|| {
     let mut tree = Tree::new();
     read_folder(Path::new(env!("CARGO_MANIFEST_DIR")), "src", &mut tree);
@@ -65,7 +66,7 @@ fn none(faults: &[String]) {
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
 }
 
-/// The Rust files below a folder of `root`, by path from there.
+/// The Rust files below a folder of `root`, by path relative to `root`.
 pub fn read_folder(root: &Path, folder: &str, tree: &mut Tree) {
     for entry in fs::read_dir(root.join(folder)).unwrap() {
         let entry = entry.unwrap();
@@ -88,13 +89,13 @@ fn lost(imports: &[Import]) -> Vec<String> {
     imports.iter().filter(|import| import.lost).map(|import| show(import, "nothing that the checker finds")).collect()
 }
 
-/// Imports from `crate::program` outside of it.
+/// Imports of `crate::program` by files outside of it.
 fn from_program(imports: &[Import]) -> Vec<String> {
     let outside = imports.iter().filter(|import| is_core(&import.from) || import.from == "src/bridge.rs");
     listed(outside, |import| leads_to(import, is_program))
 }
 
-/// Imports of `Bridge`, and of anything else that its file defines.
+/// Imports, by the core, of `Bridge` and other items of its file.
 fn facade_named(imports: &[Import]) -> Vec<String> {
     let core = imports.iter().filter(|import| is_core(&import.from));
     listed(core, |import| {
@@ -103,12 +104,12 @@ fn facade_named(imports: &[Import]) -> Vec<String> {
     })
 }
 
-/// Paths such as `crate::Options` where `crate::options::Options` is meant.
+/// Paths such as `crate::Options` in place of `crate::options::Options`.
 fn by_root(imports: &[Import]) -> Vec<String> {
     listed(imports.iter(), |import| import.by_root.then(|| leads_to(import, |_| true).unwrap_or_else(|| "src/lib.rs".to_owned())))
 }
 
-/// Everything but the facade, the roots and the program.
+/// All files except the facade, the crate roots and the program.
 fn is_core(file: &str) -> bool {
     !is_program(file) && !is_facade(file) && file != "src/lib.rs" && file != "src/main.rs"
 }

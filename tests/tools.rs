@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::harness::bridge_command;
 use crate::peers::repository;
 
-/// What a run printed, and its exit code.
+/// The exit code and the output of a run.
 struct Ran {
     code: Option<i32>,
     out: String,
@@ -46,7 +46,7 @@ impl Files {
     }
 }
 
-/// Codes of the findings of `check --format json`, with their lines, in order.
+/// The codes of the findings of `check --format json`, with their lines, in order.
 fn findings(file: &str) -> Vec<(String, u64)> {
     let ran = run(&["check", file, "--format=json"]);
     let report: Value = serde_json::from_str(&ran.out).expect("JSON");
@@ -183,7 +183,7 @@ fn stanzas_run_through_a_real_bridge() {
     }
 }
 
-/// Mapping files that others really use; they stand beside the repository where it is developed.
+/// A mapping file of another project, from outside this repository. If it is absent, prints that and returns `None`.
 fn in_use(name: &str) -> Option<PathBuf> {
     let path = repository().join("../shared/mappings").join(name);
     if !path.is_file() {

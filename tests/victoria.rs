@@ -1,5 +1,5 @@
-//! VictoriaMetrics and vmagent scrape the bridge. The values that they answer with, and their stream aggregation, are compared with
-//! what was sent, and the expressions of proto-examples with the answers of Prometheus (in [`crate::dashboards`]).
+//! VictoriaMetrics and vmagent scrape the bridge. The tests compare the results of queries and stream aggregation with what was
+//! sent, and the expressions of proto-examples with the results of Prometheus (in [`crate::dashboards`]).
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Command;
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::harness::{Launch, Process, Running, free_port, request, until};
 use crate::{compatibility, peers};
 
-/// A VictoriaMetrics of our own.
+/// A VictoriaMetrics for one test.
 pub struct Victoria {
     process: Process,
     pub web: SocketAddr,
@@ -23,7 +23,7 @@ pub fn version() -> String {
 }
 
 impl Victoria {
-    /// Scrapes these targets every second, and aggregates as this file says, if it is not empty.
+    /// Scrapes these targets every second. `aggregation` is the file for stream aggregation, or empty.
     fn start(targets: &[SocketAddr], aggregation: &str) -> Self {
         Self::with_config(&if targets.is_empty() { String::new() } else { scraping(targets) }, aggregation)
     }
@@ -33,10 +33,10 @@ impl Victoria {
         let data = TempDir::new().expect("a temporary directory");
         let web = free_address();
         command.arg(format!("-httpListenAddr={web}")).arg(format!("-storageDataPath={}", data.path().join("data").display()));
-        // Newest values at once, instead of 30 s later.
+        // Return the newest values at once, instead of after 30 s.
         command.args(["-search.latencyOffset=0s", "-retentionPeriod=1d", "-memory.allowedBytes=100MB"]);
         if !scraping.is_empty() {
-            // Sections of Prometheus alone, such as alerting, are ignored.
+            // Ignore sections that only Prometheus has, such as alerting.
             command.arg("-promscrape.config.strictParse=false");
             command.arg(format!("-promscrape.config={}", write(&data, "scrape.yml", scraping)));
         }
@@ -52,12 +52,12 @@ impl Victoria {
         victoria
     }
 
-    /// Scrapes as a configuration of Prometheus says.
+    /// Scrapes with a configuration of Prometheus.
     pub fn scraping_as(yaml: &str) -> Self {
         Self::with_config(yaml, "")
     }
 
-    /// What an instant query gives, or why it fails. As Prometheus.
+    /// The result of an instant query, or its error, in the form of Prometheus.
     pub fn series(&self, query: &str) -> Result<Vec<Value>, String> {
         let encoded: String = query.bytes().map(|byte| format!("%{byte:02X}")).collect();
         let response = request(self.web, "GET", &format!("/api/v1/query?nocache=1&query={encoded}"), &[]).expect("VictoriaMetrics answers");
@@ -112,7 +112,7 @@ fn scraping(targets: &[SocketAddr]) -> String {
     )
 }
 
-/// Sends some of every kind; the queries and their values.
+/// Sends samples of every kind. Returns queries and their values.
 fn send_some(bridge: &Running) -> Vec<(&'static str, f64)> {
     let mut samples = 0;
     for n in 1..=100 {
@@ -160,12 +160,12 @@ fn victoria_metrics_and_vmagent_answer_with_the_sent_totals() {
     written.expect("scrape_samples_scraped", lines);
     let kind = request(single.web, "GET", "/api/v1/metadata?metric=shop_orders", &[]).expect("VictoriaMetrics answers");
     assert!(kind.text().contains("\"type\":\"counter\""), "{}", kind.text());
-    // Later samples are seen, and no counter was reset.
+    // Later samples appear, and no counter was reset.
     bridge.send("shop.orders:50|c|#country:fr,land:ü");
     single.expect("shop_orders{land=\"ü\"}", 250.0);
     written.expect("shop_orders{land=\"ü\"}", 250.0);
     single.expect("resets(statsd_bridge_lines_total[1m])", 0.0);
-    // It asks for text only, so a histogram is a classic one, and native buckets stay off.
+    // VictoriaMetrics requests only text, so a histogram is classic, and native buckets stay off.
     assert!(!bridge.page_text().contains("vmrange"));
     single.expect("count({__name__=\"shop_request\"}) or vector(0)", 0.0);
     drop(agent);
@@ -186,7 +186,7 @@ fn stream_aggregation_over_a_bridges_series_gives_the_sent_totals() {
     let victoria = Victoria::start(&[bridge.web], rules);
     victoria.expect("count(hits)", 3.0);
     victoria.expect("count({__name__=~\"hits:2s_by_country_total\"})", 2.0);
-    // Sent while it aggregates.
+    // Send during the aggregation.
     for _ in 0..50 {
         bridge.send("hits:3|c|#country:de,host:a\nhits:4|c|#country:de,host:b\nhits:1|c|@0.5|#country:fr,host:a");
     }

@@ -1,4 +1,4 @@
-//! Who may read: TLS, certificates of clients, users, limits, sockets, seen by rustls, curl, OpenSSL, Python and Prometheus.
+//! Access control: TLS, client certificates, users, limits and sockets, tested with rustls, curl, OpenSSL, Python and Prometheus.
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
@@ -33,10 +33,10 @@ struct Guarded {
     web: SocketAddr,
 }
 
-/// The part that all files with TLS share.
+/// The TLS section of the files.
 const TLS: &str = "tls_server_config:\n  cert_file: server.crt\n  key_file: server.key\n";
 
-/// What is appended to demand certificates.
+/// The lines that require client certificates.
 const CLIENTS: &str = "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.crt\n";
 
 impl Guarded {
@@ -82,7 +82,7 @@ impl Guarded {
         until(&format!("{name} is {value}"), || (self.page(client, &[]).value(&name) == Some(value)).then_some(()));
     }
 
-    /// Replaces a file of the folder and waits until the log says that all was read again `times` times.
+    /// Replaces a file of the folder and waits until the log reports a reload, successful or not.
     fn replace(&self, name: &str, text: &str) {
         let lines = |log: &str| {
             log.lines().filter(|line| line.contains("web configuration reloaded") || line.contains("failed to reload the web")).count()
@@ -99,14 +99,14 @@ impl Guarded {
     }
 }
 
-/// The program with no StatsD port that another test might want.
+/// The program without a StatsD port that another test might use.
 fn plain_command() -> Command {
     let mut command = bridge_command();
     command.args(["--statsd.listen-udp=127.0.0.1:0", "--statsd.listen-tcp=", "--shutdown.linger=0s", "--udp.workers=1"]);
     command
 }
 
-/// Waits until the program is ready; the TCP addresses that it serves HTTP on, in the order of its flags.
+/// Waits until the program is ready. Returns the TCP addresses of its HTTP listeners, in the order of the flags.
 fn ready(process: &mut Process) -> Vec<SocketAddr> {
     until("the bridge is ready", || {
         let ended = process.try_wait();
@@ -118,7 +118,7 @@ fn ready(process: &mut Process) -> Vec<SocketAddr> {
     listening.filter_map(|line| line.split("address=").nth(1)?.split_whitespace().next()?.trim_matches('"').parse().ok()).collect()
 }
 
-/// Exit code and all that it printed, of a run that ends by itself.
+/// The exit code and the output of a run that ends by itself.
 fn run(mut command: Command) -> (Option<i32>, String) {
     let output = command.stdin(std::process::Stdio::null()).output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr))
@@ -137,13 +137,13 @@ fn tls_is_served_and_nothing_else() {
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
         assert_eq!(bridge.get(&bridge.client().only(version), "/-/ready").status, 200, "{version:?}");
     }
-    // Plain HTTP gets an answer in plain words.
+    // A request over plain HTTP gets a readable error.
     let mut plain = TcpStream::connect(bridge.web).expect("connected");
     plain.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").expect("sent");
     let mut answer = String::new();
     plain.read_to_string(&mut answer).expect("an answer");
     assert!(answer.starts_with("HTTP/1.0 400 Bad Request\r\n") && answer.ends_with("an HTTP request to an HTTPS server.\n"), "{answer}");
-    // A client that does not know the authority.
+    // The client does not trust the authority.
     let other = Authority::new("another");
     assert!(Client::trusting(other.pem()).get(bridge.web, "/", &[]).is_err());
     drop(TcpStream::connect(bridge.web).expect("connected"));
@@ -185,7 +185,7 @@ fn a_client_proves_who_it_is() {
 
 #[apply(test)]
 fn each_way_of_asking_for_certificates_does_what_it_says() {
-    // Who connects: nobody in particular, somebody unknown, somebody known.
+    // Clients: without a certificate, with a certificate of an unknown authority, with a valid certificate.
     for (auth, expected) in [
         ("NoClientCert", [true, true, true]),
         ("RequestClientCert", [true, true, true]),
@@ -237,7 +237,7 @@ fn users_and_headers_hold_for_every_path() {
     }
     let page = Page::parse(&get("/metrics", &[("Authorization", &right)]).text()).expect("a good page");
     assert_eq!(page.value("statsd_bridge_http_unauthorized_total"), Some(18.0));
-    // A user who is taken out may not read any more; an empty file lets nobody in.
+    // A removed user is rejected. After a reload of an empty file, requests without a password are still rejected.
     bridge.replace("web.yml", "");
     assert_eq!(get("/metrics", &[]).status, 401);
     bridge.replace("web.yml", &format!("basic_auth_users: {{bob: \"{RIGHT}\"}}\n"));
@@ -267,7 +267,7 @@ fn a_new_certificate_is_taken_and_a_broken_one_is_not() {
     let mut kept = client.connect(bridge.web).expect("a connection");
     assert_eq!(kept.get("/-/ready").expect("an answer").status, 200);
     let first = kept.server_certificate();
-    // Half of a pair, as while it is being replaced.
+    // The certificate is replaced, and the key is not yet.
     let new = bridge.authority.issue("server", &["localhost", "127.0.0.1"]);
     bridge.replace("server.crt", &new.certificate);
     bridge.counts(&client, "web_config_reloads_total{outcome=\"failure\"}", 1.0);
@@ -303,7 +303,7 @@ fn a_handshake_that_does_not_come_takes_no_place() {
     bridge.stop();
 }
 
-/// A file that asks for a password.
+/// A file that requires a password.
 fn users() -> String {
     format!("basic_auth_users: {{ann: \"{RIGHT}\"}}\n")
 }

@@ -36,8 +36,8 @@ pub(crate) struct Page {
 }
 
 impl Bridge {
-    /// Starts the binary that cargo built beside this bench, with default settings except for ports, `workers`, and limits that are too low
-    /// for the series.
+    /// Starts the binary that cargo built beside this bench, with default settings except for ports, `workers`, and limits that are
+    /// too low for the series.
     pub(crate) fn start(workers: Option<u32>, series: u64) -> Result<Self, String> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_statsd-bridge"));
         for (key, _) in std::env::vars_os().filter(|(k, _)| k.to_string_lossy().starts_with("STATSD_BRIDGE_")) {
@@ -128,7 +128,7 @@ fn messages(log: ChildStderr) -> Messages<Value> {
     thread::spawn(move || {
         for line in BufReader::new(log).lines().map_while(Result::ok) {
             let message = serde_json::from_str(&line).unwrap_or(Value::String(line));
-            // The receiver is gone after the start. Keep reading.
+            // The receiver is dropped after the start. Keep reading.
             let _ = sender.send(message);
         }
     });

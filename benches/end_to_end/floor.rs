@@ -1,7 +1,7 @@
 //! Receives and discards datagrams: the minimum cost of any UDP receiver.
 //!
-//! The child receives in batches of 64 with an optional coalescing delay, counts newlines, and keeps nothing. It prints its port, then
-//! one line of sums for each line on its stdin. It ends when its stdin closes, so also when its parent is killed.
+//! The child receives in batches of 64 with an optional coalescing delay, counts newlines, and keeps nothing. It prints its port,
+//! then one line of sums for each line on its stdin. It ends when its stdin closes, so also when its parent is killed.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
@@ -135,9 +135,9 @@ impl Batch {
 
     /// Waits for a datagram, receives up to 64, and counts their newlines.
     fn receive(&mut self, socket: &UdpSocket) -> usize {
-        // SAFETY: there are `BATCH` valid headers; each points to one iovec, which points to a part of `memory` of its own.
-        // None of the three is resized or dropped before `self`, and `&mut self` keeps everybody else away from `memory`.
-        // A null timeout is allowed.
+        // SAFETY: there are `BATCH` valid headers; each points to one iovec, which points to a separate part of `memory`. None of
+        // the three is resized or dropped before `self`, and `&mut self` excludes all other access to `memory`. A null timeout is
+        // allowed.
         let received = unsafe {
             libc::recvmmsg(socket.as_raw_fd(), self.headers.as_mut_ptr(), BATCH as _, libc::MSG_WAITFORONE as _, ptr::null_mut())
         };

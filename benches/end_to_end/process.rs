@@ -68,8 +68,8 @@ impl Process {
 impl Cpu {
     /// Nanoseconds used between `before` and this.
     ///
-    /// Prefers the scheduler's clock of each thread, because a tick is a tenth of what the floor uses in a short round. Both values are read
-    /// when everything is received, so a thread that ended in between was idle.
+    /// Prefers the scheduler's clock of each thread, because a tick is a tenth of what the floor uses in a short round. Both values
+    /// are read when everything is received, so a thread that ended in between was idle.
     pub(crate) fn nanoseconds_since(&self, before: &Self) -> f64 {
         if self.threads.is_empty() || before.threads.is_empty() {
             return (self.ticks - before.ticks) as f64 * 1e9 / rustix::param::clock_ticks_per_second() as f64;

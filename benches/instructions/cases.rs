@@ -1,4 +1,4 @@
-//! The cases. Each is prepared first, which is not counted, then run.
+//! The cases. The preparation of a case is not counted, its run is.
 
 use std::hint::black_box;
 

@@ -1,5 +1,5 @@
-//! Counts one case: runs this executable as a child under callgrind, which counts the instructions of [`counted_part`] and its callees.
-//! Unlike hardware counters, these counts do not depend on the machine or its load.
+//! Counts one case: runs this executable as a child under callgrind, which counts the instructions of [`counted_part`] and its
+//! callees. Unlike hardware counters, these counts do not depend on the machine or its load.
 
 use std::ffi::OsStr;
 use std::process::{Command, Stdio};

@@ -1,5 +1,5 @@
-//! Any text as a mapping file gives a configuration, or findings with positions, never a panic or a hang. A configuration compiles, or
-//! gives a reason.
+//! Any text as a mapping file gives a configuration, or findings with positions, never a panic or a hang. A configuration compiles,
+//! or gives a reason.
 
 #![no_main]
 

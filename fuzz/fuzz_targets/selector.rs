@@ -1,5 +1,5 @@
-//! Any text as a series selector is parsed, or rejected with a message of one line. A parsed selector can be printed and parsed again
-//! with the same meaning.
+//! Any text as a series selector is parsed, or rejected with a message of one line. A parsed selector can be printed and parsed
+//! again with the same meaning.
 
 #![no_main]
 

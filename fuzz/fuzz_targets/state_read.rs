@@ -1,7 +1,8 @@
 //! Any bytes as a state file are restored completely or rejected completely, and the exposition is valid.
 //!
-//! The first byte selects the meaning of the others: a complete file; bodies of frames, split at 0xff, to which this target adds header,
-//! checksums and end, so that the decoder is reached; or datagrams, after which the bridge writes, restores and writes a file.
+//! The first byte selects the meaning of the others: a complete file; bodies of frames, split at 0xff, to which this target adds
+//! header, checksums and end, so that the decoder is reached; or datagrams, after which the bridge writes, restores and writes a
+//! file.
 
 #![no_main]
 

@@ -27,8 +27,8 @@ fn fence(order: Ordering) {
 
 /// loom's atomic, except that the single writer reads its last store from a copy.
 ///
-/// loom tries other orders of a store and the last access before it. If that access is the writer's own load, loom does not reorder the
-/// loads of readers, and misses orders.
+/// loom tries other orders of a store and the last access before it. If that access is the writer's own load, loom does not reorder
+/// the loads of readers, and misses orders.
 struct AtomicU64 {
     word: loom::sync::atomic::AtomicU64,
     of_writer: std::sync::atomic::AtomicU64,

@@ -2,8 +2,8 @@
 
 use statsd_bridge_model::reload::{Bridge, Fault, Worker};
 
-/// Two workers with one binding each. The rules change while each writes two more batches. The samples of the first worker match the rule that
-/// created the family.
+/// Two workers with one binding each. The rules change while each writes two more batches. The samples of the first worker match
+/// the rule that created the family.
 fn play(fault: Fault, second_is_of_its_rule: bool) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(3);

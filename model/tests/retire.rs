@@ -1,5 +1,5 @@
-//! In every order, no sample is added to a series that no exposition shows: the removed values and those in the table add up to what was
-//! written.
+//! In every order, no sample is added to a series that no exposition shows: the removed values and those in the table add up to
+//! what was written.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -24,8 +24,8 @@ struct Scene {
     preemptions: Option<usize>,
 }
 
-/// Numbers of orders in which a series was removed; was removed more than once; was kept because it was written again; and returned because
-/// a writer that found the mark removed it in time.
+/// Numbers of orders in which a series was removed; was removed more than once; was kept because it was written again; and returned
+/// because a writer that found the mark removed it in time.
 #[derive(Default)]
 struct Met {
     gone: AtomicU32,

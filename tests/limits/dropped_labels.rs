@@ -49,8 +49,8 @@ fn at_the_limit_of_a_family_only_the_widest_label_is_dropped() {
     assert_eq!(page.value(named), Some(980.0));
 }
 
-/// Series without the dropped label have a limit of their own: a sixteenth of the family's limit, and at least 16. Beyond it samples
-/// are folded, and counted as folded.
+/// Series without the dropped label have a separate limit: a sixteenth of the family's limit, and at least 16. Samples over it are
+/// folded, and counted as folded.
 #[apply(test)]
 fn beyond_the_limit_of_series_without_a_label_samples_are_folded() {
     let bridge = bridge(Limits::default().with(|limits| limits.values_per_label = 40));

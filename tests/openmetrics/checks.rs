@@ -1,4 +1,4 @@
-//! What must hold within one family.
+//! Checks within one family.
 
 use std::collections::HashSet;
 
@@ -29,7 +29,7 @@ pub(super) fn family(family: &Family) -> Result<(), String> {
     Ok(())
 }
 
-/// What must hold for one sample by itself.
+/// Checks one sample by itself.
 fn sample(family: &Family, sample: &Sample) -> Result<(), String> {
     let suffix = &sample.name[family.name.len()..];
     let kind = family.kind();
@@ -71,7 +71,7 @@ fn sample(family: &Family, sample: &Sample) -> Result<(), String> {
     if sample.has_exemplar && !may_have_exemplar { Err("an exemplar where there can be none".to_owned()) } else { Ok(()) }
 }
 
-/// The labels that all samples of one series have.
+/// The labels that identify the series of a sample.
 fn group_of(family: &Family, sample: &Sample) -> Labels {
     let suffix = &sample.name[family.name.len()..];
     let own = match family.kind() {
@@ -89,7 +89,7 @@ fn sorted(mut labels: Labels) -> Labels {
     labels
 }
 
-/// The samples of a series stand together, with timestamps or without, in order; none is there twice.
+/// Checks that the samples of a series are adjacent, that all or none have timestamps, in order, and that no sample occurs twice.
 fn groups(family: &Family) -> Result<(), String> {
     let mut seen = HashSet::new();
     let mut lines = HashSet::new();
@@ -116,7 +116,7 @@ fn groups(family: &Family) -> Result<(), String> {
     Ok(())
 }
 
-/// Buckets, sum and count of each series of a histogram.
+/// Checks buckets, sum and count of each series of a histogram.
 fn histogram(family: &Family) -> Result<(), String> {
     for of_one in family.samples.chunk_by(|a, b| a.timestamp == b.timestamp && group_of(family, a) == group_of(family, b)) {
         let find = |suffixes: &[&str]| {

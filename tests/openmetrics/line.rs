@@ -6,7 +6,7 @@ pub type Labels = Vec<(String, String)>;
 /// One sample.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
-    /// Suffix included.
+    /// The name with its suffix.
     pub name: String,
     pub labels: Labels,
     pub value: f64,
@@ -40,7 +40,7 @@ impl Sample {
     }
 }
 
-/// The name that a line begins with, or none where it stands in quotes between the braces.
+/// The name at the start of a line, or `None` if the name is quoted between the braces.
 fn name(line: &str) -> Result<(Option<String>, &str), String> {
     let end = line.find(['{', ' ']).unwrap_or(line.len());
     let (name, rest) = line.split_at(end);
@@ -56,7 +56,7 @@ pub fn is_name(name: &str) -> bool {
     !name.is_empty() && name.chars().all(is_good) && !name.starts_with(|c: char| c.is_ascii_digit())
 }
 
-/// What stands between braces: a name in quotes, if there is one, and labels. Returns what follows the brace.
+/// Reads the text between braces: an optional quoted name, and labels. Returns the text after the closing brace.
 fn label_set(inside: &str) -> Result<(Option<String>, Labels, &str), String> {
     let mut rest = inside;
     let (mut name, mut labels) = (None, Labels::new());
@@ -92,7 +92,7 @@ fn label_set(inside: &str) -> Result<(Option<String>, Labels, &str), String> {
     }
 }
 
-/// What stands up to the closing quote, and what follows it.
+/// Returns the unescaped text up to the closing quote, and the text after the quote.
 pub fn unquote(text: &str) -> Result<(String, &str), String> {
     let mut plain = String::new();
     let mut chars = text.char_indices();

@@ -1,4 +1,4 @@
-//! The reader's verdicts, on the cases that came with the specification and on some of our own.
+//! The reader's verdicts on the specification's cases and on additional cases.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! Pages that the strict reader must accept, and pages that it must refuse, each for its own reason.
+//! Expositions that the strict reader must accept, and expositions that it must reject, each for one fault.
 
 use super::{Page, without_own};
 

@@ -28,8 +28,8 @@ pub(super) fn check_families(families: &[Family]) -> Result<(), String> {
     Ok(())
 }
 
-/// No series twice (an empty label is no label), `le` of histograms and `quantile` of summaries only where they belong, counters
-/// finite and not negative.
+/// Checks that no series occurs twice (an empty label counts as absent), that `le` of histograms and `quantile` of summaries are
+/// only on the lines that need them, and that counters are finite and not negative.
 fn check_series(family: &Family) -> Result<(), String> {
     let mut seen = HashSet::new();
     for line in &family.lines {
@@ -53,7 +53,7 @@ fn check_series(family: &Family) -> Result<(), String> {
     Ok(())
 }
 
-/// The lines of each histogram or summary stand together: ascending bounds, then `_sum`, then `_count`.
+/// Checks that the lines of each histogram or summary are adjacent: ascending bounds, then `_sum`, then `_count`.
 fn check_groups(family: &Family, key: &str) -> Result<(), String> {
     let rest = |line: &Line| -> Labels { line.labels.iter().filter(|(k, _)| k != key).cloned().collect() };
     let (sum, count) = (format!("{}_sum", family.name), format!("{}_count", family.name));

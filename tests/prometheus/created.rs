@@ -1,7 +1,7 @@
-//! Created timestamps in Prometheus 3 (`--enable-feature=created-timestamp-zero-ingestion`): a series begins with a sample of zero at
-//! the time when counting began, so that `increase()` includes what was counted before the first scrape.
+//! Created timestamps in Prometheus 3 (`--enable-feature=created-timestamp-zero-ingestion`): a series begins with a sample of zero
+//! at its created timestamp, so that `increase()` includes samples from before the first scrape.
 //!
-//! With the newer version only: the older one does not know the feature, and stores the lines `x_created` as series.
+//! With the newer version only: the older one does not have the feature, and stores the lines `x_created` as series.
 
 use super::server::{Prometheus, job, jobs};
 use crate::compatibility;
@@ -31,7 +31,7 @@ fn created_timestamps_are_samples_of_zero() {
     ];
     let prometheus = Prometheus::with_config(Version::Three, &jobs(all.map(|(name, more)| job(name, bridge.web, more))), &[FEATURE]);
     prometheus.expect("count(up == 1)", all.len() as f64);
-    // Each of these has a first sample of zero, and then what was counted before the first scrape.
+    // Each of these series begins with a sample of zero. Its other samples have this value.
     let same = |job: &str| {
         vec![
             (format!("orders_total{{country=\"de\",job=\"{job}\"}}"), 7.0),
@@ -45,14 +45,14 @@ fn created_timestamps_are_samples_of_zero() {
     };
     let mut series: Vec<(String, f64)> = all.iter().flat_map(|(job, _)| same(job)).collect();
     series.extend(["protobuf", "openmetrics"].into_iter().flat_map(classic));
-    // In protobuf also a counter that has no type in OpenMetrics.
+    // In protobuf, a counter that has no type in OpenMetrics also begins at zero.
     series.push(("plain{job=\"protobuf\"}".to_owned(), 5.0));
     series.push(("sold_total_total{job=\"protobuf\",shop_name=\"a\"}".to_owned(), 3.0));
     series.push(("{\"sold.total_total\",job=\"openmetrics\",\"shop.name\"=\"a\"}".to_owned(), 3.0));
     for (series, value) in &series {
         assert_begins_at_zero(&prometheus, series, *value);
     }
-    // At the same time in each format. Prometheus cuts the fraction of a millisecond of OpenMetrics' seconds.
+    // The created timestamp is the same in each format, but Prometheus truncates OpenMetrics' seconds to milliseconds.
     let begin = |job: &str| prometheus.values(&format!("orders_total{{country=\"de\",job=\"{job}\"}}"))[0].0;
     assert!(["native", "openmetrics", "custom"].iter().all(|job| (begin("protobuf") - begin(job)).abs() <= 1));
     let orders = "increase(orders_total{country=\"de\",job=\"protobuf\"}[1h]) > bool 0";
@@ -62,7 +62,7 @@ fn created_timestamps_are_samples_of_zero() {
         prometheus.expect(&format!("min_over_time({counts})"), 0.0);
         prometheus.expect(&format!("max_over_time({counts})"), 1.0);
     }
-    // Gauges and counters without a type have none, and no line has become a series.
+    // Gauges and counters without a type do not begin at zero, and Prometheus stores no `_created` line as a series.
     let first = |series: &str| prometheus.values(series).first().map(|(_, value)| *value);
     assert_eq!(first("plain{job=\"openmetrics\"}"), Some(5.0));
     assert_eq!(first("level{job=\"openmetrics\"}"), Some(9.0));
@@ -72,7 +72,7 @@ fn created_timestamps_are_samples_of_zero() {
     bridge.stop();
 }
 
-/// The first sample is zero, and all others have this value.
+/// Checks that the first sample is zero and all others have this value.
 fn assert_begins_at_zero(prometheus: &Prometheus, series: &str, value: f64) {
     let values = until(&format!("{series} has two samples"), || Some(prometheus.values(series)).filter(|values| values.len() >= 2));
     let numbers: Vec<f64> = values.iter().map(|(_, number)| *number).collect();

@@ -1,6 +1,6 @@
-//! Exemplars as Prometheus 3 stores them: of counters, classic buckets, native histograms and converted ones.
+//! Exemplars as Prometheus 3 stores them: of counters, classic buckets, native histograms and converted histograms.
 //!
-//! With the newer version only: the older one has no setting of a job for any of these formats, and converts nothing.
+//! With the newer version only: the older one has no job settings for these formats, and no conversion.
 
 use std::collections::BTreeSet;
 

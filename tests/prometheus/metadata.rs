@@ -1,7 +1,7 @@
-//! What Prometheus 3 is told of a family beside its samples: type, unit and help, by its API and as labels.
+//! Metadata of a family in Prometheus 3: type, unit and help, in its API and as labels.
 //!
-//! With the newer version only: the older one reads no unit from protobuf and has no such labels. Types of both are in the parent
-//! module.
+//! With the newer version only: the older one reads no unit from protobuf and has no such labels. The parent module tests types
+//! with both versions.
 
 use super::server::{Prometheus, job, jobs};
 use crate::compatibility;
@@ -28,7 +28,7 @@ const JOBS: [(&str, &str); 3] = [
 /// A family, its type in text, OpenMetrics and protobuf, its unit in the last two, and one of its series with its value.
 type Case = (&'static str, [&'static str; 3], &'static str, (&'static str, f64));
 
-/// The family after the one with a unit, in the order of an exposition.
+/// The family that follows the one with a unit in an exposition.
 const AFTER_UNIT: &str = "zone";
 
 const CASES: [Case; 7] = [
@@ -85,11 +85,11 @@ fn types_units_and_help_are_told_in_each_format() {
     labelled.expect("count(up == 1)", 3.0);
     for (family, types, unit, (series, value)) in CASES {
         for ((job, _), kind) in JOBS.iter().zip(types) {
-            // What has no type or no unit has no such label.
+            // A family without a type or a unit has no such label.
             let kind = if kind == "unknown" { "" } else { kind };
             let unit = match (*job, family) {
                 ("text", _) => "",
-                // The parser of OpenMetrics in Prometheus keeps the last unit for families without one. Its API does not.
+                // The OpenMetrics parser of Prometheus keeps the last unit for families without one. The API does not.
                 ("openmetrics", AFTER_UNIT) => "seconds",
                 _ => unit,
             };

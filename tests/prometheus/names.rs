@@ -9,7 +9,7 @@ use crate::compatibility;
 use crate::harness::{Launch, Running, request};
 use crate::peers::Version;
 
-/// A scheme, and what it makes of the names of a counter, its label, a histogram, a gauge and a name with both `_` and `.`.
+/// A scheme, and its names for a counter, the counter's label, a histogram, a gauge, and a name with both `_` and `.`.
 type Scheme = (&'static str, [&'static str; 5]);
 
 const SCHEMES: [Scheme; 4] = [
@@ -19,7 +19,7 @@ const SCHEMES: [Scheme; 4] = [
     ("values", ["U__shop_2e_orders", "U__geo_2e_country", "U__http_2e_took", "U__st_e4_dte", "U__a__b_2e_c"]),
 ];
 
-/// The formats that name the scheme in `Accept`.
+/// The formats for which Prometheus names the scheme in `Accept`.
 const PROTOCOLS: [&str; 2] = ["PrometheusText1.0.0", "OpenMetricsText1.0.0"];
 
 fn bridge() -> Running {
@@ -30,7 +30,7 @@ fn bridge() -> Running {
     bridge
 }
 
-/// The queries of a job, with quoted names: each gives 1 if the series is there with its value.
+/// The queries of a job, with quoted names. Each returns 1 if the series has its value.
 fn queries((_, [orders, country, took, towns, both]): Scheme, job: &str) -> [String; 6] {
     [
         format!("{{\"{orders}\",\"{country}\"=\"de\",job=\"{job}\"}} == bool 7"),
@@ -55,7 +55,7 @@ fn names_are_kept_and_escaped_by_each_scheme() {
             all.push(job(&name, bridge.web, &more));
             expected.push((scheme, name));
         }
-        // In protobuf it names no scheme, which means underscores, unless the URL names one.
+        // For protobuf, Prometheus names no scheme, which means underscores, unless the URL names one.
         let name = format!("{}-PrometheusProto", scheme.0);
         let more = format!(", scrape_protocols: [PrometheusProto], metric_name_escaping_scheme: {}", scheme.0);
         all.push(job(&name, bridge.web, &more));
@@ -74,7 +74,7 @@ fn names_are_kept_and_escaped_by_each_scheme() {
             prometheus.expect(&query, 1.0);
         }
     }
-    // Every job has the same number of series, so that none has a name of another scheme besides.
+    // Every job has the same number of series, so no job has additional names of another scheme.
     prometheus.expect("count(count by (job) ({__name__=~\".+\",job=~\".+\"}))", expected.len() as f64);
     prometheus.expect("count(group by (scrape_samples_scraped) (count_values(\"scrape_samples_scraped\", scrape_samples_scraped)))", 1.0);
     prometheus.expect("count(up == 1)", expected.len() as f64);
@@ -120,7 +120,7 @@ fn promtool_reads_quoted_names() {
         let counted = |line: &str| line.split_whitespace().take(2).eq([family, series]);
         assert!(output.lines().any(counted), "{family}: {output}");
     }
-    // Its linter decodes text by the rules of Prometheus 2.
+    // The linter of promtool decodes text by the rules of Prometheus 2.
     let (code, output) = super::filter(Command::new(&promtool).args(["check", "metrics"]), page.as_bytes());
     assert!(code == Some(1) && output.contains("invalid metric name"), "{code:?}: {output}");
     let version = Version::Three.pinned().expect("the version of a module");

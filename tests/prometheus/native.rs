@@ -1,6 +1,6 @@
-//! Native histograms in Prometheus 3: by a setting of the job, with classic series beside them, and made from classic ones.
+//! Native histograms in Prometheus 3: enabled by a job setting, with classic series beside them, and converted from classic ones.
 //!
-//! With the newer version only: these are settings that the older one does not have. What both have is in the parent module.
+//! With the newer version only: the older one does not have these settings. The parent module tests what both have.
 
 use super::server::{Prometheus, job, jobs};
 use crate::compatibility;
@@ -15,7 +15,7 @@ type Case = (&'static str, &'static str, bool, bool);
 
 const CASES: [Case; 9] = [
     ("classic", "", false, true),
-    // Protobuf without the setting: native buckets are there and not read.
+    // Protobuf without the setting: Prometheus ignores the native buckets.
     ("protobuf", ", scrape_protocols: [PrometheusProto]", false, true),
     ("native", ", scrape_native_histograms: true", true, false),
     ("both", ", scrape_native_histograms: true, always_scrape_classic_histograms: true", true, true),
@@ -24,11 +24,11 @@ const CASES: [Case; 9] = [
     ("custom", ", convert_classic_histograms_to_nhcb: true", true, false),
     ("custom-both", ", convert_classic_histograms_to_nhcb: true, always_scrape_classic_histograms: true", true, true),
     ("custom-protobuf", ", convert_classic_histograms_to_nhcb: true, scrape_protocols: [PrometheusProto]", true, false),
-    // Of a histogram that is native already nothing is converted.
+    // Prometheus does not convert a histogram that is already native.
     ("native-custom", ", scrape_native_histograms: true, convert_classic_histograms_to_nhcb: true", true, false),
 ];
 
-/// From 1 ms, each 2 % above the one before.
+/// Values from 1 ms, each 2 % above the previous one.
 fn value(nth: usize) -> f64 {
     0.001 * 1.02_f64.powi(nth as i32)
 }
@@ -66,7 +66,7 @@ fn histograms_are_native_classic_and_converted_as_the_job_says() {
         count(&format!("histogram_count(took{{job=\"{name}\"}}) == {SAMPLES}"), is_native);
         count(&format!("took_count{{job=\"{name}\"}} == {SAMPLES}"), is_classic);
         count(&format!("took_bucket{{job=\"{name}\",le=\"+Inf\"}} == {SAMPLES}"), is_classic);
-        // 1 / 0.3 and 1.
+        // One sample with rate 0.3, and one without.
         let weight = 1.0 / 0.3 + 1.0;
         if is_native {
             prometheus.expect(&format!("histogram_count(part{{job=\"{name}\"}})"), weight);
@@ -75,7 +75,7 @@ fn histograms_are_native_classic_and_converted_as_the_job_says() {
             prometheus.expect(&format!("part_count{{job=\"{name}\"}}"), weight);
         }
     }
-    // Sums are the same numbers in all of them.
+    // All jobs have the same sums.
     let sums = "count(count_values(\"sum\", took_sum or histogram_sum(took)))";
     prometheus.expect(sums, 1.0);
     assert_quantiles(&prometheus);
@@ -89,7 +89,7 @@ fn histograms_are_native_classic_and_converted_as_the_job_says() {
 
 fn assert_quantiles(prometheus: &Prometheus) {
     let query = |query: String| prometheus.query(&query).unwrap_or_else(|| panic!("{query}: no series"));
-    // Factor 1.1 is schema 3: each bucket is 2^(1/8) times as wide as the one before.
+    // Factor 1.1 is schema 3: each bucket is 2^(1/8) times as wide as the previous one.
     let factor = 2_f64.powf(1.0 / 8.0);
     for (quantile, nth) in [(0.1, 49), (0.5, 249), (0.9, 449)] {
         for job in ["native", "both", "native-custom"] {

@@ -1,5 +1,5 @@
-//! What Prometheus 3 asks for in `Accept` and `Accept-Encoding`, by its configuration, and the format that it gets. A listener
-//! between both notes the headers.
+//! The headers `Accept` and `Accept-Encoding` of Prometheus 3 for each configuration, and the format of the response. A proxy
+//! between Prometheus and the bridge records the headers.
 //!
 //! With the newer version only: the older one has neither `scrape_protocols` nor zstd.
 
@@ -15,7 +15,7 @@ use crate::compatibility;
 use crate::harness::{Launch, Running, request, until};
 use crate::peers::Version;
 
-/// The headers of a scrape and of its answer.
+/// The headers of a scrape and of its response.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Headers {
     accept: String,
@@ -24,7 +24,7 @@ struct Headers {
     content_encoding: String,
 }
 
-/// A listener that passes scrapes on to a bridge, and notes the headers of the last one of each job.
+/// A proxy that forwards scrapes to a bridge and records the headers of the last scrape of each job.
 struct Tap {
     address: SocketAddr,
     seen: Arc<Mutex<BTreeMap<String, Headers>>>,
@@ -41,7 +41,7 @@ impl Tap {
             move || {
                 for stream in listener.incoming().take_while(|_| !has_ended.load(Relaxed)).flatten() {
                     let seen = Arc::clone(&seen);
-                    // A connection that breaks is a scrape that failed, and the next one comes.
+                    // A broken connection is a failed scrape. The next scrape uses a new connection.
                     thread::spawn(move || pass_on(stream, web, &seen));
                 }
             }
@@ -95,7 +95,7 @@ const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=
 const OLD_OPENMETRICS: &str = "application/openmetrics-text; version=0.0.1; charset=utf-8; escaping=";
 const PROTOBUF: &str = "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited; escaping=";
 
-/// Name and settings of a job; the formats, each with its escaping, of a bridge with `--web.openmetrics` of `auto` and of `always`.
+/// Name and settings of a job. Formats, each with its escaping, of a bridge with `--web.openmetrics=auto` and of one with `always`.
 type Case = (&'static str, &'static str, [(&'static str, &'static str); 2]);
 
 const UTF8: &str = "allow-utf-8";
@@ -103,11 +103,11 @@ const UNDERSCORES: &str = "underscores";
 
 const CASES: [Case; 12] = [
     ("default", "", [(TEXT, UTF8), (OPENMETRICS, UTF8)]),
-    // Prometheus names no escaping beside protobuf, nor beside the old versions of text and OpenMetrics.
+    // Prometheus names no escaping for protobuf and for the old versions of text and OpenMetrics.
     ("native", ", scrape_native_histograms: true", [(PROTOBUF, UNDERSCORES); 2]),
     ("protobuf", ", scrape_protocols: [PrometheusProto]", [(PROTOBUF, UNDERSCORES); 2]),
     ("protobuf-last", ", scrape_protocols: [PrometheusText1.0.0, PrometheusProto]", [(TEXT, UTF8); 2]),
-    // It accepts anything else too, so `auto` answers in text.
+    // Prometheus also accepts any other format, so `auto` selects text.
     ("openmetrics", ", scrape_protocols: [OpenMetricsText1.0.0]", [(TEXT, UNDERSCORES), (OPENMETRICS, UTF8)]),
     (
         "openmetrics-first",
@@ -119,7 +119,7 @@ const CASES: [Case; 12] = [
     ("text-0", ", scrape_protocols: [PrometheusText0.0.4]", [(TEXT, UNDERSCORES); 2]),
     ("legacy", ", metric_name_validation_scheme: legacy", [(TEXT, UNDERSCORES), (OPENMETRICS, UNDERSCORES)]),
     ("dots", ", metric_name_escaping_scheme: dots", [(TEXT, "dots"), (OPENMETRICS, "dots")]),
-    // Each answer says what it is, so the fallback is not used.
+    // Each response has a content type, so Prometheus does not use the fallback.
     (
         "fallback",
         ", fallback_scrape_protocol: PrometheusProto, metric_name_escaping_scheme: values",
@@ -137,7 +137,7 @@ const NATIVE: &str = "application/vnd.google.protobuf;proto=io.prometheus.client
 #[apply(test)]
 fn prometheus_gets_the_format_of_its_configuration_and_equal_values() {
     Version::Three.prometheus();
-    // Without self-metrics of the process all expositions have the same series, whatever is scraped meanwhile.
+    // All expositions have the same series at all times, because they have no self-metrics of the process.
     let bridges = ["auto", "always"].map(|offer| Launch::new().arg(format!("--web.openmetrics={offer}")).start());
     let taps = bridges.each_ref().map(|bridge| {
         super::send_some_of_everything(bridge);
@@ -152,7 +152,7 @@ fn prometheus_gets_the_format_of_its_configuration_and_equal_values() {
     let prometheus = Prometheus::with_config(
         Version::Three,
         &jobs(CASES.iter().map(of_case)),
-        // Without the first one it does not read OpenMetrics 2, which the bridge does not have.
+        // Without `openmetrics2`, Prometheus does not read OpenMetrics 2, which the bridge does not have.
         &["--enable-feature=openmetrics2,zstd-scrape"],
     );
     for (name, _, formats) in CASES {
@@ -169,7 +169,7 @@ fn prometheus_gets_the_format_of_its_configuration_and_equal_values() {
         ("shop_orders{country=\"de\"}", 4950.0),
         ("shop_stock{item=\"n0\"}", 24.75),
         ("shop_users", 100.0),
-        // The same sum in each job, also in the one with native histograms.
+        // The sum is the same in each job, also in the one with native histograms.
         ("(shop_basket_count or histogram_count(shop_basket))", 800.0),
     ] {
         prometheus.expect(&format!("count({query} == {value})"), all);

@@ -1,4 +1,4 @@
-//! A real Prometheus that a test starts: its configuration, and what its HTTP API answers.
+//! A Prometheus that a test starts: its configuration, and the responses of its HTTP API.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Command;
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use crate::harness::{Process, Running, free_port, request, until};
 use crate::peers::{self, Version};
 
-/// A Prometheus of our own.
+/// A Prometheus for one test.
 pub struct Prometheus {
     version: Version,
     process: Process,
@@ -23,12 +23,12 @@ impl Prometheus {
         Self::with_config(version, &scraping(bridge, "1s"), &[])
     }
 
-    /// The same, with native histograms.
+    /// Like [`Self::start`], with native histograms.
     pub fn start_native(version: Version, bridge: &Running) -> Self {
         Self::with_native_histograms(version, &scraping(bridge, "1s"))
     }
 
-    /// Does what this configuration says, and scrapes native histograms: by a flag, since 3.9 by a line of the configuration.
+    /// Runs this configuration with native histograms. Before 3.9 a flag enables them, since 3.9 a line of the configuration.
     pub fn with_native_histograms(version: Version, yaml: &str) -> Self {
         match version {
             Version::Two => Self::with_config(version, yaml, &["--enable-feature=native-histograms"]),
@@ -36,7 +36,7 @@ impl Prometheus {
         }
     }
 
-    /// Does what this configuration says.
+    /// Runs this configuration.
     pub fn with_config(version: Version, yaml: &str, flags: &[&str]) -> Self {
         let data = TempDir::new().expect("a temporary directory");
         let config = data.path().join("prometheus.yml");
@@ -54,8 +54,8 @@ impl Prometheus {
         prometheus
     }
 
-    /// Scrapes bridges as proto-examples/prometheus/prometheus.yml says, with its rules, but every second; nobody is alerted. The
-    /// first one stands for that of the automation platform.
+    /// Scrapes bridges with proto-examples/prometheus/prometheus.yml and its rules, but every second, and sends no alerts. The
+    /// first bridge takes the place of the automation platform's bridge.
     pub fn scraping_as_the_example_does(version: Version, bridges: [&Running; 2], native: bool) -> Self {
         let [automation, other] = bridges.map(|bridge| bridge.web.to_string());
         let folder = peers::repository().join("proto-examples/prometheus");
@@ -68,7 +68,7 @@ impl Prometheus {
             ("rules/", &rules),
             ("\"bridge-emmett:9102\", \"bridge-prompter:9102\", \"bridge-automation:9102\"", &format!("{automation:?}, {other:?}")),
             ("bridge-automation:9102;", &format!("{automation};")),
-            // Neither an Alertmanager nor a second Prometheus.
+            // No Alertmanager and no second Prometheus.
             ("[\"alertmanager:9093\"]", "[]"),
             ("[\"localhost:9090\"]", "[]"),
         ];
@@ -79,7 +79,7 @@ impl Prometheus {
         if native { Self::with_native_histograms(version, &yaml) } else { Self::with_config(version, &yaml, &[]) }
     }
 
-    /// The JSON of a GET of the HTTP API: `rules` for /api/v1/rules.
+    /// The JSON response to a GET of the HTTP API: `rules` for /api/v1/rules.
     pub fn api(&self, path: &str) -> Value {
         let response = request(self.web, "GET", &format!("/api/v1/{path}"), &[]).expect("Prometheus answers");
         serde_json::from_slice(&response.body).expect("JSON")
@@ -94,14 +94,14 @@ impl Prometheus {
         values.iter().map(|value| (time(value), value[1].as_str().expect("a value").parse().expect("a number"))).collect()
     }
 
-    /// Its version, as it states it. One that `go build` built states none; that is the version of its module.
+    /// The version that Prometheus states. A build by `go build` states none; then it is the version of the module.
     pub fn version(&self) -> String {
         let build = self.api("status/buildinfo");
         let stated = build["data"]["version"].as_str().filter(|version| !version.is_empty()).map(str::to_owned);
         stated.or_else(|| self.version.pinned()).expect("a version")
     }
 
-    /// What an instant query gives: its series, each `{"metric": {..}, "value": [time, "number"]}`; or why it fails.
+    /// The result of an instant query, or its error. Each series is `{"metric": {..}, "value": [time, "number"]}`.
     pub fn series(&self, query: &str) -> Result<Vec<Value>, String> {
         let encoded: String = query.bytes().map(|b| format!("%{b:02X}")).collect();
         let json = self.api(&format!("query?query={encoded}"));
@@ -111,14 +111,14 @@ impl Prometheus {
         }
     }
 
-    /// The value of an instant query that gives one series; none while it gives no series.
+    /// The value of an instant query with at most one series; `None` without a series.
     pub fn query(&self, query: &str) -> Option<f64> {
         let result = self.series(query).unwrap_or_else(|error| panic!("{query}: {error}"));
         assert!(result.len() <= 1, "{query}: {result:?}");
         result.first().map(|series| series["value"][1].as_str().expect("a value").parse().expect("a number"))
     }
 
-    /// Waits until a query gives this value.
+    /// Waits until a query returns this value.
     pub fn expect(&self, query: &str, value: f64) {
         let mut last = None;
         until(&format!("{query} is {value}"), || {
@@ -132,7 +132,7 @@ impl Prometheus {
     }
 }
 
-/// A job that scrapes this target, with more settings: `, scrape_native_histograms: true`.
+/// A job that scrapes this target, with additional settings, such as `, scrape_native_histograms: true`.
 pub fn job(name: &str, target: SocketAddr, more: &str) -> String {
     format!("- {{job_name: {name}, static_configs: [{{targets: ['{target}']}}]{more}}}\n")
 }
@@ -151,7 +151,7 @@ fn in_global(yaml: &str, line: &str) -> String {
     }
 }
 
-/// A configuration that scrapes one bridge this often, with a timeout as long.
+/// A configuration that scrapes one bridge at this interval, with an equal timeout.
 pub fn scraping(bridge: &Running, interval: &str) -> String {
     let (global, target) = (format!("{{scrape_interval: {interval}, scrape_timeout: {interval}}}"), bridge.web);
     format!("global: {global}\nscrape_configs:\n- job_name: bridge\n  static_configs:\n  - targets: ['{target}']\n")

@@ -1,12 +1,12 @@
-//! A series that expires at the bridge ends in Prometheus with the next scrape, not after its five minutes of looking back; and
-//! continues if it returns.
+//! A series that expires in the bridge ends in Prometheus at the next scrape, not after the lookback of five minutes. If it
+//! returns, it continues.
 
 use super::server::{Prometheus, scraping};
 use crate::compatibility;
 use crate::harness::{Launch, until};
 use crate::peers::Version;
 
-/// How many families of this name have a series now. In the same scrape the other series are there, so that no failed scrape counts.
+/// A query for the number of series with this name. It has no result if `stays` is absent, so that a failed scrape does not count.
 fn is_there(series: &str) -> String {
     format!("(count({series}) or vector(0)) * on() count(stays)")
 }
@@ -20,7 +20,8 @@ fn what_expires_at_the_bridge_is_stale_at_once(version: Version) {
     let native = Prometheus::with_native_histograms(version, &scraping(&bridge, "1s"));
     let families = ["gauge", "counter_total", "took_count", "took_bucket{le=\"+Inf\"}"];
     let natives = ["gauge", "counter_total", "took"];
-    // Sets do not expire here. The others are sent until both have scraped them, because a busy machine may need longer than a ttl.
+    // Sets do not expire here. Other samples are sent until both servers have scraped them, because a busy machine may need longer
+    // than a ttl.
     bridge.send("stays:a|s");
     let mut sent = 0.0;
     for (prometheus, families) in [(&classic, &families[..]), (&native, &natives[..])] {
@@ -37,7 +38,7 @@ fn what_expires_at_the_bridge_is_stale_at_once(version: Version) {
             prometheus.expect(&is_there(series), 0.0);
         }
     }
-    // They return, and counts continue from their values.
+    // The series return, and their counts continue from the old values.
     let before = sent;
     for (prometheus, series, count) in [(&classic, "took_count", "took_count"), (&native, "took", "histogram_count(took)")] {
         for counted in ["counter_total", count] {

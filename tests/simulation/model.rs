@@ -1,4 +1,5 @@
-//! What the bridge is to make of a script, in the fewest words: names and labels to values. No limits, no bytes, no threads, no batches.
+//! The expected result of a script, in simple code: maps from names and labels to values, without limits, bytes, threads and
+//! batches.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +15,7 @@ enum Kind {
     Summary,
 }
 
-/// Where a line leads under the rules in force.
+/// The target of a line under the current rules.
 struct Mapped {
     name: String,
     kind: Kind,
@@ -27,7 +28,7 @@ struct Mapped {
 struct Series {
     number: f64,
     members: BTreeSet<u32>,
-    /// Observed value in thousandths, to its weight.
+    /// Weights by observed value in thousandths.
     observed: BTreeMap<u32, f64>,
     last_ms: u64,
     ttl_ms: u64,
@@ -36,12 +37,12 @@ struct Series {
 struct Family {
     kind: Kind,
     origin: &'static str,
-    /// The newest rules under which a sample came.
+    /// The newest rules under which the family received a sample.
     generation: u64,
     series: BTreeMap<String, Series>,
 }
 
-/// What became of samples.
+/// The outcomes of samples.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
     pub recorded: u64,
@@ -73,7 +74,7 @@ impl Model {
             Step::Send { sent, .. } => self.send(sent),
             Step::Wait { millis } => self.now_ms += millis,
             Step::Expire { between } => {
-                // A line between mark and end keeps its series, as one before the mark does; what is in grace ends first.
+                // A line between mark and removal keeps its series, like a line before the mark. Grace periods end first.
                 self.end_grace();
                 between.iter().for_each(|(_, sent)| self.send(sent));
                 self.expire();
@@ -123,7 +124,7 @@ impl Model {
     fn send(&mut self, sent: &Sent) {
         let samples = u64::from(sent.packed);
         let Some(mapped) = self.map(sent) else { return self.counts.dropped += samples };
-        // Of a packed line, each value is a sample: -0 is a number like any other.
+        // Each value of a packed line is a sample. -0 is a valid value.
         for value in sent.values() {
             if sent.sign == "-" && mapped.kind == Kind::Counter && value > 0 || !self.admit(&mapped) {
                 self.counts.rejected += 1;
@@ -147,7 +148,7 @@ impl Model {
         }
     }
 
-    /// Whether there is a place for the sample. Makes its family and its series, or brings it back from its grace period.
+    /// Whether the sample is admitted. Creates its family and its series, or restores the series from its grace period.
     fn admit(&mut self, mapped: &Mapped) -> bool {
         let is_observer = |kind: Kind| matches!(kind, Kind::Histogram(_) | Kind::Summary);
         let is_outdated = |family: &Family| {
@@ -177,7 +178,7 @@ impl Model {
         true
     }
 
-    /// `h_count` beside a histogram `h`, or the other way round.
+    /// Whether `h_count` would exist beside a histogram `h`.
     fn lines_collide(&self, mapped: &Mapped) -> bool {
         let suffixes = |kind: Kind| match kind {
             Kind::Histogram(_) => &["_sum", "_count", "_bucket"][..],
@@ -209,10 +210,10 @@ impl Model {
     fn restart(&mut self, orderly: bool) {
         self.end_grace();
         let in_grace = std::mem::take(&mut self.in_grace);
-        // What is too old is left out, without a grace period; also what is only now found to have a ttl.
+        // Expired series are left out, without a grace period. This includes series that get a ttl only now.
         self.generation = 1;
         self.counts = Counts::default();
-        // A series without a ttl gets that of the rule that made its family.
+        // A series without a ttl gets the ttl of the rule that created its family.
         let of_family = |family: &Family| match family.origin {
             "svc.*.hits" if self.rules == 1 => RULED_TTL_MS,
             _ => self.default_ttl_ms(family.kind),
@@ -238,13 +239,13 @@ impl Model {
         self.families.retain(|_, family| !family.series.is_empty());
     }
 
-    /// Names of gauges and sets, of whose series no sum says anything.
+    /// Names of gauges and sets. Sums over their series have no meaning.
     pub fn levels(&self) -> BTreeSet<&str> {
         let is_level = |family: &Family| matches!(family.kind, Kind::Gauge | Kind::Set);
         self.families.iter().filter(|(_, family)| is_level(family)).map(|(name, _)| &**name).collect()
     }
 
-    /// Each line of the exposition, to its value; those of quantiles left out.
+    /// Each line of the exposition with its value, except quantiles.
     pub fn lines(&self) -> BTreeMap<String, f64> {
         let mut lines = BTreeMap::new();
         for (name, family) in &self.families {

@@ -1,4 +1,4 @@
-//! The same script, played to the real core.
+//! Runs the same script on the real core.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ pub struct Real {
     page: Vec<u8>,
 }
 
-/// The rules that a mapping file says.
+/// The rules of a mapping file.
 fn compiled(text: &str) -> Rules {
     Rules::from_yaml(text).unwrap_or_else(|error| panic!("{error}"))
 }
@@ -83,11 +83,11 @@ impl Real {
         self.workers = (0..workers).map(|_| self.bridge.worker()).collect();
     }
 
-    /// What became of samples since the start.
+    /// The outcomes of samples since the start.
     ///
     /// # Errors
     ///
-    /// Sums that do not agree.
+    /// If the sums do not agree.
     pub fn counts(&mut self) -> Result<Counts, String> {
         self.workers.iter_mut().for_each(Worker::tick);
         let all = self.bridge.accounting();
@@ -97,7 +97,7 @@ impl Real {
         Ok(Counts { recorded: all.recorded, rejected: all.samples_rejected, dropped: all.dropped })
     }
 
-    /// Each line of the exposition, to its value; self-metrics and quantiles left out.
+    /// Each line of the exposition with its value, except self-metrics and quantiles.
     pub fn lines(&mut self) -> BTreeMap<String, f64> {
         self.page.clear();
         self.bridge.render(self.now, &mut self.page);

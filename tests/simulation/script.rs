@@ -1,15 +1,15 @@
-//! What happens to a bridge: a script of steps, made from a seed, that prints itself.
+//! A script of steps, generated from a seed. A script can be printed.
 
 use std::fmt;
 
-/// What is sent: `name:value|kind|@rate|#tags`, or a line that holds no sample.
+/// A line to send: `name:value|kind|@rate|#tags`, or a line without a sample.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sent {
     pub name: &'static str,
     pub kind: &'static str,
-    /// What stands in front of the value: a sign, or nothing.
+    /// The sign before the value, or an empty text.
     pub sign: &'static str,
-    /// The first value; a packed line goes on with the numbers that follow.
+    /// The first value. A packed line continues with the next numbers.
     pub value: u32,
     pub packed: u32,
     pub rate: f64,
@@ -18,7 +18,7 @@ pub struct Sent {
 }
 
 impl Sent {
-    /// The values as they stand in the line.
+    /// The values in the line.
     pub fn values(&self) -> impl Iterator<Item = u32> + use<> {
         self.value..self.value + self.packed
     }
@@ -36,22 +36,22 @@ impl fmt::Display for Sent {
     }
 }
 
-/// One thing that happens.
+/// One step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Step {
     /// A worker receives a line.
     Send { worker: usize, sent: Sent },
     /// Time passes.
     Wait { millis: u64 },
-    /// Expiry runs, and every worker passes. With a line, a worker receives it between the mark and the end of what expires.
+    /// Expiry runs, and every worker passes. With a line, a worker receives the line between the mark and the removal.
     Expire { between: Option<(usize, Sent)> },
-    /// These rules take the place of those in force.
+    /// The rules with this number replace the current rules.
     Rules(usize),
-    /// The state is written, the bridge goes, another one takes the state up: after an orderly end, or after a crash.
+    /// The state is written, the bridge ends, and a new bridge restores the state: after an orderly end, or after a crash.
     Restart { orderly: bool },
     /// All series of a name, or all with a value of the tag `who`, are deleted.
     Delete { name: Option<&'static str>, who: Option<&'static str> },
-    /// The exposition is held against the model.
+    /// The exposition is compared with the model.
     Compare,
 }
 
@@ -70,7 +70,7 @@ impl fmt::Display for Step {
     }
 }
 
-/// Names with the kinds that they are mostly sent as. Some meet others on purpose: once they are escaped, by their lines, by a rule.
+/// Names, each with its usual kind. Some conflict on purpose: after escaping, by the names of their lines, or by a rule.
 const NAMES: [(&str, &str); 16] = [
     ("c.0", "c"),
     ("c_0", "c"),
@@ -133,7 +133,7 @@ fn sent(numbers: &mut Numbers) -> Sent {
     Sent { name, kind, sign, value: numbers.below(20) as u32, packed, rate: numbers.one_of(&RATES), who }
 }
 
-/// A script of so many steps.
+/// A script with this number of steps.
 pub fn script(numbers: &mut Numbers, workers: usize, rules: usize, steps: usize) -> Vec<Step> {
     let mut all: Vec<_> = (1..steps).map(|_| step(numbers, workers as u64, rules as u64)).collect();
     all.push(Step::Compare);

@@ -1,6 +1,6 @@
 //! The shortest script that still shows a difference.
 
-/// Takes pieces out of `all` for as long as what is left fails: halves first, single ones last. Returns what is left and its error.
+/// Removes pieces from `all` while the rest still fails: halves first, single items last. Returns the rest and its error.
 ///
 /// # Panics
 ///
@@ -17,7 +17,7 @@ pub fn shortest<T: Clone>(mut all: Vec<T>, fails: &dyn Fn(&[T]) -> Option<String
                 None => from += piece,
             }
         }
-        // A piece that had to stay may go once others have gone.
+        // A piece that was needed can become removable after others are removed.
         piece = if is_shorter && piece == 1 { 1 } else { piece / 2 };
     }
     (all, error)

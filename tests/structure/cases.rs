@@ -1,4 +1,4 @@
-//! Each rule of the checker broken on a small tree, with the message; each way to import; a clean tree.
+//! Small trees, each of which breaks one rule of the checker, with the message; each way to import; a clean tree.
 
 use super::graph::{Graph, Pair};
 use super::resolve::Import;
@@ -29,13 +29,13 @@ fn imports(files: &[(&str, &str)]) -> Vec<Import> {
     imports
 }
 
-/// The clean tree, with these files put in or replaced.
+/// The imports of the clean tree with these files added or replaced.
 fn clean_but(files: &[(&str, &str)]) -> Vec<Import> {
     let kept = CLEAN.iter().filter(|(path, _)| files.iter().all(|(other, _)| path != other));
     imports(&kept.chain(files).copied().collect::<Vec<_>>())
 }
 
-/// A library of these modules, each a file under `src/`.
+/// The imports of a library with these modules, each a file under `src/`.
 fn modules(files: &[(&str, &str)]) -> Vec<Import> {
     let root: String =
         files.iter().filter(|(path, _)| !path.contains('/')).map(|(path, _)| format!("mod {};\n", &path[..path.len() - 3])).collect();
@@ -44,7 +44,7 @@ fn modules(files: &[(&str, &str)]) -> Vec<Import> {
     imports(&files.chain([("src/lib.rs", root.as_str())]).collect::<Vec<_>>())
 }
 
-/// The first cycle's text up to the shortest way's end.
+/// The text of the first fault up to its list of files: the shortest cycle.
 fn shortest(imports: &[Import], allowed: &[Pair<'_>]) -> String {
     let faults = Graph::new(imports).faults(allowed);
     faults.first().and_then(|fault| fault.split("  files:").next()).unwrap_or_default().to_owned()

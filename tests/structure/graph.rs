@@ -6,10 +6,10 @@ use std::fmt::Write as _;
 use super::resolve::Import;
 use super::sources::How;
 
-/// Files that are one subject and import each other, and why that is so.
+/// Two files that are one subject and may import each other, with the reason.
 pub type Pair<'a> = (&'a str, &'a str, &'a str);
 
-/// For each file the files that it imports, each with the first line that does.
+/// The imports of each file, by imported file.
 #[derive(Default)]
 pub struct Graph {
     edges: BTreeMap<String, BTreeMap<String, Edge>>,
@@ -58,7 +58,7 @@ impl Graph {
         format!("{from}:{line} imports {path}{more} -> {to}")
     }
 
-    /// Every group of files that import each other in a circle, and every allowed pair that does not; empty if all is well.
+    /// Every group of files that import each other in a cycle, and every faulty allowed pair; empty if there are none.
     pub fn faults(&self, allowed: &[Pair<'_>]) -> Vec<String> {
         let mut faults: Vec<String> = allowed.iter().filter_map(|pair| self.fault_of_pair(pair)).collect();
         faults.extend(self.circles(allowed).iter().map(|files| self.describe(files, allowed)));
@@ -80,7 +80,7 @@ impl Graph {
         Some(format!("allowed pair {one} and {other}: {fault}"))
     }
 
-    /// The strongly connected components that hold a cycle which is more than allowed pairs: the largest first.
+    /// The strongly connected components with a cycle that contains more than allowed pairs, largest first.
     fn circles(&self, allowed: &[Pair<'_>]) -> Vec<BTreeSet<String>> {
         let files: BTreeSet<&str> = self.edges.iter().flat_map(|(from, to)| to.keys().chain([from])).map(String::as_str).collect();
         let reached: BTreeMap<&str, BTreeSet<&str>> = files.iter().map(|file| (*file, self.reached(file))).collect();
@@ -106,7 +106,7 @@ impl Graph {
         reached
     }
 
-    /// The shortest way round within these files that is not an allowed pair's own.
+    /// The shortest cycle within these files that is not an allowed pair.
     fn shortest(&self, within: &BTreeSet<String>, allowed: &[Pair<'_>]) -> Option<Vec<String>> {
         let is_allowed = |from: &str, to: &str| allowed.iter().any(|(a, b, _)| (*a, *b) == (from, to) || (*b, *a) == (from, to));
         let starts = within.iter().flat_map(|from| self.next(from).map(move |to| (from.as_str(), to)));

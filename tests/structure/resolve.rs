@@ -1,28 +1,29 @@
-//! Finds the file that defines what a path names, through every re-export.
+//! Finds the file that defines the item of a path, through every re-export.
 //!
-//! A name's own scopes within a function are not told apart: a `use` inside of a function counts for its whole module. What a glob of a
-//! module brings counts where it is named; a trait that a glob brings for its methods alone is not seen.
+//! Scopes within a function are not distinguished: a `use` inside a function counts for its whole module. An item from a glob
+//! import counts where it is named. A trait that a glob imports only for its methods is not found.
 
 use std::collections::BTreeSet;
 
 use super::sources::{Binding, How, Sources, Written};
 
-/// The library's name, by which the program calls it.
+/// The name by which the program imports the library.
 const LIBRARY: &str = "statsd_bridge";
 
-/// A path that a file writes, and what it leads to.
+/// A path in a file, and its resolution.
 pub struct Import {
     pub from: String,
     pub line: usize,
     pub path: String,
     pub how: How,
-    /// Each file that defines what the path names, with the name. Modules are not among them: a module's name imports nothing.
+    /// Each file that defines the named item, with the item's name. Modules are excluded, because the name of a module imports
+    /// nothing.
     pub targets: BTreeSet<(String, String)>,
-    /// The file of each module that the path itself passes.
+    /// The file of each module that the path passes.
     pub passes: BTreeSet<String>,
-    /// Whether the path itself takes a name that the library's root only re-exports.
+    /// Whether the path uses a name that the library's root only re-exports.
     pub by_root: bool,
-    /// A path within the crate that leads to nothing: the checker does not see what it is.
+    /// True for a path within the crate that cannot be resolved.
     pub lost: bool,
 }
 
@@ -30,7 +31,7 @@ pub struct Import {
 enum Meaning {
     Module(usize),
     Item(usize, String),
-    /// Of another crate, or no item at all: a local variable, a type parameter.
+    /// An item of another crate, or no item: a local variable, a type parameter.
     Outside,
 }
 
@@ -72,20 +73,20 @@ struct Walk<'a> {
     sources: &'a Sources,
     passes: BTreeSet<usize>,
     by_root: bool,
-    /// Names that are being looked up: a re-export may lead back to itself.
+    /// Names under resolution. A re-export can lead back to itself.
     open: BTreeSet<(usize, String)>,
     lost: bool,
 }
 
 impl Walk<'_> {
-    /// Whether a private `use` of this module brought the path's first name, as an item: that line is the import.
+    /// Whether a private `use` of this module imports the path's first name as an item. Then that line is the import.
     fn is_item_imported_here(&mut self, written: &Written) -> bool {
         let bindings = self.sources.modules[written.module].names.get(&written.path[0]);
         let imported = bindings.is_some_and(|found| found.iter().all(|one| matches!(one, Binding::Import { public: false, .. })));
         imported && !self.lookup(written.module, &written.path[0]).iter().any(|one| matches!(one, Meaning::Module(_)))
     }
 
-    /// What a path means in a module. `direct` is the path as it is written, not one that a re-export stands for.
+    /// The meanings of a path in a module. `direct` is true for a path in the source, and false for the target of a re-export.
     fn path(&mut self, module: usize, path: &[String], direct: bool) -> BTreeSet<Meaning> {
         let mut rest = path;
         let mut at = module;
@@ -118,7 +119,7 @@ impl Walk<'_> {
                     self.note(module, name, &next);
                 }
             }
-            // What follows a type's name is the type's own: a variant, a function, a constant.
+            // A name after a type is a member of the type: a variant, a function, a constant.
             let items = meanings.iter().filter(|one| module_of(one).is_none()).cloned();
             if next.is_empty() {
                 let items: BTreeSet<Meaning> = items.collect();

@@ -1,4 +1,4 @@
-//! Reads a crate's sources into modules: what each defines, imports and names. Code that only tests compile is left out.
+//! Reads a crate's sources into modules, each with its definitions, imports and paths. Code that only tests compile is left out.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ pub type Tree = BTreeMap<String, String>;
 pub struct Sources {
     pub modules: Vec<Module>,
     pub written: Vec<Written>,
-    /// Where the sources could not be read: no tree may have any.
+    /// Sources that cannot be read. Must be empty.
     pub faults: Vec<String>,
 }
 
@@ -28,14 +28,14 @@ pub struct Module {
     pub globs: Vec<Vec<String>>,
 }
 
-/// What a name means in a module.
+/// The meaning of a name in a module.
 pub enum Binding {
     Module(usize),
     Item,
     Import { path: Vec<String>, public: bool },
 }
 
-/// A path as it is written.
+/// A path in the source.
 pub struct Written {
     pub module: usize,
     pub path: Vec<String>,
@@ -49,14 +49,14 @@ pub struct Written {
 pub enum How {
     /// A private `use`.
     Use,
-    /// A `use` that others may see: `pub`, `pub(crate)` and so on.
+    /// A `use` with visibility: `pub`, `pub(crate)` and so on.
     ReExport,
     /// In an expression, a type, a pattern or the tokens of a macro.
     Inline,
 }
 
 impl Sources {
-    /// Reads what `src/lib.rs` and `src/main.rs` reach.
+    /// Reads the modules of `src/lib.rs` and `src/main.rs`.
     pub fn read(tree: &Tree) -> Self {
         let mut sources = Self::default();
         for root in ["src/lib.rs", "src/main.rs"] {
@@ -80,7 +80,7 @@ impl Sources {
         self.modules.len() - 1
     }
 
-    /// `below` is the folder of the files of the module's own `mod` lines.
+    /// `below` is the folder for the files of this module's `mod` lines.
     fn read_file(&mut self, tree: &Tree, module: usize, below: &str) {
         let file = self.modules[module].file.clone();
         match syn::parse_file(&tree[&file]) {
@@ -155,7 +155,7 @@ fn line_of(ident: &Ident) -> usize {
     ident.span().start().line
 }
 
-/// Collects paths from one item, and `use` items inside of functions.
+/// Collects paths from an item, and `use` items inside functions.
 struct Reader<'a> {
     sources: &'a mut Sources,
     module: usize,
@@ -194,7 +194,7 @@ impl Reader<'_> {
         self.write(path, line_of(ident), how);
     }
 
-    /// The paths in a macro's tokens, which have no syntax of their own.
+    /// Reads paths from the tokens of a macro, because `syn` does not parse these.
     fn read_tokens(&mut self, tokens: TokenStream) {
         let tokens: Vec<TokenTree> = tokens.into_iter().collect();
         let is = |at: Option<usize>, wanted: char| {
@@ -240,7 +240,7 @@ impl<'ast> Visit<'ast> for Reader<'_> {
             Visibility::Restricted(restricted) if restricted.path.is_ident("self") => How::Use,
             _ => How::ReExport,
         };
-        // `use ::name` is of another crate.
+        // `use ::name` imports from another crate.
         if item.leading_colon.is_none() {
             self.read_use(&item.tree, Vec::new(), how);
         }

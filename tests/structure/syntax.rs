@@ -1,4 +1,4 @@
-//! What `syn` gives of an item: its attributes, its names, whether only tests compile it.
+//! Properties of an item from `syn`: attributes, names, and whether only tests compile it.
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use syn::ext::IdentExt;
@@ -11,7 +11,7 @@ pub fn plain(ident: &Ident) -> String {
     ident.unraw().to_string()
 }
 
-/// Whether only tests compile what has these attributes.
+/// Whether only tests compile an item with these attributes.
 pub fn is_of_tests(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| match &attribute.meta {
         Meta::Path(path) => path.is_ident("test"),
@@ -64,7 +64,7 @@ pub fn attributes_of(item: &Item) -> &[Attribute] {
     }
 }
 
-/// The names that an item defines in its module, `use` and `mod` apart.
+/// The names that an item defines in its module, except for `use` and `mod` items.
 pub fn names_of(item: &Item) -> Vec<String> {
     let ident = match item {
         Item::Const(item) => &item.ident,
@@ -86,7 +86,7 @@ pub fn names_of(item: &Item) -> Vec<String> {
             };
             return block.items.iter().filter_map(name).collect();
         }
-        // `thread_local! { static NAME: .. }` and its like.
+        // `thread_local! { static NAME: .. }` and similar macros.
         Item::Macro(item) => return statics_in(item.mac.tokens.clone()),
         _ => return Vec::new(),
     };

@@ -1,10 +1,10 @@
-//! Lints of `check`: for each what it finds, what is near to it and is none, and that what it advises can be pasted.
+//! Lints of `check`: for each lint its findings, similar rules without a finding, and advice that can be pasted.
 
 use serde_json::Value;
 
 use super::{Files, run};
 
-/// Code, severity, line and text of each finding in a file of these rules, old spellings apart.
+/// Code, severity, line and text of each finding in a file with these rules, except findings about old spellings.
 fn found(text: &str, flags: &[&str]) -> Vec<(String, String, u64, String)> {
     let files = Files::new();
     let path = files.write("m.yml", text);
@@ -16,7 +16,7 @@ fn found(text: &str, flags: &[&str]) -> Vec<(String, String, u64, String)> {
     all.filter(|(code, ..)| code != "old_key").collect()
 }
 
-/// Each case: rules; the one finding of the code, as severity and a part of the text, or `None`.
+/// Each case: rules, and the only finding with the code, as its severity and a part of its text, or `None`.
 fn cases(code: &str, flags: &[&str], cases: &[(&str, Option<(&str, &str)>)]) {
     for (rules, want) in cases {
         let text = if rules.contains("mappings:") { (*rules).to_owned() } else { format!("mappings:\n{rules}\n") };
@@ -57,7 +57,7 @@ fn a_name_in_milliseconds_whose_timers_are_seconds() {
             Some(("warning", "`scale: 1000` and `buckets: [10, 300]`")),
         ),
         (rule("db_ms", "unit: ms"), Some(("note", "write `name: db`, which becomes `db_seconds`"))),
-        // Not seconds, not times, or not known.
+        // No finding: the values are not in seconds, are not times, or have an unknown unit.
         (rule("db_ms", "scale: 1000"), None),
         (rule("db_ms", "unit: none"), None),
         (rule("db_ms", "match_metric_type: gauge"), None),
@@ -129,7 +129,7 @@ fn one_name_that_all_kinds_meet_under() {
                 Some(("note", "with gauges and timers")),
             ),
             ("- {match: app.a.timing, name: x}\n- {match: app.b.count, name: x}", Some(("note", "`x_seconds` or `x_total`"))),
-            // One kind, one name for each, or a part of an application.
+            // No finding: there is one kind, a separate name for each kind, or a part of an application.
             ("- {match: app.*, name: app, match_metric_type: gauge, labels: {w: $1}}", None),
             ("- {match: app.*, name: 'app_${1}'}", None),
             ("- {match: app.*, name: app, as: gauge, labels: {w: $1}}", None),
@@ -165,7 +165,7 @@ fn a_star_that_seems_to_mean_the_rest() {
             ("- {match: app.a.b.c, name: x}\n- {match: app.*.*, name: 'a_${1}_${2}'}", Some(("note", "'^app\\.([^.]+)\\.(.+)$'"))),
             ("- {match: app.a.b.c, name: x}\n- {match: app.*, action: drop, name: dropped}", Some(("note", "`app.*`"))),
             ("- {match: app.a.b, name: x}\n- {match: '*', action: drop, name: dropped}", Some(("note", "'^(.+)$'"))),
-            // A rule for each depth, a label, a part that ends there, no deeper name, or `**`.
+            // No finding: there is a rule for each depth, a label, a part that ends there, no deeper name, or `**`.
             (
                 "- {match: app.*, name: 'app_$1'}\n- {match: app.*.*, name: 'app_${1}_${2}'}\n- {match: app.*.*.*, name: 'app_${1}_${2}', labels: {x: $3}}",
                 None,
@@ -296,14 +296,14 @@ fn labels_that_differ_are_reported_once_for_a_family_and_for_families_that_diffe
     let all = labels_differ(alike);
     let [(3, both), (7, other)] = all.as_slice() else { panic!("{all:?}") };
     assert!(both.contains("`x`") && both.ends_with("; also in line 5") && other.contains("`z`"), "{all:?}");
-    // The labels of tags are not known, wherever the rule about tags stands.
+    // The labels that come from tags are unknown, whatever the position of the rule with `rename_labels`.
     let tags = "- {match: a, name: x, rename_labels: {a: b}}\n- {match: b.*, name: x, labels: {l: $1}}\n- {match: c.*, name: x, labels: {l: $1}}\n";
     assert_eq!(labels_differ(tags), []);
     let beside = format!("{tags}- {{match: d, name: x}}\n");
     assert!(matches!(labels_differ(&beside).as_slice(), [(5, _)]), "{:?}", labels_differ(&beside));
 }
 
-/// What stands behind `match: ` in a text is pasted in the place of the pattern: the remark is gone, and nothing new is wrong.
+/// Pastes the text after `match: ` in a finding in place of the pattern. Then the finding is gone, and there is no error.
 #[apply(test)]
 fn advice_on_regexes_can_be_pasted() {
     const CODE: &str = "unescaped_dot";

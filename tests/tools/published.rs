@@ -1,27 +1,27 @@
-//! `check` and mapping files of others: statsd_exporter's verdicts, and files in use.
+//! `check` on mapping files of other projects: statsd_exporter's verdicts, and files in use.
 
 use serde_json::Value;
 
 use super::{Files, run};
 use crate::peers::{shared_corpus, shared_mapping};
 
-/// What `check --format=json` says of a file.
+/// The report of `check --format=json` on a file.
 fn report(file: &str) -> Value {
     let ran = run(&["check", file, "--format=json"]);
     serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {}{}", ran.out, ran.err))
 }
 
-/// Whether a file has an old key, which release 0.30.0 accepts and the next does not.
+/// Whether a file has an old key, which release 0.30.0 accepts and the next release rejects.
 fn has_old_key(config: &str) -> bool {
     let old = "(?m)timer_type|match_metric_type:\\s*['\"]?timer|^\\s+(-\\s+)?(buckets|quantiles):";
     regex::Regex::new(old).expect("a pattern").is_match(config)
 }
 
-/// Whether the file must load; `None` where statsd_exporter's answer is a defect that the bridge does not share.
+/// Whether the file must load; `None` if statsd_exporter's result is a defect that the bridge does not share.
 fn must_load(case: &Value) -> Option<bool> {
     let config = case["config"].as_str().expect("a case has a file");
     let head = &case["observed"]["HEAD"];
-    // A text in place of an object means: as HEAD.
+    // A text in place of an object means that the result is that of HEAD.
     let released = if case["observed"]["0.30.0"].is_string() { head } else { &case["observed"]["0.30.0"] };
     let loads = |answer: &Value| answer["load_ok"].as_bool().expect("an answer says whether it loads");
     let must_load = loads(head) || (has_old_key(config) && loads(released));

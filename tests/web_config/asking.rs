@@ -1,4 +1,4 @@
-//! `top` asks a bridge that answers over TLS, wants a certificate and has users.
+//! `top` reads from a bridge that uses TLS and requires a certificate and a password.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{CLIENTS, Guarded, RIGHT, TLS, run};
 use crate::harness::bridge_command;
 
-/// Exit code and what it printed.
+/// Exit code and output.
 fn top(url: &str, args: &[&str]) -> (Option<i32>, String) {
     let mut command = bridge_command();
     command.args(["top", "--format=json", "--url", url]).args(args);

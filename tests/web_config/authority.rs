@@ -1,4 +1,4 @@
-//! Certificates: an authority, and what it issues.
+//! A certificate authority, and the certificates that it issues.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType, date_time_ymd};
 
-/// Somebody who issues certificates.
+/// An authority that issues certificates.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     itself: Issued,
@@ -21,7 +21,7 @@ pub struct Issued {
 }
 
 impl Issued {
-    /// Writes both to files.
+    /// Writes the certificate and the key to files.
     pub fn write(&self, certificate: &Path, key: &Path) {
         fs::write(certificate, &self.certificate).expect("written");
         fs::write(key, &self.key).expect("written");
@@ -29,7 +29,7 @@ impl Issued {
 }
 
 impl Authority {
-    /// One of this name, with a key of its own.
+    /// An authority with this name and a new key.
     pub fn new(name: &str) -> Self {
         let mut params = named(name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -39,12 +39,12 @@ impl Authority {
         Self { issuer: Issuer::new(params, key), itself }
     }
 
-    /// Its own certificate.
+    /// The authority's certificate.
     pub fn pem(&self) -> String {
         self.itself.certificate.clone()
     }
 
-    /// Its own certificate with its key.
+    /// The authority's certificate with its key.
     pub fn itself(&self) -> Issued {
         self.itself.clone()
     }
@@ -54,7 +54,7 @@ impl Authority {
         self.sign(named(name), sans)
     }
 
-    /// The same, good in 2001 only.
+    /// Like [`Self::issue`], but valid in 2001 only.
     pub fn issue_expired(&self, name: &str, sans: &[&str]) -> Issued {
         let mut params = named(name);
         params.not_before = date_time_ymd(2001, 1, 1);

@@ -1,4 +1,4 @@
-//! A client of HTTP/1.1 over TLS, by rustls.
+//! A client of HTTP/1.1 over TLS, with rustls.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -11,7 +11,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, Support
 use super::authority::Issued;
 use crate::harness::{DEADLINE, Response, parse_response};
 
-/// What a client trusts and shows.
+/// A client: the authorities that it trusts, its certificate, and its TLS versions.
 #[derive(Clone)]
 pub struct Client {
     roots: RootCertStore,
@@ -20,26 +20,26 @@ pub struct Client {
 }
 
 impl Client {
-    /// Trusts this authority, in PEM, and shows no certificate.
+    /// Trusts this authority, in PEM, and presents no certificate.
     pub fn trusting(authority: String) -> Self {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(authority.as_bytes()).expect("PEM")).expect("an authority");
         Self { roots, identity: None, versions: rustls::ALL_VERSIONS.to_vec() }
     }
 
-    /// Shows this certificate.
+    /// Presents this certificate.
     pub fn with(mut self, identity: Issued) -> Self {
         self.identity = Some(identity);
         self
     }
 
-    /// Speaks this version only.
+    /// Uses this TLS version only.
     pub fn only(mut self, version: &'static SupportedProtocolVersion) -> Self {
         self.versions = vec![version];
         self
     }
 
-    /// A connection whose handshake is done, as far as the client knows: with TLS 1.3 it may still be refused.
+    /// Connects and completes the client's part of the handshake. With TLS 1.3, the server can still reject the client.
     pub fn connect(&self, to: SocketAddr) -> Result<Connection, String> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(&self.versions).expect("versions");
@@ -63,7 +63,7 @@ impl Client {
         Ok(Connection { stream, to })
     }
 
-    /// One GET on a connection of its own; an error in words if there is no answer.
+    /// One GET on a new connection. Without a response, returns the error as text.
     pub fn get(&self, to: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Result<Response, String> {
         self.connect(to)?.ask(path, headers, true)
     }
@@ -81,7 +81,7 @@ impl Connection {
         self.ask(path, &[], false)
     }
 
-    /// What the server showed.
+    /// The server's certificate.
     pub fn server_certificate(&self) -> Vec<u8> {
         self.stream.conn.peer_certificates().expect("a handshake was done")[0].to_vec()
     }
@@ -97,7 +97,7 @@ impl Connection {
         self.stream.flush().map_err(words)?;
         let mut bytes = Vec::new();
         let mut part = [0; 16 << 10];
-        // `parse_response` takes nothing that is cut short, so the first that it takes is the answer.
+        // `parse_response` rejects incomplete responses, so the first response that it accepts is complete.
         loop {
             let n = self.stream.read(&mut part).map_err(words)?;
             bytes.extend_from_slice(&part[..n]);

@@ -1,4 +1,4 @@
-//! Who may read, in the eyes of OpenSSL, curl, Python and Prometheus.
+//! Access control, tested with OpenSSL, curl, Python and Prometheus.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -59,7 +59,7 @@ fn curl_speaks_http2_and_is_refused_like_anybody() {
     assert_eq!(ask(&bridge, &["-u", "ann:wrong"]).1, "2 401");
     assert_eq!(ask(&bridge, &[]).1, "2 401");
     assert_eq!(ask(&bridge, &["-u", "ann:right", "--tls-max", "1.1", "--ciphers", "ALL:@SECLEVEL=0"]).0, Some(35));
-    // A header beyond the limit ends its request and not the server.
+    // A header over the limit ends the request, not the server.
     let long = format!("X-Long: {}", "x".repeat(40_000));
     assert_ne!(ask(&bridge, &["-u", "ann:right", "-H", &long]).1, "2 200");
     assert_eq!(ask(&bridge, &["-u", "ann:right"]).1, "2 200");
@@ -114,7 +114,8 @@ fn prometheus_scrapes_with_a_certificate_and_a_password(version: Version) {
         let response = request(web, "GET", "/api/v1/targets", &[]).ok().filter(|r| r.status == 200)?;
         let json: serde_json::Value = serde_json::from_slice(&response.body).expect("JSON");
         let targets = json["data"]["activeTargets"].as_array()?.clone();
-        // One that is refused and writes before it reads sees a closed connection only, and why not until its next scrape.
+        // If Prometheus writes before it reads the rejection, it reports only a closed connection. A later scrape reports the
+        // reason.
         let is_told = |target: &serde_json::Value| {
             target["labels"]["job"] != "certificate" || target["lastError"].as_str().is_some_and(|error| error.contains("certificate"))
         };

@@ -1,4 +1,4 @@
-//! exporter-toolkit's own web configuration files. Their names say which are good.
+//! The web configuration files of exporter-toolkit's tests. A file's name says whether it is valid.
 
 use std::fs;
 
@@ -6,8 +6,8 @@ use super::{TempDir, authority::Authority, plain_command, ready, run};
 use crate::harness::Process;
 use crate::peers;
 
-/// Good files whose fault exporter-toolkit finds only in a handshake: the same text has another name among the good ones, or the
-/// certificate that it names is absent there and present here.
+/// Files that load, although their names say `bad`. exporter-toolkit finds their fault only in a handshake: a valid file has the
+/// same text, or the named certificate exists only in this test.
 const BAD_IN_A_HANDSHAKE: [&str; 2] = ["web_config_auth_clientCAs_missing.bad.yml", "web_config_auth_client_san.bad.yaml"];
 
 /// A folder with the certificates that the files name.

@@ -91,7 +91,7 @@ fn other_networks_are_not_let_in() {
 #[apply(test)]
 fn sockets_of_systemd_are_taken() {
     let python = peers::program("python3");
-    // What systemd does: the sockets are open from number 3 on, and the environment says how many and whose.
+    // Like systemd: the sockets are open from descriptor 3 on, and the environment has their number and the PID.
     let script = "import os, socket, sys\n\
         def open(family, address):\n\
         \x20   made = socket.socket(family, socket.SOCK_STREAM)\n\
@@ -143,7 +143,7 @@ fn the_health_check_needs_neither_password_nor_certificate_nor_a_turn() {
     assert_eq!(check(&bridge, &[&file]).0, Some(0));
     assert_eq!(check(&bridge, &[]).0, Some(1), "a password that nobody spoke of");
     bridge.stop();
-    // It takes nothing of a rate, and waits for none.
+    // The rate limit does not apply to the check.
     let bridge = Guarded::start("rate_limit: {interval: 1h, burst: 0}");
     assert_eq!([check(&bridge, &[]).0, check(&bridge, &[]).0], [Some(0); 2]);
     let web = bridge.web;

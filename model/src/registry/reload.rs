@@ -1,9 +1,9 @@
-//! A family that ends at a reload, because its rule now has another type or other buckets: `Registry::admit`, `Family::end`, and the
-//! bindings of workers.
+//! A family that ends at a reload, because its rule now has another type or other buckets: `Registry::admit`, `Family::end`, and
+//! the bindings of workers.
 //!
-//! There is no wait for an epoch: samples of a running batch can still be added to the old cells, end with them, and count as sent before the
-//! reload. The model checks that no sample of the new rules is added to the old cells. The marks alone do not ensure that, because a
-//! writer that has checked earlier can remove them.
+//! There is no wait for an epoch: samples of a running batch can still be added to the old cells, end with them, and count as sent
+//! before the reload. The model checks that no sample of the new rules is added to the old cells. The marks alone do not ensure
+//! that, because a writer that has checked earlier can remove them.
 
 use std::sync::Arc;
 
