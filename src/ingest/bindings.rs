@@ -26,7 +26,8 @@ const KEY_BYTES: usize = 192;
 /// Memory that is not counted, so that every table may have it: a chunk of bindings, the slots for it, and some keys.
 const FREE_BYTES: usize = 160 << 10;
 
-/// Steps that an insertion does to compact keys. Compaction begins when a third of the keys' memory is garbage, so two would do.
+/// Steps that an insertion does to compact keys. Compaction begins when a third of the keys' memory is garbage, so two steps would
+/// be enough.
 const STEPS_WITH_INSERTION: usize = 8;
 
 /// Cost of a removal in steps, beside looking at the binding: slot, key and target are elsewhere in memory.

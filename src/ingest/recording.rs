@@ -163,7 +163,7 @@ impl Recording<'_> {
     /// Whether an observation exceeds the maximum of count or sum.
     #[inline(always)]
     fn is_too_large(&self, number: f64, weight: f64) -> bool {
-        // Not `>`: a NaN is too large as well.
+        // Not `>`, so that NaN counts as too large.
         !(weight <= self.max_value && (number * weight).abs() <= self.max_value)
     }
 

@@ -87,7 +87,7 @@ impl Resolver {
     /// Whether the worker keeps the binding. Counts the kept ones without a series of their own.
     pub(crate) fn keep(&mut self, binding: &Binding) -> bool {
         use SampleRejection::{NameTooLong, NegativeCounter, TagsTooLong, ValueOverflow, ValueTooLarge};
-        // The key is too large, or the reason is the value and not the identity.
+        // The key is too large, or the sample is rejected for its value and not for its identity.
         if let Target::Outcome(Outcome::Rejected(NameTooLong | TagsTooLong | NegativeCounter | ValueOverflow | ValueTooLarge)) =
             binding.target
         {

@@ -154,7 +154,7 @@ type ByName = BTreeMap<(Box<str>, &'static str, Reason), Arc<Conflict>>;
 
 pub(super) struct Conflicts {
     by_name: Mutex<ByName>,
-    /// Never given back: conflicts are kept as long as the registry.
+    /// The memory is never released, because conflicts are kept as long as the registry.
     account: Arc<Account>,
 }
 

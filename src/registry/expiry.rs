@@ -31,8 +31,8 @@ pub(super) struct Expiry {
 struct Round {
     epoch: u64,
     marked: Vec<(Arc<Family>, Vec<Arc<Series>>)>,
-    /// Series that were removed without waiting for their ttl. They have tombstones; a worker that wrote at the same time may have
-    /// removed one.
+    /// Series that were removed without waiting for their ttl. They have tombstones, but a worker that wrote at the same time may
+    /// have cleared one.
     ended: Vec<Arc<Series>>,
     /// The series that the search looked at last.
     position: Option<Position>,

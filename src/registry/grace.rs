@@ -1,8 +1,8 @@
 //! The grace period: values of expired series are kept for a while, so that a counter that returns continues instead of starting at
 //! zero.
 //!
-//! Bounded in time, in number and in memory; the oldest series are dropped first. A series is here only while it is in no family's
-//! table: it is put here and taken from here under its family's lock.
+//! Limited in time, number and memory; the oldest series are dropped first. A series in its grace period is in no family's table:
+//! expiry adds it, and admission takes it out, under the lock of its family.
 
 #[cfg(test)]
 mod tests;
@@ -43,13 +43,13 @@ pub(super) struct GracePeriod {
 struct Kept {
     by_identity: HashTable<Entry>,
     hasher: RandomState,
-    /// A place for each entry ever made, the first end on top. Entries that were taken or deleted leave their places behind.
+    /// One item for each entry, the earliest end on top. The item of an entry that was taken or deleted stays until it is popped.
     order: BinaryHeap<Reverse<Place>>,
     next_number: u64,
     bytes: usize,
 }
 
-/// Where an entry is in the order of ends. Ends do not ascend where series are restored.
+/// The key of an entry in the order of ends. The ends of restored series do not ascend.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     end_ms: u64,
@@ -99,11 +99,11 @@ impl GracePeriod {
         }
         let kept = &mut *lock(&self.kept);
         let is_full = |kept: &Kept| {
-            // The order has places of entries that were taken, too.
+            // The order also has items of entries that were taken or deleted.
             let is_order_full = kept.order.len() / 2 >= self.max_series;
             kept.by_identity.len() >= self.max_series || is_order_full || kept.bytes >= self.max_bytes
         };
-        // With a very small budget it is full without an entry.
+        // With a very small budget, the grace period is full even without entries.
         while is_full(kept) && kept.drop_oldest() {}
         let hash = kept.hash(name, series.labels());
         let number = kept.next_number;
@@ -190,7 +190,7 @@ impl Kept {
         hash_of(&self.hasher, name, labels)
     }
 
-    /// Drops the first place of the order, with its entry if that is still here. False if there is none.
+    /// Removes the item with the earliest end, and its entry if it still exists. Returns false if there is no item.
     fn drop_oldest(&mut self) -> bool {
         let Some(Reverse(Place { number, hash, .. })) = self.order.pop() else {
             debug_assert!(self.by_identity.is_empty() && self.bytes == 0, "an entry without a place");

@@ -7,7 +7,7 @@ use crate::name::{NameValidation, escape_value_into, is_legacy_label, push_quote
 /// A label set: sorted by name, each name once, rendered as `a="x",b="y"`. Names that older versions of Prometheus reject are quoted:
 /// `"a.b"="x"`. The text without labels of empty value identifies a series in its family.
 ///
-/// One value is reused for all binding misses of a worker: `clear` keeps its memory.
+/// A worker reuses one value for all binding misses: `clear` keeps its memory.
 #[derive(Debug, Default)]
 pub(crate) struct Labels {
     /// All names and raw values, concatenated.

@@ -212,7 +212,7 @@ impl Members {
         let series = match budget.grace.take(request.name, kind, labels.text()) {
             Some(returning) => {
                 returning.share_options_of(kind);
-                // Its own labels, which `remove` removes: the sample can have other labels of empty value.
+                // Adds the labels of the series, which `remove` removes. The sample can have other labels of empty value.
                 self.values.note_text(returning.labels());
                 returning
             }
@@ -282,7 +282,7 @@ impl Members {
             return Arc::clone(series);
         }
         let text = self.overflow_labels();
-        // A sample may have these labels, or the first series has none. That series is the overflow series, too.
+        // A series with these labels is the overflow series, too: a sample may have them, or the first series may have no labels.
         if let Some(series) = self.find(&text) {
             return series;
         }

@@ -1,5 +1,5 @@
-//! Memory accounting: of all kinds, over workers, expiry, grace period, deletion and a restart. Nothing is charged when everything is
-//! removed, and cells that become coarser lose no sample.
+//! Memory accounting of all kinds, with several workers, expiry, grace period, deletion and a restart. Nothing is charged when all
+//! series are removed, and cells that become coarser lose no sample.
 
 use proptest::prelude::*;
 
@@ -45,7 +45,7 @@ fn counted(bridge: &Bridge) -> usize {
     bridge.registry().series_bytes()
 }
 
-/// One of each kind that grows: a summary, a set, a native histogram; and a counter and a gauge.
+/// One line of each kind. The summary, the set and the native histogram grow; the counter and the gauge do not.
 fn lines(number: u32, value: i32) -> String {
     let tags = format!("n:{},t:{value}", number % 40);
     let wide = f64::from(value) * 10_f64.powi(value.rem_euclid(9));

@@ -89,8 +89,8 @@ impl Cells {
                     HistogramPart::Native(cell) => WorkerCell::Native(cell.classic().clone(), cell),
                 }
             }
-            // Several workers can write to the cells of these two kinds, and wait for each other. Where memory is short, that is better
-            // than another cell.
+            // Several workers can write to the cells of these two kinds, but they wait for each other. If memory is short, waiting
+            // is better than another cell.
             Self::Summary(cells, options) => {
                 let shared = cells.first().filter(|_| is_scarce && !cells.has(worker));
                 let own = || cells.of_worker(worker, || Arc::new(SummaryCell::within(options, account)));
@@ -179,7 +179,7 @@ pub(crate) enum WorkerCell {
     Gauge(Arc<GaugeCell>),
     /// A histogram with classic buckets only, and its bounds.
     Histogram(HistogramCell, Arc<Bounds>),
-    /// A histogram with classic and native buckets. The classic cell stands beside the native one, so that both are prefetched at once.
+    /// A histogram with classic and native buckets. The classic cell is beside the native one, so that both are prefetched at once.
     Native(HistogramCell, Arc<NativeCell>),
     /// A summary.
     Summary(Arc<SummaryCell>),

@@ -12,7 +12,8 @@ pub(super) const MAX_NUMBERS: usize = (1 << NUMBER_BITS) - 2;
 /// Slots of an empty table.
 const FIRST: usize = 1 << 10;
 
-/// Slots that an insertion moves. Growth begins when half of the slots are in use, and again after as many insertions, so two would do.
+/// Slots that an insertion moves. Growth begins when half of the slots are in use, and again after as many insertions, so two slots
+/// would be enough.
 pub(super) const MOVED_WITH_INSERTION: usize = 16;
 
 pub(super) struct Slots {

@@ -11,7 +11,7 @@ use crate::prefetch::prefetch;
 use crate::registry::{Conflict, Limited, Series, WorkerCell};
 use crate::telemetry::SampleRejection;
 
-/// What the raw bytes of an identity resolved to.
+/// The result of resolving the raw bytes of an identity.
 #[derive(Debug)]
 pub(crate) struct Binding {
     pub(crate) target: Target,

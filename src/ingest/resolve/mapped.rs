@@ -62,7 +62,7 @@ impl TagSink for NameAndTags {
 
     fn tag(&mut self, key: &str, value: &str) {
         if self.exemplar_tag.as_deref() == Some(key) {
-            // It is in the name, where the pipeline does not cut it out.
+            // The tag is in the name. The pipeline cuts it out of fields only.
             return;
         }
         let mut escaped = String::with_capacity(key.len());

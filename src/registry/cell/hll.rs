@@ -270,7 +270,7 @@ mod tests {
         assert!(shared.registers().eq(whole.registers()));
     }
 
-    /// The result is that of an estimate with fewer registers from the start, whichever merges the other.
+    /// The result equals an estimate that had the smaller number of registers from the start, in both directions of the merge.
     #[test]
     fn fewer_registers_are_those_of_one_that_never_had_more() {
         for bits in INDEX_BITS_MIN..INDEX_BITS {

@@ -125,7 +125,7 @@ impl NativeCell {
         (state.reset_ms, state.was_reset, state.due_ms) = (now.as_millis(), true, 0);
     }
 
-    /// The options in [`Bounds`]. A cell is only made if there are some.
+    /// The options in [`Bounds`]. A native cell exists only if there are options.
     #[inline(always)]
     fn options(&self) -> &NativeOptions {
         debug_assert!(self.bounds.native().is_some(), "`within` makes no cell without native options");

@@ -36,7 +36,7 @@ const LN_GAMMA: f64 = {
 /// The relative tolerance of ranks, because weights such as 1/0.3 and ranks such as 0.07 * 100 are not exact in binary.
 const RANK_SLACK: f64 = 1e-9;
 
-/// See the module. Sums saturate at `f64::MAX` instead of becoming infinite.
+/// The sketch; see the module. Sums saturate at `f64::MAX` instead of becoming infinite.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Sketch {
     weight: f64,
@@ -140,7 +140,7 @@ impl Sketch {
         Self { coarseness: 0, negative: finest(&self.negative), positive: finest(&self.positive), ..self.clone() }
     }
 
-    /// Becomes a copy of `other`, and keeps its memory.
+    /// Copies `other` into this sketch, and reuses the memory of this one.
     fn copy(&mut self, other: &Self) {
         (self.weight, self.min, self.max) = (other.weight, other.min, other.max);
         (self.binned, self.zero, self.coarseness) = (other.binned, other.zero, other.coarseness);

@@ -25,7 +25,7 @@ impl SavedFamily {
             kind: &kind,
             labels: &no_labels,
             help: self.help.as_deref().map(Arc::from),
-            // The first sample sets it.
+            // The first sample sets the unit.
             unit: None,
             origin: &self.origin,
             ttl_ms: rules.ttl_ms,
@@ -47,7 +47,7 @@ impl SavedFamily {
             let series = series.shifted(to_timeline_ms, &self.kind);
             restored += match series.grace_until_ms {
                 0 => series.restore(registry, &request, &self.first_names, from_zero),
-                // Its value is all that the grace period keeps.
+                // The grace period keeps only the value, which would be 0.
                 _ if from_zero => Restored::ONE_EXPIRED,
                 end => series.restore_in_grace(registry, &request, end),
             };

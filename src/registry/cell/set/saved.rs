@@ -77,7 +77,7 @@ mod tests {
         }
     }
 
-    /// Whichever of the two forms is taken up by whichever.
+    /// A cell of each form absorbs a saved set of each form.
     #[test]
     fn taking_up_is_as_inserting() {
         for (own, kept) in [(10, 20), (1500, 1500), (10, 4000), (4000, 10), (4000, 5000)] {
