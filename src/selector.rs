@@ -47,8 +47,8 @@ impl Selector {
     ///
     /// # Errors
     ///
-    /// What Prometheus rejects, too: missing quotes, a name that is set twice, an expression that does not compile, or no matcher that
-    /// needs a value, which would select every series.
+    /// A selector that Prometheus rejects, too: missing quotes, a name that is set twice, an expression that does not compile, or
+    /// no matcher that requires a value, which would select every series.
     pub fn parse(text: &str) -> Result<Self, SelectorError> {
         if text.len() > MAX_BYTES {
             return Err(SelectorError(format!("A selector has at most {MAX_BYTES} bytes, this one has {}.", text.len())));

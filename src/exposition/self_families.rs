@@ -1,4 +1,4 @@
-//! The self-families: those of the facade, of the process, and those that the registry counts by name.
+//! The self-families: families of the facade, of the process, and families that the registry counts by name.
 
 use std::collections::BTreeMap;
 
