@@ -193,8 +193,8 @@ impl Exposition {
         None
     }
 
-    /// The time when the counting of a self-family began. The `process_*` families count from before the bridge started, or from
-    /// the start of the network namespace.
+    /// The time when the counting of a self-family began. The `process_*` families have none, because the system counts them from
+    /// before the bridge started.
     fn created_of(&self, family: &SelfFamily) -> Option<Timestamp> {
         self.engine.options().started.filter(|_| !family.name().starts_with("process_"))
     }

@@ -16,7 +16,7 @@ use std::fmt;
 pub struct Limits {
     /// Series in all families. Default: 200,000.
     pub series: usize,
-    /// Families, which is distinct metric names. Default: 10,000.
+    /// Families, that is distinct metric names. Default: 10,000.
     pub families: usize,
     /// Series of one family. Default: 10,000.
     pub series_per_family: usize,
@@ -126,7 +126,7 @@ impl Overflow {
         }
     }
 
-    /// What happens to new series, for a log.
+    /// The effect on new series, for log messages.
     pub(crate) const fn describe(self) -> &'static str {
         match self {
             Self::Fold => "new series are folded into the family's overflow series",

@@ -78,7 +78,7 @@ fn an_exposition_is_the_same_after_a_restart_and_continues() {
         assert_eq!(restored, Restored { series: before.registry().series() as u64, ..Restored::default() });
         assert_eq!(exposition(&after, now), exposition(&before, now));
         assert!(bytes_of(&after, now) == bytes, "the next snapshot is the same, too");
-        // A restored series has one cell, where two workers had one each.
+        // A restored series has one cell. Before, it had one for each of the two workers.
         let (after_bytes, before_bytes) = (after.registry().series_bytes(), before.registry().series_bytes());
         assert!(after_bytes * 2 > before_bytes && after_bytes <= before_bytes, "{after_bytes} after {before_bytes}");
         for bridge in [&before, &after] {

@@ -1,4 +1,4 @@
-//! What a receiving thread does with datagrams, for UDP and Unix sockets: receives a batch, counts it, records it, drains a socket.
+//! The work of a receiving thread, for UDP and Unix sockets: receives a batch, counts it, records it, drains a socket.
 //!
 //! Must not know how a socket is bound, nor the kind of its addresses.
 

@@ -146,7 +146,7 @@ impl UdpThread {
             receiver.intake.tick(now);
             receiver.coalesce(received);
         }
-        // After that, no datagram arrives, and the drop counter is final.
+        // After the shutdown of the group, no datagram arrives, and the drop counter is final.
         let is_shut = group.shut();
         receiver.drain(socket, is_shut);
         receiver.intake.finish();
