@@ -105,7 +105,7 @@ impl SelfRecorder {
 }
 
 impl FamilyLayout {
-    /// The layout of a family. Its values are indices of `numbers`.
+    /// The layout of a parsed family. Each parsed value is an index of `numbers`.
     fn of(family: SelfFamily, numbers: &[Number]) -> Self {
         let series = family.series.into_iter().filter_map(|SelfSeries { labels, value }| {
             let place = match value {
