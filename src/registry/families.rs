@@ -31,7 +31,7 @@ impl Default for Families {
 }
 
 impl Families {
-    /// The family of this name. It may be gone already: see [`Family::is_gone`].
+    /// The family of this name. It may have lost its last series: see [`Family::is_gone`].
     pub(super) fn get(&self, name: &str) -> Option<Arc<Family>> {
         self.by_name.get(name).map(|family| Arc::clone(&family))
     }

@@ -92,7 +92,7 @@ impl GracePeriod {
         self.put_until(name, kind, series, now.as_millis().saturating_add(self.grace_ms));
     }
 
-    /// The same for a grace period that began before a restart.
+    /// Keeps a series until `end_ms`, for a grace period that began before a restart.
     pub(super) fn put_until(&self, name: &FamilyName, kind: &FamilyKind, series: &Arc<Series>, end_ms: u64) {
         if self.grace_ms == 0 || self.max_series == 0 || !kind.accumulates() {
             return;
@@ -118,7 +118,7 @@ impl GracePeriod {
         kept.by_identity.insert_unique(hash, entry, |known| known.expired.hash(hasher));
     }
 
-    /// Takes a series out and returns it, if it is here and of this kind.
+    /// Removes a series and returns it, if it exists and is of this kind.
     pub(super) fn take(&self, name: &FamilyName, kind: &FamilyKind, labels: &str) -> Option<Arc<Series>> {
         if self.grace_ms == 0 {
             return None;
@@ -138,7 +138,7 @@ impl GracePeriod {
         let mut selected = self.all();
         selected.retain(|expired| wanted(&expired.name, &expired.series));
         let kept = &mut *lock(&self.kept);
-        // A series that was taken meanwhile is in its family again, where the caller finds it.
+        // A series that has returned meanwhile is in its family again, where the caller finds it.
         selected.retain(|expired| {
             let hash = expired.hash(&kept.hasher);
             let found = kept.by_identity.find_entry(hash, |known| Arc::ptr_eq(&known.expired.series, &expired.series));

@@ -1,4 +1,4 @@
-//! The order of a family's series, which is that of their label texts: new series are merged into the sorted ones.
+//! The order of a family's series, by their label texts. New series are merged into the sorted ones.
 //!
 //! A merge sorts the new series and moves the others, but does not look at the others: comparing label texts reads memory all over the
 //! heap, moving pointers does not.
@@ -36,7 +36,7 @@ pub(super) fn merge(ordered: &mut Vec<Arc<Series>>, mut came: Vec<Arc<Series>>) 
             debug_assert!(false, "a place behind the end of the list");
         }
     }
-    // A series that was removed and returned since is there twice.
+    // A series that was removed and has returned since is in the list twice.
     ordered.dedup_by(|a, b| Arc::ptr_eq(a, b));
 }
 

@@ -42,7 +42,7 @@ pub struct SavedFamily {
     pub(crate) help: Option<String>,
     /// The pattern of the rule that created it; empty for none.
     pub(crate) origin: String,
-    /// The label names of its first series, which the overflow series has, too.
+    /// The label names of its first series, which are those of the overflow series.
     pub(crate) first_names: Vec<String>,
     /// The series.
     pub(crate) series: Vec<SavedSeries>,

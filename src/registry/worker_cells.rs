@@ -79,11 +79,12 @@ impl Cells {
                     account.take(histogram_bytes(bounds.len()));
                     HistogramPart::Classic(HistogramCell::new(bounds.len()))
                 };
-                // Read once: another thread may set it meanwhile.
+                // Read once, because another thread may set it meanwhile.
                 let wants_native = bounds.is_native_wanted();
                 let with_native = |part: &HistogramPart| if wants_native { part.with_native(bounds, now, account) } else { None };
                 match cells.of_worker_or(worker, new, with_native) {
-                    // It stays classic because memory is short. With these bounds its samples do not try again.
+                    // The cell stays classic because memory is short. With these bounds, its samples do not try to convert it
+                    // again.
                     HistogramPart::Classic(cell) if wants_native => WorkerCell::Histogram(cell, Arc::clone(bounds.classic_only())),
                     HistogramPart::Classic(cell) => WorkerCell::Histogram(cell, Arc::clone(bounds)),
                     HistogramPart::Native(cell) => WorkerCell::Native(cell.classic().clone(), cell),
@@ -159,7 +160,7 @@ impl HistogramPart {
         }
     }
 
-    /// The same cell with native buckets, if it has none and memory is left.
+    /// This cell with native buckets, if it has none and memory is left.
     fn with_native(&self, bounds: &Arc<Bounds>, now: Timestamp, account: &Arc<Account>) -> Option<Self> {
         match self {
             Self::Classic(cell) if bounds.is_native_wanted() && !account.memory().is_scarce() => {

@@ -48,7 +48,7 @@ impl Workers {
         Membership { id, seen }
     }
 
-    /// Removes a worker. The next one that joins gets its number, and with it its cells.
+    /// Removes a worker. The next worker that joins gets its number, and thereby its cells.
     pub(super) fn leave(&self, member: &Membership) {
         let mut list = lock(&self.list);
         list.seen.retain(|(id, _)| *id != member.id);

@@ -108,7 +108,7 @@ impl HyperLogLog {
         self.registers.iter().zip(other.registers()).for_each(|(mine, rank)| raise(mine, rank));
     }
 
-    /// The same estimate with fewer registers. Unchanged if it has no more than that.
+    /// This estimate with fewer registers. Unchanged if it does not have more.
     pub(super) fn with_index_bits(&self, index_bits: u32) -> Self {
         let index_bits = index_bits.clamp(INDEX_BITS_MIN, self.index_bits());
         let fewer = Self::new(index_bits);

@@ -60,7 +60,7 @@ impl SetCell {
         Self::default()
     }
 
-    /// The same, with memory from this account.
+    /// As [`new`](Self::new), with memory from this account.
     pub(crate) fn within(account: &Arc<Account>) -> Self {
         let exact = Exact { hashes: Vec::new(), charge: Charge::new(account, SET_BYTES) };
         Self { stamp: AtomicU64::new(0), estimate: OnceLock::new(), exact: Mutex::new(exact) }

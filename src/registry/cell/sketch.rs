@@ -124,7 +124,7 @@ impl Sketch {
         self.positive.halve();
     }
 
-    /// The same sketch with the finest bins: the weight of each bin is put at its representative value.
+    /// This sketch with the finest bins: the weight of each bin is put at its representative value.
     fn finest(&self) -> Self {
         if self.coarseness == 0 {
             return self.clone();

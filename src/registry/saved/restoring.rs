@@ -61,7 +61,7 @@ impl SavedSeries {
         // A time in the future, after the clock was set back, would keep the series for longer than its ttl.
         let now = request.arrival.now;
         let last = Timestamp::from_millis(self.last_ms.min(now.as_millis()));
-        // New flags or rules may state a ttl where there was none. Without a sample the series would never get it.
+        // New flags or rules may set a ttl for a series that had none. Without a sample, the series would never get it.
         let ttl_ms = if self.ttl_ms > 0 { self.ttl_ms } else { request.ttl_ms };
         if ttl_ms > 0 && now.as_millis() - last.as_millis() >= ttl_ms {
             return Restored::ONE_EXPIRED;
