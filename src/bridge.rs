@@ -179,7 +179,7 @@ impl Bridge {
         family.restore(self.engine.registry(), rules, now)
     }
 
-    /// A new worker. Give each receiving thread its own.
+    /// A new worker. Give each receiving thread a separate one.
     pub fn worker(&self) -> Worker {
         Worker::new(Arc::clone(&self.engine))
     }

@@ -12,7 +12,7 @@ use crate::source::Source;
 use crate::telemetry::{Recorded, SampleRejection, Tally};
 use crate::time::Timestamp;
 
-/// What recording needs besides sample and binding.
+/// The state that recording needs, in addition to sample and binding.
 pub(crate) struct Recording<'w> {
     pub(crate) tally: &'w mut Tally,
     pub(crate) hits: &'w mut HitTally,

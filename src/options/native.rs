@@ -12,7 +12,8 @@ pub(crate) const NATIVE_BUCKETS_MAX: u32 = 512;
 pub struct NativeHistograms {
     /// When histograms start to keep them. Default: [`NativeWhen::Asked`].
     pub when: NativeWhen,
-    /// How histograms keep them, where no rule says otherwise. `None`: only histograms whose rule gives a factor have native buckets.
+    /// The options of native buckets, unless a rule sets them. `None`: only histograms whose rule sets a factor have native
+    /// buckets.
     pub options: Option<NativeOptions>,
 }
 

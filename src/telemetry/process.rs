@@ -24,8 +24,8 @@ pub(crate) const NAMES: [&str; 10] = [
 
 /// Reads /proc/self. Returns up to ten families of one series each, sorted by name. Takes a few system calls and no lock.
 ///
-/// As in Go's process collector, an unlimited address space is 18446744073709551615, and the bytes of the network are those of
-/// the network namespace, because the kernel does not count them by process.
+/// As in Go's process collector, an unlimited address space is 18446744073709551615, and the network's bytes are counted for the
+/// network namespace, because the kernel does not count them by process.
 pub(crate) fn process_families() -> Vec<SelfFamily> {
     if !cfg!(target_os = "linux") {
         return Vec::new();

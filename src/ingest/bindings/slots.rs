@@ -20,7 +20,7 @@ pub(super) struct Slots {
     table: Table,
     /// The previous table, while its slots move.
     old: Option<Moving>,
-    /// Slots looked at during moves.
+    /// Slots checked during moves.
     #[cfg(test)]
     moved: usize,
 }
@@ -204,7 +204,7 @@ impl Table {
         debug_assert!(false, "an index within the mask");
     }
 
-    /// Empties the slot of a number, and moves slots behind it that a search would not find any more.
+    /// Empties the slot of a number, and moves the slots behind it that a search would not find otherwise.
     fn remove(&mut self, hash: u64, number: u32) -> bool {
         let mask = self.mask();
         let mut gap = self.first(hash);

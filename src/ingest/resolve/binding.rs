@@ -121,7 +121,7 @@ impl Binding {
         self.extra.as_ref()?.series.as_ref()
     }
 
-    /// Whether its samples have no series of their own: they are rejected or folded. That may change when series are removed.
+    /// Whether its samples are rejected, or folded into another series. That may change when series are removed.
     pub(crate) fn lacks_own_series(&self) -> bool {
         let is_folded = self.extra.as_ref().is_some_and(|extra| extra.folded.is_some());
         is_folded || !matches!(self.target, Target::Cell(_) | Target::Outcome(Outcome::Dropped))

@@ -154,8 +154,8 @@ impl Mapper {
         }
     }
 
-    /// The name with the suffix `_total`, if counters get it, unless the escaped name has it already. This comes last, so that the checks
-    /// of reserved names and of conflicts see the result.
+    /// The name with the suffix `_total`, if counters get it, unless the escaped name already has it. This step is the last one, so
+    /// that the checks of reserved names and of conflicts see the result.
     fn counter_name(&self, name: String, rule: Option<&Rule>) -> String {
         let stated = rule.and_then(|rule| rule.total_suffix).or(self.current.rules.config().defaults.total_suffix);
         let mut escaped = String::new();
