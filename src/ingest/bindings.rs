@@ -23,7 +23,7 @@ use crate::prefetch::prefetch;
 /// Limit on the bytes of keys, for each binding of the limit on bindings.
 const KEY_BYTES: usize = 192;
 
-/// Memory that is not counted, because every table may have it: a chunk of bindings, the slots for it, and some keys.
+/// Memory that is not counted, so that every worker can have a small table: a chunk of bindings, the slots for it, and some keys.
 const FREE_BYTES: usize = 160 << 10;
 
 /// Steps that an insertion does to compact keys. Compaction begins when a third of the keys' memory is garbage, so two steps would
@@ -197,7 +197,7 @@ impl<T> Bindings<T> {
         None
     }
 
-    /// Makes [`maintain`](Self::maintain) look at every binding once.
+    /// Makes [`maintain`](Self::maintain) check every binding once.
     pub(crate) fn sweep(&mut self) {
         self.sweep_left = self.places.end();
     }
@@ -248,11 +248,11 @@ impl<T> Bindings<T> {
         }
     }
 
-    /// Removes all bindings. Their memory is given back in steps.
+    /// Removes all bindings. Their memory is freed in steps.
     pub(crate) fn clear(&mut self) {
         let empty = Self { secrets: self.secrets, ..Self::new(self.max_bindings) };
         let old = std::mem::replace(self, empty);
-        // Tables may be cleared faster than they are dropped. The older ones are dropped at once then.
+        // Tables may be cleared faster than they are dropped in steps. Then the older ones are dropped at once.
         self.cleared = old.cleared.into_iter().take(MAX_CLEARED).collect();
         self.cleared.push(Cleared { places: old.places, keys: old.keys });
     }

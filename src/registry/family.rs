@@ -245,7 +245,7 @@ impl Family {
                 return Some(Err(NotAdmitted::Limited(limited)));
             }
         };
-        // Under the family's lock, so that expiry cannot remove the series before `cell` takes off its tombstone.
+        // Under the family's lock, so that expiry cannot remove the series before `cell` removes its tombstone.
         let cell = series.cell(request.worker, request.ttl_ms, request.arrival.now);
         drop(members);
         Some(Ok(Admitted { cell, series, folded, has_other_help }))

@@ -24,7 +24,7 @@ use crate::name::FamilyName;
 use crate::options::Limits;
 use crate::time::Timestamp;
 
-/// Series in their grace period may use one part in this many of the memory of all series.
+/// Series in their grace period may use the memory of all series divided by this number.
 const BYTES_PART: usize = 4;
 
 /// Memory of an entry without its name, with the overhead of the allocator.
@@ -160,7 +160,7 @@ impl GracePeriod {
         kept.by_identity.iter().find(|entry| entry.expired.name.as_str() == name).map(|entry| entry.expired.kind.clone())
     }
 
-    /// Drops the series whose grace period ends first. False if there is none.
+    /// Drops the series whose grace period ends first. Returns false if there is none.
     pub(super) fn drop_oldest(&self) -> bool {
         let kept = &mut *lock(&self.kept);
         !kept.by_identity.is_empty() && kept.drop_oldest()
@@ -174,7 +174,7 @@ impl GracePeriod {
         }
     }
 
-    /// All series in their grace period, in no order.
+    /// All series in their grace period, in any order.
     pub(super) fn all(&self) -> Vec<Expired> {
         lock(&self.kept).by_identity.iter().map(|entry| entry.expired.clone()).collect()
     }

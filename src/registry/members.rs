@@ -43,7 +43,7 @@ const LIMITED_BYTES: usize = 256;
 pub(super) struct Members {
     by_labels: HashTable<Arc<Series>>,
     hasher: RandomState,
-    /// Series added since the last exposition, in no order.
+    /// Series added since the last exposition, in any order.
     came: Vec<Arc<Series>>,
     /// Whether series were removed since the last exposition.
     have_gone: bool,
@@ -141,7 +141,7 @@ impl Members {
             stated => stated,
         };
         let without_label = if stated == Overflow::DropLabel { self.without_label(kind, request, label, budget) } else { None };
-        // Where there is no room for a series without the label either, the sample is folded.
+        // If there is no room for a series without the label either, the sample is folded.
         let action = if stated == Overflow::DropLabel && without_label.is_none() { Overflow::Fold } else { stated };
         if matches!(limit, Limit::Series | Limit::SeriesBytes) {
             // In a family without series the overflow series gets the label names that the first series would have had.

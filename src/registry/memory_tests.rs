@@ -55,7 +55,7 @@ fn lines(number: u32, value: i32) -> String {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
 
-    /// Nothing is charged once all series have expired and the workers are dropped, whatever happened before.
+    /// Nothing is charged once all series have expired and the workers are dropped, whatever was ingested before.
     #[test]
     fn nothing_is_charged_when_all_is_removed(
         budget in prop_oneof![Just(20_000_usize), Just(300_000), Just(100 << 20)],

@@ -12,7 +12,7 @@ use crate::time::Timestamp;
 /// Memory of a worker's cell of a counter, or of the cell of a gauge, with its place in the series.
 const NUMBER_BYTES: usize = 48;
 
-/// Memory of the classic cell of a histogram with so many bounds, with its place in the series.
+/// Memory of the classic cell of a histogram with this number of bounds, with its place in the series.
 fn histogram_bytes(bounds: usize) -> usize {
     72 + 8 * bounds
 }

@@ -19,10 +19,10 @@ pub(super) const STEPS_OF_TICK: usize = 1 << 14;
 /// Maximum number of bindings removed for a new one.
 const MAX_EVICTED: usize = 8;
 
-/// The bindings of all workers may use one part in this many of the memory of all series.
+/// The bindings of all workers may use the memory of all series divided by this number.
 const BUDGET_PART: usize = 2;
 
-/// The bindings of all workers may use one part in this many of that memory even if memory is scarce.
+/// The bindings of all workers may use that memory divided by this number even if memory is scarce.
 const RESERVED_PART: usize = 8;
 
 /// A worker's table of bindings, with the counts that change with it.
@@ -36,7 +36,7 @@ pub(super) struct Upkeep<'w> {
 /// The memory of a worker's bindings.
 pub(super) struct BindingMemory {
     charge: Charge,
-    /// Memory of bindings beside their places in the table.
+    /// Memory of bindings without their places in the table.
     extra_bytes: usize,
 }
 
@@ -56,7 +56,7 @@ impl BindingMemory {
 }
 
 impl Upkeep<'_> {
-    /// Does a few steps of upkeep: removes bindings that are outdated or may have another target now, and gives memory back.
+    /// Does a few steps of upkeep: removes bindings that are outdated or may have another target now, and frees memory.
     #[cold]
     pub(super) fn run(&mut self, steps: usize) {
         let before = self.bindings.len();

@@ -98,7 +98,7 @@ impl Binding {
         }
     }
 
-    /// Its memory beside its place in a table, with the overhead of the allocator.
+    /// The memory of the binding without its place in a table, with the allocator's overhead.
     pub(crate) fn heap_bytes(&self) -> usize {
         self.extra.as_ref().map_or(0, |_| size_of::<Extra>() + 16)
     }

@@ -41,7 +41,7 @@ pub(super) struct Words<'a> {
     buckets: &'a [AtomicU64],
 }
 
-/// The words of an empty histogram with so many buckets, `+Inf` included.
+/// The words of an empty histogram with this number of buckets, `+Inf` included.
 pub(super) fn empty<W: FromIterator<AtomicU64>>(buckets: usize) -> W {
     debug_assert!((buckets as u64) < CLEARED, "{buckets} buckets have no room in the state");
     (0..HEAD + buckets).map(|_| AtomicU64::new(0)).collect()

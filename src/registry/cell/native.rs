@@ -1,4 +1,4 @@
-//! Native histograms: exponential buckets, created as values come, beside the classic buckets of the same cell.
+//! Native histograms: exponential buckets, created for the values that are observed, beside the classic buckets of the same cell.
 //!
 //! Schema, keys, halved resolution, the width of the zero bucket and resets are exactly those of Prometheus' Go client. Weights are
 //! floats and not counts, as in all cells.

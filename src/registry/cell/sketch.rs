@@ -228,7 +228,7 @@ impl Sketch {
     }
 }
 
-/// The bin that contains this one after so many coarsening steps.
+/// The bin that contains this one after this number of coarsening steps.
 fn coarser(index: i32, steps: u8) -> i32 {
     index.saturating_add((1 << steps) - 1) >> steps
 }
@@ -348,7 +348,7 @@ impl Bins {
         self.bins.resize(len, 0.0);
     }
 
-    /// Adds bins that are finer by so many steps.
+    /// Adds bins that are finer by this number of steps.
     fn merge(&mut self, other: &Self, steps: u8) {
         // Both ends first, the upper one before the lower. That creates all bins that can be kept at once.
         let mut ends = other.iter().map(|(index, _)| index);

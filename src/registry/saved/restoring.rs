@@ -15,7 +15,7 @@ use crate::source::Source;
 use crate::time::Timestamp;
 
 impl SavedFamily {
-    /// Restores this piece of a family. To be called before the first sample, from one thread.
+    /// Restores this piece of a family. Call it before the first sample, from one thread.
     pub(crate) fn restore(self, registry: &Registry, rules: RestoreRules, now: Timestamp) -> Restored {
         let all_rejected = Restored { rejected: self.series.len() as u64, ..Restored::default() };
         let Some((name, kind)) = checked_name(&self.name, rules.names).zip(self.kind.restore()) else { return all_rejected };

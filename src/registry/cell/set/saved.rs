@@ -1,6 +1,6 @@
 //! The saved form of a set: plain numbers.
 //!
-//! Hashes depend on the hash function. A change of that function is a change of the format of saved sets.
+//! Hashes depend on the hash function. To change that function is to change the format of saved sets.
 
 use super::{EXACT_MAX, HyperLogLog, SetCell, SetMembers, SetSnapshot};
 
