@@ -1,4 +1,4 @@
-//! bridge: the facade, what an embedding program calls. Everything behind it takes the engine, or less.
+//! bridge: the interface for programs that embed the library. All other code takes the engine, or a part of it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ impl Bridge {
         Self { engine: Arc::new(Engine::new(options, Owner::Library)) }
     }
 
-    /// The same for the program, with its own self-metrics.
+    /// Creates the bridge of the program, with the program's self-metrics.
     #[cfg(any(feature = "cli", test))]
     pub(crate) fn of_program(options: Options) -> Self {
         Self { engine: Arc::new(Engine::new(options, Owner::Program)) }
@@ -55,7 +55,7 @@ impl Bridge {
         self.engine.rules().rules.len()
     }
 
-    /// Samples by rule and by unmapped name since the rules are in force.
+    /// Samples by rule and by unmapped name since the rules took effect.
     pub fn rule_use(&self) -> RuleUse {
         let RulesInForce { rules, hits, .. } = self.engine.rules();
         let config = rules.config();
@@ -123,18 +123,18 @@ impl Bridge {
         save(self.engine.registry(), now, each)
     }
 
-    /// Writes all series as a snapshot, in constant memory. An exposition after the snapshot may show higher counters:
-    /// [`restore_levels`](Self::restore_levels) says what that means for a restart.
+    /// Writes all series as a snapshot, in constant memory. An exposition after the snapshot may show higher counters: see
+    /// [`restore_levels`](Self::restore_levels) for the effect on a restart.
     ///
     /// # Errors
     ///
-    /// Those of `out`.
+    /// Errors of `out`.
     #[cfg(feature = "state")]
     pub fn write_state(&self, now: Timestamp, out: &mut impl std::io::Write) -> std::io::Result<crate::state::format::Counts> {
         self.write_marked_state(now, crate::state::format::Mark::Running, out)
     }
 
-    /// The same, with the mark that tells whether it is the last snapshot of a clean shutdown.
+    /// Writes a snapshot, with the mark of the last snapshot of a clean shutdown, or without it.
     #[cfg(feature = "state")]
     pub(crate) fn write_marked_state(
         &self,
@@ -179,13 +179,13 @@ impl Bridge {
         family.restore(self.engine.registry(), rules, now)
     }
 
-    /// A new worker. Give each receiving thread its own.
+    /// A new worker. Give each receiving thread a separate one.
     pub fn worker(&self) -> Worker {
         Worker::new(Arc::clone(&self.engine))
     }
 
-    /// Makes histograms keep native buckets beside the classic ones, each from its next sample, as far as [`Options::native`] and the
-    /// rules allow. [`exposition`](Self::exposition) calls it for [`Format::Protobuf`]. Further calls have no effect.
+    /// Makes histograms keep native buckets beside the classic ones, each from its next sample, where [`Options::native`] and the
+    /// rules allow it. [`exposition`](Self::exposition) calls it for [`Format::Protobuf`]. Further calls have no effect.
     pub fn want_native_histograms(&self) {
         self.engine.registry().want_native();
     }
@@ -298,7 +298,7 @@ pub struct RuleCount {
     pub action: Action,
     /// The template of the family's name as written; empty for a rule that drops.
     pub name: String,
-    /// Samples that it matched since the rules are in force.
+    /// Samples that it matched since the rules took effect.
     pub samples: u64,
 }
 
@@ -315,7 +315,7 @@ impl RuleCount {
     }
 }
 
-/// Sums since start; [`Accounting::adds_up`] says how they belong together.
+/// Sums since start. [`Accounting::adds_up`] checks that they agree.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Accounting {
@@ -323,7 +323,7 @@ pub struct Accounting {
     pub lines: u64,
     /// Empty lines.
     pub lines_empty: u64,
-    /// Lines that held samples.
+    /// Lines that contained samples.
     pub lines_parsed: u64,
     /// Lines rejected.
     pub lines_rejected: u64,

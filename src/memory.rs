@@ -55,7 +55,7 @@ impl Account {
         Arc::new(Self { used: AtomicUsize::new(0), coarsened: AtomicU64::new(0), memory: Arc::clone(memory) })
     }
 
-    /// Makes an account with a budget of its own that has no limit.
+    /// Makes an account with a separate budget without a limit.
     pub(crate) fn unlimited() -> Arc<Self> {
         Self::new(&Memory::new(usize::MAX))
     }

@@ -43,7 +43,7 @@ pub struct Options {
     pub dialect: Dialect,
     /// Limits on everything that a sender can grow. Default: see [`Limits`].
     pub limits: Limits,
-    /// What timers, histograms and distributions become where no rule says otherwise. Default: histograms with [`Buckets::default`].
+    /// The type of timers, histograms and distributions, unless a rule sets it. Default: histograms with [`Buckets::default`].
     pub observer: Observer,
     /// Which histograms have native buckets beside the classic ones. Default: all, once a scrape asks for protobuf.
     pub native: NativeHistograms,
@@ -66,9 +66,9 @@ pub struct Options {
     pub prefix: Prefix,
     /// Whether expositions leave out the `process_*` metrics of this process. Samples may then have these names. Default: no.
     pub without_process_metrics: bool,
-    /// Whether a counter whose name lacks the suffix `_total` gets it, where no rule says otherwise. Default: no.
+    /// Whether names of counters get the suffix `_total` if they lack it, unless a rule sets this. Default: no.
     pub counters_total_suffix: bool,
-    /// What a signed value does to a gauge, where no rule says otherwise. Default: [`SignedGauges::Change`].
+    /// The effect of a signed value on a gauge, unless a rule sets it. Default: [`SignedGauges::Change`].
     pub signed_gauges: SignedGauges,
     /// Whether samples may have names that Prometheus writes itself, such as `up`: see
     /// [`is_prometheus_name`](crate::name::is_prometheus_name). Default: no, such samples are rejected.
@@ -114,8 +114,9 @@ pub enum SignedGauges {
     Absolute,
 }
 
-/// The time without samples after which a series expires, by kind, in milliseconds; 0: never. With `None`, a rule has the ttl of the
-/// mapping file's `defaults`, those have the ttl of [`Options::ttl`], and there it means never. Every number is valid.
+/// The time without samples after which a series expires, by kind, in milliseconds; 0: never. Every number is valid. `None` selects
+/// the next level: a rule has the ttl of the mapping file's `defaults`, `defaults` have the ttl of [`Options::ttl`], and there
+/// `None` means never.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Ttl {
     /// Counters.

@@ -22,7 +22,7 @@ pub(crate) const MAX_BYTES: usize = 8192;
 /// A series selector. It selects a series if all its matchers match.
 #[derive(Debug)]
 pub struct Selector {
-    /// The matchers. Those of the name come first.
+    /// The matchers. Matchers of the name come first.
     matchers: Vec<Matcher>,
 }
 
@@ -47,8 +47,8 @@ impl Selector {
     ///
     /// # Errors
     ///
-    /// What Prometheus rejects, too: missing quotes, a name that is set twice, an expression that does not compile, or no matcher that
-    /// needs a value, which would select every series.
+    /// A selector that Prometheus rejects, too: missing quotes, a name that is set twice, an expression that does not compile, or
+    /// no matcher that requires a value, which would select every series.
     pub fn parse(text: &str) -> Result<Self, SelectorError> {
         if text.len() > MAX_BYTES {
             return Err(SelectorError(format!("A selector has at most {MAX_BYTES} bytes, this one has {}.", text.len())));
@@ -121,8 +121,8 @@ impl Matcher {
     }
 }
 
-/// Formats a selector as text that parses to the same selector. The name stands in front, or in the braces if it needs quotes; values are
-/// in double quotes.
+/// Formats a selector as text that parses to the same selector. The name precedes the braces, or is in the braces if it needs
+/// quotes; values are in double quotes.
 impl fmt::Display for Selector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (mut inside, mut comma) = (self.matchers.as_slice(), "");

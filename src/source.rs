@@ -1,5 +1,5 @@
-//! source: the sender of a sample, as far as the transport knows it. Logs and the API show it. It is never a label, because its
-//! cardinality would be the number of senders' ports.
+//! source: the sender of a sample, as far as the transport knows it. Logs and the API show it. It is never a label, because there
+//! would be as many label values as ports of senders.
 
 use std::fmt;
 use std::net::SocketAddr;

@@ -1,5 +1,5 @@
-//! state: the form of a snapshot of all series, so that they can be kept over a restart. The file that it is in, and when one is
-//! due, are the program's affair; what a series is made of is the registry's.
+//! state: the format of a snapshot of all series, which keeps them over a restart. The program decides about the file and the time
+//! of a snapshot; the registry defines the content of a series.
 
 pub mod format;
 

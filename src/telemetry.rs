@@ -1,8 +1,8 @@
-//! The self-metrics: names, help texts and labels. No other module names one.
+//! The self-metrics: names, help texts and labels. No other module defines a self-metric.
 //!
-//! The `metrics` facade carries them to a recorder of this module, never to the global one. A receiving thread counts
-//! into a plain [`Tally`] and flushes it once a batch; rarer events use the handles directly. Names and reasons are those of
-//! statsd_exporter where it has the same metric. Knows no sockets and no series.
+//! The `metrics` facade passes them to a recorder of this module, never to the global one. A receiving thread counts in a plain
+//! [`Tally`] and flushes it once a batch; rarer events use the handles directly. Metrics that statsd_exporter has, too, have its
+//! names and reasons. Knows no sockets and no series.
 
 mod described;
 mod ingest_counters;
@@ -47,22 +47,22 @@ use self::web_metrics::web_metrics;
 pub(crate) use self::web_metrics::{HandshakeError, RequestRejection};
 use crate::options::Prefix;
 
-/// Whose self-metrics an exposition shows.
+/// The owner of the self-metrics that an exposition shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Owner {
-    /// A program that embeds the library: only what the library counts.
+    /// A program that embeds the library: only the metrics of the library.
     Library,
-    /// The program `statsd-bridge`: also its receivers, its web server, its mapping files, its state file and its log.
+    /// The program `statsd-bridge`: also the metrics of its listeners, web server, mapping files, state file and log.
     #[cfg_attr(not(any(feature = "cli", test)), allow(dead_code))]
     Program,
 }
 
-/// The handles of self-metrics, and the flush of those that are counted per sample.
+/// The handles of self-metrics, and the flush of the metrics that are counted per sample.
 pub(crate) struct Telemetry {
     prefix: Prefix,
     recorder: SelfRecorder,
     ingest: IngestCounters,
-    /// Families left out of an exposition because their escaped name is that of another family.
+    /// Families left out of an exposition because another family has the same escaped name.
     pub families_left_out: Counter,
     /// Datagrams and connections.
     pub transport: Transport,
@@ -164,7 +164,7 @@ impl Telemetry {
         self.recorder.run_upkeep();
     }
 
-    /// All families that the facade carries, with their values: families sorted by name, series by labels.
+    /// All families of the facade, with their values: families sorted by name, series by labels.
     pub(crate) fn families(&self) -> Vec<SelfFamily> {
         self.recorder.families()
     }

@@ -1,9 +1,9 @@
 //! The names of families and labels in one exposition, under the escaping that the scraper asks for.
 //!
-//! Names that every Prometheus accepts are the usual case. They stay as they are and cost nothing here. Escaping can give two
-//! families or two labels the same name. Of two such families one is left out and reported to the caller; of two such labels of a
-//! family one is renamed to `exported_...`. In both cases the one whose name needs no escaping stays; if both need it, the first
-//! by name. Knows nothing of a format but its quotes.
+//! Usually all names are valid in every version of Prometheus. They stay as they are and cost nothing here. Escaping can give two
+//! families or two labels the same name. One of the two families is left out and reported to the caller; one of the two labels is
+//! renamed to `exported_...`. The name that needs no escaping stays; if both need it, the first by name stays. Knows nothing of a
+//! format but its quotes.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -25,7 +25,7 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// The names of a family and of those of its series that the exposition shows. Without an escaping, no name needs any.
+    /// The names of a family and of its series in an exposition. Without an escaping, no name needs escaping.
     pub(super) fn of(family: &Family, series: &[Arc<Series>], escaping: Option<Escaping>) -> Self {
         let name = family.name();
         let Some(escaping) = escaping else { return Self { name: name.as_str().to_owned(), ..Self::default() } };
@@ -110,8 +110,8 @@ pub(super) fn exposed_name(family: &Family, escaping: Option<Escaping>) -> Cow<'
     }
 }
 
-/// The label names of these series that need escaping, with their escaped form. No two names get the same form, so no two
-/// series become the same.
+/// The label names of these series that need escaping, with their escaped form. All escaped forms differ, so two series stay
+/// distinct.
 fn label_names(series: &[Arc<Series>], escaping: Escaping) -> BTreeMap<String, String> {
     if escaping == Escaping::AllowUtf8 {
         return BTreeMap::new();
@@ -138,7 +138,7 @@ fn label_names(series: &[Arc<Series>], escaping: Escaping) -> BTreeMap<String, S
     names
 }
 
-/// A family that an exposition leaves out, and the one that has its name there.
+/// A family that an exposition leaves out, and the family whose name collides with its escaped name.
 pub(super) type LeftOut = (Arc<Family>, Arc<Family>);
 
 /// Splits families, sorted by name, into those that an exposition shows, sorted by their escaped names, and those that it leaves

@@ -1,7 +1,7 @@
 //! Numbers in the form of Go's `strconv.FormatFloat(v, 'g', -1, 64)`, which Prometheus' client libraries use.
 //!
-//! They have the fewest digits that read back as the same double, and an exponent below 1e-4 and, as client_golang writes them
-//! with fewest digits, from a million up (`1e+06`, `1.234567e+06`).
+//! They have the fewest digits that read back as the same double. Numbers below 1e-4 have an exponent, and so have numbers from a
+//! million up, as client_golang writes them (`1e+06`, `1.234567e+06`).
 
 /// Numbers with this power of ten or a higher one are written with an exponent.
 const LARGE: i32 = 6;
@@ -58,8 +58,8 @@ fn push_any_count(count: f64, out: &mut Vec<u8>) {
     }
 }
 
-/// The number as an integer, if it is a small whole one, as most are. -0 becomes 0, because an exposition does not distinguish
-/// them.
+/// The number as an integer, if it is a small whole number, which is the usual case. -0 becomes 0, because an exposition does not
+/// distinguish them.
 #[inline]
 fn plain(value: f64) -> Option<u32> {
     let number = value as u32;

@@ -18,7 +18,7 @@ pub(super) struct Lines {
     pub(super) start: Vec<u8>,
     /// The label of each bucket or quantile, with the text between it and the value.
     pub(super) extras: Vec<Box<[u8]>>,
-    /// The beginning of all lines of the current series that have such a label.
+    /// The beginning of the lines of the current series that have an extra label.
     pub(super) beginning: Vec<u8>,
     pub(super) histogram: HistogramSnapshot,
     pub(super) summary: SummarySnapshot,
@@ -82,7 +82,7 @@ pub(super) fn line_with(beginning: &[u8], extra: &[u8], number: impl FnOnce(&mut
     out.push(b'\n');
 }
 
-/// Appends one line of a family of single numbers; `start` is that of [`Lines`].
+/// Appends one line of a family of single numbers. `start` is [`Lines::start`].
 #[inline]
 pub(super) fn line_of(start: &[u8], (names, labels): (&Names, &str), number: impl FnOnce(&mut Vec<u8>), out: &mut Vec<u8>) {
     if labels.is_empty() {

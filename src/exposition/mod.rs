@@ -55,7 +55,7 @@ pub(crate) struct Style {
     pub(crate) escaping: Option<Escaping>,
 }
 
-/// What writing a series needs.
+/// The context for writing a series.
 #[derive(Clone, Copy)]
 pub(crate) struct How<'a> {
     pub(crate) style: &'a Style,

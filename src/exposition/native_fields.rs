@@ -1,7 +1,7 @@
 //! The native fields of protobuf's `io.prometheus.client.Histogram`, 4 to 14. They follow the classic fields in the same message.
 //!
-//! If all counts are whole, they are integers, each as the difference to the one before. If sampling made one fractional,
-//! all are doubles, the total count too. Repeated fields are not packed, as in the Go client.
+//! If all counts are whole, they are written as integers, each as the difference to the previous one. If sampling made a count
+//! fractional, all counts, including the total, are doubles. Repeated fields are not packed, as in the Go client.
 
 use super::wire::{LENGTH, double, number_field, tag, varint, varint_len};
 use crate::registry::cell::{NativeSnapshot, Spans};
@@ -53,7 +53,7 @@ mod tests {
     use crate::registry::cell::{Bounds, HistogramCell, HistogramSnapshot, NativeCell};
     use crate::time::Timestamp;
 
-    /// As metrics.proto has it, but for the classic buckets and exemplars.
+    /// The message of metrics.proto, without the classic buckets and exemplars.
     #[derive(Clone, PartialEq, Message)]
     struct Histogram {
         #[prost(double, optional, tag = "4")]
@@ -104,7 +104,7 @@ mod tests {
         out
     }
 
-    /// Decodes with nothing unknown left over, and to the same bytes again.
+    /// Decodes the bytes, which must have no unknown fields and encode to the same bytes.
     fn decoded(bytes: &[u8]) -> Histogram {
         let histogram = Histogram::decode(bytes).expect("a message");
         assert_eq!(histogram.encode_to_vec(), bytes);

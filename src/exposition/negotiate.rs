@@ -1,8 +1,7 @@
 //! Content negotiation: the format of a scrape by its `Accept` header.
 //!
-//! The choice is that of client_golang with OpenMetrics enabled: it sorts clauses by
-//! quality, takes the first clause with a known format, and falls back to the text format. `*/*` names
-//! no format. Two points follow RFC 9110 instead: types and parameter names are compared
+//! Works like client_golang with OpenMetrics enabled: sorts clauses by quality, takes the first clause with a known format, and
+//! falls back to the text format. `*/*` names no format. Two points follow RFC 9110 instead: types and parameter names are compared
 //! case-insensitively, and a quality of 0 rejects a format. Knows header text, but no HTTP library.
 
 use super::Format;
@@ -13,14 +12,14 @@ use crate::options::OpenMetrics;
 /// Further clauses are ignored. Prometheus sends seven at most.
 const CLAUSES_MAX: usize = 64;
 
-/// Which scrapers are offered OpenMetrics.
+/// Which scrapers may get OpenMetrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OpenMetricsOffer {
     /// None.
     Never,
-    /// Those that do not accept the text format.
+    /// Scrapers that do not accept the text format.
     WithoutText,
-    /// All that ask for it.
+    /// All scrapers that ask for it.
     AsAsked,
 }
 

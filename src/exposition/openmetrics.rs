@@ -1,7 +1,7 @@
 //! OpenMetrics 1.0.0. [`super::shape`] decides the shape of a family.
 //!
-//! Counts of buckets, histograms and summaries are those of text. The specification requires whole numbers, so a family with a
-//! fractional count, which sampling causes, has no type; it keeps the type where exemplars need it, because Prometheus reads
+//! Counts of buckets, histograms and summaries are the same as in text. The specification requires whole numbers, so a family with
+//! a fractional count, which sampling causes, has no type; it keeps the type if exemplars need it, because Prometheus reads
 //! fractions.
 
 use std::sync::Arc;
@@ -149,7 +149,7 @@ fn histograms(part: FamilyPart<'_>, (series, how): (&[Arc<Series>], How<'_>), li
         let all = &mut lines.histogram;
         all.clear();
         series.histogram(all);
-        // In the order of the buckets, as the lines are.
+        // In the order of the buckets, which is the order of the lines.
         let mut exemplars = if is_typed { how.exemplars.of(series) } else { Vec::new() }.into_iter().peekable();
         let mut cumulative = 0.0;
         for (nth, (le, weight)) in lines.extras.iter().zip(&all.buckets).enumerate() {

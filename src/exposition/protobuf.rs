@@ -19,7 +19,7 @@ use crate::registry::{Exemplar, Exemplars, Family, FamilyKind, Series};
 use crate::telemetry::{SelfFamily, SelfKind, SelfSeries, SelfValue};
 use crate::time::Timestamp;
 
-/// Bytes of one family that are held back. An exposition needs about this much memory.
+/// Maximum bytes of one family that are held back. An exposition needs about this much memory.
 const HELD_MAX: usize = 3 << 20;
 
 /// The approximate size of a piece.
@@ -45,7 +45,7 @@ pub(super) struct Messages {
     held: usize,
     /// Pieces of complete messages.
     whole: VecDeque<Vec<u8>>,
-    /// The memory of a taken piece, for the next piece.
+    /// The buffer of a taken piece, reused for the next piece.
     spare: Vec<u8>,
 }
 
@@ -85,8 +85,8 @@ impl Messages {
                     bounds.native().filter(|_| bounds.is_native_wanted()).map(|options| (NativeSnapshot::new(options), options));
                 for series in series {
                     all.clear();
-                    // Also without a sample since native buckets are wanted: Prometheus counts no increase from what their first
-                    // scrape lacks.
+                    // Includes series without a sample since native buckets are wanted: Prometheus counts no increase for a series
+                    // that is absent from its first scrape.
                     let native = native.as_mut().map(|(native, options)| {
                         native.clear(options);
                         series.histogram_with_native(bounds, &mut all, native);
@@ -168,7 +168,7 @@ impl Messages {
             Some(mut piece) => {
                 out.extend_from_slice(&piece);
                 piece.clear();
-                // Heads and units are in the queue too, and have little memory.
+                // The queue also has heads and units, whose buffers are small.
                 if piece.capacity() > self.spare.capacity() {
                     self.spare = piece;
                 }

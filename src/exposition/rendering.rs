@@ -30,7 +30,7 @@ pub struct Exposition {
     format: Format,
     style: Style,
     now: Timestamp,
-    /// Both lists are sorted by name. `begun` counts the families begun, self-families after the others.
+    /// Both lists are sorted by name. `begun` is the number of families begun; self-families follow the others.
     families: Vec<Arc<Family>>,
     self_families: Vec<SelfFamily>,
     begun: usize,
@@ -69,7 +69,7 @@ impl Exposition {
     /// An exposition of the series that exist now. Each value is read when it is written.
     pub(crate) fn new(engine: &Arc<Engine>, (format, escaping): (Format, Escaping), now: Timestamp) -> Self {
         if format == Format::Protobuf {
-            // The only format with native buckets: from now on they are wanted.
+            // Only protobuf shows native buckets, so they are wanted from now on.
             engine.registry().want_native();
         }
         let style = Style::of(engine.options(), escaping);
@@ -79,20 +79,20 @@ impl Exposition {
         Self { engine, format, style, now, families, self_families, begun: 0, current: None, lines, messages, zeroes, is_ended: false }
     }
 
-    /// The same without the self-metrics: the families of senders only. Call it before the first part is written.
+    /// Leaves out the self-metrics, so that only the families of senders are shown. Call it before the first part is written.
     pub fn without_self_metrics(mut self) -> Self {
         self.self_families.clear();
         self
     }
 
-    /// Appends all that is left. The exposition counts as delivered, at the time for which it was made.
+    /// Appends all remaining parts. The exposition counts as delivered, at the time for which it was made.
     pub fn render(mut self, out: &mut Vec<u8>) {
         while self.more(out) {}
         self.delivered(self.now);
     }
 
-    /// Notes that the exposition was completely delivered at `now`. Only then do new counters, which it shows at 0, leave that
-    /// 0: see [`Options::counters_start_at_zero`](crate::options::Options::counters_start_at_zero).
+    /// Notes that the exposition was completely delivered at `now`. Only then do new counters advance from the 0 that it shows: see
+    /// [`Options::counters_start_at_zero`](crate::options::Options::counters_start_at_zero).
     pub fn delivered(&self, now: Timestamp) {
         self.zeroes.delivered(now);
     }
@@ -193,7 +193,8 @@ impl Exposition {
         None
     }
 
-    /// The time when the counting of a self-family began. `process_*` began before the bridge, or with the network namespace.
+    /// The time when the counting of a self-family began. The `process_*` families have none, because the system counts them from
+    /// before the bridge started.
     fn created_of(&self, family: &SelfFamily) -> Option<Timestamp> {
         self.engine.options().started.filter(|_| !family.name().starts_with("process_"))
     }

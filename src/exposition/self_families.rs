@@ -1,4 +1,4 @@
-//! The self-families: those of the facade, of the process, and those that the registry counts by name.
+//! The self-families: families of the facade, of the process, and families that the registry counts by name.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use crate::options::Prefix;
 use crate::registry::{Registry, push_label};
 use crate::telemetry::{SampleRejection, SelfFamily, SelfKind, SelfSeries, SelfValue, process_families};
 
-/// The number of families with labels of their own, by name. The others are counted together.
+/// The number of families that are counted by name. The others are counted together.
 const NAMED_FAMILIES: usize = 100;
 
 /// The label value for the other families.
@@ -30,7 +30,7 @@ pub(crate) fn self_families(engine: &Engine) -> Vec<SelfFamily> {
 fn registry_families(registry: &Registry, prefix: Prefix) -> [SelfFamily; 8] {
     let limits = registry.limits();
     let gauge = |name: &str, help: &'static str| Rows::new(prefix.as_str(), name, help, SelfKind::Gauge);
-    // The name is that of statsd_exporter, although the metric is a gauge.
+    // statsd_exporter has this name, although the metric is a gauge.
     let name = if prefix == Prefix::Exporter { "metrics_total" } else { "families" };
     let mut families = gauge(name, "Families by type.");
     let mut series = gauge("series", "Series, without overflow series.");

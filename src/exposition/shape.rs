@@ -49,9 +49,9 @@ impl Claim {
 /// The form of a family in OpenMetrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shape {
-    /// With its type.
+    /// One family with its type.
     Typed,
-    /// With the type `unknown`, under its full name.
+    /// One family with the type `unknown`, under its full name.
     Unknown,
     /// Split into `unknown` families, one for each name of its lines.
     Apart,

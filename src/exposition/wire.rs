@@ -59,7 +59,7 @@ pub(super) fn bytes(field: u32, value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(value);
 }
 
-/// Appends a field whose content is what `content` appends. The content is moved if its length needs more than one byte.
+/// Appends a field with the bytes that `content` appends. They are moved if their length needs more than one byte.
 pub(super) fn message(field: u32, out: &mut Vec<u8>, content: impl FnOnce(&mut Vec<u8>)) {
     tag(field, LENGTH, out);
     out.push(0);

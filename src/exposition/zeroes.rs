@@ -14,7 +14,7 @@ pub(crate) struct Zeroes {
 }
 
 impl Zeroes {
-    /// Notes those of `series` whose 0 was not delivered yet. Call this before they are written.
+    /// Notes the series whose 0 was not delivered yet. Call this before they are written.
     pub(super) fn note(&mut self, kind: &FamilyKind, series: &[Arc<Series>], zero_ms: Option<u64>) {
         let Some(zero_ms) = zero_ms.filter(|_| *kind == FamilyKind::Counter) else { return };
         self.zero_ms = zero_ms;

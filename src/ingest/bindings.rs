@@ -23,19 +23,20 @@ use crate::prefetch::prefetch;
 /// Limit on the bytes of keys, for each binding of the limit on bindings.
 const KEY_BYTES: usize = 192;
 
-/// Memory that is not counted, so that every table may have it: a chunk of bindings, the slots for it, and some keys.
+/// Memory that is not counted, so that every worker can have a small table: a chunk of bindings, the slots for it, and some keys.
 const FREE_BYTES: usize = 160 << 10;
 
-/// Steps that an insertion does to compact keys. Compaction begins when a third of the keys' memory is garbage, so two would do.
+/// Steps that an insertion does to compact keys. Compaction begins when a third of the keys' memory is garbage, so two steps would
+/// be enough.
 const STEPS_WITH_INSERTION: usize = 8;
 
-/// Cost of a removal in steps, beside looking at the binding: slot, key and target are elsewhere in memory.
+/// Cost of a removal in steps, in addition to checking the binding: slot, key and target are elsewhere in memory.
 const STEPS_OF_REMOVAL: usize = 8;
 
-/// Places that an eviction looks at to find a binding.
+/// Places that an eviction checks to find a binding.
 const EVICTION_STEPS: usize = 256;
 
-/// Maximum number of cleared tables that still have memory, beside the newest one.
+/// Maximum number of cleared tables that still have memory, in addition to the newest one.
 const MAX_CLEARED: usize = 1;
 
 /// Bindings whose targets a sweep prefetches together.
@@ -45,15 +46,15 @@ pub(crate) struct Bindings<T> {
     slots: Slots,
     places: Places<T>,
     keys: KeyBytes,
-    /// Cleared tables whose memory is still to be given back.
+    /// Cleared tables whose memory must still be freed.
     cleared: Vec<Cleared<T>>,
     secrets: RapidSecrets,
     max_bindings: usize,
-    /// The next number that the sweep looks at.
+    /// The next number that the sweep checks.
     sweep_at: usize,
-    /// Numbers that the sweep has still to look at.
+    /// Numbers that the sweep must still check.
     sweep_left: usize,
-    /// The next number that an eviction looks at: behind the last evicted one, so that old bindings are evicted first.
+    /// The next number that an eviction checks. It follows the last evicted one, so that old bindings are evicted first.
     evict_at: usize,
 }
 
@@ -86,7 +87,7 @@ impl<T> Bindings<T> {
         self.places.len()
     }
 
-    /// Its memory, without that of the targets and without what every table may have.
+    /// The memory of the table, without the targets and without the memory that every table may have.
     pub(crate) fn bytes(&self) -> usize {
         let cleared = self.cleared.iter().map(|cleared| cleared.places.heap_bytes() + cleared.keys.written()).sum::<usize>();
         (self.slots.heap_bytes() + self.places.heap_bytes() + self.keys.written() + cleared).saturating_sub(FREE_BYTES)
@@ -196,7 +197,7 @@ impl<T> Bindings<T> {
         None
     }
 
-    /// Makes [`maintain`](Self::maintain) look at every binding once.
+    /// Makes [`maintain`](Self::maintain) check every binding once.
     pub(crate) fn sweep(&mut self) {
         self.sweep_left = self.places.end();
     }
@@ -247,11 +248,11 @@ impl<T> Bindings<T> {
         }
     }
 
-    /// Removes all bindings. Their memory is given back in steps.
+    /// Removes all bindings. Their memory is freed in steps.
     pub(crate) fn clear(&mut self) {
         let empty = Self { secrets: self.secrets, ..Self::new(self.max_bindings) };
         let old = std::mem::replace(self, empty);
-        // Tables may be cleared faster than they are dropped. The older ones are dropped at once then.
+        // Tables may be cleared faster than they are dropped in steps. Then the older ones are dropped at once.
         self.cleared = old.cleared.into_iter().take(MAX_CLEARED).collect();
         self.cleared.push(Cleared { places: old.places, keys: old.keys });
     }

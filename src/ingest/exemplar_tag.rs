@@ -16,7 +16,7 @@ pub(crate) struct ExemplarTag {
     key: Box<str>,
     /// The name of the exemplar's label.
     label: Box<str>,
-    /// Whether `=` separates key and value, too, and whether blanks at the end of a field are ignored: not with statsd_exporter's rules.
+    /// Whether `=` also separates key and value, and blanks at the end of a field are ignored. False under statsd_exporter's rules.
     has_own_rules: bool,
     finder: memmem::Finder<'static>,
 }
@@ -52,7 +52,7 @@ impl ExemplarTag {
             }
             value = Some(text);
             let start = start - usize::from(tags.get(..start).is_some_and(|before| before.ends_with(b",#") || before.ends_with(b"##")));
-            // One of the commas around the tag is cut, too.
+            // Cuts one of the commas beside the tag, too.
             let has_comma_behind = tags.get(of_value.end) == Some(&b',');
             let end = of_value.end + usize::from(has_comma_behind);
             rest.extend_from_slice(tags.get(done..start)?);

@@ -115,7 +115,7 @@ impl Worker {
     /// and optional fields such as `|@0.1` (sample rate) and `|#key:value` (tags). Values of `ms` are milliseconds, and become seconds.
     /// `docs/wire.md` has the whole grammar.
     ///
-    /// `now` should not be before that of an earlier call.
+    /// `now` should not be before the `now` of an earlier call.
     pub fn ingest(&mut self, datagram: &[u8], now: Timestamp) {
         self.ingest_from(datagram, &Source::Unknown, now);
     }
@@ -307,7 +307,7 @@ impl Worker {
         batch.len = 0;
     }
 
-    /// Looks up samples in three rounds and records them, up to the first one that has no current binding. Returns their number.
+    /// Looks up samples in three rounds and records them, up to the first sample without a current binding. Returns their number.
     #[inline(always)]
     fn record_known(&mut self, pending: &[Pending<'_>], now: Timestamp) -> usize {
         let bindings = &self.bindings;

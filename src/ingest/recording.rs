@@ -12,7 +12,7 @@ use crate::source::Source;
 use crate::telemetry::{Recorded, SampleRejection, Tally};
 use crate::time::Timestamp;
 
-/// What recording needs besides sample and binding.
+/// The state that recording needs, in addition to sample and binding.
 pub(crate) struct Recording<'w> {
     pub(crate) tally: &'w mut Tally,
     pub(crate) hits: &'w mut HitTally,
@@ -163,7 +163,7 @@ impl Recording<'_> {
     /// Whether an observation exceeds the maximum of count or sum.
     #[inline(always)]
     fn is_too_large(&self, number: f64, weight: f64) -> bool {
-        // Not `>`: a NaN is too large as well.
+        // Not `>`, so that NaN counts as too large.
         !(weight <= self.max_value && (number * weight).abs() <= self.max_value)
     }
 

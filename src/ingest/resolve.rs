@@ -26,8 +26,8 @@ use crate::source::Source;
 use crate::telemetry::{SampleRejection, Tally};
 use crate::time::Timestamp;
 
-/// Maximum number of a worker's bindings without a series of their own. A flood of new identities beyond a limit would otherwise evict
-/// the bindings of other series.
+/// Maximum number of a worker's bindings whose samples are folded or rejected. A flood of new identities beyond a limit would
+/// otherwise evict the bindings of other series.
 const MAX_BINDINGS_WITHOUT_SERIES: usize = 1 << 14;
 
 /// The sample that needs a binding.
@@ -46,7 +46,7 @@ pub(crate) struct Resolver {
     names: NameValidation,
     mapper: Mapper,
     bindings_without_series: usize,
-    /// Whether the current binding must refer to its series, too.
+    /// Whether the current binding must also refer to its series.
     wants_series: bool,
 }
 
@@ -84,10 +84,10 @@ impl Resolver {
         true
     }
 
-    /// Whether the worker keeps the binding. Counts the kept ones without a series of their own.
+    /// Whether the worker keeps the binding. Counts the kept bindings whose samples are folded or rejected.
     pub(crate) fn keep(&mut self, binding: &Binding) -> bool {
         use SampleRejection::{NameTooLong, NegativeCounter, TagsTooLong, ValueOverflow, ValueTooLarge};
-        // The key is too large, or the reason is the value and not the identity.
+        // The key is too large, or the sample is rejected for its value and not for its identity.
         if let Target::Outcome(Outcome::Rejected(NameTooLong | TagsTooLong | NegativeCounter | ValueOverflow | ValueTooLarge)) =
             binding.target
         {
@@ -101,19 +101,19 @@ impl Resolver {
         has_room
     }
 
-    /// To be called when the worker removes a binding that [`keep`](Self::keep) accepted.
+    /// Call it when the worker removes a binding that [`keep`](Self::keep) accepted.
     pub(crate) fn removed(&mut self, binding: &Binding) {
         let lacks_series = usize::from(binding.lacks_own_series());
         debug_assert!(self.bindings_without_series >= lacks_series, "a binding that was never counted");
         self.bindings_without_series = self.bindings_without_series.saturating_sub(lacks_series);
     }
 
-    /// To be called when the worker removes all bindings.
+    /// Call it when the worker removes all bindings.
     pub(crate) fn removed_all(&mut self) {
         self.bindings_without_series = 0;
     }
 
-    /// As [`resolve`](Self::resolve), for a sample with an exemplar: the binding refers to the series, too.
+    /// As [`resolve`](Self::resolve), for a sample with an exemplar: the binding also refers to the series.
     pub(crate) fn resolve_with_series(&mut self, sample: &Sample<'_>, source: &Source, now: Timestamp, tally: &mut Tally) -> Binding {
         self.wants_series = true;
         let binding = self.resolve(sample, source, now, tally);

@@ -1,4 +1,4 @@
-//! The compiled matcher against a reading of the rules one by one, over an alphabet so small that rules collide all the time.
+//! Compares the compiled matcher with a linear search of the rules. The alphabet is so small that rules often match the same names.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -77,7 +77,7 @@ fn agrees_with_tried(rules: &Rules, config: &Config, (name, kind, tags): (&str, 
     }
 }
 
-/// The rule that counts, by looking at each.
+/// The rule that applies, found by a linear search.
 fn linear(config: &Config, name: &str, kind: MetricKind, tags: &[(String, String)]) -> Option<usize> {
     let fitting = |match_type: MatchType| {
         let fits = move |rule: &Rule| rule.match_type == match_type && holds(rule, kind, tags) && captures(rule, name).is_some();
@@ -103,7 +103,7 @@ fn holds(rule: &Rule, kind: MetricKind, tags: &[(String, String)]) -> bool {
     rule.kind.is_none_or(|wants| wants == kind) && rule.match_tags.iter().all(holds)
 }
 
-/// What the rule's pattern captures, read as the regular expression that one would write for it.
+/// The captures of the rule's pattern, read as the equivalent regular expression.
 fn captures(rule: &Rule, name: &str) -> Option<Vec<String>> {
     let pattern = match rule.match_type {
         MatchType::Glob => anchored(&rule.pattern, "([^.]*)", r"([^.]*(?:\.[^.]*)*)"),
@@ -116,11 +116,11 @@ fn captures(rule: &Rule, name: &str) -> Option<Vec<String>> {
 fn anchored(glob: &str, star: &str, many: &str) -> ::regex::Regex {
     let mut text = glob.replace('.', r"\.").replace("**", "\0").replace('*', star).replace('\0', many);
     text = text.replace('{', "(").replace('}', ")");
-    // Commas stand in groups only.
+    // Commas occur in groups only.
     expression(&format!("^{}$", text.replace(',', "|")))
 }
 
-/// Kept, for compiling takes longer than all the rest.
+/// Compiled expressions are kept, because compiling takes longer than everything else.
 fn expression(text: &str) -> ::regex::Regex {
     thread_local!(static KNOWN: RefCell<HashMap<String, ::regex::Regex>> = RefCell::default());
     KNOWN.with_borrow_mut(|known| known.entry(text.to_owned()).or_insert_with(|| ::regex::Regex::new(text).expect("legal")).clone())
@@ -128,7 +128,8 @@ fn expression(text: &str) -> ::regex::Regex {
 
 type Rank = Vec<(u8, i64, usize)>;
 
-/// How specific the best way is in which `pattern` takes `name`: for each segment of the name its class, literal text, first use.
+/// The rank of the most specific way in which `pattern` matches `name`. Each segment of the name adds its class, the length of its
+/// literal text, and the first use of the path.
 fn rank(pattern: &str, name: &str, known: &[Vec<String>]) -> Option<Rank> {
     let parts: Vec<&str> = name.split('.').collect();
     written_out(pattern).iter().filter_map(|path| rank_from(path, 0, &parts, known)).min()
@@ -164,7 +165,7 @@ fn rank_from(path: &[String], at: usize, parts: &[&str], known: &[Vec<String>]) 
     Some(rank)
 }
 
-/// All ways to write all globs, in the order of the file.
+/// The paths of all globs, in the order of the file.
 fn prefixes(config: &Config) -> Vec<Vec<String>> {
     config.rules.iter().filter(|rule| rule.match_type == MatchType::Glob).flat_map(|rule| written_out(&rule.pattern)).collect()
 }

@@ -121,7 +121,7 @@ fn order_follows_the_configuration() {
     assert_eq!(winner(&specific(vec![glob("a.b.*.x"), glob("a.*.c.d")]), "a.b.c.d"), Some(1), "goes back where a literal leads nowhere");
 }
 
-/// `\B` matches between the bytes of a character, where no text can begin or end.
+/// `\B` matches between the bytes of a character, where no text can start or end.
 #[test]
 fn a_capture_inside_of_a_character_is_empty() {
     let rules = compiled(vec![named(regex(r"^a?(\B)(.*)"), "n_$1", &[("rest", "$2")]), regex(r"(\B)")]);

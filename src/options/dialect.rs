@@ -1,6 +1,6 @@
-//! What the parser accepts of the wire.
+//! The forms of lines that the parser accepts.
 
-/// Tag styles and fields that the parser accepts, each with its own switch. The characters of a tag style that is off belong to the name.
+/// Tag styles and fields that the parser accepts, each with a switch. If a tag style is off, its characters belong to the name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Dialect {

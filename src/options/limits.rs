@@ -16,7 +16,7 @@ use std::fmt;
 pub struct Limits {
     /// Series in all families. Default: 200,000.
     pub series: usize,
-    /// Families, which is distinct metric names. Default: 10,000.
+    /// Families, that is distinct metric names. Default: 10,000.
     pub families: usize,
     /// Series of one family. Default: 10,000.
     pub series_per_family: usize,
@@ -35,7 +35,7 @@ pub struct Limits {
     pub tags_bytes: usize,
     /// Tags of one line. Default: 128.
     pub tags: usize,
-    /// What happens to samples of new series at a limit of their family. Default: [`Overflow::DropLabel`].
+    /// The treatment of samples of new series at a limit of their family. Default: [`Overflow::DropLabel`].
     pub overflow: Overflow,
     /// Expired series whose values are kept for their grace period. Default: 50,000.
     pub resting_series: usize,
@@ -100,16 +100,16 @@ impl fmt::Display for SampleValueLimitError {
 
 impl std::error::Error for SampleValueLimitError {}
 
-/// What happens to samples of new series at a limit of their family. Gauges are always rejected: the last value of many series has no
-/// meaning.
+/// The treatment of samples of new series at a limit of their family. Gauges are always rejected: the last value of many series has
+/// no meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Overflow {
     /// They are folded into one overflow series of the family, all of whose labels have the value `_overflow_`.
     Fold,
-    /// They are folded into a series with the sample's labels, except that the label with the most values has the value `_overflow_`;
-    /// where there is no room for that series, as [`Fold`](Self::Fold). A family may have a sixteenth of its limit of such series, and
-    /// at least 16, in addition to that limit.
+    /// They are folded into a series with the sample's labels, except that the label with the most values has the value
+    /// `_overflow_`. If there is no room for that series, they are folded as with [`Fold`](Self::Fold). A family may have a
+    /// sixteenth of its limit of such series, and at least 16, in addition to that limit.
     #[default]
     DropLabel,
     /// They are rejected.
@@ -126,7 +126,7 @@ impl Overflow {
         }
     }
 
-    /// What happens to new series, for a log.
+    /// The effect on new series, for log messages.
     pub(crate) const fn describe(self) -> &'static str {
         match self {
             Self::Fold => "new series are folded into the family's overflow series",

@@ -12,7 +12,8 @@ pub(crate) const NATIVE_BUCKETS_MAX: u32 = 512;
 pub struct NativeHistograms {
     /// When histograms start to keep them. Default: [`NativeWhen::Asked`].
     pub when: NativeWhen,
-    /// How histograms keep them, where no rule says otherwise. `None`: only histograms whose rule gives a factor have native buckets.
+    /// The options of native buckets, unless a rule sets them. `None`: only histograms whose rule sets a factor have native
+    /// buckets.
     pub options: Option<NativeOptions>,
 }
 
@@ -26,7 +27,7 @@ impl Default for NativeHistograms {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum NativeWhen {
-    /// Never, whatever a rule says.
+    /// Never, regardless of rules.
     Never,
     /// With the first request for an exposition in protobuf.
     #[default]
@@ -49,13 +50,13 @@ pub enum NativeWhen {
 pub struct NativeOptions {
     /// The resolution to start with: from -4 to 8, each bucket `2^(2^-schema)` times as wide as the one before.
     pub(crate) schema: i8,
-    /// Buckets populated at most, the zero bucket not counted. Beyond it the resolution is halved.
+    /// Maximum number of populated buckets, without the zero bucket. Above it, the resolution is halved.
     pub(crate) max_buckets: u32,
-    /// Values up to here, of either sign, are in the zero bucket.
+    /// Values up to this magnitude are in the zero bucket.
     pub(crate) zero_threshold: f64,
-    /// Instead of halving, a histogram whose last reset is this many milliseconds ago starts again; 0 for never.
+    /// A histogram whose last reset is this many milliseconds ago is reset instead of halved; 0 for never.
     pub(crate) min_reset_ms: u64,
-    /// Instead of halving, the zero bucket widens up to here; 0 for not at all.
+    /// The magnitude up to which the zero bucket is widened before the resolution is halved; 0 for no widening.
     pub(crate) max_zero_threshold: f64,
 }
 
@@ -110,7 +111,7 @@ impl NativeOptions {
         Self { min_reset_ms, ..self }
     }
 
-    /// Whether options, a rule or a flag can have asked for them. Options from a state file are not checked when they are made.
+    /// Whether the constructors allow these options. Options from a state file were not made by the constructors.
     pub(crate) fn is_legal(&self) -> bool {
         let is_threshold = |threshold| checked_threshold(threshold).is_ok();
         (SCHEMA_MIN..=SCHEMA_MAX).contains(&self.schema) && is_threshold(self.zero_threshold) && is_threshold(self.max_zero_threshold)
@@ -162,7 +163,7 @@ impl fmt::Display for NativeOptionsError {
 
 impl std::error::Error for NativeOptionsError {}
 
-/// What a rule overrides of native buckets; `None` where it says nothing.
+/// Native-histogram overrides of a rule; `None` for no override.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct NativeChoice {
     /// The largest ratio between the upper bounds of two adjacent buckets; NaN, and a number not above 1, for no native buckets.
@@ -172,7 +173,7 @@ pub struct NativeChoice {
 }
 
 impl NativeHistograms {
-    /// The options of a family whose rule says `choice`; `None` for no native buckets.
+    /// The options of a family with these overrides; `None` for no native buckets.
     pub(crate) fn options(&self, choice: NativeChoice) -> Option<NativeOptions> {
         let base = self.options.filter(|_| self.when != NativeWhen::Never);
         let mut options = match choice.factor {

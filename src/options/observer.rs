@@ -1,8 +1,8 @@
-//! What timers, histograms and distributions become.
+//! The type of timers, histograms and distributions: histogram or summary.
 
 use super::{Buckets, NativeChoice, Quantiles};
 
-/// What timers (`ms`), histograms (`h`) and distributions (`d`) become.
+/// The type of timers (`ms`), histograms (`h`) and distributions (`d`) in expositions.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Observer {
@@ -10,7 +10,7 @@ pub enum Observer {
     Histogram {
         /// Upper bounds of its classic buckets.
         buckets: Buckets,
-        /// Native-histogram overrides; the rest is as [`Options::native`](super::Options::native) has it.
+        /// Native-histogram overrides of [`Options::native`](super::Options::native).
         native: NativeChoice,
     },
     /// A summary over a sliding window.
@@ -18,7 +18,7 @@ pub enum Observer {
 }
 
 impl Observer {
-    /// Histograms with these classic buckets, and native buckets as [`Options::native`](super::Options::native) has them.
+    /// Histograms with these classic buckets, and with the native buckets of [`Options::native`](super::Options::native).
     pub fn histogram(buckets: Buckets) -> Self {
         Self::Histogram { buckets, native: NativeChoice::default() }
     }

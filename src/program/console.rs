@@ -20,7 +20,7 @@ pub(super) fn say_within(text: String, timeout: Duration) {
         drop(printed);
     });
     match printing {
-        // Both a timeout and the end of the channel mean: go on.
+        // The program continues when the text is printed, and after a timeout.
         Ok(_) => drop(done.recv_timeout(timeout)),
         Err(error) => tracing::warn!(%error, "the first lines cannot be printed: no thread"),
     }

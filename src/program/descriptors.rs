@@ -72,7 +72,7 @@ pub(super) fn within_limit(requested: ConnectionLimits, each_http: usize) -> Con
     given
 }
 
-/// Divides descriptors: waiting connections get at most a quarter, HTTP at most half of the rest, and TCP what remains.
+/// Divides descriptors: waiting connections get at most a quarter, HTTP at most half of the rest, and TCP the remaining ones.
 fn share(requested: ConnectionLimits, each_http: usize, free: u64) -> ConnectionLimits {
     let free = usize::try_from(free.saturating_sub(RESERVED.min(free / 2))).unwrap_or(usize::MAX);
     let each_http = each_http.max(1);
@@ -82,7 +82,7 @@ fn share(requested: ConnectionLimits, each_http: usize, free: u64) -> Connection
     }
     let waiting = requested.waiting.min((free / 4 / each_http).max(MIN_CONNECTIONS));
     let free = free.saturating_sub(of_http(waiting));
-    // HTTP also gets what TCP does not need.
+    // HTTP also gets the descriptors that TCP does not need.
     let http = (free / 2).max(free.saturating_sub(requested.tcp)) / each_http;
     let http = requested.http.min(http.max(MIN_CONNECTIONS));
     let tcp = requested.tcp.min(free.saturating_sub(of_http(http)).max(MIN_CONNECTIONS));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Nanoseconds per unit. A unit stands before all units that are its prefix.
+/// Nanoseconds per unit. A unit precedes all units that are its prefix.
 const UNITS: [(&str, u64); 8] = [
     ("ns", 1),
     ("us", 1_000),

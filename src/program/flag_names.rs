@@ -25,7 +25,7 @@ impl FlagNames {
         Self { from_environment: from_environment.into_iter().collect() }
     }
 
-    /// ` (set by STATSD_BRIDGE_PRESET)`: the variables of those of these flags that were set by them; empty if none.
+    /// The environment variables that set any of these flags, as ` (set by STATSD_BRIDGE_PRESET)`; empty if there are none.
     pub(crate) fn set_by_variables(&self, flags: &[&str]) -> String {
         let set = flags.iter().filter(|flag| self.from_environment.contains(**flag)).map(|flag| variable(flag));
         let set: Vec<String> = set.collect();

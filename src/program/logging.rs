@@ -44,7 +44,7 @@ pub struct LogOptions {
 ///
 /// # Errors
 ///
-/// The system has no file descriptor or thread for it.
+/// The system has no free file descriptor or thread.
 pub(super) fn start(options: LogOptions) -> io::Result<()> {
     // A separate descriptor, because a blocked writer holds the lock of the standard library's stderr.
     let stderr = Arc::new(File::from(io::stderr().as_fd().try_clone_to_owned()?));

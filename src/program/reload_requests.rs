@@ -1,4 +1,4 @@
-//! Requests to reload the mapping files, and their outcomes. Must not know where a request comes from, nor what is reloaded.
+//! Requests to reload the mapping files, and their outcomes. Must not know the source of a request, nor what is reloaded.
 
 use std::sync::Arc;
 

@@ -168,7 +168,7 @@ fn hash(texts: &[MappingText], labels: &[(String, String)]) -> u64 {
     let fields = texts.iter().flat_map(|source| [&*source.name, &source.text]);
     let fields = fields.chain(labels.iter().flat_map(|(name, value)| [&**name, value]));
     let bytes = fields.flat_map(|field| field.bytes().chain([0]));
-    // A gauge has 52 bits for it.
+    // The hash is exposed by a gauge, which represents 52 bits exactly.
     bytes.fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)) >> 12
 }
 impl std::error::Error for Mistakes {}

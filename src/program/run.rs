@@ -194,7 +194,7 @@ fn within_descriptors(settings: &Settings) -> (TcpOptions, WebOptions) {
     (tcp, web)
 }
 
-/// What all listeners share.
+/// The resources that all listeners share.
 struct ListenerContext<'a> {
     bridge: &'a Bridge,
     tcp_options: TcpOptions,

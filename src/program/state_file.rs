@@ -103,7 +103,7 @@ impl StateFile {
             Ok(found) if !found.is_file() => return Err(io::Error::other("the path exists and is not a file")),
             _ => {}
         }
-        // Before the temporary file is created, which the other program may be writing.
+        // The lock is taken before the temporary file is created, because another program may be writing that file.
         let file = Self { path: path.to_owned(), _lock: locked(&with(path, ".lock"), MODE)? };
         file.create_temporary()?;
         fs::remove_file(file.temporary())?;
@@ -379,7 +379,7 @@ mod tests {
         let second = || StateFile::at(&folder.path().join("state"));
         let is_rejected = || second().is_err_and(|error| error.to_string().contains("another program uses it"));
         assert!(is_rejected());
-        // A snapshot replaces the state file and not the lock.
+        // A snapshot replaces the state file, but not the lock.
         file.write(&bridge(), later(1), Mark::Running).unwrap();
         assert!(is_rejected());
         assert!(StateFile::at(&folder.path().join("other")).is_ok(), "another file of the same folder");

@@ -36,7 +36,7 @@ impl Totals {
         if self.series.load(Relaxed) >= limits.series {
             return Some(Limit::Series);
         }
-        // A new series is worth more than one that expired.
+        // A new series is more important than expired ones.
         let mut left = DROPPED_FOR_ONE;
         while self.memory.is_scarce() && left > 0 && grace.drop_oldest() {
             left -= 1;
@@ -47,7 +47,7 @@ impl Totals {
 
 /// The totals and limits that one family checks a new series against.
 pub(super) struct Budget<'r> {
-    /// Limits of the rule where it has its own, else of the registry.
+    /// The limits of the rule, or of the registry if the rule sets none.
     pub(super) limits: Limits,
     pub(super) totals: &'r Totals,
     pub(super) grace: &'r GracePeriod,

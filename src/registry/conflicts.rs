@@ -12,13 +12,13 @@ use crate::source::Source;
 use crate::telemetry::SampleRejection;
 use crate::time::Timestamp;
 
-/// Maximum number of conflicts with an entry of their own. Further ones are counted under [`OTHER`].
+/// Maximum number of conflicts with a separate entry. Further ones are counted under [`OTHER`].
 const NAMES: usize = 100;
 
 /// The name that further conflicts are counted under.
 const OTHER: &str = "_other_";
 
-/// What conflicted. It determines what happens to the samples.
+/// The kind of conflict. It determines the treatment of the samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Reason {
@@ -56,7 +56,7 @@ impl Reason {
         }
     }
 
-    /// What happens to the samples.
+    /// The treatment of the samples.
     pub const fn policy(self) -> &'static str {
         match self {
             Self::Type => "rejected: the first type of a name is kept",
@@ -82,10 +82,10 @@ impl Reason {
     }
 }
 
-/// Why samples may not have a name.
+/// Why a name is reserved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reserved {
-    /// A self-metric has it.
+    /// A self-metric has this name.
     Own,
     /// Prometheus writes a metric of this name itself.
     Prometheus,
@@ -124,7 +124,7 @@ pub struct Side {
 /// A name with a conflict.
 #[derive(Debug)]
 pub struct Conflict {
-    /// What conflicted.
+    /// The kind of conflict.
     pub reason: Reason,
     /// The family's name, or `_other_` for conflicts beyond the first 100.
     pub name: Box<str>,
@@ -154,7 +154,7 @@ type ByName = BTreeMap<(Box<str>, &'static str, Reason), Arc<Conflict>>;
 
 pub(super) struct Conflicts {
     by_name: Mutex<ByName>,
-    /// Never given back: conflicts are kept as long as the registry.
+    /// The memory is never released, because conflicts are kept as long as the registry.
     account: Arc<Account>,
 }
 

@@ -1,7 +1,7 @@
 //! Exemplars: the newest one of each histogram bucket and of each counter, for a limited number of series. A restart drops them.
 //!
-//! Few series have exemplars, so they are kept in a map beside the series. The key is the address of the series; a weak reference
-//! keeps the address from being reused.
+//! Few series have exemplars, so they are kept in a separate map. The key is the address of the series; a weak reference keeps the
+//! address from being reused.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
@@ -89,7 +89,7 @@ impl Exemplars {
         self.taken.load(Relaxed)
     }
 
-    /// Drops the exemplars of series that no longer exist. To be called periodically.
+    /// Drops the exemplars of series that no longer exist. Call it periodically.
     pub(crate) fn forget_gone(&self) {
         if self.taken.load(Relaxed) > 0 {
             self.by_address.retain(|_, of| {

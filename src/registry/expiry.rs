@@ -1,7 +1,7 @@
 //! Expiry: marks series without a sample for their ttl with a tombstone, and removes them once no worker can write to them.
 //!
-//! The owner of the bridge calls it, with times of ingest, with or without scrapes. One step looks at a bounded number of series, so
-//! that it does not delay ingest. [`Workers`](super::workers) tells when no worker can miss the tombstones of a round.
+//! The owner of the bridge calls it, with times of ingest, with or without scrapes. One step checks a limited number of series, so
+//! that it does not delay ingest. [`Workers`](super::workers) determines when no worker can miss the tombstones of a round.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
@@ -14,7 +14,7 @@ use super::workers::Workers;
 use crate::lock::lock;
 use crate::time::Timestamp;
 
-/// Series looked at in one step.
+/// Series checked in one step.
 const STEP: usize = 50_000;
 
 /// Removes series in two steps: it sets tombstones, and, when all calls that may have missed them have ended, removes the series that
@@ -31,10 +31,10 @@ pub(super) struct Expiry {
 struct Round {
     epoch: u64,
     marked: Vec<(Arc<Family>, Vec<Arc<Series>>)>,
-    /// Series that were removed without waiting for their ttl. They have tombstones; a worker that wrote at the same time may have
-    /// removed one.
+    /// Series that were removed without waiting for their ttl. They have tombstones, but a worker that wrote at the same time may
+    /// have cleared one.
     ended: Vec<Arc<Series>>,
-    /// The series that the search looked at last.
+    /// The series that the search checked last.
     position: Option<Position>,
 }
 
@@ -45,7 +45,7 @@ struct Position {
 }
 
 impl Expiry {
-    /// Notes that a series with a ttl exists or is about to.
+    /// Notes that a series with a ttl exists or is being created.
     pub(super) fn expect_ttl(&self) {
         self.has_ttl.store(true, Relaxed);
     }
@@ -209,7 +209,7 @@ mod tests {
         assert!(bridge.accounting().adds_up());
     }
 
-    /// The same with a grace period: series return with their values, and nothing is lost.
+    /// Series expire and return within a grace period: they keep their values, and nothing is lost.
     #[test]
     fn series_that_return_within_the_grace_period_keep_every_sample() {
         let ttl = Ttl { counter_ms: Some(1), ..Ttl::default() };
@@ -231,7 +231,8 @@ mod tests {
 
     /// Three workers and one thread that expires series. Returns the number of samples, and the sum of the expired values.
     fn churn(bridge: &Bridge) -> (u64, f64) {
-        /// Minimum of samples per worker. Workers continue until enough series expired, so that a busy machine passes, too.
+        /// Minimum of samples per worker. Workers continue until enough series have expired, so that the test passes on a busy
+        /// machine.
         const ROUNDS: u64 = 20_000;
         const EXPIRED_AT_LEAST: u64 = 50;
         const ROUNDS_AT_MOST: u64 = 2_000_000;

@@ -10,7 +10,7 @@ use rapidhash::quality::RandomState;
 use super::family::Family;
 use super::kind::FamilyKind;
 
-/// More than most machines have cores, so that two workers rarely need the same shard.
+/// Number of shards. Most machines have fewer cores, so two workers rarely need the same shard.
 const SHARDS: usize = 64;
 
 /// Families in the order of the exposition.
@@ -31,7 +31,7 @@ impl Default for Families {
 }
 
 impl Families {
-    /// The family of this name. It may be gone already: see [`Family::is_gone`].
+    /// The family of this name. It may have lost its last series: see [`Family::is_gone`].
     pub(super) fn get(&self, name: &str) -> Option<Arc<Family>> {
         self.by_name.get(name).map(|family| Arc::clone(&family))
     }
@@ -41,7 +41,7 @@ impl Families {
     ///
     /// # Errors
     ///
-    /// That of `new`.
+    /// The error of `new`.
     pub(super) fn get_or_create<E>(&self, name: &str, new: impl FnOnce(&Index) -> Result<Arc<Family>, E>) -> Result<Arc<Family>, E> {
         let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(family) = index.get(name).filter(|family| !family.is_gone()) {

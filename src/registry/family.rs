@@ -1,6 +1,6 @@
 //! A family: one name, one type, and its series in the order of the exposition.
 //!
-//! Admission holds the lock of the members. Nothing else holds it for long: expositions sort the series under a lock of their own, and
+//! Admission holds the lock of the members. Nothing else holds it for long: expositions sort the series under a separate lock, and
 //! expiry removes a few series at a time.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -37,7 +37,7 @@ pub(crate) struct Family {
     origin: Box<str>,
     /// The newest generation of rules that admitted a sample.
     generation: AtomicU64,
-    /// Set when its last series was removed. It admits nothing then, and the registry removes it.
+    /// Set when the last series was removed. The family admits nothing then, and the registry removes it.
     gone: AtomicBool,
     /// The sample that created it.
     first: FirstSample,
@@ -102,7 +102,7 @@ impl Family {
         FamilySnapshot { series, overflow, help: self.help(), first_names }
     }
 
-    /// Sets the label names of the overflow series, whichever series is restored first.
+    /// Sets the label names of the overflow series. They do not depend on the series that is restored first.
     pub(super) fn restore_first_names(&self, names: &[String]) {
         lock(&self.members).restore_first_names(names);
     }
@@ -141,7 +141,7 @@ impl Family {
         Side { name: self.name.as_str().into(), kind: self.kind.as_str(), example: example.into(), source }
     }
 
-    /// The series in the order of the exposition, which is that of their label texts, with the overflow series.
+    /// The series in the order of the exposition, by their label texts, with the overflow series.
     ///
     /// Series added since the last call are sorted and merged into the others. Ingest does not wait for that.
     pub(crate) fn series(&self) -> Arc<Vec<Arc<Series>>> {
@@ -166,7 +166,7 @@ impl Family {
         lock(&self.members).len()
     }
 
-    /// Whether expositions show lines of it.
+    /// Whether expositions show lines of the family.
     pub(crate) fn has_lines(&self) -> bool {
         !lock(&self.members).is_empty()
     }
@@ -187,12 +187,12 @@ impl Family {
         lock(&self.members).account().coarsened()
     }
 
-    /// Whether it lost its last series. A family that is gone admits nothing.
+    /// Whether the last series was removed. Such a family admits nothing.
     pub(super) fn is_gone(&self) -> bool {
         self.gone.load(Relaxed)
     }
 
-    /// Whether the rule that created the family now requests another kind, so that the family has to start again.
+    /// Whether the rule that created the family now requests another kind, so that the family must start again.
     pub(super) fn is_outdated(&self, request: &Request<'_>) -> bool {
         let differs = if self.origin.is_empty() {
             // Without a rule the wire determines the kind. Only the options of histograms and summaries can have changed.
@@ -245,7 +245,7 @@ impl Family {
                 return Some(Err(NotAdmitted::Limited(limited)));
             }
         };
-        // Under the family's lock, so that expiry cannot remove the series before `cell` takes off its tombstone.
+        // Under the family's lock, so that expiry cannot remove the series before `cell` removes its tombstone.
         let cell = series.cell(request.worker, request.ttl_ms, request.arrival.now);
         drop(members);
         Some(Ok(Admitted { cell, series, folded, has_other_help }))

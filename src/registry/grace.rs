@@ -1,8 +1,8 @@
 //! The grace period: values of expired series are kept for a while, so that a counter that returns continues instead of starting at
 //! zero.
 //!
-//! Bounded in time, in number and in memory; the oldest series are dropped first. A series is here only while it is in no family's
-//! table: it is put here and taken from here under its family's lock.
+//! Limited in time, number and memory; the oldest series are dropped first. A series in its grace period is in no family's table:
+//! expiry adds it, and admission takes it out, under the lock of its family.
 
 #[cfg(test)]
 mod tests;
@@ -24,7 +24,7 @@ use crate::name::FamilyName;
 use crate::options::Limits;
 use crate::time::Timestamp;
 
-/// Series in their grace period may use one part in this many of the memory of all series.
+/// Series in their grace period may use the memory of all series divided by this number.
 const BYTES_PART: usize = 4;
 
 /// Memory of an entry without its name, with the overhead of the allocator.
@@ -43,13 +43,13 @@ pub(super) struct GracePeriod {
 struct Kept {
     by_identity: HashTable<Entry>,
     hasher: RandomState,
-    /// A place for each entry ever made, the first end on top. Entries that were taken or deleted leave their places behind.
+    /// One item for each entry, the earliest end on top. The item of an entry that was taken or deleted stays until it is popped.
     order: BinaryHeap<Reverse<Place>>,
     next_number: u64,
     bytes: usize,
 }
 
-/// Where an entry is in the order of ends. Ends do not ascend where series are restored.
+/// The key of an entry in the order of ends. The ends of restored series do not ascend.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     end_ms: u64,
@@ -92,18 +92,18 @@ impl GracePeriod {
         self.put_until(name, kind, series, now.as_millis().saturating_add(self.grace_ms));
     }
 
-    /// The same for a grace period that began before a restart.
+    /// Keeps a series until `end_ms`, for a grace period that began before a restart.
     pub(super) fn put_until(&self, name: &FamilyName, kind: &FamilyKind, series: &Arc<Series>, end_ms: u64) {
         if self.grace_ms == 0 || self.max_series == 0 || !kind.accumulates() {
             return;
         }
         let kept = &mut *lock(&self.kept);
         let is_full = |kept: &Kept| {
-            // The order has places of entries that were taken, too.
+            // The order also has items of entries that were taken or deleted.
             let is_order_full = kept.order.len() / 2 >= self.max_series;
             kept.by_identity.len() >= self.max_series || is_order_full || kept.bytes >= self.max_bytes
         };
-        // With a very small budget it is full without an entry.
+        // With a very small budget, the grace period is full even without entries.
         while is_full(kept) && kept.drop_oldest() {}
         let hash = kept.hash(name, series.labels());
         let number = kept.next_number;
@@ -118,7 +118,7 @@ impl GracePeriod {
         kept.by_identity.insert_unique(hash, entry, |known| known.expired.hash(hasher));
     }
 
-    /// Takes a series out and returns it, if it is here and of this kind.
+    /// Removes a series and returns it, if it exists and is of this kind.
     pub(super) fn take(&self, name: &FamilyName, kind: &FamilyKind, labels: &str) -> Option<Arc<Series>> {
         if self.grace_ms == 0 {
             return None;
@@ -138,7 +138,7 @@ impl GracePeriod {
         let mut selected = self.all();
         selected.retain(|expired| wanted(&expired.name, &expired.series));
         let kept = &mut *lock(&self.kept);
-        // A series that was taken meanwhile is in its family again, where the caller finds it.
+        // A series that has returned meanwhile is in its family again, where the caller finds it.
         selected.retain(|expired| {
             let hash = expired.hash(&kept.hasher);
             let found = kept.by_identity.find_entry(hash, |known| Arc::ptr_eq(&known.expired.series, &expired.series));
@@ -160,7 +160,7 @@ impl GracePeriod {
         kept.by_identity.iter().find(|entry| entry.expired.name.as_str() == name).map(|entry| entry.expired.kind.clone())
     }
 
-    /// Drops the series whose grace period ends first. False if there is none.
+    /// Drops the series whose grace period ends first. Returns false if there is none.
     pub(super) fn drop_oldest(&self) -> bool {
         let kept = &mut *lock(&self.kept);
         !kept.by_identity.is_empty() && kept.drop_oldest()
@@ -174,7 +174,7 @@ impl GracePeriod {
         }
     }
 
-    /// All series in their grace period, in no order.
+    /// All series in their grace period, in any order.
     pub(super) fn all(&self) -> Vec<Expired> {
         lock(&self.kept).by_identity.iter().map(|entry| entry.expired.clone()).collect()
     }
@@ -190,7 +190,7 @@ impl Kept {
         hash_of(&self.hasher, name, labels)
     }
 
-    /// Drops the first place of the order, with its entry if that is still here. False if there is none.
+    /// Removes the item with the earliest end, and its entry if it still exists. Returns false if there is no item.
     fn drop_oldest(&mut self) -> bool {
         let Some(Reverse(Place { number, hash, .. })) = self.order.pop() else {
             debug_assert!(self.by_identity.is_empty() && self.bytes == 0, "an entry without a place");

@@ -24,7 +24,7 @@ pub(crate) enum FamilyKind {
 }
 
 impl FamilyKind {
-    /// Whether a family of this kind can record samples of `other`. Bounds and quantiles may differ: the family uses its own.
+    /// Whether a family of this kind can record samples of `other`. Bounds and quantiles may differ: those of the family apply.
     pub(crate) fn same_type(&self, other: &Self) -> bool {
         std::mem::discriminant(self) == std::mem::discriminant(other)
     }

@@ -7,7 +7,7 @@ use crate::name::{NameValidation, escape_value_into, is_legacy_label, push_quote
 /// A label set: sorted by name, each name once, rendered as `a="x",b="y"`. Names that older versions of Prometheus reject are quoted:
 /// `"a.b"="x"`. The text without labels of empty value identifies a series in its family.
 ///
-/// One value is reused for all binding misses of a worker: `clear` keeps its memory.
+/// A worker reuses one value for all binding misses: `clear` keeps its memory.
 #[derive(Debug, Default)]
 pub(crate) struct Labels {
     /// All names and raw values, concatenated.
@@ -56,10 +56,10 @@ impl Labels {
         self.spans.push(Span { name: (start, middle), value: (middle, self.arena.len()) });
     }
 
-    /// Sorts and renders the labels. Of equal names the last one pushed is kept. To be called once, after the last `push`.
+    /// Sorts and renders the labels. Of equal names, the last one pushed is kept. Call it once, after the last `push`.
     pub(crate) fn finish(&mut self) {
         let Self { arena, spans, text, .. } = self;
-        // Stable, so that of equal names the last pushed stays last.
+        // The sort is stable, so that the last pushed of equal names stays last.
         spans.sort_by(|a, b| a.name(arena).cmp(b.name(arena)));
         spans.dedup_by(|later, earlier| {
             let is_same = later.name(arena) == earlier.name(arena);
@@ -84,7 +84,7 @@ impl Labels {
         changed
     }
 
-    /// The rendered text, empty where there is no label.
+    /// The rendered text, empty without labels.
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
@@ -122,8 +122,8 @@ pub(crate) fn push_label(name: &str, value: &str, out: &mut String) {
     out.push('"');
 }
 
-/// A rendered label text without the labels of empty value. Prometheus treats these as absent, so the exposition would have one series
-/// twice. Expositions show them all the same, as statsd_exporter does.
+/// A rendered label text without the labels of empty value. Prometheus treats these as absent, so that two series could have the
+/// same identity. Expositions show these labels nevertheless, as statsd_exporter does.
 pub(super) fn identity(text: &str) -> Cow<'_, str> {
     // Quotes within a value are escaped, so this can only be an empty value.
     if !text.contains("=\"\"") {

@@ -44,7 +44,7 @@ impl Limit {
         }
     }
 
-    /// The reason that samples are rejected under where they cannot be folded.
+    /// The reason that samples are rejected under if they cannot be folded.
     pub(crate) const fn rejection(self) -> SampleRejection {
         match self {
             Self::Series => SampleRejection::SeriesLimit,
@@ -66,7 +66,7 @@ pub struct Limited {
     pub limit: Limit,
     /// The label with too many values; empty if the limit is not about one label.
     pub label: Box<str>,
-    /// What happens to the samples: folded into another series of the family, or rejected.
+    /// The treatment of the samples: folded into another series of the family, or rejected.
     pub action: Overflow,
     /// Time of the first sample that hit the limit.
     pub first: Timestamp,

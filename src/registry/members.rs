@@ -21,8 +21,8 @@ use crate::options::{Limits, Overflow};
 /// Maximum number of combinations of limit and label that a family counts separately. Further labels are counted without their name.
 const LIMITED: usize = 16;
 
-/// Series with an overflow value do not count for the family's limit. Their own limit is one part in this many of it, and at least this
-/// many series.
+/// Series with an overflow value do not count for the family's limit. They have a separate limit: the family's limit divided by
+/// this number, and at least this number of series.
 const OVERFLOW_VALUE_PART: usize = 16;
 
 /// Labels in a report.
@@ -34,7 +34,7 @@ const REPORTED_VALUES: usize = 5;
 /// Series that a report searches for values.
 const REPORTED_SERIES: usize = 1_000;
 
-/// A series, and the limit because of which it takes samples of other series.
+/// A series, and the limit that made it receive samples of other series.
 type SeriesFound = (Arc<Series>, Option<Arc<Limited>>);
 
 /// Memory of a limit that was hit, without names.
@@ -43,7 +43,7 @@ const LIMITED_BYTES: usize = 256;
 pub(super) struct Members {
     by_labels: HashTable<Arc<Series>>,
     hasher: RandomState,
-    /// Series added since the last exposition, in no order.
+    /// Series added since the last exposition, in any order.
     came: Vec<Arc<Series>>,
     /// Whether series were removed since the last exposition.
     have_gone: bool,
@@ -141,7 +141,7 @@ impl Members {
             stated => stated,
         };
         let without_label = if stated == Overflow::DropLabel { self.without_label(kind, request, label, budget) } else { None };
-        // Where there is no room for a series without the label either, the sample is folded.
+        // If there is no room for a series without the label either, the sample is folded.
         let action = if stated == Overflow::DropLabel && without_label.is_none() { Overflow::Fold } else { stated };
         if matches!(limit, Limit::Series | Limit::SeriesBytes) {
             // In a family without series the overflow series gets the label names that the first series would have had.
@@ -197,8 +197,8 @@ impl Members {
         budget.limit().map(|limit| (limit, ""))
     }
 
-    /// Whether the limit on the family's series forbids one more with these labels. Series with an overflow value have a limit of their
-    /// own. So the order in which series are added does not matter, and a restart restores all of them.
+    /// Whether the limit on the family's series forbids one more with these labels. Series with an overflow value have a separate
+    /// limit, so that the order in which series are added does not matter, and a restart restores all of them.
     fn is_full(&self, labels: &str, limits: &Limits) -> bool {
         if has_overflow_value(labels) {
             self.with_overflow_value >= (limits.series_per_family / OVERFLOW_VALUE_PART).max(OVERFLOW_VALUE_PART)
@@ -212,7 +212,7 @@ impl Members {
         let series = match budget.grace.take(request.name, kind, labels.text()) {
             Some(returning) => {
                 returning.share_options_of(kind);
-                // Its own labels, which `remove` removes: the sample can have other labels of empty value.
+                // Adds the labels of the series, which `remove` removes. The sample can have other labels of empty value.
                 self.values.note_text(returning.labels());
                 returning
             }
@@ -282,7 +282,7 @@ impl Members {
             return Arc::clone(series);
         }
         let text = self.overflow_labels();
-        // A sample may have these labels, or the first series has none. That series is the overflow series, too.
+        // A series with these labels is the overflow series, too: a sample may have them, or the first series may have no labels.
         if let Some(series) = self.find(&text) {
             return series;
         }
@@ -314,7 +314,7 @@ impl Members {
         (self.overflow.clone(), self.values.first_names().map(str::to_owned).collect())
     }
 
-    /// Sets the label names of the overflow series, whichever series is restored first.
+    /// Sets the label names of the overflow series. They do not depend on the series that is restored first.
     pub(super) fn restore_first_names(&mut self, names: &[String]) {
         self.values.restore_first_names(names);
     }

@@ -1,5 +1,5 @@
-//! Memory accounting: of all kinds, over workers, expiry, grace period, deletion and a restart. Nothing is charged when everything is
-//! removed, and cells that become coarser lose no sample.
+//! Memory accounting of all kinds, with several workers, expiry, grace period, deletion and a restart. Nothing is charged when all
+//! series are removed, and cells that become coarser lose no sample.
 
 use proptest::prelude::*;
 
@@ -45,7 +45,7 @@ fn counted(bridge: &Bridge) -> usize {
     bridge.registry().series_bytes()
 }
 
-/// One of each kind that grows: a summary, a set, a native histogram; and a counter and a gauge.
+/// One line of each kind. The summary, the set and the native histogram grow; the counter and the gauge do not.
 fn lines(number: u32, value: i32) -> String {
     let tags = format!("n:{},t:{value}", number % 40);
     let wide = f64::from(value) * 10_f64.powi(value.rem_euclid(9));
@@ -55,7 +55,7 @@ fn lines(number: u32, value: i32) -> String {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
 
-    /// Nothing is charged once all series have expired and the workers are dropped, whatever happened before.
+    /// Nothing is charged once all series have expired and the workers are dropped, whatever was ingested before.
     #[test]
     fn nothing_is_charged_when_all_is_removed(
         budget in prop_oneof![Just(20_000_usize), Just(300_000), Just(100 << 20)],

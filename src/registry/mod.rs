@@ -1,8 +1,9 @@
 //! registry: families and their series. Finds or admits the series of a new binding.
 //!
 //! Workers call it on a binding miss only, so it may lock and allocate. The map of families is a dashmap that many workers read. No
-//! reference into it outlives its statement, and expositions use the sorted index beside it. Limits and conflicts are checked when a
-//! series is admitted, so that one family cannot make the exposition of another invalid. Knows neither the wire nor exposition formats.
+//! reference into it outlives its statement, and expositions use a separate sorted index. Limits and conflicts are checked when a
+//! series is admitted, so that one family cannot make the exposition of another invalid. Knows neither the wire nor exposition
+//! formats.
 
 pub mod cell;
 
@@ -252,7 +253,7 @@ impl Registry {
         })
     }
 
-    /// Makes histograms keep native buckets beside the classic ones where their family allows it, each from its next sample on.
+    /// Makes histograms keep native buckets beside the classic ones if their family allows it, each from its next sample on.
     pub(crate) fn want_native(&self) {
         if !self.is_native_wanted.swap(true, Relaxed) {
             self.families().iter().for_each(|family| family.kind().want_native());
@@ -346,7 +347,7 @@ impl Registry {
         self.families.get(name).map(|family| family.kind().clone()).or_else(|| self.grace.kind_of(name))
     }
 
-    /// One step of expiry, to be called about once a second. Returns the number of removed series. Calls `gone` with each of them once
+    /// One step of expiry. Call it about once a second. Returns the number of removed series. Calls `gone` with each of them once
     /// no worker can write to it.
     pub(crate) fn expire(&self, now: Timestamp, gone: impl FnMut(&Series)) -> usize {
         self.grace.expire(now);

@@ -1,4 +1,4 @@
-//! Native buckets from sample to series: when they start, for which families, over workers and over a restart.
+//! Native buckets from sample to series: when they start, which families have them, several workers, and a restart.
 
 use super::{Family, FamilyKind, Series};
 use crate::bridge::Bridge;
@@ -54,16 +54,16 @@ fn native_buckets_start_on_request() {
     send(&mut first, "h:0.3|h\nh:0.4|h|@0.5");
     send(&mut second, "h:70|h");
     let (_, native, has_native) = read(&bridge, "h");
-    // In the native buckets of the bounds 0.5 and 10.
+    // The weights are in the native buckets of the classic bounds 0.5 and 10.
     assert!(!has_native && positive(&native) == [3.0, 1.0]);
     bridge.want_native_histograms();
-    // Both kinds of samples of the first worker have the same cell.
+    // Histogram and distribution samples of the first worker have the same cell.
     send(&mut first, "h:0.3|h\nh:0.3|d");
     let (classic, native, has_native) = read(&bridge, "h");
     assert!(has_native && positive(&native) == [2.0, 3.0, 1.0]);
     assert!((classic.sum - (0.3 * 3.0 + 0.8 + 70.0)).abs() < 1e-9);
     send(&mut second, "h:70|h\nh:0.3|h");
-    // A new family too.
+    // A new family has native buckets, too.
     send(&mut second, "other:0.3|h");
     assert_eq!(positive(&read(&bridge, "h").1), [3.0, 3.0, 1.0, 1.0]);
     assert!(read(&bridge, "other").2);
@@ -141,7 +141,7 @@ fn classic_buckets_are_restored_into_native_ones() {
     );
 }
 
-/// All series of one bridge in another one.
+/// Restores all series of a bridge into a new bridge.
 fn restarted(before: &Bridge, when: NativeWhen) -> Bridge {
     let after = bridge(when);
     let result: Result<(), ()> = before.save(NOW, &mut |family| {
@@ -158,13 +158,13 @@ fn a_series_with_a_fractional_count_stays_a_float_histogram() {
     let workers = &mut [first.worker(), first.worker()];
     send(&mut workers[0], "f:1|h\nf:1|h|@0.5\ng:1|h");
     assert!(read(&first, "f").1.is_whole());
-    // Every third one makes the count a whole number again.
+    // After every third sample, the count is a whole number again.
     for nth in 0..9 {
         send(&mut workers[nth % 2], "f:1|h|@0.3");
         assert!(!read(&first, "f").1.is_whole(), "{nth}");
     }
     assert!(read(&first, "g").1.is_whole());
-    // Also after restarts, whatever is sent then.
+    // The series stays a float histogram after restarts, whatever is sent next.
     let second = restarted(&first, NativeWhen::Always);
     send(&mut second.worker(), "f:1|h");
     let third = restarted(&second, NativeWhen::Asked);

@@ -1,4 +1,4 @@
-//! The order of a family's series, which is that of their label texts: new series are merged into the sorted ones.
+//! The order of a family's series, by their label texts. New series are merged into the sorted ones.
 //!
 //! A merge sorts the new series and moves the others, but does not look at the others: comparing label texts reads memory all over the
 //! heap, moving pointers does not.
@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::series::Series;
 
-/// Adds `came`, in any order, to `ordered`, in place. A series that `ordered` has already stays there once.
+/// Merges `came`, in any order, into `ordered`, in place. A series that is in both lists occurs once in the result.
 pub(super) fn merge(ordered: &mut Vec<Arc<Series>>, mut came: Vec<Arc<Series>>) {
     came.sort_unstable_by(|a, b| a.labels().cmp(b.labels()));
     // Reserve exactly: each family keeps such a list.
@@ -21,7 +21,8 @@ pub(super) fn merge(ordered: &mut Vec<Arc<Series>>, mut came: Vec<Arc<Series>>) 
     if is_behind {
         ordered.append(&mut came);
     } else {
-        // From here on there are as many free places behind the unmoved series as `came` has left. Their contents are overwritten.
+        // From here on, there are as many free places behind the unmoved series as `came` has series left. Their contents are
+        // overwritten.
         ordered.extend(came.iter().cloned());
     }
     while let Some(series) = came.pop() {
@@ -35,7 +36,7 @@ pub(super) fn merge(ordered: &mut Vec<Arc<Series>>, mut came: Vec<Arc<Series>>) 
             debug_assert!(false, "a place behind the end of the list");
         }
     }
-    // A series that was removed and returned since is there twice.
+    // A series that was removed and has returned since is in the list twice.
     ordered.dedup_by(|a, b| Arc::ptr_eq(a, b));
 }
 
@@ -79,7 +80,7 @@ mod tests {
             let (mut merged, mut sorted) = (Vec::new(), Vec::new());
             for batch in batches {
                 let mut came: Vec<Arc<Series>> = batch.iter().map(|(n, _)| Arc::clone(&pool[*n as usize])).collect();
-                // Some that are there already.
+                // Some of the series are in the list already.
                 came.extend(batch.iter().filter(|_| !sorted.is_empty()).take(3).map(|(_, at)| Arc::clone(at.get(&sorted))));
                 sorted.extend(came.iter().cloned());
                 sorted.sort_by(|a: &Arc<Series>, b| a.labels().cmp(b.labels()));

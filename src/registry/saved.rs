@@ -42,7 +42,7 @@ pub struct SavedFamily {
     pub(crate) help: Option<String>,
     /// The pattern of the rule that created it; empty for none.
     pub(crate) origin: String,
-    /// The label names of its first series, which the overflow series has, too.
+    /// The label names of its first series, which are those of the overflow series.
     pub(crate) first_names: Vec<String>,
     /// The series.
     pub(crate) series: Vec<SavedSeries>,
@@ -180,7 +180,7 @@ pub(crate) struct RestoreRules {
 ///
 /// # Errors
 ///
-/// The first one that `each` returned.
+/// The first error of `each`.
 pub(crate) fn save<E>(registry: &Registry, now: Timestamp, each: &mut dyn FnMut(&SavedFamily) -> Result<(), E>) -> Result<(), E> {
     // A series may return or expire while families are saved. So the grace period is read before and after them. A series that is
     // saved twice is restored as one that has not expired.

@@ -15,7 +15,8 @@ use crate::registry::cell::{
 };
 use crate::time::Timestamp;
 
-/// Memory of a series without its label text and its cells: its fields, its places in table and order, overhead of the allocator.
+/// Memory of a series without its label text and its cells: its fields, its places in the table and the order, and the allocator's
+/// overhead.
 const SERIES_BYTES: usize = 176;
 
 const _: () = assert!(size_of::<Series>() <= 88, "a larger series needs a larger block of glibc's allocator, with all of them");
@@ -31,14 +32,15 @@ pub(crate) struct Series {
     labels: Box<str>,
     /// Milliseconds without a sample after which it expires; 0 for never.
     ttl_ms: AtomicU64,
-    /// Created timestamp, in wall time as it was known then. It never changes: a new one would announce a reset.
+    /// Created timestamp, in wall time at the creation. It never changes, because a new timestamp would announce a reset.
     created_ms: u64,
-    /// Whether it is in no family's table.
+    /// Whether the series is in no family's table.
     out: AtomicBool,
-    /// Second since 1970 from which expositions show its value, where they show 0 first; 0 while that 0 was not delivered.
+    /// Second since 1970 from which expositions show the value of a new counter instead of 0; 0 until an exposition with the 0 was
+    /// delivered.
     shown_from_s: AtomicU32,
     cells: Mutex<Cells>,
-    /// The account of its memory, which is its family's.
+    /// The memory account of the series' family.
     account: Arc<Account>,
 }
 
@@ -58,12 +60,12 @@ impl Series {
         series
     }
 
-    /// Its memory, with that of cells that are not charged separately.
+    /// The memory of the series, with the cells that are not charged separately.
     fn own_bytes(&self, cells: &Cells) -> usize {
         SERIES_BYTES + self.labels.len() + cells.own_bytes()
     }
 
-    /// Created timestamp in wall time: the time of its first sample, also where it continued after a restart or a grace period.
+    /// Created timestamp in wall time: the time of the first sample, also after a restart or a grace period.
     pub(crate) fn created(&self) -> Timestamp {
         Timestamp::from_millis(self.created_ms)
     }
@@ -75,10 +77,10 @@ impl Series {
         prefetch(first.wrapping_add(size_of::<Self>() - 1));
     }
 
-    /// Prefetches what an exposition reads of it: the labels and the first cell.
+    /// Prefetches the labels and the first cell, which an exposition reads.
     pub(crate) fn prefetch_values(&self) {
         prefetch(self.labels.as_ptr());
-        // If the lock is held, the holder reads the cells, which brings them into the cache, too.
+        // If the lock is held, the holder reads the cells and thereby loads them into the cache.
         let Ok(cells) = self.cells.try_lock() else { return };
         match &*cells {
             Cells::Counter(cells) => cells.iter().take(1).for_each(|cell| prefetch(Arc::as_ptr(cell))),
@@ -92,11 +94,11 @@ impl Series {
     /// Whether an exposition at `now` shows 0, where a delivered 0 is shown for `zero_ms`.
     pub(crate) fn shows_zero(&self, now: Timestamp, zero_ms: u64) -> bool {
         let from_ms = u64::from(self.shown_from_s()) * 1000;
-        // A time further away than `zero_ms` means that the clock went back. The value is shown then.
+        // If the time is more than `zero_ms` ahead, the clock was set back. The value is shown then.
         from_ms == 0 || from_ms > now.as_millis() && from_ms - now.as_millis() <= zero_ms.saturating_add(1000)
     }
 
-    /// Whether expositions that show a new counter at 0 first show its value by now.
+    /// Whether an exposition at `now` shows the value of a new counter, and not 0.
     pub(super) fn was_shown(&self, now: Timestamp) -> bool {
         let from_s = self.shown_from_s();
         from_s > 0 && u64::from(from_s) * 1000 <= now.as_millis()
@@ -107,26 +109,27 @@ impl Series {
         let until_s = now.as_millis().saturating_add(zero_ms).div_ceil(1000);
         // Seconds fit until the year 2106.
         let until_s = u32::try_from(until_s).unwrap_or(u32::MAX).max(1);
-        // Fails where an earlier delivery set it.
+        // Fails if an earlier delivery has set it.
         let _ = self.shown_from_s.compare_exchange(0, until_s, Relaxed, Relaxed);
     }
 
-    /// Second since 1970 from which expositions show its value, where they show 0 first; 0 while that 0 was not delivered.
+    /// Second since 1970 from which expositions show the value of a new counter instead of 0; 0 until an exposition with the 0 was
+    /// delivered.
     pub(crate) fn shown_from_s(&self) -> u32 {
         self.shown_from_s.load(Relaxed)
     }
 
-    /// Sets [`shown_from_s`](Self::shown_from_s) to its value before a restart.
+    /// Sets [`shown_from_s`](Self::shown_from_s) to the value from before a restart.
     pub(super) fn set_shown_from_s(&self, second: u32) {
         self.shown_from_s.store(second, Relaxed);
     }
 
-    /// Whether it is in no family's table. Later expositions do not show it.
+    /// Whether the series is in no family's table. Later expositions do not show it.
     pub(super) fn is_out(&self) -> bool {
         self.out.load(Relaxed)
     }
 
-    /// Sets whether it is in no family's table. Only under the family's lock.
+    /// Sets whether the series is in no family's table. The caller holds the family's lock.
     pub(super) fn set_out(&self, out: bool) {
         self.out.store(out, Relaxed);
     }
@@ -136,7 +139,7 @@ impl Series {
         &self.labels
     }
 
-    /// Its memory in bytes, with that of its cells.
+    /// The memory of the series in bytes, with all its cells.
     pub(super) fn bytes(&self) -> usize {
         let cells = lock(&self.cells);
         self.own_bytes(&cells) + cells.account_bytes()
@@ -152,7 +155,7 @@ impl Series {
         self.ttl_ms.load(Relaxed)
     }
 
-    /// The worker's cell, created if it has none. Takes off its tombstone.
+    /// The worker's cell, created if it has none. Removes its tombstone.
     pub(super) fn cell(&self, worker: u32, ttl_ms: u64, now: Timestamp) -> WorkerCell {
         self.ttl_ms.store(ttl_ms, Relaxed);
         let cell = lock(&self.cells).of_worker(worker, now, &self.account);
@@ -161,13 +164,13 @@ impl Series {
         cell
     }
 
-    /// Makes it share the options of the family that it returns to. These are equal to its own, but switched to native buckets together
-    /// with the family's.
+    /// Shares the options of the family that the series returns to. They are equal to the old options, but are switched to native
+    /// buckets together with those of the family.
     pub(super) fn share_options_of(&self, kind: &FamilyKind) {
         lock(&self.cells).share_options(kind);
     }
 
-    /// Sets tombstones on all cells if none was written for the series' ttl. Returns whether it did.
+    /// Sets tombstones on all cells if none was written during the series' ttl. Returns whether it did.
     pub(super) fn expire_if_unseen(&self, now: Timestamp) -> bool {
         let ttl = self.ttl_ms();
         let mut unseen = ttl > 0;

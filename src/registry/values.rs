@@ -28,8 +28,8 @@ struct Label {
     in_first_series: bool,
 }
 
-/// The hash of a value, which needs the same memory for all lengths, and the number of series with that value. The hasher is the better
-/// one of rapidhash's two: with the fast one, 1 % of short values collide.
+/// The hash of a value, which needs the same memory for all lengths, and the number of series with that value. The hasher is the
+/// better of rapidhash's two hashers: with the fast one, 1 % of short values collide.
 ///
 /// The hash is split, so that an entry has 12 bytes and not 16.
 struct ValueCount {
@@ -152,14 +152,15 @@ impl LabelValues {
         }
     }
 
-    /// Sets the label names of the first series of a restored family. To be called before the first [`note`](Self::note).
+    /// Sets the label names of the first series of a restored family. Call it before the first [`note`](Self::note).
     pub(super) fn restore_first_names(&mut self, names: &[String]) {
         if !names.is_empty() {
             self.set_first_names(names.iter().map(String::as_str));
         }
     }
 
-    /// Sets the label names of the overflow series of a family that starts with it, because there was no room for its first series.
+    /// Sets the label names of the overflow series of a family that has no room for its first series and starts with the overflow
+    /// series.
     pub(super) fn begin_with(&mut self, labels: &Labels) {
         self.set_first_names(labels.iter().map(|(name, _)| name));
     }

@@ -12,7 +12,7 @@ use crate::time::Timestamp;
 /// Memory of a worker's cell of a counter, or of the cell of a gauge, with its place in the series.
 const NUMBER_BYTES: usize = 48;
 
-/// Memory of the classic cell of a histogram with so many bounds, with its place in the series.
+/// Memory of the classic cell of a histogram with this number of bounds, with its place in the series.
 fn histogram_bytes(bounds: usize) -> usize {
     72 + 8 * bounds
 }
@@ -79,18 +79,19 @@ impl Cells {
                     account.take(histogram_bytes(bounds.len()));
                     HistogramPart::Classic(HistogramCell::new(bounds.len()))
                 };
-                // Read once: another thread may set it meanwhile.
+                // Read once, because another thread may set it meanwhile.
                 let wants_native = bounds.is_native_wanted();
                 let with_native = |part: &HistogramPart| if wants_native { part.with_native(bounds, now, account) } else { None };
                 match cells.of_worker_or(worker, new, with_native) {
-                    // It stays classic because memory is short. With these bounds its samples do not try again.
+                    // The cell stays classic because memory is short. With these bounds, its samples do not try to convert it
+                    // again.
                     HistogramPart::Classic(cell) if wants_native => WorkerCell::Histogram(cell, Arc::clone(bounds.classic_only())),
                     HistogramPart::Classic(cell) => WorkerCell::Histogram(cell, Arc::clone(bounds)),
                     HistogramPart::Native(cell) => WorkerCell::Native(cell.classic().clone(), cell),
                 }
             }
-            // Several workers can write to the cells of these two kinds, and wait for each other. Where memory is short, that is better
-            // than another cell.
+            // Several workers can write to the cells of these two kinds, but they wait for each other. If memory is short, waiting
+            // is better than another cell.
             Self::Summary(cells, options) => {
                 let shared = cells.first().filter(|_| is_scarce && !cells.has(worker));
                 let own = || cells.of_worker(worker, || Arc::new(SummaryCell::within(options, account)));
@@ -159,7 +160,7 @@ impl HistogramPart {
         }
     }
 
-    /// The same cell with native buckets, if it has none and memory is left.
+    /// This cell with native buckets, if it has none and memory is left.
     fn with_native(&self, bounds: &Arc<Bounds>, now: Timestamp, account: &Arc<Account>) -> Option<Self> {
         match self {
             Self::Classic(cell) if bounds.is_native_wanted() && !account.memory().is_scarce() => {
@@ -179,7 +180,7 @@ pub(crate) enum WorkerCell {
     Gauge(Arc<GaugeCell>),
     /// A histogram with classic buckets only, and its bounds.
     Histogram(HistogramCell, Arc<Bounds>),
-    /// A histogram with classic and native buckets. The classic cell stands beside the native one, so that both are prefetched at once.
+    /// A histogram with classic and native buckets. The classic cell is beside the native one, so that both are prefetched at once.
     Native(HistogramCell, Arc<NativeCell>),
     /// A summary.
     Summary(Arc<SummaryCell>),

@@ -1,12 +1,12 @@
-//! The workers that write cells, and the epoch in which each began its current call: they tell when no worker can write to an expired
-//! series any more.
+//! The workers that write cells, and the epoch in which each began its current call. They determine when no worker can write to an
+//! expired series any more.
 
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
 
 // From the parent module and not from std: the model in `model/` runs this file with loom's types.
 use super::{Arc, AtomicU64, Mutex, lock};
 
-/// The epoch of a worker that is in no call. Epochs count rounds of expiry, so that none has this value.
+/// The epoch of a worker that is in no call. Epochs count rounds of expiry and never reach this value.
 const IDLE: u64 = u64::MAX;
 
 /// The current epoch, which increases with each round of tombstones, and the epoch in which each worker began its current call.
@@ -48,7 +48,7 @@ impl Workers {
         Membership { id, seen }
     }
 
-    /// Removes a worker. The next one that joins gets its number, and with it its cells.
+    /// Removes a worker. The next worker that joins gets its number, and thereby its cells.
     pub(super) fn leave(&self, member: &Membership) {
         let mut list = lock(&self.list);
         list.seen.retain(|(id, _)| *id != member.id);

@@ -119,7 +119,7 @@ fn names_are_those_stated_with_equals() {
     assert_eq!(names("{__name__=~\"up\"}"), [""; 0]);
 }
 
-/// Texts that are nearly selectors, which find more than random ones do.
+/// Texts that resemble selectors. They reach more code than random texts.
 fn likely() -> impl Strategy<Value = String> {
     let piece =
         "(up|a|b_1|__name__|:x|1|\\{|\\}|,|=|!=|=~|!~|\"\"|\"v\"|'w'|`z`|\"a\\\\nb\"|\"\\\\x41\"|\".*\"|\".+\"|\"\\(\"| |\\[|é|\"é\"|\\\\)";

@@ -39,8 +39,8 @@ pub const HEADER_BYTES: usize = MAGIC_BYTES + 4 + 8 + 4 + 4;
 /// Bytes of a header without a mark.
 const UNMARKED_HEADER_BYTES: usize = HEADER_BYTES - 4;
 
-/// Whether a snapshot is the last one of a program that ended in order. Only then no exposition is later than the snapshot, so that
-/// counters can continue from it without a decrease.
+/// Whether a snapshot is the last one of a program that shut down cleanly. Only then no exposition is later than the snapshot, so
+/// that counters can continue from it without a decrease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
     /// The program was running, or it is unknown how it ended.
@@ -114,7 +114,7 @@ enum Record {
 ///
 /// # Errors
 ///
-/// Those of `out`.
+/// Errors of `out`.
 pub(crate) fn write(registry: &Registry, (now, mark): (Timestamp, Mark), out: &mut impl Write) -> io::Result<Counts> {
     out.write_all(&Header { written: registry.wall().of(now), mark }.to_bytes())?;
     let (mut counts, mut body) = (Counts::default(), Vec::new());

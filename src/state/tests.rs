@@ -70,7 +70,7 @@ fn an_exposition_is_the_same_after_a_restart_and_continues() {
     for options in [Options::default(), summaries()] {
         let before = busy(options.clone());
         let now = at(310_000);
-        // An exposition sorts the series, which the snapshot then has in the same order.
+        // An exposition sorts the series; after it, both snapshots have the same order.
         exposition(&before, now);
         let after = Bridge::new(options);
         let bytes = bytes_of(&before, now);
@@ -78,7 +78,7 @@ fn an_exposition_is_the_same_after_a_restart_and_continues() {
         assert_eq!(restored, Restored { series: before.registry().series() as u64, ..Restored::default() });
         assert_eq!(exposition(&after, now), exposition(&before, now));
         assert!(bytes_of(&after, now) == bytes, "the next snapshot is the same, too");
-        // A restored series has one cell, where two workers had one each.
+        // A restored series has one cell. Before, it had one for each of the two workers.
         let (after_bytes, before_bytes) = (after.registry().series_bytes(), before.registry().series_bytes());
         assert!(after_bytes * 2 > before_bytes && after_bytes <= before_bytes, "{after_bytes} after {before_bytes}");
         for bridge in [&before, &after] {
@@ -124,7 +124,7 @@ fn series_beyond_the_limits_are_folded_or_rejected_and_totals_stay() {
     assert!(text.contains("s{n=\"_overflow_\"} 90\n") && text.contains("h_count{n=\"_overflow_\"} 90\n"), "{text}");
     assert!(!text.contains("g{n=\"_overflow_\"}"));
 
-    // An overflow series is restored as one, and does not count as a series.
+    // An overflow series is restored as an overflow series, and does not count as a series.
     let again = Bridge::new(Options { limits, ..Options::default() });
     let restored = restore(&again, &bytes_of(&after, at(0)), at(0)).expect("a good snapshot");
     assert_eq!(restored, Restored { series: 43, ..Restored::default() });
@@ -134,13 +134,13 @@ fn series_beyond_the_limits_are_folded_or_rejected_and_totals_stay() {
     assert_eq!(again.registry().series(), 40);
 }
 
-/// Series with an overflow value have a limit of their own, also when they are restored.
+/// Series with an overflow value have a separate limit, which also applies to restored series.
 #[test]
 fn series_with_an_overflow_value_are_restored_within_their_own_limit() {
     let limits = Limits { series_per_family: 320, ..Limits::default() };
     let [before, after] = [(); 2].map(|()| Bridge::new(Options { limits, ..Options::default() }));
     let mut worker = before.worker();
-    // 320 series of users, 20 of sites with an overflow value, which is their limit, and the overflow series.
+    // 320 series of users, 20 series of sites with an overflow value (the limit of such series), and the overflow series.
     for i in 0..2_000 {
         worker.ingest(format!("c:1|c|#site:s{},user:u{i}", i % 40).as_bytes(), at(0));
     }

@@ -24,8 +24,8 @@ pub(crate) const NAMES: [&str; 10] = [
 
 /// Reads /proc/self. Returns up to ten families of one series each, sorted by name. Takes a few system calls and no lock.
 ///
-/// As in Go's process collector, an unlimited address space is 18446744073709551615, and the bytes of the network are those of
-/// the network namespace, because the kernel does not count them by process.
+/// As in Go's process collector, an unlimited address space is 18446744073709551615, and the network's bytes are counted for the
+/// network namespace, because the kernel does not count them by process.
 pub(crate) fn process_families() -> Vec<SelfFamily> {
     if !cfg!(target_os = "linux") {
         return Vec::new();
@@ -109,7 +109,7 @@ fn parse_octets(text: &str) -> Option<(u64, u64)> {
     Some((value("InOctets")?, value("OutOctets")?))
 }
 
-/// Without the descriptor that reads the directory.
+/// Does not count the descriptor that reads the directory.
 fn open_descriptors() -> Option<u64> {
     let entries = fs::read_dir("/proc/self/fd").ok()?.flatten().count() as u64;
     entries.checked_sub(1)
@@ -212,7 +212,7 @@ mod tests {
         let families = process_families();
         let value = |name| value_of(&families, name);
 
-        // statm counts pages and is another path through the kernel than stat and status.
+        // The kernel computes statm, which counts pages, separately from stat and status.
         let statm = read("statm").expect("statm");
         let pages: Vec<f64> = statm.split_ascii_whitespace().map(|n| n.parse().expect("a number")).collect();
         let page = fs::read("/proc/self/auxv").ok().and_then(|auxv| parse_auxv(&auxv, 6)).expect("AT_PAGESZ") as f64;
@@ -238,7 +238,7 @@ mod tests {
     fn cpu_time_and_descriptors_rise_with_use() {
         let before = process_families();
         let files: Vec<_> = (0..50).map(|_| fs::File::open("/proc/self/stat").expect("readable")).collect();
-        // Work until the kernel has charged a tick more, however long the machine takes for that.
+        // Work until the kernel has charged one more tick, however long that takes.
         let mut sink = std::io::sink();
         let mut after = process_families();
         while value_of(&after, "process_cpu_seconds_total") <= value_of(&before, "process_cpu_seconds_total") {

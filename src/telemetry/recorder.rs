@@ -1,8 +1,9 @@
 //! The recorder behind the `metrics` facade. Each exposition reads typed families from it.
 //!
-//! metrics-exporter-prometheus checks names, escapes labels, keeps help texts and puts observations into buckets. It renders all
-//! of that as text, which costs more than a thousand series of senders. So the text of counters and gauges is parsed only after a
-//! new one was registered. Their values are kept here; in that text, the value of a series is the index of its value here.
+//! metrics-exporter-prometheus checks names, escapes labels, keeps help texts and puts observations into buckets. It renders
+//! everything as text, which costs more than a thousand series of senders. Therefore the text of counters and gauges is parsed only
+//! after a new metric was registered. Their values are kept here; in that text, the value of a series is the index of its value
+//! here.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Acquire;
@@ -24,13 +25,13 @@ pub(super) struct SelfRecorder {
 
 #[derive(Default)]
 struct Numbers {
-    /// In the order in which they were registered.
+    /// The values, in the order of registration.
     all: Vec<Number>,
-    /// `None` after one was registered.
+    /// `None` after a metric was registered.
     layout: Option<Arc<[FamilyLayout]>>,
 }
 
-/// A counter, or a gauge's bits.
+/// The value of a counter, or the bits of a gauge's value.
 #[derive(Clone)]
 struct Number {
     kind: SelfKind,
@@ -104,7 +105,7 @@ impl SelfRecorder {
 }
 
 impl FamilyLayout {
-    /// The layout of a family whose values are indices of `numbers`.
+    /// The layout of a parsed family. Each parsed value is an index of `numbers`.
     fn of(family: SelfFamily, numbers: &[Number]) -> Self {
         let series = family.series.into_iter().filter_map(|SelfSeries { labels, value }| {
             let place = match value {

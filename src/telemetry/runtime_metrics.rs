@@ -11,7 +11,7 @@ pub(crate) struct RuntimeMetrics {
     pub log_dropped: Counter,
     /// Paths of Unix sockets that were removed or replaced.
     pub socket_paths_lost: Counter,
-    /// Of these, paths that were restored.
+    /// Paths of these sockets that were restored.
     pub socket_paths_restored: Counter,
 }
 

@@ -5,10 +5,10 @@ use metrics::{Counter, Gauge, Histogram, describe_histogram, histogram};
 use super::described::{count_at, described_counter, described_counters, described_gauge};
 use crate::options::Prefix;
 
-/// Why an HTTP connection was cut, in the order of the web server's reasons.
+/// Why an HTTP connection was cut, in the order of the web server's enum.
 const CONNECTION_CUTS: [&str; 8] = ["idle", "header", "write", "response", "crowded", "header_too_large", "malformed", "flood"];
 
-/// Why a scrape was not sent its whole exposition.
+/// Why a scrape did not receive its whole exposition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ScrapeCut {
     /// The client was slow, and other scrapes waited for its slot.
@@ -19,7 +19,7 @@ pub(crate) enum ScrapeCut {
     Left,
     /// The connection exceeded a time limit.
     Slow,
-    /// The timeout that the scraper had sent was over.
+    /// The timeout that the scraper sent has expired.
     Timeout,
 }
 
@@ -32,7 +32,7 @@ impl ScrapeCut {
 pub(crate) struct Scrape {
     /// Scrapes whose exposition was rendered completely.
     pub pages: Counter,
-    /// Of these, scrapes that were sent the exposition of another scrape.
+    /// Scrapes that received the exposition of another scrape.
     pub shared: Counter,
     /// Scrapes rejected because too many expositions were being rendered.
     pub busy: Counter,
@@ -51,7 +51,7 @@ pub(crate) struct Scrape {
 }
 
 impl Scrape {
-    /// Counts a scrape that was not sent its whole exposition.
+    /// Counts a scrape that did not receive its whole exposition.
     pub(crate) fn cut(&self, why: ScrapeCut) {
         count_at(&self.cut, why as usize);
     }

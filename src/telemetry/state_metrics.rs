@@ -11,11 +11,11 @@ pub(crate) struct StateMetrics {
     pub written: Counter,
     /// Snapshots that could not be written.
     pub failed: Counter,
-    /// Seconds that the last one took.
+    /// Duration of the last snapshot in seconds.
     pub seconds: Gauge,
-    /// Size of the last one.
+    /// Size of the last snapshot.
     pub bytes: Gauge,
-    /// When the last one was written.
+    /// Time of the last snapshot.
     pub time: Gauge,
     /// Series restored at start, folded ones included.
     pub restored: Gauge,

@@ -66,7 +66,7 @@ impl Tally {
     }
 }
 
-/// The type of a recorded sample. The names are those of statsd_exporter's label `type`.
+/// The type of a recorded sample. The names are the values of statsd_exporter's label `type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Recorded {
     /// Added to a counter.

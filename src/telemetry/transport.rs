@@ -13,15 +13,15 @@ pub(crate) struct Transport {
     pub unixgram: Datagrams,
     /// Times that as many Unix datagrams as the kernel queues were received without a pause.
     pub unixgram_queue_full: Counter,
-    /// Datagrams not read before the time to drain was over.
+    /// Datagrams not read before the time to drain expired.
     pub undrained_packets: Counter,
     /// TCP connections accepted.
     pub tcp_connections: Counter,
     /// TCP connections that ended with an error.
     pub tcp_connection_errors: Counter,
-    /// TCP connections rejected because too many were open.
+    /// TCP connections rejected because the limit of open connections was reached.
     pub tcp_connections_rejected: Counter,
-    /// TCP connections evicted because too many were open.
+    /// TCP connections evicted to make room for new ones.
     pub tcp_connections_evicted: Counter,
     /// TCP connections closed because they were idle for too long.
     pub tcp_idle_closed: Counter,

@@ -43,11 +43,11 @@ impl WebMetrics {
 pub(crate) enum RequestRejection {
     /// 503: too many requests wait for a slow part of the API.
     ApiBusy,
-    /// 408: the body came too slowly.
+    /// 408: the body was received too slowly.
     SlowBody,
-    /// 403: the request would change something and may come from the page of another site.
+    /// 403: the request would change state, and a page of another site may have sent it.
     CrossSite,
-    /// 403: the request names a host that is not the bridge's.
+    /// 403: the request names a host that does not belong to the bridge.
     ForeignHost,
 }
 

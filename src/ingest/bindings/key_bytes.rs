@@ -1,5 +1,5 @@
-//! The bytes of the keys, appended to segments. Removed keys leave gaps. Compaction copies the keys of a segment with many gaps to the
-//! last segment and gives its memory back, a few keys at a time.
+//! The bytes of the keys, appended to segments. Removed keys leave gaps. Compaction copies the keys of a segment with many gaps to
+//! the last segment and frees its memory, a few keys at a time.
 //!
 //! Knows neither hashes nor targets.
 
@@ -41,7 +41,7 @@ pub(super) struct KeyBytes {
 
 /// The progress of compaction.
 struct Compaction {
-    /// The segment that is copied; while none is, the last one that was looked at.
+    /// The segment that is copied. If no segment is copied, the last one that was checked.
     segment: usize,
     /// Bytes of the segment that are copied.
     at: usize,
@@ -155,7 +155,7 @@ impl KeyBytes {
         self.compaction.is_copying || self.held() > self.used + self.used / 2 + 2 * SEGMENT
     }
 
-    /// Copies keys out of segments with many gaps. Each key and each segment that it looks at counts for the budget.
+    /// Copies keys out of segments with many gaps. Each key and each segment that it checks counts for the budget.
     pub(super) fn compact<T>(&mut self, places: &mut Places<T>, budget: &mut usize) {
         while *budget > 0 && self.needs_upkeep() {
             *budget -= 1;

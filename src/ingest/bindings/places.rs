@@ -1,4 +1,4 @@
-//! The bindings by number, in chunks: bindings do not move when the table grows, and an empty chunk gives its memory back.
+//! The bindings by number, in chunks: bindings do not move when the table grows, and the memory of an empty chunk is freed.
 //!
 //! Knows neither hashes nor the bytes of keys.
 

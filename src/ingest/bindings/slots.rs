@@ -12,14 +12,15 @@ pub(super) const MAX_NUMBERS: usize = (1 << NUMBER_BITS) - 2;
 /// Slots of an empty table.
 const FIRST: usize = 1 << 10;
 
-/// Slots that an insertion moves. Growth begins when half of the slots are in use, and again after as many insertions, so two would do.
+/// Slots that an insertion moves. Growth begins when half of the slots are in use, and again after as many insertions, so two slots
+/// would be enough.
 pub(super) const MOVED_WITH_INSERTION: usize = 16;
 
 pub(super) struct Slots {
     table: Table,
     /// The previous table, while its slots move.
     old: Option<Moving>,
-    /// Slots looked at during moves.
+    /// Slots checked during moves.
     #[cfg(test)]
     moved: usize,
 }
@@ -203,7 +204,7 @@ impl Table {
         debug_assert!(false, "an index within the mask");
     }
 
-    /// Empties the slot of a number, and moves slots behind it that a search would not find any more.
+    /// Empties the slot of a number, and moves the slots behind it that a search would not find otherwise.
     fn remove(&mut self, hash: u64, number: u32) -> bool {
         let mask = self.mask();
         let mut gap = self.first(hash);

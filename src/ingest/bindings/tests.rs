@@ -14,7 +14,7 @@ fn counter(name: &str) -> Sample<'_> {
     identity(name, "", Kind::Counter)
 }
 
-/// Both kinds of look-up. The one in steps may miss a binding only if another one has a similar hash.
+/// Looks up a binding in both ways. The look-up in steps may miss a binding only if another one has a similar hash.
 fn look_up<T: Clone + PartialEq>(bindings: &Bindings<T>, sample: &Sample<'_>) -> Option<T> {
     let hash = bindings.hash(sample);
     bindings.prefetch_slot(hash);
@@ -47,7 +47,7 @@ fn maintain_all<T>(bindings: &mut Bindings<T>, budget: usize, gone: impl Fn(&T) 
     calls
 }
 
-/// The last group of a sweep may exceed the budget by its removals.
+/// The removals in the last group of a sweep may exceed the budget.
 const MOST_OVER_BUDGET: usize = SWEPT_TOGETHER * (STEPS_OF_REMOVAL + 1);
 
 #[test]
@@ -173,7 +173,7 @@ fn memory_is_reused_under_churn() {
     for i in 0..30 * ALIVE {
         assert!(insert(&mut bindings, &counter(&name(i)), i));
         if i >= ALIVE {
-            // Neither the oldest nor the newest, as bindings really die.
+            // In practice, the removed binding is neither the oldest nor the newest.
             let old = (i - ALIVE) ^ 1;
             assert_eq!(remove(&mut bindings, &counter(&name(old))), Some(old));
         }
@@ -202,7 +202,7 @@ fn growing_moves_a_few_slots_at_a_time() {
         let before = slots.moved();
         hashes.push(hash());
         slots.insert(hashes[number as usize], number);
-        // A cluster is always moved as a whole.
+        // A cluster is always moved completely, which may exceed the budget.
         assert!(slots.moved() - before <= slots::MOVED_WITH_INSERTION + 200, "{}", slots.moved() - before);
     }
     assert!((0..200_000).all(|number| slots.find(hashes[number as usize], |found| found == number).is_some()));
@@ -231,7 +231,7 @@ fn operation() -> impl Strategy<Value = Operation> {
     ]
 }
 
-/// One worker's table beside its model.
+/// The table of one worker, and a model with the same content.
 struct Checked {
     bindings: Bindings<u32>,
     model: HashMap<String, u32>,

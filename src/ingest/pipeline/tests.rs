@@ -60,7 +60,7 @@ fn traces_do_not_fill_the_table_of_bindings() {
 fn a_sample_that_asks_for_a_binding_is_known_by_its_source() {
     let bridge = Bridge::new(Options::default());
     let [first, second] = ["127.0.0.1:1", "127.0.0.1:2"].map(|address| Source::Udp(address.parse().unwrap()));
-    // More samples than are looked up together, so that they are not recorded before the next datagram comes.
+    // There are more samples than are looked up together, so that they are not recorded before the next datagram is parsed.
     let many = "a:1|c\n".repeat(BATCH + 1);
     let datagrams = [Datagram { bytes: many.as_bytes(), source: &first }, Datagram { bytes: b"a:1|g", source: &second }];
     let now = Timestamp::from_millis(1_700_000_000_000);

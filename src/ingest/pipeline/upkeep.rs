@@ -13,16 +13,16 @@ use crate::telemetry::Tally;
 /// Steps of upkeep between two batches. A step takes 10 to 50 ns.
 pub(super) const STEPS_OF_BATCH: usize = 1 << 10;
 
-/// Steps of upkeep where there is nothing to ingest.
+/// Steps of upkeep if there is nothing to ingest.
 pub(super) const STEPS_OF_TICK: usize = 1 << 14;
 
 /// Maximum number of bindings removed for a new one.
 const MAX_EVICTED: usize = 8;
 
-/// The bindings of all workers may use one part in this many of the memory of all series.
+/// The bindings of all workers may use the memory of all series divided by this number.
 const BUDGET_PART: usize = 2;
 
-/// The bindings of all workers may use one part in this many of that memory even where it is scarce.
+/// The bindings of all workers may use that memory divided by this number even if memory is scarce.
 const RESERVED_PART: usize = 8;
 
 /// A worker's table of bindings, with the counts that change with it.
@@ -36,7 +36,7 @@ pub(super) struct Upkeep<'w> {
 /// The memory of a worker's bindings.
 pub(super) struct BindingMemory {
     charge: Charge,
-    /// Memory of bindings beside their places in the table.
+    /// Memory of bindings without their places in the table.
     extra_bytes: usize,
 }
 
@@ -45,7 +45,7 @@ impl BindingMemory {
         Self { charge: Charge::new(account, 0), extra_bytes: 0 }
     }
 
-    /// Whether the table may grow. Samples without a binding are slower, but are recorded all the same.
+    /// Whether the table may grow. Samples without a binding are slower, but are recorded nevertheless.
     fn may_grow(&self) -> bool {
         let (account, memory) = (self.charge.account(), self.charge.account().memory());
         match account.used() {
@@ -56,7 +56,7 @@ impl BindingMemory {
 }
 
 impl Upkeep<'_> {
-    /// Does a few steps of upkeep: removes bindings that are outdated or may have another target now, and gives memory back.
+    /// Does a few steps of upkeep: removes bindings that are outdated or may have another target now, and frees memory.
     #[cold]
     pub(super) fn run(&mut self, steps: usize) {
         let before = self.bindings.len();
@@ -94,14 +94,14 @@ impl Upkeep<'_> {
         self.update_charge();
     }
 
-    /// Adds a binding, and evicts others where there is no room. Where the table may not grow, each new binding replaces an old one. But
-    /// a binding without a series of its own replaces none, because a sender can create any number of those.
+    /// Adds a binding, and evicts others if there is no room. If the table may not grow, each new binding replaces an old one. But
+    /// a binding whose samples are folded or rejected replaces none, because a sender can create any number of them.
     pub(super) fn keep(&mut self, sample: &Sample<'_>, hash: u64, binding: Binding) {
         let may_grow = self.bindings.bytes() == 0 || self.memory.may_grow();
         if !may_grow && (binding.lacks_own_series() || !self.evict()) {
             return self.resolver.removed(&binding);
         }
-        // There are limits on places and on bytes of keys. A long key may need the bytes of several others.
+        // Places and bytes of keys have separate limits. A long key may need the bytes of several others.
         for _ in 0..MAX_EVICTED {
             if !self.bindings.is_full() {
                 break;

@@ -1,4 +1,4 @@
-//! Finds the colon before the value, where there are several.
+//! Finds the colon before the value, if there are several.
 //!
 //! A name or a tag in it may contain colons (`svc.a:6800b:5|c`, `req,host=10.0.0.1:8080:1|c`), a member of a set, too
 //! (`peers:10.0.0.1:8080|s`), and colons separate packed values (`a:1:2:3|ms`).

@@ -2,7 +2,7 @@
 
 /// Why the grammar rejects a line or a sample. `as_str` is the value of the label `reason`.
 ///
-/// Names and meanings are those of statsd_exporter where it has the same reason.
+/// Reasons that statsd_exporter has, too, have its names and meanings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SampleError {
     /// The line has no `:` or no name, or its name is not UTF-8.

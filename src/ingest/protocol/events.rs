@@ -16,7 +16,7 @@ pub(super) fn is_event_or_check(line: &[u8]) -> bool {
     matches!(line, [b'_', b'e', b'{', ..] | [b'_', b's', b'c', b'|', ..])
 }
 
-/// Parses `_e{TITLE_BYTES,TEXT_BYTES}:title|text|...` or `_sc|name|status|...`. Does not look at further fields.
+/// Parses `_e{TITLE_BYTES,TEXT_BYTES}:title|text|...` or `_sc|name|status|...`. Ignores further fields.
 pub(super) fn event_or_check(line: &[u8]) -> Result<EventOrCheck, SampleError> {
     if line.starts_with(b"_e{") {
         return event(line).map(|()| EventOrCheck::Event).ok_or(SampleError::MalformedEvent);

@@ -109,8 +109,9 @@ fn holds_a_value(field: &[u8], rest: &[u8]) -> bool {
 }
 
 impl SampleFields<'_> {
-    /// Applies a rate that is not one of [`weight`]. Gauges and sets ignore it. Under statsd_exporter's rules, all rates of a counter's
-    /// sample divide its value, whatever their size; a rate of 0 or one that is not a number is ignored. `None` rejects the sample.
+    /// Applies a rate under statsd_exporter's rules. A counter is divided by any rate except 0, whatever its size; other kinds
+    /// require the range of [`weight`]. A rate of 0, or one that is not a number, is ignored. Gauges and sets ignore the rate under
+    /// all rules. `None` rejects the sample.
     #[cold]
     fn take_rate(&mut self, rate: &[u8], kind: Kind) -> Option<()> {
         if !kind.has_rate() {

@@ -90,7 +90,7 @@ pub(super) const DECIMAL: usize = 8;
 /// other text. As exact as [`number`]. It processes all bytes at once, because branches on single bytes are hard to predict.
 #[inline(always)]
 pub(super) fn decimal(text: [u8; DECIMAL], len: usize) -> Option<f64> {
-    /// The same byte eight times.
+    /// Repeats a byte eight times.
     const fn all(byte: u8) -> u64 {
         u64::from_le_bytes([byte; DECIMAL])
     }

@@ -189,7 +189,7 @@ mod tests {
 
     const LONGEST: usize = 4096;
 
-    /// The answer of every finder that this processor has, which is the same.
+    /// The result of every finder that this processor supports. All results must be equal.
     fn quick(lines: &[u8]) -> Option<(Sample<'_>, usize)> {
         let found = quick_line(lines, LONGEST, PlainFinder);
         #[cfg(target_arch = "x86_64")]
@@ -199,7 +199,7 @@ mod tests {
         found
     }
 
-    /// Compares the result with that of the grammar. Returns whether there is one.
+    /// Compares the result with that of the grammar. Returns false without a result.
     fn check(lines: &[u8]) -> bool {
         let Some((sample, len)) = quick(lines) else { return false };
         assert_eq!(len, lines.iter().position(|byte| *byte == b'\n').unwrap_or(lines.len()));

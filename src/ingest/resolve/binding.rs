@@ -11,7 +11,7 @@ use crate::prefetch::prefetch;
 use crate::registry::{Conflict, Limited, Series, WorkerCell};
 use crate::telemetry::SampleRejection;
 
-/// What the raw bytes of an identity resolved to.
+/// The result of resolving the raw bytes of an identity.
 #[derive(Debug)]
 pub(crate) struct Binding {
     pub(crate) target: Target,
@@ -98,7 +98,7 @@ impl Binding {
         }
     }
 
-    /// Its memory beside its place in a table, with the overhead of the allocator.
+    /// The memory of the binding without its place in a table, with the allocator's overhead.
     pub(crate) fn heap_bytes(&self) -> usize {
         self.extra.as_ref().map_or(0, |_| size_of::<Extra>() + 16)
     }
@@ -121,7 +121,7 @@ impl Binding {
         self.extra.as_ref()?.series.as_ref()
     }
 
-    /// Whether its samples have no series of their own: they are rejected or folded. That may change when series are removed.
+    /// Whether its samples are rejected, or folded into another series. That may change when series are removed.
     pub(crate) fn lacks_own_series(&self) -> bool {
         let is_folded = self.extra.as_ref().is_some_and(|extra| extra.folded.is_some());
         is_folded || !matches!(self.target, Target::Cell(_) | Target::Outcome(Outcome::Dropped))

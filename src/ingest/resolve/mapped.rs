@@ -62,7 +62,7 @@ impl TagSink for NameAndTags {
 
     fn tag(&mut self, key: &str, value: &str) {
         if self.exemplar_tag.as_deref() == Some(key) {
-            // It is in the name, where the pipeline does not cut it out.
+            // The tag is in the name. The pipeline cuts it out of fields only.
             return;
         }
         let mut escaped = String::with_capacity(key.len());
@@ -154,8 +154,8 @@ impl Mapper {
         }
     }
 
-    /// The name with the suffix `_total`, if counters get it, unless the escaped name has it already. This comes last, so that the checks
-    /// of reserved names and of conflicts see the result.
+    /// The name with the suffix `_total`, if counters get it, unless the escaped name already has it. This step is the last one, so
+    /// that the checks of reserved names and of conflicts see the result.
     fn counter_name(&self, name: String, rule: Option<&Rule>) -> String {
         let stated = rule.and_then(|rule| rule.total_suffix).or(self.current.rules.config().defaults.total_suffix);
         let mut escaped = String::new();

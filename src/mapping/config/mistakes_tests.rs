@@ -161,7 +161,7 @@ fn mistakes_are_reported_with_position_and_correction() {
         (rule("histogram_options: {buckets: [1 2]}"), code::BAD_TYPE, 4, 33, "1, 2"),
         (rule("histogram_options: {buckets: [100ms]}"), code::BAD_TYPE, 4, 33, "a number of seconds: 0.1"),
         (rule("histogram_options:\n  buckets: 1, 2"), code::BAD_TYPE, 5, 14, "write [1, 2]"),
-        // Files that are something else.
+        // Files that are not mapping files.
         ("apiVersion: v1\n".to_owned(), code::UNKNOWN_KEY, 1, 1, "Kubernetes"),
         ("app.*.requests\nname=\"requests\"\n".to_owned(), code::BAD_TYPE, 1, 1, "write YAML"),
     ];

@@ -23,11 +23,11 @@ pub(super) struct File<'a> {
 /// The text for a mistake that statsd_exporter accepts.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tolerated<'t> {
-    /// What is wrong.
+    /// The mistake.
     pub(super) mistake: &'t str,
     /// How the value is interpreted. Only warnings include it.
     pub(super) effect: &'t str,
-    /// What to write instead.
+    /// The correction.
     pub(super) correction: &'t str,
 }
 

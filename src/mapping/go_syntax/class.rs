@@ -7,7 +7,7 @@ use super::reader::Reader;
 const NAMES: [&str; 14] =
     ["alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print", "punct", "space", "upper", "word", "xdigit"];
 
-/// Halves of surrogate pairs, which are no characters.
+/// Halves of surrogate pairs. They are not characters.
 const SURROGATES: (u32, u32) = (0xD800, 0xDFFF);
 
 /// Reads a class after its `[`, up to the `]`. Writes each character as its code point, so that none has a special meaning.

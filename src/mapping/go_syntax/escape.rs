@@ -2,7 +2,7 @@
 
 use super::reader::Reader;
 
-/// A class without characters, for halves of surrogate pairs, which no text contains.
+/// A class that matches nothing, for halves of surrogate pairs, which no text contains.
 pub(super) const NOTHING: &str = r"[^\x{0}-\x{10FFFF}]";
 const ANYTHING: &str = r"[\x{0}-\x{10FFFF}]";
 
@@ -89,7 +89,7 @@ fn octal(reader: &mut Reader<'_>, first: char) -> Result<u32, String> {
     Ok(number)
 }
 
-/// The error for a letter that is no escape in RE2.
+/// The error for a letter that is not an escape in RE2.
 fn unknown(c: char) -> String {
     let advice = match c {
         'C' => "RE2 matches no single bytes; write `.` for a character",

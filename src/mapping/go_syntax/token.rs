@@ -91,7 +91,7 @@ pub(crate) fn tokens(pattern: &str) -> Result<Vec<Token>, String> {
     Ok(tokens)
 }
 
-/// Reads what follows a backslash, except `\Q`.
+/// Reads the rest of an escape after a backslash, except `\Q`.
 fn escaped(reader: &mut Reader<'_>) -> Result<TokenKind, String> {
     if let Some(class) = escape::class(reader)? {
         return Ok(TokenKind::Class(class));
@@ -144,7 +144,7 @@ fn number(digits: &str) -> Option<u32> {
     is_number.then(|| digits.parse().unwrap_or(u32::MAX))
 }
 
-/// Reads what follows a `(`.
+/// Reads the rest of a group's start after `(`.
 fn group(reader: &mut Reader<'_>) -> Result<TokenKind, String> {
     if !reader.take("?") {
         return Ok(TokenKind::Open(Group::Capture(None)));

@@ -1,9 +1,9 @@
-//! The list of RE2's syntax, as its wiki and Go's `regexp/syntax` have it: what each construct finds and does not find, or the error
-//! for one that Go rejects. Every row was tried on Go 1.26.
+//! The syntax of RE2, as listed in its wiki and in Go's `regexp/syntax`: a match and a mismatch for each construct, or the error
+//! for a construct that Go rejects. Every row was tried on Go 1.26.
 
 use super::Expression;
 
-/// Pattern, a name in which it is found, a name in which it is not; `-` where there is none.
+/// Pattern, a name that matches, a name that does not match; `-` if there is none.
 type Row = (&'static str, &'static str, &'static str);
 
 const SINGLE_CHARACTERS: &[Row] = &[
@@ -47,7 +47,7 @@ const REPETITIONS: &[Row] = &[
     ("^x{2,}?$", "xxx", "x"),
     ("^x{2}?$", "xx", "x"),
     ("^x{1000}", "-", "x"),
-    // A brace that repeats nothing is text.
+    // A brace without a valid repetition is text.
     ("^x{}$", "x{}", "x"),
     ("^x{,2}$", "x{,2}", "x"),
     ("^x{a}$", "x{a}", "x"),
@@ -142,7 +142,7 @@ const CLASSES: &[Row] = &[
     (r"^[.$^*|()#/ ]+$", ".$^*|()#/ ", "a"),
 ];
 
-/// Each named class, a character in it and one that is not.
+/// Each named class, a character in it, and a character that is not in it.
 const NAMES: &[(&str, &str, &str)] = &[
     ("alnum", "z", "_"),
     ("alpha", "z", "1"),
@@ -216,7 +216,7 @@ const CATEGORIES: &[&str] = &[
 
 /// Patterns that Go rejects, and the error.
 const REJECTED: &[(&str, &str)] = &[
-    // Single characters, and classes of Unicode that are none.
+    // Single characters, and Unicode classes that do not exist.
     (r"\C", "no single bytes; write `.`"),
     (r"[\C]", "no single bytes"),
     (r"\p{Foo}", "`Foo` is not a Unicode class"),

@@ -265,7 +265,7 @@ fn openmetrics(args: &Args) -> OpenMetrics {
         Some(OpenMetricsWhen::Auto) => OpenMetrics::Auto,
         Some(OpenMetricsWhen::Always) => OpenMetrics::Always,
         Some(OpenMetricsWhen::Never) => OpenMetrics::Never,
-        // statsd_exporter never answers it.
+        // statsd_exporter never sends OpenMetrics.
         None if compatible(args) => OpenMetrics::Never,
         None => OpenMetrics::Auto,
     }
@@ -351,7 +351,7 @@ fn native(args: &Args) -> NativeHistograms {
     NativeHistograms { when, options: schema_of(args.wire.native_histogram_factor).map(options) }
 }
 
-/// The flags given that tune parts of statsd_exporter which the bridge does not have.
+/// The given flags that have no effect: they tune parts of statsd_exporter that the bridge does not have.
 fn without_effect(args: &Args) -> Vec<&'static str> {
     let flags = [
         ("statsd.cache-size", args.compatibility.cache_size.is_some()),

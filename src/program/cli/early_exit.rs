@@ -27,7 +27,7 @@ pub enum EarlyExit {
     Usage(String),
 }
 
-/// Shortens clap's error message to one line without the usage. Help and version stay as they are.
+/// Shortens clap's error message to one line without the usage. Help and version are not changed.
 pub(super) fn early_exit(error: &clap::Error, arguments: &[OsString]) -> EarlyExit {
     let text = error.to_string();
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {

@@ -13,13 +13,13 @@ use crate::source::Source;
 /// Whether a receive call waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wait {
-    /// For the first datagram, up to the socket's receive timeout.
+    /// Waits for the first datagram, up to the socket's receive timeout.
     ForOne,
-    /// Not at all.
+    /// Does not wait.
     Not,
 }
 
-/// A sender's address as the kernel writes it: a `sockaddr_in` or a `sockaddr_in6`, of which the latter is the longer one.
+/// A buffer for a sender's address: the kernel writes a `sockaddr_in`, or a `sockaddr_in6`, which is longer.
 type Name = [u8; mem::size_of::<libc::sockaddr_in6>()];
 
 /// Buffers for 64 datagrams, 4 MiB in all. Only the pages that a datagram has filled become resident.
@@ -29,14 +29,14 @@ pub(super) struct DatagramBatch {
     stride: usize,
     /// The length of each buffer, at most `stride`.
     datagram_bytes: usize,
-    /// Where the kernel writes the senders' addresses.
+    /// The buffers for the senders' addresses.
     names: Vec<Name>,
     /// The source of a datagram without an Internet address.
     nameless: Source,
     received: Vec<Received>,
 }
 
-/// What the kernel reports about one datagram.
+/// The kernel's report about one datagram.
 struct Received {
     /// Bytes in the buffer.
     len: usize,
@@ -49,8 +49,8 @@ impl DatagramBatch {
     /// Datagrams in one call. Larger batches gain nothing and do not fit the cache.
     pub(super) const DATAGRAMS: usize = 64;
 
-    /// For datagrams of up to `datagram_bytes`; longer ones are cut there. `nameless` is the source of a datagram whose sender has no
-    /// Internet address.
+    /// Makes buffers for datagrams of up to `datagram_bytes`; longer datagrams are cut. `nameless` is the source of a datagram
+    /// whose sender has no Internet address.
     pub(super) fn new(datagram_bytes: usize, nameless: Source) -> Self {
         let stride = datagram_bytes.max(1).next_multiple_of(64);
         // The kernel provides zeroed memory of this size without touching it.
@@ -63,7 +63,7 @@ impl DatagramBatch {
     /// Receives up to 64 datagrams and returns their number; they replace those of the previous call.
     ///
     /// # Errors
-    /// `WouldBlock` if none came in time; else the kernel's error. The batch is empty then.
+    /// `WouldBlock` if no datagram arrived in time, otherwise the kernel's error. The batch is empty then.
     pub(super) fn receive(&mut self, socket: RawFd, wait: Wait) -> io::Result<usize> {
         let flags = match wait {
             Wait::ForOne => libc::MSG_WAITFORONE,
@@ -108,7 +108,7 @@ impl DatagramBatch {
         })
     }
 
-    /// The datagrams; of one that was cut, the complete lines only, and nothing if it has none.
+    /// The datagrams. A datagram that was cut has its complete lines only, and is left out if it has none.
     pub(super) fn datagrams(&self) -> impl Iterator<Item = Datagram<'_>> + Clone {
         self.whole().filter_map(|(received, whole)| {
             let bytes = if received.was_cut { whole.get(..memchr::memrchr(b'\n', whole)?)? } else { whole };
@@ -116,7 +116,7 @@ impl DatagramBatch {
         })
     }
 
-    /// What was received, with the bytes in its buffer.
+    /// The kernel's report on each datagram, with the bytes in its buffer.
     fn whole(&self) -> impl Iterator<Item = (&Received, &[u8])> + Clone {
         let buffers = self.received.iter().zip(self.memory.chunks_exact(self.stride));
         buffers.map(|(received, buffer)| (received, buffer.get(..received.len).unwrap_or(buffer)))
@@ -124,7 +124,7 @@ impl DatagramBatch {
 }
 
 impl Received {
-    /// What a header says after the call. `name` is what it points to.
+    /// Reads a header after the call. `name` is the buffer of the sender's address.
     fn of(header: &libc::mmsghdr, name: &Name, nameless: Source) -> Self {
         // The kernel reports the true length of an address that it has cut.
         let name = name.get(..header.msg_hdr.msg_namelen as usize).unwrap_or(name);
@@ -136,7 +136,7 @@ impl Received {
     }
 }
 
-/// The address in a `sockaddr_in` or `sockaddr_in6`. An IPv4 address that came to a socket for both families becomes IPv4 again.
+/// The address in a `sockaddr_in` or `sockaddr_in6`. An IPv4-mapped address, which dual-stack sockets report, is converted to IPv4.
 fn address(name: &[u8]) -> Option<SocketAddr> {
     const IPV4: i32 = libc::AF_INET;
     const IPV6: i32 = libc::AF_INET6;
@@ -209,7 +209,7 @@ mod tests {
     #[test]
     #[ignore = "needs IPv6's loopback address, which containers often lack; --include-ignored runs it"]
     fn each_datagram_over_ipv6_tells_its_sender_in_every_batch() {
-        // IPv4 to a socket of both families comes as ::ffff:127.0.0.1.
+        // A dual-stack socket reports IPv4 addresses as ::ffff:127.0.0.1.
         senders_are_told(&[("[::1]:0", "::1", "[::1]:0"), ("[::]:0", "127.0.0.1", "127.0.0.1:0"), ("[::]:0", "::1", "[::1]:0")]);
     }
 
@@ -219,7 +219,7 @@ mod tests {
             let receiver = UdpSocket::bind(bind).unwrap();
             let to = (to.parse::<std::net::IpAddr>().unwrap(), receiver.local_addr().unwrap().port());
             let mut batch = DatagramBatch::new(100, Source::Unknown);
-            // The second batch is of the other senders, so that nothing of the first may be left.
+            // The second batch comes from other senders, and must contain nothing of the first one.
             for senders in [3, 2] {
                 let senders: Vec<UdpSocket> = (0..senders).map(|_| UdpSocket::bind(from).unwrap()).collect();
                 senders.iter().for_each(|sender| assert_eq!(sender.send_to(b"a:1|c", to).unwrap(), 5));

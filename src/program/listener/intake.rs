@@ -34,7 +34,7 @@ impl Intake {
         self.is_busy = true;
     }
 
-    /// Rejects and counts a line of which at most the beginning is known. Call it before the batch of the line.
+    /// Rejects and counts a line that was not received completely, and may be empty. Call it before the batch of the line.
     pub(crate) fn reject_line(&mut self, reason: SampleError, line: &[u8], source: &Source, now: Instant) {
         self.worker.reject_line_from(reason, line, source, clock::at(now));
     }

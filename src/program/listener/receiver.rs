@@ -1,4 +1,4 @@
-//! What a receiving thread does with datagrams, for UDP and Unix sockets: receives a batch, counts it, records it, drains a socket.
+//! The work of a receiving thread, for UDP and Unix sockets: receives a batch, counts it, records it, drains a socket.
 //!
 //! Must not know how a socket is bound, nor the kind of its addresses.
 
@@ -75,8 +75,8 @@ impl Receiver {
         }
     }
 
-    /// Reads and records what the kernel still holds. Datagrams that are left at the deadline are counted as lost; unless the socket is shut,
-    /// they are left where they are, because new ones may arrive for ever.
+    /// Reads and records what the kernel still holds. Datagrams that are left at the deadline are counted as lost. If the socket is
+    /// not shut, draining ends at the deadline, because new datagrams may arrive at any time.
     pub(super) fn drain(&mut self, socket: RawFd, is_shut: bool) {
         let mut lost = 0;
         while self.receive(socket, Wait::Not) > 0 {

@@ -47,7 +47,7 @@ pub struct TcpOptions {
     pub line_bytes: usize,
 }
 
-/// What all connections share.
+/// The state that all connections share.
 struct Shared {
     intake: Mutex<Intake>,
     telemetry: Arc<Telemetry>,

@@ -146,7 +146,7 @@ impl UdpThread {
             receiver.intake.tick(now);
             receiver.coalesce(received);
         }
-        // After that, no datagram arrives, and the drop counter is final.
+        // After the shutdown of the group, no datagram arrives, and the drop counter is final.
         let is_shut = group.shut();
         receiver.drain(socket, is_shut);
         receiver.intake.finish();
@@ -199,7 +199,7 @@ mod tests {
         for sender in 1..=16 {
             let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
             (0..50).for_each(|_| assert_eq!(socket.send_to(b"a:1|c", at).unwrap(), 5));
-            // The kernel holds no more than the last senders' datagrams; only those are received at the end.
+            // The kernel holds only the datagrams of the last senders; only those are received at the end.
             while sender < 14 && own(&bridge, "statsd_bridge_udp_packets_total") < 50 * sender {
                 thread::yield_now();
             }

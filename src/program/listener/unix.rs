@@ -32,7 +32,7 @@ use crate::telemetry::Telemetry;
 
 /// Time limit of a receive call, after which the thread checks the stop signal.
 const RECEIVE_TIMEOUT: Duration = Duration::from_millis(250);
-/// The time in which a sender was measured to send a datagram, at least. Two senders on two cores send twice as many.
+/// The shortest time in which a sender was measured to send a datagram. Two senders on two cores send twice as many.
 const SEND_TIME: Duration = Duration::from_nanos(500);
 /// A shorter delay gathers hardly any datagrams.
 const MIN_COALESCING_DELAY: Duration = Duration::from_micros(50);
@@ -40,7 +40,7 @@ const MIN_COALESCING_DELAY: Duration = Duration::from_micros(50);
 const MAX_COALESCING_DELAY: Duration = Duration::from_micros(200);
 /// The kernel's setting for the queue of a new socket, in datagrams.
 const QUEUE_SETTING: &str = "/proc/sys/net/unix/max_dgram_qlen";
-/// A queue for which the delay saves CPU time.
+/// The shortest queue for which the delay saves CPU time.
 const GOOD_QUEUE: usize = 512;
 
 /// Options of the Unix datagram socket.
@@ -98,7 +98,7 @@ impl BoundUnixgram {
             remove_stale(path, |path| UnixDatagram::unbound()?.connect(path))?;
             let socket = UnixDatagram::bind(path).map_err(words)?;
             let owned = OwnedPath::new(path).map_err(words)?;
-            // The permissions come last: before that, the path has those of a new file.
+            // The permissions are set last. Until then, the path has the permissions of a new file.
             change_owner(path, options.owner.as_deref(), options.group.as_deref())?;
             fs::set_permissions(path, fs::Permissions::from_mode(options.mode)).map_err(words)?;
             (socket, Some(owned))
@@ -115,7 +115,7 @@ impl BoundUnixgram {
     ///
     /// # Errors
     ///
-    /// The system starts no thread.
+    /// The system cannot start a thread.
     pub(crate) fn start(
         self,
         telemetry: &Arc<Telemetry>,
@@ -247,7 +247,7 @@ impl UnixgramThread {
 fn wait_for_either(one: &UnixDatagram, other: &UnixDatagram) {
     let mut both = [PollFd::from_borrowed_fd(one.as_fd(), PollFlags::IN), PollFd::from_borrowed_fd(other.as_fd(), PollFlags::IN)];
     let limit = Timespec { tv_sec: 0, tv_nsec: i64::from(RECEIVE_TIMEOUT.subsec_nanos()) };
-    // The receive calls meet the same error, and count it.
+    // The receive calls return the same error, and count it.
     if let Err(error) = poll(&mut both, Some(&limit)) {
         tracing::debug!(%error, "cannot wait for two sockets");
     }
@@ -309,7 +309,7 @@ mod tests {
         let stop = Stop::new(Duration::from_secs(60));
         let bound = BoundUnixgram::bind(&options(&path)).unwrap();
         let sender = UnixDatagram::unbound().unwrap();
-        // As many as a socket holds by default before it blocks the sender.
+        // By default, a socket queues this many datagrams before it blocks the sender.
         for _ in 0..5 {
             sender.send_to(b"a:1|g", &path).unwrap();
             sender.send_to(b"a:1|c\nlonger_than_20:1|c", &path).unwrap();

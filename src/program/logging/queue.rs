@@ -72,7 +72,7 @@ impl LineQueue {
         !result.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
-    /// Writes lines for ever. `report` logs the number of dropped lines.
+    /// Writes lines in an endless loop. `report` logs the number of dropped lines.
     pub(super) fn write_all_to(&self, out: impl Write, report: impl Fn(u64)) {
         IS_WRITER.set(true);
         let (mut out, mut last_report) = (out, None::<Instant>);

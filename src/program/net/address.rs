@@ -24,13 +24,13 @@ enum Host {
 /// The reason why a text is not an address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
-    /// It has no known form.
+    /// The text has no known form.
     #[error("{0:?} is not an address: expected HOST:PORT, such as 127.0.0.1:9125, [::1]:9125 or :9125")]
     Form(String),
-    /// It has another form, which shows the intended address.
+    /// The text has another form, from which the intended address is known.
     #[error("{text:?} is not an address: {why}; write {instead}")]
     Instead {
-        /// The text as typed.
+        /// The address as typed.
         text: String,
         /// What is wrong with it.
         why: &'static str,
@@ -160,7 +160,7 @@ impl fmt::Display for Address {
     }
 }
 
-/// Converts `::ffff:a.b.c.d`, as sockets for both families have it, to IPv4.
+/// Converts an IPv4-mapped address (`::ffff:a.b.c.d`), which dual-stack sockets report, to IPv4.
 pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
     match address.ip().to_canonical() {
         ip if ip.is_ipv4() => (ip, address.port()).into(),

@@ -11,7 +11,7 @@ use super::error_text::error_text;
 /// The reason why a socket cannot be bound.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BindError {
-    /// The operating system refused it.
+    /// The operating system rejected the socket or its address.
     #[error("cannot listen on {transport} {address}: {why}")]
     Listen {
         /// `udp`, `tcp`, `unixgram` or `http`.
@@ -52,13 +52,13 @@ pub(crate) fn new_socket(address: SocketAddr, kind: Type) -> io::Result<Socket> 
 pub(crate) struct BoundTcp {
     /// Non-blocking.
     pub listener: TcpListener,
-    /// With the port that the kernel picked, if port 0 was asked for.
+    /// The bound address, with the port that the kernel picked for port 0.
     pub address: SocketAddr,
 }
 
 /// Binds a non-blocking TCP listener.
 pub(crate) fn bind_tcp(address: &Address, transport: &'static str) -> Result<BoundTcp, BindError> {
-    // The kernel lowers it to its own limit. The servers limit open connections.
+    // The kernel lowers the backlog to the limit of the system. The servers limit open connections.
     const BACKLOG: i32 = 4096;
     address.bind_first(transport, |candidate| {
         let socket = new_socket(candidate, Type::STREAM)?;

@@ -68,7 +68,7 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
     fs::symlink_metadata(path).map(|m| (m.dev(), m.ino()))
 }
 
-/// Changes the user and the group of a path, each by name or number. `None` leaves it.
+/// Changes the user and the group of a path, each by name or number. `None` leaves it unchanged.
 pub(crate) fn change_owner(path: &Path, owner: Option<&str>, group: Option<&str>) -> Result<(), String> {
     let user = owner.map(|name| id(name, |name| Ok(User::from_name(name)?.map(|user| user.uid.as_raw())))).transpose();
     let user = user.map_err(|why| format!("user {why}"))?;

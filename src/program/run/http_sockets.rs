@@ -41,7 +41,7 @@ enum StreamSocket {
 }
 
 impl HttpSockets {
-    /// Reads the web configuration file, and binds the sockets of the settings or takes those of systemd.
+    /// Reads the web configuration file, and binds the sockets of the settings or uses the sockets of systemd.
     pub(crate) fn bind(settings: &Settings) -> Result<Self, StartError> {
         let gate = match &settings.web_config {
             Some(path) => {

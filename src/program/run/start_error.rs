@@ -46,7 +46,7 @@ pub(crate) enum StartError {
     /// systemd passed no socket.
     #[error("systemd passed no stream socket; start the bridge by its .socket unit, or remove the flag")]
     NoSystemdSocket,
-    /// The system refused a thread, a socket or the like.
+    /// The system could not provide a thread, a socket or another resource.
     #[error("cannot start: {}", error_text(.0))]
     System(#[from] io::Error),
 }

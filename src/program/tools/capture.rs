@@ -11,7 +11,7 @@ use super::pcap;
 
 /// Length of one read.
 const CHUNK_BYTES: usize = 64 << 10;
-/// Length limit of a line. The bridge rejects shorter lines already.
+/// Length limit of a line. The limit of the bridge is lower.
 const LINE_BYTES_MAX: usize = 2 << 20;
 
 /// The numbers of packets that are not replayed.

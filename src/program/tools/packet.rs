@@ -40,7 +40,7 @@ fn ip(link: u32, packet: &[u8]) -> Option<&[u8]> {
 
 fn ethernet(packet: &[u8]) -> Option<&[u8]> {
     let mut at = 12;
-    // At most two VLAN tags stand before the type.
+    // At most two VLAN tags precede the type.
     for _ in 0..2 {
         if matches!(u16_at(packet, at)?, 0x8100 | 0x88a8 | 0x9100) {
             at += 4;
@@ -77,7 +77,7 @@ fn udp_in_ipv6(packet: &[u8]) -> Option<Content<'_>> {
     let length = usize::from(u16_at(packet, 4)?);
     let end = if length == 0 { packet.len() } else { (length + 40).min(packet.len()) };
     let (mut next, mut at) = (*packet.get(6)?, 40);
-    // Hop-by-hop, routing and destination options can stand between the headers.
+    // Hop-by-hop, routing and destination options can be between the headers.
     for _ in 0..8 {
         match next {
             17 => return udp(packet.get(at..end)?),

@@ -125,7 +125,7 @@ impl CaptureReader<'_> {
         }
     }
 
-    /// Reads the byte order of a section, and returns the length of its header, which stands before the byte order.
+    /// Reads the byte order of a section, and returns the length of its header, which precedes the byte order.
     fn section_length(&mut self) -> io::Result<u32> {
         let length = self.buffer.clone();
         self.take(4)?;

@@ -88,7 +88,7 @@ fn replay(args: &Replay, out: &mut dyn Write, err: &mut dyn Write) -> Result<u8,
         (AnswerFormat::Text, Some(difference)) => write_text(&difference.to_text(limit), out)?,
     }
     if args.format == AnswerFormat::Text {
-        // After the exposition, if stdout and stderr are the same file. Errors on stderr are ignored.
+        // Written after the exposition, because stdout and stderr may be the same file. Errors on stderr are ignored.
         drop(write_text(&replay::sums_text(&new.accounting(), &skipped), err));
         drop(write_text(&replay::rule_use_text(&new.rule_use(), limit), err));
     }

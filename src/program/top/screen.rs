@@ -89,7 +89,7 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        // If the terminal is gone, there is nothing to restore.
+        // If the terminal was closed, there is nothing to restore.
         let _ = put(LEAVE);
     }
 }
@@ -105,7 +105,7 @@ impl Keyboard {
         // Reading blocks, so it needs a thread. The thread ends with the process.
         std::thread::Builder::new().name("keys".to_owned()).spawn(move || {
             wait_for_end_key();
-            // The receiver is gone if a signal ended the screen first.
+            // The receiver no longer exists if a signal ended the screen first.
             let _ = end.send(());
         })?;
         Ok(keys)
@@ -137,7 +137,7 @@ fn wait_for_end_key() {
 
 impl Drop for Keyboard {
     fn drop(&mut self) {
-        // If the terminal is gone, there is nothing to restore.
+        // If the terminal was closed, there is nothing to restore.
         let _ = tcsetattr(io::stdin(), OptionalActions::Flush, &self.old);
     }
 }

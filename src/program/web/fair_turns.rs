@@ -1,7 +1,7 @@
 //! Limits how many requests do something concurrently. Client addresses take turns, however many requests each has waiting.
 //!
-//! The number of waiting requests is limited. For one more, the newest request of the address with most waiting requests is rejected.
-//! Therefore a client that floods the server only delays its own requests.
+//! The number of waiting requests is limited. Beyond the limit, the newest request of the address with most waiting requests is
+//! rejected. Therefore a client that floods the server only delays its own requests.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

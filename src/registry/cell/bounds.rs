@@ -7,7 +7,7 @@ use crate::options::NativeOptions;
 
 /// Ascending finite upper bounds. The pointer to them is one word, so that a binding of a histogram fits a cache line.
 ///
-/// Also says whether cells keep native buckets. These cost memory, so they may start only when a scraper asks for them.
+/// Also determines whether cells keep native buckets. These cost memory, so they may start only when a scraper asks for them.
 #[derive(Debug)]
 pub struct Bounds {
     bounds: Box<[f64]>,

@@ -19,7 +19,7 @@ const COUNTED_BOUNDS: usize = 16;
 /// Up to this many buckets are read on the stack.
 const STACK_BUCKETS: usize = 64;
 
-/// After this many failed reads, the reader gives its processor away before each further one.
+/// After this many failed reads, the reader yields before each further one.
 const SPINS: u32 = 64;
 
 /// After this many failed reads, the reader sleeps before each further one.
@@ -96,8 +96,8 @@ impl HistogramCell {
 
     /// Adds sum and weights of one moment to `into`, which is for the same bounds.
     ///
-    /// Blocks only while the writer completes a write to this very cell within each try to read it, that is for tens of
-    /// nanoseconds in a batch; a writer that waits, parses or has lost its processor does not delay the reader.
+    /// Blocks only while the writer completes a write to this cell during each attempt to read it: tens of nanoseconds in a batch.
+    /// A writer that waits, parses or was preempted does not delay the reader.
     pub fn merge_into(&self, into: &mut HistogramSnapshot) {
         let Some(words) = Words::of(&self.0) else { return };
         let (mut short, mut long) = ([0.0; STACK_BUCKETS], Vec::new());
@@ -138,11 +138,11 @@ fn bucket_of(bounds: &[f64], value: f64) -> usize {
     if bounds.len() > COUNTED_BOUNDS {
         return bounds.partition_point(|bound| *bound < value);
     }
-    // No step waits for the one before.
+    // The comparisons do not depend on each other, so the processor overlaps them.
     bounds.iter().map(|bound| usize::from(*bound < value)).sum()
 }
 
-/// What all workers hold of one histogram.
+/// The value of one histogram over all workers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HistogramSnapshot {
     /// Sum of value times weight.
@@ -157,7 +157,7 @@ impl HistogramSnapshot {
         Self { sum: 0.0, buckets: vec![0.0; bounds + 1] }
     }
 
-    /// Adds what another one holds, which is for the same bounds.
+    /// Adds another snapshot with the same bounds.
     pub(super) fn add(&mut self, other: &Self) {
         self.sum = add_finite(self.sum, other.sum);
         self.buckets.iter_mut().zip(&other.buckets).for_each(|(to, from)| *to = add_weights(*to, *from));
@@ -168,7 +168,7 @@ impl HistogramSnapshot {
         self.buckets.iter().copied().fold(0.0, add_weights)
     }
 
-    /// Empties it for the next series.
+    /// Clears the snapshot for the next series.
     pub fn clear(&mut self) {
         self.sum = 0.0;
         self.buckets.fill(0.0);
@@ -226,7 +226,7 @@ mod tests {
         assert_eq!((all.sum, all.buckets[99]), (99.0, 1.0));
     }
 
-    /// Threads that take the processor from the writer, so that some of its writes stop halfway.
+    /// Threads that preempt the writer, so that some of its writes are suspended halfway.
     const BUSY_THREADS: usize = 2;
 
     #[test]

@@ -108,7 +108,7 @@ impl HyperLogLog {
         self.registers.iter().zip(other.registers()).for_each(|(mine, rank)| raise(mine, rank));
     }
 
-    /// The same estimate with fewer registers. Unchanged if it has no more than that.
+    /// This estimate with fewer registers. Unchanged if it does not have more.
     pub(super) fn with_index_bits(&self, index_bits: u32) -> Self {
         let index_bits = index_bits.clamp(INDEX_BITS_MIN, self.index_bits());
         let fewer = Self::new(index_bits);
@@ -270,7 +270,7 @@ mod tests {
         assert!(shared.registers().eq(whole.registers()));
     }
 
-    /// The result is that of an estimate with fewer registers from the start, whichever merges the other.
+    /// The result equals an estimate that had the smaller number of registers from the start, in both directions of the merge.
     #[test]
     fn fewer_registers_are_those_of_one_that_never_had_more() {
         for bits in INDEX_BITS_MIN..INDEX_BITS {

@@ -9,8 +9,8 @@
 //!   which is the moment before that write. It does not wait.
 //! - A write began or ended during the read: the reader tries again. Each failed try needs another sample of the writer.
 //!
-//! During [`Words::clear`], readers take all values as 0, the moment after it. Only [`Words::replace`], used by a restore before
-//! the first sample, makes readers wait for its end.
+//! During [`Words::clear`], readers read all values as 0, as after the clear. Only [`Words::replace`], which a restore calls before
+//! the first sample, makes readers wait.
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
@@ -41,7 +41,7 @@ pub(super) struct Words<'a> {
     buckets: &'a [AtomicU64],
 }
 
-/// The words of an empty histogram with so many buckets, `+Inf` included.
+/// The words of an empty histogram with this number of buckets, `+Inf` included.
 pub(super) fn empty<W: FromIterator<AtomicU64>>(buckets: usize) -> W {
     debug_assert!((buckets as u64) < CLEARED, "{buckets} buckets have no room in the state");
     (0..HEAD + buckets).map(|_| AtomicU64::new(0)).collect()
@@ -145,7 +145,7 @@ impl<'a> Words<'a> {
         (self.state.load(Relaxed) == before).then_some(sum)
     }
 
-    /// A write whose thread is suspended halfway: after no change, after that of the sum, or after both.
+    /// A write whose thread is suspended halfway: before any change, after the change of the sum, or after both changes.
     #[cfg(test)]
     pub(super) fn stall(self, bucket: usize, (sum, weight): (f64, f64), changed: usize) {
         set(self.noted_sum, get(self.sum));

@@ -1,7 +1,7 @@
-//! Native histograms: exponential buckets, created as values come, beside the classic buckets of the same cell.
+//! Native histograms: exponential buckets, created for the values that are observed, beside the classic buckets of the same cell.
 //!
 //! Schema, keys, halved resolution, the width of the zero bucket and resets are exactly those of Prometheus' Go client. Weights are
-//! numbers and not counts, as in all cells.
+//! floats and not counts, as in all cells.
 
 mod buckets;
 #[cfg(test)]
@@ -62,7 +62,7 @@ impl NativeCell {
         Self::within(classic, bounds, (now, &Account::unlimited()))
     }
 
-    /// The same, with memory from this account in addition to that of the classic cell.
+    /// As [`new`](Self::new), with memory from this account in addition to that of the classic cell.
     pub(crate) fn within(classic: HistogramCell, bounds: &Arc<Bounds>, (now, account): (Timestamp, &Arc<Account>)) -> Option<Self> {
         let options = bounds.native()?;
         let mut shape = Exponential::new(options.schema, options.zero_threshold);
@@ -125,7 +125,7 @@ impl NativeCell {
         (state.reset_ms, state.was_reset, state.due_ms) = (now.as_millis(), true, 0);
     }
 
-    /// The options in [`Bounds`]. A cell is only made if there are some.
+    /// The options in [`Bounds`]. A native cell exists only if there are options.
     #[inline(always)]
     fn options(&self) -> &NativeOptions {
         debug_assert!(self.bounds.native().is_some(), "`within` makes no cell without native options");
@@ -231,7 +231,7 @@ fn seed(shape: &mut Exponential, classic: &HistogramCell, bounds: &Bounds) -> bo
     has_fraction(&all)
 }
 
-/// Whether a weight is not a whole number, or too large to tell.
+/// Whether a weight is not a whole number, or is too large for the check.
 #[inline(always)]
 fn is_fraction(weight: f64) -> bool {
     weight as i64 as f64 != weight

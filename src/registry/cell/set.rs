@@ -41,7 +41,7 @@ const SECRETS: RapidSecrets = RapidSecrets::seed(0x5e70_fd15_71c7_0001);
 #[repr(C)]
 pub struct SetCell {
     stamp: AtomicU64,
-    /// Set when one member too many came, under the lock of `exact`, with all members of that.
+    /// Set under the lock of `exact` when there is no room for a new member. Contains all members of `exact`.
     estimate: OnceLock<HyperLogLog>,
     exact: Mutex<Exact>,
 }
@@ -60,7 +60,7 @@ impl SetCell {
         Self::default()
     }
 
-    /// The same, with memory from this account.
+    /// As [`new`](Self::new), with memory from this account.
     pub(crate) fn within(account: &Arc<Account>) -> Self {
         let exact = Exact { hashes: Vec::new(), charge: Charge::new(account, SET_BYTES) };
         Self { stamp: AtomicU64::new(0), estimate: OnceLock::new(), exact: Mutex::new(exact) }
@@ -95,19 +95,20 @@ impl SetCell {
         }
     }
 
-    /// Sets the estimate, which has all members of `exact`. There was none before. The caller holds the lock.
+    /// Sets the estimate, which must contain all members of `exact`. The caller holds the lock and has checked that no estimate is
+    /// set.
     fn publish(&self, hll: HyperLogLog, exact: &mut MutexGuard<'_, Exact>) {
         let bytes = 1_usize << hll.index_bits();
         if hll.index_bits() < INDEX_BITS {
             exact.charge.note_coarser();
         }
         self.estimate.get_or_init(|| hll);
-        // After that, so that the members are in one of both at any time.
+        // The hashes are freed after the estimate is set, so that readers find all members at any time.
         exact.hashes = Vec::new();
         exact.charge.set(SET_BYTES + bytes - FLOOR_BYTES);
     }
 
-    /// Adds the members of this cell to `out`: all whose insertion has ended, and possibly some that did not end yet.
+    /// Adds the members of this cell to `out`: all whose insertion has ended, and possibly some whose insertion is in progress.
     pub fn merge_into(&self, out: &mut SetSnapshot) {
         if let Some(hll) = self.estimate.get() {
             return out.members.merge_estimate(hll);

@@ -36,7 +36,7 @@ const LN_GAMMA: f64 = {
 /// The relative tolerance of ranks, because weights such as 1/0.3 and ranks such as 0.07 * 100 are not exact in binary.
 const RANK_SLACK: f64 = 1e-9;
 
-/// See the module. Sums saturate at `f64::MAX` instead of becoming infinite.
+/// The sketch; see the module. Sums saturate at `f64::MAX` instead of becoming infinite.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Sketch {
     weight: f64,
@@ -124,7 +124,7 @@ impl Sketch {
         self.positive.halve();
     }
 
-    /// The same sketch with the finest bins: the weight of each bin is put at its representative value.
+    /// This sketch with the finest bins: the weight of each bin is put at its representative value.
     fn finest(&self) -> Self {
         if self.coarseness == 0 {
             return self.clone();
@@ -140,7 +140,7 @@ impl Sketch {
         Self { coarseness: 0, negative: finest(&self.negative), positive: finest(&self.positive), ..self.clone() }
     }
 
-    /// Becomes a copy of `other`, and keeps its memory.
+    /// Copies `other` into this sketch, and reuses the memory of this one.
     fn copy(&mut self, other: &Self) {
         (self.weight, self.min, self.max) = (other.weight, other.min, other.max);
         (self.binned, self.zero, self.coarseness) = (other.binned, other.zero, other.coarseness);
@@ -228,7 +228,7 @@ impl Sketch {
     }
 }
 
-/// The bin that contains this one after so many coarsening steps.
+/// The bin that contains this one after this number of coarsening steps.
 fn coarser(index: i32, steps: u8) -> i32 {
     index.saturating_add((1 << steps) - 1) >> steps
 }
@@ -348,7 +348,7 @@ impl Bins {
         self.bins.resize(len, 0.0);
     }
 
-    /// Adds bins that are finer by so many steps.
+    /// Adds bins that are finer by this number of steps.
     fn merge(&mut self, other: &Self, steps: u8) {
         // Both ends first, the upper one before the lower. That creates all bins that can be kept at once.
         let mut ends = other.iter().map(|(index, _)| index);

@@ -65,7 +65,7 @@ impl SummaryCell {
         Self::within(options, &Account::unlimited())
     }
 
-    /// The same, with memory from this account.
+    /// As [`new`](Self::new), with memory from this account.
     pub(crate) fn within(options: &SummaryOptions, account: &Arc<Account>) -> Self {
         let base_bytes = Self::base_bytes(options);
         let charge = Charge::new(account, base_bytes);

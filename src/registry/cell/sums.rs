@@ -1,5 +1,5 @@
-//! Sums that stay finite. The sums of one cell are finite. The sum of several cells or buckets may not be; then the largest
-//! number takes its place, because strict readers reject an exposition with a count of `+Inf`.
+//! Sums that stay finite. The sums of one cell are finite. An infinite sum of several cells or buckets is replaced by the largest
+//! number, because strict readers reject an exposition with a count of `+Inf`.
 
 /// The sum of two weights, which are finite and not negative.
 #[inline(always)]

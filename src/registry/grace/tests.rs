@@ -128,7 +128,7 @@ fn the_oldest_are_dropped_where_there_is_no_room() {
     }
 }
 
-/// A label of empty value does not identify a series. One that returns without it keeps its own labels.
+/// A label of empty value does not identify a series. A series that returns without this label keeps its old labels.
 #[test]
 fn a_series_returns_without_its_labels_of_empty_value() {
     let rule = |name: &str, labels: &str| format!("- {{match: {name}, name: c, labels: {{{labels}}}}}\n");
@@ -152,7 +152,7 @@ fn a_series_returns_without_its_labels_of_empty_value() {
     }
 }
 
-/// With a budget of a few bytes the grace period is full without a series.
+/// With a budget of a few bytes, the grace period is full even without series.
 #[test]
 fn a_very_small_budget_ends() {
     let saving = bridge(Limits::default());

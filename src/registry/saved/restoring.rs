@@ -15,7 +15,7 @@ use crate::source::Source;
 use crate::time::Timestamp;
 
 impl SavedFamily {
-    /// Restores this piece of a family. To be called before the first sample, from one thread.
+    /// Restores this piece of a family. Call it before the first sample, from one thread.
     pub(crate) fn restore(self, registry: &Registry, rules: RestoreRules, now: Timestamp) -> Restored {
         let all_rejected = Restored { rejected: self.series.len() as u64, ..Restored::default() };
         let Some((name, kind)) = checked_name(&self.name, rules.names).zip(self.kind.restore()) else { return all_rejected };
@@ -25,7 +25,7 @@ impl SavedFamily {
             kind: &kind,
             labels: &no_labels,
             help: self.help.as_deref().map(Arc::from),
-            // The first sample sets it.
+            // The first sample sets the unit.
             unit: None,
             origin: &self.origin,
             ttl_ms: rules.ttl_ms,
@@ -47,7 +47,7 @@ impl SavedFamily {
             let series = series.shifted(to_timeline_ms, &self.kind);
             restored += match series.grace_until_ms {
                 0 => series.restore(registry, &request, &self.first_names, from_zero),
-                // Its value is all that the grace period keeps.
+                // The grace period keeps only the value, which would be 0.
                 _ if from_zero => Restored::ONE_EXPIRED,
                 end => series.restore_in_grace(registry, &request, end),
             };
@@ -61,7 +61,7 @@ impl SavedSeries {
         // A time in the future, after the clock was set back, would keep the series for longer than its ttl.
         let now = request.arrival.now;
         let last = Timestamp::from_millis(self.last_ms.min(now.as_millis()));
-        // New flags or rules may state a ttl where there was none. Without a sample the series would never get it.
+        // New flags or rules may set a ttl for a series that had none. Without a sample, the series would never get it.
         let ttl_ms = if self.ttl_ms > 0 { self.ttl_ms } else { request.ttl_ms };
         if ttl_ms > 0 && now.as_millis() - last.as_millis() >= ttl_ms {
             return Restored::ONE_EXPIRED;

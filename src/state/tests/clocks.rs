@@ -11,7 +11,7 @@ fn options() -> Options {
     Options { ttl, grace_ms: 10_000, observer: Observer::Summary(summary), counters_start_at_zero: Some(5_000), ..Options::default() }
 }
 
-/// A time of the timeline of the next start.
+/// Converts a time to the timeline of the next start.
 fn by_wall(time: Timestamp, offset_ms: i64) -> Timestamp {
     Timestamp::from_millis(time.as_millis().saturating_add_signed(offset_ms))
 }

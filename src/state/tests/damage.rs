@@ -1,4 +1,4 @@
-//! Damaged snapshots are rejected, whatever is wrong with them.
+//! Damaged snapshots are rejected, whatever the damage is.
 
 use proptest::prelude::*;
 
@@ -134,7 +134,7 @@ proptest! {
         rejected(&[start, bytes].concat());
     }
 
-    /// Invalid contents with valid checksums: whatever is restored of it, the exposition is valid.
+    /// Invalid contents with valid checksums: the exposition is valid, whatever is restored.
     #[test]
     fn invalid_contents_give_a_valid_exposition(
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<u8>()), 1..6),

@@ -1,4 +1,4 @@
-//! Restarts after a crash, and restarts of counters that expositions show at 0 first.
+//! Restarts after a crash, and restarts with counters that start at 0.
 
 use super::*;
 
@@ -19,13 +19,13 @@ fn a_zero_that_was_not_delivered_is_shown_after_a_restart() {
         let lines = [format!("held {held}"), format!("new {new}"), "old{z=\"1\"} 1".to_owned(), "old{z=\"_overflow_\"} 2".to_owned()];
         assert!(lines.iter().all(|line| text.contains(&format!("\n{line}\n"))), "{now}: {lines:?} in {text}");
     }
-    // Without the flag, expositions have shown the values before.
+    // Without the option, expositions have shown the value already.
     let without = Bridge::new(Options::default());
     without.worker().ingest(b"c:7|c", at(0));
     let after = with();
     restore(&after, &bytes_of(&without, at(0)), at(1)).expect("a good snapshot");
     assert!(exposition(&after, at(1)).contains("c 7\n"));
-    // After a crash it is a new counter.
+    // After a crash, the counter is new.
     let (crashed, bytes, mut restored) = (with(), bytes_of(&after, at(1)), Restored::default());
     read_frames(&mut &bytes[HEADER_BYTES..], |family| restored += crashed.restore_levels(family, at(2))).expect("good frames");
     crashed.worker().ingest(b"c:2|c", at(3));

@@ -117,7 +117,7 @@ impl Open {
         let staying = self.by_number.iter_mut().filter(|(_, held)| !held.is_leaving);
         let of_the_largest = staying.filter(|(_, held)| by_address.get(&held.from) == Some(&most));
         let idle_ms = |held: &Occupied| now.saturating_sub(held.signals.active.load(Ordering::Relaxed));
-        // Of several that have been idle equally long, the oldest.
+        // If several have been idle equally long, the oldest is evicted.
         let (_, longest) = of_the_largest.max_by_key(|(number, held)| (idle_ms(held), Reverse(**number)))?;
         let is_fair = most > own + 1 || Duration::from_millis(idle_ms(longest)) >= IDLE;
         is_fair.then_some(longest)

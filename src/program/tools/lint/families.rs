@@ -136,7 +136,7 @@ fn label_sets<'a>(rules: &[&'a Rule]) -> Option<Vec<LabelSet<'a>>> {
     (sets.len() > 1).then_some(sets)
 }
 
-/// The first rule whose labels differ from those of the first rule.
+/// The first rule whose labels differ from the labels of the family's first rule.
 fn drifting<'a>(sets: &[LabelSet<'a>]) -> Option<&'a Rule> {
     sets.get(1)?.rules.first().copied()
 }

@@ -34,7 +34,7 @@ pub(super) fn glob_includes(wide: &str, narrow: &str) -> bool {
     narrow.iter().all(|narrow| wide.iter().any(|wide| includes(wide, narrow)))
 }
 
-/// All globs without groups that a glob stands for.
+/// Expands the groups of a glob: returns one glob for each combination of alternatives, or `None` if there are too many.
 fn expanded(glob: &str) -> Option<Vec<Vec<Symbol>>> {
     let mut paths = vec![Vec::new()];
     let mut rest = glob;

@@ -95,7 +95,7 @@ pub(super) fn order(rules: &Rules) -> Vec<Remark> {
 }
 
 fn order_of(rules: &Rules, index: usize, glob: &Rule) -> Option<Remark> {
-    // The proof is a name that the glob matches.
+    // One name that both rules match is enough. This name matches the glob.
     let name = glob.pattern.replace("**", "x").replace('*', "x");
     if name.contains('{') || !glob.match_tags.is_empty() {
         return None;

@@ -21,7 +21,7 @@ use super::password_hash::PasswordHash;
 use crate::program::web::addresses::ClientAddress;
 use crate::program::web::fair_turns::{FairTurns, Turn};
 
-/// Requests that wait for a comparison. For one more, a request of the address with most waiting requests is rejected.
+/// Limit of requests that wait for a comparison. Beyond it, a request of the address with most waiting requests is rejected.
 const MAX_WAITING: usize = 16;
 
 /// Cached results of each kind.

@@ -1,4 +1,4 @@
-//! What HTTP/1 and HTTP/2 connections have in common: limits, state and the request handler.
+//! The common parts of HTTP/1 and HTTP/2 connections: limits, state and the request handler.
 
 use std::sync::Arc;
 
@@ -54,7 +54,7 @@ impl ClientConnection {
 
     /// Waits until the server is stopping.
     pub(super) async fn stopped(&self) {
-        // An error means that the server is gone, which is the same.
+        // An error means that the server has ended, which has the same effect.
         let _ = self.stop.clone().wait_for(|stop| *stop).await;
     }
 }

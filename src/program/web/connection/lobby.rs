@@ -174,7 +174,7 @@ mod tests {
         assert!(lobby.wait(client(2), 1, channel().0) && lobby.wait(client(2), 2, channel().0));
         assert_eq!([(); 4].map(|()| evicted(&mut lobby)), [5, 3, 4, 6]);
         assert_eq!((lobby.len(), lobby.waiting()), (9, 2));
-        // Within the fair share the order does not matter; the counts stay right.
+        // Within the fair share, the order does not matter; the counts must stay correct.
         while lobby.evict().is_some() {}
         assert_eq!((lobby.len(), lobby.waiting(), lobby.queues.len()), (0, 0, 0));
         assert!(!lobby.wait(client(2), 7, channel().0) && !lobby.remove(client(2), 7));

@@ -365,7 +365,7 @@ mod tests {
         connections.add_waiting(1);
         assert!(connections.make_room(SLOTS, Instant::now()));
         assert_eq!((scraper.cut_reason(), busy.iter().filter(|busy| busy.is_closing()).count()), (None, 1));
-        // Also while they are closing, and once all of them are.
+        // The scraper is also protected while the busy connections are closing, and once all of them are closing.
         for _ in 0..20 {
             connections.add_waiting(1);
             assert!(connections.make_room(SLOTS, Instant::now()));

@@ -16,9 +16,9 @@ pub(in crate::program::web) enum ContentCoding {
 type Quality = Option<u16>;
 
 impl ContentCoding {
-    /// The coding that the client prefers. With equal qualities gzip comes before zstd, because every scraper supports it, unless the
-    /// header names zstd before gzip, as Prometheus does if it is told to use zstd. `None` if the client accepts none, not even
-    /// identity.
+    /// The coding that the client prefers. With equal qualities, gzip precedes zstd, because every scraper supports it. If the
+    /// header names zstd before gzip, as Prometheus does if it is configured for zstd, zstd precedes gzip. `None` if the client
+    /// accepts no coding, not even identity.
     pub(in crate::program::web) fn of(headers: &HeaderMap) -> Option<Self> {
         let (mut gzip, mut zstd, mut identity, mut any): (Quality, Quality, Quality, Quality) = Default::default();
         let mut zstd_is_first = false;

@@ -65,7 +65,7 @@ mod tests {
     fn every_coding_is_lossless() {
         let pieces: Vec<Vec<u8>> = (0..40).map(|i| format!("line {i} {}\n", i * 7919).repeat(1000).into_bytes()).collect();
         let memory = SpareMemory::default();
-        // Each compressor also once reused.
+        // The second use of a coding reuses the compressor.
         for coding in [ContentCoding::Identity, ContentCoding::Gzip, ContentCoding::Zstd, ContentCoding::Gzip, ContentCoding::Zstd] {
             let mut encoder = Encoder::new(coding, &memory).expect("there is memory");
             let mut sent = Vec::new();

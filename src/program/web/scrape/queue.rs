@@ -31,7 +31,8 @@ pub(in crate::program::web) struct ScrapeQueue {
 /// Scrapes that will receive the same exposition.
 pub(super) struct SharedScrape {
     representation: Representation,
-    /// Whether the connections report if their clients are slow. Those that do and those that do not never share an exposition.
+    /// Whether the connections report if their clients are slow. Connections that report it and connections that do not never share
+    /// an exposition.
     is_observed: bool,
     /// `None` once rendering has started: a later scrape would receive values older than its request.
     recipients: Mutex<Option<Vec<Recipient>>>,

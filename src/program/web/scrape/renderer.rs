@@ -20,7 +20,7 @@ use crate::exposition::{Exposition, Zeroes};
 use crate::program::web::activity::CutReason;
 use crate::telemetry::Telemetry;
 
-/// Rendering continues once all recipients have room for this many chunks, so that it does not resume for every single one.
+/// Rendering continues once all recipients have room for this many chunks, so that it does not resume for every chunk.
 const MIN_ROOM: usize = 2;
 
 /// Chunks rendered before other expositions get a turn.
@@ -29,7 +29,7 @@ const CHUNKS_PER_TURN: usize = 16;
 /// How long a client may delay others that receive the same exposition.
 const MAX_DELAY: Duration = Duration::from_millis(250);
 
-/// The same for HTTP/2, where it is unknown whether the client is slow or the server has not written yet.
+/// The delay for HTTP/2, where it is unknown whether the client is slow or the server has not written yet.
 const MAX_UNEXPLAINED_DELAY: Duration = Duration::from_millis(500);
 
 /// How often to check whether all recipients have room.

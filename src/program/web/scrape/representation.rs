@@ -1,4 +1,4 @@
-//! What a client negotiates for an exposition: its format and its content coding.
+//! The representation of an exposition that a client negotiates: its format and its content coding.
 
 use super::coding::ContentCoding;
 use crate::exposition::Negotiated;

@@ -66,7 +66,7 @@ mod tests {
             (Some("escaping=allow-utf-8"), Escaping::AllowUtf8),
             (Some("a=b&escaping=values&c"), Escaping::Values),
             (Some("escaping=values&escaping=dots"), Escaping::Dots),
-            // An unknown name is like none, as in the header.
+            // An unknown name has no effect, as in the header.
             (Some("escaping=other"), Escaping::Underscores),
             (Some("escaping=dots&escaping="), Escaping::Dots),
             (Some("unescaping=dots"), Escaping::Underscores),

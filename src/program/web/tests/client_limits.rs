@@ -178,7 +178,7 @@ async fn connections_without_a_request_take_no_place() {
     }
     assert_eq!(status(&server.ask("GET", "/-/healthy").await), 200);
     let cut = || server.labelled("statsd_bridge_http_connections_cut_total{reason=\"crowded\"}");
-    // A connection is counted by its own task.
+    // The task of each connection counts it.
     soon(async {
         while cut() < 36.0 {
             sleep(Duration::from_millis(1)).await

@@ -134,7 +134,7 @@ async fn a_zero_is_repeated_until_a_client_receives_it() {
         }
         drop(stream);
     }
-    // Wait until all of them ended and their delivery was confirmed or refuted.
+    // Wait until all scrapes have ended and their delivery was confirmed or refuted.
     wait_for("all are rendered", || server.metric("statsd_bridge_scrapes_total") + cut(&server, "left") >= 5.0).await;
     sleep(2 * crate::program::web::activity::RECEIPT_TIMEOUT).await;
     assert!(server.ask("GET", "/metrics").await.contains("\nhello 0\n"));
@@ -215,7 +215,7 @@ async fn waiting_scrapes_share_an_exposition_and_slow_ones_are_cut() {
         clients.push(stream);
     }
     wait_for("all wait", || server.state.scrapes.waiting() == 4).await;
-    // Samples received while they wait are in their exposition.
+    // The exposition contains samples that are received while its scrapes wait.
     server.bridge.worker().ingest(b"family_late:1|c", now());
     drop(turns);
     let mut slow = clients.pop().expect("four");

@@ -1,4 +1,4 @@
-//! Compares native buckets with those of Prometheus' Go client. Its answers are in a file beside the repository, or in the
+//! Compares native buckets with those of Prometheus' Go client. The client's results are in a file beside the repository, or in the
 //! folder that `STATSD_BRIDGE_SHARED` names.
 
 use std::path::{Path, PathBuf};
@@ -32,8 +32,8 @@ fn numbers(value: &Value) -> Vec<f64> {
     value.as_array().map_or_else(Vec::new, |all| all.iter().map(number).collect())
 }
 
-/// Classic and native buckets after the observations, the first a minute after the cell was made and then one a minute. `None`
-/// for the native ones if the factor gives none.
+/// Classic and native buckets after observations at intervals of one minute, the first one a minute after the cell was created. The
+/// native buckets are `None` if the factor disables them.
 fn observed(options: Option<NativeOptions>, observations: &[f64]) -> (HistogramSnapshot, Option<NativeSnapshot>) {
     let bounds = Bounds::shared(&DEFAULT_BOUNDS, options);
     let mut classic = HistogramSnapshot::new(bounds.len());
@@ -83,7 +83,7 @@ fn assert_native(native: &NativeSnapshot, want: &Value, name: &str) {
     assert!(native.is_whole(), "{name}");
 }
 
-/// None of ours is without a limit; so many buckets there never are.
+/// Converts the client's limit, where 0 means no limit. A histogram never has `u32::MAX` buckets.
 fn max_buckets(case: &Value) -> u32 {
     let most = case["max_buckets"].as_u64().expect("a case has a limit");
     if most == 0 { u32::MAX } else { u32::try_from(most).expect("the limit is small") }

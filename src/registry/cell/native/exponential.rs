@@ -95,8 +95,8 @@ impl Exponential {
         true
     }
 
-    /// Adds the content of `other`. The result has the coarser schema and the wider zero bucket. If that ends within a populated
-    /// bucket, it absorbs the whole bucket.
+    /// Adds the content of `other`. The result has the coarser schema and the wider zero bucket. A populated bucket in which the
+    /// zero bucket ends is absorbed completely.
     pub(super) fn merge(&mut self, other: &Self) {
         while self.schema > other.schema && self.halve() {}
         let steps = (other.schema - self.schema).unsigned_abs();
@@ -126,8 +126,8 @@ impl Exponential {
         self.zero_weight = add_weights(self.zero_weight, weight);
     }
 
-    /// Adds the weights of classic buckets, each at its upper bound, and that above the last bound right above that bound, because
-    /// the true values are not known.
+    /// Adds the weights of classic buckets. The true values are not known: each weight is added at the upper bound of its bucket,
+    /// and the weight of `+Inf` right above the last bound.
     pub(super) fn add_classic(&mut self, bounds: &[f64], weights: &[f64]) {
         for (bound, weight) in bounds.iter().zip(weights).filter(|(_, weight)| **weight > 0.0) {
             self.add(*bound, *weight);

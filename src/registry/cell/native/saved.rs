@@ -5,7 +5,7 @@ use super::snapshot::NativeSnapshot;
 use super::{SCHEMA_MAX, SCHEMA_MIN};
 use crate::registry::cell::{HistogramSnapshot, add_weights};
 
-/// The most buckets of one sign that are restored: more than any limit, or the coarsest schema, allows.
+/// Maximum number of restored buckets of one sign: more than any limit, or the coarsest schema, allows.
 const BUCKETS_MAX: usize = 4_096;
 
 /// The saved native buckets of one histogram, over all workers.

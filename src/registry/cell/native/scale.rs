@@ -56,7 +56,7 @@ pub fn schema_of(factor: f64) -> Option<i8> {
     Some(schema.clamp(f64::from(SCHEMA_MIN), f64::from(SCHEMA_MAX)) as i8)
 }
 
-/// The key of the bucket of a positive `magnitude`. Infinity has the bucket after that of the largest number.
+/// The key of the bucket of a positive `magnitude`. Infinity is in the bucket after the bucket of the largest number.
 #[inline(always)]
 pub(super) fn key_of(magnitude: f64, schema: i8) -> i32 {
     let is_infinite = magnitude == f64::INFINITY;

@@ -36,7 +36,7 @@ impl NativeSnapshot {
         Self { shape: Exponential::new(options.schema, options.zero_threshold), reset_ms: 0, parts: 0, has_fractions: false }
     }
 
-    /// Empties it for the next series.
+    /// Clears the snapshot for the next series.
     pub fn clear(&mut self, options: &NativeOptions) {
         self.shape.clear(options.schema, options.zero_threshold);
         (self.reset_ms, self.parts, self.has_fractions) = (0, 0, false);
@@ -111,7 +111,7 @@ impl NativeSnapshot {
         sides.map(|(_, weight)| weight).chain([self.shape.zero_weight]).all(|weight| weight.fract() == 0.0) && self.weight() < WHOLE_MAX
     }
 
-    /// Adds one part. From the second part on, halves to the limit of buckets, which each part alone observes.
+    /// Adds one part. From the second part on, halves the buckets to the limit, because only each part alone is within it.
     pub(super) fn add(&mut self, (part, has_fractions): (&Exponential, bool), reset_ms: u64, limit: usize) {
         self.shape.merge(part);
         self.has_fractions |= has_fractions;

@@ -39,7 +39,7 @@ proptest! {
         }
         let (one, all) = (read([&whole], &options), read(&workers, &options));
         prop_assert_eq!(&one.0.buckets, &all.0.buckets);
-        // One that is over its limit halves once a sample; a snapshot does so at once.
+        // A cell above its limit is halved once per sample. A snapshot is halved until it is within the limit.
         let (mut one, mut all) = (one.1.shape, all.1.shape);
         one.fit(max_buckets as usize);
         all.fit(max_buckets as usize);
@@ -148,7 +148,7 @@ fn a_classic_cell_goes_on_with_native_buckets() {
     merge_classic(&classic, &bounds, &mut before.0, &mut before.1);
     let cell = NativeCell::new(classic, &bounds, NOW).expect("native buckets are asked for");
     assert_eq!(read([&cell], &options), before, "a reader does not see the change");
-    // Below the first bound at it, above the last one right above it.
+    // Each weight is at the bound of its classic bucket. The weight of `+Inf` is right above the last bound.
     let wanted: Vec<(i32, f64)> = [(0.005, 1.0), (0.5, 2.0), (10.1, 4.0)].map(|(value, weight)| (scale::key_of(value, 3), weight)).into();
     assert_eq!(before.1.shape.positive.iter().collect::<Vec<_>>(), wanted);
     assert!(cell.observe(0.3, 1.0, NOW));
@@ -168,7 +168,7 @@ fn zero_buckets_unite() {
     let mut turned = narrow.clone();
     turned.merge(&wide);
     assert_eq!(both, turned);
-    // 1.4 lies within a bucket that holds something; all of it goes.
+    // 1.4 is within a populated bucket, which the zero bucket absorbs completely.
     assert_eq!((both.zero_threshold, both.zero_weight), (2_f64.sqrt().next_down(), 10.0));
     assert_eq!(both.positive.iter().map(|(_, weight)| weight).sum::<f64>(), 4.0);
     assert_eq!(both.negative.iter().map(|(_, weight)| weight).sum::<f64>(), 2.0);
@@ -184,7 +184,7 @@ fn fractions_are_not_whole_and_what_had_some_stays_so() {
     let large = self::cell(options);
     assert!(large.observe(1.0, (1_u64 << 53) as f64, NOW) && !read([&large], &options).1.is_whole());
     assert!(large.observe(1.0, 1.0, NOW) && !read([&large], &options).1.is_whole());
-    // Nor does a snapshot that is used again remember another series.
+    // A cleared snapshot has no fractions of the previous series.
     let mut all = read([&cell], &options);
     all.1.clear(&options);
     assert!(all.1.is_whole());

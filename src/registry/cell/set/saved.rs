@@ -1,6 +1,6 @@
 //! The saved form of a set: plain numbers.
 //!
-//! Hashes depend on the hash function. A change of that function is a change of the format of saved sets.
+//! Hashes depend on the hash function. To change that function is to change the format of saved sets.
 
 use super::{EXACT_MAX, HyperLogLog, SetCell, SetMembers, SetSnapshot};
 
@@ -77,7 +77,7 @@ mod tests {
         }
     }
 
-    /// Whichever of the two forms is taken up by whichever.
+    /// A cell of each form absorbs a saved set of each form.
     #[test]
     fn taking_up_is_as_inserting() {
         for (own, kept) in [(10, 20), (1500, 1500), (10, 4000), (4000, 10), (4000, 5000)] {

@@ -58,7 +58,7 @@ fn a_place_is_found_wherever_the_hashes_are() {
     }
 }
 
-/// An estimated set needs no lock: a lock that is held by another thread does not keep an estimated set from being written and read.
+/// Reads and writes of an estimated set continue while another thread holds the lock.
 #[test]
 fn an_estimated_set_takes_no_lock() {
     let cell = cell_of(0..5000);
@@ -70,7 +70,7 @@ fn an_estimated_set_takes_no_lock() {
     assert!(snapshot([&cell]).distinct() > before);
 }
 
-/// Four threads insert what overlaps, each beginning with few, so that all are about when the estimate takes over.
+/// Four threads insert overlapping members into an empty set, so that all of them are inserting when the estimate is set.
 #[test]
 fn the_change_to_an_estimate_loses_no_member() {
     let whole = cell_of(0..3000);
@@ -89,7 +89,7 @@ fn the_change_to_an_estimate_loses_no_member() {
     }
 }
 
-/// What a reader has found is there for ever, and whatever was inserted before it began is found.
+/// A reader finds all members inserted before the read, and the count never decreases.
 #[test]
 fn readers_see_a_set_that_only_grows() {
     use std::sync::atomic::Ordering::{Acquire, Release};
@@ -166,7 +166,8 @@ fn a_thread_that_died_with_the_lock_does_not_end_the_cell() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
-    /// Ranges overlap and are above and below the bound, so that all four ways to merge are met.
+    /// The ranges overlap, and their lengths are above and below the limit of exact members, so that all four kinds of merges
+    /// occur.
     #[test]
     fn merging_equals_one_cell_that_saw_everything(
         ranges in prop::collection::vec((0_u64..4000, prop_oneof![0_u64..300, 1000_u64..3500]), 1..5),

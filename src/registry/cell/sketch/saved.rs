@@ -1,7 +1,6 @@
 //! The saved form of a sketch: plain numbers.
 //!
-//! Bins depend on [`ACCURACY`](super::ACCURACY). A change of that constant is a change of the
-//! format of saved sketches.
+//! Bins depend on [`ACCURACY`](super::ACCURACY). To change that constant is to change the format of saved sketches.
 
 use super::{BINS_MAX, Bins, POINTS_MAX, Sketch};
 

@@ -78,7 +78,7 @@ fn bins_of_all_magnitudes_are_accurate() {
     }
 }
 
-/// Each step doubles the error, about, until a few bins hold all numbers that there are.
+/// Each coarsening step about doubles the error, until a few bins cover all finite numbers.
 #[test]
 fn coarser_bins_are_as_accurate_as_they_can_be() {
     for coarseness in 0..=COARSEST {
@@ -98,8 +98,8 @@ fn coarser_bins_are_as_accurate_as_they_can_be() {
 }
 
 proptest! {
-    /// Whoever becomes coarser when, and whichever merges the other: the bins are those of one that was so coarse from the
-    /// beginning.
+    /// Neither the time of coarsening nor the direction of the merge changes the bins: they equal those of a sketch that had this
+    /// coarseness from the start.
     #[test]
     fn coarser_sketches_merge_as_one_that_saw_everything(
         // Whole weights, whose sums do not depend on the order of adding.
@@ -109,7 +109,7 @@ proptest! {
         later in any::<bool>(),
     ) {
         let (mut coarse, mut whole, fine) = (sketch_of(&first), Sketch::default(), sketch_of(&second));
-        // Only what has bins becomes coarser.
+        // Exact values have no bins to join.
         prop_assume!(coarse.binned);
         (0..steps).for_each(|_| coarse.halve());
         whole.bin_all();
@@ -128,7 +128,7 @@ proptest! {
         }
         let restored = Sketch::restore(merged.save()).expect("a sketch of real samples");
         prop_assert_eq!(restored.weight, merged.weight);
-        // A saved sketch has the finest bins, and these reach 17 decades down from the largest magnitude.
+        // A saved sketch has the finest bins, which span 17 decades below the largest magnitude.
         let floor = first.iter().chain(&second).map(|(value, _)| value.abs()).fold(0.0, f64::max) * 1e-17;
         for q in [0.0, 0.5, 1.0] {
             let (got, want) = (restored.quantile(q), merged.quantile(q));

@@ -20,7 +20,7 @@ pub struct SavedSummary {
 }
 
 impl SavedSummary {
-    /// Moves the steps by so many milliseconds, rounded down to whole steps.
+    /// Moves the steps by a number of milliseconds, rounded down to whole steps.
     pub(crate) fn shift(&mut self, millis: i64, step_ms: u64) {
         let steps = i64::try_from(step_ms).map_or(0, |step_ms| millis.div_euclid(step_ms.max(1)));
         self.steps.iter_mut().for_each(|(step, _)| *step = step.saturating_add_signed(steps));

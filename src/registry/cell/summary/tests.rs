@@ -81,7 +81,7 @@ fn the_window_holds_the_last_steps_and_nothing_else() {
     for (q, want) in [(0.5, 300.0), (0.75, 425.0)] {
         assert!((got.quantile(q) - want).abs() <= want * 0.0101, "{}", got.quantile(q));
     }
-    // Two minutes later the first 120 of them are gone: 401 to 500 and 1 to 20.
+    // Two minutes later, the first 120 observations have left the window: 401 to 500 and 1 to 20.
     let got = snapshot([&cell], at(6119));
     assert_eq!(got.quantile(0.0), 21.0);
     assert_eq!(got.count, 6000.0);
