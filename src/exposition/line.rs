@@ -88,7 +88,7 @@ pub(super) fn line_of(start: &[u8], (names, labels): (&Names, &str), number: imp
     if labels.is_empty() {
         return line((names, ""), labels, number, out);
     }
-    // One check of the capacity for each line.
+    // Reserves memory for the whole line, so that the capacity is checked once.
     out.reserve(start.len() + labels.len() + LINE_REST);
     out.extend_from_slice(start);
     out.extend_from_slice(labels.as_bytes());

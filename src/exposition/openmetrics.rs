@@ -149,7 +149,7 @@ fn histograms(part: FamilyPart<'_>, (series, how): (&[Arc<Series>], How<'_>), li
         let all = &mut lines.histogram;
         all.clear();
         series.histogram(all);
-        // In the order of the buckets, which is the order of the lines.
+        // Exemplars are in the order of the buckets, which is the order of the lines.
         let mut exemplars = if is_typed { how.exemplars.of(series) } else { Vec::new() }.into_iter().peekable();
         let mut cumulative = 0.0;
         for (nth, (le, weight)) in lines.extras.iter().zip(&all.buckets).enumerate() {

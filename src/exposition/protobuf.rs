@@ -223,7 +223,7 @@ fn histogram(
     out: &mut Vec<u8>,
 ) {
     let total = all.weight();
-    // In the order of the buckets.
+    // Exemplars are in the order of the buckets.
     let mut exemplars = exemplars.of(series).into_iter().peekable();
     let mut exemplar_of = |bucket: usize| exemplars.next_if(|exemplar| exemplar.bucket == bucket);
     message(7, out, |out| {

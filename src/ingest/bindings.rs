@@ -98,7 +98,7 @@ impl<T> Bindings<T> {
     pub(crate) fn hash(&self, sample: &Sample<'_>) -> u64 {
         let name = rapidhash_v3_nano_inline::<false, false>(sample.name, &self.secrets);
         let tags = rapidhash_v3_nano_inline::<false, false>(sample.tags, &self.secrets);
-        // One mixing step for both hashes, instead of one for each and another to combine them.
+        // One mixing step for both hashes costs less than one for each and another that combines them.
         let [.., name_key, tags_key] = self.secrets.secrets;
         let kind = (sample.kind as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let wide = u128::from(name ^ name_key) * u128::from(tags ^ tags_key ^ kind);

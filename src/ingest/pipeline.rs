@@ -34,8 +34,8 @@ const BATCH: usize = 32;
 /// Bindings that a worker may keep beyond one for each series.
 const SPARE_BINDINGS: usize = 1 << 14;
 
-/// One receiving thread's side of the bridge, made by [`Bridge::worker`](crate::Bridge::worker). It parses lines and records their samples.
-/// A sample of a known series allocates nothing and takes no lock.
+/// The part of the bridge that one receiving thread uses, made by [`Bridge::worker`](crate::Bridge::worker). It parses lines and
+/// records their samples. A sample of a known series allocates nothing and takes no lock.
 pub struct Worker {
     engine: Arc<Engine>,
     dialect: Dialect,

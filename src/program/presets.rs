@@ -90,7 +90,7 @@ mod tests {
         assert_eq!(shared("airflow"), shared("airflow-tags"));
     }
 
-    /// Each preset alone, and all presets that work together.
+    /// Checks each preset alone, and all presets that work together.
     #[test]
     fn every_preset_loads_without_a_finding_and_passes_its_tests() {
         let together: Vec<&str> = NAMES.iter().copied().filter(|name| *name != "airflow-tags").collect();

@@ -14,9 +14,9 @@ use crate::program::settings::Settings;
 
 /// The HTTP server of a running bridge.
 pub(super) struct RunningWeb {
-    /// Its first TCP address.
+    /// The first TCP address of the server.
     pub(super) address: WebAddress,
-    /// Its web configuration file.
+    /// The web configuration file of the server.
     pub(super) config: Option<PathBuf>,
 }
 

@@ -50,7 +50,7 @@ impl Expiry {
         self.has_ttl.store(true, Relaxed);
     }
 
-    /// One step. Returns the number of removed series. Calls `gone` with each of them once no worker can write to it.
+    /// Executes one step. Returns the number of removed series. Calls `gone` with each of them once no worker can write to it.
     pub(super) fn step(
         &self,
         families: &Families,

@@ -252,7 +252,7 @@ fn save_family<E>(family: &Family, moment: Moment, each: &mut dyn FnMut(&SavedFa
     };
     let mut bytes = 0;
     for series in snapshot.series.iter() {
-        // It expires now. `save` finds it in its grace period if it has one.
+        // The series is expiring now. `save` finds it in its grace period, if there is one.
         if series.is_expired() {
             continue;
         }

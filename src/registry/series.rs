@@ -267,7 +267,7 @@ impl Series {
     /// Whether the sum of a histogram or summary, or a value in a summary's window, is negative. Cheaper than a snapshot.
     pub(crate) fn has_negative(&self, now: Timestamp) -> bool {
         match &*lock(&self.cells) {
-            // As an exposition adds them up.
+            // Adds the sums as an exposition does.
             Cells::Histogram(cells, _) => cells.iter().map(|cell| cell.classic().sum()).fold(0.0, add_finite) < 0.0,
             Cells::Summary(cells, _) => {
                 cells.iter().any(|cell| cell.has_negative(now)) || cells.iter().map(|cell| cell.sum()).fold(0.0, add_finite) < 0.0

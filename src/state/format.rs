@@ -169,7 +169,7 @@ pub fn read_header(input: &mut impl Read) -> Result<Header, ReadError> {
     if magic != Some(MAGIC) {
         return Err(if MAGIC.starts_with(&summed) { ReadError::Cut } else { ReadError::NotOne });
     }
-    // Before the rest of the header, which may differ in other versions.
+    // The version is checked first, because the rest of the header may differ in other versions.
     let version = u32::from_le_bytes(read_array(input, &mut summed)?.ok_or(ReadError::Cut)?);
     if !(VERSION_MIN..=VERSION).contains(&version) {
         return Err(ReadError::Version(version));

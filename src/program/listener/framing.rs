@@ -57,7 +57,7 @@ impl Framing {
 
     /// Grows a full buffer, shrinks one that is much too large, and skips a line that is too long. Returns how many lines are too long.
     fn fit(&mut self, read: usize, was_full: bool) -> usize {
-        // One byte for the newline of the longest line.
+        // The buffer has one more byte for the newline of the longest line.
         let max = self.line_bytes.saturating_add(1);
         if self.filled > self.line_bytes {
             self.filled = 0;

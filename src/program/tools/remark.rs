@@ -47,7 +47,7 @@ impl Remark {
         Self { position: position.clone(), severity, code, text }
     }
 
-    /// For a report.
+    /// Converts the remark for a report.
     pub(super) fn as_line(&self) -> ReportLine<'_> {
         ReportLine { position: &self.position, severity: self.severity.as_str(), code: self.code, text: &self.text }
     }

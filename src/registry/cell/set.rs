@@ -36,7 +36,7 @@ const SECRETS: RapidSecrets = RapidSecrets::seed(0x5e70_fd15_71c7_0001);
 ///
 /// Memory: up to 2048 members, 8 bytes for each, rounded up to a power of two; beyond that 16 KiB. Inserting a known member
 /// allocates nothing, and beyond 2048 members no insertion takes a lock.
-// In this order, because a sample of an estimated set needs the first two, and the prefetch loads the beginning of the cell.
+// The order of fields matters: a sample of an estimated set needs the first two, and the prefetch loads the beginning of the cell.
 #[derive(Debug, Default)]
 #[repr(C)]
 pub struct SetCell {

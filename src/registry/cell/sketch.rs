@@ -350,7 +350,7 @@ impl Bins {
 
     /// Adds bins that are finer by this number of steps.
     fn merge(&mut self, other: &Self, steps: u8) {
-        // Both ends first, the upper one before the lower. That creates all bins that can be kept at once.
+        // Adds both ends first, the upper one before the lower one. That creates all bins that can be kept at once.
         let mut ends = other.iter().map(|(index, _)| index);
         let (lower, upper) = (ends.next(), ends.next_back());
         for end in upper.into_iter().chain(lower) {

@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 
 use crate::lock::lock;
 
-/// Where the new sender's address has as many connections as any other, only a connection that has been idle this long is evicted.
+/// If the new sender's address has as many connections as any other, only a connection that has been idle this long is evicted.
 const IDLE: Duration = Duration::from_secs(1);
 /// Limit of evicted connections that are not closed yet. At this limit, new connections are closed at once.
 const MAX_LEAVING: usize = 64;

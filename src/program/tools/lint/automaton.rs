@@ -68,8 +68,8 @@ impl Node {
     }
 }
 
-/// Its test for backtracking: whether another glob of the same length has the same text before a `*` of this one, unless one of the two
-/// matches the text of the other.
+/// The automaton's test for backtracking: whether another glob of the same length has the same text before a `*` of this glob,
+/// unless one of the two matches the text of the other.
 fn requires_backtracking(glob: &str, index: usize, all: &[&str]) -> bool {
     let length = glob.split('.').count();
     let others =

@@ -102,7 +102,7 @@ pub(super) fn upper_bound(key: i32, schema: i8) -> f64 {
     };
     match exponent {
         1025 if fraction == 0.5 => f64::MAX,
-        // In two steps, because 2^1024 is not finite and small powers must be rounded only once.
+        // Multiplies in two steps, because 2^1024 is not finite and small powers must be rounded only once.
         _ => fraction * power_of_two(exponent / 2) * power_of_two(exponent - exponent / 2),
     }
 }

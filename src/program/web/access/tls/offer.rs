@@ -48,7 +48,7 @@ impl TlsOffer {
         let mut provider = aws_lc_rs::default_provider();
         if let Some(wanted) = &self.suites {
             provider.cipher_suites.retain(|suite| suite.tls13().is_some());
-            // In the order of the file, which applies if the server's order is preferred.
+            // The suites are in the order of the file, which applies if the server's order is preferred.
             provider.cipher_suites.extend(wanted);
         }
         match &self.curves {
