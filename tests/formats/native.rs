@@ -1,10 +1,13 @@
 //! Native buckets in protobuf: the first scrape that has them, and whether their counts are integers or floats.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use statsd_bridge::options::{NativeHistograms, NativeWhen};
 use statsd_bridge::{Bridge, Options, Timestamp};
 
-use super::messages::{Histogram, Metric};
+use super::messages::{self, Histogram, Metric, MetricFamily};
 use super::{NOW, protobuf};
+use crate::harness::{Launch, request};
 
 fn metrics(bridge: &Bridge, family: &str) -> Vec<Metric> {
     protobuf(bridge).into_iter().filter(|one| one.name.as_deref() == Some(family)).flat_map(|one| one.metric).collect()
@@ -59,27 +62,54 @@ fn counts_are_floats_from_the_first_fraction_on() {
     }
 }
 
+/// Created timestamps of the self-metrics: how many counters and histograms there are, and the different timestamps of those that do not
+/// describe the process.
+fn created_of_self_metrics(families: &[MetricFamily]) -> ([usize; 2], Vec<Option<(i64, i32)>>) {
+    let (mut kinds, mut all) = ([0; 2], Vec::new());
+    for family in families {
+        let is_process = family.name.as_deref().is_some_and(|name| name.starts_with("process_"));
+        for metric in &family.metric {
+            let created = match (&metric.counter, &metric.histogram) {
+                (Some(counter), None) => counter.created.clone(),
+                (None, Some(histogram)) => histogram.created.clone(),
+                _ => continue,
+            };
+            let created = created.map(|time| (time.seconds, time.nanos));
+            if is_process {
+                assert_eq!(created, None, "{:?}", family.name);
+                continue;
+            }
+            kinds[usize::from(metric.histogram.is_some())] += 1;
+            all.push(created);
+        }
+    }
+    all.sort_unstable();
+    all.dedup();
+    (kinds, all)
+}
+
 #[apply(test)]
-fn the_bridges_own_counters_and_histograms_say_when_they_began() {
+fn the_counters_of_the_library_have_its_start_as_created_timestamp() {
     let started = Timestamp::from_millis(1_699_999_999_500);
     for started in [None, Some(started)] {
         let bridge = Bridge::new(Options::default().with(|options| options.started = started));
         let _ = protobuf(&bridge);
-        let wanted = started.map(|_| (1_699_999_999, 500_000_000));
-        let mut kinds = [0; 2];
-        for family in protobuf(&bridge) {
-            let is_process = family.name.as_deref().is_some_and(|name| name.starts_with("process_"));
-            for metric in &family.metric {
-                let created = match (&metric.counter, &metric.histogram) {
-                    (Some(counter), None) => counter.created.clone(),
-                    (None, Some(histogram)) => histogram.created.clone(),
-                    _ => continue,
-                };
-                kinds[usize::from(metric.histogram.is_some())] += 1;
-                let created = created.map(|time| (time.seconds, time.nanos));
-                assert_eq!(created, wanted.filter(|_| !is_process), "{:?}", family.name);
-            }
-        }
-        assert!(kinds[0] > 10 && kinds[1] > 0, "{kinds:?}");
+        let ([counters, _], created) = created_of_self_metrics(&protobuf(&bridge));
+        assert_eq!(created, [started.map(|_| (1_699_999_999, 500_000_000))]);
+        assert!(counters > 10, "{counters}");
     }
+}
+
+#[apply(test)]
+fn the_counters_and_histograms_of_the_program_have_its_start_as_created_timestamp() {
+    let before = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970").as_secs() as i64;
+    let bridge = Launch::new().start();
+    let accept = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited";
+    let scrape = || request(bridge.web, "GET", "/metrics", &[("Accept", accept)]).expect("the bridge answers");
+    scrape();
+    let ([counters, histograms], created) = created_of_self_metrics(&messages::decode(&scrape().body));
+    let [Some((seconds, _))] = created[..] else { panic!("one created timestamp: {created:?}") };
+    assert!((before..before + 600).contains(&seconds), "{seconds}, not after {before}");
+    assert!(counters > 10 && histograms > 0, "{counters} {histograms}");
+    bridge.stop();
 }
