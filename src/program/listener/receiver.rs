@@ -32,7 +32,7 @@ pub(super) struct Receiver {
 
 impl Receiver {
     /// Receives into the batch. Returns the number of datagrams. Errors are counted and never end the thread.
-    pub(super) fn receive(&mut self, socket: RawFd, wait: Wait) -> usize {
+    fn receive(&mut self, socket: RawFd, wait: Wait) -> usize {
         match self.batch.receive(socket, wait) {
             Ok(received) => {
                 self.health.works();
@@ -51,8 +51,17 @@ impl Receiver {
         }
     }
 
+    /// Receives a batch, records it, and ticks the intake. Returns the number of datagrams, and when they were received.
+    pub(super) fn step(&mut self, socket: RawFd, wait: Wait) -> (usize, Instant) {
+        let received = self.receive(socket, wait);
+        let now = Instant::now();
+        self.record(now);
+        self.intake.tick(now);
+        (received, now)
+    }
+
     /// Counts and records the batch.
-    pub(super) fn record(&mut self, now: Instant) {
+    fn record(&mut self, now: Instant) {
         if self.batch.len() == 0 {
             return;
         }

@@ -17,7 +17,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use self::drops::{Drops, watch_drops};
 use self::group::Group;
@@ -140,10 +140,7 @@ impl UdpThread {
         let Self { socket, group, drops, mut receiver } = self;
         let socket = socket.as_raw_fd();
         while !receiver.stop.is_set() {
-            let received = receiver.receive(socket, Wait::ForOne);
-            let now = Instant::now();
-            receiver.record(now);
-            receiver.intake.tick(now);
+            let (received, _) = receiver.step(socket, Wait::ForOne);
             receiver.coalesce(received);
         }
         // After the shutdown of the group, no datagram arrives, and the drop counter is final.
@@ -165,6 +162,7 @@ fn default_coalescing_delay(receive_buffer_bytes: usize) -> Duration {
 #[cfg(test)]
 mod tests {
     use std::thread;
+    use std::time::Instant;
 
     use super::*;
     use crate::bridge::Bridge;

@@ -186,12 +186,11 @@ impl UnixgramThread {
         set_timer_slack();
         let mut checked = Instant::now();
         while !self.receiver.stop.is_set() {
-            let received = self.receive();
-            self.receiver.intake.tick(Instant::now());
+            let (received, now) = self.receive();
             self.observe_queue(received);
             self.receiver.coalesce(received);
-            if checked.elapsed() >= CHECK_INTERVAL {
-                checked = Instant::now();
+            if now.duration_since(checked) >= CHECK_INTERVAL {
+                checked = now;
                 self.check_path();
             }
         }
@@ -202,20 +201,14 @@ impl UnixgramThread {
         self.receiver.intake.finish();
     }
 
-    /// Receives and records a batch of each socket. Returns the larger number of datagrams.
-    fn receive(&mut self) -> usize {
-        let Some(old) = &self.old else {
-            let received = self.receiver.receive(self.current.socket.as_raw_fd(), Wait::ForOne);
-            self.receiver.record(Instant::now());
-            return received;
-        };
+    /// Receives and records a batch of each socket. Returns the larger number of datagrams, and when the last batch was received.
+    fn receive(&mut self) -> (usize, Instant) {
+        let current = self.current.socket.as_raw_fd();
+        let Some(old) = &self.old else { return self.receiver.step(current, Wait::ForOne) };
         wait_for_either(&self.current.socket, &old.socket);
-        let mut most = 0;
-        for socket in [&self.current.socket, &old.socket] {
-            most = most.max(self.receiver.receive(socket.as_raw_fd(), Wait::Not));
-            self.receiver.record(Instant::now());
-        }
-        most
+        let (of_current, _) = self.receiver.step(current, Wait::Not);
+        let (of_old, now) = self.receiver.step(old.socket.as_raw_fd(), Wait::Not);
+        (of_current.max(of_old), now)
     }
 
     /// Counts if as many datagrams as the queue holds were received without a pause.
