@@ -3,10 +3,10 @@
 use std::process::Command;
 
 use super::expect;
-use super::official::{EVENTS, ROUNDS, SAMPLES, Sender, expect_whole, version_in_telemetry};
+use super::official::{EVENTS, ROUNDS, SAMPLES, Sender, expect_whole, listening_on, version_in_telemetry};
 use super::script::Script;
 use crate::compatibility::seen;
-use crate::harness::{Launch, own};
+use crate::harness::own;
 use crate::page::Page;
 use crate::peers;
 
@@ -50,11 +50,7 @@ fn datadog_of_go() {
     let program = peers::built("datadog", "datadog");
     let folder = tempfile::TempDir::new().expect("a temporary directory");
     let socket = folder.path().join("dogstatsd.sock");
-    let bridge = Launch::new()
-        .arg(format!("--statsd.listen-unixgram={}", socket.display()))
-        .arg("--statsd.signed-gauges=absolute")
-        .arg("--statsd.container-id")
-        .start();
+    let bridge = listening_on(&socket);
     let mut command = Command::new(program);
     command.arg(bridge.statsd.to_string()).arg(format!("unixgram://{}", socket.display()));
     // Each line gets the fields `e:` and `card:`.

@@ -1,10 +1,10 @@
 //! The official Java client of DogStatsD in each of its modes, over UDP and a Unix datagram socket at once.
 
 use super::expect;
-use super::official::{EVENTS, ROUNDS, Sender, expect_whole, version_in_telemetry};
+use super::official::{EVENTS, ROUNDS, Sender, expect_whole, listening_on, version_in_telemetry};
 use super::script::Script;
 use crate::compatibility::seen;
-use crate::harness::{Launch, own};
+use crate::harness::own;
 use crate::page::Page;
 use crate::peers;
 
@@ -46,11 +46,7 @@ fn datadog_of_java() {
     let mut command = peers::java_program("Dogstatsd");
     let folder = tempfile::TempDir::new().expect("a temporary directory");
     let socket = folder.path().join("dogstatsd.sock");
-    let bridge = Launch::new()
-        .arg(format!("--statsd.listen-unixgram={}", socket.display()))
-        .arg("--statsd.signed-gauges=absolute")
-        .arg("--statsd.container-id")
-        .start();
+    let bridge = listening_on(&socket);
     command.arg(bridge.statsd.ip().to_string()).arg(bridge.statsd.port().to_string()).arg(&socket);
     command.env("DD_EXTERNAL_ENV", "it-false,cn-app,pu-1");
     let mut script = Script::start(command);

@@ -1,8 +1,10 @@
 //! The expected series of the official DogStatsD clients. Their programs, tests/go/datadog/main.go and
 //! tests/java/src/Dogstatsd.java, send 10,000 samples in each mode over each transport.
 
+use std::path::Path;
+
 use super::expect_nothing_lost;
-use crate::harness::Running;
+use crate::harness::{Launch, Running};
 use crate::page::{Line, Page};
 
 /// The samples of a client in each mode over each transport.
@@ -72,6 +74,12 @@ impl Sender<'_> {
         assert!(value > 0.0 && value % 4.0 == 0.0, "each counts for four: {value}");
         value / 4.0
     }
+}
+
+/// A bridge for the official clients, which also listens on a Unix datagram socket.
+pub fn listening_on(socket: &Path) -> Running {
+    let launch = Launch::new().arg(format!("--statsd.listen-unixgram={}", socket.display()));
+    launch.arg("--statsd.signed-gauges=absolute").arg("--statsd.container-id").start()
 }
 
 /// Waits until the telemetry of the clients reports everything that they sent. Returns the version in the telemetry.
