@@ -127,7 +127,7 @@ pub use self::registry::{
 };
 pub use self::rejections::{RejectedInput, Rejection};
 pub use self::selector::{Selector, SelectorError};
-pub use self::source::Source;
+pub use self::source::{Source, UnixPeer};
 #[cfg(feature = "state")]
 pub use self::state::format::Counts as SnapshotCounts;
 pub use self::time::Timestamp;
