@@ -141,6 +141,8 @@ pub mod internals {
     pub use crate::mapping::spec::{Config, MetricKind, Rule};
     #[cfg(feature = "cli")]
     pub use crate::program::cli;
+    #[cfg(feature = "cli")]
+    pub use crate::program::listener::framing;
     pub use crate::registry::cell;
     #[cfg(feature = "state")]
     pub use crate::state::format;

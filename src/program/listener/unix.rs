@@ -8,9 +8,7 @@
 
 use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd};
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
@@ -24,7 +22,7 @@ use super::health::SocketHealth;
 use super::intake::Intake;
 use super::receiver::{Receiver, set_timer_slack};
 use super::stop::Stop;
-use crate::program::net::{BindError, OwnedPath, change_owner, error_text, remove_stale};
+use crate::program::net::{BindError, OwnedPath, PathAccess, PathError, bind_path, error_text};
 use crate::program::readiness::Readiness;
 use crate::program::rebinding::{CHECK_INTERVAL, Rebinding};
 use crate::source::Source;
@@ -48,12 +46,8 @@ const GOOD_QUEUE: usize = 512;
 pub struct UnixgramOptions {
     /// Path of the socket; a leading `@` means an abstract name, which is not in the file system.
     pub path: String,
-    /// Permissions of the path.
-    pub mode: u32,
-    /// Name or number of the user that owns the path; `None` for the user of the bridge.
-    pub owner: Option<String>,
-    /// Name or number of the group of the path; `None` for the group of the bridge.
-    pub group: Option<String>,
+    /// Who can send through the path.
+    pub access: PathAccess,
     /// Size of the receive buffer to request, in bytes; 0 for the system's default.
     pub read_buffer_bytes: usize,
     /// Length limit of a datagram in bytes. Of a longer datagram, the complete lines are recorded.
@@ -79,8 +73,7 @@ impl BoundUnixgram {
     ///
     /// The socket cannot be bound; the path exists and is not a socket; another program listens on it.
     pub(crate) fn bind(options: &UnixgramOptions) -> Result<Self, BindError> {
-        let failed = |why| BindError::Listen { transport: "unixgram", address: options.path.clone(), why };
-        Self::try_bind(options).map_err(failed)
+        Self::try_bind(options).map_err(|error| BindError::of_path("unixgram", &options.path, error))
     }
 
     /// The path or abstract name as typed.
@@ -88,21 +81,10 @@ impl BoundUnixgram {
         &self.options.path
     }
 
-    fn try_bind(options: &UnixgramOptions) -> Result<Self, String> {
+    fn try_bind(options: &UnixgramOptions) -> Result<Self, PathError> {
         let words = |error: io::Error| error_text(&error);
-        let (socket, path) = if let Some(name) = options.path.strip_prefix('@') {
-            let address = SocketAddr::from_abstract_name(name).map_err(words)?;
-            (UnixDatagram::bind_addr(&address).map_err(words)?, None)
-        } else {
-            let path = Path::new(&options.path);
-            remove_stale(path, |path| UnixDatagram::unbound()?.connect(path))?;
-            let socket = UnixDatagram::bind(path).map_err(words)?;
-            let owned = OwnedPath::new(path).map_err(words)?;
-            // The permissions are set last. Until then, the path has the permissions of a new file.
-            change_owner(path, options.owner.as_deref(), options.group.as_deref())?;
-            fs::set_permissions(path, fs::Permissions::from_mode(options.mode)).map_err(words)?;
-            (socket, Some(owned))
-        };
+        let probe = |path: &Path| UnixDatagram::unbound()?.connect(path);
+        let (socket, path) = bind_path(&options.path, &options.access, UnixDatagram::bind_addr, probe)?;
         if options.read_buffer_bytes > 0 {
             socket2::SockRef::from(&socket).set_recv_buffer_size(options.read_buffer_bytes).map_err(words)?;
         }
@@ -226,7 +208,11 @@ impl UnixgramThread {
     /// Binds a path again that was removed.
     fn check_path(&mut self) {
         let options = &self.current.options;
-        let rebound = self.current.path.as_ref().and_then(|path| self.rebinding.check(path, || BoundUnixgram::try_bind(options)));
+        let rebound = self
+            .current
+            .path
+            .as_ref()
+            .and_then(|path| self.rebinding.check(path, || BoundUnixgram::try_bind(options).map_err(String::from)));
         let Some(rebound) = rebound else { return };
         let oldest = self.old.replace(std::mem::replace(&mut self.current, rebound));
         if let Some(oldest) = oldest {
@@ -256,6 +242,8 @@ fn coalescing_delay(wanted: Option<Duration>, queue: Option<usize>) -> Duration 
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
     use crate::bridge::Bridge;
     use crate::options::Options as BridgeOptions;
@@ -264,9 +252,7 @@ mod tests {
     fn options(path: &Path) -> UnixgramOptions {
         UnixgramOptions {
             path: path.to_str().unwrap().to_owned(),
-            mode: 0o722,
-            owner: None,
-            group: None,
+            access: PathAccess { mode: 0o722, owner: None, group: None },
             read_buffer_bytes: 0,
             datagram_bytes: 20,
             coalescing_delay: None,
