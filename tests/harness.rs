@@ -150,9 +150,9 @@ pub fn bridge_command() -> Command {
     without_settings(Command::new(env!("CARGO_BIN_EXE_statsd-bridge")))
 }
 
-/// The program under test, started by a shell that runs this command first.
+/// The program under test, started by a shell that runs this command first. Other shells cannot copy descriptors above 9.
 fn shell_command(first: &str) -> Command {
-    let mut command = Command::new("sh");
+    let mut command = Command::new("bash");
     command.args(["-c", &format!("{first} && exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_statsd-bridge")]);
     command
 }

@@ -81,12 +81,25 @@ impl Receiver {
             } else if is_shut {
                 lost += self.batch.len() as u64;
             } else {
+                self.record(Instant::now());
                 break;
             }
         }
         if lost > 0 {
             self.telemetry.transport.undrained_packets.increment(lost);
             tracing::warn!(address = self.health.address(), datagrams = lost, "datagrams were not recorded before the drain deadline");
+        }
+    }
+
+    /// Reads and records what the kernel holds of a socket that outlives this process. The next process reads what arrives later, so a
+    /// batch that is not full ends it.
+    pub(super) fn read_queued(&mut self, socket: RawFd) {
+        while !self.stop.is_late() {
+            let received = self.receive(socket, Wait::Not);
+            self.record(Instant::now());
+            if received < DatagramBatch::DATAGRAMS {
+                break;
+            }
         }
     }
 }

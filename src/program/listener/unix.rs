@@ -2,7 +2,8 @@
 //!
 //! The kernel queues few datagrams (`net.unix.max_dgram_qlen`, 10 on many systems). It drops none: with a full queue, it blocks the sender,
 //! or rejects the datagram if the sender does not wait. So the coalescing delay adapts to what gathers in the queue ([`Pauses`]).
-//! At shutdown, the kernel is first made to accept nothing more, so that senders get an error for later datagrams.
+//! A socket of systemd outlives the process: it is not shut, and senders wait in its queue for the next process.
+//! At shutdown of other sockets, the kernel is first made to accept nothing more, so that senders get an error for later datagrams.
 //!
 //! Must not know the contents of a datagram, except that lines end with a newline.
 
@@ -25,6 +26,7 @@ use super::intake::Intake;
 use super::pauses::Pauses;
 use super::receiver::{Receiver, set_timer_slack};
 use super::stop::Stop;
+use super::udp::UdpOptions;
 use crate::program::net::{BindError, OwnedPath, change_owner, error_text, remove_stale};
 use crate::program::readiness::Readiness;
 use crate::program::rebinding::{CHECK_INTERVAL, Rebinding};
@@ -62,6 +64,14 @@ pub struct UnixgramOptions {
     pub coalescing_delay: Option<Duration>,
 }
 
+impl UnixgramOptions {
+    /// The options of a socket of systemd, whose path and permissions the unit sets.
+    pub(crate) fn of_systemd(udp: &UdpOptions) -> Self {
+        let UdpOptions { read_buffer_bytes, datagram_bytes, coalescing_delay, .. } = *udp;
+        Self { path: String::new(), mode: 0, owner: None, group: None, read_buffer_bytes, datagram_bytes, coalescing_delay }
+    }
+}
+
 /// A bound socket. Dropping it removes its path.
 pub(crate) struct BoundUnixgram {
     socket: UnixDatagram,
@@ -69,6 +79,8 @@ pub(crate) struct BoundUnixgram {
     options: UnixgramOptions,
     /// The number of datagrams that the kernel queues; `None` if the setting cannot be read.
     queue: Option<usize>,
+    /// Whether the socket outlives this process, because systemd holds it too.
+    is_inherited: bool,
 }
 
 impl BoundUnixgram {
@@ -80,6 +92,20 @@ impl BoundUnixgram {
     pub(crate) fn bind(options: &UnixgramOptions) -> Result<Self, BindError> {
         let failed = |why| BindError::Listen { transport: "unixgram", address: options.path.clone(), why };
         Self::try_bind(options).map_err(failed)
+    }
+
+    /// Takes a socket that systemd bound. Its path is never removed or bound again, and its receive buffer keeps the size that the unit
+    /// sets, unless one is requested. Of the options, the path and its permissions have no effect.
+    ///
+    /// # Errors
+    ///
+    /// The options of the socket cannot be set.
+    pub(crate) fn inherit(socket: UnixDatagram, options: UnixgramOptions) -> io::Result<Self> {
+        let address = socket.local_addr()?;
+        let abstract_name = || address.as_abstract_name().map(|name| format!("@{}", String::from_utf8_lossy(name)));
+        let path = address.as_pathname().map(|path| path.display().to_string()).or_else(abstract_name).unwrap_or_default();
+        socket.set_nonblocking(false)?;
+        Self::configured(socket, None, UnixgramOptions { path, ..options }, true)
     }
 
     /// The path or abstract name as typed.
@@ -102,12 +128,16 @@ impl BoundUnixgram {
             fs::set_permissions(path, fs::Permissions::from_mode(options.mode)).map_err(words)?;
             (socket, Some(owned))
         };
+        Self::configured(socket, path, options.clone(), false).map_err(words)
+    }
+
+    fn configured(socket: UnixDatagram, path: Option<OwnedPath>, options: UnixgramOptions, is_inherited: bool) -> io::Result<Self> {
         if options.read_buffer_bytes > 0 {
-            socket2::SockRef::from(&socket).set_recv_buffer_size(options.read_buffer_bytes).map_err(words)?;
+            socket2::SockRef::from(&socket).set_recv_buffer_size(options.read_buffer_bytes)?;
         }
-        socket.set_read_timeout(Some(RECEIVE_TIMEOUT)).map_err(words)?;
+        socket.set_read_timeout(Some(RECEIVE_TIMEOUT))?;
         let queue = setting(QUEUE_SETTING);
-        Ok(Self { socket, path, options: options.clone(), queue })
+        Ok(Self { socket, path, options, queue, is_inherited })
     }
 
     /// Starts the thread. It ends soon after `stop` is set.
@@ -194,6 +224,10 @@ impl UnixgramThread {
             }
         }
         for socket in [Some(&self.current), self.old.as_ref()].into_iter().flatten() {
+            if socket.is_inherited {
+                self.receiver.read_queued(socket.socket.as_raw_fd());
+                continue;
+            }
             let is_shut = socket.shut();
             self.receiver.drain(socket.socket.as_raw_fd(), is_shut);
         }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use clap::ArgAction;
 use clap::builder::StringValueParser;
 
 use super::lists::{List, list};
@@ -37,9 +38,16 @@ pub(in crate::program::cli) struct ListeningFlags {
     /// With mode 775, all members of the group can send.
     #[arg(long = "statsd.unixsocket-group", value_name = "GROUP", default_value = "", hide_default_value = true)]
     pub(in crate::program::cli) unixsocket_group: String,
+    /// Receive on the sockets that systemd passes, not on --statsd.listen-*.
+    ///
+    /// Each passed UDP socket has one receiving thread. With --web.systemd-socket too, FileDescriptorName= of the units must be
+    /// statsd for these sockets and web for those of HTTP.
+    #[arg(long = "statsd.systemd-socket", value_name = "BOOL", default_value = "false", action = ArgAction::Set)]
+    pub(in crate::program::cli) statsd_systemd_socket: bool,
     /// Size of the receive buffer; 0 for the default size.
     ///
-    /// The default is 16 MiB for UDP and the system's default for Unix datagrams. The kernel may grant less.
+    /// The default is 16 MiB for UDP, the system's default for Unix datagrams, and unchanged for sockets of systemd. The kernel may
+    /// grant less.
     #[arg(long = "statsd.read-buffer", value_name = "BYTES", default_value = "0")]
     pub(in crate::program::cli) read_buffer: usize,
     /// Receiving threads per UDP address; 0 for one per four cores.
