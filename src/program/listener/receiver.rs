@@ -63,12 +63,13 @@ impl Receiver {
         if self.batch.len() == 0 {
             return;
         }
-        self.counters.packets.increment(self.batch.len() as u64);
         for cut in self.batch.truncated() {
             self.counters.truncated.increment(1);
             self.intake.reject_line(SampleError::TruncatedLine, cut.bytes, cut.source, now);
         }
         self.intake.datagrams(self.batch.datagrams(), now);
+        // Last: a reader that sees a datagram here also sees its lines and samples.
+        self.counters.packets.increment(self.batch.len() as u64);
     }
 
     /// Reads and records what the kernel still holds. Datagrams that are left at the deadline are counted as lost. If the socket is
