@@ -11,6 +11,7 @@ mod http_sockets;
 mod snapshots;
 pub(super) mod start;
 mod start_error;
+mod systemd_sockets;
 
 use std::io;
 use std::net::SocketAddr;
@@ -25,13 +26,14 @@ use tokio::time::MissedTickBehavior;
 use self::http_sockets::HttpSockets;
 use self::snapshots::Snapshots;
 pub(super) use self::start_error::StartError;
+use self::systemd_sockets::{PassedStream, SystemdSockets};
 use crate::bridge::Bridge;
 use crate::program::clock;
 use crate::program::descriptors::{ConnectionLimits, within_limit};
 use crate::program::listener::relay::{Relay, RelayOptions, RelayTarget};
 use crate::program::listener::stream::{BoundUnix, StreamListener, StreamOptions};
 use crate::program::listener::udp::BoundUdp;
-use crate::program::listener::unix::BoundUnixgram;
+use crate::program::listener::unix::{BoundUnixgram, UnixgramOptions};
 use crate::program::listener::{Intake, Stop, stream};
 use crate::program::logging;
 use crate::program::net::{BoundTcp, bind_tcp, reachable};
@@ -59,8 +61,10 @@ pub(super) struct Signals<F> {
 pub(super) struct Sockets {
     udp: Vec<BoundUdp>,
     tcp: Vec<BoundTcp>,
-    unixgram: Option<BoundUnixgram>,
+    unixgram: Vec<BoundUnixgram>,
     unix: Vec<BoundUnix>,
+    /// Whether the sockets for lines are those of systemd, which outlive this process.
+    is_inherited: bool,
     /// The sockets of the web server, with its access control.
     pub web: HttpSockets,
     /// The target of the relay. Each receiver opens its own socket to it.
@@ -70,6 +74,11 @@ pub(super) struct Sockets {
 impl Sockets {
     /// Binds all sockets of the settings.
     pub(super) fn bind(settings: &Settings) -> Result<Self, StartError> {
+        let mut passed = SystemdSockets::take(settings.web_systemd, settings.statsd_systemd)?;
+        let web = std::mem::take(&mut passed.web);
+        if settings.statsd_systemd {
+            return Self::inherit(settings, passed, web);
+        }
         if settings.udp.is_empty() && settings.tcp.is_empty() && settings.unixgram.is_none() && settings.unix.is_empty() {
             return Err(StartError::NoListener);
         }
@@ -80,9 +89,26 @@ impl Sockets {
         let unixgram = settings.unixgram.as_ref().map(BoundUnixgram::bind).transpose();
         let unixgram = unixgram.map_err(StartError::bind("statsd.listen-unixgram"))?;
         let unix = settings.unix.iter().map(BoundUnix::bind).collect::<Result<_, _>>().map_err(StartError::bind("statsd.listen-unix"))?;
-        let web = HttpSockets::bind(settings)?;
+        let web = HttpSockets::bind(settings, web)?;
         let relay = settings.relay.as_ref().map(|options| relay_target(options, &udp)).transpose()?;
-        Ok(Self { udp, tcp, unixgram, unix, web, relay })
+        Ok(Self { udp, tcp, unixgram: unixgram.into_iter().collect(), unix, is_inherited: false, web, relay })
+    }
+
+    /// Uses the sockets for lines that systemd passed.
+    fn inherit(settings: &Settings, passed: SystemdSockets, web: Vec<PassedStream>) -> Result<Self, StartError> {
+        let udp = BoundUdp::inherit(passed.udp, &settings.udp_options)?;
+        let tcp = |listener: std::net::TcpListener| {
+            listener.set_nonblocking(true)?;
+            Ok(BoundTcp { address: listener.local_addr()?, listener })
+        };
+        let tcp = passed.tcp.into_iter().map(tcp).collect::<io::Result<_>>()?;
+        let options = UnixgramOptions::of_systemd(&settings.udp_options);
+        let unixgram = passed.unixgram.into_iter().map(|socket| BoundUnixgram::inherit(socket, options.clone()));
+        let unixgram = unixgram.collect::<io::Result<_>>()?;
+        let unix = passed.unix.into_iter().map(BoundUnix::inherit).collect::<io::Result<_>>()?;
+        let web = HttpSockets::bind(settings, web)?;
+        let relay = settings.relay.as_ref().map(|options| relay_target(options, &udp)).transpose()?;
+        Ok(Self { udp, tcp, unixgram, unix, is_inherited: true, web, relay })
     }
 
     /// The first UDP address, as reachable from this machine.
@@ -110,7 +136,7 @@ impl Sockets {
             Some(name) => format!("echo 'hello:1|c' | socat - ABSTRACT-{how}:{name}"),
             None => format!("echo 'hello:1|c' | socat - UNIX-{how}:{path}"),
         };
-        let unixgram = || self.unixgram.as_ref().map(|bound| to_path(bound.path(), "SENDTO"));
+        let unixgram = || self.unixgram.first().map(|bound| to_path(bound.path(), "SENDTO"));
         let unix = || self.unix.first().map(|bound| to_path(bound.path(), "CONNECT"));
         let tcp = || self.tcp_address().map(|at| to("tcp", at));
         self.udp_address().map(|at| to("udp", at)).or_else(tcp).or_else(unixgram).or_else(unix)
@@ -136,7 +162,7 @@ pub(super) async fn run(
     let bridge = reloader.bridge().clone();
     let snapshots = Snapshots::start(&bridge, settings.state.as_ref()).await?;
     let reload = signals.reload;
-    let (tcp_options, unix_options, mut web_options) = within_descriptors(settings);
+    let (tcp_options, unix_options, mut web_options) = within_descriptors(settings, !sockets.tcp.is_empty(), !sockets.unix.is_empty());
     web_options.sample_command = sockets.example_command();
     let state = WebState::new(&web_options, clock::now).with_reload_requests(Arc::clone(&reload));
     let web = sockets.web.start(&web_options, &bridge, state)?;
@@ -148,7 +174,15 @@ pub(super) async fn run(
         sockets.tcp,
         sockets.unixgram,
         sockets.unix,
-        &ListenerContext { bridge: &bridge, tcp_options, unix_options, relay: sockets.relay, stop: &stop, readiness: state.readiness() },
+        &ListenerContext {
+            bridge: &bridge,
+            is_inherited: sockets.is_inherited,
+            tcp_options,
+            unix_options,
+            relay: sockets.relay,
+            stop: &stop,
+            readiness: state.readiness(),
+        },
     );
     let listeners = match listeners {
         Ok(listeners) => listeners,
@@ -181,11 +215,11 @@ pub(super) async fn run(
 }
 
 /// The options of the servers that accept connections, with limits lowered to the number of file descriptors.
-fn within_descriptors(settings: &Settings) -> (StreamOptions, StreamOptions, WebOptions) {
+fn within_descriptors(settings: &Settings, has_tcp: bool, has_unix: bool) -> (StreamOptions, StreamOptions, WebOptions) {
     let (mut tcp, mut unix, mut web) = (settings.tcp_options.clone(), settings.unix_options.clone(), settings.web_options.clone());
     let requested = ConnectionLimits {
-        tcp: if settings.tcp.is_empty() { 0 } else { tcp.max_connections },
-        unix: if settings.unix.is_empty() { 0 } else { unix.max_connections },
+        tcp: if has_tcp { tcp.max_connections } else { 0 },
+        unix: if has_unix { unix.max_connections } else { 0 },
         http: web.max_connections,
         waiting: web.lobby_connections,
     };
@@ -202,6 +236,8 @@ fn within_descriptors(settings: &Settings) -> (StreamOptions, StreamOptions, Web
 /// The resources that all listeners share.
 struct ListenerContext<'a> {
     bridge: &'a Bridge,
+    /// Whether the sockets outlive this process.
+    is_inherited: bool,
     tcp_options: StreamOptions,
     unix_options: StreamOptions,
     relay: Option<RelayTarget>,
@@ -225,7 +261,7 @@ struct Listeners {
 fn start_listeners(
     udp: Vec<BoundUdp>,
     tcp: Vec<BoundTcp>,
-    unixgram: Option<BoundUnixgram>,
+    unixgram: Vec<BoundUnixgram>,
     unix: Vec<BoundUnix>,
     context: &ListenerContext<'_>,
 ) -> Result<Listeners, StartError> {
@@ -238,7 +274,7 @@ fn start_listeners(
         for BoundTcp { address, .. } in &tcp {
             tracing::info!(%address, "listening on tcp");
         }
-        let sockets = tcp.into_iter().map(|bound| StreamListener::tcp(bound.listener)).collect::<io::Result<_>>()?;
+        let sockets = tcp.into_iter().map(|bound| StreamListener::tcp(bound.listener, context.is_inherited)).collect::<io::Result<_>>()?;
         let counters = telemetry.transport.tcp.clone();
         listeners.tasks.spawn(stream::serve(sockets, context.tcp_options.clone(), context.intake()?, counters, context.stop.clone()));
     }
@@ -247,7 +283,7 @@ fn start_listeners(
         let counters = telemetry.transport.unix.clone();
         listeners.tasks.spawn(stream::serve(sockets, context.unix_options.clone(), context.intake()?, counters, context.stop.clone()));
     }
-    if let Some(bound) = unixgram {
+    for bound in unixgram {
         listeners.threads.push(bound.start(telemetry, context.stop, context.readiness, context.intake()?)?);
     }
     Ok(listeners)

@@ -37,6 +37,8 @@ pub struct Settings {
     pub unix: Vec<UnixOptions>,
     /// Options of the Unix stream listeners.
     pub unix_options: StreamOptions,
+    /// Whether sockets that systemd passes replace `udp`, `tcp`, `unixgram` and `unix`.
+    pub statsd_systemd: bool,
     /// The relay of lines.
     pub relay: Option<RelayOptions>,
     /// HTTP addresses.

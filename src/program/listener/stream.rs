@@ -95,7 +95,9 @@ async fn accept_all(mut listener: StreamListener, shared: Arc<Shared>) {
             },
         }
     }
-    accept_queued(&listener, &shared, &mut connections);
+    if !listener.is_inherited {
+        accept_queued(&listener, &shared, &mut connections);
+    }
     drop(listener);
     while let Some(ended) = connections.join_next().await {
         log_panic(ended);

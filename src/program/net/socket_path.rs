@@ -162,6 +162,12 @@ fn id(name: &str, by_name: impl Fn(&str) -> io::Result<Option<u32>>) -> Result<u
     }
 }
 
+/// The path of a bound socket, or its abstract name with `@`, as in the flags.
+pub(crate) fn shown_path(address: &SocketAddr) -> String {
+    let abstract_name = || address.as_abstract_name().map(|name| format!("@{}", String::from_utf8_lossy(name)));
+    address.as_pathname().map(|path| path.display().to_string()).or_else(abstract_name).unwrap_or_default()
+}
+
 /// Validates a path or an abstract name, without access to the file system.
 pub(crate) fn check_path(path: &str) -> Result<(), String> {
     // sun_path has 108 bytes. A path needs one of them for its terminating NUL, an abstract name one for its leading NUL.

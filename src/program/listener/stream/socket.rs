@@ -20,6 +20,8 @@ pub(crate) struct StreamListener {
     socket: Socket,
     /// The path of a Unix socket that the bridge has bound.
     path: Option<WatchedPath>,
+    /// Whether it outlives this process, because systemd holds it too. The next process then accepts the connections in its queue.
+    pub(super) is_inherited: bool,
 }
 
 enum Socket {
@@ -35,14 +37,15 @@ pub(super) enum Stream {
 
 impl StreamListener {
     /// A TCP listener.
-    pub(crate) fn tcp(listener: std::net::TcpListener) -> io::Result<Self> {
-        Ok(Self { socket: Socket::Tcp(TcpListener::from_std(listener)?), path: None })
+    pub(crate) fn tcp(listener: std::net::TcpListener, is_inherited: bool) -> io::Result<Self> {
+        Ok(Self { socket: Socket::Tcp(TcpListener::from_std(listener)?), path: None, is_inherited })
     }
 
     /// A Unix listener. If its path is removed, it is bound again.
     pub(crate) fn unix(bound: BoundUnix, telemetry: &Arc<Telemetry>, readiness: &Arc<Readiness>) -> io::Result<Self> {
+        let is_inherited = bound.is_inherited();
         let (listener, path) = bound.into_parts(telemetry, readiness);
-        Ok(Self { socket: Socket::Unix(UnixListener::from_std(listener)?), path })
+        Ok(Self { socket: Socket::Unix(UnixListener::from_std(listener)?), path, is_inherited })
     }
 
     /// The kind of the socket, for messages.
@@ -94,7 +97,7 @@ impl StreamListener {
                 return None;
             }
         };
-        Some(Self { socket: std::mem::replace(&mut self.socket, socket), path: None })
+        Some(Self { socket: std::mem::replace(&mut self.socket, socket), path: None, is_inherited: false })
     }
 }
 

@@ -30,7 +30,7 @@ impl TcpServer {
         let limits = FramingLimits { line_bytes: 20, frame_bytes: 20 };
         let options = StreamOptions { max_connections, idle_timeout, framing: StreamFraming::Newline, limits };
         let intake = Intake::new(bridge.worker(), None);
-        let listener = StreamListener::tcp(listener.into_std().unwrap()).unwrap();
+        let listener = StreamListener::tcp(listener.into_std().unwrap(), false).unwrap();
         let task = tokio::spawn(serve(vec![listener], options, intake, bridge.telemetry().transport.tcp.clone(), stop.clone()));
         Self { at, bridge, stop, task }
     }

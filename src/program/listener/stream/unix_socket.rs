@@ -1,11 +1,12 @@
 //! Binds Unix stream sockets, and binds a path again that was removed. Must not know connections.
 
+use std::io;
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 
 use socket2::SockRef;
 
-use crate::program::net::{BindError, OwnedPath, PathAccess, PathError, bind_path, error_text, probe_stream};
+use crate::program::net::{BindError, OwnedPath, PathAccess, PathError, bind_path, error_text, probe_stream, shown_path};
 use crate::program::readiness::Readiness;
 use crate::program::rebinding::Rebinding;
 use crate::telemetry::Telemetry;
@@ -27,6 +28,7 @@ pub(crate) struct BoundUnix {
     listener: UnixListener,
     path: Option<OwnedPath>,
     options: UnixOptions,
+    is_inherited: bool,
 }
 
 impl BoundUnix {
@@ -37,7 +39,24 @@ impl BoundUnix {
     /// The socket cannot be bound; the path exists and is not a socket; another program listens on it.
     pub(crate) fn bind(options: &UnixOptions) -> Result<Self, BindError> {
         let bound = try_bind(options).map_err(|error| BindError::of_path("unix", &options.path, error))?;
-        Ok(Self { listener: bound.0, path: bound.1, options: options.clone() })
+        Ok(Self { listener: bound.0, path: bound.1, options: options.clone(), is_inherited: false })
+    }
+
+    /// Takes a socket that systemd bound. Its path is never removed or bound again.
+    ///
+    /// # Errors
+    ///
+    /// The options of the socket cannot be set.
+    pub(crate) fn inherit(listener: UnixListener) -> io::Result<Self> {
+        let path = shown_path(&listener.local_addr()?);
+        listener.set_nonblocking(true)?;
+        let access = PathAccess { mode: 0, owner: None, group: None };
+        Ok(Self { listener, path: None, options: UnixOptions { path, access }, is_inherited: true })
+    }
+
+    /// Whether it outlives this process, because systemd holds it too.
+    pub(super) fn is_inherited(&self) -> bool {
+        self.is_inherited
     }
 
     /// The path or abstract name as typed.
