@@ -16,6 +16,7 @@ mod official;
 mod script;
 
 use self::script::Script;
+use crate::compatibility::seen;
 use crate::harness::{DEADLINE, Launch, Running};
 use crate::page::Page;
 use crate::peers;
@@ -84,6 +85,10 @@ fn expect_all_understood(page: &Page) {
         "udp_receive_errors_total",
         "unixgram_truncated_packets_total",
         "unixgram_receive_errors_total",
+        "unix_connection_errors_total",
+        "unix_truncated_frames_total",
+        "unix_too_long_frames_total",
+        "unix_framing_errors_total",
         "sample_errors_total",
         "unknown_fields_total",
         "tag_errors_total",
@@ -92,11 +97,15 @@ fn expect_all_understood(page: &Page) {
     }
 }
 
-/// Compares the number of received datagrams with the client's count. The count does not include the datagram that it is sent in.
-fn assert_datagrams_as_the_client_counted(page: &Page) {
+/// The number of payloads of a client over UDP and over a Unix stream.
+const UDP_DATAGRAMS: &str = "statsd_bridge_udp_packets_total";
+const FRAMES: &str = "statsd_bridge_unix_frames_total";
+
+/// Compares the number of received datagrams or frames with the client's count. The count does not include the one that it is sent in.
+fn assert_payloads_as_the_client_counted(page: &Page, payloads: &str) {
     let sent = page.sum("datadog_dogstatsd_client_packets_sent");
     assert!(sent > 1.0);
-    assert_eq!(page.sum("statsd_bridge_udp_packets_total"), sent + 1.0);
+    assert_eq!(page.sum(payloads), sent + 1.0);
     assert_eq!(page.sum("datadog_dogstatsd_client_packets_dropped"), 0.0);
 }
 
@@ -129,26 +138,34 @@ fn datadog_of_python() {
         ("statsd_bridge_dogstatsd_service_checks_total", R / 10.0),
     ];
     let samples = 11.0 * R + R / 10.0;
-    for mode in ["plain", "buffered"] {
-        let bridge = Launch::new().start();
+    let folder = tempfile::TempDir::new().expect("a temporary directory");
+    let socket = folder.path().join("stream.sock");
+    for (mode, payloads) in [("plain", UDP_DATAGRAMS), ("buffered", UDP_DATAGRAMS), ("plain", FRAMES), ("buffered", FRAMES)] {
+        let bridge = Launch::new().arg(format!("--statsd.listen-unix={}", socket.display())).start();
         let mut command = Command::new(&python);
         command.arg(peers::repository().join("tests/python/datadog_client.py"));
+        if payloads == FRAMES {
+            command.env("SOCKET_PATH", format!("unixstream://{}", socket.display()));
+        }
         run_script(&bridge, command, mode, "dd_rounds");
         let page = expect(&bridge, &expected);
         assert_eq!(page.family("dd_credit"), None);
         if mode == "plain" {
             assert_eq!(page.value("statsd_bridge_samples_total"), Some(samples));
-            assert_eq!(page.value("statsd_bridge_udp_packets_total"), Some(samples + R / 5.0));
+            assert_eq!(page.value(payloads), Some(samples + R / 5.0));
         } else {
             let own = "datadog_dogstatsd_client_packets_sent";
-            let counted = |page: &Page| page.sum("statsd_bridge_udp_packets_total") == page.sum(own) + 1.0;
-            let page = bridge.page_when("the client's last report", counted);
+            let page = bridge.page_when("the client's last report", |page| page.sum(payloads) == page.sum(own) + 1.0);
             assert_eq!(page.sum("datadog_dogstatsd_client_metrics"), samples);
             assert_eq!(page.sum("datadog_dogstatsd_client_events"), R / 10.0);
-            assert_datagrams_as_the_client_counted(&page);
+            assert_payloads_as_the_client_counted(&page, payloads);
         }
         assert_nothing_lost(&bridge.page());
         bridge.stop();
+        if payloads == FRAMES {
+            let compared = format!("33,300 samples of all kinds over Unix streams, {mode}: values, number of frames");
+            seen("datadog (Python)", &peers::python_version(&python, "datadog"), &compared, "equal");
+        }
     }
 }
 
@@ -222,7 +239,7 @@ fn hot_shots_of_node() {
             let metrics = "datadog_dogstatsd_client_metrics";
             let page = bridge.page_when("the client's last report", |page| page.sum(metrics) == samples);
             assert_eq!(page.sum("datadog_dogstatsd_client_metrics_by_type"), samples);
-            assert_datagrams_as_the_client_counted(&page);
+            assert_payloads_as_the_client_counted(&page, UDP_DATAGRAMS);
         } else {
             assert_eq!(page.value("statsd_bridge_samples_total"), Some(samples));
             let datagrams = if mode == "plain" { samples + R / 5.0 } else { 0.0 };

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -139,6 +139,23 @@ fn a_tcp_connection_during_a_restart_waits_for_the_next_bridge() {
 }
 
 #[apply(test)]
+fn a_unix_stream_during_a_restart_waits_for_the_next_bridge() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let path = folder.path().join("stream.sock");
+    let listener = UnixListener::bind(&path).expect("a Unix socket");
+    let passed = pass(&[(listener.as_fd(), "statsd")]);
+    let send = || UnixStream::connect(&path).and_then(|mut stream| stream.write_all(b"\x05\0\0\0a:1|c")).expect("sent");
+    for _ in 0..2 {
+        send();
+        let bridge = launch(&passed).start();
+        bridge.page_when("it is recorded", |page| page.value("a") == Some(1.0));
+        bridge.process.logs(&format!("path={}", path.display()));
+        end(bridge);
+    }
+    assert!(path.exists(), "the path is not removed");
+}
+
+#[apply(test)]
 fn the_receive_buffer_and_the_count_of_drops_are_those_of_the_socket() {
     let udp = UdpSocket::bind("127.0.0.1:0").expect("a UDP socket");
     sockopt::set_socket_recv_buffer_size(&udp, 100_000).expect("a size");
@@ -209,7 +226,7 @@ fn wrong_sockets_and_names_end_the_start() {
     };
     let both = ["--statsd.systemd-socket", "--web.systemd-socket"];
     for (sockets, args, expected) in [
-        (&[(stream.as_fd(), "statsd")][..], &both[..1], "the socket \"statsd\" of systemd is not a UDP, TCP or Unix"),
+        (&[(stream.as_fd(), "statsd")][..], &both[..1], "the socket \"statsd\" of systemd is not a UDP or TCP socket, or a Unix"),
         (&[(udp.as_fd(), "web")], &both[1..], "the socket \"web\" of systemd is not a listening stream socket, for HTTP"),
         (&[(tcp.as_fd(), "web"), (udp.as_fd(), "x")], &both, "systemd passed a socket named \"x\"; set FileDescriptorName="),
         (&[(tcp.as_fd(), "web")], &both, "--statsd.systemd-socket: systemd passed no socket for lines"),

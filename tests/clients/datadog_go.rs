@@ -1,13 +1,11 @@
-//! The official Go client of DogStatsD in each of its modes, over UDP and a Unix datagram socket at once.
+//! The official Go client of DogStatsD in each of its modes, over UDP, a Unix datagram socket and a Unix stream socket at once.
 
 use std::process::Command;
 
 use super::expect;
-use super::official::{EVENTS, ROUNDS, SAMPLES, Sender, expect_whole, listening_on, version_in_telemetry};
+use super::official::{EVENTS, ROUNDS, SAMPLES, Sender, TRANSPORTS, expect_whole, listening_on, payloads, version_in_telemetry};
 use super::script::Script;
 use crate::compatibility::seen;
-use crate::harness::own;
-use crate::page::Page;
 use crate::peers;
 
 /// The modes of tests/go/datadog/main.go: the name, the options in docs/compatibility.md, and whether the client aggregates
@@ -22,8 +20,7 @@ const MODES: [(&str, &str, bool); 5] = [
 
 /// The client's telemetry.
 fn telemetry(sender: &Sender, version: &str) -> Vec<(String, f64)> {
-    let transport = if sender.transport == "udp" { "udp" } else { "uds" };
-    let labels = [("client", "go"), ("client_transport", transport), ("client_version", version)];
+    let labels = [("client", "go"), ("client_transport", sender.transport_of_client()), ("client_version", version)];
     let of = |name: &str, more: &[(&str, &str)]| sender.series(&format!("datadog_dogstatsd_client_{name}"), &[&labels, more].concat());
     let mut all = vec![
         (of("metrics", &[]), SAMPLES),
@@ -37,8 +34,8 @@ fn telemetry(sender: &Sender, version: &str) -> Vec<(String, f64)> {
     all
 }
 
-/// The number of datagrams that a client counted, from the line that the program printed for the client.
-fn datagrams(line: &str, mode: &str) -> f64 {
+/// The number of datagrams or frames that a client counted, from the line that the program printed for the client.
+fn payloads_in(line: &str, mode: &str) -> f64 {
     let numbers: Vec<f64> = line.split(' ').filter_map(|word| word.parse().ok()).collect();
     assert!(line.contains(&format!(" {mode} ")) && numbers.len() == 4, "{line}");
     assert_eq!((numbers[0], numbers[2], numbers[3]), (SAMPLES, 0.0, 0.0), "samples, dropped datagrams, dropped samples: {line}");
@@ -49,37 +46,38 @@ fn datagrams(line: &str, mode: &str) -> f64 {
 fn datadog_of_go() {
     let program = peers::built("datadog", "datadog");
     let folder = tempfile::TempDir::new().expect("a temporary directory");
-    let socket = folder.path().join("dogstatsd.sock");
-    let bridge = listening_on(&socket);
+    let (datagrams, streams) = (folder.path().join("datagrams.sock"), folder.path().join("streams.sock"));
+    let bridge = listening_on(&datagrams, &streams);
     let mut command = Command::new(program);
-    command.arg(bridge.statsd.to_string()).arg(format!("unixgram://{}", socket.display()));
+    command.arg(bridge.statsd.to_string());
+    command.arg(format!("unixgram://{}", datagrams.display())).arg(format!("unixstream://{}", streams.display()));
     // Each line gets the fields `e:` and `card:`.
     command.env("DD_EXTERNAL_ENV", "it-false,cn-app,pu-1").env("DD_CARDINALITY", "high");
     let mut script = Script::start(command);
     assert_eq!(script.line().as_deref(), Some("sent"));
     // The client reports every ten seconds.
-    let senders = 2.0 * MODES.len() as f64;
+    let senders = (TRANSPORTS.len() * MODES.len()) as f64;
     let version = version_in_telemetry(&bridge, |page| page.sum("datadog_dogstatsd_client_metrics") >= senders * SAMPLES);
     script.go_on();
     let mut counted = script.end().into_iter();
 
-    let sent = ["udp", "unixgram"].map(|transport| {
+    let sent = TRANSPORTS.map(|(transport, _, _)| {
         let mut sent = 0.0;
         for (mode, _, is_aggregated) in MODES {
             let sender = Sender { prefix: "go", mode, transport, labels: &[] };
             let page = expect(&bridge, &[sender.expected(1.0), telemetry(&sender, &version)].concat());
             sender.sampled(&page, is_aggregated);
-            sent += datagrams(&counted.next().unwrap_or_default(), mode);
+            sent += payloads_in(&counted.next().unwrap_or_default(), mode);
         }
         sent
     });
-    let arrived = |page: &Page| [own(page, "udp_packets_total"), own(page, "unixgram_packets_total")];
-    let page = bridge.page_when("the datagrams that the client counted", |page| arrived(page) == sent);
+    let page = bridge.page_when("the datagrams and frames that the client counted", |page| payloads(page) == sent);
     expect_whole(&page, senders);
     bridge.stop();
     for (_, options, _) in MODES {
-        for transport in ["UDP", "Unix datagrams"] {
-            let compared = format!("10,000 samples of all kinds over {transport}, {options}: values, telemetry, number of datagrams");
+        for (transport, _, shown) in TRANSPORTS {
+            let payloads = if transport == "unixstream" { "frames" } else { "datagrams" };
+            let compared = format!("10,000 samples of all kinds over {shown}, {options}: values, telemetry, number of {payloads}");
             seen("datadog-go", &version, &compared, "equal");
         }
     }

@@ -1,10 +1,9 @@
-//! The official Java client of DogStatsD in each of its modes, over UDP and a Unix datagram socket at once.
+//! The official Java client of DogStatsD in each of its modes, over UDP, a Unix datagram socket and a Unix stream socket at once.
 
 use super::expect;
-use super::official::{EVENTS, ROUNDS, Sender, expect_whole, listening_on, version_in_telemetry};
+use super::official::{EVENTS, ROUNDS, Sender, TRANSPORTS, expect_whole, listening_on, payloads, version_in_telemetry};
 use super::script::Script;
 use crate::compatibility::seen;
-use crate::harness::own;
 use crate::page::Page;
 use crate::peers;
 
@@ -19,8 +18,7 @@ const MODES: [(&str, &str, bool); 3] = [
 /// The client's telemetry. It does not count calls that sampling leaves out. A call with several values counts once. Sets are not
 /// counted, and timers only in the total.
 fn telemetry(sender: &Sender, version: &str, sampled: f64) -> Vec<(String, f64)> {
-    let transport = if sender.transport == "udp" { "udp" } else { "uds" };
-    let labels = [("client", "java"), ("client_transport", transport), ("client_version", version)];
+    let labels = [("client", "java"), ("client_transport", sender.transport_of_client()), ("client_version", version)];
     let of = |name: &str, more: &[(&str, &str)]| sender.series(&format!("datadog_dogstatsd_client_{name}"), &[&labels, more].concat());
     let direct = ROUNDS / 10.0;
     let mut all = vec![
@@ -45,18 +43,18 @@ fn telemetry(sender: &Sender, version: &str, sampled: f64) -> Vec<(String, f64)>
 fn datadog_of_java() {
     let mut command = peers::java_program("Dogstatsd");
     let folder = tempfile::TempDir::new().expect("a temporary directory");
-    let socket = folder.path().join("dogstatsd.sock");
-    let bridge = listening_on(&socket);
-    command.arg(bridge.statsd.ip().to_string()).arg(bridge.statsd.port().to_string()).arg(&socket);
+    let (datagrams, streams) = (folder.path().join("datagrams.sock"), folder.path().join("streams.sock"));
+    let bridge = listening_on(&datagrams, &streams);
+    command.arg(bridge.statsd.ip().to_string()).arg(bridge.statsd.port().to_string()).arg(&datagrams).arg(&streams);
     command.env("DD_EXTERNAL_ENV", "it-false,cn-app,pu-1");
     let mut script = Script::start(command);
     assert_eq!(script.line().as_deref(), Some("sent"));
-    let senders = 2.0 * MODES.len() as f64;
+    let senders = (TRANSPORTS.len() * MODES.len()) as f64;
     let counted = |page: &Page, name: &str| page.sum(&format!("datadog_dogstatsd_client_{name}"));
     // The last events are sent after all samples.
     let version = version_in_telemetry(&bridge, |page| counted(page, "service_checks") >= senders * EVENTS);
 
-    for transport in ["udp", "unixgram"] {
+    for (transport, _, _) in TRANSPORTS {
         for (mode, _, is_aggregated) in MODES {
             let sender = Sender { prefix: "java", mode, transport, labels: &[("dd_internal_entity_id", "pod-1")] };
             let page = expect(&bridge, &sender.expected(0.5));
@@ -67,13 +65,13 @@ fn datadog_of_java() {
     script.go_on();
     script.end();
     let page = bridge.page();
-    // The client's count does not include the datagrams of its last report, which has 18 lines.
-    let unreported = own(&page, "udp_packets_total") + own(&page, "unixgram_packets_total") - counted(&page, "packets_sent");
+    // The client's count does not include the datagrams and frames of its last report, which has 18 lines.
+    let unreported = payloads(&page).iter().sum::<f64>() - counted(&page, "packets_sent");
     assert!((senders..=senders * 18.0).contains(&unreported), "{unreported}");
     expect_whole(&page, senders);
     bridge.stop();
     for (_, options, _) in MODES {
-        for transport in ["UDP", "Unix datagrams"] {
+        for (_, _, transport) in TRANSPORTS {
             let compared = format!("10,000 samples of all kinds over {transport}, {options}: values, telemetry");
             seen("java-dogstatsd-client", &version, &compared, "equal");
         }

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::expect_nothing_lost;
-use crate::harness::{Launch, Running};
+use crate::harness::{Launch, Running, own};
 use crate::page::{Line, Page};
 
 /// The samples of a client in each mode over each transport.
@@ -25,6 +25,12 @@ pub struct Sender<'a> {
 }
 
 impl Sender<'_> {
+    /// The transport in the client's telemetry.
+    pub fn transport_of_client(&self) -> &'static str {
+        let found = TRANSPORTS.into_iter().find(|(transport, _, _)| *transport == self.transport);
+        found.unwrap_or_else(|| panic!("no transport {}", self.transport)).1
+    }
+
     /// A series with its labels in the order of the exposition: by name, and `le` last.
     pub fn series(&self, name: &str, labels: &[(&str, &str)]) -> String {
         let mut all = vec![("container_id", "ci-0123456789abcdef"), ("mode", self.mode), ("transport", self.transport)];
@@ -76,9 +82,19 @@ impl Sender<'_> {
     }
 }
 
-/// A bridge for the official clients, which also listens on a Unix datagram socket.
-pub fn listening_on(socket: &Path) -> Running {
-    let launch = Launch::new().arg(format!("--statsd.listen-unixgram={}", socket.display()));
+/// The transports of each client: the value of the label `transport`, the client's own name of it, and that in docs/compatibility.md.
+pub const TRANSPORTS: [(&str, &str, &str); 3] =
+    [("udp", "udp", "UDP"), ("unixgram", "uds", "Unix datagrams"), ("unixstream", "uds-stream", "Unix streams")];
+
+/// The datagrams and frames that have arrived, by transport.
+pub fn payloads(page: &Page) -> [f64; TRANSPORTS.len()] {
+    ["udp_packets_total", "unixgram_packets_total", "unix_frames_total"].map(|name| own(page, name))
+}
+
+/// A bridge for the official clients, which also listens on a Unix datagram socket and on a Unix stream socket.
+pub fn listening_on(datagrams: &Path, streams: &Path) -> Running {
+    let launch = Launch::new().arg(format!("--statsd.listen-unixgram={}", datagrams.display()));
+    let launch = launch.arg(format!("--statsd.listen-unix={}", streams.display()));
     launch.arg("--statsd.signed-gauges=absolute").arg("--statsd.container-id").start()
 }
 

@@ -3,17 +3,23 @@
 After some rounds it prints how many are sent and waits for a line on stdin, so that the kernel never holds many datagrams.
 """
 
+import os
 import sys
 
 from datadog.dogstatsd import base
 
 host, port, rounds, mode = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+# Replaces HOST and PORT, for example by unixstream:///run/s.
+socket_path = os.environ.get("SOCKET_PATH")
 # The client sends every sampled call, so that the totals are exact. It still writes the rate.
 base.random = lambda: 0.0
 buffered = mode == "buffered"
 client = base.DogStatsd(
     host=host,
     port=port,
+    socket_path=socket_path,
+    # A stream is not drained in time on a busy machine. By default, the client then drops what does not fit into the buffer of the kernel.
+    socket_timeout=60 if socket_path else 0,
     namespace="dd",
     constant_tags=["client:py", "bare"],
     disable_buffering=not buffered,

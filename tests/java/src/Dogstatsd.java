@@ -7,7 +7,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Sends with the official Java client of DogStatsD, to HOST PORT and to a Unix datagram socket, in each mode: 1,000 rounds of ten calls.
+ * Sends with the official Java client of DogStatsD, to HOST PORT, to a Unix datagram socket and to a Unix stream socket, in each mode:
+ * 1,000 rounds of ten calls.
  *
  * tests/clients/official.rs says what must arrive. When all is sent it prints "sent" and waits for a line on stdin, while the clients
  * report on themselves.
@@ -64,6 +65,8 @@ final class Dogstatsd {
                     .hostname(arguments[0]).port(Integer.parseInt(arguments[1])).buildDirectStatsDClient());
             clients.add(builder(mode).constantTags("mode:" + mode, "transport:unixgram")
                     .address("unixgram://" + arguments[2]).buildDirectStatsDClient());
+            clients.add(builder(mode).constantTags("mode:" + mode, "transport:unixstream")
+                    .address("unixstream://" + arguments[3]).buildDirectStatsDClient());
         }
         clients.forEach(Dogstatsd::send);
         System.out.println("sent");
