@@ -2,7 +2,7 @@
 # Fills fuzz/corpus from the examples: one seed per file, in the form of each target.
 set -eu
 cd "$(dirname "$0")"
-mkdir -p corpus/parse_line corpus/ingest corpus/mapping_load corpus/mapping_match corpus/state_read corpus/selector corpus/quick_line corpus/negotiate
+mkdir -p corpus/parse_line corpus/ingest corpus/mapping_load corpus/mapping_match corpus/state_read corpus/selector corpus/quick_line corpus/negotiate corpus/framing
 n=0
 find ../proto-examples -name '*.statsd' | sort | while read -r file; do
     n=$((n + 1))
@@ -11,6 +11,9 @@ find ../proto-examples -name '*.statsd' | sort | while read -r file; do
     { printf '\014'; cat "$file"; } > "corpus/ingest/example-$n-rules"
     { printf '\000'; head -n 1 "$file"; } > "corpus/parse_line/example-$n"
     cp "$file" "corpus/quick_line/example-$n"
+    # Options, limit and two steps, then a stream of lines, and one of frames.
+    { printf '\377\377\001\007'; cat "$file"; } > "corpus/framing/example-$n"
+    { printf '\377\377\001\007\005\000\000\000a:1|c\377\000\000\000'; cat "$file"; } > "corpus/framing/example-$n-frames"
 done
 n=0
 find .. -path ../target -prune -o -path ./target -prune -o \( -name '*.mapping.yml' -o -path '*/presets/*.yml' -o -name 'config.example.yml' \) -print |
