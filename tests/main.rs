@@ -51,6 +51,8 @@ mod structure;
 
 // ---- the program, over real sockets ----
 
+/// Networks that may send lines.
+mod allow_from;
 /// Injected faults: readers, disks, files, sockets and clients that misbehave.
 mod attack;
 /// Transports, the wire format, the exposition and the other HTTP paths.

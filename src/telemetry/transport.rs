@@ -2,13 +2,15 @@
 
 use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge};
 
-use super::described::{described_counter, described_gauge};
+use super::described::{described_counter, described_counters, described_gauge};
 use crate::options::Prefix;
 
 /// Metrics of datagrams and connections.
 pub(crate) struct Transport {
     /// UDP datagrams.
     pub udp: Datagrams,
+    /// UDP datagrams from networks that may not send.
+    pub udp_disallowed: Counter,
     /// Unix datagrams.
     pub unixgram: Datagrams,
     /// Times that as many Unix datagrams as the kernel queues were received without a pause.
@@ -41,6 +43,8 @@ pub(crate) struct Streams {
     pub errors: Counter,
     /// Connections rejected because the limit of open connections was reached.
     pub rejected: Counter,
+    /// Connections from networks that may not send.
+    pub disallowed: Counter,
     /// Connections evicted to make room for new ones.
     pub evicted: Counter,
     /// Connections closed because they were idle for too long.
@@ -93,6 +97,12 @@ pub(super) fn transport(p: Prefix) -> Transport {
         format!("{}udp_kernel_drops_total", p.as_str()),
         "Datagrams that the kernel dropped at a UDP socket, mostly because its receive buffer was full."
     );
+    let [udp_disallowed, tcp_disallowed] = described_counters(
+        p,
+        ("allow_from_rejected_total", "Datagrams and connections from networks that are not in --statsd.allow-from."),
+        "transport",
+        ["udp", "tcp"],
+    );
     Transport {
         udp: Datagrams {
             packets: counter("udp_packets_total", "UDP datagrams received."),
@@ -110,17 +120,19 @@ pub(super) fn transport(p: Prefix) -> Transport {
              their datagrams rejected.",
         ),
         undrained_packets: counter("undrained_packets_total", "Datagrams not read at shutdown before the time to drain was over."),
-        tcp: tcp(p),
+        tcp: tcp(p, tcp_disallowed),
+        udp_disallowed,
         unix: unix(p),
     }
 }
 
-fn tcp(p: Prefix) -> Streams {
+fn tcp(p: Prefix, disallowed: Counter) -> Streams {
     let counter = |name, help| described_counter(p, name, help);
     let none = Counter::noop;
     Streams {
         connections: counter("tcp_connections_total", "TCP connections accepted."),
         errors: counter("tcp_connection_errors_total", "TCP connections that ended with an error."),
+        disallowed,
         rejected: counter("tcp_connections_refused_total", "TCP connections rejected because too many were open."),
         evicted: counter(
             "tcp_connections_evicted_total",
@@ -138,6 +150,7 @@ fn unix(p: Prefix) -> Streams {
     Streams {
         connections: counter("unix_connections_total", "Unix stream connections accepted."),
         errors: counter("unix_connection_errors_total", "Unix stream connections that ended with an error."),
+        disallowed: Counter::noop(),
         rejected: counter("unix_connections_rejected_total", "Unix stream connections rejected because too many were open."),
         evicted: counter(
             "unix_connections_evicted_total",

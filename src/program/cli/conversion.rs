@@ -21,7 +21,7 @@ use crate::program::listener::stream::{StreamOptions, UnixOptions};
 use crate::program::listener::udp::UdpOptions;
 use crate::program::listener::unix::UnixgramOptions;
 use crate::program::logging::LogOptions;
-use crate::program::net::{Address, PathAccess, WebAddress, check_path};
+use crate::program::net::{Address, AllowedNetwork, PathAccess, WebAddress, check_path};
 use crate::program::rulebook;
 use crate::program::settings::{Settings, SnapshotOptions};
 use crate::program::web;
@@ -71,13 +71,14 @@ fn build(args: &Args, flag_names: &FlagNames) -> Result<Settings, WrongValue> {
         mapping: mapping(args),
         watch_interval: args.mapping.watch_interval,
         udp: addresses("statsd.listen-udp", &args.listening.listen_udp)?,
-        udp_options: udp_options(args),
+        udp_options: udp_options(args)?,
         tcp: addresses("statsd.listen-tcp", &args.listening.listen_tcp)?,
         tcp_options: StreamOptions {
             max_connections: args.listening.tcp_max_connections,
             idle_timeout: args.listening.tcp_idle_timeout,
             framing: StreamFraming::Newline,
             limits: framing_limits(args),
+            allow_from: statsd_networks(args)?,
         },
         unixgram: unixgram(args)?,
         unix: unix(args)?,
@@ -90,6 +91,8 @@ fn build(args: &Args, flag_names: &FlagNames) -> Result<Settings, WrongValue> {
                 UnixFraming::Newline => StreamFraming::Newline,
             },
             limits: framing_limits(args),
+            // Unix connections have no address.
+            allow_from: Vec::new(),
         },
         statsd_systemd: args.listening.statsd_systemd_socket,
         relay: relay(args)?,
@@ -133,13 +136,19 @@ fn default_workers() -> usize {
     (cores / 4).clamp(1, 8)
 }
 
-fn udp_options(args: &Args) -> UdpOptions {
-    UdpOptions {
+/// The networks that may send lines.
+fn statsd_networks(args: &Args) -> Result<Vec<AllowedNetwork>, WrongValue> {
+    all(&args.listening.statsd_allow_from).map(|text| AllowedNetwork::parse(text).map_err(|why| wrong("statsd.allow-from", why))).collect()
+}
+
+fn udp_options(args: &Args) -> Result<UdpOptions, WrongValue> {
+    Ok(UdpOptions {
+        allow_from: statsd_networks(args)?,
         workers: if args.listening.udp_workers == 0 { default_workers() } else { args.listening.udp_workers },
         read_buffer_bytes: args.listening.read_buffer,
         datagram_bytes: args.limits.datagram_bytes,
         coalescing_delay: args.listening.udp_coalescing_delay,
-    }
+    })
 }
 
 fn framing_limits(args: &Args) -> FramingLimits {
@@ -202,7 +211,7 @@ fn web_options(args: &Args) -> Result<web::WebOptions, WrongValue> {
     if !telemetry_path.is_empty() && !telemetry_path.starts_with('/') {
         return Err(wrong("web.telemetry-path", format_args!("expected a path that begins with /, got {telemetry_path:?}")));
     }
-    let allow_from = all(&args.web.allow_from).map(|text| web::AllowedNetwork::parse(text).map_err(|why| wrong("web.allow-from", why)));
+    let allow_from = all(&args.web.allow_from).map(|text| AllowedNetwork::parse(text).map_err(|why| wrong("web.allow-from", why)));
     let allowed_hosts = web::AllowedHosts::parse(all(&args.web.allowed_hosts).map(String::as_str));
     Ok(web::WebOptions {
         telemetry_path,

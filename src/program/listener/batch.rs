@@ -103,9 +103,17 @@ impl DatagramBatch {
         self.received.len()
     }
 
+    /// Empties the datagrams of the senders that are not allowed. They are neither in [`truncated`](Self::truncated) nor in
+    /// [`datagrams`](Self::datagrams).
+    pub(super) fn reject(&mut self, is_allowed: impl Fn(&Source) -> bool) {
+        for received in self.received.iter_mut().filter(|received| !is_allowed(&received.source)) {
+            (received.len, received.was_cut) = (0, true);
+        }
+    }
+
     /// The last, incomplete line of each datagram that was cut.
     pub(super) fn truncated(&self) -> impl Iterator<Item = Datagram<'_>> {
-        self.whole().filter(|(received, _)| received.was_cut).map(|(received, whole)| {
+        self.whole().filter(|(received, _)| received.was_cut && received.len > 0).map(|(received, whole)| {
             let start = memchr::memrchr(b'\n', whole).map_or(0, |end| end + 1);
             Datagram { bytes: whole.get(start..).unwrap_or_default(), source: &received.source }
         })
@@ -232,6 +240,22 @@ mod tests {
                 assert_eq!(told, expected, "{bind}");
             }
         }
+    }
+
+    #[test]
+    fn rejected_senders_are_in_no_list() {
+        let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let to = receiver.local_addr().unwrap();
+        let senders = ["127.0.0.1:0", "127.0.0.2:0"].map(|from| UdpSocket::bind(from).unwrap());
+        let mut batch = DatagramBatch::new(12, Source::Unknown);
+        for sender in &senders {
+            sender.send_to(b"a:1|c", to).unwrap();
+            sender.send_to(b"a:1|c\nthis_is_cut:1|c", to).unwrap();
+        }
+        assert_eq!(batch.receive(receiver.as_raw_fd(), Wait::ForOne).unwrap(), 4);
+        batch.reject(|source| matches!(source, Source::Udp(address) if *address == senders[1].local_addr().unwrap()));
+        assert_eq!((batch.len(), batch.truncated().count(), batch.datagrams().count()), (4, 1, 2));
+        assert!(batch.datagrams().all(|datagram| datagram.bytes == b"a:1|c"));
     }
 
     #[test]

@@ -8,11 +8,13 @@
 //! Intake  passes lines to the relay, if there is one, and all bytes to its Worker
 //! receiver, batch  what the threads of udp and unix share
 //! pauses  how long the thread of a Unix socket pauses between receives
+//! allowed which networks may send
 //! health  whether the receive calls of a socket work
 //! stop    the stop signal for all listeners, with one deadline
 //! ```
 //! Must not know StatsD, except that lines end with a newline.
 
+mod allowed;
 mod batch;
 pub mod framing;
 mod health;

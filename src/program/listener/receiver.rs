@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use std::{io, thread};
 
+use super::allowed::AllowedSenders;
 use super::batch::{DatagramBatch, Wait};
 use super::health::SocketHealth;
 use super::intake::Intake;
@@ -26,6 +27,8 @@ pub(super) struct Receiver {
     pub(super) telemetry: Arc<Telemetry>,
     /// The metrics of this kind of socket.
     pub(super) counters: Datagrams,
+    /// Which senders are allowed; `None` for all.
+    pub(super) allowed: Option<AllowedSenders>,
 }
 
 impl Receiver {
@@ -62,6 +65,9 @@ impl Receiver {
     fn record(&mut self, now: Instant) {
         if self.batch.len() == 0 {
             return;
+        }
+        if let Some(allowed) = &self.allowed {
+            self.batch.reject(|source| allowed.allows(source));
         }
         for cut in self.batch.truncated() {
             self.counters.truncated.increment(1);

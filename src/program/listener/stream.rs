@@ -130,6 +130,9 @@ fn log_panic(ended: Result<(), JoinError>) {
 
 /// Starts a task for the connection, and evicts another one at the limit; or closes the connection if none can be evicted.
 fn admit(stream: Stream, source: Source, shared: &Arc<Shared>, connections: &mut JoinSet<()>) {
+    if shared.allowed.as_ref().is_some_and(|allowed| !allowed.allows(&source)) {
+        return;
+    }
     let counters = &shared.counters;
     let place = match shared.places.admit(Origin::of(&source)) {
         Admission::Free(place) => place,

@@ -24,12 +24,13 @@ use std::time::Duration;
 use self::drops::{Drops, watch_drops};
 use self::group::Group;
 use self::socket::{BoundSockets, DropReader, bind_workers, inherit, receive_buffer_hint};
+use super::allowed::AllowedSenders;
 use super::batch::{DatagramBatch, Wait};
 use super::health::SocketHealth;
 use super::intake::Intake;
 use super::receiver::{Receiver, set_timer_slack};
 use super::stop::Stop;
-use crate::program::net::{Address, BindError};
+use crate::program::net::{Address, AllowedNetwork, BindError};
 use crate::program::readiness::Readiness;
 use crate::source::Source;
 use crate::telemetry::Telemetry;
@@ -50,6 +51,8 @@ pub struct UdpOptions {
     /// Pause before the next receive after a batch that was not full; zero for none. `None` for 200 microseconds to 1 millisecond,
     /// depending on the size of the receive buffer.
     pub coalescing_delay: Option<Duration>,
+    /// Networks that may send; none for all.
+    pub allow_from: Vec<AllowedNetwork>,
 }
 
 /// The sockets of one address, ready to receive.
@@ -122,6 +125,7 @@ impl BoundUdp {
                 stop: stop.clone(),
                 telemetry: telemetry.clone(),
                 counters: telemetry.transport.udp.clone(),
+                allowed: AllowedSenders::new(&self.options.allow_from, telemetry.transport.udp_disallowed.clone()),
             };
             let thread = UdpThread { socket, group: group.clone(), drops: watched, receiver, coalescing_delay };
             threads.push(Builder::new().name(format!("udp-{worker}")).spawn(move || thread.run())?);
@@ -215,7 +219,13 @@ mod tests {
     }
 
     fn options(workers: usize, datagram_bytes: usize) -> UdpOptions {
-        UdpOptions { workers, read_buffer_bytes: 0, datagram_bytes, coalescing_delay: Some(Duration::from_micros(100)) }
+        UdpOptions {
+            workers,
+            read_buffer_bytes: 0,
+            datagram_bytes,
+            coalescing_delay: Some(Duration::from_micros(100)),
+            allow_from: Vec::new(),
+        }
     }
 
     fn start(address: &str, options: &UdpOptions) -> (SocketAddr, Bridge, Arc<Stop>, Vec<JoinHandle<()>>) {

@@ -151,6 +151,7 @@ impl BoundUnixgram {
             stop: stop.clone(),
             telemetry: telemetry.clone(),
             counters: telemetry.transport.unixgram.clone(),
+            allowed: None,
         };
         let rebinding = Rebinding::new(path, telemetry.clone(), readiness.part());
         let thread = UnixgramThread { current: self, old: None, receiver, pauses, rebinding, without_pause: 0 };

@@ -13,7 +13,7 @@
 //!         api           reports about rules, series and conflicts; series deletion
 //!         pages         HTML: the landing page
 //!         lifecycle     readiness; quit and reload requests
-//!       access        access control: networks, TLS, users, rate limit, web configuration file
+//!       access        access control: TLS, users, rate limit, web configuration file
 //!     request_body  reads a request body, limited in size and time
 //!     request_path  normalizes a request path
 //!     activity      the state of a connection: written by connection, read by scrape
@@ -45,7 +45,6 @@ mod web_state;
 
 pub(super) use self::access::browsers::AllowedHosts;
 pub(super) use self::access::gate::Gate;
-pub(super) use self::access::networks::AllowedNetwork;
 pub(super) use self::access::web_config::{WebConfigError, check as check_config};
 pub(super) use self::connection::web_listener::WebListener;
 pub(super) use self::server::serve;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::access::browsers::AllowedHosts;
-use super::access::networks::AllowedNetwork;
+use crate::program::net::AllowedNetwork;
 
 /// The options of the web server. A limit that is hit closes one connection or rejects one request.
 #[derive(Debug, Clone)]

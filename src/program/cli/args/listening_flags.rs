@@ -84,6 +84,12 @@ pub(in crate::program::cli) struct ListeningFlags {
     /// Idle time after which a Unix stream connection is closed; 0 for never.
     #[arg(long = "unix.idle-timeout", value_name = "DURATION", default_value = "5m", value_parser = duration::parse)]
     pub(in crate::program::cli) unix_idle_timeout: Duration,
+    /// Networks that may send over UDP and TCP, such as 10.0.0.0/8; repeatable.
+    ///
+    /// Without this flag, all networks may send. Datagrams and connections from other networks are discarded, counted and logged at
+    /// intervals. The address of a datagram can be forged.
+    #[arg(long = "statsd.allow-from", value_name = "NETWORK", default_value = "", hide_default_value = true, value_parser = list(StringValueParser::new()))]
+    pub(in crate::program::cli) statsd_allow_from: Vec<List<String>>,
     /// UDP address to relay all lines to; "" for none.
     #[arg(long = "statsd.relay.address", value_name = "ADDRESS", default_value = "", hide_default_value = true)]
     pub(in crate::program::cli) relay_address: String,

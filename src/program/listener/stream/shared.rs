@@ -9,9 +9,11 @@ use crate::ingest::pipeline::Datagram;
 use crate::ingest::protocol::SampleError;
 use crate::lock::lock;
 use crate::program::faults::Faults;
+use crate::program::listener::allowed::AllowedSenders;
 use crate::program::listener::framing::{Advanced, FramingError, FramingLimits, Pieces, StreamFraming};
 use crate::program::listener::intake::Intake;
 use crate::program::listener::stop::Stop;
+use crate::program::net::AllowedNetwork;
 use crate::source::Source;
 use crate::telemetry::Streams;
 
@@ -26,6 +28,8 @@ pub struct StreamOptions {
     pub framing: StreamFraming,
     /// Length limits of lines and frames.
     pub limits: FramingLimits,
+    /// Networks that may connect; none for all.
+    pub allow_from: Vec<AllowedNetwork>,
 }
 
 /// The state that all connections share.
@@ -35,6 +39,8 @@ pub(super) struct Shared {
     pub(super) options: StreamOptions,
     pub(super) places: Arc<Places>,
     pub(super) stop: Arc<Stop>,
+    /// Which senders are allowed; `None` for all.
+    pub(super) allowed: Option<AllowedSenders>,
     /// The number of connections that were closed at the drain deadline while they were sending.
     pub(super) cut: AtomicUsize,
     /// Streams that cannot be split.
@@ -45,8 +51,9 @@ impl Shared {
     /// The state of listeners that have no connections yet.
     pub(super) fn new(options: StreamOptions, intake: Intake, counters: Streams, stop: Arc<Stop>) -> Self {
         let places = Places::new(options.max_connections);
+        let allowed = AllowedSenders::new(&options.allow_from, counters.disallowed.clone());
         let (cut, malformed) = (AtomicUsize::new(0), Mutex::default());
-        Self { intake: Mutex::new(intake), counters, options, places, stop, cut, malformed }
+        Self { intake: Mutex::new(intake), counters, options, places, stop, allowed, cut, malformed }
     }
 
     /// Locks the intake. The lock is never held across an await.

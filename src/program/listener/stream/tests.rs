@@ -28,7 +28,7 @@ impl TcpServer {
         let bridge = Bridge::of_program(BridgeOptions::default());
         let stop = Stop::new(Duration::from_secs(60));
         let limits = FramingLimits { line_bytes: 20, frame_bytes: 20 };
-        let options = StreamOptions { max_connections, idle_timeout, framing: StreamFraming::Newline, limits };
+        let options = StreamOptions { max_connections, idle_timeout, framing: StreamFraming::Newline, limits, allow_from: Vec::new() };
         let intake = Intake::new(bridge.worker(), None);
         let listener = StreamListener::tcp(listener.into_std().unwrap(), false).unwrap();
         let task = tokio::spawn(serve(vec![listener], options, intake, bridge.telemetry().transport.tcp.clone(), stop.clone()));
@@ -136,7 +136,7 @@ impl UnixServer {
         };
         let listener = StreamListener::unix(BoundUnix::bind(&options).unwrap(), bridge.telemetry(), &Arc::default()).unwrap();
         let limits = FramingLimits { line_bytes: 100, frame_bytes: 100 };
-        let options = StreamOptions { max_connections, idle_timeout: Duration::ZERO, framing, limits };
+        let options = StreamOptions { max_connections, idle_timeout: Duration::ZERO, framing, limits, allow_from: Vec::new() };
         let intake = Intake::new(bridge.worker(), None);
         let task = tokio::spawn(serve(vec![listener], options, intake, bridge.telemetry().transport.unix.clone(), stop.clone()));
         Self { folder, bridge, stop, task }

@@ -153,7 +153,13 @@ mod tests {
 
     /// Stops a listener with two workers on `bind` while senders keep sending, and accounts for each datagram.
     fn stop_under_load(bind: &str, hosts: &[&str]) {
-        let options = UdpOptions { workers: 2, read_buffer_bytes: 0, datagram_bytes: 100, coalescing_delay: Some(Duration::ZERO) };
+        let options = UdpOptions {
+            workers: 2,
+            read_buffer_bytes: 0,
+            datagram_bytes: 100,
+            coalescing_delay: Some(Duration::ZERO),
+            allow_from: Vec::new(),
+        };
         let bound = BoundUdp::bind(&Address::parse(bind).unwrap(), &options).unwrap();
         let port = bound.address().port();
         let (bridge, stop) = (Bridge::of_program(BridgeOptions::default()), Stop::new(Duration::from_secs(60)));

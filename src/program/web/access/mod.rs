@@ -8,13 +8,11 @@
 //!   web_config      reads the file of --web.config.file; reports all errors with line and column
 //!     tls             cipher suites, curves and client certificates
 //! browsers        the hosts of --web.allowed-hosts; detects cross-site requests
-//! networks        the networks of --web.allow-from
 //! ```
 //! Depends on request headers, not on paths or sockets.
 
 pub(super) mod browsers;
 pub(super) mod gate;
-pub(super) mod networks;
 mod password_hash;
 mod passwords;
 mod rate_limit;

@@ -1,4 +1,4 @@
-//! The networks of `--web.allow-from`, in CIDR notation.
+//! Networks that may connect or send, in CIDR notation.
 
 use std::fmt;
 use std::net::IpAddr;
