@@ -125,7 +125,8 @@ impl Peer {
             let mark = facts.families.get(MARK).and_then(|family| family.series.get("").copied());
             let is_still = was.0 == facts.families && was.1.elapsed() >= Duration::from_millis(50);
             // Samples are recorded before they are counted: the mark may be exposed while the counters still lack its case.
-            let is_marked = mark == Some(wanted) && facts.lines >= self.before.lines + lines && (is_still || self.has_processed_all(&facts));
+            let is_marked =
+                mark == Some(wanted) && facts.lines >= self.before.lines + lines && (is_still || self.has_processed_all(&facts));
             if is_marked || (self.has_rules && is_still && self.has_processed_all(&facts)) {
                 return Some(Ok(facts));
             }

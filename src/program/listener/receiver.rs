@@ -66,9 +66,9 @@ impl Receiver {
             return;
         }
         self.counters.packets.increment(self.batch.len() as u64);
-        for cut in self.batch.truncated() {
+        for (cut, is_whole) in self.batch.truncated() {
             self.counters.truncated.increment(1);
-            self.intake.reject_line(SampleError::TruncatedLine, cut.bytes, cut.source, now);
+            self.intake.reject_line(SampleError::TruncatedLine, cut, is_whole, now);
         }
         self.intake.datagrams(self.batch.datagrams(), now);
     }
