@@ -14,6 +14,7 @@ use crate::name::{Escaping, FamilyName, NameValidation};
 use crate::options::Options;
 use crate::registry::{Cardinality, Conflict, Deleted, Reserved, RestoreRules, Restored, SavedFamily, Wanted, save};
 use crate::rejections::Rejection;
+use crate::sources::SourcesReport;
 #[cfg(any(feature = "cli", test))]
 use crate::telemetry::Telemetry;
 use crate::telemetry::{Owner, SampleRejection};
@@ -102,6 +103,12 @@ impl Bridge {
             .collect();
         all.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.reason.cmp(&b.reason)));
         all
+    }
+
+    /// The `top` senders with the most lines, and the sums of all others. Empty unless [`Options::sources`] has a number of senders. All
+    /// numbers together are the sums of the self-metrics.
+    pub fn sources(&self, top: usize) -> SourcesReport {
+        self.engine.sources().report(top)
     }
 
     /// Deletes the series for which `wanted` returns true, given the family's name and the labels. The next sample of a deleted series

@@ -13,6 +13,7 @@ use crate::name::{Escaping, FamilyName, is_prometheus_name};
 use crate::options::{NativeWhen, Options};
 use crate::registry::{Registry, Reserved};
 use crate::rejections::Rejections;
+use crate::sources::Sources;
 use crate::telemetry::{Owner, Telemetry};
 
 /// One bridge's state. Workers and renderers share it by reference.
@@ -26,6 +27,7 @@ pub(crate) struct Engine {
     has_units: AtomicBool,
     logged_names: LoggedNames,
     rejections: Rejections,
+    sources: Arc<Sources>,
 }
 
 /// The rules in force.
@@ -45,6 +47,7 @@ impl Engine {
         if options.native.when == NativeWhen::Always {
             registry.want_native();
         }
+        let sources = Arc::new(Sources::new(options.sources.max, telemetry.sources.clone()));
         let rules = RulesInForce { rules: Arc::default(), generation: 0, hits: Arc::new(Hits::new(0)) };
         Self {
             options,
@@ -55,6 +58,7 @@ impl Engine {
             has_units: AtomicBool::new(false),
             logged_names: LoggedNames::default(),
             rejections: Rejections::default(),
+            sources,
         }
     }
 
@@ -111,6 +115,11 @@ impl Engine {
     /// The last rejected input of each reason.
     pub(crate) fn rejections(&self) -> &Rejections {
         &self.rejections
+    }
+
+    /// What each sender sent.
+    pub(crate) fn sources(&self) -> &Arc<Sources> {
+        &self.sources
     }
 
     /// The options of the bridge.

@@ -40,7 +40,7 @@
 //! | record lines | [`Bridge::worker`], [`Worker::ingest`] |
 //! | serve a scrape | [`Negotiated::of`], [`Bridge::exposition_escaped`]; [`Bridge::render`] for the text format alone |
 //! | expire series | [`Bridge::expire`] once a second; **only if** [`Options::ttl`] or a rule has a ttl |
-//! | look inside | [`Bridge::accounting`], [`Bridge::cardinality`], [`Bridge::conflicts`], [`Bridge::rejections`], [`Bridge::rule_use`] |
+//! | look inside | [`Bridge::accounting`], [`Bridge::cardinality`], [`Bridge::conflicts`], [`Bridge::rejections`], [`Bridge::rule_use`], [`Bridge::sources`] |
 //! | delete series | [`Selector::parse`], [`Bridge::delete_series`] |
 //! | keep series over a restart | [`Bridge::save`], [`Bridge::restore`] |
 //!
@@ -111,6 +111,7 @@ pub mod options;
 mod prefetch;
 mod rejections;
 mod source;
+mod sources;
 mod time;
 
 /// The program. Public only for `src/main.rs`; the library's interface does not include it.
@@ -127,7 +128,8 @@ pub use self::registry::{
 };
 pub use self::rejections::{RejectedInput, Rejection};
 pub use self::selector::{Selector, SelectorError};
-pub use self::source::Source;
+pub use self::source::{Sender, Source};
+pub use self::sources::{SourceReport, SourceSums, SourcesReport};
 #[cfg(feature = "state")]
 pub use self::state::format::Counts as SnapshotCounts;
 pub use self::time::Timestamp;

@@ -61,6 +61,8 @@ mod reload;
 mod series;
 /// All kinds of bad HTTP clients at once: a good client is served, no sample is lost, connections and memory stay bounded.
 mod slow_clients;
+/// The sums of each sender, and the limits of a sender.
+mod sources;
 /// Flags, environment variables, the first lines of output, signals, exit codes.
 mod starting;
 /// Series survive a restart: clean ends, crashes, bad files, limits, restarts under load.

@@ -9,6 +9,7 @@ mod listening_flags;
 mod lists;
 mod mapping_flags;
 mod numbers;
+mod source_flags;
 mod web_flags;
 mod wire_flags;
 
@@ -23,6 +24,7 @@ pub(super) use self::limit_flags::OverflowPolicy;
 use self::listening_flags::ListeningFlags;
 pub(super) use self::lists::{List, all};
 use self::mapping_flags::MappingFlags;
+use self::source_flags::SourceFlags;
 pub(super) use self::web_flags::OpenMetricsWhen;
 use self::web_flags::WebFlags;
 use self::wire_flags::WireFlags;
@@ -52,6 +54,8 @@ pub(super) struct Args {
     pub(super) mapping: MappingFlags,
     #[command(flatten)]
     pub(super) limits: LimitFlags,
+    #[command(flatten)]
+    pub(super) sources: SourceFlags,
     #[command(flatten)]
     pub(super) state: StateFlags,
     #[command(flatten)]

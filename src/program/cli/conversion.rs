@@ -12,7 +12,7 @@ use super::args::{
 };
 use crate::options::{
     Buckets, Dialect, Limits, NameValidation, NativeHistograms, NativeOptions, NativeWhen, Observer, OpenMetrics, Overflow, PackedValues,
-    Prefix, SampleValueLimit, SignedGauges, SummaryOptions, TagKey, Ttl,
+    Prefix, SampleValueLimit, SignedGauges, SourceOptions, SummaryOptions, TagKey, Ttl,
 };
 use crate::program::flag_names::FlagNames;
 use crate::program::listener::relay::RelayOptions;
@@ -66,6 +66,7 @@ fn build(args: &Args, flag_names: &FlagNames) -> Result<Settings, WrongValue> {
             },
             names: names(args),
             exemplar_tag: exemplar_tag(args)?,
+            sources: sources(args),
         },
         mapping: mapping(args),
         watch_interval: args.mapping.watch_interval,
@@ -316,6 +317,10 @@ fn limits(args: &Args) -> Limits {
             SampleValueLimit::default()
         }),
     }
+}
+
+fn sources(args: &Args) -> SourceOptions {
+    SourceOptions { max: args.sources.sources_max }
 }
 
 fn observer(args: &Args) -> Result<Observer, WrongValue> {

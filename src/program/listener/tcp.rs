@@ -262,7 +262,7 @@ impl Connection {
         let too_long = self.framing.advance(read, record);
         if too_long > 0 {
             shared.telemetry.transport.tcp_too_long_lines.increment(too_long as u64);
-            shared.intake().reject_line(SampleError::LineTooLong, b"", source, Instant::now());
+            shared.intake().reject_line(SampleError::LineTooLong, Datagram { bytes: b"", source }, false, Instant::now());
         }
     }
 
@@ -273,7 +273,7 @@ impl Connection {
             match end {
                 ConnectionEnd::Closed => intake.datagrams(std::iter::once(Datagram { bytes: rest, source: &self.source }), Instant::now()),
                 ConnectionEnd::Broken(_) | ConnectionEnd::Idle | ConnectionEnd::Evicted | ConnectionEnd::Stopped => {
-                    intake.reject_line(SampleError::TruncatedLine, rest, &self.source, Instant::now())
+                    intake.reject_line(SampleError::TruncatedLine, Datagram { bytes: rest, source: &self.source }, false, Instant::now())
                 }
             }
         }

@@ -4,6 +4,7 @@
 //! rule_use        active rules, unmapped names
 //! name_conflicts  conflicting names
 //! rejections      rejected lines and samples: reason, count, last input and its source
+//! sources         what each sender sent
 //! cardinality     series by family and label, limits hit, offenders
 //! delete          series deletion
 //!   parameters      parameters of a query or a form
@@ -20,6 +21,7 @@ mod rejections;
 mod reply;
 mod report_slots;
 mod rule_use;
+mod sources;
 
 use std::time::Duration;
 
@@ -84,6 +86,15 @@ impl Api {
             Err(error) => return error.into(),
         };
         self.report(client, move |bridge| Ok(cardinality::report(bridge, limit))).await
+    }
+
+    /// `/api/v1/sources`, with the query of the request.
+    pub(super) async fn sources(&self, query: Option<&str>, client: ClientAddress) -> ApiReply {
+        let limit = match sources::limit(query) {
+            Ok(limit) => limit,
+            Err(error) => return error.into(),
+        };
+        self.report(client, move |bridge| Ok(sources::sources(bridge, limit))).await
     }
 
     /// `/api/v1/series/delete`. The parameters are in the query, in the form, or in both.
