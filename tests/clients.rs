@@ -128,7 +128,7 @@ fn datadog_of_python() {
         ("statsd_bridge_dogstatsd_events_total", R / 10.0),
         ("statsd_bridge_dogstatsd_service_checks_total", R / 10.0),
     ];
-    let samples = 11.0 * R + R / 10.0;
+    let samples = 11.0 * R + 3.0 * R / 10.0;
     for mode in ["plain", "buffered"] {
         let bridge = Launch::new().start();
         let mut command = Command::new(&python);
@@ -211,7 +211,7 @@ fn hot_shots_of_node() {
         ("statsd_bridge_dogstatsd_events_total", R / 10.0),
         ("statsd_bridge_dogstatsd_service_checks_total", R / 10.0),
     ];
-    let samples = 12.0 * R + R / 10.0;
+    let samples = 12.0 * R + 3.0 * R / 10.0;
     for mode in ["plain", "buffered", "tcp"] {
         let bridge = Launch::new().start();
         let mut command = Command::new(&node);

@@ -3,6 +3,7 @@
 //! Samples are collected into small batches, whose look-ups are prefetched together. No sample stays queued after a call. A sample of a
 //! known series neither allocates nor locks. Knows neither sockets nor expositions.
 
+mod stated;
 mod traced;
 mod upkeep;
 
@@ -279,8 +280,8 @@ impl Worker {
                     }
                 }
             }
-            Line::Event => self.tally.events += 1,
-            Line::ServiceCheck => self.tally.service_checks += 1,
+            Line::Event(event) => self.event(&event, batch, now),
+            Line::ServiceCheck(check) => self.service_check(&check, line, batch, now),
             Line::Rejected(rejected) => {
                 if !rejected.error.rejects_line() {
                     self.tally.lines_parsed += 1;

@@ -18,7 +18,7 @@ use nom::error::ParseError;
 use nom::{Err, IResult, Mode, OutputMode, PResult, Parser};
 
 use super::colons::before_value;
-use super::events::{EventOrCheck, event_or_check, is_event_or_check};
+use super::events::{Event, EventOrCheck, ServiceCheck, event_or_check, is_event_or_check};
 use super::fields::{SampleFields, kind, suffix, why_rejected};
 use super::number::{Number, number};
 use super::packed::Samples;
@@ -55,9 +55,9 @@ pub enum Line<'a> {
     /// Packed values or several samples. Each may be rejected separately.
     Samples(Samples<'a>),
     /// A DogStatsD event.
-    Event,
+    Event(Event<'a>),
     /// A DogStatsD service check.
-    ServiceCheck,
+    ServiceCheck(ServiceCheck<'a>),
     /// The line or its only sample is rejected.
     Rejected(Rejected),
 }
@@ -154,9 +154,9 @@ fn other_line<'a>(line: &'a [u8], dialect: &Dialect) -> Line<'a> {
         return Line::Empty;
     }
     if is_event_or_check(line) {
-        return match event_or_check(line) {
-            Ok(EventOrCheck::Event) => Line::Event,
-            Ok(EventOrCheck::ServiceCheck) => Line::ServiceCheck,
+        return match event_or_check(line, dialect) {
+            Ok(EventOrCheck::Event(event)) => Line::Event(event),
+            Ok(EventOrCheck::ServiceCheck(check)) => Line::ServiceCheck(check),
             Result::Err(error) => Line::Rejected(Rejected { error, tag_errors: 0 }),
         };
     }

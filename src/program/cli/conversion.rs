@@ -288,6 +288,8 @@ fn dialect(args: &Args) -> Dialect {
             Some(false) => PackedValues::Never,
             None => base.packed_values,
         },
+        service_checks: args.wire.parse_service_checks.unwrap_or(base.service_checks),
+        events: args.wire.parse_events.unwrap_or(base.events),
         exporter_rules: base.exporter_rules,
     }
 }

@@ -129,8 +129,8 @@ impl Explainer {
         };
         match parse_line(line, &self.bridge.options().dialect) {
             Line::Empty => ("empty", Vec::new()),
-            Line::Event => ("event", Vec::new()),
-            Line::ServiceCheck => ("service_check", Vec::new()),
+            Line::Event(_) => ("event", Vec::new()),
+            Line::ServiceCheck(_) => ("service_check", Vec::new()),
             Line::Rejected(rejected) if rejected.error.rejects_line() => ("refused", Vec::new()),
             Line::Rejected(rejected) => ("samples", vec![Err(rejected.error.as_str())]),
             Line::Sample(sample) => match Identity::of(&sample, &self.bridge.options().dialect) {

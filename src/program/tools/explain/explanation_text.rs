@@ -29,8 +29,8 @@ impl Explanation {
         }
         match self.reading {
             "empty" => say("read as", "an empty line", &mut out),
-            "event" => say("read as", "a DogStatsD event; events are counted and discarded", &mut out),
-            "service_check" => say("read as", "a DogStatsD service check; service checks are counted and discarded", &mut out),
+            "event" => say("read as", "a DogStatsD event", &mut out),
+            "service_check" => say("read as", "a DogStatsD service check", &mut out),
             _ => {}
         }
         let said = |reason: &str| self.samples.iter().any(|sample| matches!(sample, Err(known) if *known == reason));
