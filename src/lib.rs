@@ -128,7 +128,7 @@ pub use self::registry::{
 };
 pub use self::rejections::{RejectedInput, Rejection};
 pub use self::selector::{Selector, SelectorError};
-pub use self::source::{Sender, Source};
+pub use self::source::{Sender, Source, UnixPeer};
 pub use self::sources::{SourceReport, SourceSums, SourcesReport};
 #[cfg(feature = "state")]
 pub use self::state::format::Counts as SnapshotCounts;
@@ -143,6 +143,8 @@ pub mod internals {
     pub use crate::mapping::spec::{Config, MetricKind, Rule};
     #[cfg(feature = "cli")]
     pub use crate::program::cli;
+    #[cfg(feature = "cli")]
+    pub use crate::program::listener::framing;
     pub use crate::registry::cell;
     #[cfg(feature = "state")]
     pub use crate::state::format;

@@ -41,7 +41,7 @@ use self::state_metrics::state_metrics;
 pub use self::tally::SampleRejection;
 pub(crate) use self::tally::{Recorded, Tally};
 #[cfg(feature = "cli")]
-pub(crate) use self::transport::Datagrams;
+pub(crate) use self::transport::{Datagrams, Streams};
 pub(crate) use self::transport::{RelayCounters, Transport};
 use self::transport::{relay_counters, transport};
 pub(crate) use self::web_metrics::WebMetrics;

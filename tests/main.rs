@@ -71,6 +71,8 @@ mod state;
 mod systemd;
 /// The commands `check`, `explain`, `replay` and `preset`: exit codes, text, JSON.
 mod tools;
+/// Unix stream sockets: frames and lines, half frames, vanishing senders, limits, the path.
+mod unix_streams;
 /// Access control: TLS, client certificates, users, rate limits, networks, sockets; also tested with curl, OpenSSL, Python,
 /// Prometheus.
 mod web_config;

@@ -4,7 +4,7 @@
 //! cli          the command line and the environment, parsed
 //!   settings   everything that the flags set
 //! run          sets up sockets, bridge and web server, and runs them until a signal
-//!   listener   receives lines over UDP, TCP and Unix datagrams
+//!   listener   receives lines over UDP, TCP and Unix sockets
 //!   web        the HTTP server
 //!   reload     reads the rules again
 //!     reload_requests  requests for a reload, and their outcomes
@@ -28,7 +28,7 @@ mod duration;
 mod faults;
 mod flag_names;
 mod healthcheck;
-mod listener;
+pub(crate) mod listener;
 mod logging;
 mod net;
 mod presets;

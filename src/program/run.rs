@@ -20,7 +20,6 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::MissedTickBehavior;
 
@@ -32,10 +31,10 @@ use crate::bridge::Bridge;
 use crate::program::clock;
 use crate::program::descriptors::{ConnectionLimits, within_limit};
 use crate::program::listener::relay::{Relay, RelayOptions, RelayTarget};
-use crate::program::listener::tcp::{TcpOptions, TcpSocket};
+use crate::program::listener::stream::{BoundUnix, StreamListener, StreamOptions};
 use crate::program::listener::udp::BoundUdp;
 use crate::program::listener::unix::{BoundUnixgram, UnixgramOptions};
-use crate::program::listener::{Intake, Stop, tcp};
+use crate::program::listener::{Intake, Stop, stream};
 use crate::program::logging;
 use crate::program::net::{BoundTcp, bind_tcp, reachable};
 use crate::program::readiness::Readiness;
@@ -63,6 +62,7 @@ pub(super) struct Sockets {
     udp: Vec<BoundUdp>,
     tcp: Vec<BoundTcp>,
     unixgram: Vec<BoundUnixgram>,
+    unix: Vec<BoundUnix>,
     /// Whether the sockets for lines are those of systemd, which outlive this process.
     is_inherited: bool,
     /// The sockets of the web server, with its access control.
@@ -79,7 +79,7 @@ impl Sockets {
         if settings.statsd_systemd {
             return Self::inherit(settings, passed, web);
         }
-        if settings.udp.is_empty() && settings.tcp.is_empty() && settings.unixgram.is_none() {
+        if settings.udp.is_empty() && settings.tcp.is_empty() && settings.unixgram.is_none() && settings.unix.is_empty() {
             return Err(StartError::NoListener);
         }
         let udp = settings.udp.iter().map(|address| BoundUdp::bind(address, &settings.udp_options));
@@ -88,9 +88,10 @@ impl Sockets {
         let tcp = tcp.collect::<Result<_, _>>().map_err(StartError::bind("statsd.listen-tcp"))?;
         let unixgram = settings.unixgram.as_ref().map(BoundUnixgram::bind).transpose();
         let unixgram = unixgram.map_err(StartError::bind("statsd.listen-unixgram"))?;
+        let unix = settings.unix.iter().map(BoundUnix::bind).collect::<Result<_, _>>().map_err(StartError::bind("statsd.listen-unix"))?;
         let web = HttpSockets::bind(settings, web)?;
         let relay = settings.relay.as_ref().map(|options| relay_target(options, &udp)).transpose()?;
-        Ok(Self { udp, tcp, unixgram: unixgram.into_iter().collect(), is_inherited: false, web, relay })
+        Ok(Self { udp, tcp, unixgram: unixgram.into_iter().collect(), unix, is_inherited: false, web, relay })
     }
 
     /// Uses the sockets for lines that systemd passed.
@@ -104,9 +105,10 @@ impl Sockets {
         let options = UnixgramOptions::of_systemd(&settings.udp_options);
         let unixgram = passed.unixgram.into_iter().map(|socket| BoundUnixgram::inherit(socket, options.clone()));
         let unixgram = unixgram.collect::<io::Result<_>>()?;
+        let unix = passed.unix.into_iter().map(BoundUnix::inherit).collect::<io::Result<_>>()?;
         let web = HttpSockets::bind(settings, web)?;
         let relay = settings.relay.as_ref().map(|options| relay_target(options, &udp)).transpose()?;
-        Ok(Self { udp, tcp, unixgram, is_inherited: true, web, relay })
+        Ok(Self { udp, tcp, unixgram, unix, is_inherited: true, web, relay })
     }
 
     /// The first UDP address, as reachable from this machine.
@@ -130,15 +132,14 @@ impl Sockets {
     /// A shell command that sends one sample.
     pub(super) fn example_command(&self) -> Option<String> {
         let to = |protocol, at: SocketAddr| format!("echo 'hello:1|c' > /dev/{protocol}/{}/{}", at.ip(), at.port());
-        let unixgram = || {
-            let bound = self.unixgram.first()?;
-            let (kind, path) = match bound.path().strip_prefix('@') {
-                Some(name) => ("ABSTRACT-SENDTO", name),
-                None => ("UNIX-SENDTO", bound.path()),
-            };
-            Some(format!("echo 'hello:1|c' | socat - {kind}:{path}"))
+        let to_path = |path: &str, how| match path.strip_prefix('@') {
+            Some(name) => format!("echo 'hello:1|c' | socat - ABSTRACT-{how}:{name}"),
+            None => format!("echo 'hello:1|c' | socat - UNIX-{how}:{path}"),
         };
-        self.udp_address().map(|at| to("udp", at)).or_else(|| self.tcp_address().map(|at| to("tcp", at))).or_else(unixgram)
+        let unixgram = || self.unixgram.first().map(|bound| to_path(bound.path(), "SENDTO"));
+        let unix = || self.unix.first().map(|bound| to_path(bound.path(), "CONNECT"));
+        let tcp = || self.tcp_address().map(|at| to("tcp", at));
+        self.udp_address().map(|at| to("udp", at)).or_else(tcp).or_else(unixgram).or_else(unix)
     }
 }
 
@@ -161,7 +162,7 @@ pub(super) async fn run(
     let bridge = reloader.bridge().clone();
     let snapshots = Snapshots::start(&bridge, settings.state.as_ref()).await?;
     let reload = signals.reload;
-    let (tcp_options, mut web_options) = within_descriptors(settings, !sockets.tcp.is_empty());
+    let (tcp_options, unix_options, mut web_options) = within_descriptors(settings, !sockets.tcp.is_empty(), !sockets.unix.is_empty());
     web_options.sample_command = sockets.example_command();
     let state = WebState::new(&web_options, clock::now).with_reload_requests(Arc::clone(&reload));
     let web = sockets.web.start(&web_options, &bridge, state)?;
@@ -172,10 +173,12 @@ pub(super) async fn run(
         sockets.udp,
         sockets.tcp,
         sockets.unixgram,
+        sockets.unix,
         &ListenerContext {
             bridge: &bridge,
             is_inherited: sockets.is_inherited,
             tcp_options,
+            unix_options,
             relay: sockets.relay,
             stop: &stop,
             readiness: state.readiness(),
@@ -212,17 +215,22 @@ pub(super) async fn run(
 }
 
 /// The options of the servers that accept connections, with limits lowered to the number of file descriptors.
-fn within_descriptors(settings: &Settings, has_tcp: bool) -> (TcpOptions, WebOptions) {
-    let (mut tcp, mut web) = (settings.tcp_options.clone(), settings.web_options.clone());
-    let requested =
-        ConnectionLimits { tcp: if has_tcp { tcp.max_connections } else { 0 }, http: web.max_connections, waiting: web.lobby_connections };
+fn within_descriptors(settings: &Settings, has_tcp: bool, has_unix: bool) -> (StreamOptions, StreamOptions, WebOptions) {
+    let (mut tcp, mut unix, mut web) = (settings.tcp_options.clone(), settings.unix_options.clone(), settings.web_options.clone());
+    let requested = ConnectionLimits {
+        tcp: if has_tcp { tcp.max_connections } else { 0 },
+        unix: if has_unix { unix.max_connections } else { 0 },
+        http: web.max_connections,
+        waiting: web.lobby_connections,
+    };
     // With this option, a second descriptor of each connection shows whether the client received the whole exposition.
     let each_http = if settings.bridge.counters_start_at_zero.is_some() { 2 } else { 1 };
     let given = within_limit(requested, each_http);
     tcp.max_connections = given.tcp;
+    unix.max_connections = given.unix;
     web.max_connections = given.http;
     web.lobby_connections = given.waiting;
-    (tcp, web)
+    (tcp, unix, web)
 }
 
 /// The resources that all listeners share.
@@ -230,7 +238,8 @@ struct ListenerContext<'a> {
     bridge: &'a Bridge,
     /// Whether the sockets outlive this process.
     is_inherited: bool,
-    tcp_options: TcpOptions,
+    tcp_options: StreamOptions,
+    unix_options: StreamOptions,
     relay: Option<RelayTarget>,
     stop: &'a Arc<Stop>,
     readiness: &'a Arc<Readiness>,
@@ -253,6 +262,7 @@ fn start_listeners(
     udp: Vec<BoundUdp>,
     tcp: Vec<BoundTcp>,
     unixgram: Vec<BoundUnixgram>,
+    unix: Vec<BoundUnix>,
     context: &ListenerContext<'_>,
 ) -> Result<Listeners, StartError> {
     let telemetry = context.bridge.telemetry();
@@ -264,11 +274,14 @@ fn start_listeners(
         for BoundTcp { address, .. } in &tcp {
             tracing::info!(%address, "listening on tcp");
         }
-        let is_inherited = context.is_inherited;
-        let socket = |bound: BoundTcp| Ok(TcpSocket { listener: TcpListener::from_std(bound.listener)?, is_inherited });
-        let sockets = tcp.into_iter().map(socket).collect::<io::Result<Vec<_>>>()?;
-        let options = context.tcp_options.clone();
-        listeners.tasks.spawn(tcp::serve(sockets, options, context.intake()?, telemetry.clone(), context.stop.clone()));
+        let sockets = tcp.into_iter().map(|bound| StreamListener::tcp(bound.listener, context.is_inherited)).collect::<io::Result<_>>()?;
+        let counters = telemetry.transport.tcp.clone();
+        listeners.tasks.spawn(stream::serve(sockets, context.tcp_options.clone(), context.intake()?, counters, context.stop.clone()));
+    }
+    if !unix.is_empty() {
+        let sockets = unix.into_iter().map(|bound| StreamListener::unix(bound, telemetry, context.readiness)).collect::<io::Result<_>>()?;
+        let counters = telemetry.transport.unix.clone();
+        listeners.tasks.spawn(stream::serve(sockets, context.unix_options.clone(), context.intake()?, counters, context.stop.clone()));
     }
     for bound in unixgram {
         listeners.threads.push(bound.start(telemetry, context.stop, context.readiness, context.intake()?)?);

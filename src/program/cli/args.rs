@@ -22,6 +22,7 @@ use clap::{ArgAction, Parser, ValueEnum};
 use self::limit_flags::LimitFlags;
 pub(super) use self::limit_flags::OverflowPolicy;
 use self::listening_flags::ListeningFlags;
+pub(super) use self::listening_flags::UnixFraming;
 pub(super) use self::lists::{List, all};
 use self::mapping_flags::MappingFlags;
 use self::source_flags::SourceFlags;

@@ -24,7 +24,7 @@ pub(crate) enum StartError {
     #[error(transparent)]
     Relay(#[from] AddressError),
     /// All listeners are turned off.
-    #[error("At least one of UDP/TCP/Unixgram listeners must be specified.")]
+    #[error("At least one of UDP/TCP/Unixgram/Unix listeners must be specified.")]
     NoListener,
     /// The relay would send lines back to the bridge.
     #[error("{0} is an address of the bridge itself")]
@@ -77,6 +77,11 @@ impl StartError {
     pub(crate) fn line(&self, names: &FlagNames) -> String {
         match self {
             Self::Bind { flag, error: BindError::Listen { .. } } => format!("{self}; {} chooses another address", names.of(flag)),
+            Self::Bind { flag, error: BindError::OtherKind { transport, .. } } => {
+                let (other, carries) =
+                    if *transport == "unix" { ("statsd.listen-unixgram", "datagrams") } else { ("statsd.listen-unix", "streams") };
+                format!("{self}; {} is for {carries}, and {} chooses another address", names.of(other), names.of(flag))
+            }
             Self::Bind { flag, .. } => format!("{}: {self}", names.of(flag)),
             Self::Relay(_) | Self::RelayLoop(_) => format!("{}: {self}", names.of("statsd.relay.address")),
             Self::State { .. } => format!("{}: {self}", names.of("state.file")),
