@@ -162,6 +162,10 @@ impl Worker {
             batch.source = source;
             if let Some(senders) = &mut self.senders {
                 senders.datagram(source, bytes.len(), || sums(&self.tally, batch.len));
+                if let Some(lines) = senders.lines_to_reject(source, bytes) {
+                    self.reject_datagram(lines, bytes, source, now);
+                    continue;
+                }
             }
             let mut rest = Some(bytes);
             while let Some(bytes) = rest {
@@ -397,6 +401,22 @@ impl Worker {
     fn reject(&mut self, reason: SampleError, line: &[u8], source: &Source, now: Timestamp) {
         self.count_error(reason);
         self.log.rejected(reason.as_str(), line, *source, now);
+    }
+
+    /// Rejects the lines of a datagram whose sender exceeds its limit. A newline at the end ends no line that is lost.
+    #[cold]
+    fn reject_datagram(&mut self, lines: u64, bytes: &[u8], source: &Source, now: Timestamp) {
+        const REASON: SampleError = SampleError::SourceLinesLimit;
+        let empty = u64::from(bytes.last().is_none_or(|last| *last == b'\n'));
+        self.tally.lines += lines;
+        self.tally.lines_empty += empty;
+        let rejected = lines.saturating_sub(empty);
+        if rejected > 0 {
+            if let Some(count) = self.tally.errors.get_mut(REASON as usize) {
+                *count += rejected;
+            }
+            self.log.lines_rejected(REASON.as_str(), rejected, bytes, *source, now);
+        }
     }
 
     fn count_error(&mut self, reason: SampleError) {
