@@ -3,6 +3,7 @@
 //! Samples are collected into small batches, whose look-ups are prefetched together. No sample stays queued after a call. A sample of a
 //! known series neither allocates nor locks. Knows neither sockets nor expositions.
 
+mod rejecting;
 mod traced;
 mod upkeep;
 
@@ -228,27 +229,6 @@ impl Worker {
         Upkeep { bindings: &mut self.bindings, resolver: &mut self.resolver, tally: &mut self.tally, memory: &mut self.memory }
     }
 
-    /// Counts a rejected line that the receiver does not have as a whole: it is truncated, or longer than a limit.
-    #[cfg(any(feature = "cli", test))]
-    pub(crate) fn reject_line(&mut self, reason: SampleError) {
-        self.tally.lines += 1;
-        self.count_error(reason);
-        self.flush();
-    }
-
-    /// As [`reject_line`](Self::reject_line). The log and reports show `source` and the beginning of the line. `datagrams` is 1 if the
-    /// line is all that is known of a datagram.
-    #[cfg(any(feature = "cli", test))]
-    pub(crate) fn reject_line_from(&mut self, reason: SampleError, line: &[u8], (source, datagrams): (&Source, u64), now: Timestamp) {
-        self.log.rejected(reason.as_str(), line, *source, now);
-        self.tally.lines += 1;
-        self.count_error(reason);
-        if let Some(senders) = &mut self.senders {
-            senders.line(source, datagrams, line.len(), sums(&self.tally, 0), now);
-        }
-        self.flush();
-    }
-
     fn flush(&mut self) {
         if let Some(senders) = &mut self.senders {
             senders.flush(sums(&self.tally, 0), self.log.by_source());
@@ -401,22 +381,6 @@ impl Worker {
     fn reject(&mut self, reason: SampleError, line: &[u8], source: &Source, now: Timestamp) {
         self.count_error(reason);
         self.log.rejected(reason.as_str(), line, *source, now);
-    }
-
-    /// Rejects the lines of a datagram whose sender exceeds its limit. A newline at the end ends no line that is lost.
-    #[cold]
-    fn reject_datagram(&mut self, lines: u64, bytes: &[u8], source: &Source, now: Timestamp) {
-        const REASON: SampleError = SampleError::SourceLinesLimit;
-        let empty = u64::from(bytes.last().is_none_or(|last| *last == b'\n'));
-        self.tally.lines += lines;
-        self.tally.lines_empty += empty;
-        let rejected = lines.saturating_sub(empty);
-        if rejected > 0 {
-            if let Some(count) = self.tally.errors.get_mut(REASON as usize) {
-                *count += rejected;
-            }
-            self.log.lines_rejected(REASON.as_str(), rejected, bytes, *source, now);
-        }
     }
 
     fn count_error(&mut self, reason: SampleError) {
