@@ -47,7 +47,7 @@ impl Engine {
         if options.native.when == NativeWhen::Always {
             registry.want_native();
         }
-        let sources = Arc::new(Sources::new(options.sources.max, telemetry.sources.clone()));
+        let sources = Arc::new(Sources::new(options.sources, telemetry.sources.clone()));
         let rules = RulesInForce { rules: Arc::default(), generation: 0, hits: Arc::new(Hits::new(0)) };
         Self {
             options,

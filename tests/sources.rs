@@ -125,3 +125,73 @@ fn senders_are_not_listed_without_places() {
     assert_eq!(wrong.status, 400, "{}", wrong.text());
     bridge.stop();
 }
+
+/// A flood and a second sender, as if from two hosts.
+#[apply(test)]
+fn a_flood_is_rejected_and_named_and_another_sender_loses_nothing() {
+    const LINES: u64 = 10_000;
+    let bridge = Launch::new().arg("--sources.lines-per-second=20000").start();
+    let [flood, good] = ["127.0.0.2", "127.0.0.3"].map(|host| udp_from(&bridge, host));
+    let (many, few) = ("noise:1|c\n".repeat(100), "good:1|c\n".repeat(9) + "good:1|c");
+    // The kernel's buffer has room for all of it.
+    let mut sent = 0;
+    for _ in 0..LINES / 10 {
+        for _ in 0..4 {
+            flood.send(many.as_bytes()).expect("sent");
+            sent += 100;
+        }
+        good.send(few.as_bytes()).expect("sent");
+    }
+    let rejected = |page: &Page| page.sum_where("statsd_bridge_sample_errors_total", "reason", "source_lines_limit");
+    let noise = |page: &Page| page.value("noise").unwrap_or_default();
+    let page = bridge.page_when("all lines are counted", |page| noise(page) + rejected(page) >= sent as f64 && accounts(page).is_ok());
+    assert_eq!(own_sum(&page, "udp_kernel_drops_total"), 0.0);
+    assert_eq!((page.value("good"), noise(&page) + rejected(&page)), (Some(LINES as f64), sent as f64));
+    assert!(rejected(&page) > 0.0 && noise(&page) >= 20_000.0, "{} of {sent} were rejected", rejected(&page));
+    let data = sources(&bridge, "");
+    agrees(&data, &page);
+    let (loud, quiet) = (of(&data, "udp 127.0.0.2"), of(&data, "udp 127.0.0.3"));
+    assert_eq!((number(&loud["rejected"]["source_lines_limit"]), &quiet["rejected"]), (rejected(&page), &serde_json::json!({})), "{data}");
+    let log = bridge.stop();
+    let named = log.lines().find(|line| line.contains("a sender exceeds the limit of lines per second")).expect("a message");
+    assert!(named.contains("source=\"udp 127.0.0.2\"") && named.contains("limit=20000"), "{named}");
+    let rate = named.split("lines_per_second=").nth(1).and_then(|rest| rest.split(' ').next()).and_then(|rate| rate.parse::<u64>().ok());
+    assert!(rate.is_some_and(|rate| rate >= 20_000), "{named}");
+    assert!(!log.contains("source=\"udp 127.0.0.3\""), "{log}");
+}
+
+#[apply(test)]
+fn new_series_of_one_sender_are_limited_and_its_known_series_are_recorded() {
+    let bridge = Launch::new().arg("--sources.new-series-per-second=5").arg("--udp.workers=2").start();
+    let [loud, quiet] = ["127.0.0.2", "127.0.0.3"].map(|host| udp_from(&bridge, host));
+    let lines = |name: &str, count: usize| (0..count).map(|i| format!("{name}:1|c|#user:u{i}\n")).collect::<String>();
+    quiet.send(b"known:1|c").expect("sent");
+    bridge.page_at(1);
+    loud.send(lines("loud", 500).as_bytes()).expect("sent");
+    bridge.page_at(501);
+    // The series exists, so that its samples are recorded by each worker.
+    for _ in 0..20 {
+        udp_from(&bridge, "127.0.0.2").send(b"known:1|c").expect("sent");
+    }
+    quiet.send(lines("quiet", 4).as_bytes()).expect("sent");
+    let page = bridge.page_at(525);
+    let rejected = page.sum_where("statsd_bridge_events_error_total", "reason", "source_series_limit");
+    assert_eq!((page.value("known"), page.sum("quiet"), page.sum("loud") + rejected), (Some(21.0), 4.0, 500.0));
+    // One datagram arrives at one time, with a bucket of 5 series.
+    assert_eq!(page.sum("loud"), 5.0);
+    let data = sources(&bridge, "");
+    agrees(&data, &page);
+    assert_eq!(number(&of(&data, "udp 127.0.0.2")["rejected"]["source_series_limit"]), 495.0);
+    let log = bridge.stop();
+    let named = log.lines().find(|line| line.contains("a sender exceeds the limit of new series per second")).expect("a message");
+    assert!(named.contains("source=\"udp 127.0.0.2\"") && named.contains("limit=5"), "{named}");
+}
+
+#[apply(test)]
+fn limits_of_a_sender_require_a_list_of_senders() {
+    let mut command = crate::harness::bridge_command();
+    command.args(["--sources.max=0", "--sources.lines-per-second=5", "--check-config=true"]);
+    let ran = command.output().expect("it runs");
+    let text = String::from_utf8_lossy(&ran.stderr);
+    assert!(!ran.status.success() && text.contains("--sources.max"), "{text}");
+}

@@ -3,6 +3,7 @@
 //! Samples are collected into small batches, whose look-ups are prefetched together. No sample stays queued after a call. A sample of a
 //! known series neither allocates nor locks. Knows neither sockets nor expositions.
 
+mod rejecting;
 mod stated;
 mod traced;
 mod upkeep;
@@ -163,6 +164,10 @@ impl Worker {
             batch.source = source;
             if let Some(senders) = &mut self.senders {
                 senders.datagram(source, bytes.len(), || sums(&self.tally, batch.len));
+                if let Some(lines) = senders.lines_to_reject(source, bytes) {
+                    self.reject_datagram(lines, bytes, source, now);
+                    continue;
+                }
             }
             let mut rest = Some(bytes);
             while let Some(bytes) = rest {
@@ -223,27 +228,6 @@ impl Worker {
 
     fn upkeep(&mut self) -> Upkeep<'_> {
         Upkeep { bindings: &mut self.bindings, resolver: &mut self.resolver, tally: &mut self.tally, memory: &mut self.memory }
-    }
-
-    /// Counts a rejected line that the receiver does not have as a whole: it is truncated, or longer than a limit.
-    #[cfg(any(feature = "cli", test))]
-    pub(crate) fn reject_line(&mut self, reason: SampleError) {
-        self.tally.lines += 1;
-        self.count_error(reason);
-        self.flush();
-    }
-
-    /// As [`reject_line`](Self::reject_line). The log and reports show `source` and the beginning of the line. `datagrams` is 1 if the
-    /// line is all that is known of a datagram.
-    #[cfg(any(feature = "cli", test))]
-    pub(crate) fn reject_line_from(&mut self, reason: SampleError, line: &[u8], (source, datagrams): (&Source, u64), now: Timestamp) {
-        self.log.rejected(reason.as_str(), line, *source, now);
-        self.tally.lines += 1;
-        self.count_error(reason);
-        if let Some(senders) = &mut self.senders {
-            senders.line(source, datagrams, line.len(), sums(&self.tally, 0), now);
-        }
-        self.flush();
     }
 
     fn flush(&mut self) {

@@ -44,17 +44,23 @@ impl RejectionLog {
 
     /// As [`rejected`](Self::rejected), for a sample that was counted and turned out to be a rejected line.
     pub(crate) fn line_rejected(&mut self, reason: &'static str, input: &[u8], source: Source, now: Timestamp) {
-        self.by_source.rejected(reason, input, source, 1, now);
-        self.log(reason, input, source, now);
+        self.by_source.rejected((reason, 1), input, source, 1, now);
+        self.log((reason, 1), input, source, now);
     }
 
     /// Notes a rejection, and logs it unless its reason was logged within the last 10 s.
     pub(crate) fn rejected(&mut self, reason: &'static str, input: &[u8], source: Source, now: Timestamp) {
-        self.by_source.rejected(reason, input, source, 0, now);
-        self.log(reason, input, source, now);
+        self.by_source.rejected((reason, 1), input, source, 0, now);
+        self.log((reason, 1), input, source, now);
     }
 
-    fn log(&mut self, reason: &'static str, input: &[u8], source: Source, now: Timestamp) {
+    /// As [`rejected`](Self::rejected), for `lines` of a datagram together.
+    pub(crate) fn lines_rejected(&mut self, reason: &'static str, lines: u64, input: &[u8], source: Source, now: Timestamp) {
+        self.by_source.rejected((reason, lines), input, source, 0, now);
+        self.log((reason, lines), input, source, now);
+    }
+
+    fn log(&mut self, (reason, count): (&'static str, u64), input: &[u8], source: Source, now: Timestamp) {
         let is_new = !self.by_reason.contains_key(reason);
         let new = || Entry { logged: now, unlogged: 0, input: Vec::with_capacity(SHOWN_BYTES), source, at: now, is_unpublished: true };
         let entry = self.by_reason.entry(reason).or_insert_with(new);
@@ -63,10 +69,10 @@ impl RejectionLog {
         entry.input.extend_from_slice(input);
         (entry.source, entry.at, entry.is_unpublished, self.is_unpublished) = (source, now, true, true);
         if !is_new && now.millis_since(entry.logged) < EVERY_MS {
-            entry.unlogged += 1;
+            entry.unlogged += count;
             return;
         }
-        let (input, since_last) = (input.escape_ascii(), entry.unlogged + 1);
+        let (input, since_last) = (input.escape_ascii(), entry.unlogged + count);
         tracing::warn!(reason, %input, %source, since_last, "rejected; each reason is logged at most once in 10 s");
         (entry.logged, entry.unlogged) = (now, 0);
     }

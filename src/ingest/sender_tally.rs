@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::rejections::SHOWN_BYTES;
 use crate::source::Source;
-use crate::sources::{Received, RejectedOf, Sources};
+use crate::sources::{Received, RejectedOf, SourceLimit, Sources};
 use crate::time::Timestamp;
 
 /// Maximum number of sources between two flushes of what was received.
@@ -23,6 +23,8 @@ pub(crate) struct SenderTally {
     /// The sums when the last source began. Its lines and samples are the difference.
     began: Sums,
     now: Timestamp,
+    /// Whether a sender may exceed a limit of lines.
+    limits_lines: bool,
 }
 
 /// Lines and samples of all sources so far.
@@ -40,6 +42,7 @@ impl SenderTally {
             received: Vec::with_capacity(MAX_RECEIVED),
             began: Sums::default(),
             now: Timestamp::default(),
+            limits_lines: sources.has(SourceLimit::Lines),
         };
         sources.is_on().then(new)
     }
@@ -59,6 +62,18 @@ impl SenderTally {
             }
             _ => self.begin(Received { source: *source, datagrams: 1, bytes: bytes as u64, lines: 0, samples: 0 }, sums()),
         }
+    }
+
+    /// The lines of a datagram if its sender exceeds its limit of lines, so that they must be rejected.
+    #[inline(always)]
+    pub(crate) fn lines_to_reject(&self, source: &Source, bytes: &[u8]) -> Option<u64> {
+        if self.limits_lines { self.lines_over_limit(source, bytes) } else { None }
+    }
+
+    #[inline(never)]
+    fn lines_over_limit(&self, source: &Source, bytes: &[u8]) -> Option<u64> {
+        let lines = 1 + memchr::memchr_iter(b'\n', bytes).count() as u64;
+        (!self.sources.admit(SourceLimit::Lines, *source, lines, self.now)).then_some(lines)
     }
 
     /// Begins another source, with counts that `sums` will not contain.
@@ -120,8 +135,15 @@ impl SenderRejections {
         self.entries.get(..self.len).unwrap_or_default()
     }
 
-    /// Counts a rejected line or sample. `not_samples` is 1 for a sample that turned out to be a rejected line.
-    pub(crate) fn rejected(&mut self, reason: &'static str, input: &[u8], source: Source, not_samples: u64, now: Timestamp) {
+    /// Counts rejected lines or samples. `not_samples` is 1 for a sample that turned out to be a rejected line.
+    pub(crate) fn rejected(
+        &mut self,
+        (reason, count): (&'static str, u64),
+        input: &[u8],
+        source: Source,
+        not_samples: u64,
+        now: Timestamp,
+    ) {
         let Some(sources) = &self.sources else { return };
         let input = input.get(..SHOWN_BYTES).unwrap_or(input);
         let used = self.entries.get_mut(..self.len).unwrap_or_default();
@@ -143,7 +165,7 @@ impl SenderRejections {
                 entry
             }
         };
-        entry.count += 1;
+        entry.count += count;
         entry.not_samples += not_samples;
         entry.at = now;
         entry.input.clear();

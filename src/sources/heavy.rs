@@ -8,13 +8,16 @@
 use std::collections::HashMap;
 
 use super::counts::{Counts, RejectedOf};
+use super::limit::{Excess, Limiter, MessageLimit, SourceLimit};
+use crate::options::SourceOptions;
 use crate::rejections::{RejectedInput, SHOWN_BYTES};
 use crate::source::{Sender, Source};
 use crate::time::Timestamp;
 
 /// The listed senders. A look-up of the last sender costs a comparison, and one of another sender a hash.
 pub(super) struct HeavySenders {
-    max: usize,
+    limits: SourceOptions,
+    messages: MessageLimit,
     places: HashMap<Sender, usize>,
     senders: Vec<Tracked>,
     /// Weights and places, as a binary heap with the lowest weight first.
@@ -35,6 +38,8 @@ pub(super) struct Tracked {
     pub(super) first: Timestamp,
     pub(super) last: Timestamp,
     pub(super) last_rejected: Option<Box<LastRejected>>,
+    lines: Limiter,
+    new_series: Limiter,
     /// Its index in the heap.
     heap_at: usize,
 }
@@ -49,9 +54,9 @@ pub(super) struct LastRejected {
 }
 
 impl HeavySenders {
-    pub(super) fn new(max: usize) -> Self {
-        let (places, senders, heap) = Default::default();
-        Self { max, places, senders, heap, others: Counts::default(), evicted: 0, last: 0 }
+    pub(super) fn new(limits: SourceOptions) -> Self {
+        let (places, senders, heap, messages) = Default::default();
+        Self { limits, messages, places, senders, heap, others: Counts::default(), evicted: 0, last: 0 }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -98,6 +103,18 @@ impl HeavySenders {
         self.others.subtract_samples(missing);
     }
 
+    /// Whether a limit of a sender leaves room for `count` lines or series; and what a message must say if not.
+    pub(super) fn admit(&mut self, limit: SourceLimit, sender: Sender, count: u64, now: Timestamp) -> (bool, Option<Excess>) {
+        let (limits, at) = (self.limits, self.place(sender, 0, now));
+        let Some(tracked) = self.senders.get_mut(at) else { return (true, None) };
+        let (limiter, per_second) = match limit {
+            SourceLimit::Lines => (&mut tracked.lines, limits.lines_per_second),
+            SourceLimit::NewSeries => (&mut tracked.new_series, limits.new_series_per_second),
+        };
+        let is_admitted = limiter.take(count, per_second, now);
+        (is_admitted, if is_admitted { None } else { limiter.excess(sender, &mut self.messages, now) })
+    }
+
     /// The place of a sender, which gets one if it has none.
     fn place(&mut self, sender: Sender, weight: u64, now: Timestamp) -> usize {
         let is_last = self.senders.get(self.last).is_some_and(|last| last.sender == sender);
@@ -116,9 +133,19 @@ impl HeavySenders {
         if let Some(at) = self.places.get(&sender) {
             return *at;
         }
-        let new =
-            |heap_at, missing| Tracked { sender, counts: Counts::default(), missing, first: now, last: now, last_rejected: None, heap_at };
-        let at = if self.senders.len() < self.max {
+        let limits = self.limits;
+        let new = |heap_at, missing| Tracked {
+            sender,
+            counts: Counts::default(),
+            missing,
+            first: now,
+            last: now,
+            last_rejected: None,
+            heap_at,
+            lines: Limiter::new(limits.lines_per_second, now),
+            new_series: Limiter::new(limits.new_series_per_second, now),
+        };
+        let at = if self.senders.len() < self.limits.max {
             let (at, heap_at) = (self.senders.len(), self.heap.len());
             self.senders.push(new(heap_at, 0));
             self.heap.push((0, at));

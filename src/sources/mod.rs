@@ -2,40 +2,76 @@
 //!
 //! ```text
 //! counts          sums of one sender, or of all that are no longer listed
+//! limit           token buckets of one sender
 //!   heavy         the senders with the most lines, in bounded memory, with a stated error
 //! ```
 //! A worker adds its sums once per batch. Knows neither bytes nor sockets.
 
 mod counts;
 mod heavy;
+mod limit;
 
 use std::sync::Mutex;
 
 use self::counts::Counts;
 pub(crate) use self::counts::{Received, RejectedOf};
 use self::heavy::{HeavySenders, Tracked};
+use self::limit::Excess;
+pub(crate) use self::limit::SourceLimit;
 use crate::lock::lock;
+use crate::options::SourceOptions;
 use crate::rejections::RejectedInput;
-use crate::source::Sender;
+use crate::source::{Sender, Source};
 use crate::telemetry::SourceMetrics;
 use crate::time::Timestamp;
 
 /// The senders with the most lines. One for a bridge.
 pub(crate) struct Sources {
-    max: usize,
+    options: SourceOptions,
     senders: Mutex<HeavySenders>,
     metrics: SourceMetrics,
 }
 
 impl Sources {
-    /// Lists up to `max` senders; 0 turns the list off.
-    pub(crate) fn new(max: usize, metrics: SourceMetrics) -> Self {
-        Self { max, senders: Mutex::new(HeavySenders::new(max)), metrics }
+    pub(crate) fn new(options: SourceOptions, metrics: SourceMetrics) -> Self {
+        Self { options, senders: Mutex::new(HeavySenders::new(options)), metrics }
     }
 
     /// Whether senders are listed.
     pub(crate) fn is_on(&self) -> bool {
-        self.max > 0
+        self.options.max > 0
+    }
+
+    /// Whether a limit is in force.
+    pub(crate) fn has(&self, limit: SourceLimit) -> bool {
+        self.is_on() && self.per_second(limit) > 0
+    }
+
+    fn per_second(&self, limit: SourceLimit) -> u64 {
+        match limit {
+            SourceLimit::Lines => self.options.lines_per_second,
+            SourceLimit::NewSeries => self.options.new_series_per_second,
+        }
+    }
+
+    /// Whether a limit that is in force leaves room for `count` lines or series of a sender. Logs a sender that exceeds it, at a limited
+    /// rate.
+    pub(crate) fn admit(&self, limit: SourceLimit, source: Source, count: u64, now: Timestamp) -> bool {
+        let (is_admitted, excess) = lock(&self.senders).admit(limit, source.into(), count, now);
+        if let Some(Excess { sender, rate, rejected }) = excess {
+            let per_second = self.per_second(limit);
+            match limit {
+                SourceLimit::Lines => tracing::warn!(
+                    source = %sender, lines_per_second = rate, limit = per_second, rejected,
+                    "a sender exceeds the limit of lines per second; its datagrams are rejected"
+                ),
+                SourceLimit::NewSeries => tracing::warn!(
+                    source = %sender, new_series_per_second = rate, limit = per_second, rejected,
+                    "a sender exceeds the limit of new series per second; its samples of new series are rejected"
+                ),
+            }
+        }
+        is_admitted
     }
 
     /// Adds the sums of a batch.
@@ -64,7 +100,7 @@ impl Sources {
         listed.iter().skip(top).for_each(|tracked| others.merge(&tracked.counts));
         SourcesReport {
             tracked: listed.len(),
-            limit: self.max,
+            limit: self.options.max,
             evicted: senders.evicted(),
             sources: listed.into_iter().take(top).map(SourceReport::of).collect(),
             others: others.into(),

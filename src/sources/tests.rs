@@ -4,12 +4,11 @@ use std::collections::HashMap;
 
 use super::*;
 use crate::options::Prefix;
-use crate::source::Source;
 use crate::telemetry::{Owner, Telemetry};
 
 fn sources(max: usize) -> (Sources, Telemetry) {
     let telemetry = Telemetry::new(Prefix::Bridge, Owner::Library);
-    (Sources::new(max, telemetry.sources.clone()), telemetry)
+    (Sources::new(SourceOptions { max, ..SourceOptions::default() }, telemetry.sources.clone()), telemetry)
 }
 
 fn udp(host: u8, port: u16) -> Source {

@@ -67,7 +67,7 @@ fn build(args: &Args, flag_names: &FlagNames) -> Result<Settings, WrongValue> {
             },
             names: names(args),
             exemplar_tag: exemplar_tag(args)?,
-            sources: sources(args),
+            sources: sources(args)?,
         },
         mapping: mapping(args),
         watch_interval: args.mapping.watch_interval,
@@ -359,8 +359,16 @@ fn limits(args: &Args) -> Limits {
     }
 }
 
-fn sources(args: &Args) -> SourceOptions {
-    SourceOptions { max: args.sources.sources_max }
+fn sources(args: &Args) -> Result<SourceOptions, WrongValue> {
+    let options = SourceOptions {
+        max: args.sources.sources_max,
+        lines_per_second: args.sources.sources_lines_per_second,
+        new_series_per_second: args.sources.sources_new_series_per_second,
+    };
+    if options.max == 0 && (options.lines_per_second > 0 || options.new_series_per_second > 0) {
+        return Err(wrong("sources.max", "the limits of a sender require at least 1"));
+    }
+    Ok(options)
 }
 
 fn observer(args: &Args) -> Result<Observer, WrongValue> {
