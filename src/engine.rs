@@ -5,6 +5,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use crate::events::EventLog;
 use crate::hits::Hits;
 use crate::logged::LoggedNames;
 use crate::mapping::spec::{Action, Rule};
@@ -26,6 +27,7 @@ pub(crate) struct Engine {
     has_units: AtomicBool,
     logged_names: LoggedNames,
     rejections: Rejections,
+    events: EventLog,
 }
 
 /// The rules in force.
@@ -45,6 +47,7 @@ impl Engine {
         if options.native.when == NativeWhen::Always {
             registry.want_native();
         }
+        let events = EventLog::new(&options.limits);
         let rules = RulesInForce { rules: Arc::default(), generation: 0, hits: Arc::new(Hits::new(0)) };
         Self {
             options,
@@ -55,6 +58,7 @@ impl Engine {
             has_units: AtomicBool::new(false),
             logged_names: LoggedNames::default(),
             rejections: Rejections::default(),
+            events,
         }
     }
 
@@ -111,6 +115,11 @@ impl Engine {
     /// The last rejected input of each reason.
     pub(crate) fn rejections(&self) -> &Rejections {
         &self.rejections
+    }
+
+    /// The last DogStatsD events.
+    pub(crate) fn events(&self) -> &EventLog {
+        &self.events
     }
 
     /// The options of the bridge.
