@@ -226,7 +226,8 @@ impl Cut {
 
     fn cut(&mut self, mut text: String, most: usize) -> String {
         self.happened |= text.len() > most;
-        text.truncate(text.floor_char_boundary(most));
+        let end = (0..=most.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+        text.truncate(end.unwrap_or(0));
         text.shrink_to_fit();
         text
     }
