@@ -78,13 +78,15 @@ fn the_unit_is_verified() {
 }
 
 #[apply(test)]
-fn the_socket_unit_is_verified() {
+fn the_socket_units_are_verified() {
     let analyze = peers::systemd_analyze();
-    let (folder, _) = unit();
-    let socket = folder.path().join("statsd-bridge.socket");
-    fs::write(&socket, read("systemd/with-socket/statsd-bridge.socket")).expect("a temporary file");
-    let output = Command::new(analyze).arg("verify").arg(&socket).output().expect("systemd-analyze runs");
-    assert!(output.status.success() && output.stdout.is_empty() && output.stderr.is_empty(), "{}", said(&output));
+    for name in ["statsd-bridge.socket", "statsd-bridge-statsd.socket"] {
+        let (folder, _) = unit();
+        let socket = folder.path().join(name);
+        fs::write(&socket, read(&format!("systemd/with-socket/{name}"))).expect("a temporary file");
+        let output = Command::new(&analyze).arg("verify").arg(&socket).output().expect("systemd-analyze runs");
+        assert!(output.status.success() && output.stdout.is_empty() && output.stderr.is_empty(), "{}", said(&output));
+    }
 }
 
 #[apply(test)]

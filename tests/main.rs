@@ -67,6 +67,8 @@ mod slow_clients;
 mod starting;
 /// Series survive a restart: clean ends, crashes, bad files, limits, restarts under load.
 mod state;
+/// Sockets that systemd passes, for lines: restarts under load, names, buffers.
+mod systemd;
 /// The commands `check`, `explain`, `replay` and `preset`: exit codes, text, JSON.
 mod tools;
 /// Access control: TLS, client certificates, users, rate limits, networks, sockets; also tested with curl, OpenSSL, Python,

@@ -216,6 +216,7 @@ fn an_error_names_the_variable_that_was_set() {
         ("PRESET", "gunicron", 1, "the mapping files have errors (set by STATSD_BRIDGE_PRESET):"),
         ("WEB_CONFIG_FILE", "/no/such/file", 1, "the web configuration has errors (set by STATSD_BRIDGE_WEB_CONFIG_FILE):"),
         ("WEB_SYSTEMD_SOCKET", "true", 1, "STATSD_BRIDGE_WEB_SYSTEMD_SOCKET: systemd passed no stream socket"),
+        ("STATSD_SYSTEMD_SOCKET", "true", 1, "STATSD_BRIDGE_STATSD_SYSTEMD_SOCKET: systemd passed no socket for lines"),
     ] {
         let (found, lines) = run_with(&[(&format!("STATSD_BRIDGE_{variable}"), value)], &listen);
         assert_eq!(found, Some(code), "{variable}: {lines:?}");

@@ -11,6 +11,7 @@ mod http_sockets;
 mod snapshots;
 pub(super) mod start;
 mod start_error;
+mod systemd_sockets;
 
 use std::io;
 use std::net::SocketAddr;
@@ -26,14 +27,15 @@ use tokio::time::MissedTickBehavior;
 use self::http_sockets::HttpSockets;
 use self::snapshots::Snapshots;
 pub(super) use self::start_error::StartError;
+use self::systemd_sockets::{PassedStream, SystemdSockets};
 use crate::bridge::Bridge;
 use crate::program::clock;
 use crate::program::descriptors::{ConnectionLimits, within_limit};
 use crate::program::event_file;
 use crate::program::listener::relay::{Relay, RelayOptions, RelayTarget};
-use crate::program::listener::tcp::TcpOptions;
+use crate::program::listener::tcp::{TcpOptions, TcpSocket};
 use crate::program::listener::udp::BoundUdp;
-use crate::program::listener::unix::BoundUnixgram;
+use crate::program::listener::unix::{BoundUnixgram, UnixgramOptions};
 use crate::program::listener::{Intake, Stop, tcp};
 use crate::program::logging;
 use crate::program::net::{BoundTcp, bind_tcp, reachable};
@@ -61,7 +63,9 @@ pub(super) struct Signals<F> {
 pub(super) struct Sockets {
     udp: Vec<BoundUdp>,
     tcp: Vec<BoundTcp>,
-    unixgram: Option<BoundUnixgram>,
+    unixgram: Vec<BoundUnixgram>,
+    /// Whether the sockets for lines are those of systemd, which outlive this process.
+    is_inherited: bool,
     /// The sockets of the web server, with its access control.
     pub web: HttpSockets,
     /// The target of the relay. Each receiver opens its own socket to it.
@@ -71,6 +75,11 @@ pub(super) struct Sockets {
 impl Sockets {
     /// Binds all sockets of the settings.
     pub(super) fn bind(settings: &Settings) -> Result<Self, StartError> {
+        let mut passed = SystemdSockets::take(settings.web_systemd, settings.statsd_systemd)?;
+        let web = std::mem::take(&mut passed.web);
+        if settings.statsd_systemd {
+            return Self::inherit(settings, passed, web);
+        }
         if settings.udp.is_empty() && settings.tcp.is_empty() && settings.unixgram.is_none() {
             return Err(StartError::NoListener);
         }
@@ -80,9 +89,25 @@ impl Sockets {
         let tcp = tcp.collect::<Result<_, _>>().map_err(StartError::bind("statsd.listen-tcp"))?;
         let unixgram = settings.unixgram.as_ref().map(BoundUnixgram::bind).transpose();
         let unixgram = unixgram.map_err(StartError::bind("statsd.listen-unixgram"))?;
-        let web = HttpSockets::bind(settings)?;
+        let web = HttpSockets::bind(settings, web)?;
         let relay = settings.relay.as_ref().map(|options| relay_target(options, &udp)).transpose()?;
-        Ok(Self { udp, tcp, unixgram, web, relay })
+        Ok(Self { udp, tcp, unixgram: unixgram.into_iter().collect(), is_inherited: false, web, relay })
+    }
+
+    /// Uses the sockets for lines that systemd passed.
+    fn inherit(settings: &Settings, passed: SystemdSockets, web: Vec<PassedStream>) -> Result<Self, StartError> {
+        let udp = BoundUdp::inherit(passed.udp, &settings.udp_options)?;
+        let tcp = |listener: std::net::TcpListener| {
+            listener.set_nonblocking(true)?;
+            Ok(BoundTcp { address: listener.local_addr()?, listener })
+        };
+        let tcp = passed.tcp.into_iter().map(tcp).collect::<io::Result<_>>()?;
+        let options = UnixgramOptions::of_systemd(&settings.udp_options);
+        let unixgram = passed.unixgram.into_iter().map(|socket| BoundUnixgram::inherit(socket, options.clone()));
+        let unixgram = unixgram.collect::<io::Result<_>>()?;
+        let web = HttpSockets::bind(settings, web)?;
+        let relay = settings.relay.as_ref().map(|options| relay_target(options, &udp)).transpose()?;
+        Ok(Self { udp, tcp, unixgram, is_inherited: true, web, relay })
     }
 
     /// The first UDP address, as reachable from this machine.
@@ -107,7 +132,7 @@ impl Sockets {
     pub(super) fn example_command(&self) -> Option<String> {
         let to = |protocol, at: SocketAddr| format!("echo 'hello:1|c' > /dev/{protocol}/{}/{}", at.ip(), at.port());
         let unixgram = || {
-            let bound = self.unixgram.as_ref()?;
+            let bound = self.unixgram.first()?;
             let (kind, path) = match bound.path().strip_prefix('@') {
                 Some(name) => ("ABSTRACT-SENDTO", name),
                 None => ("UNIX-SENDTO", bound.path()),
@@ -140,7 +165,7 @@ pub(super) async fn run(
         event_file::start(path, &bridge).map_err(|error| StartError::Events { path: path.clone(), error })?;
     }
     let reload = signals.reload;
-    let (tcp_options, mut web_options) = within_descriptors(settings);
+    let (tcp_options, mut web_options) = within_descriptors(settings, !sockets.tcp.is_empty());
     web_options.sample_command = sockets.example_command();
     let state = WebState::new(&web_options, clock::now).with_reload_requests(Arc::clone(&reload));
     let web = sockets.web.start(&web_options, &bridge, state)?;
@@ -151,7 +176,14 @@ pub(super) async fn run(
         sockets.udp,
         sockets.tcp,
         sockets.unixgram,
-        &ListenerContext { bridge: &bridge, tcp_options, relay: sockets.relay, stop: &stop, readiness: state.readiness() },
+        &ListenerContext {
+            bridge: &bridge,
+            is_inherited: sockets.is_inherited,
+            tcp_options,
+            relay: sockets.relay,
+            stop: &stop,
+            readiness: state.readiness(),
+        },
     );
     let listeners = match listeners {
         Ok(listeners) => listeners,
@@ -185,9 +217,8 @@ pub(super) async fn run(
 }
 
 /// The options of the servers that accept connections, with limits lowered to the number of file descriptors.
-fn within_descriptors(settings: &Settings) -> (TcpOptions, WebOptions) {
+fn within_descriptors(settings: &Settings, has_tcp: bool) -> (TcpOptions, WebOptions) {
     let (mut tcp, mut web) = (settings.tcp_options.clone(), settings.web_options.clone());
-    let has_tcp = !settings.tcp.is_empty();
     let requested =
         ConnectionLimits { tcp: if has_tcp { tcp.max_connections } else { 0 }, http: web.max_connections, waiting: web.lobby_connections };
     // With this option, a second descriptor of each connection shows whether the client received the whole exposition.
@@ -202,6 +233,8 @@ fn within_descriptors(settings: &Settings) -> (TcpOptions, WebOptions) {
 /// The resources that all listeners share.
 struct ListenerContext<'a> {
     bridge: &'a Bridge,
+    /// Whether the sockets outlive this process.
+    is_inherited: bool,
     tcp_options: TcpOptions,
     relay: Option<RelayTarget>,
     stop: &'a Arc<Stop>,
@@ -224,7 +257,7 @@ struct Listeners {
 fn start_listeners(
     udp: Vec<BoundUdp>,
     tcp: Vec<BoundTcp>,
-    unixgram: Option<BoundUnixgram>,
+    unixgram: Vec<BoundUnixgram>,
     context: &ListenerContext<'_>,
 ) -> Result<Listeners, StartError> {
     let telemetry = context.bridge.telemetry();
@@ -236,11 +269,13 @@ fn start_listeners(
         for BoundTcp { address, .. } in &tcp {
             tracing::info!(%address, "listening on tcp");
         }
-        let sockets = tcp.into_iter().map(|bound| TcpListener::from_std(bound.listener)).collect::<io::Result<Vec<_>>>()?;
+        let is_inherited = context.is_inherited;
+        let socket = |bound: BoundTcp| Ok(TcpSocket { listener: TcpListener::from_std(bound.listener)?, is_inherited });
+        let sockets = tcp.into_iter().map(socket).collect::<io::Result<Vec<_>>>()?;
         let options = context.tcp_options.clone();
         listeners.tasks.spawn(tcp::serve(sockets, options, context.intake()?, telemetry.clone(), context.stop.clone()));
     }
-    if let Some(bound) = unixgram {
+    for bound in unixgram {
         listeners.threads.push(bound.start(telemetry, context.stop, context.readiness, context.intake()?)?);
     }
     Ok(listeners)

@@ -33,6 +33,8 @@ pub struct Settings {
     pub tcp_options: TcpOptions,
     /// The Unix datagram socket.
     pub unixgram: Option<UnixgramOptions>,
+    /// Whether sockets that systemd passes replace `udp`, `tcp` and `unixgram`.
+    pub statsd_systemd: bool,
     /// The relay of lines.
     pub relay: Option<RelayOptions>,
     /// HTTP addresses.

@@ -78,6 +78,7 @@ fn build(args: &Args, flag_names: &FlagNames) -> Result<Settings, WrongValue> {
             line_bytes: limits.line_bytes,
         },
         unixgram: unixgram(args)?,
+        statsd_systemd: args.listening.statsd_systemd_socket,
         relay: relay(args)?,
         web: web_addresses("web.listen-address", &args.web.listen_address)?,
         web_admin: web_addresses("web.admin-listen-address", &args.web.admin_listen_address)?,

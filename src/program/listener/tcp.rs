@@ -58,8 +58,16 @@ struct Shared {
     cut: AtomicUsize,
 }
 
+/// A socket that accepts connections.
+pub(crate) struct TcpSocket {
+    /// The socket.
+    pub listener: TcpListener,
+    /// Whether it outlives this process, because systemd holds it too. The next process then accepts the connections in its queue.
+    pub is_inherited: bool,
+}
+
 /// Receives on all `listeners` until `stop` is set. Then reads what the kernel still holds of all connections, and returns.
-pub(crate) async fn serve(listeners: Vec<TcpListener>, options: TcpOptions, intake: Intake, telemetry: Arc<Telemetry>, stop: Arc<Stop>) {
+pub(crate) async fn serve(listeners: Vec<TcpSocket>, options: TcpOptions, intake: Intake, telemetry: Arc<Telemetry>, stop: Arc<Stop>) {
     let places = Places::new(options.max_connections);
     let shared = Arc::new(Shared { intake: Mutex::new(intake), telemetry, options, places, stop, cut: AtomicUsize::new(0) });
     let mut acceptors = JoinSet::new();
@@ -84,7 +92,8 @@ pub(crate) async fn serve(listeners: Vec<TcpListener>, options: TcpOptions, inta
 }
 
 /// Accepts connections until the stop signal. Returns when all its connections are closed.
-async fn accept_all(listener: TcpListener, shared: Arc<Shared>) {
+async fn accept_all(socket: TcpSocket, shared: Arc<Shared>) {
+    let TcpSocket { listener, is_inherited } = socket;
     let mut connections = JoinSet::new();
     let mut stop = shared.stop.subscribe();
     let mut faults = Faults::default();
@@ -107,7 +116,7 @@ async fn accept_all(listener: TcpListener, shared: Arc<Shared>) {
     }
     // Connections in the kernel's queue may contain lines too. The socket is used directly, here and in `drain`, because tokio may not
     // have seen the latest events yet.
-    for _ in 0..BACKLOG {
+    for _ in 0..if is_inherited { 0 } else { BACKLOG } {
         match accept_queued(&listener) {
             Ok((stream, peer)) => admit(stream, peer, &shared, &mut connections),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,

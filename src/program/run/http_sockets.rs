@@ -8,12 +8,12 @@ use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 
-use listenfd::ListenFd;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::start_error::StartError;
+use super::systemd_sockets::PassedStream;
 use crate::bridge::Bridge;
 use crate::program::net::{BindError, BoundTcp, OwnedPath, WebAddress, bind_tcp, error_text, remove_stale};
 use crate::program::rebinding::{CHECK_INTERVAL, Rebinding};
@@ -41,8 +41,8 @@ enum StreamSocket {
 }
 
 impl HttpSockets {
-    /// Reads the web configuration file, and binds the sockets of the settings or uses the sockets of systemd.
-    pub(crate) fn bind(settings: &Settings) -> Result<Self, StartError> {
+    /// Reads the web configuration file, and binds the sockets of the settings or uses `passed`, the sockets of systemd.
+    pub(super) fn bind(settings: &Settings, passed: Vec<PassedStream>) -> Result<Self, StartError> {
         let gate = match &settings.web_config {
             Some(path) => {
                 let (gate, warnings) = Gate::read(path.clone())?;
@@ -53,8 +53,8 @@ impl HttpSockets {
             }
             None => Gate::open(),
         };
-        let mut bound = if settings.web_systemd {
-            from_systemd()?
+        let mut bound: Vec<BoundHttp> = if settings.web_systemd {
+            passed.into_iter().map(BoundHttp::passed).collect::<Result<_, _>>()?
         } else {
             settings.web.iter().map(|address| BoundHttp::bind(address, false)).collect::<Result<_, _>>()?
         };
@@ -126,6 +126,23 @@ impl BoundHttp {
         }
     }
 
+    /// A socket that systemd passed to this process.
+    fn passed(socket: PassedStream) -> Result<Self, StartError> {
+        let (socket, shown) = match socket {
+            PassedStream::Tcp(listener) => {
+                listener.set_nonblocking(true)?;
+                let socket = BoundTcp { address: listener.local_addr()?, listener };
+                let shown = socket.address.to_string();
+                (StreamSocket::Tcp(socket), shown)
+            }
+            PassedStream::Unix(socket) => {
+                socket.set_nonblocking(true)?;
+                (StreamSocket::Unix(socket), "a Unix socket of systemd".to_owned())
+            }
+        };
+        Ok(Self { socket, shown, is_admin: false, path: None })
+    }
+
     fn address(&self) -> Option<SocketAddr> {
         match &self.socket {
             StreamSocket::Tcp(socket) => Some(socket.address),
@@ -177,27 +194,6 @@ where
     }
     current.send_replace(true);
     while served.join_next().await.is_some() {}
-}
-
-/// The sockets that systemd passes to this process.
-fn from_systemd() -> Result<Vec<BoundHttp>, StartError> {
-    let mut given = ListenFd::from_env();
-    if given.len() == 0 {
-        return Err(StartError::NoSystemdSocket);
-    }
-    (0..given.len())
-        .map(|index| {
-            // A socket that is not TCP stays in the list, and is taken as a Unix socket next.
-            if let Ok(Some(listener)) = given.take_tcp_listener(index) {
-                listener.set_nonblocking(true)?;
-                let socket = BoundTcp { address: listener.local_addr()?, listener };
-                return Ok(BoundHttp { shown: socket.address.to_string(), socket: StreamSocket::Tcp(socket), is_admin: false, path: None });
-            }
-            let socket = given.take_unix_listener(index)?.ok_or(StartError::NoSystemdSocket)?;
-            socket.set_nonblocking(true)?;
-            Ok(BoundHttp { socket: StreamSocket::Unix(socket), shown: "a Unix socket of systemd".to_owned(), is_admin: false, path: None })
-        })
-        .collect()
 }
 
 /// The running web server.

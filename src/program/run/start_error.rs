@@ -51,9 +51,25 @@ pub(crate) enum StartError {
     /// The web configuration file has errors.
     #[error("{0}")]
     WebConfig(#[from] WebConfigError),
-    /// systemd passed no socket.
-    #[error("systemd passed no stream socket; start the bridge by its .socket unit, or remove the flag")]
-    NoSystemdSocket,
+    /// systemd passed no socket for this flag.
+    #[error("systemd passed no {kind}; start the bridge by its .socket unit, or remove the flag")]
+    NoSystemdSocket {
+        /// The flag that needs the socket.
+        flag: &'static str,
+        /// The kind of the socket.
+        kind: &'static str,
+    },
+    /// systemd passed a socket of another kind than its use needs.
+    #[error("the socket {name:?} of systemd is not {needed}")]
+    SystemdSocketKind {
+        /// The name of the socket.
+        name: String,
+        /// The kind that is needed.
+        needed: &'static str,
+    },
+    /// The name of a socket of systemd does not say what the socket is for.
+    #[error("systemd passed a socket named {0:?}; set FileDescriptorName=web or FileDescriptorName=statsd in its .socket unit")]
+    SystemdSocketName(String),
     /// The system could not provide a thread, a socket or another resource.
     #[error("cannot start: {}", error_text(.0))]
     System(#[from] io::Error),
@@ -73,13 +89,13 @@ impl StartError {
             Self::Relay(_) | Self::RelayLoop(_) => format!("{}: {self}", names.of("statsd.relay.address")),
             Self::State { .. } => format!("{}: {self}", names.of("state.file")),
             Self::Events { .. } => format!("{}: {self}", names.of("events.log-file")),
-            Self::NoSystemdSocket => format!("{}: {self}", names.of("web.systemd-socket")),
+            Self::NoSystemdSocket { flag, .. } => format!("{}: {self}", names.of(flag)),
             Self::Mapping(_) => {
                 let set = names.set_by_variables(&["statsd.mapping-config", "preset"]);
                 format!("the mapping files have errors{set}:\n{self}")
             }
             Self::WebConfig(_) => format!("the web configuration has errors{}:\n{self}", names.set_by_variables(&["web.config.file"])),
-            Self::NoListener | Self::System(_) => self.to_string(),
+            Self::NoListener | Self::SystemdSocketKind { .. } | Self::SystemdSocketName(_) | Self::System(_) => self.to_string(),
         }
     }
 
@@ -94,7 +110,9 @@ impl StartError {
             | Self::Events { .. }
             | Self::System(_)
             | Self::WebConfig(_)
-            | Self::NoSystemdSocket => 1,
+            | Self::NoSystemdSocket { .. }
+            | Self::SystemdSocketKind { .. }
+            | Self::SystemdSocketName(_) => 1,
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use clap::ArgAction;
 use clap::builder::StringValueParser;
 
 use super::lists::{List, list};
@@ -37,9 +38,16 @@ pub(in crate::program::cli) struct ListeningFlags {
     /// With mode 775, all members of the group can send.
     #[arg(long = "statsd.unixsocket-group", value_name = "GROUP", default_value = "", hide_default_value = true)]
     pub(in crate::program::cli) unixsocket_group: String,
+    /// Receive on the sockets that systemd passes, not on --statsd.listen-*.
+    ///
+    /// Each passed UDP socket has one receiving thread. With --web.systemd-socket too, FileDescriptorName= of the units must be
+    /// statsd for these sockets and web for those of HTTP.
+    #[arg(long = "statsd.systemd-socket", value_name = "BOOL", default_value = "false", action = ArgAction::Set)]
+    pub(in crate::program::cli) statsd_systemd_socket: bool,
     /// Size of the receive buffer; 0 for the default size.
     ///
-    /// The default is 16 MiB for UDP and the system's default for Unix datagrams. The kernel may grant less.
+    /// The default is 16 MiB for UDP, the system's default for Unix datagrams, and unchanged for sockets of systemd. The kernel may
+    /// grant less.
     #[arg(long = "statsd.read-buffer", value_name = "BYTES", default_value = "0")]
     pub(in crate::program::cli) read_buffer: usize,
     /// Receiving threads per UDP address; 0 for one per four cores.
@@ -50,7 +58,7 @@ pub(in crate::program::cli) struct ListeningFlags {
     /// Coalescing delay between receives; at most 10ms; 0 for none [default: 200us to 1ms].
     ///
     /// Datagrams gather in the receive buffer during this pause, so that one call receives more of them. The default depends on the
-    /// size of the receive buffer. Unix datagrams have the same delay, but never longer than half of the time that fills their queue.
+    /// size of the receive buffer. For Unix datagrams it is the longest delay (1ms by default); theirs adapts, so that their queue does not fill.
     #[arg(long = "udp.nap", value_name = "DURATION", value_parser = coalescing_delay)]
     pub(in crate::program::cli) udp_coalescing_delay: Option<Duration>,
     /// Open TCP connections.

@@ -22,7 +22,13 @@ impl TcpServer {
         let stop = Stop::new(Duration::from_secs(60));
         let options = TcpOptions { max_connections, idle_timeout, line_bytes: 20 };
         let intake = Intake::new(bridge.worker(), None);
-        let task = tokio::spawn(serve(vec![listener], options, intake, bridge.telemetry().clone(), stop.clone()));
+        let task = tokio::spawn(serve(
+            vec![TcpSocket { listener, is_inherited: false }],
+            options,
+            intake,
+            bridge.telemetry().clone(),
+            stop.clone(),
+        ));
         Self { at, bridge, stop, task }
     }
 

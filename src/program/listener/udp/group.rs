@@ -27,13 +27,25 @@ const BARRIER_FALLBACK: Duration = Duration::from_millis(20);
 pub(super) struct Group {
     address: SocketAddr,
     sockets: Vec<Arc<UdpSocket>>,
+    /// Whether the sockets outlive this process, because systemd holds them too.
+    is_inherited: bool,
     shut: OnceLock<bool>,
 }
 
 impl Group {
     /// A group of sockets that are bound to `address`.
     pub(super) fn new(address: SocketAddr, sockets: Vec<UdpSocket>) -> Self {
-        Self { address, sockets: sockets.into_iter().map(Arc::new).collect(), shut: OnceLock::new() }
+        Self { address, sockets: sockets.into_iter().map(Arc::new).collect(), is_inherited: false, shut: OnceLock::new() }
+    }
+
+    /// A group of sockets that outlive this process. They are never shut.
+    pub(super) fn inherited(address: SocketAddr, sockets: Vec<UdpSocket>) -> Self {
+        Self { is_inherited: true, ..Self::new(address, sockets) }
+    }
+
+    /// Whether the sockets outlive this process.
+    pub(super) fn is_inherited(&self) -> bool {
+        self.is_inherited
     }
 
     /// The address of all sockets.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use std::{fs, io, mem};
 
 use metrics::Counter;
-use socket2::{Socket, Type};
+use socket2::{SockRef, Socket, Type};
 
 use crate::program::faults::Faults;
 use crate::program::net::new_socket;
@@ -51,6 +51,19 @@ pub(super) fn bind_workers(address: SocketAddr, workers: usize, read_buffer_byte
         socket.set_read_timeout(Some(RECEIVE_TIMEOUT))?;
     }
     Ok(BoundSockets { address: bound, sockets: sockets.into_iter().map(Into::into).collect(), receive_buffer_bytes: granted })
+}
+
+/// Prepares sockets that systemd bound to `address`. Their receive buffers keep the size that the unit sets, unless one is requested.
+pub(super) fn inherit(address: SocketAddr, sockets: Vec<UdpSocket>, read_buffer_bytes: usize) -> io::Result<BoundSockets> {
+    let mut granted = usize::MAX;
+    for socket in &sockets {
+        let socket = SockRef::from(socket);
+        let size = if read_buffer_bytes == 0 { socket.recv_buffer_size()? } else { grow_receive_buffer(&socket, read_buffer_bytes)? };
+        granted = granted.min(size);
+        socket.set_nonblocking(false)?;
+        socket.set_read_timeout(Some(RECEIVE_TIMEOUT))?;
+    }
+    Ok(BoundSockets { address, sockets, receive_buffer_bytes: granted })
 }
 
 fn wanted(read_buffer_bytes: usize) -> usize {
