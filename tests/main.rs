@@ -55,6 +55,8 @@ mod structure;
 mod attack;
 /// Transports, the wire format, the exposition and the other HTTP paths.
 mod end_to_end;
+/// DogStatsD events and service checks: `/api/v1/events`, its limits, the log of events.
+mod events;
 /// Reloads of mapping files: by signal, by request and on change; mistakes; load; the API that describes rules.
 mod reload;
 /// Which series hit a limit, conflicting names, deletion by hand, `top`.

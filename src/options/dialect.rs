@@ -21,6 +21,10 @@ pub struct Dialect {
     pub container_id: bool,
     /// Which kinds may have packed values, `name:1:2:3|ms`.
     pub packed_values: PackedValues,
+    /// Whether the kind `m`, a meter, is a counter. Off: its samples are rejected.
+    pub meters: bool,
+    /// Whether the kind `kv`, a key with its value, is a gauge that each sample sets. Off: its samples are rejected.
+    pub key_values: bool,
     /// Whether a DogStatsD service check becomes a sample of the gauge `service_check_status`. Off: it is counted and discarded.
     pub service_checks: bool,
     /// Whether a DogStatsD event becomes a sample of the counter `dogstatsd_events_total`, and is kept within the limits. Off: it is counted
@@ -62,6 +66,8 @@ impl Dialect {
         bare_tags: false,
         container_id: true,
         packed_values: PackedValues::Observers,
+        meters: false,
+        key_values: false,
         service_checks: false,
         events: false,
         exporter_rules: true,
@@ -80,6 +86,8 @@ impl Default for Dialect {
             bare_tags: true,
             container_id: false,
             packed_values: PackedValues::All,
+            meters: true,
+            key_values: true,
             service_checks: true,
             events: true,
             exporter_rules: false,

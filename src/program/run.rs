@@ -30,6 +30,7 @@ use self::systemd_sockets::{PassedStream, SystemdSockets};
 use crate::bridge::Bridge;
 use crate::program::clock;
 use crate::program::descriptors::{ConnectionLimits, within_limit};
+use crate::program::event_file;
 use crate::program::listener::relay::{Relay, RelayOptions, RelayTarget};
 use crate::program::listener::stream::{BoundUnix, StreamListener, StreamOptions};
 use crate::program::listener::udp::BoundUdp;
@@ -161,6 +162,9 @@ pub(super) async fn run(
 ) -> Result<ExitCode, StartError> {
     let bridge = reloader.bridge().clone();
     let snapshots = Snapshots::start(&bridge, settings.state.as_ref()).await?;
+    if let Some(path) = &settings.event_file {
+        event_file::start(path, &bridge).map_err(|error| StartError::Events { path: path.clone(), error })?;
+    }
     let reload = signals.reload;
     let (tcp_options, unix_options, mut web_options) = within_descriptors(settings, !sockets.tcp.is_empty(), !sockets.unix.is_empty());
     web_options.sample_command = sockets.example_command();
@@ -203,6 +207,7 @@ pub(super) async fn run(
     state.readiness().set_started(false);
     stop.set();
     listeners.ended(stop.deadline() + LISTENER_GRACE).await;
+    event_file::flush();
     log_sums(&bridge);
     let is_saved = match snapshots {
         Some(snapshots) => snapshots.end().await,
@@ -321,6 +326,7 @@ async fn maintain(bridge: Bridge) {
             clock::refresh(&bridge);
             bridge.expire(clock::now());
             bridge.telemetry().runtime.log_dropped.absolute(logging::dropped());
+            bridge.telemetry().runtime.events_unwritten.absolute(event_file::dropped());
             bridge.telemetry().run_upkeep();
         };
         if tokio::task::spawn_blocking(step).await.is_err() {

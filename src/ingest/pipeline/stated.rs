@@ -40,6 +40,7 @@ impl Worker {
         if !self.dialect.events {
             return;
         }
+        self.engine.telemetry().event_kept(self.engine.events().note(event, *batch.source, now));
         let mut identity = std::mem::take(&mut self.cut);
         let unknown_fields = event.write_identity(&mut identity);
         let value = Value::Number(1.0);

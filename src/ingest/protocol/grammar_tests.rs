@@ -251,6 +251,8 @@ fn drain(line: &[u8]) {
             container_id: on(5),
             graphite_tags: on(6),
             exporter_rules: on(7),
+            meters: on(0),
+            key_values: on(1),
             service_checks: true,
             events: true,
             packed_values: [PackedValues::All, PackedValues::Observers, PackedValues::Never][usize::from(flags % 3)],

@@ -134,6 +134,12 @@ pub(super) struct LoggingFlags {
     /// Format of log lines.
     #[arg(long = "log.format", value_name = "FORMAT", value_enum, default_value = "logfmt")]
     pub(super) format: LogFormat,
+    /// File that DogStatsD events are appended to, as lines of JSON; "" for none.
+    ///
+    /// Each line is an event as in /api/v1/events. The file is opened again when it is renamed or removed. If it is too slow, events
+    /// are left out and counted.
+    #[arg(long = "events.log-file", value_name = "FILE", default_value = "", hide_default_value = true)]
+    pub(super) events_log_file: OsString,
 }
 
 /// The flags of the heading Program.

@@ -100,6 +100,7 @@ fn build(args: &Args, flag_names: &FlagNames) -> Result<Settings, WrongValue> {
         web_config: Some(args.web.config_file.clone()).filter(|path| !path.is_empty()).map(PathBuf::from),
         web_options: web_options(args)?,
         state: state(args),
+        event_file: Some(args.logging.events_log_file.clone()).filter(|path| !path.is_empty()).map(PathBuf::from),
         log: log(args),
         drain: args.program.shutdown_drain,
         linger: args.program.shutdown_linger,
@@ -326,6 +327,8 @@ fn dialect(args: &Args) -> Dialect {
             Some(false) => PackedValues::Never,
             None => base.packed_values,
         },
+        meters: args.wire.parse_meters.unwrap_or(base.meters),
+        key_values: args.wire.parse_key_values.unwrap_or(base.key_values),
         service_checks: args.wire.parse_service_checks.unwrap_or(base.service_checks),
         events: args.wire.parse_events.unwrap_or(base.events),
         exporter_rules: base.exporter_rules,
@@ -351,6 +354,8 @@ fn limits(args: &Args) -> Limits {
         },
         resting_series: args.limits.resting_series,
         exemplar_series: args.limits.exemplar_series,
+        events: args.limits.events_keep,
+        event_bytes: args.limits.events_keep_bytes,
         sample_value: args.limits.sample_value.unwrap_or(if compatible(args) {
             SampleValueLimit::NONE
         } else {

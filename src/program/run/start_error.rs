@@ -40,6 +40,14 @@ pub(crate) enum StartError {
         /// The cause.
         error: io::Error,
     },
+    /// The file of events cannot be opened.
+    #[error("cannot write {}: {}", path.display(), error_text(error))]
+    Events {
+        /// The path of the file.
+        path: PathBuf,
+        /// The cause.
+        error: io::Error,
+    },
     /// The web configuration file has errors.
     #[error("{0}")]
     WebConfig(#[from] WebConfigError),
@@ -85,6 +93,7 @@ impl StartError {
             Self::Bind { flag, .. } => format!("{}: {self}", names.of(flag)),
             Self::Relay(_) | Self::RelayLoop(_) => format!("{}: {self}", names.of("statsd.relay.address")),
             Self::State { .. } => format!("{}: {self}", names.of("state.file")),
+            Self::Events { .. } => format!("{}: {self}", names.of("events.log-file")),
             Self::NoSystemdSocket { flag, .. } => format!("{}: {self}", names.of(flag)),
             Self::Mapping(_) => {
                 let set = names.set_by_variables(&["statsd.mapping-config", "preset"]);
@@ -103,6 +112,7 @@ impl StartError {
             | Self::NoListener
             | Self::Mapping(_)
             | Self::State { .. }
+            | Self::Events { .. }
             | Self::System(_)
             | Self::WebConfig(_)
             | Self::NoSystemdSocket { .. }

@@ -43,6 +43,16 @@ pub(in crate::program::cli) struct WireFlags {
     /// and to reject those of other kinds.
     #[arg(long = "statsd.packed-values", value_name = "BOOL", action = ArgAction::Set)]
     pub(in crate::program::cli) packed_values: Option<bool>,
+    /// Count samples of the kind m (meters) as counters [default: true].
+    ///
+    /// When off, they are rejected. With --compat, the default is false.
+    #[arg(long = "statsd.parse-meters", value_name = "BOOL", action = ArgAction::Set)]
+    pub(in crate::program::cli) parse_meters: Option<bool>,
+    /// Set gauges by samples of the kind kv (key and value) [default: true].
+    ///
+    /// A value with a sign sets the gauge, too. When off, they are rejected. With --compat, the default is false.
+    #[arg(long = "statsd.parse-key-values", value_name = "BOOL", action = ArgAction::Set)]
+    pub(in crate::program::cli) parse_key_values: Option<bool>,
     /// Turn DogStatsD service checks into the gauge service_check_status [default: true].
     ///
     /// When off, they are counted and discarded. With --compat, the default is false.

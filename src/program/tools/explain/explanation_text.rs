@@ -33,6 +33,9 @@ impl Explanation {
             "service_check" => say("read as", "a DogStatsD service check", &mut out),
             _ => {}
         }
+        for (at, (name, part)) in self.stated.iter().enumerate() {
+            say(if at == 0 { "parts" } else { "" }, &format!("{name} {part}"), &mut out);
+        }
         let said = |reason: &str| self.samples.iter().any(|sample| matches!(sample, Err(known) if *known == reason));
         for (reason, advice) in self.rejected.iter().filter(|(reason, _)| !said(reason)) {
             say("rejected", &format!("{reason}: {advice}"), &mut out);
