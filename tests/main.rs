@@ -55,6 +55,8 @@ mod structure;
 mod attack;
 /// Transports, the wire format, the exposition and the other HTTP paths.
 mod end_to_end;
+/// The relay to several targets over every transport: filters, dead targets, the accounting of lines.
+mod relay;
 /// Reloads of mapping files: by signal, by request and on change; mistakes; load; the API that describes rules.
 mod reload;
 /// Which series hit a limit, conflicting names, deletion by hand, `top`.

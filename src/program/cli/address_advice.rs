@@ -11,7 +11,6 @@ pub(super) fn address_advice(flag: &str, error: &AddressError) -> String {
         AddressError::Path { .. } if flag == "statsd.listen-tcp" => {
             "; --statsd.listen-unixgram takes the path of a Unix datagram socket".to_owned()
         }
-        AddressError::Path { .. } => "; lines are relayed over UDP only".to_owned(),
         _ => String::new(),
     }
 }
