@@ -282,12 +282,15 @@ impl Running {
         Page::parse(&text).unwrap_or_else(|e| panic!("{e}\n{text}"))
     }
 
-    /// Polls until the condition holds for an exposition, and returns that exposition. Panics with the last one after [`DEADLINE`].
+    /// Polls until the condition holds for an exposition, and then until the counters of a later one add up, which it returns. An exposition
+    /// is not made at one moment: of two counters, the one may be newer than the other. Panics with the last one after [`DEADLINE`].
     pub fn page_when(&self, what: &str, mut holds: impl FnMut(&Page) -> bool) -> Page {
-        let start = Instant::now();
+        let (start, mut is_met) = (Instant::now(), false);
         loop {
             let page = self.page();
-            if holds(&page) {
+            let was_met = is_met;
+            is_met = is_met || holds(&page);
+            if was_met && accounts(&page).is_ok() {
                 return page;
             }
             assert!(start.elapsed() < DEADLINE, "waited in vain: {what}\n{}", self.page_text());

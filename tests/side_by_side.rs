@@ -100,5 +100,5 @@ fn without(facts: &Facts, prefix: &str) -> Facts {
     let strip = |name: &str| name.replacen(prefix, "", 1);
     let families = facts.families.iter().map(|(name, family)| (strip(name), family.clone())).collect();
     let own = facts.own.iter().map(|(series, value)| (strip(series), *value)).collect();
-    Facts { families, own }
+    Facts { families, own, lines: facts.lines }
 }

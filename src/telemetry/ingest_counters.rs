@@ -41,7 +41,6 @@ impl IngestCounters {
                 counter.increment(n);
             }
         };
-        add(&self.lines, tally.lines);
         add(&self.lines_empty, tally.lines_empty);
         add(&self.lines_parsed, tally.lines_parsed);
         add(&self.events, tally.events);
@@ -63,6 +62,8 @@ impl IngestCounters {
         self.errors.iter().zip(tally.errors).for_each(|(counter, n)| add(counter, n));
         self.recorded.iter().zip(tally.recorded).for_each(|(counter, n)| add(counter, n));
         self.rejected.iter().zip(tally.rejected).for_each(|(counter, n)| add(counter, n));
+        // Last: a reader that sees a line here also sees what became of it.
+        add(&self.lines, tally.lines);
     }
 }
 

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 pub struct Facts {
     pub families: BTreeMap<String, Family>,
     pub own: BTreeMap<String, f64>,
+    /// The lines received so far. It is not compared.
+    pub lines: f64,
 }
 
 /// One family. Its series are texts like `{a="b",quantile="0.5"}` and `_sum{a="b"}`, with sorted labels.
@@ -60,6 +62,9 @@ impl Facts {
     fn add(&mut self, family: Option<(&str, Family)>) {
         let Some((name, family)) = family else { return };
         if let Some(own) = name.strip_prefix(OWN) {
+            if own == "lines_total" {
+                self.lines = family.series.values().sum();
+            }
             if !SHARED.contains(&own) {
                 return;
             }
@@ -79,7 +84,7 @@ impl Facts {
         let mut families = self.families.clone();
         families.retain(|name, family| before.families.get(name).is_none_or(|before| !family.is(before)));
         let grown = self.own.iter().map(|(series, value)| (series.clone(), value - before.own.get(series).unwrap_or(&0.0)));
-        Self { families, own: grown.filter(|(_, value)| *value != 0.0).collect() }
+        Self { families, own: grown.filter(|(_, value)| *value != 0.0).collect(), lines: self.lines - before.lines }
     }
 }
 

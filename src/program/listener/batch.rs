@@ -29,7 +29,7 @@ pub(super) struct DatagramBatch {
     stride: usize,
     /// The length of each buffer, at most `stride`.
     datagram_bytes: usize,
-    /// The buffers for the senders' addresses.
+    /// The buffers for the senders' addresses; none for Unix sockets, so that the kernel does not copy paths.
     names: Vec<Name>,
     /// The source of a datagram without an Internet address.
     nameless: Source,
@@ -55,7 +55,7 @@ impl DatagramBatch {
         let stride = datagram_bytes.max(1).next_multiple_of(64);
         // The kernel provides zeroed memory of this size without touching it.
         let memory = vec![0_u8; stride * Self::DATAGRAMS];
-        let names = vec![Name::default(); Self::DATAGRAMS];
+        let names = if nameless == Source::Unixgram { Vec::new() } else { vec![Name::default(); Self::DATAGRAMS] };
         let received = Vec::with_capacity(Self::DATAGRAMS);
         Self { memory, stride, datagram_bytes: datagram_bytes.max(1), names, nameless, received }
     }
@@ -73,25 +73,28 @@ impl DatagramBatch {
         let mut slices = [libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 }; Self::DATAGRAMS];
         // SAFETY: `mmsghdr` is plain C data (pointers and integers), for which all zeroes are a valid value.
         let mut headers: [libc::mmsghdr; Self::DATAGRAMS] = unsafe { mem::zeroed() };
-        let buffers = self.memory.chunks_exact_mut(self.stride).zip(&mut self.names);
+        let (buffers, mut names) = (self.memory.chunks_exact_mut(self.stride), self.names.iter_mut());
         let mut ready = 0;
-        for ((header, slice), (buffer, name)) in headers.iter_mut().zip(&mut slices).zip(buffers) {
+        for ((header, slice), buffer) in headers.iter_mut().zip(&mut slices).zip(buffers) {
             let buffer = buffer.get_mut(..self.datagram_bytes).unwrap_or_default();
             *slice = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
             header.msg_hdr.msg_iov = slice;
             header.msg_hdr.msg_iovlen = 1;
-            header.msg_hdr.msg_name = name.as_mut_ptr().cast();
-            header.msg_hdr.msg_namelen = mem::size_of::<Name>() as libc::socklen_t;
+            if let Some(name) = names.next() {
+                header.msg_hdr.msg_name = name.as_mut_ptr().cast();
+                header.msg_hdr.msg_namelen = mem::size_of::<Name>() as libc::socklen_t;
+            }
             ready += 1;
         }
-        // SAFETY: the first `ready` headers are valid: each points to one iovec of `slices` and to one element of `names`, and that
+        // SAFETY: the first `ready` headers are valid: each points to one iovec of `slices`, to one element of `names` or to no name, and that
         // iovec to its own part of `memory`, all with their true lengths. The pointers were made just now from exclusive borrows
         // of locals and of `self`, none of which is moved, resized or used before the call returns; the kernel keeps none of
         // them. A null timeout is allowed.
         let received = unsafe { libc::recvmmsg(socket, headers.as_mut_ptr(), ready, flags as _, ptr::null_mut()) };
         let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
         let nameless = self.nameless;
-        self.received.extend(headers.iter().zip(&self.names).take(received).map(|(header, name)| Received::of(header, name, nameless)));
+        let name_of = |at: usize| self.names.get(at).map_or(&[][..], |name| name);
+        self.received.extend(headers.iter().take(received).enumerate().map(|(at, header)| Received::of(header, name_of(at), nameless)));
         Ok(self.received.len())
     }
 
@@ -125,7 +128,7 @@ impl DatagramBatch {
 
 impl Received {
     /// Reads a header after the call. `name` is the buffer of the sender's address.
-    fn of(header: &libc::mmsghdr, name: &Name, nameless: Source) -> Self {
+    fn of(header: &libc::mmsghdr, name: &[u8], nameless: Source) -> Self {
         // The kernel reports the true length of an address that it has cut.
         let name = name.get(..header.msg_hdr.msg_namelen as usize).unwrap_or(name);
         Self {

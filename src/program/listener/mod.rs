@@ -6,6 +6,7 @@
 //! unix    one thread for the Unix datagram socket: as for UDP      -> Intake
 //! Intake  passes lines to the relay, if there is one, and all bytes to its Worker
 //! receiver, batch  what the threads of udp and unix share
+//! pauses  how long the thread of a Unix socket pauses between receives
 //! health  whether the receive calls of a socket work
 //! stop    the stop signal for all listeners, with one deadline
 //! ```
@@ -15,6 +16,7 @@ mod batch;
 mod framing;
 mod health;
 mod intake;
+mod pauses;
 mod receiver;
 pub(super) mod relay;
 mod stop;

@@ -26,8 +26,6 @@ pub(super) struct Receiver {
     pub(super) telemetry: Arc<Telemetry>,
     /// The metrics of this kind of socket.
     pub(super) counters: Datagrams,
-    /// Pause before the next receive call after a batch that was not full; zero for none.
-    pub(super) coalescing_delay: Duration,
 }
 
 impl Receiver {
@@ -65,23 +63,13 @@ impl Receiver {
         if self.batch.len() == 0 {
             return;
         }
-        self.counters.packets.increment(self.batch.len() as u64);
         for cut in self.batch.truncated() {
             self.counters.truncated.increment(1);
             self.intake.reject_line(SampleError::TruncatedLine, cut.bytes, cut.source, now);
         }
         self.intake.datagrams(self.batch.datagrams(), now);
-    }
-
-    /// Waits for the coalescing delay after a batch of `received` datagrams, if that is useful.
-    ///
-    /// Waking up costs more than receiving: at half a million datagrams a second, a thread without the delay wakes up for every one to four
-    /// datagrams. With the delay, a batch gathers. After a full batch, more datagrams wait already. The delay after a single datagram costs
-    /// almost nothing, and gathers the rest of a burst.
-    pub(super) fn coalesce(&self, received: usize) {
-        if received > 0 && received < DatagramBatch::DATAGRAMS && !self.coalescing_delay.is_zero() {
-            thread::sleep(self.coalescing_delay);
-        }
+        // Last: a reader that sees a datagram here also sees its lines and samples.
+        self.counters.packets.increment(self.batch.len() as u64);
     }
 
     /// Reads and records what the kernel still holds. Datagrams that are left at the deadline are counted as lost. If the socket is

@@ -18,7 +18,7 @@ use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
-use std::thread::{Builder, JoinHandle};
+use std::thread::{self, Builder, JoinHandle};
 use std::time::Duration;
 
 use self::drops::{Drops, watch_drops};
@@ -122,9 +122,8 @@ impl BoundUdp {
                 stop: stop.clone(),
                 telemetry: telemetry.clone(),
                 counters: telemetry.transport.udp.clone(),
-                coalescing_delay,
             };
-            let thread = UdpThread { socket, group: group.clone(), drops: watched, receiver };
+            let thread = UdpThread { socket, group: group.clone(), drops: watched, receiver, coalescing_delay };
             threads.push(Builder::new().name(format!("udp-{worker}")).spawn(move || thread.run())?);
         }
         watch_drops(drops)?;
@@ -158,16 +157,18 @@ struct UdpThread {
     group: Arc<Group>,
     drops: Arc<Drops>,
     receiver: Receiver,
+    /// Pause before the next receive call after a batch that was not full; zero for none.
+    coalescing_delay: Duration,
 }
 
 impl UdpThread {
     fn run(self) {
         set_timer_slack();
-        let Self { socket, group, drops, mut receiver } = self;
+        let Self { socket, group, drops, mut receiver, coalescing_delay } = self;
         let socket = socket.as_raw_fd();
         while !receiver.stop.is_set() {
             let (received, _) = receiver.step(socket, Wait::ForOne);
-            receiver.coalesce(received);
+            coalesce(received, coalescing_delay);
         }
         if group.is_inherited() {
             receiver.read_queued(socket);
@@ -181,6 +182,17 @@ impl UdpThread {
     }
 }
 
+/// Waits for the coalescing delay after a batch of `received` datagrams, if that is useful.
+///
+/// Waking up costs more than receiving: at half a million datagrams a second, a thread without the delay wakes up for every one to four
+/// datagrams. With the delay, a batch gathers. After a full batch, more datagrams wait already. The delay after a single datagram costs
+/// almost nothing, and gathers the rest of a burst.
+fn coalesce(received: usize, delay: Duration) {
+    if received > 0 && received < DatagramBatch::DATAGRAMS && !delay.is_zero() {
+        thread::sleep(delay);
+    }
+}
+
 /// The default coalescing delay: the time in which two gigabytes a second fill an eighth of the receive buffer. One sender was measured to
 /// send less over loopback.
 fn default_coalescing_delay(receive_buffer_bytes: usize) -> Duration {
@@ -191,7 +203,6 @@ fn default_coalescing_delay(receive_buffer_bytes: usize) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use std::thread;
     use std::time::Instant;
 
     use super::*;

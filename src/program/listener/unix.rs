@@ -1,7 +1,7 @@
 //! Unix datagrams (`unixgram`): one thread receives batches with `recvmmsg`, as for UDP.
 //!
 //! The kernel queues few datagrams (`net.unix.max_dgram_qlen`, 10 on many systems). It drops none: with a full queue, it blocks the sender,
-//! or rejects the datagram if the sender does not wait. So the coalescing delay must be shorter than the time that fills the queue.
+//! or rejects the datagram if the sender does not wait. So the coalescing delay adapts to what gathers in the queue ([`Pauses`]).
 //! A socket of systemd outlives the process: it is not shut, and senders wait in its queue for the next process.
 //! At shutdown of other sockets, the kernel is first made to accept nothing more, so that senders get an error for later datagrams.
 //!
@@ -14,7 +14,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::Path;
 use std::sync::Arc;
-use std::thread::{Builder, JoinHandle};
+use std::thread::{self, Builder, JoinHandle};
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
@@ -23,6 +23,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::batch::{DatagramBatch, Wait};
 use super::health::SocketHealth;
 use super::intake::Intake;
+use super::pauses::Pauses;
 use super::receiver::{Receiver, set_timer_slack};
 use super::stop::Stop;
 use super::udp::UdpOptions;
@@ -34,15 +35,13 @@ use crate::telemetry::Telemetry;
 
 /// Time limit of a receive call, after which the thread checks the stop signal.
 const RECEIVE_TIMEOUT: Duration = Duration::from_millis(250);
-/// The shortest time in which a sender was measured to send a datagram. Two senders on two cores send twice as many.
-const SEND_TIME: Duration = Duration::from_nanos(500);
-/// A shorter delay gathers hardly any datagrams.
-const MIN_COALESCING_DELAY: Duration = Duration::from_micros(50);
-/// A longer delay gathers few more datagrams.
-const MAX_COALESCING_DELAY: Duration = Duration::from_micros(200);
+/// What the kernel counts for a queued datagram of some 500 bytes against the send buffer of its sender.
+const BYTES_A_DATAGRAM: usize = 1536;
 /// The kernel's setting for the queue of a new socket, in datagrams.
 const QUEUE_SETTING: &str = "/proc/sys/net/unix/max_dgram_qlen";
-/// The shortest queue for which the delay saves CPU time.
+/// The kernel's setting for the send buffer of a sender that does not ask for a size, in bytes.
+const SEND_BUFFER_SETTING: &str = "/proc/sys/net/core/wmem_default";
+/// A queue of this length holds the bursts of clients that do not wait.
 const GOOD_QUEUE: usize = 512;
 
 /// Options of the Unix datagram socket.
@@ -60,8 +59,8 @@ pub struct UnixgramOptions {
     pub read_buffer_bytes: usize,
     /// Length limit of a datagram in bytes. Of a longer datagram, the complete lines are recorded.
     pub datagram_bytes: usize,
-    /// The longest pause before the next receive after a batch that was not full; zero for none. `None` for 200 microseconds. The pause is
-    /// never longer than half of the time in which senders fill the queue.
+    /// The longest pause before the next receive after a batch that was not full; zero for none, `None` for a millisecond. The pause
+    /// adapts to the senders, so that the queue does not fill.
     pub coalescing_delay: Option<Duration>,
 }
 
@@ -137,7 +136,7 @@ impl BoundUnixgram {
             socket2::SockRef::from(&socket).set_recv_buffer_size(options.read_buffer_bytes)?;
         }
         socket.set_read_timeout(Some(RECEIVE_TIMEOUT))?;
-        let queue = fs::read_to_string(QUEUE_SETTING).ok().and_then(|text| text.trim().parse().ok());
+        let queue = setting(QUEUE_SETTING);
         Ok(Self { socket, path, options, queue, is_inherited })
     }
 
@@ -153,8 +152,8 @@ impl BoundUnixgram {
         readiness: &Arc<Readiness>,
         intake: Intake,
     ) -> io::Result<JoinHandle<()>> {
-        let coalescing_delay = coalescing_delay(self.options.coalescing_delay, self.queue);
-        self.announce(coalescing_delay);
+        let pauses = Pauses::new(self.options.coalescing_delay, capacity(self.queue, setting(SEND_BUFFER_SETTING)));
+        self.announce(pauses.longest());
         let path = self.options.path.clone();
         if let Some(queue) = self.queue {
             telemetry.unixgram_queue(&path).set(queue as f64);
@@ -166,24 +165,23 @@ impl BoundUnixgram {
             stop: stop.clone(),
             telemetry: telemetry.clone(),
             counters: telemetry.transport.unixgram.clone(),
-            coalescing_delay,
         };
         let rebinding = Rebinding::new(path, telemetry.clone(), readiness.part());
-        let thread = UnixgramThread { current: self, old: None, receiver, rebinding, without_pause: 0 };
+        let thread = UnixgramThread { current: self, old: None, receiver, pauses, rebinding, without_pause: 0 };
         Builder::new().name("unixgram".to_owned()).spawn(move || thread.run())
     }
 
-    fn announce(&self, coalescing_delay: Duration) {
+    fn announce(&self, longest_coalescing_delay: Duration) {
         let path = &self.options.path;
         match self.queue {
             Some(queue) if queue < GOOD_QUEUE => tracing::info!(
-                path, queue_datagrams = queue, ?coalescing_delay, raise_with = %format_args!("sysctl -w net.unix.max_dgram_qlen={GOOD_QUEUE}"),
+                path, queue_datagrams = queue, ?longest_coalescing_delay, raise_with = %format_args!("sysctl -w net.unix.max_dgram_qlen={GOOD_QUEUE}"),
                 "listening on unixgram with a short queue"
             ),
-            Some(queue) => tracing::info!(path, queue_datagrams = queue, ?coalescing_delay, "listening on unixgram"),
+            Some(queue) => tracing::info!(path, queue_datagrams = queue, ?longest_coalescing_delay, "listening on unixgram"),
             None => tracing::warn!(
                 path,
-                ?coalescing_delay,
+                ?longest_coalescing_delay,
                 setting = QUEUE_SETTING,
                 "listening on unixgram; the length of its queue is unknown"
             ),
@@ -206,6 +204,7 @@ struct UnixgramThread {
     /// The previous socket, if the path was removed and bound again. Clients that have it open can still send to it.
     old: Option<BoundUnixgram>,
     receiver: Receiver,
+    pauses: Pauses,
     rebinding: Rebinding,
     /// Datagrams received since the last pause.
     without_pause: usize,
@@ -218,7 +217,7 @@ impl UnixgramThread {
         while !self.receiver.stop.is_set() {
             let (received, now) = self.receive();
             self.observe_queue(received);
-            self.receiver.coalesce(received);
+            self.pause(received, now);
             if now.duration_since(checked) >= CHECK_INTERVAL {
                 checked = now;
                 self.check_path();
@@ -243,6 +242,13 @@ impl UnixgramThread {
         let (of_current, _) = self.receiver.step(current, Wait::Not);
         let (of_old, now) = self.receiver.step(old.socket.as_raw_fd(), Wait::Not);
         (of_current.max(of_old), now)
+    }
+
+    fn pause(&mut self, received: usize, now: Instant) {
+        let pause = self.pauses.next(received, received == DatagramBatch::DATAGRAMS, now);
+        if !pause.is_zero() {
+            thread::sleep(pause);
+        }
     }
 
     /// Counts if as many datagrams as the queue holds were received without a pause.
@@ -280,12 +286,14 @@ fn wait_for_either(one: &UnixDatagram, other: &UnixDatagram) {
     }
 }
 
-/// The pause after a batch: at most half of the time in which senders fill a queue of this many datagrams; zero if that is too short to be
-/// useful, or the length of the queue is unknown.
-fn coalescing_delay(wanted: Option<Duration>, queue: Option<usize>) -> Duration {
-    let half = u32::try_from(queue.unwrap_or(0) / 2).unwrap_or(u32::MAX);
-    let longest = SEND_TIME.saturating_mul(half);
-    if longest < MIN_COALESCING_DELAY { Duration::ZERO } else { wanted.unwrap_or(MAX_COALESCING_DELAY).min(longest) }
+/// The number of datagrams that one sender can queue: its own send buffer may be the shorter limit. 0 if it is unknown.
+fn capacity(queue: Option<usize>, send_buffer_bytes: Option<usize>) -> usize {
+    let send_buffer = send_buffer_bytes.map_or(usize::MAX, |bytes| bytes / BYTES_A_DATAGRAM);
+    queue.unwrap_or(0).min(send_buffer)
+}
+
+fn setting(path: &str) -> Option<usize> {
+    fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
 #[cfg(test)]
@@ -373,10 +381,8 @@ mod tests {
     }
 
     #[test]
-    fn the_delay_never_fills_the_queue() {
-        let micros = |wanted: Option<u64>, queue| coalescing_delay(wanted.map(Duration::from_micros), queue).as_micros();
-        assert_eq!([None, Some(10), Some(100)].map(|queue| micros(Some(10_000), queue)), [0; 3]);
-        assert_eq!((micros(None, Some(512)), micros(Some(10_000), Some(512)), micros(Some(60), Some(512))), (128, 128, 60));
-        assert_eq!((micros(None, Some(usize::MAX)), micros(Some(0), Some(512))), (200, 0));
+    fn a_sender_queues_what_the_shorter_limit_allows() {
+        assert_eq!([capacity(Some(10), Some(212_992)), capacity(Some(512), Some(212_992)), capacity(Some(512), None)], [10, 138, 512]);
+        assert_eq!(capacity(None, Some(212_992)), 0);
     }
 }

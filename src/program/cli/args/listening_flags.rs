@@ -58,7 +58,7 @@ pub(in crate::program::cli) struct ListeningFlags {
     /// Coalescing delay between receives; at most 10ms; 0 for none [default: 200us to 1ms].
     ///
     /// Datagrams gather in the receive buffer during this pause, so that one call receives more of them. The default depends on the
-    /// size of the receive buffer. Unix datagrams have the same delay, but never longer than half of the time that fills their queue.
+    /// size of the receive buffer. For Unix datagrams it is the longest delay (1ms by default); theirs adapts, so that their queue does not fill.
     #[arg(long = "udp.nap", value_name = "DURATION", value_parser = coalescing_delay)]
     pub(in crate::program::cli) udp_coalescing_delay: Option<Duration>,
     /// Open TCP connections.
