@@ -57,6 +57,8 @@ mod attack;
 mod end_to_end;
 /// DogStatsD events and service checks: `/api/v1/events`, its limits, the log of events.
 mod events;
+/// The relay to several targets over every transport: filters, dead targets, the accounting of lines.
+mod relay;
 /// Reloads of mapping files: by signal, by request and on change; mistakes; load; the API that describes rules.
 mod reload;
 /// Which series hit a limit, conflicting names, deletion by hand, `top`.

@@ -40,7 +40,7 @@ pub struct Settings {
     /// Whether sockets that systemd passes replace `udp`, `tcp`, `unixgram` and `unix`.
     pub statsd_systemd: bool,
     /// The relay of lines.
-    pub relay: Option<RelayOptions>,
+    pub relay: RelayOptions,
     /// HTTP addresses.
     pub web: Vec<WebAddress>,
     /// HTTP addresses for lifecycle and deletion requests. Without any, the addresses in `web` answer them.

@@ -16,7 +16,7 @@ use crate::options::{
 };
 use crate::program::flag_names::FlagNames;
 use crate::program::listener::framing::{FramingLimits, StreamFraming};
-use crate::program::listener::relay::RelayOptions;
+use crate::program::listener::relay::{RelayOptions, RelayTarget};
 use crate::program::listener::stream::{StreamOptions, UnixOptions};
 use crate::program::listener::udp::UdpOptions;
 use crate::program::listener::unix::UnixgramOptions;
@@ -191,12 +191,18 @@ fn unix(args: &Args) -> Result<Vec<UnixOptions>, WrongValue> {
     all(&args.listening.listen_unix).map(one).collect()
 }
 
-fn relay(args: &Args) -> Result<Option<RelayOptions>, WrongValue> {
-    if args.listening.relay_address.is_empty() {
-        return Ok(None);
+fn relay(args: &Args) -> Result<RelayOptions, WrongValue> {
+    const FLAG: &str = "statsd.relay.address";
+    let mut targets = Vec::<RelayTarget>::new();
+    for text in all(&args.listening.relay_address) {
+        let target = RelayTarget::parse(text).map_err(|why| wrong(FLAG, why))?;
+        // The metrics of a target have its address as their label.
+        if targets.iter().any(|other| other.has_address_of(&target)) {
+            return Err(wrong(FLAG, format_args!("{text:?} has the address of another target; give one all names and tags")));
+        }
+        targets.push(target);
     }
-    let target = address("statsd.relay.address", &args.listening.relay_address)?;
-    Ok(Some(RelayOptions { target, packet_bytes: args.listening.relay_packet_length }))
+    Ok(RelayOptions { targets, packet_bytes: args.listening.relay_packet_length, queue_bytes: args.listening.relay_queue_bytes })
 }
 
 fn web_options(args: &Args) -> Result<web::WebOptions, WrongValue> {

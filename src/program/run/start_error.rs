@@ -1,7 +1,6 @@
 //! Errors at the start of the program, and their exit codes. Must not print.
 
 use std::io;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::program::flag_names::FlagNames;
@@ -28,7 +27,7 @@ pub(crate) enum StartError {
     NoListener,
     /// The relay would send lines back to the bridge.
     #[error("{0} is an address of the bridge itself")]
-    RelayLoop(SocketAddr),
+    RelayLoop(String),
     /// The mapping files have errors.
     #[error("{0}")]
     Mapping(#[from] Mistakes),
