@@ -2,7 +2,7 @@
 # Fills fuzz/corpus from the examples: one seed per file, in the form of each target.
 set -eu
 cd "$(dirname "$0")"
-mkdir -p corpus/parse_line corpus/ingest corpus/mapping_load corpus/mapping_match corpus/state_read corpus/selector corpus/quick_line corpus/negotiate corpus/framing
+mkdir -p corpus/parse_line corpus/ingest corpus/events corpus/mapping_load corpus/mapping_match corpus/state_read corpus/selector corpus/quick_line corpus/negotiate corpus/framing
 n=0
 find ../proto-examples -name '*.statsd' | sort | while read -r file; do
     n=$((n + 1))
@@ -14,6 +14,9 @@ find ../proto-examples -name '*.statsd' | sort | while read -r file; do
     # Options, limit and two steps, then a stream of lines, and one of frames.
     { printf '\377\377\001\007'; cat "$file"; } > "corpus/framing/example-$n"
     { printf '\377\377\001\007\005\000\000\000a:1|c\377\000\000\000'; cat "$file"; } > "corpus/framing/example-$n-frames"
+    case "$file" in
+    */events/*) { printf '\000'; sed 's/^_e{//; s/^_sc|//' "$file"; } > "corpus/events/example-$n" ;;
+    esac
 done
 n=0
 find .. -path ../target -prune -o -path ./target -prune -o \( -name '*.mapping.yml' -o -path '*/presets/*.yml' -o -name 'config.example.yml' \) -print |

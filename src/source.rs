@@ -2,7 +2,7 @@
 //! would be as many label values as ports of senders.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// The sender of a sample. The pipeline receives it with each datagram and reads it only when it resolves a new binding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -51,6 +51,55 @@ impl fmt::Display for Source {
     }
 }
 
+/// The sender that sources belong to: for UDP and TCP the transport and the IP address. All ports of a host are one sender, because
+/// many clients use a new port for each socket, and a flood from one host must not look like many senders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Sender(Source);
+
+impl Sender {
+    /// The transport: `udp`, `tcp`, `unixgram` and so on; `unknown` for [`Source::Unknown`].
+    pub fn transport(&self) -> String {
+        let mut text = self.0.to_string();
+        text.truncate(text.find(' ').unwrap_or(text.len()));
+        text
+    }
+
+    /// The IP address, for UDP and TCP.
+    pub fn ip(&self) -> Option<IpAddr> {
+        match self.0 {
+            Source::Udp(address) | Source::Tcp(address) => Some(address.ip()),
+            _ => None,
+        }
+    }
+
+    /// Whether its bytes came in datagrams, and not in a stream.
+    pub fn sends_datagrams(&self) -> bool {
+        matches!(self.0, Source::Udp(_) | Source::Unixgram | Source::Unknown)
+    }
+}
+
+impl From<Source> for Sender {
+    fn from(source: Source) -> Self {
+        let without_port = |address: SocketAddr| SocketAddr::new(address.ip(), 0);
+        Self(match source {
+            Source::Udp(address) => Source::Udp(without_port(address)),
+            Source::Tcp(address) => Source::Tcp(without_port(address)),
+            other => other,
+        })
+    }
+}
+
+/// As a [`Source`] without the port: `udp 127.0.0.1`, `tcp ::1`, `unixgram`, `unknown`.
+impl fmt::Display for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Source::Udp(address) => write!(f, "udp {}", address.ip()),
+            Source::Tcp(address) => write!(f, "tcp {}", address.ip()),
+            other => other.fmt(f),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,5 +113,17 @@ mod tests {
         assert_eq!(shown(Source::Unix(UnixPeer { pid: 7, uid: 1000 })), "unix pid 7 uid 1000");
         assert_eq!(shown(Source::default()), "unknown");
         assert_eq!(<&Source>::default(), &Source::Unknown);
+    }
+
+    #[test]
+    fn all_ports_of_an_address_are_one_sender() {
+        let sender = |source: Source| Sender::from(source);
+        let [one, other, tcp] = [Source::Udp, Source::Udp, Source::Tcp].map(|of| of("[::1]:9".parse().unwrap()));
+        assert_eq!(sender(one), sender(Source::Udp("[::1]:10".parse().unwrap())));
+        assert_eq!((sender(one), sender(other) == sender(tcp)), (sender(other), false));
+        let shown = [one, tcp, Source::Unixgram, Source::Unknown].map(|source| sender(source).to_string());
+        assert_eq!(shown, ["udp ::1", "tcp ::1", "unixgram", "unknown"]);
+        assert_eq!([one, tcp, Source::Unixgram].map(|source| sender(source).transport()), ["udp", "tcp", "unixgram"]);
+        assert_eq!((sender(one).ip(), sender(Source::Unixgram).ip()), ("::1".parse().ok(), None));
     }
 }

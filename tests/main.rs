@@ -57,12 +57,18 @@ mod allow_from;
 mod attack;
 /// Transports, the wire format, the exposition and the other HTTP paths.
 mod end_to_end;
+/// DogStatsD events and service checks: `/api/v1/events`, its limits, the log of events.
+mod events;
+/// The relay to several targets over every transport: filters, dead targets, the accounting of lines.
+mod relay;
 /// Reloads of mapping files: by signal, by request and on change; mistakes; load; the API that describes rules.
 mod reload;
 /// Which series hit a limit, conflicting names, deletion by hand, `top`.
 mod series;
 /// All kinds of bad HTTP clients at once: a good client is served, no sample is lost, connections and memory stay bounded.
 mod slow_clients;
+/// The sums of each sender, and the limits of a sender.
+mod sources;
 /// Flags, environment variables, the first lines of output, signals, exit codes.
 mod starting;
 /// Series survive a restart: clean ends, crashes, bad files, limits, restarts under load.

@@ -13,7 +13,9 @@
 //! running      finds the bridge that runs on this machine
 //! tools        subcommands about rules, which need no running bridge
 //! top, demo, healthcheck, check_config   the other subcommands
-//! net, ask, rulebook, presets, state_file, regular_file, descriptors, faults, clock, console, duration, flag_names, logging, version
+//! event_file   appends DogStatsD events to a file
+//! net, ask, rulebook, presets, state_file, regular_file, descriptors, faults, clock, console, duration, flag_names, logging, line_queue,
+//! event_json, wall_time, version
 //!              shared parts
 //! ```
 
@@ -25,9 +27,12 @@ mod console;
 mod demo;
 mod descriptors;
 mod duration;
+mod event_file;
+mod event_json;
 mod faults;
 mod flag_names;
 mod healthcheck;
+mod line_queue;
 pub(crate) mod listener;
 mod logging;
 mod net;
@@ -45,6 +50,7 @@ mod state_file;
 mod tools;
 mod top;
 mod version;
+mod wall_time;
 mod web;
 
 use std::ffi::OsString;

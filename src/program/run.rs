@@ -30,7 +30,8 @@ use self::systemd_sockets::{PassedStream, SystemdSockets};
 use crate::bridge::Bridge;
 use crate::program::clock;
 use crate::program::descriptors::{ConnectionLimits, within_limit};
-use crate::program::listener::relay::{Relay, RelayOptions, RelayTarget};
+use crate::program::event_file;
+use crate::program::listener::relay::{Endpoint, RelayOptions, RelayTarget, Relays};
 use crate::program::listener::stream::{BoundUnix, StreamListener, StreamOptions};
 use crate::program::listener::udp::BoundUdp;
 use crate::program::listener::unix::{BoundUnixgram, UnixgramOptions};
@@ -67,8 +68,6 @@ pub(super) struct Sockets {
     is_inherited: bool,
     /// The sockets of the web server, with its access control.
     pub web: HttpSockets,
-    /// The target of the relay. Each receiver opens its own socket to it.
-    relay: Option<RelayTarget>,
 }
 
 impl Sockets {
@@ -90,8 +89,8 @@ impl Sockets {
         let unixgram = unixgram.map_err(StartError::bind("statsd.listen-unixgram"))?;
         let unix = settings.unix.iter().map(BoundUnix::bind).collect::<Result<_, _>>().map_err(StartError::bind("statsd.listen-unix"))?;
         let web = HttpSockets::bind(settings, web)?;
-        let relay = settings.relay.as_ref().map(|options| relay_target(options, &udp)).transpose()?;
-        Ok(Self { udp, tcp, unixgram: unixgram.into_iter().collect(), unix, is_inherited: false, web, relay })
+        let sockets = Self { udp, tcp, unixgram: unixgram.into_iter().collect(), unix, is_inherited: false, web };
+        check_relay(&settings.relay, &sockets).map(|()| sockets)
     }
 
     /// Uses the sockets for lines that systemd passed.
@@ -107,8 +106,8 @@ impl Sockets {
         let unixgram = unixgram.collect::<io::Result<_>>()?;
         let unix = passed.unix.into_iter().map(BoundUnix::inherit).collect::<io::Result<_>>()?;
         let web = HttpSockets::bind(settings, web)?;
-        let relay = settings.relay.as_ref().map(|options| relay_target(options, &udp)).transpose()?;
-        Ok(Self { udp, tcp, unixgram, unix, is_inherited: true, web, relay })
+        let sockets = Self { udp, tcp, unixgram, unix, is_inherited: true, web };
+        check_relay(&settings.relay, &sockets).map(|()| sockets)
     }
 
     /// The first UDP address, as reachable from this machine.
@@ -143,12 +142,25 @@ impl Sockets {
     }
 }
 
-/// Resolves the target of the relay. One of the bridge's own sockets is an error.
-fn relay_target(options: &RelayOptions, udp: &[BoundUdp]) -> Result<RelayTarget, StartError> {
-    let target = options.resolve()?;
-    let mut own = udp.iter().map(BoundUdp::address).filter(|own| own.port() == target.address.port());
-    let is_own = own.any(|own| own.ip() == target.address.ip() || (own.ip().is_unspecified() && target.address.ip().is_loopback()));
-    if is_own { Err(StartError::RelayLoop(target.address)) } else { Ok(target) }
+/// Resolves the targets of the relay. One of the bridge's own sockets is an error.
+fn check_relay(options: &RelayOptions, sockets: &Sockets) -> Result<(), StartError> {
+    for RelayTarget { endpoint, .. } in &options.targets {
+        let address = endpoint.resolve()?;
+        let is_own = |own: SocketAddr| {
+            let is_here = |to: SocketAddr| own.ip() == to.ip() || (own.ip().is_unspecified() && to.ip().is_loopback());
+            address.is_some_and(|to| own.port() == to.port() && is_here(to))
+        };
+        let is_loop = match endpoint {
+            Endpoint::Udp(..) => sockets.udp.iter().any(|own| is_own(own.address())),
+            Endpoint::Tcp(_) => sockets.tcp.iter().any(|own| is_own(own.address)),
+            Endpoint::Unixgram(path) => sockets.unixgram.iter().any(|own| own.path() == path),
+            Endpoint::Unixstream(_) => false,
+        };
+        if is_loop {
+            return Err(StartError::RelayLoop(endpoint.to_string()));
+        }
+    }
+    Ok(())
 }
 
 /// Runs until `signals.end` resolves or a request of `/-/quit`. Then reads what the kernel still holds, saves the series, answers
@@ -161,6 +173,9 @@ pub(super) async fn run(
 ) -> Result<ExitCode, StartError> {
     let bridge = reloader.bridge().clone();
     let snapshots = Snapshots::start(&bridge, settings.state.as_ref()).await?;
+    if let Some(path) = &settings.event_file {
+        event_file::start(path, &bridge).map_err(|error| StartError::Events { path: path.clone(), error })?;
+    }
     let reload = signals.reload;
     let (tcp_options, unix_options, mut web_options) = within_descriptors(settings, !sockets.tcp.is_empty(), !sockets.unix.is_empty());
     web_options.sample_command = sockets.example_command();
@@ -169,6 +184,7 @@ pub(super) async fn run(
     let state = Arc::clone(&web.state.lifecycle);
 
     let stop = Stop::new(settings.drain);
+    let relays = Relays::start(&settings.relay, settings.bridge.dialect, bridge.telemetry(), &stop)?;
     let listeners = start_listeners(
         sockets.udp,
         sockets.tcp,
@@ -179,7 +195,7 @@ pub(super) async fn run(
             is_inherited: sockets.is_inherited,
             tcp_options,
             unix_options,
-            relay: sockets.relay,
+            relays: &relays,
             stop: &stop,
             readiness: state.readiness(),
         },
@@ -203,6 +219,8 @@ pub(super) async fn run(
     state.readiness().set_started(false);
     stop.set();
     listeners.ended(stop.deadline() + LISTENER_GRACE).await;
+    relays.end(stop.deadline() + LISTENER_GRACE).await;
+    event_file::flush();
     log_sums(&bridge);
     let is_saved = match snapshots {
         Some(snapshots) => snapshots.end().await,
@@ -240,16 +258,15 @@ struct ListenerContext<'a> {
     is_inherited: bool,
     tcp_options: StreamOptions,
     unix_options: StreamOptions,
-    relay: Option<RelayTarget>,
+    relays: &'a Relays,
     stop: &'a Arc<Stop>,
     readiness: &'a Arc<Readiness>,
 }
 
 impl ListenerContext<'_> {
     /// A worker and, if configured, a relay for one receiver.
-    fn intake(&self) -> io::Result<Intake> {
-        let open = |target| Relay::open(target, self.bridge.telemetry());
-        Ok(Intake::new(self.bridge.worker(), self.relay.map(open).transpose()?))
+    fn intake(&self) -> Intake {
+        Intake::new(self.bridge.worker(), self.relays.relay())
     }
 }
 
@@ -268,7 +285,7 @@ fn start_listeners(
     let telemetry = context.bridge.telemetry();
     let mut listeners = Listeners { threads: Vec::new(), tasks: JoinSet::new() };
     for bound in udp {
-        listeners.threads.extend(bound.start(telemetry, context.stop, context.readiness, || context.intake())?);
+        listeners.threads.extend(bound.start(telemetry, context.stop, context.readiness, || Ok(context.intake()))?);
     }
     if !tcp.is_empty() {
         for BoundTcp { address, .. } in &tcp {
@@ -276,15 +293,15 @@ fn start_listeners(
         }
         let sockets = tcp.into_iter().map(|bound| StreamListener::tcp(bound.listener, context.is_inherited)).collect::<io::Result<_>>()?;
         let counters = telemetry.transport.tcp.clone();
-        listeners.tasks.spawn(stream::serve(sockets, context.tcp_options.clone(), context.intake()?, counters, context.stop.clone()));
+        listeners.tasks.spawn(stream::serve(sockets, context.tcp_options.clone(), context.intake(), counters, context.stop.clone()));
     }
     if !unix.is_empty() {
         let sockets = unix.into_iter().map(|bound| StreamListener::unix(bound, telemetry, context.readiness)).collect::<io::Result<_>>()?;
         let counters = telemetry.transport.unix.clone();
-        listeners.tasks.spawn(stream::serve(sockets, context.unix_options.clone(), context.intake()?, counters, context.stop.clone()));
+        listeners.tasks.spawn(stream::serve(sockets, context.unix_options.clone(), context.intake(), counters, context.stop.clone()));
     }
     for bound in unixgram {
-        listeners.threads.push(bound.start(telemetry, context.stop, context.readiness, context.intake()?)?);
+        listeners.threads.push(bound.start(telemetry, context.stop, context.readiness, context.intake())?);
     }
     Ok(listeners)
 }
@@ -321,6 +338,7 @@ async fn maintain(bridge: Bridge) {
             clock::refresh(&bridge);
             bridge.expire(clock::now());
             bridge.telemetry().runtime.log_dropped.absolute(logging::dropped());
+            bridge.telemetry().runtime.events_unwritten.absolute(event_file::dropped());
             bridge.telemetry().run_upkeep();
         };
         if tokio::task::spawn_blocking(step).await.is_err() {

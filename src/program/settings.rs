@@ -40,7 +40,7 @@ pub struct Settings {
     /// Whether sockets that systemd passes replace `udp`, `tcp`, `unixgram` and `unix`.
     pub statsd_systemd: bool,
     /// The relay of lines.
-    pub relay: Option<RelayOptions>,
+    pub relay: RelayOptions,
     /// HTTP addresses.
     pub web: Vec<WebAddress>,
     /// HTTP addresses for lifecycle and deletion requests. Without any, the addresses in `web` answer them.
@@ -53,6 +53,8 @@ pub struct Settings {
     pub web_options: web::WebOptions,
     /// The state file.
     pub state: Option<SnapshotOptions>,
+    /// The file that DogStatsD events are appended to.
+    pub event_file: Option<PathBuf>,
     /// Severity and format of log lines.
     pub log: LogOptions,
     /// Time limit at shutdown for reading what the kernel still holds, for all sockets together. HTTP responses in progress then have

@@ -1,6 +1,6 @@
 //! Metrics of datagrams, connections and the relay.
 
-use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge};
+use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
 
 use super::described::{described_counter, described_counters, described_gauge};
 use crate::options::Prefix;
@@ -70,7 +70,7 @@ pub(crate) struct Frames {
     pub errors: Counter,
 }
 
-/// Counters of a relay, by its target.
+/// Metrics of one target of the relay.
 #[derive(Clone)]
 pub(crate) struct RelayCounters {
     /// Lines sent to the target.
@@ -79,8 +79,22 @@ pub(crate) struct RelayCounters {
     pub packets: Counter,
     /// Lines too long for a datagram.
     pub long_lines: Counter,
-    /// Lines that could not be sent.
-    pub lost_lines: Counter,
+    /// Lines that the target's filter leaves out.
+    pub filtered_lines: Counter,
+    /// Lines lost because the queue was full.
+    pub lost_full: Counter,
+    /// Lines lost because sending failed.
+    pub lost_error: Counter,
+    /// Lines that the target's host reported as undeliverable.
+    pub lost_unreachable: Counter,
+    /// Lines that were left at shutdown.
+    pub lost_shutdown: Counter,
+    /// Failed attempts to resolve, connect or send.
+    pub errors: Counter,
+    /// Bytes that wait for the target.
+    pub queue_bytes: Gauge,
+    /// 1 while there is a connection.
+    pub connected: Gauge,
 }
 
 pub(super) fn transport(p: Prefix) -> Transport {
@@ -177,13 +191,27 @@ pub(super) fn relay_counters(p: Prefix, target: &str) -> RelayCounters {
         describe_counter!(full.clone(), help);
         counter!(full, "target" => target.to_owned())
     };
+    let gauge = |name: &str, help: &'static str| {
+        let full = format!("{}{name}", p.as_str());
+        describe_gauge!(full.clone(), help);
+        gauge!(full, "target" => target.to_owned())
+    };
+    let lost = |reason: &'static str| {
+        let full = format!("{}relay_lines_lost_total", p.as_str());
+        describe_counter!(full.clone(), "Lines that the relay's target did not get, by reason.");
+        counter!(full, "target" => target.to_owned(), "reason" => reason)
+    };
     RelayCounters {
         lines: counter("relay_lines_relayed_total", "Lines sent to the relay's target and not reported as undeliverable by its host."),
         packets: counter("relay_packets_total", "Datagrams sent to the relay's target."),
         long_lines: counter("relay_long_lines_total", "Lines not relayed because they are longer than a datagram of the relay."),
-        lost_lines: counter(
-            "relay_lines_lost_total",
-            "Lines lost because sending failed or the target's host reported them as undeliverable.",
-        ),
+        filtered_lines: counter("relay_lines_filtered_total", "Lines that the filter of the relay's target leaves out."),
+        lost_full: lost("queue_full"),
+        lost_error: lost("error"),
+        lost_unreachable: lost("unreachable"),
+        lost_shutdown: lost("shutdown"),
+        errors: counter("relay_errors_total", "Failed attempts to resolve, connect or send to the relay's target."),
+        queue_bytes: gauge("relay_queue_bytes", "Bytes that wait for the relay's target."),
+        connected: gauge("relay_connected", "1 while the relay has a socket that is connected to its target, otherwise 0."),
     }
 }

@@ -3,7 +3,10 @@
 use std::process::Command;
 
 use super::expect;
-use super::official::{EVENTS, ROUNDS, SAMPLES, Sender, TRANSPORTS, expect_whole, listening_on, payloads, version_in_telemetry};
+use super::official::{
+    EVENTS, EVENTS_AND_CHECKS, ROUNDS, SAMPLES, Sender, TRANSPORTS, expect_events, expect_whole, listening_on, payloads,
+    version_in_telemetry,
+};
 use super::script::Script;
 use crate::compatibility::seen;
 use crate::peers;
@@ -73,6 +76,7 @@ fn datadog_of_go() {
     });
     let page = bridge.page_when("the datagrams and frames that the client counted", |page| payloads(page) == sent);
     expect_whole(&page, senders);
+    expect_events(&bridge, &page, ("größe", "go"), senders);
     bridge.stop();
     for (_, options, _) in MODES {
         for (transport, _, shown) in TRANSPORTS {
@@ -81,4 +85,5 @@ fn datadog_of_go() {
             seen("datadog-go", &version, &compared, "equal");
         }
     }
+    seen("datadog-go", &version, EVENTS_AND_CHECKS, "equal");
 }

@@ -1,7 +1,9 @@
 //! The official Java client of DogStatsD in each of its modes, over UDP, a Unix datagram socket and a Unix stream socket at once.
 
 use super::expect;
-use super::official::{EVENTS, ROUNDS, Sender, TRANSPORTS, expect_whole, listening_on, payloads, version_in_telemetry};
+use super::official::{
+    EVENTS, EVENTS_AND_CHECKS, ROUNDS, Sender, TRANSPORTS, expect_events, expect_whole, listening_on, payloads, version_in_telemetry,
+};
 use super::script::Script;
 use crate::compatibility::seen;
 use crate::page::Page;
@@ -69,6 +71,7 @@ fn datadog_of_java() {
     let unreported = payloads(&page).iter().sum::<f64>() - counted(&page, "packets_sent");
     assert!((senders..=senders * 18.0).contains(&unreported), "{unreported}");
     expect_whole(&page, senders);
+    expect_events(&bridge, &page, ("java.größe", "java"), senders);
     bridge.stop();
     for (_, options, _) in MODES {
         for (_, _, transport) in TRANSPORTS {
@@ -76,4 +79,5 @@ fn datadog_of_java() {
             seen("java-dogstatsd-client", &version, &compared, "equal");
         }
     }
+    seen("java-dogstatsd-client", &version, EVENTS_AND_CHECKS, "equal");
 }

@@ -12,7 +12,7 @@ pub(super) fn address_advice(flag: &str, error: &AddressError) -> String {
         "statsd.listen-udp" | "statsd.listen-tcp" if text.starts_with("unixstream:") => FOR_STREAMS,
         "statsd.listen-udp" => FOR_DATAGRAMS,
         "statsd.listen-tcp" => FOR_STREAMS,
-        _ => return "; lines are relayed over UDP only".to_owned(),
+        _ => return String::new(),
     };
     format!("; for a Unix {kind} socket, use --{right}={path}")
 }

@@ -12,11 +12,11 @@ use super::args::{
 };
 use crate::options::{
     Buckets, Dialect, Limits, NameValidation, NativeHistograms, NativeOptions, NativeWhen, Observer, OpenMetrics, Overflow, PackedValues,
-    Prefix, SampleValueLimit, SignedGauges, SummaryOptions, TagKey, Ttl,
+    Prefix, SampleValueLimit, SignedGauges, SourceOptions, SummaryOptions, TagKey, Ttl,
 };
 use crate::program::flag_names::FlagNames;
 use crate::program::listener::framing::{FramingLimits, StreamFraming};
-use crate::program::listener::relay::RelayOptions;
+use crate::program::listener::relay::{RelayOptions, RelayTarget};
 use crate::program::listener::stream::{StreamOptions, UnixOptions};
 use crate::program::listener::udp::UdpOptions;
 use crate::program::listener::unix::UnixgramOptions;
@@ -67,6 +67,7 @@ fn build(args: &Args, flag_names: &FlagNames) -> Result<Settings, WrongValue> {
             },
             names: names(args),
             exemplar_tag: exemplar_tag(args)?,
+            sources: sources(args)?,
         },
         mapping: mapping(args),
         watch_interval: args.mapping.watch_interval,
@@ -102,6 +103,7 @@ fn build(args: &Args, flag_names: &FlagNames) -> Result<Settings, WrongValue> {
         web_config: Some(args.web.config_file.clone()).filter(|path| !path.is_empty()).map(PathBuf::from),
         web_options: web_options(args)?,
         state: state(args),
+        event_file: Some(args.logging.events_log_file.clone()).filter(|path| !path.is_empty()).map(PathBuf::from),
         log: log(args),
         drain: args.program.shutdown_drain,
         linger: args.program.shutdown_linger,
@@ -198,12 +200,18 @@ fn unix(args: &Args) -> Result<Vec<UnixOptions>, WrongValue> {
     all(&args.listening.listen_unix).map(one).collect()
 }
 
-fn relay(args: &Args) -> Result<Option<RelayOptions>, WrongValue> {
-    if args.listening.relay_address.is_empty() {
-        return Ok(None);
+fn relay(args: &Args) -> Result<RelayOptions, WrongValue> {
+    const FLAG: &str = "statsd.relay.address";
+    let mut targets = Vec::<RelayTarget>::new();
+    for text in all(&args.listening.relay_address) {
+        let target = RelayTarget::parse(text).map_err(|why| wrong(FLAG, why))?;
+        // The metrics of a target have its address as their label.
+        if targets.iter().any(|other| other.has_address_of(&target)) {
+            return Err(wrong(FLAG, format_args!("{text:?} has the address of another target; give one all names and tags")));
+        }
+        targets.push(target);
     }
-    let target = address("statsd.relay.address", &args.listening.relay_address)?;
-    Ok(Some(RelayOptions { target, packet_bytes: args.listening.relay_packet_length }))
+    Ok(RelayOptions { targets, packet_bytes: args.listening.relay_packet_length, queue_bytes: args.listening.relay_queue_bytes })
 }
 
 fn web_options(args: &Args) -> Result<web::WebOptions, WrongValue> {
@@ -334,6 +342,10 @@ fn dialect(args: &Args) -> Dialect {
             Some(false) => PackedValues::Never,
             None => base.packed_values,
         },
+        meters: args.wire.parse_meters.unwrap_or(base.meters),
+        key_values: args.wire.parse_key_values.unwrap_or(base.key_values),
+        service_checks: args.wire.parse_service_checks.unwrap_or(base.service_checks),
+        events: args.wire.parse_events.unwrap_or(base.events),
         exporter_rules: base.exporter_rules,
     }
 }
@@ -357,12 +369,26 @@ fn limits(args: &Args) -> Limits {
         },
         resting_series: args.limits.resting_series,
         exemplar_series: args.limits.exemplar_series,
+        events: args.limits.events_keep,
+        event_bytes: args.limits.events_keep_bytes,
         sample_value: args.limits.sample_value.unwrap_or(if compatible(args) {
             SampleValueLimit::NONE
         } else {
             SampleValueLimit::default()
         }),
     }
+}
+
+fn sources(args: &Args) -> Result<SourceOptions, WrongValue> {
+    let options = SourceOptions {
+        max: args.sources.sources_max,
+        lines_per_second: args.sources.sources_lines_per_second,
+        new_series_per_second: args.sources.sources_new_series_per_second,
+    };
+    if options.max == 0 && (options.lines_per_second > 0 || options.new_series_per_second > 0) {
+        return Err(wrong("sources.max", "the limits of a sender require at least 1"));
+    }
+    Ok(options)
 }
 
 fn observer(args: &Args) -> Result<Observer, WrongValue> {

@@ -69,9 +69,9 @@ impl Receiver {
         if let Some(allowed) = &self.allowed {
             self.batch.reject(|source| allowed.allows(source));
         }
-        for cut in self.batch.truncated() {
+        for (cut, is_whole) in self.batch.truncated() {
             self.counters.truncated.increment(1);
-            self.intake.reject_line(SampleError::TruncatedLine, cut.bytes, cut.source, now);
+            self.intake.reject_line(SampleError::TruncatedLine, cut, is_whole, now);
         }
         self.intake.datagrams(self.batch.datagrams(), now);
         // Last: a reader that sees a datagram here also sees its lines and samples.

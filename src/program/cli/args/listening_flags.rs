@@ -90,12 +90,18 @@ pub(in crate::program::cli) struct ListeningFlags {
     /// intervals. The address of a datagram can be forged.
     #[arg(long = "statsd.allow-from", value_name = "NETWORK", default_value = "", hide_default_value = true, value_parser = list(StringValueParser::new()))]
     pub(in crate::program::cli) statsd_allow_from: Vec<List<String>>,
-    /// UDP address to relay all lines to; "" for none.
-    #[arg(long = "statsd.relay.address", value_name = "ADDRESS", default_value = "", hide_default_value = true)]
-    pub(in crate::program::cli) relay_address: String,
+    /// Servers to relay lines to: HOST:PORT or udp://, tcp://, unix://, unixstream://; repeatable.
+    ///
+    /// A filter may follow: tcp://HOST:PORT?name=shop.*&tag=env:prod relays samples with one of the names and one of the tags. With
+    /// unixstream://PATH?framing=length, each frame begins with its length, as in DogStatsD.
+    #[arg(long = "statsd.relay.address", value_name = "TARGET", value_parser = list(StringValueParser::new()))]
+    pub(in crate::program::cli) relay_address: Vec<List<String>>,
     /// Length of a relayed datagram.
     #[arg(long = "statsd.relay.packet-length", value_name = "BYTES", default_value = "1400", value_parser = datagram)]
     pub(in crate::program::cli) relay_packet_length: usize,
+    /// Bytes that wait for one relay target; further lines are dropped.
+    #[arg(long = "statsd.relay.queue-bytes", value_name = "BYTES", default_value = "4194304", value_parser = positive)]
+    pub(in crate::program::cli) relay_queue_bytes: usize,
 }
 
 /// How Unix streams are split.

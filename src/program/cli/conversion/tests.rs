@@ -20,7 +20,7 @@ fn defaults_are_those_of_the_core_and_of_statsd_exporter() {
     assert_eq!((texts(&settings.udp), texts(&settings.tcp)), (vec![":9125".to_owned()], vec![":9125".to_owned()]));
     assert_eq!(settings.web.iter().map(WebAddress::to_string).collect::<Vec<_>>(), [":9102"]);
     assert!(settings.web_admin.is_empty() && settings.web_config.is_none() && settings.web_options.allow_from.is_empty());
-    assert!(settings.unixgram.is_none() && settings.relay.is_none() && settings.without_effect.is_empty());
+    assert!(settings.unixgram.is_none() && settings.relay.targets.is_empty() && settings.without_effect.is_empty());
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn errors_name_their_flag() {
         ),
         (
             &["--statsd.relay.address=/run/s"],
-            "--statsd.relay.address: \"/run/s\" is a path, not HOST:PORT; lines are relayed over UDP only",
+            "--statsd.relay.address: \"/run/s\" is a path, not HOST:PORT; for a Unix datagram socket, write unix:///run/s",
         ),
         (&["--statsd.listen-unixgram=unix:///run/s"], "--statsd.listen-unixgram: \"unix:///run/s\" begins with a scheme; write /run/s"),
         (

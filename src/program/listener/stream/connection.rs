@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::places::Place;
 use super::shared::Shared;
 use super::socket::Stream;
+use crate::ingest::pipeline::Datagram;
 use crate::ingest::protocol::SampleError;
 use crate::program::listener::framing::{Advanced, Framing, FramingError, Rest};
 use crate::program::listener::stop::stopped;
@@ -164,22 +165,23 @@ impl Connection {
     fn finish(&mut self, end: &ConnectionEnd) {
         let (shared, source, now) = (&*self.shared, &self.source, Instant::now());
         if let ConnectionEnd::Malformed(FramingError::Unknown(bytes) | FramingError::FrameTooLong(bytes)) = end {
-            return shared.intake().reject_line(SampleError::MalformedLine, bytes, source, now);
+            return shared.intake().reject_line(SampleError::MalformedLine, Datagram { bytes, source }, false, now);
         }
         let found = self.framing.end(|pieces| shared.record(pieces, source));
         shared.count(found, source);
         match (self.framing.rest(), end) {
             (Rest::Nothing, _) => {}
             (Rest::Line(line), ConnectionEnd::Closed) => shared.record_line(line, source),
-            (Rest::Line(line), _) => shared.intake().reject_line(SampleError::TruncatedLine, line, source, now),
+            (Rest::Line(line), _) => shared.intake().reject_line(SampleError::TruncatedLine, Datagram { bytes: line, source }, false, now),
             (Rest::HalfFrame(bytes), _) => {
                 shared.counters.frames.truncated.increment(1);
                 let mut intake = shared.intake();
                 // The lines of a frame are rejected together, as its sender takes it as not sent. Without any, the frame counts as one.
                 let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-                let rejected = lines.map(|line| intake.reject_line(SampleError::TruncatedLine, line, source, now)).count();
+                let rejected =
+                    lines.map(|line| intake.reject_line(SampleError::TruncatedLine, Datagram { bytes: line, source }, false, now)).count();
                 if rejected == 0 {
-                    intake.reject_line(SampleError::TruncatedLine, b"", source, now);
+                    intake.reject_line(SampleError::TruncatedLine, Datagram { bytes: b"", source }, false, now);
                 }
             }
         }

@@ -89,7 +89,7 @@ impl Shared {
         counters.frames.too_long.increment(found.too_long_frames as u64);
         let mut intake = self.intake();
         for _ in 0..found.too_long_lines + found.too_long_frames {
-            intake.reject_line(SampleError::LineTooLong, b"", source, Instant::now());
+            intake.reject_line(SampleError::LineTooLong, Datagram { bytes: b"", source }, false, Instant::now());
         }
     }
 }
