@@ -4,6 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::engine::{Engine, RulesInForce};
+#[cfg(feature = "cli")]
+use crate::events::EventHook;
+use crate::events::KeptEvents;
 use crate::exposition::{Exposition, Format, OpenMetricsOffer};
 use crate::ingest::pipeline::Worker;
 use crate::ingest::protocol::SampleError;
@@ -109,6 +112,18 @@ impl Bridge {
     /// numbers together are the sums of the self-metrics.
     pub fn sources(&self, top: usize) -> SourcesReport {
         self.engine.sources().report(top)
+    }
+
+    /// At most `most` of the last DogStatsD events, newest first, within [`Limits::events`](crate::options::Limits::events) and
+    /// [`Limits::event_bytes`](crate::options::Limits::event_bytes).
+    pub fn events(&self, most: usize) -> KeptEvents {
+        self.engine.events().newest(most)
+    }
+
+    /// Passes each DogStatsD event to `hook` from now on. It must not block. Only the first call has an effect.
+    #[cfg(feature = "cli")]
+    pub(crate) fn on_event(&self, hook: EventHook) {
+        self.engine.events().set_hook(hook);
     }
 
     /// Deletes the series for which `wanted` returns true, given the family's name and the labels. The next sample of a deleted series

@@ -5,6 +5,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use crate::events::EventLog;
 use crate::hits::Hits;
 use crate::logged::LoggedNames;
 use crate::mapping::spec::{Action, Rule};
@@ -28,6 +29,7 @@ pub(crate) struct Engine {
     logged_names: LoggedNames,
     rejections: Rejections,
     sources: Arc<Sources>,
+    events: EventLog,
 }
 
 /// The rules in force.
@@ -48,6 +50,7 @@ impl Engine {
             registry.want_native();
         }
         let sources = Arc::new(Sources::new(options.sources, telemetry.sources.clone()));
+        let events = EventLog::new(&options.limits);
         let rules = RulesInForce { rules: Arc::default(), generation: 0, hits: Arc::new(Hits::new(0)) };
         Self {
             options,
@@ -59,6 +62,7 @@ impl Engine {
             logged_names: LoggedNames::default(),
             rejections: Rejections::default(),
             sources,
+            events,
         }
     }
 
@@ -120,6 +124,11 @@ impl Engine {
     /// What each sender sent.
     pub(crate) fn sources(&self) -> &Arc<Sources> {
         &self.sources
+    }
+
+    /// The last DogStatsD events.
+    pub(crate) fn events(&self) -> &EventLog {
+        &self.events
     }
 
     /// The options of the bridge.

@@ -82,6 +82,7 @@
 //           registry           finds or admits the series: type, limits, expiry
 //       ingest/recording   one sample into its cell, or counted under the reason why not
 //         registry/cell      the value: counter, gauge, histogram, summary, set; one writer
+// events             the last events, for reports and a log
 // selector           which series a selector of Prometheus matches
 // exposition         the registry's families, in a stable order -> text, OpenMetrics, protobuf
 // program/web        /metrics and the other paths over HTTP                                    (feature `cli`)
@@ -89,6 +90,7 @@
 
 mod bridge;
 mod engine;
+mod events;
 
 mod ingest;
 
@@ -120,6 +122,7 @@ mod time;
 pub mod program;
 
 pub use self::bridge::{Accounting, Bridge, RuleCount, RuleUse};
+pub use self::events::{KeptEvent, KeptEvents};
 pub use self::exposition::{Exposition, Format, Negotiated, OpenMetricsOffer};
 pub use self::ingest::pipeline::{Datagram, Worker};
 pub use self::options::Options;
@@ -128,7 +131,7 @@ pub use self::registry::{
 };
 pub use self::rejections::{RejectedInput, Rejection};
 pub use self::selector::{Selector, SelectorError};
-pub use self::source::{Sender, Source};
+pub use self::source::{Sender, Source, UnixPeer};
 pub use self::sources::{SourceReport, SourceSums, SourcesReport};
 #[cfg(feature = "state")]
 pub use self::state::format::Counts as SnapshotCounts;
@@ -143,6 +146,8 @@ pub mod internals {
     pub use crate::mapping::spec::{Config, MetricKind, Rule};
     #[cfg(feature = "cli")]
     pub use crate::program::cli;
+    #[cfg(feature = "cli")]
+    pub use crate::program::listener::framing;
     pub use crate::registry::cell;
     #[cfg(feature = "state")]
     pub use crate::state::format;

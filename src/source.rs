@@ -17,6 +17,17 @@ pub enum Source {
     Tcp(SocketAddr),
     /// A Unix datagram. Most senders of Unix datagrams have no address.
     Unixgram,
+    /// The other end of a connection to a Unix stream socket.
+    Unix(UnixPeer),
+}
+
+/// The process that opened a Unix connection, as the kernel reports it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct UnixPeer {
+    /// Its process id, as seen by this process; 0 for a process of a PID namespace that is not visible here.
+    pub pid: u32,
+    /// Its effective user.
+    pub uid: u32,
 }
 
 /// [`Source::Unknown`].
@@ -26,7 +37,8 @@ impl Default for &Source {
     }
 }
 
-/// The transport and, where there is one, the address: `udp 127.0.0.1:5353`, `tcp [::1]:9`, `unixgram`, `unknown`.
+/// The transport and, where there is one, the address or process: `udp 127.0.0.1:5353`, `tcp [::1]:9`, `unixgram`, `unix pid 7 uid 1000`,
+/// `unknown`.
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -34,6 +46,7 @@ impl fmt::Display for Source {
             Self::Udp(address) => write!(f, "udp {address}"),
             Self::Tcp(address) => write!(f, "tcp {address}"),
             Self::Unixgram => f.write_str("unixgram"),
+            Self::Unix(UnixPeer { pid, uid }) => write!(f, "unix pid {pid} uid {uid}"),
         }
     }
 }
@@ -97,6 +110,7 @@ mod tests {
         assert_eq!(shown(Source::Udp("127.0.0.1:5353".parse().unwrap())), "udp 127.0.0.1:5353");
         assert_eq!(shown(Source::Tcp("[::1]:9".parse().unwrap())), "tcp [::1]:9");
         assert_eq!(shown(Source::Unixgram), "unixgram");
+        assert_eq!(shown(Source::Unix(UnixPeer { pid: 7, uid: 1000 })), "unix pid 7 uid 1000");
         assert_eq!(shown(Source::default()), "unknown");
         assert_eq!(<&Source>::default(), &Source::Unknown);
     }

@@ -41,13 +41,14 @@ use self::state_metrics::state_metrics;
 pub use self::tally::SampleRejection;
 pub(crate) use self::tally::{Recorded, Tally};
 #[cfg(feature = "cli")]
-pub(crate) use self::transport::Datagrams;
+pub(crate) use self::transport::{Datagrams, Streams};
 pub(crate) use self::transport::{RelayCounters, Transport};
 use self::transport::{relay_counters, transport};
 pub(crate) use self::web_metrics::WebMetrics;
 use self::web_metrics::web_metrics;
 #[cfg(feature = "cli")]
 pub(crate) use self::web_metrics::{HandshakeError, RequestRejection};
+use crate::events::EventsChange;
 use crate::options::Prefix;
 
 /// The owner of the self-metrics that an exposition shows.
@@ -148,6 +149,13 @@ impl Telemetry {
     pub(crate) fn flush(&self, tally: &mut Tally) {
         self.ingest.add(tally);
         *tally = Tally::default();
+    }
+
+    /// Counts a kept event, and those that made room for it.
+    pub(crate) fn event_kept(&self, change: EventsChange) {
+        self.ingest.events_kept.increment(change.kept as f64);
+        self.ingest.events_kept_bytes.increment(change.bytes as f64);
+        self.ingest.events_evicted.increment(change.evicted);
     }
 
     /// Counts series that expired.

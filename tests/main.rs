@@ -55,6 +55,10 @@ mod structure;
 mod attack;
 /// Transports, the wire format, the exposition and the other HTTP paths.
 mod end_to_end;
+/// DogStatsD events and service checks: `/api/v1/events`, its limits, the log of events.
+mod events;
+/// The relay to several targets over every transport: filters, dead targets, the accounting of lines.
+mod relay;
 /// Reloads of mapping files: by signal, by request and on change; mistakes; load; the API that describes rules.
 mod reload;
 /// Which series hit a limit, conflicting names, deletion by hand, `top`.
@@ -71,6 +75,8 @@ mod state;
 mod systemd;
 /// The commands `check`, `explain`, `replay` and `preset`: exit codes, text, JSON.
 mod tools;
+/// Unix stream sockets: frames and lines, half frames, vanishing senders, limits, the path.
+mod unix_streams;
 /// Access control: TLS, client certificates, users, rate limits, networks, sockets; also tested with curl, OpenSSL, Python,
 /// Prometheus.
 mod web_config;

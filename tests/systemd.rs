@@ -215,7 +215,7 @@ fn wrong_sockets_and_names_end_the_start() {
         (&[(tcp.as_fd(), "web")], &both, "--statsd.systemd-socket: systemd passed no socket for lines"),
         (&[(tcp.as_fd(), "web")], &both[..1], "--statsd.systemd-socket: systemd passed no socket for lines"),
         (&[(udp.as_fd(), "statsd")], &both[1..], "--web.systemd-socket: systemd passed no stream socket"),
-        (&[(udp.as_fd(), "statsd")], &[], "At least one of UDP/TCP/Unixgram listeners must be specified"),
+        (&[(udp.as_fd(), "statsd")], &[], "At least one of UDP/TCP/Unixgram/Unix listeners must be specified"),
     ] {
         let log = ended(sockets, args);
         assert!(log.contains(expected), "{args:?}: {log}");

@@ -4,6 +4,7 @@
 //! known series neither allocates nor locks. Knows neither sockets nor expositions.
 
 mod rejecting;
+mod stated;
 mod traced;
 mod upkeep;
 
@@ -263,8 +264,8 @@ impl Worker {
                     }
                 }
             }
-            Line::Event => self.tally.events += 1,
-            Line::ServiceCheck => self.tally.service_checks += 1,
+            Line::Event(event) => self.event(&event, batch, now),
+            Line::ServiceCheck(check) => self.service_check(&check, line, batch, now),
             Line::Rejected(rejected) => {
                 if !rejected.error.rejects_line() {
                     self.tally.lines_parsed += 1;

@@ -22,6 +22,7 @@ use clap::{ArgAction, Parser, ValueEnum};
 use self::limit_flags::LimitFlags;
 pub(super) use self::limit_flags::OverflowPolicy;
 use self::listening_flags::ListeningFlags;
+pub(super) use self::listening_flags::UnixFraming;
 pub(super) use self::lists::{List, all};
 use self::mapping_flags::MappingFlags;
 use self::source_flags::SourceFlags;
@@ -133,6 +134,12 @@ pub(super) struct LoggingFlags {
     /// Format of log lines.
     #[arg(long = "log.format", value_name = "FORMAT", value_enum, default_value = "logfmt")]
     pub(super) format: LogFormat,
+    /// File that DogStatsD events are appended to, as lines of JSON; "" for none.
+    ///
+    /// Each line is an event as in /api/v1/events. The file is opened again when it is renamed or removed. If it is too slow, events
+    /// are left out and counted.
+    #[arg(long = "events.log-file", value_name = "FILE", default_value = "", hide_default_value = true)]
+    pub(super) events_log_file: OsString,
 }
 
 /// The flags of the heading Program.

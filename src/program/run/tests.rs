@@ -84,9 +84,12 @@ fn errors_have_their_exit_codes() {
 
 #[test]
 fn a_relay_to_the_bridge_itself_is_an_error() {
-    let settings = settings(&["--statsd.listen-udp=:0", "--statsd.listen-tcp="]);
+    let settings = settings(&["--statsd.listen-udp=:0", "--statsd.listen-tcp=127.0.0.1:0"]);
     let sockets = Sockets::bind(&settings).unwrap();
-    let target = sockets.udp_address().unwrap().to_string();
-    let relay = RelayOptions { target: crate::program::net::Address::parse(&target).unwrap(), packet_bytes: 1400 };
-    assert!(matches!(relay_target(&relay, &sockets.udp), Err(StartError::RelayLoop(_))));
+    let (udp, tcp) = (sockets.udp_address().unwrap(), sockets.tcp_address().unwrap());
+    for target in [udp.to_string(), format!("udp://{udp}"), format!("tcp://{tcp}")] {
+        let targets = vec![RelayTarget::parse(&target).unwrap()];
+        let relay = RelayOptions { targets, ..settings.relay.clone() };
+        assert!(matches!(check_relay(&relay, &sockets), Err(StartError::RelayLoop(own)) if own == target));
+    }
 }

@@ -34,7 +34,7 @@ fn of_grammar(error: SampleError) -> &'static str {
         SampleError::MalformedComponent => "a field is empty: the line has || or ends with |; remove the |",
         SampleError::MalformedValue => "the value is not a finite decimal number; write 1, -1.5 or 1e3",
         SampleError::InvalidSampleFactor => "the sample rate is not a number above 0 and up to 1; write @0.1",
-        SampleError::IllegalEvent => "the kind is unknown; write c, g, ms, h, d or s",
+        SampleError::IllegalEvent => "the kind is unknown, or its flag is off; write c, g, ms, h, d, s, m or kv",
     }
 }
 

@@ -3,6 +3,7 @@
 //! ```text
 //! rule_use        active rules, unmapped names
 //! name_conflicts  conflicting names
+//! events          the last DogStatsD events
 //! rejections      rejected lines and samples: reason, count, last input and its source
 //! sources         what each sender sent
 //! cardinality     series by family and label, limits hit, offenders
@@ -15,6 +16,7 @@
 
 mod cardinality;
 mod delete;
+mod events;
 mod name_conflicts;
 mod parameters;
 mod rejections;
@@ -77,6 +79,15 @@ impl Api {
     /// `/api/v1/rejections`.
     pub(super) async fn rejections(&self, client: ClientAddress) -> ApiReply {
         self.report(client, |bridge| Ok(rejections::rejections(bridge))).await
+    }
+
+    /// `/api/v1/events`, with the query of the request.
+    pub(super) async fn events(&self, query: Option<&str>, client: ClientAddress) -> ApiReply {
+        let limit = match events::limit(query) {
+            Ok(limit) => limit,
+            Err(error) => return error.into(),
+        };
+        self.report(client, move |bridge| Ok(events::events(bridge, limit))).await
     }
 
     /// `/api/v1/cardinality`, with the query of the request.
