@@ -52,7 +52,8 @@ impl fmt::Display for Source {
 }
 
 /// The sender that sources belong to: for UDP and TCP the transport and the IP address. All ports of a host are one sender, because
-/// many clients use a new port for each socket, and a flood from one host must not look like many senders.
+/// many clients use a new port for each socket, and a flood from one host must not look like many senders. A Unix connection belongs to
+/// its process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Sender(Source);
 

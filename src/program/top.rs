@@ -1,4 +1,4 @@
-//! `statsd-bridge top`: shows series, limits hit, conflicts and rejections of a running bridge, once or continuously.
+//! `statsd-bridge top`: shows series, limits hit, senders, conflicts and rejections of a running bridge, once or continuously.
 //!
 //! ```text
 //! readout  queries the API of the bridge
@@ -61,7 +61,7 @@ fn once(format: AnswerFormat, now: &Readout, out: &mut dyn Write) -> io::Result<
         AnswerFormat::Json => {
             serde_json::to_writer_pretty(
                 &mut *out,
-                &json!({ "cardinality": now.cardinality, "conflicts": now.conflicts, "rejections": now.rejections }),
+                &json!({ "cardinality": now.cardinality, "conflicts": now.conflicts, "rejections": now.rejections, "sources": now.sources }),
             )?;
             writeln!(out)
         }

@@ -53,6 +53,7 @@ pub(super) fn lines(now: &Readout, before: Option<&Readout>) -> Vec<ScreenLine> 
     totals(&now.cardinality["totals"], &mut lines);
     limits(now, before, &mut lines);
     families(now, before, &mut lines);
+    senders(now, before, &mut lines);
     conflicts(&now.conflicts, &mut lines);
     rejections(now, before, &mut lines);
     lines
@@ -127,6 +128,25 @@ fn families(now: &Readout, before: Option<&Readout>, lines: &mut Vec<ScreenLine>
         let size = bytes(number(&family["series_bytes"]));
         let row = format!("{name:<width$}  {:<9} {:>10} {size:>10}  {labels}", text(&family["type"]), grouped(series));
         lines.push(ScreenLine::new(LineStyle::Plain, &format!("{row}{}", rate(series, old, now, before))));
+    }
+}
+
+fn senders(now: &Readout, before: Option<&Readout>, lines: &mut Vec<ScreenLine>) {
+    if list(&now.sources).next().is_none() {
+        return;
+    }
+    let width = list(&now.sources).map(|sender| text(&sender["source"]).chars().count()).max().unwrap_or(0).clamp(8, 48);
+    head(&format!("{:<width$}  {:>12} {:>12} {:>10}  REASONS", "SENDER", "LINES", "SAMPLES", "REJECTED"), lines);
+    for sender in list(&now.sources) {
+        let (name, received) = (text(&sender["source"]), number(&sender["lines"]));
+        let old = before.and_then(|before| list(&before.sources).find(|old| text(&old["source"]) == name));
+        let old = old.map(|old| number(&old["lines"]));
+        let reasons = || sender["rejected"].as_object().into_iter().flatten();
+        let rejected: u64 = reasons().map(|(_, count)| number(count)).sum();
+        let named = reasons().map(|(reason, count)| format!("{reason} {}", grouped(number(count)))).collect::<Vec<_>>().join(", ");
+        let (received_text, samples) = (grouped(received), grouped(number(&sender["samples"])));
+        let row = format!("{name:<width$}  {received_text:>12} {samples:>12} {:>10}  {named}", grouped(rejected));
+        lines.push(ScreenLine::new(LineStyle::Plain, &format!("{}{}", row.trim_end(), rate(received, old, now, before))));
     }
 }
 
@@ -250,11 +270,16 @@ mod tests {
             "came": { "name": "up", "type": "gauge", "sample": "up:1|g\n", "source": "unknown" },
         });
         let last = json!({ "input": "x\\x1b", "source": "udp 127.0.0.1:5", "time": "2023-11-14T22:13:20Z" });
+        let sender = json!({
+            "source": "udp 127.0.0.1", "lines": 2 * samples, "samples": 5,
+            "rejected": { "malformed_line": samples, "source_lines_limit": 1 },
+        });
         let rejection = json!({ "reason": "malformed_line", "count": samples, "last": last });
         Readout {
             cardinality: json!({ "totals": totals, "families": [login], "families_kept_out": [kept_out] }),
             conflicts: json!([conflict]),
             rejections: json!([rejection]),
+            sources: json!([sender]),
             at,
         }
     }
@@ -283,6 +308,9 @@ login: values_per_label of label user, fold 49,900 samples (+24,450/s), about 49
 FAMILY    TYPE          SERIES      BYTES  WIDEST LABELS
 login     counter          100   23.0 KiB  user 100 (u0, u1); site 1 (eu)
 
+SENDER                LINES      SAMPLES   REJECTED  REASONS
+udp 127.0.0.1        99,800            5     49,901  malformed_line 49,900, source_lines_limit 1 (+48,900/s)
+
 CONFLICTS
 up (type): rejected: for a reason; 2 samples
     kept counter up: up:1|c   from udp 127.0.0.1:5
@@ -298,7 +326,8 @@ malformed_line: 49,900 (+24,450/s)
     #[test]
     fn unexpected_json_is_shown_without_a_panic() {
         for odd in [json!(null), json!([]), json!({ "families": [1, {}], "families_kept_out": [null], "totals": 7 })] {
-            let now = Readout { cardinality: odd.clone(), conflicts: json!([odd]), rejections: json!([odd, 1]), at: Instant::now() };
+            let (cardinality, sources) = (odd.clone(), json!([odd, 1, { "rejected": 7 }]));
+            let now = Readout { cardinality, conflicts: json!([odd]), rejections: json!([odd, 1]), sources, at: Instant::now() };
             assert!(lines(&now, Some(&now)).len() >= 3);
         }
     }

@@ -17,18 +17,22 @@ pub(super) struct Readout {
     pub(super) conflicts: Value,
     /// The rejections of `/api/v1/rejections`; null if the bridge is too old to have that path.
     pub(super) rejections: Value,
+    /// The senders of `/api/v1/sources`; null if the bridge is too old to have that path.
+    pub(super) sources: Value,
     /// When the data was received.
     pub(super) at: Instant,
 }
 
 impl Readout {
-    /// Queries the bridge for at most `limit` families. The error is a message for the operator.
+    /// Queries the bridge for at most `limit` families and senders. The error is a message for the operator.
     pub(super) fn take(client: &Client, limit: u16) -> Result<Self, String> {
         let cardinality = query(client, &format!("/api/v1/cardinality?limit={limit}"))?.required()?;
         let conflicts = query(client, "/api/v1/conflicts")?.required()?;
         let rejections = query(client, "/api/v1/rejections")?.data;
+        let sources = query(client, &format!("/api/v1/sources?limit={limit}"))?.data;
         Ok(Self {
             rejections: rejections["rejections"].clone(),
+            sources: sources["sources"].clone(),
             cardinality,
             conflicts: conflicts["conflicts"].clone(),
             at: Instant::now(),
