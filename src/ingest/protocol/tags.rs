@@ -156,7 +156,9 @@ pub trait TagSink {
     /// A tag without escapes. It replaces an earlier one of the same key.
     fn tag(&mut self, key: &str, value: &str);
     /// A tag of an event or a service check whose key is the name of one of its labels. The tag gets another name.
-    fn renamed_tag(&mut self, key: &str, value: &str);
+    fn renamed_tag(&mut self, key: &str, value: &str) {
+        self.tag(key, value);
+    }
 }
 
 /// Numbers of malformed tags of an identity.
