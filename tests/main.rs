@@ -53,6 +53,8 @@ mod structure;
 
 /// Injected faults: readers, disks, files, sockets and clients that misbehave.
 mod attack;
+/// `doctor`: probes over every transport, and why they do not arrive.
+mod doctor;
 /// Transports, the wire format, the exposition and the other HTTP paths.
 mod end_to_end;
 /// The relay to several targets over every transport: filters, dead targets, the accounting of lines.

@@ -12,7 +12,7 @@
 //!   rebinding  binds Unix sockets again whose paths were removed
 //! running      finds the bridge that runs on this machine
 //! tools        subcommands about rules, which need no running bridge
-//! top, demo, healthcheck, check_config   the other subcommands
+//! top, doctor, demo, healthcheck, check_config   the other subcommands
 //! net, ask, rulebook, presets, state_file, regular_file, descriptors, faults, clock, console, duration, flag_names, logging, version
 //!              shared parts
 //! ```
@@ -24,6 +24,7 @@ mod clock;
 mod console;
 mod demo;
 mod descriptors;
+mod doctor;
 mod duration;
 mod faults;
 mod flag_names;
@@ -32,6 +33,7 @@ mod listener;
 mod logging;
 mod net;
 mod presets;
+mod reaching;
 mod readiness;
 mod rebinding;
 mod regular_file;
@@ -78,6 +80,7 @@ pub fn main() -> ExitCode {
             ExitCode::from(tools::run_tool(&tool, &mut io::stdout().lock(), &mut io::stderr()))
         }
         Ok(Invocation::Top(asked)) => ExitCode::from(top::run(&asked)),
+        Ok(Invocation::Doctor(asked)) => ExitCode::from(doctor::run(&asked, &mut io::stdout().lock())),
         Err(EarlyExit::Help(text)) => say(text.trim_end()),
         Err(EarlyExit::Usage(line)) => fail(2, &line),
     }
