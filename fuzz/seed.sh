@@ -2,7 +2,7 @@
 # Fills fuzz/corpus from the examples: one seed per file, in the form of each target.
 set -eu
 cd "$(dirname "$0")"
-mkdir -p corpus/parse_line corpus/ingest corpus/mapping_load corpus/mapping_match corpus/state_read corpus/selector corpus/quick_line corpus/negotiate
+mkdir -p corpus/parse_line corpus/ingest corpus/events corpus/mapping_load corpus/mapping_match corpus/state_read corpus/selector corpus/quick_line corpus/negotiate
 n=0
 find ../proto-examples -name '*.statsd' | sort | while read -r file; do
     n=$((n + 1))
@@ -11,6 +11,9 @@ find ../proto-examples -name '*.statsd' | sort | while read -r file; do
     { printf '\014'; cat "$file"; } > "corpus/ingest/example-$n-rules"
     { printf '\000'; head -n 1 "$file"; } > "corpus/parse_line/example-$n"
     cp "$file" "corpus/quick_line/example-$n"
+    case "$file" in
+    */events/*) { printf '\000'; sed 's/^_e{//; s/^_sc|//' "$file"; } > "corpus/events/example-$n" ;;
+    esac
 done
 n=0
 find .. -path ../target -prune -o -path ./target -prune -o \( -name '*.mapping.yml' -o -path '*/presets/*.yml' -o -name 'config.example.yml' \) -print |

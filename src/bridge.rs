@@ -4,6 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::engine::{Engine, RulesInForce};
+#[cfg(feature = "cli")]
+use crate::events::EventHook;
+use crate::events::KeptEvents;
 use crate::exposition::{Exposition, Format, OpenMetricsOffer};
 use crate::ingest::pipeline::Worker;
 use crate::ingest::protocol::SampleError;
@@ -14,6 +17,7 @@ use crate::name::{Escaping, FamilyName, NameValidation};
 use crate::options::Options;
 use crate::registry::{Cardinality, Conflict, Deleted, Reserved, RestoreRules, Restored, SavedFamily, Wanted, save};
 use crate::rejections::Rejection;
+use crate::sources::SourcesReport;
 #[cfg(any(feature = "cli", test))]
 use crate::telemetry::Telemetry;
 use crate::telemetry::{Owner, SampleRejection};
@@ -102,6 +106,24 @@ impl Bridge {
             .collect();
         all.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.reason.cmp(&b.reason)));
         all
+    }
+
+    /// The `top` senders with the most lines, and the sums of all others. Empty unless [`Options::sources`] has a number of senders. All
+    /// numbers together are the sums of the self-metrics.
+    pub fn sources(&self, top: usize) -> SourcesReport {
+        self.engine.sources().report(top)
+    }
+
+    /// At most `most` of the last DogStatsD events, newest first, within [`Limits::events`](crate::options::Limits::events) and
+    /// [`Limits::event_bytes`](crate::options::Limits::event_bytes).
+    pub fn events(&self, most: usize) -> KeptEvents {
+        self.engine.events().newest(most)
+    }
+
+    /// Passes each DogStatsD event to `hook` from now on. It must not block. Only the first call has an effect.
+    #[cfg(feature = "cli")]
+    pub(crate) fn on_event(&self, hook: EventHook) {
+        self.engine.events().set_hook(hook);
     }
 
     /// Deletes the series for which `wanted` returns true, given the family's name and the labels. The next sample of a deleted series

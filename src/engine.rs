@@ -5,6 +5,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use crate::events::EventLog;
 use crate::hits::Hits;
 use crate::logged::LoggedNames;
 use crate::mapping::spec::{Action, Rule};
@@ -13,6 +14,7 @@ use crate::name::{Escaping, FamilyName, is_prometheus_name};
 use crate::options::{NativeWhen, Options};
 use crate::registry::{Registry, Reserved};
 use crate::rejections::Rejections;
+use crate::sources::Sources;
 use crate::telemetry::{Owner, Telemetry};
 
 /// One bridge's state. Workers and renderers share it by reference.
@@ -26,6 +28,8 @@ pub(crate) struct Engine {
     has_units: AtomicBool,
     logged_names: LoggedNames,
     rejections: Rejections,
+    sources: Arc<Sources>,
+    events: EventLog,
 }
 
 /// The rules in force.
@@ -45,6 +49,8 @@ impl Engine {
         if options.native.when == NativeWhen::Always {
             registry.want_native();
         }
+        let sources = Arc::new(Sources::new(options.sources, telemetry.sources.clone()));
+        let events = EventLog::new(&options.limits);
         let rules = RulesInForce { rules: Arc::default(), generation: 0, hits: Arc::new(Hits::new(0)) };
         Self {
             options,
@@ -55,6 +61,8 @@ impl Engine {
             has_units: AtomicBool::new(false),
             logged_names: LoggedNames::default(),
             rejections: Rejections::default(),
+            sources,
+            events,
         }
     }
 
@@ -111,6 +119,16 @@ impl Engine {
     /// The last rejected input of each reason.
     pub(crate) fn rejections(&self) -> &Rejections {
         &self.rejections
+    }
+
+    /// What each sender sent.
+    pub(crate) fn sources(&self) -> &Arc<Sources> {
+        &self.sources
+    }
+
+    /// The last DogStatsD events.
+    pub(crate) fn events(&self) -> &EventLog {
+        &self.events
     }
 
     /// The options of the bridge.

@@ -40,7 +40,7 @@
 //! | record lines | [`Bridge::worker`], [`Worker::ingest`] |
 //! | serve a scrape | [`Negotiated::of`], [`Bridge::exposition_escaped`]; [`Bridge::render`] for the text format alone |
 //! | expire series | [`Bridge::expire`] once a second; **only if** [`Options::ttl`] or a rule has a ttl |
-//! | look inside | [`Bridge::accounting`], [`Bridge::cardinality`], [`Bridge::conflicts`], [`Bridge::rejections`], [`Bridge::rule_use`] |
+//! | look inside | [`Bridge::accounting`], [`Bridge::cardinality`], [`Bridge::conflicts`], [`Bridge::rejections`], [`Bridge::rule_use`], [`Bridge::sources`] |
 //! | delete series | [`Selector::parse`], [`Bridge::delete_series`] |
 //! | keep series over a restart | [`Bridge::save`], [`Bridge::restore`] |
 //!
@@ -82,6 +82,7 @@
 //           registry           finds or admits the series: type, limits, expiry
 //       ingest/recording   one sample into its cell, or counted under the reason why not
 //         registry/cell      the value: counter, gauge, histogram, summary, set; one writer
+// events             the last events, for reports and a log
 // selector           which series a selector of Prometheus matches
 // exposition         the registry's families, in a stable order -> text, OpenMetrics, protobuf
 // program/web        /metrics and the other paths over HTTP                                    (feature `cli`)
@@ -89,6 +90,7 @@
 
 mod bridge;
 mod engine;
+mod events;
 
 mod ingest;
 
@@ -111,6 +113,7 @@ pub mod options;
 mod prefetch;
 mod rejections;
 mod source;
+mod sources;
 mod time;
 
 /// The program. Public only for `src/main.rs`; the library's interface does not include it.
@@ -119,6 +122,7 @@ mod time;
 pub mod program;
 
 pub use self::bridge::{Accounting, Bridge, RuleCount, RuleUse};
+pub use self::events::{KeptEvent, KeptEvents};
 pub use self::exposition::{Exposition, Format, Negotiated, OpenMetricsOffer};
 pub use self::ingest::pipeline::{Datagram, Worker};
 pub use self::options::Options;
@@ -127,7 +131,8 @@ pub use self::registry::{
 };
 pub use self::rejections::{RejectedInput, Rejection};
 pub use self::selector::{Selector, SelectorError};
-pub use self::source::Source;
+pub use self::source::{Sender, Source, UnixPeer};
+pub use self::sources::{SourceReport, SourceSums, SourcesReport};
 #[cfg(feature = "state")]
 pub use self::state::format::Counts as SnapshotCounts;
 pub use self::time::Timestamp;
@@ -141,6 +146,8 @@ pub mod internals {
     pub use crate::mapping::spec::{Config, MetricKind, Rule};
     #[cfg(feature = "cli")]
     pub use crate::program::cli;
+    #[cfg(feature = "cli")]
+    pub use crate::program::listener::framing;
     pub use crate::registry::cell;
     #[cfg(feature = "state")]
     pub use crate::state::format;

@@ -10,6 +10,7 @@ mod limits;
 mod native;
 mod observer;
 mod quantiles;
+mod sources;
 mod tag_key;
 
 #[cfg(test)]
@@ -21,6 +22,7 @@ pub(crate) use self::native::NATIVE_BUCKETS_MAX;
 pub use self::native::{NativeChoice, NativeHistograms, NativeOptions, NativeOptionsError, NativeWhen};
 pub use self::observer::{Observer, SummaryOptions};
 pub use self::quantiles::{Quantiles, QuantilesError};
+pub use self::sources::SourceOptions;
 pub use self::tag_key::{TagKey, TagKeyError};
 pub use crate::name::NameValidation;
 use crate::time::Timestamp;
@@ -77,6 +79,8 @@ pub struct Options {
     pub names: NameValidation,
     /// The key of the DogStatsD tag that links a sample to a trace. The tag becomes an exemplar instead of a label. Default: `None`.
     pub exemplar_tag: Option<TagKey>,
+    /// What is counted by sender. Default: nothing.
+    pub sources: SourceOptions,
 }
 
 impl Options {

@@ -12,6 +12,7 @@ mod rule_metrics;
 mod runtime_metrics;
 mod scrape;
 mod self_family;
+mod source_metrics;
 mod state_metrics;
 mod tally;
 mod transport;
@@ -33,18 +34,21 @@ pub(crate) use self::scrape::Scrape;
 pub(crate) use self::scrape::ScrapeCut;
 use self::scrape::{families_left_out, scrape};
 pub(crate) use self::self_family::{SelfFamily, SelfKind, SelfSeries, SelfValue};
+pub(crate) use self::source_metrics::SourceMetrics;
+use self::source_metrics::source_metrics;
 pub(crate) use self::state_metrics::StateMetrics;
 use self::state_metrics::state_metrics;
 pub use self::tally::SampleRejection;
 pub(crate) use self::tally::{Recorded, Tally};
 #[cfg(feature = "cli")]
-pub(crate) use self::transport::Datagrams;
+pub(crate) use self::transport::{Datagrams, Streams};
 pub(crate) use self::transport::{RelayCounters, Transport};
 use self::transport::{relay_counters, transport};
 pub(crate) use self::web_metrics::WebMetrics;
 use self::web_metrics::web_metrics;
 #[cfg(feature = "cli")]
 pub(crate) use self::web_metrics::{HandshakeError, RequestRejection};
+use crate::events::EventsChange;
 use crate::options::Prefix;
 
 /// The owner of the self-metrics that an exposition shows.
@@ -64,6 +68,8 @@ pub(crate) struct Telemetry {
     ingest: IngestCounters,
     /// Families left out of an exposition because another family has the same escaped name.
     pub families_left_out: Counter,
+    /// The list of senders.
+    pub sources: SourceMetrics,
     /// Datagrams and connections.
     pub transport: Transport,
     /// Expositions and HTTP connections.
@@ -83,8 +89,8 @@ impl Telemetry {
     pub(crate) fn new(prefix: Prefix, owner: Owner) -> Self {
         let seconds = format!("{}scrape_duration_seconds", prefix.as_str());
         let recorder = SelfRecorder::new(&seconds, &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5]);
-        let of_library = || (ingest_counters(prefix), families_left_out(prefix));
-        let (ingest, families_left_out) = metrics::with_local_recorder(&recorder, of_library);
+        let of_library = || (ingest_counters(prefix), families_left_out(prefix), source_metrics(prefix));
+        let (ingest, families_left_out, sources) = metrics::with_local_recorder(&recorder, of_library);
         let of_program = || {
             let (transport, scrape, rules) = (transport(prefix), scrape(prefix), rule_metrics(prefix));
             (transport, scrape, rules, state_metrics(prefix), web_metrics(prefix), runtime_metrics(prefix))
@@ -93,7 +99,7 @@ impl Telemetry {
             Owner::Library => metrics::with_local_recorder(&metrics::NoopRecorder, of_program),
             Owner::Program => metrics::with_local_recorder(&recorder, of_program),
         };
-        Self { prefix, recorder, ingest, families_left_out, transport, scrape, rules, state, web, runtime }
+        Self { prefix, recorder, ingest, families_left_out, sources, transport, scrape, rules, state, web, runtime }
     }
 
     /// The prefix of all names except `process_*`.
@@ -143,6 +149,13 @@ impl Telemetry {
     pub(crate) fn flush(&self, tally: &mut Tally) {
         self.ingest.add(tally);
         *tally = Tally::default();
+    }
+
+    /// Counts a kept event, and those that made room for it.
+    pub(crate) fn event_kept(&self, change: EventsChange) {
+        self.ingest.events_kept.increment(change.kept as f64);
+        self.ingest.events_kept_bytes.increment(change.bytes as f64);
+        self.ingest.events_evicted.increment(change.evicted);
     }
 
     /// Counts series that expired.

@@ -16,6 +16,8 @@ mod official;
 mod script;
 
 use self::script::Script;
+use crate::compatibility::seen;
+use crate::events::events;
 use crate::harness::{DEADLINE, Launch, Running};
 use crate::page::Page;
 use crate::peers;
@@ -125,10 +127,15 @@ fn datadog_of_python() {
         ("dd_timed{bare=\"true\",client=\"py\"}", 2.0 * R),
         ("dd_carded{bare=\"true\",client=\"py\"}", R - 1.0),
         ("dd_rounds{bare=\"true\",client=\"py\"}", R),
+        ("service_check_status{a=\"b\",bare=\"true\",check=\"check\",client=\"py\",host=\"web\"}", 2.0),
+        ("dogstatsd_events_total{alert_type=\"error\",priority=\"low\",source_type=\"py\"}", R / 10.0),
         ("statsd_bridge_dogstatsd_events_total", R / 10.0),
         ("statsd_bridge_dogstatsd_service_checks_total", R / 10.0),
     ];
-    let samples = 11.0 * R + R / 10.0;
+    let metrics = 11.0 * R + R / 10.0;
+    // Each event and each service check is one sample.
+    let samples = metrics + R / 5.0;
+    let mut version = String::new();
     for mode in ["plain", "buffered"] {
         let bridge = Launch::new().start();
         let mut command = Command::new(&python);
@@ -136,20 +143,31 @@ fn datadog_of_python() {
         run_script(&bridge, command, mode, "dd_rounds");
         let page = expect(&bridge, &expected);
         assert_eq!(page.family("dd_credit"), None);
+        let data = events(&bridge, "?limit=1");
+        let event = &data["events"][0];
+        assert_eq!((&event["title"], &event["text"]), (&"größe".into(), &"text\nof two lines|with a pipe".into()));
+        let tags = event["tags"].as_array().expect("tags");
+        assert!(["a:b", "bare", "client:py"].iter().all(|tag| tags.iter().any(|one| one == tag)), "{event}");
+        assert_eq!(
+            (&event["host"], &event["aggregation_key"], &event["stated_time_s"]),
+            (&"web".into(), &"key".into(), &1_700_000_000.into())
+        );
         if mode == "plain" {
             assert_eq!(page.value("statsd_bridge_samples_total"), Some(samples));
-            assert_eq!(page.value("statsd_bridge_udp_packets_total"), Some(samples + R / 5.0));
+            assert_eq!(page.value("statsd_bridge_udp_packets_total"), Some(samples));
         } else {
             let own = "datadog_dogstatsd_client_packets_sent";
             let counted = |page: &Page| page.sum("statsd_bridge_udp_packets_total") == page.sum(own) + 1.0;
             let page = bridge.page_when("the client's last report", counted);
-            assert_eq!(page.sum("datadog_dogstatsd_client_metrics"), samples);
+            assert_eq!(page.sum("datadog_dogstatsd_client_metrics"), metrics);
             assert_eq!(page.sum("datadog_dogstatsd_client_events"), R / 10.0);
             assert_datagrams_as_the_client_counted(&page);
+            version = official::version_in_telemetry(&bridge, |_| true);
         }
         assert_nothing_lost(&bridge.page());
         bridge.stop();
     }
+    seen("datadogpy", &version, "events and service checks over UDP: labels, status, and every part at /api/v1/events", "equal");
 }
 
 #[apply(test)]
@@ -208,10 +226,13 @@ fn hot_shots_of_node() {
         ("hs_users{client=\"node\"}", 50.0),
         ("hs_timed{client=\"node\"}", R - 1.0),
         ("hs_rounds{client=\"node\"}", R),
+        ("service_check_status{a=\"b\",check=\"hs.check\",client=\"node\"}", 1.0),
+        ("dogstatsd_events_total{alert_type=\"info\",priority=\"normal\"}", R / 10.0),
         ("statsd_bridge_dogstatsd_events_total", R / 10.0),
         ("statsd_bridge_dogstatsd_service_checks_total", R / 10.0),
     ];
-    let samples = 12.0 * R + R / 10.0;
+    let metrics = 12.0 * R + R / 10.0;
+    let samples = metrics + R / 5.0;
     for mode in ["plain", "buffered", "tcp"] {
         let bridge = Launch::new().start();
         let mut command = Command::new(&node);
@@ -219,13 +240,13 @@ fn hot_shots_of_node() {
         run_script(&bridge, command, mode, "hs_rounds");
         let page = expect(&bridge, &expected);
         if mode == "buffered" {
-            let metrics = "datadog_dogstatsd_client_metrics";
-            let page = bridge.page_when("the client's last report", |page| page.sum(metrics) == samples);
-            assert_eq!(page.sum("datadog_dogstatsd_client_metrics_by_type"), samples);
+            let counted = "datadog_dogstatsd_client_metrics";
+            let page = bridge.page_when("the client's last report", |page| page.sum(counted) == metrics);
+            assert_eq!(page.sum("datadog_dogstatsd_client_metrics_by_type"), metrics);
             assert_datagrams_as_the_client_counted(&page);
         } else {
             assert_eq!(page.value("statsd_bridge_samples_total"), Some(samples));
-            let datagrams = if mode == "plain" { samples + R / 5.0 } else { 0.0 };
+            let datagrams = if mode == "plain" { samples } else { 0.0 };
             assert_eq!(page.value("statsd_bridge_udp_packets_total"), Some(datagrams));
         }
         assert_nothing_lost(&page);

@@ -23,17 +23,20 @@ fn shown(path: &Path) -> &str {
 fn probes_arrive_over_every_transport() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("s");
-    let bridge = Launch::new().arg(format!("--statsd.listen-unixgram={}", path.display())).start();
+    let stream = folder.path().join("stream");
+    let launch = Launch::new().arg(format!("--statsd.listen-unix={}", stream.display()));
+    let bridge = launch.arg(format!("--statsd.listen-unixgram={}", path.display())).start();
     let statsd = bridge.statsd.to_string();
     for _ in 0..2 {
-        let (code, output) = doctor(&bridge, &[&statsd, shown(&path)]);
+        let (code, output) = doctor(&bridge, &[&statsd, shown(&path), shown(&stream)]);
         let expected = format!(
-            "udp {statsd}: all 8 probes arrived\ntcp {statsd}: all 8 probes arrived\nunixgram {}: all 8 probes arrived\n",
-            path.display()
+            "udp {statsd}: all 8 probes arrived\ntcp {statsd}: all 8 probes arrived\nunixgram {}: all 8 probes arrived\nunixstream {}: all 8 probes arrived\n",
+            path.display(),
+            stream.display()
         );
         assert_eq!((code, output), (Some(0), expected));
     }
-    assert_eq!(bridge.page().value("statsd_doctor_probes"), Some(255.0 * 6.0));
+    assert_eq!(bridge.page().value("statsd_doctor_probes"), Some(255.0 * 8.0));
     let (code, output) = doctor(&bridge, &["--format=json", &format!("udp://{statsd}")]);
     let json: Value = serde_json::from_str(&output).expect("JSON");
     assert_eq!((code, &json["routes"][0]["state"], json["routes"].as_array().map(Vec::len)), (Some(0), &"arrived".into(), Some(1)));

@@ -202,7 +202,7 @@ fn every_reason_of_the_grammar_is_counted_once() {
     let lines: Vec<_> = cases.iter().map(|(_, line)| *line).collect();
     let good = "_e{1,1}:a|b\n_sc|name|0\ntagged:1|c|#a:b,:c\ntwo:1|c\ntwo:1|g\ntwo:-1|c\n\nfields:1|c|z:?";
     bridge.send(format!("{}\n{good}", lines.join("\n")));
-    let page = bridge.page_at(4 + 5);
+    let page = bridge.page_at(4 + 5 + 2);
     for (reason, line) in cases {
         assert_eq!(refused(&page, reason), 1.0, "{reason}: {line}");
     }

@@ -57,6 +57,8 @@ mod attack;
 mod doctor;
 /// Transports, the wire format, the exposition and the other HTTP paths.
 mod end_to_end;
+/// DogStatsD events and service checks: `/api/v1/events`, its limits, the log of events.
+mod events;
 /// The relay to several targets over every transport: filters, dead targets, the accounting of lines.
 mod relay;
 /// Reloads of mapping files: by signal, by request and on change; mistakes; load; the API that describes rules.
@@ -65,6 +67,8 @@ mod reload;
 mod series;
 /// All kinds of bad HTTP clients at once: a good client is served, no sample is lost, connections and memory stay bounded.
 mod slow_clients;
+/// The sums of each sender, and the limits of a sender.
+mod sources;
 /// Flags, environment variables, the first lines of output, signals, exit codes.
 mod starting;
 /// Series survive a restart: clean ends, crashes, bad files, limits, restarts under load.
@@ -73,6 +77,8 @@ mod state;
 mod systemd;
 /// The commands `check`, `explain`, `replay` and `preset`: exit codes, text, JSON.
 mod tools;
+/// Unix stream sockets: frames and lines, half frames, vanishing senders, limits, the path.
+mod unix_streams;
 /// Access control: TLS, client certificates, users, rate limits, networks, sockets; also tested with curl, OpenSSL, Python,
 /// Prometheus.
 mod web_config;

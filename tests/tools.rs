@@ -260,6 +260,33 @@ fn explain_says_what_becomes_of_a_line() {
 }
 
 #[apply(test)]
+fn explain_shows_the_parts_of_events_and_service_checks() {
+    let ran = run(&["explain", "_e{3,4}:a\\n|b|c:|t:error|#k:v|h:web", "_sc|db.up|2|#k:v|m:x", "r:1|m", "l:-2|kv"]);
+    for says in [
+        "a DogStatsD event",
+        "title \"a\\n\"",
+        "text \"b|c:\"",
+        "alert_type \"error\"",
+        "host \"web\"",
+        "counter dogstatsd_events_total",
+        "dogstatsd_events_total{alert_type=\"error\",priority=\"normal\"} 1",
+        "a DogStatsD service check",
+        "meaning \"critical\"",
+        "gauge service_check_status",
+        "service_check_status{check=\"db.up\",k=\"v\"} 2",
+        "counter r",
+        "l -2",
+    ] {
+        assert!(ran.out.contains(says), "{says}\n{}", ran.out);
+    }
+    let ran = run(&["explain", "_e{1,1}:a|b", "_sc|x|4", "r:1|m", "--compat=statsd_exporter", "--format=json"]);
+    let all: Value = serde_json::from_str(&ran.out).expect("JSON");
+    assert_eq!((&all[0]["reading"], &all[0]["stated"]["title"], &all[0]["page"]), (&"event".into(), &"a".into(), &Value::Array(vec![])));
+    assert_eq!(all[1]["refused"][0]["reason"], "malformed_service_check");
+    assert_eq!(all[2]["samples"][0]["refused"], "illegal_event");
+}
+
+#[apply(test)]
 fn explain_shows_conflicts_drops_and_flags() {
     let ran = run(&["explain", "a:1|c", "a:1|g"]);
     assert!(ran.out.contains("conflict: a family of this name"), "{}", ran.out);

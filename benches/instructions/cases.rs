@@ -67,13 +67,13 @@ impl Case {
                 // The first datagrams contain every series in order, the others at random.
                 let named = load::load(series, 0).datagrams;
                 let mut datagrams = load::load(series, named.len() + LINES as usize / 20).datagrams;
-                let mut worker = Bridge::new(Options::default()).worker();
+                let mut worker = Bridge::new(options()).worker();
                 worker.ingest_batch(datagrams.iter().map(Vec::as_slice), NOW);
                 ingest(worker, datagrams.split_off(named.len()))
             }
             What::OneLineADatagram => {
                 let datagrams = load::load(1_000, LINES as usize / 20).datagrams;
-                let mut worker = Bridge::new(Options::default()).worker();
+                let mut worker = Bridge::new(options()).worker();
                 worker.ingest_batch(datagrams.iter().map(Vec::as_slice), NOW);
                 ingest(worker, datagrams.iter().flat_map(|d| d.split(|b| *b == b'\n')).map(<[u8]>::to_vec).collect())
             }
@@ -89,13 +89,18 @@ impl Case {
             What::New { rules } => {
                 let count = LINES / 2;
                 let lines = (0..count).map(|i| format!("svc{}.host{}.app.get:1|c|#shop:s{i},region:eu", i % 1000, i % 100).into_bytes());
-                let bridge = Bridge::new(Options::default());
+                let bridge = Bridge::new(options());
                 bridge.replace_rules(globs(rules));
                 ingest(bridge.worker(), lines.collect())
             }
             What::Scrape(format) => scrape(format),
         }
     }
+}
+
+/// As the program's: counts are kept by sender.
+fn options() -> Options {
+    Options::default().with(|options| options.sources.max = 1000)
 }
 
 fn parse(datagrams: Vec<Vec<u8>>) -> Ready {

@@ -59,6 +59,6 @@ fuzz_target!(|data: &[u8]| {
             }
             assert!(count <= line.len());
         }
-        Line::Empty | Line::Event | Line::ServiceCheck | Line::Rejected(_) => {}
+        Line::Empty | Line::Event(_) | Line::ServiceCheck(_) | Line::Rejected(_) => {}
     }
 });

@@ -7,6 +7,7 @@
 //!       resolve         only on a miss: sizes, mapping, escaping, label order, type; calls the registry
 //!     recording       writes one sample to its cell, or counts the reason why not
 //! exemplar_tag    cuts the tag that names a trace out of the tags
+//! sender_tally    what was received from each source, and what was rejected, since the last flush
 //! rejection_log   logs rejected input at a limited rate
 //! ```
 
@@ -18,3 +19,4 @@ pub mod protocol;
 pub(crate) mod recording;
 pub(crate) mod rejection_log;
 pub(crate) mod resolve;
+pub(crate) mod sender_tally;

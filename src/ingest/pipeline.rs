@@ -3,6 +3,8 @@
 //! Samples are collected into small batches, whose look-ups are prefetched together. No sample stays queued after a call. A sample of a
 //! known series neither allocates nor locks. Knows neither sockets nor expositions.
 
+mod rejecting;
+mod stated;
 mod traced;
 mod upkeep;
 
@@ -23,6 +25,7 @@ use crate::ingest::protocol::{Finder, Line, PlainFinder, Sample, SampleError, pa
 use crate::ingest::recording::{Recording, count_error};
 use crate::ingest::rejection_log::RejectionLog;
 use crate::ingest::resolve::{Binding, Resolver};
+use crate::ingest::sender_tally::{SenderRejections, SenderTally, Sums};
 use crate::options::{Dialect, Limits};
 use crate::source::Source;
 use crate::telemetry::Tally;
@@ -52,6 +55,8 @@ pub struct Worker {
     tally: Tally,
     hits: HitTally,
     log: RejectionLog,
+    /// `None` if nothing is counted by sender.
+    senders: Option<SenderTally>,
     /// The registry's count of changes at the last [`enter`](Worker::enter).
     changes: u64,
 }
@@ -102,7 +107,8 @@ impl Worker {
             cut: Vec::new(),
             tally: Tally::default(),
             hits: HitTally::default(),
-            log: RejectionLog::default(),
+            log: RejectionLog::new(SenderRejections::new(engine.sources())),
+            senders: SenderTally::new(engine.sources()),
             changes: 0,
             engine,
         }
@@ -149,10 +155,20 @@ impl Worker {
     /// The loop over lines, for one way of finding delimiters.
     #[inline(always)]
     fn ingest_with<'a>(&mut self, datagrams: impl Iterator<Item: Into<Datagram<'a>>>, finder: impl Finder, now: Timestamp) {
+        if let Some(senders) = &mut self.senders {
+            senders.enter(now);
+        }
         let mut batch = Batch { pending: [Pending::default(); BATCH], len: 0, source: <&Source>::default() };
         for datagram in datagrams {
             let Datagram { bytes, source } = datagram.into();
             batch.source = source;
+            if let Some(senders) = &mut self.senders {
+                senders.datagram(source, bytes.len(), || sums(&self.tally, batch.len));
+                if let Some(lines) = senders.lines_to_reject(source, bytes) {
+                    self.reject_datagram(lines, bytes, source, now);
+                    continue;
+                }
+            }
             let mut rest = Some(bytes);
             while let Some(bytes) = rest {
                 if let Some((sample, len)) = quick_line(bytes, self.limits.line_bytes, finder) {
@@ -214,22 +230,10 @@ impl Worker {
         Upkeep { bindings: &mut self.bindings, resolver: &mut self.resolver, tally: &mut self.tally, memory: &mut self.memory }
     }
 
-    /// Counts a rejected line that the receiver does not have as a whole: it is truncated, or longer than a limit.
-    #[cfg(any(feature = "cli", test))]
-    pub(crate) fn reject_line(&mut self, reason: SampleError) {
-        self.tally.lines += 1;
-        self.count_error(reason);
-        self.flush();
-    }
-
-    /// As [`reject_line`](Self::reject_line). The log and reports show `source` and the beginning of the line.
-    #[cfg(any(feature = "cli", test))]
-    pub(crate) fn reject_line_from(&mut self, reason: SampleError, line: &[u8], source: &Source, now: Timestamp) {
-        self.log.rejected(reason.as_str(), line, *source, now);
-        self.reject_line(reason);
-    }
-
     fn flush(&mut self) {
+        if let Some(senders) = &mut self.senders {
+            senders.flush(sums(&self.tally, 0), self.log.by_source());
+        }
         self.engine.telemetry().flush(&mut self.tally);
         self.hits.flush(self.resolver.hits());
         self.log.flush(self.engine.rejections());
@@ -260,8 +264,8 @@ impl Worker {
                     }
                 }
             }
-            Line::Event => self.tally.events += 1,
-            Line::ServiceCheck => self.tally.service_checks += 1,
+            Line::Event(event) => self.event(&event, batch, now),
+            Line::ServiceCheck(check) => self.service_check(&check, line, batch, now),
             Line::Rejected(rejected) => {
                 if !rejected.error.rejects_line() {
                     self.tally.lines_parsed += 1;
@@ -383,6 +387,12 @@ impl Worker {
     fn count_error(&mut self, reason: SampleError) {
         count_error(&mut self.tally, reason);
     }
+}
+
+/// The lines and samples so far, with `pending` samples that are not recorded yet. A sample that turned out to be a rejected line counts.
+#[inline(always)]
+fn sums(tally: &Tally, pending: usize) -> Sums {
+    Sums { lines: tally.lines, samples: tally.samples + tally.unbound + pending as u64 }
 }
 
 impl Drop for Worker {

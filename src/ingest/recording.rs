@@ -205,7 +205,7 @@ impl Recording<'_> {
                 self.tally.lines_parsed -= 1;
                 self.tally.unbound += 1;
                 count_error(self.tally, *reason);
-                self.log.rejected(reason.as_str(), sample.name, self.source_of(sample), self.now);
+                self.log.line_rejected(reason.as_str(), sample.name, self.source_of(sample), self.now);
             }
             Outcome::Dropped => self.tally.dropped += 1,
             Outcome::Rejected(reason) => self.rejected(*reason, sample),

@@ -23,6 +23,7 @@ use crate::name::{FamilyName, NameValidation};
 use crate::options::{Dialect, Limits};
 use crate::registry::{Admitted, Arrival, FamilyKind, Membership, NotAdmitted, Reason, Request, WorkerCell};
 use crate::source::Source;
+use crate::sources::SourceLimit;
 use crate::telemetry::{SampleRejection, Tally};
 use crate::time::Timestamp;
 
@@ -86,10 +87,11 @@ impl Resolver {
 
     /// Whether the worker keeps the binding. Counts the kept bindings whose samples are folded or rejected.
     pub(crate) fn keep(&mut self, binding: &Binding) -> bool {
-        use SampleRejection::{NameTooLong, NegativeCounter, TagsTooLong, ValueOverflow, ValueTooLarge};
-        // The key is too large, or the sample is rejected for its value and not for its identity.
-        if let Target::Outcome(Outcome::Rejected(NameTooLong | TagsTooLong | NegativeCounter | ValueOverflow | ValueTooLarge)) =
-            binding.target
+        use SampleRejection::{NameTooLong, NegativeCounter, SourceSeriesLimit, TagsTooLong, ValueOverflow, ValueTooLarge};
+        // The key is too large, or the sample is rejected for its value or its sender and not for its identity.
+        if let Target::Outcome(Outcome::Rejected(
+            NameTooLong | TagsTooLong | NegativeCounter | ValueOverflow | ValueTooLarge | SourceSeriesLimit,
+        )) = binding.target
         {
             return false;
         }
@@ -182,6 +184,9 @@ impl Resolver {
         if let Some(rejection) = rejection_of_value(incoming.sample, mapped, self.limits.sample_value.get()) {
             return Err(Outcome::Rejected(rejection));
         }
+        if self.exceeds_new_series(&name, incoming) {
+            return Err(Outcome::Rejected(SampleRejection::SourceSeriesLimit));
+        }
         if self.mapper.renamed() > 0 {
             registry.note_reserved(Reason::ReservedLabel, name.as_str(), &mapped.kind, &arrival).count();
         }
@@ -213,6 +218,14 @@ impl Resolver {
 }
 
 impl Resolver {
+    /// Whether the series is new and its sender exceeds its limit of new series.
+    fn exceeds_new_series(&self, name: &FamilyName, incoming: &Incoming<'_>) -> bool {
+        let sources = self.engine.sources();
+        sources.has(SourceLimit::NewSeries)
+            && !self.engine.registry().has_series(name.as_str(), self.mapper.labels.text())
+            && !sources.admit(SourceLimit::NewSeries, *incoming.source, 1, incoming.now)
+    }
+
     /// Warns once for each family whose first sample lowers a gauge from 0: a DogStatsD client means to set the gauge.
     fn warn_of_change(&self, family: &str, mapped: &Mapped<'_>, Incoming { sample, now, .. }: &Incoming<'_>, admitted: &Admitted) {
         let (WorkerCell::Gauge(cell), Kind::Gauge, Value::Signed(value)) = (&admitted.cell, sample.kind, sample.value) else { return };

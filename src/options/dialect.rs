@@ -21,6 +21,15 @@ pub struct Dialect {
     pub container_id: bool,
     /// Which kinds may have packed values, `name:1:2:3|ms`.
     pub packed_values: PackedValues,
+    /// Whether the kind `m`, a meter, is a counter. Off: its samples are rejected.
+    pub meters: bool,
+    /// Whether the kind `kv`, a key with its value, is a gauge that each sample sets. Off: its samples are rejected.
+    pub key_values: bool,
+    /// Whether a DogStatsD service check becomes a sample of the gauge `service_check_status`. Off: it is counted and discarded.
+    pub service_checks: bool,
+    /// Whether a DogStatsD event becomes a sample of the counter `dogstatsd_events_total`, and is kept within the limits. Off: it is counted
+    /// and discarded.
+    pub events: bool,
     /// Whether lines are parsed as statsd_exporter parses them, where the bridge differs: blanks at the ends belong to the line, the
     /// first colon ends a name, brackets and delimiters of tags always end a name, InfluxDB's escapes have no meaning, only a colon
     /// separates the key and value of a DogStatsD tag, and a line that is not UTF-8 is rejected.
@@ -57,6 +66,10 @@ impl Dialect {
         bare_tags: false,
         container_id: true,
         packed_values: PackedValues::Observers,
+        meters: false,
+        key_values: false,
+        service_checks: false,
+        events: false,
         exporter_rules: true,
     };
 }
@@ -73,6 +86,10 @@ impl Default for Dialect {
             bare_tags: true,
             container_id: false,
             packed_values: PackedValues::All,
+            meters: true,
+            key_values: true,
+            service_checks: true,
+            events: true,
             exporter_rules: false,
         }
     }

@@ -41,6 +41,10 @@ pub struct Limits {
     pub resting_series: usize,
     /// Series that may have exemplars. Default: 10,000.
     pub exemplar_series: usize,
+    /// DogStatsD events that are kept for reports. Default: 1,000.
+    pub events: usize,
+    /// Bytes of these events. Default: 1 MiB.
+    pub event_bytes: usize,
     /// The largest change by one sample. Default: 1e15.
     pub sample_value: SampleValueLimit,
 }
@@ -152,6 +156,8 @@ impl Default for Limits {
             overflow: Overflow::DropLabel,
             resting_series: 50_000,
             exemplar_series: 10_000,
+            events: 1_000,
+            event_bytes: 1 << 20,
             sample_value: SampleValueLimit::default(),
         }
     }

@@ -1,6 +1,6 @@
-//! File descriptors: raises their limit, and divides them between TCP, HTTP and files.
+//! File descriptors: raises their limit, and divides them between senders, HTTP and files.
 //!
-//! TCP and HTTP each have a limit of connections. If these limits exceed the number of descriptors, they are lowered at the start, with a
+//! TCP, Unix streams and HTTP each have a limit of connections. If these limits exceed the number of descriptors, they are lowered at the start, with a
 //! warning, so that descriptors remain for files, probes and scrapes. Must not know what a connection carries.
 
 use std::fs;
@@ -20,6 +20,8 @@ const MIN_CONNECTIONS: usize = 4;
 pub(super) struct ConnectionLimits {
     /// TCP connections of senders.
     pub tcp: usize,
+    /// Unix stream connections of senders.
+    pub unix: usize,
     /// HTTP connections that have sent a request.
     pub http: usize,
     /// HTTP connections before their first request.
@@ -64,6 +66,7 @@ pub(super) fn within_limit(requested: ConnectionLimits, each_http: usize) -> Con
         tracing::warn!(
             limit,
             tcp_max_connections = given.tcp,
+            unix_max_connections = given.unix,
             web_max_connections = given.http,
             web_max_waiting_connections = given.waiting,
             "the limit of open files (ulimit -n, LimitNOFILE=) is too low for the limits of connections, which are lowered"
@@ -72,21 +75,27 @@ pub(super) fn within_limit(requested: ConnectionLimits, each_http: usize) -> Con
     given
 }
 
-/// Divides descriptors: waiting connections get at most a quarter, HTTP at most half of the rest, and TCP the remaining ones.
+/// Divides descriptors: waiting connections get at most a quarter, HTTP at most half of the rest, and senders the remaining ones. TCP and
+/// Unix streams share these in proportion to their limits.
 fn share(requested: ConnectionLimits, each_http: usize, free: u64) -> ConnectionLimits {
     let free = usize::try_from(free.saturating_sub(RESERVED.min(free / 2))).unwrap_or(usize::MAX);
     let each_http = each_http.max(1);
+    let of_senders = requested.tcp.saturating_add(requested.unix);
     let of_http = |connections: usize| connections.saturating_mul(each_http);
-    if of_http(requested.http).saturating_add(of_http(requested.waiting)).saturating_add(requested.tcp) <= free {
+    if of_http(requested.http).saturating_add(of_http(requested.waiting)).saturating_add(of_senders) <= free {
         return requested;
     }
     let waiting = requested.waiting.min((free / 4 / each_http).max(MIN_CONNECTIONS));
     let free = free.saturating_sub(of_http(waiting));
-    // HTTP also gets the descriptors that TCP does not need.
-    let http = (free / 2).max(free.saturating_sub(requested.tcp)) / each_http;
+    // HTTP also gets the descriptors that senders do not need.
+    let http = (free / 2).max(free.saturating_sub(of_senders)) / each_http;
     let http = requested.http.min(http.max(MIN_CONNECTIONS));
-    let tcp = requested.tcp.min(free.saturating_sub(of_http(http)).max(MIN_CONNECTIONS));
-    ConnectionLimits { tcp, http, waiting }
+    let left = free.saturating_sub(of_http(http));
+    let for_unix =
+        (left as u128 * requested.unix as u128).checked_div(of_senders as u128).and_then(|share| share.try_into().ok()).unwrap_or(0);
+    let unix = requested.unix.min(usize::max(for_unix, MIN_CONNECTIONS));
+    let tcp = requested.tcp.min(left.saturating_sub(unix).max(MIN_CONNECTIONS));
+    ConnectionLimits { tcp, unix, http, waiting }
 }
 
 /// The limits of open files. They are read from /proc, because sandboxes forbid the system call, which can also change limits.
@@ -116,7 +125,7 @@ mod tests {
 
     #[test]
     fn limits_that_fit_stay_and_others_are_lowered() {
-        let requested = ConnectionLimits { tcp: 1024, http: 256, waiting: 2048 };
+        let requested = ConnectionLimits { tcp: 1024, unix: 0, http: 256, waiting: 2048 };
         let all = 1024 + 256 + 2048;
         for (free, each_http, tcp, http, waiting) in [
             (u64::MAX, 1, 1024, 256, 2048),
@@ -128,9 +137,11 @@ mod tests {
             (10, 1, 4, 4, 4),
             (0, 1, 4, 4, 4),
         ] {
-            assert_eq!(share(requested, each_http, free), ConnectionLimits { tcp, http, waiting }, "{free}");
+            assert_eq!(share(requested, each_http, free), ConnectionLimits { tcp, unix: 0, http, waiting }, "{free}");
         }
-        let mostly_http = ConnectionLimits { tcp: 10, http: 10_000, waiting: 0 };
-        assert_eq!(share(mostly_http, 1, 1000 + RESERVED), ConnectionLimits { tcp: 10, http: 990, waiting: 0 });
+        let mostly_http = ConnectionLimits { tcp: 10, unix: 0, http: 10_000, waiting: 0 };
+        assert_eq!(share(mostly_http, 1, 1000 + RESERVED), ConnectionLimits { tcp: 10, unix: 0, http: 990, waiting: 0 });
+        let both = ConnectionLimits { tcp: 1024, unix: 3072, http: 0, waiting: 0 };
+        assert_eq!(share(both, 1, 1000 + RESERVED), ConnectionLimits { tcp: 250, unix: 750, http: 0, waiting: 0 });
     }
 }

@@ -2,12 +2,6 @@
 //!
 //! Logging never blocks: messages are added to a queue, and one thread writes them. Messages that find the queue full are dropped and
 //! counted.
-//!
-//! ```text
-//! queue   the bounded queue of lines
-//! ```
-
-mod queue;
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fs::File;
@@ -23,7 +17,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry};
 
-use self::queue::{LineQueue, LineWriter};
+use super::line_queue::{LineQueue, LineWriter};
 
 /// Time limit for writing the last messages at exit.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
@@ -51,7 +45,7 @@ pub(super) fn start(options: LogOptions) -> io::Result<()> {
     let queue = Arc::clone(QUEUE.get_or_init(Arc::default));
     let (writing, direct) = (Arc::clone(&queue), Arc::clone(&stderr));
     std::thread::Builder::new().name("log".to_owned()).spawn(move || {
-        writing.write_all_to(&*direct, |dropped| {
+        writing.write_log_to(&*direct, |dropped| {
             tracing::error!(dropped, "log messages were dropped: the reader of this log is too slow");
         });
     })?;

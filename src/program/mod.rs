@@ -4,7 +4,7 @@
 //! cli          the command line and the environment, parsed
 //!   settings   everything that the flags set
 //! run          sets up sockets, bridge and web server, and runs them until a signal
-//!   listener   receives lines over UDP, TCP and Unix datagrams
+//!   listener   receives lines over UDP, TCP and Unix sockets
 //!   web        the HTTP server
 //!   reload     reads the rules again
 //!     reload_requests  requests for a reload, and their outcomes
@@ -13,7 +13,9 @@
 //! running      finds the bridge that runs on this machine
 //! tools        subcommands about rules, which need no running bridge
 //! top, doctor, demo, healthcheck, check_config   the other subcommands
-//! net, ask, rulebook, presets, state_file, regular_file, descriptors, faults, clock, console, duration, flag_names, logging, version
+//! event_file   appends DogStatsD events to a file
+//! net, ask, rulebook, presets, state_file, regular_file, descriptors, faults, clock, console, duration, flag_names, logging, line_queue,
+//! event_json, wall_time, version
 //!              shared parts
 //! ```
 
@@ -26,10 +28,13 @@ mod demo;
 mod descriptors;
 mod doctor;
 mod duration;
+mod event_file;
+mod event_json;
 mod faults;
 mod flag_names;
 mod healthcheck;
-mod listener;
+mod line_queue;
+pub(crate) mod listener;
 mod logging;
 mod net;
 mod presets;
@@ -47,6 +52,7 @@ mod state_file;
 mod tools;
 mod top;
 mod version;
+mod wall_time;
 mod web;
 
 use std::ffi::OsString;

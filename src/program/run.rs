@@ -20,7 +20,6 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::MissedTickBehavior;
 
@@ -31,11 +30,12 @@ use self::systemd_sockets::{PassedStream, SystemdSockets};
 use crate::bridge::Bridge;
 use crate::program::clock;
 use crate::program::descriptors::{ConnectionLimits, within_limit};
+use crate::program::event_file;
 use crate::program::listener::relay::{Endpoint, RelayOptions, RelayTarget, Relays};
-use crate::program::listener::tcp::{TcpOptions, TcpSocket};
+use crate::program::listener::stream::{BoundUnix, StreamListener, StreamOptions};
 use crate::program::listener::udp::BoundUdp;
 use crate::program::listener::unix::{BoundUnixgram, UnixgramOptions};
-use crate::program::listener::{Intake, Stop, tcp};
+use crate::program::listener::{Intake, Stop, stream};
 use crate::program::logging;
 use crate::program::net::{BoundTcp, bind_tcp, reachable};
 use crate::program::readiness::Readiness;
@@ -63,6 +63,7 @@ pub(super) struct Sockets {
     udp: Vec<BoundUdp>,
     tcp: Vec<BoundTcp>,
     unixgram: Vec<BoundUnixgram>,
+    unix: Vec<BoundUnix>,
     /// Whether the sockets for lines are those of systemd, which outlive this process.
     is_inherited: bool,
     /// The sockets of the web server, with its access control.
@@ -77,7 +78,7 @@ impl Sockets {
         if settings.statsd_systemd {
             return Self::inherit(settings, passed, web);
         }
-        if settings.udp.is_empty() && settings.tcp.is_empty() && settings.unixgram.is_none() {
+        if settings.udp.is_empty() && settings.tcp.is_empty() && settings.unixgram.is_none() && settings.unix.is_empty() {
             return Err(StartError::NoListener);
         }
         let udp = settings.udp.iter().map(|address| BoundUdp::bind(address, &settings.udp_options));
@@ -86,8 +87,9 @@ impl Sockets {
         let tcp = tcp.collect::<Result<_, _>>().map_err(StartError::bind("statsd.listen-tcp"))?;
         let unixgram = settings.unixgram.as_ref().map(BoundUnixgram::bind).transpose();
         let unixgram = unixgram.map_err(StartError::bind("statsd.listen-unixgram"))?;
+        let unix = settings.unix.iter().map(BoundUnix::bind).collect::<Result<_, _>>().map_err(StartError::bind("statsd.listen-unix"))?;
         let web = HttpSockets::bind(settings, web)?;
-        let sockets = Self { udp, tcp, unixgram: unixgram.into_iter().collect(), is_inherited: false, web };
+        let sockets = Self { udp, tcp, unixgram: unixgram.into_iter().collect(), unix, is_inherited: false, web };
         check_relay(&settings.relay, &sockets).map(|()| sockets)
     }
 
@@ -102,8 +104,9 @@ impl Sockets {
         let options = UnixgramOptions::of_systemd(&settings.udp_options);
         let unixgram = passed.unixgram.into_iter().map(|socket| BoundUnixgram::inherit(socket, options.clone()));
         let unixgram = unixgram.collect::<io::Result<_>>()?;
+        let unix = passed.unix.into_iter().map(BoundUnix::inherit).collect::<io::Result<_>>()?;
         let web = HttpSockets::bind(settings, web)?;
-        let sockets = Self { udp, tcp, unixgram, is_inherited: true, web };
+        let sockets = Self { udp, tcp, unixgram, unix, is_inherited: true, web };
         check_relay(&settings.relay, &sockets).map(|()| sockets)
     }
 
@@ -128,15 +131,14 @@ impl Sockets {
     /// A shell command that sends one sample.
     pub(super) fn example_command(&self) -> Option<String> {
         let to = |protocol, at: SocketAddr| format!("echo 'hello:1|c' > /dev/{protocol}/{}/{}", at.ip(), at.port());
-        let unixgram = || {
-            let bound = self.unixgram.first()?;
-            let (kind, path) = match bound.path().strip_prefix('@') {
-                Some(name) => ("ABSTRACT-SENDTO", name),
-                None => ("UNIX-SENDTO", bound.path()),
-            };
-            Some(format!("echo 'hello:1|c' | socat - {kind}:{path}"))
+        let to_path = |path: &str, how| match path.strip_prefix('@') {
+            Some(name) => format!("echo 'hello:1|c' | socat - ABSTRACT-{how}:{name}"),
+            None => format!("echo 'hello:1|c' | socat - UNIX-{how}:{path}"),
         };
-        self.udp_address().map(|at| to("udp", at)).or_else(|| self.tcp_address().map(|at| to("tcp", at))).or_else(unixgram)
+        let unixgram = || self.unixgram.first().map(|bound| to_path(bound.path(), "SENDTO"));
+        let unix = || self.unix.first().map(|bound| to_path(bound.path(), "CONNECT"));
+        let tcp = || self.tcp_address().map(|at| to("tcp", at));
+        self.udp_address().map(|at| to("udp", at)).or_else(tcp).or_else(unixgram).or_else(unix)
     }
 }
 
@@ -152,7 +154,7 @@ fn check_relay(options: &RelayOptions, sockets: &Sockets) -> Result<(), StartErr
             Endpoint::Udp(..) => sockets.udp.iter().any(|own| is_own(own.address())),
             Endpoint::Tcp(_) => sockets.tcp.iter().any(|own| is_own(own.address)),
             Endpoint::Unixgram(path) => sockets.unixgram.iter().any(|own| own.path() == path),
-            Endpoint::Unixstream(_) => false,
+            Endpoint::Unixstream(path) => sockets.unix.iter().any(|own| own.path() == path),
         };
         if is_loop {
             return Err(StartError::RelayLoop(endpoint.to_string()));
@@ -171,8 +173,11 @@ pub(super) async fn run(
 ) -> Result<ExitCode, StartError> {
     let bridge = reloader.bridge().clone();
     let snapshots = Snapshots::start(&bridge, settings.state.as_ref()).await?;
+    if let Some(path) = &settings.event_file {
+        event_file::start(path, &bridge).map_err(|error| StartError::Events { path: path.clone(), error })?;
+    }
     let reload = signals.reload;
-    let (tcp_options, mut web_options) = within_descriptors(settings, !sockets.tcp.is_empty());
+    let (tcp_options, unix_options, mut web_options) = within_descriptors(settings, !sockets.tcp.is_empty(), !sockets.unix.is_empty());
     web_options.sample_command = sockets.example_command();
     let state = WebState::new(&web_options, clock::now).with_reload_requests(Arc::clone(&reload));
     let web = sockets.web.start(&web_options, &bridge, state)?;
@@ -184,10 +189,12 @@ pub(super) async fn run(
         sockets.udp,
         sockets.tcp,
         sockets.unixgram,
+        sockets.unix,
         &ListenerContext {
             bridge: &bridge,
             is_inherited: sockets.is_inherited,
             tcp_options,
+            unix_options,
             relays: &relays,
             stop: &stop,
             readiness: state.readiness(),
@@ -213,6 +220,7 @@ pub(super) async fn run(
     stop.set();
     listeners.ended(stop.deadline() + LISTENER_GRACE).await;
     relays.end(stop.deadline() + LISTENER_GRACE).await;
+    event_file::flush();
     log_sums(&bridge);
     let is_saved = match snapshots {
         Some(snapshots) => snapshots.end().await,
@@ -225,17 +233,22 @@ pub(super) async fn run(
 }
 
 /// The options of the servers that accept connections, with limits lowered to the number of file descriptors.
-fn within_descriptors(settings: &Settings, has_tcp: bool) -> (TcpOptions, WebOptions) {
-    let (mut tcp, mut web) = (settings.tcp_options.clone(), settings.web_options.clone());
-    let requested =
-        ConnectionLimits { tcp: if has_tcp { tcp.max_connections } else { 0 }, http: web.max_connections, waiting: web.lobby_connections };
+fn within_descriptors(settings: &Settings, has_tcp: bool, has_unix: bool) -> (StreamOptions, StreamOptions, WebOptions) {
+    let (mut tcp, mut unix, mut web) = (settings.tcp_options.clone(), settings.unix_options.clone(), settings.web_options.clone());
+    let requested = ConnectionLimits {
+        tcp: if has_tcp { tcp.max_connections } else { 0 },
+        unix: if has_unix { unix.max_connections } else { 0 },
+        http: web.max_connections,
+        waiting: web.lobby_connections,
+    };
     // With this option, a second descriptor of each connection shows whether the client received the whole exposition.
     let each_http = if settings.bridge.counters_start_at_zero.is_some() { 2 } else { 1 };
     let given = within_limit(requested, each_http);
     tcp.max_connections = given.tcp;
+    unix.max_connections = given.unix;
     web.max_connections = given.http;
     web.lobby_connections = given.waiting;
-    (tcp, web)
+    (tcp, unix, web)
 }
 
 /// The resources that all listeners share.
@@ -243,7 +256,8 @@ struct ListenerContext<'a> {
     bridge: &'a Bridge,
     /// Whether the sockets outlive this process.
     is_inherited: bool,
-    tcp_options: TcpOptions,
+    tcp_options: StreamOptions,
+    unix_options: StreamOptions,
     relays: &'a Relays,
     stop: &'a Arc<Stop>,
     readiness: &'a Arc<Readiness>,
@@ -265,6 +279,7 @@ fn start_listeners(
     udp: Vec<BoundUdp>,
     tcp: Vec<BoundTcp>,
     unixgram: Vec<BoundUnixgram>,
+    unix: Vec<BoundUnix>,
     context: &ListenerContext<'_>,
 ) -> Result<Listeners, StartError> {
     let telemetry = context.bridge.telemetry();
@@ -276,11 +291,14 @@ fn start_listeners(
         for BoundTcp { address, .. } in &tcp {
             tracing::info!(%address, "listening on tcp");
         }
-        let is_inherited = context.is_inherited;
-        let socket = |bound: BoundTcp| Ok(TcpSocket { listener: TcpListener::from_std(bound.listener)?, is_inherited });
-        let sockets = tcp.into_iter().map(socket).collect::<io::Result<Vec<_>>>()?;
-        let options = context.tcp_options.clone();
-        listeners.tasks.spawn(tcp::serve(sockets, options, context.intake(), telemetry.clone(), context.stop.clone()));
+        let sockets = tcp.into_iter().map(|bound| StreamListener::tcp(bound.listener, context.is_inherited)).collect::<io::Result<_>>()?;
+        let counters = telemetry.transport.tcp.clone();
+        listeners.tasks.spawn(stream::serve(sockets, context.tcp_options.clone(), context.intake(), counters, context.stop.clone()));
+    }
+    if !unix.is_empty() {
+        let sockets = unix.into_iter().map(|bound| StreamListener::unix(bound, telemetry, context.readiness)).collect::<io::Result<_>>()?;
+        let counters = telemetry.transport.unix.clone();
+        listeners.tasks.spawn(stream::serve(sockets, context.unix_options.clone(), context.intake(), counters, context.stop.clone()));
     }
     for bound in unixgram {
         listeners.threads.push(bound.start(telemetry, context.stop, context.readiness, context.intake())?);
@@ -320,6 +338,7 @@ async fn maintain(bridge: Bridge) {
             clock::refresh(&bridge);
             bridge.expire(clock::now());
             bridge.telemetry().runtime.log_dropped.absolute(logging::dropped());
+            bridge.telemetry().runtime.events_unwritten.absolute(event_file::dropped());
             bridge.telemetry().run_upkeep();
         };
         if tokio::task::spawn_blocking(step).await.is_err() {

@@ -55,10 +55,11 @@ fn web_of(process: &Path, number: u32) -> Option<RunningWeb> {
     let arguments = text.strip_suffix(b"\0").unwrap_or(&text).split(|byte| *byte == 0);
     let arguments = arguments.map(|argument| OsString::from_vec(argument.to_vec()));
     let (Ok(Invocation::Run(settings)) | Ok(Invocation::Demo(settings, _))) = cli::parse(arguments) else { return None };
-    let Settings { web, web_config, udp, tcp, unixgram, .. } = *settings;
+    let Settings { web, web_config, udp, tcp, unixgram, unix, .. } = *settings;
     let mut receives: Vec<String> = udp.iter().chain(&tcp).map(ToString::to_string).collect();
     receives.dedup();
     receives.extend(unixgram.map(|unixgram| unixgram.path));
+    receives.extend(unix.into_iter().map(|unix| unix.path));
     // A relative path is relative to the working directory of that process.
     let config = web_config.map(|path| std::fs::read_link(process.join("cwd")).map_or(path.clone(), |folder| folder.join(path)));
     web.into_iter().find(|address| matches!(address, WebAddress::Tcp(_))).map(|address| RunningWeb {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::program::flag_names::FlagNames;
 use crate::program::listener::relay::RelayOptions;
-use crate::program::listener::tcp::TcpOptions;
+use crate::program::listener::stream::{StreamOptions, UnixOptions};
 use crate::program::listener::udp::UdpOptions;
 use crate::program::listener::unix::UnixgramOptions;
 use crate::program::logging::LogOptions;
@@ -30,10 +30,14 @@ pub struct Settings {
     /// TCP addresses. Without any, TCP is off.
     pub tcp: Vec<Address>,
     /// Options of the TCP listeners.
-    pub tcp_options: TcpOptions,
+    pub tcp_options: StreamOptions,
     /// The Unix datagram socket.
     pub unixgram: Option<UnixgramOptions>,
-    /// Whether sockets that systemd passes replace `udp`, `tcp` and `unixgram`.
+    /// Unix stream sockets. Without any, Unix streams are off.
+    pub unix: Vec<UnixOptions>,
+    /// Options of the Unix stream listeners.
+    pub unix_options: StreamOptions,
+    /// Whether sockets that systemd passes replace `udp`, `tcp`, `unixgram` and `unix`.
     pub statsd_systemd: bool,
     /// The relay of lines.
     pub relay: RelayOptions,
@@ -49,6 +53,8 @@ pub struct Settings {
     pub web_options: web::WebOptions,
     /// The state file.
     pub state: Option<SnapshotOptions>,
+    /// The file that DogStatsD events are appended to.
+    pub event_file: Option<PathBuf>,
     /// Severity and format of log lines.
     pub log: LogOptions,
     /// Time limit at shutdown for reading what the kernel still holds, for all sockets together. HTTP responses in progress then have

@@ -265,6 +265,11 @@ impl Registry {
         self.families.from(None)
     }
 
+    /// Whether there is a series with this name and these labels.
+    pub(crate) fn has_series(&self, name: &str, labels: &str) -> bool {
+        self.families.get(name).is_some_and(|family| family.has(labels))
+    }
+
     /// Number of series, without overflow series.
     pub(crate) fn series(&self) -> usize {
         self.totals.series.load(Relaxed)

@@ -9,6 +9,8 @@ use crate::options::Prefix;
 pub(crate) struct RuntimeMetrics {
     /// Log messages dropped because the reader of stderr was too slow.
     pub log_dropped: Counter,
+    /// DogStatsD events that were not written to the file of events.
+    pub events_unwritten: Counter,
     /// Paths of Unix sockets that were removed or replaced.
     pub socket_paths_lost: Counter,
     /// Paths of these sockets that were restored.
@@ -18,6 +20,11 @@ pub(crate) struct RuntimeMetrics {
 pub(super) fn runtime_metrics(p: Prefix) -> RuntimeMetrics {
     RuntimeMetrics {
         log_dropped: described_counter(p, "log_messages_dropped_total", "Log messages dropped because the reader of stderr was too slow."),
+        events_unwritten: described_counter(
+            p,
+            "dogstatsd_events_unwritten_total",
+            "DogStatsD events not written to --events.log-file, because the file was too slow or could not be written.",
+        ),
         socket_paths_lost: described_counter(
             p,
             "socket_paths_lost_total",

@@ -129,6 +129,8 @@ pub enum SampleRejection {
     FamilyLabelLimit,
     /// The series is new and cannot be folded, and the series have reached the limit of bytes.
     SeriesBytesLimit,
+    /// The series is new, and its sender exceeds its limit of new series per second.
+    SourceSeriesLimit,
 }
 
 impl SampleRejection {
@@ -138,7 +140,7 @@ impl SampleRejection {
     }
 
     /// All of them, in the order of their discriminants.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::NegativeCounter,
         Self::EmptyName,
         Self::OwnName,
@@ -155,6 +157,7 @@ impl SampleRejection {
         Self::LabelValueLimit,
         Self::FamilyLabelLimit,
         Self::SeriesBytesLimit,
+        Self::SourceSeriesLimit,
     ];
 
     /// The value of the label `reason`.
@@ -176,6 +179,7 @@ impl SampleRejection {
             Self::LabelValueLimit => "label_value_limit",
             Self::FamilyLabelLimit => "family_label_limit",
             Self::SeriesBytesLimit => "series_bytes_limit",
+            Self::SourceSeriesLimit => "source_series_limit",
         }
     }
 }

@@ -15,20 +15,10 @@ pub(crate) struct Transport {
     pub unixgram_queue_full: Counter,
     /// Datagrams not read before the time to drain expired.
     pub undrained_packets: Counter,
-    /// TCP connections accepted.
-    pub tcp_connections: Counter,
-    /// TCP connections that ended with an error.
-    pub tcp_connection_errors: Counter,
-    /// TCP connections rejected because the limit of open connections was reached.
-    pub tcp_connections_rejected: Counter,
-    /// TCP connections evicted to make room for new ones.
-    pub tcp_connections_evicted: Counter,
-    /// TCP connections closed because they were idle for too long.
-    pub tcp_idle_closed: Counter,
-    /// TCP connections open now.
-    pub tcp_open: Gauge,
-    /// Lines over TCP that were longer than the limit.
-    pub tcp_too_long_lines: Counter,
+    /// TCP connections.
+    pub tcp: Streams,
+    /// Connections to Unix stream sockets.
+    pub unix: Streams,
 }
 
 /// Metrics of the datagrams of one kind of socket.
@@ -39,6 +29,40 @@ pub(crate) struct Datagrams {
     /// Datagrams that were longer than the limit.
     pub truncated: Counter,
     /// Errors of receive calls.
+    pub errors: Counter,
+}
+
+/// Metrics of the connections of one kind of stream socket.
+#[derive(Clone)]
+pub(crate) struct Streams {
+    /// Connections accepted.
+    pub connections: Counter,
+    /// Connections that ended with an error.
+    pub errors: Counter,
+    /// Connections rejected because the limit of open connections was reached.
+    pub rejected: Counter,
+    /// Connections evicted to make room for new ones.
+    pub evicted: Counter,
+    /// Connections closed because they were idle for too long.
+    pub idle_closed: Counter,
+    /// Connections open now.
+    pub open: Gauge,
+    /// Lines that were longer than the limit.
+    pub too_long_lines: Counter,
+    /// Frames, of a kind of socket that has them.
+    pub frames: Frames,
+}
+
+/// Metrics of frames: pieces of a stream that begin with their length.
+#[derive(Clone)]
+pub(crate) struct Frames {
+    /// Complete frames.
+    pub complete: Counter,
+    /// Frames that were longer than the limit.
+    pub too_long: Counter,
+    /// Frames whose stream ended before they did.
+    pub truncated: Counter,
+    /// Connections closed because their stream could not be split.
     pub errors: Counter,
 }
 
@@ -100,16 +124,51 @@ pub(super) fn transport(p: Prefix) -> Transport {
              their datagrams rejected.",
         ),
         undrained_packets: counter("undrained_packets_total", "Datagrams not read at shutdown before the time to drain was over."),
-        tcp_connections: counter("tcp_connections_total", "TCP connections accepted."),
-        tcp_connection_errors: counter("tcp_connection_errors_total", "TCP connections that ended with an error."),
-        tcp_connections_rejected: counter("tcp_connections_refused_total", "TCP connections rejected because too many were open."),
-        tcp_connections_evicted: counter(
+        tcp: tcp(p),
+        unix: unix(p),
+    }
+}
+
+fn tcp(p: Prefix) -> Streams {
+    let counter = |name, help| described_counter(p, name, help);
+    let none = Counter::noop;
+    Streams {
+        connections: counter("tcp_connections_total", "TCP connections accepted."),
+        errors: counter("tcp_connection_errors_total", "TCP connections that ended with an error."),
+        rejected: counter("tcp_connections_refused_total", "TCP connections rejected because too many were open."),
+        evicted: counter(
             "tcp_connections_evicted_total",
             "TCP connections evicted for a new one because too many were open: the longest idle one of the address with most connections.",
         ),
-        tcp_idle_closed: counter("tcp_idle_closed_total", "TCP connections closed because they were idle for longer than the limit."),
-        tcp_open: described_gauge(p, "tcp_connections_open", "TCP connections open now."),
-        tcp_too_long_lines: counter("tcp_too_long_lines_total", "Lines over TCP skipped because they were longer than the limit."),
+        idle_closed: counter("tcp_idle_closed_total", "TCP connections closed because they were idle for longer than the limit."),
+        open: described_gauge(p, "tcp_connections_open", "TCP connections open now."),
+        too_long_lines: counter("tcp_too_long_lines_total", "Lines over TCP skipped because they were longer than the limit."),
+        frames: Frames { complete: none(), too_long: none(), truncated: none(), errors: none() },
+    }
+}
+
+fn unix(p: Prefix) -> Streams {
+    let counter = |name, help| described_counter(p, name, help);
+    Streams {
+        connections: counter("unix_connections_total", "Unix stream connections accepted."),
+        errors: counter("unix_connection_errors_total", "Unix stream connections that ended with an error."),
+        rejected: counter("unix_connections_rejected_total", "Unix stream connections rejected because too many were open."),
+        evicted: counter(
+            "unix_connections_evicted_total",
+            "Unix stream connections evicted for a new one because too many were open: the longest idle one of the process with most.",
+        ),
+        idle_closed: counter("unix_idle_closed_total", "Unix stream connections closed because they were idle for longer than the limit."),
+        open: described_gauge(p, "unix_connections_open", "Unix stream connections open now."),
+        too_long_lines: counter("unix_too_long_lines_total", "Lines over Unix streams skipped because they were longer than the limit."),
+        frames: Frames {
+            complete: counter("unix_frames_total", "Frames with a length, received over Unix streams."),
+            too_long: counter("unix_too_long_frames_total", "Frames over Unix streams skipped because they were longer than the limit."),
+            truncated: counter(
+                "unix_truncated_frames_total",
+                "Frames over Unix streams that ended before their length. Their lines are rejected.",
+            ),
+            errors: counter("unix_framing_errors_total", "Unix stream connections closed because they sent neither frames nor lines."),
+        },
     }
 }
 

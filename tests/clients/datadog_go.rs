@@ -3,7 +3,9 @@
 use std::process::Command;
 
 use super::expect;
-use super::official::{EVENTS, ROUNDS, SAMPLES, Sender, expect_whole, listening_on, version_in_telemetry};
+use super::official::{
+    EVENTS, EVENTS_AND_CHECKS, ROUNDS, SAMPLES, Sender, expect_events, expect_whole, listening_on, version_in_telemetry,
+};
 use super::script::Script;
 use crate::compatibility::seen;
 use crate::harness::own;
@@ -76,6 +78,7 @@ fn datadog_of_go() {
     let arrived = |page: &Page| [own(page, "udp_packets_total"), own(page, "unixgram_packets_total")];
     let page = bridge.page_when("the datagrams that the client counted", |page| arrived(page) == sent);
     expect_whole(&page, senders);
+    expect_events(&bridge, &page, ("größe", "go"), senders);
     bridge.stop();
     for (_, options, _) in MODES {
         for transport in ["UDP", "Unix datagrams"] {
@@ -83,4 +86,5 @@ fn datadog_of_go() {
             seen("datadog-go", &version, &compared, "equal");
         }
     }
+    seen("datadog-go", &version, EVENTS_AND_CHECKS, "equal");
 }

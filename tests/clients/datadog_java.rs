@@ -1,7 +1,7 @@
 //! The official Java client of DogStatsD in each of its modes, over UDP and a Unix datagram socket at once.
 
 use super::expect;
-use super::official::{EVENTS, ROUNDS, Sender, expect_whole, listening_on, version_in_telemetry};
+use super::official::{EVENTS, EVENTS_AND_CHECKS, ROUNDS, Sender, expect_events, expect_whole, listening_on, version_in_telemetry};
 use super::script::Script;
 use crate::compatibility::seen;
 use crate::harness::own;
@@ -71,6 +71,7 @@ fn datadog_of_java() {
     let unreported = own(&page, "udp_packets_total") + own(&page, "unixgram_packets_total") - counted(&page, "packets_sent");
     assert!((senders..=senders * 18.0).contains(&unreported), "{unreported}");
     expect_whole(&page, senders);
+    expect_events(&bridge, &page, ("java.größe", "java"), senders);
     bridge.stop();
     for (_, options, _) in MODES {
         for transport in ["UDP", "Unix datagrams"] {
@@ -78,4 +79,5 @@ fn datadog_of_java() {
             seen("java-dogstatsd-client", &version, &compared, "equal");
         }
     }
+    seen("java-dogstatsd-client", &version, EVENTS_AND_CHECKS, "equal");
 }

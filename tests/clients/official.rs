@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use super::expect_nothing_lost;
+use crate::events::events;
 use crate::harness::{Launch, Running};
 use crate::page::{Line, Page};
 
@@ -13,6 +14,10 @@ pub const SAMPLES: f64 = 10_000.0;
 pub const ROUNDS: f64 = 1000.0;
 /// The number of events, and also of service checks.
 pub const EVENTS: f64 = ROUNDS / 10.0;
+
+/// What docs/compatibility.md says of events and service checks.
+pub const EVENTS_AND_CHECKS: &str =
+    "events and service checks over UDP and Unix datagrams, in each mode: labels, status, and every part at /api/v1/events";
 
 /// A client in one mode over one transport, with the labels of its series.
 pub struct Sender<'a> {
@@ -61,7 +66,9 @@ impl Sender<'_> {
             ("direct_bucket", at("5"), ROUNDS * 1.2),
         ];
         let series = |name: &str, labels: &[(&str, &str)]| self.series(&format!("{}_{name}", self.prefix), labels);
-        all.into_iter().map(|(name, labels, value)| (series(name, &labels), value)).collect()
+        // Service checks have no prefix.
+        let check = self.series("service_check_status", &[&tagged[..], &[("check", "check"), ("host", "web")]].concat());
+        all.into_iter().map(|(name, labels, value)| (series(name, &labels), value)).chain([(check, 2.0)]).collect()
     }
 
     /// The number of sent calls among those with a sample rate of 0.25. A client that aggregates sends all, without the rate.
@@ -93,6 +100,31 @@ pub fn version_in_telemetry(bridge: &Running, reported: impl Fn(&Page) -> bool) 
     versions.dedup();
     assert_eq!(versions.len(), 1, "{versions:?}");
     versions.remove(0)
+}
+
+/// Asserts that all events of the clients were counted, and that the last ones are kept with all of their parts.
+pub fn expect_events(bridge: &Running, page: &Page, (title, source_type): (&str, &str), senders: f64) {
+    let series = format!("dogstatsd_events_total{{alert_type=\"error\",priority=\"low\",source_type=\"{source_type}\"}}");
+    assert_eq!(page.value(&series), Some(EVENTS * senders));
+    let data = events(bridge, "");
+    let all = data["events"].as_array().expect("events");
+    assert_eq!(all.len() as f64, EVENTS * senders);
+    for event in all {
+        for (key, value) in [
+            ("title", title),
+            ("text", "text\nof two lines|with a pipe"),
+            ("alert_type", "error"),
+            ("priority", "low"),
+            ("source_type", source_type),
+            ("host", "web"),
+            ("aggregation_key", "key"),
+        ] {
+            assert_eq!(event[key], value, "{key} of {event}");
+        }
+        assert_eq!((&event["stated_time_s"], &event["cut"]), (&1_700_000_000.into(), &false.into()), "{event}");
+        let tags = event["tags"].as_array().expect("tags");
+        assert!(["canary", "code:200", "path:/a:b"].iter().all(|tag| tags.iter().any(|one| one == tag)), "{event}");
+    }
 }
 
 /// Asserts that nothing was lost or rejected, and that the events and service checks of this many senders have arrived.

@@ -3,13 +3,14 @@
 use crate::page::Page;
 
 /// The reasons of `sample_errors_total` that reject a whole line. The other reasons reject one sample.
-const LINE_REASONS: [&str; 8] = [
+const LINE_REASONS: [&str; 9] = [
     "malformed_line",
     "mixed_tagging_styles",
     "not_enough_parts_after_colon",
     "invalid_extended_aggregate_type",
     "line_too_long",
     "truncated_line",
+    "source_lines_limit",
     "malformed_event",
     "malformed_service_check",
 ];

@@ -35,8 +35,18 @@ for i in range(rounds):
     client.gauge("carded", i, cardinality="low")
     if i % 10 == 0:
         client.decrement("credit")
-        client.event("title", "text\nof two lines|with a pipe", tags=["a:b"])
-        client.service_check("check", 1, message="m", tags=["a:b"])
+        client.event(
+            "größe",
+            "text\nof two lines|with a pipe",
+            alert_type="error",
+            aggregation_key="key",
+            source_type_name="py",
+            date_happened=1700000000,
+            priority="low",
+            tags=["a:b"],
+            hostname="web",
+        )
+        client.service_check("check", 2, tags=["a:b"], timestamp=1700000000, hostname="web", message="m: two\nlines")
     client.increment("rounds")
     if i % 20 == 19 or i == rounds - 1:
         client.flush()

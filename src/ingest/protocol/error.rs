@@ -17,6 +17,8 @@ pub enum SampleError {
     LineTooLong,
     /// The last line of a datagram that was longer than the buffer.
     TruncatedLine,
+    /// The sender exceeds its limit of lines per second. The lines of the datagram are not parsed.
+    SourceLinesLimit,
     /// The line begins like a DogStatsD event (`_e{`) but is malformed.
     MalformedEvent,
     /// The line begins like a DogStatsD service check (`_sc|`) but is malformed.
@@ -33,13 +35,14 @@ pub enum SampleError {
 
 impl SampleError {
     /// All reasons, in the order of their discriminants.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::MalformedLine,
         Self::MixedTaggingStyles,
         Self::NotEnoughParts,
         Self::InvalidExtendedAggregateType,
         Self::LineTooLong,
         Self::TruncatedLine,
+        Self::SourceLinesLimit,
         Self::MalformedEvent,
         Self::MalformedServiceCheck,
         Self::MalformedComponent,
@@ -57,6 +60,7 @@ impl SampleError {
             Self::InvalidExtendedAggregateType => "invalid_extended_aggregate_type",
             Self::LineTooLong => "line_too_long",
             Self::TruncatedLine => "truncated_line",
+            Self::SourceLinesLimit => "source_lines_limit",
             Self::MalformedEvent => "malformed_event",
             Self::MalformedServiceCheck => "malformed_service_check",
             Self::MalformedComponent => "malformed_component",

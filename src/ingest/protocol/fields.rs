@@ -12,6 +12,8 @@ use crate::options::Dialect;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Suffix<'a> {
     pub(super) kind: Kind,
+    /// Whether a value with a sign sets a gauge, whatever the options say: the kind is `kv`.
+    pub(super) is_absolute: bool,
     pub(super) fields: SampleFields<'a>,
 }
 
@@ -26,14 +28,14 @@ pub(super) struct SampleFields<'a> {
 /// Parses kind and fields, up to the end of the input.
 #[inline(always)]
 pub(super) fn suffix<'a>(input: &'a [u8], dialect: &Dialect) -> IResult<&'a [u8], Suffix<'a>, ()> {
-    let (rest, kind) = kind(input)?;
+    let (rest, kind) = kind(input, dialect)?;
     let (rest, fields) = fields(rest, kind, dialect)?;
-    Ok((rest, Suffix { kind, fields }))
+    Ok((rest, Suffix { kind, is_absolute: input.first() == Some(&b'k'), fields }))
 }
 
 /// Parses the kind, which ends at a `|` or at the end of the input. Does not consume the `|`.
 #[inline(always)]
-pub(super) fn kind(input: &[u8]) -> IResult<&[u8], Kind, ()> {
+pub(super) fn kind<'a>(input: &'a [u8], dialect: &Dialect) -> IResult<&'a [u8], Kind, ()> {
     let (kind, rest) = match input {
         [b'c', rest @ ..] => (Kind::Counter, rest),
         [b'g', rest @ ..] => (Kind::Gauge, rest),
@@ -41,6 +43,8 @@ pub(super) fn kind(input: &[u8]) -> IResult<&[u8], Kind, ()> {
         [b'h', rest @ ..] => (Kind::Histogram, rest),
         [b'd', rest @ ..] => (Kind::Distribution, rest),
         [b's', rest @ ..] => (Kind::Set, rest),
+        [b'm', rest @ ..] if dialect.meters => (Kind::Counter, rest),
+        [b'k', b'v', rest @ ..] if dialect.key_values => (Kind::Gauge, rest),
         _ => return Err(Err::Error(())),
     };
     match rest {
@@ -82,7 +86,7 @@ fn fields<'a>(input: &'a [u8], kind: Kind, dialect: &Dialect) -> IResult<&'a [u8
             }
             [b'e', b':', ..] | [b'c', b'a', b'r', b'd', b':', ..] => false,
             _ => {
-                starts_next_sample |= field.first() == Some(&b':') || holds_a_value(field, rest);
+                starts_next_sample |= field.first() == Some(&b':') || holds_a_value(field, rest, dialect);
                 found.unknown += 1;
                 false
             }
@@ -100,12 +104,12 @@ fn fields<'a>(input: &'a [u8], kind: Kind, dialect: &Dialect) -> IResult<&'a [u8
 /// Whether an unknown field ends with the value of another sample, as in `zz:2|c`: a number before a kind. Fields of newer clients may
 /// contain a colon, too.
 #[cold]
-fn holds_a_value(field: &[u8], rest: &[u8]) -> bool {
+fn holds_a_value(field: &[u8], rest: &[u8], dialect: &Dialect) -> bool {
     let (mut pieces, after) = (field.rsplit(|b| *b == b':'), rest.strip_prefix(b"|").unwrap_or_default());
     let is_number = pieces.next().is_some_and(|last| last.len() < field.len() && whole_number(last).is_some());
     // Another sample may follow the kind.
     let end = after.iter().position(|b| *b == b':').unwrap_or(after.len());
-    is_number && pieces.count() == 1 && kind(after.get(..end).unwrap_or_default()).is_ok()
+    is_number && pieces.count() == 1 && kind(after.get(..end).unwrap_or_default(), dialect).is_ok()
 }
 
 impl SampleFields<'_> {
@@ -142,7 +146,7 @@ fn weight(rate: &[u8]) -> Option<f64> {
 
 /// Why `value|after` is not a sample. Only for text that is not one.
 pub(super) fn why_rejected(value: &[u8], after: &[u8], dialect: &Dialect) -> Rejected {
-    let is_set = matches!(kind(after), Ok((_, Kind::Set)));
+    let is_set = matches!(kind(after, dialect), Ok((_, Kind::Set)));
     let error = if !is_set && whole_number(value).is_none() || value.is_empty() {
         SampleError::MalformedValue
     } else {
@@ -155,7 +159,7 @@ pub(super) fn why_rejected(value: &[u8], after: &[u8], dialect: &Dialect) -> Rej
 /// Why `kind|field|field` does not parse. Only for text that does not.
 pub(super) fn why_suffix_rejected(after: &[u8], dialect: &Dialect) -> SampleError {
     let fields = || after.split(|&b| b == b'|').skip(1);
-    let kind = kind(after).ok().map(|(_, kind)| kind);
+    let kind = kind(after, dialect).ok().map(|(_, kind)| kind);
     let is_bad = |rate: &[u8]| match kind {
         Some(kind) if dialect.exporter_rules || !kind.has_rate() => {
             SampleFields { weight: 1.0, tags: &[], unknown: 0 }.take_rate(rate, kind).is_none()

@@ -4,7 +4,7 @@
 //! checkout.time:12.5|ms|@0.1|#host:web1,zone:b
 //! ^^^^^^^^^^^^^ name, up to a ':': `colons` finds the right one
 //!               ^^^^ value: a finite decimal; a set's is any text
-//!                    ^^ kind: c g ms h d s
+//!                    ^^ kind: c g ms h d s m kv
 //!                       ^^^^ field: sample rate
 //!                            ^^^^^^^^^^^^^^^^^ field: tags; others are T e: c: card:, in any order
 //! ```
@@ -18,7 +18,7 @@ use nom::error::ParseError;
 use nom::{Err, IResult, Mode, OutputMode, PResult, Parser};
 
 use super::colons::before_value;
-use super::events::{EventOrCheck, event_or_check, is_event_or_check};
+use super::events::{Event, EventOrCheck, ServiceCheck, event_or_check, is_event_or_check};
 use super::fields::{SampleFields, kind, suffix, why_rejected};
 use super::number::{Number, number};
 use super::packed::Samples;
@@ -55,9 +55,9 @@ pub enum Line<'a> {
     /// Packed values or several samples. Each may be rejected separately.
     Samples(Samples<'a>),
     /// A DogStatsD event.
-    Event,
+    Event(Event<'a>),
     /// A DogStatsD service check.
-    ServiceCheck,
+    ServiceCheck(ServiceCheck<'a>),
     /// The line or its only sample is rejected.
     Rejected(Rejected),
 }
@@ -120,7 +120,7 @@ fn sample<'a>(name: &'a [u8], input: &'a [u8], dialect: &Dialect) -> IResult<&'a
     let (rest, suffix) = suffix(rest, dialect)?;
     let value = match (suffix.kind, value) {
         (Kind::Set, RawValue { text, .. }) => Value::Member(text),
-        (_, RawValue { number: Some(number), .. }) if number.signed => Value::Signed(number.value),
+        (_, RawValue { number: Some(number), .. }) if number.signed && !suffix.is_absolute => Value::Signed(number.value),
         (_, RawValue { number: Some(number), .. }) => Value::Number(number.value),
         _ => return Err(Err::Error(())),
     };
@@ -154,9 +154,9 @@ fn other_line<'a>(line: &'a [u8], dialect: &Dialect) -> Line<'a> {
         return Line::Empty;
     }
     if is_event_or_check(line) {
-        return match event_or_check(line) {
-            Ok(EventOrCheck::Event) => Line::Event,
-            Ok(EventOrCheck::ServiceCheck) => Line::ServiceCheck,
+        return match event_or_check(line, dialect) {
+            Ok(EventOrCheck::Event(event)) => Line::Event(event),
+            Ok(EventOrCheck::ServiceCheck(check)) => Line::ServiceCheck(check),
             Result::Err(error) => Line::Rejected(Rejected { error, tag_errors: 0 }),
         };
     }
@@ -171,7 +171,7 @@ fn name_and_rest<'a>(line: &'a [u8], dialect: &Dialect) -> Option<(&'a [u8], &'a
     let first = memchr(b':', line)?;
     let pipe = memchr(b'|', line.get(first..)?).map(|at| first + at);
     let colon = match pipe.and_then(|pipe| Some((line.get(..pipe)?, line.get(pipe + 1..)?))) {
-        Some((head, after)) => before_value(head, first, kind_of(after), dialect),
+        Some((head, after)) => before_value(head, first, kind_of(after, dialect), dialect),
         None => first,
     };
     let (name, rest) = (line.get(..colon)?, line.get(colon + 1..)?);
@@ -194,14 +194,14 @@ fn named_line<'a>(line: &'a [u8], name: &'a [u8], rest: &'a [u8], dialect: &Dial
     let Some((value, after)) = memchr(b'|', rest).and_then(|at| Some((rest.get(..at)?, rest.get(at + 1..)?))) else {
         return rejected(SampleError::NotEnoughParts);
     };
-    let kind = kind_of(after);
+    let kind = kind_of(after, dialect);
     if memchr(b':', value).is_some() && kind != Some(Kind::Set) {
         if dialect.packed_values == PackedValues::Observers && !kind.is_some_and(Kind::is_observed) {
             return rejected(SampleError::InvalidExtendedAggregateType);
         }
         // Another sample may follow the kind or one of the fields.
         let has_another = || {
-            let kind = memchr(b':', after).and_then(|colon| after.get(..colon)).and_then(kind_of);
+            let kind = memchr(b':', after).and_then(|colon| after.get(..colon)).and_then(|kind| kind_of(kind, dialect));
             kind.is_some() && suffix(after, dialect).is_err()
         };
         if !has_tags_field && dialect.packed_values == PackedValues::All && has_another() {
@@ -221,8 +221,8 @@ fn named_line<'a>(line: &'a [u8], name: &'a [u8], rest: &'a [u8], dialect: &Dial
 }
 
 /// The kind at the beginning of `after`.
-fn kind_of(after: &[u8]) -> Option<Kind> {
-    kind(after).ok().map(|(_, kind)| kind)
+fn kind_of(after: &[u8], dialect: &Dialect) -> Option<Kind> {
+    kind(after, dialect).ok().map(|(_, kind)| kind)
 }
 
 #[cfg(test)]

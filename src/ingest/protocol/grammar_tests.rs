@@ -112,10 +112,10 @@ fn rejections_have_their_reasons() {
 #[test]
 fn events_and_checks_are_recognised() {
     for line in ["_e{5,4}:title|text", "_e{5,4}:1|ms:|5|c|", "_e{2,3}:é|a|b|#k:v|e:x"] {
-        assert!(matches!(parse(line), Line::Event), "{line}");
+        assert!(matches!(parse(line), Line::Event(_)), "{line}");
     }
     for line in ["_sc|name|0", "_sc|name|3|d:1|h:host|#k:v|m:all good: 5|c"] {
-        assert!(matches!(parse(line), Line::ServiceCheck), "{line}");
+        assert!(matches!(parse(line), Line::ServiceCheck(_)), "{line}");
     }
 }
 
@@ -251,6 +251,10 @@ fn drain(line: &[u8]) {
             container_id: on(5),
             graphite_tags: on(6),
             exporter_rules: on(7),
+            meters: on(0),
+            key_values: on(1),
+            service_checks: true,
+            events: true,
             packed_values: [PackedValues::All, PackedValues::Observers, PackedValues::Never][usize::from(flags % 3)],
         };
         match parse_line(line, &dialect) {

@@ -17,6 +17,7 @@ mod styles;
 mod tags;
 
 pub use self::error::{Rejected, SampleError};
+pub use self::events::{AlertType, Event, EventField, Priority, ServiceCheck};
 pub use self::grammar::{Line, parse_line};
 pub use self::packed::Samples;
 #[cfg(target_arch = "x86_64")]

@@ -38,7 +38,7 @@ impl<'a> Samples<'a> {
     fn sample(&self, suffix: &Suffix<'a>, text: &'a [u8]) -> Option<Sample<'a>> {
         let value = match whole_number(text) {
             _ if suffix.kind == Kind::Set && !text.is_empty() => Value::Member(text),
-            Some(number) if number.signed => Value::Signed(number.value),
+            Some(number) if number.signed && !suffix.is_absolute => Value::Signed(number.value),
             Some(number) => Value::Number(number.value),
             None => return None,
         };
@@ -77,7 +77,7 @@ impl<'a> Samples<'a> {
         let after = memchr(b'|', ahead).and_then(|at| ahead.get(at + 1..))?;
         let after = after.get(..memchr(b':', after).unwrap_or(after.len()))?;
         let is_packed = self.dialect.packed_values == PackedValues::All && whole_number(value).is_some();
-        (is_packed && !matches!(kind(after), Ok((_, Kind::Set)))).then_some(after)
+        (is_packed && !matches!(kind(after, &self.dialect), Ok((_, Kind::Set)))).then_some(after)
     }
 }
 

@@ -43,7 +43,8 @@ pub struct Sample<'a> {
     /// may be any number except 0.
     pub weight: f64,
     /// The fields of the identity, as one slice of the line from the first of them to the last: `#k:v,k:v` and, if the dialect uses it,
-    /// `c:ID`. Other fields may be between them.
+    /// `c:ID`. Other fields may be between them. For an event or a service check, a newline before each of its labels, `key:value`, and before
+    /// each of these fields. No line of the wire contains a newline.
     pub tags: &'a [u8],
     /// Number of fields of unknown meaning, which are ignored.
     pub unknown_fields: u32,

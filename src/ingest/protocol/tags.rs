@@ -113,6 +113,25 @@ fn visit_fields(fields: &str, dialect: &Dialect, label: &mut impl FnMut(&str, &s
     errors
 }
 
+/// Visits the identity of an event or a service check: labels and fields, each behind a newline. A tag that has the key of a label is
+/// renamed.
+fn visit_stated(stated: &str, dialect: &Dialect, sink: &mut impl TagSink) -> u32 {
+    let mut errors = 0;
+    let labels =
+        || stated.split('\n').filter(|part| !part.starts_with('#') && !part.starts_with("c:")).filter_map(|part| part.split_once(':'));
+    for field in stated.split('\n').filter(|part| part.starts_with('#') || part.starts_with("c:")) {
+        errors += visit_fields(field, dialect, &mut |key, value| {
+            if labels().any(|(stated, _)| stated == key) {
+                sink.renamed_tag(key, value);
+            } else {
+                sink.tag(key, value);
+            }
+        });
+    }
+    labels().for_each(|(key, value)| sink.tag(key, value));
+    errors
+}
+
 /// Whether the character is ignored at the ends of lines.
 pub(crate) fn is_blank(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\r' | '\0')
@@ -136,6 +155,8 @@ pub trait TagSink {
     fn name(&mut self, piece: &str);
     /// A tag without escapes. It replaces an earlier one of the same key.
     fn tag(&mut self, key: &str, value: &str);
+    /// A tag of an event or a service check whose key is the name of one of its labels. The tag gets another name.
+    fn renamed_tag(&mut self, key: &str, value: &str);
 }
 
 /// Numbers of malformed tags of an identity.
@@ -189,7 +210,10 @@ impl<'a> Identity<'a> {
         if let Some((style, tags)) = &self.named {
             name += visit_named(tags, *style, &self.dialect, &mut |key, value| sink.tag(key, value));
         }
-        let fields = visit_fields(&self.fields, &self.dialect, &mut |key, value| sink.tag(key, value));
+        let fields = match self.fields.strip_prefix('\n') {
+            Some(stated) => visit_stated(stated, &self.dialect, sink),
+            None => visit_fields(&self.fields, &self.dialect, &mut |key, value| sink.tag(key, value)),
+        };
         TagErrors { name, fields }
     }
 }

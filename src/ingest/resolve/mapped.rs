@@ -69,6 +69,11 @@ impl TagSink for NameAndTags {
         self.renamed += u64::from(self.names.push_label(key, &mut escaped));
         self.tags.push((escaped, value.to_owned()));
     }
+
+    fn renamed_tag(&mut self, key: &str, value: &str) {
+        self.renamed += 1;
+        self.tags.push((format!("{RENAMED}{key}"), value.to_owned()));
+    }
 }
 
 impl Mapper {

@@ -9,6 +9,7 @@ mod listening_flags;
 mod lists;
 mod mapping_flags;
 mod numbers;
+mod source_flags;
 mod web_flags;
 mod wire_flags;
 
@@ -21,8 +22,10 @@ use clap::{ArgAction, Parser, ValueEnum};
 use self::limit_flags::LimitFlags;
 pub(super) use self::limit_flags::OverflowPolicy;
 use self::listening_flags::ListeningFlags;
+pub(super) use self::listening_flags::UnixFraming;
 pub(super) use self::lists::{List, all};
 use self::mapping_flags::MappingFlags;
+use self::source_flags::SourceFlags;
 pub(super) use self::web_flags::OpenMetricsWhen;
 use self::web_flags::WebFlags;
 use self::wire_flags::WireFlags;
@@ -52,6 +55,8 @@ pub(super) struct Args {
     pub(super) mapping: MappingFlags,
     #[command(flatten)]
     pub(super) limits: LimitFlags,
+    #[command(flatten)]
+    pub(super) sources: SourceFlags,
     #[command(flatten)]
     pub(super) state: StateFlags,
     #[command(flatten)]
@@ -129,6 +134,12 @@ pub(super) struct LoggingFlags {
     /// Format of log lines.
     #[arg(long = "log.format", value_name = "FORMAT", value_enum, default_value = "logfmt")]
     pub(super) format: LogFormat,
+    /// File that DogStatsD events are appended to, as lines of JSON; "" for none.
+    ///
+    /// Each line is an event as in /api/v1/events. The file is opened again when it is renamed or removed. If it is too slow, events
+    /// are left out and counted.
+    #[arg(long = "events.log-file", value_name = "FILE", default_value = "", hide_default_value = true)]
+    pub(super) events_log_file: OsString,
 }
 
 /// The flags of the heading Program.

@@ -8,19 +8,20 @@ use std::time::Duration;
 use super::address_advice::{address_advice, socket_path_advice};
 use super::args::{
     Args, Compat, List, LogFormat, LogLevel, NameSet, NativeBucketsWhen, ObserverType, OpenMetricsWhen, OverflowPolicy,
-    SignedGaugesMeaning, all,
+    SignedGaugesMeaning, UnixFraming, all,
 };
 use crate::options::{
     Buckets, Dialect, Limits, NameValidation, NativeHistograms, NativeOptions, NativeWhen, Observer, OpenMetrics, Overflow, PackedValues,
-    Prefix, SampleValueLimit, SignedGauges, SummaryOptions, TagKey, Ttl,
+    Prefix, SampleValueLimit, SignedGauges, SourceOptions, SummaryOptions, TagKey, Ttl,
 };
 use crate::program::flag_names::FlagNames;
+use crate::program::listener::framing::{FramingLimits, StreamFraming};
 use crate::program::listener::relay::{RelayOptions, RelayTarget};
-use crate::program::listener::tcp::TcpOptions;
+use crate::program::listener::stream::{StreamOptions, UnixOptions};
 use crate::program::listener::udp::UdpOptions;
 use crate::program::listener::unix::UnixgramOptions;
 use crate::program::logging::LogOptions;
-use crate::program::net::{Address, WebAddress, check_path};
+use crate::program::net::{Address, PathAccess, WebAddress, check_path};
 use crate::program::rulebook;
 use crate::program::settings::{Settings, SnapshotOptions};
 use crate::program::web;
@@ -66,18 +67,31 @@ fn build(args: &Args, flag_names: &FlagNames) -> Result<Settings, WrongValue> {
             },
             names: names(args),
             exemplar_tag: exemplar_tag(args)?,
+            sources: sources(args)?,
         },
         mapping: mapping(args),
         watch_interval: args.mapping.watch_interval,
         udp: addresses("statsd.listen-udp", &args.listening.listen_udp)?,
         udp_options: udp_options(args),
         tcp: addresses("statsd.listen-tcp", &args.listening.listen_tcp)?,
-        tcp_options: TcpOptions {
+        tcp_options: StreamOptions {
             max_connections: args.listening.tcp_max_connections,
             idle_timeout: args.listening.tcp_idle_timeout,
-            line_bytes: limits.line_bytes,
+            framing: StreamFraming::Newline,
+            limits: framing_limits(args),
         },
         unixgram: unixgram(args)?,
+        unix: unix(args)?,
+        unix_options: StreamOptions {
+            max_connections: args.listening.unix_max_connections,
+            idle_timeout: args.listening.unix_idle_timeout,
+            framing: match args.listening.unix_framing {
+                UnixFraming::Auto => StreamFraming::Auto,
+                UnixFraming::Length => StreamFraming::Length,
+                UnixFraming::Newline => StreamFraming::Newline,
+            },
+            limits: framing_limits(args),
+        },
         statsd_systemd: args.listening.statsd_systemd_socket,
         relay: relay(args)?,
         web: web_addresses("web.listen-address", &args.web.listen_address)?,
@@ -86,6 +100,7 @@ fn build(args: &Args, flag_names: &FlagNames) -> Result<Settings, WrongValue> {
         web_config: Some(args.web.config_file.clone()).filter(|path| !path.is_empty()).map(PathBuf::from),
         web_options: web_options(args)?,
         state: state(args),
+        event_file: Some(args.logging.events_log_file.clone()).filter(|path| !path.is_empty()).map(PathBuf::from),
         log: log(args),
         drain: args.program.shutdown_drain,
         linger: args.program.shutdown_linger,
@@ -129,26 +144,51 @@ fn udp_options(args: &Args) -> UdpOptions {
     }
 }
 
-fn unixgram(args: &Args) -> Result<Option<UnixgramOptions>, WrongValue> {
-    // The mode is checked even without a socket, so that an invalid value is always an error.
+fn framing_limits(args: &Args) -> FramingLimits {
+    FramingLimits { line_bytes: args.limits.line_bytes, frame_bytes: args.limits.datagram_bytes }
+}
+
+/// Who can use the Unix sockets.
+fn path_access(args: &Args) -> Result<PathAccess, WrongValue> {
     let mode = u32::from_str_radix(&args.listening.unixsocket_mode, 8).ok().filter(|mode| *mode <= 0o777);
     let mode = mode.ok_or_else(|| {
         wrong("statsd.unixsocket-mode", format_args!("expected octal permissions such as 755, got {:?}", args.listening.unixsocket_mode))
     })?;
+    let name = |name: &String| Some(name.clone()).filter(|name| !name.is_empty());
+    Ok(PathAccess { mode, owner: name(&args.listening.unixsocket_owner), group: name(&args.listening.unixsocket_group) })
+}
+
+/// Checks the path of a Unix socket, or its abstract name.
+fn socket_path(flag: &'static str, path: &str) -> Result<String, WrongValue> {
+    socket_path_advice(flag, path).map_or_else(|| check_path(path), Err).map_err(|why| wrong(flag, why))?;
+    Ok(path.to_owned())
+}
+
+fn unixgram(args: &Args) -> Result<Option<UnixgramOptions>, WrongValue> {
+    // The mode is checked even without a socket, so that an invalid value is always an error.
+    let access = path_access(args)?;
     if args.listening.listen_unixgram.is_empty() {
         return Ok(None);
     }
-    let path = &args.listening.listen_unixgram;
-    socket_path_advice(path).map_or_else(|| check_path(path), Err).map_err(|why| wrong("statsd.listen-unixgram", why))?;
     Ok(Some(UnixgramOptions {
-        path: path.clone(),
-        mode,
-        owner: Some(args.listening.unixsocket_owner.clone()).filter(|name| !name.is_empty()),
-        group: Some(args.listening.unixsocket_group.clone()).filter(|name| !name.is_empty()),
+        path: socket_path("statsd.listen-unixgram", &args.listening.listen_unixgram)?,
+        access,
         read_buffer_bytes: args.listening.read_buffer,
         datagram_bytes: args.limits.datagram_bytes,
         coalescing_delay: args.listening.udp_coalescing_delay,
     }))
+}
+
+fn unix(args: &Args) -> Result<Vec<UnixOptions>, WrongValue> {
+    const FLAG: &str = "statsd.listen-unix";
+    let access = path_access(args)?;
+    let one = |path: &String| match path {
+        path if *path == args.listening.listen_unixgram => {
+            Err(wrong(FLAG, format_args!("{path:?} is also the path of --statsd.listen-unixgram; each socket needs its own")))
+        }
+        path => Ok(UnixOptions { path: socket_path(FLAG, path)?, access: access.clone() }),
+    };
+    all(&args.listening.listen_unix).map(one).collect()
 }
 
 fn relay(args: &Args) -> Result<RelayOptions, WrongValue> {
@@ -293,6 +333,10 @@ fn dialect(args: &Args) -> Dialect {
             Some(false) => PackedValues::Never,
             None => base.packed_values,
         },
+        meters: args.wire.parse_meters.unwrap_or(base.meters),
+        key_values: args.wire.parse_key_values.unwrap_or(base.key_values),
+        service_checks: args.wire.parse_service_checks.unwrap_or(base.service_checks),
+        events: args.wire.parse_events.unwrap_or(base.events),
         exporter_rules: base.exporter_rules,
     }
 }
@@ -316,12 +360,26 @@ fn limits(args: &Args) -> Limits {
         },
         resting_series: args.limits.resting_series,
         exemplar_series: args.limits.exemplar_series,
+        events: args.limits.events_keep,
+        event_bytes: args.limits.events_keep_bytes,
         sample_value: args.limits.sample_value.unwrap_or(if compatible(args) {
             SampleValueLimit::NONE
         } else {
             SampleValueLimit::default()
         }),
     }
+}
+
+fn sources(args: &Args) -> Result<SourceOptions, WrongValue> {
+    let options = SourceOptions {
+        max: args.sources.sources_max,
+        lines_per_second: args.sources.sources_lines_per_second,
+        new_series_per_second: args.sources.sources_new_series_per_second,
+    };
+    if options.max == 0 && (options.lines_per_second > 0 || options.new_series_per_second > 0) {
+        return Err(wrong("sources.max", "the limits of a sender require at least 1"));
+    }
+    Ok(options)
 }
 
 fn observer(args: &Args) -> Result<Observer, WrongValue> {

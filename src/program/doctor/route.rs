@@ -53,7 +53,7 @@ impl Route {
             Self::Udp(_) => "udp_packets_total",
             Self::Tcp(_) => "tcp_connections_total",
             Self::Unixgram(_) => "unixgram_packets_total",
-            Self::Unixstream(_) => "unix_stream_connections_total",
+            Self::Unixstream(_) => "unix_connections_total",
         }
     }
 

@@ -103,11 +103,12 @@ impl DatagramBatch {
         self.received.len()
     }
 
-    /// The last, incomplete line of each datagram that was cut.
-    pub(super) fn truncated(&self) -> impl Iterator<Item = Datagram<'_>> {
+    /// The last, incomplete line of each datagram that was cut, and whether the datagram has no other line.
+    pub(super) fn truncated(&self) -> impl Iterator<Item = (Datagram<'_>, bool)> {
         self.whole().filter(|(received, _)| received.was_cut).map(|(received, whole)| {
-            let start = memchr::memrchr(b'\n', whole).map_or(0, |end| end + 1);
-            Datagram { bytes: whole.get(start..).unwrap_or_default(), source: &received.source }
+            let end = memchr::memrchr(b'\n', whole);
+            let start = end.map_or(0, |end| end + 1);
+            (Datagram { bytes: whole.get(start..).unwrap_or_default(), source: &received.source }, end.is_none())
         })
     }
 
@@ -200,7 +201,8 @@ mod tests {
             sender.send(datagram).unwrap();
         }
         assert_eq!(batch.receive(receiver.as_raw_fd(), Wait::ForOne).unwrap(), 4);
-        assert_eq!(batch.truncated().map(|cut| cut.bytes).collect::<Vec<_>>(), [&b""[..], b"long_name:1|", b"long_n"]);
+        assert_eq!(batch.truncated().map(|(cut, _)| cut.bytes).collect::<Vec<_>>(), [&b""[..], b"long_name:1|", b"long_n"]);
+        assert_eq!(batch.truncated().map(|(_, is_whole)| is_whole).collect::<Vec<_>>(), [false, true, false]);
         assert_eq!(bytes(&batch), [&b"a:1|c\nb:1|c"[..], b"exactly_12_b", b"a:1|c"]);
     }
 
@@ -246,7 +248,7 @@ mod tests {
         }
         assert_eq!(batch.receive(receiver.as_raw_fd(), Wait::ForOne).unwrap(), 2);
         assert!(batch.datagrams().all(|datagram| *datagram.source == Source::Unixgram && datagram.bytes == b"a:1|c"));
-        assert_eq!(batch.truncated().map(|cut| cut.bytes).collect::<Vec<_>>(), [b"long_n"; 2]);
+        assert_eq!(batch.truncated().map(|(cut, _)| cut.bytes).collect::<Vec<_>>(), [b"long_n"; 2]);
     }
 
     #[test]

@@ -9,7 +9,6 @@ use crate::ingest::pipeline::Datagram;
 use crate::ingest::pipeline::Worker;
 use crate::ingest::protocol::SampleError;
 use crate::program::clock;
-use crate::source::Source;
 
 /// The worker and the optional relay of one receiver.
 pub(crate) struct Intake {
@@ -34,9 +33,10 @@ impl Intake {
         self.is_busy = true;
     }
 
-    /// Rejects and counts a line that was not received completely, and may be empty. Call it before the batch of the line.
-    pub(crate) fn reject_line(&mut self, reason: SampleError, line: &[u8], source: &Source, now: Instant) {
-        self.worker.reject_line_from(reason, line, source, clock::at(now));
+    /// Rejects and counts a line that was not received completely, and may be empty. Call it before the batch of the line. `whole` says
+    /// whether the batch has no other line of its datagram.
+    pub(crate) fn reject_line(&mut self, reason: SampleError, line: Datagram<'_>, whole: bool, now: Instant) {
+        self.worker.reject_line_from(reason, line.bytes, (line.source, u64::from(whole)), clock::at(now));
     }
 
     /// Sends lines that have waited too long in the relay, and lets an idle worker free memory.

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! udp     one thread per address and worker: batches of recvmmsg   -> Intake
-//! tcp     tokio tasks: framing splits streams into complete lines  -> one shared Intake
+//! stream  tokio tasks for TCP and Unix streams: framing splits     -> one shared Intake for TCP, one for Unix
+//!         them into complete lines or frames
 //! unix    one thread for the Unix datagram socket: as for UDP      -> Intake
 //! Intake  passes lines to the relay, if there is one, and all bytes to its Worker
 //! receiver, batch  what the threads of udp and unix share
@@ -13,14 +14,14 @@
 //! Must not know StatsD, except that lines end with a newline.
 
 mod batch;
-mod framing;
+pub mod framing;
 mod health;
 mod intake;
 mod pauses;
 mod receiver;
 pub(super) mod relay;
 mod stop;
-pub(super) mod tcp;
+pub(super) mod stream;
 pub(super) mod udp;
 pub(super) mod unix;
 

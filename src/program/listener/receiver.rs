@@ -63,9 +63,9 @@ impl Receiver {
         if self.batch.len() == 0 {
             return;
         }
-        for cut in self.batch.truncated() {
+        for (cut, is_whole) in self.batch.truncated() {
             self.counters.truncated.increment(1);
-            self.intake.reject_line(SampleError::TruncatedLine, cut.bytes, cut.source, now);
+            self.intake.reject_line(SampleError::TruncatedLine, cut, is_whole, now);
         }
         self.intake.datagrams(self.batch.datagrams(), now);
         // Last: a reader that sees a datagram here also sees its lines and samples.

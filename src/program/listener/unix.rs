@@ -9,9 +9,7 @@
 
 use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd};
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, Builder, JoinHandle};
@@ -27,7 +25,7 @@ use super::pauses::Pauses;
 use super::receiver::{Receiver, set_timer_slack};
 use super::stop::Stop;
 use super::udp::UdpOptions;
-use crate::program::net::{BindError, OwnedPath, change_owner, error_text, remove_stale};
+use crate::program::net::{BindError, OwnedPath, PathAccess, PathError, bind_path, error_text, shown_path};
 use crate::program::readiness::Readiness;
 use crate::program::rebinding::{CHECK_INTERVAL, Rebinding};
 use crate::source::Source;
@@ -49,12 +47,8 @@ const GOOD_QUEUE: usize = 512;
 pub struct UnixgramOptions {
     /// Path of the socket; a leading `@` means an abstract name, which is not in the file system.
     pub path: String,
-    /// Permissions of the path.
-    pub mode: u32,
-    /// Name or number of the user that owns the path; `None` for the user of the bridge.
-    pub owner: Option<String>,
-    /// Name or number of the group of the path; `None` for the group of the bridge.
-    pub group: Option<String>,
+    /// Who can send through the path.
+    pub access: PathAccess,
     /// Size of the receive buffer to request, in bytes; 0 for the system's default.
     pub read_buffer_bytes: usize,
     /// Length limit of a datagram in bytes. Of a longer datagram, the complete lines are recorded.
@@ -68,7 +62,13 @@ impl UnixgramOptions {
     /// The options of a socket of systemd, whose path and permissions the unit sets.
     pub(crate) fn of_systemd(udp: &UdpOptions) -> Self {
         let UdpOptions { read_buffer_bytes, datagram_bytes, coalescing_delay, .. } = *udp;
-        Self { path: String::new(), mode: 0, owner: None, group: None, read_buffer_bytes, datagram_bytes, coalescing_delay }
+        Self {
+            path: String::new(),
+            access: PathAccess { mode: 0, owner: None, group: None },
+            read_buffer_bytes,
+            datagram_bytes,
+            coalescing_delay,
+        }
     }
 }
 
@@ -90,8 +90,7 @@ impl BoundUnixgram {
     ///
     /// The socket cannot be bound; the path exists and is not a socket; another program listens on it.
     pub(crate) fn bind(options: &UnixgramOptions) -> Result<Self, BindError> {
-        let failed = |why| BindError::Listen { transport: "unixgram", address: options.path.clone(), why };
-        Self::try_bind(options).map_err(failed)
+        Self::try_bind(options).map_err(|error| BindError::of_path("unixgram", &options.path, error))
     }
 
     /// Takes a socket that systemd bound. Its path is never removed or bound again, and its receive buffer keeps the size that the unit
@@ -101,9 +100,7 @@ impl BoundUnixgram {
     ///
     /// The options of the socket cannot be set.
     pub(crate) fn inherit(socket: UnixDatagram, options: UnixgramOptions) -> io::Result<Self> {
-        let address = socket.local_addr()?;
-        let abstract_name = || address.as_abstract_name().map(|name| format!("@{}", String::from_utf8_lossy(name)));
-        let path = address.as_pathname().map(|path| path.display().to_string()).or_else(abstract_name).unwrap_or_default();
+        let path = shown_path(&socket.local_addr()?);
         socket.set_nonblocking(false)?;
         Self::configured(socket, None, UnixgramOptions { path, ..options }, true)
     }
@@ -113,22 +110,11 @@ impl BoundUnixgram {
         &self.options.path
     }
 
-    fn try_bind(options: &UnixgramOptions) -> Result<Self, String> {
+    fn try_bind(options: &UnixgramOptions) -> Result<Self, PathError> {
         let words = |error: io::Error| error_text(&error);
-        let (socket, path) = if let Some(name) = options.path.strip_prefix('@') {
-            let address = SocketAddr::from_abstract_name(name).map_err(words)?;
-            (UnixDatagram::bind_addr(&address).map_err(words)?, None)
-        } else {
-            let path = Path::new(&options.path);
-            remove_stale(path, |path| UnixDatagram::unbound()?.connect(path))?;
-            let socket = UnixDatagram::bind(path).map_err(words)?;
-            let owned = OwnedPath::new(path).map_err(words)?;
-            // The permissions are set last. Until then, the path has the permissions of a new file.
-            change_owner(path, options.owner.as_deref(), options.group.as_deref())?;
-            fs::set_permissions(path, fs::Permissions::from_mode(options.mode)).map_err(words)?;
-            (socket, Some(owned))
-        };
-        Self::configured(socket, path, options.clone(), false).map_err(words)
+        let probe = |path: &Path| UnixDatagram::unbound()?.connect(path);
+        let (socket, path) = bind_path(&options.path, &options.access, UnixDatagram::bind_addr, probe)?;
+        Self::configured(socket, path, options.clone(), false).map_err(|error| words(error).into())
     }
 
     fn configured(socket: UnixDatagram, path: Option<OwnedPath>, options: UnixgramOptions, is_inherited: bool) -> io::Result<Self> {
@@ -266,7 +252,11 @@ impl UnixgramThread {
     /// Binds a path again that was removed.
     fn check_path(&mut self) {
         let options = &self.current.options;
-        let rebound = self.current.path.as_ref().and_then(|path| self.rebinding.check(path, || BoundUnixgram::try_bind(options)));
+        let rebound = self
+            .current
+            .path
+            .as_ref()
+            .and_then(|path| self.rebinding.check(path, || BoundUnixgram::try_bind(options).map_err(String::from)));
         let Some(rebound) = rebound else { return };
         let oldest = self.old.replace(std::mem::replace(&mut self.current, rebound));
         if let Some(oldest) = oldest {
@@ -298,6 +288,8 @@ fn setting(path: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
     use crate::bridge::Bridge;
     use crate::options::Options as BridgeOptions;
@@ -306,9 +298,7 @@ mod tests {
     fn options(path: &Path) -> UnixgramOptions {
         UnixgramOptions {
             path: path.to_str().unwrap().to_owned(),
-            mode: 0o722,
-            owner: None,
-            group: None,
+            access: PathAccess { mode: 0o722, owner: None, group: None },
             read_buffer_bytes: 0,
             datagram_bytes: 20,
             coalescing_delay: None,

@@ -124,7 +124,7 @@ fn is_name(text: &str) -> bool {
 fn another_form(text: &str) -> Option<AddressError> {
     let instead = |why, instead: String| Some(AddressError::Instead { text: text.to_owned(), why, instead });
     let path = |path: &str| Some(AddressError::Path { text: text.to_owned(), path: path.to_owned() });
-    for scheme in ["unix:", "unixgram:"] {
+    for scheme in ["unix:", "unixgram:", "unixstream:"] {
         if let Some(rest) = text.strip_prefix(scheme) {
             return path(rest.strip_prefix("//").unwrap_or(rest));
         }

@@ -7,6 +7,7 @@ use socket2::{Domain, Socket, Type};
 
 use super::address::{Address, AddressError, Candidates};
 use super::error_text::error_text;
+use super::socket_path::PathError;
 
 /// The reason why a socket cannot be bound.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -14,16 +15,34 @@ pub(crate) enum BindError {
     /// The operating system rejected the socket or its address.
     #[error("cannot listen on {transport} {address}: {why}")]
     Listen {
-        /// `udp`, `tcp`, `unixgram` or `http`.
+        /// `udp`, `tcp`, `unixgram`, `unix` or `http`.
         transport: &'static str,
         /// The address as typed.
         address: String,
         /// The cause.
         why: String,
     },
+    /// Another program listens at the path, on a socket of another kind: for datagrams instead of streams, or the reverse.
+    #[error("cannot listen on {transport} {path}: another program listens there on a socket of another kind")]
+    OtherKind {
+        /// `unix` or `unixgram`.
+        transport: &'static str,
+        /// The path.
+        path: String,
+    },
     /// The address is invalid.
     #[error(transparent)]
     Address(#[from] AddressError),
+}
+
+impl BindError {
+    /// The error of a path or an abstract name.
+    pub(crate) fn of_path(transport: &'static str, path: &str, error: PathError) -> Self {
+        match error {
+            PathError::OtherKind => Self::OtherKind { transport, path: path.to_owned() },
+            PathError::Other(why) => Self::Listen { transport, address: path.to_owned(), why },
+        }
+    }
 }
 
 impl Address {

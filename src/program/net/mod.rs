@@ -18,5 +18,6 @@ mod web_address;
 pub(super) use self::address::{Address, AddressError, canonical, reachable};
 pub(super) use self::bind::{BindError, BoundTcp, bind_tcp, new_socket};
 pub(super) use self::error_text::error_text;
-pub(super) use self::socket_path::{OwnedPath, change_owner, check_path, remove_stale};
+pub(super) use self::socket_path::PathAccess;
+pub(super) use self::socket_path::{OwnedPath, PathError, bind_path, check_path, probe_stream, remove_stale, shown_path};
 pub(super) use self::web_address::WebAddress;

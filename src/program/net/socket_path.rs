@@ -3,31 +3,100 @@
 //! Must not know the kind of a socket or what it carries.
 
 use std::ffi::CString;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, chown};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
+use std::os::unix::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use nix::unistd::{Group, User};
+use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::error_text::error_text;
 
+/// Who can use a socket through its path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathAccess {
+    /// Permissions of the path.
+    pub mode: u32,
+    /// Name or number of the user that owns the path; `None` for the user of the bridge.
+    pub owner: Option<String>,
+    /// Name or number of the group of the path; `None` for the group of the bridge.
+    pub group: Option<String>,
+}
+
+/// The reason why a path cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PathError {
+    /// A program listens at the path, on a socket of another kind: for datagrams instead of streams, or the reverse.
+    #[error("the socket exists and another program listens on it, on a socket of another kind")]
+    OtherKind,
+    /// Any other reason.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl From<String> for PathError {
+    fn from(why: String) -> Self {
+        Self::Other(why)
+    }
+}
+
+impl From<PathError> for String {
+    fn from(error: PathError) -> Self {
+        error.to_string()
+    }
+}
+
+/// Binds a path, or an abstract name that begins with `@`. A socket at the path without a listener is replaced. `probe` connects to it.
+pub(crate) fn bind_path<S>(
+    path: &str,
+    access: &PathAccess,
+    bind: impl FnOnce(&SocketAddr) -> io::Result<S>,
+    probe: impl Fn(&Path) -> io::Result<()>,
+) -> Result<(S, Option<OwnedPath>), PathError> {
+    let words = |error: io::Error| error_text(&error);
+    if let Some(name) = path.strip_prefix('@') {
+        let address = SocketAddr::from_abstract_name(name).map_err(words)?;
+        return Ok((bind(&address).map_err(words)?, None));
+    }
+    let path = Path::new(path);
+    remove_stale(path, probe)?;
+    let socket = bind(&SocketAddr::from_pathname(path).map_err(words)?).map_err(words)?;
+    let owned = OwnedPath::new(path).map_err(words)?;
+    // The permissions are set last. Until then, the path has the permissions of a new file.
+    change_owner(path, access.owner.as_deref(), access.group.as_deref())?;
+    fs::set_permissions(path, fs::Permissions::from_mode(access.mode)).map_err(words)?;
+    Ok((socket, Some(owned)))
+}
+
 /// Removes a socket at the path that has no listener. `probe` connects to it.
-pub(crate) fn remove_stale(path: &Path, probe: impl Fn(&Path) -> io::Result<()>) -> Result<(), String> {
+pub(crate) fn remove_stale(path: &Path, probe: impl Fn(&Path) -> io::Result<()>) -> Result<(), PathError> {
     let there = match fs::symlink_metadata(path) {
         Ok(there) => there,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error_text(&error)),
+        Err(error) => return Err(error_text(&error).into()),
     };
     if !there.file_type().is_socket() {
-        return Err("the path exists and is not a socket".to_owned());
+        return Err("the path exists and is not a socket".to_owned().into());
     }
     match probe(path) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             tracing::info!(path = %path.display(), "removing a socket without a listener");
-            fs::remove_file(path).map_err(|error| error_text(&error))
+            fs::remove_file(path).map_err(|error| error_text(&error).into())
         }
-        Err(error) => Err(format!("the socket exists and cannot be probed: {}", error_text(&error))),
-        Ok(()) => Err("the socket exists and another program listens on it".to_owned()),
+        Err(error) if error.raw_os_error() == Some(libc::EPROTOTYPE) => Err(PathError::OtherKind),
+        Err(error) => Err(format!("the socket exists and cannot be probed: {}", error_text(&error)).into()),
+        Ok(()) => Err("the socket exists and another program listens on it".to_owned().into()),
+    }
+}
+
+/// Connects to a stream socket, for [`bind_path`]. A listener whose queue is full is there, too.
+pub(crate) fn probe_stream(path: &Path) -> io::Result<()> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking().cloexec(), None)?;
+    match socket.connect(&SockAddr::unix(path)?) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+        connected => connected,
     }
 }
 
@@ -91,6 +160,12 @@ fn id(name: &str, by_name: impl Fn(&str) -> io::Result<Option<u32>>) -> Result<u
         Ok(None) => Err(format!("{name:?} does not exist on this system")),
         Err(error) => Err(format!("{name:?} cannot be looked up: {}", error_text(&error))),
     }
+}
+
+/// The path of a bound socket, or its abstract name with `@`, as in the flags.
+pub(crate) fn shown_path(address: &SocketAddr) -> String {
+    let abstract_name = || address.as_abstract_name().map(|name| format!("@{}", String::from_utf8_lossy(name)));
+    address.as_pathname().map(|path| path.display().to_string()).or_else(abstract_name).unwrap_or_default()
 }
 
 /// Validates a path or an abstract name, without access to the file system.

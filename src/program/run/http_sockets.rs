@@ -3,7 +3,7 @@
 //! Binds addresses and paths, or uses the sockets that systemd passes. Must not know requests and responses.
 
 use std::net::SocketAddr;
-use std::os::unix::net::{UnixListener as StdUnix, UnixStream};
+use std::os::unix::net::UnixListener as StdUnix;
 use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use super::start_error::StartError;
 use super::systemd_sockets::PassedStream;
 use crate::bridge::Bridge;
-use crate::program::net::{BindError, BoundTcp, OwnedPath, WebAddress, bind_tcp, error_text, remove_stale};
+use crate::program::net::{BindError, BoundTcp, OwnedPath, WebAddress, bind_tcp, error_text, probe_stream, remove_stale};
 use crate::program::rebinding::{CHECK_INTERVAL, Rebinding};
 use crate::program::settings::Settings;
 use crate::program::web::{self, Gate, WebListener};
@@ -154,7 +154,7 @@ impl BoundHttp {
 /// Binds a socket to this path. A socket without a listener at the path is replaced.
 fn bind_path(path: &Path) -> Result<(StdUnix, OwnedPath), String> {
     let words = |error: std::io::Error| error_text(&error);
-    remove_stale(path, |path| UnixStream::connect(path).map(drop))?;
+    remove_stale(path, probe_stream)?;
     let socket = StdUnix::bind(path).map_err(words)?;
     let owned = OwnedPath::new(path).map_err(words)?;
     socket.set_nonblocking(true).map_err(words)?;

@@ -23,7 +23,7 @@ pub(crate) enum StartError {
     #[error(transparent)]
     Relay(#[from] AddressError),
     /// All listeners are turned off.
-    #[error("At least one of UDP/TCP/Unixgram listeners must be specified.")]
+    #[error("At least one of UDP/TCP/Unixgram/Unix listeners must be specified.")]
     NoListener,
     /// The relay would send lines back to the bridge.
     #[error("{0} is an address of the bridge itself")]
@@ -34,6 +34,14 @@ pub(crate) enum StartError {
     /// The state file cannot be written.
     #[error("cannot write {}: {}", path.display(), error_text(error))]
     State {
+        /// The path of the file.
+        path: PathBuf,
+        /// The cause.
+        error: io::Error,
+    },
+    /// The file of events cannot be opened.
+    #[error("cannot write {}: {}", path.display(), error_text(error))]
+    Events {
         /// The path of the file.
         path: PathBuf,
         /// The cause.
@@ -76,9 +84,15 @@ impl StartError {
     pub(crate) fn line(&self, names: &FlagNames) -> String {
         match self {
             Self::Bind { flag, error: BindError::Listen { .. } } => format!("{self}; {} chooses another address", names.of(flag)),
+            Self::Bind { flag, error: BindError::OtherKind { transport, .. } } => {
+                let (other, carries) =
+                    if *transport == "unix" { ("statsd.listen-unixgram", "datagrams") } else { ("statsd.listen-unix", "streams") };
+                format!("{self}; {} is for {carries}, and {} chooses another address", names.of(other), names.of(flag))
+            }
             Self::Bind { flag, .. } => format!("{}: {self}", names.of(flag)),
             Self::Relay(_) | Self::RelayLoop(_) => format!("{}: {self}", names.of("statsd.relay.address")),
             Self::State { .. } => format!("{}: {self}", names.of("state.file")),
+            Self::Events { .. } => format!("{}: {self}", names.of("events.log-file")),
             Self::NoSystemdSocket { flag, .. } => format!("{}: {self}", names.of(flag)),
             Self::Mapping(_) => {
                 let set = names.set_by_variables(&["statsd.mapping-config", "preset"]);
@@ -97,6 +111,7 @@ impl StartError {
             | Self::NoListener
             | Self::Mapping(_)
             | Self::State { .. }
+            | Self::Events { .. }
             | Self::System(_)
             | Self::WebConfig(_)
             | Self::NoSystemdSocket { .. }

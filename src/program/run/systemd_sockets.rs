@@ -31,6 +31,8 @@ pub(super) struct SystemdSockets {
     pub tcp: Vec<TcpListener>,
     /// Unix datagram sockets for lines.
     pub unixgram: Vec<UnixDatagram>,
+    /// Unix stream sockets for lines.
+    pub unix: Vec<UnixListener>,
 }
 
 /// A stream socket that listens.
@@ -77,7 +79,7 @@ impl SystemdSockets {
         if for_web && sockets.web.is_empty() {
             return Err(StartError::NoSystemdSocket { flag: "web.systemd-socket", kind: "stream socket" });
         }
-        if for_statsd && sockets.udp.is_empty() && sockets.tcp.is_empty() && sockets.unixgram.is_empty() {
+        if for_statsd && sockets.udp.is_empty() && sockets.tcp.is_empty() && sockets.unixgram.is_empty() && sockets.unix.is_empty() {
             return Err(StartError::NoSystemdSocket { flag: "statsd.systemd-socket", kind: "socket for lines" });
         }
         Ok(sockets)
@@ -96,8 +98,12 @@ impl SystemdSockets {
             Some(Passed::Udp(socket)) => self.udp.push(socket),
             Some(Passed::Unixgram(socket)) => self.unixgram.push(socket),
             Some(Passed::Stream(PassedStream::Tcp(socket))) => self.tcp.push(socket),
-            Some(Passed::Stream(PassedStream::Unix(_))) | None => {
-                return Err(StartError::SystemdSocketKind { name: name.to_owned(), needed: "a UDP, TCP or Unix datagram socket" });
+            Some(Passed::Stream(PassedStream::Unix(socket))) => self.unix.push(socket),
+            None => {
+                return Err(StartError::SystemdSocketKind {
+                    name: name.to_owned(),
+                    needed: "a UDP or TCP socket, or a Unix socket for datagrams or streams",
+                });
             }
         }
         Ok(())

@@ -24,6 +24,7 @@ fn of_grammar(error: SampleError) -> &'static str {
         }
         SampleError::LineTooLong => "the line is longer than --limits.line-bytes; send shorter lines or raise the limit",
         SampleError::TruncatedLine => "the datagram was truncated within this line; send smaller datagrams",
+        SampleError::SourceLinesLimit => "the sender exceeds --sources.lines-per-second",
         SampleError::MalformedEvent => {
             "the line starts like a DogStatsD event but is malformed; write _e{TITLE_BYTES,TEXT_BYTES}:TITLE|TEXT"
         }
@@ -33,7 +34,7 @@ fn of_grammar(error: SampleError) -> &'static str {
         SampleError::MalformedComponent => "a field is empty: the line has || or ends with |; remove the |",
         SampleError::MalformedValue => "the value is not a finite decimal number; write 1, -1.5 or 1e3",
         SampleError::InvalidSampleFactor => "the sample rate is not a number above 0 and up to 1; write @0.1",
-        SampleError::IllegalEvent => "the kind is unknown; write c, g, ms, h, d or s",
+        SampleError::IllegalEvent => "the kind is unknown, or its flag is off; write c, g, ms, h, d, s, m or kv",
     }
 }
 
@@ -63,5 +64,6 @@ fn of_rejection(rejection: SampleRejection) -> &'static str {
         SampleRejection::LabelValueLimit => "a label has reached --limits.values-per-label, or the `limits` of its rule",
         SampleRejection::FamilyLabelLimit => "the family has reached --limits.labels-per-family",
         SampleRejection::SeriesBytesLimit => "the memory for series has reached --limits.series-bytes",
+        SampleRejection::SourceSeriesLimit => "the sender exceeds --sources.new-series-per-second",
     }
 }

@@ -12,13 +12,16 @@ use serde_json::{Value as Json, json};
 use super::advice;
 use super::parsed_exposition::{ParsedExposition, ParsedFamily};
 use crate::bridge::Bridge;
+use crate::events::KeptEvent;
 use crate::ingest::pipeline::Worker;
-use crate::ingest::protocol::{Identity, Kind, Line, Rejected, Sample, Value, parse_line};
+use crate::ingest::protocol::{Identity, Kind, Line, Rejected, Sample, ServiceCheck, Value, parse_line};
 use crate::ingest::resolve::{NameAndTags, change_of_gauge, factor, metric_kind, signed_sets};
 use crate::mapping::Rules;
 use crate::mapping::spec::{Action, Becomes, MatchType, Rule};
 use crate::mapping::tried::{Outcome, Tried};
 use crate::options::Options;
+use crate::program::event_json::event_parts;
+use crate::source::Source;
 use crate::time::Timestamp;
 
 /// The time of all samples. Its value does not matter.
@@ -45,6 +48,8 @@ pub(crate) struct Explanation {
     pub line: String,
     /// `samples`, `empty`, `event`, `service_check` or `refused`.
     pub reading: &'static str,
+    /// The parts of an event or a service check, by name.
+    pub stated: Vec<(&'static str, Json)>,
     /// Each sample, or the reason of its syntax error.
     pub samples: Vec<Result<Explained, &'static str>>,
     /// Reasons of rejection of the line or its samples, each with advice. They come from the counters that increased.
@@ -111,6 +116,7 @@ impl Explainer {
     /// Ingests a line and explains it.
     pub(crate) fn explain(&mut self, line: &str) -> Explanation {
         let (reading, samples) = self.read(line.as_bytes());
+        let stated = self.stated(line.as_bytes());
         self.worker.ingest(line.as_bytes(), NOW);
         let after = Snapshot::of(&self.bridge);
         let counters = increases(&after.self_metrics, &self.before.self_metrics);
@@ -119,7 +125,7 @@ impl Explainer {
         let rejected = rejected.collect();
         let families = after.families.changes_since(&self.before.families).into_iter().collect();
         self.before = after;
-        Explanation { line: line.to_owned(), reading, samples, rejected, families, counters }
+        Explanation { line: line.to_owned(), reading, stated, samples, rejected, families, counters }
     }
 
     fn read(&self, line: &[u8]) -> (&'static str, Vec<Result<Explained, &'static str>>) {
@@ -129,8 +135,8 @@ impl Explainer {
         };
         match parse_line(line, &self.bridge.options().dialect) {
             Line::Empty => ("empty", Vec::new()),
-            Line::Event => ("event", Vec::new()),
-            Line::ServiceCheck => ("service_check", Vec::new()),
+            Line::Event(_) => ("event", Vec::new()),
+            Line::ServiceCheck(_) => ("service_check", Vec::new()),
             Line::Rejected(rejected) if rejected.error.rejects_line() => ("refused", Vec::new()),
             Line::Rejected(rejected) => ("samples", vec![Err(rejected.error.as_str())]),
             Line::Sample(sample) => match Identity::of(&sample, &self.bridge.options().dialect) {
@@ -138,6 +144,15 @@ impl Explainer {
                 Ok(_) => ("samples", vec![one(Ok(sample))]),
             },
             Line::Samples(samples) => ("samples", samples.map(one).collect()),
+        }
+    }
+
+    /// The parts of an event or a service check.
+    fn stated(&self, line: &[u8]) -> Vec<(&'static str, Json)> {
+        match parse_line(line, &self.bridge.options().dialect) {
+            Line::Event(event) => event_parts(&KeptEvent::of(&event, Source::Unknown, NOW)),
+            Line::ServiceCheck(check) => parts_of_check(&check),
+            _ => Vec::new(),
         }
     }
 
@@ -215,6 +230,11 @@ fn reason(series: &str) -> Option<&str> {
     value.split('"').next()
 }
 
+fn parts_of_check(check: &ServiceCheck<'_>) -> Vec<(&'static str, Json)> {
+    let meaning = ["ok", "warning", "critical", "unknown"].get(usize::from(check.status)).copied().unwrap_or_default();
+    vec![("check", String::from_utf8_lossy(check.name).into()), ("status", check.status.into()), ("meaning", meaning.into())]
+}
+
 /// Whether the family of a sample is a gauge.
 fn is_gauge(kind: Kind, rule: Option<&Rule>) -> bool {
     match rule.and_then(|rule| rule.becomes) {
@@ -288,6 +308,7 @@ impl Explanation {
         json!({
             "line": self.line,
             "reading": self.reading,
+            "stated": self.stated.iter().map(|(name, part)| ((*name).to_owned(), part.clone())).collect::<serde_json::Map<_, _>>(),
             "samples": samples,
             "refused": self.rejected.iter().map(|(reason, advice)| json!({ "reason": reason, "advice": advice })).collect::<Vec<_>>(),
             "page": families.collect::<Vec<_>>(),

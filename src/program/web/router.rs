@@ -62,6 +62,8 @@ enum Resource {
     Cardinality,
     Conflicts,
     Rejections,
+    Sources,
+    Events,
     Delete,
     Quit,
     Reload,
@@ -97,6 +99,8 @@ impl Router {
             "/api/v1/cardinality" => Some(Resource::Cardinality),
             "/api/v1/conflicts" => Some(Resource::Conflicts),
             "/api/v1/rejections" => Some(Resource::Rejections),
+            "/api/v1/sources" => Some(Resource::Sources),
+            "/api/v1/events" => Some(Resource::Events),
             "/api/v1/series/delete" if self.serves_admin_paths => Some(Resource::Delete),
             "/-/quit" if self.serves_admin_paths => Some(Resource::Quit),
             "/-/reload" if self.serves_admin_paths => Some(Resource::Reload),
@@ -136,6 +140,8 @@ impl Router {
             Resource::Cardinality => json(self.api.cardinality(request.uri.query(), client).await),
             Resource::Conflicts => json(self.api.conflicts(client).await),
             Resource::Rejections => json(self.api.rejections(client).await),
+            Resource::Sources => json(self.api.sources(request.uri.query(), client).await),
+            Resource::Events => json(self.api.events(request.uri.query(), client).await),
             Resource::Delete => json(self.api.delete(&request, body, addresses).await),
             Resource::Quit | Resource::Reload if !self.enable_lifecycle => {
                 text(StatusCode::FORBIDDEN, "Lifecycle API is not enabled; start the bridge with --web.enable-lifecycle.\n")

@@ -70,8 +70,14 @@ func send(client *statsd.ClientDirect) {
 		// The samples of ten rounds at once, taken one in two by the caller.
 		if i%10 == 9 {
 			check(client.DistributionSamples("direct", []float64{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, nil, 0.5))
-			check(client.Event(&statsd.Event{Title: "title", Text: "text\nof two lines|with a pipe", Tags: tags}))
-			check(client.ServiceCheck(&statsd.ServiceCheck{Name: "check", Status: statsd.Warn, Message: "m: two\nlines", Tags: tags}))
+			at := time.Unix(1700000000, 0)
+			check(client.Event(&statsd.Event{
+				Title: "größe", Text: "text\nof two lines|with a pipe", Timestamp: at, Hostname: "web", AggregationKey: "key",
+				Priority: statsd.Low, SourceTypeName: "go", AlertType: statsd.Error, Tags: tags,
+			}))
+			check(client.ServiceCheck(&statsd.ServiceCheck{
+				Name: "check", Status: statsd.Critical, Timestamp: at, Hostname: "web", Message: "m: two\nlines", Tags: tags,
+			}))
 		}
 	}
 	check(client.Flush())

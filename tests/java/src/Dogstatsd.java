@@ -50,9 +50,11 @@ final class Dogstatsd {
             // The samples of ten rounds at once, taken one in two by the caller.
             if (i % 10 == 9) {
                 client.recordDistributionValues("direct", new long[] {0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, 0.5);
-                client.recordEvent(Event.builder().withTitle("title").withText("text\nof two lines|with a pipe").build(), tags);
-                client.serviceCheck(ServiceCheck.builder().withName("check").withStatus(ServiceCheck.Status.WARNING)
-                        .withMessage("m: two\nlines").withTags(tags).build());
+                client.recordEvent(Event.builder().withTitle("gr\u00f6\u00dfe").withText("text\nof two lines|with a pipe").withDate(1700000000000L)
+                        .withHostname("web").withAggregationKey("key").withPriority(Event.Priority.LOW).withSourceTypeName("java")
+                        .withAlertType(Event.AlertType.ERROR).build(), tags);
+                client.serviceCheck(ServiceCheck.builder().withName("check").withStatus(ServiceCheck.Status.CRITICAL)
+                        .withTimestamp(1700000000).withHostname("web").withMessage("m: two\nlines").withTags(tags).build());
             }
         }
     }

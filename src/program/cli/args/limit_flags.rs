@@ -41,6 +41,14 @@ pub(in crate::program::cli) struct LimitFlags {
     /// Series with exemplars.
     #[arg(long = "limits.exemplar-series", value_name = "N", default_value = "10000", value_parser = positive)]
     pub(in crate::program::cli) exemplar_series: usize,
+    /// DogStatsD events that /api/v1/events shows; 0 for none.
+    #[arg(long = "events.keep", value_name = "N", default_value = "1000", value_parser = events)]
+    pub(in crate::program::cli) events_keep: usize,
+    /// Memory for these events.
+    ///
+    /// At the limit, the oldest events make room for new ones.
+    #[arg(long = "events.keep-bytes", value_name = "BYTES", default_value = "1048576", value_parser = positive)]
+    pub(in crate::program::cli) events_keep_bytes: usize,
     /// Largest amount that one sample adds; inf for no limit [default: 1e15].
     ///
     /// The limit applies to the amount that a sample adds to a counter, to the count or sum of a histogram or summary, or to a gauge,
@@ -80,6 +88,10 @@ pub(in crate::program::cli) enum OverflowPolicy {
 fn above_zero(text: &str) -> Result<SampleValueLimit, String> {
     let limit = text.parse().ok().and_then(|number| SampleValueLimit::new(number).ok());
     limit.ok_or_else(|| format!("expected a number above 0 such as 1e15, or inf for no limit, got {text:?}"))
+}
+
+fn events(text: &str) -> Result<usize, String> {
+    within(text, 0, 100_000)
 }
 
 fn line(text: &str) -> Result<usize, String> {

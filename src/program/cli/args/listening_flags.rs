@@ -23,17 +23,24 @@ pub(in crate::program::cli) struct ListeningFlags {
     /// Path of a Unix datagram socket; @NAME for an abstract one; "" for none.
     #[arg(long = "statsd.listen-unixgram", value_name = "PATH", default_value = "", hide_default_value = true)]
     pub(in crate::program::cli) listen_unixgram: String,
-    /// Permissions of the Unix datagram socket, octal.
+    /// Paths of Unix stream sockets; @NAME for an abstract one; repeatable; "" for none.
+    #[arg(long = "statsd.listen-unix", value_name = "PATH", default_value = "", hide_default_value = true, value_parser = list(StringValueParser::new()))]
+    pub(in crate::program::cli) listen_unix: Vec<List<String>>,
+    /// How Unix streams are split.
+    #[arg(long = "statsd.unix-framing", value_name = "HOW", default_value = "auto", value_enum)]
+    pub(in crate::program::cli) unix_framing: UnixFraming,
+    /// Permissions of the Unix sockets, octal.
     ///
-    /// With the default, only the owner of the socket can send. 722 allows all users to send.
+    /// They apply to the datagram socket and to stream sockets. With the default, only the owner of a socket can send. 722 allows all
+    /// users to send.
     #[arg(long = "statsd.unixsocket-mode", value_name = "MODE", default_value = "755")]
     pub(in crate::program::cli) unixsocket_mode: String,
-    /// User that owns the Unix datagram socket, by name or number; "" for the user of the bridge.
+    /// User that owns the Unix sockets, by name or number; "" for the user of the bridge.
     ///
     /// Another user than that of the bridge needs the capability CAP_CHOWN.
     #[arg(long = "statsd.unixsocket-owner", value_name = "USER", default_value = "", hide_default_value = true)]
     pub(in crate::program::cli) unixsocket_owner: String,
-    /// Group of the Unix datagram socket, by name or number; "" for the group of the bridge.
+    /// Group of the Unix sockets, by name or number; "" for the group of the bridge.
     ///
     /// With mode 775, all members of the group can send.
     #[arg(long = "statsd.unixsocket-group", value_name = "GROUP", default_value = "", hide_default_value = true)]
@@ -69,6 +76,14 @@ pub(in crate::program::cli) struct ListeningFlags {
     /// Idle time after which a TCP connection is closed; 0 for never.
     #[arg(long = "tcp.idle-timeout", value_name = "DURATION", default_value = "5m", value_parser = duration::parse)]
     pub(in crate::program::cli) tcp_idle_timeout: Duration,
+    /// Open connections of Unix stream sockets.
+    ///
+    /// For one more, a connection is evicted: of the process with the most connections, the one that has been idle longest.
+    #[arg(long = "unix.max-connections", value_name = "N", default_value = "1024", value_parser = positive)]
+    pub(in crate::program::cli) unix_max_connections: usize,
+    /// Idle time after which a Unix stream connection is closed; 0 for never.
+    #[arg(long = "unix.idle-timeout", value_name = "DURATION", default_value = "5m", value_parser = duration::parse)]
+    pub(in crate::program::cli) unix_idle_timeout: Duration,
     /// Servers to relay lines to: HOST:PORT or udp://, tcp://, unix://, unixstream://; repeatable.
     ///
     /// A filter may follow: tcp://HOST:PORT?name=shop.*&tag=env:prod relays samples with one of the names and one of the tags. With
@@ -81,6 +96,17 @@ pub(in crate::program::cli) struct ListeningFlags {
     /// Bytes that wait for one relay target; further lines are dropped.
     #[arg(long = "statsd.relay.queue-bytes", value_name = "BYTES", default_value = "4194304", value_parser = positive)]
     pub(in crate::program::cli) relay_queue_bytes: usize,
+}
+
+/// How Unix streams are split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(in crate::program::cli) enum UnixFraming {
+    /// The first four bytes of a connection decide.
+    Auto,
+    /// Frames, each with its length in four bytes, as DogStatsD clients send them.
+    Length,
+    /// Lines that end with a newline.
+    Newline,
 }
 
 fn workers(text: &str) -> Result<usize, String> {

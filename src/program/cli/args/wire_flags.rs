@@ -43,6 +43,26 @@ pub(in crate::program::cli) struct WireFlags {
     /// and to reject those of other kinds.
     #[arg(long = "statsd.packed-values", value_name = "BOOL", action = ArgAction::Set)]
     pub(in crate::program::cli) packed_values: Option<bool>,
+    /// Count samples of the kind m (meters) as counters [default: true].
+    ///
+    /// When off, they are rejected. With --compat, the default is false.
+    #[arg(long = "statsd.parse-meters", value_name = "BOOL", action = ArgAction::Set)]
+    pub(in crate::program::cli) parse_meters: Option<bool>,
+    /// Set gauges by samples of the kind kv (key and value) [default: true].
+    ///
+    /// A value with a sign sets the gauge, too. When off, they are rejected. With --compat, the default is false.
+    #[arg(long = "statsd.parse-key-values", value_name = "BOOL", action = ArgAction::Set)]
+    pub(in crate::program::cli) parse_key_values: Option<bool>,
+    /// Turn DogStatsD service checks into the gauge service_check_status [default: true].
+    ///
+    /// When off, they are counted and discarded. With --compat, the default is false.
+    #[arg(long = "statsd.parse-service-checks", value_name = "BOOL", action = ArgAction::Set)]
+    pub(in crate::program::cli) parse_service_checks: Option<bool>,
+    /// Count DogStatsD events in dogstatsd_events_total and keep the last ones [default: true].
+    ///
+    /// /api/v1/events shows them. When off, they are counted in a self-metric and discarded. With --compat, the default is false.
+    #[arg(long = "statsd.parse-events", value_name = "BOOL", action = ArgAction::Set)]
+    pub(in crate::program::cli) parse_events: Option<bool>,
     /// Accept names that Prometheus writes itself, such as up and ALERTS.
     #[arg(long = "statsd.allow-prometheus-names", value_name = "BOOL", default_value = "false", action = ArgAction::Set)]
     pub(in crate::program::cli) allow_prometheus_names: bool,

@@ -113,6 +113,27 @@ fn errors_name_their_flag() {
             "--statsd.relay.address: \"/run/s\" is a path, not HOST:PORT; for a Unix datagram socket, write unix:///run/s",
         ),
         (&["--statsd.listen-unixgram=unix:///run/s"], "--statsd.listen-unixgram: \"unix:///run/s\" begins with a scheme; write /run/s"),
+        (
+            &["--statsd.listen-unixgram=unixstream:///run/s"],
+            "--statsd.listen-unixgram: \"unixstream:///run/s\" is for a stream; use --statsd.listen-unix=/run/s",
+        ),
+        (
+            &["--statsd.listen-unix=/run/t,unixgram:///run/s"],
+            "--statsd.listen-unix: \"unixgram:///run/s\" is for datagrams; use --statsd.listen-unixgram=/run/s",
+        ),
+        (&["--statsd.listen-unix=unixstream:/run/s"], "--statsd.listen-unix: \"unixstream:/run/s\" begins with a scheme; write /run/s"),
+        (
+            &["--statsd.listen-unix=/run/s", "--statsd.listen-unixgram=/run/s"],
+            "--statsd.listen-unix: \"/run/s\" is also the path of --statsd.listen-unixgram; each socket needs its own",
+        ),
+        (
+            &["--statsd.listen-tcp=/run/s"],
+            "--statsd.listen-tcp: \"/run/s\" is a path, not HOST:PORT; for a Unix stream socket, use --statsd.listen-unix=/run/s",
+        ),
+        (
+            &["--statsd.listen-udp=unixstream:///run/s"],
+            "--statsd.listen-udp: \"unixstream:///run/s\" is a path, not HOST:PORT; for a Unix stream socket, use --statsd.listen-unix=/run/s",
+        ),
         (&["--statsd.listen-unixgram=@"], "--statsd.listen-unixgram: \"@\" is not a path of a Unix socket: expected 1 to 107 bytes"),
     ] {
         assert_eq!(settings(arguments).err().as_deref(), Some(expected));

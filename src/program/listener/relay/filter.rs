@@ -90,6 +90,11 @@ impl TagSink for Parts {
         self.tags.retain(|(earlier, _)| earlier != key);
         self.tags.push((key.to_owned(), value.to_owned()));
     }
+
+    /// A filter knows the tag by the key that the sender wrote.
+    fn renamed_tag(&mut self, key: &str, value: &str) {
+        self.tag(key, value);
+    }
 }
 
 #[cfg(test)]

@@ -29,9 +29,12 @@ impl Explanation {
         }
         match self.reading {
             "empty" => say("read as", "an empty line", &mut out),
-            "event" => say("read as", "a DogStatsD event; events are counted and discarded", &mut out),
-            "service_check" => say("read as", "a DogStatsD service check; service checks are counted and discarded", &mut out),
+            "event" => say("read as", "a DogStatsD event", &mut out),
+            "service_check" => say("read as", "a DogStatsD service check", &mut out),
             _ => {}
+        }
+        for (at, (name, part)) in self.stated.iter().enumerate() {
+            say(if at == 0 { "parts" } else { "" }, &format!("{name} {part}"), &mut out);
         }
         let said = |reason: &str| self.samples.iter().any(|sample| matches!(sample, Err(known) if *known == reason));
         for (reason, advice) in self.rejected.iter().filter(|(reason, _)| !said(reason)) {

@@ -3,7 +3,9 @@
 //! ```text
 //! rule_use        active rules, unmapped names
 //! name_conflicts  conflicting names
+//! events          the last DogStatsD events
 //! rejections      rejected lines and samples: reason, count, last input and its source
+//! sources         what each sender sent
 //! cardinality     series by family and label, limits hit, offenders
 //! delete          series deletion
 //!   parameters      parameters of a query or a form
@@ -14,12 +16,14 @@
 
 mod cardinality;
 mod delete;
+mod events;
 mod name_conflicts;
 mod parameters;
 mod rejections;
 mod reply;
 mod report_slots;
 mod rule_use;
+mod sources;
 
 use std::time::Duration;
 
@@ -77,6 +81,15 @@ impl Api {
         self.report(client, |bridge| Ok(rejections::rejections(bridge))).await
     }
 
+    /// `/api/v1/events`, with the query of the request.
+    pub(super) async fn events(&self, query: Option<&str>, client: ClientAddress) -> ApiReply {
+        let limit = match events::limit(query) {
+            Ok(limit) => limit,
+            Err(error) => return error.into(),
+        };
+        self.report(client, move |bridge| Ok(events::events(bridge, limit))).await
+    }
+
     /// `/api/v1/cardinality`, with the query of the request.
     pub(super) async fn cardinality(&self, query: Option<&str>, client: ClientAddress) -> ApiReply {
         let limit = match cardinality::limit(query) {
@@ -84,6 +97,15 @@ impl Api {
             Err(error) => return error.into(),
         };
         self.report(client, move |bridge| Ok(cardinality::report(bridge, limit))).await
+    }
+
+    /// `/api/v1/sources`, with the query of the request.
+    pub(super) async fn sources(&self, query: Option<&str>, client: ClientAddress) -> ApiReply {
+        let limit = match sources::limit(query) {
+            Ok(limit) => limit,
+            Err(error) => return error.into(),
+        };
+        self.report(client, move |bridge| Ok(sources::sources(bridge, limit))).await
     }
 
     /// `/api/v1/series/delete`. The parameters are in the query, in the form, or in both.

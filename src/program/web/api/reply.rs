@@ -3,11 +3,8 @@
 use bytes::Bytes;
 use hyper::StatusCode;
 use serde_json::{Value, json};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
-use crate::program::clock;
-use crate::time::Timestamp;
+pub(super) use crate::program::wall_time::time_of;
 
 /// A status code and a JSON document.
 pub(in crate::program::web) struct ApiReply {
@@ -78,25 +75,5 @@ impl From<ApiError> for ApiReply {
     fn from(error: ApiError) -> Self {
         let body = json!({ "status": "error", "errorType": error.kind, "error": error.text });
         Self { status: error.status, body: body.to_string().into() }
-    }
-}
-
-/// Converts a timestamp to wall time: milliseconds since the epoch, and RFC 3339 unless the year is beyond 9999.
-pub(super) fn time_of(time: Timestamp) -> (u64, Option<String>) {
-    let millis = clock::to_wall(time).as_millis();
-    let date = OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000).ok();
-    (millis, date.and_then(|date| date.format(&Rfc3339).ok()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_have_both_forms() {
-        let text = |millis| time_of(Timestamp::from_millis(millis));
-        assert_eq!(text(1_700_000_000_123), (1_700_000_000_123, Some("2023-11-14T22:13:20.123Z".to_owned())));
-        assert_eq!(text(0).1.as_deref(), Some("1970-01-01T00:00:00Z"));
-        assert_eq!(text(u64::MAX).1.as_deref(), Some("9999-12-31T23:59:59.999Z"), "the last time there is");
     }
 }

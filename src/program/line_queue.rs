@@ -22,13 +22,13 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 const RETRY_DELAY: Duration = Duration::from_millis(10);
 
 thread_local! {
-    /// Whether this is the writing thread. Its own lines bypass the queue.
+    /// Whether this is the thread that writes the log. Its own lines bypass the queue.
     static IS_WRITER: Cell<bool> = const { Cell::new(false) };
 }
 
 /// The queue of one writer.
 #[derive(Default)]
-pub(super) struct LineQueue {
+pub(in crate::program) struct LineQueue {
     waiting: Mutex<Waiting>,
     changed: Condvar,
     dropped: AtomicU64,
@@ -46,7 +46,7 @@ struct Waiting {
 
 impl LineQueue {
     /// Adds a line, or drops and counts it. Never blocks.
-    pub(super) fn push(&self, line: &[u8]) {
+    pub(in crate::program) fn push(&self, line: &[u8]) {
         let mut waiting = self.lock();
         let bytes = waiting.bytes.saturating_add(line.len());
         if waiting.lines.len() >= MAX_LINES || bytes > MAX_BYTES {
@@ -61,20 +61,25 @@ impl LineQueue {
     }
 
     /// The number of lines dropped since the start.
-    pub(super) fn dropped(&self) -> u64 {
+    pub(in crate::program) fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
 
     /// Waits until all lines are written, at most `timeout`. Returns whether all are written.
-    pub(super) fn flush(&self, timeout: Duration) -> bool {
+    pub(in crate::program) fn flush(&self, timeout: Duration) -> bool {
         let is_busy = |waiting: &mut Waiting| !waiting.lines.is_empty() || waiting.is_writing;
         let result = self.changed.wait_timeout_while(self.lock(), timeout, is_busy);
         !result.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
-    /// Writes lines in an endless loop. `report` logs the number of dropped lines.
-    pub(super) fn write_all_to(&self, out: impl Write, report: impl Fn(u64)) {
+    /// As [`write_all_to`](Self::write_all_to), on the thread that writes the log. Lines that the thread logs itself bypass the queue.
+    pub(in crate::program) fn write_log_to(&self, out: impl Write, report: impl Fn(u64)) {
         IS_WRITER.set(true);
+        self.write_all_to(out, report);
+    }
+
+    /// Writes lines in an endless loop. `report` logs the number of dropped lines.
+    pub(in crate::program) fn write_all_to(&self, out: impl Write, report: impl Fn(u64)) {
         let (mut out, mut last_report) = (out, None::<Instant>);
         loop {
             let line = self.next();
@@ -131,9 +136,9 @@ fn write_line(out: &mut impl Write, mut line: &[u8]) -> io::Result<()> {
 }
 
 /// Adds each write to the queue as one line. On the writing thread, it writes to `direct`.
-pub(super) struct LineWriter<D> {
-    pub(super) queue: Arc<LineQueue>,
-    pub(super) direct: D,
+pub(in crate::program) struct LineWriter<D> {
+    pub(in crate::program) queue: Arc<LineQueue>,
+    pub(in crate::program) direct: D,
 }
 
 impl<D: Write> Write for LineWriter<D> {

@@ -1,8 +1,8 @@
-//! The open TCP connections, and which one a new connection evicts.
+//! The open connections of one kind of socket, and which one a new connection evicts.
 //!
-//! At the limit, the connection that has been idle longest is evicted, of the address with the most connections. So idle connections do not
-//! keep new senders out, and a new sender does not evict an active connection of an address that has no more connections than its own. An
-//! IPv6 network (/64) counts as one address. Must not know sockets.
+//! At the limit, the connection that has been idle longest is evicted, of the origin with the most connections. So idle connections do not
+//! keep new senders out, and a new sender does not evict an active connection of an origin that has no more connections than its own. The
+//! origin is an address; an IPv6 network (/64) counts as one. For Unix sockets it is a process. Must not know sockets.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -14,11 +14,23 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use crate::lock::lock;
+use crate::source::{Source, UnixPeer};
 
-/// If the new sender's address has as many connections as any other, only a connection that has been idle this long is evicted.
+/// If the new sender's origin has as many connections as any other, only a connection that has been idle this long is evicted.
 const IDLE: Duration = Duration::from_secs(1);
 /// Limit of evicted connections that are not closed yet. At this limit, new connections are closed at once.
 const MAX_LEAVING: usize = 64;
+
+/// Where connections come from, for a fair division of places.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Origin {
+    /// An address, or an IPv6 network. A sender may use all addresses of an IPv6 /64 network.
+    Address(IpAddr),
+    /// A process. All processes that the kernel does not name here, because their PID namespace is not visible, are one per user.
+    Process(UnixPeer),
+    /// Not known.
+    Unknown,
+}
 
 /// The places of all open connections.
 pub(super) struct Places {
@@ -36,7 +48,7 @@ struct Open {
 
 /// One open connection.
 struct Occupied {
-    from: IpAddr,
+    from: Origin,
     signals: Arc<Signals>,
     is_leaving: bool,
 }
@@ -71,9 +83,9 @@ impl Places {
         Arc::new(Self { max, start: Instant::now(), open: Mutex::default() })
     }
 
-    /// Requests a place for a new connection from this address.
-    pub(super) fn admit(self: &Arc<Self>, from: IpAddr) -> Admission {
-        let (from, now) = (network(from), self.now());
+    /// Requests a place for a new connection from this origin.
+    pub(super) fn admit(self: &Arc<Self>, from: Origin) -> Admission {
+        let now = self.now();
         let mut open = self.lock();
         if open.by_number.len() - open.leaving < self.max {
             return Admission::Free(self.enter(&mut open, from, now));
@@ -88,7 +100,7 @@ impl Places {
         Admission::Evicting(self.enter(&mut open, from, now))
     }
 
-    fn enter(self: &Arc<Self>, open: &mut Open, from: IpAddr, now: u64) -> Place {
+    fn enter(self: &Arc<Self>, open: &mut Open, from: Origin, now: u64) -> Place {
         let signals = Arc::new(Signals { active: AtomicU64::new(now), leave: Notify::new() });
         let number = open.next;
         open.next += 1;
@@ -106,16 +118,16 @@ impl Places {
 }
 
 impl Open {
-    /// The connection to evict for a new one from this address.
-    fn next_evicted(&mut self, from: IpAddr, now: u64) -> Option<&mut Occupied> {
-        let mut by_address = HashMap::<IpAddr, usize>::new();
+    /// The connection to evict for a new one from this origin.
+    fn next_evicted(&mut self, from: Origin, now: u64) -> Option<&mut Occupied> {
+        let mut by_origin = HashMap::<Origin, usize>::new();
         for held in self.by_number.values().filter(|held| !held.is_leaving) {
-            *by_address.entry(held.from).or_default() += 1;
+            *by_origin.entry(held.from).or_default() += 1;
         }
-        let most = by_address.values().copied().max()?;
-        let own = by_address.get(&from).copied().unwrap_or(0);
+        let most = by_origin.values().copied().max()?;
+        let own = by_origin.get(&from).copied().unwrap_or(0);
         let staying = self.by_number.iter_mut().filter(|(_, held)| !held.is_leaving);
-        let of_the_largest = staying.filter(|(_, held)| by_address.get(&held.from) == Some(&most));
+        let of_the_largest = staying.filter(|(_, held)| by_origin.get(&held.from) == Some(&most));
         let idle_ms = |held: &Occupied| now.saturating_sub(held.signals.active.load(Ordering::Relaxed));
         // If several have been idle equally long, the oldest is evicted.
         let (_, longest) = of_the_largest.max_by_key(|(number, held)| (idle_ms(held), Reverse(**number)))?;
@@ -145,14 +157,24 @@ impl Drop for Place {
     }
 }
 
-/// The address under which connections are counted. A sender may use all addresses of an IPv6 /64 network.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V6(v6) => match v6.segments() {
-            [a, b, c, d, ..] if v6.to_ipv4_mapped().is_none() => Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into(),
-            _ => address.to_canonical(),
-        },
-        IpAddr::V4(_) => address,
+impl Origin {
+    /// The origin of a connection.
+    pub(super) fn of(source: &Source) -> Self {
+        match source {
+            Source::Tcp(address) | Source::Udp(address) => Self::of_address(address.ip()),
+            Source::Unix(peer) => Self::Process(*peer),
+            Source::Unixgram | Source::Unknown => Self::Unknown,
+        }
+    }
+
+    fn of_address(address: IpAddr) -> Self {
+        Self::Address(match address {
+            IpAddr::V6(v6) => match v6.segments() {
+                [a, b, c, d, ..] if v6.to_ipv4_mapped().is_none() => Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into(),
+                _ => address.to_canonical(),
+            },
+            IpAddr::V4(_) => address,
+        })
     }
 }
 
@@ -160,8 +182,8 @@ fn network(address: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
-    fn ip(text: &str) -> IpAddr {
-        text.parse().unwrap()
+    fn ip(text: &str) -> Origin {
+        Origin::of_address(text.parse().unwrap())
     }
 
     /// Adds connections. The first one has been idle longest, for `idle`.
@@ -186,7 +208,7 @@ mod tests {
 
     fn to_evict(places: &Arc<Places>, from: &str) -> Option<u64> {
         let mut open = places.lock();
-        let signals = Arc::clone(&open.next_evicted(network(ip(from)), places.now())?.signals);
+        let signals = Arc::clone(&open.next_evicted(ip(from), places.now())?.signals);
         open.by_number.iter().find(|(_, held)| Arc::ptr_eq(&held.signals, &signals)).map(|(number, _)| *number)
     }
 
@@ -212,7 +234,14 @@ mod tests {
     fn an_ipv6_network_is_one_address_and_a_mapped_address_is_ipv4() {
         let (places, _held) = filled(&["10.0.0.1", "2001:db8::1", "2001:db8::2", "::ffff:10.0.0.9"], Duration::from_millis(100));
         assert_eq!(to_evict(&places, "10.0.0.2"), Some(1));
-        assert_eq!(network(ip("::ffff:10.0.0.9")), ip("10.0.0.9"));
+        assert_eq!(ip("::ffff:10.0.0.9"), ip("10.0.0.9"));
+    }
+
+    #[test]
+    fn a_unix_connection_counts_by_its_process() {
+        let of = |pid, uid| Origin::of(&Source::Unix(UnixPeer { pid, uid }));
+        assert_eq!(of(7, 1), of(7, 1));
+        assert!(of(7, 1) != of(8, 1) && of(0, 1) != of(0, 2));
     }
 
     #[tokio::test]

@@ -1,0 +1,88 @@
+//! What all connections of one kind share: the intake, the counters, the options. Must not know a socket.
+
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use super::places::Places;
+use crate::ingest::pipeline::Datagram;
+use crate::ingest::protocol::SampleError;
+use crate::lock::lock;
+use crate::program::faults::Faults;
+use crate::program::listener::framing::{Advanced, FramingError, FramingLimits, Pieces, StreamFraming};
+use crate::program::listener::intake::Intake;
+use crate::program::listener::stop::Stop;
+use crate::source::Source;
+use crate::telemetry::Streams;
+
+/// Options of the listeners of one kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamOptions {
+    /// Limit of open connections, over all addresses or paths.
+    pub max_connections: usize,
+    /// Idle time after which a connection is closed; zero for never.
+    pub idle_timeout: Duration,
+    /// How a stream is split.
+    pub framing: StreamFraming,
+    /// Length limits of lines and frames.
+    pub limits: FramingLimits,
+}
+
+/// The state that all connections share.
+pub(super) struct Shared {
+    intake: Mutex<Intake>,
+    pub(super) counters: Streams,
+    pub(super) options: StreamOptions,
+    pub(super) places: Arc<Places>,
+    pub(super) stop: Arc<Stop>,
+    /// The number of connections that were closed at the drain deadline while they were sending.
+    pub(super) cut: AtomicUsize,
+    /// Streams that cannot be split.
+    malformed: Mutex<Faults>,
+}
+
+impl Shared {
+    /// The state of listeners that have no connections yet.
+    pub(super) fn new(options: StreamOptions, intake: Intake, counters: Streams, stop: Arc<Stop>) -> Self {
+        let places = Places::new(options.max_connections);
+        let (cut, malformed) = (AtomicUsize::new(0), Mutex::default());
+        Self { intake: Mutex::new(intake), counters, options, places, stop, cut, malformed }
+    }
+
+    /// Locks the intake. The lock is never held across an await.
+    pub(super) fn intake(&self) -> MutexGuard<'_, Intake> {
+        lock(&self.intake)
+    }
+
+    /// Records complete lines or frames.
+    pub(super) fn record(&self, pieces: Pieces<'_>, source: &Source) {
+        self.intake().datagrams(pieces.map(|bytes| Datagram { bytes, source }), Instant::now());
+    }
+
+    /// Records the last line of a stream, which has no newline.
+    pub(super) fn record_line(&self, bytes: &[u8], source: &Source) {
+        self.intake().datagrams(std::iter::once(Datagram { bytes, source }), Instant::now());
+    }
+
+    /// Logs that a connection is closed because its stream cannot be split.
+    pub(super) fn log_malformed(&self, error: &FramingError, source: &Source) {
+        lock(&self.malformed).warn(|times| tracing::warn!(%source, %error, times, "connection closed: its stream cannot be split"));
+    }
+
+    /// Counts what a step has found besides complete pieces.
+    pub(super) fn count(&self, found: Advanced, source: &Source) {
+        let counters = &self.counters;
+        if found.frames > 0 {
+            counters.frames.complete.increment(found.frames as u64);
+        }
+        if found.too_long_lines + found.too_long_frames == 0 {
+            return;
+        }
+        counters.too_long_lines.increment(found.too_long_lines as u64);
+        counters.frames.too_long.increment(found.too_long_frames as u64);
+        let mut intake = self.intake();
+        for _ in 0..found.too_long_lines + found.too_long_frames {
+            intake.reject_line(SampleError::LineTooLong, Datagram { bytes: b"", source }, false, Instant::now());
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! `/api/v1/sources`: what each sender sent: datagrams, lines, samples, bytes and rejections.
+
+use serde_json::{Value, json};
+
+use super::parameters::Parameters;
+use super::reply::{ApiData, ApiError, time_of};
+use crate::bridge::Bridge;
+use crate::sources::{SourceReport, SourceSums};
+
+/// The default of `limit`.
+const DEFAULT_SOURCES: usize = 100;
+/// The maximum of `limit`.
+const MAX_SOURCES: usize = 10_000;
+
+/// The `limit` parameter: the number of senders to list.
+pub(super) fn limit(query: Option<&str>) -> Result<usize, ApiError> {
+    let parameters = Parameters::read(&[query.unwrap_or_default()], &["limit"])?;
+    let Some(text) = parameters.last("limit") else { return Ok(DEFAULT_SOURCES) };
+    let number = text.parse().ok().filter(|number| (1..=MAX_SOURCES).contains(number));
+    number.ok_or_else(|| ApiError::bad_data(format!("invalid parameter \"limit\": {text:?} is not an integer from 1 to {MAX_SOURCES}")))
+}
+
+/// The senders with the most lines, and the sums of all others.
+pub(super) fn sources(bridge: &Bridge, limit: usize) -> ApiData {
+    let report = bridge.sources(limit);
+    ApiData::new(json!({
+        "tracked": report.tracked,
+        "tracked_limit": report.limit,
+        "evicted": report.evicted,
+        "sources": report.sources.iter().map(source).collect::<Vec<_>>(),
+        "others": sums(&report.others),
+    }))
+}
+
+fn source(source: &SourceReport) -> Value {
+    let ((first_ms, first), (last_ms, last)) = (time_of(source.first_seen), time_of(source.last_seen));
+    let last_rejected = source.last_rejected.as_ref().map(|(reason, rejected)| {
+        let (millis, text) = time_of(rejected.at);
+        json!({ "reason": reason, "input": rejected.input, "source": rejected.source.to_string(), "time": text, "time_ms": millis })
+    });
+    let mut entry = json!({
+        "source": source.sender.to_string(),
+        "transport": source.sender.transport(),
+        "address": source.sender.ip().map(|ip| ip.to_string()),
+        "missing_lines_at_most": source.missing_lines,
+        "first_seen": first,
+        "first_seen_ms": first_ms,
+        "last_seen": last,
+        "last_seen_ms": last_ms,
+        "last_rejected": last_rejected,
+    });
+    if let (Value::Object(entry), Value::Object(sums)) = (&mut entry, sums(&source.sums)) {
+        entry.extend(sums);
+        if !source.sender.sends_datagrams() {
+            entry.insert("datagrams".to_owned(), Value::Null);
+        }
+    }
+    entry
+}
+
+fn sums(sums: &SourceSums) -> Value {
+    let rejected: serde_json::Map<String, Value> =
+        sums.rejected.iter().map(|(reason, count)| ((*reason).to_owned(), json!(count))).collect();
+    json!({
+        "datagrams": sums.datagrams,
+        "bytes": sums.bytes,
+        "lines": sums.lines,
+        "samples": sums.samples,
+        "rejected": rejected,
+    })
+}
