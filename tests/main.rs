@@ -55,6 +55,8 @@ mod structure;
 mod allow_from;
 /// Injected faults: readers, disks, files, sockets and clients that misbehave.
 mod attack;
+/// `doctor`: probes over every transport, and why they do not arrive.
+mod doctor;
 /// Transports, the wire format, the exposition and the other HTTP paths.
 mod end_to_end;
 /// DogStatsD events and service checks: `/api/v1/events`, its limits, the log of events.

@@ -119,23 +119,28 @@ fn restarts_under_load_lose_no_datagram_and_no_count() {
 }
 
 #[apply(test)]
-fn a_tcp_connection_during_a_restart_waits_for_the_next_bridge() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a TCP socket");
-    let passed = pass(&[(listener.as_fd(), "statsd")]);
+fn a_connection_during_a_restart_waits_for_the_next_bridge() {
     let folder = TempDir::new().expect("a temporary folder");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a TCP socket");
+    let path = folder.path().join("stream");
+    let unix = UnixListener::bind(&path).expect("a Unix socket");
+    let passed = pass(&[(listener.as_fd(), "statsd"), (unix.as_fd(), "statsd")]);
     let state = format!("--state.file={}", folder.path().join("state").display());
     let at = listener.local_addr().expect("an address");
-    let send = |line: &str| TcpStream::connect(at).and_then(|mut stream| stream.write_all(line.as_bytes())).expect("sent");
+    let send = |line: &str| {
+        TcpStream::connect(at).and_then(|mut stream| stream.write_all(line.as_bytes())).expect("sent");
+        UnixStream::connect(&path).and_then(|mut stream| stream.write_all(line.as_bytes())).expect("sent");
+    };
     send("early:1|c\n");
     let bridge = launch(&passed).arg(state.clone()).start();
-    bridge.page_when("it is recorded", |page| page.value("early") == Some(1.0));
+    bridge.page_when("it is recorded", |page| page.value("early") == Some(2.0));
     end(bridge);
     send("between:1|c\n");
     let bridge = launch(&passed).arg(state).start();
-    let page = bridge.page_when("it is recorded", |page| page.value("between") == Some(1.0));
-    assert_eq!(page.value("early"), Some(1.0));
+    let page = bridge.page_when("it is recorded", |page| page.value("between") == Some(2.0));
+    assert_eq!(page.value("early"), Some(2.0));
     bridge.stop();
-    assert!(TcpStream::connect(at).is_ok(), "the socket still listens");
+    assert!(TcpStream::connect(at).is_ok() && UnixStream::connect(&path).is_ok(), "the sockets still listen");
 }
 
 #[apply(test)]

@@ -5,7 +5,7 @@
 //! flags       the flags as one clap command, with environment variables, `--no-` forms and the help
 //! conversion  flags to settings
 //! tool_args   the command lines of check, explain, replay and preset
-//! top_args    the command line of top
+//! top_args, doctor_args, reach_args  the command lines of top and doctor, and the flags that they share
 //! early_exit  help, version and wrong usage
 //! ```
 //! Must not open a socket, read a mapping file or print anything.
@@ -13,9 +13,11 @@
 mod address_advice;
 mod args;
 mod conversion;
+mod doctor_args;
 mod early_exit;
 mod environment;
 mod flags;
+mod reach_args;
 mod tool_args;
 mod top_args;
 
@@ -23,9 +25,11 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use self::args::Task;
+pub use self::doctor_args::Doctor;
 pub use self::early_exit::EarlyExit;
 use self::early_exit::unknown_subcommand;
 use self::flags::parse_args;
+pub use self::reach_args::Reach;
 pub use self::tool_args::{AnswerFormat, Explain, Replay, Tool};
 pub use self::top_args::Top;
 use crate::program::net::WebAddress;
@@ -51,6 +55,8 @@ pub enum Invocation {
     Tool(Box<Tool>),
     /// Show what takes the memory of a running bridge.
     Top(Box<Top>),
+    /// Say why samples do not arrive.
+    Doctor(Box<Doctor>),
 }
 
 /// Parses the command line, which starts with the program's name, and the environment.
@@ -68,6 +74,9 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
     }
     if let Some(top) = top_args::parse(&arguments) {
         return top.map(|top| Invocation::Top(Box::new(top)));
+    }
+    if let Some(doctor) = doctor_args::parse(&arguments) {
+        return doctor.map(|doctor| Invocation::Doctor(Box::new(doctor)));
     }
     let (args, names) = parse_args(arguments)?;
     let mut settings = conversion::settings(&args, &names).map_err(EarlyExit::Usage)?;
@@ -112,7 +121,7 @@ mod tests {
             (&["--tcp.idle-timeout=5"], "invalid value '5' for '--tcp.idle-timeout <DURATION>': "),
             (&["--state.interval=999ms"], "invalid value '999ms' for '--state.interval <DURATION>': expected at least 1s"),
             (&["--limits.series=0"], "invalid value '0' for '--limits.series <N>': "),
-            (&["dance"], "unknown subcommand \"dance\" (subcommands: check, demo, explain, healthcheck, preset, replay, top;"),
+            (&["dance"], "unknown subcommand \"dance\" (subcommands: check, demo, doctor, explain, healthcheck, preset, replay, top;"),
             (&["explian", "a:1|c"], "unknown subcommand \"explian\"; did you mean explain? (subcommands: check, "),
             (&["Demo"], "unknown subcommand \"Demo\"; did you mean demo? ("),
             (&["help"], "unknown subcommand \"help\"; did you mean --help? ("),

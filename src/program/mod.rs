@@ -12,7 +12,7 @@
 //!   rebinding  binds Unix sockets again whose paths were removed
 //! running      finds the bridge that runs on this machine
 //! tools        subcommands about rules, which need no running bridge
-//! top, demo, healthcheck, check_config   the other subcommands
+//! top, doctor, demo, healthcheck, check_config   the other subcommands
 //! event_file   appends DogStatsD events to a file
 //! net, ask, rulebook, presets, state_file, regular_file, descriptors, faults, clock, console, duration, flag_names, logging, line_queue,
 //! event_json, wall_time, version
@@ -26,6 +26,7 @@ mod clock;
 mod console;
 mod demo;
 mod descriptors;
+mod doctor;
 mod duration;
 mod event_file;
 mod event_json;
@@ -37,6 +38,7 @@ pub(crate) mod listener;
 mod logging;
 mod net;
 mod presets;
+mod reaching;
 mod readiness;
 mod rebinding;
 mod regular_file;
@@ -84,6 +86,7 @@ pub fn main() -> ExitCode {
             ExitCode::from(tools::run_tool(&tool, &mut io::stdout().lock(), &mut io::stderr()))
         }
         Ok(Invocation::Top(asked)) => ExitCode::from(top::run(&asked)),
+        Ok(Invocation::Doctor(asked)) => ExitCode::from(doctor::run(&asked, &mut io::stdout().lock())),
         Err(EarlyExit::Help(text)) => say(text.trim_end()),
         Err(EarlyExit::Usage(line)) => fail(2, &line),
     }

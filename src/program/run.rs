@@ -154,7 +154,7 @@ fn check_relay(options: &RelayOptions, sockets: &Sockets) -> Result<(), StartErr
             Endpoint::Udp(..) => sockets.udp.iter().any(|own| is_own(own.address())),
             Endpoint::Tcp(_) => sockets.tcp.iter().any(|own| is_own(own.address)),
             Endpoint::Unixgram(path) => sockets.unixgram.iter().any(|own| own.path() == path),
-            Endpoint::Unixstream(_) => false,
+            Endpoint::Unixstream(path) => sockets.unix.iter().any(|own| own.path() == path),
         };
         if is_loop {
             return Err(StartError::RelayLoop(endpoint.to_string()));

@@ -18,6 +18,10 @@ pub(super) struct RunningWeb {
     pub(super) address: WebAddress,
     /// The web configuration file of the server.
     pub(super) config: Option<PathBuf>,
+    /// The process.
+    pub(super) process: u32,
+    /// Where clients send: UDP and TCP addresses, and the Unix socket's path.
+    pub(super) receives: Vec<String>,
 }
 
 /// The running bridge: process 1 of a container, or the only other process of this program. `None` if there are several.
@@ -28,7 +32,7 @@ pub(super) fn web() -> Option<RunningWeb> {
         let number = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok());
         let Some(number) = number.filter(|number| *number != std::process::id()) else { continue };
         if file_of(&entry.path()) == Some(own)
-            && let Some(web) = web_of(&entry.path())
+            && let Some(web) = web_of(&entry.path(), number)
         {
             if number == 1 {
                 return Some(web);
@@ -46,13 +50,22 @@ fn file_of(process: &Path) -> Option<(u64, u64)> {
 }
 
 /// The HTTP server of a process; `None` if the process is not a bridge.
-fn web_of(process: &Path) -> Option<RunningWeb> {
+fn web_of(process: &Path, number: u32) -> Option<RunningWeb> {
     let text = std::fs::read(process.join("cmdline")).ok()?;
     let arguments = text.strip_suffix(b"\0").unwrap_or(&text).split(|byte| *byte == 0);
     let arguments = arguments.map(|argument| OsString::from_vec(argument.to_vec()));
     let (Ok(Invocation::Run(settings)) | Ok(Invocation::Demo(settings, _))) = cli::parse(arguments) else { return None };
-    let Settings { web, web_config, .. } = *settings;
+    let Settings { web, web_config, udp, tcp, unixgram, unix, .. } = *settings;
+    let mut receives: Vec<String> = udp.iter().chain(&tcp).map(ToString::to_string).collect();
+    receives.dedup();
+    receives.extend(unixgram.map(|unixgram| unixgram.path));
+    receives.extend(unix.into_iter().map(|unix| unix.path));
     // A relative path is relative to the working directory of that process.
     let config = web_config.map(|path| std::fs::read_link(process.join("cwd")).map_or(path.clone(), |folder| folder.join(path)));
-    web.into_iter().find(|address| matches!(address, WebAddress::Tcp(_))).map(|address| RunningWeb { address, config })
+    web.into_iter().find(|address| matches!(address, WebAddress::Tcp(_))).map(|address| RunningWeb {
+        address,
+        config,
+        process: number,
+        receives,
+    })
 }

@@ -12,7 +12,6 @@ mod readout;
 mod screen;
 
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
 
 use serde_json::json;
 use tokio::task::spawn_blocking;
@@ -20,17 +19,12 @@ use tokio::time::sleep;
 
 use self::readout::Readout;
 use self::screen::{Event, Screen};
-use crate::program::ask::{self, Base, Client, ClientIdentity, Trust};
+use crate::program::ask::Client;
 use crate::program::cli::{AnswerFormat, Top};
-use crate::program::net::WebAddress;
-use crate::program::running::{self, RunningWeb};
-use crate::program::web::Gate;
+use crate::program::reaching::client;
 
 /// The exit code if the bridge cannot be queried or the output cannot be written.
 const FAILED: u8 = 1;
-
-/// The URL of a bridge with default flags.
-const DEFAULT_URL: &str = "http://127.0.0.1:9102";
 
 /// Runs the subcommand; returns the exit code.
 pub(super) fn run(top: &Top) -> u8 {
@@ -45,7 +39,7 @@ pub(super) fn run(top: &Top) -> u8 {
 }
 
 fn query_and_show(top: &Top) -> Result<(), String> {
-    let client = client(top)?;
+    let client = client(&top.reach)?;
     let first = Readout::take(&client, top.limit)?;
     let is_live = !top.once && top.format == AnswerFormat::Text && io::stdout().is_terminal();
     let shown = if is_live { live(&client, top, first) } else { once(top.format, &first, &mut io::stdout().lock()) };
@@ -67,42 +61,6 @@ fn once(format: AnswerFormat, now: &Readout, out: &mut dyn Write) -> io::Result<
         }
         AnswerFormat::Text => lines::lines(now, None).iter().try_for_each(|line| writeln!(out, "{}", line.text)),
     }
-}
-
-/// Creates the HTTP client from the flags.
-fn client(top: &Top) -> Result<Client, String> {
-    let (base, is_local) = match &top.url {
-        Some(base) => (base.clone(), false),
-        None => running_base()?,
-    };
-    let identity = top.cert_file.clone().zip(top.key_file.clone()).map(|(certificate, key)| ClientIdentity { certificate, key });
-    let trust = match &top.ca_file {
-        Some(path) => Some(Trust::Authorities(path.clone())),
-        // A bridge on this machine is reached by address, but its certificate is usually issued for a host name.
-        None => (top.insecure || is_local).then_some(Trust::Any),
-    };
-    let config = match trust {
-        _ if !base.has_tls() => None,
-        Some(trust) => Some(ask::client_config(&trust, identity.as_ref())?),
-        None => return Err(format!("{base}: https requires --ca-file or --insecure")),
-    };
-    let password = top.password_file.as_deref().map(first_line).transpose()?;
-    Client::new(base, config, top.user.as_deref().zip(password.as_deref()))
-}
-
-fn first_line(path: &Path) -> Result<String, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    text.lines().next().map(str::to_owned).ok_or_else(|| format!("{}: the file is empty", path.display()))
-}
-
-/// The URL of the bridge that runs on this machine, and whether there is exactly one; otherwise the default URL.
-fn running_base() -> Result<(Base, bool), String> {
-    let Some(RunningWeb { address: WebAddress::Tcp(address), config }) = running::web() else {
-        return Base::parse(DEFAULT_URL).map(|base| (base, false));
-    };
-    let scheme = if config.is_some_and(|path| Gate::read(path).is_ok_and(|(gate, _)| gate.has_tls())) { "https" } else { "http" };
-    let target = ask::target(&address)?;
-    Base::parse(&format!("{scheme}://{target}")).map(|base| (base, true))
 }
 
 fn live(client: &Client, top: &Top, first: Readout) -> io::Result<()> {

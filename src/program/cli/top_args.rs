@@ -1,14 +1,13 @@
 //! The command line of `top`. Must not send a request.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
 
 use super::early_exit::{EarlyExit, early_exit};
+use super::reach_args::Reach;
 use super::tool_args::AnswerFormat;
-use crate::program::ask::Base;
 use crate::program::duration;
 
 /// Show the families, labels and senders that use most of a running bridge.
@@ -22,29 +21,8 @@ use crate::program::duration;
     after_help = "Exit code 0: success; 1: the bridge cannot be reached; 2: wrong usage."
 )]
 pub struct Top {
-    /// HTTP address of the bridge [default: that of the local bridge, else http://127.0.0.1:9102].
-    #[arg(long, value_name = "URL", value_parser = Base::parse)]
-    pub url: Option<Base>,
-    /// For https: certificate of the authority that signed the bridge's certificate, in PEM.
-    #[arg(long, value_name = "FILE")]
-    pub ca_file: Option<PathBuf>,
-    /// For https: accept any certificate.
-    ///
-    /// Another server can then receive the password.
-    #[arg(long, conflicts_with = "ca_file")]
-    pub insecure: bool,
-    /// For https: client certificate, in PEM.
-    #[arg(long, value_name = "FILE", requires = "key_file")]
-    pub cert_file: Option<PathBuf>,
-    /// Private key of --cert-file, in PEM.
-    #[arg(long, value_name = "FILE", requires = "cert_file")]
-    pub key_file: Option<PathBuf>,
-    /// User of the web configuration file; needs --password-file.
-    #[arg(long, value_name = "NAME", requires = "password_file")]
-    pub user: Option<String>,
-    /// File whose first line is the user's password.
-    #[arg(long, value_name = "FILE", requires = "user")]
-    pub password_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub reach: Reach,
     /// Interval between requests; at least 100ms.
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = interval)]
     pub interval: Duration,
@@ -85,7 +63,7 @@ mod tests {
     fn defaults_and_wrong_usage() {
         Top::command().debug_assert();
         let plain = top(&[]).expect("defaults");
-        assert_eq!((plain.url, plain.interval), (None, Duration::from_secs(2)));
+        assert_eq!((plain.reach.url, plain.interval), (None, Duration::from_secs(2)));
         assert!((plain.limit, plain.once, plain.format) == (20, false, AnswerFormat::Text));
         for (arguments, expected) in [
             (
