@@ -378,12 +378,6 @@ impl Worker {
         }
     }
 
-    #[cold]
-    fn reject(&mut self, reason: SampleError, line: &[u8], source: &Source, now: Timestamp) {
-        self.count_error(reason);
-        self.log.rejected(reason.as_str(), line, *source, now);
-    }
-
     fn count_error(&mut self, reason: SampleError) {
         count_error(&mut self.tally, reason);
     }

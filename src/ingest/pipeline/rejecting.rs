@@ -45,4 +45,10 @@ impl Worker {
             self.log.lines_rejected(REASON.as_str(), rejected, bytes, *source, now);
         }
     }
+
+    #[cold]
+    pub(super) fn reject(&mut self, reason: SampleError, line: &[u8], source: &Source, now: Timestamp) {
+        self.count_error(reason);
+        self.log.rejected(reason.as_str(), line, *source, now);
+    }
 }

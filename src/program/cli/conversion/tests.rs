@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::program::cli::parse_args;
+use crate::program::net::Address;
 
 fn settings(arguments: &[&str]) -> Result<Settings, String> {
     let arguments = std::iter::once(&"statsd-bridge").chain(arguments);
