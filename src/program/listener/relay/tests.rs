@@ -81,10 +81,10 @@ async fn lines_are_packed_unchanged_and_sent_when_full_or_late() {
     relay.lines(b"b:2|c\n123456789012345678901", start);
     assert_eq!(received(&target), "a:1|c\nnot a sample\n", "19 of 20 bytes");
     relay.tick(start + MAX_WAIT - Duration::from_millis(1));
-    assert_eq!(running.sum("relay_packets_total"), 1);
+    relay.lines(b"c:3|c", start + MAX_WAIT - Duration::from_millis(1));
     relay.tick(start + MAX_WAIT);
-    assert_eq!(received(&target), "b:2|c\n");
-    running.wait("the last datagram is counted", |running| running.sum("relay_lines_relayed_total") == 3);
+    assert_eq!(received(&target), "b:2|c\nc:3|c\n", "the earlier tick sent nothing");
+    running.wait("the last datagram is counted", |running| running.sum("relay_lines_relayed_total") == 4);
     assert_eq!((running.sum("relay_long_lines_total"), running.sum("relay_lines_lost_total")), (1, 0));
     running.end().await;
 }
