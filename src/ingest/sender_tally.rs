@@ -20,6 +20,8 @@ const MAX_REJECTED: usize = 16;
 pub(crate) struct SenderTally {
     sources: Arc<Sources>,
     received: Vec<Received>,
+    /// What was received from the last source since the last flush; possibly nothing. It is not in `received` yet.
+    current: Received,
     /// The sums when the last source began. Its lines and samples are the difference.
     began: Sums,
     now: Timestamp,
@@ -40,6 +42,7 @@ impl SenderTally {
         let new = || Self {
             sources: Arc::clone(sources),
             received: Vec::with_capacity(MAX_RECEIVED),
+            current: Received { source: Source::Unknown, datagrams: 0, bytes: 0, lines: 0, samples: 0 },
             began: Sums::default(),
             now: Timestamp::default(),
             limits_lines: sources.has(SourceLimit::Lines),
@@ -55,12 +58,11 @@ impl SenderTally {
     /// Begins a datagram. `sums` are those before it.
     #[inline(always)]
     pub(crate) fn datagram(&mut self, source: &Source, bytes: usize, sums: impl FnOnce() -> Sums) {
-        match self.received.last_mut() {
-            Some(last) if last.source == *source => {
-                last.datagrams += 1;
-                last.bytes += bytes as u64;
-            }
-            _ => self.begin(Received { source: *source, datagrams: 1, bytes: bytes as u64, lines: 0, samples: 0 }, sums()),
+        if self.current.source == *source {
+            self.current.datagrams += 1;
+            self.current.bytes += bytes as u64;
+        } else {
+            self.begin(Received { source: *source, datagrams: 1, bytes: bytes as u64, lines: 0, samples: 0 }, sums());
         }
     }
 
@@ -80,11 +82,7 @@ impl SenderTally {
     #[inline(never)]
     fn begin(&mut self, received: Received, sums: Sums) {
         self.close(sums);
-        if self.received.len() >= MAX_RECEIVED {
-            self.sources.add(&self.received, &[], self.now);
-            self.received.clear();
-        }
-        self.received.push(received);
+        self.current = received;
     }
 
     /// Adds a rejected line that is not in a datagram of its own, and that the sums already contain.
@@ -95,13 +93,20 @@ impl SenderTally {
         self.begin(Received { source: *source, datagrams, bytes: bytes as u64, lines: 0, samples: 0 }, before);
     }
 
-    /// Adds lines and samples to the last source.
+    /// Adds lines and samples to the last source, and puts it into the list.
     fn close(&mut self, sums: Sums) {
-        if let Some(last) = self.received.last_mut() {
-            last.lines += sums.lines.saturating_sub(self.began.lines);
-            last.samples += sums.samples.saturating_sub(self.began.samples);
-        }
+        self.current.lines += sums.lines.saturating_sub(self.began.lines);
+        self.current.samples += sums.samples.saturating_sub(self.began.samples);
         self.began = sums;
+        let nothing = Received { source: self.current.source, datagrams: 0, bytes: 0, lines: 0, samples: 0 };
+        if self.current == nothing {
+            return;
+        }
+        if self.received.len() >= MAX_RECEIVED {
+            self.sources.add(&self.received, &[], self.now);
+            self.received.clear();
+        }
+        self.received.push(std::mem::replace(&mut self.current, nothing));
     }
 
     /// Adds everything to the shared sums. The next sums start at 0.
