@@ -11,9 +11,14 @@ impl Worker {
     /// Counts a rejected line that the receiver does not have as a whole: it is truncated, or longer than a limit.
     #[cfg(any(feature = "cli", test))]
     pub(crate) fn reject_line(&mut self, reason: SampleError) {
+        self.count_line(reason);
+        self.flush();
+    }
+
+    #[cfg(any(feature = "cli", test))]
+    fn count_line(&mut self, reason: SampleError) {
         self.tally.lines += 1;
         self.count_error(reason);
-        self.flush();
     }
 
     /// As [`reject_line`](Self::reject_line). The log and reports show `source` and the beginning of the line. `datagrams` is 1 if the
@@ -21,8 +26,7 @@ impl Worker {
     #[cfg(any(feature = "cli", test))]
     pub(crate) fn reject_line_from(&mut self, reason: SampleError, line: &[u8], (source, datagrams): (&Source, u64), now: Timestamp) {
         self.log.rejected(reason.as_str(), line, *source, now);
-        self.tally.lines += 1;
-        self.count_error(reason);
+        self.count_line(reason);
         if let Some(senders) = &mut self.senders {
             senders.line(source, datagrams, line.len(), sums(&self.tally, 0), now);
         }

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::parameters::Parameters;
+use super::parameters;
 use super::reply::{ApiData, ApiError, time_of};
 use crate::bridge::Bridge;
 use crate::registry::{Cardinality, FamilyReport, Limited};
@@ -15,10 +15,7 @@ const MAX_FAMILIES: usize = 1000;
 
 /// The `limit` parameter: the number of families to list.
 pub(super) fn limit(query: Option<&str>) -> Result<usize, ApiError> {
-    let parameters = Parameters::read(&[query.unwrap_or_default()], &["limit"])?;
-    let Some(text) = parameters.last("limit") else { return Ok(DEFAULT_FAMILIES) };
-    let number = text.parse().ok().filter(|number| (1..=MAX_FAMILIES).contains(number));
-    number.ok_or_else(|| ApiError::bad_data(format!("invalid parameter \"limit\": {text:?} is not an integer from 1 to {MAX_FAMILIES}")))
+    parameters::limit(query, DEFAULT_FAMILIES, MAX_FAMILIES)
 }
 
 /// The report. Its cost is proportional to the number of series; do not call it on an async thread.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::parameters::Parameters;
+use super::parameters;
 use super::reply::{ApiData, ApiError};
 use crate::bridge::Bridge;
 use crate::program::event_json::event_json;
@@ -12,10 +12,7 @@ const MAX_EVENTS: usize = 100_000;
 
 /// The `limit` parameter: the number of events.
 pub(super) fn limit(query: Option<&str>) -> Result<usize, ApiError> {
-    let parameters = Parameters::read(&[query.unwrap_or_default()], &["limit"])?;
-    let Some(text) = parameters.last("limit") else { return Ok(MAX_EVENTS) };
-    let number = text.parse().ok().filter(|number| (1..=MAX_EVENTS).contains(number));
-    number.ok_or_else(|| ApiError::bad_data(format!("invalid parameter \"limit\": {text:?} is not an integer from 1 to {MAX_EVENTS}")))
+    parameters::limit(query, MAX_EVENTS, MAX_EVENTS)
 }
 
 /// At most `limit` events.

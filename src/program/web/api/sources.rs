@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::parameters::Parameters;
+use super::parameters;
 use super::reply::{ApiData, ApiError, time_of};
 use crate::bridge::Bridge;
 use crate::sources::{SourceReport, SourceSums};
@@ -14,10 +14,7 @@ const MAX_SOURCES: usize = 10_000;
 
 /// The `limit` parameter: the number of senders to list.
 pub(super) fn limit(query: Option<&str>) -> Result<usize, ApiError> {
-    let parameters = Parameters::read(&[query.unwrap_or_default()], &["limit"])?;
-    let Some(text) = parameters.last("limit") else { return Ok(DEFAULT_SOURCES) };
-    let number = text.parse().ok().filter(|number| (1..=MAX_SOURCES).contains(number));
-    number.ok_or_else(|| ApiError::bad_data(format!("invalid parameter \"limit\": {text:?} is not an integer from 1 to {MAX_SOURCES}")))
+    parameters::limit(query, DEFAULT_SOURCES, MAX_SOURCES)
 }
 
 /// The senders with the most lines, and the sums of all others.
