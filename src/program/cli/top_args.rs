@@ -29,7 +29,7 @@ pub struct Top {
     /// Print once and exit.
     #[arg(long)]
     pub once: bool,
-    /// Number of families to show, those with most series; at most 1000.
+    /// Number of families and of senders to show, the largest first; at most 1000.
     #[arg(long, value_name = "N", default_value = "20", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub limit: u16,
     /// Format of the output; JSON is printed once.
