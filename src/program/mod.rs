@@ -6,6 +6,7 @@
 //! run          sets up sockets, bridge and web server, and runs them until a signal
 //!   listener   receives lines over UDP, TCP and Unix sockets
 //!   web        the HTTP server
+//!   tls        TLS of servers, by the section of a web configuration file
 //!   reload     reads the rules again
 //!     reload_requests  requests for a reload, and their outcomes
 //!   readiness  whether all parts work
@@ -49,6 +50,7 @@ mod run;
 mod running;
 mod settings;
 mod state_file;
+mod tls;
 mod tools;
 mod top;
 mod version;

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::passwords::{PasswordVerdict, Passwords};
 use super::rate_limit::TokenBucket;
 use super::web_config::{self, WebConfig, WebConfigError};
+use crate::program::tls::files::hash_files;
 use crate::program::web::addresses::ClientAddress;
 use crate::telemetry::{Telemetry, WebMetrics};
 
@@ -159,7 +160,7 @@ impl Gate {
     fn reload_if_changed(&self, metrics: &WebMetrics) {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(file) = file.as_mut() else { return };
-        if web_config::hash_files(&file.files) == file.last_hash {
+        if hash_files(&file.files) == file.last_hash {
             return;
         }
         match reload(file) {
@@ -188,7 +189,7 @@ fn reload(file: &mut WatchedFile) -> Result<WebConfig, Vec<String>> {
         Err(error) => {
             // Also watch files that only this version names: a change of one of them triggers a reload.
             file.files = error.files;
-            file.last_hash = web_config::hash_files(&file.files);
+            file.last_hash = hash_files(&file.files);
             return Err(error.lines);
         }
     };

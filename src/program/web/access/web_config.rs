@@ -2,19 +2,15 @@
 //! line and column.
 //!
 //! ```text
-//! tls_section    tls_server_config: certificates, versions, cipher suites, curves, client certificates
 //! http_section   http_server_config, basic_auth_users, rate_limit
-//!   reader         typed values of the YAML tree; collects errors with line and column
-//!     files          reads and hashes the file and the files that it names
 //! ```
+//! The section `tls_server_config`, and how a file is read, are in `program/tls`.
+//!
 //! Files that exporter-toolkit accepts are accepted, except for TLS 1.0 and 1.1, which rustls does not implement, and durations without
 //! a unit. Cipher suites that rustls does not implement cause a warning and are ignored, as long as at least one remains. This module
 //! does not depend on connections or requests, and does not decide when a file is activated.
 
-mod files;
 mod http_section;
-mod reader;
-mod tls_section;
 
 #[cfg(test)]
 mod tests;
@@ -27,12 +23,12 @@ use std::sync::Arc;
 use hyper::header::{HeaderName, HeaderValue};
 use rustls::ServerConfig;
 
-pub(super) use self::files::hash_files;
-use self::files::read_file;
-use self::reader::{ConfigReader, ConfigSection};
 use super::password_hash::PasswordHash;
 use super::rate_limit::RateLimit;
 use crate::mapping::config::tree;
+use crate::program::tls::config_reader::{ConfigReader, ConfigSection};
+use crate::program::tls::files::{hash_files, read_file};
+use crate::program::tls::section::tls_server;
 
 const TOP: ConfigSection = ConfigSection {
     name: "the web configuration file",
@@ -116,7 +112,7 @@ fn build(root: &tree::Node, reader: &mut ConfigReader) -> WebConfig {
     let Some(fields) = reader.fields(root, TOP) else { return WebConfig::default() };
     let http = fields.get("http_server_config").map(|node| http_section::http_server(node, reader)).unwrap_or_default();
     WebConfig {
-        tls: fields.get("tls_server_config").and_then(|node| tls_section::tls_server(node, http.http2, reader)).map(Arc::new),
+        tls: fields.get("tls_server_config").and_then(|node| tls_server(node, http.http2, reader)).map(Arc::new),
         headers: http.headers,
         users: fields.get("basic_auth_users").map(|node| http_section::users(node, reader)).unwrap_or_default(),
         rate: fields.get("rate_limit").and_then(|node| http_section::rate_limit(node, reader)),

@@ -10,11 +10,11 @@ use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 
-use super::reader::{ConfigReader, ConfigSection, SectionEntries};
+use super::client_certificates::{ClientCertificates, IssuerPolicy};
+use super::config_reader::{ConfigReader, ConfigSection, SectionEntries};
+use super::offer::{self, TlsOffer, UnknownSuite};
 use crate::mapping::config::findings::At;
 use crate::mapping::config::tree::{Node, YamlValue};
-use crate::program::web::access::tls::client_certificates::{ClientCertificates, IssuerPolicy};
-use crate::program::web::access::tls::offer::{self, TlsOffer, UnknownSuite};
 
 const TLS_SERVER: ConfigSection = ConfigSection {
     name: "`tls_server_config`",
@@ -55,7 +55,7 @@ const CLIENT_AUTH: [(&str, ClientAuth); 6] = [
 ];
 
 /// The TLS configuration; `None` if the section names no certificate. If `reader` has errors, the result is unusable.
-pub(super) fn tls_server(node: &Node, http2: bool, reader: &mut ConfigReader) -> Option<ServerConfig> {
+pub(in crate::program) fn tls_server(node: &Node, http2: bool, reader: &mut ConfigReader) -> Option<ServerConfig> {
     let fields = reader.fields(node, TLS_SERVER)?;
     let keys = ["cert", "cert_file", "key", "key_file", "client_ca", "client_ca_file", "client_auth_type"];
     if !keys.iter().any(|key| filled(fields, key).is_some()) {
