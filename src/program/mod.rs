@@ -15,7 +15,7 @@
 //! tools        subcommands about rules, which need no running bridge
 //! top, doctor, demo, healthcheck, check_config   the other subcommands
 //! event_file   appends DogStatsD events to a file
-//! net, ask, rulebook, presets, state_file, regular_file, descriptors, faults, clock, console, duration, flag_names, logging, line_queue,
+//! net, ask, rulebook, presets, state_file, regular_file, descriptors, faults, fair_turns, clock, console, duration, flag_names, logging, line_queue,
 //! event_json, wall_time, version
 //!              shared parts
 //! ```
@@ -31,6 +31,7 @@ mod doctor;
 mod duration;
 mod event_file;
 mod event_json;
+mod fair_turns;
 mod faults;
 mod flag_names;
 mod healthcheck;

@@ -6,12 +6,14 @@
 //!     files                reads and hashes the file and the files that it names
 //!   offer                Go's names of cipher suites and curves; p521: a curve that rustls does not have
 //!   client_certificates  the checks of client certificates by exporter-toolkit; sans: the names in a certificate
+//! handshake            handshakes take turns; why one failed
 //! ```
 //! What the web server and the listeners share. Must not know what a connection carries.
 
 mod client_certificates;
 pub(super) mod config_reader;
 pub(super) mod files;
+pub(super) mod handshake;
 mod offer;
 mod p521;
 mod sans;

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use super::access::gate::Gate;
 use super::api::ReportSlots;
-use super::connection::handshake::HandshakeTurns;
 use super::connection::open::OpenConnections;
 use super::lifecycle::Lifecycle;
 use super::scrape::memory::SpareMemory;
 use super::scrape::queue::ScrapeQueue;
 use super::web_options::WebOptions;
 use crate::program::reload_requests::ReloadRequests;
+use crate::program::tls::handshake::HandshakeTurns;
 use crate::time::Timestamp;
 
 /// The state that all listeners share.

@@ -15,8 +15,8 @@ use tokio::time::Instant;
 use super::passwords::{PasswordVerdict, Passwords};
 use super::rate_limit::TokenBucket;
 use super::web_config::{self, WebConfig, WebConfigError};
+use crate::program::net::ClientAddress;
 use crate::program::tls::files::hash_files;
-use crate::program::web::addresses::ClientAddress;
 use crate::telemetry::{Telemetry, WebMetrics};
 
 /// How often the gate checks whether the files have changed.
