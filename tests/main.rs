@@ -77,6 +77,8 @@ mod starting;
 mod state;
 /// Sockets that systemd passes, for lines: restarts under load, names, buffers.
 mod systemd;
+/// TLS over TCP for lines: clients, certificates, reloads, wrong protocols, stalled handshakes.
+mod tcp_tls;
 /// The commands `check`, `explain`, `replay` and `preset`: exit codes, text, JSON.
 mod tools;
 /// Unix stream sockets: frames and lines, half frames, vanishing senders, limits, the path.

@@ -15,8 +15,8 @@
 //! tools        subcommands about rules, which need no running bridge
 //! top, doctor, demo, healthcheck, check_config   the other subcommands
 //! event_file   appends DogStatsD events to a file
-//! net, ask, rulebook, presets, state_file, regular_file, descriptors, faults, fair_turns, clock, console, duration, flag_names, logging, line_queue,
-//! event_json, wall_time, version
+//! net, ask, rulebook, presets, state_file, regular_file, descriptors, faults, fair_turns, clock, console, duration, flag_names, logging,
+//! line_queue, event_json, wall_time, version
 //!              shared parts
 //! ```
 

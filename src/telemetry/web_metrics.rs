@@ -3,6 +3,7 @@
 use metrics::{Counter, Gauge};
 
 use super::described::{count_at, described_counter, described_counters, described_gauge};
+use super::tls_metrics::HandshakeError;
 use crate::options::Prefix;
 
 /// Counters of rejected connections and requests, and metrics of the web configuration file.
@@ -62,59 +63,6 @@ impl RequestRejection {
             Self::SlowBody => "slow_body",
             Self::CrossSite => "cross_site",
             Self::ForeignHost => "foreign_host",
-        }
-    }
-}
-
-/// Why a TLS handshake failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum HandshakeError {
-    /// The handshake took too long.
-    Timeout,
-    /// The client closed the connection.
-    Closed,
-    /// The client does not speak TLS.
-    NotTls,
-    /// Client and bridge have no version, cipher suite, curve or protocol in common.
-    Incompatible,
-    /// The client sent no certificate although one is required.
-    NoCertificate,
-    /// The client's certificate is expired, of an unknown issuer, or otherwise invalid.
-    BadCertificate,
-    /// The client's certificate has no allowed name.
-    NotAllowed,
-    /// The client sent an alert, for example because it rejects the bridge's certificate.
-    Alert,
-    /// Anything else.
-    Other,
-}
-
-impl HandshakeError {
-    /// All of them, in the order of the enum.
-    pub(crate) const ALL: [Self; 9] = [
-        Self::Timeout,
-        Self::Closed,
-        Self::NotTls,
-        Self::Incompatible,
-        Self::NoCertificate,
-        Self::BadCertificate,
-        Self::NotAllowed,
-        Self::Alert,
-        Self::Other,
-    ];
-
-    /// The label value.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Timeout => "timeout",
-            Self::Closed => "closed",
-            Self::NotTls => "not_tls",
-            Self::Incompatible => "incompatible",
-            Self::NoCertificate => "no_certificate",
-            Self::BadCertificate => "bad_certificate",
-            Self::NotAllowed => "san_not_allowed",
-            Self::Alert => "alert",
-            Self::Other => "other",
         }
     }
 }

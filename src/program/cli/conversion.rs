@@ -68,6 +68,7 @@ fn build(args: &Args, flag_names: &FlagNames) -> Result<Settings, WrongValue> {
         udp_options: udp_options(args)?,
         tcp: addresses("statsd.listen-tcp", &args.listening.listen_tcp)?,
         tcp_options: tcp_options(args)?,
+        tcp_tls: Some(args.listening.tls_config_file.clone()).filter(|path| !path.is_empty()).map(PathBuf::from),
         unixgram: unixgram(args)?,
         unix: unix(args)?,
         unix_options: unix_options(args),

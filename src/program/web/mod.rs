@@ -43,7 +43,7 @@ mod web_state;
 
 pub(super) use self::access::browsers::AllowedHosts;
 pub(super) use self::access::gate::Gate;
-pub(super) use self::access::web_config::{WebConfigError, check as check_config};
+pub(super) use self::access::web_config::check as check_config;
 pub(super) use self::connection::web_listener::WebListener;
 pub(super) use self::server::serve;
 pub(super) use self::web_options::WebOptions;

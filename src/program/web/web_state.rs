@@ -48,6 +48,11 @@ impl WebState {
         self
     }
 
+    /// The turns of TLS handshakes, which all servers of the program share.
+    pub(in crate::program) fn handshakes(&self) -> &HandshakeTurns {
+        &self.handshakes
+    }
+
     /// Replaces the gate. The default gate allows every request.
     pub(in crate::program) fn with_gate(mut self, gate: Arc<Gate>) -> Self {
         self.gate = gate;

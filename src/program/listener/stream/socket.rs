@@ -8,6 +8,7 @@ use std::sync::Arc;
 use socket2::SockRef;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio_rustls::server::TlsStream;
 
 use super::unix_socket::{BoundUnix, WatchedPath};
 use crate::program::net::canonical;
@@ -32,6 +33,7 @@ enum Socket {
 /// A connection.
 pub(super) enum Stream {
     Tcp(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
     Unix(UnixStream),
 }
 
@@ -124,19 +126,39 @@ impl Stream {
     pub(super) async fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.read(room).await,
+            Self::Tls(stream) => stream.read(room).await,
             Self::Unix(stream) => stream.read(room).await,
         }
     }
 
     /// Reads what the kernel holds, without waiting. The socket is used directly, because tokio may not have seen the latest events yet.
-    pub(super) fn read_queued(&self, room: &mut [u8]) -> io::Result<usize> {
+    pub(super) fn read_queued(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        if let Self::Tls(stream) = self {
+            return read_decrypted(stream, room);
+        }
         (&*self.socket()).read(room)
+    }
+
+    /// Whether bytes are decrypted and not read yet. The kernel acknowledged them, and does not hold them.
+    pub(super) fn has_decrypted(&mut self) -> bool {
+        let Self::Tls(stream) = self else { return false };
+        stream.get_mut().1.process_new_packets().is_ok_and(|state| state.plaintext_bytes_to_read() > 0)
+    }
+
+    /// Tells the client that the bridge closes the connection, if its protocol can. Does not wait.
+    pub(super) fn say_closed(&mut self) {
+        if let Self::Tls(stream) = self {
+            let (socket, session) = stream.get_mut();
+            session.send_close_notify();
+            // A client that reads nothing does not get it.
+            drop(session.write_tls(&mut &*SockRef::from(&*socket)));
+        }
     }
 
     /// Makes the kernel accept no more bytes of the sender. Returns false if the kernel cannot: over TCP it would still acknowledge them.
     pub(super) fn shut(&self) -> bool {
         match self {
-            Self::Tcp(_) => false,
+            Self::Tcp(_) | Self::Tls(_) => false,
             Self::Unix(_) => self.socket().shutdown(Shutdown::Read).is_ok(),
         }
     }
@@ -144,7 +166,23 @@ impl Stream {
     fn socket(&self) -> SockRef<'_> {
         match self {
             Self::Tcp(stream) => SockRef::from(stream),
+            Self::Tls(stream) => SockRef::from(stream.get_ref().0),
             Self::Unix(stream) => SockRef::from(stream),
         }
+    }
+}
+
+/// Reads and decrypts what the kernel holds, without waiting, up to one record more than needed. A stream that ends without the closing
+/// message of TLS is an unexpected end.
+fn read_decrypted(stream: &mut TlsStream<TcpStream>, room: &mut [u8]) -> io::Result<usize> {
+    let (socket, session) = stream.get_mut();
+    let socket = SockRef::from(&*socket);
+    loop {
+        match session.reader().read(room) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            read => return read,
+        }
+        session.read_tls(&mut &*socket)?;
+        session.process_new_packets().map_err(io::Error::other)?;
     }
 }

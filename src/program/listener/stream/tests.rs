@@ -31,7 +31,7 @@ impl TcpServer {
         let options = StreamOptions { max_connections, idle_timeout, framing: StreamFraming::Newline, limits, allow_from: Vec::new() };
         let intake = Intake::new(bridge.worker(), None);
         let listener = StreamListener::tcp(listener.into_std().unwrap(), false).unwrap();
-        let task = tokio::spawn(serve(vec![listener], options, intake, bridge.telemetry().transport.tcp.clone(), stop.clone()));
+        let task = tokio::spawn(serve(vec![listener], options, None, intake, bridge.telemetry().transport.tcp.clone(), stop.clone()));
         Self { at, bridge, stop, task }
     }
 
@@ -138,7 +138,7 @@ impl UnixServer {
         let limits = FramingLimits { line_bytes: 100, frame_bytes: 100 };
         let options = StreamOptions { max_connections, idle_timeout: Duration::ZERO, framing, limits, allow_from: Vec::new() };
         let intake = Intake::new(bridge.worker(), None);
-        let task = tokio::spawn(serve(vec![listener], options, intake, bridge.telemetry().transport.unix.clone(), stop.clone()));
+        let task = tokio::spawn(serve(vec![listener], options, None, intake, bridge.telemetry().transport.unix.clone(), stop.clone()));
         Self { folder, bridge, stop, task }
     }
 

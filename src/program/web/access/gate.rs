@@ -14,8 +14,9 @@ use tokio::time::Instant;
 
 use super::passwords::{PasswordVerdict, Passwords};
 use super::rate_limit::TokenBucket;
-use super::web_config::{self, WebConfig, WebConfigError};
+use super::web_config::{self, WebConfig};
 use crate::program::net::ClientAddress;
+use crate::program::tls::config_file::ConfigFileError;
 use crate::program::tls::files::hash_files;
 use crate::telemetry::{Telemetry, WebMetrics};
 
@@ -74,7 +75,7 @@ impl Gate {
     /// # Errors
     ///
     /// All errors in the file.
-    pub(crate) fn read(path: PathBuf) -> Result<(Self, Vec<String>), WebConfigError> {
+    pub(crate) fn read(path: PathBuf) -> Result<(Self, Vec<String>), ConfigFileError> {
         let loaded = web_config::read(&path)?;
         let file = WatchedFile {
             path,
