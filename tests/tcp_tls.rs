@@ -410,6 +410,35 @@ fn sockets_of_systemd_use_tls_too() {
 }
 
 #[apply(test)]
+fn doctor_says_that_the_address_takes_only_tls() {
+    let files = Files::new(TLS);
+    let bridge = files.launch().start();
+    let output = bridge_command().args(["doctor", &format!("--url=http://{}", bridge.web), &bridge.statsd.to_string()]).output();
+    let output = output.expect("the doctor runs");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let expected = [
+        format!("udp {}: all 8 probes arrived\ntcp {0}: TLS only\n", bridge.statsd),
+        format!("openssl s_client -quiet -no_ign_eof -connect {}", bridge.statsd),
+    ];
+    assert!(expected.iter().all(|expected| text.contains(expected)), "{text}");
+    assert_eq!(output.status.code(), Some(0), "UDP works");
+    bridge.stop();
+}
+
+#[apply(test)]
+fn more_stalled_handshakes_than_places_let_a_sender_in() {
+    let files = Files::new(TLS);
+    let bridge = files.launch().arg("--tcp.max-connections=20").start();
+    let stalled: Vec<TcpStream> = (0..40).map(|_| bridge.tcp()).collect();
+    // All are of one address, so that the sender gets a place when one has been idle for a second.
+    let mut connection = until("a sender has a place", || files.client().connect(bridge.statsd).ok());
+    connection.send(b"good:1|c\n").expect("it is taken");
+    bridge.page_when("its line is recorded", |page| page.value("good") == Some(1.0) && own(page, "tcp_connections_evicted_total") >= 1.0);
+    drop(stalled);
+    bridge.stop();
+}
+
+#[apply(test)]
 fn a_wrong_file_is_named_with_its_place() {
     let files = Files::new(&format!("{TLS}basic_auth_users: {{ann: x}}\n"));
     for more in ["--check-config=true", "--web.listen-address=127.0.0.1:0"] {

@@ -184,12 +184,14 @@ impl Connection {
     /// Records or rejects what is left of the stream.
     fn finish(&mut self, end: &ConnectionEnd) {
         let (shared, source, now) = (&*self.shared, &self.source, Instant::now());
-        if let ConnectionEnd::Malformed(FramingError::Unknown(bytes) | FramingError::FrameTooLong(bytes)) = end {
+        if let ConnectionEnd::Malformed(error) = end {
+            let bytes = match error {
+                FramingError::Unknown(bytes) | FramingError::FrameTooLong(bytes) => &bytes[..],
+                // Over TCP, it counts as a connection with a reason of its own.
+                FramingError::Tls if matches!(source, Source::Tcp(_)) => return,
+                FramingError::Tls => b"",
+            };
             return shared.intake().reject_line(SampleError::MalformedLine, Datagram { bytes, source }, false, now);
-        }
-        // What is left of a handshake is no line.
-        if let ConnectionEnd::Malformed(FramingError::Tls) = end {
-            return;
         }
         let found = self.framing.end(|pieces| shared.record(pieces, source));
         shared.count(found, source);

@@ -186,3 +186,81 @@ fn read_decrypted(stream: &mut TlsStream<TcpStream>, room: &mut [u8]) -> io::Res
         session.process_new_packets().map_err(io::Error::other)?;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair};
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
+    use rustls::{ClientConfig, RootCertStore, ServerConfig};
+    use tokio::io::AsyncWriteExt as _;
+    use tokio_rustls::{TlsAcceptor, TlsConnector, client};
+
+    use super::*;
+
+    /// Both ends of a TLS connection.
+    async fn pair() -> (client::TlsStream<TcpStream>, Stream) {
+        let key = KeyPair::generate().unwrap();
+        let certificate: CertificateDer<'static> =
+            CertificateParams::new(vec!["localhost".to_owned()]).unwrap().self_signed(&key).unwrap().der().clone();
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate.clone()).unwrap();
+        let builder = ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().unwrap();
+        let mut server = builder.with_no_client_auth().with_single_cert(vec![certificate], key).unwrap();
+        // As for all listeners: a client that closes its socket with unread tickets resets the connection.
+        server.send_tls13_tickets = 0;
+        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let connector = TlsConnector::from(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let accepted = TlsAcceptor::from(Arc::new(server)).accept(listener.accept().await.unwrap().0);
+        let (client, server) =
+            tokio::join!(connector.connect(ServerName::try_from("localhost").unwrap(), client), async { accepted.await.unwrap() });
+        (client.unwrap(), Stream::Tls(Box::new(server)))
+    }
+
+    /// Reads without waiting until there is something, such as an end or an error. Bytes on loopback arrive after a moment.
+    fn read(stream: &mut Stream, room: &mut [u8]) -> io::Result<usize> {
+        let start = std::time::Instant::now();
+        loop {
+            match stream.read_queued(room) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && start.elapsed().as_secs() < 120 => std::thread::yield_now(),
+                read => return read,
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_queued_is_decrypted_without_waiting_and_then_whether_it_is_complete() {
+        for is_closed in [true, false] {
+            let (mut client, mut server) = pair().await;
+            let kind = |read: io::Result<usize>| read.map_err(|error| error.kind());
+            assert_eq!(kind(server.read_queued(&mut [0])), Err(io::ErrorKind::WouldBlock));
+            assert!(!server.has_decrypted());
+            client.write_all(&[b'x'; 10_000]).await.unwrap();
+            client.flush().await.unwrap();
+            let (mut sum, mut room) = (0, [0; 4096]);
+            while sum < 10_000 {
+                sum += read(&mut server, &mut room).unwrap();
+                assert_eq!(server.has_decrypted(), sum < 10_000, "a record is decrypted at once");
+            }
+            if is_closed {
+                client.shutdown().await.unwrap();
+                assert_eq!(kind(read(&mut server, &mut room)), Ok(0));
+            } else {
+                drop(client);
+                assert_eq!(kind(read(&mut server, &mut room)), Err(io::ErrorKind::UnexpectedEof));
+                assert_eq!(kind(read(&mut server, &mut room)), Err(io::ErrorKind::UnexpectedEof), "again");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_is_told_that_the_connection_is_closed_unless_it_reads_nothing() {
+        let (mut client, mut server) = pair().await;
+        server.say_closed();
+        drop(server);
+        assert_eq!(client.read(&mut [0]).await.unwrap(), 0, "not an unexpected end");
+    }
+}
