@@ -120,6 +120,8 @@ fn ten_thousand_samples_over_eight_connections_are_exact() {
     senders.into_iter().for_each(|sender| sender.join().expect("it sends"));
     let page = bridge.page_at(10_000);
     assert_eq!(page.value("tls"), Some(15_000.0));
+    let sources = bridge.get("/api/v1/sources").text();
+    assert!(sources.contains("\"source\":\"tcp 127.0.0.1\"") && sources.contains("\"samples\":10000"), "{sources}");
     let page = closed(&bridge, 8);
     assert_eq!((all_errors(&page), own(&page, "tcp_connection_errors_total"), truncated(&page)), (0.0, 0.0, 0.0));
     bridge.stop();
@@ -192,6 +194,19 @@ fn a_sender_proves_who_it_is() {
     assert_eq!(own(&page, "lines_total"), 2.0);
     bridge.process.logs("connection closed: the TLS handshake failed");
     bridge.process.logs("reason=san_not_allowed");
+    bridge.stop();
+}
+
+#[apply(test)]
+fn versions_and_curves_are_those_of_the_file() {
+    let files = Files::new(&format!("{TLS}  min_version: TLS13\n  curve_preferences: [CurveP384]\n"));
+    let bridge = files.launch().start();
+    assert!(files.client().only(&rustls::version::TLS12).connect(bridge.statsd).is_err());
+    let mut connection = files.client().only(&rustls::version::TLS13).connect(bridge.statsd).expect("a handshake");
+    connection.send(b"new:1|c\n").expect("it is taken");
+    connection.close();
+    let page = closed(&bridge, 2);
+    assert_eq!((errors(&page, "incompatible"), all_errors(&page), page.value("new")), (1.0, 1.0, Some(1.0)));
     bridge.stop();
 }
 

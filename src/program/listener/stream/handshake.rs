@@ -33,7 +33,9 @@ pub(crate) struct StreamTls {
     config: Arc<ListenerTls>,
     turns: HandshakeTurns,
     errors: StreamTlsErrors,
-    /// The failed handshakes, by reason.
+    /// Clients that send plain text.
+    plain_text: Mutex<Faults>,
+    /// Other failed handshakes, by reason.
     faults: Mutex<[Faults; HandshakeError::ALL.len()]>,
 }
 
@@ -52,7 +54,7 @@ enum HandshakeEnd {
 impl StreamTls {
     /// TLS by this configuration, whose handshakes take these turns. Failed ones count in `errors`.
     pub(crate) fn new(config: Arc<ListenerTls>, turns: HandshakeTurns, errors: StreamTlsErrors) -> Self {
-        Self { config, turns, errors, faults: Mutex::default() }
+        Self { config, turns, errors, plain_text: Mutex::default(), faults: Mutex::default() }
     }
 
     /// Performs the handshake of a connection. If it fails, counts and logs the reason.
@@ -79,8 +81,7 @@ impl StreamTls {
             Ok(0) => return Err(HandshakeEnd::Unused),
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Err(HandshakeEnd::Unused),
             Err(error) => return Err(self.failed(HandshakeError::Closed, Some(error), source)),
-            // It is counted before the client sees that the connection is closed.
-            Ok(_) if first != [HANDSHAKE_RECORD] => return Err(self.failed(HandshakeError::NotTls, None, source)),
+            Ok(_) if first != [HANDSHAKE_RECORD] => return Err(self.plain_text(source)),
             Ok(_) => (),
         }
         let accept = TlsAcceptor::from(self.config.config()).accept(stream);
@@ -88,25 +89,27 @@ impl StreamTls {
         result.map_err(|error| self.failed(reason(&error), Some(error), source))
     }
 
+    /// Counts and logs a client that sends plain text, before it sees that the connection is closed.
+    fn plain_text(&self, source: &Source) -> HandshakeEnd {
+        self.errors.handshake(HandshakeError::NotTls);
+        lock(&self.plain_text).warn(|times| {
+            tracing::warn!(%source, times, "connection closed: the client sends plain text, and --statsd.tls-config-file requires TLS");
+        });
+        HandshakeEnd::Failed
+    }
+
     /// Counts and logs a failed handshake.
     fn failed(&self, error: HandshakeError, cause: Option<io::Error>, source: &Source) -> HandshakeEnd {
         self.errors.handshake(error);
+        let reason = error.as_str();
         if let Some(faults) = lock(&self.faults).get_mut(error as usize) {
-            log(faults, error, cause, source);
+            faults.warn(|times| match cause {
+                Some(error) => tracing::warn!(%source, reason, %error, times, "connection closed: the TLS handshake failed"),
+                None => tracing::warn!(%source, reason, times, "connection closed: the TLS handshake took too long"),
+            });
         }
         HandshakeEnd::Failed
     }
-}
-
-fn log(faults: &mut Faults, error: HandshakeError, cause: Option<io::Error>, source: &Source) {
-    let reason = error.as_str();
-    faults.warn(|times| match cause {
-        None if error == HandshakeError::NotTls => {
-            tracing::warn!(%source, times, "connection closed: the client sends plain text, and --statsd.tls-config-file requires TLS");
-        }
-        None => tracing::warn!(%source, reason, times, "connection closed: the TLS handshake took too long"),
-        Some(error) => tracing::warn!(%source, reason, %error, times, "connection closed: the TLS handshake failed"),
-    });
 }
 
 /// Resolves a moment after the stop signal.

@@ -1,4 +1,4 @@
-//! Listeners and connections of TCP and Unix sockets. Must not know what a connection carries.
+//! Listeners and connections of TCP and Unix sockets, and TLS over TCP. Must not know what a connection carries.
 
 use std::io::{self, Read as _};
 use std::net::Shutdown;
