@@ -69,7 +69,7 @@ impl RequestRejection {
 
 pub(super) fn web_metrics(p: Prefix) -> WebMetrics {
     let counter = |name, help| described_counter(p, name, help);
-    let handshakes = ("tls_handshake_errors_total", "TLS handshakes that failed, by reason.");
+    let handshakes = ("tls_handshake_errors_total", "TLS handshakes of HTTP clients that failed, by reason.");
     let reloads =
         ("web_config_reloads_total", "Reloads of the web configuration file after a change, by outcome. The start does not count.");
     let [reloads_good, reloads_bad] = described_counters(p, reloads, "outcome", ["success", "failure"]);

@@ -23,7 +23,7 @@ pub(in crate::program::cli) struct ListeningFlags {
     pub(in crate::program::cli) listen_tcp: Vec<List<String>>,
     /// File with TLS for the TCP addresses; "" for plain text.
     ///
-    /// The format is the section tls_server_config of --web.config.file. The file and its certificates are read again when they
+    /// It has the section tls_server_config, as a file of --web.config.file. The file and its certificates are read again when they
     /// change.
     #[arg(long = "statsd.tls-config-file", value_name = "FILE", default_value = "", hide_default_value = true)]
     pub(in crate::program::cli) tls_config_file: OsString,
