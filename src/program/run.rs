@@ -35,7 +35,7 @@ use crate::program::listener::relay::{Endpoint, RelayOptions, RelayTarget, Relay
 use crate::program::listener::stream::{BoundUnix, StreamListener, StreamOptions};
 use crate::program::listener::udp::BoundUdp;
 use crate::program::listener::unix::{BoundUnixgram, UnixgramOptions};
-use crate::program::listener::{Intake, Stop, stream};
+use crate::program::listener::{Intake, Processes, Stop, stream};
 use crate::program::logging;
 use crate::program::net::{BoundTcp, bind_tcp, reachable};
 use crate::program::readiness::Readiness;
@@ -185,6 +185,7 @@ pub(super) async fn run(
 
     let stop = Stop::new(settings.drain);
     let relays = Relays::start(&settings.relay, settings.bridge.dialect, bridge.telemetry(), &stop)?;
+    let processes = processes(&bridge, settings, sockets.unixgram.len() + sockets.unix.len())?;
     let listeners = start_listeners(
         sockets.udp,
         sockets.tcp,
@@ -196,6 +197,7 @@ pub(super) async fn run(
             tcp_options,
             unix_options,
             relays: &relays,
+            processes,
             stop: &stop,
             readiness: state.readiness(),
         },
@@ -232,6 +234,15 @@ pub(super) async fn run(
     Ok(if is_saved { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// The processes that send over Unix sockets; `None` if there is no such socket or nothing depends on who sends.
+fn processes(bridge: &Bridge, settings: &Settings, unix_sockets: usize) -> io::Result<Option<Processes>> {
+    if unix_sockets == 0 || settings.bridge.sources.max == 0 {
+        return Ok(None);
+    }
+    let bridge = bridge.clone();
+    Processes::start(Box::new(move |has_ended| bridge.end_processes(has_ended))).map(Some)
+}
+
 /// The options of the servers that accept connections, with limits lowered to the number of file descriptors.
 fn within_descriptors(settings: &Settings, has_tcp: bool, has_unix: bool) -> (StreamOptions, StreamOptions, WebOptions) {
     let (mut tcp, mut unix, mut web) = (settings.tcp_options.clone(), settings.unix_options.clone(), settings.web_options.clone());
@@ -259,6 +270,7 @@ struct ListenerContext<'a> {
     tcp_options: StreamOptions,
     unix_options: StreamOptions,
     relays: &'a Relays,
+    processes: Option<Processes>,
     stop: &'a Arc<Stop>,
     readiness: &'a Arc<Readiness>,
 }
@@ -266,7 +278,7 @@ struct ListenerContext<'a> {
 impl ListenerContext<'_> {
     /// A worker and, if configured, a relay for one receiver.
     fn intake(&self) -> Intake {
-        Intake::new(self.bridge.worker(), self.relays.relay())
+        Intake::new(self.bridge.worker(), self.relays.relay()).with_processes(self.processes.clone())
     }
 }
 

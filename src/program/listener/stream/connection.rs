@@ -55,6 +55,7 @@ impl Connection {
 
     /// Receives until the connection ends.
     pub(super) async fn run(mut self) {
+        self.source = self.shared.complete(self.source).await;
         let end = self.receive().await;
         self.finish(&end);
         self.count_end(&end);

@@ -12,6 +12,7 @@ use crate::program::faults::Faults;
 use crate::program::listener::allowed::AllowedSenders;
 use crate::program::listener::framing::{Advanced, FramingError, FramingLimits, Pieces, StreamFraming};
 use crate::program::listener::intake::Intake;
+use crate::program::listener::peers::Processes;
 use crate::program::listener::stop::Stop;
 use crate::program::net::AllowedNetwork;
 use crate::source::Source;
@@ -35,6 +36,7 @@ pub struct StreamOptions {
 /// The state that all connections share.
 pub(super) struct Shared {
     intake: Mutex<Intake>,
+    processes: Option<Processes>,
     pub(super) counters: Streams,
     pub(super) options: StreamOptions,
     pub(super) places: Arc<Places>,
@@ -53,12 +55,21 @@ impl Shared {
         let places = Places::new(options.max_connections);
         let allowed = AllowedSenders::new(&options.allow_from, counters.disallowed.clone());
         let (cut, malformed) = (AtomicUsize::new(0), Mutex::default());
-        Self { intake: Mutex::new(intake), counters, options, places, stop, allowed, cut, malformed }
+        let processes = intake.processes().cloned();
+        Self { intake: Mutex::new(intake), processes, counters, options, places, stop, allowed, cut, malformed }
     }
 
     /// Locks the intake. The lock is never held across an await.
     pub(super) fn intake(&self) -> MutexGuard<'_, Intake> {
         lock(&self.intake)
+    }
+
+    /// The source of a connection, with its container if it is a process in one.
+    pub(super) async fn complete(&self, source: Source) -> Source {
+        match &self.processes {
+            Some(processes) => processes.source_of_connection(source).await,
+            None => source,
+        }
     }
 
     /// Records complete lines or frames.
