@@ -44,6 +44,11 @@ impl UnixPeer {
         Self { pid, uid, container: None }
     }
 
+    /// The same process in this container.
+    pub const fn with_container(self, container: Option<ContainerId>) -> Self {
+        Self { container, ..self }
+    }
+
     /// The parts that belong to a sender: the container; else the process; else the user.
     const fn of_sender(self) -> Self {
         match self.container {

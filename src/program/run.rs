@@ -28,6 +28,7 @@ use self::snapshots::Snapshots;
 pub(super) use self::start_error::StartError;
 use self::systemd_sockets::{PassedStream, SystemdSockets};
 use crate::bridge::Bridge;
+use crate::options::OriginValue;
 use crate::program::clock;
 use crate::program::descriptors::{ConnectionLimits, within_limit};
 use crate::program::event_file;
@@ -236,7 +237,8 @@ pub(super) async fn run(
 
 /// The processes that send over Unix sockets; `None` if there is no such socket or nothing depends on who sends.
 fn processes(bridge: &Bridge, settings: &Settings, unix_sockets: usize) -> io::Result<Option<Processes>> {
-    if unix_sockets == 0 || settings.bridge.sources.max == 0 {
+    let has_label = settings.bridge.origin_label.as_ref().is_some_and(|label| label.value() == OriginValue::ContainerId);
+    if unix_sockets == 0 || settings.bridge.sources.max == 0 && !has_label {
         return Ok(None);
     }
     let bridge = bridge.clone();

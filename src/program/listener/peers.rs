@@ -20,11 +20,11 @@ use rustix::process::{Pid, test_kill_process};
 use crate::source::{ContainerId, Source, UnixPeer};
 
 /// How long a receiver waits for the container of a new process.
-const PATIENCE: Duration = Duration::from_millis(5);
+const PATIENCE: Duration = Duration::from_millis(100);
 /// How long it does not wait again after an answer was late.
 const IMPATIENCE: Duration = Duration::from_secs(1);
 /// How long a connection waits. Only its own process waits with it.
-const CONNECTION_PATIENCE: Duration = Duration::from_millis(500);
+const CONNECTION_PATIENCE: Duration = Duration::from_secs(5);
 /// The age at which a container is asked for again, because the kernel may have given the id to another process.
 const MAX_AGE: Duration = Duration::from_secs(10);
 /// Processes that a receiver knows.
@@ -280,7 +280,7 @@ mod tests {
         for pid in 1..1_000 {
             assert_eq!(peers.container(UnixPeer::new(pid, 1), now), None);
         }
-        assert!(now.elapsed() < 500 * PATIENCE, "it has waited once");
+        assert!(now.elapsed() < 100 * PATIENCE, "it has waited once");
         assert_eq!((waiting.try_iter().count(), peers.known.len()), (1, 0));
     }
 
