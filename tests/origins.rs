@@ -157,7 +157,7 @@ impl Cgroup {
     /// Skips the test if the machine permits none.
     pub fn of_container(id: &str) -> Self {
         for mount in ["/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/pids", "/sys/fs/cgroup/freezer"] {
-            let parent = Path::new(mount).join(format!("statsd-bridge-test-{}", std::process::id()));
+            let parent = Path::new(mount).join(format!("statsd-bridge-test-{}-{}", std::process::id(), &id[..8]));
             let path = parent.join(format!("docker-{}.scope", id));
             if Path::new(mount).join("cgroup.procs").is_file() && fs::create_dir_all(&path).is_ok() {
                 return Self { parent, path };
