@@ -114,6 +114,12 @@ impl Bridge {
         self.engine.sources().report(top)
     }
 
+    /// Adds the counts of processes that have ended, and were senders of their own, to those of their users.
+    #[cfg(feature = "cli")]
+    pub(crate) fn end_processes(&self, has_ended: impl Fn(u32) -> bool) {
+        self.engine.sources().end_processes(has_ended);
+    }
+
     /// At most `most` of the last DogStatsD events, newest first, within [`Limits::events`](crate::options::Limits::events) and
     /// [`Limits::event_bytes`](crate::options::Limits::event_bytes).
     pub fn events(&self, most: usize) -> KeptEvents {
