@@ -17,6 +17,7 @@ use self::upkeep::{BindingMemory, STEPS_OF_BATCH, STEPS_OF_TICK, Upkeep};
 use crate::engine::Engine;
 use crate::hits::HitTally;
 use crate::ingest::bindings::Bindings;
+use crate::ingest::client_tally::ClientTally;
 use crate::ingest::exemplar_tag::ExemplarTag;
 use crate::ingest::pending::Pending;
 #[cfg(target_arch = "x86_64")]
@@ -57,6 +58,7 @@ pub struct Worker {
     log: RejectionLog,
     /// `None` if nothing is counted by sender.
     senders: Option<SenderTally>,
+    clients: ClientTally,
     /// The registry's count of changes at the last [`enter`](Worker::enter).
     changes: u64,
 }
@@ -109,6 +111,7 @@ impl Worker {
             hits: HitTally::default(),
             log: RejectionLog::new(SenderRejections::new(engine.sources())),
             senders: SenderTally::new(engine.sources()),
+            clients: ClientTally::new(engine.sources()),
             changes: 0,
             engine,
         }
@@ -233,6 +236,7 @@ impl Worker {
     fn flush(&mut self) {
         if let Some(senders) = &mut self.senders {
             senders.flush(sums(&self.tally, 0), self.log.by_source());
+            self.clients.flush(senders.now());
         }
         self.engine.telemetry().flush(&mut self.tally);
         self.hits.flush(self.resolver.hits());
@@ -328,6 +332,7 @@ impl Worker {
             tally: &mut self.tally,
             hits: &mut self.hits,
             log: &mut self.log,
+            clients: &mut self.clients,
             pending,
             now,
             max_value: self.limits.sample_value.get(),
@@ -351,6 +356,7 @@ impl Worker {
             tally: &mut self.tally,
             hits: &mut self.hits,
             log: &mut self.log,
+            clients: &mut self.clients,
             pending: std::slice::from_ref(pending),
             now,
             max_value: self.limits.sample_value.get(),
