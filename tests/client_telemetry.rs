@@ -1,11 +1,18 @@
 //! What DogStatsD clients say about themselves, beside what arrived from them.
 
 use std::fs;
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Launch, Running, own, request, until};
+use crate::compatibility::seen;
+use crate::harness::{Launch, Process, Running, own, request, until};
+use crate::peers;
 
 /// The entry of one sender in `/api/v1/sources`, once it is listed.
 pub fn sender(bridge: &Running, sender: &str) -> Option<Value> {
@@ -121,4 +128,126 @@ fn what_no_client_can_mean_is_no_report() {
     let most = 40 * 9_007_199_254_740_992_u64;
     said_when(&bridge, "udp 127.0.0.1", "large numbers", |said| said["bytes_sent"] == most);
     bridge.stop();
+}
+
+/// A way to the bridge that loses datagrams: a UDP socket whose datagrams go on from another one.
+struct Lossy {
+    at: SocketAddr,
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<Passed>,
+}
+
+/// What went over it.
+#[derive(Debug, Default)]
+struct Passed {
+    datagrams: u64,
+    lost: u64,
+    /// The sums of what the reports say that were not lost.
+    metrics: u64,
+    packets_sent: u64,
+    bytes_sent: u64,
+}
+
+impl Lossy {
+    /// Loses every datagram whose number can be divided by `every`.
+    fn to(bridge: &Running, every: u64) -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a UDP socket");
+        socket.set_read_timeout(Some(Duration::from_millis(50))).expect("a timeout");
+        let (at, onward, stop) = (socket.local_addr().expect("an address"), socket_to(bridge, "127.0.0.3"), Arc::<AtomicBool>::default());
+        let is_over = Arc::clone(&stop);
+        let thread = thread::spawn(move || {
+            let (mut passed, mut buffer) = (Passed::default(), [0; 65536]);
+            loop {
+                let Ok(length) = socket.recv(&mut buffer) else {
+                    // Everything that was sent before the stop has been received.
+                    if is_over.load(Relaxed) {
+                        return passed;
+                    }
+                    continue;
+                };
+                passed.datagrams += 1;
+                if passed.datagrams % every == 0 {
+                    passed.lost += 1;
+                    continue;
+                }
+                onward.send(&buffer[..length]).expect("sent");
+                passed.read(&String::from_utf8_lossy(&buffer[..length]));
+            }
+        });
+        Self { at, stop, thread }
+    }
+
+    fn end(self) -> Passed {
+        self.stop.store(true, Relaxed);
+        self.thread.join().expect("the way did not panic")
+    }
+}
+
+impl Passed {
+    fn read(&mut self, datagram: &str) {
+        let sums = [("metrics:", &mut self.metrics), ("packets_sent:", &mut self.packets_sent), ("bytes_sent:", &mut self.bytes_sent)];
+        for (name, sum) in sums {
+            let begins = format!("datadog.dogstatsd.client.{name}");
+            let values = datagram.lines().filter_map(|line| line.strip_prefix(&*begins)?.split('|').next()?.parse::<u64>().ok());
+            *sum += values.sum::<u64>();
+        }
+    }
+}
+
+/// A client sends over a good way and over one that loses every tenth datagram, at the same time. `calls` last for at least three
+/// reports.
+fn loss_is_shown((client, version): (&str, &str), command: impl Fn(&str, u64) -> Command, calls: u64) {
+    let ways = [(u64::MAX, 0.0..=0.01), (10, 0.07..=0.13)].map(|(every, shown)| {
+        let bridge = Launch::new().start();
+        let way = Lossy::to(&bridge, every);
+        let process = Process::start(command(&way.at.to_string(), calls));
+        (bridge, way, process, every, shown)
+    });
+    for (bridge, way, mut process, every, shown) in ways {
+        let status = process.wait();
+        assert!(status.success(), "{client}: {status}: {}", process.log());
+        let passed = way.end();
+        let sums = [passed.metrics, passed.packets_sent, passed.bytes_sent].map(Some);
+        let is_whole = |said: &Value| ["metrics", "packets_sent", "bytes_sent"].map(|key| said[key].as_u64()) == sums;
+        let said = said_when(&bridge, "udp 127.0.0.3", &format!("{client}: the sums of {passed:?}"), is_whole);
+        let compared = &said["compared_datagrams"];
+        let [sent, lost] = ["sent", "lost"].map(|key| compared[key].as_u64().unwrap_or_default());
+        assert!(passed.lost == passed.datagrams / every && sent > passed.datagrams / 4, "{client}: {passed:?} {said}");
+        assert!(shown.contains(&(lost as f64 / sent as f64)), "{client}: {passed:?} {said}");
+        bridge.stop();
+    }
+    seen(client, version, "its telemetry beside what arrived, over a way that loses every tenth datagram: sums, loss within 3 %", "equal");
+}
+
+#[apply(test)]
+fn datadog_of_python_over_a_lossy_way() {
+    let python = peers::python_with_clients();
+    let command = |to: &str, calls: u64| {
+        let mut command = Command::new(&python);
+        command.arg(peers::repository().join("tests/python/datadog_paced.py")).args([to, &calls.to_string(), "4"]);
+        command
+    };
+    loss_is_shown(("datadogpy", &peers::python_version(&python, "datadog")), command, 800);
+}
+
+/// This client reports every ten seconds.
+#[apply(test)]
+fn datadog_of_go_over_a_lossy_way() {
+    let program = peers::built("datadog", "datadog");
+    let command = |to: &str, calls: u64| {
+        let mut command = Command::new(&program);
+        command.args(["paced", to, &calls.to_string(), "20"]);
+        command
+    };
+    loss_is_shown(("datadog-go", &peers::module_version("datadog", "github.com/DataDog/datadog-go/v5")), command, 1600);
+}
+
+#[apply(test)]
+fn datadog_of_java_over_a_lossy_way() {
+    let command = |to: &str, calls: u64| {
+        let mut command = peers::java_program("Paced");
+        command.args([to, &calls.to_string(), "4"]);
+        command
+    };
+    loss_is_shown(("java-dogstatsd-client", &peers::java_version("java-dogstatsd-client")), command, 800);
 }
