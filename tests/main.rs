@@ -93,6 +93,8 @@ mod web_config;
 mod apps;
 /// The demo of the automation platform of proto-examples/apps, compared with the table of its metrics.
 mod automation;
+/// The bridge is restarted while real clients send over every transport.
+mod client_restarts;
 /// Real StatsD clients, whose totals must be exact.
 mod clients;
 /// Prometheus evaluates every expression of the dashboards and rules of proto-examples; promtool's tests of the rules.

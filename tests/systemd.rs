@@ -18,13 +18,13 @@ use tempfile::TempDir;
 use crate::harness::{Launch, Process, Running, bridge_command, own, own_sum, until};
 
 /// Copies of sockets that child processes inherit, and the shell commands that pass them to a program as systemd does.
-struct Passed {
+pub struct Passed {
     _copies: Vec<OwnedFd>,
-    shell: String,
+    pub shell: String,
 }
 
 /// Passes these sockets, with their names.
-fn pass(sockets: &[(BorrowedFd<'_>, &str)]) -> Passed {
+pub fn pass(sockets: &[(BorrowedFd<'_>, &str)]) -> Passed {
     // systemd passes descriptors from 3 on. The copies have higher numbers, so that none is overwritten.
     let copy = |(socket, _): &(BorrowedFd<'_>, &str)| {
         let copy = fcntl_dupfd_cloexec(socket, 40).expect("a copy of a descriptor");

@@ -83,14 +83,14 @@ func send(client *statsd.ClientDirect) {
 	check(client.Flush())
 }
 
-// Sends calls one after another to ADDRESS, each in a datagram or frame of its own: `paced ADDRESS CALLS PAUSE_MS`. In the end it prints
-// what the client counted: calls, datagrams or frames sent, and dropped.
-func paced(address string, calls, pauseMs int) {
+// Sends calls one after another to ADDRESS, each in a datagram or frame of its own: `paced ADDRESS CALLS PAUSE_MS [NAME]`. In the end it
+// prints what the client counted: calls, datagrams or frames sent, and dropped.
+func paced(address string, calls, pauseMs int, name string) {
 	client, err := statsd.NewDirect(address, statsd.WithoutClientSideAggregation(), statsd.WithMaxMessagesPerPayload(1),
 		statsd.WithWriteTimeout(time.Minute))
 	check(err)
 	for i := 0; i < calls; i++ {
-		check(client.Incr("paced", nil, 1))
+		check(client.Incr(name, nil, 1))
 		time.Sleep(time.Duration(pauseMs) * time.Millisecond)
 	}
 	check(client.Close())
@@ -99,12 +99,12 @@ func paced(address string, calls, pauseMs int) {
 }
 
 func main() {
-	if len(os.Args) == 5 && os.Args[1] == "paced" {
+	if len(os.Args) >= 5 && os.Args[1] == "paced" {
 		calls, err := strconv.Atoi(os.Args[3])
 		check(err)
 		pause, err := strconv.Atoi(os.Args[4])
 		check(err)
-		paced(os.Args[2], calls, pause)
+		paced(os.Args[2], calls, pause, append(os.Args, "paced")[5])
 		return
 	}
 	type sender struct {
