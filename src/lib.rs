@@ -132,7 +132,7 @@ pub use self::registry::{
 pub use self::rejections::{RejectedInput, Rejection};
 pub use self::selector::{Selector, SelectorError};
 pub use self::source::{ContainerId, Sender, Source, UnixPeer};
-pub use self::sources::{SourceReport, SourceSums, SourcesReport};
+pub use self::sources::{ClientDrops, ClientReport, SentAndArrived, SourceReport, SourceSums, SourcesReport};
 #[cfg(feature = "state")]
 pub use self::state::format::Counts as SnapshotCounts;
 pub use self::time::Timestamp;

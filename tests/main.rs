@@ -55,6 +55,8 @@ mod structure;
 mod allow_from;
 /// Injected faults: readers, disks, files, sockets and clients that misbehave.
 mod attack;
+/// The telemetry of DogStatsD clients beside what arrived from them.
+mod client_telemetry;
 /// `doctor`: probes over every transport, and why they do not arrive.
 mod doctor;
 /// Transports, the wire format, the exposition and the other HTTP paths.
@@ -97,6 +99,8 @@ mod web_config;
 mod apps;
 /// The demo of the automation platform of proto-examples/apps, compared with the table of its metrics.
 mod automation;
+/// The bridge is restarted while real clients send over every transport.
+mod client_restarts;
 /// Real StatsD clients, whose totals must be exact.
 mod clients;
 /// Prometheus evaluates every expression of the dashboards and rules of proto-examples; promtool's tests of the rules.

@@ -18,6 +18,7 @@ use self::upkeep::{BindingMemory, STEPS_OF_BATCH, STEPS_OF_TICK, Upkeep};
 use crate::engine::Engine;
 use crate::hits::HitTally;
 use crate::ingest::bindings::Bindings;
+use crate::ingest::client_tally::ClientTally;
 use crate::ingest::exemplar_tag::ExemplarTag;
 use crate::ingest::origin::OriginKey;
 use crate::ingest::pending::Pending;
@@ -61,6 +62,7 @@ pub struct Worker {
     senders: Option<SenderTally>,
     /// What the label of the origin shows; `None` without such a label. Then no look-up considers the sender.
     origin: Option<OriginValue>,
+    clients: ClientTally,
     /// The registry's count of changes at the last [`enter`](Worker::enter).
     changes: u64,
 }
@@ -118,6 +120,7 @@ impl Worker {
             log: RejectionLog::new(SenderRejections::new(engine.sources())),
             senders: SenderTally::new(engine.sources()),
             origin,
+            clients: ClientTally::new(engine.sources()),
             changes: 0,
             engine,
         }
@@ -259,6 +262,7 @@ impl Worker {
     fn flush(&mut self) {
         if let Some(senders) = &mut self.senders {
             senders.flush(sums(&self.tally, 0), self.log.by_source());
+            self.clients.flush(senders.now());
         }
         self.engine.telemetry().flush(&mut self.tally);
         self.hits.flush(self.resolver.hits());
@@ -354,6 +358,7 @@ impl Worker {
             tally: &mut self.tally,
             hits: &mut self.hits,
             log: &mut self.log,
+            clients: &mut self.clients,
             pending,
             now,
             max_value: self.limits.sample_value.get(),

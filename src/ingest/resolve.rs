@@ -24,7 +24,7 @@ use crate::name::{FamilyName, NameValidation};
 use crate::options::{Dialect, Limits};
 use crate::registry::{Admitted, Arrival, FamilyKind, Membership, NotAdmitted, Reason, Request, WorkerCell};
 use crate::source::Source;
-use crate::sources::SourceLimit;
+use crate::sources::{ClientField, SourceLimit};
 use crate::telemetry::{SampleRejection, Tally};
 use crate::time::Timestamp;
 
@@ -166,7 +166,15 @@ impl Resolver {
             }
         };
         binding.is_tagged = is_tagged;
+        if let Some(field) = self.client_field(incoming.sample) {
+            binding.set_client(field);
+        }
         binding
+    }
+
+    /// The number that a client reports about itself with this sample, whatever the rules make of its name.
+    fn client_field(&self, sample: &Sample<'_>) -> Option<ClientField> {
+        ClientField::of_name(sample.name).filter(|_| sample.kind == Kind::Counter && self.engine.sources().is_on())
     }
 
     /// The cell of the series, or why its samples reach none.

@@ -37,6 +37,7 @@ impl Worker {
             tally: &mut self.tally,
             hits: &mut self.hits,
             log: &mut self.log,
+            clients: &mut self.clients,
             pending: std::slice::from_ref(pending),
             now,
             max_value: self.limits.sample_value.get(),
