@@ -16,6 +16,9 @@ mod self_families;
 mod shape;
 mod text;
 mod wire;
+#[cfg(feature = "cli")]
+#[allow(dead_code, unused_imports, reason = "only the program pushes")]
+pub(crate) mod write;
 mod zeroes;
 
 pub use self::negotiate::{Negotiated, OpenMetricsOffer};
