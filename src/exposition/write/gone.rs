@@ -5,7 +5,7 @@
 pub(crate) struct GoneSeries {
     /// The name of the series, as `x_bucket`.
     pub(super) name: Box<str>,
-    /// Its own labels as text, with `le` or `quantile`.
+    /// Its own labels as text, sorted, with `le` or `quantile`, without labels of empty value.
     pub(super) labels: Box<str>,
     /// The number of its type in metadata.
     pub(super) kind: u8,

@@ -12,13 +12,19 @@
 //! split      halves of a message that is too large             metadata  requests with type, help and unit for 1.0
 //! ```
 
+mod changes;
 mod cycle;
 mod gone;
+mod histogram;
+mod kind;
+mod labels;
 mod memory;
 mod message;
 mod metadata;
 mod options;
 mod split;
+mod symbols;
+mod writer;
 
 pub(crate) use self::cycle::WriteCycle;
 pub(crate) use self::gone::GoneSeries;
