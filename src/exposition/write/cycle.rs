@@ -310,8 +310,13 @@ impl WriteCycle {
     fn series_gone(&mut self, family: usize, series: usize) {
         let before = Arc::clone(&self.before);
         let Some(family) = before.families.get(family) else { return };
-        let lines = family.series.get(series).map(|series| lines_of(family, series));
-        self.pending.extend(lines.unwrap_or_default());
+        let lines = family.series.get(series).map(|series| lines_of(family, series)).unwrap_or_default();
+        if family.names.name() == UP.0 {
+            // The bridge's own series may take its place.
+            lines.into_iter().for_each(|line| self.gone_unless_known(line));
+        } else {
+            self.pending.extend(lines);
+        }
     }
 
     /// Plans the stale markers of the next series of a family that is gone or has another form.

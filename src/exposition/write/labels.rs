@@ -249,6 +249,9 @@ impl SeriesLabels {
         while let Some((_, place)) = self.places.get(self.next_place) {
             self.place(*place, batches);
         }
+        if self.extra.is_empty() {
+            self.extra_at = self.name_at;
+        }
     }
 
     fn place(&mut self, place: Place, batches: &mut Batches) {

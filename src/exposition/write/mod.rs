@@ -24,6 +24,8 @@ mod metadata;
 mod options;
 mod split;
 mod symbols;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub(crate) use self::cycle::WriteCycle;
