@@ -151,7 +151,9 @@ impl WriteCycle {
     /// Adds `up`, unless a sender sends it.
     fn add_up(&mut self, families: &[Arc<Family>]) {
         let is_up = |series: &Arc<Series>| identity(series.labels()).is_empty();
-        let is_sent = families.iter().any(|family| family.name().as_str() == UP.0 && family.series().iter().any(is_up));
+        let has_name = |family: &Family| !matches!(Form::of(family.kind(), &self.options), Form::Classic | Form::Summary);
+        let mut named = families.iter().filter(|family| family.name().as_str() == UP.0 && has_name(family));
+        let is_sent = named.any(|family| family.series().iter().any(is_up));
         let is_excluded = self.options.exclude.iter().any(|selector| selector.matches(UP.0, &[]));
         if is_sent || is_excluded {
             return;
@@ -271,7 +273,10 @@ impl WriteCycle {
         let (name, before) = (sent.names.name(), &self.before.families);
         let has = |name: &str| family_named(before, name).is_some();
         let suffixes = ["_bucket", "_sum", "_count"];
-        has(name) || suffixes.iter().any(|suffix| name.strip_suffix(suffix).is_some_and(has) || has(&format!("{name}{suffix}")))
+        // The bridge's own series of that name.
+        name == UP.0
+            || has(name)
+            || suffixes.iter().any(|suffix| name.strip_suffix(suffix).is_some_and(has) || has(&format!("{name}{suffix}")))
     }
 
     /// Writes series of the current family.

@@ -1,11 +1,11 @@
 //! The labels of a series: its own and those of the target, sorted by name.
 //!
 //! As in a scrape, a series' own label with the name of a target's label becomes `exported_NAME`, and a label of empty value does not
-//! exist. The name, and `le` or `quantile`, differ from line to line of one series, so the bytes of the other labels are made once and
+//! exist. Unlike in a scrape, an own `exported_NAME` then always becomes `exported_exported_NAME`, so that two series never become one,
+//! which receivers reject. The name, and `le` or `quantile`, differ from line to line of one series, so the bytes of the other labels are made once and
 //! have a place for each of the two.
 
 use std::borrow::Cow;
-use std::mem::take;
 
 use super::message::Batches;
 use super::options::{WriteOptions, WriteVersion};
@@ -108,11 +108,7 @@ impl SeriesLabels {
 
     /// Prepares for a family whose lines have this label of their own.
     pub(super) fn of_family(&mut self, extra: Option<&str>) {
-        self.extra.clear();
-        self.extra.push_str(extra.unwrap_or_default());
-        while self.is_of_target(&self.extra) {
-            self.extra.insert_str(0, RENAMED);
-        }
+        self.extra = extra.map(|name| self.renamed(name).unwrap_or_else(|| name.to_owned())).unwrap_or_default();
         self.places.clear();
         self.places.push((NAME.to_owned(), Place::Name));
         if extra.is_some() {
@@ -162,7 +158,7 @@ impl SeriesLabels {
         let mut rest = text.as_bytes();
         while !rest.is_empty() {
             let Some((name, value, after)) = plain_pair(rest) else { return false };
-            if !self.own(name, value, batches) {
+            if name.starts_with(RENAMED.as_bytes()) || !self.own(name, value, batches) {
                 return false;
             }
             rest = after.strip_prefix(b",").unwrap_or(after);
@@ -174,7 +170,11 @@ impl SeriesLabels {
     /// Labels of any form, in any order.
     fn carefully(&mut self, text: &str, batches: &mut Batches) {
         let mut pairs: Vec<(Cow<'_, str>, String)> = split(text).filter(|(_, value)| !value.is_empty()).collect();
-        self.rename(&mut pairs);
+        for (name, _) in &mut pairs {
+            if let Some(new) = self.renamed(name) {
+                *name = Cow::Owned(new);
+            }
+        }
         pairs.sort_by(|a, b| a.0.cmp(&b.0));
         self.begin(batches);
         for (name, value) in &pairs {
@@ -184,17 +184,24 @@ impl SeriesLabels {
         self.end(batches);
     }
 
-    /// Renames the labels with names of the target's labels as Prometheus does in a scrape.
-    fn rename(&self, pairs: &mut [(Cow<'_, str>, String)]) {
-        let mut conflicting: Vec<usize> =
-            (0..pairs.len()).filter(|at| pairs.get(*at).is_some_and(|(name, _)| self.is_of_target(name))).collect();
-        conflicting.sort_by_key(|at| pairs.get(*at).map(|(name, _)| (name.len(), name.clone().into_owned())));
-        for at in conflicting {
-            let mut new = pairs.get(at).map(|(name, _)| format!("{RENAMED}{name}")).unwrap_or_default();
-            while self.is_of_target(&new) || pairs.iter().any(|(known, _)| *known == new) {
-                new.insert_str(0, RENAMED);
+    /// The name of an own label as it is sent, if it differs. Of the names `x`, `exported_x`, `exported_exported_x` and so on, those of the
+    /// target's labels are left out: the first own name becomes the first of the others, the second the second.
+    fn renamed(&self, name: &str) -> Option<String> {
+        let mut root = name;
+        let mut own = 0;
+        while let Some(rest) = root.strip_prefix(RENAMED) {
+            (root, own) = (rest, own + 1);
+        }
+        let mut free = root.to_owned();
+        let mut passed = 0;
+        loop {
+            if !self.is_of_target(&free) {
+                if passed == own {
+                    return (free != name).then_some(free);
+                }
+                passed += 1;
             }
-            pairs.get_mut(at).into_iter().for_each(|(name, _)| *name = Cow::Owned(take(&mut new)));
+            free.insert_str(0, RENAMED);
         }
     }
 

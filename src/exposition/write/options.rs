@@ -30,7 +30,8 @@ pub(crate) enum HistogramForm {
 pub(crate) struct WriteOptions {
     pub(crate) version: WriteVersion,
     pub(crate) histograms: HistogramForm,
-    /// Labels of the target: `job`, `instance`, `cluster`. A series' own label of such a name becomes `exported_NAME`, as in a scrape.
+    /// Labels of the target: `job`, `instance`, `cluster`. A series' own label of such a name becomes `exported_NAME`, as in a scrape,
+    /// and an own `exported_NAME` becomes `exported_exported_NAME`.
     /// Labels without a name or value, and `__name__`, are left out; of equal names, the last one is kept.
     pub(crate) labels: Vec<(String, String)>,
     /// At most this many samples, floats and histograms together, in one batch; at least 2.

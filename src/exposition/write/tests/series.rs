@@ -73,14 +73,27 @@ fn labels_of_the_target_take_precedence() {
         assert_eq!(
             got.names(),
             [
-                r#"c{Zone="z",__replica__="r",exported_exported_job="c",exported_instance="b",exported_job="own",instance="a:1",job="last"}"#,
-                r#"d{__replica__="r",exported_exported_instance="b",exported_instance="d",instance="a:1",job="last",q="\"\\"}"#,
+                r#"c{Zone="z",__replica__="r",exported_exported_job="own",exported_instance="b",exported_job="c",instance="a:1",job="last"}"#,
+                r#"d{__replica__="r",exported_exported_instance="d",exported_instance="b",instance="a:1",job="last",q="\"\\"}"#,
             ]
         );
         assert_eq!(got.value(r#"up{__replica__="r",instance="a:1",job="last"}"#), 1.0);
         let first = &got.0.values().next().expect("a series").labels;
         assert_eq!((first[0].name.as_str(), first[1].name.as_str()), ("Zone", "__name__"), "sorted by bytes");
     }
+}
+
+#[test]
+fn two_series_never_become_one() {
+    let mut target = Target::new(Options::default(), labelled(V2, &[("job", "j"), ("exported_exported_job", "k")]));
+    target.ingest("c:1|c|#job:b\nc:2|c|#exported_job:b\nc:3|c|#exported_exported_job:b\nc:4|c|#exported_:b");
+    let got = target.cycle();
+    let of_label = |label: &str| {
+        let mut series = got.0.values().filter(|series| series.label(label) == "b");
+        series.next().and_then(|series| series.samples.last()).map(|sample| sample.value)
+    };
+    let labels = ["exported_job", "exported_exported_exported_job", "exported_exported_exported_exported_job", "exported_"];
+    assert_eq!(labels.map(of_label), [Some(1.0), Some(2.0), Some(3.0), Some(4.0)]);
 }
 
 #[test]
