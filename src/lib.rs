@@ -84,7 +84,7 @@
 //         registry/cell      the value: counter, gauge, histogram, summary, set; one writer
 // events             the last events, for reports and a log
 // selector           which series a selector of Prometheus matches
-// exposition         the registry's families, in a stable order -> text, OpenMetrics, protobuf
+// exposition         the registry's families, in a stable order -> text, OpenMetrics, protobuf, remote write
 // program/web        /metrics and the other paths over HTTP                                    (feature `cli`)
 // telemetry          self-metrics
 
@@ -107,6 +107,8 @@ mod telemetry;
 mod hits;
 mod lock;
 mod logged;
+#[cfg(feature = "cli")]
+mod measured;
 mod memory;
 pub mod name;
 pub mod options;
@@ -144,6 +146,8 @@ pub mod internals {
     pub use crate::ingest::protocol;
     pub use crate::mapping::config::load;
     pub use crate::mapping::spec::{Config, MetricKind, Rule};
+    #[cfg(feature = "cli")]
+    pub use crate::measured::RemoteWrite;
     #[cfg(feature = "cli")]
     pub use crate::program::cli;
     #[cfg(feature = "cli")]

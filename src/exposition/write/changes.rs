@@ -23,6 +23,40 @@ pub(super) struct Differences {
     pub(super) gone: Vec<usize>,
 }
 
+/// The new series of a family.
+pub(super) enum News {
+    None,
+    /// These places, ascending; the number of those that are done.
+    Some(Vec<usize>, usize),
+    /// All; whether a series of the previous cycle may have had the same name.
+    All {
+        may_be_known: bool,
+    },
+}
+
+impl News {
+    /// Whether the series at this place is new. Places are asked in their order.
+    pub(super) fn has(&self, place: usize) -> bool {
+        match self {
+            Self::None => false,
+            Self::Some(places, next) => places.get(*next) == Some(&place),
+            Self::All { .. } => true,
+        }
+    }
+
+    /// Notes that the series at the place that was asked is done.
+    pub(super) fn done(&mut self, was_new: bool) {
+        if let Self::Some(_, next) = self {
+            *next += usize::from(was_new);
+        }
+    }
+
+    /// Whether a series of the previous cycle may have had the same name.
+    pub(super) fn may_be_known(&self) -> bool {
+        matches!(self, Self::All { may_be_known: true })
+    }
+}
+
 /// Compares the series of one family at two moments.
 pub(super) fn differences(before: &Arc<Vec<Arc<Series>>>, now: &Arc<Vec<Arc<Series>>>) -> Differences {
     let mut found = Differences::default();

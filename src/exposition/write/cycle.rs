@@ -4,21 +4,22 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::changes::{Differences, Index, differences, family_named, lines_of, lines_of_self};
+use super::changes::{Differences, Index, News, differences, family_named, lines_of, lines_of_self};
+use super::current::{Times, Zero};
 use super::gone::GoneSeries;
 use super::kind::Form;
 use super::memory::{Sent, SentFamily, WriteMemory};
 use super::message::{Batches, WriteBatch};
 use super::options::{HistogramForm, WriteOptions, WriteVersion};
-use super::writer::{Full, Times, Writer, Zero};
+use super::selection::{selected, selects};
+use super::writer::{Full, Writer};
 use crate::engine::Engine;
 use crate::exposition::Style;
 use crate::exposition::escape::Names;
 use crate::exposition::rendering::families;
 use crate::exposition::self_families::created_of;
 use crate::name::Escaping;
-use crate::registry::{Family, FamilyKind, Series, identity, split};
-use crate::selector::Selector;
+use crate::registry::{Family, FamilyKind, Series, identity};
 use crate::telemetry::{SelfFamily, SelfKind, SelfSeries, SelfValue};
 use crate::time::Timestamp;
 
@@ -75,17 +76,6 @@ struct Position {
     done: usize,
     news: News,
     gone: Option<(usize, Vec<usize>)>,
-}
-
-/// The new series of a family.
-enum News {
-    None,
-    /// These places, ascending; the number of those that are done.
-    Some(Vec<usize>, usize),
-    /// All; whether a series of the previous cycle may have had the same name.
-    All {
-        may_be_known: bool,
-    },
 }
 
 impl WriteCycle {
@@ -406,26 +396,6 @@ impl WriteMemory {
     }
 }
 
-impl News {
-    fn has(&self, place: usize) -> bool {
-        match self {
-            Self::None => false,
-            Self::Some(places, next) => places.get(*next) == Some(&place),
-            Self::All { .. } => true,
-        }
-    }
-
-    fn done(&mut self, was_new: bool) {
-        if let Self::Some(_, next) = self {
-            *next += usize::from(was_new);
-        }
-    }
-
-    fn may_be_known(&self) -> bool {
-        matches!(self, Self::All { may_be_known: true })
-    }
-}
-
 /// Whether the series of a family are sums.
 fn is_sum(kind: &FamilyKind) -> bool {
     *kind == FamilyKind::Counter || kind.is_observer()
@@ -435,26 +405,4 @@ fn is_sum(kind: &FamilyKind) -> bool {
 fn prefetch(series: &[Arc<Series>], done: usize) {
     series.iter().skip(done + 2 * AHEAD).take(AHEAD).for_each(|series| series.prefetch());
     series.iter().skip(done + AHEAD).take(AHEAD).for_each(|series| series.prefetch_values());
-}
-
-/// The series that the target's selectors select.
-fn selected(options: &WriteOptions, family: &Family, all: &Arc<Vec<Arc<Series>>>, before: Option<&SentFamily>) -> Arc<Vec<Arc<Series>>> {
-    if options.include.is_empty() && options.exclude.is_empty() {
-        return Arc::clone(all);
-    }
-    if let Some(before) = before.filter(|before| Arc::ptr_eq(&before.all, all)) {
-        return Arc::clone(&before.series);
-    }
-    Arc::new(all.iter().filter(|series| selects(options, family.name().as_str(), series.labels())).map(Arc::clone).collect())
-}
-
-fn selects(options: &WriteOptions, name: &str, labels: &str) -> bool {
-    let WriteOptions { include, exclude, .. } = options;
-    if include.is_empty() && exclude.is_empty() {
-        return true;
-    }
-    let pairs: Vec<_> = split(labels).collect();
-    let pairs: Vec<(&str, String)> = pairs.iter().map(|(name, value)| (&**name, value.clone())).collect();
-    let matches = |selector: &Selector| selector.matches(name, &pairs);
-    (include.is_empty() || include.iter().any(matches)) && !exclude.iter().any(matches)
 }

@@ -13,6 +13,7 @@
 //! ```
 
 mod changes;
+mod current;
 mod cycle;
 mod gone;
 mod histogram;
@@ -22,6 +23,7 @@ mod memory;
 mod message;
 mod metadata;
 mod options;
+mod selection;
 mod split;
 mod symbols;
 #[cfg(test)]

@@ -2,45 +2,25 @@
 
 use std::sync::Arc;
 
-use super::changes::{lines_of, number_text};
+use super::changes::number_text;
+use super::current::{Current, Times, Zero};
 use super::gone::GoneSeries;
 use super::histogram::{custom, exponential, stale};
-use super::kind::{COUNTER, Form, GAUGE, HISTOGRAM, number_of, number_of_self};
+use super::kind::{Form, GAUGE, HISTOGRAM, number_of, number_of_self};
 use super::labels::{KeptPair, NAME, SeriesLabels};
-use super::memory::{Sent, SentFamily};
+use super::memory::SentFamily;
 use super::message::{Batches, STALE, normal};
 use super::options::WriteOptions;
 use crate::exposition::escape::Names;
 use crate::exposition::unit_in_name;
-use crate::registry::cell::{HistogramSnapshot, NativeSnapshot, SummarySnapshot, add_weights};
-use crate::registry::{Exemplar, Exemplars, FamilyKind, Series, split};
+use crate::registry::cell::{HistogramSnapshot, NativeSnapshot, add_weights};
+use crate::registry::{FamilyKind, Series, split};
 use crate::telemetry::{SelfFamily, SelfSeries, SelfValue};
 use crate::time::Timestamp;
 
 /// The batch has no room for the next line. Call again with the next batch.
 #[derive(Debug)]
 pub(super) struct Full;
-
-/// What all series of a cycle have in common.
-pub(super) struct Times<'a> {
-    /// The timestamp of the samples.
-    pub(super) time: Timestamp,
-    /// The time on the timeline.
-    pub(super) now: Timestamp,
-    /// The previous cycle.
-    pub(super) before: &'a Sent,
-    /// The exemplars, if they are sent.
-    pub(super) exemplars: Option<&'a Exemplars>,
-}
-
-/// Whether the lines of a new series follow a 0.
-pub(super) enum Zero<'a> {
-    No,
-    /// All of them.
-    At(Timestamp),
-    /// Those that this function does not find in the previous cycle.
-    Unless(Timestamp, &'a mut dyn FnMut(&GoneSeries) -> bool),
-}
 
 /// Suffixes of names, in the order of [`Writer::names`].
 const SUFFIXES: [&str; 4] = ["", "_bucket", "_sum", "_count"];
@@ -64,24 +44,6 @@ pub(super) struct Writer {
     label_bytes: Vec<u8>,
 }
 
-/// The current series.
-struct Current {
-    /// Whether its values are read. The other fields are those of an earlier series otherwise.
-    is_read: bool,
-    labels_epoch: u64,
-    /// The next line.
-    line: usize,
-    cumulative: f64,
-    histogram: HistogramSnapshot,
-    native: Option<NativeSnapshot>,
-    summary: SummarySnapshot,
-    exemplars: Vec<Exemplar>,
-    /// The time of the 0 before each line.
-    zero: Option<Timestamp>,
-    /// The lines that have no 0; empty for none.
-    without_zero: Vec<bool>,
-}
-
 impl Writer {
     pub(super) fn new(options: &WriteOptions) -> Self {
         Self {
@@ -94,18 +56,7 @@ impl Writer {
             unit: "",
             metadata: Vec::new(),
             metadata_epoch: 0,
-            current: Current {
-                is_read: false,
-                labels_epoch: 0,
-                line: 0,
-                cumulative: 0.0,
-                histogram: HistogramSnapshot::new(0),
-                native: None,
-                summary: SummarySnapshot::default(),
-                exemplars: Vec::new(),
-                zero: None,
-                without_zero: Vec::new(),
-            },
+            current: Current::default(),
             label_bytes: Vec::new(),
         }
     }
@@ -174,7 +125,7 @@ impl Writer {
         };
         let created = (*kind == FamilyKind::Counter || kind.is_observer()).then(|| series.created());
         while self.current.line < lines {
-            if batches.is_full(1 + usize::from(self.current.zero.is_some())) {
+            if batches.is_full(1 + usize::from(self.current.has_zero())) {
                 return Err(Full);
             }
             if self.current.labels_epoch != batches.epoch() {
@@ -370,55 +321,5 @@ impl Writer {
         }
         batches.note_marker(gone);
         self.end_line((0, None), batches);
-    }
-}
-
-impl Current {
-    /// Reads the values of the next series.
-    fn read(&mut self, (sent, series): (&SentFamily, &Arc<Series>), zero: Zero<'_>, times: &Times<'_>) {
-        (self.is_read, self.labels_epoch, self.line, self.cumulative) = (true, 0, 0, 0.0);
-        match sent.family.kind() {
-            FamilyKind::Histogram { bounds } => {
-                self.histogram.clear();
-                match (&mut self.native, bounds.native()) {
-                    (Some(native), Some(options)) => {
-                        native.clear(options);
-                        series.histogram_with_native(bounds, &mut self.histogram, native);
-                    }
-                    _ => series.histogram(&mut self.histogram),
-                }
-            }
-            FamilyKind::Summary(_) => {
-                self.summary.clear();
-                series.summary(times.now, &mut self.summary);
-            }
-            // Read when it is written.
-            FamilyKind::Counter | FamilyKind::Gauge | FamilyKind::Set => {}
-        }
-        self.read_exemplars(series, number_of(sent.family.kind()), times);
-        self.without_zero.clear();
-        self.zero = match zero {
-            Zero::No => None,
-            Zero::At(time) => Some(time),
-            Zero::Unless(time, is_known) => {
-                self.without_zero.extend(lines_of(sent, series).iter().map(|line| is_known(line)));
-                Some(time)
-            }
-        };
-    }
-
-    /// Reads the exemplars that came since the previous cycle, oldest first. A receiver rejects older ones than those that it has.
-    fn read_exemplars(&mut self, series: &Arc<Series>, kind: u8, times: &Times<'_>) {
-        self.exemplars.clear();
-        let Some(exemplars) = times.exemplars.filter(|_| matches!(kind, COUNTER | HISTOGRAM)) else { return };
-        self.exemplars = exemplars.of(series);
-        self.exemplars.retain(|exemplar| exemplar.time <= times.time && times.before.time.is_none_or(|before| exemplar.time > before));
-        self.exemplars.sort_by(|a, b| a.time.cmp(&b.time).then(a.value.total_cmp(&b.value)));
-        self.exemplars.dedup_by(|a, b| a.time == b.time && a.value == b.value && a.bucket == b.bucket);
-    }
-
-    /// The time of the 0 before this line.
-    fn zero_of(&self, line: usize) -> Option<Timestamp> {
-        self.zero.filter(|_| !self.without_zero.get(line).is_some_and(|is_without| *is_without))
     }
 }
