@@ -107,8 +107,6 @@ mod telemetry;
 mod hits;
 mod lock;
 mod logged;
-#[cfg(feature = "cli")]
-mod measured;
 mod memory;
 pub mod name;
 pub mod options;
@@ -147,11 +145,11 @@ pub mod internals {
     pub use crate::mapping::config::load;
     pub use crate::mapping::spec::{Config, MetricKind, Rule};
     #[cfg(feature = "cli")]
-    pub use crate::measured::RemoteWrite;
-    #[cfg(feature = "cli")]
     pub use crate::program::cli;
     #[cfg(feature = "cli")]
     pub use crate::program::listener::framing;
+    #[cfg(feature = "cli")]
+    pub use crate::program::measured::RemoteWrite;
     pub use crate::registry::cell;
     #[cfg(feature = "state")]
     pub use crate::state::format;

@@ -278,6 +278,8 @@ impl WriteCycle {
         let Some(family) = sent.families.last() else { return Ok(()) };
         let zero_at = before.time.filter(|_| options.zero_samples && is_sum(family.family.kind()));
         let self_form = Form::of_classic(options);
+        // The bridge's own series may have had this name.
+        let is_up = family.names.name() == UP.0;
         let mut is_known = |line: &GoneSeries| {
             let known = (&*line.name, &*line.labels);
             before.marked.contains(&before.hash(known.0, known.1)) || index_before.has(before, known, self_form)
@@ -291,7 +293,7 @@ impl WriteCycle {
             let zero_at = zero_at.filter(|before| is_new && series.created() >= *before);
             let zero = match zero_at {
                 None => Zero::No,
-                Some(at) if before.marked.is_empty() && !position.news.may_be_known() => Zero::At(at),
+                Some(at) if before.marked.is_empty() && !is_up && !position.news.may_be_known() => Zero::At(at),
                 Some(at) => Zero::Unless(at, &mut is_known),
             };
             writer.series((family, series), zero, &times, batches)?;

@@ -105,8 +105,6 @@ fn pushed(target: &Target, options: &WriteOptions) -> Got {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
-
     #[test]
     fn a_push_has_the_series_and_values_of_a_scrape(lines in prop::collection::vec(line(), 1..30), is_utf8: bool, has_summaries: bool) {
         let names = if is_utf8 { NameValidation::Utf8 } else { NameValidation::Legacy };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::Bridge;
+use crate::bridge::Bridge;
 use crate::exposition::write::{WriteCycle, WriteMemory, WriteOptions, WriteVersion};
 use crate::time::Timestamp;
 
