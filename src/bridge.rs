@@ -270,6 +270,12 @@ impl Bridge {
         }
     }
 
+    /// The state, for readers of the registry that the program runs.
+    #[cfg(feature = "cli")]
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
     /// The rules in force, with their hits.
     #[cfg(feature = "cli")]
     pub(crate) fn rules(&self) -> RulesInForce {

@@ -84,7 +84,7 @@
 //         registry/cell      the value: counter, gauge, histogram, summary, set; one writer
 // events             the last events, for reports and a log
 // selector           which series a selector of Prometheus matches
-// exposition         the registry's families, in a stable order -> text, OpenMetrics, protobuf
+// exposition         the registry's families, in a stable order -> text, OpenMetrics, protobuf, remote write
 // program/web        /metrics and the other paths over HTTP                                    (feature `cli`)
 // telemetry          self-metrics
 
@@ -148,6 +148,8 @@ pub mod internals {
     pub use crate::program::cli;
     #[cfg(feature = "cli")]
     pub use crate::program::listener::framing;
+    #[cfg(feature = "cli")]
+    pub use crate::program::measured::RemoteWrite;
     pub use crate::registry::cell;
     #[cfg(feature = "state")]
     pub use crate::state::format;
