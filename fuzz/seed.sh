@@ -15,7 +15,10 @@ find ../proto-examples -name '*.statsd' | sort | while read -r file; do
     { printf '\377\377\001\007'; cat "$file"; } > "corpus/framing/example-$n"
     { printf '\377\377\001\007\005\000\000\000a:1|c\377\000\000\000'; cat "$file"; } > "corpus/framing/example-$n-frames"
     case "$file" in
-    */events/*) { printf '\000'; sed 's/^_e{//; s/^_sc|//' "$file"; } > "corpus/events/example-$n" ;;
+    */events/*)
+        { printf '\000'; sed 's/^_e{//; s/^_sc|//' "$file"; } > "corpus/events/example-$n"
+        { printf '\100'; sed 's/^_e{//; s/^_sc|//' "$file"; } > "corpus/events/example-$n-parser"
+        ;;
     esac
 done
 n=0

@@ -1,12 +1,16 @@
 //! `statsd-bridge doctor`: probes over every transport, the reasons why they do not arrive, and exit codes.
 
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::fs::Permissions;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
 
-use crate::harness::{Launch, Running, bridge_command, free_port};
+use crate::harness::{Launch, Process, Running, bridge_command, free_port};
+use crate::{peers, runner};
 
 /// Runs the doctor on these addresses. Returns the exit code and the output.
 fn doctor(bridge: &Running, args: &[&str]) -> (Option<i32>, String) {
@@ -135,4 +139,107 @@ fn without_a_bridge_and_with_wrong_usage_the_exit_codes_differ() {
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.code() == Some(code) && text.contains(expected), "{args:?}: {:?} {text}", output.status);
     }
+}
+
+#[apply(test)]
+fn without_an_address_it_probes_those_of_the_bridge_at_the_url() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("s");
+    for host in [Ipv4Addr::LOCALHOST, Ipv4Addr::UNSPECIFIED] {
+        let host = IpAddr::from(host);
+        let udp = SocketAddr::new(host, free_port(host));
+        let launch = Launch::new().arg(format!("--statsd.listen-udp={udp}")).arg(format!("--statsd.listen-unixgram={}", path.display()));
+        let bridge = launch.start();
+        let (code, output) = doctor(&bridge, &[]);
+        let reached = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), udp.port());
+        for way in [format!("udp {reached}"), format!("udp {}", bridge.statsd), format!("unixgram {}", path.display())] {
+            assert!(output.contains(&format!("{way}: all 8 probes arrived\n")), "{way}: {output}");
+        }
+        assert!(code == Some(0) && output.contains(&format!("tcp {reached}: closed")), "{code:?} {output}");
+        bridge.stop();
+    }
+}
+
+/// The doctor as a user without permissions: as nobody if this user is root.
+fn doctor_of_nobody(bridge: &Running, path: &Path) -> (Option<i32>, String) {
+    let program = bridge_command();
+    let url = format!("--url=http://{}", bridge.web);
+    let mut command = Command::new("bash");
+    // The shell opens the program, so that its folders may be closed to nobody.
+    command.args(["-c", "exec 9<\"$0\" && exec setpriv --reuid=65534 --regid=65534 --clear-groups /proc/self/fd/9 doctor \"$@\""]);
+    if !rustix::process::geteuid().is_root() {
+        command = Command::new("bash");
+        command.args(["-c", "exec \"$0\" doctor \"$@\""]);
+    }
+    let output = command.arg(program.get_program()).arg(url).arg(path).output().expect("the doctor runs");
+    (output.status.code(), format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)))
+}
+
+#[apply(test)]
+fn a_missing_permission_is_named_for_the_socket_and_for_its_folder() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let set = |path: &Path, mode| std::fs::set_permissions(path, Permissions::from_mode(mode)).expect("a mode");
+    set(folder.path(), 0o755);
+    let (path, closed) = (folder.path().join("s"), folder.path().join("closed"));
+    std::fs::create_dir(&closed).expect("a folder");
+    let inner = closed.join("s");
+    let _socket = UnixDatagram::bind(&inner).expect("a socket");
+    let launch = Launch::new().arg(format!("--statsd.listen-unixgram={}", path.display()));
+    let bridge = launch.arg("--statsd.unixsocket-mode=000").start();
+    set(&closed, 0o000);
+    let (code, output) = doctor_of_nobody(&bridge, &path);
+    assert!(code == Some(1) && output.contains("this user may not write to the socket, which has mode 0, user "), "{code:?} {output}");
+    assert!(output.contains("statsd-bridge --statsd.unixsocket-mode=722"), "{output}");
+    let (code, output) = doctor_of_nobody(&bridge, &inner);
+    let expected = format!("this user may not enter the folder {}\n    chmod o+x {0}", closed.display());
+    set(&closed, 0o755);
+    assert!(code == Some(1) && output.contains(&expected), "{code:?} {output}");
+    bridge.stop();
+}
+
+#[apply(test)]
+fn the_other_address_family_is_named() {
+    let v6 = peers::ipv6_loopback();
+    let v4 = IpAddr::from(Ipv4Addr::LOCALHOST);
+    for (host, other, what) in [(v4, v6, "over IPv4, not over IPv6"), (v6, v4, "over IPv6, not over IPv4")] {
+        let bridge = Launch::new().host(host).start();
+        let port = bridge.statsd.port();
+        let (code, output) = doctor(&bridge, &[&format!("udp://{}", SocketAddr::new(other, port)), "--timeout=200ms"]);
+        let expected = format!("the bridge listens on {} only, {what}\n    statsd-bridge --statsd.listen-udp=:{port}", bridge.statsd);
+        assert!(code == Some(1) && output.contains(&expected), "{code:?} {output}");
+        bridge.stop();
+    }
+    let bridge = Launch::new().start();
+    let other = format!("udp://127.0.0.2:{}", bridge.statsd.port());
+    let (code, output) = doctor(&bridge, &[&other, "--timeout=200ms"]);
+    assert!(code == Some(1) && output.contains(&format!("listens on {} only, at another address", bridge.statsd)), "{code:?} {output}");
+    bridge.stop();
+}
+
+/// The bridge of this machine is in a network namespace of its own, like a container. Another one has its ports here.
+#[apply(test)]
+fn a_bridge_in_another_network_namespace_is_named() {
+    let unshare = peers::program("unshare");
+    if !Command::new(&unshare).args(["--net", "true"]).status().is_ok_and(|status| status.success()) {
+        runner::skip("the permission for a network namespace (`unshare --net`)");
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    // A program of its own, so that its only process is the bridge of this machine.
+    let program = folder.path().join("statsd-bridge");
+    std::fs::copy(bridge_command().get_program(), &program).expect("a copy");
+    let here = Launch::new().start();
+    let gets_probes = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    let port = gets_probes.local_addr().expect("an address").port();
+    let mut command = Command::new(unshare);
+    command.arg("--net").arg(&program).arg(format!("--statsd.listen-udp=0.0.0.0:{port}")).arg("--statsd.listen-tcp=");
+    command.arg(format!("--web.listen-address=0.0.0.0:{}", here.web.port()));
+    let there = Process::start(command);
+    there.logs("ready");
+    let output = Command::new(&program).args(["doctor", "--timeout=200ms"]).output().expect("the doctor runs");
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let process = there.id();
+    let expected = format!("the bridge (process {process}) is in another network namespace, and another program gets the probes");
+    assert!(output.status.code() == Some(1) && text.contains(&expected), "{}: {text}", output.status);
+    assert!(text.contains(&format!("nsenter --target {process} --net statsd-bridge doctor")), "{text}");
+    here.stop();
 }

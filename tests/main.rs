@@ -55,12 +55,18 @@ mod structure;
 mod allow_from;
 /// Injected faults: readers, disks, files, sockets and clients that misbehave.
 mod attack;
+/// The telemetry of DogStatsD clients beside what arrived from them.
+mod client_telemetry;
 /// `doctor`: probes over every transport, and why they do not arrive.
 mod doctor;
 /// Transports, the wire format, the exposition and the other HTTP paths.
 mod end_to_end;
 /// DogStatsD events and service checks: `/api/v1/events`, its limits, the log of events.
 mod events;
+/// The label of the origin: its identity, its limits, its name.
+mod origin_label;
+/// Who sent it over Unix sockets: processes, users and containers.
+mod origins;
 /// The relay to several targets over every transport: filters, dead targets, the accounting of lines.
 mod relay;
 /// Reloads of mapping files: by signal, by request and on change; mistakes; load; the API that describes rules.
@@ -93,6 +99,8 @@ mod web_config;
 mod apps;
 /// The demo of the automation platform of proto-examples/apps, compared with the table of its metrics.
 mod automation;
+/// The bridge is restarted while real clients send over every transport.
+mod client_restarts;
 /// Real StatsD clients, whose totals must be exact.
 mod clients;
 /// Prometheus evaluates every expression of the dashboards and rules of proto-examples; promtool's tests of the rules.

@@ -67,7 +67,7 @@ pub fn built(peer: &str, program: &str) -> PathBuf {
 pub fn module_version(peer: &str, module: &str) -> String {
     let path = repository().join("tests/go").join(peer).join("go.mod");
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let required = text.lines().find_map(|line| line.trim().strip_prefix(module)?.strip_prefix(" v"));
+    let required = text.lines().find_map(|line| line.trim().trim_start_matches("require ").strip_prefix(module)?.strip_prefix(" v"));
     required.and_then(|rest| rest.split(' ').next()).unwrap_or_else(|| panic!("{} does not require {module}", path.display())).to_owned()
 }
 

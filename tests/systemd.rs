@@ -20,7 +20,7 @@ use crate::harness::{Launch, Process, Running, bridge_command, own, own_sum, unt
 /// Copies of sockets that child processes inherit, and the shell commands that pass them to a program as systemd does.
 pub struct Passed {
     _copies: Vec<OwnedFd>,
-    shell: String,
+    pub shell: String,
 }
 
 impl Passed {

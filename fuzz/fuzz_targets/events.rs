@@ -1,7 +1,8 @@
 //! Any event or service check: its parts are parts of the line, counts add up, the exposition is valid, and kept events stay within their
 //! limits.
 //!
-//! The first byte selects the options. A byte 0xff ends a line.
+//! The first byte selects the options, and three in four times only the parser, which is a hundred times as fast as a bridge. A byte 0xff
+//! ends a line.
 
 #![no_main]
 
@@ -34,15 +35,17 @@ fuzz_target!(|data: &[u8]| {
         }
     });
     let dialect = options.dialect;
+    let lines = || {
+        let ends = data.split(|byte| *byte == 0xff);
+        ends.flat_map(|end| ["", "_e{", "_sc|"].map(|start| [start.as_bytes(), end].concat()))
+    };
+    lines().for_each(|line| check(&line, &dialect));
+    if choice >> 6 != 0 {
+        return;
+    }
     let bridge = Bridge::new(options);
     let mut worker = bridge.worker();
-    for start in ["", "_e{", "_sc|"] {
-        for line in data.split(|byte| *byte == 0xff) {
-            let line = [start.as_bytes(), line].concat();
-            check(&line, &dialect);
-            worker.ingest(&line, NOW);
-        }
-    }
+    lines().for_each(|line| worker.ingest(&line, NOW));
     drop(worker);
     let sums = bridge.accounting();
     assert!(sums.adds_up(), "{sums:?}");

@@ -3,6 +3,7 @@
 //! The last stage of the pipeline. Knows neither bytes nor look-ups. Allocates nothing for a sample of a known series.
 
 use crate::hits::HitTally;
+use crate::ingest::client_tally::ClientTally;
 use crate::ingest::pending::Pending;
 use crate::ingest::protocol::{Sample, SampleError, Value};
 use crate::ingest::rejection_log::RejectionLog;
@@ -17,6 +18,7 @@ pub(crate) struct Recording<'w> {
     pub(crate) tally: &'w mut Tally,
     pub(crate) hits: &'w mut HitTally,
     pub(crate) log: &'w mut RejectionLog,
+    pub(crate) clients: &'w mut ClientTally,
     /// The samples of the batch, with their senders.
     pub(crate) pending: &'w [Pending<'w>],
     pub(crate) now: Timestamp,
@@ -146,6 +148,9 @@ impl Recording<'_> {
         if let Some(extra) = &binding.extra {
             let in_name = if sample.first { extra.tag_errors.name } else { 0 };
             self.tally.tag_errors += u64::from(extra.tag_errors.fields) + u64::from(in_name);
+            if let Some(field) = extra.client {
+                self.clients.add(field, sample, self.source_of(sample), self.now);
+            }
         }
     }
 

@@ -17,13 +17,14 @@ use self::mapped::{Mapped, Mapper};
 pub(crate) use self::mapped::{NameAndTags, factor, metric_kind, signed_sets};
 use crate::engine::Engine;
 use crate::hits::Hits;
+use crate::ingest::origin;
 use crate::ingest::protocol::{Identity, Kind, Sample, TagErrors, Value};
 use crate::mapping::{Factor, unit};
 use crate::name::{FamilyName, NameValidation};
 use crate::options::{Dialect, Limits};
 use crate::registry::{Admitted, Arrival, FamilyKind, Membership, NotAdmitted, Reason, Request, WorkerCell};
 use crate::source::Source;
-use crate::sources::SourceLimit;
+use crate::sources::{ClientField, SourceLimit};
 use crate::telemetry::{SampleRejection, Tally};
 use crate::time::Timestamp;
 
@@ -144,7 +145,9 @@ impl Resolver {
     fn resolve_identity(&mut self, identity: &Identity<'_>, incoming: &Incoming<'_>, tally: &mut Tally) -> Binding {
         let (tag_errors, is_tagged) = self.mapper.read(identity);
         let rules = Arc::clone(&self.mapper.current.rules);
-        let mut binding = match self.mapper.map(&rules, incoming.sample.kind) {
+        let origin_label = self.engine.options().origin_label.as_ref();
+        let origin = origin_label.and_then(|label| origin::value(label.value(), incoming.source, incoming.sample));
+        let mut binding = match self.mapper.map(&rules, incoming.sample.kind, origin.as_deref()) {
             Ok((mapped, slot)) => {
                 let (target, links) = match self.admit(&mapped, incoming) {
                     Ok((cell, links)) => (Target::Cell(cell), links),
@@ -163,7 +166,15 @@ impl Resolver {
             }
         };
         binding.is_tagged = is_tagged;
+        if let Some(field) = self.client_field(incoming.sample) {
+            binding.set_client(field);
+        }
         binding
+    }
+
+    /// The number that a client reports about itself with this sample, whatever the rules make of its name.
+    fn client_field(&self, sample: &Sample<'_>) -> Option<ClientField> {
+        ClientField::of_name(sample.name).filter(|_| sample.kind == Kind::Counter && self.engine.sources().is_on())
     }
 
     /// The cell of the series, or why its samples reach none.

@@ -50,6 +50,11 @@ impl SenderTally {
         sources.is_on().then(new)
     }
 
+    /// When the current batch began.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.now
+    }
+
     /// Begins a batch.
     pub(crate) fn enter(&mut self, now: Timestamp) {
         self.now = now;

@@ -67,14 +67,18 @@ impl Base {
         self.has_tls
     }
 
+    /// The host without the port, as typed: an IPv6 address has brackets.
+    pub(crate) fn host(&self) -> &str {
+        self.host.rsplit_once(':').filter(|(_, port)| !port.contains(']')).map_or(&*self.host, |(host, _)| host)
+    }
+
     fn scheme(&self) -> &'static str {
         if self.has_tls { "https" } else { "http" }
     }
 
     /// The host name to verify in the server's certificate.
     fn server_name(&self) -> Result<ServerName<'static>, String> {
-        let host = self.host.rsplit_once(':').filter(|(_, port)| !port.contains(']')).map_or(&*self.host, |(host, _)| host);
-        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let host = self.host().trim_start_matches('[').trim_end_matches(']');
         ServerName::try_from(host.to_owned()).map_err(|error| format!("{host:?}: {error}"))
     }
 }

@@ -61,43 +61,60 @@ struct Finding {
     reasons: Vec<Reason>,
 }
 
+/// Why the subcommand cannot probe.
+enum Failure {
+    /// The usage is wrong.
+    Usage(String),
+    /// The bridge cannot be reached.
+    Unreachable(String),
+}
+
 /// Runs the subcommand; returns the exit code.
 pub(super) fn run(asked: &Doctor, out: &mut dyn Write) -> u8 {
     let local = running::web();
-    let routes = match routes(asked, local.as_ref()) {
-        Ok(routes) => routes,
-        Err(why) => {
-            fail(2, &format!("doctor: {why}"));
-            return 2;
-        }
-    };
-    match examine(asked, &routes, local.as_ref()) {
+    match routes(asked, local.as_ref()).and_then(|routes| examine(asked, &routes, local.as_ref()).map_err(Failure::Unreachable)) {
         Ok((findings, remarks)) => {
             // The reader of a pipe, such as `head`, may exit early; the exit code is still right.
             drop(print(asked.format, &findings, &remarks, out));
             let has_loss = findings.iter().any(|finding| finding.state == State::Lost);
             u8::from(has_loss || !findings.iter().any(|finding| finding.state == State::Arrived))
         }
-        Err(why) => {
+        Err(Failure::Usage(why)) => {
+            fail(2, &format!("doctor: {why}"));
+            2
+        }
+        Err(Failure::Unreachable(why)) => {
             fail(1, &why);
             1
         }
     }
 }
 
-fn routes(asked: &Doctor, local: Option<&RunningWeb>) -> Result<Vec<Route>, String> {
-    let default =
-        || local.filter(|_| asked.reach.url.is_none()).map_or_else(|| vec![DEFAULT_ADDRESS.to_owned()], |web| web.receives.clone());
-    let addresses = if asked.addresses.is_empty() { default() } else { asked.addresses.clone() };
+fn routes(asked: &Doctor, local: Option<&RunningWeb>) -> Result<Vec<Route>, Failure> {
+    let mut addresses = match local {
+        _ if !asked.addresses.is_empty() => asked.addresses.clone(),
+        Some(web) if asked.reach.url.is_none() => web.receives.clone(),
+        _ if asked.reach.url.is_some() => of_bridge(asked).map_err(Failure::Unreachable)?,
+        _ => Vec::new(),
+    };
+    if addresses.is_empty() {
+        addresses.push(DEFAULT_ADDRESS.to_owned());
+    }
     let mut routes = Vec::new();
     for address in addresses {
-        for route in Route::all(&address)? {
+        for route in Route::all(&address).map_err(Failure::Usage)? {
             if !routes.contains(&route) {
                 routes.push(route);
             }
         }
     }
     Ok(routes)
+}
+
+/// Where the bridge at `--url` receives, by its exposition.
+fn of_bridge(asked: &Doctor) -> Result<Vec<String>, String> {
+    let client = client(&asked.reach)?;
+    Ok(Readings::take(&client, &asked.metrics_path)?.receives(client.base().host()))
 }
 
 /// Probes all ways. Returns the findings, and what is wrong although probes arrive.

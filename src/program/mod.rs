@@ -38,6 +38,7 @@ mod healthcheck;
 mod line_queue;
 pub(crate) mod listener;
 mod logging;
+pub(crate) mod measured;
 mod net;
 mod presets;
 mod reaching;

@@ -29,6 +29,7 @@ use self::snapshots::Snapshots;
 pub(super) use self::start_error::StartError;
 use self::systemd_sockets::{PassedStream, SystemdSockets};
 use crate::bridge::Bridge;
+use crate::options::OriginValue;
 use crate::program::clock;
 use crate::program::descriptors::{ConnectionLimits, within_limit};
 use crate::program::event_file;
@@ -36,7 +37,7 @@ use crate::program::listener::relay::{Endpoint, RelayOptions, RelayTarget, Relay
 use crate::program::listener::stream::{BoundUnix, StreamListener, StreamOptions, StreamTls};
 use crate::program::listener::udp::BoundUdp;
 use crate::program::listener::unix::{BoundUnixgram, UnixgramOptions};
-use crate::program::listener::{Intake, Stop, stream};
+use crate::program::listener::{Intake, Processes, Stop, stream};
 use crate::program::logging;
 use crate::program::net::{BoundTcp, bind_tcp, reachable};
 use crate::program::readiness::Readiness;
@@ -195,6 +196,7 @@ pub(super) async fn run(
 
     let stop = Stop::new(settings.drain);
     let relays = Relays::start(&settings.relay, settings.bridge.dialect, bridge.telemetry(), &stop)?;
+    let processes = processes(&bridge, settings, sockets.unixgram.len() + sockets.unix.len())?;
     let listeners = start_listeners(
         sockets.udp,
         sockets.tcp,
@@ -206,6 +208,7 @@ pub(super) async fn run(
             tcp_options,
             unix_options,
             relays: &relays,
+            processes,
             stop: &stop,
             readiness: state.readiness(),
             tls: sockets.tls.as_ref(),
@@ -245,6 +248,16 @@ pub(super) async fn run(
     Ok(if is_saved { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// The processes that send over Unix sockets; `None` if there is no such socket or nothing depends on who sends.
+fn processes(bridge: &Bridge, settings: &Settings, unix_sockets: usize) -> io::Result<Option<Processes>> {
+    let has_label = settings.bridge.origin_label.as_ref().is_some_and(|label| label.value() == OriginValue::ContainerId);
+    if unix_sockets == 0 || settings.bridge.sources.max == 0 && !has_label {
+        return Ok(None);
+    }
+    let bridge = bridge.clone();
+    Processes::start(Box::new(move |has_ended| bridge.end_processes(has_ended))).map(Some)
+}
+
 /// The options of the servers that accept connections, with limits lowered to the number of file descriptors.
 fn within_descriptors(settings: &Settings, has_tcp: bool, has_unix: bool) -> (StreamOptions, StreamOptions, WebOptions) {
     let (mut tcp, mut unix, mut web) = (settings.tcp_options.clone(), settings.unix_options.clone(), settings.web_options.clone());
@@ -272,6 +285,7 @@ struct ListenerContext<'a> {
     tcp_options: StreamOptions,
     unix_options: StreamOptions,
     relays: &'a Relays,
+    processes: Option<Processes>,
     stop: &'a Arc<Stop>,
     readiness: &'a Arc<Readiness>,
     tls: Option<&'a Arc<ListenerTls>>,
@@ -282,7 +296,7 @@ struct ListenerContext<'a> {
 impl ListenerContext<'_> {
     /// A worker and, if configured, a relay for one receiver.
     fn intake(&self) -> Intake {
-        Intake::new(self.bridge.worker(), self.relays.relay())
+        Intake::new(self.bridge.worker(), self.relays.relay()).with_processes(self.processes.clone())
     }
 }
 

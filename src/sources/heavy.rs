@@ -5,9 +5,13 @@
 //! lines divided by the limit: a sender with more lines than that is always listed. The sums of a sender are exact since it was listed;
 //! those of a sender that lost its place are added to the others, so that no line is missing in the total.
 
+#[cfg(any(feature = "cli", test))]
+mod ended;
+
 use std::collections::HashMap;
 
-use super::counts::{Counts, RejectedOf};
+use super::client_report::{Clients, Growth, Reported};
+use super::counts::{Counts, Received, RejectedOf};
 use super::limit::{Excess, Limiter, MessageLimit, SourceLimit};
 use crate::options::SourceOptions;
 use crate::rejections::{RejectedInput, SHOWN_BYTES};
@@ -38,6 +42,8 @@ pub(super) struct Tracked {
     pub(super) first: Timestamp,
     pub(super) last: Timestamp,
     pub(super) last_rejected: Option<Box<LastRejected>>,
+    /// The reports of its clients, once there was one.
+    pub(super) clients: Option<Box<Clients>>,
     lines: Limiter,
     new_series: Limiter,
     /// Its index in the heap.
@@ -77,15 +83,27 @@ impl HeavySenders {
         self.senders.iter()
     }
 
-    /// Lets `change` add to the sums of a sender, and adds to its weight.
-    pub(super) fn add(&mut self, sender: Sender, weight: u64, now: Timestamp, change: impl FnOnce(&mut Counts)) {
-        let at = self.place(sender, weight, now);
+    /// Adds what a source sent to the sums and to the weight of its sender.
+    pub(super) fn add(&mut self, received: &Received, now: Timestamp) {
+        let at = self.place(received.source.into(), received.lines.max(1), now);
         match self.senders.get_mut(at) {
             Some(tracked) => {
                 tracked.last = now;
-                change(&mut tracked.counts);
+                tracked.counts.add(received);
+                if let Some(clients) = &mut tracked.clients {
+                    clients.arrived(received);
+                }
             }
-            None => change(&mut self.others),
+            None => self.others.add(received),
+        }
+    }
+
+    /// Adds a report of a client.
+    pub(super) fn report(&mut self, reported: &Reported, now: Timestamp) -> Growth {
+        let at = self.place(reported.source.into(), 0, now);
+        match self.senders.get_mut(at) {
+            Some(tracked) => tracked.clients.get_or_insert_with(|| Box::new(Clients::new(now))).report(reported, now),
+            None => Growth::default(),
         }
     }
 
@@ -141,6 +159,7 @@ impl HeavySenders {
             first: now,
             last: now,
             last_rejected: None,
+            clients: None,
             heap_at,
             lines: Limiter::new(limits.lines_per_second, now),
             new_series: Limiter::new(limits.new_series_per_second, now),

@@ -1,18 +1,23 @@
 //! sources: what each sender sent: datagrams, lines, samples, bytes, rejections. `/api/v1/sources` shows it.
 //!
 //! ```text
+//! client_report   what the clients of one sender say about themselves, beside what arrived from them
 //! counts          sums of one sender, or of all that are no longer listed
 //! limit           token buckets of one sender
 //!   heavy         the senders with the most lines, in bounded memory, with a stated error
 //! ```
 //! A worker adds its sums once per batch. Knows neither bytes nor sockets.
 
+mod client_report;
 mod counts;
 mod heavy;
 mod limit;
 
 use std::sync::Mutex;
 
+use self::client_report::Growth;
+pub use self::client_report::{ClientDrops, ClientReport, SentAndArrived};
+pub(crate) use self::client_report::{ClientField, Reported};
 use self::counts::Counts;
 pub(crate) use self::counts::{Received, RejectedOf};
 use self::heavy::{HeavySenders, Tracked};
@@ -79,7 +84,7 @@ impl Sources {
         let mut senders = lock(&self.senders);
         let before = (senders.len(), senders.evicted());
         for one in received {
-            senders.add(one.source.into(), one.lines.max(1), now, |counts| counts.add(one));
+            senders.add(one, now);
         }
         for one in rejected {
             senders.reject(one);
@@ -88,6 +93,31 @@ impl Sources {
         if (tracked, evicted) != before {
             self.metrics.tracked.set(tracked as f64);
             self.metrics.evicted.increment(evicted - before.1);
+        }
+    }
+
+    /// Adds the sums of processes that have ended to those of their users.
+    #[cfg(any(feature = "cli", test))]
+    pub(crate) fn end_processes(&self, has_ended: impl Fn(u32) -> bool) {
+        let processes = lock(&self.senders).processes();
+        // It may take long to find out, so the list is not locked meanwhile.
+        let ended: Vec<Sender> = processes.into_iter().filter(|sender| sender.pid().is_some_and(&has_ended)).collect();
+        if ended.is_empty() {
+            return;
+        }
+        let mut senders = lock(&self.senders);
+        ended.into_iter().for_each(|process| senders.end(process));
+        self.metrics.tracked.set(senders.len() as f64);
+    }
+
+    /// Adds what clients report about themselves. What arrived with the reports has been added.
+    pub(crate) fn add_reports(&self, reports: &[Reported], now: Timestamp) {
+        let mut senders = lock(&self.senders);
+        for reported in reports {
+            let Growth { packets, packets_dropped } = senders.report(reported, now);
+            self.metrics.clients.datagrams_sent.increment(packets.sent);
+            self.metrics.clients.datagrams_arrived.increment(packets.arrived);
+            self.metrics.clients.packets_dropped.increment(packets_dropped);
         }
     }
 
@@ -141,6 +171,8 @@ pub struct SourceReport {
     pub last_seen: Timestamp,
     /// The last rejected line or sample, with its reason.
     pub last_rejected: Option<(&'static str, RejectedInput)>,
+    /// What its clients say about themselves; `None` without the telemetry of a DogStatsD client.
+    pub clients: Option<ClientReport>,
 }
 
 /// Sums of one sender or of several.
@@ -176,6 +208,7 @@ impl SourceReport {
             first_seen: tracked.first,
             last_seen: tracked.last,
             last_rejected: tracked.last_rejected.as_ref().map(|last| (last.reason, last.input())),
+            clients: tracked.clients.as_deref().map(ClientReport::from),
         }
     }
 }

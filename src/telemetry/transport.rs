@@ -92,6 +92,8 @@ pub(crate) struct RelayCounters {
     pub lost_error: Counter,
     /// Lines that the target's host reported as undeliverable.
     pub lost_unreachable: Counter,
+    /// Lines that waited too long.
+    pub lost_age: Counter,
     /// Lines that were left at shutdown.
     pub lost_shutdown: Counter,
     /// Failed attempts to resolve, connect or send.
@@ -218,6 +220,7 @@ pub(super) fn relay_counters(p: Prefix, target: &str) -> RelayCounters {
         lost_full: lost("queue_full"),
         lost_error: lost("error"),
         lost_unreachable: lost("unreachable"),
+        lost_age: lost("age"),
         lost_shutdown: lost("shutdown"),
         errors: counter("relay_errors_total", "Failed attempts to resolve, connect or send to the relay's target."),
         queue_bytes: gauge("relay_queue_bytes", "Bytes that wait for the relay's target."),

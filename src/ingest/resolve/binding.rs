@@ -9,6 +9,7 @@ use crate::ingest::protocol::{Kind, Sample, SampleError, TagErrors, Value};
 use crate::mapping::Factor;
 use crate::prefetch::prefetch;
 use crate::registry::{Conflict, Limited, Series, WorkerCell};
+use crate::sources::ClientField;
 use crate::telemetry::SampleRejection;
 
 /// The result of resolving the raw bytes of an identity.
@@ -35,6 +36,8 @@ pub(crate) struct Extra {
     pub(crate) factor: Factor,
     /// The series of the exemplars, once a sample had one.
     pub(crate) series: Option<Arc<Series>>,
+    /// The number that a client reports about itself with these samples.
+    pub(crate) client: Option<ClientField>,
 }
 
 /// The conversion of numbers.
@@ -94,8 +97,13 @@ impl Binding {
             _ => Scale::Factor,
         };
         if folded.is_some() || series.is_some() || tag_errors != TagErrors::default() || self.scale == Scale::Factor {
-            self.extra = Some(Box::new(Extra { folded, tag_errors, factor, series }));
+            self.extra = Some(Box::new(Extra { folded, tag_errors, factor, series, client: None }));
         }
+    }
+
+    /// Marks the binding as one of a client's telemetry.
+    pub(super) fn set_client(&mut self, field: ClientField) {
+        self.extra.get_or_insert_default().client = Some(field);
     }
 
     /// The memory of the binding without its place in a table, with the allocator's overhead.

@@ -21,7 +21,7 @@ use crate::program::duration;
     after_help = "Exit code 0: probes arrived; 1: probes were lost, or the bridge cannot be reached; 2: wrong usage."
 )]
 pub struct Doctor {
-    /// Where clients send: HOST:PORT, or the path or @NAME of a Unix socket [default: those of the local bridge, else localhost:9125].
+    /// Where clients send: HOST:PORT, or the path or @NAME of a Unix socket [default: those of the bridge at --url or on this machine, else localhost:9125].
     #[arg(value_name = "ADDRESS")]
     pub addresses: Vec<String>,
     #[command(flatten)]

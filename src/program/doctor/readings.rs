@@ -1,4 +1,8 @@
-//! What the exposition of the bridge says about received data. Must not send probes.
+//! What the exposition of the bridge says about received data, and where it receives. Must not send probes.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
 
 use crate::program::ask::Client;
 
@@ -56,6 +60,18 @@ impl Readings {
         values
     }
 
+    /// Where the bridge receives datagrams, as clients reach it that reach its HTTP server at `host`: its UDP addresses, and the paths of
+    /// Unix datagram sockets that are on this machine.
+    pub(super) fn receives(&self, host: &str) -> Vec<String> {
+        let udp = self.labels("udp_receive_buffer_bytes", "address").into_iter().map(|address| {
+            let bound = address.parse::<SocketAddr>().ok().filter(|bound| bound.ip().is_unspecified());
+            bound.map_or_else(|| address.to_owned(), |bound| format!("{host}:{}", bound.port()))
+        });
+        let is_here = |path: &&str| !fs::symlink_metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound);
+        let paths = self.labels("unixgram_queue_datagrams", "path");
+        udp.chain(paths.into_iter().filter(is_here).map(str::to_owned)).collect()
+    }
+
     fn sum(&self, name: &str) -> f64 {
         let of = |line: &str| {
             let rest = line.strip_prefix(name)?;
@@ -78,6 +94,7 @@ mod tests {
         let readings = Readings::of(text.to_owned()).expect("a bridge");
         assert_eq!((readings.probes(), readings.own("udp_receive_buffer_bytes"), readings.own("lines_total")), (7.0, 11.0, 3.0));
         assert_eq!(readings.labels("udp_receive_buffer_bytes", "address"), ["[::]:9125"]);
+        assert_eq!(readings.receives("bridge.example"), ["bridge.example:9125"]);
         assert!(Readings::of("up 1\n".to_owned()).is_none());
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::Path;
 
@@ -64,17 +65,23 @@ pub(super) fn at_zero() -> Reason {
 }
 
 /// No program listens at the address.
-fn closed(route: &Route, address: std::net::SocketAddr, readings: &Readings) -> Reason {
+fn closed(route: &Route, address: SocketAddr, readings: &Readings) -> Reason {
     let (protocol, flag, command) = match route {
         Route::Udp(_) => ("udp", "statsd.listen-udp", "ss -lunp"),
         _ => ("tcp", "statsd.listen-tcp", "ss -ltnp"),
     };
     let own = if protocol == "udp" { readings.labels("udp_receive_buffer_bytes", "address") } else { Vec::new() };
-    let has_port = own.iter().any(|own| own.rsplit_once(':').is_some_and(|(_, port)| port == address.port().to_string()));
+    let of_port: Vec<SocketAddr> =
+        own.iter().filter_map(|own| own.parse().ok()).filter(|own: &SocketAddr| own.port() == address.port()).collect();
     let why = format!("no program receives {protocol} at {address}");
-    if has_port {
-        let family = if address.is_ipv6() { "IPv6 address" } else { "address" };
-        let why = format!("{why}: the bridge listens on {} only, which is another {family}", own.join(", "));
+    if !of_port.is_empty() {
+        let is_other_family = of_port.iter().all(|own| own.is_ipv6() != address.is_ipv6());
+        let what = match (is_other_family, address.is_ipv6()) {
+            (true, true) => "over IPv4, not over IPv6",
+            (true, false) => "over IPv6, not over IPv4",
+            (false, _) => "at another address",
+        };
+        let why = format!("{why}: the bridge listens on {} only, {what}", own.join(", "));
         return reason(why, format!("statsd-bridge --{flag}=:{}, or let clients send to {}", address.port(), own.join(", ")));
     }
     if own.is_empty() {
@@ -199,6 +206,24 @@ pub(super) fn stale_entries(table: &str, port: u16) -> Option<Reason> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_family_without_a_route_and_a_firewall_are_told_apart() {
+        let readings = Readings::of("\nstatsd_bridge_lines_total 0\n".to_owned()).expect("a bridge");
+        let of = |address: &str, code| {
+            let Reason { why, fix } = of_error(&Route::Udp(address.parse().unwrap()), &io::Error::from_raw_os_error(code), &readings);
+            format!("{why} | {fix}")
+        };
+        for code in [libc::ENETUNREACH, libc::EADDRNOTAVAIL, libc::EAFNOSUPPORT, libc::EHOSTUNREACH] {
+            let shown = of("[2001:db8::1]:9125", code);
+            assert!(
+                shown.starts_with("this machine has no route over IPv6: ") && shown.ends_with(" | ip route get 2001:db8::1"),
+                "{shown}"
+            );
+        }
+        assert!(of("10.0.0.1:9125", libc::ENETUNREACH).starts_with("this machine has no route over IPv4: "));
+        assert_eq!(of("10.0.0.1:9125", libc::EPERM), "a firewall of this machine rejects it | nft list ruleset");
+    }
 
     #[test]
     fn stale_nat_entries_are_found() {

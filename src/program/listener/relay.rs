@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! receiver   feed: filter -> pack lines       one per receiver; never waits
-//!   queue    bounded by bytes, one per target  a full queue drops new lines and counts them
+//!   queue    bounded by bytes and by age, one per target; a full queue drops new lines and counts them
 //!     sender one thread per target             connects, resolves names again, sends, counts
 //! ```
 //! So a slow or dead target costs the others nothing, and receiving never waits. Each line counts once for each target: as filtered, too
@@ -18,7 +18,7 @@ mod target;
 use std::io;
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use self::feed::Feed;
 pub(crate) use self::feed::Relay;
@@ -39,6 +39,8 @@ pub struct RelayOptions {
     pub packet_bytes: usize,
     /// Limit of the bytes that wait for one target.
     pub queue_bytes: usize,
+    /// How long a line may wait for its target; zero for any time. A line has no time, so a target takes an old one for a new one.
+    pub max_age: Duration,
 }
 
 /// All targets, with their threads.
@@ -65,7 +67,7 @@ impl Relays {
         let mut relays = Self { options: options.clone(), dialect, lanes: Vec::new(), threads: Vec::new() };
         for (number, target) in options.targets.iter().enumerate() {
             let counters = telemetry.relay(&target.endpoint.to_string());
-            let queue = Arc::new(Queue::new(options.queue_bytes, counters.queue_bytes.clone()));
+            let queue = Arc::new(Queue::new(options.queue_bytes, options.max_age, counters.queue_bytes.clone()));
             let sender = Sender::new(target, Arc::clone(&queue), counters.clone(), Arc::clone(stop));
             relays.threads.push(Builder::new().name(format!("relay-{number}")).spawn(move || sender.run())?);
             relays.lanes.push(Lane { queue, counters });

@@ -135,11 +135,11 @@ fn senders(now: &Readout, before: Option<&Readout>, lines: &mut Vec<ScreenLine>)
     if list(&now.sources).next().is_none() {
         return;
     }
-    let width = list(&now.sources).map(|sender| text(&sender["source"]).chars().count()).max().unwrap_or(0).clamp(8, 48);
+    let width = list(&now.sources).map(|sender| name_of_sender(sender).chars().count()).max().unwrap_or(0).clamp(8, 48);
     head(&format!("{:<width$}  {:>12} {:>12} {:>10}  REASONS", "SENDER", "LINES", "SAMPLES", "REJECTED"), lines);
     for sender in list(&now.sources) {
-        let (name, received) = (text(&sender["source"]), number(&sender["lines"]));
-        let old = before.and_then(|before| list(&before.sources).find(|old| text(&old["source"]) == name));
+        let (name, received) = (name_of_sender(sender), number(&sender["lines"]));
+        let old = before.and_then(|before| list(&before.sources).find(|old| old["source"] == sender["source"]));
         let old = old.map(|old| number(&old["lines"]));
         let reasons = || sender["rejected"].as_object().into_iter().flatten();
         let rejected: u64 = reasons().map(|(_, count)| number(count)).sum();
@@ -147,7 +147,36 @@ fn senders(now: &Readout, before: Option<&Readout>, lines: &mut Vec<ScreenLine>)
         let (received_text, samples) = (grouped(received), grouped(number(&sender["samples"])));
         let row = format!("{name:<width$}  {received_text:>12} {samples:>12} {:>10}  {named}", grouped(rejected));
         lines.push(ScreenLine::new(LineStyle::Plain, &format!("{}{}", row.trim_end(), rate(received, old, now, before))));
+        if sender["client_telemetry"].is_object() {
+            lines.push(client_telemetry(&sender["client_telemetry"]));
+        }
     }
+}
+
+/// A sender with the short form of its container's id, which the tools of container runtimes accept.
+fn name_of_sender(sender: &Value) -> String {
+    let short = sender["container_id"].as_str().map(|id| id.get(..12).unwrap_or(id));
+    short.map_or_else(|| text(&sender["source"]).to_owned(), |id| format!("{} container {id}", text(&sender["transport"])))
+}
+
+/// What the clients of a sender say they sent and dropped, and what was lost on the way from them.
+fn client_telemetry(said: &Value) -> ScreenLine {
+    let [metrics, packets, sent_bytes] = ["metrics", "packets_sent", "bytes_sent"].map(|key| number(&said[key]));
+    let mut line = format!("    clients sent {} metrics in {} packets of {}", grouped(metrics), grouped(packets), bytes(sent_bytes));
+    let drops = said["packets_dropped"].as_object().into_iter().flatten().filter(|(_, count)| number(count) > 0);
+    let drops: Vec<String> = drops.map(|(reason, count)| format!("{reason} {}", grouped(number(count)))).collect();
+    if !drops.is_empty() {
+        line.push_str(&format!(", dropped {}", drops.join(", ")));
+    }
+    let on_the_way = [("compared_datagrams", "datagrams"), ("compared_bytes", "bytes")].into_iter().find(|(key, _)| said[*key].is_object());
+    let mut is_lossy = !drops.is_empty();
+    if let Some((key, unit)) = on_the_way {
+        let [sent, lost] = ["sent", "lost"].map(|of| number(&said[key][of]));
+        let part = if sent == 0 { 0.0 } else { lost as f64 / sent as f64 };
+        line.push_str(&format!("; lost on the way {} of {} {unit} ({:.1} %)", grouped(lost), grouped(sent), part * 100.0));
+        is_lossy |= lost > 0;
+    }
+    ScreenLine::new(if is_lossy { LineStyle::Alert } else { LineStyle::Plain }, &line)
 }
 
 fn conflicts(conflicts: &Value, lines: &mut Vec<ScreenLine>) {
@@ -273,6 +302,10 @@ mod tests {
         let sender = json!({
             "source": "udp 127.0.0.1", "lines": 2 * samples, "samples": 5,
             "rejected": { "malformed_line": samples, "source_lines_limit": 1 },
+            "client_telemetry": {
+                "metrics": 70_000, "packets_sent": 2_000, "bytes_sent": 20_480, "packets_dropped": { "queue": 0, "writer": 3, "other": 1 },
+                "compared_datagrams": { "intervals": 9, "sent": 1_500, "arrived": 1_350, "lost": 150 }, "compared_bytes": null,
+            },
         });
         let rejection = json!({ "reason": "malformed_line", "count": samples, "last": last });
         Readout {
@@ -282,6 +315,15 @@ mod tests {
             sources: json!([sender]),
             at,
         }
+    }
+
+    #[test]
+    fn a_container_is_shown_by_its_short_id() {
+        let id = "0123456789abcdef".repeat(4);
+        let sender = json!({ "source": format!("unixgram container {id}"), "transport": "unixgram", "container_id": id });
+        assert_eq!(name_of_sender(&sender), "unixgram container 0123456789ab");
+        let process = json!({ "source": "unix pid 7 uid 0", "transport": "unix", "container_id": null, "pid": 7 });
+        assert_eq!(name_of_sender(&process), "unix pid 7 uid 0");
     }
 
     #[test]
@@ -310,6 +352,7 @@ login     counter          100   23.0 KiB  user 100 (u0, u1); site 1 (eu)
 
 SENDER                LINES      SAMPLES   REJECTED  REASONS
 udp 127.0.0.1        99,800            5     49,901  malformed_line 49,900, source_lines_limit 1 (+48,900/s)
+    clients sent 70,000 metrics in 2,000 packets of 20.0 KiB, dropped other 1, writer 3; lost on the way 150 of 1,500 datagrams (10.0 %)
 
 CONFLICTS
 up (type): rejected: for a reason; 2 samples
@@ -326,7 +369,7 @@ malformed_line: 49,900 (+24,450/s)
     #[test]
     fn unexpected_json_is_shown_without_a_panic() {
         for odd in [json!(null), json!([]), json!({ "families": [1, {}], "families_kept_out": [null], "totals": 7 })] {
-            let (cardinality, sources) = (odd.clone(), json!([odd, 1, { "rejected": 7 }]));
+            let (cardinality, sources) = (odd.clone(), json!([odd, 1, { "rejected": 7, "client_telemetry": { "compared_bytes": {} } }]));
             let now = Readout { cardinality, conflicts: json!([odd]), rejections: json!([odd, 1]), sources, at: Instant::now() };
             assert!(lines(&now, Some(&now)).len() >= 3);
         }

@@ -1,7 +1,7 @@
 // Sends with the official Go client of DogStatsD, over each of the addresses given as arguments, in each mode: 1,000 rounds of ten calls.
 //
 // tests/clients/official.rs says what must arrive. When all is sent it prints "sent" and waits for a line on stdin, while the client
-// reports on itself. Then it closes the clients, and prints for each address and mode what the client counted.
+// reports on itself. Then it closes the clients, and prints for each address and mode what the client counted. `paced` does less.
 package main
 
 import (
@@ -83,7 +83,30 @@ func send(client *statsd.ClientDirect) {
 	check(client.Flush())
 }
 
+// Sends calls one after another to ADDRESS, each in a datagram or frame of its own: `paced ADDRESS CALLS PAUSE_MS [NAME]`. In the end it
+// prints what the client counted: calls, datagrams or frames sent, and dropped.
+func paced(address string, calls, pauseMs int, name string) {
+	client, err := statsd.NewDirect(address, statsd.WithoutClientSideAggregation(), statsd.WithMaxMessagesPerPayload(1),
+		statsd.WithWriteTimeout(time.Minute))
+	check(err)
+	for i := 0; i < calls; i++ {
+		check(client.Incr(name, nil, 1))
+		time.Sleep(time.Duration(pauseMs) * time.Millisecond)
+	}
+	check(client.Close())
+	counted := client.GetTelemetry()
+	fmt.Println(counted.TotalMetrics, counted.TotalPayloadsSent, counted.TotalPayloadsDropped)
+}
+
 func main() {
+	if len(os.Args) >= 5 && os.Args[1] == "paced" {
+		calls, err := strconv.Atoi(os.Args[3])
+		check(err)
+		pause, err := strconv.Atoi(os.Args[4])
+		check(err)
+		paced(os.Args[2], calls, pause, append(os.Args, "paced")[5])
+		return
+	}
 	type sender struct {
 		name   string
 		client *statsd.ClientDirect

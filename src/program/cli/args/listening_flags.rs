@@ -109,6 +109,9 @@ pub(in crate::program::cli) struct ListeningFlags {
     /// Bytes that wait for one relay target; further lines are dropped.
     #[arg(long = "statsd.relay.queue-bytes", value_name = "BYTES", default_value = "4194304", value_parser = positive)]
     pub(in crate::program::cli) relay_queue_bytes: usize,
+    /// How long a line may wait for a relay target; 0 for any time.
+    #[arg(long = "statsd.relay.max-age", value_name = "DURATION", default_value = "1m", value_parser = duration::parse)]
+    pub(in crate::program::cli) relay_max_age: Duration,
 }
 
 /// How Unix streams are split.

@@ -125,5 +125,10 @@ pub(super) fn relay(args: &Args) -> Result<RelayOptions, WrongValue> {
         }
         targets.push(target);
     }
-    Ok(RelayOptions { targets, packet_bytes: args.listening.relay_packet_length, queue_bytes: args.listening.relay_queue_bytes })
+    Ok(RelayOptions {
+        targets,
+        packet_bytes: args.listening.relay_packet_length,
+        queue_bytes: args.listening.relay_queue_bytes,
+        max_age: args.listening.relay_max_age,
+    })
 }

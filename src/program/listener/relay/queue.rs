@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use metrics::Gauge;
 
@@ -18,6 +18,15 @@ pub(super) struct Chunk {
     pub(super) lines: u64,
     /// What the chunk takes of the queue until it is released.
     pub(super) size: usize,
+    /// When its lines are too old to be sent; `None` for never.
+    pub(super) expires: Option<Instant>,
+}
+
+impl Chunk {
+    /// Whether its lines are too old to be sent.
+    pub(super) fn is_old(&self, now: Instant) -> bool {
+        self.expires.is_some_and(|expires| expires <= now)
+    }
 }
 
 /// The result of waiting for a chunk.
@@ -32,6 +41,8 @@ pub(super) enum Popped {
 
 pub(super) struct Queue {
     max_bytes: usize,
+    /// How long lines may wait; zero for any time.
+    max_age: Duration,
     gauge: Gauge,
     state: Mutex<State>,
     changed: Condvar,
@@ -45,9 +56,9 @@ struct State {
 }
 
 impl Queue {
-    /// A queue of at most `max_bytes`, which `gauge` shows.
-    pub(super) fn new(max_bytes: usize, gauge: Gauge) -> Self {
-        Self { max_bytes, gauge, state: Mutex::default(), changed: Condvar::new() }
+    /// A queue of at most `max_bytes`, which `gauge` shows, for lines of at most `max_age`; zero is no limit.
+    pub(super) fn new(max_bytes: usize, max_age: Duration, gauge: Gauge) -> Self {
+        Self { max_bytes, max_age, gauge, state: Mutex::default(), changed: Condvar::new() }
     }
 
     /// Adds lines. Returns false if the queue is full or closed. An empty queue takes a chunk of any size.
@@ -58,7 +69,8 @@ impl Queue {
             return false;
         }
         state.bytes += size;
-        state.chunks.push_back(Chunk { bytes: bytes.to_vec(), lines, size });
+        let expires = if self.max_age.is_zero() { None } else { Instant::now().checked_add(self.max_age) };
+        state.chunks.push_back(Chunk { bytes: bytes.to_vec(), lines, size, expires });
         self.gauge.set(state.bytes as f64);
         drop(state);
         self.changed.notify_all();
@@ -106,11 +118,11 @@ mod tests {
 
     #[test]
     fn a_full_queue_takes_nothing_more_and_a_closed_one_gives_the_rest() {
-        let queue = Queue::new(2 * (OVERHEAD + 2), Gauge::noop());
+        let queue = Queue::new(2 * (OVERHEAD + 2), Duration::ZERO, Gauge::noop());
         assert_eq!(queue.pop(Duration::ZERO), Popped::Nothing);
         assert!(queue.push(b"a\n", 1) && queue.push(b"b\n", 1) && !queue.push(b"c\n", 1));
         let size = OVERHEAD + 2;
-        assert_eq!(queue.pop(Duration::ZERO), Popped::Chunk(Chunk { bytes: b"a\n".to_vec(), lines: 1, size }));
+        assert_eq!(queue.pop(Duration::ZERO), Popped::Chunk(Chunk { bytes: b"a\n".to_vec(), lines: 1, size, expires: None }));
         assert!(!queue.push(b"c\n", 1), "the chunk is not released");
         queue.release(size);
         assert!(queue.push(b"d\n", 1));
@@ -118,7 +130,7 @@ mod tests {
         assert!(!queue.push(b"e\n", 1) && queue.is_closed());
         assert!(matches!(queue.pop(Duration::ZERO), Popped::Chunk(_)) && matches!(queue.pop(Duration::ZERO), Popped::Chunk(_)));
         assert_eq!(queue.pop(Duration::from_secs(60)), Popped::End);
-        let small = Queue::new(1, Gauge::noop());
+        let small = Queue::new(1, Duration::ZERO, Gauge::noop());
         assert!(small.push(b"larger than the queue\n", 1) && !small.push(b"x\n", 1));
     }
 }

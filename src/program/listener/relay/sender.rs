@@ -1,6 +1,6 @@
 //! The thread of one target: connects, resolves the name again, sends what the queue holds, and counts each line once.
 //!
-//! While there is no connection, lines wait in the queue. A connection that breaks loses the line that was sent in part; the lines behind
+//! While there is no connection, lines wait in the queue, up to the age limit. A connection that breaks loses the line that was sent in part; the lines behind
 //! it are sent over the next one. The kernel reports an unreachable UDP target shortly after a datagram is sent, so its lines are counted
 //! then. Must not know receivers.
 
@@ -180,11 +180,16 @@ impl Sender {
     /// Sends a chunk, and counts its lines.
     fn deliver(&mut self, mut chunk: Chunk) {
         while chunk.lines > 0 {
+            let now = Instant::now();
+            if chunk.is_old(now) {
+                return self.counters.lost_age.increment(chunk.lines);
+            }
             if !self.connect() {
                 if self.queue.is_closed() {
                     return self.counters.lost_shutdown.increment(chunk.lines);
                 }
-                self.queue.pause(self.retry_at.saturating_duration_since(Instant::now()));
+                let end = chunk.expires.map_or(self.retry_at, |expires| expires.min(self.retry_at));
+                self.queue.pause(end.saturating_duration_since(now));
             } else if self.endpoint.is_stream() {
                 self.write(&mut chunk);
             } else {

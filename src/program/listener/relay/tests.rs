@@ -21,10 +21,14 @@ struct Running {
 }
 
 fn start(targets: &[&str], packet_bytes: usize, queue_bytes: usize) -> Running {
+    start_with(targets, packet_bytes, queue_bytes, Duration::ZERO)
+}
+
+fn start_with(targets: &[&str], packet_bytes: usize, queue_bytes: usize, max_age: Duration) -> Running {
     let targets = targets.iter().map(|text| RelayTarget::parse(text).unwrap()).collect();
     let telemetry = Arc::new(Telemetry::new(Prefix::Bridge, Owner::Program));
     let stop = Stop::new(Duration::from_secs(1));
-    let options = RelayOptions { targets, packet_bytes, queue_bytes };
+    let options = RelayOptions { targets, packet_bytes, queue_bytes, max_age };
     let relays = Relays::start(&options, Dialect::default(), &telemetry, &stop).unwrap();
     Running { telemetry, stop, relays }
 }
@@ -244,7 +248,7 @@ fn a_name_whose_address_changes_is_followed() {
     let telemetry = Telemetry::new(Prefix::Bridge, Owner::Program);
     let target = RelayTarget::parse("statsd.example:8125").unwrap();
     let counters = telemetry.relay("statsd.example:8125");
-    let queue = Arc::new(Queue::new(1 << 20, counters.queue_bytes.clone()));
+    let queue = Arc::new(Queue::new(1 << 20, Duration::ZERO, counters.queue_bytes.clone()));
     let now = Arc::clone(&address);
     let resolve = Box::new(move || Ok(Some(*now.lock().unwrap())));
     let sender = Sender::with_resolver(&target, Arc::clone(&queue), counters, Stop::new(Duration::ZERO), resolve);
@@ -265,4 +269,34 @@ fn a_name_whose_address_changes_is_followed() {
     thread.join().unwrap();
     let (relayed, lost) = (telemetry.sum("relay_lines_relayed_total"), telemetry.sum("relay_lines_lost_total"));
     assert!(relayed >= 2 && lost >= 1 && relayed + lost == pushed, "{relayed} + {lost} of {pushed}");
+}
+
+/// Lines for a stream that nobody accepts, and for a path that nobody has, wait up to the limit. Later ones are sent.
+#[tokio::test]
+async fn lines_that_waited_too_long_are_lost_and_newer_ones_are_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s");
+    let tcp = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let targets = [format!("tcp://{tcp}"), format!("unix://{}", path.display())];
+    // The queue is full of old lines until they are too old.
+    let running = start_with(&[&targets[0], &targets[1]], 20, 300, Duration::from_millis(300));
+    let mut relay = running.relay();
+    let (began, mut fed) = (Instant::now(), 0);
+    let mut feed = |what: &str, holds: &dyn Fn(&Running) -> bool| {
+        while !holds(&running) {
+            assert!(began.elapsed() < DEADLINE, "waited in vain: {what}");
+            relay.lines(b"a:1|c\nb:2|c", Instant::now());
+            fed += 2;
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    };
+    feed("lines are too old", &|running| running.telemetry.count("relay_lines_lost_total", ("reason", "age")) >= 20);
+    assert!(began.elapsed() >= Duration::from_millis(300), "they waited");
+    let (_unix, _stream) = (UnixDatagram::bind(&path).unwrap(), TcpListener::bind(tcp).unwrap());
+    for target in &targets {
+        feed("newer lines are sent", &|running| running.of("relay_lines_relayed_total", target) > 0);
+    }
+    relay.finish();
+    let telemetry = running.end().await;
+    assert_eq!(telemetry.sum("relay_lines_relayed_total") + telemetry.sum("relay_lines_lost_total"), 2 * fed);
 }

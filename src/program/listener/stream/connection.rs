@@ -73,6 +73,7 @@ impl Connection {
 
     /// Receives until the connection ends.
     async fn run(mut self) {
+        self.source = self.shared.complete(self.source).await;
         let end = self.receive().await;
         self.stream.say_closed();
         self.finish(&end);

@@ -13,6 +13,7 @@ use crate::program::faults::Faults;
 use crate::program::listener::allowed::AllowedSenders;
 use crate::program::listener::framing::{Advanced, FramingError, FramingLimits, Pieces, StreamFraming};
 use crate::program::listener::intake::Intake;
+use crate::program::listener::peers::Processes;
 use crate::program::listener::stop::Stop;
 use crate::program::net::AllowedNetwork;
 use crate::source::Source;
@@ -36,6 +37,7 @@ pub struct StreamOptions {
 /// The state that all connections share.
 pub(super) struct Shared {
     intake: Mutex<Intake>,
+    processes: Option<Processes>,
     pub(super) counters: Streams,
     pub(super) options: StreamOptions,
     /// TLS of TCP connections; `None` for plain text.
@@ -57,14 +59,23 @@ impl Shared {
     pub(super) fn new(options: StreamOptions, tls: Option<StreamTls>, intake: Intake, counters: Streams, stop: Arc<Stop>) -> Self {
         let places = Places::new(options.max_connections);
         let allowed = AllowedSenders::new(&options.allow_from, counters.disallowed.clone());
+        let processes = intake.processes().cloned();
         let (intake, cut) = (Mutex::new(intake), AtomicUsize::new(0));
         let (malformed, unexpected_tls) = (Mutex::default(), Mutex::default());
-        Self { intake, counters, options, tls, places, stop, allowed, cut, malformed, unexpected_tls }
+        Self { intake, processes, counters, options, tls, places, stop, allowed, cut, malformed, unexpected_tls }
     }
 
     /// Locks the intake. The lock is never held across an await.
     pub(super) fn intake(&self) -> MutexGuard<'_, Intake> {
         lock(&self.intake)
+    }
+
+    /// The source of a connection, with its container if it is a process in one.
+    pub(super) async fn complete(&self, source: Source) -> Source {
+        match &self.processes {
+            Some(processes) => processes.source_of_connection(source).await,
+            None => source,
+        }
     }
 
     /// Records complete lines or frames.

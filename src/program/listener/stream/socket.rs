@@ -112,7 +112,7 @@ pub(super) fn stays_queued(error: &io::Error) -> bool {
 /// A Unix connection, and the process that opened it. The kernel names it for every connection.
 fn with_peer(stream: UnixStream) -> (Stream, Source) {
     let source = match stream.peer_cred() {
-        Ok(peer) => Source::Unix(UnixPeer { pid: peer.pid().and_then(|pid| pid.try_into().ok()).unwrap_or(0), uid: peer.uid() }),
+        Ok(peer) => Source::Unix(UnixPeer::new(peer.pid().and_then(|pid| pid.try_into().ok()).unwrap_or(0), peer.uid())),
         Err(error) => {
             tracing::debug!(%error, "the process of a connection is not known");
             Source::Unknown

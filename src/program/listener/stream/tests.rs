@@ -233,7 +233,7 @@ async fn an_evicted_unix_connection_is_read_to_its_end_and_its_process_is_named(
     }
     assert!(matches!(first.read(&mut [0]).await, Ok(0) | Err(_)), "it is closed");
     assert!(first.write_all(b"b:1|c\n").await.is_err(), "the sender gets an error");
-    let expected = Source::Unix(UnixPeer { pid: std::process::id(), uid: nix::unistd::Uid::effective().as_raw() });
+    let expected = Source::Unix(UnixPeer::new(std::process::id(), nix::unistd::Uid::effective().as_raw()));
     assert_eq!(server.bridge.registry().conflicts()[0].came.source, expected);
     assert_eq!(server.end(["samples_total"]).await, [2]);
 }
