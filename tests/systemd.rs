@@ -16,6 +16,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::harness::{Launch, Process, Running, bridge_command, own, own_sum, until};
+use crate::sources::{number, of, sources};
 
 /// Copies of sockets that child processes inherit, and the shell commands that pass them to a program as systemd does.
 pub struct Passed {
@@ -121,6 +122,8 @@ fn restarts_under_load_lose_no_datagram_and_no_count() {
     });
     assert_eq!((page.value("over_udp_total"), page.value("over_unix_total")), (Some(sent[0] as f64), Some(sent[1] as f64)));
     assert_eq!(own_sum(&page, "udp_kernel_drops_total"), 0.0);
+    let sender = format!("unixgram pid {} uid {}", std::process::id(), rustix::process::getuid().as_raw());
+    assert!(number(&of(&sources(&bridge, ""), &sender)["datagrams"]) > 0.0, "the kernel names the senders of a passed socket, too");
     bridge.stop();
     assert!(path.exists());
 }
