@@ -12,6 +12,7 @@
 //! | row | measures |
 //! |---|---|
 //! | `mix/FORMAT/SERIES` | counters, timers, gauges and histograms, three labels each, 200 families |
+//! | `mix/write1`, `mix/write2` | the same series as messages of remote write 1.0 and 2.0, not compressed |
 //! | `mix/text+gzip`, `mix/text+zstd` | the same text, compressed as in the web server, including rendering |
 //! | `kind/KIND/FORMAT` | 10,000 series of one kind, three labels each, 100 families |
 //! | `order/nothing_new`, `order/1000_new` | text of one family of 100,000 counters, and the same with 1,000 new series |
@@ -28,6 +29,7 @@ use criterion::measurement::WallTime;
 use criterion::{BatchSize, BenchmarkGroup, BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use statsd_bridge::internals::RemoteWrite;
 use statsd_bridge::options::{Limits, NameValidation, NativeHistograms, NativeWhen, Observer, SummaryOptions};
 use statsd_bridge::{Bridge, Format, Options, Timestamp};
 
@@ -152,6 +154,11 @@ fn by_format(c: &mut Criterion) {
             row(&mut group, BenchmarkId::new(name, series), &classic, format);
         }
         row(&mut group, BenchmarkId::new("protobuf+native", series), &native, Format::Protobuf);
+        for (name, is_v2) in [("write1", false), ("write2", true)] {
+            let mut target = RemoteWrite::new(is_v2, NOW);
+            group.throughput(lines(&classic));
+            group.bench_function(BenchmarkId::new(name, series), |b| b.iter(|| target.cycle(&classic)));
+        }
         let mut part = Vec::new();
         group.throughput(lines(&classic));
         for (name, coding) in [("text+gzip", Coding::gzip as fn() -> Coding), ("text+zstd", Coding::zstd)] {

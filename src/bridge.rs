@@ -114,6 +114,12 @@ impl Bridge {
         self.engine.sources().report(top)
     }
 
+    /// Adds the counts of processes that have ended, and were senders of their own, to those of their users.
+    #[cfg(feature = "cli")]
+    pub(crate) fn end_processes(&self, has_ended: impl Fn(u32) -> bool) {
+        self.engine.sources().end_processes(has_ended);
+    }
+
     /// At most `most` of the last DogStatsD events, newest first, within [`Limits::events`](crate::options::Limits::events) and
     /// [`Limits::event_bytes`](crate::options::Limits::event_bytes).
     pub fn events(&self, most: usize) -> KeptEvents {
@@ -262,6 +268,12 @@ impl Bridge {
             dropped: telemetry.count("events_actions_total", ("action", "drop")),
             samples_rejected: sum("sample_errors_total").saturating_sub(lines_rejected) + sum("events_error_total"),
         }
+    }
+
+    /// The state, for readers of the registry that the program runs.
+    #[cfg(feature = "cli")]
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
+        &self.engine
     }
 
     /// The rules in force, with their hits.

@@ -84,7 +84,7 @@
 //         registry/cell      the value: counter, gauge, histogram, summary, set; one writer
 // events             the last events, for reports and a log
 // selector           which series a selector of Prometheus matches
-// exposition         the registry's families, in a stable order -> text, OpenMetrics, protobuf
+// exposition         the registry's families, in a stable order -> text, OpenMetrics, protobuf, remote write
 // program/web        /metrics and the other paths over HTTP                                    (feature `cli`)
 // telemetry          self-metrics
 
@@ -131,7 +131,7 @@ pub use self::registry::{
 };
 pub use self::rejections::{RejectedInput, Rejection};
 pub use self::selector::{Selector, SelectorError};
-pub use self::source::{Sender, Source, UnixPeer};
+pub use self::source::{ContainerId, Sender, Source, UnixPeer};
 pub use self::sources::{ClientDrops, ClientReport, SentAndArrived, SourceReport, SourceSums, SourcesReport};
 #[cfg(feature = "state")]
 pub use self::state::format::Counts as SnapshotCounts;
@@ -148,6 +148,8 @@ pub mod internals {
     pub use crate::program::cli;
     #[cfg(feature = "cli")]
     pub use crate::program::listener::framing;
+    #[cfg(feature = "cli")]
+    pub use crate::program::measured::RemoteWrite;
     pub use crate::registry::cell;
     #[cfg(feature = "state")]
     pub use crate::state::format;

@@ -9,6 +9,7 @@ mod dialect;
 mod limits;
 mod native;
 mod observer;
+mod origin;
 mod quantiles;
 mod sources;
 mod tag_key;
@@ -21,6 +22,7 @@ pub use self::limits::{Limits, Overflow, SampleValueLimit, SampleValueLimitError
 pub(crate) use self::native::NATIVE_BUCKETS_MAX;
 pub use self::native::{NativeChoice, NativeHistograms, NativeOptions, NativeOptionsError, NativeWhen};
 pub use self::observer::{Observer, SummaryOptions};
+pub use self::origin::{OriginLabel, OriginLabelError, OriginValue};
 pub use self::quantiles::{Quantiles, QuantilesError};
 pub use self::sources::SourceOptions;
 pub use self::tag_key::{TagKey, TagKeyError};
@@ -81,6 +83,8 @@ pub struct Options {
     pub exemplar_tag: Option<TagKey>,
     /// What is counted by sender. Default: nothing.
     pub sources: SourceOptions,
+    /// The label that shows who sent the samples of a series. Default: none.
+    pub origin_label: Option<OriginLabel>,
 }
 
 impl Options {

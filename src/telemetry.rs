@@ -15,6 +15,7 @@ mod self_family;
 mod source_metrics;
 mod state_metrics;
 mod tally;
+mod tls_metrics;
 mod transport;
 mod web_metrics;
 
@@ -41,13 +42,15 @@ use self::state_metrics::state_metrics;
 pub use self::tally::SampleRejection;
 pub(crate) use self::tally::{Recorded, Tally};
 #[cfg(feature = "cli")]
+pub(crate) use self::tls_metrics::{HandshakeError, StreamTlsErrors, TlsReloads};
+#[cfg(feature = "cli")]
 pub(crate) use self::transport::{Datagrams, Streams};
 pub(crate) use self::transport::{RelayCounters, Transport};
 use self::transport::{relay_counters, transport};
+#[cfg(feature = "cli")]
+pub(crate) use self::web_metrics::RequestRejection;
 pub(crate) use self::web_metrics::WebMetrics;
 use self::web_metrics::web_metrics;
-#[cfg(feature = "cli")]
-pub(crate) use self::web_metrics::{HandshakeError, RequestRejection};
 use crate::events::EventsChange;
 use crate::options::Prefix;
 

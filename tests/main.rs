@@ -63,6 +63,10 @@ mod doctor;
 mod end_to_end;
 /// DogStatsD events and service checks: `/api/v1/events`, its limits, the log of events.
 mod events;
+/// The label of the origin: its identity, its limits, its name.
+mod origin_label;
+/// Who sent it over Unix sockets: processes, users and containers.
+mod origins;
 /// The relay to several targets over every transport: filters, dead targets, the accounting of lines.
 mod relay;
 /// Reloads of mapping files: by signal, by request and on change; mistakes; load; the API that describes rules.
@@ -79,6 +83,8 @@ mod starting;
 mod state;
 /// Sockets that systemd passes, for lines: restarts under load, names, buffers.
 mod systemd;
+/// TLS over TCP for lines: clients, certificates, reloads, wrong protocols, stalled handshakes.
+mod tcp_tls;
 /// The commands `check`, `explain`, `replay` and `preset`: exit codes, text, JSON.
 mod tools;
 /// Unix stream sockets: frames and lines, half frames, vanishing senders, limits, the path.

@@ -23,6 +23,13 @@ pub struct Passed {
     pub shell: String,
 }
 
+impl Passed {
+    /// The shell command that passes the sockets.
+    pub fn shell(&self) -> &str {
+        &self.shell
+    }
+}
+
 /// Passes these sockets, with their names.
 pub fn pass(sockets: &[(BorrowedFd<'_>, &str)]) -> Passed {
     // systemd passes descriptors from 3 on. The copies have higher numbers, so that none is overwritten.

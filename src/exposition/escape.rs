@@ -15,7 +15,7 @@ use crate::name::{Escaping, RENAMED, escape_value_into, is_legacy_label};
 use crate::registry::{Family, Series, may_have_quoted_names, push_label, split};
 
 /// The names of a family in one exposition.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Names {
     name: String,
     /// The beginning of the name if it is in quotes: `"na.me`. The suffix follows.

@@ -16,6 +16,9 @@ mod self_families;
 mod shape;
 mod text;
 mod wire;
+#[cfg(feature = "cli")]
+#[allow(dead_code, unused_imports, reason = "only the program pushes")]
+pub(crate) mod write;
 mod zeroes;
 
 pub use self::negotiate::{Negotiated, OpenMetricsOffer};
@@ -23,7 +26,7 @@ pub use self::rendering::Exposition;
 pub(crate) use self::zeroes::Zeroes;
 use crate::name::Escaping;
 use crate::options::{NameValidation, Options, Prefix};
-use crate::registry::{Exemplars, FamilyKind, Series};
+use crate::registry::{Exemplars, Family, FamilyKind, Series};
 use crate::time::Timestamp;
 
 /// The format of an exposition.
@@ -83,4 +86,10 @@ fn shown_number(kind: &FamilyKind, series: &Series, (style, now): (&Style, Times
         Some(zero_ms) if *kind == FamilyKind::Counter && series.shows_zero(now, zero_ms) => 0.0,
         _ => series.number(),
     }
+}
+
+/// The base unit of a family's values, if its name in the exposition ends in it.
+fn unit_in_name(family: &Family, name: &str) -> Option<&'static str> {
+    let is_in_name = |unit: &str| name.trim_end_matches("_total").strip_suffix(unit).is_some_and(|stem| stem.ends_with('_'));
+    family.unit().filter(|unit| is_in_name(unit))
 }

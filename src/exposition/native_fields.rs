@@ -1,47 +1,62 @@
-//! The native fields of protobuf's `io.prometheus.client.Histogram`, 4 to 14. They follow the classic fields in the same message.
+//! The native fields of a histogram: schema, zero bucket, spans and counts. Protobuf's `io.prometheus.client.Histogram` and the messages
+//! of remote write have them in the same order, with other numbers.
 //!
 //! If all counts are whole, they are written as integers, each as the difference to the previous one. If sampling made a count
-//! fractional, all counts, including the total, are doubles. Repeated fields are not packed, as in the Go client.
+//! fractional, all counts are doubles.
 
-use super::wire::{LENGTH, double, number_field, tag, varint, varint_len};
+use super::wire::{LENGTH, double, message, number_field, tag, varint, varint_len, zigzag};
 use crate::registry::cell::{NativeSnapshot, Spans};
 
-/// Appends the fields of `native`. `count` is that of the classic buckets at the same moment. The caller writes the whole count
-/// to field 1 and the sum to field 2; this function writes field 4, the count as a double, where it is needed.
-pub(super) fn fields(native: &NativeSnapshot, count: f64, out: &mut Vec<u8>) {
-    let is_whole = native.is_whole();
-    if !is_whole {
-        double(4, count, out);
-    }
-    number_field(5, zigzag(native.schema().into()), out);
-    double(6, native.zero_threshold(), out);
+/// The fields of a message.
+#[derive(Clone, Copy)]
+pub(super) struct Layout {
+    /// The number of the field `schema`. The others follow it.
+    first: u32,
+    /// Whether repeated numbers are packed.
+    is_packed: bool,
+}
+
+impl Layout {
+    /// `io.prometheus.client.Histogram`, which is not packed, as in the Go client.
+    pub(super) const CLIENT: Self = Self { first: 5, is_packed: false };
+    /// `prometheus.Histogram` and `io.prometheus.write.v2.Histogram`.
+    #[cfg(feature = "cli")]
+    pub(super) const WRITE: Self = Self { first: 4, is_packed: true };
+}
+
+/// Appends the fields of `native`. The caller writes count and sum.
+pub(super) fn fields(native: &NativeSnapshot, layout: Layout, out: &mut Vec<u8>) {
+    let (is_whole, first) = (native.is_whole(), layout.first);
+    number_field(first, zigzag(native.schema().into()), out);
+    double(first + 1, native.zero_threshold(), out);
     match is_whole {
-        true => number_field(7, native.zero_weight() as u64, out),
-        false => double(8, native.zero_weight(), out),
+        true => number_field(first + 2, native.zero_weight() as u64, out),
+        false => double(first + 3, native.zero_weight(), out),
     }
-    side(&native.negative_spans(), 9, is_whole, out);
-    side(&native.positive_spans(), 12, is_whole, out);
+    side(&native.negative_spans(), (first + 4, layout.is_packed), is_whole, out);
+    side(&native.positive_spans(), (first + 7, layout.is_packed), is_whole, out);
 }
 
 /// Appends the spans in `field`, and the counts as differences in the next field or as doubles in the one after it.
-fn side(spans: &Spans, field: u32, is_whole: bool, out: &mut Vec<u8>) {
-    for (offset, length) in &spans.spans {
-        let (offset, length) = (zigzag((*offset).into()), u64::from(*length));
-        tag(field, LENGTH, out);
-        varint((2 + varint_len(offset) + varint_len(length)) as u64, out);
-        number_field(1, offset, out);
-        number_field(2, length, out);
-    }
-    if is_whole {
-        spans.deltas().for_each(|delta| number_field(field + 1, zigzag(delta), out));
-    } else {
-        spans.weights.iter().for_each(|weight| double(field + 2, *weight, out));
+fn side(spans: &Spans, (field, is_packed): (u32, bool), is_whole: bool, out: &mut Vec<u8>) {
+    spans.spans.iter().for_each(|of| span(field, *of, out));
+    match (is_packed && !spans.weights.is_empty(), is_whole) {
+        (true, true) => message(field + 1, out, |out| spans.deltas().for_each(|delta| varint(zigzag(delta), out))),
+        (true, false) => {
+            message(field + 2, out, |out| spans.weights.iter().for_each(|weight| out.extend_from_slice(&weight.to_le_bytes())));
+        }
+        (false, true) => spans.deltas().for_each(|delta| number_field(field + 1, zigzag(delta), out)),
+        (false, false) => spans.weights.iter().for_each(|weight| double(field + 2, *weight, out)),
     }
 }
 
-/// ZigZag encoding: small numbers of either sign become small unsigned numbers.
-fn zigzag(number: i64) -> u64 {
-    (number << 1 ^ number >> 63) as u64
+/// Appends a span: its offset and its length.
+pub(super) fn span(field: u32, (offset, length): (i32, u32), out: &mut Vec<u8>) {
+    let (offset, length) = (zigzag(offset.into()), u64::from(length));
+    tag(field, LENGTH, out);
+    varint((2 + varint_len(offset) + varint_len(length)) as u64, out);
+    number_field(1, offset, out);
+    number_field(2, length, out);
 }
 
 #[cfg(test)]
@@ -100,7 +115,10 @@ mod tests {
         let (mut classic, mut native) = (HistogramSnapshot::new(1), NativeSnapshot::new(&options));
         cell.merge_into(&mut classic, &mut native);
         let mut out = Vec::new();
-        fields(&native, classic.buckets.iter().sum(), &mut out);
+        if !native.is_whole() {
+            double(4, classic.buckets.iter().sum(), &mut out);
+        }
+        fields(&native, Layout::CLIENT, &mut out);
         out
     }
 

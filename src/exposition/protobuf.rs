@@ -12,8 +12,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::escape::Names;
+use super::native_fields::Layout;
 use super::wire::{LENGTH, ONE_BYTE, bytes, double, message, number_field, tag_of, text, varint, varint_len};
-use super::{How, Style, native_fields, shown_number};
+use super::{How, Style, native_fields, shown_number, unit_in_name};
 use crate::registry::cell::{HistogramSnapshot, NativeSnapshot, SummarySnapshot, add_weights};
 use crate::registry::{Exemplar, Exemplars, Family, FamilyKind, Series};
 use crate::telemetry::{SelfFamily, SelfKind, SelfSeries, SelfValue};
@@ -59,8 +60,7 @@ impl Messages {
             FamilyKind::Summary(_) => kind::SUMMARY,
             FamilyKind::Histogram { .. } => kind::HISTOGRAM,
         };
-        let has_unit = |unit: &str| names.name().trim_end_matches("_total").strip_suffix(unit).is_some_and(|stem| stem.ends_with('_'));
-        self.unit = family.unit().filter(|unit| has_unit(unit));
+        self.unit = unit_in_name(family, names.name());
         self.head(names.name(), help.as_deref().unwrap_or(style.help), kind);
     }
 
@@ -239,7 +239,12 @@ fn histogram(
             bucket((f64::INFINITY, total), Some(&exemplar), out);
         }
         match native {
-            Some(native) => native_fields::fields(native, total, out),
+            Some(native) => {
+                if !native.is_whole() {
+                    double(4, total, out);
+                }
+                native_fields::fields(native, Layout::CLIENT, out);
+            }
             None => fraction(4, total, out),
         }
         timestamp(15, series.created(), out);
@@ -325,7 +330,7 @@ fn timestamp(field: u32, time: Timestamp, out: &mut Vec<u8>) {
 fn label_pairs(text: &str, out: &mut Vec<u8>) {
     let mut rest = text.as_bytes();
     while !rest.is_empty() {
-        rest = match plain_pair(rest) {
+        rest = match plain_pair(rest).filter(|(name, value, _)| 4 + name.len() + value.len() <= ONE_BYTE) {
             Some((name, value, rest)) => {
                 out.extend_from_slice(&[tag_of(1, LENGTH), (4 + name.len() + value.len()) as u8, tag_of(1, LENGTH), name.len() as u8]);
                 out.extend_from_slice(name);
@@ -339,15 +344,14 @@ fn label_pairs(text: &str, out: &mut Vec<u8>) {
     }
 }
 
-/// The usual first pair: a short name without quotes and a short value without escapes. Returns name, value and the rest.
+/// The usual first pair: a name without quotes and a value without escapes. Returns name, value and the rest.
 #[inline]
-fn plain_pair(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+pub(super) fn plain_pair(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let (name, rest) = text.split_at_checked(text.iter().position(|byte| *byte == b'=')?)?;
     let value = rest.strip_prefix(b"=\"")?;
     let (value, rest) = value.split_at_checked(value.iter().position(|byte| matches!(byte, b'"' | b'\\'))?)?;
     let rest = rest.strip_prefix(b"\"")?;
-    let is_short = 4 + name.len() + value.len() <= ONE_BYTE;
-    (is_short && name.first() != Some(&b'"')).then_some((name, value, rest))
+    (name.first() != Some(&b'"')).then_some((name, value, rest))
 }
 
 /// Appends the first pair, of any form. Returns the rest.

@@ -9,7 +9,7 @@ use super::float::{push_canonical, push_float};
 use super::line::Lines;
 use super::openmetrics::{self, FamilyPart};
 use super::protobuf::Messages;
-use super::self_families::self_families;
+use super::self_families::{created_of, self_families};
 use super::shape::{Contents, Shape};
 use super::{Format, How, Style, Zeroes, text};
 use crate::engine::Engine;
@@ -128,10 +128,10 @@ impl Exposition {
             match self.format {
                 Format::Text => text::self_family(family, out),
                 Format::OpenMetrics => {
-                    let created = self.created_of(family).filter(|_| self.style.created_lines);
+                    let created = created_of(&self.engine, family).filter(|_| self.style.created_lines);
                     openmetrics::self_family(family, (self.contents().shape_of_self_family(family), created), out)
                 }
-                Format::Protobuf => self.messages.self_family(family, self.created_of(family)),
+                Format::Protobuf => self.messages.self_family(family, created_of(&self.engine, family)),
             }
         } else {
             if self.format == Format::OpenMetrics {
@@ -193,20 +193,14 @@ impl Exposition {
         None
     }
 
-    /// The time when the counting of a self-family began. The `process_*` families have none, because the system counts them from
-    /// before the bridge started.
-    fn created_of(&self, family: &SelfFamily) -> Option<Timestamp> {
-        self.engine.options().started.filter(|_| !family.name().starts_with("process_"))
-    }
-
     fn contents(&self) -> Contents<'_> {
         let Style { escaping, fractions_keep_type, .. } = self.style;
         Contents { families: &self.families, self_families: &self.self_families, escaping, fractions_keep_type }
     }
 }
 
-/// The families and self-families of a new exposition.
-fn families(engine: &Engine, style: &Style, now: Timestamp) -> (Vec<Arc<Family>>, Vec<SelfFamily>) {
+/// The families and self-families of a new exposition, both sorted by their names in it.
+pub(super) fn families(engine: &Engine, style: &Style, now: Timestamp) -> (Vec<Arc<Family>>, Vec<SelfFamily>) {
     let registry = engine.registry();
     if style.escaping.is_none() {
         // Self-families first, so that an exposition shows at least the samples that they report as recorded.

@@ -6,6 +6,7 @@ use crate::engine::Engine;
 use crate::options::Prefix;
 use crate::registry::{Registry, push_label};
 use crate::telemetry::{SampleRejection, SelfFamily, SelfKind, SelfSeries, SelfValue, process_families};
+use crate::time::Timestamp;
 
 /// The number of families that are counted by name. The others are counted together.
 const NAMED_FAMILIES: usize = 100;
@@ -25,6 +26,12 @@ pub(crate) fn self_families(engine: &Engine) -> Vec<SelfFamily> {
     families.retain(|family| !family.series.is_empty());
     families.sort_by(|a, b| a.name().cmp(b.name()));
     families
+}
+
+/// The time when the counting of a self-family began. The `process_*` families have none, because the system counts them from
+/// before the bridge started.
+pub(crate) fn created_of(engine: &Engine, family: &SelfFamily) -> Option<Timestamp> {
+    engine.options().started.filter(|_| !family.name().starts_with("process_"))
 }
 
 fn registry_families(registry: &Registry, prefix: Prefix) -> [SelfFamily; 8] {

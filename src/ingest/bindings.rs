@@ -1,7 +1,8 @@
 //! bindings: a worker's table from the raw bytes of an identity to the target of its samples.
 //!
 //! A look-up does not allocate and has three steps that can be prefetched for a whole batch: slot, place, key. It always compares the
-//! whole key, so that a sender cannot make two identities collide. A target is a value of any type.
+//! whole key, so that a sender cannot make two identities collide. A key may end with bytes that are not of the line (`origin`). A target
+//! is a value of any type.
 //!
 //! No call takes long, however large the table is: it grows, shrinks and drops bindings in small steps, and at its limit each new
 //! binding replaces one. An insertion does a few steps, [`Bindings::maintain`] does the others between two batches.
@@ -105,6 +106,12 @@ impl<T> Bindings<T> {
         wide as u64 ^ (wide >> 64) as u64
     }
 
+    /// The hash of what follows the identity in a key; 0 for nothing. Both are combined with `^`.
+    #[inline]
+    pub(crate) fn hash_of_origin(&self, origin: &[u8]) -> u64 {
+        if origin.is_empty() { 0 } else { rapidhash_v3_nano_inline::<false, false>(origin, &self.secrets) }
+    }
+
     /// First step of a look-up: prefetches the slot.
     #[inline(always)]
     pub(crate) fn prefetch_slot(&self, hash: u64) {
@@ -140,14 +147,27 @@ impl<T> Bindings<T> {
         if is_same(name, sample.name) && is_same(tags, sample.tags) { place.target.as_ref() } else { None }
     }
 
-    /// The target of a binding, if the key is that of the sample.
-    pub(crate) fn get(&self, id: BindingId, sample: &Sample<'_>) -> Option<&T> {
-        self.target(self.places.get(id.0)?, sample)
+    /// As [`target`](Self::target), for a key that ends with `origin`.
+    #[inline]
+    pub(crate) fn target_of<'r>(&self, place: &'r Place<T>, sample: &Sample<'_>, origin: &[u8]) -> Option<&'r T> {
+        let (name_len, tags_len) = (sample.name.len(), sample.tags.len());
+        let is_as_long = usize::from(place.name_len) == name_len && usize::from(place.tags_len) == tags_len + origin.len();
+        if !is_as_long || place.kind != sample.kind {
+            return None;
+        }
+        let (name, rest) = self.keys.get(place.key_at)?.get(..place.key_len())?.split_at_checked(name_len)?;
+        let (tags, end) = rest.split_at_checked(tags_len)?;
+        if is_same(name, sample.name) && is_same(tags, sample.tags) && end == origin { place.target.as_ref() } else { None }
+    }
+
+    /// The target of a binding, if the key is that of the sample and ends with `origin`.
+    pub(crate) fn get(&self, id: BindingId, sample: &Sample<'_>, origin: &[u8]) -> Option<&T> {
+        self.target_of(self.places.get(id.0)?, sample, origin)
     }
 
     /// A complete look-up, for samples that the three steps did not find.
-    pub(crate) fn find(&self, hash: u64, sample: &Sample<'_>) -> Option<BindingId> {
-        self.slots.find(hash, |number| self.get(BindingId(number), sample).is_some()).map(BindingId)
+    pub(crate) fn find(&self, hash: u64, sample: &Sample<'_>, origin: &[u8]) -> Option<BindingId> {
+        self.slots.find(hash, |number| self.get(BindingId(number), sample, origin).is_some()).map(BindingId)
     }
 
     /// Adds a binding for an identity that has none.
@@ -155,18 +175,18 @@ impl<T> Bindings<T> {
     /// # Errors
     ///
     /// Returns the target if the key is too long, or if the table is full: see [`evict`](Self::evict).
-    pub(crate) fn insert(&mut self, hash: u64, sample: &Sample<'_>, target: T) -> Result<(), T> {
+    pub(crate) fn insert(&mut self, hash: u64, sample: &Sample<'_>, origin: &[u8], target: T) -> Result<(), T> {
         self.drop_cleared(&mut { STEPS_WITH_INSERTION });
         self.keys.compact(&mut self.places, &mut { STEPS_WITH_INSERTION });
-        let key_len = sample.name.len() + sample.tags.len();
-        let (Ok(name_len), Ok(tags_len)) = (u16::try_from(sample.name.len()), u16::try_from(sample.tags.len())) else {
+        let key_len = sample.name.len() + sample.tags.len() + origin.len();
+        let (Ok(name_len), Ok(tags_len)) = (u16::try_from(sample.name.len()), u16::try_from(sample.tags.len() + origin.len())) else {
             return Err(target);
         };
         if key_len > key_bytes::LONGEST || self.is_full() {
             return Err(target);
         }
         let number = self.places.next_number();
-        let Some(key_at) = self.keys.insert(number, [sample.name, sample.tags]) else { return Err(target) };
+        let Some(key_at) = self.keys.insert(number, &[sample.name, sample.tags, origin]) else { return Err(target) };
         let place = Place { target: Some(target), hash: (hash >> 32) as u32, key_at, name_len, tags_len, kind: sample.kind };
         self.places.insert(number, place);
         self.slots.insert(hash, number);

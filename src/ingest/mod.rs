@@ -6,6 +6,7 @@
 //!     bindings        the worker's table: raw bytes of (name, kind, tags) -> target
 //!       resolve         only on a miss: sizes, mapping, escaping, label order, type; calls the registry
 //!     recording       writes one sample to its cell, or counts the reason why not
+//! origin          the part of a sender that is a label, and its bytes in a binding's key
 //! client_tally    what clients reported about themselves since the last flush
 //! exemplar_tag    cuts the tag that names a trace out of the tags
 //! sender_tally    what was received from each source, and what was rejected, since the last flush
@@ -15,7 +16,8 @@
 pub(crate) mod bindings;
 pub(crate) mod client_tally;
 pub(crate) mod exemplar_tag;
-pub(crate) mod pending;
+pub(crate) mod origin;
+mod pending;
 pub(crate) mod pipeline;
 pub mod protocol;
 pub(crate) mod recording;

@@ -6,6 +6,7 @@
 mod rejecting;
 mod stated;
 mod traced;
+mod unknown;
 mod upkeep;
 
 use std::fmt;
@@ -19,6 +20,7 @@ use crate::hits::HitTally;
 use crate::ingest::bindings::Bindings;
 use crate::ingest::client_tally::ClientTally;
 use crate::ingest::exemplar_tag::ExemplarTag;
+use crate::ingest::origin::OriginKey;
 use crate::ingest::pending::Pending;
 #[cfg(target_arch = "x86_64")]
 use crate::ingest::protocol::Avx2;
@@ -27,7 +29,7 @@ use crate::ingest::recording::{Recording, count_error};
 use crate::ingest::rejection_log::RejectionLog;
 use crate::ingest::resolve::{Binding, Resolver};
 use crate::ingest::sender_tally::{SenderRejections, SenderTally, Sums};
-use crate::options::{Dialect, Limits};
+use crate::options::{Dialect, Limits, OriginLabel, OriginValue};
 use crate::source::Source;
 use crate::telemetry::Tally;
 use crate::time::Timestamp;
@@ -58,6 +60,8 @@ pub struct Worker {
     log: RejectionLog,
     /// `None` if nothing is counted by sender.
     senders: Option<SenderTally>,
+    /// What the label of the origin shows; `None` without such a label. Then no look-up considers the sender.
+    origin: Option<OriginValue>,
     clients: ClientTally,
     /// The registry's count of changes at the last [`enter`](Worker::enter).
     changes: u64,
@@ -85,6 +89,8 @@ struct Batch<'a> {
     len: usize,
     /// The sender of the current datagram.
     source: &'a Source,
+    /// The hash of its bytes in keys.
+    origin_hash: u64,
 }
 
 impl fmt::Debug for Worker {
@@ -96,8 +102,10 @@ impl fmt::Debug for Worker {
 impl Worker {
     pub(crate) fn new(engine: Arc<Engine>) -> Self {
         let options = engine.options();
+        let origin = options.origin_label.as_ref().map(OriginLabel::value);
         Self {
-            dialect: options.dialect,
+            // The field is part of the identity if it may be the container of the origin. The resolver has the dialect as it is.
+            dialect: Dialect { container_id: options.dialect.container_id || origin == Some(OriginValue::ContainerId), ..options.dialect },
             limits: options.limits,
             #[cfg(target_arch = "x86_64")]
             avx2: Avx2::find(),
@@ -111,6 +119,7 @@ impl Worker {
             hits: HitTally::default(),
             log: RejectionLog::new(SenderRejections::new(engine.sources())),
             senders: SenderTally::new(engine.sources()),
+            origin,
             clients: ClientTally::new(engine.sources()),
             changes: 0,
             engine,
@@ -142,29 +151,46 @@ impl Worker {
         match self.avx2 {
             // SAFETY: a value of `Avx2` exists only if the processor has all features that the function is compiled for.
             Some(finder) => unsafe { self.ingest_with_avx2(datagrams, finder, now) },
-            None => self.ingest_with(datagrams, PlainFinder, now),
+            None => self.ingest_by_origin(datagrams, PlainFinder, now),
         }
         #[cfg(not(target_arch = "x86_64"))]
-        self.ingest_with(datagrams, PlainFinder, now);
+        self.ingest_by_origin(datagrams, PlainFinder, now);
         self.leave();
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
     fn ingest_with_avx2<'a>(&mut self, datagrams: impl Iterator<Item: Into<Datagram<'a>>>, finder: Avx2, now: Timestamp) {
-        self.ingest_with(datagrams, finder, now);
+        self.ingest_by_origin(datagrams, finder, now);
     }
 
-    /// The loop over lines, for one way of finding delimiters.
     #[inline(always)]
-    fn ingest_with<'a>(&mut self, datagrams: impl Iterator<Item: Into<Datagram<'a>>>, finder: impl Finder, now: Timestamp) {
+    fn ingest_by_origin<'a>(&mut self, datagrams: impl Iterator<Item: Into<Datagram<'a>>>, finder: impl Finder, now: Timestamp) {
+        if self.origin.is_some() {
+            self.ingest_with::<true>(datagrams, finder, now);
+        } else {
+            self.ingest_with::<false>(datagrams, finder, now);
+        }
+    }
+
+    /// The loop over lines, for one way of finding delimiters. `ORIGIN` says whether look-ups consider the sender.
+    #[inline(always)]
+    fn ingest_with<'a, const ORIGIN: bool>(
+        &mut self,
+        datagrams: impl Iterator<Item: Into<Datagram<'a>>>,
+        finder: impl Finder,
+        now: Timestamp,
+    ) {
         if let Some(senders) = &mut self.senders {
             senders.enter(now);
         }
-        let mut batch = Batch { pending: [Pending::default(); BATCH], len: 0, source: <&Source>::default() };
+        let mut batch = Batch { pending: [Pending::default(); BATCH], len: 0, source: <&Source>::default(), origin_hash: 0 };
         for datagram in datagrams {
             let Datagram { bytes, source } = datagram.into();
             batch.source = source;
+            if ORIGIN {
+                batch.origin_hash = self.bindings.hash_of_origin(self.origin_of(source).as_slice());
+            }
             if let Some(senders) = &mut self.senders {
                 senders.datagram(source, bytes.len(), || sums(&self.tally, batch.len));
                 if let Some(lines) = senders.lines_to_reject(source, bytes) {
@@ -178,7 +204,7 @@ impl Worker {
                     rest = bytes.get(len + 1..);
                     self.tally.lines += 1;
                     self.tally.lines_parsed += 1;
-                    self.push(sample, &mut batch, now);
+                    self.push::<ORIGIN>(sample, &mut batch, now);
                     continue;
                 }
                 let line = match memchr(b'\n', bytes).and_then(|end| bytes.split_at_checked(end)) {
@@ -191,10 +217,10 @@ impl Worker {
                         bytes
                     }
                 };
-                self.line(line, &mut batch, now);
+                self.line::<ORIGIN>(line, &mut batch, now);
             }
         }
-        self.record(&mut batch, now);
+        self.record_batch::<ORIGIN>(&mut batch, now);
     }
 
     /// Frees the memory of replaced rules and of the bindings of removed series, which a batch otherwise does in small steps. A worker
@@ -244,7 +270,7 @@ impl Worker {
     }
 
     #[inline(always)]
-    fn line<'a>(&mut self, line: &'a [u8], batch: &mut Batch<'a>, now: Timestamp) {
+    fn line<'a, const ORIGIN: bool>(&mut self, line: &'a [u8], batch: &mut Batch<'a>, now: Timestamp) {
         self.tally.lines += 1;
         if line.len() > self.limits.line_bytes {
             return self.reject(SampleError::LineTooLong, line, batch.source, now);
@@ -252,14 +278,14 @@ impl Worker {
         match parse_line(line, &self.dialect) {
             Line::Sample(sample) => {
                 self.tally.lines_parsed += 1;
-                self.push(sample, batch, now);
+                self.push::<ORIGIN>(sample, batch, now);
             }
             Line::Empty => self.tally.lines_empty += 1,
             Line::Samples(samples) => {
                 self.tally.lines_parsed += 1;
                 for sample in samples {
                     match sample {
-                        Ok(sample) => self.push(sample, batch, now),
+                        Ok(sample) => self.push::<ORIGIN>(sample, batch, now),
                         Err(rejected) => {
                             self.tally.samples += 1;
                             self.tally.tag_errors += u64::from(rejected.tag_errors);
@@ -282,11 +308,11 @@ impl Worker {
     }
 
     #[inline(always)]
-    fn push<'a>(&mut self, sample: Sample<'a>, batch: &mut Batch<'a>, now: Timestamp) {
+    fn push<'a, const ORIGIN: bool>(&mut self, sample: Sample<'a>, batch: &mut Batch<'a>, now: Timestamp) {
         if self.exemplar_tag.is_some() && !sample.tags.is_empty() && self.push_with_exemplar(&sample, batch, now) {
             return;
         }
-        let hash = self.bindings.hash(&sample);
+        let hash = if ORIGIN { self.bindings.hash(&sample) ^ batch.origin_hash } else { self.bindings.hash(&sample) };
         self.bindings.prefetch_slot(hash);
         if let Some(place) = batch.pending.get_mut(batch.len) {
             *place = Pending { sample, source: batch.source, hash };
@@ -295,18 +321,18 @@ impl Worker {
             debug_assert!(false, "a full batch is recorded at once");
         }
         if batch.len == BATCH {
-            self.record(batch, now);
+            self.record_batch::<ORIGIN>(batch, now);
         }
     }
 
     /// Looks up the samples of a batch and records them.
-    fn record(&mut self, batch: &mut Batch<'_>, now: Timestamp) {
+    fn record_batch<const ORIGIN: bool>(&mut self, batch: &mut Batch<'_>, now: Timestamp) {
         let Some(pending) = batch.pending.get(..batch.len) else {
             debug_assert!(false, "a batch longer than its array");
             return;
         };
         self.tally.samples += pending.len() as u64;
-        let known = self.record_known(pending, now);
+        let known = self.record_known::<ORIGIN>(pending, now);
         if let Some(others) = pending.get(known..) {
             for p in others {
                 self.record_unknown(p, false, now);
@@ -317,8 +343,8 @@ impl Worker {
 
     /// Looks up samples in three rounds and records them, up to the first sample without a current binding. Returns their number.
     #[inline(always)]
-    fn record_known(&mut self, pending: &[Pending<'_>], now: Timestamp) -> usize {
-        let bindings = &self.bindings;
+    fn record_known<const ORIGIN: bool>(&mut self, pending: &[Pending<'_>], now: Timestamp) -> usize {
+        let (bindings, origin) = (&self.bindings, self.origin);
         let mut places = [None; BATCH];
         for (place, p) in places.iter_mut().zip(pending) {
             *place = bindings.candidate(p.hash);
@@ -338,50 +364,18 @@ impl Worker {
             max_value: self.limits.sample_value.get(),
         };
         for (number, (place, p)) in places.iter().zip(pending).enumerate() {
-            let binding = place.and_then(|place| bindings.target(place, &p.sample));
+            let binding = place.and_then(|place| {
+                if ORIGIN {
+                    bindings.target_of(place, &p.sample, OriginKey::of(origin, p.source).as_slice())
+                } else {
+                    bindings.target(place, &p.sample)
+                }
+            });
             if !binding.is_some_and(|binding| recording.apply(binding, &p.sample)) {
                 return number;
             }
         }
         pending.len()
-    }
-
-    /// Records a sample whose binding is new or outdated, or whose slot has another binding with a similar hash.
-    #[cold]
-    #[inline(never)]
-    fn record_unknown(&mut self, pending: &Pending<'_>, has_exemplar: bool, now: Timestamp) {
-        let Pending { sample, source, hash } = pending;
-        let hash = *hash;
-        let mut recording = Recording {
-            tally: &mut self.tally,
-            hits: &mut self.hits,
-            log: &mut self.log,
-            clients: &mut self.clients,
-            pending: std::slice::from_ref(pending),
-            now,
-            max_value: self.limits.sample_value.get(),
-        };
-        let known = self.bindings.find(hash, sample);
-        if known.and_then(|id| self.bindings.get(id, sample)).is_some_and(|binding| recording.apply(binding, sample)) {
-            return;
-        }
-        // A series may expire at the moment when it is found. It is resolved again then.
-        let binding = loop {
-            let binding = if has_exemplar {
-                self.resolver.resolve_with_series(sample, source, now, recording.tally)
-            } else {
-                self.resolver.resolve(sample, source, now, recording.tally)
-            };
-            if recording.apply(&binding, sample) {
-                break binding;
-            }
-        };
-        if let Some(id) = known {
-            self.upkeep().remove(id);
-        }
-        if self.resolver.keep(&binding) {
-            self.upkeep().keep(sample, hash, binding);
-        }
     }
 
     fn count_error(&mut self, reason: SampleError) {

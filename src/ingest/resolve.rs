@@ -17,6 +17,7 @@ use self::mapped::{Mapped, Mapper};
 pub(crate) use self::mapped::{NameAndTags, factor, metric_kind, signed_sets};
 use crate::engine::Engine;
 use crate::hits::Hits;
+use crate::ingest::origin;
 use crate::ingest::protocol::{Identity, Kind, Sample, TagErrors, Value};
 use crate::mapping::{Factor, unit};
 use crate::name::{FamilyName, NameValidation};
@@ -144,7 +145,9 @@ impl Resolver {
     fn resolve_identity(&mut self, identity: &Identity<'_>, incoming: &Incoming<'_>, tally: &mut Tally) -> Binding {
         let (tag_errors, is_tagged) = self.mapper.read(identity);
         let rules = Arc::clone(&self.mapper.current.rules);
-        let mut binding = match self.mapper.map(&rules, incoming.sample.kind) {
+        let origin_label = self.engine.options().origin_label.as_ref();
+        let origin = origin_label.and_then(|label| origin::value(label.value(), incoming.source, incoming.sample));
+        let mut binding = match self.mapper.map(&rules, incoming.sample.kind, origin.as_deref()) {
             Ok((mapped, slot)) => {
                 let (target, links) = match self.admit(&mapped, incoming) {
                     Ok((cell, links)) => (Target::Cell(cell), links),

@@ -1,4 +1,4 @@
-//! `--check-config`: checks the mapping files and the web configuration file, and prints the problems. Must not start anything.
+//! `--check-config`: checks the mapping files, the web configuration file and the TLS configuration file, and prints the problems. Must not start anything.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use crate::program::console::{fail, say, warn};
 use crate::program::run::StartError;
 use crate::program::settings::Settings;
+use crate::program::tls::listener_tls;
 use crate::program::{tools, web};
 
 /// Prints the problems that `check` finds, with the final line and the exit codes of statsd_exporter.
@@ -21,6 +22,12 @@ pub(super) fn check_config(settings: &Settings) -> ExitCode {
         match web::check_config(path) {
             Ok(warnings) => warnings.iter().for_each(|warning| drop(writeln!(io::stderr(), "{warning}"))),
             Err(error) => return fail(1, &StartError::from(error).line(&settings.flag_names)),
+        }
+    }
+    if let Some(path) = &settings.tcp_tls {
+        match listener_tls::check(path) {
+            Ok(warnings) => warnings.iter().for_each(|warning| drop(writeln!(io::stderr(), "{warning}"))),
+            Err(error) => return fail(1, &StartError::Tls(error).line(&settings.flag_names)),
         }
     }
     say("Configuration check successful, exiting")

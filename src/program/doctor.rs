@@ -46,6 +46,8 @@ enum State {
     Arrived,
     /// Nothing listens there, while probes arrive over another way to the same place.
     Closed,
+    /// The bridge takes only TLS there, and the probes are plain text.
+    Tls,
     /// At least one probe is missing.
     Lost,
 }
@@ -145,6 +147,10 @@ fn probe(asked: &Doctor, client: &Client, route: &Route, other_namespace: Option
     let lines: Vec<String> = (0..COUNT).map(|number| format!("{PROBES}:{}|c", 1 << number)).collect();
     let finding = |state, missing, reasons| Finding { route: route.to_string(), state, missing, reasons };
     if let Err(error) = route.send(&lines) {
+        let after = Readings::take(client, &asked.metrics_path)?;
+        if let Some(reason) = reasons::of_tls(route, &before, &after) {
+            return Ok(finding(State::Tls, (0..COUNT).collect(), vec![reason]));
+        }
         let is_closed = error.kind() == io::ErrorKind::ConnectionRefused && matches!(route, Route::Udp(_) | Route::Tcp(_));
         let is_absent = matches!(error.raw_os_error(), Some(libc::EADDRNOTAVAIL | libc::ENETUNREACH | libc::EAFNOSUPPORT));
         let state = if is_closed || is_absent { State::Closed } else { State::Lost };
@@ -181,6 +187,7 @@ fn print(format: AnswerFormat, findings: &[Finding], remarks: &[Reason], out: &m
         match state {
             State::Arrived => writeln!(out, "{route}: all {COUNT} probes arrived")?,
             State::Closed => writeln!(out, "{route}: closed")?,
+            State::Tls => writeln!(out, "{route}: TLS only")?,
             State::Lost => {
                 let numbers = missing.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
                 writeln!(out, "{route}: {} of {COUNT} probes are missing (number {numbers})", missing.len())?;

@@ -6,6 +6,7 @@
 //! run          sets up sockets, bridge and web server, and runs them until a signal
 //!   listener   receives lines over UDP, TCP and Unix sockets
 //!   web        the HTTP server
+//!   tls        TLS of servers, by the section of a web configuration file
 //!   reload     reads the rules again
 //!     reload_requests  requests for a reload, and their outcomes
 //!   readiness  whether all parts work
@@ -14,8 +15,8 @@
 //! tools        subcommands about rules, which need no running bridge
 //! top, doctor, demo, healthcheck, check_config   the other subcommands
 //! event_file   appends DogStatsD events to a file
-//! net, ask, rulebook, presets, state_file, regular_file, descriptors, faults, clock, console, duration, flag_names, logging, line_queue,
-//! event_json, wall_time, version
+//! net, ask, rulebook, presets, state_file, regular_file, descriptors, faults, fair_turns, clock, console, duration, flag_names, logging,
+//! line_queue, event_json, wall_time, version
 //!              shared parts
 //! ```
 
@@ -30,12 +31,14 @@ mod doctor;
 mod duration;
 mod event_file;
 mod event_json;
+mod fair_turns;
 mod faults;
 mod flag_names;
 mod healthcheck;
 mod line_queue;
 pub(crate) mod listener;
 mod logging;
+pub(crate) mod measured;
 mod net;
 mod presets;
 mod reaching;
@@ -49,6 +52,7 @@ mod run;
 mod running;
 mod settings;
 mod state_file;
+mod tls;
 mod tools;
 mod top;
 mod version;

@@ -8,6 +8,7 @@
 //! Must not know signals (`start` does), so that tests run all of it on port 0.
 
 mod http_sockets;
+mod line_tls;
 mod snapshots;
 pub(super) mod start;
 mod start_error;
@@ -28,20 +29,23 @@ use self::snapshots::Snapshots;
 pub(super) use self::start_error::StartError;
 use self::systemd_sockets::{PassedStream, SystemdSockets};
 use crate::bridge::Bridge;
+use crate::options::OriginValue;
 use crate::program::clock;
 use crate::program::descriptors::{ConnectionLimits, within_limit};
 use crate::program::event_file;
 use crate::program::listener::relay::{Endpoint, RelayOptions, RelayTarget, Relays};
-use crate::program::listener::stream::{BoundUnix, StreamListener, StreamOptions};
+use crate::program::listener::stream::{BoundUnix, StreamListener, StreamOptions, StreamTls};
 use crate::program::listener::udp::BoundUdp;
 use crate::program::listener::unix::{BoundUnixgram, UnixgramOptions};
-use crate::program::listener::{Intake, Stop, stream};
+use crate::program::listener::{Intake, Processes, Stop, stream};
 use crate::program::logging;
 use crate::program::net::{BoundTcp, bind_tcp, reachable};
 use crate::program::readiness::Readiness;
 use crate::program::reload::Reloader;
 use crate::program::reload_requests::ReloadRequests;
 use crate::program::settings::Settings;
+use crate::program::tls::handshake::HandshakeTurns;
+use crate::program::tls::listener_tls::ListenerTls;
 use crate::program::web::{WebOptions, WebState};
 
 /// Interval of maintenance: series expire, and histograms of self-metrics are folded. It does not depend on scrapes.
@@ -64,6 +68,8 @@ pub(super) struct Sockets {
     tcp: Vec<BoundTcp>,
     unixgram: Vec<BoundUnixgram>,
     unix: Vec<BoundUnix>,
+    /// TLS of the TCP sockets; `None` for plain text.
+    tls: Option<Arc<ListenerTls>>,
     /// Whether the sockets for lines are those of systemd, which outlive this process.
     is_inherited: bool,
     /// The sockets of the web server, with its access control.
@@ -84,12 +90,13 @@ impl Sockets {
         let udp = settings.udp.iter().map(|address| BoundUdp::bind(address, &settings.udp_options));
         let udp = udp.collect::<Result<Vec<_>, _>>().map_err(StartError::bind("statsd.listen-udp"))?;
         let tcp = settings.tcp.iter().map(|address| bind_tcp(address, "tcp"));
-        let tcp = tcp.collect::<Result<_, _>>().map_err(StartError::bind("statsd.listen-tcp"))?;
+        let tcp = tcp.collect::<Result<Vec<_>, _>>().map_err(StartError::bind("statsd.listen-tcp"))?;
+        let tls = line_tls::read(settings, !tcp.is_empty())?;
         let unixgram = settings.unixgram.as_ref().map(BoundUnixgram::bind).transpose();
         let unixgram = unixgram.map_err(StartError::bind("statsd.listen-unixgram"))?;
         let unix = settings.unix.iter().map(BoundUnix::bind).collect::<Result<_, _>>().map_err(StartError::bind("statsd.listen-unix"))?;
         let web = HttpSockets::bind(settings, web)?;
-        let sockets = Self { udp, tcp, unixgram: unixgram.into_iter().collect(), unix, is_inherited: false, web };
+        let sockets = Self { udp, tcp, unixgram: unixgram.into_iter().collect(), unix, tls, is_inherited: false, web };
         check_relay(&settings.relay, &sockets).map(|()| sockets)
     }
 
@@ -100,13 +107,14 @@ impl Sockets {
             listener.set_nonblocking(true)?;
             Ok(BoundTcp { address: listener.local_addr()?, listener })
         };
-        let tcp = passed.tcp.into_iter().map(tcp).collect::<io::Result<_>>()?;
+        let tcp = passed.tcp.into_iter().map(tcp).collect::<io::Result<Vec<_>>>()?;
+        let tls = line_tls::read(settings, !tcp.is_empty())?;
         let options = UnixgramOptions::of_systemd(&settings.udp_options);
         let unixgram = passed.unixgram.into_iter().map(|socket| BoundUnixgram::inherit(socket, options.clone()));
         let unixgram = unixgram.collect::<io::Result<_>>()?;
         let unix = passed.unix.into_iter().map(BoundUnix::inherit).collect::<io::Result<_>>()?;
         let web = HttpSockets::bind(settings, web)?;
-        let sockets = Self { udp, tcp, unixgram, unix, is_inherited: true, web };
+        let sockets = Self { udp, tcp, unixgram, unix, tls, is_inherited: true, web };
         check_relay(&settings.relay, &sockets).map(|()| sockets)
     }
 
@@ -137,7 +145,10 @@ impl Sockets {
         };
         let unixgram = || self.unixgram.first().map(|bound| to_path(bound.path(), "SENDTO"));
         let unix = || self.unix.first().map(|bound| to_path(bound.path(), "CONNECT"));
-        let tcp = || self.tcp_address().map(|at| to("tcp", at));
+        let tcp = || match &self.tls {
+            None => self.tcp_address().map(|at| to("tcp", at)),
+            Some(_) => self.tcp_address().map(|at| format!("echo 'hello:1|c' | openssl s_client -quiet -no_ign_eof -connect {at}")),
+        };
         self.udp_address().map(|at| to("udp", at)).or_else(tcp).or_else(unixgram).or_else(unix)
     }
 }
@@ -185,6 +196,7 @@ pub(super) async fn run(
 
     let stop = Stop::new(settings.drain);
     let relays = Relays::start(&settings.relay, settings.bridge.dialect, bridge.telemetry(), &stop)?;
+    let processes = processes(&bridge, settings, sockets.unixgram.len() + sockets.unix.len())?;
     let listeners = start_listeners(
         sockets.udp,
         sockets.tcp,
@@ -196,8 +208,11 @@ pub(super) async fn run(
             tcp_options,
             unix_options,
             relays: &relays,
+            processes,
             stop: &stop,
             readiness: state.readiness(),
+            tls: sockets.tls.as_ref(),
+            handshakes: web.state.handshakes(),
         },
     );
     let listeners = match listeners {
@@ -211,6 +226,7 @@ pub(super) async fn run(
     tracing::info!("ready");
 
     let upkeep = tokio::spawn(maintain(bridge.clone()));
+    let following_tls = line_tls::follow(sockets.tls.as_ref(), &bridge);
     let following = tokio::spawn(reloader.follow(reload, settings.watch_interval));
     tokio::select! {
         () = signals.end => tracing::info!("shutdown requested: reading what the kernel still holds"),
@@ -228,8 +244,18 @@ pub(super) async fn run(
     };
     tokio::time::sleep(settings.linger).await;
     web.end().await;
-    [upkeep, following].iter().for_each(JoinHandle::abort);
+    [upkeep, following].iter().chain(&following_tls).for_each(JoinHandle::abort);
     Ok(if is_saved { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The processes that send over Unix sockets; `None` if there is no such socket or nothing depends on who sends.
+fn processes(bridge: &Bridge, settings: &Settings, unix_sockets: usize) -> io::Result<Option<Processes>> {
+    let has_label = settings.bridge.origin_label.as_ref().is_some_and(|label| label.value() == OriginValue::ContainerId);
+    if unix_sockets == 0 || settings.bridge.sources.max == 0 && !has_label {
+        return Ok(None);
+    }
+    let bridge = bridge.clone();
+    Processes::start(Box::new(move |has_ended| bridge.end_processes(has_ended))).map(Some)
 }
 
 /// The options of the servers that accept connections, with limits lowered to the number of file descriptors.
@@ -259,14 +285,18 @@ struct ListenerContext<'a> {
     tcp_options: StreamOptions,
     unix_options: StreamOptions,
     relays: &'a Relays,
+    processes: Option<Processes>,
     stop: &'a Arc<Stop>,
     readiness: &'a Arc<Readiness>,
+    tls: Option<&'a Arc<ListenerTls>>,
+    /// The turns of the handshakes, also those of the web server.
+    handshakes: &'a HandshakeTurns,
 }
 
 impl ListenerContext<'_> {
     /// A worker and, if configured, a relay for one receiver.
     fn intake(&self) -> Intake {
-        Intake::new(self.bridge.worker(), self.relays.relay())
+        Intake::new(self.bridge.worker(), self.relays.relay()).with_processes(self.processes.clone())
     }
 }
 
@@ -289,16 +319,18 @@ fn start_listeners(
     }
     if !tcp.is_empty() {
         for BoundTcp { address, .. } in &tcp {
-            tracing::info!(%address, "listening on tcp");
+            let tls = if context.tls.is_some() { " with tls" } else { "" };
+            tracing::info!(%address, "listening on tcp{tls}");
         }
         let sockets = tcp.into_iter().map(|bound| StreamListener::tcp(bound.listener, context.is_inherited)).collect::<io::Result<_>>()?;
         let counters = telemetry.transport.tcp.clone();
-        listeners.tasks.spawn(stream::serve(sockets, context.tcp_options.clone(), context.intake(), counters, context.stop.clone()));
+        let tls = context.tls.map(|tls| StreamTls::new(Arc::clone(tls), context.handshakes.clone(), counters.tls_errors.clone()));
+        listeners.tasks.spawn(stream::serve(sockets, context.tcp_options.clone(), tls, context.intake(), counters, context.stop.clone()));
     }
     if !unix.is_empty() {
         let sockets = unix.into_iter().map(|bound| StreamListener::unix(bound, telemetry, context.readiness)).collect::<io::Result<_>>()?;
         let counters = telemetry.transport.unix.clone();
-        listeners.tasks.spawn(stream::serve(sockets, context.unix_options.clone(), context.intake(), counters, context.stop.clone()));
+        listeners.tasks.spawn(stream::serve(sockets, context.unix_options.clone(), None, context.intake(), counters, context.stop.clone()));
     }
     for bound in unixgram {
         listeners.threads.push(bound.start(telemetry, context.stop, context.readiness, context.intake())?);

@@ -31,6 +31,8 @@ pub struct Settings {
     pub tcp: Vec<Address>,
     /// Options of the TCP listeners.
     pub tcp_options: StreamOptions,
+    /// The TLS configuration file of the TCP listeners; `None` for plain text.
+    pub tcp_tls: Option<PathBuf>,
     /// The Unix datagram socket.
     pub unixgram: Option<UnixgramOptions>,
     /// Unix stream sockets. Without any, Unix streams are off.

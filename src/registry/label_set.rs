@@ -124,7 +124,7 @@ pub(crate) fn push_label(name: &str, value: &str, out: &mut String) {
 
 /// A rendered label text without the labels of empty value. Prometheus treats these as absent, so that two series could have the
 /// same identity. Expositions show these labels nevertheless, as statsd_exporter does.
-pub(super) fn identity(text: &str) -> Cow<'_, str> {
+pub(crate) fn identity(text: &str) -> Cow<'_, str> {
     // Quotes within a value are escaped, so this can only be an empty value.
     if !text.contains("=\"\"") {
         return Cow::Borrowed(text);

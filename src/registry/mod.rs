@@ -48,6 +48,8 @@ use self::families::{Families, lines_collide};
 pub(crate) use self::family::Family;
 use self::grace::GracePeriod;
 pub(crate) use self::kind::FamilyKind;
+#[cfg(feature = "cli")]
+pub(crate) use self::label_set::identity;
 pub(crate) use self::label_set::{Labels, may_have_quoted_names, push_label, split};
 use self::limited::Offenders;
 pub use self::limited::{Limit, Limited};

@@ -5,6 +5,9 @@
 //! lines divided by the limit: a sender with more lines than that is always listed. The sums of a sender are exact since it was listed;
 //! those of a sender that lost its place are added to the others, so that no line is missing in the total.
 
+#[cfg(any(feature = "cli", test))]
+mod ended;
+
 use std::collections::HashMap;
 
 use super::client_report::{Clients, Growth, Reported};

@@ -96,6 +96,20 @@ impl Sources {
         }
     }
 
+    /// Adds the sums of processes that have ended to those of their users.
+    #[cfg(any(feature = "cli", test))]
+    pub(crate) fn end_processes(&self, has_ended: impl Fn(u32) -> bool) {
+        let processes = lock(&self.senders).processes();
+        // It may take long to find out, so the list is not locked meanwhile.
+        let ended: Vec<Sender> = processes.into_iter().filter(|sender| sender.pid().is_some_and(&has_ended)).collect();
+        if ended.is_empty() {
+            return;
+        }
+        let mut senders = lock(&self.senders);
+        ended.into_iter().for_each(|process| senders.end(process));
+        self.metrics.tracked.set(senders.len() as f64);
+    }
+
     /// Adds what clients report about themselves. What arrived with the reports has been added.
     pub(crate) fn add_reports(&self, reports: &[Reported], now: Timestamp) {
         let mut senders = lock(&self.senders);

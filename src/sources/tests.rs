@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::*;
 use crate::options::Prefix;
+use crate::source::UnixPeer;
 use crate::telemetry::{Owner, Telemetry};
 
 fn sources(max: usize) -> (Sources, Telemetry) {
@@ -94,4 +95,38 @@ fn pieces_of_a_stream_are_no_datagrams() {
     let (sources, _) = sources(2);
     sources.add(&[received(Source::Tcp(([10, 0, 0, 1], 1).into()), 5)], &[], at(1));
     assert_eq!(sources.report(1).sources[0].sums.datagrams, 0);
+}
+
+#[test]
+fn processes_that_have_ended_are_one_sender_for_each_user() {
+    const PROCESSES: u32 = 500;
+    let (sources, telemetry) = sources(40);
+    let of = |pid, uid| Source::UnixgramOf(UnixPeer::new(pid, uid));
+    let mut total = 0;
+    for pid in 1..=PROCESSES {
+        // Process 1 and a host stay; all others send a few datagrams and end.
+        sources.add(
+            &[received(of(1, 0), 3), received(udp(1, 1), 2), received(of(pid + 1, pid % 2), 1 + u64::from(pid % 7))],
+            &[],
+            at(pid.into()),
+        );
+        total += 6 + u64::from(pid % 7);
+        if pid % 20 == 0 {
+            sources.end_processes(|other| other > 1);
+        }
+    }
+    let report = sources.report(100);
+    assert_eq!((report.tracked, report.evicted, report.others.lines), (4, 0, 0), "{report:?}");
+    assert_eq!(telemetry.value("statsd_bridge_sources_tracked"), Some(4.0));
+    let lines = |source: Source| report.sources.iter().find(|one| one.sender == source.into()).map(|one| one.sums.lines);
+    assert_eq!((lines(of(1, 0)), lines(udp(1, 0))), (Some(3 * u64::from(PROCESSES)), Some(2 * u64::from(PROCESSES))));
+    assert_eq!(report.sources.iter().map(|one| one.sums.lines).sum::<u64>(), total);
+    assert!(lines(of(0, 0)) > Some(500) && lines(of(0, 1)) > Some(500), "{report:?}");
+    let user = report.sources.iter().find(|one| one.sender == of(0, 1).into()).expect("listed");
+    assert_eq!((user.first_seen, user.last_seen, user.missing_lines), (at(1), at(499), 0));
+    // The heap is whole: the sender with the fewest lines loses its place.
+    (0..40).for_each(|host| sources.add(&[received(udp(100 + host, 1), 10_000)], &[], at(1_000)));
+    let report = sources.report(100);
+    assert_eq!((report.tracked, report.evicted), (40, 4));
+    assert_eq!(report.others.lines, total);
 }

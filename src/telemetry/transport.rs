@@ -3,6 +3,7 @@
 use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
 
 use super::described::{described_counter, described_counters, described_gauge};
+use super::tls_metrics::{StreamTlsErrors, TlsReloads, tcp_tls};
 use crate::options::Prefix;
 
 /// Metrics of datagrams and connections.
@@ -19,6 +20,8 @@ pub(crate) struct Transport {
     pub undrained_packets: Counter,
     /// TCP connections.
     pub tcp: Streams,
+    /// Reloads of the TLS configuration of TCP listeners.
+    pub tcp_tls_reloads: TlsReloads,
     /// Connections to Unix stream sockets.
     pub unix: Streams,
 }
@@ -53,6 +56,8 @@ pub(crate) struct Streams {
     pub open: Gauge,
     /// Lines that were longer than the limit.
     pub too_long_lines: Counter,
+    /// Connections that TLS ended.
+    pub tls_errors: StreamTlsErrors,
     /// Frames, of a kind of socket that has them.
     pub frames: Frames,
 }
@@ -119,6 +124,7 @@ pub(super) fn transport(p: Prefix) -> Transport {
         "transport",
         ["udp", "tcp"],
     );
+    let (tls_errors, tcp_tls_reloads) = tcp_tls(p);
     Transport {
         udp: Datagrams {
             packets: counter("udp_packets_total", "UDP datagrams received."),
@@ -136,13 +142,14 @@ pub(super) fn transport(p: Prefix) -> Transport {
              their datagrams rejected.",
         ),
         undrained_packets: counter("undrained_packets_total", "Datagrams not read at shutdown before the time to drain was over."),
-        tcp: tcp(p, tcp_disallowed),
+        tcp: tcp(p, tcp_disallowed, tls_errors),
+        tcp_tls_reloads,
         udp_disallowed,
         unix: unix(p),
     }
 }
 
-fn tcp(p: Prefix, disallowed: Counter) -> Streams {
+fn tcp(p: Prefix, disallowed: Counter, tls_errors: StreamTlsErrors) -> Streams {
     let counter = |name, help| described_counter(p, name, help);
     let none = Counter::noop;
     Streams {
@@ -157,6 +164,7 @@ fn tcp(p: Prefix, disallowed: Counter) -> Streams {
         idle_closed: counter("tcp_idle_closed_total", "TCP connections closed because they were idle for longer than the limit."),
         open: described_gauge(p, "tcp_connections_open", "TCP connections open now."),
         too_long_lines: counter("tcp_too_long_lines_total", "Lines over TCP skipped because they were longer than the limit."),
+        tls_errors,
         frames: Frames { complete: none(), too_long: none(), truncated: none(), errors: none() },
     }
 }
@@ -175,6 +183,7 @@ fn unix(p: Prefix) -> Streams {
         idle_closed: counter("unix_idle_closed_total", "Unix stream connections closed because they were idle for longer than the limit."),
         open: described_gauge(p, "unix_connections_open", "Unix stream connections open now."),
         too_long_lines: counter("unix_too_long_lines_total", "Lines over Unix streams skipped because they were longer than the limit."),
+        tls_errors: StreamTlsErrors::none(),
         frames: Frames {
             complete: counter("unix_frames_total", "Frames with a length, received over Unix streams."),
             too_long: counter("unix_too_long_frames_total", "Frames over Unix streams skipped because they were longer than the limit."),

@@ -3,6 +3,7 @@
 use metrics::{Counter, Gauge};
 
 use super::described::{count_at, described_counter, described_counters, described_gauge};
+use super::tls_metrics::HandshakeError;
 use crate::options::Prefix;
 
 /// Counters of rejected connections and requests, and metrics of the web configuration file.
@@ -66,62 +67,9 @@ impl RequestRejection {
     }
 }
 
-/// Why a TLS handshake failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum HandshakeError {
-    /// The handshake took too long.
-    Timeout,
-    /// The client closed the connection.
-    Closed,
-    /// The client does not speak TLS.
-    NotTls,
-    /// Client and bridge have no version, cipher suite, curve or protocol in common.
-    Incompatible,
-    /// The client sent no certificate although one is required.
-    NoCertificate,
-    /// The client's certificate is expired, of an unknown issuer, or otherwise invalid.
-    BadCertificate,
-    /// The client's certificate has no allowed name.
-    NotAllowed,
-    /// The client sent an alert, for example because it rejects the bridge's certificate.
-    Alert,
-    /// Anything else.
-    Other,
-}
-
-impl HandshakeError {
-    /// All of them, in the order of the enum.
-    pub(crate) const ALL: [Self; 9] = [
-        Self::Timeout,
-        Self::Closed,
-        Self::NotTls,
-        Self::Incompatible,
-        Self::NoCertificate,
-        Self::BadCertificate,
-        Self::NotAllowed,
-        Self::Alert,
-        Self::Other,
-    ];
-
-    /// The label value.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Timeout => "timeout",
-            Self::Closed => "closed",
-            Self::NotTls => "not_tls",
-            Self::Incompatible => "incompatible",
-            Self::NoCertificate => "no_certificate",
-            Self::BadCertificate => "bad_certificate",
-            Self::NotAllowed => "san_not_allowed",
-            Self::Alert => "alert",
-            Self::Other => "other",
-        }
-    }
-}
-
 pub(super) fn web_metrics(p: Prefix) -> WebMetrics {
     let counter = |name, help| described_counter(p, name, help);
-    let handshakes = ("tls_handshake_errors_total", "TLS handshakes that failed, by reason.");
+    let handshakes = ("tls_handshake_errors_total", "TLS handshakes of HTTP clients that failed, by reason.");
     let reloads =
         ("web_config_reloads_total", "Reloads of the web configuration file after a change, by outcome. The start does not count.");
     let [reloads_good, reloads_bad] = described_counters(p, reloads, "outcome", ["success", "failure"]);

@@ -1,4 +1,4 @@
-//! A client of HTTP/1.1 over TLS, with rustls.
+//! A client of HTTP/1.1, or of lines, over TLS, with rustls.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -79,6 +79,28 @@ impl Connection {
     /// One GET that leaves the connection open.
     pub fn get(&mut self, path: &str) -> Result<Response, String> {
         self.ask(path, &[], false)
+    }
+
+    /// Sends bytes.
+    pub fn send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.stream.write_all(bytes)?;
+        self.stream.flush()
+    }
+
+    /// Sends the closing message of TLS, and closes the connection.
+    pub fn close(mut self) {
+        self.stream.conn.send_close_notify();
+        self.stream.flush().expect("the server is there");
+    }
+
+    /// Whether the server closed the connection. Waits for that.
+    pub fn is_ended(&mut self) -> bool {
+        self.stream.read(&mut [0]).map_or_else(|error| error.kind() != std::io::ErrorKind::WouldBlock, |read| read == 0)
+    }
+
+    /// The TCP connection.
+    pub fn tcp(&self) -> &TcpStream {
+        &self.stream.sock
     }
 
     /// The server's certificate.

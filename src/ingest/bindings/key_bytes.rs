@@ -89,7 +89,7 @@ impl KeyBytes {
     }
 
     /// Appends a key of at most [`LONGEST`] bytes. `None` if there are too many segments.
-    pub(super) fn insert(&mut self, number: u32, parts: [&[u8]; 2]) -> Option<u32> {
+    pub(super) fn insert(&mut self, number: u32, parts: &[&[u8]]) -> Option<u32> {
         let len: usize = parts.iter().map(|part| part.len()).sum();
         let size = size_of_key(len);
         if self.segments.get(self.head).is_none_or(|head| head.bytes.len() + size > SEGMENT) {
@@ -184,7 +184,7 @@ impl KeyBytes {
         debug_assert!(copy.is_some(), "a key without a binding, or longer than its segment");
         let (key, place) = copy?;
         self.compaction.at += size_of_key(key.len());
-        if let Some(new) = self.insert(header, [&key, &[]]) {
+        if let Some(new) = self.insert(header, &[&key]) {
             place.key_at = new;
             self.remove((from * UNITS + (at + HEADER) / UNIT) as u32, key.len());
         }

@@ -22,17 +22,17 @@ fn look_up<T: Clone + PartialEq>(bindings: &Bindings<T>, sample: &Sample<'_>) ->
         bindings.prefetch_key(place);
         bindings.target(place, sample).cloned()
     });
-    let whole = bindings.find(hash, sample).and_then(|id| bindings.get(id, sample)).cloned();
+    let whole = bindings.find(hash, sample, b"").and_then(|id| bindings.get(id, sample, b"")).cloned();
     assert!(quick.is_none() || quick == whole);
     whole
 }
 
 fn insert<T>(bindings: &mut Bindings<T>, sample: &Sample<'_>, target: T) -> bool {
-    bindings.insert(bindings.hash(sample), sample, target).is_ok()
+    bindings.insert(bindings.hash(sample), sample, b"", target).is_ok()
 }
 
 fn remove<T>(bindings: &mut Bindings<T>, sample: &Sample<'_>) -> Option<T> {
-    bindings.find(bindings.hash(sample), sample).and_then(|id| bindings.remove(id))
+    bindings.find(bindings.hash(sample), sample, b"").and_then(|id| bindings.remove(id))
 }
 
 /// Calls `maintain` with `budget` steps until no work is left. Returns the number of calls.
@@ -49,6 +49,28 @@ fn maintain_all<T>(bindings: &mut Bindings<T>, budget: usize, gone: impl Fn(&T) 
 
 /// The removals in the last group of a sweep may exceed the budget.
 const MOST_OVER_BUDGET: usize = SWEPT_TOGETHER * (STEPS_OF_REMOVAL + 1);
+
+#[test]
+fn the_end_of_a_key_is_part_of_it() {
+    let mut bindings = Bindings::new(1 << 20);
+    let tags = ["", "#k:v", "#k:v\x01\x01"];
+    let origins: [&[u8]; 4] = [b"", b"\x00", b"\x01\x01", b"\x02\x01"];
+    let all = || tags.into_iter().flat_map(|tags| origins.map(|origin| (identity("a", tags, Kind::Counter), origin)));
+    for (number, (sample, origin)) in all().enumerate() {
+        let hash = bindings.hash(&sample) ^ bindings.hash_of_origin(origin);
+        assert!(bindings.find(hash, &sample, origin).is_none(), "{sample} {origin:?}");
+        assert!(bindings.insert(hash, &sample, origin, number).is_ok());
+    }
+    for (number, (sample, origin)) in all().enumerate() {
+        let hash = bindings.hash(&sample) ^ bindings.hash_of_origin(origin);
+        let found = bindings.find(hash, &sample, origin).and_then(|id| bindings.get(id, &sample, origin));
+        let quick = bindings.candidate(hash).and_then(|place| bindings.target_of(place, &sample, origin));
+        assert_eq!((found, quick), (Some(&number), Some(&number)), "{sample} {origin:?}");
+        if origin.is_empty() {
+            assert_eq!(look_up(&bindings, &sample), Some(number));
+        }
+    }
+}
 
 #[test]
 fn name_tags_and_kind_are_the_identity() {

@@ -55,7 +55,7 @@ impl Worker {
         }
         self.record(batch, now);
         let sample = Sample { tags: &identity, first: true, ..sample };
-        let pending = Pending { sample, source: batch.source, hash: self.bindings.hash(&sample) };
+        let pending = Pending { sample, source: batch.source, hash: self.hash(&sample, batch.source) };
         self.tally.samples += 1;
         self.record_unknown(&pending, false, now);
         self.cut = identity;

@@ -22,7 +22,7 @@ impl Worker {
         if let Some(trace) = trace {
             self.record(batch, now);
             let sample = Sample { tags: &cut, ..*sample };
-            let pending = Pending { sample, source: batch.source, hash: self.bindings.hash(&sample) };
+            let pending = Pending { sample, source: batch.source, hash: self.hash(&sample, batch.source) };
             self.record_exemplar(&pending, &tag, trace, now);
         }
         self.cut = cut;
@@ -31,12 +31,14 @@ impl Worker {
 
     /// Records one sample, and keeps its exemplar if the sample was recorded in a counter or a histogram.
     fn record_exemplar(&mut self, pending: &Pending<'_>, tag: &ExemplarTag, trace: &str, now: Timestamp) {
-        let Pending { sample, hash, .. } = pending;
+        let Pending { sample, source, hash } = pending;
+        let key = self.origin_of(source);
+        let origin = key.as_slice();
         self.tally.samples += 1;
         // A binding that was created for a sample without an exemplar does not refer to its series.
-        let known = self.bindings.find(*hash, sample);
+        let known = self.bindings.find(*hash, sample, origin);
         let lacks_series = |binding: &Binding| binding.series().is_none() && binding.may_have_exemplars();
-        if let Some(id) = known.filter(|id| self.bindings.get(*id, sample).is_some_and(lacks_series)) {
+        if let Some(id) = known.filter(|id| self.bindings.get(*id, sample, origin).is_some_and(lacks_series)) {
             self.upkeep().remove(id);
         }
         let before = self.tally.recorded;
@@ -44,7 +46,7 @@ impl Worker {
         if self.tally.recorded == before {
             return;
         }
-        let Some(binding) = self.bindings.find(*hash, sample).and_then(|id| self.bindings.get(id, sample)) else {
+        let Some(binding) = self.bindings.find(*hash, sample, origin).and_then(|id| self.bindings.get(id, sample, origin)) else {
             // There was no room for the binding, which refers to the series.
             self.tally.exemplars_rejected += 1;
             return;

@@ -96,7 +96,7 @@ impl Upkeep<'_> {
 
     /// Adds a binding, and evicts others if there is no room. If the table may not grow, each new binding replaces an old one. But
     /// a binding whose samples are folded or rejected replaces none, because a sender can create any number of them.
-    pub(super) fn keep(&mut self, sample: &Sample<'_>, hash: u64, binding: Binding) {
+    pub(super) fn keep(&mut self, (sample, origin): (&Sample<'_>, &[u8]), hash: u64, binding: Binding) {
         let may_grow = self.bindings.bytes() == 0 || self.memory.may_grow();
         if !may_grow && (binding.lacks_own_series() || !self.evict()) {
             return self.resolver.removed(&binding);
@@ -109,7 +109,7 @@ impl Upkeep<'_> {
             self.evict();
         }
         let bytes = binding.heap_bytes();
-        match self.bindings.insert(hash, sample, binding) {
+        match self.bindings.insert(hash, sample, origin, binding) {
             Ok(()) => {
                 self.tally.bindings += 1;
                 self.memory.extra_bytes += bytes;

@@ -11,7 +11,7 @@ use crate::ingest::protocol::{Identity, Kind, TagErrors, TagSink};
 use crate::mapping::spec::{Action, Becomes, MetricKind, Rule};
 use crate::mapping::{Factor, Rules, label_steps, unit};
 use crate::name::{NameValidation, RENAMED};
-use crate::options::{NativeHistograms, Observer, Options, SignedGauges, TagKey, Ttl};
+use crate::options::{NativeHistograms, Observer, Options, OriginLabel, SignedGauges, TagKey, Ttl};
 use crate::registry::cell::Bounds;
 use crate::registry::{FamilyKind, Labels};
 
@@ -33,6 +33,8 @@ pub(super) struct Mapper {
     signed_gauges: SignedGauges,
     /// Whether counters get the suffix `_total`, where neither rule nor file states it.
     total_suffix: bool,
+    /// The label of the origin.
+    origin: Option<OriginLabel>,
     parts: NameAndTags,
     /// The labels of the last mapped identity.
     pub(super) labels: Labels,
@@ -80,7 +82,8 @@ impl Mapper {
     pub(super) fn new(options: &Options, current: RulesInForce) -> Self {
         let (observer, native, signed_gauges) = (options.observer.clone(), options.native, options.signed_gauges);
         let (total_suffix, parts) = (options.counters_total_suffix, NameAndTags::new(options));
-        Self { current, observer, native, signed_gauges, total_suffix, parts, labels: Labels::new(options.names) }
+        let (origin, labels) = (options.origin_label.clone(), Labels::new(options.names));
+        Self { current, observer, native, signed_gauges, total_suffix, origin, parts, labels }
     }
 
     /// Number of renamed labels of the current identity.
@@ -97,8 +100,9 @@ impl Mapper {
         (tag_errors, !self.parts.tags.is_empty())
     }
 
-    /// Maps the identity that was read last; `Err` if a rule drops it. The labels are in `labels` then.
-    pub(super) fn map<'r>(&mut self, rules: &'r Rules, kind: Kind) -> Result<(Mapped<'r>, Slot), Slot> {
+    /// Maps the identity that was read last; `Err` if a rule drops it. The labels are in `labels` then, with that of the `origin` if it is
+    /// known. No rule sees it.
+    pub(super) fn map<'r>(&mut self, rules: &'r Rules, kind: Kind, origin: Option<&str>) -> Result<(Mapped<'r>, Slot), Slot> {
         let config = rules.config();
         let found = rules.find(&self.parts.name, metric_kind(kind), &self.parts.tags);
         let rule = found.as_ref().and_then(|found| config.rules.get(found.rule));
@@ -135,13 +139,18 @@ impl Mapper {
             signed_sets: signed_sets(rule, rules, self.signed_gauges),
         };
         self.labels.clear();
+        // Also where the sender is not known: no tag may look like its label.
+        let is_origin = |key: &str| self.origin.as_ref().is_some_and(|label| label.name() == key);
         for (key, value) in joined.iter().chain(&config.constant_labels) {
-            if mapped.kind.reserves(key) {
+            if mapped.kind.reserves(key) || is_origin(key) {
                 self.parts.renamed += 1;
                 self.labels.push(&format!("{RENAMED}{key}"), value);
             } else {
                 self.labels.push(key, value);
             }
+        }
+        if let (Some(label), Some(value)) = (&self.origin, origin) {
+            self.labels.push(label.name(), value);
         }
         self.labels.finish();
         Ok((mapped, slot))

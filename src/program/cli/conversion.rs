@@ -15,8 +15,8 @@ use super::args::{
     SignedGaugesMeaning, all,
 };
 use crate::options::{
-    Buckets, Dialect, Limits, NameValidation, NativeHistograms, NativeOptions, NativeWhen, Observer, OpenMetrics, Overflow, PackedValues,
-    Prefix, SampleValueLimit, SignedGauges, SourceOptions, SummaryOptions, TagKey, Ttl,
+    Buckets, Dialect, Limits, NameValidation, NativeHistograms, NativeOptions, NativeWhen, Observer, OpenMetrics, OriginLabel, OriginValue,
+    Overflow, PackedValues, Prefix, SampleValueLimit, SignedGauges, SourceOptions, SummaryOptions, TagKey, Ttl,
 };
 use crate::program::flag_names::FlagNames;
 use crate::program::logging::LogOptions;
@@ -61,6 +61,7 @@ fn build(args: &Args, flag_names: &FlagNames) -> Result<Settings, WrongValue> {
             names: names(args),
             exemplar_tag: exemplar_tag(args)?,
             sources: sources(args)?,
+            origin_label: origin_label(args)?,
         },
         mapping: mapping(args),
         watch_interval: args.mapping.watch_interval,
@@ -68,6 +69,7 @@ fn build(args: &Args, flag_names: &FlagNames) -> Result<Settings, WrongValue> {
         udp_options: udp_options(args)?,
         tcp: addresses("statsd.listen-tcp", &args.listening.listen_tcp)?,
         tcp_options: tcp_options(args)?,
+        tcp_tls: Some(args.listening.tls_config_file.clone()).filter(|path| !path.is_empty()).map(PathBuf::from),
         unixgram: unixgram(args)?,
         unix: unix(args)?,
         unix_options: unix_options(args),
@@ -268,6 +270,26 @@ fn sources(args: &Args) -> Result<SourceOptions, WrongValue> {
         return Err(wrong("sources.max", "the limits of a sender require at least 1"));
     }
     Ok(options)
+}
+
+fn origin_label(args: &Args) -> Result<Option<OriginLabel>, WrongValue> {
+    const FLAG: &str = "statsd.origin-label";
+    let text = &*args.wire.origin_label;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let (name, value) = text.split_once('=').unwrap_or(("origin", text));
+    let value = match value {
+        "address" => OriginValue::Address,
+        "container-id" => OriginValue::ContainerId,
+        _ => {
+            return Err(wrong(
+                FLAG,
+                format_args!("expected address or container-id, or a name before it, as in pod_ip=address; got {text:?}"),
+            ));
+        }
+    };
+    OriginLabel::new(name, value).map(Some).map_err(|error| wrong(FLAG, error))
 }
 
 fn observer(args: &Args) -> Result<Observer, WrongValue> {

@@ -49,6 +49,16 @@ pub(super) fn of_error(route: &Route, error: &io::Error, readings: &Readings) ->
     }
 }
 
+/// That the bridge requires TLS, if it counted the probes as plain text.
+pub(super) fn of_tls(route: &Route, before: &Readings, after: &Readings) -> Option<Reason> {
+    let Route::Tcp(address) = route else { return None };
+    let is_counted = after.own("tcp_tls_errors_total") > before.own("tcp_tls_errors_total");
+    is_counted.then(|| {
+        let why = "the bridge takes only TLS at this address (--statsd.tls-config-file), and the probes are plain text";
+        reason(why, format!("echo '{PROBES}:1|c' | openssl s_client -quiet -no_ign_eof -connect {address}"))
+    })
+}
+
 /// The probes are recorded, and the counter is still exposed at 0.
 pub(super) fn at_zero() -> Reason {
     reason("the bridge recorded the probes, and exposes their counter at 0 first", "--counters.start-at-zero")

@@ -26,7 +26,7 @@ impl AllowedSenders {
     pub(super) fn allows(&self, source: &Source) -> bool {
         let is_allowed = match source {
             Source::Udp(address) | Source::Tcp(address) => self.networks.iter().any(|network| network.contains(address.ip())),
-            Source::Unixgram | Source::Unix(_) => true,
+            Source::Unixgram | Source::UnixgramOf(_) | Source::Unix(_) => true,
             Source::Unknown => false,
         };
         if !is_allowed {

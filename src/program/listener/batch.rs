@@ -8,7 +8,7 @@ use std::{io, mem, ptr};
 
 use crate::ingest::pipeline::Datagram;
 use crate::program::net::canonical;
-use crate::source::Source;
+use crate::source::{ContainerId, Source, UnixPeer};
 
 /// Whether a receive call waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +22,15 @@ pub(super) enum Wait {
 /// A buffer for a sender's address: the kernel writes a `sockaddr_in`, or a `sockaddr_in6`, which is longer.
 type Name = [u8; mem::size_of::<libc::sockaddr_in6>()];
 
+/// Bytes of a control message with credentials.
+// SAFETY: the macro only computes a size.
+const CREDENTIALS: usize = unsafe { libc::CMSG_SPACE(mem::size_of::<libc::ucred>() as u32) } as usize;
+
+/// A buffer for the credentials of a sender. It has no room for anything else, so that the kernel does not open files that a sender passes.
+#[repr(C, align(8))]
+#[derive(Clone, Copy)]
+struct Control([u8; CREDENTIALS]);
+
 /// Buffers for 64 datagrams, 4 MiB in all. Only the pages that a datagram has filled become resident.
 pub(super) struct DatagramBatch {
     /// Datagram `i` begins at `i * stride`.
@@ -31,6 +40,8 @@ pub(super) struct DatagramBatch {
     datagram_bytes: usize,
     /// The buffers for the senders' addresses; none for Unix sockets, so that the kernel does not copy paths.
     names: Vec<Name>,
+    /// The buffers for the senders' credentials; none if the kernel is not asked for them.
+    controls: Vec<Control>,
     /// The source of a datagram without an Internet address.
     nameless: Source,
     received: Vec<Received>,
@@ -57,7 +68,13 @@ impl DatagramBatch {
         let memory = vec![0_u8; stride * Self::DATAGRAMS];
         let names = if nameless == Source::Unixgram { Vec::new() } else { vec![Name::default(); Self::DATAGRAMS] };
         let received = Vec::with_capacity(Self::DATAGRAMS);
-        Self { memory, stride, datagram_bytes: datagram_bytes.max(1), names, nameless, received }
+        Self { memory, stride, datagram_bytes: datagram_bytes.max(1), names, controls: Vec::new(), nameless, received }
+    }
+
+    /// Also reads the credentials of the senders, which the kernel provides for a Unix socket with the option SO_PASSCRED.
+    pub(super) fn with_credentials(mut self) -> Self {
+        self.controls = vec![Control([0; CREDENTIALS]); Self::DATAGRAMS];
+        self
     }
 
     /// Receives up to 64 datagrams and returns their number; they replace those of the previous call.
@@ -74,6 +91,7 @@ impl DatagramBatch {
         // SAFETY: `mmsghdr` is plain C data (pointers and integers), for which all zeroes are a valid value.
         let mut headers: [libc::mmsghdr; Self::DATAGRAMS] = unsafe { mem::zeroed() };
         let (buffers, mut names) = (self.memory.chunks_exact_mut(self.stride), self.names.iter_mut());
+        let mut controls = self.controls.iter_mut();
         let mut ready = 0;
         for ((header, slice), buffer) in headers.iter_mut().zip(&mut slices).zip(buffers) {
             let buffer = buffer.get_mut(..self.datagram_bytes).unwrap_or_default();
@@ -84,10 +102,14 @@ impl DatagramBatch {
                 header.msg_hdr.msg_name = name.as_mut_ptr().cast();
                 header.msg_hdr.msg_namelen = mem::size_of::<Name>() as libc::socklen_t;
             }
+            if let Some(Control(control)) = controls.next() {
+                header.msg_hdr.msg_control = control.as_mut_ptr().cast();
+                header.msg_hdr.msg_controllen = control.len() as _;
+            }
             ready += 1;
         }
-        // SAFETY: the first `ready` headers are valid: each points to one iovec of `slices`, to one element of `names` or to no name, and that
-        // iovec to its own part of `memory`, all with their true lengths. The pointers were made just now from exclusive borrows
+        // SAFETY: the first `ready` headers are valid: each points to one iovec of `slices`, to one element of `names` and of `controls`
+        // or to none, and that iovec to its own part of `memory`, all with their true lengths. The pointers were made just now from exclusive borrows
         // of locals and of `self`, none of which is moved, resized or used before the call returns; the kernel keeps none of
         // them. A null timeout is allowed.
         let received = unsafe { libc::recvmmsg(socket, headers.as_mut_ptr(), ready, flags as _, ptr::null_mut()) };
@@ -95,7 +117,22 @@ impl DatagramBatch {
         let nameless = self.nameless;
         let name_of = |at: usize| self.names.get(at).map_or(&[][..], |name| name);
         self.received.extend(headers.iter().take(received).enumerate().map(|(at, header)| Received::of(header, name_of(at), nameless)));
+        for ((received, header), Control(control)) in self.received.iter_mut().zip(&headers).zip(&self.controls) {
+            // Its type depends on the C library.
+            let len = header.msg_hdr.msg_controllen as _;
+            let control = control.get(..len).unwrap_or(control);
+            received.source = credentials(control).map_or(nameless, Source::UnixgramOf);
+        }
         Ok(self.received.len())
+    }
+
+    /// Adds the containers of the senders.
+    pub(super) fn name_containers(&mut self, mut container: impl FnMut(UnixPeer) -> Option<ContainerId>) {
+        for received in &mut self.received {
+            if let Source::UnixgramOf(peer) = &mut received.source {
+                peer.container = container(*peer);
+            }
+        }
     }
 
     /// The number of datagrams in the batch.
@@ -146,6 +183,24 @@ impl Received {
             source: address(name).map_or(nameless, Source::Udp),
         }
     }
+}
+
+/// The process in a control message with credentials. `None` for a datagram that came before the kernel was asked for them: it has no
+/// process, and the user that stands for an unknown one.
+fn credentials(control: &[u8]) -> Option<UnixPeer> {
+    const NOBODY: u32 = 65_534;
+    // SAFETY: the macro only computes a size.
+    let start = unsafe { libc::CMSG_LEN(0) } as usize;
+    let number = |at: usize| control.get(at..)?.first_chunk::<4>().map(|bytes| u32::from_ne_bytes(*bytes));
+    let is = |at: usize, expected: libc::c_int| number(at) == u32::try_from(expected).ok();
+    if !is(mem::offset_of!(libc::cmsghdr, cmsg_level), libc::SOL_SOCKET)
+        || !is(mem::offset_of!(libc::cmsghdr, cmsg_type), libc::SCM_CREDENTIALS)
+    {
+        return None;
+    }
+    let pid = number(start + mem::offset_of!(libc::ucred, pid))?;
+    let uid = number(start + mem::offset_of!(libc::ucred, uid))?;
+    (pid > 0 || uid != NOBODY).then(|| UnixPeer::new(pid, uid))
 }
 
 /// The address in a `sockaddr_in` or `sockaddr_in6`. An IPv4-mapped address, which dual-stack sockets report, is converted to IPv4.
@@ -273,6 +328,57 @@ mod tests {
         assert_eq!(batch.receive(receiver.as_raw_fd(), Wait::ForOne).unwrap(), 2);
         assert!(batch.datagrams().all(|datagram| *datagram.source == Source::Unixgram && datagram.bytes == b"a:1|c"));
         assert_eq!(batch.truncated().map(|(cut, _)| cut.bytes).collect::<Vec<_>>(), [b"long_n"; 2]);
+    }
+
+    #[test]
+    fn unix_datagrams_tell_their_processes() {
+        let folder = tempfile::tempdir().unwrap();
+        let to = folder.path().join("to");
+        let receiver = UnixDatagram::bind(&to).unwrap();
+        let senders = [UnixDatagram::unbound().unwrap(), UnixDatagram::bind(folder.path().join("from")).unwrap()];
+        let mut batch = DatagramBatch::new(100, Source::Unixgram).with_credentials();
+        // The kernel was not asked when this one came.
+        senders[0].send_to(b"early:1|c", &to).unwrap();
+        socket2::SockRef::from(&receiver).set_passcred(true).unwrap();
+        senders.iter().for_each(|sender| assert_eq!(sender.send_to(b"a:1|c", &to).unwrap(), 5));
+        assert_eq!(batch.receive(receiver.as_raw_fd(), Wait::ForOne).unwrap(), 3);
+        let peer = UnixPeer::new(std::process::id(), nix::unistd::Uid::current().as_raw());
+        let told: Vec<Source> = batch.datagrams().map(|datagram| *datagram.source).collect();
+        assert_eq!(told, [Source::Unixgram, Source::UnixgramOf(peer), Source::UnixgramOf(peer)]);
+        let container = ContainerId::new("01234567-89ab-cdef-0123-4567");
+        let counted = allocation_counter::measure(|| {
+            senders.iter().for_each(|sender| assert_eq!(sender.send_to(b"a:1|c", &to).unwrap(), 5));
+            assert_eq!(batch.receive(receiver.as_raw_fd(), Wait::ForOne).unwrap(), 2);
+            batch.name_containers(|_| container);
+            assert!(batch.datagrams().all(|datagram| *datagram.source == Source::UnixgramOf(UnixPeer { container, ..peer })));
+        });
+        assert_eq!(counted.count_total, 0);
+        // Without the option, a batch that could read credentials has none.
+        socket2::SockRef::from(&receiver).set_passcred(false).unwrap();
+        senders[0].send_to(b"late:1|c", &to).unwrap();
+        assert_eq!(batch.receive(receiver.as_raw_fd(), Wait::ForOne).unwrap(), 1);
+        assert!(batch.datagrams().all(|datagram| *datagram.source == Source::Unixgram));
+    }
+
+    #[test]
+    fn only_credentials_of_a_known_process_or_user_are_read() {
+        let message = |level: i32, kind: i32, pid: i32, uid: u32| {
+            let mut control = vec![0_u8; CREDENTIALS];
+            let mut put = |at: usize, bytes: [u8; 4]| control[at..at + 4].copy_from_slice(&bytes);
+            put(mem::offset_of!(libc::cmsghdr, cmsg_level), level.to_ne_bytes());
+            put(mem::offset_of!(libc::cmsghdr, cmsg_type), kind.to_ne_bytes());
+            put(mem::size_of::<libc::cmsghdr>(), pid.to_ne_bytes());
+            put(mem::size_of::<libc::cmsghdr>() + 4, uid.to_ne_bytes());
+            control
+        };
+        let (level, kind) = (libc::SOL_SOCKET, libc::SCM_CREDENTIALS);
+        let whole = message(level, kind, 7, 1000);
+        assert_eq!(credentials(&whole), Some(UnixPeer::new(7, 1000)));
+        assert_eq!(credentials(&message(level, kind, 0, 1000)), Some(UnixPeer::new(0, 1000)), "a process that is not visible");
+        assert_eq!(credentials(&message(level, kind, 7, 65_534)), Some(UnixPeer::new(7, 65_534)), "a user that is not visible");
+        assert_eq!(credentials(&message(level, kind, 0, 65_534)), None);
+        assert_eq!([credentials(&message(level, 1, 7, 1)), credentials(&message(0, kind, 7, 1))], [None, None]);
+        (0..mem::size_of::<libc::cmsghdr>() + 8).for_each(|len| assert_eq!(credentials(&whole[..len]), None, "{len}"));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 use std::time::Instant;
 
+use super::peers::Processes;
 use super::relay::Relay;
 use crate::ingest::pipeline::Datagram;
 use crate::ingest::pipeline::Worker;
@@ -14,6 +15,7 @@ use crate::program::clock;
 pub(crate) struct Intake {
     worker: Worker,
     relay: Option<Relay>,
+    processes: Option<Processes>,
     /// Whether datagrams were recorded since the last tick.
     is_busy: bool,
 }
@@ -21,7 +23,16 @@ pub(crate) struct Intake {
 impl Intake {
     /// An intake for one receiving thread, or for several tasks that share it behind a lock.
     pub(crate) fn new(worker: Worker, relay: Option<Relay>) -> Self {
-        Self { worker, relay, is_busy: false }
+        Self { worker, relay, processes: None, is_busy: false }
+    }
+
+    /// Where a receiver of a Unix socket finds the containers of its senders; `None` if nothing needs them.
+    pub(crate) fn with_processes(self, processes: Option<Processes>) -> Self {
+        Self { processes, ..self }
+    }
+
+    pub(super) fn processes(&self) -> Option<&Processes> {
+        self.processes.as_ref()
     }
 
     /// Relays and records datagrams that were received at `now`. A datagram may contain many lines.

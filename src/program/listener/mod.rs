@@ -7,6 +7,7 @@
 //! unix    one thread for the Unix datagram socket: as for UDP      -> Intake
 //! Intake  passes lines to the relay, if there is one, and all bytes to its Worker
 //! receiver, batch  what the threads of udp and unix share
+//! peers   the containers of processes that send over Unix sockets
 //! pauses  how long the thread of a Unix socket pauses between receives
 //! allowed which networks may send
 //! health  whether the receive calls of a socket work
@@ -20,6 +21,7 @@ pub mod framing;
 mod health;
 mod intake;
 mod pauses;
+mod peers;
 mod receiver;
 pub(super) mod relay;
 mod stop;
@@ -28,4 +30,5 @@ pub(super) mod udp;
 pub(super) mod unix;
 
 pub(super) use self::intake::Intake;
+pub(super) use self::peers::Processes;
 pub(super) use self::stop::Stop;

@@ -11,6 +11,7 @@ use super::allowed::AllowedSenders;
 use super::batch::{DatagramBatch, Wait};
 use super::health::SocketHealth;
 use super::intake::Intake;
+use super::peers::KnownPeers;
 use super::stop::Stop;
 use crate::ingest::protocol::SampleError;
 use crate::telemetry::{Datagrams, Telemetry};
@@ -29,6 +30,8 @@ pub(super) struct Receiver {
     pub(super) counters: Datagrams,
     /// Which senders are allowed; `None` for all.
     pub(super) allowed: Option<AllowedSenders>,
+    /// The containers of the senders; `None` if nothing needs them.
+    pub(super) peers: Option<KnownPeers>,
 }
 
 impl Receiver {
@@ -68,6 +71,9 @@ impl Receiver {
         }
         if let Some(allowed) = &self.allowed {
             self.batch.reject(|source| allowed.allows(source));
+        }
+        if let Some(peers) = &mut self.peers {
+            self.batch.name_containers(|peer| peers.container(peer, now));
         }
         for (cut, is_whole) in self.batch.truncated() {
             self.counters.truncated.increment(1);

@@ -3,6 +3,7 @@
 //! ```text
 //! socket       listeners and connections of both kinds
 //! unix_socket  binds the path of a Unix stream socket
+//! handshake    the TLS handshake of a connection
 //! places       the open connections, and which one is evicted
 //! shared       what all connections share: the intake, the counters, the options
 //! connection   one connection, from its first byte to the reason of its end
@@ -12,6 +13,7 @@
 //! is what came of half a frame. At the limit of connections, a new one evicts another. Must not know the format of a line.
 
 mod connection;
+mod handshake;
 mod places;
 mod shared;
 mod socket;
@@ -24,7 +26,8 @@ use std::time::{Duration, Instant};
 
 use tokio::task::{JoinError, JoinSet};
 
-use self::connection::Connection;
+use self::connection::receive_all;
+pub(crate) use self::handshake::StreamTls;
 use self::places::{Admission, Origin};
 use self::shared::Shared;
 pub(crate) use self::shared::StreamOptions;
@@ -44,9 +47,17 @@ const TICK: Duration = Duration::from_millis(500);
 /// Pause after an error of accept. The usual cause is a lack of file descriptors.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
-/// Receives on all `listeners` until `stop` is set. Then reads what the kernel still holds of all connections, and returns.
-pub(crate) async fn serve(listeners: Vec<StreamListener>, options: StreamOptions, intake: Intake, counters: Streams, stop: Arc<Stop>) {
-    let shared = Arc::new(Shared::new(options, intake, counters, stop));
+/// Receives on all `listeners` until `stop` is set. Then reads what the kernel still holds of all connections, and returns. With `tls`,
+/// the TCP connections of all listeners use TLS.
+pub(crate) async fn serve(
+    listeners: Vec<StreamListener>,
+    options: StreamOptions,
+    tls: Option<StreamTls>,
+    intake: Intake,
+    counters: Streams,
+    stop: Arc<Stop>,
+) {
+    let shared = Arc::new(Shared::new(options, tls, intake, counters, stop));
     let mut acceptors = JoinSet::new();
     for listener in listeners {
         acceptors.spawn(accept_all(listener, shared.clone()));
@@ -148,7 +159,7 @@ fn admit(stream: Stream, source: Source, shared: &Arc<Shared>, connections: &mut
     };
     counters.connections.increment(1);
     counters.open.increment(1);
-    connections.spawn(Connection::new(stream, source, place, shared.clone()).run());
+    connections.spawn(receive_all(stream, source, place, shared.clone()));
 }
 
 #[cfg(test)]

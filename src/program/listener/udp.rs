@@ -126,6 +126,7 @@ impl BoundUdp {
                 telemetry: telemetry.clone(),
                 counters: telemetry.transport.udp.clone(),
                 allowed: AllowedSenders::new(&self.options.allow_from, telemetry.transport.udp_disallowed.clone()),
+                peers: None,
             };
             let thread = UdpThread { socket, group: group.clone(), drops: watched, receiver, coalescing_delay };
             threads.push(Builder::new().name(format!("udp-{worker}")).spawn(move || thread.run())?);

@@ -22,6 +22,7 @@ use super::batch::{DatagramBatch, Wait};
 use super::health::SocketHealth;
 use super::intake::Intake;
 use super::pauses::Pauses;
+use super::peers::Processes;
 use super::receiver::{Receiver, set_timer_slack};
 use super::stop::Stop;
 use super::udp::UdpOptions;
@@ -144,18 +145,30 @@ impl BoundUnixgram {
         if let Some(queue) = self.queue {
             telemetry.unixgram_queue(&path).set(queue as f64);
         }
+        let mut batch = DatagramBatch::new(self.options.datagram_bytes, Source::Unixgram);
+        let peers = intake.processes().map(Processes::of_receiver);
+        if peers.is_some() {
+            self.ask_for_credentials()?;
+            batch = batch.with_credentials();
+        }
         let receiver = Receiver {
             intake,
-            batch: DatagramBatch::new(self.options.datagram_bytes, Source::Unixgram),
+            batch,
             health: SocketHealth::new(path.clone(), readiness.part()),
             stop: stop.clone(),
             telemetry: telemetry.clone(),
             counters: telemetry.transport.unixgram.clone(),
             allowed: None,
+            peers,
         };
         let rebinding = Rebinding::new(path, telemetry.clone(), readiness.part());
         let thread = UnixgramThread { current: self, old: None, receiver, pauses, rebinding, without_pause: 0 };
         Builder::new().name("unixgram".to_owned()).spawn(move || thread.run())
+    }
+
+    /// Makes the kernel tell the sender of each datagram.
+    fn ask_for_credentials(&self) -> io::Result<()> {
+        socket2::SockRef::from(&self.socket).set_passcred(true)
     }
 
     fn announce(&self, longest_coalescing_delay: Duration) {
@@ -259,6 +272,11 @@ impl UnixgramThread {
             .as_ref()
             .and_then(|path| self.rebinding.check(path, || BoundUnixgram::try_bind(options).map_err(String::from)));
         let Some(rebound) = rebound else { return };
+        if self.receiver.peers.is_some()
+            && let Err(error) = rebound.ask_for_credentials()
+        {
+            tracing::warn!(%error, "the senders of Unix datagrams are not known");
+        }
         let oldest = self.old.replace(std::mem::replace(&mut self.current, rebound));
         if let Some(oldest) = oldest {
             let is_shut = oldest.shut();

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::program::flag_names::FlagNames;
 use crate::program::net::{AddressError, BindError, error_text};
 use crate::program::rulebook::Mistakes;
-use crate::program::web::WebConfigError;
+use crate::program::tls::config_file::ConfigFileError;
 
 /// The reason why the program cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +49,10 @@ pub(crate) enum StartError {
     },
     /// The web configuration file has errors.
     #[error("{0}")]
-    WebConfig(#[from] WebConfigError),
+    WebConfig(#[from] ConfigFileError),
+    /// The TLS configuration file of the listeners has errors.
+    #[error("{0}")]
+    Tls(ConfigFileError),
     /// systemd passed no socket for this flag.
     #[error("systemd passed no {kind}; start the bridge by its .socket unit, or remove the flag")]
     NoSystemdSocket {
@@ -99,6 +102,9 @@ impl StartError {
                 format!("the mapping files have errors{set}:\n{self}")
             }
             Self::WebConfig(_) => format!("the web configuration has errors{}:\n{self}", names.set_by_variables(&["web.config.file"])),
+            Self::Tls(_) => {
+                format!("the TLS configuration of listeners has errors{}:\n{self}", names.set_by_variables(&["statsd.tls-config-file"]))
+            }
             Self::NoListener | Self::SystemdSocketKind { .. } | Self::SystemdSocketName(_) | Self::System(_) => self.to_string(),
         }
     }
@@ -114,6 +120,7 @@ impl StartError {
             | Self::Events { .. }
             | Self::System(_)
             | Self::WebConfig(_)
+            | Self::Tls(_)
             | Self::NoSystemdSocket { .. }
             | Self::SystemdSocketKind { .. }
             | Self::SystemdSocketName(_) => 1,

@@ -135,11 +135,11 @@ fn senders(now: &Readout, before: Option<&Readout>, lines: &mut Vec<ScreenLine>)
     if list(&now.sources).next().is_none() {
         return;
     }
-    let width = list(&now.sources).map(|sender| text(&sender["source"]).chars().count()).max().unwrap_or(0).clamp(8, 48);
+    let width = list(&now.sources).map(|sender| name_of_sender(sender).chars().count()).max().unwrap_or(0).clamp(8, 48);
     head(&format!("{:<width$}  {:>12} {:>12} {:>10}  REASONS", "SENDER", "LINES", "SAMPLES", "REJECTED"), lines);
     for sender in list(&now.sources) {
-        let (name, received) = (text(&sender["source"]), number(&sender["lines"]));
-        let old = before.and_then(|before| list(&before.sources).find(|old| text(&old["source"]) == name));
+        let (name, received) = (name_of_sender(sender), number(&sender["lines"]));
+        let old = before.and_then(|before| list(&before.sources).find(|old| old["source"] == sender["source"]));
         let old = old.map(|old| number(&old["lines"]));
         let reasons = || sender["rejected"].as_object().into_iter().flatten();
         let rejected: u64 = reasons().map(|(_, count)| number(count)).sum();
@@ -151,6 +151,12 @@ fn senders(now: &Readout, before: Option<&Readout>, lines: &mut Vec<ScreenLine>)
             lines.push(client_telemetry(&sender["client_telemetry"]));
         }
     }
+}
+
+/// A sender with the short form of its container's id, which the tools of container runtimes accept.
+fn name_of_sender(sender: &Value) -> String {
+    let short = sender["container_id"].as_str().map(|id| id.get(..12).unwrap_or(id));
+    short.map_or_else(|| text(&sender["source"]).to_owned(), |id| format!("{} container {id}", text(&sender["transport"])))
 }
 
 /// What the clients of a sender say they sent and dropped, and what was lost on the way from them.
@@ -309,6 +315,15 @@ mod tests {
             sources: json!([sender]),
             at,
         }
+    }
+
+    #[test]
+    fn a_container_is_shown_by_its_short_id() {
+        let id = "0123456789abcdef".repeat(4);
+        let sender = json!({ "source": format!("unixgram container {id}"), "transport": "unixgram", "container_id": id });
+        assert_eq!(name_of_sender(&sender), "unixgram container 0123456789ab");
+        let process = json!({ "source": "unix pid 7 uid 0", "transport": "unix", "container_id": null, "pid": 7 });
+        assert_eq!(name_of_sender(&process), "unix pid 7 uid 0");
     }
 
     #[test]

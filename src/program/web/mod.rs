@@ -17,7 +17,6 @@
 //!     request_body  reads a request body, limited in size and time
 //!     request_path  normalizes a request path
 //!     activity      the state of a connection: written by connection, read by scrape
-//!     fair_turns    limits concurrency; client addresses take turns
 //! web_options   the options of the web server
 //! ```
 //! Outer modules import inner ones, never the reverse. This module renders and queries the bridge; it does not depend on StatsD,
@@ -28,7 +27,6 @@ mod activity;
 mod addresses;
 mod api;
 mod connection;
-mod fair_turns;
 mod handler;
 mod lifecycle;
 mod pages;
@@ -45,7 +43,7 @@ mod web_state;
 
 pub(super) use self::access::browsers::AllowedHosts;
 pub(super) use self::access::gate::Gate;
-pub(super) use self::access::web_config::{WebConfigError, check as check_config};
+pub(super) use self::access::web_config::check as check_config;
 pub(super) use self::connection::web_listener::WebListener;
 pub(super) use self::server::serve;
 pub(super) use self::web_options::WebOptions;

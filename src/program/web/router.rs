@@ -14,7 +14,7 @@ use tokio::task::spawn_blocking;
 
 use super::access::browsers::AllowedHosts;
 use super::activity::Activity;
-use super::addresses::{ClientAddress, ConnectionAddresses};
+use super::addresses::ConnectionAddresses;
 use super::api::{Api, ApiReply};
 use super::lifecycle::Lifecycle;
 use super::pages::LandingPage;
@@ -24,6 +24,7 @@ use super::scrape::coding::ContentCoding;
 use super::scrape::endpoint::{NotAdmitted, ScrapeEndpoint};
 use super::scrape::representation::Representation;
 use crate::options::Prefix;
+use crate::program::net::ClientAddress;
 use crate::telemetry::{RequestRejection, Telemetry};
 
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use super::access::gate::Gate;
 use super::api::ReportSlots;
-use super::connection::handshake::HandshakeTurns;
 use super::connection::open::OpenConnections;
 use super::lifecycle::Lifecycle;
 use super::scrape::memory::SpareMemory;
 use super::scrape::queue::ScrapeQueue;
 use super::web_options::WebOptions;
 use crate::program::reload_requests::ReloadRequests;
+use crate::program::tls::handshake::HandshakeTurns;
 use crate::time::Timestamp;
 
 /// The state that all listeners share.
@@ -46,6 +46,11 @@ impl WebState {
     pub(in crate::program) fn with_reload_requests(mut self, reloads: Arc<ReloadRequests>) -> Self {
         self.lifecycle = Arc::new(Lifecycle::new(reloads));
         self
+    }
+
+    /// The turns of TLS handshakes, which all servers of the program share.
+    pub(in crate::program) fn handshakes(&self) -> &HandshakeTurns {
+        &self.handshakes
     }
 
     /// Replaces the gate. The default gate allows every request.

@@ -1,6 +1,7 @@
 //! The flags of the heading Listening: where lines are received, and where they are relayed to. Must not open a socket or resolve a
 //! host name.
 
+use std::ffi::OsString;
 use std::time::Duration;
 
 use clap::ArgAction;
@@ -20,6 +21,12 @@ pub(in crate::program::cli) struct ListeningFlags {
     /// TCP addresses; repeatable; "" for none.
     #[arg(long = "statsd.listen-tcp", value_name = "ADDRESS", default_value = ":9125", value_parser = list(StringValueParser::new()))]
     pub(in crate::program::cli) listen_tcp: Vec<List<String>>,
+    /// File with TLS for the TCP addresses; "" for plain text.
+    ///
+    /// It has the section tls_server_config, as a file of --web.config.file. The file and its certificates are read again when they
+    /// change.
+    #[arg(long = "statsd.tls-config-file", value_name = "FILE", default_value = "", hide_default_value = true)]
+    pub(in crate::program::cli) tls_config_file: OsString,
     /// Path of a Unix datagram socket; @NAME for an abstract one; "" for none.
     #[arg(long = "statsd.listen-unixgram", value_name = "PATH", default_value = "", hide_default_value = true)]
     pub(in crate::program::cli) listen_unixgram: String,

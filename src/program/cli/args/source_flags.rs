@@ -8,8 +8,8 @@ use super::numbers::within;
 pub(in crate::program::cli) struct SourceFlags {
     /// Senders with counts of their own; 0 to count nothing by sender.
     ///
-    /// A sender is the IP address of a UDP or TCP client, all clients of the Unix datagram socket, or a process with a connection to the
-    /// Unix stream socket. When there are more, each new sender takes the place of the one with the fewest lines. Each needs up to 1 KiB.
+    /// A sender is the IP address of a UDP or TCP client, or over a Unix socket a container, a process outside of containers, or a user
+    /// whose processes have ended. When there are more, each new sender takes the place of the one with the fewest lines. Each needs up to 1 KiB.
     /// /api/v1/sources shows them.
     #[arg(long = "sources.max", value_name = "N", default_value = "1000", value_parser = sources)]
     pub(in crate::program::cli) sources_max: usize,

@@ -37,6 +37,13 @@ pub(in crate::program::cli) struct WireFlags {
     /// When off, the field is skipped. With --compat, the default is true.
     #[arg(long = "statsd.container-id", value_name = "BOOL", action = ArgAction::Set)]
     pub(in crate::program::cli) container_id: Option<bool>,
+    /// Label whose value is the sender: address, container-id, NAME=address or NAME=container-id; "" for none.
+    ///
+    /// The name is origin by default. address is the IP address over UDP and TCP. container-id is the container of a process that sends
+    /// over a Unix socket, otherwise that of the field c:ID. The label is part of the identity of a series and counts against all limits.
+    /// An unknown sender adds none, as in explain and replay. A tag or rule label of this name is renamed to exported_NAME.
+    #[arg(long = "statsd.origin-label", value_name = "LABEL", default_value = "", hide_default_value = true)]
+    pub(in crate::program::cli) origin_label: String,
     /// Parse packed values: name:1:2:3|ms [default: true].
     ///
     /// When off, all numbers but the last are part of the name. With --compat, the default is to parse packed values of ms, h and d,

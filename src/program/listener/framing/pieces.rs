@@ -18,12 +18,15 @@ pub struct Advanced {
     pub error: Option<FramingError>,
 }
 
-/// The reason why a stream cannot be split further. Each holds the first bytes of what is not understood.
+/// The reason why a stream cannot be split further. Most hold the first bytes of what is not understood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FramingError {
     /// The stream begins neither with a length nor with a line.
     #[error("the stream begins with neither a length nor a line: {0:02x?}")]
     Unknown([u8; PREFIX_BYTES]),
+    /// The stream begins with a TLS handshake.
+    #[error("the stream begins with a TLS handshake")]
+    Tls,
     /// The length of a frame is far over the limit. The stream has probably no lengths.
     #[error("a frame of {length} bytes is over the limit of {MAX_SKIPPED_BYTES}", length = u32::from_le_bytes(*.0))]
     FrameTooLong([u8; PREFIX_BYTES]),

@@ -116,6 +116,22 @@ fn half_frames_are_left_at_the_end() {
 }
 
 #[test]
+fn a_tls_handshake_is_no_line() {
+    const HELLO: &[u8] = b"\x16\x03\x01\x02\n\x01\0a:1|c\n";
+    for framing in [StreamFraming::Newline, StreamFraming::Auto] {
+        let out = in_all_steps(framing, LIMITS, HELLO);
+        assert_eq!((out.found.error, out.pieces.len()), (Some(FramingError::Tls), 0));
+        // Only at the start of a stream, and only with a version that exists.
+        for lines in
+            [&b"a:1|c\n\x16\x03\x01:1|c\n"[..], b"\x16\x03\x05:1|c\n", b"\x16\x02\x01:1|c\n", b"\x16\n\x03\x01\n", b"\x16\x03\n\x01\n\n"]
+        {
+            let out = in_all_steps(framing, LIMITS, lines);
+            assert_eq!((out.found, out.rest), (Advanced::default(), None), "{lines:?}");
+        }
+    }
+}
+
+#[test]
 fn the_first_four_bytes_decide() {
     let auto = |stream: &[u8]| in_all_steps(StreamFraming::Auto, LIMITS, stream);
     assert_eq!(auto(b"\0\0\0\0").found.frames, 1, "a frame of no bytes");

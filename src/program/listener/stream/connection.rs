@@ -23,6 +23,8 @@ const START_DEADLINE: Duration = Duration::from_secs(5);
 enum ConnectionEnd {
     /// The sender closed the connection.
     Closed,
+    /// The sender closed a TLS connection without the closing message of TLS. The network may have cut it.
+    Unclosed,
     /// Reading failed.
     Broken(io::Error),
     /// The stream cannot be split.
@@ -35,8 +37,25 @@ enum ConnectionEnd {
     Stopped,
 }
 
+/// Receives on a connection that was just accepted, after the TLS handshake if it has one, until it ends.
+pub(super) async fn receive_all(stream: Stream, source: Source, place: Place, shared: Arc<Shared>) {
+    let stream = match (stream, &shared.tls) {
+        (Stream::Tcp(stream), Some(tls)) => {
+            // On the heap, because the state of a handshake would enlarge the task of every connection.
+            let handshake = Box::pin(tls.secure(stream, &source, &place, &shared.stop));
+            handshake.await.map(|stream| Stream::Tls(Box::new(stream)))
+        }
+        (stream, _) => Some(stream),
+    };
+    if let Some(stream) = stream {
+        place.set_active();
+        Connection::new(stream, source, place, shared.clone()).run().await;
+    }
+    shared.counters.open.decrement(1);
+}
+
 /// An open connection.
-pub(super) struct Connection {
+struct Connection {
     stream: Stream,
     framing: Framing,
     source: Source,
@@ -47,15 +66,16 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// A connection that was just accepted.
-    pub(super) fn new(stream: Stream, source: Source, place: Place, shared: Arc<Shared>) -> Self {
+    fn new(stream: Stream, source: Source, place: Place, shared: Arc<Shared>) -> Self {
         let framing = Framing::new(shared.options.framing, shared.options.limits);
         Self { stream, framing, source, place, begun: None, shared }
     }
 
     /// Receives until the connection ends.
-    pub(super) async fn run(mut self) {
+    async fn run(mut self) {
+        self.source = self.shared.complete(self.source).await;
         let end = self.receive().await;
+        self.stream.say_closed();
         self.finish(&end);
         self.count_end(&end);
     }
@@ -79,7 +99,7 @@ impl Connection {
                     self.place.set_active();
                     self.advance(n)
                 }
-                Some(Err(error)) => return ConnectionEnd::Broken(error),
+                Some(Err(error)) => return ConnectionEnd::of_error(error),
                 None if self.framing.is_undecided() => self.stop_waiting(),
                 None => return ConnectionEnd::Idle,
             };
@@ -109,7 +129,7 @@ impl Connection {
                         return ConnectionEnd::Malformed(error);
                     }
                 }
-                Err(error) if error.kind() != io::ErrorKind::WouldBlock => return ConnectionEnd::Broken(error),
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => return ConnectionEnd::of_error(error),
                 // Where the kernel can accept nothing more, what came since is read too. The sender gets an error for what it sends later.
                 Err(_) if !is_shut && self.stream.shut() => is_shut = true,
                 Err(_) => return ConnectionEnd::Stopped,
@@ -122,7 +142,8 @@ impl Connection {
         }
     }
 
-    /// Reads what the kernel holds, before the connection is evicted: all of it where the kernel then accepts nothing more, else one read.
+    /// Reads what the kernel holds, before the connection is evicted: all of it where the kernel then accepts nothing more, else one read,
+    /// and what that has decrypted.
     fn leave(&mut self) -> ConnectionEnd {
         let is_shut = self.stream.shut();
         loop {
@@ -135,9 +156,9 @@ impl Connection {
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return ConnectionEnd::Evicted,
-                Err(error) => return ConnectionEnd::Broken(error),
+                Err(error) => return ConnectionEnd::of_error(error),
             }
-            if !is_shut {
+            if !is_shut && !self.stream.has_decrypted() {
                 return ConnectionEnd::Evicted;
             }
         }
@@ -164,7 +185,13 @@ impl Connection {
     /// Records or rejects what is left of the stream.
     fn finish(&mut self, end: &ConnectionEnd) {
         let (shared, source, now) = (&*self.shared, &self.source, Instant::now());
-        if let ConnectionEnd::Malformed(FramingError::Unknown(bytes) | FramingError::FrameTooLong(bytes)) = end {
+        if let ConnectionEnd::Malformed(error) = end {
+            let bytes = match error {
+                FramingError::Unknown(bytes) | FramingError::FrameTooLong(bytes) => &bytes[..],
+                // Over TCP, it counts as a connection with a reason of its own.
+                FramingError::Tls if matches!(source, Source::Tcp(_)) => return,
+                FramingError::Tls => b"",
+            };
             return shared.intake().reject_line(SampleError::MalformedLine, Datagram { bytes, source }, false, now);
         }
         let found = self.framing.end(|pieces| shared.record(pieces, source));
@@ -197,6 +224,7 @@ impl Connection {
                 counters.errors.increment(1);
                 tracing::debug!(%source, %error, "connection failed");
             }
+            ConnectionEnd::Malformed(FramingError::Tls) if matches!(source, Source::Tcp(_)) => self.shared.unexpected_tls(source),
             ConnectionEnd::Malformed(error) => {
                 counters.frames.errors.increment(1);
                 self.shared.log_malformed(error, source);
@@ -206,8 +234,13 @@ impl Connection {
                 tracing::debug!(%source, "connection closed: idle for too long");
             }
             ConnectionEnd::Evicted => tracing::debug!(%source, "connection evicted: too many open connections"),
-            ConnectionEnd::Closed | ConnectionEnd::Stopped => (),
+            ConnectionEnd::Closed | ConnectionEnd::Unclosed | ConnectionEnd::Stopped => (),
         }
-        counters.open.decrement(1);
+    }
+}
+
+impl ConnectionEnd {
+    fn of_error(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::UnexpectedEof { Self::Unclosed } else { Self::Broken(error) }
     }
 }

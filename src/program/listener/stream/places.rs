@@ -162,7 +162,7 @@ impl Origin {
     pub(super) fn of(source: &Source) -> Self {
         match source {
             Source::Tcp(address) | Source::Udp(address) => Self::of_address(address.ip()),
-            Source::Unix(peer) => Self::Process(*peer),
+            Source::Unix(peer) | Source::UnixgramOf(peer) => Self::Process(*peer),
             Source::Unixgram | Source::Unknown => Self::Unknown,
         }
     }
@@ -239,7 +239,7 @@ mod tests {
 
     #[test]
     fn a_unix_connection_counts_by_its_process() {
-        let of = |pid, uid| Origin::of(&Source::Unix(UnixPeer { pid, uid }));
+        let of = |pid, uid| Origin::of(&Source::Unix(UnixPeer::new(pid, uid)));
         assert_eq!(of(7, 1), of(7, 1));
         assert!(of(7, 1) != of(8, 1) && of(0, 1) != of(0, 2));
     }

@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use super::handshake::StreamTls;
 use super::places::Places;
 use crate::ingest::pipeline::Datagram;
 use crate::ingest::protocol::SampleError;
@@ -12,6 +13,7 @@ use crate::program::faults::Faults;
 use crate::program::listener::allowed::AllowedSenders;
 use crate::program::listener::framing::{Advanced, FramingError, FramingLimits, Pieces, StreamFraming};
 use crate::program::listener::intake::Intake;
+use crate::program::listener::peers::Processes;
 use crate::program::listener::stop::Stop;
 use crate::program::net::AllowedNetwork;
 use crate::source::Source;
@@ -35,8 +37,11 @@ pub struct StreamOptions {
 /// The state that all connections share.
 pub(super) struct Shared {
     intake: Mutex<Intake>,
+    processes: Option<Processes>,
     pub(super) counters: Streams,
     pub(super) options: StreamOptions,
+    /// TLS of TCP connections; `None` for plain text.
+    pub(super) tls: Option<StreamTls>,
     pub(super) places: Arc<Places>,
     pub(super) stop: Arc<Stop>,
     /// Which senders are allowed; `None` for all.
@@ -45,20 +50,32 @@ pub(super) struct Shared {
     pub(super) cut: AtomicUsize,
     /// Streams that cannot be split.
     malformed: Mutex<Faults>,
+    /// Clients that use TLS where the listener does not.
+    unexpected_tls: Mutex<Faults>,
 }
 
 impl Shared {
     /// The state of listeners that have no connections yet.
-    pub(super) fn new(options: StreamOptions, intake: Intake, counters: Streams, stop: Arc<Stop>) -> Self {
+    pub(super) fn new(options: StreamOptions, tls: Option<StreamTls>, intake: Intake, counters: Streams, stop: Arc<Stop>) -> Self {
         let places = Places::new(options.max_connections);
         let allowed = AllowedSenders::new(&options.allow_from, counters.disallowed.clone());
-        let (cut, malformed) = (AtomicUsize::new(0), Mutex::default());
-        Self { intake: Mutex::new(intake), counters, options, places, stop, allowed, cut, malformed }
+        let processes = intake.processes().cloned();
+        let (intake, cut) = (Mutex::new(intake), AtomicUsize::new(0));
+        let (malformed, unexpected_tls) = (Mutex::default(), Mutex::default());
+        Self { intake, processes, counters, options, tls, places, stop, allowed, cut, malformed, unexpected_tls }
     }
 
     /// Locks the intake. The lock is never held across an await.
     pub(super) fn intake(&self) -> MutexGuard<'_, Intake> {
         lock(&self.intake)
+    }
+
+    /// The source of a connection, with its container if it is a process in one.
+    pub(super) async fn complete(&self, source: Source) -> Source {
+        match &self.processes {
+            Some(processes) => processes.source_of_connection(source).await,
+            None => source,
+        }
     }
 
     /// Records complete lines or frames.
@@ -74,6 +91,16 @@ impl Shared {
     /// Logs that a connection is closed because its stream cannot be split.
     pub(super) fn log_malformed(&self, error: &FramingError, source: &Source) {
         lock(&self.malformed).warn(|times| tracing::warn!(%source, %error, times, "connection closed: its stream cannot be split"));
+    }
+
+    /// Counts and logs that a connection is closed because its client uses TLS, and the listener does not.
+    pub(super) fn unexpected_tls(&self, source: &Source) {
+        self.counters.tls_errors.unexpected.increment(1);
+        lock(&self.unexpected_tls).warn(|times| {
+            let why =
+                "connection closed: the client uses TLS, and this listener has none; set --statsd.tls-config-file, or send plain text";
+            tracing::warn!(%source, times, "{why}");
+        });
     }
 
     /// Counts what a step has found besides complete pieces.

@@ -1,4 +1,4 @@
-//! Listeners and connections of TCP and Unix sockets. Must not know what a connection carries.
+//! Listeners and connections of TCP and Unix sockets, and TLS over TCP. Must not know what a connection carries.
 
 use std::io::{self, Read as _};
 use std::net::Shutdown;
@@ -8,6 +8,7 @@ use std::sync::Arc;
 use socket2::SockRef;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio_rustls::server::TlsStream;
 
 use super::unix_socket::{BoundUnix, WatchedPath};
 use crate::program::net::canonical;
@@ -32,6 +33,7 @@ enum Socket {
 /// A connection.
 pub(super) enum Stream {
     Tcp(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
     Unix(UnixStream),
 }
 
@@ -110,7 +112,7 @@ pub(super) fn stays_queued(error: &io::Error) -> bool {
 /// A Unix connection, and the process that opened it. The kernel names it for every connection.
 fn with_peer(stream: UnixStream) -> (Stream, Source) {
     let source = match stream.peer_cred() {
-        Ok(peer) => Source::Unix(UnixPeer { pid: peer.pid().and_then(|pid| pid.try_into().ok()).unwrap_or(0), uid: peer.uid() }),
+        Ok(peer) => Source::Unix(UnixPeer::new(peer.pid().and_then(|pid| pid.try_into().ok()).unwrap_or(0), peer.uid())),
         Err(error) => {
             tracing::debug!(%error, "the process of a connection is not known");
             Source::Unknown
@@ -124,19 +126,39 @@ impl Stream {
     pub(super) async fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.read(room).await,
+            Self::Tls(stream) => stream.read(room).await,
             Self::Unix(stream) => stream.read(room).await,
         }
     }
 
     /// Reads what the kernel holds, without waiting. The socket is used directly, because tokio may not have seen the latest events yet.
-    pub(super) fn read_queued(&self, room: &mut [u8]) -> io::Result<usize> {
+    pub(super) fn read_queued(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        if let Self::Tls(stream) = self {
+            return read_decrypted(stream, room);
+        }
         (&*self.socket()).read(room)
+    }
+
+    /// Whether bytes are decrypted and not read yet. The kernel acknowledged them, and does not hold them.
+    pub(super) fn has_decrypted(&mut self) -> bool {
+        let Self::Tls(stream) = self else { return false };
+        stream.get_mut().1.process_new_packets().is_ok_and(|state| state.plaintext_bytes_to_read() > 0)
+    }
+
+    /// Tells the client that the bridge closes the connection, if its protocol can. Does not wait.
+    pub(super) fn say_closed(&mut self) {
+        if let Self::Tls(stream) = self {
+            let (socket, session) = stream.get_mut();
+            session.send_close_notify();
+            // A client that reads nothing does not get it.
+            drop(session.write_tls(&mut &*SockRef::from(&*socket)));
+        }
     }
 
     /// Makes the kernel accept no more bytes of the sender. Returns false if the kernel cannot: over TCP it would still acknowledge them.
     pub(super) fn shut(&self) -> bool {
         match self {
-            Self::Tcp(_) => false,
+            Self::Tcp(_) | Self::Tls(_) => false,
             Self::Unix(_) => self.socket().shutdown(Shutdown::Read).is_ok(),
         }
     }
@@ -144,7 +166,101 @@ impl Stream {
     fn socket(&self) -> SockRef<'_> {
         match self {
             Self::Tcp(stream) => SockRef::from(stream),
+            Self::Tls(stream) => SockRef::from(stream.get_ref().0),
             Self::Unix(stream) => SockRef::from(stream),
         }
+    }
+}
+
+/// Reads and decrypts what the kernel holds, without waiting, up to one record more than needed. A stream that ends without the closing
+/// message of TLS is an unexpected end.
+fn read_decrypted(stream: &mut TlsStream<TcpStream>, room: &mut [u8]) -> io::Result<usize> {
+    let (socket, session) = stream.get_mut();
+    let socket = SockRef::from(&*socket);
+    loop {
+        match session.reader().read(room) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            read => return read,
+        }
+        session.read_tls(&mut &*socket)?;
+        session.process_new_packets().map_err(io::Error::other)?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair};
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
+    use rustls::{ClientConfig, RootCertStore, ServerConfig};
+    use tokio::io::AsyncWriteExt as _;
+    use tokio_rustls::{TlsAcceptor, TlsConnector, client};
+
+    use super::*;
+
+    /// Both ends of a TLS connection.
+    async fn pair() -> (client::TlsStream<TcpStream>, Stream) {
+        let key = KeyPair::generate().unwrap();
+        let certificate: CertificateDer<'static> =
+            CertificateParams::new(vec!["localhost".to_owned()]).unwrap().self_signed(&key).unwrap().der().clone();
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate.clone()).unwrap();
+        let builder = ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().unwrap();
+        let mut server = builder.with_no_client_auth().with_single_cert(vec![certificate], key).unwrap();
+        // As for all listeners: a client that closes its socket with unread tickets resets the connection.
+        server.send_tls13_tickets = 0;
+        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let connector = TlsConnector::from(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let accepted = TlsAcceptor::from(Arc::new(server)).accept(listener.accept().await.unwrap().0);
+        let (client, server) =
+            tokio::join!(connector.connect(ServerName::try_from("localhost").unwrap(), client), async { accepted.await.unwrap() });
+        (client.unwrap(), Stream::Tls(Box::new(server)))
+    }
+
+    /// Reads without waiting until there is something, such as an end or an error. Bytes on loopback arrive after a moment.
+    fn read(stream: &mut Stream, room: &mut [u8]) -> io::Result<usize> {
+        let start = std::time::Instant::now();
+        loop {
+            match stream.read_queued(room) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && start.elapsed().as_secs() < 120 => std::thread::yield_now(),
+                read => return read,
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_queued_is_decrypted_without_waiting_and_then_whether_it_is_complete() {
+        for is_closed in [true, false] {
+            let (mut client, mut server) = pair().await;
+            let kind = |read: io::Result<usize>| read.map_err(|error| error.kind());
+            assert_eq!(kind(server.read_queued(&mut [0])), Err(io::ErrorKind::WouldBlock));
+            assert!(!server.has_decrypted());
+            client.write_all(&[b'x'; 10_000]).await.unwrap();
+            client.flush().await.unwrap();
+            let (mut sum, mut room) = (0, [0; 4096]);
+            while sum < 10_000 {
+                sum += read(&mut server, &mut room).unwrap();
+                assert_eq!(server.has_decrypted(), sum < 10_000, "a record is decrypted at once");
+            }
+            if is_closed {
+                client.shutdown().await.unwrap();
+                assert_eq!(kind(read(&mut server, &mut room)), Ok(0));
+            } else {
+                drop(client);
+                assert_eq!(kind(read(&mut server, &mut room)), Err(io::ErrorKind::UnexpectedEof));
+                assert_eq!(kind(read(&mut server, &mut room)), Err(io::ErrorKind::UnexpectedEof), "again");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_is_told_that_the_connection_is_closed_unless_it_reads_nothing() {
+        let (mut client, mut server) = pair().await;
+        server.say_closed();
+        drop(server);
+        assert_eq!(client.read(&mut [0]).await.unwrap(), 0, "not an unexpected end");
     }
 }

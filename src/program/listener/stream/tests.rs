@@ -31,7 +31,7 @@ impl TcpServer {
         let options = StreamOptions { max_connections, idle_timeout, framing: StreamFraming::Newline, limits, allow_from: Vec::new() };
         let intake = Intake::new(bridge.worker(), None);
         let listener = StreamListener::tcp(listener.into_std().unwrap(), false).unwrap();
-        let task = tokio::spawn(serve(vec![listener], options, intake, bridge.telemetry().transport.tcp.clone(), stop.clone()));
+        let task = tokio::spawn(serve(vec![listener], options, None, intake, bridge.telemetry().transport.tcp.clone(), stop.clone()));
         Self { at, bridge, stop, task }
     }
 
@@ -138,7 +138,7 @@ impl UnixServer {
         let limits = FramingLimits { line_bytes: 100, frame_bytes: 100 };
         let options = StreamOptions { max_connections, idle_timeout: Duration::ZERO, framing, limits, allow_from: Vec::new() };
         let intake = Intake::new(bridge.worker(), None);
-        let task = tokio::spawn(serve(vec![listener], options, intake, bridge.telemetry().transport.unix.clone(), stop.clone()));
+        let task = tokio::spawn(serve(vec![listener], options, None, intake, bridge.telemetry().transport.unix.clone(), stop.clone()));
         Self { folder, bridge, stop, task }
     }
 
@@ -233,7 +233,7 @@ async fn an_evicted_unix_connection_is_read_to_its_end_and_its_process_is_named(
     }
     assert!(matches!(first.read(&mut [0]).await, Ok(0) | Err(_)), "it is closed");
     assert!(first.write_all(b"b:1|c\n").await.is_err(), "the sender gets an error");
-    let expected = Source::Unix(UnixPeer { pid: std::process::id(), uid: nix::unistd::Uid::effective().as_raw() });
+    let expected = Source::Unix(UnixPeer::new(std::process::id(), nix::unistd::Uid::effective().as_raw()));
     assert_eq!(server.bridge.registry().conflicts()[0].came.source, expected);
     assert_eq!(server.end(["samples_total"]).await, [2]);
 }

@@ -14,8 +14,10 @@ use tokio::time::Instant;
 
 use super::passwords::{PasswordVerdict, Passwords};
 use super::rate_limit::TokenBucket;
-use super::web_config::{self, WebConfig, WebConfigError};
-use crate::program::web::addresses::ClientAddress;
+use super::web_config::{self, WebConfig};
+use crate::program::net::ClientAddress;
+use crate::program::tls::config_file::ConfigFileError;
+use crate::program::tls::files::hash_files;
 use crate::telemetry::{Telemetry, WebMetrics};
 
 /// How often the gate checks whether the files have changed.
@@ -73,7 +75,7 @@ impl Gate {
     /// # Errors
     ///
     /// All errors in the file.
-    pub(crate) fn read(path: PathBuf) -> Result<(Self, Vec<String>), WebConfigError> {
+    pub(crate) fn read(path: PathBuf) -> Result<(Self, Vec<String>), ConfigFileError> {
         let loaded = web_config::read(&path)?;
         let file = WatchedFile {
             path,
@@ -159,7 +161,7 @@ impl Gate {
     fn reload_if_changed(&self, metrics: &WebMetrics) {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(file) = file.as_mut() else { return };
-        if web_config::hash_files(&file.files) == file.last_hash {
+        if hash_files(&file.files) == file.last_hash {
             return;
         }
         match reload(file) {
@@ -188,7 +190,7 @@ fn reload(file: &mut WatchedFile) -> Result<WebConfig, Vec<String>> {
         Err(error) => {
             // Also watch files that only this version names: a change of one of them triggers a reload.
             file.files = error.files;
-            file.last_hash = web_config::hash_files(&file.files);
+            file.last_hash = hash_files(&file.files);
             return Err(error.lines);
         }
     };

@@ -6,7 +6,6 @@
 //!     password_hash   a well-formed bcrypt hash
 //!   rate_limit      the rate limit over all clients
 //!   web_config      reads the file of --web.config.file; reports all errors with line and column
-//!     tls             cipher suites, curves and client certificates
 //! browsers        the hosts of --web.allowed-hosts; detects cross-site requests
 //! ```
 //! Depends on request headers, not on paths or sockets.
@@ -16,5 +15,4 @@ pub(super) mod gate;
 mod password_hash;
 mod passwords;
 mod rate_limit;
-mod tls;
 pub(super) mod web_config;

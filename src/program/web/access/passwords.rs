@@ -18,8 +18,8 @@ use hyper::HeaderMap;
 use hyper::header::AUTHORIZATION;
 
 use super::password_hash::PasswordHash;
-use crate::program::web::addresses::ClientAddress;
-use crate::program::web::fair_turns::{FairTurns, Turn};
+use crate::program::fair_turns::{FairTurns, Turn};
+use crate::program::net::ClientAddress;
 
 /// Limit of requests that wait for a comparison. Beyond it, a request of the address with most waiting requests is rejected.
 const MAX_WAITING: usize = 16;

@@ -33,9 +33,10 @@ use hyper::http::request::Parts;
 pub(super) use self::reply::ApiReply;
 use self::reply::{ApiData, ApiError};
 pub(super) use self::report_slots::ReportSlots;
-use super::addresses::{ClientAddress, ConnectionAddresses};
-use super::fair_turns::Turn;
+use super::addresses::ConnectionAddresses;
 use crate::bridge::Bridge;
+use crate::program::fair_turns::Turn;
+use crate::program::net::ClientAddress;
 use crate::telemetry::RequestRejection;
 
 /// Answers API requests.

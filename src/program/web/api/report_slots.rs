@@ -10,8 +10,8 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::reply::{ApiData, ApiError, ApiReply};
-use crate::program::web::addresses::ClientAddress;
-use crate::program::web::fair_turns::{FairTurns, Turn};
+use crate::program::fair_turns::{FairTurns, Turn};
+use crate::program::net::ClientAddress;
 
 /// Reports that are generated or in memory concurrently. The number is low because scrapes take priority.
 const MAX_REPORTS: usize = 2;

@@ -12,12 +12,13 @@ use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
 use super::client::{ClientConnection, ConnectionLimits};
-use super::handshake::{FirstByte, HandshakeSteps, HandshakeTurns, SecureStream, handshake};
+use super::handshake::{FirstByte, HandshakeSteps, SecureStream, handshake};
 use super::open::{OpenConnection, OpenConnections};
 use super::request_head::wait_for_request;
 use super::web_listener::{WebListener, WebStream};
 use super::{http1, http2};
 use crate::program::net::AllowedNetwork;
+use crate::program::tls::handshake::HandshakeTurns;
 use crate::program::web::access::gate::Gate;
 use crate::program::web::activity::{Activity, CutReason};
 use crate::program::web::addresses::ConnectionAddresses;

@@ -1,13 +1,9 @@
-//! TLS handshakes, with a deadline and an error reason. Also detects clients that send plain HTTP by mistake.
+//! TLS handshakes of HTTP clients, with a deadline. Also detects clients that send plain HTTP by mistake.
 
-use std::future::poll_fn;
-use std::io;
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
-use rustls::{CertificateError, Error, ServerConfig};
+use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
@@ -15,9 +11,9 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tracing::debug;
 
+use crate::program::net::ClientAddress;
+use crate::program::tls::handshake::{HandshakeTurns, HandshakeWait, reason};
 use crate::program::web::activity::Activity;
-use crate::program::web::addresses::ClientAddress;
-use crate::program::web::fair_turns::FairTurns;
 use crate::telemetry::HandshakeError;
 
 /// The response to a client that sends plain HTTP to a TLS listener.
@@ -29,22 +25,6 @@ pub(super) struct SecureStream<S> {
     pub(super) stream: TlsStream<S>,
     /// Whether HTTP/2 was negotiated.
     pub(super) is_http2: bool,
-}
-
-/// Limits handshakes to one computation of each kind at a time, so that a thread is left for other work.
-#[derive(Clone)]
-pub(in crate::program::web) struct HandshakeTurns {
-    /// The first step: the server's signature.
-    first_step: Arc<FairTurns>,
-    /// The other steps. Separate, so that a started handshake does not wait behind new ones.
-    next_steps: Arc<FairTurns>,
-}
-
-impl Default for HandshakeTurns {
-    fn default() -> Self {
-        // The number of connections limits the number of waiting handshakes.
-        Self { first_step: FairTurns::new(1, usize::MAX), next_steps: FairTurns::new(1, usize::MAX) }
-    }
 }
 
 /// The context in which the steps of a handshake are computed.
@@ -72,7 +52,11 @@ where
         let _ = timeout_at(end, stream.shutdown()).await;
         return Err(HandshakeError::NotTls);
     }
-    match timeout_at(end, steps.run(TlsAcceptor::from(config).accept(stream))).await {
+    let observe = |wait| match wait {
+        HandshakeWait::Turn => steps.activity.start_waiting(),
+        HandshakeWait::Client => steps.activity.start_idle(),
+    };
+    match timeout_at(end, steps.turns.run(steps.client, observe, TlsAcceptor::from(config).accept(stream))).await {
         Err(_) => Err(HandshakeError::Timeout),
         Ok(Ok(stream)) => {
             let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
@@ -83,32 +67,6 @@ where
             Err(reason(&error))
         }
     }
-}
-
-impl HandshakeSteps<'_> {
-    /// Runs a handshake to completion. Each step is computed in a turn, so that the handshakes of one address do not delay those of other
-    /// addresses or other work. While the server waits for the client, the handshake holds no turn.
-    async fn run<T>(&self, handshake: impl Future<Output = T>) -> T {
-        let (mut handshake, mut turns) = (pin!(handshake), &self.turns.first_step);
-        loop {
-            self.activity.start_waiting();
-            let turn = turns.take(self.client).await;
-            let step = poll_fn(|cx| Poll::Ready(handshake.as_mut().poll(cx))).await;
-            drop(turn);
-            turns = &self.turns.next_steps;
-            self.activity.start_idle();
-            match step {
-                Poll::Ready(done) => return done,
-                Poll::Pending => woken().await,
-            }
-        }
-    }
-}
-
-/// Waits until the task is woken.
-async fn woken() {
-    let mut is_first = true;
-    poll_fn(|_| if std::mem::take(&mut is_first) { Poll::Pending } else { Poll::Ready(()) }).await;
 }
 
 /// A stream whose first byte can be peeked at.
@@ -128,19 +86,6 @@ impl FirstByte for tokio::net::UnixStream {
     async fn starts_with_letter(&mut self) -> bool {
         // Tokio cannot peek at Unix sockets; the client gets a TLS alert instead.
         false
-    }
-}
-
-fn reason(error: &io::Error) -> HandshakeError {
-    let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) else { return HandshakeError::Closed };
-    match error {
-        Error::NoCertificatesPresented => HandshakeError::NoCertificate,
-        Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure) => HandshakeError::NotAllowed,
-        Error::InvalidCertificate(_) | Error::UnsupportedNameType => HandshakeError::BadCertificate,
-        Error::PeerIncompatible(_) | Error::NoApplicationProtocol => HandshakeError::Incompatible,
-        Error::AlertReceived(_) => HandshakeError::Alert,
-        Error::InvalidMessage(_) => HandshakeError::NotTls,
-        _ => HandshakeError::Other,
     }
 }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot::Sender;
 
+use crate::program::net::ClientAddress;
 use crate::program::web::activity::Activity;
-use crate::program::web::addresses::ClientAddress;
 
 /// The fair share of a client address. Addresses with fewer connections are treated equally, because a scraper, a probe and a person may
 /// share an address.

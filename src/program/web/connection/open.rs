@@ -14,8 +14,8 @@ use tokio::sync::oneshot::channel;
 use tokio::time::{Instant, sleep};
 
 use super::lobby::{FAIR_SHARE, Lobby};
+use crate::program::net::ClientAddress;
 use crate::program::web::activity::{Activity, CutReason, EvictionRank};
-use crate::program::web::addresses::ClientAddress;
 use crate::telemetry::Telemetry;
 
 /// How often to look for connections to evict while others wait.

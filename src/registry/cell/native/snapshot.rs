@@ -42,6 +42,13 @@ impl NativeSnapshot {
         (self.reset_ms, self.parts, self.has_fractions) = (0, 0, false);
     }
 
+    /// The same buckets without any weight, with counts of the same form.
+    #[cfg(feature = "cli")]
+    pub(crate) fn without_samples(&self) -> Self {
+        let shape = Exponential::new(self.shape.schema, self.shape.zero_threshold);
+        Self { shape, reset_ms: 0, parts: 0, has_fractions: !self.is_whole() }
+    }
+
     /// The schema, from -4, the coarsest, to 8.
     pub fn schema(&self) -> i8 {
         self.shape.schema

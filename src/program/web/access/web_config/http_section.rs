@@ -5,9 +5,9 @@ use std::str::FromStr;
 
 use hyper::header::{HeaderName, HeaderValue};
 
-use super::reader::{ConfigReader, ConfigSection, shortened};
 use crate::mapping::config::tree::{Node, Plain, YamlValue};
 use crate::program::duration;
+use crate::program::tls::config_reader::{ConfigReader, ConfigSection, shortened};
 use crate::program::web::access::password_hash::PasswordHash;
 use crate::program::web::access::rate_limit::RateLimit;
 

@@ -1,6 +1,6 @@
 //! Tests of web configuration files: the settings of each section, errors with line and column, and exporter-toolkit's test files.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
@@ -29,7 +29,7 @@ impl Folder {
         self.0.path().join("web.yml")
     }
 
-    fn read(&self, text: &str) -> Result<LoadedWebConfig, Vec<String>> {
+    fn read(&self, text: &str) -> Result<LoadedConfig<WebConfig>, Vec<String>> {
         std::fs::write(self.path(), text).expect("written");
         let start = format!("{}:", self.path().display());
         read(&self.path())

@@ -10,13 +10,13 @@ use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 
-use super::reader::{ConfigReader, ConfigSection, SectionEntries};
+use super::client_certificates::{ClientCertificates, IssuerPolicy};
+use super::config_reader::{ConfigReader, ConfigSection, SectionEntries};
+use super::offer::{self, TlsOffer, UnknownSuite};
 use crate::mapping::config::findings::At;
 use crate::mapping::config::tree::{Node, YamlValue};
-use crate::program::web::access::tls::client_certificates::{ClientCertificates, IssuerPolicy};
-use crate::program::web::access::tls::offer::{self, TlsOffer, UnknownSuite};
 
-const TLS_SERVER: ConfigSection = ConfigSection {
+pub(in crate::program) const TLS_SERVER: ConfigSection = ConfigSection {
     name: "`tls_server_config`",
     keys: &[
         "cert",
@@ -54,8 +54,12 @@ const CLIENT_AUTH: [(&str, ClientAuth); 6] = [
     ("RequireAndVerifyClientCert", ClientAuth::RequireAndVerify),
 ];
 
-/// The TLS configuration; `None` if the section names no certificate. If `reader` has errors, the result is unusable.
-pub(super) fn tls_server(node: &Node, http2: bool, reader: &mut ConfigReader) -> Option<ServerConfig> {
+/// The name of HTTP/2 among the protocols of a server.
+pub(in crate::program) const HTTP2: &[u8] = b"h2";
+
+/// The TLS configuration of a server of these protocols, best first; without any, the client's are not read. `None` if the section names
+/// no certificate. If `reader` has errors, the result is unusable.
+pub(in crate::program) fn tls_server(node: &Node, protocols: &[&[u8]], reader: &mut ConfigReader) -> Option<ServerConfig> {
     let fields = reader.fields(node, TLS_SERVER)?;
     let keys = ["cert", "cert_file", "key", "key_file", "client_ca", "client_ca_file", "client_auth_type"];
     if !keys.iter().any(|key| filled(fields, key).is_some()) {
@@ -71,8 +75,11 @@ pub(super) fn tls_server(node: &Node, http2: bool, reader: &mut ConfigReader) ->
     }
     let chain = certificates(fields, CERTIFICATE, node.at, reader);
     let key = private_key(fields, node.at, reader);
-    let offer =
-        TlsOffer { versions: versions(fields, node.at, reader), suites: suites(fields, http2, reader), curves: curves(fields, reader) };
+    let offer = TlsOffer {
+        versions: versions(fields, node.at, reader),
+        suites: suites(fields, protocols.contains(&HTTP2), reader),
+        curves: curves(fields, reader),
+    };
     let clients = clients(fields, node.at, reader);
     let server_order = fields.get("prefer_server_cipher_suites").map(|node| reader.flag(node, "`prefer_server_cipher_suites`"));
     if !reader.errors.is_empty() {
@@ -100,7 +107,7 @@ pub(super) fn tls_server(node: &Node, http2: bool, reader: &mut ConfigReader) ->
         }
     };
     config.ignore_client_order = offer.suites.is_some() && server_order.flatten().unwrap_or(true);
-    config.alpn_protocols = if http2 { vec![b"h2".to_vec(), b"http/1.1".to_vec()] } else { vec![b"http/1.1".to_vec()] };
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     if requests_certificates {
         // Resuming a session would skip the verification of the client certificate.
         config.session_storage = Arc::new(NoServerSessionStorage {});

@@ -12,7 +12,7 @@ use super::sans;
 
 /// Verifies the certificates of clients. In every mode the client must prove that it holds the private key.
 #[derive(Debug)]
-pub(in crate::program::web::access) struct ClientCertificates {
+pub(in crate::program) struct ClientCertificates {
     mandatory: bool,
     issuers: IssuerPolicy,
     /// Subject alternative names, at least one of which the certificate must have.
@@ -22,7 +22,7 @@ pub(in crate::program::web::access) struct ClientCertificates {
 
 /// The requirements on the issuer of a certificate.
 #[derive(Debug)]
-pub(in crate::program::web::access) enum IssuerPolicy {
+pub(in crate::program) enum IssuerPolicy {
     /// Any issuer is accepted.
     AnyIssuer,
     /// No issuers are configured, so every certificate is rejected.
@@ -37,12 +37,7 @@ pub(in crate::program::web::access) enum IssuerPolicy {
 }
 
 impl ClientCertificates {
-    pub(in crate::program::web::access) fn new(
-        mandatory: bool,
-        issuers: IssuerPolicy,
-        sans: Option<Vec<String>>,
-        provider: &CryptoProvider,
-    ) -> Self {
+    pub(in crate::program) fn new(mandatory: bool, issuers: IssuerPolicy, sans: Option<Vec<String>>, provider: &CryptoProvider) -> Self {
         Self { mandatory, issuers, sans, algorithms: provider.signature_verification_algorithms }
     }
 }

@@ -8,7 +8,7 @@ use rustls::{Error, NamedGroup, PeerMisbehaved};
 
 /// Ephemeral Diffie-Hellman on secp521r1.
 #[derive(Debug)]
-pub(in crate::program::web::access) struct P521;
+pub(in crate::program) struct P521;
 
 impl SupportedKxGroup for P521 {
     fn start(&self) -> Result<Box<dyn ActiveKeyExchange>, Error> {

@@ -12,56 +12,56 @@ const MAX_MESSAGES: usize = 100;
 
 /// A map in the file format: its name and its valid keys.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct ConfigSection {
+pub(in crate::program) struct ConfigSection {
     /// The name in error messages.
-    pub(super) name: &'static str,
+    pub(in crate::program) name: &'static str,
     /// The valid keys.
-    pub(super) keys: &'static [&'static str],
+    pub(in crate::program) keys: &'static [&'static str],
 }
 
 /// The state of reading one file.
 #[derive(Debug)]
-pub(super) struct ConfigReader {
+pub(in crate::program) struct ConfigReader {
     shown: String,
     folder: PathBuf,
-    pub(super) errors: Vec<(At, String)>,
-    pub(super) warnings: Vec<String>,
+    pub(in crate::program) errors: Vec<(At, String)>,
+    pub(in crate::program) warnings: Vec<String>,
     /// The file itself, then the files that it names.
-    pub(super) files: Vec<PathBuf>,
+    pub(in crate::program) files: Vec<PathBuf>,
 }
 
 /// The entries of a section, with checked keys.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct SectionEntries<'n>(&'n [(Key, Node)]);
+pub(in crate::program) struct SectionEntries<'n>(&'n [(Key, Node)]);
 
 impl<'n> SectionEntries<'n> {
     /// The value of `key`, unless it is null.
-    pub(super) fn get(self, key: &str) -> Option<&'n Node> {
+    pub(in crate::program) fn get(self, key: &str) -> Option<&'n Node> {
         self.0.iter().find(|(k, node)| k.name == key && !matches!(node.value, YamlValue::Null)).map(|(_, node)| node)
     }
 }
 
 impl ConfigReader {
-    pub(super) fn new(shown: String, folder: PathBuf, path: PathBuf) -> Self {
+    pub(in crate::program) fn new(shown: String, folder: PathBuf, path: PathBuf) -> Self {
         Self { shown, folder, errors: Vec::new(), warnings: Vec::new(), files: vec![path] }
     }
 
     /// Adds an error; the file will be rejected.
-    pub(super) fn error(&mut self, at: At, text: impl Into<String>) {
+    pub(in crate::program) fn error(&mut self, at: At, text: impl Into<String>) {
         if self.errors.len() < MAX_MESSAGES {
             self.errors.push((at, text.into()));
         }
     }
 
     /// Adds a warning; the file is still accepted.
-    pub(super) fn warning(&mut self, at: At, text: &str) {
+    pub(in crate::program) fn warning(&mut self, at: At, text: &str) {
         if self.warnings.len() < MAX_MESSAGES {
             self.warnings.push(self.placed(at, text));
         }
     }
 
     /// One line for each error, in the order of the file.
-    pub(super) fn error_lines(&self) -> Vec<String> {
+    pub(in crate::program) fn error_lines(&self) -> Vec<String> {
         let mut sorted: Vec<&(At, String)> = self.errors.iter().collect();
         sorted.sort_by_key(|(at, _)| *at);
         sorted.into_iter().map(|(at, text)| self.placed(*at, text)).collect()
@@ -72,7 +72,7 @@ impl ConfigReader {
     }
 
     /// The entries of a section. An unknown key is an error.
-    pub(super) fn fields<'n>(&mut self, node: &'n Node, section: ConfigSection) -> Option<SectionEntries<'n>> {
+    pub(in crate::program) fn fields<'n>(&mut self, node: &'n Node, section: ConfigSection) -> Option<SectionEntries<'n>> {
         match &node.value {
             YamlValue::Map(entries) => {
                 for (key, _) in entries.iter().filter(|(key, _)| !section.keys.contains(&key.name.as_str())) {
@@ -93,7 +93,7 @@ impl ConfigReader {
     }
 
     /// A string; numbers and booleans are returned as written in the file.
-    pub(super) fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
+    pub(in crate::program) fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
         match &node.value {
             YamlValue::Scalar(text, _) => Some(text),
             _ => {
@@ -104,7 +104,7 @@ impl ConfigReader {
     }
 
     /// `true` or `false`, without quotes.
-    pub(super) fn flag(&mut self, node: &Node, what: &str) -> Option<bool> {
+    pub(in crate::program) fn flag(&mut self, node: &Node, what: &str) -> Option<bool> {
         match &node.value {
             YamlValue::Scalar(_, Plain::Flag(flag)) => Some(*flag),
             _ => {
@@ -115,7 +115,7 @@ impl ConfigReader {
     }
 
     /// A non-negative integer.
-    pub(super) fn whole(&mut self, node: &Node, what: &str) -> Option<u32> {
+    pub(in crate::program) fn whole(&mut self, node: &Node, what: &str) -> Option<u32> {
         match &node.value {
             YamlValue::Scalar(_, Plain::Number(n)) if n.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(n) => Some(*n as u32),
             _ => {
@@ -126,7 +126,7 @@ impl ConfigReader {
     }
 
     /// A list of strings, each with its line and column.
-    pub(super) fn texts<'n>(&mut self, node: &'n Node, what: &str) -> Vec<(At, &'n str)> {
+    pub(in crate::program) fn texts<'n>(&mut self, node: &'n Node, what: &str) -> Vec<(At, &'n str)> {
         match &node.value {
             YamlValue::List(items) => items.iter().filter_map(|item| self.text(item, what).map(|text| (item.at, text))).collect(),
             _ => {
@@ -137,7 +137,7 @@ impl ConfigReader {
     }
 
     /// The entries of a map with arbitrary keys and string values.
-    pub(super) fn pairs<'n>(&mut self, node: &'n Node, what: &str) -> Vec<(&'n Key, At, &'n str)> {
+    pub(in crate::program) fn pairs<'n>(&mut self, node: &'n Node, what: &str) -> Vec<(&'n Key, At, &'n str)> {
         match &node.value {
             YamlValue::Map(entries) => entries.iter().filter_map(|(key, value)| Some((key, value.at, self.text(value, what)?))).collect(),
             _ => {
@@ -148,7 +148,7 @@ impl ConfigReader {
     }
 
     /// Reads the file that a key names, relative to the directory of this file. Adds its path to `files`.
-    pub(super) fn file(&mut self, node: &Node, key: &str, path: &str) -> Option<Vec<u8>> {
+    pub(in crate::program) fn file(&mut self, node: &Node, key: &str, path: &str) -> Option<Vec<u8>> {
         let path = self.folder.join(Path::new(path));
         self.files.push(path.clone());
         match read_file(&path) {
@@ -177,6 +177,6 @@ impl ConfigReader {
 }
 
 /// The beginning of a string, for error messages.
-pub(super) fn shortened(text: &str) -> String {
+pub(in crate::program) fn shortened(text: &str) -> String {
     text.chars().take(80).collect()
 }

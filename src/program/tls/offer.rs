@@ -8,17 +8,17 @@ use super::p521::P521;
 use crate::mapping::config::nearest::nearest;
 
 /// The configured versions, suites and curves. `None` offers everything that rustls implements.
-pub(in crate::program::web::access) struct TlsOffer {
-    pub(in crate::program::web::access) versions: Vec<&'static SupportedProtocolVersion>,
+pub(in crate::program) struct TlsOffer {
+    pub(in crate::program) versions: Vec<&'static SupportedProtocolVersion>,
     /// TLS 1.2 suites in order of preference; TLS 1.3 suites are always offered.
-    pub(in crate::program::web::access) suites: Option<Vec<SupportedCipherSuite>>,
+    pub(in crate::program) suites: Option<Vec<SupportedCipherSuite>>,
     /// Curves in order of preference.
-    pub(in crate::program::web::access) curves: Option<Vec<&'static dyn SupportedKxGroup>>,
+    pub(in crate::program) curves: Option<Vec<&'static dyn SupportedKxGroup>>,
 }
 
 /// Why the server cannot offer a cipher suite.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::program::web::access) enum UnknownSuite {
+pub(in crate::program) enum UnknownSuite {
     /// The suite exists but is not supported, for this reason.
     Unsupported(&'static str),
     /// There is no suite of this name; the message says what to write instead.
@@ -44,7 +44,7 @@ const CURVES: [(&str, &dyn SupportedKxGroup); 4] =
     [("X25519", groups::X25519), ("CurveP256", groups::SECP256R1), ("CurveP384", groups::SECP384R1), ("CurveP521", &P521)];
 
 impl TlsOffer {
-    pub(in crate::program::web::access) fn provider(&self) -> CryptoProvider {
+    pub(in crate::program) fn provider(&self) -> CryptoProvider {
         let mut provider = aws_lc_rs::default_provider();
         if let Some(wanted) = &self.suites {
             provider.cipher_suites.retain(|suite| suite.tls13().is_some());
@@ -60,7 +60,7 @@ impl TlsOffer {
 }
 
 /// The TLS 1.2 suite of this name; `None` for a TLS 1.3 suite.
-pub(in crate::program::web::access) fn suite(name: &str) -> Result<Option<SupportedCipherSuite>, UnknownSuite> {
+pub(in crate::program) fn suite(name: &str) -> Result<Option<SupportedCipherSuite>, UnknownSuite> {
     if let Some((_, suite)) = TLS12.iter().find(|(known, _)| *known == name) {
         return Ok(Some(*suite));
     }
@@ -89,27 +89,27 @@ pub(in crate::program::web::access) fn suite(name: &str) -> Result<Option<Suppor
 }
 
 /// Whether a TLS 1.3 suite has this name.
-pub(in crate::program::web::access) fn is_of_13(name: &str) -> bool {
+pub(in crate::program) fn is_of_13(name: &str) -> bool {
     TLS13.iter().any(|(known, _)| *known == name)
 }
 
 /// Whether HTTP/2 requires servers to support this suite.
-pub(in crate::program::web::access) fn is_required_by_http2(suite: SupportedCipherSuite) -> bool {
+pub(in crate::program) fn is_required_by_http2(suite: SupportedCipherSuite) -> bool {
     suite == suites::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 || suite == suites::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
 }
 
 /// The names of all TLS 1.2 suites.
-pub(in crate::program::web::access) fn suite_names() -> Vec<&'static str> {
+pub(in crate::program) fn suite_names() -> Vec<&'static str> {
     TLS12.iter().map(|(name, _)| *name).collect()
 }
 
 /// The curve of this name.
-pub(in crate::program::web::access) fn curve(name: &str) -> Option<&'static dyn SupportedKxGroup> {
+pub(in crate::program) fn curve(name: &str) -> Option<&'static dyn SupportedKxGroup> {
     CURVES.iter().find(|(known, _)| *known == name).map(|(_, curve)| *curve)
 }
 
 /// The names of all curves.
-pub(in crate::program::web::access) fn curve_names() -> Vec<&'static str> {
+pub(in crate::program) fn curve_names() -> Vec<&'static str> {
     CURVES.iter().map(|(name, _)| *name).collect()
 }
 

@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot::{Receiver, Sender, channel};
 
-use super::addresses::ClientAddress;
+use crate::program::net::ClientAddress;
 
 /// A limited number of turns, shared by all client addresses.
 #[derive(Debug)]
-pub(super) struct FairTurns {
+pub(in crate::program) struct FairTurns {
     max_waiting: usize,
     queue: Mutex<TurnQueue>,
 }
@@ -29,7 +29,7 @@ struct TurnQueue {
 
 /// One turn. Dropping it passes the turn on.
 #[derive(Debug)]
-pub(super) struct Turn(Option<Arc<FairTurns>>);
+pub(in crate::program) struct Turn(Option<Arc<FairTurns>>);
 
 /// The result of requesting a turn.
 enum Joined {
@@ -43,13 +43,13 @@ enum Joined {
 
 impl FairTurns {
     /// Allows `turns` concurrent turns, at least one, and `max_waiting` waiting requests.
-    pub(super) fn new(turns: usize, max_waiting: usize) -> Arc<Self> {
+    pub(in crate::program) fn new(turns: usize, max_waiting: usize) -> Arc<Self> {
         let queue = TurnQueue { free: turns.max(1), waiting: 0, by_client: HashMap::new(), order: VecDeque::new() };
         Arc::new(Self { max_waiting, queue: Mutex::new(queue) })
     }
 
     /// Waits for a turn; `None` if the request is rejected because too many wait. Cancel safe.
-    pub(super) async fn take(self: &Arc<Self>, client: ClientAddress) -> Option<Turn> {
+    pub(in crate::program) async fn take(self: &Arc<Self>, client: ClientAddress) -> Option<Turn> {
         match self.join(client) {
             Joined::Granted(turn) => Some(turn),
             // An error means that a request of another address displaced this one.
@@ -77,7 +77,7 @@ impl FairTurns {
 
     /// The number of waiting requests.
     #[cfg(test)]
-    pub(super) fn waiting(&self) -> usize {
+    pub(in crate::program) fn waiting(&self) -> usize {
         self.queue().waiting
     }
 
@@ -164,13 +164,12 @@ impl Drop for Turn {
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
+    use std::net::Ipv4Addr;
 
     use super::*;
-    use crate::program::web::addresses::ConnectionAddresses;
 
     fn client(last: u8) -> ClientAddress {
-        ConnectionAddresses { local: None, peer: Some(SocketAddr::from(([10, 0, 0, last], 1))) }.client()
+        ClientAddress::of(Some(Ipv4Addr::new(10, 0, 0, last).into()))
     }
 
     fn waiting(turns: &Arc<FairTurns>, last: u8) -> Receiver<Turn> {

@@ -1,0 +1,39 @@
+//! write: the registry's families as remote-write messages, 1.0 and 2.0, in batches.
+//!
+//! A cycle writes the values of all series at one timestamp, which is strictly later than that of the previous cycle. A memory keeps
+//! which series the previous cycle had, so that the next one finds the new series and those that are gone. Knows no HTTP, no
+//! compression and no clock.
+//!
+//! ```text
+//! options    what one target is sent
+//! memory     the previous cycle: its time and its series      changes   which series are new, which are gone
+//! cycle      the walk over families and series                 labels    the labels of a series with those of the target
+//! message    one batch: the bytes of its series                symbols   the strings of a 2.0 message      histogram   native fields
+//! split      halves of a message that is too large             metadata  requests with type, help and unit for 1.0
+//! ```
+
+mod changes;
+mod current;
+mod cycle;
+mod gone;
+mod histogram;
+mod kind;
+mod labels;
+mod memory;
+mod message;
+mod metadata;
+mod options;
+mod selection;
+mod split;
+mod symbols;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+pub(crate) use self::cycle::WriteCycle;
+pub(crate) use self::gone::GoneSeries;
+pub(crate) use self::memory::WriteMemory;
+pub(crate) use self::message::{WriteBatch, WriteCounts};
+pub(crate) use self::metadata::WriteMetadata;
+pub(crate) use self::options::{HistogramForm, WriteOptions, WriteVersion};
+pub(crate) use self::split::split;
