@@ -121,6 +121,6 @@ async fn cut(stop: &mut watch::Receiver<bool>) {
 fn client(source: &Source) -> ClientAddress {
     ClientAddress::of(match source {
         Source::Tcp(address) | Source::Udp(address) => Some(address.ip()),
-        Source::Unix(_) | Source::Unixgram | Source::Unknown => None,
+        Source::Unix(_) | Source::UnixgramOf(_) | Source::Unixgram | Source::Unknown => None,
     })
 }
