@@ -2,7 +2,7 @@
 # Fills fuzz/corpus from the examples: one seed per file, in the form of each target.
 set -eu
 cd "$(dirname "$0")"
-mkdir -p corpus/parse_line corpus/ingest corpus/events corpus/mapping_load corpus/mapping_match corpus/state_read corpus/selector corpus/quick_line corpus/negotiate corpus/framing
+mkdir -p corpus/parse_line corpus/ingest corpus/events corpus/event_line corpus/mapping_load corpus/mapping_match corpus/state_read corpus/selector corpus/quick_line corpus/negotiate corpus/framing
 n=0
 find ../proto-examples -name '*.statsd' | sort | while read -r file; do
     n=$((n + 1))
@@ -17,7 +17,7 @@ find ../proto-examples -name '*.statsd' | sort | while read -r file; do
     case "$file" in
     */events/*)
         { printf '\000'; sed 's/^_e{//; s/^_sc|//' "$file"; } > "corpus/events/example-$n"
-        { printf '\100'; sed 's/^_e{//; s/^_sc|//' "$file"; } > "corpus/events/example-$n-parser"
+        { printf '\000'; head -n 1 "$file" | sed 's/^_e{//; s/^_sc|//'; } > "corpus/event_line/example-$n"
         ;;
     esac
 done

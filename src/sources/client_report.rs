@@ -196,6 +196,21 @@ impl Clients {
         growth
     }
 
+    /// When the last report arrived.
+    #[cfg(any(feature = "cli", test))]
+    pub(super) fn last_report(&self) -> Timestamp {
+        self.last_report
+    }
+
+    /// Adds the sums of the clients of a process that has ended, which send nothing more.
+    #[cfg(any(feature = "cli", test))]
+    pub(super) fn merge(&mut self, ended: &Self) {
+        self.sums.iter_mut().zip(ended.sums).for_each(|(sum, ended)| *sum = sum.saturating_add(ended));
+        self.last_report = self.last_report.max(ended.last_report);
+        self.packets.add(ended.packets);
+        self.bytes.add(ended.bytes);
+    }
+
     fn client(&mut self, source: Source, now: Timestamp) -> &mut Client {
         if self.by_source.len() >= MAX_CLIENTS && !self.by_source.contains_key(&source) {
             let last = |client: &Client| client.packets.began.max(client.bytes.began).unwrap_or(now);

@@ -130,3 +130,22 @@ fn processes_that_have_ended_are_one_sender_for_each_user() {
     assert_eq!((report.tracked, report.evicted), (40, 4));
     assert_eq!(report.others.lines, total);
 }
+
+#[test]
+fn the_reports_of_processes_that_have_ended_stay_with_their_user() {
+    let (sources, _) = sources(40);
+    let of = |pid| Source::UnixgramOf(UnixPeer::new(pid, 7));
+    for pid in [2, 3] {
+        for second in [10, 20] {
+            sources.add(&[received(of(pid), 5)], &[], at(second));
+            let reported = |field, amount| Reported { source: of(pid), field, amount };
+            sources.add_reports(&[reported(ClientField::Metrics, 6), reported(ClientField::PacketsSent, 4)], at(second));
+        }
+    }
+    sources.end_processes(|_| true);
+    let report = sources.report(10);
+    let user = report.sources.first().expect("the user");
+    let clients = user.clients.as_ref().expect("reports");
+    assert_eq!((user.sender, clients.metrics, clients.packets_sent, clients.clients), (of(0).into(), 24, 16, 0));
+    assert_eq!((clients.compared_packets.intervals, clients.compared_packets.sent, clients.last_report), (2, 8, at(20)));
+}

@@ -1,7 +1,7 @@
 //! Processes that have ended: their sums move to the sender that stands for all such processes of their user, so that short-lived
 //! processes do not fill the list.
 
-use super::{HeavySenders, Tracked};
+use super::{Clients, HeavySenders, Tracked};
 use crate::source::Sender;
 
 impl HeavySenders {
@@ -54,6 +54,9 @@ impl Tracked {
         };
         if is_newer(self) {
             self.last_rejected = ended.last_rejected;
+        }
+        if let Some(ended) = ended.clients {
+            self.clients.get_or_insert_with(|| Box::new(Clients::new(ended.last_report()))).merge(&ended);
         }
         self.last = self.last.max(ended.last);
     }
