@@ -2,7 +2,6 @@
 
 use std::hint::black_box;
 
-use statsd_bridge::internals::RemoteWrite;
 use statsd_bridge::internals::protocol::{Line, parse_line};
 use statsd_bridge::mapping::Rules;
 use statsd_bridge::options::Dialect;
@@ -32,7 +31,6 @@ enum What {
     Kind(Kind),
     New { rules: usize },
     Scrape(Format),
-    Write { is_v2: bool },
 }
 
 /// A prepared case.
@@ -57,7 +55,6 @@ pub(crate) fn all() -> Vec<Case> {
     cases.push(case("ingest/new_routes_1000_globs", What::New { rules: 1_000 }));
     let formats = [("text", Format::Text), ("openmetrics", Format::OpenMetrics), ("protobuf", Format::Protobuf)];
     cases.extend(formats.map(|(name, format)| case(&format!("scrape/{name}"), What::Scrape(format))));
-    cases.extend([("1", false), ("2", true)].map(|(name, is_v2)| case(&format!("write/{name}"), What::Write { is_v2 })));
     cases
 }
 
@@ -97,7 +94,6 @@ impl Case {
                 ingest(bridge.worker(), lines.collect())
             }
             What::Scrape(format) => scrape(format),
-            What::Write { is_v2 } => write(is_v2),
         }
     }
 }
@@ -149,22 +145,6 @@ fn scrape(format: Format) -> Ready {
     };
     let mut ready = Ready { lines: lines * PAGES, run: Box::new(run) };
     // Allocations of the first exposition are not counted.
-    (ready.run)();
-    ready
-}
-
-fn write(is_v2: bool) -> Ready {
-    let bridge = Bridge::new(Options::default());
-    bridge.worker().ingest_batch(load::load(1_000, 0).datagrams.iter().map(Vec::as_slice), NOW);
-    let lines = bridge.text(NOW).lines().count() as u64;
-    let mut target = RemoteWrite::new(is_v2, NOW);
-    let run = move || {
-        for _ in 0..PAGES {
-            black_box(target.cycle(&bridge));
-        }
-    };
-    let mut ready = Ready { lines: lines * PAGES, run: Box::new(run) };
-    // The first cycle differs: nothing was sent before.
     (ready.run)();
     ready
 }

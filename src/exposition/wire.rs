@@ -1,7 +1,7 @@
 //! Fields of protobuf messages. Knows no message types.
 
 const VARINT: u32 = 0;
-const FIXED64: u32 = 1;
+pub(super) const FIXED64: u32 = 1;
 pub(super) const LENGTH: u32 = 2;
 
 /// The greatest length that takes one byte.

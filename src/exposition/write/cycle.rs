@@ -263,10 +263,7 @@ impl WriteCycle {
         let (name, before) = (sent.names.name(), &self.before.families);
         let has = |name: &str| family_named(before, name).is_some();
         let suffixes = ["_bucket", "_sum", "_count"];
-        // The bridge's own series of that name.
-        name == UP.0
-            || has(name)
-            || suffixes.iter().any(|suffix| name.strip_suffix(suffix).is_some_and(has) || has(&format!("{name}{suffix}")))
+        has(name) || suffixes.iter().any(|suffix| name.strip_suffix(suffix).is_some_and(has) || has(&format!("{name}{suffix}")))
     }
 
     /// Writes series of the current family.

@@ -186,7 +186,7 @@ impl SeriesLabels {
 
     /// The name of an own label as it is sent, if it differs. Of the names `x`, `exported_x`, `exported_exported_x` and so on, those of the
     /// target's labels are left out: the first own name becomes the first of the others, the second the second.
-    fn renamed(&self, name: &str) -> Option<String> {
+    pub(super) fn renamed(&self, name: &str) -> Option<String> {
         let mut root = name;
         let mut own = 0;
         while let Some(rest) = root.strip_prefix(RENAMED) {

@@ -3,6 +3,8 @@
 mod histograms;
 mod markers;
 mod messages;
+mod otlp;
+mod otlp_messages;
 mod parts;
 mod random;
 mod series;
