@@ -7,6 +7,8 @@
 mod described;
 mod ingest_counters;
 mod process;
+#[cfg(feature = "cli")]
+mod push_metrics;
 mod recorder;
 mod rule_metrics;
 mod runtime_metrics;
@@ -25,6 +27,8 @@ use self::ingest_counters::{IngestCounters, ingest_counters};
 #[cfg(feature = "cli")]
 pub(crate) use self::process::NAMES as PROCESS_METRICS;
 pub(crate) use self::process::process_families;
+#[cfg(feature = "cli")]
+pub(crate) use self::push_metrics::{PushMetrics, PushOutcome, PushReloads, PushResult, PushSkip};
 use self::recorder::SelfRecorder;
 pub(crate) use self::rule_metrics::RuleMetrics;
 use self::rule_metrics::rule_metrics;
@@ -136,6 +140,18 @@ impl Telemetry {
     /// Counters of the relay to `target`.
     pub(crate) fn relay(&self, target: &str) -> RelayCounters {
         metrics::with_local_recorder(&self.recorder, || relay_counters(self.prefix, target))
+    }
+
+    /// Metrics of the push configuration file.
+    #[cfg(feature = "cli")]
+    pub(crate) fn push_reloads(&self) -> PushReloads {
+        metrics::with_local_recorder(&self.recorder, || push_metrics::push_reloads(self.prefix))
+    }
+
+    /// Metrics of the push target of this name.
+    #[cfg(feature = "cli")]
+    pub(crate) fn push(&self, target: &str) -> PushMetrics {
+        metrics::with_local_recorder(&self.recorder, || push_metrics::push_metrics(self.prefix, target))
     }
 
     /// Sets the gauge `build_info` to 1, with version and revision as labels.

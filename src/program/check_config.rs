@@ -1,4 +1,5 @@
-//! `--check-config`: checks the mapping files, the web configuration file and the TLS configuration file, and prints the problems. Must not start anything.
+//! `--check-config`: checks the mapping files and the web, TLS and push configuration files, and prints the problems. Must not start
+//! anything.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -7,7 +8,7 @@ use crate::program::console::{fail, say, warn};
 use crate::program::run::StartError;
 use crate::program::settings::Settings;
 use crate::program::tls::listener_tls;
-use crate::program::{tools, web};
+use crate::program::{push, tools, web};
 
 /// Prints the problems that `check` finds, with the final line and the exit codes of statsd_exporter.
 pub(super) fn check_config(settings: &Settings) -> ExitCode {
@@ -29,6 +30,10 @@ pub(super) fn check_config(settings: &Settings) -> ExitCode {
             Ok(warnings) => warnings.iter().for_each(|warning| drop(writeln!(io::stderr(), "{warning}"))),
             Err(error) => return fail(1, &StartError::Tls(error).line(&settings.flag_names)),
         }
+    }
+    match push::check_config(&settings.push) {
+        Ok(config) => config.into_iter().flat_map(|config| config.warnings).for_each(|warning| drop(writeln!(io::stderr(), "{warning}"))),
+        Err(error) => return fail(1, &StartError::from(error).line(&settings.flag_names)),
     }
     say("Configuration check successful, exiting")
 }

@@ -6,6 +6,7 @@
 //! run          sets up sockets, bridge and web server, and runs them until a signal
 //!   listener   receives lines over UDP, TCP and Unix sockets
 //!   web        the HTTP server
+//!   push       sends the registry's series to receivers of remote write
 //!   tls        TLS of servers, by the section of a web configuration file
 //!   reload     reads the rules again
 //!     reload_requests  requests for a reload, and their outcomes
@@ -41,6 +42,7 @@ mod logging;
 pub(crate) mod measured;
 mod net;
 mod presets;
+mod push;
 mod reaching;
 mod readiness;
 mod rebinding;

@@ -40,6 +40,7 @@ use crate::program::listener::unix::{BoundUnixgram, UnixgramOptions};
 use crate::program::listener::{Intake, Processes, Stop, stream};
 use crate::program::logging;
 use crate::program::net::{BoundTcp, bind_tcp, reachable};
+use crate::program::push::Pushers;
 use crate::program::readiness::Readiness;
 use crate::program::reload::Reloader;
 use crate::program::reload_requests::ReloadRequests;
@@ -187,10 +188,12 @@ pub(super) async fn run(
     if let Some(path) = &settings.event_file {
         event_file::start(path, &bridge).map_err(|error| StartError::Events { path: path.clone(), error })?;
     }
+    // Before any line is received, so that the first cycle has new counters at little more than 0.
+    let (pushers, push_file) = Pushers::start_all(&settings.push, &bridge).await?;
     let reload = signals.reload;
     let (tcp_options, unix_options, mut web_options) = within_descriptors(settings, !sockets.tcp.is_empty(), !sockets.unix.is_empty());
     web_options.sample_command = sockets.example_command();
-    let state = WebState::new(&web_options, clock::now).with_reload_requests(Arc::clone(&reload));
+    let state = WebState::new(&web_options, clock::now).with_reload_requests(Arc::clone(&reload)).with_pushers(pushers.clone());
     let web = sockets.web.start(&web_options, &bridge, state)?;
     let state = Arc::clone(&web.state.lifecycle);
 
@@ -227,6 +230,7 @@ pub(super) async fn run(
 
     let upkeep = tokio::spawn(maintain(bridge.clone()));
     let following_tls = line_tls::follow(sockets.tls.as_ref(), &bridge);
+    let pushing = [tokio::spawn(pushers.clone().observe()), tokio::spawn(pushers.clone().follow(push_file))];
     let following = tokio::spawn(reloader.follow(reload, settings.watch_interval));
     tokio::select! {
         () = signals.end => tracing::info!("shutdown requested: reading what the kernel still holds"),
@@ -237,11 +241,16 @@ pub(super) async fn run(
     listeners.ended(stop.deadline() + LISTENER_GRACE).await;
     relays.end(stop.deadline() + LISTENER_GRACE).await;
     event_file::flush();
+    pushing.iter().for_each(JoinHandle::abort);
     log_sums(&bridge);
-    let is_saved = match snapshots {
-        Some(snapshots) => snapshots.end().await,
-        None => true,
+    // A receiver that does not answer must not delay the state file.
+    let save = async {
+        match snapshots {
+            Some(snapshots) => snapshots.end().await,
+            None => true,
+        }
     };
+    let (is_saved, ()) = tokio::join!(save, pushers.end(Instant::now() + settings.drain));
     tokio::time::sleep(settings.linger).await;
     web.end().await;
     [upkeep, following].iter().chain(&following_tls).for_each(JoinHandle::abort);

@@ -12,6 +12,7 @@ use crate::program::listener::udp::UdpOptions;
 use crate::program::listener::unix::UnixgramOptions;
 use crate::program::logging::LogOptions;
 use crate::program::net::{Address, WebAddress};
+use crate::program::push::PushOptions;
 use crate::program::{rulebook, web};
 
 /// Everything that the program needs to start.
@@ -53,6 +54,8 @@ pub struct Settings {
     pub web_config: Option<PathBuf>,
     /// Options of the web server.
     pub web_options: web::WebOptions,
+    /// Receivers of remote write.
+    pub push: PushOptions,
     /// The state file.
     pub state: Option<SnapshotOptions>,
     /// The file that DogStatsD events are appended to.

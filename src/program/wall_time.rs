@@ -8,9 +8,14 @@ use crate::time::Timestamp;
 
 /// Converts a timestamp to wall time: milliseconds since the epoch, and RFC 3339 unless the year is beyond 9999.
 pub(in crate::program) fn time_of(time: Timestamp) -> (u64, Option<String>) {
-    let millis = clock::to_wall(time).as_millis();
-    let date = OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000).ok();
-    (millis, date.and_then(|date| date.format(&Rfc3339).ok()))
+    let time = clock::to_wall(time);
+    (time.as_millis(), rfc3339(time))
+}
+
+/// A time that is wall time already, in RFC 3339; `None` if the year is beyond 9999.
+pub(in crate::program) fn rfc3339(time: Timestamp) -> Option<String> {
+    let date = OffsetDateTime::from_unix_timestamp_nanos(i128::from(time.as_millis()) * 1_000_000).ok();
+    date.and_then(|date| date.format(&Rfc3339).ok())
 }
 
 #[cfg(test)]

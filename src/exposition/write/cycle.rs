@@ -19,7 +19,7 @@ use crate::exposition::escape::Names;
 use crate::exposition::rendering::families;
 use crate::exposition::self_families::created_of;
 use crate::name::Escaping;
-use crate::registry::{Family, FamilyKind, Series, identity};
+use crate::registry::{Family, FamilyKind, Series, identity, push_label, split};
 use crate::telemetry::{SelfFamily, SelfKind, SelfSeries, SelfValue};
 use crate::time::Timestamp;
 
@@ -93,6 +93,7 @@ impl WriteCycle {
         cycle.sent.self_families.iter_mut().for_each(|family| {
             let head = SelfFamily { head: Arc::clone(&family.head), series: Vec::new() };
             family.series.retain(|series| selects(&head, series));
+            family.series.iter_mut().for_each(|series| sort_labels(&mut series.labels));
         });
         cycle.sent.self_families.retain(|family| !family.series.is_empty());
         cycle.add_up(&families);
@@ -404,4 +405,21 @@ fn is_sum(kind: &FamilyKind) -> bool {
 fn prefetch(series: &[Arc<Series>], done: usize) {
     series.iter().skip(done + 2 * AHEAD).take(AHEAD).for_each(|series| series.prefetch());
     series.iter().skip(done + AHEAD).take(AHEAD).for_each(|series| series.prefetch_values());
+}
+
+/// Sorts the labels of a self-metric by name. They are in the order in which the metric was described.
+fn sort_labels(labels: &mut Arc<str>) {
+    if split(labels).is_sorted_by(|(a, _), (b, _)| a <= b) {
+        return;
+    }
+    let mut pairs: Vec<_> = split(labels).collect();
+    pairs.sort();
+    let mut sorted = String::with_capacity(labels.len());
+    for (name, value) in &pairs {
+        if !sorted.is_empty() {
+            sorted.push(',');
+        }
+        push_label(name, value, &mut sorted);
+    }
+    *labels = sorted.into();
 }

@@ -9,12 +9,14 @@
 //! memory     the previous cycle: its time and its series      changes   which series are new, which are gone
 //! cycle      the walk over families and series                 labels    the labels of a series with those of the target
 //! message    one batch: the bytes of its series                symbols   the strings of a 2.0 message      histogram   native fields
+//! edges      first zeroes and stale markers, apart from values
 //! split      halves of a message that is too large             metadata  requests with type, help and unit for 1.0
 //! ```
 
 mod changes;
 mod current;
 mod cycle;
+mod edges;
 mod gone;
 mod histogram;
 mod kind;
@@ -33,6 +35,7 @@ mod tests;
 mod writer;
 
 pub(crate) use self::cycle::WriteCycle;
+pub(crate) use self::edges::{Separated, separate};
 pub(crate) use self::gone::GoneSeries;
 pub(crate) use self::memory::WriteMemory;
 pub(crate) use self::message::{WriteBatch, WriteCounts};

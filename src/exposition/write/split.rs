@@ -28,7 +28,7 @@ pub(crate) fn split(version: WriteVersion, batch: WriteBatch) -> Result<(WriteBa
 }
 
 /// A batch of these series, whose numbers refer to `symbols`.
-fn half_of(version: WriteVersion, series: &[&[u8]], symbols: &[&[u8]]) -> WriteBatch {
+pub(super) fn half_of(version: WriteVersion, series: &[&[u8]], symbols: &[&[u8]]) -> WriteBatch {
     let mut renumbered = Renumbered { old: symbols, new: Symbols::default() };
     let mut all = Vec::new();
     let mut counts = WriteCounts { series: series.len(), ..WriteCounts::default() };

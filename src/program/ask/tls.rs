@@ -16,6 +16,8 @@ pub(crate) enum Trust {
     Any,
     /// Certificates for the requested name that are in this PEM file, or issued by one in it.
     Authorities(PathBuf),
+    /// Certificates that the system trusts.
+    System,
 }
 
 /// A client certificate and its private key; PEM files.
@@ -39,11 +41,24 @@ pub(crate) fn client_config(trust: &Trust, identity: Option<&ClientIdentity>) ->
             }
             builder.with_root_certificates(roots)
         }
+        Trust::System => builder.with_root_certificates(system_roots()?),
     };
     let Some(ClientIdentity { certificate, key }) = identity else { return Ok(Arc::new(builder.with_no_client_auth())) };
     let private = PrivateKeyDer::from_pem_file(key).map_err(|error| unusable(key, &error.to_string()))?;
     let config = builder.with_client_auth_cert(certificates(certificate)?, private);
     config.map(Arc::new).map_err(|error| unusable(certificate, &error.to_string()))
+}
+
+/// The certificates that the system trusts. Those that rustls cannot use are left out, as other clients do.
+fn system_roots() -> Result<RootCertStore, String> {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    let (used, _) = roots.add_parsable_certificates(found.certs);
+    if used == 0 {
+        let why = found.errors.first().map(|error| format!(": {error}")).unwrap_or_default();
+        return Err(format!("the system has no trusted certificates{why}; install ca-certificates, or set `ca_file`"));
+    }
+    Ok(roots)
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {

@@ -9,6 +9,7 @@ mod listening_flags;
 mod lists;
 mod mapping_flags;
 mod numbers;
+mod push_flags;
 mod source_flags;
 mod web_flags;
 mod wire_flags;
@@ -25,6 +26,7 @@ use self::listening_flags::ListeningFlags;
 pub(super) use self::listening_flags::UnixFraming;
 pub(super) use self::lists::{List, all};
 use self::mapping_flags::MappingFlags;
+pub(super) use self::push_flags::PushFlags;
 use self::source_flags::SourceFlags;
 pub(super) use self::web_flags::OpenMetricsWhen;
 use self::web_flags::WebFlags;
@@ -61,6 +63,8 @@ pub(super) struct Args {
     pub(super) state: StateFlags,
     #[command(flatten)]
     pub(super) web: WebFlags,
+    #[command(flatten)]
+    pub(super) push: PushFlags,
     #[command(flatten)]
     pub(super) compatibility: CompatibilityFlags,
     #[command(flatten)]

@@ -3,12 +3,14 @@
 //! Knows what each flag means and the defaults that depend on other flags. Must not know how a setting takes effect.
 
 mod listening;
+mod push;
 mod wrong_value;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use self::listening::{addresses, relay, tcp_options, udp_options, unix, unix_options, unixgram};
+use self::push::push_options;
 use self::wrong_value::{WrongValue, wrong};
 use super::args::{
     Args, Compat, List, LogFormat, LogLevel, NameSet, NativeBucketsWhen, ObserverType, OpenMetricsWhen, OverflowPolicy,
@@ -80,6 +82,7 @@ fn build(args: &Args, flag_names: &FlagNames) -> Result<Settings, WrongValue> {
         web_systemd: args.web.systemd_socket,
         web_config: Some(args.web.config_file.clone()).filter(|path| !path.is_empty()).map(PathBuf::from),
         web_options: web_options(args)?,
+        push: push_options(args)?,
         state: state(args),
         event_file: Some(args.logging.events_log_file.clone()).filter(|path| !path.is_empty()).map(PathBuf::from),
         log: log(args),
@@ -336,6 +339,7 @@ fn without_effect(args: &Args) -> Vec<&'static str> {
         ("statsd.event-flush-interval", args.compatibility.event_flush_interval.is_some()),
         ("statsd.udp-packet-queue-size", args.compatibility.udp_packet_queue_size.is_some()),
         ("debug.dump-fsm", args.compatibility.dump_fsm.is_some()),
+        ("push.stale-at-end", args.push.push_stale_at_end && !args.state.file.is_empty()),
     ];
     flags.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag).collect()
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::program::flag_names::FlagNames;
 use crate::program::net::{AddressError, BindError, error_text};
+use crate::program::push::PushConfigError;
 use crate::program::rulebook::Mistakes;
 use crate::program::tls::config_file::ConfigFileError;
 
@@ -47,6 +48,9 @@ pub(crate) enum StartError {
         /// The cause.
         error: io::Error,
     },
+    /// The push configuration file has errors.
+    #[error("{0}")]
+    PushConfig(#[from] PushConfigError),
     /// The web configuration file has errors.
     #[error("{0}")]
     WebConfig(#[from] ConfigFileError),
@@ -101,6 +105,7 @@ impl StartError {
                 let set = names.set_by_variables(&["statsd.mapping-config", "preset"]);
                 format!("the mapping files have errors{set}:\n{self}")
             }
+            Self::PushConfig(_) => format!("the push configuration has errors{}:\n{self}", names.set_by_variables(&["push.config.file"])),
             Self::WebConfig(_) => format!("the web configuration has errors{}:\n{self}", names.set_by_variables(&["web.config.file"])),
             Self::Tls(_) => {
                 format!("the TLS configuration of listeners has errors{}:\n{self}", names.set_by_variables(&["statsd.tls-config-file"]))
@@ -119,6 +124,7 @@ impl StartError {
             | Self::State { .. }
             | Self::Events { .. }
             | Self::System(_)
+            | Self::PushConfig(_)
             | Self::WebConfig(_)
             | Self::Tls(_)
             | Self::NoSystemdSocket { .. }

@@ -64,6 +64,7 @@ enum Resource {
     Conflicts,
     Rejections,
     Sources,
+    Push,
     Events,
     Delete,
     Quit,
@@ -101,6 +102,7 @@ impl Router {
             "/api/v1/conflicts" => Some(Resource::Conflicts),
             "/api/v1/rejections" => Some(Resource::Rejections),
             "/api/v1/sources" => Some(Resource::Sources),
+            "/api/v1/push" => Some(Resource::Push),
             "/api/v1/events" => Some(Resource::Events),
             "/api/v1/series/delete" if self.serves_admin_paths => Some(Resource::Delete),
             "/-/quit" if self.serves_admin_paths => Some(Resource::Quit),
@@ -142,6 +144,7 @@ impl Router {
             Resource::Conflicts => json(self.api.conflicts(client).await),
             Resource::Rejections => json(self.api.rejections(client).await),
             Resource::Sources => json(self.api.sources(request.uri.query(), client).await),
+            Resource::Push => json(self.api.push(client).await),
             Resource::Events => json(self.api.events(request.uri.query(), client).await),
             Resource::Delete => json(self.api.delete(&request, body, addresses).await),
             Resource::Quit | Resource::Reload if !self.enable_lifecycle => {

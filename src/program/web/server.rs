@@ -81,7 +81,7 @@ fn router(options: WebOptions, bridge: &Bridge, state: &WebState) -> Router {
         serves_admin_paths: !options.admin_on_other_listener,
         prefix: telemetry.prefix(),
         scrape: ScrapeEndpoint::new(renderer, options.turn_timeout),
-        api: Api::new(bridge.clone(), state.reports.clone(), api_limits, options.enable_admin_api),
+        api: Api::new(bridge.clone(), state.reports.clone(), api_limits, options.enable_admin_api).with_pushers(state.pushers.clone()),
         landing: Arc::new(LandingPage::new(bridge.clone(), telemetry_path.clone(), options.sample_command)),
         telemetry_path,
     }

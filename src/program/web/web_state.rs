@@ -9,6 +9,7 @@ use super::lifecycle::Lifecycle;
 use super::scrape::memory::SpareMemory;
 use super::scrape::queue::ScrapeQueue;
 use super::web_options::WebOptions;
+use crate::program::push::Pushers;
 use crate::program::reload_requests::ReloadRequests;
 use crate::program::tls::handshake::HandshakeTurns;
 use crate::time::Timestamp;
@@ -24,6 +25,7 @@ pub(in crate::program) struct WebState {
     pub(super) memory: Arc<SpareMemory>,
     pub(super) reports: ReportSlots,
     pub(super) clock: fn() -> Timestamp,
+    pub(super) pushers: Option<Pushers>,
 }
 
 impl WebState {
@@ -39,6 +41,7 @@ impl WebState {
             memory: Arc::default(),
             reports: ReportSlots::new(options.max_connections),
             clock,
+            pushers: None,
         }
     }
 
@@ -51,6 +54,12 @@ impl WebState {
     /// The turns of TLS handshakes, which all servers of the program share.
     pub(in crate::program) fn handshakes(&self) -> &HandshakeTurns {
         &self.handshakes
+    }
+
+    /// Adds the push targets, for the API.
+    pub(in crate::program) fn with_pushers(mut self, pushers: Pushers) -> Self {
+        self.pushers = Some(pushers);
+        self
     }
 
     /// Replaces the gate. The default gate allows every request.

@@ -6,6 +6,7 @@
 //! events          the last DogStatsD events
 //! rejections      rejected lines and samples: reason, count, last input and its source
 //! sources         what each sender sent
+//! push            what each push target was sent
 //! cardinality     series by family and label, limits hit, offenders
 //! delete          series deletion
 //!   parameters      parameters of a query or a form
@@ -19,6 +20,7 @@ mod delete;
 mod events;
 mod name_conflicts;
 mod parameters;
+mod push;
 mod rejections;
 mod reply;
 mod report_slots;
@@ -37,11 +39,14 @@ use super::addresses::ConnectionAddresses;
 use crate::bridge::Bridge;
 use crate::program::fair_turns::Turn;
 use crate::program::net::ClientAddress;
+use crate::program::push::Pushers;
 use crate::telemetry::RequestRejection;
 
 /// Answers API requests.
 pub(super) struct Api {
     bridge: Bridge,
+    /// The push targets, if the program has them.
+    pushers: Option<Pushers>,
     slots: ReportSlots,
     limits: ApiLimits,
     enable_deletion: bool,
@@ -59,7 +64,12 @@ pub(super) struct ApiLimits {
 impl Api {
     /// Without `enable_deletion`, deletion requests are answered 403.
     pub(super) fn new(bridge: Bridge, slots: ReportSlots, limits: ApiLimits, enable_deletion: bool) -> Self {
-        Self { bridge, slots, limits, enable_deletion }
+        Self { bridge, pushers: None, slots, limits, enable_deletion }
+    }
+
+    /// Adds the push targets.
+    pub(super) fn with_pushers(self, pushers: Option<Pushers>) -> Self {
+        Self { pushers, ..self }
     }
 
     /// `/api/v1/rules`.
@@ -107,6 +117,12 @@ impl Api {
             Err(error) => return error.into(),
         };
         self.report(client, move |bridge| Ok(sources::sources(bridge, limit))).await
+    }
+
+    /// `/api/v1/push`.
+    pub(super) async fn push(&self, client: ClientAddress) -> ApiReply {
+        let pushers = self.pushers.clone();
+        self.report(client, move |_| Ok(push::targets(pushers.as_ref()))).await
     }
 
     /// `/api/v1/series/delete`. The parameters are in the query, in the form, or in both.

@@ -1,0 +1,122 @@
+//! Reads the file of `--push.config.file`: targets, with the keys of `remote_write` in a Prometheus configuration where both have them.
+//!
+//! ```text
+//! target_section   one target            limits: numbers, durations and names within bounds
+//!   access_section   basic_auth, authorization, headers, tls_config, proxies
+//! ```
+//! All errors are reported together, with line and column. Must not know when a file takes effect.
+
+mod access_section;
+mod limits;
+mod target_section;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use self::access_section::header;
+pub(crate) use self::limits::{BATCH_SAMPLES, QUEUE_BYTES, interval, label, queue_age, timeout};
+use self::target_section::HISTOGRAMS;
+use std::path::{Path, PathBuf};
+
+use self::target_section::target;
+use super::options::{Protocol, PushTarget};
+use crate::exposition::write::HistogramForm;
+use crate::mapping::config::findings::At;
+use crate::mapping::config::tree::{self, Node, YamlValue};
+use crate::program::tls::config_reader::{ConfigReader, ConfigSection};
+use crate::program::tls::files::{hash_files, read_file};
+
+const TOP: ConfigSection = ConfigSection { name: "the push configuration file", keys: &["targets"] };
+
+/// The maximum number of targets.
+const MAX_TARGETS: usize = 64;
+
+/// A valid file.
+#[derive(Debug)]
+pub(crate) struct PushConfig {
+    pub(crate) targets: Vec<PushTarget>,
+    /// Warnings for the operator.
+    pub(crate) warnings: Vec<String>,
+    /// The file itself, then the files that it names.
+    pub(crate) files: Vec<PathBuf>,
+    /// The hash of the contents of these files.
+    pub(crate) hash: u64,
+}
+
+/// Why a file is invalid: one line for each error, `FILE:LINE:COLUMN: MESSAGE`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", lines.join("\n"))]
+pub(crate) struct PushConfigError {
+    /// At least one.
+    pub(crate) lines: Vec<String>,
+    /// The file itself, then the files that it names, as far as they were read.
+    pub(crate) files: Vec<PathBuf>,
+}
+
+impl PushConfigError {
+    /// An error without a position.
+    pub(super) fn new(line: String) -> Self {
+        Self { lines: vec![line], files: Vec::new() }
+    }
+}
+
+/// The version of this name.
+pub(crate) fn protocol(name: &str) -> Option<Protocol> {
+    Protocol::NAMES.iter().find(|(known, _)| *known == name).map(|(_, protocol)| *protocol)
+}
+
+/// The form of histograms of this name.
+pub(crate) fn histograms(name: &str) -> Option<HistogramForm> {
+    HISTOGRAMS.iter().find(|(known, _)| *known == name).map(|(_, form)| *form)
+}
+
+/// Reads a file. `defaults` has what the file does not say, and `taken` the names of other targets. Blocks on file I/O.
+pub(crate) fn read(path: &Path, defaults: &PushTarget, taken: &[PushTarget]) -> Result<PushConfig, PushConfigError> {
+    let shown = path.display().to_string();
+    let unreadable = |why: String| PushConfigError { lines: vec![why], files: vec![path.to_owned()] };
+    let bytes = read_file(path).map_err(|why| unreadable(format!("cannot read {shown}: {why}")))?;
+    let text = String::from_utf8(bytes).map_err(|_| unreadable(format!("{shown} is not valid UTF-8")))?;
+    let folder = path.parent().map(Path::to_owned).unwrap_or_default();
+    let mut reader = ConfigReader::new(shown, folder, path.to_owned());
+    let targets = match tree::parse(&text) {
+        Ok(root) => targets(&root, defaults, taken, &mut reader),
+        Err((at, _, why)) => {
+            reader.error(at, why);
+            Vec::new()
+        }
+    };
+    if !reader.errors.is_empty() {
+        return Err(PushConfigError { lines: reader.error_lines(), files: reader.files });
+    }
+    let hash = hash_files(&reader.files);
+    Ok(PushConfig { targets, warnings: reader.warnings, files: reader.files, hash })
+}
+
+fn targets(root: &Node, defaults: &PushTarget, taken: &[PushTarget], reader: &mut ConfigReader) -> Vec<PushTarget> {
+    let Some(fields) = reader.fields(root, TOP) else { return Vec::new() };
+    let items = match fields.get("targets") {
+        None => {
+            // An editor may truncate a file before it writes it. No targets are written as `targets: []`.
+            reader.error(root.at, "the file has no `targets`; write `targets: []` for none");
+            return Vec::new();
+        }
+        Some(Node { value: YamlValue::List(items), .. }) => items,
+        Some(node) => {
+            reader.error(node.at, "`targets` must be a list, with each target after `- `");
+            return Vec::new();
+        }
+    };
+    if items.len() > MAX_TARGETS {
+        reader.error(root.at, format!("the file has {} targets; at most {MAX_TARGETS} are allowed", items.len()));
+        return Vec::new();
+    }
+    let mut found: Vec<(At, PushTarget)> = Vec::new();
+    for item in items {
+        let Some(target) = target(item, defaults, reader) else { continue };
+        let is_taken = found.iter().map(|(_, other)| other).chain(taken).any(|other| other.name == target.name);
+        if is_taken {
+            reader.error(item.at, format!("another target has the name {:?}; set `name`", target.name));
+        }
+        found.push((item.at, target));
+    }
+    found.into_iter().map(|(_, target)| target).collect()
+}

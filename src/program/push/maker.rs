@@ -1,0 +1,183 @@
+//! Makes the cycles of a target: reads the registry, compresses the requests, adds them to the queue.
+//!
+//! The timestamps of cycles are strictly increasing, whatever happens to the wall clock, because receivers reject older samples. Must
+//! not know how requests are sent.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use snap::raw::Encoder;
+
+use super::options::PushTarget;
+use super::queue::QueuedRequest;
+use super::target::Target;
+use crate::exposition::write::{
+    HistogramForm, WriteBatch, WriteCounts, WriteCycle, WriteMemory, WriteMetadata, WriteOptions, WriteVersion, separate,
+};
+use crate::program::clock;
+use crate::program::faults::Faults;
+use crate::selector::Selector;
+use crate::telemetry::PushSkip;
+use crate::time::Timestamp;
+
+/// Interval of the metadata of remote write 1.0.
+const METADATA_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Bytes of a request before compression.
+const BATCH_BYTES: usize = 1 << 20;
+
+/// The maker of one target.
+pub(super) struct Maker {
+    target: Arc<Target>,
+    memory: WriteMemory,
+    options: Arc<WriteOptions>,
+    /// The time of the last cycle.
+    last: Option<Timestamp>,
+    metadata_sent: Option<Instant>,
+    clock_faults: Faults,
+}
+
+impl Maker {
+    /// A maker whose first cycle is later than `last`.
+    pub(super) fn new(target: &Arc<Target>, last: Option<Timestamp>) -> Self {
+        let options = write_options(&target.options, target.version(), target.batch_samples());
+        Self {
+            target: Arc::clone(target),
+            memory: WriteMemory::default(),
+            options,
+            last,
+            metadata_sent: None,
+            clock_faults: Faults::default(),
+        }
+    }
+
+    /// The time of the last cycle.
+    pub(super) fn last(&self) -> Option<Timestamp> {
+        self.last
+    }
+
+    /// Makes a cycle, unless the clock is behind the last one. Blocks while it encodes and compresses.
+    pub(super) fn make(&mut self) {
+        self.target.drop_old();
+        let now = clock::now();
+        let time = clock::to_wall(now);
+        if let Some(last) = self.last.filter(|last| time <= *last) {
+            self.target.metrics.skip(PushSkip::Clock);
+            let (target, seconds) = (&*self.target.options.name, last.millis_since(time) / 1000);
+            self.clock_faults.warn(|cycles| {
+                tracing::warn!(target, seconds, cycles, "push waits, because the wall clock was set back behind the last cycle");
+            });
+            return;
+        }
+        self.make_at(time, now, false);
+    }
+
+    /// Makes the last cycle, even if the clock is behind. With stale markers of all series, if the target wants them.
+    pub(super) fn make_last(&mut self) {
+        let now = clock::now();
+        let next = |last: Timestamp| Timestamp::from_millis(last.as_millis() + 1);
+        let time = clock::to_wall(now);
+        self.make_at(self.last.map_or(time, |last| time.max(next(last))), now, false);
+        if let Some(last) = self.last.filter(|_| self.target.options.stale_at_end) {
+            self.make_at(next(last), now, true);
+        }
+    }
+
+    fn make_at(&mut self, time: Timestamp, now: Timestamp, is_end: bool) {
+        self.refresh_options();
+        self.memory.markers_lost(self.target.take_lost_markers());
+        let engine = self.target.bridge.engine();
+        let cycle = match is_end {
+            true => self.memory.all_gone(engine, &self.options, time),
+            false => WriteCycle::new(engine, &self.options, &self.memory, time),
+        };
+        let mut cycle = cycle.at(now);
+        let (made, version, mut encoder) = (Instant::now(), self.options.version, Encoder::new());
+        let (mut edges, mut values) = (Vec::new(), Vec::new());
+        while let Some(batch) = cycle.next() {
+            let parts = separate(version, batch);
+            edges.extend(parts.edges.map(|batch| request(batch, (time, made), (version, true), &mut encoder)));
+            values.extend(parts.values.map(|batch| request(batch, (time, made), (version, false), &mut encoder)));
+        }
+        // Edges come first: a 0 is earlier than its value.
+        edges.into_iter().chain(values).for_each(|request| self.add(request));
+        self.memory = cycle.into_memory();
+        self.last = Some(time);
+        self.target.metrics.cycles.increment(1);
+        self.add_metadata(time, made, &mut encoder);
+    }
+
+    /// Takes over a change of the version or of the size of requests.
+    fn refresh_options(&mut self) {
+        let (version, batch_samples) = (self.target.version(), self.target.batch_samples());
+        if version != self.options.version {
+            self.metadata_sent = None;
+            // The memory says which counters are new since the last cycle, in either version. Only these histograms are other series.
+            if self.options.histograms == HistogramForm::Nhcb {
+                self.memory = WriteMemory::default();
+            }
+        }
+        if version != self.options.version || batch_samples != self.options.batch_samples {
+            self.options = write_options(&self.target.options, version, batch_samples);
+        }
+    }
+
+    /// Adds the metadata of all families, if it is due. In 2.0, each series has its own.
+    fn add_metadata(&mut self, time: Timestamp, made: Instant, encoder: &mut Encoder) {
+        let is_due = self.metadata_sent.is_none_or(|sent| sent.elapsed() >= METADATA_INTERVAL);
+        if self.options.version != WriteVersion::V1 || !is_due {
+            return;
+        }
+        self.metadata_sent = Some(made);
+        for body in WriteMetadata::new(self.target.bridge.engine(), &self.memory) {
+            let batch = WriteBatch { body, ..WriteBatch::default() };
+            self.add(request(batch, (time, made), (WriteVersion::V1, false), encoder));
+        }
+    }
+
+    fn add(&self, request: Result<QueuedRequest, snap::Error>) {
+        match request {
+            Ok(request) => self.target.push(request),
+            Err(error) => debug_assert!(false, "a request of limited size can be compressed: {error}"),
+        }
+    }
+}
+
+/// A compressed request.
+pub(super) fn request(
+    batch: WriteBatch,
+    (time, made): (Timestamp, Instant),
+    (version, is_edges): (WriteVersion, bool),
+    encoder: &mut Encoder,
+) -> Result<QueuedRequest, snap::Error> {
+    let WriteBatch { body, counts, gone, .. } = batch;
+    // Without spare capacity, so that the queue counts what is really taken.
+    let body = Bytes::from(encoder.compress_vec(&body)?.into_boxed_slice());
+    Ok(QueuedRequest { time, made, version, is_edges, body, counts, gone })
+}
+
+/// The options of the core for a target.
+fn write_options(target: &PushTarget, version: WriteVersion, batch_samples: usize) -> Arc<WriteOptions> {
+    // The selectors were checked when the configuration was read.
+    let selectors = |texts: &[String]| texts.iter().filter_map(|text| Selector::parse(text).ok()).collect();
+    Arc::new(WriteOptions {
+        version,
+        histograms: target.histograms,
+        labels: target.labels.clone(),
+        batch_samples,
+        batch_bytes: BATCH_BYTES,
+        exemplars: target.exemplars,
+        self_metrics: target.self_metrics,
+        zero_samples: target.zero_samples,
+        legacy_created: target.legacy_created,
+        include: selectors(&target.include),
+        exclude: selectors(&target.exclude),
+    })
+}
+
+/// Samples and exemplars of two halves are those of the whole.
+pub(super) fn adds_up(whole: WriteCounts, halves: [WriteCounts; 2]) -> bool {
+    let [a, b] = halves;
+    (whole.samples, whole.histograms, whole.exemplars) == (a.samples + b.samples, a.histograms + b.histograms, a.exemplars + b.exemplars)
+}

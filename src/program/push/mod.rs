@@ -1,0 +1,242 @@
+//! Pushes the registry's series to receivers of remote write: a second reader beside the scrape.
+//!
+//! ```text
+//! Pushers   starts, replaces and ends the targets
+//!   maker     every interval: registry -> requests, compressed          exposition/write
+//!     queue     bounded by bytes and age; drops the values of the oldest cycle
+//!   sender    one request at a time, until it is settled               client: HTTP, TLS, proxy     answer: what to do
+//!   status    the state of a target, for the API
+//! ```
+//! Values are cumulative, so an outage of a receiver costs resolution and no totals. Receiving lines never waits for a receiver.
+
+mod answer;
+mod backoff;
+mod client;
+mod config;
+mod maker;
+mod options;
+mod queue;
+mod reload;
+mod secret;
+mod sender;
+mod status;
+mod target;
+mod url;
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
+
+use self::client::HttpClient;
+pub(crate) use self::config::{
+    BATCH_SAMPLES, PushConfigError, QUEUE_BYTES, header, histograms, interval, label, protocol, queue_age, timeout,
+};
+use self::maker::Maker;
+pub(crate) use self::options::PushOptions;
+pub(crate) use self::options::{Protocol, PushTarget, QueueLimits};
+pub(crate) use self::reload::check_config;
+use self::sender::Sender;
+pub(crate) use self::status::{LastAnswer, Negotiated};
+pub(crate) use self::target::Target;
+pub(crate) use self::url::PushUrl;
+use crate::bridge::Bridge;
+use crate::lock::lock;
+use crate::telemetry::PushSkip;
+use crate::time::Timestamp;
+
+/// Interval at which gauges are set.
+const OBSERVE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Time limit for the last requests of a target that a reload ends.
+const REPLACE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// All targets of the program.
+#[derive(Clone)]
+pub(crate) struct Pushers {
+    bridge: Bridge,
+    running: Arc<Mutex<Vec<Running>>>,
+    /// The targets, also while a reload replaces some.
+    shown: Arc<Mutex<Vec<Arc<Target>>>>,
+}
+
+/// A target with its tasks.
+struct Running {
+    target: Arc<Target>,
+    /// Set to true to make the last cycle.
+    end: watch::Sender<bool>,
+    making: JoinHandle<()>,
+    sending: JoinHandle<()>,
+}
+
+impl Pushers {
+    /// Starts the targets. Each makes its first cycle at once.
+    ///
+    /// # Errors
+    ///
+    /// A target that cannot be used.
+    pub(crate) async fn start(targets: &[PushTarget], bridge: &Bridge) -> Result<Self, PushConfigError> {
+        let pushers = Self { bridge: bridge.clone(), running: Arc::default(), shown: Arc::default() };
+        let mut running = Vec::new();
+        for (target, client) in targets.iter().zip(clients(targets)?) {
+            running.push(pushers.spawn(target, client, None).await);
+        }
+        pushers.set(running);
+        Ok(pushers)
+    }
+
+    fn set(&self, running: Vec<Running>) {
+        *lock(&self.shown) = running.iter().map(|running| Arc::clone(&running.target)).collect();
+        *lock(&self.running) = running;
+    }
+
+    /// Ends the targets that are not in `targets`, and starts those that are new. Targets with the same options continue.
+    ///
+    /// # Errors
+    ///
+    /// A target that cannot be used. Nothing changes.
+    async fn replace(&self, targets: &[PushTarget]) -> Result<(), PushConfigError> {
+        let is_kept = |target: &PushTarget| lock(&self.running).iter().any(|running| running.target.options == *target);
+        let new: Vec<PushTarget> = targets.iter().filter(|target| !is_kept(target)).cloned().collect();
+        let mut clients = clients(&new)?.into_iter();
+        let (mut kept, ended): (Vec<_>, Vec<_>) = {
+            let running = std::mem::take(&mut *lock(&self.running));
+            running.into_iter().partition(|running| targets.contains(&running.target.options))
+        };
+        let mut last = Vec::new();
+        ended.iter().for_each(|running| {
+            running.end.send_replace(true);
+        });
+        for running in ended {
+            let target = Arc::clone(&running.target);
+            running.ended(Instant::now() + REPLACE_TIMEOUT).await;
+            last.push((target.options.name.clone(), target.report().status.last_cycle));
+        }
+        let mut running = Vec::new();
+        for target in targets {
+            let same = kept.iter().position(|running| running.target.options == *target).map(|at| kept.swap_remove(at));
+            // A target whose options changed goes on with later timestamps.
+            let last = last.iter().find(|(name, _)| *name == target.name).and_then(|(_, last)| *last);
+            match same {
+                Some(same) => running.push(same),
+                None => {
+                    debug_assert!(clients.len() > 0, "each new target has a client");
+                    let Some(client) = clients.next() else { continue };
+                    running.push(self.spawn(target, client, last).await);
+                }
+            }
+        }
+        self.set(running);
+        Ok(())
+    }
+
+    /// Makes the first cycle of a target, and starts its tasks.
+    async fn spawn(&self, options: &PushTarget, client: HttpClient, last: Option<Timestamp>) -> Running {
+        let target = Target::new(options.clone(), &self.bridge);
+        let (end, ending) = watch::channel(false);
+        // Before any line is received, so that every counter that begins later is sent with a 0 first.
+        let maker = make(&target, Maker::new(&target, last), Maker::make).await;
+        let sending = tokio::spawn(Sender::new(&target, client).run());
+        let making = tokio::spawn(make_cycles(Arc::clone(&target), maker, ending));
+        tracing::info!(target = &*options.name, url = %options.url, interval = ?options.interval, "pushing");
+        Running { target, end, making, sending }
+    }
+
+    /// The targets now, in the order of the configuration.
+    pub(crate) fn targets(&self) -> Vec<Arc<Target>> {
+        lock(&self.shown).clone()
+    }
+
+    /// Sets the gauges every second.
+    pub(crate) async fn observe(self) {
+        let mut interval = tokio::time::interval(OBSERVE_INTERVAL);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            interval.tick().await;
+            self.targets().iter().for_each(|target| target.observe());
+        }
+    }
+
+    /// Makes the last cycle of each target, and sends what waits, at most until `deadline`. What is left is counted. Call it when all
+    /// listeners have ended.
+    pub(crate) async fn end(&self, deadline: Instant) {
+        let running = std::mem::take(&mut *lock(&self.running));
+        running.iter().for_each(|running| {
+            running.end.send_replace(true);
+        });
+        for running in running {
+            running.ended(deadline).await;
+        }
+    }
+}
+
+impl Running {
+    /// Waits until everything is sent, at most until `deadline`, and counts what was not.
+    async fn ended(self, deadline: Instant) {
+        let Self { target, end: _end, mut making, mut sending } = self;
+        let name = &*target.options.name;
+        let is_made = tokio::time::timeout_at(deadline.into(), &mut making).await;
+        target.close();
+        let is_sent = tokio::time::timeout_at(deadline.into(), &mut sending).await;
+        for task in [making, sending] {
+            task.abort();
+            // Without a result if it is over already.
+            if !task.is_finished() {
+                drop(task.await);
+            }
+        }
+        match (is_made, is_sent) {
+            (Ok(Ok(())), Ok(Ok(()))) => {}
+            (Ok(Err(error)), _) | (_, Ok(Err(error))) => tracing::error!(target = name, %error, "a task of a push target ended early"),
+            (Err(_), _) | (_, Err(_)) => {
+                let samples = target.report().queue_samples;
+                tracing::warn!(target = name, samples, "push: the last samples were not sent before the end of the program");
+            }
+        }
+        target.end();
+        target.observe();
+    }
+}
+
+/// The clients of targets. An error ends the start, or the reload.
+fn clients(targets: &[PushTarget]) -> Result<Vec<HttpClient>, PushConfigError> {
+    let unusable = |target: &PushTarget, why| PushConfigError::new(format!("push target {}: {why}", target.name));
+    targets.iter().map(|target| HttpClient::new(target).map_err(|why| unusable(target, why))).collect()
+}
+
+/// Makes a cycle every interval and on request, until the end, and then the last one.
+async fn make_cycles(target: Arc<Target>, mut maker: Maker, mut ending: watch::Receiver<bool>) {
+    let interval = target.options.interval;
+    let mut ticks = tokio::time::interval_at((Instant::now() + interval).into(), interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = target.wanted.notified() => {}
+            // An error means that the owner is gone.
+            _ = ending.wait_for(|is_end| *is_end) => break,
+        }
+        let began = Instant::now();
+        maker = make(&target, maker, Maker::make).await;
+        (0..began.elapsed().as_nanos() / interval.as_nanos().max(1)).take(1000).for_each(|_| target.metrics.skip(PushSkip::Slow));
+    }
+    make(&target, maker, Maker::make_last).await;
+}
+
+/// Makes a cycle on a blocking thread.
+async fn make(target: &Arc<Target>, mut maker: Maker, work: fn(&mut Maker)) -> Maker {
+    let last = maker.last();
+    let made = tokio::task::spawn_blocking(move || {
+        work(&mut maker);
+        maker
+    });
+    match made.await {
+        Ok(maker) => maker,
+        Err(error) => {
+            tracing::error!(target = &*target.options.name, %error, "push: a cycle failed");
+            Maker::new(target, last)
+        }
+    }
+}
