@@ -117,6 +117,8 @@ mod languages;
 mod otel;
 /// Prometheus, promtool and Python's parser read the exposition.
 mod prometheus;
+/// Push: remote write to real databases and to a receiver with every fault.
+mod push;
 /// Restarts, crashes and bad state files, and the counters that Prometheus derives.
 mod restarts;
 /// statsd_exporter and the bridge, with the same lines and mapping files. Every difference has an explanation.

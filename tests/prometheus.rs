@@ -15,7 +15,7 @@ mod names;
 mod native;
 /// `Accept` headers, and the formats of the responses.
 mod negotiation;
-mod server;
+pub mod server;
 /// An expired series is stale at the next scrape.
 mod stale;
 

@@ -23,7 +23,7 @@ use authority::Authority;
 use client::Client;
 
 /// The password `right` at a low cost, so that tests are quick.
-const RIGHT: &str = "$2y$04$Nmu6lGqkW2WdUd0rgqyqNu3k2kxEWe8j0Mt9Vfh7Ik.k3gK6N9vF6";
+pub const RIGHT: &str = "$2y$04$Nmu6lGqkW2WdUd0rgqyqNu3k2kxEWe8j0Mt9Vfh7Ik.k3gK6N9vF6";
 
 /// A folder with certificates and `web.yml`, and a bridge that reads it.
 struct Guarded {

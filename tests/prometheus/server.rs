@@ -79,6 +79,11 @@ impl Prometheus {
         if native { Self::with_native_histograms(version, &yaml) } else { Self::with_config(version, &yaml, &[]) }
     }
 
+    /// The URL of a path.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.web)
+    }
+
     /// The JSON response to a GET of the HTTP API: `rules` for /api/v1/rules.
     pub fn api(&self, path: &str) -> Value {
         let response = request(self.web, "GET", &format!("/api/v1/{path}"), &[]).expect("Prometheus answers");

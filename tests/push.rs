@@ -1,0 +1,60 @@
+//! Push: the release of every sample to receivers of remote write, whatever they answer.
+
+mod access;
+mod answers;
+mod databases;
+mod faults;
+mod message;
+mod receiver;
+
+use serde_json::Value;
+
+use crate::harness::{Launch, Running, until};
+use crate::page::Page;
+
+/// A bridge that pushes to a URL every second.
+fn pushing(url: &str) -> Launch {
+    Launch::new().arg(format!("--push.url={url}")).arg("--push.interval=1s")
+}
+
+/// The first target of `/api/v1/push`.
+fn target(bridge: &Running) -> Value {
+    let response = bridge.get("/api/v1/push");
+    let json: Value = serde_json::from_slice(&response.body).expect("JSON");
+    json["data"]["targets"][0].clone()
+}
+
+/// The number of samples with this result.
+fn samples(bridge: &Running, result: &str) -> u64 {
+    target(bridge)["samples"][result].as_u64().unwrap_or_else(|| panic!("no result {result}"))
+}
+
+/// Whether every sample that was made has a result, or waits: in the API and in the metrics.
+fn add_up(bridge: &Running) -> Result<(), String> {
+    let target = target(bridge);
+    let settled: u64 = target["samples"].as_object().expect("results").values().filter_map(Value::as_u64).sum();
+    let waiting = target["queue"]["samples"].as_u64().expect("a number");
+    let made = target["samples_made"].as_u64().expect("a number");
+    match made == settled + waiting {
+        true => Ok(()),
+        false => Err(format!("{made} made, {settled} settled, {waiting} wait: {target:#}")),
+    }
+}
+
+/// Waits until the numbers of samples add up.
+fn expect_sums(bridge: &Running) {
+    let mut last = Ok(());
+    until("samples of the target add up", || {
+        let sums = add_up(bridge);
+        if sums != last {
+            eprintln!("{sums:?}");
+        }
+        last = sums;
+        last.is_ok().then_some(())
+    });
+}
+
+/// The sum of a metric of the exposition.
+fn metric(page: &Page, name: &str) -> f64 {
+    page.sum(&format!("statsd_bridge_{name}"))
+}
