@@ -32,7 +32,7 @@ fn send_all(bridge: &Running) -> u64 {
 }
 
 /// Counts of senders and of the bridge itself change between two scrapes.
-const QUERY: &str = "{__name__!~'statsd_bridge_.*|process_.*|up|scrape_.*'}";
+const QUERY: &str = "{job=~'scraped|statsd-bridge',__name__!~'statsd_bridge_.*|process_.*|up|scrape_.*'}";
 
 /// The samples of a job by their labels, without `job` and `instance`. Bounds are numbers, as `le="1"` and `le="1.0"` are the same.
 fn of_job(series: &[Value], job: &str) -> BTreeMap<String, String> {
