@@ -17,7 +17,7 @@ mod shape;
 mod text;
 mod wire;
 #[cfg(feature = "cli")]
-#[allow(dead_code, unused_imports, reason = "only the program pushes")]
+#[allow(dead_code, unused_imports, reason = "OTLP is not sent yet")]
 pub(crate) mod write;
 mod zeroes;
 

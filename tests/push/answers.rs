@@ -68,7 +68,8 @@ fn a_request_of_1_0_has_the_headers_of_the_specification() {
 
 #[apply(test)]
 fn a_receiver_of_1_0_is_recognised() {
-    let cases: [(&str, fn(&Seen) -> Reaction); 3] = [
+    type Script = fn(&Seen) -> Reaction;
+    let cases: [(&str, Script); 3] = [
         ("204 without headers", |_| Reaction::WriteOld),
         ("415", |seen| if seen.version == 2 { Reaction::Answer(415, vec![]) } else { Reaction::Write }),
         ("400", |seen| if seen.version == 2 { Reaction::Answer(400, vec![]) } else { Reaction::Write }),

@@ -1,5 +1,6 @@
 //! Bridges whose cycles are decoded with messages that follow the published definitions.
 
+mod edges;
 mod histograms;
 mod markers;
 mod messages;
