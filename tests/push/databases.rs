@@ -24,11 +24,11 @@ fn send_all(bridge: &Running) -> u64 {
         let _ = write!(lines, "orders_total:{n}|c|#n:{n}\nlevel:-{n}.5|g|#n:{n},path:a\"b\\c\n");
     }
     for n in 0..100 {
-        let _ = write!(lines, "users:{n}|s|#n:{}\nlatency:{n}|ms|#code:{n}\nlatency:1|ms|@0.3|#code:{n}\ntook.x{n}:{n}|ms\n", n % 50);
+        let _ = write!(lines, "users:{n}|s|#n:{}\nlatency:{n}|ms|#code:{n}\nlatency:1|ms|@0.5|#code:{n}\ntook.x{n}:{n}|ms\n", n % 50);
     }
-    let _ = write!(lines, "large:12345678901234567890|g\nsmall:1e-300|g\nodd:nan|g\nland:1|c|#ü:é\n");
+    let _ = write!(lines, "large:12345678901234567890|g\nsmall:1e-300|g\nodd:nan|g\nland:1|c|#ü:é\npart:1|c|@0.3\n");
     stream.write_all(lines.as_bytes()).expect("lines are sent");
-    2600 * 2 + 400 + 4
+    2600 * 2 + 400 + 5
 }
 
 /// Counts of senders and of the bridge itself change between two scrapes.

@@ -33,7 +33,7 @@ pub(crate) struct PushTarget {
     /// Selectors of series not to send.
     pub(crate) exclude: Vec<String>,
     pub(crate) exemplars: bool,
-    /// Whether the bridge's own metrics are sent.
+    /// Whether the self-metrics are sent.
     pub(crate) self_metrics: bool,
     /// Whether a new counter is sent with a 0 at the time of the previous cycle.
     pub(crate) zero_samples: bool,

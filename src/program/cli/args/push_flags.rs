@@ -15,8 +15,8 @@ use crate::program::push::{self, BATCH_SAMPLES, PushUrl, QUEUE_BYTES};
 pub(in crate::program::cli) struct PushFlags {
     /// URL of a remote-write receiver; repeatable.
     ///
-    /// The series of the scrape are sent to it at every interval: http://prometheus:9090/api/v1/write for Prometheus, which needs
-    /// --web.enable-remote-write-receiver. Passwords, tokens and certificates are set in --push.config.file.
+    /// The series of the scrape are sent to it at every interval: http://prometheus:9090/api/v1/write for a
+    /// Prometheus whose remote-write receiver is enabled. The file of the next flag can also have passwords, tokens and certificates.
     #[arg(long = "push.url", value_name = "URL", value_parser = list(PushUrl::parse))]
     pub(in crate::program::cli) push_url: Vec<List<PushUrl>>,
     /// YAML file with receivers and their credentials; "" for none.
@@ -52,7 +52,7 @@ pub(in crate::program::cli) struct PushFlags {
     /// Send exemplars.
     #[arg(long = "push.exemplars", value_name = "BOOL", default_value = "true", action = ArgAction::Set)]
     pub(in crate::program::cli) push_exemplars: bool,
-    /// Send the bridge's own metrics.
+    /// Send the self-metrics.
     #[arg(long = "push.self-metrics", value_name = "BOOL", default_value = "true", action = ArgAction::Set)]
     pub(in crate::program::cli) push_self_metrics: bool,
     /// Send a new counter with a 0 at the time of the previous push.
