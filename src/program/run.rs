@@ -241,7 +241,6 @@ pub(super) async fn run(
     listeners.ended(stop.deadline() + LISTENER_GRACE).await;
     relays.end(stop.deadline() + LISTENER_GRACE).await;
     event_file::flush();
-    pushing.iter().for_each(JoinHandle::abort);
     log_sums(&bridge);
     // A receiver that does not answer must not delay the state file.
     let save = async {
@@ -251,6 +250,7 @@ pub(super) async fn run(
         }
     };
     let (is_saved, ()) = tokio::join!(save, pushers.end(Instant::now() + settings.drain));
+    pushing.iter().for_each(JoinHandle::abort);
     tokio::time::sleep(settings.linger).await;
     web.end().await;
     [upkeep, following].iter().chain(&following_tls).for_each(JoinHandle::abort);

@@ -35,8 +35,7 @@ pub(crate) use self::config::{
     BATCH_SAMPLES, PushConfigError, QUEUE_BYTES, header, histograms, interval, label, protocol, queue_age, timeout,
 };
 use self::maker::Maker;
-pub(crate) use self::options::PushOptions;
-pub(crate) use self::options::{Protocol, PushTarget, QueueLimits};
+pub(crate) use self::options::{Protocol, PushOptions, PushTarget, QueueLimits};
 pub(crate) use self::reload::check_config;
 use self::sender::Sender;
 pub(crate) use self::status::{LastAnswer, Negotiated};
@@ -60,6 +59,8 @@ pub(crate) struct Pushers {
     running: Arc<Mutex<Vec<Running>>>,
     /// The targets, also while a reload replaces some.
     shown: Arc<Mutex<Vec<Arc<Target>>>>,
+    /// Locked while targets are replaced or ended, so that the end of the program finds all of them. True after the end.
+    is_ended: Arc<tokio::sync::Mutex<bool>>,
 }
 
 /// A target with its tasks.
@@ -78,7 +79,7 @@ impl Pushers {
     ///
     /// A target that cannot be used.
     pub(crate) async fn start(targets: &[PushTarget], bridge: &Bridge) -> Result<Self, PushConfigError> {
-        let pushers = Self { bridge: bridge.clone(), running: Arc::default(), shown: Arc::default() };
+        let pushers = Self { bridge: bridge.clone(), running: Arc::default(), shown: Arc::default(), is_ended: Arc::default() };
         let mut running = Vec::new();
         for (target, client) in targets.iter().zip(clients(targets)?) {
             running.push(pushers.spawn(target, client, None).await);
@@ -98,6 +99,10 @@ impl Pushers {
     ///
     /// A target that cannot be used. Nothing changes.
     async fn replace(&self, targets: &[PushTarget]) -> Result<(), PushConfigError> {
+        let is_ended = self.is_ended.lock().await;
+        if *is_ended {
+            return Ok(());
+        }
         let is_kept = |target: &PushTarget| lock(&self.running).iter().any(|running| running.target.options == *target);
         let new: Vec<PushTarget> = targets.iter().filter(|target| !is_kept(target)).cloned().collect();
         let mut clients = clients(&new)?.into_iter();
@@ -162,6 +167,8 @@ impl Pushers {
     /// Makes the last cycle of each target, and sends what waits, at most until `deadline`. What is left is counted. Call it when all
     /// listeners have ended.
     pub(crate) async fn end(&self, deadline: Instant) {
+        let mut is_ended = self.is_ended.lock().await;
+        *is_ended = true;
         let running = std::mem::take(&mut *lock(&self.running));
         running.iter().for_each(|running| {
             running.end.send_replace(true);
