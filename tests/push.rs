@@ -5,6 +5,7 @@ mod answers;
 mod databases;
 mod faults;
 mod message;
+mod once;
 mod receiver;
 
 use serde_json::Value;

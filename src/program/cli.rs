@@ -30,7 +30,7 @@ pub use self::early_exit::EarlyExit;
 use self::early_exit::unknown_subcommand;
 use self::flags::parse_args;
 pub use self::reach_args::Reach;
-pub use self::tool_args::{AnswerFormat, Explain, Replay, Tool};
+pub use self::tool_args::{AnswerFormat, Explain, PushOnce, Replay, Tool};
 pub use self::top_args::Top;
 use crate::program::net::WebAddress;
 use crate::program::settings::Settings;
@@ -121,7 +121,10 @@ mod tests {
             (&["--tcp.idle-timeout=5"], "invalid value '5' for '--tcp.idle-timeout <DURATION>': "),
             (&["--state.interval=999ms"], "invalid value '999ms' for '--state.interval <DURATION>': expected at least 1s"),
             (&["--limits.series=0"], "invalid value '0' for '--limits.series <N>': "),
-            (&["dance"], "unknown subcommand \"dance\" (subcommands: check, demo, doctor, explain, healthcheck, preset, replay, top;"),
+            (
+                &["dance"],
+                "unknown subcommand \"dance\" (subcommands: check, demo, doctor, explain, healthcheck, preset, push, replay, top;",
+            ),
             (&["explian", "a:1|c"], "unknown subcommand \"explian\"; did you mean explain? (subcommands: check, "),
             (&["Demo"], "unknown subcommand \"Demo\"; did you mean demo? ("),
             (&["help"], "unknown subcommand \"help\"; did you mean --help? ("),

@@ -1,4 +1,4 @@
-//! The command lines of the tools: `check`, `explain`, `replay` and `preset` as the first argument.
+//! The command lines of the tools: `check`, `explain`, `replay`, `push` and `preset` as the first argument.
 //!
 //! The bridge's flags that change the result of a line work here too, with their environment variables. The same code parses them.
 //! Must not run a tool.
@@ -14,6 +14,7 @@ use super::conversion;
 use super::early_exit::{EarlyExit, early_exit};
 use super::flags::{command, ids_and_flags, parse_args, without_negation};
 use crate::options::Options;
+use crate::program::push::PushOptions;
 use crate::program::rulebook::Sources;
 use crate::program::settings::Settings;
 
@@ -41,6 +42,8 @@ pub enum Tool {
     Explain(Box<Explain>),
     /// `replay`.
     Replay(Box<Replay>),
+    /// `push --once`.
+    PushOnce(Box<PushOnce>),
     /// `preset list`.
     PresetList,
     /// `preset show`.
@@ -81,6 +84,19 @@ pub struct Replay {
     pub all: bool,
     /// Only UDP datagrams to this port.
     pub port: Option<u16>,
+}
+
+/// The arguments of `push --once`.
+#[derive(Debug, Clone)]
+pub struct PushOnce {
+    /// Files of lines; `-` is stdin.
+    pub files: Vec<PathBuf>,
+    /// The rules.
+    pub sources: Sources,
+    /// The options of the bridge.
+    pub options: Options,
+    /// The receivers.
+    pub push: PushOptions,
 }
 
 /// The format of a tool's output.
@@ -167,6 +183,23 @@ struct ReplayArgs {
     format: AnswerFormat,
 }
 
+/// Push the series of lines once, for batch jobs.
+///
+/// All lines are recorded first. Then their series are sent to each --push.url and each target of --push.config.file, and sent again
+/// until the receiver has decided or --push.timeout is over. `up` and self-metrics are not sent.
+///
+/// Exit code 0: every sample was written; 1: not every sample, with the receiver's answer on stderr.
+#[derive(Debug, Parser)]
+#[command(name = "statsd-bridge push", bin_name = "statsd-bridge push", max_term_width = 120)]
+struct PushArgs {
+    /// Push once and exit. To push at intervals, run the bridge with --push.url.
+    #[arg(long, required = true)]
+    once: bool,
+    /// Files of lines; - for stdin.
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+}
+
 /// List or print the built-in presets.
 #[derive(Debug, Parser)]
 #[command(name = "statsd-bridge preset", bin_name = "statsd-bridge preset", max_term_width = 120)]
@@ -188,6 +221,7 @@ pub(super) fn parse(arguments: &[OsString]) -> Option<Result<Tool, EarlyExit>> {
         "explain" => explain(rest),
         "replay" => replay(rest),
         "preset" => preset(rest),
+        "push" => push(rest),
         _ => return None,
     })
 }
@@ -229,6 +263,11 @@ fn replay(arguments: &[OsString]) -> Result<Tool, EarlyExit> {
     })))
 }
 
+fn push(arguments: &[OsString]) -> Result<Tool, EarlyExit> {
+    let (PushArgs { files, once: _ }, settings) = read_with::<PushArgs>(arguments, &[&SHARED[..], &["Push"]].concat())?;
+    Ok(Tool::PushOnce(Box::new(PushOnce { files, sources: settings.mapping, options: settings.bridge, push: settings.push })))
+}
+
 fn preset(arguments: &[OsString]) -> Result<Tool, EarlyExit> {
     if arguments.len() == 1 {
         return Err(EarlyExit::Usage("preset: expected list, or show NAME".to_owned()));
@@ -246,12 +285,18 @@ fn with_files(sources: Sources, files: Vec<PathBuf>) -> Sources {
 
 /// Parses the tool's own arguments, and the settings from the shared flags.
 fn read<T: CommandFactory + FromArgMatches>(arguments: &[OsString]) -> Result<(T, Settings), EarlyExit> {
+    read_with(arguments, &SHARED)
+}
+
+/// Parses the tool's own arguments, and the settings from the flags under these headings.
+fn read_with<T: CommandFactory + FromArgMatches>(arguments: &[OsString], headings: &[&str]) -> Result<(T, Settings), EarlyExit> {
     let bridge = command();
-    let shared: Vec<Arg> = bridge.get_arguments().filter(|arg| is_shared(arg)).cloned().collect();
+    let shared: Vec<Arg> = bridge.get_arguments().filter(|arg| is_shared(arg, headings)).cloned().collect();
     let ids = ids_and_flags(shared.iter());
-    let tool = T::command().args_override_self(true).args(shared.into_iter().map(|arg| arg.hide(true))).after_help(
-        "The bridge's flags under Wire, Mapping, Limits and Compatibility, and --web.process-metrics, also apply: see statsd-bridge --help.",
-    );
+    let tool = T::command().args_override_self(true).args(shared.into_iter().map(|arg| arg.hide(true))).after_help(format!(
+        "The bridge's flags under {}, and --web.process-metrics, also apply: see statsd-bridge --help.",
+        listed(headings)
+    ));
     let given = arguments.iter().cloned().map(|argument| without_negation(argument, &bridge));
     let matches = tool.try_get_matches_from(given).map_err(|error| early_exit(&error, arguments))?;
     let own = T::from_arg_matches(&matches).map_err(|error| early_exit(&error, arguments))?;
@@ -260,8 +305,16 @@ fn read<T: CommandFactory + FromArgMatches>(arguments: &[OsString]) -> Result<(T
     Ok((own, settings))
 }
 
-fn is_shared(arg: &Arg) -> bool {
-    let is_shared = arg.get_help_heading().is_some_and(|heading| SHARED.contains(&heading)) || arg.get_long() == Some(SHARED_FLAG);
+/// The names in a sentence: `A, B and C`.
+fn listed(names: &[&str]) -> String {
+    match names {
+        [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
+        _ => names.join(""),
+    }
+}
+
+fn is_shared(arg: &Arg, headings: &[&str]) -> bool {
+    let is_shared = arg.get_help_heading().is_some_and(|heading| headings.contains(&heading)) || arg.get_long() == Some(SHARED_FLAG);
     is_shared && arg.get_action().takes_values()
 }
 
@@ -288,7 +341,7 @@ mod tests {
 
     #[test]
     fn the_commands_are_sound() {
-        for command in [CheckArgs::command(), ExplainArgs::command(), ReplayArgs::command(), PresetArgs::command()] {
+        for command in [CheckArgs::command(), ExplainArgs::command(), ReplayArgs::command(), PresetArgs::command(), PushArgs::command()] {
             command.debug_assert();
         }
     }

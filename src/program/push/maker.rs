@@ -101,7 +101,7 @@ impl Maker {
             values.extend(parts.values.map(|batch| request(batch, (time, made), (version, false), &mut encoder)));
         }
         // Edges come first: a 0 is earlier than its value.
-        edges.into_iter().chain(values).for_each(|request| self.add(request));
+        self.add(edges.into_iter().chain(values));
         self.memory = cycle.into_memory();
         self.last = Some(time);
         self.target.metrics.cycles.increment(1);
@@ -130,17 +130,15 @@ impl Maker {
             return;
         }
         self.metadata_sent = Some(made);
-        for body in WriteMetadata::new(self.target.bridge.engine(), &self.memory) {
-            let batch = WriteBatch { body, ..WriteBatch::default() };
-            self.add(request(batch, (time, made), (WriteVersion::V1, false), encoder));
-        }
+        let bodies = WriteMetadata::new(self.target.bridge.engine(), &self.memory);
+        let batches = bodies.map(|body| WriteBatch { body, ..WriteBatch::default() });
+        self.add(batches.map(|batch| request(batch, (time, made), (WriteVersion::V1, false), encoder)));
     }
 
-    fn add(&self, request: Result<QueuedRequest, snap::Error>) {
-        match request {
-            Ok(request) => self.target.push(request),
-            Err(error) => debug_assert!(false, "a request of limited size can be compressed: {error}"),
-        }
+    fn add(&self, requests: impl Iterator<Item = Result<QueuedRequest, snap::Error>>) {
+        let requests: Result<Vec<_>, _> = requests.collect();
+        debug_assert!(requests.is_ok(), "a request of limited size can be compressed");
+        self.target.push(requests.unwrap_or_default());
     }
 }
 

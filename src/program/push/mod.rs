@@ -39,7 +39,7 @@ pub(crate) use self::options::{Protocol, PushOptions, PushTarget, QueueLimits};
 pub(crate) use self::reload::check_config;
 use self::sender::Sender;
 pub(crate) use self::status::{LastAnswer, Negotiated};
-pub(crate) use self::target::Target;
+pub(crate) use self::target::{Target, TargetReport};
 pub(crate) use self::url::PushUrl;
 use crate::bridge::Bridge;
 use crate::lock::lock;
@@ -48,6 +48,9 @@ use crate::time::Timestamp;
 
 /// Interval at which gauges are set.
 const OBSERVE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Interval at which a single push is checked.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Time limit for the last requests of a target that a reload ends.
 const REPLACE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -86,6 +89,28 @@ impl Pushers {
         }
         pushers.set(running);
         Ok(pushers)
+    }
+
+    /// Makes one cycle for each target and waits until it is settled, at most for the time limit of a request.
+    ///
+    /// # Errors
+    ///
+    /// A target that cannot be used.
+    pub(crate) async fn once(targets: &[PushTarget], bridge: &Bridge) -> Result<Vec<Arc<Target>>, PushConfigError> {
+        let pushers = Self::start(targets, bridge).await?;
+        let began = Instant::now();
+        for target in pushers.targets() {
+            while !target.is_settled() && began.elapsed() < target.options.timeout {
+                tokio::time::sleep(POLL_INTERVAL).await;
+            }
+        }
+        for Running { target, making, sending, .. } in std::mem::take(&mut *lock(&pushers.running)) {
+            making.abort();
+            sending.abort();
+            drop(tokio::join!(making, sending));
+            target.end();
+        }
+        Ok(pushers.targets())
     }
 
     fn set(&self, running: Vec<Running>) {

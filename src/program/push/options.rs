@@ -123,6 +123,8 @@ pub struct PushOptions {
 impl PushTarget {
     /// The interval of cycles.
     pub(crate) const INTERVAL: Duration = Duration::from_secs(15);
+    /// The interval of a job, which ends before.
+    const JOB_INTERVAL: Duration = Duration::from_secs(3600);
     /// The time limit of a request.
     pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
     /// Samples of a request.
@@ -154,6 +156,13 @@ impl PushTarget {
             batch_samples: Self::BATCH_SAMPLES,
             queue: Self::QUEUE,
         }
+    }
+
+    /// These options for a job that pushes once and ends.
+    pub(crate) fn of_job(mut self) -> Self {
+        // The process is over when the database has its series, so it is not up, and its self-metrics have no reader.
+        self.exclude.push("up".to_owned());
+        Self { self_metrics: false, stale_at_end: false, interval: Self::JOB_INTERVAL, ..self }
     }
 
     /// These options for another URL, under the name of that URL.

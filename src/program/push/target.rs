@@ -88,16 +88,16 @@ impl Target {
         change(&mut lock(&self.state).status)
     }
 
-    /// Adds a request that was made.
-    pub(super) fn push(&self, request: QueuedRequest) {
-        let (time, samples) = (request.time, request.samples());
+    /// Adds the requests of a cycle, all at once.
+    pub(super) fn push(&self, requests: Vec<QueuedRequest>) {
+        let samples = requests.iter().map(QueuedRequest::samples).sum();
         let (dropped, result) = {
             let mut state = lock(&self.state);
             state.status.made += samples;
-            state.status.last_cycle = Some(time);
+            state.status.last_cycle = requests.first().map(|request| request.time).or(state.status.last_cycle);
             match state.is_ended {
-                true => (vec![request], PushResult::DroppedEnd),
-                false => (state.queue.push(request), PushResult::DroppedFull),
+                true => (requests, PushResult::DroppedEnd),
+                false => (requests.into_iter().flat_map(|request| state.queue.push(request)).collect(), PushResult::DroppedFull),
             }
         };
         self.metrics.made.increment(samples);
@@ -200,6 +200,14 @@ impl Target {
     pub(super) fn is_done(&self) -> bool {
         let state = lock(&self.state);
         state.is_closed && state.queue.len() == 0
+    }
+
+    /// Whether every sample has its final result. After a change to 1.0, the same samples are made again first.
+    pub(super) fn is_settled(&self) -> bool {
+        let TargetReport { status, queue_samples, queue_requests, .. } = self.report();
+        let count = |result: PushResult| status.settled.get(result as usize).copied().unwrap_or_default();
+        let is_decided = [PushResult::Written, PushResult::Rejected, PushResult::Deduplicated].into_iter().any(|result| count(result) > 0);
+        queue_requests == 0 && queue_samples == 0 && (is_decided || status.made == 0)
     }
 
     /// The state now.

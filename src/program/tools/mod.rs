@@ -3,6 +3,7 @@
 //! ```text
 //! check     mapping files -> remarks: findings of the loader and of `lint`, and failing `tests:` stanzas
 //! explain   a line -> how it is parsed, which rules are tried, and the resulting series
+//! push_once lines -> one push
 //! replay    a capture -> the exposition, or the difference between two expositions
 //! preset    the built-in presets
 //! run_tool  runs one of these and prints its output; no other module prints
@@ -13,6 +14,7 @@ pub(super) mod check;
 pub(super) mod explain;
 pub(super) mod parsed_exposition;
 pub(super) mod preset;
+mod push_once;
 pub(super) mod replay;
 
 mod advice;

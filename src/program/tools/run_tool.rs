@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 use super::check::check;
 use super::explain::Explainer;
 use super::preset;
+use super::push_once::push_once;
 use super::replay::{self, Difference, Replayer, Skipped};
-use crate::program::cli::{AnswerFormat, Explain, Replay, Tool};
+use crate::program::cli::{AnswerFormat, Explain, PushOnce, Replay, Tool};
 use crate::program::net::error_text;
 use crate::program::rulebook::{Rulebook, Sources};
 
@@ -37,6 +38,7 @@ pub(crate) fn run_tool(tool: &Tool, out: &mut dyn Write, err: &mut dyn Write) ->
         }
         Tool::Explain(args) => explain(args, out),
         Tool::Replay(args) => replay(args, out, err),
+        Tool::PushOnce(args) => push(args, out, err),
         Tool::PresetList => write_text(&preset::list(), out).map(|()| 0),
         Tool::PresetShow(name) => preset::show(name).and_then(|text| write_text(text, out)).map(|()| 0),
     };
@@ -93,6 +95,16 @@ fn replay(args: &Replay, out: &mut dyn Write, err: &mut dyn Write) -> Result<u8,
         drop(write_text(&replay::rule_use_text(&new.rule_use(), limit), err));
     }
     Ok(if difference.is_some_and(|difference| !difference.families.is_empty()) { DIFFERENT } else { 0 })
+}
+
+fn push(args: &PushOnce, out: &mut dyn Write, err: &mut dyn Write) -> Result<u8, String> {
+    let pushed = push_once(args, read(&args.sources)?.rules)?;
+    drop(write_text(&replay::sums_text(&pushed.sums, &Skipped::default()), err));
+    if pushed.is_complete() {
+        return write_text(&pushed.to_text(), out).map(|()| 0);
+    }
+    drop(write_text(&pushed.to_text(), err));
+    Ok(FAILED)
 }
 
 fn read(sources: &Sources) -> Result<Rulebook, String> {
