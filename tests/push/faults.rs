@@ -76,6 +76,8 @@ fn wait_until_pushed(receiver: &Receiver, value: f64) {
 fn crash(mut bridge: Running, receiver: &Receiver) -> Running {
     bridge.process.signal(rustix::process::Signal::KILL);
     bridge.process.wait();
+    // What the killed process has sent is written before what the next one sends, as in a database on another machine.
+    receiver.wait_until_idle();
     let before = receiver.points("up", ("job", "statsd-bridge")).len();
     let bridge = launch(receiver).start();
     until("the first cycle", || (receiver.points("up", ("job", "statsd-bridge")).len() > before).then_some(()));

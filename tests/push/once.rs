@@ -57,8 +57,8 @@ fn the_exit_code_says_what_the_receiver_said() {
 fn wrong_usage_is_one_line() {
     for (lines, args, part) in [
         ("a:1|g", &[][..], "set --push.url or --push.config.file"),
-        ("", &["--push.url=http://h/x"], "no sample was recorded from 0 lines"),
-        ("a:x|g", &["--push.url=http://h/x"], "no sample was recorded from 1 lines, 1 of them rejected"),
+        ("", &["--push.url=http://h/x"], "no sample was recorded; lines: 0 parsed, 0 rejected"),
+        ("a:x|g", &["--push.url=http://h/x"], "no sample was recorded; lines: 0 parsed, 1 rejected"),
         ("a:1|g", &["--push.url=h"], "http://"),
         ("a:1|g", &["--push.url=http://h/x", "absent.txt"], "absent.txt: No such file"),
     ] {

@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
 use super::message::{Content, Point, decode};
+use crate::harness::until;
 
 /// What the receiver does with a request.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,7 +24,7 @@ pub enum Reaction {
     CutBefore,
     /// Writes the samples, and closes the connection without an answer.
     CutAfter,
-    /// Writes the samples and says so after this time.
+    /// Writes the samples, and says so after this time.
     Slow(Duration),
 }
 
@@ -50,6 +52,7 @@ type Script = Box<dyn FnMut(&Seen) -> Reaction + Send>;
 pub struct Receiver {
     pub address: SocketAddr,
     state: Arc<Mutex<State>>,
+    open: Arc<AtomicUsize>,
 }
 
 struct State {
@@ -69,11 +72,16 @@ impl Receiver {
         let address = listener.local_addr().expect("its address");
         let state = State { script: Box::new(script), seen: Vec::new(), written: HashMap::new(), faults: Vec::new(), is_up: true };
         let state = Arc::new(Mutex::new(state));
-        let receiver = Self { address, state: Arc::clone(&state) };
+        let open = Arc::<AtomicUsize>::default();
+        let receiver = Self { address, state: Arc::clone(&state), open: Arc::clone(&open) };
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let state = Arc::clone(&state);
-                thread::spawn(move || serve(&stream, &state));
+                let (state, open) = (Arc::clone(&state), Arc::clone(&open));
+                open.fetch_add(1, Ordering::SeqCst);
+                thread::spawn(move || {
+                    serve(&stream, &state);
+                    open.fetch_sub(1, Ordering::SeqCst);
+                });
             }
         });
         receiver
@@ -82,6 +90,11 @@ impl Receiver {
     /// Replaces the script.
     pub fn script(&self, script: impl FnMut(&Seen) -> Reaction + Send + 'static) {
         self.lock().script = Box::new(script);
+    }
+
+    /// Waits until all connections are closed, and so all requests of a process that has ended are read.
+    pub fn wait_until_idle(&self) {
+        until("all connections are closed", || (self.open.load(Ordering::SeqCst) == 0).then_some(()));
     }
 
     /// The URL for the bridge.
@@ -156,10 +169,10 @@ fn serve(stream: &TcpStream, state: &Mutex<State>) {
             return;
         }
         drop(guard);
+        let Some(answer) = react(&reaction, &seen, state) else { return };
         if let Reaction::Slow(time) = &reaction {
             thread::sleep(*time);
         }
-        let Some(answer) = react(&reaction, &seen, state) else { return };
         if (&*stream).write_all(answer.as_bytes()).is_err() {
             return;
         }
