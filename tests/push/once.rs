@@ -57,8 +57,8 @@ fn the_exit_code_says_what_the_receiver_said() {
 fn wrong_usage_is_one_line() {
     for (lines, args, part) in [
         ("a:1|g", &[][..], "set --push.url or --push.config.file"),
-        ("", &["--push.url=http://h/x"], "no sample was recorded; lines: 0 parsed, 0 rejected"),
-        ("a:x|g", &["--push.url=http://h/x"], "no sample was recorded; lines: 0 parsed, 1 rejected"),
+        ("", &["--push.url=http://h/x"], "no sample was recorded; rejected: 0 lines, 0 samples"),
+        ("a:x|g", &["--push.url=http://h/x"], "no sample was recorded; rejected: 0 lines, 1 samples"),
         ("a:1|g", &["--push.url=h"], "http://"),
         ("a:1|g", &["--push.url=http://h/x", "absent.txt"], "absent.txt: No such file"),
     ] {

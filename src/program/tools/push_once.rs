@@ -33,7 +33,8 @@ pub(super) fn push_once(args: &PushOnce, rules: Rules) -> Result<Pushed, String>
     record(args, &bridge)?;
     let sums = bridge.accounting();
     if sums.recorded == 0 {
-        return Err(format!("push: no sample was recorded; lines: {} parsed, {} rejected", sums.lines_parsed, sums.lines_rejected));
+        let (lines, samples) = (sums.lines_rejected, sums.samples_rejected);
+        return Err(format!("push: no sample was recorded; rejected: {lines} lines, {samples} samples"));
     }
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(|error| error_text(&error))?;
     let sent = runtime.block_on(Pushers::once(&targets, &bridge)).map_err(|error| error.to_string())?;
