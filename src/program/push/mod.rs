@@ -104,7 +104,8 @@ impl Pushers {
                 tokio::time::sleep(POLL_INTERVAL).await;
             }
         }
-        for Running { target, making, sending, .. } in std::mem::take(&mut *lock(&pushers.running)) {
+        let all = std::mem::take(&mut *lock(&pushers.running));
+        for Running { target, making, sending, .. } in all {
             making.abort();
             sending.abort();
             drop(tokio::join!(making, sending));
