@@ -33,7 +33,7 @@ pub(super) fn check_config(settings: &Settings) -> ExitCode {
     }
     match push::check_config(&settings.push) {
         Ok(config) => config.into_iter().flat_map(|config| config.warnings).for_each(|warning| drop(writeln!(io::stderr(), "{warning}"))),
-        Err(error) => return fail(1, &StartError::from(error).line(&settings.flag_names)),
+        Err(error) => return fail(1, &StartError::PushConfig(error).line(&settings.flag_names)),
     }
     say("Configuration check successful, exiting")
 }

@@ -189,7 +189,7 @@ pub(super) async fn run(
         event_file::start(path, &bridge).map_err(|error| StartError::Events { path: path.clone(), error })?;
     }
     // Before any line is received, so that the first cycle has new counters at little more than 0.
-    let (pushers, push_file) = Pushers::start_all(&settings.push, &bridge).await?;
+    let (pushers, push_file) = Pushers::start_all(&settings.push, &bridge).await.map_err(StartError::PushConfig)?;
     let reload = signals.reload;
     let (tcp_options, unix_options, mut web_options) = within_descriptors(settings, !sockets.tcp.is_empty(), !sockets.unix.is_empty());
     web_options.sample_command = sockets.example_command();

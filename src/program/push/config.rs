@@ -15,49 +15,20 @@ mod tests;
 pub(crate) use self::access_section::header;
 pub(crate) use self::limits::{BATCH_SAMPLES, QUEUE_BYTES, interval, label, queue_age, timeout};
 use self::target_section::HISTOGRAMS;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use self::target_section::target;
 use super::options::{Protocol, PushTarget};
 use crate::exposition::write::HistogramForm;
 use crate::mapping::config::findings::At;
-use crate::mapping::config::tree::{self, Node, YamlValue};
+use crate::mapping::config::tree::{Node, YamlValue};
+use crate::program::tls::config_file::{ConfigFileError, LoadedConfig, read_config};
 use crate::program::tls::config_reader::{ConfigReader, ConfigSection};
-use crate::program::tls::files::{hash_files, read_file};
 
 const TOP: ConfigSection = ConfigSection { name: "the push configuration file", keys: &["targets"] };
 
 /// The maximum number of targets.
 const MAX_TARGETS: usize = 64;
-
-/// A valid file.
-#[derive(Debug)]
-pub(crate) struct PushConfig {
-    pub(crate) targets: Vec<PushTarget>,
-    /// Warnings for the operator.
-    pub(crate) warnings: Vec<String>,
-    /// The file itself, then the files that it names.
-    pub(crate) files: Vec<PathBuf>,
-    /// The hash of the contents of these files.
-    pub(crate) hash: u64,
-}
-
-/// Why a file is invalid: one line for each error, `FILE:LINE:COLUMN: MESSAGE`.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}", lines.join("\n"))]
-pub(crate) struct PushConfigError {
-    /// At least one.
-    pub(crate) lines: Vec<String>,
-    /// The file itself, then the files that it names, as far as they were read.
-    pub(crate) files: Vec<PathBuf>,
-}
-
-impl PushConfigError {
-    /// An error without a position.
-    pub(super) fn new(line: String) -> Self {
-        Self { lines: vec![line], files: Vec::new() }
-    }
-}
 
 /// The version of this name.
 pub(crate) fn protocol(name: &str) -> Option<Protocol> {
@@ -70,25 +41,8 @@ pub(crate) fn histograms(name: &str) -> Option<HistogramForm> {
 }
 
 /// Reads a file. `defaults` has what the file does not say, and `taken` the names of other targets. Blocks on file I/O.
-pub(crate) fn read(path: &Path, defaults: &PushTarget, taken: &[PushTarget]) -> Result<PushConfig, PushConfigError> {
-    let shown = path.display().to_string();
-    let unreadable = |why: String| PushConfigError { lines: vec![why], files: vec![path.to_owned()] };
-    let bytes = read_file(path).map_err(|why| unreadable(format!("cannot read {shown}: {why}")))?;
-    let text = String::from_utf8(bytes).map_err(|_| unreadable(format!("{shown} is not valid UTF-8")))?;
-    let folder = path.parent().map(Path::to_owned).unwrap_or_default();
-    let mut reader = ConfigReader::new(shown, folder, path.to_owned());
-    let targets = match tree::parse(&text) {
-        Ok(root) => targets(&root, defaults, taken, &mut reader),
-        Err((at, _, why)) => {
-            reader.error(at, why);
-            Vec::new()
-        }
-    };
-    if !reader.errors.is_empty() {
-        return Err(PushConfigError { lines: reader.error_lines(), files: reader.files });
-    }
-    let hash = hash_files(&reader.files);
-    Ok(PushConfig { targets, warnings: reader.warnings, files: reader.files, hash })
+pub(crate) fn read(path: &Path, defaults: &PushTarget, taken: &[PushTarget]) -> Result<LoadedConfig<Vec<PushTarget>>, ConfigFileError> {
+    read_config(path, |root, reader| Some(targets(root, defaults, taken, reader)))
 }
 
 fn targets(root: &Node, defaults: &PushTarget, taken: &[PushTarget], reader: &mut ConfigReader) -> Vec<PushTarget> {

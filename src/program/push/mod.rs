@@ -31,9 +31,7 @@ use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use self::client::HttpClient;
-pub(crate) use self::config::{
-    BATCH_SAMPLES, PushConfigError, QUEUE_BYTES, header, histograms, interval, label, protocol, queue_age, timeout,
-};
+pub(crate) use self::config::{BATCH_SAMPLES, QUEUE_BYTES, header, histograms, interval, label, protocol, queue_age, timeout};
 use self::maker::Maker;
 pub(crate) use self::options::{Protocol, PushOptions, PushTarget, QueueLimits};
 pub(crate) use self::reload::check_config;
@@ -43,6 +41,7 @@ pub(crate) use self::target::{Target, TargetReport};
 pub(crate) use self::url::PushUrl;
 use crate::bridge::Bridge;
 use crate::lock::lock;
+use crate::program::tls::config_file::ConfigFileError;
 use crate::telemetry::PushSkip;
 use crate::time::Timestamp;
 
@@ -81,7 +80,7 @@ impl Pushers {
     /// # Errors
     ///
     /// A target that cannot be used.
-    pub(crate) async fn start(targets: &[PushTarget], bridge: &Bridge) -> Result<Self, PushConfigError> {
+    pub(crate) async fn start(targets: &[PushTarget], bridge: &Bridge) -> Result<Self, ConfigFileError> {
         let pushers = Self { bridge: bridge.clone(), running: Arc::default(), shown: Arc::default(), is_ended: Arc::default() };
         let mut running = Vec::new();
         for (target, client) in targets.iter().zip(clients(targets)?) {
@@ -96,7 +95,7 @@ impl Pushers {
     /// # Errors
     ///
     /// A target that cannot be used.
-    pub(crate) async fn once(targets: &[PushTarget], bridge: &Bridge) -> Result<Vec<Arc<Target>>, PushConfigError> {
+    pub(crate) async fn once(targets: &[PushTarget], bridge: &Bridge) -> Result<Vec<Arc<Target>>, ConfigFileError> {
         let pushers = Self::start(targets, bridge).await?;
         let began = Instant::now();
         for target in pushers.targets() {
@@ -124,7 +123,7 @@ impl Pushers {
     /// # Errors
     ///
     /// A target that cannot be used. Nothing changes.
-    async fn replace(&self, targets: &[PushTarget]) -> Result<(), PushConfigError> {
+    async fn replace(&self, targets: &[PushTarget]) -> Result<(), ConfigFileError> {
         let is_ended = self.is_ended.lock().await;
         if *is_ended {
             return Ok(());
@@ -234,8 +233,11 @@ impl Running {
 }
 
 /// The clients of targets. An error ends the start, or the reload.
-fn clients(targets: &[PushTarget]) -> Result<Vec<HttpClient>, PushConfigError> {
-    let unusable = |target: &PushTarget, why| PushConfigError::new(format!("push target {}: {why}", target.name));
+fn clients(targets: &[PushTarget]) -> Result<Vec<HttpClient>, ConfigFileError> {
+    let unusable = |target: &PushTarget, why: String| ConfigFileError {
+        lines: vec![format!("push target {}: {why}", target.name)],
+        files: Vec::new(),
+    };
     targets.iter().map(|target| HttpClient::new(target).map_err(|why| unusable(target, why))).collect()
 }
 

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::config::{self, PushConfig, PushConfigError};
+use super::config;
 use super::options::PushOptions;
 use super::{PushTarget, Pushers};
 use crate::bridge::Bridge;
+use crate::program::tls::config_file::{ConfigFileError, LoadedConfig};
 use crate::program::tls::files::hash_files;
 
 /// How often the files are checked.
@@ -27,7 +28,7 @@ impl Pushers {
     /// # Errors
     ///
     /// All errors in the file, or a certificate or key that cannot be used.
-    pub(crate) async fn start_all(options: &PushOptions, bridge: &Bridge) -> Result<(Self, PushFile), PushConfigError> {
+    pub(crate) async fn start_all(options: &PushOptions, bridge: &Bridge) -> Result<(Self, PushFile), ConfigFileError> {
         let mut file = PushFile { options: options.clone(), files: Vec::new(), hash: 0 };
         let mut targets = options.targets.clone();
         if let Some(config) = check_config(options)? {
@@ -62,7 +63,7 @@ impl Pushers {
         }
     }
 
-    fn report(&self, result: Result<(), PushConfigError>, file: &PushFile) {
+    fn report(&self, result: Result<(), ConfigFileError>, file: &PushFile) {
         let metrics = self.bridge.telemetry().push_reloads();
         metrics.reloaded(result.is_ok());
         match result {
@@ -80,14 +81,14 @@ impl Pushers {
 
 impl PushFile {
     /// Remembers the files of a configuration, and returns its targets.
-    fn take(&mut self, config: PushConfig) -> Vec<PushTarget> {
-        config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-        (self.files, self.hash) = (config.files, config.hash);
-        config.targets
+    fn take(&mut self, loaded: LoadedConfig<Vec<PushTarget>>) -> Vec<PushTarget> {
+        loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+        (self.files, self.hash) = (loaded.files, loaded.hash);
+        loaded.config
     }
 
     /// All targets, if a file has changed.
-    fn changed(&mut self) -> Option<Result<Vec<PushTarget>, PushConfigError>> {
+    fn changed(&mut self) -> Option<Result<Vec<PushTarget>, ConfigFileError>> {
         if hash_files(&self.files) == self.hash {
             return None;
         }
@@ -108,7 +109,7 @@ impl PushFile {
 }
 
 /// Reads the file, if there is one.
-pub(crate) fn check_config(options: &PushOptions) -> Result<Option<PushConfig>, PushConfigError> {
+pub(crate) fn check_config(options: &PushOptions) -> Result<Option<LoadedConfig<Vec<PushTarget>>>, ConfigFileError> {
     let read = |path: &PathBuf| config::read(path, &options.defaults, &options.targets);
     options.file.as_ref().map(read).transpose()
 }

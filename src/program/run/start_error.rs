@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use crate::program::flag_names::FlagNames;
 use crate::program::net::{AddressError, BindError, error_text};
-use crate::program::push::PushConfigError;
 use crate::program::rulebook::Mistakes;
 use crate::program::tls::config_file::ConfigFileError;
 
@@ -50,7 +49,7 @@ pub(crate) enum StartError {
     },
     /// The push configuration file has errors.
     #[error("{0}")]
-    PushConfig(#[from] PushConfigError),
+    PushConfig(ConfigFileError),
     /// The web configuration file has errors.
     #[error("{0}")]
     WebConfig(#[from] ConfigFileError),

@@ -23,7 +23,7 @@ pub(super) struct Pushed {
 /// Pushes once to all targets. The error is one line.
 pub(super) fn push_once(args: &PushOnce, rules: Rules) -> Result<Pushed, String> {
     let file = push::check_config(&args.push).map_err(|error| error.to_string())?;
-    let in_file = file.map(|config| config.targets).unwrap_or_default();
+    let in_file = file.map(|loaded| loaded.config).unwrap_or_default();
     let targets: Vec<PushTarget> = args.push.targets.iter().cloned().chain(in_file).map(PushTarget::of_job).collect();
     if targets.is_empty() {
         return Err("push: no receiver; set --push.url or --push.config.file".to_owned());

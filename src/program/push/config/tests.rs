@@ -23,7 +23,7 @@ fn targets(folder: &TempDir, text: &str) -> Result<Vec<PushTarget>, Vec<String>>
     write(folder.path(), "push.yml", text);
     let prefix = format!("{}:", path.display());
     let short = |line: String| line.strip_prefix(&prefix).map_or(line.clone(), str::to_owned);
-    read(&path, &defaults(), &[]).map(|config| config.targets).map_err(|error| error.lines.into_iter().map(short).collect())
+    read(&path, &defaults(), &[]).map(|loaded| loaded.config).map_err(|error| error.lines.into_iter().map(short).collect())
 }
 
 #[test]
