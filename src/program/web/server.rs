@@ -14,6 +14,7 @@ use super::router::Router;
 use super::scrape::endpoint::ScrapeEndpoint;
 use super::scrape::expositions::ExpositionMaker;
 use super::scrape::renderer::Renderer;
+use super::tail::TailEndpoint;
 use super::web_options::WebOptions;
 use super::web_state::WebState;
 use crate::bridge::Bridge;
@@ -82,6 +83,7 @@ fn router(options: WebOptions, bridge: &Bridge, state: &WebState) -> Router {
         prefix: telemetry.prefix(),
         scrape: ScrapeEndpoint::new(renderer, options.turn_timeout),
         api: Api::new(bridge.clone(), state.reports.clone(), api_limits, options.enable_admin_api).with_pushers(state.pushers.clone()),
+        tail: TailEndpoint::new(bridge.clone(), options.enable_tail.then_some(options.max_tails)),
         landing: Arc::new(LandingPage::new(bridge.clone(), telemetry_path.clone(), options.sample_command)),
         telemetry_path,
     }

@@ -7,6 +7,7 @@ mod http2_clients;
 mod paths;
 mod scrapes;
 mod shutdown;
+mod tails;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

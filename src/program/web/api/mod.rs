@@ -32,8 +32,9 @@ use std::time::Duration;
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
 
-pub(super) use self::reply::ApiReply;
-use self::reply::{ApiData, ApiError};
+pub(super) use self::parameters::Parameters;
+use self::reply::ApiData;
+pub(super) use self::reply::{ApiError, ApiReply};
 pub(super) use self::report_slots::ReportSlots;
 use super::addresses::ConnectionAddresses;
 use crate::bridge::Bridge;

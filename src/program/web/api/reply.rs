@@ -43,7 +43,7 @@ impl From<ApiData> for ApiReply {
 
 /// The envelope of an error response.
 #[derive(Debug)]
-pub(super) struct ApiError {
+pub(in crate::program::web) struct ApiError {
     status: StatusCode,
     /// The `errorType` of the Prometheus API.
     kind: &'static str,
@@ -51,7 +51,7 @@ pub(super) struct ApiError {
 }
 
 impl ApiError {
-    pub(super) fn new(status: StatusCode, kind: &'static str, text: impl Into<String>) -> Self {
+    pub(in crate::program::web) fn new(status: StatusCode, kind: &'static str, text: impl Into<String>) -> Self {
         Self { status, kind, text: text.into() }
     }
 
@@ -65,8 +65,14 @@ impl ApiError {
         self.status == StatusCode::REQUEST_TIMEOUT
     }
 
+    /// The message.
+    #[cfg(test)]
+    pub(in crate::program::web) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The request is invalid.
-    pub(super) fn bad_data(text: impl Into<String>) -> Self {
+    pub(in crate::program::web) fn bad_data(text: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad_data", text)
     }
 }
