@@ -188,6 +188,35 @@ mappings:
     assert!(missing.status.code() == Some(1) && String::from_utf8_lossy(&missing.stderr).contains("none.yml:1:1: error: cannot be read"));
 }
 
+/// A series that two entries of stream aggregation select would be counted twice.
+#[apply(test)]
+fn no_series_is_selected_twice() {
+    let mapping = "\
+mappings:
+- {match: a.*.x, match_metric_type: observer, name: app_$1}
+- {match: b.*.x, match_metric_type: observer, name: app_sub_$1}
+- {match: c, match_metric_type: observer, name: app_fixed}
+- {match: d.*, match_metric_type: counter, name: app_$1_total}
+- {match: e, match_metric_type: counter, name: app_done_total}
+";
+    let (ran, _folder) = rules(mapping, &["--format=vmagent"]);
+    let matches: Vec<&str> = ran.out.lines().filter_map(|line| line.strip_prefix("- match: ")).collect();
+    assert_eq!(
+        matches,
+        [
+            "'{__name__=~\"app_.*(_bucket|_sum|_count)\",__name__!~\"app_fixed_bucket|app_fixed_count|app_fixed_sum|app_sub_.*_bucket|\
+             app_sub_.*_count|app_sub_.*_sum\"}'",
+            "'{__name__=~\"app_sub_.*(_bucket|_sum|_count)\"}'",
+            "'{__name__=~\"app_fixed(_bucket|_sum|_count)\"}'",
+            "'{__name__=~\"app_.*_total\",__name__!~\"app_done_total\"}'",
+            "'app_done_total'",
+        ]
+    );
+    let (ran, folder) = rules(mapping, &[]);
+    std::fs::write(folder.path().join("r.yml"), &ran.out).expect("a file in a temporary directory");
+    promtool(Version::Three, &folder, &["check", "rules", "r.yml"]);
+}
+
 /// A bridge at an address that it had before.
 fn bridge_at(web: SocketAddr, mapping: &std::path::Path) -> Running {
     let launch = Launch::new().arg(format!("--web.listen-address={web}"));

@@ -52,22 +52,18 @@ fn note(families: &Families, form: &RulesForm) -> &'static str {
 }
 
 fn entries(families: &Families, form: &RulesForm) -> Vec<Entry> {
-    let total = |suffix: &str, is_regex| Entry {
-        selector: selector(families, suffix, is_regex),
-        outputs: "total",
-        keeps_name: true,
-        is_deduplicated: false,
-    };
+    let total =
+        |suffixes: &[&str]| Entry { selector: selector(families, suffixes), outputs: "total", keeps_name: true, is_deduplicated: false };
     let of_values = |outputs, is_deduplicated| Entry {
-        selector: selector(families, "", false),
+        selector: selector(families, &[""]),
         outputs,
         keeps_name: !outputs.contains(','),
         is_deduplicated,
     };
     match (families.kind, form.gauges) {
-        (Kind::Counter, _) => vec![total("", false)],
-        (Kind::Histogram { .. }, _) => vec![total("_(bucket|sum|count)", true)],
-        (Kind::Summary, _) => vec![total("_(sum|count)", true)],
+        (Kind::Counter, _) => vec![total(&[""])],
+        (Kind::Histogram { .. }, _) => vec![total(&["_bucket", "_sum", "_count"])],
+        (Kind::Summary, _) => vec![total(&["_sum", "_count"])],
         (Kind::Set, _) => vec![of_values("max, sum_samples", true)],
         (Kind::Gauge, GaugeChoice::Newest) => Vec::new(),
         (Kind::Gauge, GaugeChoice::Max) => vec![of_values("max", true)],

@@ -1,8 +1,6 @@
 //! The families of a mapping with what is known about them. Must not know the syntax of the output.
 
-use std::collections::BTreeSet;
-
-use super::names::{Name, quoted};
+use super::names::Name;
 use crate::mapping::Rules;
 use crate::mapping::spec::{Action, Becomes, Config, MetricKind, Position, Rule, Unit};
 use crate::options::{Observer, Options};
@@ -56,8 +54,19 @@ pub(super) struct Families {
     /// The rule's position and pattern.
     pub(super) position: Position,
     pub(super) pattern: String,
-    /// Expressions for the names that other families have, although they match [`name`](Self::name).
-    pub(super) others: BTreeSet<String>,
+    /// Names of series of other families, which may match too.
+    pub(super) others: Vec<Other>,
+    /// Whether a family whose name ends in a capture has lines that end in `_sum` and `_count`.
+    pub(super) has_open_sums: bool,
+}
+
+/// Names of series of another family.
+#[derive(Debug, Clone)]
+pub(super) struct Other {
+    /// One of these names.
+    pub(super) example: String,
+    /// All of them.
+    pub(super) regex: String,
 }
 
 /// The families of all rules in their order, and warnings about rules that are left out.
@@ -76,7 +85,10 @@ pub(super) fn families(rules: &Rules, options: &Options, untyped: UntypedChoice)
         }
     }
     let all = found.clone();
-    found.iter_mut().for_each(|family| family.others = others(family, &all));
+    let has_open_sums = all.iter().any(|other| other.kind.suffixes().contains(&"_sum") && other.name.is_open());
+    for family in &mut found {
+        (family.others, family.has_open_sums) = (others(family, &all), has_open_sums);
+    }
     (found, remarks)
 }
 
@@ -94,7 +106,7 @@ fn family(rule: &Rule, name: Name, (config, options): (&Config, &Options), untyp
     };
     let has_total = rule.total_suffix.or(config.defaults.total_suffix).unwrap_or(options.counters_total_suffix);
     let name = if kind == Kind::Counter && has_total { name.with_total() } else { name };
-    Ok(Families { name, kind, position: rule.position.clone(), pattern: rule.pattern.clone(), others: BTreeSet::new() })
+    Ok(Families { name, kind, position: rule.position.clone(), pattern: rule.pattern.clone(), others: Vec::new(), has_open_sums: false })
 }
 
 /// The kind of a rule's families, as far as rule and name tell.
@@ -132,27 +144,20 @@ fn other_kind(known: &Families, later: &Families) -> Remark {
     Remark::new(Severity::Warning, "type_differs", &later.position, text)
 }
 
-/// Expressions for names that match those of `family`, but belong to others.
-fn others(family: &Families, all: &[Families]) -> BTreeSet<String> {
-    let mut others = BTreeSet::new();
+/// The names of other families that match those of `family`. Of two names with captures, the one that the other matches is the special
+/// case, whose families have rules of their own.
+fn others(family: &Families, all: &[Families]) -> Vec<Other> {
+    let is_special = |other: &&Families| match other.name.fixed() {
+        Some(_) => true,
+        None => family.name.matches(&other.name.joined()) && !other.name.matches(&family.name.joined()),
+    };
     if family.name.fixed().is_some() {
-        return others;
+        return Vec::new();
     }
-    let fixed = all.iter().filter_map(|other| Some((other.name.fixed()?, other.kind)));
-    for (name, kind) in fixed {
-        let lines = kind.suffixes().iter().map(|suffix| format!("{name}{suffix}"));
-        others.extend(lines.filter(|line| family.name.matches(line)).map(|line| quoted(&line)));
-    }
-    // Of two names with captures, the one that the other matches is the special case.
-    let is_special = |other: &&Families| family.name.matches(&other.name.joined()) && !other.name.matches(&family.name.joined());
-    for other in all.iter().filter(|other| other.name.fixed().is_none()).filter(is_special) {
-        others.extend(other.kind.suffixes().iter().map(|suffix| format!("{}{suffix}", other.name.regex())));
-    }
-    if family.name.is_open() {
-        others.insert(format!(".*({SET_TIME}|_bucket)"));
-        if all.iter().any(|other| other.kind.suffixes().contains(&"_sum") && other.name.is_open()) {
-            others.insert(".*_(sum|count)".to_owned());
-        }
-    }
-    others
+    let lines = |other: &Families| -> Vec<Other> {
+        let line =
+            |suffix: &&str| Other { example: format!("{}{suffix}", other.name.joined()), regex: format!("{}{suffix}", other.name.regex()) };
+        other.kind.suffixes().iter().map(line).collect()
+    };
+    all.iter().filter(is_special).flat_map(lines).collect()
 }

@@ -64,6 +64,11 @@ impl Name {
         self.0.iter().map(|part| quoted(part)).collect::<Vec<_>>().join(".*")
     }
 
+    /// Whether the name of a series is one of these with one of these suffixes.
+    pub(super) fn matches_with(&self, line: &str, suffixes: &[&str]) -> bool {
+        suffixes.iter().any(|suffix| line.strip_suffix(suffix).is_some_and(|name| self.matches(name)))
+    }
+
     /// Whether a name is one of these.
     pub(super) fn matches(&self, name: &str) -> bool {
         let Some((first, others)) = self.0.split_first() else { return false };
@@ -94,7 +99,7 @@ fn escaped(part: &str, is_first: bool, names: NameValidation) -> String {
 }
 
 /// The text as a regular expression of RE2.
-pub(super) fn quoted(text: &str) -> String {
+fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if r"\.+*?()|[]{}^$".contains(c) {

@@ -1,32 +1,46 @@
 //! Selectors of the series of a rule's families, in the syntax that PromQL and MetricsQL share.
 
-use super::families::Families;
+use std::collections::BTreeSet;
+
+use super::families::{Families, SET_TIME};
 use crate::name::{escape_value_into, is_legacy_name};
 use crate::program::cli::RulesForm;
 
 /// The label with the name of a family, where a rule's record stands for several families.
-pub(super) const FAMILY: &str = "family";
+const FAMILY: &str = "family";
 
-/// Selects the series with the family's name and this suffix, which is a regular expression if `is_regex`.
-pub(super) fn selector(families: &Families, suffix: &str, is_regex: bool) -> String {
-    match families.name.fixed() {
-        Some(name) if !is_regex && is_legacy_name(name) => format!("{name}{suffix}"),
-        Some(name) if !is_regex => format!("{{__name__={}}}", text(&format!("{name}{suffix}"))),
-        _ => {
-            let pattern = format!("{}{suffix}", families.name.regex());
-            let others: Vec<&str> = if suffix.is_empty() { families.others.iter().map(String::as_str).collect() } else { Vec::new() };
-            match others.as_slice() {
-                [] => format!("{{__name__=~{}}}", text(&pattern)),
-                others => format!("{{__name__=~{},__name__!~{}}}", text(&pattern), text(&others.join("|"))),
-            }
+/// Selects the series with the family's name and one of these suffixes.
+pub(super) fn selector(families: &Families, suffixes: &[&str]) -> String {
+    if let (Some(name), [suffix]) = (families.name.fixed(), suffixes) {
+        let line = format!("{name}{suffix}");
+        return if is_legacy_name(&line) { line } else { format!("{{__name__={}}}", text(&line)) };
+    }
+    let suffix = if let [suffix] = suffixes { (*suffix).to_owned() } else { format!("({})", suffixes.join("|")) };
+    let pattern = text(&format!("{}{suffix}", families.name.regex()));
+    let others: Vec<String> = others(families, suffixes).into_iter().collect();
+    if others.is_empty() {
+        return format!("{{__name__=~{pattern}}}");
+    }
+    format!("{{__name__=~{pattern},__name__!~{}}}", text(&others.join("|")))
+}
+
+/// Expressions for names that match, but belong to other families.
+fn others(families: &Families, suffixes: &[&str]) -> BTreeSet<String> {
+    let matching = families.others.iter().filter(|other| families.name.matches_with(&other.example, suffixes));
+    let mut found: BTreeSet<String> = matching.map(|other| other.regex.clone()).collect();
+    if families.name.is_open() && suffixes.contains(&"") {
+        found.insert(format!(".*({SET_TIME}|_bucket)"));
+        if families.has_open_sums {
+            found.insert(".*_(sum|count)".to_owned());
         }
     }
+    found
 }
 
 /// The series as an instant vector. Where it has several families, each gets its name as a label, because functions and operators drop
 /// the name.
 pub(super) fn instant(families: &Families, suffix: &str) -> String {
-    let series = selector(families, suffix, false);
+    let series = selector(families, &[suffix]);
     match families.name.fixed() {
         Some(_) => series,
         None => format!("label_replace({series}, \"{FAMILY}\", \"$1\", \"__name__\", \"(.+){suffix}\")"),
