@@ -49,6 +49,7 @@ impl Engine {
     /// Makes an engine without series and without rules, with the self-metrics of its owner.
     pub(crate) fn new(options: Options, owner: Owner) -> Self {
         let registry = Registry::new(options.limits, options.grace_ms, options.counters_start_at_zero.is_some());
+        let registry = if options.gauges_set_time { registry.with_set_times(options.names) } else { registry };
         let telemetry = Arc::new(Telemetry::new(options.prefix, owner));
         if options.native.when == NativeWhen::Always {
             registry.want_native();

@@ -6,7 +6,7 @@ mod databases;
 mod faults;
 mod message;
 mod once;
-mod receiver;
+pub mod receiver;
 
 use serde_json::Value;
 

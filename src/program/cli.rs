@@ -4,7 +4,7 @@
 //! args        the flags as the user types them
 //! flags       the flags as one clap command, with environment variables, `--no-` forms and the help
 //! conversion  flags to settings
-//! tool_args   the command lines of check, explain, replay and preset
+//! tool_args   the command lines of check, explain, replay, push and preset; rules_args: that of rules
 //! top_args, tail_args, doctor_args, reach_args  the command lines of top, tail, capture and doctor, and the flags that they share
 //! early_exit  help, version and wrong usage
 //! ```
@@ -18,6 +18,7 @@ mod early_exit;
 mod environment;
 mod flags;
 mod reach_args;
+mod rules_args;
 mod tail_args;
 mod tool_args;
 mod top_args;
@@ -31,6 +32,7 @@ pub use self::early_exit::EarlyExit;
 use self::early_exit::unknown_subcommand;
 use self::flags::parse_args;
 pub use self::reach_args::Reach;
+pub use self::rules_args::{GaugeChoice, RulesForm, RulesFormat, RulesWanted, UntypedChoice};
 pub use self::tail_args::{Capture, LineFilter, Tail, Watching};
 pub use self::tool_args::{AnswerFormat, Explain, PushOnce, Replay, Tool};
 pub use self::top_args::Top;
@@ -130,7 +132,7 @@ mod tests {
             (&["--limits.series=0"], "invalid value '0' for '--limits.series <N>': "),
             (
                 &["dance"],
-                "unknown subcommand \"dance\" (subcommands: capture, check, demo, doctor, explain, healthcheck, preset, push, replay, tail, top;",
+                "unknown subcommand \"dance\" (subcommands: capture, check, demo, doctor, explain, healthcheck, preset, push, replay, rules, tail, top;",
             ),
             (&["explian", "a:1|c"], "unknown subcommand \"explian\"; did you mean explain? (subcommands: capture, "),
             (&["Demo"], "unknown subcommand \"Demo\"; did you mean demo? ("),

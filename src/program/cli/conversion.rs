@@ -49,6 +49,7 @@ fn build(args: &Args, flag_names: &FlagNames) -> Result<Settings, WrongValue> {
             grace_ms: millis(args.mapping.ttl_grace),
             counters_start_at_zero: args.mapping.counters_start_at_zero.then(|| millis(args.mapping.counters_zero_for)),
             counters_total_suffix: args.mapping.counters_total_suffix,
+            gauges_set_time: args.mapping.gauges_set_time,
             openmetrics: openmetrics(args),
             created_lines: args.web.created_lines,
             // Set at the start, when the clock is read.
