@@ -2,8 +2,10 @@
 
 mod access;
 mod answers;
+mod compliance;
 mod databases;
 mod faults;
+mod hostile;
 mod message;
 mod once;
 mod receiver;

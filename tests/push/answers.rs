@@ -61,7 +61,7 @@ fn a_request_of_1_0_has_the_headers_of_the_specification() {
         assert_eq!(request.header("content-type"), "application/x-protobuf");
         assert_eq!(request.header("x-prometheus-remote-write-version"), "0.1.0");
     }
-    until("metadata is sent", || receiver.seen().iter().any(|seen| seen.content.metadata > 10).then_some(()));
+    until("metadata is sent", || receiver.seen().iter().any(|seen| seen.content.metadata.len() > 10).then_some(()));
     assert_eq!(receiver.faults(), [""; 0]);
     bridge.stop();
 }

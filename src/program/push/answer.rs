@@ -101,7 +101,8 @@ impl Answer {
             (200..=299, WriteVersion::V2) => of(Final::Accepted, written),
             (415, WriteVersion::V2) => Verdict::FallBack,
             (413, _) => Verdict::Halve,
-            (429 | 500..=599, _) => Verdict::Retry,
+            // RFC 9110: an invalid status counts as 5xx.
+            (429 | 500.., _) => Verdict::Retry,
             _ => of(Final::Rejected, written),
         }
     }
@@ -177,7 +178,7 @@ mod tests {
             assert_eq!(verdict(status), written(Final::Rejected, 0, 0), "{status}");
         }
         assert_eq!(verdict(413), Verdict::Halve);
-        for status in [429, 500, 502, 503, 504, 599] {
+        for status in [429, 500, 502, 503, 504, 599, 600, 999] {
             assert_eq!(verdict(status), Verdict::Retry, "{status}");
         }
     }
