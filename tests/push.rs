@@ -2,6 +2,7 @@
 
 mod access;
 mod answers;
+mod clocks;
 mod compliance;
 mod databases;
 mod faults;

@@ -85,6 +85,24 @@ fn a_receiver_of_1_0_is_recognised() {
 }
 
 #[apply(test)]
+fn a_counter_that_begins_before_a_receiver_of_1_0_is_recognised_begins_at_0() {
+    let receiver = Receiver::start(|_| Reaction::Answer(503, vec![]));
+    let bridge = pushing(&receiver.url()).arg("--push.self-metrics=false").start();
+    bridge.send("hits:5|c\nlatency:1|ms");
+    bridge.page_at(2);
+    let made = || target(&bridge)["samples_made"].as_u64().expect("a number");
+    let before = made();
+    until("two cycles with the counter", || (made() > before + 30).then_some(()));
+    receiver.script(|_| Reaction::WriteOld);
+    until("the counter is pushed", || (receiver.last("hits") == Some(5.0)).then_some(()));
+    assert_eq!((receiver.increase("hits"), receiver.increase("latency_count"), receiver.faults()), (5.0, 1.0, vec![]));
+    bridge.send("hits:2|c");
+    until("the counter is pushed", || (receiver.last("hits") == Some(7.0)).then_some(()));
+    assert_eq!((receiver.increase("hits"), receiver.faults()), (7.0, vec![]));
+    expect_sums(&bridge);
+}
+
+#[apply(test)]
 fn a_protocol_of_the_configuration_is_kept() {
     let receiver = Receiver::start(|_| Reaction::WriteOld);
     let bridge = pushing(&receiver.url()).arg("--push.protocol=2.0").start();

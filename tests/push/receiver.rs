@@ -64,6 +64,8 @@ struct State {
     /// Rules that requests have broken.
     faults: Vec<String>,
     is_up: bool,
+    /// How far the bridge's clock is ahead, in milliseconds.
+    ahead: i64,
     /// Whether a connection ends after each answer, without a word.
     closes: bool,
 }
@@ -73,8 +75,15 @@ impl Receiver {
     pub fn start(script: impl FnMut(&Seen) -> Reaction + Send + 'static) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a TCP socket");
         let address = listener.local_addr().expect("its address");
-        let state =
-            State { script: Box::new(script), seen: Vec::new(), written: HashMap::new(), faults: Vec::new(), is_up: true, closes: false };
+        let state = State {
+            script: Box::new(script),
+            seen: Vec::new(),
+            written: HashMap::new(),
+            faults: Vec::new(),
+            is_up: true,
+            ahead: 0,
+            closes: false,
+        };
         let state = Arc::new(Mutex::new(state));
         let open = Arc::<AtomicUsize>::default();
         let receiver = Self { address, state: Arc::clone(&state), open: Arc::clone(&open) };
@@ -94,6 +103,11 @@ impl Receiver {
     /// Replaces the script.
     pub fn script(&self, script: impl FnMut(&Seen) -> Reaction + Send + 'static) {
         self.lock().script = Box::new(script);
+    }
+
+    /// Accepts samples that are so many milliseconds ahead of the clock.
+    pub fn accept_ahead(&self, millis: i64) {
+        self.lock().ahead = millis;
     }
 
     /// Closes each connection after an answer, from now on.
@@ -256,7 +270,7 @@ impl State {
                 let fault = match (known.last(), same) {
                     (_, Some(same)) if same.value.to_bits() != point.value.to_bits() => "duplicate sample for timestamp",
                     (Some(last), None) if last.time > point.time => "out of order sample",
-                    _ if point.time > now + 2000 => "a sample of the future",
+                    _ if point.time > now + self.ahead + 2000 => "a sample of the future",
                     _ => continue,
                 };
                 self.faults.push(format!("{fault}: {:?} {point:?} after {:?}", series.labels, known.last()));
