@@ -19,6 +19,8 @@ mod grace;
 mod kind;
 mod label_set;
 mod limited;
+#[cfg(feature = "cli")]
+mod look;
 mod members;
 #[cfg(test)]
 mod memory_tests;
@@ -53,6 +55,8 @@ pub(crate) use self::label_set::identity;
 pub(crate) use self::label_set::{Labels, may_have_quoted_names, push_label, split};
 use self::limited::Offenders;
 pub use self::limited::{Limit, Limited};
+#[cfg(feature = "cli")]
+pub(crate) use self::look::ShownValue;
 pub use self::report::{Cardinality, Deleted, FamilyReport, LabelReport, Wanted};
 pub(crate) use self::request::{Admitted, NotAdmitted, Request};
 pub(crate) use self::saved::{RestoreRules, save};
@@ -265,6 +269,12 @@ impl Registry {
     /// All families, sorted by name.
     pub(crate) fn families(&self) -> Vec<Arc<Family>> {
         self.families.from(None)
+    }
+
+    /// Number of families.
+    #[cfg(feature = "cli")]
+    pub(crate) fn family_count(&self) -> usize {
+        self.families.len()
     }
 
     /// Whether there is a series with this name and these labels.
