@@ -8,6 +8,7 @@
 //!   web        the HTTP server
 //!   push       sends the registry's series to receivers of remote write
 //!   tls        TLS of servers, by the section of a web configuration file
+//!   history    the last 15 minutes of some self-metrics
 //!   reload     reads the rules again
 //!     reload_requests  requests for a reload, and their outcomes
 //!   readiness  whether all parts work
@@ -37,6 +38,7 @@ mod fair_turns;
 mod faults;
 mod flag_names;
 mod healthcheck;
+mod history;
 mod line_queue;
 pub(crate) mod listener;
 mod logging;

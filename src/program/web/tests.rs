@@ -4,6 +4,7 @@
 mod api_calls;
 mod client_limits;
 mod http2_clients;
+mod pages;
 mod paths;
 mod scrapes;
 mod shutdown;

@@ -8,7 +8,7 @@ use crate::program::net::AllowedNetwork;
 /// The options of the web server. A limit that is hit closes one connection or rejects one request.
 #[derive(Debug, Clone)]
 pub struct WebOptions {
-    /// The path of the exposition. With `/` or an empty string the exposition replaces the landing page. Default: `/metrics`.
+    /// The path of the exposition. With `/` or an empty string the exposition replaces the page at `/`, which stays at `/ui/overview`. Default: `/metrics`.
     pub telemetry_path: String,
     /// Enables `PUT` and `POST` of `/-/quit` and `/-/reload`; otherwise the server answers 403. Default: off.
     pub enable_lifecycle: bool,
@@ -29,7 +29,7 @@ pub struct WebOptions {
     pub check_hosts: bool,
     /// Paths that need no password when the web configuration has users. Default: none.
     pub no_auth_paths: Vec<String>,
-    /// A shell command that sends one sample to the bridge, shown on the landing page; `None` if there is no suitable listener.
+    /// A shell command that sends one sample to the bridge, shown on the page; `None` if there is no suitable listener.
     pub sample_command: Option<String>,
     /// Concurrent connections that have sent a request, over all listeners. When the limit is reached, an idle or stalled connection
     /// is evicted, preferably of the client address that has most connections; if there is none, the new connection waits.

@@ -21,11 +21,16 @@ impl ApiReply {
 }
 
 /// The envelope of a successful response.
-pub(super) struct ApiData(Value);
+pub(in crate::program::web) struct ApiData(Value);
 
 impl ApiData {
     pub(super) fn new(data: Value) -> Self {
         Self(json!({ "status": "success", "data": data }))
+    }
+
+    /// The data in the envelope.
+    pub(in crate::program::web) fn data(&self) -> &Value {
+        self.0.get("data").unwrap_or(&Value::Null)
     }
 }
 
@@ -47,7 +52,7 @@ pub(in crate::program::web) struct ApiError {
     status: StatusCode,
     /// The `errorType` of the Prometheus API.
     kind: &'static str,
-    pub(super) text: String,
+    pub(in crate::program::web) text: String,
 }
 
 impl ApiError {
@@ -58,6 +63,11 @@ impl ApiError {
     /// Too many requests are waiting.
     pub(super) fn busy() -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Too many requests are waiting. Try again.")
+    }
+
+    /// The status of the response.
+    pub(in crate::program::web) fn status(&self) -> StatusCode {
+        self.status
     }
 
     /// Whether the client was too slow.
