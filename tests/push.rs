@@ -2,11 +2,14 @@
 
 mod access;
 mod answers;
+mod clocks;
+mod compliance;
 mod databases;
 mod faults;
+mod hostile;
 mod message;
 mod once;
-mod receiver;
+pub mod receiver;
 
 use serde_json::Value;
 

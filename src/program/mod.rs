@@ -15,6 +15,7 @@
 //!   rebinding  binds Unix sockets again whose paths were removed
 //! running      finds the bridge that runs on this machine
 //! tools        subcommands about rules, which need no running bridge
+//! watching     tail and capture: lines as they arrive at a running bridge
 //! top, doctor, demo, healthcheck, check_config   the other subcommands
 //! event_file   appends DogStatsD events to a file
 //! net, ask, rulebook, presets, state_file, regular_file, descriptors, faults, fair_turns, clock, console, duration, flag_names, logging,
@@ -61,6 +62,7 @@ mod tools;
 mod top;
 mod version;
 mod wall_time;
+mod watching;
 mod web;
 
 use std::ffi::OsString;
@@ -94,6 +96,7 @@ pub fn main() -> ExitCode {
             ExitCode::from(tools::run_tool(&tool, &mut io::stdout().lock(), &mut io::stderr()))
         }
         Ok(Invocation::Top(asked)) => ExitCode::from(top::run(&asked)),
+        Ok(Invocation::Watch(watching)) => ExitCode::from(watching::run(&watching)),
         Ok(Invocation::Doctor(asked)) => ExitCode::from(doctor::run(&asked, &mut io::stdout().lock())),
         Err(EarlyExit::Help(text)) => say(text.trim_end()),
         Err(EarlyExit::Usage(line)) => fail(2, &line),

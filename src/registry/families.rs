@@ -9,6 +9,7 @@ use rapidhash::quality::RandomState;
 
 use super::family::Family;
 use super::kind::FamilyKind;
+use super::set_times::SET_TIME_SUFFIX;
 
 /// Number of shards. Most machines have fewer cores, so two workers rarely need the same shard.
 const SHARDS: usize = 64;
@@ -77,13 +78,18 @@ impl Families {
     }
 }
 
-/// An existing family whose lines would collide with those of the new one, such as `x_sum` beside a histogram `x`.
-pub(super) fn lines_collide<'i>(index: &'i Index, name: &str, kind: &FamilyKind) -> Option<&'i Arc<Family>> {
+/// An existing family whose lines would collide with those of the new one, such as `x_sum` beside a histogram `x`. `has_set_times`: each
+/// gauge has a second family, with the times at which it was set.
+pub(super) fn lines_collide<'i>(index: &'i Index, name: &str, kind: &FamilyKind, has_set_times: bool) -> Option<&'i Arc<Family>> {
     let living = |name: &str| index.get(name).filter(|family| !family.is_gone());
-    let taken_by_new = kind.suffixes().iter().find_map(|suffix| living(&format!("{name}{suffix}")));
+    let suffixes = |kind: &FamilyKind| match kind {
+        FamilyKind::Gauge if has_set_times => &[SET_TIME_SUFFIX],
+        kind => kind.suffixes(),
+    };
+    let taken_by_new = suffixes(kind).iter().find_map(|suffix| living(&format!("{name}{suffix}")));
     taken_by_new.or_else(|| {
-        let suffixes = ["_sum", "_count", "_bucket"].iter();
-        let old = suffixes.filter_map(|suffix| Some((suffix, living(name.strip_suffix(suffix)?)?)));
-        old.into_iter().find(|(suffix, family)| family.kind().suffixes().contains(suffix)).map(|(_, family)| family)
+        let of_names = ["_sum", "_count", "_bucket", SET_TIME_SUFFIX].iter();
+        let old = of_names.filter_map(|suffix| Some((suffix, living(name.strip_suffix(suffix)?)?)));
+        old.into_iter().find(|(suffix, family)| suffixes(family.kind()).contains(suffix)).map(|(_, family)| family)
     })
 }

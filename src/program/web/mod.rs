@@ -11,6 +11,7 @@
 //!       router        path and method to response
 //!         scrape        one scrape: admission, rendering, compression, sending
 //!         api           reports about rules, series and conflicts; series deletion
+//!         tail          lines as they arrive, to viewers
 //!         pages         HTML: the views of the page
 //!         lifecycle     readiness; quit and reload requests
 //!       access        access control: TLS, users, rate limit, web configuration file
@@ -37,6 +38,7 @@ mod response;
 mod router;
 mod scrape;
 mod server;
+mod tail;
 #[cfg(test)]
 mod tests;
 mod view;

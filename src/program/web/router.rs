@@ -25,6 +25,7 @@ use super::response::{NOSNIFF, TEXT, WebBody, WebResponse, text, with_body};
 use super::scrape::coding::ContentCoding;
 use super::scrape::endpoint::{NotAdmitted, ScrapeEndpoint};
 use super::scrape::representation::Representation;
+use super::tail::{TailEndpoint, TailFormat};
 use super::view::View;
 use crate::options::Prefix;
 use crate::program::net::ClientAddress;
@@ -58,6 +59,7 @@ pub(super) struct Router {
     pub(super) prefix: Prefix,
     pub(super) scrape: ScrapeEndpoint,
     pub(super) api: Api,
+    pub(super) tail: TailEndpoint,
     pub(super) pages: Arc<Pages>,
 }
 
@@ -80,6 +82,7 @@ enum Resource {
     Proposals,
     Push,
     Events,
+    Tail,
     Delete,
     Quit,
     Reload,
@@ -120,6 +123,7 @@ impl Router {
             "/api/v1/ask" => Some(Resource::Data(View::Ask)),
             "/api/v1/scrapes" => Some(Resource::Data(View::Scrapes)),
             "/api/v1/proposals" => Some(Resource::Proposals),
+            "/api/v1/tail" if self.serves_admin_paths => Some(Resource::Tail),
             "/api/v1/overview" => Some(Resource::Data(View::Overview)),
             "/api/v1/series" => Some(Resource::Data(View::Series)),
             "/api/v1/series/delete" if self.serves_admin_paths => Some(Resource::Delete),
@@ -167,6 +171,7 @@ impl Router {
             Resource::Proposals => json(self.api.proposals(client).await),
             Resource::Push => json(self.api.push(client).await),
             Resource::Events => json(self.api.events(request.uri.query(), client).await),
+            Resource::Tail => self.tail(&request, activity),
             Resource::Delete => json(self.api.delete(&request, body, addresses).await),
             Resource::Quit | Resource::Reload if !self.enable_lifecycle => {
                 text(StatusCode::FORBIDDEN, "Lifecycle API is not enabled; start the bridge with --web.enable-lifecycle.\n")
@@ -212,9 +217,18 @@ impl Router {
             return exposition_response(representation, Either::Left(Full::default()));
         }
         match self.scrape.begin(representation, &request.headers, activity).await {
-            Ok(body) => exposition_response(representation, Either::Right(body)),
+            Ok(body) => exposition_response(representation, Either::Right(Either::Left(body))),
             Err(NotAdmitted) => busy("Too many scrapes in progress. Try again.\n"),
         }
+    }
+
+    fn tail(&self, request: &Parts, activity: Arc<Activity>) -> WebResponse {
+        let query = request.uri.query();
+        if request.method == Method::HEAD {
+            return self.tail.format(query).map_or_else(json, |format| tail_response(format, Either::Left(Full::default())));
+        }
+        let begun = self.tail.begin(query, activity);
+        begun.map_or_else(json, |(format, body)| tail_response(format, Either::Right(Either::Right(body))))
     }
 
     async fn reload(&self, client: ClientAddress) -> WebResponse {
@@ -265,6 +279,23 @@ fn exposition_response(representation: Representation, body: WebBody) -> WebResp
     if let Some(coding) = representation.coding.header() {
         headers.insert(CONTENT_ENCODING, coding);
     }
+    response
+}
+
+fn tail_response(format: TailFormat, body: WebBody) -> WebResponse {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(
+        CONTENT_TYPE,
+        match format {
+            TailFormat::Events => HeaderValue::from_static("text/event-stream"),
+            TailFormat::Json => HeaderValue::from_static("application/x-ndjson"),
+        },
+    );
+    headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // nginx would otherwise collect the stream before it sends any of it.
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     response
 }
 

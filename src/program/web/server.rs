@@ -14,6 +14,7 @@ use super::router::Router;
 use super::scrape::endpoint::ScrapeEndpoint;
 use super::scrape::expositions::ExpositionMaker;
 use super::scrape::renderer::Renderer;
+use super::tail::TailEndpoint;
 use super::web_options::WebOptions;
 use super::web_state::WebState;
 use crate::bridge::Bridge;
@@ -92,6 +93,7 @@ fn router(options: WebOptions, bridge: &Bridge, state: &WebState) -> Router {
         serves_admin_paths,
         prefix: telemetry.prefix(),
         scrape: ScrapeEndpoint::new(renderer, options.turn_timeout),
+        tail: TailEndpoint::new(bridge.clone(), options.enable_tail.then_some(options.max_tails)),
         api: Api::new(Arc::clone(&live), state.reports.clone(), api_limits, options.enable_admin_api),
         pages: Arc::new(Pages::new(live)),
         telemetry_path,

@@ -9,6 +9,7 @@ mod pages;
 mod paths;
 mod scrapes;
 mod shutdown;
+mod tails;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -14,7 +14,11 @@ pub struct WebOptions {
     pub enable_lifecycle: bool,
     /// Enables `POST` of `/api/v1/series/delete`; otherwise the server answers 403. Default: off.
     pub enable_admin_api: bool,
-    /// Whether only another listener serves the lifecycle and deletion paths; this one answers 404. Default: off.
+    /// Enables `/api/v1/tail`; otherwise the server answers 403. Default: off, because lines may contain secrets.
+    pub enable_tail: bool,
+    /// Viewers of lines at once. Default: 4.
+    pub max_tails: usize,
+    /// Whether only another listener serves the lifecycle, deletion and tail paths; this one answers 404. Default: off.
     pub admin_on_other_listener: bool,
     /// Networks that may connect over TCP; connections from other networks are closed immediately. Default: empty, all networks.
     pub allow_from: Vec<AllowedNetwork>,
@@ -62,6 +66,8 @@ impl Default for WebOptions {
             telemetry_path: "/metrics".to_owned(),
             enable_lifecycle: false,
             enable_admin_api: false,
+            enable_tail: false,
+            max_tails: 4,
             admin_on_other_listener: false,
             allow_from: Vec::new(),
             allowed_hosts: AllowedHosts::default(),

@@ -50,6 +50,7 @@ use hyper::body::Incoming;
 use hyper::http::request::Parts;
 
 pub(super) use self::live::Live;
+pub(super) use self::parameters::Parameters;
 pub(super) use self::reply::{ApiData, ApiError, ApiReply};
 pub(super) use self::report_slots::ReportSlots;
 use super::addresses::ConnectionAddresses;

@@ -56,7 +56,7 @@ pub(in crate::program::web) struct ApiError {
 }
 
 impl ApiError {
-    pub(super) fn new(status: StatusCode, kind: &'static str, text: impl Into<String>) -> Self {
+    pub(in crate::program::web) fn new(status: StatusCode, kind: &'static str, text: impl Into<String>) -> Self {
         Self { status, kind, text: text.into() }
     }
 
@@ -75,8 +75,14 @@ impl ApiError {
         self.status == StatusCode::REQUEST_TIMEOUT
     }
 
+    /// The message.
+    #[cfg(test)]
+    pub(in crate::program::web) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The request is invalid.
-    pub(super) fn bad_data(text: impl Into<String>) -> Self {
+    pub(in crate::program::web) fn bad_data(text: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad_data", text)
     }
 }
