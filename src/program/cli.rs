@@ -125,7 +125,7 @@ mod tests {
             (&["--limits.series=0"], "invalid value '0' for '--limits.series <N>': "),
             (
                 &["dance"],
-                "unknown subcommand \"dance\" (subcommands: check, demo, doctor, explain, healthcheck, preset, push, replay, top;",
+                "unknown subcommand \"dance\" (subcommands: check, demo, doctor, explain, healthcheck, preset, push, replay, rules, top;",
             ),
             (&["explian", "a:1|c"], "unknown subcommand \"explian\"; did you mean explain? (subcommands: check, "),
             (&["Demo"], "unknown subcommand \"Demo\"; did you mean demo? ("),
