@@ -15,6 +15,8 @@ use crate::options::{NativeWhen, Options};
 use crate::registry::{Registry, Reserved};
 use crate::rejections::Rejections;
 use crate::sources::Sources;
+#[cfg(feature = "cli")]
+use crate::tap::Taps;
 use crate::telemetry::{Owner, Telemetry};
 
 /// One bridge's state. Workers and renderers share it by reference.
@@ -30,6 +32,8 @@ pub(crate) struct Engine {
     rejections: Rejections,
     sources: Arc<Sources>,
     events: EventLog,
+    #[cfg(feature = "cli")]
+    taps: Arc<Taps>,
 }
 
 /// The rules in force.
@@ -64,6 +68,8 @@ impl Engine {
             rejections: Rejections::default(),
             sources,
             events,
+            #[cfg(feature = "cli")]
+            taps: Arc::default(),
         }
     }
 
@@ -130,6 +136,12 @@ impl Engine {
     /// The last DogStatsD events.
     pub(crate) fn events(&self) -> &EventLog {
         &self.events
+    }
+
+    /// The viewers of lines.
+    #[cfg(feature = "cli")]
+    pub(crate) fn taps(&self) -> &Arc<Taps> {
+        &self.taps
     }
 
     /// The options of the bridge.

@@ -83,6 +83,8 @@ mod starting;
 mod state;
 /// Sockets that systemd passes, for lines: restarts under load, names, buffers.
 mod systemd;
+/// Viewers of lines: `tail`, `capture`, limits, stops.
+mod tail;
 /// TLS over TCP for lines: clients, certificates, reloads, wrong protocols, stalled handshakes.
 mod tcp_tls;
 /// The commands `check`, `explain`, `replay` and `preset`: exit codes, text, JSON.

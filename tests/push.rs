@@ -2,8 +2,11 @@
 
 mod access;
 mod answers;
+mod clocks;
+mod compliance;
 mod databases;
 mod faults;
+mod hostile;
 mod message;
 mod once;
 pub mod receiver;

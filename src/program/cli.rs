@@ -5,7 +5,7 @@
 //! flags       the flags as one clap command, with environment variables, `--no-` forms and the help
 //! conversion  flags to settings
 //! tool_args   the command lines of check, explain, replay, push and preset; rules_args: that of rules
-//! top_args, doctor_args, reach_args  the command lines of top and doctor, and the flags that they share
+//! top_args, tail_args, doctor_args, reach_args  the command lines of top, tail, capture and doctor, and the flags that they share
 //! early_exit  help, version and wrong usage
 //! ```
 //! Must not open a socket, read a mapping file or print anything.
@@ -19,6 +19,7 @@ mod environment;
 mod flags;
 mod reach_args;
 mod rules_args;
+mod tail_args;
 mod tool_args;
 mod top_args;
 
@@ -32,6 +33,7 @@ use self::early_exit::unknown_subcommand;
 use self::flags::parse_args;
 pub use self::reach_args::Reach;
 pub use self::rules_args::{GaugeChoice, RulesForm, RulesFormat, RulesWanted, UntypedChoice};
+pub use self::tail_args::{Capture, LineFilter, Tail, Watching};
 pub use self::tool_args::{AnswerFormat, Explain, PushOnce, Replay, Tool};
 pub use self::top_args::Top;
 use crate::program::net::WebAddress;
@@ -57,6 +59,8 @@ pub enum Invocation {
     Tool(Box<Tool>),
     /// Show what takes the memory of a running bridge.
     Top(Box<Top>),
+    /// Show or keep lines as they arrive.
+    Watch(Box<Watching>),
     /// Say why samples do not arrive.
     Doctor(Box<Doctor>),
 }
@@ -76,6 +80,9 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
     }
     if let Some(top) = top_args::parse(&arguments) {
         return top.map(|top| Invocation::Top(Box::new(top)));
+    }
+    if let Some(watching) = tail_args::parse(&arguments) {
+        return watching.map(|watching| Invocation::Watch(Box::new(watching)));
     }
     if let Some(doctor) = doctor_args::parse(&arguments) {
         return doctor.map(|doctor| Invocation::Doctor(Box::new(doctor)));
@@ -125,9 +132,9 @@ mod tests {
             (&["--limits.series=0"], "invalid value '0' for '--limits.series <N>': "),
             (
                 &["dance"],
-                "unknown subcommand \"dance\" (subcommands: check, demo, doctor, explain, healthcheck, preset, push, replay, rules, top;",
+                "unknown subcommand \"dance\" (subcommands: capture, check, demo, doctor, explain, healthcheck, preset, push, replay, rules, tail, top;",
             ),
-            (&["explian", "a:1|c"], "unknown subcommand \"explian\"; did you mean explain? (subcommands: check, "),
+            (&["explian", "a:1|c"], "unknown subcommand \"explian\"; did you mean explain? (subcommands: capture, "),
             (&["Demo"], "unknown subcommand \"Demo\"; did you mean demo? ("),
             (&["help"], "unknown subcommand \"help\"; did you mean --help? ("),
             (&["--log.level=debug", "explain", "a:1|c"], "explain must be the first argument, before all flags"),

@@ -64,6 +64,12 @@ impl Families {
         self.by_name.remove_if(name, |_, known| Arc::ptr_eq(known, family));
     }
 
+    /// The number of families.
+    #[cfg(feature = "cli")]
+    pub(super) fn len(&self) -> usize {
+        self.index.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// The families from this name on, sorted by name; all of them for `None`.
     pub(super) fn from(&self, name: Option<&str>) -> Vec<Arc<Family>> {
         let from = name.map_or(Bound::Unbounded, Bound::Included);

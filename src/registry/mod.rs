@@ -19,6 +19,8 @@ mod grace;
 mod kind;
 mod label_set;
 mod limited;
+#[cfg(feature = "cli")]
+mod look;
 mod members;
 #[cfg(test)]
 mod memory_tests;
@@ -54,6 +56,8 @@ pub(crate) use self::label_set::identity;
 pub(crate) use self::label_set::{Labels, may_have_quoted_names, push_label, split};
 use self::limited::Offenders;
 pub use self::limited::{Limit, Limited};
+#[cfg(feature = "cli")]
+pub(crate) use self::look::ShownValue;
 pub use self::report::{Cardinality, Deleted, FamilyReport, LabelReport, Wanted};
 pub(crate) use self::request::{Admitted, NotAdmitted, Request};
 pub(crate) use self::saved::{RestoreRules, save};
@@ -286,6 +290,12 @@ impl Registry {
             families.sort_by(|a, b| a.name().as_str().cmp(b.name().as_str()));
         }
         families
+    }
+
+    /// Number of families.
+    #[cfg(feature = "cli")]
+    pub(crate) fn family_count(&self) -> usize {
+        self.families.len()
     }
 
     /// Whether there is a series with this name and these labels.

@@ -113,6 +113,8 @@ fn web_options(args: &Args) -> Result<web::WebOptions, WrongValue> {
         no_auth_paths: no_auth_paths(args)?,
         enable_lifecycle: args.web.enable_lifecycle,
         enable_admin_api: args.web.enable_admin_api,
+        enable_tail: args.web.enable_tail,
+        max_tails: args.web.max_tails,
         max_connections: args.web.max_connections,
         lobby_connections: args.web.max_waiting_connections,
         max_renders: args.web.max_renders,

@@ -23,6 +23,8 @@ const TOOLS: &str = "Tools, each with its own --help:
   statsd-bridge rules MAPPING...         print rules that add up the series of many bridges
   statsd-bridge preset list | show NAME  list the built-in presets, or print one of them
   statsd-bridge top                      show what uses most of a running bridge
+  statsd-bridge tail PATTERN             show lines as they arrive at a running bridge
+  statsd-bridge capture -o FILE          write them to a file, for replay
   statsd-bridge doctor [ADDRESS]...      send probes, and say why any do not arrive";
 
 /// The forms of flags, at the end of the program's help.

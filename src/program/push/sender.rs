@@ -85,6 +85,8 @@ impl Sender {
             };
             self.target.metrics.sent_bytes.increment(request.body.len() as u64);
             let Next::Again(asked) = next else { return };
+            // It may be written although no success was reported.
+            self.target.may_have(request.time);
             attempt += 1;
             self.target.metrics.retries.increment(1);
             tokio::time::sleep(backoff::delay(attempt, asked)).await;
@@ -167,6 +169,9 @@ impl Sender {
 
     fn reject(&mut self, answer: &Answer, settled: (&QueuedRequest, Written)) {
         self.target.metrics.request(PushOutcome::Rejected);
+        if !answer.wrote_nothing(settled.0.version) {
+            self.target.may_have(settled.0.time);
+        }
         let (written, rejected) = self.count(settled, PushResult::Rejected);
         self.target.update(|status| {
             status.last_rejection = Some(LastAnswer::of(answer));
@@ -188,6 +193,10 @@ impl Sender {
         let failures = self.target.update(|status| {
             status.last_success = Some(SystemTime::now());
             status.last_written = status.last_written.max(Some(request.time));
+            status.written_made = status.written_made.max(Some(request.made));
+            if kind != Final::Deduplicated {
+                status.may_have = status.may_have.max(Some(request.time));
+            }
             match status.protocol {
                 Negotiated::Unknown | Negotiated::Unclear if answer.knows_version_2() => status.protocol = Negotiated::V2,
                 Negotiated::Probing if request.samples() > 0 => status.protocol = Negotiated::V1,

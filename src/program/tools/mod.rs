@@ -11,6 +11,7 @@
 //! ```
 //! The tools use a real [`Bridge`](crate::bridge::Bridge), so their output matches the running program. Must not open a socket.
 
+pub(super) mod advice;
 pub(super) mod check;
 pub(super) mod explain;
 pub(super) mod parsed_exposition;
@@ -18,7 +19,6 @@ pub(super) mod preset;
 mod push_once;
 pub(super) mod replay;
 
-mod advice;
 mod capture;
 mod lint;
 mod packet;
