@@ -1,4 +1,4 @@
-//! Push: the release of every sample to receivers of remote write, whatever they answer.
+//! Push: the release of every sample to receivers of remote write and OTLP, whatever they answer.
 
 mod access;
 mod answers;
@@ -6,6 +6,9 @@ mod databases;
 mod faults;
 mod message;
 mod once;
+mod otlp;
+mod otlp_databases;
+mod otlp_message;
 mod receiver;
 
 use serde_json::Value;

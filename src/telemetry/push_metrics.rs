@@ -148,7 +148,7 @@ pub(super) fn push_metrics(p: Prefix, target: &str) -> PushMetrics {
             "reason",
             PushSkip::NAMES,
         ),
-        made: counter("push_samples_made_total", "Samples made for a push target: floats and histograms."),
+        made: counter("push_samples_made_total", "Samples made for a push target: floats and histograms; with OTLP, points."),
         samples: labelled(
             (p, target),
             ("push_samples_total", "Samples for a push target, by what became of them."),
@@ -173,7 +173,7 @@ pub(super) fn push_metrics(p: Prefix, target: &str) -> PushMetrics {
         queue_age: gauge("push_queue_age_seconds", "Age of the oldest request that waits for a push target; 0 if none waits."),
         last_success: gauge("push_last_success_timestamp_seconds", "When a push target last accepted a request; 0 if it never did."),
         lag: gauge("push_lag_seconds", "Time since the newest cycle that a push target accepted; 0 if it never did."),
-        version: gauge("push_protocol_version", "Version of remote write that a push target is sent: 1 or 2."),
+        version: gauge("push_protocol_version", "Version of remote write that a push target is sent: 1 or 2; 0 with OTLP."),
     }
 }
 
