@@ -18,6 +18,8 @@ use crate::options::Options;
 use crate::registry::{Cardinality, Conflict, Deleted, Reserved, RestoreRules, Restored, SavedFamily, Wanted, save};
 use crate::rejections::Rejection;
 use crate::sources::SourcesReport;
+#[cfg(feature = "cli")]
+use crate::tap::Taps;
 #[cfg(any(feature = "cli", test))]
 use crate::telemetry::Telemetry;
 use crate::telemetry::{Owner, SampleRejection};
@@ -124,6 +126,12 @@ impl Bridge {
     /// [`Limits::event_bytes`](crate::options::Limits::event_bytes).
     pub fn events(&self, most: usize) -> KeptEvents {
         self.engine.events().newest(most)
+    }
+
+    /// The viewers of lines.
+    #[cfg(feature = "cli")]
+    pub(crate) fn taps(&self) -> &Arc<Taps> {
+        self.engine.taps()
     }
 
     /// Passes each DogStatsD event to `hook` from now on. It must not block. Only the first call has an effect.

@@ -15,6 +15,8 @@ use crate::options::{NativeWhen, Options};
 use crate::registry::{Registry, Reserved};
 use crate::rejections::Rejections;
 use crate::sources::Sources;
+#[cfg(feature = "cli")]
+use crate::tap::Taps;
 use crate::telemetry::{Owner, Telemetry};
 
 /// One bridge's state. Workers and renderers share it by reference.
@@ -30,6 +32,8 @@ pub(crate) struct Engine {
     rejections: Rejections,
     sources: Arc<Sources>,
     events: EventLog,
+    #[cfg(feature = "cli")]
+    taps: Arc<Taps>,
 }
 
 /// The rules in force.
@@ -45,6 +49,7 @@ impl Engine {
     /// Makes an engine without series and without rules, with the self-metrics of its owner.
     pub(crate) fn new(options: Options, owner: Owner) -> Self {
         let registry = Registry::new(options.limits, options.grace_ms, options.counters_start_at_zero.is_some());
+        let registry = if options.gauges_set_time { registry.with_set_times(options.names) } else { registry };
         let telemetry = Arc::new(Telemetry::new(options.prefix, owner));
         if options.native.when == NativeWhen::Always {
             registry.want_native();
@@ -63,6 +68,8 @@ impl Engine {
             rejections: Rejections::default(),
             sources,
             events,
+            #[cfg(feature = "cli")]
+            taps: Arc::default(),
         }
     }
 
@@ -129,6 +136,12 @@ impl Engine {
     /// The last DogStatsD events.
     pub(crate) fn events(&self) -> &EventLog {
         &self.events
+    }
+
+    /// The viewers of lines.
+    #[cfg(feature = "cli")]
+    pub(crate) fn taps(&self) -> &Arc<Taps> {
+        &self.taps
     }
 
     /// The options of the bridge.

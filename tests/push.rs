@@ -2,14 +2,17 @@
 
 mod access;
 mod answers;
+mod clocks;
+mod compliance;
 mod databases;
 mod faults;
+mod hostile;
 mod message;
 mod once;
 mod otlp;
 mod otlp_databases;
 mod otlp_message;
-mod receiver;
+pub mod receiver;
 
 use serde_json::Value;
 

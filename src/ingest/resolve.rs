@@ -25,6 +25,8 @@ use crate::options::{Dialect, Limits};
 use crate::registry::{Admitted, Arrival, FamilyKind, Membership, NotAdmitted, Reason, Request, WorkerCell};
 use crate::source::Source;
 use crate::sources::{ClientField, SourceLimit};
+#[cfg(feature = "cli")]
+use crate::tap::Mapping;
 use crate::telemetry::{SampleRejection, Tally};
 use crate::time::Timestamp;
 
@@ -170,6 +172,24 @@ impl Resolver {
             binding.set_client(field);
         }
         binding
+    }
+
+    /// What the rules make of a sample, for a viewer; `None` if its identity is not valid. Counts nothing.
+    #[cfg(feature = "cli")]
+    pub(crate) fn mapping_of(&mut self, sample: &Sample<'_>, source: &Source) -> Option<Mapping> {
+        let identity = Identity::of(sample, &self.dialect).ok()?;
+        self.mapper.read(&identity);
+        let rules = Arc::clone(&self.mapper.current.rules);
+        let origin_label = self.engine.options().origin_label.as_ref();
+        let origin = origin_label.and_then(|label| origin::value(label.value(), source, sample));
+        let number = self.mapper.rule_of(&rules, sample.kind);
+        let rule = number.and_then(|number| Some((number + 1, rules.config().rules.get(number)?.position.to_string())));
+        let Ok((mapped, _)) = self.mapper.map(&rules, sample.kind, origin.as_deref()) else {
+            return Some(Mapping { rule, ..Mapping::default() });
+        };
+        let family = FamilyName::new(&mapped.name, self.names).map(|name| name.as_str().to_owned());
+        let labels = self.mapper.labels.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Some(Mapping { family, labels, rule, is_folded: false })
     }
 
     /// The number that a client reports about itself with this sample, whatever the rules make of its name.

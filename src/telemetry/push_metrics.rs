@@ -108,6 +108,7 @@ pub(crate) struct PushMetrics {
     pub(crate) queue_age: Gauge,
     pub(crate) last_success: Gauge,
     pub(crate) lag: Gauge,
+    pub(crate) clock_wait: Gauge,
     pub(crate) version: Gauge,
 }
 
@@ -173,6 +174,10 @@ pub(super) fn push_metrics(p: Prefix, target: &str) -> PushMetrics {
         queue_age: gauge("push_queue_age_seconds", "Age of the oldest request that waits for a push target; 0 if none waits."),
         last_success: gauge("push_last_success_timestamp_seconds", "When a push target last accepted a request; 0 if it never did."),
         lag: gauge("push_lag_seconds", "Time since the newest cycle that a push target accepted; 0 if it never did."),
+        clock_wait: gauge(
+            "push_clock_wait_seconds",
+            "Time until the wall clock, which was set back, passes the newest cycle of a push target; 0 otherwise.",
+        ),
         version: gauge("push_protocol_version", "Version of remote write that a push target is sent: 1 or 2; 0 with OTLP."),
     }
 }

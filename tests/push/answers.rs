@@ -61,7 +61,7 @@ fn a_request_of_1_0_has_the_headers_of_the_specification() {
         assert_eq!(request.header("content-type"), "application/x-protobuf");
         assert_eq!(request.header("x-prometheus-remote-write-version"), "0.1.0");
     }
-    until("metadata is sent", || receiver.seen().iter().any(|seen| seen.content.metadata > 10).then_some(()));
+    until("metadata is sent", || receiver.seen().iter().any(|seen| seen.content.metadata.len() > 10).then_some(()));
     assert_eq!(receiver.faults(), [""; 0]);
     bridge.stop();
 }
@@ -82,6 +82,24 @@ fn a_receiver_of_1_0_is_recognised() {
         assert_eq!(samples(&bridge, "rejected"), 0, "{what}");
         bridge.process.logs("does not know remote write 2.0");
     }
+}
+
+#[apply(test)]
+fn a_counter_that_begins_before_a_receiver_of_1_0_is_recognised_begins_at_0() {
+    let receiver = Receiver::start(|_| Reaction::Answer(503, vec![]));
+    let bridge = pushing(&receiver.url()).arg("--push.self-metrics=false").start();
+    bridge.send("hits:5|c\nlatency:1|ms");
+    bridge.page_at(2);
+    let made = || target(&bridge)["samples_made"].as_u64().expect("a number");
+    let before = made();
+    until("two cycles with the counter", || (made() > before + 30).then_some(()));
+    receiver.script(|_| Reaction::WriteOld);
+    until("the counter is pushed", || (receiver.last("hits") == Some(5.0)).then_some(()));
+    assert_eq!((receiver.increase("hits"), receiver.increase("latency_count"), receiver.faults()), (5.0, 1.0, vec![]));
+    bridge.send("hits:2|c");
+    until("the counter is pushed", || (receiver.last("hits") == Some(7.0)).then_some(()));
+    assert_eq!((receiver.increase("hits"), receiver.faults()), (7.0, vec![]));
+    expect_sums(&bridge);
 }
 
 #[apply(test)]

@@ -119,6 +119,13 @@ fn prometheus_has_the_same_native_histograms() {
 }
 
 #[apply(test)]
+fn prometheus_2_has_the_same_native_histograms_over_1_0() {
+    let flags = ["--statsd.native-histograms=always", "--push.histograms=native"];
+    let what = "remote write 1.0: native histograms pushed equal those scraped";
+    in_prometheus(Version::Two, "", &["--enable-feature=native-histograms"], &flags, what);
+}
+
+#[apply(test)]
 fn prometheus_has_the_same_custom_buckets() {
     let what = "remote write 2.0: histograms with custom buckets pushed equal those converted";
     in_prometheus(Version::Three, ", convert_classic_histograms_to_nhcb: true", &[], &["--push.histograms=nhcb"], what);

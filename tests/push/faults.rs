@@ -3,8 +3,9 @@
 
 use std::time::{Duration, Instant};
 
+use super::clocks::Clock;
 use super::receiver::{Reaction, Receiver, Seen};
-use super::{add_up, expect_sums, pushing};
+use super::{add_up, expect_sums, pushing, target};
 use crate::harness::{Launch, Running, number_of, until};
 
 /// A small generator of pseudorandom numbers (SplitMix64), so that a failed schedule can be repeated by its seed.
@@ -35,16 +36,17 @@ fn faulty(mut random: Random, is_old: bool) -> impl FnMut(&Seen) -> Reaction + S
     }
 }
 
-fn launch(receiver: &Receiver) -> Launch {
+fn launch(receiver: &Receiver, clock: Option<&Clock>) -> Launch {
     // Short, so that a slow answer counts as none.
-    pushing(&receiver.url()).arg("--push.timeout=1s").arg("--push.self-metrics=false")
+    let launch = pushing(&receiver.url()).arg("--push.timeout=1s").arg("--push.self-metrics=false");
+    clock.map_or(launch, |clock| clock.of(pushing(&receiver.url())).arg("--push.timeout=1s").arg("--push.self-metrics=false"))
 }
 
-/// One schedule. Returns the bridge at its end.
-fn schedule(seed: u64, is_old: bool) {
+/// One schedule, with steps of the wall clock if there is a clock.
+fn schedule(seed: u64, is_old: bool, mut clock: Option<Clock>) {
     let mut random = Random(seed);
     let receiver = Receiver::start(faulty(Random(seed ^ 1), is_old));
-    let mut bridge = launch(&receiver).start();
+    let mut bridge = launch(&receiver, clock.as_ref()).start();
     let mut sent = 0.0;
     let mut in_this_process = 0.0;
     let end = Instant::now() + Duration::from_secs(8);
@@ -53,14 +55,19 @@ fn schedule(seed: u64, is_old: bool) {
         bridge.send(format!("hits:{count}|c"));
         sent += count as f64;
         in_this_process += count as f64;
+        if let Some(clock) = clock.as_mut().filter(|_| random.below(4) == 0) {
+            step(clock, &mut random, &receiver);
+        }
         if random.below(12) == 0 {
+            clock.iter_mut().for_each(|clock| catch_up(clock, &receiver));
             // A crash loses what was not pushed: so it waits until everything is.
             wait_until_pushed(&receiver, in_this_process);
-            bridge = crash(bridge, &receiver);
+            bridge = crash(bridge, &receiver, clock.as_ref());
             in_this_process = 0.0;
         }
         std::thread::sleep(Duration::from_millis(random.below(600)));
     }
+    clock.iter_mut().for_each(|clock| catch_up(clock, &receiver));
     wait_until_pushed(&receiver, in_this_process);
     assert_eq!(receiver.increase("hits"), sent, "seed {seed}: {:?}", receiver.points("hits", ("job", "statsd-bridge")));
     assert_eq!(receiver.faults(), [""; 0], "seed {seed}");
@@ -68,19 +75,35 @@ fn schedule(seed: u64, is_old: bool) {
     assert!(add_up(&bridge).is_ok());
 }
 
+/// Sets the clock forward by up to six hours, or back by a part of what it is ahead.
+fn step(clock: &mut Clock, random: &mut Random, receiver: &Receiver) {
+    let offset = match random.below(2) {
+        0 => clock.offset() + 60 + random.below(21_600) as i64,
+        _ => random.below(clock.offset().unsigned_abs() + 1) as i64,
+    };
+    receiver.accept_ahead(clock.latest().max(offset) * 1000);
+    clock.set(offset);
+}
+
+/// Sets the clock to a time that it has not had.
+fn catch_up(clock: &mut Clock, receiver: &Receiver) {
+    let offset = clock.latest() + 60;
+    receiver.accept_ahead(offset * 1000);
+    clock.set(offset);
+}
+
 fn wait_until_pushed(receiver: &Receiver, value: f64) {
     until("the counter is pushed", || (receiver.last("hits") == Some(value) || value == 0.0).then_some(()));
 }
 
 /// Kills the bridge and starts another. Its first cycle comes before its first sample, and so shows the counter's reset.
-fn crash(mut bridge: Running, receiver: &Receiver) -> Running {
+fn crash(mut bridge: Running, receiver: &Receiver, clock: Option<&Clock>) -> Running {
     bridge.process.signal(rustix::process::Signal::KILL);
     bridge.process.wait();
     // What the killed process has sent is written before what the next one sends, as in a database on another machine.
     receiver.wait_until_idle();
-    let before = receiver.points("up", ("job", "statsd-bridge")).len();
-    let bridge = launch(receiver).start();
-    until("the first cycle", || (receiver.points("up", ("job", "statsd-bridge")).len() > before).then_some(()));
+    let bridge = launch(receiver, clock).start();
+    until("the first cycle", || target(&bridge)["last_written_cycle"].as_str().map(drop));
     bridge
 }
 
@@ -90,7 +113,20 @@ fn increases_add_up_over_faults_and_crashes() {
     let runs = number_of("STATSD_BRIDGE_PUSH_SCHEDULES").unwrap_or(6);
     std::thread::scope(|scope| {
         for seed in first..first + runs {
-            scope.spawn(move || schedule(seed, seed % 2 == 0));
+            scope.spawn(move || schedule(seed, seed % 2 == 0, None));
+        }
+    });
+}
+
+#[apply(test)]
+fn increases_add_up_over_faults_crashes_and_steps_of_the_clock() {
+    let library = crate::peers::libfaketime();
+    let first = number_of("STATSD_BRIDGE_PUSH_SEED").unwrap_or(1);
+    let runs = number_of("STATSD_BRIDGE_PUSH_SCHEDULES").unwrap_or(4);
+    std::thread::scope(|scope| {
+        for seed in first..first + runs {
+            let library = &library;
+            scope.spawn(move || schedule(seed, seed % 2 == 0, Some(Clock::new(library))));
         }
     });
 }

@@ -105,19 +105,53 @@ struct Metadata2 {
     unit_ref: u32,
 }
 
-/// The fields of a histogram that the tests compare.
+/// A histogram, in both versions.
 #[derive(Clone, PartialEq, Message)]
-struct Histogram {
-    #[prost(uint64, tag = "1")]
-    count: u64,
-    #[prost(double, tag = "2")]
-    count_float: f64,
+pub struct Histogram {
+    #[prost(uint64, optional, tag = "1")]
+    pub count: Option<u64>,
+    #[prost(double, optional, tag = "2")]
+    pub count_float: Option<f64>,
     #[prost(double, tag = "3")]
-    sum: f64,
+    pub sum: f64,
     #[prost(sint32, tag = "4")]
-    schema: i32,
+    pub schema: i32,
+    #[prost(double, tag = "5")]
+    pub zero_threshold: f64,
+    #[prost(uint64, optional, tag = "6")]
+    pub zero_count: Option<u64>,
+    #[prost(double, optional, tag = "7")]
+    pub zero_count_float: Option<f64>,
+    #[prost(message, repeated, tag = "8")]
+    pub negative_spans: Vec<Span>,
+    #[prost(sint64, repeated, tag = "9")]
+    pub negative_deltas: Vec<i64>,
+    #[prost(double, repeated, tag = "10")]
+    pub negative_counts: Vec<f64>,
+    #[prost(message, repeated, tag = "11")]
+    pub positive_spans: Vec<Span>,
+    #[prost(sint64, repeated, tag = "12")]
+    pub positive_deltas: Vec<i64>,
+    #[prost(double, repeated, tag = "13")]
+    pub positive_counts: Vec<f64>,
+    #[prost(int32, tag = "14")]
+    pub reset_hint: i32,
     #[prost(int64, tag = "15")]
-    timestamp: i64,
+    pub timestamp: i64,
+    #[prost(double, repeated, tag = "16")]
+    pub custom_values: Vec<f64>,
+    /// In 2.0 only.
+    #[prost(int64, tag = "17")]
+    pub start_timestamp: i64,
+}
+
+/// Consecutive buckets.
+#[derive(Clone, Copy, PartialEq, Message)]
+pub struct Span {
+    #[prost(sint32, tag = "1")]
+    pub offset: i32,
+    #[prost(uint32, tag = "2")]
+    pub length: u32,
 }
 
 /// The bits of a stale marker.
@@ -130,8 +164,42 @@ pub struct Series {
     pub labels: Vec<(String, String)>,
     /// Timestamps and values; of histograms, the count.
     pub points: Vec<Point>,
-    pub exemplars: usize,
+    pub exemplars: Vec<Exemplar>,
     pub is_histogram: bool,
+    /// The histograms of the points.
+    pub histograms: Vec<Histogram>,
+    /// In 2.0 only.
+    pub metadata: Option<Metadata>,
+}
+
+impl Series {
+    /// The value of a label, or an empty string.
+    pub fn label(&self, name: &str) -> &str {
+        self.labels.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
+    }
+
+    /// The value of the label `__name__`.
+    pub fn name(&self) -> &str {
+        self.label("__name__")
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Exemplar {
+    pub labels: Vec<(String, String)>,
+    pub value: f64,
+    pub time: i64,
+}
+
+/// The metadata of a series, or of a family.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Metadata {
+    /// The name of a family, in 1.0.
+    pub name: String,
+    /// 1 counter, 2 gauge, 3 histogram, 5 summary.
+    pub kind: u64,
+    pub help: String,
+    pub unit: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -147,8 +215,10 @@ pub struct Point {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Content {
     pub series: Vec<Series>,
-    /// Names of families with metadata, in 1.0.
-    pub metadata: usize,
+    /// The metadata of families, in 1.0.
+    pub metadata: Vec<Metadata>,
+    /// In 2.0.
+    pub symbols: Vec<String>,
 }
 
 /// Decodes a body of this version. The error says which rule it breaks.
@@ -161,16 +231,24 @@ pub fn decode(version: u8, compressed: &[u8]) -> Result<Content, String> {
 
 fn decode_1(body: &[u8]) -> Result<Content, String> {
     let request = WriteRequest::decode(body).map_err(|error| error.to_string())?;
+    let pairs = |labels: Vec<Label>| labels.into_iter().map(|label| (label.name, label.value)).collect();
     let series = |series: TimeSeries1| {
-        let labels = series.labels.into_iter().map(|label| (label.name, label.value)).collect();
+        let exemplar = |of: Exemplar1| Exemplar { labels: pairs(of.labels), value: of.value, time: of.timestamp };
         Ok(Series {
-            labels,
+            labels: pairs(series.labels),
             points: points(&series.samples, &series.histograms)?,
-            exemplars: series.exemplars.len(),
+            exemplars: series.exemplars.into_iter().map(exemplar).collect(),
             is_histogram: !series.histograms.is_empty(),
+            histograms: series.histograms,
+            metadata: None,
         })
     };
-    Ok(Content { series: request.timeseries.into_iter().map(series).collect::<Result<_, String>>()?, metadata: request.metadata.len() })
+    let metadata = |of: Metadata1| Metadata { name: of.name, kind: of.kind, help: of.help, unit: of.unit };
+    Ok(Content {
+        series: request.timeseries.into_iter().map(series).collect::<Result<_, String>>()?,
+        metadata: request.metadata.into_iter().map(metadata).collect(),
+        symbols: Vec::new(),
+    })
 }
 
 fn decode_2(body: &[u8]) -> Result<Content, String> {
@@ -178,32 +256,32 @@ fn decode_2(body: &[u8]) -> Result<Content, String> {
     if symbols.first().is_none_or(|first| !first.is_empty()) {
         return Err("the first symbol is not empty".to_owned());
     }
+    let symbol = |at: u32| symbols.get(at as usize).cloned().ok_or_else(|| "a reference beyond the symbols".to_owned());
     let labels = |refs: &[u32]| -> Result<Vec<(String, String)>, String> {
-        let symbol = |at: u32| symbols.get(at as usize).cloned().ok_or("a reference beyond the symbols");
         let pair = |pair: &[u32]| match pair {
             [name, value] => Ok((symbol(*name)?, symbol(*value)?)),
-            _ => Err("an odd number of references"),
+            _ => Err("an odd number of references".to_owned()),
         };
-        refs.chunks(2).map(pair).collect::<Result<_, _>>().map_err(str::to_owned)
+        refs.chunks(2).map(pair).collect()
     };
-    let series = |series: TimeSeries2| {
-        for exemplar in &series.exemplars {
-            labels(&exemplar.labels_refs)?;
-            if exemplar.timestamp == 0 {
-                return Err("an exemplar without a timestamp".to_owned());
-            }
-        }
-        if series.metadata.is_none() {
-            return Err("a series without metadata".to_owned());
-        }
+    let exemplar = |of: &Exemplar2| match of.timestamp {
+        0 => Err("an exemplar without a timestamp".to_owned()),
+        time => Ok(Exemplar { labels: labels(&of.labels_refs)?, value: of.value, time }),
+    };
+    let series = |series: TimeSeries2| -> Result<Series, String> {
+        let of = series.metadata.ok_or("a series without metadata")?;
+        let (help, unit) = (symbol(of.help_ref)?, symbol(of.unit_ref)?);
         Ok(Series {
             labels: labels(&series.labels_refs)?,
             points: points(&series.samples, &series.histograms)?,
-            exemplars: series.exemplars.len(),
+            exemplars: series.exemplars.iter().map(exemplar).collect::<Result<_, String>>()?,
             is_histogram: !series.histograms.is_empty(),
+            histograms: series.histograms,
+            metadata: Some(Metadata { name: String::new(), kind: of.kind.into(), help, unit }),
         })
     };
-    Ok(Content { series: timeseries.into_iter().map(series).collect::<Result<_, String>>()?, metadata: 0 })
+    let series = timeseries.into_iter().map(series).collect::<Result<_, String>>()?;
+    Ok(Content { series, metadata: Vec::new(), symbols })
 }
 
 fn points(samples: &[Sample], histograms: &[Histogram]) -> Result<Vec<Point>, String> {
@@ -218,9 +296,9 @@ fn points(samples: &[Sample], histograms: &[Histogram]) -> Result<Vec<Point>, St
     };
     let histogram = |histogram: &Histogram| Point {
         time: histogram.timestamp,
-        value: histogram.count as f64 + histogram.count_float,
+        value: histogram.count_float.unwrap_or(histogram.count.unwrap_or_default() as f64),
         is_stale: histogram.sum.to_bits() == STALE,
-        start: 0,
+        start: histogram.start_timestamp,
     };
     Ok(samples.iter().map(float).chain(histograms.iter().map(histogram)).collect())
 }

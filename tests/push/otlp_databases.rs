@@ -1,12 +1,14 @@
 //! Real receivers of OTLP: what was pushed equals what the same database scraped, series by series.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 use tempfile::TempDir;
 
 use super::databases::{QUERY, bridge, expect_equal, scraping};
 use super::{expect_sums, samples, target};
 use crate::compatibility;
-use crate::harness::Running;
+use crate::harness::{Running, until};
 use crate::peers::Version;
 use crate::prometheus::server::Prometheus;
 use crate::victoria::{self, Victoria};
@@ -108,5 +110,45 @@ fn victoriametrics_has_the_same_by_otlp_as_by_scrape() {
     let what = "OTLP: every series pushed equals the one scraped";
     let result = "equal, with the labels `service.name`, `service.instance.id` and `scope.name` instead of `job` and `instance`";
     compatibility::seen("VictoriaMetrics", &victoria::version(), what, result);
+    bridge.stop();
+}
+
+#[apply(test)]
+fn prometheus_has_the_same_exemplars_by_otlp() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    Version::Three.prometheus();
+    let bridge = bridge(&folder, &["--counters.total-suffix", "--exemplars.tag=trace_id"]);
+    let prometheus = Prometheus::with_config(
+        Version::Three,
+        &scraping(&bridge, ""),
+        &["--web.enable-otlp-receiver", "--enable-feature=exemplar-storage"],
+    );
+    push_to(&folder, &prometheus.url("/api/v1/otlp/v1/metrics"));
+    until("the first push", || target(&bridge)["last_success"].as_str().map(drop));
+    let (trace, other) = ("0af7651916cd43dd8448eb211c80319c", "not-hexadecimal");
+    bridge.send(format!("paid:3|c|#trace_id:{trace}\npaid:1|c|#shop:b,trace_id:{other}\nwait:40|ms|#trace_id:{trace}"));
+    // Values and labels; a scrape and a push may have different times for the same exemplar, each its own.
+    let of_job = |job: &str| -> BTreeSet<String> {
+        let names = ["paid_total", "wait_seconds_bucket", "wait_bucket"];
+        let found = names.map(|name| prometheus.api(&format!("query_exemplars?query={name}{{job=%22{job}%22}}&start=0&end=4102444800")));
+        let series: Vec<Value> = found.iter().flat_map(|found| found["data"].as_array().cloned().unwrap_or_default()).collect();
+        let shown = |one: &Value| {
+            let labels = &one["seriesLabels"];
+            let exemplars = one["exemplars"].as_array().cloned().unwrap_or_default();
+            let head = format!("{} {} {}", labels["__name__"], labels["shop"], labels["le"]);
+            exemplars.iter().map(|one| format!("{head} {} {} {}", one["value"], one["labels"], one["timestamp"])).collect::<Vec<_>>()
+        };
+        series.iter().flat_map(shown).collect()
+    };
+    let mut last = BTreeSet::new();
+    until("the exemplars pushed are those scraped", || {
+        let (scraped, pushed) = (of_job("scraped"), of_job("statsd-bridge"));
+        if pushed != last {
+            eprintln!("scraped: {scraped:?}, pushed: {pushed:?}");
+            last.clone_from(&pushed);
+        }
+        (scraped == pushed && scraped.len() == 3).then_some(())
+    });
+    compatibility::seen("Prometheus", &prometheus.version(), "OTLP: exemplars pushed equal those scraped", "equal");
     bridge.stop();
 }

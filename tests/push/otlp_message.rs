@@ -4,7 +4,7 @@ use std::io::Read;
 
 use prost::Message;
 
-use super::message::{Content, Point, STALE, Series};
+use super::message::{self, Content, Point, STALE, Series};
 
 #[derive(Clone, PartialEq, Message)]
 pub struct Export {
@@ -164,6 +164,14 @@ pub struct Summary {
 pub struct Exemplar {
     #[prost(fixed64, tag = "2")]
     pub time: u64,
+    #[prost(double, optional, tag = "3")]
+    pub value: Option<f64>,
+    #[prost(bytes = "vec", tag = "4")]
+    pub span_id: Vec<u8>,
+    #[prost(bytes = "vec", tag = "5")]
+    pub trace_id: Vec<u8>,
+    #[prost(message, repeated, tag = "7")]
+    pub attributes: Vec<KeyValue>,
 }
 
 /// The bodies of requests are at most this long before compression.
@@ -202,33 +210,49 @@ pub fn decode_otlp(coding: Option<&str>, body: &[u8]) -> Result<Content, String>
                 if labels.windows(2).any(|pair| pair[0].0 == pair[1].0) {
                     return Err(format!("an attribute twice: {labels:?}"));
                 }
-                series.push(Series { labels, points: vec![point.point], exemplars: point.exemplars, is_histogram: false });
+                series.push(Series {
+                    labels,
+                    points: vec![point.point],
+                    exemplars: point.exemplars,
+                    is_histogram: false,
+                    histograms: vec![],
+                    metadata: None,
+                });
             }
             if series.len() == before {
                 return Err(format!("{} has no points", metric.name));
             }
         }
     }
-    if series.is_empty() { Err("an empty envelope".to_owned()) } else { Ok(Content { series, metadata: 0 }) }
+    if series.is_empty() { Err("an empty envelope".to_owned()) } else { Ok(Content { series, ..Content::default() }) }
 }
 
 fn text(pair: &KeyValue) -> String {
     pair.value.clone().unwrap_or_default().text
 }
 
+/// An exemplar, with the labels that it has in a scrape.
+fn exemplar(of: &Exemplar) -> message::Exemplar {
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let ids = [("trace_id", hex(&of.trace_id)), ("span_id", hex(&of.span_id))].map(|(name, value)| (name.to_owned(), value));
+    let attributes = of.attributes.iter().map(|pair| (pair.key.clone(), text(pair)));
+    let labels = attributes.chain(ids).filter(|(_, value)| !value.is_empty()).collect();
+    message::Exemplar { labels, value: of.value.unwrap_or_default(), time: (of.time / 1_000_000) as i64 }
+}
+
 struct Found<'a> {
     attributes: &'a [KeyValue],
     point: Point,
-    exemplars: usize,
+    exemplars: Vec<message::Exemplar>,
 }
 
 /// The points of a metric, which has exactly one kind of data, and is cumulative.
 fn points(metric: &Metric) -> Result<Vec<Found<'_>>, String> {
-    let found = |attributes, (start, time): (u64, u64), value: f64, flags: u32, exemplars| {
+    let found = |attributes, (start, time): (u64, u64), value: f64, flags: u32, exemplars: &[Exemplar]| {
         let is_stale = flags & 1 == 1;
         let value = if is_stale { f64::from_bits(STALE) } else { value };
         let [start, time] = [start, time].map(|nanos| i64::try_from(nanos / 1_000_000).unwrap_or(i64::MAX));
-        Found { attributes, point: Point { time, value, is_stale, start }, exemplars }
+        Found { attributes, point: Point { time, value, is_stale, start }, exemplars: exemplars.iter().map(exemplar).collect() }
     };
     let mut all = Vec::new();
     let mut kinds = 0;
@@ -239,7 +263,7 @@ fn points(metric: &Metric) -> Result<Vec<Found<'_>>, String> {
                 return Err(format!("{}: a value or the flag for none: {point:?}", metric.name));
             }
             let value = point.value.unwrap_or_default();
-            all.push(found(&*point.attributes, (point.start, point.time), value, point.flags, point.exemplars.len()));
+            all.push(found(&*point.attributes, (point.start, point.time), value, point.flags, &point.exemplars));
         }
     }
     for point in metric.histogram.iter().flat_map(|all| &all.points) {
@@ -247,13 +271,13 @@ fn points(metric: &Metric) -> Result<Vec<Found<'_>>, String> {
         if !is_stale && (point.counts.len() != point.bounds.len() + 1 || point.counts.iter().sum::<u64>() != point.count) {
             return Err(format!("{}: buckets that do not add up: {point:?}", metric.name));
         }
-        all.push(found(&*point.attributes, (point.start, point.time), point.count as f64, point.flags, point.exemplars.len()));
+        all.push(found(&*point.attributes, (point.start, point.time), point.count as f64, point.flags, &point.exemplars));
     }
     for point in metric.exponential.iter().flat_map(|all| &all.points) {
-        all.push(found(&*point.attributes, (point.start, point.time), point.count as f64, point.flags, 0));
+        all.push(found(&*point.attributes, (point.start, point.time), point.count as f64, point.flags, &[]));
     }
     for point in metric.summary.iter().flat_map(|all| &all.points) {
-        all.push(found(&*point.attributes, (point.start, point.time), point.count as f64, point.flags, 0));
+        all.push(found(&*point.attributes, (point.start, point.time), point.count as f64, point.flags, &[]));
     }
     kinds += usize::from(metric.histogram.is_some()) + usize::from(metric.exponential.is_some()) + usize::from(metric.summary.is_some());
     let sum = metric.sum.iter().map(|sum| (sum.temporality, sum.is_monotonic)).all(|sum| sum == (2, true));

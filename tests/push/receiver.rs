@@ -36,6 +36,7 @@ pub enum Reaction {
 /// A request, as it came.
 #[derive(Debug, Clone)]
 pub struct Seen {
+    pub method: String,
     /// Names in lower case.
     pub headers: Vec<(String, String)>,
     pub path: String,
@@ -69,6 +70,10 @@ struct State {
     /// Rules that requests have broken.
     faults: Vec<String>,
     is_up: bool,
+    /// How far the bridge's clock is ahead, in milliseconds.
+    ahead: i64,
+    /// Whether a connection ends after each answer, without a word.
+    closes: bool,
 }
 
 impl Receiver {
@@ -76,7 +81,15 @@ impl Receiver {
     pub fn start(script: impl FnMut(&Seen) -> Reaction + Send + 'static) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a TCP socket");
         let address = listener.local_addr().expect("its address");
-        let state = State { script: Box::new(script), seen: Vec::new(), written: HashMap::new(), faults: Vec::new(), is_up: true };
+        let state = State {
+            script: Box::new(script),
+            seen: Vec::new(),
+            written: HashMap::new(),
+            faults: Vec::new(),
+            is_up: true,
+            ahead: 0,
+            closes: false,
+        };
         let state = Arc::new(Mutex::new(state));
         let open = Arc::<AtomicUsize>::default();
         let receiver = Self { address, state: Arc::clone(&state), open: Arc::clone(&open) };
@@ -96,6 +109,16 @@ impl Receiver {
     /// Replaces the script.
     pub fn script(&self, script: impl FnMut(&Seen) -> Reaction + Send + 'static) {
         self.lock().script = Box::new(script);
+    }
+
+    /// Accepts samples that are so many milliseconds ahead of the clock.
+    pub fn accept_ahead(&self, millis: i64) {
+        self.lock().ahead = millis;
+    }
+
+    /// Closes each connection after an answer, from now on.
+    pub fn close_after_each(&self) {
+        self.lock().closes = true;
     }
 
     /// Waits until all connections are closed, and so all requests of a process that has ended are read.
@@ -159,7 +182,7 @@ impl Drop for Receiver {
 /// Serves requests over one connection until it ends.
 fn serve(stream: &TcpStream, state: &Mutex<State>) {
     let mut reader = BufReader::new(stream);
-    while let Some((path, headers)) = head(&mut reader) {
+    while let Some(([method, path], headers)) = head(&mut reader) {
         let length = headers.iter().find(|(key, _)| key == "content-length").and_then(|(_, value)| value.parse().ok()).unwrap_or(0);
         let mut body = vec![0; length];
         if reader.read_exact(&mut body).is_err() {
@@ -180,7 +203,7 @@ fn serve(stream: &TcpStream, state: &Mutex<State>) {
             Ok(content) => (content, None),
             Err(fault) => (Content::default(), Some(fault)),
         };
-        let seen = Seen { headers, path, body, version, content };
+        let seen = Seen { method, headers, path, body, version, content };
         let mut guard = state.lock().unwrap_or_else(PoisonError::into_inner);
         guard.faults.extend(fault);
         let reaction = (guard.script)(&seen);
@@ -188,29 +211,33 @@ fn serve(stream: &TcpStream, state: &Mutex<State>) {
         if !guard.is_up {
             return;
         }
+        let closes = guard.closes;
         drop(guard);
         let Some(answer) = react(&reaction, &seen, state) else { return };
         if let Reaction::Slow(time) = &reaction {
             thread::sleep(*time);
         }
-        if (&*stream).write_all(answer.as_bytes()).is_err() {
+        if (&*stream).write_all(answer.as_bytes()).is_err() || closes {
             return;
         }
     }
 }
 
-/// The path and the headers of a request.
-fn head(reader: &mut impl BufRead) -> Option<(String, Vec<(String, String)>)> {
+type Headers = Vec<(String, String)>;
+
+/// The method, the path and the headers of a request.
+fn head(reader: &mut impl BufRead) -> Option<([String; 2], Headers)> {
     let mut line = String::new();
     reader.read_line(&mut line).ok().filter(|length| *length > 0)?;
-    let path = line.split(' ').nth(1)?.to_owned();
+    let (method, rest) = line.split_once(' ')?;
+    let start = [method, rest.split(' ').next()?].map(str::to_owned);
     let mut headers = Vec::new();
     loop {
         let mut line = String::new();
         reader.read_line(&mut line).ok().filter(|length| *length > 0)?;
         match line.trim_end().split_once(':') {
             Some((name, value)) => headers.push((name.to_ascii_lowercase(), value.trim().to_owned())),
-            None => return Some((path, headers)),
+            None => return Some((start, headers)),
         }
     }
 }
@@ -255,7 +282,7 @@ pub fn written(content: &Content) -> Vec<(&'static str, String)> {
     let count = |is_histogram| -> usize {
         content.series.iter().filter(|series| series.is_histogram == is_histogram).map(|series| series.points.len()).sum()
     };
-    let exemplars: usize = content.series.iter().map(|series| series.exemplars).sum();
+    let exemplars: usize = content.series.iter().map(|series| series.exemplars.len()).sum();
     vec![
         ("X-Prometheus-Remote-Write-Samples-Written", count(false).to_string()),
         ("X-Prometheus-Remote-Write-Histograms-Written", count(true).to_string()),
@@ -274,7 +301,7 @@ impl State {
                 let fault = match (known.last(), same) {
                     (_, Some(same)) if same.value.to_bits() != point.value.to_bits() => "duplicate sample for timestamp",
                     (Some(last), None) if last.time > point.time => "out of order sample",
-                    _ if point.time > now + 2000 => "a sample of the future",
+                    _ if point.time > now + self.ahead + 2000 => "a sample of the future",
                     _ => continue,
                 };
                 self.faults.push(format!("{fault}: {:?} {point:?} after {:?}", series.labels, known.last()));

@@ -49,6 +49,11 @@ pub(super) struct SentFamily {
 }
 
 impl WriteMemory {
+    /// A memory of a cycle at this time without series. Series that were created since are new in the next cycle.
+    pub(crate) fn after(time: Option<Timestamp>) -> Self {
+        Self { sent: Arc::new(Sent { time, ..Sent::default() }), lost: Vec::new() }
+    }
+
     /// Notes that these stale markers were never delivered. The next cycle repeats them, unless the series exists again. The caller bounds
     /// them in bytes.
     pub(crate) fn markers_lost(&mut self, gone: Vec<GoneSeries>) {

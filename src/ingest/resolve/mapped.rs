@@ -100,6 +100,12 @@ impl Mapper {
         (tag_errors, !self.parts.tags.is_empty())
     }
 
+    /// The index of the rule that matches the identity that was read last.
+    #[cfg(feature = "cli")]
+    pub(super) fn rule_of(&self, rules: &Rules, kind: Kind) -> Option<usize> {
+        rules.find(&self.parts.name, metric_kind(kind), &self.parts.tags).map(|found| found.rule)
+    }
+
     /// Maps the identity that was read last; `Err` if a rule drops it. The labels are in `labels` then, with that of the `origin` if it is
     /// known. No rule sees it.
     pub(super) fn map<'r>(&mut self, rules: &'r Rules, kind: Kind, origin: Option<&str>) -> Result<(Mapped<'r>, Slot), Slot> {

@@ -103,6 +103,12 @@ impl Answer {
         self.written.iter().any(Option::is_some)
     }
 
+    /// Whether the receiver has certainly written nothing of a request that it rejected. In 1.0 and OTLP, an error may concern a part.
+    pub(super) fn wrote_nothing(&self, version: WriteVersion) -> bool {
+        let is_decided_before = matches!(self.status, 300..=399 | 401 | 403..=405 | 411 | 413 | 415);
+        is_decided_before || (version == WriteVersion::V2 && self.written.iter().flatten().all(|written| *written == 0))
+    }
+
     /// What it means for a request of this version of remote write with these samples.
     pub(super) fn verdict(&self, version: WriteVersion, sent: WriteCounts) -> Verdict {
         let all = Written { samples: (sent.samples + sent.histograms) as u64, exemplars: sent.exemplars as u64 };
@@ -120,7 +126,8 @@ impl Answer {
             (200..=299, WriteVersion::V2) => of(Final::Accepted, written),
             (415, WriteVersion::V2) => Verdict::FallBack,
             (413, _) => Verdict::Halve,
-            (429 | 500..=599, _) => Verdict::Retry,
+            // RFC 9110: an invalid status counts as 5xx.
+            (429 | 500.., _) => Verdict::Retry,
             _ => of(Final::Rejected, written),
         }
     }
@@ -196,7 +203,7 @@ mod tests {
             assert_eq!(verdict(status), written(Final::Rejected, 0, 0), "{status}");
         }
         assert_eq!(verdict(413), Verdict::Halve);
-        for status in [429, 500, 502, 503, 504, 599] {
+        for status in [429, 500, 502, 503, 504, 599, 600, 999] {
             assert_eq!(verdict(status), Verdict::Retry, "{status}");
         }
     }
@@ -217,6 +224,15 @@ mod tests {
             assert_eq!(verdict(status, &[(WRITTEN[0], "x")]), Verdict::FallBack, "no number: {status}");
         }
         assert_eq!(verdict(503, &counts("1", "0", "0")), Verdict::Retry);
+    }
+
+    #[test]
+    fn an_error_may_concern_a_part() {
+        use WriteVersion::{V1, V2};
+        let wrote_nothing = |status, headers: &[_], version| answer(status, headers).wrote_nothing(version);
+        assert!(wrote_nothing(400, &[], V2) && wrote_nothing(400, &counts("0", "0", "0"), V2) && !wrote_nothing(400, &[], V1));
+        assert!(!wrote_nothing(400, &counts("0", "1", "0"), V2) && !wrote_nothing(409, &[], V1));
+        assert!([302, 401, 403, 404, 415].iter().all(|status| wrote_nothing(*status, &[], V1)));
     }
 
     #[test]

@@ -15,6 +15,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use hyper::{Method, Request};
+use tokio::time::{Instant, timeout_at};
 
 use self::connector::PushClient;
 use self::trust::TrustFiles;
@@ -27,6 +28,9 @@ const MAX_REDIRECTS: usize = 3;
 
 /// Bytes of a body that are read, so that the connection can be used again. A longer body ends the connection.
 const MAX_BODY: usize = 256 << 10;
+
+/// How long a body is read. The status is known before, so a body that comes later changes nothing.
+const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A client of one target.
 pub(super) struct HttpClient {
@@ -68,21 +72,18 @@ impl HttpClient {
 
     /// Sends a request with these headers and waits for its answer.
     pub(super) async fn post(&self, headers: &[(HeaderName, HeaderValue)], body: Bytes) -> Result<Answer, SendError> {
-        match tokio::time::timeout(self.timeout, self.exchange(headers, body)).await {
-            Ok(answer) => answer,
-            Err(_) => Err(SendError(format!("no answer within {:?}", self.timeout))),
-        }
-    }
-
-    async fn exchange(&self, headers: &[(HeaderName, HeaderValue)], body: Bytes) -> Result<Answer, SendError> {
         let authorization = self.authorization().map_err(SendError)?;
+        let deadline = Instant::now() + self.timeout;
         let mut url = self.url.clone();
         for _ in 0..=MAX_REDIRECTS {
             let request = self.request(&url, headers, authorization.as_ref(), body.clone())?;
-            let response = self.client.send(request).await.map_err(|error| SendError(chain(&error)))?;
+            let response = match timeout_at(deadline, self.client.send(request)).await {
+                Ok(response) => response.map_err(|error| SendError(chain(&error)))?,
+                Err(_) => return Err(SendError(format!("no answer within {:?}", self.timeout))),
+            };
             let (head, answered) = response.into_parts();
             let answer = Answer::new(head.status.as_u16(), &head.headers, SystemTime::now());
-            let answer = answer.with_body(beginning(answered).await);
+            let answer = answer.with_body(beginning(answered, deadline.min(Instant::now() + BODY_TIMEOUT)).await);
             // Other redirects ask for a GET, which would lose the body.
             let location = answer.location.as_deref().filter(|_| matches!(answer.status, 307 | 308));
             match location.map(|location| url.redirected(location)) {
@@ -135,12 +136,12 @@ fn connect(target: &PushTarget) -> Result<(PushClient, TrustFiles), String> {
     Ok((client, files))
 }
 
-/// The beginning of a body. Reads the rest up to a limit.
-async fn beginning(mut body: Incoming) -> Vec<u8> {
+/// The beginning of a body. Reads the rest up to a limit of size and time, beyond which the connection is closed.
+async fn beginning(mut body: Incoming, deadline: Instant) -> Vec<u8> {
     let (mut kept, mut read) = (Vec::new(), 0);
     while read < MAX_BODY {
         // The status is known: an error here changes nothing.
-        let Some(Ok(frame)) = body.frame().await else { break };
+        let Ok(Some(Ok(frame))) = timeout_at(deadline, body.frame()).await else { break };
         let Some(data) = frame.data_ref() else { continue };
         read += data.len();
         kept.extend(data.iter().take(KEPT_BYTES.saturating_sub(kept.len())));

@@ -11,7 +11,7 @@ use super::options::PushTarget;
 use super::queue::QueuedRequest;
 use super::target::Target;
 use crate::exposition::write::{
-    HistogramForm, OtlpCycle, WriteBatch, WriteCounts, WriteCycle, WriteMemory, WriteMetadata, WriteOptions, WriteVersion, separate,
+    OtlpCycle, WriteBatch, WriteCounts, WriteCycle, WriteMemory, WriteMetadata, WriteOptions, WriteVersion, separate,
 };
 use crate::program::clock;
 use crate::program::faults::Faults;
@@ -33,6 +33,8 @@ pub(super) struct Maker {
     options: Arc<WriteOptions>,
     /// The time of the last cycle.
     last: Option<Timestamp>,
+    /// The time of the first cycle.
+    first: Option<Timestamp>,
     metadata_sent: Option<Instant>,
     clock_faults: Faults,
 }
@@ -48,6 +50,7 @@ impl Maker {
             dialect,
             options,
             last,
+            first: None,
             metadata_sent: None,
             clock_faults: Faults::default(),
         }
@@ -63,15 +66,34 @@ impl Maker {
         self.target.drop_old();
         let now = clock::now();
         let time = clock::to_wall(now);
+        self.go_back(time);
         if let Some(last) = self.last.filter(|last| time <= *last) {
             self.target.metrics.skip(PushSkip::Clock);
             let (target, seconds) = (&*self.target.options.name, last.millis_since(time) / 1000);
             self.clock_faults.warn(|cycles| {
-                tracing::warn!(target, seconds, cycles, "push waits, because the wall clock was set back behind the last cycle");
+                tracing::warn!(
+                    target,
+                    seconds,
+                    cycles,
+                    "push waits until the wall clock, which was set back, passes the last cycle, because receivers reject older samples; \
+                     if this one accepts them, restart the bridge"
+                );
             });
             return;
         }
         self.make_at(time, now, false);
+    }
+
+    /// If the clock was set back, and the receiver has nothing that is newer, goes on from what it has: it rejected the cycles of the wrong
+    /// time, as most receivers do with samples of the future.
+    fn go_back(&mut self, time: Timestamp) {
+        let newest = self.target.newest();
+        if self.last.is_none_or(|last| time > last) || newest.is_some_and(|newest| time <= newest) {
+            return;
+        }
+        // Counters that began since then are new again for the receiver.
+        (self.memory, self.last) = (WriteMemory::after(newest), newest);
+        tracing::info!(target = &*self.target.options.name, "push goes on at the time of the wall clock, which was set back");
     }
 
     /// Makes the last cycle, even if the clock is behind. With stale markers of all series, if the target wants them.
@@ -79,6 +101,7 @@ impl Maker {
         let now = clock::now();
         let next = |last: Timestamp| Timestamp::from_millis(last.as_millis() + 1);
         let time = clock::to_wall(now);
+        self.go_back(time);
         self.make_at(self.last.map_or(time, |last| time.max(next(last))), now, false);
         if let Some(last) = self.last.filter(|_| self.target.options.stale_at_end) {
             self.make_at(next(last), now, true);
@@ -95,6 +118,7 @@ impl Maker {
         };
         self.add(requests);
         self.last = Some(time);
+        self.first = self.first.or(self.last);
         self.target.metrics.cycles.increment(1);
         self.add_metadata(time, made);
     }
@@ -140,10 +164,8 @@ impl Maker {
         let (dialect, batch_samples) = (self.target.dialect(), self.target.batch_samples());
         if dialect != self.dialect {
             self.metadata_sent = None;
-            // The memory says which counters are new since the last cycle, in either version. Only these histograms are other series.
-            if self.options.histograms == HistogramForm::Nhcb {
-                self.memory = WriteMemory::default();
-            }
+            // Nothing was written in the other version, also not the zeroes of counters that began since the first cycle.
+            self.memory = WriteMemory::after(self.first);
         }
         if dialect != self.dialect || batch_samples != self.options.batch_samples {
             self.dialect = dialect;

@@ -146,7 +146,7 @@ impl Pushers {
         for running in ended {
             let target = Arc::clone(&running.target);
             running.ended(Instant::now() + REPLACE_TIMEOUT).await;
-            last.push((target.options.name.clone(), target.report().status.last_cycle));
+            last.push((target.options.name.clone(), target.newest()));
         }
         let mut running = Vec::new();
         for target in targets {

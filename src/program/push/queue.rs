@@ -50,6 +50,8 @@ impl QueuedRequest {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Sending {
     bytes: usize,
+    /// The time of its cycle; `None` if nothing is being sent.
+    time: Option<Timestamp>,
     /// Floats and histograms.
     pub(super) samples: u64,
     pub(super) exemplars: u64,
@@ -119,7 +121,8 @@ impl Queue {
     /// Takes the next request to send.
     pub(super) fn next(&mut self) -> Option<QueuedRequest> {
         let request = self.pop()?;
-        self.sending = Sending { bytes: request.bytes(), samples: request.samples(), exemplars: request.counts.exemplars as u64 };
+        let (bytes, samples, exemplars) = (request.bytes(), request.samples(), request.counts.exemplars as u64);
+        self.sending = Sending { bytes, time: Some(request.time), samples, exemplars };
         Some(request)
     }
 
@@ -157,6 +160,16 @@ impl Queue {
     /// Requests that wait.
     pub(super) fn len(&self) -> usize {
         self.requests.len()
+    }
+
+    /// The time of the cycle whose request is being sent.
+    pub(super) fn sending(&self) -> Option<Timestamp> {
+        self.sending.time
+    }
+
+    /// The time of the newest cycle that waits or is being sent.
+    pub(super) fn newest(&self) -> Option<Timestamp> {
+        self.requests.back().map(|request| request.time).max(self.sending.time)
     }
 
     /// When the oldest waiting request was made.

@@ -84,6 +84,8 @@ impl Sender {
             };
             self.target.metrics.sent_bytes.increment(request.body.len() as u64);
             let Next::Again(asked) = next else { return };
+            // It may be written although no success was reported.
+            self.target.may_have(request.time);
             attempt += 1;
             self.target.metrics.retries.increment(1);
             tokio::time::sleep(backoff::delay(attempt, asked)).await;
@@ -187,6 +189,13 @@ impl Sender {
 
     fn reject(&mut self, answer: &Answer, settled: (&QueuedRequest, Written)) {
         self.target.metrics.request(PushOutcome::Rejected);
+        let version = match settled.0.dialect {
+            Dialect::Write(version) => version,
+            Dialect::Otlp => WriteVersion::V1,
+        };
+        if !answer.wrote_nothing(version) {
+            self.target.may_have(settled.0.time);
+        }
         let (written, rejected) = self.count(settled, PushResult::Rejected);
         self.target.update(|status| {
             status.last_rejection = Some(LastAnswer::of(answer));
@@ -212,6 +221,10 @@ impl Sender {
             }
             status.last_success = Some(SystemTime::now());
             status.last_written = status.last_written.max(Some(request.time));
+            status.written_made = status.written_made.max(Some(request.made));
+            if kind != Final::Deduplicated {
+                status.may_have = status.may_have.max(Some(request.time));
+            }
             match status.protocol {
                 Negotiated::Unknown | Negotiated::Unclear if answer.knows_version_2() => status.protocol = Negotiated::V2,
                 Negotiated::Probing if request.samples() > 0 => status.protocol = Negotiated::V1,

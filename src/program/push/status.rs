@@ -1,6 +1,6 @@
 //! The state of a target, for the API and for messages.
 
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use super::answer::Answer;
 use super::dialect::Dialect;
@@ -77,6 +77,10 @@ pub(crate) struct TargetStatus {
     pub(crate) last_cycle: Option<Timestamp>,
     /// The time of the newest cycle that was accepted, in wall time.
     pub(crate) last_written: Option<Timestamp>,
+    /// When that cycle was made.
+    pub(super) written_made: Option<Instant>,
+    /// The time of the newest cycle of which the receiver may have written something, in wall time. It takes no older samples.
+    pub(super) may_have: Option<Timestamp>,
 }
 
 impl TargetStatus {
@@ -91,6 +95,8 @@ impl TargetStatus {
             settled: [0; PushResult::NAMES.len()],
             last_cycle: None,
             last_written: None,
+            written_made: None,
+            may_have: None,
         }
     }
 }

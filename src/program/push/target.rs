@@ -14,6 +14,7 @@ use crate::exposition::write::{GoneSeries, WriteVersion};
 use crate::lock::lock;
 use crate::program::clock;
 use crate::telemetry::{PushMetrics, PushResult};
+use crate::time::Timestamp;
 
 /// Bytes of series that are gone whose stale markers were not delivered. The rest is counted as lost.
 const MAX_LOST_BYTES: usize = 4 << 20;
@@ -43,6 +44,16 @@ struct TargetState {
     is_ended: bool,
 }
 
+impl TargetState {
+    fn newest(&self) -> Option<Timestamp> {
+        self.status.may_have.max(self.queue.newest())
+    }
+
+    fn newest_sent(&self) -> Option<Timestamp> {
+        self.status.may_have.max(self.queue.sending())
+    }
+}
+
 /// The state of a target and its queue at one moment.
 #[derive(Debug)]
 pub(crate) struct TargetReport {
@@ -51,6 +62,8 @@ pub(crate) struct TargetReport {
     pub(crate) queue_samples: u64,
     pub(crate) queue_requests: usize,
     pub(crate) queue_age_seconds: f64,
+    /// How long no cycle can be made, because the wall clock was set back; 0 if it was not.
+    pub(crate) clock_wait_seconds: f64,
 }
 
 impl Target {
@@ -181,6 +194,16 @@ impl Target {
         state.queue.put_back(halves);
     }
 
+    /// Notes that the receiver may have written something of the cycle of this time.
+    pub(super) fn may_have(&self, time: Timestamp) {
+        self.update(|status| status.may_have = status.may_have.max(Some(time)));
+    }
+
+    /// The time that the next cycle must be later than: the newest cycle that waits, or that the receiver may have.
+    pub(super) fn newest(&self) -> Option<Timestamp> {
+        lock(&self.state).newest()
+    }
+
     /// Nothing is added any more.
     pub(super) fn close(&self) {
         lock(&self.state).is_closed = true;
@@ -192,6 +215,8 @@ impl Target {
         let (waiting, sending) = {
             let mut state = lock(&self.state);
             state.is_ended = true;
+            // The request that is being sent may arrive.
+            state.status.may_have = state.newest_sent();
             (state.queue.clear(), state.queue.settled())
         };
         self.settle_all(waiting, PushResult::DroppedEnd);
@@ -215,6 +240,9 @@ impl Target {
     /// The state now.
     pub(crate) fn report(&self) -> TargetReport {
         let state = lock(&self.state);
+        let now = clock::to_wall(clock::now());
+        let (made, newest) = (state.status.last_cycle.filter(|last| *last > now), state.newest());
+        let wait_ms = made.and(newest).map_or(0, |newest| newest.millis_since(now));
         let age = state.queue.oldest().map_or(0.0, |made| made.elapsed().as_secs_f64());
         TargetReport {
             status: state.status.clone(),
@@ -222,6 +250,7 @@ impl Target {
             queue_samples: state.queue.samples(),
             queue_requests: state.queue.len(),
             queue_age_seconds: age,
+            clock_wait_seconds: wait_ms as f64 / 1000.0,
         }
     }
 
@@ -238,8 +267,7 @@ impl Target {
         });
         let since_epoch = |at: SystemTime| at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64();
         self.metrics.last_success.set(report.status.last_success.map_or(0.0, since_epoch));
-        let now = clock::to_wall(clock::now());
-        let lag = |written| now.millis_since(written) as f64 / 1000.0;
-        self.metrics.lag.set(report.status.last_written.map_or(0.0, lag));
+        self.metrics.lag.set(report.status.written_made.map_or(0.0, |made| made.elapsed().as_secs_f64()));
+        self.metrics.clock_wait.set(report.clock_wait_seconds);
     }
 }

@@ -4,9 +4,11 @@
 mod api_calls;
 mod client_limits;
 mod http2_clients;
+mod pages;
 mod paths;
 mod scrapes;
 mod shutdown;
+mod tails;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

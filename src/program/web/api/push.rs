@@ -35,6 +35,7 @@ fn shown(target: &Target) -> Value {
         "last_rejection": status.last_rejection.as_ref().map(answer),
         "last_cycle": status.last_cycle.and_then(rfc3339),
         "last_written_cycle": status.last_written.and_then(rfc3339),
+        "clock_wait_seconds": report.clock_wait_seconds,
         "samples_made": status.made,
         "samples": samples,
         "queue": {

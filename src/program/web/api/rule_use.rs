@@ -32,6 +32,13 @@ pub(super) fn rules(bridge: &Bridge) -> ApiData {
     ApiData::new(json!({ "rules": list, "never_matched": never_matched }))
 }
 
+/// Both, for the page.
+pub(super) fn with_unmapped(bridge: &Bridge) -> ApiData {
+    let mut all = rules(bridge).data().clone();
+    all["unmapped"] = unmapped(bridge).data().clone();
+    ApiData::new(all)
+}
+
 /// `/api/v1/unmapped`: the unmapped names, most samples first. Without rules, samples are not counted by name.
 pub(super) fn unmapped(bridge: &Bridge) -> ApiData {
     let RuleUse { rules, unmapped, unmapped_others } = bridge.rule_use();
