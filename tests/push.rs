@@ -10,6 +10,8 @@ mod hostile;
 mod message;
 mod once;
 mod receiver;
+mod scraped;
+mod series;
 
 use serde_json::Value;
 
