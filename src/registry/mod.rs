@@ -12,6 +12,7 @@ mod budget;
 mod conflicts;
 mod example;
 mod exemplars;
+mod expired_names;
 mod expiry;
 mod families;
 mod family;

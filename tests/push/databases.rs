@@ -32,10 +32,10 @@ fn send_all(bridge: &Running) -> u64 {
 }
 
 /// Counts of senders and of the bridge itself change between two scrapes.
-const QUERY: &str = "{job=~'scraped|statsd-bridge',__name__!~'statsd_bridge_.*|process_.*|up|scrape_.*'}";
+pub(super) const QUERY: &str = "{job=~'scraped|statsd-bridge',__name__!~'statsd_bridge_.*|process_.*|up|scrape_.*'}";
 
 /// The samples of a job by their labels, without `job` and `instance`. Bounds are numbers, as `le="1"` and `le="1.0"` are the same.
-fn of_job(series: &[Value], job: &str) -> BTreeMap<String, String> {
+pub(super) fn of_job(series: &[Value], job: &str) -> BTreeMap<String, String> {
     let labels = |one: &Value| {
         let labels = one["metric"].as_object().expect("labels").iter().filter(|(name, _)| !["job", "instance"].contains(&name.as_str()));
         let text = |(name, value): (&String, &Value)| match (name.as_str(), value.as_str().unwrap_or_default()) {
@@ -49,7 +49,7 @@ fn of_job(series: &[Value], job: &str) -> BTreeMap<String, String> {
 }
 
 /// Waits until the pushed series are the scraped ones.
-fn expect_equal(what: &str, least: usize, query: impl Fn() -> Vec<Value>) {
+pub(super) fn expect_equal(what: &str, least: usize, query: impl Fn() -> Vec<Value>) {
     let mut shown = String::new();
     until(&format!("{what}: the pushed series are the scraped ones"), || {
         let series = query();
@@ -67,7 +67,7 @@ fn expect_equal(what: &str, least: usize, query: impl Fn() -> Vec<Value>) {
 }
 
 /// A bridge with 10,000 series, which pushes to no one yet.
-fn bridge(folder: &tempfile::TempDir, more: &[&str]) -> Running {
+pub(super) fn bridge(folder: &tempfile::TempDir, more: &[&str]) -> Running {
     let path = folder.path().join("mapping.yml");
     std::fs::write(&path, RULES).expect("a file in a temporary directory");
     let config = folder.path().join("push.yml");
@@ -81,7 +81,7 @@ fn bridge(folder: &tempfile::TempDir, more: &[&str]) -> Running {
 }
 
 /// A configuration that scrapes the bridge. A busy machine may need more than a second for 7,000 series.
-fn scraping(bridge: &Running, more: &str) -> String {
+pub(super) fn scraping(bridge: &Running, more: &str) -> String {
     jobs([job("scraped", bridge.web, more)])
         .replace("{scrape_interval: 1s, scrape_timeout: 1s}", "{scrape_interval: 10s, scrape_timeout: 10s}")
 }
