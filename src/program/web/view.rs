@@ -4,6 +4,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum View {
     Overview,
+    Tail,
     Series,
     Rejected,
     Rules,
@@ -16,8 +17,9 @@ pub(super) enum View {
 
 impl View {
     /// All views, in the order of the navigation.
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Overview,
+        Self::Tail,
         Self::Series,
         Self::Rejected,
         Self::Rules,
@@ -32,6 +34,7 @@ impl View {
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Overview => "overview",
+            Self::Tail => "tail",
             Self::Series => "series",
             Self::Rejected => "rejected",
             Self::Rules => "rules",
@@ -47,6 +50,7 @@ impl View {
     pub(super) const fn title(self) -> &'static str {
         match self {
             Self::Overview => "Overview",
+            Self::Tail => "Tail",
             Self::Series => "Series",
             Self::Rejected => "Rejected",
             Self::Rules => "Rules",
@@ -69,7 +73,8 @@ impl View {
             Self::Senders => Some("sources"),
             Self::Push => Some("push"),
             Self::Events => Some("events"),
-            Self::Actions => None,
+            // `/api/v1/tail` is a stream.
+            Self::Tail | Self::Actions => None,
         }
     }
 

@@ -9,6 +9,7 @@ mod rejected;
 mod rules;
 mod senders;
 mod series;
+mod tail;
 
 use maud::{Markup, html};
 use serde_json::Value;
@@ -21,6 +22,7 @@ use crate::program::web::view::View;
 pub(super) fn show(place: &Place<'_>, visit: &Visit, data: &Value) -> Markup {
     match place.view {
         View::Overview => overview::show(place, visit, data),
+        View::Tail => tail::show(place, data),
         View::Series => series::show(place, data),
         View::Rejected => rejected::show(place, data),
         View::Rules => rules::show(place, data),
