@@ -1,21 +1,15 @@
 //! What the requests of each protocol are like: headers, compression, halves. Must not know what is sent, or how.
 
-use std::io::{Read, Write};
+use std::io::Read;
 
-use bytes::Bytes;
-use flate2::Compression;
 use flate2::read::GzDecoder;
-use flate2::write::GzEncoder;
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
-use snap::raw::{Decoder, Encoder};
+use snap::raw::Decoder;
 
 use crate::exposition::write::{WriteBatch, WriteVersion, split, split_otlp};
 
 const VERSION: HeaderName = HeaderName::from_static("x-prometheus-remote-write-version");
 const RETRY_ATTEMPT: HeaderName = HeaderName::from_static("retry-attempt");
-
-/// The level of gzip: messages are repetitive, so a higher one costs more time than it saves bytes.
-const GZIP_LEVEL: u32 = 2;
 
 /// The protocol of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,21 +32,6 @@ pub(crate) enum Coding {
 impl Coding {
     /// The names of those of OTLP, in files and variables.
     pub(crate) const NAMES: [(&str, Self); 2] = [("gzip", Self::Gzip), ("none", Self::None)];
-
-    /// Compresses a body into memory of exactly its size, so that a queue counts what is really taken. The result is copied for that: if
-    /// the longer memory of each were shrunk, a gap that nothing larger fits into would stay between queued requests. `None` if the body
-    /// is too large.
-    pub(super) fn encode(self, body: Vec<u8>) -> Option<Bytes> {
-        let coded = match self {
-            Self::Snappy => Encoder::new().compress_vec(&body).ok()?,
-            Self::Gzip => {
-                let mut encoder = GzEncoder::new(Vec::new(), Compression::new(GZIP_LEVEL));
-                encoder.write_all(&body).and_then(|()| encoder.finish()).ok()?
-            }
-            Self::None => body,
-        };
-        Some(Bytes::copy_from_slice(&coded))
-    }
 
     /// The body that was compressed.
     pub(super) fn decode(self, coded: &[u8]) -> Option<Vec<u8>> {
@@ -113,17 +92,6 @@ impl Dialect {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_body_is_compressed_and_back() {
-        let body: Vec<u8> = (0..10_000_u32).flat_map(|n| (n / 100).to_le_bytes()).collect();
-        for (coding, is_smaller) in [(Coding::Snappy, true), (Coding::Gzip, true), (Coding::None, false)] {
-            let coded = coding.encode(body.clone()).expect("a body that fits");
-            assert_eq!(coded.len() < body.len() / 4, is_smaller, "{coding:?}");
-            assert_eq!(coding.decode(&coded), Some(body.clone()), "{coding:?}");
-        }
-        assert_eq!(Coding::Gzip.decode(b"no gzip"), None);
-    }
 
     #[test]
     fn only_remote_write_has_its_headers() {

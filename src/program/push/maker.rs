@@ -6,7 +6,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::dialect::{Coding, Dialect};
+use super::compressor::Compressor;
+use super::dialect::Dialect;
 use super::options::PushTarget;
 use super::queue::QueuedRequest;
 use super::target::Target;
@@ -136,11 +137,12 @@ impl Maker {
             false => WriteCycle::new(engine, &self.options, &self.memory, time),
         };
         let mut cycle = cycle.at(now);
+        let mut compressor = self.compressor();
         let (mut edges, mut values) = (Vec::new(), Vec::new());
         while let Some(batch) = cycle.next() {
             let parts = separate(version, batch);
-            edges.extend(parts.edges.map(|batch| self.request(batch, (time, made), true)));
-            values.extend(parts.values.map(|batch| self.request(batch, (time, made), false)));
+            edges.extend(parts.edges.map(|batch| request(batch, (time, made), (self.dialect, true), &mut compressor)));
+            values.extend(parts.values.map(|batch| request(batch, (time, made), (self.dialect, false), &mut compressor)));
         }
         self.memory = cycle.into_memory();
         edges.into_iter().chain(values).collect()
@@ -154,7 +156,9 @@ impl Maker {
             false => OtlpCycle::new(engine, &self.options, &self.memory, time),
         };
         let mut cycle = cycle.at(now);
-        let requests = std::iter::from_fn(|| cycle.next()).map(|batch| self.request(batch, (time, made), false)).collect();
+        let mut compressor = self.compressor();
+        let batches = std::iter::from_fn(|| cycle.next());
+        let requests = batches.map(|batch| request(batch, (time, made), (self.dialect, false), &mut compressor)).collect();
         self.memory = cycle.into_memory();
         requests
     }
@@ -182,12 +186,12 @@ impl Maker {
         self.metadata_sent = Some(made);
         let bodies = WriteMetadata::new(self.target.bridge.engine(), &self.memory);
         let batches = bodies.map(|body| WriteBatch { body, ..WriteBatch::default() });
-        self.add(batches.map(|batch| self.request(batch, (time, made), false)).collect());
+        let mut compressor = self.compressor();
+        self.add(batches.map(|batch| request(batch, (time, made), (self.dialect, false), &mut compressor)).collect());
     }
 
-    fn request(&self, batch: WriteBatch, of_cycle: (Timestamp, Instant), is_edges: bool) -> Option<QueuedRequest> {
-        let coding = self.dialect.coding(self.target.options.compression);
-        request(batch, of_cycle, (self.dialect, coding), is_edges)
+    fn compressor(&self) -> Compressor {
+        Compressor::new(self.dialect.coding(self.target.options.compression))
     }
 
     fn add(&self, requests: Option<Vec<QueuedRequest>>) {
@@ -200,11 +204,11 @@ impl Maker {
 pub(super) fn request(
     batch: WriteBatch,
     (time, made): (Timestamp, Instant),
-    (dialect, coding): (Dialect, Coding),
-    is_edges: bool,
+    (dialect, is_edges): (Dialect, bool),
+    compressor: &mut Compressor,
 ) -> Option<QueuedRequest> {
     let WriteBatch { body, counts, gone, .. } = batch;
-    Some(QueuedRequest { time, made, dialect, is_edges, body: coding.encode(body)?, counts, gone })
+    Some(QueuedRequest { time, made, dialect, is_edges, body: compressor.compress(&body)?, counts, gone })
 }
 
 /// The options of the core for a target.

@@ -3,6 +3,7 @@
 //! ```text
 //! Pushers   starts, replaces and ends the targets
 //!   maker     every interval: registry -> requests, compressed          exposition/write
+//!     compressor  compresses requests into memory of exactly their size
 //!     queue     bounded by bytes and age; drops the values of the oldest cycle
 //!   sender    one request at a time, until it is settled               client: HTTP, TLS, proxy     answer, otlp_answer: what to do
 //!   status    the state of a target, for the API                       dialect: headers, compression, halves
@@ -12,6 +13,7 @@
 mod answer;
 mod backoff;
 mod client;
+mod compressor;
 mod config;
 mod dialect;
 mod maker;

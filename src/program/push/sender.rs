@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::answer::{Answer, Final, Verdict, Written};
 use super::backoff;
 use super::client::{HttpClient, SendError};
+use super::compressor::Compressor;
 use super::dialect::{Coding, Dialect};
 use super::maker;
 use super::options::Protocol;
@@ -260,6 +261,7 @@ fn halves(request: &QueuedRequest, coding: Coding) -> Option<[QueuedRequest; 2]>
     let whole = WriteBatch { body: coding.decode(&request.body)?, counts: request.counts, gone: request.gone.clone() };
     let (a, b) = request.dialect.split(whole).ok()?;
     debug_assert!(maker::adds_up(request.counts, [a.counts, b.counts]), "halves differ from the whole");
-    let half = |batch| maker::request(batch, (request.time, request.made), (request.dialect, coding), request.is_edges);
+    let mut compressor = Compressor::new(coding);
+    let mut half = |batch| maker::request(batch, (request.time, request.made), (request.dialect, request.is_edges), &mut compressor);
     Some([half(a)?, half(b)?])
 }
