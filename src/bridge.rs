@@ -53,6 +53,12 @@ impl Bridge {
     /// labels are added to it, and the series takes the new help, ttl and limits. A family whose rule now gives it another type, other
     /// buckets or other quantiles ends and starts again.
     pub fn replace_rules(&self, rules: Rules) {
+        self.engine.replace_rules(Arc::new(rules));
+    }
+
+    /// As [`replace_rules`](Self::replace_rules), with the rules of another bridge.
+    #[cfg(feature = "cli")]
+    pub(crate) fn share_rules(&self, rules: Arc<Rules>) {
         self.engine.replace_rules(rules);
     }
 

@@ -5,6 +5,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use crate::arrivals::Arrivals;
 use crate::events::EventLog;
 use crate::hits::Hits;
 use crate::logged::LoggedNames;
@@ -32,6 +33,7 @@ pub(crate) struct Engine {
     rejections: Rejections,
     sources: Arc<Sources>,
     events: EventLog,
+    arrivals: Arrivals,
     #[cfg(feature = "cli")]
     taps: Arc<Taps>,
 }
@@ -68,18 +70,19 @@ impl Engine {
             rejections: Rejections::default(),
             sources,
             events,
+            arrivals: Arrivals::new(owner == Owner::Program),
             #[cfg(feature = "cli")]
             taps: Arc::default(),
         }
     }
 
     /// Replaces the rules in force. Each worker uses the new rules from its next batch on.
-    pub(crate) fn replace_rules(&self, rules: Rules) {
+    pub(crate) fn replace_rules(&self, rules: Arc<Rules>) {
         let mut current = self.rules.write().unwrap_or_else(PoisonError::into_inner);
         let generation = current.generation + 1;
         let has_unit = |rule: &Rule| rule.action != Action::Drop && rule.unit.and_then(unit::base).is_some();
         self.has_units.store(rules.config().rules.iter().any(has_unit), Ordering::Relaxed);
-        *current = RulesInForce { hits: Arc::new(Hits::new(rules.config().rules.len())), rules: Arc::new(rules), generation };
+        *current = RulesInForce { hits: Arc::new(Hits::new(rules.config().rules.len())), rules, generation };
         self.generation.store(generation, Ordering::Release);
     }
 
@@ -136,6 +139,11 @@ impl Engine {
     /// The last DogStatsD events.
     pub(crate) fn events(&self) -> &EventLog {
         &self.events
+    }
+
+    /// Raw names that arrived.
+    pub(crate) fn arrivals(&self) -> &Arrivals {
+        &self.arrivals
     }
 
     /// The viewers of lines.

@@ -89,6 +89,7 @@
 // program/web        /metrics and the other paths over HTTP                                    (feature `cli`)
 // telemetry          self-metrics
 
+mod arrivals;
 mod bridge;
 mod engine;
 mod events;

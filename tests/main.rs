@@ -55,6 +55,8 @@ mod structure;
 mod allow_from;
 /// Injected faults: readers, disks, files, sockets and clients that misbehave.
 mod attack;
+/// The page in a real browser.
+mod browser;
 /// The telemetry of DogStatsD clients beside what arrived from them.
 mod client_telemetry;
 /// `doctor`: probes over every transport, and why they do not arrive.

@@ -13,6 +13,8 @@ mod otlp;
 mod otlp_databases;
 mod otlp_message;
 pub mod receiver;
+mod scraped;
+mod series;
 
 use serde_json::Value;
 

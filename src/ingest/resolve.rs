@@ -15,6 +15,7 @@ pub(crate) use self::mapped::ttl_ms;
 use self::mapped::{Mapped, Mapper};
 #[cfg(feature = "cli")]
 pub(crate) use self::mapped::{NameAndTags, factor, metric_kind, signed_sets};
+use crate::arrivals::{Arrived, Verdict};
 use crate::engine::Engine;
 use crate::hits::Hits;
 use crate::ingest::origin;
@@ -151,7 +152,9 @@ impl Resolver {
         let origin = origin_label.and_then(|label| origin::value(label.value(), incoming.source, incoming.sample));
         let mut binding = match self.mapper.map(&rules, incoming.sample.kind, origin.as_deref()) {
             Ok((mapped, slot)) => {
-                let (target, links) = match self.admit(&mapped, incoming) {
+                let admitted = self.admit(&mapped, incoming);
+                self.note_arrival(&mapped.name, verdict(&admitted), incoming);
+                let (target, links) = match admitted {
                     Ok((cell, links)) => (Target::Cell(cell), links),
                     Err(outcome) => (Target::Outcome(outcome), Links::default()),
                 };
@@ -162,6 +165,7 @@ impl Resolver {
                 binding
             }
             Err(slot) => {
+                self.note_arrival("", Verdict::Dropped, incoming);
                 let mut binding = Binding { is_mapped: true, slot, ..Binding::without_cell(Outcome::Dropped) };
                 binding.set_extra(Links::default(), tag_errors, Factor::default());
                 binding
@@ -172,6 +176,12 @@ impl Resolver {
             binding.set_client(field);
         }
         binding
+    }
+
+    /// Notes the name that was read last, for reports.
+    fn note_arrival(&self, family: &str, verdict: Verdict, incoming: &Incoming<'_>) {
+        let (kind, source, now) = (incoming.sample.kind, *incoming.source, incoming.now);
+        self.engine.arrivals().note(&Arrived { name: self.mapper.name(), kind, family, verdict, source, now });
     }
 
     /// What the rules make of a sample, for a viewer; `None` if its identity is not valid. Counts nothing.
@@ -269,6 +279,18 @@ impl Resolver {
             "the first sample of a gauge lowers it from 0; if the client means to set it, as those of DogStatsD do, \
              start with --statsd.signed-gauges=absolute or write `signed_gauges: absolute` in its rule"
         );
+    }
+}
+
+/// What becomes of the samples of an identity.
+fn verdict(admitted: &Result<(WorkerCell, Links), Outcome>) -> Verdict {
+    match admitted {
+        Ok((_, Links { folded: Some(_), .. })) => Verdict::Folded,
+        Ok(_) => Verdict::Recorded,
+        Err(Outcome::Dropped) => Verdict::Dropped,
+        Err(Outcome::Rejected(rejection) | Outcome::Conflict(rejection, _)) => Verdict::Rejected(rejection.as_str()),
+        Err(Outcome::Limited(limited)) => Verdict::Rejected(limited.limit.rejection().as_str()),
+        Err(Outcome::LineRejected(error)) => Verdict::Rejected(error.as_str()),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Registry;
+use super::expired_names::ExpiredName;
 use super::family::Family;
 use super::kind::FamilyKind;
 use super::series::Series;
@@ -23,6 +24,11 @@ impl Registry {
     /// The family of this name, if it has series.
     pub(crate) fn family(&self, name: &str) -> Option<Arc<Family>> {
         self.families.get(name).filter(|family| !family.is_gone())
+    }
+
+    /// What expired of the family of this name; `None` if nothing did, or longer ago than 1,000 other families.
+    pub(crate) fn expired(&self, name: &str) -> Option<ExpiredName> {
+        self.expiry.names().get(name)
     }
 }
 

@@ -24,6 +24,9 @@ use crate::registry::{Family, FamilyKind, Series, identity, push_label, split};
 use crate::telemetry::{SelfFamily, SelfSeries};
 use crate::time::Timestamp;
 
+/// How long the lines of one batch are recorded at most, in milliseconds.
+const BATCH_MS: u64 = 10_000;
+
 /// The distance of prefetches, in series.
 const AHEAD: usize = 16;
 
@@ -109,7 +112,12 @@ impl WriteCycle {
             help: Style::of(engine.options(), Escaping::default()).help,
             escaping: None,
             now: time.shifted(engine.registry().wall().millis().saturating_neg()),
-            sent: Sent { time: Some(time), hasher: before.hasher, ..Sent::default() },
+            sent: Sent {
+                time: Some(time),
+                hasher: before.hasher,
+                exemplars: engine.registry().exemplars().next_number(),
+                ..Sent::default()
+            },
             before,
             batches: Batches::new(options),
             writer: Writer::new(options),
@@ -262,8 +270,8 @@ impl WriteCycle {
     fn family(&mut self, position: &mut Position) -> Result<(), Full> {
         let Self { engine, options, sent, batches, writer, before, index_before, .. } = self;
         let time = sent.time.unwrap_or_default();
-        let exemplars = options.exemplars.then(|| engine.registry().exemplars());
-        let times = Times { time, now: self.now, before, exemplars };
+        let exemplars = options.exemplars.then(|| (engine.registry().exemplars(), before.exemplars..sent.exemplars));
+        let times = Times { time, now: self.now, exemplars };
         let Some(family) = sent.families.last() else { return Ok(()) };
         let zero_at = before.time.filter(|_| options.zero_samples && is_sum(family.family.kind()));
         let self_form = Form::of_classic(options);
@@ -279,7 +287,7 @@ impl WriteCycle {
             }
             let is_new = position.news.has(position.done);
             // A series that returns within its grace period continues from its old value, so it is not new.
-            let zero_at = zero_at.filter(|before| is_new && series.created() >= *before);
+            let zero_at = zero_at.filter(|at| is_new && is_created_since(series, *at, before.is_gap));
             let zero = match zero_at {
                 None => Zero::No,
                 Some(at) if before.marked.is_empty() && !is_up && !position.news.may_be_known() => Zero::At(at),
@@ -385,6 +393,18 @@ impl WriteMemory {
     pub(crate) fn all_gone(&self, engine: &Arc<Engine>, options: &Arc<WriteOptions>, time: Timestamp) -> WriteCycle {
         WriteCycle::empty(engine, options, self, time)
     }
+}
+
+/// Whether a series that the previous cycle did not have was created since. The worker that creates a series reads the clock before the
+/// batch of lines, so a series may be created, and missing in that cycle, although its created timestamp is earlier.
+fn is_created_since(series: &Series, before: Timestamp, is_gap: bool) -> bool {
+    // A series that returns expired before the previous cycle, so it was created a ttl before, at least.
+    let tolerance_ms = match (is_gap, series.ttl_ms()) {
+        (true, _) => 0,
+        (false, 0) => BATCH_MS,
+        (false, ttl_ms) => BATCH_MS.min(ttl_ms / 2),
+    };
+    series.created().as_millis().saturating_add(tolerance_ms) >= before.as_millis()
 }
 
 /// Whether the series of a family are sums.

@@ -91,6 +91,11 @@ impl Mapper {
         self.parts.renamed
     }
 
+    /// The raw name of the current identity.
+    pub(super) fn name(&self) -> &str {
+        &self.parts.name
+    }
+
     /// Reads name and tags of an identity, for the next [`map`](Self::map). Returns its malformed tags, and whether it has others.
     pub(super) fn read(&mut self, identity: &Identity<'_>) -> (TagErrors, bool) {
         self.parts.name.clear();

@@ -93,7 +93,7 @@ impl Maker {
             return;
         }
         // Counters that began since then are new again for the receiver.
-        (self.memory, self.last) = (WriteMemory::after(newest), newest);
+        (self.memory, self.last) = (self.memory.gap(newest), newest);
         tracing::info!(target = &*self.target.options.name, "push goes on at the time of the wall clock, which was set back");
     }
 

@@ -2,6 +2,7 @@
 //! milliseconds, all others an hour, and [`soon`] fails a test that waits too long.
 
 mod api_calls;
+mod asks;
 mod client_limits;
 mod http2_clients;
 mod pages;

@@ -5,11 +5,13 @@
 pub(super) enum View {
     Overview,
     Tail,
+    Ask,
     Series,
     Rejected,
     Rules,
     Cardinality,
     Senders,
+    Scrapes,
     Push,
     Events,
     Actions,
@@ -17,14 +19,16 @@ pub(super) enum View {
 
 impl View {
     /// All views, in the order of the navigation.
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::Overview,
+        Self::Ask,
         Self::Tail,
         Self::Series,
         Self::Rejected,
         Self::Rules,
         Self::Cardinality,
         Self::Senders,
+        Self::Scrapes,
         Self::Push,
         Self::Events,
         Self::Actions,
@@ -35,11 +39,13 @@ impl View {
         match self {
             Self::Overview => "overview",
             Self::Tail => "tail",
+            Self::Ask => "ask",
             Self::Series => "series",
             Self::Rejected => "rejected",
             Self::Rules => "rules",
             Self::Cardinality => "cardinality",
             Self::Senders => "senders",
+            Self::Scrapes => "scrapes",
             Self::Push => "push",
             Self::Events => "events",
             Self::Actions => "actions",
@@ -51,11 +57,13 @@ impl View {
         match self {
             Self::Overview => "Overview",
             Self::Tail => "Tail",
+            Self::Ask => "Ask",
             Self::Series => "Series",
             Self::Rejected => "Rejected",
             Self::Rules => "Rules",
             Self::Cardinality => "Cardinality",
             Self::Senders => "Senders",
+            Self::Scrapes => "Scrapes",
             Self::Push => "Push targets",
             Self::Events => "Events",
             Self::Actions => "Actions",
@@ -66,11 +74,13 @@ impl View {
     pub(super) const fn api(self) -> Option<&'static str> {
         match self {
             Self::Overview => Some("overview"),
+            Self::Ask => Some("ask"),
             Self::Series => Some("series"),
             Self::Rejected => Some("rejections"),
             Self::Rules => Some("rules"),
             Self::Cardinality => Some("cardinality"),
             Self::Senders => Some("sources"),
+            Self::Scrapes => Some("scrapes"),
             Self::Push => Some("push"),
             Self::Events => Some("events"),
             // `/api/v1/tail` is a stream.

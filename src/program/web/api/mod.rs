@@ -10,7 +10,11 @@
 //! cardinality     series by family and label, limits hit, offenders
 //! overview        the way of a datagram, charts, losses
 //!   problems        what needs attention
+//! ask             what became of a line or a name
+//! scrapes         who reads the exposition
+//! proposals       rules for groups of unmapped names
 //! series          families, labels, values, series
+//!   shape           what the values of a label look like
 //! delete          series deletion
 //!   parameters      parameters of a query or a form
 //! report_slots    limits concurrent reports; runs them on blocking threads
@@ -19,6 +23,7 @@
 //! live            what all reports are about
 //! Depends on the bridge and the request, not on paths or connections.
 
+mod ask;
 mod cardinality;
 mod delete;
 mod events;
@@ -27,12 +32,15 @@ mod name_conflicts;
 mod overview;
 mod parameters;
 mod problems;
+mod proposals;
 mod push;
 mod rejections;
 mod reply;
 mod report_slots;
 mod rule_use;
+mod scrapes;
 mod series;
+mod shape;
 mod sources;
 
 use std::sync::Arc;
@@ -58,11 +66,13 @@ pub(super) fn report(view: View, live: &Live, query: Option<&str>) -> Result<Api
     match view {
         View::Overview => Ok(overview::overview(live)),
         View::Tail => tail_filter(query),
+        View::Ask => ask::ask(live, query),
         View::Series => series::series(live, query),
         View::Rejected => Ok(rejections::with_conflicts(live)),
         View::Rules => Ok(rule_use::with_unmapped(bridge)),
         View::Cardinality => Ok(cardinality::report(bridge, 100)),
         View::Senders => Ok(sources::sources(bridge, 100)),
+        View::Scrapes => Ok(scrapes::scrapes(live)),
         View::Push => Ok(push::targets(live.pushers.as_ref())),
         View::Events => Ok(events::events(bridge, 200)),
         View::Actions => Ok(ApiData::new(serde_json::Value::Null)),
@@ -151,6 +161,11 @@ impl Api {
             Err(error) => return error.into(),
         };
         self.report(client, move |bridge| Ok(sources::sources(bridge, limit))).await
+    }
+
+    /// `/api/v1/proposals`.
+    pub(super) async fn proposals(&self, client: ClientAddress) -> ApiReply {
+        self.report(client, |bridge| Ok(proposals::proposals(bridge))).await
     }
 
     /// `/api/v1/push`.

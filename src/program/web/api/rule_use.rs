@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::proposals::proposals;
 use super::reply::ApiData;
 use crate::bridge::Bridge;
 use crate::bridge::RuleUse;
@@ -36,6 +37,7 @@ pub(super) fn rules(bridge: &Bridge) -> ApiData {
 pub(super) fn with_unmapped(bridge: &Bridge) -> ApiData {
     let mut all = rules(bridge).data().clone();
     all["unmapped"] = unmapped(bridge).data().clone();
+    all["proposals"] = proposals(bridge).data()["proposals"].clone();
     ApiData::new(all)
 }
 

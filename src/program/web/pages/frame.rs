@@ -69,6 +69,11 @@ fn header(place: &Place<'_>, visit: &Visit) -> Markup {
     html! {
         header.top {
             a.brand href=(place.link(View::Overview)) { "Statsd Bridge" small { (env!("CARGO_PKG_VERSION")) } }
+            form.search method="get" action=(place.link(View::Ask)) role="search" aria-label="Ask" {
+                input #q type="search" name="q" aria-label="A StatsD line, a StatsD name or a Prometheus name"
+                    placeholder="Why is it missing? A line, a StatsD name or a Prometheus name" autocomplete="off" autocapitalize="off" spellcheck="false";
+                button { "Ask" }
+            }
             span #state {
                 @if visit.is_ready { span.state.good { "ready" } } @else { span.state.waiting { "not ready" } }
             }

@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 use serde_json::Value;
 
+use super::series::family_link;
 use crate::program::web::pages::frame::Place;
 use crate::program::web::pages::heading::heading;
 use crate::program::web::pages::table::{Column, table};
@@ -14,7 +15,7 @@ pub(super) fn show(place: &Place<'_>, data: &Value) -> Markup {
         div #live {
             (totals(&data["totals"]))
             (limits(data))
-            section.card { (families(data)) }
+            section.card { (families(place, data)) }
         }
     }
 }
@@ -69,17 +70,19 @@ fn limits(data: &Value) -> Markup {
     html! { section.card { h2 { "Limits hit" } (table("Each limit with its offender", &columns, rows, "")) } }
 }
 
-fn families(data: &Value) -> Markup {
+fn families(place: &Place<'_>, data: &Value) -> Markup {
     let all = number(&data["totals"]["series"]);
     let rows = list(&data["families"]).map(|family| {
         let labels = list(&family["labels"]).take(4);
         vec![
-            html! { (cut(text(&family["name"]))) },
+            family_link(place, text(&family["name"])),
             html! { (text(&family["type"])) },
             html! { (count_of(&family["series"])) },
             html! { (share(number(&family["series"]), all)) },
             html! { (bytes(number(&family["series_bytes"]))) },
-            html! { @for label in labels { span.tag { code { (cut(text(&label["name"]))) } " " (count_of(&label["values"])) } } },
+            html! { @for label in labels { span.tag { code { (cut(text(&label["name"]))) } " " (count_of(&label["values"])) } }
+                (suggestion(family))
+            },
         ]
     });
     let columns = [
@@ -91,4 +94,19 @@ fn families(data: &Value) -> Markup {
         (Column::Text, "Labels by values"),
     ];
     table("The families with the most series", &columns, rows.collect(), "There are no series yet.")
+}
+
+/// What to do about a label whose values have no end.
+fn suggestion(family: &Value) -> Markup {
+    let wide = list(&family["labels"]).find(|label| label["shape"].is_string() && number(&label["values"]) >= 10.0);
+    html! {
+        @if let Some(label) = wide {
+            @let (series, values) = (number(&family["series"]), number(&label["values"]));
+            p.warn {
+                "! " code { (cut(text(&label["name"]))) } " looks like a " (text(&label["shape"])) ". A rule with "
+                code { "drop_labels: [" (cut(text(&label["name"]))) "]" } " saves up to " (count((series - (series / values).ceil()).max(0.0))) " series, "
+                (bytes(number(&family["series_bytes"]) * (1.0 - 1.0 / values))) "."
+            }
+        }
+    }
 }

@@ -40,7 +40,31 @@ pub(super) fn show(place: &Place<'_>, data: &Value) -> Markup {
                 @if more > 0 { p.foot { "and " (more) " more rules" } }
                 p.foot { (count_of(&data["never_matched"])) " never matched" }
             }
+            (proposals(data))
             section.card { h2 { "Unmapped names" } (unmapped(data)) p.foot { a href=(place.path("/api/v1/unmapped")) { "JSON" } } }
+        }
+    }
+}
+
+/// Rules to copy into a mapping file.
+fn proposals(data: &Value) -> Markup {
+    html! {
+        @if list(&data["proposals"]).next().is_some() {
+            section.card {
+                h2 { "Make a rule" }
+                p { "Names that differ in one segment. Copy a rule into the list " code { "mappings:" } " of a mapping file, and give name and label better words." }
+                div.pair {
+                    @for (number, proposal) in list(&data["proposals"]).enumerate() {
+                        @let examples: Vec<&str> = list(&proposal["examples"]).map(text).collect();
+                        div {
+                            h3 { "Catches " (count_of(&proposal["names"])) " names" }
+                            pre id=(format!("rule-{number}")) { (text(&proposal["yaml"])) }
+                            p.soft { "for example " code { (cut(&examples.join(", "))) } " "
+                                button type="button" data-copy=(format!("rule-{number}")) data-script hidden { "Copy" } }
+                        }
+                    }
+                }
+            }
         }
     }
 }
