@@ -11,7 +11,7 @@ use super::client::{HttpClient, SendError};
 use super::compressor::Compressor;
 use super::dialect::{Coding, Dialect};
 use super::maker;
-use super::options::Protocol;
+use super::options::{Protocol, PushTarget};
 use super::otlp_answer::OtlpAnswer;
 use super::queue::QueuedRequest;
 use super::status::{LastAnswer, Negotiated};
@@ -105,11 +105,14 @@ impl Sender {
     /// Notes that no answer came.
     fn failed(&mut self, error: &SendError) -> Next {
         self.target.metrics.request(PushOutcome::NoAnswer);
+        let PushTarget { name: target, url, protocol, .. } = &self.target.options;
+        let is_grpc = *protocol == Protocol::Otlp && url.has_port_of_grpc();
+        let advice = if is_grpc { "; 4317 is the port of OTLP over gRPC: use that of OTLP over HTTP, 4318" } else { "" };
+        let error = format!("{}{advice}", error.0);
         self.target.update(|status| {
-            status.last = Some(LastAnswer::error(&error.0));
+            status.last = Some(LastAnswer::error(&error));
             status.failures += 1;
         });
-        let (target, error) = (&*self.target.options.name, &*error.0);
         self.failures.warn(|attempts| tracing::warn!(target, attempts, error, "push: no answer; the request is sent again"));
         Next::Again(None)
     }

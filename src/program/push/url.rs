@@ -99,6 +99,11 @@ impl PushUrl {
         }
     }
 
+    /// Whether the port is that of OTLP over gRPC, which answers no request of OTLP over HTTP.
+    pub(super) fn has_port_of_grpc(&self) -> bool {
+        self.0.port_u16() == Some(4317)
+    }
+
     fn origin(&self) -> (bool, String, u16) {
         let port = self.0.port_u16().unwrap_or(if self.has_tls() { 443 } else { 80 });
         (self.has_tls(), self.host().to_ascii_lowercase(), port)
@@ -152,6 +157,12 @@ mod tests {
             assert!(error.contains(part) && !error.contains("s3cret"), "{text:?}: {error}");
         }
         assert!(PushUrl::parse(&format!("http://h/{}", "x".repeat(MAX_BYTES))).is_err());
+    }
+
+    #[test]
+    fn the_port_of_grpc_is_known() {
+        let has = |text| PushUrl::parse_otlp(text).unwrap().has_port_of_grpc();
+        assert!(has("http://c:4317/v1/metrics") && !has("http://c:4318/v1/metrics") && !has("http://c/v1/metrics"));
     }
 
     #[test]
