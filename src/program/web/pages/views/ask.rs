@@ -120,7 +120,7 @@ fn raw(place: &Place<'_>, card: &Value) -> Markup {
                 html! { (text(&known["kind"])) },
                 html! { (text(&known["outcome"])) },
                 html! { (count_of(&known["identities"])) },
-                html! { (text(&known["first_source"])) br; (text(&known["last_source"])) },
+                html! { (text(&known["first_source"])) @if known["first_source"] != known["last_source"] { br; (text(&known["last_source"])) } },
                 html! { (ago(number(&known["last_new_identity_age_seconds"]))) },
             ]
         })
