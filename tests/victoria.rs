@@ -2,6 +2,7 @@
 //! sent, and the expressions of proto-examples with the results of Prometheus (in [`crate::dashboards`]).
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -22,6 +23,16 @@ pub fn version() -> String {
     peers::module_version("victoriametrics", "github.com/VictoriaMetrics/VictoriaMetrics")
 }
 
+/// The VictoriaMetrics of Debian 12, which does not look at the content type of a remote write, and its version.
+pub fn debian() -> (PathBuf, String) {
+    let program = peers::program("victoria-metrics");
+    // The program of Debian states no version.
+    let output = Command::new("dpkg-query").args(["-W", "-f", "${Version}", "victoria-metrics"]).output();
+    let version = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    let version = version.split('-').next().filter(|version| !version.is_empty()).unwrap_or("of Debian").to_owned();
+    (program, version)
+}
+
 impl Victoria {
     /// Scrapes these targets every second. `aggregation` is the file for stream aggregation, or empty.
     pub fn start(targets: &[SocketAddr], aggregation: &str) -> Self {
@@ -29,7 +40,11 @@ impl Victoria {
     }
 
     fn with_config(scraping: &str, aggregation: &str) -> Self {
-        let mut command = Command::new(peers::built("victoriametrics", "victoria-metrics"));
+        Self::run(&peers::built("victoriametrics", "victoria-metrics"), scraping, aggregation)
+    }
+
+    fn run(program: &Path, scraping: &str, aggregation: &str) -> Self {
+        let mut command = Command::new(program);
         let data = TempDir::new().expect("a temporary directory");
         let web = free_address();
         command.arg(format!("-httpListenAddr={web}")).arg(format!("-storageDataPath={}", data.path().join("data").display()));
@@ -55,6 +70,11 @@ impl Victoria {
     /// Scrapes with a configuration of Prometheus.
     pub fn scraping_as(yaml: &str) -> Self {
         Self::with_config(yaml, "")
+    }
+
+    /// The same, by Debian's version.
+    pub fn of_debian_scraping_as(yaml: &str) -> Self {
+        Self::run(&debian().0, yaml, "")
     }
 
     /// The result of an instant query, or its error, in the form of Prometheus.

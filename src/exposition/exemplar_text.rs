@@ -26,7 +26,7 @@ mod tests {
     fn an_exemplar_stands_behind_the_value() {
         let time = Timestamp::from_millis(1_700_000_000_045);
         let mut out = b"x_total 3".to_vec();
-        push_exemplar_openmetrics(&Exemplar { bucket: 0, labels: "trace_id=\"a\\\"b\"".into(), value: 0.67, time }, &mut out);
+        push_exemplar_openmetrics(&Exemplar { bucket: 0, labels: "trace_id=\"a\\\"b\"".into(), value: 0.67, time, number: 0 }, &mut out);
         assert_eq!(String::from_utf8(out).as_deref(), Ok("x_total 3 # {trace_id=\"a\\\"b\"} 0.67 1700000000.045"));
     }
 }

@@ -3,7 +3,7 @@
 //! Few series have exemplars, so they are kept in a separate map. The key is the address of the series; a weak reference keeps the
 //! address from being reused.
 
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 
 use dashmap::{DashMap, Entry};
@@ -31,6 +31,9 @@ pub(crate) struct Exemplar {
     pub value: f64,
     /// Time of receipt: on the timeline inside the map, in wall time in expositions.
     pub time: Timestamp,
+    /// The number of exemplars that were kept before it. Unlike `time`, which a worker reads before it records a batch, it tells whether
+    /// an earlier reader can have seen it.
+    pub number: u64,
 }
 
 /// The exemplars of all series.
@@ -41,6 +44,8 @@ pub(crate) struct Exemplars {
     taken: AtomicUsize,
     /// Maximum of `taken`.
     max_series: usize,
+    /// Number of exemplars that were kept.
+    kept: AtomicU64,
     wall: Arc<WallOffset>,
     account: Arc<Account>,
 }
@@ -56,7 +61,14 @@ struct OfSeries {
 impl Exemplars {
     /// An empty map for up to `max_series` series.
     pub(super) fn new(max_series: usize, wall: Arc<WallOffset>, memory: &Arc<Memory>) -> Self {
-        Self { by_address: DashMap::default(), taken: AtomicUsize::new(0), max_series, wall, account: Account::new(memory) }
+        Self {
+            by_address: DashMap::default(),
+            taken: AtomicUsize::new(0),
+            max_series,
+            kept: AtomicU64::new(0),
+            wall,
+            account: Account::new(memory),
+        }
     }
 
     /// The newest exemplar of each bucket that has one, by bucket, in wall time; at most one for a counter.
@@ -67,17 +79,28 @@ impl Exemplars {
         self.by_address.get(&address(series)).map_or_else(Vec::new, |of| of.in_wall_time(&self.wall))
     }
 
+    /// The number of the next exemplar. All with a lower number are seen by [`of`](Self::of) from now on, unless they were replaced.
+    pub(crate) fn next_number(&self) -> u64 {
+        self.kept.load(Relaxed)
+    }
+
     /// Keeps an exemplar and replaces an older one of its bucket. Returns false if it is not kept: too many series have exemplars, or
     /// no memory is left.
     pub(crate) fn keep(&self, series: &Arc<Series>, exemplar: Exemplar) -> bool {
+        let number = || self.kept.fetch_add(1, Relaxed);
+        // The number is taken under the lock that a reader of the series takes.
         match self.by_address.entry(address(series)) {
-            Entry::Occupied(mut of) => of.get_mut().keep(exemplar),
+            Entry::Occupied(mut of) => of.get_mut().keep(Exemplar { number: number(), ..exemplar }),
             // Workers that check at the same time may each exceed the limit by one.
             Entry::Vacant(_) if self.taken.load(Relaxed) >= self.max_series || self.account.memory().is_scarce() => false,
             Entry::Vacant(place) => {
                 self.taken.fetch_add(1, Relaxed);
                 let charge = Charge::new(&self.account, PLACE_BYTES + exemplar.bytes());
-                place.insert(OfSeries { series: Arc::downgrade(series), by_bucket: vec![exemplar], charge });
+                place.insert(OfSeries {
+                    series: Arc::downgrade(series),
+                    by_bucket: vec![Exemplar { number: number(), ..exemplar }],
+                    charge,
+                });
                 true
             }
         }
@@ -110,7 +133,7 @@ impl Exemplar {
         }
         let mut labels = String::with_capacity(name.len() + trace.len() + 3);
         push_label(name, trace, &mut labels);
-        Some(Self { bucket, labels: labels.into(), value, time })
+        Some(Self { bucket, labels: labels.into(), value, time, number: 0 })
     }
 
     /// Its memory, with the overhead of the allocator.

@@ -1,11 +1,12 @@
 //! The values of the current series, read at one moment, and the position in its lines.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::changes::lines_of;
 use super::gone::GoneSeries;
 use super::kind::{COUNTER, HISTOGRAM, number_of};
-use super::memory::{Sent, SentFamily};
+use super::memory::SentFamily;
 use crate::registry::cell::{HistogramSnapshot, NativeSnapshot, SummarySnapshot};
 use crate::registry::{Exemplar, Exemplars, FamilyKind, Series};
 use crate::time::Timestamp;
@@ -16,10 +17,8 @@ pub(super) struct Times<'a> {
     pub(super) time: Timestamp,
     /// The time on the timeline.
     pub(super) now: Timestamp,
-    /// The previous cycle.
-    pub(super) before: &'a Sent,
-    /// The exemplars, if they are sent.
-    pub(super) exemplars: Option<&'a Exemplars>,
+    /// The exemplars, if they are sent, and the numbers of those that came since the previous cycle.
+    pub(super) exemplars: Option<(&'a Exemplars, Range<u64>)>,
 }
 
 /// Whether the lines of a new series follow a 0.
@@ -103,9 +102,10 @@ impl Current {
     /// Reads the exemplars that came since the previous cycle, oldest first. A receiver rejects older ones than those that it has.
     fn read_exemplars(&mut self, series: &Arc<Series>, kind: u8, times: &Times<'_>) {
         self.exemplars.clear();
-        let Some(exemplars) = times.exemplars.filter(|_| matches!(kind, COUNTER | HISTOGRAM)) else { return };
+        let wanted = times.exemplars.as_ref().filter(|_| matches!(kind, COUNTER | HISTOGRAM));
+        let Some((exemplars, numbers)) = wanted else { return };
         self.exemplars = exemplars.of(series);
-        self.exemplars.retain(|exemplar| exemplar.time <= times.time && times.before.time.is_none_or(|before| exemplar.time > before));
+        self.exemplars.retain(|exemplar| numbers.contains(&exemplar.number));
         self.exemplars.sort_by(|a, b| a.time.cmp(&b.time).then(a.value.total_cmp(&b.value)));
         self.exemplars.dedup_by(|a, b| a.time == b.time && a.value == b.value && a.bucket == b.bucket);
     }

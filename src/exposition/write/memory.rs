@@ -29,6 +29,10 @@ pub(crate) struct WriteMemory {
 pub(super) struct Sent {
     /// `None` if there was no cycle.
     pub(super) time: Option<Timestamp>,
+    /// Whether its series are not known.
+    pub(super) is_gap: bool,
+    /// The number of the first exemplar that came later.
+    pub(super) exemplars: u64,
     /// Families with series, sorted by the names in the messages.
     pub(super) families: Vec<SentFamily>,
     /// Sorted by name.
@@ -49,9 +53,15 @@ pub(super) struct SentFamily {
 }
 
 impl WriteMemory {
-    /// A memory of a cycle at this time without series. Series that were created since are new in the next cycle.
+    /// A memory of a cycle at this time whose series are not known. Those that were created since are new in the next cycle.
     pub(crate) fn after(time: Option<Timestamp>) -> Self {
-        Self { sent: Arc::new(Sent { time, ..Sent::default() }), lost: Vec::new() }
+        Self { sent: Arc::new(Sent { time, is_gap: true, ..Sent::default() }), lost: Vec::new() }
+    }
+
+    /// The same after this one, whose exemplars are not sent again.
+    pub(crate) fn gap(&self, time: Option<Timestamp>) -> Self {
+        let exemplars = self.sent.exemplars;
+        Self { sent: Arc::new(Sent { time, is_gap: true, exemplars, ..Sent::default() }), lost: Vec::new() }
     }
 
     /// Notes that these stale markers were never delivered. The next cycle repeats them, unless the series exists again. The caller bounds

@@ -82,6 +82,7 @@ fn router(options: WebOptions, bridge: &Bridge, state: &WebState) -> Router {
         telemetry_path: telemetry_path.clone(),
         sample_command: options.sample_command,
         can_delete: serves_admin_paths && options.enable_admin_api,
+        can_watch: serves_admin_paths && options.enable_tail,
         can_reload: serves_admin_paths && options.enable_lifecycle,
     });
     Router {

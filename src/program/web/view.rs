@@ -4,6 +4,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum View {
     Overview,
+    Tail,
     Ask,
     Series,
     Rejected,
@@ -18,9 +19,10 @@ pub(super) enum View {
 
 impl View {
     /// All views, in the order of the navigation.
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::Overview,
         Self::Ask,
+        Self::Tail,
         Self::Series,
         Self::Rejected,
         Self::Rules,
@@ -36,6 +38,7 @@ impl View {
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Overview => "overview",
+            Self::Tail => "tail",
             Self::Ask => "ask",
             Self::Series => "series",
             Self::Rejected => "rejected",
@@ -53,6 +56,7 @@ impl View {
     pub(super) const fn title(self) -> &'static str {
         match self {
             Self::Overview => "Overview",
+            Self::Tail => "Tail",
             Self::Ask => "Ask",
             Self::Series => "Series",
             Self::Rejected => "Rejected",
@@ -79,7 +83,8 @@ impl View {
             Self::Scrapes => Some("scrapes"),
             Self::Push => Some("push"),
             Self::Events => Some("events"),
-            Self::Actions => None,
+            // `/api/v1/tail` is a stream.
+            Self::Tail | Self::Actions => None,
         }
     }
 

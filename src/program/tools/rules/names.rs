@@ -113,10 +113,11 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mapping::Rules;
+    use crate::mapping::{MappingText, Rules};
 
     fn name(yaml: &str, names: NameValidation) -> Name {
-        let rules = Rules::from_yaml(yaml).unwrap();
+        let text = MappingText { name: "m.yml".into(), text: yaml.to_owned() };
+        let rules = Rules::from_texts(&[text], names, &|_| None).unwrap();
         let rule = &rules.config().rules[0];
         Name::of(rule, rules.config(), names, (rules.captures_len(0), &rules.capture_names(0)))
     }
@@ -124,13 +125,12 @@ mod tests {
     #[test]
     fn names_are_escaped_and_captures_match_any_text() {
         for (yaml, want) in [
-            ("mappings: [{match: a, name: a.b-c}]", "a_b_c"),
-            ("mappings: [{match: a.*.*, name: 'a.$1.1$2'}]", "a_.*_1.*"),
-            ("mappings: [{match: a.*, name: 1$1}]", "_1.*"),
+            ("mappings: [{match: a, name: a_b}]", "a_b"),
+            ("mappings: [{match: a.*.*, name: 'a_$1_1$2'}]", "a_.*_1.*"),
             ("mappings: [{match: a.*, name: a_$1, unit: milliseconds}]", "a_.*_seconds"),
             ("mappings: [{match: a.*, name: a_$2}]", "a_"),
-            ("{prefix: p_, mappings: [{match: a.*, name: '${1}x'}]}", "p_.*x"),
-            ("mappings: [{match: '^a[.](?P<what>.*)$', match_type: regex, name: 'a_${what}_total'}]", "a_.*_total"),
+            ("{syntax: extended, prefix: p_, mappings: [{match: a.*, name: '${1}x'}]}", "p_.*x"),
+            ("{syntax: extended, mappings: [{match: '^a[.](?P<what>.*)$', match_type: regex, name: 'a_${what}_total'}]}", "a_.*_total"),
         ] {
             assert_eq!(name(yaml, NameValidation::Legacy).regex(), want, "{yaml}");
         }

@@ -21,6 +21,8 @@ pub(in crate::program::web) struct Live {
     pub(in crate::program::web) sample_command: Option<String>,
     /// Whether this listener deletes series.
     pub(in crate::program::web) can_delete: bool,
+    /// Whether this listener shows lines as they arrive.
+    pub(in crate::program::web) can_watch: bool,
     /// Whether this listener reloads the mapping files.
     pub(in crate::program::web) can_reload: bool,
 }

@@ -65,6 +65,7 @@ pub(super) fn report(view: View, live: &Live, query: Option<&str>) -> Result<Api
     let bridge = &live.bridge;
     match view {
         View::Overview => Ok(overview::overview(live)),
+        View::Tail => tail_filter(query),
         View::Ask => ask::ask(live, query),
         View::Series => series::series(live, query),
         View::Rejected => Ok(rejections::with_conflicts(live)),
@@ -76,6 +77,14 @@ pub(super) fn report(view: View, live: &Live, query: Option<&str>) -> Result<Api
         View::Events => Ok(events::events(bridge, 200)),
         View::Actions => Ok(ApiData::new(serde_json::Value::Null)),
     }
+}
+
+/// The filter that a link to the view of lines states. The stream checks the values.
+fn tail_filter(query: Option<&str>) -> Result<ApiData, ApiError> {
+    const KNOWN: [&str; 6] = ["name", "source", "verdict", "rule", "label", "rate"];
+    let parameters = Parameters::read(&[query.unwrap_or_default()], &KNOWN)?;
+    let stated = KNOWN.into_iter().map(|name| (name.to_owned(), parameters.last(name).unwrap_or_default().into()));
+    Ok(ApiData::new(stated.collect::<serde_json::Map<_, _>>().into()))
 }
 
 /// Answers API requests.

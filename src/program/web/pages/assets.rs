@@ -36,7 +36,7 @@ impl Asset {
     pub(in crate::program::web) const fn text(self) -> &'static str {
         match self {
             Self::Style => include_str!("assets/page.css"),
-            Self::Script => include_str!("assets/page.js"),
+            Self::Script => concat!(include_str!("assets/page.js"), include_str!("assets/tail.js")),
         }
     }
 

@@ -11,6 +11,7 @@ mod rules;
 mod scrapes;
 mod senders;
 mod series;
+mod tail;
 
 use maud::{Markup, html};
 use serde_json::Value;
@@ -23,6 +24,7 @@ use crate::program::web::view::View;
 pub(super) fn show(place: &Place<'_>, visit: &Visit, data: &Value) -> Markup {
     match place.view {
         View::Overview => overview::show(place, visit, data),
+        View::Tail => tail::show(place, data),
         View::Ask => ask::show(place, data),
         View::Series => series::show(place, data),
         View::Rejected => rejected::show(place, data),
