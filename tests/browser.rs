@@ -1,6 +1,6 @@
 //! The page in a real browser: every view, the questions of Ask, keys, a proposed rule, a deletion, hostile names, accessibility.
 //!
-//! `STATSD_BRIDGE_PICTURES=docs/pictures cargo test --test it browser::` takes the pictures of docs/live-page.md anew.
+//! `STATSD_BRIDGE_PICTURES=docs/pictures cargo test --test it browser::` takes the pictures of docs/live-page.md again.
 
 use std::fs;
 use std::process::Command;
