@@ -1,6 +1,6 @@
 //! The page in a real browser: every view, the questions of Ask, keys, a proposed rule, a deletion, hostile names, accessibility.
 //!
-//! `STATSD_BRIDGE_PICTURES=docs/pictures cargo test --test it browser::` takes the pictures of docs/live-page.md anew.
+//! `STATSD_BRIDGE_PICTURES=docs/pictures cargo test --test it browser::` takes the pictures of docs/live-page.md again.
 
 use std::fs;
 use std::process::Command;
@@ -22,7 +22,7 @@ const RULES: &str = "mappings:
   ttl: 1s
 - match: room
   name: room
-  limits: {values_per_label: 2, overflow: reject}
+  limits: {values_per_label: 2, overflow: refuse}
 ";
 
 #[apply(test)]
@@ -32,7 +32,8 @@ fn the_page_works_in_a_browser() {
     let mapping = folder.path().join("mapping.yml");
     fs::write(&mapping, RULES).expect("written");
     let bridge = Launch::new()
-        .arg(format!("--statsd.mapping-config={}", mapping.display()))
+        .after(&format!("cd '{}'", folder.path().display()))
+        .arg("--statsd.mapping-config=mapping.yml")
         .arg("--name-validation=utf8")
         .arg("--web.enable-admin-api")
         .arg("--web.enable-lifecycle")
@@ -41,7 +42,8 @@ fn the_page_works_in_a_browser() {
     let mut drive = Command::new(node);
     drive.arg(peers::repository().join("tests/browser/drive.mjs"));
     drive.arg(format!("http://{}/", bridge.web)).arg(bridge.statsd.port().to_string()).arg(&mapping);
-    match std::env::var_os("STATSD_BRIDGE_PICTURES") {
+    let pictures = std::env::var_os("STATSD_BRIDGE_PICTURES");
+    match &pictures {
         Some(pictures) => drive.arg(peers::repository().join(pictures)).arg("pictures"),
         None => drive.arg(folder.path()),
     };
@@ -50,6 +52,6 @@ fn the_page_works_in_a_browser() {
     assert!(output.status.success(), "{said}\n{errors}");
     let lines: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert!(lines.last().is_some_and(|last| last["done"] == true), "{said}");
-    assert!(lines.iter().filter(|line| line["check"] == "ask").count() >= 8, "{said}");
+    assert!(pictures.is_some() || lines.iter().filter(|line| line["check"] == "ask").count() >= 8, "{said}");
     bridge.stop();
 }

@@ -31,7 +31,7 @@ const answer = async (path) => (await (await fetch(base + path)).json()).data;
 
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox", "--disable-gpu"] });
 try {
-  await run();
+  await (pictures ? takePictures() : run());
   console.log(JSON.stringify({ done: true }));
 } finally {
   await browser.close();
@@ -148,7 +148,6 @@ async function run() {
   }
   assert.deepEqual(faults, []);
   say("no errors");
-  if (pictures) await takePictures();
 }
 
 // Errors of the console, of scripts and of the policy.
@@ -163,13 +162,30 @@ async function watched(context, faults) {
   return page;
 }
 
+// The pictures of docs/live-page.md: some minutes of a shop, with a few mistakes.
 async function takePictures() {
-  for (const [width, height, colorScheme] of [[1280, 800, "light"], [1280, 800, "dark"], [390, 844, "light"], [390, 844, "dark"]]) {
+  const pick = (list) => list[Math.floor(Math.random() * list.length)];
+  const seconds = 100;
+  for (let tick = 0; tick < seconds * 10; tick++) {
+    const lines = [];
+    const busy = 20 + 12 * Math.sin(tick / 60);
+    for (let at = 0; at < busy; at++) {
+      const region = pick(["eu", "us", "asia"]);
+      lines.push(`shop.${pick(["pay", "cart", "search"])}.time:${Math.floor(20 + Math.random() * 300)}|ms|#region:${region}`);
+      lines.push(`api.${pick(["users", "orders", "items", "login"])}.calls:1|c|#region:${region}`);
+      if (at % 9 === 0) lines.push(`sessions:1|c|#user:${crypto.randomUUID()}`, `queue.depth:${Math.floor(Math.random() * 50)}|g`);
+    }
+    if (tick % 20 === 0) lines.push("queue.depth:1|c", "orders:many|c", "noise.debug:1|c");
+    await send(lines.join("\n"));
+    if (tick % 150 === 0) await fetch(`${base}metrics`);
+    await new Promise((done) => setTimeout(done, 100));
+  }
+  for (const [width, height, colorScheme] of [[1280, 900, "light"], [1280, 900, "dark"], [390, 844, "light"], [390, 844, "dark"]]) {
     const context = await browser.newContext({ viewport: { width, height }, colorScheme, reducedMotion: "reduce" });
     const page = await context.newPage();
-    for (const [name, view] of [["overview", ""], ["ask", "ui/ask?q=shop.pay.time"], ["rules", "ui/rules"], ["cardinality", "ui/cardinality"]]) {
+    for (const [name, view] of [["overview", ""], ["ask", "ui/ask?q=shop.pay.time"], ["missing", `ui/ask?q=${encodeURIComponent("queue.depth:1|c")}`], ["rules", "ui/rules"], ["cardinality", "ui/cardinality"]]) {
       await page.goto(base + view);
-      await page.screenshot({ path: `${folder}/page-${name}-${width}-${colorScheme}.png`, fullPage: width < 1000 && name === "ask" });
+      await page.screenshot({ path: `${folder}/page-${name}-${width}-${colorScheme}.png` });
     }
     await context.close();
   }

@@ -53,6 +53,15 @@ pub(in crate::program::web) fn ask(live: &Live, query: Option<&str>) -> Result<A
     Ok(ApiData::new(json!({ "q": text, "read_as": read_as, "cards": cards })))
 }
 
+/// Which series of a family are meant.
+enum Meant<'a> {
+    All,
+    /// Those that a selector matches.
+    Selector(&'a Selector),
+    /// Those that have these labels among theirs.
+    Labels(&'a str),
+}
+
 impl Question<'_> {
     /// A line, as a client sends it.
     fn line(&self, line: &str) -> Value {
@@ -95,13 +104,13 @@ impl Question<'_> {
         let selector = if text.contains('{') { Selector::parse(text).ok() } else { None };
         let name = if base.is_empty() { selector.as_ref().and_then(|selector| selector.names().next()).unwrap_or_default() } else { base };
         if let Some(family) = self.family(name) {
-            return vec![self.present(&family, selector.as_ref(), name).json()];
+            return vec![self.present(&family, selector.as_ref().map_or(Meant::All, Meant::Selector), name).json()];
         }
         let by_kind = ["c", "g", "ms", "s"].map(|kind| trial(self.live, &format!("{text}:1|{kind}")));
         let dropped = by_kind.iter().find(|trial| trial.is_dropped);
         let alive = by_kind.iter().find_map(|trial| self.family(&trial.family.as_ref()?.0));
         let card = match (alive, dropped) {
-            (Some(family), _) => self.present(&family, None, family.name().as_str()),
+            (Some(family), _) => self.present(&family, Meant::All, family.name().as_str()),
             (None, Some(trial)) => self.dropped(text).trial(trial),
             (None, None) => {
                 let mapped = by_kind.iter().find_map(|trial| Some(trial.family.as_ref()?.0.clone()));
@@ -120,7 +129,7 @@ impl Question<'_> {
             Verdict::Dropped => self.dropped(&known.name),
             Verdict::Rejected(_) => self.absent(&families, &known.name).unwrap_or_else(|| self.never()),
             Verdict::Recorded | Verdict::Folded => match self.live.bridge.registry().family(&families) {
-                Some(family) => self.present(&family, None, &families),
+                Some(family) => self.present(&family, Meant::Labels(trial.family.as_ref().map_or("", |(_, _, labels)| labels)), &families),
                 None => self.absent(&families, &known.name).unwrap_or_else(|| self.never()),
             },
         };
@@ -138,14 +147,18 @@ impl Question<'_> {
     }
 
     /// A family with series.
-    fn present(&self, family: &Family, selector: Option<&Selector>, asked: &str) -> Card {
+    fn present(&self, family: &Family, meant: Meant<'_>, asked: &str) -> Card {
         let all = family.series();
         let is_meant = |labels: &str| {
-            selector.is_none_or(|selector| {
-                let labels: Vec<_> = split(labels).collect();
-                let labels: Vec<_> = labels.iter().map(|(name, value)| (&**name, value.clone())).collect();
-                selector.matches(asked, &labels) || selector.matches(family.name().as_str(), &labels)
-            })
+            let labels: Vec<_> = split(labels).collect();
+            match &meant {
+                Meant::All => true,
+                Meant::Selector(selector) => {
+                    let labels: Vec<_> = labels.iter().map(|(name, value)| (&**name, value.clone())).collect();
+                    selector.matches(asked, &labels) || selector.matches(family.name().as_str(), &labels)
+                }
+                Meant::Labels(wanted) => split(wanted).all(|wanted| labels.contains(&wanted)),
+            }
         };
         let meant: Vec<_> = all.iter().filter(|series| is_meant(series.labels())).collect();
         let rows: Vec<Value> = meant.iter().take(SERIES).map(|series| series_row(family, series, self.now)).collect();

@@ -1,8 +1,11 @@
 //! The shape of a label's values: what looks like an identifier has a new value for each request or user, and no limit.
 
+/// Whether a value has a shape.
+type HasShape = fn(&str) -> bool;
+
 /// What the values look like; `None` if they have no such shape.
 pub(super) fn shape(values: &[String]) -> Option<&'static str> {
-    let shapes: [(&str, fn(&str) -> bool); 7] = [
+    let shapes: [(&str, HasShape); 7] = [
         ("UUID", is_uuid),
         ("IP address", is_address),
         ("URL or path", |text| text.contains("://") || text.matches('/').count() >= 2),
@@ -11,7 +14,7 @@ pub(super) fn shape(values: &[String]) -> Option<&'static str> {
         ("hash", |text| text.len() >= 16 && text.chars().all(|c| c.is_ascii_hexdigit())),
         ("number", |text| text.len() >= 3 && text.chars().all(|c| c.is_ascii_digit())),
     ];
-    let has = |test: fn(&str) -> bool| values.len() >= 2 && values.iter().all(|value| test(value));
+    let has = |test: HasShape| values.len() >= 2 && values.iter().all(|value| test(value));
     shapes.into_iter().find(|(_, test)| has(*test)).map(|(name, _)| name)
 }
 

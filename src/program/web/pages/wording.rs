@@ -53,6 +53,19 @@ fn trimmed(text: String) -> String {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
+/// A number as precise as a reader needs: whole, or with three places.
+pub(super) fn precise(number: f64) -> String {
+    if number.fract() == 0.0 || number.abs() >= 1e9 { count(number) } else { trimmed(format!("{number:.3}")) }
+}
+
+/// A sentence: with a capital and a full stop.
+pub(super) fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let first: String = chars.next().map(|first| first.to_uppercase().collect()).unwrap_or_default();
+    let end = if text.ends_with(['.', '!', '?']) || text.is_empty() { "" } else { "." };
+    format!("{first}{}{end}", chars.as_str())
+}
+
 /// A rate by second.
 pub(super) fn rate(number: f64) -> String {
     format!("{}/s", short(number))
@@ -71,7 +84,7 @@ pub(super) fn bytes(number: f64) -> String {
 
 /// A share of a whole, in percent.
 pub(super) fn share(part: f64, whole: f64) -> String {
-    if whole <= 0.0 { "0 %".to_owned() } else { format!("{} %", trimmed(format!("{:.1}", part * 100.0 / whole))) }
+    if whole <= 0.0 { "0\u{a0}%".to_owned() } else { format!("{}\u{a0}%", trimmed(format!("{:.1}", part * 100.0 / whole))) }
 }
 
 /// A duration: 12 s, 5 min, 3 h, 2 d.
@@ -119,11 +132,13 @@ mod tests {
         assert_eq!([0.0, 0.25, 1.0, 12.34, 1_234.5, 0.001].map(short), ["0", "0.25", "1", "12.3", "1,234", "< 0.01"]);
         assert_eq!([0.0, 1_536.0, 134_217_728.0].map(bytes), ["0 B", "1.5 KiB", "128 MiB"]);
         assert_eq!([5.0, 119.0, 121.0, 7_300.0, 200_000.0].map(duration), ["5 s", "119 s", "2 min", "2 h", "2 d"]);
-        assert_eq!((share(1.0, 3.0), share(1.0, 0.0)), ("33.3 %".to_owned(), "0 %".to_owned()));
+        assert_eq!((share(1.0, 3.0), share(1.0, 0.0)), ("33.3\u{a0}%".to_owned(), "0\u{a0}%".to_owned()));
     }
 
     #[test]
     fn texts_are_cut_and_encoded() {
+        assert_eq!((sentence("the value is"), sentence("Is it?")), ("The value is.".to_owned(), "Is it?".to_owned()));
+        assert_eq!([2.0, 411.775_000_000_000_8, 0.1].map(precise), ["2", "411.775", "0.1"]);
         assert_eq!(cut("abc"), "abc");
         assert_eq!(cut(&"é".repeat(201)), format!("{}… (402 bytes)", "é".repeat(200)));
         assert_eq!(encoded("a b&c=é\"<"), "a%20b%26c%3D%C3%A9%22%3C");

@@ -75,10 +75,11 @@ impl Card {
         if names.is_empty() { self } else { self.with("raw", names.into()) }
     }
 
-    /// Names that did arrive, for an answer without series.
+    /// Names that did arrive, where this one is not known.
     pub(super) fn near(self, question: &Question<'_>, text: &str) -> Self {
-        let has_series = self.0.get("verdict").is_some_and(|verdict| verdict == "arrives");
-        if has_series { self } else { self.with("near", near(question, text)) }
+        let is_known = ["arrives", "conflict", "limit", "dropped", "expired", "other_labels", "no_sample"];
+        let verdict = self.0.get("verdict").and_then(Value::as_str).unwrap_or_default();
+        if is_known.contains(&verdict) { self } else { self.with("near", near(question, text)) }
     }
 
     pub(super) fn json(self) -> Value {

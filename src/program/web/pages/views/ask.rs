@@ -7,7 +7,7 @@ use super::series::{SERIES_COLUMNS, family_link, series_cells};
 use crate::program::web::pages::frame::Place;
 use crate::program::web::pages::heading::heading;
 use crate::program::web::pages::table::{Column, table};
-use crate::program::web::pages::wording::{ago, count_of, cut, encoded, list, number, text};
+use crate::program::web::pages::wording::{ago, count_of, cut, encoded, list, number, sentence, text};
 use crate::program::web::view::View;
 
 pub(super) fn show(place: &Place<'_>, data: &Value) -> Markup {
@@ -49,7 +49,7 @@ fn answer(place: &Place<'_>, card: &Value) -> Markup {
     html! {
         section.card data-verdict=(verdict) {
             p class=(format!("verdict {class}")) { (cut(text(&card["sentence"]))) }
-            @if card["advice"].is_string() { p { (text(&card["advice"])) } }
+            @if card["advice"].is_string() { p { (sentence(text(&card["advice"]))) } }
             (read(place, &card["read"]))
             (limits(&card["limits"]))
             @if card["series"].is_array() {
@@ -120,7 +120,7 @@ fn raw(place: &Place<'_>, card: &Value) -> Markup {
                 html! { (text(&known["kind"])) },
                 html! { (text(&known["outcome"])) },
                 html! { (count_of(&known["identities"])) },
-                html! { (text(&known["first_source"])) br; (text(&known["last_source"])) },
+                html! { (text(&known["first_source"])) @if known["first_source"] != known["last_source"] { br; (text(&known["last_source"])) } },
                 html! { (ago(number(&known["last_new_identity_age_seconds"]))) },
             ]
         })

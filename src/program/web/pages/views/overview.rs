@@ -8,7 +8,7 @@ use crate::program::web::pages::frame::Place;
 use crate::program::web::pages::heading::heading;
 use crate::program::web::pages::table::{Column, table};
 use crate::program::web::pages::visit::Visit;
-use crate::program::web::pages::wording::{bytes, count_of, duration, list, number, rate, short, text};
+use crate::program::web::pages::wording::{bytes, count_of, duration, list, number, rate, sentence, short, text};
 use crate::program::web::view::View;
 
 pub(super) fn show(place: &Place<'_>, visit: &Visit, data: &Value) -> Markup {
@@ -117,7 +117,7 @@ fn losses(place: &Place<'_>, data: &Value) -> Markup {
                 html! { a href=(place.link(View::Rejected)) { (text(&loss["reason"])) } },
                 html! { (rate(number(&loss["rate"]))) },
                 html! { (count_of(&loss["total"])) },
-                html! { (text(&loss["advice"])) },
+                html! { (sentence(text(&loss["advice"]))) },
             ]
         })
         .collect();
@@ -147,7 +147,20 @@ fn problems(place: &Place<'_>, problems: &Value) -> Markup {
 }
 
 fn start(place: &Place<'_>, visit: &Visit) -> Markup {
-    let api = ["cardinality", "conflicts", "events", "overview", "push", "rejections", "rules", "sources", "unmapped"];
+    let api = [
+        "cardinality",
+        "conflicts",
+        "events",
+        "overview",
+        "proposals",
+        "push",
+        "rejections",
+        "rules",
+        "scrapes",
+        "series",
+        "sources",
+        "unmapped",
+    ];
     let path = &place.live.telemetry_path;
     let target = visit.address.map_or_else(|| "localhost:9102".to_owned(), |address| address.to_string());
     let other_path = if path == "/metrics" { String::new() } else { format!("    metrics_path: {path}\n") };

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::program::web::pages::frame::Place;
 use crate::program::web::pages::heading::heading;
 use crate::program::web::pages::table::{Column, table};
-use crate::program::web::pages::wording::{ago, bytes, count_of, cut, duration, encoded, list, number, short, text};
+use crate::program::web::pages::wording::{ago, bytes, count_of, cut, duration, encoded, list, number, precise, short, text};
 use crate::program::web::view::View;
 
 /// Longer names get no link: a page of them would be too large.
@@ -162,7 +162,7 @@ pub(super) const SERIES_COLUMNS: [(Column, &str); 4] =
 
 /// A row of a table of series.
 pub(super) fn series_cells(row: &Value) -> Vec<Markup> {
-    let exact = |value: &Value| if number(value).fract() == 0.0 { count_of(value) } else { number(value).to_string() };
+    let exact = |value: &Value| precise(number(value));
     vec![
         html! { (cut(text(&row["series"]))) },
         html! {
