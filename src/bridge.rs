@@ -18,6 +18,8 @@ use crate::options::Options;
 use crate::registry::{Cardinality, Conflict, Deleted, Reserved, RestoreRules, Restored, SavedFamily, Wanted, save};
 use crate::rejections::Rejection;
 use crate::sources::SourcesReport;
+#[cfg(feature = "cli")]
+use crate::tap::Taps;
 #[cfg(any(feature = "cli", test))]
 use crate::telemetry::Telemetry;
 use crate::telemetry::{Owner, SampleRejection};
@@ -51,6 +53,12 @@ impl Bridge {
     /// labels are added to it, and the series takes the new help, ttl and limits. A family whose rule now gives it another type, other
     /// buckets or other quantiles ends and starts again.
     pub fn replace_rules(&self, rules: Rules) {
+        self.engine.replace_rules(Arc::new(rules));
+    }
+
+    /// As [`replace_rules`](Self::replace_rules), with the rules of another bridge.
+    #[cfg(feature = "cli")]
+    pub(crate) fn share_rules(&self, rules: Arc<Rules>) {
         self.engine.replace_rules(rules);
     }
 
@@ -124,6 +132,12 @@ impl Bridge {
     /// [`Limits::event_bytes`](crate::options::Limits::event_bytes).
     pub fn events(&self, most: usize) -> KeptEvents {
         self.engine.events().newest(most)
+    }
+
+    /// The viewers of lines.
+    #[cfg(feature = "cli")]
+    pub(crate) fn taps(&self) -> &Arc<Taps> {
+        self.engine.taps()
     }
 
     /// Passes each DogStatsD event to `hook` from now on. It must not block. Only the first call has an effect.

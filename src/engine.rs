@@ -5,6 +5,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use crate::arrivals::Arrivals;
 use crate::events::EventLog;
 use crate::hits::Hits;
 use crate::logged::LoggedNames;
@@ -15,6 +16,8 @@ use crate::options::{NativeWhen, Options};
 use crate::registry::{Registry, Reserved};
 use crate::rejections::Rejections;
 use crate::sources::Sources;
+#[cfg(feature = "cli")]
+use crate::tap::Taps;
 use crate::telemetry::{Owner, Telemetry};
 
 /// One bridge's state. Workers and renderers share it by reference.
@@ -30,6 +33,9 @@ pub(crate) struct Engine {
     rejections: Rejections,
     sources: Arc<Sources>,
     events: EventLog,
+    arrivals: Arrivals,
+    #[cfg(feature = "cli")]
+    taps: Arc<Taps>,
 }
 
 /// The rules in force.
@@ -45,6 +51,7 @@ impl Engine {
     /// Makes an engine without series and without rules, with the self-metrics of its owner.
     pub(crate) fn new(options: Options, owner: Owner) -> Self {
         let registry = Registry::new(options.limits, options.grace_ms, options.counters_start_at_zero.is_some());
+        let registry = if options.gauges_set_time { registry.with_set_times(options.names) } else { registry };
         let telemetry = Arc::new(Telemetry::new(options.prefix, owner));
         if options.native.when == NativeWhen::Always {
             registry.want_native();
@@ -63,16 +70,19 @@ impl Engine {
             rejections: Rejections::default(),
             sources,
             events,
+            arrivals: Arrivals::new(owner == Owner::Program),
+            #[cfg(feature = "cli")]
+            taps: Arc::default(),
         }
     }
 
     /// Replaces the rules in force. Each worker uses the new rules from its next batch on.
-    pub(crate) fn replace_rules(&self, rules: Rules) {
+    pub(crate) fn replace_rules(&self, rules: Arc<Rules>) {
         let mut current = self.rules.write().unwrap_or_else(PoisonError::into_inner);
         let generation = current.generation + 1;
         let has_unit = |rule: &Rule| rule.action != Action::Drop && rule.unit.and_then(unit::base).is_some();
         self.has_units.store(rules.config().rules.iter().any(has_unit), Ordering::Relaxed);
-        *current = RulesInForce { hits: Arc::new(Hits::new(rules.config().rules.len())), rules: Arc::new(rules), generation };
+        *current = RulesInForce { hits: Arc::new(Hits::new(rules.config().rules.len())), rules, generation };
         self.generation.store(generation, Ordering::Release);
     }
 
@@ -129,6 +139,17 @@ impl Engine {
     /// The last DogStatsD events.
     pub(crate) fn events(&self) -> &EventLog {
         &self.events
+    }
+
+    /// Raw names that arrived.
+    pub(crate) fn arrivals(&self) -> &Arrivals {
+        &self.arrivals
+    }
+
+    /// The viewers of lines.
+    #[cfg(feature = "cli")]
+    pub(crate) fn taps(&self) -> &Arc<Taps> {
+        &self.taps
     }
 
     /// The options of the bridge.

@@ -83,11 +83,13 @@
 //       ingest/recording   one sample into its cell, or counted under the reason why not
 //         registry/cell      the value: counter, gauge, histogram, summary, set; one writer
 // events             the last events, for reports and a log
+// tap                viewers that see lines as they arrive                                      (feature `cli`)
 // selector           which series a selector of Prometheus matches
 // exposition         the registry's families, in a stable order -> text, OpenMetrics, protobuf, remote write
 // program/web        /metrics and the other paths over HTTP                                    (feature `cli`)
 // telemetry          self-metrics
 
+mod arrivals;
 mod bridge;
 mod engine;
 mod events;
@@ -114,6 +116,8 @@ mod prefetch;
 mod rejections;
 mod source;
 mod sources;
+#[cfg(feature = "cli")]
+mod tap;
 mod time;
 
 /// The program. Public only for `src/main.rs`; the library's interface does not include it.

@@ -74,6 +74,9 @@ pub struct Options {
     pub counters_total_suffix: bool,
     /// The effect of a signed value on a gauge, unless a rule sets it. Default: [`SignedGauges::Change`].
     pub signed_gauges: SignedGauges,
+    /// Whether expositions show with each gauge `x` a gauge `x_last_set_timestamp_seconds`: the time of the last sample, in seconds since
+    /// 1970. Default: no.
+    pub gauges_set_time: bool,
     /// Whether samples may have names that Prometheus writes itself, such as `up`: see
     /// [`is_prometheus_name`](crate::name::is_prometheus_name). Default: no, such samples are rejected.
     pub prometheus_names: bool,

@@ -54,6 +54,11 @@ fn nor_does_one_of_a_histogram_with_native_buckets() {
 }
 
 #[apply(test)]
+fn nor_does_one_of_a_gauge_whose_time_is_exposed() {
+    assert_eq!(allocations_when_known(Options::default().with(|options| options.gauges_set_time = true)), 0);
+}
+
+#[apply(test)]
 fn a_new_series_does_so_the_count_counts() {
     let bridge = Bridge::new(Options::default());
     let mut worker = bridge.worker();

@@ -10,3 +10,5 @@ mod extremes;
 mod package;
 /// The self-metrics of an embedder.
 mod self_metrics;
+/// The times at which gauges were set.
+mod set_times;

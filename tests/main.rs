@@ -55,6 +55,8 @@ mod structure;
 mod allow_from;
 /// Injected faults: readers, disks, files, sockets and clients that misbehave.
 mod attack;
+/// The page in a real browser.
+mod browser;
 /// The telemetry of DogStatsD clients beside what arrived from them.
 mod client_telemetry;
 /// `doctor`: probes over every transport, and why they do not arrive.
@@ -83,6 +85,8 @@ mod starting;
 mod state;
 /// Sockets that systemd passes, for lines: restarts under load, names, buffers.
 mod systemd;
+/// Viewers of lines: `tail`, `capture`, limits, stops.
+mod tail;
 /// TLS over TCP for lines: clients, certificates, reloads, wrong protocols, stalled handshakes.
 mod tcp_tls;
 /// The commands `check`, `explain`, `replay` and `preset`: exit codes, text, JSON.
@@ -109,6 +113,8 @@ mod dashboards;
 mod deploy;
 /// Commands, client calls, rules and scrape configurations of the documents work as shown, and links are valid.
 mod documents;
+/// Five bridges in network namespaces, pushed and scraped into two databases, with a crash, a cut link and a restart: totals are exact.
+mod fleet;
 /// Gunicorn with the preset `gunicorn`: the exposition has every request.
 mod gunicorn;
 /// The senders of proto-examples/clients in ten languages: 10,000 samples each, and the table of docs/clients.md.
@@ -121,6 +127,8 @@ mod prometheus;
 mod push;
 /// Restarts, crashes and bad state files, and the counters that Prometheus derives.
 mod restarts;
+/// The rules that `rules` writes for many bridges: promtool's checks and tests, and VictoriaMetrics with their stream aggregation.
+mod rules;
 /// statsd_exporter and the bridge, with the same lines and mapping files. Every difference has an explanation.
 mod side_by_side;
 /// VictoriaMetrics and vmagent: scrapes and stream aggregation.

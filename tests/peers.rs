@@ -117,6 +117,14 @@ pub fn node_with_node_statsd() -> PathBuf {
     need("`node` with node-statsd (`npm ci` in tests/node)", on_path("node").filter(|_| installed))
 }
 
+/// Node with playwright-core and axe-core installed, and Chromium.
+pub fn node_with_browser() -> (PathBuf, PathBuf) {
+    let modules = repository().join("tests/browser/node_modules");
+    let installed = ["playwright-core", "axe-core"].iter().all(|name| modules.join(name).is_dir());
+    let node = need("`node` with playwright-core and axe-core (`npm ci` in tests/browser)", on_path("node").filter(|_| installed));
+    (node, need("`chromium` (Debian package chromium)", on_path("chromium")))
+}
+
 /// Ruby with the gem statsd-ruby.
 pub fn ruby_with_statsd() -> PathBuf {
     let found = on_path("ruby").filter(|ruby| runs(Command::new(ruby).args(["-e", "require 'statsd'"])));

@@ -9,7 +9,7 @@ mod faults;
 mod hostile;
 mod message;
 mod once;
-mod receiver;
+pub mod receiver;
 mod scraped;
 mod series;
 

@@ -35,7 +35,7 @@ pub fn debian() -> (PathBuf, String) {
 
 impl Victoria {
     /// Scrapes these targets every second. `aggregation` is the file for stream aggregation, or empty.
-    fn start(targets: &[SocketAddr], aggregation: &str) -> Self {
+    pub fn start(targets: &[SocketAddr], aggregation: &str) -> Self {
         Self::with_config(&if targets.is_empty() { String::new() } else { scraping(targets) }, aggregation)
     }
 
@@ -89,7 +89,7 @@ impl Victoria {
     }
 
     /// Waits until a query gives one series of this value.
-    fn expect(&self, query: &str, value: f64) {
+    pub fn expect(&self, query: &str, value: f64) {
         let mut last = Vec::new();
         until(&format!("{query} is {value}"), || {
             let series = self.series(query).unwrap_or_else(|error| panic!("{query}: {error}"));

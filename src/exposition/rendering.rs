@@ -205,16 +205,16 @@ pub(super) fn families(engine: &Engine, style: &Style, now: Timestamp) -> (Vec<A
     if style.escaping.is_none() {
         // Self-families first, so that an exposition shows at least the samples that they report as recorded.
         let self_families = self_families(engine);
-        return (registry.families(), self_families);
+        return (registry.exposed_families(), self_families);
     }
     // Counted before the self-metrics are read, so that this exposition includes it.
-    let before = registry.families();
+    let before = registry.exposed_families();
     let (kept, left_out) = without_clashes(before.clone(), style.escaping);
     engine.telemetry().families_left_out.increment(left_out.len() as u64);
     left_out.iter().for_each(|(family, kept)| registry.note_left_out(family, kept, now));
     let self_families = self_families(engine);
     // The search for clashes is slow with many families, and a new family at this moment is rare.
-    let after = registry.families();
+    let after = registry.exposed_families();
     let is_same = before.len() == after.len() && before.iter().zip(&after).all(|(before, after)| Arc::ptr_eq(before, after));
     (if is_same { kept } else { without_clashes(after, style.escaping).0 }, self_families)
 }

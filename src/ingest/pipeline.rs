@@ -8,6 +8,8 @@ mod stated;
 mod traced;
 mod unknown;
 mod upkeep;
+#[cfg(feature = "cli")]
+mod watched;
 
 use std::fmt;
 use std::sync::Arc;
@@ -31,6 +33,8 @@ use crate::ingest::resolve::{Binding, Resolver};
 use crate::ingest::sender_tally::{SenderRejections, SenderTally, Sums};
 use crate::options::{Dialect, Limits, OriginLabel, OriginValue};
 use crate::source::Source;
+#[cfg(feature = "cli")]
+use crate::tap::TapBudget;
 use crate::telemetry::Tally;
 use crate::time::Timestamp;
 
@@ -63,6 +67,8 @@ pub struct Worker {
     /// What the label of the origin shows; `None` without such a label. Then no look-up considers the sender.
     origin: Option<OriginValue>,
     clients: ClientTally,
+    #[cfg(feature = "cli")]
+    tap_budget: TapBudget,
     /// The registry's count of changes at the last [`enter`](Worker::enter).
     changes: u64,
 }
@@ -93,6 +99,14 @@ struct Batch<'a> {
     origin_hash: u64,
 }
 
+impl<'a> Batch<'a> {
+    /// An empty batch whose next datagram is from `source`.
+    #[inline(always)]
+    fn of(source: &'a Source) -> Self {
+        Self { pending: [Pending::default(); BATCH], len: 0, source, origin_hash: 0 }
+    }
+}
+
 impl fmt::Debug for Worker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Worker").finish_non_exhaustive()
@@ -121,6 +135,8 @@ impl Worker {
             senders: SenderTally::new(engine.sources()),
             origin,
             clients: ClientTally::new(engine.sources()),
+            #[cfg(feature = "cli")]
+            tap_budget: TapBudget::default(),
             changes: 0,
             engine,
         }
@@ -147,6 +163,13 @@ impl Worker {
     /// `datagrams` should not wait for input: no series is removed during the call.
     pub fn ingest_batch<'a>(&mut self, datagrams: impl Iterator<Item: Into<Datagram<'a>>>, now: Timestamp) {
         self.enter();
+        self.ingest_entered(datagrams, now);
+        self.leave();
+    }
+
+    /// The middle of a call, between `enter` and `leave`.
+    #[inline(always)]
+    fn ingest_entered<'a>(&mut self, datagrams: impl Iterator<Item: Into<Datagram<'a>>>, now: Timestamp) {
         #[cfg(target_arch = "x86_64")]
         match self.avx2 {
             // SAFETY: a value of `Avx2` exists only if the processor has all features that the function is compiled for.
@@ -155,7 +178,6 @@ impl Worker {
         }
         #[cfg(not(target_arch = "x86_64"))]
         self.ingest_by_origin(datagrams, PlainFinder, now);
-        self.leave();
     }
 
     #[cfg(target_arch = "x86_64")]
@@ -184,7 +206,7 @@ impl Worker {
         if let Some(senders) = &mut self.senders {
             senders.enter(now);
         }
-        let mut batch = Batch { pending: [Pending::default(); BATCH], len: 0, source: <&Source>::default(), origin_hash: 0 };
+        let mut batch = Batch::of(<&Source>::default());
         for datagram in datagrams {
             let Datagram { bytes, source } = datagram.into();
             batch.source = source;

@@ -74,6 +74,10 @@ impl Recording<'_> {
                 if change.is_some_and(|change| !(0.0..=self.max_value).contains(&change.abs())) {
                     return self.reject(SampleRejection::of_large(number * sample.weight), binding, sample);
                 }
+                // Before the stamp, which a rejected sample must not change.
+                if !change.map_or(number, |change| cell.get() + change).is_finite() {
+                    return self.reject(SampleRejection::ValueOverflow, binding, sample);
+                }
                 if !cell.stamp().touch(millis) {
                     return false;
                 }

@@ -15,6 +15,7 @@ pub(crate) use self::mapped::ttl_ms;
 use self::mapped::{Mapped, Mapper};
 #[cfg(feature = "cli")]
 pub(crate) use self::mapped::{NameAndTags, factor, metric_kind, signed_sets};
+use crate::arrivals::{Arrived, Verdict};
 use crate::engine::Engine;
 use crate::hits::Hits;
 use crate::ingest::origin;
@@ -25,6 +26,8 @@ use crate::options::{Dialect, Limits};
 use crate::registry::{Admitted, Arrival, FamilyKind, Membership, NotAdmitted, Reason, Request, WorkerCell};
 use crate::source::Source;
 use crate::sources::{ClientField, SourceLimit};
+#[cfg(feature = "cli")]
+use crate::tap::Mapping;
 use crate::telemetry::{SampleRejection, Tally};
 use crate::time::Timestamp;
 
@@ -149,7 +152,9 @@ impl Resolver {
         let origin = origin_label.and_then(|label| origin::value(label.value(), incoming.source, incoming.sample));
         let mut binding = match self.mapper.map(&rules, incoming.sample.kind, origin.as_deref()) {
             Ok((mapped, slot)) => {
-                let (target, links) = match self.admit(&mapped, incoming) {
+                let admitted = self.admit(&mapped, incoming);
+                self.note_arrival(&mapped.name, verdict(&admitted), incoming);
+                let (target, links) = match admitted {
                     Ok((cell, links)) => (Target::Cell(cell), links),
                     Err(outcome) => (Target::Outcome(outcome), Links::default()),
                 };
@@ -160,6 +165,7 @@ impl Resolver {
                 binding
             }
             Err(slot) => {
+                self.note_arrival("", Verdict::Dropped, incoming);
                 let mut binding = Binding { is_mapped: true, slot, ..Binding::without_cell(Outcome::Dropped) };
                 binding.set_extra(Links::default(), tag_errors, Factor::default());
                 binding
@@ -170,6 +176,30 @@ impl Resolver {
             binding.set_client(field);
         }
         binding
+    }
+
+    /// Notes the name that was read last, for reports.
+    fn note_arrival(&self, family: &str, verdict: Verdict, incoming: &Incoming<'_>) {
+        let (kind, source, now) = (incoming.sample.kind, *incoming.source, incoming.now);
+        self.engine.arrivals().note(&Arrived { name: self.mapper.name(), kind, family, verdict, source, now });
+    }
+
+    /// What the rules make of a sample, for a viewer; `None` if its identity is not valid. Counts nothing.
+    #[cfg(feature = "cli")]
+    pub(crate) fn mapping_of(&mut self, sample: &Sample<'_>, source: &Source) -> Option<Mapping> {
+        let identity = Identity::of(sample, &self.dialect).ok()?;
+        self.mapper.read(&identity);
+        let rules = Arc::clone(&self.mapper.current.rules);
+        let origin_label = self.engine.options().origin_label.as_ref();
+        let origin = origin_label.and_then(|label| origin::value(label.value(), source, sample));
+        let number = self.mapper.rule_of(&rules, sample.kind);
+        let rule = number.and_then(|number| Some((number + 1, rules.config().rules.get(number)?.position.to_string())));
+        let Ok((mapped, _)) = self.mapper.map(&rules, sample.kind, origin.as_deref()) else {
+            return Some(Mapping { rule, ..Mapping::default() });
+        };
+        let family = FamilyName::new(&mapped.name, self.names).map(|name| name.as_str().to_owned());
+        let labels = self.mapper.labels.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Some(Mapping { family, labels, rule, is_folded: false })
     }
 
     /// The number that a client reports about itself with this sample, whatever the rules make of its name.
@@ -249,6 +279,18 @@ impl Resolver {
             "the first sample of a gauge lowers it from 0; if the client means to set it, as those of DogStatsD do, \
              start with --statsd.signed-gauges=absolute or write `signed_gauges: absolute` in its rule"
         );
+    }
+}
+
+/// What becomes of the samples of an identity.
+fn verdict(admitted: &Result<(WorkerCell, Links), Outcome>) -> Verdict {
+    match admitted {
+        Ok((_, Links { folded: Some(_), .. })) => Verdict::Folded,
+        Ok(_) => Verdict::Recorded,
+        Err(Outcome::Dropped) => Verdict::Dropped,
+        Err(Outcome::Rejected(rejection) | Outcome::Conflict(rejection, _)) => Verdict::Rejected(rejection.as_str()),
+        Err(Outcome::Limited(limited)) => Verdict::Rejected(limited.limit.rejection().as_str()),
+        Err(Outcome::LineRejected(error)) => Verdict::Rejected(error.as_str()),
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Parses URLs and addresses, and returns a status code and a body. Does not depend on specific paths or on the contents of bodies.
 
+mod stream;
 mod tls;
 
 use std::fmt;
@@ -15,6 +16,7 @@ use base64::engine::general_purpose::STANDARD;
 use rustls::pki_types::ServerName;
 use rustls::{AlertDescription, ClientConfig, ClientConnection, Error};
 
+pub(crate) use self::stream::Opened;
 pub(crate) use self::tls::{ClientIdentity, Trust, client_config};
 use crate::program::net::{Address, error_text, reachable};
 

@@ -4,8 +4,8 @@
 //! args        the flags as the user types them
 //! flags       the flags as one clap command, with environment variables, `--no-` forms and the help
 //! conversion  flags to settings
-//! tool_args   the command lines of check, explain, replay and preset
-//! top_args, doctor_args, reach_args  the command lines of top and doctor, and the flags that they share
+//! tool_args   the command lines of check, explain, replay, push and preset; rules_args: that of rules
+//! top_args, tail_args, doctor_args, reach_args  the command lines of top, tail, capture and doctor, and the flags that they share
 //! early_exit  help, version and wrong usage
 //! ```
 //! Must not open a socket, read a mapping file or print anything.
@@ -18,6 +18,8 @@ mod early_exit;
 mod environment;
 mod flags;
 mod reach_args;
+mod rules_args;
+mod tail_args;
 mod tool_args;
 mod top_args;
 
@@ -30,6 +32,8 @@ pub use self::early_exit::EarlyExit;
 use self::early_exit::unknown_subcommand;
 use self::flags::parse_args;
 pub use self::reach_args::Reach;
+pub use self::rules_args::{GaugeChoice, RulesForm, RulesFormat, RulesWanted, UntypedChoice};
+pub use self::tail_args::{Capture, LineFilter, Tail, Watching};
 pub use self::tool_args::{AnswerFormat, Explain, PushOnce, Replay, Tool};
 pub use self::top_args::Top;
 use crate::program::net::WebAddress;
@@ -55,6 +59,8 @@ pub enum Invocation {
     Tool(Box<Tool>),
     /// Show what takes the memory of a running bridge.
     Top(Box<Top>),
+    /// Show or keep lines as they arrive.
+    Watch(Box<Watching>),
     /// Say why samples do not arrive.
     Doctor(Box<Doctor>),
 }
@@ -74,6 +80,9 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
     }
     if let Some(top) = top_args::parse(&arguments) {
         return top.map(|top| Invocation::Top(Box::new(top)));
+    }
+    if let Some(watching) = tail_args::parse(&arguments) {
+        return watching.map(|watching| Invocation::Watch(Box::new(watching)));
     }
     if let Some(doctor) = doctor_args::parse(&arguments) {
         return doctor.map(|doctor| Invocation::Doctor(Box::new(doctor)));
@@ -123,9 +132,9 @@ mod tests {
             (&["--limits.series=0"], "invalid value '0' for '--limits.series <N>': "),
             (
                 &["dance"],
-                "unknown subcommand \"dance\" (subcommands: check, demo, doctor, explain, healthcheck, preset, push, replay, top;",
+                "unknown subcommand \"dance\" (subcommands: capture, check, demo, doctor, explain, healthcheck, preset, push, replay, rules, tail, top;",
             ),
-            (&["explian", "a:1|c"], "unknown subcommand \"explian\"; did you mean explain? (subcommands: check, "),
+            (&["explian", "a:1|c"], "unknown subcommand \"explian\"; did you mean explain? (subcommands: capture, "),
             (&["Demo"], "unknown subcommand \"Demo\"; did you mean demo? ("),
             (&["help"], "unknown subcommand \"help\"; did you mean --help? ("),
             (&["--log.level=debug", "explain", "a:1|c"], "explain must be the first argument, before all flags"),

@@ -8,12 +8,14 @@
 //!   web        the HTTP server
 //!   push       sends the registry's series to receivers of remote write
 //!   tls        TLS of servers, by the section of a web configuration file
+//!   history    the last 15 minutes of some self-metrics
 //!   reload     reads the rules again
 //!     reload_requests  requests for a reload, and their outcomes
 //!   readiness  whether all parts work
 //!   rebinding  binds Unix sockets again whose paths were removed
 //! running      finds the bridge that runs on this machine
 //! tools        subcommands about rules, which need no running bridge
+//! watching     tail and capture: lines as they arrive at a running bridge
 //! top, doctor, demo, healthcheck, check_config   the other subcommands
 //! event_file   appends DogStatsD events to a file
 //! net, ask, rulebook, presets, state_file, regular_file, descriptors, faults, fair_turns, clock, console, duration, flag_names, logging,
@@ -36,6 +38,7 @@ mod fair_turns;
 mod faults;
 mod flag_names;
 mod healthcheck;
+mod history;
 mod line_queue;
 pub(crate) mod listener;
 mod logging;
@@ -59,6 +62,7 @@ mod tools;
 mod top;
 mod version;
 mod wall_time;
+mod watching;
 mod web;
 
 use std::ffi::OsString;
@@ -92,6 +96,7 @@ pub fn main() -> ExitCode {
             ExitCode::from(tools::run_tool(&tool, &mut io::stdout().lock(), &mut io::stderr()))
         }
         Ok(Invocation::Top(asked)) => ExitCode::from(top::run(&asked)),
+        Ok(Invocation::Watch(watching)) => ExitCode::from(watching::run(&watching)),
         Ok(Invocation::Doctor(asked)) => ExitCode::from(doctor::run(&asked, &mut io::stdout().lock())),
         Err(EarlyExit::Help(text)) => say(text.trim_end()),
         Err(EarlyExit::Usage(line)) => fail(2, &line),

@@ -33,6 +33,7 @@ use crate::options::OriginValue;
 use crate::program::clock;
 use crate::program::descriptors::{ConnectionLimits, within_limit};
 use crate::program::event_file;
+use crate::program::history::History;
 use crate::program::listener::relay::{Endpoint, RelayOptions, RelayTarget, Relays};
 use crate::program::listener::stream::{BoundUnix, StreamListener, StreamOptions, StreamTls};
 use crate::program::listener::udp::BoundUdp;
@@ -193,7 +194,9 @@ pub(super) async fn run(
     let reload = signals.reload;
     let (tcp_options, unix_options, mut web_options) = within_descriptors(settings, !sockets.tcp.is_empty(), !sockets.unix.is_empty());
     web_options.sample_command = sockets.example_command();
+    let history = Arc::<History>::default();
     let state = WebState::new(&web_options, clock::now).with_reload_requests(Arc::clone(&reload)).with_pushers(pushers.clone());
+    let state = state.with_history(Arc::clone(&history));
     let web = sockets.web.start(&web_options, &bridge, state)?;
     let state = Arc::clone(&web.state.lifecycle);
 
@@ -228,7 +231,7 @@ pub(super) async fn run(
     state.readiness().set_started(true);
     tracing::info!("ready");
 
-    let upkeep = tokio::spawn(maintain(bridge.clone()));
+    let upkeep = tokio::spawn(maintain(bridge.clone(), history));
     let following_tls = line_tls::follow(sockets.tls.as_ref(), &bridge);
     let pushing = [tokio::spawn(pushers.clone().observe()), tokio::spawn(pushers.clone().follow(push_file))];
     let following = tokio::spawn(reloader.follow(reload, settings.watch_interval));
@@ -369,18 +372,19 @@ impl Listeners {
 }
 
 /// Expiry and other work at intervals, which does not depend on scrapes.
-async fn maintain(bridge: Bridge) {
+async fn maintain(bridge: Bridge, history: Arc<History>) {
     let mut interval = tokio::time::interval(MAINTENANCE);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         interval.tick().await;
-        let bridge = bridge.clone();
+        let (bridge, history) = (bridge.clone(), Arc::clone(&history));
         let step = move || {
             clock::refresh(&bridge);
             bridge.expire(clock::now());
             bridge.telemetry().runtime.log_dropped.absolute(logging::dropped());
             bridge.telemetry().runtime.events_unwritten.absolute(event_file::dropped());
             bridge.telemetry().run_upkeep();
+            history.observe(&bridge, clock::now());
         };
         if tokio::task::spawn_blocking(step).await.is_err() {
             tracing::error!("maintenance panicked");

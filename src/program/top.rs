@@ -1,13 +1,14 @@
-//! `statsd-bridge top`: shows series, limits hit, senders, conflicts and rejections of a running bridge, once or continuously.
+//! `statsd-bridge top`: shows series, limits hit, senders, push targets, conflicts and rejections of a running bridge, once or continuously.
 //!
 //! ```text
 //! readout  queries the API of the bridge
-//! lines    formats a readout as lines
+//! lines    formats a readout as lines     push_lines: push targets
 //! screen   draws lines on a terminal
 //! ```
 //! Accesses the bridge only through its HTTP API.
 
 mod lines;
+mod push_lines;
 mod readout;
 mod screen;
 
@@ -55,7 +56,7 @@ fn once(format: AnswerFormat, now: &Readout, out: &mut dyn Write) -> io::Result<
         AnswerFormat::Json => {
             serde_json::to_writer_pretty(
                 &mut *out,
-                &json!({ "cardinality": now.cardinality, "conflicts": now.conflicts, "rejections": now.rejections, "sources": now.sources }),
+                &json!({ "cardinality": now.cardinality, "conflicts": now.conflicts, "rejections": now.rejections, "sources": now.sources, "push": now.push }),
             )?;
             writeln!(out)
         }

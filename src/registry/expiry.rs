@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use super::budget::Budget;
+use super::expired_names::ExpiredNames;
 use super::families::Families;
 use super::family::Family;
 use super::series::Series;
@@ -24,6 +25,7 @@ pub(super) struct Expiry {
     round: Mutex<Round>,
     /// Whether any series ever had a ttl. Without one there is nothing to search.
     has_ttl: AtomicBool,
+    names: ExpiredNames,
 }
 
 /// Series with tombstones that a worker in a call may have missed, and the position of the search.
@@ -45,6 +47,12 @@ struct Position {
 }
 
 impl Expiry {
+    /// The families of which series expired last.
+    #[cfg(feature = "cli")]
+    pub(super) fn names(&self) -> &ExpiredNames {
+        &self.names
+    }
+
     /// Notes that a series with a ttl exists or is being created.
     pub(super) fn expect_ttl(&self) {
         self.has_ttl.store(true, Relaxed);
@@ -68,6 +76,9 @@ impl Expiry {
         for (family, series) in std::mem::take(&mut round.marked) {
             let out = family.remove_expired(&series, budget, now);
             out.iter().for_each(|series| gone(series));
+            if let Some(last) = out.last() {
+                self.names.note(family.name().as_str(), out.len(), last.labels(), now);
+            }
             if family.is_gone() {
                 families.forget(&family);
             }

@@ -9,6 +9,7 @@ use rapidhash::quality::RandomState;
 
 use super::family::Family;
 use super::kind::FamilyKind;
+use super::set_times::SET_TIME_SUFFIX;
 
 /// Number of shards. Most machines have fewer cores, so two workers rarely need the same shard.
 const SHARDS: usize = 64;
@@ -63,6 +64,12 @@ impl Families {
         self.by_name.remove_if(name, |_, known| Arc::ptr_eq(known, family));
     }
 
+    /// The number of families.
+    #[cfg(feature = "cli")]
+    pub(super) fn len(&self) -> usize {
+        self.index.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// The families from this name on, sorted by name; all of them for `None`.
     pub(super) fn from(&self, name: Option<&str>) -> Vec<Arc<Family>> {
         let from = name.map_or(Bound::Unbounded, Bound::Included);
@@ -71,13 +78,18 @@ impl Families {
     }
 }
 
-/// An existing family whose lines would collide with those of the new one, such as `x_sum` beside a histogram `x`.
-pub(super) fn lines_collide<'i>(index: &'i Index, name: &str, kind: &FamilyKind) -> Option<&'i Arc<Family>> {
+/// An existing family whose lines would collide with those of the new one, such as `x_sum` beside a histogram `x`. `has_set_times`: each
+/// gauge has a second family, with the times at which it was set.
+pub(super) fn lines_collide<'i>(index: &'i Index, name: &str, kind: &FamilyKind, has_set_times: bool) -> Option<&'i Arc<Family>> {
     let living = |name: &str| index.get(name).filter(|family| !family.is_gone());
-    let taken_by_new = kind.suffixes().iter().find_map(|suffix| living(&format!("{name}{suffix}")));
+    let suffixes = |kind: &FamilyKind| match kind {
+        FamilyKind::Gauge if has_set_times => &[SET_TIME_SUFFIX],
+        kind => kind.suffixes(),
+    };
+    let taken_by_new = suffixes(kind).iter().find_map(|suffix| living(&format!("{name}{suffix}")));
     taken_by_new.or_else(|| {
-        let suffixes = ["_sum", "_count", "_bucket"].iter();
-        let old = suffixes.filter_map(|suffix| Some((suffix, living(name.strip_suffix(suffix)?)?)));
-        old.into_iter().find(|(suffix, family)| family.kind().suffixes().contains(suffix)).map(|(_, family)| family)
+        let of_names = ["_sum", "_count", "_bucket", SET_TIME_SUFFIX].iter();
+        let old = of_names.filter_map(|suffix| Some((suffix, living(name.strip_suffix(suffix)?)?)));
+        old.into_iter().find(|(suffix, family)| suffixes(family.kind()).contains(suffix)).map(|(_, family)| family)
     })
 }

@@ -4,7 +4,7 @@
 //! expiry removes a few series at a time.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use super::budget::Budget;
 use super::conflicts::Side;
@@ -15,13 +15,14 @@ use super::order::merge;
 use super::report::FamilyReport;
 use super::request::{Admitted, NotAdmitted, Request};
 use super::series::{Series, bytes_of_one};
+use super::set_times::{self, SET_TIME_SUFFIX};
 use super::values::OVERFLOW_VALUE;
 use super::worker_cells::WorkerCell;
 use crate::lock::lock;
 use crate::memory::{Account, Memory};
-use crate::name::FamilyName;
+use crate::name::{FamilyName, NameValidation};
 use crate::source::Source;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, WallOffset};
 
 /// Series removed under one hold of the lock, so that a worker with a new series never waits long.
 const REMOVED_TOGETHER: usize = 256;
@@ -44,6 +45,8 @@ pub(crate) struct Family {
     members: Mutex<Members>,
     /// The series in the order of the exposition, shared with expositions in progress. Members keep what was added and removed since.
     ordered: Mutex<Arc<Vec<Arc<Series>>>>,
+    /// The family with the times at which its series were set, once an exposition has asked for it.
+    set_times: OnceLock<Arc<Family>>,
 }
 
 /// The sample that created a family, as it was sent, and its sender.
@@ -77,6 +80,46 @@ impl Family {
             first: FirstSample { text: request.arrival.example().into(), source: request.arrival.source },
             members: Mutex::new(Members::new(&Account::new(memory), base_bytes, reserved_bytes)),
             ordered: Mutex::default(),
+            set_times: OnceLock::new(),
+        }
+    }
+
+    /// The family with the times at which the series of this gauge were set; `None` for other kinds. Its series are those of now.
+    pub(super) fn set_times(&self, names: NameValidation, wall: &Arc<WallOffset>) -> Option<Arc<Self>> {
+        if self.kind != FamilyKind::Gauge {
+            return None;
+        }
+        let name = FamilyName::new(&format!("{}{SET_TIME_SUFFIX}", self.name), names)?;
+        let times = self.set_times.get_or_init(|| Arc::new(self.new_set_times(name)));
+        let gauges = self.series();
+        let (account, may_have_quoted_names) = {
+            let members = lock(&self.members);
+            (Arc::clone(members.account()), members.may_have_quoted_names)
+        };
+        let mut ordered = lock(&times.ordered);
+        if let Some(series) = set_times::series_of(&gauges, &ordered, (wall, &account)) {
+            *ordered = Arc::new(series);
+            lock(&times.members).may_have_quoted_names = may_have_quoted_names;
+        }
+        drop(ordered);
+        Some(Arc::clone(times))
+    }
+
+    fn new_set_times(&self, name: FamilyName) -> Self {
+        let account = Arc::clone(lock(&self.members).account());
+        let bytes = FAMILY_BYTES + 3 * name.as_str().len();
+        let mut members = Members::new(&account, bytes, 0);
+        (members.help, members.unit) = (Some(set_times::help(self.name.as_str())), Some("seconds"));
+        Self {
+            name,
+            kind: FamilyKind::Gauge,
+            origin: "".into(),
+            generation: AtomicU64::new(0),
+            gone: AtomicBool::new(false),
+            first: FirstSample { text: self.first.text.clone(), source: self.first.source },
+            members: Mutex::new(members),
+            ordered: Mutex::default(),
+            set_times: OnceLock::new(),
         }
     }
 
@@ -168,7 +211,8 @@ impl Family {
 
     /// Whether expositions show lines of the family.
     pub(crate) fn has_lines(&self) -> bool {
-        !lock(&self.members).is_empty()
+        // The series of set times are only in the order.
+        !lock(&self.members).is_empty() || !lock(&self.ordered).is_empty()
     }
 
     /// The family's entry in a cardinality report.

@@ -12,6 +12,7 @@ mod budget;
 mod conflicts;
 mod example;
 mod exemplars;
+mod expired_names;
 mod expiry;
 mod families;
 mod family;
@@ -19,6 +20,8 @@ mod grace;
 mod kind;
 mod label_set;
 mod limited;
+#[cfg(feature = "cli")]
+mod look;
 mod members;
 #[cfg(test)]
 mod memory_tests;
@@ -30,6 +33,7 @@ mod report;
 mod request;
 mod saved;
 mod series;
+mod set_times;
 mod values;
 mod worker_cells;
 mod workers;
@@ -53,6 +57,8 @@ pub(crate) use self::label_set::identity;
 pub(crate) use self::label_set::{Labels, may_have_quoted_names, push_label, split};
 use self::limited::Offenders;
 pub use self::limited::{Limit, Limited};
+#[cfg(feature = "cli")]
+pub(crate) use self::look::ShownValue;
 pub use self::report::{Cardinality, Deleted, FamilyReport, LabelReport, Wanted};
 pub(crate) use self::request::{Admitted, NotAdmitted, Request};
 pub(crate) use self::saved::{RestoreRules, save};
@@ -64,7 +70,7 @@ use self::workers::Workers;
 // `workers.rs` imports these from here. The model in `model/` runs that file and puts loom's types in their place.
 use crate::lock::lock;
 use crate::memory::Account;
-use crate::name::FamilyName;
+use crate::name::{FamilyName, NameValidation};
 use crate::options::{Limits, Overflow};
 use crate::time::{Timestamp, WallOffset};
 
@@ -87,6 +93,8 @@ pub(crate) struct Registry {
     changes: AtomicU64,
     /// Whether expositions show new counters at 0 first.
     counters_start_at_zero: bool,
+    /// How names of families with the times at which gauges were set are checked; `None` if expositions do not show these families.
+    set_times: Option<NameValidation>,
     /// Whether histograms keep native buckets. Never becomes false again.
     is_native_wanted: AtomicBool,
     wall: Arc<WallOffset>,
@@ -111,9 +119,16 @@ impl Registry {
             limited: Mutex::default(),
             changes: AtomicU64::new(0),
             counters_start_at_zero,
+            set_times: None,
             is_native_wanted: AtomicBool::new(false),
             wall,
         }
+    }
+
+    /// Shows with each gauge a family with the times at which it was set. `names` are those of the bridge.
+    pub(crate) fn with_set_times(mut self, names: NameValidation) -> Self {
+        self.set_times = Some(names);
+        self
     }
 
     /// The offset of the wall clock from the timeline.
@@ -235,7 +250,7 @@ impl Registry {
         let name = request.name.as_str();
         let may_fold = *request.kind != FamilyKind::Gauge && overflow != Overflow::Reject;
         self.families.get_or_create(name, |index| {
-            if let Some(other) = lines_collide(index, name, request.kind) {
+            if let Some(other) = lines_collide(index, name, request.kind, self.set_times.is_some()) {
                 return Err(self.conflict(Reason::Lines, request, other));
             }
             if index.len() >= self.limits.families {
@@ -265,6 +280,23 @@ impl Registry {
     /// All families, sorted by name.
     pub(crate) fn families(&self) -> Vec<Arc<Family>> {
         self.families.from(None)
+    }
+
+    /// The families that an exposition shows, sorted by name: all families, and those with the times at which gauges were set.
+    pub(crate) fn exposed_families(&self) -> Vec<Arc<Family>> {
+        let mut families = self.families();
+        if let Some(names) = self.set_times {
+            let times: Vec<_> = families.iter().filter_map(|family| family.set_times(names, &self.wall)).collect();
+            families.extend(times);
+            families.sort_by(|a, b| a.name().as_str().cmp(b.name().as_str()));
+        }
+        families
+    }
+
+    /// Number of families.
+    #[cfg(feature = "cli")]
+    pub(crate) fn family_count(&self) -> usize {
+        self.families.len()
     }
 
     /// Whether there is a series with this name and these labels.

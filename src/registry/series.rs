@@ -10,10 +10,10 @@ use crate::lock::lock;
 use crate::memory::Account;
 use crate::prefetch::prefetch;
 use crate::registry::cell::{
-    Bounds, HistogramSnapshot, NativeSnapshot, SetCell, SetSnapshot, Stamp, SummaryCell, SummarySnapshot, add_finite, add_weights,
+    Bounds, HistogramSnapshot, NativeSnapshot, SetCell, SetSnapshot, SetTime, Stamp, SummaryCell, SummarySnapshot, add_finite, add_weights,
     merge_classic,
 };
-use crate::time::Timestamp;
+use crate::time::{Timestamp, WallOffset};
 
 /// Memory of a series without its label text and its cells: its fields, its places in the table and the order, and the allocator's
 /// overhead.
@@ -47,13 +47,35 @@ pub(crate) struct Series {
 impl Series {
     /// A series without cells, charged to this account. `created` is in wall time.
     pub(super) fn new(labels: &str, kind: &FamilyKind, created: Timestamp, account: &Arc<Account>) -> Self {
+        Self::with_cells(labels, Cells::new(kind), created, account)
+    }
+
+    /// The time at which the series of a gauge was set, charged to this account. `None` for a series of another kind.
+    pub(super) fn time_of(gauge: &Self, wall: &Arc<WallOffset>, account: &Arc<Account>) -> Option<Self> {
+        let cell = match &*lock(&gauge.cells) {
+            Cells::Gauge(cell) => Arc::clone(cell),
+            _ => return None,
+        };
+        let time = Cells::SetTime(Box::new(SetTime::new(cell, wall, gauge.created())));
+        Some(Self::with_cells(&gauge.labels, time, gauge.created(), account))
+    }
+
+    /// Whether it is the time at which this series of a gauge was set.
+    pub(super) fn is_time_of(&self, gauge: &Self) -> bool {
+        match (&*lock(&self.cells), &*lock(&gauge.cells)) {
+            (Cells::SetTime(time), Cells::Gauge(cell)) => time.address() == Arc::as_ptr(cell),
+            _ => false,
+        }
+    }
+
+    fn with_cells(labels: &str, cells: Cells, created: Timestamp, account: &Arc<Account>) -> Self {
         let series = Self {
             labels: labels.into(),
             ttl_ms: AtomicU64::new(0),
             created_ms: created.as_millis(),
             out: AtomicBool::new(true),
             shown_from_s: AtomicU32::new(0),
-            cells: Mutex::new(Cells::new(kind)),
+            cells: Mutex::new(cells),
             account: Arc::clone(account),
         };
         account.take(series.own_bytes(&lock(&series.cells)));
@@ -85,6 +107,7 @@ impl Series {
         match &*cells {
             Cells::Counter(cells) => cells.iter().take(1).for_each(|cell| prefetch(Arc::as_ptr(cell))),
             Cells::Gauge(cell) => prefetch(Arc::as_ptr(cell)),
+            Cells::SetTime(time) => prefetch(time.address()),
             Cells::Histogram(cells, _) => cells.iter().take(1).for_each(|cell| cell.classic().addresses().into_iter().for_each(prefetch)),
             Cells::Summary(cells, _) => cells.iter().take(1).for_each(|cell| prefetch(Arc::as_ptr(cell))),
             Cells::Set(cells) => cells.iter().take(1).for_each(|cell| prefetch(Arc::as_ptr(cell))),
@@ -215,6 +238,8 @@ impl Series {
         match &*lock(&self.cells) {
             Cells::Counter(cells) => cells.iter().for_each(|cell| visit(cell.stamp())),
             Cells::Gauge(cell) => visit(cell.stamp()),
+            // It ends with its gauge.
+            Cells::SetTime(_) => {}
             Cells::Histogram(cells, _) => cells.iter().for_each(|cell| visit(cell.classic().stamp())),
             Cells::Summary(cells, _) => cells.iter().for_each(|cell| visit(cell.stamp())),
             Cells::Set(cells) => cells.iter().for_each(|cell| visit(cell.stamp())),
@@ -234,6 +259,7 @@ impl Series {
             // Each part is finite; the plain sum of them may be infinite.
             Cells::Counter(cells) => cells.iter().map(|cell| cell.get()).fold(0.0, add_weights),
             Cells::Gauge(cell) => cell.get(),
+            Cells::SetTime(time) => time.seconds(),
             Cells::Set(cells) => all_members(cells).distinct(),
             Cells::Histogram(..) | Cells::Summary(..) => {
                 debug_assert!(false, "a histogram or a summary is no number");
@@ -272,7 +298,7 @@ impl Series {
             Cells::Summary(cells, _) => {
                 cells.iter().any(|cell| cell.has_negative(now)) || cells.iter().map(|cell| cell.sum()).fold(0.0, add_finite) < 0.0
             }
-            Cells::Counter(_) | Cells::Gauge(_) | Cells::Set(_) => false,
+            Cells::Counter(_) | Cells::Gauge(_) | Cells::Set(_) | Cells::SetTime(_) => false,
         }
     }
 
@@ -281,7 +307,7 @@ impl Series {
         match &*lock(&self.cells) {
             Cells::Histogram(cells, _) => cells.iter().any(|cell| cell.classic().has_fraction()),
             Cells::Summary(cells, _) => cells.iter().any(|cell| cell.has_fraction()),
-            Cells::Counter(_) | Cells::Gauge(_) | Cells::Set(_) => false,
+            Cells::Counter(_) | Cells::Gauge(_) | Cells::Set(_) | Cells::SetTime(_) => false,
         }
     }
 

@@ -6,7 +6,7 @@ use super::kind::FamilyKind;
 use super::parts::Parts;
 use crate::memory::Account;
 use crate::options::SummaryOptions;
-use crate::registry::cell::{Bounds, CounterCell, GaugeCell, HistogramCell, NativeCell, SET_BYTES, SetCell, Stamp, SummaryCell};
+use crate::registry::cell::{Bounds, CounterCell, GaugeCell, HistogramCell, NativeCell, SET_BYTES, SetCell, SetTime, Stamp, SummaryCell};
 use crate::time::Timestamp;
 
 /// Memory of a worker's cell of a counter, or of the cell of a gauge, with its place in the series.
@@ -35,6 +35,8 @@ pub(super) enum Cells {
     Histogram(Parts<HistogramPart>, Arc<Bounds>),
     Summary(Parts<Arc<SummaryCell>>, Arc<SummaryOptions>),
     Set(Parts<Arc<SetCell>>),
+    /// The time at which a gauge was set. Boxed, so that other series do not grow. No worker writes to it.
+    SetTime(Box<SetTime>),
 }
 
 impl Cells {
@@ -97,6 +99,10 @@ impl Cells {
                 let own = || cells.of_worker(worker, || Arc::new(SummaryCell::within(options, account)));
                 WorkerCell::Summary(shared.unwrap_or_else(own))
             }
+            Self::SetTime(_) => {
+                debug_assert!(false, "samples do not reach the time of a gauge");
+                WorkerCell::Gauge(Arc::default())
+            }
             Self::Set(cells) => {
                 let shared = cells.first().filter(|_| is_scarce && !cells.has(worker));
                 WorkerCell::Set(shared.unwrap_or_else(|| cells.of_worker(worker, || Arc::new(SetCell::within(account)))))
@@ -110,7 +116,7 @@ impl Cells {
             Self::Counter(cells) => !cells.has(worker),
             Self::Histogram(cells, _) => !cells.has(worker),
             // Workers can share the cells of these kinds.
-            Self::Gauge(_) | Self::Summary(..) | Self::Set(_) => false,
+            Self::Gauge(_) | Self::Summary(..) | Self::Set(_) | Self::SetTime(_) => false,
         }
     }
 
@@ -118,7 +124,7 @@ impl Cells {
     pub(super) fn own_bytes(&self) -> usize {
         match self {
             Self::Counter(cells) => NUMBER_BYTES * cells.iter().count(),
-            Self::Gauge(_) => NUMBER_BYTES,
+            Self::Gauge(_) | Self::SetTime(_) => NUMBER_BYTES,
             Self::Histogram(cells, _) => cells.iter().map(|part| histogram_bytes(part.classic().bounds())).sum(),
             Self::Summary(..) | Self::Set(_) => 0,
         }
@@ -130,7 +136,7 @@ impl Cells {
             Self::Summary(cells, _) => cells.iter().map(|cell| cell.bytes()).sum(),
             Self::Set(cells) => cells.iter().map(|cell| cell.bytes()).sum(),
             Self::Histogram(cells, _) => cells.iter().map(HistogramPart::native_bytes).sum(),
-            Self::Counter(_) | Self::Gauge(_) => 0,
+            Self::Counter(_) | Self::Gauge(_) | Self::SetTime(_) => 0,
         }
     }
 }

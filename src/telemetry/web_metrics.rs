@@ -25,6 +25,10 @@ pub(crate) struct WebMetrics {
     pub reloads_bad: Counter,
     /// 1 if the last reload was successful.
     pub last_was_good: Gauge,
+    /// Viewers of lines.
+    pub tails: Gauge,
+    /// Lines that matched the filter of a viewer: shown, missed.
+    pub tail_lines: [Counter; 2],
 }
 
 impl WebMetrics {
@@ -50,11 +54,13 @@ pub(crate) enum RequestRejection {
     CrossSite,
     /// 403: the request names a host that does not belong to the bridge.
     ForeignHost,
+    /// 503: there are as many viewers of lines as allowed.
+    TailBusy,
 }
 
 impl RequestRejection {
     /// All of them, in the order of the enum.
-    pub(crate) const ALL: [Self; 4] = [Self::ApiBusy, Self::SlowBody, Self::CrossSite, Self::ForeignHost];
+    pub(crate) const ALL: [Self; 5] = [Self::ApiBusy, Self::SlowBody, Self::CrossSite, Self::ForeignHost, Self::TailBusy];
 
     /// The label value.
     pub(crate) const fn as_str(self) -> &'static str {
@@ -63,6 +69,7 @@ impl RequestRejection {
             Self::SlowBody => "slow_body",
             Self::CrossSite => "cross_site",
             Self::ForeignHost => "foreign_host",
+            Self::TailBusy => "tail_busy",
         }
     }
 }
@@ -73,6 +80,8 @@ pub(super) fn web_metrics(p: Prefix) -> WebMetrics {
     let reloads =
         ("web_config_reloads_total", "Reloads of the web configuration file after a change, by outcome. The start does not count.");
     let [reloads_good, reloads_bad] = described_counters(p, reloads, "outcome", ["success", "failure"]);
+    let tail_lines =
+        ("tail_lines_total", "Lines that matched the filter of a viewer, by result. Missed ones exceed a limit of the viewer.");
     WebMetrics {
         handshake_errors: described_counters(p, handshakes, "reason", HandshakeError::ALL.map(HandshakeError::as_str)),
         unauthorized: counter(
@@ -101,5 +110,7 @@ pub(super) fn web_metrics(p: Prefix) -> WebMetrics {
             "web_config_last_reload_successful",
             "1 if the last reload of the web configuration file was successful, or there is no such file.",
         ),
+        tails: described_gauge(p, "tail_viewers", "Viewers that watch lines arrive."),
+        tail_lines: described_counters(p, tail_lines, "result", ["shown", "missed"]),
     }
 }

@@ -18,6 +18,7 @@ fn options(observer: Observer, millis: u64) -> Options {
         options.grace_ms = millis;
         options.counters_start_at_zero = all;
         options.created_lines = true;
+        options.gauges_set_time = true;
         options.started = Some(Timestamp::from_millis(millis));
         options.observer = observer;
         options.native = NativeHistograms { when: NativeWhen::Always, ..NativeHistograms::default() };

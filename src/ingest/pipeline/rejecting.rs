@@ -30,6 +30,10 @@ impl Worker {
         if let Some(senders) = &mut self.senders {
             senders.line(source, datagrams, line.len(), sums(&self.tally, 0), now);
         }
+        #[cfg(feature = "cli")]
+        if self.is_watched() {
+            self.show_rejected(reason, line, source, now);
+        }
         self.flush();
     }
 

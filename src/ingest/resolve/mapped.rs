@@ -91,6 +91,11 @@ impl Mapper {
         self.parts.renamed
     }
 
+    /// The raw name of the current identity.
+    pub(super) fn name(&self) -> &str {
+        &self.parts.name
+    }
+
     /// Reads name and tags of an identity, for the next [`map`](Self::map). Returns its malformed tags, and whether it has others.
     pub(super) fn read(&mut self, identity: &Identity<'_>) -> (TagErrors, bool) {
         self.parts.name.clear();
@@ -98,6 +103,12 @@ impl Mapper {
         self.parts.renamed = 0;
         let tag_errors = identity.visit(&mut self.parts);
         (tag_errors, !self.parts.tags.is_empty())
+    }
+
+    /// The index of the rule that matches the identity that was read last.
+    #[cfg(feature = "cli")]
+    pub(super) fn rule_of(&self, rules: &Rules, kind: Kind) -> Option<usize> {
+        rules.find(&self.parts.name, metric_kind(kind), &self.parts.tags).map(|found| found.rule)
     }
 
     /// Maps the identity that was read last; `Err` if a rule drops it. The labels are in `labels` then, with that of the `origin` if it is

@@ -49,6 +49,7 @@ fn build(args: &Args, flag_names: &FlagNames) -> Result<Settings, WrongValue> {
             grace_ms: millis(args.mapping.ttl_grace),
             counters_start_at_zero: args.mapping.counters_start_at_zero.then(|| millis(args.mapping.counters_zero_for)),
             counters_total_suffix: args.mapping.counters_total_suffix,
+            gauges_set_time: args.mapping.gauges_set_time,
             openmetrics: openmetrics(args),
             created_lines: args.web.created_lines,
             // Set at the start, when the clock is read.
@@ -112,6 +113,8 @@ fn web_options(args: &Args) -> Result<web::WebOptions, WrongValue> {
         no_auth_paths: no_auth_paths(args)?,
         enable_lifecycle: args.web.enable_lifecycle,
         enable_admin_api: args.web.enable_admin_api,
+        enable_tail: args.web.enable_tail,
+        max_tails: args.web.max_tails,
         max_connections: args.web.max_connections,
         lobby_connections: args.web.max_waiting_connections,
         max_renders: args.web.max_renders,

@@ -10,10 +10,11 @@ use crate::mapping::config::nearest::nearest;
 use crate::program::flag_names::variable;
 
 /// All subcommands.
-const SUBCOMMANDS: [&str; 9] = ["check", "demo", "doctor", "explain", "healthcheck", "preset", "push", "replay", "top"];
+const SUBCOMMANDS: [&str; 12] =
+    ["capture", "check", "demo", "doctor", "explain", "healthcheck", "preset", "push", "replay", "rules", "tail", "top"];
 
 /// The subcommands with their own flags. They must be the first argument.
-const TOOLS: [&str; 7] = ["check", "doctor", "explain", "preset", "push", "replay", "top"];
+const TOOLS: [&str; 10] = ["capture", "check", "doctor", "explain", "preset", "push", "replay", "rules", "tail", "top"];
 
 /// clap's name for the argument that selects `demo` or `healthcheck`.
 const TASK: &str = "[TASK]";

@@ -20,8 +20,11 @@ const TOOLS: &str = "Tools, each with its own --help:
   statsd-bridge explain LINE...          show how lines become series, and why
   statsd-bridge replay CAPTURE...        print a capture's exposition, or compare two rule sets
   statsd-bridge push --once FILE...      push the series of lines once, for batch jobs
+  statsd-bridge rules MAPPING...         print rules that add up the series of many bridges
   statsd-bridge preset list | show NAME  list the built-in presets, or print one of them
   statsd-bridge top                      show what uses most of a running bridge
+  statsd-bridge tail PATTERN             show lines as they arrive at a running bridge
+  statsd-bridge capture -o FILE          write them to a file, for replay
   statsd-bridge doctor [ADDRESS]...      send probes, and say why any do not arrive";
 
 /// The forms of flags, at the end of the program's help.

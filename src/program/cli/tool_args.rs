@@ -1,4 +1,4 @@
-//! The command lines of the tools: `check`, `explain`, `replay`, `push` and `preset` as the first argument.
+//! The command lines of the tools: `check`, `explain`, `replay`, `push`, `rules` and `preset` as the first argument.
 //!
 //! The bridge's flags that change the result of a line work here too, with their environment variables. The same code parses them.
 //! Must not run a tool.
@@ -13,6 +13,7 @@ use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use super::conversion;
 use super::early_exit::{EarlyExit, early_exit};
 use super::flags::{command, ids_and_flags, parse_args, without_negation};
+use super::rules_args::{RulesArgs, RulesWanted};
 use crate::options::Options;
 use crate::program::push::PushOptions;
 use crate::program::rulebook::Sources;
@@ -44,6 +45,8 @@ pub enum Tool {
     Replay(Box<Replay>),
     /// `push --once`.
     PushOnce(Box<PushOnce>),
+    /// `rules`.
+    Rules(Box<RulesWanted>),
     /// `preset list`.
     PresetList,
     /// `preset show`.
@@ -222,6 +225,7 @@ pub(super) fn parse(arguments: &[OsString]) -> Option<Result<Tool, EarlyExit>> {
         "replay" => replay(rest),
         "preset" => preset(rest),
         "push" => push(rest),
+        "rules" => rules(rest),
         _ => return None,
     })
 }
@@ -266,6 +270,15 @@ fn replay(arguments: &[OsString]) -> Result<Tool, EarlyExit> {
 fn push(arguments: &[OsString]) -> Result<Tool, EarlyExit> {
     let (PushArgs { files, once: _ }, settings) = read_with::<PushArgs>(arguments, &[&SHARED[..], &["Push"]].concat())?;
     Ok(Tool::PushOnce(Box::new(PushOnce { files, sources: settings.mapping, options: settings.bridge, push: settings.push })))
+}
+
+fn rules(arguments: &[OsString]) -> Result<Tool, EarlyExit> {
+    let (mut args, settings) = read::<RulesArgs>(arguments)?;
+    let sources = with_files(settings.mapping, std::mem::take(&mut args.files));
+    if sources.paths.is_empty() && sources.presets.is_empty() {
+        return Err(EarlyExit::Usage("rules: expected a mapping file, or a preset with --preset".to_owned()));
+    }
+    Ok(Tool::Rules(Box::new(RulesWanted { sources, options: settings.bridge, form: args.form() })))
 }
 
 fn preset(arguments: &[OsString]) -> Result<Tool, EarlyExit> {
@@ -366,6 +379,8 @@ mod tests {
             (&["check"][..], "check: expected a mapping file"),
             (&["check", "a.yml", "--format=xml"], "invalid value 'xml' for '--format <FORMAT>'"),
             (&["check", "a.yml", "--statsd.listen-udp=:1"], "unexpected argument '--statsd.listen-udp'"),
+            (&["rules"], "rules: expected a mapping file"),
+            (&["rules", "a.yml", "--window=5"], "invalid value '5' for '--window <DURATION>'"),
             (&["explain"], "the following required arguments were not provided"),
             (&["preset", "show"], "the following required arguments were not provided"),
         ] {

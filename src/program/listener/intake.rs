@@ -40,7 +40,11 @@ impl Intake {
         if let Some(relay) = &mut self.relay {
             datagrams.clone().for_each(|datagram| relay.lines(datagram.bytes, now));
         }
-        self.worker.ingest_batch(datagrams, clock::at(now));
+        if self.worker.is_watched() {
+            self.worker.ingest_watched(datagrams, clock::at(now));
+        } else {
+            self.worker.ingest_batch(datagrams, clock::at(now));
+        }
         self.is_busy = true;
     }
 

@@ -6,9 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use snap::raw::Encoder;
-
+use super::compressor::Compressor;
 use super::options::PushTarget;
 use super::queue::QueuedRequest;
 use super::target::Target;
@@ -114,12 +112,12 @@ impl Maker {
             false => WriteCycle::new(engine, &self.options, &self.memory, time),
         };
         let mut cycle = cycle.at(now);
-        let (made, version, mut encoder) = (Instant::now(), self.options.version, Encoder::new());
+        let (made, version, mut compressor) = (Instant::now(), self.options.version, Compressor::new());
         let (mut edges, mut values) = (Vec::new(), Vec::new());
         while let Some(batch) = cycle.next() {
             let parts = separate(version, batch);
-            edges.extend(parts.edges.map(|batch| request(batch, (time, made), (version, true), &mut encoder)));
-            values.extend(parts.values.map(|batch| request(batch, (time, made), (version, false), &mut encoder)));
+            edges.extend(parts.edges.map(|batch| request(batch, (time, made), (version, true), &mut compressor)));
+            values.extend(parts.values.map(|batch| request(batch, (time, made), (version, false), &mut compressor)));
         }
         // Edges come first: a 0 is earlier than its value.
         self.add(edges.into_iter().chain(values));
@@ -127,7 +125,7 @@ impl Maker {
         self.last = Some(time);
         self.first = self.first.or(self.last);
         self.target.metrics.cycles.increment(1);
-        self.add_metadata(time, made, &mut encoder);
+        self.add_metadata(time, made, &mut compressor);
     }
 
     /// Takes over a change of the version or of the size of requests.
@@ -144,7 +142,7 @@ impl Maker {
     }
 
     /// Adds the metadata of all families, if it is due. In 2.0, each series has its own.
-    fn add_metadata(&mut self, time: Timestamp, made: Instant, encoder: &mut Encoder) {
+    fn add_metadata(&mut self, time: Timestamp, made: Instant, compressor: &mut Compressor) {
         let is_due = self.metadata_sent.is_none_or(|sent| sent.elapsed() >= METADATA_INTERVAL);
         if self.options.version != WriteVersion::V1 || !is_due {
             return;
@@ -152,7 +150,7 @@ impl Maker {
         self.metadata_sent = Some(made);
         let bodies = WriteMetadata::new(self.target.bridge.engine(), &self.memory);
         let batches = bodies.map(|body| WriteBatch { body, ..WriteBatch::default() });
-        self.add(batches.map(|batch| request(batch, (time, made), (WriteVersion::V1, false), encoder)));
+        self.add(batches.map(|batch| request(batch, (time, made), (WriteVersion::V1, false), compressor)));
     }
 
     fn add(&self, requests: impl Iterator<Item = Result<QueuedRequest, snap::Error>>) {
@@ -167,11 +165,10 @@ pub(super) fn request(
     batch: WriteBatch,
     (time, made): (Timestamp, Instant),
     (version, is_edges): (WriteVersion, bool),
-    encoder: &mut Encoder,
+    compressor: &mut Compressor,
 ) -> Result<QueuedRequest, snap::Error> {
     let WriteBatch { body, counts, gone, .. } = batch;
-    // Without spare capacity, so that the queue counts what is really taken.
-    let body = Bytes::from(encoder.compress_vec(&body)?.into_boxed_slice());
+    let body = compressor.compress(&body)?;
     Ok(QueuedRequest { time, made, version, is_edges, body, counts, gone })
 }
 

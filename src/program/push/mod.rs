@@ -3,6 +3,7 @@
 //! ```text
 //! Pushers   starts, replaces and ends the targets
 //!   maker     every interval: registry -> requests, compressed          exposition/write
+//!     compressor  compresses requests into exact memory
 //!     queue     bounded by bytes and age; drops the values of the oldest cycle
 //!   sender    one request at a time, until it is settled               client: HTTP, TLS, proxy     answer: what to do
 //!   status    the state of a target, for the API
@@ -12,6 +13,7 @@
 mod answer;
 mod backoff;
 mod client;
+mod compressor;
 mod config;
 mod maker;
 mod options;
@@ -142,6 +144,9 @@ impl Pushers {
         for running in ended {
             let target = Arc::clone(&running.target);
             running.ended(Instant::now() + REPLACE_TIMEOUT).await;
+            if !targets.iter().any(|other| other.name == target.options.name) {
+                self.bridge.telemetry().push_ended(&target.options.name);
+            }
             last.push((target.options.name.clone(), target.newest()));
         }
         let mut running = Vec::new();

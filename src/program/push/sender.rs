@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
-use snap::raw::{Decoder, Encoder};
+use snap::raw::Decoder;
 
 use super::answer::{Answer, Final, Verdict, Written};
 use super::backoff;
 use super::client::{HttpClient, SendError};
+use super::compressor::Compressor;
 use super::maker;
 use super::options::Protocol;
 use super::queue::QueuedRequest;
@@ -251,7 +252,7 @@ fn halves(request: &QueuedRequest) -> Option<[QueuedRequest; 2]> {
     let whole = WriteBatch { body, counts: request.counts, gone: request.gone.clone() };
     let (a, b) = split(request.version, whole).ok()?;
     debug_assert!(maker::adds_up(request.counts, [a.counts, b.counts]), "halves differ from the whole");
-    let mut encoder = Encoder::new();
-    let mut half = |batch| maker::request(batch, (request.time, request.made), (request.version, request.is_edges), &mut encoder).ok();
+    let mut compressor = Compressor::new();
+    let mut half = |batch| maker::request(batch, (request.time, request.made), (request.version, request.is_edges), &mut compressor).ok();
     Some([half(a)?, half(b)?])
 }

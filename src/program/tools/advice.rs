@@ -4,7 +4,7 @@ use crate::ingest::protocol::SampleError;
 use crate::telemetry::SampleRejection;
 
 /// A sentence for a value of the label `reason`.
-pub(super) fn of_reason(reason: &str) -> &'static str {
+pub(crate) fn of_reason(reason: &str) -> &'static str {
     let grammar = SampleError::ALL.into_iter().find(|error| error.as_str() == reason).map(of_grammar);
     let rejection = || SampleRejection::ALL.into_iter().find(|rejection| rejection.as_str() == reason).map(of_rejection);
     let advice = grammar.or_else(rejection);

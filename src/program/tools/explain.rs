@@ -6,6 +6,7 @@
 mod explanation_text;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 
@@ -106,11 +107,16 @@ pub(crate) struct TriedRule {
 
 impl Explainer {
     /// Creates a bridge with these rules.
-    pub(crate) fn new(rules: Rules, options: Options) -> Self {
+    pub(crate) fn new(rules: impl Into<Arc<Rules>>, options: Options) -> Self {
         let bridge = Bridge::new(options);
-        bridge.replace_rules(rules);
+        bridge.share_rules(rules.into());
         let before = Snapshot::of(&bridge);
         Self { worker: bridge.worker(), bridge, before }
+    }
+
+    /// The bridge that has ingested the lines.
+    pub(crate) fn bridge(&self) -> &Bridge {
+        &self.bridge
     }
 
     /// Ingests a line and explains it.

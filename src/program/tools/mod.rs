@@ -6,10 +6,12 @@
 //! push_once lines -> one push
 //! replay    a capture -> the exposition, or the difference between two expositions
 //! preset    the built-in presets
+//! rules     mapping files -> rules that add up the series of many bridges
 //! run_tool  runs one of these and prints its output; no other module prints
 //! ```
 //! The tools use a real [`Bridge`](crate::bridge::Bridge), so their output matches the running program. Must not open a socket.
 
+pub(super) mod advice;
 pub(super) mod check;
 pub(super) mod explain;
 pub(super) mod parsed_exposition;
@@ -17,12 +19,12 @@ pub(super) mod preset;
 mod push_once;
 pub(super) mod replay;
 
-mod advice;
 mod capture;
 mod lint;
 mod packet;
 mod pcap;
 mod remark;
+mod rules;
 mod run_tool;
 mod stanzas;
 

@@ -12,6 +12,7 @@ use super::explain::Explainer;
 use super::preset;
 use super::push_once::push_once;
 use super::replay::{self, Difference, Replayer, Skipped};
+use super::rules::rules;
 use crate::program::cli::{AnswerFormat, Explain, PushOnce, Replay, Tool};
 use crate::program::net::error_text;
 use crate::program::rulebook::{Rulebook, Sources};
@@ -39,6 +40,10 @@ pub(crate) fn run_tool(tool: &Tool, out: &mut dyn Write, err: &mut dyn Write) ->
         Tool::Explain(args) => explain(args, out),
         Tool::Replay(args) => replay(args, out, err),
         Tool::PushOnce(args) => push(args, out, err),
+        Tool::Rules(wanted) => rules(wanted).and_then(|written| {
+            drop(write_text(&written.warnings, err));
+            write_text(&written.text, out).map(|()| 0)
+        }),
         Tool::PresetList => write_text(&preset::list(), out).map(|()| 0),
         Tool::PresetShow(name) => preset::show(name).and_then(|text| write_text(text, out)).map(|()| 0),
     };

@@ -119,6 +119,8 @@ struct ConnectionProgress {
     stalled: Option<Instant>,
     /// Whether all writes are recorded here.
     is_observed: bool,
+    /// Whether the response has no end of its own, and so no deadline.
+    is_endless: bool,
     /// Whether bytes arrived during a response; they may be the start of the next request.
     read_ahead: bool,
     /// Why the connection was cut, if it was.
@@ -150,6 +152,7 @@ impl Activity {
             since: now,
             stalled: None,
             is_observed: false,
+            is_endless: false,
             read_ahead: false,
             cut: None,
             failed: false,
@@ -197,6 +200,12 @@ impl Activity {
         let mut progress = self.progress();
         progress.requests = progress.requests.saturating_add(1);
         (progress.phase, progress.since, progress.read_ahead) = (ConnectionPhase::Handling, Instant::now(), false);
+        progress.is_endless = false;
+    }
+
+    /// The response has no end of its own: only a client that does not read it misses a deadline.
+    pub(super) fn start_endless_response(&self) {
+        self.progress().is_endless = true;
     }
 
     /// The response is complete and only needs to be written.
@@ -284,6 +293,7 @@ impl Activity {
             return Some(CutReason::Write);
         }
         let (limit, reason) = match progress.phase {
+            ConnectionPhase::Handling if progress.is_endless => return None,
             ConnectionPhase::Idle => (deadlines.idle, CutReason::Idle),
             ConnectionPhase::Header => (deadlines.header, CutReason::Header),
             ConnectionPhase::Waiting => (deadlines.header, CutReason::Evicted),

@@ -1,4 +1,4 @@
-//! The web server: expositions, the API and the landing page over HTTP.
+//! The web server: expositions, the API and the page over HTTP.
 //!
 //! [`serve`] runs one listener until its shutdown future completes. Several listeners can share one [`WebState`]. [`WebOptions`]
 //! has a limit for every resource that clients can exhaust.
@@ -11,9 +11,11 @@
 //!       router        path and method to response
 //!         scrape        one scrape: admission, rendering, compression, sending
 //!         api           reports about rules, series and conflicts; series deletion
-//!         pages         HTML: the landing page
+//!         tail          lines as they arrive, to viewers
+//!         pages         HTML: the views of the page
 //!         lifecycle     readiness; quit and reload requests
 //!       access        access control: TLS, users, rate limit, web configuration file
+//!     view          names of the views
 //!     request_body  reads a request body, limited in size and time
 //!     request_path  normalizes a request path
 //!     activity      the state of a connection: written by connection, read by scrape
@@ -36,8 +38,10 @@ mod response;
 mod router;
 mod scrape;
 mod server;
+mod tail;
 #[cfg(test)]
 mod tests;
+mod view;
 mod web_options;
 mod web_state;
 

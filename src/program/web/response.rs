@@ -7,9 +7,10 @@ use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OP
 use hyper::{Response, StatusCode};
 
 use super::scrape::body::ScrapeBody;
+use super::tail::TailBody;
 
-/// A complete body, or an exposition that is sent while it is rendered.
-pub(super) type WebBody = Either<Full<Bytes>, ScrapeBody>;
+/// A complete body, or one that is sent while it is made.
+pub(super) type WebBody = Either<Full<Bytes>, Either<ScrapeBody, TailBody>>;
 
 /// A response of the server.
 pub(super) type WebResponse = Response<WebBody>;
@@ -35,6 +36,11 @@ pub(super) fn with_body(status: StatusCode, content_type: HeaderValue, body: Byt
     response.headers_mut().insert(CONTENT_TYPE, content_type);
     response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
     response
+}
+
+/// Whether the response has no end of its own, so that it has no deadline.
+pub(super) fn is_endless(response: &WebResponse) -> bool {
+    matches!(response.body(), Either::Right(Either::Right(_)))
 }
 
 /// Whether the whole body is available, so that only writing it remains.

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper::header::{
-    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, RETRY_AFTER, VARY,
-    X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderValue,
+    IF_NONE_MATCH, REFERRER_POLICY, RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode, Uri};
@@ -17,17 +18,27 @@ use super::activity::Activity;
 use super::addresses::ConnectionAddresses;
 use super::api::{Api, ApiReply};
 use super::lifecycle::Lifecycle;
-use super::pages::LandingPage;
+use super::pages::assets::Asset;
+use super::pages::{Pages, Visit};
 use super::request_path::collapse_slashes;
 use super::response::{NOSNIFF, TEXT, WebBody, WebResponse, text, with_body};
 use super::scrape::coding::ContentCoding;
 use super::scrape::endpoint::{NotAdmitted, ScrapeEndpoint};
 use super::scrape::representation::Representation;
+use super::tail::{TailEndpoint, TailFormat};
+use super::view::View;
 use crate::options::Prefix;
 use crate::program::net::ClientAddress;
 use crate::telemetry::{RequestRejection, Telemetry};
 
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+
+/// Pages load nothing but the bridge's own script, style sheet and data.
+const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; \
+     form-action 'self'; frame-ancestors 'none'",
+);
+
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// The resources of one listener.
@@ -48,14 +59,18 @@ pub(super) struct Router {
     pub(super) prefix: Prefix,
     pub(super) scrape: ScrapeEndpoint,
     pub(super) api: Api,
-    pub(super) landing: Arc<LandingPage>,
+    pub(super) tail: TailEndpoint,
+    pub(super) pages: Arc<Pages>,
 }
 
 /// The resource that a path identifies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Resource {
     Exposition,
-    Landing,
+    Page(View),
+    Asset(Asset),
+    /// The data of a view.
+    Data(View),
     Healthy,
     Ready,
     Rules,
@@ -64,8 +79,10 @@ enum Resource {
     Conflicts,
     Rejections,
     Sources,
+    Proposals,
     Push,
     Events,
+    Tail,
     Delete,
     Quit,
     Reload,
@@ -93,7 +110,6 @@ impl Router {
     fn find(&self, path: &str) -> Option<Resource> {
         match path {
             path if path == self.telemetry_path => Some(Resource::Exposition),
-            "/" => Some(Resource::Landing),
             "/-/healthy" | "/health" | "/healthz" => Some(Resource::Healthy),
             "/-/ready" => Some(Resource::Ready),
             "/api/v1/rules" => Some(Resource::Rules),
@@ -104,10 +120,16 @@ impl Router {
             "/api/v1/sources" => Some(Resource::Sources),
             "/api/v1/push" => Some(Resource::Push),
             "/api/v1/events" => Some(Resource::Events),
+            "/api/v1/ask" => Some(Resource::Data(View::Ask)),
+            "/api/v1/scrapes" => Some(Resource::Data(View::Scrapes)),
+            "/api/v1/proposals" => Some(Resource::Proposals),
+            "/api/v1/tail" if self.serves_admin_paths => Some(Resource::Tail),
+            "/api/v1/overview" => Some(Resource::Data(View::Overview)),
+            "/api/v1/series" => Some(Resource::Data(View::Series)),
             "/api/v1/series/delete" if self.serves_admin_paths => Some(Resource::Delete),
             "/-/quit" if self.serves_admin_paths => Some(Resource::Quit),
             "/-/reload" if self.serves_admin_paths => Some(Resource::Reload),
-            _ => None,
+            path => View::at(path).map(Resource::Page).or_else(|| Asset::at(path).map(Resource::Asset)),
         }
     }
 
@@ -134,7 +156,9 @@ impl Router {
         let client = addresses.client();
         match resource {
             Resource::Exposition => self.exposition(&request, activity).await,
-            Resource::Landing => self.landing(addresses).await,
+            Resource::Page(view) => self.page(view, &request, addresses).await,
+            Resource::Asset(asset) => asset_response(asset, &request.headers),
+            Resource::Data(view) => json(self.api.view(view, request.uri.query(), client).await),
             Resource::Healthy => text(StatusCode::OK, format!("{} is Healthy.\n", self.product_name())),
             Resource::Ready if self.lifecycle.is_ready() => text(StatusCode::OK, format!("{} is Ready.\n", self.product_name())),
             Resource::Ready => text(StatusCode::SERVICE_UNAVAILABLE, format!("{} is not Ready.\n", self.product_name())),
@@ -144,8 +168,10 @@ impl Router {
             Resource::Conflicts => json(self.api.conflicts(client).await),
             Resource::Rejections => json(self.api.rejections(client).await),
             Resource::Sources => json(self.api.sources(request.uri.query(), client).await),
+            Resource::Proposals => json(self.api.proposals(client).await),
             Resource::Push => json(self.api.push(client).await),
             Resource::Events => json(self.api.events(request.uri.query(), client).await),
+            Resource::Tail => self.tail(&request, activity),
             Resource::Delete => json(self.api.delete(&request, body, addresses).await),
             Resource::Quit | Resource::Reload if !self.enable_lifecycle => {
                 text(StatusCode::FORBIDDEN, "Lifecycle API is not enabled; start the bridge with --web.enable-lifecycle.\n")
@@ -191,9 +217,18 @@ impl Router {
             return exposition_response(representation, Either::Left(Full::default()));
         }
         match self.scrape.begin(representation, &request.headers, activity).await {
-            Ok(body) => exposition_response(representation, Either::Right(body)),
+            Ok(body) => exposition_response(representation, Either::Right(Either::Left(body))),
             Err(NotAdmitted) => busy("Too many scrapes in progress. Try again.\n"),
         }
+    }
+
+    fn tail(&self, request: &Parts, activity: Arc<Activity>) -> WebResponse {
+        let query = request.uri.query();
+        if request.method == Method::HEAD {
+            return self.tail.format(query).map_or_else(json, |format| tail_response(format, Either::Left(Full::default())));
+        }
+        let begun = self.tail.begin(query, activity);
+        begun.map_or_else(json, |(format, body)| tail_response(format, Either::Right(Either::Right(body))))
     }
 
     async fn reload(&self, client: ClientAddress) -> WebResponse {
@@ -204,19 +239,23 @@ impl Router {
         }
     }
 
-    async fn landing(&self, addresses: ConnectionAddresses) -> WebResponse {
+    async fn page(&self, view: View, request: &Parts, addresses: ConnectionAddresses) -> WebResponse {
         let Some(turn) = self.api.turn(addresses.client()).await else { return busy("Too many requests are waiting. Try again.\n") };
-        let (landing, is_ready) = (Arc::clone(&self.landing), self.lifecycle.is_ready());
+        let at_root = !collapse_slashes(request.uri.path()).starts_with("/ui/");
+        let query = request.uri.query().map(str::to_owned);
+        let visit = Visit { view, query, at_root, is_ready: self.lifecycle.is_ready(), address: addresses.local };
+        let pages = Arc::clone(&self.pages);
         let html = spawn_blocking(move || {
-            let html = landing.html(is_ready, addresses.local);
+            let html = pages.html(&visit);
             drop(turn);
             html
         });
-        let Ok(html) = html.await else { return text(StatusCode::INTERNAL_SERVER_ERROR, "Failed to render the page.\n") };
-        let mut response = with_body(StatusCode::OK, HTML, html.into());
-        let policy = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'");
-        response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
-        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        let Ok((status, html)) = html.await else { return text(StatusCode::INTERNAL_SERVER_ERROR, "Failed to render the page.\n") };
+        let mut response = with_body(status, HTML, html.into());
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_SECURITY_POLICY, PAGE_POLICY);
+        headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response
     }
 
@@ -240,6 +279,40 @@ fn exposition_response(representation: Representation, body: WebBody) -> WebResp
     if let Some(coding) = representation.coding.header() {
         headers.insert(CONTENT_ENCODING, coding);
     }
+    response
+}
+
+fn tail_response(format: TailFormat, body: WebBody) -> WebResponse {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(
+        CONTENT_TYPE,
+        match format {
+            TailFormat::Events => HeaderValue::from_static("text/event-stream"),
+            TailFormat::Json => HeaderValue::from_static("application/x-ndjson"),
+        },
+    );
+    headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // nginx would otherwise collect the stream before it sends any of it.
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    response
+}
+
+/// An asset, which a browser may keep: pages name it with its version.
+fn asset_response(asset: Asset, headers: &HeaderMap) -> WebResponse {
+    let tag = format!("\"{}\"", asset.version());
+    let is_known = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).any(|tags| tags.contains(&tag));
+    let mut response = if is_known {
+        let mut response = with_body(StatusCode::NOT_MODIFIED, TEXT, Bytes::new());
+        response.headers_mut().remove(CONTENT_LENGTH);
+        response
+    } else {
+        with_body(StatusCode::OK, HeaderValue::from_static(asset.content_type()), Bytes::from_static(asset.text().as_bytes()))
+    };
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
+    headers.extend(HeaderValue::try_from(tag).ok().map(|tag| (ETAG, tag)));
     response
 }
 

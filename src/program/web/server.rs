@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use super::activity::Deadlines;
-use super::api::{Api, ApiLimits};
+use super::api::{Api, ApiLimits, Live};
 use super::connection::accept::Acceptor;
 use super::connection::client::ConnectionLimits;
 use super::connection::web_listener::WebListener;
 use super::handler::RequestHandler;
-use super::pages::LandingPage;
+use super::pages::Pages;
 use super::request_path::collapse_slashes;
 use super::router::Router;
 use super::scrape::endpoint::ScrapeEndpoint;
 use super::scrape::expositions::ExpositionMaker;
 use super::scrape::renderer::Renderer;
+use super::tail::TailEndpoint;
 use super::web_options::WebOptions;
 use super::web_state::WebState;
 use crate::bridge::Bridge;
@@ -72,17 +73,30 @@ fn router(options: WebOptions, bridge: &Bridge, state: &WebState) -> Router {
     let renderer =
         Renderer { expositions, queue: Arc::clone(&state.scrapes), memory: Arc::clone(&state.memory), telemetry: Arc::clone(telemetry) };
     let api_limits = ApiLimits { turn_timeout: options.turn_timeout, body_timeout: options.body_timeout };
+    let serves_admin_paths = !options.admin_on_other_listener;
+    let live = Arc::new(Live {
+        bridge: bridge.clone(),
+        pushers: state.pushers.clone(),
+        history: Arc::clone(&state.history),
+        clock: state.clock,
+        telemetry_path: telemetry_path.clone(),
+        sample_command: options.sample_command,
+        can_delete: serves_admin_paths && options.enable_admin_api,
+        can_watch: serves_admin_paths && options.enable_tail,
+        can_reload: serves_admin_paths && options.enable_lifecycle,
+    });
     Router {
         lifecycle: Arc::clone(&state.lifecycle),
         enable_lifecycle: options.enable_lifecycle,
         allowed_hosts: options.allowed_hosts,
         check_hosts: options.check_hosts,
         telemetry: Arc::clone(telemetry),
-        serves_admin_paths: !options.admin_on_other_listener,
+        serves_admin_paths,
         prefix: telemetry.prefix(),
         scrape: ScrapeEndpoint::new(renderer, options.turn_timeout),
-        api: Api::new(bridge.clone(), state.reports.clone(), api_limits, options.enable_admin_api).with_pushers(state.pushers.clone()),
-        landing: Arc::new(LandingPage::new(bridge.clone(), telemetry_path.clone(), options.sample_command)),
+        tail: TailEndpoint::new(bridge.clone(), options.enable_tail.then_some(options.max_tails)),
+        api: Api::new(Arc::clone(&live), state.reports.clone(), api_limits, options.enable_admin_api),
+        pages: Arc::new(Pages::new(live)),
         telemetry_path,
     }
 }

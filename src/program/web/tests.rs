@@ -2,11 +2,14 @@
 //! milliseconds, all others an hour, and [`soon`] fails a test that waits too long.
 
 mod api_calls;
+mod asks;
 mod client_limits;
 mod http2_clients;
+mod pages;
 mod paths;
 mod scrapes;
 mod shutdown;
+mod tails;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

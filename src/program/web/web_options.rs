@@ -8,13 +8,17 @@ use crate::program::net::AllowedNetwork;
 /// The options of the web server. A limit that is hit closes one connection or rejects one request.
 #[derive(Debug, Clone)]
 pub struct WebOptions {
-    /// The path of the exposition. With `/` or an empty string the exposition replaces the landing page. Default: `/metrics`.
+    /// The path of the exposition. With `/` or an empty string the exposition replaces the page at `/`, which stays at `/ui/overview`. Default: `/metrics`.
     pub telemetry_path: String,
     /// Enables `PUT` and `POST` of `/-/quit` and `/-/reload`; otherwise the server answers 403. Default: off.
     pub enable_lifecycle: bool,
     /// Enables `POST` of `/api/v1/series/delete`; otherwise the server answers 403. Default: off.
     pub enable_admin_api: bool,
-    /// Whether only another listener serves the lifecycle and deletion paths; this one answers 404. Default: off.
+    /// Enables `/api/v1/tail`; otherwise the server answers 403. Default: off, because lines may contain secrets.
+    pub enable_tail: bool,
+    /// Viewers of lines at once. Default: 4.
+    pub max_tails: usize,
+    /// Whether only another listener serves the lifecycle, deletion and tail paths; this one answers 404. Default: off.
     pub admin_on_other_listener: bool,
     /// Networks that may connect over TCP; connections from other networks are closed immediately. Default: empty, all networks.
     pub allow_from: Vec<AllowedNetwork>,
@@ -25,7 +29,7 @@ pub struct WebOptions {
     pub check_hosts: bool,
     /// Paths that need no password when the web configuration has users. Default: none.
     pub no_auth_paths: Vec<String>,
-    /// A shell command that sends one sample to the bridge, shown on the landing page; `None` if there is no suitable listener.
+    /// A shell command that sends one sample to the bridge, shown on the page; `None` if there is no suitable listener.
     pub sample_command: Option<String>,
     /// Concurrent connections that have sent a request, over all listeners. When the limit is reached, an idle or stalled connection
     /// is evicted, preferably of the client address that has most connections; if there is none, the new connection waits.
@@ -62,6 +66,8 @@ impl Default for WebOptions {
             telemetry_path: "/metrics".to_owned(),
             enable_lifecycle: false,
             enable_admin_api: false,
+            enable_tail: false,
+            max_tails: 4,
             admin_on_other_listener: false,
             allow_from: Vec::new(),
             allowed_hosts: AllowedHosts::default(),

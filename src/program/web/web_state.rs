@@ -9,6 +9,7 @@ use super::lifecycle::Lifecycle;
 use super::scrape::memory::SpareMemory;
 use super::scrape::queue::ScrapeQueue;
 use super::web_options::WebOptions;
+use crate::program::history::History;
 use crate::program::push::Pushers;
 use crate::program::reload_requests::ReloadRequests;
 use crate::program::tls::handshake::HandshakeTurns;
@@ -26,6 +27,7 @@ pub(in crate::program) struct WebState {
     pub(super) reports: ReportSlots,
     pub(super) clock: fn() -> Timestamp,
     pub(super) pushers: Option<Pushers>,
+    pub(super) history: Arc<History>,
 }
 
 impl WebState {
@@ -42,6 +44,7 @@ impl WebState {
             reports: ReportSlots::new(options.max_connections),
             clock,
             pushers: None,
+            history: Arc::default(),
         }
     }
 
@@ -59,6 +62,12 @@ impl WebState {
     /// Adds the push targets, for the API.
     pub(in crate::program) fn with_pushers(mut self, pushers: Pushers) -> Self {
         self.pushers = Some(pushers);
+        self
+    }
+
+    /// Adds the history of the self-metrics, for the page.
+    pub(in crate::program) fn with_history(mut self, history: Arc<History>) -> Self {
+        self.history = history;
         self
     }
 

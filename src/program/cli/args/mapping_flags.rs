@@ -74,6 +74,12 @@ pub(in crate::program::cli) struct MappingFlags {
     /// The total_suffix of a rule has priority.
     #[arg(long = "counters.total-suffix", value_name = "BOOL", default_value = "false", action = ArgAction::Set)]
     pub(in crate::program::cli) counters_total_suffix: bool,
+    /// Expose with each gauge the time at which it was set.
+    ///
+    /// The gauge x_last_set_timestamp_seconds has the time of the last sample of x, so that a query over many bridges can take the
+    /// newest value.
+    #[arg(long = "gauges.set-time", value_name = "BOOL", default_value = "false", action = ArgAction::Set)]
+    pub(in crate::program::cli) gauges_set_time: bool,
 }
 
 /// Parses `name=value`. The name must be a valid label name that Prometheus does not reserve.

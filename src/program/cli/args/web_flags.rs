@@ -57,6 +57,14 @@ pub(in crate::program::cli) struct WebFlags {
     /// Enable POST of /api/v1/series/delete, which deletes series.
     #[arg(long = "web.enable-admin-api", value_name = "BOOL", default_value = "false", action = ArgAction::Set)]
     pub(in crate::program::cli) enable_admin_api: bool,
+    /// Enable /api/v1/tail, which shows lines as they arrive.
+    ///
+    /// Lines may contain secrets. With --web.admin-listen-address, only those addresses show them.
+    #[arg(long = "web.enable-tail", value_name = "BOOL", default_value = "false", action = ArgAction::Set)]
+    pub(in crate::program::cli) enable_tail: bool,
+    /// Viewers of /api/v1/tail at once; another one gets 503.
+    #[arg(long = "web.max-tails", value_name = "N", default_value = "4", value_parser = positive)]
+    pub(in crate::program::cli) max_tails: usize,
     /// Expose the bridge's own process_* metrics.
     ///
     /// When off, samples may use these names.

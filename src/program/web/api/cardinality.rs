@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::parameters;
 use super::reply::{ApiData, ApiError, time_of};
+use super::shape::shape;
 use crate::bridge::Bridge;
 use crate::registry::{Cardinality, FamilyReport, Limited};
 
@@ -40,7 +41,10 @@ fn totals_and_families(all: &Cardinality) -> Value {
 }
 
 fn family(family: &FamilyReport) -> Value {
-    let labels = family.labels.iter().map(|label| json!({ "name": label.name, "values": label.values, "examples": label.examples }));
+    let labels = family
+        .labels
+        .iter()
+        .map(|label| json!({ "name": label.name, "values": label.values, "examples": label.examples, "shape": shape(&label.examples) }));
     json!({
         "name": family.name,
         "type": family.kind,

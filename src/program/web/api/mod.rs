@@ -8,45 +8,88 @@
 //! sources         what each sender sent
 //! push            what each push target was sent
 //! cardinality     series by family and label, limits hit, offenders
+//! overview        the way of a datagram, charts, losses
+//!   problems        what needs attention
+//! ask             what became of a line or a name
+//! scrapes         who reads the exposition
+//! proposals       rules for groups of unmapped names
+//! series          families, labels, values, series
+//!   shape           what the values of a label look like
 //! delete          series deletion
 //!   parameters      parameters of a query or a form
 //! report_slots    limits concurrent reports; runs them on blocking threads
 //!   reply           the JSON envelope
 //! ```
+//! live            what all reports are about
 //! Depends on the bridge and the request, not on paths or connections.
 
+mod ask;
 mod cardinality;
 mod delete;
 mod events;
+mod live;
 mod name_conflicts;
+mod overview;
 mod parameters;
+mod problems;
+mod proposals;
 mod push;
 mod rejections;
 mod reply;
 mod report_slots;
 mod rule_use;
+mod scrapes;
+mod series;
+mod shape;
 mod sources;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
 
-pub(super) use self::reply::ApiReply;
-use self::reply::{ApiData, ApiError};
+pub(super) use self::live::Live;
+pub(super) use self::parameters::Parameters;
+pub(super) use self::reply::{ApiData, ApiError, ApiReply};
 pub(super) use self::report_slots::ReportSlots;
 use super::addresses::ConnectionAddresses;
+use super::view::View;
 use crate::bridge::Bridge;
 use crate::program::fair_turns::Turn;
 use crate::program::net::ClientAddress;
-use crate::program::push::Pushers;
 use crate::telemetry::RequestRejection;
+
+/// The report of a view. It can be slow; do not call it on an async thread.
+pub(super) fn report(view: View, live: &Live, query: Option<&str>) -> Result<ApiData, ApiError> {
+    let bridge = &live.bridge;
+    match view {
+        View::Overview => Ok(overview::overview(live)),
+        View::Tail => tail_filter(query),
+        View::Ask => ask::ask(live, query),
+        View::Series => series::series(live, query),
+        View::Rejected => Ok(rejections::with_conflicts(live)),
+        View::Rules => Ok(rule_use::with_unmapped(bridge)),
+        View::Cardinality => Ok(cardinality::report(bridge, 100)),
+        View::Senders => Ok(sources::sources(bridge, 100)),
+        View::Scrapes => Ok(scrapes::scrapes(live)),
+        View::Push => Ok(push::targets(live.pushers.as_ref())),
+        View::Events => Ok(events::events(bridge, 200)),
+        View::Actions => Ok(ApiData::new(serde_json::Value::Null)),
+    }
+}
+
+/// The filter that a link to the view of lines states. The stream checks the values.
+fn tail_filter(query: Option<&str>) -> Result<ApiData, ApiError> {
+    const KNOWN: [&str; 6] = ["name", "source", "verdict", "rule", "label", "rate"];
+    let parameters = Parameters::read(&[query.unwrap_or_default()], &KNOWN)?;
+    let stated = KNOWN.into_iter().map(|name| (name.to_owned(), parameters.last(name).unwrap_or_default().into()));
+    Ok(ApiData::new(stated.collect::<serde_json::Map<_, _>>().into()))
+}
 
 /// Answers API requests.
 pub(super) struct Api {
-    bridge: Bridge,
-    /// The push targets, if the program has them.
-    pushers: Option<Pushers>,
+    live: Arc<Live>,
     slots: ReportSlots,
     limits: ApiLimits,
     enable_deletion: bool,
@@ -63,13 +106,14 @@ pub(super) struct ApiLimits {
 
 impl Api {
     /// Without `enable_deletion`, deletion requests are answered 403.
-    pub(super) fn new(bridge: Bridge, slots: ReportSlots, limits: ApiLimits, enable_deletion: bool) -> Self {
-        Self { bridge, pushers: None, slots, limits, enable_deletion }
+    pub(super) fn new(live: Arc<Live>, slots: ReportSlots, limits: ApiLimits, enable_deletion: bool) -> Self {
+        Self { live, slots, limits, enable_deletion }
     }
 
-    /// Adds the push targets.
-    pub(super) fn with_pushers(self, pushers: Option<Pushers>) -> Self {
-        Self { pushers, ..self }
+    /// The report of a view, with the query of the request.
+    pub(super) async fn view(&self, view: View, query: Option<&str>, client: ClientAddress) -> ApiReply {
+        let (live, query) = (Arc::clone(&self.live), query.map(str::to_owned));
+        self.report(client, move |_| report(view, &live, query.as_deref())).await
     }
 
     /// `/api/v1/rules`.
@@ -119,9 +163,14 @@ impl Api {
         self.report(client, move |bridge| Ok(sources::sources(bridge, limit))).await
     }
 
+    /// `/api/v1/proposals`.
+    pub(super) async fn proposals(&self, client: ClientAddress) -> ApiReply {
+        self.report(client, |bridge| Ok(proposals::proposals(bridge))).await
+    }
+
     /// `/api/v1/push`.
     pub(super) async fn push(&self, client: ClientAddress) -> ApiReply {
-        let pushers = self.pushers.clone();
+        let pushers = self.live.pushers.clone();
         self.report(client, move |_| Ok(push::targets(pushers.as_ref()))).await
     }
 
@@ -137,7 +186,7 @@ impl Api {
             Ok(deletion) => deletion,
             Err(error) => {
                 if error.is_timeout() {
-                    self.bridge.telemetry().web.request_rejected(RequestRejection::SlowBody);
+                    self.live.bridge.telemetry().web.request_rejected(RequestRejection::SlowBody);
                 }
                 return error.into();
             }
@@ -149,19 +198,19 @@ impl Api {
     pub(super) async fn turn(&self, client: ClientAddress) -> Option<Turn> {
         let turn = self.slots.take(client, self.limits.turn_timeout).await;
         if turn.is_none() {
-            self.bridge.telemetry().web.request_rejected(RequestRejection::ApiBusy);
+            self.live.bridge.telemetry().web.request_rejected(RequestRejection::ApiBusy);
         }
         turn
     }
 
     async fn report(&self, client: ClientAddress, work: impl FnOnce(&Bridge) -> Result<ApiData, ApiError> + Send + 'static) -> ApiReply {
         let Some(turn) = self.turn(client).await else { return ApiError::busy().into() };
-        let bridge = self.bridge.clone();
+        let bridge = self.live.bridge.clone();
         report_slots::run(turn, move || work(&bridge)).await
     }
 
     fn busy(&self) -> ApiReply {
-        self.bridge.telemetry().web.request_rejected(RequestRejection::ApiBusy);
+        self.live.bridge.telemetry().web.request_rejected(RequestRejection::ApiBusy);
         ApiError::busy().into()
     }
 }

@@ -6,11 +6,11 @@ use super::reply::ApiError;
 const MAX_PARAMETERS: usize = 32;
 
 /// Decoded names and values, in order.
-pub(super) struct Parameters(Vec<(String, String)>);
+pub(in crate::program::web) struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
     /// Parses several texts. Rejects a parameter that is not `known`, because it may have been intended to restrict the request.
-    pub(super) fn read(texts: &[&str], known: &[&str]) -> Result<Self, ApiError> {
+    pub(in crate::program::web) fn read(texts: &[&str], known: &[&str]) -> Result<Self, ApiError> {
         let mut all = Vec::new();
         for pair in texts.iter().flat_map(|text| text.split('&')).filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -32,7 +32,7 @@ impl Parameters {
     }
 
     /// The last value of a name.
-    pub(super) fn last(&self, name: &str) -> Option<&str> {
+    pub(in crate::program::web) fn last(&self, name: &str) -> Option<&str> {
         self.all(name).last()
     }
 }

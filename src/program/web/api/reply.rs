@@ -21,11 +21,16 @@ impl ApiReply {
 }
 
 /// The envelope of a successful response.
-pub(super) struct ApiData(Value);
+pub(in crate::program::web) struct ApiData(Value);
 
 impl ApiData {
     pub(super) fn new(data: Value) -> Self {
         Self(json!({ "status": "success", "data": data }))
+    }
+
+    /// The data in the envelope.
+    pub(in crate::program::web) fn data(&self) -> &Value {
+        self.0.get("data").unwrap_or(&Value::Null)
     }
 }
 
@@ -43,15 +48,15 @@ impl From<ApiData> for ApiReply {
 
 /// The envelope of an error response.
 #[derive(Debug)]
-pub(super) struct ApiError {
+pub(in crate::program::web) struct ApiError {
     status: StatusCode,
     /// The `errorType` of the Prometheus API.
     kind: &'static str,
-    pub(super) text: String,
+    pub(in crate::program::web) text: String,
 }
 
 impl ApiError {
-    pub(super) fn new(status: StatusCode, kind: &'static str, text: impl Into<String>) -> Self {
+    pub(in crate::program::web) fn new(status: StatusCode, kind: &'static str, text: impl Into<String>) -> Self {
         Self { status, kind, text: text.into() }
     }
 
@@ -60,13 +65,24 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Too many requests are waiting. Try again.")
     }
 
+    /// The status of the response.
+    pub(in crate::program::web) fn status(&self) -> StatusCode {
+        self.status
+    }
+
     /// Whether the client was too slow.
     pub(super) fn is_timeout(&self) -> bool {
         self.status == StatusCode::REQUEST_TIMEOUT
     }
 
+    /// The message.
+    #[cfg(test)]
+    pub(in crate::program::web) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The request is invalid.
-    pub(super) fn bad_data(text: impl Into<String>) -> Self {
+    pub(in crate::program::web) fn bad_data(text: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad_data", text)
     }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::proposals::proposals;
 use super::reply::ApiData;
 use crate::bridge::Bridge;
 use crate::bridge::RuleUse;
@@ -30,6 +31,14 @@ pub(super) fn rules(bridge: &Bridge) -> ApiData {
         })
         .collect();
     ApiData::new(json!({ "rules": list, "never_matched": never_matched }))
+}
+
+/// Both, for the page.
+pub(super) fn with_unmapped(bridge: &Bridge) -> ApiData {
+    let mut all = rules(bridge).data().clone();
+    all["unmapped"] = unmapped(bridge).data().clone();
+    all["proposals"] = proposals(bridge).data()["proposals"].clone();
+    ApiData::new(all)
 }
 
 /// `/api/v1/unmapped`: the unmapped names, most samples first. Without rules, samples are not counted by name.

@@ -16,7 +16,7 @@ use tracing::debug;
 use super::client::ClientConnection;
 use super::observed::ObservedStream;
 use crate::program::web::activity::CutReason;
-use crate::program::web::response::is_complete;
+use crate::program::web::response::{is_complete, is_endless};
 
 /// The minimum buffer size of hyper.
 const MIN_BUFFER: usize = 8192;
@@ -38,6 +38,9 @@ where
             if is_http_1_0 && !is_complete(&response) {
                 *response.version_mut() = Version::HTTP_10;
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            if is_endless(&response) {
+                activity.start_endless_response();
             }
             // The body of a scrape reports its completion itself, because the connection may also be flushed between two chunks.
             if is_complete(&response) {
@@ -65,6 +68,8 @@ where
             }
             () = connection.should_close(), if !ending => {
                 ending = true;
+                // An endless response ends then.
+                activity.request_close();
                 serving.as_mut().graceful_shutdown();
             }
         }

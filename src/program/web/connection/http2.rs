@@ -24,6 +24,7 @@ use tracing::debug;
 
 use super::client::ClientConnection;
 use crate::program::web::activity::{Activity, CutReason, Deadlines, STALLED};
+use crate::program::web::response::is_endless;
 
 /// Concurrent requests of one connection.
 const MAX_REQUESTS: u32 = 16;
@@ -46,6 +47,9 @@ where
         async move {
             let response = response.await;
             open.progress();
+            if is_endless(&response) {
+                open.start_endless_response();
+            }
             Ok::<_, Infallible>(response.map(|body| SplitBody { body: Box::pin(body), rest: Bytes::new(), open }))
         }
     });
@@ -64,6 +68,8 @@ where
             }
             () = connection.should_close(), if !ending => {
                 ending = true;
+                // Endless responses end then.
+                connection.activity.request_close();
                 serving.as_mut().graceful_shutdown();
             }
         }
@@ -111,6 +117,8 @@ struct RequestTimes {
     began: Instant,
     /// When the client last read a part of the response; `None` before the response starts.
     last_read: Option<Instant>,
+    /// Whether the response has no end of its own, and so no deadline.
+    is_endless: bool,
 }
 
 impl RequestProgress {
@@ -132,6 +140,7 @@ impl RequestProgress {
         }
         open.by_number.values().find_map(|times| match times.last_read {
             Some(last_read) if passed(last_read, deadlines.write) => Some(CutReason::Write),
+            _ if times.is_endless => None,
             _ => passed(times.began, deadlines.response).then_some(CutReason::Response),
         })
     }
@@ -174,9 +183,16 @@ impl OpenRequest {
         if open.by_number.is_empty() {
             requests.activity.start_request();
         }
-        open.by_number.insert(number, RequestTimes { began: Instant::now(), last_read: None });
+        open.by_number.insert(number, RequestTimes { began: Instant::now(), last_read: None, is_endless: false });
         drop(open);
         Self { requests, number }
+    }
+
+    /// The response has no end of its own: only a client that does not read it misses a deadline.
+    fn start_endless_response(&self) {
+        if let Some(times) = self.requests.open().by_number.get_mut(&self.number) {
+            times.is_endless = true;
+        }
     }
 
     /// The client read a part of the response, or the response started.

@@ -1,41 +1,53 @@
-//! HTML pages: the landing page.
+//! HTML pages: one frame with a navigation, and a view of each report of the API.
 //!
 //! ```text
-//! landing     renders the template
-//!   problems    rejections, limits hit, conflicts and unmapped names
+//! frame      head, navigation and keys around a view
+//! views      one file for each view: the JSON of a report as HTML
+//!   heading    the title of a view
+//!   chart      a line as SVG
+//!   table      a table with its heads
+//!   wording    numbers, sizes, ages and cut texts
+//! visit      one request
+//! assets     the style sheet and the script
 //! ```
-//! Does not depend on responses, nor on paths other than those it links to.
+//! The page needs no script: the script only renews it and takes keys. Texts of senders become markup nowhere: `maud` escapes every
+//! value, and [`inert`] replaces control characters and hidden characters in the finished page. Links are relative, so that the page
+//! works behind any path. Does not depend on responses.
 
-mod landing;
-mod problems;
+pub(super) mod assets;
+mod chart;
+mod frame;
+mod heading;
+mod inert;
+mod table;
+mod views;
+mod visit;
+mod wording;
 
-use std::net::SocketAddr;
+use std::sync::Arc;
 
-use self::landing::LandingFacts;
-use self::problems::Problems;
-use crate::bridge::Bridge;
+use hyper::StatusCode;
 
-/// The landing page of one listener.
-pub(super) struct LandingPage {
-    bridge: Bridge,
-    telemetry_path: String,
-    sample_command: Option<String>,
+pub(super) use self::visit::Visit;
+use super::api::{Live, report};
+
+/// The pages of one listener.
+pub(super) struct Pages {
+    live: Arc<Live>,
 }
 
-impl LandingPage {
-    /// `sample_command` is a shell command that sends one sample to the bridge.
-    pub(super) fn new(bridge: Bridge, telemetry_path: String, sample_command: Option<String>) -> Self {
-        Self { bridge, telemetry_path, sample_command }
+impl Pages {
+    pub(super) fn new(live: Arc<Live>) -> Self {
+        Self { live }
     }
 
-    /// Renders the page for a client that connected to `address`.
-    pub(super) fn html(&self, ready: bool, address: Option<SocketAddr>) -> String {
-        landing::html(&LandingFacts {
-            telemetry_path: &self.telemetry_path,
-            ready,
-            sample_command: self.sample_command.as_deref(),
-            address,
-            problems: Problems::of(&self.bridge),
-        })
+    /// Renders a view. Its cost is that of its report; do not call it on an async thread.
+    pub(super) fn html(&self, visit: &Visit) -> (StatusCode, String) {
+        let place = frame::Place { view: visit.view, base: if visit.at_root { "" } else { "../" }, live: &self.live };
+        let (status, shown) = match report(visit.view, &self.live, visit.query.as_deref()) {
+            Ok(data) => (StatusCode::OK, views::show(&place, visit, data.data())),
+            Err(error) => (error.status(), views::error(&error.text)),
+        };
+        (status, inert::inert(frame::page(&place, visit, &shown).into_string()))
     }
 }

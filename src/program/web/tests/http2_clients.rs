@@ -83,6 +83,25 @@ async fn clients_that_open_no_window_are_cut() {
 }
 
 #[tokio::test]
+async fn a_viewer_has_no_deadline_and_a_stop_ends_its_stream() {
+    let options = WebOptions { enable_tail: true, response_timeout: SHORT, ..patient() };
+    let mut client = Client::start(options, &Builder::new()).await;
+    let (answer, _) = client.requests.send_request(request("/api/v1/tail"), true).expect("sent");
+    let mut body = soon(answer).await.expect("a header").into_body();
+    let began = Instant::now();
+    // The counts come each second, which is many times the deadline of other responses.
+    for _ in 0..2 {
+        let piece = soon(body.data()).await.expect("open").expect("a piece");
+        assert!(piece.starts_with(b"event: counts\n"), "{piece:?}");
+        body.flow_control().release_capacity(piece.len()).expect("given back");
+    }
+    assert!(began.elapsed() > SHORT);
+    client.stop.send_replace(true);
+    while soon(body.data()).await.is_some() {}
+    soon(client.served).await.expect("no panic");
+}
+
+#[tokio::test]
 async fn idle_clients_are_cut() {
     let client = Client::start(WebOptions { idle_timeout: SHORT, ..patient() }, &Builder::new()).await;
     soon(client.served).await.expect("no panic");

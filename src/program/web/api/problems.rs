@@ -1,5 +1,4 @@
-//! The problems that the landing page shows: rejected input, limits hit, conflicting names and unmapped names. Returns plain text; the
-//! caller escapes it.
+//! What needs attention, in short: rejected input, limits hit, conflicting names and unmapped names. Plain text.
 
 use std::sync::Arc;
 

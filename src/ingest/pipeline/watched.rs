@@ -1,0 +1,188 @@
+//! Batches while viewers watch: lines that a viewer may want are recorded one by one, so that the counts say what became of each.
+//!
+//! Apart from the pipeline's loop, which records all other datagrams of such a batch, and every datagram while nothing watches.
+
+use std::sync::Arc;
+
+use super::{Batch, Datagram, Worker, sums};
+use crate::ingest::protocol::{Line, Sample, SampleError, parse_line};
+use crate::source::Source;
+use crate::tap::{Mapping, TapCount, TapWork, TappedLine, Verdict, Viewer};
+use crate::time::Timestamp;
+
+/// A datagram, and whether its lines are recorded one by one.
+struct Marked<'a> {
+    datagram: Datagram<'a>,
+    /// Whether the budget allowed to compare its names.
+    is_examined: bool,
+    /// The viewers that may want a line of it.
+    viewers: Vec<Arc<Viewer>>,
+}
+
+impl Worker {
+    /// Whether a viewer watches, so that batches should go through [`ingest_watched`](Self::ingest_watched).
+    #[inline]
+    pub(crate) fn is_watched(&self) -> bool {
+        self.engine.taps().is_watched()
+    }
+
+    /// As [`ingest_batch`](Self::ingest_batch), and shows lines to the viewers.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn ingest_watched<'a>(&mut self, datagrams: impl Iterator<Item = Datagram<'a>>, now: Timestamp) {
+        let viewers = self.engine.taps().viewers();
+        self.tap_budget.refill(now);
+        let marked: Vec<_> = datagrams.map(|datagram| self.mark(datagram, &viewers)).collect();
+        self.enter();
+        let (before, mut unexamined) = (self.tally.lines, 0);
+        for run in marked.chunk_by(|one, next| one.path() == next.path()) {
+            let lines = self.tally.lines;
+            match run {
+                [first, ..] if first.viewers.is_empty() => self.ingest_entered(run.iter().map(|marked| marked.datagram), now),
+                _ => run.iter().for_each(|marked| self.ingest_one_by_one(marked, now)),
+            }
+            if run.first().is_some_and(|first| !first.is_examined) {
+                unexamined += self.tally.lines - lines;
+            }
+        }
+        let arrived = self.tally.lines - before;
+        for viewer in viewers.iter() {
+            viewer.count(TapCount::Arrived, arrived);
+            viewer.count(TapCount::Unexamined, unexamined);
+        }
+        self.leave();
+    }
+
+    /// Compares sender and names of a datagram with the filters.
+    fn mark<'a>(&mut self, datagram: Datagram<'a>, viewers: &[Arc<Viewer>]) -> Marked<'a> {
+        if self.tap_budget.is_spent() {
+            return Marked { datagram, is_examined: false, viewers: Vec::new() };
+        }
+        self.tap_budget.spend(TapWork::Source, viewers.iter().filter(|viewer| viewer.filter().source.is_some()).count());
+        let mut compared = 0;
+        let mut wants = |viewer: &Viewer| {
+            viewer.filter().wants_source(datagram.source)
+                && lines(datagram.bytes).inspect(|_| compared += 1).any(|line| viewer.filter().wants_name(name(line)))
+        };
+        let viewers = viewers.iter().filter(|viewer| wants(viewer)).cloned().collect();
+        self.tap_budget.spend(TapWork::Name, compared);
+        Marked { datagram, is_examined: true, viewers }
+    }
+
+    /// Records a datagram line by line.
+    fn ingest_one_by_one(&mut self, marked: &Marked<'_>, now: Timestamp) {
+        if self.origin.is_some() {
+            self.ingest_wanted::<true>(marked, now);
+        } else {
+            self.ingest_wanted::<false>(marked, now);
+        }
+    }
+
+    fn ingest_wanted<const ORIGIN: bool>(&mut self, marked: &Marked<'_>, now: Timestamp) {
+        let Datagram { bytes, source } = marked.datagram;
+        let mut batch = Batch::of(source);
+        if ORIGIN {
+            batch.origin_hash = self.bindings.hash_of_origin(self.origin_of(source).as_slice());
+        }
+        if let Some(senders) = &mut self.senders {
+            senders.enter(now);
+            senders.datagram(source, bytes.len(), || sums(&self.tally, 0));
+            if let Some(count) = senders.lines_to_reject(source, bytes) {
+                self.reject_datagram(count, bytes, source, now);
+                let verdict = Verdict::rejected(SampleError::SourceLinesLimit);
+                return lines(bytes).for_each(|line| self.show(marked, line, now, |_| verdict.clone()));
+            }
+        }
+        for line in bytes.split(|byte| *byte == b'\n') {
+            if line.is_empty() || !marked.viewers.iter().any(|viewer| viewer.filter().wants_name(name(line))) {
+                self.line::<ORIGIN>(line, &mut batch, now);
+                continue;
+            }
+            // The samples before it are recorded first, so that the counts change by this line alone.
+            self.record_batch::<ORIGIN>(&mut batch, now);
+            let before = self.tally.clone();
+            self.line::<ORIGIN>(line, &mut batch, now);
+            self.record_batch::<ORIGIN>(&mut batch, now);
+            self.show(marked, line, now, |worker| Verdict::between(&before, &worker.tally));
+        }
+        self.record_batch::<ORIGIN>(&mut batch, now);
+    }
+
+    /// Shows a recorded line to the viewers that want its name.
+    fn show(&mut self, marked: &Marked<'_>, line: &[u8], now: Timestamp, verdict: impl Fn(&Self) -> Verdict) {
+        let source = marked.datagram.source;
+        let mut judged: Option<TappedLine> = None;
+        for viewer in marked.viewers.iter().filter(|viewer| viewer.filter().wants_name(name(line))) {
+            viewer.count(TapCount::Matched, 1);
+            if self.tap_budget.is_spent() || !viewer.has_room(now) {
+                viewer.count(TapCount::Missed, 1);
+                continue;
+            }
+            let seen = match judged.take() {
+                Some(seen) => seen,
+                None => {
+                    self.tap_budget.spend(TapWork::Judge, 1);
+                    let mapping = self.mapping_of(line, source);
+                    TappedLine { at: now, source: *source, line: line.to_owned(), verdict: verdict(self), mapping }
+                }
+            };
+            let count = if !viewer.filter().wants_result(&seen.verdict, seen.mapping.as_ref()) {
+                TapCount::Filtered
+            } else if viewer.give(&seen) {
+                TapCount::Shown
+            } else {
+                TapCount::Missed
+            };
+            viewer.count(count, 1);
+            judged = Some(seen);
+        }
+    }
+
+    /// What the rules make of the first sample of a line.
+    fn mapping_of(&mut self, line: &[u8], source: &Source) -> Option<Mapping> {
+        let sample: Sample<'_> = match parse_line(line, &self.dialect) {
+            Line::Sample(sample) => sample,
+            Line::Samples(mut samples) => samples.find_map(Result::ok)?,
+            _ => return None,
+        };
+        let mut mapping = self.resolver.mapping_of(&sample, source)?;
+        let (hash, key) = (self.hash(&sample, source), self.origin_of(source));
+        let binding = self.bindings.find(hash, &sample, key.as_slice()).and_then(|id| self.bindings.get(id, &sample, key.as_slice()));
+        mapping.is_folded = binding.and_then(|binding| binding.extra.as_ref()).is_some_and(|extra| extra.folded.is_some());
+        Some(mapping)
+    }
+
+    /// Shows a line that the receiver rejected, of which `line` is the beginning.
+    #[cold]
+    pub(super) fn show_rejected(&mut self, reason: SampleError, line: &[u8], source: &Source, now: Timestamp) {
+        let viewers = self.engine.taps().viewers();
+        self.tap_budget.refill(now);
+        let marked = self.mark(Datagram { bytes: line, source }, &viewers);
+        for viewer in viewers.iter() {
+            viewer.count(TapCount::Arrived, 1);
+            viewer.count(TapCount::Unexamined, u64::from(!marked.is_examined));
+        }
+        self.show(&marked, line, now, |_| Verdict::rejected(reason));
+    }
+}
+
+impl Marked<'_> {
+    /// Datagrams of one path are recorded together.
+    fn path(&self) -> (bool, bool) {
+        (self.is_examined, self.viewers.is_empty())
+    }
+}
+
+/// The lines that are not empty.
+fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty())
+}
+
+/// The raw name of a line, without tags in any of their styles; the whole line if it has no value.
+fn name(line: &[u8]) -> &[u8] {
+    let end = line.iter().position(|byte| matches!(byte, b':' | b'|' | b',' | b';' | b'#' | b'['));
+    end.and_then(|end| line.get(..end)).unwrap_or(line)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,201 @@
+//! `/api/v1/ask?q=`: what became of a StatsD line, a StatsD name or a Prometheus name: whether it arrives, how it is mapped, and its series;
+//! or why there are none, and which names are near.
+//!
+//! ```text
+//! question  what is asked about, and what is known of all names
+//! trial   a line in a bridge of its own with the rules in force: how it is read and mapped
+//! card    one answer
+//! absent  why a family has no series
+//! near    names that did arrive
+//! ```
+
+mod absent;
+mod card;
+mod near;
+mod question;
+mod trial;
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use self::card::{Card, families_of, raw_names};
+use self::question::{Question, letter};
+use self::trial::trial;
+use super::live::Live;
+use super::parameters::Parameters;
+use super::reply::{ApiData, ApiError};
+use super::series::series_row;
+use crate::arrivals::{ArrivedName, Verdict};
+use crate::ingest::protocol::SampleError;
+use crate::program::tools::advice;
+use crate::registry::{Family, split};
+use crate::selector::Selector;
+
+/// Bytes of a question.
+const QUESTION_BYTES: usize = 8 << 10;
+
+/// Series in one answer.
+const SERIES: usize = 20;
+
+/// The answer.
+pub(in crate::program::web) fn ask(live: &Live, query: Option<&str>) -> Result<ApiData, ApiError> {
+    let parameters = Parameters::read(&[query.unwrap_or_default()], &["q"])?;
+    let text = parameters.last("q").unwrap_or_default().trim();
+    if text.len() > QUESTION_BYTES {
+        return Err(ApiError::bad_data(format!("the question is longer than {QUESTION_BYTES} bytes")));
+    }
+    if text.is_empty() {
+        return Ok(ApiData::new(json!({ "q": "", "cards": [] })));
+    }
+    let question = Question { live, now: (live.clock)(), arrived: live.bridge.engine().arrivals().all().0 };
+    let (read_as, cards) = if text.contains('|') { ("line", vec![question.line(text)]) } else { ("name", question.name(text)) };
+    Ok(ApiData::new(json!({ "q": text, "read_as": read_as, "cards": cards })))
+}
+
+impl Question<'_> {
+    /// A line, as a client sends it.
+    fn line(&self, line: &str) -> Value {
+        // A second line would be a second question.
+        let line = line.lines().next().unwrap_or_default();
+        let trial = trial(self.live, line);
+        if let Some(reason) = &trial.rejected {
+            let is_malformed = SampleError::ALL.into_iter().any(|error| error.as_str() == reason);
+            let (verdict, sentence) =
+                (if is_malformed { "malformed" } else { "rejected" }, format!("The bridge rejects this line: {reason}."));
+            return Card::new(verdict, sentence).advice(advice::of_reason(reason)).near(self, line).json();
+        }
+        let Some(kind) = trial.kind else {
+            let sentence = if trial.is_empty {
+                "The line is empty."
+            } else {
+                "This is a DogStatsD event or service check. The view Events shows events."
+            };
+            return Card::new("no_sample", sentence.to_owned()).json();
+        };
+        let card = if trial.is_dropped {
+            self.dropped(&trial.name)
+        } else {
+            match &trial.family {
+                Some((name, kind, labels)) => self.target(name, kind, &trial.name, Some(labels)),
+                None => Card::new("rejected", "The bridge records nothing of this line.".to_owned()),
+            }
+        };
+        let arrived = self.arrived.iter().filter(|known| known.kind == kind && *known.name == *trial.name);
+        card.trial(&trial).raw(raw_names(arrived, self.now)).near(self, &trial.name).json()
+    }
+
+    /// A name: raw, or of a family, with or without a selector of labels.
+    fn name(&self, text: &str) -> Vec<Value> {
+        let base = text.split('{').next().unwrap_or_default();
+        let of_name: Vec<&ArrivedName> = self.arrived.iter().filter(|known| *known.name == *text).collect();
+        if !of_name.is_empty() {
+            return of_name.into_iter().map(|known| self.raw(known)).collect();
+        }
+        let selector = if text.contains('{') { Selector::parse(text).ok() } else { None };
+        let name = if base.is_empty() { selector.as_ref().and_then(|selector| selector.names().next()).unwrap_or_default() } else { base };
+        if let Some(family) = self.family(name) {
+            return vec![self.present(&family, selector.as_ref(), name).json()];
+        }
+        let by_kind = ["c", "g", "ms", "s"].map(|kind| trial(self.live, &format!("{text}:1|{kind}")));
+        let dropped = by_kind.iter().find(|trial| trial.is_dropped);
+        let alive = by_kind.iter().find_map(|trial| self.family(&trial.family.as_ref()?.0));
+        let card = match (alive, dropped) {
+            (Some(family), _) => self.present(&family, None, family.name().as_str()),
+            (None, Some(trial)) => self.dropped(text).trial(trial),
+            (None, None) => {
+                let mapped = by_kind.iter().find_map(|trial| Some(trial.family.as_ref()?.0.clone()));
+                let names = mapped.iter().map(String::as_str).chain([name]);
+                names.filter_map(|name| self.absent(name, text)).next().unwrap_or_else(|| self.never())
+            }
+        };
+        vec![card.near(self, text).json()]
+    }
+
+    /// A raw name that arrived.
+    fn raw(&self, known: &ArrivedName) -> Value {
+        let trial = trial(self.live, &format!("{}:1|{}", known.name, letter(known.kind)));
+        let families = families_of(self.live, &known.family);
+        let card = match known.verdict {
+            Verdict::Dropped => self.dropped(&known.name),
+            Verdict::Rejected(_) => self.absent(&families, &known.name).unwrap_or_else(|| self.never()),
+            Verdict::Recorded | Verdict::Folded => match self.live.bridge.registry().family(&families) {
+                Some(family) => self.present(&family, None, &families),
+                None => self.absent(&families, &known.name).unwrap_or_else(|| self.never()),
+            },
+        };
+        card.trial(&trial).raw(raw_names([known].into_iter(), self.now)).json()
+    }
+
+    /// The family of a name of an exposition, which may have a suffix.
+    fn family(&self, name: &str) -> Option<Arc<Family>> {
+        let registry = self.live.bridge.registry();
+        registry.family(name).or_else(|| {
+            let parts =
+                ["_bucket", "_sum", "_count"].into_iter().filter_map(|suffix| Some((suffix, registry.family(name.strip_suffix(suffix)?)?)));
+            parts.into_iter().find(|(suffix, family)| family.kind().suffixes().contains(suffix)).map(|(_, family)| family)
+        })
+    }
+
+    /// A family with series.
+    fn present(&self, family: &Family, selector: Option<&Selector>, asked: &str) -> Card {
+        let all = family.series();
+        let is_meant = |labels: &str| {
+            selector.is_none_or(|selector| {
+                let labels: Vec<_> = split(labels).collect();
+                let labels: Vec<_> = labels.iter().map(|(name, value)| (&**name, value.clone())).collect();
+                selector.matches(asked, &labels) || selector.matches(family.name().as_str(), &labels)
+            })
+        };
+        let meant: Vec<_> = all.iter().filter(|series| is_meant(series.labels())).collect();
+        let rows: Vec<Value> = meant.iter().take(SERIES).map(|series| series_row(family, series, self.now)).collect();
+        let name = family.name().as_str();
+        let of_family = self.arrived.iter().filter(|known| families_of(self.live, &known.family) == name);
+        let card = if meant.is_empty() {
+            Card::new("other_labels", format!("The family {name} exists, but none of its series has these labels."))
+        } else {
+            Card::new("arrives", format!("It arrives: {} series of the {} {name}.", meant.len(), family.kind().as_str()))
+        };
+        card.family(family).series(rows, meant.len()).raw(raw_names(of_family, self.now)).limits(family)
+    }
+
+    /// The family and the series that a line leads to.
+    fn target(&self, name: &str, kind: &crate::registry::FamilyKind, raw: &str, labels: Option<&str>) -> Card {
+        let Some(family) = self.live.bridge.registry().family(name) else {
+            return self.absent(name, raw).unwrap_or_else(|| self.never());
+        };
+        if !family.kind().same_type(kind) {
+            return self.conflict(name, kind.as_str(), &family);
+        }
+        let all = family.series();
+        let found = labels.and_then(|labels| all.iter().find(|series| series.labels() == labels));
+        match found {
+            Some(series) => {
+                let row = series_row(&family, series, self.now);
+                Card::new("arrives", format!("It arrives: its series is in the {} {name}.", family.kind().as_str()))
+                    .family(&family)
+                    .series(vec![row], 1)
+            }
+            None if !family.limited().is_empty() => {
+                let limit = family.limited().first().map_or("", |hit| hit.limit.as_str());
+                let sentence = format!(
+                    "The family {name} is at its limit {limit}: a series with these labels is folded into another one or rejected."
+                );
+                let rows = all.iter().take(SERIES).map(|series| series_row(&family, series, self.now)).collect();
+                Card::new("limit", sentence).family(&family).series(rows, all.len()).limits(&family)
+            }
+            None => {
+                let rows = all.iter().take(SERIES).map(|series| series_row(&family, series, self.now)).collect();
+                let expired = self.live.bridge.registry().expired(name).map(|gone| format!(" {} of its series expired.", gone.series));
+                let sentence =
+                    format!("The family {name} exists, but no series with exactly these labels arrived.{}", expired.unwrap_or_default());
+                Card::new("other_labels", sentence).family(&family).series(rows, all.len())
+            }
+        }
+    }
+
+    fn dropped(&self, name: &str) -> Card {
+        Card::new("dropped", format!("A rule drops {name}, so there is no series."))
+            .advice("Remove the rule, or put a rule that maps the name before it.")
+    }
+}

@@ -1,0 +1,121 @@
+// Lines as they arrive: reads the stream of the bridge and shows its lines. Texts of senders become text nodes only.
+"use strict";
+(() => {
+  const body = document.getElementById("tail");
+  if (!body) return;
+  const byId = (id) => document.getElementById(id);
+  const [pause, counts, error, raw] = ["tail-pause", "tail-counts", "tail-error", "tail-text"].map(byId);
+  const MOST = 300;
+  let paused = false;
+  let waiting = [];
+  let lines = [];
+
+  // The pattern of the server: characters that are invisible or reorder text are shown as such.
+  const hidden = /[\p{Cc}\p{Cf}\u115f\u1160\u3164\uffa0\ufe00-\ufe0f\u{e0000}-\u{e0fff}\u2028\u2029]/gu;
+  const plain = (text) => String(text ?? "").replace(hidden, "\ufffd");
+  const cut = (text) => (text.length > 160 ? `${text.slice(0, 160)}… (${text.length} characters)` : text);
+  const cell = (kind, name, text) => {
+    const cell = document.createElement(kind);
+    cell.className = name;
+    if (kind === "th") cell.scope = "row";
+    cell.textContent = cut(plain(text));
+    return cell;
+  };
+  const series = ({ family, labels, folded }) => {
+    if (!family) return "";
+    const parts = Object.entries(labels ?? {}).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
+    return `${family}${parts.length ? `{${parts.join(",")}}` : ""}${folded ? " (folded by a limit)" : ""}`;
+  };
+  const verdict = (line) => {
+    const cell = document.createElement("td");
+    const mark = { recorded: ["good", "✓"], rejected: ["bad", "✗"], partly_recorded: ["bad", "✗"] }[line.verdict] ?? ["warn", "!"];
+    const reasons = line.rejected.map(({ reason }) => reason).join(", ");
+    cell.className = `text ${mark[0]}`;
+    cell.textContent = `${mark[1]} ${line.verdict.replace("_", " ")}${reasons ? `: ${reasons}` : ""}`;
+    return cell;
+  };
+  const row = (line) => {
+    const row = document.createElement("tr");
+    const rule = line.rule ? `${line.rule.number} (${line.rule.position})` : "";
+    const time = (line.time ?? "").replace(/^.*T/, "");
+    row.append(cell("th", "name", line.line), verdict(line), cell("td", "name", series(line)), cell("td", "text", rule), cell("td", "text", line.source), cell("td", "text", time));
+    return row;
+  };
+  const show = (fresh) => {
+    if (paused) {
+      waiting = [...waiting, ...fresh].slice(-MOST);
+      return;
+    }
+    lines = [...lines, ...fresh].slice(-MOST);
+    body.prepend(...fresh.slice(-MOST).map(row).reverse());
+    while (body.rows.length > MOST) body.lastElementChild.remove();
+    raw.textContent = lines.map(({ line }) => line).join("\n");
+  };
+  const number = (value) => value.toLocaleString("en");
+  const told = ({ arrived, unexamined, matched, shown, missed }) => {
+    if (!arrived) return "No line arrived yet.";
+    const share = arrived - unexamined ? "" : " (none)";
+    const parts = [`${number(shown)} of ${number(matched)} that match, of ${number(arrived)} that arrived${share}`];
+    if (missed) parts.push(`${number(missed)} that match are not shown, because there are too many`);
+    if (unexamined) parts.push(`${number(unexamined)} (${Math.ceil((100 * unexamined) / arrived)} %) were not compared, because too many arrived`);
+    return `${parts.join("; ")}.`;
+  };
+  const fail = (text) => {
+    error.textContent = text;
+    error.hidden = !text;
+  };
+
+  const watch = async () => {
+    let wait = 2000;
+    try {
+      const asked = new URLSearchParams(location.search);
+      for (const [name, value] of [...asked]) if (!value) asked.delete(name);
+      asked.set("format", "json");
+      const answer = await fetch(`${body.dataset.stream}?${asked}`, { cache: "no-store", credentials: "same-origin" });
+      if (!answer.ok) {
+        const text = await answer.text();
+        let why = text;
+        try { why = JSON.parse(text).error; } catch { /* The answer of a proxy is shown as it is. */ }
+        // Another viewer may leave; a wrong filter stays wrong.
+        wait = answer.status === 503 ? 2000 : 0;
+        throw new Error(why);
+      }
+      fail("");
+      const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+      for (let rest = ""; ; ) {
+        const { done, value } = await reader.read();
+        if (done) throw new Error("The bridge ended the stream.");
+        const documents = (rest + value).split("\n");
+        rest = documents.pop();
+        const messages = documents.filter(Boolean).map((text) => JSON.parse(text));
+        const fresh = messages.filter(({ line }) => line).map(({ line }) => line);
+        if (fresh.length) show(fresh);
+        const last = messages.findLast((message) => message.counts);
+        if (last) counts.textContent = told(last.counts);
+      }
+    } catch (why) {
+      fail(why.message);
+    }
+    if (wait) setTimeout(watch, wait);
+  };
+
+  pause.addEventListener("click", () => {
+    paused = !paused;
+    pause.setAttribute("aria-pressed", String(paused));
+    pause.textContent = paused ? "Resume" : "Pause";
+    if (!paused) {
+      const held = waiting;
+      waiting = [];
+      show(held);
+    }
+  });
+  byId("tail-clear").addEventListener("click", () => {
+    [lines, waiting] = [[], []];
+    body.replaceChildren();
+    raw.textContent = "";
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "p" && !event.ctrlKey && !event.altKey && !event.metaKey && !event.target.matches("input, select")) pause.click();
+  });
+  watch();
+})();

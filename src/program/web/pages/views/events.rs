@@ -1,0 +1,40 @@
+//! The last DogStatsD events.
+
+use maud::{Markup, html};
+use serde_json::Value;
+
+use crate::program::web::pages::frame::Place;
+use crate::program::web::pages::heading::heading;
+use crate::program::web::pages::table::{Column, table};
+use crate::program::web::pages::wording::{count_of, cut, list, text};
+
+pub(super) fn show(place: &Place<'_>, data: &Value) -> Markup {
+    let rows = list(&data["events"]).map(|event| {
+        let tags: Vec<&str> = list(&event["tags"]).map(text).collect();
+        vec![
+            html! { (cut(text(&event["title"]))) },
+            html! { (cut(text(&event["text"]))) },
+            html! { (text(&event["alert_type"])) @if event["priority"].is_string() { " " (text(&event["priority"])) } },
+            html! { code { (cut(&tags.join(", "))) } },
+            html! { (text(&event["source"])) },
+            html! { (text(&event["time"])) },
+        ]
+    });
+    let columns = [
+        (Column::Name, "Title"),
+        (Column::Text, "Text"),
+        (Column::Text, "Alert"),
+        (Column::Name, "Tags"),
+        (Column::Text, "Sender"),
+        (Column::Text, "Received"),
+    ];
+    html! {
+        (heading(place, "The last DogStatsD events, newest first.", "?limit=200"))
+        div #live {
+            section.card {
+                (table("Events", &columns, rows.collect(), "No event was received, or events are not kept."))
+                p.foot { (count_of(&data["kept"])) " events are kept, " (count_of(&data["evicted"])) " made room for newer ones." }
+            }
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Rejected lines and samples by reason, and conflicting names.
+
+use maud::{Markup, html};
+use serde_json::Value;
+
+use crate::program::web::pages::frame::Place;
+use crate::program::web::pages::heading::heading;
+use crate::program::web::pages::table::{Column, table};
+use crate::program::web::pages::wording::{count_of, cut, list, number, rate, text};
+
+pub(super) fn show(place: &Place<'_>, data: &Value) -> Markup {
+    let reasons = list(&data["rejections"]).map(|entry| {
+        let last = &entry["last"];
+        vec![
+            html! { (text(&entry["reason"])) },
+            html! { (rate(number(&entry["rate"]))) },
+            html! { (count_of(&entry["count"])) },
+            html! { @if last.is_object() { code { (cut(text(&last["input"]))) } br; span.soft { "from " (text(&last["source"])) " at " (text(&last["time"])) } } },
+            html! { (text(&entry["advice"])) },
+        ]
+    });
+    let columns = [
+        (Column::Name, "Reason"),
+        (Column::Number, "Rate"),
+        (Column::Number, "Since start"),
+        (Column::Text, "Last input"),
+        (Column::Text, "What helps"),
+    ];
+    html! {
+        (heading(place, "Why lines and samples were rejected.", ""))
+        div #live {
+            section.card { (table("Reasons, most frequent first", &columns, reasons.collect(), "Nothing was rejected since the start.")) }
+            section.card { h2 { "Conflicting names" } (conflicts(data)) p.foot { a href=(place.path("/api/v1/conflicts")) { "JSON" } } }
+        }
+    }
+}
+
+fn conflicts(data: &Value) -> Markup {
+    let side = |side: &Value| {
+        let example = side["sample"].as_str().or_else(|| side["help"].as_str()).unwrap_or_default();
+        html! {
+            @if side.is_object() {
+                (text(&side["type"])) " " code { (cut(text(&side["name"]))) } br;
+                code { (cut(example)) } br;
+                span.soft { "from " (text(&side["source"])) }
+            }
+        }
+    };
+    let rows = list(&data["conflicts"]).map(|conflict| {
+        vec![
+            html! { (cut(text(&conflict["name"]))) },
+            html! { (text(&conflict["policy"])) },
+            html! { (count_of(&conflict["samples"])) },
+            side(&conflict["kept"]),
+            side(&conflict["came"]),
+        ]
+    });
+    let columns = [
+        (Column::Name, "Name"),
+        (Column::Text, "What happens"),
+        (Column::Number, "Samples"),
+        (Column::Text, "Kept"),
+        (Column::Text, "Came later"),
+    ];
+    table("Names that would have made the exposition invalid", &columns, rows.collect(), "There is none.")
+}

@@ -1,0 +1,174 @@
+//! Families; of one family its labels, their values and its series.
+
+use maud::{Markup, html};
+use serde_json::Value;
+
+use crate::program::web::pages::frame::Place;
+use crate::program::web::pages::heading::heading;
+use crate::program::web::pages::table::{Column, table};
+use crate::program::web::pages::wording::{ago, bytes, count_of, cut, duration, encoded, list, number, short, text};
+use crate::program::web::view::View;
+
+/// Longer names get no link: a page of them would be too large.
+const LINKED_BYTES: usize = 512;
+
+pub(super) fn show(place: &Place<'_>, data: &Value) -> Markup {
+    let family = &data["family"];
+    if family.is_object() { one(place, family) } else { families(place, data) }
+}
+
+/// The link to a family, or to its series with a value of a label.
+pub(super) fn link(place: &Place<'_>, family: &str, label: Option<(&str, Option<&str>)>) -> Option<String> {
+    let (label, value) = label.map_or((None, None), |(label, value)| (Some(label), value));
+    let is_short = [Some(family), label, value].into_iter().flatten().map(str::len).sum::<usize>() <= LINKED_BYTES;
+    let parameter = |name: &str, text: Option<&str>| text.map(|text| format!("&{name}={}", encoded(text))).unwrap_or_default();
+    is_short.then(|| {
+        let base = place.link(View::Series);
+        format!("{base}?family={}{}{}", encoded(family), parameter("label", label), parameter("value", value))
+    })
+}
+
+/// A name of a family with a link to it.
+pub(super) fn family_link(place: &Place<'_>, name: &str) -> Markup {
+    html! { @if let Some(link) = link(place, name, None) { a href=(link) { (cut(name)) } } @else { (cut(name)) } }
+}
+
+fn families(place: &Place<'_>, data: &Value) -> Markup {
+    let rows = list(&data["families"]).map(|family| {
+        vec![
+            family_link(place, text(&family["name"])),
+            html! { (text(&family["type"])) },
+            html! { (count_of(&family["series"])) },
+            html! { @if family["age_seconds"].is_number() { (ago(number(&family["age_seconds"]))) } },
+            html! { @if text(&family["rule"]).is_empty() { span.soft { "none" } } @else { code { (cut(text(&family["rule"]))) } } },
+            html! { code { (cut(text(&family["first_sample"]))) } },
+        ]
+    });
+    let columns = [
+        (Column::Name, "Family"),
+        (Column::Text, "Type"),
+        (Column::Number, "Series"),
+        (Column::Number, "Last sample"),
+        (Column::Name, "Rule"),
+        (Column::Text, "First sample"),
+    ];
+    let search = text(&data["search"]);
+    html! {
+        (heading(place, "Families, and what they are made of.", ""))
+        form.inline method="get" action=(place.link(View::Series)) role="search" {
+            label for="search" { "Search" }
+            input #search type="search" name="search" value=(search) placeholder="in families, labels and raw names" autocomplete="off" spellcheck="false";
+            button { "Search" }
+        }
+        div #live {
+            section.card {
+                (table("Families by name", &columns, rows.collect(), if search.is_empty() { "There are no series yet." } else { "No family matches the search." }))
+                @if number(&data["more"]) > 0.0 {
+                    p.foot { "and " (count_of(&data["more"])) " more families with " (count_of(&data["series_of_more"])) " series: narrow the search" }
+                }
+            }
+        }
+    }
+}
+
+fn one(place: &Place<'_>, family: &Value) -> Markup {
+    let name = text(&family["name"]);
+    html! {
+        p.crumbs { a href=(place.link(View::Series)) { "Series" } " / " code { (cut(name)) } }
+        div.head { h1.mono { (cut(name)) } }
+        @if family["exists"] != true {
+            section.card {
+                p { "There is no such family now." }
+            }
+        } @else {
+            div #live {
+                section.card { (facts(family)) }
+                (labels(place, family))
+                (values(place, name, &family["label"]))
+                section.card { (rows(family)) }
+            }
+        }
+    }
+}
+
+fn facts(family: &Value) -> Markup {
+    html! {
+        dl.facts {
+            dt { "Type" } dd { (text(&family["type"])) }
+            dt { "Series" } dd { (count_of(&family["series"])) ", " (bytes(number(&family["series_bytes"]))) }
+            @if family["age_seconds"].is_number() { dt { "Last sample" } dd { (ago(number(&family["age_seconds"]))) } }
+            @if family["help"].is_string() { dt { "Help" } dd { (text(&family["help"])) } }
+            @if family["unit"].is_string() { dt { "Unit" } dd { (text(&family["unit"])) } }
+            dt { "Rule" } dd { @if text(&family["rule"]).is_empty() { "none: name and tags as sent" } @else { code { (cut(text(&family["rule"]))) } } }
+            dt { "First sample" } dd { code { (cut(text(&family["first_sample"]))) } " from " (text(&family["first_source"])) }
+        }
+    }
+}
+
+fn labels(place: &Place<'_>, family: &Value) -> Markup {
+    let name = text(&family["name"]);
+    let rows = list(&family["labels"]).map(|label| {
+        let own = text(&label["name"]);
+        let examples: Vec<String> = list(&label["examples"]).map(|example| cut(text(example))).collect();
+        vec![
+            html! { @if let Some(link) = link(place, name, Some((own, None))) { a href=(link) { (cut(own)) } } @else { (cut(own)) } },
+            html! { (count_of(&label["values"])) },
+            html! { @for example in &examples { span.tag { code { (example) } } } },
+        ]
+    });
+    let columns = [(Column::Name, "Label"), (Column::Number, "Values"), (Column::Text, "Examples")];
+    html! { section.card { (table("Labels by number of values", &columns, rows.collect(), "The family has no labels.")) } }
+}
+
+fn values(place: &Place<'_>, family: &str, label: &Value) -> Markup {
+    if !label.is_object() {
+        return html! {};
+    }
+    let own = text(&label["name"]);
+    let rows = list(&label["values"]).map(|entry| {
+        let value = text(&entry["value"]);
+        let shown = if value.is_empty() { "(without the label)".to_owned() } else { cut(value) };
+        vec![
+            html! { @if let Some(link) = link(place, family, Some((own, Some(value)))) { a href=(link) { (shown) } } @else { (shown) } },
+            html! { (count_of(&entry["series"])) },
+        ]
+    });
+    let caption = format!("Values of the label {}, {} distinct", cut(own), count_of(&label["distinct"]));
+    html! {
+        section.card {
+            (table(&caption, &[(Column::Name, "Value"), (Column::Number, "Series")], rows.collect(), "None."))
+            @if number(&label["series_of_others"]) > 0.0 { p.foot { "other values: " (count_of(&label["series_of_others"])) " series" } }
+        }
+    }
+}
+
+fn rows(family: &Value) -> Markup {
+    let found = number(&family["found"]);
+    let rows: Vec<Vec<Markup>> = list(&family["rows"]).map(series_cells).collect();
+    let shown = rows.len() as f64;
+    let caption = match family["label_value"].as_str() {
+        Some(value) => format!("Series with the value {}", cut(value)),
+        None => "Series in the order of the exposition".to_owned(),
+    };
+    html! {
+        (table(&caption, &SERIES_COLUMNS, rows, "No series matches."))
+        @if found > shown { p.foot { "and " (short(found - shown)) " more series" } }
+    }
+}
+
+/// The columns of [`series_cells`].
+pub(super) const SERIES_COLUMNS: [(Column, &str); 4] =
+    [(Column::Name, "Series"), (Column::Number, "Value"), (Column::Number, "Last sample"), (Column::Number, "Expires after")];
+
+/// A row of a table of series.
+pub(super) fn series_cells(row: &Value) -> Vec<Markup> {
+    let exact = |value: &Value| if number(value).fract() == 0.0 { count_of(value) } else { number(value).to_string() };
+    vec![
+        html! { (cut(text(&row["series"]))) },
+        html! {
+            @if row["count"].is_number() { "count " (exact(&row["count"])) br; "sum " (exact(&row["sum"])) } @else { (exact(&row["value"])) }
+        },
+        html! { @if row["age_seconds"].is_number() { (ago(number(&row["age_seconds"]))) } @else { "expired" } },
+        html! { @if row["ttl_seconds"].is_number() { (duration(number(&row["ttl_seconds"]))) } @else { "never" } },
+    ]
+}

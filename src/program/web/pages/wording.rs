@@ -1,0 +1,131 @@
+//! Numbers, sizes, ages and cut texts, as pages show them; and reading of JSON values.
+
+use serde_json::Value;
+
+/// Characters of a text in a table.
+const SHOWN_CHARS: usize = 200;
+
+/// The text of a JSON string; empty for any other value.
+pub(super) fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+/// The items of a JSON array; none for any other value.
+pub(super) fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+/// The number of a JSON value; 0 for any other value.
+pub(super) fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_default()
+}
+
+/// A whole number with separators: 1,234,567.
+pub(super) fn count(number: f64) -> String {
+    let digits = format!("{:.0}", number.abs());
+    let mut grouped = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    if number <= -0.5 { format!("-{grouped}") } else { grouped }
+}
+
+/// The whole number of a JSON value.
+pub(super) fn count_of(value: &Value) -> String {
+    count(number(value))
+}
+
+/// A number with at most three places: 0.25, 12.3, 1,234.
+pub(super) fn short(number: f64) -> String {
+    match number.abs() {
+        0.0 => "0".to_owned(),
+        size if size >= 100.0 => count(number),
+        size if size >= 10.0 => trimmed(format!("{number:.1}")),
+        size if size >= 0.01 => trimmed(format!("{number:.2}")),
+        _ => "< 0.01".to_owned(),
+    }
+}
+
+fn trimmed(text: String) -> String {
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+/// A rate by second.
+pub(super) fn rate(number: f64) -> String {
+    format!("{}/s", short(number))
+}
+
+/// A size: 1.5 MiB.
+pub(super) fn bytes(number: f64) -> String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let (mut size, mut unit) = (number, 0);
+    while size >= 1024.0 && unit + 1 < units.len() {
+        size /= 1024.0;
+        unit += 1;
+    }
+    format!("{} {}", short(size), units.get(unit).copied().unwrap_or_default())
+}
+
+/// A share of a whole, in percent.
+pub(super) fn share(part: f64, whole: f64) -> String {
+    if whole <= 0.0 { "0 %".to_owned() } else { format!("{} %", trimmed(format!("{:.1}", part * 100.0 / whole))) }
+}
+
+/// A duration: 12 s, 5 min, 3 h, 2 d.
+pub(super) fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 120.0 => format!("{s:.0} s"),
+        s if s < 7_200.0 => format!("{:.0} min", (s / 60.0).floor()),
+        s if s < 172_800.0 => format!("{:.0} h", (s / 3_600.0).floor()),
+        s => format!("{:.0} d", (s / 86_400.0).floor()),
+    }
+}
+
+/// A time in the past: `12 s ago`.
+pub(super) fn ago(seconds: f64) -> String {
+    if seconds < 1.0 { "now".to_owned() } else { format!("{} ago", duration(seconds)) }
+}
+
+/// A text of limited length, with a note of what is cut. Senders choose names and values.
+pub(super) fn cut(text: &str) -> String {
+    match text.char_indices().nth(SHOWN_CHARS) {
+        Some((end, _)) => format!("{}… ({} bytes)", text.get(..end).unwrap_or_default(), text.len()),
+        None => text.to_owned(),
+    }
+}
+
+/// A text as part of a URL's query.
+pub(super) fn encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(char::from(byte)),
+            byte => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short_and_grouped() {
+        assert_eq!([0.0, 999.0, 1_234_567.0, -1_000.0].map(count), ["0", "999", "1,234,567", "-1,000"]);
+        assert_eq!([0.0, 0.25, 1.0, 12.34, 1_234.5, 0.001].map(short), ["0", "0.25", "1", "12.3", "1,234", "< 0.01"]);
+        assert_eq!([0.0, 1_536.0, 134_217_728.0].map(bytes), ["0 B", "1.5 KiB", "128 MiB"]);
+        assert_eq!([5.0, 119.0, 121.0, 7_300.0, 200_000.0].map(duration), ["5 s", "119 s", "2 min", "2 h", "2 d"]);
+        assert_eq!((share(1.0, 3.0), share(1.0, 0.0)), ("33.3 %".to_owned(), "0 %".to_owned()));
+    }
+
+    #[test]
+    fn texts_are_cut_and_encoded() {
+        assert_eq!(cut("abc"), "abc");
+        assert_eq!(cut(&"é".repeat(201)), format!("{}… (402 bytes)", "é".repeat(200)));
+        assert_eq!(encoded("a b&c=é\"<"), "a%20b%26c%3D%C3%A9%22%3C");
+    }
+}

@@ -1,0 +1,177 @@
+// Drives the page of a bridge in Chromium, for tests/browser.rs: `node drive.mjs BASE UDP_PORT MAPPING_FILE FOLDER [pictures]`.
+// Prints one line of JSON for each check; the last one is {"done": true}. Any error ends it with exit code 1.
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import dgram from "node:dgram";
+import { createRequire } from "node:module";
+
+const require = createRequire(import.meta.url);
+const { chromium } = require("playwright-core");
+const axe = require("axe-core");
+
+const [base, port, mapping, folder, pictures] = process.argv.slice(2);
+const VIEWS = ["", "ui/ask", "ui/ask?q=shop_time", "ui/series", "ui/series?family=shop_time&label=region", "ui/rejected", "ui/rules", "ui/cardinality", "ui/senders", "ui/scrapes", "ui/push", "ui/events", "ui/actions"];
+const HOSTILE = "<script>document.title='hacked'</script>\"'><img src=x onerror=\"document.title='hacked'\">\u202e\u001b[31m\u200b";
+const LONG = "long." + "x".repeat(900);
+const DEADLINE = 60_000;
+
+const say = (check, more = {}) => console.log(JSON.stringify({ check, ...more }));
+const socket = dgram.createSocket("udp4");
+const send = (text) => new Promise((done, failed) => socket.send(Buffer.from(text), Number(port), "127.0.0.1", (error) => (error ? failed(error) : done())));
+const until = async (what, holds) => {
+  const end = Date.now() + DEADLINE;
+  for (;;) {
+    const found = await holds();
+    if (found) return found;
+    if (Date.now() > end) throw new Error(`not in time: ${what}`);
+    await new Promise((done) => setTimeout(done, 20));
+  }
+};
+const answer = async (path) => (await (await fetch(base + path)).json()).data;
+
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox", "--disable-gpu"] });
+try {
+  await run();
+  console.log(JSON.stringify({ done: true }));
+} finally {
+  await browser.close();
+  socket.close();
+}
+
+async function run() {
+  const faults = [];
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+  const page = await watched(context, faults);
+
+  // Lines of all kinds, hostile ones among them.
+  await send(["shop.pay.time:320|ms|#region:eu", "noise.a:1|c", "hello:1|c", "room:1|c|#id:1", "room:1|c|#id:2", "gone.gauge:1|g"].join("\n"));
+  await send(["hello:1|g", "room:1|c|#id:3", "broken.line:x|c"].join("\n"));
+  await send(["api.users.calls:1|c", "api.orders.calls:1|c", "api.items.calls:1|c", "api.login.calls:1|c"].join("\n"));
+  await send(`hostile.${HOSTILE}:1|c|#user:${HOSTILE},${HOSTILE}:v`);
+  await send(`${LONG}:1|c|#k:${"y".repeat(8000)}\nbroken ${HOSTILE}`);
+  await send(`_e{${Buffer.byteLength(HOSTILE)},${Buffer.byteLength(HOSTILE)}}:${HOSTILE}|${HOSTILE}|#${HOSTILE}`);
+  await until("the lines are counted", async () => (await answer("api/v1/overview")).way.find((stage) => stage.stage === "parsed").total >= 14);
+
+  // A line that is sent is seen without a reload. The renewal is at most about a second later.
+  await page.goto(`${base}ui/ask?q=seen.now`);
+  assert.equal(await page.locator("[data-verdict]").getAttribute("data-verdict"), "never");
+  await page.waitForTimeout(1000);
+  const sent = Date.now();
+  await send("seen.now:1|c");
+  await page.locator("[data-verdict=arrives]").waitFor({ timeout: DEADLINE });
+  say("a line is seen", { millis: Date.now() - sent });
+
+  // Reasons. A person types into the box at the top.
+  await until("the gauge expires", async () => (await answer("api/v1/ask?q=gone.gauge")).cards[0].verdict === "expired");
+  for (const [question, verdict] of [
+    ["shop.pay.time:1|ms|#region:eu", "arrives"],
+    ["shop_time_bucket", "arrives"],
+    ["hello:1|g", "conflict"],
+    ["room:1|c|#id:9", "limit"],
+    ["noise.a", "dropped"],
+    ["broken.line", "malformed"],
+    ["gone_gauge", "expired"],
+    ["helo", "never"],
+  ]) {
+    await page.keyboard.press("/");
+    await page.locator("#q").fill(question);
+    await page.keyboard.press("Enter");
+    await page.waitForURL((url) => url.searchParams.get("q") === question);
+    const found = await page.locator("[data-verdict]").first().getAttribute("data-verdict");
+    assert.equal(found, verdict, question);
+    say("ask", { question, verdict });
+  }
+  await page.locator("a.tag", { hasText: "hello" }).first().click();
+  await page.waitForURL(/q=hello$/);
+
+  // Keys: rows, and the box of keys.
+  await page.goto(`${base}ui/series`);
+  await page.keyboard.press("j");
+  await page.keyboard.press("j");
+  assert.equal(await page.locator("tr[data-picked]").count(), 1);
+  await page.keyboard.press("k");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/family=/);
+  await page.keyboard.press("?");
+  assert.ok(await page.locator("#keys").isVisible());
+  await page.keyboard.press("Escape");
+  await page.locator("#keys").waitFor({ state: "hidden" });
+  say("keys");
+
+  // A proposed rule, saved and loaded, maps its names.
+  await page.goto(`${base}ui/rules`);
+  const rule = await page.locator("pre[id^=rule-]", { hasText: "api.*.calls" }).textContent();
+  writeFileSync(mapping, readFileSync(mapping, "utf8") + rule);
+  await page.goto(`${base}ui/actions`);
+  await page.locator("#reload button").click();
+  await page.locator("output", { hasText: "were loaded" }).waitFor({ timeout: DEADLINE });
+  await send("api.users.calls:1|c\napi.new.calls:1|c");
+  await until("the rule maps", async () => (await answer("api/v1/rules")).rules.find((known) => known.match === "api.*.calls")?.samples === 2);
+  assert.ok(!(await answer("api/v1/unmapped")).names.some(({ name }) => /^api\..*\.calls$/.test(name)));
+  say("a proposed rule maps its names");
+
+  // Deletion asks first.
+  await page.goto(`${base}ui/actions`);
+  assert.ok(await page.locator("#really").isDisabled());
+  await page.locator("#match").fill('room{id="1"}');
+  await page.locator("button", { hasText: "dry run" }).click();
+  await page.locator("output", { hasText: "Would delete 1 series" }).waitFor({ timeout: DEADLINE });
+  assert.equal((await answer("api/v1/series?family=room")).family.series, 2);
+  await page.locator("#really").click();
+  await page.locator("output", { hasText: "Deleted 1 series" }).waitFor({ timeout: DEADLINE });
+  assert.equal((await answer("api/v1/series?family=room")).family.series, 1);
+  say("deletion with a dry run");
+
+  // Every view, in both widths and schemes: no hostile text acts, nothing is wider than the window, axe finds nothing serious.
+  for (const [width, height, colorScheme] of [[1280, 900, "light"], [1280, 900, "dark"], [390, 844, "light"], [390, 844, "dark"]]) {
+    // Only axe needs to get past the policy; what the policy stops is seen by `page` and by the pages without it.
+    for (const bypassCSP of [false, true]) {
+      const context = await browser.newContext({ viewport: { width, height }, colorScheme, bypassCSP, reducedMotion: "reduce" });
+      const page = await watched(context, faults);
+      for (const view of VIEWS) {
+        await page.goto(base + view);
+        assert.ok((await page.title()).endsWith(" - Statsd Bridge"), `${view}: ${await page.title()}`);
+        assert.equal(await page.locator("script").count(), 1, view);
+        assert.equal(await page.locator("img").count(), 0, view);
+        assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${view} is wider than ${width}`);
+        const size = (await page.content()).length;
+        assert.ok(size < 1 << 20, `${view} has ${size} bytes`);
+        if (!bypassCSP) continue;
+        await page.evaluate(axe.source);
+        const { violations } = await page.evaluate(() => axe.run());
+        const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
+        assert.deepEqual(serious.map(({ id, nodes }) => `${view}: ${id}: ${nodes[0].html}`), []);
+      }
+      await context.close();
+    }
+    say("views", { width, colorScheme });
+  }
+  assert.deepEqual(faults, []);
+  say("no errors");
+  if (pictures) await takePictures();
+}
+
+// Errors of the console, of scripts and of the policy.
+async function watched(context, faults) {
+  const page = await context.newPage();
+  page.setDefaultTimeout(DEADLINE);
+  page.on("console", (message) => ["error", "warning"].includes(message.type()) && faults.push(`console: ${message.text()}`));
+  page.on("pageerror", (error) => faults.push(`script: ${error.message}`));
+  page.on("dialog", (dialog) => faults.push(`dialog: ${dialog.message()}`));
+  await page.exposeFunction("violated", (text) => faults.push(`policy: ${text}`));
+  await page.addInitScript(() => addEventListener("securitypolicyviolation", (event) => window.violated(`${event.violatedDirective} ${event.blockedURI}`)));
+  return page;
+}
+
+async function takePictures() {
+  for (const [width, height, colorScheme] of [[1280, 800, "light"], [1280, 800, "dark"], [390, 844, "light"], [390, 844, "dark"]]) {
+    const context = await browser.newContext({ viewport: { width, height }, colorScheme, reducedMotion: "reduce" });
+    const page = await context.newPage();
+    for (const [name, view] of [["overview", ""], ["ask", "ui/ask?q=shop.pay.time"], ["rules", "ui/rules"], ["cardinality", "ui/cardinality"]]) {
+      await page.goto(base + view);
+      await page.screenshot({ path: `${folder}/page-${name}-${width}-${colorScheme}.png`, fullPage: width < 1000 && name === "ask" });
+    }
+    await context.close();
+  }
+  say("pictures");
+}
