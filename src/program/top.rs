@@ -18,6 +18,7 @@ use serde_json::json;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
+use self::lines::ScreenLine;
 use self::readout::Readout;
 use self::screen::{Event, Screen};
 use crate::program::ask::Client;
@@ -51,6 +52,13 @@ fn query_and_show(top: &Top) -> Result<(), String> {
     }
 }
 
+/// The lines of a readout, push targets at the end.
+fn all_lines(now: &Readout, before: Option<&Readout>) -> Vec<ScreenLine> {
+    let mut all = lines::lines(now, before);
+    push_lines::targets(&now.push, &mut all);
+    all
+}
+
 fn once(format: AnswerFormat, now: &Readout, out: &mut dyn Write) -> io::Result<()> {
     match format {
         AnswerFormat::Json => {
@@ -60,7 +68,7 @@ fn once(format: AnswerFormat, now: &Readout, out: &mut dyn Write) -> io::Result<
             )?;
             writeln!(out)
         }
-        AnswerFormat::Text => lines::lines(now, None).iter().try_for_each(|line| writeln!(out, "{}", line.text)),
+        AnswerFormat::Text => all_lines(now, None).iter().try_for_each(|line| writeln!(out, "{}", line.text)),
     }
 }
 
@@ -80,7 +88,7 @@ async fn show(client: &Client, top: &Top, first: Readout, screen: &mut Screen) -
     let (mut before, mut now, mut query_error) = (None, first, None);
     loop {
         let title = format!("statsd-bridge top   {}   every {:?}   q: quit", client.base(), top.interval);
-        let lines = lines::lines(&now, before.as_ref());
+        let lines = all_lines(&now, before.as_ref());
         screen.draw(&title, query_error.as_deref(), &lines)?;
         let (client, limit) = (client.clone(), top.limit);
         let mut next = Box::pin(async {

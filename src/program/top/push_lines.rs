@@ -74,6 +74,7 @@ mod tests {
         assert_eq!(shown(target(0, 0.0, rejection)), expected);
         let expected = [format!("{good}3 failures in a row, oldest waits 31 s"), "  last answer T1: 503 later".to_owned()];
         assert_eq!(shown(target(3, 0.0, Value::Null)), expected);
+        assert!(shown(json!({ "queue": 7, "samples": [] })).len() == 1 && shown(json!(1)).len() == 1, "odd JSON");
         let mut none = Vec::new();
         targets(&json!([]), &mut none);
         assert!(none.is_empty());
