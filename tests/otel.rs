@@ -1,13 +1,14 @@
-//! An OpenTelemetry collector scrapes the bridge with its Prometheus receiver and writes what it read to a file.
+//! An OpenTelemetry collector scrapes the bridge with its Prometheus receiver, or is pushed to by OTLP, and writes what it read to a
+//! file.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Command;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::harness::{Launch, Process, until};
+use crate::harness::{Launch, Process, free_port, until};
 use crate::{compatibility, peers};
 
 /// A running collector, and the file that it writes.
@@ -22,12 +23,26 @@ type Point = (Value, Value);
 impl Collector {
     /// Scrapes a target every second, with these additional lines in the scrape configuration.
     fn start(target: SocketAddr, scrape: &str) -> Self {
+        Self::with_receiver(
+            "prometheus",
+            &format!(
+                "    config:\n      scrape_configs:\n      - job_name: bridge\n        scrape_interval: 1s\n        scrape_timeout: 1s\n{scrape}        \
+                 static_configs:\n        - targets: ['{target}']\n"
+            ),
+        )
+    }
+
+    /// Receives OTLP over HTTP at this address.
+    fn receiving(at: SocketAddr) -> Self {
+        Self::with_receiver("otlp", &format!("    protocols: {{http: {{endpoint: '{at}'}}}}\n"))
+    }
+
+    fn with_receiver(name: &str, receiver: &str) -> Self {
         let folder = TempDir::new().expect("a temporary directory");
         let path = |name: &str| folder.path().join(name).display().to_string();
         let config = format!(
-            "receivers:\n  prometheus:\n    config:\n      scrape_configs:\n      - job_name: bridge\n        scrape_interval: 1s\n        \
-             scrape_timeout: 1s\n{scrape}        static_configs:\n        - targets: ['{target}']\nexporters:\n  file: {{path: '{}', \
-             flush_interval: 100ms}}\nservice:\n  pipelines:\n    metrics: {{receivers: [prometheus], exporters: [file]}}\n",
+            "receivers:\n  {name}:\n{receiver}exporters:\n  file: {{path: '{}', flush_interval: 100ms}}\nservice:\n  pipelines:\n    metrics: \
+             {{receivers: [{name}], exporters: [file]}}\n",
             path("out.json")
         );
         std::fs::write(path("config.yml"), config).expect("a file in a temporary directory");
@@ -188,5 +203,51 @@ fn a_collector_reads_what_was_sent() {
         &version,
         &compared("protobuf with native histograms"),
         "equal; histograms are exponential; no start times, because it ignores created timestamps by default; UTF-8 names have underscores, because it requests them only in text",
+    );
+}
+
+#[apply(test)]
+fn a_collector_receives_what_was_pushed() {
+    peers::built("otel-collector", "otel-collector");
+    let rules = TempDir::new().expect("a temporary directory");
+    let path = rules.path().join("rules.yml");
+    std::fs::write(&path, RULES).expect("a file in a temporary directory");
+    for form in ["classic", "native"] {
+        let at = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), free_port(Ipv4Addr::LOCALHOST.into()));
+        let mut collector = Collector::receiving(at);
+        let launch = Launch::new().arg(format!("--statsd.mapping-config={}", path.display())).arg("--name-validation=utf8");
+        let launch = launch.arg(format!("--push.url=http://{at}/v1/metrics")).arg("--push.protocol=otlp").arg("--push.interval=1s");
+        let bridge = launch.arg(format!("--push.histograms={form}")).arg("--statsd.native-histograms=always").start();
+        for (n, lines) in sent().enumerate() {
+            bridge.send(lines);
+            if n % 25 == 24 {
+                bridge.page_at(7 * (n as u64 + 1));
+            }
+        }
+        let points = collector.at(SENT);
+        check(&points, "level.now");
+        let (metric, took) = &points["took"];
+        assert!(number(&took["count"]) == 100.0 && (number(&took["sum"]) - 5.05).abs() < 1e-9, "{took}");
+        assert!(took.get("startTimeUnixNano").is_some() && points["hits{country=de}"].1.get("startTimeUnixNano").is_some(), "{took}");
+        if form == "classic" {
+            assert_eq!(numbers(&took["explicitBounds"]), [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0]);
+            assert_eq!(numbers(&took["bucketCounts"]), [5.0, 5.0, 15.0, 25.0, 50.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+        } else {
+            assert!(metric.get("exponentialHistogram").is_some(), "{metric} {took}");
+            // Factor 1.1 is schema 3, which is scale 3: bucket i covers (2^(i/8), 2^((i+1)/8)].
+            assert_eq!(number(&took["scale"]), 3.0, "{took}");
+            let (positive, offset) = (numbers(&took["positive"]["bucketCounts"]), took["positive"].get("offset").map_or(0.0, number));
+            let bucket_of = |value: f64| ((value.log2() * 8.0).ceil() - 1.0 - offset) as usize;
+            let mut expected = vec![0.0; positive.len()];
+            (1..=100).for_each(|n| expected[bucket_of(f64::from(n) / 1000.0)] += 1.0);
+            assert_eq!(positive, expected, "{took}");
+        }
+        bridge.stop();
+    }
+    compatibility::seen(
+        "OpenTelemetry collector",
+        &peers::module_version("otel-collector", "go.opentelemetry.io/collector/otelcol"),
+        "OTLP over HTTP, and file exporter: 700 samples of all kinds",
+        "equal to what was sent, with starts; histograms are explicit or exponential ones; UTF-8 names are kept",
     );
 }

@@ -1,4 +1,4 @@
-//! Push: the release of every sample to receivers of remote write, whatever they answer.
+//! Push: the release of every sample to receivers of remote write and OTLP, whatever they answer.
 
 mod access;
 mod answers;
@@ -9,6 +9,9 @@ mod faults;
 mod hostile;
 mod message;
 mod once;
+mod otlp;
+mod otlp_databases;
+mod otlp_message;
 pub mod receiver;
 mod scraped;
 mod series;

@@ -233,17 +233,19 @@ fn stream_aggregation_goes_on_over_the_restart_of_a_bridge() {
     let web = [address(), address()];
     let [a, mut b] = web.map(|web| bridge_at(web, &mapping));
     for bridge in [&a, &b] {
-        bridge.send("shop.x.orders:0|c\napp.a.hits:0|c\nshop.x.level:1|g\nshop.x.took:0|ms\nshop.x.users:u|s");
+        bridge.send("shop.x.orders:0|c\napp.a.hits:0|c\nshop.x.level:1|g\nshop.x.users:u|s");
     }
     let victoria = Victoria::start(&web, &ran.out);
     victoria.expect("count(shop_orders_total{instance!=\"\"})", 2.0);
     victoria.expect("shop_orders_total{instance=\"\"}", 0.0);
     victoria.expect("app_a_total{instance=\"\"}", 0.0);
-    a.send("shop.x.orders:100|c\napp.a.hits:7|c\nshop.x.level:5|g\nshop.x.took:50|ms");
-    b.send("shop.x.orders:50|c\napp.a.hits:3|c\nshop.x.took:50|ms\nshop.x.users:v|s");
+    a.send("shop.x.orders:100|c\napp.a.hits:7|c\nshop.x.level:5|g");
+    b.send("shop.x.orders:50|c\napp.a.hits:3|c\nshop.x.users:v|s");
     victoria.expect("shop_orders_total{instance=\"\"}", 150.0);
     victoria.expect("app_a_total{instance=\"\"}", 10.0);
     victoria.expect("shop_level{instance=\"\"}", 5.0);
+    // More than one interval has passed, so new series count from 0.
+    [&a, &b].iter().for_each(|bridge| bridge.send("shop.x.took:50|ms"));
     victoria.expect("shop_took_seconds_bucket{instance=\"\",le=\"0.05\"}", 2.0);
     victoria.expect("{__name__=\"shop_users:2s_without_instance_max\"}", 2.0);
     victoria.expect("{__name__=\"shop_users:2s_without_instance_sum_samples\"}", 3.0);

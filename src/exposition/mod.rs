@@ -17,7 +17,6 @@ mod shape;
 mod text;
 mod wire;
 #[cfg(feature = "cli")]
-#[allow(dead_code, unused_imports, reason = "OTLP is not sent yet")]
 pub(crate) mod write;
 mod zeroes;
 

@@ -64,6 +64,8 @@ pub(crate) use self::request::{Admitted, NotAdmitted, Request};
 pub(crate) use self::saved::{RestoreRules, save};
 pub use self::saved::{Restored, SavedFamily};
 pub(crate) use self::series::Series;
+#[cfg(feature = "cli")]
+pub(crate) use self::set_times::SET_TIME_SUFFIX;
 pub(crate) use self::worker_cells::WorkerCell;
 pub(crate) use self::workers::Membership;
 use self::workers::Workers;

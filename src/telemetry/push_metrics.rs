@@ -149,7 +149,7 @@ pub(super) fn push_metrics(p: Prefix, target: &str) -> PushMetrics {
             "reason",
             PushSkip::NAMES,
         ),
-        made: counter("push_samples_made_total", "Samples made for a push target: floats and histograms."),
+        made: counter("push_samples_made_total", "Samples made for a push target: floats and histograms; with OTLP, points."),
         samples: labelled(
             (p, target),
             ("push_samples_total", "Samples for a push target, by what became of them."),
@@ -178,7 +178,7 @@ pub(super) fn push_metrics(p: Prefix, target: &str) -> PushMetrics {
             "push_clock_wait_seconds",
             "Time until the wall clock, which was set back, passes the newest cycle of a push target; 0 otherwise.",
         ),
-        version: gauge("push_protocol_version", "Version of remote write that a push target is sent: 1 or 2."),
+        version: gauge("push_protocol_version", "Version of remote write that a push target is sent: 1 or 2; 0 with OTLP."),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::prometheus::server::{Prometheus, job, jobs};
 use crate::victoria::{self, Victoria};
 
 /// Counts of senders and of the bridge itself change between two scrapes.
-const QUERY: &str = "{job=~'scraped|statsd-bridge',__name__!~'statsd_bridge_.*|process_.*|up|scrape_.*'}";
+pub(super) const QUERY: &str = "{job=~'scraped|statsd-bridge',__name__!~'statsd_bridge_.*|process_.*|up|scrape_.*'}";
 
 /// The labels of a series without `job` and `instance`. Bounds are numbers, as `le="1"` and `le="1.0"` are the same.
 fn labels_of(metric: &Value) -> String {
@@ -26,13 +26,13 @@ fn labels_of(metric: &Value) -> String {
 }
 
 /// The samples of a job by their labels.
-fn of_job(series: &[Value], job: &str) -> BTreeMap<String, String> {
+pub(super) fn of_job(series: &[Value], job: &str) -> BTreeMap<String, String> {
     let value = |one: &Value| if one["histogram"].is_null() { one["value"][1].to_string() } else { one["histogram"][1].to_string() };
     series.iter().filter(|one| one["metric"]["job"] == job).map(|one| (labels_of(&one["metric"]), value(one))).collect()
 }
 
 /// Waits until the pushed series are the scraped ones.
-fn expect_equal(what: &str, least: usize, query: impl Fn() -> Vec<Value>) {
+pub(super) fn expect_equal(what: &str, least: usize, query: impl Fn() -> Vec<Value>) {
     let mut shown = String::new();
     until(&format!("{what}: the pushed series are the scraped ones"), || {
         let series = query();
@@ -50,7 +50,7 @@ fn expect_equal(what: &str, least: usize, query: impl Fn() -> Vec<Value>) {
 }
 
 /// A bridge with more than 10,000 series, which pushes to no one yet.
-fn bridge(folder: &tempfile::TempDir, more: &[&str]) -> Running {
+pub(super) fn bridge(folder: &tempfile::TempDir, more: &[&str]) -> Running {
     let config = folder.path().join("push.yml");
     std::fs::write(&config, "targets: []\n").expect("a file in a temporary directory");
     let launch = Launch::new().arg("--push.interval=1s").arg(format!("--push.config.file={}", config.display()));
@@ -61,7 +61,7 @@ fn bridge(folder: &tempfile::TempDir, more: &[&str]) -> Running {
 }
 
 /// A configuration that scrapes the bridge. A busy machine may need more than a second for 10,000 series.
-fn scraping(bridge: &Running, more: &str) -> String {
+pub(super) fn scraping(bridge: &Running, more: &str) -> String {
     jobs([job("scraped", bridge.web, more)])
         .replace("{scrape_interval: 1s, scrape_timeout: 1s}", "{scrape_interval: 10s, scrape_timeout: 10s}")
 }

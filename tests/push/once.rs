@@ -56,7 +56,7 @@ fn the_exit_code_says_what_the_receiver_said() {
 #[apply(test)]
 fn wrong_usage_is_one_line() {
     for (lines, args, part) in [
-        ("a:1|g", &[][..], "set --push.url or --push.config.file"),
+        ("a:1|g", &[][..], "set --push.url, --push.otlp or --push.config.file"),
         ("", &["--push.url=http://h/x"], "no sample was recorded; rejected: 0 lines, 0 samples"),
         ("a:x|g", &["--push.url=http://h/x"], "no sample was recorded; rejected: 0 lines, 1 samples"),
         ("a:1|g", &["--push.url=h"], "http://"),

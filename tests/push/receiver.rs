@@ -1,4 +1,4 @@
-//! A receiver of remote write that misbehaves as a test says, with a database behind it that rejects what a real one rejects.
+//! A receiver of remote write and OTLP that misbehaves as a test says, with a database behind it that rejects what a real one rejects.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use super::message::{Content, Point, decode};
+use super::otlp_message::decode_otlp;
 use crate::harness::until;
 
 /// What the receiver does with a request.
@@ -26,6 +27,10 @@ pub enum Reaction {
     CutAfter,
     /// Writes the samples, and says so after this time.
     Slow(Duration),
+    /// Writes nothing, and answers with this status, type and body.
+    Body(u16, &'static str, Vec<u8>),
+    /// Writes the points of OTLP, and answers with this body.
+    Partial(Vec<u8>),
 }
 
 /// A request, as it came.
@@ -36,6 +41,7 @@ pub struct Seen {
     pub headers: Vec<(String, String)>,
     pub path: String,
     pub body: Vec<u8>,
+    /// The version of remote write; 0 for OTLP.
     pub version: u8,
     pub content: Content,
 }
@@ -125,6 +131,11 @@ impl Receiver {
         format!("http://{}/api/v1/write", self.address)
     }
 
+    /// The URL for the bridge, for OTLP.
+    pub fn otlp_url(&self) -> String {
+        format!("http://{}/v1/metrics", self.address)
+    }
+
     /// All requests so far.
     pub fn seen(&self) -> Vec<Seen> {
         self.lock().seen.clone()
@@ -178,8 +189,17 @@ fn serve(stream: &TcpStream, state: &Mutex<State>) {
             return;
         }
         let is_2 = headers.iter().any(|(key, value)| key == "content-type" && value.contains("io.prometheus.write.v2.Request"));
-        let version = if is_2 { 2 } else { 1 };
-        let (content, fault) = match decode(version, &body) {
+        let is_otlp = path.contains("/v1/metrics");
+        let version = if is_otlp {
+            0
+        } else if is_2 {
+            2
+        } else {
+            1
+        };
+        let coding = headers.iter().find(|(key, _)| key == "content-encoding").map(|(_, value)| &**value);
+        let decoded = if is_otlp { decode_otlp(coding, &body) } else { decode(version, &body) };
+        let (content, fault) = match decoded {
             Ok(content) => (content, None),
             Err(fault) => (Content::default(), Some(fault)),
         };
@@ -237,9 +257,20 @@ fn react(reaction: &Reaction, seen: &Seen, state: &Mutex<State>) -> Option<Strin
             None
         }
         Reaction::Answer(status, headers) => answer(*status, headers, "an answer of the test"),
+        Reaction::Body(status, kind, body) => {
+            let text = String::from_utf8(body.clone()).expect("bodies of the tests are ASCII");
+            answer(*status, &[("Content-Type", (*kind).to_owned())], &text)
+        }
+        Reaction::Partial(body) => {
+            drop(write());
+            let text = String::from_utf8(body.clone()).expect("bodies of the tests are ASCII");
+            answer(200, &[("Content-Type", "application/x-protobuf".to_owned())], &text)
+        }
         Reaction::WriteOld if seen.version == 2 => empty(204),
         Reaction::Write | Reaction::WriteOld | Reaction::Slow(_) => match (write(), seen.version) {
             (Err(why), _) => answer(400, &[], &why),
+            // An empty body: full success.
+            (Ok(()), 0) => answer(200, &[], ""),
             (Ok(()), 1) => empty(204),
             (Ok(()), _) => answer(200, &written(&seen.content), ""),
         },

@@ -12,6 +12,7 @@ use super::memory::{Sent, SentFamily, WriteMemory};
 use super::message::{Batches, WriteBatch};
 use super::options::{HistogramForm, WriteOptions, WriteVersion};
 use super::selection::{selected, selects};
+use super::up;
 use super::writer::{Full, Writer};
 use crate::engine::Engine;
 use crate::exposition::Style;
@@ -20,7 +21,7 @@ use crate::exposition::rendering::families;
 use crate::exposition::self_families::created_of;
 use crate::name::Escaping;
 use crate::registry::{Family, FamilyKind, Series, identity, push_label, split};
-use crate::telemetry::{SelfFamily, SelfKind, SelfSeries, SelfValue};
+use crate::telemetry::{SelfFamily, SelfSeries};
 use crate::time::Timestamp;
 
 /// How long the lines of one batch are recorded at most, in milliseconds.
@@ -28,9 +29,6 @@ const BATCH_MS: u64 = 10_000;
 
 /// The distance of prefetches, in series.
 const AHEAD: usize = 16;
-
-/// The name and the help of the series that tells that the bridge is up.
-const UP: (&str, &str) = ("up", "1 in each push of statsd-bridge.");
 
 /// One cycle: all series at one timestamp, made in batches, so that memory does not grow with the number of series.
 pub(crate) struct WriteCycle {
@@ -151,16 +149,9 @@ impl WriteCycle {
     fn add_up(&mut self, families: &[Arc<Family>]) {
         let is_up = |series: &Arc<Series>| identity(series.labels()).is_empty();
         let has_name = |family: &Family| !matches!(Form::of(family.kind(), &self.options), Form::Classic | Form::Summary);
-        let mut named = families.iter().filter(|family| family.name().as_str() == UP.0 && has_name(family));
+        let mut named = families.iter().filter(|family| family.name().as_str() == up::NAME && has_name(family));
         let is_sent = named.any(|family| family.series().iter().any(is_up));
-        let is_excluded = self.options.exclude.iter().any(|selector| selector.matches(UP.0, &[]));
-        if is_sent || is_excluded {
-            return;
-        }
-        let mut up = SelfFamily::new(SelfKind::Gauge, UP.0, UP.1);
-        up.series.push(SelfSeries { labels: "".into(), value: SelfValue::Number(1.0) });
-        let place = self.sent.self_families.partition_point(|family| family.name() < UP.0);
-        self.sent.self_families.insert(place, up);
+        up::add(&self.options, is_sent, &mut self.sent.self_families);
     }
 
     /// Sets the time on the caller's timeline, which summaries need for their windows. Without it, it is derived from `time` and the
@@ -285,7 +276,7 @@ impl WriteCycle {
         let zero_at = before.time.filter(|_| options.zero_samples && is_sum(family.family.kind()));
         let self_form = Form::of_classic(options);
         // The bridge's own series may have had this name.
-        let is_up = family.names.name() == UP.0;
+        let is_up = family.names.name() == up::NAME;
         let mut is_known = |line: &GoneSeries| {
             let known = (&*line.name, &*line.labels);
             before.marked.contains(&before.hash(known.0, known.1)) || index_before.has(before, known, self_form)
@@ -314,7 +305,7 @@ impl WriteCycle {
         let before = Arc::clone(&self.before);
         let Some(family) = before.families.get(family) else { return };
         let lines = family.series.get(series).map(|series| lines_of(family, series)).unwrap_or_default();
-        if family.names.name() == UP.0 {
+        if family.names.name() == up::NAME {
             // The bridge's own series may take its place.
             lines.into_iter().for_each(|line| self.gone_unless_known(line));
         } else {

@@ -34,11 +34,6 @@ impl KeptPair {
         self.epoch = 0;
     }
 
-    /// The value.
-    pub(super) fn value(&self) -> &str {
-        &self.value
-    }
-
     /// The bytes of the label with this name.
     #[inline]
     pub(super) fn bytes(&mut self, name: &str, batches: &mut Batches) -> &[u8] {

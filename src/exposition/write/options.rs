@@ -2,6 +2,9 @@
 
 use crate::selector::Selector;
 
+/// Labels of the target that are attributes of the resource in OTLP.
+pub(crate) const IDENTITY: [(&str, &str); 2] = [("job", "service.name"), ("instance", "service.instance.id")];
+
 /// The version of the protocol, which decides the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum WriteVersion {
@@ -34,6 +37,8 @@ pub(crate) struct WriteOptions {
     /// and an own `exported_NAME` becomes `exported_exported_NAME`.
     /// Labels without a name or value, and `__name__`, are left out; of equal names, the last one is kept.
     pub(crate) labels: Vec<(String, String)>,
+    /// Attributes of the resource in OTLP, beside `service.name` and `service.instance.id`, which are the labels `job` and `instance`.
+    pub(crate) resource: Vec<(String, String)>,
     /// At most this many samples, floats and histograms together, in one batch; at least 2.
     pub(crate) batch_samples: usize,
     /// About this many bytes in one batch, before compression.
@@ -59,6 +64,7 @@ impl Default for WriteOptions {
             version: WriteVersion::V2,
             histograms: HistogramForm::default(),
             labels: Vec::new(),
+            resource: Vec::new(),
             batch_samples: 2_000,
             batch_bytes: 1 << 20,
             exemplars: true,

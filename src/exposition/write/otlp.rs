@@ -2,25 +2,26 @@
 //!
 //! Each family is a metric, each series a data point: cumulative sums with their start, gauges, histograms, exponential histograms,
 //! summaries. A series that is gone has a last point with the flag for no recorded value. Names are those of the exposition without
-//! escaping, and no unit is stated, so that Prometheus' default translation changes only counters without `_total`.
+//! escaping. A unit is stated where the name ends in it, so that Prometheus' default translation adds none to the name; it changes
+//! counters without `_total`, and characters and underscores that its rules do not keep.
 
 use std::sync::Arc;
 
 use super::changes::differences;
 use super::gone::GoneSeries;
 use super::kind::{COUNTER, Form, GAUGE, HISTOGRAM, number_of, number_of_self};
-use super::labels::SeriesLabels;
 use super::memory::{Sent, SentFamily, WriteMemory};
 use super::message::{WriteBatch, WriteCounts};
-use super::options::{HistogramForm, WriteOptions};
+use super::options::{HistogramForm, IDENTITY, WriteOptions};
 use super::otlp_points::{Data, Labels, Point, Values, attribute};
 use super::selection::{selected, selects};
+use super::up;
 use crate::engine::Engine;
-use crate::exposition::Style;
 use crate::exposition::escape::Names;
 use crate::exposition::rendering::families;
 use crate::exposition::self_families::created_of;
 use crate::exposition::wire::{message, number_field, text};
+use crate::exposition::{Style, unit_in_name};
 use crate::name::Escaping;
 use crate::registry::Series;
 use crate::telemetry::{SelfFamily, SelfSeries, SelfValue};
@@ -30,8 +31,8 @@ use crate::time::Timestamp;
 const CUMULATIVE: u64 = 2;
 
 /// One cycle: all series at one timestamp, made in batches. `version` and `zero_samples` of the options have no effect: a point has its
-/// start, from which a receiver knows the 0 before it. The target's labels are attributes of the resource: `job` is `service.name`,
-/// `instance` is `service.instance.id`. The native form of histograms is an exponential histogram, the others are histograms with
+/// start, from which a receiver knows the 0 before it. Of the target's labels, `job` and `instance` are the attributes `service.name` and
+/// `service.instance.id` of the resource; the others are attributes of each point. The native form of histograms is an exponential histogram, the others are histograms with
 /// explicit bounds. Counts that sampling made fractional are rounded.
 pub(crate) struct OtlpCycle {
     engine: Arc<Engine>,
@@ -76,6 +77,7 @@ impl OtlpCycle {
         let mut cycle = Self::empty(engine, options, memory, time);
         let style = Style::of(engine.options(), Escaping::AllowUtf8);
         let (families, self_families) = families(engine, &style, cycle.now);
+        let is_up_sent = families.iter().any(|family| family.name().as_str() == up::NAME);
         for family in families {
             let all = family.series();
             let names = Names::of(&family, &all, style.escaping);
@@ -110,6 +112,7 @@ impl OtlpCycle {
             });
             cycle.sent.self_families.retain(|family| !family.series.is_empty());
         }
+        up::add(options, is_up_sent, &mut cycle.sent.self_families);
         cycle
     }
 
@@ -129,7 +132,7 @@ impl OtlpCycle {
             gone: Vec::new(),
             ended: (0..before.families.len()).collect(),
             before,
-            labels: Labels::new(SeriesLabels::new(options)),
+            labels: Labels::new(options),
             values: Values::default(),
             stage: Stage::Families(0, 0),
             lost: memory.lost.clone(),
@@ -178,6 +181,9 @@ impl OtlpCycle {
         let name = sent.names.name();
         let data = Data::of(kind, sent.form == Form::Exponential);
         begin(&mut self.head, &mut self.data, (name, help.as_deref().unwrap_or(self.help)), data);
+        if let Some(unit) = unit_in_name(&sent.family, name) {
+            text(3, ucum(unit), &mut self.head);
+        }
         let time = self.sent.time.unwrap_or_default();
         if let Some(series) = sent.series.get(at) {
             let created = (kind != GAUGE).then(|| series.created()).filter(|created| *created <= time);
@@ -309,14 +315,11 @@ impl OtlpCycle {
         let (options, metrics) = (&self.options, &mut self.metrics);
         message(1, &mut body, |out| {
             message(1, out, |out| {
-                for (name, value) in options.labels.iter().filter(|(name, value)| !name.is_empty() && !value.is_empty()) {
-                    let name = match name.as_str() {
-                        "job" => "service.name",
-                        "instance" => "service.instance.id",
-                        name => name,
-                    };
-                    attribute(1, (name, value), out);
+                for (label, name) in IDENTITY {
+                    let value = options.labels.iter().rev().find(|(known, _)| known == label).filter(|(_, value)| !value.is_empty());
+                    value.into_iter().for_each(|(_, value)| attribute(1, (name, value), out));
                 }
+                options.resource.iter().for_each(|(name, value)| attribute(1, (name, value), out));
             });
             message(2, out, |out| {
                 message(1, out, |out| text(1, "statsd-bridge", out));
@@ -324,6 +327,15 @@ impl OtlpCycle {
             });
         });
         WriteBatch { body, counts: std::mem::take(&mut self.counts), gone: std::mem::take(&mut self.gone_now) }
+    }
+}
+
+/// The unit of OTLP for a base unit of Prometheus.
+fn ucum(unit: &'static str) -> &'static str {
+    match unit {
+        "seconds" => "s",
+        "bytes" => "By",
+        unit => unit,
     }
 }
 

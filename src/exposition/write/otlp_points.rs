@@ -6,13 +6,14 @@ use super::kind::{COUNTER, Form, HISTOGRAM, SUMMARY};
 use super::labels::SeriesLabels;
 use super::memory::SentFamily;
 use super::message::normal;
+use super::options::{IDENTITY, WriteOptions};
 use crate::exposition::wire::{FIXED64, LENGTH, bytes, double, message, number_field, tag, text, varint, zigzag};
 use crate::registry::cell::{HistogramSnapshot, NativeSnapshot, Spans, SummarySnapshot};
 use crate::registry::{Exemplar, FamilyKind, Series, split};
 use crate::time::Timestamp;
 
 /// The flag of a point without a value.
-const NO_RECORDED_VALUE: u64 = 1;
+pub(super) const NO_RECORDED_VALUE: u64 = 1;
 
 /// Buckets of one side of an exponential histogram. Wider ones are merged to a coarser scale.
 const BUCKETS: usize = 512;
@@ -43,12 +44,18 @@ impl Data {
 /// Encodes labels as attributes.
 pub(super) struct Labels {
     target: SeriesLabels,
+    /// Labels of the target that each point has.
+    added: Vec<(String, String)>,
     out: Vec<u8>,
 }
 
 impl Labels {
-    pub(super) fn new(target: SeriesLabels) -> Self {
-        Self { target, out: Vec::new() }
+    pub(super) fn new(options: &WriteOptions) -> Self {
+        let is_of_point = |(name, value): &&(String, String)| {
+            !name.is_empty() && !value.is_empty() && IDENTITY.iter().all(|(identity, _)| name != identity)
+        };
+        let added = options.labels.iter().filter(is_of_point).cloned().collect();
+        Self { target: SeriesLabels::new(options), added, out: Vec::new() }
     }
 
     /// The attributes of a point of this type. Labels with names of the target's are renamed as in a scrape.
@@ -63,6 +70,7 @@ impl Labels {
             let renamed = self.target.renamed(&name);
             attribute(field, (renamed.as_deref().unwrap_or(&name), &value), &mut self.out);
         }
+        self.added.iter().for_each(|(name, value)| attribute(field, (name, value), &mut self.out));
         &self.out
     }
 }

@@ -4,12 +4,15 @@
 
 use std::time::{Duration, SystemTime};
 
-use hyper::header::{HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
 
 use crate::exposition::write::{WriteCounts, WriteVersion};
 
-/// Bytes of a body that are kept, for messages.
-pub(super) const TEXT_BYTES: usize = 1024;
+/// Bytes of a body that are kept. A message of OTLP may be longer than the text that is shown.
+pub(super) const KEPT_BYTES: usize = 64 << 10;
+
+/// Bytes of a body that are shown, for messages.
+const TEXT_BYTES: usize = 1024;
 
 /// The headers of remote write 2.0 that say how much was written: samples, histograms, exemplars.
 const WRITTEN: [&str; 3] = [
@@ -29,8 +32,14 @@ pub(super) struct Answer {
     pub(super) retry_after: Option<Duration>,
     /// Where a redirect leads.
     pub(super) location: Option<String>,
-    /// The beginning of the body, without control characters.
+    /// The type of the body, without parameters, in lower case.
+    pub(super) content_type: String,
+    /// The beginning of the body.
+    pub(super) body: Vec<u8>,
+    /// What it says, on one line, without control characters.
     pub(super) text: String,
+    /// What the operator can do about an answer that rejects a request; empty if nothing is known.
+    pub(super) advice: &'static str,
 }
 
 /// What to do with the samples of a request.
@@ -71,12 +80,22 @@ impl Answer {
         let text = |value: &HeaderValue| value.to_str().ok().map(|text| text.trim().to_owned());
         let written = WRITTEN.map(|name| headers.get(name).and_then(text)?.parse().ok());
         let retry_after = headers.get(RETRY_AFTER).and_then(text).and_then(|value| retry_after(&value, now));
-        Self { status, written, retry_after, location: headers.get(LOCATION).and_then(text), text: String::new() }
+        let content_type = headers.get(CONTENT_TYPE).and_then(text).unwrap_or_default();
+        let content_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        Self {
+            status,
+            written,
+            retry_after,
+            location: headers.get(LOCATION).and_then(text),
+            content_type,
+            advice: advice(status),
+            ..Self::default()
+        }
     }
 
     /// Adds the beginning of the body.
-    pub(super) fn with_text(self, body: &[u8]) -> Self {
-        Self { text: shown(body), ..self }
+    pub(super) fn with_body(self, body: Vec<u8>) -> Self {
+        Self { text: shown(&body), body, ..self }
     }
 
     /// Whether it has at least one of the headers of remote write 2.0.
@@ -84,13 +103,13 @@ impl Answer {
         self.written.iter().any(Option::is_some)
     }
 
-    /// Whether the receiver has certainly written nothing of a request that it rejected. In 1.0, an error may concern a part.
+    /// Whether the receiver has certainly written nothing of a request that it rejected. In 1.0 and OTLP, an error may concern a part.
     pub(super) fn wrote_nothing(&self, version: WriteVersion) -> bool {
         let is_decided_before = matches!(self.status, 300..=399 | 401 | 403..=405 | 411 | 413 | 415);
         is_decided_before || (version == WriteVersion::V2 && self.written.iter().flatten().all(|written| *written == 0))
     }
 
-    /// What it means for a request of this version with these samples.
+    /// What it means for a request of this version of remote write with these samples.
     pub(super) fn verdict(&self, version: WriteVersion, sent: WriteCounts) -> Verdict {
         let all = Written { samples: (sent.samples + sent.histograms) as u64, exemplars: sent.exemplars as u64 };
         let written = match version {
@@ -121,21 +140,21 @@ impl Answer {
             exemplars: exemplars.min(sent.exemplars as u64),
         }
     }
+}
 
-    /// What the operator can do about an answer that rejects a request; empty if nothing is known.
-    pub(super) fn advice(&self) -> &'static str {
-        match self.status {
-            300..=399 => "the receiver redirects to another address: set `url` to it",
-            401 => "user, password or token are missing or wrong: see `basic_auth` and `authorization`",
-            403 => "the receiver does not permit these credentials or this tenant to write",
-            404 | 405 => {
-                "the path is probably wrong: /api/v1/write for Prometheus (which needs --web.enable-remote-write-receiver) and \
+/// What the operator can do about an answer of this status that rejects a request; empty if nothing is known.
+fn advice(status: u16) -> &'static str {
+    match status {
+        300..=399 => "the receiver redirects to another address: set `url` to it",
+        401 => "user, password or token are missing or wrong: see `basic_auth` and `authorization`",
+        403 => "the receiver does not permit these credentials or this tenant to write",
+        404 | 405 => {
+            "the path is probably wrong: /api/v1/write for Prometheus (which needs --web.enable-remote-write-receiver) and \
                  VictoriaMetrics, /api/v1/push for Mimir, /api/v1/receive for Thanos"
-            }
-            413 => "one series alone is too large for the receiver",
-            415 => "the receiver knows neither the content type nor the encoding: set `protocol: auto` or `protocol: \"1.0\"`",
-            _ => "",
         }
+        413 => "one series alone is too large for the receiver",
+        415 => "the receiver knows neither the content type nor the encoding: set `protocol: auto` or `protocol: \"1.0\"`",
+        _ => "",
     }
 }
 
@@ -148,7 +167,7 @@ fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
 }
 
 /// The beginning of a body, on one line.
-fn shown(body: &[u8]) -> String {
+pub(super) fn shown(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body.get(..TEXT_BYTES).unwrap_or(body));
     text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

@@ -19,7 +19,7 @@ use tokio::time::{Instant, timeout_at};
 
 use self::connector::PushClient;
 use self::trust::TrustFiles;
-use super::answer::{Answer, TEXT_BYTES};
+use super::answer::{Answer, KEPT_BYTES};
 use super::options::{Credentials, PushTarget};
 use super::url::PushUrl;
 
@@ -83,7 +83,7 @@ impl HttpClient {
             };
             let (head, answered) = response.into_parts();
             let answer = Answer::new(head.status.as_u16(), &head.headers, SystemTime::now());
-            let answer = answer.with_text(&beginning(answered, deadline.min(Instant::now() + BODY_TIMEOUT)).await);
+            let answer = answer.with_body(beginning(answered, deadline.min(Instant::now() + BODY_TIMEOUT)).await);
             // Other redirects ask for a GET, which would lose the body.
             let location = answer.location.as_deref().filter(|_| matches!(answer.status, 307 | 308));
             match location.map(|location| url.redirected(location)) {
@@ -119,6 +119,8 @@ impl HttpClient {
         let text = match &self.credentials {
             Credentials::None => return Ok(None),
             Credentials::Basic { user, password } => format!("Basic {}", STANDARD.encode(format!("{user}:{}", password.read()?))),
+            // Some receivers have tokens without a scheme.
+            Credentials::Token { scheme, token } if scheme.is_empty() => token.read()?,
             Credentials::Token { scheme, token } => format!("{scheme} {}", token.read()?),
         };
         // The error of the header would not show the value either.
@@ -142,7 +144,7 @@ async fn beginning(mut body: Incoming, deadline: Instant) -> Vec<u8> {
         let Ok(Some(Ok(frame))) = timeout_at(deadline, body.frame()).await else { break };
         let Some(data) = frame.data_ref() else { continue };
         read += data.len();
-        kept.extend(data.iter().take(TEXT_BYTES.saturating_sub(kept.len())));
+        kept.extend(data.iter().take(KEPT_BYTES.saturating_sub(kept.len())));
     }
     kept
 }

@@ -3,22 +3,26 @@
 //! ```text
 //! target_section   one target            limits: numbers, durations and names within bounds
 //!   access_section   basic_auth, authorization, headers, tls_config, proxies
+//! environment      the variables of OpenTelemetry, for targets of OTLP
 //! ```
 //! All errors are reported together, with line and column. Must not know when a file takes effect.
 
 mod access_section;
+mod environment;
 mod limits;
 mod target_section;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use self::access_section::header;
+pub(crate) use self::environment::{complete, target_of};
 pub(crate) use self::limits::{BATCH_SAMPLES, QUEUE_BYTES, interval, label, queue_age, timeout};
 use self::target_section::HISTOGRAMS;
+pub(crate) use self::target_section::NHCB_ADVICE;
 use std::path::Path;
 
 use self::target_section::target;
-use super::options::{Protocol, PushTarget};
+use super::options::{OtelVariables, Protocol, PushTarget};
 use crate::exposition::write::HistogramForm;
 use crate::mapping::config::findings::At;
 use crate::mapping::config::tree::{Node, YamlValue};
@@ -40,12 +44,19 @@ pub(crate) fn histograms(name: &str) -> Option<HistogramForm> {
     HISTOGRAMS.iter().find(|(known, _)| *known == name).map(|(_, form)| *form)
 }
 
+/// What a file does not say.
+#[derive(Clone, Copy)]
+pub(crate) struct Defaults<'a> {
+    pub(crate) target: &'a PushTarget,
+    pub(crate) otel: &'a OtelVariables,
+}
+
 /// Reads a file. `defaults` has what the file does not say, and `taken` the names of other targets. Blocks on file I/O.
-pub(crate) fn read(path: &Path, defaults: &PushTarget, taken: &[PushTarget]) -> Result<LoadedConfig<Vec<PushTarget>>, ConfigFileError> {
+pub(crate) fn read(path: &Path, defaults: Defaults<'_>, taken: &[PushTarget]) -> Result<LoadedConfig<Vec<PushTarget>>, ConfigFileError> {
     read_config(path, |root, reader| Some(targets(root, defaults, taken, reader)))
 }
 
-fn targets(root: &Node, defaults: &PushTarget, taken: &[PushTarget], reader: &mut ConfigReader) -> Vec<PushTarget> {
+fn targets(root: &Node, defaults: Defaults<'_>, taken: &[PushTarget], reader: &mut ConfigReader) -> Vec<PushTarget> {
     let Some(fields) = reader.fields(root, TOP) else { return Vec::new() };
     let items = match fields.get("targets") {
         None => {
@@ -65,7 +76,7 @@ fn targets(root: &Node, defaults: &PushTarget, taken: &[PushTarget], reader: &mu
     }
     let mut found: Vec<(At, PushTarget)> = Vec::new();
     for item in items {
-        let Some(target) = target(item, defaults, reader) else { continue };
+        let Some(target) = target(item, (defaults.target, defaults.otel), reader) else { continue };
         let is_taken = found.iter().map(|(_, other)| other).chain(taken).any(|other| other.name == target.name);
         if is_taken {
             reader.error(item.at, format!("another target has the name {:?}; set `name`", target.name));

@@ -6,11 +6,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::compressor::Compressor;
+use super::dialect::{Coding, Dialect};
 use super::options::PushTarget;
 use super::queue::QueuedRequest;
 use super::target::Target;
-use crate::exposition::write::{WriteBatch, WriteCounts, WriteCycle, WriteMemory, WriteMetadata, WriteOptions, WriteVersion, separate};
+use crate::exposition::write::{
+    OtlpCycle, WriteBatch, WriteCounts, WriteCycle, WriteMemory, WriteMetadata, WriteOptions, WriteVersion, separate,
+};
 use crate::program::clock;
 use crate::program::faults::Faults;
 use crate::selector::Selector;
@@ -27,6 +29,7 @@ const BATCH_BYTES: usize = 1 << 20;
 pub(super) struct Maker {
     target: Arc<Target>,
     memory: WriteMemory,
+    dialect: Dialect,
     options: Arc<WriteOptions>,
     /// The time of the last cycle.
     last: Option<Timestamp>,
@@ -39,10 +42,12 @@ pub(super) struct Maker {
 impl Maker {
     /// A maker whose first cycle is later than `last`.
     pub(super) fn new(target: &Arc<Target>, last: Option<Timestamp>) -> Self {
-        let options = write_options(&target.options, target.version(), target.batch_samples());
+        let dialect = target.dialect();
+        let options = write_options(&target.options, dialect, target.batch_samples());
         Self {
             target: Arc::clone(target),
             memory: WriteMemory::default(),
+            dialect,
             options,
             last,
             first: None,
@@ -106,80 +111,115 @@ impl Maker {
     fn make_at(&mut self, time: Timestamp, now: Timestamp, is_end: bool) {
         self.refresh_options();
         self.memory.markers_lost(self.target.take_lost_markers());
+        let made = Instant::now();
+        let requests = match self.dialect {
+            Dialect::Write(version) => self.write_cycle(version, (time, made), (now, is_end)),
+            Dialect::Otlp => self.otlp_cycle((time, made), (now, is_end)),
+        };
+        self.add(requests);
+        self.last = Some(time);
+        self.first = self.first.or(self.last);
+        self.target.metrics.cycles.increment(1);
+        self.add_metadata(time, made);
+    }
+
+    /// The requests of a cycle of remote write. Edges come first: a 0 is earlier than its value.
+    fn write_cycle(
+        &mut self,
+        version: WriteVersion,
+        (time, made): (Timestamp, Instant),
+        (now, is_end): (Timestamp, bool),
+    ) -> Option<Vec<QueuedRequest>> {
         let engine = self.target.bridge.engine();
         let cycle = match is_end {
             true => self.memory.all_gone(engine, &self.options, time),
             false => WriteCycle::new(engine, &self.options, &self.memory, time),
         };
         let mut cycle = cycle.at(now);
-        let (made, version, mut compressor) = (Instant::now(), self.options.version, Compressor::new());
         let (mut edges, mut values) = (Vec::new(), Vec::new());
         while let Some(batch) = cycle.next() {
             let parts = separate(version, batch);
-            edges.extend(parts.edges.map(|batch| request(batch, (time, made), (version, true), &mut compressor)));
-            values.extend(parts.values.map(|batch| request(batch, (time, made), (version, false), &mut compressor)));
+            edges.extend(parts.edges.map(|batch| self.request(batch, (time, made), true)));
+            values.extend(parts.values.map(|batch| self.request(batch, (time, made), false)));
         }
-        // Edges come first: a 0 is earlier than its value.
-        self.add(edges.into_iter().chain(values));
         self.memory = cycle.into_memory();
-        self.last = Some(time);
-        self.first = self.first.or(self.last);
-        self.target.metrics.cycles.increment(1);
-        self.add_metadata(time, made, &mut compressor);
+        edges.into_iter().chain(values).collect()
+    }
+
+    /// The requests of a cycle of OTLP.
+    fn otlp_cycle(&mut self, (time, made): (Timestamp, Instant), (now, is_end): (Timestamp, bool)) -> Option<Vec<QueuedRequest>> {
+        let engine = self.target.bridge.engine();
+        let cycle = match is_end {
+            true => OtlpCycle::all_gone(engine, &self.options, &self.memory, time),
+            false => OtlpCycle::new(engine, &self.options, &self.memory, time),
+        };
+        let mut cycle = cycle.at(now);
+        let requests = std::iter::from_fn(|| cycle.next()).map(|batch| self.request(batch, (time, made), false)).collect();
+        self.memory = cycle.into_memory();
+        requests
     }
 
     /// Takes over a change of the version or of the size of requests.
     fn refresh_options(&mut self) {
-        let (version, batch_samples) = (self.target.version(), self.target.batch_samples());
-        if version != self.options.version {
+        let (dialect, batch_samples) = (self.target.dialect(), self.target.batch_samples());
+        if dialect != self.dialect {
             self.metadata_sent = None;
             // Nothing was written in the other version, also not the zeroes of counters that began since the first cycle.
             self.memory = WriteMemory::after(self.first);
         }
-        if version != self.options.version || batch_samples != self.options.batch_samples {
-            self.options = write_options(&self.target.options, version, batch_samples);
+        if dialect != self.dialect || batch_samples != self.options.batch_samples {
+            self.dialect = dialect;
+            self.options = write_options(&self.target.options, dialect, batch_samples);
         }
     }
 
     /// Adds the metadata of all families, if it is due. In 2.0, each series has its own.
-    fn add_metadata(&mut self, time: Timestamp, made: Instant, compressor: &mut Compressor) {
+    fn add_metadata(&mut self, time: Timestamp, made: Instant) {
         let is_due = self.metadata_sent.is_none_or(|sent| sent.elapsed() >= METADATA_INTERVAL);
-        if self.options.version != WriteVersion::V1 || !is_due {
+        if self.dialect != Dialect::Write(WriteVersion::V1) || !is_due {
             return;
         }
         self.metadata_sent = Some(made);
         let bodies = WriteMetadata::new(self.target.bridge.engine(), &self.memory);
         let batches = bodies.map(|body| WriteBatch { body, ..WriteBatch::default() });
-        self.add(batches.map(|batch| request(batch, (time, made), (WriteVersion::V1, false), compressor)));
+        self.add(batches.map(|batch| self.request(batch, (time, made), false)).collect());
     }
 
-    fn add(&self, requests: impl Iterator<Item = Result<QueuedRequest, snap::Error>>) {
-        let requests: Result<Vec<_>, _> = requests.collect();
-        debug_assert!(requests.is_ok(), "a request of limited size can be compressed");
+    fn request(&self, batch: WriteBatch, of_cycle: (Timestamp, Instant), is_edges: bool) -> Option<QueuedRequest> {
+        let coding = self.dialect.coding(self.target.options.compression);
+        request(batch, of_cycle, (self.dialect, coding), is_edges)
+    }
+
+    fn add(&self, requests: Option<Vec<QueuedRequest>>) {
+        debug_assert!(requests.is_some(), "a request of limited size can be compressed");
         self.target.push(requests.unwrap_or_default());
     }
 }
 
-/// A compressed request.
+/// A compressed request; `None` if it is too large for that.
 pub(super) fn request(
     batch: WriteBatch,
     (time, made): (Timestamp, Instant),
-    (version, is_edges): (WriteVersion, bool),
-    compressor: &mut Compressor,
-) -> Result<QueuedRequest, snap::Error> {
+    (dialect, coding): (Dialect, Coding),
+    is_edges: bool,
+) -> Option<QueuedRequest> {
     let WriteBatch { body, counts, gone, .. } = batch;
-    let body = compressor.compress(&body)?;
-    Ok(QueuedRequest { time, made, version, is_edges, body, counts, gone })
+    Some(QueuedRequest { time, made, dialect, is_edges, body: coding.encode(body)?, counts, gone })
 }
 
 /// The options of the core for a target.
-fn write_options(target: &PushTarget, version: WriteVersion, batch_samples: usize) -> Arc<WriteOptions> {
+fn write_options(target: &PushTarget, dialect: Dialect, batch_samples: usize) -> Arc<WriteOptions> {
     // The selectors were checked when the configuration was read.
     let selectors = |texts: &[String]| texts.iter().filter_map(|text| Selector::parse(text).ok()).collect();
     Arc::new(WriteOptions {
-        version,
+        version: match dialect {
+            Dialect::Write(version) => version,
+            // It has no effect.
+            Dialect::Otlp => WriteVersion::V2,
+        },
         histograms: target.histograms,
         labels: target.labels.clone(),
+        resource: target.resource.clone(),
         batch_samples,
         batch_bytes: BATCH_BYTES,
         exemplars: target.exemplars,

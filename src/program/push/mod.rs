@@ -1,22 +1,22 @@
-//! Pushes the registry's series to receivers of remote write: a second reader beside the scrape.
+//! Pushes the registry's series to receivers of remote write and OTLP: a second reader beside the scrape.
 //!
 //! ```text
 //! Pushers   starts, replaces and ends the targets
 //!   maker     every interval: registry -> requests, compressed          exposition/write
-//!     compressor  compresses requests into exact memory
 //!     queue     bounded by bytes and age; drops the values of the oldest cycle
-//!   sender    one request at a time, until it is settled               client: HTTP, TLS, proxy     answer: what to do
-//!   status    the state of a target, for the API
+//!   sender    one request at a time, until it is settled               client: HTTP, TLS, proxy     answer, otlp_answer: what to do
+//!   status    the state of a target, for the API                       dialect: headers, compression, halves
 //! ```
 //! Values are cumulative, so an outage of a receiver costs resolution and no totals. Receiving lines never waits for a receiver.
 
 mod answer;
 mod backoff;
 mod client;
-mod compressor;
 mod config;
+mod dialect;
 mod maker;
 mod options;
+mod otlp_answer;
 mod queue;
 mod reload;
 mod secret;
@@ -33,9 +33,11 @@ use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use self::client::HttpClient;
-pub(crate) use self::config::{BATCH_SAMPLES, QUEUE_BYTES, header, histograms, interval, label, protocol, queue_age, timeout};
+pub(crate) use self::config::{
+    BATCH_SAMPLES, NHCB_ADVICE, QUEUE_BYTES, complete, header, histograms, interval, label, protocol, queue_age, target_of, timeout,
+};
 use self::maker::Maker;
-pub(crate) use self::options::{Protocol, PushOptions, PushTarget, QueueLimits};
+pub(crate) use self::options::{OtelVariables, Protocol, PushOptions, PushTarget, QueueLimits};
 pub(crate) use self::reload::check_config;
 use self::sender::Sender;
 pub(crate) use self::status::{LastAnswer, Negotiated};

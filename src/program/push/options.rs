@@ -1,10 +1,14 @@
 //! The options of a target. Holds values only.
 
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use hyper::header::{HeaderName, HeaderValue};
 
+use super::dialect::Coding;
 use super::secret::Secret;
 use super::url::PushUrl;
 use crate::exposition::write::HistogramForm;
@@ -22,6 +26,10 @@ pub(crate) struct PushTarget {
     pub(crate) timeout: Duration,
     /// The labels of every series, with `job` and `instance`. Sorted by name.
     pub(crate) labels: Vec<(String, String)>,
+    /// Attributes of the resource in OTLP, beside those for `job` and `instance`. Sorted by name.
+    pub(crate) resource: Vec<(String, String)>,
+    /// The compression of OTLP. Remote write always has snappy.
+    pub(crate) compression: Coding,
     /// Headers of every request, without those of the protocol.
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) credentials: Credentials,
@@ -56,18 +64,20 @@ pub(crate) struct QueueLimits {
     pub(crate) age: Duration,
 }
 
-/// The version of remote write.
+/// The protocol of a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Protocol {
-    /// 2.0, or 1.0 if the receiver does not know it.
+    /// Remote write 2.0, or 1.0 if the receiver does not know it.
     Auto,
     V1,
     V2,
+    /// OTLP over HTTP.
+    Otlp,
 }
 
 impl Protocol {
     /// The names in flags and files.
-    pub(crate) const NAMES: [(&str, Self); 3] = [("auto", Self::Auto), ("1.0", Self::V1), ("2.0", Self::V2)];
+    pub(crate) const NAMES: [(&str, Self); 4] = [("auto", Self::Auto), ("1.0", Self::V1), ("2.0", Self::V2), ("otlp", Self::Otlp)];
 }
 
 /// How requests are authenticated.
@@ -78,7 +88,7 @@ pub(crate) enum Credentials {
         user: String,
         password: Secret,
     },
-    /// A value of the header `Authorization`: the scheme, such as `Bearer`, and the token.
+    /// A value of the header `Authorization`: the scheme, such as `Bearer`, which may be empty, and the token.
     Token {
         scheme: String,
         token: Secret,
@@ -116,8 +126,63 @@ pub struct PushOptions {
     pub(crate) targets: Vec<PushTarget>,
     /// The file with further targets.
     pub(crate) file: Option<PathBuf>,
-    /// A target with the defaults of all targets. Its URL is not used.
+    /// A target with the defaults of all targets. Its URL is not used, and it has only the labels of flags.
     pub(crate) defaults: PushTarget,
+    /// The variables of OpenTelemetry that flags do not override.
+    pub(crate) otel: OtelVariables,
+}
+
+/// The variables of OpenTelemetry that are set. They take effect only for targets of OTLP.
+#[derive(Clone, Default)]
+pub(crate) struct OtelVariables(BTreeMap<&'static str, OsString>);
+
+impl OtelVariables {
+    /// The variables of the exporter: the name for metrics, which has precedence, and that for all signals.
+    pub(crate) const EXPORTER: [(&str, &str); 8] = [
+        ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+        ("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"),
+        ("OTEL_EXPORTER_OTLP_METRICS_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"),
+        ("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"),
+        ("OTEL_EXPORTER_OTLP_METRICS_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION"),
+        ("OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE"),
+        ("OTEL_EXPORTER_OTLP_METRICS_CLIENT_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"),
+        ("OTEL_EXPORTER_OTLP_METRICS_CLIENT_KEY", "OTEL_EXPORTER_OTLP_CLIENT_KEY"),
+    ];
+    pub(crate) const INTERVAL: &str = "OTEL_METRIC_EXPORT_INTERVAL";
+    pub(crate) const TEMPORALITY: &str = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
+    pub(crate) const RESOURCE: &str = "OTEL_RESOURCE_ATTRIBUTES";
+    pub(crate) const SERVICE: &str = "OTEL_SERVICE_NAME";
+
+    /// Reads the variables. An empty one counts as absent.
+    pub(crate) fn read(get: impl Fn(&str) -> Option<OsString>) -> Self {
+        let names = Self::EXPORTER.iter().flat_map(|(of_metrics, general)| [*of_metrics, *general]);
+        let names = names.chain([Self::INTERVAL, Self::TEMPORALITY, Self::RESOURCE, Self::SERVICE]);
+        Self(names.filter_map(|name| get(name).filter(|value| !value.is_empty()).map(|value| (name, value))).collect())
+    }
+
+    /// These variables without the time limits of requests.
+    pub(crate) fn without_timeout(mut self) -> Self {
+        self.0.retain(|name, _| !name.ends_with("_TIMEOUT"));
+        self
+    }
+
+    /// These variables without the interval.
+    pub(crate) fn without_interval(mut self) -> Self {
+        self.0.remove(Self::INTERVAL);
+        self
+    }
+
+    /// The value of a variable, with its name.
+    pub(crate) fn get(&self, name: &str) -> Option<(&'static str, &OsStr)> {
+        self.0.get_key_value(name).map(|(name, value)| (*name, &**value))
+    }
+}
+
+/// The values may be secrets.
+impl fmt::Debug for OtelVariables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
 }
 
 impl PushTarget {
@@ -141,6 +206,8 @@ impl PushTarget {
             interval: Self::INTERVAL,
             timeout: Self::TIMEOUT,
             labels: Vec::new(),
+            resource: Vec::new(),
+            compression: Coding::Gzip,
             headers: Vec::new(),
             credentials: Credentials::None,
             tls: PushTls::default(),

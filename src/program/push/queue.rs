@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::dialect::Dialect;
 use super::options::QueueLimits;
-use crate::exposition::write::{GoneSeries, WriteCounts, WriteVersion};
+use crate::exposition::write::{GoneSeries, WriteCounts};
 use crate::time::Timestamp;
 
 /// One request without its headers.
@@ -20,7 +21,7 @@ pub(super) struct QueuedRequest {
     pub(super) time: Timestamp,
     /// When it was made.
     pub(super) made: Instant,
-    pub(super) version: WriteVersion,
+    pub(super) dialect: Dialect,
     /// Whether it has first zeroes and stale markers instead of values.
     pub(super) is_edges: bool,
     /// Compressed.
@@ -187,12 +188,13 @@ impl QueuedRequest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exposition::write::WriteVersion;
 
     fn request(time: u64, bytes: usize, is_edges: bool) -> QueuedRequest {
         let counts = WriteCounts { samples: 10, ..WriteCounts::default() };
         let body = Bytes::from(vec![0; bytes]);
         let time = Timestamp::from_millis(time);
-        QueuedRequest { time, made: Instant::now(), version: WriteVersion::V2, is_edges, body, counts, gone: Vec::new() }
+        QueuedRequest { time, made: Instant::now(), dialect: Dialect::Write(WriteVersion::V2), is_edges, body, counts, gone: Vec::new() }
     }
 
     fn queue(bytes: usize) -> Queue {

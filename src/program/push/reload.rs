@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::config;
+use super::config::{self, Defaults};
 use super::options::PushOptions;
 use super::{PushTarget, Pushers};
 use crate::bridge::Bridge;
@@ -110,6 +110,9 @@ impl PushFile {
 
 /// Reads the file, if there is one.
 pub(crate) fn check_config(options: &PushOptions) -> Result<Option<LoadedConfig<Vec<PushTarget>>>, ConfigFileError> {
-    let read = |path: &PathBuf| config::read(path, &options.defaults, &options.targets);
+    let read = |path: &PathBuf| {
+        let defaults = Defaults { target: &options.defaults, otel: &options.otel };
+        config::read(path, defaults, &options.targets)
+    };
     options.file.as_ref().map(read).transpose()
 }

@@ -5,24 +5,19 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
-use snap::raw::Decoder;
-
 use super::answer::{Answer, Final, Verdict, Written};
 use super::backoff;
 use super::client::{HttpClient, SendError};
-use super::compressor::Compressor;
+use super::dialect::{Coding, Dialect};
 use super::maker;
 use super::options::Protocol;
+use super::otlp_answer::OtlpAnswer;
 use super::queue::QueuedRequest;
 use super::status::{LastAnswer, Negotiated};
 use super::target::Target;
-use crate::exposition::write::{WriteBatch, WriteVersion, split};
+use crate::exposition::write::{WriteBatch, WriteVersion};
 use crate::program::faults::Faults;
 use crate::telemetry::{PushOutcome, PushResult};
-
-const VERSION: HeaderName = HeaderName::from_static("x-prometheus-remote-write-version");
-const RETRY_ATTEMPT: HeaderName = HeaderName::from_static("retry-attempt");
 
 /// The sender of one target.
 pub(super) struct Sender {
@@ -30,6 +25,7 @@ pub(super) struct Sender {
     client: HttpClient,
     failures: Faults,
     rejections: Faults,
+    warnings: Faults,
     file_faults: Faults,
 }
 
@@ -44,7 +40,8 @@ enum Next {
 impl Sender {
     pub(super) fn new(target: &Arc<Target>, client: HttpClient) -> Self {
         let target = Arc::clone(target);
-        Self { target, client, failures: Faults::default(), rejections: Faults::default(), file_faults: Faults::default() }
+        let [failures, rejections, warnings, file_faults] = std::array::from_fn(|_| Faults::default());
+        Self { target, client, failures, rejections, warnings, file_faults }
     }
 
     /// Sends until the target is closed and its queue is empty.
@@ -74,13 +71,14 @@ impl Sender {
     async fn settle(&mut self, request: QueuedRequest) {
         let mut attempt = 0;
         loop {
-            if request.version != self.target.version() && self.target.options.protocol == Protocol::Auto {
+            if request.dialect != self.target.dialect() && self.target.options.protocol == Protocol::Auto {
                 return self.drop(request, PushResult::DroppedFallback);
             }
             if request.is_old(Instant::now(), self.target.options.queue.age) {
                 return self.drop(request, PushResult::DroppedAge);
             }
-            let next = match self.client.post(&headers(request.version, attempt), request.body.clone()).await {
+            let headers = request.dialect.headers(self.coding(&request), attempt);
+            let next = match self.client.post(&headers, request.body.clone()).await {
                 Ok(answer) => self.take(answer, &request),
                 Err(error) => self.failed(&error),
             };
@@ -92,6 +90,10 @@ impl Sender {
             self.target.metrics.retries.increment(1);
             tokio::time::sleep(backoff::delay(attempt, asked)).await;
         }
+    }
+
+    fn coding(&self, request: &QueuedRequest) -> Coding {
+        request.dialect.coding(self.target.options.compression)
     }
 
     fn drop(&self, request: QueuedRequest, result: PushResult) {
@@ -113,8 +115,14 @@ impl Sender {
 
     /// Does what an answer asks for.
     fn take(&mut self, answer: Answer, request: &QueuedRequest) -> Next {
-        let verdict = answer.verdict(request.version, request.counts);
-        let verdict = self.fall_back_on(&answer, verdict, request);
+        let (answer, verdict) = match request.dialect {
+            Dialect::Write(version) => {
+                let verdict = answer.verdict(version, request.counts);
+                let verdict = self.fall_back_on(&answer, verdict, request);
+                (answer, verdict)
+            }
+            Dialect::Otlp => self.read_otlp(answer, request),
+        };
         self.target.update(|status| status.last = Some(LastAnswer::of(&answer)));
         match verdict {
             Verdict::Retry => return self.retry(&answer),
@@ -126,6 +134,17 @@ impl Sender {
         Next::Settled
     }
 
+    /// Reads an answer of OTLP.
+    fn read_otlp(&mut self, answer: Answer, request: &QueuedRequest) -> (Answer, Verdict) {
+        let read = OtlpAnswer::of(&answer);
+        let (target, verdict) = (&*self.target.options.name, read.verdict(answer.status, request.counts));
+        if let (Some(text), Verdict::Final { kind: Final::Accepted, .. }) = (read.warning(), verdict) {
+            self.warnings.warn(|requests| tracing::warn!(target, requests, text, "push: the receiver wrote all samples, with a warning"));
+        }
+        let (text, advice) = (read.text(&answer), read.advice(&answer));
+        (Answer { text, advice, ..answer }, verdict)
+    }
+
     /// Without a protocol in the configuration, a receiver that answers 400 without the headers of 2.0 may be one that only knows 1.0.
     fn fall_back_on(&self, answer: &Answer, verdict: Verdict, request: &QueuedRequest) -> Verdict {
         let is_auto = self.target.options.protocol == Protocol::Auto;
@@ -133,7 +152,7 @@ impl Sender {
             return Verdict::Final { written: Written::default(), kind: Final::Rejected };
         }
         let is_unknown = self.target.update(|status| status.protocol == Negotiated::Unknown);
-        let is_probe = is_auto && is_unknown && request.version == WriteVersion::V2 && answer.status == 400;
+        let is_probe = is_auto && is_unknown && request.dialect == Dialect::Write(WriteVersion::V2) && answer.status == 400;
         if is_probe && !answer.knows_version_2() { Verdict::FallBack } else { verdict }
     }
 
@@ -159,7 +178,7 @@ impl Sender {
     }
 
     fn halve(&mut self, answer: &Answer, request: &QueuedRequest) {
-        match halves(request) {
+        match halves(request, self.coding(request)) {
             Some(halves) => {
                 self.target.metrics.request(PushOutcome::Retryable);
                 self.target.put_back(halves);
@@ -170,7 +189,11 @@ impl Sender {
 
     fn reject(&mut self, answer: &Answer, settled: (&QueuedRequest, Written)) {
         self.target.metrics.request(PushOutcome::Rejected);
-        if !answer.wrote_nothing(settled.0.version) {
+        let version = match settled.0.dialect {
+            Dialect::Write(version) => version,
+            Dialect::Otlp => WriteVersion::V1,
+        };
+        if !answer.wrote_nothing(version) {
             self.target.may_have(settled.0.time);
         }
         let (written, rejected) = self.count(settled, PushResult::Rejected);
@@ -180,7 +203,7 @@ impl Sender {
                 status.protocol = Negotiated::Unclear;
             }
         });
-        let (target, status, text, advice) = (&*self.target.options.name, answer.status, &*answer.text, answer.advice());
+        let (target, status, text, advice) = (&*self.target.options.name, answer.status, &*answer.text, answer.advice);
         let location = answer.location.as_deref().unwrap_or_default();
         self.rejections.warn(|requests| {
             tracing::error!(target, requests, status, written, rejected, text, location, advice, "push: the receiver rejected samples");
@@ -191,7 +214,11 @@ impl Sender {
         self.target.metrics.request(PushOutcome::Success);
         let rest = if kind == Final::Deduplicated { PushResult::Deduplicated } else { PushResult::Rejected };
         let (_, rejected) = self.count((request, written), rest);
+        let is_partial = rest == PushResult::Rejected && rejected > 0;
         let failures = self.target.update(|status| {
+            if is_partial {
+                status.last_rejection = Some(LastAnswer::of(answer));
+            }
             status.last_success = Some(SystemTime::now());
             status.last_written = status.last_written.max(Some(request.time));
             status.written_made = status.written_made.max(Some(request.made));
@@ -210,7 +237,7 @@ impl Sender {
             tracing::info!(target, failures, "push: the receiver accepts requests again");
             self.failures = Faults::default();
         }
-        if rest == PushResult::Rejected && rejected > 0 {
+        if is_partial {
             let (status, text) = (answer.status, &*answer.text);
             self.rejections
                 .warn(|requests| tracing::error!(target, requests, status, rejected, text, "push: the receiver wrote only a part"));
@@ -228,31 +255,11 @@ impl Sender {
     }
 }
 
-/// The headers of a request of this version.
-pub(super) fn headers(version: WriteVersion, attempt: u32) -> Vec<(HeaderName, HeaderValue)> {
-    // Receivers compare these values byte by byte.
-    let (content_type, number) = match version {
-        WriteVersion::V1 => ("application/x-protobuf", "0.1.0"),
-        WriteVersion::V2 => ("application/x-protobuf;proto=io.prometheus.write.v2.Request", "2.0.0"),
-    };
-    let mut headers = vec![
-        (CONTENT_TYPE, HeaderValue::from_static(content_type)),
-        (CONTENT_ENCODING, HeaderValue::from_static("snappy")),
-        (VERSION, HeaderValue::from_static(number)),
-    ];
-    if attempt > 0 {
-        headers.push((RETRY_ATTEMPT, HeaderValue::from(attempt)));
-    }
-    headers
-}
-
 /// Two requests with about half of the series each; `None` for a request of one series.
-fn halves(request: &QueuedRequest) -> Option<[QueuedRequest; 2]> {
-    let body = Decoder::new().decompress_vec(&request.body).ok()?;
-    let whole = WriteBatch { body, counts: request.counts, gone: request.gone.clone() };
-    let (a, b) = split(request.version, whole).ok()?;
+fn halves(request: &QueuedRequest, coding: Coding) -> Option<[QueuedRequest; 2]> {
+    let whole = WriteBatch { body: coding.decode(&request.body)?, counts: request.counts, gone: request.gone.clone() };
+    let (a, b) = request.dialect.split(whole).ok()?;
     debug_assert!(maker::adds_up(request.counts, [a.counts, b.counts]), "halves differ from the whole");
-    let mut compressor = Compressor::new();
-    let mut half = |batch| maker::request(batch, (request.time, request.made), (request.version, request.is_edges), &mut compressor).ok();
+    let half = |batch| maker::request(batch, (request.time, request.made), (request.dialect, coding), request.is_edges);
     Some([half(a)?, half(b)?])
 }

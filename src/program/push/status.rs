@@ -3,6 +3,7 @@
 use std::time::{Instant, SystemTime};
 
 use super::answer::Answer;
+use super::dialect::Dialect;
 use crate::exposition::write::WriteVersion;
 use crate::telemetry::PushResult;
 use crate::time::Timestamp;
@@ -20,14 +21,17 @@ pub(crate) enum Negotiated {
     V1,
     /// The receiver knows 2.0, or the configuration says so.
     V2,
+    /// OTLP has no versions to choose from.
+    Otlp,
 }
 
 impl Negotiated {
-    /// The version of the next request.
-    pub(super) fn version(self) -> WriteVersion {
+    /// The protocol of the next request.
+    pub(super) fn dialect(self) -> Dialect {
         match self {
-            Self::Probing | Self::V1 => WriteVersion::V1,
-            Self::Unknown | Self::Unclear | Self::V2 => WriteVersion::V2,
+            Self::Probing | Self::V1 => Dialect::Write(WriteVersion::V1),
+            Self::Unknown | Self::Unclear | Self::V2 => Dialect::Write(WriteVersion::V2),
+            Self::Otlp => Dialect::Otlp,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::{Instant, SystemTime};
 
 use tokio::sync::Notify;
 
+use super::dialect::Dialect;
 use super::options::{Protocol, PushTarget};
 use super::queue::{Queue, QueuedRequest};
 use super::status::{Negotiated, TargetStatus};
@@ -72,6 +73,7 @@ impl Target {
             Protocol::Auto => Negotiated::Unknown,
             Protocol::V1 => Negotiated::V1,
             Protocol::V2 => Negotiated::V2,
+            Protocol::Otlp => Negotiated::Otlp,
         };
         let state = TargetState {
             queue: Queue::new(options.queue),
@@ -86,9 +88,9 @@ impl Target {
         Arc::new(Self { options, bridge: bridge.clone(), metrics, state, queued: Notify::new(), wanted: Notify::new() })
     }
 
-    /// The version of the next cycle.
-    pub(super) fn version(&self) -> WriteVersion {
-        lock(&self.state).status.protocol.version()
+    /// The protocol of the next cycle.
+    pub(super) fn dialect(&self) -> Dialect {
+        lock(&self.state).status.protocol.dialect()
     }
 
     /// Samples of a request.
@@ -258,9 +260,10 @@ impl Target {
         self.metrics.queue_bytes.set(report.queue_bytes as f64);
         self.metrics.queue_samples.set(report.queue_samples as f64);
         self.metrics.queue_age.set(report.queue_age_seconds);
-        self.metrics.version.set(match report.status.protocol.version() {
-            WriteVersion::V1 => 1.0,
-            WriteVersion::V2 => 2.0,
+        self.metrics.version.set(match report.status.protocol.dialect() {
+            Dialect::Write(WriteVersion::V1) => 1.0,
+            Dialect::Write(WriteVersion::V2) => 2.0,
+            Dialect::Otlp => 0.0,
         });
         let since_epoch = |at: SystemTime| at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64();
         self.metrics.last_success.set(report.status.last_success.map_or(0.0, since_epoch));

@@ -16,18 +16,26 @@ pub(crate) struct PushUrl(Uri);
 impl PushUrl {
     /// Parses a URL. The error says what to write instead. It does not repeat the URL, which may contain a password.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        const EXAMPLE: &str = "expected a URL such as http://prometheus:9090/api/v1/write";
+        Self::parse_as(text, "expected a URL such as http://prometheus:9090/api/v1/write")
+    }
+
+    /// Parses the URL of a receiver of OTLP.
+    pub(crate) fn parse_otlp(text: &str) -> Result<Self, String> {
+        Self::parse_as(text, "expected a URL such as http://collector:4318")
+    }
+
+    fn parse_as(text: &str, example: &str) -> Result<Self, String> {
         if text.len() > MAX_BYTES {
             return Err(format!("the URL has {} bytes; at most {MAX_BYTES} are allowed", text.len()));
         }
         if text.contains('#') {
-            return Err(format!("the URL has a fragment (#...), which is not sent to a server; {EXAMPLE}"));
+            return Err(format!("the URL has a fragment (#...), which is not sent to a server; {example}"));
         }
         let authority = text.split_once("://").map_or("", |(_, rest)| rest).split(['/', '?']).next().unwrap_or_default();
         if authority.contains('@') {
             return Err("the URL contains a user or a password; set `basic_auth` in the file of --push.config.file instead".to_owned());
         }
-        Self::parsed(text, EXAMPLE)
+        Self::parsed(text, example)
     }
 
     /// Parses the URL of a proxy, which may contain a user and a password.

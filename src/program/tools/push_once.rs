@@ -26,7 +26,7 @@ pub(super) fn push_once(args: &PushOnce, rules: Rules) -> Result<Pushed, String>
     let in_file = file.map(|loaded| loaded.config).unwrap_or_default();
     let targets: Vec<PushTarget> = args.push.targets.iter().cloned().chain(in_file).map(PushTarget::of_job).collect();
     if targets.is_empty() {
-        return Err("push: no receiver; set --push.url or --push.config.file".to_owned());
+        return Err("push: no receiver; set --push.url, --push.otlp or --push.config.file".to_owned());
     }
     let bridge = Bridge::of_program(Options { started: Some(clock::now()), ..args.options.clone() });
     bridge.replace_rules(rules);

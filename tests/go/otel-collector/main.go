@@ -1,4 +1,5 @@
-// An OpenTelemetry collector with the two components that the tests need: it scrapes like Prometheus, and writes what it read to a file.
+// An OpenTelemetry collector with the components that the tests need: it scrapes like Prometheus or receives OTLP, and writes what it
+// read to a file.
 package main
 
 import (
@@ -13,6 +14,7 @@ import (
 	"go.opentelemetry.io/collector/exporter"
 	"go.opentelemetry.io/collector/otelcol"
 	"go.opentelemetry.io/collector/receiver"
+	"go.opentelemetry.io/collector/receiver/otlpreceiver"
 	"go.opentelemetry.io/collector/service/telemetry"
 	"go.uber.org/zap"
 )
@@ -32,7 +34,7 @@ func main() {
 }
 
 func factories() (otelcol.Factories, error) {
-	receivers, err := otelcol.MakeFactoryMap[receiver.Factory](prometheusreceiver.NewFactory())
+	receivers, err := otelcol.MakeFactoryMap[receiver.Factory](prometheusreceiver.NewFactory(), otlpreceiver.NewFactory())
 	if err != nil {
 		return otelcol.Factories{}, err
 	}

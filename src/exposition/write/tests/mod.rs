@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use self::messages::{Histogram, Received};
-use super::{GoneSeries, HistogramForm, WriteBatch, WriteCycle, WriteMemory, WriteOptions, WriteVersion};
+use super::{HistogramForm, WriteBatch, WriteCycle, WriteMemory, WriteOptions, WriteVersion};
 use crate::{Bridge, Options, Timestamp};
 
 pub(super) const START: u64 = 1_700_000_000_000;

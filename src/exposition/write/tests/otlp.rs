@@ -6,14 +6,17 @@ use prost::Message;
 
 use super::otlp_messages::{AnyValue, ExponentialPoint, Export, KeyValue, Metric};
 use super::{HistogramForm, START, STEP, Target, at, plain};
-use crate::exposition::write::{OtlpCycle, WriteBatch, WriteOptions, WriteVersion};
+use crate::exposition::write::{OtlpCycle, WriteBatch, WriteOptions, WriteVersion, split_otlp};
 use crate::mapping::Rules;
 use crate::options::{NameValidation, TagKey};
+use crate::selector::Selector;
 use crate::{Options, Timestamp};
 
 fn target(options: Options, histograms: HistogramForm) -> Target {
     let labels = [("job", "j"), ("instance", "i"), ("cluster", "c")].map(|(name, value)| (name.to_owned(), value.to_owned()));
-    Target::new(options, WriteOptions { histograms, labels: labels.into(), ..plain(WriteVersion::V2) })
+    let exclude = vec![Selector::parse("up").expect("a selector")];
+    let resource = vec![("deployment.environment".to_owned(), "prod".to_owned())];
+    Target::new(options, WriteOptions { histograms, labels: labels.into(), exclude, resource, ..plain(WriteVersion::V2) })
 }
 
 fn batches(target: &mut Target) -> Vec<WriteBatch> {
@@ -31,7 +34,7 @@ fn metrics(batches: &[WriteBatch]) -> BTreeMap<String, Metric> {
         let export = Export::decode(&*batch.body).expect("a message");
         let [resource] = export.resource_metrics.as_slice() else { panic!("one resource") };
         let attributes = &resource.resource.as_ref().expect("a resource").attributes;
-        let pairs = [("service.name", "j"), ("service.instance.id", "i"), ("cluster", "c")];
+        let pairs = [("service.name", "j"), ("service.instance.id", "i"), ("deployment.environment", "prod")];
         assert_eq!(attributes, &pairs.map(|(key, value)| pair(key, value)));
         let metrics = &resource.scope_metrics[0].metrics;
         assert_eq!(metrics.iter().map(|metric| metric.points().len()).sum::<usize>(), batch.counts.samples);
@@ -62,7 +65,7 @@ fn every_kind_has_its_type_start_and_time() {
     let sum = got["c.d"].sum.as_ref().expect("a sum");
     assert_eq!((sum.aggregation_temporality, sum.is_monotonic), (2, true));
     let point = &sum.data_points[0];
-    assert_eq!(point.attributes, [pair("a", "x"), pair("exported_job", "own")]);
+    assert_eq!(point.attributes, [pair("a", "x"), pair("exported_job", "own"), pair("cluster", "c")]);
     assert_eq!((point.as_double, point.start, point.time), (Some(2.5), nanos(START - 1_000), nanos(START)));
     for (name, value) in [("g", -3.0), ("u", 1.0)] {
         let point = &got[name].gauge.as_ref().expect("a gauge").data_points[0];
@@ -126,7 +129,7 @@ fn a_series_that_is_gone_has_a_last_point_without_a_value() {
     let made = batches(&mut target);
     let got = metrics(&made);
     let flags = |name: &str| got[name].points().into_iter().map(|(labels, flags)| (labels.len(), flags)).collect::<Vec<_>>();
-    assert_eq!((flags("c"), flags("d"), flags("e")), (vec![(0, 0), (1, 1)], vec![(1, 1)], vec![(0, 0)]));
+    assert_eq!((flags("c"), flags("d"), flags("e")), (vec![(1, 0), (2, 1)], vec![(2, 1)], vec![(1, 0)]));
     assert!(got["d"].histogram.is_some() && got["f"].sum.is_some() && got["f"].histogram.is_some());
     assert_eq!(made.iter().map(|batch| batch.counts.markers).sum::<usize>(), 3);
     // The markers were lost, and one of the series returns.
@@ -147,8 +150,8 @@ fn batches_of_any_size_have_the_same_points() {
         let mut target = target(Options::default(), form);
         (0..30).for_each(|n| target.ingest(&format!("c{}:1|c|#n:{n}\nh:{n}|h|#n:{n}\ng:1|g|#n:{n}", n % 3)));
         let with = |target: &mut Target, batch_samples| {
-            let (labels, histograms) = (target.options.labels.clone(), form);
-            target.options = WriteOptions { batch_samples, labels, histograms, ..plain(WriteVersion::V2) }.into();
+            let (labels, resource) = (target.options.labels.clone(), target.options.resource.clone());
+            target.options = WriteOptions { batch_samples, labels, resource, histograms: form, ..plain(WriteVersion::V2) }.into();
             target.memory = Default::default();
             target.time = START;
             batches(target)
@@ -161,6 +164,50 @@ fn batches_of_any_size_have_the_same_points() {
             assert_eq!(metrics(&parts), metrics(&whole));
         }
     }
+}
+
+#[test]
+fn halves_have_the_points_of_the_whole() {
+    for form in [HistogramForm::Classic, HistogramForm::Native] {
+        let options = Options::default().with(|options| options.exemplar_tag = Some(TagKey::new("trace_id").expect("a key")));
+        let mut target = target(options, form);
+        target.bridge.replace_rules(Rules::from_yaml("mappings: [{match: 's', name: s, observer_type: summary}]").expect("rules"));
+        target.ingest("gone:1|c\ngone:1|c|#a:b\nh:1|h|#gone:1\ns:1|ms");
+        batches(&mut target);
+        target.bridge.delete_series(&|name, _| name != "s", false);
+        (0..7).for_each(|n| target.ingest(&format!("c:1|c|#n:{n},trace_id:t{n}\nh:{n}|h|#n:{n},trace_id:u{n}\ng:1|g|#n:{n}")));
+        let whole = batches(&mut target).remove(0);
+        let mut parts = vec![whole.clone()];
+        while let Some(at) = parts.iter().position(|part| part.counts.series > 1) {
+            let (a, b) = split_otlp(parts.remove(at)).expect("more than one point");
+            assert!(a.counts.series.abs_diff(b.counts.series) <= 1);
+            parts.splice(at..at, [a, b]);
+        }
+        assert_eq!(metrics(&parts), metrics(std::slice::from_ref(&whole)));
+        let sum = |of: fn(&WriteBatch) -> usize| (parts.iter().map(of).sum::<usize>(), of(&whole));
+        for (parts, whole) in [
+            sum(|batch| batch.counts.samples),
+            sum(|batch| batch.counts.exemplars),
+            sum(|batch| batch.counts.markers),
+            sum(|batch| batch.gone.len()),
+        ] {
+            assert_eq!(parts, whole);
+            assert!(whole > 1);
+        }
+        assert!(parts.iter().all(|part| part.counts.markers == part.gone.len()));
+        let one = parts.remove(0);
+        assert_eq!(split_otlp(one.clone()), Err(one));
+    }
+}
+
+#[test]
+fn a_unit_is_stated_if_the_name_ends_in_it() {
+    let mut target = target(Options::default(), HistogramForm::Classic);
+    let rules = "syntax: extended\nmappings: [{match: t, name: t, unit: ms}, {match: plain, name: plain}]";
+    target.bridge.replace_rules(Rules::from_yaml(rules).expect("rules"));
+    target.ingest("t:1|ms\nplain:1|g");
+    let got = metrics(&batches(&mut target));
+    assert_eq!((&*got["t_seconds"].unit, &*got["plain"].unit), ("s", ""));
 }
 
 #[test]
@@ -180,10 +227,14 @@ fn exemplars_have_the_bytes_of_their_trace() {
 
 #[test]
 fn self_metrics_are_sent_by_option() {
-    let mut target = target(Options::default(), HistogramForm::Classic);
+    let mut target = target(Options::default().with(|options| options.prometheus_names = true), HistogramForm::Classic);
     assert!(batches(&mut target).is_empty(), "no envelope without metrics");
-    let labels = target.options.labels.clone();
-    target.options = WriteOptions { self_metrics: true, labels, ..plain(WriteVersion::V2) }.into();
+    let (labels, resource) = (target.options.labels.clone(), target.options.resource.clone());
+    target.options = WriteOptions { self_metrics: true, labels, resource, ..plain(WriteVersion::V2) }.into();
     let got = metrics(&batches(&mut target));
     assert!(got["statsd_bridge_lines_total"].sum.is_some() && got["statsd_bridge_series"].gauge.is_some());
+    assert_eq!(got["up"].gauge.as_ref().map(|up| up.data_points[0].as_double), Some(Some(1.0)));
+    // A sender's own takes its place.
+    target.ingest("up:3|g|#a:b");
+    assert_eq!(metrics(&batches(&mut target))["up"].points().iter().map(|(_, flags)| *flags).collect::<Vec<_>>(), [0, 1]);
 }

@@ -25,8 +25,8 @@ fn varied(version: WriteVersion, histograms: HistogramForm) -> Target {
 
 fn batches_of(target: &Target, batch_samples: usize, batch_bytes: usize) -> Vec<WriteBatch> {
     let old = &*target.options;
-    let (labels, include, exclude) = (old.labels.clone(), Vec::new(), Vec::new());
-    let options = WriteOptions { batch_samples, batch_bytes, labels, include, exclude, ..*old };
+    let (labels, resource, include, exclude) = (old.labels.clone(), Vec::new(), Vec::new(), Vec::new());
+    let options = WriteOptions { batch_samples, batch_bytes, labels, resource, include, exclude, ..*old };
     let memory = WriteMemory { sent: Arc::clone(&target.memory.sent), lost: Vec::new() };
     drain(&mut WriteCycle::new(target.bridge.engine(), &Arc::new(options), &memory, at(target.time)))
 }

@@ -1,4 +1,4 @@
-//! The flags of the heading Push: receivers of remote write. Must not know how they are sent to.
+//! The flags of the heading Push: receivers of remote write and OTLP. Must not know how they are sent to.
 
 use std::ffi::OsString;
 use std::time::Duration;
@@ -24,20 +24,30 @@ pub(in crate::program::cli) struct PushFlags {
     /// The other flags of this heading are defaults for its targets. The file is reloaded when it changes.
     #[arg(long = "push.config.file", value_name = "FILE", default_value = "", hide_default_value = true)]
     pub(in crate::program::cli) push_config_file: OsString,
-    /// Version of remote write.
+    /// Push by OTLP to the endpoint of the environment.
     ///
-    /// auto sends 2.0, and 1.0 if the receiver does not know it.
-    #[arg(long = "push.protocol", value_name = "VERSION", default_value = "auto", value_parser = ["auto", "1.0", "2.0"])]
+    /// The variables of OpenTelemetry say where and how: OTEL_EXPORTER_OTLP_ENDPOINT (http://localhost:4318), _HEADERS, _TIMEOUT,
+    /// _COMPRESSION, _CERTIFICATE and others. Without this flag they have no effect.
+    #[arg(long = "push.otlp", value_name = "BOOL", default_value = "false", action = ArgAction::Set)]
+    pub(in crate::program::cli) push_otlp: bool,
+    /// Protocol of the receivers: a version of remote write, or OTLP over HTTP.
+    ///
+    /// auto sends remote write 2.0, and 1.0 if the receiver does not know it. otlp sends OTLP to exactly the URL.
+    #[arg(long = "push.protocol", value_name = "PROTOCOL", default_value = "auto", value_parser = ["auto", "1.0", "2.0", "otlp"])]
     pub(in crate::program::cli) push_protocol: String,
     /// Time between two pushes; at least 1s.
-    #[arg(long = "push.interval", value_name = "DURATION", default_value = "15s", value_parser = push::interval)]
-    pub(in crate::program::cli) push_interval: Duration,
+    ///
+    /// Default: 15s. With --push.otlp, OTEL_METRIC_EXPORT_INTERVAL if it is set.
+    #[arg(long = "push.interval", value_name = "DURATION", value_parser = push::interval)]
+    pub(in crate::program::cli) push_interval: Option<Duration>,
     /// Time limit of a request.
-    #[arg(long = "push.timeout", value_name = "DURATION", default_value = "30s", value_parser = push::timeout)]
-    pub(in crate::program::cli) push_timeout: Duration,
+    ///
+    /// Default: 30s. With --push.otlp, OTEL_EXPORTER_OTLP_TIMEOUT if it is set.
+    #[arg(long = "push.timeout", value_name = "DURATION", value_parser = push::timeout)]
+    pub(in crate::program::cli) push_timeout: Option<Duration>,
     /// Label of every pushed series; repeatable.
     ///
-    /// Default: job=statsd-bridge and instance=HOSTNAME. A series' own label of the same name becomes exported_NAME.
+    /// Default: job=statsd-bridge and instance=HOSTNAME; with OTLP, what OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say. A series' own label of the same name becomes exported_NAME.
     #[arg(long = "push.label", value_name = "NAME=VALUE", value_parser = list(label))]
     pub(in crate::program::cli) push_label: Vec<List<(String, String)>>,
     /// Header of every request, such as X-Scope-OrgID=TENANT; repeatable.

@@ -1,10 +1,12 @@
 //! One target of the file.
 
 use super::access_section::{credentials, headers, proxy, tls};
+use super::environment;
 use super::limits;
 use crate::exposition::write::HistogramForm;
 use crate::mapping::config::tree::Node;
-use crate::program::push::options::{Protocol, PushTarget, PushTls, QueueLimits};
+use crate::program::push::dialect::Coding;
+use crate::program::push::options::{OtelVariables, Protocol, PushTarget, PushTls, QueueLimits};
 use crate::program::push::url::PushUrl;
 use crate::program::tls::config_reader::{ConfigReader, ConfigSection, SectionEntries};
 use crate::selector::Selector;
@@ -15,6 +17,7 @@ const TARGET: ConfigSection = ConfigSection {
         "name",
         "url",
         "protocol",
+        "compression",
         "interval",
         "timeout",
         "labels",
@@ -41,29 +44,36 @@ const TARGET: ConfigSection = ConfigSection {
 /// The longest name of a target, in bytes.
 const MAX_NAME: usize = 200;
 
+/// What to write instead of custom buckets in OTLP.
+pub(crate) const NHCB_ADVICE: &str = "with OTLP, `classic` sends all buckets in one point, which Prometheus stores as such a histogram if `convert_histograms_to_nhcb` is set";
+
 /// The names of the forms of histograms.
 pub(crate) const HISTOGRAMS: [(&str, HistogramForm); 3] =
     [("classic", HistogramForm::Classic), ("native", HistogramForm::Native), ("nhcb", HistogramForm::Nhcb)];
 
 /// A target; `None` if it has no valid URL. If `reader` has errors, the result is unusable.
-pub(super) fn target(node: &Node, defaults: &PushTarget, reader: &mut ConfigReader) -> Option<PushTarget> {
+pub(super) fn target(node: &Node, (defaults, otel): (&PushTarget, &OtelVariables), reader: &mut ConfigReader) -> Option<PushTarget> {
     let fields = reader.fields(node, TARGET)?;
-    let Some(url) = fields.get("url") else {
-        reader.error(node.at, "a target needs a `url`");
-        return None;
-    };
-    let url = match PushUrl::parse(reader.text(url, "`url`")?) {
-        Ok(parsed) => parsed,
-        Err(why) => {
-            reader.error(url.at, format!("`url`: {why}"));
+    let protocol = one_of(fields, "protocol", &Protocol::NAMES, defaults.protocol, reader);
+    let base = match fields.get("url") {
+        Some(url) => match PushUrl::parse(reader.text(url, "`url`")?) {
+            Ok(parsed) => defaults.with_url(parsed),
+            Err(why) => {
+                reader.error(url.at, format!("`url`: {why}"));
+                return None;
+            }
+        },
+        None if protocol == Protocol::Otlp => environment::target_of(otel, defaults).map_err(|why| reader.error(node.at, why)).ok()?,
+        None => {
+            reader.error(node.at, "a target needs a `url`; only a target of `protocol: otlp` can have that of OTEL_EXPORTER_OTLP_ENDPOINT");
             return None;
         }
     };
-    let base = defaults.with_url(url);
     let queue = queue(fields, base.queue, reader);
     let target = PushTarget {
         name: name(fields, &base.name, reader),
-        protocol: one_of(fields, "protocol", &Protocol::NAMES, base.protocol, reader),
+        protocol,
+        compression: one_of(fields, "compression", &Coding::NAMES, base.compression, reader),
         interval: parsed(fields, "interval", limits::interval, reader).unwrap_or(base.interval),
         timeout: parsed(fields, "timeout", limits::timeout, reader).unwrap_or(base.timeout),
         labels: labels(fields, &base.labels, reader),
@@ -84,7 +94,7 @@ pub(super) fn target(node: &Node, defaults: &PushTarget, reader: &mut ConfigRead
         ..base
     };
     check_together(node, fields, &target, reader);
-    Some(target)
+    environment::complete(otel, target).map_err(|why| reader.error(node.at, why)).ok()
 }
 
 /// Keys that exclude each other.
@@ -92,6 +102,13 @@ fn check_together(node: &Node, fields: SectionEntries<'_>, target: &PushTarget, 
     if target.histograms == HistogramForm::Nhcb && target.protocol == Protocol::V1 {
         let at = fields.get("histograms").map_or(node.at, |node| node.at);
         reader.error(at, "`histograms: nhcb` needs remote write 2.0; set `protocol: \"2.0\"` or `protocol: auto`");
+    }
+    if target.histograms == HistogramForm::Nhcb && target.protocol == Protocol::Otlp {
+        let at = fields.get("histograms").map_or(node.at, |node| node.at);
+        reader.error(at, format!("`histograms: nhcb` needs remote write 2.0; {NHCB_ADVICE}"));
+    }
+    if let Some(coding) = fields.get("compression").filter(|_| target.protocol != Protocol::Otlp) {
+        reader.error(coding.at, "`compression` needs `protocol: otlp`, because remote write always has snappy; remove it");
     }
     if let Some(section) = fields.get("tls_config").filter(|_| !target.url.has_tls() && target.tls != PushTls::default()) {
         reader.error(section.at, "`tls_config` has no effect on an http URL; write https, or remove it");

@@ -4,6 +4,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::*;
+use crate::program::push::dialect::Coding;
 use crate::program::push::options::{Credentials, Proxy, QueueLimits};
 use crate::program::push::secret::Secret;
 use crate::program::push::url::PushUrl;
@@ -23,7 +24,9 @@ fn targets(folder: &TempDir, text: &str) -> Result<Vec<PushTarget>, Vec<String>>
     write(folder.path(), "push.yml", text);
     let prefix = format!("{}:", path.display());
     let short = |line: String| line.strip_prefix(&prefix).map_or(line.clone(), str::to_owned);
-    read(&path, &defaults(), &[]).map(|loaded| loaded.config).map_err(|error| error.lines.into_iter().map(short).collect())
+    read(&path, Defaults { target: &defaults(), otel: &OtelVariables::default() }, &[])
+        .map(|loaded| loaded.config)
+        .map_err(|error| error.lines.into_iter().map(short).collect())
 }
 
 #[test]
@@ -77,6 +80,8 @@ fn every_key_is_read() {
         labels: [("__replica__", "r"), ("cluster", "c"), ("instance", "host"), ("job", "mine")]
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .to_vec(),
+        resource: Vec::new(),
+        compression: Coding::Gzip,
         headers: vec![header("X-Scope-OrgID", "tenant").unwrap()],
         credentials: Credentials::Basic { user: "u".to_owned(), password: Secret::File(path("password")) },
         tls: crate::program::push::options::PushTls {

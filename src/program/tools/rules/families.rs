@@ -6,9 +6,7 @@ use crate::mapping::spec::{Action, Becomes, Config, MetricKind, Position, Rule, 
 use crate::options::{Observer, Options};
 use crate::program::cli::UntypedChoice;
 use crate::program::tools::{Remark, Severity};
-
-/// The end of the name of the family with the times at which gauges were set.
-pub(super) const SET_TIME: &str = "_last_set_timestamp_seconds";
+use crate::registry::SET_TIME_SUFFIX;
 
 /// The kind of a family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +37,7 @@ impl Kind {
     fn suffixes(self) -> &'static [&'static str] {
         match self {
             Self::Counter | Self::Set => &[""],
-            Self::Gauge => &["", SET_TIME],
+            Self::Gauge => &["", SET_TIME_SUFFIX],
             Self::Histogram { .. } => &["", "_bucket", "_sum", "_count"],
             Self::Summary => &["", "_sum", "_count"],
         }

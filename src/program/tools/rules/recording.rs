@@ -1,9 +1,10 @@
 //! Recording rules of Prometheus.
 
-use super::families::{Families, Kind, SET_TIME};
+use super::families::{Families, Kind};
 use super::selectors::{instant, range};
 use super::yaml::{comment, yaml};
 use crate::program::cli::{GaugeChoice, RulesForm};
+use crate::registry::SET_TIME_SUFFIX;
 
 /// A recording rule.
 struct Record {
@@ -80,6 +81,6 @@ fn records(families: &Families, form: &RulesForm) -> Vec<Record> {
 
 /// The values of the series that were set last. `max` decides between values that were set in the same millisecond.
 fn newest(families: &Families, labels: &str) -> String {
-    let (value, time) = (instant(families, ""), instant(families, SET_TIME));
+    let (value, time) = (instant(families, ""), instant(families, SET_TIME_SUFFIX));
     format!("max without ({labels}) ({value} and ({time} == ignoring ({labels}) group_left () max without ({labels}) ({time})))")
 }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::families::{Families, SET_TIME};
+use super::families::Families;
 use crate::name::{escape_value_into, is_legacy_name};
 use crate::program::cli::RulesForm;
+use crate::registry::SET_TIME_SUFFIX;
 
 /// The label with the name of a family, where a rule's record stands for several families.
 const FAMILY: &str = "family";
@@ -29,7 +30,7 @@ fn others(families: &Families, suffixes: &[&str]) -> BTreeSet<String> {
     let matching = families.others.iter().filter(|other| families.name.matches_with(&other.example, suffixes));
     let mut found: BTreeSet<String> = matching.map(|other| other.regex.clone()).collect();
     if families.name.is_open() && suffixes.contains(&"") {
-        found.insert(format!(".*({SET_TIME}|_bucket)"));
+        found.insert(format!(".*({SET_TIME_SUFFIX}|_bucket)"));
         if families.has_open_sums {
             found.insert(".*_(sum|count)".to_owned());
         }

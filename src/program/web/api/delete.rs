@@ -13,7 +13,7 @@ use super::parameters::Parameters;
 use super::reply::{ApiData, ApiError};
 use crate::bridge::Bridge;
 use crate::program::web::request_body::{BodyError, read_body};
-use crate::registry::FamilyKind;
+use crate::registry::{FamilyKind, SET_TIME_SUFFIX};
 use crate::selector::Selector;
 
 /// The maximum size of a form.
@@ -88,7 +88,10 @@ impl Deletion {
     /// Deletes or counts the series. Its cost is proportional to the number of series; do not call it on an async thread.
     pub(super) fn carry_out(&self, bridge: &Bridge, peer: Option<SocketAddr>) -> Result<ApiData, ApiError> {
         let kind_of = |name: &str| bridge.registry().kind_of(name);
-        if let Some(error) = self.selectors.iter().flat_map(Selector::names).find_map(|name| reject_sample_name(name, &kind_of)) {
+        let has_set_times = bridge.options().gauges_set_time;
+        if let Some(error) =
+            self.selectors.iter().flat_map(Selector::names).find_map(|name| reject_sample_name(name, &kind_of, has_set_times))
+        {
             return Err(error);
         }
         let matches = |name: &str, labels: &[(&str, String)]| self.selectors.iter().any(|selector| selector.matches(name, labels));
@@ -102,17 +105,35 @@ impl Deletion {
     }
 }
 
-/// Rejects a name such as `x_sum` of a histogram `x`, which is not a series that can be deleted on its own.
-fn reject_sample_name(name: &str, kind_of: &dyn Fn(&str) -> Option<FamilyKind>) -> Option<ApiError> {
+/// Rejects a name such as `x_sum` of a histogram `x`, which is not a series that can be deleted on its own. `has_set_times`: neither are
+/// the times at which gauges were set.
+fn reject_sample_name(name: &str, kind_of: &dyn Fn(&str) -> Option<FamilyKind>, has_set_times: bool) -> Option<ApiError> {
     if kind_of(name).is_some() {
         return None;
     }
     let parts = ["_bucket", "_sum", "_count"].into_iter().filter_map(|suffix| Some((suffix, name.strip_suffix(suffix)?)));
-    let (family, kind) = parts.into_iter().find_map(|(suffix, part)| {
+    let part_of = parts.into_iter().find_map(|(suffix, part)| {
         let kind = kind_of(part)?;
         kind.suffixes().contains(&suffix).then(|| (part, kind.as_str()))
-    })?;
+    });
+    let of_time = name.strip_suffix(SET_TIME_SUFFIX).filter(|_| has_set_times);
+    let time_of = || of_time.filter(|gauge| kind_of(gauge) == Some(FamilyKind::Gauge));
+    let (family, kind) = part_of.or_else(|| Some((time_of()?, "gauge")))?;
     Some(ApiError::bad_data(format!(
         "{name} is part of the {kind} {family}, whose series are deleted as a whole; select {family} instead, without le or quantile"
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_a_gauge_is_deleted_with_its_gauge_only_if_it_is_exposed() {
+        let kind_of = |name: &str| (name == "level").then_some(FamilyKind::Gauge);
+        let is_rejected = |name, has_set_times| reject_sample_name(name, &kind_of, has_set_times).is_some();
+        assert!(is_rejected("level_last_set_timestamp_seconds", true));
+        assert!(!is_rejected("level_last_set_timestamp_seconds", false));
+        assert!(!is_rejected("other_last_set_timestamp_seconds", true) && !is_rejected("level_sum", true) && !is_rejected("level", true));
+    }
 }

@@ -63,6 +63,7 @@ fn in_use(negotiated: Negotiated) -> Option<&'static str> {
         Negotiated::Unknown | Negotiated::Probing | Negotiated::Unclear => None,
         Negotiated::V1 => Some("1.0"),
         Negotiated::V2 => Some("2.0"),
+        Negotiated::Otlp => Some("otlp"),
     }
 }
 
