@@ -154,6 +154,14 @@ impl Telemetry {
         metrics::with_local_recorder(&self.recorder, || push_metrics::push_metrics(self.prefix, target))
     }
 
+    /// Leaves out the metrics of the push target of this name, which is gone.
+    #[cfg(feature = "cli")]
+    pub(crate) fn push_ended(&self, target: &str) {
+        let first = format!("{}push_", self.prefix.as_str());
+        let has_label = |key: &metrics::Key| key.labels().any(|label| label.key() == "target" && label.value() == target);
+        self.recorder.leave_out(|key| key.name().starts_with(&first) && has_label(key));
+    }
+
     /// Sets the gauge `build_info` to 1, with version and revision as labels.
     pub(crate) fn describe_build(&self, version: &str, revision: &str) {
         let full = format!("{}build_info", self.prefix.as_str());

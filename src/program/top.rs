@@ -1,13 +1,14 @@
-//! `statsd-bridge top`: shows series, limits hit, senders, conflicts and rejections of a running bridge, once or continuously.
+//! `statsd-bridge top`: shows series, limits hit, senders, push targets, conflicts and rejections of a running bridge, once or continuously.
 //!
 //! ```text
 //! readout  queries the API of the bridge
-//! lines    formats a readout as lines
+//! lines    formats a readout as lines     push_lines: push targets
 //! screen   draws lines on a terminal
 //! ```
 //! Accesses the bridge only through its HTTP API.
 
 mod lines;
+mod push_lines;
 mod readout;
 mod screen;
 
@@ -17,6 +18,7 @@ use serde_json::json;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
+use self::lines::ScreenLine;
 use self::readout::Readout;
 use self::screen::{Event, Screen};
 use crate::program::ask::Client;
@@ -50,16 +52,23 @@ fn query_and_show(top: &Top) -> Result<(), String> {
     }
 }
 
+/// The lines of a readout, push targets at the end.
+fn all_lines(now: &Readout, before: Option<&Readout>) -> Vec<ScreenLine> {
+    let mut all = lines::lines(now, before);
+    push_lines::targets(&now.push, &mut all);
+    all
+}
+
 fn once(format: AnswerFormat, now: &Readout, out: &mut dyn Write) -> io::Result<()> {
     match format {
         AnswerFormat::Json => {
             serde_json::to_writer_pretty(
                 &mut *out,
-                &json!({ "cardinality": now.cardinality, "conflicts": now.conflicts, "rejections": now.rejections, "sources": now.sources }),
+                &json!({ "cardinality": now.cardinality, "conflicts": now.conflicts, "rejections": now.rejections, "sources": now.sources, "push": now.push }),
             )?;
             writeln!(out)
         }
-        AnswerFormat::Text => lines::lines(now, None).iter().try_for_each(|line| writeln!(out, "{}", line.text)),
+        AnswerFormat::Text => all_lines(now, None).iter().try_for_each(|line| writeln!(out, "{}", line.text)),
     }
 }
 
@@ -79,7 +88,7 @@ async fn show(client: &Client, top: &Top, first: Readout, screen: &mut Screen) -
     let (mut before, mut now, mut query_error) = (None, first, None);
     loop {
         let title = format!("statsd-bridge top   {}   every {:?}   q: quit", client.base(), top.interval);
-        let lines = lines::lines(&now, before.as_ref());
+        let lines = all_lines(&now, before.as_ref());
         screen.draw(&title, query_error.as_deref(), &lines)?;
         let (client, limit) = (client.clone(), top.limit);
         let mut next = Box::pin(async {

@@ -37,6 +37,8 @@ struct Number {
     kind: SelfKind,
     key: Key,
     bits: Arc<AtomicU64>,
+    /// Whether expositions leave it out, because what it counts is gone.
+    is_gone: bool,
 }
 
 /// A family with references to its values.
@@ -67,6 +69,14 @@ impl SelfRecorder {
         counters.filter(|number| wanted(&number.key)).map(|number| number.bits.load(Acquire)).fold(0, u64::saturating_add)
     }
 
+    /// Leaves out all counters and gauges that `wanted` selects from now on, until they are registered again. A counter then goes on from its
+    /// value.
+    pub(super) fn leave_out(&self, wanted: impl Fn(&Key) -> bool) {
+        let mut numbers = lock(&self.numbers);
+        numbers.all.iter_mut().filter(|number| wanted(&number.key)).for_each(|number| number.is_gone = true);
+        numbers.layout = None;
+    }
+
     /// All families with their values, sorted by name, series by labels.
     pub(super) fn families(&self) -> Vec<SelfFamily> {
         let layout = self.layout();
@@ -83,14 +93,18 @@ impl SelfRecorder {
         let Numbers { all, layout } = &mut *numbers;
         Arc::clone(layout.get_or_insert_with(|| {
             let families = parse_families(&self.names.handle().render());
-            families.into_iter().map(|family| FamilyLayout::of(family, all)).collect()
+            families.into_iter().map(|family| FamilyLayout::of(family, all)).filter(|family| !family.series.is_empty()).collect()
         }))
     }
 
     /// The value of the counter or gauge, which is created if it does not exist.
     fn number(&self, kind: SelfKind, key: &Key, metadata: &Metadata<'_>) -> Arc<AtomicU64> {
         let mut numbers = lock(&self.numbers);
-        if let Some(known) = numbers.all.iter().find(|known| known.kind == kind && known.key == *key) {
+        let Numbers { all, layout } = &mut *numbers;
+        if let Some(known) = all.iter_mut().find(|known| known.kind == kind && known.key == *key) {
+            if std::mem::take(&mut known.is_gone) {
+                *layout = None;
+            }
             return Arc::clone(&known.bits);
         }
         let (place, bits) = (numbers.all.len() as u64, Arc::new(AtomicU64::new(0)));
@@ -98,7 +112,7 @@ impl SelfRecorder {
             SelfKind::Counter => self.names.register_counter(key, metadata).absolute(place),
             _ => self.names.register_gauge(key, metadata).set(place as f64),
         }
-        numbers.all.push(Number { kind, key: key.to_retained(), bits: Arc::clone(&bits) });
+        numbers.all.push(Number { kind, key: key.to_retained(), bits: Arc::clone(&bits), is_gone: false });
         numbers.layout = None;
         bits
     }
@@ -115,7 +129,7 @@ impl FamilyLayout {
             };
             let number = place.and_then(|place| numbers.get(place));
             debug_assert!(number.is_some(), "{} has no number", family.head.name);
-            number.map(|number| (labels, Arc::clone(&number.bits)))
+            number.filter(|number| !number.is_gone).map(|number| (labels, Arc::clone(&number.bits)))
         });
         Self { series: series.collect(), head: family.head }
     }

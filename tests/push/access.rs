@@ -159,6 +159,12 @@ fn targets_that_a_reload_does_not_change_continue() {
     assert!(target(&bridge)["samples_made"].as_u64() >= before, "the target did not begin anew");
     write(&folder, "push.yml", &format!("targets: [{{url: '{}'}}]\n", changed.url()));
     until("one target is left", || target(&bridge)["url"].as_str().filter(|url| *url == changed.url()).map(drop));
+    let of = |target: &Receiver| bridge.page().sum_where("statsd_bridge_push_samples_made_total", "target", &target.url());
+    assert!(of(&changed) > 0.0 && !bridge.page_text().contains(&kept.url()), "the metrics of the target end with it");
+    // A target that returns continues its counters.
+    write(&folder, "push.yml", &config(""));
+    until("the target is back", || (of(&kept) as u64 > before.unwrap_or_default()).then_some(()));
+    until("it adds up", || super::add_up(&bridge).ok());
     assert_eq!((kept.faults(), changed.faults()), (vec![], vec![]));
 }
 

@@ -148,6 +148,9 @@ impl Pushers {
         for running in ended {
             let target = Arc::clone(&running.target);
             running.ended(Instant::now() + REPLACE_TIMEOUT).await;
+            if !targets.iter().any(|other| other.name == target.options.name) {
+                self.bridge.telemetry().push_ended(&target.options.name);
+            }
             last.push((target.options.name.clone(), target.newest()));
         }
         let mut running = Vec::new();

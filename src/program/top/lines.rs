@@ -214,7 +214,7 @@ fn rejections(now: &Readout, before: Option<&Readout>, lines: &mut Vec<ScreenLin
     }
 }
 
-fn head(text: &str, lines: &mut Vec<ScreenLine>) {
+pub(super) fn head(text: &str, lines: &mut Vec<ScreenLine>) {
     lines.push(ScreenLine::new(LineStyle::Plain, ""));
     lines.push(ScreenLine::new(LineStyle::Head, text));
 }
@@ -230,15 +230,15 @@ fn rate(count: u64, old: Option<u64>, now: &Readout, before: Option<&Readout>) -
     format!(" (+{}/s)", grouped((increase as f64 / seconds).ceil() as u64))
 }
 
-fn list(value: &Value) -> impl Iterator<Item = &Value> {
+pub(super) fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
-fn text(value: &Value) -> &str {
+pub(super) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
-fn number(value: &Value) -> u64 {
+pub(super) fn number(value: &Value) -> u64 {
     value.as_u64().unwrap_or_default()
 }
 
@@ -263,7 +263,7 @@ fn grouped(number: u64) -> String {
     out
 }
 
-fn bytes(number: u64) -> String {
+pub(super) fn bytes(number: u64) -> String {
     match number {
         0..10_240 => format!("{number} B"),
         10_240..10_485_760 => format!("{:.1} KiB", number as f64 / 1024.0),
@@ -310,6 +310,7 @@ mod tests {
         let rejection = json!({ "reason": "malformed_line", "count": samples, "last": last });
         Readout {
             cardinality: json!({ "totals": totals, "families": [login], "families_kept_out": [kept_out] }),
+            push: Value::Null,
             conflicts: json!([conflict]),
             rejections: json!([rejection]),
             sources: json!([sender]),
@@ -370,7 +371,8 @@ malformed_line: 49,900 (+24,450/s)
     fn unexpected_json_is_shown_without_a_panic() {
         for odd in [json!(null), json!([]), json!({ "families": [1, {}], "families_kept_out": [null], "totals": 7 })] {
             let (cardinality, sources) = (odd.clone(), json!([odd, 1, { "rejected": 7, "client_telemetry": { "compared_bytes": {} } }]));
-            let now = Readout { cardinality, conflicts: json!([odd]), rejections: json!([odd, 1]), sources, at: Instant::now() };
+            let (conflicts, rejections) = (json!([odd]), json!([odd, 1]));
+            let now = Readout { cardinality, conflicts, rejections, sources, push: json!(null), at: Instant::now() };
             assert!(lines(&now, Some(&now)).len() >= 3);
         }
     }

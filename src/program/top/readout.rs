@@ -19,6 +19,8 @@ pub(super) struct Readout {
     pub(super) rejections: Value,
     /// The senders of `/api/v1/sources`; null if the bridge is too old to have that path.
     pub(super) sources: Value,
+    /// The targets of `/api/v1/push`; null if the bridge is too old to have that path.
+    pub(super) push: Value,
     /// When the data was received.
     pub(super) at: Instant,
 }
@@ -30,7 +32,9 @@ impl Readout {
         let conflicts = query(client, "/api/v1/conflicts")?.required()?;
         let rejections = query(client, "/api/v1/rejections")?.data;
         let sources = query(client, &format!("/api/v1/sources?limit={limit}"))?.data;
+        let push = query(client, "/api/v1/push")?.data;
         Ok(Self {
+            push: push["targets"].clone(),
             rejections: rejections["rejections"].clone(),
             sources: sources["sources"].clone(),
             cardinality,
