@@ -3,9 +3,11 @@
 //! ```text
 //! stream   asks the bridge for lines
 //! shown    a line as text
+//!   document  the JSON of a line
 //! ```
 //! Accesses the bridge only through its HTTP API.
 
+mod document;
 mod shown;
 mod stream;
 
@@ -13,8 +15,6 @@ use std::fs::OpenOptions;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
-
-use serde_json::Value;
 
 use self::stream::{Counts, LineStream, Message};
 use crate::program::cli::{AnswerFormat, Capture, LineFilter, Reach, Tail, Watching};
@@ -115,9 +115,4 @@ fn capture(asked: &Capture) -> Result<(), String> {
     };
     complain(&format!("{}: {counts}", asked.output.display()));
     Ok(())
-}
-
-/// A part of a document as text; empty if it is not there.
-fn text<'a>(document: &'a Value, key: &str) -> &'a str {
-    document[key].as_str().unwrap_or_default()
 }

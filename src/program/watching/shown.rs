@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::text;
+use super::document::text;
 
 /// One line: time, verdict, sender, the line as sent, and what it became.
 pub(super) fn line(line: &Value, has_colour: bool) -> String {

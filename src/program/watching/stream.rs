@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use super::text;
+use super::document::text;
 use crate::program::ask::{Client, Opened};
 use crate::program::cli::LineFilter;
 
