@@ -80,6 +80,7 @@ impl Exemplars {
     }
 
     /// The number of the next exemplar. All with a lower number are seen by [`of`](Self::of) from now on, unless they were replaced.
+    #[cfg(feature = "cli")]
     pub(crate) fn next_number(&self) -> u64 {
         self.kept.load(Relaxed)
     }

@@ -71,6 +71,7 @@ impl SelfRecorder {
 
     /// Leaves out all counters and gauges that `wanted` selects from now on, until they are registered again. A counter then goes on from its
     /// value.
+    #[cfg(feature = "cli")]
     pub(super) fn leave_out(&self, wanted: impl Fn(&Key) -> bool) {
         let mut numbers = lock(&self.numbers);
         numbers.all.iter_mut().filter(|number| wanted(&number.key)).for_each(|number| number.is_gone = true);
