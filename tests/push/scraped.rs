@@ -9,13 +9,16 @@ use super::{expect_sums, pushing, series};
 use crate::formats::messages::{self, Exemplar, LabelPair, MetricFamily, Timestamp, decode};
 use crate::harness::{Running, request, until};
 
+/// Labels, the bits of the value, and the time in milliseconds.
+type OneExemplar = (Vec<(String, String)>, u64, i64);
+
 /// One series: what a scrape or a push says about it.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct One {
     value: u64,
     histogram: Option<Histogram>,
     start: i64,
-    exemplars: Vec<(Vec<(String, String)>, u64, i64)>,
+    exemplars: Vec<OneExemplar>,
     metadata: Metadata,
 }
 
@@ -25,7 +28,7 @@ fn millis(time: Option<&Timestamp>) -> i64 {
     time.map_or(0, |time| time.seconds * 1000 + i64::from(time.nanos) / 1_000_000)
 }
 
-fn exemplar(of: &Exemplar) -> (Vec<(String, String)>, u64, i64) {
+fn exemplar(of: &Exemplar) -> OneExemplar {
     (pairs(&of.label), of.value.unwrap_or_default().to_bits(), millis(of.timestamp.as_ref()))
 }
 
