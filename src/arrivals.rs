@@ -82,6 +82,12 @@ impl Arrivals {
         Self { is_on, names: Mutex::default() }
     }
 
+    /// Whether names are noted.
+    #[inline]
+    pub(crate) fn is_on(&self) -> bool {
+        self.is_on
+    }
+
     /// Notes a new identity.
     pub(crate) fn note(&self, arrived: &Arrived<'_>) {
         if !self.is_on {

@@ -153,7 +153,9 @@ impl Resolver {
         let mut binding = match self.mapper.map(&rules, incoming.sample.kind, origin.as_deref()) {
             Ok((mapped, slot)) => {
                 let admitted = self.admit(&mapped, incoming);
-                self.note_arrival(&mapped.name, verdict(&admitted), incoming);
+                if self.engine.arrivals().is_on() {
+                    self.note_arrival(&mapped.name, verdict(&admitted), incoming);
+                }
                 let (target, links) = match admitted {
                     Ok((cell, links)) => (Target::Cell(cell), links),
                     Err(outcome) => (Target::Outcome(outcome), Links::default()),
@@ -165,7 +167,9 @@ impl Resolver {
                 binding
             }
             Err(slot) => {
-                self.note_arrival("", Verdict::Dropped, incoming);
+                if self.engine.arrivals().is_on() {
+                    self.note_arrival("", Verdict::Dropped, incoming);
+                }
                 let mut binding = Binding { is_mapped: true, slot, ..Binding::without_cell(Outcome::Dropped) };
                 binding.set_extra(Links::default(), tag_errors, Factor::default());
                 binding
@@ -179,6 +183,7 @@ impl Resolver {
     }
 
     /// Notes the name that was read last, for reports.
+    #[inline(never)]
     fn note_arrival(&self, family: &str, verdict: Verdict, incoming: &Incoming<'_>) {
         let (kind, source, now) = (incoming.sample.kind, *incoming.source, incoming.now);
         self.engine.arrivals().note(&Arrived { name: self.mapper.name(), kind, family, verdict, source, now });

@@ -69,7 +69,7 @@ async fn cardinality_names_the_offender() {
     let login = &data["families"][0];
     assert_eq!((&login["name"], &login["type"], &login["series"]), (&json!("login"), &json!("counter"), &json!(3)));
     assert!(login["series_bytes"].as_u64().expect("bytes") > 100);
-    assert_eq!(login["labels"][0], json!({ "name": "user", "values": 3, "examples": ["u0", "u1"] }));
+    assert_eq!(login["labels"][0], json!({ "name": "user", "values": 3, "examples": ["u0", "u1"], "shape": null }));
     assert_eq!(login["labels"][1]["name"], "site");
     let expected = json!([{
         "limit": "values_per_label", "label": "user", "action": "drop_label", "samples": 9, "distinct_values_refused": 8,
