@@ -8,6 +8,7 @@ mod databases;
 mod faults;
 mod hostile;
 mod message;
+mod mutual;
 mod once;
 mod otlp;
 mod otlp_databases;

@@ -128,7 +128,12 @@ impl OtlpCycle {
             options: Arc::clone(options),
             help: Style::of(engine.options(), Escaping::AllowUtf8).help,
             now: time.shifted(engine.registry().wall().millis().saturating_neg()),
-            sent: Sent { time: Some(time), hasher: before.hasher, ..Sent::default() },
+            sent: Sent {
+                time: Some(time),
+                hasher: before.hasher,
+                exemplars: engine.registry().exemplars().next_number(),
+                ..Sent::default()
+            },
             gone: Vec::new(),
             ended: (0..before.families.len()).collect(),
             before,
@@ -189,7 +194,9 @@ impl OtlpCycle {
             let created = (kind != GAUGE).then(|| series.created()).filter(|created| *created <= time);
             let exemplars = if self.options.exemplars && matches!(kind, COUNTER | HISTOGRAM) {
                 let mut all = self.engine.registry().exemplars().of(series);
-                all.retain(|one| one.time <= time && self.before.time.is_none_or(|before| one.time > before));
+                // By number: a worker may record a time that is earlier than the previous cycle after that cycle was made.
+                let since = self.before.exemplars..self.sent.exemplars;
+                all.retain(|one| since.contains(&one.number));
                 all.sort_by_key(|one| one.time);
                 all
             } else {

@@ -43,12 +43,14 @@ pub(super) fn tls_config(tls: &PushTls) -> Result<Arc<ClientConfig>, String> {
 
 /// What the operator can do about an error of TLS; empty for other errors.
 pub(super) fn advice(text: &str) -> &'static str {
-    const ADVICE: [(&str, &str); 6] = [
+    const ADVICE: [(&str, &str); 8] = [
         ("UnknownIssuer", "; set `ca_file` to the certificate of its issuer"),
         ("CaUsedAsEndEntity", "; the receiver's certificate is one of an issuer: make it one for a server"),
         ("not valid for name", "; set `server_name` to a name in its certificate"),
         ("NotValidForName", "; set `server_name` to a name in its certificate"),
         ("CertificateRequired", "; set `cert_file` and `key_file`"),
+        ("UnknownCA", "; the receiver does not know the issuer of `cert_file`"),
+        ("BadCertificate", "; the receiver rejects `cert_file`: it may be expired, or not one for clients"),
         ("InvalidContentType", "; the receiver probably expects http instead of https"),
     ];
     ADVICE.iter().find(|(part, _)| text.contains(part)).map_or("", |(_, advice)| advice)
