@@ -11,6 +11,7 @@ use crate::compatibility;
 use crate::harness::{Launch, Process, Running, until};
 use crate::peers::{self, Version};
 use crate::prometheus::{Prometheus, filter};
+use crate::push::receiver::{Reaction, Receiver};
 use crate::victoria::{self, Victoria};
 
 /// The values that Grafana substitutes for its built-in variables, with a scrape every second.
@@ -110,16 +111,19 @@ fn wrong(prometheus: &Prometheus, expression: &str) -> Option<String> {
     }
 }
 
-/// A bridge with a low limit on the values of a label, and the traffic, whose part `trouble` reaches the limit.
-fn bridge_in_traffic(python: &Path) -> (Running, Process) {
+/// A bridge with a low limit on the values of a label, the traffic, whose part `trouble` reaches the limit, and a receiver of its pushes.
+fn bridge_in_traffic(python: &Path) -> (Running, Process, Receiver) {
     let mapping = folder("apps/automation/mapping.yml");
     let bridge = Launch::new().arg(format!("--statsd.mapping-config={}", mapping.display())).arg("--limits.values-per-label=20");
-    let bridge = bridge.arg("--no-web.process-metrics").start();
+    // The panels of push show a target.
+    let receiver = Receiver::start(|_| Reaction::Write);
+    let push = [format!("--push.url={}", receiver.url()), "--push.interval=1s".to_owned()];
+    let bridge = push.into_iter().fold(bridge.arg("--no-web.process-metrics"), Launch::arg).start();
     let mut command = Command::new(python);
     command.arg("-B").arg(folder("grafana/traffic.py")).args(["--rate=50", "--send", "emmett", "prompter", "automation", "trouble"]);
     command.arg(format!("--host={}", bridge.statsd.ip())).arg(format!("--port={}", bridge.statsd.port()));
     let traffic = Process::start(command);
-    (bridge, traffic)
+    (bridge, traffic, receiver)
 }
 
 /// Waits until `is_wrong` returns no reason for any expression. Panics with the expressions that are still wrong.
@@ -152,7 +156,7 @@ fn every_expression_answers_where_histograms_are_native_too() {
 fn every_expression_answers(native: bool) {
     let python = peers::program("python3");
     Version::need_both();
-    let (bridge, mut traffic) = bridge_in_traffic(&python);
+    let (bridge, mut traffic, _receiver) = bridge_in_traffic(&python);
     // A bridge that exposes its process metrics.
     let other = Launch::new().start();
     let start = |version| (version, Prometheus::scraping_as_the_example_does(version, [&bridge, &other], native));
@@ -222,7 +226,7 @@ fn every_expression_gives_the_same_series_in_victoria_metrics() {
     let python = peers::program("python3");
     Version::Three.prometheus();
     peers::built("victoriametrics", "victoria-metrics");
-    let (bridge, mut traffic) = bridge_in_traffic(&python);
+    let (bridge, mut traffic, _receiver) = bridge_in_traffic(&python);
     let other = Launch::new().start();
     let prometheus = Prometheus::scraping_as_the_example_does(Version::Three, [&bridge, &other], false);
     let victoria = Victoria::scraping_as(text(&prometheus.api("status/config")["data"], "yaml"));
