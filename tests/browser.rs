@@ -37,6 +37,8 @@ fn the_page_works_in_a_browser() {
         .arg("--name-validation=utf8")
         .arg("--web.enable-admin-api")
         .arg("--web.enable-lifecycle")
+        .arg("--web.enable-tail=true")
+        .arg("--web.max-tails=16")
         .arg("--sources.max=10")
         .start();
     let mut drive = Command::new(node);

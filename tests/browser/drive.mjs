@@ -10,7 +10,7 @@ const { chromium } = require("playwright-core");
 const axe = require("axe-core");
 
 const [base, port, mapping, folder, pictures] = process.argv.slice(2);
-const VIEWS = ["", "ui/ask", "ui/ask?q=shop_time", "ui/series", "ui/series?family=shop_time&label=region", "ui/rejected", "ui/rules", "ui/cardinality", "ui/senders", "ui/scrapes", "ui/push", "ui/events", "ui/actions"];
+const VIEWS = ["", "ui/ask", "ui/ask?q=shop_time", "ui/tail", "ui/tail?name=shop.*&verdict=conflict", "ui/series", "ui/series?family=shop_time&label=region", "ui/rejected", "ui/rules", "ui/cardinality", "ui/senders", "ui/scrapes", "ui/push", "ui/events", "ui/actions"];
 const HOSTILE = "<script>document.title='hacked'</script>\"'><img src=x onerror=\"document.title='hacked'\">\u202e\u001b[31m\u200b";
 const LONG = "long." + "x".repeat(900);
 const DEADLINE = 60_000;
@@ -60,6 +60,37 @@ async function run() {
   await send("seen.now:1|c");
   await page.locator("[data-verdict=arrives]").waitFor({ timeout: DEADLINE });
   say("a line is seen", { millis: Date.now() - sent });
+
+  // Lines as they arrive, hostile ones among them; a pause holds them, and the filter is in the link.
+  await page.goto(`${base}ui/tail`);
+  await until("the stream begins", async () => (await (await fetch(`${base}metrics`)).text()).includes("statsd_bridge_tail_viewers 1\n"));
+  const began = Date.now();
+  await send(`tail.one:1|c|#a:b\nhello:1|g\nnoise.b:1|c\n${HOSTILE}:1|c`);
+  await page.locator("#tail tr", { hasText: "tail.one:1|c|#a:b" }).waitFor();
+  say("a line is in the tail", { millis: Date.now() - began });
+  const row = (text) => page.locator("#tail tr", { hasText: text });
+  assert.match(await row("tail.one").textContent(), /✓ recordedtail_one\{a="b"\}|✓ recordedtail\.one\{a="b"\}/);
+  assert.match(await row("hello:1|g").textContent(), /✗ rejected: conflict/);
+  assert.match(await row("noise.b").textContent(), /! dropped.*2 \(mapping\.yml:5:10\)/);
+  assert.match(await row("<script>").first().textContent(), /\ufffd\ufffd\[31m\ufffd/);
+  // The counts come once a second.
+  await page.locator("#tail-counts", { hasText: /that match, of \d+ that arrived/ }).waitFor();
+  await page.keyboard.press("p");
+  await send("tail.two:1|c");
+  await until("the line is recorded", async () => (await answer("api/v1/ask?q=tail.two")).cards[0].verdict === "arrives");
+  await page.waitForTimeout(500);
+  assert.equal(await row("tail.two").count(), 0);
+  await page.keyboard.press("p");
+  await row("tail.two").waitFor();
+  await page.locator("#tail-name").fill("tail.t*");
+  await page.locator("#filter button").click();
+  await page.waitForURL(/name=tail\.t/);
+  await until("the filtered stream begins", async () => {
+    await send("tail.one:1|c\ntail.three:1|c");
+    return (await row("tail.three").count()) > 0;
+  });
+  assert.equal(await row("tail.one").count(), 0);
+  say("tail");
 
   // Reasons. A person types into the box at the top.
   await until("the gauge expires", async () => (await answer("api/v1/ask?q=gone.gauge")).cards[0].verdict === "expired");
