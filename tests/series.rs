@@ -207,9 +207,11 @@ fn rejected_input_is_reported_with_its_sender() {
     }
     let log = bridge.process.log();
     assert!(log.lines().any(|line| line.contains("malformed_value") && line.contains(&from(&first))), "{log}");
-    let page = bridge.get("/").text();
-    assert!(page.contains(&format!("malformed_line: 2; last: no &lt;b&gt;line&lt;/b&gt; from {}", from(&second))), "{page}");
-    assert!(page.contains("<p>known, new</p>"), "names without a rule, though there is none: {page}");
+    let page = bridge.get("/ui/rejected").text();
+    let row = page.split("<tr>").find(|row| row.contains("malformed_line")).unwrap_or_else(|| panic!("{page}"));
+    assert!(row.contains("no &lt;b&gt;line&lt;/b&gt;") && row.contains(&from(&second)) && row.contains(">2<"), "{row}");
+    let page = bridge.get("/ui/rules").text();
+    assert!(["known", "new"].iter().all(|name| page.contains(&format!(">{name}<"))), "names without a rule, though there is none: {page}");
     assert_eq!(
         bridge.data("GET", "/api/v1/unmapped")["names"],
         json!([{"name": "known", "samples": null}, {"name": "new", "samples": null}])
