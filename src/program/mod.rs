@@ -19,7 +19,7 @@
 //! top, doctor, demo, healthcheck, check_config   the other subcommands
 //! event_file   appends DogStatsD events to a file
 //! net, ask, rulebook, presets, state_file, regular_file, descriptors, faults, fair_turns, clock, console, duration, flag_names, logging,
-//! line_queue, event_json, wall_time, version
+//! line_queue, event_json, plain_text, wall_time, version
 //!              shared parts
 //! ```
 
@@ -44,6 +44,7 @@ pub(crate) mod listener;
 mod logging;
 pub(crate) mod measured;
 mod net;
+mod plain_text;
 mod presets;
 mod push;
 mod reaching;

@@ -181,7 +181,7 @@ impl Explainer {
         let converted = number.filter(|_| !dropped).map(|number| factor(sample.kind, rule).apply(number));
         let signed_sets = signed_sets(rule, &rules, self.bridge.options().signed_gauges);
         Ok(Explained {
-            kind: on_the_wire(sample.kind),
+            kind: sample.kind.as_str(),
             value: match sample.value {
                 Value::Number(number) => number.to_string(),
                 Value::Signed(number) => format!("{number:+}"),
@@ -253,17 +253,6 @@ fn effect(sample: &Sample<'_>, number: f64, signed_sets: bool) -> String {
     match change_of_gauge(sample, number, signed_sets) {
         Some(change) => format!("changes the gauge by {change}"),
         None => format!("sets it to {number}"),
-    }
-}
-
-fn on_the_wire(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Counter => "c",
-        Kind::Gauge => "g",
-        Kind::Timer => "ms",
-        Kind::Histogram => "h",
-        Kind::Distribution => "d",
-        Kind::Set => "s",
     }
 }
 

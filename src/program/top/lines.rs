@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::readout::Readout;
+use crate::program::plain_text::is_hidden;
 
 /// The width of a bar, in characters.
 const BAR_WIDTH: usize = 24;
@@ -43,8 +44,7 @@ impl ScreenLine {
 
 /// Replaces characters that would move the cursor or change how text is displayed.
 fn plain(c: char) -> char {
-    let is_hidden = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-    if c.is_control() || is_hidden { '\u{fffd}' } else { c }
+    if is_hidden(c) { '\u{fffd}' } else { c }
 }
 
 /// All lines; with an earlier readout, also rates per second.

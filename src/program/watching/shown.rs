@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::document::text;
+use crate::program::plain_text::is_hidden;
 
 /// One line: time, verdict, sender, the line as sent, and what it became.
 pub(super) fn line(line: &Value, has_colour: bool) -> String {
@@ -52,9 +53,6 @@ fn list(value: &Value) -> impl Iterator<Item = &Value> {
 
 /// Escapes control characters and characters that are invisible or change the direction of text.
 fn escaped(text: &str) -> String {
-    let is_hidden = |c: char| {
-        c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{61c}')
-    };
     text.chars().map(|c| if is_hidden(c) { c.escape_default().to_string() } else { c.to_string() }).collect()
 }
 

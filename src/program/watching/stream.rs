@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::document::text;
 use crate::program::ask::{Client, Opened};
 use crate::program::cli::LineFilter;
+use crate::program::plain_text::percent_encoded;
 
 /// The most bytes of one message. A line has at most 64 KiB, and each byte at most six characters of JSON.
 const MAX_MESSAGE_BYTES: u64 = 4 << 20;
@@ -70,7 +71,7 @@ impl LineStream {
             ("rule", &filter.rule),
             ("label", &filter.label),
         ];
-        let parts = parts.into_iter().filter_map(|(name, value)| Some(format!("&{name}={}", encoded(value.as_ref()?))));
+        let parts = parts.into_iter().filter_map(|(name, value)| Some(format!("&{name}={}", percent_encoded(value.as_ref()?))));
         let path = format!("/api/v1/tail?format=json&rate={rate}{}", parts.collect::<String>());
         match client.open(&path)? {
             Opened::Stream(reader) => Ok(Self { reader }),
@@ -119,19 +120,13 @@ fn reason(client: &Client, status: u16, body: &str) -> String {
     }
 }
 
-/// Percent-encodes a value of a query.
-fn encoded(value: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
-    value.bytes().map(|byte| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn values_are_encoded_and_counts_are_told() {
-        assert_eq!(encoded("a b&c=é*"), "a%20b%26c%3D%C3%A9%2A");
+        assert_eq!(percent_encoded("a b&c=é*"), "a%20b%26c%3D%C3%A9%2A");
         let counts = Counts { arrived: 10, unexamined: 2, shown: 3, missed: 4 };
         let told =
             "3 of 10 lines that arrived; 4 that match the name and the sender are missing; 2 were not compared, because too many arrived";

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use self::card::{Card, families_of, raw_names};
-use self::question::{Question, letter};
+use self::question::Question;
 use self::trial::trial;
 use super::live::Live;
 use super::parameters::Parameters;
@@ -123,7 +123,7 @@ impl Question<'_> {
 
     /// A raw name that arrived.
     fn raw(&self, known: &ArrivedName) -> Value {
-        let trial = trial(self.live, &format!("{}:1|{}", known.name, letter(known.kind)));
+        let trial = trial(self.live, &format!("{}:1|{}", known.name, known.kind.as_str()));
         let families = families_of(self.live, &known.family);
         let card = match known.verdict {
             Verdict::Dropped => self.dropped(&known.name),

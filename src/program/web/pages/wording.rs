@@ -110,21 +110,10 @@ pub(super) fn cut(text: &str) -> String {
     }
 }
 
-/// A text as part of a URL's query.
-pub(super) fn encoded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(char::from(byte)),
-            byte => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::program::plain_text::percent_encoded;
 
     #[test]
     fn numbers_are_short_and_grouped() {
@@ -141,6 +130,6 @@ mod tests {
         assert_eq!([2.0, 411.775_000_000_000_8, 0.1].map(precise), ["2", "411.775", "0.1"]);
         assert_eq!(cut("abc"), "abc");
         assert_eq!(cut(&"é".repeat(201)), format!("{}… (402 bytes)", "é".repeat(200)));
-        assert_eq!(encoded("a b&c=é\"<"), "a%20b%26c%3D%C3%A9%22%3C");
+        assert_eq!(percent_encoded("a b&c=é\"<"), "a%20b%26c%3D%C3%A9%22%3C");
     }
 }

@@ -3,9 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use super::near::near;
-use super::question::{Question, letter};
+use super::question::Question;
 use super::trial::Trial;
 use crate::arrivals::{ArrivedName, Verdict};
+use crate::ingest::protocol::Kind;
 use crate::name::FamilyName;
 use crate::program::wall_time::time_of;
 use crate::program::web::api::live::Live;
@@ -41,7 +42,7 @@ impl Card {
     pub(super) fn trial(self, trial: &Trial) -> Self {
         let tags: Vec<Value> = trial.tags.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect();
         let becomes = trial.family.as_ref().map(|(name, kind, labels)| json!({ "family": name, "type": kind.as_str(), "labels": labels }));
-        let kind = trial.kind.map(letter);
+        let kind = trial.kind.map(Kind::as_str);
         self.with("read", json!({ "name": trial.name, "kind": kind, "tags": tags, "rule": trial.rule, "becomes": becomes }))
     }
 
@@ -94,7 +95,7 @@ pub(super) fn raw_names<'n>(names: impl Iterator<Item = &'n ArrivedName>, now: T
     let entry = |known: &&ArrivedName| {
         json!({
             "name": *known.name,
-            "kind": letter(known.kind),
+            "kind": known.kind.as_str(),
             "outcome": in_words(known.verdict),
             "identities": known.identities,
             "first_seen": time_of(known.times.0).1,

@@ -3,7 +3,6 @@
 
 use serde_json::{Value, json};
 
-use super::question::letter;
 use crate::ingest::protocol::Kind;
 use crate::mapping::tried::Outcome;
 use crate::program::tools::explain::Explainer;
@@ -56,5 +55,5 @@ pub(super) fn trial(live: &Live, line: &str) -> Trial {
 
 fn kind_of(text: &str) -> Option<Kind> {
     let all = [Kind::Counter, Kind::Gauge, Kind::Timer, Kind::Histogram, Kind::Distribution, Kind::Set];
-    all.into_iter().find(|kind| letter(*kind) == text)
+    all.into_iter().find(|kind| kind.as_str() == text)
 }

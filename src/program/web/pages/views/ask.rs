@@ -4,16 +4,17 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::series::{SERIES_COLUMNS, family_link, series_cells};
+use crate::program::plain_text::percent_encoded;
 use crate::program::web::pages::frame::Place;
 use crate::program::web::pages::heading::heading;
 use crate::program::web::pages::table::{Column, table};
-use crate::program::web::pages::wording::{ago, count_of, cut, encoded, list, number, sentence, text};
+use crate::program::web::pages::wording::{ago, count_of, cut, list, number, sentence, text};
 use crate::program::web::view::View;
 
 pub(super) fn show(place: &Place<'_>, data: &Value) -> Markup {
     let asked = text(&data["q"]);
     html! {
-        (heading(place, "What became of a line or a name.", &format!("?q={}", encoded(asked))))
+        (heading(place, "What became of a line or a name.", &format!("?q={}", percent_encoded(asked))))
         div #live {
             @if asked.is_empty() { (examples(place)) } @else { p { "Asked: " code { (cut(asked)) } } }
             @for card in list(&data["cards"]) { (answer(place, card)) }
@@ -32,7 +33,7 @@ fn examples(place: &Place<'_>) -> Markup {
             h2 { "Paste into the box above" }
             ul {
                 @for (what, example) in examples {
-                    li { (what) ": " a href=(format!("{}?q={}", place.link(View::Ask), encoded(example))) { code { (example) } } }
+                    li { (what) ": " a href=(format!("{}?q={}", place.link(View::Ask), percent_encoded(example))) { code { (example) } } }
                 }
             }
         }
@@ -67,7 +68,7 @@ fn answer(place: &Place<'_>, card: &Value) -> Markup {
 }
 
 fn ask(place: &Place<'_>, name: &str) -> String {
-    format!("{}?q={}", place.link(View::Ask), encoded(&cut(name)))
+    format!("{}?q={}", place.link(View::Ask), percent_encoded(&cut(name)))
 }
 
 /// How the bridge reads and maps it.

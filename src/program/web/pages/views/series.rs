@@ -3,10 +3,11 @@
 use maud::{Markup, html};
 use serde_json::Value;
 
+use crate::program::plain_text::percent_encoded;
 use crate::program::web::pages::frame::Place;
 use crate::program::web::pages::heading::heading;
 use crate::program::web::pages::table::{Column, table};
-use crate::program::web::pages::wording::{ago, bytes, count_of, cut, duration, encoded, list, number, precise, short, text};
+use crate::program::web::pages::wording::{ago, bytes, count_of, cut, duration, list, number, precise, short, text};
 use crate::program::web::view::View;
 
 /// Longer names get no link: a page of them would be too large.
@@ -21,10 +22,10 @@ pub(super) fn show(place: &Place<'_>, data: &Value) -> Markup {
 pub(super) fn link(place: &Place<'_>, family: &str, label: Option<(&str, Option<&str>)>) -> Option<String> {
     let (label, value) = label.map_or((None, None), |(label, value)| (Some(label), value));
     let is_short = [Some(family), label, value].into_iter().flatten().map(str::len).sum::<usize>() <= LINKED_BYTES;
-    let parameter = |name: &str, text: Option<&str>| text.map(|text| format!("&{name}={}", encoded(text))).unwrap_or_default();
+    let parameter = |name: &str, text: Option<&str>| text.map(|text| format!("&{name}={}", percent_encoded(text))).unwrap_or_default();
     is_short.then(|| {
         let base = place.link(View::Series);
-        format!("{base}?family={}{}{}", encoded(family), parameter("label", label), parameter("value", value))
+        format!("{base}?family={}{}{}", percent_encoded(family), parameter("label", label), parameter("value", value))
     })
 }
 
