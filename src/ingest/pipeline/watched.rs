@@ -19,6 +19,21 @@ struct Marked<'a> {
     viewers: Vec<Arc<Viewer>>,
 }
 
+/// A viewer while the names of a datagram are compared.
+struct View<'a> {
+    viewer: &'a Arc<Viewer>,
+    has_room: bool,
+    /// Lines that it wants.
+    wanted: usize,
+}
+
+impl View<'_> {
+    /// Whether it may want to see a line, and can.
+    fn sees(&self) -> bool {
+        self.has_room && self.wanted > 0
+    }
+}
+
 impl Worker {
     /// Whether a viewer watches, so that batches should go through [`ingest_watched`](Self::ingest_watched).
     #[inline]
@@ -60,21 +75,19 @@ impl Worker {
             return Marked { datagram, is_examined: false, viewers: Vec::new() };
         }
         self.tap_budget.spend(TapWork::Source, viewers.iter().filter(|viewer| viewer.filter().source.is_some()).count());
+        let from_it = viewers.iter().filter(|viewer| viewer.filter().wants_source(datagram.source));
+        let mut views: Vec<_> = from_it.map(|viewer| View { viewer, has_room: viewer.has_room(now), wanted: 0 }).collect();
         let mut compared = 0;
-        let mut sees = |viewer: &Viewer| {
-            let filter = viewer.filter();
-            if !filter.wants_source(datagram.source) {
-                return false;
+        for name in lines(datagram.bytes).map(name) {
+            // One line is enough for a viewer that has room for it.
+            for view in views.iter_mut().filter(|view| !view.sees()) {
+                compared += 1;
+                view.wanted += usize::from(view.viewer.filter().wants_name(name));
             }
-            let mut wanted = lines(datagram.bytes).inspect(|_| compared += 1).filter(|line| filter.wants_name(name(line)));
-            if viewer.has_room(now) {
-                return wanted.next().is_some();
-            }
-            viewer.miss(wanted.count());
-            false
-        };
-        let viewers = viewers.iter().filter(|viewer| sees(viewer)).cloned().collect();
+        }
         self.tap_budget.spend(TapWork::Name, compared);
+        views.iter().filter(|view| !view.has_room).for_each(|view| view.viewer.miss(view.wanted));
+        let viewers = views.into_iter().filter(View::sees).map(|view| Arc::clone(view.viewer)).collect();
         Marked { datagram, is_examined: true, viewers }
     }
 
@@ -193,7 +206,9 @@ impl Marked<'_> {
 
 /// The lines that are not empty.
 fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty())
+    let ends = memchr::memchr_iter(b'\n', bytes).chain([bytes.len()]);
+    let starts = std::iter::once(0).chain(memchr::memchr_iter(b'\n', bytes).map(|end| end + 1));
+    starts.zip(ends).filter_map(|(start, end)| bytes.get(start..end)).filter(|line| !line.is_empty())
 }
 
 /// The raw name of a line, without tags in any of their styles; the whole line if it has no value.
