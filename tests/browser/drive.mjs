@@ -10,7 +10,7 @@ const { chromium } = require("playwright-core");
 const axe = require("axe-core");
 
 const [base, port, mapping, folder, pictures] = process.argv.slice(2);
-const VIEWS = ["", "ui/ask", "ui/ask?q=shop_time", "ui/tail", "ui/tail?name=shop.*&verdict=conflict", "ui/series", "ui/series?family=shop_time&label=region", "ui/rejected", "ui/rules", "ui/cardinality", "ui/senders", "ui/scrapes", "ui/push", "ui/events", "ui/actions"];
+const VIEWS = ["", "ui/ask", "ui/ask?q=shop_time", "ui/tail", "ui/tail?name=shop.*&verdict=conflict", "ui/series", "ui/series?family=shop_time&label=region", "ui/rejected", "ui/rules", "ui/cardinality", "ui/senders", "ui/scrapes", "ui/push", "ui/events", "ui/configuration", "ui/actions"];
 const HOSTILE = "<script>document.title='hacked'</script>\"'><img src=x onerror=\"document.title='hacked'\">\u202e\u001b[31m\u200b";
 const LONG = "long." + "x".repeat(900);
 const DEADLINE = 60_000;
