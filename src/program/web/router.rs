@@ -121,6 +121,7 @@ impl Router {
             "/api/v1/push" => Some(Resource::Push),
             "/api/v1/events" => Some(Resource::Events),
             "/api/v1/ask" => Some(Resource::Data(View::Ask)),
+            "/api/v1/configuration" => Some(Resource::Data(View::Configuration)),
             "/api/v1/scrapes" => Some(Resource::Data(View::Scrapes)),
             "/api/v1/proposals" => Some(Resource::Proposals),
             "/api/v1/tail" if self.serves_admin_paths => Some(Resource::Tail),

@@ -149,6 +149,7 @@ fn problems(place: &Place<'_>, problems: &Value) -> Markup {
 fn start(place: &Place<'_>, visit: &Visit) -> Markup {
     let api = [
         "cardinality",
+        "configuration",
         "conflicts",
         "events",
         "overview",
