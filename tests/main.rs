@@ -59,6 +59,8 @@ mod attack;
 mod browser;
 /// The telemetry of DogStatsD clients beside what arrived from them.
 mod client_telemetry;
+/// The configuration in force: flags with their origin, secrets, reloads with their errors.
+mod configuration;
 /// `doctor`: probes over every transport, and why they do not arrive.
 mod doctor;
 /// Transports, the wire format, the exposition and the other HTTP paths.

@@ -3,6 +3,7 @@
 //! ```text
 //! args        the flags as the user types them
 //! flags       the flags as one clap command, with environment variables, `--no-` forms and the help
+//! in_force    value, default and origin of each flag, for reports
 //! conversion  flags to settings
 //! tool_args   the command lines of check, explain, replay, push and preset; rules_args: that of rules
 //! top_args, tail_args, doctor_args, reach_args  the command lines of top, tail, capture and doctor, and the flags that they share
@@ -17,6 +18,7 @@ mod doctor_args;
 mod early_exit;
 mod environment;
 mod flags;
+mod in_force;
 mod reach_args;
 mod rules_args;
 mod tail_args;
@@ -87,9 +89,10 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
     if let Some(doctor) = doctor_args::parse(&arguments) {
         return doctor.map(|doctor| Invocation::Doctor(Box::new(doctor)));
     }
-    let (args, names) = parse_args(arguments)?;
+    let (args, names, flags) = parse_args(arguments)?;
     let mut settings = conversion::settings(&args, &names).map_err(EarlyExit::Usage)?;
     settings.unknown_variables = unknown_variables();
+    settings.flags = flags;
     if args.program.check_config {
         return Ok(Invocation::CheckConfig(Box::new(settings)));
     }

@@ -8,6 +8,7 @@
 //!   web        the HTTP server
 //!   push       sends the registry's series to receivers of remote write
 //!   tls        TLS of servers, by the section of a web configuration file
+//!   configuration  the flags in force, and the files that are reloaded
 //!   history    the last 15 minutes of some self-metrics
 //!   reload     reads the rules again
 //!     reload_requests  requests for a reload, and their outcomes
@@ -18,7 +19,7 @@
 //! watching     tail and capture: lines as they arrive at a running bridge
 //! top, doctor, demo, healthcheck, check_config   the other subcommands
 //! event_file   appends DogStatsD events to a file
-//! net, ask, rulebook, presets, state_file, regular_file, descriptors, faults, fair_turns, clock, console, duration, flag_names, logging,
+//! net, ask, rulebook, presets, state_file, regular_file, descriptors, faults, fair_turns, clock, console, duration, flag_names, flag_values, load_record, logging,
 //! line_queue, event_json, plain_text, wall_time, version
 //!              shared parts
 //! ```
@@ -27,6 +28,7 @@ mod ask;
 mod check_config;
 pub mod cli;
 mod clock;
+mod configuration;
 mod console;
 mod demo;
 mod descriptors;
@@ -37,10 +39,12 @@ mod event_json;
 mod fair_turns;
 mod faults;
 mod flag_names;
+mod flag_values;
 mod healthcheck;
 mod history;
 mod line_queue;
 pub(crate) mod listener;
+mod load_record;
 mod logging;
 pub(crate) mod measured;
 mod net;

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::bridge::Bridge;
+use crate::mapping::Rules;
 use crate::program::clock;
+use crate::program::load_record::{FileError, FileInForce, LoadCause, LoadRecord};
 use crate::program::reload_requests::{ReloadOutcome, ReloadRequests};
 use crate::program::rulebook::{Mistakes, RuleFile, Rulebook, Sources, vanished};
 
@@ -23,6 +25,7 @@ pub(super) struct Reloader {
     tried: Option<u64>,
     /// The files of the rules in effect.
     files: Vec<RuleFile>,
+    record: Arc<LoadRecord>,
 }
 
 impl Reloader {
@@ -33,7 +36,8 @@ impl Reloader {
     /// The errors in the sources. The bridge has no rules then.
     pub(super) fn start(bridge: &Bridge, sources: &Sources) -> Result<Self, Mistakes> {
         let book = sources.read()?;
-        let mut reloader = Self { bridge: bridge.clone(), sources: sources.clone(), tried: None, files: Vec::new() };
+        let mut reloader =
+            Self { bridge: bridge.clone(), sources: sources.clone(), tried: None, files: Vec::new(), record: Arc::default() };
         reloader.put_in_effect(book);
         Ok(reloader)
     }
@@ -43,8 +47,13 @@ impl Reloader {
         &self.bridge
     }
 
+    /// What is known of the rules in force and of the last reload.
+    pub(super) fn record(&self) -> Arc<LoadRecord> {
+        Arc::clone(&self.record)
+    }
+
     /// Loads the rules again. Errors are logged and counted, and the old rules stay in effect.
-    pub(super) fn reload(&mut self) -> ReloadOutcome {
+    pub(super) fn reload(&mut self, cause: LoadCause) -> ReloadOutcome {
         let read = self.sources.read().and_then(|book| match vanished(&self.files, &book.files, &self.sources.paths) {
             findings if findings.is_empty() => Ok(book),
             findings => Err(Mistakes(findings)),
@@ -53,6 +62,7 @@ impl Reloader {
             Ok(book) => {
                 self.put_in_effect(book);
                 self.bridge.telemetry().rules.reloads_good.increment(1);
+                self.record.reloaded(cause, []);
                 tracing::info!(rules = self.bridge.rule_count(), "mapping files were reloaded");
                 Ok(())
             }
@@ -60,6 +70,7 @@ impl Reloader {
                 self.tried = self.sources.text_hash();
                 self.bridge.telemetry().rules.reloads_bad.increment(1);
                 self.bridge.telemetry().rules.last_was_good.set(0.0);
+                self.record.reloaded(cause, mistakes.0.iter().filter(|finding| finding.is_error).map(FileError::from));
                 for mistake in &mistakes.0 {
                     tracing::error!("{mistake}");
                 }
@@ -82,7 +93,7 @@ impl Reloader {
             return Ok(());
         }
         // Files that are still being written are loaded at the next check.
-        if settled.is_some() && settled != seen { Ok(()) } else { self.reload() }
+        if settled.is_some() && settled != seen { Ok(()) } else { self.reload(LoadCause::Watch) }
     }
 
     fn put_in_effect(&mut self, book: Rulebook) {
@@ -91,6 +102,7 @@ impl Reloader {
         }
         self.tried = Some(book.hash);
         self.files = book.files;
+        self.record.put_in_force(in_force(&self.sources, &self.files, &book.rules), Some(book.hash));
         let metrics = &self.bridge.telemetry().rules;
         metrics.loaded.set(book.rules.config().rules.len() as f64);
         metrics.hash.set(book.hash as f64);
@@ -109,7 +121,10 @@ impl Reloader {
                 () = tokio::time::sleep(interval) => None,
             };
             let step = move || {
-                let outcome = if asked.is_some() { reloader.reload() } else { reloader.reload_if_changed() };
+                let outcome = match asked {
+                    Some((_, cause)) => reloader.reload(cause),
+                    None => reloader.reload_if_changed(),
+                };
                 (reloader, outcome)
             };
             let Ok((back, outcome)) = tokio::task::spawn_blocking(step).await else {
@@ -118,10 +133,21 @@ impl Reloader {
                 return requests.answer(u64::MAX, Err(why.into()));
             };
             reloader = back;
-            if let Some(asked) = asked {
+            if let Some((asked, _)) = asked {
                 answered = asked;
                 requests.answer(asked, outcome);
             }
         }
     }
+}
+
+/// The files and presets of rules, each with its number of rules.
+fn in_force(sources: &Sources, files: &[RuleFile], rules: &Rules) -> Vec<FileInForce> {
+    let names = files.iter().map(|file| file.path.display().to_string());
+    let names = names.chain(sources.presets.iter().map(|name| format!("preset {name}")));
+    let of_file = |name: String| {
+        let rules = rules.config().rules.iter().filter(|rule| *rule.position.file == *name).count();
+        FileInForce { path: name.into(), rules: Some(rules) }
+    };
+    names.map(of_file).collect()
 }

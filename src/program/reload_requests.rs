@@ -4,28 +4,31 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use crate::program::load_record::LoadCause;
+
 /// The outcome of a reload. The error has the errors of the mapping files, one per line.
 pub(super) type ReloadOutcome = Result<(), Arc<str>>;
 
 /// Numbered requests. All requests from before a reload share its outcome, so that only numbers are stored.
 pub(super) struct ReloadRequests {
-    asked: watch::Sender<u64>,
+    /// The number of the latest request, and its cause.
+    asked: watch::Sender<(u64, LoadCause)>,
     answered: watch::Sender<(u64, ReloadOutcome)>,
 }
 
 impl Default for ReloadRequests {
     fn default() -> Self {
-        Self { asked: watch::Sender::new(0), answered: watch::Sender::new((0, Ok(()))) }
+        Self { asked: watch::Sender::default(), answered: watch::Sender::new((0, Ok(()))) }
     }
 }
 
 impl ReloadRequests {
     /// Requests a reload. Returns the number of the request.
-    pub(super) fn ask(&self) -> u64 {
+    pub(super) fn ask(&self, cause: LoadCause) -> u64 {
         let mut number = 0;
         self.asked.send_modify(|asked| {
-            *asked = asked.saturating_add(1);
-            number = *asked;
+            *asked = (asked.0.saturating_add(1), cause);
+            number = asked.0;
         });
         number
     }
@@ -42,10 +45,10 @@ impl ReloadRequests {
         }
     }
 
-    /// Waits for a request with a number above `answered`. Returns the number of the latest request.
-    pub(super) async fn asked_beyond(&self, answered: u64) -> u64 {
+    /// Waits for a request with a number above `answered`. Returns the number of the latest request, and its cause.
+    pub(super) async fn asked_beyond(&self, answered: u64) -> (u64, LoadCause) {
         let mut requests = self.asked.subscribe();
-        let latest = requests.wait_for(|asked| *asked > answered).await.map(|latest| *latest);
+        let latest = requests.wait_for(|asked| asked.0 > answered).await.map(|latest| *latest);
         if let Ok(latest) = latest {
             return latest;
         }
@@ -66,16 +69,16 @@ mod tests {
     #[tokio::test]
     async fn requests_before_a_reload_share_its_outcome_and_later_ones_wait() {
         let requests = Arc::new(ReloadRequests::default());
-        let (first, second) = (requests.ask(), requests.ask());
-        assert_eq!(requests.asked_beyond(0).await, second);
+        let (first, second) = (requests.ask(LoadCause::Signal), requests.ask(LoadCause::Api));
+        assert_eq!(requests.asked_beyond(0).await, (second, LoadCause::Api));
         requests.answer(second, Err("a mistake".into()));
         assert_eq!(requests.outcome(first).await, Err("a mistake".into()));
-        let third = requests.ask();
+        let third = requests.ask(LoadCause::Signal);
         let waiting = tokio::spawn({
             let requests = Arc::clone(&requests);
             async move { requests.outcome(third).await }
         });
-        assert_eq!(requests.asked_beyond(second).await, third);
+        assert_eq!(requests.asked_beyond(second).await, (third, LoadCause::Signal));
         requests.answer(third, Ok(()));
         assert_eq!(waiting.await.unwrap(), Ok(()));
     }

@@ -31,6 +31,7 @@ use self::systemd_sockets::{PassedStream, SystemdSockets};
 use crate::bridge::Bridge;
 use crate::options::OriginValue;
 use crate::program::clock;
+use crate::program::configuration::{Configuration, Files};
 use crate::program::descriptors::{ConnectionLimits, within_limit};
 use crate::program::event_file;
 use crate::program::history::History;
@@ -193,10 +194,18 @@ pub(super) async fn run(
     let (pushers, push_file) = Pushers::start_all(&settings.push, &bridge).await.map_err(StartError::PushConfig)?;
     let reload = signals.reload;
     let (tcp_options, unix_options, mut web_options) = within_descriptors(settings, !sockets.tcp.is_empty(), !sockets.unix.is_empty());
+    let files = Files {
+        rules: Some(reloader.record()),
+        web: sockets.web.record(),
+        push: push_file.record(),
+        tls: sockets.tls.as_ref().map(|tls| tls.record()),
+    };
+    let mut configuration = Configuration::new(settings, files);
+    note_lowered(&mut configuration, settings, (&tcp_options, &unix_options, &web_options));
     web_options.sample_command = sockets.example_command();
     let history = Arc::<History>::default();
     let state = WebState::new(&web_options, clock::now).with_reload_requests(Arc::clone(&reload)).with_pushers(pushers.clone());
-    let state = state.with_history(Arc::clone(&history));
+    let state = state.with_history(Arc::clone(&history)).with_configuration(configuration);
     let web = sockets.web.start(&web_options, &bridge, state)?;
     let state = Arc::clone(&web.state.lifecycle);
 
@@ -287,6 +296,23 @@ fn within_descriptors(settings: &Settings, has_tcp: bool, has_unix: bool) -> (St
     web.max_connections = given.http;
     web.lobby_connections = given.waiting;
     (tcp, unix, web)
+}
+
+/// Says which limits are lower than their flags.
+fn note_lowered(configuration: &mut Configuration, settings: &Settings, in_force: (&StreamOptions, &StreamOptions, &WebOptions)) {
+    let (tcp, unix, web) = in_force;
+    for (flag, stated, used) in [
+        ("tcp.max-connections", settings.tcp_options.max_connections, tcp.max_connections),
+        ("unix.max-connections", settings.unix_options.max_connections, unix.max_connections),
+        ("web.max-connections", settings.web_options.max_connections, web.max_connections),
+        ("web.max-waiting-connections", settings.web_options.lobby_connections, web.lobby_connections),
+    ] {
+        // 0: there is no such listener.
+        if used < stated && used > 0 {
+            let limit = "the limit of open files allows no more; raise LimitNOFILE= of the service, or ulimit -n";
+            configuration.note(flag, format!("{used} in force: {limit}"));
+        }
+    }
 }
 
 /// The resources that all listeners share.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::program::flag_names::FlagNames;
+use crate::program::flag_values::FlagValue;
 use crate::program::listener::relay::RelayOptions;
 use crate::program::listener::stream::{StreamOptions, UnixOptions};
 use crate::program::listener::udp::UdpOptions;
@@ -73,6 +74,8 @@ pub struct Settings {
     pub flag_names: FlagNames,
     /// Warnings about unknown environment variables with the bridge's prefix.
     pub unknown_variables: Vec<String>,
+    /// All flags in force, without secrets, for reports.
+    pub flags: Vec<FlagValue>,
 }
 
 /// Options of the state file.

@@ -91,6 +91,7 @@ fn build(args: &Args, flag_names: &FlagNames) -> Result<Settings, WrongValue> {
         linger: args.program.shutdown_linger,
         flag_names: flag_names.clone(),
         unknown_variables: Vec::new(),
+        flags: Vec::new(),
         without_effect: without_effect(args),
     })
 }

@@ -2,7 +2,6 @@
 //!
 //! Must not know the settings that are built from flags.
 
-use std::any::TypeId;
 use std::ffi::OsString;
 
 use clap::builder::BoolishValueParser;
@@ -11,7 +10,9 @@ use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches};
 
 use super::args::Args;
 use super::early_exit::{EarlyExit, early_exit};
+use super::in_force::{in_force, takes_bool};
 use crate::program::flag_names::{FlagNames, variable};
+use crate::program::flag_values::FlagValue;
 use crate::program::version::version;
 
 /// The tools, at the end of the program's help.
@@ -35,14 +36,16 @@ A repeatable flag and its variable also accept a list: A,B. Write a comma within
 --FLAG switches a BOOL flag on, --no-FLAG switches it off.";
 
 /// Parses the bridge's flags. The result names the flags whose values come from environment variables.
-pub(super) fn parse_args(arguments: impl IntoIterator<Item = OsString>) -> Result<(Args, FlagNames), EarlyExit> {
-    let command = command();
+/// Also returns all flags in force.
+pub(super) fn parse_args(arguments: impl IntoIterator<Item = OsString>) -> Result<(Args, FlagNames, Vec<FlagValue>), EarlyExit> {
+    let mut command = command();
     let arguments = arguments.into_iter().map(|argument| without_negation(argument, &command));
     let arguments: Vec<OsString> = arguments.collect();
     let flags: Vec<(String, String)> = ids_and_flags(command.get_arguments());
-    let matches = command.try_get_matches_from(&arguments).map_err(|error| early_exit(&error, &arguments))?;
+    let matches = command.try_get_matches_from_mut(&arguments).map_err(|error| early_exit(&error, &arguments))?;
     let names = flag_names(&matches, flags);
-    Ok((Args::from_arg_matches(&matches).map_err(|error| early_exit(&error, &arguments))?, names))
+    let values = in_force(&matches, &command);
+    Ok((Args::from_arg_matches(&matches).map_err(|error| early_exit(&error, &arguments))?, names, values))
 }
 
 /// clap's identifier and the name of each flag.
@@ -81,10 +84,6 @@ pub(super) fn command() -> Command {
     })
 }
 
-fn takes_bool(arg: &Arg) -> bool {
-    arg.get_action().takes_values() && arg.get_value_parser().type_id() == TypeId::of::<bool>()
-}
-
 /// Replaces `--no-FLAG` of a BOOL flag by `--FLAG=false`.
 pub(super) fn without_negation(argument: OsString, command: &Command) -> OsString {
     let Some(flag) = argument.to_str().and_then(|a| a.strip_prefix("--no-")) else { return argument };
@@ -100,7 +99,7 @@ mod tests {
     use crate::program::cli::args::all;
 
     fn args(arguments: &[&str]) -> Result<Args, EarlyExit> {
-        parse_args(std::iter::once("statsd-bridge").chain(arguments.iter().copied()).map(OsString::from)).map(|(args, _)| args)
+        parse_args(std::iter::once("statsd-bridge").chain(arguments.iter().copied()).map(OsString::from)).map(|(args, ..)| args)
     }
 
     #[test]

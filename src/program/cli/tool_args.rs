@@ -313,7 +313,7 @@ fn read_with<T: CommandFactory + FromArgMatches>(arguments: &[OsString], heading
     let given = arguments.iter().cloned().map(|argument| without_negation(argument, &bridge));
     let matches = tool.try_get_matches_from(given).map_err(|error| early_exit(&error, arguments))?;
     let own = T::from_arg_matches(&matches).map_err(|error| early_exit(&error, arguments))?;
-    let (args, names) = parse_args(shared_arguments(&matches, &ids))?;
+    let (args, names, _) = parse_args(shared_arguments(&matches, &ids))?;
     let settings = conversion::settings(&args, &names).map_err(EarlyExit::Usage)?;
     Ok((own, settings))
 }

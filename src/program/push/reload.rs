@@ -1,12 +1,14 @@
 //! Takes over changes of the push configuration file, as the web server does with its own. An invalid file never takes effect.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::config::{self, Defaults};
 use super::options::PushOptions;
 use super::{PushTarget, Pushers};
 use crate::bridge::Bridge;
+use crate::program::load_record::{FileError, LoadCause, LoadRecord};
 use crate::program::tls::config_file::{ConfigFileError, LoadedConfig};
 use crate::program::tls::files::hash_files;
 
@@ -20,6 +22,7 @@ pub(crate) struct PushFile {
     files: Vec<PathBuf>,
     /// The hash of the last contents read, valid or not.
     hash: u64,
+    record: Arc<LoadRecord>,
 }
 
 impl Pushers {
@@ -29,10 +32,11 @@ impl Pushers {
     ///
     /// All errors in the file, or a certificate or key that cannot be used.
     pub(crate) async fn start_all(options: &PushOptions, bridge: &Bridge) -> Result<(Self, PushFile), ConfigFileError> {
-        let mut file = PushFile { options: options.clone(), files: Vec::new(), hash: 0 };
+        let mut file = PushFile { options: options.clone(), files: Vec::new(), hash: 0, record: Arc::default() };
         let mut targets = options.targets.clone();
         if let Some(config) = check_config(options)? {
             targets.extend(file.take(config));
+            file.record.put_paths_in_force(&file.files);
             bridge.telemetry().push_reloads().started();
         }
         Ok((Self::start(&targets, bridge).await?, file))
@@ -59,6 +63,9 @@ impl Pushers {
                 Some(Ok(targets)) => self.replace(&targets).await,
                 Some(Err(error)) => Err(error),
             };
+            if result.is_ok() {
+                file.record.put_paths_in_force(&file.files);
+            }
             self.report(result, &file);
         }
     }
@@ -66,6 +73,8 @@ impl Pushers {
     fn report(&self, result: Result<(), ConfigFileError>, file: &PushFile) {
         let metrics = self.bridge.telemetry().push_reloads();
         metrics.reloaded(result.is_ok());
+        let errors = result.as_ref().err().into_iter().flat_map(|error| &error.lines);
+        file.record.reloaded(LoadCause::Watch, errors.map(|line| FileError::of_line(line)));
         match result {
             Ok(()) => {
                 let path = file.options.file.as_deref().unwrap_or("".as_ref());
@@ -80,6 +89,11 @@ impl Pushers {
 }
 
 impl PushFile {
+    /// What is known of the file and of its last reload; `None` without a file.
+    pub(crate) fn record(&self) -> Option<Arc<LoadRecord>> {
+        self.options.file.as_ref().map(|_| Arc::clone(&self.record))
+    }
+
     /// Remembers the files of a configuration, and returns its targets.
     fn take(&mut self, loaded: LoadedConfig<Vec<PushTarget>>) -> Vec<PushTarget> {
         loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));

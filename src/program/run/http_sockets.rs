@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use super::start_error::StartError;
 use super::systemd_sockets::PassedStream;
 use crate::bridge::Bridge;
+use crate::program::load_record::LoadRecord;
 use crate::program::net::{BindError, BoundTcp, OwnedPath, WebAddress, bind_tcp, error_text, probe_stream, remove_stale};
 use crate::program::rebinding::{CHECK_INTERVAL, Rebinding};
 use crate::program::settings::Settings;
@@ -67,6 +68,11 @@ impl HttpSockets {
     /// The first TCP address that serves the exposition.
     pub(crate) fn address(&self) -> Option<SocketAddr> {
         self.bound.iter().filter(|bound| !bound.is_admin).find_map(BoundHttp::address)
+    }
+
+    /// What is known of the web configuration file; `None` without one.
+    pub(super) fn record(&self) -> Option<Arc<LoadRecord>> {
+        self.gate.record()
     }
 
     /// `https` if the web configuration has TLS, else `http`.

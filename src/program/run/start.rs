@@ -22,6 +22,7 @@ use crate::program::clock;
 use crate::program::console::{fail, say_within};
 use crate::program::demo::Examples;
 use crate::program::descriptors;
+use crate::program::load_record::LoadCause;
 use crate::program::logging;
 use crate::program::reload::Reloader;
 use crate::program::reload_requests::ReloadRequests;
@@ -126,7 +127,7 @@ async fn replay(examples: Option<Examples>, target: Option<SocketAddr>) -> io::E
 /// Requests a reload of the mapping files at each SIGHUP.
 async fn reload_on(mut hangup: Signal, reload: &ReloadRequests) -> Infallible {
     while hangup.recv().await.is_some() {
-        reload.ask();
+        reload.ask(LoadCause::Signal);
     }
     debug_assert!(false, "the stream of a signal has no end");
     std::future::pending().await

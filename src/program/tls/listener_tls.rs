@@ -17,6 +17,7 @@ use super::section::{TLS_SERVER, tls_server};
 use crate::lock::lock;
 use crate::mapping::config::nearest::nearest;
 use crate::mapping::config::tree::{Key, Node, YamlValue};
+use crate::program::load_record::{FileError, LoadCause, LoadRecord};
 use crate::telemetry::TlsReloads;
 
 /// How often the files are checked for changes.
@@ -39,6 +40,7 @@ const OF_HTTP: [(&str, &str); 3] = [
 pub(in crate::program) struct ListenerTls {
     active: RwLock<Arc<ServerConfig>>,
     file: Mutex<WatchedFile>,
+    record: Arc<LoadRecord>,
 }
 
 /// The file that the configuration was read from.
@@ -71,8 +73,15 @@ impl ListenerTls {
     /// All errors in the file.
     pub(in crate::program) fn read(path: PathBuf) -> Result<(Self, Vec<String>), ConfigFileError> {
         let LoadedConfig { config, warnings, files, hash, .. } = read(&path)?;
+        let record = Arc::<LoadRecord>::default();
+        record.put_paths_in_force(&files);
         let file = Mutex::new(WatchedFile { path, files, last_hash: hash });
-        Ok((Self { active: RwLock::new(config), file }, warnings))
+        Ok((Self { active: RwLock::new(config), file, record }, warnings))
+    }
+
+    /// What is known of the file and of its last reload.
+    pub(in crate::program) fn record(&self) -> Arc<LoadRecord> {
+        Arc::clone(&self.record)
     }
 
     /// The configuration for the next connection.
@@ -101,6 +110,8 @@ impl ListenerTls {
         match read(&file.path) {
             Ok(LoadedConfig { config, warnings, files, hash, .. }) => {
                 (file.files, file.last_hash) = (files, hash);
+                self.record.put_paths_in_force(&file.files);
+                self.record.reloaded(LoadCause::Watch, []);
                 *self.active.write().unwrap_or_else(PoisonError::into_inner) = config;
                 metrics.good.increment(1);
                 metrics.last_was_good.set(1.0);
@@ -108,6 +119,7 @@ impl ListenerTls {
                 tracing::info!(file = %file.path.display(), "TLS configuration of listeners reloaded");
             }
             Err(error) => {
+                self.record.reloaded(LoadCause::Watch, error.lines.iter().map(|line| FileError::of_line(line)));
                 // Also watch files that only this version names: a change of one of them triggers a reload.
                 file.last_hash = hash_files(&error.files);
                 file.files = error.files;

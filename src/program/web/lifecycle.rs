@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use crate::program::load_record::LoadCause;
 use crate::program::readiness::Readiness;
 use crate::program::reload_requests::{ReloadOutcome, ReloadRequests};
 
@@ -37,7 +38,7 @@ impl Lifecycle {
 
     /// Requests a reload and waits for its outcome.
     pub(super) async fn reload(&self) -> ReloadOutcome {
-        self.reloads.outcome(self.reloads.ask()).await
+        self.reloads.outcome(self.reloads.ask(LoadCause::Api)).await
     }
 
     /// Waits until a client requests that the program ends; returns immediately if one already did. Any number of tasks may wait.

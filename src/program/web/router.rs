@@ -121,6 +121,7 @@ impl Router {
             "/api/v1/push" => Some(Resource::Push),
             "/api/v1/events" => Some(Resource::Events),
             "/api/v1/ask" => Some(Resource::Data(View::Ask)),
+            "/api/v1/configuration" => Some(Resource::Data(View::Configuration)),
             "/api/v1/scrapes" => Some(Resource::Data(View::Scrapes)),
             "/api/v1/proposals" => Some(Resource::Proposals),
             "/api/v1/tail" if self.serves_admin_paths => Some(Resource::Tail),
@@ -193,7 +194,10 @@ impl Router {
         self.telemetry.web.request_rejected(RequestRejection::CrossSite);
         Some(match resource {
             Resource::Delete => json(ApiReply::cross_site()),
-            _ => text(StatusCode::FORBIDDEN, "Cross-site requests are rejected; see --web.allowed-hosts.\n"),
+            _ => text(
+                StatusCode::FORBIDDEN,
+                "Cross-site requests are rejected. A reverse proxy must pass on the Host header; --web.allowed-hosts adds names of the bridge.\n",
+            ),
         })
     }
 

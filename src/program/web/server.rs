@@ -78,6 +78,7 @@ fn router(options: WebOptions, bridge: &Bridge, state: &WebState) -> Router {
         bridge: bridge.clone(),
         pushers: state.pushers.clone(),
         history: Arc::clone(&state.history),
+        configuration: Arc::clone(&state.configuration),
         clock: state.clock,
         telemetry_path: telemetry_path.clone(),
         sample_command: options.sample_command,

@@ -14,12 +14,13 @@ pub(super) enum View {
     Scrapes,
     Push,
     Events,
+    Configuration,
     Actions,
 }
 
 impl View {
     /// All views, in the order of the navigation.
-    pub(super) const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::Overview,
         Self::Ask,
         Self::Tail,
@@ -31,6 +32,7 @@ impl View {
         Self::Scrapes,
         Self::Push,
         Self::Events,
+        Self::Configuration,
         Self::Actions,
     ];
 
@@ -48,6 +50,7 @@ impl View {
             Self::Scrapes => "scrapes",
             Self::Push => "push",
             Self::Events => "events",
+            Self::Configuration => "configuration",
             Self::Actions => "actions",
         }
     }
@@ -66,6 +69,7 @@ impl View {
             Self::Scrapes => "Scrapes",
             Self::Push => "Push targets",
             Self::Events => "Events",
+            Self::Configuration => "Configuration",
             Self::Actions => "Actions",
         }
     }
@@ -83,6 +87,7 @@ impl View {
             Self::Scrapes => Some("scrapes"),
             Self::Push => Some("push"),
             Self::Events => Some("events"),
+            Self::Configuration => Some("configuration"),
             // `/api/v1/tail` is a stream.
             Self::Tail | Self::Actions => None,
         }

@@ -9,6 +9,7 @@ use super::lifecycle::Lifecycle;
 use super::scrape::memory::SpareMemory;
 use super::scrape::queue::ScrapeQueue;
 use super::web_options::WebOptions;
+use crate::program::configuration::Configuration;
 use crate::program::history::History;
 use crate::program::push::Pushers;
 use crate::program::reload_requests::ReloadRequests;
@@ -28,6 +29,7 @@ pub(in crate::program) struct WebState {
     pub(super) clock: fn() -> Timestamp,
     pub(super) pushers: Option<Pushers>,
     pub(super) history: Arc<History>,
+    pub(super) configuration: Arc<Configuration>,
 }
 
 impl WebState {
@@ -45,6 +47,7 @@ impl WebState {
             clock,
             pushers: None,
             history: Arc::default(),
+            configuration: Arc::default(),
         }
     }
 
@@ -68,6 +71,12 @@ impl WebState {
     /// Adds the history of the self-metrics, for the page.
     pub(in crate::program) fn with_history(mut self, history: Arc<History>) -> Self {
         self.history = history;
+        self
+    }
+
+    /// Adds the configuration in force, for the page.
+    pub(in crate::program) fn with_configuration(mut self, configuration: Configuration) -> Self {
+        self.configuration = Arc::new(configuration);
         self
     }
 

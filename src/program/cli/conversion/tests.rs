@@ -6,7 +6,7 @@ use crate::program::net::Address;
 
 fn settings(arguments: &[&str]) -> Result<Settings, String> {
     let arguments = std::iter::once(&"statsd-bridge").chain(arguments);
-    let (args, names) = parse_args(arguments.map(Into::into)).expect("well-formed");
+    let (args, names, _) = parse_args(arguments.map(Into::into)).expect("well-formed");
     super::settings(&args, &names)
 }
 

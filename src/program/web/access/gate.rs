@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::passwords::{PasswordVerdict, Passwords};
 use super::rate_limit::TokenBucket;
 use super::web_config::{self, WebConfig};
+use crate::program::load_record::{FileError, LoadCause, LoadRecord};
 use crate::program::net::ClientAddress;
 use crate::program::tls::config_file::ConfigFileError;
 use crate::program::tls::files::hash_files;
@@ -29,6 +30,8 @@ pub(crate) struct Gate {
     passwords: Passwords,
     bucket: Mutex<TokenBucket>,
     file: Mutex<Option<WatchedFile>>,
+    /// What is known of the file; `None` without one.
+    record: Option<Arc<LoadRecord>>,
 }
 
 /// The file that the configuration was read from.
@@ -89,7 +92,17 @@ impl Gate {
 
     fn with(config: WebConfig, file: Option<WatchedFile>) -> Self {
         let bucket = Mutex::new(TokenBucket::new(config.rate, Instant::now()));
-        Self { active: RwLock::new(Arc::new(config)), passwords: Passwords::new(), bucket, file: Mutex::new(file) }
+        let record = file.as_ref().map(|file| {
+            let record = LoadRecord::default();
+            record.put_paths_in_force(&file.files);
+            Arc::new(record)
+        });
+        Self { active: RwLock::new(Arc::new(config)), passwords: Passwords::new(), bucket, file: Mutex::new(file), record }
+    }
+
+    /// What is known of the file and of its last reload; `None` without a file.
+    pub(crate) fn record(&self) -> Option<Arc<LoadRecord>> {
+        self.record.clone()
     }
 
     /// The active configuration.
@@ -164,7 +177,15 @@ impl Gate {
         if hash_files(&file.files) == file.last_hash {
             return;
         }
-        match reload(file) {
+        let reloaded = reload(file);
+        if let Some(record) = &self.record {
+            if reloaded.is_ok() {
+                record.put_paths_in_force(&file.files);
+            }
+            let errors = reloaded.as_ref().err().into_iter().flatten();
+            record.reloaded(LoadCause::Watch, errors.map(|line| FileError::of_line(line)));
+        }
+        match reloaded {
             Ok(config) => {
                 *self.active.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
                 metrics.reloads_good.increment(1);

@@ -1,8 +1,9 @@
-//! What the views show: the bridge, its past, its push targets, and how it is reached.
+//! What the views show: the bridge, its past, its configuration, its push targets, and how it is reached.
 
 use std::sync::Arc;
 
 use crate::bridge::Bridge;
+use crate::program::configuration::Configuration;
 use crate::program::history::History;
 use crate::program::push::Pushers;
 use crate::time::Timestamp;
@@ -13,6 +14,8 @@ pub(in crate::program::web) struct Live {
     /// The push targets, if the program has them.
     pub(in crate::program::web) pushers: Option<Pushers>,
     pub(in crate::program::web) history: Arc<History>,
+    /// The flags in force, and the files that are reloaded.
+    pub(in crate::program::web) configuration: Arc<Configuration>,
     /// The clock that samples are recorded with.
     pub(in crate::program::web) clock: fn() -> Timestamp,
     /// The path of the exposition.

@@ -11,12 +11,14 @@
 //! overview        the way of a datagram, charts, losses
 //!   problems        what needs attention
 //! ask             what became of a line or a name
+//! configuration   the flags in force, and the files that are reloaded
 //! scrapes         who reads the exposition
 //! proposals       rules for groups of unmapped names
 //! series          families, labels, values, series
 //!   shape           what the values of a label look like
 //! delete          series deletion
 //!   parameters      parameters of a query or a form
+//! listing         how a list is searched, sorted and cut
 //! report_slots    limits concurrent reports; runs them on blocking threads
 //!   reply           the JSON envelope
 //! ```
@@ -25,8 +27,10 @@
 
 mod ask;
 mod cardinality;
+mod configuration;
 mod delete;
 mod events;
+mod listing;
 mod live;
 mod name_conflicts;
 mod overview;
@@ -75,6 +79,7 @@ pub(super) fn report(view: View, live: &Live, query: Option<&str>) -> Result<Api
         View::Scrapes => Ok(scrapes::scrapes(live)),
         View::Push => Ok(push::targets(live.pushers.as_ref())),
         View::Events => Ok(events::events(bridge, 200)),
+        View::Configuration => configuration::configuration(live, query),
         View::Actions => Ok(ApiData::new(serde_json::Value::Null)),
     }
 }

@@ -5,6 +5,7 @@
 //! views      one file for each view: the JSON of a report as HTML
 //!   heading    the title of a view
 //!   chart      a line as SVG
+//!   list_form  search, order and length of a list
 //!   table      a table with its heads
 //!   wording    numbers, sizes, ages and cut texts
 //! visit      one request
@@ -19,6 +20,7 @@ mod chart;
 mod frame;
 mod heading;
 mod inert;
+mod list_form;
 mod table;
 mod views;
 mod visit;

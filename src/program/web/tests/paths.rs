@@ -107,9 +107,9 @@ async fn quit_and_reload_requests_are_delivered() {
     assert!(timeout(SHORT, server.state.lifecycle.quit_requested()).await.is_err(), "a rejected request has no effect");
 
     let answering = tokio::spawn(async move {
-        let first = reloads.asked_beyond(0).await;
+        let (first, _) = reloads.asked_beyond(0).await;
         reloads.answer(first, Ok(()));
-        let second = reloads.asked_beyond(first).await;
+        let (second, _) = reloads.asked_beyond(first).await;
         reloads.answer(second, Err("rules.yml:3: `nmae` is no key".into()));
     });
     let reply = server.ask("POST", "/-/reload").await;

@@ -3,6 +3,7 @@
 mod actions;
 mod ask;
 mod cardinality;
+mod configuration;
 mod events;
 mod overview;
 mod push;
@@ -34,6 +35,7 @@ pub(super) fn show(place: &Place<'_>, visit: &Visit, data: &Value) -> Markup {
         View::Scrapes => scrapes::show(place, data),
         View::Push => push::show(place, data),
         View::Events => events::show(place, data),
+        View::Configuration => configuration::show(place, data),
         View::Actions => actions::show(place),
     }
 }
