@@ -45,6 +45,9 @@ pub(super) struct Members {
     hasher: RandomState,
     /// Series added since the last exposition, in any order.
     came: Vec<Arc<Series>>,
+    /// Series that were made since the family began, without the overflow series.
+    #[cfg_attr(not(feature = "cli"), allow(dead_code))]
+    made: u64,
     /// Whether series were removed since the last exposition.
     have_gone: bool,
     values: LabelValues,
@@ -71,6 +74,7 @@ impl Members {
             by_labels: HashTable::new(),
             hasher: RandomState::new(),
             came: Vec::new(),
+            made: 0,
             have_gone: false,
             values: LabelValues::default(),
             help: None,
@@ -100,6 +104,12 @@ impl Members {
     /// Number of series, without the overflow series.
     pub(super) fn len(&self) -> usize {
         self.by_labels.len() - usize::from(self.overflow.is_some())
+    }
+
+    /// Series that were made since the family began, also those that have ended.
+    #[cfg(feature = "cli")]
+    pub(super) fn made(&self) -> u64 {
+        self.made
     }
 
     /// Whether there is no series, not even an overflow series.
@@ -218,6 +228,7 @@ impl Members {
             }
             None => {
                 self.values.note(labels);
+                self.made += 1;
                 self.new_series(labels.text(), kind, request)
             }
         };
@@ -337,6 +348,12 @@ impl Members {
         self.limited.push(Arc::clone(&limited));
         self.update_charge();
         limited
+    }
+
+    /// The names of all labels, those with the most values first.
+    #[cfg(feature = "cli")]
+    pub(super) fn label_names(&self) -> Vec<String> {
+        self.values.widest_first().into_iter().map(|(name, _)| name.to_owned()).collect()
     }
 
     /// The report of the family of this name and kind. `series` are all its series in the order of the exposition.
