@@ -131,7 +131,8 @@ pub fn without_own(text: &str, prefix: &str) -> String {
 }
 
 fn read_line(raw: &str, families: &mut Vec<Family>, help: &mut Option<(String, String)>) -> Result<(), String> {
-    if raw.contains('\r') {
+    // In a value of a label it is as good as any other character.
+    if raw.ends_with('\r') {
         return Err("carriage return".into());
     }
     if let Some(rest) = raw.strip_prefix("# HELP ") {

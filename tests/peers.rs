@@ -125,6 +125,12 @@ pub fn node_with_browser() -> (PathBuf, PathBuf) {
     (node, need("`chromium` (Debian package chromium)", on_path("chromium")))
 }
 
+/// The reverse proxy.
+pub fn nginx() -> PathBuf {
+    let found = on_path("nginx").or_else(|| Some(PathBuf::from("/usr/sbin/nginx")).filter(|path| path.is_file()));
+    need("`nginx` (Debian package nginx-light)", found)
+}
+
 /// Ruby with the gem statsd-ruby.
 pub fn ruby_with_statsd() -> PathBuf {
     let found = on_path("ruby").filter(|ruby| runs(Command::new(ruby).args(["-e", "require 'statsd'"])));

@@ -19,12 +19,42 @@ mod series;
 
 use serde_json::Value;
 
+use self::receiver::{Reaction, Receiver, Seen};
 use crate::harness::{Launch, Running, until};
 use crate::page::Page;
 
 /// A bridge that pushes to a URL every second.
 fn pushing(url: &str) -> Launch {
     Launch::new().arg(format!("--push.url={url}")).arg("--push.interval=1s")
+}
+
+/// Starts a bridge, and waits for its first push.
+fn after_first_push(launch: Launch) -> Running {
+    let bridge = launch.start();
+    until("the first push", || target(&bridge)["last_success"].as_str().map(drop));
+    bridge
+}
+
+/// Sends 5 samples of `hits`, which the receiver has at the end.
+fn five_arrive(what: &str, receiver: &Receiver, bridge: &Running) {
+    (0..5).for_each(|_| bridge.send("hits:1|c"));
+    until(&format!("{what}: the counter is pushed"), || (receiver.last("hits") == Some(5.0)).then_some(()));
+    expect_sums(bridge);
+    assert_eq!(receiver.faults(), [""; 0], "{what}");
+}
+
+/// Whether a request has the counter `hits`.
+fn has_hits(seen: &Seen) -> bool {
+    seen.content.series.iter().any(|series| series.labels.iter().any(|(_, value)| value == "hits"))
+}
+
+/// Answers the first request that has the counter `hits` by this reaction, and writes all others.
+fn once(reaction: Reaction) -> impl FnMut(&Seen) -> Reaction + Send {
+    let mut first = Some(reaction);
+    move |seen| match has_hits(seen) {
+        true => first.take().unwrap_or(Reaction::Write),
+        false => Reaction::Write,
+    }
 }
 
 /// The first target of `/api/v1/push`.

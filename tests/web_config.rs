@@ -107,7 +107,7 @@ fn plain_command() -> Command {
 }
 
 /// Waits until the program is ready. Returns the TCP addresses of its HTTP listeners, in the order of the flags.
-fn ready(process: &mut Process) -> Vec<SocketAddr> {
+pub fn ready(process: &mut Process) -> Vec<SocketAddr> {
     until("the bridge is ready", || {
         let ended = process.try_wait();
         assert!(ended.is_none(), "the bridge ended: {ended:?}\n{}", process.log());

@@ -76,6 +76,13 @@ impl Viewer {
         }
     }
 
+    /// Counts lines that match, but that the viewer has no room for.
+    pub(crate) fn miss(&self, lines: usize) {
+        let lines = u64::try_from(lines).unwrap_or(u64::MAX);
+        self.count(TapCount::Matched, lines);
+        self.count(TapCount::Missed, lines);
+    }
+
     /// Whether a line may be shown at `now`. One second's worth of lines may be shown at once.
     pub(crate) fn has_room(&self, now: Timestamp) -> bool {
         let mut unread = lock(&self.unread);

@@ -1,44 +1,14 @@
-// Drives the page of a bridge in Chromium, for tests/browser.rs: `node drive.mjs BASE UDP_PORT MAPPING_FILE FOLDER [pictures]`.
-// Prints one line of JSON for each check; the last one is {"done": true}. Any error ends it with exit code 1.
+// Drives the page as a reader does: a line that is sent, Ask, Tail, keys, a proposed rule, a deletion, every view. Facts: base, udp,
+// mapping (the mapping file).
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
-import dgram from "node:dgram";
-import { createRequire } from "node:module";
+import { DEADLINE, SCHEMES, SIZES, answer, assertAccessible, assertInert, drive, facts, metric, parsed, say, send, until, views, watched } from "./common.mjs";
 
-const require = createRequire(import.meta.url);
-const { chromium } = require("playwright-core");
-const axe = require("axe-core");
-
-const [base, port, mapping, folder, pictures] = process.argv.slice(2);
-const VIEWS = ["", "ui/ask", "ui/ask?q=shop_time", "ui/tail", "ui/tail?name=shop.*&verdict=conflict", "ui/series", "ui/series?family=shop_time&label=region", "ui/rejected", "ui/rules", "ui/cardinality", "ui/senders", "ui/scrapes", "ui/push", "ui/events", "ui/configuration", "ui/actions"];
+const { base, mapping } = facts;
 const HOSTILE = "<script>document.title='hacked'</script>\"'><img src=x onerror=\"document.title='hacked'\">\u202e\u001b[31m\u200b";
-const LONG = "long." + "x".repeat(900);
-const DEADLINE = 60_000;
+const DEEP = ["ui/ask?q=shop_time", "ui/tail?name=shop.*&verdict=conflict", "ui/series?family=shop_time&label=region", "ui/series?search=shop"];
 
-const say = (check, more = {}) => console.log(JSON.stringify({ check, ...more }));
-const socket = dgram.createSocket("udp4");
-const send = (text) => new Promise((done, failed) => socket.send(Buffer.from(text), Number(port), "127.0.0.1", (error) => (error ? failed(error) : done())));
-const until = async (what, holds) => {
-  const end = Date.now() + DEADLINE;
-  for (;;) {
-    const found = await holds();
-    if (found) return found;
-    if (Date.now() > end) throw new Error(`not in time: ${what}`);
-    await new Promise((done) => setTimeout(done, 20));
-  }
-};
-const answer = async (path) => (await (await fetch(base + path)).json()).data;
-
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox", "--disable-gpu"] });
-try {
-  await (pictures ? takePictures() : run());
-  console.log(JSON.stringify({ done: true }));
-} finally {
-  await browser.close();
-  socket.close();
-}
-
-async function run() {
+await drive(async (browser) => {
   const faults = [];
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
   const page = await watched(context, faults);
@@ -48,9 +18,7 @@ async function run() {
   await send(["hello:1|g", "room:1|c|#id:3", "broken.line:x|c"].join("\n"));
   await send(["api.users.calls:1|c", "api.orders.calls:1|c", "api.items.calls:1|c", "api.login.calls:1|c"].join("\n"));
   await send(`hostile.${HOSTILE}:1|c|#user:${HOSTILE},${HOSTILE}:v`);
-  await send(`${LONG}:1|c|#k:${"y".repeat(8000)}\nbroken ${HOSTILE}`);
-  await send(`_e{${Buffer.byteLength(HOSTILE)},${Buffer.byteLength(HOSTILE)}}:${HOSTILE}|${HOSTILE}|#${HOSTILE}`);
-  await until("the lines are counted", async () => (await answer("api/v1/overview")).way.find((stage) => stage.stage === "parsed").total >= 14);
+  await until("the lines are counted", async () => (await parsed()) >= 14);
 
   // A line that is sent is seen without a reload. The renewal is at most about a second later.
   await page.goto(`${base}ui/ask?q=seen.now`);
@@ -63,7 +31,7 @@ async function run() {
 
   // Lines as they arrive, hostile ones among them; a pause holds them, and the filter is in the link.
   await page.goto(`${base}ui/tail`);
-  await until("the stream begins", async () => (await (await fetch(`${base}metrics`)).text()).includes("statsd_bridge_tail_viewers 1\n"));
+  await until("the stream begins", async () => (await metric("statsd_bridge_tail_viewers ")) === 1);
   const began = Date.now();
   await send(`tail.one:1|c|#a:b\nhello:1|g\nnoise.b:1|c\n${HOSTILE}:1|c`);
   await page.locator("#tail tr", { hasText: "tail.one:1|c|#a:b" }).waitFor();
@@ -153,72 +121,24 @@ async function run() {
   assert.equal((await answer("api/v1/series?family=room")).family.series, 1);
   say("deletion with a dry run");
 
-  // Every view, in both widths and schemes: no hostile text acts, nothing is wider than the window, axe finds nothing serious.
-  for (const [width, height, colorScheme] of [[1280, 900, "light"], [1280, 900, "dark"], [390, 844, "light"], [390, 844, "dark"]]) {
-    // Only axe needs to get past the policy; what the policy stops is seen by `page` and by the pages without it.
-    for (const bypassCSP of [false, true]) {
-      const context = await browser.newContext({ viewport: { width, height }, colorScheme, bypassCSP, reducedMotion: "reduce" });
-      const page = await watched(context, faults);
-      for (const view of VIEWS) {
-        await page.goto(base + view);
-        assert.ok((await page.title()).endsWith(" - Statsd Bridge"), `${view}: ${await page.title()}`);
-        assert.equal(await page.locator("script").count(), 1, view);
-        assert.equal(await page.locator("img").count(), 0, view);
-        assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${view} is wider than ${width}`);
-        const size = (await page.content()).length;
-        assert.ok(size < 1 << 20, `${view} has ${size} bytes`);
-        if (!bypassCSP) continue;
-        await page.evaluate(axe.source);
-        const { violations } = await page.evaluate(() => axe.run());
-        const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
-        assert.deepEqual(serious.map(({ id, nodes }) => `${view}: ${id}: ${nodes[0].html}`), []);
+  // Every view, in both widths and schemes: nothing is wider than the window, axe finds nothing serious.
+  for (const [width, height] of SIZES) {
+    for (const colorScheme of SCHEMES) {
+      // Only axe needs to get past the policy; what the policy stops is seen by `page` and by the pages without it.
+      for (const bypassCSP of [false, true]) {
+        const context = await browser.newContext({ viewport: { width, height }, colorScheme, bypassCSP, reducedMotion: "reduce" });
+        const page = await watched(context, faults);
+        await page.goto(base);
+        for (const view of [...(await views(page)), ...DEEP.map((path) => base + path)]) {
+          await page.goto(view);
+          await assertInert(page, `${view} at ${width}`);
+          if (bypassCSP) await assertAccessible(page, view);
+        }
+        await context.close();
       }
-      await context.close();
+      say("views", { width, colorScheme });
     }
-    say("views", { width, colorScheme });
   }
   assert.deepEqual(faults, []);
   say("no errors");
-}
-
-// Errors of the console, of scripts and of the policy.
-async function watched(context, faults) {
-  const page = await context.newPage();
-  page.setDefaultTimeout(DEADLINE);
-  page.on("console", (message) => ["error", "warning"].includes(message.type()) && faults.push(`console: ${message.text()}`));
-  page.on("pageerror", (error) => faults.push(`script: ${error.message}`));
-  page.on("dialog", (dialog) => faults.push(`dialog: ${dialog.message()}`));
-  await page.exposeFunction("violated", (text) => faults.push(`policy: ${text}`));
-  await page.addInitScript(() => addEventListener("securitypolicyviolation", (event) => window.violated(`${event.violatedDirective} ${event.blockedURI}`)));
-  return page;
-}
-
-// The pictures of docs/live-page.md: some minutes of a shop, with a few mistakes.
-async function takePictures() {
-  const pick = (list) => list[Math.floor(Math.random() * list.length)];
-  const seconds = 100;
-  for (let tick = 0; tick < seconds * 10; tick++) {
-    const lines = [];
-    const busy = 20 + 12 * Math.sin(tick / 60);
-    for (let at = 0; at < busy; at++) {
-      const region = pick(["eu", "us", "asia"]);
-      lines.push(`shop.${pick(["pay", "cart", "search"])}.time:${Math.floor(20 + Math.random() * 300)}|ms|#region:${region}`);
-      lines.push(`api.${pick(["users", "orders", "items", "login"])}.calls:1|c|#region:${region}`);
-      if (at % 9 === 0) lines.push(`sessions:1|c|#user:${crypto.randomUUID()}`, `queue.depth:${Math.floor(Math.random() * 50)}|g`);
-    }
-    if (tick % 20 === 0) lines.push("queue.depth:1|c", "orders:many|c", "noise.debug:1|c");
-    await send(lines.join("\n"));
-    if (tick % 150 === 0) await fetch(`${base}metrics`);
-    await new Promise((done) => setTimeout(done, 100));
-  }
-  for (const [width, height, colorScheme] of [[1280, 900, "light"], [1280, 900, "dark"], [390, 844, "light"], [390, 844, "dark"]]) {
-    const context = await browser.newContext({ viewport: { width, height }, colorScheme, reducedMotion: "reduce" });
-    const page = await context.newPage();
-    for (const [name, view] of [["overview", ""], ["ask", "ui/ask?q=shop.pay.time"], ["missing", `ui/ask?q=${encodeURIComponent("queue.depth:1|c")}`], ["rules", "ui/rules"], ["cardinality", "ui/cardinality"]]) {
-      await page.goto(base + view);
-      await page.screenshot({ path: `${folder}/page-${name}-${width}-${colorScheme}.png` });
-    }
-    await context.close();
-  }
-  say("pictures");
-}
+});

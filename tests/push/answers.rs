@@ -1,17 +1,8 @@
 //! Each answer of a receiver: what the bridge sends next, what it counts, and that no sample is lost or written twice.
 
 use super::receiver::{Reaction, Receiver, Seen, written};
-use super::{add_up, expect_sums, metric, pushing, samples, target};
+use super::{add_up, after_first_push, expect_sums, five_arrive, metric, once, pushing, samples, target};
 use crate::harness::until;
-
-/// Answers the first request that has the counter `hits` by this reaction, and writes all others.
-fn once(reaction: Reaction) -> impl FnMut(&Seen) -> Reaction + Send {
-    let mut first = Some(reaction);
-    move |seen| match seen.content.series.iter().any(|series| series.labels.iter().any(|(_, value)| value == "hits")) {
-        true => first.take().unwrap_or(Reaction::Write),
-        false => Reaction::Write,
-    }
-}
 
 fn retry_after(status: u16, value: &str) -> Reaction {
     Reaction::Answer(status, vec![("Retry-After", value.to_owned())])
@@ -20,12 +11,8 @@ fn retry_after(status: u16, value: &str) -> Reaction {
 /// A bridge that pushes to a receiver with this script: after 5 samples of `hits`, the database has them.
 fn all_arrive(what: &str, script: impl FnMut(&Seen) -> Reaction + Send + 'static) -> (Receiver, crate::harness::Running) {
     let receiver = Receiver::start(script);
-    let bridge = pushing(&receiver.url()).start();
-    until("the first push", || target(&bridge)["last_success"].as_str().map(drop));
-    (0..5).for_each(|_| bridge.send("hits:1|c"));
-    until(&format!("{what}: the counter is pushed"), || (receiver.last("hits") == Some(5.0)).then_some(()));
-    expect_sums(&bridge);
-    assert_eq!(receiver.faults(), [""; 0], "{what}");
+    let bridge = after_first_push(pushing(&receiver.url()));
+    five_arrive(what, &receiver, &bridge);
     (receiver, bridge)
 }
 

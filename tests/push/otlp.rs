@@ -6,39 +6,22 @@ use tempfile::TempDir;
 
 use super::otlp_message::export;
 use super::receiver::{Reaction, Receiver, Seen};
-use super::{expect_sums, metric, pushing, samples, target};
+use super::{after_first_push, expect_sums, five_arrive, metric, once, pushing, samples, target};
 use crate::harness::{Launch, Running, bridge_command, request, until};
 
 const PROTOBUF: &str = "application/x-protobuf";
 
-/// Answers the first request that has the counter `hits` by this reaction, and writes all others.
-fn once(reaction: Reaction) -> impl FnMut(&Seen) -> Reaction + Send {
-    let mut first = Some(reaction);
-    move |seen| match has_hits(seen) {
-        true => first.take().unwrap_or(Reaction::Write),
-        false => Reaction::Write,
-    }
-}
-
-fn has_hits(seen: &Seen) -> bool {
-    seen.content.series.iter().any(|series| series.labels.iter().any(|(_, value)| value == "hits"))
-}
-
 /// A bridge that pushes by OTLP to a receiver with this script, after the first push.
 fn pushing_otlp(script: impl FnMut(&Seen) -> Reaction + Send + 'static) -> (Receiver, Running) {
     let receiver = Receiver::start(script);
-    let bridge = pushing(&receiver.otlp_url()).arg("--push.protocol=otlp").start();
-    until("the first push", || target(&bridge)["last_success"].as_str().map(drop));
+    let bridge = after_first_push(pushing(&receiver.otlp_url()).arg("--push.protocol=otlp"));
     (receiver, bridge)
 }
 
 /// After 5 samples of `hits`, the receiver has them.
 fn all_arrive(what: &str, script: impl FnMut(&Seen) -> Reaction + Send + 'static) -> (Receiver, Running) {
     let (receiver, bridge) = pushing_otlp(script);
-    (0..5).for_each(|_| bridge.send("hits:1|c"));
-    until(&format!("{what}: the counter is pushed"), || (receiver.last("hits") == Some(5.0)).then_some(()));
-    expect_sums(&bridge);
-    assert_eq!(receiver.faults(), [""; 0], "{what}");
+    five_arrive(what, &receiver, &bridge);
     (receiver, bridge)
 }
 

@@ -1,10 +1,12 @@
 //! One cycle: all series at one timestamp, in the order of the exposition. Stale markers of a family follow its series; those of whole
 //! families follow all families, because their series may exist again in another one.
 
+mod gone_now;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::changes::{Differences, Index, News, differences, family_named, lines_of, lines_of_self};
+use super::changes::{Differences, Index, News, differences, family_named};
 use super::current::{Times, Zero};
 use super::gone::GoneSeries;
 use super::kind::Form;
@@ -173,6 +175,11 @@ impl WriteCycle {
         }
     }
 
+    /// Takes back the body of a batch that is no longer needed, for the next one.
+    pub(crate) fn reuse(&mut self, body: Vec<u8>) {
+        self.batches.reuse(body);
+    }
+
     /// The memory for the next cycle. Call it after the last batch. A cycle that is dropped before leaves the old memory valid.
     pub(crate) fn into_memory(self) -> WriteMemory {
         debug_assert!(matches!(self.stage, Stage::End), "a cycle that is not complete");
@@ -300,52 +307,6 @@ impl WriteCycle {
         Ok(())
     }
 
-    /// Plans the stale markers of one series of a family that persists.
-    fn series_gone(&mut self, family: usize, series: usize) {
-        let before = Arc::clone(&self.before);
-        let Some(family) = before.families.get(family) else { return };
-        let lines = family.series.get(series).map(|series| lines_of(family, series)).unwrap_or_default();
-        if family.names.name() == up::NAME {
-            // The bridge's own series may take its place.
-            lines.into_iter().for_each(|line| self.gone_unless_known(line));
-        } else {
-            self.pending.extend(lines);
-        }
-    }
-
-    /// Plans the stale markers of the next series of a family that is gone or has another form.
-    fn changed(&mut self, nth: usize, next: usize) -> Stage {
-        let before = Arc::clone(&self.before);
-        let Some(family) = self.changed.get(nth).and_then(|at| before.families.get(*at)) else {
-            self.begin_self(0);
-            return Stage::OfSelf(0, 0);
-        };
-        let Some(series) = family.series.get(next) else { return Stage::Changed(nth + 1, 0) };
-        lines_of(family, series).into_iter().for_each(|line| self.gone_unless_known(line));
-        Stage::Changed(nth, next + 1)
-    }
-
-    /// Plans a stale marker, unless the series exists now.
-    fn gone_unless_known(&mut self, gone: GoneSeries) {
-        let form = Form::of_classic(&self.options);
-        if !self.index_now.has(&self.sent, (&gone.name, &gone.labels), form) {
-            self.pending.push_back(gone);
-        }
-    }
-
-    fn marker(&mut self, gone: GoneSeries) -> Result<(), Full> {
-        if self.batches.is_full(1) {
-            self.pending.push_front(gone);
-            return Err(Full);
-        }
-        let time = self.sent.time.unwrap_or_default();
-        // A marker that was lost may be that of a series whose marker is written in this cycle too.
-        if self.sent.marked.insert(self.sent.hash(&gone.name, &gone.labels)) {
-            self.writer.marker(gone, time, &mut self.batches);
-        }
-        Ok(())
-    }
-
     fn begin_self(&mut self, family: usize) {
         if let Some(family) = self.sent.self_families.get(family) {
             self.writer.begin_self(family, Form::of_classic(&self.options));
@@ -368,23 +329,6 @@ impl WriteCycle {
         self.writer.self_series(series, how, self.sent.time.unwrap_or_default(), &mut self.batches)?;
         self.stage = Stage::OfSelf(nth, at + 1);
         Ok(())
-    }
-
-    /// Plans the stale markers of a self-family of the previous cycle.
-    fn gone_self(&mut self, nth: usize) -> Stage {
-        let before = Arc::clone(&self.before);
-        let Some(family) = before.self_families.get(nth) else { return Stage::Lost };
-        let now = self
-            .sent
-            .self_families
-            .binary_search_by(|now| now.name().cmp(family.name()))
-            .ok()
-            .and_then(|at| self.sent.self_families.get(at));
-        let has = |series: &SelfSeries| now.is_some_and(|now| now.series.iter().any(|now| now.labels == series.labels));
-        let gone: Vec<&SelfSeries> = family.series.iter().filter(|series| !has(series)).collect();
-        let form = Form::of_classic(&self.options);
-        gone.into_iter().flat_map(|series| lines_of_self(family, series, form)).for_each(|line| self.gone_unless_known(line));
-        Stage::GoneSelf(nth + 1)
     }
 }
 

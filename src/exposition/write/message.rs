@@ -62,6 +62,8 @@ pub(super) struct Batches {
     created: Option<Timestamp>,
     counts: WriteCounts,
     gone: Vec<GoneSeries>,
+    /// A body that is no longer needed.
+    spare: Vec<u8>,
 }
 
 impl Batches {
@@ -78,7 +80,14 @@ impl Batches {
             created: None,
             counts: WriteCounts::default(),
             gone: Vec::new(),
+            spare: Vec::new(),
         }
+    }
+
+    /// Takes back the body of a batch, whose memory the next one uses.
+    pub(super) fn reuse(&mut self, body: Vec<u8>) {
+        self.spare = body;
+        self.spare.clear();
     }
 
     /// The number of the current batch. What [`pair`](Self::pair) appended is valid within one batch in 2.0, and always in 1.0.
@@ -102,14 +111,16 @@ impl Batches {
 
     /// Completes the batch and begins the next one.
     pub(super) fn finish(&mut self) -> WriteBatch {
+        let mut next = std::mem::take(&mut self.spare);
         let body = match self.version {
             WriteVersion::V1 => {
-                let next = Vec::with_capacity(self.series.len());
+                next.reserve(self.series.len());
                 std::mem::replace(&mut self.series, next)
             }
             WriteVersion::V2 => {
                 // Symbols come first, because some receivers decode a message in one pass.
-                let mut body = Vec::with_capacity(self.symbols.encoded().len() + self.series.len());
+                let mut body = next;
+                body.reserve(self.symbols.encoded().len() + self.series.len());
                 body.extend_from_slice(self.symbols.encoded());
                 body.append(&mut self.series);
                 self.symbols.clear();

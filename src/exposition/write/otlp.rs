@@ -56,6 +56,8 @@ pub(crate) struct OtlpCycle {
     metrics: Vec<u8>,
     counts: WriteCounts,
     gone_now: Vec<GoneSeries>,
+    /// A body that is no longer needed.
+    spare: Vec<u8>,
 }
 
 /// What is written next: the place of the family and of the point in it.
@@ -147,6 +149,7 @@ impl OtlpCycle {
             metrics: Vec::new(),
             counts: WriteCounts::default(),
             gone_now: Vec::new(),
+            spare: Vec::new(),
         }
     }
 
@@ -172,6 +175,12 @@ impl OtlpCycle {
                 Stage::End => return None,
             };
         }
+    }
+
+    /// See [`WriteCycle::reuse`](super::WriteCycle::reuse).
+    pub(crate) fn reuse(&mut self, mut body: Vec<u8>) {
+        body.clear();
+        self.spare = body;
     }
 
     /// See [`WriteCycle::into_memory`](super::WriteCycle::into_memory).
@@ -318,7 +327,8 @@ impl OtlpCycle {
 
     fn finish(&mut self) -> WriteBatch {
         self.end_metric();
-        let mut body = Vec::with_capacity(self.metrics.len() + 256);
+        let mut body = std::mem::take(&mut self.spare);
+        body.reserve(self.metrics.len() + 256);
         let (options, metrics) = (&self.options, &mut self.metrics);
         message(1, &mut body, |out| {
             message(1, out, |out| {

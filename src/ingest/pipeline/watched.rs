@@ -15,8 +15,23 @@ struct Marked<'a> {
     datagram: Datagram<'a>,
     /// Whether the budget allowed to compare its names.
     is_examined: bool,
-    /// The viewers that may want a line of it.
+    /// The viewers that may want a line of it, and have room for one.
     viewers: Vec<Arc<Viewer>>,
+}
+
+/// A viewer while the names of a datagram are compared.
+struct View<'a> {
+    viewer: &'a Arc<Viewer>,
+    has_room: bool,
+    /// Lines that it wants.
+    wanted: usize,
+}
+
+impl View<'_> {
+    /// Whether it may want to see a line, and can.
+    fn sees(&self) -> bool {
+        self.has_room && self.wanted > 0
+    }
 }
 
 impl Worker {
@@ -32,7 +47,7 @@ impl Worker {
     pub(crate) fn ingest_watched<'a>(&mut self, datagrams: impl Iterator<Item = Datagram<'a>>, now: Timestamp) {
         let viewers = self.engine.taps().viewers();
         self.tap_budget.refill(now);
-        let marked: Vec<_> = datagrams.map(|datagram| self.mark(datagram, &viewers)).collect();
+        let marked: Vec<_> = datagrams.map(|datagram| self.mark(datagram, &viewers, now)).collect();
         self.enter();
         let (before, mut unexamined) = (self.tally.lines, 0);
         for run in marked.chunk_by(|one, next| one.path() == next.path()) {
@@ -53,19 +68,26 @@ impl Worker {
         self.leave();
     }
 
-    /// Compares sender and names of a datagram with the filters.
-    fn mark<'a>(&mut self, datagram: Datagram<'a>, viewers: &[Arc<Viewer>]) -> Marked<'a> {
+    /// Compares sender and names of a datagram with the filters. Lines for a viewer without room are counted here, because a datagram
+    /// that no viewer has room for is recorded with the others, which costs less.
+    fn mark<'a>(&mut self, datagram: Datagram<'a>, viewers: &[Arc<Viewer>], now: Timestamp) -> Marked<'a> {
         if self.tap_budget.is_spent() {
             return Marked { datagram, is_examined: false, viewers: Vec::new() };
         }
         self.tap_budget.spend(TapWork::Source, viewers.iter().filter(|viewer| viewer.filter().source.is_some()).count());
+        let from_it = viewers.iter().filter(|viewer| viewer.filter().wants_source(datagram.source));
+        let mut views: Vec<_> = from_it.map(|viewer| View { viewer, has_room: viewer.has_room(now), wanted: 0 }).collect();
         let mut compared = 0;
-        let mut wants = |viewer: &Viewer| {
-            viewer.filter().wants_source(datagram.source)
-                && lines(datagram.bytes).inspect(|_| compared += 1).any(|line| viewer.filter().wants_name(name(line)))
-        };
-        let viewers = viewers.iter().filter(|viewer| wants(viewer)).cloned().collect();
+        for name in lines(datagram.bytes).map(name) {
+            // One line is enough for a viewer that has room for it.
+            for view in views.iter_mut().filter(|view| !view.sees()) {
+                compared += 1;
+                view.wanted += usize::from(view.viewer.filter().wants_name(name));
+            }
+        }
         self.tap_budget.spend(TapWork::Name, compared);
+        views.iter().filter(|view| !view.has_room).for_each(|view| view.viewer.miss(view.wanted));
+        let viewers = views.into_iter().filter(View::sees).map(|view| Arc::clone(view.viewer)).collect();
         Marked { datagram, is_examined: true, viewers }
     }
 
@@ -90,11 +112,15 @@ impl Worker {
             if let Some(count) = senders.lines_to_reject(source, bytes) {
                 self.reject_datagram(count, bytes, source, now);
                 let verdict = Verdict::rejected(SampleError::SourceLinesLimit);
-                return lines(bytes).for_each(|line| self.show(marked, line, now, |_| verdict.clone()));
+                return lines(bytes).for_each(|line| {
+                    let seeing = self.seeing(marked, line, now);
+                    self.show(&seeing, line, source, now, |_| verdict.clone());
+                });
             }
         }
         for line in bytes.split(|byte| *byte == b'\n') {
-            if line.is_empty() || !marked.viewers.iter().any(|viewer| viewer.filter().wants_name(name(line))) {
+            let seeing = if line.is_empty() { Vec::new() } else { self.seeing(marked, line, now) };
+            if seeing.is_empty() {
                 self.line::<ORIGIN>(line, &mut batch, now);
                 continue;
             }
@@ -103,29 +129,34 @@ impl Worker {
             let before = self.tally.clone();
             self.line::<ORIGIN>(line, &mut batch, now);
             self.record_batch::<ORIGIN>(&mut batch, now);
-            self.show(marked, line, now, |worker| Verdict::between(&before, &worker.tally));
+            self.show(&seeing, line, source, now, |worker| Verdict::between(&before, &worker.tally));
         }
         self.record_batch::<ORIGIN>(&mut batch, now);
     }
 
-    /// Shows a recorded line to the viewers that want its name.
-    fn show(&mut self, marked: &Marked<'_>, line: &[u8], now: Timestamp, verdict: impl Fn(&Self) -> Verdict) {
-        let source = marked.datagram.source;
-        let mut judged: Option<TappedLine> = None;
-        for viewer in marked.viewers.iter().filter(|viewer| viewer.filter().wants_name(name(line))) {
-            viewer.count(TapCount::Matched, 1);
-            if self.tap_budget.is_spent() || !viewer.has_room(now) {
-                viewer.count(TapCount::Missed, 1);
-                continue;
+    /// The viewers that want the name of a line and have room for it. It counts the line for those without room.
+    fn seeing<'a>(&self, marked: &'a Marked<'_>, line: &[u8], now: Timestamp) -> Vec<&'a Viewer> {
+        let wants = |viewer: &&Viewer| viewer.filter().wants_name(name(line));
+        let has_room = |viewer: &&Viewer| {
+            let has_room = !self.tap_budget.is_spent() && viewer.has_room(now);
+            if !has_room {
+                viewer.miss(1);
             }
-            let seen = match judged.take() {
-                Some(seen) => seen,
-                None => {
-                    self.tap_budget.spend(TapWork::Judge, 1);
-                    let mapping = self.mapping_of(line, source);
-                    TappedLine { at: now, source: *source, line: line.to_owned(), verdict: verdict(self), mapping }
-                }
-            };
+            has_room
+        };
+        marked.viewers.iter().map(|viewer| &**viewer).filter(wants).filter(has_room).collect()
+    }
+
+    /// Shows a recorded line to viewers that want its name.
+    fn show(&mut self, viewers: &[&Viewer], line: &[u8], source: &Source, now: Timestamp, verdict: impl Fn(&Self) -> Verdict) {
+        if viewers.is_empty() {
+            return;
+        }
+        self.tap_budget.spend(TapWork::Judge, 1);
+        let mapping = self.mapping_of(line, source);
+        let seen = TappedLine { at: now, source: *source, line: line.to_owned(), verdict: verdict(self), mapping };
+        for viewer in viewers {
+            viewer.count(TapCount::Matched, 1);
             let count = if !viewer.filter().wants_result(&seen.verdict, seen.mapping.as_ref()) {
                 TapCount::Filtered
             } else if viewer.give(&seen) {
@@ -134,7 +165,6 @@ impl Worker {
                 TapCount::Missed
             };
             viewer.count(count, 1);
-            judged = Some(seen);
         }
     }
 
@@ -157,12 +187,13 @@ impl Worker {
     pub(super) fn show_rejected(&mut self, reason: SampleError, line: &[u8], source: &Source, now: Timestamp) {
         let viewers = self.engine.taps().viewers();
         self.tap_budget.refill(now);
-        let marked = self.mark(Datagram { bytes: line, source }, &viewers);
+        let marked = self.mark(Datagram { bytes: line, source }, &viewers, now);
         for viewer in viewers.iter() {
             viewer.count(TapCount::Arrived, 1);
             viewer.count(TapCount::Unexamined, u64::from(!marked.is_examined));
         }
-        self.show(&marked, line, now, |_| Verdict::rejected(reason));
+        let seeing = self.seeing(&marked, line, now);
+        self.show(&seeing, line, source, now, |_| Verdict::rejected(reason));
     }
 }
 
@@ -175,7 +206,9 @@ impl Marked<'_> {
 
 /// The lines that are not empty.
 fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty())
+    let ends = memchr::memchr_iter(b'\n', bytes).chain([bytes.len()]);
+    let starts = std::iter::once(0).chain(memchr::memchr_iter(b'\n', bytes).map(|end| end + 1));
+    starts.zip(ends).filter_map(|(start, end)| bytes.get(start..end)).filter(|line| !line.is_empty())
 }
 
 /// The raw name of a line, without tags in any of their styles; the whole line if it has no value.

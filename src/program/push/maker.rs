@@ -113,24 +113,19 @@ impl Maker {
         self.refresh_options();
         self.memory.markers_lost(self.target.take_lost_markers());
         let made = Instant::now();
-        let requests = match self.dialect {
+        match self.dialect {
             Dialect::Write(version) => self.write_cycle(version, (time, made), (now, is_end)),
             Dialect::Otlp => self.otlp_cycle((time, made), (now, is_end)),
-        };
-        self.add(requests);
+        }
         self.last = Some(time);
         self.first = self.first.or(self.last);
         self.target.metrics.cycles.increment(1);
         self.add_metadata(time, made);
     }
 
-    /// The requests of a cycle of remote write. Edges come first: a 0 is earlier than its value.
-    fn write_cycle(
-        &mut self,
-        version: WriteVersion,
-        (time, made): (Timestamp, Instant),
-        (now, is_end): (Timestamp, bool),
-    ) -> Option<Vec<QueuedRequest>> {
+    /// Queues a cycle of remote write, each request as soon as it is made: a whole cycle beside a full queue would take memory that the
+    /// queue does not count. The edges of a batch come before its values, because a 0 is earlier than its value.
+    fn write_cycle(&mut self, version: WriteVersion, (time, made): (Timestamp, Instant), (now, is_end): (Timestamp, bool)) {
         let engine = self.target.bridge.engine();
         let cycle = match is_end {
             true => self.memory.all_gone(engine, &self.options, time),
@@ -138,18 +133,18 @@ impl Maker {
         };
         let mut cycle = cycle.at(now);
         let mut compressor = self.compressor();
-        let (mut edges, mut values) = (Vec::new(), Vec::new());
         while let Some(batch) = cycle.next() {
             let parts = separate(version, batch);
-            edges.extend(parts.edges.map(|batch| request(batch, (time, made), (self.dialect, true), &mut compressor)));
-            values.extend(parts.values.map(|batch| request(batch, (time, made), (self.dialect, false), &mut compressor)));
+            for (part, is_edges) in [(parts.edges, true), (parts.values, false)] {
+                let body = part.and_then(|batch| self.add(batch, (time, made), is_edges, &mut compressor));
+                body.into_iter().for_each(|body| cycle.reuse(body));
+            }
         }
         self.memory = cycle.into_memory();
-        edges.into_iter().chain(values).collect()
     }
 
-    /// The requests of a cycle of OTLP.
-    fn otlp_cycle(&mut self, (time, made): (Timestamp, Instant), (now, is_end): (Timestamp, bool)) -> Option<Vec<QueuedRequest>> {
+    /// Queues a cycle of OTLP.
+    fn otlp_cycle(&mut self, (time, made): (Timestamp, Instant), (now, is_end): (Timestamp, bool)) {
         let engine = self.target.bridge.engine();
         let cycle = match is_end {
             true => OtlpCycle::all_gone(engine, &self.options, &self.memory, time),
@@ -157,10 +152,11 @@ impl Maker {
         };
         let mut cycle = cycle.at(now);
         let mut compressor = self.compressor();
-        let batches = std::iter::from_fn(|| cycle.next());
-        let requests = batches.map(|batch| request(batch, (time, made), (self.dialect, false), &mut compressor)).collect();
+        while let Some(batch) = cycle.next() {
+            let body = self.add(batch, (time, made), false, &mut compressor);
+            body.into_iter().for_each(|body| cycle.reuse(body));
+        }
         self.memory = cycle.into_memory();
-        requests
     }
 
     /// Takes over a change of the version or of the size of requests.
@@ -187,28 +183,33 @@ impl Maker {
         let bodies = WriteMetadata::new(self.target.bridge.engine(), &self.memory);
         let batches = bodies.map(|body| WriteBatch { body, ..WriteBatch::default() });
         let mut compressor = self.compressor();
-        self.add(batches.map(|batch| request(batch, (time, made), (self.dialect, false), &mut compressor)).collect());
+        batches.for_each(|batch| drop(self.add(batch, (time, made), false, &mut compressor)));
     }
 
     fn compressor(&self) -> Compressor {
         Compressor::new(self.dialect.coding(self.target.options.compression))
     }
 
-    fn add(&self, requests: Option<Vec<QueuedRequest>>) {
-        debug_assert!(requests.is_some(), "a request of limited size can be compressed");
-        self.target.push(requests.unwrap_or_default());
+    /// Compresses a batch and queues it. Returns its body, which is no longer needed.
+    fn add(&self, batch: WriteBatch, (time, made): (Timestamp, Instant), is_edges: bool, compressor: &mut Compressor) -> Option<Vec<u8>> {
+        let made = request(batch, (time, made), (self.dialect, is_edges), compressor);
+        debug_assert!(made.is_some(), "a request of limited size can be compressed");
+        let (request, body) = made?;
+        self.target.push(request);
+        Some(body)
     }
 }
 
-/// A compressed request; `None` if it is too large for that.
+/// A compressed request, and the body before compression; `None` if it is too large for that.
 pub(super) fn request(
     batch: WriteBatch,
     (time, made): (Timestamp, Instant),
     (dialect, is_edges): (Dialect, bool),
     compressor: &mut Compressor,
-) -> Option<QueuedRequest> {
+) -> Option<(QueuedRequest, Vec<u8>)> {
     let WriteBatch { body, counts, gone, .. } = batch;
-    Some(QueuedRequest { time, made, dialect, is_edges, body: compressor.compress(&body)?, counts, gone })
+    let compressed = compressor.compress(&body)?;
+    Some((QueuedRequest { time, made, dialect, is_edges, body: compressed, counts, gone }, body))
 }
 
 /// The options of the core for a target.

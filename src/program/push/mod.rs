@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! Pushers   starts, replaces and ends the targets
+//!   maker_thread  one thread for the cycles of a target
 //!   maker     every interval: registry -> requests, compressed          exposition/write
 //!     compressor  compresses requests into memory of exactly their size
 //!     queue     bounded by bytes and age; drops the values of the oldest cycle
@@ -17,6 +18,7 @@ mod compressor;
 mod config;
 mod dialect;
 mod maker;
+mod maker_thread;
 mod options;
 mod otlp_answer;
 mod queue;
@@ -39,6 +41,7 @@ pub(crate) use self::config::{
     BATCH_SAMPLES, NHCB_ADVICE, QUEUE_BYTES, complete, header, histograms, interval, label, protocol, queue_age, target_of, timeout,
 };
 use self::maker::Maker;
+use self::maker_thread::MakerThread;
 pub(crate) use self::options::{OtelVariables, Protocol, PushOptions, PushTarget, QueueLimits};
 pub(crate) use self::reload::check_config;
 use self::sender::Sender;
@@ -176,9 +179,10 @@ impl Pushers {
         let target = Target::new(options.clone(), &self.bridge);
         let (end, ending) = watch::channel(false);
         // Before any line is received, so that every counter that begins later is sent with a 0 first.
-        let maker = make(&target, Maker::new(&target, last), Maker::make).await;
+        let mut thread = MakerThread::new(&target, last);
+        thread.make(Maker::make).await;
         let sending = tokio::spawn(Sender::new(&target, client).run());
-        let making = tokio::spawn(make_cycles(Arc::clone(&target), maker, ending));
+        let making = tokio::spawn(make_cycles(Arc::clone(&target), thread, ending));
         tracing::info!(target = &*options.name, url = %options.url, interval = ?options.interval, "pushing");
         Running { target, end, making, sending }
     }
@@ -251,7 +255,7 @@ fn clients(targets: &[PushTarget]) -> Result<Vec<HttpClient>, ConfigFileError> {
 }
 
 /// Makes a cycle every interval and on request, until the end, and then the last one.
-async fn make_cycles(target: Arc<Target>, mut maker: Maker, mut ending: watch::Receiver<bool>) {
+async fn make_cycles(target: Arc<Target>, mut thread: MakerThread, mut ending: watch::Receiver<bool>) {
     let interval = target.options.interval;
     let mut ticks = tokio::time::interval_at((Instant::now() + interval).into(), interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -263,24 +267,8 @@ async fn make_cycles(target: Arc<Target>, mut maker: Maker, mut ending: watch::R
             _ = ending.wait_for(|is_end| *is_end) => break,
         }
         let began = Instant::now();
-        maker = make(&target, maker, Maker::make).await;
+        thread.make(Maker::make).await;
         (0..began.elapsed().as_nanos() / interval.as_nanos().max(1)).take(1000).for_each(|_| target.metrics.skip(PushSkip::Slow));
     }
-    make(&target, maker, Maker::make_last).await;
-}
-
-/// Makes a cycle on a blocking thread.
-async fn make(target: &Arc<Target>, mut maker: Maker, work: fn(&mut Maker)) -> Maker {
-    let last = maker.last();
-    let made = tokio::task::spawn_blocking(move || {
-        work(&mut maker);
-        maker
-    });
-    match made.await {
-        Ok(maker) => maker,
-        Err(error) => {
-            tracing::error!(target = &*target.options.name, %error, "push: a cycle failed");
-            Maker::new(target, last)
-        }
-    }
+    thread.make(Maker::make_last).await;
 }

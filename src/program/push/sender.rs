@@ -266,5 +266,5 @@ fn halves(request: &QueuedRequest, coding: Coding) -> Option<[QueuedRequest; 2]>
     debug_assert!(maker::adds_up(request.counts, [a.counts, b.counts]), "halves differ from the whole");
     let mut compressor = Compressor::new(coding);
     let mut half = |batch| maker::request(batch, (request.time, request.made), (request.dialect, request.is_edges), &mut compressor);
-    Some([half(a)?, half(b)?])
+    Some([half(a)?.0, half(b)?.0])
 }

@@ -103,16 +103,16 @@ impl Target {
         change(&mut lock(&self.state).status)
     }
 
-    /// Adds the requests of a cycle, all at once.
-    pub(super) fn push(&self, requests: Vec<QueuedRequest>) {
-        let samples = requests.iter().map(QueuedRequest::samples).sum();
+    /// Adds a request of a cycle.
+    pub(super) fn push(&self, request: QueuedRequest) {
+        let samples = request.samples();
         let (dropped, result) = {
             let mut state = lock(&self.state);
             state.status.made += samples;
-            state.status.last_cycle = requests.first().map(|request| request.time).or(state.status.last_cycle);
+            state.status.last_cycle = Some(request.time);
             match state.is_ended {
-                true => (requests, PushResult::DroppedEnd),
-                false => (requests.into_iter().flat_map(|request| state.queue.push(request)).collect(), PushResult::DroppedFull),
+                true => (vec![request], PushResult::DroppedEnd),
+                false => (state.queue.push(request), PushResult::DroppedFull),
             }
         };
         self.metrics.made.increment(samples);

@@ -188,7 +188,10 @@ impl Router {
         self.telemetry.web.request_rejected(RequestRejection::CrossSite);
         Some(match resource {
             Resource::Delete => json(ApiReply::cross_site()),
-            _ => text(StatusCode::FORBIDDEN, "Cross-site requests are rejected; see --web.allowed-hosts.\n"),
+            _ => text(
+                StatusCode::FORBIDDEN,
+                "Cross-site requests are rejected. A reverse proxy must pass on the Host header; --web.allowed-hosts adds names of the bridge.\n",
+            ),
         })
     }
 

@@ -71,6 +71,29 @@ fn each_line_has_the_verdict_of_its_counts() {
 }
 
 #[test]
+fn a_viewer_without_room_misses_lines_and_leaves_them_to_others() {
+    let bridge = bridge();
+    let slow = bridge.taps().watch(TapFilter { name: TextPattern::new("a*"), ..TapFilter::default() }, 1, 4).expect("a place");
+    let datagrams: Vec<_> = (0..100).map(|_| "a:1|c\nb:1|c\naa:1|c").collect();
+    send(&bridge, &datagrams, at(0));
+    assert_eq!(seen(&slow), ["a:1|c recorded"]);
+    let of = |watch: &Watch| {
+        let TapCounts { arrived, matched, shown, missed, .. } = watch.counts();
+        (arrived, matched, shown, missed)
+    };
+    assert_eq!(of(&slow), (300, 200, 1, 199));
+    let all = watch(&bridge, TapFilter::default());
+    send(&bridge, &["b:1|c\na:2|c"], at(1));
+    assert_eq!(seen(&all), ["b:1|c recorded", "a:2|c recorded"]);
+    assert_eq!((of(&slow), of(&all)), ((302, 201, 1, 200), (2, 2, 2, 0)));
+    // After a second there is room for one line more, and its verdict is its own.
+    send(&bridge, &["a:1|c\na:1|g\na:1|c", "a:-1|c"], at(1_000));
+    assert_eq!(seen(&slow), ["a:1|c recorded"]);
+    assert_eq!(of(&slow), (306, 205, 2, 203));
+    assert!(bridge.accounting().adds_up());
+}
+
+#[test]
 fn a_line_shows_its_rule_its_series_and_its_sender() {
     let bridge = bridge();
     let all = watch(&bridge, TapFilter::default());

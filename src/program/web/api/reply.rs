@@ -15,7 +15,8 @@ pub(in crate::program::web) struct ApiReply {
 impl ApiReply {
     /// The response to a request that a browser may have sent for another website.
     pub(in crate::program::web) fn cross_site() -> Self {
-        let text = "Cross-site requests are rejected; see --web.allowed-hosts.";
+        let text =
+            "Cross-site requests are rejected. A reverse proxy must pass on the Host header; --web.allowed-hosts adds names of the bridge.";
         ApiError::new(StatusCode::FORBIDDEN, "unavailable", text).into()
     }
 }

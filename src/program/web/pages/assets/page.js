@@ -1,5 +1,9 @@
 // What the pages do beyond HTML: they renew themselves, take keys, copy, and ask before they delete. Without it they still read.
 "use strict";
+
+// Characters that control, are invisible or reorder text are shown as such, as in the pages of the server.
+const plainText = (text) => String(text ?? "").replace(/(?!\n)[\p{Cc}\p{Cf}\u115f\u1160\u180b-\u180f\u2028\u2029\u2060-\u206f\u3164\uffa0\ufe00-\ufe0f\u{e0000}-\u{e0fff}]/gu, "\ufffd");
+
 (() => {
   const $ = (selector, root = document) => root.querySelector(selector);
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
@@ -122,7 +126,7 @@
     event.preventDefault();
     const { ok, text, out } = await send(reload, {});
     out.className = ok ? "good" : "bad";
-    out.textContent = ok ? "The mapping files were loaded." : text;
+    out.textContent = ok ? "The mapping files were loaded." : plainText(text);
   });
   const remove = $("#delete");
   const really = $("#really");
@@ -139,12 +143,12 @@
     try { data = JSON.parse(text); } catch { data.error = text; }
     out.className = ok ? "" : "bad";
     if (!ok) {
-      out.textContent = data.error;
+      out.textContent = plainText(data.error);
       return;
     }
     const { series, examples } = data.data;
     const count = `${series} series${series && examples.length < series ? ", for example" : ""}`;
-    out.textContent = [dry ? `Would delete ${count}` : `Deleted ${series} series`, ...(dry ? examples : [])].join("\n");
+    out.textContent = plainText([dry ? `Would delete ${count}` : `Deleted ${series} series`, ...(dry ? examples : [])].join("\n"));
     counted = dry && series ? asked : null;
     really.disabled = counted === null || selector() !== counted;
   });

@@ -4,21 +4,18 @@
   const body = document.getElementById("tail");
   if (!body) return;
   const byId = (id) => document.getElementById(id);
-  const [pause, counts, error, raw] = ["tail-pause", "tail-counts", "tail-error", "tail-text"].map(byId);
+  const [pause, counts, error, capture] = ["tail-pause", "tail-counts", "tail-error", "tail-text"].map(byId);
   const MOST = 300;
   let paused = false;
   let waiting = [];
   let lines = [];
 
-  // The pattern of the server: characters that are invisible or reorder text are shown as such.
-  const hidden = /[\p{Cc}\p{Cf}\u115f\u1160\u3164\uffa0\ufe00-\ufe0f\u{e0000}-\u{e0fff}\u2028\u2029]/gu;
-  const plain = (text) => String(text ?? "").replace(hidden, "\ufffd");
   const cut = (text) => (text.length > 160 ? `${text.slice(0, 160)}… (${text.length} characters)` : text);
   const cell = (kind, name, text) => {
     const cell = document.createElement(kind);
     cell.className = name;
     if (kind === "th") cell.scope = "row";
-    cell.textContent = cut(plain(text));
+    cell.textContent = cut(plainText(text));
     return cell;
   };
   const series = ({ family, labels, folded }) => {
@@ -41,6 +38,9 @@
     row.append(cell("th", "name", line.line), verdict(line), cell("td", "name", series(line)), cell("td", "text", rule), cell("td", "text", line.source), cell("td", "text", time));
     return row;
   };
+  // What is shown is safe to read; what is copied or saved has the bytes that arrived.
+  const showCapture = () => (capture.textContent = plainText(lines.map(({ line }) => line).join("\n")));
+  const bytes = ({ line, line_base64: base64 }) => (base64 ? Uint8Array.from(atob(base64), (character) => character.charCodeAt(0)) : line);
   const show = (fresh) => {
     if (paused) {
       waiting = [...waiting, ...fresh].slice(-MOST);
@@ -49,19 +49,18 @@
     lines = [...lines, ...fresh].slice(-MOST);
     body.prepend(...fresh.slice(-MOST).map(row).reverse());
     while (body.rows.length > MOST) body.lastElementChild.remove();
-    raw.textContent = lines.map(({ line }) => line).join("\n");
+    if (capture.parentElement.open) showCapture();
   };
   const number = (value) => value.toLocaleString("en");
   const told = ({ arrived, unexamined, matched, shown, missed }) => {
     if (!arrived) return "No line arrived yet.";
-    const share = arrived - unexamined ? "" : " (none)";
-    const parts = [`${number(shown)} of ${number(matched)} that match, of ${number(arrived)} that arrived${share}`];
+    const parts = [`${number(shown)} of ${number(matched)} that match, of ${number(arrived)} that arrived`];
     if (missed) parts.push(`${number(missed)} that match are not shown, because there are too many`);
     if (unexamined) parts.push(`${number(unexamined)} (${Math.ceil((100 * unexamined) / arrived)} %) were not compared, because too many arrived`);
     return `${parts.join("; ")}.`;
   };
   const fail = (text) => {
-    error.textContent = text;
+    error.textContent = plainText(text);
     error.hidden = !text;
   };
 
@@ -112,7 +111,29 @@
   byId("tail-clear").addEventListener("click", () => {
     [lines, waiting] = [[], []];
     body.replaceChildren();
-    raw.textContent = "";
+    showCapture();
+  });
+  capture.parentElement.addEventListener("toggle", showCapture);
+  const copy = byId("tail-copy");
+  copy.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(lines.map(({ line }) => line).join("\n"));
+      copy.textContent = "Copied";
+    } catch {
+      // Over plain HTTP a browser has no clipboard: the text is selected, for the reader to copy.
+      capture.parentElement.open = true;
+      showCapture();
+      getSelection().selectAllChildren(capture);
+      copy.textContent = "Selected";
+    }
+    setTimeout(() => (copy.textContent = "Copy"), 2000);
+  });
+  byId("tail-save").addEventListener("click", () => {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob(lines.flatMap((line) => [bytes(line), "\n"])));
+    link.download = "lines.txt";
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
   });
   document.addEventListener("keydown", (event) => {
     if (event.key === "p" && !event.ctrlKey && !event.altKey && !event.metaKey && !event.target.matches("input, select")) pause.click();

@@ -46,9 +46,10 @@ fn watch(place: &Place<'_>, filter: &Value) -> Markup {
         p.banner.loss #tail-error role="alert" hidden {}
         section.card {
             div.inline {
-                button #tail-pause type="button" aria-pressed="false" { "Pause" }
-                button #tail-clear type="button" { "Clear" }
-                button type="button" data-copy="tail-text" { "Copy" }
+                button #tail-pause type="button" aria-pressed="false" data-script hidden { "Pause" }
+                button #tail-clear type="button" data-script hidden { "Clear" }
+                button #tail-copy type="button" data-script hidden { "Copy" }
+                button #tail-save type="button" data-script hidden { "Save" }
                 span.soft #tail-counts role="status" { "No line arrived yet." }
             }
             div.wide tabindex="0" role="region" aria-label="Lines" {
