@@ -360,7 +360,11 @@ impl Members {
     pub(super) fn report(&self, family: &str, kind: &FamilyKind, series: &[Arc<Series>]) -> FamilyReport {
         let widest = self.values.widest_first().into_iter().take(REPORTED_LABELS);
         let mut labels: Vec<_> = widest.map(|(name, values)| LabelReport::new(name, values)).collect();
+        let lacks_examples = |label: &LabelReport| label.examples.len() < REPORTED_VALUES.min(label.values);
         for series in series.iter().take(REPORTED_SERIES) {
+            if !labels.iter().any(lacks_examples) {
+                break;
+            }
             for (name, value) in split(series.labels()).filter(|(_, value)| value != OVERFLOW_VALUE) {
                 let label = labels.iter_mut().find(|label| label.name == *name && label.examples.len() < REPORTED_VALUES);
                 let value = shortened(&value, VALUE_BYTES);

@@ -35,16 +35,16 @@ pub(super) fn suggestion<'n>(family: &Family, report: &FamilyReport, raw: impl I
 
 /// Rules for a mapping file; `None` if no pattern matches the raw names.
 fn rules<'n>(raw: impl Iterator<Item = &'n ArrivedName>, family: &str, label: &str) -> Option<String> {
-    let mut names: Vec<&str> = raw.map(|known| &*known.name).collect();
+    // A star would also match other names.
+    let mut names: Vec<&str> = raw.map(|known| &*known.name).filter(|name| !name.contains('*')).collect();
     names.sort_unstable();
     names.dedup();
+    names.truncate(NAMES);
     let rule = |name: &&str| format!("- match: {}\n  name: {}\n  {}\n", quoted(name), quoted(family), dropped(label));
-    let is_right = |name: &&str| {
-        let compiled = Rules::from_yaml(&format!("mappings:\n{}", rule(name)));
-        compiled.is_ok_and(|rules| rules.find(name, MetricKind::Counter, &[]).is_some())
-    };
-    let rules: String = names.into_iter().filter(is_right).take(NAMES).map(|name| rule(&name)).collect();
-    (!rules.is_empty()).then_some(rules)
+    let yaml: String = names.iter().map(rule).collect();
+    let compiled = Rules::from_yaml(&format!("mappings:\n{yaml}")).ok()?;
+    let is_caught = |name: &&str| compiled.find(name, MetricKind::Counter, &[]).is_some();
+    (!names.is_empty() && names.iter().all(is_caught)).then_some(yaml)
 }
 
 fn dropped(label: &str) -> String {
