@@ -1,7 +1,8 @@
 //! The page in a real browser, Debian's Chromium: every view, Ask, Tail, keys, a proposed rule, a deletion, accessibility; hostile texts;
 //! users, TLS and foreign websites; reverse proxies; without scripts; on a phone.
 //!
-//! `STATSD_BRIDGE_PICTURES=docs/pictures cargo test --test it browser::` takes the pictures of the documents again.
+//! `STATSD_BRIDGE_PICTURES=docs/pictures cargo test --test it browser::pictures` takes the pictures of docs/live-page.md again, which
+//! takes six minutes. Any other folder gets every view in both widths and schemes.
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpStream};
@@ -62,13 +63,66 @@ fn drive(driver: &str, facts: &Value) -> Vec<Value> {
     lines
 }
 
+/// The rules of the pictures.
+const SHOP: &str = "mappings:
+- match: shop.*.time
+  name: shop_request_time
+  labels: {part: $1}
+- match: debug.*
+  action: drop
+  name: debug
+- match: nightly.duration
+  name: nightly_duration
+  ttl: 1m
+- match: legacy.import.*
+  name: imports
+- match: sessions
+  name: sessions
+  limits: {values_per_label: 1000}
+";
+
+/// Without the variable, only looks that the pictures are there.
+#[apply(test)]
+fn pictures_of_the_document_are_taken() {
+    let document = fs::read_to_string(peers::repository().join("docs/live-page.md")).expect("the document");
+    let shown = document.split("(pictures/").skip(1).filter_map(|rest| rest.split_once(')')).map(|(name, _)| name.to_owned());
+    let mut names: Vec<String> = shown.collect();
+    let Some(folder) = std::env::var_os("STATSD_BRIDGE_PICTURES") else {
+        for name in &names {
+            assert!(peers::repository().join("docs/pictures").join(name).is_file(), "{name} is not in docs/pictures");
+        }
+        return;
+    };
+    let folder = peers::repository().join(folder);
+    if folder != peers::repository().join("docs/pictures") {
+        let views = ["overview", "ask", "missing", "never", "tail", "series", "family", "rejected", "rules", "cardinality", "senders"];
+        let more = ["scrapes", "push", "events", "configuration", "actions"];
+        let sizes = ["1280-light", "1280-dark", "390-light", "390-dark"];
+        names = views.iter().chain(&more).flat_map(|view| sizes.map(|size| format!("page-{view}-{size}.png"))).collect();
+    }
+    let rules = TempDir::new().expect("a folder");
+    fs::write(rules.path().join("mapping.yml"), SHOP).expect("written");
+    let push = free_port(Ipv4Addr::LOCALHOST.into());
+    let bridge = Launch::new()
+        .after(&format!("cd '{}'", rules.path().display()))
+        .arg("--statsd.mapping-config=mapping.yml")
+        .arg("--sources.max=10")
+        .arg("--web.enable-admin-api")
+        .arg("--web.enable-lifecycle")
+        .arg("--web.enable-tail=true")
+        .arg(format!("--push.url=http://127.0.0.1:{push}/api/v1/write"))
+        .start();
+    drive("pictures.mjs", &facts(&bridge, json!({ "push": push, "folder": folder, "names": names })));
+    bridge.stop();
+}
+
 #[apply(test)]
 fn the_page_works_in_a_browser() {
     peers::node_with_browser();
     let folder = TempDir::new().expect("a folder");
     let bridge = shown(folder.path()).start();
     let said = drive("drive.mjs", &facts(&bridge, json!({ "mapping": folder.path().join("mapping.yml") })));
-    assert!(said.iter().filter(|line| line["check"] == "ask").count() >= 8, "{said:?}");
+    assert!(said.iter().filter(|line| line["check"] == "ask").count() >= 17, "{said:?}");
     bridge.stop();
 }
 

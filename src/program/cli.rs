@@ -37,7 +37,7 @@ pub use self::reach_args::Reach;
 pub use self::rules_args::{GaugeChoice, RulesForm, RulesFormat, RulesWanted, UntypedChoice};
 pub use self::tail_args::{Capture, LineFilter, Tail, Watching};
 pub use self::tool_args::{AnswerFormat, Explain, PushOnce, Replay, Tool};
-pub use self::top_args::Top;
+pub use self::top_args::{TABS, Top};
 use crate::program::net::WebAddress;
 use crate::program::settings::Settings;
 

@@ -1,4 +1,4 @@
-//! Prints lines to stdout and stderr, and returns their exit codes. Must not know what a line means.
+//! Prints lines to stdout and stderr, and returns their exit codes; and whether colours are wanted. Must not know what a line means.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -35,4 +35,9 @@ pub(super) fn warn(what: &str) {
 pub(super) fn fail(code: u8, why: &str) -> ExitCode {
     let _ = writeln!(io::stderr(), "statsd-bridge: {why}");
     ExitCode::from(code)
+}
+
+/// Whether colours are wanted: `NO_COLOR` is not set, or empty (<https://no-color.org>).
+pub(super) fn has_colour() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

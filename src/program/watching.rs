@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use self::stream::{Counts, LineStream, Message};
 use crate::program::cli::{AnswerFormat, Capture, LineFilter, Reach, Tail, Watching};
+use crate::program::console;
 use crate::program::reaching::client;
 
 /// The exit code if the bridge cannot be asked, ends the stream, or the output cannot be written.
@@ -50,7 +51,7 @@ fn open(reach: &Reach, filter: &LineFilter, rate: u32) -> Result<LineStream, Str
 fn tail(asked: &Tail) -> Result<(), String> {
     let mut stream = open(&asked.reach, &asked.filter, asked.rate)?;
     let mut out = BufWriter::new(io::stdout().lock());
-    let has_colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let has_colour = io::stdout().is_terminal() && console::has_colour();
     let end = asked.time.map(|time| Instant::now() + time);
     let (mut left, mut told) = (asked.count.unwrap_or(u64::MAX), Counts::default());
     while left > 0 && end.is_none_or(|end| Instant::now() < end) {

@@ -18,6 +18,8 @@ await drive(async (browser) => {
     for (const view of await views(page)) {
       await page.goto(view);
       await assertInert(page, `${view} at ${width}`);
+      const { left, right } = await page.locator("nav a[aria-current]").evaluate((link) => link.getBoundingClientRect().toJSON());
+      assert.ok(left >= 0 && right <= width + 1, `the navigation shows ${view}`);
       // Tab visits everything, visibly and in order of the page.
       const visited = [];
       for (let step = 0; step < 40; step++) {

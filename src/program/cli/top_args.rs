@@ -4,15 +4,19 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use clap::Parser;
+use clap::builder::PossibleValuesParser;
 
 use super::early_exit::{EarlyExit, early_exit};
 use super::reach_args::Reach;
 use super::tool_args::AnswerFormat;
 use crate::program::duration;
 
-/// Show the families, labels and senders that use most of a running bridge.
+/// The tabs of the display, in the order of their numbers.
+pub const TABS: [&str; 9] = ["overview", "series", "rejected", "rules", "cardinality", "senders", "scrapes", "push", "events"];
+
+/// Show what a running bridge receives, loses and holds.
 ///
-/// In a terminal, the output is updated until q or Ctrl-C. Elsewhere it is printed once.
+/// In a terminal, a display with tabs is updated until q or Ctrl-C; ? shows the keys. Elsewhere a summary is printed once.
 #[derive(Debug, Clone, Parser)]
 #[command(
     name = "statsd-bridge top",
@@ -26,15 +30,28 @@ pub struct Top {
     /// Interval between requests; at least 100ms.
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = interval)]
     pub interval: Duration,
-    /// Print once and exit.
+    /// Print once and exit: the tab of --tab, or else a summary.
     #[arg(long)]
     pub once: bool,
-    /// Number of families and of senders to show, the largest first; at most 1000.
-    #[arg(long, value_name = "N", default_value = "20", value_parser = clap::value_parser!(u16).range(1..=1000))]
-    pub limit: u16,
+    /// Tab to begin with.
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(TABS))]
+    pub tab: Option<String>,
+    /// Number of families, of senders and of events, the largest or newest first; at most 1000 [default: 20, in a terminal 200].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub limit: Option<u16>,
     /// Format of the output; JSON is printed once.
     #[arg(long, value_enum, default_value = "text")]
     pub format: AnswerFormat,
+    /// The same as --format=json.
+    #[arg(long, conflicts_with = "format")]
+    pub json: bool,
+}
+
+impl Top {
+    /// The format of the output.
+    pub fn answer_format(&self) -> AnswerFormat {
+        if self.json { AnswerFormat::Json } else { self.format }
+    }
 }
 
 /// Parses the command line of `top`; `None` if the first argument is another.
@@ -63,8 +80,10 @@ mod tests {
     fn defaults_and_wrong_usage() {
         Top::command().debug_assert();
         let plain = top(&[]).expect("defaults");
-        assert_eq!((plain.reach.url, plain.interval), (None, Duration::from_secs(2)));
-        assert!((plain.limit, plain.once, plain.format) == (20, false, AnswerFormat::Text));
+        assert_eq!((&plain.reach.url, plain.interval), (&None, Duration::from_secs(2)));
+        assert!((plain.limit, plain.once, plain.tab.is_none(), plain.answer_format()) == (None, false, true, AnswerFormat::Text));
+        let given = top(&["--json", "--tab=rules", "--limit=7"]).expect("good");
+        assert!((given.limit, given.tab.as_deref(), given.answer_format()) == (Some(7), Some("rules"), AnswerFormat::Json));
         for (arguments, expected) in [
             (
                 &["--url=127.0.0.1:9102"][..],
@@ -73,6 +92,8 @@ mod tests {
             (&["--user=me"], "the following required arguments were not provided: --password-file <FILE>"),
             (&["--insecure", "--ca-file=a"], "the argument '--insecure' cannot be used with '--ca-file <FILE>'"),
             (&["--interval=10ms"], "invalid value '10ms' for '--interval <DURATION>': expected at least 100ms"),
+            (&["--tab=none"], "invalid value 'none' for '--tab <NAME>'"),
+            (&["--json", "--format=text"], "the argument '--json' cannot be used with '--format <FORMAT>'"),
             (&["--limit=0"], "invalid value '0' for '--limit <N>'"),
             (&["--limit=1001"], "invalid value '1001' for '--limit <N>'"),
             (&["--statsd.listen-udp=:1"], "unexpected argument '--statsd.listen-udp'"),

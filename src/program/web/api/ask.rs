@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 
 use self::card::{Card, families_of, raw_names};
 use self::question::Question;
-use self::trial::trial;
+use self::trial::{Trial, trial};
 use super::live::Live;
 use super::parameters::Parameters;
 use super::reply::{ApiData, ApiError};
@@ -29,7 +29,7 @@ use super::series::series_row;
 use crate::arrivals::{ArrivedName, Verdict};
 use crate::ingest::protocol::SampleError;
 use crate::program::tools::advice;
-use crate::registry::{Family, split};
+use crate::registry::{Family, Series, split};
 use crate::selector::Selector;
 
 /// Bytes of a question.
@@ -108,9 +108,13 @@ impl Question<'_> {
         }
         let by_kind = ["c", "g", "ms", "s"].map(|kind| trial(self.live, &format!("{text}:1|{kind}")));
         let dropped = by_kind.iter().find(|trial| trial.is_dropped);
-        let alive = by_kind.iter().find_map(|trial| self.family(&trial.family.as_ref()?.0));
-        let card = match (alive, dropped) {
-            (Some(family), _) => self.present(&family, Meant::All, family.name().as_str()),
+        let alive = by_kind.iter().filter_map(|trial| Some((self.family(&trial.family.as_ref()?.0)?, trial)));
+        let is_of_type =
+            |(family, trial): &(Arc<Family>, &Trial)| trial.family.as_ref().is_some_and(|(_, kind, _)| family.kind().same_type(kind));
+        let mut alive: Vec<_> = alive.collect();
+        alive.sort_by_key(|found| !is_of_type(found));
+        let card = match (alive.into_iter().next(), dropped) {
+            (Some((family, trial)), _) => self.would_be(&family, trial),
             (None, Some(trial)) => self.dropped(text).trial(trial),
             (None, None) => {
                 let mapped = by_kind.iter().find_map(|trial| Some(trial.family.as_ref()?.0.clone()));
@@ -121,13 +125,31 @@ impl Question<'_> {
         vec![card.near(self, text).json()]
     }
 
+    /// A raw name that is not known, and leads to a family that exists: another name may lead there too.
+    fn would_be(&self, family: &Family, trial: &Trial) -> Card {
+        let (name, labels) = (family.name().as_str(), trial.family.as_ref().map_or("", |(_, _, labels)| labels));
+        let has_series = family.series().iter().any(|series| has_labels(series.labels(), labels));
+        if has_series {
+            return self.present(family, Meant::Labels(labels), name);
+        }
+        let sentence = format!("It never arrived, or its series ended: it would be {name}{{{labels}}}, and no series has these labels.");
+        Card::new("never", sentence).advice(self.how_to_send()).trial(trial)
+    }
+
     /// A raw name that arrived.
     fn raw(&self, known: &ArrivedName) -> Value {
         let trial = trial(self.live, &format!("{}:1|{}", known.name, known.kind.as_str()));
         let families = families_of(self.live, &known.family);
         let card = match known.verdict {
             Verdict::Dropped => self.dropped(&known.name),
-            Verdict::Rejected(_) => self.absent(&families, &known.name).unwrap_or_else(|| self.never()),
+            Verdict::Rejected(reason) => match self.family(&families).filter(|_| reason.ends_with("_limit")) {
+                Some(family) => {
+                    let source = &known.sources.1;
+                    let sentence = format!("The limits of {families} reject its new series: {reason}. The last one came from {source}.");
+                    self.limited(sentence, &family).advice(advice::of_reason(reason))
+                }
+                None => self.absent(&families, &known.name).unwrap_or_else(|| self.never()),
+            },
             Verdict::Recorded | Verdict::Folded => match self.live.bridge.registry().family(&families) {
                 Some(family) => self.present(&family, Meant::Labels(trial.family.as_ref().map_or("", |(_, _, labels)| labels)), &families),
                 None => self.absent(&families, &known.name).unwrap_or_else(|| self.never()),
@@ -149,23 +171,24 @@ impl Question<'_> {
     /// A family with series.
     fn present(&self, family: &Family, meant: Meant<'_>, asked: &str) -> Card {
         let all = family.series();
-        let is_meant = |labels: &str| {
-            let labels: Vec<_> = split(labels).collect();
-            match &meant {
-                Meant::All => true,
-                Meant::Selector(selector) => {
-                    let labels: Vec<_> = labels.iter().map(|(name, value)| (&**name, value.clone())).collect();
-                    selector.matches(asked, &labels) || selector.matches(family.name().as_str(), &labels)
-                }
-                Meant::Labels(wanted) => split(wanted).all(|wanted| labels.contains(&wanted)),
+        let is_meant = |series_labels: &str| match &meant {
+            Meant::All => true,
+            Meant::Selector(selector) => {
+                let labels: Vec<_> = split(series_labels).collect();
+                let labels: Vec<_> = labels.iter().map(|(name, value)| (&**name, value.clone())).collect();
+                selector.matches(asked, &labels) || selector.matches(family.name().as_str(), &labels)
             }
+            Meant::Labels(wanted) => has_labels(series_labels, wanted),
         };
         let meant: Vec<_> = all.iter().filter(|series| is_meant(series.labels())).collect();
         let rows: Vec<Value> = meant.iter().take(SERIES).map(|series| series_row(family, series, self.now)).collect();
         let name = family.name().as_str();
         let of_family = self.arrived.iter().filter(|known| families_of(self.live, &known.family) == name);
-        let card = if meant.is_empty() {
-            Card::new("other_labels", format!("The family {name} exists, but none of its series has these labels."))
+        let sentence = format!("The family {name} exists, but none of its series has these labels.");
+        let card = if let (true, Some(hit)) = (meant.is_empty(), family.limited().first()) {
+            Card::new("limit", format!("{sentence} It is at its limit {}.", hit.limit.as_str()))
+        } else if meant.is_empty() {
+            Card::new("other_labels", sentence)
         } else {
             Card::new("arrives", format!("It arrives: {} series of the {} {name}.", meant.len(), family.kind().as_str()))
         };
@@ -189,13 +212,12 @@ impl Question<'_> {
                     .family(&family, self)
                     .series(vec![row], 1)
             }
-            None if !family.limited().is_empty() => {
+            None if labels.is_some_and(|labels| limits_reject(&family, &all, labels)) => {
                 let limit = family.limited().first().map_or("", |hit| hit.limit.as_str());
                 let sentence = format!(
                     "The family {name} is at its limit {limit}: a series with these labels is folded into another one or rejected."
                 );
-                let rows = all.iter().take(SERIES).map(|series| series_row(&family, series, self.now)).collect();
-                Card::new("limit", sentence).family(&family, self).series(rows, all.len()).limits(&family)
+                self.limited(sentence, &family)
             }
             None => {
                 let rows = all.iter().take(SERIES).map(|series| series_row(&family, series, self.now)).collect();
@@ -207,8 +229,29 @@ impl Question<'_> {
         }
     }
 
+    /// A family at its limits, with the series that it has.
+    fn limited(&self, sentence: String, family: &Family) -> Card {
+        let all = family.series();
+        let rows = all.iter().take(SERIES).map(|series| series_row(family, series, self.now)).collect();
+        Card::new("limit", sentence).family(family, self).series(rows, all.len()).limits(family)
+    }
+
     fn dropped(&self, name: &str) -> Card {
         Card::new("dropped", format!("A rule drops {name}, so there is no series."))
             .advice("Remove the rule, or put a rule that maps the name before it.")
     }
+}
+
+/// Whether labels of a series have all wanted ones.
+fn has_labels(labels: &str, wanted: &str) -> bool {
+    let labels: Vec<_> = split(labels).collect();
+    split(wanted).all(|wanted| labels.contains(&wanted))
+}
+
+/// Whether a limit that the family hit concerns a new series with these labels. The limit of a label concerns its new values only.
+fn limits_reject(family: &Family, all: &[Arc<Series>], labels: &str) -> bool {
+    family.limited().iter().any(|hit| {
+        let value = split(labels).find(|(name, _)| *name == *hit.label);
+        hit.label.is_empty() || value.is_some_and(|value| !all.iter().any(|series| split(series.labels()).any(|own| own == value)))
+    })
 }

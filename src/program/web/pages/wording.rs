@@ -1,5 +1,6 @@
 //! Numbers, sizes, ages and cut texts, as pages show them; and reading of JSON values.
 
+use maud::{Markup, html};
 use serde_json::Value;
 
 /// Characters of a text in a table.
@@ -66,6 +67,11 @@ pub(super) fn sentence(text: &str) -> String {
     format!("{first}{}{end}", chars.as_str())
 }
 
+/// A text of the bridge, with what is in backticks as code.
+pub(super) fn with_code(text: &str) -> Markup {
+    html! { @for (at, part) in text.split('`').enumerate() { @if at % 2 == 1 { code { (part) } } @else { (part) } } }
+}
+
 /// A rate by second.
 pub(super) fn rate(number: f64) -> String {
     format!("{}/s", short(number))
@@ -122,6 +128,12 @@ mod tests {
         assert_eq!([0.0, 1_536.0, 134_217_728.0].map(bytes), ["0 B", "1.5 KiB", "128 MiB"]);
         assert_eq!([5.0, 119.0, 121.0, 7_300.0, 200_000.0].map(duration), ["5 s", "119 s", "2 min", "2 h", "2 d"]);
         assert_eq!((share(1.0, 3.0), share(1.0, 0.0)), ("33.3\u{a0}%".to_owned(), "0\u{a0}%".to_owned()));
+    }
+
+    #[test]
+    fn backticks_become_code() {
+        assert_eq!(with_code("a `b <i>` c").into_string(), "a <code>b &lt;i&gt;</code> c");
+        assert_eq!(with_code("a").into_string(), "a");
     }
 
     #[test]

@@ -61,6 +61,10 @@ async fn each_reason_is_found() {
         ("noise.b:1|c", "dropped", "drops noise.b"),
         ("hello:2|g", "conflict", "is a counter already"),
         ("room:1|c|#id:9", "limit", "values_per_label"),
+        ("room", "limit", "reject its new series: label_value_limit"),
+        ("room{id=\"9\"}", "limit", "values_per_label"),
+        // A new series with a known value is no new value.
+        ("room:1|c|#id:1,x:y", "other_labels", "exactly these labels"),
         ("broken.line", "malformed", "malformed_value"),
         ("hello|c", "malformed", "malformed_line"),
         ("neg:-5|c", "rejected", "illegal_negative_counter"),
@@ -69,6 +73,8 @@ async fn each_reason_is_found() {
         ("gone.gauge:1|g", "expired", "expired"),
         ("shop.pya.tiem:1|c", "never", "never arrived"),
         ("helo", "never", "never arrived"),
+        // A rule maps it to a family that exists, but its labels did not arrive.
+        ("shop.pya.time", "never", "it would be shop_time{part=\"pya\"}"),
     ] {
         let cards = cards(&server, question).await;
         let found =
@@ -89,6 +95,10 @@ async fn both_directions_and_near_names() {
     assert!(card["read"]["rule"]["position"].as_str().expect("a position").contains(":2:"), "{card:#}");
     let card = &cards(&server, "helo").await[0];
     assert_eq!(card["near"][0]["name"], "hello", "{card:#}");
+    let card = &cards(&server, "shop.pya.time").await[0];
+    assert_eq!((&card["near"][0]["name"], &card["read"]["kind"]), (&"shop.pay.time".into(), &"ms".into()), "{card:#}");
+    let card = &cards(&server, "room").await[0];
+    assert_eq!((card["series"].as_array().map(Vec::len), &card["limits"][0]["label"]), (Some(2), &"id".into()), "{card:#}");
     let kinds: Vec<Value> = cards(&server, "hello").await.iter().map(|card| card["verdict"].clone()).collect();
     assert!(kinds.contains(&"arrives".into()) && kinds.len() == 2, "{kinds:?}");
     assert_eq!(server.bridge.rule_use().unmapped.len(), 4, "questions count nowhere");

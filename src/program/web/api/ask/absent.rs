@@ -68,13 +68,17 @@ impl Question<'_> {
         let telemetry = self.live.bridge.telemetry();
         let datagrams = telemetry.sum("udp_packets_total").saturating_add(telemetry.sum("unixgram_packets_total"));
         let sentence = format!("It never arrived. Since the start, the bridge received {datagrams} datagrams and {} lines.", all.lines);
-        let advice = match &self.live.sample_command {
+        Card::new("never", sentence).advice(self.how_to_send())
+    }
+
+    /// What to check where nothing of a name arrived.
+    pub(super) fn how_to_send(&self) -> String {
+        match &self.live.sample_command {
             Some(command) => format!(
-                "Check host and port of the client. This command sends a sample to the bridge: {command}. \
+                "Check host and port of the client. This command sends a sample to the bridge: `{command}`. \
                  `statsd-bridge doctor` sends probes and says why any do not arrive."
             ),
             None => "Check the address of the client. `statsd-bridge doctor` sends probes and says why any do not arrive.".to_owned(),
-        };
-        Card::new("never", sentence).advice(advice)
+        }
     }
 }

@@ -9,6 +9,10 @@ const plainText = (text) => String(text ?? "").replace(/(?!\n)[\p{Cc}\p{Cf}\u115
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
   for (const element of all("[data-script]")) element.hidden = false;
 
+  // On a phone the navigation is one line: the view that is open is in sight.
+  const open = $("nav a[aria-current]");
+  if (open) $("nav").scrollLeft = open.offsetLeft - ($("nav").clientWidth - open.offsetWidth) / 2;
+
   // ---- renewing: the same page is fetched again, and only what differs is replaced, so that focus and selection stay ----
 
   // What a reader changed on the page, and the server does not know.

@@ -8,7 +8,7 @@ use crate::program::plain_text::percent_encoded;
 use crate::program::web::pages::frame::Place;
 use crate::program::web::pages::heading::heading;
 use crate::program::web::pages::table::{Column, table};
-use crate::program::web::pages::wording::{ago, count_of, cut, list, number, sentence, text};
+use crate::program::web::pages::wording::{ago, count_of, cut, list, number, sentence, text, with_code};
 use crate::program::web::view::View;
 
 pub(super) fn show(place: &Place<'_>, data: &Value) -> Markup {
@@ -50,7 +50,7 @@ fn answer(place: &Place<'_>, card: &Value) -> Markup {
     html! {
         section.card data-verdict=(verdict) {
             p class=(format!("verdict {class}")) { (cut(text(&card["sentence"]))) }
-            @if card["advice"].is_string() { p { (sentence(text(&card["advice"]))) } }
+            @if card["advice"].is_string() { p { (with_code(&sentence(text(&card["advice"])))) } }
             (read(place, &card["read"]))
             (often(card))
             (limits(&card["limits"]))

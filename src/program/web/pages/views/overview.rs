@@ -8,7 +8,7 @@ use crate::program::web::pages::frame::Place;
 use crate::program::web::pages::heading::heading;
 use crate::program::web::pages::table::{Column, table};
 use crate::program::web::pages::visit::Visit;
-use crate::program::web::pages::wording::{bytes, count_of, duration, list, number, rate, sentence, short, text};
+use crate::program::web::pages::wording::{bytes, count_of, duration, list, number, rate, sentence, short, text, with_code};
 use crate::program::web::view::View;
 
 /// Seconds before a limit is reached from which the overview says so.
@@ -131,7 +131,7 @@ fn losses(place: &Place<'_>, data: &Value) -> Markup {
                 html! { a href=(place.link(View::Rejected)) { (text(&loss["reason"])) } },
                 html! { (rate(number(&loss["rate"]))) },
                 html! { (count_of(&loss["total"])) },
-                html! { (sentence(text(&loss["advice"]))) },
+                html! { (with_code(&sentence(text(&loss["advice"])))) },
             ]
         })
         .collect();

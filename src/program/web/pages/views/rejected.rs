@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::program::web::pages::frame::Place;
 use crate::program::web::pages::heading::heading;
 use crate::program::web::pages::table::{Column, table};
-use crate::program::web::pages::wording::{count_of, cut, list, number, rate, sentence, text};
+use crate::program::web::pages::wording::{count_of, cut, list, number, rate, sentence, text, with_code};
 
 pub(super) fn show(place: &Place<'_>, data: &Value) -> Markup {
     let reasons = list(&data["rejections"]).map(|entry| {
@@ -16,7 +16,7 @@ pub(super) fn show(place: &Place<'_>, data: &Value) -> Markup {
             html! { (rate(number(&entry["rate"]))) },
             html! { (count_of(&entry["count"])) },
             html! { @if last.is_object() { code { (cut(text(&last["input"]))) } br; span.soft { "from " (text(&last["source"])) " at " (text(&last["time"])) } } },
-            html! { (sentence(text(&entry["advice"]))) },
+            html! { (with_code(&sentence(text(&entry["advice"])))) },
         ]
     });
     let columns = [

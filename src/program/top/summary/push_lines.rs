@@ -2,35 +2,37 @@
 
 use serde_json::Value;
 
-use super::lines::{LineStyle, ScreenLine, bytes, head, list, number, text};
+use super::line::{add, bytes, head, number};
+use crate::program::top::plain::Plain;
+use crate::program::top::wording::{list, text};
 
 /// A line for each target, and its last error below. No lines without targets.
-pub(super) fn targets(targets: &Value, lines: &mut Vec<ScreenLine>) {
+pub(super) fn targets(targets: &Value, lines: &mut Vec<Plain>) {
     if list(targets).next().is_none() {
         return;
     }
     let width = list(targets).map(|target| text(&target["name"]).chars().count()).max().unwrap_or(0).clamp(8, 48);
     head(&format!("{:<width$}  {:<8} {:>8} {:>12} {:>10}  STATE", "PUSH TARGET", "PROTOCOL", "QUEUED", "WRITTEN", "REJECTED"), lines);
     for target in list(targets) {
-        let (state, style) = state(target);
+        let state = state(target);
         let samples = &target["samples"];
         let (written, rejected, queued) =
             (number(&samples["written"]), number(&samples["rejected"]), bytes(number(&target["queue"]["bytes"])));
         let (name, protocol) = (text(&target["name"]), target["protocol_in_use"].as_str().unwrap_or("-"));
         let row = format!("{name:<width$}  {protocol:<8} {queued:>8} {written:>12} {rejected:>10}  {state}");
-        lines.push(ScreenLine::new(style, &row));
-        error_of(target).into_iter().for_each(|error| lines.push(ScreenLine::new(LineStyle::Dim, &format!("  {error}"))));
+        add(lines, &row);
+        error_of(target).into_iter().for_each(|error| add(lines, &format!("  {error}")));
     }
 }
 
 /// What a target is doing.
-fn state(target: &Value) -> (String, LineStyle) {
+fn state(target: &Value) -> String {
     let (wait, age) = (target["clock_wait_seconds"].as_f64().unwrap_or(0.0), target["queue"]["age_seconds"].as_f64().unwrap_or(0.0));
     match number(&target["failures"]) {
-        _ if wait > 0.0 => (format!("waits {wait:.0} s for the wall clock, which was set back"), LineStyle::Alert),
-        0 if target["healthy"] == true => ("ok".to_owned(), LineStyle::Plain),
-        0 => ("no success yet".to_owned(), LineStyle::Plain),
-        failures => (format!("{failures} failures in a row, oldest waits {age:.0} s"), LineStyle::Alert),
+        _ if wait > 0.0 => format!("waits {wait:.0} s for the wall clock, which was set back"),
+        0 if target["healthy"] == true => "ok".to_owned(),
+        0 => "no success yet".to_owned(),
+        failures => format!("{failures} failures in a row, oldest waits {age:.0} s"),
     }
 }
 
@@ -54,7 +56,7 @@ mod tests {
     fn shown(target: Value) -> Vec<String> {
         let mut lines = Vec::new();
         targets(&json!([target]), &mut lines);
-        lines.into_iter().skip(2).map(|line| line.text).collect()
+        lines.into_iter().skip(2).map(|line| line.as_str().to_owned()).collect()
     }
 
     #[test]
