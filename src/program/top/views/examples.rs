@@ -25,6 +25,7 @@ pub(in crate::program::top) fn answer(path: &str) -> Value {
         "push" => json!({ "targets": [target("main", 0), target("spare", 3)] }),
         "events" => events(),
         "ask" => ask(),
+        "configuration" => configuration(),
         other => panic!("no example of {other}"),
     }
 }
@@ -173,4 +174,23 @@ fn ask() -> Value {
         "raw": [raw], "near": [{ "name": "shop.pay", "of": "raw" }, { "name": "shop_paid", "of": "family" }],
     });
     json!({ "q": "shop.paid", "read_as": "name", "cards": [card] })
+}
+
+fn configuration() -> Value {
+    let flag = |name: &str, changed: bool| {
+        json!({
+            "flag": name, "heading": "Limits", "help": "Series in total", "value": "500000", "default": "200000", "origin": "environment",
+            "set_by": "STATSD_BRIDGE_LIMITS_SERIES", "changed": changed, "note": "lowered by the limit of open files",
+        })
+    };
+    let mistake = json!({ "file": "/etc/statsd/rules.yml", "line": 7, "column": 5, "text": "a rule has no key `nam`" });
+    let last = json!({ "time": "2026-11-28T18:52:21.211Z", "time_ms": 1, "cause": "watch", "succeeded": false, "error_count": 1, "errors": [mistake] });
+    let rules = json!({
+        "name": "rules", "files": [{ "path": "/etc/statsd/rules.yml", "rules": 12 }], "rules": 12, "hash": 7, "loaded": "2026-11-28T18:45:20.158Z",
+        "watch_seconds": 5.0, "reloads": { "succeeded": 1, "failed": 1 }, "last_reload": last,
+    });
+    json!({
+        "flags": [flag("limits.series", true), flag("limits.families", false)], "changed": 1, "all": 2, "without_effect": ["web.x"],
+        "unknown_variables": ["STATSD_BRIDGE_X is not known"], "files": [rules],
+    })
 }
