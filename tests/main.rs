@@ -97,6 +97,8 @@ mod tools;
 mod top;
 /// Unix stream sockets: frames and lines, half frames, vanishing senders, limits, the path.
 mod unix_streams;
+/// What the views of the page and their JSON say: rates, new series, rules that save series, searched lists.
+mod views;
 /// Access control: TLS, client certificates, users, rate limits, networks, sockets; also tested with curl, OpenSSL, Python,
 /// Prometheus.
 mod web_config;
