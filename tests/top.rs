@@ -215,7 +215,7 @@ fn a_tab_is_printed_once_as_text_and_json() {
     for arguments in [&["--once", "--tab=series"][..], &["--tab=series"]] {
         let text = run(arguments);
         let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
-        assert_eq!(lines[0][..4], ["FAMILY", "TYPE", "SERIES", "AGE"], "{text}");
+        assert_eq!(lines[0][..4], ["FAMILY", "TYPE", "SERIES", "RATE/S"], "{text}");
         assert_eq!((&lines[1][..3], &lines[2][..3]), (&["apples", "counter", "2"][..], &["bananas", "gauge", "1"][..]), "{text}");
     }
     let json = |arguments: &[&str]| serde_json::from_str::<Value>(&run(arguments)).expect("JSON");

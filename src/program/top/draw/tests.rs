@@ -333,6 +333,18 @@ fn only_the_shown_page_is_asked_for_and_a_lost_bridge_keeps_the_data() {
 }
 
 #[test]
+fn a_family_at_its_limit_has_a_forecast_and_a_rule() {
+    let mut display = Display::new(4, examples::answer);
+    assert!(display.screen((80, 24)).iter().any(|line| line.starts_with("memory") && line.trim_end().ends_with("! full in 40 min")));
+    display.press(KeyCode::Char('j'));
+    display.press(KeyCode::Enter);
+    let text = display.screen((80, 24)).join("\n");
+    for part in ["For the mapping file; it saves at most 39,990 series, 3.81 MiB:", "- match: \"login\"", "  drop_labels: [\"user\"]"] {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+}
+
+#[test]
 fn growth_becomes_a_rate() {
     let mut display = Display::new(2, examples::answer);
     let request = display.app.due(Instant::now() + Duration::from_secs(3)).expect("due");

@@ -109,11 +109,12 @@ fn cardinality() -> Value {
     };
     let family = |at: usize, hits: Vec<Value>| {
         json!({
-            "name": format!("family_number_{at:02}"), "type": "counter", "series": 1000 * at, "series_bytes": 123_456 * at, "limits_hit": hits,
+            "name": format!("family_number_{at:02}"), "type": "counter", "series": 1000 * at, "series_bytes": 123_456 * at, "limits_hit": hits, "new_series": { "1m": 1, "5m": 70, "60m": 800 },
+            "suggestion": { "label": "user", "shape": "number", "values": 4000, "saves_series": 39_990, "saves_bytes": 4_000_000, "rule": null, "yaml": "- match: \"login\"\n  drop_labels: [\"user\"]\n" },
             "labels": [{ "name": "user", "values": 4000, "examples": ["123456", "234567"], "shape": "number" }, { "name": "site", "values": 1, "examples": ["eu"], "shape": null }],
         })
     };
-    let totals = json!({ "series": 190_000, "series_limit": 200_000, "series_bytes": 2_881_370, "series_bytes_limit": 134_217_728, "families": 2, "families_limit": 10_000, "resting_series": 3 });
+    let totals = json!({ "series": 190_000, "series_limit": 200_000, "series_bytes": 2_881_370, "series_bytes_limit": 134_217_728, "families": 2, "families_limit": 10_000, "resting_series": 3, "full_in_seconds": { "series": null, "series_bytes": 2400.0, "families": null } });
     let mut families = vec![family(40, vec![hit("user")])];
     families.extend((1..30).rev().map(|at| family(at, Vec::new())));
     json!({ "totals": totals, "families": families, "families_kept_out": [hit("")] })
