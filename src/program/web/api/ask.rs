@@ -170,13 +170,13 @@ impl Question<'_> {
 
     /// A family with series.
     fn present(&self, family: &Family, meant: Meant<'_>, asked: &str) -> Card {
-        let all = family.series();
+        let (all, own_name) = (family.series(), family.name().as_str());
         let is_meant = |series_labels: &str| match &meant {
             Meant::All => true,
             Meant::Selector(selector) => {
                 let labels: Vec<_> = split(series_labels).collect();
                 let labels: Vec<_> = labels.iter().map(|(name, value)| (&**name, value.clone())).collect();
-                selector.matches(asked, &labels) || selector.matches(family.name().as_str(), &labels)
+                selector.matches(own_name, &labels) || (asked != own_name && selector.matches(asked, &labels))
             }
             Meant::Labels(wanted) => has_labels(series_labels, wanted),
         };
@@ -244,6 +244,9 @@ impl Question<'_> {
 
 /// Whether labels of a series have all wanted ones.
 fn has_labels(labels: &str, wanted: &str) -> bool {
+    if wanted.is_empty() {
+        return true;
+    }
     let labels: Vec<_> = split(labels).collect();
     split(wanted).all(|wanted| labels.contains(&wanted))
 }
