@@ -93,8 +93,12 @@ mod tail;
 mod tcp_tls;
 /// The commands `check`, `explain`, `replay` and `preset`: exit codes, text, JSON.
 mod tools;
+/// `statsd-bridge top` on a pseudoterminal: keys, sizes, signals, and a bridge that goes away.
+mod top;
 /// Unix stream sockets: frames and lines, half frames, vanishing senders, limits, the path.
 mod unix_streams;
+/// What the views of the page and their JSON say: rates, new series, rules that save series, searched lists.
+mod views;
 /// Access control: TLS, client certificates, users, rate limits, networks, sockets; also tested with curl, OpenSSL, Python,
 /// Prometheus.
 mod web_config;

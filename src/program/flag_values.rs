@@ -83,7 +83,7 @@ pub(crate) fn without_secrets(flag: &str, value: &str) -> String {
     }
     let mut had_url = false;
     let items = value.split(',').map(|item| {
-        let shown = if item.contains("://") {
+        if item.contains("://") {
             had_url = true;
             url(item)
         } else if had_url {
@@ -91,8 +91,7 @@ pub(crate) fn without_secrets(flag: &str, value: &str) -> String {
             SECRET.to_owned()
         } else {
             pair(item)
-        };
-        shown
+        }
     });
     items.collect::<Vec<_>>().join(",")
 }

@@ -9,6 +9,7 @@ use std::sync::Mutex;
 use crate::bridge::Bridge;
 use crate::ingest::protocol::SampleError;
 use crate::lock::lock;
+use crate::program::family_history::FamilyHistory;
 use crate::telemetry::{SampleRejection, SelfValue, process_families};
 use crate::time::Timestamp;
 
@@ -169,9 +170,12 @@ fn number_of(family: &crate::telemetry::SelfFamily) -> Option<(String, f64)> {
     Some((family.name().to_owned(), value))
 }
 
-/// The ring of points.
+/// The ring of points, and the families in the same time.
 #[derive(Debug, Default)]
-pub(super) struct History(Mutex<Ring>);
+pub(super) struct History {
+    ring: Mutex<Ring>,
+    families: FamilyHistory,
+}
 
 #[derive(Debug, Default)]
 struct Ring {
@@ -196,12 +200,13 @@ pub(super) struct Past {
 impl History {
     /// Adds a point, unless the last one is younger than 5 s. Call it about once a second.
     pub(super) fn observe(&self, bridge: &Bridge, now: Timestamp) {
-        let is_due = lock(&self.0).points.back().is_none_or(|last| now.millis_since(last.at) >= INTERVAL_MS);
+        let is_due = lock(&self.ring).points.back().is_none_or(|last| now.millis_since(last.at) >= INTERVAL_MS);
         if !is_due {
             return;
         }
+        self.families.observe(bridge.registry(), now);
         let point = Point::take(bridge, now);
-        let mut ring = lock(&self.0);
+        let mut ring = lock(&self.ring);
         ring.note_read(&point);
         ring.began.get_or_insert(now);
         if ring.points.len() >= POINTS {
@@ -210,10 +215,15 @@ impl History {
         ring.points.push_back(point);
     }
 
+    /// New series and rates of families.
+    pub(super) fn families(&self) -> &FamilyHistory {
+        &self.families
+    }
+
     /// The points so far, and one of now.
     pub(super) fn until_now(&self, bridge: &Bridge, now: Timestamp) -> Past {
         let point = Point::take(bridge, now);
-        let mut ring = lock(&self.0);
+        let mut ring = lock(&self.ring);
         ring.note_read(&point);
         let points = ring.points.iter().cloned().chain([point]).collect();
         Past { points, began: ring.began.unwrap_or(now), last_read: ring.last_read }

@@ -10,6 +10,7 @@
 //!   tls        TLS of servers, by the section of a web configuration file
 //!   configuration  the flags in force, and the files that are reloaded
 //!   history    the last 15 minutes of some self-metrics
+//!     family_history  new series and rates of families in that time
 //!   reload     reads the rules again
 //!     reload_requests  requests for a reload, and their outcomes
 //!   readiness  whether all parts work
@@ -37,6 +38,7 @@ mod duration;
 mod event_file;
 mod event_json;
 mod fair_turns;
+mod family_history;
 mod faults;
 mod flag_names;
 mod flag_values;

@@ -209,6 +209,25 @@ impl Family {
         lock(&self.members).len()
     }
 
+    /// Number of series, and of those that were made since the family began, both without the overflow series.
+    #[cfg(feature = "cli")]
+    pub(crate) fn len_and_made(&self) -> (usize, u64) {
+        let members = lock(&self.members);
+        (members.len(), members.made())
+    }
+
+    /// Memory of the family and its series in bytes, as the limit counts it.
+    #[cfg(feature = "cli")]
+    pub(crate) fn bytes(&self) -> usize {
+        lock(&self.members).account().used()
+    }
+
+    /// The names of its labels.
+    #[cfg(feature = "cli")]
+    pub(crate) fn label_names(&self) -> Vec<String> {
+        lock(&self.members).label_names()
+    }
+
     /// Whether expositions show lines of the family.
     pub(crate) fn has_lines(&self) -> bool {
         // The series of set times are only in the order.

@@ -45,6 +45,9 @@ pub(super) struct Members {
     hasher: RandomState,
     /// Series added since the last exposition, in any order.
     came: Vec<Arc<Series>>,
+    /// Series that were made since the family began, without the overflow series.
+    #[cfg_attr(not(feature = "cli"), allow(dead_code))]
+    made: u64,
     /// Whether series were removed since the last exposition.
     have_gone: bool,
     values: LabelValues,
@@ -71,6 +74,7 @@ impl Members {
             by_labels: HashTable::new(),
             hasher: RandomState::new(),
             came: Vec::new(),
+            made: 0,
             have_gone: false,
             values: LabelValues::default(),
             help: None,
@@ -100,6 +104,12 @@ impl Members {
     /// Number of series, without the overflow series.
     pub(super) fn len(&self) -> usize {
         self.by_labels.len() - usize::from(self.overflow.is_some())
+    }
+
+    /// Series that were made since the family began, also those that have ended.
+    #[cfg(feature = "cli")]
+    pub(super) fn made(&self) -> u64 {
+        self.made
     }
 
     /// Whether there is no series, not even an overflow series.
@@ -218,6 +228,7 @@ impl Members {
             }
             None => {
                 self.values.note(labels);
+                self.made += 1;
                 self.new_series(labels.text(), kind, request)
             }
         };
@@ -339,11 +350,21 @@ impl Members {
         limited
     }
 
+    /// The names of all labels, those with the most values first.
+    #[cfg(feature = "cli")]
+    pub(super) fn label_names(&self) -> Vec<String> {
+        self.values.widest_first().into_iter().map(|(name, _)| name.to_owned()).collect()
+    }
+
     /// The report of the family of this name and kind. `series` are all its series in the order of the exposition.
     pub(super) fn report(&self, family: &str, kind: &FamilyKind, series: &[Arc<Series>]) -> FamilyReport {
         let widest = self.values.widest_first().into_iter().take(REPORTED_LABELS);
         let mut labels: Vec<_> = widest.map(|(name, values)| LabelReport::new(name, values)).collect();
+        let lacks_examples = |label: &LabelReport| label.examples.len() < REPORTED_VALUES.min(label.values);
         for series in series.iter().take(REPORTED_SERIES) {
+            if !labels.iter().any(lacks_examples) {
+                break;
+            }
             for (name, value) in split(series.labels()).filter(|(_, value)| value != OVERFLOW_VALUE) {
                 let label = labels.iter_mut().find(|label| label.name == *name && label.examples.len() < REPORTED_VALUES);
                 let value = shortened(&value, VALUE_BYTES);

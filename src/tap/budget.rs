@@ -1,9 +1,9 @@
-//! The share of a worker's time that viewers may use, in units of about 25 ns. Counted and not measured, because the core reads no clock.
+//! The share of a worker's time that viewers may use, in units of about 50 ns. Counted and not measured, because the core reads no clock.
 
 use crate::time::Timestamp;
 
 /// Units per millisecond: about 5 % of a core.
-const UNITS_PER_MS: i64 = 2_000;
+const UNITS_PER_MS: i64 = 1_000;
 
 /// Units that may be saved while little arrives: those of 100 ms.
 const MAX_UNITS: i64 = 100 * UNITS_PER_MS;
@@ -23,8 +23,8 @@ impl TapWork {
     const fn units(self) -> i64 {
         match self {
             Self::Name => 1,
-            Self::Source => 10,
-            Self::Judge => 80,
+            Self::Source => 5,
+            Self::Judge => 40,
         }
     }
 }

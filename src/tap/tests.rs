@@ -26,7 +26,7 @@ fn a_budget_is_refilled_with_time_and_saves_little() {
         budget.spend(TapWork::Name, 1_000);
         names += 1_000;
     }
-    assert_eq!(names, 200_000);
+    assert_eq!(names, 100_000);
     budget.refill(at(1));
     budget.spend(TapWork::Judge, 24);
     assert!(!budget.is_spent());

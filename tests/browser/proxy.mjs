@@ -43,7 +43,7 @@ await drive(async (browser) => {
     await page.goto(`${base}ui/series`);
     await page.locator("#search").fill("shop");
     await page.locator("main form button").click();
-    await page.waitForURL(`${base}ui/series?search=shop`);
+    await page.waitForURL(`${base}ui/series?q=shop&sort=name`);
     await page.locator("tbody a", { hasText: "shop_time" }).click();
     await page.waitForURL(`${base}ui/series?family=shop_time`);
     await page.goto(`${base}ui/actions`);

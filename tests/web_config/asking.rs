@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{CLIENTS, Guarded, RIGHT, TLS, run};
 use crate::harness::bridge_command;
+use crate::top::pty::Pty;
 
 /// Exit code and output.
 fn top(url: &str, args: &[&str]) -> (Option<i32>, String) {
@@ -52,6 +53,25 @@ fn top_asks_over_tls_with_a_certificate_and_a_password() {
     }
     let (code, output) = top(&format!("http://{}", bridge.web), &[]);
     assert!(code == Some(1) && !output.is_empty(), "plain HTTP: {output}");
+    bridge.stop();
+}
+
+/// The display asks over TLS too.
+#[apply(test)]
+fn the_display_of_top_asks_over_tls_with_a_password() {
+    let config = format!("{TLS}basic_auth_users: {{ann: \"{RIGHT}\"}}\n");
+    let bridge = Guarded::start(&config);
+    fs::write(bridge.path("right"), "right\n").expect("written");
+    let file = |name: &str| bridge.path(name).display().to_string();
+    let mut command = bridge_command();
+    command.args(["top", "--url", &format!("https://{}", bridge.web), "--ca-file", &file("ca.crt")]);
+    command.args(["--user=ann", "--password-file", &file("right")]);
+    let mut top = Pty::start(&command, (80, 24));
+    top.shows(&["Kernel", &format!("https://{}", bridge.web)]);
+    top.press("6");
+    top.shows(&["[6 Send]", "Nothing arrived."]);
+    top.press("q");
+    assert_eq!(top.ends().code(), Some(0));
     bridge.stop();
 }
 

@@ -24,7 +24,6 @@ use std::path::Path;
 use self::target_section::target;
 use super::options::{OtelVariables, Protocol, PushTarget};
 use crate::exposition::write::HistogramForm;
-use crate::mapping::config::findings::At;
 use crate::mapping::config::tree::{Node, YamlValue};
 use crate::program::tls::config_file::{ConfigFileError, LoadedConfig, read_config};
 use crate::program::tls::config_reader::{ConfigReader, ConfigSection};
@@ -74,14 +73,27 @@ fn targets(root: &Node, defaults: Defaults<'_>, taken: &[PushTarget], reader: &m
         reader.error(root.at, format!("the file has {} targets; at most {MAX_TARGETS} are allowed", items.len()));
         return Vec::new();
     }
-    let mut found: Vec<(At, PushTarget)> = Vec::new();
+    let mut found: Vec<PushTarget> = Vec::new();
     for item in items {
         let Some(target) = target(item, (defaults.target, defaults.otel), reader) else { continue };
-        let is_taken = found.iter().map(|(_, other)| other).chain(taken).any(|other| other.name == target.name);
-        if is_taken {
+        let others = || found.iter().chain(taken);
+        if others().any(|other| other.name == target.name) {
             reader.error(item.at, format!("another target has the name {:?}; set `name`", target.name));
+        } else if let Some(other) = others().find(|other| sends_the_same(other, &target)) {
+            let name = &other.name;
+            let text = format!(
+                "this target sends the same series to the same URL as the target {name:?}, and the receiver rejects one of each sample; \
+                 remove one, or give them different `labels`, `headers` or `include`"
+            );
+            reader.warning(item.at, &text);
         }
-        found.push((item.at, target));
+        found.push(target);
     }
-    found.into_iter().map(|(_, target)| target).collect()
+    found
+}
+
+/// Whether a receiver cannot tell the series of two targets apart.
+fn sends_the_same(one: &PushTarget, other: &PushTarget) -> bool {
+    let series = |target: &PushTarget| (target.labels.clone(), target.include.clone(), target.exclude.clone());
+    (&one.url, &one.headers, &one.credentials) == (&other.url, &other.headers, &other.credentials) && series(one) == series(other)
 }

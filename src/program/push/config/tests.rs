@@ -39,6 +39,37 @@ fn a_target_has_the_defaults_of_the_flags() {
 }
 
 #[test]
+fn two_targets_that_send_the_same_series_have_a_warning() {
+    let folder = TempDir::new().unwrap();
+    let warnings = |second: &str| {
+        let text = format!("targets:\n- url: http://h/w\n- name: b\n  url: http://h/w\n{second}");
+        write(folder.path(), "push.yml", &text);
+        let defaults = Defaults { target: &defaults(), otel: &OtelVariables::default() };
+        read(&folder.path().join("push.yml"), defaults, &[]).unwrap().warnings
+    };
+    for same in ["", "  interval: 5s\n", "  protocol: 1.0\n"] {
+        if let [warning] = &warnings(same)[..] {
+            assert!(
+                warning.contains("push.yml:3:3: ") && warning.contains("the same series") && warning.contains("\"http://h/w\""),
+                "{warning}"
+            );
+        } else {
+            panic!("{same}: {:?}", warnings(same));
+        }
+    }
+    for other in [
+        "  labels: {replica: b}\n",
+        "  headers: {X-Scope-OrgID: b}\n",
+        "  include: [a]\n",
+        "  exclude: [a]\n",
+        "  authorization: {credentials: b}\n",
+    ] {
+        let has = |target: &str| target.contains("the same series");
+        assert!(!warnings(other).iter().any(|warning| has(warning)), "{other}");
+    }
+}
+
+#[test]
 fn every_key_is_read() {
     let folder = TempDir::new().unwrap();
     for name in ["ca.pem", "cert.pem", "key.pem", "password"] {

@@ -48,7 +48,7 @@ pub(in crate::program::web) fn ask(live: &Live, query: Option<&str>) -> Result<A
     if text.is_empty() {
         return Ok(ApiData::new(json!({ "q": "", "cards": [] })));
     }
-    let question = Question { live, now: (live.clock)(), arrived: live.bridge.engine().arrivals().all().0 };
+    let question = Question::new(live);
     let (read_as, cards) = if text.contains('|') { ("line", vec![question.line(text)]) } else { ("name", question.name(text)) };
     Ok(ApiData::new(json!({ "q": text, "read_as": read_as, "cards": cards })))
 }
@@ -91,7 +91,7 @@ impl Question<'_> {
             }
         };
         let arrived = self.arrived.iter().filter(|known| known.kind == kind && *known.name == *trial.name);
-        card.trial(&trial).raw(raw_names(arrived, self.now)).near(self, &trial.name).json()
+        card.trial(&trial).raw(raw_names(arrived, self)).near(self, &trial.name).json()
     }
 
     /// A name: raw, or of a family, with or without a selector of labels.
@@ -155,7 +155,7 @@ impl Question<'_> {
                 None => self.absent(&families, &known.name).unwrap_or_else(|| self.never()),
             },
         };
-        card.trial(&trial).raw(raw_names([known].into_iter(), self.now)).json()
+        card.trial(&trial).raw(raw_names([known].into_iter(), self)).json()
     }
 
     /// The family of a name of an exposition, which may have a suffix.
@@ -192,7 +192,7 @@ impl Question<'_> {
         } else {
             Card::new("arrives", format!("It arrives: {} series of the {} {name}.", meant.len(), family.kind().as_str()))
         };
-        card.family(family).series(rows, meant.len()).raw(raw_names(of_family, self.now)).limits(family)
+        card.family(family, self).series(rows, meant.len()).raw(raw_names(of_family, self)).limits(family)
     }
 
     /// The family and the series that a line leads to.
@@ -209,7 +209,7 @@ impl Question<'_> {
             Some(series) => {
                 let row = series_row(&family, series, self.now);
                 Card::new("arrives", format!("It arrives: its series is in the {} {name}.", family.kind().as_str()))
-                    .family(&family)
+                    .family(&family, self)
                     .series(vec![row], 1)
             }
             None if labels.is_some_and(|labels| limits_reject(&family, &all, labels)) => {
@@ -224,7 +224,7 @@ impl Question<'_> {
                 let expired = self.live.bridge.registry().expired(name).map(|gone| format!(" {} of its series expired.", gone.series));
                 let sentence =
                     format!("The family {name} exists, but no series with exactly these labels arrived.{}", expired.unwrap_or_default());
-                Card::new("other_labels", sentence).family(&family).series(rows, all.len())
+                Card::new("other_labels", sentence).family(&family, self).series(rows, all.len())
             }
         }
     }
@@ -233,7 +233,7 @@ impl Question<'_> {
     fn limited(&self, sentence: String, family: &Family) -> Card {
         let all = family.series();
         let rows = all.iter().take(SERIES).map(|series| series_row(family, series, self.now)).collect();
-        Card::new("limit", sentence).family(family).series(rows, all.len()).limits(family)
+        Card::new("limit", sentence).family(family, self).series(rows, all.len()).limits(family)
     }
 
     fn dropped(&self, name: &str) -> Card {

@@ -25,10 +25,9 @@ impl ListRules {
     pub(super) fn read(self, query: Option<&str>) -> Result<(Listing, Parameters), ApiError> {
         let known: Vec<&str> = ["q", "sort", "limit"].into_iter().chain(self.more.iter().copied()).collect();
         let parameters = Parameters::read(&[query.unwrap_or_default()], &known)?;
-        let stated = |name: &str| parameters.last(name).filter(|text| !text.is_empty());
         let (default, max) = self.limit;
         let limit =
-            match stated("limit") {
+            match parameters.last("limit") {
                 Some(text) => text.parse().ok().filter(|number| (1..=max).contains(number)).ok_or_else(|| {
                     ApiError::bad_data(format!("invalid parameter \"limit\": {text:?} is not an integer from 1 to {max}"))
                 })?,
@@ -36,13 +35,13 @@ impl ListRules {
             };
         let first = self.sorts.first().copied().unwrap_or_default();
         let sort =
-            match stated("sort") {
+            match parameters.last("sort") {
                 Some(text) => self.sorts.iter().copied().find(|sort| *sort == text).ok_or_else(|| {
                     ApiError::bad_data(format!("invalid parameter \"sort\": {text:?} is none of {}", self.sorts.join(", ")))
                 })?,
                 None => first,
             };
-        let q = stated("q").unwrap_or_default().trim().to_owned();
+        let q = parameters.last("q").unwrap_or_default().trim().to_owned();
         let wanted = q.to_lowercase();
         Ok((Listing { q, wanted, sort, limit, rules: self }, parameters))
     }
@@ -62,6 +61,11 @@ impl Listing {
     /// Whether one of the texts contains what is searched, in any case. Everything matches an empty search.
     pub(super) fn matches<T: AsRef<str>>(&self, texts: impl IntoIterator<Item = T>) -> bool {
         self.wanted.is_empty() || texts.into_iter().any(|text| text.as_ref().to_lowercase().contains(&self.wanted))
+    }
+
+    /// Searches this text.
+    pub(super) fn search(&mut self, text: &str) {
+        (self.q, self.wanted) = (text.trim().to_owned(), text.trim().to_lowercase());
     }
 
     /// Whether all entries are wanted.
@@ -92,7 +96,7 @@ mod tests {
         assert!(listing.matches(["x", "my-WEB-1"]) && !listing.matches(["x"]) && !listing.is_all());
         let state = listing.state(7);
         assert_eq!((&state["more"], &state["found"], &state["sort"]), (&json!(2), &json!(7), &json!("name")));
-        let (all, _) = RULES.read(Some("q=&sort=&limit=")).expect("a form with empty fields");
+        let (all, _) = RULES.read(Some("q=")).expect("a form with an empty field");
         assert_eq!((all.sort, all.limit, all.is_all()), ("lines", 100, true));
     }
 
@@ -102,6 +106,7 @@ mod tests {
             ("limit=0", "from 1 to 200"),
             ("limit=201", "from 1 to 200"),
             ("limit=x", "from 1 to 200"),
+            ("limit=", "from 1 to 200"),
             ("sort=x", "none of lines, name"),
             ("x=1", "supported: q, sort, limit, family"),
         ] {

@@ -15,6 +15,8 @@
 //! scrapes         who reads the exposition
 //! proposals       rules for groups of unmapped names
 //! series          families, labels, values, series
+//!   growth          new series, rates and forecasts
+//!   saving          a rule for a label whose values have no end
 //!   shape           what the values of a label look like
 //! delete          series deletion
 //!   parameters      parameters of a query or a form
@@ -30,6 +32,7 @@ mod cardinality;
 mod configuration;
 mod delete;
 mod events;
+mod growth;
 mod listing;
 mod live;
 mod name_conflicts;
@@ -42,6 +45,7 @@ mod rejections;
 mod reply;
 mod report_slots;
 mod rule_use;
+mod saving;
 mod scrapes;
 mod series;
 mod shape;
@@ -53,6 +57,7 @@ use std::time::Duration;
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
 
+use self::listing::ListRules;
 pub(super) use self::live::Live;
 pub(super) use self::parameters::Parameters;
 pub(super) use self::reply::{ApiData, ApiError, ApiReply};
@@ -64,21 +69,41 @@ use crate::program::fair_turns::Turn;
 use crate::program::net::ClientAddress;
 use crate::telemetry::RequestRejection;
 
+/// Who reads a report. A page has shorter lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reader {
+    Page,
+    Program,
+}
+
+impl Reader {
+    /// The rules of a list: those of programs, or with the lengths that a page has.
+    fn rules(self, rules: ListRules) -> ListRules {
+        match self {
+            Self::Page => ListRules { limit: PAGE_LIMIT, ..rules },
+            Self::Program => rules,
+        }
+    }
+}
+
+/// Entries of a list on a page, and at most.
+const PAGE_LIMIT: (usize, usize) = (100, 200);
+
 /// The report of a view. It can be slow; do not call it on an async thread.
-pub(super) fn report(view: View, live: &Live, query: Option<&str>) -> Result<ApiData, ApiError> {
+pub(super) fn report(view: View, live: &Live, query: Option<&str>, reader: Reader) -> Result<ApiData, ApiError> {
     let bridge = &live.bridge;
     match view {
         View::Overview => Ok(overview::overview(live)),
         View::Tail => tail_filter(query),
         View::Ask => ask::ask(live, query),
-        View::Series => series::series(live, query),
+        View::Series => series::series(live, query, reader.rules(series::RULES)),
         View::Rejected => Ok(rejections::with_conflicts(live)),
         View::Rules => Ok(rule_use::with_unmapped(bridge)),
-        View::Cardinality => Ok(cardinality::report(bridge, 100)),
-        View::Senders => Ok(sources::sources(bridge, 100)),
+        View::Cardinality => cardinality::cardinality(live, query, reader.rules(cardinality::RULES)),
+        View::Senders => sources::sources(live, query, reader.rules(sources::RULES)),
         View::Scrapes => Ok(scrapes::scrapes(live)),
         View::Push => Ok(push::targets(live.pushers.as_ref())),
-        View::Events => Ok(events::events(bridge, 200)),
+        View::Events => events::events(live, query, reader.rules(events::RULES)),
         View::Configuration => configuration::configuration(live, query),
         View::Actions => Ok(ApiData::new(serde_json::Value::Null)),
     }
@@ -118,7 +143,7 @@ impl Api {
     /// The report of a view, with the query of the request.
     pub(super) async fn view(&self, view: View, query: Option<&str>, client: ClientAddress) -> ApiReply {
         let (live, query) = (Arc::clone(&self.live), query.map(str::to_owned));
-        self.report(client, move |_| report(view, &live, query.as_deref())).await
+        self.report(client, move |_| report(view, &live, query.as_deref(), Reader::Program)).await
     }
 
     /// `/api/v1/rules`.
@@ -139,33 +164,6 @@ impl Api {
     /// `/api/v1/rejections`.
     pub(super) async fn rejections(&self, client: ClientAddress) -> ApiReply {
         self.report(client, |bridge| Ok(rejections::rejections(bridge))).await
-    }
-
-    /// `/api/v1/events`, with the query of the request.
-    pub(super) async fn events(&self, query: Option<&str>, client: ClientAddress) -> ApiReply {
-        let limit = match events::limit(query) {
-            Ok(limit) => limit,
-            Err(error) => return error.into(),
-        };
-        self.report(client, move |bridge| Ok(events::events(bridge, limit))).await
-    }
-
-    /// `/api/v1/cardinality`, with the query of the request.
-    pub(super) async fn cardinality(&self, query: Option<&str>, client: ClientAddress) -> ApiReply {
-        let limit = match cardinality::limit(query) {
-            Ok(limit) => limit,
-            Err(error) => return error.into(),
-        };
-        self.report(client, move |bridge| Ok(cardinality::report(bridge, limit))).await
-    }
-
-    /// `/api/v1/sources`, with the query of the request.
-    pub(super) async fn sources(&self, query: Option<&str>, client: ClientAddress) -> ApiReply {
-        let limit = match sources::limit(query) {
-            Ok(limit) => limit,
-            Err(error) => return error.into(),
-        };
-        self.report(client, move |bridge| Ok(sources::sources(bridge, limit))).await
     }
 
     /// `/api/v1/proposals`.

@@ -5,6 +5,7 @@ mod way;
 use serde_json::{Value, json};
 
 use self::way::way;
+use super::growth::forecasts;
 use super::live::Live;
 use super::problems::Problems;
 use super::reply::ApiData;
@@ -27,6 +28,7 @@ pub(in crate::program::web) fn overview(live: &Live) -> ApiData {
         "uptime_seconds": now.millis_since(started) / 1000,
         "seconds_since_read": past.last_read.map(|read| now.millis_since(read) / 1000),
         "unread": is_unread(&past),
+        "full_in_seconds": forecasts(&past, limits),
         "way": way(&past, has_push(live)),
         "losses": losses(&past),
         "charts": charts(&past, limits.series as f64, has_push(live)),

@@ -37,14 +37,6 @@ impl Parameters {
     }
 }
 
-/// The only parameter of a query: `limit`, a number of entries from 1 to `max`.
-pub(super) fn limit(query: Option<&str>, default: usize, max: usize) -> Result<usize, ApiError> {
-    let parameters = Parameters::read(&[query.unwrap_or_default()], &["limit"])?;
-    let Some(text) = parameters.last("limit") else { return Ok(default) };
-    let number = text.parse().ok().filter(|number| (1..=max).contains(number));
-    number.ok_or_else(|| ApiError::bad_data(format!("invalid parameter \"limit\": {text:?} is not an integer from 1 to {max}")))
-}
-
 /// Decodes `+` and percent-encoded bytes.
 fn decoded(text: &str) -> Result<String, ApiError> {
     let mut bytes = Vec::with_capacity(text.len());

@@ -1,32 +1,83 @@
 //! `/api/v1/sources`: what each sender sent: datagrams, lines, samples, bytes and rejections; and what its clients say they sent.
 
+use std::cmp::Reverse;
+
 use serde_json::{Value, json};
 
-use super::parameters;
+use super::listing::{ListRules, Listing};
+use super::live::Live;
 use super::reply::{ApiData, ApiError, time_of};
-use crate::bridge::Bridge;
 use crate::sources::{ClientDrops, ClientReport, SentAndArrived, SourceReport, SourceSums};
 
-/// The default of `limit`.
-const DEFAULT_SOURCES: usize = 100;
-/// The maximum of `limit`.
-const MAX_SOURCES: usize = 10_000;
+/// In JSON: 100 senders, at most 10,000.
+pub(super) const RULES: ListRules = ListRules {
+    sorts: &["lines", "samples", "datagrams", "bytes", "rejected", "lost", "last_seen", "name"],
+    limit: (100, 10_000),
+    more: &[],
+};
 
-/// The `limit` parameter: the number of senders to list.
-pub(super) fn limit(query: Option<&str>) -> Result<usize, ApiError> {
-    parameters::limit(query, DEFAULT_SOURCES, MAX_SOURCES)
-}
+/// Datagrams of a sender below which nothing is said about how it packs them.
+const PACKED: u64 = 1_000;
 
-/// The senders with the most lines, and the sums of all others.
-pub(super) fn sources(bridge: &Bridge, limit: usize) -> ApiData {
-    let report = bridge.sources(limit);
-    ApiData::new(json!({
+/// The senders that the query asks for, and the sums of all others.
+pub(super) fn sources(live: &Live, query: Option<&str>, rules: ListRules) -> Result<ApiData, ApiError> {
+    let (listing, _) = rules.read(query)?;
+    // The report has the order of lines. For another one, and for a search, all senders are read; --sources.max limits their number.
+    let is_ordered = listing.is_all() && rules.sorts.first() == Some(&listing.sort);
+    let report = live.bridge.sources(if is_ordered { listing.limit } else { usize::MAX });
+    let (mut found, left_out): (Vec<&SourceReport>, Vec<&SourceReport>) =
+        report.sources.iter().partition(|source| listing.matches([source.sender.to_string()]));
+    sort(&mut found, &listing);
+    let mut others = report.others.clone();
+    found.iter().skip(listing.limit).chain(&left_out).for_each(|source| add(&mut others, &source.sums));
+    Ok(ApiData::new(json!({
         "tracked": report.tracked,
         "tracked_limit": report.limit,
         "evicted": report.evicted,
-        "sources": report.sources.iter().map(source).collect::<Vec<_>>(),
-        "others": sums(&report.others),
-    }))
+        "sources": found.iter().take(listing.limit).map(|known| source(known)).collect::<Vec<_>>(),
+        "others": sums(&others),
+        "list": listing.state(if is_ordered { report.tracked } else { found.len() }),
+    })))
+}
+
+fn sort(found: &mut [&SourceReport], listing: &Listing) {
+    let rejected = |source: &&SourceReport| source.sums.rejected.iter().map(|(_, count)| count).sum::<u64>();
+    match listing.sort {
+        "samples" => found.sort_by_key(|source| Reverse(source.sums.samples)),
+        "datagrams" => found.sort_by_key(|source| Reverse(source.sums.datagrams)),
+        "bytes" => found.sort_by_key(|source| Reverse(source.sums.bytes)),
+        "rejected" => found.sort_by_key(|source| Reverse(rejected(source))),
+        "lost" => found.sort_by_key(|source| Reverse(source.clients.as_ref().map(lost))),
+        "last_seen" => found.sort_by_key(|source| Reverse(source.last_seen)),
+        "name" => found.sort_by_cached_key(|source| source.sender.to_string()),
+        // The report has this order.
+        _ => {}
+    }
+}
+
+/// What clients dropped, and what was lost between them and the bridge.
+fn lost(report: &ClientReport) -> u64 {
+    report.packets_dropped.total.saturating_add(report.compared_packets.lost())
+}
+
+/// Adds the sums of a sender to those of all others.
+fn add(others: &mut SourceSums, sums: &SourceSums) {
+    others.datagrams += sums.datagrams;
+    others.bytes += sums.bytes;
+    others.lines += sums.lines;
+    others.samples += sums.samples;
+    for (reason, count) in &sums.rejected {
+        match others.rejected.iter_mut().find(|(known, _)| known == reason) {
+            Some((_, sum)) => *sum += count,
+            None => others.rejected.push((reason, *count)),
+        }
+    }
+}
+
+/// Whether the sender sends each line in a datagram of its own, which costs most of the work.
+fn is_unpacked(source: &SourceReport) -> bool {
+    let SourceSums { datagrams, lines, .. } = source.sums;
+    source.sender.sends_datagrams() && datagrams >= PACKED && lines < datagrams + datagrams / 2
 }
 
 fn source(source: &SourceReport) -> Value {
@@ -42,6 +93,7 @@ fn source(source: &SourceReport) -> Value {
         "container_id": source.sender.container().map(|id| id.to_string()),
         "pid": source.sender.pid(),
         "uid": source.sender.uid(),
+        "one_line_per_datagram": is_unpacked(source),
         "missing_lines_at_most": source.missing_lines,
         "first_seen": first,
         "first_seen_ms": first_ms,

@@ -14,11 +14,14 @@ pub(super) fn list_form(place: &Place<'_>, state: &Value, placeholder: &str, ord
         form.inline method="get" action=(place.link(place.view)) role="search" aria-label=(place.view.title()) {
             input #search type="search" name="q" aria-label="Search" value=(text(&state["q"])) placeholder=(placeholder) autocomplete="off" spellcheck="false";
             @if orders.len() > 1 {
-                label for="sort" { "by" }
-                select #sort name="sort" {
-                    @for sort in list(&state["sorts"]).map(text) {
-                        @let shown = orders.iter().find(|(name, _)| *name == sort).map_or(sort, |(_, shown)| shown);
-                        option value=(sort) selected[sort == sorted] { (shown) }
+                // One item, so that the word stays beside its field on a narrow page.
+                span {
+                    label for="sort" { "by " }
+                    select #sort name="sort" {
+                        @for sort in list(&state["sorts"]).map(text) {
+                            @let shown = orders.iter().find(|(name, _)| *name == sort).map_or(sort, |(_, shown)| shown);
+                            option value=(sort) selected[sort == sorted] { (shown) }
+                        }
                     }
                 }
             }

@@ -31,7 +31,7 @@ use std::sync::Arc;
 use hyper::StatusCode;
 
 pub(super) use self::visit::Visit;
-use super::api::{Live, report};
+use super::api::{Live, Reader, report};
 
 /// The pages of one listener.
 pub(super) struct Pages {
@@ -46,7 +46,7 @@ impl Pages {
     /// Renders a view. Its cost is that of its report; do not call it on an async thread.
     pub(super) fn html(&self, visit: &Visit) -> (StatusCode, String) {
         let place = frame::Place { view: visit.view, base: if visit.at_root { "" } else { "../" }, live: &self.live };
-        let (status, shown) = match report(visit.view, &self.live, visit.query.as_deref()) {
+        let (status, shown) = match report(visit.view, &self.live, visit.query.as_deref(), Reader::Page) {
             Ok(data) => (StatusCode::OK, views::show(&place, visit, data.data())),
             Err(error) => (error.status(), views::error(&error.text)),
         };

@@ -93,7 +93,7 @@ async fn invalid_limits_are_rejected_with_advice() {
         assert!(code == 400 && text.contains("is not an integer from 1 to 1000"), "{wrong}: {code} {text}");
     }
     let (code, text) = server.error_reply(get("/api/v1/cardinality?top=3")).await;
-    assert_eq!((code, text.as_str()), (400, "unknown parameter \"top\"; supported: limit"));
+    assert_eq!((code, text.as_str()), (400, "unknown parameter \"top\"; supported: q, sort, limit"));
     assert_eq!(server.data("/api/v1/cardinality?limit=1000").await["families"], json!([]));
 }
 

@@ -66,9 +66,10 @@ async fn texts_of_senders_are_no_markup_in_any_view() {
     let family = encoded(&family.expect("the name is kept as sent"));
     let of_views = View::ALL.iter().map(|view| format!("/ui/{}", view.name()));
     let detailed = ["search", "family"].map(|name| format!("/ui/series?{name}={}", encoded(HOSTILE)));
+    let searched = ["series", "cardinality", "senders", "events", "configuration"].map(|name| format!("/ui/{name}?q={}", encoded(HOSTILE)));
     let of_family = ["", "&label=user"].map(|more| format!("/ui/series?family={family}{more}"));
     let mut seen = 0;
-    for path in of_views.chain(detailed).chain(of_family) {
+    for path in of_views.chain(detailed).chain(searched).chain(of_family) {
         let page = server.ask("GET", &path).await;
         let html = body(&page);
         assert_eq!(html.matches("<script").count(), 1, "{path}: only that of the page");
@@ -88,6 +89,68 @@ async fn a_family_and_its_values_are_shown() {
     }
     assert!(body(&server.ask("GET", "/ui/series?family=none").await).contains("no such family"));
     assert!(!body(&server.ask("GET", "/ui/series?search=ONE").await).contains("n_xxx"));
+}
+
+/// Each list is searched, sorted and cut by its link, and its form and its JSON state the same.
+#[tokio::test]
+async fn lists_are_what_their_links_state() {
+    let server = hostile_server().await;
+    let mut worker = server.bridge.worker();
+    (0..150).for_each(|number| worker.ingest(format!("many.{number:03}:1|c|#room:r{number}").as_bytes(), now()));
+    worker.ingest(b"_e{6,4}:deploy|text|#env:prod", now());
+    for (name, sort, entries) in [("series", "series", "families"), ("cardinality", "bytes", "families"), ("senders", "name", "sources")] {
+        let page = server.ask("GET", &format!("/ui/{name}?q=MANY&sort={sort}&limit=7")).await;
+        for part in ["value=\"MANY\"", &format!("value=\"{sort}\" selected"), "name=\"limit\" value=\"7\""] {
+            assert!(body(&page).contains(part), "{name} {part}: {page}");
+        }
+        let api = View::at(&format!("/ui/{name}")).and_then(View::api).expect("a report");
+        assert!(body(&page).contains(&format!("/api/v1/{api}?q=MANY&amp;sort={sort}&amp;limit=7\"")), "{name}: {page}");
+        let data = server.ask("GET", &format!("/api/v1/{api}?q=many&sort={sort}&limit=7")).await;
+        let data: serde_json::Value = serde_json::from_str(body(&data)).expect("JSON");
+        let (shown, list) = (data["data"][entries].as_array().expect("a list").len(), &data["data"]["list"]);
+        let expected = if name == "senders" { (0, 0) } else { (7, 143) };
+        assert_eq!((shown, list["more"].as_u64()), (expected.0, Some(expected.1)), "{name}");
+        if name != "senders" {
+            assert!(body(&page).contains("and 143 more families") && body(&page).contains("limit=200\">show 200"), "{name}: {page}");
+        }
+        for wrong in ["sort=x", "limit=0", "limit=201", "limit=x", "more=1"] {
+            assert_eq!(status(&server.ask("GET", &format!("/ui/{name}?{wrong}")).await), 400, "{name} {wrong}");
+        }
+    }
+    let page = server.ask("GET", "/ui/cardinality?q=room").await;
+    assert!(body(&page).contains("many.000") && !body(&page).contains(">one<"), "labels are searched: {page}");
+    let page = server.ask("GET", "/ui/cardinality?limit=200").await;
+    assert!(!body(&page).contains("more families:"), "{page}");
+    let page = server.ask("GET", "/ui/events?q=PROD").await;
+    assert!(body(&page).contains("deploy") && !body(&page).contains("&lt;script"), "{page}");
+    assert!(body(&server.ask("GET", "/ui/events?q=none").await).contains("No event matches"));
+}
+
+/// However many series there are, and however hostile their names, each view is small.
+#[tokio::test]
+async fn views_of_many_series_are_small() {
+    let limits = crate::options::Limits { series: 300_000, families: 3_000, ..crate::options::Limits::default() };
+    let options = BridgeOptions { names: crate::options::NameValidation::Utf8, limits, ..BridgeOptions::default() };
+    let bridge = Bridge::of_program(options);
+    let mut worker = bridge.worker();
+    let quotes = "\"".repeat(400);
+    for number in 0..600 {
+        worker.ingest(format!("n{number}{quotes}:1|c|#k{quotes}:{quotes}{number},ip:10.0.0.{}", number % 250).as_bytes(), now());
+        worker.ingest(format!("_e{{400,400}}:{quotes}|{quotes}|#{quotes},{number}").as_bytes(), now());
+    }
+    for number in 0..20_000 {
+        worker.ingest(format!("large:1|c|#user:00000000-0000-4000-8000-{number:012},path:/{quotes}/{number}").as_bytes(), now());
+    }
+    let options = patient();
+    let state = Arc::new(WebState::new(&options, now));
+    let server = TestServer::start_with(options, bridge, state).await;
+    server.state.history.observe(&server.bridge, now());
+    let views = View::ALL.iter().map(|view| format!("/ui/{}", view.name()));
+    let more = ["series", "cardinality", "senders", "events"].map(|name| format!("/ui/{name}?limit=200"));
+    for path in views.chain(more).chain(["/ui/series?family=large&label=user".to_owned()]) {
+        let page = server.ask("GET", &path).await;
+        assert!(status(&page) == 200 && body(&page).len() < 1 << 20, "{path}: {} bytes", body(&page).len());
+    }
 }
 
 #[tokio::test]

@@ -59,7 +59,7 @@ impl Question<'_> {
         let is = kept.kind().as_str();
         let sentence =
             format!("{name} is a {is} already, so the bridge rejects it as a {kind}. The first sample was {example} from {source}.");
-        Card::new("conflict", sentence).advice(advice::of_reason("conflict")).family(kept)
+        Card::new("conflict", sentence).advice(advice::of_reason("conflict")).family(kept, self)
     }
 
     /// Nothing is known of the name.

@@ -9,10 +9,10 @@ use crate::arrivals::{ArrivedName, Verdict};
 use crate::ingest::protocol::Kind;
 use crate::name::FamilyName;
 use crate::program::wall_time::time_of;
+use crate::program::web::api::growth::{new_series, rate_of};
 use crate::program::web::api::live::Live;
 use crate::program::web::api::series::seconds;
 use crate::registry::Family;
-use crate::time::Timestamp;
 
 /// Raw names in one answer.
 const RAW_NAMES: usize = 20;
@@ -46,11 +46,13 @@ impl Card {
         self.with("read", json!({ "name": trial.name, "kind": kind, "tags": tags, "rule": trial.rule, "becomes": becomes }))
     }
 
-    pub(super) fn family(self, family: &Family) -> Self {
+    pub(super) fn family(self, family: &Family, question: &Question<'_>) -> Self {
         let (first, source) = family.first();
+        let growth = question.growth.get(family.name().as_str());
         let known = json!({
             "name": family.name().as_str(), "type": family.kind().as_str(), "series": family.len(), "rule": family.rule(),
             "first_sample": first, "first_source": source.to_string(),
+            "rate": growth.and_then(|growth| growth.rate), "rate_of": rate_of(family.kind()), "new_series": new_series(growth),
         });
         self.with("family", known)
     }
@@ -89,7 +91,8 @@ impl Card {
 }
 
 /// Raw names with their senders and times.
-pub(super) fn raw_names<'n>(names: impl Iterator<Item = &'n ArrivedName>, now: Timestamp) -> Vec<Value> {
+pub(super) fn raw_names<'n>(names: impl Iterator<Item = &'n ArrivedName>, question: &Question<'_>) -> Vec<Value> {
+    let now = question.now;
     let mut names: Vec<&ArrivedName> = names.collect();
     names.sort_by(|a, b| b.times.1.cmp(&a.times.1).then_with(|| a.name.cmp(&b.name)));
     let entry = |known: &&ArrivedName| {
@@ -98,6 +101,8 @@ pub(super) fn raw_names<'n>(names: impl Iterator<Item = &'n ArrivedName>, now: T
             "kind": known.kind.as_str(),
             "outcome": in_words(known.verdict),
             "identities": known.identities,
+            // Samples are counted by rule; by name only without one.
+            "samples": question.samples.get(&*known.name),
             "first_seen": time_of(known.times.0).1,
             "last_new_identity": time_of(known.times.1).1,
             "last_new_identity_age_seconds": seconds(now, known.times.1),

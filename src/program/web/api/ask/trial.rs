@@ -39,7 +39,8 @@ pub(super) fn trial(live: &Live, line: &str) -> Trial {
     let sample = explained.samples.iter().find_map(|sample| sample.as_ref().ok());
     let matched = sample.and_then(|sample| sample.tried.iter().find(|rule| rule.outcome == Outcome::Matched));
     let rule = matched.zip(sample).map(|(rule, sample)| {
-        json!({ "rule": rule.number, "position": rule.position, "match": rule.pattern, "captures": sample.captures, "dropped": sample.dropped })
+        let samples = rule.number.checked_sub(1).and_then(|at| Some(live.bridge.rule_use().rules.get(at)?.samples));
+        json!({ "rule": rule.number, "samples": samples, "position": rule.position, "match": rule.pattern, "captures": sample.captures, "dropped": sample.dropped })
     });
     Trial {
         name: sample.map(|sample| sample.name.clone()).unwrap_or_default(),

@@ -86,7 +86,7 @@ const plainText = (text) => String(text ?? "").replace(/(?!\n)[\p{Cc}\p{Cf}\u115
     if (event.ctrlKey || event.altKey || event.metaKey) return;
     if (event.key === "Escape" && event.target.matches("input")) return event.target.blur();
     if (event.target.matches("input, textarea, select")) return;
-    const act = { "/": () => $("#q").focus(), j: () => pick(1), k: () => pick(-1), "?": () => help.showModal(), p: () => pause.click() }[event.key];
+    const act = { "/": () => ($("#search") ?? $("#q")).focus(), j: () => pick(1), k: () => pick(-1), "?": () => help.showModal(), p: () => pause.click() }[event.key];
     if (!act || help.open) return;
     event.preventDefault();
     act();

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::series::{SERIES_COLUMNS, family_link, series_cells};
+use super::series::{SERIES_COLUMNS, family_link, family_rate, series_cells};
 use crate::program::plain_text::percent_encoded;
 use crate::program::web::pages::frame::Place;
 use crate::program::web::pages::heading::heading;
@@ -52,6 +52,7 @@ fn answer(place: &Place<'_>, card: &Value) -> Markup {
             p class=(format!("verdict {class}")) { (cut(text(&card["sentence"]))) }
             @if card["advice"].is_string() { p { (with_code(&sentence(text(&card["advice"])))) } }
             (read(place, &card["read"]))
+            (often(card))
             (limits(&card["limits"]))
             @if card["series"].is_array() {
                 (table("Series", &SERIES_COLUMNS, list(&card["series"]).map(series_cells).collect(), "None."))
@@ -100,6 +101,29 @@ fn read(place: &Place<'_>, read: &Value) -> Markup {
     }
 }
 
+/// How often it comes: what is counted of its family and its rule.
+fn often(card: &Value) -> Markup {
+    let (family, rule) = (&card["family"], &card["read"]["rule"]);
+    html! {
+        @if family["rate"].is_number() || rule["samples"].is_number() {
+            dl.facts {
+                dt { "How often" }
+                dd {
+                    @if family["rate"].is_number() {
+                        (family_rate(family)) ", "
+                        @if text(&family["rate_of"]) == "increase" { "the increase" } @else { "observations" } " of the whole family in the last 5 s"
+                    }
+                    @if rule["samples"].is_number() {
+                        @if family["rate"].is_number() { br; }
+                        (count_of(&rule["samples"])) " samples of all names that match the rule, since the rules took effect"
+                    }
+                    br; span.soft { "Samples are counted by family and by rule, and by raw name only where no rule matches: counting all names would slow receiving." }
+                }
+            }
+        }
+    }
+}
+
 fn limits(limits: &Value) -> Markup {
     html! {
         @for hit in list(limits) {
@@ -121,6 +145,7 @@ fn raw(place: &Place<'_>, card: &Value) -> Markup {
                 html! { (text(&known["kind"])) },
                 html! { (text(&known["outcome"])) },
                 html! { (count_of(&known["identities"])) },
+                html! { @if known["samples"].is_number() { (count_of(&known["samples"])) } @else { span.soft { "-" } } },
                 html! { (text(&known["first_source"])) @if known["first_source"] != known["last_source"] { br; (text(&known["last_source"])) } },
                 html! { (ago(number(&known["last_new_identity_age_seconds"]))) },
             ]
@@ -134,6 +159,7 @@ fn raw(place: &Place<'_>, card: &Value) -> Markup {
         (Column::Text, "Kind"),
         (Column::Text, "Outcome"),
         (Column::Number, "New identities"),
+        (Column::Number, "Samples"),
         (Column::Text, "First and last sender"),
         (Column::Number, "Last new identity"),
     ];

@@ -13,10 +13,12 @@ pub(super) fn show(place: &Place<'_>, data: &Value) -> Markup {
     let orders = [("changed", "changed first"), ("name", "name")];
     let only_changed = text(&data["show"]) == "changed";
     let more = html! {
-        label for="show" { "of" }
-        select #show name="show" {
-            option value="all" selected[!only_changed] { "all flags" }
-            option value="changed" selected[only_changed] { "changed flags" }
+        span {
+            label for="show" { "of " }
+            select #show name="show" {
+                option value="all" selected[!only_changed] { "all flags" }
+                option value="changed" selected[only_changed] { "changed flags" }
+            }
         }
     };
     html! {

@@ -5,8 +5,9 @@ use serde_json::Value;
 
 use crate::program::web::pages::frame::Place;
 use crate::program::web::pages::heading::heading;
+use crate::program::web::pages::list_form::{list_form, list_query, not_shown};
 use crate::program::web::pages::table::{Column, table};
-use crate::program::web::pages::wording::{count_of, cut, list, text};
+use crate::program::web::pages::wording::{count_of, cut, list, number, text};
 
 pub(super) fn show(place: &Place<'_>, data: &Value) -> Markup {
     let rows = list(&data["events"]).map(|event| {
@@ -28,11 +29,14 @@ pub(super) fn show(place: &Place<'_>, data: &Value) -> Markup {
         (Column::Text, "Sender"),
         (Column::Text, "Received"),
     ];
+    let empty = if number(&data["kept"]) > 0.0 { "No event matches the search." } else { "No event was received, or events are not kept." };
     html! {
-        (heading(place, "The last DogStatsD events, newest first.", "?limit=200"))
+        (heading(place, "The last DogStatsD events, newest first.", &list_query(&data["list"], None)))
+        (list_form(place, &data["list"], "in titles, texts, tags and senders", &[], &html! {}))
         div #live {
             section.card {
-                (table("Events", &columns, rows.collect(), "No event was received, or events are not kept."))
+                (table("Events", &columns, rows.collect(), empty))
+                (not_shown(place, &data["list"], "events"))
                 p.foot { (count_of(&data["kept"])) " events are kept, " (count_of(&data["evicted"])) " made room for newer ones." }
             }
         }

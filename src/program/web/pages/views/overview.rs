@@ -11,6 +11,9 @@ use crate::program::web::pages::visit::Visit;
 use crate::program::web::pages::wording::{bytes, count_of, duration, list, number, rate, sentence, short, text, with_code};
 use crate::program::web::view::View;
 
+/// Seconds before a limit is reached from which the overview says so.
+const SOON: f64 = 3_600.0;
+
 pub(super) fn show(place: &Place<'_>, visit: &Visit, data: &Value) -> Markup {
     let uptime = duration(number(&data["uptime_seconds"]));
     html! {
@@ -42,6 +45,17 @@ fn banners(place: &Place<'_>, data: &Value) -> Markup {
                     em { "Targets" } ", or ask here:"
                 }
                 pre { (format!("curl -s http://127.0.0.1:9102{} | head", place.live.telemetry_path)) }
+            }
+        }
+        @for (title, key) in [("series", "series"), ("memory of series", "series_bytes"), ("families", "families")] {
+            @let full = &data["full_in_seconds"][key];
+            @if full.is_number() && number(full) < SOON {
+                div.banner role="status" {
+                    p {
+                        strong { "The limit on the " (title) " is reached in " (duration(number(full))) " at the growth of the last 5 minutes. " }
+                        "New series are then folded or rejected. " a href=(place.link(View::Cardinality)) { "Cardinality" } " shows what grows, and what would save most."
+                    }
+                }
             }
         }
         @for stage in list(&data["way"]).filter(|stage| number(&stage["lost_rate"]) > 0.0) {

@@ -5,15 +5,28 @@ use serde_json::Value;
 
 use crate::program::web::pages::frame::Place;
 use crate::program::web::pages::heading::heading;
+use crate::program::web::pages::list_form::{list_form, list_query, not_shown};
 use crate::program::web::pages::table::{Column, table};
 use crate::program::web::pages::wording::{bytes, count_of, cut, list, number, text};
+use crate::program::web::view::View;
+
+const ORDERS: [(&str, &str); 8] = [
+    ("lines", "lines"),
+    ("samples", "samples"),
+    ("datagrams", "datagrams"),
+    ("bytes", "bytes"),
+    ("rejected", "rejections"),
+    ("lost", "losses of clients"),
+    ("last_seen", "last seen"),
+    ("name", "sender"),
+];
 
 pub(super) fn show(place: &Place<'_>, data: &Value) -> Markup {
     let rows = list(&data["sources"]).map(|sender| {
         vec![
             html! { (cut(text(&sender["source"]))) },
             html! { @if sender["datagrams"].is_number() { (count_of(&sender["datagrams"])) } @else { "-" } },
-            html! { (count_of(&sender["lines"])) @if one_line_each(sender) { br; span.warn { "! one line a datagram" } } },
+            html! { (count_of(&sender["lines"])) @if sender["one_line_per_datagram"] == true { br; span.warn { "! one line a datagram" } } },
             html! { (count_of(&sender["samples"])) },
             html! { (bytes(number(&sender["bytes"]))) },
             rejected(sender),
@@ -31,12 +44,21 @@ pub(super) fn show(place: &Place<'_>, data: &Value) -> Markup {
         (Column::Text, "Telemetry of its clients"),
         (Column::Text, "Last seen"),
     ];
-    let empty = "No sender is listed. A bridge with --sources.max=0 keeps no list; otherwise nothing arrived yet.";
+    let empty = if number(&data["tracked"]) > 0.0 {
+        "No sender matches the search."
+    } else {
+        "No sender is listed. A bridge with --sources.max=0 keeps no list; otherwise nothing arrived yet."
+    };
+    let sorted = text(&data["list"]["sort"]);
+    let order = ORDERS.iter().find(|(name, _)| *name == sorted).map_or("lines", |(_, shown)| shown);
     html! {
-        (heading(place, "Who sends what.", ""))
+        (heading(place, "Who sends what.", &list_query(&data["list"], None)))
+        (list_form(place, &data["list"], "an address, a container or a user", &ORDERS, &html! {}))
         div #live {
+            (advice(place, data))
             section.card {
-                (table("Senders with the most lines", &columns, rows.collect(), empty))
+                (table(&format!("Senders by {order}"), &columns, rows.collect(), empty))
+                (not_shown(place, &data["list"], "senders"))
                 @if number(&data["others"]["lines"]) > 0.0 { p.foot { "All others: " (count_of(&data["others"]["lines"])) " lines" } }
                 p.foot { (count_of(&data["tracked"])) " of at most " (count_of(&data["tracked_limit"])) " senders are kept apart." }
             }
@@ -44,10 +66,33 @@ pub(super) fn show(place: &Place<'_>, data: &Value) -> Markup {
     }
 }
 
-/// Whether a client sends each line in a datagram of its own, which costs most of the work.
-fn one_line_each(sender: &Value) -> bool {
-    let (datagrams, lines) = (number(&sender["datagrams"]), number(&sender["lines"]));
-    datagrams >= 1_000.0 && lines / datagrams < 1.5
+/// What helps against what some senders do.
+fn advice(place: &Place<'_>, data: &Value) -> Markup {
+    let any = |holds: &dyn Fn(&Value) -> bool| list(&data["sources"]).any(holds);
+    let drops = |sender: &Value| {
+        sender["client_telemetry"]["packets_dropped"].as_object().into_iter().flatten().any(|(_, count)| number(count) > 0.0)
+    };
+    html! {
+        @if any(&|sender| sender["one_line_per_datagram"] == true) {
+            p.banner {
+                strong { "Some clients send one line in each datagram. " }
+                "That costs most of the work, in the client and here. Let them pack lines: a buffered or batching client, such as "
+                code { "max_buffer_len" } " of the DogStatsD clients, " code { "maxBufferSize" } " of hot-shots, or a pipeline of the Python client."
+            }
+        }
+        @if any(&drops) {
+            p.banner.loss {
+                strong { "Some clients drop datagrams before they send them. " }
+                "Their queue or socket is full: give them a longer queue, aggregation, or a Unix socket. The column of their telemetry says how many."
+            }
+        }
+        @if any(&|sender| number(&sender["client_telemetry"]["compared_datagrams"]["lost"]) > 0.0) {
+            p.banner.loss {
+                strong { "Datagrams are lost between some clients and the bridge. " }
+                "The " a href=(place.link(View::Overview)) { "overview" } " shows whether the kernel of this machine drops them; otherwise the network does. " code { "statsd-bridge doctor" } " tries the way."
+            }
+        }
+    }
 }
 
 fn rejected(sender: &Value) -> Markup {
@@ -65,10 +110,11 @@ fn clients(said: &Value) -> Markup {
     let drops = said["packets_dropped"].as_object().into_iter().flatten().filter(|(_, count)| number(count) > 0.0);
     let compared = &said["compared_datagrams"];
     html! {
-        "sent " (count_of(&said["packets_sent"])) " packets"
+        "sent " (count_of(&said["packets_sent"])) " datagrams"
+        @if compared.is_object() { br; "arrived " (count_of(&compared["arrived"])) " of " (count_of(&compared["sent"])) " compared" }
         @for (reason, count) in drops { br; span.bad { "▲ dropped " (count_of(count)) " (" (reason) ")" } }
         @if number(&compared["lost"]) > 0.0 {
-            br; span.bad { "▲ lost on the way " (count_of(&compared["lost"])) " of " (count_of(&compared["sent"])) }
+            br; span.bad { "▲ lost on the way " (count_of(&compared["lost"])) }
         }
     }
 }

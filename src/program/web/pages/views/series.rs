@@ -6,8 +6,9 @@ use serde_json::Value;
 use crate::program::plain_text::percent_encoded;
 use crate::program::web::pages::frame::Place;
 use crate::program::web::pages::heading::heading;
+use crate::program::web::pages::list_form::{list_form, list_query, not_shown};
 use crate::program::web::pages::table::{Column, table};
-use crate::program::web::pages::wording::{ago, bytes, count_of, cut, duration, list, number, precise, short, text};
+use crate::program::web::pages::wording::{ago, bytes, count_of, cut, duration, list, number, precise, rate, short, text};
 use crate::program::web::view::View;
 
 /// Longer names get no link: a page of them would be too large.
@@ -34,12 +35,17 @@ pub(super) fn family_link(place: &Place<'_>, name: &str) -> Markup {
     html! { @if let Some(link) = link(place, name, None) { a href=(link) { (cut(name)) } } @else { (cut(name)) } }
 }
 
+/// The orders of families.
+pub(super) const ORDERS: [(&str, &str); 5] =
+    [("name", "name"), ("series", "series"), ("bytes", "memory"), ("rate", "rate"), ("growth", "new series")];
+
 fn families(place: &Place<'_>, data: &Value) -> Markup {
     let rows = list(&data["families"]).map(|family| {
         vec![
             family_link(place, text(&family["name"])),
             html! { (text(&family["type"])) },
             html! { (count_of(&family["series"])) },
+            family_rate(family),
             html! { @if family["age_seconds"].is_number() { (ago(number(&family["age_seconds"]))) } },
             html! { @if text(&family["rule"]).is_empty() { span.soft { "none" } } @else { code { (cut(text(&family["rule"]))) } } },
             html! { code { (cut(text(&family["first_sample"]))) } },
@@ -49,26 +55,43 @@ fn families(place: &Place<'_>, data: &Value) -> Markup {
         (Column::Name, "Family"),
         (Column::Text, "Type"),
         (Column::Number, "Series"),
+        (Column::Number, "Rate"),
         (Column::Number, "Last sample"),
         (Column::Name, "Rule"),
         (Column::Text, "First sample"),
     ];
-    let search = text(&data["search"]);
+    let state = &data["list"];
+    let sorted = text(&state["sort"]);
+    let order = ORDERS.iter().find(|(name, _)| *name == sorted).map_or("name", |(_, shown)| shown);
+    let empty = if text(&state["q"]).is_empty() { "There are no series yet." } else { "No family matches the search." };
     html! {
-        (heading(place, "Families, and what they are made of.", ""))
-        form.inline method="get" action=(place.link(View::Series)) role="search" {
-            label for="search" { "Search" }
-            input #search type="search" name="search" value=(search) placeholder="in families, labels and raw names" autocomplete="off" spellcheck="false";
-            button { "Search" }
-        }
+        (heading(place, "Families, and what they are made of.", &list_query(state, None)))
+        (list_form(place, state, "in families, labels and raw names", &ORDERS, &html! {}))
         div #live {
             section.card {
-                (table("Families by name", &columns, rows.collect(), if search.is_empty() { "There are no series yet." } else { "No family matches the search." }))
-                @if number(&data["more"]) > 0.0 {
-                    p.foot { "and " (count_of(&data["more"])) " more families with " (count_of(&data["series_of_more"])) " series: narrow the search" }
+                (table(&format!("Families by {order}"), &columns, rows.collect(), empty))
+                (not_shown(place, state, "families"))
+                p.foot {
+                    "Rate: the increase of a counter, or the observations of a histogram or summary, in the last 5 seconds. Gauges and sets have none. "
+                    "Of more than 512 families, those are followed that made most series; families with very many series have no rate."
                 }
             }
         }
+    }
+}
+
+/// The rate of a family, if it is known.
+pub(super) fn family_rate(family: &Value) -> Markup {
+    html! { @if family["rate"].is_number() { (rate(number(&family["rate"]))) } @else { span.soft { "-" } } }
+}
+
+/// New series in the last 1, 5 and 15 minutes.
+pub(super) fn new_series(new: &Value) -> Markup {
+    let sign = if new["since"].is_string() { "≥ " } else { "" };
+    html! {
+        @if !new.is_object() { span.soft { "-" } }
+        @else if number(&new["15m"]) == 0.0 { span.soft { "0" } }
+        @else { (sign) (count_of(&new["1m"])) " · " (count_of(&new["5m"])) " · " (count_of(&new["15m"])) }
     }
 }
 
@@ -97,6 +120,14 @@ fn facts(family: &Value) -> Markup {
         dl.facts {
             dt { "Type" } dd { (text(&family["type"])) }
             dt { "Series" } dd { (count_of(&family["series"])) ", " (bytes(number(&family["series_bytes"]))) }
+            @if family["rate"].is_number() {
+                dt { "Rate" }
+                dd { (family_rate(family)) ", " @if text(&family["rate_of"]) == "increase" { "increase of all series" } @else { "observations of all series" } }
+            }
+            @if family["new_series"].is_object() {
+                dt { "New series" }
+                dd { (new_series(&family["new_series"])) " in the last 1, 5 and 15 min" }
+            }
             @if family["age_seconds"].is_number() { dt { "Last sample" } dd { (ago(number(&family["age_seconds"]))) } }
             @if family["help"].is_string() { dt { "Help" } dd { (text(&family["help"])) } }
             @if family["unit"].is_string() { dt { "Unit" } dd { (text(&family["unit"])) } }
@@ -132,12 +163,21 @@ fn values(place: &Place<'_>, family: &str, label: &Value) -> Markup {
         vec![
             html! { @if let Some(link) = link(place, family, Some((own, Some(value)))) { a href=(link) { (shown) } } @else { (shown) } },
             html! { (count_of(&entry["series"])) },
+            html! { (ago(number(&entry["first_series_age_seconds"]))) },
         ]
     });
-    let caption = format!("Values of the label {}, {} distinct", cut(own), count_of(&label["distinct"]));
+    let new = &label["new_values"];
+    let caption = format!(
+        "Values of the label {}, {} distinct; new in the last 1, 5 and 15 min: {}, {} and {}",
+        cut(own),
+        count_of(&label["distinct"]),
+        count_of(&new["1m"]),
+        count_of(&new["5m"]),
+        count_of(&new["15m"])
+    );
     html! {
         section.card {
-            (table(&caption, &[(Column::Name, "Value"), (Column::Number, "Series")], rows.collect(), "None."))
+            (table(&caption, &[(Column::Name, "Value"), (Column::Number, "Series"), (Column::Number, "First series")], rows.collect(), "None."))
             @if number(&label["series_of_others"]) > 0.0 { p.foot { "other values: " (count_of(&label["series_of_others"])) " series" } }
         }
     }
