@@ -151,6 +151,10 @@ impl Question<'_> {
                 None => self.absent(&families, &known.name).unwrap_or_else(|| self.never()),
             },
             Verdict::Recorded | Verdict::Folded => match self.live.bridge.registry().family(&families) {
+                Some(family) if known.verdict == Verdict::Folded && !family.limited().is_empty() => {
+                    let sentence = format!("The limits of {families} fold new series. The last one came from {}.", known.sources.1);
+                    self.limited(sentence, &family).advice("Raise the limit, or drop the label by a rule: see the view Cardinality.")
+                }
                 Some(family) => self.present(&family, Meant::Labels(trial.family.as_ref().map_or("", |(_, _, labels)| labels)), &families),
                 None => self.absent(&families, &known.name).unwrap_or_else(|| self.never()),
             },
