@@ -199,6 +199,7 @@ fn the_page_works_behind_a_proxy_with_a_path() {
 /// What [the document of the page](../docs/live-page.md) says, over HTTP and HTTPS; and a path without the line that passes on the host.
 const NGINX: &str = "
 daemon off;
+master_process off;
 pid FOLDER/nginx.pid;
 error_log stderr;
 events {}

@@ -50,6 +50,8 @@ const sockets = await Promise.all(
 );
 const sendFrom = (socket, lines) => new Promise((done) => socket.send(lines.join("\n"), facts.udp, "127.0.0.1", done));
 
+const MISTAKES = ["queue.depth:1|c", "orders:many|c", "debug.cache:1|c"];
+
 // Few lines, so that a picture of them has all verdicts.
 let isQuiet = false;
 
@@ -66,10 +68,11 @@ async function second(number) {
     shop.push(`queue.depth:${Math.floor(random() * 50)}|g|#queue:${pick(["mail", "invoices"])}`);
     await sendFrom(sockets[0], shop);
     await sendFrom(sockets[1], api);
+    if (isQuiet) await sendFrom(sockets[2], MISTAKES);
     await new Promise((done) => setTimeout(done, 190));
   }
   if (number === 3) await sendFrom(sockets[2], ["nightly.duration:312|g", "_e{6,17}:Deploy|shop 4.2 is live.|t:success|#team:shop"]);
-  if (isQuiet || number % 5 === 0) await sendFrom(sockets[2], ["queue.depth:1|c", "orders:many|c", "debug.cache:1|c"]);
+  if (number % 5 === 0) await sendFrom(sockets[2], MISTAKES);
   if (number % 15 === 0) await ask("metrics");
 }
 
@@ -95,7 +98,7 @@ await drive(async (browser) => {
     isQuiet = view === "tail";
     await page.goto(facts.base + PATHS[view]);
     if (isQuiet) {
-      // Two seconds of the traffic.
+      // Half a second of the traffic.
       await page.locator("#tail tr", { hasText: "debug.cache" }).nth(2).waitFor();
       await page.keyboard.press("p");
     }

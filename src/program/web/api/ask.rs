@@ -151,6 +151,10 @@ impl Question<'_> {
                 None => self.absent(&families, &known.name).unwrap_or_else(|| self.never()),
             },
             Verdict::Recorded | Verdict::Folded => match self.live.bridge.registry().family(&families) {
+                Some(family) if known.verdict == Verdict::Folded && !family.limited().is_empty() => {
+                    let sentence = format!("The limits of {families} fold new series. The last one came from {}.", known.sources.1);
+                    self.limited(sentence, &family).advice("Raise the limit, or drop the label by a rule: see the view Cardinality.")
+                }
                 Some(family) => self.present(&family, Meant::Labels(trial.family.as_ref().map_or("", |(_, _, labels)| labels)), &families),
                 None => self.absent(&families, &known.name).unwrap_or_else(|| self.never()),
             },
@@ -170,13 +174,13 @@ impl Question<'_> {
 
     /// A family with series.
     fn present(&self, family: &Family, meant: Meant<'_>, asked: &str) -> Card {
-        let all = family.series();
+        let (all, own_name) = (family.series(), family.name().as_str());
         let is_meant = |series_labels: &str| match &meant {
             Meant::All => true,
             Meant::Selector(selector) => {
                 let labels: Vec<_> = split(series_labels).collect();
                 let labels: Vec<_> = labels.iter().map(|(name, value)| (&**name, value.clone())).collect();
-                selector.matches(asked, &labels) || selector.matches(family.name().as_str(), &labels)
+                selector.matches(own_name, &labels) || (asked != own_name && selector.matches(asked, &labels))
             }
             Meant::Labels(wanted) => has_labels(series_labels, wanted),
         };
@@ -244,6 +248,9 @@ impl Question<'_> {
 
 /// Whether labels of a series have all wanted ones.
 fn has_labels(labels: &str, wanted: &str) -> bool {
+    if wanted.is_empty() {
+        return true;
+    }
     let labels: Vec<_> = split(labels).collect();
     split(wanted).all(|wanted| labels.contains(&wanted))
 }

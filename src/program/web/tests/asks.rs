@@ -105,3 +105,18 @@ async fn both_directions_and_near_names() {
     let long = server.ask("GET", &format!("/api/v1/ask?q={}", "x".repeat(8193))).await;
     assert_eq!(status(&long), 400);
 }
+
+#[tokio::test]
+async fn a_name_whose_series_a_limit_folds_says_so() {
+    let limits = Limits { values_per_label: 2, ..Limits::default() };
+    let bridge = Bridge::of_program(BridgeOptions { limits, ..BridgeOptions::default() });
+    let mut worker = bridge.worker();
+    for id in 0..4 {
+        worker.ingest(format!("room:1|c|#id:{id}").as_bytes(), at(0));
+    }
+    let state = Arc::new(WebState::new(&patient(), now));
+    let server = TestServer::start_with(patient(), bridge, state).await;
+    let card = &cards(&server, "room").await[0];
+    assert_eq!((&card["verdict"], &card["limits"][0]["label"]), (&"limit".into(), &"id".into()), "{card:#}");
+    assert!(card["sentence"].as_str().is_some_and(|text| text.contains("fold new series")), "{card:#}");
+}
