@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 use serde_json::Value;
 
+use super::failed_reloads::title;
 use crate::program::web::pages::frame::Place;
 use crate::program::web::pages::heading::heading;
 use crate::program::web::pages::list_form::{list_form, list_query};
@@ -43,15 +44,6 @@ fn warnings(data: &Value) -> Markup {
             p.banner { "Given, but without effect: " @for flag in list(&data["without_effect"]) { code { (text(flag)) } " " } "Remove these flags." }
         }
         @for warning in list(&data["unknown_variables"]) { p.banner { (sentence(&cut(text(warning)))) } }
-    }
-}
-
-fn title(file: &Value) -> &'static str {
-    match text(&file["name"]) {
-        "rules" => "the mapping files",
-        "web" => "the web configuration file",
-        "push" => "the push configuration file",
-        _ => "the TLS configuration file",
     }
 }
 
