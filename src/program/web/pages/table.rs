@@ -21,7 +21,7 @@ impl Column {
     }
 }
 
-/// Columns from which a table with texts becomes a list of cards on a phone, so that no column is beside the screen.
+/// Columns from which a table becomes a list of cards on a phone, so that no column is beside the screen.
 const STACKED_COLUMNS: usize = 4;
 
 /// A table. The first cell of each row is its head. Without rows, `empty` is shown in its place.
@@ -29,8 +29,7 @@ pub(super) fn table(caption: &str, columns: &[(Column, &str)], rows: Vec<Vec<Mar
     if rows.is_empty() {
         return html! { p.soft { (empty) } };
     }
-    let has_text = columns.iter().any(|(column, _)| *column == Column::Text);
-    let is_stacked = columns.len() >= STACKED_COLUMNS && has_text;
+    let is_stacked = columns.len() >= STACKED_COLUMNS;
     // A browser forgets what is a table where the style makes blocks of rows and cells; the roles still say it.
     let role = |name| is_stacked.then_some(name);
     html! {

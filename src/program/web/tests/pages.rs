@@ -91,6 +91,25 @@ async fn a_family_and_its_values_are_shown() {
     assert!(!body(&server.ask("GET", "/ui/series?search=ONE").await).contains("n_xxx"));
 }
 
+/// The exposition has more series than count at the limits: the page says which.
+#[tokio::test]
+async fn overflow_series_are_told_apart() {
+    let limits = crate::options::Limits { values_per_label: 2, ..crate::options::Limits::default() };
+    let bridge = Bridge::of_program(BridgeOptions { limits, ..BridgeOptions::default() });
+    bridge.worker().ingest(b"login:1|c|#user:a\nlogin:1|c|#user:b\nother:1|c|#user:a", now());
+    let options = patient();
+    let state = Arc::new(WebState::new(&options, now));
+    let server = TestServer::start_with(options, bridge, state).await;
+    let expected = "and 1 with <code>_overflow_</code>";
+    assert!(!body(&server.ask("GET", "/ui/series?family=login").await).contains(expected));
+    server.bridge.worker().ingest(b"login:1|c|#user:c\nlogin:1|c|#user:d", now());
+    let page = server.ask("GET", "/ui/series?family=login").await;
+    assert!(body(&page).contains(expected) && body(&page).contains("<dd>2, "), "{page}");
+    assert!(!body(&server.ask("GET", "/ui/series?family=other").await).contains(expected));
+    let page = server.ask("GET", "/ui/cardinality").await;
+    assert!(body(&page).contains("Values beyond the limit"), "{page}");
+}
+
 /// From a loss, links lead to its reason and to what became of its last input.
 #[tokio::test]
 async fn reasons_inputs_and_names_are_links() {

@@ -68,7 +68,7 @@ fn file_card(file: &Value) -> Markup {
                 }
                 @if paths.len() > 1 && file["rules"].is_number() { dt { "Together" } dd { (rules(&file["rules"])) } }
                 @if file["loaded"].is_string() { dt { "In force since" } dd { (text(&file["loaded"])) } }
-                @if file["hash"].is_number() && !paths.is_empty() { dt { "Hash" } dd.mono { (file["hash"]) } }
+                @if file["hash"].is_number() && !paths.is_empty() { dt { "Hash of the files" } dd.mono { (file["hash"]) }  }
                 dt { "Checked for changes" }
                 dd { @if file["watch_seconds"].is_number() { "every " (duration(number(&file["watch_seconds"]))) } @else { "never: send SIGHUP, or call /-/reload" } }
                 dt { "Last reload" }

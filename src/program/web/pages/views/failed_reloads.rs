@@ -19,7 +19,7 @@ pub(super) fn banners(place: &Place<'_>, failed: &Value) -> Markup {
                     strong { "The last reload of " (title(file)) " failed: what was in force before stays in force. " }
                     @if error["line"].is_number() { code { (cut(text(&error["file"]))) ":" (error["line"]) ":" (error["column"]) } ": " }
                     (sentence(&cut(first))) " "
-                    @if more > 0.0 { "There are " (more) " more. " }
+                    @if more > 0.0 { "More errors: " (more) ". " }
                     a href=(place.link(View::Configuration)) { "Configuration" } " shows all errors, and when the file is read again."
                 }
             }
