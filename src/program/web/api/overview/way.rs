@@ -65,7 +65,7 @@ const STAGES: [Stage; 7] = [
         lost_unit: "samples",
         sentence: "Well-formed samples are rejected: a type conflict, a limit, or a value that its type cannot have. \
                    The views Rejected and Cardinality name them.",
-        command: "",
+        command: "curl -s http://127.0.0.1:9102/api/v1/rejections",
     },
     Stage {
         name: "Scraped",
@@ -114,7 +114,7 @@ impl Stage {
             "lost_total": lost_total,
             "mapping": dropped,
             "advice": (lost_total > 0.0).then_some(self.sentence),
-            "command": (lost_total > 0.0 && !self.command.is_empty()).then_some(self.command),
+            "command": (lost_total > 0.0).then_some(self.command),
         })
     }
 }
@@ -140,6 +140,6 @@ mod tests {
         let dropped = &mapped["mapping"]["dropped_by_rule"]["total"];
         assert_eq!((&parsed["total"], &parsed["lost_total"], dropped), (&json!(7.0), &json!(2.0), &json!(1.0)));
         assert_eq!((&mapped["total"], &recorded["total"], &recorded["lost_total"]), (&json!(6.0), &json!(4.0), &json!(1.0)));
-        assert_eq!((&parsed["command"], &recorded["command"]), (&json!("statsd-bridge explain 'LINE'"), &Value::Null));
+        assert!(recorded["command"].as_str().is_some_and(|command| command.ends_with("/api/v1/rejections")), "{recorded}");
     }
 }

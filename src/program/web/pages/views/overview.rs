@@ -67,7 +67,7 @@ fn banners(place: &Place<'_>, data: &Value) -> Markup {
                     (text(&stage["advice"]))
                     @for view in shows(stage) { " " a href=(place.link(*view)) { (view.title()) } }
                 }
-                @if stage["command"].is_string() { pre { (text(&stage["command"])) } }
+                pre { (text(&stage["command"])) }
             }
         }
     }
