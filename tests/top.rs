@@ -161,6 +161,49 @@ fn a_bridge_that_does_not_answer_blocks_no_key() {
 }
 
 #[apply(test)]
+fn hostile_names_never_reach_the_terminal() {
+    let bridge = Launch::new().start();
+    let long = format!("{}:1|c", "long".repeat(2_000));
+    let wide = "漢字\u{1f44b}\u{1f3fd}e\u{301}".repeat(40);
+    let lines = [
+        "esc\u{1b}[2J\u{1b}]0;title\u{7}:1|c|#a\u{1b}[31m:\u{9b}5m\u{85}",
+        "bidi\u{202e}\u{2066}\u{200b}\u{200d}\u{feff}:1|c|#\u{202e}:\u{202e}x",
+        &format!("{wide}:1|c|#{wide}:{wide}"),
+        &long,
+        "<script>:1|c",
+        "bad\u{1b}[31m\u{202e}",
+        "_e{8,6}:\u{1b}[31mred|\u{202e}bid|t:error|#\u{1b}c:\u{7}",
+    ];
+    for line in lines {
+        bridge.send(line);
+    }
+    bridge.page_when("all lines are counted", |page| page.sum("statsd_bridge_lines_total") >= lines.len() as f64);
+    let mut top = top(&bridge, &[]);
+    top.shows(&["Kernel"]);
+    for size in [(60, 15), (200, 50), (80, 24)] {
+        top.resize(size.0, size.1);
+        top.shows(&["? help"]);
+        let space = if size.0 == 60 { "" } else { " " };
+        for (number, tab) in
+            [1, 2, 3, 4, 5, 6, 7, 8, 9, 0].into_iter().zip(["Ov", "Ser", "Rej", "Rul", "Car", "Sen", "Scr", "Pus", "Ev", "Conf"])
+        {
+            top.press(&number.to_string());
+            top.shows(&[&format!("[{number}{space}{tab}"), "every 100ms"]);
+            // Each page that a row opens, and the page behind it.
+            for _ in 0..3 {
+                top.press("\r\r\u{7f}\u{7f}j");
+            }
+        }
+        top.press("2");
+        let lines = top.shows(&[&format!("[2{space}Ser"), "TYPE", "? help"]);
+        assert!(lines.last().is_some_and(|line| line.starts_with("? help")), "{lines:#?}");
+    }
+    top.press("q");
+    assert_eq!(top.ends().code(), Some(0));
+    bridge.stop();
+}
+
+#[apply(test)]
 fn a_tab_is_printed_once_as_text_and_json() {
     let bridge = bridge_with_samples();
     let run = |arguments: &[&str]| {
